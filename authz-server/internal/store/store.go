@@ -1,0 +1,66 @@
+// Package store holds every SQL statement of the authorization server.
+//
+// One-time transitions are single conditional statements whose row count decides. All methods are safe for concurrent use.
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// What a look-up or a change can find. Any other error is a failure of the database.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("exists already")
+)
+
+// Store is the authorization server's database.
+type Store struct {
+	db  *sqldb.DB
+	now func() time.Time
+}
+
+// Open connects to databaseURL (see [sqldb.Open]) and brings the schema up to date. now is the clock that decides what has expired.
+func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store, error) {
+	db, err := sqldb.Open(ctx, databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if err := db.Migrate(ctx, files); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &Store{db: db, now: now}, nil
+}
+
+// Close waits for statements under way and closes the database.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Ping checks that the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// Warning is a line for the operator about the connection, or empty.
+func (s *Store) Warning() string { return s.db.Warning() }
+
+// Tx runs f in one transaction, joining one that ctx already carries. See [sqldb.DB.Tx].
+func (s *Store) Tx(ctx context.Context, f func(ctx context.Context) error) error {
+	return s.db.Tx(ctx, f)
+}
+
+// Hash is how the store keeps a random secret: SHA-256 is enough for 256 bits that nobody chose.
+func Hash(secret string) []byte {
+	sum := sha256.Sum256([]byte(secret))
+	return sum[:]
+}

@@ -1,0 +1,137 @@
+// Package httpd is what every Maru service shares about serving HTTP: listen, serve, shut down, health, logs, metrics,
+// request ids, limits and problem documents (RFC 9457). It knows nothing of tokens or of any service.
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+)
+
+// Config is the part of a program's settings that is the same in every service. Its tags are kong's; embed it.
+type Config struct {
+	Listen          string        `help:"Address to serve on, host:port." placeholder:"ADDR"`
+	MetricsListen   string        `help:"Address to serve Prometheus metrics on, host:port. Empty: no metrics." placeholder:"ADDR"`
+	LogLevel        slog.Level    `help:"Least severe level to log: debug, info, warn or error." default:"info"`
+	LogFormat       string        `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
+	TrustedProxies  []string      `help:"Addresses or networks (CIDR) whose X-Forwarded-For is believed, separated by commas." default:"127.0.0.0/8,::1/128"`
+	ShutdownTimeout time.Duration `help:"How long requests under way may take to finish at a stop." default:"10s"`
+}
+
+// Logger makes the program's log on standard error, as cfg says.
+func (cfg Config) Logger() *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+// Server is a service that [Server.Run] serves.
+type Server struct {
+	Config  Config
+	Log     *slog.Logger
+	Handler http.Handler                // the service's routes, without the parts that Run adds
+	Ready   func(context.Context) error // what /readyz asks, within two seconds; nil: always ready
+	Metrics *prometheus.Registry        // nil: a registry of Run's own
+
+	// MaxBody is the largest request body in bytes. Zero: 1 MiB.
+	MaxBody int64
+
+	// Serving, when not nil, is told the address once the service listens: tests listen on port 0.
+	Serving func(addr net.Addr)
+}
+
+// Run listens and serves until ctx ends, then stops accepting, waits for requests under way up to the shutdown timeout,
+// and returns nil. It returns an error when it cannot listen, when serving fails, or when requests had to be cut off.
+func (s *Server) Run(ctx context.Context) error {
+	proxies, err := parseNetworks(s.Config.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	registry := s.Metrics
+	if registry == nil {
+		registry = prometheus.NewRegistry()
+	}
+	maxBody := s.MaxBody
+	if maxBody == 0 {
+		maxBody = 1 << 20
+	}
+	handler := s.wrap(s.Handler, proxies, registry, maxBody)
+
+	listener, err := net.Listen("tcp", s.Config.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s (setting --listen): %w", s.Config.Listen, err)
+	}
+	servers := []*http.Server{newServer(handler, s.Log)}
+	listeners := []net.Listener{listener}
+	if s.Config.MetricsListen != "" {
+		l, err := net.Listen("tcp", s.Config.MetricsListen)
+		if err != nil {
+			return errors.Join(fmt.Errorf("cannot listen on %s (setting --metrics-listen): %w", s.Config.MetricsListen, err), listener.Close())
+		}
+		servers, listeners = append(servers, newServer(metricsHandler(registry), s.Log)), append(listeners, l)
+	}
+
+	group, ctx := errgroup.WithContext(ctx)
+	for i, server := range servers {
+		group.Go(func() error {
+			if err := server.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+		group.Go(func() error {
+			<-ctx.Done()
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Config.ShutdownTimeout)
+			defer cancel()
+			if err := server.Shutdown(stop); err != nil {
+				return errors.Join(fmt.Errorf("requests were still running after %s", s.Config.ShutdownTimeout), server.Close())
+			}
+			return nil
+		})
+	}
+	s.Log.Info("serving", "addr", listener.Addr().String())
+	if s.Serving != nil {
+		s.Serving(listener.Addr())
+	}
+	return group.Wait()
+}
+
+// newServer sets the limits of time and size that keep one slow or greedy peer from holding the service.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+func parseNetworks(texts []string) ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, text := range texts {
+		if addr, err := netip.ParseAddr(text); err == nil {
+			networks = append(networks, netip.PrefixFrom(addr, addr.BitLen()))
+			continue
+		}
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies: %q is neither an address nor a network such as 10.0.0.0/8", text)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
+}

@@ -1,0 +1,24 @@
+// Package jwks verifies OAuth 2 access tokens (RFC 9068 JWTs) offline, with
+// the issuer's public keys held in memory.
+//
+// Three types do the work, each usable without the next:
+//
+//   - [Cache] holds the issuer's key set: fetched by discovery or from a URL,
+//     refreshed in the background, still there while the issuer is down.
+//   - [Verifier] decides whether a token is good: form, algorithm, type,
+//     signature, issuer, audience, times.
+//   - [Guard] protects net/http handlers with a Verifier and answers refusals
+//     as RFC 6750 and RFC 9457 say.
+//
+// To protect an API, make one of each at start and wrap the routes:
+//
+//	cache, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: issuer})
+//	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: issuer, Audience: audience, Keys: cache})
+//	guard := jwks.NewGuard(verifier, jwks.GuardConfig{})
+//	mux.Handle("GET /notes", guard.Middleware(jwks.RequireScope("notes:read")(notes)))
+//
+// Everything is safe for use by many goroutines at once. The package needs
+// only the standard library. Tests of a service that uses it will want
+// [github.com/maru-auth/maru/jwks/jwkstest], an issuer that mints any token,
+// good or bad.
+package jwks

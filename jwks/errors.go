@@ -1,0 +1,66 @@
+package jwks
+
+import (
+	"errors"
+	"strings"
+)
+
+// What [Verifier.Verify] and [Guard.Authenticate] return: every error wraps
+// one of these; tell them apart with errors.Is. None of their texts holds any
+// part of a token.
+var (
+	// ErrNoToken: the request carries no bearer token at all.
+	ErrNoToken = errors.New("jwks: no bearer token")
+	// ErrInvalidRequest: the request carries a token in a way that RFC 6750
+	// forbids: twice, or not of the form of a token.
+	ErrInvalidRequest = errors.New("jwks: the request does not carry its token properly")
+
+	// ErrTooLarge: the token is longer than VerifierConfig.MaxTokenBytes.
+	ErrTooLarge = errors.New("jwks: token too large")
+	// ErrMalformed: not a compact JWS of a JSON object, or one with a
+	// repeated member or a critical extension.
+	ErrMalformed = errors.New("jwks: malformed token")
+	// ErrAlgorithm: signed with an algorithm that is not allowed, or that is
+	// not the key's.
+	ErrAlgorithm = errors.New("jwks: algorithm not allowed")
+	// ErrType: not an access token; an ID or refresh token, say.
+	ErrType = errors.New("jwks: wrong token type")
+	// ErrUnknownKey: signed by a key that the issuer does not publish.
+	ErrUnknownKey = errors.New("jwks: unknown key")
+	// ErrSignature: the signature is not the key's: the token is forged or
+	// was altered.
+	ErrSignature = errors.New("jwks: wrong signature")
+	// ErrClaims: a claim that is needed is missing, or has the wrong form.
+	ErrClaims = errors.New("jwks: missing or malformed claim")
+	// ErrIssuer: issued by somebody else.
+	ErrIssuer = errors.New("jwks: wrong issuer")
+	// ErrAudience: issued for another resource.
+	ErrAudience = errors.New("jwks: wrong audience")
+	// ErrExpired: good once, but no longer.
+	ErrExpired = errors.New("jwks: token expired")
+	// ErrNotYetValid: issued in the future, or not to be used before a time
+	// that has not come.
+	ErrNotYetValid = errors.New("jwks: token not yet valid")
+	// ErrSenderConstrained: the token is bound to its sender's key (cnf, RFC
+	// 7800) and must not pass as a plain bearer token.
+	ErrSenderConstrained = errors.New("jwks: sender-constrained token used as bearer token")
+
+	// ErrInsufficientScope: a good token without the scope that is needed. See
+	// [Claims.RequireScope].
+	ErrInsufficientScope = errors.New("jwks: insufficient scope")
+
+	// ErrKeysUnavailable: no key set is held, or the one held is too old, or
+	// the key is not in it and the issuer cannot be asked. It says nothing
+	// about the token: the caller should try again later.
+	ErrKeysUnavailable = errors.New("jwks: keys unavailable")
+)
+
+// scopeError is ErrInsufficientScope with the scopes that are needed, for the
+// challenge.
+type scopeError struct{ needed []string }
+
+func (e *scopeError) Error() string {
+	return ErrInsufficientScope.Error() + ": needs " + strings.Join(e.needed, " ")
+}
+
+func (e *scopeError) Unwrap() error { return ErrInsufficientScope }

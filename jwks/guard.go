@@ -1,0 +1,323 @@
+package jwks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// retryAfter is what a client is told to wait while the issuer's keys cannot
+// be had, in seconds. A Cache tries more often than that.
+const retryAfter = 5
+
+// GuardConfig configures a [Guard]. Its zero value is usable.
+type GuardConfig struct {
+	// Realm is named in challenges, if not empty.
+	Realm string
+	// ResourceMetadata is the URL of this service's RFC 9728 metadata; if not
+	// empty it is named in challenges, so that a client finds out where to
+	// get a token.
+	ResourceMetadata string
+	// Log gets a line at level debug for each refusal, and one at level warn
+	// when keys are unavailable. Never any part of a token. Nil: no log.
+	Log *slog.Logger
+}
+
+// A Guard lets requests pass that bear a good token, and refuses others. It is
+// immutable, and many goroutines may use it at once.
+type Guard struct {
+	verifier *Verifier
+	cfg      GuardConfig
+	log      *slog.Logger
+}
+
+// NewGuard returns a Guard that decides by v, which must not be nil.
+func NewGuard(v *Verifier, cfg GuardConfig) *Guard {
+	if v == nil {
+		panic("jwks: NewGuard without a Verifier")
+	}
+	return &Guard{verifier: v, cfg: cfg, log: orDiscard(cfg.Log)}
+}
+
+func orDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}
+
+// Middleware returns NewGuard(v, cfg).Middleware.
+func Middleware(v *Verifier, cfg GuardConfig) func(http.Handler) http.Handler {
+	return NewGuard(v, cfg).Middleware
+}
+
+// Middleware passes a request with a good token on to next, which gets the
+// claims by [FromContext]; it answers others itself, as WriteError does.
+func (g *Guard) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, err := g.Authenticate(r)
+		if err != nil {
+			g.WriteError(w, r, err)
+			return
+		}
+		ctx := context.WithValue(r.Context(), contextKey{}, contextValue{claims, g})
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// Authenticate verifies the token that the request bears, for use with other
+// frameworks than net/http's middleware. The token is taken from the
+// Authorization header alone, never from the query or the body. Every error
+// is one for WriteError or Refuse.
+func (g *Guard) Authenticate(r *http.Request) (*Claims, error) {
+	token, err := bearerToken(r.Header["Authorization"])
+	if err != nil {
+		return nil, err
+	}
+	// RFC 6750 §2: one way to send a token at a time. The body is not looked
+	// at: it is the handler's.
+	if strings.Contains(r.URL.RawQuery, "access_token") && r.URL.Query().Has("access_token") {
+		return nil, ErrInvalidRequest
+	}
+	return g.verifier.Verify(r.Context(), token)
+}
+
+// bearerToken finds the token in the values of the Authorization header.
+func bearerToken(values []string) (string, error) {
+	switch len(values) {
+	case 0:
+		return "", ErrNoToken
+	case 1:
+	default:
+		return "", ErrInvalidRequest
+	}
+	// RFC 9110 §11.4: the scheme, in any case, then spaces and the token.
+	scheme, token, _ := strings.Cut(strings.Trim(values[0], " \t"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", ErrNoToken // credentials of another kind; not ours to judge
+	}
+	token = strings.TrimLeft(token, " ")
+	if !isToken68(token) {
+		return "", ErrInvalidRequest
+	}
+	return token, nil
+}
+
+// isToken68 says whether s has the form of a bearer token (RFC 6750 §2.1,
+// b64token).
+func isToken68(s string) bool {
+	s = strings.TrimRight(s, "=")
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '-', c == '.', c == '_', c == '~', c == '+', c == '/':
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+// RequireScope passes requests on whose token has every one of the scopes, and
+// answers others with 403 and the scopes to ask for. It belongs inside
+// [Guard.Middleware]: without claims in the context nothing passes.
+func RequireScope(scopes ...string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			value, _ := r.Context().Value(contextKey{}).(contextValue)
+			err := ErrNoToken
+			if value.claims != nil {
+				err = value.claims.RequireScope(scopes...)
+			}
+			if err != nil {
+				value.guard.WriteError(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+type contextKey struct{}
+
+// contextValue has the guard beside the claims, so that RequireScope can
+// answer as the guard would. The guard may be nil.
+type contextValue struct {
+	claims *Claims
+	guard  *Guard
+}
+
+// FromContext returns the claims of the token that the request bore, and
+// whether there are any.
+func FromContext(ctx context.Context) (*Claims, bool) {
+	value, _ := ctx.Value(contextKey{}).(contextValue)
+	return value.claims, value.claims != nil
+}
+
+// NewContext returns a context that [FromContext] finds the claims in: for
+// adapters to other frameworks, and for tests of handlers.
+func NewContext(ctx context.Context, claims *Claims) context.Context {
+	return context.WithValue(ctx, contextKey{}, contextValue{claims: claims})
+}
+
+// NewContext is the function NewContext, for adapters to other frameworks;
+// what [RequireScope] then refuses is answered with this guard's realm and
+// metadata.
+func (g *Guard) NewContext(ctx context.Context, claims *Claims) context.Context {
+	return context.WithValue(ctx, contextKey{}, contextValue{claims, g})
+}
+
+// A Refusal is the answer to a request that may not pass.
+type Refusal struct {
+	Status int    // HTTP status
+	Title  string // its text
+	Detail string // one sentence for the client's developer; reveals nothing
+	// Challenge is the value of the WWW-Authenticate header; empty: none.
+	Challenge string
+	// RetryAfter is the value of the Retry-After header in seconds; zero:
+	// none.
+	RetryAfter int
+}
+
+// refusals has the answers, the first that matches counts. RFC 6750 §3.1 gives
+// the codes.
+var refusals = []struct {
+	err    error
+	status int
+	code   string
+	detail string
+}{
+	// First: with it, nothing is known about the token. Never a 401, which
+	// would make clients throw good tokens away.
+	{ErrKeysUnavailable, http.StatusServiceUnavailable, "", "The issuer's keys are not available at the moment. Try again."},
+	// RFC 6750 §3.1: no error code for who did not try to authenticate.
+	{ErrNoToken, http.StatusUnauthorized, "", "An access token is required."},
+	{ErrInvalidRequest, http.StatusBadRequest, "invalid_request", "The access token must be sent once, in the Authorization header."},
+	{ErrInsufficientScope, http.StatusForbidden, "insufficient_scope", "The access token does not have the scope that is needed."},
+	{ErrExpired, http.StatusUnauthorized, "invalid_token", "The access token has expired."},
+	{ErrNotYetValid, http.StatusUnauthorized, "invalid_token", "The access token is not valid yet."},
+	{ErrAudience, http.StatusUnauthorized, "invalid_token", "The access token is for another resource."},
+	{ErrIssuer, http.StatusUnauthorized, "invalid_token", "The access token is from another issuer."},
+	{ErrType, http.StatusUnauthorized, "invalid_token", "The token is not an access token."},
+	{ErrAlgorithm, http.StatusUnauthorized, "invalid_token", "The access token is signed with an algorithm that is not accepted."},
+	{ErrUnknownKey, http.StatusUnauthorized, "invalid_token", "The access token is signed with an unknown key."},
+	{ErrSignature, http.StatusUnauthorized, "invalid_token", "The access token has a wrong signature."},
+	{ErrSenderConstrained, http.StatusUnauthorized, "invalid_token", "The access token is bound to a key and cannot be used as a bearer token."},
+	{ErrTooLarge, http.StatusUnauthorized, "invalid_token", "The access token is too long."},
+	{ErrMalformed, http.StatusUnauthorized, "invalid_token", "The access token is malformed."},
+	{ErrClaims, http.StatusUnauthorized, "invalid_token", "The access token lacks a claim or has a malformed one."},
+}
+
+// Refuse says how to answer a request that failed with err: an error of
+// Authenticate or of [Claims.RequireScope]. Any other error is answered with
+// status 500, and its text stays hidden. It is for adapters to other
+// frameworks; with net/http use WriteError. The guard may be nil, and then
+// has the zero GuardConfig.
+func (g *Guard) Refuse(err error) Refusal {
+	for _, row := range refusals {
+		if !errors.Is(err, row.err) {
+			continue
+		}
+		refusal := Refusal{Status: row.status, Title: http.StatusText(row.status), Detail: row.detail}
+		if row.status == http.StatusServiceUnavailable {
+			refusal.RetryAfter = retryAfter
+			return refusal
+		}
+		var needed *scopeError
+		var scope string
+		if errors.As(err, &needed) {
+			scope = strings.Join(needed.needed, " ")
+		}
+		refusal.Challenge = g.challenge(row.code, row.detail, scope)
+		return refusal
+	}
+	return Refusal{
+		Status: http.StatusInternalServerError,
+		Title:  http.StatusText(http.StatusInternalServerError),
+		Detail: "The request could not be authenticated.",
+	}
+}
+
+// challenge writes a WWW-Authenticate value (RFC 6750 §3, RFC 9728 §5.1).
+func (g *Guard) challenge(code, description, scope string) string {
+	var b strings.Builder
+	b.WriteString("Bearer")
+	separator := " "
+	add := func(name, value string) {
+		if value == "" {
+			return
+		}
+		b.WriteString(separator)
+		b.WriteString(name)
+		b.WriteByte('=')
+		writeQuoted(&b, value)
+		separator = ", "
+	}
+	if g != nil {
+		add("realm", g.cfg.Realm)
+	}
+	if code != "" {
+		add("error", code)
+		add("error_description", description)
+	}
+	add("scope", scope)
+	if g != nil {
+		add("resource_metadata", g.cfg.ResourceMetadata)
+	}
+	return b.String()
+}
+
+// writeQuoted writes s as a quoted-string (RFC 9110 §5.6.4). What could end
+// the string or the header, and what is not ASCII, cannot get through.
+func writeQuoted(b *strings.Builder, s string) {
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c > '~':
+			b.WriteByte('?')
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+}
+
+// WriteError answers a request that failed with err, as Refuse says: status,
+// challenge, and a problem document (RFC 9457).
+func (g *Guard) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	refusal := g.Refuse(err)
+	if g != nil {
+		level := slog.LevelDebug
+		if refusal.Status >= http.StatusInternalServerError {
+			level = slog.LevelWarn
+		}
+		g.log.LogAttrs(r.Context(), level, "request refused",
+			slog.Int("status", refusal.Status), slog.String("reason", err.Error()),
+			slog.String("method", r.Method), slog.String("path", r.URL.Path))
+	}
+	h := w.Header()
+	if refusal.Challenge != "" {
+		h.Set("WWW-Authenticate", refusal.Challenge)
+	}
+	if refusal.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(refusal.RetryAfter))
+	}
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Del("Content-Length")
+	w.WriteHeader(refusal.Status)
+	// Nobody is left to tell if the client is gone.
+	_ = json.NewEncoder(w).Encode(struct {
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{refusal.Title, refusal.Status, refusal.Detail})
+}
