@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// InteractionLifetime is how long an authorization request waits for a person.
+const InteractionLifetime = time.Hour
+
+// What a person decided about an interaction.
+const (
+	ConsentAllow = "allow"
+	ConsentDeny  = "deny"
+)
+
+// Interaction is an authorization request that waits for a person to log in, sign up or consent. It is found by an opaque
+// handle, and only together with the secret of the browser that began it; of both only hashes are stored.
+type Interaction struct {
+	ClientID     string
+	Form         url.Values // the request's parameters
+	Consent      string     // "" (undecided), ConsentAllow or ConsentDeny
+	ConsentScope []string   // what was allowed
+	ConsentSID   string     // the id of the session that decided
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
+}
+
+const interactionColumns = `client_id, form, consent, consent_scope, consent_sid, created_at, expires_at`
+
+func scanInteraction(row *sql.Row) (Interaction, error) {
+	var in Interaction
+	var form, scope string
+	var created, expires int64
+	if err := row.Scan(&in.ClientID, &form, &in.Consent, &scope, &in.ConsentSID, &created, &expires); err != nil {
+		return Interaction{}, notFound(err)
+	}
+	values, err := url.ParseQuery(form)
+	if err != nil {
+		return Interaction{}, err
+	}
+	in.Form, in.ConsentScope = values, strings.Fields(scope)
+	in.CreatedAt, in.ExpiresAt = sqldb.Time(created), sqldb.Time(expires)
+	return in, nil
+}
+
+// CreateInteraction stores in.ClientID and in.Form, bound to the browser with this secret, and returns the handle.
+func (s *Store) CreateInteraction(ctx context.Context, in Interaction, browser string) (handle string, err error) {
+	handle = NewSecret()
+	now := s.now()
+	_, err = s.db.Exec(ctx, `INSERT INTO interactions (handle_hash, browser_hash, client_id, form, consent, consent_scope, consent_sid, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, '', '', '', $5, $6)`,
+		Hash(handle), Hash(browser), in.ClientID, in.Form.Encode(), sqldb.Micros(now), sqldb.Micros(now.Add(InteractionLifetime)))
+	return handle, err
+}
+
+// Interaction returns the one with this handle. ErrNotFound: unknown, expired, spent, or begun by another browser.
+func (s *Store) Interaction(ctx context.Context, handle, browser string) (Interaction, error) {
+	return scanInteraction(s.db.QueryRow(ctx, `SELECT `+interactionColumns+` FROM interactions WHERE handle_hash = $1 AND browser_hash = $2 AND expires_at > $3`,
+		Hash(handle), Hash(browser), sqldb.Micros(s.now())))
+}
+
+// DecideInteraction notes what the person of session sid decided: ConsentAllow with the scope allowed, or ConsentDeny.
+// A later decision replaces an earlier one until the interaction is spent. ErrNotFound: as for Interaction.
+func (s *Store) DecideInteraction(ctx context.Context, handle, browser, sid, decision string, scope []string) error {
+	return changed(s.db.Exec(ctx, `UPDATE interactions SET consent = $1, consent_scope = $2, consent_sid = $3 WHERE handle_hash = $4 AND browser_hash = $5 AND expires_at > $6`,
+		decision, strings.Join(scope, " "), sid, Hash(handle), Hash(browser), sqldb.Micros(s.now())))
+}
+
+// SpendInteraction removes the interaction and returns its last state: what the answer is to be made from. Of several callers
+// one gets it, the others ErrNotFound. It joins the transaction of ctx, so that it is spent exactly if the answer is issued.
+func (s *Store) SpendInteraction(ctx context.Context, handle string) (Interaction, error) {
+	return scanInteraction(s.db.ExecReturning(ctx, `DELETE FROM interactions WHERE handle_hash = $1 AND expires_at > $2 RETURNING `+interactionColumns,
+		Hash(handle), sqldb.Micros(s.now())))
+}

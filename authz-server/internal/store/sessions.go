@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// How long a session lasts: idle since it was last seen, and in all since log-in.
+const (
+	SessionIdle     = 12 * time.Hour
+	SessionLifetime = 14 * 24 * time.Hour
+)
+
+// Session is one browser's log-in.
+type Session struct {
+	ID        string // the "sid" claim; no secret
+	UserID    string
+	AuthTime  time.Time // when the person proved who they are; whole seconds, as the claim "auth_time" is
+	AMR       []string  // how: RFC 8176 values
+	ACR       string
+	Address   string // the network address at log-in
+	UserAgent string // at log-in
+	CreatedAt time.Time
+	SeenAt    time.Time // to within a few minutes
+	ExpiresAt time.Time // absolute
+}
+
+// NewSecret makes 256 random bits as text that is safe in cookies and URLs.
+func NewSecret() string {
+	raw := make([]byte, 32)
+	rand.Read(raw) //nolint:errcheck // it never fails
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+const sessionColumns = `s.id, s.user_id, s.auth_time, s.amr, s.acr, s.address, s.user_agent, s.created_at, s.seen_at, s.expires_at`
+
+type sessionRow struct {
+	Session
+	amr                              string
+	authTime, created, seen, expires int64
+}
+
+func (r *sessionRow) into() []any {
+	return []any{&r.ID, &r.UserID, &r.authTime, &r.amr, &r.ACR, &r.Address, &r.UserAgent, &r.created, &r.seen, &r.expires}
+}
+
+func (r *sessionRow) session() Session {
+	r.AMR = strings.Fields(r.amr)
+	r.AuthTime, r.CreatedAt, r.SeenAt, r.ExpiresAt = sqldb.Time(r.authTime), sqldb.Time(r.created), sqldb.Time(r.seen), sqldb.Time(r.expires)
+	return r.Session
+}
+
+// CreateSession logs a person in: it stores a session for in.UserID with AMR, ACR, Address and UserAgent of in, and returns
+// it with the cookie's value, which is kept nowhere. checkedHash is the password hash that the person's password was checked
+// against. ErrNotFound: the account has been disabled, or its password changed, since then.
+func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash string) (session Session, cookie string, err error) {
+	now := s.now().UTC().Truncate(time.Microsecond)
+	in.ID, cookie = rand.Text(), NewSecret()
+	in.AuthTime, in.CreatedAt, in.SeenAt, in.ExpiresAt = now.Truncate(time.Second), now, now, now.Add(SessionLifetime)
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		// Changing nothing, this locks the row: disabling the account or changing its password comes before or after, never between.
+		if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1 AND NOT disabled AND password_hash = $2`, in.UserID, checkedHash)); err != nil {
+			return err
+		}
+		_, err := s.db.Exec(ctx, `INSERT INTO sessions (id, cookie_hash, user_id, auth_time, amr, acr, address, user_agent, created_at, seen_at, idle_expires_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)`,
+			in.ID, Hash(cookie), in.UserID, sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
+			sqldb.Micros(now), sqldb.Micros(now.Add(SessionIdle)), sqldb.Micros(in.ExpiresAt))
+		return err
+	})
+	if err != nil {
+		return Session{}, "", err
+	}
+	return in, cookie, nil
+}
+
+// SessionByCookie returns the live session with this cookie and its person. ErrNotFound: unknown, expired, or the account is disabled.
+func (s *Store) SessionByCookie(ctx context.Context, cookie string) (Session, User, error) {
+	var row sessionRow
+	user, err := scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+`, `+sessionColumns+` FROM sessions s JOIN users u ON u.id = s.user_id
+		WHERE s.cookie_hash = $1 AND s.idle_expires_at > $2 AND NOT u.disabled`, Hash(cookie), sqldb.Micros(s.now())).Scan, row.into()...)
+	if err != nil {
+		return Session{}, User{}, err
+	}
+	return row.session(), user, nil
+}
+
+// TouchSession notes that the session is in use, which moves its idle end. It writes nothing when that was noted less than every ago.
+func (s *Store) TouchSession(ctx context.Context, session Session, every time.Duration) error {
+	now := s.now()
+	if now.Sub(session.SeenAt) < every {
+		return nil
+	}
+	idleEnd := now.Add(SessionIdle)
+	if idleEnd.After(session.ExpiresAt) {
+		idleEnd = session.ExpiresAt
+	}
+	_, err := s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = $2 WHERE id = $3 AND seen_at < $1 AND idle_expires_at > $1`,
+		sqldb.Micros(now), sqldb.Micros(idleEnd), session.ID)
+	return err
+}
+
+// Sessions returns a person's live sessions, the last seen first, at most 100.
+func (s *Store) Sessions(ctx context.Context, userID string) ([]Session, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Session, error) {
+		var row sessionRow
+		err := rows.Scan(row.into()...)
+		return row.session(), err
+	}, `SELECT `+sessionColumns+` FROM sessions s WHERE s.user_id = $1 AND s.idle_expires_at > $2 ORDER BY s.seen_at DESC, s.id LIMIT 100`,
+		userID, sqldb.Micros(s.now()))
+}
+
+// EndSession ends a session and, in the same transaction, revokes its grants that do not outlive it.
+// ErrNotFound: no such session, or it has ended already.
+func (s *Store) EndSession(ctx context.Context, id string) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := changed(s.db.Exec(ctx, `DELETE FROM sessions WHERE id = $1`, id)); err != nil {
+			return err
+		}
+		return s.revokeGrantsOfSession(ctx, id)
+	})
+}
+
+// EndSessionOf is EndSession for a session that must be userID's: another person's is ErrNotFound.
+func (s *Store) EndSessionOf(ctx context.Context, userID, id string) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := changed(s.db.Exec(ctx, `DELETE FROM sessions WHERE id = $1 AND user_id = $2`, id, userID)); err != nil {
+			return err
+		}
+		return s.revokeGrantsOfSession(ctx, id)
+	})
+}
+
+// EndSessionsOf ends all sessions of a person but the one with the id except ("": all), as EndSession does.
+func (s *Store) EndSessionsOf(ctx context.Context, userID, except string) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		if _, err := s.db.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, userID, except); err != nil {
+			return err
+		}
+		_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id <> $3 AND NOT offline AND revoked_at = 0`,
+			sqldb.Micros(s.now()), userID, except)
+		return err
+	})
+}
+
+func (s *Store) revokeGrantsOfSession(ctx context.Context, id string) error {
+	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE session_id = $2 AND NOT offline AND revoked_at = 0`, sqldb.Micros(s.now()), id)
+	return err
+}

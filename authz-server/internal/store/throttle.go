@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// An Attempt is the right to one try, taken before it is known how the try ends. If nothing more is done it counts as failed.
+type Attempt struct {
+	subject, slot string
+	at            int64
+}
+
+// ReserveAttempt takes one of limit tries that subject has within window. When none is left, ok is false, and wait tells
+// when the next one comes free. Every subject has limit slots, and taking one is a single conditional statement, so that
+// any number of parallel callers on any number of replicas get limit tries and no more.
+func (s *Store) ReserveAttempt(ctx context.Context, subject string, limit int, window time.Duration) (attempt Attempt, wait time.Duration, ok bool, err error) {
+	now := s.now()
+	at, cutoff := sqldb.Micros(now), sqldb.Micros(now.Add(-window))
+	// What is read here only spares statements that cannot succeed; the statement below decides.
+	taken := make(map[string]int64)
+	if _, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (struct{}, error) {
+		var slot string
+		var failed int64
+		err := rows.Scan(&slot, &failed)
+		taken[slot] = failed
+		return struct{}{}, err
+	}, `SELECT id, failed_at FROM login_failures WHERE subject = $1 AND failed_at > $2`, subject, cutoff); err != nil {
+		return Attempt{}, 0, false, err
+	}
+	next := at // the oldest failure that counts: its slot comes free first
+	for n := range limit {
+		slot := strconv.Itoa(n)
+		if failed, ok := taken[slot]; ok {
+			next = min(next, failed)
+			continue
+		}
+		rows, err := s.db.Exec(ctx, `INSERT INTO login_failures (subject, id, failed_at) VALUES ($1, $2, $3)
+			ON CONFLICT (subject, id) DO UPDATE SET failed_at = excluded.failed_at WHERE login_failures.failed_at <= $4`, subject, slot, at, cutoff)
+		if err != nil {
+			return Attempt{}, 0, false, err
+		}
+		if rows == 1 {
+			return Attempt{subject, slot, at}, 0, true, nil
+		}
+	}
+	return Attempt{}, max(sqldb.Time(next).Add(window).Sub(now), time.Second), false, nil
+}
+
+// ReleaseAttempt gives the try back: it succeeded, or was not made after all.
+func (s *Store) ReleaseAttempt(ctx context.Context, a Attempt) error {
+	_, err := s.db.Exec(ctx, `DELETE FROM login_failures WHERE subject = $1 AND id = $2 AND failed_at = $3`, a.subject, a.slot, a.at)
+	return err
+}
+
+// ClearAttempts forgets all tries of subject.
+func (s *Store) ClearAttempts(ctx context.Context, subject string) error {
+	_, err := s.db.Exec(ctx, `DELETE FROM login_failures WHERE subject = $1`, subject)
+	return err
+}
+
+// FailureRetention is how long counted tries are kept: longer than any window.
+const FailureRetention = 24 * time.Hour
+
+// sweepBatch is how many rows one transaction of Sweep removes at most: others must get their turn to write.
+const sweepBatch = 200
+
+// Sweep removes expired sessions (revoking the grants that end with them), interactions and counted tries, in small
+// batches, and returns how many rows went. Several replicas may sweep at once.
+func (s *Store) Sweep(ctx context.Context) (rows int64, err error) {
+	now := s.now()
+	batches := []func(context.Context) (int64, error){
+		func(ctx context.Context) (int64, error) { return s.sweepSessions(ctx, sqldb.Micros(now)) },
+		func(ctx context.Context) (int64, error) {
+			return s.db.Exec(ctx, `DELETE FROM interactions WHERE handle_hash IN (SELECT handle_hash FROM interactions WHERE expires_at <= $1 LIMIT $2)`,
+				sqldb.Micros(now), sweepBatch)
+		},
+		func(ctx context.Context) (int64, error) {
+			cutoff := sqldb.Micros(now.Add(-FailureRetention))
+			return s.db.Exec(ctx, `DELETE FROM login_failures WHERE failed_at <= $1 AND subject IN (SELECT subject FROM login_failures WHERE failed_at <= $1 LIMIT $2)`,
+				cutoff, sweepBatch)
+		},
+	}
+	for _, batch := range batches {
+		for {
+			n, err := batch(ctx)
+			rows += n
+			if err != nil {
+				return rows, err
+			}
+			if n < sweepBatch {
+				break
+			}
+		}
+	}
+	return rows, nil
+}
+
+func (s *Store) sweepSessions(ctx context.Context, now int64) (rows int64, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		ids, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) },
+			`SELECT id FROM sessions WHERE idle_expires_at <= $1 ORDER BY idle_expires_at LIMIT $2`, now, sweepBatch)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			n, err := s.db.Exec(ctx, `DELETE FROM sessions WHERE id = $1 AND idle_expires_at <= $2`, id, now)
+			if err != nil {
+				return err
+			}
+			rows += n
+			if n == 1 {
+				if err := s.revokeGrantsOfSession(ctx, id); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return rows, err
+}
