@@ -1,0 +1,266 @@
+// Package store holds every SQL statement of the user service.
+//
+// Each change is one conditional statement whose row count decides. All methods are safe for concurrent use.
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// What a look-up or a change can find. Any other error is a failure of the database.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrChanged  = errors.New("not the current version") // what was to be changed is not what the caller saw
+)
+
+// Store is the user service's database.
+type Store struct {
+	db  *sqldb.DB
+	now func() time.Time
+}
+
+// Open connects to databaseURL (see [sqldb.Open]) and brings the schema up to date. now dates the changes.
+func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store, error) {
+	db, err := sqldb.Open(ctx, databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if err := db.Migrate(ctx, files); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &Store{db: db, now: now}, nil
+}
+
+// Close waits for statements under way and closes the database.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Ping checks that the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// Warning is a line for the operator about the connection, or empty.
+func (s *Store) Warning() string { return s.db.Warning() }
+
+// Profile is what a person says about themselves. Its texts are empty where they say nothing.
+type Profile struct {
+	ID          string // the issuer's subject
+	DisplayName string
+	Bio         string
+	AvatarURL   string
+	Website     string
+	Filled      bool   // by the issuer or the person
+	Version     string // new at every change
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// ProfilePatch is a change of a profile. Nil fields stay as they are.
+type ProfilePatch struct {
+	DisplayName, Bio, AvatarURL, Website *string
+}
+
+// Themes that a person can choose.
+const (
+	ThemeSystem = "system"
+	ThemeLight  = "light"
+	ThemeDark   = "dark"
+)
+
+// Settings are a person's own, seen by nobody else. Locale and TimeZone are empty until they choose.
+type Settings struct {
+	Locale        string // BCP 47
+	TimeZone      string // IANA
+	Theme         string
+	NotifyEmail   bool
+	NotifyReplies bool
+	Version       string // new at every change; ignored by PutSettings
+}
+
+// Interests are tags in the person's order.
+type Interests struct {
+	Tags    []string
+	Version string // new at every change; ignored by PutInterests
+}
+
+// Match says which versions a change may be made to. The zero Match matches none.
+type Match struct {
+	Any      bool     // whatever is there
+	Versions []string // any of these
+}
+
+const profileColumns = `id, display_name, bio, avatar_url, website, filled, profile_version, created_at, updated_at`
+
+func scanProfile(row interface{ Scan(...any) error }) (Profile, error) {
+	var p Profile
+	var created, updated int64
+	err := row.Scan(&p.ID, &p.DisplayName, &p.Bio, &p.AvatarURL, &p.Website, &p.Filled, &p.Version, &created, &updated)
+	p.CreatedAt, p.UpdatedAt = sqldb.Time(created), sqldb.Time(updated)
+	return p, notFound(err)
+}
+
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// Profile returns the profile of the person with the id. Errors: ErrNotFound.
+func (s *Store) Profile(ctx context.Context, id string) (Profile, error) {
+	return scanProfile(s.db.QueryRow(ctx, `SELECT `+profileColumns+` FROM people WHERE id = $1`, id))
+}
+
+// EnsureProfile returns the profile of the person with the id, and makes an empty one, and default settings, if there is none.
+// However many callers do so at once, one row comes into being, and all see it.
+func (s *Store) EnsureProfile(ctx context.Context, id string) (Profile, error) {
+	p, err := s.Profile(ctx, id)
+	if !errors.Is(err, ErrNotFound) {
+		return p, err
+	}
+	now := sqldb.Micros(s.now())
+	if _, err := s.db.Exec(ctx, `INSERT INTO people (id, display_name, bio, avatar_url, website, filled, profile_version,
+			locale, time_zone, theme, notify_email, notify_replies, settings_version, tags, interests_version, created_at, updated_at)
+		VALUES ($1, '', '', '', '', $2, $3, '', '', $4, $5, $5, $6, '[]', $7, $8, $8) ON CONFLICT DO NOTHING`,
+		id, false, rand.Text(), ThemeSystem, true, rand.Text(), rand.Text(), now); err != nil {
+		return Profile{}, fmt.Errorf("make a profile: %w", err)
+	}
+	return s.Profile(ctx, id)
+}
+
+// FillProfile writes what the issuer says into a profile that nobody has filled yet, once; it returns the profile as it then is,
+// whoever filled it. Errors: ErrNotFound.
+func (s *Store) FillProfile(ctx context.Context, id string, patch ProfilePatch) (Profile, error) {
+	p, err := scanProfile(s.db.ExecReturning(ctx, `UPDATE people SET
+			display_name = COALESCE(CAST($3 AS TEXT), display_name), bio = COALESCE(CAST($4 AS TEXT), bio),
+			avatar_url = COALESCE(CAST($5 AS TEXT), avatar_url), website = COALESCE(CAST($6 AS TEXT), website),
+			filled = $7, profile_version = $8, updated_at = $2
+		WHERE id = $1 AND NOT filled RETURNING `+profileColumns,
+		id, sqldb.Micros(s.now()), patch.DisplayName, patch.Bio, patch.AvatarURL, patch.Website, true, rand.Text()))
+	if errors.Is(err, ErrNotFound) {
+		return s.Profile(ctx, id)
+	}
+	return p, err
+}
+
+// PatchProfile changes the profile if it matches, and returns it as it then is. From then on the issuer does not fill it any more.
+// Errors: ErrNotFound, ErrChanged.
+func (s *Store) PatchProfile(ctx context.Context, id string, match Match, patch ProfilePatch) (Profile, error) {
+	var p Profile
+	err := s.change(ctx, id, match, func(whatever bool, version string) (err error) {
+		p, err = scanProfile(s.db.ExecReturning(ctx, `UPDATE people SET
+				display_name = COALESCE(CAST($5 AS TEXT), display_name), bio = COALESCE(CAST($6 AS TEXT), bio),
+				avatar_url = COALESCE(CAST($7 AS TEXT), avatar_url), website = COALESCE(CAST($8 AS TEXT), website),
+				filled = $9, profile_version = $10, updated_at = $4
+			WHERE id = $1 AND ($2 OR profile_version = $3) RETURNING `+profileColumns,
+			id, whatever, version, sqldb.Micros(s.now()), patch.DisplayName, patch.Bio, patch.AvatarURL, patch.Website, true, rand.Text()))
+		return err
+	})
+	return p, err
+}
+
+// change runs update, one conditional statement, for each version that match allows until it hits; update says ErrNotFound when it does not.
+func (s *Store) change(ctx context.Context, id string, match Match, update func(whatever bool, version string) error) error {
+	versions := match.Versions
+	if match.Any {
+		versions = []string{""}
+	}
+	for _, version := range versions {
+		if err := update(match.Any, version); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	if _, err := s.Profile(ctx, id); err != nil {
+		return err
+	}
+	return ErrChanged
+}
+
+// Profiles returns the profiles of those ids that there are, in no particular order.
+func (s *Store) Profiles(ctx context.Context, ids []string) ([]Profile, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	places, args := make([]string, len(ids)), make([]any, len(ids))
+	for i, id := range ids {
+		places[i], args[i] = "$"+strconv.Itoa(i+1), id
+	}
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Profile, error) { return scanProfile(rows) },
+		`SELECT `+profileColumns+` FROM people WHERE id IN (`+strings.Join(places, ", ")+`)`, args...)
+}
+
+const settingsColumns = `locale, time_zone, theme, notify_email, notify_replies, settings_version`
+
+func scanSettings(row *sql.Row) (Settings, error) {
+	var v Settings
+	err := row.Scan(&v.Locale, &v.TimeZone, &v.Theme, &v.NotifyEmail, &v.NotifyReplies, &v.Version)
+	return v, notFound(err)
+}
+
+// Settings returns the settings of the person with the id. Errors: ErrNotFound.
+func (s *Store) Settings(ctx context.Context, id string) (Settings, error) {
+	return scanSettings(s.db.QueryRow(ctx, `SELECT `+settingsColumns+` FROM people WHERE id = $1`, id))
+}
+
+// PutSettings replaces the settings if they match, and returns them as they then are. Errors: ErrNotFound, ErrChanged.
+func (s *Store) PutSettings(ctx context.Context, id string, match Match, in Settings) (Settings, error) {
+	var out Settings
+	err := s.change(ctx, id, match, func(whatever bool, version string) (err error) {
+		out, err = scanSettings(s.db.ExecReturning(ctx, `UPDATE people SET
+				locale = $4, time_zone = $5, theme = $6, notify_email = $7, notify_replies = $8, settings_version = $9
+			WHERE id = $1 AND ($2 OR settings_version = $3) RETURNING `+settingsColumns,
+			id, whatever, version, in.Locale, in.TimeZone, in.Theme, in.NotifyEmail, in.NotifyReplies, rand.Text()))
+		return err
+	})
+	return out, err
+}
+
+func scanInterests(row *sql.Row) (Interests, error) {
+	var v Interests
+	var tags string
+	if err := row.Scan(&tags, &v.Version); err != nil {
+		return Interests{}, notFound(err)
+	}
+	if err := json.Unmarshal([]byte(tags), &v.Tags); err != nil {
+		return Interests{}, fmt.Errorf("read stored tags: %w", err)
+	}
+	return v, nil
+}
+
+// Interests returns the tags of the person with the id. Errors: ErrNotFound.
+func (s *Store) Interests(ctx context.Context, id string) (Interests, error) {
+	return scanInterests(s.db.QueryRow(ctx, `SELECT tags, interests_version FROM people WHERE id = $1`, id))
+}
+
+// PutInterests replaces the tags if they match, and returns them as they then are. Errors: ErrNotFound, ErrChanged.
+func (s *Store) PutInterests(ctx context.Context, id string, match Match, in Interests) (Interests, error) {
+	tags, err := json.Marshal(append([]string{}, in.Tags...)) // nil tags too are an empty array
+	if err != nil {
+		return Interests{}, err
+	}
+	var out Interests
+	err = s.change(ctx, id, match, func(whatever bool, version string) (err error) {
+		out, err = scanInterests(s.db.ExecReturning(ctx, `UPDATE people SET tags = $4, interests_version = $5
+			WHERE id = $1 AND ($2 OR interests_version = $3) RETURNING tags, interests_version`,
+			id, whatever, version, string(tags), rand.Text()))
+		return err
+	})
+	return out, err
+}
