@@ -25,6 +25,9 @@ const (
 const (
 	// maxWait bounds how long a token with an unknown key waits for a fetch.
 	maxWait = time.Second
+	// maxWaiting bounds how many wait so at once. More fail at once, so that a
+	// flood of such tokens cannot pile up while the issuer is slow.
+	maxWaiting = 512
 	// firstRetry and Cooldown bound the pauses between attempts while the
 	// issuer does not answer.
 	firstRetry = 100 * time.Millisecond
@@ -84,6 +87,7 @@ type Cache struct {
 	flight  chan struct{} // closed at the end of the fetch that is wanted or under way; nil: none
 	fetched chan struct{} // closed, and made anew, at the end of each fetch
 	forced  time.Time     // when a fetch was last forced
+	waiting int           // how many wait in findMissing
 	lastErr error         // why the last fetch failed; nil: it did not
 	missing missingKeys
 }
@@ -187,32 +191,35 @@ func (c *Cache) usable(now time.Time) *heldSet {
 
 // findMissing waits for a fetch that may bring the key, and looks again. If
 // the fetch under way when it was called does not bring the key, a second one
-// may: the issuer could have published the key in between.
+// may: the issuer could have published the key in between. There is no third.
 func (c *Cache) findMissing(ctx context.Context, id string) ([]Key, error) {
 	timeout := time.NewTimer(maxWait)
 	defer timeout.Stop()
-	for {
-		look := c.look(id)
+	for fetches := 0; ; fetches++ {
+		look := c.look(id, fetches < 2)
 		if look.wait == nil {
 			return look.keys, look.err
 		}
+		var err error
 		select {
 		case <-look.wait:
 		case <-ctx.Done():
-			return nil, c.unavailable(ctx.Err())
+			err = ctx.Err()
 		case <-timeout.C:
-			return nil, c.unavailable(errSlow)
+			err = errSlow
 		case <-c.stopped:
-			return nil, c.unavailable(errStopped)
+			err = errStopped
 		}
-		if look.forced {
-			c.proveMissing(id)
+		c.waited(id, look.forced && err == nil)
+		if err != nil {
+			return nil, c.unavailable(err)
 		}
 	}
 }
 
 var (
 	errSlow    = errors.New("the issuer is slow to answer")
+	errCrowded = errors.New("too many wait for the issuer's answer")
 	errStopped = errors.New("the cache's context has ended")
 )
 
@@ -225,9 +232,9 @@ type look struct {
 	forced bool // the fetch to wait for was wanted by this look
 }
 
-// look says what is known of a key that a moment ago was not held. Each case
-// of fail-fast comes before anything that waits.
-func (c *Cache) look(id string) look {
+// look says what is known of a key that a moment ago was not held, and what to
+// wait for if the caller may still wait.
+func (c *Cache) look(id string, mayWait bool) look {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -240,10 +247,14 @@ func (c *Cache) look(id string) look {
 			return look{err: ErrUnknownKey}
 		}
 	}
-	if c.flight != nil {
+	if mayWait && c.waiting >= maxWaiting {
+		return look{err: c.unavailableLocked(errCrowded)}
+	}
+	if mayWait && c.flight != nil {
+		c.waiting++
 		return look{wait: c.flight}
 	}
-	if now.Sub(c.forced) < c.cfg.Cooldown {
+	if !mayWait || now.Sub(c.forced) < c.cfg.Cooldown {
 		if held == nil || c.lastErr != nil {
 			return look{err: c.unavailableLocked(nil)}
 		}
@@ -251,15 +262,20 @@ func (c *Cache) look(id string) look {
 	}
 	c.forced = now
 	c.flight = make(chan struct{})
+	c.waiting++
 	c.wanted <- struct{}{} // has room: one flight, one signal
 	return look{wait: c.flight, forced: true}
 }
 
-// proveMissing remembers that a fetch which began after somebody asked for
-// the key has not brought it.
-func (c *Cache) proveMissing(id string) {
+// waited ends a wait that look began. If proved, a fetch has ended that began
+// after somebody asked for the key; if it did not bring it, that is remembered.
+func (c *Cache) waited(id string, proved bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.waiting--
+	if !proved {
+		return
+	}
 	if held := c.held.Load(); c.lastErr == nil && held != nil && len(held.keys.lookup(id)) == 0 {
 		c.missing.remember(id, c.forced, c.cfg.Cooldown)
 	}
@@ -308,7 +324,7 @@ func (c *Cache) run(ctx context.Context) {
 		}
 		failures = 0
 		// Before the end of the set's life, so that no caller meets an old one.
-		timer.Reset(jitter(lifetime * 9 / 10))
+		timer.Reset(max(jitter(lifetime*9/10), firstRetry))
 	}
 }
 

@@ -49,17 +49,18 @@ type fetchedSet struct {
 
 func newFetcher(cfg CacheConfig, log *slog.Logger) (*fetcher, error) {
 	f := &fetcher{minRefresh: cfg.MinRefresh, maxRefresh: cfg.MaxRefresh, url: cfg.JWKSURL}
-	where := cfg.JWKSURL
+	setting, where := "JWKSURL", cfg.JWKSURL
 	if where == "" {
-		f.issuer, where = cfg.Issuer, cfg.Issuer
+		f.issuer = cfg.Issuer
+		setting, where = "Issuer", cfg.Issuer
 	}
 	u, err := checkURL(where)
 	if err != nil {
-		return nil, fmt.Errorf("jwks: %q: %w", where, err)
+		return nil, fmt.Errorf("jwks: CacheConfig.%s: %w", setting, err)
 	}
 	if f.issuer != "" && (u.RawQuery != "" || u.Fragment != "") {
 		// OpenID Connect Discovery §3.
-		return nil, fmt.Errorf("jwks: issuer %q has a query or a fragment", where)
+		return nil, errors.New("jwks: CacheConfig.Issuer has a query or a fragment")
 	}
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		log.Warn("keys are fetched without TLS: whoever can change the answer can forge tokens", "host", u.Host)

@@ -74,7 +74,7 @@ func (g *Guard) Middleware(next http.Handler) http.Handler {
 // Authorization header alone, never from the query or the body. Every error
 // is one for WriteError or Refuse.
 func (g *Guard) Authenticate(r *http.Request) (*Claims, error) {
-	token, err := bearerToken(r.Header["Authorization"])
+	token, err := bearerToken(r.Header.Values("Authorization"))
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +300,7 @@ func (g *Guard) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			level = slog.LevelWarn
 		}
 		g.log.LogAttrs(r.Context(), level, "request refused",
-			slog.Int("status", refusal.Status), slog.String("reason", err.Error()),
+			slog.Int("status", refusal.Status), slog.Any("reason", err),
 			slog.String("method", r.Method), slog.String("path", r.URL.Path))
 	}
 	h := w.Header()

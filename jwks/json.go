@@ -17,7 +17,7 @@ import (
 
 // maxMembers bounds the members of an object, so that looking for repeated
 // names in a hostile one stays cheap.
-const maxMembers = 256
+const maxMembers = 128
 
 var (
 	errNotObject = errors.New("not a JSON object")

@@ -1,0 +1,752 @@
+package jwks_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/maru-auth/maru/jwks"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const fakeURL = "https://issuer.example"
+
+// fakeIssuer is an issuer in the shape of a transport, so that the Cache can
+// be tested in a synctest bubble, where time passes at will.
+type fakeIssuer struct {
+	mu      sync.Mutex
+	kids    []string
+	cache   string        // Cache-Control; empty: none
+	age     string        // Age
+	delay   time.Duration // before an answer
+	down    bool
+	etags   bool
+	status  int                                // of the key set, if not 0
+	body    func() string                      // of the key set, if not nil
+	doc     func() map[string]any              // discovery, if not nil
+	answer  func(*http.Request) *http.Response // anything, if not nil
+	starts  []time.Time                        // of fetches of the key set
+	found   int                                // fetches of the discovery document
+	matched int                                // answers 304
+	busy    int                                // requests under way
+	most    int                                // at once
+}
+
+func (f *fakeIssuer) set(change func(*fakeIssuer)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+func (f *fakeIssuer) fetches() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.starts)
+}
+
+func (f *fakeIssuer) RoundTrip(req *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	discovery := strings.HasSuffix(req.URL.Path, "/openid-configuration")
+	if discovery {
+		f.found++
+	} else {
+		f.starts = append(f.starts, time.Now())
+	}
+	f.busy++
+	f.most = max(f.most, f.busy)
+	delay := f.delay
+	f.mu.Unlock()
+	defer f.set(func(f *fakeIssuer) { f.busy-- })
+
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		}
+	}
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return nil, errors.New("connection refused")
+	}
+	if f.answer != nil {
+		if resp := f.answer(req); resp != nil {
+			resp.Request = req
+			return resp, nil
+		}
+	}
+	if discovery {
+		doc := map[string]any{"issuer": fakeURL, "jwks_uri": fakeURL + "/keys"}
+		if f.doc != nil {
+			doc = f.doc()
+		}
+		data, _ := json.Marshal(doc)
+		return response(http.StatusOK, string(data), nil), nil
+	}
+	header := http.Header{}
+	if f.cache != "" {
+		header.Set("Cache-Control", f.cache)
+	}
+	if f.age != "" {
+		header.Set("Age", f.age)
+	}
+	if f.etags {
+		etag := `"` + strings.Join(f.kids, ",") + `"`
+		header.Set("ETag", etag)
+		if req.Header.Get("If-None-Match") == etag {
+			f.matched++
+			return response(http.StatusNotModified, "", header), nil
+		}
+	}
+	body := keySetOf(f.kids...)
+	if f.body != nil {
+		body = f.body()
+	}
+	status := http.StatusOK
+	if f.status != 0 {
+		status = f.status
+	}
+	return response(status, body, header), nil
+}
+
+func response(status int, body string, header http.Header) *http.Response {
+	if header == nil {
+		header = http.Header{}
+	}
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+// keySetOf makes a key set with these ids. The keys are small and cheap.
+func keySetOf(kids ...string) string {
+	keys := []string{}
+	for _, kid := range kids {
+		seed := make([]byte, ed25519.SeedSize)
+		copy(seed, kid)
+		public := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
+		keys = append(keys, fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","use":"sig","kid":%q,"x":%q}`,
+			kid, base64.RawURLEncoding.EncodeToString(public)))
+	}
+	return `{"keys":[` + strings.Join(keys, ",") + `]}`
+}
+
+// bubble runs a test where time passes at will, with an issuer that has the
+// key "a", and a cache of its keys.
+func bubble(t *testing.T, f *fakeIssuer, change func(*jwks.CacheConfig), test func(ctx context.Context, c *jwks.Cache)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		if f.kids == nil {
+			f.kids = []string{"a"}
+		}
+		cfg := jwks.CacheConfig{Issuer: fakeURL, Client: &http.Client{Transport: f}}
+		if change != nil {
+			change(&cfg)
+		}
+		c, err := jwks.NewCache(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t.Context(), c)
+	})
+}
+
+func mustReady(t *testing.T, ctx context.Context, c *jwks.Cache) {
+	t.Helper()
+	if err := c.Ready(ctx); err != nil {
+		t.Fatalf("not ready: %v", err)
+	}
+}
+
+func wantKey(t *testing.T, ctx context.Context, c *jwks.Cache, kid string) {
+	t.Helper()
+	keys, err := c.Keys(ctx, kid)
+	if err != nil || len(keys) != 1 || keys[0].ID() != kid {
+		t.Fatalf("key %q: got %v, %v", kid, keys, err)
+	}
+}
+
+func wantNoKey(t *testing.T, ctx context.Context, c *jwks.Cache, kid string, want error) {
+	t.Helper()
+	if keys, err := c.Keys(ctx, kid); !errors.Is(err, want) || keys != nil {
+		t.Fatalf("key %q: got %v, %v; want %v", kid, keys, err, want)
+	}
+}
+
+func TestCacheStartsWithoutTheIssuerAndRecovers(t *testing.T) {
+	f := &fakeIssuer{down: true}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		wantNoKey(t, ctx, c, "a", jwks.ErrKeysUnavailable)
+		short, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		if err := c.Ready(short); !errors.Is(err, jwks.ErrKeysUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("ready without an issuer: %v", err)
+		} else if !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("the error does not say why: %v", err)
+		}
+		f.set(func(f *fakeIssuer) { f.down = false })
+		start := time.Now()
+		mustReady(t, ctx, c)
+		if waited := time.Since(start); waited > jwks.DefaultCooldown {
+			t.Errorf("took %v to recover", waited)
+		}
+		wantKey(t, ctx, c, "a")
+	})
+}
+
+func TestCacheWaitsForTheFirstFetch(t *testing.T) {
+	bubble(t, &fakeIssuer{delay: 200 * time.Millisecond}, nil, func(ctx context.Context, c *jwks.Cache) {
+		wantKey(t, ctx, c, "a") // discovery and key set: 400 ms
+	})
+}
+
+func TestKnownKeysNeverWait(t *testing.T) {
+	f := &fakeIssuer{}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		f.set(func(f *fakeIssuer) { f.delay = time.Hour }) // the issuer hangs
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() {
+				start := time.Now()
+				wantNoKey(t, ctx, c, fmt.Sprint("unknown", i), jwks.ErrKeysUnavailable)
+				if waited := time.Since(start); waited > time.Second {
+					t.Errorf("an unknown key waited %v", waited)
+				}
+			})
+		}
+		synctest.Wait() // all of them wait now
+		start := time.Now()
+		wantKey(t, ctx, c, "a")
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("a known key waited %v", waited)
+		}
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		wantKey(t, ended, c, "a")
+		wg.Wait()
+	})
+}
+
+func TestWaitingHonoursTheContext(t *testing.T) {
+	f := &fakeIssuer{}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		f.set(func(f *fakeIssuer) { f.delay = time.Hour })
+		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		wantNoKey(t, short, c, "unknown", context.DeadlineExceeded)
+		if waited := time.Since(start); waited != 50*time.Millisecond {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
+func TestAFloodCannotPileUpWhileTheIssuerHangs(t *testing.T) {
+	f := &fakeIssuer{}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		f.set(func(f *fakeIssuer) { f.delay = time.Hour })
+		var wg sync.WaitGroup
+		for i := range 5000 {
+			wg.Go(func() { wantNoKey(t, ctx, c, fmt.Sprint(i), jwks.ErrKeysUnavailable) })
+		}
+		synctest.Wait()
+		start := time.Now()
+		wantNoKey(t, ctx, c, "one more", jwks.ErrKeysUnavailable)
+		if time.Since(start) != 0 {
+			t.Error("one more could wait")
+		}
+		wg.Wait()
+		f.set(func(f *fakeIssuer) { f.delay = 0; f.kids = []string{"a", "b"} })
+		time.Sleep(11 * time.Second) // the fetch that hangs is given up after ten
+		wantKey(t, ctx, c, "b")      // and those who waited are all forgotten
+	})
+}
+
+func TestAFloodOfUnknownKeysForcesOneFetchACooldownAndHidesNoRotation(t *testing.T) {
+	f := &fakeIssuer{}
+	const cooldown = 10 * time.Second
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		before := f.fetches()
+		for second := range 60 {
+			var wg sync.WaitGroup
+			for i := range 100 {
+				wg.Go(func() { wantNoKey(t, ctx, c, fmt.Sprintf("%d-%d", second, i), jwks.ErrUnknownKey) })
+			}
+			wg.Wait()
+			time.Sleep(time.Second)
+		}
+		if forced := f.fetches() - before; forced != 6 {
+			t.Errorf("%d fetches in a minute, want one each 10 s", forced)
+		}
+		// In the midst of the flood, just after a forced fetch, a rotation.
+		wantNoKey(t, ctx, c, "yet another", jwks.ErrUnknownKey)
+		f.set(func(f *fakeIssuer) { f.kids = []string{"a", "b"} })
+		rotated := time.Now()
+		for {
+			wantNoKey(t, ctx, c, fmt.Sprint("flood", time.Since(rotated)), jwks.ErrUnknownKey)
+			if _, err := c.Keys(ctx, "b"); err == nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(rotated); took > cooldown {
+			t.Errorf("the new key was found after %v", took)
+		}
+		wantKey(t, ctx, c, "a")
+	})
+}
+
+func TestARotationIsSeenAtOnce(t *testing.T) {
+	f := &fakeIssuer{}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		f.set(func(f *fakeIssuer) { f.kids = []string{"a", "b"} })
+		wantKey(t, ctx, c, "b")
+		wantKey(t, ctx, c, "a")
+		if n := f.fetches(); n != 2 {
+			t.Errorf("%d fetches, want 2", n)
+		}
+	})
+}
+
+func TestAKeyPublishedDuringAFetchIsFoundByTheNext(t *testing.T) {
+	f := &fakeIssuer{body: nil}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		// The answer under way is made before the rotation, and arrives after.
+		f.set(func(f *fakeIssuer) {
+			f.answer = func(*http.Request) *http.Response {
+				f.answer = nil
+				f.kids = []string{"a", "b"}
+				return response(http.StatusOK, keySetOf("a"), nil)
+			}
+			f.delay = 100 * time.Millisecond
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() { wantNoKey(t, ctx, c, "forged", jwks.ErrUnknownKey) })
+		synctest.Wait()
+		// The forced fetch was spent on the forged key; so it takes a cooldown.
+		wantNoKey(t, ctx, c, "b", jwks.ErrUnknownKey)
+		wg.Wait()
+		time.Sleep(jwks.DefaultCooldown)
+		wantKey(t, ctx, c, "b")
+	})
+}
+
+func TestOneOldTokenDoesNotCauseFetchesForEver(t *testing.T) {
+	f := &fakeIssuer{cache: "max-age=3600"}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		for range 30 * 60 {
+			wantNoKey(t, ctx, c, "withdrawn", jwks.ErrUnknownKey)
+			time.Sleep(time.Second)
+		}
+		// 10, 20, 40 and then 80 seconds apart.
+		if n := f.fetches(); n < 20 || n > 27 {
+			t.Errorf("%d fetches in half an hour", n)
+		}
+		f.set(func(f *fakeIssuer) { f.kids = []string{"withdrawn", "a"} })
+		start := time.Now()
+		for {
+			if _, err := c.Keys(ctx, "withdrawn"); err == nil {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(start); took > 80*time.Second {
+			t.Errorf("the key came back after %v", took)
+		}
+		// A key that was never asked for is not held up by that.
+		f.set(func(f *fakeIssuer) { f.kids = []string{"b"} })
+		time.Sleep(jwks.DefaultCooldown)
+		wantKey(t, ctx, c, "b")
+	})
+}
+
+func TestARefreshReplacesTheSetWholly(t *testing.T) {
+	f := &fakeIssuer{cache: "max-age=300", kids: []string{"a", "b"}}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		wantKey(t, ctx, c, "a")
+		f.set(func(f *fakeIssuer) { f.kids = []string{"b"} })
+		time.Sleep(300 * time.Second)
+		wantNoKey(t, ctx, c, "a", jwks.ErrUnknownKey)
+		wantKey(t, ctx, c, "b")
+		f.set(func(f *fakeIssuer) { f.kids = []string{} }) // all withdrawn
+		time.Sleep(300 * time.Second)
+		wantNoKey(t, ctx, c, "b", jwks.ErrUnknownKey)
+	})
+}
+
+func TestCacheControlDecidesWithinBounds(t *testing.T) {
+	for _, tc := range []struct {
+		cache, age string
+		lifetime   time.Duration
+	}{
+		{"max-age=300", "", 300 * time.Second},
+		{"public, max-age=300, must-revalidate", "", 300 * time.Second},
+		{`MAX-AGE="300"`, "", 300 * time.Second},
+		{"max-age=300", "100", 200 * time.Second},
+		{"max-age=300", "900", time.Minute},
+		{"", "", 10 * time.Minute},
+		{"private", "", 10 * time.Minute},
+		{"no-cache", "", time.Minute},
+		{"no-store, max-age=300", "", time.Minute},
+		{"max-age=0", "", time.Minute},
+		{"max-age=-5", "", time.Minute},
+		{"max-age=soon", "", time.Minute},
+		{"max-age=86400", "", time.Hour},
+		{"max-age=99999999999999999999999999", "", time.Hour},
+	} {
+		t.Run(tc.cache+" "+tc.age, func(t *testing.T) {
+			f := &fakeIssuer{cache: tc.cache, age: tc.age}
+			bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+				mustReady(t, ctx, c)
+				start := f.starts[0]
+				for f.fetches() == 1 {
+					time.Sleep(time.Second)
+				}
+				// Before the end, but not much.
+				if took := f.starts[1].Sub(start); took > tc.lifetime || took < tc.lifetime*8/10 {
+					t.Errorf("refreshed after %v, want a little less than %v", took, tc.lifetime)
+				}
+			})
+		})
+	}
+}
+
+func TestAnUnchangedSetIsNotSentAgain(t *testing.T) {
+	f := &fakeIssuer{cache: "max-age=300", etags: true}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		time.Sleep(time.Hour)
+		wantKey(t, ctx, c, "a")
+		f.set(func(f *fakeIssuer) {
+			if f.matched != len(f.starts)-1 || f.matched < 11 {
+				t.Errorf("%d of %d fetches answered with 304", f.matched, len(f.starts))
+			}
+			f.kids = []string{"b"}
+		})
+		time.Sleep(5 * time.Minute)
+		wantKey(t, ctx, c, "b")
+		wantNoKey(t, ctx, c, "a", jwks.ErrUnknownKey)
+	})
+}
+
+func TestKeysOutliveTheIssuerForABoundedTime(t *testing.T) {
+	f := &fakeIssuer{cache: "max-age=600"}
+	stale := func(cfg *jwks.CacheConfig) { cfg.MaxStale = time.Hour }
+	bubble(t, f, stale, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		f.set(func(f *fakeIssuer) { f.down = true })
+		time.Sleep(70*time.Minute - time.Second)
+		wantKey(t, ctx, c, "a")
+		// Nobody can tell now whether this key is the issuer's.
+		wantNoKey(t, ctx, c, "b", jwks.ErrKeysUnavailable)
+		time.Sleep(time.Second)
+		wantNoKey(t, ctx, c, "a", jwks.ErrKeysUnavailable)
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := c.Ready(short); !errors.Is(err, jwks.ErrKeysUnavailable) {
+			t.Errorf("ready with keys too old: %v", err)
+		}
+		f.set(func(f *fakeIssuer) { f.down = false })
+		mustReady(t, ctx, c)
+		wantKey(t, ctx, c, "a")
+	})
+}
+
+func TestADeadIssuerIsNotHammered(t *testing.T) {
+	f := &fakeIssuer{down: true, kids: []string{"a"}}
+	bubble(t, f, func(cfg *jwks.CacheConfig) { cfg.JWKSURL = fakeURL + "/keys" }, func(ctx context.Context, c *jwks.Cache) {
+		for range 600 {
+			wantNoKey(t, ctx, c, "a", jwks.ErrKeysUnavailable)
+			time.Sleep(time.Second)
+		}
+		// In the background one each 10 s, and one forced.
+		if n := f.fetches(); n > 2*60+15 {
+			t.Errorf("%d fetches in ten minutes", n)
+		}
+	})
+}
+
+func TestABadAnswerKeepsTheGoodKeys(t *testing.T) {
+	redirect := func(to string) func(*http.Request) *http.Response {
+		return func(req *http.Request) *http.Response {
+			if req.URL.Path != "/keys" {
+				return nil
+			}
+			return response(http.StatusFound, "", http.Header{"Location": {to}})
+		}
+	}
+	moved := func(issuer, keysAt any) func(*fakeIssuer) {
+		return func(f *fakeIssuer) {
+			f.doc = func() map[string]any { return map[string]any{"issuer": issuer, "jwks_uri": keysAt} }
+			f.answer = func(req *http.Request) *http.Response {
+				if req.URL.Path == "/keys" {
+					return response(http.StatusGone, "", nil)
+				}
+				return nil
+			}
+		}
+	}
+	for name, change := range map[string]func(*fakeIssuer){
+		"not JSON":             func(f *fakeIssuer) { f.body = func() string { return "<html>sorry</html>" } },
+		"two documents":        func(f *fakeIssuer) { f.body = func() string { return keySetOf("a") + keySetOf("b") } },
+		"no keys":              func(f *fakeIssuer) { f.body = func() string { return "{}" } },
+		"keys are no array":    func(f *fakeIssuer) { f.body = func() string { return `{"keys":{"a":1}}` } },
+		"keys twice":           func(f *fakeIssuer) { f.body = func() string { return `{"keys":[],"keys":[]}` } },
+		"empty":                func(f *fakeIssuer) { f.body = func() string { return "" } },
+		"too long":             func(f *fakeIssuer) { f.body = func() string { return `{"keys":[]` + strings.Repeat(" ", 1<<20) + "}" } },
+		"status 500":           func(f *fakeIssuer) { f.status = 500 },
+		"status 404":           func(f *fakeIssuer) { f.status = 404 },
+		"status 203":           func(f *fakeIssuer) { f.status = 203 },
+		"status 304 unasked":   func(f *fakeIssuer) { f.status = 304 },
+		"redirect elsewhere":   func(f *fakeIssuer) { f.answer = redirect("https://elsewhere.example/keys") },
+		"redirect to http":     func(f *fakeIssuer) { f.answer = redirect("http://issuer.example/keys") },
+		"redirect in a circle": func(f *fakeIssuer) { f.answer = redirect(fakeURL + "/keys") },
+		"another issuer":       moved(fakeURL+"/", fakeURL+"/new"),
+		"no issuer":            moved(nil, fakeURL+"/new"),
+		"issuer by another case": func(f *fakeIssuer) {
+			moved(nil, fakeURL+"/new")(f)
+			doc := f.doc()
+			doc["Issuer"] = fakeURL
+			f.doc = func() map[string]any { return doc }
+		},
+		"keys without TLS": moved(fakeURL, "http://issuer.example/new"),
+		"keys in a file":   moved(fakeURL, "file:///etc/passwd"),
+		"no place of keys": moved(fakeURL, nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeIssuer{cache: "max-age=3600"}
+			bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+				mustReady(t, ctx, c)
+				f.set(change)
+				f.set(func(f *fakeIssuer) { f.kids = []string{"b"} })
+				time.Sleep(2 * time.Hour)
+				wantKey(t, ctx, c, "a")
+				wantNoKey(t, ctx, c, "b", jwks.ErrKeysUnavailable)
+			})
+		})
+	}
+}
+
+func TestRedirectsWithinTheOriginAreFollowed(t *testing.T) {
+	f := &fakeIssuer{answer: func(req *http.Request) *http.Response {
+		if req.URL.Path != "/keys" {
+			return nil
+		}
+		return response(http.StatusFound, "", http.Header{"Location": {"/moved"}})
+	}}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) { wantKey(t, ctx, c, "a") })
+}
+
+func TestAKeySetThatMovedIsFoundAgain(t *testing.T) {
+	f := &fakeIssuer{etags: true}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		f.set(func(f *fakeIssuer) {
+			f.kids = []string{"b"}
+			f.doc = func() map[string]any {
+				return map[string]any{"issuer": fakeURL, "jwks_uri": fakeURL + "/new"}
+			}
+			f.answer = func(req *http.Request) *http.Response {
+				switch {
+				case req.URL.Path == "/keys":
+					return response(http.StatusGone, "", nil)
+				case req.URL.Path == "/new" && req.Header.Get("If-None-Match") != "":
+					t.Error("the new place was asked with the old one's etag")
+				}
+				return nil
+			}
+		})
+		time.Sleep(15 * time.Minute)
+		wantKey(t, ctx, c, "b")
+	})
+}
+
+func TestDiscoveryIsOverWithAKeySetURL(t *testing.T) {
+	f := &fakeIssuer{}
+	configure := func(cfg *jwks.CacheConfig) { cfg.JWKSURL = fakeURL + "/anywhere" }
+	bubble(t, f, configure, func(ctx context.Context, c *jwks.Cache) {
+		wantKey(t, ctx, c, "a")
+		time.Sleep(3 * time.Hour)
+		if f.found != 0 {
+			t.Errorf("%d discoveries", f.found)
+		}
+	})
+}
+
+func TestTheGoroutineEndsWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, delay := range []time.Duration{0, time.Hour} {
+			ctx, cancel := context.WithCancel(t.Context())
+			f := &fakeIssuer{kids: []string{"a"}}
+			c, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: fakeURL, Client: &http.Client{Transport: f}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustReady(t, ctx, c)
+			f.set(func(f *fakeIssuer) { f.delay = delay })
+			var wg sync.WaitGroup
+			if delay > 0 {
+				wg.Go(func() { wantNoKey(t, context.Background(), c, "x", jwks.ErrKeysUnavailable) })
+				synctest.Wait() // a fetch is under way
+			}
+			cancel()
+			wg.Wait()
+			fetches := f.fetches()
+			for range 10 {
+				wantNoKey(t, context.Background(), c, "y", jwks.ErrKeysUnavailable)
+			}
+			wantKey(t, context.Background(), c, "a")
+			time.Sleep(24 * time.Hour)
+			wantNoKey(t, context.Background(), c, "a", jwks.ErrKeysUnavailable)
+			if err := c.Ready(context.Background()); !errors.Is(err, jwks.ErrKeysUnavailable) {
+				t.Errorf("ready after the end: %v", err)
+			}
+			if f.fetches() != fetches {
+				t.Error("fetched after the end")
+			}
+		}
+		// synctest fails if a goroutine is left.
+	})
+}
+
+func TestWrongCacheConfigurations(t *testing.T) {
+	for name, cfg := range map[string]jwks.CacheConfig{
+		"nothing":           {},
+		"no URL":            {Issuer: "issuer.example"},
+		"not http":          {Issuer: "ftp://issuer.example"},
+		"file":              {JWKSURL: "file:///etc/passwd"},
+		"unparsable":        {JWKSURL: "http://[::1"},
+		"password in URL":   {JWKSURL: "https://u:p@issuer.example/keys"},
+		"issuer with query": {Issuer: "https://issuer.example/?a=b"},
+		"negative":          {Issuer: fakeURL, MaxStale: -1},
+		"bounds crossed":    {Issuer: fakeURL, MinRefresh: 2 * time.Hour},
+	} {
+		if c, err := jwks.NewCache(t.Context(), cfg); err == nil || c != nil {
+			t.Errorf("%s: no error", name)
+		} else if strings.Contains(err.Error(), "u:p") {
+			t.Errorf("%s: the error shows the password", name)
+		}
+	}
+}
+
+func TestKeysWithoutTLSAreWarnedOf(t *testing.T) {
+	for issuer, want := range map[string]bool{
+		"http://issuer.example": true, "https://issuer.example": false,
+		"http://localhost:9000": false, "http://127.0.0.1:1": false, "http://[::1]:1": false,
+	} {
+		var log strings.Builder
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: issuer, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "without TLS"); got != want {
+			t.Errorf("%s: warned %v", issuer, got)
+		}
+	}
+}
+
+// Whatever happens, in whatever order, these hold.
+func TestCacheInvariants(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var failure any
+		synctest.Test(t, func(*testing.T) {
+			t := rt
+			defer func() { failure = recover() }()
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			f := &fakeIssuer{kids: []string{"k0"}, cache: "max-age=300", etags: rapid.Bool().Draw(t, "etags")}
+			const cooldown, stale = 10 * time.Second, time.Hour
+			c, err := jwks.NewCache(ctx, jwks.CacheConfig{
+				JWKSURL: fakeURL + "/keys", Client: &http.Client{Transport: f}, Cooldown: cooldown, MaxStale: stale,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			changed, outage := began, time.Time{} // the last change of the keys; the outage's start
+			next := 1
+			t.Repeat(map[string]func(*rapid.T){
+				"rotate": func(t *rapid.T) {
+					f.set(func(f *fakeIssuer) { f.kids = append(slices.Clone(f.kids), fmt.Sprint("k", next)) })
+					next, changed = next+1, time.Now()
+				},
+				"withdraw": func(t *rapid.T) {
+					f.set(func(f *fakeIssuer) { f.kids = slices.Clone(f.kids[len(f.kids)-1:]) })
+					changed = time.Now()
+				},
+				"fail": func(t *rapid.T) {
+					f.set(func(f *fakeIssuer) { f.down = true })
+					if outage.IsZero() {
+						outage = time.Now()
+					}
+				},
+				"recover": func(t *rapid.T) {
+					f.set(func(f *fakeIssuer) { f.down = false })
+					if !outage.IsZero() {
+						changed, outage = time.Now(), time.Time{}
+					}
+				},
+				"pass time": func(t *rapid.T) {
+					time.Sleep(time.Duration(rapid.IntRange(1, 1000).Draw(t, "seconds")) * time.Second)
+				},
+				"ask": func(t *rapid.T) {
+					kid := fmt.Sprint("k", rapid.IntRange(0, next+1).Draw(t, "kid"))
+					start := time.Now()
+					keys, err := c.Keys(ctx, kid)
+					if waited := time.Since(start); waited > time.Second {
+						t.Fatalf("waited %v", waited)
+					}
+					published := slices.Contains(f.kids, kid)
+					settled := outage.IsZero() && time.Since(changed) > 300*time.Second
+					switch {
+					case settled && published && err != nil:
+						t.Fatalf("%s is published and not found: %v", kid, err)
+					case settled && !published && !errors.Is(err, jwks.ErrUnknownKey):
+						t.Fatalf("%s is not published: %v, %v", kid, keys, err)
+					case !outage.IsZero() && time.Since(outage) > 300*time.Second+stale && !errors.Is(err, jwks.ErrKeysUnavailable):
+						t.Fatalf("%s after a long outage: %v, %v", kid, keys, err)
+					}
+				},
+				"": func(t *rapid.T) {
+					if f.most > 1 {
+						t.Fatal("two fetches at once")
+					}
+					// Per cooldown at most one forced fetch and one retry, and the
+					// quick retries at the start of each outage.
+					if limit := 2*int(time.Since(began)/cooldown) + 10*(next+len(f.starts)/20) + 100; len(f.starts) > limit {
+						t.Fatalf("%d fetches in %v", len(f.starts), time.Since(began))
+					}
+				},
+			})
+		})
+		if failure != nil {
+			panic(failure) // in the goroutine where rapid waits for it
+		}
+	})
+}
