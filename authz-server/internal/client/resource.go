@@ -1,0 +1,114 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Scopes of OpenID Connect Core 1.0 §5.4 and §11: they are about the person, and belong to no resource service.
+var identityScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
+
+// Resource is a service that takes this server's access tokens: its identifier is their aud, and each of its scopes belongs to it alone.
+type Resource struct {
+	ID     string // an absolute URI without a fragment (RFC 8707 §2)
+	Scopes []string
+}
+
+// Builtin is Maru's own resource services below an origin such as https://api.example.
+func Builtin(apiOrigin string) []Resource {
+	return []Resource{
+		{ID: apiOrigin + "/user", Scopes: []string{"user:read", "user:write", "user:lookup"}},
+		{ID: apiOrigin + "/board", Scopes: []string{"board:read", "board:write", "board:moderate"}},
+	}
+}
+
+// ParseResource reads "URL=scope scope".
+func ParseResource(text string) (Resource, error) {
+	// A URL may hold a "=" in its query, a scope may too: the scopes are what follows the last one before the first space.
+	head, tail, _ := strings.Cut(text, " ")
+	i := strings.LastIndexByte(head, '=')
+	if i < 0 {
+		return Resource{}, fmt.Errorf(`%q is not of the form "URL=scope scope"`, text)
+	}
+	return Resource{ID: head[:i], Scopes: strings.Fields(head[i+1:] + " " + tail)}, nil
+}
+
+// CheckResources says what is wrong with resources, as a whole: identifiers and scopes must be well formed, and no two may be the same.
+func CheckResources(resources []Resource) error {
+	ids := map[string]bool{}
+	owner := map[string]string{}
+	for _, scope := range identityScopes {
+		owner[scope] = "OpenID Connect"
+	}
+	for _, resource := range resources {
+		if problem := checkResourceID(resource.ID); problem != "" {
+			return fmt.Errorf("the resource %q %s", resource.ID, problem)
+		}
+		if ids[resource.ID] {
+			return fmt.Errorf("the resource %q is there twice", resource.ID)
+		}
+		ids[resource.ID] = true
+		if len(resource.Scopes) == 0 {
+			return fmt.Errorf("the resource %q must have at least one scope", resource.ID)
+		}
+		for _, scope := range resource.Scopes {
+			if !scopeToken(scope) {
+				return fmt.Errorf("the scope %q of the resource %q has a character that no scope may have (RFC 6749 §3.3)", scope, resource.ID)
+			}
+			if other, taken := owner[scope]; taken {
+				return fmt.Errorf("the scope %q of the resource %q belongs to %s already; rename one, such as by a prefix", scope, resource.ID, other)
+			}
+			owner[scope] = resource.ID
+		}
+	}
+	return nil
+}
+
+// Scopes is every scope that a server with these resources knows, those of OpenID Connect first.
+func Scopes(resources []Resource) []string {
+	all := slices.Clone(identityScopes)
+	for _, resource := range resources {
+		all = append(all, resource.Scopes...)
+	}
+	return all
+}
+
+// AudienceOf is the identifiers of the resources that scopes belong to, each once, in the order of resources.
+// It is empty when scopes are about the person alone.
+func AudienceOf(resources []Resource, scopes []string) []string {
+	var audience []string
+	for _, resource := range resources {
+		if slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(resource.Scopes, scope) }) {
+			audience = append(audience, resource.ID)
+		}
+	}
+	return audience
+}
+
+func checkResourceID(id string) string {
+	if problem := checkCharacters(id); problem != "" {
+		return problem
+	}
+	scheme, rest, ok := strings.Cut(id, ":")
+	switch {
+	case !ok || !validScheme(scheme) || rest == "":
+		return "must be an absolute URI, such as https://api.example/orders"
+	case strings.Contains(id, "#"):
+		return "must not have a fragment (#…)"
+	case scheme == "https" || scheme == "http":
+		// Nothing is fetched from it: plain http is right for a service inside.
+		return checkAuthority("https", rest)
+	}
+	return ""
+}
+
+// scopeToken is RFC 6749 §3.3.
+func scopeToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if b := s[i]; b <= ' ' || b >= 0x7f || b == '"' || b == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,213 @@
+package client
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// MatchRedirectURI tells whether uri, as a request has it, is one that c registered: the same string (RFC 9700 §2.1),
+// except that an http URI for a loopback host matches on any port (RFC 8252 §7.3), also for the name localhost.
+func (c *Client) MatchRedirectURI(uri string) bool {
+	if len(uri) > maxURI {
+		return false
+	}
+	if slices.Contains(c.RedirectURIs, uri) {
+		return true
+	}
+	host, rest, ok := cutLoopback(uri)
+	if !ok {
+		return false
+	}
+	return slices.ContainsFunc(c.RedirectURIs, func(registered string) bool {
+		h, r, ok := cutLoopback(registered)
+		return ok && h == host && r == rest
+	})
+}
+
+// MatchPostLogoutURI tells whether uri is registered as a place to go after logging out: the same string, nothing else
+// (OpenID Connect RP-Initiated Logout 1.0 §3).
+func (c *Client) MatchPostLogoutURI(uri string) bool {
+	return slices.Contains(c.PostLogoutRedirectURIs, uri)
+}
+
+// cutLoopback splits "http://HOST:PORT/REST" into HOST and "/REST". It works on the text and normalizes nothing, so that
+// no two parsers can disagree about it. ok is false unless HOST is loopback, PORT absent or a number, and the scheme plain http.
+func cutLoopback(uri string) (host, rest string, ok bool) {
+	after, ok := strings.CutPrefix(uri, "http://")
+	if !ok {
+		return "", "", false
+	}
+	authority := after
+	if i := strings.IndexAny(after, `/?#\`); i >= 0 {
+		authority, rest = after[:i], after[i:]
+	}
+	host = authority
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
+		host = authority[:i]
+		if !port(authority[i+1:]) {
+			return "", "", false
+		}
+	}
+	return host, rest, loopback(host)
+}
+
+// loopback tells whether host, as a URI writes it, names this machine: 127.0.0.0/8, [::1] or localhost.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		addr, err := netip.ParseAddr(inner)
+		return ok && err == nil && addr == netip.IPv6Loopback()
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Is4() && addr.IsLoopback()
+}
+
+func port(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0 && s[0] != '0' && s[0] != '+'
+}
+
+// checkRedirectURI says what is wrong with a URI that a browser will be sent to, beginning with a verb; empty: nothing.
+// privateUse allows a scheme of an app's own (RFC 8252 §7.1).
+func checkRedirectURI(uri string, privateUse bool) string {
+	if problem := checkCharacters(uri); problem != "" {
+		return problem
+	}
+	if strings.Contains(uri, "#") {
+		return "must not have a fragment (#…)" // RFC 6749 §3.1.2
+	}
+	if strings.Contains(uri, "*") {
+		return "must not have a wildcard (*): register every URI that is used"
+	}
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if !ok || !validScheme(scheme) {
+		return "must be absolute, such as https://app.example/callback"
+	}
+	switch {
+	case scheme == "https" || scheme == "http":
+		return checkAuthority(scheme, rest)
+	case !strings.Contains(scheme, "."):
+		// RFC 8252 §7.1 asks for a reverse domain name, which also keeps javascript:, data:, file: and their like out.
+		return "must begin with https://, http:// for a loopback host, or an app's own scheme with a dot in it such as com.example.app:/"
+	case !privateUse:
+		return "has an app's own scheme, which only a public or native client may have"
+	case !strings.HasPrefix(rest, "/"):
+		return "must have a slash after the scheme, such as " + scheme + ":/callback"
+	}
+	return checkPath(rest)
+}
+
+// checkAuthority checks what follows "http:" or "https:".
+func checkAuthority(scheme, rest string) string {
+	rest, ok := strings.CutPrefix(rest, "//")
+	if !ok {
+		return "must be absolute, such as https://app.example/callback"
+	}
+	authority, path := rest, ""
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	if strings.Contains(authority, "@") {
+		return "must not have a user name or password (…@) before the host"
+	}
+	host := authority
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
+		host = authority[:i]
+		if !port(authority[i+1:]) {
+			return "must have a port from 1 to 65535, or none"
+		}
+	}
+	if !validHost(host) {
+		return "must name a host by its DNS name (in its ASCII form) or its IP address"
+	}
+	if scheme == "http" && !loopback(host) {
+		return "must be https; http is for 127.0.0.1, [::1] and localhost alone"
+	}
+	return checkPath(path)
+}
+
+// checkPath refuses dot segments, also encoded: browsers resolve them, so that the URI gone to is not the one registered.
+func checkPath(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	for _, segment := range strings.Split(path, "/") {
+		switch strings.ReplaceAll(strings.ToLower(segment), "%2e", ".") {
+		case ".", "..":
+			return "must not have . or .. in its path"
+		}
+	}
+	return ""
+}
+
+// checkCharacters holds a URI to the characters of RFC 3986 §2: no space, control character, backslash, quote or letter
+// beyond ASCII, and every percent sign followed by two hexadecimal digits.
+func checkCharacters(uri string) string {
+	if uri == "" || len(uri) > maxURI {
+		return "must be 1 to " + strconv.Itoa(maxURI) + " bytes long"
+	}
+	for i := 0; i < len(uri); i++ {
+		switch b := uri[i]; {
+		case b <= ' ' || b >= 0x7f || strings.IndexByte("\"<>\\^`{|}", b) >= 0:
+			return "must have only the characters of a URI (RFC 3986); percent-encode all others"
+		case b == '%' && (i+2 >= len(uri) || !hexadecimal(uri[i+1]) || !hexadecimal(uri[i+2])):
+			return "must have two hexadecimal digits after every %"
+		}
+	}
+	return ""
+}
+
+func hexadecimal(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F'
+}
+
+// validScheme is RFC 3986 §3.1 in lower case, in which it is compared.
+func validScheme(s string) bool {
+	for i := 0; i < len(s); i++ {
+		b := s[i]
+		letter := b >= 'a' && b <= 'z'
+		if !letter && (i == 0 || !(b >= '0' && b <= '9' || b == '+' || b == '-' || b == '.')) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// validHost takes a DNS name, an IPv4 address or a bracketed IPv6 one without a zone.
+func validHost(host string) bool {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		addr, err := netip.ParseAddr(inner)
+		return ok && err == nil && addr.Is6() && addr.Zone() == ""
+	}
+	if len(host) > 253 {
+		return false
+	}
+	for _, label := range strings.Split(host, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := 0; i < len(label); i++ {
+			if b := label[i]; !(b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '-' || b == '_') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// checkWebURI says what is wrong with an address of a web page or picture, beginning with a verb; empty: nothing.
+func checkWebURI(uri string) string {
+	if problem := checkCharacters(uri); problem != "" {
+		return problem
+	}
+	scheme, rest, _ := strings.Cut(uri, ":")
+	if scheme != "https" && scheme != "http" {
+		return "must be absolute, such as https://app.example/terms"
+	}
+	rest, _, _ = strings.Cut(rest, "#")
+	return checkAuthority(scheme, rest)
+}

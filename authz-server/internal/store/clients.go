@@ -1,0 +1,192 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// Client returns a client. ErrNotFound: there is none of that id.
+func (s *Store) Client(ctx context.Context, id string) (client.Client, error) {
+	row := s.db.QueryRow(ctx, `SELECT metadata, created_at, updated_at FROM clients WHERE id = $1`, id)
+	var metadata []byte
+	var created, updated int64
+	if err := row.Scan(&metadata, &created, &updated); err != nil {
+		if errors.Is(err, sql.ErrNoRows) {
+			return client.Client{}, ErrNotFound
+		}
+		return client.Client{}, err
+	}
+	return readClient(id, metadata, created, updated)
+}
+
+// ClientWithSecrets returns a client and the SHA-256 hashes of its unexpired secrets (see [Hash]), by one statement:
+// what the token endpoint needs to authenticate it. ErrNotFound: there is none of that id.
+func (s *Store) ClientWithSecrets(ctx context.Context, id string) (client.Client, [][]byte, error) {
+	type row struct {
+		metadata         []byte
+		created, updated int64
+		secret           []byte
+	}
+	rows, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (r row, err error) {
+		return r, rows.Scan(&r.metadata, &r.created, &r.updated, &r.secret)
+	}, `SELECT c.metadata, c.created_at, c.updated_at, s.secret_hash FROM clients c
+		LEFT JOIN client_secrets s ON s.client_id = c.id AND (s.expires_at = 0 OR s.expires_at > $2) WHERE c.id = $1`,
+		id, sqldb.Micros(s.now()))
+	if err != nil {
+		return client.Client{}, nil, err
+	}
+	if len(rows) == 0 {
+		return client.Client{}, nil, ErrNotFound
+	}
+	c, err := readClient(id, rows[0].metadata, rows[0].created, rows[0].updated)
+	if err != nil {
+		return client.Client{}, nil, err
+	}
+	var secrets [][]byte
+	for _, r := range rows {
+		if r.secret != nil { // a client without secrets has one row without any
+			secrets = append(secrets, r.secret)
+		}
+	}
+	return c, secrets, nil
+}
+
+// Clients returns up to limit clients in the order of their ids, those after an id; empty: from the first.
+func (s *Store) Clients(ctx context.Context, after string, limit int) ([]client.Client, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (client.Client, error) {
+		var id string
+		var metadata []byte
+		var created, updated int64
+		if err := rows.Scan(&id, &metadata, &created, &updated); err != nil {
+			return client.Client{}, err
+		}
+		return readClient(id, metadata, created, updated)
+	}, `SELECT id, metadata, created_at, updated_at FROM clients WHERE id > $1 ORDER BY id LIMIT CAST($2 AS BIGINT)`, after, limit)
+}
+
+func readClient(id string, metadata []byte, created, updated int64) (client.Client, error) {
+	var c client.Client
+	if err := json.Unmarshal(metadata, &c); err != nil {
+		return client.Client{}, fmt.Errorf("client %s in the database: %w", id, err)
+	}
+	c.ID, c.CreatedAt, c.UpdatedAt = id, sqldb.Time(created), sqldb.Time(updated)
+	return c, nil
+}
+
+// CreateClient stores a client that was checked ([client.Client.Check]). ErrExists: its id is taken.
+func (s *Store) CreateClient(ctx context.Context, c client.Client) error {
+	metadata, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	rows, err := s.db.Exec(ctx, `INSERT INTO clients (id, metadata, created_at, updated_at) VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING`,
+		c.ID, string(metadata), sqldb.Micros(s.now()))
+	if err == nil && rows == 0 {
+		err = ErrExists
+	}
+	return err
+}
+
+// UpdateClient replaces the metadata of a client by such that was checked ([client.Client.Check]). Its secrets stay.
+// ErrNotFound: there is none of that id.
+func (s *Store) UpdateClient(ctx context.Context, c client.Client) error {
+	metadata, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	rows, err := s.db.Exec(ctx, `UPDATE clients SET metadata = $2, updated_at = $3 WHERE id = $1`,
+		c.ID, string(metadata), sqldb.Micros(s.now()))
+	if err == nil && rows == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// DeletedClient counts what went with a client.
+type DeletedClient struct {
+	Grants   int64 // live ones: what people had given it, with all codes and refresh tokens
+	Consents int64
+}
+
+// DeleteClient removes a client, and with it its secrets, grants, consents and authorization requests under way.
+// Access tokens that it holds are refused by introspection at once, and by resource services when they expire.
+// ErrNotFound: there is none of that id.
+func (s *Store) DeleteClient(ctx context.Context, id string) (DeletedClient, error) {
+	var gone DeletedClient
+	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		err := s.db.QueryRow(ctx, `SELECT count(*) FROM grants WHERE client_id = $1 AND revoked_at = 0 AND expires_at > $2`,
+			id, sqldb.Micros(s.now())).Scan(&gone.Grants)
+		if err != nil {
+			return err
+		}
+		rows, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1`, id) // secrets and grants by cascade
+		if err != nil {
+			return err
+		}
+		if rows == 0 {
+			return ErrNotFound
+		}
+		if gone.Consents, err = s.db.Exec(ctx, `DELETE FROM consents WHERE client_id = $1`, id); err != nil {
+			return err
+		}
+		_, err = s.db.Exec(ctx, `DELETE FROM interactions WHERE client_id = $1`, id)
+		return err
+	})
+	return gone, err
+}
+
+// AddClientSecret gives a client one more secret, by its [Hash]. Those that it has stop working at expireOlder, unless
+// they do earlier; the zero time leaves them. ErrNotFound: there is no such client.
+func (s *Store) AddClientSecret(ctx context.Context, id string, hash []byte, expireOlder time.Time) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		if !expireOlder.IsZero() {
+			_, err := s.db.Exec(ctx, `UPDATE client_secrets SET expires_at = $2 WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2)`,
+				id, sqldb.Micros(expireOlder))
+			if err != nil {
+				return err
+			}
+		}
+		rows, err := s.db.Exec(ctx, `INSERT INTO client_secrets (client_id, secret_hash, created_at, expires_at)
+			SELECT id, $2, $3, 0 FROM clients WHERE id = $1
+			ON CONFLICT (client_id, secret_hash) DO UPDATE SET expires_at = 0`,
+			id, hash, sqldb.Micros(s.now()))
+		if err == nil && rows == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
+}
+
+// ReplaceClientSecrets makes hash the only secret of a client, at once. nil: it has none any more.
+// ErrNotFound: there is no such client.
+func (s *Store) ReplaceClientSecrets(ctx context.Context, id string, hash []byte) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		if _, err := s.db.Exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`, id); err != nil {
+			return err
+		}
+		if hash == nil {
+			_, err := s.Client(ctx, id)
+			return err
+		}
+		return s.AddClientSecret(ctx, id, hash, time.Time{})
+	})
+}
+
+// ClientSecretHashes returns the hashes of a client's unexpired secrets, the newest first; none when there is no such client.
+func (s *Store) ClientSecretHashes(ctx context.Context, id string) ([][]byte, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (hash []byte, err error) { return hash, rows.Scan(&hash) },
+		`SELECT secret_hash FROM client_secrets WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2) ORDER BY created_at DESC, secret_hash`,
+		id, sqldb.Micros(s.now()))
+}
+
+// SweepClientSecrets removes secrets that have expired, and returns how many.
+func (s *Store) SweepClientSecrets(ctx context.Context) (int64, error) {
+	return s.db.Exec(ctx, `DELETE FROM client_secrets WHERE expires_at <> 0 AND expires_at <= $1`, sqldb.Micros(s.now()))
+}

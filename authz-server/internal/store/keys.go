@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// SigningKey is a private key as the database keeps it. What it is now (next, current or retired) follows from the clock.
+type SigningKey struct {
+	KID         string
+	Alg         string // JOSE name, such as "RS256"
+	Generation  int64  // counts up from 1, for each Alg
+	PrivateKey  []byte // encrypted; see package keys
+	CreatedAt   time.Time
+	ActivatesAt time.Time // signs from here on, until a later generation activates
+}
+
+// SigningKeys returns every key, by algorithm and generation.
+func (s *Store) SigningKeys(ctx context.Context) ([]SigningKey, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (k SigningKey, err error) {
+		var created, activates int64
+		err = rows.Scan(&k.KID, &k.Alg, &k.Generation, &k.PrivateKey, &created, &activates)
+		k.CreatedAt, k.ActivatesAt = sqldb.Time(created), sqldb.Time(activates)
+		return k, err
+	}, `SELECT kid, alg, generation, private_key, created_at, activates_at FROM signing_keys ORDER BY alg, generation`)
+}
+
+// AddSigningKey stores a key. Of several replicas that add the same generation at once, one wins. ErrExists: it was another.
+func (s *Store) AddSigningKey(ctx context.Context, k SigningKey) error {
+	rows, err := s.db.Exec(ctx, `INSERT INTO signing_keys (kid, alg, generation, private_key, created_at, activates_at)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		k.KID, k.Alg, k.Generation, k.PrivateKey, sqldb.Micros(s.now()), sqldb.Micros(k.ActivatesAt))
+	if err == nil && rows == 0 {
+		err = ErrExists
+	}
+	return err
+}
+
+// ActivateSigningKey lets the newest key of an algorithm sign from now on, if it still waits. ErrNotFound: it does not wait.
+func (s *Store) ActivateSigningKey(ctx context.Context, alg string) (kid string, err error) {
+	now := sqldb.Micros(s.now())
+	err = s.db.ExecReturning(ctx, `UPDATE signing_keys SET activates_at = $2 WHERE alg = $1 AND activates_at > $2
+		AND generation = (SELECT max(generation) FROM signing_keys WHERE alg = $1) RETURNING kid`, alg, now).Scan(&kid)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return kid, err
+}
+
+// RewrapSigningKey replaces a key's encrypted form, unless another process did so since it was read. ErrNotFound: it did, or the key is gone.
+func (s *Store) RewrapSigningKey(ctx context.Context, kid string, from, to []byte) error {
+	rows, err := s.db.Exec(ctx, `UPDATE signing_keys SET private_key = $3 WHERE kid = $1 AND private_key = $2`, kid, from, to)
+	if err == nil && rows == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// DeleteSigningKey removes a key: what it signed verifies no more. ErrNotFound: it is gone already.
+func (s *Store) DeleteSigningKey(ctx context.Context, kid string) error {
+	rows, err := s.db.Exec(ctx, `DELETE FROM signing_keys WHERE kid = $1`, kid)
+	if err == nil && rows == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
