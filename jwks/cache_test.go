@@ -422,6 +422,7 @@ func TestCacheControlDecidesWithinBounds(t *testing.T) {
 			f := &fakeIssuer{cache: tc.cache, age: tc.age}
 			bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
 				mustReady(t, ctx, c)
+				synctest.Wait()
 				start := f.starts[0]
 				for f.fetches() == 1 {
 					time.Sleep(time.Second)
@@ -591,6 +592,7 @@ func TestDiscoveryIsOverWithAKeySetURL(t *testing.T) {
 	bubble(t, f, configure, func(ctx context.Context, c *jwks.Cache) {
 		wantKey(t, ctx, c, "a")
 		time.Sleep(3 * time.Hour)
+		synctest.Wait()
 		if f.found != 0 {
 			t.Errorf("%d discoveries", f.found)
 		}
@@ -722,6 +724,7 @@ func TestCacheInvariants(t *testing.T) {
 					if waited := time.Since(start); waited > time.Second {
 						t.Fatalf("waited %v", waited)
 					}
+					synctest.Wait()
 					published := slices.Contains(f.kids, kid)
 					settled := outage.IsZero() && time.Since(changed) > 300*time.Second
 					switch {
@@ -734,6 +737,7 @@ func TestCacheInvariants(t *testing.T) {
 					}
 				},
 				"": func(t *rapid.T) {
+					synctest.Wait()
 					if f.most > 1 {
 						t.Fatal("two fetches at once")
 					}
