@@ -1,0 +1,244 @@
+package stack
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Part is one process of the stack.
+type Part struct {
+	Name    string   // as it stands before its log lines; "authz-server", the next ones "authz-server-2" and so on
+	Program string   // path of the executable
+	Args    []string // what follows it
+	Env     []string // NAME=value, added to what [Environment] lets through
+	Prefix  string   // of the program's own settings, such as "AUTHZ_": only these reach it from outside
+	Ready   []string // URLs that answer 200 once it can do its work
+}
+
+// Ports are the TCP ports of the stack, all on loopback. [DevelopmentPorts] are those that the documentation names.
+type Ports struct {
+	Issuer, API, App  int   // the gateway's public origins
+	Authz             []int // one a replica
+	User, Board, Demo int
+}
+
+// DevelopmentPorts returns the ports of the documented addresses.
+func DevelopmentPorts() Ports {
+	return Ports{Issuer: 9000, API: 8000, App: 8080, Authz: []int{9100}, User: 9200, Board: 9300, Demo: 9400}
+}
+
+// FreePorts returns ports that nothing listens on at the moment, with the given number of authorization servers.
+func FreePorts(replicas int) (Ports, error) {
+	free := make([]int, 6+replicas)
+	for i := range free {
+		l, err := net.Listen("tcp", "127.0.0.1:0") // held open until all are chosen, so that all differ
+		if err != nil {
+			return Ports{}, err
+		}
+		defer l.Close()
+		free[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return Ports{Issuer: free[0], API: free[1], App: free[2], User: free[3], Board: free[4], Demo: free[5], Authz: free[6:]}, nil
+}
+
+// named pairs each port with what a person calls it and with the dev runner's flag that changes it.
+func (p Ports) named() []namedPort {
+	named := []namedPort{
+		{p.Issuer, "the issuer's origin", "--issuer-port"},
+		{p.API, "the API's origin", "--api-port"},
+		{p.App, "the demo app's origin", "--app-port"},
+		{p.User, "the user service", "--user-port"},
+		{p.Board, "the board service", "--board-port"},
+		{p.Demo, "the demo app", "--demo-port"},
+	}
+	for _, port := range p.Authz {
+		named = append(named, namedPort{port, "the authorization server", "--authz-port"})
+	}
+	return named
+}
+
+type namedPort struct {
+	port       int
+	what, flag string
+}
+
+// variable is the environment variable that does what the flag does.
+func (n namedPort) variable() string {
+	return "DEV_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(n.flag, "--"), "-", "_"))
+}
+
+// Check tells in one line which port is taken, and by which setting it can be changed.
+func (p Ports) Check() error {
+	for _, n := range p.named() {
+		l, err := net.Listen("tcp", address(n.port))
+		if err != nil {
+			return fmt.Errorf("port %d, for %s, cannot be used (%w): stop what uses it, or choose another with %s (%s)", n.port, n.what, err, n.flag, n.variable())
+		}
+		l.Close()
+	}
+	return nil
+}
+
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// Origins are the public addresses.
+type Origins struct{ Issuer, API, App string }
+
+// Origins of these ports, under the name localhost.
+func (p Ports) Origins() Origins {
+	at := func(port int) string { return "http://localhost:" + strconv.Itoa(port) }
+	return Origins{Issuer: at(p.Issuer), API: at(p.API), App: at(p.App)}
+}
+
+// table is the list of the stack's processes, in the order of their start.
+func (cfg *Config) table() ([]Part, error) {
+	clients, err := cfg.clients()
+	if err != nil {
+		return nil, err
+	}
+	origin := cfg.Ports.Origins()
+	userAPI, boardAPI := origin.API+"/user", origin.API+"/board"
+	var parts []Part
+	var replicas []string
+	for i, port := range cfg.Ports.Authz {
+		name := "authz-server"
+		if i > 0 {
+			name += "-" + strconv.Itoa(i+1)
+		}
+		replicas = append(replicas, address(port))
+		parts = append(parts, Part{
+			Name: name, Program: cfg.Programs.AuthzServer, Args: []string{"serve"}, Prefix: "AUTHZ_",
+			Env: []string{
+				"AUTHZ_LISTEN=" + address(port),
+				"AUTHZ_DATABASE_URL=" + cfg.database("AUTHZ_DATABASE_URL", "authz.db"),
+				"AUTHZ_ISSUER=" + origin.Issuer,
+				"AUTHZ_API_ORIGIN=" + origin.API,
+				"AUTHZ_KEY_ENCRYPTION_KEY_FILE=" + cfg.kekFile(),
+			},
+			Ready: []string{"http://" + address(port) + "/readyz"},
+		})
+	}
+	parts = append(parts, Part{
+		Name: "user", Program: cfg.Programs.User, Prefix: "USER_",
+		Env: []string{
+			"USER_LISTEN=" + address(cfg.Ports.User),
+			"USER_DATABASE_URL=" + cfg.database("USER_DATABASE_URL", "user.db"),
+			"USER_ISSUER=" + origin.Issuer,
+			"USER_AUDIENCE=" + userAPI,
+		},
+		Ready: []string{"http://" + address(cfg.Ports.User) + "/readyz"},
+	}, Part{
+		Name: "board", Program: cfg.Programs.Board, Prefix: "BOARD_",
+		Env: []string{
+			"BOARD_LISTEN=" + address(cfg.Ports.Board),
+			"BOARD_DATABASE_URL=" + cfg.database("BOARD_DATABASE_URL", "board.db"),
+			"BOARD_ISSUER=" + origin.Issuer,
+			"BOARD_AUDIENCE=" + boardAPI,
+			"BOARD_USER_API=" + userAPI,
+			"BOARD_CLIENT_ID=board",
+			"BOARD_CLIENT_SECRET=" + clients["board"],
+		},
+		Ready: []string{"http://" + address(cfg.Ports.Board) + "/readyz"},
+	}, Part{
+		Name: "demo", Program: cfg.Programs.Demo, Prefix: "DEMO_",
+		Env: []string{
+			"DEMO_LISTEN=" + address(cfg.Ports.Demo),
+			"DEMO_ORIGIN=" + origin.App,
+			"DEMO_ISSUER=" + origin.Issuer,
+			"DEMO_CLIENT_ID=demo",
+			"DEMO_CLIENT_SECRET=" + clients["demo"],
+			"DEMO_USER_API=" + userAPI,
+			"DEMO_BOARD_API=" + boardAPI,
+		},
+		Ready: []string{"http://" + address(cfg.Ports.Demo) + "/readyz"},
+	}, Part{
+		Name: "gateway", Program: cfg.Programs.Caddy, Prefix: "GATEWAY_",
+		Args: []string{"run", "--config", filepath.Join(cfg.Root, "deploy", "Caddyfile"), "--adapter", "caddyfile"},
+		Env: []string{
+			"GATEWAY_ISSUER=" + origin.Issuer,
+			"GATEWAY_API=" + origin.API,
+			"GATEWAY_APP=" + origin.App,
+			fmt.Sprintf("GATEWAY_OTHERS=http://:%d http://:%d http://:%d", cfg.Ports.Issuer, cfg.Ports.API, cfg.Ports.App),
+			"GATEWAY_AUTHZ=" + strings.Join(replicas, " "),
+			"GATEWAY_USER=" + address(cfg.Ports.User),
+			"GATEWAY_BOARD=" + address(cfg.Ports.Board),
+			"GATEWAY_DEMO=" + address(cfg.Ports.Demo),
+			"XDG_CONFIG_HOME=" + filepath.Join(cfg.Dir, "gateway"),
+			"XDG_DATA_HOME=" + filepath.Join(cfg.Dir, "gateway"),
+		},
+		Ready: []string{ // through the gateway, so that the whole way is known to be open
+			origin.Issuer + "/.well-known/openid-configuration",
+			origin.Issuer + "/.well-known/jwks.json",
+			origin.API + "/.well-known/oauth-protected-resource/user",
+			origin.API + "/.well-known/oauth-protected-resource/board",
+			origin.App + "/",
+		},
+	})
+	return parts, nil
+}
+
+// database returns the URL that the environment gives under name, or that of a SQLite file in the data folder.
+func (cfg *Config) database(name, file string) string {
+	if u := cfg.getenv(name); u != "" {
+		return u
+	}
+	return "sqlite:" + filepath.Join(cfg.Dir, file)
+}
+
+func (cfg *Config) kekFile() string     { return filepath.Join(cfg.Dir, "authz.kek") }
+func (cfg *Config) clientsFile() string { return filepath.Join(cfg.Dir, "clients.json") }
+
+// clientsJSON is development's list of OAuth clients, with the demo app's origin in place of the documented one.
+func (cfg *Config) clientsJSON() ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(cfg.Root, "deploy", "dev", "clients.json"))
+	if err != nil {
+		return nil, err
+	}
+	documented := DevelopmentPorts().Origins().App
+	return []byte(strings.ReplaceAll(string(text), documented, cfg.Ports.Origins().App)), nil
+}
+
+// clients returns the secrets of development's clients by client id.
+func (cfg *Config) clients() (map[string]string, error) {
+	text, err := cfg.clientsJSON()
+	if err != nil {
+		return nil, err
+	}
+	var clients []struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
+	if err := json.Unmarshal(text, &clients); err != nil {
+		return nil, fmt.Errorf("deploy/dev/clients.json: %w", err)
+	}
+	secrets := make(map[string]string)
+	for _, c := range clients {
+		secrets[c.ID] = c.Secret
+	}
+	for _, id := range []string{"demo", "board"} {
+		if secrets[id] == "" {
+			return nil, fmt.Errorf("deploy/dev/clients.json: no client_secret for the client %q", id)
+		}
+	}
+	return secrets, nil
+}
+
+// Environment is what a part of the stack gets to see of the environment env: what every program needs to run at all, and
+// the settings of its own prefix, so that no program sees another's secrets. What the part's own list sets wins.
+func (p Part) Environment(env []string) []string {
+	common := []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOCOVERDIR"}
+	var seen []string
+	for _, pair := range env {
+		name, _, _ := strings.Cut(pair, "=")
+		if slices.Contains(common, name) || strings.HasPrefix(name, p.Prefix) {
+			seen = append(seen, pair)
+		}
+	}
+	return append(seen, p.Env...)
+}
