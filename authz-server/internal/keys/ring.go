@@ -1,0 +1,422 @@
+// Package keys is the ring of signing keys: it makes them, keeps them encrypted in the database, rotates, signs,
+// verifies what this server signed, and publishes the public halves.
+//
+// What a key is follows from the clock alone, so that replicas agree without talking to each other: the current key is
+// the one of the latest generation that has activated; a next key waits, published long enough before it signs that no
+// verifier meets an unknown one; a retired key stays published until the last access or ID token that it signed has
+// expired, and goes on verifying refresh tokens and ID token hints here until the last refresh token has.
+package keys
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// Config says how a [Ring] works.
+type Config struct {
+	Store *store.Store
+	KEK   *KEK
+	Now   func() time.Time
+	Log   *slog.Logger
+
+	Bits            int           // size of a new RSA key: 2048, 3072 or 4096. Zero: 2048
+	Rotation        time.Duration // how long a key signs before the next one takes over. Zero: until [Ring.Rotate]
+	MaxAge          time.Duration // how long others may cache the key set. Zero: 5 minutes
+	TokenLifetime   time.Duration // of the longest-lived token that others verify
+	RefreshLifetime time.Duration // how long a refresh token can live at most
+	Reload          time.Duration // how often Run reads the database again. Zero: 30 seconds
+}
+
+const (
+	defaultMaxAge = 5 * time.Minute
+	defaultReload = 30 * time.Second
+
+	// slack is for clocks that differ and requests under way.
+	slack = time.Minute
+
+	// unknownCooldown is the shortest time between two looks into the database because of an unknown kid.
+	unknownCooldown = 5 * time.Second
+)
+
+// What [Ring] can find. Any other error is a failure of the database.
+var (
+	ErrInvalid = errors.New("not a token of this server") // wrapped by each reason
+	ErrPending = errors.New("a next key is waiting already")
+	ErrCurrent = errors.New("is the current key")
+	ErrUnknown = errors.New("no such key")
+)
+
+// Ring holds the signing keys. Make it with [Open]; its methods are safe for concurrent use.
+type Ring struct {
+	cfg      Config
+	snapshot atomic.Pointer[snapshot]
+
+	loading chan struct{} // holds one element while the database is read; guards what follows
+	tried   time.Time
+	failed  error
+}
+
+// snapshot is the keys as of one look into the database, by generation, the latest first.
+type snapshot struct {
+	keys  []*key
+	byKID map[string]*key
+}
+
+// Open reads the keys, and makes the first one if there is none: of several replicas that start at once, one makes it.
+func Open(ctx context.Context, cfg Config) (*Ring, error) {
+	if cfg.Bits == 0 {
+		cfg.Bits = 2048
+	}
+	if cfg.MaxAge == 0 {
+		cfg.MaxAge = defaultMaxAge
+	}
+	if cfg.Reload == 0 {
+		cfg.Reload = defaultReload
+	}
+	k := &Ring{cfg: cfg, loading: make(chan struct{}, 1)}
+	k.snapshot.Store(&snapshot{})
+	if err := k.reload(ctx); err != nil {
+		return nil, err
+	}
+	if len(k.snapshot.Load().keys) > 0 {
+		return k, nil
+	}
+	if err := k.add(ctx, 1, cfg.Now()); err != nil && !errors.Is(err, store.ErrExists) {
+		return nil, err
+	}
+	if err := k.reload(ctx); err != nil {
+		return nil, err
+	}
+	if len(k.snapshot.Load().keys) == 0 {
+		return nil, errors.New("the first signing key was made, and is not in the database")
+	}
+	return k, nil
+}
+
+// Run reads the keys again and again, makes the next one when it is time, and removes those that are past use, until ctx
+// ends. A failure is logged, and the keys known last go on.
+func (k *Ring) Run(ctx context.Context) {
+	ticker := time.NewTicker(k.cfg.Reload)
+	defer ticker.Stop()
+	for {
+		if err := k.tend(ctx); err != nil && ctx.Err() == nil {
+			k.cfg.Log.Error("signing keys", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (k *Ring) tend(ctx context.Context) error {
+	if err := k.reload(ctx); err != nil {
+		return err
+	}
+	return errors.Join(k.rotateWhenDue(ctx), k.Sweep(ctx))
+}
+
+func (k *Ring) rotateWhenDue(ctx context.Context) error {
+	now := k.cfg.Now()
+	keys := k.snapshot.Load()
+	if k.cfg.Rotation == 0 || keys.next(now) != nil {
+		return nil
+	}
+	at := keys.current(now).activatesAt.Add(k.cfg.Rotation)
+	if at.Sub(now) > k.lead() {
+		return nil
+	}
+	if earliest := now.Add(k.lead()); at.Before(earliest) {
+		at = earliest
+	}
+	err := k.add(ctx, keys.keys[0].generation+1, at)
+	if errors.Is(err, store.ErrExists) { // another replica was faster
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	k.cfg.Log.Info("made the next signing key", "signs_from", at)
+	return k.reload(ctx)
+}
+
+// lead is how long a new key is published before it signs: until each replica publishes it, and each cached key set has been fetched again.
+func (k *Ring) lead() time.Duration { return k.cfg.MaxAge + 2*k.cfg.Reload + slack }
+
+// publishFor is how long a retired key stays in the key set: a replica may sign with it until it reads the database again.
+func (k *Ring) publishFor() time.Duration { return k.cfg.TokenLifetime + k.cfg.Reload + slack }
+
+// keepFor is how long a retired key stays at all.
+func (k *Ring) keepFor() time.Duration {
+	return max(k.publishFor(), k.cfg.RefreshLifetime+k.cfg.Reload+slack)
+}
+
+// Rotate makes the next key, which signs once everybody can know it. It returns ErrPending when one waits already.
+// Immediately lets it sign at once, also one that waits: verifiers that do not ask again for an unknown key refuse its
+// tokens until their cached key set has aged.
+func (k *Ring) Rotate(ctx context.Context, immediately bool) error {
+	if err := k.reload(ctx); err != nil {
+		return err
+	}
+	now := k.cfg.Now()
+	keys := k.snapshot.Load()
+	at := now
+	if immediately {
+		if _, err := k.cfg.Store.ActivateSigningKey(ctx, RS256); err == nil {
+			return k.reload(ctx)
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	} else {
+		if keys.next(now) != nil {
+			return ErrPending
+		}
+		at = now.Add(k.lead())
+	}
+	if err := k.add(ctx, keys.keys[0].generation+1, at); err != nil {
+		if errors.Is(err, store.ErrExists) { // another process made it just now
+			err = ErrPending
+		}
+		return err
+	}
+	return k.reload(ctx)
+}
+
+// Remove deletes a key, so that nothing that it signed is accepted any more: here and by other replicas at their next
+// look into the database, elsewhere when the cached key set has aged. It returns ErrCurrent for the key that signs, and ErrUnknown.
+func (k *Ring) Remove(ctx context.Context, kid string) error {
+	if err := k.reload(ctx); err != nil {
+		return err
+	}
+	if k.snapshot.Load().current(k.cfg.Now()).kid == kid {
+		return ErrCurrent
+	}
+	if err := k.cfg.Store.DeleteSigningKey(ctx, kid); err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			err = ErrUnknown
+		}
+		return err
+	}
+	return k.reload(ctx)
+}
+
+// Sweep removes the keys whose last refresh token has expired.
+func (k *Ring) Sweep(ctx context.Context) error {
+	now := k.cfg.Now()
+	for _, one := range k.snapshot.Load().keys {
+		if one.retiresAt.IsZero() || now.Before(one.retiresAt.Add(k.keepFor())) {
+			continue
+		}
+		if err := k.cfg.Store.DeleteSigningKey(ctx, one.kid); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		k.cfg.Log.Info("removed a signing key that is past use", "kid", one.kid)
+	}
+	return nil
+}
+
+// Rewrap encrypts anew what is still encrypted under an old key-encryption key, and returns how many keys that were.
+func (k *Ring) Rewrap(ctx context.Context) (int, error) {
+	if err := k.reload(ctx); err != nil {
+		return 0, err
+	}
+	done := 0
+	for _, one := range k.snapshot.Load().keys {
+		if !one.stale {
+			continue
+		}
+		envelope, err := one.seal(k.cfg.KEK)
+		if err != nil {
+			return done, err
+		}
+		if err := k.cfg.Store.RewrapSigningKey(ctx, one.kid, one.envelope, envelope); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return done, err
+		}
+		done++
+	}
+	return done, k.reload(ctx)
+}
+
+func (k *Ring) add(ctx context.Context, generation int64, activatesAt time.Time) error {
+	private, err := rsa.GenerateKey(rand.Reader, k.cfg.Bits)
+	if err != nil {
+		return fmt.Errorf("make a signing key: %w", err)
+	}
+	made, err := newKey(private)
+	if err != nil {
+		return err
+	}
+	envelope, err := made.seal(k.cfg.KEK)
+	if err != nil {
+		return err
+	}
+	return k.cfg.Store.AddSigningKey(ctx, store.SigningKey{
+		KID: made.kid, Alg: RS256, Generation: generation, PrivateKey: envelope, ActivatesAt: activatesAt,
+	})
+}
+
+func (k *Ring) reload(ctx context.Context) error {
+	select {
+	case k.loading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-k.loading }()
+	return k.load(ctx)
+}
+
+// load reads the keys and puts them in place, all or none. The caller holds loading.
+func (k *Ring) load(ctx context.Context) error {
+	k.tried = k.cfg.Now()
+	loaded, err := k.read(ctx)
+	k.failed = err
+	if err == nil {
+		k.snapshot.Store(loaded)
+	}
+	return err
+}
+
+func (k *Ring) read(ctx context.Context) (*snapshot, error) {
+	rows, err := k.cfg.Store.SigningKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the signing keys: %w", err)
+	}
+	before := k.snapshot.Load().byKID
+	loaded := &snapshot{byKID: map[string]*key{}}
+	for _, row := range rows {
+		if row.Alg != RS256 {
+			continue // of a later version
+		}
+		var one key
+		if known, ok := before[row.KID]; ok && bytes.Equal(known.envelope, row.PrivateKey) {
+			one = *known // decrypting and precomputing cost milliseconds
+		} else {
+			opened, stale, err := openKey(k.cfg.KEK, row.KID, row.PrivateKey)
+			if errors.Is(err, ErrWrongKEK) {
+				return nil, fmt.Errorf("the key-encryption key does not fit the keys in this database: key %s %w; set the one that it was made with", row.KID, err)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("signing key %s in the database: %w", row.KID, err)
+			}
+			one = *opened
+			one.envelope, one.stale = row.PrivateKey, stale
+		}
+		one.generation, one.createdAt, one.activatesAt = row.Generation, row.CreatedAt, row.ActivatesAt
+		loaded.keys = append(loaded.keys, &one)
+		loaded.byKID[one.kid] = &one
+	}
+	slices.SortFunc(loaded.keys, func(a, b *key) int { return int(b.generation - a.generation) })
+	var takeover time.Time // the earliest activation of a later generation
+	for _, one := range loaded.keys {
+		one.retiresAt = takeover
+		if takeover.IsZero() || one.activatesAt.Before(takeover) {
+			takeover = one.activatesAt
+		}
+	}
+	return loaded, nil
+}
+
+// current is the key that signs: of the latest generation that has activated. When none has, because this clock is
+// behind that of the replica that made the first key, the earliest generation does.
+func (s *snapshot) current(now time.Time) *key {
+	for _, one := range s.keys {
+		if !one.activatesAt.After(now) {
+			return one
+		}
+	}
+	return s.keys[len(s.keys)-1]
+}
+
+// next is the key that will sign after the current one, or nil.
+func (s *snapshot) next(now time.Time) *key {
+	var next *key
+	current := s.current(now)
+	for _, one := range s.keys {
+		if one.generation > current.generation {
+			next = one
+		}
+	}
+	return next
+}
+
+// lookup finds a key of the ring. For one that it does not know it reads the database, at most once in a while however
+// many ask: a replica may have rotated. The error is ErrUnknown, or a failure of the database.
+func (k *Ring) lookup(ctx context.Context, kid string) (*key, error) {
+	if one, ok := k.snapshot.Load().byKID[kid]; ok {
+		return one, nil
+	}
+	if len(kid) != 43 { // no SHA-256 in base64url: not worth a look
+		return nil, ErrUnknown
+	}
+	select {
+	case k.loading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-k.loading }()
+	if one, ok := k.snapshot.Load().byKID[kid]; ok { // read while we waited
+		return one, nil
+	}
+	if since := k.cfg.Now().Sub(k.tried); since < 0 || since >= unknownCooldown {
+		// Not ended with this caller, for the outcome counts for all.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if err := k.load(ctx); err != nil {
+			k.cfg.Log.Error("signing keys", "error", err)
+		}
+		if one, ok := k.snapshot.Load().byKID[kid]; ok {
+			return one, nil
+		}
+	}
+	if k.failed != nil {
+		return nil, k.failed // it may exist
+	}
+	return nil, ErrUnknown
+}
+
+// State is one key as an operator sees it.
+type State struct {
+	KID   string    `json:"kid"`
+	Alg   string    `json:"alg"`
+	State string    `json:"state"` // next, current, retired (still published) or kept (verifies refresh tokens alone)
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until,omitzero"` // when the state ends; zero: not known yet
+}
+
+// List returns the keys, the latest first, as they are in the database now.
+func (k *Ring) List(ctx context.Context) ([]State, error) {
+	if err := k.reload(ctx); err != nil {
+		return nil, err
+	}
+	now := k.cfg.Now()
+	keys := k.snapshot.Load()
+	current := keys.current(now)
+	var list []State
+	for _, one := range keys.keys {
+		state := State{KID: one.kid, Alg: RS256}
+		published := one.retiresAt.Add(k.publishFor())
+		switch {
+		case one.generation > current.generation:
+			state.State, state.Since, state.Until = "next", one.createdAt, one.activatesAt
+		case one == current:
+			state.State, state.Since, state.Until = "current", one.activatesAt, one.retiresAt
+		case now.Before(published):
+			state.State, state.Since, state.Until = "retired", one.retiresAt, published
+		default:
+			state.State, state.Since, state.Until = "kept", published, one.retiresAt.Add(k.keepFor())
+		}
+		list = append(list, state)
+	}
+	return list, nil
+}
