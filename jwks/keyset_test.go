@@ -1,0 +1,366 @@
+package jwks_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jwkstest"
+)
+
+// verifierOf makes a verifier by a fixed set of keys, for the tokens of
+// claimsFor.
+func verifierOf(t testing.TB, keySet []byte, algorithms ...string) *jwks.Verifier {
+	t.Helper()
+	set, err := jwks.ParseKeySet(keySet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jwks.NewVerifier(jwks.VerifierConfig{
+		Issuer: fakeURL, Audience: audience, Keys: set, Algorithms: algorithms,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func claimsFor(t testing.TB) []byte {
+	t.Helper()
+	claims, err := json.Marshal(map[string]any{
+		"iss": fakeURL, "aud": audience, "sub": "u", "client_id": "c", "jti": "j",
+		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
+
+// joseToken has an independent library sign.
+func joseToken(t testing.TB, alg, kid string, key any) string {
+	t.Helper()
+	options := (&jose.SignerOptions{}).WithType("at+jwt")
+	if kid != "" {
+		options = options.WithHeader("kid", kid)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: key}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign(claimsFor(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func joseSet(t testing.TB, keys ...jose.JSONWebKey) []byte {
+	t.Helper()
+	data, err := json.Marshal(jose.JSONWebKeySet{Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+var testKeys = func() map[string]any {
+	rsaKey, err1 := rsa.GenerateKey(rand.Reader, 2048)
+	_, edKey, err2 := ed25519.GenerateKey(rand.Reader)
+	ec256, err3 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ec384, err4 := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	ec521, err5 := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		panic(err)
+	}
+	return map[string]any{
+		"RS256": rsaKey, "RS384": rsaKey, "RS512": rsaKey,
+		"PS256": rsaKey, "PS384": rsaKey, "PS512": rsaKey,
+		"ES256": ec256, "ES384": ec384, "ES512": ec521, "EdDSA": edKey,
+	}
+}()
+
+func publicKey(key any) any {
+	return key.(crypto.Signer).Public()
+}
+
+// Each algorithm's tokens, signed by another library, are accepted under that
+// algorithm, and under no other.
+func TestAlgorithmsAgreeWithAnotherLibrary(t *testing.T) {
+	names := slices.Sorted(maps.Keys(testKeys))
+	for _, alg := range names {
+		public := jose.JSONWebKey{Key: publicKey(testKeys[alg]), KeyID: "k", Use: "sig"}
+		token := joseToken(t, alg, "k", testKeys[alg])
+		_, rest, _ := strings.Cut(token, ".")
+		for _, allowed := range names {
+			v := verifierOf(t, joseSet(t, public), allowed)
+			_, err := v.Verify(t.Context(), token)
+			if allowed == alg && err != nil {
+				t.Errorf("%s: %v", alg, err)
+			}
+			if allowed != alg && !errors.Is(err, jwks.ErrAlgorithm) {
+				t.Errorf("%s where %s is allowed: %v", alg, allowed, err)
+			}
+			if allowed == alg {
+				continue
+			}
+			// The signature of one algorithm is none of another, and a key is for
+			// the algorithms of its type.
+			renamed := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"alg":%q,"kid":"k","typ":"at+jwt"}`, allowed))
+			_, err = v.Verify(t.Context(), renamed+"."+rest)
+			if !errors.Is(err, jwks.ErrSignature) && !errors.Is(err, jwks.ErrAlgorithm) {
+				t.Errorf("%s called %s: %v", alg, allowed, err)
+			}
+		}
+		// A key for one algorithm is for no other.
+		for _, named := range names {
+			public.Algorithm = named
+			set, err := jwks.ParseKeySet(joseSet(t, public))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if set.Len() == 0 {
+				continue // does not fit the key's type
+			}
+			_, err = verifierOf(t, joseSet(t, public), names...).Verify(t.Context(), token)
+			if named == alg && err != nil || named != alg && !errors.Is(err, jwks.ErrAlgorithm) {
+				t.Errorf("%s with a key for %s: %v", alg, named, err)
+			}
+		}
+		// Altered tokens.
+		v := verifierOf(t, joseSet(t, jose.JSONWebKey{Key: publicKey(testKeys[alg]), KeyID: "k"}), alg)
+		dot := strings.LastIndexByte(token, '.')
+		for i := range 3 {
+			signature, _ := base64.RawURLEncoding.DecodeString(token[dot+1:])
+			at := []int{0, len(signature) / 2, len(signature) - 1}[i]
+			signature[at] ^= 1
+			if _, err := v.Verify(t.Context(), token[:dot+1]+base64.RawURLEncoding.EncodeToString(signature)); !errors.Is(err, jwks.ErrSignature) {
+				t.Errorf("%s with byte %d altered: %v", alg, at, err)
+			}
+			for _, cut := range [][]byte{signature[:len(signature)-1], append(signature, 0), nil, make([]byte, len(signature))} {
+				if _, err := v.Verify(t.Context(), token[:dot+1]+base64.RawURLEncoding.EncodeToString(cut)); !errors.Is(err, jwks.ErrSignature) {
+					t.Errorf("%s with a signature of %d bytes: %v", alg, len(cut), err)
+				}
+			}
+		}
+	}
+}
+
+// RFC 9864 gives EdDSA with Ed25519 a name of its own.
+func TestEd25519ByItsOwnName(t *testing.T) {
+	key := testKeys["EdDSA"].(ed25519.PrivateKey)
+	set := joseSet(t, jose.JSONWebKey{Key: key.Public(), KeyID: "k"})
+	message := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"Ed25519","kid":"k","typ":"application/AT+jwt"}`)) +
+		"." + base64.RawURLEncoding.EncodeToString(claimsFor(t))
+	token := message + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(key, []byte(message)))
+	if _, err := verifierOf(t, set, "Ed25519").Verify(t.Context(), token); err != nil {
+		t.Error(err)
+	}
+}
+
+// One bad key does not spoil the set.
+func TestUnusableKeysAreLeftOut(t *testing.T) {
+	good := jose.JSONWebKey{Key: publicKey(testKeys["RS256"]), KeyID: "good", Use: "sig"}
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded := func(k jose.JSONWebKey) map[string]any {
+		data, err := k.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m map[string]any
+		if err := json.Unmarshal(data, &m); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	rsaWith := func(member string, value any) map[string]any {
+		m := encoded(good)
+		m["kid"] = "bad"
+		m[member] = value
+		return m
+	}
+	ecWith := func(member string, value any) map[string]any {
+		m := encoded(jose.JSONWebKey{Key: publicKey(testKeys["ES256"]), KeyID: "bad"})
+		m[member] = value
+		return m
+	}
+	zeros := func(n int) string { return base64.RawURLEncoding.EncodeToString(make([]byte, n)) }
+	x := ecWith("", "")["x"].(string)
+	for name, bad := range map[string]any{
+		"a number":                 1,
+		"an array":                 []int{1},
+		"null":                     nil,
+		"empty":                    map[string]any{},
+		"of unknown type":          rsaWith("kty", "LATTICE"),
+		"of type in lower case":    rsaWith("kty", "rsa"),
+		"symmetric":                map[string]any{"kty": "oct", "kid": "bad", "k": "c2VjcmV0"},
+		"symmetric for HS256":      map[string]any{"kty": "oct", "kid": "bad", "k": "c2VjcmV0", "alg": "HS256"},
+		"for encryption":           rsaWith("use", "enc"),
+		"for an unknown use":       rsaWith("use", "dance"),
+		"for signing only":         rsaWith("key_ops", []string{"sign"}),
+		"with malformed ops":       rsaWith("key_ops", "verify"),
+		"for RSA-OAEP":             rsaWith("alg", "RSA-OAEP"),
+		"for HS256":                rsaWith("alg", "HS256"),
+		"for none":                 rsaWith("alg", "none"),
+		"for ES256, but RSA":       rsaWith("alg", "ES256"),
+		"for RS256, but EC":        ecWith("alg", "RS256"),
+		"for ES384, but P-256":     ecWith("alg", "ES384"),
+		"of 1024 bits":             encoded(jose.JSONWebKey{Key: weak.Public(), KeyID: "bad"}),
+		"of 16384 bits":            rsaWith("n", base64.RawURLEncoding.EncodeToString(append([]byte{0xff}, append(make([]byte, 2046), 1)...))),
+		"without n":                rsaWith("n", ""),
+		"with padded n":            rsaWith("n", "AQAB="),
+		"with even n":              rsaWith("n", base64.RawURLEncoding.EncodeToString(append([]byte{0x80}, make([]byte, 255)...))),
+		"with n broken up":         rsaWith("n", encoded(good)["n"].(string)[:20]+"\n"+encoded(good)["n"].(string)[20:]),
+		"with n a number":          rsaWith("n", 12345),
+		"with e 0":                 rsaWith("e", ""),
+		"with e 1":                 rsaWith("e", "AQ"),
+		"with e 2":                 rsaWith("e", "Ag"),
+		"with huge e":              rsaWith("e", "__________8"),
+		"with its private half":    encoded(jose.JSONWebKey{Key: testKeys["RS256"], KeyID: "bad"}),
+		"EC with its private half": encoded(jose.JSONWebKey{Key: testKeys["ES256"], KeyID: "bad"}),
+		"on an unknown curve":      ecWith("crv", "secp256k1"),
+		"on another curve":         ecWith("crv", "P-384"),
+		"off its curve":            ecWith("y", x),
+		"at infinity":              map[string]any{"kty": "EC", "kid": "bad", "crv": "P-256", "x": zeros(32), "y": zeros(32)},
+		"with short x":             ecWith("x", zeros(31)),
+		"with y cut":               ecWith("y", zeros(31)),
+		"X25519":                   map[string]any{"kty": "OKP", "kid": "bad", "crv": "X25519", "x": zeros(32)},
+		"short Ed25519":            map[string]any{"kty": "OKP", "kid": "bad", "crv": "Ed25519", "x": zeros(31)},
+		"with a numeric kid":       rsaWith("kid", 7),
+		"with members twice":       json.RawMessage(`{"kty":"RSA","kty":"RSA"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, err := json.Marshal(map[string]any{"keys": []any{bad, encoded(good)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, err := jwks.ParseKeySet(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if set.Len() != 1 || len(set.Skipped()) != 1 {
+				t.Errorf("%d keys usable, left out: %v", set.Len(), set.Skipped())
+			}
+			if keys, err := set.Keys(t.Context(), "good"); err != nil || len(keys) != 1 {
+				t.Errorf("the good key: %v, %v", keys, err)
+			}
+			if _, err := set.Keys(t.Context(), "bad"); !errors.Is(err, jwks.ErrUnknownKey) {
+				t.Errorf("the bad key: %v", err)
+			}
+		})
+	}
+}
+
+func TestKeysOfOneID(t *testing.T) {
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := jose.JSONWebKey{Key: publicKey(testKeys["RS256"]), KeyID: "k"}
+	second := jose.JSONWebKey{Key: other.Public(), KeyID: "k"}
+	ec := jose.JSONWebKey{Key: publicKey(testKeys["ES256"]), KeyID: "k"}
+	v := verifierOf(t, joseSet(t, ec, first, second, first), "RS256", "ES256")
+	for alg, key := range map[string]any{"RS256": testKeys["RS256"], "ES256": testKeys["ES256"]} {
+		if _, err := v.Verify(t.Context(), joseToken(t, alg, "k", key)); err != nil {
+			t.Errorf("%s: %v", alg, err)
+		}
+	}
+	if _, err := v.Verify(t.Context(), joseToken(t, "RS256", "k", other)); err != nil {
+		t.Errorf("the second key: %v", err)
+	}
+	foreign, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Verify(t.Context(), joseToken(t, "ES256", "k", foreign)); !errors.Is(err, jwks.ErrSignature) {
+		t.Errorf("a foreign key: %v", err)
+	}
+}
+
+// A token need not name its key if only one can be meant.
+func TestTokensWithoutKeyID(t *testing.T) {
+	rsaKey := jose.JSONWebKey{Key: publicKey(testKeys["RS256"])}
+	ec := jose.JSONWebKey{Key: publicKey(testKeys["ES256"]), KeyID: "ec"}
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := joseToken(t, "RS256", "", testKeys["RS256"])
+	if _, err := verifierOf(t, joseSet(t, rsaKey, ec)).Verify(t.Context(), token); err != nil {
+		t.Errorf("one key fits: %v", err)
+	}
+	two := joseSet(t, rsaKey, ec, jose.JSONWebKey{Key: other.Public(), KeyID: "x"})
+	if _, err := verifierOf(t, two).Verify(t.Context(), token); !errors.Is(err, jwks.ErrUnknownKey) {
+		t.Errorf("two keys fit: %v", err)
+	}
+	if _, err := verifierOf(t, joseSet(t, ec)).Verify(t.Context(), token); !errors.Is(err, jwks.ErrAlgorithm) {
+		t.Errorf("none fits: %v", err)
+	}
+	if _, err := verifierOf(t, []byte(`{"keys":[]}`)).Verify(t.Context(), token); !errors.Is(err, jwks.ErrUnknownKey) {
+		t.Errorf("no keys: %v", err)
+	}
+	if _, err := verifierOf(t, joseSet(t, rsaKey)).Verify(t.Context(), joseToken(t, "RS256", "", other)); !errors.Is(err, jwks.ErrSignature) {
+		t.Errorf("forged: %v", err)
+	}
+}
+
+func TestMalformedKeySets(t *testing.T) {
+	for _, data := range []string{
+		"", "null", "1", `"keys"`, "[]", "{}", `{"Keys":[]}`, `{"keys":null}`, `{"keys":{}}`, `{"keys":[]`,
+		`{"keys":[]}{}`, `{"keys":[],"keys":[]}`, `{"keys":[],"k\u0065ys":[]}`, "{\"keys\":[],\"\xff\":1}",
+		"\xef\xbb\xbf" + `{"keys":[]}`,
+	} {
+		if set, err := jwks.ParseKeySet([]byte(data)); err == nil {
+			t.Errorf("%q gives %v", data, set)
+		}
+	}
+}
+
+// The test issuer's tokens and key set are what another library takes them
+// for.
+func TestTheTestIssuerAgreesWithAnotherLibrary(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	signed, err := jose.ParseSigned(iss.AccessToken(t, jwkstest.Token{}), []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := iss.KeySet().Keys(t.Context(), iss.KeyID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := signed.Verify(keys[0].Public()); err != nil {
+		t.Error(err)
+	}
+	if keys[0].Algorithm() != "RS256" {
+		t.Errorf("algorithm %q", keys[0].Algorithm())
+	}
+	thumbprint, err := (&jose.JSONWebKey{Key: keys[0].Public()}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := base64.RawURLEncoding.EncodeToString(thumbprint); id != iss.KeyID() {
+		t.Errorf("kid %s, thumbprint %s", iss.KeyID(), id)
+	}
+}
