@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// Board is a place for posts.
+type Board struct {
+	Slug, Title, Description string
+	ModeratorsOnly           bool  // only moderators write posts; everybody may comment
+	Posts                    int64 // those that are not hidden
+	Version                  int64 // starts at 1, grows with each UpdateBoard
+	CreatedAt, UpdatedAt     time.Time
+}
+
+// A BoardPosition is where a page of boards ended. The zero value is before the first.
+type BoardPosition struct {
+	CreatedAt int64 // unix microseconds
+	Slug      string
+}
+
+// Position is where a page that ends with b ends.
+func (b Board) Position() BoardPosition { return BoardPosition{sqldb.Micros(b.CreatedAt), b.Slug} }
+
+// makeFirstBoards makes what a first start makes. Boards are never deleted, so later starts find them.
+func (s *Store) makeFirstBoards(ctx context.Context) error {
+	now := s.now()
+	for i, b := range []Board{
+		{Slug: "notice", Title: "공지 · Notice", Description: "운영진이 알리는 소식 · News from the moderators", ModeratorsOnly: true},
+		{Slug: "free", Title: "자유 게시판 · Free board", Description: "무엇이든 이야기해요 · Talk about anything"},
+	} {
+		b.CreatedAt = now.Add(time.Duration(i) * time.Microsecond) // their order in the list
+		if _, err := s.insertBoard(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) insertBoard(ctx context.Context, b Board) (rows int64, err error) {
+	at := sqldb.Micros(b.CreatedAt)
+	return s.db.Exec(ctx, `INSERT INTO boards (slug, title, description, moderators_only, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT DO NOTHING`,
+		b.Slug, b.Title, b.Description, b.ModeratorsOnly, at, at)
+}
+
+// CreateBoard makes a board of b's slug, texts and rule. Errors: ErrExists, and those of [Once].
+func (s *Store) CreateBoard(ctx context.Context, once Once, b Board) (Board, error) {
+	var created Board
+	err := s.once(ctx, once, b.Slug, func(ctx context.Context) error {
+		b.CreatedAt = s.now()
+		n, err := s.insertBoard(ctx, b)
+		if err == nil && n == 0 {
+			return ErrExists
+		}
+		return err
+	}, func(ctx context.Context, slug string) (err error) {
+		created, err = s.Board(ctx, slug)
+		return err
+	})
+	return created, err
+}
+
+// UpdateBoard changes texts and rule of the board b.Slug if its version is still b.Version. Errors: ErrNotFound, ErrChanged.
+func (s *Store) UpdateBoard(ctx context.Context, b Board) (Board, error) {
+	var updated Board
+	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `UPDATE boards SET title = $1, description = $2, moderators_only = $3, version = version + 1, updated_at = $4
+			WHERE slug = $5 AND version = $6`,
+			b.Title, b.Description, b.ModeratorsOnly, sqldb.Micros(s.now()), b.Slug, b.Version)
+		if err != nil {
+			return err
+		}
+		updated, err = s.Board(ctx, b.Slug)
+		if err == nil && n == 0 {
+			return ErrChanged
+		}
+		return err
+	})
+	return updated, err
+}
+
+const boardColumns = `b.slug, b.title, b.description, b.moderators_only, b.version, b.created_at, b.updated_at,
+	(SELECT count(*) FROM posts p WHERE p.board = b.slug AND NOT p.hidden)`
+
+func scanBoard(scan func(...any) error) (b Board, err error) {
+	var createdAt, updatedAt int64
+	err = scan(&b.Slug, &b.Title, &b.Description, &b.ModeratorsOnly, &b.Version, &createdAt, &updatedAt, &b.Posts)
+	b.CreatedAt, b.UpdatedAt = sqldb.Time(createdAt), sqldb.Time(updatedAt)
+	return b, err
+}
+
+// Board reads one board. Error: ErrNotFound.
+func (s *Store) Board(ctx context.Context, slug string) (Board, error) {
+	b, err := scanBoard(s.db.QueryRow(ctx, `SELECT `+boardColumns+` FROM boards b WHERE b.slug = $1`, slug).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return b, ErrNotFound
+	}
+	return b, err
+}
+
+// Boards reads up to limit boards after a position, the oldest first, and tells whether there are more.
+func (s *Store) Boards(ctx context.Context, after BoardPosition, limit int) (boards []Board, more bool, err error) {
+	boards, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Board, error) { return scanBoard(rows.Scan) },
+		`SELECT `+boardColumns+` FROM boards b WHERE (b.created_at, b.slug) > (CAST($1 AS BIGINT), $2) ORDER BY b.created_at, b.slug LIMIT $3`,
+		after.CreatedAt, after.Slug, limit+1)
+	boards, more = page(boards, limit)
+	return boards, more, err
+}

@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// Comment is what somebody wrote about a post, or about another comment of it.
+type Comment struct {
+	ID, Post             string
+	Parent               string // the comment that this one replies to; empty: to the post
+	Body                 string // empty when deleted
+	Author               string // empty when deleted
+	Hidden, Deleted      bool
+	Version              int64 // starts at 1, grows with each UpdateComment
+	CreatedAt, UpdatedAt time.Time
+
+	PostLocked bool // its post is locked
+
+	threadAt, place int64
+	thread          string
+}
+
+// A CommentPosition is where a page of comments ended: a place in a thread. The zero value is before the first.
+type CommentPosition struct {
+	ThreadAt int64 // unix microseconds
+	Thread   string
+	Place    int64
+	ID       string
+}
+
+// Position is where a page that ends with c ends.
+func (c Comment) Position() CommentPosition {
+	return CommentPosition{c.threadAt, c.thread, c.place, c.ID}
+}
+
+const (
+	commentColumns = `c.id, c.post, c.parent, c.body, c.author, c.hidden, c.deleted, c.version, c.created_at, c.updated_at,
+		c.thread_at, c.thread, c.place, p.locked`
+	commentVisible = `(NOT c.hidden OR c.author = $1 OR CAST($2 AS BOOLEAN))`
+)
+
+func scanComment(scan func(...any) error) (c Comment, err error) {
+	var createdAt, updatedAt int64
+	err = scan(&c.ID, &c.Post, &c.Parent, &c.Body, &c.Author, &c.Hidden, &c.Deleted, &c.Version, &createdAt, &updatedAt,
+		&c.threadAt, &c.thread, &c.place, &c.PostLocked)
+	c.CreatedAt, c.UpdatedAt = sqldb.Time(createdAt), sqldb.Time(updatedAt)
+	return c, err
+}
+
+// CreateComment writes a comment of c's post, parent, body and author, who looks as viewer. Errors: ErrNotFound without such
+// a post, ErrLocked unless evenLocked, ErrParent and ErrReplyToReply, and those of [Once].
+func (s *Store) CreateComment(ctx context.Context, once Once, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
+	var created Comment
+	id := newID()
+	err := s.once(ctx, once, id, func(ctx context.Context) error {
+		// Changing nothing, this holds the post's row until the commit: the post can be neither deleted nor locked meanwhile.
+		n, err := s.db.Exec(ctx, `UPDATE posts SET locked = locked WHERE id = $1 AND (NOT locked OR CAST($2 AS BOOLEAN))`, c.Post, evenLocked)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Post(ctx, viewer, c.Post); err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrLocked
+		}
+		at := sqldb.Micros(s.now())
+		threadAt, thread, place := at, id, int64(0)
+		if c.Parent != "" {
+			parent, err := s.Comment(ctx, viewer, c.Parent)
+			switch {
+			case errors.Is(err, ErrNotFound), err == nil && parent.Post != c.Post:
+				return ErrParent
+			case err != nil:
+				return err
+			case parent.Parent != "":
+				return ErrReplyToReply
+			}
+			threadAt, thread, place = parent.threadAt, parent.thread, max(at, 1)
+		}
+		_, err = s.db.Exec(ctx, `INSERT INTO comments (id, post, parent, thread_at, thread, place, body, author, hidden, deleted, version, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, false, 1, $9, $10)`,
+			id, c.Post, c.Parent, threadAt, thread, place, c.Body, c.Author, at, at)
+		return err
+	}, func(ctx context.Context, id string) (err error) {
+		created, err = s.Comment(ctx, viewer, id)
+		return err
+	})
+	return created, err
+}
+
+// Comment reads one comment. Error: ErrNotFound, also for one that is deleted or that viewer cannot see.
+func (s *Store) Comment(ctx context.Context, viewer Viewer, id string) (Comment, error) {
+	c, err := scanComment(s.db.QueryRow(ctx, `SELECT `+commentColumns+` FROM comments c JOIN posts p ON p.id = c.post
+		WHERE `+postVisible+` AND `+commentVisible+` AND c.id = $3 AND NOT c.deleted`,
+		viewer.Subject, viewer.Moderator, id).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, ErrNotFound
+	}
+	return c, err
+}
+
+// Comments reads up to limit comments of a post after a position, thread by thread, the oldest first, and tells whether
+// there are more. A comment that is deleted, or hidden from viewer, is left out unless somebody replied to it: then it is a
+// stub with neither body nor author. Whether viewer can see the post is not asked here.
+func (s *Store) Comments(ctx context.Context, viewer Viewer, post string, after CommentPosition, limit int) (comments []Comment, more bool, err error) {
+	comments, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Comment, error) { return scanComment(rows.Scan) },
+		`SELECT `+commentColumns+` FROM comments c JOIN posts p ON p.id = c.post
+		WHERE c.post = $3 AND (c.thread_at, c.thread, c.place, c.id) > (CAST($4 AS BIGINT), $5, CAST($6 AS BIGINT), $7)
+		AND (NOT c.deleted AND `+commentVisible+` OR EXISTS
+			(SELECT 1 FROM comments r WHERE r.parent = c.id AND NOT r.deleted AND (NOT r.hidden OR r.author = $1 OR CAST($2 AS BOOLEAN))))
+		ORDER BY c.thread_at, c.thread, c.place, c.id LIMIT $8`,
+		viewer.Subject, viewer.Moderator, post, after.ThreadAt, after.Thread, after.Place, after.ID, limit+1)
+	comments, more = page(comments, limit)
+	for i := range comments {
+		if c := &comments[i]; c.Hidden && !viewer.Moderator && c.Author != viewer.Subject {
+			c.Body, c.Author = "", ""
+		}
+	}
+	return comments, more, err
+}
+
+// UpdateComment changes the body of the comment c.ID if its version is still c.Version and, unless evenLocked, its post is
+// not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
+func (s *Store) UpdateComment(ctx context.Context, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
+	var updated Comment
+	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `UPDATE comments SET body = $1, version = version + 1, updated_at = $2
+			WHERE id = $3 AND version = $4 AND NOT deleted
+			AND (CAST($5 AS BOOLEAN) OR NOT EXISTS (SELECT 1 FROM posts p WHERE p.id = comments.post AND p.locked))`,
+			c.Body, sqldb.Micros(s.now()), c.ID, c.Version, evenLocked)
+		if err != nil {
+			return err
+		}
+		if updated, err = s.Comment(ctx, viewer, c.ID); err != nil || n == 1 {
+			return err
+		}
+		if updated.PostLocked && !evenLocked {
+			return ErrLocked
+		}
+		return ErrChanged
+	})
+	return updated, err
+}
+
+// DeleteComment empties a comment and takes it out of lists and counts; a version other than 0 must still be the comment's.
+// Errors: ErrNotFound, ErrChanged.
+func (s *Store) DeleteComment(ctx context.Context, id string, version int64) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `UPDATE comments SET deleted = true, body = '', author = '', version = version + 1, updated_at = $1
+			WHERE id = $2 AND NOT deleted AND (CAST($3 AS BIGINT) = 0 OR version = $4)`, sqldb.Micros(s.now()), id, version, version)
+		if err != nil || n == 1 {
+			return err
+		}
+		return s.why(ctx, `SELECT count(*) FROM comments WHERE id = $1 AND NOT deleted`, id)
+	})
+}
+
+// SetCommentHidden hides a comment from all but its author and moderators, or shows it again. Error: ErrNotFound.
+func (s *Store) SetCommentHidden(ctx context.Context, id string, hidden bool) error {
+	return s.set(ctx, `UPDATE comments SET hidden = $1 WHERE id = $2 AND NOT deleted`, hidden, id)
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// Post is what somebody wrote on a board.
+type Post struct {
+	ID, Board, Title       string
+	Body                   string // empty in lists
+	Format                 string // "plain" or "markdown"
+	Author                 string // subject
+	Pinned, Locked, Hidden bool
+	Comments               int64 // those that are neither hidden nor deleted
+	Version                int64 // starts at 1, grows with each UpdatePost
+	CreatedAt, UpdatedAt   time.Time
+}
+
+// A PostPosition is where a page of posts ended.
+type PostPosition struct {
+	Pinned    bool
+	CreatedAt int64 // unix microseconds
+	ID        string
+}
+
+// FirstPost is the position before the first post of every list.
+func FirstPost() PostPosition { return PostPosition{Pinned: true, CreatedAt: math.MaxInt64} }
+
+// Position is where a page that ends with p ends.
+func (p Post) Position() PostPosition {
+	return PostPosition{p.Pinned, sqldb.Micros(p.CreatedAt), p.ID}
+}
+
+const (
+	postColumns = `p.id, p.board, p.title, p.format, p.author, p.pinned, p.locked, p.hidden, p.version, p.created_at, p.updated_at,
+		(SELECT count(*) FROM comments c WHERE c.post = p.id AND NOT c.deleted AND NOT c.hidden)`
+	// $1 and $2 are the viewer, in every statement that reads for one.
+	postVisible = `(NOT p.hidden OR p.author = $1 OR CAST($2 AS BOOLEAN))`
+)
+
+func scanPost(scan func(...any) error, body ...any) (p Post, err error) {
+	var createdAt, updatedAt int64
+	err = scan(append([]any{&p.ID, &p.Board, &p.Title, &p.Format, &p.Author, &p.Pinned, &p.Locked, &p.Hidden, &p.Version,
+		&createdAt, &updatedAt, &p.Comments}, body...)...)
+	p.CreatedAt, p.UpdatedAt = sqldb.Time(createdAt), sqldb.Time(updatedAt)
+	return p, err
+}
+
+// CreatePost writes a post of p's board, texts, format and author. Errors: ErrNotFound without such a board, and those of [Once].
+func (s *Store) CreatePost(ctx context.Context, once Once, p Post) (Post, error) {
+	var created Post
+	id := newID()
+	err := s.once(ctx, once, id, func(ctx context.Context) error {
+		at := sqldb.Micros(s.now())
+		n, err := s.db.Exec(ctx, `INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at)
+			SELECT $1, b.slug, $2, $3, $4, $5, false, false, false, 1, CAST($6 AS BIGINT), CAST($7 AS BIGINT) FROM boards b WHERE b.slug = $8`,
+			id, p.Title, p.Body, p.Format, p.Author, at, at, p.Board)
+		if err == nil && n == 0 {
+			return ErrNotFound
+		}
+		return err
+	}, func(ctx context.Context, id string) (err error) {
+		created, err = s.Post(ctx, Viewer{Subject: p.Author}, id)
+		return err
+	})
+	return created, err
+}
+
+// Post reads one post with its body. Error: ErrNotFound, also for one that viewer cannot see.
+func (s *Store) Post(ctx context.Context, viewer Viewer, id string) (Post, error) {
+	var body string
+	p, err := scanPost(s.db.QueryRow(ctx, `SELECT `+postColumns+`, p.body FROM posts p WHERE `+postVisible+` AND p.id = $3`,
+		viewer.Subject, viewer.Moderator, id).Scan, &body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, ErrNotFound
+	}
+	p.Body = body
+	return p, err
+}
+
+// Posts reads up to limit posts of a board after a position, pinned ones first, then the newest, and tells whether there are more.
+func (s *Store) Posts(ctx context.Context, viewer Viewer, board string, after PostPosition, limit int) (posts []Post, more bool, err error) {
+	posts, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Post, error) { return scanPost(rows.Scan) },
+		`SELECT `+postColumns+` FROM posts p WHERE `+postVisible+` AND p.board = $3
+		AND (p.pinned, p.created_at, p.id) < (CAST($4 AS BOOLEAN), CAST($5 AS BIGINT), $6)
+		ORDER BY p.pinned DESC, p.created_at DESC, p.id DESC LIMIT $7`,
+		viewer.Subject, viewer.Moderator, board, after.Pinned, after.CreatedAt, after.ID, limit+1)
+	posts, more = page(posts, limit)
+	return posts, more, err
+}
+
+// SearchPosts reads up to limit posts that have text in title or body, the newest first, after a position whose Pinned
+// means nothing. An empty board means all boards. Small and capital letters are the same as far as the database knows them.
+func (s *Store) SearchPosts(ctx context.Context, viewer Viewer, text, board string, after PostPosition, limit int) (posts []Post, more bool, err error) {
+	posts, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Post, error) { return scanPost(rows.Scan) },
+		`SELECT `+postColumns+` FROM posts p WHERE `+postVisible+` AND ($3 = '' OR p.board = $4)
+		AND (lower(p.title) LIKE lower($5) ESCAPE '\' OR lower(p.body) LIKE lower($6) ESCAPE '\')
+		AND (p.created_at, p.id) < (CAST($7 AS BIGINT), $8)
+		ORDER BY p.created_at DESC, p.id DESC LIMIT $9`,
+		viewer.Subject, viewer.Moderator, board, board, containing(text), containing(text), after.CreatedAt, after.ID, limit+1)
+	posts, more = page(posts, limit)
+	return posts, more, err
+}
+
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// containing is the LIKE pattern, with \ as its escape, of everything that has text in it.
+func containing(text string) string { return "%" + likeEscaper.Replace(text) + "%" }
+
+// UpdatePost changes title, body and format of the post p.ID if its version is still p.Version and, unless evenLocked,
+// it is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
+func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocked bool) (Post, error) {
+	var updated Post
+	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `UPDATE posts SET title = $1, body = $2, format = $3, version = version + 1, updated_at = $4
+			WHERE id = $5 AND version = $6 AND (NOT locked OR CAST($7 AS BOOLEAN))`,
+			p.Title, p.Body, p.Format, sqldb.Micros(s.now()), p.ID, p.Version, evenLocked)
+		if err != nil {
+			return err
+		}
+		if updated, err = s.Post(ctx, viewer, p.ID); err != nil || n == 1 {
+			return err
+		}
+		if updated.Locked && !evenLocked {
+			return ErrLocked
+		}
+		return ErrChanged
+	})
+	return updated, err
+}
+
+// DeletePost removes a post and its comments; a version other than 0 must still be the post's. Errors: ErrNotFound, ErrChanged.
+func (s *Store) DeletePost(ctx context.Context, id string, version int64) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `DELETE FROM posts WHERE id = $1 AND (CAST($2 AS BIGINT) = 0 OR version = $3)`, id, version, version)
+		if err != nil || n == 1 {
+			return err
+		}
+		return s.why(ctx, `SELECT count(*) FROM posts WHERE id = $1`, id)
+	})
+}
+
+// why tells why a conditional statement changed nothing: what it meant is gone, or is there in another version.
+func (s *Store) why(ctx context.Context, count, id string) error {
+	var n int
+	if err := s.db.QueryRow(ctx, count, id).Scan(&n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrNotFound
+	}
+	return ErrChanged
+}
+
+// SetPinned puts a post before the others of its board, or back in its place. Error: ErrNotFound.
+func (s *Store) SetPinned(ctx context.Context, id string, pinned bool) error {
+	return s.set(ctx, `UPDATE posts SET pinned = $1 WHERE id = $2`, pinned, id)
+}
+
+// SetLocked ends or allows again changes and new comments. Error: ErrNotFound.
+func (s *Store) SetLocked(ctx context.Context, id string, locked bool) error {
+	return s.set(ctx, `UPDATE posts SET locked = $1 WHERE id = $2`, locked, id)
+}
+
+// SetHidden hides a post from all but its author and moderators, or shows it again. Error: ErrNotFound.
+func (s *Store) SetHidden(ctx context.Context, id string, hidden bool) error {
+	return s.set(ctx, `UPDATE posts SET hidden = $1 WHERE id = $2`, hidden, id)
+}
+
+func (s *Store) set(ctx context.Context, update string, value bool, id string) error {
+	n, err := s.db.Exec(ctx, update, value, id)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}

@@ -1,0 +1,96 @@
+// Package store holds every SQL statement of the board service.
+//
+// Who may do what is decided above, with two exceptions: what a [Viewer] cannot see does not exist for them, and a lock
+// holds at the moment of the change, so the statement that changes decides. All methods are safe for concurrent use.
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// What a look-up or a change can find. Any other error is a failure of the database.
+var (
+	ErrNotFound     = errors.New("not found")
+	ErrExists       = errors.New("exists already")
+	ErrChanged      = errors.New("changed by somebody else in the meantime")
+	ErrLocked       = errors.New("the post is locked")
+	ErrParent       = errors.New("no such comment to reply to")
+	ErrReplyToReply = errors.New("a reply to a reply")
+	ErrKeyReused    = errors.New("the idempotency key was used for another request")
+)
+
+// Store is the board service's database.
+type Store struct {
+	db  *sqldb.DB
+	now func() time.Time
+}
+
+// A Viewer is who looks. A hidden post or comment exists for its author and for moderators only.
+type Viewer struct {
+	Subject   string // never empty
+	Moderator bool
+}
+
+// Open connects to databaseURL (see [sqldb.Open]), brings the schema up to date and makes the boards of a first start.
+// now is the clock that dates what is written and decides what has expired.
+func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store, error) {
+	db, err := sqldb.Open(ctx, databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, now: now}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if err := db.Migrate(ctx, files); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if err := s.makeFirstBoards(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the first boards: %w", err), db.Close())
+	}
+	return s, nil
+}
+
+// Close waits for statements under way and closes the database.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Ping checks that the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// Warning is a line for the operator about the connection, or empty.
+func (s *Store) Warning() string { return s.db.Warning() }
+
+// newID is 130 random bits: nobody guesses the id of a hidden post.
+func newID() string { return strings.ToLower(rand.Text()) }
+
+// ValidID tells whether id has the form of the ids made here. What has not is unknown, and some of it (NUL, broken UTF-8)
+// is an error to Postgres.
+func ValidID(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; (c < 'a' || c > 'z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return len(id) == 26
+}
+
+// page cuts what was read with a limit of one more than wanted, and tells whether there was more.
+func page[T any](rows []T, limit int) ([]T, bool) {
+	if len(rows) > limit {
+		return rows[:limit], true
+	}
+	return rows, false
+}
