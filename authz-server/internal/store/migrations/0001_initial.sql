@@ -97,35 +97,42 @@ CREATE TABLE grants (
     user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     session_id TEXT NOT NULL,
     scope      TEXT NOT NULL,
+    audience   TEXT NOT NULL,
     offline    BOOLEAN NOT NULL,               -- outlives its session (offline_access)
-    request    TEXT NOT NULL,                  -- the authorization, as JSON: what later tokens are made from
+    auth_time  BIGINT NOT NULL,
+    acr        TEXT NOT NULL,
+    amr        TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,                -- absolute
     revoked_at BIGINT NOT NULL                 -- 0: live
 );
 CREATE INDEX grants_user ON grants (user_id, client_id);
+CREATE INDEX grants_client ON grants (client_id);
 CREATE INDEX grants_session ON grants (session_id);
 CREATE INDEX grants_expiry ON grants (expires_at);
 
 CREATE TABLE authorization_codes (
-    code_hash  BYTEA PRIMARY KEY,
-    grant_id   TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
-    active     BOOLEAN NOT NULL,
-    form       TEXT NOT NULL,                  -- the parameters that the token endpoint checks, form-encoded
-    expires_at BIGINT NOT NULL
+    code_hash      BYTEA PRIMARY KEY,
+    grant_id       TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+    active         BOOLEAN NOT NULL,
+    redirect_uri   TEXT NOT NULL,
+    code_challenge TEXT NOT NULL,              -- S256; empty: none was sent
+    nonce          TEXT NOT NULL,
+    expires_at     BIGINT NOT NULL
 );
-CREATE INDEX authorization_codes_expiry ON authorization_codes (expires_at);
+CREATE INDEX authorization_codes_grant ON authorization_codes (grant_id);
 
 CREATE TABLE refresh_tokens (
-    token_hash   BYTEA PRIMARY KEY,            -- of the JWT's signature part
-    grant_id     TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
-    used_at      BIGINT NOT NULL,              -- 0: unused
-    successor    TEXT NOT NULL,                -- claims from which the successor is signed again
-    issued_at    BIGINT NOT NULL,
-    expires_at   BIGINT NOT NULL               -- idle
+    token_hash BYTEA PRIMARY KEY,              -- of the JWT's signature part
+    grant_id   TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+    jti        TEXT NOT NULL,
+    kid        TEXT NOT NULL,                  -- with jti and the times: all that is needed to sign it again
+    issued_at  BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,                -- idle, and never later than the grant's
+    used_at    BIGINT NOT NULL,                -- 0: unused
+    successor  BYTEA NOT NULL                  -- token_hash of what it was exchanged for; empty: unused
 );
 CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
-CREATE INDEX refresh_tokens_expiry ON refresh_tokens (expires_at);
 
 CREATE TABLE revoked_tokens (
     jti        TEXT PRIMARY KEY,

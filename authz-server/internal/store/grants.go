@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// Grant is what a person gave to a client by one authorization. Its code, refresh tokens and access tokens live as long as it does.
+type Grant struct {
+	ID        string
+	ClientID  string
+	UserID    string
+	SessionID string // the login session that it was given in
+	Scope     []string
+	Audience  []string
+	Offline   bool // outlives its session
+	AuthTime  time.Time
+	ACR       string
+	AMR       []string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	RevokedAt time.Time // zero: live
+}
+
+// Live tells whether the grant may still be used at the time now.
+func (g *Grant) Live(now time.Time) bool { return g.RevokedAt.IsZero() && now.Before(g.ExpiresAt) }
+
+// Code is an authorization code with what the token endpoint has to check (RFC 6749 §4.1.3, RFC 7636 §4.6).
+type Code struct {
+	Grant         Grant
+	Active        bool
+	RedirectURI   string // as sent
+	CodeChallenge string // S256; empty: none was sent
+	Nonce         string
+	ExpiresAt     time.Time
+}
+
+// RefreshToken is one refresh token of a grant. It is stored without its text: from ID, KeyID and the times it can be signed again.
+type RefreshToken struct {
+	Hash      []byte // of the JWT's signature part
+	GrantID   string
+	ID        string // jti
+	KeyID     string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	UsedAt    time.Time // zero: unused
+	Successor []byte    // hash of the token that it was exchanged for
+}
+
+const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.audience, g.offline, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at`
+
+// grantFields are the destinations of grantColumns; finish turns the raw values into g.
+func grantFields(g *Grant) (fields []any, finish func()) {
+	var scope, audience, amr string
+	var authTime, created, expires, revoked int64
+	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &audience, &g.Offline, &authTime, &g.ACR, &amr, &created, &expires, &revoked}
+	return fields, func() {
+		g.Scope, g.Audience, g.AMR = strings.Fields(scope), strings.Fields(audience), strings.Fields(amr)
+		g.AuthTime, g.CreatedAt = sqldb.Time(authTime), sqldb.Time(created)
+		g.ExpiresAt, g.RevokedAt = sqldb.Time(expires), sqldb.Time(revoked)
+	}
+}
+
+// CreateCode stores a new authorization code under its hash, and the grant that begins with it.
+func (s *Store) CreateCode(ctx context.Context, hash []byte, c Code) error {
+	g := &c.Grant
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		_, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, auth_time, acr, amr, created_at, expires_at, revoked_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)`,
+			g.ID, g.ClientID, g.UserID, g.SessionID, strings.Join(g.Scope, " "), strings.Join(g.Audience, " "), g.Offline,
+			sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt), sqldb.Micros(g.ExpiresAt))
+		if err != nil {
+			return err
+		}
+		_, err = s.db.Exec(ctx, `INSERT INTO authorization_codes (code_hash, grant_id, active, redirect_uri, code_challenge, nonce, expires_at)
+			VALUES ($1, $2, true, $3, $4, $5, $6)`,
+			hash, g.ID, c.RedirectURI, c.CodeChallenge, c.Nonce, sqldb.Micros(c.ExpiresAt))
+		return err
+	})
+}
+
+// Code returns an authorization code, spent and expired ones too, or ErrNotFound.
+func (s *Store) Code(ctx context.Context, hash []byte) (Code, error) {
+	var c Code
+	var expires int64
+	fields, finish := grantFields(&c.Grant)
+	err := s.db.QueryRow(ctx, `SELECT c.active, c.redirect_uri, c.code_challenge, c.nonce, c.expires_at, `+grantColumns+`
+		FROM authorization_codes c JOIN grants g ON g.id = c.grant_id WHERE c.code_hash = $1`, hash).
+		Scan(append([]any{&c.Active, &c.RedirectURI, &c.CodeChallenge, &c.Nonce, &expires}, fields...)...)
+	if err != nil {
+		return Code{}, notFound(err)
+	}
+	finish()
+	c.ExpiresAt = sqldb.Time(expires)
+	return c, nil
+}
+
+// RedeemCode spends a code and stores the grant's first refresh token, if there is one. Of several calls one wins. A grant
+// that was revoked in the meantime lets nobody win.
+func (s *Store) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `UPDATE authorization_codes SET active = false
+			WHERE code_hash = $1 AND active AND expires_at > $2
+			AND EXISTS (SELECT 1 FROM grants g WHERE g.id = grant_id AND g.revoked_at = 0)`, hash, sqldb.Micros(s.now()))
+		if err != nil || n == 0 {
+			return err
+		}
+		won = true
+		if first == nil {
+			return nil
+		}
+		return s.insertRefreshToken(ctx, *first)
+	})
+	return won && err == nil, err
+}
+
+func (s *Store) insertRefreshToken(ctx context.Context, t RefreshToken) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO refresh_tokens (token_hash, grant_id, jti, kid, issued_at, expires_at, used_at, successor)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)`,
+		t.Hash, t.GrantID, t.ID, t.KeyID, sqldb.Micros(t.IssuedAt), sqldb.Micros(t.ExpiresAt), []byte{})
+	return err
+}
+
+// RefreshToken returns a refresh token, used and expired ones too, with its grant, or ErrNotFound.
+func (s *Store) RefreshToken(ctx context.Context, hash []byte) (RefreshToken, Grant, error) {
+	var t RefreshToken
+	var g Grant
+	var issued, expires, used int64
+	fields, finish := grantFields(&g)
+	// In a transaction that spends or in none: the row must be the newest, so it is read where writes go.
+	err := s.db.ExecReturning(ctx, `SELECT t.token_hash, t.grant_id, t.jti, t.kid, t.issued_at, t.expires_at, t.used_at, t.successor, `+grantColumns+`
+		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.token_hash = $1`, hash).
+		Scan(append([]any{&t.Hash, &t.GrantID, &t.ID, &t.KeyID, &issued, &expires, &used, &t.Successor}, fields...)...)
+	if err != nil {
+		return RefreshToken{}, Grant{}, notFound(err)
+	}
+	finish()
+	t.IssuedAt, t.ExpiresAt, t.UsedAt = sqldb.Time(issued), sqldb.Time(expires), sqldb.Time(used)
+	return t, g, nil
+}
+
+// RotateRefreshToken exchanges the unused token old for next. Of several calls one wins; the others find next's hash as
+// old's successor. A revoked grant lets nobody win.
+func (s *Store) RotateRefreshToken(ctx context.Context, old []byte, next RefreshToken) (won bool, err error) {
+	now := sqldb.Micros(s.now())
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `UPDATE refresh_tokens SET used_at = $1, successor = $2
+			WHERE token_hash = $3 AND used_at = 0 AND expires_at > $1
+			AND EXISTS (SELECT 1 FROM grants g WHERE g.id = grant_id AND g.revoked_at = 0 AND g.expires_at > $1)`, now, next.Hash, old)
+		if err != nil || n == 0 {
+			return err
+		}
+		won = true
+		return s.insertRefreshToken(ctx, next)
+	})
+	return won && err == nil, err
+}
+
+// ContinueSession counts the use of a refresh token as use of the session that its grant depends on. ErrNotFound: the session is over.
+func (s *Store) ContinueSession(ctx context.Context, id string) error {
+	now := s.now()
+	return changed(s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END
+		WHERE id = $3 AND idle_expires_at > $1`, sqldb.Micros(now), sqldb.Micros(now.Add(SessionIdle)), id))
+}
+
+// Grant returns a grant, revoked and expired ones too, or ErrNotFound.
+func (s *Store) Grant(ctx context.Context, id string) (Grant, error) {
+	var g Grant
+	fields, finish := grantFields(&g)
+	if err := s.db.QueryRow(ctx, `SELECT `+grantColumns+` FROM grants g WHERE g.id = $1`, id).Scan(fields...); err != nil {
+		return Grant{}, notFound(err)
+	}
+	finish()
+	return g, nil
+}
+
+// RevokeGrant ends a grant with all its tokens. It tells whether this call did so.
+func (s *Store) RevokeGrant(ctx context.Context, id string) (revoked bool, err error) {
+	n, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0`, sqldb.Micros(s.now()), id)
+	return n == 1, err
+}
+
+// RevokeToken remembers until expires that the access token jti is revoked.
+func (s *Store) RevokeToken(ctx context.Context, jti string, expires time.Time) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, jti, sqldb.Micros(expires))
+	return err
+}
+
+// TokenRevoked tells whether the access token jti was revoked by itself.
+func (s *Store) TokenRevoked(ctx context.Context, jti string) (bool, error) {
+	var one int
+	err := s.db.QueryRow(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, jti).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// SweepGrants removes what has expired: grants with their codes and refresh tokens a day after their end (until then a reuse
+// is recognized), and revocations of tokens that no longer verify. It works in small batches and returns the number of rows.
+func (s *Store) SweepGrants(ctx context.Context) (rows int64, err error) {
+	const batch = 500
+	now := s.now()
+	for _, sweep := range []struct {
+		statement string
+		before    time.Time
+	}{
+		{`DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
+		{`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at < $1 LIMIT $2)`, now.Add(-24 * time.Hour)},
+	} {
+		for {
+			n, err := s.db.Exec(ctx, sweep.statement, sqldb.Micros(sweep.before), batch)
+			rows += n
+			if err != nil {
+				return rows, err
+			}
+			if n < batch {
+				break
+			}
+		}
+	}
+	return rows, nil
+}
