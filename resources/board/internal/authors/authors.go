@@ -1,0 +1,312 @@
+// Package authors knows the names of authors. They come from the user service (GET /v1/users?ids=…), asked with the board's
+// own client-credentials token, and are kept in memory and in the board's database.
+//
+// The user service may be slow, down or talking nonsense: a reader waits a second at most for a name that is not known at
+// all, and not even that while the last answer was late or wrong. Names that are known but old are used, and renewed behind
+// the reader's back.
+package authors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/maru-auth/maru/resources/board/internal/store"
+)
+
+const (
+	cacheSize   = 20000           // names kept in memory
+	fresh       = 5 * time.Minute // how long a name is taken for current
+	freshAbsent = time.Minute     // how long an id is taken for unknown
+	batch       = 100             // ids in one request: what the user service allows
+	maxID       = 128             // bytes of an id
+	maxWanted   = 2000            // ids waiting to be asked for; more come back with their next reader
+
+	readerWait = time.Second     // how long a reader waits for a name
+	fetchLimit = 3 * time.Second // how long the user service may take
+	firstPause = time.Second     // after a failure; doubles up to maxPause
+	maxPause   = 30 * time.Second
+)
+
+// Config says where names come from.
+type Config struct {
+	// UserAPI is the base URL of the user service, without /v1. Empty: no names are asked for; those in the store are used.
+	UserAPI string
+	// Issuer has, in its discovery document, the token endpoint at which ClientID and ClientSecret get the board's own token.
+	Issuer, ClientID, ClientSecret string
+
+	Store *store.Store
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// Names finds the names of authors. Make it by [New], and have [Names.Run] running; all methods are safe for concurrent use.
+type Names struct {
+	cfg    Config
+	source *source
+	cache  *lru.Cache[string, store.Name]
+
+	mu       sync.Mutex
+	wanted   map[string]bool // ids to ask for
+	answered chan struct{}   // closed, and made anew, when an answer has been taken in
+	slow     bool            // the last answer failed or came too late for its readers: nobody waits
+	wake     chan struct{}   // has room for one: something is wanted
+}
+
+// New checks cfg. Names answers from the store until Run runs.
+func New(cfg Config) (*Names, error) {
+	if cfg.UserAPI != "" && (cfg.ClientID == "" || cfg.ClientSecret == "") {
+		return nil, errors.New("--user-api needs --client-id and --client-secret, the board's own account at the issuer")
+	}
+	cache, err := lru.New[string, store.Name](cacheSize)
+	if err != nil {
+		return nil, err
+	}
+	return &Names{
+		cfg:      cfg,
+		source:   newSource(cfg),
+		cache:    cache,
+		wanted:   make(map[string]bool),
+		answered: make(chan struct{}),
+		wake:     make(chan struct{}, 1),
+	}, nil
+}
+
+// Of returns the names of the given ids, as far as they are known or the user service tells them within a second. An id
+// without a name is absent. It never fails: what goes wrong is in the log.
+func (n *Names) Of(ctx context.Context, ids []string) map[string]string {
+	names := make(map[string]string, len(ids))
+	missing := n.cached(ids, names)
+	if len(missing) > 0 {
+		missing = n.stored(ctx, missing, names)
+	}
+	if len(missing) > 0 && n.wait(ctx, missing) {
+		n.cached(missing, names)
+	}
+	return names
+}
+
+// cached adds what is in memory to names and returns the ids that are not. Old entries count, and are asked for again.
+func (n *Names) cached(ids []string, names map[string]string) (missing []string) {
+	now := n.cfg.Now()
+	var old []string
+	for _, id := range ids {
+		entry, ok := n.cache.Get(id)
+		switch {
+		case !askable(id):
+			continue
+		case !ok:
+			missing = append(missing, id)
+			continue
+		case !isFresh(entry, now):
+			old = append(old, id)
+		}
+		if entry.Name != "" {
+			names[id] = entry.Name
+		}
+	}
+	if len(old) > 0 {
+		n.want(old)
+	}
+	return missing
+}
+
+// askable tells whether id can stand in a list of ids in a URL: whatever else a subject may be, it has no name.
+func askable(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; c <= ' ' || c > '~' || c == ',' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= maxID
+}
+
+func isFresh(entry store.Name, now time.Time) bool {
+	age := now.Sub(entry.FetchedAt)
+	if entry.Unknown {
+		return age < freshAbsent
+	}
+	return age < fresh
+}
+
+// stored does the same with the names in the database, which it takes into memory.
+func (n *Names) stored(ctx context.Context, ids []string, names map[string]string) (missing []string) {
+	known, err := n.cfg.Store.Names(ctx, ids)
+	if err != nil {
+		n.cfg.Log.Warn("cannot read the names of authors", "error", err)
+		return ids
+	}
+	for _, name := range known {
+		// A fetch that ended meanwhile knows better.
+		n.cache.ContainsOrAdd(name.ID, name)
+	}
+	return n.cached(ids, names)
+}
+
+// want notes ids to be asked for.
+func (n *Names) want(ids []string) {
+	if n.cfg.UserAPI == "" {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, id := range ids {
+		if len(n.wanted) >= maxWanted {
+			break
+		}
+		n.wanted[id] = true
+	}
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// wait asks for ids and waits until memory has them all, within bounds. It returns at once while the service is slow.
+func (n *Names) wait(ctx context.Context, ids []string) bool {
+	if n.cfg.UserAPI == "" {
+		return false
+	}
+	n.want(ids)
+	timeout := time.NewTimer(readerWait)
+	defer timeout.Stop()
+	for {
+		// Taken before the look, so that no answer is missed.
+		n.mu.Lock()
+		answered, slow := n.answered, n.slow
+		n.mu.Unlock()
+		if n.holds(ids) {
+			return true
+		}
+		if slow {
+			return false
+		}
+		select {
+		case <-answered:
+		case <-timeout.C:
+			// The next readers need not find that out again.
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.slow = true
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (n *Names) holds(ids []string) bool {
+	for _, id := range ids {
+		if !n.cache.Contains(id) {
+			return false
+		}
+	}
+	return true
+}
+
+// Run asks the user service for what is wanted, one request at a time, until ctx ends. After a failure it pauses, longer
+// each time, and asks again: so it notices by itself that the service is back.
+func (n *Names) Run(ctx context.Context) {
+	defer n.source.close()
+	for pause := time.Duration(0); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.wake:
+		}
+		for ids := n.take(); len(ids) > 0; ids = n.take() {
+			err := n.fetch(ctx, ids)
+			if ctx.Err() != nil {
+				return
+			}
+			if err == nil {
+				pause = 0
+				continue
+			}
+			n.want(ids)
+			pause = min(max(2*pause, firstPause), maxPause)
+			n.cfg.Log.Warn("cannot get the names of authors from the user service", "error", err, "next", pause)
+			timer := time.NewTimer(pause)
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-timer.C:
+			}
+		}
+	}
+}
+
+// take takes up to a batch of the wanted ids.
+func (n *Names) take() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var ids []string
+	for id := range n.wanted {
+		if len(ids) == batch {
+			break
+		}
+		ids = append(ids, id)
+		delete(n.wanted, id)
+	}
+	return ids
+}
+
+// fetch asks for ids, takes the answer in and tells the readers who wait.
+func (n *Names) fetch(ctx context.Context, ids []string) error {
+	start := time.Now() // the wall clock: readers wait by it too
+	answer, err := n.ask(ctx, ids)
+	if err == nil {
+		now := n.cfg.Now()
+		names := make([]store.Name, len(ids))
+		for i, id := range ids {
+			name, ok := answer[id]
+			names[i] = store.Name{ID: id, Name: name, Unknown: !ok, FetchedAt: now}
+			n.cache.Add(id, names[i])
+		}
+		if err := n.cfg.Store.SaveNames(ctx, names); err != nil {
+			n.cfg.Log.Warn("cannot keep the names of authors", "error", err) // they are in memory all the same
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.slow = err != nil || time.Since(start) > readerWait
+	if err == nil {
+		for _, id := range ids {
+			delete(n.wanted, id) // wanted again while the request was under way
+		}
+	}
+	close(n.answered)
+	n.answered = make(chan struct{})
+	return err
+}
+
+func (n *Names) ask(ctx context.Context, ids []string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	answer, err := n.source.names(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("ask for %d names: %w", len(ids), err)
+	}
+	return answer, nil
+}
+
+// newClient makes the HTTP client for both the issuer and the user service.
+func newClient() (*http.Client, *http.Transport) {
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck // net/http documents the type
+	transport.MaxResponseHeaderBytes = 64 << 10
+	return &http.Client{
+		Transport: transport,
+		// A redirect could take the secret or the token to another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, transport
+}
+
+func trimBase(base string) string { return strings.TrimRight(base, "/") }

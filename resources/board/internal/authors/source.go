@@ -1,0 +1,176 @@
+package authors
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+	"golang.org/x/text/unicode/norm"
+)
+
+const (
+	maxAnswer = 1 << 20 // bytes of any answer that are looked at
+	maxName   = 100     // characters of a name; the user service allows fewer
+)
+
+// source asks the user service. It is used by one goroutine, that of [Names.Run].
+type source struct {
+	cfg       Config
+	client    *http.Client
+	transport *http.Transport
+	token     *oauth2.Token
+}
+
+func newSource(cfg Config) *source {
+	client, transport := newClient()
+	return &source{cfg: cfg, client: client, transport: transport}
+}
+
+func (s *source) close() { s.transport.CloseIdleConnections() }
+
+// names returns the names of those ids that the user service knows.
+func (s *source) names(ctx context.Context, ids []string) (map[string]string, error) {
+	if !s.token.Valid() {
+		token, err := s.newToken(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("get a token: %w", err)
+		}
+		s.token = token
+	}
+	u := trimBase(s.cfg.UserAPI) + "/v1/users?" + url.Values{"ids": {strings.Join(ids, ",")}}.Encode()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.token.SetAuthHeader(r)
+	status, body, err := s.do(r)
+	if err != nil {
+		return nil, err
+	}
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+		s.token = nil // revoked, or of a key that is gone: the next try takes a new one
+	}
+	if status != http.StatusOK {
+		return nil, fmt.Errorf("the user service answered with status %d", status)
+	}
+	return parseNames(body, ids)
+}
+
+// parseNames reads the user service's answer to a question about ids. Whatever it says of others is ignored.
+func parseNames(body []byte, ids []string) (map[string]string, error) {
+	var answer struct {
+		Items *[]struct {
+			ID          string `json:"id"`
+			DisplayName string `json:"display_name"`
+		} `json:"items"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || answer.Items == nil {
+		return nil, errors.New("the user service's answer is not a list of profiles")
+	}
+	asked := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		asked[id] = true
+	}
+	names := make(map[string]string, len(ids))
+	for _, item := range *answer.Items {
+		if asked[item.ID] {
+			names[item.ID] = cleanName(item.DisplayName)
+		}
+	}
+	return names, nil
+}
+
+// cleanName makes one line of bounded length of what another service calls a name.
+func cleanName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, norm.NFC.String(name))
+	name = strings.TrimSpace(name)
+	if utf8.RuneCountInString(name) > maxName {
+		name = strings.TrimSpace(string([]rune(name)[:maxName]))
+	}
+	return name
+}
+
+// newToken gets the board's own token (RFC 6749 §4.4).
+func (s *source) newToken(ctx context.Context) (*oauth2.Token, error) {
+	endpoint, err := s.tokenEndpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	config := clientcredentials.Config{
+		ClientID:     s.cfg.ClientID,
+		ClientSecret: s.cfg.ClientSecret,
+		TokenURL:     endpoint,
+		Scopes:       []string{"user:lookup"},
+		AuthStyle:    oauth2.AuthStyleInHeader,
+	}
+	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, s.client))
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) { // its own text repeats the whole answer
+		return nil, fmt.Errorf("the token endpoint answered with status %d %s", refused.Response.StatusCode, printable(refused.ErrorCode))
+	}
+	return token, err
+}
+
+// printable keeps a stranger's text short and on one line in the log.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '!' || r > '~' {
+			return -1
+		}
+		return r
+	}, text[:min(len(text), 50)])
+}
+
+// tokenEndpoint reads the issuer's discovery document (OpenID Connect Discovery §4).
+func (s *source) tokenEndpoint(ctx context.Context) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, trimBase(s.cfg.Issuer)+"/.well-known/openid-configuration", nil)
+	if err != nil {
+		return "", err
+	}
+	status, body, err := s.do(r)
+	if err != nil {
+		return "", err
+	}
+	var document struct {
+		Issuer        string `json:"issuer"`
+		TokenEndpoint string `json:"token_endpoint"`
+	}
+	if status != http.StatusOK || json.Unmarshal(body, &document) != nil {
+		return "", fmt.Errorf("the issuer's discovery document cannot be had (status %d)", status)
+	}
+	// §4.3: the issuer must be the one that was asked.
+	if document.Issuer != s.cfg.Issuer {
+		return "", errors.New("the discovery document is another issuer's")
+	}
+	// The secret goes there: in the clear only if the issuer itself is reached so.
+	endpoint, err := url.Parse(document.TokenEndpoint)
+	if err != nil || endpoint.Host == "" || endpoint.Scheme != "https" && (endpoint.Scheme != "http" || strings.HasPrefix(s.cfg.Issuer, "https:")) {
+		return "", errors.New("the discovery document names no usable token endpoint")
+	}
+	return document.TokenEndpoint, nil
+}
+
+// do sends r and reads a bounded part of the answer.
+func (s *source) do(r *http.Request) (status int, body []byte, err error) {
+	response, err := s.client.Do(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close() //nolint:errcheck // nothing is lost
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	return response.StatusCode, body, err
+}
