@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -271,8 +272,8 @@ func TestAStartEndsWithThePartThatFailsAndLeavesNothingBehind(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	err = s.Start(ctx)
-	exit, ok := err.(Exit)
-	if !ok || exit.Part != "authz-server" || exit.Code != 7 {
+	var exit Exit
+	if !errors.As(err, &exit) || exit.Part != "authz-server" || exit.Code != 7 {
 		t.Fatalf("Start: %v, want the exit of the authorization server with status 7", err)
 	}
 	for name, p := range s.running {

@@ -1,0 +1,68 @@
+# Maru. `make help` lists what can be made; each target's comment is its description.
+
+MAKEFLAGS += --no-print-directory
+TOOL = go tool -modfile=deploy/tools
+FUZZTIME ?= 20s
+IMAGE ?= maru
+
+.DEFAULT_GOAL := help
+.PHONY: help run test race check fmt e2e bench fuzz cover load openapi tools image
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## run all of Maru on this machine, until Ctrl-C; settings: DEV_… (bin/dev --help), AUTHZ_… and so on
+	@go build -o bin/dev ./deploy/dev
+	@exec bin/dev
+
+test: ## all tests, and what this machine had to leave out
+	@status=0; go test ./... || status=$$?; go run ./internal/testenv/missing; exit $$status
+
+race: ## all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race -timeout 30m ./...
+
+e2e: ## only the end-to-end tests: the stack as processes, and the browser
+	go test -count=1 -v ./deploy/e2e
+
+check: ## what CI checks beside the tests: format, vet, lint, known vulnerabilities, generated files, go.mod
+	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:" $$files; exit 1; fi
+	go vet ./...
+	$(TOOL)/golangci-lint.mod golangci-lint run
+	@for s in user board; do go run ./resources/$$s openapi | cmp -s - resources/$$s/openapi.json || \
+	  { echo "resources/$$s/openapi.json is not what the code says: run 'make openapi'"; exit 1; }; done
+	go mod tidy -diff
+	@echo "govulncheck ./..."; out=$$($(TOOL)/govulncheck.mod govulncheck ./... 2>&1); status=$$?; \
+	case $$status in \
+	0) ;; \
+	3) echo "$$out"; exit 1 ;; \
+	*) echo "$$out" | tail -3; echo "govulncheck could not do its work (most likely its database is out of reach): not checked" ;; \
+	esac
+
+fmt: ## format every Go file, and the Caddyfile
+	gofmt -w $$(git ls-files '*.go')
+	$(TOOL)/caddy.mod caddy fmt --overwrite deploy/Caddyfile
+
+openapi: ## write the OpenAPI documents anew from the code
+	@for s in user board; do go run ./resources/$$s openapi > resources/$$s/openapi.json.new && mv resources/$$s/openapi.json.new resources/$$s/openapi.json || exit 1; done
+
+bench: ## benchmarks, those of tokens as ratios to a bare RSA-2048 operation
+	go test -run '^$$' -bench . -benchmem ./jwks/... ./authz-server/...
+
+fuzz: ## each fuzz target for FUZZTIME (20s)
+	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	  echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+cover: ## all tests with coverage of every package by any test, in bin/cover.html
+	@mkdir -p bin
+	go test -coverpkg=./... -coverprofile=bin/cover.out ./...
+	@go tool cover -html=bin/cover.out -o bin/cover.html
+	@go tool cover -func=bin/cover.out | tail -1
+
+load: ## a bounded load test of a stack of its own, by vegeta
+	go run ./deploy/load
+
+tools: ## compile the pinned tools into Go's build cache (some minutes the first time)
+	@for t in caddy golangci-lint govulncheck; do echo "$$t"; $(TOOL)/$$t.mod -n $$t > /dev/null || exit 1; done
+
+image: ## the container image, named by IMAGE (maru)
+	docker build -f deploy/Dockerfile -t $(IMAGE) .

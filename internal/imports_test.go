@@ -1,0 +1,279 @@
+// Package internal_test holds the rules of ARCHITECTURE.md about who may import whom.
+package internal_test
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/maru-auth/maru"
+
+// A rule says which packages of ours the packages at From may import in their ordinary files. Patterns are paths inside the
+// module; "x/..." is x and all below it. The first rule that matches a package is its rule; a package without one is refused,
+// so that a new room is given its place here when it is made.
+type rule struct {
+	From string
+	May  []string
+}
+
+var rules = []rule{
+	{"jwks", nil}, // other people's programs import it
+	{"jwks/jwkstest", []string{"jwks"}},
+	{"jwks/...", []string{"jwks", "jwks/jwkstest"}},
+
+	{"internal/testenv", nil},
+	{"internal/testenv/missing", []string{"internal/testenv"}},
+	{"internal/httpd", nil},
+	{"internal/sqldb", nil},
+	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv"}},
+	{"internal", nil},
+
+	{"authz-server", []string{"authz-server/internal/...", "internal/httpd", "internal/sqldb"}},
+	{"authz-server/internal/oauth/...", []string{"authz-server/internal/oauth/...", "authz-server/internal/login", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd"}},
+	{"authz-server/internal/login/...", []string{"authz-server/internal/login/...", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd"}},
+	{"authz-server/internal/pages", []string{"internal/httpd"}},
+	{"authz-server/internal/keys", []string{"authz-server/internal/store"}},
+	{"authz-server/internal/store", []string{"authz-server/internal/client", "internal/sqldb"}},
+	{"authz-server/internal/client", nil},
+
+	{"resources/user", []string{"resources/user/internal/...", "jwks", "internal/httpd", "internal/sqldb"}},
+	{"resources/user/internal/api", []string{"resources/user/internal/store", "jwks", "internal/httpd"}},
+	{"resources/user/internal/store", []string{"internal/sqldb"}},
+
+	{"resources/board", []string{"resources/board/internal/...", "jwks", "internal/httpd", "internal/sqldb"}},
+	{"resources/board/internal/api", []string{"resources/board/internal/store", "resources/board/internal/authors", "jwks", "internal/httpd"}},
+	{"resources/board/internal/authors", []string{"resources/board/internal/store", "internal/httpd"}},
+	{"resources/board/internal/store", []string{"internal/sqldb"}},
+
+	{"client-demo/...", []string{"client-demo/internal/...", "internal/httpd"}},
+
+	{"deploy/...", []string{"deploy/..."}},
+}
+
+// The parts that run as processes of their own. Nothing of one is named in another, not even in a test.
+var services = []string{"authz-server", "resources/user", "resources/board", "client-demo", "deploy"}
+
+// What only test files may import, in addition to what the rules allow; a test may also reach into its own service.
+var forTests = []string{"internal/testenv", "internal/sqldb/sqldbtest", "jwks", "jwks/jwkstest"}
+
+// A confinement names a library that is to stay replaceable, or that a room has no business with, and the files that may import it.
+type confinement struct {
+	Library  string   // import path, and everything below it
+	Files    []string // files or folders inside the module
+	AlsoTest bool     // holds for test files as well
+	Why      string
+}
+
+var confinements = []confinement{
+	{"github.com/ory/fosite", []string{"authz-server/internal/oauth", "authz-server/internal/store/fosite.go", "authz-server/internal/store/fosite_test.go"}, true, "it is little maintained and must stay replaceable"},
+	{"database/sql", databases, false, "SQL is written in the stores"},
+	{"github.com/jackc/pgx", databases, false, "engine differences live in internal/sqldb"},
+	{"modernc.org/sqlite", databases, false, "engine differences live in internal/sqldb"},
+	{"github.com/pressly/goose", []string{"internal/sqldb"}, false, "internal/sqldb migrates"},
+	{"github.com/gorilla/mux", []string{"authz-server", "resources", "client-demo", "internal/httpd"}, false, "the library jwks knows no router"},
+	{"github.com/danielgtaylor/huma", []string{"resources"}, false, "only the REST interfaces are described by OpenAPI"},
+	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
+	{"testing", []string{"internal/testenv", "internal/sqldb/sqldbtest", "jwks/jwkstest"}, false, "it belongs to tests"},
+}
+
+var databases = []string{"internal/sqldb", "authz-server/internal/store", "resources/user/internal/store", "resources/board/internal/store"}
+
+// file is a Go file, by its path inside the module, and what it imports.
+type file struct {
+	Path    string
+	Imports []string
+}
+
+func (f file) test() bool                 { return strings.HasSuffix(f.Path, "_test.go") }
+func (f file) folder() string             { return path.Dir(f.Path) }
+func within(folder string, p string) bool { return p == folder || strings.HasPrefix(p, folder+"/") }
+
+func matches(pattern, p string) bool {
+	if folder, all := strings.CutSuffix(pattern, "/..."); all {
+		return within(folder, p)
+	}
+	return pattern == p
+}
+
+func service(folder string) string {
+	for _, s := range services {
+		if within(s, folder) {
+			return s
+		}
+	}
+	return ""
+}
+
+// broken lists the imports that break a rule, one line each.
+func broken(files []file) []string {
+	var lines []string
+	for _, f := range files {
+		for _, imported := range f.Imports {
+			if why := forbidden(f, imported); why != "" {
+				lines = append(lines, fmt.Sprintf("%s imports %s: %s", f.Path, imported, why))
+			}
+		}
+		if why := misplaced(f.folder()); why != "" {
+			lines = append(lines, fmt.Sprintf("%s: %s", f.Path, why))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func forbidden(f file, imported string) string {
+	for _, c := range confinements {
+		if !within(c.Library, imported) || f.test() && !c.AlsoTest {
+			continue
+		}
+		if !slices.ContainsFunc(c.Files, func(p string) bool { return within(p, f.Path) }) {
+			return c.Why
+		}
+	}
+	target, ours := strings.CutPrefix(imported, module+"/")
+	if !ours {
+		return ""
+	}
+	from, to := service(f.folder()), service(target)
+	if to != "" && from != to {
+		return "a service never reaches into another; they meet in their HTTP interfaces"
+	}
+	if f.test() && (target == f.folder() || from != "" && from == to || slices.Contains(forTests, target)) {
+		return ""
+	}
+	i := slices.IndexFunc(rules, func(r rule) bool { return matches(r.From, f.folder()) })
+	if i < 0 {
+		return "" // misplaced tells
+	}
+	if !slices.ContainsFunc(rules[i].May, func(p string) bool { return matches(p, target) }) {
+		return "no rule allows it, imports run downward only"
+	}
+	return ""
+}
+
+// misplaced tells what is wrong with a folder's name or place.
+func misplaced(folder string) string {
+	for _, part := range strings.Split(folder, "/") {
+		if slices.Contains([]string{"pkg", "util", "utils", "common", "helper", "helpers", "types", "misc"}, part) {
+			return fmt.Sprintf("a folder called %q says nothing of what is in it", part)
+		}
+	}
+	if !slices.ContainsFunc(rules, func(r rule) bool { return matches(r.From, folder) }) {
+		return "no rule in internal/imports_test.go says what this folder may import"
+	}
+	return ""
+}
+
+func TestImportsRunDownwardOnly(t *testing.T) {
+	files := ourFiles(t)
+	if len(files) < 30 {
+		t.Fatalf("only %d files were found", len(files))
+	}
+	for _, line := range broken(files) {
+		t.Error(line)
+	}
+}
+
+// ourFiles reads the imports of every Go file of the module.
+func ourFiles(t *testing.T) []file {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Dir,GoFiles,TestGoFiles,XTestGoFiles,IgnoredGoFiles", module+"/...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var files []file
+	for list := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath, Dir                                    string
+			GoFiles, TestGoFiles, XTestGoFiles, IgnoredGoFiles []string
+		}
+		if err := list.Decode(&p); errors.Is(err, io.EOF) {
+			return files
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		folder := cmp.Or(strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/"), ".")
+		for _, name := range slices.Concat(p.GoFiles, p.TestGoFiles, p.XTestGoFiles, p.IgnoredGoFiles) {
+			syntax, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := file{Path: path.Join(folder, name)}
+			for _, spec := range syntax.Imports {
+				imported, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.Imports = append(f.Imports, imported)
+			}
+			files = append(files, f)
+		}
+	}
+}
+
+func TestABrokenRuleIsFound(t *testing.T) {
+	const ours = module + "/"
+	for _, tc := range []struct {
+		file, imports string
+		ok            bool
+	}{
+		{"authz-server/main.go", ours + "authz-server/internal/oauth", true},
+		{"authz-server/main.go", ours + "resources/user/internal/api", false},
+		{"authz-server/main_test.go", ours + "resources/user/internal/api", false},
+		{"authz-server/main_test.go", ours + "jwks", true},
+		{"authz-server/main.go", ours + "jwks", false},
+		{"authz-server/internal/oauth/token.go", ours + "authz-server/internal/login", true},
+		{"authz-server/internal/login/login.go", ours + "authz-server/internal/oauth", false},
+		{"authz-server/internal/pages/pages.go", ours + "authz-server/internal/store", false},
+		{"authz-server/internal/store/users.go", ours + "internal/sqldb", true},
+		{"authz-server/internal/store/users.go", ours + "authz-server/internal/keys", false},
+		{"authz-server/internal/store/users.go", ours + "internal/sqldb/sqldbtest", false},
+		{"authz-server/internal/store/users_test.go", ours + "internal/sqldb/sqldbtest", true},
+		{"authz-server/internal/oauth/token.go", ours + "internal/sqldb", false},
+		{"authz-server/internal/store/fosite.go", "github.com/ory/fosite/storage", true},
+		{"authz-server/internal/store/grants.go", "github.com/ory/fosite", false},
+		{"authz-server/internal/login/login_test.go", "github.com/ory/fosite", false},
+		{"authz-server/internal/oauth/token.go", "database/sql", false},
+		{"authz-server/internal/oauth/token_test.go", "database/sql", true},
+		{"resources/user/internal/api/me.go", ours + "jwks", true},
+		{"resources/user/internal/api/me.go", ours + "resources/board/internal/store", false},
+		{"resources/user/internal/store/store.go", ours + "resources/user/internal/api", false},
+		{"resources/board/internal/api/posts.go", ours + "authz-server/internal/client", false},
+		{"client-demo/main.go", ours + "client-demo/internal/flow", true},
+		{"client-demo/main.go", ours + "jwks", false},
+		{"client-demo/internal/flow/flow.go", ours + "resources/user/internal/api", false},
+		{"client-demo/internal/flow/flow.go", "database/sql", false},
+		{"jwks/cache.go", ours + "internal/httpd", false},
+		{"jwks/cache.go", "github.com/gorilla/mux", false},
+		{"jwks/cache.go", "net/http", true},
+		{"jwks/jwkstest/issuer.go", ours + "jwks", true},
+		{"internal/httpd/httpd.go", ours + "internal/sqldb", false},
+		{"internal/httpd/httpd.go", "testing", false},
+		{"deploy/e2e/stack_test.go", ours + "deploy/stack", true},
+		{"deploy/e2e/stack_test.go", ours + "authz-server/internal/store", false},
+		{"resources/user/main.go", ours + "deploy/stack", false},
+		{"authz-server/internal/utils/strings.go", "strings", false},
+		{"authz-server/internal/newroom/room.go", "strings", false},
+		{"pkg/x/x.go", "strings", false},
+	} {
+		found := broken([]file{{Path: tc.file, Imports: []string{tc.imports}}})
+		if (len(found) == 0) != tc.ok {
+			t.Errorf("%s importing %s: broken rules %q, want none: %v", tc.file, tc.imports, found, tc.ok)
+		}
+	}
+}
