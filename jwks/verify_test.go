@@ -1,9 +1,16 @@
 package jwks_test
 
 import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"reflect"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 )
 
@@ -24,6 +31,354 @@ func TestEveryBadTokenIsRefusedForItsReason(t *testing.T) {
 			if claims != nil {
 				t.Error("claims of a bad token were handed out")
 			}
+			for part := range strings.SplitSeq(bad.Token, ".") {
+				if len(part) > 10 && strings.Contains(err.Error(), part) {
+					t.Errorf("the error shows the token: %v", err)
+				}
+			}
 		})
+	}
+}
+
+// No single character of a token can be changed, nor can any be left out.
+func TestEveryCharacterCounts(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	v := iss.Verifier(t, audience)
+	token := iss.AccessToken(t, jwkstest.Token{Audience: audience})
+	for i := range token {
+		for _, c := range []string{"", "A", "B", ".", "=", "\n", "\r", " ", "+", "/", "\x00", "é"} {
+			altered := token[:i] + c + token[i+1:]
+			if altered == token {
+				continue
+			}
+			if _, err := v.Verify(t.Context(), altered); err == nil {
+				t.Fatalf("accepted with %q at %d", c, i)
+			}
+		}
+		if _, err := v.Verify(t.Context(), token[:i]+"\n"+token[i:]); !errors.Is(err, jwks.ErrMalformed) {
+			t.Fatalf("with a line break at %d: %v", i, err)
+		}
+	}
+}
+
+func TestClaimsOfAPerson(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	iss.SetNow(func() time.Time { return now })
+	token := iss.AccessToken(t, jwkstest.Token{
+		Subject: "마루", ClientID: "app", Audience: audience, MoreAudiences: []string{"https://api.example/other"},
+		Scope: "board:read board:write", Roles: []string{"moderator"}, SessionID: "s-1",
+		Mutate: func(_, claims map[string]any) {
+			claims["jti"] = "id-1"
+			claims["nbf"] = now.Unix() - 1
+			claims["tenant"] = map[string]any{"name": "a"}
+		},
+	})
+	c, err := iss.Verifier(t, audience).Verify(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := *c
+	got.Raw = nil
+	want := jwks.Claims{
+		Issuer: iss.URL(), Subject: "마루", ClientID: "app", ID: "id-1", SessionID: "s-1",
+		Audience: []string{audience, "https://api.example/other"},
+		Scope:    []string{"board:read", "board:write"}, Roles: []string{"moderator"},
+		IssuedAt: now.Local(), Expiry: now.Add(10 * time.Minute).Local(), NotBefore: now.Add(-time.Second).Local(),
+		AuthTime: now.Add(-time.Minute).Local(), ACR: "1", AMR: []string{"pwd"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	var more struct{ Tenant struct{ Name string } }
+	if err := c.Decode(&more); err != nil || more.Tenant.Name != "a" {
+		t.Errorf("further claims: %+v, %v", more, err)
+	}
+	if !c.HasScope("board:read") || c.HasScope("board") || c.HasScope("board:read board:write") || c.HasScope("") {
+		t.Error("HasScope is wrong")
+	}
+	if !c.HasRole("moderator") || c.HasRole("mod") {
+		t.Error("HasRole is wrong")
+	}
+	if c.IsClient() {
+		t.Error("a person is taken for a client")
+	}
+	if err := c.RequireScope("board:read", "board:write"); err != nil {
+		t.Error(err)
+	}
+	if err := c.RequireScope("board:read", "board:moderate"); !errors.Is(err, jwks.ErrInsufficientScope) {
+		t.Error(err)
+	}
+	if err := c.RequireScope(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClaimsOfAClient(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	token := iss.ClientToken(t, jwkstest.Token{ClientID: "service", Audience: audience, Scope: "user:lookup"})
+	c, err := iss.Verifier(t, audience).Verify(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.IsClient() || c.Subject != "service" || c.SessionID != "" || !c.AuthTime.IsZero() {
+		t.Errorf("%+v", c)
+	}
+	if (&jwks.Claims{}).IsClient() {
+		t.Error("nobody is taken for a client")
+	}
+}
+
+// How claims may be written, and how not.
+func TestFormsOfClaims(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	v := iss.Verifier(t, audience)
+	soon := float64(time.Now().Add(time.Minute).Unix())
+	for _, tc := range []struct {
+		name, claim string
+		value       any
+		want        error
+		check       func(*jwks.Claims) bool
+	}{
+		{"one audience", "aud", audience, nil, nil},
+		{"one audience in an array", "aud", []string{audience}, nil, nil},
+		{"audience by number", "aud", 1, jwks.ErrClaims, nil},
+		{"audience null", "aud", nil, jwks.ErrClaims, nil},
+		{"audiences not all text", "aud", []any{audience, 1}, jwks.ErrClaims, nil},
+		{"audience in an object", "aud", map[string]any{audience: true}, jwks.ErrClaims, nil},
+		{"audience in a list in a list", "aud", []any{[]string{audience}}, jwks.ErrClaims, nil},
+		{"audience in another case", "aud", strings.ToUpper(audience), jwks.ErrAudience, nil},
+		{"expiry with a fraction", "exp", soon + 0.5, nil, func(c *jwks.Claims) bool { return c.Expiry.Nanosecond() != 0 }},
+		{"expiry by exponent", "exp", json.RawMessage("4e9"), nil, func(c *jwks.Claims) bool { return c.Expiry.Unix() == 4e9 }},
+		{"expiry too far", "exp", 253402300800, jwks.ErrClaims, nil},
+		{"expiry negative", "exp", -1, jwks.ErrClaims, nil},
+		{"expiry overflowing", "exp", json.RawMessage("18446744073709551617"), jwks.ErrClaims, nil},
+		{"expiry endless", "exp", json.RawMessage("1e999"), jwks.ErrClaims, nil},
+		{"expiry null", "exp", nil, jwks.ErrClaims, nil},
+		{"expiry true", "exp", true, jwks.ErrClaims, nil},
+		{"expiry in quotes", "exp", "4000000000", jwks.ErrClaims, nil},
+		{"expiry zero", "exp", 0, jwks.ErrExpired, nil},
+		{"nbf null", "nbf", nil, jwks.ErrClaims, nil},
+		{"iat in quotes", "iat", "1", jwks.ErrClaims, nil},
+		{"issuer in an array", "iss", []string{iss.URL()}, jwks.ErrClaims, nil},
+		{"subject empty", "sub", "", jwks.ErrClaims, nil},
+		{"subject null", "sub", nil, jwks.ErrClaims, nil},
+		{"confirmation null", "cnf", nil, jwks.ErrSenderConstrained, nil},
+		{"confirmation false", "cnf", false, jwks.ErrSenderConstrained, nil},
+		{"confirmation in another case", "CNF", "x", nil, nil},
+		{"scope array", "scope", []string{"a", "b"}, nil, func(c *jwks.Claims) bool { return c.HasScope("b") }},
+		{"scope with many spaces", "scope", " a  b ", nil, func(c *jwks.Claims) bool { return len(c.Scope) == 2 }},
+		{"scope with other white space", "scope", "x\u00a0a\tb\n", nil, func(c *jwks.Claims) bool { return !c.HasScope("a") && !c.HasScope("b") }},
+		{"scope empty", "scope", "", nil, func(c *jwks.Claims) bool { return len(c.Scope) == 0 && !c.HasScope("") }},
+		{"scope number", "scope", 1, jwks.ErrClaims, nil},
+		{"escaped text", "scope", json.RawMessage(`"b\u006fard\u003aread"`), nil, func(c *jwks.Claims) bool { return c.HasScope("board:read") }},
+		{"roles that are objects", "roles", []any{map[string]any{"value": "moderator"}}, nil, func(c *jwks.Claims) bool { return c.Roles == nil }},
+		{"roles partly text", "roles", []any{"moderator", 1}, nil, func(c *jwks.Claims) bool { return c.Roles == nil }},
+		{"roles as text", "roles", "moderator", nil, func(c *jwks.Claims) bool { return !c.HasRole("moderator") }},
+		{"role in another case", "Roles", []string{"moderator"}, nil, func(c *jwks.Claims) bool { return !c.HasRole("moderator") }},
+		{"claims that mean nothing", "deep", json.RawMessage(`[{"a":[{"\"]}":"\\"}]},[],{},-0.1e-5,null," "]`), nil, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			token := iss.AccessToken(t, jwkstest.Token{Audience: audience, Mutate: func(_, claims map[string]any) {
+				claims[tc.claim] = tc.value
+			}})
+			c, err := v.Verify(t.Context(), token)
+			if !errors.Is(err, tc.want) {
+				t.Fatalf("error is %v, want %v", err, tc.want)
+			}
+			if err == nil && tc.check != nil && !tc.check(c) {
+				t.Errorf("claims: %+v", c)
+			}
+		})
+	}
+}
+
+func TestTimesCountToTheSecondAndWithLeeway(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	start := time.Unix(1_800_000_000, 0)
+	iss.SetNow(func() time.Time { return start })
+	token := iss.AccessToken(t, jwkstest.Token{Audience: audience, Lifetime: time.Minute, Mutate: func(_, c map[string]any) {
+		c["nbf"] = start.Add(10 * time.Second).Unix()
+	}})
+	for _, tc := range []struct {
+		leeway time.Duration
+		at     time.Duration // from the issue
+		want   error
+	}{
+		{0, 5*time.Second - 1, jwks.ErrNotYetValid}, {0, 5 * time.Second, nil},
+		{0, 65*time.Second - 1, nil}, {0, 65 * time.Second, jwks.ErrExpired},
+		{-1, 10*time.Second - 1, jwks.ErrNotYetValid}, {-1, 10 * time.Second, nil},
+		{-1, time.Minute - 1, nil}, {-1, time.Minute, jwks.ErrExpired},
+		{time.Minute, -50*time.Second - 1, jwks.ErrNotYetValid}, {time.Minute, -50 * time.Second, nil},
+		{time.Minute, 2*time.Minute - 1, nil}, {time.Minute, 2 * time.Minute, jwks.ErrExpired},
+	} {
+		v, err := jwks.NewVerifier(jwks.VerifierConfig{
+			Issuer: iss.URL(), Audience: audience, Keys: iss.KeySet(), Leeway: tc.leeway,
+			Now: func() time.Time { return start.Add(tc.at) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, tc.want) {
+			t.Errorf("leeway %v, after %v: error is %v, want %v", tc.leeway, tc.at, err, tc.want)
+		}
+	}
+}
+
+func TestWrongVerifierConfigurations(t *testing.T) {
+	set, err := jwks.ParseKeySet([]byte(keySetOf("a")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := jwks.VerifierConfig{Issuer: fakeURL, Audience: audience, Keys: set}
+	if _, err := jwks.NewVerifier(good); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*jwks.VerifierConfig){
+		"no issuer":      func(c *jwks.VerifierConfig) { c.Issuer = "" },
+		"no audience":    func(c *jwks.VerifierConfig) { c.Audience = "" },
+		"no keys":        func(c *jwks.VerifierConfig) { c.Keys = nil },
+		"none":           func(c *jwks.VerifierConfig) { c.Algorithms = []string{"RS256", "none"} },
+		"HS256":          func(c *jwks.VerifierConfig) { c.Algorithms = []string{"HS256"} },
+		"HS512":          func(c *jwks.VerifierConfig) { c.Algorithms = []string{"HS512"} },
+		"RSA1_5":         func(c *jwks.VerifierConfig) { c.Algorithms = []string{"RSA1_5"} },
+		"lower case":     func(c *jwks.VerifierConfig) { c.Algorithms = []string{"rs256"} },
+		"empty alg":      func(c *jwks.VerifierConfig) { c.Algorithms = []string{""} },
+		"any type":       func(c *jwks.VerifierConfig) { c.Types = []string{""} },
+		"any media type": func(c *jwks.VerifierConfig) { c.Types = []string{"application/"} },
+		"much leeway":    func(c *jwks.VerifierConfig) { c.Leeway = 6 * time.Minute },
+		"negative size":  func(c *jwks.VerifierConfig) { c.MaxTokenBytes = -1 },
+	} {
+		cfg := good
+		change(&cfg)
+		if v, err := jwks.NewVerifier(cfg); err == nil || v != nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestTypesCanBeConfigured(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	verify := func(types []string, typ string) error {
+		v, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: iss.URL(), Audience: audience, Keys: iss.KeySet(), Types: types})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = v.Verify(t.Context(), iss.AccessToken(t, jwkstest.Token{Audience: audience, Mutate: func(h, c map[string]any) {
+			h["typ"] = typ
+			if typ == "JWT" { // from before RFC 9068
+				delete(c, "jti")
+				delete(c, "client_id")
+			}
+		}}))
+		return err
+	}
+	for _, tc := range []struct {
+		types []string
+		typ   string
+		want  error
+	}{
+		{nil, "at+jwt", nil}, {nil, "AT+JWT", nil}, {nil, "application/at+jwt", nil}, {nil, "Application/At+Jwt", nil},
+		{nil, "JWT", jwks.ErrType}, {nil, "rt+jwt", jwks.ErrType}, {nil, "", jwks.ErrType}, {nil, "at+jwt ", jwks.ErrType},
+		{nil, "application/application/at+jwt", jwks.ErrType}, {nil, "text/at+jwt", jwks.ErrType},
+		{[]string{"JWT"}, "JWT", nil}, {[]string{"JWT"}, "at+jwt", jwks.ErrType},
+		{[]string{"application/logout+jwt", "at+jwt"}, "logout+jwt", nil},
+	} {
+		if err := verify(tc.types, tc.typ); !errors.Is(err, tc.want) {
+			t.Errorf("%q where %q is allowed: error is %v, want %v", tc.typ, tc.types, err, tc.want)
+		}
+	}
+}
+
+// What a hostile header may hold.
+func TestHeaders(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	v := iss.Verifier(t, audience)
+	kid := iss.KeyID()
+	for header, want := range map[string]error{
+		`{"alg":"RS256","typ":"at+jwt","kid":"` + kid + `","x":{"alg":"none"}}`: jwks.ErrSignature, // well-formed
+		`{"alg":"RS256","typ":"at+jwt","kid":"` + kid + `"} `:                   jwks.ErrSignature,
+		`{"alg":"RS256","typ":"at+jwt","kid":"` + kid + `"}{}`:                  jwks.ErrMalformed,
+		`{"alg":"RS256","typ":"at+jwt","kid":"` + kid + `","kid":"x"}`:          jwks.ErrMalformed,
+		`{"alg":"RS256","\u0061lg":"none","typ":"at+jwt"}`:                      jwks.ErrMalformed,
+		`{"Alg":"RS256","typ":"at+jwt"}`:                                        jwks.ErrAlgorithm,
+		`{"alg":["RS256"],"typ":"at+jwt"}`:                                      jwks.ErrMalformed,
+		`{"alg":null,"typ":"at+jwt"}`:                                           jwks.ErrMalformed,
+		`{"alg":"RS256","typ":1}`:                                               jwks.ErrMalformed,
+		`{"alg":"RS256","typ":"at+jwt","kid":1}`:                                jwks.ErrMalformed,
+		`{"alg":"RS256","typ":"at+jwt","crit":[]}`:                              jwks.ErrMalformed,
+		`{"alg":"RS256","typ":"at+jwt","crit":null}`:                            jwks.ErrMalformed,
+		"{\"alg\":\"RS256\",\"typ\":\"at+jwt\",\"x\":\"\xff\"}":                 jwks.ErrMalformed,
+		`{"alg":"RS256","typ":"at+jwt"` + strings.Repeat(`,"":1`, 2) + `}`:      jwks.ErrMalformed,
+		`{"alg":"RS256","typ":"at+jwt","x":` + strings.Repeat("[", 20_000):      jwks.ErrTooLarge,
+		`{"alg":"RS256","typ":"at+jwt","x":` + strings.Repeat("[", 2000):        jwks.ErrMalformed,
+		``:     jwks.ErrMalformed,
+		`null`: jwks.ErrMalformed,
+		`{}`:   jwks.ErrAlgorithm,
+		` `:    jwks.ErrMalformed,
+	} {
+		token := base64.RawURLEncoding.EncodeToString([]byte(header)) + ".e30.AAAA"
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, want) {
+			t.Errorf("%.100s: error is %v, want %v", header, err, want)
+		}
+	}
+}
+
+func TestTheSizeLimit(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	token := iss.AccessToken(t, jwkstest.Token{Audience: audience})
+	for limit, want := range map[int]error{len(token): nil, len(token) - 1: jwks.ErrTooLarge, 1: jwks.ErrTooLarge} {
+		v, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: iss.URL(), Audience: audience, Keys: iss.KeySet(), MaxTokenBytes: limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, want) {
+			t.Errorf("limit %d: error is %v, want %v", limit, err, want)
+		}
+	}
+	if _, err := iss.Verifier(t, audience).Verify(t.Context(), ""); !errors.Is(err, jwks.ErrNoToken) {
+		t.Errorf("no token: %v", err)
+	}
+}
+
+// The whole way: over the network, through a rotation, a withdrawal and an
+// outage.
+func TestTokensOutliveRotationAndOutage(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	v := iss.Verifier(t, audience)
+	mint := func() string { return iss.AccessToken(t, jwkstest.Token{Audience: audience}) }
+	accepted := func(token string) {
+		t.Helper()
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := mint()
+	accepted(old)
+	iss.Rotate()
+	accepted(mint())
+	accepted(old)
+	iss.SetDown(true)
+	accepted(mint())
+	accepted(old)
+	iss.Rotate() // unseen
+	if _, err := v.Verify(t.Context(), mint()); !errors.Is(err, jwks.ErrKeysUnavailable) {
+		t.Errorf("a key that cannot be fetched: %v", err)
+	}
+	iss.SetDown(false)
+	iss.Withdraw()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for { // until the cache has seen it
+		_, err := v.Verify(ctx, mint())
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := v.Verify(t.Context(), old); !errors.Is(err, jwks.ErrUnknownKey) {
+		t.Errorf("a withdrawn key: %v", err)
 	}
 }
