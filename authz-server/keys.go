@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+)
+
+type keysCommands struct {
+	List   keysList   `cmd:"" help:"List the signing keys: next, current, retired (still published), kept (for refresh tokens alone)."`
+	Rotate keysRotate `cmd:"" help:"Make the next signing key. It is published first, and signs once no verifier can have an older key set."`
+	Remove keysRemove `cmd:"" help:"Remove a signing key that leaked: all that it signed is refused, here within a minute, and by services that verify when their cached key set has aged."`
+	Rewrap keysRewrap `cmd:"" help:"Encrypt the signing keys anew with --key-encryption-key, where they are still encrypted with --old-key-encryption-key."`
+}
+
+type keysList struct {
+	Format string `help:"text or json." enum:"text,json" default:"text" env:"-"`
+}
+
+func (cmd keysList) Run(ctx context.Context, p *program) error {
+	return p.withRing(ctx, func(ring *keys.Ring) error {
+		list, err := ring.List(ctx)
+		if err != nil {
+			return err
+		}
+		if cmd.Format == "json" {
+			return printJSON(p.out, list)
+		}
+		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "KID\tALG\tSTATE\tSINCE\tUNTIL") //nolint:errcheck // Flush tells
+		for _, one := range list {
+			until := ""
+			if !one.Until.IsZero() {
+				until = one.Until.UTC().Format(time.RFC3339)
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.KID, one.Alg, one.State, one.Since.UTC().Format(time.RFC3339), until) //nolint:errcheck // Flush tells
+		}
+		return table.Flush()
+	})
+}
+
+type keysRotate struct {
+	Now bool `help:"Let the new key sign at once: for a key that leaked (then remove that one). Until their cached key set has aged, services refuse the new tokens unless they ask again for a key that they do not know." env:"-"`
+}
+
+func (cmd keysRotate) Run(ctx context.Context, p *program) error {
+	return p.withRing(ctx, func(ring *keys.Ring) error {
+		err := ring.Rotate(ctx, cmd.Now)
+		if err != nil && !errors.Is(err, keys.ErrPending) {
+			return err
+		}
+		list, listErr := ring.List(ctx)
+		if listErr != nil {
+			return listErr
+		}
+		newest := list[0]
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: %s signs from %s on; --now lets it sign at once", err, newest.KID, newest.Until.UTC().Format(time.RFC3339))
+		case cmd.Now:
+			_, err = fmt.Fprintf(p.out, "%s signs now; running servers take it up within a minute\n", newest.KID)
+		default:
+			_, err = fmt.Fprintf(p.out, "%s is published, and signs from %s on\n", newest.KID, newest.Until.UTC().Format(time.RFC3339))
+		}
+		return err
+	})
+}
+
+type keysRemove struct {
+	KID string `arg:"" name:"kid" help:"The key's kid, as 'keys list' prints it."`
+}
+
+func (cmd keysRemove) Run(ctx context.Context, p *program) error {
+	return p.withRing(ctx, func(ring *keys.Ring) error {
+		err := ring.Remove(ctx, cmd.KID)
+		if errors.Is(err, keys.ErrCurrent) {
+			return fmt.Errorf("%s %w; run 'keys rotate --now' first", cmd.KID, err)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", cmd.KID, err)
+		}
+		_, err = fmt.Fprintf(p.out, "removed %s\n", cmd.KID)
+		return err
+	})
+}
+
+type keysRewrap struct{}
+
+func (keysRewrap) Run(ctx context.Context, p *program) error {
+	return p.withRing(ctx, func(ring *keys.Ring) error {
+		n, err := ring.Rewrap(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "encrypted %d keys anew; --old-key-encryption-key can go\n", n)
+		return err
+	})
+}
+
+func printJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}

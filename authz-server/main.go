@@ -1,0 +1,162 @@
+// Authz-server is the OAuth 2 and OpenID Connect authorization server: it serves, and it manages clients, signing keys
+// and accounts on the command line. All of its settings are in --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	p := &program{in: os.Stdin, out: os.Stdout, errs: os.Stderr, now: time.Now}
+	err := p.run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "authz-server:", err)
+		os.Exit(1)
+	}
+}
+
+// commands is the command line. The settings belong to all commands, and are checked by those that need them.
+type commands struct {
+	settings
+
+	Serve   serveCommand   `cmd:"" default:"1" help:"Serve (what happens without a command)."`
+	Client  clientCommands `cmd:"" help:"Manage OAuth clients."`
+	Keys    keysCommands   `cmd:"" help:"Manage signing keys."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// program is what every command gets from its surroundings.
+type program struct {
+	in        io.Reader
+	out, errs io.Writer
+	now       func() time.Time
+	serving   func(addr net.Addr) // told the address once serve listens; nil: nobody asks
+
+	settings *settings // set by run
+}
+
+// exit is how run unwinds when kong has done all there was to do, such as printing --help.
+type exit int
+
+// run parses args and the environment, and runs the command that they name until it is done or ctx ends.
+func (p *program) run(ctx context.Context, args []string) (err error) {
+	var all commands
+	p.settings = &all.settings
+	parser, err := kong.New(&all,
+		kong.Name("authz-server"),
+		kong.Description("The OAuth 2 and OpenID Connect authorization server of Maru."),
+		kong.DefaultEnvars("AUTHZ"),
+		kong.Writers(p.out, p.errs),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(p),
+	)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			code, ok := v.(exit)
+			if !ok {
+				panic(v)
+			}
+			if code != 0 {
+				err = fmt.Errorf("exit status %d", code)
+			}
+		}
+	}()
+	command, err := parser.Parse(args)
+	if err != nil {
+		return fmt.Errorf("%w (see authz-server --help)", err)
+	}
+	return command.Run()
+}
+
+// withStore runs f with the database open. It reads no other setting.
+func (p *program) withStore(ctx context.Context, f func(s *store.Store) error) (err error) {
+	s, err := store.Open(ctx, p.settings.DatabaseURL, p.now)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return f(s)
+}
+
+// withRing runs f with the key ring open, on an open database.
+func (p *program) withRing(ctx context.Context, f func(ring *keys.Ring) error) error {
+	if err := p.settings.check(); err != nil {
+		return err
+	}
+	return p.withStore(ctx, func(s *store.Store) error {
+		ring, err := p.openRing(ctx, s, slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: slog.LevelWarn})))
+		if err != nil {
+			return err
+		}
+		return f(ring)
+	})
+}
+
+func (p *program) openRing(ctx context.Context, s *store.Store, log *slog.Logger) (*keys.Ring, error) {
+	kek, warning, err := p.settings.kek()
+	if err != nil {
+		return nil, err
+	}
+	if warning != "" {
+		log.Warn(warning)
+	}
+	return keys.Open(ctx, keys.Config{
+		Store:           s,
+		KEK:             kek,
+		Now:             p.now,
+		Log:             log,
+		Bits:            p.settings.KeyBits,
+		Rotation:        p.settings.KeyRotation,
+		MaxAge:          p.settings.JWKSMaxAge,
+		TokenLifetime:   max(p.settings.AccessTokenLifetime, p.settings.IDTokenLifetime),
+		RefreshLifetime: p.settings.RefreshAbsolute,
+	})
+}
+
+// policy is what clients are checked against.
+func (p *program) policy() (client.Policy, error) {
+	resources, err := p.settings.resources()
+	if err != nil {
+		return client.Policy{}, err
+	}
+	return client.Policy{Scopes: client.Scopes(resources), DefaultScope: "openid profile email"}, nil
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(p *program) error {
+	version, revision := "unknown", ""
+	if build, ok := debug.ReadBuildInfo(); ok {
+		version = build.Main.Version
+		for _, setting := range build.Settings {
+			if setting.Key == "vcs.revision" {
+				revision = " " + setting.Value
+			}
+		}
+	}
+	_, err := fmt.Fprintf(p.out, "authz-server %s%s\n", version, revision)
+	return err
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// settings is everything that can be set, by a flag or by an environment variable of the same name: --database-url is AUTHZ_DATABASE_URL.
+type settings struct {
+	httpd.Config
+
+	DatabaseURL        string   `help:"The database, sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME." default:"sqlite:data/authz.db"`
+	Issuer             string   `help:"The public origin of this server, which all its tokens name: https, or http on a loopback host." default:"http://localhost:9000"`
+	InsecureHTTPIssuer bool     `name:"insecure-http-issuer" help:"Allow http for an issuer or API origin that is not loopback. Tokens and passwords can then be read on their way."`
+	APIOrigin          string   `name:"api-origin" help:"The public origin of the resource services: tokens for them name ORIGIN/user and ORIGIN/board." default:"http://localhost:8000"`
+	Resource           []string `help:"A further resource service and its scopes, \"URL=scope scope\". Can be repeated." placeholder:"URL=SCOPES"`
+
+	KeyEncryptionKey     string `help:"What signing keys are encrypted with in the database: 32 random bytes in base64, such as from 'openssl rand -base64 32'. Better in the environment or a file than on the command line, which others can see." placeholder:"BASE64"`
+	KeyEncryptionKeyFile string `help:"A file that holds it." placeholder:"PATH"`
+
+	OldKeyEncryptionKey     string `help:"The one used before, while 'keys rewrap' has not run." placeholder:"BASE64"`
+	OldKeyEncryptionKeyFile string `help:"A file that holds it." placeholder:"PATH"`
+
+	KeyBits     int           `help:"Size of new RSA signing keys: 2048, 3072 or 4096." default:"2048"`
+	KeyRotation time.Duration `help:"How long a signing key signs before the next takes over. 0: until 'keys rotate'." default:"2160h"`
+	JWKSMaxAge  time.Duration `name:"jwks-max-age" help:"How long others may cache the key set." default:"5m"`
+
+	AccessTokenLifetime time.Duration `help:"How long an access token is valid." default:"10m"`
+	IDTokenLifetime     time.Duration `name:"id-token-lifetime" help:"How long an ID token is valid." default:"10m"`
+	CodeLifetime        time.Duration `help:"How long an authorization code is valid." default:"60s"`
+	RefreshIdle         time.Duration `help:"How long a refresh token is valid that is not used." default:"720h"`
+	RefreshAbsolute     time.Duration `help:"How long a grant can be refreshed at most." default:"2160h"`
+	RefreshGrace        time.Duration `help:"How long after its use a refresh token gets the same successor again." default:"10s"`
+	SessionIdle         time.Duration `help:"How long a person stays logged in without doing anything." default:"12h"`
+	SessionAbsolute     time.Duration `help:"How long a person stays logged in at most." default:"336h"`
+}
+
+// check says what is wrong with the settings, one thing at a time.
+func (s *settings) check() error {
+	if s.Listen == "" {
+		s.Listen = "127.0.0.1:9100"
+	}
+	if err := checkOrigin("--issuer", s.Issuer, s.InsecureHTTPIssuer); err != nil {
+		return err
+	}
+	if _, err := s.resources(); err != nil {
+		return err
+	}
+	if !slices.Contains([]int{2048, 3072, 4096}, s.KeyBits) {
+		return errors.New("--key-bits must be 2048, 3072 or 4096")
+	}
+	for _, one := range []struct {
+		flag     string
+		value    time.Duration
+		min, max time.Duration
+	}{
+		{"--access-token-lifetime", s.AccessTokenLifetime, 10 * time.Second, 24 * time.Hour},
+		{"--id-token-lifetime", s.IDTokenLifetime, 10 * time.Second, 24 * time.Hour},
+		{"--code-lifetime", s.CodeLifetime, 5 * time.Second, 10 * time.Minute}, // RFC 6749 §4.1.2
+		{"--refresh-idle", s.RefreshIdle, time.Minute, s.RefreshAbsolute},
+		{"--refresh-absolute", s.RefreshAbsolute, time.Minute, 5 * 365 * 24 * time.Hour},
+		{"--refresh-grace", s.RefreshGrace, 0, 5 * time.Minute},
+		{"--session-idle", s.SessionIdle, time.Minute, s.SessionAbsolute},
+		{"--session-absolute", s.SessionAbsolute, time.Minute, 400 * 24 * time.Hour}, // what browsers keep a cookie
+		{"--jwks-max-age", s.JWKSMaxAge, 10 * time.Second, 24 * time.Hour},
+		{"--shutdown-timeout", s.ShutdownTimeout, 0, time.Hour},
+	} {
+		if one.value < one.min || one.value > one.max {
+			return fmt.Errorf("%s must be from %s to %s", one.flag, one.min, one.max)
+		}
+	}
+	// A rotation takes as long as the next key must be published before it signs.
+	if least := 2 * (s.JWKSMaxAge + 5*time.Minute); s.KeyRotation != 0 && s.KeyRotation < least {
+		return fmt.Errorf("--key-rotation must be 0 or at least %s", least)
+	}
+	return nil
+}
+
+// resources is the services that take this server's tokens.
+func (s *settings) resources() ([]client.Resource, error) {
+	if err := checkOrigin("--api-origin", s.APIOrigin, s.InsecureHTTPIssuer); err != nil {
+		return nil, err
+	}
+	all := client.Builtin(s.APIOrigin)
+	for _, text := range s.Resource {
+		one, err := client.ParseResource(text)
+		if err != nil {
+			return nil, fmt.Errorf("--resource: %w", err)
+		}
+		all = append(all, one)
+	}
+	if err := client.CheckResources(all); err != nil {
+		return nil, fmt.Errorf("--resource: %w", err)
+	}
+	return all, nil
+}
+
+// checkOrigin holds a setting to scheme://host:port and nothing after it, for tokens and metadata name it character by character.
+func checkOrigin(flag, value string, insecure bool) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return fmt.Errorf("%s must be an origin such as https://login.example", flag)
+	}
+	if value != u.Scheme+"://"+strings.ToLower(u.Host) {
+		return fmt.Errorf("%s must be an origin in lower case: scheme, host and port, without a path, a slash at its end, a query or a fragment", flag)
+	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) && !insecure {
+		return fmt.Errorf("%s must be https, for tokens and passwords travel over it; http is for loopback hosts (or --insecure-http-issuer)", flag)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
+}
+
+// kek reads the key-encryption keys. warning is a line for the operator, or empty.
+func (s *settings) kek() (kek *keys.KEK, warning string, err error) {
+	current, warning, err := readKEK("--key-encryption-key", s.KeyEncryptionKey, s.KeyEncryptionKeyFile)
+	if err != nil {
+		return nil, "", err
+	}
+	if current == nil {
+		return nil, "", errors.New("--key-encryption-key or --key-encryption-key-file must be set, to what 'openssl rand -base64 32' prints; keep it: without it the signing keys in the database are lost")
+	}
+	var old [][]byte
+	one, oldWarning, err := readKEK("--old-key-encryption-key", s.OldKeyEncryptionKey, s.OldKeyEncryptionKeyFile)
+	if err != nil {
+		return nil, "", err
+	}
+	if one != nil {
+		old = append(old, one)
+	}
+	if warning == "" {
+		warning = oldWarning
+	}
+	kek, err = keys.NewKEK(current, old...)
+	return kek, warning, err
+}
+
+// readKEK returns nil when neither is set. Its errors never repeat the key.
+func readKEK(flag, text, path string) (key []byte, warning string, err error) {
+	if text != "" && path != "" {
+		return nil, "", fmt.Errorf("%s and %s-file are both set; one is enough", flag, flag)
+	}
+	if path != "" {
+		flag += "-file"
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", flag, err)
+		}
+		defer file.Close() //nolint:errcheck // it was only read
+		stat, err := file.Stat()
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", flag, err)
+		}
+		if stat.Mode().Perm()&0o007 != 0 {
+			warning = fmt.Sprintf("everybody on this machine may read %s (setting %s); chmod 600 it", path, flag)
+		}
+		var content [256]byte
+		n, err := file.Read(content[:])
+		if err != nil && n == 0 {
+			return nil, "", fmt.Errorf("%s: %s is empty or cannot be read", flag, path)
+		}
+		text = strings.TrimSpace(string(content[:n]))
+	}
+	if text == "" {
+		return nil, "", nil
+	}
+	// Both alphabets, with and without padding: all of them are pasted.
+	key, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(text), "="))
+	if err != nil || len(key) != 32 {
+		return nil, "", fmt.Errorf("%s must be 32 bytes in base64, such as 'openssl rand -base64 32' prints", flag)
+	}
+	return key, warning, nil
+}
