@@ -57,17 +57,28 @@ func (r *sessionRow) session() Session {
 }
 
 // CreateSession logs a person in: it stores a session for in.UserID with AMR, ACR, Address and UserAgent of in, and returns
-// it with the cookie's value, which is kept nowhere. checkedHash is the password hash that the person's password was checked
+// it with the cookie's value, which is kept nowhere. If in.ID names a live session of the same person, that one goes on under
+// its id, with everything else new, the cookie too. checkedHash is the password hash that the person's password was checked
 // against. ErrNotFound: the account has been disabled, or its password changed, since then.
 func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash string) (session Session, cookie string, err error) {
 	now := s.now().UTC().Truncate(time.Microsecond)
-	in.ID, cookie = rand.Text(), NewSecret()
+	cookie = NewSecret()
 	in.AuthTime, in.CreatedAt, in.SeenAt, in.ExpiresAt = now.Truncate(time.Second), now, now, now.Add(SessionLifetime)
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		// Changing nothing, this locks the row: disabling the account or changing its password comes before or after, never between.
 		if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1 AND NOT disabled AND password_hash = $2`, in.UserID, checkedHash)); err != nil {
 			return err
 		}
+		if in.ID != "" {
+			rows, err := s.db.Exec(ctx, `UPDATE sessions SET cookie_hash = $1, auth_time = $2, amr = $3, acr = $4, address = $5, user_agent = $6,
+				created_at = $7, seen_at = $7, idle_expires_at = $8, expires_at = $9 WHERE id = $10 AND user_id = $11 AND idle_expires_at > $7`,
+				Hash(cookie), sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
+				sqldb.Micros(now), sqldb.Micros(now.Add(SessionIdle)), sqldb.Micros(in.ExpiresAt), in.ID, in.UserID)
+			if err != nil || rows == 1 {
+				return err
+			}
+		}
+		in.ID = rand.Text()
 		_, err := s.db.Exec(ctx, `INSERT INTO sessions (id, cookie_hash, user_id, auth_time, amr, acr, address, user_agent, created_at, seen_at, idle_expires_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)`,
 			in.ID, Hash(cookie), in.UserID, sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,

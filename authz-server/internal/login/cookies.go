@@ -1,0 +1,55 @@
+package login
+
+import (
+	"encoding/base64"
+	"net/http"
+
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// Names of cookies. On https both get the prefix __Host-, which keeps other hosts and plain http from setting them (RFC 6265bis §4.1.3.2).
+const (
+	sessionCookie = "maru-session" // who is logged in
+	browserCookie = "maru-browser" // which browser it is, logged in or not
+)
+
+func (s *Service) cookieName(name string) string {
+	if s.secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// cookie returns the value of one of our cookies, if it has the form of one.
+func (s *Service) cookie(r *http.Request, name string) (string, bool) {
+	cookie, err := r.Cookie(s.cookieName(name))
+	if err != nil || !isSecret(cookie.Value) {
+		return "", false
+	}
+	return cookie.Value, true
+}
+
+// setCookie sets one of our cookies for maxAge seconds; 0: until the browser closes; negative: removes it. SameSite=Lax, because
+// an application sends people here by a link, and they must arrive logged in; a form that another site posts comes without it.
+func (s *Service) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{
+		Name: s.cookieName(name), Value: value, Path: "/", MaxAge: maxAge,
+		HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// ensureBrowser returns the secret that tells this browser from others, and makes one when there is none.
+func (s *Service) ensureBrowser(w http.ResponseWriter, r *http.Request) string {
+	secret, ok := s.cookie(r, browserCookie)
+	if !ok {
+		secret = store.NewSecret()
+	}
+	s.setCookie(w, browserCookie, secret, 24*3600)
+	return secret
+}
+
+// isSecret tells whether s has the form of what store.NewSecret makes.
+func isSecret(s string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(s)
+	return err == nil && len(raw) == 32
+}

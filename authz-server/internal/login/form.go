@@ -1,0 +1,104 @@
+package login
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"net/mail"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+)
+
+// maxForm is how large a posted form may be, in bytes.
+const maxForm = 64 << 10
+
+// parseForm reads a form that one of our pages posted, strictly: its errors are for a developer to read.
+func parseForm(r *http.Request) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return errors.New("The Content-Type must be application/x-www-form-urlencoded.") //nolint:staticcheck // a sentence for a page
+	}
+	if err := r.ParseForm(); err != nil {
+		return errors.New("The form is too large or not well formed.") //nolint:staticcheck // as above
+	}
+	for name, values := range r.PostForm {
+		for _, value := range append(values, name) {
+			if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
+				return errors.New("The form is not valid UTF-8 text.") //nolint:staticcheck // as above
+			}
+		}
+	}
+	return nil
+}
+
+// maxEmail is the longest address that mail can be sent to, in bytes (RFC 5321 §4.5.3.1.3, less the brackets).
+const maxEmail = 254
+
+// cleanEmail trims an e-mail address and tells what is wrong with it, or "".
+func cleanEmail(s string) (string, pages.Problem) {
+	s = norm.NFC.String(strings.TrimSpace(s))
+	if s == "" {
+		return s, pages.EmailMissing
+	}
+	if len(s) > maxEmail {
+		return s[:0], pages.EmailInvalid
+	}
+	address, err := mail.ParseAddress(s)
+	if err != nil || address.Address != s || address.Name != "" {
+		return s, pages.EmailInvalid
+	}
+	for _, c := range s {
+		if unicode.IsSpace(c) || !unicode.IsGraphic(c) || strings.ContainsRune(`"<>()[]\,;:`, c) {
+			return s, pages.EmailInvalid
+		}
+	}
+	return s, ""
+}
+
+// maxName is how long a name may be, in characters.
+const maxName = 100
+
+// CleanEmail is how an e-mail address is stored, or an error.
+func CleanEmail(s string) (string, error) {
+	s, problem := cleanEmail(s)
+	if problem != "" {
+		return "", errors.New("this is not an e-mail address")
+	}
+	return s, nil
+}
+
+// CleanName is how a name is stored, or an error.
+func CleanName(s string) (string, error) {
+	s, problem := cleanName(s)
+	if problem != "" {
+		return "", errors.New("a name has 1 to 100 characters, without control characters")
+	}
+	return s, nil
+}
+
+// cleanName trims a name, makes every run of white space one space, and tells what is wrong with it, or "".
+func cleanName(s string) (string, pages.Problem) {
+	s = strings.Join(strings.Fields(norm.NFC.String(s)), " ")
+	switch {
+	case s == "":
+		return s, pages.NameMissing
+	case utf8.RuneCountInString(s) > maxName:
+		return s, pages.NameTooLong
+	}
+	visible := false
+	for _, c := range s {
+		// Overrides of the writing direction would let a name rearrange the text around it. The joiners are part of some scripts.
+		if unicode.IsControl(c) || c == utf8.RuneError || (unicode.Is(unicode.Cf, c) && c != '\u200c' && c != '\u200d') || unicode.Is(unicode.Co, c) {
+			return s, pages.NameInvalid
+		}
+		visible = visible || unicode.IsLetter(c) || unicode.IsNumber(c) || unicode.IsSymbol(c) || unicode.IsPunct(c)
+	}
+	if !visible {
+		return s, pages.NameInvalid
+	}
+	return s, ""
+}

@@ -1,0 +1,249 @@
+// Package login is the people's side of the authorization server: /signup, /login, /consent and /account, sessions,
+// passwords and the slowing of guesses.
+//
+// Log-in, sign-up and consent know nothing of each other: each ends by a redirect to /oauth2/authorize, which decides what
+// is still missing, or, when no application sent the person, to /account. There is no other way out.
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// How a person who logs in with a password has proved who they are: the claims "amr" (RFC 8176) and "acr".
+const ACRPassword = "1"
+
+var amrPassword = []string{"pwd"}
+
+// Config is what [New] needs. All but App, Limits and Log must be set.
+type Config struct {
+	Store  *store.Store
+	Pages  *pages.Pages
+	Issuer string // whose origin our forms come from; https makes cookies Secure
+	Now    func() time.Time
+	Log    *slog.Logger // nil: slog.Default()
+
+	// App tells what a person sees of a client, or store.ErrNotFound. Nil: the client's id is all there is to see.
+	App func(ctx context.Context, clientID string) (pages.App, error)
+
+	Limits Limits
+}
+
+// Limits slow down guessing: how many tries there are within Window. Zero values stand for the defaults.
+type Limits struct {
+	Account int           // failed log-ins for one account; 5
+	Address int           // failed log-ins from one network address (IPv6: /64); 20
+	Signups int           // sign-ups from one network address, failed or not; 50
+	Window  time.Duration // 15 minutes
+}
+
+// Service serves the pages and answers who is logged in. It is safe for concurrent use.
+type Service struct {
+	cfg       Config
+	secure    bool // the issuer is https
+	passwords *passwords
+	forgery   *http.CrossOriginProtection
+}
+
+// New checks cfg.
+func New(cfg Config) (*Service, error) {
+	issuer, err := url.Parse(cfg.Issuer)
+	if err != nil || issuer.Host == "" || (issuer.Scheme != "https" && issuer.Scheme != "http") {
+		return nil, fmt.Errorf("the issuer %q is no http or https URL", cfg.Issuer)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.App == nil {
+		cfg.App = func(_ context.Context, id string) (pages.App, error) { return pages.App{ID: id}, nil }
+	}
+	setDefault(&cfg.Limits.Account, 5)
+	setDefault(&cfg.Limits.Address, 20)
+	setDefault(&cfg.Limits.Signups, 50)
+	setDefault(&cfg.Limits.Window, 15*time.Minute)
+	s := &Service{cfg: cfg, secure: issuer.Scheme == "https", passwords: newPasswords(), forgery: http.NewCrossOriginProtection()}
+	// Behind a gateway that changes the Host header, our own forms would look like another site's.
+	if err := s.forgery.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
+		return nil, fmt.Errorf("the issuer's origin: %w", err)
+	}
+	s.forgery.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cfg.Pages.Error(w, r, http.StatusForbidden, "access_denied", "This form was sent from another site (its Origin or Sec-Fetch-Site header says so).")
+	}))
+	return s, nil
+}
+
+func setDefault[T int | time.Duration](setting *T, value T) {
+	if *setting == 0 {
+		*setting = value
+	}
+}
+
+// Routes adds the pages to r.
+func (s *Service) Routes(r *mux.Router) {
+	page := func(path string, get, post http.HandlerFunc) {
+		r.Handle(path, get).Methods(http.MethodGet, http.MethodHead)
+		r.Handle(path, s.Form(post)).Methods(http.MethodPost)
+	}
+	page("/login", s.showLogin, s.postLogin)
+	page("/signup", s.showSignup, s.postSignup)
+	page("/consent", s.showConsent, s.postConsent)
+	page("/account", s.showAccount, s.postAccount)
+	page("/account/password", s.showPassword, s.postPassword)
+	page("/account/sessions", s.showSessions, s.postSessions)
+	page("/account/apps", s.showApps, s.postApps)
+}
+
+// Session is a live session and its person.
+type Session struct {
+	store.Session
+	User store.User
+}
+
+// touchEvery is how precisely it is known when a session was last seen.
+const touchEvery = 5 * time.Minute
+
+// Session returns the session of the browser that sent r, or nil when nobody is logged in there.
+func (s *Service) Session(r *http.Request) (*Session, error) {
+	cookie, ok := s.cookie(r, sessionCookie)
+	if !ok {
+		return nil, nil
+	}
+	session, user, err := s.cfg.Store.SessionByCookie(r.Context(), cookie)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cfg.Store.TouchSession(r.Context(), session, touchEvery); err != nil {
+		return nil, err
+	}
+	return &Session{session, user}, nil
+}
+
+// maxRequest is how large a stored authorization request may be, form-encoded, in bytes.
+const maxRequest = 32 << 10
+
+// ErrTooLarge is what Begin returns for an authorization request that is too large to be kept.
+var ErrTooLarge = errors.New("the authorization request is too large")
+
+// Begin stores an authorization request (ClientID and Form of in) that waits for a person, and binds it to the browser that
+// sent r by a cookie. The handle is for the parameter "interaction" of /login, /signup, /consent and /oauth2/authorize.
+func (s *Service) Begin(w http.ResponseWriter, r *http.Request, in store.Interaction) (handle string, err error) {
+	if len(in.Form.Encode()) > maxRequest {
+		return "", ErrTooLarge
+	}
+	return s.cfg.Store.CreateInteraction(r.Context(), in, s.ensureBrowser(w, r))
+}
+
+// Interaction returns the one with this handle. store.ErrNotFound: unknown, expired, spent, or another browser's.
+func (s *Service) Interaction(r *http.Request, handle string) (store.Interaction, error) {
+	browser, ok := s.cookie(r, browserCookie)
+	if !ok || !isSecret(handle) {
+		return store.Interaction{}, store.ErrNotFound
+	}
+	return s.cfg.Store.Interaction(r.Context(), handle, browser)
+}
+
+// EndSession ends the session sid with its grants and, when it is the one of the browser that sent r, its cookie. A session
+// that has ended already is no error.
+func (s *Service) EndSession(w http.ResponseWriter, r *http.Request, sid string) error {
+	mine, err := s.Session(r)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Store.EndSession(r.Context(), sid); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if mine == nil || mine.ID == sid {
+		s.setCookie(w, sessionCookie, "", -1)
+	}
+	return nil
+}
+
+// Form wraps a handler of one of our own forms: it refuses those that another site sent, and those that no page of ours makes.
+func (s *Service) Form(next http.HandlerFunc) http.Handler {
+	return s.forgery.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := parseForm(r); err != nil {
+			s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", err.Error())
+			return
+		}
+		next(w, r)
+	}))
+}
+
+// onward leads to where the person goes after a step that is done.
+func onward(w http.ResponseWriter, r *http.Request, handle string) {
+	target := "/account"
+	if handle != "" {
+		target = "/oauth2/authorize?interaction=" + url.QueryEscape(handle)
+	}
+	see(w, r, target)
+}
+
+// see redirects, after a form too, by a GET that is stored nowhere.
+func see(w http.ResponseWriter, r *http.Request, target string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "same-origin")
+	http.Redirect(w, r, target, http.StatusSeeOther)
+}
+
+// fail answers an error that is nobody's fault but ours, and logs it.
+func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() == nil { // otherwise the person went away
+		s.cfg.Log.ErrorContext(r.Context(), "cannot answer", "request", httpd.RequestID(r.Context()), "path", r.URL.Path, "error", err)
+	}
+	s.cfg.Pages.Error(w, r, http.StatusInternalServerError, "server_error", "")
+}
+
+// step is what /login, /signup and /consent know of the request that they are a part of.
+type step struct {
+	handle      string // empty: nobody sent the person
+	interaction store.Interaction
+	app         *pages.App
+}
+
+// step finds the interaction that r names. When it cannot be had, it answers and returns false.
+func (s *Service) step(w http.ResponseWriter, r *http.Request) (st step, with *http.Request, ok bool) {
+	handle := r.URL.Query().Get("interaction")
+	if handle == "" {
+		return step{}, r, true
+	}
+	in, err := s.Interaction(r, handle)
+	if errors.Is(err, store.ErrNotFound) {
+		s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request",
+			"The parameter interaction names a log-in that is finished, has expired, or was begun in another browser.")
+		return step{}, r, false
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return step{}, r, false
+	}
+	app, err := s.app(r.Context(), in.ClientID)
+	if err != nil {
+		s.fail(w, r, err)
+		return step{}, r, false
+	}
+	return step{handle, in, &app}, pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt), true
+}
+
+// app is what a person sees of a client. One that is gone still has its id.
+func (s *Service) app(ctx context.Context, clientID string) (pages.App, error) {
+	app, err := s.cfg.App(ctx, clientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return pages.App{ID: clientID}, nil
+	}
+	return app, err
+}

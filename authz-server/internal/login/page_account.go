@@ -1,0 +1,226 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// owner returns the session of the person whose account it is. When nobody is logged in, it leads to /login and returns false.
+func (s *Service) owner(w http.ResponseWriter, r *http.Request) (*Session, bool) {
+	session, err := s.Session(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return nil, false
+	}
+	if session == nil {
+		see(w, r, "/login")
+		return nil, false
+	}
+	return session, true
+}
+
+// done is what the address says was just done: one of the things that there is a text for, or nothing.
+func done(r *http.Request) pages.Done {
+	if d := pages.Done(r.URL.Query().Get("done")); slices.Contains(pages.Dones, d) {
+		return d
+	}
+	return ""
+}
+
+// GET /account
+func (s *Service) showAccount(w http.ResponseWriter, r *http.Request) {
+	session, ok := s.owner(w, r)
+	if !ok {
+		return
+	}
+	s.cfg.Pages.Render(w, r, http.StatusOK, "account", pages.Account{Done: done(r), Name: session.User.Name, Email: session.User.Email})
+}
+
+// POST /account: changes the name.
+func (s *Service) postAccount(w http.ResponseWriter, r *http.Request) {
+	session, ok := s.owner(w, r)
+	if !ok {
+		return
+	}
+	name, problem := cleanName(r.PostForm.Get("name"))
+	if problem != "" {
+		page := pages.Account{Name: name, Email: session.User.Email}
+		page.Problems = map[string]pages.Problem{"name": problem}
+		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "account", page)
+		return
+	}
+	if err := s.cfg.Store.SetName(r.Context(), session.UserID, name); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	see(w, r, "/account?done="+string(pages.NameChanged))
+}
+
+// GET /account/password
+func (s *Service) showPassword(w http.ResponseWriter, r *http.Request) {
+	session, ok := s.owner(w, r)
+	if !ok {
+		return
+	}
+	s.cfg.Pages.Render(w, r, http.StatusOK, "account_password", pages.Password{Email: session.User.Email})
+}
+
+// POST /account/password: changes the password of whoever knows the present one, and ends all other sessions.
+func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
+	session, ok := s.owner(w, r)
+	if !ok {
+		return
+	}
+	page := pages.Password{Email: session.User.Email}
+	refuse := func(field string, problem pages.Problem) {
+		page.Problems = map[string]pages.Problem{field: problem}
+		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "account_password", page)
+	}
+	current, chosen := r.PostForm.Get("password"), r.PostForm.Get("new_password")
+	if current == "" {
+		refuse("password", pages.PasswordMissing)
+		return
+	}
+	if problem := Weakness(chosen, session.User.Email, session.User.Name); problem != "" {
+		refuse("new_password", problem)
+		return
+	}
+	ctx := r.Context()
+	taken, wait, ok, err := s.reserve(ctx, limited{passwordSubject(session.ID), s.cfg.Limits.Account})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if !ok {
+		page.Problems, page.Wait = map[string]pages.Problem{"": pages.TooManyTries}, wait
+		s.slowDown(w, r, "account_password", page, wait)
+		return
+	}
+	waiting, cancel := context.WithTimeout(ctx, passwordWait)
+	defer cancel()
+	right, _, err := s.passwords.check(waiting, current, session.User.PasswordHash)
+	if err == nil && !right {
+		refuse("password", pages.PasswordWrong)
+		return
+	}
+	taken.release(ctx)
+	if err == nil && string(normal(current)) == string(normal(chosen)) {
+		refuse("new_password", pages.PasswordSame)
+		return
+	}
+	var hash string
+	if err == nil {
+		hash, err = s.passwords.hash(waiting, chosen)
+	}
+	if err == nil {
+		err = s.cfg.Store.ChangePassword(ctx, session.UserID, session.User.PasswordHash, hash, session.ID)
+	}
+	switch {
+	case busy(err):
+		page.Problems = map[string]pages.Problem{"": pages.Busy}
+		s.tellBusy(w, r, "account_password", page)
+	case errors.Is(err, store.ErrNotFound): // it was changed elsewhere this very moment
+		refuse("password", pages.PasswordWrong)
+	case err != nil:
+		s.fail(w, r, err)
+	default:
+		see(w, r, "/account/sessions?done="+string(pages.PasswordChanged))
+	}
+}
+
+// GET /account/sessions
+func (s *Service) showSessions(w http.ResponseWriter, r *http.Request) {
+	session, ok := s.owner(w, r)
+	if !ok {
+		return
+	}
+	all, err := s.cfg.Store.Sessions(r.Context(), session.UserID)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	now := s.cfg.Now()
+	page := pages.Sessions{Done: done(r)}
+	for _, one := range all {
+		shown := pages.Session{ID: one.ID, Current: one.ID == session.ID, Address: one.Address, LoggedIn: now.Sub(one.AuthTime), Seen: now.Sub(one.SeenAt)}
+		shown.Browser, shown.System = device(one.UserAgent)
+		if shown.Current {
+			page.Sessions = append([]pages.Session{shown}, page.Sessions...)
+			continue
+		}
+		page.Sessions = append(page.Sessions, shown)
+	}
+	s.cfg.Pages.Render(w, r, http.StatusOK, "account_sessions", page)
+}
+
+// POST /account/sessions: ends one of the person's other sessions, or all of them.
+func (s *Service) postSessions(w http.ResponseWriter, r *http.Request) {
+	session, ok := s.owner(w, r)
+	if !ok {
+		return
+	}
+	what, err := pages.SessionEnded, error(nil)
+	if id := r.PostForm.Get("session"); id != "" {
+		err = s.cfg.Store.EndSessionOf(r.Context(), session.UserID, id)
+	} else if r.PostForm.Get("others") == "yes" {
+		what, err = pages.OthersEnded, s.cfg.Store.EndSessionsOf(r.Context(), session.UserID, session.ID)
+	} else {
+		s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter session is missing.")
+		return
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // one that has ended already, or was never theirs, is not there afterwards either
+		s.fail(w, r, err)
+		return
+	}
+	see(w, r, "/account/sessions?done="+string(what))
+}
+
+// GET /account/apps
+func (s *Service) showApps(w http.ResponseWriter, r *http.Request) {
+	session, ok := s.owner(w, r)
+	if !ok {
+		return
+	}
+	consents, err := s.cfg.Store.Consents(r.Context(), session.UserID)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	page := pages.Apps{Done: done(r)}
+	for _, consent := range consents {
+		app, err := s.app(r.Context(), consent.ClientID)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		shown := pages.AllowedApp{App: app, Since: s.cfg.Now().Sub(consent.UpdatedAt)}
+		for _, scope := range consent.Scope {
+			shown.Scopes = append(shown.Scopes, pages.Scope{Name: scope, Required: required(scope)})
+		}
+		page.Apps = append(page.Apps, shown)
+	}
+	s.cfg.Pages.Render(w, r, http.StatusOK, "account_apps", page)
+}
+
+// POST /account/apps: takes back what an application was allowed.
+func (s *Service) postApps(w http.ResponseWriter, r *http.Request) {
+	session, ok := s.owner(w, r)
+	if !ok {
+		return
+	}
+	client := r.PostForm.Get("client")
+	if client == "" {
+		s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter client is missing.")
+		return
+	}
+	if err := s.cfg.Store.WithdrawConsent(r.Context(), session.UserID, client); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	see(w, r, "/account/apps?done="+string(pages.AppWithdrawn))
+}

@@ -1,0 +1,121 @@
+package login
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ccojocar/zxcvbn-go"
+
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+)
+
+// How long a password may be, in characters (NIST SP 800-63B §5.1.1.1).
+const (
+	minPassword = 8
+	maxPassword = 128
+)
+
+// estimated is how much of a password its strength is estimated from, in characters: the time grows with the cube of it.
+const estimated = 72
+
+// Weakness tells why a password should not be used by the person with this e-mail address and name, or "" when it may be.
+func Weakness(password, email, name string) pages.Problem {
+	text := string(normal(password))
+	switch n := utf8.RuneCountInString(text); {
+	case n == 0:
+		return pages.PasswordMissing
+	case n < minPassword:
+		return pages.PasswordTooShort
+	case n > maxPassword:
+		return pages.PasswordTooLong
+	}
+	if problem := pattern(text); problem != "" {
+		return problem
+	}
+	// What a Korean keyboard types is estimated as the keys that are pressed: 사랑해 is tkfkdgo, whichever of them is stored.
+	keys := toKeys(text)
+	if len(keys) > estimated {
+		keys = keys[:estimated]
+	}
+	personal := personalWords(email, name)
+	strength := zxcvbn.PasswordStrength(keys, append(personal, koreanKeys...))
+	if strength.Score >= 2 {
+		return ""
+	}
+	// The longest known piece is what makes it weak.
+	reason, longest := pages.PasswordGuessable, 0
+	for _, match := range strength.MatchSequence {
+		length := match.J - match.I + 1
+		if length <= longest {
+			continue
+		}
+		switch match.Pattern {
+		case "dictionary":
+			reason = pages.PasswordCommon
+			if contains(personal, match.Token) {
+				reason = pages.PasswordPersonal
+			}
+		case "spatial":
+			reason = pages.PasswordKeyboard
+		case "repeat", "sequence":
+			reason = pages.PasswordRepeats
+		case "date":
+			reason = pages.PasswordDate
+		default:
+			continue
+		}
+		longest = length
+	}
+	return reason
+}
+
+func contains(words []string, token string) bool {
+	for _, word := range words {
+		if strings.EqualFold(word, token) {
+			return true
+		}
+	}
+	return false
+}
+
+// pattern finds what an estimate of single pieces misses: digits alone, telephone numbers with a little around them, and few
+// different characters.
+func pattern(text string) pages.Problem {
+	digits, others := 0, 0
+	different := make(map[rune]bool)
+	for _, c := range text {
+		different[c] = true
+		switch {
+		case unicode.IsDigit(c):
+			digits++
+		case unicode.IsLetter(c) || unicode.IsSymbol(c):
+			others++
+		}
+	}
+	switch {
+	case len(different) < 4:
+		return pages.PasswordRepeats
+	case others == 0 && digits < 20, digits >= 8 && others <= 2:
+		return pages.PasswordDigits
+	}
+	return ""
+}
+
+// personalWords are the pieces of an e-mail address and a name that a guesser would begin with.
+func personalWords(email, name string) []string {
+	pieces := func(s string) []string {
+		return strings.FieldsFunc(s, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
+	}
+	local, domain, _ := strings.Cut(email, "@")
+	words := []string{email, local, domain, name, strings.ReplaceAll(name, " ", "")}
+	words = append(append(append(words, pieces(local)...), pieces(domain)...), pieces(name)...)
+	var known []string
+	for _, word := range words {
+		word = strings.ToLower(toKeys(word))
+		if len(word) >= 3 && len(word) <= estimated {
+			known = append(known, word)
+		}
+	}
+	return known
+}

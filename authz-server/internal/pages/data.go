@@ -1,0 +1,199 @@
+package pages
+
+import (
+	"net/url"
+	"time"
+)
+
+// App is a client as a person sees it.
+type App struct {
+	ID     string
+	Name   string // empty: the id is shown
+	Logo   string // URLs, or empty
+	Home   string
+	Policy string
+	Terms  string
+}
+
+// Display is the app's name, or its id when it has none.
+func (a App) Display() string {
+	if a.Name == "" {
+		return a.ID
+	}
+	return a.Name
+}
+
+// Form is what every page with input has: what was wrong with it.
+type Form struct {
+	Problems map[string]Problem // by field; "" is the form as a whole
+	Wait     time.Duration      // how long to wait, with TooManyTries
+}
+
+func (f Form) form() Form { return f }
+
+// Login is the data of the page "login".
+type Login struct {
+	Form
+	Interaction string
+	App         *App // nil: nobody sent the person
+	Email       string
+}
+
+func (d Login) logo() string { return appLogo(d.App) }
+
+// Signup is the data of the page "signup".
+type Signup struct {
+	Form
+	Interaction string
+	App         *App
+	Email       string
+	Name        string
+}
+
+func (d Signup) logo() string { return appLogo(d.App) }
+
+// Consent is the data of the page "consent".
+type Consent struct {
+	Form
+	Interaction string
+	Session     string // the session that is asked
+	App         App
+	Email       string // who is asked
+	Scopes      []Scope
+}
+
+func (d Consent) logo() string { return d.App.Logo }
+
+// Scope is one thing that an app asks for.
+type Scope struct {
+	Name     string
+	Required bool // without it the request makes no sense
+	Off      bool // not ticked
+}
+
+// Account is the data of the page "account".
+type Account struct {
+	Form
+	Done     Done
+	Name     string // as typed
+	Email    string
+	Sessions int
+	Apps     int
+}
+
+// Password is the data of the page "account_password".
+type Password struct {
+	Form
+	Email string
+}
+
+// Sessions is the data of the page "account_sessions".
+type Sessions struct {
+	Done     Done
+	Sessions []Session
+}
+
+// Session is one browser's log-in.
+type Session struct {
+	ID       string
+	Current  bool
+	Browser  string // empty: unknown
+	System   string // empty: unknown
+	Address  string
+	LoggedIn time.Duration // ago
+	Seen     time.Duration // ago
+}
+
+// Apps is the data of the page "account_apps".
+type Apps struct {
+	Done Done
+	Apps []AllowedApp
+}
+
+// AllowedApp is a client that a person has allowed something.
+type AllowedApp struct {
+	App
+	Scopes []Scope
+	Since  time.Duration // ago
+}
+
+// Logout is the data of the page "logout", which asks whether to log out. Its form posts Hidden to Action.
+type Logout struct {
+	Action string
+	Hidden url.Values
+	App    *App   // who asks; nil: nobody
+	Email  string // who would be logged out
+}
+
+func (d Logout) logo() string { return appLogo(d.App) }
+
+// LoggedOut is the data of the page "logged_out".
+type LoggedOut struct {
+	Frames []string // URLs to load in hidden frames: OpenID front-channel log-out
+	Next   string   // where to go on; empty: nowhere
+}
+
+// Failure is the data of the pages "error" and "cannot_log_out".
+type Failure struct {
+	Code        string // OAuth error code
+	Detail      string
+	ServerFault bool // it is ours, not the app's
+}
+
+func appLogo(app *App) string {
+	if app == nil {
+		return ""
+	}
+	return app.Logo
+}
+
+// Problem is what can be wrong with a person's input. The texts are in the catalogue.
+type Problem string
+
+// The problems that pages can explain.
+const (
+	WrongCredentials   Problem = "wrong_credentials"
+	TooManyTries       Problem = "too_many_tries" // with Form.Wait
+	Busy               Problem = "busy"
+	NeedsCookies       Problem = "needs_cookies"
+	EmailMissing       Problem = "email_missing"
+	EmailInvalid       Problem = "email_invalid"
+	EmailTaken         Problem = "email_taken"
+	NameMissing        Problem = "name_missing"
+	NameTooLong        Problem = "name_too_long"
+	NameInvalid        Problem = "name_invalid"
+	PasswordMissing    Problem = "password_missing"
+	PasswordWrong      Problem = "password_wrong" // the present one, when it is to be changed
+	PasswordSame       Problem = "password_same"
+	PasswordTooShort   Problem = "password_too_short"
+	PasswordTooLong    Problem = "password_too_long"
+	PasswordPersonal   Problem = "password_personal"
+	PasswordCommon     Problem = "password_common"
+	PasswordKeyboard   Problem = "password_keyboard"
+	PasswordRepeats    Problem = "password_repeats"
+	PasswordDigits     Problem = "password_digits"
+	PasswordDate       Problem = "password_date"
+	PasswordGuessable  Problem = "password_guessable"
+	NothingChosen      Problem = "nothing_chosen"
+	ConsentOfSomeOther Problem = "consent_of_some_other"
+)
+
+// Problems lists every Problem.
+var Problems = []Problem{WrongCredentials, TooManyTries, Busy, NeedsCookies, EmailMissing, EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
+	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordKeyboard, PasswordRepeats,
+	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther}
+
+// Done is what a person has just done, said on the page that follows.
+type Done string
+
+// The things done that pages can confirm; "" is nothing.
+const (
+	NameChanged     Done = "name"
+	PasswordChanged Done = "password"
+	SessionEnded    Done = "session"
+	OthersEnded     Done = "others"
+	AppWithdrawn    Done = "app"
+)
+
+// Dones lists every Done but "".
+var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn}

@@ -1,0 +1,110 @@
+package pages
+
+import (
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// field is one labelled input of a form.
+type field struct {
+	Type, Name, Label, Value, Autocomplete, Hint string
+	Problem                                      string
+	Autofocus                                    bool
+}
+
+// DescribedBy names the elements that explain the input to those who cannot see where they stand.
+func (f field) DescribedBy() string {
+	var ids []string
+	if f.Problem != "" {
+		ids = append(ids, f.Name+"-problem")
+	}
+	if f.Hint != "" {
+		ids = append(ids, f.Name+"-hint")
+	}
+	return strings.Join(ids, " ")
+}
+
+// Input makes a field with what is wrong with it. The first one that is wrong is where the person goes on.
+func (v view) Input(kind, name, label, value, autocomplete, hint string) field {
+	f := field{Type: kind, Name: name, Label: label, Value: value, Autocomplete: autocomplete, Hint: hint}
+	form := v.form()
+	if problem, ok := form.Problems[name]; ok {
+		f.Problem = v.T.Problem(problem, form.Wait)
+		f.Autofocus = true
+	}
+	return f
+}
+
+// FormProblem says what is wrong with the form as a whole, or is empty.
+func (v view) FormProblem() string {
+	form := v.form()
+	if problem, ok := form.Problems[""]; ok {
+		return v.T.Problem(problem, form.Wait)
+	}
+	return ""
+}
+
+func (v view) form() Form {
+	if d, ok := v.D.(interface{ form() Form }); ok {
+		return d.form()
+	}
+	return Form{}
+}
+
+// Wide tells whether the page is one of the account's.
+func (v view) Wide() bool { return strings.HasPrefix(v.Page, "account") }
+
+// With is what a template about an app sees.
+func (v view) With(app any) (struct {
+	T   *messages
+	App App
+}, error) {
+	out := struct {
+		T   *messages
+		App App
+	}{T: v.T}
+	switch app := app.(type) {
+	case App:
+		out.App = app
+	case *App:
+		out.App = *app
+	}
+	return out, nil
+}
+
+// link is raw when it is an http or https address, and empty otherwise: javascript: and its like never become a link.
+func link(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
+		return ""
+	}
+	return raw
+}
+
+// HomeLink is the app's own page, or empty.
+func (a App) HomeLink() string { return link(a.Home) }
+
+// PolicyLink is the app's privacy policy, or empty.
+func (a App) PolicyLink() string { return link(a.Policy) }
+
+// TermsLink is the app's terms of service, or empty.
+func (a App) TermsLink() string { return link(a.Terms) }
+
+// ShowsLogo tells whether the browser is allowed to load the logo.
+func (a App) ShowsLogo() bool { return imageOrigin(a.Logo) != "" }
+
+// WithoutLogo is for lists: their headers do not allow logos of many origins.
+func (a App) WithoutLogo() App {
+	a.Logo = ""
+	return a
+}
+
+// Letter stands for the logo.
+func (a App) Letter() string {
+	r, _ := utf8.DecodeRuneInString(strings.TrimSpace(a.Display()))
+	if r == utf8.RuneError {
+		return "?"
+	}
+	return strings.ToUpper(string(r))
+}
