@@ -139,7 +139,7 @@ func NewCache(ctx context.Context, cfg CacheConfig) (*Cache, error) {
 		stopped: make(chan struct{}),
 		flight:  make(chan struct{}), // the first fetch
 		fetched: make(chan struct{}),
-		missing: missingKeys{seed: maphash.MakeSeed(), ids: make(map[uint64]missingKey)},
+		missing: newMissingKeys(),
 	}
 	go c.run(ctx)
 	return c, nil
@@ -402,6 +402,10 @@ type missingKeys struct {
 type missingKey struct {
 	until time.Time
 	pause time.Duration
+}
+
+func newMissingKeys() missingKeys {
+	return missingKeys{seed: maphash.MakeSeed(), ids: make(map[uint64]missingKey)}
 }
 
 func (m *missingKeys) remembered(id string, now time.Time) bool {
