@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -41,6 +43,9 @@ type DB struct {
 	write   *sql.DB
 	read    *sql.DB
 	warning string
+
+	statements sync.Map     // query → *sql.Stmt on read; see prepared
+	count      atomic.Int32 // of statements
 }
 
 // Open connects to the database that databaseURL names: "sqlite:PATH" (the file and its folder are made when missing)
@@ -178,6 +183,33 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// maxStatements bounds what prepared keeps, should some query be put together from parts.
+const maxStatements = 500
+
+// prepared returns the prepared form of a query for the reading pool, or nil where there is none to be had. SQLite takes
+// several times as long to compile a query as to run it. pgx prepares by itself, and a transaction has its own connection.
+func (db *DB) prepared(ctx context.Context, query string) *sql.Stmt {
+	if db.engine != SQLite || ctx.Value(txKey{db}) != nil {
+		return nil
+	}
+	if stmt, ok := db.statements.Load(query); ok {
+		return stmt.(*sql.Stmt)
+	}
+	if db.count.Load() >= maxStatements {
+		return nil
+	}
+	stmt, err := db.read.PrepareContext(ctx, query)
+	if err != nil {
+		return nil // running it will tell
+	}
+	if first, raced := db.statements.LoadOrStore(query, stmt); raced {
+		stmt.Close() //nolint:errcheck // never used
+		return first.(*sql.Stmt)
+	}
+	db.count.Add(1)
+	return stmt
+}
+
 func (db *DB) on(ctx context.Context, pool *sql.DB) querier {
 	if tx, ok := ctx.Value(txKey{db}).(*sql.Tx); ok {
 		return tx
@@ -201,12 +233,21 @@ func (db *DB) ExecReturning(ctx context.Context, query string, args ...any) *sql
 
 // QueryRow runs a statement that reads at most one row. No row is sql.ErrNoRows from Scan.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	if stmt := db.prepared(ctx, query); stmt != nil {
+		return stmt.QueryRowContext(ctx, args...)
+	}
 	return db.on(ctx, db.read).QueryRowContext(ctx, query, args...)
 }
 
 // All runs a statement that only reads and returns every row, as scan makes it.
 func All[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := db.on(ctx, db.read).QueryContext(ctx, query, args...)
+	var rows *sql.Rows
+	var err error
+	if stmt := db.prepared(ctx, query); stmt != nil {
+		rows, err = stmt.QueryContext(ctx, args...)
+	} else {
+		rows, err = db.on(ctx, db.read).QueryContext(ctx, query, args...)
+	}
 	if err != nil {
 		return nil, err
 	}
