@@ -6,7 +6,6 @@
 package login
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,16 +25,13 @@ const ACRPassword = "1"
 
 var amrPassword = []string{"pwd"}
 
-// Config is what [New] needs. All but App, Limits and Log must be set.
+// Config is what [New] needs. All but Limits and Log must be set.
 type Config struct {
 	Store  *store.Store
 	Pages  *pages.Pages
 	Issuer string // whose origin our forms come from; https makes cookies Secure
 	Now    func() time.Time
 	Log    *slog.Logger // nil: slog.Default()
-
-	// App tells what a person sees of a client, or store.ErrNotFound. Nil: the client's id is all there is to see.
-	App func(ctx context.Context, clientID string) (pages.App, error)
 
 	Limits Limits
 }
@@ -64,9 +60,6 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
-	}
-	if cfg.App == nil {
-		cfg.App = func(_ context.Context, id string) (pages.App, error) { return pages.App{ID: id}, nil }
 	}
 	setDefault(&cfg.Limits.Account, 5)
 	setDefault(&cfg.Limits.Address, 20)
@@ -231,19 +224,21 @@ func (s *Service) step(w http.ResponseWriter, r *http.Request) (st step, with *h
 		s.fail(w, r, err)
 		return step{}, r, false
 	}
-	app, err := s.app(r.Context(), in.ClientID)
+	r = pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt)
+	app, err := s.app(r, in.ClientID)
 	if err != nil {
 		s.fail(w, r, err)
 		return step{}, r, false
 	}
-	return step{handle, in, &app}, pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt), true
+	return step{handle, in, &app}, r, true
 }
 
-// app is what a person sees of a client. One that is gone still has its id.
-func (s *Service) app(ctx context.Context, clientID string) (pages.App, error) {
-	app, err := s.cfg.App(ctx, clientID)
+// app is what a person sees of a client, in their language. One that is gone still has its id.
+func (s *Service) app(r *http.Request, clientID string) (pages.App, error) {
+	c, err := s.cfg.Store.Client(r.Context(), clientID)
 	if errors.Is(err, store.ErrNotFound) {
 		return pages.App{ID: clientID}, nil
 	}
-	return app, err
+	c = c.In(s.cfg.Pages.Language(r))
+	return pages.App{ID: clientID, Name: c.Name, Logo: c.LogoURI, Home: c.ClientURI, Policy: c.PolicyURI, Terms: c.TermsURI}, err
 }

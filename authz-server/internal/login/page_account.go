@@ -193,7 +193,7 @@ func (s *Service) showApps(w http.ResponseWriter, r *http.Request) {
 	}
 	page := pages.Apps{Done: done(r)}
 	for _, consent := range consents {
-		app, err := s.app(r.Context(), consent.ClientID)
+		app, err := s.app(r, consent.ClientID)
 		if err != nil {
 			s.fail(w, r, err)
 			return

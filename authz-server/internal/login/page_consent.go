@@ -38,13 +38,14 @@ func (s *Service) postConsent(w http.ResponseWriter, r *http.Request) {
 	case store.ConsentDeny:
 	case store.ConsentAllow:
 		ticked := r.PostForm["scope"]
-		for _, scope := range requestedScope(st.interaction) {
+		requested := requestedScope(st.interaction)
+		for _, scope := range requested {
 			if required(scope) || slices.Contains(ticked, scope) {
 				allowed = append(allowed, scope)
 			}
 		}
-		if len(allowed) == 0 {
-			page := consentPage(st, session, ticked)
+		if len(allowed) == 0 && len(requested) > 0 {
+			page := consentPage(st, session, []string{})
 			page.Problems = map[string]pages.Problem{"": pages.NothingChosen}
 			s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "consent", page)
 			return

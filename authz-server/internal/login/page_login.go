@@ -190,7 +190,7 @@ func (s *Service) open(w http.ResponseWriter, r *http.Request, user store.User) 
 	if before != nil && before.UserID == user.ID {
 		in.ID = before.ID
 	}
-	_, cookie, err := s.cfg.Store.CreateSession(r.Context(), in, user.PasswordHash)
+	session, cookie, err := s.cfg.Store.CreateSession(r.Context(), in, user.PasswordHash)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (s *Service) open(w http.ResponseWriter, r *http.Request, user store.User) 
 			return err
 		}
 	}
-	s.setCookie(w, sessionCookie, cookie, int(store.SessionLifetime/time.Second))
+	s.setCookie(w, sessionCookie, cookie, int(session.ExpiresAt.Sub(session.CreatedAt)/time.Second))
 	return nil
 }
 

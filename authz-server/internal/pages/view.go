@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -10,7 +11,6 @@ import (
 type field struct {
 	Type, Name, Label, Value, Autocomplete, Hint string
 	Problem                                      string
-	Autofocus                                    bool
 }
 
 // DescribedBy names the elements that explain the input to those who cannot see where they stand.
@@ -25,13 +25,12 @@ func (f field) DescribedBy() string {
 	return strings.Join(ids, " ")
 }
 
-// Input makes a field with what is wrong with it. The first one that is wrong is where the person goes on.
+// Input makes a field with what is wrong with it.
 func (v view) Input(kind, name, label, value, autocomplete, hint string) field {
 	f := field{Type: kind, Name: name, Label: label, Value: value, Autocomplete: autocomplete, Hint: hint}
 	form := v.form()
 	if problem, ok := form.Problems[name]; ok {
 		f.Problem = v.T.Problem(problem, form.Wait)
-		f.Autofocus = true
 	}
 	return f
 }
@@ -55,22 +54,21 @@ func (v view) form() Form {
 // Wide tells whether the page is one of the account's.
 func (v view) Wide() bool { return strings.HasPrefix(v.Page, "account") }
 
-// With is what a template about an app sees.
-func (v view) With(app any) (struct {
+// appView is what a template about an app sees.
+type appView struct {
 	T   *messages
 	App App
-}, error) {
-	out := struct {
-		T   *messages
-		App App
-	}{T: v.T}
+}
+
+// With pairs an app (of type App or *App) with the language.
+func (v view) With(app any) (appView, error) {
 	switch app := app.(type) {
 	case App:
-		out.App = app
+		return appView{v.T, app}, nil
 	case *App:
-		out.App = *app
+		return appView{v.T, *app}, nil
 	}
-	return out, nil
+	return appView{}, fmt.Errorf("%T is no app", app)
 }
 
 // link is raw when it is an http or https address, and empty otherwise: javascript: and its like never become a link.

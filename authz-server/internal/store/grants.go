@@ -165,7 +165,7 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old []byte, next Refresh
 func (s *Store) ContinueSession(ctx context.Context, id string) error {
 	now := s.now()
 	return changed(s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END
-		WHERE id = $3 AND idle_expires_at > $1`, sqldb.Micros(now), sqldb.Micros(now.Add(SessionIdle)), id))
+		WHERE id = $3 AND idle_expires_at > $1`, sqldb.Micros(now), sqldb.Micros(now.Add(s.sessions.Idle)), id))
 }
 
 // Grant returns a grant, revoked and expired ones too, or ErrNotFound.

@@ -11,11 +11,25 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// How long a session lasts: idle since it was last seen, and in all since log-in.
+// How long a session lasts unless LimitSessions says otherwise: idle since it was last seen, and in all since log-in.
 const (
 	SessionIdle     = 12 * time.Hour
 	SessionLifetime = 14 * 24 * time.Hour
 )
+
+// SessionLimits are how long a session lasts.
+type SessionLimits struct{ Idle, Absolute time.Duration }
+
+// LimitSessions sets how long sessions last from now on. Call it before anything else uses the store.
+func (s *Store) LimitSessions(limits SessionLimits) { s.sessions = limits }
+
+// end is when a session of these limits ends if it is not used after now.
+func (l SessionLimits) end(now, absolute time.Time) time.Time {
+	if idle := now.Add(l.Idle); idle.Before(absolute) {
+		return idle
+	}
+	return absolute
+}
 
 // Session is one browser's log-in.
 type Session struct {
@@ -63,7 +77,7 @@ func (r *sessionRow) session() Session {
 func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash string) (session Session, cookie string, err error) {
 	now := s.now().UTC().Truncate(time.Microsecond)
 	cookie = NewSecret()
-	in.AuthTime, in.CreatedAt, in.SeenAt, in.ExpiresAt = now.Truncate(time.Second), now, now, now.Add(SessionLifetime)
+	in.AuthTime, in.CreatedAt, in.SeenAt, in.ExpiresAt = now.Truncate(time.Second), now, now, now.Add(s.sessions.Absolute)
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		// Changing nothing, this locks the row: disabling the account or changing its password comes before or after, never between.
 		if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1 AND NOT disabled AND password_hash = $2`, in.UserID, checkedHash)); err != nil {
@@ -73,7 +87,7 @@ func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash strin
 			rows, err := s.db.Exec(ctx, `UPDATE sessions SET cookie_hash = $1, auth_time = $2, amr = $3, acr = $4, address = $5, user_agent = $6,
 				created_at = $7, seen_at = $7, idle_expires_at = $8, expires_at = $9 WHERE id = $10 AND user_id = $11 AND idle_expires_at > $7`,
 				Hash(cookie), sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
-				sqldb.Micros(now), sqldb.Micros(now.Add(SessionIdle)), sqldb.Micros(in.ExpiresAt), in.ID, in.UserID)
+				sqldb.Micros(now), sqldb.Micros(s.sessions.end(now, in.ExpiresAt)), sqldb.Micros(in.ExpiresAt), in.ID, in.UserID)
 			if err != nil || rows == 1 {
 				return err
 			}
@@ -82,7 +96,7 @@ func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash strin
 		_, err := s.db.Exec(ctx, `INSERT INTO sessions (id, cookie_hash, user_id, auth_time, amr, acr, address, user_agent, created_at, seen_at, idle_expires_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)`,
 			in.ID, Hash(cookie), in.UserID, sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
-			sqldb.Micros(now), sqldb.Micros(now.Add(SessionIdle)), sqldb.Micros(in.ExpiresAt))
+			sqldb.Micros(now), sqldb.Micros(s.sessions.end(now, in.ExpiresAt)), sqldb.Micros(in.ExpiresAt))
 		return err
 	})
 	if err != nil {
@@ -108,12 +122,8 @@ func (s *Store) TouchSession(ctx context.Context, session Session, every time.Du
 	if now.Sub(session.SeenAt) < every {
 		return nil
 	}
-	idleEnd := now.Add(SessionIdle)
-	if idleEnd.After(session.ExpiresAt) {
-		idleEnd = session.ExpiresAt
-	}
 	_, err := s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = $2 WHERE id = $3 AND seen_at < $1 AND idle_expires_at > $1`,
-		sqldb.Micros(now), sqldb.Micros(idleEnd), session.ID)
+		sqldb.Micros(now), sqldb.Micros(s.sessions.end(now, session.ExpiresAt)), session.ID)
 	return err
 }
 

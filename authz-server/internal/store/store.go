@@ -25,8 +25,9 @@ var (
 
 // Store is the authorization server's database.
 type Store struct {
-	db  *sqldb.DB
-	now func() time.Time
+	db       *sqldb.DB
+	now      func() time.Time
+	sessions SessionLimits
 }
 
 // Open connects to databaseURL (see [sqldb.Open]) and brings the schema up to date. now is the clock that decides what has expired.
@@ -42,7 +43,7 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 	if err := db.Migrate(ctx, files); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Store{db: db, now: now}, nil
+	return &Store{db: db, now: now, sessions: SessionLimits{SessionIdle, SessionLifetime}}, nil
 }
 
 // Close waits for statements under way and closes the database.
