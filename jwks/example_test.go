@@ -1,0 +1,127 @@
+package jwks_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jwkstest"
+)
+
+// Protect an API: a key cache, a verifier, a guard, and a scope for each
+// route.
+func Example() {
+	tb := newExampleTB()
+	defer tb.end()
+	iss := jwkstest.NewIssuer(tb) // in earnest: your issuer
+	issuer, audience := iss.URL(), "https://api.example/notes"
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel() // ends the background refresh
+	cache, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: issuer})
+	if err != nil {
+		panic(err) // wrong configuration; an issuer that is down is no error
+	}
+	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: issuer, Audience: audience, Keys: cache})
+	if err != nil {
+		panic(err)
+	}
+	guard := jwks.NewGuard(verifier, jwks.GuardConfig{})
+	notes := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, _ := jwks.FromContext(r.Context())
+		fmt.Fprintf(w, "the notes of %s", claims.Subject)
+	})
+	api := guard.Middleware(jwks.RequireScope("notes:read")(notes))
+
+	for _, token := range []string{
+		iss.AccessToken(tb, jwkstest.Token{Subject: "mina", Audience: audience, Scope: "notes:read"}),
+		iss.AccessToken(tb, jwkstest.Token{Subject: "mina", Audience: audience, Scope: "notes:write"}),
+		iss.AccessToken(tb, jwkstest.Token{Subject: "mina", Audience: "https://api.example/other", Scope: "notes:read"}),
+	} {
+		r := httptest.NewRequest("GET", "/notes", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, r)
+		fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
+		fmt.Println(w.Header().Get("WWW-Authenticate"))
+	}
+	// Output:
+	// 200 the notes of mina
+	//
+	// 403 {"title":"Forbidden","status":403,"detail":"The access token does not have the scope that is needed."}
+	// Bearer error="insufficient_scope", error_description="The access token does not have the scope that is needed.", scope="notes:read"
+	// 401 {"title":"Unauthorized","status":401,"detail":"The access token is for another resource."}
+	// Bearer error="invalid_token", error_description="The access token is for another resource."
+}
+
+// Tell why a token is refused.
+func ExampleVerifier_Verify() {
+	tb := newExampleTB()
+	defer tb.end()
+	iss := jwkstest.NewIssuer(tb)
+	verifier := iss.Verifier(tb, "https://api.example/notes")
+
+	token := iss.AccessToken(tb, jwkstest.Token{Audience: "https://api.example/notes", Lifetime: -time.Minute})
+	claims, err := verifier.Verify(context.Background(), token)
+	switch {
+	case err == nil:
+		fmt.Println("welcome,", claims.Subject)
+	case errors.Is(err, jwks.ErrKeysUnavailable):
+		fmt.Println("nothing is known about the token; try again later")
+	case errors.Is(err, jwks.ErrExpired):
+		fmt.Println("get a new one")
+	default:
+		fmt.Println("forged, or for somebody else:", err)
+	}
+	// Output: get a new one
+}
+
+// A service that must not start before it can verify waits for the keys.
+func ExampleCache_Ready() {
+	tb := newExampleTB()
+	defer tb.end()
+	iss := jwkstest.NewIssuer(tb)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	cache, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: iss.URL(), MaxStale: time.Hour})
+	if err != nil {
+		panic(err)
+	}
+	waiting, stop := context.WithTimeout(ctx, 10*time.Second)
+	defer stop()
+	fmt.Println(cache.Ready(waiting))
+	// Output: <nil>
+}
+
+// With a framework that has its own handlers, use Authenticate and WriteError,
+// or Refuse.
+func ExampleGuard_Authenticate() {
+	tb := newExampleTB()
+	defer tb.end()
+	iss := jwkstest.NewIssuer(tb)
+	guard := jwks.NewGuard(iss.Verifier(tb, "https://api.example/notes"), jwks.GuardConfig{
+		ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource/notes",
+	})
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		claims, err := guard.Authenticate(r)
+		if err == nil {
+			err = claims.RequireScope("notes:read")
+		}
+		if err != nil {
+			guard.WriteError(w, r, err)
+			return
+		}
+		fmt.Fprintln(w, "hello", claims.Subject)
+	}
+
+	w := httptest.NewRecorder()
+	handle(w, httptest.NewRequest("GET", "/notes", nil))
+	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
+	// Output: 401 Bearer resource_metadata="https://api.example/.well-known/oauth-protected-resource/notes"
+}
