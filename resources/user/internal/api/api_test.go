@@ -1,0 +1,448 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+	"github.com/maru-auth/maru/jwks/jwkstest"
+	"github.com/maru-auth/maru/resources/user/internal/store"
+)
+
+const audience = "https://api.example/user"
+
+// fixture is the interface without a server of its own.
+type fixture struct {
+	handler http.Handler
+	issuer  *jwkstest.Issuer
+	store   *store.Store
+	metrics *prometheus.Registry
+	log     *bytes.Buffer
+	now     *atomic.Int64 // seconds since the epoch, by userinfo's clock
+}
+
+func newFixture(t *testing.T) fixture {
+	t.Helper()
+	f := fixture{issuer: jwkstest.NewIssuer(t), metrics: prometheus.NewRegistry(), log: new(bytes.Buffer), now: new(atomic.Int64)}
+	var err error
+	if f.store, err = store.Open(t.Context(), sqldbtest.SQLite(t), time.Now); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.store.Close() })
+	f.handler, err = New(Config{Issuer: f.issuer.URL(), Audience: audience, Store: f.store, Verifier: f.issuer.Verifier(t, audience),
+		Log:     slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Metrics: f.metrics, Now: func() time.Time { return time.Unix(f.now.Load(), 0) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f fixture) get(path, token string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	return w
+}
+
+func TestRefusedTokensAreCountedAndNeverLogged(t *testing.T) {
+	f := newFixture(t)
+	bad := f.issuer.BadTokens(audience, jwkstest.Token{Scope: "user:read"})
+	want := map[string]float64{"no_token": 1, "client_token": 1, "insufficient_scope": 1}
+	f.get("/v1/me", "")
+	f.get("/v1/me", f.issuer.ClientToken(t, jwkstest.Token{Audience: audience, Scope: "user:read"}))
+	f.get("/v1/me", f.issuer.AccessToken(t, jwkstest.Token{Audience: audience}))
+	for _, b := range bad {
+		f.get("/v1/me", b.Token)
+		want[refusalReason(b.Want)]++
+		if strings.Contains(f.log.String(), b.Token[:min(len(b.Token), 40)]) {
+			t.Fatalf("the token that is %s is in the log", b.Name)
+		}
+	}
+	families, err := f.metrics.Gather()
+	if err != nil || len(families) != 1 || families[0].GetName() != "tokens_refused_total" {
+		t.Fatal(families, err)
+	}
+	counted := families[0].GetMetric()
+	if len(counted) != len(refusalReasons) {
+		t.Errorf("%d reasons are counted, want all %d from the start and no other", len(counted), len(refusalReasons))
+	}
+	for _, metric := range counted {
+		reason := metric.GetLabel()[0].GetValue()
+		if got := metric.GetCounter().GetValue(); got != want[reason] {
+			t.Errorf("%s: %v, want %v", reason, got, want[reason])
+		}
+	}
+}
+
+// A new sentinel of jwks would be counted as "other" until it has a label.
+func TestEveryReasonHasALabelOfItsOwn(t *testing.T) {
+	labels := make(map[string]bool)
+	for _, r := range refusalReasons {
+		if labels[r.label] || refusalReason(fmt.Errorf("wrapped: %w", r.err)) != r.label {
+			t.Errorf("%s", r.label)
+		}
+		labels[r.label] = true
+	}
+	if got := refusalReason(errors.New("something else")); got != "other" {
+		t.Error(got)
+	}
+}
+
+func TestAFailingDatabaseIsAGeneric500AndAFullLineInTheLog(t *testing.T) {
+	f := newFixture(t)
+	if err := f.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w := f.get("/v1/me", f.issuer.AccessToken(t, jwkstest.Token{Subject: "person-7", Audience: audience, Scope: "user:read"}))
+	if w.Code != http.StatusInternalServerError || w.Header().Get("Content-Type") != "application/problem+json" || strings.Contains(w.Body.String(), "closed") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if log := f.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "closed") || strings.Contains(log, "person-7") {
+		t.Errorf("the log: %s", log)
+	}
+}
+
+func TestAfterAFailureTheIssuerIsLeftAloneForAWhile(t *testing.T) {
+	f := newFixture(t)
+	var asked, broken atomic.Int64
+	broken.Store(1)
+	f.issuer.Handle("/oauth2/userinfo", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		if broken.Load() == 1 {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"sub": "a", "name": "A"}`)
+	}))
+	token := f.issuer.AccessToken(t, jwkstest.Token{Subject: "a", Audience: audience, Scope: "openid user:read"})
+	check := func(wantName string, wantAsked int64) {
+		t.Helper()
+		if w := f.get("/v1/me", token); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"display_name":"`+wantName+`"`) || asked.Load() != wantAsked {
+			t.Errorf("%d %s, asked %d times, want %d", w.Code, w.Body, asked.Load(), wantAsked)
+		}
+	}
+	check("", 1)
+	broken.Store(0)
+	check("", 1)
+	f.now.Add(29)
+	check("", 1)
+	f.now.Add(1)
+	check("A", 2)
+	check("A", 2)
+}
+
+func TestATokenThatUserinfoRefusesHoldsUpNobodyElse(t *testing.T) {
+	f := newFixture(t)
+	mint := func(subject string) string {
+		return f.issuer.AccessToken(t, jwkstest.Token{Subject: subject, Audience: audience, Scope: "openid user:read"})
+	}
+	refused := mint("a")
+	f.issuer.Handle("/oauth2/userinfo", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "Bearer "+refused {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"sub": "b", "name": "B"}`)
+	}))
+	if w := f.get("/v1/me", refused); w.Code != http.StatusOK {
+		t.Error(w.Code)
+	}
+	if w := f.get("/v1/me", mint("b")); !strings.Contains(w.Body.String(), `"display_name":"B"`) {
+		t.Error(w.Body)
+	}
+}
+
+func TestWhereTheMetadataIs(t *testing.T) {
+	for audience, want := range map[string]string{
+		"http://localhost:8000/user":    "http://localhost:8000/.well-known/oauth-protected-resource/user",
+		"https://api.example":           "https://api.example/.well-known/oauth-protected-resource",
+		"https://api.example/":          "https://api.example/.well-known/oauth-protected-resource",
+		"https://api.example:8443/a/b/": "https://api.example:8443/.well-known/oauth-protected-resource/a/b",
+	} {
+		r, err := newResource("https://auth.example", audience)
+		if err != nil || r.metadataURL != want {
+			t.Errorf("%s: %s %v, want %s", audience, r.metadataURL, err, want)
+		}
+	}
+	for _, wrong := range []string{"", "user", "localhost:8000", "ftp://a.example", "https://", "https://u:p@a.example", "https://a.example?x", "https://a.example/#f", "https://a.example/?"} {
+		if _, err := newResource("https://auth.example", wrong); err == nil {
+			t.Errorf("the audience %q was accepted", wrong)
+		}
+		if _, err := newResource(wrong, "https://api.example"); err == nil {
+			t.Errorf("the issuer %q was accepted", wrong)
+		}
+	}
+}
+
+func TestDiscoveryMustBeTheIssuersAndSendTokensNowhereElse(t *testing.T) {
+	document := func(issuer, endpoint string) []byte {
+		return fmt.Appendf(nil, `{"issuer": %q, "userinfo_endpoint": %q}`, issuer, endpoint)
+	}
+	const issuer = "https://auth.example"
+	if got, err := parseDiscovery(document(issuer, "https://auth.example/me"), issuer); err != nil || got != "https://auth.example/me" {
+		t.Error(got, err)
+	}
+	for name, body := range map[string][]byte{
+		"another issuer":  document("https://other.example", "https://auth.example/me"),
+		"not encrypted":   document(issuer, "http://auth.example/me"),
+		"no endpoint":     document(issuer, ""),
+		"another scheme":  document(issuer, "file:///etc/passwd"),
+		"not absolute":    document(issuer, "/me"),
+		"with a password": document(issuer, "https://u:p@auth.example/me"),
+		"not JSON":        []byte("<html>"),
+	} {
+		if got, err := parseDiscovery(body, issuer); err == nil {
+			t.Errorf("%s: %s was accepted", name, got)
+		}
+	}
+}
+
+func TestEntityTags(t *testing.T) {
+	for header, want := range map[string]string{
+		`"a"`: `a`, ` "a" `: `a`, `"a", "b"`: `a b`, `"a","b"`: `a b`, `W/"a"`: `~a`, `"a,b"`: `a,b`, `""`: ``, `,, "a" ,`: `a`, "\"a\"\t,\"é\"": `a é`,
+	} {
+		list, anything, err := parseTags(header)
+		var got []string
+		for _, tag := range list {
+			if tag.weak {
+				tag.opaque = "~" + tag.opaque
+			}
+			got = append(got, tag.opaque)
+		}
+		if err != nil || anything || strings.Join(got, " ") != want {
+			t.Errorf("%s: %q %v %v, want %s", header, got, anything, err, want)
+		}
+	}
+	if list, anything, err := parseTags(" * "); err != nil || !anything || list != nil {
+		t.Error(list, anything, err)
+	}
+	for _, header := range []string{"", " ", ",", "a", `"a`, `a"`, `"a" "b"`, `"a"b`, `w/"a"`, `W/ "a"`, `W/a`, `*, "a"`, `"a", *`, `"a b"`, "\"a\x00\"", `'a'`, strings.Repeat(`"a",`, 11)} {
+		if list, anything, err := parseTags(header); err == nil {
+			t.Errorf("%q was read as %v %v", header, list, anything)
+		}
+	}
+}
+
+func TestTexts(t *testing.T) {
+	syllables := strings.Repeat("가", 80)
+	decomposed := strings.Repeat("\u1100\u1161", 80) // as some keyboards send it
+	for _, tc := range []struct {
+		name     string
+		clean    func(string) (string, error)
+		in, want string // an empty want: refused, but for texts that may be empty
+	}{
+		{"display name", displayName, "  Jisu Kim\n", "Jisu Kim"},
+		{"display name", displayName, syllables, syllables},
+		{"display name", displayName, decomposed, syllables},
+		{"display name", displayName, syllables + "가", ""},
+		{"display name", displayName, "👩‍👩‍👧", "👩‍👩‍👧"},
+		{"display name", displayName, "a\nb", ""},
+		{"display name", displayName, "a\u2028b", ""},
+		{"display name", displayName, "admin\u202egnp.exe", ""},
+		{"display name", displayName, "\u3164\u3164", ""},
+		{"display name", displayName, "\u200b\u200d", ""},
+		{"display name", displayName, "\u0301", ""},
+		{"bio", bio, " one\r\n\ttwo ", "one\n\ttwo"},
+		{"bio", bio, "bell\a", ""},
+		{"bio", bio, "a\rb", ""},
+		{"bio", bio, strings.Repeat("가", 501), ""},
+		{"URL", webURL, " https://a.example ", "https://a.example"},
+		{"URL", webURL, "https://A.Example:8443/B?c=d#e", "https://a.example:8443/B?c=d#e"},
+		{"URL", webURL, "https://한글.kr/한글?q=한글", "https://xn--bj0bj06e.kr/%ED%95%9C%EA%B8%80?q=한글"},
+		{"URL", webURL, "javascript:alert(1)", ""},
+		{"URL", webURL, "JaVaScRiPt://a.example/%0aalert(1)", ""},
+		{"URL", webURL, "data:text/html,x", ""},
+		{"URL", webURL, "//a.example", ""},
+		{"URL", webURL, "https:a.example", ""},
+		{"URL", webURL, "https:///path", ""},
+		{"URL", webURL, "https://:80/", ""},
+		{"URL", webURL, "https://user@a.example/", ""},
+		{"URL", webURL, "https://a.example\\@b.example", ""},
+		{"URL", webURL, "https://a.example/\u202ex", ""},
+		{"URL", webURL, "https://a b.example/", ""},
+		{"URL", webURL, "https://[fe80::1%25eth0]/", ""},
+		{"URL", webURL, "https://a_b.example:x/", ""},
+		{"URL", webURL, "https://a.example/" + strings.Repeat("x", 483), ""},
+		{"locale", locale, "KO-kr", "ko-KR"},
+		{"locale", locale, "zh-Hant-TW", "zh-Hant-TW"},
+		{"locale", locale, "korean", ""},
+		{"locale", locale, "ko;q=1", ""},
+		{"locale", locale, "x" + strings.Repeat("-a", 50), ""},
+		{"time zone", timeZone, "Asia/Seoul", "Asia/Seoul"},
+		{"time zone", timeZone, "UTC", "UTC"},
+		{"time zone", timeZone, "Etc/GMT+9", "Etc/GMT+9"},
+		{"time zone", timeZone, "Local", ""},
+		{"time zone", timeZone, "posix/Asia/Seoul", ""},
+		{"time zone", timeZone, "/etc/localtime", ""},
+		{"time zone", timeZone, "Asia/../Asia/Seoul", ""},
+		{"time zone", timeZone, "Asia/Seoul\x00", ""},
+		{"time zone", timeZone, "Asia", ""},
+	} {
+		got, err := tc.clean(tc.in)
+		if got != tc.want || (err == nil) != (tc.want != "") {
+			t.Errorf("%s %q: %q %v, want %q", tc.name, tc.in, got, err, tc.want)
+		}
+	}
+	for _, clean := range []func(string) (string, error){bio, webURL, locale, timeZone} {
+		if got, err := clean(""); got != "" || err != nil {
+			t.Errorf("an empty text: %q %v", got, err)
+		}
+	}
+}
+
+func TestTagsCountOnceWhateverTheirCase(t *testing.T) {
+	got, err := tags([]string{"Straße", "STRASSE", " é ", "e\u0301", "Go", "go"})
+	if err != nil || strings.Join(got, " ") != "Straße é Go" {
+		t.Errorf("%q %v", got, err)
+	}
+	many := make([]string, 60)
+	for i := range many {
+		many[i] = fmt.Sprint("tag ", i/2)
+	}
+	if got, err := tags(many); err != nil || len(got) != 30 {
+		t.Errorf("30 tags, each twice: %d %v", len(got), err)
+	}
+	if _, err := tags(append(many, "one more")); err == nil {
+		t.Error("31 tags were accepted")
+	}
+}
+
+func FuzzEntityTags(f *testing.F) {
+	for _, seed := range []string{`"a"`, `W/"a", "b"`, `*`, `"`, `,`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		list, anything, err := parseTags(header)
+		if err != nil {
+			return
+		}
+		if anything != (len(list) == 0) || len(list) > maxTags {
+			t.Fatalf("%q: %v %v", header, list, anything)
+		}
+		var again []string // what was read, written as it should be, reads as the same
+		for _, tag := range list {
+			text := etag(tag.opaque)
+			if tag.weak {
+				text = "W/" + text
+			}
+			again = append(again, text)
+		}
+		if !anything {
+			if reread, _, err := parseTags(strings.Join(again, ", ")); err != nil || fmt.Sprint(reread) != fmt.Sprint(list) {
+				t.Fatalf("%q: %v, then %v %v", header, list, reread, err)
+			}
+		}
+	})
+}
+
+func FuzzTexts(f *testing.F) {
+	for _, seed := range []string{"지수", "\u1100\u1161", "a\r\nb", "https://한글.kr/", "http://[::1]:80", "ko-KR", "Asia/Seoul", "\x00", "\u202e"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for name, clean := range map[string]func(string) (string, error){"display name": displayName, "bio": bio, "URL": webURL, "locale": locale, "time zone": timeZone} {
+			kept, err := clean(text)
+			if err != nil {
+				if kept != "" {
+					t.Fatalf("%s: %q came with the error", name, kept)
+				}
+				continue
+			}
+			// What is kept is clean: sent again, it stays as it is.
+			if again, err := clean(kept); err != nil || again != kept {
+				t.Fatalf("%s: %q became %q, and then %q: %v", name, text, kept, again, err)
+			}
+			if strings.ContainsRune(kept, 0) {
+				t.Fatalf("%s: a NUL is left in %q", name, kept)
+			}
+			if name == "URL" && kept != "" {
+				if u, err := url.Parse(kept); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.ContainsAny(u.Host, "@\\/ ") {
+					t.Fatalf("%q became %q: %v", text, kept, err)
+				}
+			}
+		}
+	})
+}
+
+func FuzzUserinfo(f *testing.F) {
+	f.Add([]byte(`{"sub": "a", "name": "A", "picture": "https://a.example/", "website": 7}`))
+	f.Add([]byte(`{"sub": "a", "name": "\u202e\u3164"}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		patch, err := parseUserinfo(body, "a")
+		if err != nil {
+			return
+		}
+		// Whatever the issuer says, a profile holds only what its person could have written.
+		for _, field := range []struct {
+			text  *string
+			clean func(string) (string, error)
+		}{{patch.DisplayName, displayName}, {patch.AvatarURL, webURL}, {patch.Website, webURL}} {
+			if field.text == nil {
+				continue
+			}
+			if kept, err := field.clean(*field.text); err != nil || kept != *field.text {
+				t.Fatalf("%q was taken: %v", *field.text, err)
+			}
+		}
+	})
+}
+
+func FuzzDiscovery(f *testing.F) {
+	f.Add([]byte(`{"issuer": "https://auth.example", "userinfo_endpoint": "https://auth.example/me"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		endpoint, err := parseDiscovery(body, "https://auth.example")
+		if err != nil {
+			return
+		}
+		if u, err := url.Parse(endpoint); err != nil || u.Scheme != "https" || u.Host == "" {
+			t.Fatalf("a token would go to %q", endpoint)
+		}
+	})
+}
+
+func FuzzPatchBody(f *testing.F) {
+	f.Add([]byte(`{"display_name": "A", "bio": null}`))
+	f.Add([]byte(`{"bio": "\ud800", "website": "https://a.example"}`))
+	f.Add([]byte(`[[[[`))
+	issuer := jwkstest.NewIssuer(f)
+	people, err := store.Open(f.Context(), sqldbtest.SQLite(f), time.Now)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { people.Close() })
+	handler, err := New(Config{Issuer: issuer.URL(), Audience: audience, Store: people, Verifier: issuer.Verifier(f, audience), Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	token := issuer.AccessToken(f, jwkstest.Token{Audience: audience, Scope: "user:write", Lifetime: 24 * time.Hour})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := httptest.NewRequest(http.MethodPatch, "/v1/me", bytes.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("If-Match", "*")
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		switch w.Code {
+		case http.StatusOK, http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge:
+		default:
+			t.Fatalf("%q: %d %s", body, w.Code, w.Body)
+		}
+	})
+}

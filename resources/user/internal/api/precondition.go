@@ -1,0 +1,91 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/maru-auth/maru/resources/user/internal/store"
+)
+
+// maxTags is how many entity tags a precondition may name: clients send one.
+const maxTags = 10
+
+// etag is the strong entity tag of a version.
+func etag(version string) string { return `"` + version + `"` }
+
+// ifMatch reads the If-Match of a change (RFC 9110 §13.1.1). Without one it is a problem with status 428 (RFC 6585 §3).
+func ifMatch(header string) (store.Match, error) {
+	if header == "" {
+		return store.Match{}, &Problem{Status: http.StatusPreconditionRequired, Detail: "Send the ETag of what you read in If-Match, so that nobody's change is lost."}
+	}
+	tags, anything, err := parseTags(header)
+	if err != nil {
+		return store.Match{}, &Problem{Status: http.StatusBadRequest, Detail: "If-Match " + err.Error()}
+	}
+	match := store.Match{Any: anything}
+	for _, tag := range tags {
+		if !tag.weak { // a weak tag never matches strongly (RFC 9110 §8.8.3.2)
+			match.Versions = append(match.Versions, tag.opaque)
+		}
+	}
+	return match, nil
+}
+
+// unchanged tells whether an If-None-Match names the version, so that a read is answered with 304 (RFC 9110 §13.1.2).
+// One that is malformed names nothing.
+func unchanged(header, version string) bool {
+	tags, anything, err := parseTags(header)
+	if err != nil || header == "" {
+		return false
+	}
+	for _, tag := range tags {
+		if tag.opaque == version {
+			return true
+		}
+	}
+	return anything
+}
+
+type entityTag struct {
+	opaque string // what stands between the quotes
+	weak   bool
+}
+
+var errTags = errors.New(`must be * or a list of at most 10 entity tags as ETag gives them, with their quotes, such as "abc"`)
+
+// parseTags reads "*" or a list of entity tags (RFC 9110 §8.8.3, and §5.6.1 for empty elements).
+func parseTags(header string) (tags []entityTag, anything bool, err error) {
+	const space = " \t"
+	rest := strings.Trim(header, space)
+	if rest == "*" {
+		return nil, true, nil
+	}
+	for rest != "" {
+		if rest[0] == ',' {
+			rest = strings.TrimLeft(rest[1:], space)
+			continue
+		}
+		var tag entityTag
+		var ok bool
+		rest, tag.weak = strings.CutPrefix(rest, "W/")
+		rest, ok = strings.CutPrefix(rest, `"`)
+		if !ok {
+			return nil, false, errTags
+		}
+		end := strings.IndexByte(rest, '"')
+		if end < 0 || strings.ContainsFunc(rest[:end], func(c rune) bool { return c <= ' ' || c == 0x7f }) || len(tags) == maxTags {
+			return nil, false, errTags
+		}
+		tag.opaque = rest[:end]
+		tags = append(tags, tag)
+		rest = strings.TrimLeft(rest[end+1:], space)
+		if rest != "" && rest[0] != ',' {
+			return nil, false, errTags
+		}
+	}
+	if len(tags) == 0 {
+		return nil, false, errTags
+	}
+	return tags, false, nil
+}

@@ -1,0 +1,95 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// Problem is an error as RFC 9457 writes it, in the form that all services share.
+type Problem httpd.Problem
+
+var (
+	_ huma.StatusError       = (*Problem)(nil)
+	_ huma.ContentTypeFilter = (*Problem)(nil)
+	_ huma.SchemaTransformer = (*Problem)(nil)
+)
+
+// huma keeps these for the whole process, which has this one interface.
+func init() {
+	huma.NewError = newProblem
+	huma.ValidateStrictCasing = true // "Bio" is not "bio"
+	huma.DefaultArrayNullable = false
+}
+
+func (p *Problem) Error() string { return http.StatusText(p.Status) + ": " + p.Detail }
+
+// GetStatus is the HTTP status, for huma.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is the media type, for huma.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// TransformSchema adds to the schema what the members mean.
+func (p *Problem) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	s.Description = "An error (RFC 9457)."
+	s.AdditionalProperties = true
+	for name, description := range map[string]string{
+		"type":       "URI of the kind of problem; absent: none but what the status says.",
+		"title":      "The status in words.",
+		"status":     "The HTTP status.",
+		"detail":     "What to do about it, for developers. It may change: do not parse it.",
+		"request_id": "The id under which the service's log has the request.",
+		"errors":     "What is wrong with the request, place by place.",
+	} {
+		s.Properties[name].Description = description
+	}
+	return s
+}
+
+// invalid is the problem of a value that is not allowed. Location is such as "body.bio".
+func invalid(location string, err error) *Problem {
+	return &Problem{Status: http.StatusUnprocessableEntity, Detail: "The request is not valid.",
+		Errors: []httpd.ProblemField{{Location: location, Message: err.Error()}}}
+}
+
+// newProblem makes a Problem of what huma finds wrong, without the values that huma would repeat.
+func newProblem(status int, message string, errs ...error) huma.StatusError {
+	p := &Problem{Status: status, Title: http.StatusText(status)}
+	switch {
+	case status >= http.StatusInternalServerError || status == 0: // 0: huma asks for the form
+		return p
+	case status == http.StatusRequestEntityTooLarge:
+		p.Detail = "The request body is too large."
+		return p
+	case status == http.StatusBadRequest:
+		p.Detail = "The body must be JSON in UTF-8." // the only reason for which huma says 400
+		return p
+	case status == http.StatusUnprocessableEntity:
+		message = "The request is not valid."
+	}
+	p.Detail = message
+	for _, err := range errs {
+		var detail huma.ErrorDetailer
+		if errors.As(err, &detail) {
+			d := detail.ErrorDetail()
+			p.Errors = append(p.Errors, httpd.ProblemField{Location: d.Location, Message: d.Message})
+		}
+	}
+	return p
+}
+
+// addRequestID completes a problem on its way out. It is a huma.Transformer.
+func addRequestID(ctx huma.Context, _ string, v any) (any, error) {
+	if p, ok := v.(*Problem); ok {
+		if p.Title == "" {
+			p.Title = http.StatusText(p.Status)
+		}
+		p.RequestID = httpd.RequestID(ctx.Context())
+		ctx.SetHeader("Cache-Control", "no-store")
+	}
+	return v, nil
+}

@@ -1,0 +1,167 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+	_ "time/tzdata" // time zones, also where the machine has none
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/norm"
+)
+
+// The limits of what people write, in code points.
+const (
+	maxDisplayName = 80
+	maxBio         = 500
+	maxURL         = 500
+	maxTag         = 30
+	maxInterests   = 30
+)
+
+var (
+	errControl   = errors.New("must not contain control characters")
+	errInvisible = errors.New("must contain a character that can be seen")
+)
+
+// displayName returns the text as it is kept, or an error that says what is wrong with it.
+func displayName(text string) (string, error) { return line(text, maxDisplayName) }
+
+// line cleans a text of one line that must say something.
+func line(text string, most int) (string, error) {
+	text = strings.TrimSpace(norm.NFC.String(text))
+	switch n := utf8.RuneCountInString(text); {
+	case n == 0 || n > most:
+		return "", fmt.Errorf("must be 1 to %d characters long", most)
+	case strings.ContainsFunc(text, misleading):
+		return "", errControl
+	case !strings.ContainsFunc(text, visible):
+		return "", errInvisible
+	}
+	return text, nil
+}
+
+// misleading tells whether r, in a line, could break it or make what follows look like something else (Unicode TR 36 §2.6).
+func misleading(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}
+
+// visible tells whether r leaves a mark: some letters do not, U+3164 HANGUL FILLER for one.
+func visible(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+}
+
+// bio returns the text as it is kept, with \n between its lines. Empty is allowed.
+func bio(text string) (string, error) {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	text = strings.TrimSpace(norm.NFC.String(text))
+	if utf8.RuneCountInString(text) > maxBio {
+		return "", fmt.Errorf("must be at most %d characters long", maxBio)
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && r != '\t' && misleading(r) }) {
+		return "", errControl
+	}
+	return text, nil
+}
+
+var errURL = fmt.Errorf("must be an http or https URL of at most %d characters, such as https://name.example/", maxURL)
+
+// webURL returns the URL as it is kept: escaped, its host in ASCII, so that it can stand in a page. Empty is allowed.
+func webURL(text string) (string, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return "", nil
+	}
+	if utf8.RuneCountInString(text) > maxURL || strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || misleading(r) }) {
+		return "", errURL
+	}
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Opaque != "" || u.User != nil || u.Hostname() == "" {
+		return "", errURL
+	}
+	if u.Host, err = asciiHost(u); err != nil {
+		return "", errURL
+	}
+	text = u.String()
+	if len(text) > maxURL {
+		return "", errURL
+	}
+	return text, nil
+}
+
+// asciiHost returns the host and port of u, internationalized names in their ASCII form (RFC 5891).
+func asciiHost(u *url.URL) (string, error) {
+	host := u.Hostname()
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if addr.Zone() != "" {
+			return "", errURL // a zone means something on one machine only
+		}
+		return strings.ToLower(u.Host), nil
+	}
+	host, err := idna.Lookup.ToASCII(host)
+	if err != nil {
+		return "", err
+	}
+	if port := u.Port(); port != "" {
+		host += ":" + port
+	}
+	return host, nil
+}
+
+// tags returns the tags as they are kept: clean, each once whatever its case, in their order.
+func tags(texts []string) ([]string, error) {
+	kept, seen := []string{}, make(map[string]bool)
+	for i, text := range texts {
+		tag, err := line(text, maxTag)
+		if err != nil {
+			return nil, invalid(fmt.Sprintf("body.tags[%d]", i), err)
+		}
+		// A Caser keeps state: one for each use.
+		if key := cases.Fold().String(tag); !seen[key] {
+			seen[key] = true
+			kept = append(kept, tag)
+		}
+	}
+	if len(kept) > maxInterests {
+		return nil, invalid("body.tags", fmt.Errorf("must be at most %d", maxInterests))
+	}
+	return kept, nil
+}
+
+// locale returns a BCP 47 tag in its canonical form. Empty is allowed.
+func locale(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	const longest = 35 // RFC 5646 §4.4.1
+	if len(text) <= longest {
+		if tag, err := language.Parse(text); err == nil && len(tag.String()) <= longest {
+			return tag.String(), nil
+		}
+	}
+	return "", errors.New("must be a language tag (BCP 47) such as ko or en-GB, or empty")
+}
+
+// zoneName is the form of names in the IANA database. It keeps LoadLocation from looking elsewhere in the file system.
+var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]{0,31}(/[A-Z][A-Za-z0-9_+-]{0,31}){0,2}$`)
+
+// timeZone checks that the text names a time zone of the IANA database. Empty is allowed.
+func timeZone(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	if zoneName.MatchString(text) && text != "Local" {
+		if _, err := time.LoadLocation(text); err == nil {
+			return text, nil
+		}
+	}
+	return "", errors.New("must be the name of a time zone (IANA) such as Asia/Seoul, or empty")
+}

@@ -1,0 +1,125 @@
+// Command user is the user service: profiles, settings and interests of the people who log in at the issuer.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/resources/user/internal/api"
+	"github.com/maru-auth/maru/resources/user/internal/store"
+)
+
+type commands struct {
+	Serve   config         `cmd:"" default:"withargs" help:"Serve (the default)."`
+	Openapi openAPICommand `cmd:"" help:"Print the OpenAPI document of the service and exit."`
+}
+
+// config is what serving needs.
+type config struct {
+	httpd.Config `embed:""`
+	DatabaseURL  string `help:"Database: sqlite:PATH or postgres://…" default:"sqlite:data/user.db"`
+	Issuer       string `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
+	JWKSURL      string `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
+	Audience     string `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
+
+	serving func(net.Addr) // told the address once the service listens; nil: nobody wants to know
+}
+
+type openAPICommand struct {
+	Issuer   string `help:"Issuer of the access tokens." default:"http://localhost:9000"`
+	Audience string `help:"The service's public address." default:"http://localhost:8000/user"`
+}
+
+// Run prints the document.
+func (c *openAPICommand) Run() error {
+	document, err := api.Document(c.Issuer, c.Audience)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(document)
+	return err
+}
+
+// Run serves until the program is told to stop.
+func (c *config) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, *c)
+}
+
+func main() {
+	var cli commands
+	parsed := kong.Parse(&cli, options()...)
+	if err := parsed.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "user:", err)
+		os.Exit(1)
+	}
+}
+
+func options() []kong.Option {
+	return []kong.Option{
+		kong.Name("user"),
+		kong.Description("Maru's user service. Every setting is a flag, or an environment variable of the same name with the prefix USER_."),
+		kong.DefaultEnvars("USER"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.PostBuild(func(k *kong.Kong) error { return setDefault(k, "listen", "127.0.0.1:9200") }),
+	}
+}
+
+// setDefault gives a default to a flag of serve that is declared for all services alike.
+func setDefault(k *kong.Kong, name, value string) error {
+	for _, command := range k.Model.Children {
+		for _, flag := range command.Flags {
+			if flag.Name == name {
+				flag.Default, flag.HasDefault, flag.PlaceHolder = value, true, value
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("there is no flag --%s", name)
+}
+
+// run serves until ctx ends. The issuer need not be there.
+func run(ctx context.Context, cfg config) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the key cache too
+	log := cfg.Logger()
+
+	opening, opened := context.WithTimeout(ctx, 30*time.Second)
+	defer opened()
+	people, err := store.Open(opening, cfg.DatabaseURL, time.Now)
+	if err != nil {
+		return fmt.Errorf("setting --database-url: %w", err)
+	}
+	defer func() { err = errors.Join(err, people.Close()) }()
+	if warning := people.Warning(); warning != "" {
+		log.Warn(warning)
+	}
+
+	keys, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: cfg.Issuer, JWKSURL: cfg.JWKSURL, Log: log})
+	if err != nil {
+		return err
+	}
+	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: cfg.Issuer, Audience: cfg.Audience, Keys: keys})
+	if err != nil {
+		return err
+	}
+	metrics := prometheus.NewRegistry()
+	handler, err := api.New(api.Config{Issuer: cfg.Issuer, Audience: cfg.Audience, Store: people, Verifier: verifier, Log: log, Metrics: metrics})
+	if err != nil {
+		return err
+	}
+	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: people.Ping, Metrics: metrics, Serving: cfg.serving}
+	return server.Run(ctx)
+}
