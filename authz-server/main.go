@@ -40,6 +40,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" default:"1" help:"Serve (what happens without a command)."`
 	Client  clientCommands `cmd:"" help:"Manage OAuth clients."`
 	Keys    keysCommands   `cmd:"" help:"Manage signing keys."`
+	User    userCommands   `cmd:"" help:"Manage people's accounts."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

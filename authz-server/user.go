@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+type userCommands struct {
+	Create  userCreate  `cmd:"" help:"Make an account."`
+	List    userList    `cmd:"" help:"List the accounts."`
+	Disable userDisable `cmd:"" help:"Close an account: its sessions end, and all that it allowed applications is revoked."`
+	Enable  userEnable  `cmd:"" help:"Open a closed account again."`
+	SetRole userSetRole `cmd:"" help:"Replace the roles of an account. Tokens that were issued before keep the old ones until they expire."`
+}
+
+type userCreate struct {
+	Email         string   `required:"" help:"E-mail address to log in with." env:"-" placeholder:"ADDRESS"`
+	Name          string   `required:"" help:"What the person is called." env:"-"`
+	PasswordStdin bool     `required:"" help:"Read the password, one line, from standard input." env:"-"`
+	Role          []string `help:"Give it a role, such as moderator. Can be repeated." env:"-" placeholder:"ROLE"`
+	EmailVerified bool     `help:"Note that the address is known to be the person's." env:"-"`
+	IfMissing     bool     `help:"Do nothing, successfully, when there is an account with this address." env:"-"`
+}
+
+func (cmd userCreate) Run(ctx context.Context, p *program) error {
+	email, err := login.CleanEmail(cmd.Email)
+	if err != nil {
+		return fmt.Errorf("--email: %w", err)
+	}
+	name, err := login.CleanName(cmd.Name)
+	if err != nil {
+		return fmt.Errorf("--name: %w", err)
+	}
+	roles, err := checkRoles(cmd.Role)
+	if err != nil {
+		return fmt.Errorf("--role: %w", err)
+	}
+	password, err := readPassword(p.in)
+	if err != nil {
+		return err
+	}
+	if problem := login.Weakness(password, email, name); problem != "" {
+		return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
+	}
+	return p.withStore(ctx, func(s *store.Store) error {
+		user, err := s.CreateUser(ctx, store.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: roles, PasswordHash: login.HashPassword(password)})
+		if errors.Is(err, store.ErrExists) {
+			if cmd.IfMissing {
+				_, err := fmt.Fprintf(p.out, "%s has an account already\n", email)
+				return err
+			}
+			return fmt.Errorf("%s has an account already (--if-missing makes that no error)", email)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "created %s for %s\n", user.ID, email)
+		return err
+	})
+}
+
+// maxPasswordLine is how much of standard input is read for a password, in bytes.
+const maxPasswordLine = 1 << 10
+
+// readPassword reads one line without its end.
+func readPassword(in io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(in, maxPasswordLine)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the password from standard input: %w", err)
+	}
+	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+	if line == "" {
+		return "", errors.New("standard input has no password: write it there on one line")
+	}
+	return line, nil
+}
+
+var role = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+
+func checkRoles(roles []string) ([]string, error) {
+	for _, one := range roles {
+		if !role.MatchString(one) {
+			return nil, fmt.Errorf("%q is no role: up to 32 small letters, digits, - and _, a letter first", one)
+		}
+	}
+	return roles, nil
+}
+
+// listedUser is an account as `user list` prints it.
+type listedUser struct {
+	ID        string    `json:"id"`
+	Email     string    `json:"email"`
+	Name      string    `json:"name"`
+	Roles     []string  `json:"roles"`
+	Disabled  bool      `json:"disabled"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+type userList struct {
+	Format string `help:"text or json (one account a line)." enum:"text,json" default:"text" env:"-"`
+}
+
+func (cmd userList) Run(ctx context.Context, p *program) error {
+	const batch = 500
+	return p.withStore(ctx, func(s *store.Store) error {
+		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		if cmd.Format == "text" {
+			fmt.Fprintln(table, "ID\tEMAIL\tNAME\tROLES\tSTATE\tCREATED") //nolint:errcheck // Flush tells
+		}
+		for after := ""; ; {
+			users, err := s.Users(ctx, after, batch)
+			if err != nil {
+				return err
+			}
+			for _, user := range users {
+				after = user.Email
+				if cmd.Format == "json" {
+					if err := json.NewEncoder(p.out).Encode(listedUser{user.ID, user.Email, user.Name, append([]string{}, user.Roles...), user.Disabled, user.CreatedAt}); err != nil {
+						return err
+					}
+					continue
+				}
+				state := "open"
+				if user.Disabled {
+					state = "disabled"
+				}
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", user.ID, user.Email, user.Name, strings.Join(user.Roles, " "), state, user.CreatedAt.Format(time.RFC3339)) //nolint:errcheck // Flush tells
+			}
+			if len(users) < batch {
+				return table.Flush()
+			}
+		}
+	})
+}
+
+// account is the argument that names one account.
+type account struct {
+	Account string `arg:"" help:"Its e-mail address or id."`
+}
+
+// with runs f for the account that the argument names.
+func (a account) with(ctx context.Context, p *program, f func(s *store.Store, user store.User) error) error {
+	return p.withStore(ctx, func(s *store.Store) error {
+		find := s.User
+		if strings.Contains(a.Account, "@") {
+			find = s.UserByEmail
+		}
+		user, err := find(ctx, a.Account)
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("there is no account %s; 'user list' lists them", a.Account)
+		}
+		if err != nil {
+			return err
+		}
+		return f(s, user)
+	})
+}
+
+type userDisable struct{ account }
+
+func (cmd userDisable) Run(ctx context.Context, p *program) error {
+	return cmd.with(ctx, p, func(s *store.Store, user store.User) error {
+		if err := s.SetDisabled(ctx, user.ID, true); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.out, "disabled %s; its sessions and grants have ended (access tokens that were issued already expire by themselves)\n", user.Email)
+		return err
+	})
+}
+
+type userEnable struct{ account }
+
+func (cmd userEnable) Run(ctx context.Context, p *program) error {
+	return cmd.with(ctx, p, func(s *store.Store, user store.User) error {
+		if err := s.SetDisabled(ctx, user.ID, false); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.out, "enabled %s\n", user.Email)
+		return err
+	})
+}
+
+type userSetRole struct {
+	account
+	Roles []string `arg:"" optional:"" name:"role" help:"All roles that it is to have; none: it loses those that it has."`
+}
+
+func (cmd userSetRole) Run(ctx context.Context, p *program) error {
+	roles, err := checkRoles(cmd.Roles)
+	if err != nil {
+		return err
+	}
+	return cmd.with(ctx, p, func(s *store.Store, user store.User) error {
+		if err := s.SetRoles(ctx, user.ID, roles); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.out, "%s has the roles: %s\n", user.Email, strings.Join(roles, " "))
+		return err
+	})
+}

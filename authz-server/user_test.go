@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// people runs user commands on one new database.
+type people struct {
+	t   *testing.T
+	url string
+}
+
+func (c people) run(input string, args ...string) (string, error) {
+	c.t.Helper()
+	var out bytes.Buffer
+	p := &program{in: strings.NewReader(input), out: &out, errs: &out, now: time.Now}
+	err := p.run(c.t.Context(), append([]string{"--database-url", c.url, "user"}, args...))
+	return out.String(), err
+}
+
+func (c people) must(input string, args ...string) string {
+	c.t.Helper()
+	out, err := c.run(input, args...)
+	if err != nil {
+		c.t.Fatalf("user %q: %v\n%s", args, err, out)
+	}
+	return out
+}
+
+func (c people) store() *store.Store {
+	c.t.Helper()
+	s, err := store.Open(c.t.Context(), c.url, time.Now)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			c.t.Error(err)
+		}
+	})
+	return s
+}
+
+const goodPassword = "four unrelated wooden words\n"
+
+func TestUserCommands(t *testing.T) {
+	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
+	c.must(goodPassword, "create", "--email", " Mina@Example.org ", "--name", "김 민아", "--password-stdin", "--role", "moderator")
+	if _, err := c.run(goodPassword, "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin"); err == nil || !strings.Contains(err.Error(), "--if-missing") {
+		t.Errorf("a second account with the address: %v", err)
+	}
+	c.must(goodPassword, "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin", "--if-missing")
+
+	list := c.must("", "list")
+	if !strings.Contains(list, "Mina@Example.org") || !strings.Contains(list, "moderator") || !strings.Contains(list, "김 민아") || strings.Count(list, "\n") != 2 {
+		t.Errorf("list:\n%s", list)
+	}
+	c.must("", "set-role", "mina@example.org", "moderator", "helper")
+	s := c.store()
+	user, err := s.UserByEmail(t.Context(), "mina@example.org")
+	if err != nil || strings.Join(user.Roles, " ") != "helper moderator" || user.EmailVerified {
+		t.Fatalf("%+v %v", user, err)
+	}
+
+	_, cookie, err := s.CreateSession(t.Context(), store.Session{UserID: user.ID}, user.PasswordHash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.must("", "disable", "mina@example.org")
+	if _, _, err := s.SessionByCookie(t.Context(), cookie); err == nil {
+		t.Error("the session outlived the account")
+	}
+	c.must("", "enable", user.ID)
+	if _, _, err := s.SessionByCookie(t.Context(), cookie); err == nil {
+		t.Error("the session came back with the account")
+	}
+	if user, err = s.User(t.Context(), user.ID); err != nil || user.Disabled {
+		t.Error(user.Disabled, err)
+	}
+	c.must("", "set-role", user.ID)
+	if out := c.must("", "list", "--format", "json"); !strings.Contains(out, `"roles":[]`) || strings.Contains(out, "argon2") {
+		t.Errorf("list: %s", out)
+	}
+}
+
+func TestUserCommandsRefuse(t *testing.T) {
+	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
+	for _, test := range []struct {
+		input, want string
+		args        []string
+	}{
+		{goodPassword, "--email", []string{"create", "--email", "mina", "--name", "Mina", "--password-stdin"}},
+		{goodPassword, "--name", []string{"create", "--email", "mina@example.org", "--name", " ", "--password-stdin"}},
+		{goodPassword, "--role", []string{"create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin", "--role", "Two Words"}},
+		{goodPassword, "--password-stdin", []string{"create", "--email", "mina@example.org", "--name", "Mina"}},
+		{"", "standard input has no password", []string{"create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin"}},
+		{"tkfkdgo1\n", "password common", []string{"create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin"}},
+		{"", "there is no account", []string{"disable", "mina@example.org"}},
+		{"", "there is no account", []string{"enable", "nobody"}},
+		{"", "is no role", []string{"set-role", "nobody", "a b"}},
+	} {
+		out, err := c.run(test.input, test.args...)
+		if err == nil || !strings.Contains(err.Error()+out, test.want) {
+			t.Errorf("user %q: %v\n%s", test.args, err, out)
+		}
+	}
+	users, err := c.store().Users(t.Context(), "", 10)
+	if err != nil || len(users) != 0 {
+		t.Errorf("accounts came into being: %v %v", users, err)
+	}
+}
