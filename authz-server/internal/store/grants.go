@@ -161,7 +161,8 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old []byte, next Refresh
 	return won && err == nil, err
 }
 
-// ContinueSession counts the use of a refresh token as use of the session that its grant depends on. ErrNotFound: the session is over.
+// ContinueSession counts the use of a refresh token as use of the session that its grant depends on.
+// ErrNotFound: the session is over.
 func (s *Store) ContinueSession(ctx context.Context, id string) error {
 	now := s.now()
 	return changed(s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END

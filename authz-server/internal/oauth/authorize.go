@@ -1,0 +1,305 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// maxForm is the largest set of parameters of an authorization request, in bytes.
+const maxForm = 16 << 10
+
+// authorize is the authorization endpoint (RFC 6749 §3.1, OIDC Core §3.1.2). Whatever a person has to do first, they come
+// back here, and here alone it is decided what is still missing.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
+	noStore(w)
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if len(r.URL.RawQuery) > maxForm || r.ParseForm() != nil {
+		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "the request's parameters cannot be read, or are too long"))
+		return
+	}
+	form := r.Form
+	var waiting *waitingRequest
+	if handle := form.Get("interaction"); handle != "" && r.Method == http.MethodGet {
+		in, err := s.login.Interaction(r, handle)
+		if errors.Is(err, store.ErrNotFound) {
+			err = refuse(fosite.ErrInvalidRequest, "this log-in has expired or is completed already; go back to the app and start again")
+		}
+		if err != nil {
+			s.errorPage(w, r, err)
+			return
+		}
+		waiting, form = &waitingRequest{in, handle}, in.Form
+	}
+
+	a, err := s.readAuthorization(r.Context(), form)
+	if err != nil {
+		s.refuseAuthorization(w, r, a, err)
+		return
+	}
+	step, err := s.decide(r, a, waiting)
+	if err != nil {
+		s.refuseAuthorization(w, r, a, err)
+		return
+	}
+	if step.page != "" {
+		s.wait(w, r, a, waiting, step.page)
+		return
+	}
+
+	// The answer and the end of the interaction are one transaction: a request is answered once.
+	var parameters url.Values
+	err = s.store.Tx(r.Context(), func(ctx context.Context) error {
+		if waiting != nil {
+			if _, err := s.store.SpendInteraction(ctx, waiting.handle); err != nil {
+				return err
+			}
+			if waiting.Consent == store.ConsentAllow {
+				if err := s.store.GrantConsent(ctx, step.login.UserID, a.Client.ID, step.scope); err != nil {
+					return err
+				}
+			}
+		}
+		parameters, err = s.grant(ctx, a, step)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "this log-in is completed already; go back to the app"))
+		return
+	}
+	if err != nil {
+		s.refuseAuthorization(w, r, a, err)
+		return
+	}
+	s.respond(w, r, a, parameters)
+}
+
+// waitingRequest is an interaction that a person comes back from, with the handle that they bring.
+type waitingRequest struct {
+	store.Interaction
+	handle string
+}
+
+// step is what comes next for an authorization request: a page, or the answer.
+type step struct {
+	page  string // "/login", "/signup" or "/consent"; empty: answer
+	login *login.Session
+	scope []string // what is granted
+}
+
+// decide finds out what is missing until the request can be answered. waiting is the interaction that it comes back from, or nil.
+func (s *Server) decide(r *http.Request, a *authorization, waiting *waitingRequest) (step, error) {
+	current, err := s.login.Session(r)
+	if err != nil {
+		return step{}, err
+	}
+	silent := a.prompts("none")
+
+	// A log-in after the request began is fresh enough for every prompt and every max_age.
+	fresh := current != nil && waiting != nil && !current.CreatedAt.Before(waiting.CreatedAt)
+	again := a.prompts("login") || a.prompts("select_account") || a.prompts("create") ||
+		(current != nil && a.MaxAge >= 0 && s.now().Sub(current.AuthTime) > a.MaxAge) || a.MaxAge == 0
+	switch {
+	case current != nil && (fresh || !again):
+	case silent:
+		return step{}, refuse(fosite.ErrLoginRequired, "nobody is logged in, or not recently enough")
+	case a.prompts("create"):
+		return step{page: "/signup"}, nil
+	default:
+		return step{page: "/login"}, nil
+	}
+
+	if a.IDTokenHint != "" {
+		hinted, err := s.readIDTokenHint(r.Context(), a.IDTokenHint)
+		if errors.Is(err, errNotOurs) {
+			return step{}, refuse(fosite.ErrInvalidRequest, "id_token_hint is not an ID token of this server")
+		}
+		if err != nil {
+			return step{}, err
+		}
+		if hinted.Subject != current.UserID {
+			if silent || fresh {
+				return step{}, refuse(fosite.ErrLoginRequired, "another person than the one in id_token_hint is logged in")
+			}
+			return step{page: "/login"}, nil
+		}
+	}
+
+	if waiting != nil && waiting.ConsentSID == current.ID {
+		switch waiting.Consent {
+		case store.ConsentDeny:
+			return step{}, refuse(fosite.ErrAccessDenied, "the person did not agree")
+		case store.ConsentAllow:
+			return step{login: current, scope: intersect(a.Scope, waiting.ConsentScope)}, nil
+		}
+	}
+	needed := !a.Client.Trusted
+	if needed {
+		given, err := s.store.Consent(r.Context(), current.UserID, a.Client.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return step{}, err
+		}
+		needed = errors.Is(err, store.ErrNotFound) || len(intersect(a.Scope, given.Scope)) < len(a.Scope)
+	}
+	if needed || a.prompts("consent") {
+		if silent {
+			return step{}, refuse(fosite.ErrConsentRequired, "the person has not agreed to this yet")
+		}
+		return step{page: "/consent"}, nil
+	}
+	return step{login: current, scope: a.Scope}, nil
+}
+
+// intersect returns the elements of a that are also in b, in a's order.
+func intersect(a, b []string) []string {
+	var both []string
+	for _, x := range a {
+		if slices.Contains(b, x) {
+			both = append(both, x)
+		}
+	}
+	return both
+}
+
+// wait sends the person to a page, keeping the request until they come back.
+func (s *Server) wait(w http.ResponseWriter, r *http.Request, a *authorization, waiting *waitingRequest, page string) {
+	var handle string
+	if waiting != nil {
+		handle = waiting.handle
+	} else {
+		var err error
+		handle, err = s.login.Begin(w, r, store.Interaction{ClientID: a.Client.ID, Form: a.Form})
+		if err != nil {
+			s.refuseAuthorization(w, r, a, err)
+			return
+		}
+	}
+	http.Redirect(w, r, page+"?"+url.Values{"interaction": {handle}}.Encode(), http.StatusSeeOther)
+}
+
+// grant makes the answer that was decided: the parameters of the redirect.
+func (s *Server) grant(ctx context.Context, a *authorization, next step) (url.Values, error) {
+	a.Scope = next.scope
+	ar := fosite.NewAuthorizeRequest()
+	ar.Client = &oauthClient{Client: a.Client}
+	ar.ResponseTypes = strings.Fields(a.ResponseType)
+	resp, err := s.provider.NewAuthorizeResponse(ctx, ar, &session{authorization: a, login: next.login})
+	if err != nil {
+		return nil, err
+	}
+	return resp.GetParameters(), nil
+}
+
+// codeFlow answers response type "code" (RFC 6749 §4.1.2).
+type codeFlow struct{ *Server }
+
+var _ fosite.AuthorizeEndpointHandler = (*codeFlow)(nil)
+
+func (s *codeFlow) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosite.AuthorizeRequester, resp fosite.AuthorizeResponder) error {
+	if !ar.GetResponseTypes().ExactOne("code") {
+		return nil
+	}
+	ar.SetDefaultResponseMode(fosite.ResponseModeQuery)
+	given := ar.GetSession().(*session) //nolint:errcheck,forcetypeassert // grant above makes no other
+	a, now := given.authorization, s.now()
+	code := rand.Text() + rand.Text()
+	err := s.store.CreateCode(ctx, store.Hash(code), store.Code{
+		Grant:         s.newGrant(a, given.login, now),
+		RedirectURI:   a.RedirectURI,
+		CodeChallenge: a.CodeChallenge,
+		Nonce:         a.Nonce,
+		ExpiresAt:     now.Add(s.lifetimes.Code),
+	})
+	if err != nil {
+		return err
+	}
+	resp.AddParameter("code", code)
+	ar.SetResponseTypeHandled("code")
+	return nil
+}
+
+// newGrant begins a grant. It lives as long as what may be issued from it: with refresh tokens up to the absolute lifetime,
+// and no longer than its session unless the person agreed to offline access; without them until the access token expires.
+func (s *Server) newGrant(a *authorization, by *login.Session, now time.Time) store.Grant {
+	g := store.Grant{
+		ID:        rand.Text(),
+		ClientID:  a.Client.ID,
+		UserID:    by.UserID,
+		SessionID: by.ID,
+		Scope:     a.Scope,
+		Audience:  s.audience(a.Scope),
+		Offline:   slices.Contains(a.Scope, "offline_access"),
+		AuthTime:  by.AuthTime,
+		ACR:       by.ACR,
+		AMR:       by.AMR,
+		CreatedAt: now,
+		ExpiresAt: now.Add(s.lifetimes.Code + s.lifetimes.AccessToken),
+	}
+	if slices.Contains(a.Client.GrantTypes, "refresh_token") {
+		g.ExpiresAt = now.Add(s.lifetimes.RefreshAbsolute)
+	}
+	return g
+}
+
+// refuseAuthorization answers an authorization request with an error: at the client's redirect URI when it is known to be
+// the client's, and else on a page.
+func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *authorization, err error) {
+	var unsafe unsafeError
+	if a == nil || errors.As(err, &unsafe) {
+		s.errorPage(w, r, err)
+		return
+	}
+	e := s.refusal(r.Context(), err)
+	s.respond(w, r, a, url.Values{"error": {e.ErrorField}, "error_description": {describe(e)}})
+}
+
+// respond sends the person back to the client with the answer (RFC 6749 §4.1.2, RFC 9207 §2). The registered URI is kept as it is, its query too.
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorization, parameters url.Values) {
+	if a.State != "" {
+		parameters.Set("state", a.State)
+	}
+	parameters.Set("iss", s.issuer)
+	separator := "?"
+	if strings.Contains(a.RedirectURI, "?") {
+		separator = "&"
+	}
+	w.Header().Set("Location", a.RedirectURI+separator+parameters.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// errorPage shows a person, and the developer behind them, why nothing can be done.
+func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
+	e := s.refusal(r.Context(), err)
+	status := e.CodeField
+	if status == http.StatusUnauthorized { // there is nothing to authenticate with on a page
+		status = http.StatusBadRequest
+	}
+	s.pages.Error(w, r, status, e.ErrorField, describe(e))
+}
+
+func noStore(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+}
+
+// readIDTokenHint verifies an ID token of ours but for its expiry (OIDC Core §3.1.2.1). errNotOurs: it is none.
+func (s *Server) readIDTokenHint(ctx context.Context, token string) (idClaims, error) {
+	var claims idClaims
+	if err := s.verify(ctx, token, typeID, &claims); err != nil {
+		return claims, err
+	}
+	if claims.Issuer != s.issuer {
+		return claims, errNotOurs
+	}
+	return claims, nil
+}

@@ -1,0 +1,89 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// refuse is kind with a description that tells the developer of a client what to change.
+func refuse(kind *fosite.RFC6749Error, description string) *fosite.RFC6749Error {
+	return kind.WithDescription(description)
+}
+
+// refusal is err as an OAuth error. What is no refusal is a failure of ours: logged whole, answered without detail.
+func (s *Server) refusal(ctx context.Context, err error) *fosite.RFC6749Error {
+	var known *fosite.RFC6749Error
+	if errors.As(err, &known) && known.CodeField < http.StatusInternalServerError {
+		return known
+	}
+	if !errors.Is(err, context.Canceled) {
+		s.log.ErrorContext(ctx, "request failed", "request", httpd.RequestID(ctx), "error", err)
+	}
+	return refuse(fosite.ErrServerError, "the server failed; try again later, and tell its operator the request id "+httpd.RequestID(ctx))
+}
+
+// describe is a refusal's text in the characters that RFC 6749 §5.2 allows, so that it can neither break a header nor a URL.
+func describe(e *fosite.RFC6749Error) string {
+	text := e.DescriptionField
+	if e.HintField != "" {
+		text += " " + e.HintField
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"':
+			return '\''
+		case r == '\\' || r < ' ' || r > '~':
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// writeError answers a back-channel endpoint's request with an error (RFC 6749 §5.2).
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	e := s.refusal(r.Context(), err)
+	if e.CodeField == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.issuer+`", charset="UTF-8"`)
+	}
+	writeJSON(w, e.CodeField, map[string]string{"error": e.ErrorField, "error_description": describe(e)})
+}
+
+// writeJSON answers with what must not be kept by any cache.
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(body) //nolint:errcheck // nobody is left to tell
+}
+
+// parseForm reads the parameters of a form post. No parameter may come twice (RFC 6749 §3.2), nor from the URL.
+func parseForm(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return refuse(fosite.ErrInvalidRequest, "the request's body is too large")
+		}
+		return refuse(fosite.ErrInvalidRequest, "the request's body cannot be read; send it as application/x-www-form-urlencoded")
+	}
+	if len(r.PostForm) == 0 {
+		return refuse(fosite.ErrInvalidRequest, "the request's body is empty; send the parameters as application/x-www-form-urlencoded")
+	}
+	return onlyOnce(r.PostForm)
+}
+
+// onlyOnce refuses parameters that come twice, of which two readers could take different ones. "resource" and "audience" may (RFC 8707 §2, RFC 8693 §2.1).
+func onlyOnce(form map[string][]string) error {
+	for name, values := range form {
+		if len(values) > 1 && name != "resource" && name != "audience" {
+			return refuse(fosite.ErrInvalidRequest, "the parameter "+name+" comes more than once")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// logoutRequest is a request to log out that was read and checked (OIDC RP-Initiated Logout §2).
+type logoutRequest struct {
+	hint     *idClaims      // nil: no id_token_hint
+	client   *client.Client // who asks; nil: unknown
+	redirect string         // where to go afterwards; empty: nowhere
+}
+
+// logout ends the login session. It does so at once when the client proves by an ID token of this person that it knows
+// whom it logs out, and when our own form asks; anybody else could send a browser here, so the person is asked.
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	noStore(w)
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if len(r.URL.RawQuery) > maxForm || r.ParseForm() != nil {
+		s.cannotLogOut(w, r, refuse(fosite.ErrInvalidRequest, "the request's parameters cannot be read, or are too long"))
+		return
+	}
+	request, err := s.readLogout(r.Context(), r.Form)
+	if err != nil {
+		s.cannotLogOut(w, r, err)
+		return
+	}
+	current, err := s.login.Session(r)
+	if err != nil {
+		s.cannotLogOut(w, r, err)
+		return
+	}
+	confirmed := r.Method == http.MethodPost && s.crossOrigin.Check(r) == nil && fromBrowser(r)
+	if current != nil && !confirmed && (request.hint == nil || request.hint.Subject != current.UserID) {
+		s.askToLogOut(w, r, request, current)
+		return
+	}
+	if err := s.endSessions(w, r, request, current); err != nil {
+		s.cannotLogOut(w, r, err)
+		return
+	}
+	if request.redirect != "" {
+		w.Header().Set("Location", request.redirect)
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
+	s.pages.Render(w, r, http.StatusOK, "logged_out", pages.LoggedOut{})
+}
+
+// fromBrowser tells whether the request says where it comes from. CrossOriginProtection lets through what does not, which
+// is right for programs; but here "our own page" must be proved.
+func fromBrowser(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
+}
+
+// readLogout checks the parameters. A redirect needs a hint, and a URI that its client registered to the letter: whatever is
+// wrong with either, nobody is sent anywhere.
+func (s *Server) readLogout(ctx context.Context, form url.Values) (logoutRequest, error) {
+	var request logoutRequest
+	if err := onlyOnce(form); err != nil {
+		return request, err
+	}
+	clientID := form.Get("client_id")
+	if token := form.Get("id_token_hint"); token != "" {
+		hint, err := s.readIDTokenHint(ctx, token)
+		if errors.Is(err, errNotOurs) {
+			return request, refuse(fosite.ErrInvalidRequest, "id_token_hint is not an ID token of this server")
+		}
+		if err != nil {
+			return request, err
+		}
+		if clientID != "" && clientID != hint.Audience {
+			return request, refuse(fosite.ErrInvalidRequest, "id_token_hint was issued to another client than client_id")
+		}
+		request.hint, clientID = &hint, hint.Audience
+	}
+	if clientID != "" {
+		found, err := s.store.Client(ctx, clientID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return request, err
+		}
+		if err == nil {
+			request.client = &found
+		}
+	}
+	uri := form.Get("post_logout_redirect_uri")
+	if uri == "" {
+		return request, nil
+	}
+	switch {
+	case request.hint == nil:
+		return request, refuse(fosite.ErrInvalidRequest, "post_logout_redirect_uri needs an id_token_hint")
+	case request.client == nil || !request.client.MatchPostLogoutURI(uri):
+		return request, refuse(fosite.ErrInvalidRequest, "the post_logout_redirect_uri is not registered for this client; it must be the same to the letter")
+	}
+	request.redirect = uri
+	if state := form.Get("state"); state != "" {
+		separator := "?"
+		if strings.Contains(uri, "?") {
+			separator = "&"
+		}
+		request.redirect += separator + url.Values{"state": {state}}.Encode()
+	}
+	return request, nil
+}
+
+// endSessions ends the browser's session, and the one that the hint names if it is another of the same person: a client
+// that posts across origins comes without the cookie.
+func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, request logoutRequest, current *login.Session) error {
+	if current != nil {
+		if err := s.login.EndSession(w, r, current.ID); err != nil {
+			return err
+		}
+	}
+	if request.hint == nil || (current != nil && current.ID == request.hint.SessionID) {
+		return nil
+	}
+	err := s.store.EndSessionOf(r.Context(), request.hint.Subject, request.hint.SessionID)
+	if errors.Is(err, store.ErrNotFound) { // ended already
+		return nil
+	}
+	return err
+}
+
+// askToLogOut shows the page with the button. Its form posts the same parameters, so that they are checked anew.
+func (s *Server) askToLogOut(w http.ResponseWriter, r *http.Request, request logoutRequest, current *login.Session) {
+	hidden := url.Values{}
+	for _, name := range []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"} {
+		if value := r.Form.Get(name); value != "" {
+			hidden.Set(name, value)
+		}
+	}
+	data := pages.Logout{Action: "/oauth2/logout", Hidden: hidden, Email: current.User.Email}
+	if request.client != nil {
+		data.App = &pages.App{ID: request.client.ID, Name: request.client.Name}
+	}
+	s.pages.Render(w, r, http.StatusOK, "logout", data)
+}
+
+func (s *Server) cannotLogOut(w http.ResponseWriter, r *http.Request, err error) {
+	e := s.refusal(r.Context(), err)
+	s.pages.Render(w, r, e.CodeField, "cannot_log_out", pages.Failure{Code: e.ErrorField, Detail: describe(e), ServerFault: e.CodeField >= http.StatusInternalServerError})
+}

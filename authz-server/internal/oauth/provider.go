@@ -1,0 +1,180 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-jose/go-jose/v3"
+	"github.com/ory/fosite"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+var (
+	_ fosite.Storage                  = clientStorage{}
+	_ fosite.OpenIDConnectClient      = (*oauthClient)(nil)
+	_ fosite.ClientWithSecretRotation = (*oauthClient)(nil)
+	_ fosite.Session                  = (*session)(nil)
+	_ fosite.Hasher                   = secretHasher{}
+)
+
+// newProvider sets fosite up with our grants. Nothing of its configuration is left to lazy defaults, which race.
+func (s *Server) newProvider() *fosite.Fosite {
+	config := &fosite.Config{
+		AccessTokenIssuer:              s.issuer,
+		IDTokenIssuer:                  s.issuer,
+		ClientSecretsHasher:            secretHasher{},
+		ScopeStrategy:                  fosite.ExactScopeStrategy,
+		AudienceMatchingStrategy:       fosite.ExactAudienceMatchingStrategy,
+		OmitRedirectScopeParam:         true,
+		MinParameterEntropy:            1,
+		TokenURL:                       s.issuer + "/oauth2/token",
+		AuthorizeEndpointHandlers:      fosite.AuthorizeEndpointHandlers{&codeFlow{s}},
+		TokenEndpointHandlers:          fosite.TokenEndpointHandlers{&codeGrant{s}, &refreshGrant{s}, &clientCredentialsGrant{s}},
+		SendDebugMessagesToClients:     false,
+		EnablePKCEPlainChallengeMethod: false,
+	}
+	provider := fosite.NewOAuth2Provider(clientStorage{s.store}, config)
+	// One way of authentication a request, and one client (RFC 6749 §2.3): fosite takes Basic for one client beside the client_id of another.
+	config.ClientAuthenticationStrategy = func(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
+		id, _, basic := r.BasicAuth()
+		if basic {
+			id, err := url.QueryUnescape(id)
+			if err != nil || (form.Has("client_id") && form.Get("client_id") != id) {
+				return nil, refuse(fosite.ErrInvalidRequest, "client_id in the body names another client than the Authorization header")
+			}
+		} else if r.Header.Get("Authorization") != "" {
+			return nil, refuse(fosite.ErrInvalidClient, "the Authorization header of this endpoint takes the Basic scheme alone")
+		}
+		if basic && (form.Has("client_secret") || form.Has("client_assertion")) {
+			return nil, refuse(fosite.ErrInvalidRequest, "authenticate the client in one way: by the Authorization header or in the body, not both")
+		}
+		if form.Has("client_assertion") || form.Has("client_assertion_type") {
+			return nil, refuse(fosite.ErrInvalidClient, "client_assertion is not offered here; authenticate by client_secret_basic or client_secret_post")
+		}
+		if !basic && !form.Has("client_id") {
+			return nil, refuse(fosite.ErrInvalidClient, "the request does not say which client it comes from: send the Authorization header or client_id")
+		}
+		authenticated, err := provider.DefaultClientAuthenticationStrategy(ctx, r, form)
+		var failure storeFailure
+		if errors.As(err, &failure) {
+			return nil, failure.error
+		}
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, errWrongSecret) {
+			return nil, refuse(fosite.ErrInvalidClient, "client authentication failed: the client is unknown, or its secret is wrong")
+		}
+		return authenticated, err
+	}
+	return provider
+}
+
+// authenticate finds the client that a request to an endpoint other than the token endpoint comes from.
+func (s *Server) authenticate(r *http.Request) (*client.Client, error) {
+	authenticated, err := s.provider.AuthenticateClient(r.Context(), r, r.PostForm)
+	if err != nil {
+		return nil, err
+	}
+	return &authenticated.(*oauthClient).Client, nil //nolint:errcheck,forcetypeassert // clientStorage returns nothing else
+}
+
+// clientStorage is what fosite may ask of the database.
+type clientStorage struct{ store *store.Store }
+
+func (c clientStorage) GetClient(ctx context.Context, id string) (fosite.Client, error) {
+	found, secrets, err := c.store.ClientWithSecrets(ctx, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, storeFailure{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &oauthClient{Client: found, secrets: secrets}, nil
+}
+
+// storeFailure marks an error that is not the client's: fosite would call it invalid_client.
+type storeFailure struct{ error }
+
+// Client assertions are refused before fosite sees them.
+
+func (clientStorage) ClientAssertionJWTValid(context.Context, string) error {
+	return fosite.ErrJTIKnown
+}
+
+func (clientStorage) SetClientAssertionJWT(context.Context, string, time.Time) error {
+	return fosite.ErrJTIKnown
+}
+
+// oauthClient is a client as fosite sees it.
+type oauthClient struct {
+	client.Client
+	secrets [][]byte // SHA-256, newest first
+}
+
+func (c *oauthClient) GetID() string                      { return c.ID }
+func (c *oauthClient) GetRedirectURIs() []string          { return c.RedirectURIs }
+func (c *oauthClient) GetGrantTypes() fosite.Arguments    { return fosite.Arguments(c.GrantTypes) }
+func (c *oauthClient) GetResponseTypes() fosite.Arguments { return fosite.Arguments(c.ResponseTypes) }
+func (c *oauthClient) GetScopes() fosite.Arguments        { return c.Scopes() }
+func (c *oauthClient) GetAudience() fosite.Arguments      { return nil }
+func (c *oauthClient) IsPublic() bool                     { return c.Public() }
+
+func (c *oauthClient) GetHashedSecret() []byte {
+	if len(c.secrets) == 0 {
+		return nil
+	}
+	return c.secrets[0]
+}
+
+func (c *oauthClient) GetRotatedHashes() [][]byte {
+	if len(c.secrets) == 0 {
+		return nil
+	}
+	return c.secrets[1:]
+}
+
+func (c *oauthClient) GetTokenEndpointAuthMethod() string           { return c.TokenEndpointAuthMethod }
+func (c *oauthClient) GetTokenEndpointAuthSigningAlgorithm() string { return "" }
+func (c *oauthClient) GetRequestObjectSigningAlgorithm() string     { return "" }
+func (c *oauthClient) GetRequestURIs() []string                     { return nil }
+func (c *oauthClient) GetJSONWebKeys() *jose.JSONWebKeySet          { return nil }
+func (c *oauthClient) GetJSONWebKeysURI() string                    { return "" }
+
+var errWrongSecret = errors.New("wrong client secret")
+
+// secretHasher compares generated secrets: 256 random bits need no slow hash, and bcrypt would cost 190 signatures.
+type secretHasher struct{}
+
+func (secretHasher) Compare(_ context.Context, hash, secret []byte) error {
+	sum := sha256.Sum256(secret)
+	if subtle.ConstantTimeCompare(hash, sum[:]) != 1 {
+		return errWrongSecret
+	}
+	return nil
+}
+
+func (secretHasher) Hash(_ context.Context, secret []byte) ([]byte, error) {
+	sum := sha256.Sum256(secret)
+	return sum[:], nil
+}
+
+// session carries what one request needs from one of fosite's calls to the next. Nothing of it is stored.
+type session struct {
+	authorization *authorization // at the authorization endpoint: what is being granted
+	login         *login.Session // and who grants it
+	code          *store.Code    // at the token endpoint: the code being redeemed
+	codeHash      []byte         // and its key
+	refresh       *refreshing    // at the token endpoint: the refresh token being exchanged
+}
+
+func (*session) SetExpiresAt(fosite.TokenType, time.Time)    {}
+func (*session) GetExpiresAt(fosite.TokenType) (t time.Time) { return t }
+func (*session) GetUsername() string                         { return "" }
+func (*session) GetSubject() string                          { return "" }
+func (s *session) Clone() fosite.Session                     { clone := *s; return &clone }

@@ -1,0 +1,142 @@
+// Package oauth holds the OAuth 2 and OpenID Connect endpoints of the authorization server, one file each:
+//
+//	/.well-known/openid-configuration, /.well-known/oauth-authorization-server   discovery.go   OIDC Discovery, RFC 8414
+//	/.well-known/jwks.json                                                       (package keys)  RFC 7517
+//	/oauth2/authorize                                                            authorize.go   RFC 6749 §3.1, OIDC Core §3.1.2
+//	/oauth2/token                                                                token.go       RFC 6749 §3.2
+//	/oauth2/userinfo                                                             userinfo.go    OIDC Core §5.3
+//	/oauth2/introspect                                                           introspect.go  RFC 7662
+//	/oauth2/revoke                                                               revoke.go      RFC 7009
+//	/oauth2/logout                                                               logout.go      OIDC RP-Initiated Logout
+//
+// fosite runs the protocol: it authenticates clients, finds the handler of a grant, and writes answers. What it should do
+// and does wrong or not at all is done here: the reading of authorization requests (request.go), the grants (grant_*.go),
+// the tokens (tokens.go). It is named nowhere else in the program.
+package oauth
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/ory/fosite"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// Config is what the endpoints need. All fields are required but those with a default.
+type Config struct {
+	Issuer    string            // no trailing slash
+	Resources []client.Resource // resource services, and which scopes belong to each
+	Store     *store.Store
+	Keys      *keys.Ring
+	Login     *login.Service
+	Pages     *pages.Pages
+	Log       *slog.Logger
+	Lifetimes Lifetimes
+	Now       func() time.Time // nil: time.Now
+}
+
+// Lifetimes says how long what is issued lives. Zero: the default.
+type Lifetimes struct {
+	AccessToken     time.Duration // 10 minutes
+	IDToken         time.Duration // 10 minutes
+	Code            time.Duration // 60 seconds
+	RefreshIdle     time.Duration // 30 days: a refresh token that is not used for so long ends
+	RefreshAbsolute time.Duration // 90 days: the whole grant
+	RefreshGrace    time.Duration // 10 seconds: a repeated refresh within it gets the same successor
+}
+
+func (l Lifetimes) withDefaults() Lifetimes {
+	for value, fallback := range map[*time.Duration]time.Duration{
+		&l.AccessToken:     10 * time.Minute,
+		&l.IDToken:         10 * time.Minute,
+		&l.Code:            time.Minute,
+		&l.RefreshIdle:     30 * 24 * time.Hour,
+		&l.RefreshAbsolute: 90 * 24 * time.Hour,
+		&l.RefreshGrace:    10 * time.Second,
+	} {
+		if *value == 0 {
+			*value = fallback
+		}
+	}
+	return l
+}
+
+// Server answers the OAuth endpoints. It is safe for concurrent use.
+type Server struct {
+	issuer      string
+	resources   []client.Resource
+	store       *store.Store
+	keys        *keys.Ring
+	login       *login.Service
+	pages       *pages.Pages
+	log         *slog.Logger
+	lifetimes   Lifetimes
+	now         func() time.Time
+	provider    *fosite.Fosite
+	crossOrigin *http.CrossOriginProtection
+	metadata    metadata
+}
+
+// New puts the endpoints together.
+func New(cfg Config) (*Server, error) {
+	s := &Server{
+		issuer:      cfg.Issuer,
+		resources:   cfg.Resources,
+		store:       cfg.Store,
+		keys:        cfg.Keys,
+		login:       cfg.Login,
+		pages:       cfg.Pages,
+		log:         cfg.Log,
+		lifetimes:   cfg.Lifetimes.withDefaults(),
+		now:         cfg.Now,
+		crossOrigin: http.NewCrossOriginProtection(),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	// Behind the gateway the Host header need not be the issuer's.
+	if err := s.crossOrigin.AddTrustedOrigin(s.issuer); err != nil {
+		return nil, err
+	}
+	s.provider = s.newProvider()
+	s.metadata = s.newMetadata()
+	return s, nil
+}
+
+// Routes mounts every endpoint. Those that browsers' scripts call across origins answer to CORS; pages never do.
+func (s *Server) Routes(r *mux.Router) {
+	r.Handle("/.well-known/openid-configuration", cors(http.HandlerFunc(s.serveMetadata))).Methods("GET", "HEAD", "OPTIONS")
+	r.Handle("/.well-known/oauth-authorization-server", cors(http.HandlerFunc(s.serveMetadata))).Methods("GET", "HEAD", "OPTIONS")
+	r.Handle("/.well-known/jwks.json", cors(http.HandlerFunc(s.keys.ServeJWKS))).Methods("GET", "HEAD", "OPTIONS")
+	r.HandleFunc("/oauth2/authorize", s.authorize).Methods("GET", "POST")
+	r.Handle("/oauth2/token", cors(http.HandlerFunc(s.token))).Methods("POST", "OPTIONS")
+	r.Handle("/oauth2/userinfo", cors(http.HandlerFunc(s.userinfo))).Methods("GET", "POST", "OPTIONS")
+	r.Handle("/oauth2/revoke", cors(http.HandlerFunc(s.revoke))).Methods("POST", "OPTIONS")
+	r.HandleFunc("/oauth2/introspect", s.introspect).Methods("POST")
+	r.HandleFunc("/oauth2/logout", s.logout).Methods("GET", "POST")
+}
+
+// cors lets scripts of every origin call an endpoint. None of these endpoints looks at cookies, so a foreign page gains
+// nothing that its owner could not do from a program of their own.
+func cors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Access-Control-Allow-Origin", "*")
+		header.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, X-Request-Id, ETag")
+		if r.Method == http.MethodOptions {
+			header.Set("Access-Control-Allow-Methods", "GET, POST")
+			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+			header.Set("Access-Control-Max-Age", "86400")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
