@@ -205,7 +205,7 @@ func (i *Issuer) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	i.discovered++
 	i.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	writeJSON(w, map[string]any{
+	write(w, mustJSON(map[string]any{
 		"issuer":                                i.URL(),
 		"jwks_uri":                              i.JWKSURL(),
 		"authorization_endpoint":                i.URL() + "/oauth2/authorize",
@@ -215,7 +215,7 @@ func (i *Issuer) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 		"response_types_supported":              []string{"code"},
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
-	})
+	}))
 }
 
 func (i *Issuer) serveKeys(w http.ResponseWriter, r *http.Request) {
@@ -231,7 +231,7 @@ func (i *Issuer) serveKeys(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/jwk-set+json")
-	w.Write(i.document())
+	write(w, i.document())
 }
 
 // document is the published key set as JSON.
@@ -246,7 +246,8 @@ func (i *Issuer) document() []byte {
 	return mustJSON(map[string]any{"keys": keys})
 }
 
-func writeJSON(w http.ResponseWriter, v any) { w.Write(mustJSON(v)) }
+// write answers a client that may have gone away, which is no concern here.
+func write(w http.ResponseWriter, data []byte) { _, _ = w.Write(data) }
 
 // mustJSON encodes what can always be encoded.
 func mustJSON(v any) []byte {
