@@ -23,8 +23,8 @@ import (
 	"github.com/maru-auth/maru/internal/testenv"
 )
 
-// Main runs the tests and then stops the Postgres cluster, if one was started.
-func Main(m *testing.M) {
+// Main runs the tests (m is a *testing.M, or around one) and then stops the Postgres cluster, if one was started.
+func Main(m interface{ Run() int }) {
 	code := m.Run()
 	if err := stopCluster(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop Postgres:", err)
