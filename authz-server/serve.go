@@ -3,11 +3,16 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
 
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -29,8 +34,34 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
+		resources, err := cfg.resources()
+		if err != nil {
+			return err
+		}
+		s.LimitSessions(store.SessionLimits{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute})
+		rendered, err := pages.New(pages.Config{Secure: strings.HasPrefix(cfg.Issuer, "https:"), Log: log})
+		if err != nil {
+			return err
+		}
+		people, err := login.New(login.Config{Store: s, Pages: rendered, Issuer: cfg.Issuer, Log: log})
+		if err != nil {
+			return err
+		}
+		endpoints, err := oauth.New(oauth.Config{
+			Issuer: cfg.Issuer, Resources: resources, Store: s, Keys: ring, Login: people, Pages: rendered, Log: log,
+			Lifetimes: cfg.lifetimes(),
+		})
+		if err != nil {
+			return err
+		}
 		router := mux.NewRouter()
-		router.HandleFunc("/.well-known/jwks.json", ring.ServeJWKS)
+		rendered.Routes(router)
+		people.Routes(router)
+		endpoints.Routes(router)
+		router.Handle("/", http.RedirectHandler("/account", http.StatusSeeOther))
+		router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rendered.Error(w, r, http.StatusNotFound, "not_found", "There is nothing at this address.")
+		})
 
 		// What runs in the background ends before the database closes.
 		ctx, stop := context.WithCancel(ctx)
@@ -40,7 +71,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { ring.Run(ctx) })
 		background.Go(func() {
 			sweep(ctx, log,
-				s.SweepClientSecrets,
+				s.SweepClientSecrets, s.Sweep, s.SweepGrants,
 			)
 		})
 
@@ -48,6 +79,18 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: router, Ready: s.Ping, Serving: p.serving}
 		return server.Run(ctx)
 	})
+}
+
+// lifetimes is how long what is issued lives.
+func (s *settings) lifetimes() oauth.Lifetimes {
+	l := oauth.Lifetimes{
+		AccessToken: s.AccessTokenLifetime, IDToken: s.IDTokenLifetime, Code: s.CodeLifetime,
+		RefreshIdle: s.RefreshIdle, RefreshAbsolute: s.RefreshAbsolute, RefreshGrace: s.RefreshGrace,
+	}
+	if l.RefreshGrace == 0 { // said so by the operator, and not left to the default
+		l.RefreshGrace = -1
+	}
+	return l
 }
 
 // sweepEvery is how often expired rows are removed. They count as gone from the moment when they expire.

@@ -49,7 +49,7 @@ type Lifetimes struct {
 	Code            time.Duration // 60 seconds
 	RefreshIdle     time.Duration // 30 days: a refresh token that is not used for so long ends
 	RefreshAbsolute time.Duration // 90 days: the whole grant
-	RefreshGrace    time.Duration // 10 seconds: a repeated refresh within it gets the same successor
+	RefreshGrace    time.Duration // 10 seconds: a repeated refresh within it gets the same successor; negative: none does
 }
 
 func (l Lifetimes) withDefaults() Lifetimes {
