@@ -523,7 +523,7 @@ func TestABadAnswerKeepsTheGoodKeys(t *testing.T) {
 		"keys are no array":    func(f *fakeIssuer) { f.body = func() string { return `{"keys":{"a":1}}` } },
 		"keys twice":           func(f *fakeIssuer) { f.body = func() string { return `{"keys":[],"keys":[]}` } },
 		"empty":                func(f *fakeIssuer) { f.body = func() string { return "" } },
-		"too long":             func(f *fakeIssuer) { f.body = func() string { return `{"keys":[]` + strings.Repeat(" ", 1<<20) + "}" } },
+		"too long":             func(f *fakeIssuer) { f.body = func() string { return keySetOf("b") + strings.Repeat(" ", 1<<20) } },
 		"status 500":           func(f *fakeIssuer) { f.status = 500 },
 		"status 404":           func(f *fakeIssuer) { f.status = 404 },
 		"status 203":           func(f *fakeIssuer) { f.status = 203 },

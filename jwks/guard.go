@@ -22,8 +22,9 @@ type GuardConfig struct {
 	// empty it is named in challenges, so that a client finds out where to
 	// get a token.
 	ResourceMetadata string
-	// Log gets a line at level debug for each refusal, and one at level warn
-	// when keys are unavailable. Never any part of a token. Nil: no log.
+	// Log gets a line for each refusal, at level debug; at level error for an
+	// error that is not one of this package's, with its text. Never any part
+	// of a token. Nil: no log.
 	Log *slog.Logger
 }
 
@@ -296,8 +297,8 @@ func (g *Guard) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := g.Refuse(err)
 	if g != nil {
 		level := slog.LevelDebug
-		if refusal.Status >= http.StatusInternalServerError {
-			level = slog.LevelWarn
+		if refusal.Status == http.StatusInternalServerError {
+			level = slog.LevelError
 		}
 		g.log.LogAttrs(r.Context(), level, "request refused",
 			slog.Int("status", refusal.Status), slog.Any("reason", err),

@@ -263,6 +263,20 @@ func TestOtherErrorsStayHidden(t *testing.T) {
 	}
 }
 
+func TestOtherErrorsAreInTheLog(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	var log strings.Builder
+	guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	guard.WriteError(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), jwks.ErrKeysUnavailable)
+	if log.String() != "" {
+		t.Errorf("a flood during an outage would flood the log: %s", log.String())
+	}
+	guard.WriteError(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), errors.New("disk full"))
+	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "disk full") {
+		t.Errorf("log %s", log.String())
+	}
+}
+
 // Nothing that comes from configuration, or from scopes, can break out of a
 // challenge.
 func TestChallengesCannotBeInjected(t *testing.T) {
