@@ -98,6 +98,8 @@ func checkRedirectURI(uri string, privateUse bool) string {
 		return "has an app's own scheme, which only a public or native client may have"
 	case !strings.HasPrefix(rest, "/"):
 		return "must have a slash after the scheme, such as " + scheme + ":/callback"
+	case strings.HasPrefix(rest, "//") && !strings.HasPrefix(rest, "///"):
+		return checkAuthority(scheme, rest)
 	}
 	return checkPath(rest)
 }
