@@ -21,38 +21,38 @@ type messages struct {
 	LoginTitle, LoginHeading, LoginButton, NoAccount, SignupLink     string
 	SignupTitle, SignupHeading, SignupButton, HaveAccount, LoginLink string
 	NameHint                                                         string
-	ToContinue                                                       func(app string) string
+	LoginToContinue, SignupToContinue                                string
 	AppPolicy, AppTerms                                              string
 
-	ConsentTitle                                            string
-	ConsentHeading                                          func(app string) string
-	ConsentIntro, ConsentAlways, AllowButton, DenyButton    string
-	ConsentFooter                                           string
-	SignedInAs                                              func(email string) string
-	OtherAccount                                            string
-	Scopes                                                  map[string]string
-	OtherScope                                              func(name string) string
-	AccountTitle, AccountHeading, AccountNav                string
-	ProfileHeading, SaveButton, EmailLabel                  string
-	PasswordTitle, PasswordIntro, PasswordButton            string
-	SessionsTitle, SessionsIntro, ThisSession               string
-	SessionUnknown, EndButton, EndOthersButton, EndOthers   string
-	Device                                                  func(browser, system string) string
-	LoggedIn, Seen                                          func(ago time.Duration) string
-	From                                                    func(address string) string
-	AppsTitle, AppsIntro, NoApps, WithdrawButton, CanDo     string
-	Allowed                                                 func(ago time.Duration) string
-	LogoutTitle, LogoutHeading, LogoutIntro, LogoutButton   string
-	LogoutAskedBy                                           func(app string) string
-	StayLink                                                string
-	LoggedOutTitle, LoggedOutIntro, LoggedOutNext, LogInNow string
-	CannotLogOutTitle, CannotLogOutIntro                    string
-	ErrorTitle, ErrorApp, ErrorServer, ErrorForDevelopers   string
-	ErrorCode, ErrorDetail, RequestID, BackToAccount        string
-	FormProblem                                             string
-	Problems                                                map[Problem]string
-	TooManyTries                                            func(wait time.Duration) string
-	Done                                                    map[Done]string
+	ConsentTitle                                                 string
+	ConsentHeading                                               func(app string) string
+	ConsentIntro, ConsentAlways, AllowButton, DenyButton         string
+	ConsentFooter                                                string
+	SignedInAs                                                   func(email string) string
+	OtherAccount                                                 string
+	Scopes                                                       map[string]string
+	OtherScope                                                   func(name string) string
+	AccountTitle, AccountHeading, AccountNav                     string
+	ProfileHeading, SaveButton, EmailLabel                       string
+	PasswordTitle, PasswordIntro, PasswordButton                 string
+	SessionsTitle, SessionsIntro, ThisSession                    string
+	SessionUnknown, EndButton, EndOthersButton, EndOthers        string
+	Device                                                       func(browser, system string) string
+	LoggedIn, Seen                                               func(ago time.Duration) string
+	From                                                         func(address string) string
+	AppsTitle, AppsIntro, AppsTab, NoApps, WithdrawButton, CanDo string
+	Allowed                                                      func(ago time.Duration) string
+	LogoutTitle, LogoutHeading, LogoutIntro, LogoutButton        string
+	LogoutAskedBy                                                func(app string) string
+	StayLink                                                     string
+	LoggedOutTitle, LoggedOutIntro, LoggedOutNext, LogInNow      string
+	CannotLogOutTitle, CannotLogOutIntro                         string
+	ErrorTitle, ErrorApp, ErrorServer, ErrorForDevelopers        string
+	ErrorCode, ErrorDetail, RequestID, BackToAccount             string
+	FormProblem                                                  string
+	Problems                                                     map[Problem]string
+	TooManyTries                                                 func(wait time.Duration) string
+	Done                                                         map[Done]string
 }
 
 // Problem is the text of a problem.
@@ -127,9 +127,9 @@ var english = messages{
 
 	LoginTitle: "Log in", LoginHeading: "Log in", LoginButton: "Log in", NoAccount: "New here?", SignupLink: "Create an account",
 	SignupTitle: "Sign up", SignupHeading: "Create your account", SignupButton: "Create account", HaveAccount: "Already have an account?", LoginLink: "Log in",
-	NameHint:   "What people will see. You can change it at any time.",
-	ToContinue: func(app string) string { return "to continue to " + app },
-	AppPolicy:  "Privacy policy", AppTerms: "Terms of service",
+	NameHint:        "What people will see. You can change it at any time.",
+	LoginToContinue: "Log in to continue", SignupToContinue: "Sign up to continue",
+	AppPolicy: "Privacy policy", AppTerms: "Terms of service",
 
 	ConsentTitle:   "Allow access",
 	ConsentHeading: func(app string) string { return app + " asks for access" },
@@ -168,14 +168,14 @@ var english = messages{
 	},
 	Seen:      func(ago time.Duration) string { return "last active " + agoEnglish(ago) },
 	From:      func(address string) string { return "from " + address },
-	AppsTitle: "Connected apps", AppsIntro: "Apps that you have allowed to use your account.",
+	AppsTitle: "Connected apps", AppsTab: "Apps", AppsIntro: "Apps that you have allowed to use your account.",
 	NoApps:         "You have not allowed any app to use your account.",
 	WithdrawButton: "Remove access", CanDo: "It can:",
 	Allowed: func(ago time.Duration) string { return "Allowed " + agoEnglish(ago) },
 
 	LogoutTitle: "Log out?", LogoutHeading: "Log out?", LogoutIntro: "You will have to log in again on this device.", LogoutButton: "Log out",
 	LogoutAskedBy:  func(app string) string { return app + " asks to log you out." },
-	StayLink:       "Stay logged in",
+	StayLink:       "Cancel",
 	LoggedOutTitle: "You are logged out", LoggedOutIntro: "See you again soon.", LoggedOutNext: "Continue", LogInNow: "Log in again",
 	CannotLogOutTitle: "Cannot log you out", CannotLogOutIntro: "The app that sent you here made a request that cannot be trusted, so nothing was changed. You can log out from your account.",
 
@@ -233,9 +233,9 @@ var korean = messages{
 
 	LoginTitle: "로그인", LoginHeading: "로그인", LoginButton: "로그인", NoAccount: "처음이신가요?", SignupLink: "회원가입",
 	SignupTitle: "회원가입", SignupHeading: "계정 만들기", SignupButton: "가입하기", HaveAccount: "이미 계정이 있나요?", LoginLink: "로그인",
-	NameHint:   "다른 사람에게 보이는 이름이에요. 언제든 바꿀 수 있어요.",
-	ToContinue: func(app string) string { return app + " 이용을 계속하려면 로그인이 필요해요" },
-	AppPolicy:  "개인정보처리방침", AppTerms: "이용약관",
+	NameHint:        "다른 사람에게 보이는 이름이에요. 언제든 바꿀 수 있어요.",
+	LoginToContinue: "계속하려면 로그인해 주세요", SignupToContinue: "계속하려면 가입해 주세요",
+	AppPolicy: "개인정보처리방침", AppTerms: "이용약관",
 
 	ConsentTitle:   "접근 허용",
 	ConsentHeading: func(app string) string { return app + "에서 접근 권한을 요청했어요" },
@@ -269,14 +269,14 @@ var korean = messages{
 	LoggedIn:  func(ago time.Duration) string { return agoKorean(ago) + " 로그인" },
 	Seen:      func(ago time.Duration) string { return "마지막 활동 " + agoKorean(ago) },
 	From:      func(address string) string { return "IP " + address },
-	AppsTitle: "연결된 앱", AppsIntro: "내 계정을 사용하도록 허용한 앱이에요.",
+	AppsTitle: "연결된 앱", AppsTab: "앱", AppsIntro: "내 계정을 사용하도록 허용한 앱이에요.",
 	NoApps:         "아직 계정 사용을 허용한 앱이 없어요.",
 	WithdrawButton: "접근 권한 취소", CanDo: "할 수 있는 일",
 	Allowed: func(ago time.Duration) string { return agoKorean(ago) + " 허용" },
 
 	LogoutTitle: "로그아웃", LogoutHeading: "로그아웃할까요?", LogoutIntro: "이 기기에서 다시 로그인해야 해요.", LogoutButton: "로그아웃",
 	LogoutAskedBy:  func(app string) string { return app + "에서 로그아웃을 요청했어요." },
-	StayLink:       "로그인 상태 유지",
+	StayLink:       "취소",
 	LoggedOutTitle: "로그아웃됐어요", LoggedOutIntro: "다음에 또 만나요.", LoggedOutNext: "계속하기", LogInNow: "다시 로그인",
 	CannotLogOutTitle: "로그아웃할 수 없어요", CannotLogOutIntro: "앱이 보낸 요청을 신뢰할 수 없어서 아무것도 바꾸지 않았어요. 내 계정에서 로그아웃할 수 있어요.",
 
