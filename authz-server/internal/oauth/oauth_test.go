@@ -57,7 +57,7 @@ func (c *clock) advance(d time.Duration) {
 
 // fixture is an authorization server with the client "app" and one person.
 type fixture struct {
-	t      *testing.T
+	t      testing.TB
 	clock  clock
 	issuer string
 	store  *store.Store
@@ -66,7 +66,7 @@ type fixture struct {
 	server *httptest.Server
 }
 
-func newFixture(t *testing.T, databaseURL string) *fixture {
+func newFixture(t testing.TB, databaseURL string) *fixture {
 	t.Helper()
 	f := &fixture{t: t}
 	log := slog.New(slog.DiscardHandler)
@@ -114,7 +114,7 @@ func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) { test(t, newFixture(t, databaseURL)) })
 }
 
-func one(t *testing.T) *fixture { return newFixture(t, sqldbtest.SQLite(t)) }
+func one(t testing.TB) *fixture { return newFixture(t, sqldbtest.SQLite(t)) }
 
 // addClient registers a confidential client that may do everything, but for what change says.
 func (f *fixture) addClient(id string, change func(c *client.Client)) {
@@ -188,7 +188,7 @@ func (a answer) parameter(name string) string {
 }
 
 // json is the body as an object.
-func (a answer) json(t *testing.T) map[string]any {
+func (a answer) json(t testing.TB) map[string]any {
 	t.Helper()
 	var object map[string]any
 	if err := json.Unmarshal([]byte(a.body), &object); err != nil {
