@@ -1,0 +1,87 @@
+package flow
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Logout ends s here and returns where to send the browser so that the issuer ends its own session too, and with it every
+// app's (OpenID Connect RP-Initiated Logout 1.0 §2). The address is empty when the issuer cannot be asked.
+func (c *Client) Logout(w http.ResponseWriter, r *http.Request, s *Session, locale string) (address string) {
+	idToken := s.Tokens().ID
+	c.end(s)
+	c.Forget(w)
+	op, err := c.issuer(r.Context())
+	if err != nil || op.EndSessionEndpoint == "" {
+		return ""
+	}
+	endpoint, err := url.Parse(op.EndSessionEndpoint)
+	if err != nil {
+		return ""
+	}
+	state := secret()
+	c.logouts.Add(hash(state), c.now().Add(loginLifetime))
+	query := endpoint.Query()
+	query.Set("id_token_hint", idToken)
+	query.Set("client_id", c.cfg.ClientID)
+	query.Set("post_logout_redirect_uri", c.cfg.Origin+"/")
+	query.Set("state", state)
+	if locale != "" {
+		query.Set("ui_locales", locale)
+	}
+	endpoint.RawQuery = query.Encode()
+	return endpoint.String()
+}
+
+// LoggedOut tells, once, whether the issuer sent the browser back from a logout that began here.
+func (c *Client) LoggedOut(r *http.Request) bool {
+	state := r.URL.Query()["state"]
+	if len(state) != 1 {
+		return false
+	}
+	expires, ok := c.logouts.Peek(hash(state[0]))
+	return ok && c.logouts.Remove(hash(state[0])) && c.now().Before(expires)
+}
+
+// Leave ends s here alone: other apps and the issuer's session go on. The tokens are revoked (RFC 7009) if the issuer answers.
+func (c *Client) Leave(w http.ResponseWriter, r *http.Request, s *Session) {
+	refresh := s.Tokens().Refresh
+	c.end(s)
+	c.Forget(w)
+	if refresh == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 3*time.Second)
+	defer cancel()
+	op, err := c.issuer(ctx)
+	if err != nil || op.RevocationEndpoint == "" {
+		return
+	}
+	form := url.Values{"token": {refresh}, "token_type_hint": {"refresh_token"}}
+	if c.cfg.ClientSecret == "" {
+		form.Set("client_id", c.cfg.ClientID)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, op.RevocationEndpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		c.log.Warn("cannot revoke at logout", "error", err)
+		return
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if c.cfg.ClientSecret != "" {
+		req.SetBasicAuth(url.QueryEscape(c.cfg.ClientID), url.QueryEscape(c.cfg.ClientSecret)) // RFC 6749 §2.3.1
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		c.log.Warn("cannot revoke at logout", "error", err)
+		return
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body) //nolint:errcheck // only so that the connection is used again
+	if resp.StatusCode != http.StatusOK {
+		c.log.Warn("cannot revoke at logout", "status", resp.StatusCode)
+	}
+}

@@ -1,0 +1,198 @@
+package flow
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// Session is one person's log-in in one browser. It is safe for concurrent use.
+type Session struct {
+	Subject string // the person's id at the issuer, the claim sub
+
+	mu          sync.Mutex
+	key         [32]byte
+	created     time.Time
+	seen        time.Time
+	ended       bool
+	name        string
+	preferences Preferences
+	flash       string
+	drafts      map[string]url.Values
+
+	tokens   Tokens
+	scopes   []string
+	obtained time.Time
+	renewAt  time.Time
+	retryAt  time.Time // no refresh before it: the last one failed a moment ago
+	renewal  *renewal  // the refresh under way
+}
+
+// Tokens are a session's tokens as the issuer sent them.
+type Tokens struct {
+	Access, ID, Refresh string
+	Expires             time.Time // of the access token
+}
+
+// Preferences are a person's settings as far as pages need them. The zero value is a person without any.
+type Preferences struct {
+	Language string // "ko", "en", or empty: the browser's
+	TimeZone string // IANA name, or empty: UTC
+	Theme    string // "light", "dark", or empty: the system's
+	ReadAt   time.Time
+}
+
+// open gives s a new id and sets the cookie.
+func (c *Client) open(w http.ResponseWriter, s *Session) {
+	id := secret()
+	s.key = hash(id)
+	c.sessions.Add(s.key, s)
+	c.setCookie(w, "session", id, 0)
+}
+
+// Session returns the session of the browser that sent r, or nil.
+func (c *Client) Session(r *http.Request) *Session {
+	id, ok := c.cookie(r, "session")
+	if !ok {
+		return nil
+	}
+	s, ok := c.sessions.Get(hash(id))
+	if !ok {
+		return nil
+	}
+	now := c.now()
+	s.mu.Lock()
+	over := s.ended || now.Sub(s.seen) >= sessionIdle || now.Sub(s.created) >= sessionMax
+	s.seen = now
+	s.mu.Unlock()
+	if over {
+		c.end(s)
+		return nil
+	}
+	return s
+}
+
+// HadSession tells whether r names a session, living or not: someone was logged in here a while ago.
+func (c *Client) HadSession(r *http.Request) bool {
+	_, ok := c.cookie(r, "session")
+	return ok
+}
+
+// Forget removes the session cookie from the browser.
+func (c *Client) Forget(w http.ResponseWriter) { c.setCookie(w, "session", "", -1) }
+
+// end closes s and forgets its tokens.
+func (c *Client) end(s *Session) {
+	s.mu.Lock()
+	s.ended = true
+	s.tokens = Tokens{}
+	s.mu.Unlock()
+	c.sessions.Remove(s.key)
+}
+
+// store takes over the tokens of answer; what it leaves out stays as it was. Callers hold mu, or s is not shared yet.
+func (s *Session) store(now time.Time, answer *oauth2.Token, idToken string, asked []string) {
+	s.tokens.Access = answer.AccessToken
+	if answer.RefreshToken != "" {
+		s.tokens.Refresh = answer.RefreshToken
+	}
+	if idToken != "" {
+		s.tokens.ID = idToken
+	}
+	lifetime := time.Duration(answer.ExpiresIn) * time.Second
+	if lifetime <= 0 {
+		lifetime = time.Minute // RFC 6749 §5.1 leaves it open then
+	}
+	s.obtained = now
+	s.tokens.Expires = now.Add(lifetime)
+	s.renewAt = s.tokens.Expires.Add(-min(time.Minute, lifetime/4))
+	s.retryAt = time.Time{}
+	if scope, ok := answer.Extra("scope").(string); ok {
+		s.scopes = strings.Fields(scope)
+	} else if s.scopes == nil { // RFC 6749 §5.1: left out when it is what was asked for
+		s.scopes = asked
+	}
+}
+
+// Name is what to call the person: the profile's display name once it was seen, before that the ID token's.
+func (s *Session) Name() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.name
+}
+
+// SetName keeps the display name that the profile shows.
+func (s *Session) SetName(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if name != "" {
+		s.name = name
+	}
+}
+
+// Tokens returns the tokens for the one page that shows them.
+func (s *Session) Tokens() Tokens {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tokens
+}
+
+// Granted tells whether the person granted scope.
+func (s *Session) Granted(scope string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.scopes, scope)
+}
+
+// Moderator tells whether to show what moderators use. It looks into the access token, which a client must not rely on
+// (RFC 9068 §6): if it is wrong, a button is missing or one too many is there, and the board service still decides.
+func (s *Session) Moderator() bool {
+	var claims struct {
+		Roles []string `json:"roles"`
+	}
+	return s.Granted("board:moderate") && Decode(s.Tokens().Access, nil, &claims) == nil && slices.Contains(claims.Roles, "moderator")
+}
+
+// Preferences returns what was set last by SetPreferences.
+func (s *Session) Preferences() Preferences {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.preferences
+}
+
+// SetPreferences keeps the settings that pages need.
+func (s *Session) SetPreferences(p Preferences) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.preferences = p
+}
+
+// SetFlash keeps the name of a message for the next page; TakeFlash returns it once.
+func (s *Session) SetFlash(message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flash = message
+}
+
+// TakeFlash returns the message of SetFlash and forgets it.
+func (s *Session) TakeFlash() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	message := s.flash
+	s.flash = ""
+	return message
+}
+
+// TakeDraft returns, once, the form that was sent to the page at path when the session had ended.
+func (s *Session) TakeDraft(path string) url.Values {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	draft := s.drafts[path]
+	delete(s.drafts, path)
+	return draft
+}

@@ -1,0 +1,228 @@
+package rest
+
+import (
+	"context"
+	"net/url"
+	"time"
+)
+
+// List is one page of a list; Next leads to the page after it and is empty on the last.
+type List[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next"`
+}
+
+// Board is a place for posts.
+type Board struct {
+	Slug        string    `json:"slug"`
+	Title       string    `json:"title"`
+	Description string    `json:"description"`
+	Posts       int       `json:"posts"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+// Author is who wrote something. Name is empty when the board service does not know it.
+type Author struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Post is a post; Body is empty in lists.
+type Post struct {
+	ID        string    `json:"id"`
+	Board     string    `json:"board"`
+	Title     string    `json:"title"`
+	Body      string    `json:"body"`
+	Format    string    `json:"format"` // plain or markdown
+	Author    Author    `json:"author"`
+	Comments  int       `json:"comments"`
+	Pinned    bool      `json:"pinned"`
+	Locked    bool      `json:"locked"`
+	Hidden    bool      `json:"hidden"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PostText is what an author writes.
+type PostText struct {
+	Title  string `json:"title"`
+	Body   string `json:"body"`
+	Format string `json:"format"`
+}
+
+// Comment is a comment; Parent is the comment that it replies to, or empty.
+type Comment struct {
+	ID        string    `json:"id"`
+	Post      string    `json:"post"`
+	Parent    string    `json:"parent"`
+	Body      string    `json:"body"`
+	Author    Author    `json:"author"`
+	Hidden    bool      `json:"hidden"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// Boards is the board service.
+type Boards struct{ service }
+
+// NewBoards calls the board service at base.
+func NewBoards(base string) Boards { return Boards{newService("board", base)} }
+
+func page(limit, cursor string) url.Values {
+	query := url.Values{}
+	if limit != "" {
+		query.Set("limit", limit)
+	}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	return query
+}
+
+// List returns the boards, up to 100.
+func (b Boards) List(ctx context.Context, token TokenFunc) (boards []Board, err error) {
+	var list List[Board]
+	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/boards", query: page("100", ""), out: &list})
+	return list.Items, err
+}
+
+// Posts returns a page of a board's posts: pinned ones first, then the newest.
+func (b Boards) Posts(ctx context.Context, token TokenFunc, slug, cursor string) (posts List[Post], err error) {
+	at, err := segment(slug)
+	if err != nil {
+		return posts, err
+	}
+	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/boards" + at + "/posts", query: page("", cursor), out: &posts})
+	return posts, err
+}
+
+// Search returns a page of the posts that hold text, of one board or, when slug is empty, of all.
+func (b Boards) Search(ctx context.Context, token TokenFunc, text, slug, cursor string) (posts List[Post], err error) {
+	query := page("", cursor)
+	query.Set("q", text)
+	if slug != "" {
+		query.Set("board", slug)
+	}
+	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/posts", query: query, out: &posts})
+	return posts, err
+}
+
+// Write makes a post. The same key twice makes one post.
+func (b Boards) Write(ctx context.Context, token TokenFunc, slug, key string, text PostText) (post Post, err error) {
+	at, err := segment(slug)
+	if err != nil {
+		return post, err
+	}
+	_, err = b.do(ctx, token, call{method: "POST", path: "/v1/boards" + at + "/posts", key: key, in: text, out: &post})
+	return post, err
+}
+
+// Post returns a post and its ETag.
+func (b Boards) Post(ctx context.Context, token TokenFunc, id string) (post Post, etag string, err error) {
+	at, err := segment(id)
+	if err != nil {
+		return post, "", err
+	}
+	etag, err = b.do(ctx, token, call{method: "GET", path: "/v1/posts" + at, out: &post})
+	return post, etag, err
+}
+
+// ChangePost changes a post if it still has etag.
+func (b Boards) ChangePost(ctx context.Context, token TokenFunc, id, etag string, text PostText) error {
+	at, err := segment(id)
+	if err != nil {
+		return err
+	}
+	_, err = b.do(ctx, token, call{method: "PATCH", path: "/v1/posts" + at, ifMatch: etag, in: text})
+	return err
+}
+
+// DeletePost deletes a post if it still has etag.
+func (b Boards) DeletePost(ctx context.Context, token TokenFunc, id, etag string) error {
+	at, err := segment(id)
+	if err != nil {
+		return err
+	}
+	_, err = b.do(ctx, token, call{method: "DELETE", path: "/v1/posts" + at, ifMatch: etag})
+	return err
+}
+
+// MarkPost turns a mark of a post on or off: pinned, locked or hidden.
+func (b Boards) MarkPost(ctx context.Context, token TokenFunc, id, mark string, on bool) error {
+	return b.mark(ctx, token, "/v1/posts", id, mark, on)
+}
+
+// HideComment hides a comment or shows it again.
+func (b Boards) HideComment(ctx context.Context, token TokenFunc, id string, on bool) error {
+	return b.mark(ctx, token, "/v1/comments", id, "hidden", on)
+}
+
+func (b Boards) mark(ctx context.Context, token TokenFunc, path, id, mark string, on bool) error {
+	at, err := segment(id)
+	if err != nil {
+		return err
+	}
+	method := "DELETE"
+	if on {
+		method = "PUT"
+	}
+	_, err = b.do(ctx, token, call{method: method, path: path + at + "/" + mark})
+	return err
+}
+
+// Comments returns a page of a post's comments.
+func (b Boards) Comments(ctx context.Context, token TokenFunc, post, cursor string) (comments List[Comment], err error) {
+	at, err := segment(post)
+	if err != nil {
+		return comments, err
+	}
+	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/posts" + at + "/comments", query: page("100", cursor), out: &comments})
+	return comments, err
+}
+
+// WriteComment makes a comment, a reply when parent is not empty. The same key twice makes one comment.
+func (b Boards) WriteComment(ctx context.Context, token TokenFunc, post, key, parent, body string) (comment Comment, err error) {
+	at, err := segment(post)
+	if err != nil {
+		return comment, err
+	}
+	in := struct {
+		Body   string `json:"body"`
+		Parent string `json:"parent,omitempty"`
+	}{body, parent}
+	_, err = b.do(ctx, token, call{method: "POST", path: "/v1/posts" + at + "/comments", key: key, in: in, out: &comment})
+	return comment, err
+}
+
+// Comment returns a comment and its ETag.
+func (b Boards) Comment(ctx context.Context, token TokenFunc, id string) (comment Comment, etag string, err error) {
+	at, err := segment(id)
+	if err != nil {
+		return comment, "", err
+	}
+	etag, err = b.do(ctx, token, call{method: "GET", path: "/v1/comments" + at, out: &comment})
+	return comment, etag, err
+}
+
+// ChangeComment changes a comment if it still has etag.
+func (b Boards) ChangeComment(ctx context.Context, token TokenFunc, id, etag, body string) error {
+	at, err := segment(id)
+	if err != nil {
+		return err
+	}
+	in := struct {
+		Body string `json:"body"`
+	}{body}
+	_, err = b.do(ctx, token, call{method: "PATCH", path: "/v1/comments" + at, ifMatch: etag, in: in})
+	return err
+}
+
+// DeleteComment deletes a comment if it still has etag.
+func (b Boards) DeleteComment(ctx context.Context, token TokenFunc, id, etag string) error {
+	at, err := segment(id)
+	if err != nil {
+		return err
+	}
+	_, err = b.do(ctx, token, call{method: "DELETE", path: "/v1/comments" + at, ifMatch: etag})
+	return err
+}

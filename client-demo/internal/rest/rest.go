@@ -1,0 +1,201 @@
+// Package rest calls the user and board services as any client would: JSON over HTTP with a bearer token (RFC 6750), errors as
+// problem documents (RFC 9457), changes guarded by ETag and If-Match (RFC 9110 §13).
+//
+// Every call has a limit of time and of size.
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// ErrDown tells that a service gave no usable answer: it is not there, too slow, or overloaded.
+var ErrDown = errors.New("the service does not answer")
+
+// DownError is an ErrDown that names the service.
+type DownError struct {
+	Service string // "user" or "board"
+	Reason  error
+}
+
+func (e *DownError) Error() string {
+	return fmt.Sprintf("the %s service does not answer: %v", e.Service, e.Reason)
+}
+
+// Is makes it an ErrDown; Unwrap leads to the reason.
+func (e *DownError) Is(target error) bool { return target == ErrDown }
+func (e *DownError) Unwrap() error        { return e.Reason }
+
+// Error is a service's refusal.
+type Error struct {
+	Status int
+	Title  string
+	Detail string
+	Fields map[string]string // what was wrong with which field of the body
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("the service answered %d %s: %s", e.Status, e.Title, e.Detail)
+}
+
+// Is lets errors.Is tell refusals by status: errors.Is(err, &Error{Status: 412}).
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Status == e.Status
+}
+
+// TokenFunc returns the access token to call with. Refused is empty, or the token that the service just would not take.
+type TokenFunc func(ctx context.Context, refused string) (string, error)
+
+const (
+	callTimeout = 5 * time.Second
+	maxAnswer   = 4 << 20 // a page of 100 posts in full length fits
+)
+
+// service is one REST interface. It is safe for concurrent use.
+type service struct {
+	name string
+	base string
+	http *http.Client
+}
+
+func newService(name, base string) service {
+	return service{name, base, &http.Client{
+		Timeout:   callTimeout,
+		Transport: http.DefaultTransport.(*http.Transport).Clone(),
+		// The token is for this address and no other.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// Close closes idle connections.
+func (s service) Close() { s.http.CloseIdleConnections() }
+
+// call is one request; in and out, when not nil, are JSON.
+type call struct {
+	method  string
+	path    string
+	query   url.Values
+	ifMatch string
+	key     string // Idempotency-Key
+	in, out any
+}
+
+// do makes the call, a second time with another token when the first was refused, and returns the answer's ETag.
+func (s service) do(ctx context.Context, token TokenFunc, c call) (etag string, err error) {
+	access, err := token(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	etag, err = s.once(ctx, access, c)
+	if !errors.Is(err, &Error{Status: http.StatusUnauthorized}) {
+		return etag, err
+	}
+	again, tokenErr := token(ctx, access)
+	if tokenErr != nil {
+		return "", tokenErr
+	}
+	if again == access {
+		return "", err
+	}
+	return s.once(ctx, again, c)
+}
+
+func (s service) once(ctx context.Context, access string, c call) (etag string, err error) {
+	var body io.Reader
+	if c.in != nil {
+		text, err := json.Marshal(c.in)
+		if err != nil {
+			return "", err
+		}
+		body = bytes.NewReader(text)
+	}
+	address := s.base + c.path
+	if len(c.query) > 0 {
+		address += "?" + c.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, c.method, address, body)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+access)
+	req.Header.Set("Accept", "application/json, application/problem+json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.ifMatch != "" {
+		req.Header.Set("If-Match", c.ifMatch)
+	}
+	if c.key != "" {
+		req.Header.Set("Idempotency-Key", c.key)
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return "", &DownError{s.name, err}
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return "", &DownError{s.name, err}
+	}
+	if len(text) > maxAnswer {
+		return "", &DownError{s.name, fmt.Errorf("its answer to %s %s is too large", c.method, c.path)}
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return "", s.refusal(resp.StatusCode, text)
+	}
+	if c.out != nil {
+		if err := json.Unmarshal(text, c.out); err != nil {
+			return "", &DownError{s.name, fmt.Errorf("its answer to %s %s cannot be read: %w", c.method, c.path, err)}
+		}
+	}
+	return resp.Header.Get("ETag"), nil
+}
+
+// refusal makes an error of a problem document, or of whatever a gateway in between wrote.
+func (s service) refusal(status int, text []byte) error {
+	if status >= http.StatusInternalServerError || status < 400 {
+		return &DownError{s.name, fmt.Errorf("it answered %d", status)}
+	}
+	var problem struct {
+		Title  string `json:"title"`
+		Detail string `json:"detail"`
+		Errors []struct {
+			Location string `json:"location"`
+			Message  string `json:"message"`
+		} `json:"errors"`
+	}
+	refused := &Error{Status: status, Title: http.StatusText(status)}
+	if json.Unmarshal(text, &problem) != nil {
+		return refused
+	}
+	refused.Title, refused.Detail = problem.Title, problem.Detail
+	for _, e := range problem.Errors {
+		field, ok := strings.CutPrefix(e.Location, "body.")
+		if !ok {
+			continue
+		}
+		if refused.Fields == nil {
+			refused.Fields = map[string]string{}
+		}
+		field, _, _ = strings.Cut(field, "[")
+		refused.Fields[field] = e.Message
+	}
+	return refused
+}
+
+// segment makes id a part of a path. What can be none is what the service would call not found: . and .. would lead elsewhere.
+func segment(id string) (string, error) {
+	if id == "" || id == "." || id == ".." || len(id) > 256 {
+		return "", &Error{Status: http.StatusNotFound, Title: http.StatusText(http.StatusNotFound)}
+	}
+	return "/" + url.PathEscape(id), nil
+}

@@ -1,0 +1,151 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/maru-auth/maru/client-demo/internal/rest"
+)
+
+// home serves GET /.
+func (a *App) home(v *visit) error {
+	data := struct {
+		Issuer       string
+		IssuerNotice string
+		Boards       []rest.Board
+		BoardNotice  string
+		Profile      *rest.Profile
+		UserNotice   string
+		LoggedOut    bool
+	}{Issuer: a.cfg.Issuer}
+	if v.session == nil {
+		data.LoggedOut = a.flow.LoggedOut(v.r)
+		status := http.StatusOK
+		if err := a.flow.Reachable(v.r.Context()); err != nil {
+			data.IssuerNotice, status = v.t("issuer_down", a.cfg.Issuer), http.StatusServiceUnavailable
+		}
+		return v.render(status, "home", v.t("home_title"), data)
+	}
+	boards, err := a.boards.List(v.r.Context(), v.token)
+	if data.BoardNotice, err = v.notice(err); err != nil {
+		return err
+	}
+	data.Boards = boards
+	profile, _, err := a.users.Me(v.r.Context(), v.token)
+	if data.UserNotice, err = v.notice(err); err != nil {
+		return err
+	}
+	if data.UserNotice == "" {
+		v.session.SetName(profile.DisplayName)
+		data.Profile = &profile
+	}
+	return v.render(http.StatusOK, "home", v.t("home_title"), data)
+}
+
+// boardList serves GET /boards.
+func (a *App) boardList(v *visit) error {
+	var data struct {
+		Boards []rest.Board
+		Notice string
+	}
+	boards, err := a.boards.List(v.r.Context(), v.token)
+	if data.Notice, err = v.notice(err); err != nil {
+		return err
+	}
+	data.Boards = boards
+	return v.render(statusOf(data.Notice), "boards", v.t("boards"), data)
+}
+
+// statusOf is the status of a page whose main part is missing.
+func statusOf(notice string) int {
+	if notice != "" {
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusOK
+}
+
+// postList is a page of posts, of one board or found by a search.
+type postList struct {
+	Board  rest.Board
+	Slug   string // empty: all boards
+	Query  string
+	Posts  []rest.Post
+	First  string // address of the first page, empty on it
+	Next   string // address of the next page, empty on the last
+	Write  bool
+	Notice string
+}
+
+// board serves GET /boards/{slug}?q=…&cursor=….
+func (a *App) board(v *visit) error {
+	slug := v.r.PathValue("slug")
+	data := postList{Slug: slug, Board: rest.Board{Slug: slug, Title: slug}, Write: v.session.Granted("board:write")}
+	boards, err := a.boards.List(v.r.Context(), v.token)
+	if data.Notice, err = v.notice(err); err != nil {
+		return err
+	}
+	if data.Notice == "" {
+		found := false
+		for _, b := range boards {
+			if b.Slug == slug {
+				data.Board, found = b, true
+			}
+		}
+		if !found && len(boards) < 100 { // else it may be one that the list does not reach
+			return v.message(http.StatusNotFound, "not_found_title", "not_found")
+		}
+		if err := a.fill(v, &data, "/boards/"+url.PathEscape(slug)); err != nil {
+			return err
+		}
+	}
+	return v.render(statusOf(data.Notice), "board", data.Board.Title, data)
+}
+
+// search serves GET /search?q=…&cursor=…, in all boards.
+func (a *App) search(v *visit) error {
+	var data postList
+	if strings.TrimSpace(v.r.FormValue("q")) != "" {
+		if err := a.fill(v, &data, "/search"); err != nil {
+			return err
+		}
+	}
+	return v.render(statusOf(data.Notice), "board", v.t("search_title"), data)
+}
+
+// fill reads the page of posts that the request asks for.
+func (a *App) fill(v *visit, data *postList, address string) error {
+	query, cursor := strings.TrimSpace(v.r.FormValue("q")), v.r.FormValue("cursor")
+	data.Query = query
+	var posts rest.List[rest.Post]
+	var err error
+	if query != "" {
+		posts, err = a.boards.Search(v.r.Context(), v.token, query, data.Slug, cursor)
+	} else {
+		posts, err = a.boards.Posts(v.r.Context(), v.token, data.Slug, cursor)
+	}
+	if data.Notice, err = v.notice(err); err != nil {
+		return err
+	}
+	data.Posts = posts.Items
+	link := func(cursor string) string {
+		values := url.Values{}
+		if query != "" {
+			values.Set("q", query)
+		}
+		if cursor != "" {
+			values.Set("cursor", cursor)
+		}
+		if len(values) == 0 {
+			return address
+		}
+		return address + "?" + values.Encode()
+	}
+	if cursor != "" {
+		data.First = link("")
+	}
+	if posts.Next != "" {
+		data.Next = link(posts.Next)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package web
+
+import (
+	"bytes"
+	"html/template"
+	"regexp"
+
+	"github.com/microcosm-cc/bluemonday"
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
+)
+
+// linkRel: a link in a post neither lends our good name nor learns where it was followed from.
+const linkRel = "nofollow noopener noreferrer ugc"
+
+var (
+	markdown = goldmark.New(
+		goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.Linkify),
+		goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(tame{}, 100))),
+	)
+	// Nothing that goldmark writes should need it. It is the second lock on the door.
+	sanitizer = func() *bluemonday.Policy {
+		p := bluemonday.NewPolicy()
+		p.AllowElements("p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li",
+			"table", "thead", "tbody", "tr", "th", "td")
+		p.AllowAttrs("start").Matching(bluemonday.Integer).OnElements("ol")
+		p.AllowURLSchemes("http", "https", "mailto")
+		p.RequireParseableURLs(true)
+		p.AllowRelativeURLs(false)
+		p.AllowAttrs("href").OnElements("a")
+		p.AllowAttrs("rel").Matching(regexp.MustCompile("^" + linkRel + "$")).OnElements("a")
+		return p
+	}()
+)
+
+// renderMarkdown makes HTML of a post's body. HTML in it is left out (goldmark does so unless told otherwise), pictures become
+// links, since loading them would tell another host who reads here, and headings go below the page's own h1.
+func renderMarkdown(body string) (template.HTML, error) {
+	var out bytes.Buffer
+	if err := markdown.Convert([]byte(body), &out); err != nil {
+		return "", err
+	}
+	return template.HTML(sanitizer.SanitizeBytes(out.Bytes())), nil //nolint:gosec // this is the sanitizer's output
+}
+
+// tame changes what was parsed, before it is written as HTML.
+type tame struct{}
+
+var _ parser.ASTTransformer = tame{}
+
+// Transform implements parser.ASTTransformer.
+func (tame) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
+	var images []*ast.Image
+	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) { //nolint:errcheck // the walker returns none
+		if !entering {
+			return ast.WalkContinue, nil
+		}
+		switch n := n.(type) {
+		case *ast.Heading:
+			n.Level = min(n.Level+1, 6)
+		case *ast.Link:
+			n.SetAttributeString("rel", []byte(linkRel))
+		case *ast.AutoLink:
+			n.SetAttributeString("rel", []byte(linkRel))
+		case *ast.Image:
+			images = append(images, n)
+		}
+		return ast.WalkContinue, nil
+	})
+	for _, image := range images {
+		link := ast.NewLink()
+		link.Destination = image.Destination
+		link.SetAttributeString("rel", []byte(linkRel))
+		for child := image.FirstChild(); child != nil; {
+			next := child.NextSibling()
+			link.AppendChild(link, child)
+			child = next
+		}
+		if !link.HasChildren() {
+			link.AppendChild(link, ast.NewString(image.Destination))
+		}
+		image.Parent().ReplaceChild(image.Parent(), image, link)
+	}
+}

@@ -1,0 +1,241 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+	"net/url"
+
+	"github.com/maru-auth/maru/client-demo/internal/rest"
+)
+
+// postPage is a post with its comments.
+type postPage struct {
+	Post     rest.Post
+	HTML     template.HTML // the body of a Markdown post
+	Mine     bool
+	Moderate bool
+	Write    bool
+	Threads  []thread
+	Notice   string // in place of the comments
+	First    string
+	Next     string
+	Form     *form
+	Key      string // for the replies' forms
+}
+
+// thread is a comment and its replies.
+type thread struct {
+	commentView
+	Replies []commentView
+}
+
+type commentView struct {
+	rest.Comment
+	Mine     bool
+	Moderate bool
+	Reply    bool   // it may be replied to
+	Key      string // for the reply's form
+}
+
+// post serves GET /posts/{id}?cursor=….
+func (a *App) post(v *visit) error {
+	return a.showPost(v, v.newForm(url.Values{"key": {newKey()}}))
+}
+
+func (a *App) showPost(v *visit, f *form) error {
+	post, _, err := a.boards.Post(v.r.Context(), v.token, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	moderator := v.session.Moderator()
+	data := postPage{
+		Post: post, Mine: post.Author.ID == v.session.Subject, Moderate: moderator,
+		Write: v.session.Granted("board:write") && !post.Locked, Form: f,
+	}
+	if post.Format == "markdown" {
+		if data.HTML, err = renderMarkdown(post.Body); err != nil {
+			return err
+		}
+	}
+	cursor := v.r.URL.Query().Get("cursor")
+	comments, err := a.boards.Comments(v.r.Context(), v.token, post.ID, cursor)
+	if data.Notice, err = v.notice(err); err != nil {
+		return err
+	}
+	data.Threads = threads(comments.Items, func(c rest.Comment) commentView {
+		return commentView{Comment: c, Mine: c.Author.ID == v.session.Subject, Moderate: moderator, Reply: data.Write, Key: newKey()}
+	})
+	address := "/posts/" + url.PathEscape(post.ID)
+	if cursor != "" {
+		data.First = address
+	}
+	if comments.Next != "" {
+		data.Next = address + "?" + url.Values{"cursor": {comments.Next}}.Encode()
+	}
+	return v.render(f.status, "post", post.Title, data)
+}
+
+// threads puts replies below what they reply to. A reply whose comment is on another page stands for itself.
+func threads(comments []rest.Comment, view func(rest.Comment) commentView) []thread {
+	var all []thread
+	at := map[string]int{}
+	for _, c := range comments {
+		if c.Parent == "" {
+			at[c.ID] = len(all)
+			all = append(all, thread{commentView: view(c)})
+		}
+	}
+	for _, c := range comments {
+		if c.Parent == "" {
+			continue
+		}
+		reply := view(c)
+		reply.Reply = false // one level of replies
+		if i, ok := at[c.Parent]; ok {
+			all[i].Replies = append(all[i].Replies, reply)
+		} else {
+			all = append(all, thread{commentView: reply})
+		}
+	}
+	return all
+}
+
+// postForm is the page to write or change a post.
+type postForm struct {
+	Form   *form
+	Action string
+	Back   string
+	New    bool
+}
+
+func (v *visit) showPostForm(f *form, back string, isNew bool) error {
+	title := "edit_title"
+	if isNew {
+		title = "write_title"
+	}
+	return v.render(f.status, "write", v.t(title), postForm{f, v.r.URL.Path, back, isNew})
+}
+
+// writeForm serves GET /boards/{slug}/write.
+func (a *App) writeForm(v *visit) error {
+	return v.showPostForm(v.newForm(url.Values{"format": {"markdown"}, "key": {newKey()}}), "/boards/"+v.r.PathValue("slug"), true)
+}
+
+// write serves POST /boards/{slug}/write.
+func (a *App) write(v *visit) error {
+	f := v.sentForm()
+	post, err := a.boards.Write(v.r.Context(), v.token, v.r.PathValue("slug"), f.Get("key"), postText(f))
+	if err == nil {
+		v.session.SetFlash("posted")
+		return v.redirect("/posts/" + post.ID)
+	}
+	if err := v.refused(f, err); err != nil {
+		return err
+	}
+	return v.showPostForm(f, "/boards/"+v.r.PathValue("slug"), true)
+}
+
+func postText(f *form) rest.PostText {
+	return rest.PostText{Title: f.Get("title"), Body: f.Get("body"), Format: f.Get("format")}
+}
+
+// editPostForm serves GET /posts/{id}/edit.
+func (a *App) editPostForm(v *visit) error {
+	post, etag, err := a.boards.Post(v.r.Context(), v.token, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if post.Author.ID != v.session.Subject {
+		return v.message(http.StatusForbidden, "forbidden_title", "not_yours")
+	}
+	f := v.newForm(url.Values{"title": {post.Title}, "body": {post.Body}, "format": {post.Format}, "etag": {etag}})
+	return v.showPostForm(f, "/posts/"+post.ID, false)
+}
+
+// editPost serves POST /posts/{id}/edit.
+func (a *App) editPost(v *visit) error {
+	f, id := v.sentForm(), v.r.PathValue("id")
+	err := a.boards.ChangePost(v.r.Context(), v.token, id, f.Get("etag"), postText(f))
+	if changed(err) {
+		saved, etag, readErr := a.boards.Post(v.r.Context(), v.token, id)
+		if err = readErr; err == nil {
+			v.lost(f, map[string]string{"title": saved.Title, "body": saved.Body, "format": saved.Format}, etag)
+			return v.showPostForm(f, "/posts/"+id, false)
+		}
+	}
+	if err == nil {
+		v.session.SetFlash("saved")
+		return v.redirect("/posts/" + id)
+	}
+	if err := v.refused(f, err); err != nil {
+		return err
+	}
+	return v.showPostForm(f, "/posts/"+id, false)
+}
+
+// confirmation is the page that asks before something is deleted for good.
+type confirmation struct {
+	Question string
+	Quote    string
+	Form     *form
+	Action   string
+	Back     string
+}
+
+// deletePostForm serves GET /posts/{id}/delete.
+func (a *App) deletePostForm(v *visit) error {
+	return a.confirmDeletePost(v, "")
+}
+
+func (a *App) confirmDeletePost(v *visit, notice string) error {
+	post, etag, err := a.boards.Post(v.r.Context(), v.token, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	f := &form{Values: url.Values{"etag": {etag}}, Notice: notice}
+	status := http.StatusOK
+	if notice != "" {
+		status = http.StatusConflict
+	}
+	return v.render(status, "delete", v.t("delete_post_title"),
+		confirmation{v.t("delete_post", post.Comments), post.Title, f, v.r.URL.Path, "/posts/" + post.ID})
+}
+
+// deletePost serves POST /posts/{id}/delete.
+func (a *App) deletePost(v *visit) error {
+	id := v.r.PathValue("id")
+	post, _, err := a.boards.Post(v.r.Context(), v.token, id)
+	if err != nil {
+		return err
+	}
+	err = a.boards.DeletePost(v.r.Context(), v.token, id, v.text("etag"))
+	if changed(err) {
+		return a.confirmDeletePost(v, v.t("delete_changed"))
+	}
+	if err != nil {
+		return err
+	}
+	v.session.SetFlash("deleted")
+	return v.redirect("/boards/" + post.Board)
+}
+
+// moderatePost serves POST /posts/{id}/moderate with action=pin, unpin, lock, unlock, hide or show.
+func (a *App) moderatePost(v *visit) error {
+	marks := map[string]struct {
+		mark string
+		on   bool
+	}{
+		"pin": {"pinned", true}, "unpin": {"pinned", false},
+		"lock": {"locked", true}, "unlock": {"locked", false},
+		"hide": {"hidden", true}, "show": {"hidden", false},
+	}
+	do, ok := marks[v.text("action")]
+	if !ok {
+		return errNoSuchAction
+	}
+	if err := a.boards.MarkPost(v.r.Context(), v.token, v.r.PathValue("id"), do.mark, do.on); err != nil {
+		return err
+	}
+	v.session.SetFlash("moderated")
+	return v.redirect("/posts/" + v.r.PathValue("id"))
+}

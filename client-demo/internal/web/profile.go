@@ -1,0 +1,208 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/maru-auth/maru/client-demo/internal/rest"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// ownPage is a page of something that is the person's own: profile, settings or interests.
+type ownPage struct {
+	Form   *form  // nil: Notice stands in its place
+	Notice string
+	Rest   any
+}
+
+// profile serves GET /profile.
+func (a *App) profile(v *visit) error {
+	profile, etag, err := a.users.Me(v.r.Context(), v.token)
+	notice, err := v.notice(err)
+	if err != nil {
+		return err
+	}
+	if notice != "" {
+		return v.render(http.StatusServiceUnavailable, "profile", v.t("profile"), ownPage{Notice: notice})
+	}
+	v.session.SetName(profile.DisplayName)
+	values := url.Values{"etag": {etag}}
+	for field, value := range profileFields(profile) {
+		values.Set(field, value)
+	}
+	f := v.newForm(values)
+	return v.render(f.status, "profile", v.t("profile"), ownPage{Form: f, Rest: profile})
+}
+
+func profileFields(p rest.Profile) map[string]string {
+	return map[string]string{"display_name": p.DisplayName, "bio": p.Bio, "avatar_url": p.AvatarURL, "website": p.Website}
+}
+
+// saveProfile serves POST /profile.
+func (a *App) saveProfile(v *visit) error {
+	f := v.sentForm()
+	profile, err := a.users.ChangeMe(v.r.Context(), v.token, f.Get("etag"), rest.ProfileChange{
+		DisplayName: f.Get("display_name"), Bio: f.Get("bio"), AvatarURL: f.Get("avatar_url"), Website: f.Get("website"),
+	})
+	if changed(err) {
+		saved, etag, readErr := a.users.Me(v.r.Context(), v.token)
+		if err = readErr; err == nil {
+			v.lost(f, profileFields(saved), etag)
+			return v.render(f.status, "profile", v.t("profile"), ownPage{Form: f, Rest: saved})
+		}
+	}
+	if err == nil {
+		v.session.SetName(profile.DisplayName)
+		v.session.SetFlash("saved")
+		return v.redirect("/profile")
+	}
+	if err := v.refused(f, err); err != nil {
+		return err
+	}
+	return v.render(f.status, "profile", v.t("profile"), ownPage{Form: f, Rest: rest.Profile{DisplayName: v.session.Name()}})
+}
+
+// person serves GET /people/{id}: another person's public profile.
+func (a *App) person(v *visit) error {
+	profile, err := a.users.User(v.r.Context(), v.token, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	name := profile.DisplayName
+	if name == "" {
+		name = v.t("nameless")
+	}
+	return v.render(http.StatusOK, "person", name, profile)
+}
+
+// zones are offered for the time zone; any other IANA name may be typed.
+var zones = strings.Fields(`UTC Asia/Seoul Asia/Tokyo Asia/Shanghai Asia/Singapore Asia/Kolkata Australia/Sydney Europe/London
+	Europe/Berlin Europe/Paris America/New_York America/Chicago America/Denver America/Los_Angeles America/Sao_Paulo`)
+
+// settings serves GET /settings.
+func (a *App) settings(v *visit) error {
+	settings, etag, err := a.users.Settings(v.r.Context(), v.token)
+	notice, err := v.notice(err)
+	if err != nil {
+		return err
+	}
+	if notice != "" {
+		return v.render(http.StatusServiceUnavailable, "settings", v.t("settings"), ownPage{Notice: notice})
+	}
+	values := url.Values{"etag": {etag}}
+	for field, value := range settingsFields(settings) {
+		values.Set(field, value)
+	}
+	f := v.newForm(values)
+	return v.render(f.status, "settings", v.t("settings"), ownPage{Form: f, Rest: zones})
+}
+
+func settingsFields(s rest.Settings) map[string]string {
+	on := func(b bool) string {
+		if b {
+			return "on"
+		}
+		return ""
+	}
+	return map[string]string{"locale": s.Locale, "time_zone": s.TimeZone, "theme": s.Theme,
+		"email": on(s.Notifications.Email), "replies": on(s.Notifications.Replies)}
+}
+
+// saveSettings serves POST /settings.
+func (a *App) saveSettings(v *visit) error {
+	f := v.sentForm()
+	settings := rest.Settings{
+		Locale: f.Get("locale"), TimeZone: strings.TrimSpace(f.Get("time_zone")), Theme: f.Get("theme"),
+		Notifications: rest.Notifications{Email: f.Is("email", "on"), Replies: f.Is("replies", "on")},
+	}
+	err := a.users.PutSettings(v.r.Context(), v.token, f.Get("etag"), settings)
+	if changed(err) {
+		saved, etag, readErr := a.users.Settings(v.r.Context(), v.token)
+		if err = readErr; err == nil {
+			v.lost(f, settingsFields(saved), etag)
+			return v.render(f.status, "settings", v.t("settings"), ownPage{Form: f, Rest: zones})
+		}
+	}
+	if err == nil {
+		v.session.SetPreferences(preferencesOf(settings, a.cfg.Now()))
+		v.forgetLanguage() // what the settings say now counts
+		v.session.SetFlash("saved")
+		return v.redirect("/settings")
+	}
+	if err := v.refused(f, err); err != nil {
+		return err
+	}
+	return v.render(f.status, "settings", v.t("settings"), ownPage{Form: f, Rest: zones})
+}
+
+// interests serves GET /interests.
+func (a *App) interests(v *visit) error {
+	interests, etag, err := a.users.Interests(v.r.Context(), v.token)
+	notice, err := v.notice(err)
+	if err != nil {
+		return err
+	}
+	if notice != "" {
+		return v.render(http.StatusServiceUnavailable, "interests", v.t("interests"), ownPage{Notice: notice})
+	}
+	f := v.newForm(url.Values{"etag": {etag}, "tags": {strings.Join(interests.Tags, ", ")}})
+	return v.render(f.status, "interests", v.t("interests"), ownPage{Form: f, Rest: interests.Tags})
+}
+
+// saveInterests serves POST /interests.
+func (a *App) saveInterests(v *visit) error {
+	f := v.sentForm()
+	err := a.users.PutInterests(v.r.Context(), v.token, f.Get("etag"), rest.Interests{Tags: splitTags(f.Get("tags"))})
+	if changed(err) {
+		saved, etag, readErr := a.users.Interests(v.r.Context(), v.token)
+		if err = readErr; err == nil {
+			v.lost(f, map[string]string{"tags": strings.Join(saved.Tags, ", ")}, etag)
+			return v.render(f.status, "interests", v.t("interests"), ownPage{Form: f, Rest: saved.Tags})
+		}
+	}
+	if err == nil {
+		v.session.SetFlash("saved")
+		return v.redirect("/interests")
+	}
+	if err := v.refused(f, err); err != nil {
+		return err
+	}
+	return v.render(f.status, "interests", v.t("interests"), ownPage{Form: f})
+}
+
+// splitTags reads tags as people type them: by comma or line, with or without #, none twice.
+func splitTags(text string) []string {
+	tags := []string{}
+	seen := map[string]bool{}
+	for tag := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' || r == '、' }) {
+		tag = strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(tag), "#"))
+		if tag != "" && !seen[strings.ToLower(tag)] {
+			seen[strings.ToLower(tag)] = true
+			tags = append(tags, tag)
+		}
+	}
+	return tags
+}
+
+// apiMe serves GET /api/me to the script of the page of tokens: the profile, by the session's access token.
+func (a *App) apiMe(w http.ResponseWriter, r *http.Request) {
+	session := a.flow.Session(r)
+	if session == nil {
+		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusForbidden, Detail: "Log in first."})
+		return
+	}
+	v := &visit{app: a, w: w, r: r, session: session}
+	profile, _, err := a.users.Me(r.Context(), v.token)
+	var refused *rest.Error
+	switch {
+	case err == nil:
+		writeJSON(w, profile)
+	case errors.As(err, &refused):
+		httpd.WriteProblem(w, r, httpd.Problem{Status: refused.Status, Detail: refused.Detail})
+	default:
+		a.cfg.Log.Warn("cannot read the profile", "request", httpd.RequestID(r.Context()), "error", err)
+		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusServiceUnavailable, Detail: "The user service or the issuer does not answer."})
+	}
+}

@@ -1,0 +1,153 @@
+// Command client-demo is the demo web app: a person logs in at the issuer, keeps a profile in the user service and writes on the
+// board. It is also the example of a client: it knows only OpenID Connect and two public REST interfaces, and would work the
+// same against any other issuer that offers what it asks for.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+	_ "time/tzdata" // people choose a time zone; the container image has no zone files
+
+	"github.com/alecthomas/kong"
+
+	"github.com/maru-auth/maru/client-demo/internal/flow"
+	"github.com/maru-auth/maru/client-demo/internal/rest"
+	"github.com/maru-auth/maru/client-demo/internal/web"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// config is every setting of the program: flags, and environment variables of the same name with the prefix DEMO_.
+type config struct {
+	httpd.Config
+	Origin       string `help:"This app's public origin, such as http://localhost:8080. Register ORIGIN/callback at the issuer and, for after a logout, ORIGIN/." placeholder:"URL" required:""`
+	Issuer       string `help:"The issuer to log in at, exactly as it names itself, such as http://localhost:9000." placeholder:"URL" required:""`
+	ClientID     string `name:"client-id" help:"This app's client id at the issuer." placeholder:"ID" required:""`
+	ClientSecret string `name:"client-secret" help:"This app's client secret (client_secret_basic). Empty: a public client."`
+	UserAPI      string `name:"user-api" help:"The user service, which is also its audience, such as http://localhost:8000/user." placeholder:"URL" required:""`
+	BoardAPI     string `name:"board-api" help:"The board service, which is also its audience, such as http://localhost:8000/board." placeholder:"URL" required:""`
+
+	// Serving, when not nil, is told the address once the app listens: tests listen on port 0.
+	Serving func(net.Addr) `kong:"-"`
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time `kong:"-"`
+}
+
+const defaultListen = "127.0.0.1:9400"
+
+func main() {
+	cfg, err := parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "client-demo:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, cfg); err != nil {
+		fmt.Fprintln(os.Stderr, "client-demo:", err)
+		os.Exit(1)
+	}
+}
+
+// parse reads the settings from args and the environment.
+func parse(args []string) (cfg config, err error) {
+	parser, err := kong.New(&cfg,
+		kong.Name("client-demo"),
+		kong.Description("The demo web app: log in, profile, board, and a look at one's tokens. It listens on "+defaultListen+" unless --listen says otherwise."),
+		kong.DefaultEnvars("DEMO"),
+	)
+	if err != nil {
+		return cfg, err
+	}
+	_, err = parser.Parse(args)
+	return cfg, err
+}
+
+// run serves the app until ctx ends. It needs neither the issuer nor the services to start: each is asked when it is needed.
+func run(ctx context.Context, cfg config) error {
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	if cfg.Listen == "" {
+		cfg.Listen = defaultListen
+	}
+	now := cfg.Now
+	if now == nil {
+		now = time.Now
+	}
+	log := cfg.Logger()
+	for _, insecure := range []struct{ setting, url string }{{"--origin", cfg.Origin}, {"--issuer", cfg.Issuer}} {
+		if plainRemote(insecure.url) {
+			log.Warn("no TLS: tokens and cookies can be read on the way", "setting", insecure.setting, "url", insecure.url)
+		}
+	}
+
+	client := flow.New(flow.Config{
+		Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret,
+		Scopes: strings.Fields("openid profile email user:read user:write board:read board:write board:moderate"),
+		Now:    now, Log: log,
+	})
+	defer client.Close()
+	users, boards := rest.NewUsers(cfg.UserAPI), rest.NewBoards(cfg.BoardAPI)
+	defer users.Close()
+	defer boards.Close()
+
+	app := web.New(web.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, Now: now, Log: log},
+		client, users, boards)
+	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: 512 << 10, Serving: cfg.Serving}
+	return server.Run(ctx)
+}
+
+// check finds what is wrong with the settings, and takes the slash from the end of the services' addresses.
+func (cfg *config) check() error {
+	var errs []error
+	origin, err := absolute("--origin", cfg.Origin)
+	if err != nil {
+		errs = append(errs, err)
+	} else if strings.TrimSuffix(origin.Path, "/") != "" {
+		errs = append(errs, fmt.Errorf("--origin: %q has a path; give only scheme, host and port", cfg.Origin))
+	}
+	cfg.Origin = strings.TrimSuffix(cfg.Origin, "/")
+	if _, err := absolute("--issuer", cfg.Issuer); err != nil {
+		errs = append(errs, err)
+	}
+	if cfg.ClientID == "" {
+		errs = append(errs, errors.New("--client-id: missing; it is what the issuer calls this app"))
+	}
+	for _, api := range []struct {
+		setting string
+		url     *string
+	}{{"--user-api", &cfg.UserAPI}, {"--board-api", &cfg.BoardAPI}} {
+		if _, err := absolute(api.setting, *api.url); err != nil {
+			errs = append(errs, err)
+		}
+		*api.url = strings.TrimSuffix(*api.url, "/")
+	}
+	return errors.Join(errs...)
+}
+
+// absolute parses an http or https URL without user, query or fragment.
+func absolute(setting, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return nil, fmt.Errorf("%s: %q is no address such as https://app.example.com", setting, text)
+	}
+	return u, nil
+}
+
+// plainRemote tells whether text is an http URL of another machine.
+func plainRemote(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "localhost" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return ip == nil || !ip.IsLoopback()
+}

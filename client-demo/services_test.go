@@ -1,0 +1,367 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// The audiences of the fake services are what the app was told as their addresses, and known only once they listen.
+var userAudience, boardAudience string
+
+// fakeServices are the user and board services as ARCHITECTURE.md describes them, in memory.
+type fakeServices struct {
+	issuer      *fakeIssuer
+	now         func() time.Time
+	user, board *httptest.Server
+	userDown    atomic.Bool
+	boardDown   atomic.Bool
+
+	mu        sync.Mutex
+	profiles  map[string]*versioned
+	settings  map[string]*versioned
+	interests map[string]*versioned
+	boards    []map[string]any
+	posts     []*versioned
+	comments  []*versioned
+	keys      map[string]*versioned // by Idempotency-Key
+	next      int
+}
+
+// versioned is a JSON object and its version, which is its ETag.
+type versioned struct {
+	id      string
+	fields  map[string]any
+	version int
+}
+
+func (v *versioned) etag() string { return fmt.Sprintf(`"%d"`, v.version) }
+
+func newFakeServices(t *testing.T, issuer *fakeIssuer, now func() time.Time) *fakeServices {
+	s := &fakeServices{issuer: issuer, now: now, profiles: map[string]*versioned{}, settings: map[string]*versioned{}, interests: map[string]*versioned{}, keys: map[string]*versioned{}}
+	for _, b := range []struct{ slug, title, text string }{{"notice", "공지", "Announcements"}, {"free", "자유", "Whatever you like"}} {
+		s.boards = append(s.boards, map[string]any{"slug": b.slug, "title": b.title, "description": b.text, "created_at": now()})
+	}
+	s.user = httptest.NewServer(down(&s.userDown, s.userRoutes()))
+	s.board = httptest.NewServer(down(&s.boardDown, s.boardRoutes()))
+	t.Cleanup(s.user.Close)
+	t.Cleanup(s.board.Close)
+	return s
+}
+
+func down(is *atomic.Bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if is.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func problem(w http.ResponseWriter, status int, detail string, fields ...string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	var errs []map[string]string
+	for _, f := range fields {
+		errs = append(errs, map[string]string{"location": "body." + f, "message": "is not valid"})
+	}
+	json.NewEncoder(w).Encode(map[string]any{"status": status, "title": http.StatusText(status), "detail": detail, "errors": errs})
+}
+
+func answer(w http.ResponseWriter, status int, etag string, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	if etag != "" {
+		w.Header().Set("ETag", etag)
+	}
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(value)
+}
+
+// current tells whether r may change v, and answers when not.
+func current(w http.ResponseWriter, r *http.Request, v *versioned) bool {
+	switch r.Header.Get("If-Match") {
+	case "":
+		problem(w, http.StatusPreconditionRequired, "If-Match is missing")
+	case v.etag():
+		return true
+	default:
+		problem(w, http.StatusPreconditionFailed, "it was changed")
+	}
+	return false
+}
+
+func (s *fakeServices) userRoutes() http.Handler {
+	mux := http.NewServeMux()
+	own := func(name string, all map[string]*versioned, fresh func(person string) map[string]any, method string, wrong func(map[string]any) []string) {
+		read := func(person string) *versioned {
+			if all[person] == nil {
+				all[person] = &versioned{id: person, fields: fresh(person), version: 1}
+			}
+			return all[person]
+		}
+		mux.HandleFunc("GET "+name, func(w http.ResponseWriter, r *http.Request) {
+			person, _, ok := s.issuer.whose(w, r)
+			if !ok {
+				return
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			v := read(person)
+			answer(w, http.StatusOK, v.etag(), v.fields)
+		})
+		mux.HandleFunc(method+" "+name, func(w http.ResponseWriter, r *http.Request) {
+			person, _, ok := s.issuer.whose(w, r)
+			if !ok {
+				return
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			v := read(person)
+			if !current(w, r, v) {
+				return
+			}
+			change := map[string]any{}
+			json.NewDecoder(r.Body).Decode(&change)
+			if fields := wrong(change); fields != nil {
+				problem(w, http.StatusUnprocessableEntity, "not valid", fields...)
+				return
+			}
+			for name, value := range change {
+				v.fields[name] = value
+			}
+			v.version++
+			answer(w, http.StatusOK, v.etag(), v.fields)
+		})
+	}
+	own("/v1/me", s.profiles, func(person string) map[string]any {
+		return map[string]any{"id": person, "display_name": "이름-" + person, "bio": "", "avatar_url": "", "website": "", "created_at": s.now(), "updated_at": s.now()}
+	}, "PATCH", func(change map[string]any) (fields []string) {
+		if name, _ := change["display_name"].(string); strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > 80 {
+			fields = append(fields, "display_name")
+		}
+		if site, _ := change["website"].(string); site != "" && !strings.HasPrefix(site, "http") {
+			fields = append(fields, "website")
+		}
+		return fields
+	})
+	own("/v1/me/settings", s.settings, func(string) map[string]any {
+		return map[string]any{"locale": "", "time_zone": "", "theme": "system", "notifications": map[string]bool{"email": false, "replies": true}}
+	}, "PUT", func(change map[string]any) []string {
+		if _, err := time.LoadLocation(change["time_zone"].(string)); err != nil {
+			return []string{"time_zone"}
+		}
+		return nil
+	})
+	own("/v1/me/interests", s.interests, func(string) map[string]any { return map[string]any{"tags": []any{}} }, "PUT", func(change map[string]any) []string {
+		if tags, _ := change["tags"].([]any); len(tags) > 30 {
+			return []string{"tags"}
+		}
+		return nil
+	})
+	mux.HandleFunc("GET /v1/users/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := s.issuer.whose(w, r); !ok {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		v := s.profiles[r.PathValue("id")]
+		if v == nil {
+			problem(w, http.StatusNotFound, "nobody")
+			return
+		}
+		answer(w, http.StatusOK, "", v.fields)
+	})
+	return mux
+}
+
+func (s *fakeServices) boardRoutes() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, h func(w http.ResponseWriter, r *http.Request, person string, moderator bool)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			person, moderator, ok := s.issuer.whose(w, r)
+			if !ok {
+				return
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			h(w, r, person, moderator)
+		})
+	}
+	handle("GET /v1/boards", func(w http.ResponseWriter, _ *http.Request, _ string, _ bool) {
+		for _, b := range s.boards {
+			n := 0
+			for _, p := range s.posts {
+				if p.fields["board"] == b["slug"] {
+					n++
+				}
+			}
+			b["posts"] = n
+		}
+		answer(w, http.StatusOK, "", map[string]any{"items": s.boards})
+	})
+	handle("GET /v1/boards/{slug}/posts", func(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
+		var found []*versioned
+		for _, pinned := range []bool{true, false} {
+			for i := len(s.posts) - 1; i >= 0; i-- {
+				if p := s.posts[i]; p.fields["board"] == r.PathValue("slug") && p.fields["pinned"] == pinned {
+					found = append(found, p)
+				}
+			}
+		}
+		s.list(w, r, found, 20)
+	})
+	handle("GET /v1/posts", func(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
+		var found []*versioned
+		for _, p := range s.posts {
+			text := p.fields["title"].(string) + " " + p.fields["body"].(string)
+			if b := r.FormValue("board"); strings.Contains(text, r.FormValue("q")) && (b == "" || b == p.fields["board"]) {
+				found = append(found, p)
+			}
+		}
+		s.list(w, r, found, 20)
+	})
+	handle("POST /v1/boards/{slug}/posts", func(w http.ResponseWriter, r *http.Request, person string, _ bool) {
+		s.create(w, r, person, &s.posts, map[string]any{"board": r.PathValue("slug"), "pinned": false, "locked": false, "hidden": false, "comments": 0}, "title", "body")
+	})
+	handle("GET /v1/posts/{id}/comments", func(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
+		var found []*versioned
+		for _, c := range s.comments {
+			if c.fields["post"] == r.PathValue("id") {
+				found = append(found, c)
+			}
+		}
+		s.list(w, r, found, 100)
+	})
+	handle("POST /v1/posts/{id}/comments", func(w http.ResponseWriter, r *http.Request, person string, _ bool) {
+		post := find(s.posts, r.PathValue("id"))
+		if post == nil {
+			problem(w, http.StatusNotFound, "no such post")
+			return
+		}
+		if post.fields["locked"] == true {
+			problem(w, http.StatusConflict, "The post is locked.")
+			return
+		}
+		post.fields["comments"] = post.fields["comments"].(int) + 1
+		s.create(w, r, person, &s.comments, map[string]any{"post": r.PathValue("id"), "parent": "", "hidden": false}, "body")
+	})
+	for _, kind := range []struct {
+		path string
+		all  *[]*versioned
+	}{{"/v1/posts", &s.posts}, {"/v1/comments", &s.comments}} {
+		handle("GET "+kind.path+"/{id}", func(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
+			if v := found(w, *kind.all, r); v != nil {
+				answer(w, http.StatusOK, v.etag(), v.fields)
+			}
+		})
+		handle("PATCH "+kind.path+"/{id}", func(w http.ResponseWriter, r *http.Request, person string, _ bool) {
+			v := found(w, *kind.all, r)
+			if v == nil || !mine(w, v, person) || !current(w, r, v) {
+				return
+			}
+			json.NewDecoder(r.Body).Decode(&v.fields)
+			v.version++
+			v.fields["updated_at"] = s.now()
+			answer(w, http.StatusOK, v.etag(), v.fields)
+		})
+		handle("DELETE "+kind.path+"/{id}", func(w http.ResponseWriter, r *http.Request, person string, moderator bool) {
+			v := found(w, *kind.all, r)
+			if v == nil || !moderator && !mine(w, v, person) || !current(w, r, v) {
+				return
+			}
+			for i, other := range *kind.all {
+				if other == v {
+					*kind.all = append((*kind.all)[:i], (*kind.all)[i+1:]...)
+					break
+				}
+			}
+			w.WriteHeader(http.StatusNoContent)
+		})
+		mark := func(w http.ResponseWriter, r *http.Request, _ string, moderator bool) {
+			if !moderator {
+				problem(w, http.StatusForbidden, "moderators only")
+				return
+			}
+			if v := found(w, *kind.all, r); v != nil {
+				v.fields[r.PathValue("mark")] = r.Method == http.MethodPut
+				w.WriteHeader(http.StatusNoContent)
+			}
+		}
+		handle("PUT "+kind.path+"/{id}/{mark}", mark)
+		handle("DELETE "+kind.path+"/{id}/{mark}", mark)
+	}
+	return mux
+}
+
+func find(all []*versioned, id string) *versioned {
+	for _, v := range all {
+		if v.id == id {
+			return v
+		}
+	}
+	return nil
+}
+
+func found(w http.ResponseWriter, all []*versioned, r *http.Request) *versioned {
+	v := find(all, r.PathValue("id"))
+	if v == nil {
+		problem(w, http.StatusNotFound, "nothing there")
+	}
+	return v
+}
+
+func mine(w http.ResponseWriter, v *versioned, person string) bool {
+	if v.fields["author"].(map[string]any)["id"] != person {
+		problem(w, http.StatusForbidden, "not yours")
+		return false
+	}
+	return true
+}
+
+func (s *fakeServices) create(w http.ResponseWriter, r *http.Request, person string, all *[]*versioned, fields map[string]any, needed ...string) {
+	key := r.Header.Get("Idempotency-Key")
+	if made := s.keys[key]; key != "" && made != nil {
+		answer(w, http.StatusCreated, made.etag(), made.fields)
+		return
+	}
+	json.NewDecoder(r.Body).Decode(&fields)
+	for _, name := range needed {
+		text, _ := fields[name].(string)
+		if strings.TrimSpace(text) == "" || name == "title" && utf8.RuneCountInString(text) > 200 {
+			problem(w, http.StatusUnprocessableEntity, "not valid", name)
+			return
+		}
+	}
+	s.next++
+	v := &versioned{id: "id" + strconv.Itoa(s.next), fields: fields, version: 1}
+	name := "이름-" + person
+	if p := s.profiles[person]; p != nil {
+		name, _ = p.fields["display_name"].(string)
+	}
+	fields["id"], fields["author"], fields["created_at"], fields["updated_at"] = v.id, map[string]any{"id": person, "name": name}, s.now(), s.now()
+	*all = append(*all, v)
+	s.keys[key] = v
+	answer(w, http.StatusCreated, v.etag(), fields)
+}
+
+func (s *fakeServices) list(w http.ResponseWriter, r *http.Request, all []*versioned, limit int) {
+	from, _ := strconv.Atoi(r.FormValue("cursor"))
+	out := map[string]any{}
+	items := []map[string]any{}
+	for i := from; i < len(all) && i < from+limit; i++ {
+		items = append(items, all[i].fields)
+	}
+	if from+limit < len(all) {
+		out["next"] = strconv.Itoa(from + limit)
+	}
+	out["items"] = items
+	answer(w, http.StatusOK, "", out)
+}
