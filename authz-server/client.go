@@ -515,6 +515,7 @@ func printClient(w io.Writer, format string, c client.Client, secret string) err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
 	if _, err := decoder.Token(); err != nil { // the opening brace
 		return err
 	}

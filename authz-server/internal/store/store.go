@@ -11,6 +11,9 @@ import (
 	"io/fs"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -28,6 +31,8 @@ type Store struct {
 	db       *sqldb.DB
 	now      func() time.Time
 	sessions SessionLimits
+
+	parsedClients *lru.Cache[string, client.Client] // by the text of their metadata
 }
 
 // Open connects to databaseURL (see [sqldb.Open]) and brings the schema up to date. now is the clock that decides what has expired.
@@ -43,7 +48,11 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 	if err := db.Migrate(ctx, files); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Store{db: db, now: now, sessions: SessionLimits{SessionIdle, SessionLifetime}}, nil
+	parsedClients, err := lru.New[string, client.Client](1024)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &Store{db: db, now: now, sessions: SessionLimits{SessionIdle, SessionLifetime}, parsedClients: parsedClients}, nil
 }
 
 // Close waits for statements under way and closes the database.
