@@ -1,0 +1,174 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/maru-auth/maru/resources/board/internal/store"
+)
+
+// GET and POST /v1/boards; GET and PATCH /v1/boards/{slug}
+
+type board struct {
+	_              struct{}  `json:"-" additionalProperties:"true"`
+	Slug           string    `json:"slug" doc:"The board's name in URLs." example:"free"`
+	Title          string    `json:"title" maxLength:"100" example:"자유 게시판 · Free board"`
+	Description    string    `json:"description" maxLength:"500" doc:"May be empty."`
+	ModeratorsOnly bool      `json:"moderators_only" doc:"Only moderators write posts here; everybody may comment."`
+	Posts          int64     `json:"posts" doc:"How many posts it has that are not hidden."`
+	CreatedAt      time.Time `json:"created_at"`
+	UpdatedAt      time.Time `json:"updated_at"`
+}
+
+func newBoard(b store.Board) board {
+	return board{Slug: b.Slug, Title: b.Title, Description: b.Description, ModeratorsOnly: b.ModeratorsOnly, Posts: b.Posts, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt}
+}
+
+type newBoardBody struct {
+	Slug           string `json:"slug" pattern:"^[a-z0-9-]{1,40}$" patternDescription:"1 to 40 small letters a to z, digits and hyphens" doc:"The board's name in URLs, for good." example:"free"`
+	Title          string `json:"title" minLength:"1" maxLength:"100" doc:"One line." example:"자유 게시판 · Free board"`
+	Description    string `json:"description,omitempty" maxLength:"500"`
+	ModeratorsOnly bool   `json:"moderators_only,omitempty" doc:"Only moderators may write posts. Absent: everybody."`
+}
+
+type boardPatch struct {
+	Title          *string `json:"title,omitempty" nullable:"false" minLength:"1" maxLength:"100" doc:"One line."`
+	Description    *string `json:"description,omitempty" nullable:"false" maxLength:"500"`
+	ModeratorsOnly *bool   `json:"moderators_only,omitempty" nullable:"false" doc:"Only moderators may write posts."`
+}
+
+type boardsPage struct {
+	_     struct{} `json:"-" additionalProperties:"true"`
+	Items []board  `json:"items"`
+	Next  string   `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last."`
+}
+
+// PageInput is what every list takes. Like all that is embedded in an input it is exported: huma overlooks it else.
+type PageInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many items a page has at most."`
+	Cursor string `query:"cursor" maxLength:"500" doc:"The next of the page before. Absent: the first page."`
+}
+
+// ChangeInput is what every change takes.
+type ChangeInput struct {
+	IfMatch string `header:"If-Match" doc:"ETag of what was read and is to be changed, or * for whatever is there."`
+}
+
+// answer is a resource with its entity tag.
+type answer[T any] struct {
+	ETag string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
+	Body T
+}
+
+// created is a new resource with its address.
+type created[T any] struct {
+	Location string `header:"Location" doc:"Where it is."`
+	ETag     string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
+	Body     T
+}
+
+type listOf[T any] struct{ Body T }
+
+func (s *service) listBoards(ctx context.Context, in *PageInput) (*listOf[boardsPage], error) {
+	name := list("boards")
+	after, err := parseBoardCursor(in.Cursor, name)
+	if err != nil {
+		return nil, err
+	}
+	boards, more, err := s.store.Boards(ctx, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	page := boardsPage{Items: make([]board, len(boards))}
+	for i, b := range boards {
+		page.Items[i] = newBoard(b)
+	}
+	if more {
+		page.Next = boardCursor(name, boards[len(boards)-1].Position())
+	}
+	return &listOf[boardsPage]{page}, nil
+}
+
+// BoardInput is what a path with a board takes.
+type BoardInput struct {
+	Slug string `path:"slug" doc:"The board's name in URLs." example:"free"`
+}
+
+// board reads the board that a path names.
+func (s *service) board(ctx context.Context, slug string) (store.Board, error) {
+	if !validSlug(slug) {
+		return store.Board{}, store.ErrNotFound
+	}
+	return s.store.Board(ctx, slug)
+}
+
+func (s *service) getBoard(ctx context.Context, in *BoardInput) (*answer[board], error) {
+	b, err := s.board(ctx, in.Slug)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[board]{etag(b.Version), newBoard(b)}, nil
+}
+
+type createBoardInput struct {
+	CreateInput
+	Body newBoardBody
+}
+
+func (s *service) createBoard(ctx context.Context, in *createBoardInput) (*created[board], error) {
+	title, err := line(in.Body.Title, 1, maxBoardTitle)
+	if err != nil {
+		return nil, invalid("body.title", err)
+	}
+	description, err := lines(in.Body.Description, 0, maxBoardDescription)
+	if err != nil {
+		return nil, invalid("body.description", err)
+	}
+	if !validSlug(in.Body.Slug) {
+		return nil, invalid("body.slug", errors.New("must be 1 to 40 small letters a to z, digits and hyphens"))
+	}
+	asked := store.Board{Slug: in.Body.Slug, Title: title, Description: description, ModeratorsOnly: in.Body.ModeratorsOnly}
+	once, err := in.once(ctx, "create-board", asked)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.store.CreateBoard(ctx, once, asked)
+	if err != nil {
+		return nil, err
+	}
+	return &created[board]{s.resource.location("/v1/boards/" + b.Slug), etag(b.Version), newBoard(b)}, nil
+}
+
+type updateBoardInput struct {
+	BoardInput
+	ChangeInput
+	Body boardPatch `contentType:"application/merge-patch+json"`
+}
+
+func (s *service) updateBoard(ctx context.Context, in *updateBoardInput) (*answer[board], error) {
+	b, err := s.board(ctx, in.Slug)
+	if err != nil {
+		return nil, err
+	}
+	if err := mustMatch(in.IfMatch, b.Version); err != nil {
+		return nil, err
+	}
+	if in.Body.Title != nil {
+		if b.Title, err = line(*in.Body.Title, 1, maxBoardTitle); err != nil {
+			return nil, invalid("body.title", err)
+		}
+	}
+	if in.Body.Description != nil {
+		if b.Description, err = lines(*in.Body.Description, 0, maxBoardDescription); err != nil {
+			return nil, invalid("body.description", err)
+		}
+	}
+	if in.Body.ModeratorsOnly != nil {
+		b.ModeratorsOnly = *in.Body.ModeratorsOnly
+	}
+	if b, err = s.store.UpdateBoard(ctx, b); err != nil {
+		return nil, err
+	}
+	return &answer[board]{etag(b.Version), newBoard(b)}, nil
+}

@@ -1,0 +1,187 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/maru-auth/maru/resources/board/internal/store"
+)
+
+// GET and POST /v1/posts/{id}/comments; GET, PATCH and DELETE /v1/comments/{id}
+
+type comment struct {
+	_         struct{}  `json:"-" additionalProperties:"true"`
+	ID        string    `json:"id"`
+	Post      string    `json:"post" doc:"Id of its post."`
+	Parent    string    `json:"parent,omitempty" doc:"Id of the comment that it replies to. Absent: it is none's reply."`
+	Body      string    `json:"body" maxLength:"2000" doc:"Plain text. Empty in a stub."`
+	Author    *author   `json:"author,omitempty" doc:"Absent in a stub: a comment that is deleted, or hidden from the caller, but has replies."`
+	Hidden    bool      `json:"hidden" doc:"Only its author and moderators see it."`
+	Deleted   bool      `json:"deleted" doc:"It is deleted and stands here for its replies."`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+func newComment(c store.Comment, names map[string]string) comment {
+	out := comment{ID: c.ID, Post: c.Post, Parent: c.Parent, Body: c.Body, Hidden: c.Hidden, Deleted: c.Deleted, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+	if c.Author != "" {
+		out.Author = &author{ID: c.Author, Name: names[c.Author]}
+	}
+	return out
+}
+
+func (s *service) newComment(ctx context.Context, c store.Comment) comment {
+	return newComment(c, s.names.Of(ctx, []string{c.Author}))
+}
+
+type newCommentBody struct {
+	Body   string `json:"body" minLength:"1" maxLength:"2000" doc:"Plain text, without control characters but line feed and tab."`
+	Parent string `json:"parent,omitempty" doc:"Id of the comment of this post to reply to, which must not be a reply itself. Absent: none."`
+}
+
+type commentPatch struct {
+	Body *string `json:"body,omitempty" nullable:"false" minLength:"1" maxLength:"2000" doc:"Plain text, without control characters but line feed and tab."`
+}
+
+type commentsPage struct {
+	_     struct{}  `json:"-" additionalProperties:"true"`
+	Items []comment `json:"items"`
+	Next  string    `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last."`
+}
+
+type listCommentsInput struct {
+	PostInput
+	PageInput
+}
+
+func (s *service) listComments(ctx context.Context, in *listCommentsInput) (*listOf[commentsPage], error) {
+	name := list("comments", in.ID)
+	after, err := parseCommentCursor(in.Cursor, name)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.post(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	comments, more, err := s.store.Comments(ctx, callerOf(ctx).viewer(), p.ID, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(comments))
+	for i, c := range comments {
+		ids[i] = c.Author
+	}
+	names := s.names.Of(ctx, ids)
+	page := commentsPage{Items: make([]comment, len(comments))}
+	for i, c := range comments {
+		page.Items[i] = newComment(c, names)
+	}
+	if more {
+		page.Next = commentCursor(name, comments[len(comments)-1].Position())
+	}
+	return &listOf[commentsPage]{page}, nil
+}
+
+type createCommentInput struct {
+	PostInput
+	CreateInput
+	Body newCommentBody
+}
+
+func (s *service) createComment(ctx context.Context, in *createCommentInput) (*created[comment], error) {
+	caller := callerOf(ctx)
+	if !store.ValidID(in.ID) {
+		return nil, store.ErrNotFound
+	}
+	body, err := lines(in.Body.Body, 1, maxCommentBody)
+	if err != nil {
+		return nil, invalid("body.body", err)
+	}
+	if in.Body.Parent != "" && !store.ValidID(in.Body.Parent) {
+		return nil, store.ErrParent
+	}
+	asked := store.Comment{Post: in.ID, Parent: in.Body.Parent, Body: body, Author: caller.subject}
+	once, err := in.once(ctx, "create-comment", asked)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.store.CreateComment(ctx, once, caller.viewer(), asked, caller.moderator)
+	if err != nil {
+		return nil, err
+	}
+	return &created[comment]{s.resource.location("/v1/comments/" + c.ID), etag(c.Version), s.newComment(ctx, c)}, nil
+}
+
+// CommentInput is what a path with a comment takes.
+type CommentInput struct {
+	ID string `path:"id" doc:"The comment's id."`
+}
+
+// comment reads the comment that a path names, if the caller can see it.
+func (s *service) comment(ctx context.Context, id string) (store.Comment, error) {
+	if !store.ValidID(id) {
+		return store.Comment{}, store.ErrNotFound
+	}
+	return s.store.Comment(ctx, callerOf(ctx).viewer(), id)
+}
+
+func (s *service) getComment(ctx context.Context, in *CommentInput) (*answer[comment], error) {
+	c, err := s.comment(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[comment]{etag(c.Version), s.newComment(ctx, c)}, nil
+}
+
+type updateCommentInput struct {
+	CommentInput
+	ChangeInput
+	Body commentPatch `contentType:"application/merge-patch+json"`
+}
+
+func (s *service) updateComment(ctx context.Context, in *updateCommentInput) (*answer[comment], error) {
+	caller := callerOf(ctx)
+	c, err := s.comment(ctx, in.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Author != caller.subject:
+		return nil, forbidden("Only its author changes a comment.")
+	case c.PostLocked && !caller.moderator:
+		return nil, store.ErrLocked
+	}
+	if err := mustMatch(in.IfMatch, c.Version); err != nil {
+		return nil, err
+	}
+	if in.Body.Body != nil {
+		if c.Body, err = lines(*in.Body.Body, 1, maxCommentBody); err != nil {
+			return nil, invalid("body.body", err)
+		}
+	}
+	if c, err = s.store.UpdateComment(ctx, caller.viewer(), c, caller.moderator); err != nil {
+		return nil, err
+	}
+	return &answer[comment]{etag(c.Version), s.newComment(ctx, c)}, nil
+}
+
+type deleteCommentInput struct {
+	CommentInput
+	IfMatch string `header:"If-Match" doc:"ETag of what was read and is to be deleted. Absent: whatever is there."`
+}
+
+func (s *service) deleteComment(ctx context.Context, in *deleteCommentInput) (*struct{}, error) {
+	caller := callerOf(ctx)
+	c, err := s.comment(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if c.Author != caller.subject && !caller.moderator {
+		return nil, forbidden("Only its author and moderators delete a comment.")
+	}
+	version, err := mayMatch(in.IfMatch, c.Version)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.store.DeleteComment(ctx, c.ID, version)
+}

@@ -1,0 +1,242 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/maru-auth/maru/resources/board/internal/store"
+)
+
+// GET and POST /v1/boards/{slug}/posts; GET /v1/posts?q=…; GET, PATCH and DELETE /v1/posts/{id}
+
+type author struct {
+	_    struct{} `json:"-" additionalProperties:"true"`
+	ID   string   `json:"id" doc:"The person's id: the subject of their tokens, opaque."`
+	Name string   `json:"name" doc:"The name that the user service gave last. Empty: none is known." example:"김지수"`
+}
+
+// PostSummary is a post as lists have it.
+type PostSummary struct {
+	_         struct{}  `json:"-" additionalProperties:"true"`
+	ID        string    `json:"id"`
+	Board     string    `json:"board" doc:"Slug of its board." example:"free"`
+	Title     string    `json:"title" maxLength:"200"`
+	Format    string    `json:"format" enum:"plain,markdown" doc:"How the body is to be shown."`
+	Author    author    `json:"author"`
+	Comments  int64     `json:"comments" doc:"How many comments it has that are neither hidden nor deleted."`
+	Pinned    bool      `json:"pinned" doc:"It stands before the others of its board."`
+	Locked    bool      `json:"locked" doc:"There are no changes and no new comments."`
+	Hidden    bool      `json:"hidden" doc:"Only its author and moderators see it."`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at" doc:"When its author changed it last."`
+}
+
+type post struct {
+	PostSummary
+	Body string `json:"body" maxLength:"20000" doc:"As it was written; Markdown is not rendered, and not to be trusted."`
+}
+
+func newSummary(p store.Post, names map[string]string) PostSummary {
+	return PostSummary{ID: p.ID, Board: p.Board, Title: p.Title, Format: p.Format, Author: author{ID: p.Author, Name: names[p.Author]}, Comments: p.Comments,
+		Pinned: p.Pinned, Locked: p.Locked, Hidden: p.Hidden, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt}
+}
+
+func (s *service) newPost(ctx context.Context, p store.Post) post {
+	return post{newSummary(p, s.names.Of(ctx, []string{p.Author})), p.Body}
+}
+
+type newPostBody struct {
+	Title  string `json:"title" minLength:"1" maxLength:"200" doc:"One line."`
+	Body   string `json:"body" minLength:"1" maxLength:"20000" doc:"Without control characters but line feed and tab."`
+	Format string `json:"format,omitempty" enum:"plain,markdown" default:"plain" doc:"How the body is to be shown."`
+}
+
+type postPatch struct {
+	Title  *string `json:"title,omitempty" nullable:"false" minLength:"1" maxLength:"200" doc:"One line."`
+	Body   *string `json:"body,omitempty" nullable:"false" minLength:"1" maxLength:"20000" doc:"Without control characters but line feed and tab."`
+	Format *string `json:"format,omitempty" nullable:"false" enum:"plain,markdown" doc:"How the body is to be shown."`
+}
+
+type postsPage struct {
+	_     struct{}      `json:"-" additionalProperties:"true"`
+	Items []PostSummary `json:"items"`
+	Next  string        `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last."`
+}
+
+func (s *service) newPostsPage(ctx context.Context, name string, posts []store.Post, more bool) *listOf[postsPage] {
+	ids := make([]string, len(posts))
+	for i, p := range posts {
+		ids[i] = p.Author
+	}
+	names := s.names.Of(ctx, ids)
+	page := postsPage{Items: make([]PostSummary, len(posts))}
+	for i, p := range posts {
+		page.Items[i] = newSummary(p, names)
+	}
+	if more {
+		page.Next = postCursor(name, posts[len(posts)-1].Position())
+	}
+	return &listOf[postsPage]{page}
+}
+
+type listPostsInput struct {
+	BoardInput
+	PageInput
+}
+
+func (s *service) listPosts(ctx context.Context, in *listPostsInput) (*listOf[postsPage], error) {
+	name := list("posts", in.Slug)
+	after, err := parsePostCursor(in.Cursor, name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.board(ctx, in.Slug); err != nil {
+		return nil, err
+	}
+	posts, more, err := s.store.Posts(ctx, callerOf(ctx).viewer(), in.Slug, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return s.newPostsPage(ctx, name, posts, more), nil
+}
+
+type searchInput struct {
+	PageInput
+	Query string `query:"q" required:"true" minLength:"1" maxLength:"400" doc:"What to search for: 1 to 100 characters." example:"마루"`
+	Board string `query:"board" doc:"Slug of the board to search. Absent: all boards."`
+}
+
+func (s *service) searchPosts(ctx context.Context, in *searchInput) (*listOf[postsPage], error) {
+	query, err := line(in.Query, 1, maxQuery)
+	if err != nil {
+		return nil, invalid("query.q", err)
+	}
+	if in.Board != "" && !validSlug(in.Board) {
+		return nil, invalid("query.board", errors.New("must be the slug of a board"))
+	}
+	name := list("search", query, in.Board)
+	after, err := parsePostCursor(in.Cursor, name)
+	if err != nil {
+		return nil, err
+	}
+	posts, more, err := s.store.SearchPosts(ctx, callerOf(ctx).viewer(), query, in.Board, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return s.newPostsPage(ctx, name, posts, more), nil
+}
+
+type createPostInput struct {
+	BoardInput
+	CreateInput
+	Body newPostBody
+}
+
+func (s *service) createPost(ctx context.Context, in *createPostInput) (*created[post], error) {
+	caller := callerOf(ctx)
+	b, err := s.board(ctx, in.Slug)
+	if err != nil {
+		return nil, err
+	}
+	if b.ModeratorsOnly && !caller.moderator {
+		return nil, forbidden("Only moderators write posts on this board.")
+	}
+	asked := store.Post{Board: b.Slug, Format: in.Body.Format, Author: caller.subject}
+	if asked.Title, err = line(in.Body.Title, 1, maxTitle); err != nil {
+		return nil, invalid("body.title", err)
+	}
+	if asked.Body, err = lines(in.Body.Body, 1, maxPostBody); err != nil {
+		return nil, invalid("body.body", err)
+	}
+	once, err := in.once(ctx, "create-post", asked)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.store.CreatePost(ctx, once, asked)
+	if err != nil {
+		return nil, err
+	}
+	return &created[post]{s.resource.location("/v1/posts/" + p.ID), etag(p.Version), s.newPost(ctx, p)}, nil
+}
+
+// PostInput is what a path with a post takes.
+type PostInput struct {
+	ID string `path:"id" doc:"The post's id."`
+}
+
+// post reads the post that a path names, if the caller can see it.
+func (s *service) post(ctx context.Context, id string) (store.Post, error) {
+	if !store.ValidID(id) {
+		return store.Post{}, store.ErrNotFound
+	}
+	return s.store.Post(ctx, callerOf(ctx).viewer(), id)
+}
+
+func (s *service) getPost(ctx context.Context, in *PostInput) (*answer[post], error) {
+	p, err := s.post(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[post]{etag(p.Version), s.newPost(ctx, p)}, nil
+}
+
+type updatePostInput struct {
+	PostInput
+	ChangeInput
+	Body postPatch `contentType:"application/merge-patch+json"`
+}
+
+func (s *service) updatePost(ctx context.Context, in *updatePostInput) (*answer[post], error) {
+	caller := callerOf(ctx)
+	p, err := s.post(ctx, in.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.Author != caller.subject: // nobody puts words into another's mouth, moderators neither
+		return nil, forbidden("Only its author changes a post.")
+	case p.Locked && !caller.moderator:
+		return nil, store.ErrLocked
+	}
+	if err := mustMatch(in.IfMatch, p.Version); err != nil {
+		return nil, err
+	}
+	if in.Body.Title != nil {
+		if p.Title, err = line(*in.Body.Title, 1, maxTitle); err != nil {
+			return nil, invalid("body.title", err)
+		}
+	}
+	if in.Body.Body != nil {
+		if p.Body, err = lines(*in.Body.Body, 1, maxPostBody); err != nil {
+			return nil, invalid("body.body", err)
+		}
+	}
+	if in.Body.Format != nil {
+		p.Format = *in.Body.Format
+	}
+	if p, err = s.store.UpdatePost(ctx, caller.viewer(), p, caller.moderator); err != nil {
+		return nil, err
+	}
+	return &answer[post]{etag(p.Version), s.newPost(ctx, p)}, nil
+}
+
+type deletePostInput struct {
+	PostInput
+	IfMatch string `header:"If-Match" doc:"ETag of what was read and is to be deleted. Absent: whatever is there."`
+}
+
+func (s *service) deletePost(ctx context.Context, in *deletePostInput) (*struct{}, error) {
+	caller := callerOf(ctx)
+	p, err := s.post(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if p.Author != caller.subject && !caller.moderator {
+		return nil, forbidden("Only its author and moderators delete a post.")
+	}
+	version, err := mayMatch(in.IfMatch, p.Version)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.store.DeletePost(ctx, p.ID, version)
+}

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/resources/board/internal/store"
+)
+
+// Problem is an error as RFC 9457 writes it, in the form that all services share.
+type Problem httpd.Problem
+
+var (
+	_ huma.StatusError       = (*Problem)(nil)
+	_ huma.ContentTypeFilter = (*Problem)(nil)
+	_ huma.SchemaTransformer = (*Problem)(nil)
+)
+
+// huma keeps these for the whole process, which has this one interface.
+func init() {
+	huma.NewError = newProblem
+	huma.ValidateStrictCasing = true // "Title" is not "title"
+	huma.DefaultArrayNullable = false
+}
+
+func (p *Problem) Error() string { return http.StatusText(p.Status) + ": " + p.Detail }
+
+// GetStatus is the HTTP status, for huma.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is the media type, for huma.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// TransformSchema adds to the schema what the members mean.
+func (p *Problem) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	s.Description = "An error (RFC 9457)."
+	s.AdditionalProperties = true
+	for name, description := range map[string]string{
+		"type":       "URI of the kind of problem; absent: none but what the status says.",
+		"title":      "The status in words.",
+		"status":     "The HTTP status.",
+		"detail":     "What to do about it, for developers. It may change: do not parse it.",
+		"request_id": "The id under which the service's log has the request.",
+		"errors":     "What is wrong with the request, place by place.",
+	} {
+		s.Properties[name].Description = description
+	}
+	return s
+}
+
+// invalid is the problem of a value that is not allowed. Location is such as "body.title".
+func invalid(location string, err error) *Problem {
+	return &Problem{Status: http.StatusUnprocessableEntity, Detail: "The request is not valid.",
+		Errors: []httpd.ProblemField{{Location: location, Message: err.Error()}}}
+}
+
+func forbidden(detail string) *Problem {
+	return &Problem{Status: http.StatusForbidden, Detail: detail}
+}
+
+// newProblem makes a Problem of what huma finds wrong, without the values that huma would repeat.
+func newProblem(status int, message string, errs ...error) huma.StatusError {
+	p := &Problem{Status: status, Title: http.StatusText(status)}
+	switch {
+	case status >= http.StatusInternalServerError || status == 0: // 0: huma asks for the form
+		return p
+	case status == http.StatusRequestEntityTooLarge:
+		p.Detail = "The request body is too large."
+		return p
+	case status == http.StatusBadRequest: // the only reason for which huma says 400
+		p.Detail = "The body must be JSON in UTF-8."
+		return p
+	case status == http.StatusUnprocessableEntity:
+		message = "The request is not valid."
+	}
+	p.Detail = message
+	for _, err := range errs {
+		var detail huma.ErrorDetailer
+		if errors.As(err, &detail) {
+			d := detail.ErrorDetail()
+			p.Errors = append(p.Errors, httpd.ProblemField{Location: d.Location, Message: d.Message})
+		}
+	}
+	return p
+}
+
+// addRequestID completes a problem on its way out. It is a huma.Transformer.
+func addRequestID(ctx huma.Context, _ string, v any) (any, error) {
+	if p, ok := v.(*Problem); ok {
+		if p.Title == "" {
+			p.Title = http.StatusText(p.Status)
+		}
+		p.RequestID = httpd.RequestID(ctx.Context())
+		ctx.SetHeader("Cache-Control", "no-store")
+	}
+	return v, nil
+}
+
+// toProblem makes the answer to a handler's error, and writes one that is not the caller's fault to the log.
+func (s *service) toProblem(ctx context.Context, err error) error {
+	var problem *Problem
+	switch {
+	case errors.As(err, &problem):
+		return problem
+	case errors.Is(err, store.ErrNotFound):
+		return &Problem{Status: http.StatusNotFound, Detail: "There is no such thing, or it is hidden from you."}
+	case errors.Is(err, store.ErrChanged):
+		return &Problem{Status: http.StatusPreconditionFailed, Detail: "It has changed since it was read. Read it again, and send its new ETag in If-Match."}
+	case errors.Is(err, store.ErrLocked):
+		return forbidden("The post is locked: there are no changes and no new comments.")
+	case errors.Is(err, store.ErrExists):
+		return &Problem{Status: http.StatusConflict, Detail: "There is a board with this slug already."}
+	case errors.Is(err, store.ErrParent):
+		return invalid("body.parent", errors.New("must be the id of a comment of this post"))
+	case errors.Is(err, store.ErrReplyToReply):
+		return invalid("body.parent", errors.New("is a reply itself; reply to the comment that it replies to"))
+	case errors.Is(err, store.ErrKeyReused):
+		return invalid("header.Idempotency-Key", errors.New("was used for another request; make a new key for each new request"))
+	}
+	level := slog.LevelError
+	if ctx.Err() != nil { // the caller went away
+		level = slog.LevelDebug
+	}
+	s.log.Log(ctx, level, "request failed", "request", httpd.RequestID(ctx), "error", err)
+	return &Problem{Status: http.StatusInternalServerError}
+}

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
+	"github.com/gorilla/mux"
+
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// route registers an operation that needs a token with access.
+func route[I, O any](s *service, api huma.API, needs access, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	op.Security = []map[string][]string{{securityScheme: {needs.scope}}}
+	if needs.orModerator {
+		op.Security = append(op.Security, map[string][]string{securityScheme: {scopeModerate}})
+	}
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable)
+	op.Middlewares = huma.Middlewares{s.authorize(needs), checkMediaType}
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err == nil {
+			return out, nil
+		}
+		return nil, s.toProblem(ctx, err)
+	})
+	if op.Method != http.MethodPatch {
+		return
+	}
+	registered := api.OpenAPI().Paths[op.Path].Patch
+	for _, p := range registered.Parameters {
+		// Left out, it is answered with 428 and not with huma's 422: so it is required, but not of huma.
+		p.Required = p.Required || p.Name == "If-Match"
+	}
+	content := registered.RequestBody.Content
+	content["application/json"] = content[mergePatch] // RFC 7396's type is little known
+}
+
+const mergePatch = "application/merge-patch+json"
+
+// checkMediaType refuses a body that says it is something else than the operation takes.
+func checkMediaType(ctx huma.Context, next func(huma.Context)) {
+	body, sent := ctx.Operation().RequestBody, ctx.Header("Content-Type")
+	if body == nil || sent == "" {
+		next(ctx)
+		return
+	}
+	mediaType, _, err := mime.ParseMediaType(sent)
+	if err == nil && body.Content[mediaType] != nil {
+		next(ctx)
+		return
+	}
+	r, w := humamux.Unwrap(ctx)
+	if r.Method == http.MethodPatch {
+		w.Header().Set("Accept-Patch", mergePatch+", application/json") // RFC 5789 §2.2
+	}
+	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusUnsupportedMediaType, Detail: "The body must be application/json."})
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this path. /openapi.json describes what there is."})
+}
+
+// methodNotAllowed answers requests for a path that router has, but not with their method.
+func methodNotAllowed(router *mux.Router) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		allowed := strings.Join(allowedMethods(router, r), ", ")
+		w.Header().Set("Allow", allowed)
+		if r.Method != http.MethodOptions {
+			httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusMethodNotAllowed, Detail: "This path takes " + allowed + "."})
+			return
+		}
+		if r.Header.Get("Access-Control-Request-Method") != "" {
+			w.Header().Set("Access-Control-Allow-Methods", allowed)
+			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match")
+			w.Header().Set("Access-Control-Max-Age", "3600")
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+func allowedMethods(router *mux.Router, r *http.Request) []string {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		try, match := r.Clone(r.Context()), mux.RouteMatch{}
+		try.Method = method
+		if router.Match(try, &match) && match.MatchErr == nil {
+			allowed = append(allowed, method)
+		}
+	}
+	if slices.Contains(allowed, http.MethodGet) {
+		allowed = append(allowed, http.MethodHead)
+	}
+	return append(allowed, http.MethodOptions)
+}
+
+// around is what every request passes before it meets a route.
+func around(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Nothing here is done on the strength of a cookie, so a page of any origin may call, with a token that it has.
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id")
+
+		r = r.Clone(r.Context())
+		r.Header.Del("Accept")                                    // there is only JSON to choose from
+		if lines := r.Header.Values("If-Match"); len(lines) > 1 { // RFC 9110 §5.3: one list in several lines
+			r.Header.Set("If-Match", strings.Join(lines, ", "))
+		}
+		if r.Method == http.MethodHead {
+			r.Method = http.MethodGet // net/http leaves the body out
+		}
+		next.ServeHTTP(w, r)
+	})
+}

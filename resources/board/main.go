@@ -1,0 +1,170 @@
+// Command board is the board service: boards, posts and comments of the people who log in at the issuer.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/resources/board/internal/api"
+	"github.com/maru-auth/maru/resources/board/internal/authors"
+	"github.com/maru-auth/maru/resources/board/internal/store"
+)
+
+type commands struct {
+	Serve   config         `cmd:"" default:"withargs" help:"Serve (the default)."`
+	Openapi openAPICommand `cmd:"" help:"Print the OpenAPI document of the service and exit."`
+}
+
+// config is what serving needs.
+type config struct {
+	httpd.Config `embed:""`
+	DatabaseURL  string `help:"Database: sqlite:PATH or postgres://…" default:"sqlite:data/board.db"`
+	Issuer       string `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
+	JWKSURL      string `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
+	Audience     string `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
+	UserAPI      string `name:"user-api" help:"Base URL of the user service, for the names of authors. Empty: no names are asked for." placeholder:"URL"`
+	ClientID     string `name:"client-id" help:"This service's own account at the issuer, to ask the user service with (scope user:lookup)." placeholder:"ID"`
+	ClientSecret string `name:"client-secret" help:"The account's secret." placeholder:"SECRET"`
+
+	serving func(net.Addr)   // told the address once the service listens; nil: nobody wants to know
+	now     func() time.Time // nil: time.Now
+}
+
+type openAPICommand struct {
+	Issuer   string `help:"Issuer of the access tokens." default:"http://localhost:9000"`
+	Audience string `help:"The service's public address." default:"http://localhost:8000/board"`
+}
+
+// Run prints the document.
+func (c *openAPICommand) Run() error {
+	document, err := api.Document(c.Issuer, c.Audience)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(document)
+	return err
+}
+
+// Run serves until the program is told to stop.
+func (c *config) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, *c)
+}
+
+func main() {
+	var cli commands
+	parsed := kong.Parse(&cli, options()...)
+	if err := parsed.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "board:", err)
+		os.Exit(1)
+	}
+}
+
+func options() []kong.Option {
+	return []kong.Option{
+		kong.Name("board"),
+		kong.Description("Maru's board service. Every setting is a flag, or an environment variable of the same name with the prefix BOARD_."),
+		kong.DefaultEnvars("BOARD"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.PostBuild(func(k *kong.Kong) error { return setDefault(k, "listen", "127.0.0.1:9300") }),
+	}
+}
+
+// setDefault gives a default to a flag of serve that is declared for all services alike.
+func setDefault(k *kong.Kong, name, value string) error {
+	for _, command := range k.Model.Children {
+		for _, flag := range command.Flags {
+			if flag.Name == name {
+				flag.Default, flag.HasDefault, flag.PlaceHolder = value, true, value
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("there is no flag --%s", name)
+}
+
+// run serves until ctx ends. Neither the issuer nor the user service need be there.
+func run(ctx context.Context, cfg config) (err error) {
+	log := cfg.Logger()
+	if cfg.now == nil {
+		cfg.now = time.Now
+	}
+	opening, opened := context.WithTimeout(ctx, 30*time.Second)
+	defer opened()
+	posts, err := store.Open(opening, cfg.DatabaseURL, cfg.now)
+	if err != nil {
+		return fmt.Errorf("setting --database-url: %w", err)
+	}
+	defer func() { err = errors.Join(err, posts.Close()) }()
+	if warning := posts.Warning(); warning != "" {
+		log.Warn(warning)
+	}
+
+	// What works in the background ends before the database closes, and after the last request that may need it.
+	var background sync.WaitGroup
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer background.Wait()
+	defer stop()
+
+	keys, err := jwks.NewCache(working, jwks.CacheConfig{Issuer: cfg.Issuer, JWKSURL: cfg.JWKSURL, Log: log})
+	if err != nil {
+		return fmt.Errorf("settings --issuer and --jwks-url: %w", err)
+	}
+	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: cfg.Issuer, Audience: cfg.Audience, Keys: keys})
+	if err != nil {
+		return err
+	}
+	names, err := authors.New(authors.Config{
+		UserAPI: cfg.UserAPI, Issuer: cfg.Issuer, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret,
+		Store: posts, Now: cfg.now, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	handler, err := api.New(api.Config{Issuer: cfg.Issuer, Audience: cfg.Audience, Store: posts, Names: names, Verifier: verifier, Log: log})
+	if err != nil {
+		return err
+	}
+	background.Go(func() { names.Run(working) })
+	background.Go(func() { sweep(working, posts, log) })
+
+	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: posts.Ping, Serving: cfg.serving}
+	return server.Run(ctx)
+}
+
+const (
+	sweepEvery = 10 * time.Minute
+	sweepBatch = 500 // rows a statement: writers wait for it on SQLite
+)
+
+// sweep removes expired idempotency keys now and then until ctx ends.
+func sweep(ctx context.Context, posts *store.Store, log *slog.Logger) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		for n := int64(sweepBatch); n == sweepBatch; {
+			var err error
+			if n, err = posts.SweepKeys(ctx, sweepBatch); err != nil && ctx.Err() == nil {
+				log.Warn("cannot remove expired idempotency keys", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
