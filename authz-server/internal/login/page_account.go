@@ -86,11 +86,22 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 		refuse("password", pages.PasswordMissing)
 		return
 	}
-	if problem := Weakness(chosen, session.User.Email, session.User.Name); problem != "" {
+	ctx := r.Context()
+	waiting, cancel := context.WithTimeout(ctx, passwordWait)
+	defer cancel()
+	problem, err := s.passwords.weakness(waiting, chosen, session.User.Email, session.User.Name)
+	switch {
+	case busy(err):
+		page.Problems = map[string]pages.Problem{"": pages.Busy}
+		s.tellBusy(w, r, "account_password", page)
+		return
+	case err != nil:
+		s.fail(w, r, err)
+		return
+	case problem != "":
 		refuse("new_password", problem)
 		return
 	}
-	ctx := r.Context()
 	taken, wait, ok, err := s.reserve(ctx, limited{passwordSubject(session.ID), s.cfg.Limits.Account})
 	if err != nil {
 		s.fail(w, r, err)
@@ -101,8 +112,6 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 		s.slowDown(w, r, "account_password", page, wait)
 		return
 	}
-	waiting, cancel := context.WithTimeout(ctx, passwordWait)
-	defer cancel()
 	right, _, err := s.passwords.check(waiting, current, session.User.PasswordHash)
 	if err == nil && !right {
 		refuse("password", pages.PasswordWrong)

@@ -36,19 +36,31 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 	if page.Email, problem = cleanEmail(r.PostForm.Get("email")); problem != "" {
 		page.Problems["email"] = problem
 	}
-	password := r.PostForm.Get("password")
-	if problem := Weakness(password, page.Email, page.Name); problem != "" {
-		page.Problems["password"] = problem
-	}
 	if _, ok := s.cookie(r, browserCookie); !ok {
 		s.ensureBrowser(w, r)
 		page.Problems[""] = pages.NeedsCookies
+	}
+	ctx := r.Context()
+	waiting, cancel := context.WithTimeout(ctx, passwordWait)
+	defer cancel()
+	password := r.PostForm.Get("password")
+	problem, err := s.passwords.weakness(waiting, password, page.Email, page.Name)
+	if busy(err) {
+		page.Problems[""] = pages.Busy
+		s.tellBusy(w, r, "signup", page)
+		return
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if problem != "" {
+		page.Problems["password"] = problem
 	}
 	if len(page.Problems) > 0 {
 		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "signup", page)
 		return
 	}
-	ctx := r.Context()
 	taken, wait, ok, err := s.reserve(ctx, limited{signupSubject(r), s.cfg.Limits.Signups})
 	if err != nil {
 		s.fail(w, r, err)
@@ -60,8 +72,6 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 		s.slowDown(w, r, "signup", page, wait)
 		return
 	}
-	waiting, cancel := context.WithTimeout(ctx, passwordWait)
-	defer cancel()
 	hash, err := s.passwords.hash(waiting, password)
 	if busy(err) {
 		taken.release(ctx)

@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/maru-auth/maru/authz-server/internal/pages"
 )
 
 // parameters of argon2id.
@@ -82,6 +84,16 @@ func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 	}
 	defer leave()
 	return HashPassword(password), nil
+}
+
+// weakness is [Weakness], which takes a processor too.
+func (p *passwords) weakness(ctx context.Context, password, email, name string) (pages.Problem, error) {
+	leave, err := p.enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	return Weakness(password, email, name), nil
 }
 
 // HashPassword is how a password is stored: an argon2id PHC string with a new salt. It takes 19 MiB and some 20 ms.

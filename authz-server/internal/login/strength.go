@@ -1,11 +1,14 @@
 package login
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/ccojocar/zxcvbn-go"
+	"github.com/ccojocar/zxcvbn-go/matching"
+	"github.com/ccojocar/zxcvbn-go/scoring"
 
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 )
@@ -15,9 +18,6 @@ const (
 	minPassword = 8
 	maxPassword = 128
 )
-
-// estimated is how much of a password its strength is estimated from, in characters: the time grows with the cube of it.
-const estimated = 72
 
 // Weakness tells why a password should not be used by the person with this e-mail address and name, or "" when it may be.
 func Weakness(password, email, name string) pages.Problem {
@@ -33,13 +33,8 @@ func Weakness(password, email, name string) pages.Problem {
 	if problem := pattern(text); problem != "" {
 		return problem
 	}
-	// What a Korean keyboard types is estimated as the keys that are pressed: 사랑해 is tkfkdgo, whichever of them is stored.
-	keys := toKeys(text)
-	if len(keys) > estimated {
-		keys = keys[:estimated]
-	}
 	personal := personalWords(email, name)
-	strength := zxcvbn.PasswordStrength(keys, append(personal, koreanKeys...))
+	strength := estimate(plain(text), slices.Concat(personal, koreanKeys))
 	if strength.Score >= 2 {
 		return ""
 	}
@@ -70,6 +65,44 @@ func Weakness(password, email, name string) pages.Problem {
 	return reason
 }
 
+// estimated is how much of a password its strength is estimated from, in characters: the time grows with the cube of it.
+const estimated = 72
+
+// plain is text as the estimate sees it, in printable ASCII: the keys that are pressed, for 사랑해 is tkfkdgo whichever of them
+// is stored, and a sign that is in no dictionary for every other character.
+func plain(text string) string {
+	var keys []byte
+	for _, c := range toKeys(text) {
+		if c < ' ' || c > '~' {
+			c = []rune("~^{}<>;:?`")[c%10]
+		}
+		keys = append(keys, byte(c))
+	}
+	return string(keys[:min(len(keys), estimated)])
+}
+
+// The signs that people write for letters. The library's own search for them tries every combination of what they can stand
+// for, and takes seconds for a password that has them all.
+var leet = []*strings.Replacer{
+	strings.NewReplacer("4", "a", "@", "a", "8", "b", "(", "c", "3", "e", "6", "g", "9", "g", "1", "i", "!", "i", "|", "i", "0", "o", "$", "s", "5", "s", "7", "t", "+", "t", "2", "z"),
+	strings.NewReplacer("4", "a", "@", "a", "3", "e", "1", "l", "!", "i", "0", "o", "$", "s", "5", "s", "7", "l"),
+}
+
+// estimate is how hard the password is to guess, as it stands or with signs read as letters, whichever is easier.
+func estimate(password string, words []string) scoring.MinEntropyMatch {
+	least := zxcvbn.PasswordStrength(password, words, matching.FilterL33tMatcher)
+	for _, letters := range leet {
+		read := letters.Replace(password)
+		if read == password {
+			continue
+		}
+		if one := zxcvbn.PasswordStrength(read, words, matching.FilterL33tMatcher); one.Entropy < least.Entropy {
+			least = one
+		}
+	}
+	return least
+}
+
 func contains(words []string, token string) bool {
 	for _, word := range words {
 		if strings.EqualFold(word, token) {
@@ -94,10 +127,10 @@ func pattern(text string) pages.Problem {
 		}
 	}
 	switch {
+	case others == 0 && digits > 0 && digits < 20, digits >= 8 && others <= 2:
+		return pages.PasswordDigits
 	case len(different) < 4:
 		return pages.PasswordRepeats
-	case others == 0 && digits < 20, digits >= 8 && others <= 2:
-		return pages.PasswordDigits
 	}
 	return ""
 }
@@ -112,7 +145,7 @@ func personalWords(email, name string) []string {
 	words = append(append(append(words, pieces(local)...), pieces(domain)...), pieces(name)...)
 	var known []string
 	for _, word := range words {
-		word = strings.ToLower(toKeys(word))
+		word = strings.ToLower(plain(word))
 		if len(word) >= 3 && len(word) <= estimated {
 			known = append(known, word)
 		}
