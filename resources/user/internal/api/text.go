@@ -80,7 +80,7 @@ func webURL(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	if utf8.RuneCountInString(text) > maxURL || strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || misleading(r) }) {
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxURL || strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || misleading(r) }) {
 		return "", errURL
 	}
 	u, err := url.Parse(text)
@@ -109,6 +109,9 @@ func asciiHost(u *url.URL) (string, error) {
 	host, err := idna.Lookup.ToASCII(host)
 	if err != nil {
 		return "", err
+	}
+	if again, err := idna.Lookup.ToASCII(host); err != nil || again != host {
+		return "", errURL // no name that a browser would take back
 	}
 	if port := u.Port(); port != "" {
 		host += ":" + port
