@@ -69,7 +69,9 @@ func FuzzEnvelopeOpen(f *testing.F) {
 	f.Add(envelope)
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if plain, _, err := kek.Open("signing key", data, "RS256", "kid"); (err == nil) != bytes.Equal(data, envelope) || err != nil && plain != nil {
+		plain, _, err := kek.Open("signing key", data, "RS256", "kid")
+		// Each process of a fuzzing run makes its own envelope of the same text.
+		if err == nil && string(plain) != "a private key" || err != nil && (plain != nil || bytes.Equal(data, envelope) || !errors.Is(err, ErrWrongKEK)) {
 			t.Fatalf("%x: %q, %v", data, plain, err)
 		}
 	})
