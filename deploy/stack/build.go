@@ -63,23 +63,12 @@ func Tool(ctx context.Context, root, name string) (string, error) {
 func goCommand(ctx context.Context, root string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo(args))
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(log.Bytes()))
 	}
 	return out.String(), nil
-}
-
-// cgo is needed by nothing of ours; only the race detector wants it.
-func cgo(args []string) string {
-	for _, arg := range args {
-		if arg == "-race" {
-			return "1"
-		}
-	}
-	return "0"
 }
 
 // Root finds the repository's folder: the nearest one at or above the working directory that holds our Caddyfile.
