@@ -220,8 +220,10 @@ func TestIDTokensThatAreNotForThisLogInAreRefused(t *testing.T) {
 		"audience of many": func(i *fakeIssuer) {
 			i.idClaims = func(c map[string]any) { c["aud"] = []string{testClient, "another-client"} }
 		},
-		"another issuer":     func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { c["iss"] = "https://evil.example" } },
-		"expired":            func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { c["exp"] = time.Now().Add(-time.Hour).Unix() } },
+		"another issuer": func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { c["iss"] = "https://evil.example" } },
+		"expired": func(i *fakeIssuer) {
+			i.idClaims = func(c map[string]any) { c["exp"] = time.Now().Add(-time.Hour).Unix() }
+		},
 		"another token":      func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { c["at_hash"] = atHash("another") } },
 		"signed by a forger": func(i *fakeIssuer) { i.idKey = other },
 	} {
@@ -271,7 +273,9 @@ func TestTheAppStartsWithoutTheIssuerAndSaysSo(t *testing.T) {
 
 func TestAnIssuerThatNamesAnotherIsNotBelieved(t *testing.T) {
 	w := start(t)
-	w.issuer.set(func(i *fakeIssuer) { i.meta = func(document map[string]any) { document["issuer"] = "https://evil.example" } })
+	w.issuer.set(func(i *fakeIssuer) {
+		i.meta = func(document map[string]any) { document["issuer"] = "https://evil.example" }
+	})
 	w.browser().get("/login").want(t, http.StatusServiceUnavailable)
 }
 
@@ -392,7 +396,9 @@ func TestSessionsEndWhenIdleAndWhenOld(t *testing.T) {
 
 func TestLogoutWithTheIssuerGoneEndsTheSessionHere(t *testing.T) {
 	w := start(t)
-	w.issuer.set(func(i *fakeIssuer) { i.meta = func(document map[string]any) { delete(document, "end_session_endpoint") } })
+	w.issuer.set(func(i *fakeIssuer) {
+		i.meta = func(document map[string]any) { delete(document, "end_session_endpoint") }
+	})
 	b := w.browser().login()
 	b.post("/logout").want(t, http.StatusOK, "could not be asked", `id="login"`)
 	b.get("/tokens").want(t, http.StatusForbidden)

@@ -44,7 +44,7 @@ const (
 
 	maxSessions = 10_000 // beyond it the one unused for longest ends
 	maxLogins   = 20_000
-	maxDrafts   = 100 // log-ins under way that also carry a form
+	maxDrafts   = 100       // log-ins under way that also carry a form
 	maxDraft    = 512 << 10 // bytes of such a form, as it is sent
 	maxAnswer   = 1 << 20
 )

@@ -107,11 +107,12 @@ func (v *visit) lost(f *form, saved map[string]string, etag string) {
 }
 
 // changed tells whether err is a lost race: the thing was changed since it was read.
-func changed(err error) bool { return errors.Is(err, &rest.Error{Status: http.StatusPreconditionFailed}) }
+func changed(err error) bool {
+	return errors.Is(err, &rest.Error{Status: http.StatusPreconditionFailed})
+}
 
 // newKey is an Idempotency-Key: a form sent twice makes one post.
 func newKey() string { return rand.Text() }
-
 
 // note is what stands below a field.
 type note struct {

@@ -12,7 +12,7 @@ import (
 
 // ownPage is a page of something that is the person's own: profile, settings or interests.
 type ownPage struct {
-	Form   *form  // nil: Notice stands in its place
+	Form   *form // nil: Notice stands in its place
 	Notice string
 	Rest   any
 }

@@ -1,0 +1,428 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"github.com/maru-auth/maru/internal/testenv"
+)
+
+// tab is a tab of a real browser; what it complains of is collected.
+type tab struct {
+	*world
+	ctx        context.Context
+	mu         sync.Mutex
+	complaints []string
+}
+
+type (
+	css    = chromedp.CSS
+	action = chromedp.Action[chromedp.Void]
+)
+
+func (w *world) tab() *tab {
+	t := w.t
+	path := testenv.Chromium(t)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(t.TempDir()))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(func() {
+		chromedp.Cancel(ctx) // waits for the browser to end
+		cancel()
+	})
+	b := &tab{world: w, ctx: ctx}
+	if err := chromedp.Listen(ctx, func(event any) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		switch e := event.(type) {
+		case *cdplog.EventEntryAdded: // violations of the content security policy, among others
+			if e.Entry.Source != "network" {
+				b.complaints = append(b.complaints, e.Entry.Text+" "+e.Entry.URL)
+			}
+		case *runtime.EventExceptionThrown:
+			b.complaints = append(b.complaints, e.ExceptionDetails.Text)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	call(b, cdplog.Enable, cdp.Empty{})
+	call(b, runtime.Enable, cdp.Empty{})
+	return b
+}
+
+// call sends a command of the browser's protocol.
+func call[P, R any](b *tab, command cdp.Command[P, R], params P) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, command, params); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *tab) run(actions ...action) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		at, _ := chromedp.Run(b.ctx, chromedp.Location())
+		text, _ := chromedp.Run(b.ctx, chromedp.Text(css("body")))
+		b.t.Fatalf("%v, at %s:\n%s", err, at, text)
+	}
+}
+
+// open goes to a page of the app.
+func (b *tab) open(path string) {
+	b.t.Helper()
+	b.run(chromedp.Navigate(b.origin + path))
+}
+
+func (b *tab) click(selector css) {
+	b.t.Helper()
+	b.run(chromedp.Click(selector))
+}
+
+// see waits for an element that holds text, also beyond a change of page.
+func (b *tab) see(selector, text string) {
+	b.t.Helper()
+	test := fmt.Sprintf(`document.querySelector(%q)?.textContent.includes(%q) ?? false`, selector, text)
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		seen, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](test))
+		if err == nil && seen {
+			return
+		}
+		if time.Now().After(deadline) {
+			shown, _ := chromedp.Run(b.ctx, chromedp.Text(css("body")))
+			b.t.Fatalf("%q is not in %s (%v):\n%s", text, selector, err, shown)
+		}
+	}
+}
+
+// js evaluates an expression, and waits if it is a promise.
+func js[T any](b *tab, expression string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	out, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return out
+}
+
+// calm fails the test if the browser complained.
+func (b *tab) calm() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.complaints {
+		b.t.Errorf("the browser complains: %s", c)
+	}
+	b.complaints = nil
+}
+
+func TestAPersonsJourneyInABrowser(t *testing.T) {
+	w := start(t)
+	b := w.tab()
+	b.open("/")
+	b.click("#signup")
+	b.see("h1", "person-1")
+	b.open("/boards/free")
+	b.click("#write")
+	b.run(chromedp.WaitVisible(css("#title")),
+		chromedp.SendKeys(css("#title"), "첫 글 <b>"),
+		chromedp.SendKeys(css("#body"), "**굵게**\n\n<img src=x onerror=alert(1)>"))
+	b.click("#save")
+	b.see("h1", "첫 글 <b>")
+	b.see(".prose strong", "굵게")
+	b.run(chromedp.SendKeys(css("#body"), "좋은 글이네요"))
+	b.click("#comment")
+	b.see(".comments", "좋은 글이네요")
+	b.open("/boards/free")
+	b.run(chromedp.SendKeys(css("#q"), "첫 글"))
+	b.click("#search")
+	b.see(".posts", "첫 글")
+	b.click(".posts .row")
+	b.see("h1", "첫 글")
+	b.click("#delete")
+	b.see("h1", "Delete the post?")
+	b.click("#delete")
+	b.see(".flash", "Deleted.")
+	b.click("#profile")
+	b.run(chromedp.WaitVisible(css("#display_name")), chromedp.SetValue(css("#display_name"), "새 이름"))
+	b.click("#save")
+	b.see(".flash", "Saved.")
+	b.see("#profile", "새 이름")
+	b.click("#logout") // through the issuer and back: the policy must let a form end there
+	b.see(".flash", "logged out everywhere")
+	b.calm()
+}
+
+func TestTheBrowserChecksATokenBeforeItCalls(t *testing.T) {
+	w := start(t)
+	b := w.tab()
+	b.open("/login?to=/tokens")
+	for _, kind := range []string{"access", "id", "refresh"} {
+		b.click(css("#" + kind + "-check"))
+		b.see("#"+kind+"-result.good", "Good")
+		b.click(css("#" + kind + "-tamper"))
+		b.click(css("#" + kind + "-check"))
+		b.see("#"+kind+"-result.bad", "signature does not fit")
+		b.click(css("#" + kind + "-restore"))
+		b.click(css("#" + kind + "-check"))
+		b.see("#"+kind+"-result.good", "Good")
+	}
+	b.click("#call")
+	b.see("#call-answer", `"id": "person-1"`)
+	b.see("#call-result.good", "the service was called")
+
+	b.click("#access-tamper")
+	b.click("#call")
+	b.see("#call-result.bad", "nothing was called")
+	if js[bool](b, `!document.getElementById("call-answer").hidden`) {
+		t.Error("an answer is shown for a forged token")
+	}
+
+	b.click("#access-restore")
+	b.issuer.down.Store(true)
+	b.click("#access-check")
+	b.see("#access-result.bad", "could not be fetched")
+	b.issuer.down.Store(false)
+	b.see("[data-expires]", "min")
+	b.calm()
+}
+
+// TestTheCheckInTheBrowser tries check.js with tokens of every kind.
+func TestTheCheckInTheBrowser(t *testing.T) {
+	w := start(t)
+	b := w.tab()
+	b.open("/login?to=/tokens")
+	now := time.Now().Unix()
+	good := func() map[string]any {
+		return map[string]any{"iss": w.issuer.server.URL, "sub": "p", "aud": []string{userAudience, boardAudience}, "iat": now, "exp": now + 600}
+	}
+	with := func(name string, value any) map[string]any {
+		claims := good()
+		claims[name] = value
+		return claims
+	}
+	without := func(name string) map[string]any {
+		claims := good()
+		delete(claims, name)
+		return claims
+	}
+	sign := func(claims map[string]any) string { return w.issuer.sign(w.issuer.key, "at+jwt", claims) }
+	genuine := sign(good())
+	parts := strings.Split(genuine, ".")
+	other := newFakeIssuer(t, w.now)
+
+	for name, test := range map[string]struct{ token, wrong string }{
+		"good":                        {genuine, ""},
+		"one audience":                {sign(with("aud", userAudience)), ""},
+		"type with application/":      {w.issuer.sign(w.issuer.key, "application/at+jwt", good()), ""},
+		"tampered claims":             {parts[0] + "." + strings.Split(sign(with("sub", "q")), ".")[1] + "." + parts[2], "signature"},
+		"tampered signature":          {parts[0] + "." + parts[1] + "." + flip(parts[2]), "signature"},
+		"no signature":                {parts[0] + "." + parts[1] + ".", "signature"},
+		"signed by another":           {other.sign(other.key, "at+jwt", good()), "signature"},
+		"alg none":                    {b64(`{"alg":"none","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + ".", "algorithm signature"},
+		"alg HS256":                   {b64(`{"alg":"HS256","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + "." + parts[2], "algorithm signature"},
+		"unknown key":                 {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k2"}`) + "." + parts[1] + "." + parts[2], "signature"},
+		"a key of its own":            {b64(`{"alg":"RS256","typ":"at+jwt","jwk":{"kty":"RSA"}}`) + "." + parts[1] + "." + parts[2], "signature"},
+		"critical extension":          {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k1","crit":["x"]}`) + "." + parts[1] + "." + parts[2], "form signature"},
+		"ID token":                    {w.issuer.sign(w.issuer.key, "JWT", good()), "type"},
+		"refresh token":               {w.issuer.sign(w.issuer.key, "rt+jwt", good()), "type"},
+		"another issuer":              {sign(with("iss", "https://evil.example")), "issuer"},
+		"issuer with a slash":         {sign(with("iss", w.issuer.server.URL+"/")), "issuer"},
+		"another audience":            {sign(with("aud", "https://evil.example")), "audience"},
+		"no audience":                 {sign(without("aud")), "audience"},
+		"audience by part":            {sign(with("aud", userAudience+"/x")), "audience"},
+		"expired":                     {sign(with("exp", now-3600)), "expiry"},
+		"expired within the leeway":   {sign(with("exp", now-1)), ""},
+		"no expiry":                   {sign(without("exp")), "expiry"},
+		"expiry as text":              {sign(with("exp", fmt.Sprint(now+600))), "expiry"},
+		"not yet valid":               {sign(with("nbf", now+600)), "expiry"},
+		"issued in the future":        {sign(with("iat", now+600)), "expiry"},
+		"nonsense":                    {"nonsense", "form"},
+		"empty":                       {"", "form"},
+		"four parts":                  {genuine + ".x", "form"},
+		"padding":                     {parts[0] + "." + parts[1] + "." + parts[2] + "==", "form"},
+		"claims that are no object":   {parts[0] + "." + b64(`[1]`) + "." + parts[2], "form"},
+		"claims that are null":        {parts[0] + "." + b64(`null`) + "." + parts[2], "form"},
+		"claims that are not UTF-8":   {parts[0] + "." + b64("{\"a\":\"\xff\"}") + "." + parts[2], "form"},
+		"too long":                    {parts[0] + "." + strings.Repeat("A", 20000) + "." + parts[2], "form"},
+		"expired and of another kind": {w.issuer.sign(w.issuer.key, "JWT", with("exp", now-3600)), "type expiry"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result := js[struct {
+				OK    bool   `json:"ok"`
+				Wrong string `json:"wrong"`
+			}](b, fmt.Sprintf(`(async () => {
+				const { checkToken, issuerKeys } = await import(new URL("check.js", document.querySelector("script[type=module]").src));
+				const demand = { issuer: %q, audiences: [%q, %q], types: ["at+jwt", "application/at+jwt"] };
+				const { ok, results } = await checkToken(%q, demand, await issuerKeys(demand.issuer), %d);
+				return { ok, wrong: Object.keys(results).filter((k) => results[k] !== true).join(" ") };
+			})()`, w.issuer.server.URL, userAudience, boardAudience, test.token, now))
+			if result.Wrong != test.wrong || result.OK != (test.wrong == "") {
+				t.Errorf("ok %v, wrong %q; want %q", result.OK, result.Wrong, test.wrong)
+			}
+		})
+	}
+	b.calm()
+}
+
+func TestTheBrowserRefusesADiscoveryDocumentOfAnotherIssuer(t *testing.T) {
+	w := start(t)
+	b := w.tab()
+	b.open("/login?to=/tokens")
+	w.issuer.set(func(i *fakeIssuer) {
+		i.meta = func(document map[string]any) { document["issuer"] = "https://evil.example" }
+	})
+	b.click("#access-check")
+	b.see("#access-result.bad", "could not be fetched")
+}
+
+// TestPagesAreFitToShow visits every page as small and large, light and dark, in both languages. With SCREENSHOTS naming a folder,
+// it leaves pictures there.
+func TestPagesAreFitToShow(t *testing.T) {
+	w := start(t)
+	w.issuer.set(func(i *fakeIssuer) { i.roles = []string{"moderator"} })
+	b := w.tab()
+	w.fill()
+	w.issuer.set(func(i *fakeIssuer) { i.person = "person-1" })
+
+	folder := os.Getenv("SCREENSHOTS")
+	for _, lang := range []string{"en", "ko"} {
+		for _, width := range []int64{1200, 360} {
+			for _, theme := range []string{"light", "dark"} {
+				if folder == "" && (lang == "en") != (theme == "light") {
+					continue // half of the pages catch what can go wrong
+				}
+				call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 800, DeviceScaleFactor: 1, Mobile: width < 500})
+				call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
+				call(b, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: "test", AcceptLanguage: lang})
+				call(b, network.ClearBrowserCookies, cdp.Empty{})
+				visit := func(name, path string, before ...action) {
+					t.Helper()
+					b.open(path)
+					b.run(before...)
+					b.inspect(name, lang)
+					if folder != "" {
+						picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+						if err != nil {
+							t.Fatal(err)
+						}
+						file := filepath.Join(folder, fmt.Sprintf("%s-%s-%d-%s.png", name, lang, width, theme))
+						if err := os.WriteFile(file, picture, 0o644); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				visit("welcome", "/")
+				visit("login-first", "/boards")
+				visit("home", "/login?to=/")
+				visit("boards", "/boards")
+				visit("board", "/boards/free")
+				visit("search", "/boards/free?q="+url.QueryEscape("마루"))
+				visit("nothing-found", "/search?q=zzz")
+				visit("post", "/posts/id1")
+				visit("write", "/boards/free/write")
+				visit("edit", "/posts/id1/edit")
+				visit("delete", "/posts/id1/delete")
+				visit("profile", "/profile")
+				visit("settings", "/settings")
+				visit("interests", "/interests")
+				visit("person", "/people/person-2")
+				visit("tokens", "/tokens", chromedp.Click(css("#access-tamper")), chromedp.Click(css("#call")),
+					chromedp.WaitVisible(css("#call-result.bad")), chromedp.Click(css("#id-check")),
+					chromedp.WaitVisible(css("#id-result.good")))
+				visit("not-found", "/nowhere")
+				w.services.boardDown.Store(true)
+				w.services.userDown.Store(true)
+				visit("home-down", "/")
+				visit("board-down", "/boards/free")
+				visit("profile-down", "/profile")
+				w.services.boardDown.Store(false)
+				w.services.userDown.Store(false)
+			}
+		}
+	}
+	b.calm()
+}
+
+// inspect checks what every page must have.
+func (b *tab) inspect(name, lang string) {
+	b.t.Helper()
+	faults := js[[]string](b, `(() => {
+		const faults = [];
+		const say = (text, element) => faults.push(text + (element ? ": " + element.outerHTML.slice(0, 120) : ""));
+		if (document.documentElement.lang !== "`+lang+`") say("language " + document.documentElement.lang);
+		if (document.querySelectorAll("h1").length !== 1) say(document.querySelectorAll("h1").length + " h1");
+		if (!document.title) say("no title");
+		if (document.documentElement.scrollWidth > innerWidth) say("wider than the window: " + document.documentElement.scrollWidth);
+		const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+		ids.filter((id, i) => ids.indexOf(id) !== i).forEach((id) => say("id twice: " + id));
+		for (const e of document.querySelectorAll("input:not([type=hidden]), textarea, select"))
+			if (!e.hidden && !e.labels?.length && !e.ariaLabel) say("no label", e);
+		for (const e of document.querySelectorAll("a, button"))
+			if (!e.textContent.trim()) say("no text", e);
+		for (const e of document.querySelectorAll("[aria-describedby], [aria-labelledby]"))
+			for (const id of ((e.getAttribute("aria-describedby") ?? "") + " " + (e.getAttribute("aria-labelledby") ?? "")).trim().split(/ +/))
+				if (!document.getElementById(id)) say("nothing has the id " + id, e);
+		if (document.querySelector("style, script:not([src]):not([type='application/json']), [style], [onclick]")) say("inline style or script");
+		// Contrast of text, WCAG 2.2 §1.4.3: at least 4.5.
+		const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+		const rgba = (color) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); return canvas.getImageData(0, 0, 1, 1).data; };
+		const light = (c) => [0, 1, 2].map((i) => c[i] / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+		for (const e of document.querySelectorAll("body *")) {
+			if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !e.checkVisibility()) continue;
+			let behind = e;
+			while (behind.parentElement && rgba(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
+			const a = light(rgba(getComputedStyle(e).color)), g = light(rgba(getComputedStyle(behind).backgroundColor));
+			const contrast = (Math.max(a, g) + 0.05) / (Math.min(a, g) + 0.05);
+			if (contrast < 4.5 && !e.closest(":disabled")) say("contrast " + contrast.toFixed(2), e);
+		}
+		return faults;
+	})()`)
+	for _, fault := range faults {
+		b.t.Errorf("page %s (%s): %s", name, lang, fault)
+	}
+}
+
+// fill writes posts and comments of several people.
+func (w *world) fill() {
+	w.t.Helper()
+	body := "# 함께 쓰는 마루\n\n마루는 **나무 바닥**입니다. [누리집](https://maru.example/)도 있어요.\n\n- 앉고\n- 눕고\n- 이야기합니다\n\n> 바람이 잘 통해요.\n\n" +
+		"```go\nfmt.Println(\"a line of code that is much wider than a telephone can show without scrolling it\")\n```\n\n| 자리 | 쓰임 |\n|---|---|\n| 대청 | 모두 |\n| 툇마루 | 둘이 |\n\n![그림](https://pictures.example/a.png)"
+	for i, person := range []string{"person-1", "person-2", "person-3"} {
+		w.issuer.set(func(f *fakeIssuer) { f.person = person })
+		b := w.browser().login()
+		b.get("/profile")
+		b.post("/profile", "etag", `"1"`, "display_name", []string{"김지수", "Minjun Park", "이하늘"}[i], "bio", "마루에 자주 앉아 있어요.\n차를 좋아합니다.", "website", "https://maru.example/people/"+person, "avatar_url", "https://pictures.example/me.png")
+		b.post("/interests", "etag", `"1"`, "tags", "차, 나무, hiking, 사진")
+		b.post("/boards/free/write", "key", person, "title", []string{"마루에 오신 것을 환영합니다", "A rather long title in English, to see how it wraps on a narrow telephone screen", "오늘 마루에서 본 하늘"}[i], "body", body, "format", "markdown")
+		for _, target := range []string{"id1"} {
+			b.post("/posts/"+target, "key", "c"+person, "body", []string{"고맙습니다!\n두 줄짜리 댓글이에요.", "Nice to be here.", "저도 반가워요."}[i])
+		}
+	}
+	b := w.browser().login()
+	b.post("/posts/id1", "key", "reply", "parent", "id2", "body", "저야말로 반갑습니다.")
+	b.post("/posts/id1/moderate", "action", "pin")
+	b.post("/posts/id3/moderate", "action", "lock")
+	for i := range 25 {
+		b.post("/boards/notice/write", "key", fmt.Sprint("n", i), "title", fmt.Sprint("공지 ", i), "body", "안내", "format", "plain")
+	}
+}
