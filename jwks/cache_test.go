@@ -281,9 +281,11 @@ func TestAFloodCannotPileUpWhileTheIssuerHangs(t *testing.T) {
 			t.Error("one more could wait")
 		}
 		wg.Wait()
-		f.set(func(f *fakeIssuer) { f.delay = 0; f.kids = []string{"a", "b"} })
-		time.Sleep(11 * time.Second) // the fetch that hangs is given up after ten
-		wantKey(t, ctx, c, "b")      // and those who waited are all forgotten
+		f.set(func(f *fakeIssuer) { f.delay = 0 })
+		time.Sleep(30 * time.Second) // the fetch that hangs is given up after ten
+		// Those who waited are forgotten: there is room to wait again.
+		f.set(func(f *fakeIssuer) { f.kids = []string{"a", "b"} })
+		wantKey(t, ctx, c, "b")
 	})
 }
 
@@ -456,6 +458,27 @@ func TestAnUnchangedSetIsNotSentAgain(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		wantKey(t, ctx, c, "b")
 		wantNoKey(t, ctx, c, "a", jwks.ErrUnknownKey)
+	})
+}
+
+func TestAnUnchangedSetGetsTheLifeItsAnswerSays(t *testing.T) {
+	f := &fakeIssuer{cache: "max-age=300", etags: true}
+	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+		mustReady(t, ctx, c)
+		f.set(func(f *fakeIssuer) { f.cache = "max-age=3000" })
+		for f.fetches() < 3 {
+			time.Sleep(time.Second)
+		}
+		if pause := f.start(2).Sub(f.start(1)); pause < 2400*time.Second || pause > 3000*time.Second {
+			t.Errorf("refreshed after %v", pause)
+		}
+		f.set(func(f *fakeIssuer) { f.cache = "" }) // says nothing: as before
+		for f.fetches() < 5 {
+			time.Sleep(time.Second)
+		}
+		if pause := f.start(4).Sub(f.start(3)); pause < 2400*time.Second || pause > 3000*time.Second {
+			t.Errorf("refreshed after %v", pause)
+		}
 	})
 }
 

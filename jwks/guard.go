@@ -313,7 +313,6 @@ func (g *Guard) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
-	h.Del("Content-Length")
 	w.WriteHeader(refusal.Status)
 	// Nobody is left to tell if the client is gone.
 	_ = json.NewEncoder(w).Encode(struct {
