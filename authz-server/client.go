@@ -381,6 +381,8 @@ func readImport(data []byte, policy client.Policy) ([]importEntry, error) {
 		seen[one.ID] = true
 		entries = append(entries, one)
 	}
+	// In one order, so that two imports at once do not wait for each other's rows.
+	slices.SortFunc(entries, func(a, b importEntry) int { return strings.Compare(a.ID, b.ID) })
 	return entries, nil
 }
 
@@ -428,7 +430,9 @@ func importOne(ctx context.Context, s *store.Store, one importEntry) (imported, 
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		result.Outcome = "created"
-		if err := s.CreateClient(ctx, one.Client); err != nil {
+		if err := s.CreateClient(ctx, one.Client); errors.Is(err, store.ErrExists) {
+			return importOne(ctx, s, one) // another import created it just now
+		} else if err != nil {
 			return imported{}, err
 		}
 	case err != nil:

@@ -98,7 +98,7 @@ func (keysRewrap) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "encrypted %d keys anew; --old-key-encryption-key can go\n", n)
+		_, err = fmt.Fprintf(p.out, "signing keys encrypted anew: %d; --old-key-encryption-key can go\n", n)
 		return err
 	})
 }

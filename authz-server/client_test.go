@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// document reads a client as a command printed it.
+func document(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal([]byte(text), &members); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return members
+}
+
+// secrets tells which of texts are secrets of a client that work.
+func secrets(t *testing.T, s *store.Store, id string, texts ...string) []string {
+	t.Helper()
+	hashes, err := s.ClientSecretHashes(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var valid []string
+	for _, text := range texts {
+		if slices.ContainsFunc(hashes, func(hash []byte) bool { return bytes.Equal(hash, store.Hash(text)) }) {
+			valid = append(valid, text)
+		}
+	}
+	if len(valid) != len(hashes) {
+		t.Errorf("%d secrets work, %d of them known", len(hashes), len(valid))
+	}
+	return valid
+}
+
+func TestClientFromCreationToDeletion(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		s := c.store()
+		made := document(t, c.must("client", "create", "--id=demo", "--name=데모", "--redirect-uri=https://app.example/a,b", "--redirect-uri=http://localhost/cb",
+			"--grant-type=authorization_code,refresh_token", "--scope=openid user:read", "--trusted"))
+		secret, _ := made["client_secret"].(string)
+		if len(secret) != 43 || made["client_secret_expires_at"] != 0.0 || made["client_name"] != "데모" || made["require_pkce"] != true || made["trusted"] != true ||
+			len(made["redirect_uris"].([]any)) != 2 || len(made["grant_types"].([]any)) != 2 || made["client_id_issued_at"].(float64) == 0 {
+			t.Errorf("%v", made)
+		}
+		if got := secrets(t, s, "demo", secret); len(got) != 1 {
+			t.Error("the printed secret does not work")
+		}
+		c.refused([]string{"client", "create", "--id=demo", "--name=Demo", "--redirect-uri=https://app.example/"}, "demo exists", "client update")
+
+		if shown := document(t, c.must("client", "show", "demo")); shown["client_secret"] != nil || shown["scope"] != "openid user:read" {
+			t.Errorf("%v", shown)
+		}
+		if out := c.must("client", "list"); !strings.Contains(out, "demo") || !strings.Contains(out, "데모") || strings.Contains(out, secret) {
+			t.Error(out)
+		}
+		var all []map[string]any
+		if err := json.Unmarshal([]byte(c.must("client", "list", "--format=json")), &all); err != nil || len(all) != 1 || all[0]["client_id"] != "demo" {
+			t.Errorf("%v, %v", all, err)
+		}
+
+		rotated := document(t, c.must("client", "rotate-secret", "demo"))["client_secret"].(string)
+		if got := secrets(t, s, "demo", secret, rotated); len(got) != 2 {
+			t.Error("the secrets do not overlap", got)
+		}
+		last := document(t, c.must("client", "rotate-secret", "demo", "--overlap=0"))["client_secret"].(string)
+		if got := secrets(t, s, "demo", secret, rotated, last); !slices.Equal(got, []string{last}) {
+			t.Error("an old secret works on", got)
+		}
+		c.refused([]string{"client", "rotate-secret", "demo", "--overlap=-1h"}, "--overlap")
+
+		updated := document(t, c.must("client", "update", "demo", "--name=Demo", "--no-trusted", "--no-require-pkce", "--contact=a@app.example", "--tos-uri=https://app.example/terms"))
+		if updated["client_name"] != "Demo" || updated["trusted"] != nil || updated["require_pkce"] != nil || updated["scope"] != "openid user:read" || updated["client_secret"] != nil || updated["contacts"] == nil {
+			t.Errorf("%v", updated)
+		}
+		if updated = document(t, c.must("client", "update", "demo", "--contact=", "--tos-uri=")); updated["contacts"] != nil || updated["tos_uri"] != nil || updated["client_name"] != "Demo" {
+			t.Errorf("%v", updated)
+		}
+		// A client that becomes public loses its secret; one that becomes confidential gets one.
+		if updated = document(t, c.must("client", "update", "demo", "--auth-method=none")); updated["require_pkce"] != true || len(secrets(t, s, "demo")) != 0 {
+			t.Errorf("%v", updated)
+		}
+		c.refused([]string{"client", "rotate-secret", "demo"}, "public")
+		again, _ := document(t, c.must("client", "update", "demo", "--auth-method=client_secret_post"))["client_secret"].(string)
+		if got := secrets(t, s, "demo", again); len(got) != 1 {
+			t.Error("no secret for a client that became confidential")
+		}
+		c.refused([]string{"client", "update", "demo", "--redirect-uri=http://app.example/"}, "demo", "redirect_uris", "https")
+		if shown := document(t, c.must("client", "show", "demo")); len(shown["redirect_uris"].([]any)) != 2 {
+			t.Error("a refused update changed something")
+		}
+
+		if out := c.must("client", "delete", "demo"); !strings.Contains(out, "demo") || !strings.Contains(out, "0 live grants") {
+			t.Error(out)
+		}
+		for _, command := range [][]string{{"show", "demo"}, {"delete", "demo"}, {"update", "demo", "--name=x"}, {"rotate-secret", "demo"}} {
+			c.refused(append([]string{"client"}, command...), "no client demo", "client list")
+		}
+	})
+}
+
+func TestClientCreateRefusesWhatIsWrong(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	for _, test := range []struct {
+		args string
+		says []string
+	}{
+		{"--redirect-uri=https://app.example/", []string{"--name"}},
+		{"--name=x", []string{"redirect_uris", "at least one"}},
+		{"--name=x --redirect-uri=http://app.example/", []string{"redirect_uris", "https"}},
+		{"--name=x --redirect-uri=https://app.example/ --scope=nonsense", []string{"scope", "nonsense"}},
+		{"--name=x --grant-type=client_credentials --public", []string{"grant_types", "secret"}},
+		{"--name=x --public --auth-method=client_secret_basic", []string{"--public"}},
+		{"--name=x --grant-type=implicit", []string{"grant_types"}},
+		{"--name=x --id=a/b --grant-type=client_credentials", []string{"client_id"}},
+		{"--name=x --nonsense", []string{"nonsense"}},
+		{"--name=x --format=xml", []string{"--format"}},
+	} {
+		c.refused(append([]string{"client", "create"}, strings.Fields(test.args)...), test.says...)
+	}
+	// A scope of a further resource is known where the resource is.
+	c.must("--resource=https://api.example/orders=orders:read", "client", "create", "--name=x", "--grant-type=client_credentials", "--scope=orders:read")
+	public := document(t, c.must("client", "create", "--name=App", "--public", "--redirect-uri=com.example.app:/cb", "--no-require-pkce"))
+	if public["client_secret"] != nil || public["require_pkce"] != true || public["token_endpoint_auth_method"] != "none" {
+		t.Errorf("%v", public)
+	}
+	if out := c.must("client", "create", "--name=x", "--grant-type=client_credentials", "--format=text"); !strings.Contains(out, "client_secret ") || strings.Contains(out, "e+09") {
+		t.Error(out)
+	}
+}
+
+func TestImportIsIdempotent(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		s := c.store()
+		const given = "0123456789abcdef0123456789abcdef"
+		file := `[
+			{"client_id":"web","client_name":"Web","client_name#ko":"웹","redirect_uris":["https://app.example/cb"],"client_secret":"` + given + `","trusted":true},
+			{"client_id":"app","token_endpoint_auth_method":"none","redirect_uris":["com.example.app:/cb"]},
+			{"client_id":"service","grant_types":["client_credentials"],"scope":"user:lookup"}]`
+		load := func(text string) string {
+			t.Helper()
+			out, err := c.run(text, "client", "import", "-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		out := load(file)
+		generated, found := strings.CutPrefix(strings.Split(out, "\n")[1], "created service with the secret ")
+		if !found || !strings.HasPrefix(out, "created app\n") || !strings.Contains(out, "created web\n") {
+			t.Fatal(out)
+		}
+		check := func() {
+			t.Helper()
+			if len(secrets(t, s, "web", given)) != 1 || len(secrets(t, s, "app")) != 0 || len(secrets(t, s, "service", generated)) != 1 {
+				t.Error("secrets are not as imported")
+			}
+		}
+		check()
+		if web := document(t, c.must("client", "show", "web")); web["require_pkce"] != nil || web["client_name#ko"] != "웹" {
+			t.Errorf("%v", web)
+		}
+		if out := load(file); out != "unchanged app\nunchanged service\nunchanged web\n" {
+			t.Error(out)
+		}
+		check()
+		if out := load(strings.Replace(file, `"Web"`, `"Website"`, 1)); out != "unchanged app\nunchanged service\nupdated web\n" {
+			t.Error(out)
+		}
+		check()
+		// A secret that the file changes replaces the others at once; a single object will do.
+		const changed = "fedcba9876543210fedcba9876543210"
+		if out := load(`{"client_id":"web","redirect_uris":["https://app.example/cb"],"client_secret":"` + changed + `"}`); out != "updated web\n" {
+			t.Error(out)
+		}
+		if got := secrets(t, s, "web", given, changed); !slices.Equal(got, []string{changed}) {
+			t.Error(got)
+		}
+		if out := load(`{"client_id":"web","redirect_uris":["https://app.example/cb"],"token_endpoint_auth_method":"none"}`); out != "updated web\n" || len(secrets(t, s, "web")) != 0 {
+			t.Error(out)
+		}
+	})
+}
+
+func TestImportTakesAllOrNothing(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	const good = `{"client_id":"good","redirect_uris":["https://app.example/cb"]}`
+	for _, test := range []struct {
+		entry string
+		says  []string
+	}{
+		{`{"client_id":"bad","redirect_uris":["http://app.example/cb"]}`, []string{"entry 2 (bad)", "redirect_uris", "https"}},
+		{`{"client_id":"bad","redirect_uris":["https://app.example/cb"],"redirect_uri":"x","color":1}`, []string{"entry 2 (bad)", `unknown member "color", "redirect_uri"`}},
+		{`{"client_id":"bad","redirect_uris":"https://app.example/cb"}`, []string{"entry 2", "redirect_uris", "array"}},
+		{`{"redirect_uris":["https://app.example/cb"]}`, []string{"entry 2 (no client_id)", "client_id must be there"}},
+		{`{"client_id":"good","redirect_uris":["https://app.example/cb"]}`, []string{"entry 2 (good)", "twice"}},
+		{`{"client_id":"bad","redirect_uris":["https://app.example/cb"],"client_secret":"short-secret"}`, []string{"entry 2 (bad)", "client_secret", "32"}},
+		{`{"client_id":"bad","redirect_uris":["https://app.example/cb"],"client_secret":"with a space 0123456789abcdef0123456789"}`, []string{"entry 2 (bad)", "client_secret"}},
+		{`{"client_id":"bad","redirect_uris":["https://app.example/cb"],"client_secret":42}`, []string{"entry 2 (bad)", "client_secret"}},
+		{`{"client_id":"bad","redirect_uris":["com.example.app:/cb"],"token_endpoint_auth_method":"none","client_secret":"0123456789abcdef0123456789abcdef"}`, []string{"entry 2 (bad)", "client_secret", "none"}},
+		{`"bad"`, []string{"entry 2", "JSON object"}},
+		{`null`, []string{"entry 2", "JSON object"}},
+		{`{"client_id":`, []string{"JSON"}},
+	} {
+		out, err := c.run("["+good+","+test.entry+"]", "client", "import", "-")
+		if err == nil {
+			t.Errorf("%s is taken: %s", test.entry, out)
+			continue
+		}
+		for _, says := range test.says {
+			if !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: %v (says nothing of %q)", test.entry, err, says)
+			}
+		}
+		if strings.Contains(err.Error(), "short-secret") {
+			t.Errorf("the error repeats a secret: %v", err)
+		}
+	}
+	if out := c.must("client", "list", "--format=json"); strings.TrimSpace(out) != "[]" {
+		t.Error(out)
+	}
+	c.refused([]string{"client", "import", filepath.Join(t.TempDir(), "absent.json")}, "absent.json")
+	file := filepath.Join(t.TempDir(), "clients.json")
+	if err := os.WriteFile(file, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var done []imported
+	if err := json.Unmarshal([]byte(c.must("client", "import", file, "--format=json")), &done); err != nil || len(done) != 1 || done[0].Outcome != "created" || len(done[0].Secret) != 43 {
+		t.Errorf("%v, %v", done, err)
+	}
+}
+
+func TestImportsAtOnceEndAsOne(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		s := c.store()
+		const secret = "0123456789abcdef0123456789abcdef"
+		entries := []string{
+			`{"client_id":"a","grant_types":["client_credentials"],"client_secret":"` + secret + `"}`,
+			`{"client_id":"b","grant_types":["client_credentials"],"client_secret":"` + secret + `"}`,
+		}
+		var group sync.WaitGroup
+		for i := range 8 {
+			group.Go(func() {
+				if out, err := c.run("["+entries[i%2]+","+entries[1-i%2]+"]", "client", "import", "-"); err != nil {
+					t.Errorf("%s%v", out, err)
+				}
+			})
+		}
+		group.Wait()
+		for _, id := range []string{"a", "b"} {
+			if got := secrets(t, s, id, secret); len(got) != 1 {
+				t.Error(id, got)
+			}
+		}
+	})
+}

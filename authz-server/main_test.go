@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+func TestMain(m *testing.M) { sqldbtest.Main(m) }
+
+const testKEK = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+// commandLine runs commands on one database.
+type commandLine struct {
+	t   *testing.T
+	url string
+}
+
+func (c commandLine) run(input string, args ...string) (string, error) {
+	c.t.Helper()
+	var out, errs bytes.Buffer
+	p := &program{in: strings.NewReader(input), out: &out, errs: &errs, now: time.Now}
+	err := p.run(c.t.Context(), append([]string{"--database-url=" + c.url, "--key-encryption-key=" + testKEK}, args...))
+	return out.String(), err
+}
+
+func (c commandLine) must(args ...string) string {
+	c.t.Helper()
+	out, err := c.run("", args...)
+	if err != nil {
+		c.t.Fatalf("%q: %v", args, err)
+	}
+	return out
+}
+
+// refused runs a command that must fail with an error that says all of says.
+func (c commandLine) refused(args []string, says ...string) {
+	c.t.Helper()
+	out, err := c.run("", args...)
+	if err == nil {
+		c.t.Errorf("%q is taken: %s", args, out)
+		return
+	}
+	for _, one := range says {
+		if !strings.Contains(err.Error(), one) {
+			c.t.Errorf("%q: %v (says nothing of %q)", args, err, one)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		c.t.Errorf("%q: more than one line: %v", args, err)
+	}
+}
+
+func (c commandLine) store() *store.Store {
+	c.t.Helper()
+	s, err := store.Open(c.t.Context(), c.url, time.Now)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			c.t.Error(err)
+		}
+	})
+	return s
+}
+
+// eachEngine runs test on both engines with a new database.
+func eachEngine(t *testing.T, test func(t *testing.T, c commandLine)) {
+	t.Helper()
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) { test(t, commandLine{t, databaseURL}) })
+}
+
+func TestHelpAndVersionEndWell(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	if out := c.must("--help"); !strings.Contains(out, "$AUTHZ_DATABASE_URL") || !strings.Contains(out, "client create") {
+		t.Error(out)
+	}
+	if out := c.must("client", "create", "--help"); !strings.Contains(out, "--redirect-uri") || strings.Contains(out, "$AUTHZ_NAME") {
+		t.Error(out)
+	}
+	if out := c.must("version"); !strings.HasPrefix(out, "authz-server ") {
+		t.Error(out)
+	}
+	c.refused([]string{"nonsense"}, "nonsense", "--help")
+	c.refused([]string{"--nonsense"}, "nonsense", "--help")
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+func TestWrongSettingsEndTheStartWithOneLine(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	for _, test := range []struct {
+		args string
+		says []string
+	}{
+		{"--issuer=", []string{"--issuer", "origin"}},
+		{"--issuer=login.example", []string{"--issuer", "origin"}},
+		{"--issuer=//login.example", []string{"--issuer", "origin"}},
+		{"--issuer=ftp://login.example", []string{"--issuer", "origin"}},
+		{"--issuer=https://", []string{"--issuer", "origin"}},
+		{"--issuer=https://login.example/", []string{"--issuer", "slash"}},
+		{"--issuer=https://login.example/path", []string{"--issuer", "path"}},
+		{"--issuer=https://login.example?a=1", []string{"--issuer", "query"}},
+		{"--issuer=https://login.example#a", []string{"--issuer", "fragment"}},
+		{"--issuer=https://me@login.example", []string{"--issuer", "origin"}},
+		{"--issuer=https://LOGIN.example", []string{"--issuer", "lower case"}},
+		{"--issuer=http://login.example", []string{"--issuer", "https", "--insecure-http-issuer"}},
+		{"--issuer=http://10.0.0.1", []string{"--issuer", "https"}},
+		{"--api-origin=http://api.example", []string{"--api-origin", "https"}},
+		{"--api-origin=https://api.example/", []string{"--api-origin", "slash"}},
+		{"--resource=https://api.example/orders", []string{"--resource", "URL=scope"}},
+		{"--resource=orders=orders:read", []string{"--resource", "absolute"}},
+		{"--resource=https://api.example/orders=user:read", []string{"--resource", "user:read", "belongs to"}},
+		{"--resource=https://api.example/orders=", []string{"--resource", "at least one scope"}},
+		{"--key-encryption-key=c2hvcnQ=", []string{"--key-encryption-key", "32 bytes"}},
+		{"--key-encryption-key=!", []string{"--key-encryption-key", "base64"}},
+		{"--key-encryption-key-file=/nonexistent/kek", []string{"both set"}},
+		{"--key-encryption-key= --key-encryption-key-file=/nonexistent/kek", []string{"--key-encryption-key-file", "/nonexistent/kek"}},
+		{"--key-encryption-key=", []string{"--key-encryption-key", "must be set"}},
+		{"--old-key-encryption-key=c2hvcnQ=", []string{"--old-key-encryption-key", "32 bytes"}},
+		{"--key-bits=1024", []string{"--key-bits", "2048"}},
+		{"--key-bits=many", []string{"--key-bits"}},
+		{"--key-rotation=1m", []string{"--key-rotation", "at least"}},
+		{"--key-rotation=-1h", []string{"--key-rotation"}},
+		{"--access-token-lifetime=0", []string{"--access-token-lifetime"}},
+		{"--access-token-lifetime=10", []string{"--access-token-lifetime", "unit"}},
+		{"--access-token-lifetime=48h", []string{"--access-token-lifetime", "24h"}},
+		{"--id-token-lifetime=-1s", []string{"--id-token-lifetime"}},
+		{"--code-lifetime=1h", []string{"--code-lifetime", "10m"}},
+		{"--refresh-idle=2161h", []string{"--refresh-idle"}},
+		{"--refresh-absolute=0", []string{"--refresh-idle"}},
+		{"--refresh-grace=1h", []string{"--refresh-grace"}},
+		{"--session-idle=337h", []string{"--session-idle"}},
+		{"--session-absolute=20000h", []string{"--session-absolute"}},
+		{"--jwks-max-age=0", []string{"--jwks-max-age"}},
+		{"--log-level=loud", []string{"--log-level"}},
+		{"--log-format=xml", []string{"--log-format"}},
+		{"--trusted-proxies=gateway", []string{"--trusted-proxies", "gateway"}},
+		{"--listen=nowhere", []string{"--listen", "nowhere"}},
+		{"--database-url=mysql://x:hunter2@y/z", []string{"database URL", "sqlite:PATH"}},
+		{"--database-url=sqlite:", []string{"sqlite:PATH"}},
+		{"extra", []string{"extra"}},
+	} {
+		c.refused(append([]string{"--listen=127.0.0.1:0"}, strings.Fields(test.args)...), test.says...)
+	}
+	if _, err := c.run("", "--database-url=mysql://x:hunter2@y/z"); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error repeats the password: %v", err)
+	}
+	if _, err := c.run("", "--key-encryption-key=c2VjcmV0"); err == nil || strings.Contains(err.Error(), "c2VjcmV0") {
+		t.Errorf("the error repeats the key: %v", err)
+	}
+}
+
+func TestSettingsThatAreRight(t *testing.T) {
+	for _, change := range []func(*settings){
+		func(*settings) {},
+		func(s *settings) { s.Issuer = "https://login.example:8443" },
+		func(s *settings) { s.Issuer = "http://127.0.0.1:9000" },
+		func(s *settings) { s.Issuer = "http://[::1]:9000" },
+		func(s *settings) { s.Issuer, s.InsecureHTTPIssuer = "http://login.internal", true },
+		func(s *settings) { s.Resource = []string{"https://api.example/orders=orders:read orders:write"} },
+		func(s *settings) { s.KeyRotation, s.RefreshGrace = 0, 0 },
+	} {
+		s := settings{
+			Issuer: "http://localhost:9000", APIOrigin: "http://localhost:8000", KeyBits: 2048, KeyRotation: time.Hour, JWKSMaxAge: time.Minute,
+			AccessTokenLifetime: time.Minute, IDTokenLifetime: time.Minute, CodeLifetime: time.Minute, RefreshIdle: time.Hour, RefreshAbsolute: time.Hour,
+			SessionIdle: time.Hour, SessionAbsolute: time.Hour,
+		}
+		change(&s)
+		if err := s.check(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestKeyEncryptionKeyIsReadInEveryFormThatIsPasted(t *testing.T) {
+	dir := t.TempDir()
+	want := bytes.Repeat([]byte{0xfb, 0xff}, 16)
+	for i, text := range []string{
+		"+//7//v/+//7//v/+//7//v/+//7//v/+//7//v/+/8=", "+//7//v/+//7//v/+//7//v/+//7//v/+//7//v/+/8", "-__7__v_-__7__v_-__7__v_-__7__v_-__7__v_-_8",
+	} {
+		if got, _, err := readKEK("--k", text, ""); !bytes.Equal(got, want) || err != nil {
+			t.Errorf("%s: %x, %v", text, got, err)
+		}
+		path := filepath.Join(dir, string(rune('a'+i)))
+		if err := os.WriteFile(path, []byte(" "+text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, warning, err := readKEK("--k", "", path); !bytes.Equal(got, want) || warning != "" || err != nil {
+			t.Errorf("%s in a file: %x, %q, %v", text, got, warning, err)
+		}
+		if err := os.Chmod(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, warning, err := readKEK("--k", "", path); !strings.Contains(warning, path) || err != nil {
+			t.Errorf("a file that all may read: %q, %v", warning, err)
+		}
+	}
+	for name, content := range map[string]string{"empty": "", "blank": "\n", "long": strings.Repeat("A", 44) + " more"} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if key, _, err := readKEK("--k", "", path); err == nil && key != nil {
+			t.Errorf("%s: %x", name, key)
+		}
+	}
+}
+
+func TestTheEnvironmentSets(t *testing.T) {
+	t.Setenv("AUTHZ_DATABASE_URL", sqldbtest.SQLite(t))
+	t.Setenv("AUTHZ_KEY_ENCRYPTION_KEY", testKEK)
+	t.Setenv("AUTHZ_NAME", "not this") // flags of commands have no variable
+	t.Setenv("AUTHZ_RESOURCE", "https://api.example/a=a:read a:write,https://api.example/b=b:read")
+	var out bytes.Buffer
+	p := &program{in: strings.NewReader(""), out: &out, errs: &out, now: time.Now}
+	if err := p.run(t.Context(), []string{"client", "create", "--name=this", "--grant-type=client_credentials", "--scope=a:write b:read"}); err != nil {
+		t.Fatal(err)
+	}
+	if made := document(t, out.String()); made["client_name"] != "this" {
+		t.Error(made)
+	}
+}
+
+func TestKeysCommands(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		type key struct{ KID, State string }
+		list := func() (keys []key) {
+			t.Helper()
+			if err := json.Unmarshal([]byte(c.must("keys", "list", "--format=json")), &keys); err != nil {
+				t.Fatal(err)
+			}
+			return keys
+		}
+		first := list()
+		if len(first) != 1 || first[0].State != "current" {
+			t.Fatal(first)
+		}
+		if out := c.must("keys", "rotate"); !strings.Contains(out, "signs from") {
+			t.Error(out)
+		}
+		c.refused([]string{"keys", "rotate"}, "waiting", "--now")
+		if got := list(); len(got) != 2 || got[0].State != "next" || got[1] != first[0] {
+			t.Error(got)
+		}
+		c.refused([]string{"keys", "remove", first[0].KID}, "current", "rotate --now")
+		if out := c.must("keys", "rotate", "--now"); !strings.Contains(out, "signs now") {
+			t.Error(out)
+		}
+		if got := list(); len(got) != 2 || got[0].State != "current" || got[1].State != "retired" {
+			t.Error(got)
+		}
+		if out := c.must("keys", "list"); !strings.Contains(out, "KID") || !strings.Contains(out, first[0].KID) {
+			t.Error(out)
+		}
+		c.must("keys", "remove", first[0].KID)
+		c.refused([]string{"keys", "remove", first[0].KID}, first[0].KID, "no such key")
+
+		const other = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
+		c.refused([]string{"--key-encryption-key=" + other, "keys", "list"}, "does not fit the keys in this database")
+		if out := c.must("--key-encryption-key="+other, "--old-key-encryption-key="+testKEK, "keys", "rewrap"); !strings.Contains(out, "anew: 1;") {
+			t.Error(out)
+		}
+		c.must("--key-encryption-key="+other, "keys", "list")
+		c.refused([]string{"keys", "list"}, "does not fit")
+	})
+}
