@@ -124,7 +124,7 @@ func (s *service) routes() (*mux.Router, *huma.OpenAPI) {
 	route(s, api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts", "The newest first; without their bodies. The text is searched for as it is, in title and body; small and capital letters are the same."), s.searchPosts)
 	route(s, api, mayRead, posts.op("get-post", "GET /v1/posts/{id}", "Get a post", "", 404), s.getPost)
 	route(s, api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post", "Not while it is locked, moderators excepted. "+mergePatchDoc, 404), s.updatePost)
-	route(s, api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments", "One's own; a moderator any.", 404, 412), s.deletePost)
+	route(s, api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments", "One's own; a moderator any.", 400, 404, 412), s.deletePost)
 
 	comments := describe{tag: "comments"}
 	route(s, api, mayRead, comments.op("list-comments", "GET /v1/posts/{id}/comments", "List the comments of a post",
@@ -132,7 +132,7 @@ func (s *service) routes() (*mux.Router, *huma.OpenAPI) {
 	route(s, api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment", "Not while the post is locked, moderators excepted.", 404), s.createComment)
 	route(s, api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment", "For its ETag, before it is changed.", 404), s.getComment)
 	route(s, api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment", "Not while its post is locked, moderators excepted. "+mergePatchDoc, 404), s.updateComment)
-	route(s, api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment", "One's own; a moderator any. Its replies stay.", 404, 412), s.deleteComment)
+	route(s, api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment", "One's own; a moderator any. Its replies stay.", 400, 404, 412), s.deleteComment)
 
 	moderation := describe{tag: "moderation"}
 	for _, mark := range []struct {

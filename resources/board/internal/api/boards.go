@@ -33,9 +33,9 @@ type newBoardBody struct {
 }
 
 type boardPatch struct {
-	Title          *string `json:"title,omitempty" nullable:"false" minLength:"1" maxLength:"100" doc:"One line."`
-	Description    *string `json:"description,omitempty" nullable:"false" maxLength:"500"`
-	ModeratorsOnly *bool   `json:"moderators_only,omitempty" nullable:"false" doc:"Only moderators may write posts."`
+	Title          patch[string] `json:"title,omitempty" minLength:"1" maxLength:"100" doc:"One line."`
+	Description    patch[string] `json:"description,omitempty" maxLength:"500"`
+	ModeratorsOnly patch[bool]   `json:"moderators_only,omitempty" doc:"Only moderators may write posts."`
 }
 
 type boardsPage struct {
@@ -117,11 +117,11 @@ type createBoardInput struct {
 }
 
 func (s *service) createBoard(ctx context.Context, in *createBoardInput) (*created[board], error) {
-	title, err := line(in.Body.Title, 1, maxBoardTitle)
+	title, err := boardTitle(in.Body.Title)
 	if err != nil {
 		return nil, invalid("body.title", err)
 	}
-	description, err := lines(in.Body.Description, 0, maxBoardDescription)
+	description, err := boardDescription(in.Body.Description)
 	if err != nil {
 		return nil, invalid("body.description", err)
 	}
@@ -154,18 +154,12 @@ func (s *service) updateBoard(ctx context.Context, in *updateBoardInput) (*answe
 	if err := mustMatch(in.IfMatch, b.Version); err != nil {
 		return nil, err
 	}
-	if in.Body.Title != nil {
-		if b.Title, err = line(*in.Body.Title, 1, maxBoardTitle); err != nil {
-			return nil, invalid("body.title", err)
-		}
-	}
-	if in.Body.Description != nil {
-		if b.Description, err = lines(*in.Body.Description, 0, maxBoardDescription); err != nil {
-			return nil, invalid("body.description", err)
-		}
-	}
-	if in.Body.ModeratorsOnly != nil {
-		b.ModeratorsOnly = *in.Body.ModeratorsOnly
+	if err := errors.Join(
+		in.Body.Title.apply("body.title", &b.Title, boardTitle),
+		in.Body.Description.apply("body.description", &b.Description, boardDescription),
+		in.Body.ModeratorsOnly.apply("body.moderators_only", &b.ModeratorsOnly, asItIs),
+	); err != nil {
+		return nil, err
 	}
 	if b, err = s.store.UpdateBoard(ctx, b); err != nil {
 		return nil, err

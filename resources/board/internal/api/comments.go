@@ -40,7 +40,7 @@ type newCommentBody struct {
 }
 
 type commentPatch struct {
-	Body *string `json:"body,omitempty" nullable:"false" minLength:"1" maxLength:"2000" doc:"Plain text, without control characters but line feed and tab."`
+	Body patch[string] `json:"body,omitempty" minLength:"1" maxLength:"2000" doc:"Plain text, without control characters but line feed and tab."`
 }
 
 type commentsPage struct {
@@ -94,7 +94,7 @@ func (s *service) createComment(ctx context.Context, in *createCommentInput) (*c
 	if !store.ValidID(in.ID) {
 		return nil, store.ErrNotFound
 	}
-	body, err := lines(in.Body.Body, 1, maxCommentBody)
+	body, err := commentBody(in.Body.Body)
 	if err != nil {
 		return nil, invalid("body.body", err)
 	}
@@ -154,10 +154,8 @@ func (s *service) updateComment(ctx context.Context, in *updateCommentInput) (*a
 	if err := mustMatch(in.IfMatch, c.Version); err != nil {
 		return nil, err
 	}
-	if in.Body.Body != nil {
-		if c.Body, err = lines(*in.Body.Body, 1, maxCommentBody); err != nil {
-			return nil, invalid("body.body", err)
-		}
+	if err := in.Body.Body.apply("body.body", &c.Body, commentBody); err != nil {
+		return nil, err
 	}
 	if c, err = s.store.UpdateComment(ctx, caller.viewer(), c, caller.moderator); err != nil {
 		return nil, err

@@ -53,9 +53,9 @@ type newPostBody struct {
 }
 
 type postPatch struct {
-	Title  *string `json:"title,omitempty" nullable:"false" minLength:"1" maxLength:"200" doc:"One line."`
-	Body   *string `json:"body,omitempty" nullable:"false" minLength:"1" maxLength:"20000" doc:"Without control characters but line feed and tab."`
-	Format *string `json:"format,omitempty" nullable:"false" enum:"plain,markdown" doc:"How the body is to be shown."`
+	Title  patch[string] `json:"title,omitempty" minLength:"1" maxLength:"200" doc:"One line."`
+	Body   patch[string] `json:"body,omitempty" minLength:"1" maxLength:"20000" doc:"Without control characters but line feed and tab."`
+	Format patch[string] `json:"format,omitempty" enum:"plain,markdown" doc:"How the body is to be shown."`
 }
 
 type postsPage struct {
@@ -143,10 +143,10 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 		return nil, forbidden("Only moderators write posts on this board.")
 	}
 	asked := store.Post{Board: b.Slug, Format: in.Body.Format, Author: caller.subject}
-	if asked.Title, err = line(in.Body.Title, 1, maxTitle); err != nil {
+	if asked.Title, err = postTitle(in.Body.Title); err != nil {
 		return nil, invalid("body.title", err)
 	}
-	if asked.Body, err = lines(in.Body.Body, 1, maxPostBody); err != nil {
+	if asked.Body, err = postBody(in.Body.Body); err != nil {
 		return nil, invalid("body.body", err)
 	}
 	once, err := in.once(ctx, "create-post", asked)
@@ -201,18 +201,12 @@ func (s *service) updatePost(ctx context.Context, in *updatePostInput) (*answer[
 	if err := mustMatch(in.IfMatch, p.Version); err != nil {
 		return nil, err
 	}
-	if in.Body.Title != nil {
-		if p.Title, err = line(*in.Body.Title, 1, maxTitle); err != nil {
-			return nil, invalid("body.title", err)
-		}
-	}
-	if in.Body.Body != nil {
-		if p.Body, err = lines(*in.Body.Body, 1, maxPostBody); err != nil {
-			return nil, invalid("body.body", err)
-		}
-	}
-	if in.Body.Format != nil {
-		p.Format = *in.Body.Format
+	if err := errors.Join(
+		in.Body.Title.apply("body.title", &p.Title, postTitle),
+		in.Body.Body.apply("body.body", &p.Body, postBody),
+		in.Body.Format.apply("body.format", &p.Format, asItIs),
+	); err != nil {
+		return nil, err
 	}
 	if p, err = s.store.UpdatePost(ctx, caller.viewer(), p, caller.moderator); err != nil {
 		return nil, err

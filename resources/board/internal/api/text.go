@@ -21,6 +21,16 @@ const (
 	maxQuery            = 100
 )
 
+// Each returns the text as it is kept, or an error that says what is wrong with it.
+func boardTitle(text string) (string, error)       { return line(text, 1, maxBoardTitle) }
+func boardDescription(text string) (string, error) { return lines(text, 0, maxBoardDescription) }
+func postTitle(text string) (string, error)        { return line(text, 1, maxTitle) }
+func postBody(text string) (string, error)         { return lines(text, 1, maxPostBody) }
+func commentBody(text string) (string, error)      { return lines(text, 1, maxCommentBody) }
+
+// asItIs is for members that huma has checked wholly.
+func asItIs[T any](value T) (T, error) { return value, nil }
+
 var (
 	errUTF8      = errors.New("must be in UTF-8")
 	errControl   = errors.New("must not contain control characters")
