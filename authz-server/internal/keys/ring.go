@@ -62,8 +62,8 @@ type Ring struct {
 	snapshot atomic.Pointer[snapshot]
 
 	loading chan struct{} // holds one element while the database is read; guards what follows
-	tried   time.Time
-	failed  error
+	asked   time.Time     // the last look because of an unknown kid
+	failed  error         // of the last look
 }
 
 // snapshot is the keys as of one look into the database, by generation, the latest first.
@@ -278,7 +278,6 @@ func (k *Ring) reload(ctx context.Context) error {
 
 // load reads the keys and puts them in place, all or none. The caller holds loading.
 func (k *Ring) load(ctx context.Context) error {
-	k.tried = k.cfg.Now()
 	loaded, err := k.read(ctx)
 	k.failed = err
 	if err == nil {
@@ -368,7 +367,8 @@ func (k *Ring) lookup(ctx context.Context, kid string) (*key, error) {
 	if one, ok := k.snapshot.Load().byKID[kid]; ok { // read while we waited
 		return one, nil
 	}
-	if since := k.cfg.Now().Sub(k.tried); since < 0 || since >= unknownCooldown {
+	if since := k.cfg.Now().Sub(k.asked); since < 0 || since >= unknownCooldown {
+		k.asked = k.cfg.Now()
 		// Not ended with this caller, for the outcome counts for all.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
