@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -62,6 +63,9 @@ type Names struct {
 
 // New checks cfg. Names answers from the store until Run runs.
 func New(cfg Config) (*Names, error) {
+	if u, err := url.Parse(cfg.UserAPI); cfg.UserAPI != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
+		return nil, errors.New("--user-api must be an http or https URL without query or fragment, such as https://api.example/user")
+	}
 	if cfg.UserAPI != "" && (cfg.ClientID == "" || cfg.ClientSecret == "") {
 		return nil, errors.New("--user-api needs --client-id and --client-secret, the board's own account at the issuer")
 	}

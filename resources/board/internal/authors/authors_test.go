@@ -329,8 +329,13 @@ func TestTheSecretGoesToTheIssuerOnly(t *testing.T) {
 	}
 }
 
-func TestAUserAPIWithoutAnAccountIsAMistake(t *testing.T) {
-	if _, err := authors.New(authors.Config{UserAPI: "http://x"}); err == nil || !strings.Contains(err.Error(), "--client-id") {
-		t.Errorf("got %v", err)
+func TestAWrongSettingIsNamed(t *testing.T) {
+	for setting, cfg := range map[string]authors.Config{
+		"--client-id": {UserAPI: "http://x"},
+		"--user-api":  {UserAPI: "user.example/user", ClientID: "board", ClientSecret: "s"},
+	} {
+		if _, err := authors.New(cfg); err == nil || !strings.Contains(err.Error(), setting) {
+			t.Errorf("%s: %v", setting, err)
+		}
 	}
 }
