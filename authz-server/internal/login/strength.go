@@ -88,8 +88,23 @@ var leet = []*strings.Replacer{
 	strings.NewReplacer("4", "a", "@", "a", "3", "e", "1", "l", "!", "i", "0", "o", "$", "s", "5", "s", "7", "l"),
 }
 
+// once leaves one of the repetitions that s begins with: tkfkdtkfkd1 is hardly harder to guess than tkfkd1.
+func once(s string) string {
+	for n := 2; n <= len(s)/2; n++ {
+		block := s[:n]
+		if rest := s[n:]; strings.HasPrefix(rest, block) {
+			for strings.HasPrefix(rest, block) {
+				rest = rest[n:]
+			}
+			return block + rest
+		}
+	}
+	return s
+}
+
 // estimate is how hard the password is to guess, as it stands or with signs read as letters, whichever is easier.
 func estimate(password string, words []string) scoring.MinEntropyMatch {
+	password = once(password)
 	least := zxcvbn.PasswordStrength(password, words, matching.FilterL33tMatcher)
 	for _, letters := range leet {
 		read := letters.Replace(password)

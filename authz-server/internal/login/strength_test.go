@@ -1,0 +1,97 @@
+package login
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+)
+
+func TestWeakPasswordsAreRefusedWithTheReason(t *testing.T) {
+	const email, name = "mina.kim@example.org", "김민아"
+	for password, want := range map[string]pages.Problem{
+		"":                         pages.PasswordMissing,
+		"a1b2c3!":                  pages.PasswordTooShort,
+		"가나다라마바사":                  pages.PasswordTooShort,
+		strings.Repeat("ab1 ", 33): pages.PasswordTooLong,
+		"password1":                pages.PasswordCommon,
+		"P@ssw0rd123":              pages.PasswordCommon,
+		"Summer2024!":              pages.PasswordCommon,
+		"iloveyou1":                pages.PasswordCommon,
+		"tkfkdgo1":                 pages.PasswordCommon,  // 사랑해1
+		"qlalfqjsgh":               pages.PasswordCommon,  // 비밀번호
+		"QlalfQjsgh1!":             pages.PasswordCommon,  // the same, dressed up
+		"dkssudgktpdy":             pages.PasswordCommon,  // 안녕하세요
+		"사랑해사랑해사랑해":                pages.PasswordRepeats, // three different characters
+		"비밀번호비밀번호":                 pages.PasswordCommon,  // in Hangul
+		"sarang1004":               pages.PasswordCommon,  // 천사
+		"zpvlzpvlzpvl1":            pages.PasswordCommon,  // 커피 three times
+		"mina.kim1":                pages.PasswordPersonal,
+		"mina.kim@example.org":     pages.PasswordPersonal,
+		"rlaalsdk1!":               pages.PasswordPersonal, // 김민아
+		"01012345678":              pages.PasswordDigits,
+		"010-1234-5678":            pages.PasswordDigits,
+		"k01012345678":             pages.PasswordDigits,
+		"19990101":                 pages.PasswordDigits,
+		"990101-2345678":           pages.PasswordDigits,
+		"aaaaaaaaaaaa":             pages.PasswordRepeats,
+		"abcdefgh":                 pages.PasswordRepeats,
+		"five wooden words here":   "",
+		"호랑이 담배 피던 시절 이야기": "",
+		"xK9#mQ2$vL":      "",
+		"Maru-demo-2026!": "",
+	} {
+		if got := Weakness(password, email, name); got != want {
+			t.Errorf("%q: %q, not %q", password, got, want)
+		}
+	}
+	if got := Weakness("jungle river 9", "jungle@river.example", "x"); got == "" {
+		t.Error("a password made of the address was accepted")
+	}
+}
+
+func TestHangulIsTheKeysThatTypeIt(t *testing.T) {
+	for hangul, keys := range map[string]string{
+		"사랑해": "tkfkdgo", "비밀번호": "qlalfqjsgh", "안녕하세요": "dkssudgktpdy", "값싼 닭": "rkqtTks ekfr", "왜": "dho", "의": "dml", "ㅋㅋㅠㅄ": "zzbqt", "abc 1": "abc 1",
+	} {
+		if got := toKeys(hangul); got != keys {
+			t.Errorf("%s: %s, not %s", hangul, got, keys)
+		}
+	}
+	for _, key := range koreanKeys {
+		for _, c := range key {
+			if c < '0' || c > 'z' {
+				t.Errorf("the list has %q, which no estimate can find", key)
+			}
+		}
+	}
+	if len(koreanKeys) < 250 {
+		t.Errorf("only %d words", len(koreanKeys))
+	}
+}
+
+// The work for one password must be bounded, whatever it is made of.
+func FuzzWeakness(f *testing.F) {
+	f.Add("password", "mina@example.org", "Mina")
+	f.Add("ab4@8({[<369!1/|0$5+7%2zZ"+strings.Repeat("@", 72), "", "")
+	f.Add("4a8b({c3e69g!i1l|/0o$s5+t7x%2z4@8({[<369!1/|0$5+7%24@8({[<369!1/|0$5+7%2", "", "")
+	f.Add(strings.Repeat("1l|!i7", 21), "@", "\xff")
+	f.Add("İİİİİİİİİİ", "İ@İ", "İ İ")
+	f.Add("\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7", "a@b@c", "가")
+	f.Fuzz(func(t *testing.T, password, email, name string) {
+		if len(email) > maxEmail || len(name) > 4*maxName {
+			return
+		}
+		start := time.Now()
+		Weakness(password, email, name)
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%s for %q", took, password)
+		}
+		for _, c := range plain(password) {
+			if c < ' ' || c > '~' {
+				t.Errorf("%q has %q", plain(password), c)
+			}
+		}
+	})
+}
