@@ -14,9 +14,26 @@ import (
 type Policy struct {
 	Scopes       []string // all that a client may be registered for
 	DefaultScope string   // given to a client for people that names none; empty: no scope
-	GrantTypes   []string // nil: the three of this package
-	AuthMethods  []string // nil: the three of this package
+	GrantTypes   []string // nil: all of this package, and implicit with LegacyResponseTypes alone
+	AuthMethods  []string // nil: all of this package
+
+	LegacyResponseTypes bool // the response types that send tokens through the browser (RFC 9700 §2.1.2 says not to)
+	InsecureLoopback    bool // http for loopback hosts where else https is needed, for development
+	Documents           bool // the client_id may be the URL of a client's document: that is for who fetched it
 }
+
+// Algorithms are those that the server signs by and takes signatures by; ProfileAlgorithms those of them that a client
+// with the profile fapi2 may use (FAPI 2.0 Security Profile §5.4.1). Treat both as constants.
+var (
+	Algorithms        = []string{"RS256", "PS256", "ES256", "EdDSA"}
+	ProfileAlgorithms = []string{"PS256", "ES256", "EdDSA"}
+)
+
+// codeResponseTypes and legacyResponseTypes are all combinations (OAuth 2.0 Multiple Response Type Encoding Practices), their words sorted.
+var (
+	codeResponseTypes   = []string{"code"}
+	legacyResponseTypes = []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
+)
 
 // Limits of a client's metadata. They keep a row, a page and a log line of sensible size.
 const (
@@ -39,9 +56,15 @@ var (
 
 // Check fills in the defaults of RFC 7591 §2 and says what is wrong, as an [*Error] about the first thing found.
 // It is the only check of a client's metadata. Client.ID must be set.
+//
+// The profile fapi2 sets private_key_jwt, PKCE, pushed authorization requests and DPoP-bound tokens, and PS256 where no
+// algorithm is named; it refuses RS256, other response types than code, and redirect URIs that are not https.
 func (c *Client) Check(policy Policy) error {
 	c.defaults(policy)
-	for _, check := range []func(Policy) *Error{c.checkIdentity, c.checkGrants, c.checkScope, c.checkURIs, c.checkTexts} {
+	for _, check := range []func(Policy) *Error{
+		c.checkIdentity, c.checkGrants, c.checkResponseTypes, c.checkScope, c.checkAudiences, c.checkRedirectURIs,
+		c.checkAlgorithms, c.checkKeys, c.checkRequests, c.checkSubject, c.checkLogout, c.checkProfile, c.checkTexts,
+	} {
 		if err := check(policy); err != nil {
 			return err
 		}
@@ -56,13 +79,16 @@ func (c *Client) defaults(policy Policy) {
 	if len(c.ResponseTypes) == 0 && c.HasGrantType(AuthorizationCode) {
 		c.ResponseTypes = []string{"code"}
 	}
+	if c.Profile == ProfileFAPI2 {
+		c.profileDefaults()
+	}
 	if c.TokenEndpointAuthMethod == "" {
 		c.TokenEndpointAuthMethod = AuthBasic
 	}
 	if c.ApplicationType == "" {
 		c.ApplicationType = "web"
 	}
-	if c.Scope == "" && c.HasGrantType(AuthorizationCode) {
+	if c.Scope == "" && c.forPeople() {
 		c.Scope = policy.DefaultScope
 	}
 	if c.Public() {
@@ -70,13 +96,45 @@ func (c *Client) defaults(policy Policy) {
 	}
 }
 
+// profileDefaults sets what FAPI 2.0 Security Profile §5.3 leaves no choice about.
+func (c *Client) profileDefaults() {
+	c.RequirePAR, c.RequirePKCE, c.DPoPBound = true, true, true
+	if c.TokenEndpointAuthMethod == "" {
+		c.TokenEndpointAuthMethod = AuthPrivateKeyJWT
+	}
+	for _, alg := range []*string{&c.IDTokenSignedResponseAlg, &c.AuthorizationSignedResponseAlg, &c.IntrospectionSignedResponseAlg} {
+		if *alg == "" {
+			*alg = "PS256"
+		}
+	}
+}
+
+// forPeople tells whether c gets tokens for people who agreed to it.
+func (c *Client) forPeople() bool {
+	return c.HasGrantType(AuthorizationCode) || c.HasGrantType(DeviceCode) || c.HasGrantType(Implicit)
+}
+
+// redirects tells whether a browser is sent back to c with the answer.
+func (c *Client) redirects() bool {
+	return c.HasGrantType(AuthorizationCode) || c.HasGrantType(Implicit)
+}
+
 func (c *Client) checkIdentity(policy Policy) *Error {
-	if len(c.ID) > maxText || !idPattern.MatchString(c.ID) {
+	switch {
+	case c.Document() && policy.Documents:
+		if problem := checkDocumentID(c.ID); problem != "" {
+			return metadataError("client_id", "%s", problem)
+		}
+		if c.TokenEndpointAuthMethod != AuthNone && c.TokenEndpointAuthMethod != AuthPrivateKeyJWT {
+			// Whoever reads the document would read the secret, or there is none.
+			return metadataError("token_endpoint_auth_method", "must be none or private_key_jwt for a client that is known by a document")
+		}
+	case len(c.ID) > maxText || !idPattern.MatchString(c.ID):
 		return metadataError("client_id", "must be 1 to %d letters, digits, and . _ ~ - after the first", maxText)
 	}
 	methods := policy.AuthMethods
 	if methods == nil {
-		methods = []string{AuthBasic, AuthPost, AuthNone}
+		methods = []string{AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthNone}
 	}
 	if !slices.Contains(methods, c.TokenEndpointAuthMethod) {
 		return metadataError("token_endpoint_auth_method", "must be one of %s", strings.Join(methods, ", "))
@@ -90,7 +148,10 @@ func (c *Client) checkIdentity(policy Policy) *Error {
 func (c *Client) checkGrants(policy Policy) *Error {
 	known := policy.GrantTypes
 	if known == nil {
-		known = []string{AuthorizationCode, RefreshToken, ClientCredentials}
+		known = []string{AuthorizationCode, RefreshToken, ClientCredentials, DeviceCode, TokenExchange}
+		if policy.LegacyResponseTypes {
+			known = append(known, Implicit)
+		}
 	}
 	for i, grant := range c.GrantTypes {
 		if !slices.Contains(known, grant) {
@@ -100,24 +161,45 @@ func (c *Client) checkGrants(policy Policy) *Error {
 			return metadataError("grant_types", "names %s twice", grant)
 		}
 	}
-	if c.HasGrantType(RefreshToken) && !c.HasGrantType(AuthorizationCode) {
-		return metadataError("grant_types", "holds refresh_token, which needs authorization_code beside it")
+	if c.HasGrantType(RefreshToken) && !c.HasGrantType(AuthorizationCode) && !c.HasGrantType(DeviceCode) {
+		return metadataError("grant_types", "holds refresh_token, which needs authorization_code or %s beside it", DeviceCode)
 	}
-	if c.HasGrantType(ClientCredentials) && c.Public() {
-		// RFC 6749 §4.4: the client's own credentials are all that this grant rests on.
-		return metadataError("grant_types", "must not hold client_credentials for a client without a secret (token_endpoint_auth_method none)")
-	}
-	for _, response := range c.ResponseTypes {
-		if response != "code" {
-			return metadataError("response_types", "may hold code and nothing else")
+	for _, grant := range []string{ClientCredentials, TokenExchange} {
+		if c.HasGrantType(grant) && c.Public() {
+			// RFC 6749 §4.4, RFC 8693 §5: the client's own credentials are all that these grants rest on.
+			return metadataError("grant_types", "must not hold %s for a client that does not authenticate (token_endpoint_auth_method none)", grant)
 		}
 	}
-	if len(c.ResponseTypes) > 1 {
-		return metadataError("response_types", "names code twice")
+	return nil
+}
+
+// checkResponseTypes holds response types and grant types together (RFC 7591 §2.1, OpenID Connect Registration 1.0 §2).
+func (c *Client) checkResponseTypes(policy Policy) *Error {
+	known := codeResponseTypes
+	if policy.LegacyResponseTypes {
+		known = legacyResponseTypes
 	}
-	// RFC 7591 §2.1: the two go together.
-	if (len(c.ResponseTypes) > 0) != c.HasGrantType(AuthorizationCode) {
-		return metadataError("response_types", "must hold code exactly when grant_types holds authorization_code")
+	var code, front bool
+	var seen []string
+	for _, response := range c.ResponseTypes {
+		words := strings.Fields(response)
+		slices.Sort(words)
+		sorted := strings.Join(words, " ")
+		if !slices.Contains(known, sorted) || len(sorted) != len(response) {
+			return metadataError("response_types", "may hold %s and nothing else", strings.Join(known, ", "))
+		}
+		if slices.Contains(seen, sorted) {
+			return metadataError("response_types", "names %s twice", sorted)
+		}
+		seen = append(seen, sorted)
+		code = code || slices.Contains(words, "code")
+		front = front || sorted != "code"
+	}
+	if code != c.HasGrantType(AuthorizationCode) {
+		return metadataError("response_types", "must hold one with code exactly when grant_types holds authorization_code")
+	}
+	if front != c.HasGrantType(Implicit) {
+		return metadataError("response_types", "must hold one with id_token or token exactly when grant_types holds implicit")
 	}
 	return nil
 }
@@ -141,13 +223,25 @@ func (c *Client) checkScope(policy Policy) *Error {
 			return metadataError("scope", "names %s twice", word)
 		}
 	}
-	if len(c.Audiences) > maxURIs {
-		return metadataError("audiences", "may hold at most %d", maxURIs)
-	}
-	for _, audience := range c.Audiences {
-		if problem := checkResourceID(audience); problem != "" {
-			return metadataError("audiences", "%s", problem)
+	return nil
+}
+
+func (c *Client) checkAudiences(Policy) *Error {
+	for _, list := range []struct {
+		field string
+		ids   []string
+	}{{"audiences", c.Audiences}, {"token_exchange_audiences", c.TokenExchangeAudiences}} {
+		if len(list.ids) > maxURIs {
+			return metadataError(list.field, "may hold at most %d", maxURIs)
 		}
+		for _, id := range list.ids {
+			if problem := checkResourceID(id); problem != "" {
+				return metadataError(list.field, "%s", problem)
+			}
+		}
+	}
+	if (len(c.TokenExchangeAudiences) > 0) != c.HasGrantType(TokenExchange) {
+		return metadataError("token_exchange_audiences", "must name the resources to exchange tokens for exactly when grant_types holds %s", TokenExchange)
 	}
 	if len(c.Audiences) > 0 && c.Public() {
 		return metadataError("audiences", "must be empty for a client without a secret: it cannot authenticate to introspect tokens")
@@ -155,9 +249,9 @@ func (c *Client) checkScope(policy Policy) *Error {
 	return nil
 }
 
-func (c *Client) checkURIs(Policy) *Error {
-	if c.HasGrantType(AuthorizationCode) && len(c.RedirectURIs) == 0 {
-		return redirectError("redirect_uris", "must hold at least one URI for the grant type authorization_code")
+func (c *Client) checkRedirectURIs(Policy) *Error {
+	if c.redirects() && len(c.RedirectURIs) == 0 {
+		return redirectError("redirect_uris", "must hold at least one URI for the grant types authorization_code and implicit")
 	}
 	privateUse := c.Public() || c.ApplicationType == "native"
 	for _, list := range []struct {
@@ -173,6 +267,10 @@ func (c *Client) checkURIs(Policy) *Error {
 			}
 			if slices.Contains(list.uris[:i], uri) {
 				return redirectError(list.field, "number %d is there twice", i+1)
+			}
+			// OpenID Connect Registration 1.0 §2, application_type: tokens in a URL need TLS.
+			if c.HasGrantType(Implicit) && c.ApplicationType == "web" && list.field == "redirect_uris" && !strings.HasPrefix(uri, "https:") {
+				return redirectError(list.field, "number %d must be https for a web client with the grant type implicit", i+1)
 			}
 		}
 	}

@@ -20,17 +20,24 @@ const (
 	AuthorizationCode = "authorization_code"
 	RefreshToken      = "refresh_token"
 	ClientCredentials = "client_credentials"
+	DeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628
+	TokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+	Implicit          = "implicit"                                        // with [Policy.LegacyResponseTypes] alone
 )
 
 // Ways to authenticate at the token endpoint (RFC 7591 §2).
 const (
-	AuthBasic = "client_secret_basic"
-	AuthPost  = "client_secret_post"
-	AuthNone  = "none" // a public client: it keeps no secret
+	AuthBasic         = "client_secret_basic"
+	AuthPost          = "client_secret_post"
+	AuthPrivateKeyJWT = "private_key_jwt" // RFC 7523 §2.2, OpenID Connect Core 1.0 §9
+	AuthNone          = "none"            // a public client: it keeps no secret
 )
 
+// ProfileFAPI2 is the profile of a client that the FAPI 2.0 Security Profile binds: see [Client.Check] for what follows from it.
+const ProfileFAPI2 = "fapi2"
+
 // Client is what is known of a client. Its JSON form is RFC 7591 metadata, with the extension members trusted,
-// require_pkce and audiences. A value that went through [Client.Check] has its defaults filled in.
+// require_pkce, audiences, token_exchange_audiences and profile. A value that went through [Client.Check] has its defaults filled in.
 type Client struct {
 	ID                      string
 	Name                    string
@@ -56,6 +63,36 @@ type Client struct {
 	RequirePKCE bool     // an authorization request without code_challenge is refused; always true of a public client
 	Audiences   []string // identifiers of resources that it serves: it may introspect tokens for them
 
+	// Algorithms of what the server signs for it. Empty: RS256; but userinfo is plain JSON, and no client is made to take a signed introspection.
+	IDTokenSignedResponseAlg       string
+	UserinfoSignedResponseAlg      string
+	AuthorizationSignedResponseAlg string // JARM §3
+	IntrospectionSignedResponseAlg string // RFC 9701 §6
+
+	// What it signs. Its keys are in JWKS or at JWKSURI, never both.
+	TokenEndpointAuthSigningAlg string // empty: any that the server takes
+	RequestObjectSigningAlg     string // empty: any that the server takes
+	JWKS                        json.RawMessage
+	JWKSURI                     string
+
+	RequestURIs         []string
+	SubjectType         string // "public" or "pairwise"; empty: public
+	SectorIdentifierURI string
+	DefaultMaxAge       *int64 // seconds; nil: none
+	RequireAuthTime     bool
+	InitiateLoginURI    string
+
+	BackchannelLogoutURI              string
+	BackchannelLogoutSessionRequired  bool
+	FrontchannelLogoutURI             string
+	FrontchannelLogoutSessionRequired bool
+
+	RequirePAR                 bool     // an authorization request that was not pushed is refused (RFC 9126 §6)
+	RequireSignedRequestObject bool     // one that is not signed is refused (RFC 9101 §10.5)
+	DPoPBound                  bool     // it gets no token without a DPoP proof (RFC 9449 §5.2)
+	Profile                    string   // "" or "fapi2"
+	TokenExchangeAudiences     []string // identifiers of resources that it may exchange people's tokens for
+
 	CreatedAt time.Time // set by the store, not part of the JSON form
 	UpdatedAt time.Time
 }
@@ -63,7 +100,7 @@ type Client struct {
 // member is one member of the JSON form. value points into a Client.
 type member struct {
 	name  string
-	value any // *string, *[]string or *bool
+	value any // *string, *[]string, *bool, **int64 or *json.RawMessage
 }
 
 // members lists the JSON form in the order in which it is written. A new one is added here, and checked in Check.
@@ -88,6 +125,29 @@ func (c *Client) members() []member {
 		{"trusted", &c.Trusted},
 		{"require_pkce", &c.RequirePKCE},
 		{"audiences", &c.Audiences},
+		{"id_token_signed_response_alg", &c.IDTokenSignedResponseAlg},
+		{"userinfo_signed_response_alg", &c.UserinfoSignedResponseAlg},
+		{"authorization_signed_response_alg", &c.AuthorizationSignedResponseAlg},
+		{"introspection_signed_response_alg", &c.IntrospectionSignedResponseAlg},
+		{"token_endpoint_auth_signing_alg", &c.TokenEndpointAuthSigningAlg},
+		{"request_object_signing_alg", &c.RequestObjectSigningAlg},
+		{"jwks", &c.JWKS},
+		{"jwks_uri", &c.JWKSURI},
+		{"request_uris", &c.RequestURIs},
+		{"subject_type", &c.SubjectType},
+		{"sector_identifier_uri", &c.SectorIdentifierURI},
+		{"default_max_age", &c.DefaultMaxAge},
+		{"require_auth_time", &c.RequireAuthTime},
+		{"initiate_login_uri", &c.InitiateLoginURI},
+		{"backchannel_logout_uri", &c.BackchannelLogoutURI},
+		{"backchannel_logout_session_required", &c.BackchannelLogoutSessionRequired},
+		{"frontchannel_logout_uri", &c.FrontchannelLogoutURI},
+		{"frontchannel_logout_session_required", &c.FrontchannelLogoutSessionRequired},
+		{"require_pushed_authorization_requests", &c.RequirePAR},
+		{"require_signed_request_object", &c.RequireSignedRequestObject},
+		{"dpop_bound_access_tokens", &c.DPoPBound},
+		{"profile", &c.Profile},
+		{"token_exchange_audiences", &c.TokenExchangeAudiences},
 	}
 }
 
@@ -118,6 +178,10 @@ func (c Client) MarshalJSON() ([]byte, error) {
 			empty = len(*value) == 0
 		case *bool:
 			empty = !*value
+		case **int64:
+			empty = *value == nil
+		case *json.RawMessage:
+			empty = len(*value) == 0
 		}
 		if !empty {
 			if err := add(m.name, m.value); err != nil {
@@ -163,6 +227,14 @@ func Decode(data []byte) (c Client, unknown map[string]json.RawMessage, err erro
 		if err := json.Unmarshal(value, m.value); err != nil {
 			return Client{}, nil, metadataError(m.name, "must be %s", jsonType(m.value))
 		}
+		if text, ok := m.value.(*json.RawMessage); ok {
+			switch {
+			case string(value) == "null":
+				*text = nil
+			case value[0] != '{':
+				return Client{}, nil, metadataError(m.name, "must be %s", jsonType(m.value))
+			}
+		}
 	}
 	for name, value := range raw {
 		base, _, tagged := strings.Cut(name, "#")
@@ -188,6 +260,10 @@ func jsonType(value any) string {
 		return "an array of strings"
 	case *bool:
 		return "true or false"
+	case **int64:
+		return "a whole number"
+	case *json.RawMessage:
+		return "a JSON object"
 	}
 	return "a string"
 }
@@ -197,6 +273,39 @@ func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }
 
 // HasGrantType tells whether c is registered for a grant type.
 func (c *Client) HasGrantType(grant string) bool { return slices.Contains(c.GrantTypes, grant) }
+
+// Document tells whether c is known by a document at its client_id, a URL (draft-ietf-oauth-client-id-metadata-document).
+// No other client can have such an id.
+func (c *Client) Document() bool { return IsDocumentID(c.ID) }
+
+// IsDocumentID tells whether a client_id is the URL of a document, which need not be a good one: [Client.Check] tells.
+func IsDocumentID(id string) bool { return strings.HasPrefix(id, "https://") }
+
+// Host is where the document of such a client is, as it is shown to people: all that the server knows of who it is. Empty for every other client.
+func (c *Client) Host() string {
+	if !c.Document() {
+		return ""
+	}
+	return hostPort(c.ID)
+}
+
+// Sector is the host by which pairwise subjects are told apart (OpenID Connect Core 1.0 §8.1): that of the
+// sector_identifier_uri, or else of the redirect URIs. Empty when they have none, or not the same one, which
+// [Client.Check] refuses of a client with pairwise subjects.
+func (c *Client) Sector() string {
+	if c.SectorIdentifierURI != "" {
+		return hostName(c.SectorIdentifierURI)
+	}
+	sector := ""
+	for i, uri := range c.RedirectURIs {
+		host := hostName(uri)
+		if host == "" || i > 0 && host != sector {
+			return ""
+		}
+		sector = host
+	}
+	return sector
+}
 
 // Scopes is the words of c.Scope: what c may ask for.
 func (c *Client) Scopes() []string { return strings.Fields(c.Scope) }

@@ -29,6 +29,14 @@ func TestCheckFillsDefaults(t *testing.T) {
 			`{"client_id":"service","grant_types":["client_credentials"]}`,
 			`{"client_id":"service","grant_types":["client_credentials"],"token_endpoint_auth_method":"client_secret_basic","application_type":"web"}`,
 		},
+		{ // FAPI 2.0 Security Profile §5.3
+			`{"client_id":"bank","redirect_uris":["https://app.example/cb"],"scope":"openid","profile":"fapi2","jwks": ` + ecSet + `,"dpop_bound_access_tokens":false,"introspection_signed_response_alg":"ES256"}`,
+			`{"client_id":"bank","redirect_uris":["https://app.example/cb"],"grant_types":["authorization_code"],"response_types":["code"],"scope":"openid","token_endpoint_auth_method":"private_key_jwt","application_type":"web","require_pkce":true,"id_token_signed_response_alg":"PS256","authorization_signed_response_alg":"PS256","introspection_signed_response_alg":"ES256","jwks":` + ecSet + `,"require_pushed_authorization_requests":true,"dpop_bound_access_tokens":true,"profile":"fapi2"}`,
+		},
+		{ // a device shows a code, and is sent nowhere
+			`{"client_id":"tv","token_endpoint_auth_method":"none","grant_types":["urn:ietf:params:oauth:grant-type:device_code","refresh_token"]}`,
+			`{"client_id":"tv","grant_types":["urn:ietf:params:oauth:grant-type:device_code","refresh_token"],"scope":"openid profile email","token_endpoint_auth_method":"none","application_type":"web","require_pkce":true}`,
+		},
 	} {
 		var c client.Client
 		if err := json.Unmarshal([]byte(test.in), &c); err != nil {
@@ -42,6 +50,12 @@ func TestCheckFillsDefaults(t *testing.T) {
 		}
 	}
 }
+
+// The public key of RFC 7515 appendix A.3.1.
+const (
+	ecKey = `{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`
+	ecSet = `{"keys":[` + ecKey + `]}`
+)
 
 func TestCheckRefuses(t *testing.T) {
 	many := func(n int, one string) string {
@@ -100,11 +114,11 @@ func TestCheckRefuses(t *testing.T) {
 		{web + `,"grant_types":["password"]`, "invalid_client_metadata", "grant_types", "nothing else"},
 		{web + `,"grant_types":["authorization_code","authorization_code"]`, "invalid_client_metadata", "grant_types", "twice"},
 		{web + `,"grant_types":["refresh_token"]`, "invalid_client_metadata", "grant_types", "authorization_code"},
-		{web + `,"grant_types":["authorization_code","client_credentials"],"token_endpoint_auth_method":"none"`, "invalid_client_metadata", "grant_types", "without a secret"},
+		{web + `,"grant_types":["authorization_code","client_credentials"],"token_endpoint_auth_method":"none"`, "invalid_client_metadata", "grant_types", "does not authenticate"},
 		{web + `,"response_types":["token"]`, "invalid_client_metadata", "response_types", "code"},
 		{web + `,"response_types":["code","code"]`, "invalid_client_metadata", "response_types", "twice"},
 		{`"grant_types":["client_credentials"],"response_types":["code"]`, "invalid_client_metadata", "response_types", "authorization_code"},
-		{web + `,"token_endpoint_auth_method":"client_secret_jwt"`, "invalid_client_metadata", "token_endpoint_auth_method", "client_secret_basic, client_secret_post, none"},
+		{web + `,"token_endpoint_auth_method":"client_secret_jwt"`, "invalid_client_metadata", "token_endpoint_auth_method", "client_secret_basic, client_secret_post, private_key_jwt, none"},
 		{web + `,"application_type":"desktop"`, "invalid_client_metadata", "application_type", "web or native"},
 		// scope
 		{web + `,"scope":"openid unknown"`, "invalid_client_metadata", "scope", "unknown"},
@@ -116,6 +130,74 @@ func TestCheckRefuses(t *testing.T) {
 		{web + `,"audiences":["orders"]`, "invalid_client_metadata", "audiences", "absolute"},
 		{web + `,"audiences":["https://api.example/#x"]`, "invalid_client_metadata", "audiences", "fragment"},
 		{web + `,"audiences":["https://api.example/user"],"token_endpoint_auth_method":"none"`, "invalid_client_metadata", "audiences", "introspect"},
+		// the grants of today
+		{web + `,"grant_types":["urn:ietf:params:oauth:grant-type:device_code","refresh_token"],"response_types":["code"]`, "invalid_client_metadata", "response_types", "authorization_code"},
+		{`"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"]`, "invalid_client_metadata", "token_exchange_audiences", "must name"},
+		{web + `,"token_exchange_audiences":["https://api.example/board"]`, "invalid_client_metadata", "token_exchange_audiences", "grant_types"},
+		{`"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"],"token_exchange_audiences":["board"]`, "invalid_client_metadata", "token_exchange_audiences", "absolute"},
+		{web + `,"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:token-exchange"],"token_endpoint_auth_method":"none"`, "invalid_client_metadata", "grant_types", "does not authenticate"},
+		{web + `,"response_types":["code id_token"]`, "invalid_client_metadata", "response_types", "nothing else"},
+		// algorithms and keys
+		{web + `,"id_token_signed_response_alg":"none"`, "invalid_client_metadata", "id_token_signed_response_alg", "RS256, PS256, ES256, EdDSA"},
+		{web + `,"id_token_signed_response_alg":"HS256"`, "invalid_client_metadata", "id_token_signed_response_alg", "RS256"},
+		{web + `,"userinfo_signed_response_alg":"none"`, "invalid_client_metadata", "userinfo_signed_response_alg", "RS256"},
+		{web + `,"authorization_signed_response_alg":"RS1"`, "invalid_client_metadata", "authorization_signed_response_alg", "RS256"},
+		{web + `,"introspection_signed_response_alg":"x"`, "invalid_client_metadata", "introspection_signed_response_alg", "RS256"},
+		{web + `,"request_object_signing_alg":"none"`, "invalid_client_metadata", "request_object_signing_alg", "RS256"},
+		{web + `,"token_endpoint_auth_signing_alg":"HS256"`, "invalid_client_metadata", "token_endpoint_auth_signing_alg", "RS256"},
+		{web + `,"token_endpoint_auth_method":"private_key_jwt"`, "invalid_client_metadata", "jwks", "jwks_uri"},
+		{web + `,"require_signed_request_object":true`, "invalid_client_metadata", "jwks", "require_signed_request_object"},
+		{web + `,"jwks":` + ecSet + `,"jwks_uri":"https://app.example/jwks"`, "invalid_client_metadata", "jwks", "choose one"},
+		{web + `,"jwks":[]`, "invalid_client_metadata", "jwks", "a JSON object"},
+		{web + `,"jwks":{}`, "invalid_client_metadata", "jwks", "array keys"},
+		{web + `,"jwks":{"keys":[]}`, "invalid_client_metadata", "jwks", "must hold a key"},
+		{web + `,"jwks":{"keys":[1]}`, "invalid_client_metadata", "jwks", "JSON objects"},
+		{web + `,"jwks":{"keys":[` + many(21, ecKey) + `]}`, "invalid_client_metadata", "jwks", "at most 20"},
+		{web + `,"jwks":{"keys":[{"kty":"RSA","e":"AQAB","n":"` + strings.Repeat("A", 60) + `8w"}]}`, "invalid_client_metadata", "jwks", "RSA of 2048"},
+		{web + `,"jwks":{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`, "invalid_client_metadata", "jwks", "private or symmetric"},
+		{web + `,"jwks":{"keys":[` + strings.Replace(ecKey, `}`, `,"d":"AAAA"}`, 1) + `]}`, "invalid_client_metadata", "jwks", "private or symmetric"},
+		{web + `,"jwks":{"keys":[` + strings.Replace(ecKey, `}`, `,"use":"enc"}`, 1) + `]}`, "invalid_client_metadata", "jwks", "must hold a key"},
+		{web + `,"jwks":{"keys":["` + strings.Repeat("a", 1<<16) + `"]}`, "invalid_client_metadata", "jwks", "64 KiB"},
+		{web + `,"jwks_uri":"http://app.example/jwks"`, "invalid_client_metadata", "jwks_uri", "https"},
+		{web + `,"jwks_uri":"http://127.0.0.1/jwks"`, "invalid_client_metadata", "jwks_uri", "https"},
+		{web + `,"jwks_uri":"file:///etc/passwd"`, "invalid_client_metadata", "jwks_uri", "https"},
+		{web + `,"jwks_uri":"https://me:pw@app.example/jwks"`, "invalid_client_metadata", "jwks_uri", "user name"},
+		{web + `,"jwks_uri":"https://app.example/jwks#x"`, "invalid_client_metadata", "jwks_uri", "fragment"},
+		// requests and subjects
+		{web + `,"request_uris":["http://app.example/r"]`, "invalid_client_metadata", "request_uris", "https"},
+		{web + `,"request_uris":["https://app.example/r#a#b"]`, "invalid_client_metadata", "request_uris", "one fragment"},
+		{web + `,"request_uris":["https://app.example/r#\n"]`, "invalid_client_metadata", "request_uris", "fragment"},
+		{web + `,"request_uris":["https://app.example/r","https://app.example/r"]`, "invalid_client_metadata", "request_uris", "number 2"},
+		{web + `,"request_uris":[` + many(51, `"https://app.example/r"`) + `]`, "invalid_client_metadata", "request_uris", "at most 50"},
+		{web + `,"default_max_age":-1`, "invalid_client_metadata", "default_max_age", "seconds"},
+		{web + `,"default_max_age":1.5`, "invalid_client_metadata", "default_max_age", "whole number"},
+		{web + `,"default_max_age":"60"`, "invalid_client_metadata", "default_max_age", "whole number"},
+		{web + `,"default_max_age":1e18`, "invalid_client_metadata", "default_max_age", "whole number"},
+		{web + `,"default_max_age":1000000000000`, "invalid_client_metadata", "default_max_age", "seconds"},
+		{web + `,"initiate_login_uri":"http://app.example/login"`, "invalid_client_metadata", "initiate_login_uri", "https"},
+		{web + `,"initiate_login_uri":"http://localhost/login"`, "invalid_client_metadata", "initiate_login_uri", "https"},
+		{web + `,"subject_type":"private"`, "invalid_client_metadata", "subject_type", "public or pairwise"},
+		{`"redirect_uris":["https://a.example/cb","https://b.example/cb"],"subject_type":"pairwise"`, "invalid_client_metadata", "sector_identifier_uri", "pairwise"},
+		{`"redirect_uris":["com.example.app:/cb"],"application_type":"native","subject_type":"pairwise"`, "invalid_client_metadata", "sector_identifier_uri", "pairwise"},
+		{`"redirect_uris":["https://a.example/cb","com.example.app:/cb"],"application_type":"native","subject_type":"pairwise"`, "invalid_client_metadata", "sector_identifier_uri", "pairwise"},
+		{web + `,"sector_identifier_uri":"http://app.example/s"`, "invalid_client_metadata", "sector_identifier_uri", "https"},
+		// log-out
+		{web + `,"backchannel_logout_uri":"http://app.example/out"`, "invalid_client_metadata", "backchannel_logout_uri", "https"},
+		{web + `,"backchannel_logout_uri":"https://app.example/out#"`, "invalid_client_metadata", "backchannel_logout_uri", "fragment"},
+		{web + `,"frontchannel_logout_uri":"javascript:alert(1)"`, "invalid_client_metadata", "frontchannel_logout_uri", "https"},
+		{web + `,"frontchannel_logout_uri":"https://app.example/out#x"`, "invalid_client_metadata", "frontchannel_logout_uri", "fragment"},
+		{web + `,"frontchannel_logout_uri":"https://other.example/out"`, "invalid_client_metadata", "frontchannel_logout_uri", "redirect_uris"},
+		{web + `,"frontchannel_logout_uri":"https://app.example:8443/out"`, "invalid_client_metadata", "frontchannel_logout_uri", "redirect_uris"},
+		// the profile
+		{web + `,"profile":"fapi1"`, "invalid_client_metadata", "profile", "fapi2"},
+		{web + `,"profile":"fapi2"`, "invalid_client_metadata", "jwks", "private_key_jwt"},
+		{web + `,"profile":"fapi2","token_endpoint_auth_method":"client_secret_basic"`, "invalid_client_metadata", "token_endpoint_auth_method", "private_key_jwt"},
+		{web + `,"profile":"fapi2","token_endpoint_auth_method":"none"`, "invalid_client_metadata", "token_endpoint_auth_method", "private_key_jwt"},
+		{web + `,"profile":"fapi2","jwks":` + ecSet + `,"id_token_signed_response_alg":"RS256"`, "invalid_client_metadata", "id_token_signed_response_alg", "must be one of PS256, ES256, EdDSA"},
+		{web + `,"profile":"fapi2","jwks":` + ecSet + `,"token_endpoint_auth_signing_alg":"RS256"`, "invalid_client_metadata", "token_endpoint_auth_signing_alg", "must be one of PS256"},
+		{web + `,"profile":"fapi2","jwks":` + ecSet + `,"request_object_signing_alg":"RS256"`, "invalid_client_metadata", "request_object_signing_alg", "must be one of PS256"},
+		{web + `,"profile":"fapi2","jwks":` + ecSet + `,"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:device_code"]`, "invalid_client_metadata", "grant_types", "fapi2"},
+		{`"redirect_uris":["http://127.0.0.1/cb"],"profile":"fapi2","jwks":` + ecSet, "invalid_redirect_uri", "redirect_uris", "https"},
 		// what people see
 		{web + `,"client_name":" Demo"`, "invalid_client_metadata", "client_name", "printable"},
 		{web + `,"client_name":"a\u202eb"`, "invalid_client_metadata", "client_name", "printable"},
@@ -152,6 +234,134 @@ func TestCheckRefuses(t *testing.T) {
 		if !errors.As(err, &wrong) || wrong.Code != test.code || wrong.Field != test.field || !strings.Contains(wrong.Description, test.says) {
 			t.Errorf("%.120s: %v", text, err)
 		}
+	}
+}
+
+func TestCheckTakesEveryMember(t *testing.T) {
+	const text = `{"client_id":"rich","client_name":"Rich","redirect_uris":["https://app.example/cb"],"grant_types":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:token-exchange"],` +
+		`"response_types":["code"],"scope":"openid","token_endpoint_auth_method":"private_key_jwt","application_type":"web","id_token_signed_response_alg":"EdDSA","userinfo_signed_response_alg":"RS256",` +
+		`"authorization_signed_response_alg":"ES256","introspection_signed_response_alg":"PS256","token_endpoint_auth_signing_alg":"ES256","request_object_signing_alg":"RS256","jwks_uri":"https://app.example:8443/jwks?v=1",` +
+		`"request_uris":["https://app.example/r#GkurKxf5T0Y-mnPFCHqWOMiZi4VS138cQO_V7PZHAdM"],"subject_type":"pairwise","sector_identifier_uri":"https://Sector.example:444/uris.json","default_max_age":0,"require_auth_time":true,` +
+		`"initiate_login_uri":"https://app.example/login","backchannel_logout_uri":"https://back.example/out?a=b","backchannel_logout_session_required":true,"frontchannel_logout_uri":"https://app.example:443/out?x=1",` +
+		`"frontchannel_logout_session_required":true,"require_pushed_authorization_requests":true,"require_signed_request_object":true,"dpop_bound_access_tokens":true,"token_exchange_audiences":["https://api.example/board"]}`
+	c, unknown, err := client.Decode([]byte(text))
+	if err != nil || len(unknown) > 0 {
+		t.Fatal(unknown, err)
+	}
+	if err := c.Check(policy); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := json.Marshal(c); string(got) != text || err != nil {
+		t.Errorf("got  %s, %v\nwant %s", got, err, text)
+	}
+	if c.DefaultMaxAge == nil || *c.DefaultMaxAge != 0 {
+		t.Error("default_max_age 0 is not the same as none")
+	}
+	if c.Sector() != "sector.example" {
+		t.Error(c.Sector())
+	}
+}
+
+func TestLegacyResponseTypesAreBehindTheirSwitch(t *testing.T) {
+	legacy := policy
+	legacy.LegacyResponseTypes = true
+	for members, says := range map[string]string{
+		`"redirect_uris":["https://app.example/cb"],"grant_types":["implicit"],"response_types":["id_token","token id_token"]`:                       "",
+		`"redirect_uris":["https://app.example/cb"],"grant_types":["authorization_code","implicit"],"response_types":["code","code token id_token"]`: "",
+		`"redirect_uris":["https://app.example/cb"],"grant_types":["implicit"]`:                                                                      "response_types",
+		`"redirect_uris":["https://app.example/cb"],"grant_types":["implicit"],"response_types":["code id_token"]`:                                   "response_types",
+		`"redirect_uris":["https://app.example/cb"],"response_types":["code id_token"]`:                                                              "response_types",
+		`"redirect_uris":["https://app.example/cb"],"grant_types":["implicit"],"response_types":["token"]`:                                           "response_types",
+		`"redirect_uris":["https://app.example/cb"],"grant_types":["implicit"],"response_types":["id_token token","token id_token"]`:                 "twice",
+		`"redirect_uris":["https://app.example/cb"],"grant_types":["implicit"],"response_types":["id_token  token"]`:                                 "response_types",
+		`"redirect_uris":["http://127.0.0.1/cb"],"grant_types":["implicit"],"response_types":["id_token"]`:                                           "https",
+		`"redirect_uris":["https://app.example/cb"],"grant_types":["implicit"],"response_types":["id_token"],"profile":"fapi2","jwks":` + ecSet:      "fapi2",
+		`"grant_types":["implicit"],"response_types":["id_token"]`:                                                                                   "at least one",
+	} {
+		c, _, err := client.Decode([]byte(`{"client_id":"c",` + members + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Check(legacy); (says == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", members, err)
+		}
+		if c.HasGrantType(client.Implicit) && c.Check(policy) == nil {
+			t.Errorf("%s: taken without the switch", members)
+		}
+	}
+}
+
+func TestInsecureLoopbackIsForLoopbackAlone(t *testing.T) {
+	development := policy
+	development.InsecureLoopback = true
+	for uri, want := range map[string]bool{
+		"http://127.0.0.1:9400/x": true, "http://localhost/x": true, "http://[::1]:1/x": true, "https://app.example/x": true,
+		"http://app.example/x": false, "http://10.0.0.1/x": false, "http://localhost.example/x": false, "http://0.0.0.0/x": false,
+	} {
+		c := client.Client{ID: "c", RedirectURIs: []string{"https://app.example/cb"}, JWKSURI: uri, BackchannelLogoutURI: uri, RequestURIs: []string{uri}}
+		if err := c.Check(development); (err == nil) != want {
+			t.Errorf("%s: %v", uri, err)
+		}
+		if err := c.Check(policy); (err == nil) != (want && strings.HasPrefix(uri, "https:")) {
+			t.Errorf("%s without the switch: %v", uri, err)
+		}
+	}
+}
+
+func TestKeysOfOtherKindsArePassedOver(t *testing.T) {
+	keys, err := client.ParseKeys([]byte(`{"keys":[{"kty":"PQ","pub":"x"},{"kty":"EC","crv":"P-521","x":"AA","y":"AA"},` + ecKey + `,{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"}]}`))
+	if err != nil || len(keys) != 1 || !keys[0].Valid() {
+		t.Errorf("%d keys, %v", len(keys), err)
+	}
+}
+
+func TestSectorIsTheOneHostOfAllRedirectURIs(t *testing.T) {
+	for _, test := range []struct {
+		uris []string
+		want string
+	}{
+		{[]string{"https://app.example/a", "https://APP.example:8443/b"}, "app.example"},
+		{[]string{"https://app.example?x"}, "app.example"},
+		{[]string{"http://[::1]:80/a"}, "[::1]"},
+		{[]string{"https://app.example/a", "https://other.example/a"}, ""},
+		{[]string{"https://app.example/a", "com.example.app:/cb"}, ""},
+		{[]string{"com.example.app:/cb", "https://app.example/a"}, ""},
+		{nil, ""},
+	} {
+		if got := (&client.Client{RedirectURIs: test.uris}).Sector(); got != test.want {
+			t.Errorf("%v: %q", test.uris, got)
+		}
+	}
+}
+
+func TestAClientOfADocument(t *testing.T) {
+	fetched := policy
+	fetched.Documents = true
+	for id, want := range map[string]bool{
+		"https://app.example/client.json": true, "https://app.example:8443/client?v=1": true, "https://127.0.0.1/a": true,
+		"https://app.example": false, "https://app.example/": false, "https://app.example?x": false, "https://app.example/?x": false,
+		"https://app.example/a#b": false, "https://app.example/a#": false, "https://me@app.example/a": false,
+		"https://app.example/a/../b": false, "https://app.example/a/%2e%2E": false, "https://app.example/./b": false,
+		"https://APP.example/a": false, "https:///a": false, "https://app.example\\@evil.example/a": false, "https://앱.example/a": false,
+		"http://app.example/a": false, "HTTPS://app.example/a": false, "https://app.example/" + strings.Repeat("a", 300): false,
+	} {
+		c := client.Client{ID: id, RedirectURIs: []string{"https://app.example/cb"}, TokenEndpointAuthMethod: client.AuthNone}
+		if err := c.Check(fetched); (err == nil) != want {
+			t.Errorf("%s: %v", id, err)
+		}
+		if c.Check(policy) == nil {
+			t.Errorf("%s is taken from who did not fetch it", id)
+		}
+	}
+	c := client.Client{ID: "https://app.example:8443/client", RedirectURIs: []string{"https://app.example/cb"}}
+	if err := c.Check(fetched); err == nil || !strings.Contains(err.Error(), "private_key_jwt") {
+		t.Errorf("with a secret: %v", err)
+	}
+	if !c.Document() || c.Host() != "app.example:8443" {
+		t.Error(c.Host())
+	}
+	if c = (client.Client{ID: "demo"}); c.Document() || c.Host() != "" {
+		t.Error(c.Host())
 	}
 }
 
@@ -219,6 +429,7 @@ func FuzzCheckFromJSON(f *testing.F) {
 	f.Add([]byte(`{"client_id":"a","redirect_uris":["https://app.example/cb"],"client_name":"Demo","client_name#ko":"데모","contacts":["a@b.example"],"trusted":true}`))
 	f.Add([]byte(`{"client_id":"a","grant_types":["client_credentials"],"scope":"board:read","audiences":["https://api.example/x"]}`))
 	f.Add([]byte(`{"client_id":"a","token_endpoint_auth_method":"none","redirect_uris":["com.example.app:/cb"],"logo_uri":"http://[::1]:80/#x"}`))
+	f.Add([]byte(`{"client_id":"a","redirect_uris":["https://app.example/cb"],"profile":"fapi2","jwks":` + ecSet + `,"default_max_age":10,"request_uris":["https://a.example/#<"]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, _, err := client.Decode(data)
 		if err == nil {

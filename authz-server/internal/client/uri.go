@@ -213,3 +213,72 @@ func checkWebURI(uri string) string {
 	rest, _, _ = strings.Cut(rest, "#")
 	return checkAuthority(scheme, rest)
 }
+
+// checkServerURI says what is wrong with an address that the server fetches or posts to, or that must be as safe: absolute
+// https without a fragment, or http for a loopback host where that is allowed. Whether its host may be reached is decided
+// when it is reached.
+func checkServerURI(uri string, insecureLoopback bool) string {
+	if problem := checkCharacters(uri); problem != "" {
+		return problem
+	}
+	scheme, rest, _ := strings.Cut(uri, ":")
+	switch {
+	case scheme != "https" && (scheme != "http" || !insecureLoopback):
+		return "must be an absolute https URI, such as https://app.example/path"
+	case strings.Contains(uri, "#"):
+		return "must not have a fragment (#…)"
+	}
+	return checkAuthority(scheme, rest)
+}
+
+// checkDocumentID says what is wrong with a client_id that is the URL of a document
+// (draft-ietf-oauth-client-id-metadata-document §3). It is compared and shown, so there must be one way to write it.
+func checkDocumentID(id string) string {
+	if problem := checkServerURI(id, false); problem != "" {
+		return problem
+	}
+	path, _, _ := strings.Cut(strings.TrimPrefix(id, "https://"+hostPort(id)), "?")
+	switch {
+	case len(id) > maxText:
+		return "must be at most " + strconv.Itoa(maxText) + " bytes long"
+	case path == "" || path == "/":
+		return "must have a path, such as https://app.example/client.json"
+	case hostPort(id) != strings.ToLower(hostPort(id)):
+		return "must have its host in lower case"
+	}
+	return ""
+}
+
+// hostPort is the HOST:PORT of "scheme://HOST:PORT/…" as it is written, and empty for a URI without "//". It is for URIs that were checked.
+func hostPort(uri string) string {
+	_, rest, ok := strings.Cut(uri, "://")
+	if !ok {
+		return ""
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	return rest
+}
+
+// hostName is the host of an http or https URI in lower case, without its port; empty for other URIs.
+func hostName(uri string) string {
+	if !strings.HasPrefix(uri, "https://") && !strings.HasPrefix(uri, "http://") {
+		return ""
+	}
+	host := hostPort(uri)
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	return strings.ToLower(host)
+}
+
+// origin is the scheme, host and port of a checked http or https URI, the port always written.
+func origin(uri string) string {
+	scheme, _, _ := strings.Cut(uri, ":")
+	host := strings.ToLower(hostPort(uri))
+	if i := strings.LastIndexByte(host, ':'); i < 0 || strings.HasSuffix(host, "]") {
+		host += map[string]string{"https": ":443", "http": ":80"}[scheme]
+	}
+	return scheme + "://" + host
+}
