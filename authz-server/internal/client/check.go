@@ -167,7 +167,7 @@ func (c *Client) checkGrants(policy Policy) *Error {
 	for _, grant := range []string{ClientCredentials, TokenExchange} {
 		if c.HasGrantType(grant) && c.Public() {
 			// RFC 6749 §4.4, RFC 8693 §5: the client's own credentials are all that these grants rest on.
-			return metadataError("grant_types", "must not hold %s for a client that does not authenticate (token_endpoint_auth_method none)", grant)
+			return metadataError("grant_types", "must not hold %s for a client that keeps no secret (token_endpoint_auth_method none)", grant)
 		}
 	}
 	return nil

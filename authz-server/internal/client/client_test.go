@@ -114,7 +114,7 @@ func TestCheckRefuses(t *testing.T) {
 		{web + `,"grant_types":["password"]`, "invalid_client_metadata", "grant_types", "nothing else"},
 		{web + `,"grant_types":["authorization_code","authorization_code"]`, "invalid_client_metadata", "grant_types", "twice"},
 		{web + `,"grant_types":["refresh_token"]`, "invalid_client_metadata", "grant_types", "authorization_code"},
-		{web + `,"grant_types":["authorization_code","client_credentials"],"token_endpoint_auth_method":"none"`, "invalid_client_metadata", "grant_types", "does not authenticate"},
+		{web + `,"grant_types":["authorization_code","client_credentials"],"token_endpoint_auth_method":"none"`, "invalid_client_metadata", "grant_types", "keeps no secret"},
 		{web + `,"response_types":["token"]`, "invalid_client_metadata", "response_types", "code"},
 		{web + `,"response_types":["code","code"]`, "invalid_client_metadata", "response_types", "twice"},
 		{`"grant_types":["client_credentials"],"response_types":["code"]`, "invalid_client_metadata", "response_types", "authorization_code"},
@@ -135,7 +135,7 @@ func TestCheckRefuses(t *testing.T) {
 		{`"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"]`, "invalid_client_metadata", "token_exchange_audiences", "must name"},
 		{web + `,"token_exchange_audiences":["https://api.example/board"]`, "invalid_client_metadata", "token_exchange_audiences", "grant_types"},
 		{`"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"],"token_exchange_audiences":["board"]`, "invalid_client_metadata", "token_exchange_audiences", "absolute"},
-		{web + `,"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:token-exchange"],"token_endpoint_auth_method":"none"`, "invalid_client_metadata", "grant_types", "does not authenticate"},
+		{web + `,"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:token-exchange"],"token_endpoint_auth_method":"none"`, "invalid_client_metadata", "grant_types", "keeps no secret"},
 		{web + `,"response_types":["code id_token"]`, "invalid_client_metadata", "response_types", "nothing else"},
 		// algorithms and keys
 		{web + `,"id_token_signed_response_alg":"none"`, "invalid_client_metadata", "id_token_signed_response_alg", "RS256, PS256, ES256, EdDSA"},
