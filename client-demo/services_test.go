@@ -34,6 +34,7 @@ type fakeServices struct {
 	comments  []*versioned
 	keys      map[string]*versioned // by Idempotency-Key
 	next      int
+	calls     map[string]map[string]bool // by service: method and pattern
 }
 
 // versioned is a JSON object and its version, which is its ETag.
@@ -48,21 +49,25 @@ func (v *versioned) etag() string { return fmt.Sprintf(`"%d"`, v.version) }
 func newFakeServices(t *testing.T, issuer *fakeIssuer, now func() time.Time) *fakeServices {
 	s := &fakeServices{issuer: issuer, now: now, profiles: map[string]*versioned{}, settings: map[string]*versioned{}, interests: map[string]*versioned{}, keys: map[string]*versioned{}}
 	for _, b := range []struct{ slug, title, text string }{{"notice", "공지", "Announcements"}, {"free", "자유", "Whatever you like"}} {
-		s.boards = append(s.boards, map[string]any{"slug": b.slug, "title": b.title, "description": b.text, "created_at": now()})
+		s.boards = append(s.boards, map[string]any{"moderators_only": b.slug == "notice", "slug": b.slug, "title": b.title, "description": b.text, "created_at": now(), "posts": 0})
 	}
-	s.user = httptest.NewServer(down(&s.userDown, s.userRoutes()))
-	s.board = httptest.NewServer(down(&s.boardDown, s.boardRoutes()))
+	s.calls = map[string]map[string]bool{"user": {}, "board": {}}
+	s.user = httptest.NewServer(s.listen("user", &s.userDown, s.userRoutes()))
+	s.board = httptest.NewServer(s.listen("board", &s.boardDown, s.boardRoutes()))
 	t.Cleanup(s.user.Close)
 	t.Cleanup(s.board.Close)
 	return s
 }
 
-func down(is *atomic.Bool, next http.Handler) http.Handler {
+func (s *fakeServices) listen(name string, down *atomic.Bool, routes http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if is.Load() {
+		if down.Load() {
 			panic(http.ErrAbortHandler)
 		}
-		next.ServeHTTP(w, r)
+		routes.ServeHTTP(w, r)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.calls[name][r.Pattern] = true
 	})
 }
 
@@ -207,6 +212,15 @@ func (s *fakeServices) boardRoutes() http.Handler {
 		}
 		answer(w, http.StatusOK, "", map[string]any{"items": s.boards})
 	})
+	handle("GET /v1/boards/{slug}", func(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
+		for _, b := range s.boards {
+			if b["slug"] == r.PathValue("slug") {
+				answer(w, http.StatusOK, `"1"`, b)
+				return
+			}
+		}
+		problem(w, http.StatusNotFound, "no such board")
+	})
 	handle("GET /v1/boards/{slug}/posts", func(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
 		var found []*versioned
 		for _, pinned := range []bool{true, false} {
@@ -247,7 +261,7 @@ func (s *fakeServices) boardRoutes() http.Handler {
 			return
 		}
 		if post.fields["locked"] == true {
-			problem(w, http.StatusConflict, "The post is locked.")
+			problem(w, http.StatusForbidden, "The post is locked.")
 			return
 		}
 		post.fields["comments"] = post.fields["comments"].(int) + 1
@@ -329,6 +343,12 @@ func mine(w http.ResponseWriter, v *versioned, person string) bool {
 func (s *fakeServices) create(w http.ResponseWriter, r *http.Request, person string, all *[]*versioned, fields map[string]any, needed ...string) {
 	key := r.Header.Get("Idempotency-Key")
 	if made := s.keys[key]; key != "" && made != nil {
+		sent := map[string]any{}
+		json.NewDecoder(r.Body).Decode(&sent)
+		if sent["body"] != made.fields["body"] {
+			problem(w, http.StatusUnprocessableEntity, "this key was used for something else")
+			return
+		}
 		answer(w, http.StatusCreated, made.etag(), made.fields)
 		return
 	}

@@ -18,6 +18,7 @@ type Board struct {
 	Title       string    `json:"title"`
 	Description string    `json:"description"`
 	Posts       int       `json:"posts"`
+	Moderators  bool      `json:"moderators_only"` // only they write posts here
 	CreatedAt   time.Time `json:"created_at"`
 }
 
@@ -84,6 +85,16 @@ func (b Boards) List(ctx context.Context, token TokenFunc) (boards []Board, err 
 	var list List[Board]
 	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/boards", query: page("100", ""), out: &list})
 	return list.Items, err
+}
+
+// Board returns a board.
+func (b Boards) Board(ctx context.Context, token TokenFunc, slug string) (board Board, err error) {
+	at, err := segment(slug)
+	if err != nil {
+		return board, err
+	}
+	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/boards" + at, out: &board})
+	return board, err
 }
 
 // Posts returns a page of a board's posts: pinned ones first, then the newest.

@@ -14,9 +14,9 @@ func (a *App) login(v *visit) error {
 	in := flow.Login{To: v.r.FormValue("to"), Locale: v.lang}
 	if v.r.Method == http.MethodPost {
 		in.Draft = url.Values{}
-		for name, values := range v.r.PostForm {
+		for name := range v.r.PostForm {
 			if field, ok := keptField(name); ok {
-				in.Draft[field] = values
+				in.Draft.Set(field, v.text(name))
 			}
 		}
 	}

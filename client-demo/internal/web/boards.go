@@ -27,7 +27,7 @@ func (a *App) home(v *visit) error {
 		}
 		return v.render(status, "home", v.t("home_title"), data)
 	}
-	boards, err := a.boards.List(v.r.Context(), v.token)
+	boards, err := a.listBoards(v)
 	if data.BoardNotice, err = v.notice(err); err != nil {
 		return err
 	}
@@ -43,13 +43,30 @@ func (a *App) home(v *visit) error {
 	return v.render(http.StatusOK, "home", v.t("home_title"), data)
 }
 
+// listBoards reads the boards, and remembers their titles for pages of single posts.
+func (a *App) listBoards(v *visit) ([]rest.Board, error) {
+	boards, err := a.boards.List(v.r.Context(), v.token)
+	for _, b := range boards {
+		a.titles.Store(b.Slug, b.Title)
+	}
+	return boards, err
+}
+
+// titleOf is a board's title, or its slug if no list of boards was seen yet.
+func (a *App) titleOf(slug string) string {
+	if title, ok := a.titles.Load(slug); ok {
+		return title.(string)
+	}
+	return slug
+}
+
 // boardList serves GET /boards.
 func (a *App) boardList(v *visit) error {
 	var data struct {
 		Boards []rest.Board
 		Notice string
 	}
-	boards, err := a.boards.List(v.r.Context(), v.token)
+	boards, err := a.listBoards(v)
 	if data.Notice, err = v.notice(err); err != nil {
 		return err
 	}
@@ -75,25 +92,23 @@ type postList struct {
 	Next   string // address of the next page, empty on the last
 	Write  bool
 	Notice string
+
+	TitleOf func(slug string) string
 }
 
 // board serves GET /boards/{slug}?q=…&cursor=….
 func (a *App) board(v *visit) error {
 	slug := v.r.PathValue("slug")
-	data := postList{Slug: slug, Board: rest.Board{Slug: slug, Title: slug}, Write: v.session.Granted("board:write")}
-	boards, err := a.boards.List(v.r.Context(), v.token)
+	data := postList{TitleOf: a.titleOf, Slug: slug, Board: rest.Board{Slug: slug, Title: slug}, Write: v.session.Granted("board:write")}
+	board, err := a.boards.Board(v.r.Context(), v.token, slug)
 	if data.Notice, err = v.notice(err); err != nil {
 		return err
 	}
 	if data.Notice == "" {
-		found := false
-		for _, b := range boards {
-			if b.Slug == slug {
-				data.Board, found = b, true
-			}
-		}
-		if !found && len(boards) < 100 { // else it may be one that the list does not reach
-			return v.message(http.StatusNotFound, "not_found_title", "not_found")
+		data.Board = board
+		a.titles.Store(slug, board.Title)
+		if board.Moderators && !v.session.Moderator() {
+			data.Write = false
 		}
 		if err := a.fill(v, &data, "/boards/"+url.PathEscape(slug)); err != nil {
 			return err
@@ -104,7 +119,7 @@ func (a *App) board(v *visit) error {
 
 // search serves GET /search?q=…&cursor=…, in all boards.
 func (a *App) search(v *visit) error {
-	var data postList
+	data := postList{TitleOf: a.titleOf}
 	if strings.TrimSpace(v.r.FormValue("q")) != "" {
 		if err := a.fill(v, &data, "/search"); err != nil {
 			return err

@@ -67,6 +67,10 @@ func (v *visit) refused(f *form, err error) error {
 				f.Wrong[field] = v.wrongText(field)
 			}
 			f.Notice = v.t("form_wrong")
+			if len(f.Wrong) == 0 {
+				// Such as another text under a key that was used: the person sent a changed form again.
+				f.Values.Set("key", newKey())
+			}
 			if len(f.Wrong) == 0 && refusal.Detail != "" {
 				f.Notice = v.t("form_wrong_detail", refusal.Detail)
 			}

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"html/template"
+	"net/url"
 	"regexp"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -53,36 +54,63 @@ type tame struct{}
 var _ parser.ASTTransformer = tame{}
 
 // Transform implements parser.ASTTransformer.
-func (tame) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
-	var images []*ast.Image
+func (tame) Transform(doc *ast.Document, source text.Reader, _ parser.Context) {
+	var pointing []ast.Node
 	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) { //nolint:errcheck // the walker returns none
-		if !entering {
-			return ast.WalkContinue, nil
-		}
-		switch n := n.(type) {
-		case *ast.Heading:
-			n.Level = min(n.Level+1, 6)
-		case *ast.Link:
-			n.SetAttributeString("rel", []byte(linkRel))
-		case *ast.AutoLink:
-			n.SetAttributeString("rel", []byte(linkRel))
-		case *ast.Image:
-			images = append(images, n)
+		if entering {
+			switch n := n.(type) {
+			case *ast.Heading:
+				n.Level = min(n.Level+1, 6)
+			case *ast.Link, *ast.Image, *ast.AutoLink:
+				pointing = append(pointing, n)
+			}
 		}
 		return ast.WalkContinue, nil
 	})
-	for _, image := range images {
-		link := ast.NewLink()
-		link.Destination = image.Destination
-		link.SetAttributeString("rel", []byte(linkRel))
-		for child := image.FirstChild(); child != nil; {
-			next := child.NextSibling()
-			link.AppendChild(link, child)
-			child = next
+	for _, n := range pointing {
+		switch n := n.(type) {
+		case *ast.Link:
+			retarget(n, n.Destination)
+		case *ast.Image:
+			retarget(n, n.Destination)
+		case *ast.AutoLink:
+			if n.AutoLinkType == ast.AutoLinkEmail || leadsOut(n.URL(source.Source())) {
+				n.SetAttributeString("rel", []byte(linkRel))
+			} else {
+				n.Parent().ReplaceChild(n.Parent(), n, ast.NewString(n.Label(source.Source())))
+			}
 		}
-		if !link.HasChildren() {
-			link.AppendChild(link, ast.NewString(image.Destination))
-		}
-		image.Parent().ReplaceChild(image.Parent(), image, link)
 	}
+}
+
+// retarget puts in place of a link or picture a link with rel, or where it leads nowhere that we send people, its words alone.
+func retarget(n ast.Node, destination []byte) {
+	if !n.HasChildren() {
+		n.AppendChild(n, ast.NewString(destination))
+	}
+	parent := n.Parent()
+	into := parent
+	if leadsOut(destination) {
+		link := ast.NewLink()
+		link.Destination = destination
+		link.SetAttributeString("rel", []byte(linkRel))
+		parent.InsertBefore(parent, n, link)
+		into = link
+	}
+	for child := n.FirstChild(); child != nil; {
+		next := child.NextSibling()
+		if into == parent {
+			parent.InsertBefore(parent, n, child)
+		} else {
+			into.AppendChild(into, child)
+		}
+		child = next
+	}
+	parent.RemoveChild(parent, n)
+}
+
+// leadsOut tells whether a link may lead there: to the web or to a mailbox.
+func leadsOut(destination []byte) bool {
+	u, err := url.Parse(string(destination))
+	return err == nil && (u.Scheme == "mailto" || (u.Scheme == "http" || u.Scheme == "https") && u.Host != "")
 }

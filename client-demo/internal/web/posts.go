@@ -10,17 +10,19 @@ import (
 
 // postPage is a post with its comments.
 type postPage struct {
-	Post     rest.Post
-	HTML     template.HTML // the body of a Markdown post
-	Mine     bool
-	Moderate bool
-	Write    bool
-	Threads  []thread
-	Notice   string // in place of the comments
-	First    string
-	Next     string
-	Form     *form
-	Key      string // for the replies' forms
+	Post       rest.Post
+	BoardTitle string
+	HTML       template.HTML // the body of a Markdown post
+	Mine       bool
+	Edit       bool // Mine, and not locked
+	Moderate   bool
+	Write      bool
+	Threads    []thread
+	Notice     string // in place of the comments
+	First      string
+	Next       string
+	Form       *form
+	Key        string // for the replies' forms
 }
 
 // thread is a comment and its replies.
@@ -49,8 +51,9 @@ func (a *App) showPost(v *visit, f *form) error {
 	}
 	moderator := v.session.Moderator()
 	data := postPage{
-		Post: post, Mine: post.Author.ID == v.session.Subject, Moderate: moderator,
-		Write: v.session.Granted("board:write") && !post.Locked, Form: f,
+		Post: post, BoardTitle: a.titleOf(post.Board), Mine: post.Author.ID == v.session.Subject, Moderate: moderator,
+		Write: v.session.Granted("board:write") && (!post.Locked || moderator), Form: f,
+		Edit: post.Author.ID == v.session.Subject && (!post.Locked || moderator),
 	}
 	if post.Format == "markdown" {
 		if data.HTML, err = renderMarkdown(post.Body); err != nil {

@@ -58,7 +58,7 @@ func (a *App) tokens(v *visit) error {
 // scriptWords are the messages that the script needs; their keys in the list of messages begin with js_.
 var scriptWords = strings.Fields(`passed refused running not_run no_keys no_crypto good
 	bad_form bad_algorithm bad_type no_key bad_signature bad_issuer bad_audience bad_party expired not_yet future no_expiry
-	expired_short hours minutes seconds tampered restored call_ok call_failed call_refused`)
+	expired_short days hours minutes seconds tampered restored call_ok call_failed call_refused`)
 
 // checks are what the browser checks, in this order.
 var checks = []string{"form", "algorithm", "type", "signature", "issuer", "audience", "expiry"}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/maru-auth/maru/client-demo/internal/flow"
@@ -35,6 +36,7 @@ type App struct {
 	boards rest.Boards
 	assets assets
 	pages  pages
+	titles sync.Map // of boards, by slug, as they were seen last
 }
 
 // New puts the app together.
@@ -255,6 +257,8 @@ func (v *visit) failPage(err error) error {
 			return v.message(http.StatusBadGateway, "token_refused_title", "token_refused")
 		case http.StatusTooManyRequests:
 			return v.message(http.StatusTooManyRequests, "too_many_title", "too_many")
+		case http.StatusBadRequest, http.StatusUnprocessableEntity: // a cursor or a search that is none
+			return v.message(http.StatusBadRequest, "not_found_title", "bad_address")
 		case http.StatusPreconditionFailed:
 			return v.message(http.StatusConflict, "changed_title", "changed")
 		}

@@ -16,12 +16,14 @@ function tick() {
 }
 
 function duration(seconds) {
-  const parts = [];
-  const days = Math.floor(seconds / 3600);
-  if (days) parts.push(days + " " + words.hours);
-  if (seconds >= 60) parts.push(Math.floor((seconds % 3600) / 60) + " " + words.minutes);
-  if (!days) parts.push((seconds % 60) + " " + words.seconds);
-  return parts.join(" ");
+  const parts = [
+    [Math.floor(seconds / 86400), words.days],
+    [Math.floor(seconds / 3600) % 24, words.hours],
+    [Math.floor(seconds / 60) % 60, words.minutes],
+    [seconds % 60, words.seconds],
+  ];
+  const first = parts.findIndex(([n]) => n > 0);
+  return parts.slice(first, first + 2).map(([n, unit]) => n + " " + unit).join(" ");
 }
 
 tick();
