@@ -25,13 +25,13 @@ const ACRPassword = "1"
 
 var amrPassword = []string{"pwd"}
 
-// Config is what [New] needs. All but Limits and Log must be set.
+// Config is what [New] needs. Store, Pages and Issuer must be set.
 type Config struct {
 	Store  *store.Store
 	Pages  *pages.Pages
 	Issuer string // whose origin our forms come from; https makes cookies Secure
-	Now    func() time.Time
-	Log    *slog.Logger // nil: slog.Default()
+	Now    func() time.Time // nil: time.Now; the store has a clock of its own, which decides what has expired
+	Log    *slog.Logger     // nil: slog.Default()
 
 	Limits Limits
 }
@@ -57,6 +57,9 @@ func New(cfg Config) (*Service, error) {
 	issuer, err := url.Parse(cfg.Issuer)
 	if err != nil || issuer.Host == "" || (issuer.Scheme != "https" && issuer.Scheme != "http") {
 		return nil, fmt.Errorf("the issuer %q is no http or https URL", cfg.Issuer)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
