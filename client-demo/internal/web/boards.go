@@ -99,7 +99,7 @@ type postList struct {
 // board serves GET /boards/{slug}?q=…&cursor=….
 func (a *App) board(v *visit) error {
 	slug := v.r.PathValue("slug")
-	data := postList{TitleOf: a.titleOf, Slug: slug, Board: rest.Board{Slug: slug, Title: slug}, Write: v.session.Granted("board:write")}
+	data := postList{TitleOf: a.titleOf, Slug: slug, Board: rest.Board{Slug: slug, Title: a.titleOf(slug)}, Write: v.session.Granted("board:write")}
 	board, err := a.boards.Board(v.r.Context(), v.token, slug)
 	if data.Notice, err = v.notice(err); err != nil {
 		return err
