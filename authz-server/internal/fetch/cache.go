@@ -1,0 +1,109 @@
+package fetch
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// Bounds of the cache.
+const (
+	maxEntries    = 512
+	maxCacheBytes = 8 << 20
+	maxFreshness  = 24 * time.Hour
+)
+
+// cache keeps answers while they are fresh, those that were asked for last.
+type cache struct {
+	mu      sync.Mutex
+	entries *simplelru.LRU[string, answer]
+	bytes   int // of all addresses and bodies
+}
+
+func newCache() *cache {
+	c := &cache{}
+	entries, err := simplelru.NewLRU(maxEntries, func(address string, a answer) { c.bytes -= len(address) + len(a.body) })
+	if err != nil {
+		panic(err) // the size is a constant above 0
+	}
+	c.entries = entries
+	return c
+}
+
+func (c *cache) get(address string, now time.Time) ([]byte, time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.entries.Get(address)
+	if !ok || !now.Before(a.expires) {
+		return nil, time.Time{}, false
+	}
+	return a.body, a.expires, true
+}
+
+// put keeps an answer that is fresh for any time, and forgets what was there in any case.
+func (c *cache) put(address string, body []byte, expires, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entries.Remove(address)
+	if !expires.After(now) {
+		return
+	}
+	c.entries.Add(address, answer{body, expires})
+	c.bytes += len(address) + len(body)
+	for c.bytes > maxCacheBytes {
+		c.entries.RemoveOldest()
+	}
+}
+
+// freshness is how long an answer may be kept (RFC 9111 §4.2): never guessed, at most a day.
+func freshness(header http.Header, now time.Time) time.Duration {
+	lifetime, said := time.Duration(0), false
+	for _, directive := range strings.Split(strings.Join(header.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch strings.ToLower(name) {
+		case "no-store", "no-cache":
+			return 0
+		case "max-age":
+			seconds, ok := deltaSeconds(strings.Trim(value, `"`))
+			if !ok {
+				return 0 // RFC 9111 §4.2.1: what cannot be read is stale
+			}
+			if !said || seconds < lifetime { // of two, the one that is safe
+				lifetime, said = seconds, true
+			}
+		}
+	}
+	if !said {
+		expires, err := http.ParseTime(header.Get("Expires"))
+		if err != nil {
+			return 0
+		}
+		date, err := http.ParseTime(header.Get("Date"))
+		if err != nil {
+			date = now
+		}
+		lifetime = expires.Sub(date)
+	}
+	if age, ok := deltaSeconds(header.Get("Age")); ok {
+		lifetime -= age
+	}
+	return min(max(lifetime, 0), maxFreshness)
+}
+
+// deltaSeconds reads RFC 9111 §1.2.2; anything longer than what is kept is as long as that.
+func deltaSeconds(text string) (time.Duration, bool) {
+	for _, b := range text {
+		if b < '0' || b > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return maxFreshness, text != ""
+	}
+	return time.Duration(n) * time.Second, true
+}

@@ -1,0 +1,255 @@
+// Package fetch is the HTTP client for every address that somebody else chose: an OAuth client's key set, request object,
+// metadata document, or back-channel logout endpoint. It is no way into the network that the server stands in:
+//
+//   - https alone, with certificates checked (http for loopback hosts with [Config.InsecureLoopback] alone);
+//   - the address is looked at when the connection is made, after name resolution, so that a changed DNS answer does not
+//     help: none that is private, loopback, link-local, or in any other way not of the public Internet (address.go);
+//   - no redirects, no proxy from the environment, no cookies, no connection kept;
+//   - five seconds and one mebibyte, and few connections at once.
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// Limits of one request.
+const (
+	Timeout = 5 * time.Second // from the wait for a free connection to the last byte
+	MaxBody = 1 << 20         // bytes
+	atOnce  = 16              // requests under way, of GET and of POST each: a flood of one does not stop the other
+)
+
+// Config says what is trusted beside the public Internet. The zero value is right for production.
+type Config struct {
+	CAFile           string           // a PEM file of certificates that are trusted beside the system's; empty: none
+	InsecureLoopback bool             // allow this machine's own addresses, and http for them: for development and tests
+	Now              func() time.Time // nil: time.Now
+}
+
+// Client gets and posts. It is safe for concurrent use. Every error of its methods is an [*Error].
+type Client struct {
+	loopback bool
+	now      func() time.Time
+	dialer   *net.Dialer
+	http     *http.Client
+	gets     chan struct{} // a token for each GET under way
+	posts    chan struct{}
+	flights  singleflight.Group
+	cache    *cache
+	timeout  time.Duration
+}
+
+// New makes a client. It fails when CAFile cannot be read or holds no certificate.
+func New(cfg Config) (*Client, error) {
+	roots, err := roots(cfg.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		loopback: cfg.InsecureLoopback, now: cfg.Now, timeout: Timeout,
+		gets: make(chan struct{}, atOnce), posts: make(chan struct{}, atOnce),
+		cache: newCache(),
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	c.dialer = &net.Dialer{Control: c.control}
+	c.http = &http.Client{
+		Transport: &http.Transport{ // Proxy is nil: none
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				return c.dialer.DialContext(ctx, network, address)
+			},
+			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			DisableKeepAlives:      true, // every request has its address looked at
+			DisableCompression:     true, // what is counted is what is kept
+			MaxResponseHeaderBytes: 32 << 10,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c, nil
+}
+
+// roots is nil, which means the system's, without a file.
+func roots(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil //nolint:nilnil // what tls.Config calls the system's
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM form", path)
+	}
+	return pool, nil
+}
+
+// An Error says why an address could not be had, in words that may be shown to whoever named it: they do not tell a name
+// that resolves to a private address from one that does not resolve. The cause is for the log.
+type Error struct {
+	URL    string
+	Reason string
+	Status int   // the HTTP status, if it was the reason; else 0
+	Cause  error // nil: there is nothing more to say
+}
+
+func (e *Error) Error() string { return e.URL + " " + e.Reason }
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Get returns the body at an address, from the cache while what was answered allows it. expires is how long the answer says
+// that it may be kept (RFC 9111 §4.2), at most 24 hours from now; it is not after now if it says nothing, or must not be stored.
+// The body is shared: do not change it.
+func (c *Client) Get(ctx context.Context, address string) (body []byte, expires time.Time, err error) {
+	if body, expires, ok := c.cache.get(address, c.now()); ok {
+		return body, expires, nil
+	}
+	return c.fly(ctx, address)
+}
+
+// GetFresh is [Client.Get] past the cache, which then holds the new answer. Callers limit how often they do this.
+func (c *Client) GetFresh(ctx context.Context, address string) (body []byte, expires time.Time, err error) {
+	return c.fly(ctx, address)
+}
+
+type answer struct {
+	body    []byte
+	expires time.Time
+}
+
+// fly lets all who want the same address at once wait for one request. It goes on when one of them gives up.
+func (c *Client) fly(ctx context.Context, address string) ([]byte, time.Time, error) {
+	result := c.flights.DoChan(address, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout)
+		defer cancel()
+		return c.get(ctx, address)
+	})
+	select {
+	case got := <-result:
+		if got.Err != nil {
+			return nil, time.Time{}, got.Err
+		}
+		a := got.Val.(answer) //nolint:errcheck,forcetypeassert // get returns nothing else
+		return a.body, a.expires, nil
+	case <-ctx.Done():
+		return nil, time.Time{}, &Error{URL: address, Reason: "was not waited for", Cause: ctx.Err()}
+	}
+}
+
+func (c *Client) get(ctx context.Context, address string) (answer, error) {
+	r, err := c.request(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Accept", "application/json, */*;q=0.5")
+	res, err := c.do(r, address, c.gets)
+	if err != nil {
+		return answer{}, err
+	}
+	defer res.Body.Close() //nolint:errcheck // it was only read
+	if res.StatusCode != http.StatusOK {
+		reason := fmt.Sprintf("answers with status %d", res.StatusCode)
+		if res.StatusCode >= 300 && res.StatusCode < 400 {
+			reason += "; redirects are not followed"
+		}
+		return answer{}, &Error{URL: address, Reason: reason, Status: res.StatusCode}
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, MaxBody+1))
+	if err != nil {
+		return answer{}, failure(address, err)
+	}
+	if len(body) > MaxBody {
+		return answer{}, &Error{URL: address, Reason: "sends more than 1 MiB"}
+	}
+	now := c.now()
+	a := answer{body, now.Add(freshness(res.Header, now))}
+	c.cache.put(address, a.body, a.expires, now)
+	return a, nil
+}
+
+// Post sends a form and returns the HTTP status of the answer, whose body is not read. Whatever the status, it is no error.
+func (c *Client) Post(ctx context.Context, address string, form url.Values) (status int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	r, err := c.request(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return 0, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := c.do(r, address, c.posts)
+	if err != nil {
+		return 0, err
+	}
+	return res.StatusCode, res.Body.Close()
+}
+
+func (c *Client) request(ctx context.Context, method, address string, body io.Reader) (*http.Request, error) {
+	u, reason := checkURL(address, c.loopback)
+	if reason != "" {
+		return nil, &Error{URL: address, Reason: reason}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	if err != nil {
+		return nil, &Error{URL: address, Reason: "is not a URL", Cause: err}
+	}
+	r.Header.Set("User-Agent", "maru-authz-server")
+	return r, nil
+}
+
+// do sends r when there is room, which is given back with the answer's body.
+func (c *Client) do(r *http.Request, address string, room chan struct{}) (*http.Response, error) {
+	select {
+	case room <- struct{}{}:
+	case <-r.Context().Done():
+		return nil, failure(address, r.Context().Err())
+	}
+	res, err := c.http.Do(r)
+	if err != nil {
+		<-room
+		return nil, failure(address, err)
+	}
+	res.Body = &roomyBody{res.Body, room}
+	return res, nil
+}
+
+// roomyBody makes room when it is closed, which is once.
+type roomyBody struct {
+	io.ReadCloser
+	room chan struct{}
+}
+
+func (b *roomyBody) Close() error {
+	<-b.room
+	return b.ReadCloser.Close()
+}
+
+// failure sorts what went wrong into what its cause may be told.
+func failure(address string, err error) *Error {
+	var certificate *tls.CertificateVerificationError
+	var timeout net.Error
+	reason := unreachable
+	switch {
+	case errors.As(err, &certificate):
+		reason = "has a certificate that is not trusted"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		reason = "cannot be reached, or takes longer than 5 seconds"
+	}
+	return &Error{URL: address, Reason: reason, Cause: err}
+}

@@ -1,0 +1,658 @@
+package fetch
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// site is an https server on loopback that this client trusts.
+type site struct {
+	*httptest.Server
+	hits atomic.Int64
+}
+
+func newSite(t *testing.T, handler http.HandlerFunc) *site {
+	t.Helper()
+	s := &site{}
+	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.hits.Add(1)
+		handler(w, r)
+	}))
+	s.Config.ErrorLog = nil
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *site) caFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// client trusts s and may reach loopback.
+func (s *site) client(t *testing.T) *Client {
+	t.Helper()
+	c, err := New(Config{CAFile: s.caFile(t), InsecureLoopback: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// nameServer answers every question for an address by what resolve says.
+func nameServer(t *testing.T, resolve func(name string) netip.Addr) *net.Resolver {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done sync.WaitGroup
+	t.Cleanup(func() { conn.Close(); done.Wait() }) //nolint:errcheck // the test is over
+	done.Go(func() {
+		buffer := make([]byte, 1500)
+		for {
+			n, from, err := conn.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(buffer[:n]) != nil || len(m.Questions) != 1 {
+				continue
+			}
+			question := m.Questions[0]
+			addr := resolve(strings.TrimSuffix(question.Name.String(), "."))
+			header := dnsmessage.ResourceHeader{Name: question.Name, Class: question.Class, TTL: 0}
+			reply := dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true, Authoritative: true}, Questions: m.Questions}
+			switch {
+			case question.Type == dnsmessage.TypeA && addr.Is4():
+				reply.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: addr.As4()}}}
+			case question.Type == dnsmessage.TypeAAAA && addr.Is6():
+				reply.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AAAAResource{AAAA: addr.As16()}}}
+			}
+			if text, err := reply.Pack(); err == nil {
+				conn.WriteTo(text, from) //nolint:errcheck // the resolver asks again
+			}
+		}
+	})
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "udp", conn.LocalAddr().String())
+	}}
+}
+
+func reason(err error) string {
+	var wrong *Error
+	if !errors.As(err, &wrong) {
+		return fmt.Sprint(err)
+	}
+	return wrong.Reason
+}
+
+func TestAddressesThatAreNotPublicAreRefused(t *testing.T) {
+	for text, want := range map[string]bool{
+		"93.184.216.34": true, "1.1.1.1": true, "172.32.0.1": true, "100.128.0.1": true, "192.0.1.1": true, "223.255.255.255": true,
+		"2606:4700:4700::1111": true, "::ffff:1.1.1.1": true, "64:ff9b::101:101": true, "2002:101:101::1": true,
+		"0.0.0.0": false, "0.1.2.3": false, "10.0.0.1": false, "10.255.255.255": false, "100.64.0.1": false, "100.100.100.200": false,
+		"127.0.0.1": false, "127.255.255.254": false, "169.254.169.254": false, "169.254.0.1": false, "172.16.0.1": false, "172.31.255.255": false,
+		"192.0.0.192": false, "192.0.2.1": false, "192.88.99.1": false, "192.168.1.1": false, "198.18.0.1": false, "198.19.255.255": false,
+		"198.51.100.1": false, "203.0.113.1": false, "224.0.0.1": false, "239.255.255.255": false, "240.0.0.1": false, "255.255.255.255": false,
+		"168.63.129.16": false,
+		"::":            false, "::1": false, "::2": false, "::127.0.0.1": false, "::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::ffff:169.254.169.254": false,
+		"::ffff:0:127.0.0.1": false, "64:ff9b::7f00:1": false, "64:ff9b::a00:1": false, "64:ff9b::a9fe:a9fe": false, "64:ff9b:1::a00:1": false,
+		"2002:7f00:1::": false, "2002:a00:1::1": false, "2002:a9fe:a9fe::1": false, "2001::1": false, "2001:0:4136:e378:8000:63bf:3fff:fdd2": false,
+		"2001:db8::1": false, "3fff::1": false, "fc00::1": false, "fd00:ec2::254": false, "fe80::1": false, "fe80::1%eth0": false, "2606:4700::1%eth0": false,
+		"fec0::1": false, "ff02::1": false, "100::1": false, "5f00::1": false, "4000::1": false,
+	} {
+		addr := netip.MustParseAddr(text)
+		if allowed(addr, false) != want {
+			t.Errorf("%s allowed: %t", text, !want)
+		}
+		if loopback := addr.Unmap().IsLoopback(); allowed(addr, true) != (want || loopback) {
+			t.Errorf("%s allowed with loopback: %t", text, !want)
+		}
+		c, err := New(Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		network := "tcp4"
+		if addr.Is6() {
+			network = "tcp6"
+		}
+		if err := c.control(network, netip.AddrPortFrom(addr, 443).String(), nil); (err == nil) != want {
+			t.Errorf("connecting to %s: %v", text, err)
+		}
+	}
+}
+
+func TestURLsThatAreRefusedBeforeAnythingIsSent(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://app.example/jwks":             "",
+		"https://app.example:8443/jwks?a=b":    "",
+		"https://xn--hy1b.example./":           "",
+		"https://1.1.1.1/":                     "",
+		"https://[2606:4700:4700::1111]/":      "",
+		"":                                     "absolute",
+		"/jwks":                                "absolute",
+		"//app.example/jwks":                   "https",
+		"https:app.example":                    "absolute",
+		"https:///jwks":                        "absolute",
+		"https://:443/":                        "absolute",
+		"http://app.example/":                  "https",
+		"ftp://app.example/":                   "https",
+		"file:///etc/passwd":                   "absolute",
+		"gopher://127.0.0.1:70/":               "https",
+		"https://me@app.example/":              "user name",
+		"https://me:pw@app.example/":           "user name",
+		"https://@app.example/":                "user name",
+		"https://app.example@127.0.0.1/":       "user name",
+		"https://app.example\\@127.0.0.1/":     "character",
+		"https://app.example/a b":              "character",
+		"https://app.example/\r\nHost: x":      "character",
+		"https://앱.example/":                   "character",
+		"https://app.example/#x":               "fragment",
+		"https://app.example/#":                "fragment",
+		"https://app.example:/":                "port",
+		"https://app.example:0/":               "port",
+		"https://app.example:70000/":           "port",
+		"https://127.0.0.1/":                   "public",
+		"https://[::1]/":                       "public",
+		"https://[::ffff:127.0.0.1]/":          "public",
+		"https://[::ffff:7f00:1]/":             "public",
+		"https://[64:ff9b::7f00:1]/":           "public",
+		"https://[fe80::1%25eth0]/":            "public",
+		"https://169.254.169.254/latest":       "public",
+		"https://10.0.0.1/":                    "public",
+		"https://2130706433/":                  "usual form",
+		"https://0x7f000001/":                  "usual form",
+		"https://017700000001/":                "usual form",
+		"https://0177.0.0.1/":                  "usual form",
+		"https://0x7f.0.0.1/":                  "usual form",
+		"https://127.1/":                       "usual form",
+		"https://127.0.0.1./":                  "usual form",
+		"https://127.0.0.0x1/":                 "usual form",
+		"https://127.000.000.001/":             "usual form",
+		"https://a.example.0/":                 "usual form",
+		"https://./":                           "usual form",
+		"https://a..example/":                  "",
+		"https://a$b.example/":                 "usual form",
+		"https://" + strings.Repeat("a", 5000): "longer",
+	} {
+		_, got := checkURL(text, false)
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%.60q: %q", text, got)
+		}
+	}
+	for text, want := range map[string]bool{
+		"http://127.0.0.1:80/": true, "http://[::1]/": true, "http://localhost/": true, "https://127.0.0.1/": true,
+		"http://10.0.0.1/": false, "http://app.example/": false, "http://localhost.example/": false, "http://127.1/": false, "https://10.0.0.1/": false,
+	} {
+		if _, got := checkURL(text, true); (got == "") != want {
+			t.Errorf("with loopback, %s: %q", text, got)
+		}
+	}
+}
+
+// Forms of 127.0.0.1 that a resolver may understand end at the check of the connection, should they get by the check of the text.
+func TestNamesThatResolveToLoopbackAreNotConnectedTo(t *testing.T) {
+	s := newSite(t, func(http.ResponseWriter, *http.Request) {})
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	for _, addr := range []string{"127.0.0.1", "::1", "::ffff:127.0.0.1", "10.1.2.3", "169.254.169.254", "fd00::1", "64:ff9b::7f00:1"} {
+		c, err := New(Config{CAFile: s.caFile(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.dialer.Resolver = nameServer(t, func(string) netip.Addr { return netip.MustParseAddr(addr) })
+		_, _, err = c.Get(t.Context(), "https://example.com:"+port+"/")
+		if !errors.Is(err, errAddress) || reason(err) != unreachable {
+			t.Errorf("%s: %v (%v)", addr, err, errors.Unwrap(err))
+		}
+		if _, err = c.Post(t.Context(), "https://example.com:"+port+"/", nil); !errors.Is(err, errAddress) {
+			t.Errorf("post to %s: %v", addr, err)
+		}
+	}
+	if s.hits.Load() != 0 {
+		t.Error("it was reached")
+	}
+}
+
+func TestANameThatChangesItsAddressAfterTheLookUpIsNotConnectedTo(t *testing.T) {
+	s := newSite(t, func(http.ResponseWriter, *http.Request) {})
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	c, err := New(Config{CAFile: s.caFile(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	c.dialer.Resolver = nameServer(t, func(string) netip.Addr {
+		if asked.Add(1) <= 2 { // the questions for A and AAAA of the first look-up
+			return netip.MustParseAddr("93.184.216.34")
+		}
+		return netip.MustParseAddr("127.0.0.1")
+	})
+	first, err := c.dialer.Resolver.LookupNetIP(t.Context(), "ip", "example.com")
+	if err != nil || !allowed(first[0], false) {
+		t.Fatal(first, err)
+	}
+	if _, _, err := c.Get(t.Context(), "https://example.com:"+port+"/"); !errors.Is(err, errAddress) {
+		t.Error(err)
+	}
+	if s.hits.Load() != 0 {
+		t.Error("it was reached")
+	}
+}
+
+func TestGetByNameWithACertificateOfAnOwnAuthority(t *testing.T) {
+	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Cookie") != "" || r.Header.Get("Referer") != "" {
+			t.Error(r.Header)
+		}
+		io.WriteString(w, r.Method+" "+r.URL.RequestURI()) //nolint:errcheck // a test
+	})
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	c := s.client(t)
+	c.dialer.Resolver = nameServer(t, func(string) netip.Addr { return netip.MustParseAddr("127.0.0.1") })
+	body, _, err := c.Get(t.Context(), "https://example.com:"+port+"/a?b=c")
+	if err != nil || string(body) != "GET /a?b=c" {
+		t.Errorf("%s, %v", body, err)
+	}
+	// The name counts, too.
+	if _, _, err := c.Get(t.Context(), "https://another.example:"+port+"/"); !strings.Contains(reason(err), "certificate") {
+		t.Error(err)
+	}
+	// An authority that was not named is not trusted.
+	stranger, err := New(Config{InsecureLoopback: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := stranger.Get(t.Context(), s.URL); !strings.Contains(reason(err), "certificate") {
+		t.Error(err)
+	}
+}
+
+func TestCAFileThatIsNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if _, err := New(Config{CAFile: path}); err == nil {
+		t.Error("a missing file is taken")
+	}
+	if err := os.WriteFile(path, []byte("not a certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Config{CAFile: path}); err == nil || !strings.Contains(err.Error(), "no certificate") {
+		t.Error(err)
+	}
+}
+
+func TestPlainHTTPIsForLoopbackInDevelopmentAlone(t *testing.T) {
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })) //nolint:errcheck // a test
+	defer plain.Close()
+	development, err := New(Config{InsecureLoopback: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, _, err := development.Get(t.Context(), plain.URL); err != nil || string(body) != "ok" {
+		t.Errorf("%s %v", body, err)
+	}
+	production, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := production.Get(t.Context(), plain.URL); !strings.Contains(reason(err), "https") {
+		t.Error(err)
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	other := newSite(t, func(http.ResponseWriter, *http.Request) {})
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		s := newSite(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, status) })
+		c := s.client(t)
+		_, _, err := c.Get(t.Context(), s.URL)
+		var wrong *Error
+		if !errors.As(err, &wrong) || wrong.Status != status || !strings.Contains(wrong.Reason, "redirects are not followed") {
+			t.Errorf("%d: %v", status, err)
+		}
+		if got, err := c.Post(t.Context(), s.URL, url.Values{"a": {"b"}}); got != status || err != nil {
+			t.Errorf("%d: %d, %v", status, got, err)
+		}
+	}
+	if other.hits.Load() != 0 {
+		t.Error("one was followed")
+	}
+}
+
+func TestOtherStatusesAreErrorsOfGet(t *testing.T) {
+	for _, status := range []int{201, 204, 400, 404, 500} {
+		s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		if _, _, err := s.client(t).Get(t.Context(), s.URL); !strings.Contains(reason(err), fmt.Sprint("status ", status)) {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
+func TestABodyIsReadUpToItsLimit(t *testing.T) {
+	size := 0
+	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("a", size)) }) //nolint:errcheck // a test
+	c := s.client(t)
+	size = MaxBody
+	if body, _, err := c.Get(t.Context(), s.URL); err != nil || len(body) != MaxBody {
+		t.Error(len(body), err)
+	}
+	size++
+	if _, _, err := c.Get(t.Context(), s.URL); !strings.Contains(reason(err), "1 MiB") {
+		t.Error(err)
+	}
+}
+
+func TestABodyThatNeverEndsAndOneThatNeverComes(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"ends": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusOK)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		},
+		"comes": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+	} {
+		s := newSite(t, handler)
+		c := s.client(t)
+		c.timeout = 200 * time.Millisecond
+		if _, _, err := c.Get(t.Context(), s.URL); !strings.Contains(reason(err), "takes longer") {
+			t.Errorf("never %s: %v", name, err)
+		}
+	}
+	s := newSite(t, func(_ http.ResponseWriter, r *http.Request) {
+		io.ReadAll(r.Body) //nolint:errcheck // so that the server sees the connection close
+		<-r.Context().Done()
+	})
+	c := s.client(t)
+	c.timeout = 200 * time.Millisecond
+	if _, err := c.Post(t.Context(), s.URL, nil); !strings.Contains(reason(err), "takes longer") {
+		t.Error(err)
+	}
+}
+
+func TestWhoGivesUpIsNotKeptWaiting(t *testing.T) {
+	release := make(chan struct{})
+	arrived := make(chan struct{}, 1)
+	s := newSite(t, func(http.ResponseWriter, *http.Request) { arrived <- struct{}{}; <-release })
+	c := s.client(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error)
+	go func() {
+		_, _, err := c.Get(ctx, s.URL)
+		failed <- err
+	}()
+	<-arrived
+	cancel()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	close(release)
+}
+
+func TestManyWhoWantTheSameWaitForOneRequest(t *testing.T) {
+	release := make(chan struct{})
+	arrived := make(chan struct{}, 20)
+	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		w.Header().Set("Cache-Control", "max-age=60") // for who comes too late to wait
+		io.WriteString(w, "ok")                       //nolint:errcheck // a test
+	})
+	c := s.client(t)
+	var wg sync.WaitGroup
+	begin := func() {
+		wg.Go(func() {
+			if body, _, err := c.Get(t.Context(), s.URL); err != nil || string(body) != "ok" {
+				t.Errorf("%s %v", body, err)
+			}
+		})
+	}
+	begin()
+	<-arrived
+	for range 10 {
+		begin()
+	}
+	close(release)
+	wg.Wait()
+	if got := s.hits.Load(); got != 1 {
+		t.Error(got)
+	}
+}
+
+func TestOnlySoManyRequestsAtOnce(t *testing.T) {
+	var now, most atomic.Int64
+	full, release := make(chan struct{}), make(chan struct{})
+	s := newSite(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			return
+		}
+		n := now.Add(1)
+		defer now.Add(-1)
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+		if n == atOnce {
+			close(full)
+		}
+		<-release
+	})
+	c := s.client(t)
+	var wg sync.WaitGroup
+	for i := range 3 * atOnce {
+		wg.Go(func() {
+			if _, _, err := c.Get(t.Context(), fmt.Sprint(s.URL, "/", i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-full
+	// The room for GET is taken; POST has its own.
+	if status, err := c.Post(t.Context(), s.URL, nil); status != 200 || err != nil {
+		t.Error(status, err)
+	}
+	close(release)
+	wg.Wait()
+	if most.Load() != atOnce {
+		t.Errorf("%d at once", most.Load())
+	}
+	if len(c.gets)+len(c.posts) != 0 {
+		t.Error("room was not given back")
+	}
+}
+
+func TestPostSendsTheForm(t *testing.T) {
+	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil || r.Method != "POST" || r.PostForm.Encode() != "logout_token=a.b.c" || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+			t.Error(r.Method, r.PostForm, err)
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	if status, err := s.client(t).Post(t.Context(), s.URL, url.Values{"logout_token": {"a.b.c"}}); status != http.StatusNoContent || err != nil {
+		t.Error(status, err)
+	}
+}
+
+// clock is a time that a test moves.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+func TestAnswersAreKeptAsTheyAllow(t *testing.T) {
+	header := http.Header{}
+	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) {
+		for name, values := range header {
+			w.Header()[name] = values
+		}
+		io.WriteString(w, "x") //nolint:errcheck // a test
+	})
+	start := time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		header http.Header
+		fresh  time.Duration
+	}{
+		{http.Header{}, 0},
+		{http.Header{"Cache-Control": {"max-age=600"}}, 10 * time.Minute},
+		{http.Header{"Cache-Control": {"public, Max-Age=600"}}, 10 * time.Minute},
+		{http.Header{"Cache-Control": {`max-age="600"`}}, 10 * time.Minute},
+		{http.Header{"Cache-Control": {"max-age=600"}, "Age": {"100"}}, 500 * time.Second},
+		{http.Header{"Cache-Control": {"max-age=600"}, "Age": {"700"}}, 0},
+		{http.Header{"Cache-Control": {"max-age=600, max-age=60"}}, time.Minute},
+		{http.Header{"Cache-Control": {"max-age=600", "no-store"}}, 0},
+		{http.Header{"Cache-Control": {"no-store, max-age=600"}}, 0},
+		{http.Header{"Cache-Control": {"no-cache, max-age=600"}}, 0},
+		{http.Header{"Cache-Control": {"NO-STORE"}}, 0},
+		{http.Header{"Cache-Control": {"max-age=-1"}}, 0},
+		{http.Header{"Cache-Control": {"max-age=ten"}}, 0},
+		{http.Header{"Cache-Control": {"max-age="}}, 0},
+		{http.Header{"Cache-Control": {"max-age=999999999999999999999"}}, 24 * time.Hour},
+		{http.Header{"Cache-Control": {"max-age=31536000"}}, 24 * time.Hour},
+		{http.Header{"Date": {"Fri, 01 May 2026 09:00:00 GMT"}, "Expires": {"Fri, 01 May 2026 10:00:00 GMT"}}, time.Hour},
+		{http.Header{"Date": {"Fri, 01 May 2026 09:00:00 GMT"}, "Expires": {"Fri, 01 May 2026 08:00:00 GMT"}}, 0},
+		{http.Header{"Date": {"Fri, 01 May 2026 09:00:00 GMT"}, "Expires": {"0"}}, 0},
+		{http.Header{"Date": {"Fri, 01 May 2026 09:00:00 GMT"}, "Expires": {"Fri, 01 May 2026 10:00:00 GMT"}, "Cache-Control": {"max-age=60"}}, time.Minute},
+	} {
+		header = test.header
+		time := &clock{at: start}
+		c := s.client(t)
+		c.now = time.now
+		before := s.hits.Load()
+		_, expires, err := c.Get(t.Context(), s.URL)
+		if err != nil || expires.Sub(start) != test.fresh {
+			t.Errorf("%v: fresh for %s, %v", test.header, expires.Sub(start), err)
+		}
+		get := func() {
+			t.Helper()
+			if _, _, err := c.Get(t.Context(), s.URL); err != nil {
+				t.Error(err)
+			}
+		}
+		want := before + 1
+		check := func(when string) {
+			t.Helper()
+			if got := s.hits.Load(); got != want {
+				t.Errorf("%v, %s: %d requests, not %d", test.header, when, got-before, want-before)
+			}
+		}
+		get()
+		if test.fresh == 0 {
+			want++
+		}
+		check("at once")
+		if test.fresh > 0 {
+			time.advance(test.fresh - 1)
+			get()
+			check("just fresh")
+			time.advance(1)
+			get()
+			want++
+			check("stale")
+			if _, _, err := c.GetFresh(t.Context(), s.URL); err != nil {
+				t.Error(err)
+			}
+			want++
+			check("past the cache")
+			get()
+			check("after the fresh one")
+		}
+	}
+}
+
+func TestTheCacheIsBounded(t *testing.T) {
+	c, now := newCache(), time.Unix(1e9, 0)
+	check := func() {
+		t.Helper()
+		bytes := 0
+		for _, address := range c.entries.Keys() {
+			a, _ := c.entries.Peek(address)
+			bytes += len(address) + len(a.body)
+		}
+		if c.bytes != bytes || bytes > maxCacheBytes || c.entries.Len() > maxEntries {
+			t.Fatalf("%d entries, counted %d bytes, are %d", c.entries.Len(), c.bytes, bytes)
+		}
+	}
+	for i := range 2 * maxEntries {
+		c.put(fmt.Sprint("https://a.example/", i), []byte("x"), now.Add(time.Hour), now)
+	}
+	check()
+	if c.entries.Len() != maxEntries {
+		t.Error(c.entries.Len())
+	}
+	large := make([]byte, MaxBody)
+	for i := range 20 {
+		c.put(fmt.Sprint("https://b.example/", i%12), large, now.Add(time.Hour), now)
+		check()
+	}
+	if _, _, ok := c.get("https://b.example/7", now); !ok {
+		t.Error("the newest is gone")
+	}
+	c.put("https://b.example/7", large, now, now) // now it must not be stored
+	check()
+	if _, _, ok := c.get("https://b.example/7", now); ok {
+		t.Error("what is there is what was before")
+	}
+}
+
+func FuzzCheckURL(f *testing.F) {
+	for _, seed := range []string{"https://app.example/a?b=c", "https://[::ffff:127.0.0.1]:443/", "http://localhost:80/", "https://0x7f.1/", "https://a@b/", "https://1.1.1.1./", "https://[fe80::1%25a]/"} {
+		f.Add(seed, true)
+		f.Add(seed, false)
+	}
+	f.Fuzz(func(t *testing.T, text string, loopback bool) {
+		u, problem := checkURL(text, loopback)
+		if problem != "" {
+			if u != nil {
+				t.Fatalf("%q: refused, and returned", text)
+			}
+			return
+		}
+		host := u.Hostname()
+		addr, err := netip.ParseAddr(host)
+		switch {
+		case u.Scheme == "http" && (!loopback || host != "localhost" && !(err == nil && addr.IsLoopback())):
+			t.Fatalf("%q: http to %s", text, host)
+		case u.Scheme != "http" && u.Scheme != "https", u.User != nil, u.Fragment != "", host == "":
+			t.Fatalf("%q: %#v", text, u)
+		case err == nil && !allowed(addr, loopback):
+			t.Fatalf("%q: to %s", text, addr)
+		case err != nil && net.ParseIP(host) != nil:
+			t.Fatalf("%q: two readings of %s", text, host)
+		}
+		// What is sent is what was checked.
+		again, problem := checkURL(u.String(), loopback)
+		if problem != "" || again.Host != u.Host || again.Scheme != u.Scheme {
+			t.Fatalf("%q became %q: %s", text, u, problem)
+		}
+	})
+}
