@@ -110,7 +110,7 @@ func (r response) String() string { return fmt.Sprintf("status %d, body %s", r.s
 // member returns a member of the JSON object in the body, and nil if there is no such.
 func (r response) member(name string) any {
 	var object map[string]any
-	json.Unmarshal(r.body, &object) //nolint:errcheck // then there is no such member
+	json.Unmarshal(r.body, &object)
 	return object[name]
 }
 
@@ -122,7 +122,7 @@ func (r response) text(name string) string {
 // items returns one member of each item of a list.
 func (r response) items(member string) []any {
 	var list struct{ Items []map[string]any }
-	json.Unmarshal(r.body, &list) //nolint:errcheck // then there are none
+	json.Unmarshal(r.body, &list)
 	values := []any{}
 	for _, item := range list.Items {
 		values = append(values, item[member])
@@ -185,7 +185,7 @@ func (r response) about(t *testing.T, location string) {
 	var problem struct {
 		Errors []struct{ Location, Message string }
 	}
-	json.Unmarshal(r.body, &problem) //nolint:errcheck // then there are none
+	json.Unmarshal(r.body, &problem)
 	for _, e := range problem.Errors {
 		if e.Location == location && e.Message != "" {
 			return

@@ -304,7 +304,7 @@ func (n *Names) ask(ctx context.Context, ids []string) (map[string]string, error
 
 // newClient makes the HTTP client for both the issuer and the user service.
 func newClient() (*http.Client, *http.Transport) {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck // net/http documents the type
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = 64 << 10
 	return &http.Client{
 		Transport: transport,

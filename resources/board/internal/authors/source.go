@@ -170,7 +170,7 @@ func (s *source) do(r *http.Request) (status int, body []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing is lost
+	defer response.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	return response.StatusCode, body, err
 }
