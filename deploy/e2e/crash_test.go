@@ -1,0 +1,221 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// each runs the test with every service on SQLite files, and again on Postgres.
+func each(t *testing.T, test func(t *testing.T, settings []string)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, nil) })
+	t.Run("postgres", func(t *testing.T) { test(t, postgres(t)) })
+}
+
+// duringWrites kills the part while workers write through it, and starts it again. Each worker repeats work until it fails,
+// which the kill makes it do; the kill comes once they have done enough together, and then hits what is under way.
+func duringWrites(t *testing.T, r *running, part string, workers int, enough int, work func(worker, n int) bool) {
+	t.Helper()
+	var mu sync.Mutex
+	done := 0
+	reached := make(chan struct{})
+	var all sync.WaitGroup
+	for worker := range workers {
+		all.Go(func() {
+			for n := 0; work(worker, n); n++ {
+				mu.Lock()
+				if done++; done == enough {
+					close(reached)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	stopped := make(chan struct{})
+	go func() { all.Wait(); close(stopped) }()
+	select {
+	case <-reached:
+	case <-stopped:
+		t.Fatalf("the writes to %s stopped after %d, before anything was killed", part, done)
+	}
+	if err := r.Kill(part); err != nil {
+		t.Fatal(err)
+	}
+	<-stopped
+	r.launch(t, part)
+}
+
+func TestABoardKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
+	each(t, func(t *testing.T, settings []string) {
+		r := start(t, 1, settings...)
+		g := sampleApp(t, r, everyScope...).signUp(newPerson(t, nil))
+		var mu sync.Mutex
+		acknowledged := map[string]string{} // id → title
+		duringWrites(t, r, "board", 4, 40, func(worker, n int) bool {
+			title := fmt.Sprintf("post %d of worker %d", n, worker)
+			a, err := try("POST", r.API+"/board/v1/boards/free/posts", g.AccessToken, map[string]string{"title": title, "body": "x"})
+			if err != nil || a.Status != http.StatusCreated {
+				return false
+			}
+			var p post
+			a.decode(t, http.StatusCreated, &p)
+			mu.Lock()
+			defer mu.Unlock()
+			acknowledged[p.ID] = title
+			return true
+		})
+		for id, title := range acknowledged {
+			var p post
+			call(t, "GET", r.API+"/board/v1/posts/"+id, g.AccessToken, nil).decode(t, http.StatusOK, &p)
+			if p.Title != title {
+				t.Errorf("%s is %q, want %q", id, p.Title, title)
+			}
+		}
+	})
+}
+
+func TestAUserServiceKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
+	each(t, func(t *testing.T, settings []string) {
+		r := start(t, 1, settings...)
+		someone := newPerson(t, nil)
+		shown := someone.open(r.App + "/signup")
+		shown = agree(shown.press("signup", "name", someone.Name, "email", someone.Email, "password", someone.Password))
+		if shown.Status != http.StatusOK || shown.byID("logout") == nil {
+			t.Fatalf("not logged in at the demo app: %s %d", shown.URL, shown.Status)
+		}
+		// The only client with user:write is the demo app, so its page does the writing.
+		last, attempted := "", ""
+		duringWrites(t, r, "user", 1, 10, func(_, n int) bool {
+			form := someone.open(r.App + "/profile")
+			if form.Status != http.StatusOK || form.byID("save") == nil {
+				return false
+			}
+			attempted = fmt.Sprintf("bio number %d", n)
+			if saved := form.press("save", "display_name", someone.Name, "bio", attempted); saved.Status != http.StatusOK {
+				return false
+			}
+			last = attempted
+			return true
+		})
+		var text string
+		until(t, "the profile is shown again", func() bool {
+			form := someone.open(r.App + "/profile")
+			field := form.byID("bio")
+			if field == nil || field.FirstChild == nil {
+				return false
+			}
+			text = strings.TrimSpace(field.FirstChild.Data)
+			return true
+		})
+		if text != last && text != attempted { // the last write may have been done without its answer arriving
+			t.Errorf("the bio is %q; acknowledged was %q, and under way %q", text, last, attempted)
+		}
+	})
+}
+
+func TestAnAuthorizationServerKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
+	each(t, func(t *testing.T, settings []string) {
+		r := start(t, 1, append(slices.Clone(settings), "AUTHZ_REFRESH_GRACE=5m")...)
+		sample := sampleApp(t, r, everyScope...)
+		const workers = 4
+		people := make([]*person, workers)
+		last := make([]string, workers)
+		subject := make([]string, workers)
+		for i := range workers {
+			people[i] = newPerson(t, nil)
+			g := sample.signUp(people[i])
+			last[i], subject[i] = g.RefreshToken, g.ID.Subject
+		}
+		// A code that nobody has redeemed yet, acknowledged by the redirect.
+		shown, state, nonce, verifier := sample.request(people[0])
+		waiting := shown
+
+		duringWrites(t, r, "authz-server", workers, 40, func(worker, _ int) bool {
+			a, err := tokenRequest(r, nil, refreshForm(last[worker]))
+			if err != nil || a.Status != http.StatusOK {
+				return false
+			}
+			var got tokens
+			a.decode(t, http.StatusOK, &got)
+			last[worker] = got.Refresh
+			return true
+		})
+
+		sample.exchange(people[0], waiting, state, nonce, verifier)
+		for i, token := range last {
+			a, err := tokenRequest(r, nil, refreshForm(token))
+			if err != nil || a.Status != http.StatusOK {
+				t.Errorf("the last refresh token that worker %d got: %s (%v)", i, a, err)
+			}
+			if g := sample.logIn(people[i]); g.ID.Subject != subject[i] {
+				t.Errorf("person %d is somebody else now", i)
+			}
+		}
+	})
+}
+
+func TestADemoAppOrAGatewayThatComesBackServesAgain(t *testing.T) {
+	r := start(t, 1)
+	someone := newPerson(t, nil)
+	agree(someone.open(r.App+"/signup").press("signup", "name", someone.Name, "email", someone.Email, "password", someone.Password))
+	r.restart(t, "gateway")
+	if at := someone.open(r.App + "/boards"); at.byID("logout") == nil {
+		t.Errorf("the session at the app is gone with the gateway: %d %s", at.Status, at.text())
+	}
+	// The app keeps its sessions in memory. The one at the issuer lives, so that no password is asked for.
+	r.restart(t, "demo")
+	if at := agree(someone.open(r.App + "/login")); at.byID("logout") == nil {
+		t.Errorf("not logged in again: %d %s %s", at.Status, at.URL, at.text())
+	}
+}
+
+func TestOneServicesFailureStaysItsOwn(t *testing.T) {
+	r := start(t, 1)
+	someone := newPerson(t, nil)
+	g := sampleApp(t, r, everyScope...).signUp(someone)
+	call(t, "GET", r.API+"/user/v1/me", g.AccessToken, nil).decode(t, http.StatusOK, &struct{}{})
+	var written post
+	call(t, "POST", r.API+"/board/v1/boards/free/posts", g.AccessToken, map[string]string{"title": "t", "body": "b"}).decode(t, http.StatusCreated, &written)
+	onPost := r.API + "/board/v1/posts/" + written.ID
+	named := func() bool {
+		a, err := try("GET", onPost, g.AccessToken, nil)
+		return err == nil && a.Status == http.StatusOK && strings.Contains(string(a.Body), someone.Name)
+	}
+	until(t, "the board knows the author's name", named)
+	agree(someone.open(r.App + "/login"))
+
+	for dead, alive := range map[string][]string{
+		"authz-server": {"user", "board"},
+		"user":         {"authz-server", "board"},
+		"board":        {"authz-server", "user"},
+	} {
+		t.Run(dead, func(t *testing.T) {
+			if err := r.Kill(dead); err != nil {
+				t.Fatal(err)
+			}
+			defer r.launch(t, dead)
+			at := map[string]string{"authz-server": r.Issuer + "/oauth2/userinfo", "user": r.API + "/user/v1/me", "board": onPost}
+			for _, name := range alive {
+				if a := call(t, "GET", at[name], g.AccessToken, nil); a.Status != http.StatusOK {
+					t.Errorf("%s without %s: %s", name, dead, a)
+				}
+			}
+			a := call(t, "GET", at[dead], g.AccessToken, nil)
+			if a.Status != http.StatusBadGateway && a.Status != http.StatusServiceUnavailable {
+				t.Errorf("%s itself: %s", dead, a)
+			}
+			if dead != "authz-server" && a.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%s itself: %v", dead, a.Header)
+			}
+			if dead == "user" && !named() {
+				t.Error("the board has forgotten the author's name")
+			}
+			if home := someone.open(r.App + "/"); home.Status != http.StatusOK || home.byID("logout") == nil {
+				t.Errorf("the demo app without %s: %d %s", dead, home.Status, home.text())
+			}
+		})
+	}
+}
