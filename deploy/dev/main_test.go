@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/deploy/stack"
+)
+
+// runner is the dev runner as a process of its own, as `make run` starts it.
+type runner struct {
+	cmd  *exec.Cmd
+	done chan error
+	mu   sync.Mutex
+	out  bytes.Buffer
+}
+
+func (r *runner) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out.Write(p)
+}
+
+func (r *runner) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out.String()
+}
+
+func startRunner(t *testing.T, program string, args ...string) *runner {
+	t.Helper()
+	r := &runner{cmd: exec.Command(program, args...), done: make(chan error, 1)}
+	r.cmd.Stdout, r.cmd.Stderr = r, r
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { r.done <- r.cmd.Wait() }()
+	t.Cleanup(func() {
+		if r.cmd.Process.Signal(syscall.SIGKILL) == nil {
+			<-r.done
+		}
+	})
+	return r
+}
+
+// ready waits until the runner says that all runs, and returns the addresses that it prints.
+func (r *runner) ready(t *testing.T) []string {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Minute); !strings.Contains(r.String(), "Ctrl-C stops all of it."); time.Sleep(50 * time.Millisecond) {
+		select {
+		case err := <-r.done:
+			t.Fatalf("ended before it was ready: %v\n%s", err, r)
+		default:
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not ready:\n%s", r)
+		}
+	}
+	var addresses []string
+	for _, m := range regexp.MustCompile(`(?m)^  (?:demo app|API|issuer) +(http://localhost:\d+)`).FindAllStringSubmatch(r.String(), -1) {
+		addresses = append(addresses, m[1])
+	}
+	if len(addresses) != 3 {
+		t.Fatalf("the addresses are %v:\n%s", addresses, r)
+	}
+	return addresses
+}
+
+// status waits for the runner's end.
+func (r *runner) status(t *testing.T) int {
+	t.Helper()
+	select {
+	case err := <-r.done:
+		r.done <- nil
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return exit.ExitCode()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return 0
+	case <-time.After(time.Minute):
+		t.Fatalf("does not end:\n%s", r)
+		return 0
+	}
+}
+
+// gone waits until none of the processes runs any more.
+func gone(t *testing.T, children map[string]int) {
+	t.Helper()
+	for name, pid := range children {
+		for end := time.Now().Add(20 * time.Second); running(pid); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Errorf("%s goes on running", name)
+				break
+			}
+		}
+	}
+}
+
+// running tells whether the process is there and no mere entry that nobody waited for.
+func running(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err == nil && !strings.HasPrefix(state, "Z")
+}
+
+// children are the processes that the runner started, by program.
+func (r *runner) children(t *testing.T) map[string]int {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int{}
+	for _, file := range files {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after) // state, parent's pid, …
+		if len(fields) < 2 || fields[1] != strconv.Itoa(r.cmd.Process.Pid) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		program, err := os.Readlink(filepath.Join(filepath.Dir(file), "exe"))
+		if err == nil {
+			found[filepath.Base(program)] = pid
+		}
+	}
+	return found
+}
+
+func TestTheRunner(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("looks for processes in /proc")
+	}
+	dir := t.TempDir()
+	program := filepath.Join(dir, "dev")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	start := func(t *testing.T, args ...string) *runner {
+		t.Helper()
+		return startRunner(t, program, append([]string{"--data=" + filepath.Join(dir, "data"), "--ports=free"}, args...)...)
+	}
+
+	t.Run("runs five processes, and stops all of them when asked to", func(t *testing.T) {
+		r := start(t)
+		for _, address := range r.ready(t) {
+			resp, err := http.Get(address + "/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+		}
+		for _, account := range stack.Accounts {
+			if !strings.Contains(r.String(), account.Email) || !strings.Contains(r.String(), account.Password) {
+				t.Errorf("the account %s is not printed", account.Email)
+			}
+		}
+		children := r.children(t)
+		for _, name := range []string{"authz-server", "user", "board", "client-demo", "caddy"} {
+			if children[name] == 0 {
+				t.Errorf("%s does not run: %v", name, children)
+			}
+		}
+		if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if status := r.status(t); status != 0 {
+			t.Errorf("status %d:\n%s", status, r)
+		}
+		gone(t, children)
+	})
+
+	t.Run("starts again on its data, and ends with the part that dies", func(t *testing.T) {
+		r := start(t)
+		r.ready(t)
+		children := r.children(t)
+		if err := syscall.Kill(children["board"], syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if status := r.status(t); status != 128+9 {
+			t.Errorf("status %d, want 137", status)
+		}
+		if !strings.Contains(r.String(), "maru: board ended") {
+			t.Errorf("the end does not name the part:\n%s", r)
+		}
+		gone(t, children)
+	})
+
+	t.Run("leaves nothing behind when it is killed itself", func(t *testing.T) {
+		r := start(t)
+		r.ready(t)
+		children := r.children(t)
+		if len(children) != 5 {
+			t.Errorf("%d children: %v", len(children), children)
+		}
+		if err := r.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		gone(t, children)
+	})
+
+	t.Run("names a busy port and its setting in one line before anything starts", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+		r := startRunner(t, program, "--data="+filepath.Join(dir, "other"), "--app-port="+port)
+		if status := r.status(t); status != 1 {
+			t.Errorf("status %d, want 1", status)
+		}
+		if out := r.String(); strings.Count(out, "\n") != 1 || !strings.Contains(out, port) || !strings.Contains(out, "--app-port") {
+			// Another of development's ports may be busy on this machine; then that one is named.
+			if !regexp.MustCompile(`^maru: port \d+, .* --[a-z]+-port \(DEV_[A-Z]+_PORT\)\n$`).MatchString(out) {
+				t.Errorf("says:\n%s", out)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(dir, "other")); err == nil {
+			t.Error("it had begun to work")
+		}
+	})
+}
