@@ -29,7 +29,7 @@ var amrPassword = []string{"pwd"}
 type Config struct {
 	Store  *store.Store
 	Pages  *pages.Pages
-	Issuer string // whose origin our forms come from; https makes cookies Secure
+	Issuer string           // whose origin our forms come from; https makes cookies Secure
 	Now    func() time.Time // nil: time.Now; the store has a clock of its own, which decides what has expired
 	Log    *slog.Logger     // nil: slog.Default()
 

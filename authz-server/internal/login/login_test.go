@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/argon2"
 
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -196,7 +199,7 @@ func TestALoginMakesANewSessionCookie(t *testing.T) {
 	// Again, by the same person: a new cookie, the old one is worth nothing, applications keep their session.
 	s.advance(time.Minute)
 	handle := b.begin("prompt", "login")
-	b.get("/login?interaction="+handle).want(t, http.StatusOK, `value="mina@example.org"`)
+	b.get("/login?interaction="+handle).want(t, http.StatusOK, `id="login"`)
 	b.post("/login?interaction="+handle, "email", "mina@example.org", "password", password).wantRedirect(t, "/oauth2/authorize?interaction="+handle)
 	second := b.cookie("maru-session")
 	attacker.jar.SetCookies(u, []*http.Cookie{{Name: "maru-session", Value: first, Path: "/"}})
@@ -575,6 +578,41 @@ func TestPagesCarrySecurityHeaders(t *testing.T) {
 	if a := b.post("/account", "name", "Mina"); a.header.Get("Cache-Control") != "no-store" {
 		t.Error("the redirect after a form may be stored")
 	}
+}
+
+func TestALoginRenewsAnOutdatedHash(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		old := "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$" + base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(password), []byte("saltsalt"), 1, 64, 1, 32))
+		user, err := s.store.CreateUser(t.Context(), store.User{Email: "mina@example.org", PasswordHash: old})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.browser().logIn("mina@example.org")
+		if user, err = s.store.User(t.Context(), user.ID); err != nil || !strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+			t.Errorf("%s %v", user.PasswordHash, err)
+		}
+		s.browser().logIn("mina@example.org")
+	})
+}
+
+func TestWhenTooManyPasswordsAreCheckedOthersAreToldToComeAgain(t *testing.T) {
+	s := onSQLite(t)
+	s.person("mina@example.org")
+	b, owner := s.browser(), s.browser()
+	owner.logIn("mina@example.org")
+	b.get("/login")
+	leave := s.service.Occupy()
+	for range 25 { // more than there are tries: none of these counts
+		a := b.post("/login", "email", "mina@example.org", "password", "a wrong one")
+		a.want(t, http.StatusServiceUnavailable, "try again in a few seconds", `value="mina@example.org"`)
+		if a.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+	}
+	b.post("/signup", "name", "Hana", "email", "hana@example.org", "password", password).want(t, http.StatusServiceUnavailable, `value="hana@example.org"`)
+	owner.post("/account/password", "password", password, "new_password", "another set of wooden words").want(t, http.StatusServiceUnavailable)
+	leave()
+	b.post("/login", "email", "mina@example.org", "password", password).wantRedirect(t, "/account")
 }
 
 func TestALargeAuthorizationRequestIsRefused(t *testing.T) {

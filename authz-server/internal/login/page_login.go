@@ -29,15 +29,8 @@ func (s *Service) showLogin(w http.ResponseWriter, r *http.Request) {
 		see(w, r, "/account")
 		return
 	}
-	page := pages.Login{Interaction: st.handle, App: st.app}
-	if session != nil {
-		page.Email = session.User.Email
-	}
-	if hint := loginHint(st); hint != "" {
-		page.Email = hint
-	}
 	s.ensureBrowser(w, r)
-	s.cfg.Pages.Render(w, r, http.StatusOK, "login", page)
+	s.cfg.Pages.Render(w, r, http.StatusOK, "login", pages.Login{Interaction: st.handle, App: st.app, Email: loginHint(st)})
 }
 
 // loginHint is the parameter login_hint (OpenID Connect Core §3.1.2.1), if it can be an address.

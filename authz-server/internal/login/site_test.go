@@ -31,6 +31,7 @@ type site struct {
 	store   *store.Store
 	service *login.Service
 	server  *httptest.Server
+	router  *mux.Router
 
 	mu  sync.Mutex
 	now time.Time
@@ -66,6 +67,7 @@ func newSite(t *testing.T, databaseURL string, secure bool) *site {
 		t.Fatal(err)
 	}
 	router := mux.NewRouter()
+	s.router = router
 	s.server = httptest.NewUnstartedServer(router)
 	issuer := "http://" + s.server.Listener.Addr().String()
 	if secure {
@@ -86,7 +88,6 @@ func newSite(t *testing.T, databaseURL string, secure bool) *site {
 		}
 		io.WriteString(w, handle) //nolint:errcheck // the test reads it
 	})
-	router.HandleFunc("/end", func(_ http.ResponseWriter, _ *http.Request) {})
 	if secure {
 		s.server.StartTLS()
 	} else {
@@ -98,6 +99,9 @@ func newSite(t *testing.T, databaseURL string, secure bool) *site {
 	}
 	return s
 }
+
+// authorize stands for the endpoint that decides what is still missing.
+func (s *site) authorize(handler http.HandlerFunc) { s.router.HandleFunc("/oauth2/authorize", handler) }
 
 func onSQLite(t *testing.T) *site { return newSite(t, sqldbtest.SQLite(t), false) }
 

@@ -11,6 +11,7 @@ import (
 type field struct {
 	Type, Name, Label, Value, Autocomplete, Hint string
 	Problem                                      string
+	Autofocus                                    bool
 }
 
 // DescribedBy names the elements that explain the input to those who cannot see where they stand.
@@ -28,6 +29,9 @@ func (f field) DescribedBy() string {
 // Input makes a field with what is wrong with it.
 func (v view) Input(kind, name, label, value, autocomplete, hint string) field {
 	f := field{Type: kind, Name: name, Label: label, Value: value, Autocomplete: autocomplete, Hint: hint}
+	if d, ok := v.D.(Login); ok { // where the person goes on
+		f.Autofocus = (name == "email") == (d.Email == "")
+	}
 	form := v.form()
 	if problem, ok := form.Problems[name]; ok {
 		f.Problem = v.T.Problem(problem, form.Wait)
