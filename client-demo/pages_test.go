@@ -118,7 +118,7 @@ func TestALostRaceShowsBothVersionsAndLosesNothing(t *testing.T) {
 			b.post("/language", "lang", "en", "to", "/")
 			page := b.post(test.path, append([]string{"etag", etag, test.field, mine}, test.rest...)...)
 			page.want(t, http.StatusConflict, "changed elsewhere", mine, theirs)
-			page = b.post(test.path, append([]string{"etag", page.field(t, "etag"), test.field, mine}, test.rest...)...)
+			b.post(test.path, append([]string{"etag", page.field(t, "etag"), test.field, mine}, test.rest...)...)
 			b.post("/language", "lang", "en", "to", "/")
 			b.get(test.path).want(t, http.StatusOK, mine)
 		})
@@ -361,4 +361,12 @@ func TestTheServicesOfferWhatIsCalled(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestANameThatTheIDTokenDoesNotSayComesFromTheProfile(t *testing.T) {
+	w := start(t)
+	w.issuer.set(func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { delete(c, "name") } })
+	w.browser().login().get("/boards").want(t, http.StatusOK, `<span class="name">이름-person-1</span>`)
+	w.services.userDown.Store(true)
+	w.browser().login().get("/boards").want(t, http.StatusOK, `<span class="name">You</span>`)
 }

@@ -2,9 +2,11 @@ package flow
 
 import (
 	"encoding/base64"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLocalPath(t *testing.T) {
@@ -59,6 +61,66 @@ func FuzzDecode(f *testing.F) {
 	f.Add("e30.e30.")
 	f.Fuzz(func(_ *testing.T, text string) {
 		var header, claims map[string]any
-		Decode(text, &header, &claims) //nolint:errcheck // it must only not panic
+		Decode(text, &header, &claims)
 	})
+}
+
+func TestCookiesOfASecureOriginAreBoundToItsHost(t *testing.T) {
+	for origin, want := range map[string]string{
+		"https://app.example":   "__Host-demo-session=x; Path=/; HttpOnly; Secure; SameSite=Lax",
+		"http://localhost:8080": "demo-session=x; Path=/; HttpOnly; SameSite=Lax",
+	} {
+		w := httptest.NewRecorder()
+		New(Config{Origin: origin}).setCookie(w, "session", "x", 0)
+		if got := w.Header().Get("Set-Cookie"); got != want {
+			t.Errorf("%s: %s, want %s", origin, got, want)
+		}
+	}
+}
+
+func TestWhatHasExpiredIsForgotten(t *testing.T) {
+	now := time.Now()
+	c := New(Config{Origin: "https://app.example", Now: func() time.Time { return now }})
+	for range 3 {
+		c.open(httptest.NewRecorder(), &Session{created: now, seen: now})
+		c.logins.Add(hash(secret()), &login{expires: now.Add(loginLifetime)})
+	}
+	now = now.Add(sessionIdle)
+	c.open(httptest.NewRecorder(), &Session{created: now, seen: now})
+	c.sweepLogins()
+	if c.sessions.Len() != 1 || c.logins.Len() != 0 {
+		t.Errorf("%d sessions and %d log-ins are kept", c.sessions.Len(), c.logins.Len())
+	}
+}
+
+func TestThereIsNoEndOfSessionsInMemory(t *testing.T) {
+	now := time.Now()
+	c := New(Config{Origin: "https://app.example", Now: func() time.Time { return now }})
+	for range maxSessions + 5 {
+		c.open(httptest.NewRecorder(), &Session{created: now, seen: now})
+	}
+	if c.sessions.Len() != maxSessions {
+		t.Errorf("%d sessions", c.sessions.Len())
+	}
+}
+
+func TestOnlySoManyLogInsCarryAForm(t *testing.T) {
+	c := New(Config{Origin: "https://app.example"})
+	first := &login{}
+	for i := range maxDrafts + 1 {
+		l := &login{}
+		if i == 0 {
+			l = first
+		}
+		l.draft.Store(&url.Values{"body": {"x"}})
+		key := hash(secret())
+		c.logins.Add(key, l)
+		c.drafts.Add(key, struct{}{})
+	}
+	if first.draft.Load() != nil {
+		t.Error("the oldest form is still kept")
+	}
+	if c.logins.Len() != maxDrafts+1 {
+		t.Error("a log-in was given up with its form")
+	}
 }

@@ -45,6 +45,7 @@ func (c *Client) Begin(w http.ResponseWriter, r *http.Request, in Login) error {
 	if !ok {
 		browser = secret()
 	}
+	c.sweepLogins()
 	state := secret()
 	l := &login{browser: hash(browser), verifier: oauth2.GenerateVerifier(), nonce: secret(), to: LocalPath(in.To), expires: c.now().Add(loginLifetime)}
 	key := hash(state)
@@ -136,6 +137,17 @@ func (c *Client) takeLogin(r *http.Request, query url.Values) (*login, error) {
 	return l, nil
 }
 
+// sweepLogins forgets log-ins that nobody finished, and with them the forms that they carry.
+func (c *Client) sweepLogins() {
+	for {
+		key, l, ok := c.logins.GetOldest()
+		if !ok || c.now().Before(l.expires) {
+			return
+		}
+		c.logins.Remove(key)
+	}
+}
+
 type identity struct {
 	*oidc.IDToken
 	name string
@@ -168,7 +180,7 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 		}
 	}
 	name := claims.Name
-	for _, other := range []string{claims.PreferredUsername, claims.Email, token.Subject} {
+	for _, other := range []string{claims.PreferredUsername, claims.Email} {
 		if name == "" {
 			name = other
 		}

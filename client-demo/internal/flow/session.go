@@ -49,6 +49,7 @@ type Preferences struct {
 
 // open gives s a new id and sets the cookie.
 func (c *Client) open(w http.ResponseWriter, s *Session) {
+	c.sweepSessions()
 	id := secret()
 	s.key = hash(id)
 	c.sessions.Add(s.key, s)
@@ -66,15 +67,31 @@ func (c *Client) Session(r *http.Request) *Session {
 		return nil
 	}
 	now := c.now()
-	s.mu.Lock()
-	over := s.ended || now.Sub(s.seen) >= sessionIdle || now.Sub(s.created) >= sessionMax
-	s.seen = now
-	s.mu.Unlock()
-	if over {
+	if s.over(now) {
 		c.end(s)
 		return nil
 	}
+	s.mu.Lock()
+	s.seen = now
+	s.mu.Unlock()
 	return s
+}
+
+func (s *Session) over(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended || now.Sub(s.seen) >= sessionIdle || now.Sub(s.created) >= sessionMax
+}
+
+// sweepSessions forgets the tokens of people who stay away. The cache's oldest is the one unused for longest.
+func (c *Client) sweepSessions() {
+	for {
+		_, s, ok := c.sessions.GetOldest()
+		if !ok || !s.over(c.now()) {
+			return
+		}
+		c.end(s)
+	}
 }
 
 // HadSession tells whether r names a session, living or not: someone was logged in here a while ago.
@@ -119,7 +136,7 @@ func (s *Session) store(now time.Time, answer *oauth2.Token, idToken string, ask
 	}
 }
 
-// Name is what to call the person: the profile's display name once it was seen, before that the ID token's.
+// Name is what to call the person: the profile's display name once it was seen, before that the ID token's, which may be empty.
 func (s *Session) Name() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -140,3 +140,20 @@ func (f *form) Speaks(lang string) bool {
 	base, _, _ := strings.Cut(f.Get("locale"), "-")
 	return base == lang
 }
+
+// Elsewhere is a locale that this app does not speak, but that the person chose in another, or empty.
+func (f *form) Elsewhere() string {
+	locale := f.Get("locale")
+	if locale == "" || f.Speaks("ko") || f.Speaks("en") {
+		return ""
+	}
+	return locale
+}
+
+// Locale is the value that stands for a language: the person's own, which may name a region, or the language alone.
+func (f *form) Locale(lang string) string {
+	if f.Speaks(lang) {
+		return f.Get("locale")
+	}
+	return lang
+}

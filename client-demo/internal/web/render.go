@@ -101,7 +101,7 @@ type page struct {
 	zone *time.Location
 }
 
-type member struct{ ID, Name string }
+type member struct{ Name string }
 
 // moment is a time as people read it and as programs do.
 type moment struct{ Text, ISO string }
@@ -132,7 +132,10 @@ func (v *visit) render(status int, name, title string, data any) error {
 		p.Other = "en"
 	}
 	if v.session != nil {
-		p.Member = &member{v.session.Subject, v.session.Name()}
+		p.Member = &member{v.session.Name()}
+		if p.Member.Name == "" {
+			p.Member.Name = v.t("nameless_you")
+		}
 		if status == http.StatusOK {
 			if key := v.session.TakeFlash(); key != "" {
 				p.Flash = v.t(key)

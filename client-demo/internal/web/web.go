@@ -194,7 +194,8 @@ const (
 	preferencesWait  = 2 * time.Second // a page is shown without them rather than late
 )
 
-// loadPreferences reads the person's settings now and then. Pages do without them when the user service is down.
+// loadPreferences reads the person's settings now and then, and their name if the ID token did not say it. Pages do without
+// when the user service is down.
 func (v *visit) loadPreferences() {
 	if v.session == nil {
 		return
@@ -206,6 +207,11 @@ func (v *visit) loadPreferences() {
 	}
 	ctx, cancel := context.WithTimeout(v.r.Context(), preferencesWait)
 	defer cancel()
+	if v.session.Name() == "" {
+		if profile, _, err := v.app.users.Me(ctx, v.token); err == nil {
+			v.session.SetName(profile.DisplayName)
+		}
+	}
 	settings, _, err := v.app.users.Settings(ctx, v.token)
 	if err != nil {
 		v.prefs.ReadAt = now.Add(preferencesRetry - preferencesFresh)

@@ -23,7 +23,7 @@ function duration(seconds) {
     [seconds % 60, words.seconds],
   ];
   const first = parts.findIndex(([n]) => n > 0);
-  return parts.slice(first, first + 2).map(([n, unit]) => n + " " + unit).join(" ");
+  return parts.slice(first, first + 2).map(([n, unit]) => n + unit).join(" ");
 }
 
 tick();

@@ -1,0 +1,104 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func token(context.Context, string) (string, error) { return "the-token", nil }
+
+func serve(t *testing.T, h http.HandlerFunc) Boards {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	b := NewBoards(server.URL)
+	t.Cleanup(b.Close)
+	return b
+}
+
+func TestAnAnswerThatIsNoneMeansDown(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"a gateway's page": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+		"a redirect":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+		"no JSON":          func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) },
+		"too much": func(w http.ResponseWriter, _ *http.Request) {
+			w.Write([]byte(`"` + strings.Repeat("x", maxAnswer) + `"`))
+		},
+		"a broken connection":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"the wrong JSON types": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"items": 5}`)) },
+	} {
+		_, err := serve(t, h).List(t.Context(), token)
+		var down *DownError
+		if !errors.Is(err, ErrDown) || !errors.As(err, &down) || down.Service != "board" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTheTokenGoesToTheServiceAlone(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("another host was called, with %q", r.Header.Get("Authorization"))
+	}))
+	defer other.Close()
+	b := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer the-token" {
+			t.Errorf("called with %q", r.Header.Get("Authorization"))
+		}
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
+	if _, err := b.Write(t.Context(), token, "free", "k", PostText{}); !errors.Is(err, ErrDown) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestARefusalNamesFields(t *testing.T) {
+	b := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		w.Write([]byte(`{"title":"Unprocessable Entity","detail":"no","errors":[{"location":"body.title","message":"too long"},{"location":"body.tags[3]","message":"x"},{"location":"query.q"}]}`))
+	})
+	_, err := b.Write(t.Context(), token, "free", "k", PostText{})
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Status != http.StatusUnprocessableEntity || refused.Detail != "no" || len(refused.Fields) != 2 || refused.Fields["title"] != "too long" || refused.Fields["tags"] != "x" {
+		t.Errorf("got %#v", err)
+	}
+}
+
+func TestAnIDIsOnePartOfAPathOrNone(t *testing.T) {
+	var path string
+	b := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		path = r.URL.EscapedPath()
+		w.Write([]byte("{}"))
+	})
+	for _, id := range []string{"", ".", "..", strings.Repeat("x", 300)} {
+		path = ""
+		if _, _, err := b.Post(t.Context(), token, id); !errors.Is(err, &Error{Status: http.StatusNotFound}) || path != "" {
+			t.Errorf("%q: %v, called %q", id, err, path)
+		}
+	}
+	for id, want := range map[string]string{"a/b": "/v1/posts/a%2Fb", "../../v1/me": "/v1/posts/..%2F..%2Fv1%2Fme", "a?b#c": "/v1/posts/a%3Fb%23c", "글": "/v1/posts/%EA%B8%80"} {
+		if _, _, err := b.Post(t.Context(), token, id); err != nil || path != want {
+			t.Errorf("%q: %v, called %q, want %q", id, err, path, want)
+		}
+	}
+}
+
+func TestARefusedTokenIsTriedAnewOnce(t *testing.T) {
+	var calls []string
+	b := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		calls = append(calls, r.Header.Get("Authorization"))
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	_, err := b.List(t.Context(), func(_ context.Context, refused string) (string, error) {
+		if refused == "" {
+			return "old", nil
+		}
+		return "new", nil
+	})
+	if !errors.Is(err, &Error{Status: http.StatusUnauthorized}) || strings.Join(calls, ",") != "Bearer old,Bearer new" {
+		t.Errorf("%v after %v", err, calls)
+	}
+}
