@@ -1,0 +1,140 @@
+package store
+
+import (
+	"context"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// Registration is what comes with a client that registers itself. All hashes are [Hash] of the secret.
+type Registration struct {
+	Secret       []byte // hash of its secret; nil: it has none
+	Token        []byte // hash of its registration access token (RFC 7592)
+	InitialToken []byte // hash of the initial access token that it was let in by, of which one use is spent; nil: none was needed
+}
+
+// RegisterClient stores a checked client with its registration, all or nothing. ErrNotFound: the initial access token is
+// unknown, used up or expired. ErrExists: the client's id is taken.
+func (s *Store) RegisterClient(ctx context.Context, c client.Client, r Registration) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		if r.InitialToken != nil {
+			if err := s.useInitialToken(ctx, r.InitialToken); err != nil {
+				return err
+			}
+		}
+		if err := s.CreateClient(ctx, c); err != nil {
+			return err
+		}
+		if r.Secret != nil {
+			if err := s.AddClientSecret(ctx, c.ID, r.Secret, time.Time{}); err != nil {
+				return err
+			}
+		}
+		_, err := s.db.Exec(ctx, `INSERT INTO registration_tokens (client_id, token_hash) VALUES ($1, $2)`, c.ID, r.Token)
+		return err
+	})
+}
+
+// CheckRegistrationToken tells whether token manages a client. ErrNotFound: it does not, or there is no such client; the two
+// cannot be told apart.
+func (s *Store) CheckRegistrationToken(ctx context.Context, clientID, token string) error {
+	var hash []byte
+	err := s.db.QueryRow(ctx, `SELECT token_hash FROM registration_tokens WHERE client_id = $1`, clientID).Scan(&hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	if err == nil && subtle.ConstantTimeCompare(hash, Hash(token)) != 1 {
+		return ErrNotFound
+	}
+	return err
+}
+
+// CreateInitialToken stores a token by which uses clients can be registered until expires.
+func (s *Store) CreateInitialToken(ctx context.Context, hash []byte, note string, uses int64, expires time.Time) error {
+	rows, err := s.db.Exec(ctx, `INSERT INTO initial_access_tokens (token_hash, note, uses_left, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`, hash, note, uses, sqldb.Micros(s.now()), sqldb.Micros(expires))
+	if err == nil && rows == 0 {
+		err = ErrExists
+	}
+	return err
+}
+
+// CheckInitialToken tells whether a client could be registered by a token now; [Store.RegisterClient] decides. ErrNotFound: no.
+func (s *Store) CheckInitialToken(ctx context.Context, hash []byte) error {
+	var left int64
+	err := s.db.QueryRow(ctx, `SELECT uses_left FROM initial_access_tokens WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2`,
+		hash, sqldb.Micros(s.now())).Scan(&left)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// useInitialToken spends one use, of which no more are given than there are.
+func (s *Store) useInitialToken(ctx context.Context, hash []byte) error {
+	rows, err := s.db.Exec(ctx, `UPDATE initial_access_tokens SET uses_left = uses_left - 1 WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2`,
+		hash, sqldb.Micros(s.now()))
+	if err == nil && rows == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// Document clients ([client.Client.Document]) have a row while anything hangs on it, and for documentRetention after their
+// document was last seen. It is confirmed to have been seen once in documentConfirmed.
+const (
+	documentRetention = 24 * time.Hour
+	documentConfirmed = time.Hour
+)
+
+// PutDocumentClient stores a checked client that a document describes, or what changed in it. A row that says the same is
+// written anew only once an hour.
+func (s *Store) PutDocumentClient(ctx context.Context, c client.Client) error {
+	metadata, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	_, err = s.db.Exec(ctx, `INSERT INTO clients (id, metadata, created_at, updated_at) VALUES ($1, $2, $3, $3)
+		ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, updated_at = excluded.updated_at
+		WHERE clients.metadata <> excluded.metadata OR clients.updated_at <= $4`,
+		c.ID, string(metadata), sqldb.Micros(now), sqldb.Micros(now.Add(-documentConfirmed)))
+	return err
+}
+
+// SweepRegistration removes used identifiers and initial access tokens that have expired, tokens that are used up, and
+// document clients that nobody uses, in small batches, and returns how many rows went. Several replicas may sweep at once.
+func (s *Store) SweepRegistration(ctx context.Context) (rows int64, err error) {
+	now := s.now()
+	for _, batch := range []struct {
+		query string
+		until time.Time
+	}{
+		{`DELETE FROM used_ids WHERE id_hash IN (SELECT id_hash FROM used_ids WHERE expires_at <= $1 LIMIT $2)`, now},
+		{`DELETE FROM initial_access_tokens WHERE token_hash IN
+			(SELECT token_hash FROM initial_access_tokens WHERE expires_at <= $1 OR uses_left <= 0 LIMIT $2)`, now},
+		{`DELETE FROM clients WHERE id IN (SELECT id FROM clients c WHERE id LIKE 'https://%' AND updated_at <= $1
+			AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = c.id)
+			AND NOT EXISTS (SELECT 1 FROM consents a WHERE a.client_id = c.id)
+			AND NOT EXISTS (SELECT 1 FROM interactions i WHERE i.client_id = c.id)
+			AND NOT EXISTS (SELECT 1 FROM device_codes d WHERE d.client_id = c.id) LIMIT $2)`, now.Add(-documentRetention)},
+	} {
+		for {
+			n, err := s.db.Exec(ctx, batch.query, sqldb.Micros(batch.until), sweepBatch)
+			rows += n
+			if err != nil {
+				return rows, err
+			}
+			if n < sweepBatch {
+				break
+			}
+		}
+	}
+	return rows, nil
+}
