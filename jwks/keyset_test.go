@@ -342,7 +342,7 @@ func TestMalformedKeySets(t *testing.T) {
 // for.
 func TestTheTestIssuerAgreesWithAnotherLibrary(t *testing.T) {
 	iss := jwkstest.NewIssuer(t)
-	signed, err := jose.ParseSigned(iss.AccessToken(t, jwkstest.Token{}), []jose.SignatureAlgorithm{jose.RS256})
+	signed, err := jose.ParseSignedCompact(iss.AccessToken(t, jwkstest.Token{}), []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,11 +55,14 @@ func Start() (adminURL string, stop func() error, err error) {
 	if err := server.Start(); err != nil {
 		return "", nil, errors.Join(err, remove())
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- server.Wait() }()
+	exited := make(chan struct{})
+	go func() {
+		_ = server.Wait() // the shell's status is that of an interrupted server
+		close(exited)
+	}()
 	stop = func() error {
 		closeErr := lifeline.Close()
-		<-exited // the shell's status is that of an interrupted server
+		<-exited
 		return errors.Join(closeErr, remove())
 	}
 
@@ -73,7 +76,6 @@ func Start() (adminURL string, stop func() error, err error) {
 		}
 		select {
 		case <-exited:
-			exited <- nil
 			return "", nil, errors.Join(fmt.Errorf("postgres ended at its start:\n%s", log.Bytes()), remove())
 		case <-ctx.Done():
 			return "", nil, errors.Join(fmt.Errorf("postgres does not answer: %w", err), stop())
