@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -14,9 +15,9 @@ import (
 
 type keysCommands struct {
 	List   keysList   `cmd:"" help:"List the signing keys: next, current, retired (still published), kept (for refresh tokens alone)."`
-	Rotate keysRotate `cmd:"" help:"Make the next signing key. It is published first, and signs once no verifier can have an older key set."`
+	Rotate keysRotate `cmd:"" help:"Make the next signing key of each algorithm. It is published first, and signs once no verifier can have an older key set."`
 	Remove keysRemove `cmd:"" help:"Remove a signing key that leaked: all that it signed is refused, here within a minute, and by services that verify when their cached key set has aged."`
-	Rewrap keysRewrap `cmd:"" help:"Encrypt the signing keys anew with --key-encryption-key, where they are still encrypted with --old-key-encryption-key."`
+	Rewrap keysRewrap `cmd:"" help:"Encrypt the signing keys and other secrets of the server anew with --key-encryption-key, where they are still encrypted with --old-key-encryption-key."`
 }
 
 type keysList struct {
@@ -46,12 +47,13 @@ func (cmd keysList) Run(ctx context.Context, p *program) error {
 }
 
 type keysRotate struct {
-	Now bool `help:"Let the new key sign at once: for a key that leaked (then remove that one). Until their cached key set has aged, services refuse the new tokens unless they ask again for a key that they do not know." env:"-"`
+	Alg []string `help:"Only the key for this algorithm: RS256, PS256, ES256 or EdDSA. May be repeated. None: all." enum:"RS256,PS256,ES256,EdDSA" env:"-"`
+	Now bool     `help:"Let the new key sign at once: for a key that leaked (then remove that one). Until their cached key set has aged, services refuse the new tokens unless they ask again for a key that they do not know." env:"-"`
 }
 
 func (cmd keysRotate) Run(ctx context.Context, p *program) error {
 	return p.withRing(ctx, func(ring *keys.Ring) error {
-		err := ring.Rotate(ctx, cmd.Now)
+		err := ring.Rotate(ctx, cmd.Now, cmd.Alg...)
 		if err != nil && !errors.Is(err, keys.ErrPending) {
 			return err
 		}
@@ -59,16 +61,24 @@ func (cmd keysRotate) Run(ctx context.Context, p *program) error {
 		if listErr != nil {
 			return listErr
 		}
-		newest := list[0]
-		switch {
-		case err != nil:
-			return fmt.Errorf("%w: %s signs from %s on; --now lets it sign at once", err, newest.KID, newest.Until.UTC().Format(time.RFC3339))
-		case cmd.Now:
-			_, err = fmt.Fprintf(p.out, "%s signs now; running servers take it up within a minute\n", newest.KID)
-		default:
-			_, err = fmt.Fprintf(p.out, "%s is published, and signs from %s on\n", newest.KID, newest.Until.UTC().Format(time.RFC3339))
+		shown := map[string]bool{}
+		for _, one := range list { // the newest of each algorithm comes first
+			if shown[one.Alg] || len(cmd.Alg) > 0 && !slices.Contains(cmd.Alg, one.Alg) {
+				continue
+			}
+			shown[one.Alg] = true
+			line := "signs now; running servers take it up within a minute"
+			if one.State == "next" {
+				line = "is published, and signs from " + one.Until.UTC().Format(time.RFC3339) + " on"
+			}
+			if _, err := fmt.Fprintf(p.out, "%s (%s) %s\n", one.KID, one.Alg, line); err != nil {
+				return err
+			}
 		}
-		return err
+		if err != nil {
+			return fmt.Errorf("%w; --now lets it sign at once", err)
+		}
+		return nil
 	})
 }
 
@@ -98,7 +108,7 @@ func (keysRewrap) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "signing keys encrypted anew: %d; --old-key-encryption-key can go\n", n)
+		_, err = fmt.Fprintf(p.out, "signing keys and secrets encrypted anew: %d; --old-key-encryption-key can go\n", n)
 		return err
 	})
 }

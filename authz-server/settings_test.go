@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,19 +150,26 @@ func TestTheEnvironmentSets(t *testing.T) {
 
 func TestKeysCommands(t *testing.T) {
 	eachEngine(t, func(t *testing.T, c commandLine) {
-		type key struct{ KID, State string }
-		list := func() (keys []key) {
+		type key struct{ KID, Alg, State string }
+		all := func() (keys []key) {
 			t.Helper()
 			if err := json.Unmarshal([]byte(c.must("keys", "list", "--format=json")), &keys); err != nil {
 				t.Fatal(err)
 			}
 			return keys
 		}
+		list := func() []key {
+			t.Helper()
+			return slices.DeleteFunc(all(), func(k key) bool { return k.Alg != "RS256" })
+		}
+		if got := all(); len(got) != 4 || got[0].Alg != "RS256" || got[3].Alg != "EdDSA" {
+			t.Error(got)
+		}
 		first := list()
 		if len(first) != 1 || first[0].State != "current" {
 			t.Fatal(first)
 		}
-		if out := c.must("keys", "rotate"); !strings.Contains(out, "signs from") {
+		if out := c.must("keys", "rotate", "--alg=RS256"); strings.Count(out, "signs from") != 1 || len(all()) != 5 {
 			t.Error(out)
 		}
 		c.refused([]string{"keys", "rotate"}, "waiting", "--now")
@@ -169,12 +177,13 @@ func TestKeysCommands(t *testing.T) {
 			t.Error(got)
 		}
 		c.refused([]string{"keys", "remove", first[0].KID}, "current", "rotate --now")
-		if out := c.must("keys", "rotate", "--now"); !strings.Contains(out, "signs now") {
+		if out := c.must("keys", "rotate", "--now"); strings.Count(out, "signs now") != 4 {
 			t.Error(out)
 		}
-		if got := list(); len(got) != 2 || got[0].State != "current" || got[1].State != "retired" {
+		if got := list(); len(got) != 2 || got[0].State != "current" || got[1].State != "retired" || len(all()) != 8 {
 			t.Error(got)
 		}
+		c.refused([]string{"keys", "rotate", "--alg=HS256"}, "RS256")
 		if out := c.must("keys", "list"); !strings.Contains(out, "KID") || !strings.Contains(out, first[0].KID) {
 			t.Error(out)
 		}
@@ -183,7 +192,7 @@ func TestKeysCommands(t *testing.T) {
 
 		const other = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
 		c.refused([]string{"--key-encryption-key=" + other, "keys", "list"}, "does not fit the keys in this database")
-		if out := c.must("--key-encryption-key="+other, "--old-key-encryption-key="+testKEK, "keys", "rewrap"); !strings.Contains(out, "anew: 1;") {
+		if out := c.must("--key-encryption-key="+other, "--old-key-encryption-key="+testKEK, "keys", "rewrap"); !strings.Contains(out, "anew: 7;") {
 			t.Error(out)
 		}
 		c.must("--key-encryption-key="+other, "keys", "list")

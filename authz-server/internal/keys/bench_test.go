@@ -25,7 +25,7 @@ func BenchmarkSign(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	private := ring.snapshot.Load().keys[0].private
+	private := ring.snapshot.Load().lines[RS256][0].private.(*rsa.PrivateKey)
 	digest := sha256.Sum256(benchmarkClaims)
 	var bare, signed []time.Duration
 	for b.Loop() {

@@ -47,7 +47,7 @@ func (k *Ring) ServeJWKS(w http.ResponseWriter, r *http.Request) {
 func (k *Ring) jwks() []byte {
 	now := k.cfg.Now()
 	var keys [][]byte
-	for _, one := range k.snapshot.Load().keys {
+	for one := range k.snapshot.Load().all() {
 		if one.retiresAt.IsZero() || now.Before(one.retiresAt.Add(k.publishFor())) {
 			keys = append(keys, one.jwk)
 		}

@@ -2,9 +2,6 @@ package keys
 
 import (
 	"context"
-	"crypto"
-	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -16,19 +13,33 @@ import (
 // maxJWT is the size of the largest token that is looked at, in bytes.
 const maxJWT = 16 << 10
 
-// Sign makes a JWT of claims (a JSON object) with the current key. typ is its header's media type, such as "at+jwt".
-func (k *Ring) Sign(_ context.Context, typ string, claims []byte) (jwt, kid string, err error) {
-	one := k.snapshot.Load().current(k.cfg.Now())
+// Sign makes a JWT of claims (a JSON object) with the current RS256 key. typ is its header's media type, such as "at+jwt".
+func (k *Ring) Sign(ctx context.Context, typ string, claims []byte) (jwt, kid string, err error) {
+	return k.SignAs(ctx, RS256, typ, claims)
+}
+
+// SignAs makes a JWT with the current key of an algorithm, one of [Algorithms].
+func (k *Ring) SignAs(_ context.Context, alg, typ string, claims []byte) (jwt, kid string, err error) {
+	one := k.snapshot.Load().lines[alg].current(k.cfg.Now())
+	if one == nil {
+		return "", "", fmt.Errorf("sign with %q: %w", alg, errAlgorithm)
+	}
 	jwt, err = one.sign(typ, claims)
 	return jwt, one.kid, err
 }
 
-// SignWith makes a JWT with a named key of the ring, also a retired one. As RS256 is deterministic, the same arguments
-// give the same token again. ErrUnknown: the key is gone.
+// Algorithms is the function Algorithms.
+func (k *Ring) Algorithms() []string { return Algorithms() }
+
+// SignWith makes a JWT with a named RS256 key of the ring, also a retired one. As RS256 is deterministic, the same arguments
+// give the same token again. ErrUnknown: the key is gone, or of another algorithm.
 func (k *Ring) SignWith(ctx context.Context, kid, typ string, claims []byte) (string, error) {
 	one, err := k.lookup(ctx, kid)
 	if err != nil {
 		return "", err
+	}
+	if one.alg != RS256 {
+		return "", ErrUnknown
 	}
 	return one.sign(typ, claims)
 }
@@ -51,11 +62,10 @@ func (k *Ring) Verify(ctx context.Context, jwt string, types ...string) (claims 
 	if err != nil {
 		return nil, "", err
 	}
-	if header.Alg != RS256 {
+	if header.Alg != one.alg {
 		return nil, "", fmt.Errorf("%w: its algorithm is not that of its key", ErrInvalid)
 	}
-	digest := sha256.Sum256([]byte(jwt[:strings.LastIndexByte(jwt, '.')]))
-	if err := rsa.VerifyPKCS1v15(&one.private.PublicKey, crypto.SHA256, digest[:], signature); err != nil {
+	if !one.verifies([]byte(jwt[:strings.LastIndexByte(jwt, '.')]), signature) {
 		return nil, "", fmt.Errorf("%w: its signature is wrong", ErrInvalid)
 	}
 	return payload, one.kid, nil

@@ -8,8 +8,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,12 +20,14 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// published is the kids of the key set as it is served.
+// published is the kids of the RS256 keys in the key set as it is served.
 func published(t testing.TB, ring *Ring) []string {
 	t.Helper()
 	var kids []string
 	for _, one := range keySet(t, ring).Keys {
-		kids = append(kids, one.KeyID)
+		if one.Algorithm == RS256 {
+			kids = append(kids, one.KeyID)
+		}
 	}
 	return kids
 }
@@ -42,36 +46,136 @@ func keySet(t testing.TB, ring *Ring) jose.JSONWebKeySet {
 func TestOthersVerifyWhatIsSigned(t *testing.T) {
 	p := newPlace(t, sqldbtest.SQLite(t))
 	ring := p.ring(t)
-	const claims = `{"sub":"누구","exp":1700000000}`
-	jwt, kid, err := ring.Sign(t.Context(), "at+jwt", []byte(claims))
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := jose.ParseSigned(jwt, []jose.SignatureAlgorithm{jose.RS256})
-	if err != nil {
-		t.Fatal(err)
-	}
-	header := parsed.Signatures[0].Header
-	if header.KeyID != kid || header.Algorithm != "RS256" || header.ExtraHeaders[jose.HeaderType] != "at+jwt" {
-		t.Errorf("%+v", header)
-	}
 	set := keySet(t, ring)
-	found := set.Key(kid)
-	if len(set.Keys) != 1 || len(found) != 1 || found[0].Use != "sig" || found[0].Algorithm != "RS256" || !found[0].IsPublic() {
-		t.Fatalf("%+v", set)
+	if len(set.Keys) != len(ring.Algorithms()) {
+		t.Fatalf("%d keys are published", len(set.Keys))
 	}
-	if payload, err := parsed.Verify(found[0]); string(payload) != claims || err != nil {
-		t.Errorf("%s, %v", payload, err)
+	const claims = `{"sub":"누구","exp":1700000000}`
+	kids := map[string]bool{}
+	for _, alg := range ring.Algorithms() {
+		jwt, kid, err := ring.SignAs(t.Context(), alg, "at+jwt", []byte(claims))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := jose.ParseSigned(jwt, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := parsed.Signatures[0].Header
+		if header.KeyID != kid || header.Algorithm != alg || header.ExtraHeaders[jose.HeaderType] != "at+jwt" {
+			t.Errorf("%s: %+v", alg, header)
+		}
+		found := set.Key(kid)
+		if len(found) != 1 || found[0].Use != "sig" || found[0].Algorithm != alg || !found[0].IsPublic() || !found[0].Valid() {
+			t.Fatalf("%s: %+v", alg, found)
+		}
+		if payload, err := parsed.Verify(found[0]); string(payload) != claims || err != nil {
+			t.Errorf("%s: %s, %v", alg, payload, err)
+		}
+		thumbprint, err := found[0].Thumbprint(crypto.SHA256) // RFC 7638, as another implements it
+		if err != nil || base64.RawURLEncoding.EncodeToString(thumbprint) != kid {
+			t.Errorf("%s: kid %s, %v", alg, kid, err)
+		}
+		if got, by, err := ring.Verify(t.Context(), jwt, "at+jwt"); string(got) != claims || by != kid || err != nil {
+			t.Errorf("%s: verified by %q: %v", alg, by, err)
+		}
+		again, err := ring.SignWith(t.Context(), kid, "at+jwt", []byte(claims))
+		if alg == RS256 && (again != jwt || err != nil) {
+			t.Errorf("the same claims give another token: %v", err)
+		}
+		if alg != RS256 && !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: signed again: %v", alg, err)
+		}
+		kids[kid] = true
 	}
-	thumbprint, err := found[0].Thumbprint(crypto.SHA256) // RFC 7638, as another implements it
-	if err != nil || base64.RawURLEncoding.EncodeToString(thumbprint) != kid {
-		t.Errorf("kid %s, %v", kid, err)
+	if len(kids) != len(ring.Algorithms()) { // above all, PS256 and RS256 have two keys
+		t.Error("two algorithms share a key")
 	}
-	if again, err := ring.SignWith(t.Context(), kid, "at+jwt", []byte(claims)); again != jwt || err != nil {
-		t.Errorf("the same claims give another token: %v", err)
+	if jwt, kid, err := ring.Sign(t.Context(), "at+jwt", []byte(claims)); !strings.HasPrefix(jwt, "ey") || set.Key(kid)[0].Algorithm != RS256 || err != nil {
+		t.Errorf("Sign: %v", err)
+	}
+	for _, alg := range []string{"", "none", "HS256", "ES384", "rs256"} {
+		if jwt, _, err := ring.SignAs(t.Context(), alg, "at+jwt", []byte(claims)); err == nil || jwt != "" {
+			t.Errorf("signed as %q", alg)
+		}
 	}
 	if _, err := ring.SignWith(t.Context(), "no such key", "at+jwt", nil); !errors.Is(err, ErrUnknown) {
 		t.Error(err)
+	}
+}
+
+func TestKeySetHasTheMembersOfEachType(t *testing.T) {
+	p := newPlace(t, sqldbtest.SQLite(t))
+	w := httptest.NewRecorder()
+	p.ring(t).ServeJWKS(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	var set struct{ Keys []map[string]string }
+	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil {
+		t.Fatal(err)
+	}
+	members := map[string]string{
+		RS256: "alg e kid kty n use", PS256: "alg e kid kty n use", ES256: "alg crv kid kty use x y", EdDSA: "alg crv kid kty use x",
+	}
+	kinds := map[string]string{RS256: "RSA", PS256: "RSA", ES256: "EC P-256", EdDSA: "OKP Ed25519"}
+	for i, key := range set.Keys {
+		if key["alg"] != Algorithms()[i] {
+			t.Errorf("key %d is for %s", i, key["alg"])
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(key)), " "); got != members[key["alg"]] {
+			t.Errorf("%s has %s", key["alg"], got)
+		}
+		if got := strings.TrimSpace(key["kty"] + " " + key["crv"]); got != kinds[key["alg"]] {
+			t.Errorf("%s is of %s", key["alg"], got)
+		}
+	}
+}
+
+// The coordinates and both halves of an ECDSA signature keep their leading zeros: one in 128 has one, so many are tried.
+func TestES256SignaturesHaveTheirFullLength(t *testing.T) {
+	for range 300 {
+		key, err := generate(ES256, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signature, err := key.signature([]byte("message"))
+		if err != nil || len(signature) != 64 || !key.verifies([]byte("message"), signature) {
+			t.Fatalf("%d bytes, %v", len(signature), err)
+		}
+		var jwk jose.JSONWebKey
+		if err := json.Unmarshal(key.jwk, &jwk); err != nil { // go-jose holds coordinates to their full length
+			t.Fatal(err)
+		}
+		for _, wrong := range [][]byte{signature[:63], append(signature, 0), make([]byte, 64), nil} {
+			if key.verifies([]byte("message"), wrong) {
+				t.Errorf("%x is taken", wrong)
+			}
+		}
+	}
+}
+
+func TestVerifyPinsTheAlgorithmByTheKey(t *testing.T) {
+	p := newPlace(t, sqldbtest.SQLite(t))
+	ring := p.ring(t)
+	encode := base64.RawURLEncoding.EncodeToString
+	for _, alg := range Algorithms() {
+		own := ring.snapshot.Load().lines[alg][0]
+		for _, claimed := range append(Algorithms(), "none", "HS256", "ES384", "Ed25519") {
+			message := encode([]byte(`{"alg":"`+claimed+`","kid":"`+own.kid+`","typ":"at+jwt"}`)) + "." + encode([]byte(`{}`))
+			for _, signing := range Algorithms() {
+				// As the key would sign, were it one for that algorithm; other types cannot.
+				forged := &key{alg: signing, private: own.private}
+				if _, ok := own.private.(*rsa.PrivateKey); ok != (signing == RS256 || signing == PS256) || !ok && signing != alg {
+					continue
+				}
+				signature, err := forged.signature([]byte(message))
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _, err = ring.Verify(t.Context(), message+"."+encode(signature), "at+jwt")
+				if good := claimed == alg && signing == alg; good != (err == nil) || err != nil && !errors.Is(err, ErrInvalid) {
+					t.Errorf("key for %s, header says %s, signed as %s: %v", alg, claimed, signing, err)
+				}
+			}
+		}
 	}
 }
 
@@ -113,7 +217,7 @@ func TestVerifyRefusesForgeries(t *testing.T) {
 	parts := strings.Split(good, ".")
 	foreign, _ := sign(t, other)
 	enc := base64.RawURLEncoding.EncodeToString
-	own := ring.snapshot.Load().keys[0].private
+	own := ring.snapshot.Load().lines[RS256][0].private.(*rsa.PrivateKey)
 	// withHeader signs rightly under a header of the caller's making.
 	withHeader := func(header string) string {
 		text := enc([]byte(header)) + "." + parts[1]
@@ -212,7 +316,7 @@ func TestKeySetIsServedToBeCached(t *testing.T) {
 	if w := ask(http.MethodPost); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") == "" {
 		t.Errorf("POST: %d", w.Code)
 	}
-	if err := ring.Rotate(t.Context(), false); err != nil {
+	if err := ring.Rotate(t.Context(), false, EdDSA); err != nil {
 		t.Fatal(err)
 	}
 	if w := ask(http.MethodGet, "If-None-Match", etag); w.Code != http.StatusOK || w.Header().Get("ETag") == etag {

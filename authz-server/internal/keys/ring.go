@@ -1,7 +1,7 @@
 // Package keys is the ring of signing keys: it makes them, keeps them encrypted in the database, rotates, signs,
 // verifies what this server signed, and publishes the public halves.
 //
-// What a key is follows from the clock alone, so that replicas agree without talking to each other: the current key is
+// Each algorithm has its own line of generations; no key serves two algorithms. What a key is follows from the clock alone, so that replicas agree without talking to each other: the current key is
 // the one of the latest generation that has activated; a next key waits, published long enough before it signs that no
 // verifier meets an unknown one; a retired key stays published until the last access or ID token that it signed has
 // expired, and goes on verifying refresh tokens and ID token hints here until the last refresh token has.
@@ -10,10 +10,9 @@ package keys
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -29,7 +28,7 @@ type Config struct {
 	Now   func() time.Time
 	Log   *slog.Logger
 
-	Bits            int           // size of a new RSA key: 2048, 3072 or 4096. Zero: 2048
+	Bits            int           // size of new RSA keys: 2048, 3072 or 4096. Zero: 2048
 	Rotation        time.Duration // how long a key signs before the next one takes over. Zero: until [Ring.Rotate]
 	MaxAge          time.Duration // how long others may cache the key set. Zero: 5 minutes
 	TokenLifetime   time.Duration // of the longest-lived token that others verify
@@ -66,13 +65,30 @@ type Ring struct {
 	failed  error         // of the last look
 }
 
-// snapshot is the keys as of one look into the database, by generation, the latest first.
+// snapshot is the keys as of one look into the database.
 type snapshot struct {
-	keys  []*key
+	lines map[string]line // by algorithm
 	byKID map[string]*key
 }
 
-// Open reads the keys, and makes the first one if there is none: of several replicas that start at once, one makes it.
+// all goes through the keys by algorithm, the latest of each first.
+func (s *snapshot) all() iter.Seq[*key] {
+	return func(yield func(*key) bool) {
+		for _, alg := range algorithms {
+			for _, one := range s.lines[alg] {
+				if !yield(one) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// line is the keys of one algorithm by generation, the latest first.
+type line []*key
+
+// Open reads the keys, and makes the first one of each algorithm that has none: of several replicas that start at once, one
+// makes it.
 func Open(ctx context.Context, cfg Config) (*Ring, error) {
 	if cfg.Bits == 0 {
 		cfg.Bits = 2048
@@ -88,17 +104,26 @@ func Open(ctx context.Context, cfg Config) (*Ring, error) {
 	if err := k.reload(ctx); err != nil {
 		return nil, err
 	}
-	if len(k.snapshot.Load().keys) > 0 {
-		return k, nil
+	made := false
+	for _, alg := range algorithms {
+		if len(k.snapshot.Load().lines[alg]) > 0 {
+			continue
+		}
+		if err := k.add(ctx, alg, 1, cfg.Now()); err != nil && !errors.Is(err, store.ErrExists) {
+			return nil, err
+		}
+		made = true
 	}
-	if err := k.add(ctx, 1, cfg.Now()); err != nil && !errors.Is(err, store.ErrExists) {
-		return nil, err
+	if !made {
+		return k, nil
 	}
 	if err := k.reload(ctx); err != nil {
 		return nil, err
 	}
-	if len(k.snapshot.Load().keys) == 0 {
-		return nil, errors.New("the first signing key was made, and is not in the database")
+	for _, alg := range algorithms {
+		if len(k.snapshot.Load().lines[alg]) == 0 {
+			return nil, fmt.Errorf("the first signing key for %s was made, and is not in the database", alg)
+		}
 	}
 	return k, nil
 }
@@ -128,26 +153,37 @@ func (k *Ring) tend(ctx context.Context) error {
 }
 
 func (k *Ring) rotateWhenDue(ctx context.Context) error {
-	now := k.cfg.Now()
-	keys := k.snapshot.Load()
-	if k.cfg.Rotation == 0 || keys.next(now) != nil {
+	if k.cfg.Rotation == 0 {
 		return nil
 	}
-	at := keys.current(now).activatesAt.Add(k.cfg.Rotation)
-	if at.Sub(now) > k.lead() {
+	made := false
+	for _, alg := range algorithms {
+		now := k.cfg.Now()
+		keys := k.snapshot.Load().lines[alg]
+		current := keys.current(now)
+		if current == nil || keys.next(now) != nil {
+			continue
+		}
+		at := current.activatesAt.Add(k.cfg.Rotation)
+		if at.Sub(now) > k.lead() {
+			continue
+		}
+		if earliest := now.Add(k.lead()); at.Before(earliest) {
+			at = earliest
+		}
+		err := k.add(ctx, alg, keys[0].generation+1, at)
+		if errors.Is(err, store.ErrExists) { // another replica was faster
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		k.cfg.Log.Info("made the next signing key", "alg", alg, "signs_from", at)
+		made = true
+	}
+	if !made {
 		return nil
 	}
-	if earliest := now.Add(k.lead()); at.Before(earliest) {
-		at = earliest
-	}
-	err := k.add(ctx, keys.keys[0].generation+1, at)
-	if errors.Is(err, store.ErrExists) { // another replica was faster
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	k.cfg.Log.Info("made the next signing key", "signs_from", at)
 	return k.reload(ctx)
 }
 
@@ -162,20 +198,43 @@ func (k *Ring) keepFor() time.Duration {
 	return max(k.publishFor(), k.cfg.RefreshLifetime+k.cfg.Reload+slack)
 }
 
-// Rotate makes the next key, which signs once everybody can know it. It returns ErrPending when one waits already.
+// Rotate makes the next key of each of the algorithms (none named: of all), which signs once everybody can know it. It
+// returns ErrPending when one of them waits already; those of the other algorithms are made all the same.
 // Immediately lets it sign at once, also one that waits: verifiers that do not ask again for an unknown key refuse its
 // tokens until their cached key set has aged.
-func (k *Ring) Rotate(ctx context.Context, immediately bool) error {
+func (k *Ring) Rotate(ctx context.Context, immediately bool, algs ...string) error {
+	if len(algs) == 0 {
+		algs = algorithms
+	}
 	if err := k.reload(ctx); err != nil {
 		return err
 	}
+	var pending error
+	for _, alg := range algs {
+		err := k.rotate(ctx, alg, immediately)
+		if errors.Is(err, ErrPending) {
+			pending = err
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := k.reload(ctx); err != nil {
+		return err
+	}
+	return pending
+}
+
+func (k *Ring) rotate(ctx context.Context, alg string, immediately bool) error {
 	now := k.cfg.Now()
-	keys := k.snapshot.Load()
+	keys := k.snapshot.Load().lines[alg]
+	if len(keys) == 0 {
+		return fmt.Errorf("rotate %q: %w", alg, errAlgorithm)
+	}
 	at := now
 	if immediately {
-		if _, err := k.cfg.Store.ActivateSigningKey(ctx, RS256); err == nil {
-			return k.reload(ctx)
-		} else if !errors.Is(err, store.ErrNotFound) {
+		if _, err := k.cfg.Store.ActivateSigningKey(ctx, alg); err == nil || !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	} else {
@@ -184,23 +243,23 @@ func (k *Ring) Rotate(ctx context.Context, immediately bool) error {
 		}
 		at = now.Add(k.lead())
 	}
-	if err := k.add(ctx, keys.keys[0].generation+1, at); err != nil {
-		if errors.Is(err, store.ErrExists) { // another process made it just now
-			err = ErrPending
-		}
-		return err
+	err := k.add(ctx, alg, keys[0].generation+1, at)
+	if errors.Is(err, store.ErrExists) { // another process made it just now
+		return ErrPending
 	}
-	return k.reload(ctx)
+	return err
 }
 
 // Remove deletes a key, so that nothing that it signed is accepted any more: here and by other replicas at their next
-// look into the database, elsewhere when the cached key set has aged. It returns ErrCurrent for the key that signs, and ErrUnknown.
+// look into the database, elsewhere when the cached key set has aged. It returns ErrCurrent for a key that signs, and ErrUnknown.
 func (k *Ring) Remove(ctx context.Context, kid string) error {
 	if err := k.reload(ctx); err != nil {
 		return err
 	}
-	if k.snapshot.Load().current(k.cfg.Now()).kid == kid {
-		return ErrCurrent
+	for _, keys := range k.snapshot.Load().lines {
+		if keys.current(k.cfg.Now()).kid == kid {
+			return ErrCurrent
+		}
 	}
 	if err := k.cfg.Store.DeleteSigningKey(ctx, kid); err != nil {
 		if errors.Is(err, store.ErrNotFound) {
@@ -214,7 +273,7 @@ func (k *Ring) Remove(ctx context.Context, kid string) error {
 // Sweep removes the keys whose last refresh token has expired.
 func (k *Ring) Sweep(ctx context.Context) error {
 	now := k.cfg.Now()
-	for _, one := range k.snapshot.Load().keys {
+	for one := range k.snapshot.Load().all() {
 		if one.retiresAt.IsZero() || now.Before(one.retiresAt.Add(k.keepFor())) {
 			continue
 		}
@@ -226,13 +285,14 @@ func (k *Ring) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// Rewrap encrypts anew what is still encrypted under an old key-encryption key, and returns how many keys that were.
+// Rewrap encrypts anew what is still encrypted under an old key-encryption key, signing keys and secrets (see [Secret]), and
+// returns how many that were.
 func (k *Ring) Rewrap(ctx context.Context) (int, error) {
 	if err := k.reload(ctx); err != nil {
 		return 0, err
 	}
 	done := 0
-	for _, one := range k.snapshot.Load().keys {
+	for one := range k.snapshot.Load().all() {
 		if !one.stale {
 			continue
 		}
@@ -245,15 +305,12 @@ func (k *Ring) Rewrap(ctx context.Context) (int, error) {
 		}
 		done++
 	}
-	return done, k.reload(ctx)
+	secrets, err := k.rewrapSecrets(ctx)
+	return done + secrets, errors.Join(err, k.reload(ctx))
 }
 
-func (k *Ring) add(ctx context.Context, generation int64, activatesAt time.Time) error {
-	private, err := rsa.GenerateKey(rand.Reader, k.cfg.Bits)
-	if err != nil {
-		return fmt.Errorf("make a signing key: %w", err)
-	}
-	made, err := newKey(private)
+func (k *Ring) add(ctx context.Context, alg string, generation int64, activatesAt time.Time) error {
+	made, err := generate(alg, k.cfg.Bits)
 	if err != nil {
 		return err
 	}
@@ -262,7 +319,7 @@ func (k *Ring) add(ctx context.Context, generation int64, activatesAt time.Time)
 		return err
 	}
 	return k.cfg.Store.AddSigningKey(ctx, store.SigningKey{
-		KID: made.kid, Alg: RS256, Generation: generation, PrivateKey: envelope, ActivatesAt: activatesAt,
+		KID: made.kid, Alg: alg, Generation: generation, PrivateKey: envelope, ActivatesAt: activatesAt,
 	})
 }
 
@@ -292,16 +349,16 @@ func (k *Ring) read(ctx context.Context) (*snapshot, error) {
 		return nil, fmt.Errorf("read the signing keys: %w", err)
 	}
 	before := k.snapshot.Load().byKID
-	loaded := &snapshot{byKID: map[string]*key{}}
+	loaded := &snapshot{lines: map[string]line{}, byKID: map[string]*key{}}
 	for _, row := range rows {
-		if row.Alg != RS256 {
+		if !slices.Contains(algorithms, row.Alg) {
 			continue // of a later version
 		}
 		var one key
-		if known, ok := before[row.KID]; ok && bytes.Equal(known.envelope, row.PrivateKey) {
+		if known, ok := before[row.KID]; ok && known.alg == row.Alg && bytes.Equal(known.envelope, row.PrivateKey) {
 			one = *known // decrypting and precomputing cost milliseconds
 		} else {
-			opened, stale, err := openKey(k.cfg.KEK, row.KID, row.PrivateKey)
+			opened, stale, err := openKey(k.cfg.KEK, row.Alg, row.KID, row.PrivateKey)
 			if errors.Is(err, ErrWrongKEK) {
 				return nil, fmt.Errorf("the key-encryption key does not fit the keys in this database: key %s %w; set the one that it was made with", row.KID, err)
 			}
@@ -312,36 +369,41 @@ func (k *Ring) read(ctx context.Context) (*snapshot, error) {
 			one.envelope, one.stale = row.PrivateKey, stale
 		}
 		one.generation, one.createdAt, one.activatesAt = row.Generation, row.CreatedAt, row.ActivatesAt
-		loaded.keys = append(loaded.keys, &one)
+		loaded.lines[one.alg] = append(loaded.lines[one.alg], &one)
 		loaded.byKID[one.kid] = &one
 	}
-	slices.SortFunc(loaded.keys, func(a, b *key) int { return int(b.generation - a.generation) })
-	var takeover time.Time // the earliest activation of a later generation
-	for _, one := range loaded.keys {
-		one.retiresAt = takeover
-		if takeover.IsZero() || one.activatesAt.Before(takeover) {
-			takeover = one.activatesAt
+	for _, keys := range loaded.lines {
+		slices.SortFunc(keys, func(a, b *key) int { return int(b.generation - a.generation) })
+		var takeover time.Time // the earliest activation of a later generation
+		for _, one := range keys {
+			one.retiresAt = takeover
+			if takeover.IsZero() || one.activatesAt.Before(takeover) {
+				takeover = one.activatesAt
+			}
 		}
 	}
 	return loaded, nil
 }
 
 // current is the key that signs: of the latest generation that has activated. When none has, because this clock is
-// behind that of the replica that made the first key, the earliest generation does.
-func (s *snapshot) current(now time.Time) *key {
-	for _, one := range s.keys {
+// behind that of the replica that made the first key, the earliest generation does. It is nil in an empty line alone.
+func (l line) current(now time.Time) *key {
+	for _, one := range l {
 		if !one.activatesAt.After(now) {
 			return one
 		}
 	}
-	return s.keys[len(s.keys)-1]
+	if len(l) == 0 {
+		return nil
+	}
+	return l[len(l)-1]
 }
 
 // next is the key that will sign after the current one, or nil.
-func (s *snapshot) next(now time.Time) *key {
+func (l line) next(now time.Time) *key {
 	var next *key
-	current := s.current(now)
-	for _, one := range s.keys {
+	current := l.current(now)
+	for _, one := range l {
 		if one.generation > current.generation {
 			next = one
 		}
@@ -394,17 +456,17 @@ type State struct {
 	Until time.Time `json:"until,omitzero"` // when the state ends; zero: not known yet
 }
 
-// List returns the keys, the latest first, as they are in the database now.
+// List returns the keys by algorithm, the latest of each first, as they are in the database now.
 func (k *Ring) List(ctx context.Context) ([]State, error) {
 	if err := k.reload(ctx); err != nil {
 		return nil, err
 	}
 	now := k.cfg.Now()
 	keys := k.snapshot.Load()
-	current := keys.current(now)
 	var list []State
-	for _, one := range keys.keys {
-		state := State{KID: one.kid, Alg: RS256}
+	for one := range keys.all() {
+		current := keys.lines[one.alg].current(now)
+		state := State{KID: one.kid, Alg: one.alg}
 		published := one.retiresAt.Add(k.publishFor())
 		switch {
 		case one.generation > current.generation:

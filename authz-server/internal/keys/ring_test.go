@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,18 +79,32 @@ func (p *place) ring(t testing.TB) *Ring {
 	return ring
 }
 
-// states lists the keys as "state state …", the latest first.
+// states lists the keys of an algorithm as "state state …", the latest first. All algorithms must be alike.
 func states(t testing.TB, ring *Ring) string {
+	t.Helper()
+	all := statesByAlg(t, ring)
+	for alg, got := range all {
+		if got != all[RS256] {
+			t.Errorf("%s: states %q, but %q for RS256", alg, got, all[RS256])
+		}
+	}
+	return all[RS256]
+}
+
+func statesByAlg(t testing.TB, ring *Ring) map[string]string {
 	t.Helper()
 	list, err := ring.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var words []string
+	all := map[string]string{}
 	for _, one := range list {
-		words = append(words, one.State)
+		all[one.Alg] = strings.TrimSpace(all[one.Alg] + " " + one.State)
 	}
-	return strings.Join(words, " ")
+	if len(all) != len(Algorithms()) {
+		t.Errorf("keys of %d algorithms", len(all))
+	}
+	return all
 }
 
 func tend(t testing.TB, ring *Ring) {
@@ -108,7 +123,7 @@ func sign(t testing.TB, ring *Ring) (jwt, kid string) {
 	return jwt, kid
 }
 
-func TestReplicasThatStartAtOnceMakeOneKey(t *testing.T) {
+func TestReplicasThatStartAtOnceMakeOneKeyOfEach(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		p := newPlace(t, databaseURL)
 		rings := make([]*Ring, 8)
@@ -281,7 +296,7 @@ func TestRotationByHand(t *testing.T) {
 				t.Errorf("a token of a removed key: %v", err)
 			}
 		}
-		if got := states(t, other); got != "current retired" {
+		if got := statesByAlg(t, other); got[RS256] != "current retired" || got[ES256] != "current retired retired" {
 			t.Error(got)
 		}
 	})
@@ -296,7 +311,7 @@ func TestAWrongKeyEncryptionKeyIsSaidClearly(t *testing.T) {
 		t.Error(err)
 	}
 	list, err := p.store.SigningKeys(t.Context())
-	if err != nil || len(list) != 1 {
+	if err != nil || len(list) != len(Algorithms()) {
 		t.Errorf("%d keys, %v", len(list), err)
 	}
 }
@@ -310,12 +325,16 @@ func TestRewrapMovesToANewKeyEncryptionKey(t *testing.T) {
 		}
 		want, _ := sign(t, before)
 		cfg := p.config(t)
+		salt, err := Secret(t.Context(), p.store, cfg.KEK, "salt", 32)
+		if err != nil {
+			t.Fatal(err)
+		}
 		cfg.KEK = testKEK(t, 2, 1)
 		moving, err := Open(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, n := range []int{2, 0} {
+		for _, n := range []int{2*len(Algorithms()) + 1, 0} {
 			if got, err := moving.Rewrap(t.Context()); got != n || err != nil {
 				t.Errorf("%d keys encrypted anew, not %d: %v", got, n, err)
 			}
@@ -327,6 +346,9 @@ func TestRewrapMovesToANewKeyEncryptionKey(t *testing.T) {
 		}
 		if got, _ := sign(t, after); got != want {
 			t.Error("the keys changed")
+		}
+		if got, err := Secret(t.Context(), p.store, cfg.KEK, "salt", 32); !bytes.Equal(got, salt) || err != nil {
+			t.Errorf("the secret changed: %v", err)
 		}
 		// A replica that still has the old one alone goes on with what it knows.
 		if err := before.tend(t.Context()); !errors.Is(err, ErrWrongKEK) {
@@ -357,12 +379,69 @@ func TestARowInAnothersPlaceIsRefused(t *testing.T) {
 
 func TestAKeyOfALaterVersionIsLeftAlone(t *testing.T) {
 	p := newPlace(t, sqldbtest.SQLite(t))
-	if err := p.store.AddSigningKey(t.Context(), store.SigningKey{KID: "later", Alg: "EdDSA", Generation: 1, PrivateKey: []byte{9}, ActivatesAt: p.now()}); err != nil {
+	if err := p.store.AddSigningKey(t.Context(), store.SigningKey{KID: "later", Alg: "ML-DSA-65", Generation: 1, PrivateKey: []byte{9}, ActivatesAt: p.now()}); err != nil {
 		t.Fatal(err)
 	}
 	ring := p.ring(t)
 	if got := states(t, ring); got != "current" {
 		t.Error(got)
+	}
+}
+
+func TestADatabaseOfAnEarlierVersionGetsTheOtherKeys(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		p := newPlace(t, databaseURL)
+		want, _ := sign(t, p.ring(t))
+		rows, err := p.store.SigningKeys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			if row.Alg == RS256 {
+				continue
+			}
+			if err := p.store.DeleteSigningKey(t.Context(), row.KID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ring := p.ring(t)
+		if got := states(t, ring); got != "current" {
+			t.Error(got)
+		}
+		if got, _ := sign(t, ring); got != want {
+			t.Error("the key for RS256 changed")
+		}
+	})
+}
+
+func TestRotationOfOneAlgorithmLeavesTheOthers(t *testing.T) {
+	p := newPlace(t, sqldbtest.SQLite(t))
+	ring := p.ring(t)
+	if err := ring.Rotate(t.Context(), false, ES256); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{RS256: "current", PS256: "current", ES256: "next current", EdDSA: "current"}
+	if got := statesByAlg(t, ring); !maps.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	if err := ring.Rotate(t.Context(), false, "HS256"); err == nil || errors.Is(err, ErrPending) {
+		t.Errorf("an algorithm that there is none of: %v", err)
+	}
+	// One that waits does not keep the others from their turn.
+	if err := ring.Rotate(t.Context(), false); !errors.Is(err, ErrPending) {
+		t.Error(err)
+	}
+	if got := states(t, ring); got != "next current" {
+		t.Error(got)
+	}
+	list, err := ring.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range list {
+		if err := ring.Remove(t.Context(), one.KID); (one.State == "current") != errors.Is(err, ErrCurrent) {
+			t.Errorf("remove the %s key for %s: %v", one.State, one.Alg, err)
+		}
 	}
 }
 
@@ -454,7 +533,7 @@ func TestRunTakesUpANewKeyAndEndsWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	deadline := time.After(30 * time.Second)
-	for len(running.snapshot.Load().keys) == len(before.keys) {
+	for len(running.snapshot.Load().byKID) == len(before.byKID) {
 		select {
 		case <-deadline:
 			t.Fatal("the new key is not taken up")

@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// ServerSecret is a secret of the server itself as the database keeps it.
+type ServerSecret struct {
+	Name  string
+	Value []byte // encrypted; see package keys
+}
+
+// ServerSecret returns the secret with that name. If there is none yet, make makes it: of several replicas that start at once,
+// each may call make, and all get the one that was stored.
+func (s *Store) ServerSecret(ctx context.Context, name string, make func() ([]byte, error)) ([]byte, error) {
+	value, err := s.serverSecret(ctx, name)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return value, err
+	}
+	made, err := make()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.db.Exec(ctx, `INSERT INTO server_secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, made); err != nil {
+		return nil, err
+	}
+	return s.serverSecret(ctx, name)
+}
+
+func (s *Store) serverSecret(ctx context.Context, name string) (value []byte, err error) {
+	err = s.db.QueryRow(ctx, `SELECT value FROM server_secrets WHERE name = $1`, name).Scan(&value)
+	return value, err
+}
+
+// ServerSecrets returns all of them, by name.
+func (s *Store) ServerSecrets(ctx context.Context) ([]ServerSecret, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (one ServerSecret, err error) {
+		err = rows.Scan(&one.Name, &one.Value)
+		return one, err
+	}, `SELECT name, value FROM server_secrets ORDER BY name`)
+}
+
+// RewrapServerSecret replaces a secret's encrypted form, unless another process did so since it was read. ErrNotFound: it did,
+// or the secret is gone.
+func (s *Store) RewrapServerSecret(ctx context.Context, name string, from, to []byte) error {
+	rows, err := s.db.Exec(ctx, `UPDATE server_secrets SET value = $3 WHERE name = $1 AND value = $2`, name, from, to)
+	if err == nil && rows == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
