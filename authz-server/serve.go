@@ -10,6 +10,8 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -47,9 +49,22 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
+		outgoing, err := fetch.New(fetch.Config{})
+		if err != nil {
+			return err
+		}
+		policy, err := p.policy()
+		if err != nil {
+			return err
+		}
+		directory, err := clients.New(clients.Config{Store: s, Fetch: outgoing, Policy: policy, Now: p.now, Log: log})
+		if err != nil {
+			return err
+		}
 		endpoints, err := oauth.New(oauth.Config{
-			Issuer: cfg.Issuer, Resources: resources, Store: s, Keys: ring, Login: people, Pages: rendered, Log: log,
-			Lifetimes: cfg.lifetimes(),
+			Issuer: cfg.Issuer, Resources: resources, Store: s, Clients: directory, Fetch: outgoing,
+			Keys: ring, Login: people, Pages: rendered, Log: log, Now: p.now,
+			Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		})
 		if err != nil {
 			return err

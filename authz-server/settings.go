@@ -26,6 +26,9 @@ type settings struct {
 	APIOrigin          string   `name:"api-origin" help:"The public origin of the resource services: tokens for them name ORIGIN/user and ORIGIN/board." default:"http://localhost:8000"`
 	Resource           []string `help:"A further resource service and its scopes, \"URL=scope scope\". Can be repeated." placeholder:"URL=SCOPES"`
 
+	DPoPNonces                  bool `name:"dpop-nonces" help:"Ask for a nonce of this server in every DPoP proof (RFC 9449, section 8)."`
+	InsecureLegacyResponseTypes bool `help:"Offer the implicit and hybrid response types, whose tokens travel in addresses. RFC 9700 advises against them; the certification profiles for them need it."`
+
 	KeyEncryptionKey     string `help:"What signing keys are encrypted with in the database: 32 random bytes in base64, such as from 'openssl rand -base64 32'. Better in the environment or a file than on the command line, which others can see." placeholder:"BASE64"`
 	KeyEncryptionKeyFile string `help:"A file that holds it." placeholder:"PATH"`
 

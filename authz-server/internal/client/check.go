@@ -122,7 +122,7 @@ func (c *Client) redirects() bool {
 func (c *Client) checkIdentity(policy Policy) *Error {
 	switch {
 	case c.Document() && policy.Documents:
-		if problem := checkDocumentID(c.ID); problem != "" {
+		if problem := CheckDocumentID(c.ID); problem != "" {
 			return metadataError("client_id", "%s", problem)
 		}
 		if c.TokenEndpointAuthMethod != AuthNone && c.TokenEndpointAuthMethod != AuthPrivateKeyJWT {

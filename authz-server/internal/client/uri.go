@@ -231,9 +231,9 @@ func checkServerURI(uri string, insecureLoopback bool) string {
 	return checkAuthority(scheme, rest)
 }
 
-// checkDocumentID says what is wrong with a client_id that is the URL of a document
+// CheckDocumentID says what is wrong with a client_id that is the URL of a document, beginning with a verb; empty: nothing
 // (draft-ietf-oauth-client-id-metadata-document §3). It is compared and shown, so there must be one way to write it.
-func checkDocumentID(id string) string {
+func CheckDocumentID(id string) string {
 	if problem := checkServerURI(id, false); problem != "" {
 		return problem
 	}

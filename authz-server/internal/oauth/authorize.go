@@ -2,13 +2,10 @@ package oauth
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/ory/fosite"
 
@@ -42,7 +39,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		waiting, form = &waitingRequest{in, handle}, in.Form
 	}
 
-	a, err := s.readAuthorization(r.Context(), form)
+	a, err := s.readAuthorization(r.Context(), form, waiting != nil)
 	if err != nil {
 		s.refuseAuthorization(w, r, a, err)
 		return
@@ -57,17 +54,15 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	// The answer and the end of the interaction are one transaction: a request is answered once.
+	// The answer and the end of what it answers are one transaction: a request is answered once.
 	var parameters url.Values
 	err = s.store.Tx(r.Context(), func(ctx context.Context) error {
-		if waiting != nil {
-			if _, err := s.store.SpendInteraction(ctx, waiting.handle); err != nil {
+		if err := s.spend(ctx, a, waiting); err != nil {
+			return err
+		}
+		if waiting != nil && waiting.Consent == store.ConsentAllow {
+			if err := s.store.GrantConsent(ctx, step.login.UserID, a.Client.ID, step.scope); err != nil {
 				return err
-			}
-			if waiting.Consent == store.ConsentAllow {
-				if err := s.store.GrantConsent(ctx, step.login.UserID, a.Client.ID, step.scope); err != nil {
-					return err
-				}
 			}
 		}
 		parameters, err = s.grant(ctx, a, step)
@@ -82,6 +77,19 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.respond(w, r, a, parameters)
+}
+
+// spend ends the interaction and the pushed request that are being answered. store.ErrNotFound: another request was faster.
+func (s *Server) spend(ctx context.Context, a *authorization, waiting *waitingRequest) error {
+	if waiting != nil {
+		if _, err := s.store.SpendInteraction(ctx, waiting.handle); err != nil {
+			return err
+		}
+	}
+	if uri := a.Form.Get("request_uri"); uri != "" {
+		return s.store.SpendPushedRequest(ctx, uri)
+	}
+	return nil
 }
 
 // waitingRequest is an interaction that a person comes back from, with the handle that they bring.
@@ -119,6 +127,9 @@ func (s *Server) decide(r *http.Request, a *authorization, waiting *waitingReque
 		return step{page: "/login"}, nil
 	}
 
+	if err := s.checkClaimsRequest(a, current); err != nil {
+		return step{}, err
+	}
 	if a.IDTokenHint != "" {
 		hinted, err := s.readIDTokenHint(r.Context(), a.IDTokenHint)
 		if errors.Is(err, errNotOurs) {
@@ -127,7 +138,7 @@ func (s *Server) decide(r *http.Request, a *authorization, waiting *waitingReque
 		if err != nil {
 			return step{}, err
 		}
-		if hinted.Subject != current.UserID {
+		if hinted.Subject != s.subject(&a.Client, current.UserID) {
 			if silent || fresh {
 				return step{}, refuse(fosite.ErrLoginRequired, "another person than the one in id_token_hint is logged in")
 			}
@@ -192,63 +203,12 @@ func (s *Server) grant(ctx context.Context, a *authorization, next step) (url.Va
 	a.Scope = next.scope
 	ar := fosite.NewAuthorizeRequest()
 	ar.Client = &oauthClient{Client: a.Client}
-	ar.ResponseTypes = strings.Fields(a.ResponseType)
+	ar.ResponseTypes = a.ResponseType
 	resp, err := s.provider.NewAuthorizeResponse(ctx, ar, &session{authorization: a, login: next.login})
 	if err != nil {
 		return nil, err
 	}
 	return resp.GetParameters(), nil
-}
-
-// codeFlow answers response type "code" (RFC 6749 §4.1.2).
-type codeFlow struct{ *Server }
-
-var _ fosite.AuthorizeEndpointHandler = (*codeFlow)(nil)
-
-func (s *codeFlow) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosite.AuthorizeRequester, resp fosite.AuthorizeResponder) error {
-	if !ar.GetResponseTypes().ExactOne("code") {
-		return nil
-	}
-	ar.SetDefaultResponseMode(fosite.ResponseModeQuery)
-	given := ar.GetSession().(*session) //nolint:errcheck,forcetypeassert // grant above makes no other
-	a, now := given.authorization, s.now()
-	code := rand.Text() + rand.Text()
-	err := s.store.CreateCode(ctx, store.Hash(code), store.Code{
-		Grant:         s.newGrant(a, given.login, now),
-		RedirectURI:   a.RedirectURI,
-		CodeChallenge: a.CodeChallenge,
-		Nonce:         a.Nonce,
-		ExpiresAt:     now.Add(s.lifetimes.Code),
-	})
-	if err != nil {
-		return err
-	}
-	resp.AddParameter("code", code)
-	ar.SetResponseTypeHandled("code")
-	return nil
-}
-
-// newGrant begins a grant. It lives as long as what may be issued from it: with refresh tokens up to the absolute lifetime,
-// and no longer than its session unless the person agreed to offline access; without them until the access token expires.
-func (s *Server) newGrant(a *authorization, by *login.Session, now time.Time) store.Grant {
-	g := store.Grant{
-		ID:        rand.Text(),
-		ClientID:  a.Client.ID,
-		UserID:    by.UserID,
-		SessionID: by.ID,
-		Scope:     a.Scope,
-		Audience:  s.audience(a.Scope),
-		Offline:   slices.Contains(a.Scope, "offline_access"),
-		AuthTime:  by.AuthTime,
-		ACR:       by.ACR,
-		AMR:       by.AMR,
-		CreatedAt: now,
-		ExpiresAt: now.Add(s.lifetimes.Code + s.lifetimes.AccessToken),
-	}
-	if slices.Contains(a.Client.GrantTypes, "refresh_token") {
-		g.ExpiresAt = now.Add(s.lifetimes.RefreshAbsolute)
-	}
-	return g
 }
 
 // refuseAuthorization answers an authorization request with an error: at the client's redirect URI when it is known to be
@@ -261,20 +221,6 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 	}
 	e := s.refusal(r.Context(), err)
 	s.respond(w, r, a, url.Values{"error": {e.ErrorField}, "error_description": {describe(e)}})
-}
-
-// respond sends the person back to the client with the answer (RFC 6749 §4.1.2, RFC 9207 §2). The registered URI is kept as it is, its query too.
-func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorization, parameters url.Values) {
-	if a.State != "" {
-		parameters.Set("state", a.State)
-	}
-	parameters.Set("iss", s.issuer)
-	separator := "?"
-	if strings.Contains(a.RedirectURI, "?") {
-		separator = "&"
-	}
-	w.Header().Set("Location", a.RedirectURI+separator+parameters.Encode())
-	w.WriteHeader(http.StatusSeeOther)
 }
 
 // errorPage shows a person, and the developer behind them, why nothing can be done.

@@ -71,7 +71,7 @@ func TestAWrongRequestGoesBackToTheClientWithItsState(t *testing.T) {
 		"no response_type":        {[]string{"response_type", ""}, "invalid_request"},
 		"implicit":                {[]string{"response_type", "token"}, "unsupported_response_type"},
 		"hybrid":                  {[]string{"response_type", "code id_token"}, "unsupported_response_type"},
-		"fragment":                {[]string{"response_mode", "fragment"}, "unsupported_response_mode"},
+		"unknown response_mode":   {[]string{"response_mode", "smoke"}, "unsupported_response_mode"},
 		"scope not registered":    {[]string{"client_id", "service", "scope", "board:write"}, "invalid_scope"},
 		"unknown scope":           {[]string{"scope", "openid wish"}, "invalid_scope"},
 		"plain challenge":         {[]string{"code_challenge_method", "plain"}, "invalid_request"},
@@ -79,8 +79,8 @@ func TestAWrongRequestGoesBackToTheClientWithItsState(t *testing.T) {
 		"method alone":            {[]string{"code_challenge", ""}, "invalid_request"},
 		"challenge too short":     {[]string{"code_challenge", "abc"}, "invalid_request"},
 		"challenge no base64url":  {[]string{"code_challenge", strings.Repeat("+", 43)}, "invalid_request"},
-		"request object":          {[]string{"request", "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"},
-		"request_uri":             {[]string{"request_uri", "https://app.example/r"}, "request_uri_not_supported"},
+		"request object":          {[]string{"request", "eyJhbGciOiJub25lIn0.e30."}, "invalid_request_object"},
+		"request_uri":             {[]string{"request_uri", "https://app.example/r"}, "invalid_request_uri"},
 		"registration":            {[]string{"registration", "{}"}, "registration_not_supported"},
 		"unknown prompt":          {[]string{"prompt", "dance"}, "invalid_request"},
 		"prompt none and another": {[]string{"prompt", "none login"}, "invalid_request"},
@@ -91,7 +91,7 @@ func TestAWrongRequestGoesBackToTheClientWithItsState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			form := parameters(test.changes...)
 			a := b.authorize(form)
-			if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location.String(), callback+"&") {
+			if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location.String(), callback) {
 				t.Fatalf("%d %v %s", a.status, a.location, a.body)
 			}
 			if a.parameter("error") != test.want || a.parameter("state") != form.Get("state") || a.parameter("iss") != f.issuer || a.parameter("code") != "" {

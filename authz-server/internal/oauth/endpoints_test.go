@@ -451,7 +451,7 @@ func TestDiscoveryAnnouncesWhatWorks(t *testing.T) {
 		}
 	}
 	for _, mode := range list("response_modes_supported") {
-		if a := b.authorize(parameters("response_mode", mode)); a.parameter("code") == "" {
+		if a := b.authorize(parameters("response_mode", mode)); a.parameter("code")+a.parameter("response") == "" {
 			t.Errorf("response_mode %s: %v", mode, a.location)
 		}
 	}

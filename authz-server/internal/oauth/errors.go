@@ -52,6 +52,9 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if e.CodeField == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.issuer+`", charset="UTF-8"`)
 	}
+	if e.ErrorField == errUseDPoPNonce.ErrorField {
+		w.Header().Set("DPoP-Nonce", s.nonce(s.now()))
+	}
 	writeJSON(w, e.CodeField, map[string]string{"error": e.ErrorField, "error_description": describe(e)})
 }
 

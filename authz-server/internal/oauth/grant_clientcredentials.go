@@ -44,11 +44,13 @@ func (s *clientCredentialsGrant) HandleTokenEndpointRequest(_ context.Context, r
 	if len(requested) == 0 { // RFC 6749 §3.3: a default is allowed
 		requested = c.GetScopes()
 	}
-	for _, scope := range requested {
-		if !s.aboutPerson(scope) {
-			request.GrantScope(scope)
-		}
+	granted := slices.DeleteFunc(slices.Clone(requested), s.aboutPerson)
+	audience, err := s.narrowAudience(granted, request.GetRequestForm()["resource"])
+	if err != nil {
+		return err
 	}
+	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	given.access.Scope, given.access.Audience = granted, audience
 	return nil
 }
 
@@ -61,20 +63,24 @@ func (s *clientCredentialsGrant) PopulateTokenEndpointResponse(ctx context.Conte
 	if !s.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
-	now, scope := s.now(), request.GetGrantedScopes()
-	token, err := s.sign(ctx, typeAccess, accessClaims{
+	now, want := s.now(), request.GetSession().(*session).access //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	claims := accessClaims{
 		Issuer:   s.issuer,
 		Subject:  request.GetClient().GetID(), // RFC 9068 §2.2
-		Audience: s.audience(scope),
+		Audience: want.Audience,
 		ClientID: request.GetClient().GetID(),
-		Scope:    strings.Join(scope, " "),
+		Scope:    strings.Join(want.Scope, " "),
 		IssuedAt: now.Unix(),
 		Expiry:   now.Add(s.lifetimes.AccessToken).Unix(),
 		ID:       rand.Text(),
-	})
+	}
+	if want.Thumbprint != "" {
+		claims.Confirmation = &confirmation{want.Thumbprint}
+	}
+	token, err := s.sign(ctx, typeAccess, claims)
 	if err != nil {
 		return err
 	}
-	answer(response, token, scope, s.lifetimes.AccessToken)
+	s.answer(response, token, want)
 	return nil
 }

@@ -60,8 +60,12 @@ func (s *codeGrant) HandleTokenEndpointRequest(ctx context.Context, request fosi
 		return err
 	}
 	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	if err := requireKey(given, code.KeyThumbprint); err != nil {
+		return err
+	}
 	given.code, given.codeHash = &code, hash
-	return nil
+	given.access, err = s.narrowAccess(&code.Grant, code.Grant.Scope, form["resource"])
+	return err
 }
 
 // checkVerifier compares the verifier with the challenge (RFC 7636 §4.6). A verifier without a challenge means that
@@ -101,33 +105,44 @@ func (s *codeGrant) PopulateTokenEndpointResponse(ctx context.Context, request f
 	}
 	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
 	g, now := &given.code.Grant, s.now()
-	access, err := s.accessToken(ctx, g, g.Scope, now)
+	c := clientOf(request)
+	access, err := s.accessToken(ctx, c, g, given.access, now)
 	if err != nil {
 		return err
 	}
 	if slices.Contains(g.Scope, "openid") {
-		id, err := s.idToken(ctx, g, given.code.Nonce, access, now)
+		id, err := s.idToken(ctx, c, g, idTokenParts{Nonce: given.code.Nonce, AccessToken: access}, now)
 		if err != nil {
 			return err
 		}
 		response.SetExtra("id_token", id)
 	}
 	var first *store.RefreshToken
-	if slices.Contains(request.GetClient().GetGrantTypes(), "refresh_token") {
-		token, row, err := s.newRefreshToken(ctx, g, now)
+	if c.HasGrantType("refresh_token") {
+		token, row, err := s.newRefreshToken(ctx, c, g, now)
 		if err != nil {
 			return err
 		}
 		first = &row
 		response.SetExtra("refresh_token", token)
 	}
-	won, err := s.store.RedeemCode(ctx, given.codeHash, first)
+	won := false
+	err = s.store.Tx(ctx, func(ctx context.Context) error {
+		if won, err = s.store.RedeemCode(ctx, given.codeHash, first); err != nil || !won {
+			return err
+		}
+		// RFC 9449 §5: a public client has nothing else that its refresh tokens could be bound to.
+		if first != nil && c.Public() && given.proof != nil {
+			return s.store.BindGrant(ctx, g.ID, given.proof.thumbprint)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
 	if !won {
 		return s.replayed(ctx, g)
 	}
-	answer(response, access, g.Scope, s.lifetimes.AccessToken)
+	s.answer(response, access, given.access)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
@@ -21,7 +22,6 @@ var _ fosite.TokenEndpointHandler = (*refreshGrant)(nil)
 type refreshing struct {
 	row   store.RefreshToken
 	grant store.Grant
-	scope []string // of the new access token
 }
 
 func (*refreshGrant) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
@@ -57,8 +57,12 @@ func (s *refreshGrant) HandleTokenEndpointRequest(ctx context.Context, request f
 		return err
 	}
 	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
-	given.refresh = &refreshing{row: row, grant: g, scope: scope}
-	return nil
+	if err := requireKey(given, g.KeyThumbprint); err != nil {
+		return err
+	}
+	given.refresh = &refreshing{row: row, grant: g}
+	given.access, err = s.narrowAccess(&g, scope, request.GetRequestForm()["resource"])
+	return err
 }
 
 // narrow returns the requested part of a scope, or all of it when nothing is requested (RFC 6749 §6).
@@ -91,33 +95,41 @@ func (s *refreshGrant) PopulateTokenEndpointResponse(ctx context.Context, reques
 	if !s.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
-	given := request.GetSession().(*session).refresh //nolint:errcheck,forcetypeassert // the token endpoint makes no other
-	g, now := &given.grant, s.now()
-	access, err := s.accessToken(ctx, g, given.scope, now)
+	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	c, g, now := clientOf(request), &given.refresh.grant, s.now()
+	access, err := s.accessToken(ctx, c, g, given.access, now)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(given.scope, "openid") {
+	if slices.Contains(given.access.Scope, "openid") {
 		// OIDC Core §12.2: auth_time stays, and the nonce is left out.
-		id, err := s.idToken(ctx, g, "", access, now)
+		id, err := s.idToken(ctx, c, g, idTokenParts{AccessToken: access}, now)
 		if err != nil {
 			return err
 		}
 		response.SetExtra("id_token", id)
 	}
-	refresh, err := s.rotate(ctx, &given.row, g)
-	if err != nil {
-		return err
+	if c.Profile == client.ProfileFAPI2 {
+		// FAPI 2.0 Security Profile §5.3.2.1 no. 9: no rotation; the token is bound to the client's authentication already.
+		if err := s.keepSession(ctx, g); err != nil {
+			return err
+		}
+		response.SetExtra("refresh_token", request.GetRequestForm().Get("refresh_token"))
+	} else {
+		refresh, err := s.rotate(ctx, c, &given.refresh.row, g)
+		if err != nil {
+			return err
+		}
+		response.SetExtra("refresh_token", refresh)
 	}
-	response.SetExtra("refresh_token", refresh)
-	answer(response, access, given.scope, s.lifetimes.AccessToken)
+	s.answer(response, access, given.access)
 	return nil
 }
 
 // rotate exchanges a refresh token for its successor: a new one if it is unused, and within the grace window the same again.
-func (s *Server) rotate(ctx context.Context, row *store.RefreshToken, g *store.Grant) (string, error) {
+func (s *Server) rotate(ctx context.Context, c *client.Client, row *store.RefreshToken, g *store.Grant) (string, error) {
 	if row.UsedAt.IsZero() {
-		token, next, err := s.newRefreshToken(ctx, g, s.now())
+		token, next, err := s.newRefreshToken(ctx, c, g, s.now())
 		if err != nil {
 			return "", err
 		}
@@ -155,7 +167,7 @@ func (s *Server) rotate(ctx context.Context, row *store.RefreshToken, g *store.G
 	if err != nil {
 		return "", err
 	}
-	return s.sameRefreshToken(ctx, g, successor)
+	return s.sameRefreshToken(ctx, c, g, successor)
 }
 
 // keepSession counts a refresh as use of the login session that the grant depends on. If the session is over, so is the grant.

@@ -91,7 +91,7 @@ func (s *Server) introspectRefreshToken(r *http.Request, caller *client.Client, 
 	if g.ClientID != caller.ID || !row.UsedAt.IsZero() || !g.Live(now) || !now.Before(row.ExpiresAt) {
 		return introspection{}, errNotOurs
 	}
-	claims := s.refreshClaims(&g, row)
+	claims := s.refreshClaims(caller, &g, row)
 	return introspection{
 		Active: true, Scope: strings.Join(g.Scope, " "), ClientID: g.ClientID, Expiry: claims.Expiry, IssuedAt: claims.IssuedAt,
 		Subject: claims.Subject, Audience: audiences{claims.Audience}, Issuer: claims.Issuer, ID: claims.ID,

@@ -42,7 +42,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	confirmed := r.Method == http.MethodPost && s.crossOrigin.Check(r) == nil && fromBrowser(r)
-	if current != nil && !confirmed && (request.hint == nil || request.hint.Subject != current.UserID) {
+	if current != nil && !confirmed && !s.hinted(request, current) {
 		s.askToLogOut(w, r, request, current)
 		return
 	}
@@ -56,6 +56,14 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.pages.Render(w, r, http.StatusOK, "logged_out", pages.LoggedOut{})
+}
+
+// hinted tells whether the hint is about the person who is logged in.
+func (s *Server) hinted(request logoutRequest, current *login.Session) bool {
+	if request.hint == nil || request.client == nil {
+		return false
+	}
+	return request.hint.Subject == s.subject(request.client, current.UserID)
 }
 
 // fromBrowser tells whether the request says where it comes from. CrossOriginProtection lets through what does not, which
@@ -115,8 +123,8 @@ func (s *Server) readLogout(ctx context.Context, form url.Values) (logoutRequest
 	return request, nil
 }
 
-// endSessions ends the browser's session, and the one that the hint names if it is another of the same person: a client
-// that posts across origins comes without the cookie.
+// endSessions ends the browser's session, and the one that the hint names if it is another: a client that posts across
+// origins comes without the cookie.
 func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, request logoutRequest, current *login.Session) error {
 	if current != nil {
 		if err := s.login.EndSession(w, r, current.ID); err != nil {
@@ -126,7 +134,7 @@ func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, request log
 	if request.hint == nil || (current != nil && current.ID == request.hint.SessionID) {
 		return nil
 	}
-	err := s.store.EndSessionOf(r.Context(), request.hint.Subject, request.hint.SessionID)
+	err := s.store.EndSession(r.Context(), request.hint.SessionID)
 	if errors.Is(err, store.ErrNotFound) { // ended already
 		return nil
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
@@ -68,6 +70,12 @@ type fixture struct {
 
 func newFixture(t testing.TB, databaseURL string) *fixture {
 	t.Helper()
+	return oneWith(t, databaseURL, func(*oauth.Config) {})
+}
+
+// oneWith is a fixture with settings changed.
+func oneWith(t testing.TB, databaseURL string, change func(*oauth.Config)) *fixture {
+	t.Helper()
 	f := &fixture{t: t}
 	log := slog.New(slog.DiscardHandler)
 	f.server = httptest.NewUnstartedServer(nil)
@@ -92,9 +100,15 @@ func newFixture(t testing.TB, databaseURL string) *fixture {
 	must(err)
 	rendered, err := pages.New(pages.Config{Now: f.clock.now, Log: log})
 	must(err)
+	outgoing, err := fetch.New(fetch.Config{InsecureLoopback: true})
+	must(err)
+	directory, err := clients.New(clients.Config{Store: f.store, Fetch: outgoing, Policy: client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin)), InsecureLoopback: true}, Now: f.clock.now, Log: log})
+	must(err)
 	people, err := login.New(login.Config{Issuer: f.issuer, Store: f.store, Pages: rendered, Log: log, Now: f.clock.now})
 	must(err)
-	server, err := oauth.New(oauth.Config{Issuer: f.issuer, Resources: client.Builtin(apiOrigin), Store: f.store, Keys: f.ring, Login: people, Pages: rendered, Log: log, Now: f.clock.now})
+	config := oauth.Config{Issuer: f.issuer, Resources: client.Builtin(apiOrigin), Store: f.store, Clients: directory, Fetch: outgoing, PairwiseSalt: make([]byte, 32), Keys: f.ring, Login: people, Pages: rendered, Log: log, Now: f.clock.now}
+	change(&config)
+	server, err := oauth.New(config)
 	must(err)
 	router := mux.NewRouter()
 	server.Routes(router)
@@ -127,7 +141,7 @@ func (f *fixture) addClient(id string, change func(c *client.Client)) {
 	if change != nil {
 		change(&c)
 	}
-	if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin))}); err != nil {
+	if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin)), LegacyResponseTypes: true}); err != nil {
 		f.t.Fatal(err)
 	}
 	if err := f.store.CreateClient(f.t.Context(), c); err != nil {
@@ -179,10 +193,13 @@ type answer struct {
 	location *url.URL
 }
 
-// parameter is a parameter of the redirect.
+// parameter is a parameter of the answer: of the redirect's fragment or query, or of the form that posts itself.
 func (a answer) parameter(name string) string {
 	if a.location == nil {
-		return ""
+		return hiddenFields(a.body).Get(name)
+	}
+	if in, err := url.ParseQuery(a.location.EscapedFragment()); err == nil && len(in) > 0 {
+		return in.Get(name)
 	}
 	return a.location.Query().Get(name)
 }

@@ -6,13 +6,13 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/go-jose/go-jose/v3"
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
@@ -36,43 +36,13 @@ func (s *Server) newProvider() *fosite.Fosite {
 		OmitRedirectScopeParam:         true,
 		MinParameterEntropy:            1,
 		TokenURL:                       s.issuer + "/oauth2/token",
-		AuthorizeEndpointHandlers:      fosite.AuthorizeEndpointHandlers{&codeFlow{s}},
+		AuthorizeEndpointHandlers:      fosite.AuthorizeEndpointHandlers{&flow{s}},
 		TokenEndpointHandlers:          fosite.TokenEndpointHandlers{&codeGrant{s}, &refreshGrant{s}, &clientCredentialsGrant{s}},
 		SendDebugMessagesToClients:     false,
 		EnablePKCEPlainChallengeMethod: false,
 	}
-	provider := fosite.NewOAuth2Provider(clientStorage{s.store}, config)
-	// One way of authentication a request, and one client (RFC 6749 §2.3): fosite takes Basic for one client beside the client_id of another.
-	config.ClientAuthenticationStrategy = func(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
-		id, _, basic := r.BasicAuth()
-		if basic {
-			id, err := url.QueryUnescape(id)
-			if err != nil || (form.Has("client_id") && form.Get("client_id") != id) {
-				return nil, refuse(fosite.ErrInvalidRequest, "client_id in the body names another client than the Authorization header")
-			}
-		} else if r.Header.Get("Authorization") != "" {
-			return nil, refuse(fosite.ErrInvalidClient, "the Authorization header of this endpoint takes the Basic scheme alone")
-		}
-		if basic && (form.Has("client_secret") || form.Has("client_assertion")) {
-			return nil, refuse(fosite.ErrInvalidRequest, "authenticate the client in one way: by the Authorization header or in the body, not both")
-		}
-		if form.Has("client_assertion") || form.Has("client_assertion_type") {
-			return nil, refuse(fosite.ErrInvalidClient, "client_assertion is not offered here; authenticate by client_secret_basic or client_secret_post")
-		}
-		if !basic && !form.Has("client_id") {
-			return nil, refuse(fosite.ErrInvalidClient, "the request does not say which client it comes from: send the Authorization header or client_id")
-		}
-		authenticated, err := provider.DefaultClientAuthenticationStrategy(ctx, r, form)
-		var failure storeFailure
-		if errors.As(err, &failure) {
-			return nil, failure.error
-		}
-		if errors.Is(err, store.ErrNotFound) || errors.Is(err, errWrongSecret) {
-			return nil, refuse(fosite.ErrInvalidClient, "client authentication failed: the client is unknown, or its secret is wrong")
-		}
-		return authenticated, err
-	}
-	return provider
+	config.ClientAuthenticationStrategy = s.authenticateClient
+	return fosite.NewOAuth2Provider(clientStorage{s.clients}, config)
 }
 
 // authenticate finds the client that a request to an endpoint other than the token endpoint comes from.
@@ -85,10 +55,10 @@ func (s *Server) authenticate(r *http.Request) (*client.Client, error) {
 }
 
 // clientStorage is what fosite may ask of the database.
-type clientStorage struct{ store *store.Store }
+type clientStorage struct{ clients *clients.Directory }
 
 func (c clientStorage) GetClient(ctx context.Context, id string) (fosite.Client, error) {
-	found, secrets, err := c.store.ClientWithSecrets(ctx, id)
+	found, secrets, err := c.clients.Client(ctx, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, storeFailure{err}
 	}
@@ -101,7 +71,7 @@ func (c clientStorage) GetClient(ctx context.Context, id string) (fosite.Client,
 // storeFailure marks an error that is not the client's: fosite would call it invalid_client.
 type storeFailure struct{ error }
 
-// Client assertions are refused before fosite sees them.
+// fosite never sees a client assertion.
 
 func (clientStorage) ClientAssertionJWTValid(context.Context, string) error {
 	return fosite.ErrJTIKnown
@@ -171,6 +141,8 @@ type session struct {
 	code          *store.Code    // at the token endpoint: the code being redeemed
 	codeHash      []byte         // and its key
 	refresh       *refreshing    // at the token endpoint: the refresh token being exchanged
+	proof         *proof         // at the token endpoint: the DPoP proof, or nil
+	access        accessRequest  // at the token endpoint: what the access token is to be good for
 }
 
 func (*session) SetExpiresAt(fosite.TokenType, time.Time)    {}

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
@@ -16,26 +17,36 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
-// maxParameter is the longest parameter of an authorization request, in bytes. It bounds what is stored and comes back in redirects.
+// maxParameter is the longest parameter of an authorization request, in bytes; a request object may be as long as the whole form.
+// It bounds what is stored and comes back in redirects.
 const maxParameter = 2048
 
-// authorization is an authorization request that has been read and checked (RFC 6749 §4.1.1, OIDC Core §3.1.2.1). Every
-// later step looks at it and none at the raw parameters.
+// authorization is an authorization request that has been read and checked (RFC 6749 §4.1.1, OIDC Core §3.1.2.1), from
+// wherever its parameters came: the query, a form, a pushed request or a request object. Every later step looks at it and
+// none at the raw parameters.
 type authorization struct {
-	Form          url.Values // the parameters as sent: what an interaction stores
+	Form          url.Values // the parameters, after all references were followed: what an interaction stores
 	Client        client.Client
 	RedirectURI   string // as sent, and checked to be the client's
 	State         string
 	Nonce         string
 	Scope         []string // without repetitions
-	ResponseType  string
-	CodeChallenge string // S256; empty: none
+	Resources     []string // RFC 8707: the audience is narrowed to these; none: what the scope says
+	ResponseType  []string // sorted words, as in "code id_token"
+	ResponseMode  string   // "query", "fragment" or "form_post", and ".jwt" behind it with JARM
+	CodeChallenge string   // S256; empty: none
 	Prompt        []string
 	MaxAge        time.Duration // negative: not asked for
 	IDTokenHint   string
+	Claims        claimsRequest
+	KeyThumbprint string // RFC 9449 §10: the code is bound to this DPoP key; empty: to none
 }
 
 func (a *authorization) prompts(value string) bool { return slices.Contains(a.Prompt, value) }
+
+func (a *authorization) asksFor(responseType string) bool {
+	return slices.Contains(a.ResponseType, responseType)
+}
 
 // An unsafeError is about a request whose client or redirect URI is not known to be right: it is shown to the person, and
 // never sent to the redirect URI (RFC 6749 §4.1.2.1).
@@ -43,73 +54,127 @@ type unsafeError struct{ *fosite.RFC6749Error }
 
 func (e unsafeError) Unwrap() error { return e.RFC6749Error }
 
-// readAuthorization reads and checks the parameters of an authorization request. Checks run in this order: the client,
-// its redirect URI (both fail with unsafeError), then everything whose failure may be told to the client; in that case the
-// authorization is returned beside the error, and has what a redirect needs.
-func (s *Server) readAuthorization(ctx context.Context, form url.Values) (*authorization, error) {
-	for _, name := range []string{"client_id", "redirect_uri"} {
-		switch values := form[name]; {
-		case len(values) == 0 || values[0] == "":
-			return nil, unsafeError{refuse(fosite.ErrInvalidRequest, "the parameter "+name+" is missing")}
-		case len(values) > 1:
-			return nil, unsafeError{refuse(fosite.ErrInvalidRequest, "the parameter "+name+" comes more than once")}
-		case len(values[0]) > maxParameter:
-			return nil, unsafeError{refuse(fosite.ErrInvalidRequest, "the parameter "+name+" is too long")}
-		}
+// readAuthorization reads and checks the parameters of an authorization request. Checks run in this order: the client, the
+// references that it makes (pushed request, request object), its redirect URI (all fail with unsafeError, or nil beside the error), then everything
+// whose failure may be told to the client; in that case the authorization is returned beside the error, and has what a
+// redirect needs. resumed says that the form comes from an interaction, where references were followed already.
+func (s *Server) readAuthorization(ctx context.Context, form url.Values, resumed bool) (*authorization, error) {
+	if err := requireOne(form, "client_id"); err != nil {
+		return nil, err
 	}
-	found, err := s.store.Client(ctx, form.Get("client_id"))
+	found, _, err := s.clients.Client(ctx, form.Get("client_id"))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, unsafeError{refuse(fosite.ErrInvalidClient, "no client has this client_id")}
 	}
 	if err != nil {
 		return nil, err
 	}
+	if !resumed {
+		meant, err := s.followReferences(ctx, &found, form)
+		if err != nil {
+			return s.outside(found, form), err
+		}
+		form = meant
+	}
+	if err := requireOne(form, "redirect_uri"); err != nil {
+		return nil, err
+	}
 	if !found.MatchRedirectURI(form.Get("redirect_uri")) {
 		return nil, unsafeError{refuse(fosite.ErrInvalidRequest, "the redirect_uri is not registered for this client; it must be the same to the letter")}
 	}
 
-	a := &authorization{Form: form, Client: found, RedirectURI: form.Get("redirect_uri"), State: form.Get("state"), MaxAge: -1}
+	a := &authorization{Form: form, Client: found, RedirectURI: form.Get("redirect_uri"), MaxAge: -1}
+	if len(form["state"]) == 1 { // which of two would be the client's?
+		a.State = form.Get("state")
+	}
+	modeErr := s.readResponseMode(a) // first, for every later refusal is sent in this mode
 	if err := onlyOnce(form); err != nil {
-		a.State = "" // which of two states would be the client's?
-		if len(form["state"]) == 1 {
-			a.State = form.Get("state")
-		}
 		return a, err
 	}
 	for name, values := range form {
-		if len(values[0]) > maxParameter {
-			return a, refuse(fosite.ErrInvalidRequest, "the parameter "+name+" is longer than "+strconv.Itoa(maxParameter)+" bytes")
+		for _, value := range values {
+			if len(value) > maxParameter {
+				return a, refuse(fosite.ErrInvalidRequest, "the parameter "+name+" is longer than "+strconv.Itoa(maxParameter)+" bytes")
+			}
 		}
 	}
+	if modeErr != nil {
+		return a, modeErr
+	}
 	return a, s.checkAuthorization(a)
+}
+
+// requireOne refuses a request without the parameter, or with two of it.
+func requireOne(form url.Values, name string) error {
+	switch values := form[name]; {
+	case len(values) == 0 || values[0] == "":
+		return unsafeError{refuse(fosite.ErrInvalidRequest, "the parameter "+name+" is missing")}
+	case len(values) > 1:
+		return unsafeError{refuse(fosite.ErrInvalidRequest, "the parameter "+name+" comes more than once")}
+	case len(values[0]) > maxParameter:
+		return unsafeError{refuse(fosite.ErrInvalidRequest, "the parameter "+name+" is too long")}
+	}
+	return nil
+}
+
+// outside is where to send the refusal of a reference: to the redirect URI that stands beside it, if that is the client's. nil: nowhere.
+func (s *Server) outside(c client.Client, form url.Values) *authorization {
+	if len(form["redirect_uri"]) != 1 || !c.MatchRedirectURI(form.Get("redirect_uri")) {
+		return nil
+	}
+	a := &authorization{Form: form, Client: c, RedirectURI: form.Get("redirect_uri"), State: form.Get("state")}
+	if s.readResponseMode(a) != nil || len(form["state"]) > 1 || len(a.State) > maxParameter {
+		return nil
+	}
+	return a
+}
+
+// readResponseMode reads response_type and response_mode (OAuth 2.0 Multiple Response Type Encoding Practices, JARM §4.3).
+// Whatever is wrong with them, a.ResponseMode is one that an error can be sent in.
+func (s *Server) readResponseMode(a *authorization) error {
+	kinds := strings.Fields(a.Form.Get("response_type"))
+	slices.Sort(kinds)
+	a.ResponseType = slices.Compact(kinds)
+	natural := "query"
+	if len(a.ResponseType) > 0 && strings.Join(a.ResponseType, " ") != "code" {
+		natural = "fragment"
+	}
+	a.ResponseMode = natural
+	switch mode := a.Form.Get("response_mode"); {
+	case mode == "":
+	case mode == "jwt":
+		a.ResponseMode = natural + ".jwt"
+	case !slices.Contains(responseModes, mode):
+		return refuse(fosite.ErrUnsupportedResponseMode, "response_mode must be one of "+strings.Join(responseModes, ", "))
+	// Tokens in a query end up in logs and histories (Multiple Response Types §5); in JARM's query they are signed, and not encrypted either.
+	case strings.HasPrefix(mode, "query") && natural == "fragment":
+		return refuse(fosite.ErrUnsupportedResponseMode, "response_mode "+mode+" cannot carry this response_type; use fragment or form_post")
+	default:
+		a.ResponseMode = mode
+	}
+	return nil
+}
+
+// responseModes are those that respond can send.
+var responseModes = []string{"query", "fragment", "form_post", "query.jwt", "fragment.jwt", "form_post.jwt", "jwt"}
+
+// responseTypes are those that the server offers, as sorted words.
+func (s *Server) responseTypes() []string {
+	if s.legacyResponseTypes {
+		return []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
+	}
+	return []string{"code"}
 }
 
 // checkAuthorization fills in a what its client may be told about.
 func (s *Server) checkAuthorization(a *authorization) error {
 	form := a.Form
-	// Never ignored: a client that signs its request relies on it (OIDC Core §6.1, §6.2).
-	if form.Has("request") {
-		return refuse(fosite.ErrRequestNotSupported, "request objects are not supported; send the parameters in the query")
-	}
-	if form.Has("request_uri") {
-		return refuse(fosite.ErrRequestURINotSupported, "request_uri is not supported; send the parameters in the query")
-	}
 	if form.Has("registration") {
 		return refuse(fosite.ErrRegistrationNotSupported, "the parameter registration is not supported")
 	}
-
-	switch a.ResponseType = form.Get("response_type"); {
-	case a.ResponseType == "":
-		return refuse(fosite.ErrInvalidRequest, "the parameter response_type is missing; send response_type=code")
-	case a.ResponseType != "code" || !slices.Contains(a.Client.ResponseTypes, "code"):
-		return refuse(fosite.ErrUnsupportedResponseType, "response_type must be code, and the client registered for it")
-	case !slices.Contains(a.Client.GrantTypes, "authorization_code"):
-		return refuse(fosite.ErrUnauthorizedClient, "the client is not registered for the grant authorization_code")
+	if err := s.checkResponseType(a); err != nil {
+		return err
 	}
-	if mode := form.Get("response_mode"); mode != "" && mode != "query" {
-		return refuse(fosite.ErrUnsupportedResponseMode, "response_mode must be query")
-	}
-
 	for _, scope := range strings.Fields(form.Get("scope")) {
 		if !slices.Contains(a.Client.Scopes(), scope) {
 			return refuse(fosite.ErrInvalidScope, "the client is not registered for the scope "+scope)
@@ -118,14 +183,58 @@ func (s *Server) checkAuthorization(a *authorization) error {
 			a.Scope = append(a.Scope, scope)
 		}
 	}
-
+	if a.asksFor("id_token") && !slices.Contains(a.Scope, "openid") {
+		return refuse(fosite.ErrInvalidScope, "a response_type with id_token needs the scope openid")
+	}
+	a.Resources = form["resource"]
+	if _, err := s.narrowAudience(a.Scope, a.Resources); err != nil {
+		return err
+	}
 	if err := readChallenge(a); err != nil {
 		return err
 	}
-
+	a.KeyThumbprint = form.Get("dpop_jkt")
+	if a.KeyThumbprint != "" && !isThumbprint(a.KeyThumbprint) {
+		return refuse(fosite.ErrInvalidRequest, "dpop_jkt must be the base64url of a SHA-256, without padding (RFC 7638)")
+	}
 	a.Nonce = form.Get("nonce")
+	if a.asksFor("id_token") && a.Nonce == "" {
+		return refuse(fosite.ErrInvalidRequest, "a response_type with id_token needs a nonce")
+	}
 	a.IDTokenHint = form.Get("id_token_hint")
-	a.Prompt = strings.Fields(form.Get("prompt"))
+	if text := form.Get("claims"); text != "" {
+		if err := json.Unmarshal([]byte(text), &a.Claims); err != nil {
+			return refuse(fosite.ErrInvalidRequest, "the parameter claims must be a JSON object as OpenID Connect Core 5.5 says")
+		}
+	}
+	return readPrompt(a)
+}
+
+// checkResponseType holds the request to what the server offers and the client registered for.
+func (s *Server) checkResponseType(a *authorization) error {
+	kind := strings.Join(a.ResponseType, " ")
+	switch {
+	case kind == "":
+		return refuse(fosite.ErrInvalidRequest, "the parameter response_type is missing; send response_type=code")
+	case !slices.Contains(s.responseTypes(), kind):
+		return refuse(fosite.ErrUnsupportedResponseType, "response_type must be one of: "+strings.Join(s.responseTypes(), ", "))
+	case !slices.ContainsFunc(a.Client.ResponseTypes, func(registered string) bool {
+		words := strings.Fields(registered)
+		slices.Sort(words)
+		return slices.Equal(words, a.ResponseType)
+	}):
+		return refuse(fosite.ErrUnauthorizedClient, "the client is not registered for response_type "+kind)
+	case a.asksFor("code") && !a.Client.HasGrantType("authorization_code"):
+		return refuse(fosite.ErrUnauthorizedClient, "the client is not registered for the grant authorization_code")
+	case kind != "code" && !a.Client.HasGrantType("implicit"):
+		return refuse(fosite.ErrUnauthorizedClient, "the client is not registered for the grant implicit")
+	}
+	return nil
+}
+
+// readPrompt reads what is asked of the log-in (OIDC Core §3.1.2.1).
+func readPrompt(a *authorization) error {
+	a.Prompt = strings.Fields(a.Form.Get("prompt"))
 	for _, prompt := range a.Prompt {
 		if !slices.Contains(promptValues, prompt) {
 			return refuse(fosite.ErrInvalidRequest, "the parameter prompt knows "+strings.Join(promptValues, ", "))
@@ -134,12 +243,14 @@ func (s *Server) checkAuthorization(a *authorization) error {
 	if a.prompts("none") && len(a.Prompt) > 1 {
 		return refuse(fosite.ErrInvalidRequest, "prompt=none cannot be combined with another value")
 	}
-	if text := form.Get("max_age"); text != "" {
+	if text := a.Form.Get("max_age"); text != "" {
 		seconds, err := strconv.ParseUint(text, 10, 31)
 		if err != nil {
 			return refuse(fosite.ErrInvalidRequest, "max_age must be a number of seconds")
 		}
 		a.MaxAge = time.Duration(seconds) * time.Second
+	} else if a.Client.DefaultMaxAge != nil {
+		a.MaxAge = time.Duration(*a.Client.DefaultMaxAge) * time.Second
 	}
 	return nil
 }
@@ -153,16 +264,38 @@ func readChallenge(a *authorization) error {
 	switch {
 	case challenge == "" && method != "":
 		return refuse(fosite.ErrInvalidRequest, "code_challenge_method comes without code_challenge")
-	case challenge == "" && a.Client.RequirePKCE:
+	case challenge == "" && a.Client.RequirePKCE && a.asksFor("code"):
 		return refuse(fosite.ErrInvalidRequest, "this client must use PKCE: send code_challenge and code_challenge_method=S256")
 	case challenge == "":
 		return nil
 	case method != "S256":
 		return refuse(fosite.ErrInvalidRequest, "code_challenge_method must be S256")
-	}
-	if sum, err := base64.RawURLEncoding.Strict().DecodeString(challenge); err != nil || len(sum) != 32 {
+	case !isThumbprint(challenge):
 		return refuse(fosite.ErrInvalidRequest, "code_challenge must be the base64url of a SHA-256, without padding")
 	}
 	a.CodeChallenge = challenge
 	return nil
 }
+
+// isThumbprint tells whether text is the base64url of 32 bytes, without padding.
+func isThumbprint(text string) bool {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return err == nil && len(sum) == 32
+}
+
+// narrowAudience is the audience of a token with these scopes, narrowed to the resources asked for (RFC 8707 §2).
+func (s *Server) narrowAudience(scope, resources []string) ([]string, error) {
+	audience := s.audience(scope)
+	if len(resources) == 0 {
+		return audience, nil
+	}
+	for _, resource := range resources {
+		if !slices.Contains(audience, resource) {
+			return nil, refuse(errInvalidTarget, "the resource "+resource+" is unknown, or no scope of the request belongs to it")
+		}
+	}
+	return intersect(audience, resources), nil
+}
+
+// errInvalidTarget is RFC 8707 §2's error.
+var errInvalidTarget = &fosite.RFC6749Error{ErrorField: "invalid_target", CodeField: 400}

@@ -3,6 +3,7 @@
 //	/.well-known/openid-configuration, /.well-known/oauth-authorization-server   discovery.go   OIDC Discovery, RFC 8414
 //	/.well-known/jwks.json                                                       (package keys)  RFC 7517
 //	/oauth2/authorize                                                            authorize.go   RFC 6749 §3.1, OIDC Core §3.1.2
+//	/oauth2/par                                                                  par.go         RFC 9126
 //	/oauth2/token                                                                token.go       RFC 6749 §3.2
 //	/oauth2/userinfo                                                             userinfo.go    OIDC Core §5.3
 //	/oauth2/introspect                                                           introspect.go  RFC 7662
@@ -23,6 +24,8 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -34,12 +37,23 @@ type Config struct {
 	Issuer    string            // no trailing slash
 	Resources []client.Resource // resource services, and which scopes belong to each
 	Store     *store.Store
+	Clients   *clients.Directory
+	Fetch     *fetch.Client // for what clients keep at addresses of their own
 	Keys      *keys.Ring
 	Login     *login.Service
 	Pages     *pages.Pages
 	Log       *slog.Logger
 	Lifetimes Lifetimes
 	Now       func() time.Time // nil: time.Now
+
+	// PairwiseSalt keeps pairwise subjects from being linked (OIDC Core §8.1): 32 random bytes that never change.
+	PairwiseSalt []byte
+
+	// DPoPNonces asks clients for a nonce of this server in every DPoP proof (RFC 9449 §8).
+	DPoPNonces bool
+
+	// InsecureLegacyResponseTypes offers the implicit and hybrid response types, whose tokens travel in addresses. RFC 9700 §2.1.2 advises against them.
+	InsecureLegacyResponseTypes bool
 }
 
 // Lifetimes says how long what is issued lives. Zero: the default.
@@ -73,6 +87,8 @@ type Server struct {
 	issuer      string
 	resources   []client.Resource
 	store       *store.Store
+	clients     *clients.Directory
+	fetch       *fetch.Client
 	keys        *keys.Ring
 	login       *login.Service
 	pages       *pages.Pages
@@ -82,6 +98,11 @@ type Server struct {
 	provider    *fosite.Fosite
 	crossOrigin *http.CrossOriginProtection
 	metadata    metadata
+
+	pairwiseSalt        []byte
+	legacyResponseTypes bool
+	dpopNonces          bool
+	nonceKey            []byte
 }
 
 // New puts the endpoints together.
@@ -90,6 +111,8 @@ func New(cfg Config) (*Server, error) {
 		issuer:      cfg.Issuer,
 		resources:   cfg.Resources,
 		store:       cfg.Store,
+		clients:     cfg.Clients,
+		fetch:       cfg.Fetch,
 		keys:        cfg.Keys,
 		login:       cfg.Login,
 		pages:       cfg.Pages,
@@ -97,12 +120,20 @@ func New(cfg Config) (*Server, error) {
 		lifetimes:   cfg.Lifetimes.withDefaults(),
 		now:         cfg.Now,
 		crossOrigin: http.NewCrossOriginProtection(),
+
+		pairwiseSalt:        cfg.PairwiseSalt,
+		legacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+		dpopNonces:          cfg.DPoPNonces,
 	}
 	if s.now == nil {
 		s.now = time.Now
 	}
 	// Behind the gateway the Host header need not be the issuer's.
 	if err := s.crossOrigin.AddTrustedOrigin(s.issuer); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.nonceKey, err = newNonceKey(cfg.PairwiseSalt); err != nil {
 		return nil, err
 	}
 	s.provider = s.newProvider()
@@ -116,6 +147,7 @@ func (s *Server) Routes(r *mux.Router) {
 	r.Handle("/.well-known/oauth-authorization-server", cors(http.HandlerFunc(s.serveMetadata))).Methods("GET", "HEAD", "OPTIONS")
 	r.Handle("/.well-known/jwks.json", cors(http.HandlerFunc(s.keys.ServeJWKS))).Methods("GET", "HEAD", "OPTIONS")
 	r.HandleFunc("/oauth2/authorize", s.authorize).Methods("GET", "POST")
+	r.HandleFunc("/oauth2/par", s.pushAuthorization).Methods("POST")
 	r.Handle("/oauth2/token", cors(http.HandlerFunc(s.token))).Methods("POST", "OPTIONS")
 	r.Handle("/oauth2/userinfo", cors(http.HandlerFunc(s.userinfo))).Methods("GET", "POST", "OPTIONS")
 	r.Handle("/oauth2/revoke", cors(http.HandlerFunc(s.revoke))).Methods("POST", "OPTIONS")
@@ -129,10 +161,10 @@ func cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Access-Control-Allow-Origin", "*")
-		header.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, X-Request-Id, ETag")
+		header.Set("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce, Retry-After, X-Request-Id, ETag")
 		if r.Method == http.MethodOptions {
 			header.Set("Access-Control-Allow-Methods", "GET, POST")
-			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 			header.Set("Access-Control-Max-Age", "86400")
 			w.WriteHeader(http.StatusNoContent)
 			return

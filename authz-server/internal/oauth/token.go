@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ory/fosite"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
 // token is the token endpoint (RFC 6749 §3.2). fosite authenticates the client and calls the handler of the grant.
@@ -16,10 +18,21 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, err)
 		return
 	}
-	ctx := r.Context()
-	request, err := s.provider.NewAccessRequest(ctx, r, &session{})
+	ctx, given := r.Context(), &session{}
+	var err error
+	if given.proof, err = s.readProof(r, ""); err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	request, err := s.provider.NewAccessRequest(ctx, r, given)
 	if err != nil {
 		s.writeError(w, r, err)
+		return
+	}
+	if given.proof != nil {
+		given.access.Thumbprint = given.proof.thumbprint
+	} else if clientOf(request).DPoPBound {
+		s.writeError(w, r, refuse(errInvalidDPoPProof, "this client's tokens are bound to a key: send a DPoP proof"))
 		return
 	}
 	response, err := s.provider.NewAccessResponse(ctx, request)
@@ -58,10 +71,39 @@ func requireGrant(c fosite.Client, grant string) error {
 	return nil
 }
 
-// answer fills in what every grant answers alike (RFC 6749 §5.1).
-func answer(response fosite.AccessResponder, accessToken string, scope []string, lifetime time.Duration) {
-	response.SetAccessToken(accessToken)
+// requireKey refuses a request without a proof of the key that what it redeems is bound to; empty: to none.
+func requireKey(given *session, thumbprint string) error {
+	if thumbprint != "" && (given.proof == nil || given.proof.thumbprint != thumbprint) {
+		return refuse(fosite.ErrInvalidGrant, "this is bound to a key that the DPoP header does not prove")
+	}
+	return nil
+}
+
+// clientOf is the client that a token request comes from.
+func clientOf(request fosite.AccessRequester) *client.Client {
+	return &request.GetClient().(*oauthClient).Client //nolint:errcheck,forcetypeassert // clientStorage returns nothing else
+}
+
+// narrowAccess is what an access token of a grant is good for: a part of the grant's scope, and of its audience what belongs
+// to that scope and, if resources are named, to these (RFC 8707 §2.2).
+func (s *Server) narrowAccess(g *store.Grant, scope, resources []string) (accessRequest, error) {
+	audience, err := s.narrowAudience(scope, resources)
+	if err != nil {
+		return accessRequest{}, err
+	}
+	if audience = intersect(audience, g.Audience); len(audience) == 0 {
+		return accessRequest{}, refuse(errInvalidTarget, "the grant is for other resources")
+	}
+	return accessRequest{Scope: scope, Audience: audience}, nil
+}
+
+// answer fills in what every grant answers alike (RFC 6749 §5.1, RFC 9449 §5).
+func (s *Server) answer(response fosite.AccessResponder, token string, of accessRequest) {
+	response.SetAccessToken(token)
 	response.SetTokenType("Bearer")
-	response.SetExpiresIn(lifetime)
-	response.SetScopes(scope)
+	if of.Thumbprint != "" {
+		response.SetTokenType("DPoP")
+	}
+	response.SetExpiresIn(s.lifetimes.AccessToken)
+	response.SetScopes(of.Scope)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -59,6 +60,20 @@ type accessClaims struct {
 	AMR       []string `json:"amr,omitempty"`
 	SessionID string   `json:"sid,omitempty"`
 	Roles     []string `json:"roles,omitempty"`
+
+	Confirmation *confirmation `json:"cnf,omitempty"` // RFC 9449 §6.1: whose key must be proved with the token
+	Actor        *actor        `json:"act,omitempty"` // RFC 8693 §4.1: who acts for the person
+}
+
+// confirmation binds a token to a key.
+type confirmation struct {
+	Thumbprint string `json:"jkt"`
+}
+
+// actor is a service that acts for the subject, and whom it acts for in turn.
+type actor struct {
+	Subject string `json:"sub"`
+	Actor   *actor `json:"act,omitempty"`
 }
 
 // grantID is the grant that the token belongs to, or empty. It is the part of the jti before the dot.
@@ -81,7 +96,7 @@ type refreshClaims struct {
 	ID       string `json:"jti"`
 }
 
-// idClaims are the claims of an ID token (OIDC Core §2).
+// idClaims are the claims of an ID token (OIDC Core §2, §3.3.2.11) but for those about the person.
 type idClaims struct {
 	Issuer          string   `json:"iss"`
 	Subject         string   `json:"sub"`
@@ -94,7 +109,16 @@ type idClaims struct {
 	ACR             string   `json:"acr,omitempty"`
 	AMR             []string `json:"amr,omitempty"`
 	SessionID       string   `json:"sid"`
-	AccessTokenHash string   `json:"at_hash"`
+	AccessTokenHash string   `json:"at_hash,omitempty"`
+	CodeHash        string   `json:"c_hash,omitempty"`
+}
+
+// idTokenParts is what an ID token says beside its grant.
+type idTokenParts struct {
+	Nonce       string
+	AccessToken string // issued beside it
+	Code        string // issued beside it
+	ScopeClaims bool   // with the claims of the scope, for no access token can fetch them
 }
 
 // audience says for which resource services a token with these scopes is meant; if for none, for this server's userinfo.
@@ -108,14 +132,22 @@ func (s *Server) audience(scope []string) []string {
 // rolesScope is the scope that asks for a person's roles in the access token.
 const rolesScope = "board:moderate"
 
+// accessRequest is what an access token is to be good for.
+type accessRequest struct {
+	Scope      []string
+	Audience   []string
+	Thumbprint string // RFC 7638, of the DPoP key that it is bound to; empty: a bearer token
+	Actor      *actor
+}
+
 // accessToken issues an access token of a grant. Nothing is written: it is verified from itself.
-func (s *Server) accessToken(ctx context.Context, g *store.Grant, scope []string, now time.Time) (string, error) {
+func (s *Server) accessToken(ctx context.Context, c *client.Client, g *store.Grant, want accessRequest, now time.Time) (string, error) {
 	claims := accessClaims{
 		Issuer:    s.issuer,
-		Subject:   g.UserID,
-		Audience:  s.audience(scope),
-		ClientID:  g.ClientID,
-		Scope:     strings.Join(scope, " "),
+		Subject:   s.subject(c, g.UserID),
+		Audience:  want.Audience,
+		ClientID:  c.ID,
+		Scope:     strings.Join(want.Scope, " "),
 		IssuedAt:  now.Unix(),
 		Expiry:    now.Add(s.lifetimes.AccessToken).Unix(),
 		ID:        g.ID + "." + rand.Text(),
@@ -123,8 +155,12 @@ func (s *Server) accessToken(ctx context.Context, g *store.Grant, scope []string
 		ACR:       g.ACR,
 		AMR:       g.AMR,
 		SessionID: g.SessionID,
+		Actor:     want.Actor,
 	}
-	if slices.Contains(scope, rolesScope) {
+	if want.Thumbprint != "" {
+		claims.Confirmation = &confirmation{want.Thumbprint}
+	}
+	if slices.Contains(want.Scope, rolesScope) {
 		user, err := s.store.User(ctx, g.UserID)
 		if err != nil {
 			return "", err
@@ -135,12 +171,12 @@ func (s *Server) accessToken(ctx context.Context, g *store.Grant, scope []string
 }
 
 // newRefreshToken makes a refresh token of a grant and the row to store for it.
-func (s *Server) newRefreshToken(ctx context.Context, g *store.Grant, now time.Time) (string, store.RefreshToken, error) {
+func (s *Server) newRefreshToken(ctx context.Context, c *client.Client, g *store.Grant, now time.Time) (string, store.RefreshToken, error) {
 	row := store.RefreshToken{GrantID: g.ID, ID: rand.Text(), IssuedAt: now, ExpiresAt: now.Add(s.lifetimes.RefreshIdle)}
-	if row.ExpiresAt.After(g.ExpiresAt) {
+	if row.ExpiresAt.After(g.ExpiresAt) || c.Profile == client.ProfileFAPI2 { // which gets no second one
 		row.ExpiresAt = g.ExpiresAt
 	}
-	claims, err := json.Marshal(s.refreshClaims(g, row))
+	claims, err := json.Marshal(s.refreshClaims(c, g, row))
 	if err != nil {
 		return "", row, err
 	}
@@ -153,17 +189,17 @@ func (s *Server) newRefreshToken(ctx context.Context, g *store.Grant, now time.T
 }
 
 // sameRefreshToken signs the token of a row again. RS256 is deterministic, so it is the same to the letter.
-func (s *Server) sameRefreshToken(ctx context.Context, g *store.Grant, row store.RefreshToken) (string, error) {
-	claims, err := json.Marshal(s.refreshClaims(g, row))
+func (s *Server) sameRefreshToken(ctx context.Context, c *client.Client, g *store.Grant, row store.RefreshToken) (string, error) {
+	claims, err := json.Marshal(s.refreshClaims(c, g, row))
 	if err != nil {
 		return "", err
 	}
 	return s.keys.SignWith(ctx, row.KeyID, typeRefresh, claims)
 }
 
-func (s *Server) refreshClaims(g *store.Grant, row store.RefreshToken) refreshClaims {
+func (s *Server) refreshClaims(c *client.Client, g *store.Grant, row store.RefreshToken) refreshClaims {
 	return refreshClaims{
-		Issuer: s.issuer, Subject: g.UserID, Audience: s.issuer, ClientID: g.ClientID,
+		Issuer: s.issuer, Subject: s.subject(c, g.UserID), Audience: s.issuer, ClientID: g.ClientID,
 		IssuedAt: row.IssuedAt.Unix(), Expiry: row.ExpiresAt.Unix(), ID: row.ID,
 	}
 }
@@ -174,23 +210,78 @@ func refreshHash(token string) []byte {
 	return store.Hash(token[strings.LastIndexByte(token, '.')+1:])
 }
 
-// idToken issues an ID token beside an access token.
-func (s *Server) idToken(ctx context.Context, g *store.Grant, nonce, accessToken string, now time.Time) (string, error) {
-	sum := sha256.Sum256([]byte(accessToken))
-	return s.sign(ctx, typeID, idClaims{
+// idToken issues an ID token, signed as its client registered for.
+func (s *Server) idToken(ctx context.Context, c *client.Client, g *store.Grant, parts idTokenParts, now time.Time) (string, error) {
+	claims := idClaims{
 		Issuer:          s.issuer,
-		Subject:         g.UserID,
-		Audience:        g.ClientID,
-		AuthorizedParty: g.ClientID,
+		Subject:         s.subject(c, g.UserID),
+		Audience:        c.ID,
+		AuthorizedParty: c.ID,
 		IssuedAt:        now.Unix(),
 		Expiry:          now.Add(s.lifetimes.IDToken).Unix(),
 		AuthTime:        g.AuthTime.Unix(),
-		Nonce:           nonce,
+		Nonce:           parts.Nonce,
 		ACR:             g.ACR,
 		AMR:             g.AMR,
 		SessionID:       g.SessionID,
-		AccessTokenHash: base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2]), // OIDC Core §3.1.3.6
-	})
+		AccessTokenHash: leftHash(c.IDTokenSignedResponseAlg, parts.AccessToken),
+		CodeHash:        leftHash(c.IDTokenSignedResponseAlg, parts.Code),
+	}
+	requested, err := readClaimsRequest(g.Claims)
+	if err != nil {
+		return "", err
+	}
+	var scope []string
+	if parts.ScopeClaims {
+		scope = g.Scope
+	}
+	if len(scope)+len(requested.IDToken) == 0 {
+		return s.signAs(ctx, c.IDTokenSignedResponseAlg, typeID, claims)
+	}
+	user, err := s.store.User(ctx, g.UserID)
+	if err != nil {
+		return "", err
+	}
+	about, err := claimsAbout(user, scope, requested.IDToken)
+	if err != nil {
+		return "", err
+	}
+	whole, err := merge(about, claims)
+	if err != nil {
+		return "", err
+	}
+	return s.signAs(ctx, c.IDTokenSignedResponseAlg, typeID, whole)
+}
+
+// merge is the claims about a person together with the token's own, which win.
+func merge(about map[string]any, own any) (map[string]any, error) {
+	text, err := json.Marshal(own)
+	if err != nil {
+		return nil, err
+	}
+	return about, json.Unmarshal(text, &about)
+}
+
+// leftHash is the left half of the hash of a token or code, with the hash of the algorithm that signs (OIDC Core §3.1.3.6, §3.3.2.11).
+// EdDSA with Ed25519 hashes by SHA-512. Empty stays empty.
+func leftHash(alg, text string) string {
+	if text == "" {
+		return ""
+	}
+	if alg == "EdDSA" {
+		sum := sha512.Sum512([]byte(text))
+		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+	}
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+}
+
+// signAs signs with the algorithm that a client registered for; empty: RS256.
+func (s *Server) signAs(ctx context.Context, alg, typ string, claims any) (string, error) {
+	if alg != "" && alg != keys.RS256 {
+		return "", errors.New("no signing key for " + alg)
+	}
+	return s.sign(ctx, typ, claims)
 }
 
 func (s *Server) sign(ctx context.Context, typ string, claims any) (string, error) {
@@ -244,4 +335,13 @@ func (s *Server) liveAccessToken(ctx context.Context, token string) (accessClaim
 		}
 	}
 	return claims, nil
+}
+
+// personOf is the person of an access token. Its subject may be pairwise; the grant knows whose it is. store.ErrNotFound: it is a service's own.
+func (s *Server) personOf(ctx context.Context, claims *accessClaims) (store.User, error) {
+	g, err := s.store.Grant(ctx, claims.grantID())
+	if err != nil {
+		return store.User{}, err
+	}
+	return s.store.User(ctx, g.UserID)
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ory/fosite"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
@@ -13,7 +16,7 @@ import (
 // in the form of a POST (RFC 6750 §2.1, §2.2), and in one of them alone.
 func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
-	token, err := bearerToken(r)
+	scheme, token, err := accessTokenOf(r)
 	if err != nil {
 		s.challenge(w, http.StatusBadRequest, "invalid_request", err.Error())
 		return
@@ -31,66 +34,113 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, err)
 		return
 	}
+	if err := s.checkBinding(r, scheme, token, &claims); err != nil {
+		e := s.refusal(r.Context(), err)
+		if e.ErrorField == errUseDPoPNonce.ErrorField {
+			w.Header().Set("DPoP-Nonce", s.nonce(s.now()))
+		}
+		s.challenge(w, http.StatusUnauthorized, e.ErrorField, describe(e))
+		return
+	}
 	scope := strings.Fields(claims.Scope)
 	if !slices.Contains(scope, "openid") {
 		s.challenge(w, http.StatusForbidden, "insufficient_scope", "the access token lacks the scope openid")
 		return
 	}
-	user, err := s.store.User(r.Context(), claims.Subject)
+	user, err := s.personOf(r.Context(), &claims)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && user.Disabled) {
-		s.challenge(w, http.StatusUnauthorized, "invalid_token", "the account is gone")
+		s.challenge(w, http.StatusUnauthorized, "invalid_token", "the token is not a person's, or their account is gone")
 		return
 	}
 	if err != nil {
 		s.writeError(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, userClaims(user, scope))
+	if err := s.answerUserinfo(w, r, claims, user); err != nil {
+		s.writeError(w, r, err)
+	}
 }
 
-// userClaims are the claims about a person that scopes ask for (OIDC Core §5.4). Claims without a value are left out.
-func userClaims(user store.User, scope []string) map[string]any {
-	claims := map[string]any{"sub": user.ID}
-	if slices.Contains(scope, "profile") {
-		claims["name"] = user.Name
-		if user.Locale != "" {
-			claims["locale"] = user.Locale
-		}
-		claims["updated_at"] = user.UpdatedAt.Unix()
+// answerUserinfo tells what scope and the claims parameter asked for, as JSON or, if the client registered for it, as a signed JWT (OIDC Core §5.3.2).
+func (s *Server) answerUserinfo(w http.ResponseWriter, r *http.Request, token accessClaims, user store.User) error {
+	c, _, err := s.clients.Client(r.Context(), token.ClientID)
+	if err != nil {
+		return err
 	}
-	if slices.Contains(scope, "email") {
-		claims["email"] = user.Email
-		claims["email_verified"] = user.EmailVerified
+	g, err := s.store.Grant(r.Context(), token.grantID())
+	if err != nil {
+		return err
 	}
-	return claims
+	requested, err := readClaimsRequest(g.Claims)
+	if err != nil {
+		return err
+	}
+	claims, err := claimsAbout(user, strings.Fields(token.Scope), requested.Userinfo)
+	if err != nil {
+		return err
+	}
+	claims["sub"] = token.Subject
+	if c.UserinfoSignedResponseAlg == "" {
+		writeJSON(w, http.StatusOK, claims)
+		return nil
+	}
+	claims["iss"], claims["aud"] = s.issuer, c.ID
+	signed, err := s.signAs(r.Context(), c.UserinfoSignedResponseAlg, "JWT", claims)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/jwt")
+	w.Write([]byte(signed)) //nolint:errcheck // nobody is left to tell
+	return nil
 }
 
-// bearerToken returns the request's token, or "" when there is none.
-func bearerToken(r *http.Request) (string, error) {
+// checkBinding makes sure that a token is used as it was issued: one that is bound to a key with a proof of it, and no other
+// with one (RFC 9449 §7.1, §7.2).
+func (s *Server) checkBinding(r *http.Request, scheme, token string, claims *accessClaims) error {
+	if claims.Confirmation == nil && scheme == "bearer" {
+		return nil
+	}
+	if claims.Confirmation == nil || scheme != "dpop" {
+		return refuse(errInvalidToken, "a token that is bound to a key is used by the scheme DPoP, and any other by Bearer")
+	}
+	p, err := s.readProof(r, token)
+	if err != nil {
+		return err
+	}
+	if p == nil || p.thumbprint != claims.Confirmation.Thumbprint {
+		return refuse(errInvalidDPoPProof, "the DPoP header must prove the key that the token is bound to")
+	}
+	return nil
+}
+
+// errInvalidToken is RFC 6750 §3.1's error.
+var errInvalidToken = &fosite.RFC6749Error{ErrorField: "invalid_token", CodeField: http.StatusUnauthorized}
+
+// accessTokenOf returns the request's token, or "" when there is none, and the scheme that it came by in lower case.
+func accessTokenOf(r *http.Request) (scheme, token string, err error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return "", errors.New("more than one Authorization header")
+		return "", "", errors.New("more than one Authorization header")
 	}
-	var token string
 	if len(headers) == 1 {
-		scheme, rest, _ := strings.Cut(headers[0], " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			return "", errors.New("the Authorization header must use the Bearer scheme")
+		name, rest, _ := strings.Cut(headers[0], " ")
+		scheme, token = strings.ToLower(name), strings.TrimLeft(rest, " ")
+		if scheme != "bearer" && scheme != "dpop" {
+			return "", "", errors.New("the Authorization header must use the scheme Bearer or DPoP")
 		}
-		token = strings.TrimLeft(rest, " ")
 	}
 	if r.Method == http.MethodPost && r.Header.Get("Content-Type") != "" {
 		if err := r.ParseForm(); err != nil {
-			return "", errors.New("the form cannot be read")
+			return "", "", errors.New("the form cannot be read")
 		}
 		if posted := r.PostForm["access_token"]; len(posted) > 0 {
 			if token != "" || len(posted) > 1 {
-				return "", errors.New("more than one access token")
+				return "", "", errors.New("more than one access token")
 			}
-			token = posted[0]
+			scheme, token = "bearer", posted[0]
 		}
 	}
-	return token, nil
+	return scheme, token, nil
 }
 
 // challenge refuses a bearer token (RFC 6750 §3). A request without any authentication gets no error code.
@@ -100,6 +150,7 @@ func (s *Server) challenge(w http.ResponseWriter, status int, code, description 
 		value += `, error="` + code + `", error_description="` + description + `"`
 	}
 	w.Header().Set("WWW-Authenticate", value)
+	w.Header().Add("WWW-Authenticate", `DPoP algs="`+strings.Join(client.Algorithms, " ")+`"`)
 	body := map[string]string{"error": code, "error_description": description}
 	if code == "" {
 		body = map[string]string{"error": "invalid_request", "error_description": "send an access token in the Authorization header"}

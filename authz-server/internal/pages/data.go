@@ -133,6 +133,12 @@ type LoggedOut struct {
 	Next   string   // where to go on; empty: nowhere
 }
 
+// FormPost is the data of the page "form_post", which posts Fields to Action by itself, and by a button where scripts are off.
+type FormPost struct {
+	Action string // an http or https address
+	Fields url.Values
+}
+
 // Failure is the data of the pages "error" and "cannot_log_out".
 type Failure struct {
 	Code        string // OAuth error code

@@ -45,6 +45,7 @@ type messages struct {
 	LogoutTitle, LogoutHeading, LogoutIntro, LogoutButton        string
 	LogoutAskedBy                                                func(app string) string
 	StayLink                                                     string
+	FormPostTitle, FormPostIntro                                 string
 	LoggedOutTitle, LoggedOutIntro, LoggedOutNext, LogInNow      string
 	CannotLogOutTitle, CannotLogOutIntro                         string
 	ErrorTitle, ErrorApp, ErrorServer, ErrorForDevelopers        string
@@ -174,8 +175,9 @@ var english = messages{
 	Allowed: func(ago time.Duration) string { return "Allowed " + agoEnglish(ago) },
 
 	LogoutTitle: "Log out?", LogoutHeading: "Log out?", LogoutIntro: "You will have to log in again on this device.", LogoutButton: "Log out",
-	LogoutAskedBy:  func(app string) string { return app + " asks to log you out." },
-	StayLink:       "Cancel",
+	LogoutAskedBy: func(app string) string { return app + " asks to log you out." },
+	StayLink:      "Cancel",
+	FormPostTitle: "Back to the app", FormPostIntro: "If nothing happens, go on with the button.",
 	LoggedOutTitle: "You are logged out", LoggedOutIntro: "See you again soon.", LoggedOutNext: "Continue", LogInNow: "Log in again",
 	CannotLogOutTitle: "Cannot log you out", CannotLogOutIntro: "The app that sent you here made a request that cannot be trusted, so nothing was changed. You can log out from your account.",
 
@@ -275,8 +277,9 @@ var korean = messages{
 	Allowed: func(ago time.Duration) string { return agoKorean(ago) + " 허용" },
 
 	LogoutTitle: "로그아웃", LogoutHeading: "로그아웃할까요?", LogoutIntro: "이 기기에서 다시 로그인해야 해요.", LogoutButton: "로그아웃",
-	LogoutAskedBy:  func(app string) string { return app + "에서 로그아웃을 요청했어요." },
-	StayLink:       "취소",
+	LogoutAskedBy: func(app string) string { return app + "에서 로그아웃을 요청했어요." },
+	StayLink:      "취소",
+	FormPostTitle: "앱으로 돌아가는 중이에요", FormPostIntro: "화면이 바뀌지 않으면 버튼을 눌러 주세요.",
 	LoggedOutTitle: "로그아웃됐어요", LoggedOutIntro: "다음에 또 만나요.", LoggedOutNext: "계속하기", LogInNow: "다시 로그인",
 	CannotLogOutTitle: "로그아웃할 수 없어요", CannotLogOutIntro: "앱이 보낸 요청을 신뢰할 수 없어서 아무것도 바꾸지 않았어요. 내 계정에서 로그아웃할 수 있어요.",
 

@@ -42,6 +42,7 @@ type Pages struct {
 	templates map[string]*template.Template // by page name
 	assets    map[string]asset              // by path
 	css, icon string                        // paths of assets
+	scripts   map[string]string             // the same, by name
 }
 
 type asset struct {
@@ -57,7 +58,7 @@ func New(cfg Config) (*Pages, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	p := &Pages{cfg: cfg, templates: make(map[string]*template.Template), assets: make(map[string]asset)}
+	p := &Pages{cfg: cfg, templates: make(map[string]*template.Template), assets: make(map[string]asset), scripts: make(map[string]string)}
 	layout, err := template.ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, err
@@ -84,6 +85,11 @@ func New(cfg Config) (*Pages, error) {
 	}
 	if p.icon, err = p.addAsset("maru.svg"); err != nil {
 		return nil, err
+	}
+	for _, name := range []string{"form_post.js"} {
+		if p.scripts[name], err = p.addAsset(name); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }
@@ -126,6 +132,7 @@ type view struct {
 	T         *messages
 	D         any // the page's own data
 	CSS, Icon string
+	scripts   map[string]string
 	RequestID string
 	Languages []languageLink // empty: the page cannot be asked for again in another language
 	Page      string
@@ -142,7 +149,7 @@ type view struct {
 // that opened it as a popup.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page string, data any) {
 	t := p.chooseLanguage(w, r)
-	v := view{T: t, D: data, CSS: p.css, Icon: p.icon, RequestID: httpd.RequestID(r.Context()), Page: page}
+	v := view{T: t, D: data, CSS: p.css, Icon: p.icon, scripts: p.scripts, RequestID: httpd.RequestID(r.Context()), Page: page}
 	if r.Method == http.MethodGet || strings.HasPrefix(page, "account") || page == "login" || page == "signup" || page == "consent" {
 		v.Languages = languageLinks(r, t)
 	}
@@ -173,6 +180,9 @@ func setHeaders(header http.Header, page string, data any) {
 		if origin := imageOrigin(a.logo()); origin != "" {
 			csp += " " + origin
 		}
+	}
+	if _, ok := data.(FormPost); ok {
+		csp += "; script-src 'self'"
 	}
 	if out, ok := data.(LoggedOut); ok {
 		for _, frame := range out.Frames {

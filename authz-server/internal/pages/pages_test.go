@@ -49,6 +49,7 @@ func everyPage() map[string]any {
 		"account_apps":     Apps{Done: AppWithdrawn, Apps: []AllowedApp{{App: testApp, Scopes: []Scope{{Name: "email"}}, Since: 48 * time.Hour}, {App: App{ID: "gone"}}}},
 		"logout":           Logout{Action: "/oauth2/logout", Hidden: url.Values{"state": {"s"}}, App: &testApp, Email: "mina@example.org"},
 		"logged_out":       LoggedOut{Frames: []string{"https://app.example/frontchannel?sid=1"}, Next: "https://app.example/"},
+		"form_post":        FormPost{Action: "https://app.example/cb", Fields: url.Values{"code": {"c"}, "state": {"s"}}},
 		"cannot_log_out":   Failure{Code: "invalid_request", Detail: "The id_token_hint is not ours."},
 		"error":            Failure{Code: "invalid_request", Detail: "The redirect_uri is not registered."},
 	}
@@ -136,7 +137,11 @@ func checkPage(t *testing.T, name string, body []byte, lang string) {
 				if _, ok := at["alt"]; !ok {
 					t.Errorf("%s: an image without alt", name)
 				}
-			case "script", "style":
+			case "script":
+				if at["src"] == "" || n.FirstChild != nil {
+					t.Errorf("%s: has a script in the page itself", name)
+				}
+			case "style":
 				t.Errorf("%s: has <%s>", name, n.Data)
 			}
 		}

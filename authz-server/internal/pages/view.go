@@ -7,6 +7,15 @@ import (
 	"unicode/utf8"
 )
 
+// Script is the path of a script of ours. Few pages have one; their headers allow it.
+func (v view) Script(name string) (string, error) {
+	path, ok := v.scripts[name]
+	if !ok {
+		return "", fmt.Errorf("no script %s", name)
+	}
+	return path, nil
+}
+
 // field is one labelled input of a form.
 type field struct {
 	Type, Name, Label, Value, Autocomplete, Hint string

@@ -18,13 +18,16 @@ type Grant struct {
 	SessionID string // the login session that it was given in
 	Scope     []string
 	Audience  []string
-	Offline   bool // outlives its session
-	AuthTime  time.Time
-	ACR       string
-	AMR       []string
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	RevokedAt time.Time // zero: live
+	Offline   bool   // outlives its session
+	Claims    string // the authorization's parameter "claims" (OIDC Core §5.5), or empty
+	// KeyThumbprint is the DPoP key that refresh tokens of a public client are bound to (RFC 9449 §5); empty: none.
+	KeyThumbprint string
+	AuthTime      time.Time
+	ACR           string
+	AMR           []string
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	RevokedAt     time.Time // zero: live
 }
 
 // Live tells whether the grant may still be used at the time now.
@@ -37,6 +40,7 @@ type Code struct {
 	RedirectURI   string // as sent
 	CodeChallenge string // S256; empty: none was sent
 	Nonce         string
+	KeyThumbprint string // the DPoP key that must be proved to redeem it (RFC 9449 §10); empty: any
 	ExpiresAt     time.Time
 }
 
@@ -52,13 +56,13 @@ type RefreshToken struct {
 	Successor []byte    // hash of the token that it was exchanged for
 }
 
-const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.audience, g.offline, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at`
+const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.audience, g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at`
 
 // grantFields are the destinations of grantColumns; finish turns the raw values into g.
 func grantFields(g *Grant) (fields []any, finish func()) {
 	var scope, audience, amr string
 	var authTime, created, expires, revoked int64
-	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &audience, &g.Offline, &authTime, &g.ACR, &amr, &created, &expires, &revoked}
+	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &audience, &g.Offline, &g.Claims, &g.KeyThumbprint, &authTime, &g.ACR, &amr, &created, &expires, &revoked}
 	return fields, func() {
 		g.Scope, g.Audience, g.AMR = strings.Fields(scope), strings.Fields(audience), strings.Fields(amr)
 		g.AuthTime, g.CreatedAt = sqldb.Time(authTime), sqldb.Time(created)
@@ -66,22 +70,32 @@ func grantFields(g *Grant) (fields []any, finish func()) {
 	}
 }
 
-// CreateCode stores a new authorization code under its hash, and the grant that begins with it.
+// CreateGrant stores a new grant.
+func (s *Store) CreateGrant(ctx context.Context, g Grant) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)`,
+		g.ID, g.ClientID, g.UserID, g.SessionID, strings.Join(g.Scope, " "), strings.Join(g.Audience, " "), g.Offline, g.Claims, g.KeyThumbprint,
+		sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt), sqldb.Micros(g.ExpiresAt))
+	return err
+}
+
+// BindGrant binds a grant's refresh tokens to a DPoP key.
+func (s *Store) BindGrant(ctx context.Context, id, thumbprint string) error {
+	return changed(s.db.Exec(ctx, `UPDATE grants SET jkt = $1 WHERE id = $2`, thumbprint, id))
+}
+
+// NoteSessionClient remembers that a client was told of a session, so that it is told of its end as well.
+func (s *Store) NoteSessionClient(ctx context.Context, sessionID, clientID string) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO session_clients (session_id, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, sessionID, clientID)
+	return err
+}
+
+// CreateCode stores a new authorization code of a stored grant under the code's hash.
 func (s *Store) CreateCode(ctx context.Context, hash []byte, c Code) error {
-	g := &c.Grant
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		_, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, auth_time, acr, amr, created_at, expires_at, revoked_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)`,
-			g.ID, g.ClientID, g.UserID, g.SessionID, strings.Join(g.Scope, " "), strings.Join(g.Audience, " "), g.Offline,
-			sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt), sqldb.Micros(g.ExpiresAt))
-		if err != nil {
-			return err
-		}
-		_, err = s.db.Exec(ctx, `INSERT INTO authorization_codes (code_hash, grant_id, active, redirect_uri, code_challenge, nonce, expires_at)
-			VALUES ($1, $2, true, $3, $4, $5, $6)`,
-			hash, g.ID, c.RedirectURI, c.CodeChallenge, c.Nonce, sqldb.Micros(c.ExpiresAt))
-		return err
-	})
+	_, err := s.db.Exec(ctx, `INSERT INTO authorization_codes (code_hash, grant_id, active, redirect_uri, code_challenge, nonce, jkt, expires_at)
+		VALUES ($1, $2, true, $3, $4, $5, $6, $7)`,
+		hash, c.Grant.ID, c.RedirectURI, c.CodeChallenge, c.Nonce, c.KeyThumbprint, sqldb.Micros(c.ExpiresAt))
+	return err
 }
 
 // Code returns an authorization code, spent and expired ones too, or ErrNotFound.
@@ -89,9 +103,9 @@ func (s *Store) Code(ctx context.Context, hash []byte) (Code, error) {
 	var c Code
 	var expires int64
 	fields, finish := grantFields(&c.Grant)
-	err := s.db.QueryRow(ctx, `SELECT c.active, c.redirect_uri, c.code_challenge, c.nonce, c.expires_at, `+grantColumns+`
+	err := s.db.QueryRow(ctx, `SELECT c.active, c.redirect_uri, c.code_challenge, c.nonce, c.jkt, c.expires_at, `+grantColumns+`
 		FROM authorization_codes c JOIN grants g ON g.id = c.grant_id WHERE c.code_hash = $1`, hash).
-		Scan(append([]any{&c.Active, &c.RedirectURI, &c.CodeChallenge, &c.Nonce, &expires}, fields...)...)
+		Scan(append([]any{&c.Active, &c.RedirectURI, &c.CodeChallenge, &c.Nonce, &c.KeyThumbprint, &expires}, fields...)...)
 	if err != nil {
 		return Code{}, notFound(err)
 	}

@@ -54,11 +54,14 @@ func eachGrantStore(t *testing.T, test func(t *testing.T, f *grantFixture)) {
 func (f *grantFixture) code(t *testing.T, id string, offline bool) []byte {
 	t.Helper()
 	hash := store.Hash("code " + id)
+	g := store.Grant{ID: id, ClientID: "app", UserID: f.user.ID, SessionID: f.session.ID, Scope: []string{"openid", "user:read"},
+		Audience: []string{"https://api.example/user"}, Offline: offline, AuthTime: f.now, ACR: "1", AMR: []string{"pwd"},
+		CreatedAt: f.now, ExpiresAt: f.now.Add(24 * time.Hour), Claims: "{}", KeyThumbprint: "jkt"}
+	if err := f.CreateGrant(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
 	err := f.CreateCode(t.Context(), hash, store.Code{
-		Grant: store.Grant{ID: id, ClientID: "app", UserID: f.user.ID, SessionID: f.session.ID, Scope: []string{"openid", "user:read"},
-			Audience: []string{"https://api.example/user"}, Offline: offline, AuthTime: f.now, ACR: "1", AMR: []string{"pwd"},
-			CreatedAt: f.now, ExpiresAt: f.now.Add(24 * time.Hour)},
-		RedirectURI: "https://app.example/cb", CodeChallenge: "challenge", Nonce: "n", ExpiresAt: f.now.Add(time.Minute),
+		Grant: g, RedirectURI: "https://app.example/cb", CodeChallenge: "challenge", Nonce: "n", KeyThumbprint: "jkt2", ExpiresAt: f.now.Add(time.Minute),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +100,7 @@ func TestACodeComesBackAsItWasStored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !c.Active || c.RedirectURI != "https://app.example/cb" || c.CodeChallenge != "challenge" || c.Nonce != "n" || !c.ExpiresAt.Equal(f.now.Add(time.Minute)) {
+		if !c.Active || c.RedirectURI != "https://app.example/cb" || c.CodeChallenge != "challenge" || c.Nonce != "n" || c.KeyThumbprint != "jkt2" || c.Grant.KeyThumbprint != "jkt" || c.Grant.Claims != "{}" || !c.ExpiresAt.Equal(f.now.Add(time.Minute)) {
 			t.Errorf("code: %+v", c)
 		}
 		g := c.Grant

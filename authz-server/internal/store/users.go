@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ type User struct {
 	PasswordHash  string // argon2id PHC string
 	Roles         []string
 	Disabled      bool
+	Claims        Claims
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }
@@ -33,16 +35,19 @@ func EmailKey(email string) string {
 	return strings.ToLower(norm.NFC.String(strings.TrimSpace(email)))
 }
 
-const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles, u.disabled, u.created_at, u.updated_at`
+const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles, u.disabled, u.claims, u.created_at, u.updated_at`
 
 // scanUser reads userColumns and, behind them, what more the statement selects.
 func scanUser(scan func(...any) error, more ...any) (User, error) {
 	var u User
-	var roles string
+	var roles, claims string
 	var created, updated int64
-	into := append([]any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.Locale, &u.PasswordHash, &roles, &u.Disabled, &created, &updated}, more...)
+	into := append([]any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.Locale, &u.PasswordHash, &roles, &u.Disabled, &claims, &created, &updated}, more...)
 	if err := scan(into...); err != nil {
 		return User{}, notFound(err)
+	}
+	if err := json.Unmarshal([]byte(claims), &u.Claims); err != nil {
+		return User{}, err
 	}
 	u.Roles = strings.Fields(roles)
 	u.CreatedAt, u.UpdatedAt = sqldb.Time(created), sqldb.Time(updated)

@@ -35,7 +35,6 @@ CREATE TABLE pushed_requests (
     uri_hash   BYTEA PRIMARY KEY,
     client_id  TEXT NOT NULL,
     form       TEXT NOT NULL,
-    jkt        TEXT NOT NULL,
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX pushed_requests_expiry ON pushed_requests (expires_at);

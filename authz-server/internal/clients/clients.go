@@ -1,0 +1,74 @@
+// Package clients is the directory of OAuth clients: those in the database, those that a document at their client_id
+// describes, and what each of them signs with. Whatever it has to fetch for that goes through package fetch.
+package clients
+
+import (
+	"log/slog"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+
+	"context"
+)
+
+// Config is what the directory needs. All fields are required but those with a default.
+type Config struct {
+	Store *store.Store
+	Fetch *fetch.Client
+
+	// Policy is for clients that no operator vouched for: those that register themselves, and those of documents.
+	Policy client.Policy
+	// MetadataDocuments lets a client be known by the URL of a document (draft-ietf-oauth-client-id-metadata-document).
+	// Anybody can then ask people of this server for their consent, as with open registration.
+	MetadataDocuments bool
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger
+}
+
+// Directory knows every client. It is safe for concurrent use.
+type Directory struct {
+	cfg       Config
+	now       func() time.Time
+	documents *lru.Cache[string, documentState] // by client_id
+	keySets   *lru.Cache[string, *keySet]       // by jwks_uri, or by the text of jwks
+}
+
+// remembered is how many documents and key sets are kept in memory each; those used last.
+const remembered = 1024
+
+// New makes a directory.
+func New(cfg Config) (*Directory, error) {
+	d := &Directory{cfg: cfg, now: cfg.Now}
+	if d.now == nil {
+		d.now = time.Now
+	}
+	d.cfg.Policy.Documents = false // a document is checked by document.go alone
+	var err error
+	if d.documents, err = lru.New[string, documentState](remembered); err != nil {
+		return nil, err
+	}
+	d.keySets, err = lru.New[string, *keySet](remembered)
+	return d, err
+}
+
+// Client returns a client and the hashes of its unexpired secrets, as [store.Store.ClientWithSecrets] does and at the same
+// cost. A document is read when its client_id is met, and again when what was read is no longer fresh; the client then is a
+// row like every other. [store.ErrNotFound]: there is no such client. That is also what a [*DocumentError] is, which says why.
+func (d *Directory) Client(ctx context.Context, id string) (client.Client, [][]byte, error) {
+	if client.IsDocumentID(id) {
+		c, err := d.documentClient(ctx, id)
+		return c, nil, err
+	}
+	return d.cfg.Store.ClientWithSecrets(ctx, id)
+}
+
+// Policy is what clients are checked against that register themselves.
+func (d *Directory) Policy() client.Policy { return d.cfg.Policy }
+
+// MetadataDocuments tells whether clients can be known by documents.
+func (d *Directory) MetadataDocuments() bool { return d.cfg.MetadataDocuments }

@@ -1,0 +1,205 @@
+package clients
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// How long a document counts as read, whatever its own caching says, and how often unknown ones are read for one address.
+const (
+	minDocumentAge  = time.Minute
+	maxDocumentAge  = time.Hour
+	failureAge      = 10 * time.Second // one that failed is not tried again before
+	maxDocument     = 64 << 10         // bytes
+	newDocuments    = 20
+	newDocumentsPer = 10 * time.Minute
+)
+
+// A DocumentError says why the document of a client cannot be used. It is [store.ErrNotFound].
+type DocumentError struct {
+	Host   string // as people know the client
+	Reason string // for the client's developer: what to change
+	Cause  error
+}
+
+func (e *DocumentError) Error() string {
+	return "the client metadata document at " + e.Host + " " + e.Reason
+}
+
+func (e *DocumentError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{store.ErrNotFound}
+	}
+	return []error{store.ErrNotFound, e.Cause}
+}
+
+// documentState is what came of reading a document.
+type documentState struct {
+	until time.Time // not read again before
+	err   *DocumentError
+}
+
+func (d *Directory) documentClient(ctx context.Context, id string) (client.Client, error) {
+	if !d.cfg.MetadataDocuments {
+		return client.Client{}, store.ErrNotFound
+	}
+	stored, err := d.cfg.Store.Client(ctx, id)
+	known := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return client.Client{}, err
+	}
+	state, _ := d.documents.Get(id)
+	if d.now().Before(state.until) {
+		if state.err != nil {
+			return client.Client{}, state.err
+		}
+		if known {
+			return stored, nil
+		}
+	}
+	if !known {
+		if err := d.reserveDocument(ctx, id); err != nil {
+			return client.Client{}, err
+		}
+	}
+	return d.readDocument(ctx, id)
+}
+
+// reserveDocument limits how many unknown documents the server reads, and rows it makes, on behalf of one address.
+func (d *Directory) reserveDocument(ctx context.Context, id string) error {
+	_, _, ok, err := d.cfg.Store.ReserveAttempt(ctx, "document:"+Network(httpd.ClientAddr(ctx)), newDocuments, newDocumentsPer)
+	if err == nil && !ok {
+		err = &DocumentError{Host: hostOf(id), Reason: "was not read: too many unknown clients were asked for from the same address; try again in some minutes"}
+	}
+	return err
+}
+
+func (d *Directory) readDocument(ctx context.Context, id string) (client.Client, error) {
+	fail := func(reason string, cause error) (client.Client, error) {
+		e := &DocumentError{Host: hostOf(id), Reason: reason, Cause: cause}
+		if ctx.Err() == nil { // else nobody waited for it
+			d.documents.Add(id, documentState{d.now().Add(failureAge), e})
+		}
+		d.cfg.Log.InfoContext(ctx, "client metadata document refused", "request", httpd.RequestID(ctx), "client_id", id, "reason", reason, "cause", cause)
+		return client.Client{}, e
+	}
+	if problem := client.CheckDocumentID(id); problem != "" {
+		return fail("has an address that cannot be a client_id: it "+problem, nil)
+	}
+	body, expires, err := d.cfg.Fetch.Get(ctx, id)
+	if err != nil {
+		return fail("cannot be read: "+err.Error(), errors.Unwrap(err))
+	}
+	c, err := d.parseDocument(id, body)
+	if err != nil {
+		return fail("is refused: "+err.Error(), nil)
+	}
+	if err := d.CheckSector(ctx, &c); err != nil {
+		return fail("is refused: "+err.Error(), errors.Unwrap(err))
+	}
+	if err := d.cfg.Store.PutDocumentClient(ctx, c); err != nil {
+		return client.Client{}, err
+	}
+	now := d.now()
+	d.documents.Add(id, documentState{until: clamp(expires, now.Add(minDocumentAge), now.Add(maxDocumentAge))})
+	return d.cfg.Store.Client(ctx, id)
+}
+
+// parseDocument makes a client of a document, which speaks to every server that there is: what it offers and this one does
+// not is left out, rather than refused. What only an operator can give is not taken.
+func (d *Directory) parseDocument(id string, body []byte) (client.Client, error) {
+	if len(body) > maxDocument {
+		return client.Client{}, errors.New("it is longer than 64 KiB")
+	}
+	c, rest, err := client.Decode(body)
+	if err != nil {
+		return client.Client{}, err
+	}
+	if c.ID != id {
+		return client.Client{}, errors.New("its client_id must be its own address, " + id + ", to the letter")
+	}
+	for _, name := range []string{"client_secret", "client_secret_expires_at"} { // §4.1 of the draft
+		if _, there := rest[name]; there {
+			return client.Client{}, errors.New("it must not have the member " + name)
+		}
+	}
+	SelfRegistered(&c)
+	policy := d.cfg.Policy
+	policy.Documents = true
+	if c.TokenEndpointAuthMethod == "" {
+		c.TokenEndpointAuthMethod = client.AuthNone
+	}
+	keep := func(list []string, known []string) []string {
+		return slices.DeleteFunc(slices.Clone(list), func(one string) bool { return !slices.Contains(known, one) })
+	}
+	if policy.GrantTypes != nil {
+		c.GrantTypes = keep(c.GrantTypes, policy.GrantTypes)
+	}
+	if !policy.LegacyResponseTypes {
+		c.ResponseTypes = keep(c.ResponseTypes, []string{"code"})
+	}
+	c.Scope = strings.Join(keep(strings.Fields(c.Scope), policy.Scopes), " ")
+	return c, c.Check(policy)
+}
+
+// SelfRegistered takes from a client what only an operator can give: to skip consent, and to look into or exchange tokens.
+func SelfRegistered(c *client.Client) {
+	c.Trusted, c.Audiences, c.TokenExchangeAudiences = false, nil, nil
+}
+
+// CheckSector reads the document at the sector_identifier_uri of a client that registers, if it has one: it must name all of
+// its redirect URIs (OpenID Connect Core 1.0 §8.1), so that nobody joins another's sector. Its error is a [*client.Error].
+func (d *Directory) CheckSector(ctx context.Context, c *client.Client) error {
+	if c.SectorIdentifierURI == "" {
+		return nil
+	}
+	wrong := func(description string) error {
+		return &client.Error{Code: client.InvalidMetadata, Field: "sector_identifier_uri", Description: description}
+	}
+	body, _, err := d.cfg.Fetch.GetFresh(ctx, c.SectorIdentifierURI)
+	if err != nil {
+		return wrong("must be an address that this server can read: " + err.Error())
+	}
+	var uris []string
+	if err := json.Unmarshal(body, &uris); err != nil {
+		return wrong("must be the address of a JSON array of redirect URIs")
+	}
+	for _, uri := range c.RedirectURIs {
+		if !slices.Contains(uris, uri) {
+			return wrong("is the address of a list that must hold all redirect_uris, and lacks " + uri)
+		}
+	}
+	return nil
+}
+
+// Network is what counts as one address when tries are counted: of IPv6 the /64, which one household or machine has to itself.
+func Network(addr netip.Addr) string {
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() {
+		if prefix, err := addr.Prefix(64); err == nil {
+			return prefix.String()
+		}
+	}
+	return addr.String()
+}
+
+func hostOf(id string) string { return (&client.Client{ID: id}).Host() }
+
+func clamp(t, earliest, latest time.Time) time.Time {
+	switch {
+	case t.Before(earliest):
+		return earliest
+	case t.After(latest):
+		return latest
+	}
+	return t
+}

@@ -1,0 +1,244 @@
+package clients
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// ErrInvalid is wrapped by every error of [Directory.Verify] that is the client's fault. Their text says what to change.
+var ErrInvalid = errors.New("the JWT is not valid")
+
+type invalidError struct {
+	reason string
+	cause  error
+}
+
+func (e *invalidError) Error() string { return e.reason }
+
+func (e *invalidError) Unwrap() []error { return []error{ErrInvalid, e.cause} }
+
+func invalid(format string, args ...any) error {
+	return &invalidError{fmt.Sprintf(format, args...), ErrInvalid}
+}
+
+// Rule is what is asked of a JWT beside a good signature. What its claims must say is for the caller.
+type Rule struct {
+	Algs     []string // of [client.Algorithms]; nil: all of them
+	Types    []string // what the header may say in typ, without "application/"; "": nothing. nil: anything
+	MaxBytes int      // the longest JWT; 0: 16 KiB
+}
+
+// Verify checks the signature of a JWT that c made with one of its keys, and returns its claims and the algorithm. Keys come
+// from what c registered and from nowhere else: jwk, jku, x5c and x5u in the header are not looked at. A kid that is unknown,
+// or a signature that no key made, has jwks_uri read again, at most once a minute, for its keys may have been rotated.
+func (d *Directory) Verify(ctx context.Context, c *client.Client, jwt string, rule Rule) (claims []byte, alg string, err error) {
+	if rule.MaxBytes == 0 {
+		rule.MaxBytes = 16 << 10
+	}
+	if len(jwt) > rule.MaxBytes {
+		return nil, "", invalid("it must be at most %d bytes long", rule.MaxBytes)
+	}
+	head, err := readHeader(jwt)
+	if err != nil {
+		return nil, "", err
+	}
+	algs := rule.Algs
+	if algs == nil {
+		algs = client.Algorithms
+	}
+	if !slices.Contains(algs, head.Alg) || !slices.Contains(client.Algorithms, head.Alg) {
+		return nil, "", invalid("its header must have alg as one of %s", strings.Join(algs, ", "))
+	}
+	if rule.Types != nil && !slices.ContainsFunc(rule.Types, func(one string) bool { return sameType(one, head.Typ) }) {
+		return nil, "", invalid("its header must have typ as one of %q", rule.Types)
+	}
+	signed, err := jose.ParseSignedCompact(jwt, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(head.Alg)})
+	if err != nil {
+		return nil, "", invalid("it must be a signed JWT in compact form")
+	}
+	keys, err := d.keys(ctx, c, false)
+	if err != nil {
+		return nil, "", err
+	}
+	claims, ok := tryKeys(signed, keys, head)
+	if !ok && c.JWKSURI != "" {
+		if keys, err = d.keys(ctx, c, true); err != nil {
+			return nil, "", err
+		}
+		claims, ok = tryKeys(signed, keys, head)
+	}
+	switch {
+	case ok:
+		return claims, head.Alg, nil
+	case head.Kid != "" && !slices.ContainsFunc(keys, func(key jose.JSONWebKey) bool { return key.KeyID == head.Kid }):
+		return nil, "", invalid("its kid is not in the client's key set")
+	}
+	return nil, "", invalid("its signature was not made by a key of the client that fits its alg")
+}
+
+// header is what is looked at of a JWS header (RFC 7515 §4.1).
+type header struct {
+	Alg, Kid, Typ string
+}
+
+func readHeader(jwt string) (header, error) {
+	first, _, _ := strings.Cut(jwt, ".")
+	text, err := base64.RawURLEncoding.DecodeString(first)
+	if err != nil {
+		return header{}, invalid("it must be a signed JWT in compact form")
+	}
+	// A map, for a struct would take "ALG" for "alg".
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return header{}, invalid("its header must be a JSON object")
+	}
+	if _, there := members["crit"]; there { // RFC 7515 §4.1.11: nothing that could stand in it is understood here
+		return header{}, invalid("its header must not have crit")
+	}
+	var h header
+	for name, to := range map[string]*string{"alg": &h.Alg, "kid": &h.Kid, "typ": &h.Typ} {
+		if value, there := members[name]; there {
+			if err := json.Unmarshal(value, to); err != nil {
+				return header{}, invalid("its header must have %s as a string", name)
+			}
+		}
+	}
+	return h, nil
+}
+
+// sameType compares media types as RFC 7515 §4.1.9 has them.
+func sameType(a, b string) bool {
+	return strings.EqualFold(strings.TrimPrefix(strings.ToLower(a), "application/"), strings.TrimPrefix(strings.ToLower(b), "application/"))
+}
+
+// tryKeys verifies by the keys that kid and alg allow. Without kid that may be several.
+func tryKeys(signed *jose.JSONWebSignature, keys []jose.JSONWebKey, head header) ([]byte, bool) {
+	for _, key := range keys {
+		if head.Kid != "" && key.KeyID != head.Kid || key.Algorithm != "" && key.Algorithm != head.Alg || !fits(key.Key, head.Alg) {
+			continue
+		}
+		if claims, err := signed.Verify(key.Key); err == nil {
+			return claims, true
+		}
+	}
+	return nil, false
+}
+
+// fits tells whether a key is of an algorithm's kind. Its size and curve were checked by [client.ParseKeys].
+func fits(key any, alg string) bool {
+	switch key.(type) {
+	case *rsa.PublicKey:
+		return alg == "RS256" || alg == "PS256"
+	case *ecdsa.PublicKey:
+		return alg == "ES256"
+	case ed25519.PublicKey:
+		return alg == "EdDSA"
+	}
+	return false
+}
+
+// How long the keys of a jwks_uri are used, whatever its own caching says; how often it is read because they do not fit; and
+// how long they go on being used when it cannot be read.
+const (
+	minKeysAge   = time.Minute
+	maxKeysAge   = time.Hour
+	rereadEvery  = time.Minute
+	keysOnOutage = time.Hour
+	retryOutage  = 10 * time.Second
+)
+
+// keySet is what is known of a client's keys.
+type keySet struct {
+	mu      sync.Mutex // held while the set is read, so that it is read once
+	keys    []jose.JSONWebKey
+	until   time.Time // not read again before, unless the keys do not fit
+	dead    time.Time // not used any more from here on
+	read    time.Time // tried last
+	failure error     // of the last try
+}
+
+// keys returns the keys of c. again says that what was returned before did not fit.
+func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]jose.JSONWebKey, error) {
+	if c.JWKSURI == "" {
+		return d.inlineKeys(c)
+	}
+	set, ok := d.keySets.Get(c.JWKSURI)
+	if !ok {
+		set = &keySet{}
+		if earlier, there, _ := d.keySets.PeekOrAdd(c.JWKSURI, set); there {
+			set = earlier
+		}
+	}
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	now := d.now()
+	pause := rereadEvery
+	if set.failure != nil {
+		pause = retryOutage
+	}
+	if stale := !now.Before(set.until); (stale || again) && (set.read.IsZero() || now.Sub(set.read) >= pause) {
+		d.readKeys(ctx, c.JWKSURI, set, again)
+	}
+	if set.failure != nil && !now.Before(set.dead) {
+		return nil, set.failure
+	}
+	return set.keys, nil
+}
+
+// readKeys reads a jwks_uri. set is locked.
+func (d *Directory) readKeys(ctx context.Context, uri string, set *keySet, fresh bool) {
+	get := d.cfg.Fetch.Get
+	if fresh {
+		get = d.cfg.Fetch.GetFresh
+	}
+	body, expires, err := get(ctx, uri)
+	if err != nil && ctx.Err() != nil {
+		set.failure = ctx.Err() // who asked is gone; the next one tries again
+		return
+	}
+	now := d.now()
+	set.read = now
+	var keys []jose.JSONWebKey
+	if err == nil {
+		keys, err = client.ParseKeys(body)
+	}
+	if err != nil {
+		d.cfg.Log.WarnContext(ctx, "cannot read a client's key set", "request", httpd.RequestID(ctx), "jwks_uri", uri, "error", err, "cause", errors.Unwrap(err))
+		set.failure = &invalidError{"the client's jwks_uri cannot be used: " + err.Error(), err}
+		return
+	}
+	set.keys, set.failure = keys, nil
+	set.until = clamp(expires, now.Add(minKeysAge), now.Add(maxKeysAge))
+	set.dead = set.until.Add(keysOnOutage)
+}
+
+// inlineKeys parses a jwks member once a text.
+func (d *Directory) inlineKeys(c *client.Client) ([]jose.JSONWebKey, error) {
+	if len(c.JWKS) == 0 {
+		return nil, invalid("the client has registered no keys: give it jwks or jwks_uri")
+	}
+	if set, ok := d.keySets.Get(string(c.JWKS)); ok {
+		return set.keys, nil
+	}
+	keys, err := client.ParseKeys(c.JWKS)
+	if err != nil {
+		return nil, &invalidError{err.Error(), err}
+	}
+	d.keySets.Add(string(c.JWKS), &keySet{keys: keys})
+	return keys, nil
+}

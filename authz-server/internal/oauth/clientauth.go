@@ -1,0 +1,176 @@
+package oauth
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// Ways in which clients authenticate (RFC 6749 §2.3, OIDC Core §9). client_secret_jwt is not offered: it needs secrets that the server can read.
+var authMethods = []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
+
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// Limits of a client assertion.
+const (
+	maxAssertion       = 8 << 10 // bytes
+	assertionAhead     = 30 * time.Second
+	assertionMostAhead = time.Hour // of exp: so long a used jti must be remembered
+)
+
+// authenticateClient finds the client that a request comes from. One way of authentication a request, and one client (RFC
+// 6749 §2.3): fosite would take Basic for one client beside the client_id of another.
+func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
+	id, _, basic := r.BasicAuth()
+	if basic {
+		id, err := url.QueryUnescape(id)
+		if err != nil || (form.Has("client_id") && form.Get("client_id") != id) {
+			return nil, refuse(fosite.ErrInvalidRequest, "client_id in the body names another client than the Authorization header")
+		}
+	} else if r.Header.Get("Authorization") != "" {
+		return nil, refuse(fosite.ErrInvalidClient, "the Authorization header of this endpoint takes the Basic scheme alone")
+	}
+	asserted := form.Has("client_assertion") || form.Has("client_assertion_type")
+	switch {
+	case basic && (form.Has("client_secret") || asserted), asserted && form.Has("client_secret"):
+		return nil, refuse(fosite.ErrInvalidRequest, "authenticate the client in one way: by the Authorization header, by client_secret or by client_assertion")
+	case asserted:
+		return s.authenticateByAssertion(ctx, r, form)
+	case !basic && !form.Has("client_id"):
+		return nil, refuse(fosite.ErrInvalidClient, "the request does not say which client it comes from: send the Authorization header, client_assertion or client_id")
+	}
+	authenticated, err := s.provider.DefaultClientAuthenticationStrategy(ctx, r, form)
+	var failure storeFailure
+	if errors.As(err, &failure) {
+		return nil, failure.error
+	}
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errWrongSecret) {
+		return nil, refuse(fosite.ErrInvalidClient, "client authentication failed: the client is unknown, or its secret is wrong")
+	}
+	return authenticated, err
+}
+
+// authenticateByAssertion takes a JWT that the client signed with its own key (RFC 7523 §3, OIDC Core §9). It is used once.
+func (s *Server) authenticateByAssertion(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
+	if form.Get("client_assertion_type") != assertionType {
+		return nil, refuse(fosite.ErrInvalidClient, "client_assertion_type must be "+assertionType)
+	}
+	token := form.Get("client_assertion")
+	id, err := assertedClient(token)
+	if err != nil || (form.Has("client_id") && form.Get("client_id") != id) {
+		return nil, refuse(fosite.ErrInvalidClient, "client_assertion must be a JWT whose sub is the client_id")
+	}
+	found, _, err := s.clients.Client(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && found.TokenEndpointAuthMethod != "private_key_jwt") {
+		return nil, refuse(fosite.ErrInvalidClient, "client authentication failed: the client is unknown, or not registered for private_key_jwt")
+	}
+	if err != nil {
+		return nil, err
+	}
+	rule := clients.Rule{Algs: client.Algorithms, Types: []string{"", "JWT", "client-authentication+jwt"}, MaxBytes: maxAssertion}
+	if found.Profile == client.ProfileFAPI2 {
+		rule.Algs = client.ProfileAlgorithms
+	}
+	if alg := found.TokenEndpointAuthSigningAlg; alg != "" {
+		rule.Algs = intersect(rule.Algs, []string{alg})
+	}
+	text, _, err := s.clients.Verify(ctx, &found, token, rule)
+	if errors.Is(err, clients.ErrInvalid) {
+		return nil, refuse(fosite.ErrInvalidClient, "client_assertion is refused: "+err.Error())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkAssertion(ctx, r, &found, text); err != nil {
+		return nil, err
+	}
+	return &oauthClient{Client: found}, nil
+}
+
+// assertedClient is whom an assertion says that it is of. Nothing of it is verified yet.
+func assertedClient(token string) (string, error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 || len(token) > maxAssertion {
+		return "", errors.New("no JWT")
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return "", err
+	}
+	var claims struct {
+		Subject string `json:"sub"`
+	}
+	return claims.Subject, json.Unmarshal(text, &claims)
+}
+
+// checkAssertion checks the claims of a verified assertion, and spends its jti.
+func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.Client, text []byte) error {
+	var claims struct {
+		Issuer    string          `json:"iss"`
+		Subject   string          `json:"sub"`
+		Audience  json.RawMessage `json:"aud"`
+		ID        string          `json:"jti"`
+		Expiry    *float64        `json:"exp"`
+		NotBefore float64         `json:"nbf"`
+		IssuedAt  float64         `json:"iat"`
+	}
+	if err := json.Unmarshal(text, &claims); err != nil {
+		return refuse(fosite.ErrInvalidClient, "the claims of client_assertion cannot be read")
+	}
+	now := s.now()
+	ahead := float64(now.Add(assertionAhead).Unix())
+	switch {
+	case claims.Issuer != c.ID || claims.Subject != c.ID:
+		return refuse(fosite.ErrInvalidClient, "iss and sub of client_assertion must be the client_id")
+	case !s.audienceOfAssertion(r, c, claims.Audience):
+		return refuse(fosite.ErrInvalidClient, "aud of client_assertion must be "+s.issuer)
+	case claims.ID == "" || len(claims.ID) > maxParameter:
+		return refuse(fosite.ErrInvalidClient, "client_assertion needs a jti")
+	case claims.Expiry == nil || float64(now.Unix()) >= *claims.Expiry:
+		return refuse(fosite.ErrInvalidClient, "client_assertion has expired, or has no exp")
+	case claims.NotBefore > ahead || claims.IssuedAt > ahead:
+		return refuse(fosite.ErrInvalidClient, "nbf or iat of client_assertion is ahead; set the client's clock right")
+	case *claims.Expiry > float64(now.Add(assertionMostAhead).Unix()):
+		return refuse(fosite.ErrInvalidClient, "exp of client_assertion must be within an hour")
+	}
+	err := s.store.UseID(ctx, "assertion", c.ID, claims.ID, time.Unix(int64(*claims.Expiry)+1, 0))
+	if errors.Is(err, store.ErrExists) {
+		return refuse(fosite.ErrInvalidClient, "client_assertion was used before; make a new one for each request")
+	}
+	return err
+}
+
+// audienceOfAssertion tells whether an assertion was made for this server. Clients name the issuer, the token endpoint or the
+// endpoint that they call; a fapi2 client the issuer alone, and as a string (FAPI 2.0 Security Profile §5.3.2.1), so that no
+// other server can be the audience as well.
+func (s *Server) audienceOfAssertion(r *http.Request, c *client.Client, raw json.RawMessage) bool {
+	var one string
+	if json.Unmarshal(raw, &one) == nil && one == s.issuer {
+		return true
+	}
+	if c.Profile == client.ProfileFAPI2 {
+		return false
+	}
+	var named audiences
+	if json.Unmarshal(raw, &named) != nil {
+		return false
+	}
+	return len(intersect(named, []string{s.issuer, s.issuer + "/oauth2/token", s.issuer + r.URL.Path})) > 0
+}
+
+// methodsWithout is authMethods but one.
+func methodsWithout(method string) []string {
+	return slices.DeleteFunc(slices.Clone(authMethods), func(one string) bool { return one == method })
+}

@@ -1,0 +1,43 @@
+package store
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// PushedRequest is an authorization request that its client pushed (RFC 9126).
+type PushedRequest struct {
+	ClientID  string
+	Form      url.Values
+	ExpiresAt time.Time
+}
+
+// CreatePushedRequest stores a request under its URI, of which only the hash is kept.
+func (s *Store) CreatePushedRequest(ctx context.Context, uri string, p PushedRequest) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO pushed_requests (uri_hash, client_id, form, expires_at) VALUES ($1, $2, $3, $4)`,
+		Hash(uri), p.ClientID, p.Form.Encode(), sqldb.Micros(p.ExpiresAt))
+	return err
+}
+
+// PushedRequest returns an unexpired, unspent request. It can be read again until it is spent: a person may reload the page.
+func (s *Store) PushedRequest(ctx context.Context, uri string) (PushedRequest, error) {
+	var p PushedRequest
+	var form string
+	var expires int64
+	err := s.db.QueryRow(ctx, `SELECT client_id, form, expires_at FROM pushed_requests WHERE uri_hash = $1 AND expires_at > $2`, Hash(uri), sqldb.Micros(s.now())).
+		Scan(&p.ClientID, &form, &expires)
+	if err != nil {
+		return PushedRequest{}, notFound(err)
+	}
+	p.ExpiresAt = sqldb.Time(expires)
+	p.Form, err = url.ParseQuery(form)
+	return p, err
+}
+
+// SpendPushedRequest removes a request, expired or not, as part of answering it. Of several callers one succeeds, the others get ErrNotFound.
+func (s *Store) SpendPushedRequest(ctx context.Context, uri string) error {
+	return changed(s.db.Exec(ctx, `DELETE FROM pushed_requests WHERE uri_hash = $1`, Hash(uri)))
+}
