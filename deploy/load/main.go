@@ -152,7 +152,7 @@ func attack(ctx context.Context, vegeta, results string, cfg config, one scenari
 	if err != nil {
 		return 0, err
 	}
-	if _, err := tool(ctx, bytes.NewReader(line), vegeta, "attack", "-format=json", "-rate="+strconv.Itoa(cfg.Rate), "-duration="+cfg.Duration.String(), "-timeout=10s", "-output="+results); err != nil {
+	if _, err := tool(ctx, bytes.NewReader(append(line, '\n')), vegeta, "attack", "-format=json", "-rate="+strconv.Itoa(cfg.Rate), "-duration="+cfg.Duration.String(), "-timeout=10s", "-output="+results); err != nil {
 		return 0, err
 	}
 	report, err := tool(ctx, nil, vegeta, "report", results)
