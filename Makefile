@@ -16,13 +16,13 @@ run: ## run all of Maru on this machine, until Ctrl-C; settings: DEV_… (bin/de
 	@exec bin/dev
 
 test: ## all tests, and what this machine had to leave out
-	@status=0; go test ./... || status=$$?; go run ./internal/testenv/missing; exit $$status
+	@status=0; go test -timeout 20m ./... || status=$$?; go run ./internal/testenv/missing; exit $$status
 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -timeout 30m ./...
 
 e2e: ## only the end-to-end tests: the stack as processes, and the browser
-	go test -count=1 -v ./deploy/e2e
+	go test -count=1 -timeout 20m -v ./deploy/e2e
 
 check: ## what CI checks beside the tests: format, vet, lint, known vulnerabilities, generated files, go.mod
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:" $$files; exit 1; fi
