@@ -120,6 +120,32 @@ func TestGuessesAreSlowedDown(t *testing.T) {
 	b.post("/login", "email", "mina@example.org", "password", "another set of wooden words").wantRedirect(t, "/account")
 }
 
+// Were the right password of a disabled account not counted, the missing limit would tell that there is one.
+func TestADisabledAccountIsSlowedDownLikeAnyOther(t *testing.T) {
+	s := onSQLite(t)
+	user := s.person("mina@example.org")
+	if err := s.store.SetDisabled(t.Context(), user.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	b := s.browser()
+	b.get("/login")
+	for range 5 {
+		b.post("/login", "email", "mina@example.org", "password", password).want(t, http.StatusUnprocessableEntity)
+	}
+	b.post("/login", "email", "mina@example.org", "password", password).want(t, http.StatusTooManyRequests)
+}
+
+func TestARefusedTryCountsForNothing(t *testing.T) {
+	s := onSQLite(t)
+	s.person("mina@example.org")
+	b := s.browser()
+	b.get("/login")
+	for range 40 {
+		b.post("/login", "email", "nobody@example.org", "password", "a wrong one")
+	}
+	b.post("/login", "email", "mina@example.org", "password", password).wantRedirect(t, "/account")
+}
+
 func TestSuccessForgetsTheFailuresOfTheAccountButNotOfTheAddress(t *testing.T) {
 	s := onSQLite(t)
 	s.person("mina@example.org")

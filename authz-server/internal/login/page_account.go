@@ -195,13 +195,13 @@ func (s *Service) showApps(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	consents, err := s.cfg.Store.Consents(r.Context(), session.UserID)
+	connections, err := s.cfg.Store.Connections(r.Context(), session.UserID)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	page := pages.Apps{Done: done(r)}
-	for _, consent := range consents {
+	for _, consent := range connections {
 		app, err := s.app(r, consent.ClientID)
 		if err != nil {
 			s.fail(w, r, err)

@@ -110,7 +110,7 @@ type Apps struct {
 	Apps []AllowedApp
 }
 
-// AllowedApp is a client that a person has allowed something.
+// AllowedApp is a client that a person has allowed something, or, with no scope, one that needs no consent.
 type AllowedApp struct {
 	App
 	Scopes []Scope

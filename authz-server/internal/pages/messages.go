@@ -41,7 +41,7 @@ type messages struct {
 	LoggedIn, Seen                                               func(ago time.Duration) string
 	From                                                         func(address string) string
 	AppsTitle, AppsIntro, AppsTab, NoApps, WithdrawButton, CanDo string
-	Allowed                                                      func(ago time.Duration) string
+	Connected                                                    func(ago time.Duration) string
 	LogoutTitle, LogoutHeading, LogoutIntro, LogoutButton        string
 	LogoutAskedBy                                                func(app string) string
 	StayLink                                                     string
@@ -169,10 +169,10 @@ var english = messages{
 	},
 	Seen:      func(ago time.Duration) string { return "last active " + agoEnglish(ago) },
 	From:      func(address string) string { return "from " + address },
-	AppsTitle: "Connected apps", AppsTab: "Apps", AppsIntro: "Apps that you have allowed to use your account.",
-	NoApps:         "You have not allowed any app to use your account.",
+	AppsTitle: "Connected apps", AppsTab: "Apps", AppsIntro: "Apps that use your account.",
+	NoApps:         "No app uses your account yet.",
 	WithdrawButton: "Remove access", CanDo: "It can:",
-	Allowed: func(ago time.Duration) string { return "Allowed " + agoEnglish(ago) },
+	Connected: func(ago time.Duration) string { return "Connected " + agoEnglish(ago) },
 
 	LogoutTitle: "Log out?", LogoutHeading: "Log out?", LogoutIntro: "You will have to log in again on this device.", LogoutButton: "Log out",
 	LogoutAskedBy: func(app string) string { return app + " asks to log you out." },
@@ -271,10 +271,10 @@ var korean = messages{
 	LoggedIn:  func(ago time.Duration) string { return agoKorean(ago) + " 로그인" },
 	Seen:      func(ago time.Duration) string { return "마지막 활동 " + agoKorean(ago) },
 	From:      func(address string) string { return "IP " + address },
-	AppsTitle: "연결된 앱", AppsTab: "앱", AppsIntro: "내 계정을 사용하도록 허용한 앱이에요.",
-	NoApps:         "아직 계정 사용을 허용한 앱이 없어요.",
+	AppsTitle: "연결된 앱", AppsTab: "앱", AppsIntro: "내 계정을 사용하는 앱이에요.",
+	NoApps:         "아직 내 계정을 사용하는 앱이 없어요.",
 	WithdrawButton: "접근 권한 취소", CanDo: "할 수 있는 일",
-	Allowed: func(ago time.Duration) string { return agoKorean(ago) + " 허용" },
+	Connected: func(ago time.Duration) string { return agoKorean(ago) + " 연결" },
 
 	LogoutTitle: "로그아웃", LogoutHeading: "로그아웃할까요?", LogoutIntro: "이 기기에서 다시 로그인해야 해요.", LogoutButton: "로그아웃",
 	LogoutAskedBy: func(app string) string { return app + "에서 로그아웃을 요청했어요." },

@@ -37,10 +37,17 @@ func (s *Store) Consent(ctx context.Context, userID, clientID string) (Consent, 
 	return scanConsent(s.db.QueryRow(ctx, `SELECT `+consentColumns+` FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID).Scan)
 }
 
-// Consents returns all that the person has allowed, the newest first.
-func (s *Store) Consents(ctx context.Context, userID string) ([]Consent, error) {
+// Connections returns what the person has allowed, the newest first, and with it the clients that need no consent but hold a
+// live grant, with no scope.
+func (s *Store) Connections(ctx context.Context, userID string) ([]Consent, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Consent, error) { return scanConsent(rows.Scan) },
-		`SELECT `+consentColumns+` FROM consents WHERE user_id = $1 ORDER BY updated_at DESC, client_id`, userID)
+		`SELECT `+consentColumns+` FROM consents WHERE user_id = $1
+		UNION ALL
+		SELECT g.user_id, g.client_id, '', min(g.created_at), max(g.created_at) FROM grants g
+		WHERE g.user_id = $1 AND g.revoked_at = 0 AND g.expires_at > $2
+		AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.user_id = g.user_id AND c.client_id = g.client_id)
+		GROUP BY g.user_id, g.client_id
+		ORDER BY updated_at DESC, client_id`, userID, sqldb.Micros(s.now()))
 }
 
 // GrantConsent adds scope to what the person has allowed the client.

@@ -36,7 +36,7 @@ func TestAWithdrawnConsentEndsAllGrantsOfThatClient(t *testing.T) {
 		if err := f.GrantConsent(t.Context(), f.user.ID, "another", []string{"email", "openid"}); err != nil {
 			t.Fatal(err)
 		}
-		all, err := f.Consents(t.Context(), f.user.ID)
+		all, err := f.Connections(t.Context(), f.user.ID)
 		if err != nil || len(all) != 2 || all[0].ClientID != "another" || all[1].ClientID != "app" {
 			t.Errorf("%+v %v", all, err)
 		}
@@ -50,8 +50,37 @@ func TestAWithdrawnConsentEndsAllGrantsOfThatClient(t *testing.T) {
 		if err := f.WithdrawConsent(t.Context(), f.user.ID, "app"); err != nil || f.liveGrants(t, "online", "offline") != nil {
 			t.Error("grants outlived the consent", err)
 		}
-		if all, err := f.Consents(t.Context(), f.user.ID); err != nil || len(all) != 1 || all[0].ClientID != "another" {
+		if all, err := f.Connections(t.Context(), f.user.ID); err != nil || len(all) != 1 || all[0].ClientID != "another" {
 			t.Errorf("%+v %v", all, err)
 		}
+	})
+}
+
+func TestAClientThatNeedsNoConsentIsAConnectionWhileItHoldsAGrant(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		connections := func(want int) []store.Consent {
+			t.Helper()
+			all, err := f.Connections(t.Context(), f.user.ID)
+			if err != nil || len(all) != want {
+				t.Errorf("%+v %v", all, err)
+			}
+			return all
+		}
+		connections(0)
+		f.code(t, "first", false)
+		f.code(t, "second", true)
+		if all := connections(1); all[0].ClientID != "app" || len(all[0].Scope) != 0 || !all[0].UpdatedAt.Equal(f.now) {
+			t.Errorf("%+v", all)
+		}
+		if err := f.GrantConsent(t.Context(), f.user.ID, "app", []string{"openid"}); err != nil {
+			t.Fatal(err)
+		}
+		if all := connections(1); len(all[0].Scope) != 1 {
+			t.Errorf("%+v", all)
+		}
+		if err := f.WithdrawConsent(t.Context(), f.user.ID, "app"); err != nil {
+			t.Fatal(err)
+		}
+		connections(0)
 	})
 }
