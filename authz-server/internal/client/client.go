@@ -289,6 +289,12 @@ func (c *Client) Host() string {
 	return hostPort(c.ID)
 }
 
+// DropPrivileges takes from a client that no operator vouched for what only an operator can give: to skip consent, and to
+// look into tokens or exchange them.
+func (c *Client) DropPrivileges() {
+	c.Trusted, c.Audiences, c.TokenExchangeAudiences = false, nil, nil
+}
+
 // Sector is the host by which pairwise subjects are told apart (OpenID Connect Core 1.0 §8.1): that of the
 // sector_identifier_uri, or else of the redirect URIs. Empty when they have none, or not the same one, which
 // [Client.Check] refuses of a client with pairwise subjects.

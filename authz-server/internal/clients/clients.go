@@ -3,6 +3,7 @@
 package clients
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -11,8 +12,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-
-	"context"
 )
 
 // Config is what the directory needs. All fields are required but those with a default.

@@ -95,7 +95,7 @@ func (d *Directory) readDocument(ctx context.Context, id string) (client.Client,
 	if problem := client.CheckDocumentID(id); problem != "" {
 		return fail("has an address that cannot be a client_id: it "+problem, nil)
 	}
-	body, expires, err := d.cfg.Fetch.Get(ctx, id)
+	body, expires, err := d.cfg.Fetch.GetFresh(ctx, id) // how long it counts is decided here
 	if err != nil {
 		return fail("cannot be read: "+err.Error(), errors.Unwrap(err))
 	}
@@ -132,7 +132,7 @@ func (d *Directory) parseDocument(id string, body []byte) (client.Client, error)
 			return client.Client{}, errors.New("it must not have the member " + name)
 		}
 	}
-	SelfRegistered(&c)
+	c.DropPrivileges()
 	policy := d.cfg.Policy
 	policy.Documents = true
 	if c.TokenEndpointAuthMethod == "" {
@@ -149,11 +149,6 @@ func (d *Directory) parseDocument(id string, body []byte) (client.Client, error)
 	}
 	c.Scope = strings.Join(keep(strings.Fields(c.Scope), policy.Scopes), " ")
 	return c, c.Check(policy)
-}
-
-// SelfRegistered takes from a client what only an operator can give: to skip consent, and to look into or exchange tokens.
-func SelfRegistered(c *client.Client) {
-	c.Trusted, c.Audiences, c.TokenExchangeAudiences = false, nil, nil
 }
 
 // CheckSector reads the document at the sector_identifier_uri of a client that registers, if it has one: it must name all of

@@ -97,6 +97,12 @@ type header struct {
 }
 
 func readHeader(jwt string) (header, error) {
+	// Decoders of base64 pass over line breaks: one JWT would have many texts.
+	if strings.ContainsFunc(jwt, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
+	}) {
+		return header{}, invalid("it must be a signed JWT in compact form")
+	}
 	first, _, _ := strings.Cut(jwt, ".")
 	text, err := base64.RawURLEncoding.DecodeString(first)
 	if err != nil {
@@ -169,6 +175,7 @@ type keySet struct {
 	until   time.Time // not read again before, unless the keys do not fit
 	dead    time.Time // not used any more from here on
 	read    time.Time // tried last
+	reread  time.Time // tried last because the keys did not fit
 	failure error     // of the last try
 }
 
@@ -187,12 +194,12 @@ func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]j
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	now := d.now()
-	pause := rereadEvery
-	if set.failure != nil {
-		pause = retryOutage
-	}
-	if stale := !now.Before(set.until); (stale || again) && (set.read.IsZero() || now.Sub(set.read) >= pause) {
-		d.readKeys(ctx, c.JWKSURI, set, again)
+	switch {
+	case again && now.Sub(set.reread) >= rereadEvery:
+		set.reread = now
+		d.readKeys(ctx, c.JWKSURI, set)
+	case !now.Before(set.until) && (set.failure == nil || now.Sub(set.read) >= retryOutage):
+		d.readKeys(ctx, c.JWKSURI, set)
 	}
 	if set.failure != nil && !now.Before(set.dead) {
 		return nil, set.failure
@@ -201,12 +208,8 @@ func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]j
 }
 
 // readKeys reads a jwks_uri. set is locked.
-func (d *Directory) readKeys(ctx context.Context, uri string, set *keySet, fresh bool) {
-	get := d.cfg.Fetch.Get
-	if fresh {
-		get = d.cfg.Fetch.GetFresh
-	}
-	body, expires, err := get(ctx, uri)
+func (d *Directory) readKeys(ctx context.Context, uri string, set *keySet) {
+	body, expires, err := d.cfg.Fetch.GetFresh(ctx, uri) // how long they count is decided here
 	if err != nil && ctx.Err() != nil {
 		set.failure = ctx.Err() // who asked is gone; the next one tries again
 		return
