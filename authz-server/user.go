@@ -116,7 +116,7 @@ func (cmd userList) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
 		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 		if cmd.Format == "text" {
-			fmt.Fprintln(table, "ID\tEMAIL\tNAME\tROLES\tSTATE\tCREATED") //nolint:errcheck // Flush tells
+			fmt.Fprintln(table, "ID\tEMAIL\tNAME\tROLES\tSTATE\tCREATED")
 		}
 		for after := ""; ; {
 			users, err := s.Users(ctx, after, batch)
@@ -135,7 +135,7 @@ func (cmd userList) Run(ctx context.Context, p *program) error {
 				if user.Disabled {
 					state = "disabled"
 				}
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", user.ID, user.Email, user.Name, strings.Join(user.Roles, " "), state, user.CreatedAt.Format(time.RFC3339)) //nolint:errcheck // Flush tells
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", user.ID, user.Email, user.Name, strings.Join(user.Roles, " "), state, user.CreatedAt.Format(time.RFC3339))
 			}
 			if len(users) < batch {
 				return table.Flush()

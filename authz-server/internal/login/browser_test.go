@@ -31,7 +31,7 @@ func TestPagesInABrowserWithoutScripts(t *testing.T) {
 	}
 
 	third := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `<title>at the application</title><p id="arrived">arrived`) //nolint:errcheck // the browser would tell
+		fmt.Fprint(w, `<title>at the application</title><p id="arrived">arrived`)
 	}))
 	defer third.Close()
 	application := httptest.NewServer(http.RedirectHandler(strings.Replace(third.URL, "127.0.0.1", "localhost", 1), http.StatusSeeOther))

@@ -17,18 +17,18 @@ import (
 // maxForm is how large a posted form may be, in bytes.
 const maxForm = 64 << 10
 
-// parseForm reads a form that one of our pages posted, strictly: its errors are for a developer to read.
+// parseForm reads a form that one of our pages posted, strictly: its errors are sentences for a page.
 func parseForm(r *http.Request) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		return errors.New("The Content-Type must be application/x-www-form-urlencoded.") //nolint:staticcheck // a sentence for a page
+		return errors.New("The Content-Type must be application/x-www-form-urlencoded.")
 	}
 	if err := r.ParseForm(); err != nil {
-		return errors.New("The form is too large or not well formed.") //nolint:staticcheck // as above
+		return errors.New("The form is too large or not well formed.")
 	}
 	for name, values := range r.PostForm {
 		for _, value := range append(values, name) {
 			if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
-				return errors.New("The form is not valid UTF-8 text.") //nolint:staticcheck // as above
+				return errors.New("The form is not valid UTF-8 text.")
 			}
 		}
 	}

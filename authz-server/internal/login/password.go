@@ -52,7 +52,7 @@ func newPasswords() *passwords {
 
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
-	rand.Read(b) //nolint:errcheck // it never fails
+	rand.Read(b)
 	return b
 }
 
