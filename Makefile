@@ -27,7 +27,7 @@ e2e: ## only the end-to-end tests: the stack as processes, and the browser
 check: ## what CI checks beside the tests: format, vet, lint, known vulnerabilities, generated files, go.mod
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:" $$files; exit 1; fi
 	go vet ./...
-	$(TOOL)/golangci-lint.mod golangci-lint run
+	$(TOOL)/golangci-lint.mod golangci-lint run --allow-parallel-runners
 	@for s in user board; do go run ./resources/$$s openapi | cmp -s - resources/$$s/openapi.json || \
 	  { echo "resources/$$s/openapi.json is not what the code says: run 'make openapi'"; exit 1; }; done
 	go mod tidy -diff
