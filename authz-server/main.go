@@ -143,7 +143,10 @@ func (p *program) policy() (client.Policy, error) {
 	if err != nil {
 		return client.Policy{}, err
 	}
-	return client.Policy{Scopes: client.Scopes(resources), DefaultScope: "openid profile email"}, nil
+	return client.Policy{
+		Scopes: client.Scopes(resources), DefaultScope: "openid profile email",
+		LegacyResponseTypes: p.settings.InsecureLegacyResponseTypes,
+	}, nil
 }
 
 type versionCommand struct{}

@@ -61,10 +61,14 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
+		salt, err := ring.Secret(ctx, "pairwise", 32)
+		if err != nil {
+			return err
+		}
 		endpoints, err := oauth.New(oauth.Config{
 			Issuer: cfg.Issuer, Resources: resources, Store: s, Clients: directory, Fetch: outgoing,
 			Keys: ring, Login: people, Pages: rendered, Log: log, Now: p.now,
-			Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+			PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		})
 		if err != nil {
 			return err
@@ -86,7 +90,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { ring.Run(ctx) })
 		background.Go(func() {
 			sweep(ctx, log,
-				s.SweepClientSecrets, s.Sweep, s.SweepGrants,
+				s.SweepClientSecrets, s.Sweep, s.SweepGrants, s.SweepRegistration,
 			)
 		})
 

@@ -33,6 +33,11 @@ func Secret(ctx context.Context, s *store.Store, kek *KEK, name string, size int
 	return secret, nil
 }
 
+// Secret is [Secret] with the ring's database and key-encryption key.
+func (k *Ring) Secret(ctx context.Context, name string, size int) ([]byte, error) {
+	return Secret(ctx, k.cfg.Store, k.cfg.KEK, name, size)
+}
+
 // rewrapSecrets encrypts anew the secrets that are still encrypted under an old key-encryption key.
 func (k *Ring) rewrapSecrets(ctx context.Context) (done int, err error) {
 	secrets, err := k.cfg.Store.ServerSecrets(ctx)

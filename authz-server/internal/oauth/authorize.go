@@ -244,7 +244,7 @@ func (s *Server) readIDTokenHint(ctx context.Context, token string) (idClaims, e
 	if err := s.verify(ctx, token, typeID, &claims); err != nil {
 		return claims, err
 	}
-	if claims.Issuer != s.issuer {
+	if claims.Issuer != s.issuer || claims.SessionID == "" { // signed userinfo and signed answers have no sid
 		return claims, errNotOurs
 	}
 	return claims, nil

@@ -7,63 +7,106 @@ import (
 	"net/http"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
 )
 
 // metadata is what both discovery documents say (OIDC Discovery §3, RFC 8414 §2). It is made from the same values that
 // the endpoints check requests by, so that it cannot announce what is not there.
 type metadata struct {
-	Issuer                            string   `json:"issuer"`
-	AuthorizationEndpoint             string   `json:"authorization_endpoint"`
-	TokenEndpoint                     string   `json:"token_endpoint"`
-	UserinfoEndpoint                  string   `json:"userinfo_endpoint"`
-	JWKSURI                           string   `json:"jwks_uri"`
-	EndSessionEndpoint                string   `json:"end_session_endpoint"`
-	RevocationEndpoint                string   `json:"revocation_endpoint"`
-	IntrospectionEndpoint             string   `json:"introspection_endpoint"`
-	ScopesSupported                   []string `json:"scopes_supported"`
-	ResponseTypesSupported            []string `json:"response_types_supported"`
-	ResponseModesSupported            []string `json:"response_modes_supported"`
-	GrantTypesSupported               []string `json:"grant_types_supported"`
-	SubjectTypesSupported             []string `json:"subject_types_supported"`
-	IDTokenSigningAlgValuesSupported  []string `json:"id_token_signing_alg_values_supported"`
-	TokenEndpointAuthMethodsSupported []string `json:"token_endpoint_auth_methods_supported"`
+	Issuer                string `json:"issuer"`
+	AuthorizationEndpoint string `json:"authorization_endpoint"`
+	TokenEndpoint         string `json:"token_endpoint"`
+	PAREndpoint           string `json:"pushed_authorization_request_endpoint"`
+	UserinfoEndpoint      string `json:"userinfo_endpoint"`
+	JWKSURI               string `json:"jwks_uri"`
+	EndSessionEndpoint    string `json:"end_session_endpoint"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+
+	ScopesSupported               []string `json:"scopes_supported"`
+	ClaimsSupported               []string `json:"claims_supported"`
+	ResponseTypesSupported        []string `json:"response_types_supported"`
+	ResponseModesSupported        []string `json:"response_modes_supported"`
+	GrantTypesSupported           []string `json:"grant_types_supported"`
+	SubjectTypesSupported         []string `json:"subject_types_supported"`
+	ACRValuesSupported            []string `json:"acr_values_supported"`
+	PromptValuesSupported         []string `json:"prompt_values_supported"`
+	DisplayValuesSupported        []string `json:"display_values_supported"`
+	ClaimTypesSupported           []string `json:"claim_types_supported"`
+	UILocalesSupported            []string `json:"ui_locales_supported"`
+	CodeChallengeMethodsSupported []string `json:"code_challenge_methods_supported"`
+
+	AuthMethodsSupported              []string `json:"token_endpoint_auth_methods_supported"`
+	AuthAlgsSupported                 []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	RevocationAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationAuthAlgsSupported       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	IntrospectionAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
-	CodeChallengeMethodsSupported     []string `json:"code_challenge_methods_supported"`
-	ClaimsSupported                   []string `json:"claims_supported"`
-	PromptValuesSupported             []string `json:"prompt_values_supported"`
-	UILocalesSupported                []string `json:"ui_locales_supported"`
-	ClaimsParameterSupported          bool     `json:"claims_parameter_supported"`
-	RequestParameterSupported         bool     `json:"request_parameter_supported"`
-	RequestURIParameterSupported      bool     `json:"request_uri_parameter_supported"`
-	IssParameterSupported             bool     `json:"authorization_response_iss_parameter_supported"`
+	IntrospectionAuthAlgsSupported    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+
+	IDTokenAlgsSupported       []string `json:"id_token_signing_alg_values_supported"`
+	UserinfoAlgsSupported      []string `json:"userinfo_signing_alg_values_supported"`
+	AuthorizationAlgsSupported []string `json:"authorization_signing_alg_values_supported"`
+	RequestObjectAlgsSupported []string `json:"request_object_signing_alg_values_supported"`
+	DPoPAlgsSupported          []string `json:"dpop_signing_alg_values_supported"`
+
+	ClaimsParameterSupported     bool `json:"claims_parameter_supported"`
+	RequestParameterSupported    bool `json:"request_parameter_supported"`
+	RequestURIParameterSupported bool `json:"request_uri_parameter_supported"`
+	RequireRequestURIs           bool `json:"require_request_uri_registration"`
+	RequirePAR                   bool `json:"require_pushed_authorization_requests"`
+	RequireSignedRequests        bool `json:"require_signed_request_object"`
+	IssParameterSupported        bool `json:"authorization_response_iss_parameter_supported"`
 }
 
 func (s *Server) newMetadata() metadata {
+	claims := []string{"iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "c_hash"}
+	for _, scope := range []string{"profile", "email", "address", "phone"} {
+		claims = append(claims, scopeClaims[scope]...)
+	}
 	return metadata{
-		Issuer:                            s.issuer,
-		AuthorizationEndpoint:             s.issuer + "/oauth2/authorize",
-		TokenEndpoint:                     s.issuer + "/oauth2/token",
-		UserinfoEndpoint:                  s.issuer + "/oauth2/userinfo",
-		JWKSURI:                           s.issuer + "/.well-known/jwks.json",
-		EndSessionEndpoint:                s.issuer + "/oauth2/logout",
-		RevocationEndpoint:                s.issuer + "/oauth2/revoke",
-		IntrospectionEndpoint:             s.issuer + "/oauth2/introspect",
-		ScopesSupported:                   client.Scopes(s.resources),
-		ResponseTypesSupported:            s.responseTypes(),
-		ResponseModesSupported:            responseModes,
-		GrantTypesSupported:               grantTypes,
-		SubjectTypesSupported:             []string{"public"},
-		IDTokenSigningAlgValuesSupported:  []string{"RS256"},
-		TokenEndpointAuthMethodsSupported: authMethods,
+		Issuer:                s.issuer,
+		AuthorizationEndpoint: s.issuer + "/oauth2/authorize",
+		TokenEndpoint:         s.issuer + "/oauth2/token",
+		PAREndpoint:           s.issuer + "/oauth2/par",
+		UserinfoEndpoint:      s.issuer + "/oauth2/userinfo",
+		JWKSURI:               s.issuer + "/.well-known/jwks.json",
+		EndSessionEndpoint:    s.issuer + "/oauth2/logout",
+		RevocationEndpoint:    s.issuer + "/oauth2/revoke",
+		IntrospectionEndpoint: s.issuer + "/oauth2/introspect",
+
+		ScopesSupported:               client.Scopes(s.resources),
+		ClaimsSupported:               claims,
+		ResponseTypesSupported:        s.responseTypes(),
+		ResponseModesSupported:        responseModes,
+		GrantTypesSupported:           s.grantTypes(),
+		SubjectTypesSupported:         []string{"public", "pairwise"},
+		ACRValuesSupported:            []string{login.ACRPassword},
+		PromptValuesSupported:         promptValues,
+		DisplayValuesSupported:        []string{"page", "popup"},
+		ClaimTypesSupported:           []string{"normal"},
+		UILocalesSupported:            pages.Languages(),
+		CodeChallengeMethodsSupported: []string{"S256"},
+
+		AuthMethodsSupported:              authMethods,
+		AuthAlgsSupported:                 client.Algorithms,
 		RevocationAuthMethodsSupported:    authMethods,
+		RevocationAuthAlgsSupported:       client.Algorithms,
 		IntrospectionAuthMethodsSupported: methodsWithout("none"),
-		CodeChallengeMethodsSupported:     []string{"S256"},
-		ClaimsSupported: []string{"iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
-			"name", "locale", "updated_at", "email", "email_verified"},
-		PromptValuesSupported: promptValues,
-		UILocalesSupported:    []string{"en", "ko"},
-		IssParameterSupported: true,
+		IntrospectionAuthAlgsSupported:    client.Algorithms,
+
+		IDTokenAlgsSupported:       keys.Algorithms(),
+		UserinfoAlgsSupported:      keys.Algorithms(),
+		AuthorizationAlgsSupported: keys.Algorithms(),
+		RequestObjectAlgsSupported: client.Algorithms,
+		DPoPAlgsSupported:          client.Algorithms,
+
+		ClaimsParameterSupported:     true,
+		RequestParameterSupported:    true,
+		RequestURIParameterSupported: true,
+		RequireRequestURIs:           true,
+		IssParameterSupported:        true,
 	}
 }
 

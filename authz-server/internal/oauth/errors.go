@@ -12,9 +12,11 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// refuse is kind with a description that tells the developer of a client what to change.
+// refuse is kind with a description that tells the developer of a client what to change, in place of fosite's.
 func refuse(kind *fosite.RFC6749Error, description string) *fosite.RFC6749Error {
-	return kind.WithDescription(description)
+	e := kind.WithDescription(description)
+	e.HintField = ""
+	return e
 }
 
 // refusal is err as an OAuth error. What is no refusal is a failure of ours: logged whole, answered without detail.

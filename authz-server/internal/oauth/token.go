@@ -54,14 +54,22 @@ func (s *Server) checkTokenRequest(r *http.Request) error {
 	switch grant := r.PostForm.Get("grant_type"); {
 	case grant == "":
 		return refuse(fosite.ErrInvalidRequest, "the parameter grant_type is missing")
-	case !slices.Contains(grantTypes, grant):
-		return refuse(fosite.ErrUnsupportedGrantType, "grant_type must be one of "+strings.Join(grantTypes, ", "))
+	case !slices.Contains(tokenGrants, grant):
+		return refuse(fosite.ErrUnsupportedGrantType, "grant_type must be one of "+strings.Join(tokenGrants, ", "))
 	}
 	return nil
 }
 
-// grantTypes are those that have a handler.
-var grantTypes = []string{"authorization_code", "refresh_token", "client_credentials"}
+// tokenGrants are those that have a handler.
+var tokenGrants = []string{"authorization_code", "refresh_token", "client_credentials"}
+
+// grantTypes are those that a client can register for.
+func (s *Server) grantTypes() []string {
+	if s.legacyResponseTypes { // which has no token endpoint
+		return append(slices.Clone(tokenGrants), "implicit")
+	}
+	return tokenGrants
+}
 
 // requireGrant refuses a client that is not registered for a grant (RFC 6749 §5.2).
 func requireGrant(c fosite.Client, grant string) error {
