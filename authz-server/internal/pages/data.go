@@ -74,11 +74,9 @@ type Scope struct {
 // Account is the data of the page "account".
 type Account struct {
 	Form
-	Done     Done
-	Name     string // as typed
-	Email    string
-	Sessions int
-	Apps     int
+	Done  Done
+	Name  string // as typed
+	Email string
 }
 
 // Password is the data of the page "account_password".

@@ -11,7 +11,6 @@ type messages struct {
 	Tag      string // BCP 47
 	Language string // the language's name for itself
 	Brand    string
-	Tagline  string
 	Broken   string // when not even a page can be made
 
 	Email, Name, Password, CurrentPassword, NewPassword string
@@ -50,7 +49,6 @@ type messages struct {
 	CannotLogOutTitle, CannotLogOutIntro                         string
 	ErrorTitle, ErrorApp, ErrorServer, ErrorForDevelopers        string
 	ErrorCode, ErrorDetail, RequestID, BackToAccount             string
-	FormProblem                                                  string
 	Problems                                                     map[Problem]string
 	TooManyTries                                                 func(wait time.Duration) string
 	Done                                                         map[Done]string
@@ -119,8 +117,7 @@ func joined(sep string, parts ...string) string {
 
 var english = messages{
 	Tag: "en", Language: "English", Brand: "Maru",
-	Tagline: "One account for everything in the house",
-	Broken:  "Something went wrong on our side. Please try again.",
+	Broken: "Something went wrong on our side. Please try again.",
 
 	Email: "Email", Name: "Name", Password: "Password", CurrentPassword: "Current password", NewPassword: "New password",
 	PasswordHint:  "At least 8 characters. A few unrelated words make a good one.",
@@ -186,7 +183,6 @@ var english = messages{
 	ErrorForDevelopers: "For the app’s developers",
 	ErrorCode:          "Error", ErrorDetail: "Detail", RequestID: "Request", BackToAccount: "To your account",
 
-	FormProblem: "That did not work:",
 	Problems: map[Problem]string{
 		WrongCredentials:   "The email address or the password is not right.",
 		Busy:               "Many people are logging in just now. Please try again in a few seconds.",
@@ -226,8 +222,7 @@ var english = messages{
 
 var korean = messages{
 	Tag: "ko", Language: "한국어", Brand: "마루",
-	Tagline: "하나의 계정으로 모든 서비스를",
-	Broken:  "문제가 생겼어요. 다시 시도해 주세요.",
+	Broken: "문제가 생겼어요. 다시 시도해 주세요.",
 
 	Email: "이메일", Name: "이름", Password: "비밀번호", CurrentPassword: "현재 비밀번호", NewPassword: "새 비밀번호",
 	PasswordHint:  "8자 이상이어야 해요. 서로 관련 없는 단어를 여러 개 이으면 좋아요.",
@@ -288,7 +283,6 @@ var korean = messages{
 	ErrorForDevelopers: "앱 개발자를 위한 정보",
 	ErrorCode:          "오류", ErrorDetail: "설명", RequestID: "요청 번호", BackToAccount: "내 계정으로",
 
-	FormProblem: "문제가 있어요:",
 	Problems: map[Problem]string{
 		WrongCredentials:   "이메일 주소나 비밀번호가 맞지 않아요.",
 		Busy:               "지금 로그인하는 사람이 많아요. 몇 초 뒤 다시 시도해 주세요.",
