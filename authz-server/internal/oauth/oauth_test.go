@@ -141,7 +141,7 @@ func (f *fixture) addClient(id string, change func(c *client.Client)) {
 	if change != nil {
 		change(&c)
 	}
-	if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin)), LegacyResponseTypes: true}); err != nil {
+	if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin)), LegacyResponseTypes: true, InsecureLoopback: true}); err != nil {
 		f.t.Fatal(err)
 	}
 	if err := f.store.CreateClient(f.t.Context(), c); err != nil {
