@@ -24,6 +24,7 @@ type metadata struct {
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 
 	ScopesSupported               []string `json:"scopes_supported"`
 	ClaimsSupported               []string `json:"claims_supported"`
@@ -58,12 +59,17 @@ type metadata struct {
 	RequirePAR                   bool `json:"require_pushed_authorization_requests"`
 	RequireSignedRequests        bool `json:"require_signed_request_object"`
 	IssParameterSupported        bool `json:"authorization_response_iss_parameter_supported"`
+	ClientDocumentsSupported     bool `json:"client_id_metadata_document_supported,omitempty"` // draft-ietf-oauth-client-id-metadata-document §6
 }
 
 func (s *Server) newMetadata() metadata {
 	claims := []string{"iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "c_hash"}
 	for _, scope := range []string{"profile", "email", "address", "phone"} {
 		claims = append(claims, scopeClaims[scope]...)
+	}
+	registration := ""
+	if s.registers() {
+		registration = s.issuer + "/oauth2/register"
 	}
 	return metadata{
 		Issuer:                s.issuer,
@@ -75,6 +81,7 @@ func (s *Server) newMetadata() metadata {
 		EndSessionEndpoint:    s.issuer + "/oauth2/logout",
 		RevocationEndpoint:    s.issuer + "/oauth2/revoke",
 		IntrospectionEndpoint: s.issuer + "/oauth2/introspect",
+		RegistrationEndpoint:  registration,
 
 		ScopesSupported:               client.Scopes(s.resources),
 		ClaimsSupported:               claims,
@@ -107,6 +114,7 @@ func (s *Server) newMetadata() metadata {
 		RequestURIParameterSupported: true,
 		RequireRequestURIs:           true,
 		IssParameterSupported:        true,
+		ClientDocumentsSupported:     s.clients.MetadataDocuments(),
 	}
 }
 

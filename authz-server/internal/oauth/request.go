@@ -149,6 +149,8 @@ func (s *Server) readResponseMode(a *authorization) error {
 	// Tokens in a query end up in logs and histories (Multiple Response Types §5); in JARM's query they are signed, and not encrypted either.
 	case strings.HasPrefix(mode, "query") && natural == "fragment":
 		return refuse(fosite.ErrUnsupportedResponseMode, "response_mode "+mode+" cannot carry this response_type; use fragment or form_post")
+	case strings.HasPrefix(mode, "form_post") && !strings.HasPrefix(a.RedirectURI, "http"):
+		return refuse(fosite.ErrUnsupportedResponseMode, "response_mode "+mode+" needs a redirect_uri of http or https: an app cannot be posted to")
 	default:
 		a.ResponseMode = mode
 	}

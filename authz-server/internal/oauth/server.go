@@ -8,6 +8,7 @@
 //	/oauth2/userinfo                                                             userinfo.go    OIDC Core §5.3
 //	/oauth2/introspect                                                           introspect.go  RFC 7662
 //	/oauth2/revoke                                                               revoke.go      RFC 7009
+//	/oauth2/register                                                             registration.go RFC 7591, 7592, OIDC Registration
 //	/oauth2/logout                                                               logout.go      OIDC RP-Initiated Logout
 //
 // fosite runs the protocol: it authenticates clients, finds the handler of a grant, and writes answers. What it should do
@@ -45,6 +46,8 @@ type Config struct {
 	Log       *slog.Logger
 	Lifetimes Lifetimes
 	Now       func() time.Time // nil: time.Now
+
+	Registration RegistrationMode // who may register clients; empty: nobody but the operator
 
 	// PairwiseSalt keeps pairwise subjects from being linked (OIDC Core §8.1): 32 random bytes that never change.
 	PairwiseSalt []byte
@@ -99,6 +102,7 @@ type Server struct {
 	crossOrigin *http.CrossOriginProtection
 	metadata    metadata
 
+	registration        RegistrationMode
 	pairwiseSalt        []byte
 	legacyResponseTypes bool
 	dpopNonces          bool
@@ -121,6 +125,7 @@ func New(cfg Config) (*Server, error) {
 		now:         cfg.Now,
 		crossOrigin: http.NewCrossOriginProtection(),
 
+		registration:        cfg.Registration,
 		pairwiseSalt:        cfg.PairwiseSalt,
 		legacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		dpopNonces:          cfg.DPoPNonces,
@@ -153,6 +158,10 @@ func (s *Server) Routes(r *mux.Router) {
 	r.Handle("/oauth2/revoke", cors(http.HandlerFunc(s.revoke))).Methods("POST", "OPTIONS")
 	r.HandleFunc("/oauth2/introspect", s.introspect).Methods("POST")
 	r.HandleFunc("/oauth2/logout", s.logout).Methods("GET", "POST")
+	if s.registers() {
+		r.Handle("/oauth2/register", cors(http.HandlerFunc(s.register))).Methods("POST", "OPTIONS")
+		r.HandleFunc("/oauth2/register/{client_id}", s.manageRegistration).Methods("GET", "PUT", "DELETE")
+	}
 }
 
 // cors lets scripts of every origin call an endpoint. None of these endpoints looks at cookies, so a foreign page gains
