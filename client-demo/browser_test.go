@@ -241,6 +241,7 @@ func TestTheCheckInTheBrowser(t *testing.T) {
 		"alg none":                    {b64(`{"alg":"none","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + ".", "algorithm signature"},
 		"alg HS256":                   {b64(`{"alg":"HS256","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + "." + parts[2], "algorithm signature"},
 		"unknown key":                 {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k2"}`) + "." + parts[1] + "." + parts[2], "signature"},
+		"the key by another name":     {signAs("k2", w.issuer.key, "at+jwt", good()), "signature"},
 		"a key of its own":            {b64(`{"alg":"RS256","typ":"at+jwt","jwk":{"kty":"RSA"}}`) + "." + parts[1] + "." + parts[2], "signature"},
 		"critical extension":          {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k1","crit":["x"]}`) + "." + parts[1] + "." + parts[2], "form signature"},
 		"ID token":                    {w.issuer.sign(w.issuer.key, "JWT", good()), "type"},

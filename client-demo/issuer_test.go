@@ -214,7 +214,11 @@ func (i *fakeIssuer) logout(w http.ResponseWriter, r *http.Request) {
 }
 
 func (i *fakeIssuer) sign(key *rsa.PrivateKey, typ string, claims map[string]any) string {
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: "k1"}}, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
+	return signAs("k1", key, typ, claims)
+}
+
+func signAs(kid string, key *rsa.PrivateKey, typ string, claims map[string]any) string {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
 	if err != nil {
 		panic(err)
 	}

@@ -2,9 +2,12 @@ package flow
 
 import (
 	"encoding/base64"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -122,5 +125,31 @@ func TestOnlySoManyLogInsCarryAForm(t *testing.T) {
 	}
 	if c.logins.Len() != maxDrafts+1 {
 		t.Error("a log-in was given up with its form")
+	}
+}
+
+func TestOfManyAnswersToOneLogInOneCounts(t *testing.T) {
+	c := New(Config{Origin: "https://app.example"})
+	r := httptest.NewRequest(http.MethodGet, "/callback", nil)
+	r.AddCookie(&http.Cookie{Name: "__Host-demo-login", Value: "browser"})
+	for range 300 {
+		state := secret()
+		c.logins.Add(hash(state), &login{browser: hash("browser"), expires: c.now().Add(loginLifetime)})
+		var won atomic.Int64
+		var wg sync.WaitGroup
+		begin := make(chan struct{})
+		for range 32 {
+			wg.Go(func() {
+				<-begin
+				if _, err := c.takeLogin(r, url.Values{"state": {state}}); err == nil {
+					won.Add(1)
+				}
+			})
+		}
+		close(begin)
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Fatalf("%d of 32 answers counted", won.Load())
+		}
 	}
 }
