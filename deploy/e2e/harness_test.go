@@ -107,6 +107,12 @@ func (l *log) end(n int) string {
 // start runs a stack with as many authorization servers as said, and the settings env. It stops when the test ends.
 func start(t *testing.T, replicas int, env ...string) *running {
 	t.Helper()
+	return startWith(t, stack.Config{Env: env}, replicas)
+}
+
+// startWith is start with what else cfg says; its Env comes on top of this process's.
+func startWith(t *testing.T, cfg stack.Config, replicas int) *running {
+	t.Helper()
 	p, err := programs()
 	if err != nil {
 		t.Fatal(err)
@@ -115,11 +121,13 @@ func start(t *testing.T, replicas int, env ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{ports: ports, Origins: ports.Origins(), log: &log{}}
-	r.Stack, err = stack.New(stack.Config{Root: root, Dir: t.TempDir(), Programs: p, Ports: ports, Env: append(os.Environ(), env...), Log: r.log})
+	r := &running{ports: ports, log: &log{}}
+	cfg.Root, cfg.Dir, cfg.Programs, cfg.Ports, cfg.Env, cfg.Log = root, t.TempDir(), p, ports, append(os.Environ(), cfg.Env...), r.log
+	r.Stack, err = stack.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Origins = r.Stack.Origins()
 	t.Cleanup(func() {
 		r.Stop()
 		for _, line := range r.log.panics() {
@@ -205,6 +213,10 @@ var plain = &http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Re
 
 // try makes a request; body is sent as JSON unless it is a form or nil.
 func try(method, address, token string, body any, headers ...string) (answer, error) {
+	return tryBy(plain, method, address, token, body, headers...)
+}
+
+func tryBy(client *http.Client, method, address, token string, body any, headers ...string) (answer, error) {
 	var content io.Reader
 	contentType := ""
 	switch b := body.(type) {
@@ -231,7 +243,7 @@ func try(method, address, token string, body any, headers ...string) (answer, er
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := plain.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
@@ -451,18 +463,20 @@ func (g page) follow(part string) page {
 type app struct {
 	oauth2.Config
 	provider *oidc.Provider
+	ctx      context.Context // by which HTTP client it calls
 }
 
 // sampleApp finds everything by discovery.
 func sampleApp(t *testing.T, r *running, scopes ...string) app {
 	t.Helper()
-	provider, err := oidc.NewProvider(context.Background(), r.Issuer)
+	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Transport: r.Transport()})
+	provider, err := oidc.NewProvider(ctx, r.Issuer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	endpoint := provider.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInParams // a public client
-	return app{oauth2.Config{ClientID: "sample-app", Endpoint: endpoint, RedirectURL: callback, Scopes: scopes}, provider}
+	return app{oauth2.Config{ClientID: "sample-app", Endpoint: endpoint, RedirectURL: callback, Scopes: scopes}, provider, ctx}
 }
 
 // request starts an authorization in the person's browser and returns the page that it ends on, the nonce and the verifier.
@@ -520,7 +534,7 @@ func code(shown page, state string) string {
 
 func (a app) exchange(p *person, shown page, state, nonce, verifier string) grant {
 	p.t.Helper()
-	token, err := a.Exchange(context.Background(), code(shown, state), oauth2.VerifierOption(verifier))
+	token, err := a.Exchange(a.ctx, code(shown, state), oauth2.VerifierOption(verifier))
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ package stack
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -30,6 +32,9 @@ type Config struct {
 	Ports    Ports     // one authorization server for each of Ports.Authz
 	Env      []string  // the environment, NAME=value: database URLs and settings of the programs; see [Part.Environment]
 	Log      io.Writer // where the parts' output goes; nil: nowhere
+
+	// TLS makes the origins https, with certificates of a CA that the gateway makes for itself in [Stack.RootCA].
+	TLS bool
 }
 
 func (cfg *Config) getenv(name string) string {
@@ -56,6 +61,8 @@ type Stack struct {
 	parts []Part
 	log   *lines
 	exits chan Exit
+
+	transport http.RoundTripper // how WaitReady reaches the parts; nil: as usual
 
 	mu      sync.Mutex
 	running map[string]*process
@@ -86,10 +93,53 @@ func New(cfg Config) (*Stack, error) {
 		return nil, err
 	}
 	s := &Stack{cfg: cfg, parts: parts, log: &lines{to: cfg.Log}, exits: make(chan Exit, 64), running: make(map[string]*process)}
-	for _, part := range parts {
+	if cfg.TLS {
+		if err := s.trustGateway(); err != nil {
+			return nil, err
+		}
+	}
+	for _, part := range s.parts {
 		s.log.width = max(s.log.width, len(part.Name))
 	}
 	return s, nil
+}
+
+// trustGateway lets the gateway make its CA, by a first short run, and has every part trust it, this one included.
+func (s *Stack) trustGateway() error {
+	if err := s.Launch("gateway"); err != nil {
+		return err
+	}
+	gateway := s.running["gateway"]
+	defer func() {
+		s.Stop()
+		<-s.exits // this end is nobody's business
+	}()
+	roots := x509.NewCertPool()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		root, err := os.ReadFile(s.RootCA())
+		if err == nil && roots.AppendCertsFromPEM(root) {
+			break
+		}
+		if gateway.ended() {
+			return gateway.exit
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("the gateway made no CA that can be read: %w", err)
+		}
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	s.transport = transport
+	s.cfg.Env = append(slices.Clone(s.cfg.Env), "SSL_CERT_FILE="+s.RootCA())
+	return nil
+}
+
+// Transport is how to reach the origins: with Config.TLS it trusts the gateway's CA and no other.
+func (s *Stack) Transport() http.RoundTripper {
+	if s.transport == nil {
+		return http.DefaultTransport
+	}
+	return s.transport
 }
 
 // makeKey writes a new key-encryption key to path, readable by this user alone. A key that is there already stays.
@@ -111,7 +161,12 @@ func makeKey(path string) error {
 func (s *Stack) Parts() []Part { return slices.Clone(s.parts) }
 
 // Origins returns the public addresses.
-func (s *Stack) Origins() Origins { return s.cfg.Ports.Origins() }
+func (s *Stack) Origins() Origins { return s.cfg.origins() }
+
+// RootCA is the path of the certificate of the gateway's own CA. The gateway writes it when it first starts with Config.TLS.
+func (s *Stack) RootCA() string {
+	return filepath.Join(s.cfg.Dir, "gateway", "caddy", "pki", "authorities", "local", "root.crt")
+}
 
 // Exits delivers how each part ended, also those that were stopped or killed by this Stack.
 func (s *Stack) Exits() <-chan Exit { return s.exits }
@@ -248,7 +303,7 @@ func (s *Stack) WaitReady(ctx context.Context) error {
 
 func (s *Stack) waitReady(ctx context.Context, p *process, url string) error {
 	// No redirect is followed: the demo app's front page may send a visitor elsewhere, and is ready all the same.
-	client := http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Timeout: 5 * time.Second, Transport: s.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	last := errors.New("no answer yet")
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

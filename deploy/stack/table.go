@@ -26,6 +26,7 @@ type Ports struct {
 	Issuer, API, App  int   // the gateway's public origins
 	Authz             []int // one a replica
 	User, Board, Demo int
+	Redirect          int // with Config.TLS: where the gateway leads http:// to https://; else unused
 }
 
 // DevelopmentPorts returns the ports of the documented addresses.
@@ -35,7 +36,7 @@ func DevelopmentPorts() Ports {
 
 // FreePorts returns ports that nothing listens on at the moment, with the given number of authorization servers.
 func FreePorts(replicas int) (Ports, error) {
-	free := make([]int, 6+replicas)
+	free := make([]int, 7+replicas)
 	for i := range free {
 		l, err := net.Listen("tcp", "127.0.0.1:0") // held open until all are chosen, so that all differ
 		if err != nil {
@@ -44,7 +45,7 @@ func FreePorts(replicas int) (Ports, error) {
 		defer l.Close()
 		free[i] = l.Addr().(*net.TCPAddr).Port
 	}
-	return Ports{Issuer: free[0], API: free[1], App: free[2], User: free[3], Board: free[4], Demo: free[5], Authz: free[6:]}, nil
+	return Ports{Issuer: free[0], API: free[1], App: free[2], User: free[3], Board: free[4], Demo: free[5], Redirect: free[6], Authz: free[7:]}, nil
 }
 
 // named pairs each port with what a person calls it and with the dev runner's flag that changes it.
@@ -91,8 +92,10 @@ func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Ito
 type Origins struct{ Issuer, API, App string }
 
 // Origins of these ports, under the name localhost.
-func (p Ports) Origins() Origins {
-	at := func(port int) string { return "http://localhost:" + strconv.Itoa(port) }
+func (p Ports) Origins() Origins { return p.origins("http") }
+
+func (p Ports) origins(scheme string) Origins {
+	at := func(port int) string { return scheme + "://localhost:" + strconv.Itoa(port) }
 	return Origins{Issuer: at(p.Issuer), API: at(p.API), App: at(p.App)}
 }
 
@@ -102,7 +105,7 @@ func (cfg *Config) table() ([]Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	origin := cfg.Ports.Origins()
+	origin := cfg.origins()
 	userAPI, boardAPI := origin.API+"/user", origin.API+"/board"
 	var parts []Part
 	var replicas []string
@@ -164,7 +167,7 @@ func (cfg *Config) table() ([]Part, error) {
 			"GATEWAY_ISSUER=" + origin.Issuer,
 			"GATEWAY_API=" + origin.API,
 			"GATEWAY_APP=" + origin.App,
-			fmt.Sprintf("GATEWAY_OTHERS=http://:%d http://:%d http://:%d", cfg.Ports.Issuer, cfg.Ports.API, cfg.Ports.App),
+			"GATEWAY_OTHERS=" + cfg.others(),
 			"GATEWAY_AUTHZ=" + strings.Join(replicas, " "),
 			"GATEWAY_USER=" + address(cfg.Ports.User),
 			"GATEWAY_BOARD=" + address(cfg.Ports.Board),
@@ -180,7 +183,26 @@ func (cfg *Config) table() ([]Part, error) {
 			origin.App + "/",
 		},
 	})
+	if cfg.TLS {
+		gateway := &parts[len(parts)-1]
+		gateway.Env = append(gateway.Env, "GATEWAY_HTTP_PORT="+strconv.Itoa(cfg.Ports.Redirect))
+	}
 	return parts, nil
+}
+
+func (cfg *Config) origins() Origins {
+	if cfg.TLS {
+		return cfg.Ports.origins("https")
+	}
+	return cfg.Ports.Origins()
+}
+
+// others is where the gateway refuses what comes under another name.
+func (cfg *Config) others() string {
+	if cfg.TLS {
+		return "http://" // with TLS, another name has no certificate
+	}
+	return fmt.Sprintf("http://:%d http://:%d http://:%d", cfg.Ports.Issuer, cfg.Ports.API, cfg.Ports.App)
 }
 
 // database returns the URL that the environment gives under name, or that of a SQLite file in the data folder.
@@ -201,7 +223,7 @@ func (cfg *Config) clientsJSON() ([]byte, error) {
 		return nil, err
 	}
 	documented := DevelopmentPorts().Origins().App
-	return []byte(strings.ReplaceAll(string(text), documented, cfg.Ports.Origins().App)), nil
+	return []byte(strings.ReplaceAll(string(text), documented, cfg.origins().App)), nil
 }
 
 // clients returns the secrets of development's clients by client id.
