@@ -201,6 +201,20 @@ func (c Client) MarshalJSON() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
+// JSONWith is the JSON form of c with the members of more, a JSON object, behind its own: what registration says beside the
+// metadata (RFC 7591 §3.2.1).
+func (c Client) JSONWith(more any) (json.RawMessage, error) {
+	own, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	rest, err := json.Marshal(more)
+	if err != nil || len(rest) <= len("{}") {
+		return own, err
+	}
+	return append(append(own[:len(own)-1], ','), rest[1:]...), nil
+}
+
 // UnmarshalJSON reads metadata and ignores members that it does not know (RFC 7591 §2). See [Decode].
 func (c *Client) UnmarshalJSON(data []byte) error {
 	decoded, _, err := Decode(data)
@@ -270,6 +284,11 @@ func jsonType(value any) string {
 
 // Public tells whether c keeps no secret (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }
+
+// HasSecret tells whether c authenticates by a secret that it shares with the server.
+func (c *Client) HasSecret() bool {
+	return c.TokenEndpointAuthMethod == AuthBasic || c.TokenEndpointAuthMethod == AuthPost
+}
 
 // HasGrantType tells whether c is registered for a grant type.
 func (c *Client) HasGrantType(grant string) bool { return slices.Contains(c.GrantTypes, grant) }

@@ -1,0 +1,334 @@
+package oauth_test
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// registrar is a server at which clients register themselves, with a site of a client's developer on https.
+type registrar struct {
+	*fixture
+	site  *httptest.Server
+	pages map[string]string // of the site, by path
+}
+
+func newRegistrar(t *testing.T, databaseURL string, mode oauth.RegistrationMode) *registrar {
+	t.Helper()
+	r := &registrar{pages: map[string]string{}}
+	r.site = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		text, ok := r.pages[q.URL.Path]
+		if !ok {
+			http.NotFound(w, q)
+			return
+		}
+		io.WriteString(w, text) //nolint:errcheck // a test
+	}))
+	t.Cleanup(r.site.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.site.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	outgoing, err := fetch.New(fetch.Config{CAFile: ca, InsecureLoopback: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.fixture = oneWith(t, databaseURL, func(cfg *oauth.Config) {
+		cfg.Registration, cfg.Fetch = mode, outgoing
+		cfg.Clients, err = clients.New(clients.Config{
+			Store: cfg.Store, Fetch: outgoing, MetadataDocuments: true, Now: cfg.Now, Log: slog.New(slog.DiscardHandler),
+			Policy: client.Policy{
+				Scopes: []string{"openid", "profile", "email"}, DefaultScope: "openid profile email",
+				GrantTypes: []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode},
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	return r
+}
+
+// send sends JSON to a registration endpoint, with a token or without.
+func (r *registrar) send(method, path, token, body string) answer {
+	r.t.Helper()
+	if !strings.HasPrefix(path, "http") {
+		path = r.issuer + path
+	}
+	q, err := http.NewRequestWithContext(r.t.Context(), method, path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if body != "" {
+		q.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	if token != "" {
+		q.Header.Set("Authorization", "Bearer "+token)
+	}
+	return r.do(r.server.Client(), q)
+}
+
+// registered is what registration says.
+type registered struct {
+	ID        string   `json:"client_id"`
+	Name      string   `json:"client_name"`
+	Secret    string   `json:"client_secret"`
+	ExpiresAt *int64   `json:"client_secret_expires_at"`
+	IssuedAt  int64    `json:"client_id_issued_at"`
+	Token     string   `json:"registration_access_token"`
+	URI       string   `json:"registration_client_uri"`
+	Scope     string   `json:"scope"`
+	Trusted   bool     `json:"trusted"`
+	Audiences []string `json:"audiences"`
+	Login     string   `json:"initiate_login_uri"`
+}
+
+func (r *registrar) read(a answer, status int) registered {
+	r.t.Helper()
+	var c registered
+	if err := json.Unmarshal([]byte(a.body), &c); err != nil || a.status != status || a.header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
+		r.t.Fatalf("status %d, %v, %s", a.status, a.header, a.body)
+	}
+	return c
+}
+
+func (r *registrar) refused(what string, a answer, status int, code, says string) {
+	r.t.Helper()
+	var e struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if err := json.Unmarshal([]byte(a.body), &e); err != nil || a.status != status || e.Error != code || !strings.Contains(e.Description, says) {
+		r.t.Errorf("%s: status %d, %s", what, a.status, a.body)
+	}
+	if challenge := a.header.Get("WWW-Authenticate"); (status == 401) != strings.HasPrefix(challenge, "Bearer ") {
+		r.t.Errorf("%s: challenge %q", what, challenge)
+	}
+}
+
+const webApp = `"redirect_uris":["https://app.example/cb?tenant=1"]`
+
+func TestAClientRegistersItselfAndManagesItself(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		r := newRegistrar(t, databaseURL, oauth.RegistrationOpen)
+		made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"client_name":"Self","client_id":"chosen","client_secret":"chosen","trusted":true,
+			"audiences":["https://api.example/board"],"initiate_login_uri":"https://app.example/start","unknown":{"a":1},"software_statement":"x.y.z","client_name#ko":"스스로"}`), 201)
+		if made.ID == "" || made.ID == "chosen" || len(made.Secret) != 43 || made.ExpiresAt == nil || *made.ExpiresAt != 0 || made.IssuedAt == 0 ||
+			made.Token == "" || made.URI != r.issuer+"/oauth2/register/"+made.ID || made.Scope != "openid profile email" || made.Login != "https://app.example/start" {
+			t.Errorf("%+v", made)
+		}
+		if made.Trusted || made.Audiences != nil {
+			t.Errorf("it gave itself what an operator must give: %+v", made)
+		}
+		// It works at once.
+		user := r.browser().logIn(r.user)
+		consented := user.authorize(parameters("client_id", made.ID, "scope", "openid", "code_challenge", "", "code_challenge_method", ""))
+		if consented.location == nil || !strings.HasPrefix(consented.location.Path, "/consent") {
+			t.Errorf("status %d, %v, %s", consented.status, consented.location, consented.body)
+		}
+		if a := r.token(made.ID, made.Secret, url.Values{"grant_type": {"authorization_code"}, "code": {"x"}, "redirect_uri": {callback}}); a.json(t)["error"] != "invalid_grant" {
+			t.Errorf("its secret: %s", a.body)
+		}
+
+		seen := r.read(r.send("GET", made.URI, made.Token, ""), 200)
+		if seen.ID != made.ID || seen.Name != "Self" || seen.Secret != "" || seen.ExpiresAt == nil || seen.Token != made.Token || seen.URI != made.URI || seen.IssuedAt != made.IssuedAt || seen.Login != made.Login {
+			t.Errorf("%+v", seen)
+		}
+
+		changed := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`","client_secret":"`+made.Secret+`",`+webApp+`,"client_name":"Changed","trusted":true}`), 200)
+		if changed.Name != "Changed" || changed.Login != "" || changed.Trusted || changed.Token != made.Token || changed.Secret != "" {
+			t.Errorf("%+v", changed)
+		}
+		if _, secrets, err := r.store.ClientWithSecrets(t.Context(), made.ID); err != nil || len(secrets) != 1 || string(secrets[0]) != string(store.Hash(made.Secret)) {
+			t.Errorf("the secret did not stay: %v", err)
+		}
+		// Without a secret, and with one again.
+		public := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+webApp+`,"token_endpoint_auth_method":"none"}`), 200)
+		if _, secrets, err := r.store.ClientWithSecrets(t.Context(), made.ID); err != nil || secrets != nil || public.ExpiresAt != nil {
+			t.Errorf("%+v %v %v", public, secrets, err)
+		}
+		again := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+webApp+`,"token_endpoint_auth_method":"client_secret_post"}`), 200)
+		if again.Secret == "" || again.Secret == made.Secret || again.ExpiresAt == nil {
+			t.Errorf("%+v", again)
+		}
+
+		if a := r.send("DELETE", made.URI, made.Token, ""); a.status != 204 || a.body != "" {
+			t.Errorf("status %d, %s", a.status, a.body)
+		}
+		for _, method := range []string{"GET", "PUT", "DELETE"} {
+			r.refused(method+" of a client that is gone", r.send(method, made.URI, made.Token, ""), 401, "invalid_token", "registration access token")
+		}
+	})
+}
+
+func TestRegistrationTokensOfOthersAreRefused(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	one := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+	other := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+	for what, token := range map[string]string{"none": "", "another's": other.Token, "its secret": one.Secret, "its id": one.ID, "a changed one": one.Token + "x"} {
+		for _, method := range []string{"GET", "PUT", "DELETE"} {
+			r.refused(method+" with "+what, r.send(method, one.URI, token, `{"client_id":"`+one.ID+`",`+webApp+`}`), 401, "invalid_token", "registration access token")
+		}
+	}
+	for _, id := range []string{"app", "nobody"} { // a client that an operator made has no such token
+		r.refused(id, r.send("DELETE", "/oauth2/register/"+id, one.Token, ""), 401, "invalid_token", "")
+	}
+	r.read(r.send("GET", one.URI, one.Token, ""), 200)
+	twice := r.request("GET", one.URI, nil)
+	twice.Header["Authorization"] = []string{"Bearer " + one.Token, "Bearer " + other.Token}
+	r.refused("two tokens", r.do(r.server.Client(), twice), 401, "invalid_token", "")
+}
+
+func TestRegistrationRefuses(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	r.pages["/sector"] = `["https://app.example/other"]`
+	mine := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+	for body, test := range map[string]struct{ code, says string }{
+		`{}`:                                 {"invalid_redirect_uri", "redirect_uris"},
+		`{"redirect_uris":["https://a/#x"]}`: {"invalid_redirect_uri", "fragment"},
+		`{"redirect_uris":["http://app.example/cb"]}`:                                        {"invalid_redirect_uri", "https"},
+		`{` + webApp + `,"initiate_login_uri":"http://app.example/"}`:                        {"invalid_client_metadata", "initiate_login_uri"},
+		`{` + webApp + `,"id_token_signed_response_alg":"none"}`:                             {"invalid_client_metadata", "id_token_signed_response_alg"},
+		`{` + webApp + `,"grant_types":["client_credentials"]}`:                              {"invalid_client_metadata", "grant_types"},
+		`{` + webApp + `,"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"]}`: {"invalid_client_metadata", "grant_types"},
+		`{` + webApp + `,"scope":"openid board:read"}`:                                       {"invalid_client_metadata", "board:read"},
+		`{` + webApp + `,"token_endpoint_auth_method":"client_secret_jwt"}`:                  {"invalid_client_metadata", "token_endpoint_auth_method"},
+		`{` + webApp + `,"jwks_uri":"http://127.0.0.1/jwks"}`:                                {"invalid_client_metadata", "jwks_uri"},
+		`{` + webApp + `,"sector_identifier_uri":"` + r.site.URL + `/sector"}`:               {"invalid_client_metadata", "lacks https://app.example/cb"},
+		`{` + webApp + `,"sector_identifier_uri":"` + r.site.URL + `/none"}`:                 {"invalid_client_metadata", "sector_identifier_uri"},
+		`{` + webApp + `,"sector_identifier_uri":"https://10.0.0.1/sector"}`:                 {"invalid_client_metadata", "public address"},
+		`{` + webApp + `,"client_name":"a\u202eb"}`:                                          {"invalid_client_metadata", "client_name"},
+		`{` + webApp + `,"client_name":"` + strings.Repeat("x", 300<<10) + `"}`:              {"invalid_client_metadata", "256 KiB"},
+		`[]`:   {"invalid_client_metadata", "JSON object"},
+		`null`: {"invalid_client_metadata", "JSON object"},
+		`{`:    {"invalid_client_metadata", "JSON object"},
+	} {
+		r.refused(fmt.Sprintf("%.90s", body), r.send("POST", "/oauth2/register", "", body), 400, test.code, test.says)
+	}
+	form := r.postForm("/oauth2/register", url.Values{"redirect_uris": {"https://app.example/cb"}})
+	r.refused("a form", form, 400, "invalid_client_metadata", "application/json")
+
+	for body, test := range map[string]struct{ code, says string }{
+		`{` + webApp + `}`:                   {"invalid_client_metadata", "client_id"},
+		`{"client_id":"app",` + webApp + `}`: {"invalid_client_metadata", "client_id"},
+		`{"client_id":"` + mine.ID + `"}`:    {"invalid_redirect_uri", "redirect_uris"},
+		`{"client_id":"` + mine.ID + `","client_secret":"guess",` + webApp + `}`: {"invalid_client_metadata", "client_secret"},
+		`{"client_id":"` + mine.ID + `","client_secret":5,` + webApp + `}`:       {"invalid_client_metadata", "client_secret"},
+		`{"client_id":"` + mine.ID + `","scope":"board:read",` + webApp + `}`:    {"invalid_client_metadata", "board:read"},
+	} {
+		r.refused(body, r.send("PUT", mine.URI, mine.Token, body), 400, test.code, test.says)
+	}
+	if c, err := r.store.Client(t.Context(), mine.ID); err != nil || !c.MatchRedirectURI(callback) {
+		t.Errorf("%+v %v", c, err)
+	}
+}
+
+func TestWhatAnOperatorGaveStaysWithinWhatAClientCanKeep(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+	c, err := r.store.Client(t.Context(), made.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Scope += " board:read"
+	c.Trusted = true
+	if err := r.store.UpdateClient(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	got := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`","redirect_uris":["https://elsewhere.example/"],"scope":"openid board:read"}`), 200)
+	if got.Scope != "openid board:read" || got.Trusted { // nobody is sent elsewhere without being asked
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestInitialAccessTokensLetIn(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		r := newRegistrar(t, databaseURL, oauth.RegistrationToken)
+		if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 2, r.clock.now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		r.refused("no token", r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 401, "invalid_token", "initial access token")
+		r.refused("another token", r.send("POST", "/oauth2/register", "guess", `{`+webApp+`}`), 401, "invalid_token", "initial access token")
+		r.refused("bad metadata", r.send("POST", "/oauth2/register", "initial", `{}`), 400, "invalid_redirect_uri", "")
+		made := r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
+		r.refused("the initial token for managing", r.send("GET", made.URI, "initial", ""), 401, "invalid_token", "")
+		r.read(r.send("GET", made.URI, made.Token, ""), 200)
+		r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
+		r.refused("used up", r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 401, "invalid_token", "used up")
+		r.refused("a registration token", r.send("POST", "/oauth2/register", made.Token, `{`+webApp+`}`), 401, "invalid_token", "")
+	})
+}
+
+func TestRegistrationIsClosedUnlessItIsOpened(t *testing.T) {
+	closed := newRegistrar(t, sqldbtest.SQLite(t), "")
+	for _, a := range []answer{closed.send("POST", "/oauth2/register", "", `{`+webApp+`}`), closed.send("GET", "/oauth2/register/app", "x", "")} {
+		if a.status != 404 {
+			t.Errorf("status %d, %s", a.status, a.body)
+		}
+	}
+	if got := closed.do(closed.server.Client(), closed.request("GET", "/.well-known/openid-configuration", nil)).json(t); got["registration_endpoint"] != nil {
+		t.Error("announced", got["registration_endpoint"])
+	}
+	open := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	got := open.do(open.server.Client(), open.request("GET", "/.well-known/openid-configuration", nil)).json(t)
+	if got["registration_endpoint"] != open.issuer+"/oauth2/register" || got["client_id_metadata_document_supported"] != true {
+		t.Error("not announced", got)
+	}
+	preflight := open.do(open.server.Client(), open.request("OPTIONS", "/oauth2/register", nil, "Origin", "https://agent.example", "Access-Control-Request-Method", "POST"))
+	if preflight.status != 204 || preflight.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Error(preflight)
+	}
+}
+
+func TestRegistrationIsLimitedForAnAddress(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	var limited atomic.Int64
+	for range 301 { // bad ones count, too
+		a := r.send("POST", "/oauth2/register", "", `{}`)
+		if a.status == 429 {
+			limited.Add(1)
+			r.refused("too many", a, 429, "temporarily_unavailable", "later")
+			if a.header.Get("Retry-After") == "" {
+				t.Error("it does not say when")
+			}
+		}
+	}
+	if limited.Load() != 1 {
+		t.Errorf("%d of 301 refused", limited.Load())
+	}
+	r.clock.advance(time.Hour)
+	r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+}
+
+// An agent that nobody registered: its client_id is the address of what it says about itself.
+func TestAClientOfADocumentAsksForConsent(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), "")
+	id := r.site.URL + "/agent.json"
+	r.pages["/agent.json"] = `{"client_id":"` + id + `","client_name":"Agent","redirect_uris":["https://app.example/cb?tenant=1"],"token_endpoint_auth_method":"none","scope":"openid","trusted":true}`
+	b := r.browser().logIn(r.user)
+	a := b.authorize(parameters("client_id", id, "scope", "openid"))
+	if a.location == nil || !strings.HasPrefix(a.location.Path, "/consent") {
+		t.Fatalf("status %d, %v, %s", a.status, a.location, a.body)
+	}
+	if a := b.authorize(parameters("client_id", r.site.URL+"/none.json", "scope", "openid")); a.status < 400 || a.location != nil {
+		t.Errorf("one that is not there: status %d, %v", a.status, a.location)
+	}
+}
