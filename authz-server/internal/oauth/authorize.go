@@ -57,6 +57,12 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	// The answer and the end of what it answers are one transaction: a request is answered once.
 	var parameters url.Values
 	err = s.store.Tx(r.Context(), func(ctx context.Context) error {
+		// First, for it holds the session until the grant is there: whoever ends the session then finds the grant as well.
+		if err := s.store.ContinueSession(ctx, step.login.ID); errors.Is(err, store.ErrNotFound) {
+			return errSessionEnded
+		} else if err != nil {
+			return err
+		}
 		if err := s.spend(ctx, a, waiting); err != nil {
 			return err
 		}
@@ -68,6 +74,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		parameters, err = s.grant(ctx, a, step)
 		return err
 	})
+	if errors.Is(err, errSessionEnded) {
+		s.wait(w, r, a, waiting, "/login")
+		return
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "this log-in is completed already; go back to the app"))
 		return
@@ -78,6 +88,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	s.respond(w, r, a, parameters)
 }
+
+// errSessionEnded says that the person logged out while their request was being answered.
+var errSessionEnded = errors.New("the session has ended")
 
 // spend ends the interaction and the pushed request that are being answered. store.ErrNotFound: another request was faster.
 func (s *Server) spend(ctx context.Context, a *authorization, waiting *waitingRequest) error {
