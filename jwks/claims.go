@@ -2,6 +2,7 @@ package jwks
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -34,8 +35,26 @@ type Claims struct {
 	// plain strings.
 	Roles []string
 
+	// Actor is who acts for the subject, in a token that was exchanged (act,
+	// RFC 8693 §4.1). Nil: the client itself.
+	Actor *Actor
+
+	// KeyThumbprint is the RFC 7638 thumbprint of the key that the token is
+	// bound to (cnf.jkt) and that the sender has proved to have. Empty for a
+	// bearer token.
+	KeyThumbprint string
+
 	// Raw is the claims set as JSON, for claims not named here. See Decode.
 	Raw json.RawMessage
+}
+
+// An Actor is a party that acts for a token's subject.
+type Actor struct {
+	Subject string // sub
+	Issuer  string // iss; usually empty: the token's
+	// Actor is who acted before this one, nil if nobody did. It is for the
+	// log: only the current actor counts for what may be done (RFC 8693 §4.1).
+	Actor *Actor
 }
 
 // HasScope says whether the scope was granted.
@@ -47,7 +66,7 @@ func (c *Claims) HasScope(scope string) bool { return slices.Contains(c.Scope, s
 func (c *Claims) RequireScope(scopes ...string) error {
 	for _, s := range scopes {
 		if !c.HasScope(s) {
-			return &scopeError{slices.Clone(scopes)}
+			return &scopeError{slices.Clone(scopes), c.KeyThumbprint != ""}
 		}
 	}
 	return nil
@@ -69,6 +88,7 @@ type claimsSet struct {
 	Claims
 	typ             string // from the header, normalized
 	hasConfirmation bool   // cnf is there, whatever its value
+	boundTo         string // cnf.jkt, if that is all that cnf has
 }
 
 // parse reads the claims set. Claims that decide whether the token is good
@@ -98,6 +118,10 @@ func (c *claimsSet) parse(payload []byte) error {
 			c.NotBefore, err = timeValue(value)
 		case "cnf":
 			c.hasConfirmation = true
+			c.boundTo = confirmationValue(value)
+		case "act":
+			// Who overlooked it would take the actor's doing for the subject's.
+			c.Actor, err = actorValue(value, maxActors)
 		case "sid":
 			c.SessionID, _ = stringValue(value)
 		case "auth_time":
@@ -134,4 +158,55 @@ func scopeValue(value []byte) ([]string, error) {
 	}
 	scopes := strings.Split(s, " ")
 	return slices.DeleteFunc(scopes, func(s string) bool { return s == "" }), nil
+}
+
+// confirmationValue returns the thumbprint of the key that a token is bound to
+// (RFC 9449 §6.1), or the empty string if it is bound in another way, or in
+// several.
+func confirmationValue(value []byte) string {
+	var thumbprint string
+	err := eachMember(value, func(name, value []byte) (err error) {
+		if string(name) != "jkt" {
+			return errConfirmation
+		}
+		thumbprint, err = stringValue(value)
+		return err
+	})
+	if _, encoding := decodeBase64(nil, thumbprint); err != nil || encoding != nil || len(thumbprint) != thumbprintLength {
+		return ""
+	}
+	return thumbprint
+}
+
+var (
+	errConfirmation = errors.New("another confirmation method than jkt")
+	errActors       = errors.New("too long a chain of actors")
+)
+
+const (
+	thumbprintLength = 43 // of a SHA-256 in base64url
+	maxActors        = 16
+)
+
+// actorValue decodes an actor and those before it, most of them at the most.
+func actorValue(value []byte, most int) (*Actor, error) {
+	if most == 0 {
+		return nil, errActors
+	}
+	actor := &Actor{}
+	err := eachMember(value, func(name, value []byte) (err error) {
+		switch string(name) {
+		case "sub":
+			actor.Subject, err = stringValue(value)
+		case "iss":
+			actor.Issuer, err = stringValue(value)
+		case "act":
+			actor.Actor, err = actorValue(value, most-1)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return actor, nil
 }

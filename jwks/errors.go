@@ -42,8 +42,27 @@ var (
 	// that has not come.
 	ErrNotYetValid = errors.New("jwks: token not yet valid")
 	// ErrSenderConstrained: the token is bound to its sender's key (cnf, RFC
-	// 7800) and must not pass as a plain bearer token.
+	// 7800) and must not pass as a plain bearer token; or it is bound in a way
+	// that is not supported.
 	ErrSenderConstrained = errors.New("jwks: sender-constrained token used as bearer token")
+
+	// What a [Guard] with [DPoP] finds besides.
+
+	// ErrBearerToken: a bearer token where DPoPConfig.Required forbids it.
+	ErrBearerToken = errors.New("jwks: bearer token where a bound one is required")
+	// ErrNotBound: a token of the DPoP scheme that is bound to no key.
+	ErrNotBound = errors.New("jwks: token used with DPoP is not bound to a key")
+	// ErrInvalidProof: the DPoP proof is missing, malformed, or not for this
+	// request and token. The text says what is wrong.
+	ErrInvalidProof = errors.New("jwks: invalid DPoP proof")
+	// ErrReplayedProof: the proof was used before.
+	ErrReplayedProof = errors.New("jwks: DPoP proof used again")
+	// ErrProofNonce: the proof lacks a recent nonce of this service. The
+	// answer has one.
+	ErrProofNonce = errors.New("jwks: DPoP proof without a recent nonce")
+	// ErrTooManyProofs: more proofs than can be remembered, see
+	// DPoPConfig.MaxProofs. It says nothing about the token or the proof.
+	ErrTooManyProofs = errors.New("jwks: too many DPoP proofs to remember")
 
 	// ErrInsufficientScope: a good token without the scope that is needed. See
 	// [Claims.RequireScope].
@@ -55,12 +74,25 @@ var (
 	ErrKeysUnavailable = errors.New("jwks: keys unavailable")
 )
 
-// scopeError is ErrInsufficientScope with the scopes that are needed, for the
-// challenge.
-type scopeError struct{ needed []string }
+// scopeError is ErrInsufficientScope with the scopes that are needed, and the
+// scheme of the token that lacks them, for the challenge.
+type scopeError struct {
+	needed []string
+	dpop   bool
+}
 
 func (e *scopeError) Error() string {
 	return ErrInsufficientScope.Error() + ": needs " + strings.Join(e.needed, " ")
 }
 
 func (e *scopeError) Unwrap() error { return ErrInsufficientScope }
+
+// dpopError is the error of a request of the DPoP scheme, for the challenge.
+type dpopError struct {
+	err   error
+	nonce string // to be used by the next proof; empty: none is needed
+}
+
+func (e *dpopError) Error() string { return e.err.Error() }
+
+func (e *dpopError) Unwrap() error { return e.err }

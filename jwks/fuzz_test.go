@@ -149,12 +149,12 @@ func FuzzParseKeySet(f *testing.F) {
 func FuzzAuthorizationHeader(f *testing.F) {
 	for _, value := range []string{
 		"Bearer abc", "bearer abc.def.ghi", "Bearer", "Bearer ", "Bearer a b", "Bearer a,Bearer b", "Basic dTpw",
-		"Bearer\tabc", "Bearer  abc==", "Bearer =", " Bearer x ", "Bearer x\r\nY: z", "",
+		"DPoP abc", "dpop x.y.z", "DPoP", "DPoP a,b", "Bearer\tabc", "Bearer  abc==", "Bearer =", " Bearer x ", "Bearer x\r\nY: z", "",
 	} {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		token, err := bearerToken([]string{value})
+		token, dpop, err := credentials([]string{value}, true)
 		if err != nil {
 			if token != "" || !errors.Is(err, ErrNoToken) && !errors.Is(err, ErrInvalidRequest) {
 				t.Errorf("token %q, error %v", token, err)
@@ -164,11 +164,15 @@ func FuzzAuthorizationHeader(f *testing.F) {
 		if token == "" || strings.ContainsAny(token, " \t\r\n,\"\\") || !utf8.ValidString(token) {
 			t.Errorf("token %q", token)
 		}
-		if scheme := strings.TrimLeft(value, " \t")[:6]; !strings.EqualFold(scheme, "Bearer") {
+		want := "Bearer"
+		if dpop {
+			want = "DPoP"
+		}
+		if scheme := strings.TrimLeft(value, " \t")[:len(want)]; !strings.EqualFold(scheme, want) {
 			t.Errorf("token %q by scheme %q", token, scheme)
 		}
 		// And its answer cannot be broken out of, whatever comes of it.
-		challenge := (&Guard{cfg: GuardConfig{Realm: value}}).challenge("invalid_token", value, value)
+		challenge := (&Guard{cfg: GuardConfig{Realm: value}}).challenges(dpop, "invalid_token", value, value)
 		if strings.ContainsFunc(challenge, func(r rune) bool { return r < ' ' || r > '~' }) {
 			t.Errorf("challenge %q", challenge)
 		}

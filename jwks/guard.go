@@ -22,6 +22,13 @@ type GuardConfig struct {
 	// empty it is named in challenges, so that a client finds out where to
 	// get a token.
 	ResourceMetadata string
+	// Scope has the scopes that a client should ask for at first, apart by
+	// spaces; if not empty, it is named in the challenge to requests without
+	// a token.
+	Scope string
+	// DPoP checks the proofs that come with tokens that are bound to their
+	// sender's key, and can require such tokens. Nil: bearer tokens only.
+	DPoP *DPoP
 	// Log gets a line for each refusal, at level debug; at level error for an
 	// error that is not one of this package's, with its text. Never any part
 	// of a token. Nil: no log.
@@ -60,52 +67,107 @@ func Middleware(v *Verifier, cfg GuardConfig) func(http.Handler) http.Handler {
 // claims by [FromContext]; it answers others itself, as WriteError does.
 func (g *Guard) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		claims, err := g.Authenticate(r)
+		claims, nonce, err := g.authenticate(r)
 		if err != nil {
 			g.WriteError(w, r, err)
 			return
+		}
+		if nonce != "" {
+			// RFC 9449 §8.2: in time, so that the client need not be refused;
+			// and an answer with a nonce is not to be stored.
+			w.Header().Set("DPoP-Nonce", nonce)
+			w.Header().Set("Cache-Control", "no-store")
 		}
 		ctx := context.WithValue(r.Context(), contextKey{}, contextValue{claims, g})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-// Authenticate verifies the token that the request bears, for use with other
-// frameworks than net/http's middleware. The token is taken from the
-// Authorization header alone, never from the query or the body. Every error
-// is one for WriteError or Refuse.
+// Authenticate verifies the token that the request bears, and with DPoP the
+// proof that comes with it, for use with other frameworks than net/http's
+// middleware. The token is taken from the Authorization header alone, never
+// from the query or the body. Every error is one for WriteError or Refuse.
+//
+// A proof is good once: call Authenticate once for a request.
 func (g *Guard) Authenticate(r *http.Request) (*Claims, error) {
-	token, err := bearerToken(r.Header.Values("Authorization"))
-	if err != nil {
-		return nil, err
-	}
-	// RFC 6750 §2: one way to send a token at a time. The body is not looked
-	// at: it is the handler's.
-	if strings.Contains(r.URL.RawQuery, "access_token") && r.URL.Query().Has("access_token") {
-		return nil, ErrInvalidRequest
-	}
-	return g.verifier.Verify(r.Context(), token)
+	claims, _, err := g.authenticate(r)
+	return claims, err
 }
 
-// bearerToken finds the token in the values of the Authorization header.
-func bearerToken(values []string) (string, error) {
+// authenticate is Authenticate, and returns the nonce that the client's next
+// proof should have, or the empty string if that does not change.
+func (g *Guard) authenticate(r *http.Request) (claims *Claims, nonce string, err error) {
+	token, dpop, err := credentials(r.Header.Values("Authorization"), g.cfg.DPoP != nil)
+	if err == nil && strings.Contains(r.URL.RawQuery, "access_token") && r.URL.Query().Has("access_token") {
+		// RFC 6750 §2: one way to send a token at a time. The body is not
+		// looked at: it is the handler's.
+		err = ErrInvalidRequest
+	}
+	switch {
+	case dpop:
+		if err == nil {
+			claims, nonce, err = g.authenticateBound(r, token)
+		}
+		if err != nil {
+			wrapped := &dpopError{err: err}
+			if errors.Is(err, ErrProofNonce) {
+				wrapped.nonce = g.cfg.DPoP.nonce(g.verifier.now())
+			}
+			return nil, "", wrapped
+		}
+		return claims, nonce, nil
+	case err != nil:
+		return nil, "", err
+	case g.cfg.DPoP != nil && g.cfg.DPoP.required:
+		return nil, "", ErrBearerToken
+	}
+	claims, err = g.verifier.Verify(r.Context(), token)
+	return claims, "", err
+}
+
+// authenticateBound verifies a token of the DPoP scheme and its proof.
+func (g *Guard) authenticateBound(r *http.Request, token string) (claims *Claims, nonce string, err error) {
+	c, err := g.verifier.verify(r.Context(), token)
+	if err != nil {
+		return nil, "", err
+	}
+	switch {
+	case !c.hasConfirmation:
+		// RFC 9449 §7.1: the scheme is for bound tokens alone.
+		return nil, "", ErrNotBound
+	case c.boundTo == "":
+		return nil, "", ErrSenderConstrained
+	}
+	nonce, err = g.cfg.DPoP.check(r, token, c.boundTo, g.verifier.now())
+	if err != nil {
+		return nil, "", err
+	}
+	c.KeyThumbprint = c.boundTo
+	return &c.Claims, nonce, nil
+}
+
+// credentials finds the token in the values of the Authorization header.
+// acceptDPoP says whether the scheme DPoP is accepted beside Bearer, and dpop
+// whether it is the token's.
+func credentials(values []string, acceptDPoP bool) (token string, dpop bool, err error) {
 	switch len(values) {
 	case 0:
-		return "", ErrNoToken
+		return "", false, ErrNoToken
 	case 1:
 	default:
-		return "", ErrInvalidRequest
+		return "", false, ErrInvalidRequest
 	}
 	// RFC 9110 §11.4: the scheme, in any case, then spaces and the token.
 	scheme, token, _ := strings.Cut(strings.Trim(values[0], " \t"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", ErrNoToken // credentials of another kind; not ours to judge
+	dpop = acceptDPoP && strings.EqualFold(scheme, "DPoP")
+	if !dpop && !strings.EqualFold(scheme, "Bearer") {
+		return "", false, ErrNoToken // credentials of another kind; not ours to judge
 	}
 	token = strings.TrimLeft(token, " ")
 	if !isToken68(token) {
-		return "", ErrInvalidRequest
+		return "", dpop, ErrInvalidRequest
 	}
-	return token, nil
+	return token, dpop, nil
 }
 
 // isToken68 says whether s has the form of a bearer token (RFC 6750 §2.1,
@@ -180,6 +242,8 @@ type Refusal struct {
 	Detail string // one sentence for the client's developer; reveals nothing
 	// Challenge is the value of the WWW-Authenticate header; empty: none.
 	Challenge string
+	// Nonce is the value of the DPoP-Nonce header; empty: none.
+	Nonce string
 	// RetryAfter is the value of the Retry-After header in seconds; zero:
 	// none.
 	RetryAfter int
@@ -196,6 +260,7 @@ var refusals = []struct {
 	// First: with it, nothing is known about the token. Never a 401, which
 	// would make clients throw good tokens away.
 	{ErrKeysUnavailable, http.StatusServiceUnavailable, "", "The issuer's keys are not available at the moment. Try again."},
+	{ErrTooManyProofs, http.StatusServiceUnavailable, "", "There are too many requests at the moment. Try again."},
 	// RFC 6750 §3.1: no error code for who did not try to authenticate.
 	{ErrNoToken, http.StatusUnauthorized, "", "An access token is required."},
 	{ErrInvalidRequest, http.StatusBadRequest, "invalid_request", "The access token must be sent once, in the Authorization header."},
@@ -209,6 +274,11 @@ var refusals = []struct {
 	{ErrUnknownKey, http.StatusUnauthorized, "invalid_token", "The access token is signed with an unknown key."},
 	{ErrSignature, http.StatusUnauthorized, "invalid_token", "The access token has a wrong signature."},
 	{ErrSenderConstrained, http.StatusUnauthorized, "invalid_token", "The access token is bound to a key and cannot be used as a bearer token."},
+	{ErrBearerToken, http.StatusUnauthorized, "invalid_token", "An access token is required that is bound to a key, with a DPoP proof."},
+	{ErrNotBound, http.StatusUnauthorized, "invalid_token", "The access token is not bound to a key and cannot be used with DPoP."},
+	{ErrInvalidProof, http.StatusUnauthorized, "invalid_dpop_proof", "The DPoP proof is not valid."},
+	{ErrReplayedProof, http.StatusUnauthorized, "invalid_dpop_proof", "The DPoP proof was used before."},
+	{ErrProofNonce, http.StatusUnauthorized, "use_dpop_nonce", "The DPoP proof must have the nonce that the header DPoP-Nonce tells."},
 	{ErrTooLarge, http.StatusUnauthorized, "invalid_token", "The access token is too long."},
 	{ErrMalformed, http.StatusUnauthorized, "invalid_token", "The access token is malformed."},
 	{ErrClaims, http.StatusUnauthorized, "invalid_token", "The access token lacks a claim or has a malformed one."},
@@ -229,12 +299,23 @@ func (g *Guard) Refuse(err error) Refusal {
 			refusal.RetryAfter = retryAfter
 			return refusal
 		}
-		var needed *scopeError
-		var scope string
-		if errors.As(err, &needed) {
-			scope = strings.Join(needed.needed, " ")
+		var why proofError
+		if errors.As(err, &why) {
+			refusal.Detail = "The DPoP proof is not valid: " + string(why) + "."
 		}
-		refusal.Challenge = g.challenge(row.code, row.detail, scope)
+		var bound *dpopError
+		dpop := errors.As(err, &bound)
+		if dpop {
+			refusal.Nonce = bound.nonce
+		}
+		var scope string
+		var needed *scopeError
+		if errors.As(err, &needed) {
+			scope, dpop = strings.Join(needed.needed, " "), needed.dpop
+		} else if row.err == ErrNoToken && g != nil {
+			scope = g.cfg.Scope
+		}
+		refusal.Challenge = g.challenges(dpop, row.code, refusal.Detail, scope)
 		return refusal
 	}
 	return Refusal{
@@ -244,10 +325,26 @@ func (g *Guard) Refuse(err error) Refusal {
 	}
 }
 
-// challenge writes a WWW-Authenticate value (RFC 6750 §3, RFC 9728 §5.1).
-func (g *Guard) challenge(code, description, scope string) string {
+// challenges writes a WWW-Authenticate value: the challenge of the scheme that
+// the client used, and of others that it could use (RFC 9110 §11.6.1).
+func (g *Guard) challenges(dpop bool, code, description, scope string) string {
+	var accepted *DPoP
+	if g != nil {
+		accepted = g.cfg.DPoP
+	}
+	switch {
+	case accepted == nil:
+		return g.challenge("Bearer", "", code, description, scope)
+	case dpop || accepted.required:
+		return g.challenge("DPoP", accepted.names, code, description, scope)
+	}
+	return g.challenge("Bearer", "", code, description, scope) + ", " + g.challenge("DPoP", accepted.names, "", "", "")
+}
+
+// challenge writes one challenge (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).
+func (g *Guard) challenge(scheme, algs, code, description, scope string) string {
 	var b strings.Builder
-	b.WriteString("Bearer")
+	b.WriteString(scheme)
 	separator := " "
 	add := func(name, value string) {
 		if value == "" {
@@ -267,6 +364,7 @@ func (g *Guard) challenge(code, description, scope string) string {
 		add("error_description", description)
 	}
 	add("scope", scope)
+	add("algs", algs)
 	if g != nil {
 		add("resource_metadata", g.cfg.ResourceMetadata)
 	}
@@ -307,6 +405,9 @@ func (g *Guard) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	h := w.Header()
 	if refusal.Challenge != "" {
 		h.Set("WWW-Authenticate", refusal.Challenge)
+	}
+	if refusal.Nonce != "" {
+		h.Set("DPoP-Nonce", refusal.Nonce)
 	}
 	if refusal.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(refusal.RetryAfter))

@@ -262,7 +262,7 @@ func parseKey(jwk []byte) (Key, error) {
 		case "key_ops":
 			m.hasOps = true
 			m.ops, err = stringsValue(value)
-		case "d", "k":
+		case "d", "k", "p", "q", "dp", "dq", "qi", "oth":
 			m.private = true
 		}
 		return err

@@ -130,7 +130,23 @@ func tokenType(typ string) string {
 //
 // Verify does not use the network, but with a [Cache] it may wait up to a
 // second for a key that is not held, and less if ctx ends.
+//
+// A token that is bound to its sender's key is refused, since a token alone
+// cannot show that the sender has the key: a [Guard] with [DPoP] can.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
+	c, err := v.verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	// RFC 9449 §7.1, RFC 8705 §3: who merely bears such a token may not use it.
+	if c.hasConfirmation {
+		return nil, ErrSenderConstrained
+	}
+	return &c.Claims, nil
+}
+
+// verify is Verify, but leaves it to the caller whether the token is bound.
+func (v *Verifier) verify(ctx context.Context, token string) (*claimsSet, error) {
 	if token == "" {
 		return nil, ErrNoToken
 	}
@@ -148,7 +164,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if err := v.check(&c); err != nil {
 		return nil, err
 	}
-	return &c.Claims, nil
+	return &c, nil
 }
 
 // verifySignature returns the payload and the type of a token that has a right
@@ -273,10 +289,6 @@ func (v *Verifier) check(c *claimsSet) error {
 	// RFC 9068 §2.2 requires these too; tokens of other types may lack them.
 	if c.typ == "at+jwt" && (c.Subject == "" || c.ClientID == "" || c.ID == "" || c.IssuedAt.IsZero()) {
 		return fmt.Errorf("%w: sub, client_id, jti and iat are required", ErrClaims)
-	}
-	// RFC 9449 §7.1, RFC 8705 §3: who merely bears such a token may not use it.
-	if c.hasConfirmation {
-		return ErrSenderConstrained
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ type Token struct {
 	Roles         []string
 	SessionID     string        // "session-1"
 	Lifetime      time.Duration // 10 minutes; negative: expired that long ago
+	// ProofKey is the key that an access token is bound to (cnf.jkt, RFC 9449
+	// §6.1). Nil: it is a bearer token.
+	ProofKey *ProofKey
 	// Mutate may change, add or delete anything before it is signed.
 	Mutate func(header, claims map[string]any)
 }
@@ -121,6 +124,9 @@ func (i *Issuer) accessToken(t Token) (header, claims map[string]any) {
 	claims["amr"] = []string{"pwd"}
 	if t.Scope != "" {
 		claims["scope"] = t.Scope
+	}
+	if t.ProofKey != nil {
+		claims["cnf"] = map[string]any{"jkt": t.ProofKey.Thumbprint()}
 	}
 	if t.Roles != nil {
 		claims["roles"] = t.Roles
