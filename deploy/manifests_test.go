@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bufio"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -204,7 +205,12 @@ func TestComposeRunsWhatTheDevRunnerRuns(t *testing.T) {
 			program = filepath.Base(s.Command[0])
 		}
 		running[program]++
-		agrees(t, table, process{"compose service " + name, program, s.Environment})
+		p := process{"compose service " + name, program, s.Environment}
+		agrees(t, table, p)
+		for setting, value := range p.env {
+			p.env[setting] = expanded(value)
+		}
+		starts(t, p)
 	}
 	if want := map[string]int{"authz-server": 3, "user": 1, "board": 1, "client-demo": 1, "caddy": 1}; !maps.Equal(running, want) { // 3: two that serve, one that registers clients
 		t.Errorf("compose runs %v, want %v", running, want)
@@ -220,6 +226,74 @@ func TestComposeRunsWhatTheDevRunnerRuns(t *testing.T) {
 			}
 		}
 	}
+}
+
+// starts runs a program with a deployment's settings, but for its address, its database and its key, and fails the test unless
+// it serves: a setting with a wrong value stops every program at its start.
+func starts(t *testing.T, p process) {
+	t.Helper()
+	all, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, ok := map[string]string{"authz-server": all.AuthzServer, "user": all.User, "board": all.Board, "client-demo": all.Demo}[p.program]
+	if !ok {
+		return // the gateway; its own tests start it
+	}
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	if err := os.WriteFile(key, []byte(base64.StdEncoding.EncodeToString(make([]byte, 32))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path)
+	for name, value := range p.env {
+		switch {
+		case strings.HasSuffix(name, "_LISTEN"):
+			value = "127.0.0.1:0"
+		case strings.HasSuffix(name, "_DATABASE_URL"):
+			value = "sqlite:" + filepath.Join(dir, "database")
+		case strings.HasSuffix(name, "_KEY_ENCRYPTION_KEY_FILE"):
+			value = key
+		case strings.HasSuffix(name, "_CLIENT_SECRET"):
+			value = "a-secret-from-elsewhere"
+		}
+		// No test asks for a name outside of this machine.
+		cmd.Env = append(cmd.Env, name+"="+strings.ReplaceAll(value, "example.com", "maru.localhost"))
+	}
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	serves := false
+	for lines := bufio.NewScanner(log); !serves && lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		serves = strings.Contains(lines.Text(), "serving")
+	}
+	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Error(err)
+	}
+	if _, err := io.Copy(io.Discard, log); err != nil {
+		t.Error(err)
+	}
+	err = cmd.Wait()
+	if !serves {
+		t.Errorf("%s: %s does not start: %v\n%s", p.where, p.program, err, said.String())
+	}
+}
+
+// expanded is a value of compose.yaml as it is without further settings.
+func expanded(value string) string {
+	return regexp.MustCompile(`\$\{[A-Z_]+(:[-?])([^}]*)\}`).ReplaceAllStringFunc(value, func(reference string) string {
+		name, fallback, ok := strings.Cut(strings.Trim(reference, "${}"), ":-")
+		if !ok {
+			return strings.ToLower(name) // a secret
+		}
+		return fallback
+	})
 }
 
 func TestComposeGivesNoContainerMoreThanItNeeds(t *testing.T) {
@@ -481,6 +555,7 @@ func TestKubernetesRunsWhatTheDevRunnerRuns(t *testing.T) {
 			}
 		}
 		agrees(t, table, process{"deployment " + name, program, env})
+		starts(t, process{"deployment " + name, program, env})
 		if program == "caddy" {
 			for _, setting := range []string{"GATEWAY_AUTHZ", "GATEWAY_USER", "GATEWAY_BOARD", "GATEWAY_DEMO"} {
 				host, port, _ := strings.Cut(env[setting], ":")
