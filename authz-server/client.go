@@ -25,6 +25,7 @@ type clientCommands struct {
 	Update       clientUpdate       `cmd:"" help:"Change a client; what is not named stays."`
 	Delete       clientDelete       `cmd:"" help:"Delete a client with its secrets, grants and consents."`
 	RotateSecret clientRotateSecret `cmd:"" help:"Give a client a new secret, and print it; the old one works on for a while."`
+	InitialToken clientInitialToken `cmd:"" help:"Make a token by which others register clients themselves (with --registration=token), and print it this once."`
 	Import       clientImport       `cmd:"" help:"Create or update clients from RFC 7591 metadata, all of them or none. It may be repeated."`
 }
 
@@ -34,8 +35,8 @@ type clientFlags struct {
 	RedirectURI           []string `name:"redirect-uri" help:"Where codes may be sent to. Can be repeated." sep:"none" env:"-" placeholder:"URI"`
 	PostLogoutRedirectURI []string `name:"post-logout-redirect-uri" help:"Where people may be sent to after logging out. Can be repeated." sep:"none" env:"-" placeholder:"URI"`
 	Scope                 *string  `help:"What the client may ask for, words separated by spaces. A client for people that names none gets \"openid profile email\"." env:"-"`
-	GrantType             []string `help:"authorization_code, refresh_token or client_credentials. Can be repeated." env:"-" placeholder:"TYPE"`
-	AuthMethod            *string  `help:"How it authenticates: client_secret_basic, client_secret_post or none." env:"-" placeholder:"METHOD"`
+	GrantType             []string `help:"authorization_code, refresh_token, client_credentials, or the URN of device authorization or token exchange. Can be repeated." env:"-" placeholder:"TYPE"`
+	AuthMethod            *string  `help:"How it authenticates: client_secret_basic, client_secret_post, private_key_jwt or none." env:"-" placeholder:"METHOD"`
 	ApplicationType       *string  `help:"web or native." env:"-" placeholder:"TYPE"`
 	ClientURI             *string  `name:"client-uri" help:"Its home page." env:"-" placeholder:"URL"`
 	LogoURI               *string  `name:"logo-uri" help:"Its logo." env:"-" placeholder:"URL"`
@@ -43,6 +44,16 @@ type clientFlags struct {
 	TermsURI              *string  `name:"tos-uri" help:"Its terms of service." env:"-" placeholder:"URL"`
 	Contact               []string `help:"Mail address of those responsible. Can be repeated." sep:"none" env:"-" placeholder:"ADDRESS"`
 	Audience              []string `help:"Identifier of a resource that it serves, and whose tokens it may introspect. Can be repeated." sep:"none" env:"-" placeholder:"URL"`
+	JWKSURI               *string  `name:"jwks-uri" help:"Where its own public keys are, with which it signs." env:"-" placeholder:"URL"`
+	Profile               *string  `help:"fapi2: hold it to the FAPI 2.0 Security Profile." env:"-" placeholder:"NAME"`
+	SubjectType           *string  `help:"public or pairwise: whether other clients know people by the same sub." env:"-" placeholder:"TYPE"`
+	IDTokenAlg            *string  `name:"id-token-alg" help:"What its ID tokens are signed by: RS256, PS256, ES256 or EdDSA." env:"-" placeholder:"ALG"`
+	BackchannelLogoutURI  *string  `name:"backchannel-logout-uri" help:"Where the server tells it of log-outs." env:"-" placeholder:"URL"`
+	FrontchannelLogoutURI *string  `name:"frontchannel-logout-uri" help:"What browsers load to tell it of log-outs." env:"-" placeholder:"URL"`
+	InitiateLoginURI      *string  `name:"initiate-login-uri" help:"Where others can have it begin a log-in." env:"-" placeholder:"URL"`
+	ExchangeAudience      []string `name:"token-exchange-audience" help:"Identifier of a resource that it may exchange people's tokens for. Can be repeated." sep:"none" env:"-" placeholder:"URL"`
+	RequirePAR            *bool    `name:"require-par" help:"Refuse authorization requests that were not pushed." negatable:"" env:"-"`
+	DPoPBound             *bool    `name:"dpop-bound" help:"Give it no token without a DPoP proof." negatable:"" env:"-"`
 	Trusted               *bool    `help:"A first party: nobody is asked for consent." negatable:"" env:"-"`
 	RequirePKCE           *bool    `name:"require-pkce" help:"Refuse authorization requests without PKCE. On for new clients." negatable:"" env:"-"`
 }
@@ -55,6 +66,8 @@ func (f *clientFlags) apply(c *client.Client) {
 	}{
 		{f.Name, &c.Name}, {f.Scope, &c.Scope}, {f.AuthMethod, &c.TokenEndpointAuthMethod}, {f.ApplicationType, &c.ApplicationType},
 		{f.ClientURI, &c.ClientURI}, {f.LogoURI, &c.LogoURI}, {f.PolicyURI, &c.PolicyURI}, {f.TermsURI, &c.TermsURI},
+		{f.JWKSURI, &c.JWKSURI}, {f.Profile, &c.Profile}, {f.SubjectType, &c.SubjectType}, {f.IDTokenAlg, &c.IDTokenSignedResponseAlg},
+		{f.BackchannelLogoutURI, &c.BackchannelLogoutURI}, {f.FrontchannelLogoutURI, &c.FrontchannelLogoutURI}, {f.InitiateLoginURI, &c.InitiateLoginURI},
 	} {
 		if one.from != nil {
 			*one.to = *one.from
@@ -65,7 +78,7 @@ func (f *clientFlags) apply(c *client.Client) {
 		to   *[]string
 	}{
 		{f.RedirectURI, &c.RedirectURIs}, {f.PostLogoutRedirectURI, &c.PostLogoutRedirectURIs}, {f.GrantType, &c.GrantTypes},
-		{f.Contact, &c.Contacts}, {f.Audience, &c.Audiences},
+		{f.Contact, &c.Contacts}, {f.Audience, &c.Audiences}, {f.ExchangeAudience, &c.TokenExchangeAudiences},
 	} {
 		switch {
 		case one.from == nil:
@@ -78,11 +91,13 @@ func (f *clientFlags) apply(c *client.Client) {
 	if f.GrantType != nil {
 		c.ResponseTypes = nil // follow from the grant types
 	}
-	if f.Trusted != nil {
-		c.Trusted = *f.Trusted
-	}
-	if f.RequirePKCE != nil {
-		c.RequirePKCE = *f.RequirePKCE
+	for _, one := range []struct {
+		from *bool
+		to   *bool
+	}{{f.Trusted, &c.Trusted}, {f.RequirePKCE, &c.RequirePKCE}, {f.RequirePAR, &c.RequirePAR}, {f.DPoPBound, &c.DPoPBound}} {
+		if one.from != nil {
+			*one.to = *one.from
+		}
 	}
 }
 
@@ -94,7 +109,7 @@ type clientCreate struct {
 }
 
 func (cmd clientCreate) Run(ctx context.Context, p *program) error {
-	policy, err := p.policy()
+	policy, err := p.settings.policy()
 	if err != nil {
 		return err
 	}
@@ -116,7 +131,7 @@ func (cmd clientCreate) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	secret := ""
-	if !c.Public() {
+	if c.HasSecret() {
 		secret = client.NewSecret()
 	}
 	return p.withStore(ctx, func(s *store.Store) error {
@@ -199,7 +214,7 @@ type clientUpdate struct {
 }
 
 func (cmd clientUpdate) Run(ctx context.Context, p *program) error {
-	policy, err := p.policy()
+	policy, err := p.settings.policy()
 	if err != nil {
 		return err
 	}
@@ -211,7 +226,7 @@ func (cmd clientUpdate) Run(ctx context.Context, p *program) error {
 			if c, err = s.Client(ctx, cmd.ID); err != nil {
 				return err
 			}
-			public := c.Public()
+			hadSecret := c.HasSecret()
 			cmd.apply(&c)
 			if err := c.Check(policy); err != nil {
 				return err
@@ -220,9 +235,9 @@ func (cmd clientUpdate) Run(ctx context.Context, p *program) error {
 				return err
 			}
 			switch {
-			case c.Public() && !public:
+			case hadSecret && !c.HasSecret():
 				return s.ReplaceClientSecrets(ctx, c.ID, nil)
-			case !c.Public() && public:
+			case !hadSecret && c.HasSecret():
 				secret = client.NewSecret()
 				return s.ReplaceClientSecrets(ctx, c.ID, store.Hash(secret))
 			}
@@ -272,12 +287,44 @@ func (cmd clientRotateSecret) Run(ctx context.Context, p *program) error {
 			if c.Public() {
 				return errors.New("is public and has no secret; give it one with 'client update --auth-method client_secret_basic'")
 			}
+			if !c.HasSecret() {
+				return errors.New("signs with its own key and has no secret; its keys are rotated in its jwks or at its jwks_uri")
+			}
 			return s.AddClientSecret(ctx, cmd.ID, store.Hash(secret), p.now().Add(cmd.Overlap))
 		})
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}
 		return printClient(p.out, cmd.Format, c, secret)
+	})
+}
+
+type clientInitialToken struct {
+	Uses    int64         `help:"How many clients can be registered by it." default:"1" env:"-"`
+	Expires time.Duration `help:"For how long." default:"24h" env:"-"`
+	Note    string        `help:"Who it is for, for your own records." env:"-"`
+	Format  string        `help:"text or json." enum:"text,json" default:"text" env:"-"`
+}
+
+func (cmd clientInitialToken) Run(ctx context.Context, p *program) error {
+	switch {
+	case cmd.Uses < 1 || cmd.Uses > 100_000:
+		return errors.New("--uses must be from 1 to 100000")
+	case cmd.Expires < time.Minute || cmd.Expires > 366*24*time.Hour:
+		return errors.New("--expires must be from 1m to 8784h")
+	case len(cmd.Note) > 255:
+		return errors.New("--note must be at most 255 bytes long")
+	}
+	token, expires := client.NewSecret(), p.now().Add(cmd.Expires)
+	return p.withStore(ctx, func(s *store.Store) error {
+		if err := s.CreateInitialToken(ctx, store.Hash(token), cmd.Note, cmd.Uses, expires); err != nil {
+			return err
+		}
+		if cmd.Format == "json" {
+			return printJSON(p.out, map[string]any{"initial_access_token": token, "uses": cmd.Uses, "expires_at": expires.Unix(), "note": cmd.Note})
+		}
+		_, err := fmt.Fprintln(p.out, token)
+		return err
 	})
 }
 
@@ -290,7 +337,7 @@ type clientImport struct {
 const maxImport = 16 << 20
 
 func (cmd clientImport) Run(ctx context.Context, p *program) error {
-	policy, err := p.policy()
+	policy, err := p.settings.policy()
 	if err != nil {
 		return err
 	}
@@ -412,8 +459,8 @@ func readImportEntry(text json.RawMessage, policy client.Policy) (one importEntr
 	if err := one.Check(policy); err != nil {
 		return one, err
 	}
-	if one.secret != "" && one.Public() {
-		return one, errors.New("client_secret must not be there when token_endpoint_auth_method is none")
+	if one.secret != "" && !one.HasSecret() {
+		return one, fmt.Errorf("client_secret must not be there when token_endpoint_auth_method is %s", one.TokenEndpointAuthMethod)
 	}
 	return one, nil
 }
@@ -451,7 +498,7 @@ func importOne(ctx context.Context, s *store.Store, one importEntry) (imported, 
 	}
 	secret := one.secret
 	switch {
-	case one.Public():
+	case !one.HasSecret():
 		if len(hashes) > 0 {
 			return result, s.ReplaceClientSecrets(ctx, one.ID, nil)
 		}
@@ -489,10 +536,6 @@ func clientError(id string, err error) error {
 
 // clientDocument is c as registration answers it (RFC 7591 §3.2.1), with a new secret or none.
 func clientDocument(c client.Client, secret string) (json.RawMessage, error) {
-	document, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
 	var more struct {
 		IssuedAt  int64  `json:"client_id_issued_at"`
 		Secret    string `json:"client_secret,omitempty"`
@@ -502,11 +545,7 @@ func clientDocument(c client.Client, secret string) (json.RawMessage, error) {
 	if secret != "" {
 		more.Secret, more.ExpiresAt = secret, new(int64) // 0: never
 	}
-	tail, err := json.Marshal(more)
-	if err != nil {
-		return nil, err
-	}
-	return append(append(document[:len(document)-1], ','), tail[1:]...), nil
+	return c.JSONWith(more)
 }
 
 func printClient(w io.Writer, format string, c client.Client, secret string) error {

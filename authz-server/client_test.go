@@ -264,3 +264,42 @@ func TestImportsAtOnceEndAsOne(t *testing.T) {
 		}
 	})
 }
+
+func TestAClientThatSignsHasNoSecret(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		s := c.store()
+		made := document(t, c.must("client", "create", "--id=bank", "--name=Bank", "--redirect-uri=https://bank.example/cb", "--profile=fapi2", "--jwks-uri=https://bank.example/jwks",
+			"--backchannel-logout-uri=https://bank.example/out", "--no-require-par"))
+		if made["client_secret"] != nil || made["token_endpoint_auth_method"] != "private_key_jwt" || made["require_pushed_authorization_requests"] != true || made["dpop_bound_access_tokens"] != true || made["id_token_signed_response_alg"] != "PS256" {
+			t.Errorf("%v", made)
+		}
+		secrets(t, s, "bank")
+		c.refused([]string{"client", "rotate-secret", "bank"}, "bank", "own key")
+		c.refused([]string{"client", "update", "bank", "--auth-method=client_secret_basic"}, "private_key_jwt", "fapi2")
+		changed := document(t, c.must("client", "update", "bank", "--profile=", "--auth-method=client_secret_basic", "--no-dpop-bound"))
+		secret, _ := changed["client_secret"].(string)
+		if got := secrets(t, s, "bank", secret); len(got) != 1 || changed["dpop_bound_access_tokens"] != nil {
+			t.Errorf("%v", changed)
+		}
+		c.must("client", "update", "bank", "--auth-method=private_key_jwt")
+		secrets(t, s, "bank")
+	})
+}
+
+func TestInitialTokens(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		s := c.store()
+		token := strings.TrimSpace(c.must("client", "initial-token", "--uses=2", "--expires=1h", "--note=for the orders team"))
+		if err := s.CheckInitialToken(t.Context(), store.Hash(token)); err != nil || len(token) != 43 {
+			t.Errorf("%q: %v", token, err)
+		}
+		made := document(t, c.must("client", "initial-token", "--format=json"))
+		other, _ := made["initial_access_token"].(string)
+		if err := s.CheckInitialToken(t.Context(), store.Hash(other)); err != nil || other == token || made["uses"] != 1.0 {
+			t.Errorf("%v: %v", made, err)
+		}
+		c.refused([]string{"client", "initial-token", "--uses=0"}, "--uses")
+		c.refused([]string{"client", "initial-token", "--expires=1s"}, "--expires")
+		c.refused([]string{"client", "initial-token", "--note=" + strings.Repeat("x", 256)}, "--note")
+	})
+}

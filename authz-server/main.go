@@ -17,7 +17,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
@@ -135,18 +134,6 @@ func (p *program) openRing(ctx context.Context, s *store.Store, log *slog.Logger
 		TokenLifetime:   max(p.settings.AccessTokenLifetime, p.settings.IDTokenLifetime),
 		RefreshLifetime: p.settings.RefreshAbsolute,
 	})
-}
-
-// policy is what clients are checked against.
-func (p *program) policy() (client.Policy, error) {
-	resources, err := p.settings.resources()
-	if err != nil {
-		return client.Policy{}, err
-	}
-	return client.Policy{
-		Scopes: client.Scopes(resources), DefaultScope: "openid profile email",
-		LegacyResponseTypes: p.settings.InsecureLegacyResponseTypes,
-	}, nil
 }
 
 type versionCommand struct{}

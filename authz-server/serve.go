@@ -49,15 +49,16 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		outgoing, err := fetch.New(fetch.Config{})
+		if cfg.InsecureOutgoingLoopback {
+			log.Warn("--insecure-outgoing-loopback is on: clients can have this machine's own addresses called")
+		}
+		outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now})
 		if err != nil {
 			return err
 		}
-		policy, err := p.policy()
-		if err != nil {
-			return err
-		}
-		directory, err := clients.New(clients.Config{Store: s, Fetch: outgoing, Policy: policy, Now: p.now, Log: log})
+		directory, err := clients.New(clients.Config{
+			Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
+		})
 		if err != nil {
 			return err
 		}
@@ -68,7 +69,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		endpoints, err := oauth.New(oauth.Config{
 			Issuer: cfg.Issuer, Resources: resources, Store: s, Clients: directory, Fetch: outgoing,
 			Keys: ring, Login: people, Pages: rendered, Log: log, Now: p.now,
-			PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+			Registration: oauth.RegistrationMode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		})
 		if err != nil {
 			return err

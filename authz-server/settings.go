@@ -29,6 +29,13 @@ type settings struct {
 	DPoPNonces                  bool `name:"dpop-nonces" help:"Ask for a nonce of this server in every DPoP proof (RFC 9449, section 8)."`
 	InsecureLegacyResponseTypes bool `help:"Offer the implicit and hybrid response types, whose tokens travel in addresses. RFC 9700 advises against them; the certification profiles for them need it."`
 
+	Registration            string `help:"Who may register clients at /oauth2/register: nobody (closed), who has a token from 'client initial-token' (token), or everybody (open)." enum:"closed,token,open" default:"closed"`
+	ClientMetadataDocuments bool   `help:"Take the https URL of a client metadata document as client_id, as agents of the Model Context Protocol send it. Anybody can then ask people for their consent, as with open registration; they are shown the host name."`
+	RegistrationScopes      string `help:"What clients may ask for that nobody of yours registered, by either of the two ways." default:"openid profile email address phone offline_access"`
+
+	OutgoingCAFile           string `name:"outgoing-ca-file" help:"A PEM file of certificates to trust beside the system's when clients' key sets, request objects, documents and log-out addresses are called." placeholder:"PATH"`
+	InsecureOutgoingLoopback bool   `help:"Let clients name addresses of this machine for those, and http for them: for development and tests."`
+
 	KeyEncryptionKey     string `help:"What signing keys are encrypted with in the database: 32 random bytes in base64, such as from 'openssl rand -base64 32'. Better in the environment or a file than on the command line, which others can see." placeholder:"BASE64"`
 	KeyEncryptionKeyFile string `help:"A file that holds it." placeholder:"PATH"`
 
@@ -57,8 +64,15 @@ func (s *settings) check() error {
 	if err := checkOrigin("--issuer", s.Issuer, s.InsecureHTTPIssuer); err != nil {
 		return err
 	}
-	if _, err := s.resources(); err != nil {
+	resources, err := s.resources()
+	if err != nil {
 		return err
+	}
+	known := client.Scopes(resources)
+	for _, scope := range strings.Fields(s.RegistrationScopes) {
+		if !slices.Contains(known, scope) {
+			return fmt.Errorf("--registration-scopes holds %s, which this server does not know; it knows %s", scope, strings.Join(known, " "))
+		}
 	}
 	if !slices.Contains([]int{2048, 3072, 4096}, s.KeyBits) {
 		return errors.New("--key-bits must be 2048, 3072 or 4096")
@@ -107,6 +121,32 @@ func (s *settings) resources() ([]client.Resource, error) {
 		return nil, fmt.Errorf("--resource: %w", err)
 	}
 	return all, nil
+}
+
+// policy is what clients are checked against that the operator registers.
+func (s *settings) policy() (client.Policy, error) {
+	resources, err := s.resources()
+	if err != nil {
+		return client.Policy{}, err
+	}
+	return client.Policy{
+		Scopes: client.Scopes(resources), DefaultScope: "openid profile email",
+		LegacyResponseTypes: s.InsecureLegacyResponseTypes, InsecureLoopback: s.InsecureOutgoingLoopback,
+	}, nil
+}
+
+// registrationPolicy is what clients are checked against that nobody vouched for. They act for people who agreed, and never
+// for themselves.
+func (s *settings) registrationPolicy() client.Policy {
+	scopes := strings.Fields(s.RegistrationScopes)
+	grants := []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode}
+	if s.InsecureLegacyResponseTypes {
+		grants = append(grants, client.Implicit)
+	}
+	return client.Policy{
+		Scopes: scopes, DefaultScope: strings.Join(scopes, " "), GrantTypes: grants,
+		LegacyResponseTypes: s.InsecureLegacyResponseTypes, InsecureLoopback: s.InsecureOutgoingLoopback,
+	}
 }
 
 // checkOrigin holds a setting to scheme://host:port and nothing after it, for tokens and metadata name it character by character.

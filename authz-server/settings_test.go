@@ -59,6 +59,10 @@ func TestWrongSettingsEndTheStartWithOneLine(t *testing.T) {
 		{"--session-idle=337h", []string{"--session-idle"}},
 		{"--session-absolute=20000h", []string{"--session-absolute"}},
 		{"--jwks-max-age=0", []string{"--jwks-max-age"}},
+		{"--registration=some", []string{"--registration", "closed"}},
+		{"--registration-scopes=openid+x", []string{"--registration-scopes", "openid+x"}},
+		{"--registration-scopes=openid,orders:read", []string{"--registration-scopes"}},
+		{"--outgoing-ca-file=/nonexistent/ca.pem", []string{"/nonexistent/ca.pem"}},
 		{"--log-level=loud", []string{"--log-level"}},
 		{"--log-format=xml", []string{"--log-format"}},
 		{"--trusted-proxies=gateway", []string{"--trusted-proxies", "gateway"}},
@@ -85,6 +89,7 @@ func TestSettingsThatAreRight(t *testing.T) {
 		func(s *settings) { s.Issuer = "http://[::1]:9000" },
 		func(s *settings) { s.Issuer, s.InsecureHTTPIssuer = "http://login.internal", true },
 		func(s *settings) { s.Resource = []string{"https://api.example/orders=orders:read orders:write"} },
+		func(s *settings) { s.RegistrationScopes = "openid board:read" },
 		func(s *settings) { s.KeyRotation, s.RefreshGrace = 0, 0 },
 	} {
 		s := settings{
