@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -272,4 +273,72 @@ func TestTheMemoryOfMissingKeysIsBounded(t *testing.T) {
 	if !m.remembered(last, now.Add(maxMissingPause*time.Second-1)) || m.remembered(last, now.Add(maxMissingPause*time.Second)) {
 		t.Error("the pause is not bounded")
 	}
+}
+
+// A proof never breaks the parser. What it accepts is signed by the key that it
+// carries, has one spelling, and encoding/json reads the same in it.
+func FuzzProof(f *testing.F) {
+	d, err := NewDPoP(DPoPConfig{BaseURL: "https://api.example"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for name, algo := range d.algorithms {
+		algo.verify = func(crypto.PublicKey, crypto.Hash, []byte, []byte) bool { return true } // so that fuzzing gets beyond it
+		d.algorithms[name] = algo
+	}
+	proof := func(header, claims string) string {
+		e := base64.RawURLEncoding.EncodeToString
+		return e([]byte(header)) + "." + e([]byte(claims)) + "." + e([]byte("s"))
+	}
+	const (
+		header = `{"alg":"ES256","typ":"dpop+jwt","jwk":{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}}`
+		okp    = `{"alg":"EdDSA","typ":"dpop+jwt","jwk":{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}`
+		claims = `{"jti":"j","htm":"GET","htu":"https://api.example/notes","iat":1800000000,"ath":"a"}`
+	)
+	for _, good := range []string{proof(header, claims), proof(okp, claims), proof(`{"alg":"RS256","typ":"DPoP+JWT","jwk":{"kty":"RSA","n":"`+strings.Repeat("v", 341)+`w","e":"AQAB"}}`, claims)} {
+		if _, err := d.parse(good); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(good)
+		f.Add(good + "=")
+	}
+	f.Add(proof(strings.Replace(header, `"x"`, `"d":"AA","x"`, 1), claims))
+	f.Add(proof(strings.Replace(header, `"ES256"`, `"none"`, 1), claims))
+	f.Add(proof(header, `{"jti":"a","jti":"b"}`))
+	f.Add(proof(header, strings.Replace(claims, `/notes`, `/../%zz`, 1)))
+	f.Add("..")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := d.parse(text)
+		if err != nil {
+			if p.id != "" || p.thumbprint != "" || !errors.Is(err, ErrInvalidProof) {
+				t.Fatalf("%+v, %v", p, err)
+			}
+			return
+		}
+		parts := strings.Split(text, ".")
+		if len(parts) != 3 || len(text) > maxProofBytes {
+			t.Fatalf("accepted %d parts, %d bytes", len(parts), len(text))
+		}
+		var read [2]map[string]any
+		for i := range read {
+			raw, err := base64.RawURLEncoding.DecodeString(parts[i])
+			if err != nil || base64.RawURLEncoding.EncodeToString(raw) != parts[i] || json.Unmarshal(raw, &read[i]) != nil {
+				t.Fatalf("accepted the spelling %q", parts[i])
+			}
+		}
+		jwk, ok := read[0]["jwk"].(map[string]any)
+		if !ok || jwk["d"] != nil || jwk["k"] != nil || read[0]["crit"] != nil || len(p.thumbprint) != thumbprintLength {
+			t.Errorf("accepted the header %v", read[0])
+		}
+		if c := read[1]; c["jti"] != p.id || c["htm"] != p.method || c["htu"] != p.url || c["ath"] != p.tokenHash || p.id == "" {
+			t.Errorf("read %+v from %v", p, c)
+		}
+		// The comparison holds for any URL, and knows its own kind again.
+		if u, err := url.Parse(p.url); err == nil && strings.HasPrefix(u.EscapedPath(), "/") && isWebURL(u) {
+			own := &DPoP{base: normalURL(&url.URL{Scheme: u.Scheme, Host: u.Host}, "")}
+			if !own.isFor(p.url, u) {
+				t.Errorf("%q is not for itself", p.url)
+			}
+		}
+	})
 }
