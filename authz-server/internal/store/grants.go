@@ -84,12 +84,6 @@ func (s *Store) BindGrant(ctx context.Context, id, thumbprint string) error {
 	return changed(s.db.Exec(ctx, `UPDATE grants SET jkt = $1 WHERE id = $2`, thumbprint, id))
 }
 
-// NoteSessionClient remembers that a client was told of a session, so that it is told of its end as well.
-func (s *Store) NoteSessionClient(ctx context.Context, sessionID, clientID string) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO session_clients (session_id, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, sessionID, clientID)
-	return err
-}
-
 // CreateCode stores a new authorization code of a stored grant under the code's hash.
 func (s *Store) CreateCode(ctx context.Context, hash []byte, c Code) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO authorization_codes (code_hash, grant_id, active, redirect_uri, code_challenge, nonce, jkt, expires_at)
@@ -217,7 +211,7 @@ func (s *Store) TokenRevoked(ctx context.Context, jti string) (bool, error) {
 }
 
 // SweepGrants removes what has expired: grants with their codes and refresh tokens a day after their end (until then a reuse
-// is recognized), pushed requests, and revocations of tokens that no longer verify. It works in small batches and returns the number of rows.
+// is recognized), pushed requests, device codes, and revocations of tokens that no longer verify. It works in small batches and returns the number of rows.
 func (s *Store) SweepGrants(ctx context.Context) (rows int64, err error) {
 	const batch = 500
 	now := s.now()
@@ -227,6 +221,7 @@ func (s *Store) SweepGrants(ctx context.Context) (rows int64, err error) {
 	}{
 		{`DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
 		{`DELETE FROM pushed_requests WHERE uri_hash IN (SELECT uri_hash FROM pushed_requests WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
+		{`DELETE FROM device_codes WHERE device_code_hash IN (SELECT device_code_hash FROM device_codes WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
 		{`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at < $1 LIMIT $2)`, now.Add(-24 * time.Hour)},
 	} {
 		for {

@@ -137,37 +137,35 @@ func (s *Store) Sessions(ctx context.Context, userID string) ([]Session, error) 
 		userID, sqldb.Micros(s.now()))
 }
 
-// EndSession ends a session and, in the same transaction, revokes its grants that do not outlive it.
-// ErrNotFound: no such session, or it has ended already.
+// EndSession ends a session and, in the same transaction, revokes its grants that do not outlive it and queues what its
+// clients are to be told. ErrNotFound: no such session, or it has ended already.
 func (s *Store) EndSession(ctx context.Context, id string) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := changed(s.db.Exec(ctx, `DELETE FROM sessions WHERE id = $1`, id)); err != nil {
-			return err
-		}
-		return s.revokeGrantsOfSession(ctx, id)
-	})
+	return s.endOne(ctx, `id = $1`, id)
 }
 
 // EndSessionOf is EndSession for a session that must be userID's: another person's is ErrNotFound.
 func (s *Store) EndSessionOf(ctx context.Context, userID, id string) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := changed(s.db.Exec(ctx, `DELETE FROM sessions WHERE id = $1 AND user_id = $2`, id, userID)); err != nil {
-			return err
-		}
-		return s.revokeGrantsOfSession(ctx, id)
-	})
+	return s.endOne(ctx, `id = $1 AND user_id = $2`, id, userID)
+}
+
+func (s *Store) endOne(ctx context.Context, condition string, args ...any) error {
+	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+		ended, err := s.endSessions(ctx, condition, args...)
+		return changed(int64(ended), err)
+	}))
 }
 
 // EndSessionsOf ends all sessions of a person but the one with the id except ("": all), as EndSession does.
 func (s *Store) EndSessionsOf(ctx context.Context, userID, except string) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if _, err := s.db.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, userID, except); err != nil {
+	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+		if _, err := s.endSessions(ctx, `user_id = $1 AND id <> $2`, userID, except); err != nil {
 			return err
 		}
+		// Those of sessions that expired, and were not swept yet, too.
 		_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id <> $3 AND NOT offline AND revoked_at = 0`,
 			sqldb.Micros(s.now()), userID, except)
 		return err
-	})
+	}))
 }
 
 func (s *Store) revokeGrantsOfSession(ctx context.Context, id string) error {

@@ -33,6 +33,7 @@ type Store struct {
 	sessions SessionLimits
 
 	parsedClients *lru.Cache[string, client.Client] // by the text of their metadata
+	logoutsDue    chan struct{}
 }
 
 // Open connects to databaseURL (see [sqldb.Open]) and brings the schema up to date. now is the clock that decides what has expired.
@@ -52,7 +53,7 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Store{db: db, now: now, sessions: SessionLimits{SessionIdle, SessionLifetime}, parsedClients: parsedClients}, nil
+	return &Store{db: db, now: now, sessions: SessionLimits{SessionIdle, SessionLifetime}, parsedClients: parsedClients, logoutsDue: make(chan struct{}, 1)}, nil
 }
 
 // Close waits for statements under way and closes the database.

@@ -117,6 +117,10 @@ func (s *Store) sweepSessions(ctx context.Context, now int64) (rows int64, err e
 				if err := s.revokeGrantsOfSession(ctx, id); err != nil {
 					return err
 				}
+				// Nobody logged out: an application's own session lasts as long as the application says, and nobody is told.
+				if _, err := s.db.Exec(ctx, `DELETE FROM session_clients WHERE session_id = $1`, id); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

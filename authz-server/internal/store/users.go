@@ -122,18 +122,18 @@ func (s *Store) RehashPassword(ctx context.Context, id, oldHash, newHash string)
 // ChangePassword replaces the password that oldHash stands for and ends every session of the person but keepSession.
 // It returns ErrNotFound when the password is another by now.
 func (s *Store) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSession string) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
+	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3 AND password_hash = $4`,
 			newHash, sqldb.Micros(s.now()), id, oldHash)); err != nil {
 			return err
 		}
 		return s.EndSessionsOf(ctx, id, keepSession)
-	})
+	}))
 }
 
 // SetDisabled closes an account, which ends all its sessions and revokes all its grants, or opens it again.
 func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
+	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
 		// The row stays locked until the end: a log-in that is under way comes wholly before (and is ended below) or wholly after.
 		if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = $1, updated_at = $2 WHERE id = $3`, disabled, now, id)); err != nil {
@@ -142,10 +142,10 @@ func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error
 		if !disabled {
 			return nil
 		}
-		if _, err := s.db.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1`, id); err != nil {
+		if _, err := s.endSessions(ctx, `user_id = $1`, id); err != nil {
 			return err
 		}
 		_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND revoked_at = 0`, now, id)
 		return err
-	})
+	}))
 }

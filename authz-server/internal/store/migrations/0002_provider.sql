@@ -61,21 +61,23 @@ CREATE TABLE device_codes (
     spent            BOOLEAN NOT NULL,
     polled_at        BIGINT NOT NULL,
     poll_interval    BIGINT NOT NULL,          -- microseconds
+    early            BOOLEAN NOT NULL,         -- the last poll came before the interval was over
     created_at       BIGINT NOT NULL,
     expires_at       BIGINT NOT NULL
 );
 CREATE INDEX device_codes_expiry ON device_codes (expires_at);
 
--- Which clients a login session was used for: whom a log-out concerns.
+-- Which clients a login session was used for: whom a log-out concerns. The statements that end a session read these rows
+-- after it is gone, so they are no foreign key's to remove.
 CREATE TABLE session_clients (
-    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    session_id TEXT NOT NULL,
     client_id  TEXT NOT NULL,
     PRIMARY KEY (session_id, client_id)
 );
 
 -- Back-channel logout: what still has to be told to a client.
 CREATE TABLE logout_deliveries (
-    id          TEXT PRIMARY KEY,              -- the logout token's jti
+    id          TEXT PRIMARY KEY,
     client_id   TEXT NOT NULL,
     user_id     TEXT NOT NULL,
     session_id  TEXT NOT NULL,

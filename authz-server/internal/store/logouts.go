@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// LogoutDelivery is a log-out that a client still has to be told of (OpenID Connect Back-Channel Logout 1.0).
+type LogoutDelivery struct {
+	ID        string
+	ClientID  string
+	UserID    string
+	SessionID string
+	Attempts  int64 // those begun, the present one too
+	LastError string
+	CreatedAt time.Time // when the session ended
+	DueAt     time.Time // when it is tried next; while a replica tries, when another one may
+	GivenUpAt time.Time // zero: it is still tried
+}
+
+// NoteSessionClient remembers that a client was told of a session, so that it is told of its end as well. In a transaction,
+// the session then does not end before the transaction does. ErrNotFound: it has ended already.
+func (s *Store) NoteSessionClient(ctx context.Context, sessionID, clientID string) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		// Changing nothing, this locks the row.
+		if err := changed(s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE id = $1`, sessionID)); err != nil {
+			return err
+		}
+		_, err := s.db.Exec(ctx, `INSERT INTO session_clients (session_id, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, sessionID, clientID)
+		return err
+	})
+}
+
+// SessionClients are the ids of the clients that were told of a session, in order.
+func (s *Store) SessionClients(ctx context.Context, sessionID string) ([]string, error) {
+	return sqldb.All(ctx, s.db, scanText, `SELECT client_id FROM session_clients WHERE session_id = $1 ORDER BY client_id`, sessionID)
+}
+
+func scanText(rows *sql.Rows) (text string, err error) { return text, rows.Scan(&text) }
+
+// endSessions ends the sessions of which the condition holds: they go, their grants that do not outlive them are revoked, and
+// every client of theirs that wants to be told gets a delivery. It runs in the caller's transaction, so that what was ended
+// is told even if the process dies next, and it is the one place where sessions end but by expiry.
+func (s *Store) endSessions(ctx context.Context, condition string, args ...any) (ended int, err error) {
+	type key struct{ id, user string }
+	sessions, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (k key, err error) { return k, rows.Scan(&k.id, &k.user) },
+		`DELETE FROM sessions WHERE `+condition+` RETURNING id, user_id`, args...)
+	if err != nil {
+		return 0, err
+	}
+	now := sqldb.Micros(s.now())
+	for _, session := range sessions {
+		if err := s.revokeGrantsOfSession(ctx, session.id); err != nil {
+			return 0, err
+		}
+		clients, err := sqldb.All(ctx, s.db, scanText, `DELETE FROM session_clients WHERE session_id = $1 RETURNING client_id`, session.id)
+		if err != nil {
+			return 0, err
+		}
+		for _, id := range clients {
+			c, err := s.Client(ctx, id)
+			if errors.Is(err, ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
+				continue
+			}
+			if err != nil {
+				return 0, err
+			}
+			if _, err := s.db.Exec(ctx, `INSERT INTO logout_deliveries (id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at)
+				VALUES ($1, $2, $3, $4, 0, '', $5, $5, 0)`, rand.Text(), id, session.user, session.id, now); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return len(sessions), nil
+}
+
+// wakeAfter passes on the outcome of a transaction that may have ended sessions, and lets LogoutsDue know.
+func (s *Store) wakeAfter(err error) error {
+	if err == nil {
+		select {
+		case s.logoutsDue <- struct{}{}:
+		default: // it is known already
+		}
+	}
+	return err
+}
+
+// LogoutsDue gets a value soon after sessions have ended by this Store. Other processes' are found by asking again.
+func (s *Store) LogoutsDue() <-chan struct{} { return s.logoutsDue }
+
+// TakeLogouts takes up to limit deliveries that are due, at most perClient of one client's, and none of them is anybody else's
+// before the lease is over. A process that dies leaves them to the next.
+func (s *Store) TakeLogouts(ctx context.Context, lease time.Duration, limit, perClient int) (taken []LogoutDelivery, err error) {
+	now := s.now()
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		// The condition on due_at stands outside as well: Postgres looks at it again when it has waited for another's update.
+		taken, err = sqldb.All(ctx, s.db, scanDelivery, `UPDATE logout_deliveries SET due_at = $1, attempts = attempts + 1
+			WHERE due_at <= $2 AND given_up_at = 0 AND id IN (
+				SELECT id FROM (
+					SELECT id, due_at, row_number() OVER (PARTITION BY client_id ORDER BY due_at, id) AS place
+					FROM logout_deliveries WHERE due_at <= $2 AND given_up_at = 0
+				) AS queue WHERE place <= $3 ORDER BY place, due_at LIMIT $4)
+			RETURNING `+deliveryColumns, sqldb.Micros(now.Add(lease)), sqldb.Micros(now), perClient, limit)
+		return err
+	})
+	return taken, err
+}
+
+const deliveryColumns = `id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at`
+
+func scanDelivery(rows *sql.Rows) (d LogoutDelivery, err error) {
+	var created, due, givenUp int64
+	err = rows.Scan(&d.ID, &d.ClientID, &d.UserID, &d.SessionID, &d.Attempts, &d.LastError, &created, &due, &givenUp)
+	d.CreatedAt, d.DueAt, d.GivenUpAt = sqldb.Time(created), sqldb.Time(due), sqldb.Time(givenUp)
+	return d, err
+}
+
+// EndLogout removes a delivery that is done, or that nobody wants any more.
+func (s *Store) EndLogout(ctx context.Context, id string) error {
+	_, err := s.db.Exec(ctx, `DELETE FROM logout_deliveries WHERE id = $1`, id)
+	return err
+}
+
+// PostponeLogout notes why the attempt that was taken failed, and when the next one is due; the zero time gives up. It does
+// nothing when the lease was over and somebody else has taken the delivery since.
+func (s *Store) PostponeLogout(ctx context.Context, taken LogoutDelivery, reason string, next time.Time) error {
+	due, givenUp := next, time.Time{}
+	if next.IsZero() {
+		due, givenUp = taken.DueAt, s.now()
+	}
+	_, err := s.db.Exec(ctx, `UPDATE logout_deliveries SET due_at = $1, given_up_at = $2, last_error = $3 WHERE id = $4 AND attempts = $5`,
+		sqldb.Micros(due), sqldb.Micros(givenUp), reason, taken.ID, taken.Attempts)
+	return err
+}
+
+// LogoutDeliveries returns deliveries that are not done, those given up too, in the order of their ids: up to limit of those behind the id after.
+func (s *Store) LogoutDeliveries(ctx context.Context, after string, limit int) ([]LogoutDelivery, error) {
+	return sqldb.All(ctx, s.db, scanDelivery, `SELECT `+deliveryColumns+` FROM logout_deliveries WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+}
+
+// LogoutRetention is how long a delivery that was given up stays to be seen.
+const LogoutRetention = 30 * 24 * time.Hour
+
+// SweepLogouts removes deliveries that were given up LogoutRetention ago, in small batches, and returns how many rows went.
+func (s *Store) SweepLogouts(ctx context.Context) (rows int64, err error) {
+	for {
+		n, err := s.db.Exec(ctx, `DELETE FROM logout_deliveries WHERE id IN (SELECT id FROM logout_deliveries WHERE given_up_at > 0 AND given_up_at <= $1 LIMIT $2)`,
+			sqldb.Micros(s.now().Add(-LogoutRetention)), sweepBatch)
+		rows += n
+		if err != nil || n < sweepBatch {
+			return rows, err
+		}
+	}
+}
