@@ -85,6 +85,8 @@ func run(ctx context.Context, cfg config, env []string, out io.Writer) error {
 	if err != nil {
 		return unlessStopped(ctx, err)
 	}
+	log := filepath.Join(data, "gateway.log") // its access log would drown those of the programs, which tell of each request too
+	env = append([]string{fmt.Sprintf("GATEWAY_LOG=file %q", log)}, env...)
 	s, err := stack.New(stack.Config{Root: root, Dir: data, Programs: programs, Ports: ports, Env: env, Log: out})
 	if err != nil {
 		return err
@@ -95,7 +97,7 @@ func run(ctx context.Context, cfg config, env []string, out io.Writer) error {
 		return unlessStopped(ctx, err)
 	}
 	defer s.Stop()
-	announce(out, s.Origins())
+	announce(out, s.Origins(), log)
 
 	select {
 	case <-ctx.Done():
@@ -131,14 +133,15 @@ func (cfg config) ports() (stack.Ports, error) {
 	return p, nil
 }
 
-func announce(out io.Writer, o stack.Origins) {
+func announce(out io.Writer, o stack.Origins, log string) {
 	fmt.Fprintf(out, `
 Maru runs.
   demo app   %s
   API        %s/user/v1  %s/board/v1
   issuer     %s
+  the gateway's log is in %s
 
-`, o.App, o.API, o.API, o.Issuer)
+`, o.App, o.API, o.API, o.Issuer, log)
 	for _, a := range stack.Accounts {
 		role := ""
 		if a.Role != "" {

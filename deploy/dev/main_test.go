@@ -184,6 +184,9 @@ func TestTheRunner(t *testing.T) {
 				t.Errorf("%s does not run: %v", name, children)
 			}
 		}
+		if log, err := os.ReadFile(filepath.Join(dir, "data", "gateway.log")); err != nil || !bytes.Contains(log, []byte(`"status":200`)) {
+			t.Errorf("the gateway's log is not where it is said to be (%v)", err)
+		}
 		if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
