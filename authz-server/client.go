@@ -165,7 +165,7 @@ func (cmd clientList) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
 		all := []json.RawMessage{}
 		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tNAME\tAUTHENTICATION\tGRANTS\tTRUSTED\tUPDATED") //nolint:errcheck // Flush tells
+		fmt.Fprintln(table, "ID\tNAME\tAUTHENTICATION\tGRANTS\tTRUSTED\tUPDATED")
 		for after := ""; ; {
 			page, err := s.Clients(ctx, after, 100)
 			if err != nil {
@@ -180,7 +180,7 @@ func (cmd clientList) Run(ctx context.Context, p *program) error {
 					return err
 				}
 				all = append(all, document)
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%t\t%s\n", c.ID, c.Name, c.TokenEndpointAuthMethod, //nolint:errcheck // Flush tells
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%t\t%s\n", c.ID, c.Name, c.TokenEndpointAuthMethod,
 					strings.Join(c.GrantTypes, " "), c.Trusted, c.UpdatedAt.Format(time.RFC3339))
 			}
 			after = page[len(page)-1].ID
@@ -347,7 +347,7 @@ func (cmd clientImport) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		defer file.Close() //nolint:errcheck // it was only read
+		defer file.Close()
 		in = file
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxImport+1))
@@ -574,7 +574,7 @@ func printClient(w io.Writer, format string, c client.Client, secret string) err
 		if list, ok := value.([]any); ok {
 			value = strings.Trim(fmt.Sprint(list), "[]")
 		}
-		fmt.Fprintf(table, "%s\t%v\n", name, value) //nolint:errcheck // Flush tells
+		fmt.Fprintf(table, "%s\t%v\n", name, value)
 	}
 	return table.Flush()
 }

@@ -203,7 +203,7 @@ func readKEK(flag, text, path string) (key []byte, warning string, err error) {
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", flag, err)
 		}
-		defer file.Close() //nolint:errcheck // it was only read
+		defer file.Close()
 		stat, err := file.Stat()
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", flag, err)

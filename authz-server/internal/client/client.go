@@ -356,7 +356,7 @@ func NewID() string { return strings.ToLower(rand.Text()) }
 // NewSecret makes a client secret: 256 random bits in base64url.
 func NewSecret() string {
 	var bits [32]byte
-	rand.Read(bits[:]) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(bits[:])
 	return base64.RawURLEncoding.EncodeToString(bits[:])
 }
 

@@ -85,7 +85,7 @@ func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", f.cache)
-	io.WriteString(w, text) //nolint:errcheck // a test
+	io.WriteString(w, text)
 }
 
 func newFixture(t testing.TB, databaseURL string) *fixture {
@@ -329,7 +329,7 @@ func TestUnknownDocumentsAreReadSoManyTimes(t *testing.T) {
 		t.Error(err)
 	}
 	for i := range 30 {
-		f.Client(t.Context(), fmt.Sprint(f.site.URL, "/again/", i)) //nolint:errcheck // they are not there
+		f.Client(t.Context(), fmt.Sprint(f.site.URL, "/again/", i))
 	}
 	f.advance(2 * time.Minute)
 	if _, _, err := f.Client(t.Context(), f.site.URL+"/good"); err != nil {

@@ -146,7 +146,7 @@ func (c *Client) fly(ctx context.Context, address string) ([]byte, time.Time, er
 		if got.Err != nil {
 			return nil, time.Time{}, got.Err
 		}
-		a := got.Val.(answer) //nolint:errcheck,forcetypeassert // get returns nothing else
+		a := got.Val.(answer)
 		return a.body, a.expires, nil
 	case <-ctx.Done():
 		return nil, time.Time{}, &Error{URL: address, Reason: "was not waited for", Cause: ctx.Err()}
@@ -163,7 +163,7 @@ func (c *Client) get(ctx context.Context, address string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		reason := fmt.Sprintf("answers with status %d", res.StatusCode)
 		if res.StatusCode >= 300 && res.StatusCode < 400 {

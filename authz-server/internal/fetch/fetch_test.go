@@ -68,7 +68,7 @@ func nameServer(t *testing.T, resolve func(name string) netip.Addr) *net.Resolve
 		t.Fatal(err)
 	}
 	var done sync.WaitGroup
-	t.Cleanup(func() { conn.Close(); done.Wait() }) //nolint:errcheck // the test is over
+	t.Cleanup(func() { conn.Close(); done.Wait() })
 	done.Go(func() {
 		buffer := make([]byte, 1500)
 		for {
@@ -91,7 +91,7 @@ func nameServer(t *testing.T, resolve func(name string) netip.Addr) *net.Resolve
 				reply.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AAAAResource{AAAA: addr.As16()}}}
 			}
 			if text, err := reply.Pack(); err == nil {
-				conn.WriteTo(text, from) //nolint:errcheck // the resolver asks again
+				conn.WriteTo(text, from)
 			}
 		}
 	})
@@ -266,7 +266,7 @@ func TestGetByNameWithACertificateOfAnOwnAuthority(t *testing.T) {
 		if r.Header.Get("Cookie") != "" || r.Header.Get("Referer") != "" {
 			t.Error(r.Header)
 		}
-		io.WriteString(w, r.Method+" "+r.URL.RequestURI()) //nolint:errcheck // a test
+		io.WriteString(w, r.Method+" "+r.URL.RequestURI())
 	})
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
 	c := s.client(t)
@@ -303,7 +303,7 @@ func TestCAFileThatIsNone(t *testing.T) {
 }
 
 func TestPlainHTTPIsForLoopbackInDevelopmentAlone(t *testing.T) {
-	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })) //nolint:errcheck // a test
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }))
 	defer plain.Close()
 	development, err := New(Config{InsecureLoopback: true})
 	if err != nil {
@@ -351,7 +351,7 @@ func TestOtherStatusesAreErrorsOfGet(t *testing.T) {
 
 func TestABodyIsReadUpToItsLimit(t *testing.T) {
 	size := 0
-	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("a", size)) }) //nolint:errcheck // a test
+	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("a", size)) })
 	c := s.client(t)
 	size = MaxBody
 	if body, _, err := c.Get(t.Context(), s.URL); err != nil || len(body) != MaxBody {
@@ -380,7 +380,7 @@ func TestABodyThatNeverEndsAndOneThatNeverComes(t *testing.T) {
 		}
 	}
 	s := newSite(t, func(_ http.ResponseWriter, r *http.Request) {
-		io.ReadAll(r.Body) //nolint:errcheck // so that the server sees the connection close
+		io.ReadAll(r.Body)
 		<-r.Context().Done()
 	})
 	c := s.client(t)
@@ -416,7 +416,7 @@ func TestManyWhoWantTheSameWaitForOneRequest(t *testing.T) {
 		arrived <- struct{}{}
 		<-release
 		w.Header().Set("Cache-Control", "max-age=60") // for who comes too late to wait
-		io.WriteString(w, "ok")                       //nolint:errcheck // a test
+		io.WriteString(w, "ok")
 	})
 	c := s.client(t)
 	var wg sync.WaitGroup
@@ -515,7 +515,7 @@ func TestAnswersAreKeptAsTheyAllow(t *testing.T) {
 		for name, values := range header {
 			w.Header()[name] = values
 		}
-		io.WriteString(w, "x") //nolint:errcheck // a test
+		io.WriteString(w, "x")
 	})
 	start := time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)
 	for _, test := range []struct {

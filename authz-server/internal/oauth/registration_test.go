@@ -40,7 +40,7 @@ func newRegistrar(t *testing.T, databaseURL string, mode oauth.RegistrationMode)
 			http.NotFound(w, q)
 			return
 		}
-		io.WriteString(w, text) //nolint:errcheck // a test
+		io.WriteString(w, text)
 	}))
 	t.Cleanup(r.site.Close)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
