@@ -148,6 +148,10 @@ func NewDPoP(cfg DPoPConfig) (*DPoP, error) {
 	return d, nil
 }
 
+// Algorithms returns the algorithms that a proof may be signed with, for
+// metadata (RFC 9728 §2, dpop_signing_alg_values_supported).
+func (d *DPoP) Algorithms() []string { return strings.Fields(d.names) }
+
 // proofError is ErrInvalidProof with what is wrong, which names no part of the
 // proof and so may be told.
 type proofError string

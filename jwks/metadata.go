@@ -84,7 +84,7 @@ func (m ResourceMetadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		BearerMethods: []string{"header"}, Name: m.Name, Documentation: m.Documentation,
 	}
 	if m.DPoP != nil {
-		document.DPoPAlgorithms = strings.Fields(m.DPoP.names)
+		document.DPoPAlgorithms = m.DPoP.Algorithms()
 		document.DPoPRequired = m.DPoP.required
 	}
 	h.Set("Content-Type", "application/json")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -362,6 +363,42 @@ func TestTheTableKnowsEveryOperation(t *testing.T) {
 	}
 }
 
+func TestBoundTokensPassWithTheirProofAndNotWithout(t *testing.T) {
+	p := startNew(t)
+	send := func(method, path string, set func(http.Header)) *http.Response {
+		t.Helper()
+		r, err := http.NewRequest(method, p.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set(r.Header)
+		answer, err := p.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close() //nolint:errcheck // the header says all
+		return answer
+	}
+	key := p.issuer.ProofKey(t, "ES256")
+	grant := jwkstest.Token{Subject: "a", Audience: audience, Scope: "board:read", ProofKey: key}
+	token := p.issuer.AccessToken(t, grant)
+	for _, method := range []string{"GET", "HEAD"} {
+		proof := jwkstest.Proof{Method: method, URL: audience + "/v1/boards", Token: token}
+		var once http.Header
+		if got := send(method, "/v1/boards?q=1", func(h http.Header) { key.Authorize(t, h, proof); once = h }); got.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s, %v", method, got.Status, got.Header)
+		}
+		if got := send(method, "/v1/boards", func(h http.Header) { maps.Copy(h, once) }); got.StatusCode != http.StatusUnauthorized || !strings.Contains(got.Header.Get("WWW-Authenticate"), `DPoP error="invalid_dpop_proof"`) {
+			t.Errorf("%s with the same proof: %s, %v", method, got.Status, got.Header)
+		}
+	}
+	for _, bad := range p.issuer.BadProofs("GET", audience+"/v1/boards", audience, grant) {
+		if got := send("GET", "/v1/boards", bad.Set); got.StatusCode != http.StatusUnauthorized || got.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: %s", bad.Name, got.Status)
+		}
+	}
+}
+
 func TestBadTokensAreRefusedEverywhere(t *testing.T) {
 	p := startNew(t)
 	bad := p.issuer.BadTokens(audience, jwkstest.Token{Subject: "moderator", Scope: allScopes, Roles: []string{"moderator"}})
@@ -386,7 +423,7 @@ func TestBadTokensAreRefusedEverywhere(t *testing.T) {
 			}
 		}
 		p.call(op[0], op[1], strings.Repeat("a", 9<<10), "").want(t, 401)
-		if got := p.call(op[0], op[1], "", "").want(t, 401).header.Get("WWW-Authenticate"); got != `Bearer resource_metadata="`+metadataURL+`"` {
+		if got := p.call(op[0], op[1], "", "").want(t, 401).header.Get("WWW-Authenticate"); got != `Bearer resource_metadata="`+metadataURL+`", DPoP algs="ES256 EdDSA Ed25519 PS256 RS256", resource_metadata="`+metadataURL+`"` {
 			t.Errorf("%v without a token: challenge %s", op, got)
 		}
 		got := p.call(op[0], op[1], p.token("person", "openid", "moderator"), "").want(t, 403)

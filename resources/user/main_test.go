@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -235,7 +236,7 @@ func TestTheTableOfWhoMayDoWhatIsTrue(t *testing.T) {
 			case http.StatusUnauthorized:
 				isProblem(t, what, r, r.status)
 				// RFC 6750 §3.1: no error code where no token was sent.
-				if challenge != `Bearer resource_metadata="`+metadataURL+`"` {
+				if challenge != `Bearer resource_metadata="`+metadataURL+`", DPoP algs="ES256 EdDSA Ed25519 PS256 RS256", resource_metadata="`+metadataURL+`"` {
 					t.Errorf("%s: challenge %s", what, challenge)
 				}
 			case http.StatusForbidden:
@@ -326,6 +327,45 @@ func TestBadTokensAreRefusedOnEveryRoute(t *testing.T) {
 			if leaks := b.Token[:min(len(b.Token), 20)]; bytes.Contains(r.body, []byte(leaks)) {
 				t.Errorf("the answer repeats the token: %s", r.body)
 			}
+		}
+	}
+}
+
+func TestBoundTokensPassWithTheirProofAndNotWithout(t *testing.T) {
+	p := startNew(t)
+	send := func(method, path string, set func(http.Header)) *http.Response {
+		t.Helper()
+		r, err := http.NewRequest(method, p.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set(r.Header)
+		answer, err := p.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close() //nolint:errcheck // the header says all
+		return answer
+	}
+	p.serveUserinfo(func(http.ResponseWriter, *http.Request) {
+		t.Error("the issuer is asked with a token that only the client can use")
+	})
+	key := p.issuer.ProofKey(t, "ES256")
+	grant := jwkstest.Token{Subject: "a", Audience: audience, Scope: "user:read openid", ProofKey: key}
+	token := p.issuer.AccessToken(t, grant)
+	for _, method := range []string{"GET", "HEAD"} {
+		proof := jwkstest.Proof{Method: method, URL: audience + "/v1/me", Token: token}
+		var once http.Header
+		if got := send(method, "/v1/me?q=1", func(h http.Header) { key.Authorize(t, h, proof); once = h }); got.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s, %v", method, got.Status, got.Header)
+		}
+		if got := send(method, "/v1/me", func(h http.Header) { maps.Copy(h, once) }); got.StatusCode != http.StatusUnauthorized || !strings.Contains(got.Header.Get("WWW-Authenticate"), `DPoP error="invalid_dpop_proof"`) {
+			t.Errorf("%s with the same proof: %s, %v", method, got.Status, got.Header)
+		}
+	}
+	for _, bad := range p.issuer.BadProofs("GET", audience+"/v1/me", audience, grant) {
+		if got := send("GET", "/v1/me", bad.Set); got.StatusCode != http.StatusUnauthorized || got.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: %s", bad.Name, got.Status)
 		}
 	}
 }
@@ -723,7 +763,7 @@ func TestAPageOfAnotherOriginMayCall(t *testing.T) {
 
 func TestMetadataOfTheProtectedResource(t *testing.T) {
 	p := startNew(t)
-	want := `{"resource":"` + audience + `","authorization_servers":["` + p.issuer.URL() + `"],"scopes_supported":["user:read","user:write","user:lookup"],"bearer_methods_supported":["header"],"resource_name":"Maru user service"}`
+	want := `{"resource":"` + audience + `","authorization_servers":["` + p.issuer.URL() + `"],"scopes_supported":["user:read","user:write","user:lookup"],"bearer_methods_supported":["header"],"dpop_signing_alg_values_supported":["ES256","EdDSA","Ed25519","PS256","RS256"],"resource_name":"Maru user service"}`
 	for _, path := range []string{"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/user"} {
 		r := p.call("GET", path, "", "")
 		if r.status != http.StatusOK || r.header.Get("Content-Type") != "application/json" || string(r.body) != want {

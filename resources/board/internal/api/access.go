@@ -62,7 +62,7 @@ var (
 func (s *service) authorize(needs access) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humamux.Unwrap(ctx)
-		claims, err := s.guard.Authenticate(r)
+		claims, err := s.guard.Authenticate(asSent(r))
 		if err == nil && !validSubject(claims.Subject) {
 			err = jwks.ErrClaims
 		}

@@ -52,11 +52,15 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	dpop, err := jwks.NewDPoP(jwks.DPoPConfig{BaseURL: cfg.Audience})
+	if err != nil {
+		return nil, err
+	}
 	s := &service{
 		resource: resource,
 		store:    cfg.Store,
 		names:    cfg.Names,
-		guard:    jwks.NewGuard(cfg.Verifier, jwks.GuardConfig{ResourceMetadata: resource.metadataURL}),
+		guard:    jwks.NewGuard(cfg.Verifier, jwks.GuardConfig{ResourceMetadata: resource.metadataURL, DPoP: dpop}),
 		log:      cfg.Log,
 	}
 	router, document := s.routes()
@@ -64,7 +68,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	metadata, err := json.Marshal(resource.metadata())
+	metadata, err := json.Marshal(resource.metadata(dpop.Algorithms()))
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +215,7 @@ func (s *service) humaConfig() huma.Config {
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{securityScheme: {
 					Type:        "oauth2",
-					Description: "An access token (RFC 9068) of the issuer " + s.resource.issuer + " for the audience " + s.resource.audience + ", as Authorization: Bearer.",
+					Description: "An access token (RFC 9068) of the issuer " + s.resource.issuer + " for the audience " + s.resource.audience + ", as Authorization: Bearer; or, if it is bound to a key, as Authorization: DPoP with a proof (RFC 9449).",
 					Flows: &huma.OAuthFlows{
 						AuthorizationCode: &huma.OAuthFlow{AuthorizationURL: s.resource.issuer + "/oauth2/authorize", TokenURL: token, RefreshURL: token, Scopes: scopeTexts},
 						ClientCredentials: &huma.OAuthFlow{TokenURL: token, Scopes: map[string]string{scopeRead: scopeTexts[scopeRead]}},
@@ -267,12 +271,13 @@ func (r resource) metadataPaths() []string {
 }
 
 // metadata is the document of RFC 9728 §2.
-func (r resource) metadata() any {
+func (r resource) metadata(proofAlgorithms []string) any {
 	return struct {
 		Resource             string   `json:"resource"`
 		AuthorizationServers []string `json:"authorization_servers"`
 		ScopesSupported      []string `json:"scopes_supported"`
 		BearerMethods        []string `json:"bearer_methods_supported"`
+		DPoPAlgorithms       []string `json:"dpop_signing_alg_values_supported"`
 		ResourceName         string   `json:"resource_name"`
-	}{r.audience, []string{r.issuer}, []string{scopeRead, scopeWrite, scopeModerate}, []string{"header"}, "Maru board service"}
+	}{r.audience, []string{r.issuer}, []string{scopeRead, scopeWrite, scopeModerate}, []string{"header"}, proofAlgorithms, "Maru board service"}
 }

@@ -71,7 +71,7 @@ func TestTheMetadataURLFollowsTheAudience(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest("GET", "/v1/boards", nil))
-		if got := w.Header().Get("WWW-Authenticate"); got != `Bearer resource_metadata="`+want+`"` {
+		if got := w.Header().Get("WWW-Authenticate"); !strings.HasPrefix(got, `Bearer resource_metadata="`+want+`", DPoP `) {
 			t.Errorf("%s: %s", audience, got)
 		}
 		w = httptest.NewRecorder()

@@ -29,7 +29,7 @@ type access struct {
 type caller struct {
 	subject string // the issuer's id of the person, or of the client
 	token   string // as it was sent: for the issuer that made it, and for nobody else
-	openID  bool   // the token may be used at userinfo
+	openID  bool   // the token may be used at userinfo, by us: it is not bound to the client's key
 }
 
 type callerKey struct{}
@@ -43,7 +43,7 @@ var errClientToken = errors.New("the token is a client's own")
 func (s *service) authorize(needs access) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humamux.Unwrap(ctx)
-		claims, err := s.guard.Authenticate(r)
+		claims, err := s.guard.Authenticate(asSent(r))
 		if err == nil {
 			err = needs.check(claims)
 		}
@@ -54,7 +54,7 @@ func (s *service) authorize(needs access) func(huma.Context, func(huma.Context))
 		next(huma.WithValue(ctx, callerKey{}, caller{
 			subject: claims.Subject,
 			token:   bearerToken(r),
-			openID:  claims.HasScope("openid"),
+			openID:  claims.HasScope("openid") && claims.KeyThumbprint == "",
 		}))
 	}
 }
@@ -128,6 +128,10 @@ var refusalReasons = []struct {
 	{jwks.ErrUnknownKey, "unknown_key"},
 	{jwks.ErrSignature, "signature"},
 	{jwks.ErrSenderConstrained, "sender_constrained"},
+	{jwks.ErrNotBound, "not_bound"},
+	{jwks.ErrInvalidProof, "invalid_proof"},
+	{jwks.ErrReplayedProof, "replayed_proof"},
+	{jwks.ErrTooManyProofs, "too_many_proofs"},
 	{jwks.ErrTooLarge, "too_large"},
 	{jwks.ErrMalformed, "malformed"},
 	{jwks.ErrClaims, "claims"},

@@ -55,10 +55,14 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	dpop, err := jwks.NewDPoP(jwks.DPoPConfig{BaseURL: cfg.Audience})
+	if err != nil {
+		return nil, err
+	}
 	s := &service{
 		store:    cfg.Store,
 		userinfo: newUserinfo(cfg.Issuer, cfg.Now),
-		guard:    jwks.NewGuard(cfg.Verifier, jwks.GuardConfig{ResourceMetadata: resource.metadataURL}),
+		guard:    jwks.NewGuard(cfg.Verifier, jwks.GuardConfig{ResourceMetadata: resource.metadataURL, DPoP: dpop}),
 		refused:  newRefused(cfg.Metrics),
 		log:      cfg.Log,
 	}
@@ -74,7 +78,7 @@ func New(cfg Config) (http.Handler, error) {
 			w.Write(body) //nolint:errcheck // nobody is left to tell
 		})
 	}
-	metadata, err := json.Marshal(resource.metadata())
+	metadata, err := json.Marshal(resource.metadata(dpop.Algorithms()))
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +183,7 @@ func (s *service) humaConfig(resource resource) huma.Config {
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{securityScheme: {
 					Type:        "oauth2",
-					Description: "An access token (RFC 9068) of the issuer " + resource.issuer + " for the audience " + resource.audience + ", as Authorization: Bearer.",
+					Description: "An access token (RFC 9068) of the issuer " + resource.issuer + " for the audience " + resource.audience + ", as Authorization: Bearer; or, if it is bound to a key, as Authorization: DPoP with a proof (RFC 9449).",
 					Flows: &huma.OAuthFlows{
 						AuthorizationCode: &huma.OAuthFlow{AuthorizationURL: resource.issuer + "/oauth2/authorize", TokenURL: token, RefreshURL: token, Scopes: people},
 						ClientCredentials: &huma.OAuthFlow{TokenURL: token, Scopes: services},
@@ -241,12 +245,13 @@ func (r resource) metadataPaths() []string {
 }
 
 // metadata is the document of RFC 9728 §2.
-func (r resource) metadata() any {
+func (r resource) metadata(proofAlgorithms []string) any {
 	return struct {
 		Resource             string   `json:"resource"`
 		AuthorizationServers []string `json:"authorization_servers"`
 		ScopesSupported      []string `json:"scopes_supported"`
 		BearerMethods        []string `json:"bearer_methods_supported"`
+		DPoPAlgorithms       []string `json:"dpop_signing_alg_values_supported"`
 		ResourceName         string   `json:"resource_name"`
-	}{r.audience, []string{r.issuer}, []string{"user:read", "user:write", "user:lookup"}, []string{"header"}, "Maru user service"}
+	}{r.audience, []string{r.issuer}, []string{"user:read", "user:write", "user:lookup"}, []string{"header"}, proofAlgorithms, "Maru user service"}
 }

@@ -101,7 +101,7 @@ func methodNotAllowed(router *mux.Router) http.Handler {
 		}
 		if r.Header.Get("Access-Control-Request-Method") != "" {
 			w.Header().Set("Access-Control-Allow-Methods", allowed)
-			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match")
+			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, If-Match, If-None-Match")
 			w.Header().Set("Access-Control-Max-Age", "3600")
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -138,8 +138,22 @@ func around(next http.Handler) http.Handler {
 			}
 		}
 		if r.Method == http.MethodHead {
+			r = r.WithContext(context.WithValue(r.Context(), headKey{}, true))
 			r.Method = http.MethodGet // net/http leaves the body out
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// headKey marks the context of a request that was sent as HEAD, and is answered as GET.
+type headKey struct{}
+
+// asSent returns r with the method that it was sent with: a DPoP proof names it (RFC 9449 §4.2).
+func asSent(r *http.Request) *http.Request {
+	if r.Context().Value(headKey{}) == nil {
+		return r
+	}
+	sent := r.WithContext(r.Context())
+	sent.Method = http.MethodHead
+	return sent
 }
