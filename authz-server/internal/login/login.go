@@ -134,7 +134,7 @@ const maxRequest = 32 << 10
 // ErrTooLarge is what Begin returns for an authorization request that is too large to be kept.
 var ErrTooLarge = errors.New("the authorization request is too large")
 
-// Begin stores an authorization request (ClientID and Form of in) that waits for a person, and binds it to the browser that
+// Begin stores an authorization request (ClientID and Form of in; without a ClientID, what a page of ours needs to go on) that waits for a person, and binds it to the browser that
 // sent r by a cookie. The handle is for the parameter "interaction" of /login, /signup, /consent and /oauth2/authorize.
 func (s *Service) Begin(w http.ResponseWriter, r *http.Request, in store.Interaction) (handle string, err error) {
 	if len(in.Form.Encode()) > maxRequest {
@@ -208,7 +208,7 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 type step struct {
 	handle      string // empty: nobody sent the person
 	interaction store.Interaction
-	app         *pages.App
+	app         *pages.App // nil: no application sent the person
 }
 
 // step finds the interaction that r names. When it cannot be had, it answers and returns false.
@@ -228,6 +228,9 @@ func (s *Service) step(w http.ResponseWriter, r *http.Request) (st step, with *h
 		return step{}, r, false
 	}
 	r = pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt)
+	if in.ClientID == "" { // begun by a page of ours that needs a log-in: /device
+		return step{handle: handle, interaction: in}, r, true
+	}
 	app, err := s.app(r, in.ClientID)
 	if err != nil {
 		s.fail(w, r, err)

@@ -69,8 +69,8 @@ func (s *Service) consentStep(w http.ResponseWriter, r *http.Request) (st step, 
 	if !ok {
 		return step{}, nil, r, false
 	}
-	if st.handle == "" {
-		s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter interaction is missing.")
+	if st.app == nil {
+		s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter interaction is missing, or no application's.")
 		return step{}, nil, r, false
 	}
 	session, err := s.Session(r)

@@ -36,6 +36,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 			s.errorPage(w, r, err)
 			return
 		}
+		if in.ClientID == "" { // no application's: the person comes back from the log-in that the page /device sent them to
+			http.Redirect(w, r, deviceLink(in.Form.Get("user_code")), http.StatusSeeOther)
+			return
+		}
 		waiting, form = &waitingRequest{in, handle}, in.Form
 	}
 
@@ -124,6 +128,7 @@ func (s *Server) decide(r *http.Request, a *authorization, waiting *waitingReque
 	if err != nil {
 		return step{}, err
 	}
+	a.Login, a.LoginKnown = current, true
 	silent := a.prompts("none")
 
 	// A log-in after the request began is fresh enough for every prompt and every max_age.

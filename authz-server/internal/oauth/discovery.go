@@ -24,6 +24,7 @@ type metadata struct {
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	DeviceEndpoint        string `json:"device_authorization_endpoint"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 
 	ScopesSupported               []string `json:"scopes_supported"`
@@ -51,6 +52,7 @@ type metadata struct {
 	AuthorizationAlgsSupported []string `json:"authorization_signing_alg_values_supported"`
 	RequestObjectAlgsSupported []string `json:"request_object_signing_alg_values_supported"`
 	DPoPAlgsSupported          []string `json:"dpop_signing_alg_values_supported"`
+	IntrospectionAlgsSupported []string `json:"introspection_signing_alg_values_supported"`
 
 	ClaimsParameterSupported     bool `json:"claims_parameter_supported"`
 	RequestParameterSupported    bool `json:"request_parameter_supported"`
@@ -81,6 +83,7 @@ func (s *Server) newMetadata() metadata {
 		EndSessionEndpoint:    s.issuer + "/oauth2/logout",
 		RevocationEndpoint:    s.issuer + "/oauth2/revoke",
 		IntrospectionEndpoint: s.issuer + "/oauth2/introspect",
+		DeviceEndpoint:        s.issuer + "/oauth2/device_authorization",
 		RegistrationEndpoint:  registration,
 
 		ScopesSupported:               client.Scopes(s.resources),
@@ -108,6 +111,7 @@ func (s *Server) newMetadata() metadata {
 		AuthorizationAlgsSupported: keys.Algorithms(),
 		RequestObjectAlgsSupported: client.Algorithms,
 		DPoPAlgsSupported:          client.Algorithms,
+		IntrospectionAlgsSupported: keys.Algorithms(),
 
 		ClaimsParameterSupported:     true,
 		RequestParameterSupported:    true,

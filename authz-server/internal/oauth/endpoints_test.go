@@ -465,8 +465,11 @@ func TestDiscoveryAnnouncesWhatWorks(t *testing.T) {
 			t.Errorf("prompt %s: %v", prompt, a.location)
 		}
 	}
+	f.addClient("all", func(c *client.Client) {
+		c.GrantTypes, c.TokenExchangeAudiences = list("grant_types_supported"), []string{apiOrigin + "/user"}
+	})
 	for _, grant := range list("grant_types_supported") {
-		if code := f.token("app", secret, url.Values{"grant_type": {grant}}).json(t)["error"]; code == "unsupported_grant_type" || code == "unauthorized_client" {
+		if code := f.token("all", secret, url.Values{"grant_type": {grant}}).json(t)["error"]; code == "unsupported_grant_type" || code == "unauthorized_client" {
 			t.Errorf("grant_type %s: %v", grant, code)
 		}
 	}
@@ -479,7 +482,7 @@ func TestDiscoveryAnnouncesWhatWorks(t *testing.T) {
 func TestScriptsOfOtherOriginsMayCallWhatIsForThem(t *testing.T) {
 	f := one(t)
 	for path, open := range map[string]bool{
-		"/.well-known/openid-configuration": true, "/.well-known/jwks.json": true, "/oauth2/token": true, "/oauth2/userinfo": true, "/oauth2/revoke": true,
+		"/.well-known/openid-configuration": true, "/.well-known/jwks.json": true, "/oauth2/token": true, "/oauth2/userinfo": true, "/oauth2/revoke": true, "/oauth2/device_authorization": true, "/device": false,
 		"/oauth2/authorize": false, "/oauth2/logout": false, "/oauth2/introspect": false, "/login": false, "/account": false,
 	} {
 		a := f.do(f.server.Client(), f.request("OPTIONS", path, nil, "Origin", "https://spa.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization"))

@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
-	"slices"
 
 	"github.com/ory/fosite"
 
@@ -98,51 +97,18 @@ func (s *Server) replayed(ctx context.Context, g *store.Grant) error {
 	return refuse(fosite.ErrInvalidGrant, "the code was used before; everything issued from it is revoked")
 }
 
-// PopulateTokenEndpointResponse spends the code. Tokens are made before, so that a code is not lost to a failing signature.
+// PopulateTokenEndpointResponse spends the code.
 func (s *codeGrant) PopulateTokenEndpointResponse(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
 	if !s.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
 	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
-	g, now := &given.code.Grant, s.now()
-	c := clientOf(request)
-	access, err := s.accessToken(ctx, c, g, given.access, now)
-	if err != nil {
-		return err
-	}
-	if slices.Contains(g.Scope, "openid") {
-		id, err := s.idToken(ctx, c, g, idTokenParts{Nonce: given.code.Nonce, AccessToken: access}, now)
-		if err != nil {
-			return err
-		}
-		response.SetExtra("id_token", id)
-	}
-	var first *store.RefreshToken
-	if c.HasGrantType("refresh_token") {
-		token, row, err := s.newRefreshToken(ctx, c, g, now)
-		if err != nil {
-			return err
-		}
-		first = &row
-		response.SetExtra("refresh_token", token)
-	}
-	won := false
-	err = s.store.Tx(ctx, func(ctx context.Context) error {
-		if won, err = s.store.RedeemCode(ctx, given.codeHash, first); err != nil || !won {
-			return err
-		}
-		// RFC 9449 §5: a public client has nothing else that its refresh tokens could be bound to.
-		if first != nil && c.Public() && given.proof != nil {
-			return s.store.BindGrant(ctx, g.ID, given.proof.thumbprint)
-		}
-		return nil
+	g := &given.code.Grant
+	won, err := s.redeem(ctx, request, response, g, given.code.Nonce, func(ctx context.Context, first *store.RefreshToken) (bool, error) {
+		return s.store.RedeemCode(ctx, given.codeHash, first)
 	})
-	if err != nil {
-		return err
+	if err == nil && !won {
+		err = s.replayed(ctx, g)
 	}
-	if !won {
-		return s.replayed(ctx, g)
-	}
-	s.answer(response, access, given.access)
-	return nil
+	return err
 }

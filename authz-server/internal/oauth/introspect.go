@@ -2,8 +2,11 @@ package oauth
 
 import (
 	"errors"
+	"io"
+	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ory/fosite"
@@ -28,6 +31,36 @@ type introspection struct {
 	AMR       []string  `json:"amr,omitempty"`
 	SessionID string    `json:"sid,omitempty"`
 	Roles     []string  `json:"roles,omitempty"`
+
+	Confirmation *confirmation `json:"cnf,omitempty"` // RFC 9449 §6.2
+	Actor        *actor        `json:"act,omitempty"` // RFC 8693 §4.1
+}
+
+// typeIntrospection is the media type of a signed answer without "application/", and the type of its JWT (RFC 9701 §4, §5).
+const typeIntrospection = "token-introspection+jwt"
+
+// signedIntrospection is a signed answer (RFC 9701 §5). It has neither sub nor exp, so that nobody takes it for a token.
+type signedIntrospection struct {
+	Issuer   string        `json:"iss"`
+	Audience string        `json:"aud"`
+	IssuedAt int64         `json:"iat"`
+	About    introspection `json:"token_introspection"`
+}
+
+// accepts tells whether the Accept header names a media type, and not with the weight 0 (RFC 9110 §12.5.1).
+func accepts(r *http.Request, media string) bool {
+	for _, header := range r.Header.Values("Accept") {
+		for _, one := range strings.Split(header, ",") {
+			kind, parameters, err := mime.ParseMediaType(one)
+			if err != nil || kind != media {
+				continue
+			}
+			if weight, err := strconv.ParseFloat(parameters["q"], 64); err != nil || weight > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // introspect tells a client about a token that it may know of: its own, or an access token for a resource that it serves.
@@ -64,7 +97,18 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, found)
+	w.Header().Add("Vary", "Accept")
+	if !accepts(r, "application/"+typeIntrospection) {
+		writeJSON(w, http.StatusOK, found)
+		return
+	}
+	signed, err := s.signAs(r.Context(), caller.IntrospectionSignedResponseAlg, typeIntrospection, signedIntrospection{s.issuer, caller.ID, s.now().Unix(), found})
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/"+typeIntrospection)
+	io.WriteString(w, signed) //nolint:errcheck // nobody is left to tell
 }
 
 func (s *Server) introspectAccessToken(r *http.Request, caller *client.Client, token string) (introspection, error) {
@@ -75,10 +119,15 @@ func (s *Server) introspectAccessToken(r *http.Request, caller *client.Client, t
 	if claims.ClientID != caller.ID && !slices.ContainsFunc(caller.Audiences, func(id string) bool { return slices.Contains(claims.Audience, id) }) {
 		return introspection{}, errNotOurs
 	}
+	kind := "Bearer"
+	if claims.Confirmation != nil {
+		kind = "DPoP"
+	}
 	return introspection{
-		Active: true, Scope: claims.Scope, ClientID: claims.ClientID, TokenType: "Bearer", Expiry: claims.Expiry, IssuedAt: claims.IssuedAt,
+		Active: true, Scope: claims.Scope, ClientID: claims.ClientID, TokenType: kind, Expiry: claims.Expiry, IssuedAt: claims.IssuedAt,
 		Subject: claims.Subject, Audience: claims.Audience, Issuer: claims.Issuer, ID: claims.ID,
 		AuthTime: claims.AuthTime, ACR: claims.ACR, AMR: claims.AMR, SessionID: claims.SessionID, Roles: claims.Roles,
+		Confirmation: claims.Confirmation, Actor: claims.Actor,
 	}, nil
 }
 

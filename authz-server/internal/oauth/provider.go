@@ -37,7 +37,7 @@ func (s *Server) newProvider() *fosite.Fosite {
 		MinParameterEntropy:            1,
 		TokenURL:                       s.issuer + "/oauth2/token",
 		AuthorizeEndpointHandlers:      fosite.AuthorizeEndpointHandlers{&flow{s}},
-		TokenEndpointHandlers:          fosite.TokenEndpointHandlers{&codeGrant{s}, &refreshGrant{s}, &clientCredentialsGrant{s}},
+		TokenEndpointHandlers:          fosite.TokenEndpointHandlers{&codeGrant{s}, &refreshGrant{s}, &clientCredentialsGrant{s}, &deviceGrant{s}, &exchangeGrant{s}},
 		SendDebugMessagesToClients:     false,
 		EnablePKCEPlainChallengeMethod: false,
 	}
@@ -140,7 +140,9 @@ type session struct {
 	login         *login.Session // and who grants it
 	code          *store.Code    // at the token endpoint: the code being redeemed
 	codeHash      []byte         // and its key
+	device        *devicePoll    // at the token endpoint: the device code being redeemed
 	refresh       *refreshing    // at the token endpoint: the refresh token being exchanged
+	subject       *exchanging    // at the token endpoint: the person's access token being exchanged
 	proof         *proof         // at the token endpoint: the DPoP proof, or nil
 	access        accessRequest  // at the token endpoint: what the access token is to be good for
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
@@ -40,6 +41,9 @@ type authorization struct {
 	IDTokenHint   string
 	Claims        claimsRequest
 	KeyThumbprint string // RFC 9449 §10: the code is bound to this DPoP key; empty: to none
+
+	Login      *login.Session // who is logged in; nil: nobody
+	LoginKnown bool           // Login was found out
 }
 
 func (a *authorization) prompts(value string) bool { return slices.Contains(a.Prompt, value) }
@@ -168,6 +172,20 @@ func (s *Server) responseTypes() []string {
 	return []string{"code"}
 }
 
+// readScope is the words of a scope, each once, if the client is registered for all of them.
+func readScope(c *client.Client, text string) ([]string, error) {
+	var scopes []string
+	for _, scope := range strings.Fields(text) {
+		if !slices.Contains(c.Scopes(), scope) {
+			return nil, refuse(fosite.ErrInvalidScope, "the client is not registered for the scope "+scope)
+		}
+		if !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes, nil
+}
+
 // checkAuthorization fills in a what its client may be told about.
 func (s *Server) checkAuthorization(a *authorization) error {
 	form := a.Form
@@ -177,13 +195,9 @@ func (s *Server) checkAuthorization(a *authorization) error {
 	if err := s.checkResponseType(a); err != nil {
 		return err
 	}
-	for _, scope := range strings.Fields(form.Get("scope")) {
-		if !slices.Contains(a.Client.Scopes(), scope) {
-			return refuse(fosite.ErrInvalidScope, "the client is not registered for the scope "+scope)
-		}
-		if !slices.Contains(a.Scope, scope) {
-			a.Scope = append(a.Scope, scope)
-		}
+	var err error
+	if a.Scope, err = readScope(&a.Client, form.Get("scope")); err != nil {
+		return err
 	}
 	if a.asksFor("id_token") && !slices.Contains(a.Scope, "openid") {
 		return refuse(fosite.ErrInvalidScope, "a response_type with id_token needs the scope openid")

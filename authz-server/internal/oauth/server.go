@@ -5,6 +5,8 @@
 //	/oauth2/authorize                                                            authorize.go   RFC 6749 §3.1, OIDC Core §3.1.2
 //	/oauth2/par                                                                  par.go         RFC 9126
 //	/oauth2/token                                                                token.go       RFC 6749 §3.2
+//	/oauth2/device_authorization                                                 device_authorization.go   RFC 8628 §3.1
+//	/device                                                                      device_page.go   RFC 8628 §3.3
 //	/oauth2/userinfo                                                             userinfo.go    OIDC Core §5.3
 //	/oauth2/introspect                                                           introspect.go  RFC 7662
 //	/oauth2/revoke                                                               revoke.go      RFC 7009
@@ -157,6 +159,9 @@ func (s *Server) Routes(r *mux.Router) {
 	r.Handle("/oauth2/userinfo", cors(http.HandlerFunc(s.userinfo))).Methods("GET", "POST", "OPTIONS")
 	r.Handle("/oauth2/revoke", cors(http.HandlerFunc(s.revoke))).Methods("POST", "OPTIONS")
 	r.HandleFunc("/oauth2/introspect", s.introspect).Methods("POST")
+	r.Handle("/oauth2/device_authorization", cors(http.HandlerFunc(s.authorizeDevice))).Methods("POST", "OPTIONS")
+	r.HandleFunc("/device", s.showDevice).Methods("GET", "HEAD")
+	r.Handle("/device", s.login.Form(s.postDevice)).Methods("POST")
 	r.HandleFunc("/oauth2/logout", s.logout).Methods("GET", "POST")
 	if s.registers() {
 		r.Handle("/oauth2/register", cors(http.HandlerFunc(s.register))).Methods("POST", "OPTIONS")

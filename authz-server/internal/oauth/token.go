@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"mime"
 	"net/http"
 	"slices"
@@ -61,7 +62,7 @@ func (s *Server) checkTokenRequest(r *http.Request) error {
 }
 
 // tokenGrants are those that have a handler.
-var tokenGrants = []string{"authorization_code", "refresh_token", "client_credentials"}
+var tokenGrants = []string{"authorization_code", "refresh_token", "client_credentials", client.DeviceCode, client.TokenExchange}
 
 // grantTypes are those that a client can register for.
 func (s *Server) grantTypes() []string {
@@ -114,4 +115,47 @@ func (s *Server) answer(response fosite.AccessResponder, token string, of access
 	}
 	response.SetExpiresIn(s.lifetimes.AccessToken)
 	response.SetScopes(of.Scope)
+}
+
+// redeem answers with the first tokens of a grant. They are made before spend spends what they are given for, so that it is not
+// lost to a failing signature. Of several calls at once one wins, as spend decides.
+func (s *Server) redeem(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder, g *store.Grant, nonce string,
+	spend func(ctx context.Context, first *store.RefreshToken) (won bool, err error)) (won bool, err error) {
+	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	c, now := clientOf(request), s.now()
+	access, err := s.accessToken(ctx, c, g, given.access, now)
+	if err != nil {
+		return false, err
+	}
+	if slices.Contains(g.Scope, "openid") {
+		id, err := s.idToken(ctx, c, g, idTokenParts{Nonce: nonce, AccessToken: access}, now)
+		if err != nil {
+			return false, err
+		}
+		response.SetExtra("id_token", id)
+	}
+	var first *store.RefreshToken
+	if c.HasGrantType("refresh_token") {
+		token, row, err := s.newRefreshToken(ctx, c, g, now)
+		if err != nil {
+			return false, err
+		}
+		first = &row
+		response.SetExtra("refresh_token", token)
+	}
+	err = s.store.Tx(ctx, func(ctx context.Context) error {
+		if won, err = spend(ctx, first); err != nil || !won {
+			return err
+		}
+		// RFC 9449 §5: a public client has nothing else that its refresh tokens could be bound to.
+		if first != nil && c.Public() && given.proof != nil {
+			return s.store.BindGrant(ctx, g.ID, given.proof.thumbprint)
+		}
+		return nil
+	})
+	if err != nil || !won {
+		return false, err
+	}
+	s.answer(response, access, given.access)
+	return true, nil
 }

@@ -138,6 +138,8 @@ type accessRequest struct {
 	Audience   []string
 	Thumbprint string // RFC 7638, of the DPoP key that it is bound to; empty: a bearer token
 	Actor      *actor
+	Subject    string // of an exchanged token; empty: the person as the client knows them
+	Expiry     int64  // of an exchanged token: not later than this, in seconds; 0: the usual lifetime
 }
 
 // accessToken issues an access token of a grant. Nothing is written: it is verified from itself.
@@ -156,6 +158,12 @@ func (s *Server) accessToken(ctx context.Context, c *client.Client, g *store.Gra
 		AMR:       g.AMR,
 		SessionID: g.SessionID,
 		Actor:     want.Actor,
+	}
+	if want.Subject != "" {
+		claims.Subject = want.Subject
+	}
+	if want.Expiry != 0 {
+		claims.Expiry = min(claims.Expiry, want.Expiry)
 	}
 	if want.Thumbprint != "" {
 		claims.Confirmation = &confirmation{want.Thumbprint}

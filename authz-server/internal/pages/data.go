@@ -131,6 +131,36 @@ type LoggedOut struct {
 	Next   string   // where to go on; empty: nowhere
 }
 
+// Device is the data of the page "device", which asks for the code that a device shows.
+type Device struct {
+	Form
+	UserCode string // as typed, or filled in
+	Email    string // who is logged in
+}
+
+// DeviceConfirm is the data of the page "device_confirm", which asks whether a device may be connected.
+type DeviceConfirm struct {
+	Form
+	UserCode string
+	Session  string // the session that is asked
+	App      App
+	Host     string // where the app is at home; empty: unknown
+	Email    string // who is asked
+	Scopes   []Scope
+	Address  string        // where the device asked from
+	Browser  string        // empty: unknown
+	System   string        // empty: unknown
+	Asked    time.Duration // ago
+}
+
+func (d DeviceConfirm) logo() string { return d.App.Logo }
+
+// DeviceDone is the data of the page "device_done".
+type DeviceDone struct {
+	App     App
+	Allowed bool
+}
+
 // FormPost is the data of the page "form_post", which posts Fields to Action by itself, and by a button where scripts are off.
 type FormPost struct {
 	Action string // an http or https address
@@ -180,12 +210,13 @@ const (
 	PasswordGuessable  Problem = "password_guessable"
 	NothingChosen      Problem = "nothing_chosen"
 	ConsentOfSomeOther Problem = "consent_of_some_other"
+	DeviceCodeWrong    Problem = "device_code_wrong"
 )
 
 // Problems lists every Problem.
 var Problems = []Problem{WrongCredentials, TooManyTries, Busy, NeedsCookies, EmailMissing, EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
 	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordKeyboard, PasswordRepeats,
-	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther}
+	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong}
 
 // Done is what a person has just done, said on the page that follows.
 type Done string

@@ -44,6 +44,14 @@ type messages struct {
 	LogoutTitle, LogoutHeading, LogoutIntro, LogoutButton        string
 	LogoutAskedBy                                                func(app string) string
 	StayLink                                                     string
+	DeviceTitle, DeviceHeading, DeviceIntro, DeviceCode          string
+	DeviceContinue                                               string
+	DeviceConfirmHeading                                         func(app string) string
+	DeviceCheck, DeviceWarning, DeviceOrigin                     string
+	DeviceFrom, DeviceKind, DeviceWhen                           string
+	Ago                                                          func(ago time.Duration) string
+	DeviceAllowedTitle, DeviceDeniedTitle, DeviceDeniedIntro     string
+	DeviceAllowedIntro                                           func(app string) string
 	FormPostTitle, FormPostIntro                                 string
 	LoggedOutTitle, LoggedOutIntro, LoggedOutNext, LogInNow      string
 	CannotLogOutTitle, CannotLogOutIntro                         string
@@ -174,7 +182,15 @@ var english = messages{
 	LogoutTitle: "Log out?", LogoutHeading: "Log out?", LogoutIntro: "You will have to log in again on this device.", LogoutButton: "Log out",
 	LogoutAskedBy: func(app string) string { return app + " asks to log you out." },
 	StayLink:      "Cancel",
-	FormPostTitle: "Back to the app", FormPostIntro: "If nothing happens, go on with the button.",
+	DeviceTitle:   "Connect a device", DeviceHeading: "Connect a device", DeviceIntro: "Enter the code that your device shows.", DeviceCode: "Code",
+	DeviceContinue:       "Continue",
+	DeviceConfirmHeading: func(app string) string { return "Connect " + app + " on your device?" },
+	DeviceCheck:          "Your device must show exactly this code:",
+	DeviceWarning:        "Only go on if you started this yourself, on a device in front of you. If somebody gave you this code or link, cancel: they would get into your account.",
+	DeviceOrigin:         "Where the request came from", DeviceFrom: "Address", DeviceKind: "Device", DeviceWhen: "Asked", Ago: agoEnglish,
+	DeviceAllowedTitle: "Your device is connected", DeviceDeniedTitle: "Nothing was connected", DeviceDeniedIntro: "The device got no access. You can close this page.",
+	DeviceAllowedIntro: func(app string) string { return "Go on with " + app + " on your device. You can close this page." },
+	FormPostTitle:      "Back to the app", FormPostIntro: "If nothing happens, go on with the button.",
 	LoggedOutTitle: "You are logged out", LoggedOutIntro: "See you again soon.", LoggedOutNext: "Continue", LogInNow: "Log in again",
 	CannotLogOutTitle: "Cannot log you out", CannotLogOutIntro: "The app that sent you here made a request that cannot be trusted, so nothing was changed. You can log out from your account.",
 
@@ -206,6 +222,7 @@ var english = messages{
 		PasswordDate:       "It is little more than a date, which is easy to guess.",
 		PasswordGuessable:  "It is too easy to guess. Make it longer, for instance with another word.",
 		NothingChosen:      "Choose at least one, or cancel.",
+		DeviceCodeWrong:    "No device is waiting for this code. Compare it with the one on your device, which is good for 10 minutes.",
 		ConsentOfSomeOther: "Another account was logged in meanwhile. Please decide again.",
 	},
 	TooManyTries: func(wait time.Duration) string {
@@ -274,6 +291,16 @@ var korean = messages{
 	LogoutTitle: "로그아웃", LogoutHeading: "로그아웃할까요?", LogoutIntro: "이 기기에서 다시 로그인해야 해요.", LogoutButton: "로그아웃",
 	LogoutAskedBy: func(app string) string { return app + "에서 로그아웃을 요청했어요." },
 	StayLink:      "취소",
+	DeviceTitle:   "기기 연결", DeviceHeading: "기기 연결", DeviceIntro: "기기에 표시된 코드를 입력해 주세요.", DeviceCode: "코드",
+	DeviceContinue:       "계속",
+	DeviceConfirmHeading: func(app string) string { return "내 기기의 " + app + " 앱을 연결할까요?" },
+	DeviceCheck:          "기기에 이 코드가 똑같이 표시되어 있어야 해요.",
+	DeviceWarning:        "지금 앞에 있는 기기에서 직접 시작한 경우에만 계속하세요. 다른 사람이 보낸 코드나 링크라면 취소하세요. 그 사람이 내 계정에 들어올 수 있어요.",
+	DeviceOrigin:         "요청한 곳", DeviceFrom: "IP 주소", DeviceKind: "기기", DeviceWhen: "요청 시간", Ago: agoKorean,
+	DeviceAllowedTitle: "기기를 연결했어요", DeviceDeniedTitle: "기기를 연결하지 않았어요", DeviceDeniedIntro: "기기에 접근 권한을 주지 않았어요. 이 페이지를 닫아도 돼요.",
+	DeviceAllowedIntro: func(app string) string {
+		return "기기에서 " + app + " 앱을 계속 사용하세요. 이 페이지를 닫아도 돼요."
+	},
 	FormPostTitle: "앱으로 돌아가는 중이에요", FormPostIntro: "화면이 바뀌지 않으면 버튼을 눌러 주세요.",
 	LoggedOutTitle: "로그아웃됐어요", LoggedOutIntro: "다음에 또 만나요.", LoggedOutNext: "계속하기", LogInNow: "다시 로그인",
 	CannotLogOutTitle: "로그아웃할 수 없어요", CannotLogOutIntro: "앱이 보낸 요청을 신뢰할 수 없어서 아무것도 바꾸지 않았어요. 내 계정에서 로그아웃할 수 있어요.",
@@ -306,6 +333,7 @@ var korean = messages{
 		PasswordDate:       "날짜나 다름없어서 쉽게 추측할 수 있어요.",
 		PasswordGuessable:  "쉽게 추측할 수 있어요. 단어를 더해 길게 만들어 주세요.",
 		NothingChosen:      "하나 이상 고르거나 취소해 주세요.",
+		DeviceCodeWrong:    "이 코드를 기다리는 기기가 없어요. 기기에 표시된 코드와 비교해 주세요. 코드는 10분 동안만 쓸 수 있어요.",
 		ConsentOfSomeOther: "그사이 다른 계정으로 로그인했어요. 다시 정해 주세요.",
 	},
 	TooManyTries: func(wait time.Duration) string {

@@ -195,7 +195,7 @@ func setHeaders(header http.Header, page string, data any) {
 		}
 	}
 	csp += "; base-uri 'none'; frame-ancestors 'none'"
-	if strings.HasPrefix(page, "account") {
+	if strings.HasPrefix(page, "account") || strings.HasPrefix(page, "device") {
 		csp += "; form-action 'self'"
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	}

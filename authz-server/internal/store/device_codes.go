@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// DeviceCode is a request of a device that waits for a person to decide on it in a browser elsewhere (RFC 8628).
+type DeviceCode struct {
+	Hash          []byte // of the device code
+	UserCode      string // upper case, without separators
+	ClientID      string
+	Scope         []string
+	Audience      []string
+	KeyThumbprint string // the DPoP key that must be proved to redeem it; empty: any
+	Address       string // the network address that the request came from
+	UserAgent     string // and what its header said
+	GrantID       string // empty until a person allows it
+	Denied        bool
+	Spent         bool
+	Interval      time.Duration // between polls
+	CreatedAt     time.Time     // set by the store
+	ExpiresAt     time.Time
+}
+
+const deviceCodeColumns = `device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, poll_interval, created_at, expires_at`
+
+func scanDeviceCode(row *sql.Row) (DeviceCode, error) {
+	var d DeviceCode
+	var scope, audience string
+	var interval, created, expires int64
+	err := row.Scan(&d.Hash, &d.UserCode, &d.ClientID, &scope, &audience, &d.KeyThumbprint, &d.Address, &d.UserAgent, &d.GrantID, &d.Denied, &d.Spent, &interval, &created, &expires)
+	if err != nil {
+		return DeviceCode{}, notFound(err)
+	}
+	d.Scope, d.Audience = strings.Fields(scope), strings.Fields(audience)
+	d.Interval, d.CreatedAt, d.ExpiresAt = time.Duration(interval)*time.Microsecond, sqldb.Time(created), sqldb.Time(expires)
+	return d, nil
+}
+
+// CreateDeviceCode stores a new request, undecided. ErrExists: the user code is taken; try another one.
+func (s *Store) CreateDeviceCode(ctx context.Context, d DeviceCode) error {
+	rows, err := s.db.Exec(ctx, `INSERT INTO device_codes (device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, polled_at, poll_interval, early, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', false, false, 0, $9, false, $10, $11) ON CONFLICT DO NOTHING`,
+		d.Hash, d.UserCode, d.ClientID, strings.Join(d.Scope, " "), strings.Join(d.Audience, " "), d.KeyThumbprint, d.Address, d.UserAgent,
+		d.Interval.Microseconds(), sqldb.Micros(s.now()), sqldb.Micros(d.ExpiresAt))
+	if err == nil && rows == 0 {
+		err = ErrExists
+	}
+	return err
+}
+
+// DeviceCode returns a request by the hash of its device code, decided, spent and expired ones too, or ErrNotFound.
+func (s *Store) DeviceCode(ctx context.Context, hash []byte) (DeviceCode, error) {
+	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes WHERE device_code_hash = $1`, hash))
+}
+
+// PendingDeviceCode returns the request with this user code while it can be decided on, or ErrNotFound.
+func (s *Store) PendingDeviceCode(ctx context.Context, userCode string) (DeviceCode, error) {
+	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes WHERE user_code = $1 AND grant_id = '' AND NOT denied AND expires_at > $2`,
+		userCode, sqldb.Micros(s.now())))
+}
+
+// AllowDevice decides a pending request: its device may redeem the grant. Of several decisions one counts; the others get
+// ErrNotFound, and must not leave a grant behind: call it in the transaction that makes the grant.
+func (s *Store) AllowDevice(ctx context.Context, hash []byte, grantID string) error {
+	return changed(s.db.Exec(ctx, `UPDATE device_codes SET grant_id = $1 WHERE device_code_hash = $2 AND grant_id = '' AND NOT denied AND expires_at > $3`,
+		grantID, hash, sqldb.Micros(s.now())))
+}
+
+// DenyDevice decides a pending request: its device gets nothing. Of several decisions one counts; the others get ErrNotFound.
+func (s *Store) DenyDevice(ctx context.Context, hash []byte) error {
+	return changed(s.db.Exec(ctx, `UPDATE device_codes SET denied = true WHERE device_code_hash = $1 AND grant_id = '' AND NOT denied AND expires_at > $2`,
+		hash, sqldb.Micros(s.now())))
+}
+
+// PollTolerance is how much too early a poll may come: a device counts from its own request, and the network is not even.
+const PollTolerance = 500 * time.Millisecond
+
+// slowDown is what a poll that comes too early adds to the interval (RFC 8628 §3.5).
+const slowDown = 5 * time.Second
+
+// PollDevice notes that the device of a pending request asked. early: it did so before the interval was over, which is now five seconds
+// longer. ErrNotFound: the request has been decided or has expired.
+func (s *Store) PollDevice(ctx context.Context, hash []byte) (early bool, err error) {
+	now := s.now()
+	err = s.db.ExecReturning(ctx, `UPDATE device_codes SET polled_at = $1, early = (polled_at + poll_interval > $2),
+		poll_interval = CASE WHEN polled_at + poll_interval > $2 THEN poll_interval + $3 ELSE poll_interval END
+		WHERE device_code_hash = $4 AND grant_id = '' AND NOT denied AND expires_at > $1 RETURNING early`,
+		sqldb.Micros(now), sqldb.Micros(now.Add(PollTolerance)), slowDown.Microseconds(), hash).Scan(&early)
+	return early, notFound(err)
+}
+
+// RedeemDeviceCode spends a device code that a person allowed, and stores the grant's first refresh token, if there is one. Of several calls
+// one wins. A grant that was revoked in the meantime lets nobody win.
+func (s *Store) RedeemDeviceCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `UPDATE device_codes SET spent = true
+			WHERE device_code_hash = $1 AND NOT spent AND expires_at > $2
+			AND EXISTS (SELECT 1 FROM grants g WHERE g.id = grant_id AND g.revoked_at = 0)`, hash, sqldb.Micros(s.now()))
+		if err != nil || n == 0 {
+			return err
+		}
+		won = true
+		if first == nil {
+			return nil
+		}
+		return s.insertRefreshToken(ctx, *first)
+	})
+	return won && err == nil, err
+}
