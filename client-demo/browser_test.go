@@ -69,7 +69,9 @@ func (w *world) tab() *tab {
 // call sends a command of the browser's protocol.
 func call[P, R any](b *tab, command cdp.Command[P, R], params P) {
 	b.t.Helper()
-	if _, err := chromedp.Call(b.ctx, command, params); err != nil {
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, command, params); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -79,8 +81,10 @@ func (b *tab) run(actions ...action) {
 	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
-		at, _ := chromedp.Run(b.ctx, chromedp.Location())
-		text, _ := chromedp.Run(b.ctx, chromedp.Text(css("body")))
+		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+		defer cancel()
+		at, _ := chromedp.Run(ctx, chromedp.Location())
+		text, _ := chromedp.Run(ctx, chromedp.Text(css("body")))
 		b.t.Fatalf("%v, at %s:\n%s", err, at, text)
 	}
 }
@@ -99,15 +103,21 @@ func (b *tab) click(selector css) {
 // see waits for an element that holds text, also beyond a change of page.
 func (b *tab) see(selector, text string) {
 	b.t.Helper()
-	test := fmt.Sprintf(`document.querySelector(%q)?.textContent.includes(%q) ?? false`, selector, text)
+	b.until(fmt.Sprintf("%q in %s", text, selector), fmt.Sprintf(`document.querySelector(%q)?.textContent.includes(%q) ?? false`, selector, text))
+}
+
+// until waits for an expression to be true, also beyond a change of page.
+func (b *tab) until(what, test string) {
+	b.t.Helper()
 	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		seen, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](test))
+		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+		seen, err := chromedp.Run(ctx, chromedp.Evaluate[bool](test))
+		cancel()
 		if err == nil && seen {
 			return
 		}
 		if time.Now().After(deadline) {
-			shown, _ := chromedp.Run(b.ctx, chromedp.Text(css("body")))
-			b.t.Fatalf("%q is not in %s (%v):\n%s", text, selector, err, shown)
+			b.t.Fatalf("there is no %s (%v)", what, err)
 		}
 	}
 }
@@ -316,13 +326,13 @@ func TestPagesAreFitToShow(t *testing.T) {
 				call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
 				call(b, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: "test", AcceptLanguage: lang})
 				call(b, network.ClearBrowserCookies, cdp.Empty{})
-				visit := func(name, path string, before ...action) {
+				look := func(name string) {
 					t.Helper()
-					b.open(path)
-					b.run(before...)
 					b.inspect(name, lang)
 					if folder != "" {
-						picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+						ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+						picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+						cancel()
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -331,6 +341,12 @@ func TestPagesAreFitToShow(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
+				}
+				visit := func(name, path string, before ...action) {
+					t.Helper()
+					b.open(path)
+					b.run(before...)
+					look(name)
 				}
 				visit("welcome", "/")
 				visit("login-first", "/boards")
@@ -351,6 +367,34 @@ func TestPagesAreFitToShow(t *testing.T) {
 					chromedp.WaitVisible(css("#call-result.bad")), chromedp.Click(css("#id-check")),
 					chromedp.WaitVisible(css("#id-result.good")))
 				visit("not-found", "/nowhere")
+
+				b.open("/profile")
+				w.services.change("person-1", "bio", "다른 곳에서 고친 소개\n"+lang+theme)
+				b.run(chromedp.SetValue(css("#bio"), "여기서 고친 소개"), chromedp.SetValue(css("#website"), "ftp://maru.example"))
+				b.click("#save")
+				b.see("main", "다른 곳에서 고친 소개")
+				look("lost-race")
+				b.click("#save")
+				b.run(chromedp.WaitVisible(css(".wrong")))
+				look("wrong-field")
+				b.open("/boards/free/write")
+				b.run(chromedp.SetValue(css("#title"), "사라지지 않는 글"), chromedp.SetValue(css("#body"), "세 시간 동안 썼습니다.\n아직 저장하지 않았습니다."))
+				call(b, network.ClearBrowserCookies, cdp.Empty{})
+				b.click("#save")
+				b.run(chromedp.WaitVisible(css("textarea.kept")))
+				look("kept")
+				b.click("main button")
+				b.run(chromedp.WaitVisible(css("#save")))
+				if got := js[string](b, `document.getElementById("body").value`); got != "세 시간 동안 썼습니다.\n아직 저장하지 않았습니다." {
+					t.Errorf("after log-in the form holds %q", got)
+				}
+				look("draft-back")
+				visit("used-login", "/callback?code=x&state=y")
+				w.issuer.down.Store(true)
+				w.pass(2 * time.Hour)
+				visit("issuer-down", "/profile")
+				w.issuer.down.Store(false)
+				w.pass(-2 * time.Hour) // the browser's clock is the real one
 				w.services.boardDown.Store(true)
 				w.services.userDown.Store(true)
 				visit("home-down", "/")
@@ -367,6 +411,7 @@ func TestPagesAreFitToShow(t *testing.T) {
 // inspect checks what every page must have.
 func (b *tab) inspect(name, lang string) {
 	b.t.Helper()
+	b.until("whole page", `document.readyState === "complete" && document.documentElement !== null`)
 	faults := js[[]string](b, `(() => {
 		const faults = [];
 		const say = (text, element) => faults.push(text + (element ? ": " + element.outerHTML.slice(0, 120) : ""));

@@ -103,6 +103,14 @@ func current(w http.ResponseWriter, r *http.Request, v *versioned) bool {
 	return false
 }
 
+// change changes a profile as another device of the same person would.
+func (s *fakeServices) change(person, field, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.profiles[person].fields[field] = value
+	s.profiles[person].version++
+}
+
 func (s *fakeServices) userRoutes() http.Handler {
 	mux := http.NewServeMux()
 	own := func(name string, all map[string]*versioned, fresh func(person string) map[string]any, method string, wrong func(map[string]any) []string) {
