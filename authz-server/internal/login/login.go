@@ -95,6 +95,7 @@ func (s *Service) Routes(r *mux.Router) {
 	page("/signup", s.showSignup, s.postSignup)
 	page("/consent", s.showConsent, s.postConsent)
 	page("/account", s.showAccount, s.postAccount)
+	page("/account/profile", s.showProfile, s.postProfile)
 	page("/account/password", s.showPassword, s.postPassword)
 	page("/account/sessions", s.showSessions, s.postSessions)
 	page("/account/apps", s.showApps, s.postApps)

@@ -1,7 +1,9 @@
 package pages
 
 import (
+	"html/template"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -128,7 +130,19 @@ func (d Logout) logo() string { return appLogo(d.App) }
 // LoggedOut is the data of the page "logged_out".
 type LoggedOut struct {
 	Frames []string // URLs to load in hidden frames: OpenID front-channel log-out
-	Next   string   // where to go on; empty: nowhere
+	Next   string   // where to go on, registered by the app and checked, of an app's own scheme maybe; empty: nowhere
+}
+
+// GoesOn tells whether the page leads on by itself, when the frames have loaded.
+func (d LoggedOut) GoesOn() bool { return d.Next != "" && len(d.Frames) > 0 }
+
+// NextLink is Next, whatever its scheme but those that would run here.
+func (d LoggedOut) NextLink() template.URL {
+	scheme, _, _ := strings.Cut(strings.ToLower(d.Next), ":")
+	if scheme == "javascript" || scheme == "data" || scheme == "vbscript" {
+		return ""
+	}
+	return template.URL(d.Next) //nolint:gosec // see above; html/template would let no app's own scheme through
 }
 
 // Device is the data of the page "device", which asks for the code that a device shows.
@@ -216,7 +230,8 @@ const (
 // Problems lists every Problem.
 var Problems = []Problem{WrongCredentials, TooManyTries, Busy, NeedsCookies, EmailMissing, EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
 	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordKeyboard, PasswordRepeats,
-	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong}
+	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong,
+	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 
 // Done is what a person has just done, said on the page that follows.
 type Done string
@@ -228,7 +243,8 @@ const (
 	SessionEnded    Done = "session"
 	OthersEnded     Done = "others"
 	AppWithdrawn    Done = "app"
+	ProfileSaved    Done = "profile"
 )
 
 // Dones lists every Done but "".
-var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn}
+var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved}

@@ -32,7 +32,7 @@ type messages struct {
 	Scopes                                                       map[string]string
 	OtherScope                                                   func(name string) string
 	AccountTitle, AccountHeading, AccountNav                     string
-	ProfileHeading, SaveButton, EmailLabel                       string
+	SaveButton, EmailLabel                                       string
 	PasswordTitle, PasswordIntro, PasswordButton                 string
 	SessionsTitle, SessionsIntro, ThisSession                    string
 	SessionUnknown, EndButton, EndOthersButton, EndOthers        string
@@ -60,12 +60,16 @@ type messages struct {
 	Problems                                                     map[Problem]string
 	TooManyTries                                                 func(wait time.Duration) string
 	Done                                                         map[Done]string
+	Profile                                                      profileMessages
 }
 
 // Problem is the text of a problem.
 func (t *messages) Problem(p Problem, wait time.Duration) string {
 	if p == TooManyTries {
 		return t.TooManyTries(wait)
+	}
+	if text, ok := t.Profile.Problems[p]; ok {
+		return text
 	}
 	return t.Problems[p]
 }
@@ -124,7 +128,8 @@ func joined(sep string, parts ...string) string {
 }
 
 var english = messages{
-	Tag: "en", Language: "English", Brand: "Maru",
+	Profile: englishProfile,
+	Tag:     "en", Language: "English", Brand: "Maru",
 	Broken: "Something went wrong on our side. Please try again.",
 
 	Email: "Email", Name: "Name", Password: "Password", CurrentPassword: "Current password", NewPassword: "New password",
@@ -161,7 +166,7 @@ var english = messages{
 	OtherScope: func(name string) string { return name },
 
 	AccountTitle: "Account", AccountHeading: "Your account", AccountNav: "Account pages",
-	ProfileHeading: "Profile", SaveButton: "Save", EmailLabel: "Email",
+	SaveButton: "Save", EmailLabel: "Email",
 	PasswordTitle: "Password", PasswordIntro: "Changing it logs you out everywhere but here.", PasswordButton: "Change password",
 	SessionsTitle: "Sessions", SessionsIntro: "Where you are logged in. End those that you do not recognise, and change your password.",
 	ThisSession: "This one", SessionUnknown: "Unknown device", EndButton: "End", EndOthersButton: "End all others", EndOthers: "Everywhere but here",
@@ -234,11 +239,13 @@ var english = messages{
 		SessionEnded:    "The session has ended.",
 		OthersEnded:     "All your other sessions have ended.",
 		AppWithdrawn:    "The app no longer has access.",
+		ProfileSaved:    "Your profile was saved.",
 	},
 }
 
 var korean = messages{
-	Tag: "ko", Language: "한국어", Brand: "마루",
+	Profile: koreanProfile,
+	Tag:     "ko", Language: "한국어", Brand: "마루",
 	Broken: "문제가 생겼어요. 다시 시도해 주세요.",
 
 	Email: "이메일", Name: "이름", Password: "비밀번호", CurrentPassword: "현재 비밀번호", NewPassword: "새 비밀번호",
@@ -275,7 +282,7 @@ var korean = messages{
 	OtherScope: func(name string) string { return name },
 
 	AccountTitle: "계정", AccountHeading: "내 계정", AccountNav: "계정 메뉴",
-	ProfileHeading: "프로필", SaveButton: "저장", EmailLabel: "이메일",
+	SaveButton: "저장", EmailLabel: "이메일",
 	PasswordTitle: "비밀번호", PasswordIntro: "비밀번호를 바꾸면 이 기기를 뺀 모든 곳에서 로그아웃돼요.", PasswordButton: "비밀번호 변경",
 	SessionsTitle: "로그인 기기", SessionsIntro: "지금 로그인되어 있는 곳이에요. 모르는 기기가 있으면 로그아웃하고 비밀번호를 바꿔 주세요.",
 	ThisSession: "현재 기기", SessionUnknown: "알 수 없는 기기", EndButton: "로그아웃", EndOthersButton: "모두 로그아웃", EndOthers: "이 기기를 뺀 모든 곳에서",
@@ -345,5 +352,6 @@ var korean = messages{
 		SessionEnded:    "로그아웃했어요.",
 		OthersEnded:     "다른 모든 기기에서 로그아웃했어요.",
 		AppWithdrawn:    "이 앱은 더 이상 계정에 접근할 수 없어요.",
+		ProfileSaved:    "프로필을 저장했어요.",
 	},
 }

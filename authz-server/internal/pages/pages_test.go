@@ -45,6 +45,7 @@ func everyPage() map[string]any {
 		"consent":          Consent{Form: problems(), Interaction: "handle", Session: "sid", App: testApp, Email: "mina@example.org", Scopes: []Scope{{Name: "openid", Required: true}, {Name: "email"}, {Name: "x:y", Off: true}}},
 		"account":          Account{Form: problems("name"), Done: NameChanged, Name: "Mina", Email: "mina@example.org"},
 		"account_password": Password{Form: problems("password", "new_password"), Email: "mina@example.org"},
+		"account_profile":  Profile{Form: problems("birthdate", "gender", "street_address"), Done: ProfileSaved, Version: "v", Values: map[string]string{"given_name": "Mina", "gender": "else", "formatted": "x"}, Stored: map[string]string{"gender": "", "country": "KR"}, PhoneVerified: true},
 		"account_sessions": Sessions{Done: OthersEnded, Sessions: []Session{{ID: "1", Current: true, Browser: "Firefox", System: "Linux", Address: "192.0.2.1"}, {ID: "2", Seen: 3 * time.Hour}}},
 		"account_apps":     Apps{Done: AppWithdrawn, Apps: []AllowedApp{{App: testApp, Scopes: []Scope{{Name: "email"}}, Since: 48 * time.Hour}, {App: App{ID: "gone"}}}},
 		"logout":           Logout{Action: "/oauth2/logout", Hidden: url.Values{"state": {"s"}}, App: &testApp, Email: "mina@example.org"},
@@ -125,7 +126,7 @@ func checkPage(t *testing.T, name string, body []byte, lang string) {
 			case "label":
 				inLabel = true
 				labels[at["for"]] = true
-			case "input":
+			case "input", "select", "textarea":
 				_, hidden := at["hidden"]
 				if at["type"] != "hidden" && !hidden && !inLabel {
 					inputs = append(inputs, at["id"])
@@ -183,6 +184,21 @@ func TestNothingIsLeftUntranslated(t *testing.T) {
 		for _, p := range Problems {
 			if m.Problem(p, time.Minute) == "" {
 				t.Errorf("%s lacks the problem %s", m.Tag, p)
+			}
+		}
+		for name := range profileFields {
+			if m.Profile.Labels[name] == "" || (m.Profile.Hints[name] == "") != (english.Profile.Hints[name] == "") {
+				t.Errorf("%s lacks a text of the profile's %s", m.Tag, name)
+			}
+		}
+		for profile, i := reflect.ValueOf(m.Profile), 0; i < profile.NumField(); i++ {
+			if profile.Field(i).IsZero() {
+				t.Errorf("%s lacks the profile's %s", m.Tag, profile.Type().Field(i).Name)
+			}
+		}
+		for _, gender := range append([]string{""}, genders...) {
+			if m.Profile.Genders[gender] == "" {
+				t.Errorf("%s lacks the gender %q", m.Tag, gender)
 			}
 		}
 		for _, d := range Dones {
