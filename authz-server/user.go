@@ -17,11 +17,88 @@ import (
 )
 
 type userCommands struct {
-	Create  userCreate  `cmd:"" help:"Make an account."`
-	List    userList    `cmd:"" help:"List the accounts."`
-	Disable userDisable `cmd:"" help:"Close an account: its sessions end, and all that it allowed applications is revoked."`
-	Enable  userEnable  `cmd:"" help:"Open a closed account again."`
-	SetRole userSetRole `cmd:"" help:"Replace the roles of an account. Tokens that were issued before keep the old ones until they expire."`
+	Create      userCreate      `cmd:"" help:"Make an account."`
+	List        userList        `cmd:"" help:"List the accounts."`
+	Disable     userDisable     `cmd:"" help:"Close an account: its sessions end, and all that it allowed applications is revoked."`
+	Enable      userEnable      `cmd:"" help:"Open a closed account again."`
+	SetClaims   userSetClaims   `cmd:"" help:"Change what an account tells of its person, as OpenID claims."`
+	SetPassword userSetPassword `cmd:"" help:"Give an account a new password, for whoever forgot theirs: its sessions end, and all that it allowed applications is revoked."`
+	SetRole     userSetRole     `cmd:"" help:"Replace the roles of an account. Tokens that were issued before keep the old ones until they expire."`
+}
+
+type userSetClaims struct {
+	Email string `required:"" help:"The account's e-mail address." env:"-" placeholder:"ADDRESS"`
+	JSON  string `required:"" help:"An object of OpenID claims; those that it does not name stay as they are, an empty value removes one. \"email_verified\" and \"phone_number_verified\" are for whoever made sure." env:"-" placeholder:"{…}"`
+}
+
+// claimsPatch is what --json can hold.
+type claimsPatch struct {
+	*store.Claims
+
+	Name          *string `json:"name"`
+	Locale        *string `json:"locale"`
+	EmailVerified *bool   `json:"email_verified"`
+}
+
+func (cmd userSetClaims) Run(ctx context.Context, p *program) error {
+	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user store.User) error {
+		err := s.EditUser(ctx, user.ID, func(u *store.User) error {
+			phone := u.Claims.PhoneNumber
+			patch := claimsPatch{Claims: &u.Claims, Name: &u.Name, Locale: &u.Locale, EmailVerified: &u.EmailVerified}
+			decoder := json.NewDecoder(strings.NewReader(cmd.JSON))
+			decoder.DisallowUnknownFields()
+			var said struct {
+				PhoneVerified *bool `json:"phone_number_verified"`
+			}
+			if err := decoder.Decode(&patch); err != nil {
+				return fmt.Errorf("--json: %w", err)
+			}
+			if decoder.More() {
+				return errors.New("--json: there is more than one JSON object")
+			}
+			if err := json.Unmarshal([]byte(cmd.JSON), &said); err != nil {
+				return fmt.Errorf("--json: %w", err)
+			}
+			if u.Claims.PhoneNumber != phone && said.PhoneVerified == nil {
+				u.Claims.PhoneVerified = false
+			}
+			if err := login.CleanProfile(u, p.now()); err != nil {
+				return fmt.Errorf("--json: %w", err)
+			}
+			var err error
+			if u.Name, err = login.CleanName(u.Name); err != nil {
+				return fmt.Errorf("--json: name: %w", err)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "changed the claims of %s\n", user.Email)
+		return err
+	})
+}
+
+type userSetPassword struct {
+	Email         string `required:"" help:"The account's e-mail address." env:"-" placeholder:"ADDRESS"`
+	PasswordStdin bool   `required:"" help:"Read the new password, one line, from standard input." env:"-"`
+}
+
+func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
+	password, err := readPassword(p.in)
+	if err != nil {
+		return err
+	}
+	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user store.User) error {
+		if problem := login.Weakness(password, user.Email, user.Name); problem != "" {
+			return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
+		}
+		if err := s.ResetPassword(ctx, user.ID, login.HashPassword(password)); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.out, "%s has a new password; its sessions and grants have ended (access tokens that were issued already expire by themselves)\n", user.Email)
+		return err
+	})
 }
 
 type userCreate struct {

@@ -89,6 +89,70 @@ func TestUserCommands(t *testing.T) {
 	}
 }
 
+func TestClaimsAreSetFromTheCommandLine(t *testing.T) {
+	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
+	c.must(goodPassword, "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin")
+	set := func(text string) store.User {
+		t.Helper()
+		c.must("", "set-claims", "--email", "Mina@Example.org", "--json", text)
+		user, err := c.store().UserByEmail(t.Context(), "mina@example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return user
+	}
+	user := set(`{"name": "김 민아", "given_name": "민아", "nickname": "m", "email_verified": true, "phone_number": "+82 10 1234 5678", "phone_number_verified": true, "locale": "ko-kr", "address": {"country": "KR"}}`)
+	want := store.Claims{GivenName: "민아", Nickname: "m", PhoneNumber: "+821012345678", PhoneVerified: true, Address: store.Address{Country: "KR"}}
+	if user.Claims != want || user.Name != "김 민아" || !user.EmailVerified || user.Locale != "ko-KR" {
+		t.Errorf("%+v", user)
+	}
+	// What is not named stays; another number is not the verified one.
+	user = set(`{"nickname": "", "phone_number": "+82 10 1234 5679", "address": {"region": "Seoul"}}`)
+	want = store.Claims{GivenName: "민아", PhoneNumber: "+821012345679", Address: store.Address{Country: "KR", Region: "Seoul"}}
+	if user.Claims != want || !user.EmailVerified {
+		t.Errorf("%+v", user)
+	}
+	if user = set(`{"phone_number_verified": true}`); !user.Claims.PhoneVerified {
+		t.Errorf("%+v", user)
+	}
+	for text, want := range map[string]string{
+		`{"nick": "m"}`: "unknown field", `{`: "--json", `{} {}`: "more than one", `{"birthdate": "yesterday"}`: "birthdate", `{"name": ""}`: "name", `{"website": "javascript:x"}`: "website", `[]`: "--json",
+	} {
+		if out, err := c.run("", "set-claims", "--email", "mina@example.org", "--json", text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v %s", text, err, out)
+		}
+	}
+}
+
+func TestAForgottenPasswordIsReplaced(t *testing.T) {
+	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
+	c.must(goodPassword, "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin")
+	s := c.store()
+	before, err := s.UserByEmail(t.Context(), "mina@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, cookie, err := s.CreateSession(t.Context(), store.Session{UserID: before.ID}, before.PasswordHash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for input, want := range map[string]string{"": "standard input has no password", "password\n": "refused"} {
+		if _, err := c.run(input, "set-password", "--email", "mina@example.org", "--password-stdin"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", input, err)
+		}
+	}
+	if _, err := c.run(goodPassword, "set-password", "--email", "nobody@example.org", "--password-stdin"); err == nil || !strings.Contains(err.Error(), "there is no account") {
+		t.Error(err)
+	}
+	c.must("another five unrelated wooden words\n", "set-password", "--email", "mina@example.org", "--password-stdin")
+	if _, _, err := s.SessionByCookie(t.Context(), cookie); err == nil {
+		t.Error("the session outlived the password")
+	}
+	if after, err := s.User(t.Context(), before.ID); err != nil || after.PasswordHash == before.PasswordHash {
+		t.Errorf("%v %v", after, err)
+	}
+}
+
 func TestUserCommandsRefuse(t *testing.T) {
 	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
 	for _, test := range []struct {
