@@ -1,0 +1,389 @@
+// Package interop logs people in to an authorization server that runs as a process, by stock clients of others that know
+// OpenID Connect and nothing of Maru: Go's, Node's, a browser's, and two proxies.
+//
+// The person's browser is driven as the OpenID Foundation's conformance suite drives one: it knows pages by their address,
+// fields by their names, and buttons by their ids.
+package interop
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+)
+
+// root of the repository.
+var root = filepath.Join("..", "..")
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built != "" {
+		if err := os.RemoveAll(built); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+var built string // the folder of what was built, removed at the end
+
+// program compiles the authorization server once.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "maru-interop-")
+	if err != nil {
+		return "", err
+	}
+	built = dir
+	path := filepath.Join(dir, "authz-server")
+	cmd := exec.Command("go", "build", "-o", path, "./authz-server")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// output keeps what a process prints, for a test that fails.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// run starts a process that ends with the test, and waits until ready answers below 500.
+func run(t *testing.T, cmd *exec.Cmd, ready string) *output {
+	t.Helper()
+	log := &output{}
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // ended is all that matters; how, its log tells
+		close(ended)
+	}()
+	name := filepath.Base(cmd.Path)
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s had to be killed", name)
+			_ = cmd.Process.Kill()
+			<-ended
+		}
+		if t.Failed() {
+			t.Logf("what %s printed:\n%s", name, log)
+		}
+	})
+	probe := &http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		resp, err := probe.Get(ready)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode < 500 {
+				return log
+			}
+			err = fmt.Errorf("%s", resp.Status)
+		}
+		select {
+		case <-ended:
+			t.Fatalf("%s ended", name)
+		default:
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s is not ready: %v", name, err)
+		}
+	}
+}
+
+// freePort is one that nothing listens on at the moment.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// maru is an authorization server of a test's own, with one person's account.
+type maru struct {
+	t               *testing.T
+	issuer          string
+	program         string
+	env             []string
+	email, password string
+}
+
+const personName = "김마루"
+
+func start(t *testing.T, settings ...string) *maru {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := make([]byte, 32)
+	rand.Read(key) // never fails
+	port := freePort(t)
+	who := strings.ToLower(rand.Text())
+	m := &maru{t: t, issuer: "http://localhost:" + port, program: path, email: who + "@example.com", password: "long-and-odd-" + who}
+	m.env = append(os.Environ(),
+		"AUTHZ_LISTEN=127.0.0.1:"+port,
+		"AUTHZ_ISSUER="+m.issuer,
+		"AUTHZ_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "authz.db"),
+		"AUTHZ_KEY_ENCRYPTION_KEY="+base64.StdEncoding.EncodeToString(key),
+	)
+	m.env = append(m.env, settings...)
+	m.command(m.password, "user", "create", "--email", m.email, "--name", personName, "--password-stdin")
+	cmd := exec.Command(path, "serve")
+	cmd.Env = m.env
+	log := run(t, cmd, "http://127.0.0.1:"+port+"/readyz")
+	t.Cleanup(func() {
+		if strings.Contains(log.String(), "msg=panic") {
+			t.Errorf("the authorization server panicked:\n%s", log)
+		}
+	})
+	return m
+}
+
+// in is the same server, whose failures are those of a part of the test.
+func (m *maru) in(t *testing.T) *maru {
+	of := *m
+	of.t = t
+	return &of
+}
+
+// command runs a command of the authorization server.
+func (m *maru) command(stdin string, args ...string) {
+	m.t.Helper()
+	cmd := exec.Command(m.program, args...)
+	cmd.Env, cmd.Stdin = m.env, strings.NewReader(stdin)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		m.t.Fatalf("authz-server %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// metadata is that of a client (RFC 7591 §2).
+type metadata map[string]any
+
+// register makes a client known, as an operator does.
+func (m *maru) register(client metadata) {
+	m.t.Helper()
+	text, err := json.Marshal(client)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.command(string(text), "client", "import", "-")
+}
+
+// discovered is the discovery document.
+func (m *maru) discovered() map[string]any {
+	m.t.Helper()
+	resp, err := http.Get(m.issuer + "/.well-known/openid-configuration")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var doc map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil {
+		m.t.Fatal(err)
+	}
+	return doc
+}
+
+// browser is a person's, without scripts.
+type browser struct {
+	t      *testing.T
+	m      *maru
+	client *http.Client
+	stop   string // redirects to addresses that begin so are not followed: there the client takes over
+	logins int    // how often the person had to log in
+	denies bool   // the person refuses consent
+}
+
+func (m *maru) browser(stop string) *browser {
+	m.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	b := &browser{t: m.t, m: m, stop: stop}
+	b.client = &http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(req *http.Request, via []*http.Request) error {
+		if b.stop != "" && strings.HasPrefix(req.URL.String(), b.stop) {
+			return http.ErrUseLastResponse
+		}
+		if len(via) > 15 {
+			return fmt.Errorf("redirected for ever: %s", req.URL.Redacted())
+		}
+		return nil
+	}}
+	return b
+}
+
+// page is what the browser ends on. If Status is a redirect, URL is the client's, and was not opened.
+type page struct {
+	URL    *url.URL
+	Status int
+	Header http.Header
+	Body   string
+}
+
+// visit opens an address and does on the way what the pages ask for.
+func (b *browser) visit(address string) page {
+	b.t.Helper()
+	shown := b.read(b.client.Get(address))
+	for range 10 {
+		if shown.Status >= 300 && shown.Status < 400 || !strings.HasPrefix(shown.URL.String(), b.m.issuer+"/") {
+			return shown
+		}
+		switch {
+		case shown.Status != http.StatusOK:
+			return shown
+		case shown.URL.Path == "/login":
+			b.logins++
+			shown = b.press(shown, "login", url.Values{"email": {b.m.email}, "password": {b.m.password}})
+		case shown.URL.Path == "/consent" && b.denies:
+			shown = b.press(shown, "deny", nil)
+		case shown.URL.Path == "/consent":
+			shown = b.press(shown, "allow", nil)
+		case shown.URL.Path == "/oauth2/logout" && strings.Contains(shown.Body, `id="logout"`):
+			shown = b.press(shown, "logout", nil)
+		default:
+			return shown
+		}
+	}
+	b.t.Fatalf("the pages have no end: %s", shown.URL)
+	return page{}
+}
+
+// callback visits an address, and returns the one at which the client takes over.
+func (b *browser) callback(address string) *url.URL {
+	b.t.Helper()
+	shown := b.visit(address)
+	if !strings.HasPrefix(shown.URL.String(), b.stop) {
+		b.t.Fatalf("the browser is not back at the client, but on %s (%d): %s", shown.URL, shown.Status, shown.Body)
+	}
+	return shown.URL
+}
+
+func (b *browser) read(resp *http.Response, err error) page {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	shown := page{resp.Request.URL, resp.StatusCode, resp.Header, string(text)}
+	if at, err := resp.Location(); err == nil {
+		shown.URL = at
+	}
+	return shown
+}
+
+// press fills fields of the form around the button of that id, and presses it.
+func (b *browser) press(shown page, id string, fields url.Values) page {
+	b.t.Helper()
+	doc, err := html.Parse(strings.NewReader(shown.Body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var form *html.Node
+	values := url.Values{}
+	for n := range doc.Descendants() {
+		if attribute(n, "id") == id {
+			if name := attribute(n, "name"); name != "" {
+				values.Set(name, attribute(n, "value"))
+			}
+			for form = n; form != nil && form.Data != "form"; form = form.Parent {
+			}
+			break
+		}
+	}
+	if form == nil {
+		b.t.Fatalf("no form with a button #%s on %s: %s", id, shown.URL, shown.Body)
+	}
+	for n := range form.Descendants() {
+		name, kind := attribute(n, "name"), attribute(n, "type")
+		if n.Data != "input" || name == "" || kind == "submit" || (kind == "checkbox" || kind == "radio") && !has(n, "checked") {
+			continue
+		}
+		values.Add(name, attribute(n, "value"))
+	}
+	for name := range fields {
+		if !values.Has(name) {
+			b.t.Fatalf("the form of #%s on %s has no field %q", id, shown.URL, name)
+		}
+		values.Set(name, fields.Get(name))
+	}
+	target, err := shown.URL.Parse(attribute(form, "action"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.read(b.client.PostForm(target.String(), values))
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func has(n *html.Node, attribute string) bool {
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == attribute })
+}
+
+// secret is long enough, and has what must be percent-encoded in HTTP Basic authentication (RFC 6749 §2.3.1).
+func secret() string { return rand.Text() + "+/%:&=" + rand.Text() }
+
+// bounded is a context for one test's calls.
+func bounded(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
