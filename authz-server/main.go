@@ -40,6 +40,7 @@ type commands struct {
 	Client  clientCommands `cmd:"" help:"Manage OAuth clients."`
 	Keys    keysCommands   `cmd:"" help:"Manage signing keys."`
 	User    userCommands   `cmd:"" help:"Manage people's accounts."`
+	Logout  logoutCommands `cmd:"" help:"See which clients could not be told of log-outs."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
@@ -66,8 +67,10 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
+		metrics := prometheus.NewRegistry()
 		endpoints, err := oauth.New(oauth.Config{
-			Issuer: cfg.Issuer, Resources: resources, Store: s, Clients: directory, Fetch: outgoing,
+			Metrics: metrics,
+			Issuer:  cfg.Issuer, Resources: resources, Store: s, Clients: directory, Fetch: outgoing,
 			Keys: ring, Login: people, Pages: rendered, Log: log, Now: p.now,
 			Registration: oauth.RegistrationMode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		})
@@ -89,14 +92,15 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		defer background.Wait()
 		defer stop()
 		background.Go(func() { ring.Run(ctx) })
+		background.Go(func() { endpoints.Run(ctx) })
 		background.Go(func() {
 			sweep(ctx, log,
-				s.SweepClientSecrets, s.Sweep, s.SweepGrants, s.SweepRegistration,
+				s.SweepClientSecrets, s.Sweep, s.SweepGrants, s.SweepRegistration, s.SweepLogouts,
 			)
 		})
 
 		log.Info("authorization server", "issuer", cfg.Issuer)
-		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: router, Ready: s.Ping, Serving: p.serving}
+		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: router, Ready: s.Ping, Metrics: metrics, Serving: p.serving}
 		return server.Run(ctx)
 	})
 }

@@ -165,6 +165,7 @@ func (s *Service) EndSession(w http.ResponseWriter, r *http.Request, sid string)
 	}
 	if mine == nil || mine.ID == sid {
 		s.setCookie(w, sessionCookie, "", -1)
+		s.setBrowserState(w, nil, "")
 	}
 	return nil
 }

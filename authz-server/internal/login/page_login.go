@@ -193,6 +193,7 @@ func (s *Service) open(w http.ResponseWriter, r *http.Request, user store.User) 
 		}
 	}
 	s.setCookie(w, sessionCookie, cookie, int(session.ExpiresAt.Sub(session.CreatedAt)/time.Second))
+	s.setBrowserState(w, &Session{Session: session}, stateOf(session.ID))
 	return nil
 }
 

@@ -22,6 +22,7 @@ type metadata struct {
 	UserinfoEndpoint      string `json:"userinfo_endpoint"`
 	JWKSURI               string `json:"jwks_uri"`
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
+	CheckSessionIframe    string `json:"check_session_iframe"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	DeviceEndpoint        string `json:"device_authorization_endpoint"`
@@ -61,6 +62,10 @@ type metadata struct {
 	RequirePAR                   bool `json:"require_pushed_authorization_requests"`
 	RequireSignedRequests        bool `json:"require_signed_request_object"`
 	IssParameterSupported        bool `json:"authorization_response_iss_parameter_supported"`
+	BackchannelLogout            bool `json:"backchannel_logout_supported"`
+	BackchannelLogoutSession     bool `json:"backchannel_logout_session_supported"`
+	FrontchannelLogout           bool `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSession    bool `json:"frontchannel_logout_session_supported"`
 	ClientDocumentsSupported     bool `json:"client_id_metadata_document_supported,omitempty"` // draft-ietf-oauth-client-id-metadata-document §6
 }
 
@@ -81,6 +86,7 @@ func (s *Server) newMetadata() metadata {
 		UserinfoEndpoint:      s.issuer + "/oauth2/userinfo",
 		JWKSURI:               s.issuer + "/.well-known/jwks.json",
 		EndSessionEndpoint:    s.issuer + "/oauth2/logout",
+		CheckSessionIframe:    s.issuer + "/oauth2/check_session",
 		RevocationEndpoint:    s.issuer + "/oauth2/revoke",
 		IntrospectionEndpoint: s.issuer + "/oauth2/introspect",
 		DeviceEndpoint:        s.issuer + "/oauth2/device_authorization",
@@ -118,6 +124,10 @@ func (s *Server) newMetadata() metadata {
 		RequestURIParameterSupported: true,
 		RequireRequestURIs:           true,
 		IssParameterSupported:        true,
+		BackchannelLogout:            true,
+		BackchannelLogoutSession:     true,
+		FrontchannelLogout:           true,
+		FrontchannelLogoutSession:    true,
 		ClientDocumentsSupported:     s.clients.MetadataDocuments(),
 	}
 }

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +30,11 @@ func (s *flow) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosite.Aut
 	if err := s.store.CreateGrant(ctx, g); err != nil {
 		return err
 	}
-	if err := s.store.NoteSessionClient(ctx, g.SessionID, g.ClientID); err != nil {
+	err = s.store.NoteSessionClient(ctx, g.SessionID, g.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return refuse(fosite.ErrLoginRequired, "the person has logged out this very moment")
+	}
+	if err != nil {
 		return err
 	}
 	id := idTokenParts{Nonce: a.Nonce}

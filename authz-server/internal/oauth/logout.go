@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/ory/fosite"
 
@@ -46,16 +45,17 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		s.askToLogOut(w, r, request, current)
 		return
 	}
-	if err := s.endSessions(w, r, request, current); err != nil {
+	frames, err := s.endSessions(w, r, request, current)
+	if err != nil {
 		s.cannotLogOut(w, r, err)
 		return
 	}
-	if request.redirect != "" {
+	if request.redirect != "" && len(frames) == 0 {
 		w.Header().Set("Location", request.redirect)
 		w.WriteHeader(http.StatusSeeOther)
 		return
 	}
-	s.pages.Render(w, r, http.StatusOK, "logged_out", pages.LoggedOut{})
+	s.pages.Render(w, r, http.StatusOK, "logged_out", pages.LoggedOut{Frames: frames, Next: request.redirect})
 }
 
 // hinted tells whether the hint is about the person who is logged in.
@@ -114,31 +114,36 @@ func (s *Server) readLogout(ctx context.Context, form url.Values) (logoutRequest
 	}
 	request.redirect = uri
 	if state := form.Get("state"); state != "" {
-		separator := "?"
-		if strings.Contains(uri, "?") {
-			separator = "&"
-		}
-		request.redirect += separator + url.Values{"state": {state}}.Encode()
+		request.redirect = withQuery(uri, url.Values{"state": {state}})
 	}
 	return request, nil
 }
 
 // endSessions ends the browser's session, and the one that the hint names if it is another: a client that posts across
-// origins comes without the cookie.
-func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, request logoutRequest, current *login.Session) error {
+// origins comes without the cookie. It returns the frames that clients want loaded.
+func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, request logoutRequest, current *login.Session) ([]string, error) {
+	var frames []string
 	if current != nil {
+		var err error
+		if frames, err = s.logoutFrames(r.Context(), current.ID); err != nil {
+			return nil, err
+		}
 		if err := s.login.EndSession(w, r, current.ID); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if request.hint == nil || (current != nil && current.ID == request.hint.SessionID) {
-		return nil
+		return frames, nil
 	}
-	err := s.store.EndSession(r.Context(), request.hint.SessionID)
+	more, err := s.logoutFrames(r.Context(), request.hint.SessionID)
+	if err != nil {
+		return nil, err
+	}
+	err = s.store.EndSession(r.Context(), request.hint.SessionID)
 	if errors.Is(err, store.ErrNotFound) { // ended already
-		return nil
+		err = nil
 	}
-	return err
+	return append(frames, more...), err
 }
 
 // askToLogOut shows the page with the button. Its form posts the same parameters, so that they are checked anew.

@@ -17,6 +17,14 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorizatio
 	if a.State != "" {
 		parameters.Set("state", a.State)
 	}
+	state, err := s.sessionState(w, r, a)
+	if err != nil {
+		s.errorPage(w, r, err)
+		return
+	}
+	if state != "" {
+		parameters.Set("session_state", state)
+	}
 	mode, signed := strings.CutSuffix(a.ResponseMode, ".jwt")
 	if signed {
 		token, err := s.signedResponse(r, a, parameters)

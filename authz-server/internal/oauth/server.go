@@ -12,6 +12,8 @@
 //	/oauth2/revoke                                                               revoke.go      RFC 7009
 //	/oauth2/register                                                             registration.go RFC 7591, 7592, OIDC Registration
 //	/oauth2/logout                                                               logout.go      OIDC RP-Initiated Logout
+//	  and what follows from it                                                   backchannel.go, frontchannel.go  OIDC Back-Channel and Front-Channel Logout
+//	/oauth2/check_session                                                        checksession.go  OIDC Session Management
 //
 // fosite runs the protocol: it authenticates clients, finds the handler of a grant, and writes answers. What it should do
 // and does wrong or not at all is done here: the reading of authorization requests (request.go), the grants (grant_*.go),
@@ -25,6 +27,7 @@ import (
 
 	"github.com/gorilla/mux"
 	"github.com/ory/fosite"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clients"
@@ -48,6 +51,8 @@ type Config struct {
 	Log       *slog.Logger
 	Lifetimes Lifetimes
 	Now       func() time.Time // nil: time.Now
+
+	Metrics prometheus.Registerer // nil: nobody counts
 
 	Registration RegistrationMode // who may register clients; empty: nobody but the operator
 
@@ -103,6 +108,7 @@ type Server struct {
 	provider    *fosite.Fosite
 	crossOrigin *http.CrossOriginProtection
 	metadata    metadata
+	logouts     *prometheus.CounterVec
 
 	registration        RegistrationMode
 	pairwiseSalt        []byte
@@ -143,6 +149,9 @@ func New(cfg Config) (*Server, error) {
 	if s.nonceKey, err = newNonceKey(cfg.PairwiseSalt); err != nil {
 		return nil, err
 	}
+	if s.logouts, err = newLogoutCounter(cfg.Metrics); err != nil {
+		return nil, err
+	}
 	s.provider = s.newProvider()
 	s.metadata = s.newMetadata()
 	return s, nil
@@ -163,6 +172,7 @@ func (s *Server) Routes(r *mux.Router) {
 	r.HandleFunc("/device", s.showDevice).Methods("GET", "HEAD")
 	r.Handle("/device", s.login.Form(s.postDevice)).Methods("POST")
 	r.HandleFunc("/oauth2/logout", s.logout).Methods("GET", "POST")
+	r.HandleFunc("/oauth2/check_session", s.pages.CheckSession).Methods("GET", "HEAD")
 	if s.registers() {
 		r.Handle("/oauth2/register", cors(http.HandlerFunc(s.register))).Methods("POST", "OPTIONS")
 		r.HandleFunc("/oauth2/register/{client_id}", s.manageRegistration).Methods("GET", "PUT", "DELETE")

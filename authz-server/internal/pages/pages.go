@@ -86,7 +86,7 @@ func New(cfg Config) (*Pages, error) {
 	if p.icon, err = p.addAsset("maru.svg"); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"form_post.js"} {
+	for _, name := range []string{"form_post.js", "logged_out.js", "check_session.js"} {
 		if p.scripts[name], err = p.addAsset(name); err != nil {
 			return nil, err
 		}
@@ -185,6 +185,10 @@ func setHeaders(header http.Header, page string, data any) {
 		csp += "; script-src 'self'"
 	}
 	if out, ok := data.(LoggedOut); ok {
+		if out.GoesOn() {
+			csp += "; script-src 'self'"
+			header.Set("Refresh", "5; url="+out.Next)
+		}
 		for _, frame := range out.Frames {
 			if origin := imageOrigin(frame); origin != "" {
 				if !strings.Contains(csp, "; frame-src") {
