@@ -109,6 +109,21 @@ func TestEveryBadProofIsRefused(t *testing.T) {
 	}
 }
 
+// The catalogue is right for any URL.
+func TestBadProofsAreBadForAnyURL(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	for _, target := range []string{"/", "/?q=1", "/A", "/a/b?c=d/e"} {
+		guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{BaseURL: "https://api.example"})})
+		for _, bad := range iss.BadProofs("POST", "https://api.example"+target, audience) {
+			r := httptest.NewRequest("POST", target, nil)
+			bad.Set(r.Header)
+			if _, err := guard.Authenticate(r); !errors.Is(err, bad.Want) {
+				t.Errorf("%s: %s: %v", target, bad.Name, err)
+			}
+		}
+	}
+}
+
 func TestBadTokensAreBadWithAProofToo(t *testing.T) {
 	iss := jwkstest.NewIssuer(t)
 	guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{})})

@@ -324,8 +324,9 @@ func (c *proofCatalogue) claims() {
 	claim("the method in lower case", "htm", strings.ToLower(c.request.Method))
 	claim("the method in a list", "htm", []string{c.request.Method})
 
-	scheme, rest, _ := strings.Cut(c.request.URL, "://")
+	scheme, rest, _ := strings.Cut(strings.FieldsFunc(c.request.URL, func(r rune) bool { return r == '?' || r == '#' })[0], "://")
 	host, path, _ := strings.Cut(rest, "/")
+	rest = host + "/" + path
 	other := map[string]string{"http": "https", "https": "http"}[scheme]
 	for name, htu := range map[string]string{
 		"another scheme":        other + "://" + rest,
@@ -337,8 +338,6 @@ func (c *proofCatalogue) claims() {
 		"with a user":           scheme + "://user@" + rest,
 		"another path":          scheme + "://" + host + "/elsewhere/" + path,
 		"more of a path":        scheme + "://" + rest + "/more",
-		"less of a path":        scheme + "://" + rest[:len(rest)-1],
-		"a path in upper case":  scheme + "://" + host + "/" + strings.ToUpper(path),
 		"dot segments":          scheme + "://" + host + "/x/../" + path,
 		"an escaped slash":      scheme + "://" + host + "/x%2F..%2F" + path,
 		"path alone":            "/" + path,
@@ -347,6 +346,12 @@ func (c *proofCatalogue) claims() {
 		"another kind of URL":   "urn:" + rest,
 	} {
 		claim("htu: "+name, "htu", htu)
+	}
+	if path != "" {
+		claim("htu: less of a path", "htu", scheme+"://"+rest[:len(rest)-1])
+	}
+	if upper := strings.ToUpper(path); upper != path {
+		claim("htu: a path in upper case", "htu", scheme+"://"+host+"/"+upper)
 	}
 
 	now := c.i.Now()
