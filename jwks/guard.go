@@ -312,7 +312,7 @@ func (g *Guard) Refuse(err error) Refusal {
 		var needed *scopeError
 		if errors.As(err, &needed) {
 			scope, dpop = strings.Join(needed.needed, " "), needed.dpop
-		} else if row.err == ErrNoToken && g != nil {
+		} else if errors.Is(err, ErrNoToken) && g != nil {
 			scope = g.cfg.Scope
 		}
 		refusal.Challenge = g.challenges(dpop, row.code, refusal.Detail, scope)

@@ -376,7 +376,7 @@ func TestBoundTokensPassWithTheirProofAndNotWithout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer.Body.Close() //nolint:errcheck // the header says all
+		answer.Body.Close() // the header says all
 		return answer
 	}
 	key := p.issuer.ProofKey(t, "ES256")

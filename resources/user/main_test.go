@@ -344,7 +344,7 @@ func TestBoundTokensPassWithTheirProofAndNotWithout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer.Body.Close() //nolint:errcheck // the header says all
+		answer.Body.Close() // the header says all
 		return answer
 	}
 	p.serveUserinfo(func(http.ResponseWriter, *http.Request) {
