@@ -423,6 +423,8 @@ func (b *tab) inspect(name, lang string) {
 		ids.filter((id, i) => ids.indexOf(id) !== i).forEach((id) => say("id twice: " + id));
 		for (const e of document.querySelectorAll("input:not([type=hidden]), textarea, select"))
 			if (!e.hidden && !e.labels?.length && !e.ariaLabel) say("no label", e);
+		for (const e of document.querySelectorAll("[hidden]"))
+			if (e.checkVisibility()) say("hidden, and yet to be seen", e);
 		for (const e of document.querySelectorAll("a, button"))
 			if (!e.textContent.trim()) say("no text", e);
 		for (const e of document.querySelectorAll("[aria-describedby], [aria-labelledby]"))
