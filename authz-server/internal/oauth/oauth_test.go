@@ -66,6 +66,7 @@ type fixture struct {
 	ring   *keys.Ring
 	user   store.User
 	server *httptest.Server
+	oauth  *oauth.Server
 }
 
 func newFixture(t testing.TB, databaseURL string) *fixture {
@@ -111,8 +112,10 @@ func oneWith(t testing.TB, databaseURL string, change func(*oauth.Config)) *fixt
 	server, err := oauth.New(config)
 	must(err)
 	router := mux.NewRouter()
+	f.oauth = server
 	server.Routes(router)
 	people.Routes(router)
+	rendered.Routes(router)
 	f.server.Config.Handler = router
 	f.server.Start()
 	t.Cleanup(f.server.Close)

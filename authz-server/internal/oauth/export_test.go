@@ -1,0 +1,6 @@
+package oauth
+
+import "context"
+
+// DeliverLogouts makes one attempt for each of some deliveries that are due, and returns how many there were.
+func (s *Server) DeliverLogouts(ctx context.Context) (int, error) { return s.deliverLogouts(ctx) }
