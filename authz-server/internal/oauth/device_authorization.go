@@ -99,6 +99,9 @@ func (s *Server) authorizeDevice(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	proof, err := s.readProof(r, "")
+	if err == nil {
+		err = s.spendProof(r.Context(), proof)
+	}
 	if err != nil {
 		s.writeError(w, r, err)
 		return

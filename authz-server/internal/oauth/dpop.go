@@ -38,13 +38,16 @@ var (
 // proof is a DPoP proof that was verified: whoever sent the request holds the key.
 type proof struct {
 	thumbprint string // RFC 7638, base64url of the SHA-256
+	id         string // jti, which spendProof uses up
+	issued     time.Time
 }
 
 // proofAlgorithms are those that a proof may be signed with: asymmetric ones alone.
 var proofAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA}
 
 // readProof verifies the DPoP header of a request (RFC 9449 §4.3). No header is no error: nil is returned. With an access
-// token the proof must be for that one (§7). The proof's jti is spent by this call.
+// token the proof must be for that one (§7). The proof is good for one use: spendProof makes sure of that, once it is known
+// who asks, so that a stranger cannot fill the memory of used ones.
 func (s *Server) readProof(r *http.Request, accessToken string) (*proof, error) {
 	headers := r.Header.Values("DPoP")
 	if len(headers) == 0 {
@@ -93,13 +96,15 @@ func (s *Server) readProof(r *http.Request, accessToken string) (*proof, error) 
 	if err != nil {
 		return nil, refuse(errInvalidDPoPProof, "the jwk has no thumbprint")
 	}
-	p := &proof{base64.RawURLEncoding.EncodeToString(thumbprint)}
-	return p, s.spendProof(r.Context(), p, claims.ID, issued)
+	return &proof{base64.RawURLEncoding.EncodeToString(thumbprint), claims.ID, issued}, nil
 }
 
-// spendProof makes sure that a proof is used once (RFC 9449 §11.1). It is remembered for as long as iat lets it pass.
-func (s *Server) spendProof(ctx context.Context, p *proof, id string, issued time.Time) error {
-	err := s.store.UseID(ctx, "dpop", p.thumbprint, id, issued.Add(proofPast+proofAhead))
+// spendProof makes sure that a proof is used once (RFC 9449 §11.1). It is remembered for as long as iat lets it pass. nil: there is none.
+func (s *Server) spendProof(ctx context.Context, p *proof) error {
+	if p == nil {
+		return nil
+	}
+	err := s.store.UseID(ctx, "dpop", p.thumbprint, p.id, p.issued.Add(proofPast+proofAhead))
 	if errors.Is(err, store.ErrExists) {
 		return refuse(errInvalidDPoPProof, "the DPoP proof was used before; make a new one for each request")
 	}

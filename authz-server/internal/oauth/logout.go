@@ -156,7 +156,7 @@ func (s *Server) askToLogOut(w http.ResponseWriter, r *http.Request, request log
 	}
 	data := pages.Logout{Action: "/oauth2/logout", Hidden: hidden, Email: current.User.Email}
 	if request.client != nil {
-		data.App = &pages.App{ID: request.client.ID, Name: request.client.Name}
+		data.App = &pages.App{ID: request.client.ID, Name: request.client.Name, Logo: request.client.LogoURI}
 	}
 	s.pages.Render(w, r, http.StatusOK, "logout", data)
 }

@@ -36,6 +36,9 @@ func (s *Server) pushAuthorization(w http.ResponseWriter, r *http.Request) {
 		form.Del(name) // what authenticated the client is no part of its request, and must not be stored
 	}
 	proof, err := s.readProof(r, "")
+	if err == nil {
+		err = s.spendProof(r.Context(), proof)
+	}
 	if err != nil {
 		s.writeError(w, r, err)
 		return

@@ -461,6 +461,12 @@ func TestDPoPBindsTokensToAKey(t *testing.T) {
 				t.Errorf("%s: the refusal cost the code: %s", name, a.body)
 			}
 		}
+		once := key.proof(f, "POST", "/oauth2/token")
+		if a := exchange(b.code(), once); a.status != 200 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		wantError(t, exchange(b.code(), once), 400, "invalid_dpop_proof")
+
 		r := f.request("POST", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}})
 		r.SetBasicAuth("app", secret)
 		r.Header["Dpop"] = []string{key.proof(f, "POST", "/oauth2/token"), key.proof(f, "POST", "/oauth2/token")}

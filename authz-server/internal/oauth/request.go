@@ -14,6 +14,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
@@ -67,6 +68,10 @@ func (s *Server) readAuthorization(ctx context.Context, form url.Values, resumed
 		return nil, err
 	}
 	found, _, err := s.clients.Client(ctx, form.Get("client_id"))
+	var document *clients.DocumentError
+	if errors.As(err, &document) {
+		return nil, unsafeError{refuse(fosite.ErrInvalidClient, document.Error())}
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, unsafeError{refuse(fosite.ErrInvalidClient, "no client has this client_id")}
 	}

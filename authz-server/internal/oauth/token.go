@@ -36,6 +36,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, refuse(errInvalidDPoPProof, "this client's tokens are bound to a key: send a DPoP proof"))
 		return
 	}
+	if err := s.spendProof(ctx, given.proof); err != nil {
+		s.writeError(w, r, err)
+		return
+	}
 	response, err := s.provider.NewAccessResponse(ctx, request)
 	if err != nil {
 		s.writeError(w, r, err)

@@ -110,7 +110,7 @@ func (s *Server) checkBinding(r *http.Request, scheme, token string, claims *acc
 	if p == nil || p.thumbprint != claims.Confirmation.Thumbprint {
 		return refuse(errInvalidDPoPProof, "the DPoP header must prove the key that the token is bound to")
 	}
-	return nil
+	return s.spendProof(r.Context(), p)
 }
 
 // errInvalidToken is RFC 6750 §3.1's error.
