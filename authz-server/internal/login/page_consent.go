@@ -4,8 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
+	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
@@ -16,7 +16,16 @@ func (s *Service) showConsent(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	s.cfg.Pages.Render(w, r, http.StatusOK, "consent", consentPage(st, session, nil))
+	before, err := s.cfg.Store.Consent(r.Context(), session.UserID, st.interaction.ClientID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		s.fail(w, r, err)
+		return
+	}
+	page := consentPage(st, session, nil)
+	for i := range page.Scopes { // what they left out before stays so, unless they tick it
+		page.Scopes[i].Off = !page.Scopes[i].Required && slices.Contains(before.Declined, page.Scopes[i].Name)
+	}
+	s.cfg.Pages.Render(w, r, http.StatusOK, "consent", page)
 }
 
 // POST /consent: the decision counts for the browser, the session and the request that were asked.
@@ -38,7 +47,7 @@ func (s *Service) postConsent(w http.ResponseWriter, r *http.Request) {
 	case store.ConsentDeny:
 	case store.ConsentAllow:
 		ticked := r.PostForm["scope"]
-		requested := requestedScope(st.interaction)
+		requested := consent.Asked(st.interaction.Form)
 		for _, scope := range requested {
 			if required(scope) || slices.Contains(ticked, scope) {
 				allowed = append(allowed, scope)
@@ -88,21 +97,10 @@ func (s *Service) consentStep(w http.ResponseWriter, r *http.Request) (st step, 
 // required tells whether a request that has the scope makes no sense without it.
 func required(scope string) bool { return scope == "openid" }
 
-// requestedScope is what the application asks for, each once, in its order.
-func requestedScope(in store.Interaction) []string {
-	var scopes []string
-	for _, scope := range strings.Fields(in.Form.Get("scope")) {
-		if !slices.Contains(scopes, scope) {
-			scopes = append(scopes, scope)
-		}
-	}
-	return scopes
-}
-
 // consentPage shows everything ticked, or what was ticked before.
 func consentPage(st step, session *Session, ticked []string) pages.Consent {
 	page := pages.Consent{Interaction: st.handle, Session: session.ID, App: *st.app, Email: session.User.Email}
-	for _, scope := range requestedScope(st.interaction) {
+	for _, scope := range consent.Asked(st.interaction.Form) {
 		page.Scopes = append(page.Scopes, pages.Scope{Name: scope, Required: required(scope), Off: ticked != nil && !slices.Contains(ticked, scope)})
 	}
 	return page

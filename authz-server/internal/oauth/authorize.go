@@ -9,6 +9,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
@@ -71,7 +72,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		if waiting != nil && waiting.Consent == store.ConsentAllow {
-			if err := s.store.GrantConsent(ctx, step.login.UserID, a.Client.ID, step.scope); err != nil {
+			if err := s.store.DecideConsent(ctx, step.login.UserID, a.Client.ID, step.granted, step.declined); err != nil {
 				return err
 			}
 		}
@@ -117,9 +118,10 @@ type waitingRequest struct {
 
 // step is what comes next for an authorization request: a page, or the answer.
 type step struct {
-	page  string // "/login", "/signup" or "/consent"; empty: answer
-	login *login.Session
-	scope []string // what is granted
+	page     string // "/login", "/signup" or "/consent"; empty: answer
+	login    *login.Session
+	granted  []string // words of package consent
+	declined []string // those that the person just left out
 }
 
 // decide finds out what is missing until the request can be answered. waiting is the interaction that it comes back from, or nil.
@@ -164,21 +166,25 @@ func (s *Server) decide(r *http.Request, a *authorization, waiting *waitingReque
 		}
 	}
 
+	asked := consent.Asked(a.Form)
 	if waiting != nil && waiting.ConsentSID == current.ID {
 		switch waiting.Consent {
 		case store.ConsentDeny:
 			return step{}, refuse(fosite.ErrAccessDenied, "the person did not agree")
 		case store.ConsentAllow:
-			return step{login: current, scope: intersect(a.Scope, waiting.ConsentScope)}, nil
+			return step{login: current, granted: intersect(asked, waiting.ConsentScope), declined: without(asked, waiting.ConsentScope)}, nil
 		}
 	}
-	needed := !a.Client.Trusted
+	needed, granted := !a.Client.Trusted, asked
 	if needed {
 		given, err := s.store.Consent(r.Context(), current.UserID, a.Client.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return step{}, err
 		}
-		needed = errors.Is(err, store.ErrNotFound) || len(intersect(a.Scope, given.Scope)) < len(a.Scope)
+		// What the person left out before is not asked again, for an app sends the same request at every log-in, unless the
+		// app insists by prompt=consent. What they were never asked is.
+		granted = intersect(asked, given.Scope)
+		needed = errors.Is(err, store.ErrNotFound) || len(without(without(asked, given.Scope), given.Declined)) > 0 || len(granted) == 0 && len(asked) > 0
 	}
 	if needed || a.prompts("consent") {
 		if silent {
@@ -186,7 +192,7 @@ func (s *Server) decide(r *http.Request, a *authorization, waiting *waitingReque
 		}
 		return step{page: "/consent"}, nil
 	}
-	return step{login: current, scope: a.Scope}, nil
+	return step{login: current, granted: granted}, nil
 }
 
 // intersect returns the elements of a that are also in b, in a's order.
@@ -198,6 +204,11 @@ func intersect(a, b []string) []string {
 		}
 	}
 	return both
+}
+
+// without returns the elements of a that are not in b, in a's order.
+func without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(x string) bool { return slices.Contains(b, x) })
 }
 
 // wait sends the person to a page, keeping the request until they come back.
@@ -218,7 +229,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request, a *authorization, 
 
 // grant makes the answer that was decided: the parameters of the redirect.
 func (s *Server) grant(ctx context.Context, a *authorization, next step) (url.Values, error) {
-	a.Scope = next.scope
+	a.Scope, a.Claims = intersect(a.Scope, next.granted), a.Claims.only(next.granted)
 	ar := fosite.NewAuthorizeRequest()
 	ar.Client = &oauthClient{Client: a.Client}
 	ar.ResponseTypes = a.ResponseType

@@ -8,21 +8,22 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
 // claimsRequest is the parameter "claims" (OIDC Core §5.5).
 type claimsRequest struct {
-	Userinfo map[string]*claimRequest `json:"userinfo"`
-	IDToken  map[string]*claimRequest `json:"id_token"`
+	Userinfo map[string]*claimRequest `json:"userinfo,omitempty"`
+	IDToken  map[string]*claimRequest `json:"id_token,omitempty"`
 }
 
 // claimRequest is what is said of one claim; null: nothing (§5.5.1).
 type claimRequest struct {
-	Essential bool              `json:"essential"`
-	Value     json.RawMessage   `json:"value"`
-	Values    []json.RawMessage `json:"values"`
+	Essential bool              `json:"essential,omitempty"`
+	Value     json.RawMessage   `json:"value,omitempty"`
+	Values    []json.RawMessage `json:"values,omitempty"`
 }
 
 // allows tells whether value is one of those asked for.
@@ -49,20 +50,21 @@ func (s *Server) checkClaimsRequest(a *authorization, current *login.Session) er
 // errUnmetRequirements is of OpenID Connect Core Error Code unmet_authentication_requirements 1.0.
 var errUnmetRequirements = &fosite.RFC6749Error{ErrorField: "unmet_authentication_requirements", CodeField: 400}
 
-// scopeClaims are the claims that a scope asks for (OIDC Core §5.4).
-var scopeClaims = map[string][]string{
-	"profile": {"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
-		"gender", "birthdate", "zoneinfo", "locale", "updated_at"},
-	"email":   {"email", "email_verified"},
-	"address": {"address"},
-	"phone":   {"phone_number", "phone_number_verified"},
+// only is the request without what the person was asked for and did not grant. null stays null: nothing is said of the claim.
+func (c claimsRequest) only(granted []string) claimsRequest {
+	covered := func(asked map[string]*claimRequest) map[string]*claimRequest {
+		asked = maps.Clone(asked)
+		maps.DeleteFunc(asked, func(name string, _ *claimRequest) bool { return !consent.Covers(granted, name) })
+		return asked
+	}
+	return claimsRequest{Userinfo: covered(c.Userinfo), IDToken: covered(c.IDToken)}
 }
 
 // claimsAbout are the claims about a person that scopes and single requests ask for. One without a value is left out (§5.3.2).
 func claimsAbout(user store.User, scope []string, requested map[string]*claimRequest) (map[string]any, error) {
 	wanted := slices.Collect(maps.Keys(requested))
 	for _, one := range scope {
-		wanted = append(wanted, scopeClaims[one]...)
+		wanted = append(wanted, consent.ScopeClaims[one]...)
 	}
 	all, err := allClaims(user)
 	if err != nil {

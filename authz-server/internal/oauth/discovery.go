@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -72,7 +73,7 @@ type metadata struct {
 func (s *Server) newMetadata() metadata {
 	claims := []string{"iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "c_hash"}
 	for _, scope := range []string{"profile", "email", "address", "phone"} {
-		claims = append(claims, scopeClaims[scope]...)
+		claims = append(claims, consent.ScopeClaims[scope]...)
 	}
 	registration := ""
 	if s.registers() {

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -82,6 +83,12 @@ func (s *Server) newGrant(a *authorization, by *login.Session, now time.Time) (s
 	if err != nil {
 		return store.Grant{}, err
 	}
+	var claims []byte
+	if a.Form.Has("claims") {
+		if claims, err = json.Marshal(a.Claims); err != nil {
+			return store.Grant{}, err
+		}
+	}
 	g := store.Grant{
 		ID:        rand.Text(),
 		ClientID:  a.Client.ID,
@@ -90,7 +97,7 @@ func (s *Server) newGrant(a *authorization, by *login.Session, now time.Time) (s
 		Scope:     a.Scope,
 		Audience:  audience,
 		Offline:   slices.Contains(a.Scope, "offline_access"),
-		Claims:    a.Form.Get("claims"),
+		Claims:    string(claims),
 		AuthTime:  by.AuthTime,
 		ACR:       by.ACR,
 		AMR:       by.AMR,

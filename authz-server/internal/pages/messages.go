@@ -74,10 +74,13 @@ func (t *messages) Problem(p Problem, wait time.Duration) string {
 	return t.Problems[p]
 }
 
-// Scope is what a scope means to a person.
+// Scope is what a scope, or another word of package consent, means to a person.
 func (t *messages) Scope(name string) string {
 	if text, ok := t.Scopes[name]; ok {
 		return text
+	}
+	if claim, ok := strings.CutPrefix(name, "claims:"); ok && t.Profile.Claims[claim] != "" {
+		return t.Profile.Claims[claim]
 	}
 	return t.OtherScope(name)
 }

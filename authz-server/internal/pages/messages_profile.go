@@ -7,6 +7,7 @@ type profileMessages struct {
 	Labels                                            map[string]string // by field
 	Hints                                             map[string]string // some fields have one
 	Genders                                           map[string]string // "" is not told
+	Claims                                            map[string]string // what it means to see one
 	Stored                                            func(value string) string
 	Problems                                          map[Problem]string
 }
@@ -29,6 +30,25 @@ var englishProfile = profileMessages{
 		"zoneinfo":           "Such as Asia/Seoul or Europe/London.",
 		"locale":             "Such as en, en-GB or ko: the language that apps may greet you in.",
 		"phone_number":       "With + and the country code, such as +82 10 1234 5678.",
+	},
+	Claims: map[string]string{
+		"name":               "See your name",
+		"given_name":         "See your first name",
+		"family_name":        "See your last name",
+		"middle_name":        "See your middle name",
+		"nickname":           "See your nickname",
+		"preferred_username": "See your username",
+		"profile":            "See the address of your profile page",
+		"picture":            "See your picture",
+		"website":            "See your website",
+		"gender":             "See your gender",
+		"birthdate":          "See your birthday",
+		"zoneinfo":           "See your time zone",
+		"locale":             "See your language",
+		"updated_at":         "See when your profile was last changed",
+		"email":              "See your email address",
+		"phone_number":       "See your phone number",
+		"address":            "See your postal address",
 	},
 	Genders: map[string]string{"": "Prefer not to say", "female": "Female", "male": "Male", "other": "Other"},
 	Stored: func(value string) string {
@@ -67,6 +87,25 @@ var koreanProfile = profileMessages{
 		"zoneinfo":           "예: Asia/Seoul, Europe/London",
 		"locale":             "예: ko, en, en-GB. 앱이 이 언어로 표시될 수 있어요.",
 		"phone_number":       "+와 국가 번호로 시작해 주세요. 예: +82 10 1234 5678",
+	},
+	Claims: map[string]string{
+		"name":               "이름 보기",
+		"given_name":         "이름(성 제외) 보기",
+		"family_name":        "성 보기",
+		"middle_name":        "중간 이름 보기",
+		"nickname":           "별명 보기",
+		"preferred_username": "사용자 이름 보기",
+		"profile":            "프로필 페이지 주소 보기",
+		"picture":            "사진 보기",
+		"website":            "웹사이트 보기",
+		"gender":             "성별 보기",
+		"birthdate":          "생일 보기",
+		"zoneinfo":           "시간대 보기",
+		"locale":             "언어 보기",
+		"updated_at":         "프로필을 마지막으로 바꾼 때 보기",
+		"email":              "이메일 주소 보기",
+		"phone_number":       "전화번호 보기",
+		"address":            "주소 보기",
 	},
 	Genders: map[string]string{"": "밝히지 않음", "female": "여성", "male": "남성", "other": "기타"},
 	Stored: func(value string) string {

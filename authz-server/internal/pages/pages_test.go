@@ -17,6 +17,8 @@ import (
 
 	"github.com/gorilla/mux"
 	"golang.org/x/net/html"
+
+	"github.com/maru-auth/maru/authz-server/internal/consent"
 )
 
 func newPages(t testing.TB) *Pages {
@@ -194,6 +196,13 @@ func TestNothingIsLeftUntranslated(t *testing.T) {
 		for profile, i := reflect.ValueOf(m.Profile), 0; i < profile.NumField(); i++ {
 			if profile.Field(i).IsZero() {
 				t.Errorf("%s lacks the profile's %s", m.Tag, profile.Type().Field(i).Name)
+			}
+		}
+		for _, claims := range consent.ScopeClaims {
+			for _, claim := range claims {
+				if claim = strings.TrimSuffix(claim, "_verified"); m.Profile.Claims[claim] == "" || m.Scope(consent.Prefix+claim) != m.Profile.Claims[claim] {
+					t.Errorf("%s lacks what it means to see the claim %s", m.Tag, claim)
+				}
 			}
 		}
 		for _, gender := range append([]string{""}, genders...) {

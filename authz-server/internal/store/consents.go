@@ -14,21 +14,22 @@ import (
 type Consent struct {
 	UserID    string
 	ClientID  string
-	Scope     []string // sorted
+	Scope     []string // sorted words of package consent
+	Declined  []string // what they left out when they were asked last; nobody asks for it again by itself
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
-const consentColumns = `user_id, client_id, scope, created_at, updated_at`
+const consentColumns = `user_id, client_id, scope, declined, created_at, updated_at`
 
 func scanConsent(scan func(...any) error) (Consent, error) {
 	var c Consent
-	var scope string
+	var scope, declined string
 	var created, updated int64
-	if err := scan(&c.UserID, &c.ClientID, &scope, &created, &updated); err != nil {
+	if err := scan(&c.UserID, &c.ClientID, &scope, &declined, &created, &updated); err != nil {
 		return Consent{}, notFound(err)
 	}
-	c.Scope, c.CreatedAt, c.UpdatedAt = strings.Fields(scope), sqldb.Time(created), sqldb.Time(updated)
+	c.Scope, c.Declined, c.CreatedAt, c.UpdatedAt = strings.Fields(scope), strings.Fields(declined), sqldb.Time(created), sqldb.Time(updated)
 	return c, nil
 }
 
@@ -43,7 +44,7 @@ func (s *Store) Connections(ctx context.Context, userID string) ([]Consent, erro
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Consent, error) { return scanConsent(rows.Scan) },
 		`SELECT `+consentColumns+` FROM consents WHERE user_id = $1
 		UNION ALL
-		SELECT g.user_id, g.client_id, '', min(g.created_at), max(g.created_at) FROM grants g
+		SELECT g.user_id, g.client_id, '', '', min(g.created_at), max(g.created_at) FROM grants g
 		WHERE g.user_id = $1 AND g.revoked_at = 0 AND g.expires_at > $2
 		AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.user_id = g.user_id AND c.client_id = g.client_id)
 		GROUP BY g.user_id, g.client_id
@@ -52,24 +53,35 @@ func (s *Store) Connections(ctx context.Context, userID string) ([]Consent, erro
 
 // GrantConsent adds scope to what the person has allowed the client.
 func (s *Store) GrantConsent(ctx context.Context, userID, clientID string, scope []string) error {
+	return s.DecideConsent(ctx, userID, clientID, scope, nil)
+}
+
+// DecideConsent notes what the person allowed the client and what they declined of what they were asked. What is in neither
+// stays as it was decided before. Grants that are there already keep what they have.
+func (s *Store) DecideConsent(ctx context.Context, userID, clientID string, allowed, declined []string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
-		if _, err := s.db.Exec(ctx, `INSERT INTO consents (user_id, client_id, scope, created_at, updated_at) VALUES ($1, $2, '', $3, $3) ON CONFLICT DO NOTHING`,
+		if _, err := s.db.Exec(ctx, `INSERT INTO consents (user_id, client_id, scope, declined, created_at, updated_at) VALUES ($1, $2, '', '', $3, $3) ON CONFLICT DO NOTHING`,
 			userID, clientID, now); err != nil {
 			return err
 		}
 		// The update locks the row before its scope is read: two grants at once both count.
-		var before string
-		if err := s.db.ExecReturning(ctx, `UPDATE consents SET updated_at = $1 WHERE user_id = $2 AND client_id = $3 RETURNING scope`,
-			now, userID, clientID).Scan(&before); err != nil {
+		var scope, left string
+		if err := s.db.ExecReturning(ctx, `UPDATE consents SET updated_at = $1 WHERE user_id = $2 AND client_id = $3 RETURNING scope, declined`,
+			now, userID, clientID).Scan(&scope, &left); err != nil {
 			return notFound(err)
 		}
-		union := slices.Concat(strings.Fields(before), scope)
-		slices.Sort(union)
-		union = slices.Compact(union)
-		_, err := s.db.Exec(ctx, `UPDATE consents SET scope = $1 WHERE user_id = $2 AND client_id = $3`, strings.Join(union, " "), userID, clientID)
+		_, err := s.db.Exec(ctx, `UPDATE consents SET scope = $1, declined = $2 WHERE user_id = $3 AND client_id = $4`,
+			moved(scope, allowed, declined), moved(left, declined, allowed), userID, clientID)
 		return err
 	})
+}
+
+// moved is a list of words with some added and others taken away, sorted, each once.
+func moved(list string, added, taken []string) string {
+	words := slices.DeleteFunc(slices.Concat(strings.Fields(list), added), func(word string) bool { return slices.Contains(taken, word) })
+	slices.Sort(words)
+	return strings.Join(slices.Compact(words), " ")
 }
 
 // WithdrawConsent forgets what the person has allowed the client and revokes all grants that came of it, offline ones too.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,6 +22,24 @@ func TestConsentsAddUpWithoutLoss(t *testing.T) {
 		got, err := f.Consent(t.Context(), f.user.ID, "app")
 		if err != nil || len(got.Scope) != 33 {
 			t.Errorf("32 consents at once left %d scopes: %v", len(got.Scope), err)
+		}
+	})
+}
+
+func TestTheLatestDecisionOnAScopeCounts(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		for _, step := range []struct{ allow, decline, scope, declined []string }{
+			{[]string{"openid"}, []string{"email", "claims:gender"}, []string{"openid"}, []string{"claims:gender", "email"}},
+			{[]string{"openid", "email"}, nil, []string{"email", "openid"}, []string{"claims:gender"}},
+			{[]string{"openid"}, []string{"email"}, []string{"openid"}, []string{"claims:gender", "email"}},
+		} {
+			if err := f.DecideConsent(t.Context(), f.user.ID, "app", step.allow, step.decline); err != nil {
+				t.Fatal(err)
+			}
+			got, err := f.Consent(t.Context(), f.user.ID, "app")
+			if err != nil || !slices.Equal(got.Scope, step.scope) || !slices.Equal(got.Declined, step.declined) {
+				t.Errorf("%+v: %+v %v", step, got, err)
+			}
 		}
 	})
 }

@@ -50,6 +50,7 @@ CREATE TABLE consents (
     user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     client_id  TEXT NOT NULL,
     scope      TEXT NOT NULL,
+    declined   TEXT NOT NULL,                  -- what the person left out when asked
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (user_id, client_id)
