@@ -6,7 +6,7 @@ FUZZTIME ?= 20s
 IMAGE ?= maru
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race check fmt e2e bench fuzz cover load openapi tools image
+.PHONY: help run test race check fmt e2e interop bench fuzz cover load openapi tools image
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ race: ## all tests under the race detector (needs a C compiler)
 
 e2e: ## only the end-to-end tests: the stack as processes, and the browser
 	go test -count=1 -timeout 20m -v ./deploy/e2e
+
+interop: ## only the tests with others' clients, with oauth2-proxy too (some minutes to compile the first time); Node, Apache and Chromium where present
+	INTEROP_OAUTH2_PROXY=true go test -count=1 -timeout 20m -v ./deploy/interop
 
 check: ## what CI checks beside the tests: format, vet, lint, known vulnerabilities, generated files, go.mod
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:" $$files; exit 1; fi

@@ -270,7 +270,7 @@ type page struct {
 // visit opens an address and does on the way what the pages ask for.
 func (b *browser) visit(address string) page {
 	b.t.Helper()
-	shown := b.read(b.client.Get(address))
+	shown := b.read(b.send(http.MethodGet, address, "", ""))
 	for range 10 {
 		if shown.Status >= 300 && shown.Status < 400 || !strings.HasPrefix(shown.URL.String(), b.m.issuer+"/") {
 			return shown
@@ -346,7 +346,7 @@ func (b *browser) press(shown page, id string, fields url.Values) page {
 	}
 	for n := range form.Descendants() {
 		name, kind := attribute(n, "name"), attribute(n, "type")
-		if n.Data != "input" || name == "" || kind == "submit" || (kind == "checkbox" || kind == "radio") && !has(n, "checked") {
+		if n.Data != "input" || name == "" || kind == "submit" || has(n, "disabled") || (kind == "checkbox" || kind == "radio") && !has(n, "checked") {
 			continue
 		}
 		values.Add(name, attribute(n, "value"))
@@ -361,7 +361,22 @@ func (b *browser) press(shown page, id string, fields url.Values) page {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return b.read(b.client.PostForm(target.String(), values))
+	return b.read(b.send(http.MethodPost, target.String(), shown.URL.Scheme+"://"+shown.URL.Host, values.Encode()))
+}
+
+// send makes a request with those headers of browsers that servers look at: what it would like to have, and, of a form,
+// which origin it is from.
+func (b *browser) send(method, address, origin, form string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(b.t.Context(), method, address, strings.NewReader(form))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	if origin != "" {
+		req.Header.Set("Origin", origin)
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return b.client.Do(req)
 }
 
 func attribute(n *html.Node, name string) string {
