@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+func TestLogoutListShowsWhomNobodyCouldTell(t *testing.T) {
+	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
+	s := c.store()
+	user, err := s.CreateUser(t.Context(), store.User{Email: "mina@example.org", PasswordHash: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, _, err := s.CreateSession(t.Context(), store.Session{UserID: user.ID}, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"waiting", "dead"} {
+		if err := s.CreateClient(t.Context(), client.Client{ID: id, BackchannelLogoutURI: "https://app.example/out"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.NoteSessionClient(t.Context(), session.ID, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.must("", "disable", "mina@example.org") // the command line ends sessions too
+	taken, err := s.TakeLogouts(t.Context(), time.Minute, 10, 10)
+	if err != nil || len(taken) != 2 {
+		t.Fatal(taken, err)
+	}
+	for _, d := range taken {
+		next := time.Now().Add(time.Hour)
+		if d.ClientID == "dead" {
+			next = time.Time{}
+		}
+		if err := s.PostponeLogout(t.Context(), d, "it answers with status 500", next); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	list := func(args ...string) string {
+		t.Helper()
+		var out strings.Builder
+		p := &program{in: strings.NewReader(""), out: &out, errs: &out, now: time.Now}
+		if err := p.run(t.Context(), append([]string{"--database-url", c.url, "logout", "list"}, args...)); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	if text := list(); !strings.Contains(text, "given up") || strings.Count(text, "status 500") != 2 || strings.Count(text, "\n") != 3 {
+		t.Error(text)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(list("--format", "json")), "\n") {
+		var got listedLogout
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Session != session.ID || got.User != user.ID || got.Attempts != 1 || (got.GivenUpAt != nil) != (got.Client == "dead") || (got.NextAt != nil) != (got.Client == "waiting") {
+			t.Error(line)
+		}
+	}
+}
