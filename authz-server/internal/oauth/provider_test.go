@@ -61,7 +61,7 @@ func (s *signer) thumbprint() string {
 func (s *signer) sign(header map[jose.HeaderKey]any, claims map[string]any) string {
 	s.t.Helper()
 	options := &jose.SignerOptions{ExtraHeaders: header}
-	made, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: s.key}, options)
+	made, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(s.key.Algorithm), Key: s.key}, options)
 	if err != nil {
 		s.t.Fatal(err)
 	}
