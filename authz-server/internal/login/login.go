@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -238,7 +239,26 @@ func (s *Service) step(w http.ResponseWriter, r *http.Request) (st step, with *h
 		s.fail(w, r, err)
 		return step{}, r, false
 	}
+	if app.Unchecked {
+		app.Return, app.OnDevice = returnsTo(in.Form.Get("redirect_uri"))
+		if app.Return == app.Host {
+			app.Return = ""
+		}
+	}
 	return step{handle, in, &app}, r, true
+}
+
+// returnsTo says where a person goes after all, as far as it can tell them who is there: a host on the web, or a program on
+// their own device, which takes them back by a loopback address or by a scheme of its own (RFC 8252 §7.1, §7.3).
+func returnsTo(redirectURI string) (host string, onDevice bool) {
+	u, err := url.Parse(redirectURI)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		return "", true
+	}
+	if address, err := netip.ParseAddr(u.Hostname()); u.Hostname() == "localhost" || err == nil && address.IsLoopback() {
+		return "", true
+	}
+	return u.Host, false
 }
 
 // app is what a person sees of a client, in their language. One that is gone still has its id.
@@ -247,6 +267,13 @@ func (s *Service) app(r *http.Request, clientID string) (pages.App, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return pages.App{ID: clientID}, nil
 	}
+	if err != nil {
+		return pages.App{}, err
+	}
 	c = c.In(s.cfg.Pages.Language(r))
-	return pages.App{ID: clientID, Name: c.Name, Logo: c.LogoURI, Home: c.ClientURI, Policy: c.PolicyURI, Terms: c.TermsURI}, err
+	app := pages.App{ID: clientID, Name: c.Name, Logo: c.LogoURI, Home: c.ClientURI, Policy: c.PolicyURI, Terms: c.TermsURI, Host: c.Host(), Unchecked: c.Document()}
+	if !app.Unchecked && !c.Trusted {
+		app.Unchecked, err = s.cfg.Store.SelfRegistered(r.Context(), clientID)
+	}
+	return app, err
 }

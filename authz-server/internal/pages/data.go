@@ -15,6 +15,11 @@ type App struct {
 	Home   string
 	Policy string
 	Terms  string
+
+	Unchecked bool   // nobody here vouched for it: it registered itself, or is known by a document
+	Host      string // where that document is: all that is known of who it is
+	Return    string // the host that the person goes back to, of an unchecked app
+	OnDevice  bool   // they go back to a program on their own device
 }
 
 // Display is the app's name, or its id when it has none.

@@ -22,6 +22,7 @@ type messages struct {
 	NameHint                                                         string
 	LoginToContinue, SignupToContinue                                string
 	AppPolicy, AppTerms                                              string
+	AppUnchecked, AppFrom, AppReturn, AppKnown, AppOnDevice          string
 
 	ConsentTitle                                                 string
 	ConsentHeading                                               func(app string) string
@@ -144,6 +145,8 @@ var english = messages{
 	NameHint:        "What people will see. You can change it at any time.",
 	LoginToContinue: "Log in to continue", SignupToContinue: "Sign up to continue",
 	AppPolicy: "Privacy policy", AppTerms: "Terms of service",
+	AppUnchecked: "Nobody at Maru has checked this app or what it calls itself.", AppFrom: "It comes from", AppReturn: "It takes you back to", AppKnown: "Go on only if you know this address.",
+	AppOnDevice: "It takes you back to a program on this device. Go on only if you started it yourself just now.",
 
 	ConsentTitle:   "Allow access",
 	ConsentHeading: func(app string) string { return app + " asks for access" },
@@ -260,6 +263,8 @@ var korean = messages{
 	NameHint:        "다른 사람에게 보이는 이름이에요. 언제든 바꿀 수 있어요.",
 	LoginToContinue: "계속하려면 로그인해 주세요", SignupToContinue: "계속하려면 가입해 주세요",
 	AppPolicy: "개인정보처리방침", AppTerms: "이용약관",
+	AppUnchecked: "마루에서 확인하지 않은 앱이에요. 이름도 앱이 직접 정했어요.", AppFrom: "앱 주소", AppReturn: "돌아갈 주소", AppKnown: "아는 주소일 때만 계속하세요.",
+	AppOnDevice: "이 기기에 있는 프로그램으로 돌아가요. 방금 직접 시작한 경우에만 계속하세요.",
 
 	ConsentTitle:   "접근 허용",
 	ConsentHeading: func(app string) string { return app + "에서 접근 권한을 요청했어요" },

@@ -32,6 +32,24 @@ func newPages(t testing.TB) *Pages {
 
 var testApp = App{ID: "app", Name: "Bookshop", Logo: "https://cdn.example/logo.png", Home: "https://app.example/", Policy: "https://app.example/p", Terms: "https://app.example/t"}
 
+var uncheckedApp = App{ID: "https://tool.example/client", Name: "Bookshop", Unchecked: true, Host: "tool.example", Return: "back.example", OnDevice: true}
+
+func TestAnAppThatNobodyCheckedIsCalledSo(t *testing.T) {
+	p := newPages(t)
+	for page, data := range map[string]any{"login": Login{App: &uncheckedApp}, "signup": Signup{App: &uncheckedApp}, "consent": Consent{App: uncheckedApp}} {
+		body := render(p, "/x", page, data, nil).Body.String()
+		for _, want := range []string{"<strong>tool.example</strong>", "<strong>back.example</strong>", english.AppUnchecked, english.AppKnown, english.AppOnDevice} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s lacks %q:\n%s", page, want, body)
+			}
+		}
+		checkPage(t, page, []byte(body), "en")
+	}
+	if body := render(p, "/x", "login", Login{App: &testApp}, nil).Body.String(); strings.Contains(body, english.AppUnchecked) {
+		t.Error("an app that an operator registered is called unchecked")
+	}
+}
+
 // everyPage is each page with everything that can be on it.
 func everyPage() map[string]any {
 	problems := func(fields ...string) Form {
