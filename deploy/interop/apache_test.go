@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // apache finds the web server and its modules where Debian has them. They are not among what CI installs (.ci/run), so that
@@ -33,7 +34,7 @@ func apache(t *testing.T) (program, modules string) {
 
 func TestApacheModAuthOpenIDC(t *testing.T) {
 	program, modules := apache(t)
-	m := start(t)
+	m := start(t, "AUTHZ_INSECURE_OUTGOING_LOOPBACK=true") // for the back channel
 	port := freePort(t)
 	origin := "http://127.0.0.1:" + port
 	s := secret()
@@ -41,6 +42,7 @@ func TestApacheModAuthOpenIDC(t *testing.T) {
 		"client_id": "apache", "client_name": "Behind Apache", "client_secret": s, "redirect_uris": []string{origin + "/secure/callback"},
 		"post_logout_redirect_uris": []string{origin + "/open/"}, "token_endpoint_auth_method": "client_secret_basic",
 		"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid profile email offline_access",
+		"backchannel_logout_uri": origin + "/secure/callback?logout=backchannel", "backchannel_logout_session_required": true,
 	})
 
 	dir := t.TempDir()
@@ -105,5 +107,18 @@ OIDCRemoteUserClaim email
 	}
 	if shown = b.visit(origin + "/secure/"); b.logins != 2 || shown.Body != "the secure page" {
 		t.Errorf("after the log-out, %d log-ins, and the browser is on %s", b.logins, shown.URL)
+	}
+
+	// Logging out at the issuer ends the session at Apache too, by the back channel.
+	if shown = b.visit(m.issuer + "/oauth2/logout"); shown.Status != http.StatusOK {
+		t.Fatalf("logging out at the issuer: %d %s", shown.Status, shown.Body)
+	}
+	for end := time.Now().Add(time.Minute); b.logins == 2; time.Sleep(50 * time.Millisecond) {
+		if shown = b.visit(origin + "/secure/"); time.Now().After(end) {
+			t.Fatalf("Apache still knows the person: %d %s", shown.Status, shown.Body)
+		}
+	}
+	if shown.Body != "the secure page" {
+		t.Errorf("after the third log-in the browser is on %s (%d)", shown.URL, shown.Status)
 	}
 }

@@ -215,21 +215,6 @@ func (m *maru) register(client metadata) {
 	m.command(string(text), "client", "import", "-")
 }
 
-// discovered is the discovery document.
-func (m *maru) discovered() map[string]any {
-	m.t.Helper()
-	resp, err := http.Get(m.issuer + "/.well-known/openid-configuration")
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var doc map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil {
-		m.t.Fatal(err)
-	}
-	return doc
-}
-
 // browser is a person's, without scripts.
 type browser struct {
 	t      *testing.T

@@ -75,17 +75,7 @@ func TestOpenIDClientInNode(t *testing.T) {
 		"client_secret_basic", "client_secret_post", "DPoP",
 		"private_key_jwt, PAR, JAR and signed answers by RS256", "private_key_jwt, PAR, JAR and signed answers by PS256",
 		"private_key_jwt, PAR, JAR and signed answers by ES256", "private_key_jwt, PAR, JAR and signed answers by EdDSA",
-		"FAPI 2.0 with message signing", "client credentials",
-	}
-	found := m.discovered()
-	for member, name := range map[string]string{
-		"introspection_signing_alg_values_supported": "signed introspection",
-		"device_authorization_endpoint":              "device authorization",
-		"registration_endpoint":                      "registration",
-	} {
-		if found[member] != nil {
-			want = append(want, name)
-		}
+		"FAPI 2.0 with message signing", "client credentials", "signed introspection", "token exchange", "device authorization", "registration",
 	}
 	for _, name := range want {
 		if !slices.Contains(done, name) {
