@@ -4,6 +4,7 @@ package pages
 type profileMessages struct {
 	Title, Intro, Names, About, Contact, Address, Web string
 	Verified                                          string
+	NameOrder                                         []string          // fields of the two chief parts of a name, as people are used to
 	Labels                                            map[string]string // by field
 	Hints                                             map[string]string // some fields have one
 	Genders                                           map[string]string // "" is not told
@@ -15,7 +16,7 @@ type profileMessages struct {
 var englishProfile = profileMessages{
 	Title: "Profile", Intro: "All of this is optional. Apps see it only if you allow them to.",
 	Names: "Names", About: "About you", Contact: "Phone", Address: "Address", Web: "On the web",
-	Verified: "verified",
+	Verified: "verified", NameOrder: []string{"given_name", "family_name"},
 	Labels: map[string]string{
 		"given_name": "First name", "family_name": "Last name", "middle_name": "Middle name", "nickname": "Nickname", "preferred_username": "Username",
 		"profile": "Profile page", "picture": "Picture", "website": "Website",
@@ -72,7 +73,7 @@ var englishProfile = profileMessages{
 var koreanProfile = profileMessages{
 	Title: "프로필", Intro: "모두 선택 사항이에요. 허용한 앱만 볼 수 있어요.",
 	Names: "이름", About: "내 정보", Contact: "전화", Address: "주소", Web: "웹",
-	Verified: "확인됨",
+	Verified: "확인됨", NameOrder: []string{"family_name", "given_name"},
 	Labels: map[string]string{
 		"given_name": "이름", "family_name": "성", "middle_name": "중간 이름", "nickname": "별명", "preferred_username": "사용자 이름",
 		"profile": "프로필 페이지", "picture": "사진", "website": "웹사이트",
