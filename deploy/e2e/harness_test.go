@@ -92,6 +92,19 @@ func (l *log) panics() []string {
 	return found
 }
 
+// requests is how many requests the part has logged.
+func (l *log) requests(part string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for line := range strings.Lines(l.b.String()) {
+		if name, _, _ := strings.Cut(line, " "); name == part && strings.Contains(line, "msg=request ") {
+			n++
+		}
+	}
+	return n
+}
+
 // end is the last n lines, each cut to a length that can be read.
 func (l *log) end(n int) string {
 	l.mu.Lock()

@@ -212,7 +212,12 @@ func TestTheDeathOfOneReplicaIsNotSeen(t *testing.T) {
 		}
 		service(t, r, "user:lookup")
 	}
+	served := r.log.requests("authz-server-2")
 	r.launch(t, "authz-server-2")
+	until(t, "the gateway sends requests to the replica that came back", func() bool {
+		call(t, "GET", r.Issuer+"/.well-known/openid-configuration", "", nil)
+		return r.log.requests("authz-server-2") > served
+	})
 	if err := r.Kill("authz-server"); err != nil {
 		t.Fatal(err)
 	}
