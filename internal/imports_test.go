@@ -42,10 +42,11 @@ var rules = []rule{
 	{"internal", nil},
 
 	{"authz-server", []string{"authz-server/internal/...", "internal/httpd", "internal/sqldb"}},
-	{"authz-server/internal/oauth/...", []string{"authz-server/internal/oauth/...", "authz-server/internal/login", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/clients", "authz-server/internal/fetch", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd"}},
-	{"authz-server/internal/login/...", []string{"authz-server/internal/login/...", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd"}},
+	{"authz-server/internal/oauth/...", []string{"authz-server/internal/oauth/...", "authz-server/internal/login", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/clients", "authz-server/internal/consent", "authz-server/internal/fetch", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd"}},
+	{"authz-server/internal/login/...", []string{"authz-server/internal/login/...", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/consent", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd"}},
 	{"authz-server/internal/pages", []string{"internal/httpd"}},
 	{"authz-server/internal/clients", []string{"authz-server/internal/client", "authz-server/internal/fetch", "authz-server/internal/store", "internal/httpd"}},
+	{"authz-server/internal/consent", nil},
 	{"authz-server/internal/fetch", nil},
 	{"authz-server/internal/keys", []string{"authz-server/internal/store"}},
 	{"authz-server/internal/store", []string{"authz-server/internal/client", "internal/sqldb"}},
