@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -742,4 +743,303 @@ func newRSASigner(t testing.TB, kid, alg string) *signer {
 		t.Fatal(err)
 	}
 	return &signer{t, jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: alg, Use: "sig"}}
+}
+
+// fapi is a client with the profile fapi2, with its key.
+type fapi struct {
+	f   *fixture
+	id  string
+	key *signer
+}
+
+func (f *fixture) fapiClient(id string, key *signer, change func(c *client.Client)) fapi {
+	f.t.Helper()
+	f.addClient(id, func(c *client.Client) {
+		c.Profile, c.JWKS, c.TokenEndpointAuthMethod, c.GrantTypes = client.ProfileFAPI2, key.set(), "private_key_jwt", []string{"authorization_code", "refresh_token"}
+		if change != nil {
+			change(c)
+		}
+	})
+	return fapi{f, id, key}
+}
+
+// push pushes a request; changes are those of the assertion.
+func (c fapi) push(form url.Values, changes ...any) answer {
+	c.f.t.Helper()
+	return c.f.postForm("/oauth2/par", with(form, c.key.assertion(c.f, c.id, changes...)))
+}
+
+// authorize pushes a request and has it answered.
+func (c fapi) authorize(b *browser, changes ...string) answer {
+	c.f.t.Helper()
+	a := c.push(parameters(append([]string{"client_id", c.id}, changes...)...))
+	uri, _ := a.json(c.f.t)["request_uri"].(string)
+	if a.status != 201 || uri == "" {
+		c.f.t.Fatalf("%d %s", a.status, a.body)
+	}
+	return b.authorize(url.Values{"client_id": {c.id}, "request_uri": {uri}})
+}
+
+// token calls the token endpoint with a DPoP proof.
+func (c fapi) token(form url.Values) answer {
+	c.f.t.Helper()
+	return c.f.postForm("/oauth2/token", with(form, c.key.assertion(c.f, c.id)), "DPoP", newSigner(c.f.t, "").proof(c.f, "POST", "/oauth2/token"))
+}
+
+func (c fapi) redeem(code string) answer {
+	return c.token(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}})
+}
+
+func TestFAPI2SecurityProfileOP(t *testing.T) {
+	f := one(t)
+	b := f.browser().logIn(f.user)
+	for name, key := range map[string]*signer{"ES256": newSigner(t, "k1"), "PS256": newRSASigner(t, "k1", "PS256"), "EdDSA": newEdSigner(t, "k1")} {
+		t.Run("happy-flow, "+name, func(t *testing.T) {
+			c := f.fapiClient("fapi-"+name, key, func(c *client.Client) { c.IDTokenSignedResponseAlg = name })
+			a := c.authorize(b, "state", strings.Repeat("s", 128), "nonce", strings.Repeat("n", 43))
+			if a.parameter("state") != strings.Repeat("s", 128) || a.parameter("iss") != f.issuer {
+				t.Errorf("%v", a.location)
+			}
+			object := c.redeem(a.parameter("code")).json(t)
+			if header, id := decode(t, object["id_token"].(string)); header["alg"] != name || id["nonce"] != strings.Repeat("n", 43) || id["acr"] == nil {
+				t.Errorf("%v %v", header, id)
+			}
+			// plain_oauth: without openid there is no ID token.
+			object = c.redeem(c.authorize(b, "scope", "board:read", "nonce", "").parameter("code")).json(t)
+			if object["token_type"] != "DPoP" || object["id_token"] != nil {
+				t.Errorf("%v", object)
+			}
+		})
+	}
+	key := newRSASigner(t, "k2", "PS256")
+	c := f.fapiClient("fapi", key, nil)
+	t.Run("client assertions", func(t *testing.T) {
+		in := func(d time.Duration) int64 { return f.clock.now().Add(d).Unix() }
+		if a := c.push(parameters("client_id", "fapi"), "iat", in(8*time.Second), "nbf", in(8*time.Second)); a.status != 201 {
+			t.Errorf("8 s ahead: %d %s", a.status, a.body)
+		}
+		for name, changes := range map[string][]any{
+			"iat 61 s ahead": {"iat", in(70 * time.Second)}, "nbf 61 s ahead": {"nbf", in(70 * time.Second)}, "aud missing": {"aud", nil}, "exp past": {"exp", in(-time.Minute)},
+			"iss of another": {"iss", "app"}, "sub of another": {"sub", "app"},
+		} {
+			if a := c.push(parameters("client_id", "fapi"), changes...); a.status != 401 || a.json(t)["error"] != "invalid_client" {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
+		}
+		rs256 := &signer{t, jose.JSONWebKey{Key: key.key.Key, KeyID: "k2", Algorithm: "RS256", Use: "sig"}}
+		wantError(t, fapi{f, "fapi", rs256}.push(parameters("client_id", "fapi")), 401, "invalid_client")
+	})
+	t.Run("par: what is refused", func(t *testing.T) {
+		for name, changes := range map[string][]string{
+			"par-without-pkce": {"code_challenge", "", "code_challenge_method", ""}, "par-plain-pkce": {"code_challenge_method", "plain"}, "par-attempt-invalid-redirect_uri": {"redirect_uri", "https://app.example/other"},
+			"ensure-response-type-code": {"response_type", ""}, "a request_uri inside": {"request_uri", "urn:ietf:params:oauth:request_uri:x"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				wantError(t, c.push(parameters(append([]string{"client_id", "fapi"}, changes...)...)), 400, "invalid_request")
+			})
+		}
+		wantError(t, c.push(parameters("client_id", "fapi", "response_type", "code id_token")), 400, "unsupported_response_type")
+	})
+	t.Run("ensure-authorization-code-expires: dead at 62 s", func(t *testing.T) {
+		code := c.authorize(b).parameter("code")
+		f.clock.advance(62 * time.Second)
+		wantError(t, c.redeem(code), 400, "invalid_grant")
+	})
+	t.Run("user-rejects-authentication", func(t *testing.T) {
+		c := f.fapiClient("fapi-third", key, func(c *client.Client) { c.Trusted = false })
+		a := c.authorize(b)
+		at, page := a.location, b.get(a.location.String())
+		if a := b.get(b.click(at, page, "deny").location.String()); a.parameter("error") != "access_denied" || a.parameter("iss") != f.issuer {
+			t.Errorf("%d %v", a.status, a.location)
+		}
+	})
+	t.Run("ensure-different-nonce-and-state-inside-and-outside: what was pushed counts", func(t *testing.T) {
+		uri := c.push(parameters("client_id", "fapi", "state", "pushed")).json(t)["request_uri"].(string)
+		if a := b.authorize(url.Values{"client_id": {"fapi"}, "request_uri": {uri}, "state": {"outside"}}); a.parameter("state") != "pushed" || a.parameter("code") == "" {
+			t.Errorf("%v", a.location)
+		}
+	})
+	t.Run("ensure-request-with-long-state, -long-nonce: whole, or refused", func(t *testing.T) {
+		for _, length := range []int{384, 1000, 5000} {
+			long := strings.Repeat("x", length)
+			pushed := c.push(parameters("client_id", "fapi", "state", long, "nonce", long))
+			if pushed.status != 201 {
+				wantError(t, pushed, 400, "invalid_request")
+				continue
+			}
+			a := b.authorize(url.Values{"client_id": {"fapi"}, "request_uri": {pushed.json(t)["request_uri"].(string)}})
+			_, id := decode(t, c.redeem(a.parameter("code")).json(t)["id_token"].(string))
+			if a.parameter("state") != long || id["nonce"] != long {
+				t.Errorf("%d characters did not come back", length)
+			}
+		}
+	})
+	t.Run("refresh by another client", func(t *testing.T) {
+		other := f.fapiClient("fapi-other", newSigner(t, "k3"), nil)
+		token, _ := c.redeem(c.authorize(b).parameter("code")).json(t)["refresh_token"].(string)
+		wantError(t, other.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}), 400, "invalid_grant")
+		if a := c.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}); a.status != 200 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
+}
+
+func TestFAPI2MessageSigningOP(t *testing.T) {
+	f := one(t)
+	b := f.browser().logIn(f.user)
+	key := newRSASigner(t, "k1", "PS256")
+	c := f.fapiClient("signing", key, func(c *client.Client) { c.RequireSignedRequestObject = true })
+	in := func(d time.Duration) int64 { return f.clock.now().Add(d).Unix() }
+	push := func(s *signer, changes ...any) answer {
+		claims := map[string]any{"iss": "signing", "aud": f.issuer, "nbf": in(0), "exp": in(5 * time.Minute)}
+		for name, values := range parameters("client_id", "signing", "response_mode", "jwt") {
+			claims[name] = values[0]
+		}
+		for i := 0; i < len(changes); i += 2 {
+			claims[changes[i].(string)] = changes[i+1]
+			if changes[i+1] == nil {
+				delete(claims, changes[i].(string))
+			}
+		}
+		return c.push(url.Values{"client_id": {"signing"}, "request": {s.sign(map[jose.HeaderKey]any{"typ": "oauth-authz-req+jwt"}, claims)}})
+	}
+	t.Run("happy-flow: a signed request, and JARM", func(t *testing.T) {
+		a := push(key)
+		uri, _ := a.json(t)["request_uri"].(string)
+		a = b.authorize(url.Values{"client_id": {"signing"}, "request_uri": {uri}})
+		header, response := decode(t, a.parameter("response"))
+		if header["alg"] != "PS256" || response["iss"] != f.issuer || response["aud"] != "signing" || response["exp"] == nil || a.parameter("code") != "" {
+			t.Fatalf("%d %v %v", a.status, a.location, response)
+		}
+		if a := c.redeem(response["code"].(string)); a.status != 200 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
+	rs256 := &signer{t, jose.JSONWebKey{Key: key.key.Key, KeyID: "k1", Algorithm: "RS256", Use: "sig"}}
+	for name, a := range map[string]func() answer{
+		"ensure-request-object-without-exp-fails":       func() answer { return push(key, "exp", nil) },
+		"ensure-request-object-without-nbf-fails":       func() answer { return push(key, "nbf", nil) },
+		"ensure-expired-request-object-fails":           func() answer { return push(key, "exp", in(-5*time.Minute), "nbf", in(-10*time.Minute)) },
+		"ensure-request-object-with-exp-over-60-fails":  func() answer { return push(key, "exp", in(70*time.Minute)) },
+		"ensure-request-object-with-nbf-over-60-fails":  func() answer { return push(key, "nbf", in(-70*time.Minute)) },
+		"ensure-request-object-with-bad-aud-fails":      func() answer { return push(key, "aud", "https://other.example") },
+		"ensure-request-object-without-aud-fails":       func() answer { return push(key, "aud", nil) },
+		"ensure-request-object-without-iss-fails":       func() answer { return push(key, "iss", nil) },
+		"ensure-signed-request-object-with-RS256-fails": func() answer { return push(rs256) },
+		"ensure-request-object-signature-is-checked":    func() answer { return push(newRSASigner(t, "k1", "PS256")) },
+		"ensure-request_uri-inside-the-object-fails":    func() answer { return push(key, "request_uri", "https://x.example/") },
+		"ensure-unsigned-request-object-alg-none-fails": func() answer {
+			return c.push(url.Values{"client_id": {"signing"}, "request": {b64(`{"alg":"none"}`) + "." + b64(`{"iss":"signing"}`) + "."}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) { wantError(t, a(), 400, "invalid_request_object") })
+	}
+	t.Run("ensure-unsigned-authorization-request-fails", func(t *testing.T) {
+		wantError(t, c.push(parameters("client_id", "signing")), 400, "invalid_request")
+		if a := b.authorize(parameters("client_id", "signing")); a.parameter("error") != "invalid_request" {
+			t.Errorf("%d %v", a.status, a.location)
+		}
+	})
+}
+
+// newEdSigner is a client's key for EdDSA.
+func newEdSigner(t testing.TB, kid string) *signer {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &signer{t, jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: "EdDSA", Use: "sig"}}
+}
+
+// What the suite's browser looks for on the pages of a log-out, in both languages, and that a log-out holds.
+func TestLogoutOP(t *testing.T) {
+	s := newSuite(t)
+	p := s.register("code")
+	titles := map[string][3]string{"en": {"Log out?", "You are logged out", "Cannot log you out"}, "ko": {"로그아웃", "로그아웃", "로그아웃"}}
+	title := func(a answer) string {
+		document, err := html.Parse(strings.NewReader(a.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for node := range document.Descendants() {
+			if node.Data == "title" && node.FirstChild != nil {
+				return node.FirstChild.Data
+			}
+		}
+		return ""
+	}
+	for language, want := range titles {
+		t.Run("no parameters, "+language, func(t *testing.T) {
+			b := s.browser()
+			p.logIn(b)
+			at, err := url.Parse(s.issuer + "/oauth2/logout?ui_locales=" + language)
+			if err != nil {
+				t.Fatal(err)
+			}
+			page := b.get(at.String())
+			if !strings.Contains(page.body, want[0]) || !strings.Contains(title(page), want[0][:7]) {
+				t.Errorf("the question: %q %s", title(page), page.body)
+			}
+			page = b.click(at, page, "logout")
+			if page.status != 200 || page.location != nil || !strings.Contains(page.body, want[1]) || !strings.Contains(title(page), want[1]) {
+				t.Errorf("the end: %d %q %s", page.status, title(page), page.body)
+			}
+			if a := b.authorize(p.request("prompt", "none")); a.parameter("error") != "login_required" {
+				t.Errorf("afterwards: %v", a.location)
+			}
+			page = b.get("/oauth2/logout?id_token_hint=x.y.z&ui_locales=" + language)
+			if page.status != 400 || page.location != nil || !strings.Contains(page.body, want[2]) {
+				t.Errorf("a bad hint: %d %s", page.status, page.body)
+			}
+		})
+	}
+	t.Run("oidcc-rp-initiated-logout, with the hint and the address of a client that registered itself", func(t *testing.T) {
+		b := s.browser()
+		got, _ := p.logIn(b)
+		bye := url.Values{"id_token_hint": {got.id}, "post_logout_redirect_uri": {"https://suite.example/bye"}, "state": {strings.Repeat("s", 128)}}
+		if a := b.visit("/oauth2/logout?" + bye.Encode()); a.location == nil || a.location.Host != "suite.example" || a.parameter("state") != strings.Repeat("s", 128) || len(a.location.Query()) != 1 {
+			t.Errorf("%d %v %s", a.status, a.location, a.body)
+		}
+		if a := b.authorize(p.request("prompt", "none")); a.parameter("error") != "login_required" {
+			t.Errorf("afterwards: %v", a.location)
+		}
+	})
+	t.Run("session_state comes with every answer, an error too", func(t *testing.T) {
+		b := s.browser()
+		if a := b.authorize(p.request("prompt", "none")); a.parameter("session_state") == "" || a.parameter("error") == "" {
+			t.Errorf("%v", a.location)
+		}
+		if a := p.authorize(b, p.request()); !strings.Contains(a.parameter("session_state"), ".") || strings.Contains(a.parameter("session_state"), " ") {
+			t.Errorf("%v", a.location)
+		}
+	})
+}
+
+// prompt=create leads to the sign-up page, whose fields the suite knows, and back to the client.
+func TestSignupOnTheWayToAClient(t *testing.T) {
+	s := newSuite(t)
+	p := s.register("code")
+	b := s.browser()
+	a := b.authorize(p.request("prompt", "create"))
+	if a.location == nil || a.location.Path != "/signup" {
+		t.Fatalf("%d %v", a.status, a.location)
+	}
+	page := b.get(a.location.String())
+	for _, id := range []string{"email", "password", "name"} {
+		document, err := html.Parse(strings.NewReader(page.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if field := byID(document, id); field == nil || attribute(field, "name") != id {
+			t.Errorf("the page has no field whose id and name are %s: %s", id, page.body)
+		}
+	}
+	after := b.click(a.location, page, "signup", "email", "new@example.com", "password", suitePassword, "name", "New Person")
+	if after.location == nil {
+		t.Fatalf("%d %s", after.status, after.body)
+	}
+	if a := b.visit(after.location.RequestURI()); a.parameter("code") == "" {
+		t.Errorf("%d %v %s", a.status, a.location, a.body)
+	}
 }

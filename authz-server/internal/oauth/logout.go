@@ -30,6 +30,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		s.cannotLogOut(w, r, refuse(fosite.ErrInvalidRequest, "the request's parameters cannot be read, or are too long"))
 		return
 	}
+	r = pages.WithLocales(r, r.Form.Get("ui_locales"), s.now()) // our own form posts it on
 	request, err := s.readLogout(r.Context(), r.Form)
 	if err != nil {
 		s.cannotLogOut(w, r, err)
