@@ -256,10 +256,17 @@ func TestCookiesAreGuarded(t *testing.T) {
 		b := s.browser()
 		cookies := b.get("/login").header.Values("Set-Cookie")
 		cookies = append(cookies, b.post("/login", "email", "mina@example.org", "password", password).header.Values("Set-Cookie")...)
-		if len(cookies) != 2 || !strings.HasPrefix(cookies[0], test.prefix+"maru-browser=") || !strings.HasPrefix(cookies[1], test.prefix+"maru-session=") {
-			t.Errorf("cookies %q", cookies)
+		if len(cookies) != 3 || !strings.HasPrefix(cookies[0], test.prefix+"maru-browser=") || !strings.HasPrefix(cookies[1], test.prefix+"maru-session=") ||
+			!strings.HasPrefix(cookies[2], test.prefix+"maru-browser-state=") {
+			t.Fatalf("cookies %q", cookies)
 		}
-		for _, cookie := range cookies {
+		// The third is read by our script in applications' frames, and must therefore not be worth anything.
+		if state := b.cookie(test.prefix + "maru-browser-state"); strings.Contains(cookies[2], "HttpOnly") || strings.Contains(cookies[2], "Domain") ||
+			strings.Contains(cookies[2], "; Secure") != test.secure || strings.Contains(cookies[2], "; SameSite=None") != test.secure ||
+			state == "" || state == b.cookie(test.prefix+"maru-session") || state == b.cookie(test.prefix+"maru-browser") {
+			t.Errorf("%q", cookies[2])
+		}
+		for _, cookie := range cookies[:2] {
 			for _, attribute := range []string{"; Path=/", "; HttpOnly", "; SameSite=Lax"} {
 				if !strings.Contains(cookie, attribute) {
 					t.Errorf("%q lacks %q", cookie, attribute)
