@@ -106,7 +106,7 @@ func (c *Client) Finish(w http.ResponseWriter, r *http.Request) (to string, err 
 		return "", fmt.Errorf("%w: its nonce is not the one that was sent", ErrBadIDToken)
 	}
 
-	s := &Session{Subject: identity.Subject, created: c.now(), seen: c.now(), name: identity.name}
+	s := &Session{Subject: identity.Subject, sid: identity.sid, created: c.now(), seen: c.now(), name: identity.name}
 	s.store(c.now(), answer, raw, c.cfg.Scopes)
 	if draft := l.draft.Load(); draft != nil {
 		s.drafts = map[string]url.Values{l.to: *draft}
@@ -151,6 +151,7 @@ func (c *Client) sweepLogins() {
 type identity struct {
 	*oidc.IDToken
 	name string
+	sid  string // the session at the issuer, or empty
 }
 
 // verifyIDToken checks what OpenID Connect Core §3.1.3.7 asks for: go-oidc signature, issuer, audience and times; here azp and at_hash.
@@ -167,6 +168,7 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 		Name              string `json:"name"`
 		PreferredUsername string `json:"preferred_username"`
 		Email             string `json:"email"`
+		SessionID         string `json:"sid"`
 	}
 	if err := token.Claims(&claims); err != nil {
 		return identity{}, fmt.Errorf("%w: %w", ErrBadIDToken, err)
@@ -185,7 +187,7 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 			name = other
 		}
 	}
-	return identity{token, name}, nil
+	return identity{token, name, claims.SessionID}, nil
 }
 
 // tokenError sorts an error of the token endpoint: refused by the issuer, or no answer from it.

@@ -14,6 +14,7 @@ import (
 // Session is one person's log-in in one browser. It is safe for concurrent use.
 type Session struct {
 	Subject string // the person's id at the issuer, the claim sub
+	sid     string // the session there, the claim sid; empty: the issuer does not say
 
 	mu          sync.Mutex
 	key         [32]byte

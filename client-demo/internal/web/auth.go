@@ -117,3 +117,22 @@ func (v *visit) issuerDown() error {
 	}
 	return v.message(http.StatusServiceUnavailable, "issuer_down_title", text, v.app.cfg.Issuer)
 }
+
+// backchannelLogout serves POST /backchannel-logout, where the issuer tells of log-outs that began elsewhere (OpenID Connect
+// Back-Channel Logout 1.0 §2.5). No browser comes here.
+func (a *App) backchannelLogout(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	ended, err := a.flow.LogoutToken(r.Context(), r.PostFormValue("logout_token"))
+	switch {
+	case errors.Is(err, flow.ErrBadLogoutToken):
+		a.cfg.Log.Warn("a logout token was refused", "request", httpd.RequestID(r.Context()), "error", err)
+		w.WriteHeader(http.StatusBadRequest)
+	case err != nil: // the issuer will try again
+		a.cfg.Log.Warn("cannot check a logout token", "request", httpd.RequestID(r.Context()), "error", err)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	default:
+		a.cfg.Log.Info("the issuer ended a session", "request", httpd.RequestID(r.Context()), "sessions", ended)
+		w.WriteHeader(http.StatusNoContent)
+	}
+}

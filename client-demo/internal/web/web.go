@@ -57,6 +57,7 @@ func (a *App) Routes() http.Handler {
 	anyone("GET /signup", a.signup)
 	anyone("GET /callback", a.callback)
 	anyone("POST /logout", a.logout)
+	mux.HandleFunc("POST /backchannel-logout", a.backchannelLogout)
 	anyone("POST /language", a.language)
 
 	member("GET /boards", a.boardList)

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestTheIssuerEndsSessionsByLogoutTokens(t *testing.T) {
+	w := start(t)
+	login := func(sid string) *browser {
+		w.issuer.set(func(i *fakeIssuer) { i.idClaims = func(claims map[string]any) { claims["sid"] = sid } })
+		return w.browser().login()
+	}
+	loggedIn := func(b *browser) bool { return strings.Contains(b.get("/").text, `id="logout"`) }
+	first, second := login("s-1"), login("s-2")
+	send := func(typ string, changes map[string]any) int {
+		t.Helper()
+		now := w.issuer.now().Unix()
+		claims := map[string]any{"iss": w.issuer.server.URL, "aud": testClient, "iat": now, "exp": now + 120, "jti": "j", "sub": "person-1", "sid": "s-1",
+			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}
+		maps.Copy(claims, changes)
+		maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+		resp, err := http.PostForm(w.origin+"/backchannel-logout", url.Values{"logout_token": {w.issuer.sign(w.issuer.key, typ, claims)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	for name, status := range map[string]int{
+		"an ID token's type": send("JWT", nil),
+		"no events":          send("logout+jwt", map[string]any{"events": nil}),
+		"another event":      send("logout+jwt", map[string]any{"events": map[string]any{"x": map[string]any{}}}),
+		"a nonce":            send("logout+jwt", map[string]any{"nonce": "n"}),
+		"another client's":   send("logout+jwt", map[string]any{"aud": "other"}),
+		"another issuer's":   send("logout+jwt", map[string]any{"iss": "https://other.example"}),
+		"expired":            send("logout+jwt", map[string]any{"exp": w.issuer.now().Unix() - 3600}),
+		"nobody's":           send("logout+jwt", map[string]any{"sub": nil, "sid": nil}),
+		"no jti":             send("logout+jwt", map[string]any{"jti": nil}),
+	} {
+		if status != http.StatusBadRequest {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	if resp, err := http.PostForm(w.origin+"/backchannel-logout", nil); err != nil || resp.StatusCode != http.StatusBadRequest {
+		t.Error("nothing at all was taken", err)
+	}
+	if !loggedIn(first) || !loggedIn(second) {
+		t.Fatal("a forged token ended a session")
+	}
+	if status := send("logout+jwt", nil); status != http.StatusNoContent || loggedIn(first) || !loggedIn(second) {
+		t.Errorf("by sid: %d", status)
+	}
+	if status := send("logout+jwt", map[string]any{"sid": nil}); status != http.StatusNoContent || loggedIn(second) {
+		t.Errorf("by sub: %d", status)
+	}
+}

@@ -1,0 +1,54 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// ErrBadLogoutToken says that what came as a logout token is none of the issuer's for this app.
+var ErrBadLogoutToken = errors.New("the logout token was refused")
+
+// LogoutToken ends the sessions that a logout token of the issuer is about: those of its sid, or, without one, all of its
+// person's (OpenID Connect Back-Channel Logout 1.0 §2.6). It returns how many there were. A token that comes again does no
+// harm, so none is remembered. Errors: ErrBadLogoutToken, ErrIssuerDown.
+func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err error) {
+	op, err := c.issuer(ctx)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := c.issuerContext(ctx)
+	defer cancel()
+	checked, err := op.verifier.Verify(ctx, token) // signature, issuer, audience and expiry are as an ID token's
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrBadLogoutToken, err)
+	}
+	var header struct {
+		Type string `json:"typ"`
+	}
+	var claims struct {
+		ID        string                     `json:"jti"`
+		SessionID string                     `json:"sid"`
+		Events    map[string]json.RawMessage `json:"events"`
+	}
+	if err := Decode(token, &header, &claims); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrBadLogoutToken, err)
+	}
+	_, logout := claims.Events["http://schemas.openid.net/event/backchannel-logout"]
+	switch {
+	case header.Type != "logout+jwt" || !logout || claims.ID == "" || checked.IssuedAt.IsZero():
+		return 0, fmt.Errorf("%w: it is some other token", ErrBadLogoutToken)
+	case checked.Nonce != "":
+		return 0, fmt.Errorf("%w: it has a nonce", ErrBadLogoutToken)
+	case claims.SessionID == "" && checked.Subject == "":
+		return 0, fmt.Errorf("%w: it names no session and nobody", ErrBadLogoutToken)
+	}
+	for _, s := range c.sessions.Values() {
+		if (claims.SessionID != "" && s.sid == claims.SessionID) || (claims.SessionID == "" && s.Subject == checked.Subject) {
+			c.end(s)
+			ended++
+		}
+	}
+	return ended, nil
+}
