@@ -17,8 +17,10 @@ random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; } # 256 bits, safe in a 
 demo=$(random) board=$(random)
 # Compose shows a file secret in the container with the owner and mode that it has here, and the programs run as user 65532.
 [ -e "$dir/authz.kek" ] || head -c 32 /dev/urandom | base64 > "$dir/authz.kek"
+# Log-out addresses of this machine are for development: from a container they lead nowhere.
 sed -e "s#http://localhost:8080#$app#g" -e "s#demo-secret-for-development-only#$demo#" -e "s#board-secret-for-development-only#$board#" \
-	-e "s#sample-secret-for-development-only#$(random)#" "$here/dev/clients.json" > "$dir/clients.json"
+	-e "s#sample-secret-for-development-only#$(random)#" \
+	-e "/backchannel_logout/d" "$here/dev/clients.json" > "$dir/clients.json"
 chmod 0644 "$dir/authz.kek" "$dir/clients.json"
 chmod 0700 "$dir" # so that on this machine nobody else gets at them
 cat > "$dir/compose.env.new" <<EOT

@@ -148,8 +148,8 @@ func agrees(t *testing.T, table map[string]process, p process) {
 	}
 	for name, value := range want.env {
 		got, set := p.env[name]
-		if !set {
-			t.Errorf("%s: %s is not set", p.where, name)
+		if insecure := strings.Contains(name, "_INSECURE_"); set == insecure { // what development may do and a deployment must not
+			t.Errorf("%s: set is %t for %s", p.where, set, name)
 		}
 		if _, port, ok := strings.Cut(value, ":"); ok && strings.HasSuffix(name, "_LISTEN") && !strings.HasSuffix(got, ":"+port) {
 			t.Errorf("%s: %s is %s, and the table says port %s", p.where, name, got, port)

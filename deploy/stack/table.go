@@ -123,6 +123,7 @@ func (cfg *Config) table() ([]Part, error) {
 				"AUTHZ_ISSUER=" + origin.Issuer,
 				"AUTHZ_API_ORIGIN=" + origin.API,
 				"AUTHZ_KEY_ENCRYPTION_KEY_FILE=" + cfg.kekFile(),
+				"AUTHZ_INSECURE_OUTGOING_LOOPBACK=true", // the demo app is told of log-outs here
 			},
 			Ready: []string{"http://" + address(port) + "/readyz"},
 		})
