@@ -59,11 +59,25 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	// The answer and the end of what it answers are one transaction: a request is answered once.
-	var parameters url.Values
-	err = s.store.Tx(r.Context(), func(ctx context.Context) error {
+	parameters, err := s.answerOnce(r.Context(), a, waiting, step)
+	switch {
+	case errors.Is(err, errSessionEnded) && !a.prompts("none"):
+		s.wait(w, r, a, waiting, "/login")
+	case errors.Is(err, store.ErrNotFound):
+		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "this log-in is completed already; go back to the app"))
+	case err != nil:
+		s.refuseAuthorization(w, r, a, err)
+	default:
+		s.respond(w, r, a, parameters)
+	}
+}
+
+// answerOnce makes the answer that was decided: the parameters of the redirect. The answer and the end of what it answers
+// are one transaction. store.ErrNotFound: the request was answered already.
+func (s *Server) answerOnce(ctx context.Context, a *authorization, waiting *waitingRequest, decided step) (parameters url.Values, err error) {
+	err = s.store.Tx(ctx, func(ctx context.Context) error {
 		// First, for it holds the session until the grant is there: whoever ends the session then finds the grant as well.
-		if err := s.store.ContinueSession(ctx, step.login.ID); errors.Is(err, store.ErrNotFound) {
+		if err := s.store.ContinueSession(ctx, decided.login.ID); errors.Is(err, store.ErrNotFound) {
 			return errSessionEnded
 		} else if err != nil {
 			return err
@@ -72,30 +86,18 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		if waiting != nil && waiting.Consent == store.ConsentAllow {
-			if err := s.store.DecideConsent(ctx, step.login.UserID, a.Client.ID, step.granted, step.declined); err != nil {
+			if err := s.store.DecideConsent(ctx, decided.login.UserID, a.Client.ID, decided.granted, decided.declined); err != nil {
 				return err
 			}
 		}
-		parameters, err = s.grant(ctx, a, step)
+		parameters, err = s.grant(ctx, a, decided)
 		return err
 	})
-	if errors.Is(err, errSessionEnded) {
-		s.wait(w, r, a, waiting, "/login")
-		return
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "this log-in is completed already; go back to the app"))
-		return
-	}
-	if err != nil {
-		s.refuseAuthorization(w, r, a, err)
-		return
-	}
-	s.respond(w, r, a, parameters)
+	return parameters, err
 }
 
 // errSessionEnded says that the person logged out while their request was being answered.
-var errSessionEnded = errors.New("the session has ended")
+var errSessionEnded = refuse(fosite.ErrLoginRequired, "the person has just logged out")
 
 // spend ends the interaction and the pushed request that are being answered. store.ErrNotFound: another request was faster.
 func (s *Server) spend(ctx context.Context, a *authorization, waiting *waitingRequest) error {
@@ -131,41 +133,49 @@ func (s *Server) decide(r *http.Request, a *authorization, waiting *waitingReque
 		return step{}, err
 	}
 	a.Login, a.LoginKnown = current, true
-	silent := a.prompts("none")
+	page, err := s.decideLogin(r.Context(), a, waiting, current)
+	if err != nil || page != "" {
+		return step{page: page}, err
+	}
+	return s.decideConsent(r.Context(), a, waiting, current)
+}
 
+// decideLogin finds out whether somebody has to log in, and where; "": nobody has to (OIDC Core §3.1.2.1, §3.1.2.3).
+func (s *Server) decideLogin(ctx context.Context, a *authorization, waiting *waitingRequest, current *login.Session) (page string, err error) {
 	// A log-in after the request began is fresh enough for every prompt and every max_age.
 	fresh := current != nil && waiting != nil && !current.CreatedAt.Before(waiting.CreatedAt)
-	again := a.prompts("login") || a.prompts("select_account") || a.prompts("create") ||
-		(current != nil && a.MaxAge >= 0 && s.now().Sub(current.AuthTime) > a.MaxAge) || a.MaxAge == 0
+	again := a.prompts("login") || a.prompts("select_account") || a.prompts("create") || a.MaxAge == 0 ||
+		(current != nil && a.MaxAge >= 0 && s.now().Sub(current.AuthTime) > a.MaxAge)
 	switch {
 	case current != nil && (fresh || !again):
-	case silent:
-		return step{}, refuse(fosite.ErrLoginRequired, "nobody is logged in, or not recently enough")
+	case a.prompts("none"):
+		return "", refuse(fosite.ErrLoginRequired, "nobody is logged in, or not recently enough")
 	case a.prompts("create"):
-		return step{page: "/signup"}, nil
+		return "/signup", nil
 	default:
-		return step{page: "/login"}, nil
+		return "/login", nil
 	}
-
 	if err := s.checkClaimsRequest(a, current); err != nil {
-		return step{}, err
+		return "", err
 	}
-	if a.IDTokenHint != "" {
-		hinted, err := s.readIDTokenHint(r.Context(), a.IDTokenHint)
-		if errors.Is(err, errNotOurs) {
-			return step{}, refuse(fosite.ErrInvalidRequest, "id_token_hint is not an ID token of this server")
-		}
-		if err != nil {
-			return step{}, err
-		}
-		if hinted.Subject != s.subject(&a.Client, current.UserID) {
-			if silent || fresh {
-				return step{}, refuse(fosite.ErrLoginRequired, "another person than the one in id_token_hint is logged in")
-			}
-			return step{page: "/login"}, nil
-		}
+	if a.IDTokenHint == "" {
+		return "", nil
 	}
+	hinted, err := s.readIDTokenHint(ctx, a.IDTokenHint)
+	if errors.Is(err, errNotOurs) {
+		return "", refuse(fosite.ErrInvalidRequest, "id_token_hint is not an ID token of this server")
+	}
+	if err != nil || hinted.Subject == s.subject(&a.Client, current.UserID) {
+		return "", err
+	}
+	if a.prompts("none") || fresh {
+		return "", refuse(fosite.ErrLoginRequired, "another person than the one in id_token_hint is logged in")
+	}
+	return "/login", nil
+}
 
+// decideConsent finds out whether the person has to be asked, and what they grant.
+func (s *Server) decideConsent(ctx context.Context, a *authorization, waiting *waitingRequest, current *login.Session) (step, error) {
 	asked := consent.Asked(a.Form)
 	if waiting != nil && waiting.ConsentSID == current.ID {
 		switch waiting.Consent {
@@ -177,7 +187,7 @@ func (s *Server) decide(r *http.Request, a *authorization, waiting *waitingReque
 	}
 	needed, granted := !a.Client.Trusted, asked
 	if needed {
-		given, err := s.store.Consent(r.Context(), current.UserID, a.Client.ID)
+		given, err := s.store.Consent(ctx, current.UserID, a.Client.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return step{}, err
 		}
@@ -186,13 +196,13 @@ func (s *Server) decide(r *http.Request, a *authorization, waiting *waitingReque
 		granted = intersect(asked, given.Scope)
 		needed = errors.Is(err, store.ErrNotFound) || len(without(without(asked, given.Scope), given.Declined)) > 0 || len(granted) == 0 && len(asked) > 0
 	}
-	if needed || a.prompts("consent") {
-		if silent {
-			return step{}, refuse(fosite.ErrConsentRequired, "the person has not agreed to this yet")
-		}
-		return step{page: "/consent"}, nil
+	switch {
+	case !needed && !a.prompts("consent"):
+		return step{login: current, granted: granted}, nil
+	case a.prompts("none"):
+		return step{}, refuse(fosite.ErrConsentRequired, "the person has not agreed to this yet")
 	}
-	return step{login: current, granted: granted}, nil
+	return step{page: "/consent"}, nil
 }
 
 // intersect returns the elements of a that are also in b, in a's order.
