@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -549,6 +550,19 @@ func TestBasicOP(t *testing.T) {
 		wantError(t, refresh(one, last), 400, "invalid_grant")
 		s.tokens(refresh(other, last))
 	})
+	t.Run("oidcc-ensure-request-object-with-redirect-uri", func(t *testing.T) {
+		key := newSigner(t, "k1")
+		p := s.register("code", "jwks", key.set())
+		form := p.request("redirect_uri", "https://suite.example/other")
+		claims := map[string]any{"iss": p.id, "aud": s.issuer, "redirect_uri": p.redirect}
+		for _, name := range []string{"client_id", "response_type", "scope", "state", "nonce"} {
+			claims[name] = form.Get(name)
+		}
+		form.Set("request", key.sign(nil, claims))
+		if a := p.authorize(s.browser(), form); a.parameter("code") == "" || !strings.HasPrefix(a.location.String(), p.redirect+"?") {
+			t.Errorf("%d %v %s", a.status, a.location, a.body)
+		}
+	})
 	t.Run("oidcc-unsigned-request-object, oidcc-request-uri-unsigned: refused, and not ignored", func(t *testing.T) {
 		object := "eyJhbGciOiJub25lIn0." + b64(`{"client_id":"`+p.id+`","response_type":"code","redirect_uri":"`+p.redirect+`","scope":"openid"}`) + "."
 		if a := p.authorize(s.browser(), p.request("request", object)); a.parameter("error") != "invalid_request_object" {
@@ -1041,5 +1055,59 @@ func TestSignupOnTheWayToAClient(t *testing.T) {
 	}
 	if a := b.visit(after.location.RequestURI()); a.parameter("code") == "" {
 		t.Errorf("%d %v %s", a.status, a.location, a.body)
+	}
+}
+
+// CONFORMANCE.md says which test holds the server to which line: every test and every departure that it names is there.
+func TestTheTableOfConformanceNamesWhatIsThere(t *testing.T) {
+	read := func(path string) string {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	tests := map[string]string{} // the file that a test is in
+	err := filepath.WalkDir("../../..", func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text := read(path)
+		for _, found := range regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`).FindAllStringSubmatch(text, -1) {
+			tests[found[1]] = text
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, departures, _ := strings.Cut(read("../../../ARCHITECTURE.md"), "## Where we depart")
+	rows, item := 0, regexp.MustCompile("^(?:`(Test\\w+)(?:/([^`]+))?`|departure: (\\*\\*.+\\*\\*))(?:, |$)")
+	for line := range strings.Lines(read("../../CONFORMANCE.md")) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) != 4 || cells[1] == "---" || cells[1] == " what " {
+			continue
+		}
+		rows++
+		rest := strings.TrimSpace(cells[2])
+		for rest != "" {
+			found := item.FindStringSubmatch(rest)
+			if found == nil {
+				t.Errorf("neither a test nor a departure: %q", rest)
+				break
+			}
+			switch name, sub, departure := found[1], found[2], found[3]; {
+			case departure != "" && !strings.Contains(departures, "- "+departure):
+				t.Errorf("ARCHITECTURE.md has no departure %s", departure)
+			case name != "" && tests[name] == "":
+				t.Errorf("there is no test %s", name)
+			case !strings.Contains(tests[name], sub):
+				t.Errorf("%s has no %s", name, sub)
+			}
+			rest = rest[len(found[0]):]
+		}
+	}
+	if rows < 80 {
+		t.Errorf("only %d rows were read", rows)
 	}
 }
