@@ -77,10 +77,7 @@ func deviceLink(userCode string) string {
 // authorizeDevice gives a device the two codes of RFC 8628 §3.2: one to poll with, and one for its person. A DPoP proof with the
 // request binds the first to the key, as RFC 9449 §10.1 does for a pushed request.
 func (s *Server) authorizeDevice(w http.ResponseWriter, r *http.Request) {
-	if err := parseForm(r); err != nil {
-		s.writeError(w, r, err)
-		return
-	}
+	noStore(w)
 	caller, err := s.authenticate(r)
 	if err != nil {
 		s.writeError(w, r, err)

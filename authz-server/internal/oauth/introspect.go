@@ -67,10 +67,6 @@ func accepts(r *http.Request, media string) bool {
 // About every other token, and every invalid one, it says the same: not active (RFC 7662 §2.2, §4).
 func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
-	if err := parseForm(r); err != nil {
-		s.writeError(w, r, err)
-		return
-	}
 	caller, err := s.authenticate(r)
 	if err != nil {
 		s.writeError(w, r, err)

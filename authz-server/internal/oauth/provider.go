@@ -45,8 +45,12 @@ func (s *Server) newProvider() *fosite.Fosite {
 	return fosite.NewOAuth2Provider(clientStorage{s.clients}, config)
 }
 
-// authenticate finds the client that a request to an endpoint other than the token endpoint comes from.
+// authenticate reads the form of a request to a back-channel endpoint other than the token endpoint, and finds the client
+// that it comes from.
 func (s *Server) authenticate(r *http.Request) (*client.Client, error) {
+	if err := parseForm(r); err != nil {
+		return nil, err
+	}
 	authenticated, err := s.provider.AuthenticateClient(r.Context(), r, r.PostForm)
 	if err != nil {
 		return nil, err

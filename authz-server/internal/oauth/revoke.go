@@ -15,10 +15,6 @@ import (
 // access token by itself. A token that is unknown or has expired is no error (§2.2); a failure to revoke always is.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
-	if err := parseForm(r); err != nil {
-		s.writeError(w, r, err)
-		return
-	}
 	caller, err := s.authenticate(r)
 	if err != nil {
 		s.writeError(w, r, err)
