@@ -4,7 +4,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 dir=${1:-$here/secrets}
-app=${MARU_APP:-http://app.maru.localhost:8080}
+app=${MARU_APP:-http://localhost:8080}
 umask 077
 mkdir -p "$dir"
 if [ -e "$dir/compose.env" ]; then

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -322,11 +323,17 @@ func TestComposeGivesNoContainerMoreThanItNeeds(t *testing.T) {
 }
 
 func TestComposesSecretsAreMadeByItsScript(t *testing.T) {
+	for name, app := range map[string]string{"as it comes": "", "with a name of one's own": "https://app.example.com"} {
+		t.Run(name, func(t *testing.T) { testComposeSecrets(t, app) })
+	}
+}
+
+func testComposeSecrets(t *testing.T, app string) {
 	c, text := readCompose(t)
 	dir := filepath.Join(t.TempDir(), "secrets")
 	run := func() {
 		cmd := exec.Command("sh", "compose-secrets.sh", dir)
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "MARU_APP=https://app.example.com"}
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "MARU_APP=" + app}
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -377,7 +384,7 @@ func TestComposesSecretsAreMadeByItsScript(t *testing.T) {
 		if strings.Contains(client.Secret, "development") {
 			t.Errorf("%s has development's public secret", client.ID)
 		}
-		if client.ID == "demo" && (client.Secret != values["DEMO_CLIENT_SECRET"] || !slices.Equal(client.Redirects, []string{"https://app.example.com/callback"})) {
+		if client.ID == "demo" && (client.Secret != values["DEMO_CLIENT_SECRET"] || !slices.Equal(client.Redirects, []string{cmp.Or(app, expanded(c.Services["demo"].Environment["DEMO_ORIGIN"])) + "/callback"})) {
 			t.Errorf("the demo client: %+v", client)
 		}
 		if client.ID == "board" && client.Secret != values["BOARD_CLIENT_SECRET"] {
@@ -402,9 +409,14 @@ func TestComposesSecretsAreMadeByItsScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	imported := exec.Command(p.AuthzServer, "client", "import", filepath.Join(dir, "clients.json"))
-	imported.Env = []string{
-		"AUTHZ_DATABASE_URL=sqlite:" + filepath.Join(dir, "authz.db"), "AUTHZ_KEY_ENCRYPTION_KEY_FILE=" + filepath.Join(dir, "authz.kek"),
-		"AUTHZ_ISSUER=https://id.example.com", "AUTHZ_API_ORIGIN=https://api.example.com",
+	for name, value := range c.Services["clients"].Environment {
+		switch name {
+		case "AUTHZ_DATABASE_URL":
+			value = "sqlite:" + filepath.Join(dir, "authz.db")
+		case "AUTHZ_KEY_ENCRYPTION_KEY_FILE":
+			value = filepath.Join(dir, "authz.kek")
+		}
+		imported.Env = append(imported.Env, name+"="+expanded(value))
 	}
 	if out, err := imported.CombinedOutput(); err != nil {
 		t.Errorf("client import: %v\n%s", err, out)
