@@ -98,7 +98,7 @@ func TestAWrongRequestGoesBackToTheClientWithItsState(t *testing.T) {
 				t.Errorf("got %v, want %s", a.location, test.want)
 			}
 			for name := range a.location.Query() {
-				if !strings.Contains(" tenant error error_description state iss ", " "+name+" ") {
+				if !strings.Contains(" tenant error error_description state iss session_state ", " "+name+" ") {
 					t.Errorf("the redirect carries %s", name)
 				}
 			}
