@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -179,8 +180,8 @@ func TestGoOIDCAndOAuth2(t *testing.T) {
 func refuses(t *testing.T, code string, call func() error) {
 	t.Helper()
 	err := call()
-	refused, ok := err.(*oauth2.RetrieveError)
-	if !ok || refused.ErrorCode != code {
+	var refused *oauth2.RetrieveError
+	if !errors.As(err, &refused) || refused.ErrorCode != code {
 		t.Errorf("got %v, want %s", err, code)
 	}
 }
