@@ -34,13 +34,13 @@ func (cmd keysList) Run(ctx context.Context, p *program) error {
 			return printJSON(p.out, list)
 		}
 		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "KID\tALG\tSTATE\tSINCE\tUNTIL") //nolint:errcheck // Flush tells
+		fmt.Fprintln(table, "KID\tALG\tSTATE\tSINCE\tUNTIL")
 		for _, one := range list {
 			until := ""
 			if !one.Until.IsZero() {
 				until = one.Until.UTC().Format(time.RFC3339)
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.KID, one.Alg, one.State, one.Since.UTC().Format(time.RFC3339), until) //nolint:errcheck // Flush tells
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.KID, one.Alg, one.State, one.Since.UTC().Format(time.RFC3339), until)
 		}
 		return table.Flush()
 	})

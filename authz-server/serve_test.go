@@ -42,7 +42,7 @@ func TestServeFromStartToStop(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer resp.Body.Close() //nolint:errcheck // it was only read
+			defer resp.Body.Close()
 			body, err := io.ReadAll(resp.Body)
 			if err != nil || resp.StatusCode != want {
 				t.Errorf("%s: %s, %v", path, resp.Status, err)

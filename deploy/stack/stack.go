@@ -112,7 +112,7 @@ func (s *Stack) trustGateway() error {
 	gateway := s.running["gateway"]
 	defer func() {
 		s.Stop()
-		_ = <-s.exits // this end is nobody's business
+		<-s.exits //nolint:errcheck // this end is nobody's business
 	}()
 	roots := x509.NewCertPool()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {

@@ -61,7 +61,7 @@ func start(t *testing.T, s *Server) running {
 		cancel()
 		return <-done
 	})
-	t.Cleanup(func() { stop() }) //nolint:errcheck // a test that cares calls it itself
+	t.Cleanup(func() { stop() })
 	select {
 	case a := <-addr:
 		return running{"http://" + a.String(), log, stop}
@@ -84,7 +84,7 @@ func get(t *testing.T, url string, header ...string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestAStopWaitsForRequestsUnderWay(t *testing.T) {
 	s := start(t, &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(entered)
 		<-leave
-		io.WriteString(w, "whole") //nolint:errcheck // the reader checks
+		io.WriteString(w, "whole")
 	})})
 	answer := make(chan string)
 	go func() {
@@ -196,8 +196,8 @@ func TestAStopWaitsForRequestsUnderWay(t *testing.T) {
 			answer <- err.Error()
 			return
 		}
-		body, _ := io.ReadAll(resp.Body) //nolint:errcheck // a short body fails the comparison
-		resp.Body.Close()                //nolint:errcheck // it was only read
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
 		answer <- string(body)
 	}()
 	<-entered
@@ -208,7 +208,7 @@ func TestAStopWaitsForRequestsUnderWay(t *testing.T) {
 		if err != nil {
 			break
 		}
-		conn.Close() //nolint:errcheck // nothing was sent
+		conn.Close()
 	}
 	close(leave)
 	if got := <-answer; got != "whole" {
@@ -224,7 +224,7 @@ func TestABusyAddressNamesItsSetting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // nobody connected
+	defer taken.Close()
 	free := Config{Listen: "127.0.0.1:0", MetricsListen: taken.Addr().String()}
 	busy := Config{Listen: taken.Addr().String()}
 	for setting, config := range map[string]Config{"--listen": busy, "--metrics-listen": free} {

@@ -203,7 +203,7 @@ func (db *DB) prepared(ctx context.Context, query string) *sql.Stmt {
 		return nil // running it will tell
 	}
 	if first, raced := db.statements.LoadOrStore(query, stmt); raced {
-		stmt.Close() //nolint:errcheck // never used
+		stmt.Close()
 		return first.(*sql.Stmt)
 	}
 	db.count.Add(1)
@@ -251,7 +251,7 @@ func All[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err below says what went wrong
+	defer rows.Close()
 	var all []T
 	for rows.Next() {
 		one, err := scan(rows)

@@ -109,7 +109,7 @@ func (r response) String() string { return fmt.Sprintf("status %d, body %s", r.s
 // member returns a member of the JSON object in the body, and nil if there is no such.
 func (r response) member(name string) any {
 	var object map[string]any
-	json.Unmarshal(r.body, &object) //nolint:errcheck // then there is no such member
+	json.Unmarshal(r.body, &object)
 	return object[name]
 }
 
@@ -429,7 +429,7 @@ func (p *program) serveUserinfo(handler http.HandlerFunc) {
 func says(claims map[string]any) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(claims) //nolint:errcheck // the caller sees it
+		json.NewEncoder(w).Encode(claims)
 	}
 }
 
@@ -480,9 +480,9 @@ func TestAProfileStaysEmptyWhenTheIssuerIsOfNoUse(t *testing.T) {
 		},
 		"not JSON": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			io.WriteString(w, "<html>") //nolint:errcheck // the caller sees it
+			io.WriteString(w, "<html>")
 		},
-		"another type": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"sub":"a","name":"B"}`) }, //nolint:errcheck // the caller sees it
+		"another type": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"sub":"a","name":"B"}`) },
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		},

@@ -20,7 +20,7 @@ func BenchmarkSign(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // a benchmark's own file
+	defer s.Close()
 	ring, err := Open(b.Context(), Config{Store: s, KEK: testKEK(b, 1), Now: time.Now})
 	if err != nil {
 		b.Fatal(err)

@@ -42,7 +42,7 @@ func (k *KEK) Seal(purpose string, plain []byte, context ...string) ([]byte, err
 	}
 	envelope := make([]byte, 1+aead.NonceSize(), 1+aead.NonceSize()+len(plain)+aead.Overhead())
 	envelope[0] = envelopeVersion
-	rand.Read(envelope[1:]) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(envelope[1:])
 	return aead.Seal(envelope, envelope[1:], plain, additional(context)), nil
 }
 

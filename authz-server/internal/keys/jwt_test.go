@@ -57,7 +57,7 @@ func TestOthersVerifyWhatIsSigned(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parsed, err := jose.ParseSigned(jwt, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+		parsed, err := jose.ParseSignedCompact(jwt, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 		if err != nil {
 			t.Fatal(err)
 		}

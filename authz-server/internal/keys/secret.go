@@ -17,7 +17,7 @@ const secretPurpose = "server secret"
 func Secret(ctx context.Context, s *store.Store, kek *KEK, name string, size int) ([]byte, error) {
 	envelope, err := s.ServerSecret(ctx, name, func() ([]byte, error) {
 		secret := make([]byte, size)
-		rand.Read(secret) //nolint:errcheck // crypto/rand.Read never returns an error
+		rand.Read(secret)
 		return kek.Seal(secretPurpose, secret, name)
 	})
 	if err != nil {

@@ -33,7 +33,7 @@ func newUserCode() string {
 	code := make([]byte, 0, userCodeLength)
 	for len(code) < userCodeLength {
 		var b [1]byte
-		rand.Read(b[:])                               //nolint:errcheck // crypto/rand.Read never returns an error
+		rand.Read(b[:])
 		if int(b[0]) < 256-256%len(userCodeLetters) { // or else some letters would be likelier
 			code = append(code, userCodeLetters[int(b[0])%len(userCodeLetters)])
 		}

@@ -22,7 +22,7 @@ type flow struct{ *Server }
 var _ fosite.AuthorizeEndpointHandler = (*flow)(nil)
 
 func (s *flow) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosite.AuthorizeRequester, resp fosite.AuthorizeResponder) error {
-	given := ar.GetSession().(*session) //nolint:errcheck,forcetypeassert // grant in authorize.go makes no other
+	given := ar.GetSession().(*session) // grant in authorize.go makes no other
 	a, now := given.authorization, s.now()
 	g, err := s.newGrant(a, given.login, now)
 	if err != nil {

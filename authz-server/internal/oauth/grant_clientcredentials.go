@@ -49,7 +49,7 @@ func (s *clientCredentialsGrant) HandleTokenEndpointRequest(_ context.Context, r
 	if err != nil {
 		return err
 	}
-	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	given := request.GetSession().(*session) // the token endpoint makes no other
 	given.access.Scope, given.access.Audience = granted, audience
 	return nil
 }
@@ -63,7 +63,7 @@ func (s *clientCredentialsGrant) PopulateTokenEndpointResponse(ctx context.Conte
 	if !s.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
-	now, want := s.now(), request.GetSession().(*session).access //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	now, want := s.now(), request.GetSession().(*session).access // the token endpoint makes no other
 	claims := accessClaims{
 		Issuer:   s.issuer,
 		Subject:  request.GetClient().GetID(), // RFC 9068 §2.2

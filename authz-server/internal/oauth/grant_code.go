@@ -58,7 +58,7 @@ func (s *codeGrant) HandleTokenEndpointRequest(ctx context.Context, request fosi
 	if err := checkVerifier(code.CodeChallenge, form.Get("code_verifier")); err != nil {
 		return err
 	}
-	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	given := request.GetSession().(*session) // the token endpoint makes no other
 	if err := requireKey(given, code.KeyThumbprint); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *codeGrant) PopulateTokenEndpointResponse(ctx context.Context, request f
 	if !s.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
-	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	given := request.GetSession().(*session) // the token endpoint makes no other
 	g := &given.code.Grant
 	won, err := s.redeem(ctx, request, response, g, given.code.Nonce, func(ctx context.Context, first *store.RefreshToken) (bool, error) {
 		return s.store.RedeemCode(ctx, given.codeHash, first)

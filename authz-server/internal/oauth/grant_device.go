@@ -52,7 +52,7 @@ func (s *deviceGrant) HandleTokenEndpointRequest(ctx context.Context, request fo
 	if err != nil {
 		return err
 	}
-	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	given := request.GetSession().(*session) // the token endpoint makes no other
 	if d.ClientID != request.GetClient().GetID() {
 		return refuse(fosite.ErrInvalidGrant, "the device_code was issued to another client")
 	}
@@ -97,7 +97,7 @@ func (s *deviceGrant) PopulateTokenEndpointResponse(ctx context.Context, request
 	if !s.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
-	poll := request.GetSession().(*session).device //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	poll := request.GetSession().(*session).device // the token endpoint makes no other
 	won, err := s.redeem(ctx, request, response, &poll.grant, "", func(ctx context.Context, first *store.RefreshToken) (bool, error) {
 		return s.store.RedeemDeviceCode(ctx, poll.hash, first)
 	})

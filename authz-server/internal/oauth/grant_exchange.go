@@ -64,7 +64,7 @@ func (s *exchangeGrant) HandleTokenEndpointRequest(ctx context.Context, request 
 	case form.Has("requested_token_type") && form.Get("requested_token_type") != tokenTypeAccess:
 		return refuse(fosite.ErrInvalidRequest, "requested_token_type must be "+tokenTypeAccess+", or be left out")
 	}
-	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	given := request.GetSession().(*session) // the token endpoint makes no other
 	subject, err := s.readSubjectToken(ctx, c, given, form.Get("subject_token"))
 	if err != nil {
 		return err
@@ -171,7 +171,7 @@ func (s *exchangeGrant) PopulateTokenEndpointResponse(ctx context.Context, reque
 	if !s.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
-	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	given := request.GetSession().(*session) // the token endpoint makes no other
 	c, g, now := clientOf(request), &given.subject.grant, s.now()
 	left := min(s.lifetimes.AccessToken, time.Duration(given.access.Expiry-now.Unix())*time.Second)
 	if left <= 0 {

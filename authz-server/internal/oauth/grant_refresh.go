@@ -56,7 +56,7 @@ func (s *refreshGrant) HandleTokenEndpointRequest(ctx context.Context, request f
 	if err != nil {
 		return err
 	}
-	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	given := request.GetSession().(*session) // the token endpoint makes no other
 	if err := requireKey(given, g.KeyThumbprint); err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (s *refreshGrant) PopulateTokenEndpointResponse(ctx context.Context, reques
 	if !s.CanHandleTokenEndpointRequest(ctx, request) {
 		return fosite.ErrUnknownRequest
 	}
-	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	given := request.GetSession().(*session) // the token endpoint makes no other
 	c, g, now := clientOf(request), &given.refresh.grant, s.now()
 	access, err := s.accessToken(ctx, c, g, given.access, now)
 	if err != nil {

@@ -125,9 +125,9 @@ func TestEveryClientOfASessionIsToldOfItsEnd(t *testing.T) {
 			events, _ := json.Marshal(claims["events"])
 			sub, alg := f.user.ID, keys.RS256
 			if name == "second" {
-				sub, alg = id["sub"].(string), "ES256" //nolint:errcheck,forcetypeassert // an ID token has one
+				sub, alg = id["sub"].(string), "ES256" // an ID token has one
 			}
-			lifetime := claims["exp"].(float64) - claims["iat"].(float64) //nolint:errcheck,forcetypeassert // numbers, or the test may fail here
+			lifetime := claims["exp"].(float64) - claims["iat"].(float64) // numbers, or the test may fail here
 			if header["alg"] != alg || header["typ"] != "logout+jwt" || claims["iss"] != f.issuer || claims["aud"] != name || claims["sub"] != sub || claims["sid"] != b.sid ||
 				claims["jti"] == "" || lifetime != 120 || string(events) != `{"http://schemas.openid.net/event/backchannel-logout":{}}` || len(claims) != 8 {
 				t.Errorf("%s: %v %v", name, header, claims)

@@ -55,7 +55,7 @@ func (s *Server) authenticate(r *http.Request) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &authenticated.(*oauthClient).Client, nil //nolint:errcheck,forcetypeassert // clientStorage returns nothing else
+	return &authenticated.(*oauthClient).Client, nil // clientStorage returns nothing else
 }
 
 // clientStorage is what fosite may ask of the database.

@@ -94,7 +94,7 @@ func requireKey(given *session, thumbprint string) error {
 
 // clientOf is the client that a token request comes from.
 func clientOf(request fosite.AccessRequester) *client.Client {
-	return &request.GetClient().(*oauthClient).Client //nolint:errcheck,forcetypeassert // clientStorage returns nothing else
+	return &request.GetClient().(*oauthClient).Client // clientStorage returns nothing else
 }
 
 // narrowAccess is what an access token of a grant is good for: a part of the grant's scope, and of its audience what belongs
@@ -125,7 +125,7 @@ func (s *Server) answer(response fosite.AccessResponder, token string, of access
 // lost to a failing signature. Of several calls at once one wins, as spend decides.
 func (s *Server) redeem(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder, g *store.Grant, nonce string,
 	spend func(ctx context.Context, first *store.RefreshToken) (won bool, err error)) (won bool, err error) {
-	given := request.GetSession().(*session) //nolint:errcheck,forcetypeassert // the token endpoint makes no other
+	given := request.GetSession().(*session) // the token endpoint makes no other
 	c, now := clientOf(request), s.now()
 	access, err := s.accessToken(ctx, c, g, given.access, now)
 	if err != nil {

@@ -87,7 +87,7 @@ func (in profileInput) DescribedBy() string {
 
 // Claim makes a field of the profile.
 func (v view) Claim(name string) profileInput {
-	d, f := v.D.(Profile), profileFields[name] //nolint:errcheck,forcetypeassert // one template calls it, with this data
+	d, f := v.D.(Profile), profileFields[name] // one template calls it, with this data
 	in := profileInput{field: v.Input(f.kind, name, v.T.Profile.Labels[name], d.Values[name], f.autocomplete, v.T.Profile.Hints[name]), InputMode: f.inputMode, List: f.list}
 	if in.Problem != "" { // which says it better
 		in.Hint = ""

@@ -289,7 +289,7 @@ func BenchmarkClientWithSecrets(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // a benchmark's own file
+	defer s.Close()
 	if err := s.CreateClient(b.Context(), demoClient("demo")); err != nil {
 		b.Fatal(err)
 	}

@@ -149,7 +149,7 @@ func (u *userinfo) get(ctx context.Context, address, token string) (body []byte,
 	if err != nil {
 		return nil, 0, err
 	}
-	defer answer.Body.Close() //nolint:errcheck // it was only read
+	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		return nil, answer.StatusCode, fmt.Errorf("the issuer answered with status %d", answer.StatusCode)
 	}
