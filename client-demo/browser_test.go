@@ -97,6 +97,7 @@ func (b *tab) open(path string) {
 
 func (b *tab) click(selector css) {
 	b.t.Helper()
+	b.visible(string(selector))
 	b.run(chromedp.Click(selector))
 }
 
@@ -104,6 +105,12 @@ func (b *tab) click(selector css) {
 func (b *tab) see(selector, text string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf("%q in %s", text, selector), fmt.Sprintf(`document.querySelector(%q)?.textContent.includes(%q) ?? false`, selector, text))
+}
+
+// visible waits for an element to be seen, also beyond a change of page: chromedp's own wait fails when the page changes under it.
+func (b *tab) visible(selector string) {
+	b.t.Helper()
+	b.until(selector, fmt.Sprintf(`document.querySelector(%q)?.checkVisibility() ?? false`, selector))
 }
 
 // until waits for an expression to be true, also beyond a change of page.
@@ -153,8 +160,8 @@ func TestAPersonsJourneyInABrowser(t *testing.T) {
 	b.see("h1", "person-1")
 	b.open("/boards/free")
 	b.click("#write")
-	b.run(chromedp.WaitVisible(css("#title")),
-		chromedp.SendKeys(css("#title"), "첫 글 <b>"),
+	b.visible("#title")
+	b.run(chromedp.SendKeys(css("#title"), "첫 글 <b>"),
 		chromedp.SendKeys(css("#body"), "**굵게**\n\n<img src=x onerror=alert(1)>"))
 	b.click("#save")
 	b.see("h1", "첫 글 <b>")
@@ -173,7 +180,8 @@ func TestAPersonsJourneyInABrowser(t *testing.T) {
 	b.click("#delete")
 	b.see(".flash", "Deleted.")
 	b.click("#profile")
-	b.run(chromedp.WaitVisible(css("#display_name")), chromedp.SetValue(css("#display_name"), "새 이름"))
+	b.visible("#display_name")
+	b.run(chromedp.SetValue(css("#display_name"), "새 이름"))
 	b.click("#save")
 	b.see(".flash", "Saved.")
 	b.see("#profile", "새 이름")
@@ -375,16 +383,16 @@ func TestPagesAreFitToShow(t *testing.T) {
 				b.see("main", "다른 곳에서 고친 소개")
 				look("lost-race")
 				b.click("#save")
-				b.run(chromedp.WaitVisible(css(".wrong")))
+				b.visible(".wrong")
 				look("wrong-field")
 				b.open("/boards/free/write")
 				b.run(chromedp.SetValue(css("#title"), "사라지지 않는 글"), chromedp.SetValue(css("#body"), "세 시간 동안 썼습니다.\n아직 저장하지 않았습니다."))
 				call(b, network.ClearBrowserCookies, cdp.Empty{})
 				b.click("#save")
-				b.run(chromedp.WaitVisible(css("textarea.kept")))
+				b.visible("textarea.kept")
 				look("kept")
 				b.click("main button")
-				b.run(chromedp.WaitVisible(css("#save")))
+				b.visible("#save")
 				if got := js[string](b, `document.getElementById("body").value`); got != "세 시간 동안 썼습니다.\n아직 저장하지 않았습니다." {
 					t.Errorf("after log-in the form holds %q", got)
 				}

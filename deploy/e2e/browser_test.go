@@ -96,13 +96,25 @@ func (b *tab) shown() string {
 }
 
 func (b *tab) open(address string) { b.t.Helper(); b.do(chromedp.Navigate(address)) }
-func (b *tab) click(selector css)  { b.t.Helper(); b.do(chromedp.Click(selector)) }
+
+// click waits for an element, and clicks it.
+func (b *tab) click(selector css) {
+	b.t.Helper()
+	b.visible(string(selector))
+	b.do(chromedp.Click(selector))
+}
+
+// visible waits for an element to be seen, also beyond a change of page: chromedp's own wait fails when the page changes under it.
+func (b *tab) visible(selector string) {
+	b.t.Helper()
+	b.is(fmt.Sprintf("document.querySelector(%q)?.checkVisibility() ?? false", selector))
+}
 
 // fill types texts into fields, in place of what is there: selector, text, selector, text and so on.
 func (b *tab) fill(fields ...string) {
 	b.t.Helper()
 	for i := 0; i < len(fields); i += 2 {
-		b.do(chromedp.WaitVisible(css(fields[i])))
+		b.visible(fields[i])
 		b.is(fmt.Sprintf("(document.querySelector(%q).value = '', true)", fields[i]))
 		b.do(chromedp.SendKeys(css(fields[i]), fields[i+1]))
 	}
@@ -127,8 +139,7 @@ func (b *tab) is(expression string) {
 // at waits for a page of the origin with a visible element.
 func (b *tab) at(origin string, selector css) {
 	b.t.Helper()
-	b.is(fmt.Sprintf("location.origin === %q && !!document.querySelector(%q)", origin, selector))
-	b.do(chromedp.WaitVisible(selector))
+	b.is(fmt.Sprintf("location.origin === %q && (document.querySelector(%q)?.checkVisibility() ?? false)", origin, selector))
 }
 
 // see waits for an element that holds the text.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -18,13 +17,13 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
 // In a real browser, with scripts off: the forms work, our own policy blocks nothing of ours, and a form leads on to an
 // application on another origin, and from there to a third (which form-action would forbid).
 func TestPagesInABrowserWithoutScripts(t *testing.T) {
-	path := testenv.Chromium(t)
+	ctx := chrome.Tab(t)
 	s := onSQLite(t)
 	if err := s.store.CreateClient(t.Context(), client.Client{ID: "local", Name: "Local"}); err != nil { // without a logo to load from elsewhere
 		t.Fatal(err)
@@ -57,18 +56,9 @@ func TestPagesInABrowserWithoutScripts(t *testing.T) {
 		}
 	})
 
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	defer stop()
-	ctx, closeTab := chromedp.NewContext(allocator)
-	defer closeTab()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-
 	var mu sync.Mutex
 	var blocked []string
-	err := chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+	err := chrome.Do(ctx, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 		if err := chromedp.Listen(ctx, func(event any) {
 			if failed, ok := event.(*network.EventLoadingFailed); ok && failed.BlockedReason != "" {
 				mu.Lock()

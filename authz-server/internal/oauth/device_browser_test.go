@@ -1,35 +1,25 @@
 package oauth_test
 
 import (
-	"context"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
 // A person without a session follows the link of a device, signs up on the way, comes back to the code, and allows it.
 func TestADeviceIsConnectedInABrowser(t *testing.T) {
-	path := testenv.Chromium(t)
+	ctx := chrome.Tab(t)
 	f := one(t)
 	f.addTV("tv", nil)
 	codes := f.startDevice("tv", url.Values{"scope": {"openid email board:read"}})
 
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	defer stop()
-	ctx, closeTab := chromedp.NewContext(allocator)
-	defer closeTab()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
 	do := func(actions ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
-		if err := chromedp.Do(ctx, actions...); err != nil {
+		if err := chrome.Do(ctx, actions...); err != nil {
 			t.Fatal(err)
 		}
 	}

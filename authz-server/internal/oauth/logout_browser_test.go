@@ -1,26 +1,24 @@
 package oauth_test
 
 import (
-	"context"
 	"fmt"
 	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
 // In a real browser: an application's page asks the check_session_iframe, which answers "unchanged" and, after the log-out,
 // "changed"; before the browser gets back to the application, the frame for the front channel has been loaded.
 func TestFramesAndSessionStateInABrowser(t *testing.T) {
-	path := testenv.Chromium(t)
+	ctx := chrome.Tab(t)
 	f := one(t)
 	_, cookie, err := f.store.CreateSession(t.Context(), store.Session{UserID: f.user.ID, ACR: "1", AMR: []string{"pwd"}}, f.user.PasswordHash)
 	if err != nil {
@@ -76,15 +74,7 @@ func TestFramesAndSessionStateInABrowser(t *testing.T) {
 		c.FrontchannelLogoutURI = app.URL + "/front"
 	})
 
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	defer stop()
-	ctx, closeTab := chromedp.NewContext(allocator)
-	defer closeTab()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-	err = chromedp.Do(ctx,
+	err = chrome.Do(ctx,
 		chromedp.Navigate(app.URL+"/start"),
 		chromedp.WaitVisible("#out"),
 		chromedp.WaitVisible("#said-unchanged"),
