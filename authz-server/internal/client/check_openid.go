@@ -102,6 +102,10 @@ func (c *Client) checkSubject(policy Policy) *Error {
 	if c.SubjectType == "pairwise" && c.Sector() == "" {
 		return metadataError("sector_identifier_uri", "must be there for pairwise subjects, unless all redirect URIs have the same host")
 	}
+	if c.SubjectType == "pairwise" && c.HasGrantType(DeviceCode) {
+		// What keeps a client out of another's sector is that answers go to redirect URIs alone. A device gets its ID token wherever it is.
+		return metadataError("subject_type", "must be public beside the grant type %s, for which no redirect URI proves the sector", DeviceCode)
+	}
 	return nil
 }
 
