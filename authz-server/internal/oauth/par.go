@@ -13,10 +13,15 @@ import (
 // pushedLifetime is how long a pushed request waits to be used (RFC 9126 §2.2). Once a person is at its pages, the interaction's lifetime counts.
 const pushedLifetime = time.Minute
 
+// maxPush is the largest body of a push, in bytes: a request object or other parameters, and what authenticates the client.
+// What is stored for a public client anybody can send.
+const maxPush = maxForm + maxAssertion
+
 // pushAuthorization takes an authorization request from the client itself, before any browser is involved (RFC 9126). It is
 // checked here as the authorization endpoint would check it, so that the client learns of its mistakes at once.
 func (s *Server) pushAuthorization(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
+	r.Body = http.MaxBytesReader(w, r.Body, maxPush)
 	caller, err := s.authenticate(r)
 	if err != nil {
 		s.writeError(w, r, err)

@@ -249,6 +249,8 @@ func (s *Server) checkResponseType(a *authorization) error {
 		return refuse(fosite.ErrUnauthorizedClient, "the client is not registered for the grant authorization_code")
 	case kind != "code" && !a.Client.HasGrantType("implicit"):
 		return refuse(fosite.ErrUnauthorizedClient, "the client is not registered for the grant implicit")
+	case a.asksFor("token") && a.Client.DPoPBound: // RFC 9449 §5.2; no key can be proved here
+		return refuse(fosite.ErrUnauthorizedClient, "this client's tokens are bound to a key: it gets them at the token endpoint alone, with response_type=code")
 	}
 	return nil
 }
