@@ -39,6 +39,7 @@ var rules = []rule{
 	{"internal/httpd", nil},
 	{"internal/sqldb", nil},
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv"}},
+	{"internal/rest", []string{"jwks", "internal/httpd"}},
 	{"internal", nil},
 
 	{"authz-server", []string{"authz-server/internal/...", "internal/httpd", "internal/sqldb"}},
@@ -52,12 +53,12 @@ var rules = []rule{
 	{"authz-server/internal/store", []string{"authz-server/internal/client", "internal/sqldb"}},
 	{"authz-server/internal/client", nil},
 
-	{"resources/user", []string{"resources/user/internal/...", "jwks", "internal/httpd", "internal/sqldb"}},
-	{"resources/user/internal/api", []string{"resources/user/internal/store", "jwks", "internal/httpd"}},
+	{"resources/user", []string{"resources/user/internal/...", "jwks", "internal/httpd", "internal/rest", "internal/sqldb"}},
+	{"resources/user/internal/api", []string{"resources/user/internal/store", "jwks", "internal/httpd", "internal/rest"}},
 	{"resources/user/internal/store", []string{"internal/sqldb"}},
 
-	{"resources/board", []string{"resources/board/internal/...", "jwks", "internal/httpd", "internal/sqldb"}},
-	{"resources/board/internal/api", []string{"resources/board/internal/store", "resources/board/internal/authors", "jwks", "internal/httpd"}},
+	{"resources/board", []string{"resources/board/internal/...", "jwks", "internal/httpd", "internal/rest", "internal/sqldb"}},
+	{"resources/board/internal/api", []string{"resources/board/internal/store", "resources/board/internal/authors", "jwks", "internal/httpd", "internal/rest"}},
 	{"resources/board/internal/authors", []string{"resources/board/internal/store", "internal/httpd"}},
 	{"resources/board/internal/store", []string{"internal/sqldb"}},
 
@@ -86,8 +87,8 @@ var confinements = []confinement{
 	{"github.com/jackc/pgx", databases, false, "engine differences live in internal/sqldb"},
 	{"modernc.org/sqlite", databases, false, "engine differences live in internal/sqldb"},
 	{"github.com/pressly/goose", []string{"internal/sqldb"}, false, "internal/sqldb migrates"},
-	{"github.com/gorilla/mux", []string{"authz-server", "resources", "client-demo", "internal/httpd"}, false, "the library jwks knows no router"},
-	{"github.com/danielgtaylor/huma", []string{"resources"}, false, "only the REST interfaces are described by OpenAPI"},
+	{"github.com/gorilla/mux", []string{"authz-server", "resources", "client-demo", "internal/httpd", "internal/rest"}, false, "the library jwks knows no router"},
+	{"github.com/danielgtaylor/huma", []string{"resources", "internal/rest"}, false, "only the REST interfaces are described by OpenAPI"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
 	{"testing", []string{"internal/testenv", "internal/sqldb/sqldbtest", "jwks/jwkstest"}, false, "it belongs to tests"},
 }

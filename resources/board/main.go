@@ -14,9 +14,10 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/board/internal/api"
 	"github.com/maru-auth/maru/resources/board/internal/authors"
 	"github.com/maru-auth/maru/resources/board/internal/store"
@@ -29,14 +30,11 @@ type commands struct {
 
 // config is what serving needs.
 type config struct {
-	httpd.Config `embed:""`
-	DatabaseURL  string `help:"Database: sqlite:PATH or postgres://…" default:"sqlite:data/board.db"`
-	Issuer       string `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
-	JWKSURL      string `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
-	Audience     string `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
-	UserAPI      string `name:"user-api" help:"Base URL of the user service, for the names of authors. Empty: no names are asked for." placeholder:"URL"`
-	ClientID     string `name:"client-id" help:"This service's own account at the issuer, to ask the user service with (scope user:lookup)." placeholder:"ID"`
-	ClientSecret string `name:"client-secret" help:"The account's secret." placeholder:"SECRET"`
+	rest.Settings `embed:""`
+	DatabaseURL   string `help:"Database: sqlite:PATH or postgres://…" default:"sqlite:data/board.db"`
+	UserAPI       string `name:"user-api" help:"Base URL of the user service, for the names of authors. Empty: no names are asked for." placeholder:"URL"`
+	ClientID      string `name:"client-id" help:"This service's own account at the issuer, to ask the user service with (scope user:lookup)." placeholder:"ID"`
+	ClientSecret  string `name:"client-secret" help:"The account's secret." placeholder:"SECRET"`
 
 	serving func(net.Addr)   // told the address once the service listens; nil: nobody wants to know
 	now     func() time.Time // nil: time.Now
@@ -73,28 +71,7 @@ func main() {
 	}
 }
 
-func options() []kong.Option {
-	return []kong.Option{
-		kong.Name("board"),
-		kong.Description("Maru's board service. Every setting is a flag, or an environment variable of the same name with the prefix BOARD_."),
-		kong.DefaultEnvars("BOARD"),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.PostBuild(func(k *kong.Kong) error { return setDefault(k, "listen", "127.0.0.1:9300") }),
-	}
-}
-
-// setDefault gives a default to a flag of serve that is declared for all services alike.
-func setDefault(k *kong.Kong, name, value string) error {
-	for _, command := range k.Model.Children {
-		for _, flag := range command.Flags {
-			if flag.Name == name {
-				flag.Default, flag.HasDefault, flag.PlaceHolder = value, true, value
-				return nil
-			}
-		}
-	}
-	return fmt.Errorf("there is no flag --%s", name)
-}
+func options() []kong.Option { return rest.Options("board", "127.0.0.1:9300") }
 
 // run serves until ctx ends. Neither the issuer nor the user service need be there.
 func run(ctx context.Context, cfg config) (err error) {
@@ -119,11 +96,7 @@ func run(ctx context.Context, cfg config) (err error) {
 	defer background.Wait()
 	defer stop()
 
-	keys, err := jwks.NewCache(working, jwks.CacheConfig{Issuer: cfg.Issuer, JWKSURL: cfg.JWKSURL, Log: log})
-	if err != nil {
-		return fmt.Errorf("settings --issuer and --jwks-url: %w", err)
-	}
-	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: cfg.Issuer, Audience: cfg.Audience, Keys: keys})
+	verifier, err := cfg.Verifier(working, log)
 	if err != nil {
 		return err
 	}
@@ -134,14 +107,15 @@ func run(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := api.New(api.Config{Issuer: cfg.Issuer, Audience: cfg.Audience, Store: posts, Names: names, Verifier: verifier, Log: log})
+	metrics := prometheus.NewRegistry()
+	handler, err := api.New(api.Config{Issuer: cfg.Issuer, Audience: cfg.Audience, Store: posts, Names: names, Verifier: verifier, Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}
 	background.Go(func() { names.Run(working) })
 	background.Go(func() { sweep(working, posts, log) })
 
-	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: posts.Ping, Serving: cfg.serving}
+	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: posts.Ping, Metrics: metrics, Serving: cfg.serving}
 	return server.Run(ctx)
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/user/internal/api"
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
@@ -27,11 +27,8 @@ type commands struct {
 
 // config is what serving needs.
 type config struct {
-	httpd.Config `embed:""`
-	DatabaseURL  string `help:"Database: sqlite:PATH or postgres://…" default:"sqlite:data/user.db"`
-	Issuer       string `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
-	JWKSURL      string `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
-	Audience     string `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
+	rest.Settings `embed:""`
+	DatabaseURL   string `help:"Database: sqlite:PATH or postgres://…" default:"sqlite:data/user.db"`
 
 	serving func(net.Addr) // told the address once the service listens; nil: nobody wants to know
 }
@@ -67,28 +64,7 @@ func main() {
 	}
 }
 
-func options() []kong.Option {
-	return []kong.Option{
-		kong.Name("user"),
-		kong.Description("Maru's user service. Every setting is a flag, or an environment variable of the same name with the prefix USER_."),
-		kong.DefaultEnvars("USER"),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.PostBuild(func(k *kong.Kong) error { return setDefault(k, "listen", "127.0.0.1:9200") }),
-	}
-}
-
-// setDefault gives a default to a flag of serve that is declared for all services alike.
-func setDefault(k *kong.Kong, name, value string) error {
-	for _, command := range k.Model.Children {
-		for _, flag := range command.Flags {
-			if flag.Name == name {
-				flag.Default, flag.HasDefault, flag.PlaceHolder = value, true, value
-				return nil
-			}
-		}
-	}
-	return fmt.Errorf("there is no flag --%s", name)
-}
+func options() []kong.Option { return rest.Options("user", "127.0.0.1:9200") }
 
 // run serves until ctx ends. The issuer need not be there.
 func run(ctx context.Context, cfg config) (err error) {
@@ -107,11 +83,7 @@ func run(ctx context.Context, cfg config) (err error) {
 		log.Warn(warning)
 	}
 
-	keys, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: cfg.Issuer, JWKSURL: cfg.JWKSURL, Log: log})
-	if err != nil {
-		return err
-	}
-	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: cfg.Issuer, Audience: cfg.Audience, Keys: keys})
+	verifier, err := cfg.Verifier(ctx, log)
 	if err != nil {
 		return err
 	}

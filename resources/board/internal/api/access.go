@@ -4,23 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
-	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
-const (
-	securityScheme = "oauth2"
-	roleModerator  = "moderator"
-)
+const roleModerator = "moderator"
 
 // access is what an operation needs of a token.
 type access struct {
@@ -52,25 +44,11 @@ type callerKey struct{}
 // callerOf returns who makes the request of ctx, which has passed authorize.
 func callerOf(ctx context.Context) caller { return ctx.Value(callerKey{}).(caller) }
 
-// Refusals of good tokens for which no other scope would help.
-var (
-	errClientToken  = errors.New("the token is a client's own")
-	errNotModerator = errors.New("the person is no moderator")
-)
-
-// authorize lets requests pass whose token has what the operation needs, and refuses others (RFC 6750 §3, RFC 9728 §5.1).
+// authorize lets requests pass whose token has what the operation needs.
 func (s *service) authorize(needs access) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		r, w := humamux.Unwrap(ctx)
-		claims, err := s.guard.Authenticate(asSent(r))
-		if err == nil && !validSubject(claims.Subject) {
-			err = jwks.ErrClaims
-		}
-		if err == nil {
-			err = needs.check(claims)
-		}
-		if err != nil {
-			s.refuse(w, r, err)
+		claims, ok := s.rest.Admit(ctx, needs.check)
+		if !ok {
 			return
 		}
 		ctx.SetHeader("Cache-Control", "private, no-store")
@@ -91,36 +69,50 @@ func (needs access) check(claims *jwks.Claims) error {
 	case err != nil:
 		return err
 	case needs.person && claims.IsClient():
-		return errClientToken
+		return rest.ErrClientToken
 	case needs.role && !isModerator(claims):
-		return errNotModerator
+		return rest.ErrNotModerator
 	}
 	return nil
 }
 
-// refuse answers a request whose token does not do.
-func (s *service) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	s.log.DebugContext(r.Context(), "token refused", "request", httpd.RequestID(r.Context()), "reason", err)
-	switch {
-	case errors.Is(err, errClientToken):
-		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusForbidden, Detail: "This needs the token of a person; the one sent belongs to a client."})
-		return
-	case errors.Is(err, errNotModerator):
-		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusForbidden, Detail: "This needs a person with the role moderator."})
-		return
+// route registers an operation that needs a token with access.
+func route[I, O any](s *service, api huma.API, needs access, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	op.Security = rest.Needs(needs.scope)
+	if needs.orModerator {
+		op.Security = rest.Needs(needs.scope, scopeModerate)
 	}
-	refusal := s.guard.Refuse(err)
-	if refusal.Challenge != "" {
-		w.Header().Set("WWW-Authenticate", refusal.Challenge)
-	}
-	if refusal.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(refusal.RetryAfter))
-	}
-	httpd.WriteProblem(w, r, httpd.Problem{Status: refusal.Status, Title: refusal.Title, Detail: refusal.Detail})
+	op.Middlewares = huma.Middlewares{s.authorize(needs)}
+	rest.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, s.toProblem(ctx, err)
+		}
+		return out, nil
+	})
 }
 
-// validSubject tells whether a subject can be kept: OpenID Connect Core §2 bounds its length, and a database need not take
-// control characters or what is not UTF-8.
-func validSubject(subject string) bool {
-	return subject != "" && len(subject) <= 255 && utf8.ValidString(subject) && strings.IndexFunc(subject, unicode.IsControl) < 0
+func forbidden(detail string) *rest.Problem {
+	return &rest.Problem{Status: http.StatusForbidden, Detail: detail}
+}
+
+// toProblem makes the answer to a handler's error.
+func (s *service) toProblem(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return &rest.Problem{Status: http.StatusNotFound, Detail: "There is no such thing, or it is hidden from you."}
+	case errors.Is(err, store.ErrChanged):
+		return rest.Changed()
+	case errors.Is(err, store.ErrLocked):
+		return forbidden("The post is locked: there are no changes and no new comments.")
+	case errors.Is(err, store.ErrExists):
+		return &rest.Problem{Status: http.StatusConflict, Detail: "There is a board with this slug already."}
+	case errors.Is(err, store.ErrParent):
+		return rest.Invalid("body.parent", errors.New("must be the id of a comment of this post"))
+	case errors.Is(err, store.ErrReplyToReply):
+		return rest.Invalid("body.parent", errors.New("is a reply itself; reply to the comment that it replies to"))
+	case errors.Is(err, store.ErrKeyReused):
+		return rest.Invalid("header.Idempotency-Key", errors.New("was used for another request; make a new key for each new request"))
+	}
+	return s.rest.Failed(ctx, err)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
@@ -119,14 +120,14 @@ type createBoardInput struct {
 func (s *service) createBoard(ctx context.Context, in *createBoardInput) (*created[board], error) {
 	title, err := boardTitle(in.Body.Title)
 	if err != nil {
-		return nil, invalid("body.title", err)
+		return nil, rest.Invalid("body.title", err)
 	}
 	description, err := boardDescription(in.Body.Description)
 	if err != nil {
-		return nil, invalid("body.description", err)
+		return nil, rest.Invalid("body.description", err)
 	}
 	if !validSlug(in.Body.Slug) {
-		return nil, invalid("body.slug", errors.New("must be 1 to 40 small letters a to z, digits and hyphens"))
+		return nil, rest.Invalid("body.slug", errors.New("must be 1 to 40 small letters a to z, digits and hyphens"))
 	}
 	asked := store.Board{Slug: in.Body.Slug, Title: title, Description: description, ModeratorsOnly: in.Body.ModeratorsOnly}
 	once, err := in.once(ctx, "create-board", asked)
@@ -137,7 +138,7 @@ func (s *service) createBoard(ctx context.Context, in *createBoardInput) (*creat
 	if err != nil {
 		return nil, err
 	}
-	return &created[board]{s.resource.location("/v1/boards/" + b.Slug), etag(b.Version), newBoard(b)}, nil
+	return &created[board]{s.resource.Location("/v1/boards/" + b.Slug), etag(b.Version), newBoard(b)}, nil
 }
 
 type updateBoardInput struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
@@ -96,7 +97,7 @@ func (s *service) createComment(ctx context.Context, in *createCommentInput) (*c
 	}
 	body, err := commentBody(in.Body.Body)
 	if err != nil {
-		return nil, invalid("body.body", err)
+		return nil, rest.Invalid("body.body", err)
 	}
 	if in.Body.Parent != "" && !store.ValidID(in.Body.Parent) {
 		return nil, store.ErrParent
@@ -110,7 +111,7 @@ func (s *service) createComment(ctx context.Context, in *createCommentInput) (*c
 	if err != nil {
 		return nil, err
 	}
-	return &created[comment]{s.resource.location("/v1/comments/" + c.ID), etag(c.Version), s.newComment(ctx, c)}, nil
+	return &created[comment]{s.resource.Location("/v1/comments/" + c.ID), etag(c.Version), s.newComment(ctx, c)}, nil
 }
 
 // CommentInput is what a path with a comment takes.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
@@ -73,7 +74,7 @@ func parseBoardCursor(cursor, list string) (p store.BoardPosition, err error) {
 		p.CreatedAt, err = parseMicros(parts[0])
 	}
 	if err != nil || !validSlug(p.Slug) {
-		return store.BoardPosition{}, invalid("query.cursor", errCursor)
+		return store.BoardPosition{}, rest.Invalid("query.cursor", errCursor)
 	}
 	return p, nil
 }
@@ -93,7 +94,7 @@ func parsePostCursor(cursor, list string) (p store.PostPosition, err error) {
 		p.CreatedAt, err = parseMicros(parts[1])
 	}
 	if err != nil || strconv.FormatBool(p.Pinned) != parts[0] || !store.ValidID(p.ID) {
-		return store.PostPosition{}, invalid("query.cursor", errCursor)
+		return store.PostPosition{}, rest.Invalid("query.cursor", errCursor)
 	}
 	return p, nil
 }
@@ -116,7 +117,7 @@ func parseCommentCursor(cursor, list string) (p store.CommentPosition, err error
 		p.Place, err = parseMicros(parts[2])
 	}
 	if err != nil || !store.ValidID(p.Thread) || !store.ValidID(p.ID) {
-		return store.CommentPosition{}, invalid("query.cursor", errCursor)
+		return store.CommentPosition{}, rest.Invalid("query.cursor", errCursor)
 	}
 	return p, nil
 }

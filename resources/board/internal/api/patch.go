@@ -7,6 +7,8 @@ import (
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/maru-auth/maru/internal/rest"
 )
 
 // patch is a member of a merge patch (RFC 7396) that can be changed but not removed: absent it changes nothing, and null is
@@ -42,11 +44,11 @@ func (p patch[T]) apply(location string, to *T, clean func(T) (T, error)) error 
 		return nil
 	}
 	if p.null {
-		return invalid(location, errors.New("must not be null: it cannot be removed"))
+		return rest.Invalid(location, errors.New("must not be null: it cannot be removed"))
 	}
 	value, err := clean(p.value)
 	if err != nil {
-		return invalid(location, err)
+		return rest.Invalid(location, err)
 	}
 	*to = value
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
@@ -108,12 +109,12 @@ type searchInput struct {
 }
 
 func (s *service) searchPosts(ctx context.Context, in *searchInput) (*listOf[postsPage], error) {
-	query, err := line(in.Query, 1, maxQuery)
+	query, err := searchText(in.Query)
 	if err != nil {
-		return nil, invalid("query.q", err)
+		return nil, rest.Invalid("query.q", err)
 	}
 	if in.Board != "" && !validSlug(in.Board) {
-		return nil, invalid("query.board", errors.New("must be the slug of a board"))
+		return nil, rest.Invalid("query.board", errors.New("must be the slug of a board"))
 	}
 	name := list("search", query, in.Board)
 	after, err := parsePostCursor(in.Cursor, name)
@@ -144,10 +145,10 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	}
 	asked := store.Post{Board: b.Slug, Format: in.Body.Format, Author: caller.subject}
 	if asked.Title, err = postTitle(in.Body.Title); err != nil {
-		return nil, invalid("body.title", err)
+		return nil, rest.Invalid("body.title", err)
 	}
 	if asked.Body, err = postBody(in.Body.Body); err != nil {
-		return nil, invalid("body.body", err)
+		return nil, rest.Invalid("body.body", err)
 	}
 	once, err := in.once(ctx, "create-post", asked)
 	if err != nil {
@@ -157,7 +158,7 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	if err != nil {
 		return nil, err
 	}
-	return &created[post]{s.resource.location("/v1/posts/" + p.ID), etag(p.Version), s.newPost(ctx, p)}, nil
+	return &created[post]{s.resource.Location("/v1/posts/" + p.ID), etag(p.Version), s.newPost(ctx, p)}, nil
 }
 
 // PostInput is what a path with a post takes.

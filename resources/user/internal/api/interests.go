@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
@@ -25,7 +26,7 @@ func (s *service) getInterests(ctx context.Context, in *readInput) (*answer[inte
 }
 
 func (s *service) putInterests(ctx context.Context, in *changeInput[interests]) (*answer[interests], error) {
-	match, err := ifMatch(in.IfMatch)
+	match, err := rest.IfMatch(in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +38,7 @@ func (s *service) putInterests(ctx context.Context, in *changeInput[interests]) 
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.store.PutInterests(ctx, p.ID, match, store.Interests{Tags: list})
+	v, err := s.store.PutInterests(ctx, p.ID, store.Match(match), store.Interests{Tags: list})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
@@ -86,12 +87,12 @@ type answer[T any] struct {
 const private = "private, no-store"
 
 func newAnswer[T any](body T, version, cacheControl string) *answer[T] {
-	return &answer[T]{Status: http.StatusOK, ETag: etag(version), CacheControl: cacheControl, Body: body}
+	return &answer[T]{Status: http.StatusOK, ETag: rest.ETag(version), CacheControl: cacheControl, Body: body}
 }
 
 // orUnchanged turns a into a 304 if the caller has that version already.
 func (a *answer[T]) orUnchanged(ifNoneMatch, version string) *answer[T] {
-	if unchanged(ifNoneMatch, version) {
+	if rest.Unchanged(ifNoneMatch, version) {
 		a.Status = http.StatusNotModified
 	}
 	return a
@@ -123,7 +124,7 @@ func (s *service) getMe(ctx context.Context, in *readInput) (*answer[profile], e
 }
 
 func (s *service) patchMe(ctx context.Context, in *patchInput) (*answer[profile], error) {
-	match, err := ifMatch(in.IfMatch)
+	match, err := rest.IfMatch(in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func (s *service) patchMe(ctx context.Context, in *patchInput) (*answer[profile]
 		}
 		text, err := field.clean(field.sent.text)
 		if err != nil {
-			return nil, invalid(field.location, err)
+			return nil, rest.Invalid(field.location, err)
 		}
 		*field.to = &text
 	}
@@ -152,7 +153,7 @@ func (s *service) patchMe(ctx context.Context, in *patchInput) (*answer[profile]
 	if err != nil {
 		return nil, err
 	}
-	if p, err = s.store.PatchProfile(ctx, p.ID, match, patch); err != nil {
+	if p, err = s.store.PatchProfile(ctx, p.ID, store.Match(match), patch); err != nil {
 		return nil, err
 	}
 	return newAnswer(newProfile(p), p.Version, private), nil

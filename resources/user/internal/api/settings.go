@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
@@ -37,22 +38,22 @@ func (s *service) getSettings(ctx context.Context, in *readInput) (*answer[setti
 }
 
 func (s *service) putSettings(ctx context.Context, in *changeInput[settings]) (*answer[settings], error) {
-	match, err := ifMatch(in.IfMatch)
+	match, err := rest.IfMatch(in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
 	change := store.Settings{Theme: in.Body.Theme, NotifyEmail: in.Body.Notifications.Email, NotifyReplies: in.Body.Notifications.Replies}
 	if change.Locale, err = locale(in.Body.Locale); err != nil {
-		return nil, invalid("body.locale", err)
+		return nil, rest.Invalid("body.locale", err)
 	}
 	if change.TimeZone, err = timeZone(in.Body.TimeZone); err != nil {
-		return nil, invalid("body.time_zone", err)
+		return nil, rest.Invalid("body.time_zone", err)
 	}
 	p, err := s.store.EnsureProfile(ctx, callerOf(ctx).subject)
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.store.PutSettings(ctx, p.ID, match, change)
+	v, err := s.store.PutSettings(ctx, p.ID, store.Match(match), change)
 	if err != nil {
 		return nil, err
 	}

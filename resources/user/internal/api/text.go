@@ -15,7 +15,8 @@ import (
 	"golang.org/x/net/idna"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/language"
-	"golang.org/x/text/unicode/norm"
+
+	"github.com/maru-auth/maru/internal/rest"
 )
 
 // The limits of what people write, in code points.
@@ -27,49 +28,18 @@ const (
 	maxInterests   = 30
 )
 
-var (
-	errControl   = errors.New("must not contain control characters")
-	errInvisible = errors.New("must contain a character that can be seen")
-)
-
 // displayName returns the text as it is kept, or an error that says what is wrong with it.
-func displayName(text string) (string, error) { return line(text, maxDisplayName) }
-
-// line cleans a text of one line that must say something.
-func line(text string, most int) (string, error) {
-	text = strings.TrimSpace(norm.NFC.String(text))
-	switch n := utf8.RuneCountInString(text); {
-	case n == 0 || n > most:
-		return "", fmt.Errorf("must be 1 to %d characters long", most)
-	case strings.ContainsFunc(text, misleading):
-		return "", errControl
-	case !strings.ContainsFunc(text, visible):
-		return "", errInvisible
-	}
-	return text, nil
-}
-
-// misleading tells whether r, in a line, could break it or make what follows look like something else (Unicode TR 36 §2.6).
-func misleading(r rune) bool {
-	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
-}
-
-// visible tells whether r leaves a mark: some letters do not, U+3164 HANGUL FILLER for one.
-func visible(r rune) bool {
-	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+func displayName(text string) (string, error) {
+	return rest.Length{Least: 1, Most: maxDisplayName}.Line(text)
 }
 
 // bio returns the text as it is kept, with \n between its lines. Empty is allowed.
 func bio(text string) (string, error) {
-	text = strings.ReplaceAll(text, "\r\n", "\n")
-	text = strings.TrimSpace(norm.NFC.String(text))
-	if utf8.RuneCountInString(text) > maxBio {
-		return "", fmt.Errorf("must be at most %d characters long", maxBio)
+	text, err := rest.Length{Most: maxBio}.Lines(text)
+	if err == nil && strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && r != '\t' && rest.Misleading(r) }) {
+		return "", rest.ErrControl
 	}
-	if strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && r != '\t' && misleading(r) }) {
-		return "", errControl
-	}
-	return text, nil
+	return text, err
 }
 
 var errURL = fmt.Errorf("must be an http or https URL of at most %d characters, such as https://name.example/", maxURL)
@@ -80,7 +50,7 @@ func webURL(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxURL || strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || misleading(r) }) {
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxURL || strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || rest.Misleading(r) }) {
 		return "", errURL
 	}
 	u, err := url.Parse(text)
@@ -123,9 +93,9 @@ func asciiHost(u *url.URL) (string, error) {
 func tags(texts []string) ([]string, error) {
 	kept, seen := []string{}, make(map[string]bool)
 	for i, text := range texts {
-		tag, err := line(text, maxTag)
+		tag, err := rest.Length{Least: 1, Most: maxTag}.Line(text)
 		if err != nil {
-			return nil, invalid(fmt.Sprintf("body.tags[%d]", i), err)
+			return nil, rest.Invalid(fmt.Sprintf("body.tags[%d]", i), err)
 		}
 		// A Caser keeps state: one for each use.
 		if key := cases.Fold().String(tag); !seen[key] {
@@ -134,7 +104,7 @@ func tags(texts []string) ([]string, error) {
 		}
 	}
 	if len(kept) > maxInterests {
-		return nil, invalid("body.tags", fmt.Errorf("must be at most %d", maxInterests))
+		return nil, rest.Invalid("body.tags", fmt.Errorf("must be at most %d", maxInterests))
 	}
 	return kept, nil
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
@@ -128,7 +129,7 @@ func parseDiscovery(body []byte, issuer string) (endpoint string, err error) {
 	if document.Issuer != issuer { // OpenID Connect Discovery §4.3
 		return "", errors.New("the document is another issuer's")
 	}
-	u, err := parseOrigin(document.Endpoint)
+	u, err := rest.ParseOrigin(document.Endpoint)
 	if err != nil || (u.Scheme == "http" && strings.HasPrefix(issuer, "https:")) {
 		return "", errors.New("there is no userinfo endpoint to send a token to")
 	}
@@ -199,7 +200,7 @@ func shorten(name string) string {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case misleading(r):
+		case rest.Misleading(r):
 			return -1
 		}
 		return r

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
@@ -38,7 +39,7 @@ type userInput struct {
 
 func (s *service) getUser(ctx context.Context, in *userInput) (*answer[publicProfile], error) {
 	id, err := url.PathUnescape(in.ID) // the router matches paths as they were sent
-	if err != nil || !validID(id) {
+	if err != nil || !rest.ValidSubject(id) {
 		return nil, store.ErrNotFound
 	}
 	p, err := s.store.Profile(ctx, id)
@@ -62,7 +63,7 @@ func (s *service) listUsers(ctx context.Context, in *usersInput) (*usersAnswer, 
 	var ids []string
 	seen := make(map[string]bool)
 	for _, id := range in.IDs {
-		if validID(id) && !seen[id] {
+		if rest.ValidSubject(id) && !seen[id] {
 			seen[id] = true
 			ids = append(ids, id)
 		}

@@ -1,15 +1,12 @@
-package api
+package rest
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
 // Problem is an error as RFC 9457 writes it, in the form that all services share.
@@ -21,7 +18,7 @@ var (
 	_ huma.SchemaTransformer = (*Problem)(nil)
 )
 
-// huma keeps these for the whole process, which has this one interface.
+// huma keeps these for the whole process, which has one interface.
 func init() {
 	huma.NewError = newProblem
 	huma.ValidateStrictCasing = true // "Title" is not "title"
@@ -53,14 +50,15 @@ func (p *Problem) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema 
 	return s
 }
 
-// invalid is the problem of a value that is not allowed. Location is such as "body.title".
-func invalid(location string, err error) *Problem {
+// Invalid is the problem of a value that is not allowed. Location is such as "body.title".
+func Invalid(location string, err error) *Problem {
 	return &Problem{Status: http.StatusUnprocessableEntity, Detail: "The request is not valid.",
 		Errors: []httpd.ProblemField{{Location: location, Message: err.Error()}}}
 }
 
-func forbidden(detail string) *Problem {
-	return &Problem{Status: http.StatusForbidden, Detail: detail}
+// Changed is the problem of a change that came too late (RFC 9110 §15.5.13).
+func Changed() *Problem {
+	return &Problem{Status: http.StatusPreconditionFailed, Detail: "It has changed since it was read. Read it again, and send its new ETag in If-Match."}
 }
 
 // newProblem makes a Problem of what huma finds wrong, without the values that huma would repeat.
@@ -99,33 +97,4 @@ func addRequestID(ctx huma.Context, _ string, v any) (any, error) {
 		ctx.SetHeader("Cache-Control", "no-store")
 	}
 	return v, nil
-}
-
-// toProblem makes the answer to a handler's error, and writes one that is not the caller's fault to the log.
-func (s *service) toProblem(ctx context.Context, err error) error {
-	var problem *Problem
-	switch {
-	case errors.As(err, &problem):
-		return problem
-	case errors.Is(err, store.ErrNotFound):
-		return &Problem{Status: http.StatusNotFound, Detail: "There is no such thing, or it is hidden from you."}
-	case errors.Is(err, store.ErrChanged):
-		return &Problem{Status: http.StatusPreconditionFailed, Detail: "It has changed since it was read. Read it again, and send its new ETag in If-Match."}
-	case errors.Is(err, store.ErrLocked):
-		return forbidden("The post is locked: there are no changes and no new comments.")
-	case errors.Is(err, store.ErrExists):
-		return &Problem{Status: http.StatusConflict, Detail: "There is a board with this slug already."}
-	case errors.Is(err, store.ErrParent):
-		return invalid("body.parent", errors.New("must be the id of a comment of this post"))
-	case errors.Is(err, store.ErrReplyToReply):
-		return invalid("body.parent", errors.New("is a reply itself; reply to the comment that it replies to"))
-	case errors.Is(err, store.ErrKeyReused):
-		return invalid("header.Idempotency-Key", errors.New("was used for another request; make a new key for each new request"))
-	}
-	level := slog.LevelError
-	if ctx.Err() != nil { // the caller went away
-		level = slog.LevelDebug
-	}
-	s.log.Log(ctx, level, "request failed", "request", httpd.RequestID(ctx), "error", err)
-	return &Problem{Status: http.StatusInternalServerError}
 }

@@ -1,29 +1,35 @@
-package api
+package rest
 
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
-
-	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
 // maxTags is how many entity tags a precondition may name: clients send one.
 const maxTags = 10
 
-// etag is the strong entity tag of a version.
-func etag(version string) string { return `"` + version + `"` }
+// ETag is the strong entity tag of a version.
+func ETag(version string) string { return `"` + version + `"` }
 
-// ifMatch reads the If-Match of a change (RFC 9110 §13.1.1). Without one it is a problem with status 428 (RFC 6585 §3).
-func ifMatch(header string) (store.Match, error) {
+// Match is which versions a precondition allows.
+type Match struct {
+	Any      bool     // *: whatever is there
+	Versions []string // otherwise one of these
+}
+
+// IfMatch reads the If-Match of a change (RFC 9110 §13.1.1). Without one it is a problem with status 428 (RFC 6585 §3), and
+// with one that is malformed of status 400.
+func IfMatch(header string) (Match, error) {
 	if header == "" {
-		return store.Match{}, &Problem{Status: http.StatusPreconditionRequired, Detail: "Send the ETag of what you read in If-Match, so that nobody's change is lost."}
+		return Match{}, &Problem{Status: http.StatusPreconditionRequired, Detail: "Send the ETag of what you read in If-Match, so that nobody's change is lost."}
 	}
 	tags, anything, err := parseTags(header)
 	if err != nil {
-		return store.Match{}, &Problem{Status: http.StatusBadRequest, Detail: "If-Match " + err.Error()}
+		return Match{}, &Problem{Status: http.StatusBadRequest, Detail: "If-Match " + err.Error()}
 	}
-	match := store.Match{Any: anything}
+	match := Match{Any: anything}
 	for _, tag := range tags {
 		if !tag.weak { // a weak tag never matches strongly (RFC 9110 §8.8.3.2)
 			match.Versions = append(match.Versions, tag.opaque)
@@ -32,19 +38,14 @@ func ifMatch(header string) (store.Match, error) {
 	return match, nil
 }
 
-// unchanged tells whether an If-None-Match names the version, so that a read is answered with 304 (RFC 9110 §13.1.2).
+// Unchanged tells whether an If-None-Match names the version, so that a read is answered with 304 (RFC 9110 §13.1.2).
 // One that is malformed names nothing.
-func unchanged(header, version string) bool {
-	tags, anything, err := parseTags(header)
-	if err != nil || header == "" {
+func Unchanged(ifNoneMatch, version string) bool {
+	tags, anything, err := parseTags(ifNoneMatch)
+	if err != nil {
 		return false
 	}
-	for _, tag := range tags {
-		if tag.opaque == version {
-			return true
-		}
-	}
-	return anything
+	return anything || slices.ContainsFunc(tags, func(tag entityTag) bool { return tag.opaque == version })
 }
 
 type entityTag struct {

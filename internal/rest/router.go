@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"context"
@@ -14,31 +14,43 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// route registers an operation that needs a token with access.
-func route[I, O any](s *service, api huma.API, needs access, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
-	op.Security = []map[string][]string{{securityScheme: {needs.scope}}}
-	if needs.orModerator {
-		op.Security = append(op.Security, map[string][]string{securityScheme: {scopeModerate}})
+// NewRouter returns a router whose own answers are problems.
+func NewRouter() *mux.Router {
+	router := mux.NewRouter().SkipClean(true)
+	router.NotFoundHandler = http.HandlerFunc(notFound)
+	router.MethodNotAllowedHandler = methodNotAllowed(router)
+	return router
+}
+
+// Needs is what an operation says in the OpenAPI document about scopes: one of them is enough.
+func Needs(scopes ...string) []map[string][]string {
+	var security []map[string][]string
+	for _, scope := range scopes {
+		security = append(security, map[string][]string{securityScheme: {scope}})
 	}
+	return security
+}
+
+// Register is huma.Register for operations that need a token, which op.Middlewares check. A PUT or PATCH with If-Match is
+// described as needing it, and a merge patch may come as plain JSON.
+func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable)
-	op.Middlewares = huma.Middlewares{s.authorize(needs), checkMediaType}
-	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
-		out, err := handler(ctx, in)
-		if err == nil {
-			return out, nil
+	op.Middlewares = append(op.Middlewares, checkMediaType)
+	huma.Register(api, op, handler)
+	item := api.OpenAPI().Paths[op.Path]
+	for _, change := range []*huma.Operation{item.Put, item.Patch} {
+		if change == nil {
+			continue
 		}
-		return nil, s.toProblem(ctx, err)
-	})
-	if op.Method != http.MethodPatch {
-		return
+		for _, p := range change.Parameters {
+			// Left out, it is answered with 428 and not with huma's 422: so it is required, but not of huma.
+			p.Required = p.Required || p.Name == "If-Match"
+		}
 	}
-	registered := api.OpenAPI().Paths[op.Path].Patch
-	for _, p := range registered.Parameters {
-		// Left out, it is answered with 428 and not with huma's 422: so it is required, but not of huma.
-		p.Required = p.Required || p.Name == "If-Match"
+	if op.Method == http.MethodPatch {
+		content := item.Patch.RequestBody.Content
+		content["application/json"] = content[mergePatch] // RFC 7396's type is little known
 	}
-	content := registered.RequestBody.Content
-	content["application/json"] = content[mergePatch] // RFC 7396's type is little known
 }
 
 const mergePatch = "application/merge-patch+json"
@@ -77,7 +89,7 @@ func methodNotAllowed(router *mux.Router) http.Handler {
 		}
 		if r.Header.Get("Access-Control-Request-Method") != "" {
 			w.Header().Set("Access-Control-Allow-Methods", allowed)
-			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, Idempotency-Key, If-Match")
+			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, Idempotency-Key, If-Match, If-None-Match")
 			w.Header().Set("Access-Control-Max-Age", "3600")
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -107,9 +119,11 @@ func around(next http.Handler) http.Handler {
 		w.Header().Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id")
 
 		r = r.Clone(r.Context())
-		r.Header.Del("Accept")                                    // there is only JSON to choose from
-		if lines := r.Header.Values("If-Match"); len(lines) > 1 { // RFC 9110 §5.3: one list in several lines
-			r.Header.Set("If-Match", strings.Join(lines, ", "))
+		r.Header.Del("Accept") // there is only JSON to choose from
+		for _, name := range []string{"If-Match", "If-None-Match"} {
+			if lines := r.Header.Values(name); len(lines) > 1 { // RFC 9110 §5.3: one list in several lines
+				r.Header.Set(name, strings.Join(lines, ", "))
+			}
 		}
 		if r.Method == http.MethodHead {
 			r = r.WithContext(context.WithValue(r.Context(), headKey{}, true))

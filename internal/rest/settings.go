@@ -1,0 +1,57 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/jwks"
+)
+
+// Settings are those of every resource service. The tags are kong's; embed it.
+type Settings struct {
+	httpd.Config `embed:""`
+	Issuer       string `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
+	JWKSURL      string `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
+	Audience     string `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
+}
+
+// Verifier returns what decides on the service's tokens. Until ctx ends it keeps the issuer's keys fresh; the issuer need
+// not be there.
+func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifier, error) {
+	keys, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: s.Issuer, JWKSURL: s.JWKSURL, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("settings --issuer and --jwks-url: %w", err)
+	}
+	return jwks.NewVerifier(jwks.VerifierConfig{Issuer: s.Issuer, Audience: s.Audience, Keys: keys})
+}
+
+// Options are kong's for the service of that name, "user" or "board", which listens on listen if nothing else is set.
+func Options(name, listen string) []kong.Option {
+	prefix := strings.ToUpper(name)
+	return []kong.Option{
+		kong.Name(name),
+		kong.Description("Maru's " + name + " service. Every setting is a flag, or an environment variable of the same name with the prefix " + prefix + "_."),
+		kong.DefaultEnvars(prefix),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.PostBuild(func(k *kong.Kong) error { return setListen(k, listen) }),
+	}
+}
+
+// setListen gives --listen of serve, which is declared for all programs alike, its default.
+func setListen(k *kong.Kong, addr string) error {
+	for _, command := range k.Model.Children {
+		for _, flag := range command.Flags {
+			if flag.Name == "listen" {
+				flag.Default, flag.HasDefault, flag.PlaceHolder = addr, true, addr
+				return nil
+			}
+		}
+	}
+	return errors.New("there is no flag --listen")
+}

@@ -1,0 +1,83 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Length is how long a text may be, in code points, once it is clean.
+type Length struct{ Least, Most int }
+
+// What is wrong with a text.
+var (
+	ErrControl   = errors.New("must not contain control characters")
+	errUTF8      = errors.New("must be in UTF-8")
+	errInvisible = errors.New("must contain a character that can be seen")
+)
+
+// Line returns a text of one line as it is kept, or an error that says what is wrong with it.
+func (l Length) Line(text string) (string, error) { return l.clean(text, Misleading) }
+
+// Lines is Line for a text that may have several, with tabs.
+func (l Length) Lines(text string) (string, error) {
+	return l.clean(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' })
+}
+
+func (l Length) clean(text string, refused func(rune) bool) (string, error) {
+	if !utf8.ValidString(text) {
+		return "", errUTF8
+	}
+	text = strings.TrimSpace(normalize(text))
+	switch n := utf8.RuneCountInString(text); {
+	case n < l.Least || n > l.Most:
+		return "", fmt.Errorf("must be %d to %d characters long", l.Least, l.Most)
+	case strings.ContainsFunc(text, refused):
+		return "", ErrControl
+	case l.Least > 0 && !strings.ContainsFunc(text, visible):
+		return "", errInvisible
+	}
+	return text, nil
+}
+
+// normalize is the form in which texts are counted and kept: NFC, so that a Hangul syllable is one character however it
+// was typed, with \n between lines, which forms send as \r\n.
+func normalize(text string) string {
+	return norm.NFC.String(strings.ReplaceAll(text, "\r\n", "\n"))
+}
+
+// Misleading tells whether r, in a line, could break it or make what follows look like something else (Unicode TR 36 §2.6).
+func Misleading(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}
+
+// visible tells whether r leaves a mark: some letters do not, U+3164 HANGUL FILLER for one.
+func visible(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+}
+
+// unmarshal is json.Unmarshal for request bodies. It refuses what is not UTF-8, which json would silently alter (RFC 8259
+// §8.1), and normalizes the texts in the generic form, by which huma counts.
+func unmarshal(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return errUTF8
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return err
+	}
+	if generic, ok := v.(*any); ok {
+		if object, ok := (*generic).(map[string]any); ok {
+			for name, value := range object {
+				if text, ok := value.(string); ok {
+					object[name] = normalize(text)
+				}
+			}
+		}
+	}
+	return nil
+}
