@@ -109,7 +109,7 @@ func (s *refreshGrant) PopulateTokenEndpointResponse(ctx context.Context, reques
 		}
 		response.SetExtra("id_token", id)
 	}
-	if c.Profile == client.ProfileFAPI2 {
+	if c.Profile == client.ProfileFAPI2 && given.refresh.row.UsedAt.IsZero() { // one used before the client got this profile stays used
 		// FAPI 2.0 Security Profile §5.3.2.1 no. 9: no rotation; the token is bound to the client's authentication already.
 		if err := s.keepSession(ctx, g); err != nil {
 			return err
