@@ -36,6 +36,7 @@ var rules = []rule{
 
 	{"internal/testenv", nil},
 	{"internal/testenv/missing", []string{"internal/testenv"}},
+	{"internal/testenv/chrome", []string{"internal/testenv"}},
 	{"internal/httpd", nil},
 	{"internal/sqldb", nil},
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv"}},
@@ -71,7 +72,7 @@ var rules = []rule{
 var services = []string{"authz-server", "resources/user", "resources/board", "client-demo", "deploy"}
 
 // What only test files may import, in addition to what the rules allow; a test may also reach into its own service.
-var forTests = []string{"internal/testenv", "internal/sqldb/sqldbtest", "jwks", "jwks/jwkstest"}
+var forTests = []string{"internal/testenv", "internal/testenv/chrome", "internal/sqldb/sqldbtest", "jwks", "jwks/jwkstest"}
 
 // A confinement names a library that is to stay replaceable, or that a room has no business with, and the files that may import it.
 type confinement struct {
@@ -90,7 +91,7 @@ var confinements = []confinement{
 	{"github.com/gorilla/mux", []string{"authz-server", "resources", "client-demo", "internal/httpd", "internal/rest"}, false, "the library jwks knows no router"},
 	{"github.com/danielgtaylor/huma", []string{"resources", "internal/rest"}, false, "only the REST interfaces are described by OpenAPI"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
-	{"testing", []string{"internal/testenv", "internal/sqldb/sqldbtest", "jwks/jwkstest"}, false, "it belongs to tests"},
+	{"testing", []string{"internal/testenv", "internal/testenv/chrome", "internal/sqldb/sqldbtest", "jwks/jwkstest"}, false, "it belongs to tests"},
 }
 
 var databases = []string{"internal/sqldb", "authz-server/internal/store", "resources/user/internal/store", "resources/board/internal/store"}
