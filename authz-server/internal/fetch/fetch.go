@@ -172,6 +172,9 @@ func (c *Client) get(ctx context.Context, address string) (answer, error) {
 		return answer{}, &Error{URL: address, Reason: reason, Status: res.StatusCode}
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, MaxBody+1))
+	if err == nil {
+		err = ctx.Err() // a server that sees us leave may end its answer in the last moment, as if it were whole
+	}
 	if err != nil {
 		return answer{}, failure(address, err)
 	}
@@ -197,7 +200,10 @@ func (c *Client) Post(ctx context.Context, address string, form url.Values) (sta
 	if err != nil {
 		return 0, err
 	}
-	return res.StatusCode, res.Body.Close()
+	if err := errors.Join(ctx.Err(), res.Body.Close()); err != nil {
+		return 0, failure(address, err)
+	}
+	return res.StatusCode, nil
 }
 
 func (c *Client) request(ctx context.Context, method, address string, body io.Reader) (*http.Request, error) {
