@@ -631,7 +631,7 @@ func TestWhoGaveUpDoesNotSpoilTheKeysForOthers(t *testing.T) {
 	jwt := sign(t, "RS256", rsaKey, map[string]any{"kid": "k"}, `{}`)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := f.Verify(gone, c, jwt, clients.Rule{}); err == nil || errors.Is(err, clients.ErrInvalid) {
+	if _, _, err := f.Verify(gone, c, jwt, clients.Rule{}); errors.Is(err, clients.ErrInvalid) { // nil if the keys were faster
 		t.Errorf("%v", err)
 	}
 	if _, _, err := f.Verify(t.Context(), c, jwt, clients.Rule{}); err != nil {
