@@ -4,6 +4,8 @@ MAKEFLAGS += --no-print-directory
 TOOL = go tool -modfile=deploy/tools
 FUZZTIME ?= 20s
 IMAGE ?= maru
+# go.mod names the toolchain, with its fixes; an older Go fetches it from the module proxy.
+export GOTOOLCHAIN = auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run test race check fmt e2e interop bench fuzz cover load openapi tools image

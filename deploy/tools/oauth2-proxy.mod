@@ -2,6 +2,8 @@ module github.com/maru-auth/maru/deploy/tools/oauth2-proxy
 
 go 1.26.0
 
+toolchain go1.26.10
+
 tool github.com/oauth2-proxy/oauth2-proxy/v7
 
 require (

@@ -2,6 +2,8 @@ module github.com/maru-auth/maru/deploy/tools/vegeta
 
 go 1.26.0
 
+toolchain go1.26.10
+
 tool github.com/tsenart/vegeta/v12
 
 require (
