@@ -219,6 +219,7 @@ func (db *DB) on(ctx context.Context, pool *sql.DB) querier {
 
 // Exec runs a statement that writes and returns how many rows it changed.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
+	observe(ctx, query, args)
 	res, err := db.on(ctx, db.write).ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -228,11 +229,13 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (rows int64, 
 
 // ExecReturning runs a statement that writes and returns one row (… RETURNING). No row is sql.ErrNoRows from Scan.
 func (db *DB) ExecReturning(ctx context.Context, query string, args ...any) *sql.Row {
+	observe(ctx, query, args)
 	return db.on(ctx, db.write).QueryRowContext(ctx, query, args...)
 }
 
 // QueryRow runs a statement that reads at most one row. No row is sql.ErrNoRows from Scan.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	observe(ctx, query, args)
 	if stmt := db.prepared(ctx, query); stmt != nil {
 		return stmt.QueryRowContext(ctx, args...)
 	}
@@ -241,6 +244,7 @@ func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row 
 
 // All runs a statement that only reads and returns every row, as scan makes it.
 func All[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	observe(ctx, query, args)
 	var rows *sql.Rows
 	var err error
 	if stmt := db.prepared(ctx, query); stmt != nil {

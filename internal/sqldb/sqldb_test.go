@@ -167,3 +167,34 @@ func TestTimesKeepMicroseconds(t *testing.T) {
 		t.Fatal("the zero time did not come back")
 	}
 }
+
+func TestAnObserverIsToldOfEveryStatement(t *testing.T) {
+	db := open(t, sqldbtest.SQLite(t))
+	var told []string
+	ctx := sqldb.Observe(t.Context(), func(query string, _ []any) { told = append(told, query) })
+	if err := db.Tx(ctx, func(ctx context.Context) error {
+		_, err := insert(ctx, db, "a")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var id string
+	if err := db.QueryRow(ctx, `SELECT id FROM things`).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.ExecReturning(ctx, `DELETE FROM things RETURNING id`).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqldb.All(ctx, db, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) }, `SELECT id FROM more`); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"INSERT", "SELECT id FROM things", "DELETE", "SELECT id FROM more"}
+	if len(told) != len(want) {
+		t.Fatalf("told of %q", told)
+	}
+	for i, prefix := range want {
+		if !strings.HasPrefix(told[i], prefix) {
+			t.Errorf("statement %d is %q, want %s…", i, told[i], prefix)
+		}
+	}
+}
