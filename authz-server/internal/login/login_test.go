@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
@@ -42,6 +43,7 @@ func TestAPersonSignsUpLogsInAndManagesTheAccount(t *testing.T) {
 		b.post("/account/password", "password", password, "new_password", "tkfkdgo1").want(t, http.StatusUnprocessableEntity, "many people use")
 		b.post("/account/password", "password", password, "new_password", password).want(t, http.StatusUnprocessableEntity, "other than the current one")
 		b.post("/account/password", "password", password, "new_password", "another set of wooden words").wantRedirect(t, "/account/sessions?done=password")
+		b.get("/account/sessions?done=password").want(t, http.StatusOK, "All your other sessions have ended, and the apps connected in them have lost their access.")
 		if !b.loggedIn() || other.loggedIn() {
 			t.Error("a password change ends the other sessions and no more")
 		}
@@ -498,6 +500,63 @@ func TestConnectedAppsAreWithdrawnByTheirOwner(t *testing.T) {
 		t.Error(page.body)
 	}
 	b.post("/account/apps").want(t, http.StatusBadRequest)
+}
+
+// Whoever has a copy of the cookie is in the same session as the person who changes the password, and is out afterwards.
+func TestACopiedCookieEndsWithThePassword(t *testing.T) {
+	s := onSQLite(t)
+	s.person("mina@example.org")
+	b, thief := s.browser(), s.browser()
+	b.logIn("mina@example.org")
+	u, err := url.Parse(s.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	thief.jar.SetCookies(u, b.jar.Cookies(u))
+	if !thief.loggedIn() {
+		t.Fatal("the copy does not work")
+	}
+	b.post("/account/password", "password", password, "new_password", "another set of wooden words").wantRedirect(t, "/account/sessions?done=password")
+	if !b.loggedIn() || thief.loggedIn() {
+		t.Errorf("the owner is logged in: %v, the thief: %v", b.loggedIn(), thief.loggedIn())
+	}
+}
+
+// What a person connected in the session that ends the others goes on, trusted apps too, and each can be removed by itself.
+func TestAppsOfTheKeptSessionAreRemovedOneByOne(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		mina := s.person("mina@example.org")
+		b := s.browser()
+		b.logIn("mina@example.org")
+		sessions, err := s.store.Sessions(t.Context(), mina.ID)
+		if err != nil || len(sessions) != 1 {
+			t.Fatal(sessions, err)
+		}
+		grant := func(id, session string) {
+			if err := s.store.CreateGrant(t.Context(), store.Grant{
+				ID: id, ClientID: id, UserID: mina.ID, SessionID: session, Offline: true, CreatedAt: s.clock(), ExpiresAt: s.clock().Add(time.Hour),
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"Mail", "Radio", "Thief"} {
+			if err := s.store.CreateClient(t.Context(), client.Client{ID: name, Name: name, Trusted: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		grant("Mail", sessions[0].ID)
+		grant("Radio", sessions[0].ID)
+		grant("Thief", "another session")
+		b.post("/account/sessions", "others", "yes").wantRedirect(t, "/account/sessions?done=others")
+		b.get("/account/sessions?done=others").want(t, http.StatusOK, "the apps connected in them have lost their access")
+		if page := b.get("/account/apps").body; !strings.Contains(page, "Mail") || !strings.Contains(page, "Radio") || strings.Contains(page, "Thief") {
+			t.Error(page)
+		}
+		b.post("/account/apps", "client", "Mail").wantRedirect(t, "/account/apps?done=app")
+		if page := b.get("/account/apps").body; strings.Contains(page, "Mail") || !strings.Contains(page, "Radio") {
+			t.Error(page)
+		}
+	})
 }
 
 func TestTheAccountIsForThoseLoggedIn(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -70,7 +71,8 @@ func (s *Service) showPassword(w http.ResponseWriter, r *http.Request) {
 	s.cfg.Pages.Render(w, r, http.StatusOK, "account_password", pages.Password{Email: session.User.Email})
 }
 
-// POST /account/password: changes the password of whoever knows the present one, and ends all other sessions.
+// POST /account/password: changes the password of whoever knows the present one, and ends all other sessions and what apps
+// were allowed in them.
 func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 	session, ok := s.owner(w, r)
 	if !ok {
@@ -126,18 +128,22 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		hash, err = s.passwords.hash(waiting, chosen)
 	}
+	var cookie string
 	if err == nil {
-		err = s.cfg.Store.ChangePassword(ctx, session.UserID, session.User.PasswordHash, hash, session.ID)
+		cookie, err = s.cfg.Store.ChangePassword(ctx, session.UserID, session.User.PasswordHash, hash, session.ID)
 	}
 	switch {
 	case busy(err):
 		page.Problems = map[string]pages.Problem{"": pages.Busy}
 		s.tellBusy(w, r, "account_password", page)
-	case errors.Is(err, store.ErrNotFound): // it was changed elsewhere this very moment
-		refuse("password", pages.PasswordWrong)
+	case errors.Is(err, store.ErrNotFound): // it was changed elsewhere, or the session ended, this very moment
+		if _, ok := s.owner(w, r); ok {
+			refuse("password", pages.PasswordWrong)
+		}
 	case err != nil:
 		s.fail(w, r, err)
 	default:
+		s.setCookie(w, sessionCookie, cookie, int(session.ExpiresAt.Sub(s.cfg.Now())/time.Second))
 		see(w, r, "/account/sessions?done="+string(pages.PasswordChanged))
 	}
 }

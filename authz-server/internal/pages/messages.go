@@ -173,8 +173,8 @@ var english = messages{
 
 	AccountTitle: "Account", AccountHeading: "Your account", AccountNav: "Account pages",
 	SaveButton: "Save", EmailLabel: "Email",
-	PasswordTitle: "Password", PasswordIntro: "Changing it logs you out everywhere but here.", PasswordButton: "Change password",
-	SessionsTitle: "Sessions", SessionsIntro: "Where you are logged in. End those that you do not recognise, and change your password.",
+	PasswordTitle: "Password", PasswordIntro: "Changing it logs you out everywhere but here, and disconnects the apps that you connected in those other places.", PasswordButton: "Change password",
+	SessionsTitle: "Sessions", SessionsIntro: "Where you are logged in. End those that you do not recognise, and change your password: that disconnects the apps connected there as well.",
 	ThisSession: "This one", SessionUnknown: "Unknown device", EndButton: "End", EndOthersButton: "End all others", EndOthers: "Everywhere but here",
 	Device: func(browser, system string) string { return joined(" on ", browser, system) },
 	LoggedIn: func(ago time.Duration) string {
@@ -241,9 +241,9 @@ var english = messages{
 	},
 	Done: map[Done]string{
 		NameChanged:     "Your name was changed.",
-		PasswordChanged: "Your password was changed, and all your other sessions have ended.",
+		PasswordChanged: "Your password was changed. All your other sessions have ended, and the apps connected in them have lost their access. Apps that you connected here are listed under Apps.",
 		SessionEnded:    "The session has ended.",
-		OthersEnded:     "All your other sessions have ended.",
+		OthersEnded:     "All your other sessions have ended, and the apps connected in them have lost their access. Apps that you connected here are listed under Apps.",
 		AppWithdrawn:    "The app no longer has access.",
 		ProfileSaved:    "Your profile was saved.",
 	},
@@ -291,8 +291,8 @@ var korean = messages{
 
 	AccountTitle: "계정", AccountHeading: "내 계정", AccountNav: "계정 메뉴",
 	SaveButton: "저장", EmailLabel: "이메일",
-	PasswordTitle: "비밀번호", PasswordIntro: "비밀번호를 바꾸면 이 기기를 뺀 모든 곳에서 로그아웃돼요.", PasswordButton: "비밀번호 변경",
-	SessionsTitle: "로그인 기기", SessionsIntro: "지금 로그인되어 있는 곳이에요. 모르는 기기가 있으면 로그아웃하고 비밀번호를 바꿔 주세요.",
+	PasswordTitle: "비밀번호", PasswordIntro: "비밀번호를 바꾸면 이 기기를 뺀 모든 곳에서 로그아웃되고, 그곳에서 연결한 앱의 연결도 끊겨요.", PasswordButton: "비밀번호 변경",
+	SessionsTitle: "로그인 기기", SessionsIntro: "지금 로그인되어 있는 곳이에요. 모르는 기기가 있으면 로그아웃하고 비밀번호를 바꿔 주세요. 비밀번호를 바꾸면 그곳에서 연결한 앱의 연결도 끊겨요.",
 	ThisSession: "현재 기기", SessionUnknown: "알 수 없는 기기", EndButton: "로그아웃", EndOthersButton: "모두 로그아웃", EndOthers: "이 기기를 뺀 모든 곳에서",
 	Device:    func(browser, system string) string { return joined(" · ", system, browser) },
 	LoggedIn:  func(ago time.Duration) string { return agoKorean(ago) + " 로그인" },
@@ -356,9 +356,9 @@ var korean = messages{
 	},
 	Done: map[Done]string{
 		NameChanged:     "이름을 바꿨어요.",
-		PasswordChanged: "비밀번호를 바꾸고 다른 모든 기기에서 로그아웃했어요.",
+		PasswordChanged: "비밀번호를 바꾸고 다른 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 접근도 끝났어요. 이 기기에서 연결한 앱은 앱 탭에서 볼 수 있어요.",
 		SessionEnded:    "로그아웃했어요.",
-		OthersEnded:     "다른 모든 기기에서 로그아웃했어요.",
+		OthersEnded:     "다른 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 접근도 끝났어요. 이 기기에서 연결한 앱은 앱 탭에서 볼 수 있어요.",
 		AppWithdrawn:    "이 앱은 더 이상 계정에 접근할 수 없어요.",
 		ProfileSaved:    "프로필을 저장했어요.",
 	},

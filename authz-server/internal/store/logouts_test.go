@@ -59,9 +59,15 @@ func TestHoweverASessionEndsItsClientsAreToBeTold(t *testing.T) {
 		"ended by owner": func(ctx context.Context, f *grantFixture) error { return f.EndSessionOf(ctx, f.user.ID, f.session.ID) },
 		"all ended":      func(ctx context.Context, f *grantFixture) error { return f.EndSessionsOf(ctx, f.user.ID, "") },
 		"password changed": func(ctx context.Context, f *grantFixture) error {
-			return f.ChangePassword(ctx, f.user.ID, "x", "y", "")
+			other, _, err := f.CreateSession(ctx, store.Session{UserID: f.user.ID}, "x")
+			if err != nil {
+				return err
+			}
+			_, err = f.ChangePassword(ctx, f.user.ID, "x", "y", other.ID)
+			return err
 		},
-		"disabled": func(ctx context.Context, f *grantFixture) error { return f.SetDisabled(ctx, f.user.ID, true) },
+		"password reset": func(ctx context.Context, f *grantFixture) error { return f.ResetPassword(ctx, f.user.ID, "y") },
+		"disabled":       func(ctx context.Context, f *grantFixture) error { return f.SetDisabled(ctx, f.user.ID, true) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachGrantStore(t, func(t *testing.T, f *grantFixture) {
@@ -100,7 +106,7 @@ func TestAKeptSessionsClientsAreNotTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.noted(t, other.ID, "one")
-		if err := f.ChangePassword(t.Context(), f.user.ID, "x", "y", other.ID); err != nil {
+		if _, err := f.ChangePassword(t.Context(), f.user.ID, "x", "y", other.ID); err != nil {
 			t.Fatal(err)
 		}
 		if got := f.queued(t); !slices.Equal(got, []string{"one " + f.session.ID}) {

@@ -35,15 +35,10 @@ func (s *Store) EditUser(ctx context.Context, id string, edit func(*User) error)
 // ResetPassword replaces a password that nobody could tell, as an operator does: it ends all sessions of the person, and
 // revokes all grants, offline ones too, for whoever knew the old password may have made them.
 func (s *Store) ResetPassword(ctx context.Context, id, newHash string) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		now := sqldb.Micros(s.now())
-		if err := changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3`, newHash, now, id)); err != nil {
+	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3`, newHash, sqldb.Micros(s.now()), id)); err != nil {
 			return err
 		}
-		if err := s.EndSessionsOf(ctx, id, ""); err != nil {
-			return err
-		}
-		_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND revoked_at = 0`, now, id)
-		return err
-	})
+		return s.endAllOf(ctx, id, "")
+	}))
 }

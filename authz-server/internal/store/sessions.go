@@ -155,17 +155,23 @@ func (s *Store) endOne(ctx context.Context, condition string, args ...any) error
 	}))
 }
 
-// EndSessionsOf ends all sessions of a person but the one with the id except ("": all), as EndSession does.
+// EndSessionsOf ends all sessions of a person but the one with the id except ("": all), and revokes
+// all grants that were not given in it. Offline ones go too: they outlive their session, but a person
+// who ends all others means to be alone, and whoever sat in one of them may have made any of them.
 func (s *Store) EndSessionsOf(ctx context.Context, userID, except string) error {
-	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
-		if _, err := s.endSessions(ctx, `user_id = $1 AND id <> $2`, userID, except); err != nil {
-			return err
-		}
-		// Those of sessions that expired, and were not swept yet, too.
-		_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id <> $3 AND NOT offline AND revoked_at = 0`,
-			sqldb.Micros(s.now()), userID, except)
+	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error { return s.endAllOf(ctx, userID, except) }))
+}
+
+// endAllOf does the work of EndSessionsOf in the caller's transaction.
+func (s *Store) endAllOf(ctx context.Context, userID, except string) error {
+	// First the sessions, whose rows every new grant holds: a grant that is under way is there
+	// before its session can go, and so before the second statement looks.
+	if _, err := s.endSessions(ctx, `user_id = $1 AND id <> $2`, userID, except); err != nil {
 		return err
-	}))
+	}
+	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id <> $3 AND revoked_at = 0`,
+		sqldb.Micros(s.now()), userID, except)
+	return err
 }
 
 func (s *Store) revokeGrantsOfSession(ctx context.Context, id string) error {

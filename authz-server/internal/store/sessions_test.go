@@ -162,6 +162,7 @@ func TestNobodyEndsAnothersSession(t *testing.T) {
 func TestEndingTheOtherSessionsKeepsOne(t *testing.T) {
 	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
 		f.code(t, "theirs", false)
+		f.code(t, "theirs-offline", true)
 		kept, cookie, err := f.CreateSession(t.Context(), store.Session{UserID: f.user.ID}, "x")
 		if err != nil {
 			t.Fatal(err)
@@ -169,6 +170,7 @@ func TestEndingTheOtherSessionsKeepsOne(t *testing.T) {
 		was := f.session
 		f.session = kept
 		f.code(t, "ours", false)
+		f.code(t, "ours-offline", true)
 		if err := f.EndSessionsOf(t.Context(), f.user.ID, kept.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +180,7 @@ func TestEndingTheOtherSessionsKeepsOne(t *testing.T) {
 		if err := f.EndSession(t.Context(), was.ID); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("the other one goes on: %v", err)
 		}
-		if live := f.liveGrants(t, "theirs", "ours"); !slices.Equal(live, []string{"ours"}) {
+		if live := f.liveGrants(t, "theirs", "theirs-offline", "ours", "ours-offline"); !slices.Equal(live, []string{"ours", "ours-offline"}) {
 			t.Errorf("%v live on", live)
 		}
 	})

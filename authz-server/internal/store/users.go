@@ -119,16 +119,28 @@ func (s *Store) RehashPassword(ctx context.Context, id, oldHash, newHash string)
 	return changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`, newHash, id, oldHash))
 }
 
-// ChangePassword replaces the password that oldHash stands for and ends every session of the person but keepSession.
-// It returns ErrNotFound when the password is another by now.
-func (s *Store) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSession string) error {
-	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+// ChangePassword replaces the password that oldHash stands for, and ends every session of the person
+// but keepSession, and every grant but those that were given in it (see [Store.EndSessionsOf]).
+// keepSession gets a new cookie, which is returned: whoever stole the old one is out as well.
+// ErrNotFound: the password is another by now, or keepSession has ended.
+func (s *Store) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSession string) (cookie string, err error) {
+	now := sqldb.Micros(s.now())
+	cookie = NewSecret()
+	err = s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3 AND password_hash = $4`,
-			newHash, sqldb.Micros(s.now()), id, oldHash)); err != nil {
+			newHash, now, id, oldHash)); err != nil {
 			return err
 		}
-		return s.EndSessionsOf(ctx, id, keepSession)
+		if err := changed(s.db.Exec(ctx, `UPDATE sessions SET cookie_hash = $1 WHERE id = $2 AND user_id = $3 AND idle_expires_at > $4`,
+			Hash(cookie), keepSession, id, now)); err != nil {
+			return err
+		}
+		return s.endAllOf(ctx, id, keepSession)
 	}))
+	if err != nil {
+		return "", err
+	}
+	return cookie, nil
 }
 
 // SetDisabled closes an account, which ends all its sessions and revokes all its grants, or opens it again.
@@ -142,10 +154,6 @@ func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error
 		if !disabled {
 			return nil
 		}
-		if _, err := s.endSessions(ctx, `user_id = $1`, id); err != nil {
-			return err
-		}
-		_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND revoked_at = 0`, now, id)
-		return err
+		return s.endAllOf(ctx, id, "")
 	}))
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
@@ -180,7 +181,7 @@ func TestAPasswordChangeEndsTheOtherSessions(t *testing.T) {
 			t.Fatal(err)
 		}
 		won := winners(t, func(ctx context.Context, i int) (bool, error) {
-			err := f.ChangePassword(ctx, f.user.ID, "x", fmt.Sprint("new", i), f.session.ID)
+			_, err := f.ChangePassword(ctx, f.user.ID, "x", fmt.Sprint("new", i), f.session.ID)
 			if errors.Is(err, store.ErrNotFound) {
 				return false, nil
 			}
@@ -197,6 +198,57 @@ func TestAPasswordChangeEndsTheOtherSessions(t *testing.T) {
 		}
 		if _, _, err := f.CreateSession(t.Context(), store.Session{UserID: f.user.ID}, "x"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("logged in with the password of before: %v", err)
+		}
+	})
+}
+
+// A thief who got in by the old password, or by the cookie, keeps nothing: no session, no grant that refreshes for months.
+func TestAPasswordChangeLeavesOnlyWhatTheSessionThatMakesItGranted(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		f.code(t, "theirs", false)
+		thief := f.code(t, "theirs-offline", true)
+		f.code(t, "theirs-expired", true)
+		f.now = f.now.Add(store.SessionIdle + time.Second) // its session is over, the grant is not
+		kept, cookie, err := f.CreateSession(t.Context(), store.Session{UserID: f.user.ID}, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.session = kept
+		f.code(t, "ours", false)
+		f.code(t, "ours-offline", true)
+		renewed, err := f.ChangePassword(t.Context(), f.user.ID, "x", "y", kept.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if live := f.liveGrants(t, "theirs", "theirs-offline", "theirs-expired", "ours", "ours-offline"); !slices.Equal(live, []string{"ours", "ours-offline"}) {
+			t.Errorf("%v live on", live)
+		}
+		first := f.refreshToken("theirs-offline", "r1")
+		if won, err := f.RedeemCode(t.Context(), thief, &first); err != nil || won {
+			t.Errorf("a code of before was redeemed: %v %v", won, err)
+		}
+		if _, _, err := f.SessionByCookie(t.Context(), cookie); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the cookie of before still works: %v", err)
+		}
+		if session, _, err := f.SessionByCookie(t.Context(), renewed); err != nil || session.ID != kept.ID {
+			t.Error(session, err)
+		}
+	})
+}
+
+// Whoever changes a password from a session that has just been ended is too late.
+func TestAPasswordIsNotChangedFromASessionThatHasEnded(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		if err := f.EndSession(t.Context(), f.session.ID); err != nil {
+			t.Fatal(err)
+		}
+		for _, session := range []string{f.session.ID, "", "nobody's"} {
+			if _, err := f.ChangePassword(t.Context(), f.user.ID, "x", "y", session); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("session %q: %v", session, err)
+			}
+		}
+		if user, err := f.User(t.Context(), f.user.ID); err != nil || user.PasswordHash != "x" {
+			t.Errorf("%q %v", user.PasswordHash, err)
 		}
 	})
 }
