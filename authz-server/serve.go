@@ -86,15 +86,15 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 			rendered.Error(w, r, http.StatusNotFound, "not_found", "There is nothing at this address.")
 		})
 
-		// What runs in the background ends before the database closes.
-		ctx, stop := context.WithCancel(ctx)
+		// What runs in the background ends before the database closes, and after the last request that may need it.
+		working, stop := context.WithCancel(context.WithoutCancel(ctx))
 		var background sync.WaitGroup
 		defer background.Wait()
 		defer stop()
-		background.Go(func() { ring.Run(ctx) })
-		background.Go(func() { endpoints.Run(ctx) })
+		background.Go(func() { ring.Run(working) })
+		background.Go(func() { endpoints.Run(working) })
 		background.Go(func() {
-			sweep(ctx, log,
+			sweep(working, log,
 				s.SweepClientSecrets, s.Sweep, s.SweepGrants, s.SweepRegistration, s.SweepLogouts,
 			)
 		})

@@ -91,6 +91,7 @@ func (s *settings) check() error {
 		{"--session-idle", s.SessionIdle, time.Minute, s.SessionAbsolute},
 		{"--session-absolute", s.SessionAbsolute, time.Minute, 400 * 24 * time.Hour}, // what browsers keep a cookie
 		{"--jwks-max-age", s.JWKSMaxAge, 10 * time.Second, 24 * time.Hour},
+		{"--shutdown-delay", s.ShutdownDelay, 0, time.Hour},
 		{"--shutdown-timeout", s.ShutdownTimeout, 0, time.Hour},
 	} {
 		if one.value < one.min || one.value > one.max {

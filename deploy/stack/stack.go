@@ -75,6 +75,7 @@ func New(cfg Config) (*Stack, error) {
 		return nil, err
 	}
 	cfg.Dir = dir
+	cfg.Env = append(promptStop(), cfg.Env...)
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -102,6 +103,16 @@ func New(cfg Config) (*Stack, error) {
 		s.log.width = max(s.log.width, len(part.Name))
 	}
 	return s, nil
+}
+
+// promptStop is the settings by which the programs stop at once, unless cfg.Env says otherwise: most stacks have no second
+// replica to which the gateway could send requests meanwhile.
+func promptStop() []string {
+	var env []string
+	for _, prefix := range []string{"AUTHZ_", "USER_", "BOARD_", "DEMO_"} {
+		env = append(env, prefix+"SHUTDOWN_DELAY=0s")
+	}
+	return env
 }
 
 // trustGateway lets the gateway make its CA, by a first short run, and has every part trust it, this one included.

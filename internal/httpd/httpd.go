@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,7 +25,8 @@ type Config struct {
 	LogLevel        slog.Level    `help:"Least severe level to log: debug, info, warn or error." default:"info"`
 	LogFormat       string        `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
 	TrustedProxies  []string      `help:"Addresses or networks (CIDR) whose X-Forwarded-For is believed, separated by commas." default:"127.0.0.0/8,::1/128"`
-	ShutdownTimeout time.Duration `help:"How long requests under way may take to finish at a stop." default:"10s"`
+	ShutdownDelay   time.Duration `help:"How long a program that was told to stop goes on serving while /readyz fails, so that whoever balances the load sends its requests elsewhere first. 0: stops at once." default:"3s"`
+	ShutdownTimeout time.Duration `help:"How long requests under way may take to finish at a stop, after the delay." default:"10s"`
 }
 
 // Logger makes the program's log on standard error, as cfg says.
@@ -49,11 +51,15 @@ type Server struct {
 
 	// Serving, when not nil, is told the address once the service listens: tests listen on port 0.
 	Serving func(addr net.Addr)
+
+	stopping atomic.Bool // set while the shutdown delay runs, and after
 }
 
-// Run listens and serves until ctx ends, then stops accepting, waits for requests under way up to the shutdown timeout,
-// and returns nil. It returns an error when it cannot listen, when serving fails, or when requests had to be cut off.
-func (s *Server) Run(ctx context.Context) error {
+// Run listens and serves until told ends, and then stops so that no request is lost: /readyz fails at once, and every answer
+// closes its connection, while Run goes on serving for the shutdown delay; then it stops accepting, waits for requests under
+// way up to the shutdown timeout, and returns nil. It returns an error when it cannot listen, when serving fails, or when
+// requests had to be cut off. What the handler needs must therefore outlive told, until Run has returned.
+func (s *Server) Run(told context.Context) error {
 	proxies, err := parseNetworks(s.Config.TrustedProxies)
 	if err != nil {
 		return err
@@ -82,7 +88,18 @@ func (s *Server) Run(ctx context.Context) error {
 		servers, listeners = append(servers, newServer(metricsHandler(registry), s.Log)), append(listeners, l)
 	}
 
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := errgroup.WithContext(told)
+	drained := make(chan struct{}) // closed when the shutdown delay is over
+	group.Go(func() error {
+		defer close(drained)
+		<-ctx.Done()
+		if told.Err() != nil { // or else a listener failed, and waiting would help nobody
+			s.stopping.Store(true)
+			s.Log.Info("stopping", "delay", s.Config.ShutdownDelay)
+			time.Sleep(s.Config.ShutdownDelay)
+		}
+		return nil
+	})
 	for i, server := range servers {
 		group.Go(func() error {
 			if err := server.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
@@ -91,7 +108,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		})
 		group.Go(func() error {
-			<-ctx.Done()
+			<-drained
 			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Config.ShutdownTimeout)
 			defer cancel()
 			if err := server.Shutdown(stop); err != nil {

@@ -219,6 +219,80 @@ func TestAStopWaitsForRequestsUnderWay(t *testing.T) {
 	}
 }
 
+func TestAStopFailsReadinessFirstAndServesOn(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s := start(t, &Server{Config: Config{ShutdownDelay: 3 * time.Second}, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/slow":
+			close(entered)
+			<-leave
+		case "/empty":
+			return // the status is implied
+		}
+		io.WriteString(w, "served")
+	})})
+	slow := make(chan *http.Response)
+	go func() {
+		resp, err := http.Get(s.url + "/slow")
+		if err != nil {
+			t.Error(err)
+		}
+		slow <- resp
+	}()
+	<-entered
+	if resp, _ := get(t, s.url+"/x"); resp.Close {
+		t.Error("a connection is closed though nobody said stop")
+	}
+	stopped := make(chan error)
+	go func() { stopped <- s.stop() }()
+	for {
+		if resp, body := get(t, s.url+"/readyz"); resp.StatusCode == http.StatusServiceUnavailable {
+			if body != "stopping\n" || !resp.Close {
+				t.Errorf("readiness: %q, connection closed: %v", body, resp.Close)
+			}
+			break
+		}
+	}
+	if resp, _ := get(t, s.url+"/livez"); resp.StatusCode != http.StatusOK {
+		t.Errorf("alive: %d", resp.StatusCode)
+	}
+	for _, path := range []string{"/x", "/empty"} {
+		resp, err := http.Post(s.url+path, "text/plain", strings.NewReader("a write"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || !resp.Close {
+			t.Errorf("%s after the stop: %s, connection closed: %v", path, resp.Status, resp.Close)
+		}
+	}
+	close(leave)
+	if resp := <-slow; resp == nil || resp.StatusCode != http.StatusOK || !resp.Close {
+		t.Errorf("what began before the stop keeps its connection: %v", resp)
+	} else {
+		resp.Body.Close()
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestALongPathIsCutInTheLog(t *testing.T) {
+	s := start(t, &Server{Handler: http.NotFoundHandler()})
+	get(t, s.url+"/"+strings.Repeat("가", 3000))
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(s.log.String()) {
+		if len(line) > 1500 {
+			t.Errorf("a line of %d bytes", len(line))
+		}
+	}
+	if !strings.Contains(s.log.String(), "가…") {
+		t.Error("the path is not in the log, or cut in the middle of a character")
+	}
+}
+
 func TestABusyAddressNamesItsSetting(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,7 +58,7 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 		header := w.Header()
 		header.Set("X-Request-Id", id)
 		header.Set("X-Content-Type-Options", "nosniff")
-		recorder := &statusRecorder{ResponseWriter: w}
+		recorder := &statusRecorder{ResponseWriter: w, stopping: &s.stopping}
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
@@ -72,9 +73,12 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 			requests.WithLabelValues(methodLabel(r.Method), strconv.Itoa(recorder.code())).Observe(took.Seconds())
 			// The path alone: a query can hold codes, tokens and addresses of people.
 			s.Log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("request", id), slog.String("method", r.Method),
-				slog.String("path", r.URL.Path), slog.Int("status", recorder.code()), slog.Duration("took", took), slog.String("from", addr.String()))
+				slog.String("path", shortened(r.URL.Path)), slog.Int("status", recorder.code()), slog.Duration("took", took), slog.String("from", addr.String()))
 		}()
 		next.ServeHTTP(recorder, r)
+		if recorder.status == 0 {
+			recorder.WriteHeader(http.StatusOK)
+		}
 	})
 
 	mux := http.NewServeMux()
@@ -82,6 +86,11 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
+		if s.stopping.Load() {
+			w.Header().Set("Connection", "close")
+			writeHealth(w, http.StatusServiceUnavailable, "stopping")
+			return
+		}
 		if s.Ready != nil {
 			if err := s.Ready(ctx); err != nil {
 				s.Log.Warn("not ready", "error", err)
@@ -98,6 +107,16 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 		}
 		served.ServeHTTP(w, r) // past the mux, which would clean paths and redirect
 	})
+}
+
+// maxLoggedPath bounds what a stranger can make the log grow by with one request, in bytes.
+const maxLoggedPath = 512
+
+func shortened(path string) string {
+	if len(path) <= maxLoggedPath {
+		return path
+	}
+	return strings.ToValidUTF8(path[:maxLoggedPath], "") + "…"
 }
 
 func writeHealth(w http.ResponseWriter, status int, text string) {
@@ -156,7 +175,8 @@ func trusted(addr netip.Addr, proxies []netip.Prefix) bool {
 
 type statusRecorder struct {
 	http.ResponseWriter
-	status int
+	status   int
+	stopping *atomic.Bool
 }
 
 func (w *statusRecorder) code() int {
@@ -169,13 +189,18 @@ func (w *statusRecorder) code() int {
 func (w *statusRecorder) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 { // 1xx answers come before the real one
 		w.status = status
+		if w.stopping.Load() {
+			// Otherwise a proxy could send its next request over this connection at the moment when it is closed for
+			// being idle, and that request, if not safe to repeat, would be lost.
+			w.Header().Set("Connection", "close")
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *statusRecorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.WriteHeader(http.StatusOK)
 	}
 	return w.ResponseWriter.Write(p)
 }

@@ -68,8 +68,6 @@ func options() []kong.Option { return rest.Options("user", "127.0.0.1:9200") }
 
 // run serves until ctx ends. The issuer need not be there.
 func run(ctx context.Context, cfg config) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the key cache too
 	log := cfg.Logger()
 
 	opening, opened := context.WithTimeout(ctx, 30*time.Second)
@@ -83,7 +81,10 @@ func run(ctx context.Context, cfg config) (err error) {
 		log.Warn(warning)
 	}
 
-	verifier, err := cfg.Verifier(ctx, log)
+	// Keys are fetched until the last request has been answered, which is after ctx has ended.
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	verifier, err := cfg.Verifier(working, log)
 	if err != nil {
 		return err
 	}
