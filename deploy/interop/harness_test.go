@@ -168,6 +168,7 @@ func start(t *testing.T, settings ...string) *maru {
 	m := &maru{t: t, issuer: "http://localhost:" + port, program: path, email: who + "@example.com", password: "long-and-odd-" + who}
 	m.env = append(os.Environ(),
 		"AUTHZ_LISTEN=127.0.0.1:"+port,
+		"AUTHZ_SHUTDOWN_DELAY=0s",
 		"AUTHZ_ISSUER="+m.issuer,
 		"AUTHZ_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "authz.db"),
 		"AUTHZ_KEY_ENCRYPTION_KEY="+base64.StdEncoding.EncodeToString(key),

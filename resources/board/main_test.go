@@ -44,7 +44,7 @@ type program struct {
 func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string, args ...string) *program {
 	t.Helper()
 	cfg := parse(t, append([]string{"--issuer=" + issuer.URL(), "--audience=" + audience, "--database-url=" + databaseURL,
-		"--listen=127.0.0.1:0", "--log-level=error"}, args...)...).Serve
+		"--listen=127.0.0.1:0", "--log-level=error", "--shutdown-delay=0s"}, args...)...).Serve
 	listening := make(chan net.Addr, 1)
 	cfg.serving = func(addr net.Addr) { listening <- addr }
 	ctx, cancel := context.WithCancel(context.Background())

@@ -48,7 +48,7 @@ type program struct {
 // start runs the program until the test ends.
 func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string) *program {
 	t.Helper()
-	cfg := parse(t, "--issuer="+issuer.URL(), "--audience="+audience, "--database-url="+databaseURL, "--listen=127.0.0.1:0", "--log-level=error").Serve
+	cfg := parse(t, "--issuer="+issuer.URL(), "--audience="+audience, "--database-url="+databaseURL, "--shutdown-delay=0s", "--listen=127.0.0.1:0", "--log-level=error").Serve
 	listening := make(chan net.Addr, 1)
 	cfg.serving = func(addr net.Addr) { listening <- addr }
 	ctx, stop := context.WithCancel(context.Background())
