@@ -63,7 +63,7 @@ func (s *codeGrant) HandleTokenEndpointRequest(ctx context.Context, request fosi
 		return err
 	}
 	given.code, given.codeHash = &code, hash
-	given.access, err = s.narrowAccess(&code.Grant, code.Grant.Scope, form["resource"])
+	given.access, err = s.narrowAccess(clientOf(request), &code.Grant, code.Grant.Scope, form["resource"])
 	return err
 }
 

@@ -77,7 +77,7 @@ func (s *deviceGrant) HandleTokenEndpointRequest(ctx context.Context, request fo
 		return refuse(fosite.ErrInvalidGrant, "the grant has been revoked")
 	}
 	given.device = &devicePoll{hash, g}
-	given.access, err = s.narrowAccess(&g, g.Scope, form["resource"])
+	given.access, err = s.narrowAccess(clientOf(request), &g, g.Scope, form["resource"])
 	return err
 }
 

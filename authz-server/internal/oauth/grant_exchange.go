@@ -19,8 +19,9 @@ import (
 // in "act" who acts.
 //
 // What it is good for is narrow: only scopes of the services that it is for, that the person granted to the app in the first
-// place, and that the exchanging client is registered for. Of a service that the given token is for already, no scope
-// beyond that token's. Scopes about the person (openid and its like) are never handed on.
+// place, that the app is still registered for, and that the exchanging client is. Of a service that the given token is for
+// already, or that any token was for from which it was made, no scope beyond that token's: the chain remembers what it gave
+// up in the claim "withheld". Scopes about the person (openid and its like) are never handed on.
 //
 // Its "sub" is that of the given token: the service behind knows the person by the name that it would see if the app called it directly.
 // If that is a pairwise one (OIDC Core §8.1), nobody learns here whose it is.
@@ -73,7 +74,12 @@ func (s *exchangeGrant) HandleTokenEndpointRequest(ctx context.Context, request 
 	if err != nil {
 		return err
 	}
-	scope, err := s.exchangeScope(c, subject, targets, request.GetRequestedScopes())
+	withheld := s.withheld(subject)
+	allowed, err := s.exchangeable(ctx, c, subject, targets, withheld)
+	if err != nil {
+		return err
+	}
+	scope, err := exchangeScope(allowed, request.GetRequestedScopes())
 	if err != nil {
 		return err
 	}
@@ -84,7 +90,7 @@ func (s *exchangeGrant) HandleTokenEndpointRequest(ctx context.Context, request 
 	given.subject = subject
 	given.access = accessRequest{
 		Scope: scope, Audience: audience, Subject: subject.claims.Subject, Expiry: subject.claims.Expiry,
-		Actor: &actor{Subject: c.ID, Actor: subject.claims.Actor},
+		Actor: &actor{Subject: c.ID, Actor: subject.claims.Actor}, Withheld: withheld,
 	}
 	return nil
 }
@@ -140,29 +146,51 @@ func exchangeTargets(c *client.Client, named []string) ([]string, error) {
 	return named, nil
 }
 
-// exchangeScope is what the new token is good for: what is requested, or all that may be.
-func (s *exchangeGrant) exchangeScope(c *client.Client, subject *exchanging, targets, requested []string) ([]string, error) {
-	carried := strings.Fields(subject.claims.Scope)
-	var allowed []string
-	for _, scope := range intersect(subject.grant.Scope, c.Scopes()) {
-		owner := client.AudienceOf(s.resources, []string{scope})
-		switch {
-		case len(intersect(owner, targets)) == 0:
-		case len(intersect(owner, subject.claims.Audience)) > 0 && !slices.Contains(carried, scope):
-		default:
-			allowed = append(allowed, scope)
+// withheld is the scopes of the grant that no token made from the subject token may carry: those that it lacks though it is
+// for their service, or carries others of that service to be handed on, and those that tokens before it lacked. It is never nil.
+func (s *exchangeGrant) withheld(subject *exchanging) []string {
+	claims := &subject.claims
+	carried := strings.Fields(claims.Scope)
+	services := slices.Concat(claims.Audience, client.AudienceOf(s.resources, carried))
+	withheld := append([]string{}, claims.Withheld...)
+	for _, scope := range without(subject.grant.Scope, carried) {
+		met := len(intersect(client.AudienceOf(s.resources, []string{scope}), services)) > 0
+		// An exchanged token without the claim comes from a version that did not remember.
+		forgotten := claims.Actor != nil && claims.Withheld == nil
+		if (met || forgotten) && !slices.Contains(withheld, scope) {
+			withheld = append(withheld, scope)
 		}
 	}
+	return withheld
+}
+
+// exchangeable is the scopes of the targets that the new token may carry.
+func (s *exchangeGrant) exchangeable(ctx context.Context, c *client.Client, subject *exchanging, targets, withheld []string) ([]string, error) {
+	app, err := s.store.Client(ctx, subject.grant.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, refuse(fosite.ErrInvalidRequest, "the client that subject_token was made for is gone")
+	}
+	if err != nil {
+		return nil, err
+	}
+	granted := intersect(intersect(subject.grant.Scope, app.Scopes()), c.Scopes())
+	return slices.DeleteFunc(without(granted, withheld), func(scope string) bool {
+		return len(intersect(client.AudienceOf(s.resources, []string{scope}), targets)) == 0
+	}), nil
+}
+
+// exchangeScope is what the new token is good for: what is requested, or all that is allowed.
+func exchangeScope(allowed, requested []string) ([]string, error) {
 	for _, scope := range requested {
 		if !slices.Contains(allowed, scope) {
-			return nil, refuse(fosite.ErrInvalidScope, "the scope "+scope+" cannot be had: the person must have granted it, the client be registered for it, and it must belong to the service that the token is for")
+			return nil, refuse(fosite.ErrInvalidScope, "the scope "+scope+" cannot be had: the person must have granted it, the client be registered for it, it must belong to the service that the token is for, and no token of that service on the way may have lacked it")
 		}
 	}
 	if len(requested) > 0 {
 		allowed = intersect(allowed, requested)
 	}
 	if len(allowed) == 0 {
-		return nil, refuse(fosite.ErrInvalidScope, "no scope of that service was granted by the person, or the client is registered for none")
+		return nil, refuse(fosite.ErrInvalidScope, "no scope of that service was granted by the person and kept by every token on the way, or the client is registered for none")
 	}
 	return allowed, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"pgregory.net/rapid"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 )
@@ -168,6 +169,131 @@ func TestAnExchangeWidensNothing(t *testing.T) {
 	if got := f.change("reader", narrow.access).json(t); got["scope"] != "user:read" {
 		t.Errorf("beyond what the service is registered for: %v", got)
 	}
+}
+
+// A moderator's app reads the board by a token that can do no more. Neither the board alone, by way of another service, nor the
+// two in league get the rest of what the person granted to the app.
+func TestAChainNeverGetsBackWhatItsFirstTokenGaveUp(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.addService("board", apiOrigin+"/board", apiOrigin+"/user", apiOrigin+"/board")
+		f.addService("user", apiOrigin+"/user", apiOrigin+"/board", apiOrigin+"/user")
+		// One client that serves both and may exchange its own tokens as well.
+		f.addClient("both", func(c *client.Client) {
+			c.GrantTypes, c.RedirectURIs = []string{exchangeGrantType}, nil
+			c.Audiences = []string{apiOrigin + "/board", apiOrigin + "/user"}
+			c.TokenExchangeAudiences = c.Audiences
+		})
+		whole := f.tokens(f.exchange(f.browser().logIn(f.user).code("scope", "openid user:read user:write board:read board:write board:moderate")))
+		narrow := f.tokens(f.refresh(whole.refresh, "scope", "board:read"))
+		for _, hops := range [][]string{{"board", "user"}, {"both", "both"}, {"board", "both"}, {"both", "user"}} {
+			there := f.change(hops[0], narrow.access, "audience", apiOrigin+"/user", "scope", "user:read")
+			if there.status != http.StatusOK {
+				t.Fatalf("%v: %d %s", hops, there.status, there.body)
+			}
+			token := there.json(t)["access_token"].(string)
+			for _, scope := range []string{"board:write", "board:moderate", "board:read board:write"} {
+				wantError(t, f.change(hops[1], token, "audience", apiOrigin+"/board", "scope", scope), 400, "invalid_scope")
+			}
+			back := f.change(hops[1], token, "audience", apiOrigin+"/board")
+			if back.status != http.StatusOK || back.json(t)["scope"] != "board:read" {
+				t.Fatalf("%v: %d %s", hops, back.status, back.body)
+			}
+			token = back.json(t)["access_token"].(string)
+			if _, claims := decode(t, token); claims["roles"] != nil {
+				t.Errorf("%v: the token has the roles %v", hops, claims["roles"])
+			}
+			// Once more round: the first hop asked for user:read alone, and that is all there is.
+			again := f.change(hops[0], token, "audience", apiOrigin+"/user")
+			if again.status != http.StatusOK || again.json(t)["scope"] != "user:read" {
+				t.Errorf("%v: %d %s", hops, again.status, again.body)
+			}
+		}
+	})
+}
+
+// Whatever the path: of a service that a token of the chain was for, no later token carries more than that one did.
+func TestNoChainOfExchangesWidens(t *testing.T) {
+	f := one(t)
+	services := map[string]string{"board": apiOrigin + "/board", "user": apiOrigin + "/user"}
+	for id, serves := range services {
+		f.addService(id, serves, apiOrigin+"/board", apiOrigin+"/user")
+	}
+	granted := []string{"user:read", "user:write", "user:lookup", "board:read", "board:write", "board:moderate"}
+	refresh := f.tokens(f.exchange(f.browser().logIn(f.user).code("scope", strings.Join(granted, " ")))).refresh
+	of := func(service string, scope []string) []string {
+		return slices.DeleteFunc(slices.Clone(scope), func(one string) bool { return !strings.HasPrefix(one, service+":") })
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		some := rapid.SliceOfNDistinct(rapid.SampledFrom(granted), 1, len(granted), rapid.ID)
+		first := f.tokens(f.refresh(refresh, "scope", strings.Join(some.Draw(r, "scope"), " ")))
+		refresh = first.refresh
+		limit := map[string][]string{"user": granted, "board": granted}
+		for token, hop := first.access, 0; ; hop++ {
+			_, claims := decode(t, token)
+			scope := strings.Fields(claims["scope"].(string))
+			for service := range services {
+				carried := of(service, scope)
+				for _, one := range carried {
+					if !slices.Contains(limit[service], one) {
+						r.Fatalf("hop %d: %s came back", hop, one)
+					}
+				}
+				if len(carried) > 0 {
+					limit[service] = carried
+				}
+			}
+			by := rapid.SampledFrom([]string{"board", "user"}).Draw(r, "by")
+			target := rapid.SampledFrom([]string{"board", "user"}).Draw(r, "target")
+			a := f.change(by, token, "audience", services[target], "scope", strings.Join(some.Draw(r, "wanted"), " "))
+			if rapid.Bool().Draw(r, "all") {
+				a = f.change(by, token, "audience", services[target])
+			}
+			if a.status != http.StatusOK {
+				return
+			}
+			token = a.json(t)["access_token"].(string)
+		}
+	})
+}
+
+// A scope that the operator took from the app is gone from all that is made of its grants, by whatever way.
+func TestAScopeThatAClientLostComesByNoGrant(t *testing.T) {
+	f := one(t)
+	f.addService("board", apiOrigin+"/board", apiOrigin+"/user", apiOrigin+"/board")
+	b := f.browser().logIn(f.user)
+	const scope = "openid user:read user:write board:read offline_access"
+	before := f.tokens(f.exchange(b.code("scope", scope)))
+	code := b.code("scope", scope)
+	c, err := f.store.Client(t.Context(), "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Scope = "openid user:read board:read"
+	if err := f.store.UpdateClient(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.tokens(f.exchange(code)); got.scope != "openid user:read board:read" {
+		t.Errorf("the code gave %q", got.scope)
+	}
+	wantError(t, f.change("board", before.access, "scope", "user:write"), 400, "invalid_scope")
+	if got := f.change("board", before.access).json(t); got["scope"] != "user:read" {
+		t.Errorf("the exchange gave %v", got)
+	}
+	wantError(t, f.refresh(before.refresh, "scope", "user:write"), 400, "invalid_scope")
+	after := f.tokens(f.refresh(before.refresh))
+	if after.scope != "openid user:read board:read" {
+		t.Errorf("the refresh gave %q", after.scope)
+	}
+	// Offline access as well: from now on the grant lives as long as its session.
+	if err := f.store.EndSession(t.Context(), b.sid); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, f.refresh(after.refresh), 400, "invalid_grant")
+	c.Scope = "email"
+	if err := f.store.UpdateClient(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, f.refresh(after.refresh), 400, "invalid_scope")
 }
 
 func TestAChainOfServicesIsVisibleAndEnds(t *testing.T) {

@@ -61,7 +61,7 @@ func (s *refreshGrant) HandleTokenEndpointRequest(ctx context.Context, request f
 		return err
 	}
 	given.refresh = &refreshing{row: row, grant: g}
-	given.access, err = s.narrowAccess(&g, scope, request.GetRequestForm()["resource"])
+	given.access, err = s.narrowAccess(clientOf(request), &g, scope, request.GetRequestForm()["resource"])
 	return err
 }
 
@@ -111,7 +111,7 @@ func (s *refreshGrant) PopulateTokenEndpointResponse(ctx context.Context, reques
 	}
 	if c.Profile == client.ProfileFAPI2 && given.refresh.row.UsedAt.IsZero() { // one used before the client got this profile stays used
 		// FAPI 2.0 Security Profile §5.3.2.1 no. 9: no rotation; the token is bound to the client's authentication already.
-		if err := s.keepSession(ctx, g); err != nil {
+		if err := s.keepSession(ctx, c, g); err != nil {
 			return err
 		}
 		response.SetExtra("refresh_token", request.GetRequestForm().Get("refresh_token"))
@@ -135,7 +135,7 @@ func (s *Server) rotate(ctx context.Context, c *client.Client, row *store.Refres
 		}
 		won := false
 		err = s.store.Tx(ctx, func(ctx context.Context) error {
-			if err := s.keepSession(ctx, g); err != nil {
+			if err := s.keepSession(ctx, c, g); err != nil {
 				return err
 			}
 			won, err = s.store.RotateRefreshToken(ctx, row.Hash, next)
@@ -170,9 +170,10 @@ func (s *Server) rotate(ctx context.Context, c *client.Client, row *store.Refres
 	return s.sameRefreshToken(ctx, c, g, successor)
 }
 
-// keepSession counts a refresh as use of the login session that the grant depends on. If the session is over, so is the grant.
-func (s *Server) keepSession(ctx context.Context, g *store.Grant) error {
-	if g.Offline {
+// keepSession counts a refresh as use of the login session that the grant depends on. If the session is over, so is the grant,
+// unless the person agreed to offline access and the client is still registered for it.
+func (s *Server) keepSession(ctx context.Context, c *client.Client, g *store.Grant) error {
+	if g.Offline && slices.Contains(c.Scopes(), "offline_access") {
 		return nil
 	}
 	err := s.store.ContinueSession(ctx, g.SessionID)

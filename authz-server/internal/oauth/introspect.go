@@ -138,7 +138,7 @@ func (s *Server) introspectRefreshToken(r *http.Request, caller *client.Client, 
 	}
 	claims := s.refreshClaims(caller, &g, row)
 	return introspection{
-		Active: true, Scope: strings.Join(g.Scope, " "), ClientID: g.ClientID, Expiry: claims.Expiry, IssuedAt: claims.IssuedAt,
+		Active: true, Scope: strings.Join(intersect(g.Scope, caller.Scopes()), " "), ClientID: g.ClientID, Expiry: claims.Expiry, IssuedAt: claims.IssuedAt,
 		Subject: claims.Subject, Audience: audiences{claims.Audience}, Issuer: claims.Issuer, ID: claims.ID,
 	}, nil
 }

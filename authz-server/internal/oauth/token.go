@@ -97,9 +97,14 @@ func clientOf(request fosite.AccessRequester) *client.Client {
 	return &request.GetClient().(*oauthClient).Client // clientStorage returns nothing else
 }
 
-// narrowAccess is what an access token of a grant is good for: a part of the grant's scope, and of its audience what belongs
-// to that scope and, if resources are named, to these (RFC 8707 §2.2).
-func (s *Server) narrowAccess(g *store.Grant, scope, resources []string) (accessRequest, error) {
+// narrowAccess is what an access token of a grant is good for: a part of the grant's scope, without what its client has lost
+// the registration for since, and of its audience what belongs to that scope and, if resources are named, to these (RFC 8707 §2.2).
+func (s *Server) narrowAccess(c *client.Client, g *store.Grant, scope, resources []string) (accessRequest, error) {
+	registered := intersect(scope, c.Scopes())
+	if len(registered) == 0 && len(scope) > 0 {
+		return accessRequest{}, refuse(fosite.ErrInvalidScope, "the client is registered for no scope of the grant any more")
+	}
+	scope = registered
 	audience, err := s.narrowAudience(scope, resources)
 	if err != nil {
 		return accessRequest{}, err
@@ -131,7 +136,7 @@ func (s *Server) redeem(ctx context.Context, request fosite.AccessRequester, res
 	if err != nil {
 		return false, err
 	}
-	if slices.Contains(g.Scope, "openid") {
+	if slices.Contains(given.access.Scope, "openid") {
 		id, err := s.idToken(ctx, c, g, idTokenParts{Nonce: nonce, AccessToken: access}, now)
 		if err != nil {
 			return false, err

@@ -63,6 +63,10 @@ type accessClaims struct {
 
 	Confirmation *confirmation `json:"cnf,omitempty"` // RFC 9449 §6.1: whose key must be proved with the token
 	Actor        *actor        `json:"act,omitempty"` // RFC 8693 §4.1: who acts for the person
+
+	// Withheld is there in every exchanged token, and in no other: the scopes of the grant that an
+	// earlier token of the chain did not carry though it was for their service. No later one gets them.
+	Withheld []string `json:"withheld,omitzero"`
 }
 
 // confirmation binds a token to a key.
@@ -138,8 +142,9 @@ type accessRequest struct {
 	Audience   []string
 	Thumbprint string // RFC 7638, of the DPoP key that it is bound to; empty: a bearer token
 	Actor      *actor
-	Subject    string // of an exchanged token; empty: the person as the client knows them
-	Expiry     int64  // of an exchanged token: not later than this, in seconds; 0: the usual lifetime
+	Withheld   []string // of an exchanged token; see accessClaims
+	Subject    string   // of an exchanged token; empty: the person as the client knows them
+	Expiry     int64    // of an exchanged token: not later than this, in seconds; 0: the usual lifetime
 }
 
 // accessToken issues an access token of a grant. Nothing is written: it is verified from itself.
@@ -158,6 +163,7 @@ func (s *Server) accessToken(ctx context.Context, c *client.Client, g *store.Gra
 		AMR:       g.AMR,
 		SessionID: g.SessionID,
 		Actor:     want.Actor,
+		Withheld:  want.Withheld,
 	}
 	if want.Subject != "" {
 		claims.Subject = want.Subject
