@@ -119,21 +119,15 @@ func run(ctx context.Context, cfg config) (err error) {
 	return server.Run(ctx)
 }
 
-const (
-	sweepEvery = 10 * time.Minute
-	sweepBatch = 500 // rows a statement: writers wait for it on SQLite
-)
+const sweepEvery = 10 * time.Minute
 
-// sweep removes expired idempotency keys now and then until ctx ends.
+// sweep removes what nobody needs any more now and then until ctx ends.
 func sweep(ctx context.Context, posts *store.Store, log *slog.Logger) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
-		for n := int64(sweepBatch); n == sweepBatch; {
-			var err error
-			if n, err = posts.SweepKeys(ctx, sweepBatch); err != nil && ctx.Err() == nil {
-				log.Warn("cannot remove expired idempotency keys", "error", err)
-			}
+		if err := posts.Sweep(ctx); err != nil && ctx.Err() == nil {
+			log.Warn("cannot remove expired rows", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -47,7 +47,7 @@ type commentPatch struct {
 type commentsPage struct {
 	_     struct{}  `json:"-" additionalProperties:"true"`
 	Items []comment `json:"items"`
-	Next  string    `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last."`
+	Next  string    `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last. A page can have fewer items than asked for and still be followed by others."`
 }
 
 type listCommentsInput struct {
@@ -65,7 +65,7 @@ func (s *service) listComments(ctx context.Context, in *listCommentsInput) (*lis
 	if err != nil {
 		return nil, err
 	}
-	comments, more, err := s.store.Comments(ctx, callerOf(ctx).viewer(), p.ID, after, in.Limit)
+	comments, next, err := s.store.Comments(ctx, callerOf(ctx).viewer(), p.ID, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +78,8 @@ func (s *service) listComments(ctx context.Context, in *listCommentsInput) (*lis
 	for i, c := range comments {
 		page.Items[i] = newComment(c, names)
 	}
-	if more {
-		page.Next = commentCursor(name, comments[len(comments)-1].Position())
+	if next != nil {
+		page.Next = commentCursor(name, *next)
 	}
 	return &listOf[commentsPage]{page}, nil
 }

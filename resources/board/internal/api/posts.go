@@ -62,10 +62,10 @@ type postPatch struct {
 type postsPage struct {
 	_     struct{}      `json:"-" additionalProperties:"true"`
 	Items []PostSummary `json:"items"`
-	Next  string        `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last."`
+	Next  string        `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last. A page can have fewer items than asked for and still be followed by others."`
 }
 
-func (s *service) newPostsPage(ctx context.Context, name string, posts []store.Post, more bool) *listOf[postsPage] {
+func (s *service) newPostsPage(ctx context.Context, name string, posts []store.Post, next *store.PostPosition) *listOf[postsPage] {
 	ids := make([]string, len(posts))
 	for i, p := range posts {
 		ids[i] = p.Author
@@ -75,8 +75,8 @@ func (s *service) newPostsPage(ctx context.Context, name string, posts []store.P
 	for i, p := range posts {
 		page.Items[i] = newSummary(p, names)
 	}
-	if more {
-		page.Next = postCursor(name, posts[len(posts)-1].Position())
+	if next != nil {
+		page.Next = postCursor(name, *next)
 	}
 	return &listOf[postsPage]{page}
 }
@@ -95,11 +95,11 @@ func (s *service) listPosts(ctx context.Context, in *listPostsInput) (*listOf[po
 	if _, err := s.board(ctx, in.Slug); err != nil {
 		return nil, err
 	}
-	posts, more, err := s.store.Posts(ctx, callerOf(ctx).viewer(), in.Slug, after, in.Limit)
+	posts, next, err := s.store.Posts(ctx, callerOf(ctx).viewer(), in.Slug, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return s.newPostsPage(ctx, name, posts, more), nil
+	return s.newPostsPage(ctx, name, posts, next), nil
 }
 
 type searchInput struct {
@@ -121,11 +121,11 @@ func (s *service) searchPosts(ctx context.Context, in *searchInput) (*listOf[pos
 	if err != nil {
 		return nil, err
 	}
-	posts, more, err := s.store.SearchPosts(ctx, callerOf(ctx).viewer(), query, in.Board, after, in.Limit)
+	posts, next, err := s.store.SearchPosts(ctx, callerOf(ctx).viewer(), query, in.Board, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return s.newPostsPage(ctx, name, posts, more), nil
+	return s.newPostsPage(ctx, name, posts, next), nil
 }
 
 type createPostInput struct {

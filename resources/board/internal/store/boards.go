@@ -85,8 +85,7 @@ func (s *Store) UpdateBoard(ctx context.Context, b Board) (Board, error) {
 	return updated, err
 }
 
-const boardColumns = `b.slug, b.title, b.description, b.moderators_only, b.version, b.created_at, b.updated_at,
-	(SELECT count(*) FROM posts p WHERE p.board = b.slug AND NOT p.hidden)`
+const boardColumns = `b.slug, b.title, b.description, b.moderators_only, b.version, b.created_at, b.updated_at, b.posts`
 
 func scanBoard(scan func(...any) error) (b Board, err error) {
 	var createdAt, updatedAt int64

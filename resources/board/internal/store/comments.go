@@ -44,10 +44,11 @@ const (
 	commentVisible = `(NOT c.hidden OR c.author = $1 OR CAST($2 AS BOOLEAN))`
 )
 
-func scanComment(scan func(...any) error) (c Comment, err error) {
+// scanComment reads commentColumns and, behind them, what more the statement selects.
+func scanComment(scan func(...any) error, more ...any) (c Comment, err error) {
 	var createdAt, updatedAt int64
-	err = scan(&c.ID, &c.Post, &c.Parent, &c.Body, &c.Author, &c.Hidden, &c.Deleted, &c.Version, &createdAt, &updatedAt,
-		&c.threadAt, &c.thread, &c.place, &c.PostLocked)
+	err = scan(append([]any{&c.ID, &c.Post, &c.Parent, &c.Body, &c.Author, &c.Hidden, &c.Deleted, &c.Version, &createdAt, &updatedAt,
+		&c.threadAt, &c.thread, &c.place, &c.PostLocked}, more...)...)
 	c.CreatedAt, c.UpdatedAt = sqldb.Time(createdAt), sqldb.Time(updatedAt)
 	return c, err
 }
@@ -58,8 +59,9 @@ func (s *Store) CreateComment(ctx context.Context, once Once, viewer Viewer, c C
 	var created Comment
 	id := newID()
 	err := s.once(ctx, once, id, func(ctx context.Context) error {
-		// Changing nothing, this holds the post's row until the commit: the post can be neither deleted nor locked meanwhile.
-		n, err := s.db.Exec(ctx, `UPDATE posts SET locked = locked WHERE id = $1 AND (NOT locked OR CAST($2 AS BOOLEAN))`, c.Post, evenLocked)
+		// This holds the post's row until the commit: neither the post nor the parent can be deleted meanwhile.
+		n, err := s.db.Exec(ctx, `UPDATE posts SET comments = comments + 1 WHERE id = $1 AND NOT removed AND (NOT locked OR CAST($2 AS BOOLEAN))`,
+			c.Post, evenLocked)
 		if err != nil {
 			return err
 		}
@@ -105,24 +107,28 @@ func (s *Store) Comment(ctx context.Context, viewer Viewer, id string) (Comment,
 	return c, err
 }
 
-// Comments reads up to limit comments of a post after a position, thread by thread, the oldest first, and tells whether
-// there are more. A comment that is deleted, or hidden from viewer, is left out unless somebody replied to it: then it is a
-// stub with neither body nor author. Whether viewer can see the post is not asked here.
-func (s *Store) Comments(ctx context.Context, viewer Viewer, post string, after CommentPosition, limit int) (comments []Comment, more bool, err error) {
-	comments, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Comment, error) { return scanComment(rows.Scan) },
-		`SELECT `+commentColumns+` FROM comments c JOIN posts p ON p.id = c.post
-		WHERE c.post = $3 AND (c.thread_at, c.thread, c.place, c.id) > (CAST($4 AS BIGINT), $5, CAST($6 AS BIGINT), $7)
-		AND (NOT c.deleted AND `+commentVisible+` OR EXISTS
-			(SELECT 1 FROM comments r WHERE r.parent = c.id AND NOT r.deleted AND (NOT r.hidden OR r.author = $1 OR CAST($2 AS BOOLEAN))))
-		ORDER BY c.thread_at, c.thread, c.place, c.id LIMIT $8`,
-		viewer.Subject, viewer.Moderator, post, after.ThreadAt, after.Thread, after.Place, after.ID, limit+1)
-	comments, more = page(comments, limit)
+// Comments reads up to limit comments of a post after a position, thread by thread, the oldest first. next is where the next
+// page begins; nil: this is the last. A comment that is deleted, or hidden from viewer, is left out unless somebody replied to
+// it: then it is a stub with neither body nor author. A page is shorter where many are left out. Whether viewer can see the
+// post is not asked here.
+func (s *Store) Comments(ctx context.Context, viewer Viewer, post string, after CommentPosition, limit int) (comments []Comment, next *CommentPosition, err error) {
+	comments, next, err = fill(after, Comment.Position, bounds{rows: limit}, func(after CommentPosition, n int) ([]candidate[Comment], error) {
+		return sqldb.All(ctx, s.db, func(rows *sql.Rows) (c candidate[Comment], err error) {
+			c.row, err = scanComment(rows.Scan, &c.shown)
+			return c, err
+		}, `SELECT `+commentColumns+`, NOT c.deleted AND `+commentVisible+` OR EXISTS
+				(SELECT 1 FROM comments r WHERE r.parent = c.id AND r.parent <> '' AND NOT r.deleted AND (NOT r.hidden OR r.author = $1 OR CAST($2 AS BOOLEAN)))
+			FROM comments c JOIN posts p ON p.id = c.post
+			WHERE c.post = $3 AND (c.thread_at, c.thread, c.place, c.id) > (CAST($4 AS BIGINT), $5, CAST($6 AS BIGINT), $7)
+			ORDER BY c.thread_at, c.thread, c.place, c.id LIMIT $8`,
+			viewer.Subject, viewer.Moderator, post, after.ThreadAt, after.Thread, after.Place, after.ID, n)
+	})
 	for i := range comments {
 		if c := &comments[i]; c.Hidden && !viewer.Moderator && c.Author != viewer.Subject {
 			c.Body, c.Author = "", ""
 		}
 	}
-	return comments, more, err
+	return comments, next, err
 }
 
 // UpdateComment changes the body of the comment c.ID if its version is still c.Version and, unless evenLocked, its post is
@@ -148,20 +154,69 @@ func (s *Store) UpdateComment(ctx context.Context, viewer Viewer, c Comment, eve
 	return updated, err
 }
 
-// DeleteComment empties a comment and takes it out of lists and counts; a version other than 0 must still be the comment's.
-// Errors: ErrNotFound, ErrChanged.
+// DeleteComment takes a comment out of lists and counts; a version other than 0 must still be the comment's. While there are
+// replies to it, an empty row stays for them. Errors: ErrNotFound, ErrChanged.
 func (s *Store) DeleteComment(ctx context.Context, id string, version int64) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `UPDATE comments SET deleted = true, body = '', author = '', version = version + 1, updated_at = $1
-			WHERE id = $2 AND NOT deleted AND (CAST($3 AS BIGINT) = 0 OR version = $4)`, sqldb.Micros(s.now()), id, version, version)
-		if err != nil || n == 1 {
+	return s.onPostOf(ctx, id, func(ctx context.Context) error {
+		var parent string
+		var hidden bool
+		err := s.db.ExecReturning(ctx, `UPDATE comments SET deleted = true, body = '', author = '', version = version + 1, updated_at = $1
+			WHERE id = $2 AND NOT deleted AND (CAST($3 AS BIGINT) = 0 OR version = $4) RETURNING parent, hidden`,
+			sqldb.Micros(s.now()), id, version, version).Scan(&parent, &hidden)
+		if errors.Is(err, sql.ErrNoRows) {
+			return s.why(ctx, `SELECT count(*) FROM comments WHERE id = $1 AND NOT deleted`, id)
+		}
+		if err != nil {
 			return err
 		}
-		return s.why(ctx, `SELECT count(*) FROM comments WHERE id = $1 AND NOT deleted`, id)
+		if !hidden {
+			if err := s.countComment(ctx, id, -1); err != nil {
+				return err
+			}
+		}
+		for _, one := range []string{id, parent} { // the parent too, if it was deleted before and this was its last reply
+			if _, err := s.db.Exec(ctx, `DELETE FROM comments WHERE id = $1 AND deleted
+				AND NOT EXISTS (SELECT 1 FROM comments r WHERE r.parent = comments.id AND r.parent <> '')`, one); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
 // SetCommentHidden hides a comment from all but its author and moderators, or shows it again. Error: ErrNotFound.
 func (s *Store) SetCommentHidden(ctx context.Context, id string, hidden bool) error {
-	return s.set(ctx, `UPDATE comments SET hidden = $1 WHERE id = $2 AND NOT deleted`, hidden, id)
+	return s.onPostOf(ctx, id, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `UPDATE comments SET hidden = $1 WHERE id = $2 AND hidden <> $3 AND NOT deleted`, hidden, id, hidden)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return unlessChanged(s.why(ctx, `SELECT count(*) FROM comments WHERE id = $1 AND NOT deleted`, id))
+		}
+		if hidden {
+			return s.countComment(ctx, id, -1)
+		}
+		return s.countComment(ctx, id, 1)
+	})
+}
+
+// onPostOf runs f in a transaction that holds the row of a comment's post: everything that changes the post's count takes it
+// first, so that nobody waits in a circle. Error: ErrNotFound.
+func (s *Store) onPostOf(ctx context.Context, comment string, f func(ctx context.Context) error) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `UPDATE posts SET locked = locked WHERE id = (SELECT post FROM comments WHERE id = $1) AND NOT removed`, comment)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrNotFound
+		}
+		return f(ctx)
+	})
+}
+
+func (s *Store) countComment(ctx context.Context, comment string, more int) error {
+	_, err := s.db.Exec(ctx, `UPDATE posts SET comments = comments + $1 WHERE id = (SELECT post FROM comments WHERE id = $2)`, more, comment)
+	return err
 }

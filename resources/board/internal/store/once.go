@@ -57,10 +57,3 @@ func (s *Store) once(ctx context.Context, once Once, id string, create func(cont
 		return read(ctx, id)
 	})
 }
-
-// SweepKeys removes up to limit expired idempotency keys and returns how many it removed.
-func (s *Store) SweepKeys(ctx context.Context, limit int) (int64, error) {
-	return s.db.Exec(ctx, `DELETE FROM idempotency_keys WHERE (subject, route, request_key) IN
-		(SELECT subject, route, request_key FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`,
-		sqldb.Micros(s.now()), limit)
-}

@@ -39,10 +39,9 @@ func (p Post) Position() PostPosition {
 }
 
 const (
-	postColumns = `p.id, p.board, p.title, p.format, p.author, p.pinned, p.locked, p.hidden, p.version, p.created_at, p.updated_at,
-		(SELECT count(*) FROM comments c WHERE c.post = p.id AND NOT c.deleted AND NOT c.hidden)`
+	postColumns = `p.id, p.board, p.title, p.format, p.author, p.pinned, p.locked, p.hidden, p.version, p.created_at, p.updated_at, p.comments`
 	// $1 and $2 are the viewer, in every statement that reads for one.
-	postVisible = `(NOT p.hidden OR p.author = $1 OR CAST($2 AS BOOLEAN))`
+	postVisible = `(NOT p.removed AND (NOT p.hidden OR p.author = $1 OR CAST($2 AS BOOLEAN)))`
 )
 
 func scanPost(scan func(...any) error, body ...any) (p Post, err error) {
@@ -62,10 +61,13 @@ func (s *Store) CreatePost(ctx context.Context, once Once, p Post) (Post, error)
 		n, err := s.db.Exec(ctx, `INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at)
 			SELECT $1, b.slug, $2, $3, $4, $5, false, false, false, 1, CAST($6 AS BIGINT), CAST($7 AS BIGINT) FROM boards b WHERE b.slug = $8`,
 			id, p.Title, p.Body, p.Format, p.Author, at, at, p.Board)
-		if err == nil && n == 0 {
+		if err != nil {
+			return err
+		}
+		if n == 0 {
 			return ErrNotFound
 		}
-		return err
+		return s.countPost(ctx, p.Board, 1)
 	}, func(ctx context.Context, id string) (err error) {
 		created, err = s.Post(ctx, Viewer{Subject: p.Author}, id)
 		return err
@@ -85,28 +87,55 @@ func (s *Store) Post(ctx context.Context, viewer Viewer, id string) (Post, error
 	return p, err
 }
 
-// Posts reads up to limit posts of a board after a position, pinned ones first, then the newest, and tells whether there are more.
-func (s *Store) Posts(ctx context.Context, viewer Viewer, board string, after PostPosition, limit int) (posts []Post, more bool, err error) {
-	posts, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Post, error) { return scanPost(rows.Scan) },
-		`SELECT `+postColumns+` FROM posts p WHERE `+postVisible+` AND p.board = $3
-		AND (p.pinned, p.created_at, p.id) < (CAST($4 AS BOOLEAN), CAST($5 AS BIGINT), $6)
-		ORDER BY p.pinned DESC, p.created_at DESC, p.id DESC LIMIT $7`,
-		viewer.Subject, viewer.Moderator, board, after.Pinned, after.CreatedAt, after.ID, limit+1)
-	posts, more = page(posts, limit)
-	return posts, more, err
+// Posts reads up to limit posts of a board after a position, pinned ones first, then the newest. next is where the next page
+// begins; nil: this is the last. A page is shorter where many posts are hidden from viewer.
+func (s *Store) Posts(ctx context.Context, viewer Viewer, board string, after PostPosition, limit int) (posts []Post, next *PostPosition, err error) {
+	return fill(after, Post.Position, bounds{rows: limit}, func(after PostPosition, n int) ([]candidate[Post], error) {
+		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+postVisible+` FROM posts p
+			WHERE p.board = $3 AND (p.pinned, p.created_at, p.id) < (CAST($4 AS BOOLEAN), CAST($5 AS BIGINT), $6)
+			ORDER BY p.pinned DESC, p.created_at DESC, p.id DESC LIMIT $7`,
+			viewer.Subject, viewer.Moderator, board, after.Pinned, after.CreatedAt, after.ID, n)
+	})
 }
+
+func (s *Store) postCandidates(ctx context.Context, query string, args ...any) ([]candidate[Post], error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (c candidate[Post], err error) {
+		c.row, err = scanPost(rows.Scan, &c.shown)
+		return c, err
+	}, query, args...)
+}
+
+// What one search may cost. Texts are compared one by one, and a text that almost matches everywhere takes milliseconds.
+const (
+	searchesAtOnce = 2
+	searchTime     = 500 * time.Millisecond // from when on the page ends
+	searchPosts    = 5000                   // that it looks at
+	searchChunk    = 50                     // of these, by one statement
+)
 
 // SearchPosts reads up to limit posts that have text in title or body, the newest first, after a position whose Pinned
 // means nothing. An empty board means all boards. Small and capital letters are the same as far as the database knows them.
-func (s *Store) SearchPosts(ctx context.Context, viewer Viewer, text, board string, after PostPosition, limit int) (posts []Post, more bool, err error) {
-	posts, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Post, error) { return scanPost(rows.Scan) },
-		`SELECT `+postColumns+` FROM posts p WHERE `+postVisible+` AND ($3 = '' OR p.board = $4)
-		AND (lower(p.title) LIKE lower($5) ESCAPE '\' OR lower(p.body) LIKE lower($6) ESCAPE '\')
-		AND (p.created_at, p.id) < (CAST($7 AS BIGINT), $8)
-		ORDER BY p.created_at DESC, p.id DESC LIMIT $9`,
-		viewer.Subject, viewer.Moderator, board, board, containing(text), containing(text), after.CreatedAt, after.ID, limit+1)
-	posts, more = page(posts, limit)
-	return posts, more, err
+// next is as for [Store.Posts]. A page is shorter where few posts match: it ends after [searchPosts] or [searchTime].
+func (s *Store) SearchPosts(ctx context.Context, viewer Viewer, text, board string, after PostPosition, limit int) (posts []Post, next *PostPosition, err error) {
+	select {
+	case s.searches <- struct{}{}:
+		defer func() { <-s.searches }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	const matches = postVisible + ` AND (lower(p.title) LIKE lower($3) ESCAPE '\' OR lower(p.body) LIKE lower($4) ESCAPE '\')`
+	pattern := containing(text)
+	may := bounds{rows: limit, visits: searchPosts, chunk: searchChunk, until: time.Now().Add(searchTime)}
+	return fill(after, Post.Position, may, func(after PostPosition, n int) ([]candidate[Post], error) {
+		if board == "" {
+			return s.postCandidates(ctx, `SELECT `+postColumns+`, `+matches+` FROM posts p
+				WHERE (p.created_at, p.id) < (CAST($5 AS BIGINT), $6) ORDER BY p.created_at DESC, p.id DESC LIMIT $7`,
+				viewer.Subject, viewer.Moderator, pattern, pattern, after.CreatedAt, after.ID, n)
+		}
+		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+matches+` FROM posts p
+			WHERE p.board = $5 AND (p.created_at, p.id) < (CAST($6 AS BIGINT), $7) ORDER BY p.created_at DESC, p.id DESC LIMIT $8`,
+			viewer.Subject, viewer.Moderator, pattern, pattern, board, after.CreatedAt, after.ID, n)
+	})
 }
 
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
@@ -120,7 +149,7 @@ func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocke
 	var updated Post
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		n, err := s.db.Exec(ctx, `UPDATE posts SET title = $1, body = $2, format = $3, version = version + 1, updated_at = $4
-			WHERE id = $5 AND version = $6 AND (NOT locked OR CAST($7 AS BOOLEAN))`,
+			WHERE id = $5 AND version = $6 AND NOT removed AND (NOT locked OR CAST($7 AS BOOLEAN))`,
 			p.Title, p.Body, p.Format, sqldb.Micros(s.now()), p.ID, p.Version, evenLocked)
 		if err != nil {
 			return err
@@ -136,15 +165,43 @@ func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocke
 	return updated, err
 }
 
-// DeletePost removes a post and its comments; a version other than 0 must still be the post's. Errors: ErrNotFound, ErrChanged.
+// DeletePost removes a post and its comments; a version other than 0 must still be the post's. It is gone at once; where
+// there are many comments, [Store.Sweep] removes their rows. Errors: ErrNotFound, ErrChanged.
 func (s *Store) DeletePost(ctx context.Context, id string, version int64) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `DELETE FROM posts WHERE id = $1 AND (CAST($2 AS BIGINT) = 0 OR version = $3)`, id, version, version)
-		if err != nil || n == 1 {
+	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		var board string
+		var hidden bool
+		err := s.db.ExecReturning(ctx, `UPDATE posts SET removed = true, title = '', body = '' WHERE id = $1 AND NOT removed
+			AND (CAST($2 AS BIGINT) = 0 OR version = $3) RETURNING board, hidden`, id, version, version).Scan(&board, &hidden)
+		if errors.Is(err, sql.ErrNoRows) {
+			return s.why(ctx, `SELECT count(*) FROM posts WHERE id = $1 AND NOT removed`, id)
+		}
+		if err != nil || hidden {
 			return err
 		}
-		return s.why(ctx, `SELECT count(*) FROM posts WHERE id = $1`, id)
+		return s.countPost(ctx, board, -1)
 	})
+	if err != nil {
+		return err
+	}
+	_, err = s.purge(ctx, id)
+	return err
+}
+
+// purge removes a batch of a removed post's comments, and the post with the last of them.
+func (s *Store) purge(ctx context.Context, post string) (rows int64, err error) {
+	rows, err = s.db.Exec(ctx, `DELETE FROM comments WHERE id IN
+		(SELECT id FROM comments WHERE post = $1 ORDER BY thread_at, thread, place, id LIMIT $2)`, post, sweepBatch)
+	if err != nil || rows == sweepBatch {
+		return rows, err
+	}
+	n, err := s.db.Exec(ctx, `DELETE FROM posts WHERE id = $1 AND removed`, post)
+	return rows + n, err
+}
+
+func (s *Store) countPost(ctx context.Context, board string, more int) error {
+	_, err := s.db.Exec(ctx, `UPDATE boards SET posts = posts + $1 WHERE slug = $2`, more, board)
+	return err
 }
 
 // why tells why a conditional statement changed nothing: what it meant is gone, or is there in another version.
@@ -161,17 +218,39 @@ func (s *Store) why(ctx context.Context, count, id string) error {
 
 // SetPinned puts a post before the others of its board, or back in its place. Error: ErrNotFound.
 func (s *Store) SetPinned(ctx context.Context, id string, pinned bool) error {
-	return s.set(ctx, `UPDATE posts SET pinned = $1 WHERE id = $2`, pinned, id)
+	return s.set(ctx, `UPDATE posts SET pinned = $1 WHERE id = $2 AND NOT removed`, pinned, id)
 }
 
 // SetLocked ends or allows again changes and new comments. Error: ErrNotFound.
 func (s *Store) SetLocked(ctx context.Context, id string, locked bool) error {
-	return s.set(ctx, `UPDATE posts SET locked = $1 WHERE id = $2`, locked, id)
+	return s.set(ctx, `UPDATE posts SET locked = $1 WHERE id = $2 AND NOT removed`, locked, id)
 }
 
 // SetHidden hides a post from all but its author and moderators, or shows it again. Error: ErrNotFound.
 func (s *Store) SetHidden(ctx context.Context, id string, hidden bool) error {
-	return s.set(ctx, `UPDATE posts SET hidden = $1 WHERE id = $2`, hidden, id)
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		var board string
+		err := s.db.ExecReturning(ctx, `UPDATE posts SET hidden = $1 WHERE id = $2 AND hidden <> $3 AND NOT removed RETURNING board`,
+			hidden, id, hidden).Scan(&board)
+		if errors.Is(err, sql.ErrNoRows) {
+			return unlessChanged(s.why(ctx, `SELECT count(*) FROM posts WHERE id = $1 AND NOT removed`, id))
+		}
+		if err != nil {
+			return err
+		}
+		if hidden {
+			return s.countPost(ctx, board, -1)
+		}
+		return s.countPost(ctx, board, 1)
+	})
+}
+
+// unlessChanged turns ErrChanged into success: what should be changed is there, and is as it should be.
+func unlessChanged(err error) error {
+	if errors.Is(err, ErrChanged) {
+		return nil
+	}
+	return err
 }
 
 func (s *Store) set(ctx context.Context, update string, value bool, id string) error {

@@ -33,8 +33,9 @@ var (
 
 // Store is the board service's database.
 type Store struct {
-	db  *sqldb.DB
-	now func() time.Time
+	db       *sqldb.DB
+	now      func() time.Time
+	searches chan struct{} // those under way
 }
 
 // A Viewer is who looks. A hidden post or comment exists for its author and for moderators only.
@@ -50,7 +51,7 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, now: now}
+	s := &Store{db: db, now: now, searches: make(chan struct{}, searchesAtOnce)}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -210,19 +210,22 @@ func TestPagesOfPostsStayStableWhileOthersWrite(t *testing.T) {
 		}
 		want := []string{ids[2], ids[6], ids[5], ids[4], ids[3], ids[1], ids[0]}
 		var got []string
-		for after, more := store.FirstPost(), true; more; {
-			var page []store.Post
-			var err error
-			if page, more, err = s.Posts(ctx, stranger, "free", after, 2); err != nil {
+		at := store.FirstPost()
+		for after := &at; after != nil; {
+			page, next, err := s.Posts(ctx, stranger, "free", *after, 2)
+			if err != nil {
 				t.Fatal(err)
 			}
+			if len(page) == 0 {
+				t.Fatal("an empty page")
+			}
+			after = next
 			for _, p := range page {
 				if p.Body != "" {
 					t.Error("a list carries a body")
 				}
 				got = append(got, p.ID)
 			}
-			after = page[len(page)-1].Position()
 			newPost(t, s, "late") // goes to the front: no page that follows may repeat or miss one
 		}
 		if strings.Join(got, " ") != strings.Join(want, " ") {
@@ -261,9 +264,9 @@ func TestSearchTakesItsTextLiterally(t *testing.T) {
 			{`"quoted"; DROP TABLE posts --`, "other", "서울의 봄"},
 			{"nothing like it", "", ""},
 		} {
-			posts, more, err := s.SearchPosts(ctx, stranger, c.text, c.board, store.FirstPost(), 10)
-			if err != nil || more {
-				t.Errorf("%q: %v, %v", c.text, more, err)
+			posts, next, err := s.SearchPosts(ctx, stranger, c.text, c.board, store.FirstPost(), 10)
+			if err != nil || next != nil {
+				t.Errorf("%q: %v, %v", c.text, next, err)
 			}
 			var titles []string
 			for _, p := range posts {
@@ -273,13 +276,13 @@ func TestSearchTakesItsTextLiterally(t *testing.T) {
 				t.Errorf("%q on %q finds %s, want %s", c.text, c.board, got, c.want)
 			}
 		}
-		first, more, err := s.SearchPosts(ctx, stranger, "snake", "", store.FirstPost(), 1)
-		if err != nil || !more || len(first) != 1 || first[0].Title != "1000 snakes" {
-			t.Fatal(first, more, err)
+		first, next, err := s.SearchPosts(ctx, stranger, "snake", "", store.FirstPost(), 1)
+		if err != nil || next == nil || len(first) != 1 || first[0].Title != "1000 snakes" {
+			t.Fatal(first, next, err)
 		}
-		second, more, err := s.SearchPosts(ctx, stranger, "snake", "", first[0].Position(), 1)
-		if err != nil || more || len(second) != 1 || second[0].Title != "snake_case" {
-			t.Fatal(second, more, err)
+		second, next, err := s.SearchPosts(ctx, stranger, "snake", "", *next, 1)
+		if err != nil || next != nil || len(second) != 1 || second[0].Title != "snake_case" {
+			t.Fatal(second, next, err)
 		}
 	})
 }
@@ -428,19 +431,18 @@ func TestThreadsListTheirRepliesAfterThem(t *testing.T) {
 func bodies(t *testing.T, s *store.Store, viewer store.Viewer, post string, limit int) string {
 	t.Helper()
 	var got []string
-	for after, more := (store.CommentPosition{}), true; more; {
-		var page []store.Comment
-		var err error
-		if page, more, err = s.Comments(t.Context(), viewer, post, after, limit); err != nil {
+	for after := new(store.CommentPosition); after != nil; {
+		page, next, err := s.Comments(t.Context(), viewer, post, *after, limit)
+		if err != nil {
 			t.Fatal(err)
 		}
+		after = next
 		for _, c := range page {
 			body := c.Body
 			if c.Author == "" {
 				body = "-" + body
 			}
 			got = append(got, body)
-			after = c.Position()
 		}
 	}
 	return strings.Join(got, "|")
