@@ -14,12 +14,14 @@ import (
 // of two members with one name win. Both are wrong for tokens (RFC 7515 §4,
 // RFC 7519 §4: names are case-sensitive and unique), so the few objects that
 // matter are walked by hand, after json.Valid has vouched for the syntax.
+// UnmarshalExact does the same for any value, where speed matters less.
 
 // maxMembers bounds the members of an object, so that looking for repeated
 // names in a hostile one stays cheap.
 const maxMembers = 128
 
 var (
+	errNotJSON   = errors.New("not JSON in UTF-8")
 	errNotObject = errors.New("not a JSON object")
 	errNotArray  = errors.New("not a JSON array")
 	errNotString = errors.New("not a string")
@@ -32,9 +34,14 @@ var (
 // object in data, and fails for invalid JSON and repeated names. The slices
 // belong to data, or are scratch: f must not keep them.
 func eachMember(data []byte, f func(name, value []byte) error) error {
-	if !json.Valid(data) || !utf8.Valid(data) {
+	if !validJSON(data) {
 		return errNotObject
 	}
+	return eachMemberOf(data, f)
+}
+
+// eachMemberOf is eachMember for what is valid JSON in UTF-8.
+func eachMemberOf(data []byte, f func(name, value []byte) error) error {
 	i := skipSpace(data, 0)
 	if data[i] != '{' {
 		return errNotObject
@@ -72,6 +79,8 @@ func eachMember(data []byte, f func(name, value []byte) error) error {
 	}
 	return nil
 }
+
+func validJSON(data []byte) bool { return json.Valid(data) && utf8.Valid(data) }
 
 // eachElement calls f with the raw value of every element of the array in
 // data, which is valid JSON.

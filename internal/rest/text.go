@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/maru-auth/maru/jwks"
 )
 
 // Length is how long a text may be, in code points, once it is clean.
@@ -62,10 +64,13 @@ func visible(r rune) bool {
 }
 
 // unmarshal is json.Unmarshal for request bodies. It refuses what is not UTF-8, which json would silently alter (RFC 8259
-// §8.1), and normalizes the texts in the generic form, by which huma counts.
+// §8.1), and names that come twice, and normalizes the texts in the generic form, by which huma counts.
 func unmarshal(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return errUTF8
+	}
+	if err := jwks.CheckExact(data); err != nil {
+		return err
 	}
 	if err := json.Unmarshal(data, v); err != nil {
 		return err

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/maru-auth/maru/jwks"
 )
 
 // Grant types that a client can be registered for (RFC 7591 §2).
@@ -229,7 +231,10 @@ func (c *Client) UnmarshalJSON(data []byte) error {
 // command line rather names them. Names are compared exactly. An error is an [*Error]; nothing is checked but the form.
 func Decode(data []byte) (c Client, unknown map[string]json.RawMessage, err error) {
 	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(data, &raw); err != nil || raw == nil {
+	if err := jwks.UnmarshalExact(data, &raw); err != nil {
+		return Client{}, nil, &Error{Code: InvalidMetadata, Description: "must be a JSON object: " + err.Error()}
+	}
+	if raw == nil {
 		return Client{}, nil, &Error{Code: InvalidMetadata, Description: "must be a JSON object"}
 	}
 	for _, m := range c.members() {

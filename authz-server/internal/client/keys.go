@@ -10,6 +10,8 @@ import (
 	"fmt"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/maru-auth/maru/jwks"
 )
 
 // Limits of a client's key set.
@@ -39,7 +41,10 @@ func parseKeys(set []byte) ([]jose.JSONWebKey, string) {
 	var members struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if err := json.Unmarshal(set, &members); err != nil || members.Keys == nil {
+	if err := jwks.UnmarshalExact(set, &members); err != nil {
+		return nil, "must be a JSON object with the array keys (RFC 7517 §5): " + err.Error()
+	}
+	if members.Keys == nil {
 		return nil, "must be a JSON object with the array keys (RFC 7517 §5)"
 	}
 	if len(members.Keys) > maxKeys {
@@ -48,7 +53,7 @@ func parseKeys(set []byte) ([]jose.JSONWebKey, string) {
 	var usable []jose.JSONWebKey
 	for _, text := range members.Keys {
 		var parts map[string]json.RawMessage
-		if err := json.Unmarshal(text, &parts); err != nil {
+		if err := jwks.UnmarshalExact(text, &parts); err != nil {
 			return nil, "must hold JSON objects in keys (RFC 7517 §5)"
 		}
 		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {

@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/netip"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/jwks"
 )
 
 // How long a document counts as read, whatever its own caching says, and how often unknown ones are read for one address.
@@ -165,7 +165,7 @@ func (d *Directory) CheckSector(ctx context.Context, c *client.Client) error {
 		return wrong("must be an address that this server can read: " + err.Error())
 	}
 	var uris []string
-	if err := json.Unmarshal(body, &uris); err != nil {
+	if err := jwks.UnmarshalExact(body, &uris); err != nil {
 		return wrong("must be the address of a JSON array of redirect URIs")
 	}
 	for _, uri := range c.RedirectURIs {

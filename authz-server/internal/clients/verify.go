@@ -18,6 +18,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/jwks"
 )
 
 // ErrInvalid is wrapped by every error of [Directory.Verify] that is the client's fault. Their text says what to change.
@@ -93,7 +94,10 @@ func (d *Directory) Verify(ctx context.Context, c *client.Client, jwt string, ru
 
 // header is what is looked at of a JWS header (RFC 7515 §4.1).
 type header struct {
-	Alg, Kid, Typ string
+	Alg  string          `json:"alg"`
+	Kid  string          `json:"kid"`
+	Typ  string          `json:"typ"`
+	Crit json.RawMessage `json:"crit"`
 }
 
 func readHeader(jwt string) (header, error) {
@@ -108,21 +112,12 @@ func readHeader(jwt string) (header, error) {
 	if err != nil {
 		return header{}, invalid("it must be a signed JWT in compact form")
 	}
-	// A map, for a struct would take "ALG" for "alg".
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(text, &members); err != nil {
-		return header{}, invalid("its header must be a JSON object")
-	}
-	if _, there := members["crit"]; there { // RFC 7515 §4.1.11: nothing that could stand in it is understood here
-		return header{}, invalid("its header must not have crit")
-	}
 	var h header
-	for name, to := range map[string]*string{"alg": &h.Alg, "kid": &h.Kid, "typ": &h.Typ} {
-		if value, there := members[name]; there {
-			if err := json.Unmarshal(value, to); err != nil {
-				return header{}, invalid("its header must have %s as a string", name)
-			}
-		}
+	if err := jwks.UnmarshalExact(text, &h); err != nil {
+		return header{}, invalid("its header cannot be read: %v", err)
+	}
+	if h.Crit != nil { // RFC 7515 §4.1.11: nothing that could stand in it is understood here
+		return header{}, invalid("its header must not have crit")
 	}
 	return h, nil
 }

@@ -17,7 +17,8 @@ func TestWhatARequestAsksFor(t *testing.T) {
 		{"openid phone", `{"userinfo": {"phone_number": null, "phone_number_verified": null}}`, "openid phone"},
 		{"openid", `{"userinfo": {"email_verified": null, "email": null}, "id_token": {"email": null}}`, "openid claims:email"},
 		{"openid", `{"userinfo": {"unknown": null}}`, "openid"},
-		{"openid", `{"UserInfo": {"address": null}}`, "openid claims:address"}, // as encoding/json reads it where the claims are told
+		{"openid", `{"UserInfo": {"address": null}}`, "openid"},                 // names count to the letter, as where the claims are told
+		{"openid", `{"userinfo": {"address": null}, "userinfo": {}}`, "openid"}, // and once
 		{"openid", `{"userinfo": null}`, "openid"},
 		{"openid", `[`, "openid"},
 	} {

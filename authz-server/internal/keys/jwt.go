@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/maru-auth/maru/jwks"
 )
 
 // maxJWT is the size of the largest token that is looked at, in bytes.
@@ -91,7 +93,7 @@ func split(jwt string) (h header, payload, signature []byte, err error) {
 		}
 	}
 	// RFC 7515 §4.1.11: no extension is understood.
-	if err := json.Unmarshal(parts[0], &h); err != nil || h.Crit != nil || h.Typ == "" {
+	if err := jwks.UnmarshalExact(parts[0], &h); err != nil || h.Crit != nil || h.Typ == "" {
 		return header{}, nil, nil, malformed
 	}
 	return h, parts[1], parts[2], nil

@@ -11,6 +11,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/jwks"
 )
 
 // claimsRequest is the parameter "claims" (OIDC Core §5.5).
@@ -98,7 +99,7 @@ func allClaims(user store.User) (map[string]any, error) {
 // readClaimsRequest reads what an authorization stored. It was checked then.
 func readClaimsRequest(text string) (request claimsRequest, err error) {
 	if text != "" {
-		err = json.Unmarshal([]byte(text), &request)
+		err = jwks.UnmarshalExact([]byte(text), &request)
 	}
 	return request, err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/jwks"
 )
 
 // Ways in which clients authenticate (RFC 6749 §2.3, OIDC Core §9). client_secret_jwt is not offered: it needs secrets that the server can read.
@@ -112,7 +113,7 @@ func assertedClient(token string) (string, error) {
 	var claims struct {
 		Subject string `json:"sub"`
 	}
-	return claims.Subject, json.Unmarshal(text, &claims)
+	return claims.Subject, jwks.UnmarshalExact(text, &claims)
 }
 
 // checkAssertion checks the claims of a verified assertion, and spends its jti.
@@ -126,8 +127,8 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 		NotBefore float64         `json:"nbf"`
 		IssuedAt  float64         `json:"iat"`
 	}
-	if err := json.Unmarshal(text, &claims); err != nil {
-		return refuse(fosite.ErrInvalidClient, "the claims of client_assertion cannot be read")
+	if err := jwks.UnmarshalExact(text, &claims); err != nil {
+		return refuse(fosite.ErrInvalidClient, "the claims of client_assertion cannot be read: "+err.Error())
 	}
 	now := s.now()
 	ahead := float64(now.Add(assertionAhead).Unix())

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -19,6 +18,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/jwks"
 )
 
 // Limits of a DPoP proof (RFC 9449 §4.3, §11.1).
@@ -68,8 +68,8 @@ func (s *Server) readProof(r *http.Request, accessToken string) (*proof, error) 
 		Hash     string   `json:"ath"`
 		Nonce    string   `json:"nonce"`
 	}
-	if err := json.Unmarshal(text, &claims); err != nil {
-		return nil, refuse(errInvalidDPoPProof, "the DPoP proof's claims cannot be read")
+	if err := jwks.UnmarshalExact(text, &claims); err != nil {
+		return nil, refuse(errInvalidDPoPProof, "the DPoP proof's claims cannot be read: "+err.Error())
 	}
 	now := s.now()
 	sum := sha256.Sum256([]byte(accessToken))

@@ -14,6 +14,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/jwks"
 )
 
 // pushedPrefix begins the request_uri of a pushed request (RFC 9126 §2.2).
@@ -133,10 +134,10 @@ func (s *Server) requestObjectParameters(c *client.Client, text []byte) (url.Val
 		NotBefore *float64  `json:"nbf"`
 	}
 	var claims map[string]json.RawMessage
-	if err := json.Unmarshal(text, &about); err != nil {
-		return nil, errors.New("iss, aud, exp or nbf is not of its type")
+	if err := jwks.UnmarshalExact(text, &about); err != nil {
+		return nil, fmt.Errorf("its claims cannot be read: %w", err)
 	}
-	if err := json.Unmarshal(text, &claims); err != nil {
+	if err := jwks.UnmarshalExact(text, &claims); err != nil {
 		return nil, errors.New("its claims are no JSON object")
 	}
 	now, strict := float64(s.now().Unix()), c.Profile == client.ProfileFAPI2 || c.RequireSignedRequestObject

@@ -15,6 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/jwks"
 )
 
 // Types of JWT, as their header says.
@@ -324,7 +325,7 @@ func (s *Server) verify(ctx context.Context, token, typ string, claims any) erro
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(text, claims)
+	return jwks.UnmarshalExact(text, claims)
 }
 
 // liveAccessToken reads an access token that is valid now: ours, unexpired, and neither it nor its grant revoked.
