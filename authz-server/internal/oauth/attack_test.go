@@ -101,3 +101,21 @@ func TestTokensOfThisServerAreNothingThatAClientSigns(t *testing.T) {
 		wantError(t, f.postForm("/oauth2/token", form), http.StatusUnauthorized, "invalid_client")
 	}
 }
+
+// A scheme is the whole word before the colon: an app's own may begin like one of the web's.
+func TestAnAppsOwnSchemeThatBeginsLikeHTTPIsNotPostedTo(t *testing.T) {
+	f := one(t)
+	uris := []string{"http.evil:/cb", "https.evil:/cb", "httpx.evil://host/cb"}
+	f.addClient("native", func(c *client.Client) {
+		c.TokenEndpointAuthMethod, c.ApplicationType, c.GrantTypes, c.RedirectURIs = "none", "native", []string{"authorization_code"}, uris
+	})
+	b := f.browser().logIn(f.user)
+	for _, uri := range uris {
+		for _, mode := range []string{"form_post", "form_post.jwt"} {
+			a := b.authorize(parameters("client_id", "native", "redirect_uri", uri, "response_mode", mode))
+			if a.location == nil || a.parameter("error") != "unsupported_response_mode" || strings.Contains(a.body, "<form") {
+				t.Errorf("%s, %s: %d %v", uri, mode, a.status, a.location)
+			}
+		}
+	}
+}

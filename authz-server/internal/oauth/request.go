@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/jwks"
 )
 
 // maxParameter is the longest parameter of an authorization request, in bytes; a request object may be as long as the whole form.
@@ -158,7 +158,7 @@ func (s *Server) readResponseMode(a *authorization) error {
 	// Tokens in a query end up in logs and histories (Multiple Response Types §5); in JARM's query they are signed, and not encrypted either.
 	case strings.HasPrefix(mode, "query") && natural == "fragment":
 		return refuse(fosite.ErrUnsupportedResponseMode, "response_mode "+mode+" cannot carry this response_type; use fragment or form_post")
-	case strings.HasPrefix(mode, "form_post") && !strings.HasPrefix(a.RedirectURI, "http"):
+	case strings.HasPrefix(mode, "form_post") && browserOrigin(a.RedirectURI) == "":
 		return refuse(fosite.ErrUnsupportedResponseMode, "response_mode "+mode+" needs a redirect_uri of http or https: an app cannot be posted to")
 	default:
 		a.ResponseMode = mode
@@ -224,8 +224,8 @@ func (s *Server) checkAuthorization(a *authorization) error {
 	}
 	a.IDTokenHint = form.Get("id_token_hint")
 	if text := form.Get("claims"); text != "" {
-		if err := json.Unmarshal([]byte(text), &a.Claims); err != nil {
-			return refuse(fosite.ErrInvalidRequest, "the parameter claims must be a JSON object as OpenID Connect Core 5.5 says")
+		if err := jwks.UnmarshalExact([]byte(text), &a.Claims); err != nil {
+			return refuse(fosite.ErrInvalidRequest, "the parameter claims must be a JSON object as OpenID Connect Core 5.5 says: "+err.Error())
 		}
 	}
 	return readPrompt(a)

@@ -141,13 +141,22 @@ type LoggedOut struct {
 // GoesOn tells whether the page leads on by itself, when the frames have loaded.
 func (d LoggedOut) GoesOn() bool { return d.Next != "" && len(d.Frames) > 0 }
 
-// NextLink is Next, whatever its scheme but those that would run here.
-func (d LoggedOut) NextLink() template.URL {
-	scheme, _, _ := strings.Cut(strings.ToLower(d.Next), ":")
-	if scheme == "javascript" || scheme == "data" || scheme == "vbscript" {
+// NextLink is Next as a link.
+func (d LoggedOut) NextLink() template.URL { return appLink(d.Next) }
+
+// appLink is a registered address of an app as a link: of http, https, or a scheme of the app's own, which has a dot in it
+// (RFC 8252 §7.1). No scheme that would run here has one.
+func appLink(uri string) template.URL {
+	scheme, _, _ := strings.Cut(uri, ":")
+	for i := range len(scheme) { // browsers pass over tabs and the like
+		if b := scheme[i]; !(b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b == '.' || b == '+' || b == '-') {
+			return ""
+		}
+	}
+	if scheme != "https" && scheme != "http" && !strings.Contains(scheme, ".") {
 		return ""
 	}
-	return template.URL(d.Next) //nolint:gosec // see above; html/template would let no app's own scheme through
+	return template.URL(uri) //nolint:gosec // see above; html/template would let no app's own scheme through
 }
 
 // Device is the data of the page "device", which asks for the code that a device shows.
