@@ -370,3 +370,13 @@ func TestANameThatTheIDTokenDoesNotSayComesFromTheProfile(t *testing.T) {
 	w.services.userDown.Store(true)
 	w.browser().login().get("/boards").want(t, http.StatusOK, `<span class="name">You</span>`)
 }
+
+func TestAPostThatCostsTooMuchToRenderIsShownAsTyped(t *testing.T) {
+	w := start(t)
+	b := w.browser().login()
+	table := strings.Repeat("|a", 1500) + "|\n" + strings.Repeat("|-", 1500) + "|\n" + strings.Repeat("|\n", 7000)
+	post := b.post("/boards/free/write", "key", "k", "title", "t", "body", table, "format", "markdown")
+	post.want(t, http.StatusOK, "This post is shown as it was typed", "|a|a|a", `id="edit"`)
+	post.without(t, "<table", "<td")
+	b.get(post.at.Path).want(t, http.StatusOK, "This post is shown as it was typed")
+}

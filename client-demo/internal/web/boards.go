@@ -47,15 +47,15 @@ func (a *App) home(v *visit) error {
 func (a *App) listBoards(v *visit) ([]rest.Board, error) {
 	boards, err := a.boards.List(v.r.Context(), v.token)
 	for _, b := range boards {
-		a.titles.Store(b.Slug, b.Title)
+		a.titles.Add(b.Slug, b.Title)
 	}
 	return boards, err
 }
 
 // titleOf is a board's title, or its slug if no list of boards was seen yet.
 func (a *App) titleOf(slug string) string {
-	if title, ok := a.titles.Load(slug); ok {
-		return title.(string)
+	if title, ok := a.titles.Get(slug); ok {
+		return title
 	}
 	return slug
 }
@@ -106,7 +106,7 @@ func (a *App) board(v *visit) error {
 	}
 	if data.Notice == "" {
 		data.Board = board
-		a.titles.Store(slug, board.Title)
+		a.titles.Add(slug, board.Title)
 		if board.Moderators && !v.session.Moderator() {
 			data.Write = false
 		}

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"bytes"
+	"context"
 	"html/template"
 	"net/url"
 	"regexp"
@@ -21,7 +21,11 @@ const linkRel = "nofollow noopener noreferrer ugc"
 var (
 	markdown = goldmark.New(
 		goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.Linkify),
-		goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(tame{}, 100))),
+		goldmark.WithParserOptions(
+			parser.WithASTTransformers(util.Prioritized(tame{}, 100)),
+			parser.WithInlineParsers(util.Prioritized(meteredInline{}, 0)),
+			parser.WithParagraphTransformers(util.Prioritized(meteredTable{}, 199)),
+		),
 	)
 	// Nothing that goldmark writes should need it. It is the second lock on the door.
 	sanitizer = func() *bluemonday.Policy {
@@ -40,11 +44,26 @@ var (
 
 // renderMarkdown makes HTML of a post's body. HTML in it is left out (goldmark does so unless told otherwise), pictures become
 // links, since loading them would tell another host who reads here, and headings go below the page's own h1.
-func renderMarkdown(body string) (template.HTML, error) {
-	var out bytes.Buffer
-	if err := markdown.Convert([]byte(body), &out); err != nil {
+//
+// It ends soon after ctx does. Error: errTooMuch, for a text that would cost too much; that of ctx.
+func renderMarkdown(ctx context.Context, body string) (result template.HTML, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s, ok := p.(stopped)
+			if !ok {
+				panic(p)
+			}
+			result, err = "", s.reason
+		}
+	}()
+	source, m := []byte(body), newMeter(ctx)
+	m.spend(len(source))
+	doc := markdown.Parser().Parse(meteredReader{text.NewReader(source), m}, parser.WithContext(meteredContext{parser.NewContext(), m}))
+	var out boundedHTML
+	if err := markdown.Renderer().Render(&out, source, doc); err != nil {
 		return "", err
 	}
+	m.spend(out.Len())                                              // and looks at ctx once more
 	return template.HTML(sanitizer.SanitizeBytes(out.Bytes())), nil //nolint:gosec // this is the sanitizer's output
 }
 
@@ -54,24 +73,32 @@ type tame struct{}
 var _ parser.ASTTransformer = tame{}
 
 // Transform implements parser.ASTTransformer.
-func (tame) Transform(doc *ast.Document, source text.Reader, _ parser.Context) {
+func (tame) Transform(doc *ast.Document, source text.Reader, pc parser.Context) {
+	m, depth := meterOf(pc), 0
 	var pointing []ast.Node
 	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) { //nolint:errcheck // the walker returns none
-		if entering {
-			switch n := n.(type) {
-			case *ast.Heading:
-				n.Level = min(n.Level+1, 6)
-			case *ast.Link, *ast.Image, *ast.AutoLink:
-				pointing = append(pointing, n)
-			}
+		if !entering {
+			depth--
+			return ast.WalkContinue, nil
+		}
+		depth++
+		m.depth(depth)
+		m.spend(1)
+		switch n := n.(type) {
+		case *ast.Heading:
+			n.Level = min(n.Level+1, 6)
+		case *ast.Link, *ast.Image, *ast.AutoLink:
+			pointing = append(pointing, n)
 		}
 		return ast.WalkContinue, nil
 	})
 	for _, n := range pointing {
 		switch n := n.(type) {
 		case *ast.Link:
+			m.spend(linkWork * len(n.Destination)) // by reference, a short link has a long one
 			retarget(n, n.Destination)
 		case *ast.Image:
+			m.spend(linkWork * len(n.Destination))
 			retarget(n, n.Destination)
 		case *ast.AutoLink:
 			if n.AutoLinkType == ast.AutoLinkEmail || leadsOut(n.URL(source.Source())) {

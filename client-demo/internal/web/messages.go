@@ -134,6 +134,7 @@ var messages = map[string][2]string{
 	"locked_note":        {"This post is locked: no more comments.", "잠긴 글이라 댓글을 쓸 수 없습니다."},
 	"locked_moderator":   {"This post is locked; as a moderator you can still comment.", "잠긴 글이지만 운영자는 댓글을 쓸 수 있습니다."},
 	"hidden_note":        {"This post is hidden: only its author and moderators see it.", "숨긴 글입니다. 글쓴이와 운영자만 볼 수 있습니다."},
+	"as_typed":           {"This post is shown as it was typed: laying it out would take too much work.", "꾸며서 보여 드리려면 작업이 너무 많이 필요해서, 쓴 그대로 보여 드려요."},
 	"moderation":         {"Moderation", "운영"},
 	"pin":                {"Pin", "고정"},
 	"unpin":              {"Unpin", "고정 해제"},

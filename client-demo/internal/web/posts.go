@@ -12,7 +12,9 @@ import (
 type postPage struct {
 	Post       rest.Post
 	BoardTitle string
-	HTML       template.HTML // the body of a Markdown post
+	Markdown   bool // HTML is the body
+	HTML       template.HTML
+	AsTyped    bool // it is Markdown, but costs too much to render
 	Mine       bool
 	Edit       bool // Mine, and not locked
 	Moderate   bool
@@ -56,9 +58,10 @@ func (a *App) showPost(v *visit, f *form) error {
 		Edit: post.Author.ID == v.session.Subject && (!post.Locked || moderator),
 	}
 	if post.Format == "markdown" {
-		if data.HTML, err = renderMarkdown(post.Body); err != nil {
+		if data.HTML, data.Markdown, err = a.markdown.HTML(v.r.Context(), post.Body); err != nil {
 			return err
 		}
+		data.AsTyped = !data.Markdown
 	}
 	cursor := v.r.URL.Query().Get("cursor")
 	comments, err := a.boards.Comments(v.r.Context(), v.token, post.ID, cursor)

@@ -9,8 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/maru-auth/maru/client-demo/internal/flow"
 	"github.com/maru-auth/maru/client-demo/internal/rest"
@@ -28,6 +29,8 @@ type Config struct {
 	Log      *slog.Logger
 }
 
+const maxTitles = 1000
+
 // App is the demo app. It is safe for concurrent use.
 type App struct {
 	cfg    Config
@@ -36,13 +39,18 @@ type App struct {
 	boards rest.Boards
 	assets assets
 	pages  pages
-	titles sync.Map // of boards, by slug, as they were seen last
+	titles *lru.Cache[string, string] // of boards, by slug, as they were seen last
+
+	markdown *renderer
 }
 
 // New puts the app together.
 func New(cfg Config, client *flow.Client, users rest.Users, boards rest.Boards) *App {
-	assets := newAssets()
-	return &App{cfg: cfg, flow: client, users: users, boards: boards, assets: assets, pages: parsePages()}
+	titles, err := lru.New[string, string](maxTitles)
+	if err != nil {
+		panic(err) // only for a size below one
+	}
+	return &App{cfg: cfg, flow: client, users: users, boards: boards, assets: newAssets(), pages: parsePages(), titles: titles, markdown: newRenderer()}
 }
 
 // Routes is every address of the app.

@@ -33,7 +33,7 @@ func TestMarkdownIsTamed(t *testing.T) {
 		{"code", "```html\n<b>\n```", "<pre><code>&lt;b&gt;\n</code></pre>\n"},
 		{"Korean", "**굵은** 글씨", "<p><strong>굵은</strong> 글씨</p>\n"},
 	} {
-		got, err := renderMarkdown(test.in)
+		got, err := renderMarkdown(t.Context(), test.in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func FuzzMarkdown(f *testing.F) {
 	}
 	bad := regexp.MustCompile(`(?i)<(script|img|style|iframe|svg|object|form|input|h1)\b|<[^>]*\son\w+=|<[^>]*(href|src)="?\s*(javascript|data|vbscript):`)
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := renderMarkdown(text)
+		got, err := renderMarkdown(t.Context(), text)
 		if err != nil {
 			t.Fatal(err)
 		}
