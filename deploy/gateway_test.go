@@ -105,7 +105,7 @@ func (g *gateway) upstream(t *testing.T, name string, port int, handler http.Han
 		handler = echo(name)
 	}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/readyz" && r.Header.Get("X-Forwarded-For") == "" {
+		if (r.URL.Path == "/readyz" || r.URL.Path == "/livez") && r.Header.Get("X-Forwarded-For") == "" {
 			return // a health check of the gateway's own
 		}
 		g.seen <- name + " " + r.URL.Path
@@ -282,6 +282,8 @@ func TestWhatIsInsideCannotBeReachedFromOutside(t *testing.T) {
 		{g.API, "/user/v1/../metrics"}, {g.API, "/user/v1/%2e%2e/metrics"}, {g.API, "/user/v1/..%2fmetrics"}, {g.API, "/user/v1/%2e%2e%2fmetrics"},
 		{g.API, "//user/metrics"}, {g.API, "/user//metrics"}, {g.API, "/user/%6detrics"},
 		{g.API, "/.well-known/oauth-protected-resource"}, {g.API, "/.well-known/oauth-protected-resource/other"},
+		{g.API, "/USER/v1/me"}, {g.API, "/%75ser/v1/me"}, {g.API, "/user%2fv1/me"}, {g.API, "/user/V1/me"}, {g.API, "/user/%761/me"}, {g.API, "/user/openapi.json/x"},
+		{g.API, "/user/v1"}, {g.API, "/.well-known/oauth-protected-resource%2fuser"}, {g.API, "/x?y=/user/v1/me"},
 		{g.Issuer, "/metrics"}, {g.Issuer, "//metrics"}, {g.Issuer, "/%6detrics"}, {g.Issuer, "/x/../metrics"}, {g.Issuer, "/./metrics"}, {g.Issuer, "/metrics/"},
 		{g.App, "/metrics"}, {g.App, "/readyz"}, {g.App, "/livez"},
 	} {
@@ -296,6 +298,76 @@ func TestWhatIsInsideCannotBeReachedFromOutside(t *testing.T) {
 		}
 		if tc.origin == g.API {
 			problem(t, resp, http.StatusNotFound)
+		}
+	}
+}
+
+func TestAProgramGetsExactlyThePathThatWasSentOrNothing(t *testing.T) {
+	g := newGateway(t, 1)
+	g.upstream(t, "authz1", g.ports.Authz[0], echo("authz1"))
+	g.upstream(t, "user", g.ports.User, echo("user"))
+	g.upstream(t, "demo", g.ports.Demo, echo("demo"))
+	g.run(t)
+	prefixes := map[string]string{g.API: "/user/v1", g.Issuer: "/oauth2", g.App: "/boards"}
+	for _, path := range []string{
+		"/users/a%2Fb", "/users/a%2fb", "/users/a%20b", "/users/%E2%82%AC", "/users/a;b=c,d", "/users/a%252fb", "/users/%252e%252e%252fme", "/users/a..b", "/users/..a",
+		"/users/...", "/users/.a", "/users/a%2e%2eb", "/users/a/", "/users/(a)'!*$&+=:@~_-", "/users/[a]", "/users/%61", "/users/a?next=//x/../y%00\\", "/users/a?b=%2e%2e%2f",
+	} {
+		for origin, prefix := range prefixes {
+			resp := raw(t, origin, prefix+path)
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != http.StatusOK {
+				t.Errorf("%s%s: %s", prefix, path, resp.Status)
+				continue
+			}
+			if e := decode(t, string(body)); e.URI != strings.TrimPrefix(prefix+path, "/user") {
+				t.Errorf("%s%s arrived as %s", prefix, path, e.URI)
+			}
+		}
+	}
+	for len(g.seen) > 0 {
+		<-g.seen
+	}
+	for _, path := range []string{
+		"/users/..%2fme", "/users/..%2Fme", "/users/%2e%2e%2fme", "/users/%2E.%2fme", "/users/../me", "/users/%2e%2e/me", "/users/./me", "/users/%2e/me", "/users/me/..", "/users/me/.",
+		"/users/me/%2e%2e", "/users/me/..?x=1", "/users/a%2f..%2fme", "/users/a%2f..", "/users//me", "/users/%2fme", "/users%2f%2fme", "/users/a%2f/b", "/users/a//",
+		"/users/..%5cme", "/users/..\\me", "/users/a%5Cb", "/users/a\\b", "/users/a%00", "/users/%00", "/users/a%0d%0aX:%20y", "/users/a%09", "/users/a%7f", "/users/a%1F",
+		"/users/a%2Fb\"", "/users/a%2Fb|c", "/users/a%2Fb{c}", "/users/a%2Fb<c>", "/users/a%2Fb^", "/users/a%2Fb`", "/users/a%2fb\x80", "/users/a%2fb가",
+		"/..%2fmetrics", "/%2e%2e%2fmetrics", "/..%2f..%2fmetrics", "/../metrics", "//metrics",
+	} {
+		for origin, prefix := range prefixes {
+			if resp := raw(t, origin, prefix+path); resp.StatusCode != http.StatusNotFound {
+				t.Errorf("%s%s: %s, want 404", prefix, path, resp.Status)
+			}
+			if len(g.seen) > 0 {
+				t.Errorf("%s%s reached %s", prefix, path, <-g.seen)
+			}
+		}
+	}
+	// RFC 9112 §3.2.2: the target may be absolute.
+	resp := raw(t, g.API, g.API+"/user/v1/users/a%2Fb")
+	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK || decode(t, string(body)).URI != "/v1/users/a%2Fb" {
+		t.Errorf("an absolute target: %s %s (%v)", resp.Status, body, err)
+	}
+	if resp := raw(t, g.API, g.API+"/user/v1/users/..%2fme"); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("an absolute target with dots: %s", resp.Status)
+	}
+}
+
+func TestMetricsSpelledOtherwiseStayInside(t *testing.T) {
+	g := newGateway(t, 1)
+	g.all(t)
+	for _, origin := range []string{g.Issuer, g.App, g.API} {
+		for _, target := range []string{"/METRICS", "/Metrics/", "/%4d%45trics", "/metrics%2f", "/metrics/x", "/metrics?x=1", "/metrics%00", "/metrics/.", "/oauth2/..%2fmetrics", "/oauth2/%2e%2e/metrics"} {
+			if resp := raw(t, origin, target); resp.StatusCode != http.StatusNotFound {
+				t.Errorf("%s%s: %s, want 404", origin, target, resp.Status)
+			}
+			if len(g.seen) > 0 {
+				t.Errorf("%s%s reached %s", origin, target, <-g.seen)
+			}
 		}
 	}
 }
@@ -383,6 +455,150 @@ func TestADeadProgramIsAProblemDocumentAndTheOthersGoOn(t *testing.T) {
 			!strings.Contains(body, "<title>Error 50") || resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %s %v\n%s", page, resp.Status, resp.Header, body)
 		}
+	}
+}
+
+func TestAnErrorOfTheGatewayHasItsInterfacesForm(t *testing.T) {
+	g := newGateway(t, 1)
+	g.upstream(t, "user", g.ports.User, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	g.run(t)
+	for _, path := range []string{"/oauth2/token", "/oauth2/par", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/userinfo", "/oauth2/register", "/oauth2/register/a-client",
+		"/oauth2/device_authorization", "/.well-known/jwks.json", "/.well-known/openid-configuration"} {
+		resp, body := do(t, http.MethodPost, g.Issuer+path, nil, "Origin", "https://app.example")
+		var e struct {
+			Error       string `json:"error"`
+			Description string `json:"error_description"`
+		}
+		if err := json.Unmarshal([]byte(body), &e); err != nil || e.Error != "temporarily_unavailable" || e.Description == "" {
+			t.Errorf("%s: %s (%v)", path, body, err)
+		}
+		passing(t, path, resp, "application/json")
+		if resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: an app in a browser cannot read it", path)
+		}
+	}
+	for _, path := range []string{"/login", "/oauth2/authorize", "/oauth2/logout", "/device"} {
+		resp, body := get(t, g.Issuer+path)
+		passing(t, path, resp, "text/html; charset=utf-8")
+		if !strings.Contains(body, "<h1>") {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+	resp, _ := get(t, g.App+"/")
+	passing(t, "the demo app", resp, "text/html; charset=utf-8")
+	for _, path := range []string{"/user/v1/me", "/board/v1/boards", "/.well-known/oauth-protected-resource/board", "/board/openapi.json"} {
+		resp, _ := do(t, http.MethodPost, g.API+path, nil)
+		passing(t, path, resp, "application/problem+json")
+	}
+
+	resp, body := do(t, http.MethodPost, g.Issuer+"/oauth2/token", bytes.NewReader(make([]byte, 2<<20)))
+	if resp.StatusCode != http.StatusRequestEntityTooLarge && resp.StatusCode < 502 { // the body is looked at only once an upstream is there
+		t.Errorf("too large: %s %s", resp.Status, body)
+	}
+	if resp, _ := get(t, g.API+"/nowhere"); resp.Header.Get("Retry-After") != "" {
+		t.Error("a 404 will not pass by itself")
+	}
+}
+
+// passing checks that an answer says that the trouble passes, and when to come again.
+func passing(t *testing.T, what string, resp *http.Response, contentType string) {
+	t.Helper()
+	if resp.StatusCode < 502 || resp.StatusCode > 504 || resp.Header.Get("Retry-After") != "2" || resp.Header.Get("Content-Type") != contentType ||
+		resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Server") != "" {
+		t.Errorf("%s: %s %v", what, resp.Status, resp.Header)
+	}
+}
+
+func TestATooLargeTokenRequestIsAnOAuthError(t *testing.T) {
+	g := newGateway(t, 1)
+	g.all(t)
+	resp, body := do(t, http.MethodPost, g.Issuer+"/oauth2/token", bytes.NewReader(make([]byte, 2<<20)))
+	if resp.StatusCode != http.StatusRequestEntityTooLarge || resp.Header.Get("Content-Type") != "application/json" || !strings.Contains(body, `"error":"invalid_request"`) || resp.Header.Get("Retry-After") != "" {
+		t.Errorf("%s %v %s", resp.Status, resp.Header, body)
+	}
+}
+
+func TestASlowReplicaIsNotADeadOne(t *testing.T) {
+	g := newGateway(t, 1)
+	var checks atomic.Int32
+	answered := make(chan struct{}, 100)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", g.ports.Authz[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Forwarded-For") == "" { // the gateway's own question
+			if r.URL.Path == "/readyz" {
+				if n := checks.Add(1); n == 2 || n == 3 { // two failures in a row
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+				time.Sleep(2 * time.Second)
+				answered <- struct{}{}
+			}
+			return
+		}
+		echo("authz1")(w, r)
+	})}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	g.run(t)
+	for range 6 {
+		<-answered
+		if resp, body := get(t, g.Issuer+"/login"); resp.StatusCode != http.StatusOK {
+			t.Errorf("after %d slow health checks: %s %s", checks.Load(), resp.Status, body)
+		}
+	}
+}
+
+func TestKeysAndDiscoveryAreServedWhileNoReplicaIsReady(t *testing.T) {
+	g := newGateway(t, 2)
+	unready := func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/readyz" {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			if r.URL.Path == "/livez" && r.Header.Get("X-Forwarded-For") == "" {
+				return
+			}
+			echo(name)(w, r)
+		})
+	}
+	serve := func(name string, port int) *http.Server {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &http.Server{Handler: unready(name)}
+		go s.Serve(l)
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	one := serve("authz1", g.ports.Authz[0])
+	serve("authz2", g.ports.Authz[1])
+	serve("user", g.ports.User)
+	serve("board", g.ports.Board)
+	g.run(t)
+	until(t, "nobody is ready for anything else", func() bool {
+		a, _ := get(t, g.Issuer+"/login")
+		b, _ := get(t, g.API+"/user/v1/me")
+		return a.StatusCode == http.StatusServiceUnavailable && b.StatusCode == http.StatusServiceUnavailable
+	})
+	published := []string{
+		g.Issuer + "/.well-known/jwks.json", g.Issuer + "/.well-known/openid-configuration", g.Issuer + "/.well-known/oauth-authorization-server",
+		g.API + "/.well-known/oauth-protected-resource/user", g.API + "/.well-known/oauth-protected-resource/board", g.API + "/user/openapi.json", g.API + "/board/openapi.json",
+	}
+	ask := func() {
+		for _, url := range published {
+			if resp, body := get(t, url); resp.StatusCode != http.StatusOK {
+				t.Errorf("%s: %s %s", url, resp.Status, body)
+			}
+		}
+	}
+	ask()
+	one.Close() // and one of them dead: whichever is alive answers
+	for range 4 {
+		ask()
 	}
 }
 
@@ -529,6 +745,80 @@ func TestTheLogIsJSONAndKeepsSecretsOut(t *testing.T) {
 		}
 		if strings.Contains(line, "hush") {
 			t.Errorf("a secret is in the log: %s", line)
+		}
+	}
+}
+
+func TestTheLogKeepsTheFewNamedHeadersAndNoPadding(t *testing.T) {
+	g := newGateway(t, 1)
+	g.upstream(t, "authz1", g.ports.Authz[0], func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-Id", "the-id-of-the-request")
+		w.Header().Set("Dpop-Nonce", "hush-nonce")
+	})
+	g.run(t)
+	padding := strings.Repeat("x", 12_000)
+	get(t, g.Issuer+"/oauth2/userinfo", "DPoP", "hush-proof", "X-Padding", padding, "Signature", "hush-signature", "User-Agent", "a browser", "Referer", "https://x.example/from")
+	get(t, g.Issuer+"/login/"+padding, "User-Agent", padding, "Referer", "https://x.example/"+padding, "Accept", padding)
+	do(t, strings.Repeat("M", 20_000), g.Issuer+"/method", nil)
+	req, err := http.NewRequest(http.MethodGet, g.Issuer+"/host", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = padding + ".example"
+	if resp, err := client.Do(req); err != nil {
+		t.Fatal(err)
+	} else {
+		resp.Body.Close()
+	}
+	get(t, g.App+"/gone", "X-Padding", padding, "DPoP", "hush-proof") // nobody serves it
+	until(t, "all requests are logged", func() bool { return strings.Count(g.log.String(), `"status":`) >= 5 })
+	log := g.log.String()
+	for _, kept := range []string{`"user_agent":"a browser"`, `"referer":"https://x.example/from"`, `"request_id":"the-id-of-the-request"`, `"client_ip":"127.0.0.1"`} {
+		if !strings.Contains(log, kept) {
+			t.Errorf("the log has no %s", kept)
+		}
+	}
+	if strings.Contains(log, "hush") || strings.Contains(log, "X-Padding") {
+		t.Error("the log has headers that it should not")
+	}
+	for line := range strings.Lines(log) {
+		if len(line) > 4000 {
+			t.Errorf("a line of %d bytes: %s", len(line), line[:1000])
+		}
+	}
+}
+
+func TestTheLogFileIsRotated(t *testing.T) {
+	program, err := caddy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	adapt := exec.Command(program, "adapt", "--config", "Caddyfile", "--adapter", "caddyfile")
+	adapt.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir(), "XDG_DATA_HOME="+t.TempDir(), "GATEWAY_LOG="+stack.GatewayLog(`/var/log/the gateway.log`))
+	out, err := adapt.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Logging struct {
+			Logs map[string]struct {
+				Writer struct {
+					Filename string
+					Size     int `json:"roll_size_mb"`
+					Keep     int `json:"roll_keep"`
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(out, &config); err != nil {
+		t.Fatal(err)
+	}
+	if len(config.Logging.Logs) < 2 {
+		t.Errorf("logs: %s", out)
+	}
+	for name, log := range config.Logging.Logs {
+		if w := log.Writer; w.Filename != "/var/log/the gateway.log" || w.Size == 0 || w.Keep == 0 || w.Size*(w.Keep+1) > 200 {
+			t.Errorf("%s: %+v", name, w)
 		}
 	}
 }

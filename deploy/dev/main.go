@@ -86,7 +86,7 @@ func run(ctx context.Context, cfg config, env []string, out io.Writer) error {
 		return unlessStopped(ctx, err)
 	}
 	log := filepath.Join(data, "gateway.log") // its access log would drown those of the programs, which tell of each request too
-	env = append([]string{fmt.Sprintf("GATEWAY_LOG=file %q", log)}, env...)
+	env = append([]string{"GATEWAY_LOG=" + stack.GatewayLog(log)}, env...)
 	s, err := stack.New(stack.Config{Root: root, Dir: data, Programs: programs, Ports: ports, Env: env, Log: out})
 	if err != nil {
 		return err

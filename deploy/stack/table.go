@@ -191,6 +191,11 @@ func (cfg *Config) table() ([]Part, error) {
 	return parts, nil
 }
 
+// GatewayLog is the value of GATEWAY_LOG that has the gateway write its log to a file, with no more than four files of 20 MiB.
+func GatewayLog(path string) string {
+	return fmt.Sprintf("file %q {\n\troll_size 20MiB\n\troll_keep 3\n}", path)
+}
+
 func (cfg *Config) origins() Origins {
 	if cfg.TLS {
 		return cfg.Ports.origins("https")
