@@ -285,6 +285,22 @@ func (s *Stack) Kill(name string) error {
 	return nil
 }
 
+// StopPart asks the named part to end, as an orchestrator would, and returns when it has. The error is an [Exit] if it did
+// not end well. Other parts go on.
+func (s *Stack) StopPart(name string) error {
+	s.mu.Lock()
+	p := s.running[name]
+	s.mu.Unlock()
+	if p == nil {
+		return fmt.Errorf("%s is not running", name)
+	}
+	p.stop(time.After(stopLimit))
+	if p.exit.Err != nil {
+		return p.exit
+	}
+	return nil
+}
+
 func (s *Stack) part(name string) (Part, error) {
 	for _, part := range s.parts {
 		if part.Name == name {
