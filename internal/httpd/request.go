@@ -161,7 +161,7 @@ func clientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
 		}
 		addr = hop.Unmap()
 	}
-	return addr
+	return addr.WithZone("") // a zone means nothing elsewhere, and can be any text
 }
 
 func trusted(addr netip.Addr, proxies []netip.Prefix) bool {

@@ -118,6 +118,10 @@ func around(next http.Handler) http.Handler {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		w.Header().Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id")
 
+		if part := httpd.NotText(r); part != "" {
+			httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusBadRequest, Detail: "The request cannot be read: " + part + " must be UTF-8 without U+0000."})
+			return
+		}
 		r = r.Clone(r.Context())
 		r.Header.Del("Accept") // there is only JSON to choose from
 		for _, name := range []string{"If-Match", "If-None-Match"} {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // maxForm is how large a posted form may be, in bytes.
@@ -25,12 +26,8 @@ func parseForm(r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return errors.New("The form is too large or not well formed.")
 	}
-	for name, values := range r.PostForm {
-		for _, value := range append(values, name) {
-			if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
-				return errors.New("The form is not valid UTF-8 text.")
-			}
-		}
+	if !httpd.FormIsText(r.PostForm) {
+		return errors.New("The form is not valid UTF-8 text.")
 	}
 	return nil
 }

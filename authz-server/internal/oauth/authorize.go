@@ -12,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // maxForm is the largest set of parameters of an authorization request, in bytes.
@@ -24,6 +25,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if len(r.URL.RawQuery) > maxForm || r.ParseForm() != nil {
 		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "the request's parameters cannot be read, or are too long"))
+		return
+	}
+	if !httpd.FormIsText(r.Form) {
+		s.errorPage(w, r, errNotText)
 		return
 	}
 	form := r.Form

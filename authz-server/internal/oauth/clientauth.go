@@ -16,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks"
 )
 
@@ -37,7 +38,10 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 	id, _, basic := r.BasicAuth()
 	if basic {
 		id, err := url.QueryUnescape(id)
-		if err != nil || (form.Has("client_id") && form.Get("client_id") != id) {
+		if err != nil || !httpd.IsText(id) {
+			return nil, refuse(fosite.ErrInvalidRequest, "the Authorization header must hold client_id and secret as RFC 6749, section 2.3.1, encodes them, in UTF-8 without U+0000")
+		}
+		if form.Has("client_id") && form.Get("client_id") != id {
 			return nil, refuse(fosite.ErrInvalidRequest, "client_id in the body names another client than the Authorization header")
 		}
 	} else if r.Header.Get("Authorization") != "" {
@@ -70,7 +74,7 @@ func (s *Server) authenticateByAssertion(ctx context.Context, r *http.Request, f
 	}
 	token := form.Get("client_assertion")
 	id, err := assertedClient(token)
-	if err != nil || (form.Has("client_id") && form.Get("client_id") != id) {
+	if err != nil || !httpd.IsText(id) || (form.Has("client_id") && form.Get("client_id") != id) {
 		return nil, refuse(fosite.ErrInvalidClient, "client_assertion must be a JWT whose sub is the client_id")
 	}
 	found, _, err := s.clients.Client(ctx, id)

@@ -80,7 +80,40 @@ func parseForm(r *http.Request) error {
 	if len(r.PostForm) == 0 {
 		return refuse(fosite.ErrInvalidRequest, "the request's body is empty; send the parameters as application/x-www-form-urlencoded")
 	}
+	if !httpd.FormIsText(r.PostForm) {
+		return errNotText
+	}
 	return onlyOnce(r.PostForm)
+}
+
+// errNotText refuses what no database could store, and no page could show.
+var errNotText = refuse(fosite.ErrInvalidRequest, "the request's parameters must be UTF-8 without U+0000")
+
+// checkText refuses requests whose path, query or kept headers are not text, before any handler sees them: on a page where
+// people are, and as JSON elsewhere. Bodies are checked where they are read.
+func (s *Server) checkText(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		part := httpd.NotText(r)
+		if part == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		err := refuse(fosite.ErrInvalidRequest, "the request cannot be read: "+part+" must be UTF-8 without U+0000")
+		if forPrograms(r.URL.Path) {
+			s.writeError(w, r, err)
+			return
+		}
+		s.errorPage(w, r, err)
+	})
+}
+
+// forPrograms tells whether it is programs that call an address of this server, and not people.
+func forPrograms(path string) bool {
+	switch path {
+	case "/oauth2/authorize", "/oauth2/logout", "/oauth2/check_session":
+		return false
+	}
+	return strings.HasPrefix(path, "/oauth2/") || strings.HasPrefix(path, "/.well-known/")
 }
 
 // onlyOnce refuses parameters that come twice, of which two readers could take different ones. "resource" and "audience" may (RFC 8707 §2, RFC 8693 §2.1).

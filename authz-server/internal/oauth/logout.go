@@ -12,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // logoutRequest is a request to log out that was read and checked (OIDC RP-Initiated Logout §2).
@@ -28,6 +29,10 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if len(r.URL.RawQuery) > maxForm || r.ParseForm() != nil {
 		s.cannotLogOut(w, r, refuse(fosite.ErrInvalidRequest, "the request's parameters cannot be read, or are too long"))
+		return
+	}
+	if !httpd.FormIsText(r.Form) {
+		s.cannotLogOut(w, r, errNotText)
 		return
 	}
 	r = pages.WithLocales(r, r.Form.Get("ui_locales"), s.now()) // our own form posts it on

@@ -16,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks"
 )
 
@@ -97,6 +98,10 @@ func (s *Server) readAuthorization(ctx context.Context, form url.Values, resumed
 		a.State = form.Get("state")
 	}
 	modeErr := s.readResponseMode(a) // first, for every later refusal is sent in this mode
+	if !httpd.FormIsText(form) {     // a request object's
+		a.State = ""
+		return a, errNotText
+	}
 	if err := onlyOnce(form); err != nil {
 		return a, err
 	}

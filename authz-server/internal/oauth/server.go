@@ -158,7 +158,9 @@ func New(cfg Config) (*Server, error) {
 }
 
 // Routes mounts every endpoint. Those that browsers' scripts call across origins answer to CORS; pages never do.
+// Requests for any route of r, also for those of other packages, must be text: see checkText.
 func (s *Server) Routes(r *mux.Router) {
+	r.Use(s.checkText)
 	r.Handle("/.well-known/openid-configuration", cors(http.HandlerFunc(s.serveMetadata))).Methods("GET", "HEAD", "OPTIONS")
 	r.Handle("/.well-known/oauth-authorization-server", cors(http.HandlerFunc(s.serveMetadata))).Methods("GET", "HEAD", "OPTIONS")
 	r.Handle("/.well-known/jwks.json", cors(http.HandlerFunc(s.keys.ServeJWKS))).Methods("GET", "HEAD", "OPTIONS")
