@@ -335,7 +335,7 @@ func retryPause(failures int, limit time.Duration) time.Duration {
 
 // jitter takes up to a tenth off, so that many verifiers do not fetch at once.
 func jitter(d time.Duration) time.Duration {
-	return d - rand.N(d/10+1)
+	return d - rand.N(d/10+1) //nolint:gosec // G404: spreads the load, keeps no secret
 }
 
 // refresh fetches once and tells those who wait. It returns how long the set

@@ -43,7 +43,7 @@ func (k *KEK) Seal(purpose string, plain []byte, context ...string) ([]byte, err
 	envelope := make([]byte, 1+aead.NonceSize(), 1+aead.NonceSize()+len(plain)+aead.Overhead())
 	envelope[0] = envelopeVersion
 	rand.Read(envelope[1:])
-	return aead.Seal(envelope, envelope[1:], plain, additional(context)), nil
+	return aead.Seal(envelope, envelope[1:], plain, additional(context)), nil //nolint:gosec // G407: the nonce is random, one line above
 }
 
 // Open decrypts what [KEK.Seal] made. stale tells that an old key was needed. The error is ErrWrongKEK.
@@ -80,7 +80,7 @@ func derive(key []byte, purpose string) (cipher.AEAD, error) {
 func additional(context []string) []byte {
 	data := []byte{envelopeVersion}
 	for _, part := range context {
-		data = binary.BigEndian.AppendUint32(data, uint32(len(part)))
+		data = binary.BigEndian.AppendUint32(data, uint32(len(part))) //nolint:gosec // G115: a part is short
 		data = append(data, part...)
 	}
 	return data

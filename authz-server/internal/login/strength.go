@@ -76,7 +76,7 @@ func plain(text string) string {
 		if c < ' ' || c > '~' {
 			c = []rune("~^{}<>;:?`")[c%10]
 		}
-		keys = append(keys, byte(c))
+		keys = append(keys, byte(c)) //nolint:gosec // G115: c is printable ASCII
 	}
 	return string(keys[:min(len(keys), estimated)])
 }

@@ -138,7 +138,7 @@ func retryAfter(attempts int64) time.Duration {
 	if attempts < 16 {
 		wait = min(logoutRetryFirst<<max(attempts-1, 0), logoutRetryMost)
 	}
-	return wait*4/5 + rand.N(wait*2/5)
+	return wait*4/5 + rand.N(wait*2/5) //nolint:gosec // G404: spreads the load, keeps no secret
 }
 
 // newLogoutCounter counts attempts to tell clients of log-outs by what came of them.

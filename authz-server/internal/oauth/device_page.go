@@ -52,7 +52,7 @@ func (s *Server) postDevice(w http.ResponseWriter, r *http.Request) {
 	typed := r.PostForm.Get("user_code")
 	if current == nil { // it ended meanwhile
 		noStore(w)
-		http.Redirect(w, r, deviceLink(typed), http.StatusSeeOther)
+		http.Redirect(w, r, deviceLink(typed), http.StatusSeeOther) //nolint:gosec // G710: a path of ours
 		return
 	}
 	d, c, ok := s.findDevice(w, r, current, typed)
@@ -84,7 +84,7 @@ func (s *Server) postDevice(w http.ResponseWriter, r *http.Request) {
 	}
 	if errors.Is(err, errSessionEnded) {
 		noStore(w)
-		http.Redirect(w, r, deviceLink(typed), http.StatusSeeOther)
+		http.Redirect(w, r, deviceLink(typed), http.StatusSeeOther) //nolint:gosec // G710: a path of ours
 		return
 	}
 	if errors.Is(err, store.ErrNotFound) { // decided, or expired, this very moment

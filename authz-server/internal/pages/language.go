@@ -125,7 +125,7 @@ func (p *Pages) languageCookie(r *http.Request) (*messages, time.Time) {
 func (p *Pages) chooseLanguage(w http.ResponseWriter, r *http.Request) *messages {
 	t := p.language(r)
 	if r.Method == http.MethodGet && r.URL.Query().Get("lang") == t.Tag {
-		http.SetCookie(w, &http.Cookie{
+		http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure unless the issuer is on plain http
 			Name: languageCookie, Value: t.Tag + "." + strconv.FormatInt(p.cfg.Now().Unix(), 10), Path: "/",
 			MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: p.cfg.Secure, SameSite: http.SameSiteLaxMode,
 		})

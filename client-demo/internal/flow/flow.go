@@ -129,7 +129,7 @@ func (c *Client) cookieName(name string) string {
 }
 
 func (c *Client) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure unless the demo is on plain http
 		Name: c.cookieName(name), Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: c.secure(), SameSite: http.SameSiteLaxMode,
 	})

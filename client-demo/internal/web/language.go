@@ -48,7 +48,7 @@ func (a *App) language(v *visit) error {
 func (v *visit) forgetLanguage() { v.setLanguage("", -1) }
 
 func (v *visit) setLanguage(lang string, maxAge int) {
-	http.SetCookie(v.w, &http.Cookie{Name: languageCookie, Value: lang, Path: "/", MaxAge: maxAge, HttpOnly: true,
+	http.SetCookie(v.w, &http.Cookie{Name: languageCookie, Value: lang, Path: "/", MaxAge: maxAge, HttpOnly: true, //nolint:gosec // G124: Secure with https
 		Secure: strings.HasPrefix(v.app.cfg.Origin, "https://"), SameSite: http.SameSiteLaxMode})
 }
 
