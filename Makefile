@@ -1,17 +1,18 @@
 # Maru. `make help` lists what can be made; each target's comment is its description.
 
 MAKEFLAGS += --no-print-directory
-TOOL = go tool -modfile=deploy/tools
+# The tools that are pinned here, each a module of its own in deploy/tools: $(call tool,NAME) …
+tool = go tool -modfile=deploy/tools/$(1)/go.mod $(1)
 FUZZTIME ?= 20s
 IMAGE ?= maru
 # go.mod names the toolchain, with its fixes; an older Go fetches it from the module proxy.
 export GOTOOLCHAIN = auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race check fmt e2e interop bench fuzz cover load openapi tools image
+.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench fuzz cover load openapi tools image
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## run all of Maru on this machine, until Ctrl-C; settings: DEV_… (bin/dev --help), AUTHZ_… and so on
 	@go build -o bin/dev ./deploy/dev
@@ -29,20 +30,38 @@ e2e: ## only the end-to-end tests: the stack as processes, and the browser
 interop: ## only the tests with others' clients, with oauth2-proxy too (some minutes to compile the first time); Node, Apache and Chromium where present
 	INTEROP_OAUTH2_PROXY=true go test -count=1 -timeout 20m -v ./deploy/interop
 
-check: ## what CI checks beside the tests: format, vet, lint, known vulnerabilities, generated files, go.mod
+check: ## what CI checks beside the tests: format, vet, lint, generated files, go.mod, licences, secrets, known vulnerabilities
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:" $$files; exit 1; fi
 	go vet ./...
-	$(TOOL)/golangci-lint.mod golangci-lint run --allow-parallel-runners
+	$(call tool,golangci-lint) run --allow-parallel-runners
 	@for s in user board; do go run ./resources/$$s openapi | cmp -s - resources/$$s/openapi.json || \
 	  { echo "resources/$$s/openapi.json is not what the code says: run 'make openapi'"; exit 1; }; done
 	go mod tidy -diff
-	@echo "govulncheck ./..."; out=$$($(TOOL)/govulncheck.mod govulncheck ./... 2>&1); status=$$?; \
-	if [ $$status = 0 ]; then exit 0; fi; echo "$$out"; \
-	case "$$out" in *"fetching vulnerabilities"*) echo "the database of vulnerabilities is out of reach: not checked" ;; *) exit 1 ;; esac
+	@mkdir -p bin && go run ./deploy/licences > bin/THIRD_PARTY.md
+	@cmp -s bin/THIRD_PARTY.md THIRD_PARTY.md || { echo "THIRD_PARTY.md is not what the modules say: run 'make licences'"; exit 1; }
+	@$(MAKE) secrets vulnerabilities
+
+vulnerabilities: ## known vulnerabilities that our programs or the gateway's executable can reach
+	@deploy/tools/vulnerabilities.sh
+
+vulndb: ## raise the database of known vulnerabilities to the newest that the module proxy has
+	go -C deploy/tools/vulndb get -tool golang.org/x/vulndb/cmd/indexdb@latest
+	go -C deploy/tools/vulndb mod tidy
+
+toolchain: ## build everything with the Go of GO=1.26.x: the programs, the tools and the image
+	@test -n "$(GO)" || { echo "say which Go: make toolchain GO=1.26.x"; exit 1; }
+	for mod in go.mod deploy/tools/*/go.mod; do go mod edit -toolchain=go$(GO) $$mod || exit 1; done
+	sed -i.old 's/^FROM golang:[0-9.]*-/FROM golang:$(GO)-/' deploy/Dockerfile && rm deploy/Dockerfile.old
+
+secrets: ## secrets in any commit of the history
+	$(call tool,gitleaks) git --no-banner --redact --verbose .
+
+licences: ## write THIRD_PARTY.md, the licences of all dependencies, anew
+	go run ./deploy/licences > THIRD_PARTY.md.new && mv THIRD_PARTY.md.new THIRD_PARTY.md
 
 fmt: ## format every Go file, and the Caddyfile
 	gofmt -w $$(git ls-files '*.go')
-	$(TOOL)/caddy.mod caddy fmt --overwrite deploy/Caddyfile
+	$(call tool,caddy) fmt --overwrite deploy/Caddyfile
 
 openapi: ## write the OpenAPI documents anew from the code
 	@for s in user board; do go run ./resources/$$s openapi > resources/$$s/openapi.json.new && mv resources/$$s/openapi.json.new resources/$$s/openapi.json || exit 1; done
@@ -63,8 +82,9 @@ cover: ## all tests with coverage of every package by any test, in bin/cover.htm
 load: ## a bounded load test of a stack of its own, by vegeta
 	go run ./deploy/load
 
-tools: ## compile the pinned tools into Go's build cache (some minutes the first time)
-	@for t in caddy golangci-lint govulncheck; do echo "$$t"; $(TOOL)/$$t.mod -n $$t > /dev/null || exit 1; done
+tools: ## compile the tools of the checks and tests into Go's build cache (some minutes the first time)
+	@for t in caddy/caddy gitleaks/gitleaks golangci-lint/golangci-lint govulncheck/govulncheck vulndb/indexdb; do echo "$$t"; \
+	  go tool -modfile=deploy/tools/$${t%/*}/go.mod -n $${t#*/} > /dev/null || exit 1; done
 
 image: ## the container image, named by IMAGE (maru)
 	docker build -f deploy/Dockerfile -t $(IMAGE) .

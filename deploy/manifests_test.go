@@ -637,14 +637,6 @@ func TestTheImagesAreBareAndNotRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mod, err := os.ReadFile("../go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(mod))
-	if version == nil || !strings.Contains(string(text), "\nFROM golang:"+version[1]+"-") {
-		t.Errorf("the image is not built with the Go of go.mod (%v)", version)
-	}
 	stages := map[string][]string{}
 	var stage string
 	for line := range strings.Lines(string(text)) {
@@ -658,7 +650,7 @@ func TestTheImagesAreBareAndNotRoot(t *testing.T) {
 		stages[stage] = append(stages[stage], strings.Join(words, " "))
 	}
 	build := strings.Join(stages["build"], "\n")
-	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "timetzdata", "./authz-server ./resources/user ./resources/board ./client-demo", "deploy/tools/caddy.mod"} {
+	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "timetzdata", "./authz-server ./resources/user ./resources/board ./client-demo", "deploy/tools/caddy/go.mod"} {
 		if !strings.Contains(build, want) {
 			t.Errorf("the build has no %s", want)
 		}

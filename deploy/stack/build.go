@@ -49,7 +49,7 @@ func Build(ctx context.Context, root, dir string, race bool) (Programs, error) {
 
 // Tool compiles a tool that is pinned in deploy/tools, such as "caddy", and returns the path of its executable.
 func Tool(ctx context.Context, root, name string) (string, error) {
-	out, err := goCommand(ctx, root, "tool", "-modfile="+filepath.Join("deploy", "tools", name+".mod"), "-n", name)
+	out, err := goCommand(ctx, root, "tool", "-modfile="+filepath.Join("deploy", "tools", name, "go.mod"), "-n", name)
 	if err != nil {
 		return "", err
 	}
