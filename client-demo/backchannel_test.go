@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTheIssuerEndsSessionsByLogoutTokens(t *testing.T) {
@@ -56,5 +57,42 @@ func TestTheIssuerEndsSessionsByLogoutTokens(t *testing.T) {
 	}
 	if status := send("logout+jwt", map[string]any{"sid": nil}); status != http.StatusNoContent || loggedIn(second) {
 		t.Errorf("by sub: %d", status)
+	}
+}
+
+func TestForgedLogoutTokensDoNotMakeTheIssuerWork(t *testing.T) {
+	w := start(t)
+	b := w.browser().login()
+	before := w.issuer.keyReads.Load()
+	send := func(kid string) int {
+		t.Helper()
+		now := w.issuer.now().Unix()
+		token := signAs(kid, w.issuer.key, "logout+jwt", map[string]any{"iss": w.issuer.server.URL, "aud": testClient, "iat": now, "exp": now + 120, "jti": "j", "sub": "person-1",
+			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}})
+		resp, err := http.PostForm(w.origin+"/backchannel-logout", url.Values{"logout_token": {token}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	w.pass(time.Minute)
+	for range 50 {
+		if status := send("nobody's"); status != http.StatusBadRequest {
+			t.Fatalf("status %d", status)
+		}
+	}
+	if n := w.issuer.keyReads.Load() - before; n != 1 {
+		t.Errorf("50 forged tokens made the issuer tell its keys %d times", n)
+	}
+	b.login() // a key that is held does not wait for the next fetch
+
+	w.issuer.noKeys.Store(true)
+	w.pass(time.Minute)
+	if status := send("new"); status != http.StatusServiceUnavailable {
+		t.Errorf("a key that cannot be had: %d; the issuer would not send the token again", status)
+	}
+	if status := send("k1"); status != http.StatusNoContent {
+		t.Errorf("a key that is held: %d", status)
 	}
 }

@@ -32,6 +32,8 @@ type fakeIssuer struct {
 	down      atomic.Bool // answer nothing
 	refreshes atomic.Int64
 	logouts   atomic.Int64
+	keyReads  atomic.Int64 // of the key set
+	noKeys    atomic.Bool  // the key set cannot be had
 	revoked   atomic.Int64
 
 	mu          sync.Mutex
@@ -106,6 +108,11 @@ func (i *fakeIssuer) discovery(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (i *fakeIssuer) jwks(w http.ResponseWriter, _ *http.Request) {
+	i.keyReads.Add(1)
+	if i.noKeys.Load() {
+		http.Error(w, "no keys", http.StatusBadGateway)
+		return
+	}
 	json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.key.Public(), KeyID: "k1", Algorithm: "RS256", Use: "sig"}}})
 }
 

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -31,6 +32,7 @@ type config struct {
 	Issuer       string `help:"The issuer to log in at, exactly as it names itself, such as http://localhost:9000." placeholder:"URL" required:""`
 	ClientID     string `name:"client-id" help:"This app's client id at the issuer." placeholder:"ID" required:""`
 	ClientSecret string `name:"client-secret" help:"This app's client secret (client_secret_basic). Empty: a public client."`
+	CookieKey    string `help:"Base64 of 32 random bytes that seal the cookies of log-ins under way: the same for all replicas. Empty: made at the start, so that a log-in under way does not survive a restart." placeholder:"KEY"`
 	UserAPI      string `name:"user-api" help:"The user service, which is also its audience, such as http://localhost:8000/user." placeholder:"URL" required:""`
 	BoardAPI     string `name:"board-api" help:"The board service, which is also its audience, such as http://localhost:8000/board." placeholder:"URL" required:""`
 
@@ -89,11 +91,18 @@ func run(ctx context.Context, cfg config) error {
 		}
 	}
 
-	client := flow.New(flow.Config{
+	cookieKey, err := cfg.cookieKey()
+	if err != nil {
+		return err
+	}
+	client, err := flow.New(flow.Config{
 		Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret,
-		Scopes: strings.Fields("openid profile email user:read user:write board:read board:write board:moderate"),
-		Now:    now, Log: log,
+		Scopes:    strings.Fields("openid profile email user:read user:write board:read board:write board:moderate"),
+		CookieKey: cookieKey, Now: now, Log: log,
 	})
+	if err != nil {
+		return err
+	}
 	defer client.Close()
 	users, boards := rest.NewUsers(cfg.UserAPI), rest.NewBoards(cfg.BoardAPI)
 	defer users.Close()
@@ -133,9 +142,25 @@ func (cfg *config) check() error {
 	return errors.Join(errs...)
 }
 
+// cookieKey decodes the setting, in either alphabet of base64; it is nil when the setting is empty.
+func (cfg *config) cookieKey() ([]byte, error) {
+	if cfg.CookieKey == "" {
+		return nil, nil
+	}
+	text := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(strings.TrimSpace(cfg.CookieKey), "="))
+	key, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil || len(key) != flow.KeySize {
+		return nil, fmt.Errorf("--cookie-key: must be the base64 of %d bytes, as openssl rand -base64 %d makes it", flow.KeySize, flow.KeySize)
+	}
+	return key, nil
+}
+
 // absolute parses an http or https URL without user, query or fragment.
 func absolute(setting, text string) (*url.URL, error) {
 	u, err := url.Parse(text)
+	if strings.Contains(text, "@") { // not repeated: a password could stand in it
+		return nil, fmt.Errorf("%s: must be an address such as https://app.example.com, without a user", setting)
+	}
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return nil, fmt.Errorf("%s: %q is no address such as https://app.example.com", setting, text)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"html"
@@ -246,11 +247,24 @@ func TestWrongSettingsStopTheProgramWithOneClearLine(t *testing.T) {
 		{func(c *config) { c.ClientID = "" }, "--client-id"},
 		{func(c *config) { c.UserAPI = "ftp://localhost" }, "--user-api"},
 		{func(c *config) { c.BoardAPI = "http://user:secret@localhost" }, "--board-api"},
+		{func(c *config) { c.CookieKey = "secret" }, "--cookie-key"},
+		{func(c *config) { c.CookieKey = base64.StdEncoding.EncodeToString(make([]byte, 31)) }, "--cookie-key"},
 	} {
 		cfg := good
 		test.change(&cfg)
 		if err := run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("want an error that names %s, got %v", test.want, err)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("the error repeats a secret: %v", err)
+		}
+	}
+}
+
+func TestACookieKeyComesInEitherAlphabetOfBase64(t *testing.T) {
+	key := bytes.Repeat([]byte{0xfb, 0xff}, 16)
+	for _, text := range []string{base64.StdEncoding.EncodeToString(key) + "\n", base64.RawURLEncoding.EncodeToString(key)} {
+		if got, err := (&config{CookieKey: text}).cookieKey(); err != nil || !bytes.Equal(got, key) {
+			t.Errorf("%q: %x, %v", text, got, err)
 		}
 	}
 }

@@ -20,7 +20,10 @@ func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err 
 	}
 	ctx, cancel := c.issuerContext(ctx)
 	defer cancel()
-	checked, err := op.verifier.Verify(ctx, token) // signature, issuer, audience and expiry are as an ID token's
+	checked, err := op.verify(ctx, token) // signature, issuer, audience and expiry are as an ID token's
+	if errors.Is(err, ErrIssuerDown) {
+		return 0, err
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrBadLogoutToken, err)
 	}

@@ -80,6 +80,7 @@ func (c *Client) issuer(ctx context.Context) (*issuer, error) {
 	d.reading = nil
 	close(done)
 	if err != nil {
+		err = briefly(err)
 		c.log.Warn("cannot read the issuer's discovery document", "issuer", c.cfg.Issuer, "error", err)
 		d.next, d.lastErr = c.now().Add(discoveryRetry), fmt.Errorf("%w: %w", ErrIssuerDown, err)
 		if d.current == nil {
@@ -113,7 +114,8 @@ func (c *Client) discover(ctx context.Context) (*issuer, error) {
 			ClientID: c.cfg.ClientID, ClientSecret: c.cfg.ClientSecret, Endpoint: endpoint,
 			RedirectURL: c.cfg.Origin + "/callback", Scopes: c.cfg.Scopes,
 		},
-		verifier: provider.Verifier(&oidc.Config{ClientID: c.cfg.ClientID, SupportedSigningAlgs: []string{oidc.RS256}, Now: c.now}),
+		verifier: oidc.NewVerifier(c.cfg.Issuer, &keySet{client: c, url: m.JWKSURI},
+			&oidc.Config{ClientID: c.cfg.ClientID, SupportedSigningAlgs: []string{oidc.RS256}, Now: c.now}),
 		metadata: m,
 	}, nil
 }

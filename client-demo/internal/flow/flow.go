@@ -1,8 +1,8 @@
 // Package flow is the OpenID Connect relying party of the demo app: log-in by authorization code with PKCE (RFC 6749, RFC 7636,
 // OpenID Connect Core), sessions, refreshing tokens, and logout (OpenID Connect RP-Initiated Logout).
 //
-// Tokens stay on the server. The browser holds two opaque cookies: one that binds a log-in under way to the browser that began
-// it, and one that names the session.
+// Tokens stay on the server. The browser holds a sealed cookie for each log-in under way, and an opaque one that names the
+// session.
 package flow
 
 import (
@@ -42,20 +42,21 @@ const (
 	sessionIdle   = 12 * time.Hour
 	sessionMax    = 14 * 24 * time.Hour
 
-	maxSessions = 10_000 // beyond it the one unused for longest ends
-	maxLogins   = 20_000
-	maxDrafts   = 100       // log-ins under way that also carry a form
-	maxDraft    = 512 << 10 // bytes of such a form, as it is sent
-	maxAnswer   = 1 << 20
+	maxSessions   = 10_000 // beyond it the one unused for longest ends
+	maxSessionsOf = 20     // of one person: the same among theirs
+	maxSpent      = 20_000 // log-ins that are remembered as answered
+	maxAnswer     = 256 << 10
 )
 
-// Config says who this client is and whom it trusts. All fields but ClientSecret, Now and Log are needed.
+// Config says who this client is and whom it trusts. All fields but ClientSecret,
+// CookieKey, Now and Log are needed.
 type Config struct {
 	Origin       string // this app's, without a slash at the end
 	Issuer       string
 	ClientID     string
 	ClientSecret string // empty: a public client
 	Scopes       []string
+	CookieKey    []byte           // KeySize bytes, the same for all replicas; empty: made here
 	Now          func() time.Time // nil: time.Now
 	Log          *slog.Logger     // nil: slog.Default
 }
@@ -68,43 +69,45 @@ type Client struct {
 	http     *http.Client
 	provider discovery
 
+	sealer   sealer
+	opening  sync.Mutex                     // while a session is added
 	sessions *lru.Cache[[32]byte, *Session] // by the SHA-256 of the cookie
-	logins   *lru.Cache[[32]byte, *login]   // by the SHA-256 of state
-	drafts   *lru.Cache[[32]byte, struct{}] // which of logins carry a form: few may, they are large
-	logouts  *lru.Cache[[32]byte, time.Time]
+	spent    *lru.Cache[[32]byte, struct{}] // by the SHA-256 of state: log-ins that were answered
+	drafts   drafts
 
-	renewals sync.WaitGroup
+	renewals sync.WaitGroup // and fetches of keys
 }
 
-// New makes a client. It asks the issuer nothing until it is needed.
-func New(cfg Config) *Client {
-	c := &Client{cfg: cfg, now: cfg.Now, log: cfg.Log}
+// New makes a client, or returns an error for a CookieKey of another length. It asks the issuer nothing
+// until it is needed.
+func New(cfg Config) (*Client, error) {
+	sealer, err := newSealer(cfg.CookieKey)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, now: cfg.Now, log: cfg.Log, sealer: sealer}
 	if c.now == nil {
 		c.now = time.Now
 	}
 	if c.log == nil {
 		c.log = slog.Default()
 	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxResponseHeaderBytes = 64 << 10
+	transport.MaxIdleConnsPerHost = 16
 	c.http = &http.Client{
 		Timeout:   callTimeout,
-		Transport: &boundedTransport{next: http.DefaultTransport.(*http.Transport).Clone()},
+		Transport: &boundedTransport{next: transport},
 		// A redirect would carry code and secret to another address.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	c.sessions = newCache[*Session](maxSessions, nil)
-	c.drafts = newCache(maxDrafts, func(key [32]byte, _ struct{}) {
-		// The log-in itself goes on; only the form that it carried is given up.
-		if l, ok := c.logins.Peek(key); ok {
-			l.draft.Store(nil)
-		}
-	})
-	c.logins = newCache[*login](maxLogins, nil)
-	c.logouts = newCache[time.Time](maxLogins, nil)
-	return c
+	c.sessions = newCache[*Session](maxSessions)
+	c.spent = newCache[struct{}](maxSpent)
+	return c, nil
 }
 
-func newCache[V any](size int, evicted func([32]byte, V)) *lru.Cache[[32]byte, V] {
-	cache, err := lru.NewWithEvict(size, evicted)
+func newCache[V any](size int) *lru.Cache[[32]byte, V] {
+	cache, err := lru.New[[32]byte, V](size)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
@@ -176,3 +179,21 @@ type boundedBody struct {
 	io.Reader
 	io.Closer
 }
+
+// maxText bounds, in bytes, what a log has of another program's error: some repeat a whole answer.
+const maxText = 300
+
+// briefError is an error whose text is cut.
+type briefError struct{ error }
+
+func briefly(err error) error { return briefError{err} }
+
+func (e briefError) Error() string {
+	text := e.error.Error()
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
+	return text
+}
+
+func (e briefError) Unwrap() error { return e.error }

@@ -3,27 +3,31 @@ package flow
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 )
 
-// login is a log-in under way, found by state and good for one callback.
+// login is a log-in under way. The browser keeps it in a sealed cookie, so that however many begin, none
+// takes memory here, and none is pushed out by others. It is good for one callback.
 type login struct {
-	browser  [32]byte // hash of the cookie of the browser that began it
-	verifier string   // PKCE, RFC 7636 §4.1
-	nonce    string
-	to       string
-	draft    atomic.Pointer[url.Values]
-	expires  time.Time
+	State    string    `json:"s"` // the parameter
+	Verifier string    `json:"v"` // PKCE, RFC 7636 §4.1
+	Nonce    string    `json:"n"`
+	To       string    `json:"t"`
+	Draft    string    `json:"d,omitempty"` // by which the form is found that it carries
+	Expires  time.Time `json:"e"`
 }
 
 // Login is what to log in for.
@@ -32,6 +36,7 @@ type Login struct {
 	To     string     // local path to go to afterwards. Anything that is none: the home page
 	Draft  url.Values // a form that was sent without a session; its page finds it by [Session.TakeDraft]
 	Locale string     // language to ask the issuer's pages for. Empty: the browser's
+	From   netip.Addr // whose draft it is; the zero Addr is one sender too
 }
 
 // Begin sends the browser to the issuer. When it returns an error, nothing has been written.
@@ -40,23 +45,20 @@ func (c *Client) Begin(w http.ResponseWriter, r *http.Request, in Login) error {
 	if err != nil {
 		return err
 	}
-	// One cookie for all log-ins that this browser has under way, so that two tabs do not disturb each other.
-	browser, ok := c.cookie(r, "login")
-	if !ok {
-		browser = secret()
+	state, now := secret(), c.now()
+	l := login{State: state, Verifier: oauth2.GenerateVerifier(), Nonce: secret(), To: LocalPath(in.To), Expires: now.Add(loginLifetime)}
+	l.Draft = c.drafts.put(in.From, in.Draft, now, l.Expires)
+	sealed, err := c.sealer.seal(loginPurpose, l)
+	if err == nil && len(sealed) > maxSealed {
+		l.To = LocalPath("")
+		sealed, err = c.sealer.seal(loginPurpose, l)
 	}
-	c.sweepLogins()
-	state := secret()
-	l := &login{browser: hash(browser), verifier: oauth2.GenerateVerifier(), nonce: secret(), to: LocalPath(in.To), expires: c.now().Add(loginLifetime)}
-	key := hash(state)
-	c.logins.Add(key, l)
-	if size := len(in.Draft.Encode()); size > 0 && size <= maxDraft {
-		l.draft.Store(&in.Draft)
-		c.drafts.Add(key, struct{}{})
+	if err != nil {
+		return err
 	}
-	c.setCookie(w, "login", browser, int(loginLifetime.Seconds()))
-
-	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(l.verifier), oidc.Nonce(l.nonce)}
+	c.dropLogins(w, r)
+	c.setCookie(w, loginCookie(state), sealed, int(loginLifetime.Seconds()))
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(l.Verifier), oidc.Nonce(l.Nonce)}
 	if in.SignUp {
 		options = append(options, oauth2.SetAuthURLParam("prompt", "create"))
 	}
@@ -68,10 +70,11 @@ func (c *Client) Begin(w http.ResponseWriter, r *http.Request, in Login) error {
 }
 
 // Finish takes the issuer's answer at the redirect URI. It opens a session with a new id, ends the one that the browser had,
-// and returns where the person wanted to go. When it returns an error, nothing has been written.
+// and returns where the person wanted to go. When it returns an error, nothing has been written but
+// cookies.
 func (c *Client) Finish(w http.ResponseWriter, r *http.Request) (to string, err error) {
 	query := r.URL.Query()
-	l, err := c.takeLogin(r, query)
+	l, err := c.takeLogin(w, r, query)
 	if err != nil {
 		return "", err
 	}
@@ -92,7 +95,7 @@ func (c *Client) Finish(w http.ResponseWriter, r *http.Request) (to string, err 
 
 	ctx, cancel := c.issuerContext(r.Context())
 	defer cancel()
-	answer, err := op.oauth.Exchange(ctx, query.Get("code"), oauth2.VerifierOption(l.verifier))
+	answer, err := op.oauth.Exchange(ctx, query.Get("code"), oauth2.VerifierOption(l.Verifier))
 	if err != nil {
 		return "", tokenError(err)
 	}
@@ -102,49 +105,78 @@ func (c *Client) Finish(w http.ResponseWriter, r *http.Request) (to string, err 
 		return "", err
 	}
 	// OpenID Connect Core §3.1.3.7, 11: else the token was made for another log-in.
-	if subtle.ConstantTimeCompare([]byte(identity.Nonce), []byte(l.nonce)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(identity.Nonce), []byte(l.Nonce)) != 1 {
 		return "", fmt.Errorf("%w: its nonce is not the one that was sent", ErrBadIDToken)
 	}
 
 	s := &Session{Subject: identity.Subject, sid: identity.sid, created: c.now(), seen: c.now(), name: identity.name}
 	s.store(c.now(), answer, raw, c.cfg.Scopes)
-	if draft := l.draft.Load(); draft != nil {
-		s.drafts = map[string]url.Values{l.to: *draft}
+	if draft := c.drafts.take(l.Draft, c.now()); draft != nil {
+		s.drafts = map[string]url.Values{l.To: draft}
 	}
 	if old := c.Session(r); old != nil {
 		c.end(old)
 	}
 	c.open(w, s)
-	return l.to, nil
+	return l.To, nil
+}
+
+const (
+	loginPurpose   = "login"
+	maxLoginsAside = 5 // log-ins that one browser has under way: each tab its own
+)
+
+// loginCookie is the name of the cookie of the log-in with a state: tabs do not disturb each other.
+func loginCookie(state string) string {
+	key := hash(state)
+	return "login-" + hex.EncodeToString(key[:8])
 }
 
 // takeLogin finds the log-in that query answers, once: a second answer finds nothing.
-func (c *Client) takeLogin(r *http.Request, query url.Values) (*login, error) {
+func (c *Client) takeLogin(w http.ResponseWriter, r *http.Request, query url.Values) (login, error) {
 	state := query["state"]
-	browser, bound := c.cookie(r, "login")
-	if len(state) != 1 || !bound {
-		return nil, ErrUnknownState
+	if len(state) != 1 {
+		return login{}, ErrUnknownState
 	}
-	key := hash(state[0])
-	l, ok := c.logins.Peek(key)
-	// RFC 6749 §10.12: an answer that another browser fetched is worth nothing here.
-	if !ok || l.browser != hash(browser) || !c.now().Before(l.expires) {
-		return nil, ErrUnknownState
+	// RFC 6749 §10.12: an answer that another browser fetched is worth nothing here, for it has no cookie.
+	sealed, ok := c.cookie(r, loginCookie(state[0]))
+	if !ok {
+		return login{}, ErrUnknownState
 	}
-	if !c.logins.Remove(key) { // of two answers at once, one removes it
-		return nil, ErrUnknownState
+	var l login
+	if c.sealer.open(loginPurpose, sealed, &l) != nil || l.State != state[0] || !c.now().Before(l.Expires) {
+		return login{}, ErrUnknownState
+	}
+	c.setCookie(w, loginCookie(l.State), "", -1)
+	// A cookie can be sent again. Of two answers at once, one is the first. (Elsewhere, and should this
+	// be forgotten early, the issuer still takes the code once.)
+	if known, _ := c.spent.ContainsOrAdd(hash(l.State), struct{}{}); known {
+		return login{}, ErrUnknownState
 	}
 	return l, nil
 }
 
-// sweepLogins forgets log-ins that nobody finished, and with them the forms that they carry.
-func (c *Client) sweepLogins() {
-	for {
-		key, l, ok := c.logins.GetOldest()
-		if !ok || c.now().Before(l.expires) {
-			return
+// dropLogins removes from the browser log-ins that nobody will finish: those that have expired, and the
+// oldest of too many.
+func (c *Client) dropLogins(w http.ResponseWriter, r *http.Request) {
+	prefix := c.cookieName("login-")
+	expires := map[string]time.Time{}
+	for _, cookie := range r.Cookies() {
+		name, ok := strings.CutPrefix(cookie.Name, prefix)
+		if !ok {
+			continue
 		}
-		c.logins.Remove(key)
+		var l login
+		if c.sealer.open(loginPurpose, cookie.Value, &l) != nil || !c.now().Before(l.Expires) {
+			l.Expires = time.Time{}
+		}
+		expires["login-"+name] = l.Expires
+	}
+	names := slices.SortedFunc(maps.Keys(expires), func(a, b string) int { return expires[a].Compare(expires[b]) })
+	for i, name := range names {
+		if expires[name].IsZero() || i < len(names)-maxLoginsAside+1 {
+			c.setCookie(w, name, "", -1)
+		}
 	}
 }
 
@@ -159,7 +191,10 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 	if raw == "" {
 		return identity{}, fmt.Errorf("%w: there is none in the answer", ErrBadIDToken)
 	}
-	token, err := op.verifier.Verify(ctx, raw)
+	token, err := op.verify(ctx, raw)
+	if errors.Is(err, ErrIssuerDown) {
+		return identity{}, err
+	}
 	if err != nil {
 		return identity{}, fmt.Errorf("%w: %w", ErrBadIDToken, err)
 	}
@@ -196,7 +231,7 @@ func tokenError(err error) error {
 	if errors.As(err, &refused) && refused.ErrorCode != "" && refused.Response.StatusCode < http.StatusInternalServerError {
 		return &RefusedError{Code: refused.ErrorCode, Description: refused.ErrorDescription}
 	}
-	return fmt.Errorf("%w: %w", ErrIssuerDown, err)
+	return fmt.Errorf("%w: %w", ErrIssuerDown, briefly(err))
 }
 
 // LocalPath returns to, when it is the path of a page of this app, and else the home page: nobody is sent elsewhere after log-in.

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"crypto/subtle"
 	"io"
 	"net/http"
 	"net/url"
@@ -24,7 +25,7 @@ func (c *Client) Logout(w http.ResponseWriter, r *http.Request, s *Session, loca
 		return ""
 	}
 	state := secret()
-	c.logouts.Add(hash(state), c.now().Add(loginLifetime))
+	c.setCookie(w, "logout", state, int(loginLifetime.Seconds()))
 	query := endpoint.Query()
 	query.Set("id_token_hint", idToken)
 	query.Set("client_id", c.cfg.ClientID)
@@ -37,14 +38,15 @@ func (c *Client) Logout(w http.ResponseWriter, r *http.Request, s *Session, loca
 	return endpoint.String()
 }
 
-// LoggedOut tells, once, whether the issuer sent the browser back from a logout that began here.
-func (c *Client) LoggedOut(r *http.Request) bool {
+// LoggedOut tells, once, whether the issuer sent the browser back from a logout that it began here.
+func (c *Client) LoggedOut(w http.ResponseWriter, r *http.Request) bool {
 	state := r.URL.Query()["state"]
-	if len(state) != 1 {
+	began, ok := c.cookie(r, "logout")
+	if len(state) != 1 || !ok || subtle.ConstantTimeCompare([]byte(state[0]), []byte(began)) != 1 {
 		return false
 	}
-	expires, ok := c.logouts.Peek(hash(state[0]))
-	return ok && c.logouts.Remove(hash(state[0])) && c.now().Before(expires)
+	c.setCookie(w, "logout", "", -1)
+	return true
 }
 
 // Leave ends s here alone: other apps and the issuer's session go on. The tokens are revoked (RFC 7009) if the issuer answers.

@@ -116,6 +116,10 @@ func (c *Client) refresh(s *Session) error {
 	if raw != "" {
 		// OpenID Connect Core §12.2: another person's token ends it here.
 		identity, err := c.verifyIDToken(ctx, op, raw, answer.AccessToken)
+		if errors.Is(err, ErrIssuerDown) {
+			s.keepRefresh(answer.RefreshToken)
+			return err
+		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrLoginAgain, err)
 		}

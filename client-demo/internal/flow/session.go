@@ -48,13 +48,25 @@ type Preferences struct {
 	ReadAt   time.Time
 }
 
-// open gives s a new id and sets the cookie.
+// open gives s a new id and sets the cookie. A person who has too many sessions loses the one that was
+// unused for longest.
 func (c *Client) open(w http.ResponseWriter, s *Session) {
 	c.sweepSessions()
 	id := secret()
 	s.key = hash(id)
-	c.sessions.Add(s.key, s)
 	c.setCookie(w, "session", id, 0)
+	c.opening.Lock()
+	defer c.opening.Unlock()
+	var same []*Session
+	for _, other := range c.sessions.Values() { // the cache's oldest comes first
+		if other.Subject == s.Subject {
+			same = append(same, other)
+		}
+	}
+	for i := range len(same) - maxSessionsOf + 1 {
+		c.end(same[i])
+	}
+	c.sessions.Add(s.key, s)
 }
 
 // Session returns the session of the browser that sent r, or nil.
@@ -134,6 +146,15 @@ func (s *Session) store(now time.Time, answer *oauth2.Token, idToken string, ask
 		s.scopes = strings.Fields(scope)
 	} else if s.scopes == nil { // RFC 6749 §5.1: left out when it is what was asked for
 		s.scopes = asked
+	}
+}
+
+// keepRefresh takes over only the refresh token of an answer that cannot be checked yet: the one before it is used up.
+func (s *Session) keepRefresh(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if token != "" && !s.ended {
+		s.tokens.Refresh = token
 	}
 }
 

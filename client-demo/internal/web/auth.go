@@ -11,12 +11,12 @@ import (
 
 // login serves GET /login?to=…, and POST /login with the fields of a form that came too late (see [visit.logInFirst]).
 func (a *App) login(v *visit) error {
-	in := flow.Login{To: v.r.FormValue("to"), Locale: v.lang}
+	in := flow.Login{To: v.r.FormValue("to"), Locale: v.lang, From: httpd.ClientAddr(v.r.Context())}
 	if v.r.Method == http.MethodPost {
 		in.Draft = url.Values{}
-		for name := range v.r.PostForm {
-			if field, ok := keptField(name); ok {
-				in.Draft.Set(field, v.text(name))
+		for _, field := range keptFields {
+			if value := v.text(keptPrefix + field); value != "" {
+				in.Draft.Set(field, value)
 			}
 		}
 	}
@@ -70,14 +70,12 @@ func (a *App) logout(v *visit) error {
 	return v.message(http.StatusOK, "left_title", "issuer_not_asked")
 }
 
-// keptField tells under which name a field of a late form is kept; the prefix keeps it apart from this page's own fields.
-func keptField(name string) (string, bool) {
-	const prefix = "kept."
-	if len(name) <= len(prefix) || name[:len(prefix)] != prefix {
-		return "", false
-	}
-	return name[len(prefix):], true
-}
+// keptFields are the fields of forms that are kept when the form came too late. In the page between they have the prefix, which
+// keeps them apart from that page's own fields.
+var keptFields = []string{"title", "body", "format", "parent", "key", "etag", "display_name", "bio", "avatar_url", "website",
+	"locale", "time_zone", "theme", "email", "replies", "tags"}
+
+const keptPrefix = "kept."
 
 // logInFirst says that this page needs a log-in. A form that was sent is not lost: its fields stand in the page, and logging in
 // from there brings them back to their own page.
@@ -97,8 +95,7 @@ func (v *visit) logInFirst() error {
 		Kept []keptValue
 	}{Text: v.t(text), Here: v.here()}
 	if v.r.Method == http.MethodPost {
-		for _, name := range []string{"title", "body", "format", "parent", "key", "etag", "display_name", "bio", "avatar_url", "website",
-			"locale", "time_zone", "theme", "email", "replies", "tags"} {
+		for _, name := range keptFields {
 			if value := v.text(name); value != "" {
 				data.Kept = append(data.Kept, keptValue{name, value})
 			}

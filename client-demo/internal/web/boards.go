@@ -20,7 +20,7 @@ func (a *App) home(v *visit) error {
 		LoggedOut    bool
 	}{Issuer: a.cfg.Issuer}
 	if v.session == nil {
-		data.LoggedOut = a.flow.LoggedOut(v.r)
+		data.LoggedOut = a.flow.LoggedOut(v.w, v.r)
 		status := http.StatusOK
 		if err := a.flow.Reachable(v.r.Context()); err != nil {
 			data.IssuerNotice, status = v.t("issuer_down", a.cfg.Issuer), http.StatusServiceUnavailable

@@ -201,13 +201,13 @@ var messages = map[string][2]string{
 	"wrong_other":        {"The service does not take this.", "서비스가 받을 수 없는 값입니다."},
 
 	// tokens
-	"tokens_lead":         {"A token is a note signed by the login service. This app keeps yours on its server; only this page shows them to you. Do not pass them on: whoever holds an access token can act as you until it ends.", "토큰은 로그인 서비스가 서명한 쪽지입니다. 이 앱은 토큰을 서버에 보관하며, 이 페이지에서만 보여 줍니다. 다른 사람에게 건네지 마세요. 액세스 토큰을 가진 사람은 만료될 때까지 나처럼 행동할 수 있습니다."},
+	"tokens_lead":         {"A token is a note signed by the login service. This app keeps yours on its server; only this page shows the access and the ID token to you. Do not pass them on: whoever holds an access token can act as you until it ends.", "토큰은 로그인 서비스가 서명한 쪽지입니다. 이 앱은 토큰을 서버에 보관하며, 액세스 토큰과 ID 토큰은 이 페이지에서만 보여 줍니다. 다른 사람에게 건네지 마세요. 액세스 토큰을 가진 사람은 만료될 때까지 나처럼 행동할 수 있습니다."},
 	"access_token":        {"Access token", "액세스 토큰"},
 	"access_token_about":  {"Shown to the user and board services with each call. It lasts some minutes, and this app renews it by itself.", "사용자 서비스와 게시판 서비스를 부를 때마다 보여 주는 토큰입니다. 몇 분만 유효하고, 앱이 알아서 갱신합니다."},
 	"id_token":            {"ID token", "ID 토큰"},
 	"id_token_about":      {"Tells this app who logged in, and when and how. It opens no doors: services refuse it.", "누가, 언제, 어떻게 로그인했는지 이 앱에 알려 줍니다. 권한은 없으며, 서비스에 내밀면 거부됩니다."},
 	"refresh_token":       {"Refresh token", "리프레시 토큰"},
-	"refresh_token_about": {"Fetches new access tokens from the login service, and from nowhere else. Good for one use: each use brings the next.", "로그인 서비스에서 새 액세스 토큰을 받을 때만 씁니다. 한 번 쓰면 다음 토큰으로 바뀝니다."},
+	"refresh_token_about": {"Fetches new access tokens from the login service, and from nowhere else. Good for one use: each use brings the next. It stays on this app's server; you see only what it says.", "로그인 서비스에서 새 액세스 토큰을 받을 때만 씁니다. 한 번 쓰면 다음 토큰으로 바뀝니다. 토큰 자체는 서버 밖으로 나오지 않고, 여기서는 내용만 볼 수 있어요."},
 	"opaque_token":        {"This token cannot be taken apart; only the issuer can read it.", "이 토큰은 열어 볼 수 없습니다. 발급자만 읽을 수 있습니다."},
 	"time_left":           {"Time left", "남은 시간"},
 	"expires_at":          {"until", "만료"},

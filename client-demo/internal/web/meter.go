@@ -26,7 +26,7 @@ var errTooMuch = errors.New("rendering this text takes too much")
 const (
 	cellWork  = 100 // what a cell counts for
 	peekWork  = 64  // what a look at a line counts for, beside its bytes
-	lineWork  = 16  // the same where nothing is copied
+	lineWork  = 100 // what a line counts for where something may look through all of them
 	linkWork  = 10  // what a byte of a link counts for
 	pipeWork  = 10  // what a look for an escaped pipe counts for
 	checkWork = 1 << 16

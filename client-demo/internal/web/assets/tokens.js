@@ -85,6 +85,7 @@ function forge(text) {
 
 for (const card of page.querySelectorAll(".token")) {
   const field = raw(card);
+  if (!field) continue; // the refresh token stays on the server
   const original = field.defaultValue;
   const result = document.getElementById(card.id + "-result");
   const forget = (text) => {

@@ -1,0 +1,171 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+)
+
+// keyCooldown is the least time between two fetches of the issuer's keys. Anybody may send a logout
+// token with a key that nobody has, and go-oidc's own set would ask the issuer each time.
+const keyCooldown = 5 * time.Second
+
+var errUnknownKey = errors.New("no key of the issuer's fits")
+
+// keyWait is how long one token waits for a fetch.
+const keyWait = 3 * time.Second
+
+// keySet is the issuer's key set. It is safe for concurrent use, and a key that is held never waits.
+type keySet struct {
+	client *Client
+	url    string
+
+	mu     sync.Mutex
+	keys   []jose.JSONWebKey
+	tried  time.Time
+	err    error         // of the last fetch
+	flight chan struct{} // not nil: a fetch is under way; closed when it ends
+}
+
+var _ oidc.KeySet = (*keySet)(nil)
+
+// faultKey is where verify finds what go-oidc makes a mere text of: that the keys could not be had.
+type faultKey struct{}
+
+// verify checks a JWT of the issuer's for this client, an ID token or a logout token. Errors:
+// ErrIssuerDown, when its keys cannot be had; any other is the token's fault.
+func (op *issuer) verify(ctx context.Context, jwt string) (*oidc.IDToken, error) {
+	var fault error
+	token, err := op.verifier.Verify(context.WithValue(ctx, faultKey{}, &fault), jwt)
+	if fault != nil {
+		return nil, fault
+	}
+	return token, err
+}
+
+// VerifySignature implements oidc.KeySet.
+func (k *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	signed, err := jose.ParseSigned(jwt, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := k.named(ctx, signed.Signatures[0].Header.KeyID)
+	if err != nil {
+		if fault, ok := ctx.Value(faultKey{}).(*error); ok && errors.Is(err, ErrIssuerDown) {
+			*fault = err
+		}
+		return nil, err
+	}
+	for _, key := range keys {
+		if payload, err := signed.Verify(key); err == nil {
+			return payload, nil
+		}
+	}
+	return nil, errUnknownKey
+}
+
+// named returns the keys with an id, or all for the empty one. If none is held it may fetch, or wait for
+// a fetch under way.
+func (k *keySet) named(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if found := k.held(id); len(found) > 0 {
+		return found, nil
+	}
+	if now := k.client.now(); k.flight == nil && (k.tried.IsZero() || now.Sub(k.tried) >= keyCooldown) {
+		k.tried, k.flight = now, make(chan struct{})
+		k.client.renewals.Go(func() { k.refresh() })
+	}
+	if flight := k.flight; flight != nil {
+		k.mu.Unlock()
+		timeout := time.NewTimer(keyWait)
+		defer timeout.Stop()
+		select {
+		case <-flight:
+		case <-timeout.C:
+		case <-ctx.Done():
+		}
+		k.mu.Lock()
+	}
+	switch found := k.held(id); {
+	case len(found) > 0:
+		return found, nil
+	case k.err != nil:
+		return nil, fmt.Errorf("%w: its keys: %w", ErrIssuerDown, k.err)
+	case k.flight != nil:
+		return nil, fmt.Errorf("%w: it is slow to tell its keys", ErrIssuerDown)
+	}
+	return nil, errUnknownKey
+}
+
+// refresh replaces the keys. It does not end with who caused it: others wait for the answer.
+func (k *keySet) refresh() {
+	keys, err := k.fetch()
+	if err != nil {
+		k.client.log.Warn("cannot read the issuer's keys", "error", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.err = err; err == nil {
+		k.keys = keys
+	}
+	close(k.flight)
+	k.flight = nil
+}
+
+func (k *keySet) held(id string) []jose.JSONWebKey {
+	if id == "" {
+		return k.keys
+	}
+	var found []jose.JSONWebKey
+	for _, key := range k.keys {
+		if key.KeyID == id {
+			found = append(found, key)
+		}
+	}
+	return found
+}
+
+func (k *keySet) fetch() ([]jose.JSONWebKey, error) {
+	ctx, cancel := k.client.issuerContext(context.Background())
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := k.client.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answered %d", resp.StatusCode)
+	}
+	// One key that cannot be understood is no reason to lose the others.
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(text, &set); err != nil {
+		return nil, errors.New("the answer is no key set")
+	}
+	var keys []jose.JSONWebKey
+	for _, raw := range set.Keys {
+		var key jose.JSONWebKey
+		if json.Unmarshal(raw, &key) == nil && key.IsPublic() && key.Use != "enc" {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
