@@ -106,7 +106,7 @@ func (s *Store) Board(ctx context.Context, slug string) (Board, error) {
 // Boards reads up to limit boards after a position, the oldest first, and tells whether there are more.
 func (s *Store) Boards(ctx context.Context, after BoardPosition, limit int) (boards []Board, more bool, err error) {
 	boards, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Board, error) { return scanBoard(rows.Scan) },
-		`SELECT `+boardColumns+` FROM boards b WHERE (b.created_at, b.slug) > (CAST($1 AS BIGINT), $2) ORDER BY b.created_at, b.slug LIMIT $3`,
+		`SELECT `+boardColumns+` FROM boards b WHERE (b.created_at, b.slug) > ($1, $2) ORDER BY b.created_at, b.slug LIMIT $3`,
 		after.CreatedAt, after.Slug, limit+1)
 	boards, more = page(boards, limit)
 	return boards, more, err

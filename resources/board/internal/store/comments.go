@@ -116,10 +116,12 @@ func (s *Store) Comments(ctx context.Context, viewer Viewer, post string, after 
 		return sqldb.All(ctx, s.db, func(rows *sql.Rows) (c candidate[Comment], err error) {
 			c.row, err = scanComment(rows.Scan, &c.shown)
 			return c, err
-		}, `SELECT `+commentColumns+`, NOT c.deleted AND `+commentVisible+` OR EXISTS
-				(SELECT 1 FROM comments r WHERE r.parent = c.id AND r.parent <> '' AND NOT r.deleted AND (NOT r.hidden OR r.author = $1 OR CAST($2 AS BOOLEAN)))
+			// Not EXISTS, which Postgres may answer from a hash of all replies that there are, and in this order, so that it
+			// does not hope to meet one early while it reads the whole table.
+		}, `SELECT `+commentColumns+`, NOT c.deleted AND `+commentVisible+` OR
+				(SELECT 1 FROM comments r WHERE r.parent = c.id AND r.parent <> '' AND NOT r.deleted AND (NOT r.hidden OR r.author = $1 OR CAST($2 AS BOOLEAN)) ORDER BY r.hidden LIMIT 1) IS NOT NULL
 			FROM comments c JOIN posts p ON p.id = c.post
-			WHERE c.post = $3 AND (c.thread_at, c.thread, c.place, c.id) > (CAST($4 AS BIGINT), $5, CAST($6 AS BIGINT), $7)
+			WHERE c.post = $3 AND (c.thread_at, c.thread, c.place, c.id) > ($4, $5, $6, $7)
 			ORDER BY c.thread_at, c.thread, c.place, c.id LIMIT $8`,
 			viewer.Subject, viewer.Moderator, post, after.ThreadAt, after.Thread, after.Place, after.ID, n)
 	})

@@ -92,7 +92,7 @@ func (s *Store) Post(ctx context.Context, viewer Viewer, id string) (Post, error
 func (s *Store) Posts(ctx context.Context, viewer Viewer, board string, after PostPosition, limit int) (posts []Post, next *PostPosition, err error) {
 	return fill(after, Post.Position, bounds{rows: limit}, func(after PostPosition, n int) ([]candidate[Post], error) {
 		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+postVisible+` FROM posts p
-			WHERE p.board = $3 AND (p.pinned, p.created_at, p.id) < (CAST($4 AS BOOLEAN), CAST($5 AS BIGINT), $6)
+			WHERE p.board = $3 AND (p.pinned, p.created_at, p.id) < ($4, $5, $6)
 			ORDER BY p.pinned DESC, p.created_at DESC, p.id DESC LIMIT $7`,
 			viewer.Subject, viewer.Moderator, board, after.Pinned, after.CreatedAt, after.ID, n)
 	})
@@ -129,11 +129,11 @@ func (s *Store) SearchPosts(ctx context.Context, viewer Viewer, text, board stri
 	return fill(after, Post.Position, may, func(after PostPosition, n int) ([]candidate[Post], error) {
 		if board == "" {
 			return s.postCandidates(ctx, `SELECT `+postColumns+`, `+matches+` FROM posts p
-				WHERE (p.created_at, p.id) < (CAST($5 AS BIGINT), $6) ORDER BY p.created_at DESC, p.id DESC LIMIT $7`,
+				WHERE (p.created_at, p.id) < ($5, $6) ORDER BY p.created_at DESC, p.id DESC LIMIT $7`,
 				viewer.Subject, viewer.Moderator, pattern, pattern, after.CreatedAt, after.ID, n)
 		}
 		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+matches+` FROM posts p
-			WHERE p.board = $5 AND (p.created_at, p.id) < (CAST($6 AS BIGINT), $7) ORDER BY p.created_at DESC, p.id DESC LIMIT $8`,
+			WHERE p.board = $5 AND (p.created_at, p.id) < ($6, $7) ORDER BY p.created_at DESC, p.id DESC LIMIT $8`,
 			viewer.Subject, viewer.Moderator, pattern, pattern, board, after.CreatedAt, after.ID, n)
 	})
 }
@@ -191,7 +191,7 @@ func (s *Store) DeletePost(ctx context.Context, id string, version int64) error 
 // purge removes a batch of a removed post's comments, and the post with the last of them.
 func (s *Store) purge(ctx context.Context, post string) (rows int64, err error) {
 	rows, err = s.db.Exec(ctx, `DELETE FROM comments WHERE id IN
-		(SELECT id FROM comments WHERE post = $1 ORDER BY thread_at, thread, place, id LIMIT $2)`, post, sweepBatch)
+		(SELECT id FROM comments WHERE post = $1 ORDER BY thread_at, thread, place, id LIMIT `+batchLimit+`)`, post)
 	if err != nil || rows == sweepBatch {
 		return rows, err
 	}

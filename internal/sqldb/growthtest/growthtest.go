@@ -1,0 +1,244 @@
+// Package growthtest checks that what a store's statements cost does not grow with its tables.
+//
+// A store's test fills the tables that grow, and names one call or more of every method. [Test.Run] makes the calls, notes
+// every statement that they run, and runs each again to see its plan and how many rows it looked at. It fails when a method
+// is not called, when a statement in the source was not run, when a table is neither filled nor said to stay small, and when
+// a statement scans, counts or otherwise looks at what grows.
+package growthtest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// Rows is how many rows a filled table has, at least.
+const Rows = 30_000
+
+// What one statement may cost on filled tables. The largest batches of the stores remove 200 rows.
+const (
+	maxRows  = 1500   // that one part of a plan looks at; a scan looks at Rows
+	maxSteps = 40_000 // of SQLite's virtual machine, where a loop over a table takes some five a row, and a deletion some fifty
+	maxPages = 12_000 // of Postgres, for the whole statement
+)
+
+// Test is what a store tells of itself.
+type Test struct {
+	DB    *sqldb.DB
+	URL   string       // of DB
+	Store reflect.Type // whose exported methods are called
+
+	// Small names the tables that do not grow, with the reason.
+	Small map[string]string
+	// Fill are the statements that fill all other tables, on both engines.
+	Fill []string
+	// Apart are the methods that run no statement of their own.
+	Apart []string
+	// Calls are made one after another, each on the tables as Fill left them.
+	Calls []Call
+}
+
+// Call calls a method with arguments that make it do much: for whoever has most rows.
+type Call struct {
+	Method string
+	Do     func(ctx context.Context) error
+}
+
+// Numbers is the beginning of an INSERT's query: n has the numbers from 1 to Rows as i.
+var Numbers = fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)`, Rows)
+
+type statement struct {
+	query string
+	args  []any
+}
+
+// cost is what running a statement showed. What an engine does not tell is 0.
+type cost struct {
+	rows, steps, pages int64
+	scans              []string // tables that the plan reads from end to end
+	plan               string
+	took               time.Duration
+}
+
+var errRollback = errors.New("roll back")
+
+// Run does all of it.
+func (g Test) Run(t *testing.T) {
+	fill(t, g.DB, g.Fill)
+	tables := g.tables(t)
+
+	var all []string
+	called := map[string]bool{}
+	var slowest cost
+	for _, call := range g.Calls {
+		called[call.Method] = true
+		var ran []statement
+		ctx := sqldb.Observe(t.Context(), func(query string, args []any) { ran = append(ran, statement{query, args}) })
+		err := g.DB.Tx(ctx, func(ctx context.Context) error { return errors.Join(call.Do(ctx), errRollback) })
+		if !errors.Is(err, errRollback) || err.Error() != errRollback.Error() {
+			t.Errorf("%s: %v", call.Method, err)
+			continue
+		}
+		for i, costs := range g.explain(t, ran) {
+			g.judge(t, call.Method, ran[i].query, costs, tables)
+			for _, c := range costs {
+				if c.took > slowest.took {
+					slowest = c
+					slowest.plan = fmt.Sprintf("%s: %.100s", call.Method, ran[i].query)
+				}
+			}
+		}
+		for _, one := range ran {
+			all = append(all, one.query)
+		}
+	}
+	t.Logf("%d statements of %d calls; the slowest took %v: %s", len(all), len(g.Calls), slowest.took.Round(time.Microsecond), slowest.plan)
+
+	for method := range g.Store.Methods() {
+		if !called[method.Name] && !slices.Contains(g.Apart, method.Name) {
+			t.Errorf("nothing calls %s: add a call that makes it do much", method.Name)
+		}
+	}
+	for _, literal := range literals(t) {
+		if !slices.ContainsFunc(all, func(query string) bool { return strings.Contains(query, literal) }) {
+			t.Errorf("no call runs the statement that begins with\n%s", literal)
+		}
+	}
+}
+
+func fill(t *testing.T, db *sqldb.DB, statements []string) {
+	for _, one := range statements {
+		if db.Engine() == sqldb.SQLite {
+			one = strings.ReplaceAll(one, "AS BYTEA)", "AS BLOB)")
+		}
+		if _, err := db.Exec(t.Context(), one); err != nil {
+			t.Fatalf("fill: %v\n%s", err, one)
+		}
+	}
+	if db.Engine() == sqldb.Postgres { // as autovacuum does; on SQLite nobody does
+		if _, err := db.Exec(t.Context(), `VACUUM ANALYZE`); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// explain runs statements one after another in a transaction that is rolled back, and tells what each cost: on Postgres twice,
+// for plans are made both for the arguments at hand and for any.
+func (g Test) explain(t *testing.T, ran []statement) [][]cost {
+	if g.DB.Engine() == sqldb.Postgres {
+		return explainPostgres(t, g.URL, ran)
+	}
+	return explainSQLite(t, strings.TrimPrefix(g.URL, "sqlite:"), ran)
+}
+
+func (g Test) judge(t *testing.T, method, query string, costs []cost, tables []string) {
+	t.Helper()
+	for _, c := range costs {
+		if wrong := g.wrong(query, c, tables); wrong != nil {
+			t.Errorf("%s %s:\n%s\n%s", method, strings.Join(wrong, ", "), query, c.plan)
+			return
+		}
+	}
+}
+
+// wrong tells what about a cost grows with the tables.
+func (g Test) wrong(query string, c cost, tables []string) (wrong []string) {
+	for _, name := range c.scans {
+		if table := tableOf(name, query, tables); table != "" && g.Small[table] == "" {
+			wrong = append(wrong, "scans "+table)
+		}
+	}
+	if c.rows > maxRows {
+		wrong = append(wrong, fmt.Sprintf("looks at %d rows", c.rows))
+	}
+	if c.steps > maxSteps {
+		wrong = append(wrong, fmt.Sprintf("takes %d steps", c.steps))
+	}
+	if c.pages > maxPages {
+		wrong = append(wrong, fmt.Sprintf("reads %d pages", c.pages))
+	}
+	return wrong
+}
+
+// tableOf finds the table that a plan names, which it does by its alias where there is one. Empty: it is no table.
+func tableOf(name, query string, tables []string) string {
+	if slices.Contains(tables, name) {
+		return name
+	}
+	for _, table := range tables {
+		if regexp.MustCompile(`\b` + table + `\s+(AS\s+)?` + regexp.QuoteMeta(name) + `\b`).MatchString(query) {
+			return table
+		}
+	}
+	return ""
+}
+
+// tables are those of the database. All of them must be filled, or small for a reason.
+func (g Test) tables(t *testing.T) []string {
+	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
+	if g.DB.Engine() == sqldb.Postgres {
+		query = `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`
+	}
+	names, err := sqldb.All(t.Context(), g.DB, func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) }, query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "goose_db_version" })
+	for _, name := range names {
+		var rows int
+		if err := g.DB.QueryRow(t.Context(), `SELECT count(*) FROM `+name).Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		if rows < Rows && g.Small[name] == "" {
+			t.Errorf("the table %s has %d rows: fill it with %d, or say in Small why it does not grow", name, rows, Rows)
+		}
+	}
+	for name := range g.Small {
+		if !slices.Contains(names, name) {
+			t.Errorf("Small names %s, and there is no such table", name)
+		}
+	}
+	return names
+}
+
+var beginsStatement = regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s`)
+
+// literals are the texts in the package of the test that begin a statement.
+func literals(t *testing.T) (found []string) {
+	packages, err := parser.ParseDir(token.NewFileSet(), ".", nil, 0) //nolint:staticcheck // build constraints do not matter here
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range packages {
+		for name, file := range one.Files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+					if text, err := strconv.Unquote(literal.Value); err == nil && beginsStatement.MatchString(text) {
+						found = append(found, text)
+					}
+				}
+				return true
+			})
+		}
+	}
+	if len(found) == 0 {
+		t.Error("the package has no statements")
+	}
+	return found
+}

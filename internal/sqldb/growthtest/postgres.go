@@ -1,0 +1,127 @@
+package growthtest
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// node is a part of a plan of Postgres.
+type node struct {
+	Type     string  `json:"Node Type"`
+	Index    string  `json:"Index Name"`
+	Relation string  `json:"Relation Name"`
+	Rows     float64 `json:"Actual Rows"` // the mean of all loops
+	Loops    float64 `json:"Actual Loops"`
+	Filtered float64 `json:"Rows Removed by Filter"`
+	Recheck  float64 `json:"Rows Removed by Index Recheck"`
+	Hit      int64   `json:"Shared Hit Blocks"`
+	Read     int64   `json:"Shared Read Blocks"`
+	Plans    []node
+}
+
+func explainPostgres(t *testing.T, databaseURL string, ran []statement) [][]cost {
+	all := make([][]cost, len(ran))
+	pool, err := sql.Open("pgx", databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+		tx, err := pool.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, setting := range []string{
+			`plan_cache_mode = ` + mode,
+			// As on an SSD. Otherwise a whole table of this size is cheaper to read than 200 rows to look up, which is true
+			// and no concern: a larger one is not.
+			`random_page_cost = 1.1`,
+		} {
+			if _, err := tx.ExecContext(t.Context(), `SET LOCAL `+setting); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, one := range ran {
+			all[i] = append(all[i], explainOne(t, tx, one))
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+func explainOne(t *testing.T, tx *sql.Tx, one statement) cost {
+	ctx := context.Background()
+	if _, err := tx.ExecContext(ctx, `PREPARE one AS `+one.query); err != nil {
+		t.Fatalf("%v\n%s", err, one.query)
+	}
+	call := `one`
+	if len(one.args) > 0 {
+		args := make([]string, len(one.args))
+		for i, arg := range one.args {
+			args[i] = quoted(t, arg)
+		}
+		call += `(` + strings.Join(args, ", ") + `)`
+	}
+	began := time.Now()
+	var text string
+	if err := tx.QueryRowContext(ctx, `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE `+call).Scan(&text); err != nil {
+		t.Fatalf("%v\n%s", err, one.query)
+	}
+	c := cost{took: time.Since(began)}
+	var parsed []struct{ Plan node }
+	if err := json.Unmarshal([]byte(text), &parsed); err != nil || len(parsed) != 1 {
+		t.Fatal(err, text)
+	}
+	c.pages = parsed[0].Plan.Hit + parsed[0].Plan.Read
+	parsed[0].Plan.count(&c, "")
+	if _, err := tx.ExecContext(ctx, `DEALLOCATE one`); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// count adds what the node and those below it cost, and a line for each to the plan.
+func (n *node) count(c *cost, indent string) {
+	c.plan += fmt.Sprintf("%s%s %s %s rows=%v filtered=%v loops=%v\n", indent, n.Type, n.Relation, n.Index, n.Rows, n.Filtered+n.Recheck, n.Loops)
+	if n.Relation != "" && strings.HasSuffix(n.Type, "Scan") {
+		c.rows = max(c.rows, int64((n.Rows+n.Filtered+n.Recheck)*n.Loops))
+		if n.Type == "Seq Scan" && n.Loops > 0 {
+			c.scans = append(c.scans, n.Relation)
+		}
+	}
+	for i := range n.Plans {
+		n.Plans[i].count(c, indent+"  ")
+	}
+}
+
+// quoted is an argument as SQL.
+func quoted(t *testing.T, arg any) string {
+	value, err := driver.DefaultParameterConverter.ConvertValue(arg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch v := value.(type) {
+	case nil:
+		return "NULL"
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case bool:
+		return strconv.FormatBool(v)
+	case string:
+		return "'" + strings.ReplaceAll(v, "'", "''") + "'"
+	case []byte:
+		return `'\x` + hex.EncodeToString(v) + `'::bytea`
+	}
+	t.Fatalf("an argument of type %T", value)
+	return ""
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb/growthtest"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// grown puts most of everything in one place: the board free, the post p1 with all comments, the deleted comment c1 with half of them
+// as replies. Every fourth post and comment is hidden, and the post p2 is deleted, but its comments are there.
+var grown = []string{
+	`INSERT INTO boards (slug, title, description, moderators_only, version, created_at, updated_at, posts)
+		` + growthtest.Numbers + ` SELECT 'b' || i, 't', '', false, 1, i, i, 0 FROM n`,
+	`INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at, removed)
+		` + growthtest.Numbers + ` SELECT 'p' || i, 'free', 'title', 'body', 'plain', 'ann', i % 1000 = 0, false, i % 4 = 0, 1, i, i, i = 2 FROM n`,
+	`INSERT INTO comments (id, post, parent, thread_at, thread, place, body, author, hidden, deleted, version, created_at, updated_at)
+		` + growthtest.Numbers + ` SELECT 'c' || i, 'p1', CASE WHEN i % 2 = 0 THEN 'c1' ELSE '' END,
+		CASE WHEN i % 2 = 0 THEN 1 ELSE i END, CASE WHEN i % 2 = 0 THEN 'c1' ELSE 'c' || i END, CASE WHEN i % 2 = 0 THEN i ELSE 0 END, 'b', 'ann', i % 4 = 0, i % 2 = 1 AND i < 10000, 1, i, i FROM n`,
+	`INSERT INTO comments (id, post, parent, thread_at, thread, place, body, author, hidden, deleted, version, created_at, updated_at)
+		` + growthtest.Numbers + ` SELECT 'd' || i, 'p2', '', i, 'd' || i, 0, 'b', 'ann', false, false, 1, i, i FROM n WHERE i <= 1000`,
+	`INSERT INTO idempotency_keys (subject, route, request_key, request_hash, resource, expires_at)
+		` + growthtest.Numbers + ` SELECT 'ann', 'posts', 'k' || i, CAST('' AS BYTEA), 'p', i FROM n`,
+	`INSERT INTO author_names (id, name, fetched_at) ` + growthtest.Numbers + ` SELECT 'a' || i, 'n', i FROM n`,
+}
+
+func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		s, err := Open(t.Context(), databaseURL, func() time.Time { return time.UnixMicro(growthtest.Rows / 20) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		moderator := Viewer{Subject: "mod", Moderator: true}
+		var ids []string
+		for i := range 200 {
+			ids = append(ids, fmt.Sprint("a", i+1))
+		}
+		once := Once{Subject: "ann", Route: "posts", Key: "k1", Request: []byte{}}
+		call := func(method string, do func(ctx context.Context) error) growthtest.Call {
+			return growthtest.Call{Method: method, Do: do}
+		}
+		growthtest.Test{
+			DB: s.db, URL: databaseURL, Store: reflect.TypeFor[*Store](), Fill: grown,
+			Apart: []string{"Close", "Ping", "Warning"},
+			Calls: []growthtest.Call{
+				call("Board", func(ctx context.Context) error { _, err := s.Board(ctx, "free"); return err }),
+				call("Boards", func(ctx context.Context) error {
+					_, _, err := s.Boards(ctx, BoardPosition{500, "b500"}, 100)
+					return err
+				}),
+				call("CreateBoard", func(ctx context.Context) error {
+					_, err := s.CreateBoard(ctx, Once{Subject: "ann", Route: "boards", Key: "k", Request: []byte{}}, Board{Slug: "new"})
+					return err
+				}),
+				call("UpdateBoard", func(ctx context.Context) error {
+					_, err := s.UpdateBoard(ctx, Board{Slug: "free", Version: 1})
+					return err
+				}),
+				call("Post", func(ctx context.Context) error { _, err := s.Post(ctx, bob, "p1"); return err }),
+				call("Posts", func(ctx context.Context) error { _, _, err := s.Posts(ctx, bob, "free", FirstPost(), 100); return err }),
+				call("Posts", func(ctx context.Context) error {
+					_, _, err := s.Posts(ctx, moderator, "free", PostPosition{CreatedAt: 10_000, ID: "p10000"}, 100)
+					return err
+				}),
+				call("SearchPosts", func(ctx context.Context) error {
+					_, _, err := s.SearchPosts(ctx, bob, "nowhere", "", FirstPost(), 100)
+					return err
+				}),
+				call("SearchPosts", func(ctx context.Context) error {
+					_, _, err := s.SearchPosts(ctx, bob, "nowhere", "free", FirstPost(), 100)
+					return err
+				}),
+				call("CreatePost", func(ctx context.Context) error {
+					_, err := s.CreatePost(ctx, once, Post{Board: "free", Author: "ann"})
+					return err
+				}),
+				call("CreatePost", func(ctx context.Context) error {
+					_, err := s.CreatePost(ctx, Once{"ann", "posts", "k19000", []byte{}}, Post{Board: "free", Author: "ann"})
+					if !errors.Is(err, ErrNotFound) { // what the key made is gone
+						return fmt.Errorf("repeated: %w", err)
+					}
+					return nil
+				}),
+				call("UpdatePost", func(ctx context.Context) error {
+					_, err := s.UpdatePost(ctx, moderator, Post{ID: "p1", Version: 1}, false)
+					return err
+				}),
+				call("SetPinned", func(ctx context.Context) error { return s.SetPinned(ctx, "p1", true) }),
+				call("SetLocked", func(ctx context.Context) error { return s.SetLocked(ctx, "p1", true) }),
+				call("SetHidden", func(ctx context.Context) error { return s.SetHidden(ctx, "p1", true) }),
+				call("SetHidden", func(ctx context.Context) error { return s.SetHidden(ctx, "p1", false) }),
+				call("DeletePost", func(ctx context.Context) error { return s.DeletePost(ctx, "p1", 0) }),
+				call("DeletePost", func(ctx context.Context) error {
+					if err := s.DeletePost(ctx, "p1", 7); err != ErrChanged { //nolint:errorlint // not wrapped here
+						return fmt.Errorf("another version: %w", err)
+					}
+					return s.DeletePost(ctx, "p3", 1)
+				}),
+				call("Comment", func(ctx context.Context) error { _, err := s.Comment(ctx, ann, "c2"); return err }),
+				call("Comments", func(ctx context.Context) error {
+					_, _, err := s.Comments(ctx, bob, "p1", CommentPosition{}, 100)
+					return err
+				}),
+				call("Comments", func(ctx context.Context) error {
+					_, _, err := s.Comments(ctx, moderator, "p1", CommentPosition{1, "c1", 9000, "c9000"}, 100)
+					return err
+				}),
+				call("CreateComment", func(ctx context.Context) error {
+					_, err := s.CreateComment(ctx, Once{}, ann, Comment{Post: "p1", Parent: "c10001", Author: "ann"}, false)
+					return err
+				}),
+				call("UpdateComment", func(ctx context.Context) error {
+					_, err := s.UpdateComment(ctx, ann, Comment{ID: "c2", Version: 1}, false)
+					return err
+				}),
+				call("SetCommentHidden", func(ctx context.Context) error { return s.SetCommentHidden(ctx, "c2", true) }),
+				call("SetCommentHidden", func(ctx context.Context) error { return s.SetCommentHidden(ctx, "c6", true) }),
+				call("DeleteComment", func(ctx context.Context) error { return s.DeleteComment(ctx, "c2", 0) }),
+				call("DeleteComment", func(ctx context.Context) error {
+					if err := s.DeleteComment(ctx, "c2", 7); err != ErrChanged { //nolint:errorlint // not wrapped here
+						return fmt.Errorf("another version: %w", err)
+					}
+					return nil
+				}),
+				call("Names", func(ctx context.Context) error { _, err := s.Names(ctx, ids); return err }),
+				call("SaveNames", func(ctx context.Context) error {
+					return s.SaveNames(ctx, []Name{{ID: "a1", Name: "x", FetchedAt: time.Now()}, {ID: "a2", Unknown: true}})
+				}),
+				call("Sweep", s.Sweep),
+				call("SweepKeys", func(ctx context.Context) error { _, err := s.SweepKeys(ctx, sweepBatch); return err }),
+				call("SweepPosts", func(ctx context.Context) error { _, err := s.SweepPosts(ctx); return err }),
+			},
+		}.Run(t)
+	})
+}
