@@ -58,8 +58,10 @@ type DPoPConfig struct {
 	Leeway time.Duration
 	// MaxProofs is how many proofs are remembered in each of two periods of
 	// MaxAge and twice Leeway, so that none is good twice; some 40 bytes each.
-	// When there are more, requests are refused with ErrTooManyProofs. Zero:
-	// 131072, which is 1600 proofs a second.
+	// When there are more, requests are refused with ErrTooManyProofs. A key
+	// gets no more of that room than it leaves free, so that one client, which
+	// has half of it at most, does not shut out others. Zero: 131072, which is
+	// 1600 proofs a second.
 	MaxProofs int
 
 	// RequireNonce demands that proofs name a recent nonce of this service,
@@ -439,21 +441,22 @@ type usedProofs struct {
 	mu               sync.Mutex
 	started          time.Time // the current period
 	current, earlier map[[16]byte]struct{}
+	byKey            map[[16]byte]int // how many of current are of a key
 }
 
 // use remembers a proof by its key and id. It returns ErrReplayedProof for one
 // that was used, and ErrTooManyProofs if no more can be remembered.
 func (u *usedProofs) use(thumbprint, id string, now time.Time) error {
 	// The thumbprint's length is always the same.
-	sum := sha256.Sum256([]byte(thumbprint + id))
-	hash := [16]byte(sum[:16])
+	hash, key := shortHash(thumbprint+id), shortHash(thumbprint)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	switch passed := now.Sub(u.started); {
-	case u.current == nil || passed >= 2*u.period:
-		u.started, u.current, u.earlier = now, make(map[[16]byte]struct{}), nil
-	case passed >= u.period:
-		u.started, u.current, u.earlier = now, make(map[[16]byte]struct{}), u.current
+	if passed := now.Sub(u.started); u.current == nil || passed >= u.period {
+		u.earlier = u.current
+		if passed >= 2*u.period {
+			u.earlier = nil
+		}
+		u.started, u.current, u.byKey = now, make(map[[16]byte]struct{}), make(map[[16]byte]int)
 	}
 	if _, ok := u.current[hash]; ok {
 		return ErrReplayedProof
@@ -461,9 +464,15 @@ func (u *usedProofs) use(thumbprint, id string, now time.Time) error {
 	if _, ok := u.earlier[hash]; ok {
 		return ErrReplayedProof
 	}
-	if len(u.current) >= u.limit {
+	if u.byKey[key] >= u.limit-len(u.current) {
 		return ErrTooManyProofs
 	}
 	u.current[hash] = struct{}{}
+	u.byKey[key]++
 	return nil
+}
+
+func shortHash(s string) [16]byte {
+	sum := sha256.Sum256([]byte(s))
+	return [16]byte(sum[:16])
 }

@@ -236,7 +236,7 @@ func TestTheMemoryOfProofsIsBounded(t *testing.T) {
 	iss := jwkstest.NewIssuer(t)
 	now := time.Unix(1_800_000_000, 0)
 	iss.SetNow(func() time.Time { return now })
-	api := notes(t, iss, jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{MaxProofs: 3})})
+	api := notes(t, iss, jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{MaxProofs: 6})})
 	key := iss.ProofKey(t, "EdDSA")
 	token := iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: key})
 	p := jwkstest.Proof{URL: baseURL + "/notes", Token: token}
@@ -250,6 +250,15 @@ func TestTheMemoryOfProofsIsBounded(t *testing.T) {
 		t.Errorf("%s, %v", resp.Status, resp.Header)
 	}
 	problem(t, resp)
+
+	// What one key used up is no reason to refuse others, each as long as it leaves as much as it takes.
+	for range 2 {
+		other := iss.ProofKey(t, "EdDSA")
+		p := jwkstest.Proof{URL: baseURL + "/notes", Token: iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: other})}
+		if resp := send(t, api, other, "/notes", p); resp.StatusCode != 200 {
+			t.Errorf("another key: %s", resp.Status)
+		}
+	}
 	now = now.Add(2 * time.Minute)
 	if resp := send(t, api, key, "/notes", p); resp.StatusCode != 200 {
 		t.Error(resp.Status)

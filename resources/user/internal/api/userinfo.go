@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/text/unicode/norm"
 
@@ -25,18 +27,32 @@ const (
 	userinfoTimeout = 2 * time.Second // for discovery and the answer together: a person waits for it
 	userinfoMost    = 64 << 10        // bytes of an answer
 	userinfoRest    = 30 * time.Second
+	userinfoPlaces  = 32     // questions under way at once
+	userinfoRefused = 10_000 // tokens that are remembered as refused
 	endpointKept    = time.Hour
 )
 
-// errResting is returned without asking, for a while after the issuer failed to answer.
-var errResting = errors.New("the issuer did not answer a moment ago")
+// What is returned without asking.
+var (
+	// errResting: the issuer did not answer a moment ago, or would not tell this token anything.
+	errResting = errors.New("the issuer did not answer a moment ago")
+	// errBusy: too many wait for the issuer's answers.
+	errBusy = errors.New("the issuer is asked too much at once")
+)
 
 // userinfo asks the issuer who a person is (OpenID Connect Core §5.3). Many goroutines may use it at once.
 type userinfo struct {
 	issuer  string
 	client  *http.Client
 	now     func() time.Time
-	flights singleflight.Group // by subject: parallel first calls of a person ask once
+	timeout time.Duration
+	flights singleflight.Group // by token: parallel first calls of an app ask once
+	places  chan struct{}
+
+	// refused has the tokens, by SHA-256, to which the issuer said something that a profile cannot use,
+	// and until when they are not shown to it again. Each rests for itself: a stranger's token, or one of
+	// an app whose answers are signed, is no reason not to ask for others.
+	refused *lru.Cache[[sha256.Size]byte, time.Time]
 
 	mu            sync.Mutex
 	endpoint      string // as discovered
@@ -45,46 +61,69 @@ type userinfo struct {
 }
 
 func newUserinfo(issuer string, now func() time.Time) *userinfo {
-	return &userinfo{issuer: issuer, now: now, client: &http.Client{
-		Transport: http.DefaultTransport.(*http.Transport).Clone(),
+	refused, err := lru.New[[sha256.Size]byte, time.Time](userinfoRefused)
+	if err != nil {
+		panic(err) // only for a size below one
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxResponseHeaderBytes = userinfoMost
+	transport.MaxIdleConnsPerHost = userinfoPlaces
+	return &userinfo{issuer: issuer, now: now, timeout: userinfoTimeout, refused: refused, places: make(chan struct{}, userinfoPlaces), client: &http.Client{
+		Transport: transport,
 		// A redirect could carry the person's token elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
 // ask returns what the issuer says about the subject, by the access token that the person sent. It takes two seconds at most.
-// When the issuer did not answer, everybody's questions get errResting for half a minute.
+// When the issuer did not answer, everybody's questions get errResting for half a minute; when it did, but said nothing that
+// can be used, only those with this token.
 func (u *userinfo) ask(ctx context.Context, subject, token string) (store.ProfilePatch, error) {
+	key := sha256.Sum256([]byte(token))
+	now := u.now()
 	u.mu.Lock()
-	resting := u.now().Before(u.restUntil)
+	resting := now.Before(u.restUntil)
 	u.mu.Unlock()
-	if resting {
+	if until, ok := u.refused.Get(key); resting || ok && now.Before(until) {
 		return store.ProfilePatch{}, errResting
 	}
-	patch, err, _ := u.flights.Do(subject, func() (any, error) {
+	patch, err, _ := u.flights.Do(string(key[:]), func() (any, error) {
+		select {
+		case u.places <- struct{}{}:
+			defer func() { <-u.places }()
+		default:
+			return nil, errBusy
+		}
 		// The answer is for all who wait, so it does not end with the first of them.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), userinfoTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.timeout)
 		defer cancel()
 		return u.fetch(ctx, subject, token)
 	})
-	if err != nil {
-		return store.ProfilePatch{}, err
+	switch {
+	case err == nil:
+		return patch.(store.ProfilePatch), nil
+	case errors.Is(err, errUnanswered):
+		u.rest()
+	case !errors.Is(err, errBusy):
+		u.refused.Add(key, u.now().Add(userinfoRest))
 	}
-	return patch.(store.ProfilePatch), nil
+	return store.ProfilePatch{}, err
 }
+
+// errUnanswered tells that the issuer, or the way to it, is at fault, whoever asks.
+var errUnanswered = errors.New("the issuer did not answer")
 
 func (u *userinfo) fetch(ctx context.Context, subject, token string) (store.ProfilePatch, error) {
 	endpoint, err := u.discover(ctx)
 	if err != nil {
-		u.rest()
-		return store.ProfilePatch{}, err
+		return store.ProfilePatch{}, fmt.Errorf("%w: %w", errUnanswered, err) // which is the same for all tokens
 	}
 	body, status, err := u.get(ctx, endpoint, token)
-	if err != nil {
-		// What is wrong with this token is no reason to leave other people's profiles empty.
-		if status != http.StatusUnauthorized && status != http.StatusForbidden {
-			u.rest()
-		}
+	switch {
+	case status == 0, status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
+		return store.ProfilePatch{}, fmt.Errorf("%w: userinfo: %w", errUnanswered, err)
+	case err != nil:
+		// What is wrong with this token, or with what the issuer says to it, is no reason to leave other people's profiles empty.
 		return store.ProfilePatch{}, fmt.Errorf("userinfo: %w", err)
 	}
 	return parseUserinfo(body, subject)
