@@ -211,7 +211,7 @@ func (s *Store) TokenRevoked(ctx context.Context, jti string) (bool, error) {
 }
 
 // SweepGrants removes what has expired: grants with their codes and refresh tokens a day after their end (until then a reuse
-// is recognized), pushed requests, device codes, and revocations of tokens that no longer verify. It works in small batches and returns the number of rows.
+// is recognized), device codes, and revocations of tokens that no longer verify. It works in small batches and returns the number of rows.
 func (s *Store) SweepGrants(ctx context.Context) (rows int64, err error) {
 	const batch = 500
 	now := s.now()
@@ -220,7 +220,6 @@ func (s *Store) SweepGrants(ctx context.Context) (rows int64, err error) {
 		before    time.Time
 	}{
 		{`DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
-		{`DELETE FROM pushed_requests WHERE uri_hash IN (SELECT uri_hash FROM pushed_requests WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
 		{`DELETE FROM device_codes WHERE device_code_hash IN (SELECT device_code_hash FROM device_codes WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
 		{`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at < $1 LIMIT $2)`, now.Add(-24 * time.Hour)},
 	} {

@@ -11,7 +11,7 @@ import (
 )
 
 // InteractionLifetime is how long an authorization request waits for a person.
-const InteractionLifetime = time.Hour
+const InteractionLifetime = 15 * time.Minute
 
 // What a person decided about an interaction.
 const (
@@ -29,15 +29,17 @@ type Interaction struct {
 	ConsentSID   string     // the id of the session that decided
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
+
+	counted []place
 }
 
-const interactionColumns = `client_id, form, consent, consent_scope, consent_sid, created_at, expires_at`
+const interactionColumns = `client_id, form, consent, consent_scope, consent_sid, created_at, expires_at, counted`
 
 func scanInteraction(row *sql.Row) (Interaction, error) {
 	var in Interaction
-	var form, scope string
+	var form, scope, counted string
 	var created, expires int64
-	if err := row.Scan(&in.ClientID, &form, &in.Consent, &scope, &in.ConsentSID, &created, &expires); err != nil {
+	if err := row.Scan(&in.ClientID, &form, &in.Consent, &scope, &in.ConsentSID, &created, &expires, &counted); err != nil {
 		return Interaction{}, notFound(err)
 	}
 	values, err := url.ParseQuery(form)
@@ -45,17 +47,22 @@ func scanInteraction(row *sql.Row) (Interaction, error) {
 		return Interaction{}, err
 	}
 	in.Form, in.ConsentScope = values, strings.Fields(scope)
+	in.counted = decodePlaces(counted)
 	in.CreatedAt, in.ExpiresAt = sqldb.Time(created), sqldb.Time(expires)
 	return in, nil
 }
 
-// CreateInteraction stores in.ClientID and in.Form, bound to the browser with this secret, and returns the handle.
-func (s *Store) CreateInteraction(ctx context.Context, in Interaction, browser string) (handle string, err error) {
+// CreateInteraction stores in.ClientID and in.Form, bound to the browser with this secret, and returns the handle. It counts
+// in the quotas until it is answered; [*QuotaError]: one of them is used up.
+func (s *Store) CreateInteraction(ctx context.Context, in Interaction, browser string, quotas ...Quota) (handle string, err error) {
 	handle = NewSecret()
 	now := s.now()
-	_, err = s.db.Exec(ctx, `INSERT INTO interactions (handle_hash, browser_hash, client_id, form, consent, consent_scope, consent_sid, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, '', '', '', $5, $6)`,
-		Hash(handle), Hash(browser), in.ClientID, in.Form.Encode(), sqldb.Micros(now), sqldb.Micros(now.Add(InteractionLifetime)))
+	err = s.withQuotas(ctx, quotas, func(ctx context.Context, taken []place) error {
+		_, err := s.db.Exec(ctx, `INSERT INTO interactions (handle_hash, browser_hash, client_id, form, consent, consent_scope, consent_sid, created_at, expires_at, counted)
+			VALUES ($1, $2, $3, $4, '', '', '', $5, $6, $7)`,
+			Hash(handle), Hash(browser), in.ClientID, in.Form.Encode(), sqldb.Micros(now), sqldb.Micros(now.Add(InteractionLifetime)), encodePlaces(taken))
+		return err
+	})
 	return handle, err
 }
 
@@ -77,4 +84,10 @@ func (s *Store) DecideInteraction(ctx context.Context, handle, browser, sid, dec
 func (s *Store) SpendInteraction(ctx context.Context, handle string) (Interaction, error) {
 	return scanInteraction(s.db.ExecReturning(ctx, `DELETE FROM interactions WHERE handle_hash = $1 AND expires_at > $2 RETURNING `+interactionColumns,
 		Hash(handle), sqldb.Micros(s.now())))
+}
+
+// Uncount gives back the places that a spent interaction took in its quotas. Call it last in the transaction that answers the
+// interaction, for others count in the same rows.
+func (s *Store) Uncount(ctx context.Context, spent Interaction) error {
+	return s.returnPlaces(ctx, spent.counted)
 }

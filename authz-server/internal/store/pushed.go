@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"time"
 
@@ -37,7 +38,16 @@ func (s *Store) PushedRequest(ctx context.Context, uri string) (PushedRequest, e
 	return p, err
 }
 
-// SpendPushedRequest removes a request, expired or not, as part of answering it. Of several callers one succeeds, the others get ErrNotFound.
+// SpendPushedRequest removes a request as part of answering it. It may have expired while its person was at our pages, and its
+// row may be gone. Of several callers one succeeds, the others get ErrNotFound.
 func (s *Store) SpendPushedRequest(ctx context.Context, uri string) error {
-	return changed(s.db.Exec(ctx, `DELETE FROM pushed_requests WHERE uri_hash = $1`, Hash(uri)))
+	// What makes it single use is the name and not the row. Whatever was begun with it ends within an interaction's life.
+	err := s.UseID(ctx, "pushed", "", uri, s.now().Add(2*InteractionLifetime))
+	if errors.Is(err, ErrExists) {
+		return ErrNotFound
+	}
+	if err == nil {
+		_, err = s.db.Exec(ctx, `DELETE FROM pushed_requests WHERE uri_hash = $1`, Hash(uri))
+	}
+	return err
 }

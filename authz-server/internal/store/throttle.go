@@ -9,44 +9,54 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// An Attempt is the right to one try, taken before it is known how the try ends. If nothing more is done it counts as failed.
+// An Attempt is the right to one try. It holds one of its subject's places until it is known how the try ended: see
+// ReleaseAttempt and FailAttempt. One that nothing more is heard of counts as failed after attemptHeld.
 type Attempt struct {
 	subject, slot string
 	at            int64
 }
 
+// attemptHeld is how long a try can take to be decided.
+const attemptHeld = 30 * time.Second
+
 // ReserveAttempt takes one of limit tries that subject has within window. When none is left, ok is false, and wait tells
-// when the next one comes free. Every subject has limit slots, and taking one is a single conditional statement, so that
-// any number of parallel callers on any number of replicas get limit tries and no more.
+// when the next one comes free: 0 means that others hold what is left and have not failed yet, so that one may come free at
+// any moment. Every subject has limit slots, and taking one is a single conditional statement, so that any number of
+// parallel callers on any number of replicas get limit tries and no more.
 func (s *Store) ReserveAttempt(ctx context.Context, subject string, limit int, window time.Duration) (attempt Attempt, wait time.Duration, ok bool, err error) {
 	now := s.now()
 	at, cutoff := sqldb.Micros(now), sqldb.Micros(now.Add(-window))
 	// What is read here only spares statements that cannot succeed; the statement below decides.
-	taken := make(map[string]int64)
+	next, held := at, false // the oldest failure that counts, whose slot comes free first
+	taken := make(map[string]bool)
 	if _, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (struct{}, error) {
 		var slot string
-		var failed int64
-		err := rows.Scan(&slot, &failed)
-		taken[slot] = failed
+		var failed, heldUntil int64
+		err := rows.Scan(&slot, &failed, &heldUntil)
+		taken[slot] = true
+		next, held = min(next, failed), held || heldUntil > at
 		return struct{}{}, err
-	}, `SELECT id, failed_at FROM login_failures WHERE subject = $1 AND failed_at > $2`, subject, cutoff); err != nil {
+	}, `SELECT id, failed_at, held_until FROM login_failures WHERE subject = $1 AND failed_at > $2`, subject, cutoff); err != nil {
 		return Attempt{}, 0, false, err
 	}
-	next := at // the oldest failure that counts: its slot comes free first
 	for n := range limit {
 		slot := strconv.Itoa(n)
-		if failed, ok := taken[slot]; ok {
-			next = min(next, failed)
+		if taken[slot] {
 			continue
 		}
-		rows, err := s.db.Exec(ctx, `INSERT INTO login_failures (subject, id, failed_at) VALUES ($1, $2, $3)
-			ON CONFLICT (subject, id) DO UPDATE SET failed_at = excluded.failed_at WHERE login_failures.failed_at <= $4`, subject, slot, at, cutoff)
+		rows, err := s.db.Exec(ctx, `INSERT INTO login_failures (subject, id, failed_at, held_until) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (subject, id) DO UPDATE SET failed_at = excluded.failed_at, held_until = excluded.held_until
+			WHERE login_failures.failed_at <= $5`, subject, slot, at, sqldb.Micros(now.Add(attemptHeld)), cutoff)
 		if err != nil {
 			return Attempt{}, 0, false, err
 		}
 		if rows == 1 {
 			return Attempt{subject, slot, at}, 0, true, nil
 		}
+		held = true // by the one who was faster
+	}
+	if held {
+		return Attempt{}, 0, false, nil
 	}
 	return Attempt{}, max(sqldb.Time(next).Add(window).Sub(now), time.Second), false, nil
 }
@@ -57,9 +67,15 @@ func (s *Store) ReleaseAttempt(ctx context.Context, a Attempt) error {
 	return err
 }
 
-// ClearAttempts forgets all tries of subject.
+// FailAttempt notes that the try has failed. It counts until the window that it was reserved for is over.
+func (s *Store) FailAttempt(ctx context.Context, a Attempt) error {
+	_, err := s.db.Exec(ctx, `UPDATE login_failures SET held_until = 0 WHERE subject = $1 AND id = $2 AND failed_at = $3`, a.subject, a.slot, a.at)
+	return err
+}
+
+// ClearAttempts forgets the failed tries of subject, and none that is still being decided.
 func (s *Store) ClearAttempts(ctx context.Context, subject string) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM login_failures WHERE subject = $1`, subject)
+	_, err := s.db.Exec(ctx, `DELETE FROM login_failures WHERE subject = $1 AND held_until <= $2`, subject, sqldb.Micros(s.now()))
 	return err
 }
 
@@ -69,7 +85,7 @@ const FailureRetention = 24 * time.Hour
 // sweepBatch is how many rows one transaction of Sweep removes at most: others must get their turn to write.
 const sweepBatch = 200
 
-// Sweep removes expired sessions (revoking the grants that end with them), interactions and counted tries, in small
+// Sweep removes expired sessions (revoking the grants that end with them), interactions, pushed requests and counts, in small
 // batches, and returns how many rows went. Several replicas may sweep at once.
 func (s *Store) Sweep(ctx context.Context) (rows int64, err error) {
 	now := s.now()
@@ -83,6 +99,11 @@ func (s *Store) Sweep(ctx context.Context) (rows int64, err error) {
 			cutoff := sqldb.Micros(now.Add(-FailureRetention))
 			return s.db.Exec(ctx, `DELETE FROM login_failures WHERE failed_at <= $1 AND subject IN (SELECT subject FROM login_failures WHERE failed_at <= $1 LIMIT $2)`,
 				cutoff, sweepBatch)
+		},
+		func(ctx context.Context) (int64, error) { return s.sweepQuotas(ctx, now) },
+		func(ctx context.Context) (int64, error) {
+			return s.db.Exec(ctx, `DELETE FROM pushed_requests WHERE uri_hash IN (SELECT uri_hash FROM pushed_requests WHERE expires_at <= $1 LIMIT $2)`,
+				sqldb.Micros(now), sweepBatch)
 		},
 	}
 	for _, batch := range batches {

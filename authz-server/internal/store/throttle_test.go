@@ -12,7 +12,7 @@ func TestParallelTriesGetTheLimitAndNoMore(t *testing.T) {
 	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
 		try := func(ctx context.Context, _ int) (bool, error) {
 			_, wait, ok, err := f.ReserveAttempt(ctx, "account:a", 5, 15*time.Minute)
-			if !ok && (wait <= 0 || wait > 15*time.Minute) {
+			if !ok && (wait < 0 || wait > 15*time.Minute) {
 				t.Errorf("wait %s", wait)
 			}
 			return ok, err
@@ -44,6 +44,9 @@ func TestTheWaitIsUntilTheOldestTryIsForgotten(t *testing.T) {
 		reserve("a")
 		f.now = f.now.Add(3 * time.Minute)
 		second, _, _ := reserve("a")
+		if err := f.FailAttempt(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
 		if _, wait, ok := reserve("a"); ok || wait != 7*time.Minute {
 			t.Errorf("%v, wait %s", ok, wait)
 		}
@@ -53,8 +56,12 @@ func TestTheWaitIsUntilTheOldestTryIsForgotten(t *testing.T) {
 		if err := f.ReleaseAttempt(t.Context(), second); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, ok := reserve("a"); !ok {
+		third, _, ok := reserve("a")
+		if !ok {
 			t.Error("a released try still counts")
+		}
+		if err := f.FailAttempt(t.Context(), third); err != nil {
+			t.Fatal(err)
 		}
 		if err := f.ClearAttempts(t.Context(), "a"); err != nil {
 			t.Fatal(err)
@@ -63,6 +70,60 @@ func TestTheWaitIsUntilTheOldestTryIsForgotten(t *testing.T) {
 			if _, _, ok := reserve("a"); !ok {
 				t.Error("tries count that were cleared")
 			}
+		}
+	})
+}
+
+func TestAHeldTryIsNotAFailure(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		reserve := func() (store.Attempt, time.Duration, bool) {
+			t.Helper()
+			a, wait, ok, err := f.ReserveAttempt(t.Context(), "a", 2, 15*time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a, wait, ok
+		}
+		first, _, _ := reserve()
+		second, _, _ := reserve()
+		if _, wait, ok := reserve(); ok || wait != 0 {
+			t.Errorf("while both are being decided: %v, wait %s", ok, wait)
+		}
+		if err := f.FailAttempt(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		if _, wait, ok := reserve(); ok || wait != 0 {
+			t.Errorf("one has failed, one is being decided: %v, wait %s", ok, wait)
+		}
+		if err := f.ClearAttempts(t.Context(), "a"); err != nil { // somebody succeeded
+			t.Fatal(err)
+		}
+		third, _, ok := reserve()
+		if !ok {
+			t.Error("the failed one was not forgotten")
+		}
+		if _, _, ok := reserve(); ok {
+			t.Error("one that is being decided was forgotten")
+		}
+		for _, a := range []store.Attempt{second, third} {
+			if err := f.FailAttempt(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, wait, ok := reserve(); ok || wait != 15*time.Minute {
+			t.Errorf("both have failed: %v, wait %s", ok, wait)
+		}
+	})
+}
+
+func TestATryThatNobodyDecidesHasFailed(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		if _, _, ok, err := f.ReserveAttempt(t.Context(), "a", 1, 15*time.Minute); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		f.now = f.now.Add(time.Minute) // its server was killed
+		if _, wait, ok, err := f.ReserveAttempt(t.Context(), "a", 1, 15*time.Minute); err != nil || ok || wait != 14*time.Minute {
+			t.Errorf("%v, wait %s, %v", ok, wait, err)
 		}
 	})
 }
