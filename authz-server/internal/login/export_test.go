@@ -1,13 +1,34 @@
 package login
 
-// Occupy takes every place where a password could wait to be checked, until leave is called.
-func (s *Service) Occupy() (leave func()) {
-	for range cap(s.passwords.waiting) {
-		s.passwords.waiting <- struct{}{}
+// Work names the places of one kind of expensive work.
+type Work string
+
+// What is done in places of its own.
+const (
+	LogIn  Work = "log-in"
+	SignUp Work = "sign-up"
+	Change Work = "change of a password"
+)
+
+func (s *Service) places(work Work) *places {
+	return map[Work]*places{LogIn: s.passwords.logIn, SignUp: s.passwords.signUp, Change: s.passwords.change}[work]
+}
+
+// Occupy takes every place where such work is done or could wait, until leave is called.
+func (s *Service) Occupy(work Work) (leave func()) {
+	p := s.places(work)
+	for range cap(p.slots) {
+		p.slots <- struct{}{}
+	}
+	for range cap(p.waiting) {
+		p.waiting <- struct{}{}
 	}
 	return func() {
-		for range cap(s.passwords.waiting) {
-			<-s.passwords.waiting
+		for range cap(p.waiting) {
+			<-p.waiting
+		}
+		for range cap(p.slots) {
+			<-p.slots
 		}
 	}
 }

@@ -3,7 +3,6 @@ package login
 import (
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -69,19 +68,6 @@ func FuzzParseForm(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestAnAddressIsItsNetwork(t *testing.T) {
-	for addr, want := range map[string]string{
-		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.7": "192.0.2.7", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
-	} {
-		if got := network(netip.MustParseAddr(addr)); got != want {
-			t.Errorf("%s: %s, not %s", addr, got, want)
-		}
-	}
-	if got := network(netip.Addr{}); got == "" {
-		t.Error("no address counts for nothing")
-	}
 }
 
 func TestDevices(t *testing.T) {

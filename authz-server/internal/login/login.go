@@ -40,8 +40,8 @@ type Config struct {
 // Limits slow down guessing: how many tries there are within Window. Zero values stand for the defaults.
 type Limits struct {
 	Account int           // failed log-ins for one account; 5
-	Address int           // failed log-ins from one network address (IPv6: /64); 20
-	Signups int           // sign-ups from one network address, failed or not; 50
+	Address int           // failed log-ins from one network address (IPv6: a /64; a /48 has ten times as many); 20
+	Signups int           // sign-ups from one network address (the same), failed or not, and new passwords chosen by one person; 50
 	Window  time.Duration // 15 minutes
 }
 
@@ -50,6 +50,7 @@ type Service struct {
 	cfg       Config
 	secure    bool // the issuer is https
 	passwords *passwords
+	held      chan struct{} // holding one is the right to wait for a try that another holds
 	forgery   *http.CrossOriginProtection
 }
 
@@ -69,7 +70,7 @@ func New(cfg Config) (*Service, error) {
 	setDefault(&cfg.Limits.Address, 20)
 	setDefault(&cfg.Limits.Signups, 50)
 	setDefault(&cfg.Limits.Window, 15*time.Minute)
-	s := &Service{cfg: cfg, secure: issuer.Scheme == "https", passwords: newPasswords(), forgery: http.NewCrossOriginProtection()}
+	s := &Service{cfg: cfg, secure: issuer.Scheme == "https", passwords: newPasswords(), held: make(chan struct{}, maxHeld), forgery: http.NewCrossOriginProtection()}
 	// Behind a gateway that changes the Host header, our own forms would look like another site's.
 	if err := s.forgery.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
 		return nil, fmt.Errorf("the issuer's origin: %w", err)
@@ -131,18 +132,19 @@ func (s *Service) Session(r *http.Request) (*Session, error) {
 }
 
 // maxRequest is how large a stored authorization request may be, form-encoded, in bytes.
-const maxRequest = 32 << 10
+const maxRequest = 16 << 10
 
 // ErrTooLarge is what Begin returns for an authorization request that is too large to be kept.
 var ErrTooLarge = errors.New("the authorization request is too large")
 
 // Begin stores an authorization request (ClientID and Form of in; without a ClientID, what a page of ours needs to go on) that waits for a person, and binds it to the browser that
-// sent r by a cookie. The handle is for the parameter "interaction" of /login, /signup, /consent and /oauth2/authorize.
-func (s *Service) Begin(w http.ResponseWriter, r *http.Request, in store.Interaction) (handle string, err error) {
+// sent r by a cookie. The handle is for the parameter "interaction" of /login, /signup, /consent and /oauth2/authorize. It counts in the quotas until
+// it is answered; [*store.QuotaError]: one is used up.
+func (s *Service) Begin(w http.ResponseWriter, r *http.Request, in store.Interaction, quotas ...store.Quota) (handle string, err error) {
 	if len(in.Form.Encode()) > maxRequest {
 		return "", ErrTooLarge
 	}
-	return s.cfg.Store.CreateInteraction(r.Context(), in, s.ensureBrowser(w, r))
+	return s.cfg.Store.CreateInteraction(r.Context(), in, s.ensureBrowser(w, r), quotas...)
 }
 
 // Interaction returns the one with this handle. store.ErrNotFound: unknown, expired, spent, or another browser's.

@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -194,12 +196,18 @@ func TestSignupsAreSlowedDown(t *testing.T) {
 	b.get("/signup")
 	b.post("/signup", "name", "Mina", "email", "MINA@example.org", "password", "the hash is made also for nothing").
 		want(t, http.StatusUnprocessableEntity, "cannot be used to sign up", `aria-describedby="email-problem"`, `value="Mina"`)
-	for i := range 60 {
-		if _, _, _, err := s.store.ReserveAttempt(t.Context(), "signup:127.0.0.1", 50, 15*time.Minute); err != nil {
-			t.Fatal(i, err)
+	for range 49 {
+		if err := s.store.TakeQuotas(t.Context(), store.Quota{Subject: "signup 127.0.0.1", Limit: 50, Window: 15 * time.Minute}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	b.post("/signup", "name", "Mina", "email", "new@example.org", "password", password).want(t, http.StatusTooManyRequests)
+	// From here on it costs nothing: it does not even wait for the others who sign up.
+	defer s.service.Occupy(login.SignUp)()
+	a := b.post("/signup", "name", "Mina", "email", "new@example.org", "password", password)
+	a.want(t, http.StatusTooManyRequests, "Please try again in 15 minutes.")
+	if a.header.Get("Retry-After") != "900" {
+		t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+	}
 }
 
 func TestALoginMakesANewSessionCookie(t *testing.T) {
@@ -693,7 +701,7 @@ func TestWhenTooManyPasswordsAreCheckedOthersAreToldToComeAgain(t *testing.T) {
 	b, owner := s.browser(), s.browser()
 	owner.logIn("mina@example.org")
 	b.get("/login")
-	leave := s.service.Occupy()
+	leave := s.service.Occupy(login.LogIn)
 	for range 25 { // more than there are tries: none of these counts
 		a := b.post("/login", "email", "mina@example.org", "password", "a wrong one")
 		a.want(t, http.StatusServiceUnavailable, "try again in a few seconds", `value="mina@example.org"`)
@@ -701,16 +709,137 @@ func TestWhenTooManyPasswordsAreCheckedOthersAreToldToComeAgain(t *testing.T) {
 			t.Error("no Retry-After")
 		}
 	}
+	leave()
+	leave = s.service.Occupy(login.SignUp)
 	b.post("/signup", "name", "Hana", "email", "hana@example.org", "password", password).want(t, http.StatusServiceUnavailable, `value="hana@example.org"`)
+	leave()
+	leave = s.service.Occupy(login.Change)
 	owner.post("/account/password", "password", password, "new_password", "another set of wooden words").want(t, http.StatusServiceUnavailable)
 	leave()
 	b.post("/login", "email", "mina@example.org", "password", password).wantRedirect(t, "/account")
 }
 
+func TestTheWorkOfOnePageDoesNotWaitForThatOfAnother(t *testing.T) {
+	for _, flooded := range []login.Work{login.LogIn, login.SignUp, login.Change} {
+		t.Run(string(flooded), func(t *testing.T) {
+			s := onSQLite(t)
+			s.person("mina@example.org")
+			owner := s.browser()
+			owner.logIn("mina@example.org")
+			defer s.service.Occupy(flooded)()
+			b := s.browser()
+			b.get("/login")
+			if flooded != login.LogIn {
+				b.post("/login", "email", "mina@example.org", "password", password).wantRedirect(t, "/account")
+			}
+			if flooded != login.SignUp {
+				b.post("/signup", "name", "Hana", "email", "hana@example.org", "password", password).wantRedirect(t, "/account")
+			}
+			if flooded != login.Change {
+				owner.post("/account/password", "password", password, "new_password", "another set of wooden words").wantRedirect(t, "/account/sessions?done=password")
+			}
+		})
+	}
+}
+
+func TestWhatIsObviouslyWrongWithAPasswordCostsAndCountsNothing(t *testing.T) {
+	s := onSQLite(t)
+	s.person("mina@example.org")
+	b, owner := s.browser(), s.browser()
+	owner.logIn("mina@example.org")
+	b.get("/signup")
+	leaveSignUp, leaveChange := s.service.Occupy(login.SignUp), s.service.Occupy(login.Change)
+	for range 51 {
+		b.post("/signup", "name", "Hana", "email", "hana@example.org", "password", strings.Repeat("x", 60<<10)).want(t, http.StatusUnprocessableEntity, "at most 128")
+	}
+	owner.post("/account/password", "password", password, "new_password", "short").want(t, http.StatusUnprocessableEntity)
+	leaveChange()
+	leaveSignUp()
+	b.post("/signup", "name", "Hana", "email", "hana@example.org", "password", password).wantRedirect(t, "/account")
+}
+
+// The estimate of a new password is work that somebody who is logged in can ask for.
+func TestNewPasswordsOfOnePersonAreCounted(t *testing.T) {
+	s := onSQLite(t)
+	user := s.person("mina@example.org")
+	b := s.browser()
+	b.logIn("mina@example.org")
+	for range 50 {
+		if err := s.store.TakeQuotas(t.Context(), store.Quota{Subject: "new-password " + user.ID, Limit: 50, Window: 15 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer s.service.Occupy(login.Change)()
+	a := b.post("/account/password", "password", password, "new_password", "another set of wooden words")
+	a.want(t, http.StatusTooManyRequests)
+	if a.header.Get("Retry-After") != "900" {
+		t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+	}
+}
+
+// A place that somebody else's password is being checked in is no failure: it is free in a moment.
+func TestManyRightLoginsAtOnceFromOneAddressAllSucceed(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		const people = 60
+		var wg sync.WaitGroup
+		for i := range people {
+			email := fmt.Sprintf("person%d@example.org", i)
+			s.person(email)
+			wg.Go(func() {
+				b := s.browser()
+				b.get("/login")
+				for {
+					a := b.post("/login", "email", email, "password", password)
+					if a.status == http.StatusServiceUnavailable { // a slow machine; the wait is short
+						if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && seconds <= 5 {
+							continue
+						}
+					}
+					if a.status != http.StatusSeeOther {
+						t.Errorf("%s: %d, Retry-After %q", email, a.status, a.header.Get("Retry-After"))
+					}
+					return
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+func TestAWideIPv6NetworkHasABoundOfItsOwn(t *testing.T) {
+	s := onSQLite(t)
+	s.person("mina@example.org")
+	at := func(address string) int {
+		form := url.Values{"email": {"nobody@example.org"}, "password": {"a wrong one"}}
+		r := httptest.NewRequest(http.MethodPost, "/login", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.AddCookie(&http.Cookie{Name: "maru-browser", Value: store.NewSecret()})
+		r.RemoteAddr = "[" + address + "]:443"
+		w := httptest.NewRecorder()
+		s.router.ServeHTTP(w, r)
+		return w.Code
+	}
+	for i := range 200 { // those of the whole /48, each from a /64 of its own
+		attempt, _, ok, err := s.store.ReserveAttempt(t.Context(), "address:2001:db8:7::/48", 200, 15*time.Minute)
+		if err == nil {
+			err = s.store.FailAttempt(t.Context(), attempt)
+		}
+		if err != nil || !ok {
+			t.Fatal(i, ok, err)
+		}
+	}
+	if status := at("2001:db8:7:99::1"); status != http.StatusTooManyRequests {
+		t.Errorf("from a network that failed 200 times: %d", status)
+	}
+	if status := at("2001:db8:8:99::1"); status != http.StatusUnprocessableEntity {
+		t.Errorf("from another: %d", status)
+	}
+}
+
 func TestALargeAuthorizationRequestIsRefused(t *testing.T) {
 	s := onSQLite(t)
 	b := s.browser()
-	b.get("/begin?client_id=app&state="+strings.Repeat("x", 33<<10)).want(t, http.StatusBadRequest, login.ErrTooLarge.Error())
+	b.get("/begin?client_id=app&state="+strings.Repeat("x", 17<<10)).want(t, http.StatusBadRequest, login.ErrTooLarge.Error())
 }
 
 func TestTheIssuerMustBeAURL(t *testing.T) {

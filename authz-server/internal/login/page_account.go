@@ -88,11 +88,20 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 		refuse("password", pages.PasswordMissing)
 		return
 	}
+	if problem := obvious(chosen); problem != "" {
+		refuse("new_password", problem)
+		return
+	}
 	ctx := r.Context()
 	waiting, cancel := context.WithTimeout(ctx, passwordWait)
 	defer cancel()
-	problem, err := s.passwords.weakness(waiting, chosen, session.User.Email, session.User.Name)
+	problem, err := s.judge(waiting, s.passwords.change, chosen, session.User, store.Quota{Subject: "new-password " + session.UserID, Limit: s.cfg.Limits.Signups, Window: s.cfg.Limits.Window})
+	var full *store.QuotaError
 	switch {
+	case errors.As(err, &full):
+		page.Problems, page.Wait = map[string]pages.Problem{"": pages.TooManyTries}, full.Wait
+		s.slowDown(w, r, "account_password", page, full.Wait)
+		return
 	case busy(err):
 		page.Problems = map[string]pages.Problem{"": pages.Busy}
 		s.tellBusy(w, r, "account_password", page)
@@ -104,7 +113,12 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 		refuse("new_password", problem)
 		return
 	}
-	taken, wait, ok, err := s.reserve(ctx, limited{passwordSubject(session.ID), s.cfg.Limits.Account})
+	taken, wait, ok, err := s.reserve(waiting, limited{passwordSubject(session.ID), s.cfg.Limits.Account})
+	if busy(err) {
+		page.Problems = map[string]pages.Problem{"": pages.Busy}
+		s.tellBusy(w, r, "account_password", page)
+		return
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -114,8 +128,9 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 		s.slowDown(w, r, "account_password", page, wait)
 		return
 	}
-	right, _, err := s.passwords.check(waiting, current, session.User.PasswordHash)
+	right, _, err := s.passwords.check(waiting, s.passwords.change, current, session.User.PasswordHash)
 	if err == nil && !right {
+		taken.fail(ctx)
 		refuse("password", pages.PasswordWrong)
 		return
 	}
@@ -126,7 +141,7 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 	}
 	var hash string
 	if err == nil {
-		hash, err = s.passwords.hash(waiting, chosen)
+		hash, err = s.passwords.hash(waiting, s.passwords.change, chosen)
 	}
 	var cookie string
 	if err == nil {

@@ -111,7 +111,7 @@ func (s *Service) tellBusy(w http.ResponseWriter, r *http.Request, page string, 
 	s.cfg.Pages.Render(w, r, http.StatusServiceUnavailable, page, data)
 }
 
-// passwordWait is how long a person waits for others' passwords to be checked.
+// passwordWait is how long a person waits until others have been served.
 const passwordWait = 10 * time.Second
 
 // authenticate returns the account that email and password belong to. Errors: errTooMany with how long to wait; errWrong, for
@@ -120,8 +120,10 @@ const passwordWait = 10 * time.Second
 // The try is taken before the password is looked at, so that guesses sent at once are counted as well as one after another.
 func (s *Service) authenticate(r *http.Request, email, password string) (user store.User, wait time.Duration, err error) {
 	ctx := r.Context()
+	waiting, cancel := context.WithTimeout(ctx, passwordWait)
+	defer cancel()
 	account := accountSubject(email)
-	taken, wait, ok, err := s.reserve(ctx, limited{addressSubject(r), s.cfg.Limits.Address}, limited{account, s.cfg.Limits.Account})
+	taken, wait, ok, err := s.reserve(waiting, append(addressSubjects(r, "address", s.cfg.Limits.Address), limited{account, s.cfg.Limits.Account})...)
 	if err != nil {
 		return store.User{}, 0, err
 	}
@@ -138,14 +140,13 @@ func (s *Service) authenticate(r *http.Request, email, password string) (user st
 	if user.Disabled {
 		hash = ""
 	}
-	waiting, cancel := context.WithTimeout(ctx, passwordWait)
-	defer cancel()
-	right, outdated, err := s.passwords.check(waiting, password, hash)
+	right, outdated, err := s.passwords.check(waiting, s.passwords.logIn, password, hash)
 	if err != nil {
 		taken.release(ctx)
 		return store.User{}, 0, err
 	}
 	if !right {
+		taken.fail(ctx)
 		return store.User{}, 0, errWrong
 	}
 	taken.release(ctx)
@@ -160,7 +161,7 @@ func (s *Service) authenticate(r *http.Request, email, password string) (user st
 
 // rehash moves a password to the present parameters. If that fails, the next log-in tries again.
 func (s *Service) rehash(ctx context.Context, user *store.User, password string) {
-	hash, err := s.passwords.hash(ctx, password)
+	hash, err := s.passwords.hash(ctx, s.passwords.logIn, password)
 	if err == nil {
 		err = s.cfg.Store.RehashPassword(ctx, user.ID, user.PasswordHash, hash)
 	}

@@ -40,47 +40,36 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 		s.ensureBrowser(w, r)
 		page.Problems[""] = pages.NeedsCookies
 	}
-	ctx := r.Context()
-	waiting, cancel := context.WithTimeout(ctx, passwordWait)
-	defer cancel()
 	password := r.PostForm.Get("password")
-	problem, err := s.passwords.weakness(waiting, password, page.Email, page.Name)
-	if busy(err) {
-		page.Problems[""] = pages.Busy
-		s.tellBusy(w, r, "signup", page)
-		return
-	}
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	if problem != "" {
+	if problem := obvious(password); problem != "" {
 		page.Problems["password"] = problem
 	}
 	if len(page.Problems) > 0 {
 		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "signup", page)
 		return
 	}
-	taken, wait, ok, err := s.reserve(ctx, limited{signupSubject(r), s.cfg.Limits.Signups})
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	if !ok {
+	ctx := r.Context()
+	waiting, cancel := context.WithTimeout(ctx, passwordWait)
+	defer cancel()
+	// Counted first: from here on it costs work, which anybody can ask for.
+	hash, problem, err := s.newPassword(waiting, password, page, addressQuotas(r, "signup", s.cfg.Limits.Signups, s.cfg.Limits.Window))
+	var full *store.QuotaError
+	switch {
+	case errors.As(err, &full):
 		s.cfg.Log.WarnContext(ctx, "sign-up slowed down", "request", httpd.RequestID(ctx), "from", clientAddr(r).String())
-		page.Problems[""], page.Wait = pages.TooManyTries, wait
-		s.slowDown(w, r, "signup", page, wait)
+		page.Problems[""], page.Wait = pages.TooManyTries, full.Wait
+		s.slowDown(w, r, "signup", page, full.Wait)
 		return
-	}
-	hash, err := s.passwords.hash(waiting, password)
-	if busy(err) {
-		taken.release(ctx)
+	case busy(err):
 		page.Problems[""] = pages.Busy
 		s.tellBusy(w, r, "signup", page)
 		return
-	}
-	if err != nil {
+	case err != nil:
 		s.fail(w, r, err)
+		return
+	case problem != "":
+		page.Problems["password"] = problem
+		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "signup", page)
 		return
 	}
 	user, err := s.cfg.Store.CreateUser(ctx, store.User{Email: page.Email, Name: page.Name, Locale: s.cfg.Pages.Language(r), PasswordHash: hash})
@@ -97,4 +86,21 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	onward(w, r, st.handle)
+}
+
+// newPassword judges and hashes the password of somebody who signs up.
+func (s *Service) newPassword(ctx context.Context, password string, page pages.Signup, quotas []store.Quota) (hash string, problem pages.Problem, err error) {
+	problem, err = s.judge(ctx, s.passwords.signUp, password, store.User{Email: page.Email, Name: page.Name}, quotas...)
+	if err == nil && problem == "" {
+		hash, err = s.passwords.hash(ctx, s.passwords.signUp, password)
+	}
+	return hash, problem, err
+}
+
+// judge counts in the quotas, and then tells why the password should not be user's.
+func (s *Service) judge(ctx context.Context, at *places, password string, user store.User, quotas ...store.Quota) (pages.Problem, error) {
+	if err := s.cfg.Store.TakeQuotas(ctx, quotas...); err != nil {
+		return "", err
+	}
+	return s.passwords.weakness(ctx, at, password, user.Email, user.Name)
 }

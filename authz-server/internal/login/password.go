@@ -31,33 +31,22 @@ const (
 	keyLength  = 32
 )
 
-// errBusy is returned when too many passwords wait to be checked already.
-var errBusy = errors.New("too many passwords are being checked")
+// errBusy is returned when too much work of the same kind waits already.
+var errBusy = errors.New("too many are being served already")
 
-// passwords hashes and checks passwords, a few at once: each takes 19 MiB and a processor.
-type passwords struct {
+// places bound how much expensive work of one kind is done at once, and how much waits.
+type places struct {
 	slots   chan struct{} // holding one is the right to work
 	waiting chan struct{} // holding one is the right to wait for it
-	dummy   string        // the hash of a password that nobody knows
 }
 
-func newPasswords() *passwords {
-	slots := max(2, runtime.GOMAXPROCS(0))
-	return &passwords{
-		slots:   make(chan struct{}, slots),
-		waiting: make(chan struct{}, 32*slots), // about a second of work: whoever comes later had better come again
-		dummy:   encodeHash(present, randomBytes(saltLength), randomBytes(keyLength)),
-	}
-}
-
-func randomBytes(n int) []byte {
-	b := make([]byte, n)
-	rand.Read(b)
-	return b
+// newPlaces lets a queue build up that takes a second or two: whoever comes later had better come again.
+func newPlaces(slots int) *places {
+	return &places{slots: make(chan struct{}, slots), waiting: make(chan struct{}, 32*slots)}
 }
 
 // enter waits for a slot. It returns errBusy at once when too many wait, and ctx's error when ctx ends first.
-func (p *passwords) enter(ctx context.Context) (leave func(), err error) {
+func (p *places) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case p.waiting <- struct{}{}:
 	default:
@@ -72,13 +61,41 @@ func (p *passwords) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
+// passwords hashes, checks and judges passwords: each takes up to 19 MiB and a processor. The pages have places of their
+// own, so that what is done at one never waits for another: anybody can sign up, and that must not keep people from logging in.
+type passwords struct {
+	logIn, signUp, change *places
+
+	dummy string // the hash of a password that nobody knows
+}
+
+func newPasswords() *passwords {
+	processors := runtime.GOMAXPROCS(0)
+	return &passwords{
+		logIn:  newPlaces(max(2, processors)),
+		signUp: newPlaces(max(1, processors/2)),
+		change: newPlaces(max(1, processors/2)),
+		dummy:  encodeHash(present, randomBytes(saltLength), randomBytes(keyLength)),
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
 // normal is the form of a password that is hashed: NIST SP 800-63B §5.1.1.2 asks for a normalization, so that the same
 // characters typed on different keyboards are the same password. Hangul typed on a Mac is decomposed, elsewhere it is not.
 func normal(password string) []byte { return norm.NFC.Bytes([]byte(password)) }
 
+// maxPasswordBytes is more than any password of maxPassword characters has, however it is composed. Nothing longer is
+// normalized or hashed.
+const maxPasswordBytes = 4 << 10
+
 // hash makes a PHC string of a password.
-func (p *passwords) hash(ctx context.Context, password string) (string, error) {
-	leave, err := p.enter(ctx)
+func (p *passwords) hash(ctx context.Context, at *places, password string) (string, error) {
+	leave, err := at.enter(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -86,9 +103,12 @@ func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 	return HashPassword(password), nil
 }
 
-// weakness is [Weakness], which takes a processor too.
-func (p *passwords) weakness(ctx context.Context, password, email, name string) (pages.Problem, error) {
-	leave, err := p.enter(ctx)
+// weakness is [Weakness], which takes a processor too, unless the reason is obvious.
+func (p *passwords) weakness(ctx context.Context, at *places, password, email, name string) (pages.Problem, error) {
+	if problem := obvious(password); problem != "" {
+		return problem, nil
+	}
+	leave, err := at.enter(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -105,22 +125,23 @@ func HashPassword(password string) string {
 
 // check tells whether the password belongs to the hash, and whether the hash is out of date. An empty hash stands for an
 // account that does not exist or may not be used: it takes the same time and is never right.
-func (p *passwords) check(ctx context.Context, password, hash string) (right, outdated bool, err error) {
-	leave, err := p.enter(ctx)
+func (p *passwords) check(ctx context.Context, at *places, password, hash string) (right, outdated bool, err error) {
+	leave, err := at.enter(ctx)
 	if err != nil {
 		return false, false, err
 	}
 	defer leave()
-	real := hash != ""
-	if !real {
+	possible := hash != "" && len(password) <= maxPasswordBytes
+	if hash == "" {
 		hash = p.dummy
 	}
+	password = password[:min(len(password), maxPasswordBytes)]
 	with, salt, key, err := decodeHash(hash)
 	if err != nil {
 		return false, false, err
 	}
 	got := argon2.IDKey(normal(password), salt, with.time, with.memory, with.threads, uint32(len(key))) //nolint:gosec // decodeHash bounds it
-	right = subtle.ConstantTimeCompare(got, key) == 1 && real
+	right = subtle.ConstantTimeCompare(got, key) == 1 && possible
 	return right, right && (with != present || len(salt) != saltLength || len(key) != keyLength), nil
 }
 

@@ -10,27 +10,29 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/maru-auth/maru/authz-server/internal/pages"
 )
 
 func TestAPasswordIsHashedAndChecked(t *testing.T) {
 	p := newPasswords()
 	const password = "비밀번호 five words more"
-	hash, err := p.hash(t.Context(), password)
+	hash, err := p.hash(t.Context(), p.signUp, password)
 	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Fatal(hash, err)
 	}
-	if again, err := p.hash(t.Context(), password); err != nil || again == hash {
+	if again, err := p.hash(t.Context(), p.signUp, password); err != nil || again == hash {
 		t.Errorf("two hashes have the same salt: %v", err)
 	}
 	for try, want := range map[string]bool{password: true, norm.NFD.String(password): true, password + " ": false, "": false, strings.ToUpper(password): false} {
-		if right, outdated, err := p.check(t.Context(), try, hash); right != want || outdated || err != nil {
+		if right, outdated, err := p.check(t.Context(), p.logIn, try, hash); right != want || outdated || err != nil {
 			t.Errorf("%q: %v %v %v", try, right, outdated, err)
 		}
 	}
-	if right, _, err := p.check(t.Context(), password, ""); right || err != nil {
+	if right, _, err := p.check(t.Context(), p.logIn, password, ""); right || err != nil {
 		t.Errorf("an account that does not exist: %v %v", right, err)
 	}
-	if _, _, err := p.check(t.Context(), password, "$2a$10$abc"); !errors.Is(err, errHash) {
+	if _, _, err := p.check(t.Context(), p.logIn, password, "$2a$10$abc"); !errors.Is(err, errHash) {
 		t.Errorf("a foreign hash: %v", err)
 	}
 }
@@ -40,11 +42,31 @@ func TestAnOlderHashIsOutdated(t *testing.T) {
 	old := parameters{memory: 64, time: 1, threads: 1}
 	salt := randomBytes(8)
 	hash := encodeHash(old, salt, argon2.IDKey([]byte("a password"), salt, old.time, old.memory, old.threads, 16))
-	if right, outdated, err := p.check(t.Context(), "a password", hash); !right || !outdated || err != nil {
+	if right, outdated, err := p.check(t.Context(), p.logIn, "a password", hash); !right || !outdated || err != nil {
 		t.Error(right, outdated, err)
 	}
-	if right, outdated, err := p.check(t.Context(), "another", hash); right || outdated || err != nil {
+	if right, outdated, err := p.check(t.Context(), p.logIn, "another", hash); right || outdated || err != nil {
 		t.Error(right, outdated, err)
+	}
+}
+
+func TestAPasswordThatIsTooLongIsNeverRight(t *testing.T) {
+	p := newPasswords()
+	long := strings.Repeat("x", maxPasswordBytes)
+	hash, err := p.hash(t.Context(), p.signUp, long) // no page would have let it become one
+	if err != nil {
+		t.Fatal(err)
+	}
+	if right, _, err := p.check(t.Context(), p.logIn, long+"x", hash); right || err != nil {
+		t.Errorf("%v %v", right, err)
+	}
+	if problem := obvious(long + "x"); problem != pages.PasswordTooLong {
+		t.Error(problem)
+	}
+	// Whatever is normalized is short: this would be the most work for it.
+	huge := strings.Repeat("a\u0f71\u0315\u0300\u05b0", 8<<10)
+	if allocated := testing.AllocsPerRun(1, func() { obvious(huge) }); allocated != 0 {
+		t.Errorf("a password of %d bytes is worked on", len(huge))
 	}
 }
 
@@ -58,7 +80,7 @@ func TestNobodyCostsAsMuchAsSomebody(t *testing.T) {
 }
 
 func TestOnlyAFewPasswordsAreCheckedAtOnce(t *testing.T) {
-	p := &passwords{slots: make(chan struct{}, 1), waiting: make(chan struct{}, 2)}
+	p := &places{slots: make(chan struct{}, 1), waiting: make(chan struct{}, 2)}
 	leave, err := p.enter(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -19,8 +19,11 @@ const (
 	maxPassword = 128
 )
 
-// Weakness tells why a password should not be used by the person with this e-mail address and name, or "" when it may be.
-func Weakness(password, email, name string) pages.Problem {
+// obvious tells why a password should not be used as far as that costs nothing to find out, or "".
+func obvious(password string) pages.Problem {
+	if len(password) > maxPasswordBytes {
+		return pages.PasswordTooLong
+	}
 	text := string(normal(password))
 	switch n := utf8.RuneCountInString(text); {
 	case n == 0:
@@ -30,9 +33,15 @@ func Weakness(password, email, name string) pages.Problem {
 	case n > maxPassword:
 		return pages.PasswordTooLong
 	}
-	if problem := pattern(text); problem != "" {
+	return pattern(text)
+}
+
+// Weakness tells why a password should not be used by the person with this e-mail address and name, or "" when it may be.
+func Weakness(password, email, name string) pages.Problem {
+	if problem := obvious(password); problem != "" {
 		return problem
 	}
+	text := string(normal(password))
 	personal := personalWords(email, name)
 	strength := estimate(plain(text), slices.Concat(personal, koreanKeys))
 	if strength.Score >= 2 {

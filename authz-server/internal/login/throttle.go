@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"encoding/hex"
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"time"
@@ -22,16 +23,20 @@ func clientAddr(r *http.Request) netip.Addr {
 	return netip.Addr{}
 }
 
-// network is what counts as one address: of IPv6 the /64, which one household or machine has to itself.
-func network(addr netip.Addr) string {
-	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
-		prefix, err := addr.Prefix(64)
-		if err == nil {
-			return prefix.String()
-		}
+// Networks returns what r's sender is counted as; see [httpd.Networks].
+func Networks(r *http.Request) []string { return httpd.Networks(clientAddr(r)) }
+
+// wider is how much more of everything a wide IPv6 network may do than one address: it can be one customer's, and thousands'.
+const wider = 10
+
+// addressQuotas bound what r's sender may do of one kind.
+func addressQuotas(r *http.Request, kind string, limit int, window time.Duration) []store.Quota {
+	var quotas []store.Quota
+	for _, network := range Networks(r) {
+		quotas = append(quotas, store.Quota{Subject: kind + " " + network, Limit: limit, Window: window})
+		limit *= wider
 	}
-	return addr.String()
+	return quotas
 }
 
 // accountSubject is under what tries for an account are counted, whether it exists or not. The address is hashed, so that
@@ -40,8 +45,14 @@ func accountSubject(email string) string {
 	return "account:" + hex.EncodeToString(store.Hash(store.EmailKey(email)))
 }
 
-func addressSubject(r *http.Request) string { return "address:" + network(clientAddr(r)) }
-func signupSubject(r *http.Request) string  { return "signup:" + network(clientAddr(r)) }
+// addressSubjects are under what the tries of r's sender are counted.
+func addressSubjects(r *http.Request, kind string, limit int) (subjects []limited) {
+	for _, network := range Networks(r) {
+		subjects = append(subjects, limited{kind + ":" + network, limit})
+		limit *= wider
+	}
+	return subjects
+}
 
 // passwordSubject counts wrong present passwords where one is to be changed. It is the session's own count: whoever guesses
 // at /login cannot keep the owner from changing the password.
@@ -53,11 +64,12 @@ type tries struct {
 	attempts []store.Attempt
 }
 
-// reserve takes a try of each subject with its limit, or none and tells how long to wait.
+// reserve takes a try of each subject with its limit, or none and tells how long to wait. Where every try that is left is
+// held by others who may yet succeed, it waits for one: until ctx ends, or errBusy when too many wait already.
 func (s *Service) reserve(ctx context.Context, subjects ...limited) (t tries, wait time.Duration, ok bool, err error) {
 	t.s = s
 	for _, subject := range subjects {
-		attempt, wait, ok, err := s.cfg.Store.ReserveAttempt(ctx, subject.name, subject.limit, s.cfg.Limits.Window)
+		attempt, wait, ok, err := s.reserveOne(ctx, subject)
 		if err != nil || !ok {
 			t.release(ctx)
 			return tries{}, wait, false, err
@@ -67,19 +79,54 @@ func (s *Service) reserve(ctx context.Context, subjects ...limited) (t tries, wa
 	return t, 0, true, nil
 }
 
+func (s *Service) reserveOne(ctx context.Context, subject limited) (attempt store.Attempt, wait time.Duration, ok bool, err error) {
+	waits := false
+	for {
+		attempt, wait, ok, err = s.cfg.Store.ReserveAttempt(ctx, subject.name, subject.limit, s.cfg.Limits.Window)
+		if err != nil || ok || wait > 0 {
+			return attempt, wait, ok, err
+		}
+		if !waits {
+			select {
+			case s.held <- struct{}{}:
+				waits = true
+				defer func() { <-s.held }()
+			default:
+				return store.Attempt{}, 0, false, errBusy
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return store.Attempt{}, 0, false, ctx.Err()
+		case <-time.After(heldPoll/2 + rand.N(heldPoll)):
+		}
+	}
+}
+
+// How many wait for tries that others hold, and how often each of them looks.
+const (
+	maxHeld  = 256
+	heldPoll = 100 * time.Millisecond
+)
+
 type limited struct {
 	name  string
 	limit int
 }
 
 // release gives the tries back: they succeeded, or the password was not checked.
-func (t tries) release(ctx context.Context) {
+func (t tries) release(ctx context.Context) { t.end(ctx, t.s.cfg.Store.ReleaseAttempt) }
+
+// fail counts the tries as failed.
+func (t tries) fail(ctx context.Context) { t.end(ctx, t.s.cfg.Store.FailAttempt) }
+
+func (t tries) end(ctx context.Context, one func(context.Context, store.Attempt) error) {
 	// Whether or not the person still waits for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	for _, attempt := range t.attempts {
-		if err := t.s.cfg.Store.ReleaseAttempt(ctx, attempt); err != nil {
-			t.s.cfg.Log.ErrorContext(ctx, "cannot give a try back", "request", httpd.RequestID(ctx), "error", err)
+		if err := one(ctx, attempt); err != nil {
+			t.s.cfg.Log.ErrorContext(ctx, "cannot note how a try ended", "request", httpd.RequestID(ctx), "error", err)
 		}
 	}
 }

@@ -95,8 +95,10 @@ func (s *Server) answerOnce(ctx context.Context, a *authorization, waiting *wait
 				return err
 			}
 		}
-		parameters, err = s.grant(ctx, a, decided)
-		return err
+		if parameters, err = s.grant(ctx, a, decided); err != nil || waiting == nil {
+			return err
+		}
+		return s.store.Uncount(ctx, waiting.Interaction)
 	})
 	return parameters, err
 }
@@ -232,8 +234,15 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request, a *authorization, 
 	if waiting != nil {
 		handle = waiting.handle
 	} else {
-		var err error
-		handle, err = s.login.Begin(w, r, store.Interaction{ClientID: a.Client.ID, Form: a.Form})
+		quotas, err := s.pendingOf(r.Context(), pendingInteraction, &a.Client)
+		if err == nil {
+			handle, err = s.login.Begin(w, r, store.Interaction{ClientID: a.Client.ID, Form: a.Form}, append(pendingInteraction.ofAddress(r), quotas...)...)
+		}
+		var full *store.QuotaError
+		if errors.As(err, &full) { // not at the client's redirect URI: from there the person would be sent here again
+			s.errorPage(w, r, err)
+			return
+		}
 		if err != nil {
 			s.refuseAuthorization(w, r, a, err)
 			return
@@ -269,6 +278,7 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 
 // errorPage shows a person, and the developer behind them, why nothing can be done.
 func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
+	err = s.slowDown(w, r, err)
 	e := s.refusal(r.Context(), err)
 	status := e.CodeField
 	if status == http.StatusUnauthorized { // there is nothing to authenticate with on a page

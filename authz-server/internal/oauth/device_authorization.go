@@ -87,6 +87,10 @@ func (s *Server) authorizeDevice(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, refuse(fosite.ErrUnauthorizedClient, "the client is not registered for the grant "+client.DeviceCode))
 		return
 	}
+	if err := s.countPending(r, pendingDevice, caller); err != nil {
+		s.writeError(w, r, err)
+		return
+	}
 	d := store.DeviceCode{ClientID: caller.ID, Interval: devicePollInterval, ExpiresAt: s.now().Add(deviceCodeLifetime)}
 	if d.Scope, err = readScope(caller, r.PostForm.Get("scope")); err == nil {
 		d.Audience, err = s.narrowAudience(d.Scope, r.PostForm["resource"])

@@ -29,7 +29,7 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) {
 	code := readUserCode(r.URL.Query().Get("user_code"))
 	if current == nil {
 		// The log-in leads back to the authorization endpoint, and that one here: see authorize.
-		handle, err := s.login.Begin(w, r, store.Interaction{Form: url.Values{"user_code": {code}}})
+		handle, err := s.login.Begin(w, r, store.Interaction{Form: url.Values{"user_code": {code}}}, append(pendingInteraction.ofAddress(r), pendingInteraction.ofStrangers())...)
 		if err != nil {
 			s.errorPage(w, r, err)
 			return
@@ -108,7 +108,7 @@ func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, current *log
 		s.wrongUserCode(w, r, current, typed)
 		return d, nil, false
 	}
-	giveBack, wait, ok, err := s.login.Guess(r, current.ID)
+	end, wait, ok, err := s.login.Guess(r, current.ID)
 	if err != nil {
 		s.errorPage(w, r, err)
 		return d, nil, false
@@ -122,11 +122,11 @@ func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, current *log
 		return d, nil, false
 	}
 	d, err = s.store.PendingDeviceCode(r.Context(), code)
+	end(!errors.Is(err, store.ErrNotFound))
 	if errors.Is(err, store.ErrNotFound) {
 		s.wrongUserCode(w, r, current, typed)
 		return d, nil, false
 	}
-	giveBack()
 	if err == nil {
 		var found client.Client
 		found, _, err = s.clients.Client(r.Context(), d.ClientID)

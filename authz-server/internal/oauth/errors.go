@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ory/fosite"
 
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -22,13 +26,35 @@ func refuse(kind *fosite.RFC6749Error, description string) *fosite.RFC6749Error 
 // refusal is err as an OAuth error. What is no refusal is a failure of ours: logged whole, answered without detail.
 func (s *Server) refusal(ctx context.Context, err error) *fosite.RFC6749Error {
 	var known *fosite.RFC6749Error
-	if errors.As(err, &known) && known.CodeField < http.StatusInternalServerError {
+	if errors.As(err, &known) && (known.CodeField < http.StatusInternalServerError || known.CodeField == http.StatusServiceUnavailable) {
 		return known
 	}
 	if !errors.Is(err, context.Canceled) {
 		s.log.ErrorContext(ctx, "request failed", "request", httpd.RequestID(ctx), "error", err)
 	}
 	return refuse(fosite.ErrServerError, "the server failed; try again later, and tell its operator the request id "+httpd.RequestID(ctx))
+}
+
+// slowDown turns a quota that is used up, and work that too many others wait for, into a refusal, and sets when to try again
+// (RFC 9110 §10.2.3). Every other err stays what it is.
+func (s *Server) slowDown(w http.ResponseWriter, r *http.Request, err error) error {
+	refusal := fosite.RFC6749Error{ErrorField: "temporarily_unavailable", CodeField: http.StatusServiceUnavailable}
+	wait, text := 5*time.Second, "too many requests are being served; try again in some seconds"
+	var full *store.QuotaError
+	switch {
+	case errors.As(err, &full) && full.Quota.Shared: // others make room by finishing what they began
+		wait, text = min(full.Wait, time.Minute), "too many requests are waiting already; try again later"
+	case errors.As(err, &full):
+		wait, text = full.Wait, "too many requests came from the same address; try again later"
+		refusal.CodeField = http.StatusTooManyRequests
+	case !login.IsBusy(err):
+		return err
+	}
+	if full != nil {
+		s.log.WarnContext(r.Context(), "slowed down", "request", httpd.RequestID(r.Context()), "quota", full.Quota.Subject)
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second))))
+	return refuse(&refusal, text)
 }
 
 // describe is a refusal's text in the characters that RFC 6749 §5.2 allows, so that it can neither break a header nor a URL.
@@ -50,6 +76,7 @@ func describe(e *fosite.RFC6749Error) string {
 
 // writeError answers a back-channel endpoint's request with an error (RFC 6749 §5.2).
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	err = s.slowDown(w, r, err)
 	e := s.refusal(r.Context(), err)
 	if e.CodeField == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.issuer+`", charset="UTF-8"`)

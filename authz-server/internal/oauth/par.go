@@ -27,6 +27,10 @@ func (s *Server) pushAuthorization(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, err)
 		return
 	}
+	if err := s.countPending(r, pendingPush, caller); err != nil {
+		s.writeError(w, r, err)
+		return
+	}
 	form := r.PostForm
 	if form.Has("request_uri") { // RFC 9126 §2.1
 		s.writeError(w, r, refuse(fosite.ErrInvalidRequest, "request_uri cannot be pushed; send the parameters themselves, or the parameter request"))
@@ -58,14 +62,14 @@ func (s *Server) pushAuthorization(w http.ResponseWriter, r *http.Request) {
 		if a.KeyThumbprint != "" && a.KeyThumbprint != proof.thumbprint {
 			err = refuse(errInvalidDPoPProof, "dpop_jkt names another key than the DPoP proof")
 		}
-		form.Set("dpop_jkt", proof.thumbprint)
+		a.Form.Set("dpop_jkt", proof.thumbprint)
 	}
 	if err != nil {
 		s.writeError(w, r, err)
 		return
 	}
 	uri := pushedPrefix + rand.Text()
-	err = s.store.CreatePushedRequest(r.Context(), uri, store.PushedRequest{ClientID: caller.ID, Form: form, ExpiresAt: s.now().Add(pushedLifetime)})
+	err = s.store.CreatePushedRequest(r.Context(), uri, store.PushedRequest{ClientID: caller.ID, Form: a.Form, ExpiresAt: s.now().Add(pushedLifetime)})
 	if err != nil {
 		s.writeError(w, r, err)
 		return

@@ -115,7 +115,28 @@ func (s *Server) readAuthorization(ctx context.Context, form url.Values, resumed
 	if modeErr != nil {
 		return a, modeErr
 	}
-	return a, s.checkAuthorization(a)
+	if err := s.checkAuthorization(a); err != nil {
+		return a, err
+	}
+	a.Form = known(form)
+	return a, nil
+}
+
+// knownParameters are those that a later step looks at, or a person's page. Others are ignored (RFC 6749 §3.1), and not stored.
+var knownParameters = []string{
+	"acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display", "dpop_jkt", "id_token_hint", "login_hint", "max_age",
+	"nonce", "prompt", "redirect_uri", "request_uri", "resource", "response_mode", "response_type", "scope", "state", "ui_locales",
+}
+
+// known is the form without the parameters that mean nothing here.
+func known(form url.Values) url.Values {
+	some := url.Values{}
+	for _, name := range knownParameters {
+		if values, ok := form[name]; ok {
+			some[name] = values
+		}
+	}
+	return some
 }
 
 // requireOne refuses a request without the parameter, or with two of it.
@@ -185,8 +206,9 @@ func (s *Server) responseTypes() []string {
 // readScope is the words of a scope, each once, if the client is registered for all of them.
 func readScope(c *client.Client, text string) ([]string, error) {
 	var scopes []string
-	for _, scope := range strings.Fields(text) {
-		if !slices.Contains(c.Scopes(), scope) {
+	registered := c.Scopes()
+	for scope := range strings.FieldsSeq(text) { // as many as a body has room for: most of them repetitions
+		if !slices.Contains(registered, scope) {
 			return nil, refuse(fosite.ErrInvalidScope, "the client is not registered for the scope "+scope)
 		}
 		if !slices.Contains(scopes, scope) {

@@ -1,0 +1,82 @@
+package oauth
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// Anybody can begin an authorization, push a request for a public client, and ask for a device code. What is stored for it is
+// bounded for each address, for each client, and for all clients together that nobody vouched for: none of them can take
+// what is left to the others.
+const (
+	pendingOfAddress   = 300    // IPv6: of a /64, and ten times as many of a /48
+	pendingOfClient    = 10_000 // that an operator registered
+	pendingOfStranger  = 1_000  // a client that nobody vouched for
+	pendingOfStrangers = 10_000 // all of them, and the page /device
+	pendingShards      = 8
+)
+
+// pending is a kind of thing that waits, and how long it does at most.
+type pending struct {
+	kind   string
+	window time.Duration
+}
+
+var (
+	pendingInteraction = pending{"interaction", store.InteractionLifetime}
+	pendingPush        = pending{"push", pushedLifetime}
+	pendingDevice      = pending{"device", deviceCodeLifetime}
+)
+
+// ofAddress bounds what comes from r's sender.
+func (p pending) ofAddress(r *http.Request) (quotas []store.Quota) {
+	limit := pendingOfAddress
+	for _, network := range login.Networks(r) {
+		quotas = append(quotas, store.Quota{Subject: p.kind + " " + network, Limit: limit, Window: p.window})
+		limit *= 10
+	}
+	return quotas
+}
+
+// ofStrangers bounds what nobody vouched for does together.
+func (p pending) ofStrangers() store.Quota {
+	return store.Quota{Subject: p.kind + " strangers", Limit: pendingOfStrangers, Window: p.window, Shards: pendingShards, Shared: true}
+}
+
+// pendingOf bounds what is stored for a client.
+func (s *Server) pendingOf(ctx context.Context, p pending, c *client.Client) ([]store.Quota, error) {
+	own := store.Quota{Subject: p.kind + " client " + c.ID, Limit: pendingOfClient, Window: p.window, Shards: pendingShards, Shared: true}
+	vouched, err := s.vouched(ctx, c)
+	if err != nil || vouched {
+		return []store.Quota{own}, err
+	}
+	own.Limit, own.Shards = pendingOfStranger, 1
+	return []store.Quota{own, p.ofStrangers()}, nil
+}
+
+// vouched tells whether an operator registered the client.
+func (s *Server) vouched(ctx context.Context, c *client.Client) (bool, error) {
+	if c.Trusted || c.Document() {
+		return c.Trusted, nil
+	}
+	selfRegistered, err := s.store.SelfRegistered(ctx, c.ID)
+	return !selfRegistered, err
+}
+
+// countPending counts a request of c's that is about to be stored. A client that proved who it is sends those of all its
+// people from one address.
+func (s *Server) countPending(r *http.Request, p pending, c *client.Client) error {
+	quotas, err := s.pendingOf(r.Context(), p, c)
+	if err != nil {
+		return err
+	}
+	if c.Public() {
+		quotas = append(p.ofAddress(r), quotas...)
+	}
+	return s.store.TakeQuotas(r.Context(), quotas...)
+}
