@@ -1,0 +1,176 @@
+package oauth_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// useUp takes everything that is left of a quota, in one transaction to be quick.
+func (f *fixture) useUp(subject string, limit int, window time.Duration) {
+	f.t.Helper()
+	err := f.store.Tx(f.t.Context(), func(ctx context.Context) error {
+		for range limit {
+			err := f.store.TakeQuotas(ctx, store.Quota{Subject: subject, Limit: limit, Window: window})
+			var full *store.QuotaError
+			if errors.As(err, &full) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// wantSlow checks that a request is refused for now.
+func wantSlow(t *testing.T, what string, a answer, status int, seconds ...string) {
+	t.Helper()
+	if a.status != status || !slices.Contains(seconds, a.header.Get("Retry-After")) || !strings.Contains(a.body, "temporarily_unavailable") || a.location != nil {
+		t.Errorf("%s: %d, Retry-After %q, to %v: %s", what, a.status, a.header.Get("Retry-After"), a.location, a.body)
+	}
+}
+
+func TestWhatOneAddressBeginsIsBounded(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.addTV("tv", nil)
+		f.addClient("spa", func(c *client.Client) {
+			c.TokenEndpointAuthMethod, c.GrantTypes = "none", []string{"authorization_code"}
+		})
+		f.useUp("interaction 127.0.0.1", 300, 15*time.Minute)
+		f.useUp("push 127.0.0.1", 300, time.Minute)
+		f.useUp("device 127.0.0.1", 300, 10*time.Minute)
+		b := f.browser()
+		wantSlow(t, "an authorization", b.authorize(parameters()), http.StatusTooManyRequests, "900", "899", "898")
+		wantSlow(t, "the page of devices", b.get("/device"), http.StatusTooManyRequests, "900", "899", "898")
+		wantSlow(t, "a push of a public client", f.postForm("/oauth2/par", parameters("client_id", "spa")), http.StatusTooManyRequests, "60", "59", "58")
+		wantSlow(t, "a device", f.postForm("/oauth2/device_authorization", url.Values{"client_id": {"tv"}}), http.StatusTooManyRequests, "600", "599", "598")
+		// What a client sends that proved who it is comes from one address for all its people.
+		if a := f.push(parameters()); a.status != http.StatusCreated {
+			t.Errorf("a push of a confidential client: %d %s", a.status, a.body)
+		}
+		// Who is logged in and agreed leaves nothing behind, and is not counted.
+		b.logIn(f.user).code()
+	})
+}
+
+func TestNoClientTakesWhatIsLeftToOthers(t *testing.T) {
+	f := one(t)
+	for _, id := range []string{"other", "stranger", "another-stranger"} {
+		c := client.Client{
+			ID: id, Name: id, RedirectURIs: []string{callback}, GrantTypes: []string{"authorization_code"}, Scope: "openid profile email user:read board:read", TokenEndpointAuthMethod: "none",
+		}
+		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin))}); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if id == "other" {
+			err = f.store.CreateClient(t.Context(), c)
+		} else {
+			err = f.store.RegisterClient(t.Context(), c, store.Registration{Token: store.Hash(id)})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	begins := func(id string) answer { return f.browser().authorize(parameters("client_id", id)) }
+	f.useUp("interaction client stranger", 1000, 15*time.Minute)
+	wantSlow(t, "a stranger's client with all that it may have", begins("stranger"), http.StatusServiceUnavailable, "60")
+	for _, id := range []string{"app", "other", "another-stranger"} {
+		if a := begins(id); a.status != http.StatusSeeOther {
+			t.Errorf("%s has to wait: %d %s", id, a.status, a.body)
+		}
+	}
+	for _, shard := range "01234567" {
+		f.useUp("interaction strangers#"+string(shard), 1250, 15*time.Minute)
+	}
+	wantSlow(t, "any stranger's client", begins("another-stranger"), http.StatusServiceUnavailable, "60")
+	for _, id := range []string{"app", "other"} {
+		if a := begins(id); a.status != http.StatusSeeOther {
+			t.Errorf("%s has to wait for strangers: %d %s", id, a.status, a.body)
+		}
+	}
+	for _, shard := range "01234567" {
+		f.useUp("interaction client other#"+string(shard), 1250, 15*time.Minute)
+	}
+	wantSlow(t, "a registered client with all that it may have", begins("other"), http.StatusServiceUnavailable, "60")
+	if a := begins("app"); a.status != http.StatusSeeOther {
+		t.Errorf("one registered client has to wait for another: %d %s", a.status, a.body)
+	}
+}
+
+func TestAnAnsweredRequestIsNoLongerCounted(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.useUp("interaction 127.0.0.1", 299, 15*time.Minute)
+		for range 3 {
+			b := f.browser()
+			waits := b.authorize(parameters())
+			if waits.status != http.StatusSeeOther {
+				t.Fatalf("%d %s", waits.status, waits.body)
+			}
+			b.logIn(f.user)
+			if a := b.get("/oauth2/authorize?interaction=" + url.QueryEscape(waits.location.Query().Get("interaction"))); a.parameter("code") == "" {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+		}
+	})
+}
+
+func TestOnlyKnownParametersAreStored(t *testing.T) {
+	databaseURL := sqldbtest.SQLite(t)
+	f := newFixture(t, databaseURL)
+	db, err := sqldb.Open(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	padding := strings.Repeat("x", 2000)
+	f.browser().authorize(parameters("unknown", padding, "ui_locales", "ko"))
+	f.push(parameters("unknown", padding, "ui_locales", "ko"))
+	for _, table := range []string{"interactions", "pushed_requests"} {
+		var stored string
+		if err := db.QueryRow(t.Context(), "SELECT form FROM "+table).Scan(&stored); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(stored, "unknown") || !strings.Contains(stored, "ui_locales=ko") {
+			t.Errorf("%s: %s", table, stored)
+		}
+	}
+}
+
+func TestAPersonCanFinishAPushedRequestThatExpiredMeanwhile(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		uri := f.push(parameters()).json(t)["request_uri"].(string)
+		b := f.browser()
+		var handles []string
+		for range 2 { // two tabs
+			a := b.authorize(url.Values{"client_id": {"app"}, "request_uri": {uri}})
+			handles = append(handles, url.QueryEscape(a.location.Query().Get("interaction")))
+		}
+		f.clock.advance(10 * time.Minute)
+		if _, err := f.store.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.logIn(f.user)
+		if a := b.get("/oauth2/authorize?interaction=" + handles[0]); a.parameter("code") == "" {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		if a := b.get("/oauth2/authorize?interaction=" + handles[1]); a.parameter("code") != "" {
+			t.Error("a pushed request was answered twice")
+		}
+	})
+}
