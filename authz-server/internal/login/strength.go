@@ -75,7 +75,7 @@ func Weakness(password, email, name string) pages.Problem {
 }
 
 // estimated is how much of a password its strength is estimated from, in characters: the time grows with the cube of it.
-const estimated = 72
+const estimated = 48
 
 // plain is text as the estimate sees it, in printable ASCII: the keys that are pressed, for 사랑해 is tkfkdgo whichever of them
 // is stored, and a sign that is in no dictionary for every other character.
