@@ -2,6 +2,7 @@ package rest
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -61,6 +62,9 @@ func Changed() *Problem {
 	return &Problem{Status: http.StatusPreconditionFailed, Detail: "It has changed since it was read. Read it again, and send its new ETag in If-Match."}
 }
 
+// maxErrors is how many errors of a request a problem lists.
+const maxErrors = 20
+
 // newProblem makes a Problem of what huma finds wrong, without the values that huma would repeat.
 func newProblem(status int, message string, errs ...error) huma.StatusError {
 	p := &Problem{Status: status, Title: http.StatusText(status)}
@@ -77,6 +81,10 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 		message = "The request is not valid."
 	}
 	p.Detail = message
+	if len(errs) > maxErrors { // else 64 KB of wrong tags are answered with 2 MB
+		p.Detail = fmt.Sprintf("%s The first %d of %d errors:", message, maxErrors, len(errs))
+		errs = errs[:maxErrors]
+	}
 	for _, err := range errs {
 		var detail huma.ErrorDetailer
 		if errors.As(err, &detail) {

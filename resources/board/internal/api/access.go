@@ -111,6 +111,10 @@ func (s *service) toProblem(ctx context.Context, err error) error {
 		return rest.Invalid("body.parent", errors.New("must be the id of a comment of this post"))
 	case errors.Is(err, store.ErrReplyToReply):
 		return rest.Invalid("body.parent", errors.New("is a reply itself; reply to the comment that it replies to"))
+	case errors.Is(err, errManySearches):
+		return later(http.StatusTooManyRequests, "You are searching already. Wait for the answers before you search again.")
+	case errors.Is(err, errSearchesBusy):
+		return later(http.StatusServiceUnavailable, "Too many are searching at the moment. Try again.")
 	case errors.Is(err, store.ErrKeyReused):
 		return rest.Invalid("header.Idempotency-Key", errors.New("was used for another request; make a new key for each new request"))
 	}

@@ -35,12 +35,13 @@ type Config struct {
 	Metrics  *prometheus.Registry // gets the count of refused tokens; nil: nobody reads it
 }
 
-// service is what the handlers share. It is immutable once made.
+// service is what the handlers share. It is immutable once made, searches apart.
 type service struct {
 	rest     *rest.Service
 	resource rest.Resource
 	store    *store.Store
 	names    *authors.Names
+	searches searches
 }
 
 // New returns the service's handler, for httpd.Server, or an error that says what is wrong with the configuration.
@@ -93,7 +94,7 @@ func (s *service) routes() (*mux.Router, *huma.OpenAPI) {
 	posts := describe{tag: "posts"}
 	route(s, api, mayRead, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board", "Pinned ones first, then the newest; without their bodies.", 404), s.listPosts)
 	route(s, api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post", "On a board with moderators_only this takes a moderator.", 404), s.createPost)
-	route(s, api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts", "The newest first; without their bodies. The text is searched for as it is, in title and body; small and capital letters are the same."), s.searchPosts)
+	route(s, api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts", "The newest first; without their bodies. The text is searched for as it is, in title and body; small and capital letters are the same.", 429), s.searchPosts)
 	route(s, api, mayRead, posts.op("get-post", "GET /v1/posts/{id}", "Get a post", "", 404), s.getPost)
 	route(s, api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post", "Not while it is locked, moderators excepted. "+mergePatchDoc, 404), s.updatePost)
 	route(s, api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments", "One's own; a moderator any.", 400, 404, 412), s.deletePost)

@@ -121,7 +121,15 @@ func (s *service) searchPosts(ctx context.Context, in *searchInput) (*listOf[pos
 	if err != nil {
 		return nil, err
 	}
+	ctx, leave, err := s.searches.enter(ctx, callerOf(ctx).subject)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	posts, next, err := s.store.SearchPosts(ctx, callerOf(ctx).viewer(), query, in.Board, after, in.Limit)
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(err, context.Cause(ctx))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +29,7 @@ const (
 	fresh       = 5 * time.Minute // how long a name is taken for current
 	freshAbsent = time.Minute     // how long an id is taken for unknown
 	batch       = 100             // ids in one request: what the user service allows
+	batchBytes  = 2000            // of ids in one request: escaped they make a URL that every gateway takes
 	maxID       = 128             // bytes of an id
 	maxWanted   = 2000            // ids waiting to be asked for; more come back with their next reader
 
@@ -253,11 +256,13 @@ func (n *Names) take() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var ids []string
+	bytes := 0
 	for id := range n.wanted {
-		if len(ids) == batch {
+		if len(ids) == batch || bytes+len(id) > batchBytes && len(ids) > 0 {
 			break
 		}
 		ids = append(ids, id)
+		bytes += len(id)
 		delete(n.wanted, id)
 	}
 	return ids
@@ -266,14 +271,23 @@ func (n *Names) take() []string {
 // fetch asks for ids, takes the answer in and tells the readers who wait.
 func (n *Names) fetch(ctx context.Context, ids []string) error {
 	start := time.Now() // the wall clock: readers wait by it too
-	answer, err := n.ask(ctx, ids)
+	answer, refused, err := n.ask(ctx, ids)
 	if err == nil {
 		now := n.cfg.Now()
-		names := make([]store.Name, len(ids))
-		for i, id := range ids {
+		var names []store.Name
+		for _, id := range ids {
 			name, ok := answer[id]
-			names[i] = store.Name{ID: id, Name: name, Unknown: !ok, FetchedAt: now}
-			n.cache.Add(id, names[i])
+			entry := store.Name{ID: id, Name: name, Unknown: !ok, FetchedAt: now}
+			if slices.Contains(refused, id) {
+				n.cfg.Log.Warn("the user service takes no question about an author") // whose id is nobody's business here
+				if known, ok := n.cache.Get(id); ok {
+					entry.Name = known.Name // what it said once
+				}
+				n.cache.Add(id, entry)
+				continue
+			}
+			names = append(names, entry)
+			n.cache.Add(id, entry)
 		}
 		if err := n.cfg.Store.SaveNames(ctx, names); err != nil {
 			n.cfg.Log.Warn("cannot keep the names of authors", "error", err) // they are in memory all the same
@@ -292,20 +306,49 @@ func (n *Names) fetch(ctx context.Context, ids []string) error {
 	return err
 }
 
-func (n *Names) ask(ctx context.Context, ids []string) (map[string]string, error) {
+// ask returns the names of ids; those without a name are absent. refused are ids that the user service takes no question
+// about: they must not keep the names of all others away. Error: also when it refuses every one of several.
+func (n *Names) ask(ctx context.Context, ids []string) (names map[string]string, refused []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
-	answer, err := n.source.names(ctx, ids)
-	if err != nil {
-		return nil, fmt.Errorf("ask for %d names: %w", len(ids), err)
+	names = make(map[string]string, len(ids))
+	refused, err = n.askParts(ctx, ids, names)
+	if err == nil && len(refused) == len(ids) && len(ids) > 1 {
+		err = errRefused
 	}
-	return answer, nil
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask for %d names: %w", len(ids), err)
+	}
+	return names, refused, nil
+}
+
+// askParts puts the names of ids into names. A question that is refused is asked again by halves.
+func (n *Names) askParts(ctx context.Context, ids []string, names map[string]string) (refused []string, err error) {
+	answer, err := n.source.names(ctx, ids)
+	switch {
+	case err == nil:
+		maps.Copy(names, answer)
+		return nil, nil
+	case !errors.Is(err, errRefused):
+		return nil, err
+	case len(ids) == 1:
+		return ids, nil
+	}
+	for _, half := range [][]string{ids[:len(ids)/2], ids[len(ids)/2:]} {
+		more, err := n.askParts(ctx, half, names)
+		if err != nil {
+			return nil, err
+		}
+		refused = append(refused, more...)
+	}
+	return refused, nil
 }
 
 // newClient makes the HTTP client for both the issuer and the user service.
 func newClient() (*http.Client, *http.Transport) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = 64 << 10
+	transport.MaxConnsPerHost = 4
 	return &http.Client{
 		Transport: transport,
 		// A redirect could take the secret or the token to another host.

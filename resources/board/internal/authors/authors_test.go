@@ -162,6 +162,33 @@ func TestNamesComeInBulkAndAreRemembered(t *testing.T) {
 	}
 }
 
+func TestOneAuthorWhomTheServiceRefusesKeepsNobodyElsesNameAway(t *testing.T) {
+	for _, status := range []int{http.StatusBadRequest, http.StatusRequestURITooLong, http.StatusUnprocessableEntity, http.StatusRequestHeaderFieldsTooLarge} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			s := newService(t)
+			s.set(func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.Query().Get("ids"), "poison") {
+					w.WriteHeader(status)
+					return
+				}
+				s.list(w, r)
+			})
+			n := run(t, s.config(newStore(t)))
+			ids := []string{"poison"}
+			for i := range 60 {
+				ids = append(ids, fmt.Sprint("user-", i))
+				s.rename(ids[i+1], fmt.Sprint("name-", i))
+			}
+			eventually(t, "the names of the others", func() bool { return len(n.Of(t.Context(), ids)) == 60 })
+			before := s.requests.Load()
+			n.Of(t.Context(), ids)
+			if asked := s.requests.Load() - before; asked != 0 {
+				t.Errorf("the refused question was asked again %d times at once", asked)
+			}
+		})
+	}
+}
+
 func TestManyReadersCauseFewRequests(t *testing.T) {
 	s := newService(t)
 	n := run(t, s.config(newStore(t)))

@@ -59,10 +59,26 @@ func (s *source) names(ctx context.Context, ids []string) (map[string]string, er
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		s.token = nil // revoked, or of a key that is gone: the next try takes a new one
 	}
-	if status != http.StatusOK {
-		return nil, fmt.Errorf("the user service answered with status %d", status)
+	switch {
+	case status == http.StatusOK:
+		return parseNames(body, ids)
+	case refusesIDs(status):
+		return nil, fmt.Errorf("%w: status %d", errRefused, status)
 	}
-	return parseNames(body, ids)
+	return nil, fmt.Errorf("the user service answered with status %d", status)
+}
+
+// errRefused tells that the user service is well, and would not answer this question.
+var errRefused = errors.New("the user service refuses the question")
+
+// refusesIDs tells whether a status is about what was asked, and not about who asks, how often, or the service.
+func refusesIDs(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
+		http.StatusUnprocessableEntity, http.StatusRequestHeaderFieldsTooLarge:
+		return true
+	}
+	return false
 }
 
 // parseNames reads the user service's answer to a question about ids. Whatever it says of others is ignored.

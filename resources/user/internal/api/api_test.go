@@ -242,6 +242,25 @@ func TestFewWaitForASlowIssuer(t *testing.T) {
 	}
 }
 
+func TestAnAnswerIsNotMuchLongerThanTheRequestThatIsWrong(t *testing.T) {
+	f := newFixture(t)
+	token := f.issuer.AccessToken(t, jwkstest.Token{Subject: "a", Audience: audience, Scope: "user:write"})
+	for name, body := range map[string]string{
+		"30,000 tags that are none":     `{"tags":[` + strings.Repeat("0,", 30_000) + `0]}`,
+		"12,000 null tags":              `{"tags":[` + strings.Repeat("null,", 12_000) + `"a"]}`,
+		"15,000 tags that are the same": `{"tags":[` + strings.Repeat(`"a",`, 15_000) + `"a"]}`,
+	} {
+		r := httptest.NewRequest(http.MethodPut, "/v1/me/interests", strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("If-Match", "*")
+		w := httptest.NewRecorder()
+		f.handler.ServeHTTP(w, r)
+		if w.Code != http.StatusUnprocessableEntity || w.Body.Len() > 4<<10 {
+			t.Errorf("%s: %d, %d bytes", name, w.Code, w.Body.Len())
+		}
+	}
+}
+
 func TestDiscoveryMustBeTheIssuersAndSendTokensNowhereElse(t *testing.T) {
 	document := func(issuer, endpoint string) []byte {
 		return fmt.Appendf(nil, `{"issuer": %q, "userinfo_endpoint": %q}`, issuer, endpoint)

@@ -26,6 +26,7 @@ const (
 	maxURL         = 500
 	maxTag         = 30
 	maxInterests   = 30
+	maxTags        = 10 * maxInterests // those counted that are there already
 )
 
 // displayName returns the text as it is kept, or an error that says what is wrong with it.
@@ -89,9 +90,14 @@ func asciiHost(u *url.URL) (string, error) {
 	return host, nil
 }
 
+var errInterests = fmt.Errorf("must be at most %d", maxInterests)
+
 // tags returns the tags as they are kept: clean, each once whatever its case, in their order.
 func tags(texts []string) ([]string, error) {
 	kept, seen := []string{}, make(map[string]bool)
+	if len(texts) > maxTags {
+		return nil, rest.Invalid("body.tags", errInterests)
+	}
 	for i, text := range texts {
 		tag, err := rest.Length{Least: 1, Most: maxTag}.Line(text)
 		if err != nil {
@@ -104,7 +110,7 @@ func tags(texts []string) ([]string, error) {
 		}
 	}
 	if len(kept) > maxInterests {
-		return nil, rest.Invalid("body.tags", fmt.Errorf("must be at most %d", maxInterests))
+		return nil, rest.Invalid("body.tags", errInterests)
 	}
 	return kept, nil
 }

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/maru-auth/maru/internal/rest"
+)
+
+const (
+	searchesOf = 2               // of one caller at once
+	searchWait = 3 * time.Second // for a place and the search itself
+)
+
+var (
+	errManySearches = errors.New("the caller searches several times at once already")
+	errSearchesBusy = errors.New("too many searches are under way")
+)
+
+// searches sees to it that no caller takes the few places that searching has from all others, and that
+// nobody waits for one for long. The zero value is ready, and safe for concurrent use.
+type searches struct {
+	mu     sync.Mutex
+	byWhom map[string]int
+}
+
+// enter counts a search of the caller's until leave is called. The search ends with the context that is
+// returned, the cause of whose end may be errSearchesBusy. Error: errManySearches.
+func (s *searches) enter(ctx context.Context, caller string) (limited context.Context, leave func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byWhom[caller] >= searchesOf {
+		return nil, nil, errManySearches
+	}
+	if s.byWhom == nil {
+		s.byWhom = make(map[string]int)
+	}
+	s.byWhom[caller]++
+	limited, cancel := context.WithTimeoutCause(ctx, searchWait, errSearchesBusy)
+	return limited, func() {
+		cancel()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.byWhom[caller]--; s.byWhom[caller] == 0 {
+			delete(s.byWhom, caller)
+		}
+	}, nil
+}
+
+// later is a problem that goes away by itself.
+func later(status int, detail string) error {
+	return huma.ErrorWithHeaders(&rest.Problem{Status: status, Detail: detail}, http.Header{"Retry-After": {"1"}})
+}
