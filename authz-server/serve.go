@@ -100,10 +100,14 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		})
 
 		log.Info("authorization server", "issuer", cfg.Issuer)
-		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: router, Ready: s.Ping, Metrics: metrics, Serving: p.serving}
+		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: router, Ready: s.Ping, MaxBody: maxBody, Metrics: metrics, Serving: p.serving}
 		return server.Run(ctx)
 	})
 }
+
+// maxBody is the largest body that any request to the server has, in bytes: an account's profile, every character of it
+// escaped. Most endpoints take less.
+const maxBody = 64 << 10
 
 // lifetimes is how long what is issued lives.
 func (s *settings) lifetimes() oauth.Lifetimes {

@@ -47,6 +47,7 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 	}, []string{"method", "status"})
 	registry.MustRegister(requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
+	budget := new(bodyBudget)
 	served := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		id := rand.Text()
@@ -75,6 +76,14 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 			s.Log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("request", id), slog.String("method", r.Method),
 				slog.String("path", shortened(r.URL.Path)), slog.Int("status", recorder.code()), slog.Duration("took", took), slog.String("from", addr.String()))
 		}()
+		release, ok := budget.reserve(r, Networks(addr)[0], maxBody)
+		if !ok {
+			header.Set("Connection", "close") // or else net/http reads the rest of the body before it answers
+			header.Set("Retry-After", "5")
+			WriteProblem(recorder, r, Problem{Status: http.StatusServiceUnavailable, Detail: "Too many large request bodies are being received. Try again in some seconds."})
+			return
+		}
+		defer release()
 		next.ServeHTTP(recorder, r)
 		if recorder.status == 0 {
 			recorder.WriteHeader(http.StatusOK)

@@ -115,7 +115,7 @@ func run(ctx context.Context, cfg config) (err error) {
 	background.Go(func() { names.Run(working) })
 	background.Go(func() { sweep(working, posts, log) })
 
-	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: posts.Ping, Metrics: metrics, Serving: cfg.serving}
+	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: posts.Ping, MaxBody: api.MaxBody, Metrics: metrics, Serving: cfg.serving}
 	return server.Run(ctx)
 }
 

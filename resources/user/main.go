@@ -93,6 +93,6 @@ func run(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: people.Ping, Metrics: metrics, Serving: cfg.serving}
+	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: people.Ping, MaxBody: api.MaxBody, Metrics: metrics, Serving: cfg.serving}
 	return server.Run(ctx)
 }

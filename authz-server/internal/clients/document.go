@@ -3,7 +3,6 @@ package clients
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -76,8 +75,9 @@ func (d *Directory) documentClient(ctx context.Context, id string) (client.Clien
 
 // reserveDocument limits how many unknown documents the server reads, and rows it makes, on behalf of one address.
 func (d *Directory) reserveDocument(ctx context.Context, id string) error {
-	_, _, ok, err := d.cfg.Store.ReserveAttempt(ctx, "document:"+Network(httpd.ClientAddr(ctx)), newDocuments, newDocumentsPer)
-	if err == nil && !ok {
+	err := d.cfg.Store.TakeQuotas(ctx, store.QuotasOf(httpd.Networks(httpd.ClientAddr(ctx)), "document", newDocuments, newDocumentsPer)...)
+	var full *store.QuotaError
+	if errors.As(err, &full) {
 		err = &DocumentError{Host: hostOf(id), Reason: "was not read: too many unknown clients were asked for from the same address; try again in some minutes"}
 	}
 	return err
@@ -174,17 +174,6 @@ func (d *Directory) CheckSector(ctx context.Context, c *client.Client) error {
 		}
 	}
 	return nil
-}
-
-// Network is what counts as one address when tries are counted: of IPv6 the /64, which one household or machine has to itself.
-func Network(addr netip.Addr) string {
-	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
-		if prefix, err := addr.Prefix(64); err == nil {
-			return prefix.String()
-		}
-	}
-	return addr.String()
 }
 
 func hostOf(id string) string { return (&client.Client{ID: id}).Host() }

@@ -15,8 +15,11 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// maxForm is how large a posted form may be, in bytes.
-const maxForm = 64 << 10
+// How large a posted form may be, in bytes. A profile has an address of many lines; escaped, a character takes up to twelve.
+const (
+	maxForm    = 16 << 10
+	maxProfile = 64 << 10
+)
 
 // parseForm reads a form that one of our pages posted, strictly: its errors are sentences for a page.
 func parseForm(r *http.Request) error {
@@ -37,11 +40,14 @@ const maxEmail = 254
 
 // cleanEmail trims an e-mail address and tells what is wrong with it, or "".
 func cleanEmail(s string) (string, pages.Problem) {
-	s = norm.NFC.String(strings.TrimSpace(s))
+	s = strings.TrimSpace(s)
 	if s == "" {
 		return s, pages.EmailMissing
 	}
-	if len(s) > maxEmail {
+	if len(s) > 4*maxEmail { // no normalization makes so much of it go away
+		return s[:0], pages.EmailInvalid
+	}
+	if s = norm.NFC.String(s); len(s) > maxEmail {
 		return s[:0], pages.EmailInvalid
 	}
 	address, err := mail.ParseAddress(s)
@@ -79,6 +85,9 @@ func CleanName(s string) (string, error) {
 
 // cleanName trims a name, makes every run of white space one space, and tells what is wrong with it, or "".
 func cleanName(s string) (string, pages.Problem) {
+	if len(s) > 40*maxName { // bytes, composed or not
+		return s[:0], pages.NameTooLong
+	}
 	s = strings.Join(strings.Fields(norm.NFC.String(s)), " ")
 	switch {
 	case s == "":

@@ -97,7 +97,8 @@ func (s *Service) Routes(r *mux.Router) {
 	page("/signup", s.showSignup, s.postSignup)
 	page("/consent", s.showConsent, s.postConsent)
 	page("/account", s.showAccount, s.postAccount)
-	page("/account/profile", s.showProfile, s.postProfile)
+	r.HandleFunc("/account/profile", s.showProfile).Methods(http.MethodGet, http.MethodHead)
+	r.Handle("/account/profile", s.form(maxProfile, s.postProfile)).Methods(http.MethodPost)
 	page("/account/password", s.showPassword, s.postPassword)
 	page("/account/sessions", s.showSessions, s.postSessions)
 	page("/account/apps", s.showApps, s.postApps)
@@ -174,9 +175,11 @@ func (s *Service) EndSession(w http.ResponseWriter, r *http.Request, sid string)
 }
 
 // Form wraps a handler of one of our own forms: it refuses those that another site sent, and those that no page of ours makes.
-func (s *Service) Form(next http.HandlerFunc) http.Handler {
+func (s *Service) Form(next http.HandlerFunc) http.Handler { return s.form(maxForm, next) }
+
+func (s *Service) form(most int64, next http.HandlerFunc) http.Handler {
 	return s.forgery.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		r.Body = http.MaxBytesReader(w, r.Body, most)
 		if err := parseForm(r); err != nil {
 			s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", err.Error())
 			return

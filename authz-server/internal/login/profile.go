@@ -46,6 +46,9 @@ var profileFields = []struct {
 	{"country", func(u *store.User) *string { return &u.Claims.Address.Country }, cleanLine(maxName)},
 }
 
+// maxProfileField is more than any field has, in bytes: no more is worked on.
+const maxProfileField = 8 << 10
+
 // setProfile writes the typed values into u, cleaned, and tells what is wrong with which. What was not typed is left as it is.
 // Another telephone number is not a verified one.
 func setProfile(u *store.User, typed map[string]string, now time.Time) map[string]pages.Problem {
@@ -54,6 +57,10 @@ func setProfile(u *store.User, typed map[string]string, now time.Time) map[strin
 	for _, field := range profileFields {
 		value, ok := typed[field.name]
 		if !ok {
+			continue
+		}
+		if len(value) > maxProfileField {
+			problems[field.name] = pages.TextTooLong
 			continue
 		}
 		if value = norm.NFC.String(strings.TrimSpace(value)); value != "" {

@@ -26,17 +26,9 @@ func clientAddr(r *http.Request) netip.Addr {
 // Networks returns what r's sender is counted as; see [httpd.Networks].
 func Networks(r *http.Request) []string { return httpd.Networks(clientAddr(r)) }
 
-// wider is how much more of everything a wide IPv6 network may do than one address: it can be one customer's, and thousands'.
-const wider = 10
-
 // addressQuotas bound what r's sender may do of one kind.
 func addressQuotas(r *http.Request, kind string, limit int, window time.Duration) []store.Quota {
-	var quotas []store.Quota
-	for _, network := range Networks(r) {
-		quotas = append(quotas, store.Quota{Subject: kind + " " + network, Limit: limit, Window: window})
-		limit *= wider
-	}
-	return quotas
+	return store.QuotasOf(Networks(r), kind, limit, window)
 }
 
 // accountSubject is under what tries for an account are counted, whether it exists or not. The address is hashed, so that
@@ -47,9 +39,8 @@ func accountSubject(email string) string {
 
 // addressSubjects are under what the tries of r's sender are counted.
 func addressSubjects(r *http.Request, kind string, limit int) (subjects []limited) {
-	for _, network := range Networks(r) {
-		subjects = append(subjects, limited{kind + ":" + network, limit})
-		limit *= wider
+	for _, q := range addressQuotas(r, kind, limit, 0) {
+		subjects = append(subjects, limited{q.Subject, q.Limit})
 	}
 	return subjects
 }

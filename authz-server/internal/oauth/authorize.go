@@ -22,7 +22,6 @@ const maxForm = 16 << 10
 // back here, and here alone it is decided what is still missing.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if len(r.URL.RawQuery) > maxForm || r.ParseForm() != nil {
 		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "the request's parameters cannot be read, or are too long"))
 		return

@@ -26,7 +26,6 @@ type logoutRequest struct {
 // whom it logs out, and when our own form asks; anybody else could send a browser here, so the person is asked.
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if len(r.URL.RawQuery) > maxForm || r.ParseForm() != nil {
 		s.cannotLogOut(w, r, refuse(fosite.ErrInvalidRequest, "the request's parameters cannot be read, or are too long"))
 		return

@@ -21,7 +21,6 @@ const maxPush = maxForm + maxAssertion
 // checked here as the authorization endpoint would check it, so that the client learns of its mistakes at once.
 func (s *Server) pushAuthorization(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
-	r.Body = http.MaxBytesReader(w, r.Body, maxPush)
 	caller, err := s.authenticate(r)
 	if err != nil {
 		s.writeError(w, r, err)

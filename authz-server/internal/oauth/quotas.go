@@ -14,7 +14,7 @@ import (
 // bounded for each address, for each client, and for all clients together that nobody vouched for: none of them can take
 // what is left to the others.
 const (
-	pendingOfAddress   = 300    // IPv6: of a /64, and ten times as many of a /48
+	pendingOfAddress   = 300    // IPv6: of a /64
 	pendingOfClient    = 10_000 // that an operator registered
 	pendingOfStranger  = 1_000  // a client that nobody vouched for
 	pendingOfStrangers = 10_000 // all of them, and the page /device
@@ -34,13 +34,8 @@ var (
 )
 
 // ofAddress bounds what comes from r's sender.
-func (p pending) ofAddress(r *http.Request) (quotas []store.Quota) {
-	limit := pendingOfAddress
-	for _, network := range login.Networks(r) {
-		quotas = append(quotas, store.Quota{Subject: p.kind + " " + network, Limit: limit, Window: p.window})
-		limit *= 10
-	}
-	return quotas
+func (p pending) ofAddress(r *http.Request) []store.Quota {
+	return store.QuotasOf(login.Networks(r), p.kind, pendingOfAddress, p.window)
 }
 
 // ofStrangers bounds what nobody vouched for does together.

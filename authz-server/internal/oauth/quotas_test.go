@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gorilla/mux"
+
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 // useUp takes everything that is left of a quota, in one transaction to be quick.
@@ -173,4 +178,46 @@ func TestAPersonCanFinishAPushedRequestThatExpiredMeanwhile(t *testing.T) {
 			t.Error("a pushed request was answered twice")
 		}
 	})
+}
+
+// endless is a body without an end. It counts what was read of it.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	e.read += len(p)
+	return len(p), nil
+}
+
+func TestNoEndpointReadsMoreOfABodyThanItNeeds(t *testing.T) {
+	f := oneWith(t, sqldbtest.SQLite(t), func(c *oauth.Config) { c.Registration = oauth.RegistrationOpen })
+	most := map[string]int{"/oauth2/token": 64 << 10, "/account/profile": 64 << 10, "/oauth2/register": 256 << 10}
+	err := f.server.Config.Handler.(*mux.Router).Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := route.GetPathTemplate()
+		methods, _ := route.GetMethods() //nolint:errcheck // one without takes every method
+		if err != nil || !slices.Contains(methods, http.MethodPost) {
+			return err
+		}
+		limit := most[path]
+		if limit == 0 {
+			limit = 32 << 10
+		}
+		body := &endless{}
+		r := httptest.NewRequest(http.MethodPost, path, body)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if path == "/oauth2/register" {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		w := httptest.NewRecorder()
+		f.server.Config.Handler.ServeHTTP(w, r)
+		if w.Code != http.StatusBadRequest || body.read > limit+4<<10 {
+			t.Errorf("%s answers %d after %d bytes", path, w.Code, body.read)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -55,14 +55,8 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	_, wait, ok, err := s.store.ReserveAttempt(ctx, "register:"+clients.Network(httpd.ClientAddr(ctx)), registrationsAtMost, registrationsPer)
-	if err != nil {
+	if err := s.store.TakeQuotas(ctx, store.QuotasOf(login.Networks(r), "register", registrationsAtMost, registrationsPer)...); err != nil {
 		s.writeError(w, r, err)
-		return
-	}
-	if !ok {
-		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
-		s.writeError(w, r, refuse(&fosite.RFC6749Error{ErrorField: "temporarily_unavailable", CodeField: http.StatusTooManyRequests}, "too many clients were registered from this address; try again later"))
 		return
 	}
 	c, _, err := readMetadata(w, r)

@@ -164,21 +164,35 @@ func (s *Server) Routes(r *mux.Router) {
 	r.Handle("/.well-known/openid-configuration", cors(http.HandlerFunc(s.serveMetadata))).Methods("GET", "HEAD", "OPTIONS")
 	r.Handle("/.well-known/oauth-authorization-server", cors(http.HandlerFunc(s.serveMetadata))).Methods("GET", "HEAD", "OPTIONS")
 	r.Handle("/.well-known/jwks.json", cors(http.HandlerFunc(s.keys.ServeJWKS))).Methods("GET", "HEAD", "OPTIONS")
-	r.HandleFunc("/oauth2/authorize", s.authorize).Methods("GET", "POST")
-	r.HandleFunc("/oauth2/par", s.pushAuthorization).Methods("POST")
-	r.Handle("/oauth2/token", cors(http.HandlerFunc(s.token))).Methods("POST", "OPTIONS")
-	r.Handle("/oauth2/userinfo", cors(http.HandlerFunc(s.userinfo))).Methods("GET", "POST", "OPTIONS")
-	r.Handle("/oauth2/revoke", cors(http.HandlerFunc(s.revoke))).Methods("POST", "OPTIONS")
-	r.HandleFunc("/oauth2/introspect", s.introspect).Methods("POST")
-	r.Handle("/oauth2/device_authorization", cors(http.HandlerFunc(s.authorizeDevice))).Methods("POST", "OPTIONS")
+	r.Handle("/oauth2/authorize", bounded(maxForm, s.authorize)).Methods("GET", "POST")
+	r.Handle("/oauth2/par", bounded(maxPush, s.pushAuthorization)).Methods("POST")
+	r.Handle("/oauth2/token", cors(bounded(maxTokenRequest, s.token))).Methods("POST", "OPTIONS")
+	r.Handle("/oauth2/userinfo", cors(bounded(maxForm, s.userinfo))).Methods("GET", "POST", "OPTIONS")
+	r.Handle("/oauth2/revoke", cors(bounded(maxBackChannel, s.revoke))).Methods("POST", "OPTIONS")
+	r.Handle("/oauth2/introspect", bounded(maxBackChannel, s.introspect)).Methods("POST")
+	r.Handle("/oauth2/device_authorization", cors(bounded(maxBackChannel, s.authorizeDevice))).Methods("POST", "OPTIONS")
 	r.HandleFunc("/device", s.showDevice).Methods("GET", "HEAD")
 	r.Handle("/device", s.login.Form(s.postDevice)).Methods("POST")
-	r.HandleFunc("/oauth2/logout", s.logout).Methods("GET", "POST")
+	r.Handle("/oauth2/logout", bounded(maxForm, s.logout)).Methods("GET", "POST")
 	r.HandleFunc("/oauth2/check_session", s.pages.CheckSession).Methods("GET", "HEAD")
 	if s.registers() {
 		r.Handle("/oauth2/register", cors(http.HandlerFunc(s.register))).Methods("POST", "OPTIONS")
 		r.HandleFunc("/oauth2/register/{client_id}", s.manageRegistration).Methods("GET", "PUT", "DELETE")
 	}
+}
+
+// The largest bodies of back-channel requests, in bytes: a token or two, and what authenticates the client.
+const (
+	maxTokenRequest = 64 << 10 // an exchange has several tokens, and a list of resources
+	maxBackChannel  = 32 << 10
+)
+
+// bounded refuses to read more of a body than an endpoint can need.
+func bounded(most int64, next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, most)
+		next(w, r)
+	})
 }
 
 // cors lets scripts of every origin call an endpoint. None of these endpoints looks at cookies, so a foreign page gains

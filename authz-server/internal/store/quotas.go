@@ -28,6 +28,19 @@ type Quota struct {
 	Shared bool
 }
 
+// wider is how much more a wider network may do than the one within it: it can be one customer's, and thousands'.
+const wider = 10
+
+// QuotasOf bounds how often a sender does one kind of thing. networks are what the sender is known by, the narrowest first
+// (httpd.Networks): limit is that one's, and each of the others has ten times as much as the one before it.
+func QuotasOf(networks []string, kind string, limit int, window time.Duration) (quotas []Quota) {
+	for _, network := range networks {
+		quotas = append(quotas, Quota{Subject: kind + " " + network, Limit: limit, Window: window})
+		limit *= wider
+	}
+	return quotas
+}
+
 // A QuotaError says that a quota is used up.
 type QuotaError struct {
 	Quota Quota

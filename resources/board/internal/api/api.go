@@ -21,8 +21,8 @@ import (
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
-// maxBody is the largest request body in bytes: the longest post with every character outside the BMP and escaped (\uD83D\uDE00).
-const maxBody = 256 << 10
+// MaxBody is the largest request body in bytes: the longest post with every character outside the BMP and escaped (\uD83D\uDE00).
+const MaxBody = 256 << 10
 
 // Config is what the interface needs. All fields but Metrics are required to serve.
 type Config struct {
@@ -135,10 +135,10 @@ func (d describe) op(id, methodAndPath, summary, description string, errors ...i
 	op := huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Description: description, Tags: []string{d.tag}, Errors: errors}
 	switch method {
 	case http.MethodPost:
-		op.DefaultStatus, op.MaxBodyBytes = http.StatusCreated, maxBody
+		op.DefaultStatus, op.MaxBodyBytes = http.StatusCreated, MaxBody
 		op.Errors = append(op.Errors, 400, 413, 415)
 	case http.MethodPatch:
-		op.MaxBodyBytes = maxBody
+		op.MaxBodyBytes = MaxBody
 		op.Errors = append(op.Errors, 400, 412, 413, 415, 428)
 	}
 	return op

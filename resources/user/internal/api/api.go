@@ -17,8 +17,8 @@ import (
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
-// maxBody is the largest request body in bytes: several times what the largest allowed profile needs, escapes and all.
-const maxBody = 64 << 10
+// MaxBody is the largest request body in bytes: several times what the largest allowed profile needs, escapes and all.
+const MaxBody = 64 << 10
 
 // Config is what the interface needs. All fields but Now are required to serve.
 type Config struct {
@@ -85,7 +85,7 @@ func (s *service) routes(resource rest.Resource) (*mux.Router, *huma.OpenAPI) {
 	}
 	change := func(id, method, path, summary, description string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Description: description,
-			Tags: []string{"me"}, MaxBodyBytes: maxBody, Errors: []int{400, 412, 413, 415, 428}}
+			Tags: []string{"me"}, MaxBodyBytes: MaxBody, Errors: []int{400, 412, 413, 415, 428}}
 	}
 
 	route(s, api, own("user:read"), read("get-me", "/v1/me", "Get one's own profile",
