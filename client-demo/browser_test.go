@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
 
 // tab is a tab of a real browser; what it complains of is collected.
@@ -247,7 +248,7 @@ func TestTheCheckInTheBrowser(t *testing.T) {
 	sign := func(claims map[string]any) string { return w.issuer.sign(w.issuer.key, "at+jwt", claims) }
 	genuine := sign(good())
 	parts := strings.Split(genuine, ".")
-	other := newFakeIssuer(t, w.now)
+	other := testkey.RSA(t, "another issuer")
 
 	for name, test := range map[string]struct{ token, wrong string }{
 		"good":                        {genuine, ""},
@@ -256,7 +257,7 @@ func TestTheCheckInTheBrowser(t *testing.T) {
 		"tampered claims":             {parts[0] + "." + strings.Split(sign(with("sub", "q")), ".")[1] + "." + parts[2], "signature"},
 		"tampered signature":          {parts[0] + "." + parts[1] + "." + flip(parts[2]), "signature"},
 		"no signature":                {parts[0] + "." + parts[1] + ".", "signature"},
-		"signed by another":           {other.sign(other.key, "at+jwt", good()), "signature"},
+		"signed by another":           {w.issuer.sign(other, "at+jwt", good()), "signature"},
 		"alg none":                    {b64(`{"alg":"none","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + ".", "algorithm signature"},
 		"alg HS256":                   {b64(`{"alg":"HS256","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + "." + parts[2], "algorithm signature"},
 		"unknown key":                 {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k2"}`) + "." + parts[1] + "." + parts[2], "signature"},

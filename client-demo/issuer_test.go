@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
 
 const (
@@ -61,11 +63,7 @@ type grant struct {
 }
 
 func newFakeIssuer(t *testing.T, now func() time.Time) *fakeIssuer {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := &fakeIssuer{key: key, now: now, person: "person-1", name: "김지수", lifetime: 600,
+	i := &fakeIssuer{key: testkey.RSA(t, "issuer"), now: now, person: "person-1", name: "김지수", lifetime: 600,
 		codes: map[string]grant{}, refresh: map[string]grant{}, access: map[string]string{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", i.discovery)

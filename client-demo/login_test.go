@@ -1,14 +1,14 @@
 package main
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
 
 func TestAPersonLogsInAndOutEverywhere(t *testing.T) {
@@ -233,10 +233,7 @@ func TestTwoTabsLogInBesideEachOther(t *testing.T) {
 }
 
 func TestIDTokensThatAreNotForThisLogInAreRefused(t *testing.T) {
-	other, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := testkey.RSA(t, "another issuer")
 	for name, lie := range map[string]func(*fakeIssuer){
 		"another nonce":    func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { c["nonce"] = "another" } },
 		"no nonce":         func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { delete(c, "nonce") } },

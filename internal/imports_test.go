@@ -37,8 +37,10 @@ var rules = []rule{
 	{"internal/testenv", nil},
 	{"internal/testenv/missing", []string{"internal/testenv"}},
 	{"internal/testenv/chrome", []string{"internal/testenv"}},
+	{"internal/testenv/testkey", nil},
 	{"internal/httpd", nil},
 	{"internal/sqldb", nil},
+	{"internal/sqldb/growthtest", []string{"internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv"}},
 	{"internal/rest", []string{"jwks", "internal/httpd"}},
 	{"internal", nil},
@@ -50,6 +52,7 @@ var rules = []rule{
 	{"authz-server/internal/clients", []string{"authz-server/internal/client", "authz-server/internal/fetch", "authz-server/internal/store", "internal/httpd", "jwks"}},
 	{"authz-server/internal/consent", []string{"jwks"}},
 	{"authz-server/internal/fetch", nil},
+	{"authz-server/internal/keys/keystest", []string{"authz-server/internal/keys", "authz-server/internal/store", "internal/sqldb/sqldbtest"}},
 	{"authz-server/internal/keys", []string{"authz-server/internal/store", "jwks"}},
 	{"authz-server/internal/store", []string{"authz-server/internal/client", "internal/sqldb"}},
 	{"authz-server/internal/client", []string{"jwks"}},
@@ -72,7 +75,7 @@ var rules = []rule{
 var services = []string{"authz-server", "resources/user", "resources/board", "client-demo", "deploy"}
 
 // What only test files may import, in addition to what the rules allow; a test may also reach into its own service.
-var forTests = []string{"internal/testenv", "internal/testenv/chrome", "internal/sqldb/sqldbtest", "jwks", "jwks/jwkstest"}
+var forTests = []string{"internal/testenv", "internal/testenv/chrome", "internal/testenv/testkey", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jwkstest"}
 
 // A confinement names a library that is to stay replaceable, or that a room has no business with, and the files that may import it.
 type confinement struct {
@@ -91,7 +94,7 @@ var confinements = []confinement{
 	{"github.com/gorilla/mux", []string{"authz-server", "resources", "client-demo", "internal/httpd", "internal/rest"}, false, "the library jwks knows no router"},
 	{"github.com/danielgtaylor/huma", []string{"resources", "internal/rest"}, false, "only the REST interfaces are described by OpenAPI"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
-	{"testing", []string{"internal/testenv", "internal/testenv/chrome", "internal/sqldb/sqldbtest", "jwks/jwkstest"}, false, "it belongs to tests"},
+	{"testing", []string{"internal/testenv", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "authz-server/internal/keys/keystest", "jwks/jwkstest"}, false, "it belongs to tests"},
 }
 
 var databases = []string{"internal/sqldb", "authz-server/internal/store", "resources/user/internal/store", "resources/board/internal/store"}

@@ -2,7 +2,6 @@ package oauth_test
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"net/http"
@@ -11,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
 
 // The figures of interest are ratios to one bare RSA-2048 signature made in the same run, for machines differ and are noisy.
@@ -19,10 +20,7 @@ import (
 // ratio runs work again and again, each time after prepare (which is not counted) and beside one bare signature, and
 // reports the ratio of the medians.
 func ratio(b *testing.B, prepare, work func()) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		b.Fatal(err)
-	}
+	key := testkey.RSA(b, "bare")
 	sum := sha256.Sum256([]byte("benchmark"))
 	var bare, whole []time.Duration
 	for b.Loop() {

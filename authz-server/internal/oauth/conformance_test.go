@@ -3,7 +3,6 @@ package oauth_test
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -30,6 +29,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
 
 // The walk of the OpenID Foundation's conformance suite: clients register themselves, every module starts logged out, and
@@ -688,7 +688,7 @@ func TestDynamicOP(t *testing.T) {
 		}
 	})
 	t.Run("oidcc-request-uri-signed-rs256", func(t *testing.T) {
-		key := newRSASigner(t, "k1", "RS256")
+		key := newRSASigner(t, "the client", "k1", "RS256")
 		s.pages["/jwks"] = string(key.set())
 		p := s.register("code", "jwks_uri", s.site.URL+"/jwks", "request_uris", []string{s.site.URL + "/request#abc"}, "request_object_signing_alg", "RS256")
 		s.pages["/request"] = key.sign(nil, map[string]any{"iss": p.id, "aud": s.issuer, "client_id": p.id, "response_type": "code", "redirect_uri": p.redirect, "scope": "openid", "state": "inside", "nonce": "inside"})
@@ -750,14 +750,10 @@ func TestDynamicOP(t *testing.T) {
 
 func b64(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
-// newRSASigner is a client's key for RS256 and PS256.
-func newRSASigner(t testing.TB, kid, alg string) *signer {
+// newRSASigner is a client's key for RS256 and PS256: the same one for the same owner, kid and alg.
+func newRSASigner(t testing.TB, owner, kid, alg string) *signer {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &signer{t, jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: alg, Use: "sig"}}
+	return &signer{t, jose.JSONWebKey{Key: testkey.RSA(t, owner+" "+kid+" "+alg), KeyID: kid, Algorithm: alg, Use: "sig"}}
 }
 
 // fapi is a client with the profile fapi2, with its key.
@@ -808,7 +804,7 @@ func (c fapi) redeem(code string) answer {
 func TestFAPI2SecurityProfileOP(t *testing.T) {
 	f := one(t)
 	b := f.browser().logIn(f.user)
-	for name, key := range map[string]*signer{"ES256": newSigner(t, "k1"), "PS256": newRSASigner(t, "k1", "PS256"), "EdDSA": newEdSigner(t, "k1")} {
+	for name, key := range map[string]*signer{"ES256": newSigner(t, "k1"), "PS256": newRSASigner(t, "the client", "k1", "PS256"), "EdDSA": newEdSigner(t, "k1")} {
 		t.Run("happy-flow, "+name, func(t *testing.T) {
 			c := f.fapiClient("fapi-"+name, key, func(c *client.Client) { c.IDTokenSignedResponseAlg = name })
 			a := c.authorize(b, "state", strings.Repeat("s", 128), "nonce", strings.Repeat("n", 43))
@@ -826,7 +822,7 @@ func TestFAPI2SecurityProfileOP(t *testing.T) {
 			}
 		})
 	}
-	key := newRSASigner(t, "k2", "PS256")
+	key := newRSASigner(t, "the client", "k2", "PS256")
 	c := f.fapiClient("fapi", key, nil)
 	t.Run("client assertions", func(t *testing.T) {
 		in := func(d time.Duration) int64 { return f.clock.now().Add(d).Unix() }
@@ -902,7 +898,7 @@ func TestFAPI2SecurityProfileOP(t *testing.T) {
 func TestFAPI2MessageSigningOP(t *testing.T) {
 	f := one(t)
 	b := f.browser().logIn(f.user)
-	key := newRSASigner(t, "k1", "PS256")
+	key := newRSASigner(t, "the client", "k1", "PS256")
 	c := f.fapiClient("signing", key, func(c *client.Client) { c.RequireSignedRequestObject = true })
 	in := func(d time.Duration) int64 { return f.clock.now().Add(d).Unix() }
 	push := func(s *signer, changes ...any) answer {
@@ -941,7 +937,7 @@ func TestFAPI2MessageSigningOP(t *testing.T) {
 		"ensure-request-object-without-aud-fails":       func() answer { return push(key, "aud", nil) },
 		"ensure-request-object-without-iss-fails":       func() answer { return push(key, "iss", nil) },
 		"ensure-signed-request-object-with-RS256-fails": func() answer { return push(rs256) },
-		"ensure-request-object-signature-is-checked":    func() answer { return push(newRSASigner(t, "k1", "PS256")) },
+		"ensure-request-object-signature-is-checked":    func() answer { return push(newRSASigner(t, "a stranger", "k1", "PS256")) },
 		"ensure-request_uri-inside-the-object-fails":    func() answer { return push(key, "request_uri", "https://x.example/") },
 		"ensure-unsigned-request-object-alg-none-fails": func() answer {
 			return c.push(url.Values{"client_id": {"signing"}, "request": {b64(`{"alg":"none"}`) + "." + b64(`{"iss":"signing"}`) + "."}})

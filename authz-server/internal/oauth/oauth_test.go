@@ -23,6 +23,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/keys/keystest"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -95,9 +96,8 @@ func oneWith(t testing.TB, databaseURL string, change func(*oauth.Config)) *fixt
 			t.Error(err)
 		}
 	})
-	kek, err := keys.NewKEK(make([]byte, 32))
-	must(err)
-	f.ring, err = keys.Open(t.Context(), keys.Config{Store: f.store, KEK: kek, Now: f.clock.now, Log: log, TokenLifetime: 10 * time.Minute, RefreshLifetime: 90 * 24 * time.Hour})
+	keystest.Fill(t, f.store, f.clock.now())
+	f.ring, err = keys.Open(t.Context(), keys.Config{Store: f.store, KEK: keystest.KEK(t), Now: f.clock.now, Log: log, TokenLifetime: 10 * time.Minute, RefreshLifetime: 90 * 24 * time.Hour})
 	must(err)
 	rendered, err := pages.New(pages.Config{Now: f.clock.now, Log: log})
 	must(err)
