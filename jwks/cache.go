@@ -62,6 +62,16 @@ type CacheConfig struct {
 	// Zero: 12 hours.
 	MaxStale time.Duration
 
+	// File is where the last good key set is kept as well, so that a service
+	// that starts while the issuer is away can verify tokens at once. Its
+	// directory must exist. It is written after each fetch, with mode 0600,
+	// and believed if it is of this Issuer (or JWKSURL), well-formed, and
+	// nobody but its owner may write to it: whoever can write to it can forge
+	// tokens. A saved set counts from when it was fetched: it is used for as
+	// long as one in memory would be. Several processes may share a file.
+	// Empty: none.
+	File string
+
 	// Log gets the fetches that fail, at level warn, those that change the
 	// set, at level info, and keys left out. Never any part of a token. Nil:
 	// no log.
@@ -78,6 +88,9 @@ type Cache struct {
 	cfg     CacheConfig
 	log     *slog.Logger
 	fetcher *fetcher
+	saved   savedFile
+
+	fallback *heldSet // from the file, for when the first fetch fails; of the goroutine alone
 
 	held    atomic.Pointer[heldSet] // nil until a fetch has succeeded
 	wanted  chan struct{}           // wakes the goroutine for a forced fetch
@@ -131,7 +144,12 @@ func NewCache(ctx context.Context, cfg CacheConfig) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
+	saved, err := newSavedFile(cfg)
+	if err != nil {
+		return nil, err
+	}
 	c := &Cache{
+		saved:   saved,
 		cfg:     cfg,
 		log:     log,
 		fetcher: f,
@@ -141,6 +159,7 @@ func NewCache(ctx context.Context, cfg CacheConfig) (*Cache, error) {
 		fetched: make(chan struct{}),
 		missing: newMissingKeys(),
 	}
+	c.loadSaved(time.Now())
 	go c.run(ctx)
 	return c, nil
 }
@@ -313,7 +332,7 @@ func (c *Cache) run(ctx context.Context) {
 		case <-timer.C:
 		case <-c.wanted:
 		}
-		lifetime, err := c.refresh(ctx)
+		fetched, err := c.refresh(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -323,8 +342,9 @@ func (c *Cache) run(ctx context.Context) {
 			continue
 		}
 		failures = 0
+		c.save(fetched)
 		// Before the end of the set's life, so that no caller meets an old one.
-		timer.Reset(max(jitter(lifetime*9/10), firstRetry))
+		timer.Reset(max(jitter(fetched.lifetime*9/10), firstRetry))
 	}
 }
 
@@ -338,9 +358,8 @@ func jitter(d time.Duration) time.Duration {
 	return d - rand.N(d/10+1) //nolint:gosec // G404: spreads the load, keeps no secret
 }
 
-// refresh fetches once and tells those who wait. It returns how long the set
-// counts as fresh.
-func (c *Cache) refresh(ctx context.Context) (time.Duration, error) {
+// refresh fetches once and tells those who wait.
+func (c *Cache) refresh(ctx context.Context) (fetchedSet, error) {
 	c.mu.Lock()
 	if c.flight == nil {
 		c.flight = make(chan struct{})
@@ -352,23 +371,36 @@ func (c *Cache) refresh(ctx context.Context) (time.Duration, error) {
 	c.mu.Unlock()
 
 	fetched, err := c.fetcher.fetch(ctx)
+	now := time.Now()
 	if err == nil {
 		c.logChange(fetched.keys)
 	} else if ctx.Err() == nil {
 		c.log.LogAttrs(ctx, slog.LevelWarn, "fetching the key set failed", slog.Any("error", err))
+		if c.fallback != nil {
+			c.useSaved(c.fallback)
+		}
 	}
+	c.fallback = nil
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lastErr = err
 	if err == nil {
-		c.held.Store(&heldSet{fetched.keys, time.Now().Add(fetched.lifetime + c.cfg.MaxStale)})
+		c.held.Store(&heldSet{fetched.keys, now.Add(fetched.lifetime + c.cfg.MaxStale)})
 	}
 	close(c.flight)
 	c.flight = nil
 	close(c.fetched)
 	c.fetched = make(chan struct{})
-	return fetched.lifetime, err
+	return fetched, err
+}
+
+// save keeps what was fetched. Nobody waits for the disk: not to have it
+// there harms only the next start.
+func (c *Cache) save(fetched fetchedSet) {
+	if err := c.saved.save(fetched, time.Now()); err != nil {
+		c.log.Warn("saving the key set failed", "file", c.saved.path, "error", err)
+	}
 }
 
 // logChange logs the set if its keys are others than those held.

@@ -30,6 +30,7 @@ const (
 type fetcher struct {
 	client     *http.Client
 	ownClient  bool
+	keepRaw    bool
 	issuer     string // empty: no discovery
 	minRefresh time.Duration
 	maxRefresh time.Duration
@@ -44,11 +45,12 @@ type fetcher struct {
 
 type fetchedSet struct {
 	keys     *KeySet
+	raw      []byte        // the document; nil unless it is to be saved
 	lifetime time.Duration // how long it counts as fresh
 }
 
 func newFetcher(cfg CacheConfig, log *slog.Logger) (*fetcher, error) {
-	f := &fetcher{minRefresh: cfg.MinRefresh, maxRefresh: cfg.MaxRefresh, url: cfg.JWKSURL}
+	f := &fetcher{minRefresh: cfg.MinRefresh, maxRefresh: cfg.MaxRefresh, url: cfg.JWKSURL, keepRaw: cfg.File != ""}
 	setting, where := "JWKSURL", cfg.JWKSURL
 	if where == "" {
 		f.issuer = cfg.Issuer
@@ -210,7 +212,11 @@ func (f *fetcher) fetchKeys(ctx context.Context) (fetchedSet, error) {
 	if !said {
 		lifetime = defaultLifetime
 	}
-	return fetchedSet{keys, f.bound(lifetime)}, nil
+	set := fetchedSet{keys: keys, lifetime: f.bound(lifetime)}
+	if f.keepRaw {
+		set.raw = body
+	}
+	return set, nil
 }
 
 func (f *fetcher) bound(lifetime time.Duration) time.Duration {

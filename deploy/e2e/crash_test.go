@@ -172,6 +172,36 @@ func TestADemoAppOrAGatewayThatComesBackServesAgain(t *testing.T) {
 	}
 }
 
+func TestAServiceRestartsWhileTheIssuerIsAway(t *testing.T) {
+	r := start(t, 1)
+	g := sampleApp(t, r, everyScope...).signUp(newPerson(t, nil))
+	call(t, "GET", r.API+"/user/v1/me", g.AccessToken, nil).decode(t, http.StatusOK, &struct{}{})
+	if err := r.Kill("authz-server"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"user", "board"} {
+		if err := r.StopPart(name); err != nil {
+			t.Error(err)
+		}
+		if err := r.Launch(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for address, method := range map[string]string{r.API + "/user/v1/me": "GET", r.API + "/board/v1/boards/free/posts": "POST"} {
+		var last answer
+		until(t, method+" "+address+" is answered", func() bool {
+			last = call(t, method, address, g.AccessToken, map[string]string{"title": "t", "body": "b"})
+			return last.Status < 500 || last.Header.Get("WWW-Authenticate") != ""
+		})
+		if last.Status >= 300 {
+			t.Errorf("%s %s after the restart: %s", method, address, last)
+		}
+		if a := call(t, method, address, g.AccessToken[:len(g.AccessToken)-6]+"AAAAAA", map[string]string{"title": "t", "body": "b"}); a.Status != http.StatusUnauthorized {
+			t.Errorf("%s %s with a forged token: %s", method, address, a)
+		}
+	}
+}
+
 func TestOneServicesFailureStaysItsOwn(t *testing.T) {
 	r := start(t, 1)
 	someone := newPerson(t, nil)

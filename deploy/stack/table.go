@@ -135,6 +135,7 @@ func (cfg *Config) table() ([]Part, error) {
 			"USER_DATABASE_URL=" + cfg.database("USER_DATABASE_URL", "user.db"),
 			"USER_ISSUER=" + origin.Issuer,
 			"USER_AUDIENCE=" + userAPI,
+			"USER_JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, "user-keys.json"),
 		},
 		Ready: []string{"http://" + address(cfg.Ports.User) + "/readyz"},
 	}, Part{
@@ -144,6 +145,7 @@ func (cfg *Config) table() ([]Part, error) {
 			"BOARD_DATABASE_URL=" + cfg.database("BOARD_DATABASE_URL", "board.db"),
 			"BOARD_ISSUER=" + origin.Issuer,
 			"BOARD_AUDIENCE=" + boardAPI,
+			"BOARD_JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, "board-keys.json"),
 			"BOARD_USER_API=" + userAPI,
 			"BOARD_CLIENT_ID=board",
 			"BOARD_CLIENT_SECRET=" + clients["board"],

@@ -18,15 +18,16 @@ type Settings struct {
 	httpd.Config `embed:""`
 	Issuer       string `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
 	JWKSURL      string `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
+	JWKSCache    string `name:"jwks-cache-file" help:"File in which to keep the issuer's last keys as well, so that the service can start while the issuer is away. Only this program may be able to write to it: whoever can forges tokens. Its folder must exist. Empty: keys are kept in memory alone." placeholder:"PATH"`
 	Audience     string `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
 }
 
 // Verifier returns what decides on the service's tokens. Until ctx ends it keeps the issuer's keys fresh; the issuer need
 // not be there.
 func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifier, error) {
-	keys, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: s.Issuer, JWKSURL: s.JWKSURL, Log: log})
+	keys, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: s.Issuer, JWKSURL: s.JWKSURL, File: s.JWKSCache, Log: log})
 	if err != nil {
-		return nil, fmt.Errorf("settings --issuer and --jwks-url: %w", err)
+		return nil, fmt.Errorf("settings --issuer, --jwks-url and --jwks-cache-file: %w", err)
 	}
 	return jwks.NewVerifier(jwks.VerifierConfig{Issuer: s.Issuer, Audience: s.Audience, Keys: keys})
 }

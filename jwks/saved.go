@@ -1,0 +1,187 @@
+package jwks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// maxSaved bounds the file's length in bytes: a key set, and what is said
+// about it.
+const maxSaved = maxDocument + 64<<10
+
+// maxSavedLifetime only keeps nonsense out: MaxRefresh is the bound.
+const maxSavedLifetime = 366 * 24 * time.Hour
+
+// A savedFile keeps the last good key set on disk, so that a service can start
+// while its issuer is away. Whoever can write the file can forge tokens for
+// the service: it is created for its owner alone, and refused if others may
+// write to it.
+type savedFile struct {
+	path string // empty: nothing is kept
+	// Where the keys must come from: one issuer's keys say nothing about
+	// another's tokens.
+	issuer, url string
+}
+
+// savedSet is the file's content.
+type savedSet struct {
+	Issuer   string          `json:"issuer,omitempty"`   // of CacheConfig
+	URL      string          `json:"jwks_url,omitempty"` // of CacheConfig
+	Fetched  time.Time       `json:"fetched"`
+	Lifetime float64         `json:"lifetime"` // seconds
+	KeySet   json.RawMessage `json:"key_set"`
+}
+
+// newSavedFile checks that there is a place for the file; the file need not be
+// there.
+func newSavedFile(cfg CacheConfig) (savedFile, error) {
+	f := savedFile{path: cfg.File, url: cfg.JWKSURL}
+	if f.url == "" {
+		f.issuer = cfg.Issuer
+	}
+	if f.path == "" {
+		return f, nil
+	}
+	info, err := os.Stat(filepath.Dir(f.path))
+	if err != nil {
+		return f, fmt.Errorf("jwks: CacheConfig.File: %w", err)
+	}
+	if !info.IsDir() {
+		return f, fmt.Errorf("jwks: CacheConfig.File: %s is not a directory", filepath.Dir(f.path))
+	}
+	return f, nil
+}
+
+// save replaces the file, wholly or not at all.
+func (f savedFile) save(set fetchedSet, now time.Time) (err error) {
+	if f.path == "" {
+		return nil
+	}
+	text, err := json.Marshal(savedSet{f.issuer, f.url, now.UTC(), set.lifetime.Seconds(), set.raw})
+	if err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+".*.new") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(temporary.Name()))
+		}
+	}()
+	_, err = temporary.Write(text)
+	if err == nil {
+		err = temporary.Sync()
+	}
+	if err = errors.Join(err, temporary.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), f.path)
+}
+
+// load returns the set that the file has, and when it was fetched. It fails
+// with fs.ErrNotExist if there is no file, and with other errors for one that
+// must not be believed.
+func (f savedFile) load(now time.Time) (set fetchedSet, fetched time.Time, err error) {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return set, fetched, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return set, fetched, err
+	case !info.Mode().IsRegular():
+		return set, fetched, errors.New("not a regular file")
+	}
+	if err := onlyOurs(info); err != nil {
+		return set, fetched, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxSaved+1))
+	if err != nil {
+		return set, fetched, err
+	}
+	if len(text) > maxSaved {
+		return set, fetched, fmt.Errorf("more than %d bytes", maxSaved)
+	}
+	saved, err := parseSaved(text)
+	switch {
+	case err != nil:
+		return set, fetched, fmt.Errorf("malformed: %w", err)
+	case saved.Issuer != f.issuer || saved.URL != f.url:
+		return set, fetched, fmt.Errorf("of another issuer: %.256q %.256q", saved.Issuer, saved.URL)
+	case saved.Fetched.After(now.Add(time.Minute)): // clocks are set back a little now and then
+		return set, fetched, errors.New("from the future")
+	case !(saved.Lifetime >= 0 && saved.Lifetime <= maxSavedLifetime.Seconds()): // NaN too
+		return set, fetched, errors.New("the lifetime is out of range")
+	}
+	keys, err := ParseKeySet(saved.KeySet)
+	if err != nil {
+		return set, fetched, err
+	}
+	if keys.Len() == 0 {
+		return set, fetched, errors.New("no usable key")
+	}
+	lifetime := time.Duration(saved.Lifetime * float64(time.Second))
+	return fetchedSet{keys: keys, raw: saved.KeySet, lifetime: lifetime}, saved.Fetched, nil
+}
+
+func parseSaved(text []byte) (saved savedSet, err error) {
+	err = eachMember(text, func(name, value []byte) (err error) {
+		switch string(name) {
+		case "issuer":
+			saved.Issuer, err = stringValue(value)
+		case "jwks_url":
+			saved.URL, err = stringValue(value)
+		case "fetched":
+			err = json.Unmarshal(value, &saved.Fetched)
+		case "lifetime":
+			err = json.Unmarshal(value, &saved.Lifetime)
+		case "key_set":
+			saved.KeySet = append(saved.KeySet, value...)
+		}
+		return err
+	})
+	return saved, err
+}
+
+// loadSaved uses the file's set as if it had been fetched when it was: at once
+// while it is fresh, and, when it is older, only once the issuer has been
+// asked in vain.
+func (c *Cache) loadSaved(now time.Time) {
+	if c.saved.path == "" {
+		return
+	}
+	set, fetched, err := c.saved.load(now)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		c.log.Warn("the saved key set is not used", "file", c.saved.path, "error", err)
+		return
+	}
+	lifetime := c.fetcher.bound(set.lifetime)
+	held := &heldSet{set.keys, fetched.Add(lifetime + c.cfg.MaxStale)}
+	if !now.Before(held.usableTill) {
+		c.log.Info("the saved key set is too old", "file", c.saved.path, "fetched", fetched)
+		return
+	}
+	if now.Before(fetched.Add(lifetime)) {
+		c.useSaved(held)
+		return
+	}
+	c.fallback = held
+}
+
+func (c *Cache) useSaved(held *heldSet) {
+	c.log.Info("saved key set in use until the issuer answers", "kids", held.keys.ids(), "usable_until", held.usableTill)
+	c.held.Store(held)
+}

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package jwks
+
+import "io/fs"
+
+// onlyOurs cannot tell here: the directory's access rules must.
+func onlyOurs(fs.FileInfo) error { return nil }
