@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -143,7 +144,7 @@ func agrees(t *testing.T, table map[string]process, p process) {
 		return
 	}
 	for name := range p.env {
-		if !slices.Contains(known[p.program], name) {
+		if !slices.Contains(known[p.program], name) && name != "GOMEMLIMIT" { // which Go's runtime knows
 			t.Errorf("%s: %s does not know %s", p.where, p.program, name)
 		}
 	}
@@ -171,7 +172,13 @@ type compose struct {
 		Ports       []string
 		Environment map[string]string
 		Secrets     []string
-		Build       struct{ Target, Dockerfile string }
+		MemLimit    string        `yaml:"mem_limit"`
+		StopGrace   time.Duration `yaml:"stop_grace_period"`
+		Logging     struct {
+			Driver  string
+			Options map[string]string
+		}
+		Build struct{ Target, Dockerfile string }
 	}
 	Secrets map[string]struct{ File string }
 }
@@ -255,6 +262,8 @@ func starts(t *testing.T, p process) {
 			value = "sqlite:" + filepath.Join(dir, "database")
 		case strings.HasSuffix(name, "_KEY_ENCRYPTION_KEY_FILE"):
 			value = key
+		case strings.HasSuffix(name, "_JWKS_CACHE_FILE"):
+			value = filepath.Join(dir, "keys.json")
 		case strings.HasSuffix(name, "_CLIENT_SECRET"):
 			value = "a-secret-from-elsewhere"
 		}
@@ -435,10 +444,17 @@ type object struct {
 		Template struct {
 			Metadata struct{ Labels map[string]string }
 			Spec     struct {
-				AutomountServiceAccountToken bool            `yaml:"automountServiceAccountToken"`
-				EnableServiceLinks           *bool           `yaml:"enableServiceLinks"`
-				SecurityContext              securityContext `yaml:"securityContext"`
-				Containers                   []container
+				AutomountServiceAccountToken bool  `yaml:"automountServiceAccountToken"`
+				EnableServiceLinks           *bool `yaml:"enableServiceLinks"`
+				Grace                        int   `yaml:"terminationGracePeriodSeconds"`
+				Volumes                      []struct {
+					Name   string
+					Secret struct {
+						SecretName string `yaml:"secretName"`
+					}
+				}
+				SecurityContext securityContext `yaml:"securityContext"`
+				Containers      []container
 			}
 		}
 		PodSelector struct {
@@ -460,6 +476,9 @@ type securityContext struct {
 type probe struct {
 	HTTPGet   *struct{ Path, Port string } `yaml:"httpGet"`
 	TCPSocket *struct{ Port string }       `yaml:"tcpSocket"`
+	Timeout   int                          `yaml:"timeoutSeconds"`
+	Failures  int                          `yaml:"failureThreshold"`
+	Period    int                          `yaml:"periodSeconds"`
 }
 
 type container struct {
@@ -472,7 +491,15 @@ type container struct {
 	SecurityContext securityContext `yaml:"securityContext"`
 	ReadinessProbe  probe           `yaml:"readinessProbe"`
 	LivenessProbe   probe           `yaml:"livenessProbe"`
-	Env             []struct {
+	Resources       struct{ Limits struct{ Memory string } }
+	Lifecycle       struct {
+		PreStop struct{ Sleep struct{ Seconds int } } `yaml:"preStop"`
+	}
+	VolumeMounts []struct {
+		Name      string
+		MountPath string `yaml:"mountPath"`
+	} `yaml:"volumeMounts"`
+	Env []struct {
 		Name, Value string
 		ValueFrom   struct {
 			ConfigMapKeyRef *struct{ Name, Key string } `yaml:"configMapKeyRef"`
@@ -585,10 +612,14 @@ func TestKubernetesRunsWhatTheDevRunnerRuns(t *testing.T) {
 	}
 }
 
-// prefix is that of the program's settings, as its first variable has it.
+// prefix is that of the program's settings, as its first one has it.
 func (c container) prefix() string {
-	prefix, _, _ := strings.Cut(c.Env[0].Name, "_")
-	return prefix + "_"
+	for _, e := range c.Env {
+		if prefix, _, ok := strings.Cut(e.Name, "_"); ok {
+			return prefix + "_"
+		}
+	}
+	return ""
 }
 
 func TestKubernetesGivesNoPodMoreThanItNeeds(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,11 +19,12 @@ import (
 )
 
 // Start makes a Postgres cluster in a temporary folder, reachable by a unix socket there and nowhere else, and starts
-// it. The stop function ends it and removes the folder; if this process dies without calling it, Postgres ends as well.
-func Start() (adminURL string, stop func() error, err error) {
+// it. The stop function ends it and removes the folder; if this process dies without calling it, Postgres ends as well. The settings, such as
+// "port=5433", go to Postgres last.
+func Start(settings ...string) (adminURL string, stop func() error, err error) {
 	bin, ok := testenv.PostgresBin()
 	if !ok {
-		return "", nil, errNoPostgres
+		return "", nil, ErrNoPostgres
 	}
 	dir, err := os.MkdirTemp("", "maru-pg-") // short: a socket's path has at most 107 bytes
 	if err != nil {
@@ -42,9 +44,19 @@ func Start() (adminURL string, stop func() error, err error) {
 	}
 
 	// The shell waits until its standard input closes, which happens when this process ends, however it ends.
+	args := []string{
+		"-D", data, "-k", dir, "-c", "listen_addresses=",
+		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB",
+	}
+	query := url.Values{"host": {dir}}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+		if port, ok := strings.CutPrefix(setting, "port="); ok {
+			query.Set("port", port)
+		}
+	}
 	script := `"$0" "$@" </dev/null & pid=$!; read -r _; kill -INT $pid 2>/dev/null; wait $pid`
-	server := exec.Command("/bin/sh", "-c", script, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=",
-		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB")
+	server := exec.Command("/bin/sh", append([]string{"-c", script, filepath.Join(bin, "postgres")}, args...)...)
 	server.Dir, server.SysProcAttr = dir, account
 	var log bytes.Buffer
 	server.Stdout, server.Stderr = &log, &log
@@ -66,7 +78,7 @@ func Start() (adminURL string, stop func() error, err error) {
 		return errors.Join(closeErr, remove())
 	}
 
-	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: url.Values{"host": {dir}}.Encode()}
+	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: query.Encode()}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for {

@@ -49,7 +49,7 @@ func SQLite(t testing.TB) string {
 func Postgres(t testing.TB) string {
 	t.Helper()
 	admin, err := cluster()
-	if errors.Is(err, errNoPostgres) {
+	if errors.Is(err, ErrNoPostgres) {
 		testenv.Absent(t, err.Error())
 	}
 	if err != nil {
@@ -85,7 +85,8 @@ func execute(ctx context.Context, databaseURL, statement string) error {
 	return errors.Join(err, db.Close())
 }
 
-var errNoPostgres = errors.New("no Postgres: neither TEST_POSTGRES_URL nor the programs initdb and postgres")
+// ErrNoPostgres is returned where this machine has no Postgres.
+var ErrNoPostgres = errors.New("no Postgres: neither TEST_POSTGRES_URL nor the programs initdb and postgres")
 
 var running struct {
 	sync.Mutex
