@@ -95,7 +95,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { endpoints.Run(working) })
 		background.Go(func() {
 			sweep(working, log,
-				s.SweepClientSecrets, s.Sweep, s.SweepGrants, s.SweepRegistration, s.SweepLogouts,
+				s.SweepClientSecrets, cfg.sweepUnusedClients(s), s.Sweep, s.SweepGrants, s.SweepRegistration, s.SweepLogouts,
 			)
 		})
 
@@ -119,6 +119,16 @@ func (s *settings) lifetimes() oauth.Lifetimes {
 		l.RefreshGrace = -1
 	}
 	return l
+}
+
+// sweepUnusedClients removes clients that registered themselves and are not used, unless they are kept for ever.
+func (s *settings) sweepUnusedClients(in *store.Store) func(context.Context) (int64, error) {
+	return func(ctx context.Context) (int64, error) {
+		if s.RegistrationUnused == 0 {
+			return 0, nil
+		}
+		return in.SweepUnusedClients(ctx, s.RegistrationUnused)
+	}
 }
 
 // sweepEvery is how often expired rows are removed. They count as gone from the moment when they expire.

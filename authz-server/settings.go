@@ -27,11 +27,12 @@ type settings struct {
 	Resource           []string `help:"A further resource service and its scopes, \"URL=scope scope\". Can be repeated." placeholder:"URL=SCOPES"`
 
 	DPoPNonces                  bool `name:"dpop-nonces" help:"Ask for a nonce of this server in every DPoP proof (RFC 9449, section 8)."`
-	InsecureLegacyResponseTypes bool `help:"Offer the implicit and hybrid response types, whose tokens travel in addresses. RFC 9700 advises against them; the certification profiles for them need it."`
+	InsecureLegacyResponseTypes bool `help:"Serve the certification profiles of OpenID Connect Core 1.0 that RFC 9700 advises against: the implicit and hybrid response types, whose tokens travel in addresses; and, for clients that registered themselves, codes without PKCE and errors that redirect unasked. Not where strangers can register."`
 
-	Registration            string `help:"Who may register clients at /oauth2/register: nobody (closed), who has a token from 'client initial-token' (token), or everybody (open)." enum:"closed,token,open" default:"closed"`
-	ClientMetadataDocuments bool   `help:"Take the https URL of a client metadata document as client_id, as agents of the Model Context Protocol send it. Anybody can then ask people for their consent, as with open registration; they are shown the host name."`
-	RegistrationScopes      string `help:"What clients may ask for that nobody of yours registered, by either of the two ways." default:"openid profile email address phone offline_access"`
+	Registration            string        `help:"Who may register clients at /oauth2/register: nobody (closed), who has a token from 'client initial-token' (token), or everybody (open)." enum:"closed,token,open" default:"closed"`
+	ClientMetadataDocuments bool          `help:"Take the https URL of a client metadata document as client_id, as agents of the Model Context Protocol send it. Anybody can then ask people for their consent, as with open registration; they are shown the host name."`
+	RegistrationUnused      time.Duration `help:"How long a client that registered itself without an initial access token is kept if nobody uses or changes it. 0: for ever." default:"72h"`
+	RegistrationScopes      string        `help:"What clients may ask for that nobody of yours registered, by either of the two ways." default:"openid profile email address phone offline_access"`
 
 	OutgoingCAFile           string `name:"outgoing-ca-file" help:"A PEM file of certificates to trust beside the system's when clients' key sets, request objects, documents and log-out addresses are called." placeholder:"PATH"`
 	InsecureOutgoingLoopback bool   `help:"Let clients name addresses of this machine for those, and http for them: for development and tests."`
@@ -90,6 +91,7 @@ func (s *settings) check() error {
 		{"--refresh-grace", s.RefreshGrace, 0, 5 * time.Minute},
 		{"--session-idle", s.SessionIdle, time.Minute, s.SessionAbsolute},
 		{"--session-absolute", s.SessionAbsolute, time.Minute, 400 * 24 * time.Hour}, // what browsers keep a cookie
+		{"--registration-unused", s.RegistrationUnused, 0, 10 * 365 * 24 * time.Hour},
 		{"--jwks-max-age", s.JWKSMaxAge, 10 * time.Second, 24 * time.Hour},
 		{"--shutdown-delay", s.ShutdownDelay, 0, time.Hour},
 		{"--shutdown-timeout", s.ShutdownTimeout, 0, time.Hour},

@@ -20,6 +20,8 @@ type Policy struct {
 	LegacyResponseTypes bool // the response types that send tokens through the browser (RFC 9700 §2.1.2 says not to)
 	InsecureLoopback    bool // http for loopback hosts where else https is needed, for development
 	Documents           bool // the client_id may be the URL of a client's document: that is for who fetched it
+
+	MaxBytes int // of the JSON form, as it is stored; 0: no bound
 }
 
 // Algorithms are those that the server signs by and takes signatures by; ProfileAlgorithms those of them that a client
@@ -34,6 +36,9 @@ var (
 	codeResponseTypes   = []string{"code"}
 	legacyResponseTypes = []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
 )
+
+// MaxMetadata is the longest metadata of a client that no operator vouched for, in bytes.
+const MaxMetadata = 32 << 10
 
 // Limits of a client's metadata. They keep a row, a page and a log line of sensible size.
 const (
@@ -67,6 +72,11 @@ func (c *Client) Check(policy Policy) error {
 	} {
 		if err := check(policy); err != nil {
 			return err
+		}
+	}
+	if policy.MaxBytes > 0 {
+		if text, err := c.MarshalJSON(); err != nil || len(text) > policy.MaxBytes {
+			return metadataError("", "must be at most %d KiB long as the server writes it", policy.MaxBytes>>10)
 		}
 	}
 	return nil

@@ -95,8 +95,10 @@ type Client struct {
 	Profile                    string   // "" or "fapi2"
 	TokenExchangeAudiences     []string // identifiers of resources that it may exchange people's tokens for
 
-	CreatedAt time.Time // set by the store, not part of the JSON form
+	// Set by the store, and not part of the JSON form.
+	CreatedAt time.Time
 	UpdatedAt time.Time
+	Unvouched bool // it registered itself without an initial access token, or is known by a document: anybody can make one
 }
 
 // member is one member of the JSON form. value points into a Client.

@@ -4,11 +4,13 @@ package clients
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/go-jose/go-jose/v4"
 
+	"github.com/maru-auth/maru/authz-server/internal/cache"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -33,12 +35,18 @@ type Config struct {
 type Directory struct {
 	cfg       Config
 	now       func() time.Time
-	documents *lru.Cache[string, documentState] // by client_id
-	keySets   *lru.Cache[string, *keySet]       // by jwks_uri, or by the text of jwks
+	documents *cache.Cache[string, documentState]                // by client_id
+	keySets   *cache.Cache[string, *keySet]                      // by jwks_uri
+	inline    *cache.Cache[[sha256.Size]byte, []jose.JSONWebKey] // by the hash of jwks
 }
 
-// remembered is how many documents and key sets are kept in memory each; those used last.
-const remembered = 1024
+// How much of documents and key sets is kept in memory, in bytes each; what was used last. A parsed key set counts
+// keysPerByte times its text.
+const (
+	documentBytes = 2 << 20
+	keySetBytes   = 8 << 20
+	keysPerByte   = 4
+)
 
 // New makes a directory.
 func New(cfg Config) (*Directory, error) {
@@ -47,12 +55,13 @@ func New(cfg Config) (*Directory, error) {
 		d.now = time.Now
 	}
 	d.cfg.Policy.Documents = false // a document is checked by document.go alone
-	var err error
-	if d.documents, err = lru.New[string, documentState](remembered); err != nil {
-		return nil, err
+	if d.cfg.Policy.MaxBytes == 0 {
+		d.cfg.Policy.MaxBytes = client.MaxMetadata
 	}
-	d.keySets, err = lru.New[string, *keySet](remembered)
-	return d, err
+	d.documents = cache.New[string, documentState](documentBytes)
+	d.keySets = cache.New[string, *keySet](keySetBytes)
+	d.inline = cache.New[[sha256.Size]byte, []jose.JSONWebKey](keySetBytes)
+	return d, nil
 }
 
 // Client returns a client and the hashes of its unexpired secrets, as [store.Store.ClientWithSecrets] does and at the same

@@ -18,7 +18,7 @@ const (
 	minDocumentAge  = time.Minute
 	maxDocumentAge  = time.Hour
 	failureAge      = 10 * time.Second // one that failed is not tried again before
-	maxDocument     = 64 << 10         // bytes
+	maxDocument     = 64 << 10         // bytes as it is read; what is kept of it is bounded by the policy
 	newDocuments    = 20
 	newDocumentsPer = 10 * time.Minute
 )
@@ -87,7 +87,7 @@ func (d *Directory) readDocument(ctx context.Context, id string) (client.Client,
 	fail := func(reason string, cause error) (client.Client, error) {
 		e := &DocumentError{Host: hostOf(id), Reason: reason, Cause: cause}
 		if ctx.Err() == nil { // else nobody waited for it
-			d.documents.Add(id, documentState{d.now().Add(failureAge), e})
+			d.documents.Add(id, documentState{d.now().Add(failureAge), e}, len(id)+2*len(e.Error()))
 		}
 		d.cfg.Log.InfoContext(ctx, "client metadata document refused", "request", httpd.RequestID(ctx), "client_id", id, "reason", reason, "cause", cause)
 		return client.Client{}, e
@@ -110,7 +110,7 @@ func (d *Directory) readDocument(ctx context.Context, id string) (client.Client,
 		return client.Client{}, err
 	}
 	now := d.now()
-	d.documents.Add(id, documentState{until: clamp(expires, now.Add(minDocumentAge), now.Add(maxDocumentAge))})
+	d.documents.Add(id, documentState{until: clamp(expires, now.Add(minDocumentAge), now.Add(maxDocumentAge))}, len(id))
 	return d.cfg.Store.Client(ctx, id)
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -179,13 +180,7 @@ func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]j
 	if c.JWKSURI == "" {
 		return d.inlineKeys(c)
 	}
-	set, ok := d.keySets.Get(c.JWKSURI)
-	if !ok {
-		set = &keySet{}
-		if earlier, there, _ := d.keySets.PeekOrAdd(c.JWKSURI, set); there {
-			set = earlier
-		}
-	}
+	set := d.keySets.GetOrAdd(c.JWKSURI, &keySet{}, len(c.JWKSURI))
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	now := d.now()
@@ -223,6 +218,7 @@ func (d *Directory) readKeys(ctx context.Context, uri string, set *keySet) {
 	set.keys, set.failure = keys, nil
 	set.until = clamp(expires, now.Add(minKeysAge), now.Add(maxKeysAge))
 	set.dead = set.until.Add(keysOnOutage)
+	d.keySets.Add(uri, set, len(uri)+keysPerByte*len(body))
 }
 
 // inlineKeys parses a jwks member once a text.
@@ -230,13 +226,14 @@ func (d *Directory) inlineKeys(c *client.Client) ([]jose.JSONWebKey, error) {
 	if len(c.JWKS) == 0 {
 		return nil, invalid("the client has registered no keys: give it jwks or jwks_uri")
 	}
-	if set, ok := d.keySets.Get(string(c.JWKS)); ok {
-		return set.keys, nil
+	text := sha256.Sum256(c.JWKS)
+	if keys, ok := d.inline.Get(text); ok {
+		return keys, nil
 	}
 	keys, err := client.ParseKeys(c.JWKS)
 	if err != nil {
 		return nil, &invalidError{err.Error(), err}
 	}
-	d.keySets.Add(string(c.JWKS), &keySet{keys: keys})
+	d.inline.Add(text, keys, keysPerByte*len(c.JWKS))
 	return keys, nil
 }

@@ -233,10 +233,9 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request, a *authorization, 
 	if waiting != nil {
 		handle = waiting.handle
 	} else {
-		quotas, err := s.pendingOf(r.Context(), pendingInteraction, &a.Client)
-		if err == nil {
-			handle, err = s.login.Begin(w, r, store.Interaction{ClientID: a.Client.ID, Form: a.Form}, append(pendingInteraction.ofAddress(r), quotas...)...)
-		}
+		var err error
+		quotas := append(pendingInteraction.ofAddress(r), pendingOf(pendingInteraction, &a.Client)...)
+		handle, err = s.login.Begin(w, r, store.Interaction{ClientID: a.Client.ID, Form: a.Form}, quotas...)
 		var full *store.QuotaError
 		if errors.As(err, &full) { // not at the client's redirect URI: from there the person would be sent here again
 			s.errorPage(w, r, err)

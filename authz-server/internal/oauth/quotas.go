@@ -44,32 +44,24 @@ func (p pending) ofStrangers() store.Quota {
 }
 
 // pendingOf bounds what is stored for a client.
-func (s *Server) pendingOf(ctx context.Context, p pending, c *client.Client) ([]store.Quota, error) {
+func pendingOf(p pending, c *client.Client) []store.Quota {
 	own := store.Quota{Subject: p.kind + " client " + c.ID, Limit: pendingOfClient, Window: p.window, Shards: pendingShards, Shared: true}
-	vouched, err := s.vouched(ctx, c)
-	if err != nil || vouched {
-		return []store.Quota{own}, err
+	if !c.Unvouched {
+		return []store.Quota{own}
 	}
 	own.Limit, own.Shards = pendingOfStranger, 1
-	return []store.Quota{own, p.ofStrangers()}, nil
+	return []store.Quota{own, p.ofStrangers()}
 }
 
-// vouched tells whether an operator registered the client.
-func (s *Server) vouched(ctx context.Context, c *client.Client) (bool, error) {
-	if c.Trusted || c.Document() {
-		return c.Trusted, nil
-	}
-	selfRegistered, err := s.store.SelfRegistered(ctx, c.ID)
-	return !selfRegistered, err
+// countStranger counts a client that is about to be stored and that nobody vouches for.
+func (s *Server) countStranger(ctx context.Context) error {
+	return s.store.TakeQuotas(ctx, store.Quota{Subject: "register strangers", Limit: registrationsOfAll, Window: registrationsPer, Shards: pendingShards, Shared: true})
 }
 
 // countPending counts a request of c's that is about to be stored. A client that proved who it is sends those of all its
 // people from one address.
 func (s *Server) countPending(r *http.Request, p pending, c *client.Client) error {
-	quotas, err := s.pendingOf(r.Context(), p, c)
-	if err != nil {
-		return err
-	}
+	quotas := pendingOf(p, c)
 	if c.Public() {
 		quotas = append(p.ofAddress(r), quotas...)
 	}

@@ -38,9 +38,10 @@ func (s *Server) registers() bool {
 
 // Limits of registration.
 const (
-	maxRegistration     = 256 << 10 // bytes of a request
+	maxRegistration     = client.MaxMetadata // bytes of a request
 	registrationsPer    = time.Hour
-	registrationsAtMost = 300 // from one address
+	registrationsAtMost = 300  // from one address; IPv6: of a /64, and ten times as many of a /48
+	registrationsOfAll  = 1000 // of clients that nobody vouches for, from all addresses together
 )
 
 // register makes a client of what its developer says about it (RFC 7591 §3.1, OpenID Connect Registration 1.0 §3.1).
@@ -48,7 +49,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	ctx := r.Context()
 	registration := store.Registration{}
-	if s.registration == RegistrationToken {
+	if s.registration == RegistrationToken || bearer(r) != "" {
 		registration.InitialToken = store.Hash(bearer(r))
 		if err := s.store.CheckInitialToken(ctx, registration.InitialToken); err != nil {
 			s.refuseRegistration(w, r, "an initial access token", err)
@@ -61,8 +62,11 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 	}
 	c, _, err := readMetadata(w, r)
 	if err == nil {
-		c.ID = client.NewID()
+		c.ID, c.Unvouched = client.NewID(), registration.InitialToken == nil
 		err = s.checkRegistration(ctx, &c, s.clients.Policy())
+	}
+	if err == nil && c.Unvouched {
+		err = s.countStranger(ctx)
 	}
 	if err != nil {
 		s.writeRegistrationError(w, r, err)
@@ -132,6 +136,7 @@ func (s *Server) changeRegistration(w http.ResponseWriter, r *http.Request, id s
 			return "", &client.Error{Code: client.InvalidMetadata, Field: "client_secret", Description: "must be the one that the client has, or be left out"}
 		}
 	}
+	c.Unvouched = before.Unvouched
 	policy := s.clients.Policy()
 	policy.Scopes = append(slices.Clone(policy.Scopes), before.Scopes()...)
 	if policy.GrantTypes != nil {
@@ -159,6 +164,7 @@ func (s *Server) changeRegistration(w http.ResponseWriter, r *http.Request, id s
 // checkRegistration is the check of metadata that no operator vouched for.
 func (s *Server) checkRegistration(ctx context.Context, c *client.Client, policy client.Policy) error {
 	c.DropPrivileges()
+	c.RequirePKCE = s.requiresPKCE(c)
 	if err := c.Check(policy); err != nil {
 		return err
 	}

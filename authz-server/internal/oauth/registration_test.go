@@ -140,7 +140,7 @@ func TestAClientRegistersItselfAndManagesItself(t *testing.T) {
 		}
 		// It works at once.
 		user := r.browser().logIn(r.user)
-		consented := user.authorize(parameters("client_id", made.ID, "scope", "openid", "code_challenge", "", "code_challenge_method", ""))
+		consented := user.authorize(parameters("client_id", made.ID, "scope", "openid"))
 		if consented.location == nil || !strings.HasPrefix(consented.location.Path, "/consent") {
 			t.Errorf("status %d, %v, %s", consented.status, consented.location, consented.body)
 		}
@@ -216,7 +216,7 @@ func TestRegistrationRefuses(t *testing.T) {
 		`{` + webApp + `,"sector_identifier_uri":"` + r.site.URL + `/none"}`:                 {"invalid_client_metadata", "sector_identifier_uri"},
 		`{` + webApp + `,"sector_identifier_uri":"https://10.0.0.1/sector"}`:                 {"invalid_client_metadata", "public address"},
 		`{` + webApp + `,"client_name":"a\u202eb"}`:                                          {"invalid_client_metadata", "client_name"},
-		`{` + webApp + `,"client_name":"` + strings.Repeat("x", 300<<10) + `"}`:              {"invalid_client_metadata", "256 KiB"},
+		`{` + webApp + `,"client_name":"` + strings.Repeat("x", 300<<10) + `"}`:              {"invalid_client_metadata", "32 KiB"},
 		`[]`:   {"invalid_client_metadata", "JSON object"},
 		`null`: {"invalid_client_metadata", "JSON object"},
 		`{`:    {"invalid_client_metadata", "JSON object"},
@@ -331,4 +331,76 @@ func TestAClientOfADocumentAsksForConsent(t *testing.T) {
 	if a := b.authorize(parameters("client_id", r.site.URL+"/none.json", "scope", "openid")); a.status < 400 || a.location != nil {
 		t.Errorf("one that is not there: status %d, %v", a.status, a.location)
 	}
+}
+
+// RFC 9700 §2.1.1, and what SECURITY.md says: whoever nobody vouched for uses PKCE, with a secret or without.
+func TestAClientThatNobodyVouchedForMustUsePKCE(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	stranger := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"require_pkce":false}`), 201)
+	vouched := r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
+	r.pages["/client.json"] = fmt.Sprintf(`{"client_id":"%s/client.json",%s}`, r.site.URL, webApp)
+	b := r.browser().logIn(r.user)
+	ask := func(id string) answer {
+		return b.authorize(parameters("client_id", id, "scope", "openid", "code_challenge", "", "code_challenge_method", ""))
+	}
+	for _, id := range []string{stranger.ID, r.site.URL + "/client.json"} {
+		if a := ask(id); a.location != nil && a.location.Path == "/consent" || a.parameter("error") != "invalid_request" && !strings.Contains(a.body, "code_challenge") {
+			t.Errorf("%s: %d %v", id, a.status, a.location)
+		}
+	}
+	// One that registered before it was so is held to it as well, and says so when it is changed.
+	c, err := r.store.Client(t.Context(), stranger.ID)
+	if err != nil || !c.RequirePKCE || !c.Unvouched {
+		t.Errorf("%+v %v", c, err)
+	}
+	c.RequirePKCE = false
+	if err := r.store.UpdateClient(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if a := ask(stranger.ID); a.location != nil && a.location.Path == "/consent" {
+		t.Errorf("an older one: %v", a.location)
+	}
+	changed := r.send("PUT", stranger.URI, stranger.Token, `{"client_id":"`+stranger.ID+`",`+webApp+`,"require_pkce":false}`)
+	if changed.status != 200 || changed.json(t)["require_pkce"] != true {
+		t.Errorf("after a change: %d %s", changed.status, changed.body)
+	}
+	if a := ask(vouched.ID); a.location == nil || a.location.Path != "/consent" {
+		t.Errorf("by an initial access token: %d %v %s", a.status, a.location, a.body)
+	}
+	r.refused("a token that is none, where none is needed", r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 401, "invalid_token", "used up")
+}
+
+func TestRegistrationsOfAllAddressesAreBounded(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	for n := range oauth.RegistrationsOfAll { // from many addresses
+		if err := r.store.TakeQuotas(t.Context(), store.Quota{Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: oauth.RegistrationsOfAll / 8, Window: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := r.send("POST", "/oauth2/register", "", `{`+webApp+`}`)
+	if a.header.Get("Retry-After") == "" {
+		t.Errorf("%v", a.header)
+	}
+	r.refused("one too many", a, 503, "temporarily_unavailable", "too many")
+	if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
+	r.clock.advance(time.Hour)
+	r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+}
+
+// What is stored can be longer than what was sent: "&" is six bytes in JSON that is safe in HTML.
+func TestMetadataIsBoundedAsItIsStored(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	uri := func(n int) string { return fmt.Sprintf(`"https://app.example/cb?%d=%s"`, n, strings.Repeat("&", 1900)) }
+	var uris []string
+	for n := range 10 {
+		uris = append(uris, uri(n))
+	}
+	r.refused("19 KB that become 114", r.send("POST", "/oauth2/register", "", `{"redirect_uris":[`+strings.Join(uris, ",")+`]}`), 400, "invalid_client_metadata", "32 KiB")
+	r.read(r.send("POST", "/oauth2/register", "", `{"redirect_uris":[`+strings.Join(uris[:2], ",")+`]}`), 201)
 }

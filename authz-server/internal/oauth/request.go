@@ -238,7 +238,7 @@ func (s *Server) checkAuthorization(a *authorization) error {
 	if _, err := s.narrowAudience(a.Scope, a.Resources); err != nil {
 		return err
 	}
-	if err := readChallenge(a); err != nil {
+	if err := s.readChallenge(a); err != nil {
 		return err
 	}
 	a.KeyThumbprint = form.Get("dpop_jkt")
@@ -308,13 +308,22 @@ func readPrompt(a *authorization) error {
 // promptValues are those of OIDC Core §3.1.2.1 and of Initiating User Registration via OpenID Connect.
 var promptValues = []string{"none", "login", "consent", "select_account", "create"}
 
+// vouched tells whether somebody vouched for a client: an operator who made it, or who gave away the initial access token
+// that it was registered by. With the older response types, which are there for the certification profiles of OpenID Connect
+// Core 1.0 and not to be offered where strangers can register, every client counts as such, as those profiles want it.
+func (s *Server) vouched(c *client.Client) bool { return !c.Unvouched || s.legacyResponseTypes }
+
+// requiresPKCE tells whether a client must send a code_challenge (RFC 9700 §2.1.1): one that registered for it, every public
+// one, and every one that nobody vouched for.
+func (s *Server) requiresPKCE(c *client.Client) bool { return c.RequirePKCE || !s.vouched(c) }
+
 // readChallenge checks the PKCE parameters (RFC 7636 §4.3, §4.4.1). Only S256: plain protects against nothing that PKCE is for.
-func readChallenge(a *authorization) error {
+func (s *Server) readChallenge(a *authorization) error {
 	challenge, method := a.Form.Get("code_challenge"), a.Form.Get("code_challenge_method")
 	switch {
 	case challenge == "" && method != "":
 		return refuse(fosite.ErrInvalidRequest, "code_challenge_method comes without code_challenge")
-	case challenge == "" && a.Client.RequirePKCE && a.asksFor("code"):
+	case challenge == "" && s.requiresPKCE(&a.Client) && a.asksFor("code"):
 		return refuse(fosite.ErrInvalidRequest, "this client must use PKCE: send code_challenge and code_challenge_method=S256")
 	case challenge == "":
 		return nil

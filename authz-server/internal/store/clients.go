@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -14,16 +15,18 @@ import (
 
 // Client returns a client. Its lists are shared: replace them, never change their elements. ErrNotFound: there is none of that id.
 func (s *Store) Client(ctx context.Context, id string) (client.Client, error) {
-	row := s.db.QueryRow(ctx, `SELECT metadata, created_at, updated_at FROM clients WHERE id = $1`, id)
+	row := s.db.QueryRow(ctx, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched FROM clients c
+		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id = $1`, id)
 	var metadata string
 	var created, updated int64
-	if err := row.Scan(&metadata, &created, &updated); err != nil {
+	var vouched sql.NullBool
+	if err := row.Scan(&metadata, &created, &updated, &vouched); err != nil {
 		if errors.Is(err, sql.ErrNoRows) {
 			return client.Client{}, ErrNotFound
 		}
 		return client.Client{}, err
 	}
-	return s.readClient(id, metadata, created, updated)
+	return s.readClient(id, metadata, created, updated, vouched)
 }
 
 // ClientWithSecrets returns a client and the SHA-256 hashes of its unexpired secrets (see [Hash]), by one statement:
@@ -32,11 +35,13 @@ func (s *Store) ClientWithSecrets(ctx context.Context, id string) (client.Client
 	type row struct {
 		metadata         string
 		created, updated int64
+		vouched          sql.NullBool
 		secret           []byte
 	}
 	rows, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (r row, err error) {
-		return r, rows.Scan(&r.metadata, &r.created, &r.updated, &r.secret)
-	}, `SELECT c.metadata, c.created_at, c.updated_at, s.secret_hash FROM clients c
+		return r, rows.Scan(&r.metadata, &r.created, &r.updated, &r.vouched, &r.secret)
+	}, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched, s.secret_hash FROM clients c
+		LEFT JOIN registration_tokens r ON r.client_id = c.id
 		LEFT JOIN client_secrets s ON s.client_id = c.id AND (s.expires_at = 0 OR s.expires_at > $2) WHERE c.id = $1`,
 		id, sqldb.Micros(s.now()))
 	if err != nil {
@@ -45,7 +50,7 @@ func (s *Store) ClientWithSecrets(ctx context.Context, id string) (client.Client
 	if len(rows) == 0 {
 		return client.Client{}, nil, ErrNotFound
 	}
-	c, err := s.readClient(id, rows[0].metadata, rows[0].created, rows[0].updated)
+	c, err := s.readClient(id, rows[0].metadata, rows[0].created, rows[0].updated, rows[0].vouched)
 	if err != nil {
 		return client.Client{}, nil, err
 	}
@@ -64,25 +69,35 @@ func (s *Store) Clients(ctx context.Context, after string, limit int) ([]client.
 		var id string
 		var metadata string
 		var created, updated int64
-		if err := rows.Scan(&id, &metadata, &created, &updated); err != nil {
+		var vouched sql.NullBool
+		if err := rows.Scan(&id, &metadata, &created, &updated, &vouched); err != nil {
 			return client.Client{}, err
 		}
-		return s.readClient(id, metadata, created, updated)
-	}, `SELECT id, metadata, created_at, updated_at FROM clients WHERE id > $1 ORDER BY id LIMIT CAST($2 AS BIGINT)`, after, limit)
+		return s.readClient(id, metadata, created, updated, vouched)
+	}, `SELECT c.id, c.metadata, c.created_at, c.updated_at, r.vouched FROM clients c
+		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id > $1 ORDER BY c.id LIMIT CAST($2 AS BIGINT)`, after, limit)
 }
 
+// parsedClientBytes bounds the memory of parsed metadata; a parsed client counts parsedPerByte times its text.
+const (
+	parsedClientBytes = 16 << 20
+	parsedPerByte     = 4
+)
+
 // readClient makes a client of a row. Parsing costs more than the SELECT, so it is done once a text; the row itself is
-// read each time, and no replica sees an old one.
-func (s *Store) readClient(id, metadata string, created, updated int64) (client.Client, error) {
-	c, ok := s.parsedClients.Get(metadata)
+// read each time, and no replica sees an old one. vouched is null for a client that did not register itself.
+func (s *Store) readClient(id, metadata string, created, updated int64, vouched sql.NullBool) (client.Client, error) {
+	text := sha256.Sum256([]byte(metadata))
+	c, ok := s.parsedClients.Get(text)
 	if !ok {
 		var err error
 		if c, _, err = client.Decode([]byte(metadata)); err != nil {
 			return client.Client{}, fmt.Errorf("client %s in the database: %w", id, err)
 		}
-		s.parsedClients.Add(metadata, c)
+		s.parsedClients.Add(text, c, parsedPerByte*len(metadata))
 	}
 	c.ID, c.CreatedAt, c.UpdatedAt = id, sqldb.Time(created), sqldb.Time(updated)
+	c.Unvouched = (c.Document() || vouched.Valid && !vouched.Bool) && !c.Trusted
 	return c, nil
 }
 

@@ -16,7 +16,7 @@ import (
 type Registration struct {
 	Secret       []byte // hash of its secret; nil: it has none
 	Token        []byte // hash of its registration access token (RFC 7592)
-	InitialToken []byte // hash of the initial access token that it was let in by, of which one use is spent; nil: none was needed
+	InitialToken []byte // hash of the initial access token that it was let in by, of which one use is spent: who made that vouches for it; nil: none was needed
 }
 
 // RegisterClient stores a checked client with its registration, all or nothing. ErrNotFound: the initial access token is
@@ -36,7 +36,8 @@ func (s *Store) RegisterClient(ctx context.Context, c client.Client, r Registrat
 				return err
 			}
 		}
-		_, err := s.db.Exec(ctx, `INSERT INTO registration_tokens (client_id, token_hash) VALUES ($1, $2)`, c.ID, r.Token)
+		_, err := s.db.Exec(ctx, `INSERT INTO registration_tokens (client_id, token_hash, vouched, checked_at) VALUES ($1, $2, $3, $4)`,
+			c.ID, r.Token, r.InitialToken != nil, sqldb.Micros(s.now()))
 		return err
 	})
 }
@@ -147,4 +148,41 @@ func (s *Store) SweepRegistration(ctx context.Context) (rows int64, err error) {
 		}
 	}
 	return rows, nil
+}
+
+// SweepUnusedClients removes clients that registered themselves, that nobody vouched for, and that nobody used or changed for
+// so long: no person agreed to them, and nothing is under way. It returns how many went. It looks at a client once in that time, in small
+// batches, so that those in use cost little. Several replicas may sweep at once.
+func (s *Store) SweepUnusedClients(ctx context.Context, unused time.Duration) (removed int64, err error) {
+	now := s.now()
+	due := sqldb.Micros(now.Add(-unused))
+	for {
+		var looked int
+		err := s.db.Tx(ctx, func(ctx context.Context) error {
+			ids, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) },
+				`SELECT client_id FROM registration_tokens WHERE NOT vouched AND checked_at <= $1 ORDER BY checked_at LIMIT $2`, due, sweepBatch)
+			if err != nil {
+				return err
+			}
+			looked = len(ids)
+			for _, id := range ids {
+				n, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1 AND updated_at <= $2
+					AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id)
+					AND NOT EXISTS (SELECT 1 FROM consents a WHERE a.client_id = clients.id)
+					AND NOT EXISTS (SELECT 1 FROM interactions i WHERE i.client_id = clients.id)
+					AND NOT EXISTS (SELECT 1 FROM device_codes d WHERE d.client_id = clients.id)`, id, due)
+				if err != nil {
+					return err
+				}
+				removed += n
+				if _, err := s.db.Exec(ctx, `UPDATE registration_tokens SET checked_at = $2 WHERE client_id = $1`, id, sqldb.Micros(now)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil || looked < sweepBatch {
+			return removed, err
+		}
+	}
 }

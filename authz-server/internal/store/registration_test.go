@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 func TestAnIdentifierIsUsedOnce(t *testing.T) {
@@ -173,4 +176,112 @@ func TestADocumentClientLivesWhileItIsUsed(t *testing.T) {
 			t.Error("a client that is no document is gone", err)
 		}
 	})
+}
+
+func TestClientsThatNobodyUsesAreSwept(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		const unused = 72 * time.Hour
+		register := func(id string, initial []byte) {
+			t.Helper()
+			if err := f.RegisterClient(t.Context(), client.Client{ID: id}, store.Registration{Secret: store.Hash(id), Token: store.Hash(id), InitialToken: initial}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		there := func(id string) bool {
+			t.Helper()
+			_, err := f.Client(t.Context(), id)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				t.Fatal(err)
+			}
+			return err == nil
+		}
+		sweep := func() int64 {
+			t.Helper()
+			n, err := f.SweepUnusedClients(t.Context(), unused)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		hash := store.Hash("initial")
+		if err := f.CreateInitialToken(t.Context(), hash, "", 1, f.now.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 250 { // more than a batch
+			register(fmt.Sprintf("unused%d", n), nil)
+		}
+		for _, id := range []string{"agreed", "asked", "changed"} {
+			register(id, nil)
+		}
+		register("vouched", hash)
+		if err := f.DecideConsent(t.Context(), f.user.ID, "agreed", []string{"openid"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(unused - time.Second)
+		if n := sweep(); n != 0 {
+			t.Fatalf("%d went too early", n)
+		}
+		if err := f.UpdateClient(t.Context(), client.Client{ID: "changed"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.CreateInteraction(t.Context(), store.Interaction{ClientID: "asked"}, "browser"); err != nil {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(time.Second)
+		if n := sweep(); n != 250 || there("unused0") || there("unused249") {
+			t.Errorf("%d of 250 went", n)
+		}
+		for _, id := range []string{"app", "agreed", "asked", "changed", "vouched"} { // "app" is an operator's
+			if !there(id) {
+				t.Errorf("%s is gone", id)
+			}
+		}
+		f.now = f.now.Add(unused)
+		if _, err := f.Sweep(t.Context()); err != nil { // the interaction
+			t.Fatal(err)
+		}
+		if n := sweep(); n != 2 || there("asked") || there("changed") || !there("agreed") || !there("vouched") || !there("app") {
+			t.Errorf("later, %d went", n)
+		}
+	})
+}
+
+// 1,000 registrations of the largest size are read; what is kept of them stays small.
+func TestParsedClientsAreBoundedInBytes(t *testing.T) {
+	s, err := store.Open(t.Context(), sqldbtest.SQLite(t), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var uris []string
+	for n := range 16 {
+		uris = append(uris, fmt.Sprintf("https://app.example/%d/%s", n, strings.Repeat("x", 1900)))
+	}
+	err = s.Tx(t.Context(), func(ctx context.Context) error {
+		for n := range 1000 {
+			id := fmt.Sprintf("client%d", n)
+			if err := s.CreateClient(ctx, client.Client{ID: id, Name: id, RedirectURIs: uris}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for n := range 1000 {
+		if _, err := s.Client(t.Context(), fmt.Sprintf("client%d", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := heap() - before; grown > 24<<20 {
+		t.Errorf("%d MiB are kept of clients that were read", grown>>20)
+	}
 }

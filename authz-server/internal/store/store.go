@@ -11,8 +11,7 @@ import (
 	"io/fs"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
+	"github.com/maru-auth/maru/authz-server/internal/cache"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -32,7 +31,7 @@ type Store struct {
 	now      func() time.Time
 	sessions SessionLimits
 
-	parsedClients *lru.Cache[string, client.Client] // by the text of their metadata
+	parsedClients *cache.Cache[[sha256.Size]byte, client.Client] // by the hash of their metadata
 	logoutsDue    chan struct{}
 }
 
@@ -49,11 +48,7 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 	if err := db.Migrate(ctx, files); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	parsedClients, err := lru.New[string, client.Client](1024)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return &Store{db: db, now: now, sessions: SessionLimits{SessionIdle, SessionLifetime}, parsedClients: parsedClients, logoutsDue: make(chan struct{}, 1)}, nil
+	return &Store{db: db, now: now, sessions: SessionLimits{SessionIdle, SessionLifetime}, parsedClients: cache.New[[sha256.Size]byte, client.Client](parsedClientBytes), logoutsDue: make(chan struct{}, 1)}, nil
 }
 
 // Close waits for statements under way and closes the database.
