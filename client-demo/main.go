@@ -44,6 +44,9 @@ type config struct {
 
 const defaultListen = "127.0.0.1:9400"
 
+// maxForm is the largest form in bytes: the longest post, of characters outside the BMP, each as %F0%9F%98%80.
+const maxForm = 256 << 10
+
 func main() {
 	cfg, err := parse(os.Args[1:])
 	if err != nil {
@@ -110,7 +113,7 @@ func run(ctx context.Context, cfg config) error {
 
 	app := web.New(web.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, Now: now, Log: log},
 		client, users, boards)
-	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: 512 << 10, Serving: cfg.Serving}
+	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Serving: cfg.Serving}
 	return server.Run(ctx)
 }
 

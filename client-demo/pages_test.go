@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -379,4 +380,34 @@ func TestAPostThatCostsTooMuchToRenderIsShownAsTyped(t *testing.T) {
 	post.want(t, http.StatusOK, "This post is shown as it was typed", "|a|a|a", `id="edit"`)
 	post.without(t, "<table", "<td")
 	b.get(post.at.Path).want(t, http.StatusOK, "This post is shown as it was typed")
+}
+
+func TestOneVisitorsManyRequestsHoldUpNobodyElse(t *testing.T) {
+	w := start(t)
+	b, other := w.browser().login(), w.browser()
+	w.issuer.set(func(i *fakeIssuer) { i.person = "person-2" })
+	other.login()
+	asked, hold := make(chan struct{}, 100), make(chan struct{})
+	w.services.before.Store(func(r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/posts/slow") {
+			asked <- struct{}{}
+			<-hold
+		}
+	})
+	var slow sync.WaitGroup
+	for range 32 {
+		slow.Go(func() { b.get("/posts/slow") })
+		<-asked
+	}
+	page := b.get("/boards")
+	page.want(t, http.StatusTooManyRequests, "That was too much at once")
+	if page.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	b.get("/api/me").want(t, http.StatusTooManyRequests)
+	other.get("/boards").want(t, http.StatusOK)
+	w.browser().get("/").want(t, http.StatusOK)
+	close(hold)
+	slow.Wait()
+	b.get("/boards").want(t, http.StatusOK)
 }

@@ -24,6 +24,7 @@ type fakeServices struct {
 	user, board *httptest.Server
 	userDown    atomic.Bool
 	boardDown   atomic.Bool
+	before      atomic.Value // func(*http.Request), called first; nil: nothing
 
 	mu        sync.Mutex
 	profiles  map[string]*versioned
@@ -63,6 +64,9 @@ func (s *fakeServices) listen(name string, down *atomic.Bool, routes http.Handle
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if down.Load() {
 			panic(http.ErrAbortHandler)
+		}
+		if before, ok := s.before.Load().(func(*http.Request)); ok {
+			before(r)
 		}
 		routes.ServeHTTP(w, r)
 		s.mu.Lock()

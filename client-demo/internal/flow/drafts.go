@@ -48,7 +48,7 @@ func (d *drafts) put(from netip.Addr, values url.Values, now, expires time.Time)
 		return ""
 	}
 	name := secret()
-	kept := &draft{key: hash(name), from: network(from), values: values, bytes: bytes, expires: expires}
+	kept := &draft{key: hash(name), from: Network(from), values: values, bytes: bytes, expires: expires}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for len(d.order) > 0 && !now.Before(d.order[0].expires) {
@@ -99,15 +99,15 @@ func (d *drafts) remove(old *draft) {
 	d.bytes -= old.bytes
 }
 
-// network is what counts as one sender: an IPv4 address, or an IPv6 /64.
-func network(addr netip.Addr) netip.Prefix {
+// Network is what counts as one sender: an IPv4 address, or an IPv6 /64. It is the zero Prefix for the zero Addr.
+func Network(addr netip.Addr) netip.Prefix {
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = networkPrefix6
 	}
 	prefix, err := addr.Prefix(bits)
 	if err != nil {
-		return netip.Prefix{} // no address is known: all of these share their few
+		return netip.Prefix{}
 	}
 	return prefix
 }

@@ -46,6 +46,8 @@ const (
 	maxSessionsOf = 20     // of one person: the same among theirs
 	maxSpent      = 20_000 // log-ins that are remembered as answered
 	maxAnswer     = 256 << 10
+	maxCalls      = 64 // to the issuer at once
+	placeWait     = time.Second
 )
 
 // Config says who this client is and whom it trusts. All fields but ClientSecret,
@@ -97,7 +99,7 @@ func New(cfg Config) (*Client, error) {
 	transport.MaxIdleConnsPerHost = 16
 	c.http = &http.Client{
 		Timeout:   callTimeout,
-		Transport: &boundedTransport{next: transport},
+		Transport: &boundedTransport{next: transport, places: make(chan struct{}, maxCalls)},
 		// A redirect would carry code and secret to another address.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -161,10 +163,26 @@ func (c *Client) issuerContext(ctx context.Context) (context.Context, context.Ca
 	return context.WithTimeout(context.WithValue(ctx, oauth2.HTTPClient, c.http), callTimeout)
 }
 
-// boundedTransport cuts every answer at maxAnswer bytes: what parses it then fails, and nothing fills the memory.
-type boundedTransport struct{ next *http.Transport }
+// boundedTransport cuts every answer at maxAnswer bytes: what parses it then fails, and nothing fills the memory. And it has
+// places for maxCalls requests, so that they do not pile up while the issuer is slow.
+type boundedTransport struct {
+	next   *http.Transport
+	places chan struct{}
+}
+
+var errCrowded = errors.New("too many wait for the issuer's answers")
 
 func (t *boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	timeout := time.NewTimer(placeWait)
+	defer timeout.Stop()
+	select {
+	case t.places <- struct{}{}:
+		defer func() { <-t.places }()
+	case <-timeout.C:
+		return nil, errCrowded
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
 	resp, err := t.next.RoundTrip(r)
 	if err == nil {
 		resp.Body = boundedBody{io.LimitReader(resp.Body, maxAnswer), resp.Body}

@@ -1,7 +1,7 @@
 // Package rest calls the user and board services as any client would: JSON over HTTP with a bearer token (RFC 6750), errors as
 // problem documents (RFC 9457), changes guarded by ETag and If-Match (RFC 9110 §13).
 //
-// Every call has a limit of time and of size.
+// Every call has a limit of time and of size, and each service one of calls at once.
 package rest
 
 import (
@@ -57,20 +57,28 @@ type TokenFunc func(ctx context.Context, refused string) (string, error)
 
 const (
 	callTimeout = 5 * time.Second
-	maxAnswer   = 4 << 20 // a page of 100 posts in full length fits
+	maxAnswer   = 2 << 20 // a page of 100 comments in full length fits
+	maxCalls    = 64      // to one service at once
+	placeWait   = time.Second
 )
+
+var errCrowded = errors.New("too many wait for its answers")
 
 // service is one REST interface. It is safe for concurrent use.
 type service struct {
-	name string
-	base string
-	http *http.Client
+	name   string
+	base   string
+	places chan struct{} // one for each call under way
+	http   *http.Client
 }
 
 func newService(name, base string) service {
-	return service{name, base, &http.Client{
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 16
+	transport.MaxResponseHeaderBytes = 64 << 10
+	return service{name, base, make(chan struct{}, maxCalls), &http.Client{
 		Timeout:   callTimeout,
-		Transport: http.DefaultTransport.(*http.Transport).Clone(),
+		Transport: transport,
 		// The token is for this address and no other.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -109,7 +117,32 @@ func (s service) do(ctx context.Context, token TokenFunc, c call) (etag string, 
 	return s.once(ctx, again, c)
 }
 
+// enter waits for a place to call from, a second at most: while a service is slow, requests must not pile up.
+func (s service) enter(ctx context.Context) (leave func(), err error) {
+	leave = func() { <-s.places }
+	select {
+	case s.places <- struct{}{}:
+		return leave, nil
+	default:
+	}
+	timeout := time.NewTimer(placeWait)
+	defer timeout.Stop()
+	select {
+	case s.places <- struct{}{}:
+		return leave, nil
+	case <-timeout.C:
+		return nil, &DownError{s.name, errCrowded}
+	case <-ctx.Done():
+		return nil, &DownError{s.name, ctx.Err()}
+	}
+}
+
 func (s service) once(ctx context.Context, access string, c call) (etag string, err error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
 	var body io.Reader
 	if c.in != nil {
 		text, err := json.Marshal(c.in)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -100,5 +101,38 @@ func TestARefusedTokenIsTriedAnewOnce(t *testing.T) {
 	})
 	if !errors.Is(err, &Error{Status: http.StatusUnauthorized}) || strings.Join(calls, ",") != "Bearer old,Bearer new" {
 		t.Errorf("%v after %v", err, calls)
+	}
+}
+
+func TestCallsToASlowServiceDoNotPileUp(t *testing.T) {
+	called, hold := make(chan struct{}), make(chan struct{})
+	b := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		called <- struct{}{}
+		<-hold
+		w.Write([]byte(`{"items": []}`))
+	})
+	b.http.Timeout = 0 // the calls below last as long as the test wants
+	var calls sync.WaitGroup
+	for range maxCalls {
+		calls.Go(func() {
+			if _, err := b.List(t.Context(), token); err != nil {
+				t.Error(err)
+			}
+		})
+		<-called
+	}
+	if _, err := b.List(t.Context(), token); !errors.Is(err, ErrDown) || !errors.Is(err, errCrowded) {
+		t.Errorf("one call too many: %v", err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := b.List(gone, token); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller who left: %v", err)
+	}
+	close(hold)
+	calls.Wait()
+	go func() { <-called }()
+	if _, err := b.List(t.Context(), token); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

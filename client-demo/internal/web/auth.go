@@ -119,6 +119,13 @@ func (v *visit) issuerDown() error {
 // Back-Channel Logout 1.0 §2.5). No browser comes here.
 func (a *App) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	leave, ok := a.crowd.enter(visitor(r, nil))
+	if !ok {
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable) // the issuer will try again
+		return
+	}
+	defer leave()
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	ended, err := a.flow.LogoutToken(r.Context(), r.PostFormValue("logout_token"))
 	switch {

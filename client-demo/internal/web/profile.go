@@ -193,6 +193,13 @@ func (a *App) apiMe(w http.ResponseWriter, r *http.Request) {
 		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusForbidden, Detail: "Log in first."})
 		return
 	}
+	leave, ok := a.crowd.enter(visitor(r, session))
+	if !ok {
+		w.Header().Set("Retry-After", "1")
+		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusTooManyRequests, Detail: "Too many requests at once."})
+		return
+	}
+	defer leave()
 	v := &visit{app: a, w: w, r: r, session: session}
 	profile, _, err := a.users.Me(r.Context(), v.token)
 	var refused *rest.Error

@@ -42,6 +42,7 @@ type App struct {
 	titles *lru.Cache[string, string] // of boards, by slug, as they were seen last
 
 	markdown *renderer
+	crowd    crowd
 }
 
 // New puts the app together.
@@ -161,6 +162,14 @@ type visit struct {
 func (a *App) serve(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{app: a, w: w, r: r, session: a.flow.Session(r)}
+		leave, ok := a.crowd.enter(visitor(r, v.session))
+		if !ok {
+			v.lang = languageOf(r, v.prefs)
+			w.Header().Set("Retry-After", "1")
+			v.fail(v.message(http.StatusTooManyRequests, "too_many_title", "too_many"))
+			return
+		}
+		defer leave()
 		if r.Method == http.MethodPost {
 			if err := r.ParseForm(); err != nil {
 				v.lang = languageOf(r, v.prefs)
