@@ -19,6 +19,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb"
 )
 
 func main() {
@@ -65,6 +66,7 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 		kong.Name("authz-server"),
 		kong.Description("The OAuth 2 and OpenID Connect authorization server of Maru."),
 		kong.DefaultEnvars("AUTHZ"),
+		kong.Vars{"database_url": "sqlite:data/authz.db"},
 		kong.Writers(p.out, p.errs),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -92,11 +94,16 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 	return command.Run()
 }
 
-// withStore runs f with the database open. It reads no other setting.
+// withStore runs f, a command, with the database open. It reads no other setting.
 func (p *program) withStore(ctx context.Context, f func(s *store.Store) error) (err error) {
-	s, err := store.Open(ctx, p.settings.DatabaseURL, p.now)
+	return p.withDatabase(ctx, p.settings.ForBatch(), f)
+}
+
+func (p *program) withDatabase(ctx context.Context, opts sqldb.Options, f func(s *store.Store) error) (err error) {
+	opts.Now = p.now
+	s, err := store.OpenWith(ctx, opts, p.now)
 	if err != nil {
-		return err
+		return fmt.Errorf("setting --database-url: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	return f(s)

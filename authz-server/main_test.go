@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,10 +23,28 @@ type commandLine struct {
 
 func (c commandLine) run(input string, args ...string) (string, error) {
 	c.t.Helper()
+	served(c.t, c.url)
 	var out, errs bytes.Buffer
 	p := &program{in: strings.NewReader(input), out: &out, errs: &errs, now: time.Now}
 	err := p.run(c.t.Context(), append([]string{"--database-url=" + c.url, "--key-encryption-key=" + testKEK}, args...))
 	return out.String(), err
+}
+
+// served makes the database as serve makes it, unless it is there: no command does.
+func served(t *testing.T, databaseURL string) {
+	t.Helper()
+	if path, ok := strings.CutPrefix(databaseURL, "sqlite:"); ok {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		s, err := store.Open(t.Context(), databaseURL, time.Now)
+		if err == nil {
+			err = s.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (c commandLine) must(args ...string) string {

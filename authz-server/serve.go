@@ -29,7 +29,9 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	log := cfg.Logger()
-	return p.withStore(ctx, func(s *store.Store) error {
+	opts := cfg.Options
+	opts.Create = true
+	return p.withDatabase(ctx, opts, func(s *store.Store) error {
 		if warning := s.Warning(); warning != "" {
 			log.Warn(warning)
 		}
@@ -91,16 +93,17 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		var background sync.WaitGroup
 		defer background.Wait()
 		defer stop()
+		background.Go(func() { s.Watch(working, log, metrics) })
 		background.Go(func() { ring.Run(working) })
 		background.Go(func() { endpoints.Run(working) })
 		background.Go(func() {
-			sweep(working, log,
+			sweep(working, log, s.CheckClock,
 				s.SweepClientSecrets, cfg.sweepUnusedClients(s), s.Sweep, s.SweepGrants, s.SweepRegistration, s.SweepLogouts,
 			)
 		})
 
 		log.Info("authorization server", "issuer", cfg.Issuer)
-		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: router, Ready: s.Ping, MaxBody: maxBody, Metrics: metrics, Serving: p.serving}
+		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: router, Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Serving: p.serving}
 		return server.Run(ctx)
 	})
 }
@@ -134,14 +137,21 @@ func (s *settings) sweepUnusedClients(in *store.Store) func(context.Context) (in
 // sweepEvery is how often expired rows are removed. They count as gone from the moment when they expire.
 const sweepEvery = time.Minute
 
-// sweep removes what has expired, again and again until ctx ends. Every replica does; the statements do not mind.
-func sweep(ctx context.Context, log *slog.Logger, sweeps ...func(context.Context) (int64, error)) {
+// sweep removes what has expired, again and again until ctx ends. Every replica does; the statements do not mind. It does
+// nothing while checkClock returns an error: by a clock that is ahead, everything has expired.
+func sweep(ctx context.Context, log *slog.Logger, checkClock func(context.Context) error, sweeps ...func(context.Context) (int64, error)) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
-		for _, one := range sweeps {
-			if _, err := one(ctx); err != nil && ctx.Err() == nil {
-				log.Error("remove expired rows", "error", err)
+		if err := checkClock(ctx); err != nil {
+			if ctx.Err() == nil {
+				log.Error("expired rows stay", "error", err)
+			}
+		} else {
+			for _, one := range sweeps {
+				if _, err := one(ctx); err != nil && ctx.Err() == nil {
+					log.Error("remove expired rows", "error", err)
+				}
 			}
 		}
 		select {

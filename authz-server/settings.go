@@ -14,13 +14,14 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/sqldb"
 )
 
 // settings is everything that can be set, by a flag or by an environment variable of the same name: --database-url is AUTHZ_DATABASE_URL.
 type settings struct {
 	httpd.Config
+	sqldb.Options
 
-	DatabaseURL        string   `help:"The database, sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME." default:"sqlite:data/authz.db"`
 	Issuer             string   `help:"The public origin of this server, which all its tokens name: https, or http on a loopback host." default:"http://localhost:9000"`
 	InsecureHTTPIssuer bool     `name:"insecure-http-issuer" help:"Allow http for an issuer or API origin that is not loopback. Tokens and passwords can then be read on their way."`
 	APIOrigin          string   `name:"api-origin" help:"The public origin of the resource services: tokens for them name ORIGIN/user and ORIGIN/board." default:"http://localhost:8000"`

@@ -139,7 +139,9 @@ func TestKeyEncryptionKeyIsReadInEveryFormThatIsPasted(t *testing.T) {
 }
 
 func TestTheEnvironmentSets(t *testing.T) {
-	t.Setenv("AUTHZ_DATABASE_URL", sqldbtest.SQLite(t))
+	databaseURL := sqldbtest.SQLite(t)
+	served(t, databaseURL)
+	t.Setenv("AUTHZ_DATABASE_URL", databaseURL)
 	t.Setenv("AUTHZ_KEY_ENCRYPTION_KEY", testKEK)
 	t.Setenv("AUTHZ_NAME", "not this") // flags of commands have no variable
 	t.Setenv("AUTHZ_RESOURCE", "https://api.example/a=a:read a:write,https://api.example/b=b:read")

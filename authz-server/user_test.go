@@ -18,6 +18,7 @@ type people struct {
 
 func (c people) run(input string, args ...string) (string, error) {
 	c.t.Helper()
+	served(c.t, c.url)
 	var out bytes.Buffer
 	p := &program{in: strings.NewReader(input), out: &out, errs: &out, now: time.Now}
 	err := p.run(c.t.Context(), append([]string{"--database-url", c.url, "user"}, args...))

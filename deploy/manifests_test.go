@@ -270,6 +270,14 @@ func starts(t *testing.T, p process) {
 		// No test asks for a name outside of this machine.
 		cmd.Env = append(cmd.Env, name+"="+strings.ReplaceAll(value, "example.com", "maru.localhost"))
 	}
+	if said, serves := untilServing(t, cmd); !serves {
+		t.Errorf("%s: %s does not start:\n%s", p.where, p.program, said)
+	}
+}
+
+// untilServing runs a program until it serves, and tells what it said until then.
+func untilServing(t *testing.T, cmd *exec.Cmd) (said string, serves bool) {
+	t.Helper()
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -277,10 +285,8 @@ func starts(t *testing.T, p process) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var said strings.Builder
-	serves := false
 	for lines := bufio.NewScanner(log); !serves && lines.Scan(); {
-		said.WriteString(lines.Text() + "\n")
+		said += lines.Text() + "\n"
 		serves = strings.Contains(lines.Text(), "serving")
 	}
 	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -289,10 +295,8 @@ func starts(t *testing.T, p process) {
 	if _, err := io.Copy(io.Discard, log); err != nil {
 		t.Error(err)
 	}
-	err = cmd.Wait()
-	if !serves {
-		t.Errorf("%s: %s does not start: %v\n%s", p.where, p.program, err, said.String())
-	}
+	cmd.Wait() //nolint:errcheck // it was killed
+	return said, serves
 }
 
 // expanded is a value of compose.yaml as it is without further settings.
@@ -426,6 +430,11 @@ func testComposeSecrets(t *testing.T, app string) {
 			value = filepath.Join(dir, "authz.kek")
 		}
 		imported.Env = append(imported.Env, name+"="+expanded(value))
+	}
+	serving := exec.Command(p.AuthzServer) // makes the database, which no command does
+	serving.Env = append(slices.Clone(imported.Env), "AUTHZ_LISTEN=127.0.0.1:0")
+	if said, serves := untilServing(t, serving); !serves {
+		t.Fatal(said)
 	}
 	if out, err := imported.CombinedOutput(); err != nil {
 		t.Errorf("client import: %v\n%s", err, out)

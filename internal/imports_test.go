@@ -42,7 +42,7 @@ var rules = []rule{
 	{"internal/sqldb", nil},
 	{"internal/sqldb/growthtest", []string{"internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv"}},
-	{"internal/rest", []string{"jwks", "internal/httpd"}},
+	{"internal/rest", []string{"jwks", "internal/httpd", "internal/sqldb"}},
 	{"internal", nil},
 
 	{"authz-server", []string{"authz-server/internal/...", "internal/httpd", "internal/sqldb"}},

@@ -174,7 +174,6 @@ func start(t *testing.T, settings ...string) *maru {
 		"AUTHZ_KEY_ENCRYPTION_KEY="+base64.StdEncoding.EncodeToString(key),
 	)
 	m.env = append(m.env, settings...)
-	m.command(m.password, "user", "create", "--email", m.email, "--name", personName, "--password-stdin")
 	cmd := exec.Command(path, "serve")
 	cmd.Env = m.env
 	log := run(t, cmd, "http://127.0.0.1:"+port+"/readyz")
@@ -183,6 +182,7 @@ func start(t *testing.T, settings ...string) *maru {
 			t.Errorf("the authorization server panicked:\n%s", log)
 		}
 	})
+	m.command(m.password, "user", "create", "--email", m.email, "--name", personName, "--password-stdin")
 	return m
 }
 

@@ -182,13 +182,10 @@ func (s *Stack) RootCA() string {
 // Exits delivers how each part ended, also those that were stopped or killed by this Stack.
 func (s *Stack) Exits() <-chan Exit { return s.exits }
 
-// Start prepares clients and accounts, starts every part, and returns when all are ready. When it returns an error,
+// Start starts every part, waits until all are ready, and prepares clients and accounts. When it returns an error,
 // everything it started has been stopped. The error is an [Exit] if it is one of the parts that ended.
 func (s *Stack) Start(ctx context.Context) error {
 	if err := s.cfg.Ports.Check(); err != nil {
-		return err
-	}
-	if err := s.prepare(ctx); err != nil {
 		return err
 	}
 	for _, part := range s.parts {
@@ -198,6 +195,10 @@ func (s *Stack) Start(ctx context.Context) error {
 		}
 	}
 	if err := s.WaitReady(ctx); err != nil {
+		s.Stop()
+		return err
+	}
+	if err := s.prepare(ctx); err != nil { // now, for the server has made the database
 		s.Stop()
 		return err
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	LogLevel        slog.Level    `help:"Least severe level to log: debug, info, warn or error." default:"info"`
 	LogFormat       string        `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
 	TrustedProxies  []string      `help:"Addresses or networks (CIDR) whose X-Forwarded-For is believed, separated by commas." default:"127.0.0.0/8,::1/128"`
+	RequestTimeout  time.Duration `help:"How long answering a request may take, after which what it waits for is given up. 0: no limit but that of the connection." default:"15s"`
 	ShutdownDelay   time.Duration `help:"How long a program that was told to stop goes on serving while /readyz fails, so that whoever balances the load sends its requests elsewhere first. 0: stops at once." default:"3s"`
 	ShutdownTimeout time.Duration `help:"How long requests under way may take to finish at a stop, after the delay." default:"10s"`
 }
@@ -43,7 +44,7 @@ type Server struct {
 	Config  Config
 	Log     *slog.Logger
 	Handler http.Handler                // the service's routes, without the parts that Run adds
-	Ready   func(context.Context) error // what /readyz asks, within two seconds; nil: always ready
+	Ready   func(context.Context) error // what /readyz asks, within two seconds; nil: always ready. It asks what most requests need, for an answer other than nil takes all of them away
 	Metrics *prometheus.Registry        // nil: a registry of Run's own
 
 	// MaxBody is the largest request body in bytes. Zero: 1 MiB.

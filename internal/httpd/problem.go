@@ -27,8 +27,19 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
 		p.Title = http.StatusText(p.Status)
 	}
 	p.RequestID = RequestID(r.Context())
+	if p.Status == http.StatusServiceUnavailable {
+		SetRetryAfter(w.Header())
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
 	json.NewEncoder(w).Encode(p) //nolint:errcheck // nobody is left to tell
+}
+
+// SetRetryAfter tells a client to come back in two seconds (RFC 9110 §10.2.3), unless header says another time already: what is
+// wrong with a database is mostly over then, or will last.
+func SetRetryAfter(header http.Header) {
+	if header.Get("Retry-After") == "" {
+		header.Set("Retry-After", "2")
+	}
 }

@@ -54,6 +54,11 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 		addr := clientAddr(r, proxies)
 		ctx := context.WithValue(r.Context(), requestIDKey, id)
 		ctx = context.WithValue(ctx, clientAddrKey, addr)
+		if s.Config.RequestTimeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, s.Config.RequestTimeout)
+			defer cancel()
+		}
 		r = r.WithContext(ctx)
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		header := w.Header()

@@ -102,6 +102,9 @@ func addRequestID(ctx huma.Context, _ string, v any) (any, error) {
 			p.Title = http.StatusText(p.Status)
 		}
 		p.RequestID = httpd.RequestID(ctx.Context())
+		if p.Status == http.StatusServiceUnavailable {
+			ctx.SetHeader("Retry-After", "2")
+		}
 		ctx.SetHeader("Cache-Control", "no-store")
 	}
 	return v, nil

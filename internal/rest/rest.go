@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/jwks"
 )
 
@@ -94,16 +95,19 @@ func MarshalDocument(document *huma.OpenAPI) ([]byte, error) {
 }
 
 // Failed returns the answer to an error that the service has no answer of its own to. If it is not a [Problem] already, it
-// is written to the log, and the caller learns nothing of it.
+// is written to the log, and the caller learns nothing of it but, with [sqldb.ErrUnavailable], that trying again may help.
 func (s *Service) Failed(ctx context.Context, err error) error {
 	var problem *Problem
 	if errors.As(err, &problem) {
 		return problem
 	}
-	level := slog.LevelError
-	if ctx.Err() != nil { // the caller went away
+	status, level := http.StatusInternalServerError, slog.LevelError
+	if errors.Is(err, sqldb.ErrUnavailable) {
+		status = http.StatusServiceUnavailable
+	}
+	if errors.Is(ctx.Err(), context.Canceled) { // the caller went away
 		level = slog.LevelDebug
 	}
 	s.log.Log(ctx, level, "request failed", "request", httpd.RequestID(ctx), "error", err)
-	return &Problem{Status: http.StatusInternalServerError}
+	return &Problem{Status: status}
 }

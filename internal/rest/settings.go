@@ -39,6 +39,7 @@ func Options(name, listen string) []kong.Option {
 		kong.Name(name),
 		kong.Description("Maru's " + name + " service. Every setting is a flag, or an environment variable of the same name with the prefix " + prefix + "_."),
 		kong.DefaultEnvars(prefix),
+		kong.Vars{"database_url": "sqlite:data/" + name + ".db"},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.PostBuild(func(k *kong.Kong) error { return setListen(k, listen) }),
 	}

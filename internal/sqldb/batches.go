@@ -2,7 +2,6 @@ package sqldb
 
 import (
 	"context"
-	"database/sql"
 	"time"
 )
 
@@ -14,7 +13,7 @@ const batchPause = 10 * time.Millisecond
 // two steps it pauses for as long as the first took, so that it takes half of the database's time at most. It returns how many
 // rows there were in all. Within a transaction there is nobody to pause for.
 func (db *DB) Batches(ctx context.Context, size int64, step func(ctx context.Context) (rows int64, err error)) (rows int64, err error) {
-	_, inside := ctx.Value(txKey{db}).(*sql.Tx)
+	inside := db.transaction(ctx) != nil
 	for {
 		began := time.Now()
 		n, err := step(ctx)

@@ -2,31 +2,64 @@ package sqldb
 
 import (
 	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
 
-// Migrate brings the schema up to date with the numbered .sql files in the root of migrations (goose's form). Several
+// Migrate brings the schema up to date with the numbered .sql files in the root of migrations (goose's form), and checks
+// that it then has every table and column that they make. It refuses a schema that is newer than the files. Several
 // processes may call it at once: on Postgres an advisory lock, and on SQLite the single writer, lets one do the work.
 func (db *DB) Migrate(ctx context.Context, migrations fs.FS) error {
-	dialect := goose.DialectSQLite3
+	expected, err := expectedSchema(ctx, migrations)
+	if err != nil {
+		return err
+	}
+	if err := db.refuseNewer(ctx, expected.version); err != nil {
+		return err
+	}
+	if err := db.migrate(ctx, migrations); err != nil {
+		return err
+	}
+	db.schema.expected.Store(expected)
+	return db.checkSchema(ctx)
+}
+
+func (db *DB) migrate(ctx context.Context, migrations fs.FS) error {
+	dialect, on := goose.DialectSQLite3, db.write.DB
 	var options []goose.ProviderOption
 	if db.engine == Postgres {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 3600)) // asked for every second, for an hour
 		if err != nil {
 			return err
 		}
 		options = append(options, goose.WithSessionLocker(locker))
+		opts := db.opts.ForBatch()
+		connection := db.postgres.Copy()
+		for _, name := range []string{"statement_timeout", "lock_timeout"} {
+			delete(connection.RuntimeParams, name)
+		}
+		limitConnection(connection, opts)
+		on = stdlib.OpenDB(*connection)
+		defer on.Close()
 	}
 	// On SQLite two processes can both see a migration as pending. The one that comes second fails as a whole,
 	// finds on its next look that nothing is pending any more, and goes on.
 	const attempts = 5
 	for attempt := 1; ; attempt++ {
-		provider, err := goose.NewProvider(dialect, db.write, migrations, options...)
+		provider, err := goose.NewProvider(dialect, on, migrations, options...)
 		if err != nil {
 			return fmt.Errorf("read the migrations: %w", err)
 		}
@@ -38,4 +71,147 @@ func (db *DB) Migrate(ctx context.Context, migrations fs.FS) error {
 			return fmt.Errorf("migrate the database: %w", err)
 		}
 	}
+}
+
+// schema is what migrations make: their last number, and tables and columns as "table.column".
+type schema struct {
+	version int64
+	columns map[string]bool
+}
+
+// schemaCheck is what Ready needs to know of the schema.
+type schemaCheck struct {
+	expected atomic.Pointer[schema] // nil before Migrate
+	goodAt   atomic.Int64           // unix nanoseconds
+}
+
+// schemaEvery is how long a schema that was found right counts as such. Asking takes a millisecond.
+const schemaEvery = 5 * time.Second
+
+// checkSchema returns an error that names a table or column that is missing. More than expected may be there: a newer
+// program is being rolled out.
+func (db *DB) checkSchema(ctx context.Context) error {
+	expected := db.schema.expected.Load()
+	if expected == nil || time.Since(time.Unix(0, db.schema.goodAt.Load())) < schemaEvery {
+		return nil
+	}
+	ctx, cancel := db.limit(ctx)
+	defer cancel()
+	var found map[string]bool
+	err := db.repeat(ctx, anyLoss, func() (err error) {
+		found, err = columns(ctx, db.engine, db.checks)
+		return err
+	})
+	if err != nil {
+		return explain(ctx, err)
+	}
+	var missing []string
+	for name := range expected.columns {
+		if !found[name] {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the database's schema is not what this program expects: it lacks %s, %d columns in all", slices.Min(missing), len(missing))
+	}
+	db.schema.goodAt.Store(time.Now().UnixNano())
+	return nil
+}
+
+// refuseNewer returns an error when a newer program has migrated the database.
+func (db *DB) refuseNewer(ctx context.Context, known int64) error {
+	found, err := columns(ctx, db.engine, db.checks)
+	if err != nil {
+		return fmt.Errorf("read the database's schema: %w", explain(ctx, err))
+	}
+	if !found["goose_db_version.version_id"] {
+		return nil // new
+	}
+	var version int64
+	if err := db.checks.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`).Scan(&version); err != nil {
+		return fmt.Errorf("read the version of the database's schema: %w", explain(ctx, err))
+	}
+	if version > known {
+		return fmt.Errorf("the database's schema has version %d, and this program knows %d at most: a newer program has migrated it; run that one", version, known)
+	}
+	return nil
+}
+
+// columns lists tables and columns in lower case.
+func columns(ctx context.Context, engine Engine, on *sql.DB) (map[string]bool, error) {
+	query := `SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'`
+	if engine == Postgres {
+		query = `SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+			WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+				AND pg_table_is_visible(c.oid) AND c.relnamespace <> CAST('pg_catalog' AS regnamespace)`
+	}
+	rows, err := on.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	found := map[string]bool{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		found[strings.ToLower(name)] = true
+	}
+	return found, rows.Err()
+}
+
+var schemas sync.Map // sha256 of the migrations → *schema
+
+// expectedSchema runs the migrations in memory. The columns have the same names on both engines.
+func expectedSchema(ctx context.Context, migrations fs.FS) (*schema, error) {
+	key, err := digest(migrations)
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	if known, ok := schemas.Load(key); ok {
+		return known.(*schema), nil
+	}
+	memory, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return nil, err
+	}
+	defer memory.Close()
+	memory.SetMaxOpenConns(1) // each connection would have a database of its own
+	provider, err := goose.NewProvider(goose.DialectSQLite3, memory, migrations)
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return nil, fmt.Errorf("migrate in memory: %w", err)
+	}
+	made := &schema{}
+	if made.columns, err = columns(ctx, SQLite, memory); err != nil {
+		return nil, err
+	}
+	for _, source := range provider.ListSources() {
+		made.version = max(made.version, source.Version)
+	}
+	schemas.Store(key, made)
+	return made, nil
+}
+
+func digest(migrations fs.FS) (sum [sha256.Size]byte, err error) {
+	names, err := fs.Glob(migrations, "*.sql")
+	if err != nil {
+		return sum, err
+	}
+	hash := sha256.New()
+	for _, name := range names {
+		text, err := fs.ReadFile(migrations, name)
+		if err != nil {
+			return sum, err
+		}
+		fmt.Fprintf(hash, "%s %d\n%s", name, len(text), text)
+	}
+	if len(names) == 0 {
+		return sum, errors.New("there are none")
+	}
+	hash.Sum(sum[:0])
+	return sum, nil
 }

@@ -5,27 +5,21 @@
 //
 // A transaction travels in the context: [DB.Tx] puts it there and joins one that is there already, and every other
 // method uses it. All methods are safe for concurrent use; one transaction's context belongs to one goroutine.
+//
+// Every statement is bounded in time (see [Options]), and repeated once when its connection broke and repeating is safe.
+// What the database cannot do at the moment is an error that wraps [ErrUnavailable].
 package sqldb
 
 import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"net"
-	"net/url"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"github.com/jackc/pgx/v5"
 )
 
 // An Engine is a database product.
@@ -37,107 +31,46 @@ const (
 	Postgres Engine = "postgres"
 )
 
-// DB is an open database. On SQLite it has one writing connection and a pool of reading ones; on Postgres one pool does both.
+// DB is an open database. On SQLite it has one writing connection and a pool of reading ones; on Postgres one pool does
+// both. One more connection is for health checks, which must not wait behind requests.
 type DB struct {
-	engine  Engine
-	write   *sql.DB
-	read    *sql.DB
-	warning string
+	engine   Engine
+	opts     Options
+	write    *pool
+	read     *pool
+	checks   *sql.DB
+	warning  string
+	file     *dataFile       // nil on Postgres
+	postgres *pgx.ConnConfig // nil on SQLite
+
+	brokenAt atomic.Int64 // unix nanoseconds at which a connection was last found broken
+	schema   schemaCheck
 
 	statements sync.Map     // query → *sql.Stmt on read; see prepared
 	count      atomic.Int32 // of statements
 }
 
-// Open connects to the database that databaseURL names: "sqlite:PATH" (the file and its folder are made when missing)
-// or "postgres://…" (TLS by its sslmode parameter). It fails when the database does not answer before ctx ends.
+// Open connects to the database that databaseURL names, without limits of time, and makes an SQLite file that is missing:
+// for tests. Programs use [OpenWith].
 func Open(ctx context.Context, databaseURL string) (*DB, error) {
-	scheme, rest, _ := strings.Cut(databaseURL, ":")
+	return OpenWith(ctx, Options{DatabaseURL: databaseURL, Create: true})
+}
+
+// OpenWith connects to the database that opts.DatabaseURL names: "sqlite:PATH" or "postgres://…". It fails when the
+// database does not answer before ctx ends, and when the way to it is not protected.
+func OpenWith(ctx context.Context, opts Options) (*DB, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	scheme, rest, _ := strings.Cut(opts.DatabaseURL, ":")
 	switch scheme {
 	case "sqlite":
-		return openSQLite(ctx, rest)
+		return openSQLite(ctx, rest, opts)
 	case "postgres", "postgresql":
-		return openPostgres(ctx, databaseURL)
+		return openPostgres(ctx, opts)
 	}
 	// The URL may hold a password: name its form, never its text.
 	return nil, errors.New(`the database URL must be "sqlite:PATH" or "postgres://…"`)
-}
-
-func openSQLite(ctx context.Context, path string) (*DB, error) {
-	path = strings.TrimPrefix(path, "//")
-	if path == "" || strings.ContainsAny(path, "?#") {
-		return nil, errors.New(`the database URL "sqlite:PATH" needs a file's path without ? or #`)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make the database's folder: %w", err)
-	}
-	// The file holds people's data: nobody else on the machine reads it. SQLite gives -wal and -shm the same mode.
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // G304: the operator names the file
-	if err != nil {
-		return nil, fmt.Errorf("open the database file: %w", err)
-	}
-	if err := file.Close(); err != nil {
-		return nil, err
-	}
-	// synchronous=FULL: in WAL mode NORMAL may lose acknowledged commits when power fails.
-	const common = "&_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)"
-	name := "file:" + (&url.URL{Path: path}).EscapedPath()
-	write, err := sql.Open("sqlite", name+"?_txlock=immediate&_pragma=journal_mode(WAL)"+common)
-	if err != nil {
-		return nil, err
-	}
-	write.SetMaxOpenConns(1)
-	if err := write.PingContext(ctx); err != nil { // makes the file a WAL database before a reader opens it
-		return nil, errors.Join(fmt.Errorf("open the database: %w", err), write.Close())
-	}
-	read, err := sql.Open("sqlite", name+"?_pragma=query_only(1)"+common)
-	if err != nil {
-		return nil, errors.Join(err, write.Close())
-	}
-	read.SetMaxOpenConns(max(4, 2*runtime.GOMAXPROCS(0)))
-	read.SetMaxIdleConns(max(4, 2*runtime.GOMAXPROCS(0)))
-	return &DB{engine: SQLite, write: write, read: read}, nil
-}
-
-func openPostgres(ctx context.Context, databaseURL string) (*DB, error) {
-	u, err := url.Parse(databaseURL)
-	if err != nil {
-		return nil, errors.New("the database URL cannot be parsed; percent-encode special characters in its password")
-	}
-	pool, err := sql.Open("pgx", databaseURL)
-	if err != nil {
-		return nil, errors.New("the database URL is not one that Postgres understands")
-	}
-	pool.SetMaxOpenConns(max(10, 4*runtime.GOMAXPROCS(0)))
-	pool.SetMaxIdleConns(max(10, 4*runtime.GOMAXPROCS(0)))
-	pool.SetConnMaxIdleTime(5 * time.Minute)
-	pool.SetConnMaxLifetime(time.Hour)
-	if err := pool.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to Postgres at %s: %w", u.Host, err), pool.Close())
-	}
-	db := &DB{engine: Postgres, write: pool, read: pool}
-	if !encrypted(u) {
-		db.warning = "the connection to Postgres at " + u.Host + " may not be encrypted; add sslmode=verify-full to the database URL"
-	}
-	return db, nil
-}
-
-// encrypted tells whether the connection stays on this machine or insists on TLS.
-func encrypted(u *url.URL) bool {
-	host := u.Hostname()
-	if h := u.Query().Get("host"); h != "" {
-		host = h
-	}
-	if host == "" || host == "localhost" || strings.HasPrefix(host, "/") {
-		return true
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
-		return true
-	}
-	switch u.Query().Get("sslmode") {
-	case "require", "verify-ca", "verify-full":
-		return true
-	}
-	return false
 }
 
 // Engine names the product behind db. Only tests and migrations should care.
@@ -146,35 +79,94 @@ func (db *DB) Engine() Engine { return db.engine }
 // Warning is a line for the operator about how the database is connected, or empty.
 func (db *DB) Warning() string { return db.warning }
 
-// Ping checks that the database answers: what /readyz asks.
-func (db *DB) Ping(ctx context.Context) error { return db.write.PingContext(ctx) }
-
 // Close waits for statements under way and closes all connections.
 func (db *DB) Close() error {
-	if db.read == db.write {
-		return db.write.Close()
+	err := errors.Join(db.checks.Close(), db.write.Close())
+	if db.read != db.write {
+		err = errors.Join(err, db.read.Close())
 	}
-	return errors.Join(db.read.Close(), db.write.Close())
+	return err
 }
 
 type txKey struct{ db *DB }
+
+// A transaction is what [DB.Tx] puts into the context.
+type transaction struct {
+	*sql.Tx
+	cancel  context.CancelFunc
+	wrote   bool // a statement that writes was executed
+	renewed bool // Tx is the second, after the first one's connection broke
+}
 
 // Tx runs f in a transaction: committed when f returns nil, rolled back when it returns an error or panics. If ctx
 // already carries a transaction of db, f joins it, and the outer one decides. f must use the context that it is given.
 // On Postgres the isolation is READ COMMITTED: decide one-time transitions by a conditional UPDATE's row count, not by a SELECT before it.
 func (db *DB) Tx(ctx context.Context, f func(ctx context.Context) error) error {
-	if _, ok := ctx.Value(txKey{db}).(*sql.Tx); ok {
+	if db.transaction(ctx) != nil {
 		return f(ctx)
 	}
-	tx, err := db.write.BeginTx(ctx, nil)
-	if err != nil {
+	if err := db.file.check(); err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing; after a panic there is nobody to tell
+	if err := db.write.take(ctx, db.opts.DatabaseWaitTimeout); err != nil {
+		return err
+	}
+	defer db.write.leave()
+	tx := new(transaction)
+	if err := db.begin(ctx, tx); err != nil {
+		return explain(ctx, err)
+	}
+	defer func() { db.rollback(tx) }()
 	if err := f(context.WithValue(ctx, txKey{db}, tx)); err != nil {
 		return err
 	}
-	return tx.Commit()
+	stop := db.cancelLater(tx.cancel)
+	err := tx.Commit()
+	stop()
+	if broken(err) {
+		db.noteBroken()
+	}
+	return explain(ctx, err)
+}
+
+func (db *DB) transaction(ctx context.Context) *transaction {
+	tx, _ := ctx.Value(txKey{db}).(*transaction)
+	return tx
+}
+
+// begin starts tx. database/sql and pgx keep the context of BEGIN for COMMIT and ROLLBACK, so that its cancellation is what
+// bounds all three.
+func (db *DB) begin(ctx context.Context, tx *transaction) error {
+	return db.repeat(ctx, anyLoss, func() error {
+		under, cancel := context.WithCancel(ctx)
+		stop := db.cancelLater(cancel)
+		begun, err := db.write.BeginTx(under, nil)
+		stop()
+		if err != nil {
+			cancel()
+			return err
+		}
+		tx.Tx, tx.cancel = begun, cancel
+		return nil
+	})
+}
+
+// rollback ends tx. After a commit it does nothing; and when it fails, the connection's end ends the transaction too.
+func (db *DB) rollback(tx *transaction) {
+	stop := db.cancelLater(tx.cancel)
+	tx.Rollback() //nolint:errcheck // see above
+	stop()
+	tx.cancel()
+}
+
+// cancelLater calls cancel when the database has had as long to answer as it may, unless stop is called before.
+func (db *DB) cancelLater(cancel context.CancelFunc) (stop func()) {
+	limit := db.opts.answerTimeout()
+	if limit == 0 {
+		return func() {}
+	}
+	timer := time.AfterFunc(limit, cancel)
+	return func() { timer.Stop() }
 }
 
 type querier interface {
@@ -189,7 +181,7 @@ const maxStatements = 500
 // prepared returns the prepared form of a query for the reading pool, or nil where there is none to be had. SQLite takes
 // several times as long to compile a query as to run it. pgx prepares by itself, and a transaction has its own connection.
 func (db *DB) prepared(ctx context.Context, query string) *sql.Stmt {
-	if db.engine != SQLite || ctx.Value(txKey{db}) != nil {
+	if db.engine != SQLite || db.transaction(ctx) != nil {
 		return nil
 	}
 	if stmt, ok := db.statements.Load(query); ok {
@@ -210,73 +202,95 @@ func (db *DB) prepared(ctx context.Context, query string) *sql.Stmt {
 	return stmt
 }
 
-func (db *DB) on(ctx context.Context, pool *sql.DB) querier {
-	if tx, ok := ctx.Value(txKey{db}).(*sql.Tx); ok {
-		return tx
-	}
-	return pool
-}
-
 // Exec runs a statement that writes and returns how many rows it changed.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
 	observe(ctx, query, args)
-	res, err := db.on(ctx, db.write).ExecContext(ctx, query, args...)
+	done, err := db.send(ctx, db.write, true, func(ctx context.Context, on querier) error {
+		result, err := on.ExecContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		rows, err = result.RowsAffected()
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
-	return res.RowsAffected()
+	done()
+	return rows, nil
+}
+
+// A Row is the answer of a statement that has at most one. Scan must be called.
+type Row struct {
+	ctx  context.Context
+	row  *sql.Row
+	err  error
+	done func()
+}
+
+// Scan copies the row's columns into dest. No row is sql.ErrNoRows.
+func (r *Row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.done()
+	return explain(r.ctx, r.row.Scan(dest...))
 }
 
 // ExecReturning runs a statement that writes and returns one row (… RETURNING). No row is sql.ErrNoRows from Scan.
-func (db *DB) ExecReturning(ctx context.Context, query string, args ...any) *sql.Row {
-	observe(ctx, query, args)
-	return db.on(ctx, db.write).QueryRowContext(ctx, query, args...)
+func (db *DB) ExecReturning(ctx context.Context, query string, args ...any) *Row {
+	return db.row(ctx, db.write, true, query, args)
 }
 
 // QueryRow runs a statement that reads at most one row. No row is sql.ErrNoRows from Scan.
-func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
+	return db.row(ctx, db.read, false, query, args)
+}
+
+func (db *DB) row(ctx context.Context, p *pool, writes bool, query string, args []any) *Row {
 	observe(ctx, query, args)
-	if stmt := db.prepared(ctx, query); stmt != nil {
-		return stmt.QueryRowContext(ctx, args...)
-	}
-	return db.on(ctx, db.read).QueryRowContext(ctx, query, args...)
+	r := &Row{ctx: ctx}
+	r.done, r.err = db.send(ctx, p, writes, func(ctx context.Context, on querier) error {
+		if stmt := db.prepared(ctx, query); stmt != nil && !writes {
+			r.row = stmt.QueryRowContext(ctx, args...)
+		} else {
+			r.row = on.QueryRowContext(ctx, query, args...)
+		}
+		return r.row.Err()
+	})
+	return r
 }
 
 // All runs a statement that only reads and returns every row, as scan makes it.
 func All[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error), query string, args ...any) ([]T, error) {
 	observe(ctx, query, args)
-	var rows *sql.Rows
-	var err error
-	if stmt := db.prepared(ctx, query); stmt != nil {
-		rows, err = stmt.QueryContext(ctx, args...)
-	} else {
-		rows, err = db.on(ctx, db.read).QueryContext(ctx, query, args...)
-	}
+	var all []T
+	done, err := db.send(ctx, db.read, false, func(ctx context.Context, on querier) (err error) {
+		var rows *sql.Rows
+		if stmt := db.prepared(ctx, query); stmt != nil {
+			rows, err = stmt.QueryContext(ctx, args...)
+		} else {
+			rows, err = on.QueryContext(ctx, query, args...)
+		}
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		all = nil
+		for rows.Next() {
+			one, err := scan(rows)
+			if err != nil {
+				return err
+			}
+			all = append(all, one)
+		}
+		return rows.Err()
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, rows.Err()
-}
-
-// IsDuplicate tells whether err is the violation of a primary key or a UNIQUE constraint.
-// Prefer ON CONFLICT DO NOTHING and the row count: on Postgres an error ends the transaction.
-func IsDuplicate(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pg.Code == "23505"
-	}
-	var lite *sqlite.Error
-	return errors.As(err, &lite) &&
-		(lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+	done()
+	return all, nil
 }
 
 // Micros is t as the database keeps it: unix microseconds in a BIGINT. The zero time is 0.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/rest"
+	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/resources/board/internal/api"
 	"github.com/maru-auth/maru/resources/board/internal/authors"
 	"github.com/maru-auth/maru/resources/board/internal/store"
@@ -31,7 +32,7 @@ type commands struct {
 // config is what serving needs.
 type config struct {
 	rest.Settings `embed:""`
-	DatabaseURL   string `help:"Database: sqlite:PATH or postgres://…" default:"sqlite:data/board.db"`
+	sqldb.Options `embed:""`
 	UserAPI       string `name:"user-api" help:"Base URL of the user service, for the names of authors. Empty: no names are asked for." placeholder:"URL"`
 	ClientID      string `name:"client-id" help:"This service's own account at the issuer, to ask the user service with (scope user:lookup)." placeholder:"ID"`
 	ClientSecret  string `name:"client-secret" help:"The account's secret." placeholder:"SECRET"`
@@ -79,9 +80,8 @@ func run(ctx context.Context, cfg config) (err error) {
 	if cfg.now == nil {
 		cfg.now = time.Now
 	}
-	opening, opened := context.WithTimeout(ctx, 30*time.Second)
-	defer opened()
-	posts, err := store.Open(opening, cfg.DatabaseURL, cfg.now)
+	cfg.Create, cfg.Options.Now = true, cfg.now
+	posts, err := store.OpenWith(ctx, cfg.Options, cfg.now)
 	if err != nil {
 		return fmt.Errorf("setting --database-url: %w", err)
 	}
@@ -112,10 +112,11 @@ func run(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
+	background.Go(func() { posts.Watch(working, log, metrics) })
 	background.Go(func() { names.Run(working) })
 	background.Go(func() { sweep(working, posts, log) })
 
-	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: posts.Ping, MaxBody: api.MaxBody, Metrics: metrics, Serving: cfg.serving}
+	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: posts.Ready, MaxBody: api.MaxBody, Metrics: metrics, Serving: cfg.serving}
 	return server.Run(ctx)
 }
 
@@ -126,7 +127,7 @@ func sweep(ctx context.Context, posts *store.Store, log *slog.Logger) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
-		if err := posts.Sweep(ctx); err != nil && ctx.Err() == nil {
+		if err := sweepOnce(ctx, posts); err != nil && ctx.Err() == nil {
 			log.Warn("cannot remove expired rows", "error", err)
 		}
 		select {
@@ -135,4 +136,11 @@ func sweep(ctx context.Context, posts *store.Store, log *slog.Logger) {
 		case <-ticker.C:
 		}
 	}
+}
+
+func sweepOnce(ctx context.Context, posts *store.Store) error {
+	if err := posts.CheckClock(ctx); err != nil { // by a clock that is ahead, everything has expired
+		return err
+	}
+	return posts.Sweep(ctx)
 }

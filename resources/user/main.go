@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/rest"
+	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/resources/user/internal/api"
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
@@ -28,7 +30,7 @@ type commands struct {
 // config is what serving needs.
 type config struct {
 	rest.Settings `embed:""`
-	DatabaseURL   string `help:"Database: sqlite:PATH or postgres://…" default:"sqlite:data/user.db"`
+	sqldb.Options `embed:""`
 
 	serving func(net.Addr) // told the address once the service listens; nil: nobody wants to know
 }
@@ -70,9 +72,8 @@ func options() []kong.Option { return rest.Options("user", "127.0.0.1:9200") }
 func run(ctx context.Context, cfg config) (err error) {
 	log := cfg.Logger()
 
-	opening, opened := context.WithTimeout(ctx, 30*time.Second)
-	defer opened()
-	people, err := store.Open(opening, cfg.DatabaseURL, time.Now)
+	cfg.Create, cfg.Options.Now = true, time.Now
+	people, err := store.OpenWith(ctx, cfg.Options, time.Now)
 	if err != nil {
 		return fmt.Errorf("setting --database-url: %w", err)
 	}
@@ -81,8 +82,11 @@ func run(ctx context.Context, cfg config) (err error) {
 		log.Warn(warning)
 	}
 
-	// Keys are fetched until the last request has been answered, which is after ctx has ended.
+	// What works in the background, the fetching of keys too, ends after the last request has been answered, which is after ctx
+	// has ended, and before the database closes.
+	var background sync.WaitGroup
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer background.Wait()
 	defer stop()
 	verifier, err := cfg.Verifier(working, log)
 	if err != nil {
@@ -93,6 +97,8 @@ func run(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: people.Ping, MaxBody: api.MaxBody, Metrics: metrics, Serving: cfg.serving}
+	background.Go(func() { people.Watch(working, log, metrics) })
+
+	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: people.Ready, MaxBody: api.MaxBody, Metrics: metrics, Serving: cfg.serving}
 	return server.Run(ctx)
 }

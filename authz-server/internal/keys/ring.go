@@ -149,6 +149,9 @@ func (k *Ring) tend(ctx context.Context) error {
 	if err := k.reload(ctx); err != nil {
 		return err
 	}
+	if err := k.cfg.Store.CheckClock(ctx); err != nil { // by a clock that is ahead, the keys in use are old ones
+		return err
+	}
 	return errors.Join(k.rotateWhenDue(ctx), k.Sweep(ctx))
 }
 

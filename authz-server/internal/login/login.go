@@ -6,6 +6,7 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -126,10 +127,23 @@ func (s *Service) Session(r *http.Request) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cfg.Store.TouchSession(r.Context(), session, touchEvery); err != nil {
+	if err := s.touch(r.Context(), session); err != nil {
 		return nil, err
 	}
 	return &Session{session, user}, nil
+}
+
+// touch notes that a session is in use. Pages that only read do not wait for a database that cannot write at the moment;
+// then the session ends a little earlier, if the person does nothing more.
+func (s *Service) touch(ctx context.Context, session store.Session) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	err := s.cfg.Store.TouchSession(ctx, session, touchEvery)
+	if errors.Is(err, store.ErrUnavailable) {
+		s.cfg.Log.WarnContext(ctx, "cannot note that a session is in use", "request", httpd.RequestID(ctx), "error", err)
+		return nil
+	}
+	return err
 }
 
 // maxRequest is how large a stored authorization request may be, form-encoded, in bytes.
@@ -206,8 +220,12 @@ func see(w http.ResponseWriter, r *http.Request, target string) {
 
 // fail answers an error that is nobody's fault but ours, and logs it.
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() == nil { // otherwise the person went away
+	if !errors.Is(r.Context().Err(), context.Canceled) { // otherwise the person went away
 		s.cfg.Log.ErrorContext(r.Context(), "cannot answer", "request", httpd.RequestID(r.Context()), "path", r.URL.Path, "error", err)
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		s.cfg.Pages.Error(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "")
+		return
 	}
 	s.cfg.Pages.Error(w, r, http.StatusInternalServerError, "server_error", "")
 }

@@ -25,6 +25,10 @@ func refuse(kind *fosite.RFC6749Error, description string) *fosite.RFC6749Error 
 
 // refusal is err as an OAuth error. What is no refusal is a failure of ours: logged whole, answered without detail.
 func (s *Server) refusal(ctx context.Context, err error) *fosite.RFC6749Error {
+	if errors.Is(err, store.ErrUnavailable) {
+		s.log.ErrorContext(ctx, "request failed", "request", httpd.RequestID(ctx), "error", err)
+		return refuse(fosite.ErrTemporarilyUnavailable, "the server cannot answer at the moment; try again in a few seconds")
+	}
 	var known *fosite.RFC6749Error
 	if errors.As(err, &known) && (known.CodeField < http.StatusInternalServerError || known.CodeField == http.StatusServiceUnavailable) {
 		return known
@@ -80,6 +84,9 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	e := s.refusal(r.Context(), err)
 	if e.CodeField == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.issuer+`", charset="UTF-8"`)
+	}
+	if e.CodeField == http.StatusServiceUnavailable {
+		httpd.SetRetryAfter(w.Header())
 	}
 	if e.ErrorField == errUseDPoPNonce.ErrorField {
 		w.Header().Set("DPoP-Nonce", s.nonce(s.now()))

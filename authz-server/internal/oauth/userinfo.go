@@ -36,6 +36,11 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.checkBinding(r, scheme, token, &claims); err != nil {
+		var known *fosite.RFC6749Error
+		if !errors.As(err, &known) { // nothing is wrong with the token
+			s.writeError(w, r, err)
+			return
+		}
 		e := s.refusal(r.Context(), err)
 		if e.ErrorField == errUseDPoPNonce.ErrorField {
 			w.Header().Set("DPoP-Nonce", s.nonce(s.now()))

@@ -168,6 +168,9 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Language", t.Tag)
+	if status == http.StatusServiceUnavailable {
+		httpd.SetRetryAfter(header)
+	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		w.Write(body.Bytes()) //nolint:errcheck // nobody is left to tell

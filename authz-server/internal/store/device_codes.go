@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"strings"
 	"time"
 
@@ -29,7 +28,7 @@ type DeviceCode struct {
 
 const deviceCodeColumns = `device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, poll_interval, created_at, expires_at`
 
-func scanDeviceCode(row *sql.Row) (DeviceCode, error) {
+func scanDeviceCode(row *sqldb.Row) (DeviceCode, error) {
 	var d DeviceCode
 	var scope, audience string
 	var interval, created, expires int64

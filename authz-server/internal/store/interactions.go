@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"net/url"
 	"strings"
 	"time"
@@ -35,7 +34,7 @@ type Interaction struct {
 
 const interactionColumns = `client_id, form, consent, consent_scope, consent_sid, created_at, expires_at, counted`
 
-func scanInteraction(row *sql.Row) (Interaction, error) {
+func scanInteraction(row *sqldb.Row) (Interaction, error) {
 	var in Interaction
 	var form, scope, counted string
 	var created, expires int64

@@ -9,7 +9,10 @@ import (
 	"embed"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/cache"
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -25,6 +28,9 @@ var (
 	ErrExists   = errors.New("exists already")
 )
 
+// ErrUnavailable is what the database cannot do at the moment. See [sqldb.ErrUnavailable].
+var ErrUnavailable = sqldb.ErrUnavailable
+
 // Store is the authorization server's database.
 type Store struct {
 	db       *sqldb.DB
@@ -35,9 +41,14 @@ type Store struct {
 	logoutsDue    chan struct{}
 }
 
-// Open connects to databaseURL (see [sqldb.Open]) and brings the schema up to date. now is the clock that decides what has expired.
+// Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
 func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store, error) {
-	db, err := sqldb.Open(ctx, databaseURL)
+	return OpenWith(ctx, sqldb.Options{DatabaseURL: databaseURL, Create: true}, now)
+}
+
+// OpenWith connects to opts.DatabaseURL (see [sqldb.OpenWith]) and brings the schema up to date. now is the clock that decides what has expired.
+func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*Store, error) {
+	db, err := sqldb.OpenWith(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +65,16 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 // Close waits for statements under way and closes the database.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Ping checks that the database answers.
-func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+// Ready tells whether requests that read can be answered. See [sqldb.DB.Ready].
+func (s *Store) Ready(ctx context.Context) error { return s.db.Ready(ctx) }
+
+// CheckClock returns an error when nothing should be deleted for its age. See [sqldb.DB.CheckClock].
+func (s *Store) CheckClock(ctx context.Context) error { return s.db.CheckClock(ctx) }
+
+// Watch logs and measures how the database is until ctx ends. See [sqldb.DB.Watch].
+func (s *Store) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Registerer) {
+	s.db.Watch(ctx, log, metrics)
+}
 
 // Warning is a line for the operator about the connection, or empty.
 func (s *Store) Warning() string { return s.db.Warning() }

@@ -12,9 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -34,9 +37,14 @@ type Store struct {
 	now func() time.Time
 }
 
-// Open connects to databaseURL (see [sqldb.Open]) and brings the schema up to date. now dates the changes.
+// Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
 func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store, error) {
-	db, err := sqldb.Open(ctx, databaseURL)
+	return OpenWith(ctx, sqldb.Options{DatabaseURL: databaseURL, Create: true}, now)
+}
+
+// OpenWith connects to opts.DatabaseURL (see [sqldb.OpenWith]) and brings the schema up to date. now dates the changes.
+func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*Store, error) {
+	db, err := sqldb.OpenWith(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +61,16 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 // Close waits for statements under way and closes the database.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Ping checks that the database answers.
-func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+// Ready tells whether requests that read can be answered. See [sqldb.DB.Ready].
+func (s *Store) Ready(ctx context.Context) error { return s.db.Ready(ctx) }
+
+// CheckClock returns an error when nothing should be deleted for its age. See [sqldb.DB.CheckClock].
+func (s *Store) CheckClock(ctx context.Context) error { return s.db.CheckClock(ctx) }
+
+// Watch logs and measures how the database is until ctx ends. See [sqldb.DB.Watch].
+func (s *Store) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Registerer) {
+	s.db.Watch(ctx, log, metrics)
+}
 
 // Warning is a line for the operator about the connection, or empty.
 func (s *Store) Warning() string { return s.db.Warning() }
@@ -208,7 +224,7 @@ func (s *Store) Profiles(ctx context.Context, ids []string) ([]Profile, error) {
 
 const settingsColumns = `locale, time_zone, theme, notify_email, notify_replies, settings_version`
 
-func scanSettings(row *sql.Row) (Settings, error) {
+func scanSettings(row *sqldb.Row) (Settings, error) {
 	var v Settings
 	err := row.Scan(&v.Locale, &v.TimeZone, &v.Theme, &v.NotifyEmail, &v.NotifyReplies, &v.Version)
 	return v, notFound(err)
@@ -232,7 +248,7 @@ func (s *Store) PutSettings(ctx context.Context, id string, match Match, in Sett
 	return out, err
 }
 
-func scanInterests(row *sql.Row) (Interests, error) {
+func scanInterests(row *sqldb.Row) (Interests, error) {
 	var v Interests
 	var tags string
 	if err := row.Scan(&tags, &v.Version); err != nil {

@@ -1,0 +1,22 @@
+package sqldb
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ForgetSchema makes the next Ready look at the schema.
+func (db *DB) ForgetSchema() { db.schema.goodAt.Store(0) }
+
+// CheckWrites is what Watch asks.
+func (db *DB) CheckWrites(ctx context.Context) error { return db.checkWrites(ctx) }
+
+// ExposedHosts judges a URL as opening it does.
+func ExposedHosts(databaseURL string) ([]string, error) {
+	connection, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	return exposedHosts(&connection.Config), nil
+}

@@ -1,0 +1,147 @@
+package sqldb
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// MaxClockOffset is how far this machine's clock and the database's may be apart. Codes live for a minute, and verifiers
+// elsewhere allow tokens about a minute.
+const MaxClockOffset = 5 * time.Second
+
+// Ready tells whether requests that read can be answered: the database answers, on SQLite its file is still the one that
+// was opened, the schema is what the program expects, and the clock is right. It does not wait behind requests. That
+// nothing can be written at the moment does not count: see [DB.Watch].
+func (db *DB) Ready(ctx context.Context) error {
+	if err := db.file.check(); err != nil {
+		return err
+	}
+	if _, err := db.compareClocks(ctx); err != nil {
+		return err
+	}
+	return db.checkSchema(ctx)
+}
+
+// CheckClock returns an error when this machine's clock is more than [MaxClockOffset] off the database's, or when that
+// cannot be found out: nothing must be deleted then for being old. The database's clock is the one that all replicas share.
+// On SQLite there is no other clock, and without Options.Now no comparison.
+func (db *DB) CheckClock(ctx context.Context) error {
+	if db.engine != Postgres || db.opts.Now == nil {
+		return nil
+	}
+	_, err := db.compareClocks(ctx)
+	return err
+}
+
+// compareClocks asks the database for its time and returns how far ahead of it this machine's clock is, with an error when
+// that is too much.
+func (db *DB) compareClocks(ctx context.Context) (ahead time.Duration, err error) {
+	query := `SELECT 0`
+	if db.engine == Postgres {
+		query = `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`
+	}
+	ctx, cancel := db.limit(ctx)
+	defer cancel()
+	var micros int64
+	var asked time.Time
+	var took time.Duration
+	err = db.repeat(ctx, anyLoss, func() error {
+		started := time.Now()
+		if db.opts.Now != nil {
+			asked = db.opts.Now()
+		}
+		err := db.checks.QueryRowContext(ctx, query).Scan(&micros)
+		took = time.Since(started)
+		return err
+	})
+	if err != nil {
+		return 0, explain(ctx, err)
+	}
+	if db.engine != Postgres || db.opts.Now == nil {
+		return 0, nil
+	}
+	ahead = asked.Add(took / 2).Sub(time.UnixMicro(micros))
+	if off := ahead.Abs() - took/2; off > MaxClockOffset { // the answer is from some moment while we waited
+		direction := "ahead of"
+		if ahead < 0 {
+			direction = "behind"
+		}
+		return ahead, fmt.Errorf("this machine's clock is %s %s the database's; set it right (NTP)", ahead.Abs().Round(time.Millisecond), direction)
+	}
+	return ahead, nil
+}
+
+const watchEvery = 5 * time.Second
+
+// Watch looks after the database until ctx ends. It writes to the log when the database stops or starts being ready, and
+// when it stops or starts taking writes, and keeps metrics: of these two, of the clocks' difference and of the pools. A nil
+// registerer keeps none.
+func (db *DB) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Registerer) {
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		if metrics != nil {
+			metrics.MustRegister(g)
+		}
+		return g
+	}
+	ready := gauge("database_ready", "1 while the database answers with the right schema, file and clock.")
+	writable := gauge("database_writable", "1 while the database takes writes in time.")
+	ahead := gauge("database_clock_ahead_seconds", "How far this machine's clock is ahead of the database's. 0 on SQLite.")
+	if metrics != nil {
+		metrics.MustRegister(collectors.NewDBStatsCollector(db.write.DB, "write"))
+		if db.read != db.write {
+			metrics.MustRegister(collectors.NewDBStatsCollector(db.read.DB, "read"))
+		}
+	}
+	var wasReady, wasWritable = true, true
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		offset, _ := db.compareClocks(ctx)
+		readErr, writeErr := db.Ready(ctx), db.checkWrites(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		ahead.Set(offset.Seconds())
+		note(log, ready, &wasReady, readErr, "the database is not ready", "the database is ready again")
+		note(log, writable, &wasWritable, writeErr, "the database takes no writes; what only reads goes on", "the database takes writes again")
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func note(log *slog.Logger, gauge prometheus.Gauge, was *bool, err error, stopped, again string) {
+	switch {
+	case err != nil && *was:
+		log.Error(stopped, "error", err)
+	case err == nil && !*was:
+		log.Info(again)
+	}
+	*was = err == nil
+	gauge.Set(map[bool]float64{true: 1}[err == nil])
+}
+
+// checkWrites begins a transaction that changes nothing.
+func (db *DB) checkWrites(ctx context.Context) error {
+	return db.Tx(ctx, func(ctx context.Context) error {
+		if db.engine == SQLite {
+			return nil // BEGIN IMMEDIATE takes the lock
+		}
+		var readOnly string
+		if err := db.QueryRow(ctx, `SHOW transaction_read_only`).Scan(&readOnly); err != nil {
+			return err
+		}
+		if readOnly == "on" {
+			return fmt.Errorf("%w: it is read-only", ErrUnavailable)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,150 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// A pool is connections of which so many requests can have one at a time. Waiting for a place is bounded apart from what is
+// done with it, which database/sql cannot do, and first come are first served.
+type pool struct {
+	*sql.DB
+	places chan struct{}
+}
+
+func newPool(db *sql.DB, size int) *pool {
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return &pool{db, make(chan struct{}, size)}
+}
+
+// take waits for a place, for limit (0: as long as it takes).
+func (p *pool) take(ctx context.Context, limit time.Duration) error {
+	select {
+	case p.places <- struct{}{}:
+		return nil
+	default:
+	}
+	var over <-chan time.Time
+	if limit > 0 {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case p.places <- struct{}{}:
+		return nil
+	case <-over:
+		return unavailable(fmt.Errorf("no connection became free within %s", limit))
+	case <-ctx.Done():
+		return explain(ctx, fmt.Errorf("wait for a connection: %w", ctx.Err()))
+	}
+}
+
+func (p *pool) leave() { <-p.places }
+
+// send runs f, which sends one statement to the transaction of ctx or else to p, within the limits of time, and once more
+// if that is safe after its connection broke. writes says that the statement does. If send returns no error, the caller
+// calls done when the answer has been read.
+func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context.Context, on querier) error) (done func(), err error) {
+	if err := db.file.check(); err != nil {
+		return nil, err
+	}
+	tx := db.transaction(ctx)
+	if tx == nil {
+		if err := p.take(ctx, db.opts.DatabaseWaitTimeout); err != nil {
+			return nil, err
+		}
+	}
+	limited, cancel := db.limit(ctx)
+	done = func() {
+		cancel()
+		if tx == nil {
+			p.leave()
+		}
+	}
+	if tx != nil {
+		err = db.sendIn(ctx, limited, tx, writes, f)
+	} else {
+		safe := anyLoss
+		if writes {
+			safe = unexecuted
+		}
+		err = db.repeat(limited, safe, func() error { return f(limited, p) })
+	}
+	if err != nil {
+		done()
+		return nil, explain(ctx, err)
+	}
+	return done, nil
+}
+
+// sendIn sends a statement in a transaction. Until something was written, a transaction whose connection broke is replaced by a
+// new one unseen: in READ COMMITTED, what was read before it would bind the statements after it no more than it does.
+func (db *DB) sendIn(ctx, limited context.Context, tx *transaction, writes bool, f func(ctx context.Context, on querier) error) error {
+	err := f(limited, tx)
+	if broken(err) {
+		db.noteBroken()
+		if tx.wrote || tx.renewed || db.engine != Postgres {
+			return err
+		}
+		db.rollback(tx)
+		tx.renewed = true
+		// Not under the limited context, which would end the transaction with this statement.
+		if err := db.begin(withoutTransaction(ctx, db), tx); err != nil {
+			return err
+		}
+		err = f(limited, tx)
+	}
+	if err == nil && writes {
+		tx.wrote = true
+	}
+	return err
+}
+
+func withoutTransaction(ctx context.Context, db *DB) context.Context {
+	return context.WithValue(ctx, txKey{db}, (*transaction)(nil))
+}
+
+func (db *DB) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if limit := db.opts.answerTimeout(); limit > 0 {
+		return context.WithTimeout(ctx, limit)
+	}
+	return ctx, func() {}
+}
+
+// crowdedPause is how long to wait before Postgres is asked again for a connection that it had no place for.
+const crowdedPause = 50 * time.Millisecond
+
+// repeat runs f, and once more when its connection broke and safe says that nothing can have come of it; as long as Postgres
+// has no place for another connection, f runs again and again within the time to wait for one.
+func (db *DB) repeat(ctx context.Context, safe func(error) bool, f func() error) error {
+	start, repeated := time.Now(), false
+	for {
+		err := f()
+		if err == nil || db.engine != Postgres {
+			return err
+		}
+		if crowded(err) && (db.opts.DatabaseWaitTimeout == 0 || time.Since(start) < db.opts.DatabaseWaitTimeout) {
+			select {
+			case <-ctx.Done():
+				return err
+			case <-time.After(crowdedPause):
+				continue
+			}
+		}
+		if !broken(err) {
+			return err
+		}
+		db.noteBroken()
+		if repeated || ctx.Err() != nil || !safe(err) {
+			return err
+		}
+		repeated = true
+	}
+}
+
+// noteBroken lets every other connection prove that it lives before it is used again.
+func (db *DB) noteBroken() { db.brokenAt.Store(time.Now().UnixNano()) }

@@ -1,0 +1,133 @@
+package sqldb
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// idleInTransaction is how long Postgres leaves a transaction open whose program says nothing, in milliseconds: a program
+// that hangs, or a machine that is gone, must not hold its locks for ever.
+const idleInTransaction = "30000"
+
+func openPostgres(ctx context.Context, opts Options) (*DB, error) {
+	connection, err := pgx.ParseConfig(opts.DatabaseURL)
+	if err != nil { // its text may hold the password
+		return nil, errors.New("the database URL is not one that Postgres understands; percent-encode special characters in its password")
+	}
+	db := &DB{engine: Postgres, opts: opts, postgres: connection}
+	if exposed := exposedHosts(&connection.Config); len(exposed) > 0 {
+		if !opts.InsecureDatabaseTransport {
+			return nil, fmt.Errorf("the connection to Postgres at %s would not be protected; add sslmode=verify-full to the database URL, and sslrootcert=PATH for a CA of your own (or set --insecure-database-transport)",
+				strings.Join(exposed, ", "))
+		}
+		db.warning = "the connection to Postgres at " + strings.Join(exposed, ", ") + " is not protected: passwords and data can be read and changed on their way (--insecure-database-transport)"
+	}
+	limitConnection(connection, opts)
+
+	most := opts.maxConnections()
+	requests := stdlib.OpenDB(*connection, stdlib.OptionShouldPing(db.shouldPing))
+	requests.SetConnMaxIdleTime(5 * time.Minute)
+	requests.SetConnMaxLifetime(time.Hour)
+	db.write = newPool(requests, most)
+	db.read = db.write
+	db.checks = stdlib.OpenDB(*connection, stdlib.OptionShouldPing(db.shouldPing))
+	db.checks.SetMaxOpenConns(1)
+	db.checks.SetConnMaxLifetime(time.Hour)
+	if err := db.repeat(ctx, anyLoss, func() error { return db.checks.PingContext(ctx) }); err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to Postgres at %s: %w", connection.Host, err), db.Close())
+	}
+	return db, nil
+}
+
+// limitConnection adds to a connection's settings the limits that the URL does not set itself.
+func limitConnection(connection *pgx.ConnConfig, opts Options) {
+	set := func(name, value string) {
+		if _, given := connection.RuntimeParams[name]; !given {
+			connection.RuntimeParams[name] = value
+		}
+	}
+	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	if opts.DatabaseStatementTimeout > 0 {
+		set("statement_timeout", milliseconds(opts.DatabaseStatementTimeout))
+	}
+	if opts.DatabaseLockTimeout > 0 {
+		set("lock_timeout", milliseconds(opts.DatabaseLockTimeout))
+	}
+	set("idle_in_transaction_session_timeout", idleInTransaction)
+	if connection.ConnectTimeout == 0 {
+		connection.ConnectTimeout = opts.DatabaseConnectTimeout
+	}
+	dialer := &net.Dialer{Timeout: connection.ConnectTimeout}
+	if limit := opts.DatabaseTCPTimeout; limit > 0 {
+		// Postgres looks after us in the same way: what a program held that is gone becomes free.
+		if network, _ := pgconn.NetworkAddress(connection.Host, connection.Port); network != "unix" {
+			set("tcp_user_timeout", milliseconds(limit))
+			set("tcp_keepalives_idle", seconds(limit/2))
+			set("tcp_keepalives_interval", seconds(limit/6))
+			set("tcp_keepalives_count", "3")
+		}
+		dialer.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: max(limit/2, time.Second), Interval: max(limit/6, time.Second), Count: 3}
+		dialer.Control = userTimeout(limit)
+	}
+	connection.DialFunc = dialer.DialContext
+}
+
+// seconds is d in whole seconds, at least one.
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(max(1, int64(d/time.Second)), 10)
+}
+
+// exposedHosts returns the hosts that a connection may lead to on another machine without TLS that verifies the host's name.
+// It judges what pgx made of the URL, the environment and the service file together, which is what will be dialed.
+func exposedHosts(connection *pgconn.Config) []string {
+	var exposed []string
+	add := func(host string, port uint16, verification *tls.Config) {
+		if local(host, port) || verification != nil && !verification.InsecureSkipVerify && verification.ServerName != "" {
+			return
+		}
+		for _, known := range exposed {
+			if known == host {
+				return
+			}
+		}
+		exposed = append(exposed, host)
+	}
+	add(connection.Host, connection.Port, connection.TLSConfig)
+	for _, fallback := range connection.Fallbacks {
+		add(fallback.Host, fallback.Port, fallback.TLSConfig)
+	}
+	return exposed
+}
+
+func local(host string, port uint16) bool {
+	if network, _ := pgconn.NetworkAddress(host, port); network == "unix" {
+		return true
+	}
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// shouldPing decides, when a connection is taken from the pool, whether to ask first if it still lives: after a second
+// without use, and after some other connection has broken, for a restart breaks them all. A ping of our own has a limit of
+// its own; the one that pgx makes after true finds the connection closed, and pgx takes another.
+func (db *DB) shouldPing(ctx context.Context, p stdlib.ShouldPingParams) bool {
+	since := time.Since(time.Unix(0, db.brokenAt.Load()))
+	if p.IdleDuration < time.Second && p.IdleDuration < since {
+		return false
+	}
+	if limit := db.opts.DatabaseConnectTimeout; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	return p.Conn.PgConn().Ping(ctx) != nil
+}

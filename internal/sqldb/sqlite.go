@@ -1,0 +1,109 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// maxJournal is how large the write-ahead log may stay, in bytes, once its content is in the database file. While a reader
+// holds on to an old state it grows beyond.
+const maxJournal = 16 << 20
+
+func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
+	path = strings.TrimPrefix(path, "//")
+	if path == "" || strings.ContainsAny(path, "?#") {
+		return nil, errors.New(`the database URL "sqlite:PATH" needs a file's path without ? or #`)
+	}
+	file, err := openFile(path, opts.Create)
+	if err != nil {
+		return nil, err
+	}
+	lockTimeout := opts.DatabaseLockTimeout
+	if lockTimeout == 0 {
+		lockTimeout = 10 * time.Second
+	}
+	// synchronous=FULL: in WAL mode NORMAL may lose acknowledged commits when power fails.
+	common := fmt.Sprintf("&_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)", lockTimeout.Milliseconds())
+	name := "file:" + (&url.URL{Path: path}).EscapedPath()
+	write, err := sql.Open("sqlite", name+fmt.Sprintf("?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=journal_size_limit(%d)", maxJournal)+common)
+	if err != nil {
+		return nil, err
+	}
+	if err := write.PingContext(ctx); err != nil { // makes the file a WAL database before a reader opens it
+		return nil, errors.Join(fmt.Errorf("open the database: %w", err), write.Close())
+	}
+	read, err := sql.Open("sqlite", name+"?_pragma=query_only(1)"+common)
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	checks, err := sql.Open("sqlite", name+"?_pragma=query_only(1)"+common)
+	if err != nil {
+		return nil, errors.Join(err, read.Close(), write.Close())
+	}
+	checks.SetMaxOpenConns(1)
+	readers := min(opts.maxConnections(), max(4, 2*runtime.GOMAXPROCS(0)))
+	return &DB{engine: SQLite, opts: opts, write: newPool(write, 1), read: newPool(read, readers), checks: checks, file: file}, nil
+}
+
+// A dataFile is the file of an SQLite database, as it was when it was opened.
+type dataFile struct {
+	path string
+	info fs.FileInfo
+}
+
+func openFile(path string, create bool) (*dataFile, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && create {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, fmt.Errorf("make the database's folder: %w", err)
+		}
+		// The file holds people's data: nobody else on the machine reads it. SQLite gives -wal and -shm the same mode. A file
+		// that is there is not opened here: closing it would drop the locks that this process has on it (fcntl(2)).
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // G304: the operator names the file
+		if err != nil && !errors.Is(err, fs.ErrExist) {                        // another process was faster
+			return nil, fmt.Errorf("open the database file: %w", err)
+		}
+		if err == nil {
+			if err := file.Close(); err != nil {
+				return nil, err
+			}
+		}
+		info, err = os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("open the database file: %w", err)
+		}
+		return &dataFile{path, info}, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no database at %s; the program makes it when it first serves", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the database file: %w", err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("the database %s is a folder", path)
+	}
+	return &dataFile{path, info}, nil
+}
+
+// check returns an error when the path no longer leads to the file that was opened. SQLite does not notice: it would go on
+// writing to a file without a name, and lose all of it at the end of the process.
+func (f *dataFile) check() error {
+	if f == nil {
+		return nil
+	}
+	info, err := os.Stat(f.path)
+	if err == nil && os.SameFile(info, f.info) {
+		return nil
+	}
+	return unavailable(fmt.Errorf("the database file %s was removed or replaced under the running program; put it back, or restart the program", f.path))
+}
