@@ -696,7 +696,7 @@ func TestPublicProfilesInBulk(t *testing.T) {
 		p.call("PATCH", "/v1/me", p.person(id, "user:write"), `{"display_name": "name of `+id+`"}`, "If-Match", "*")
 	}
 	token := p.clientToken("user:lookup")
-	r := p.call("GET", "/v1/users?ids=b,nobody,a,b,,c%2Fd%20e,%00", token, "")
+	r := p.call("GET", "/v1/users?ids=b,nobody,a,b,,c%2Fd%20e,%01", token, "")
 	var list struct{ Items []map[string]string }
 	if err := json.Unmarshal(r.body, &list); err != nil || r.status != http.StatusOK || len(list.Items) != 3 {
 		t.Fatal(r, err)
@@ -719,8 +719,11 @@ func TestPublicProfilesInBulk(t *testing.T) {
 	if r := p.call("GET", "/v1/users/c%2Fd%20e", token, "", "If-None-Match", one.header.Get("ETag")); r.status != http.StatusNotModified {
 		t.Error(r)
 	}
-	for _, id := range []string{"nobody", "%00", "%FF", strings.Repeat("x", 5000), "%2e%2e", "a%20"} {
+	for _, id := range []string{"nobody", "%01", strings.Repeat("x", 5000), "%2e%2e", "a%20"} {
 		isProblem(t, id, p.call("GET", "/v1/users/"+id, token, ""), http.StatusNotFound)
+	}
+	for _, id := range []string{"%00", "%FF"} { // no text
+		isProblem(t, id, p.call("GET", "/v1/users/"+id, token, ""), http.StatusBadRequest)
 	}
 }
 
