@@ -257,16 +257,10 @@ func (s *Service) step(w http.ResponseWriter, r *http.Request) (st step, with *h
 	if in.ClientID == "" { // begun by a page of ours that needs a log-in: /device
 		return step{handle: handle, interaction: in}, r, true
 	}
-	app, err := s.app(r, in.ClientID)
+	app, err := s.App(r, in.ClientID, in.Form.Get("redirect_uri"))
 	if err != nil {
 		s.fail(w, r, err)
 		return step{}, r, false
-	}
-	if app.Unchecked {
-		app.Return, app.OnDevice = returnsTo(in.Form.Get("redirect_uri"))
-		if app.Return == app.Host {
-			app.Return = ""
-		}
 	}
 	return step{handle, in, &app}, r, true
 }
@@ -282,6 +276,18 @@ func returnsTo(redirectURI string) (host string, onDevice bool) {
 		return "", true
 	}
 	return u.Host, false
+}
+
+// App is what a person sees of a client that they go back to at redirectURI, in their language.
+func (s *Service) App(r *http.Request, clientID, redirectURI string) (pages.App, error) {
+	app, err := s.app(r, clientID)
+	if err == nil && app.Unchecked {
+		app.Return, app.OnDevice = returnsTo(redirectURI)
+		if app.Return == app.Host {
+			app.Return = ""
+		}
+	}
+	return app, err
 }
 
 // app is what a person sees of a client, in their language. One that is gone still has its id.

@@ -49,6 +49,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 
 	a, err := s.readAuthorization(r.Context(), form, waiting != nil)
+	if a != nil {
+		a.Waiting = waiting
+	}
 	if err != nil {
 		s.refuseAuthorization(w, r, a, err)
 		return
@@ -263,7 +266,7 @@ func (s *Server) grant(ctx context.Context, a *authorization, next step) (url.Va
 }
 
 // refuseAuthorization answers an authorization request with an error: at the client's redirect URI when it is known to be
-// the client's, and else on a page.
+// the client's and the person need not be asked (redirectsRefusal), and else on a page.
 func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *authorization, err error) {
 	var unsafe unsafeError
 	if a == nil || errors.As(err, &unsafe) {
@@ -271,7 +274,13 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 		return
 	}
 	e := s.refusal(r.Context(), err)
-	s.respond(w, r, a, url.Values{"error": {e.ErrorField}, "error_description": {describe(e)}})
+	if unasked, err := s.redirectsRefusal(r, a); err != nil {
+		s.errorPage(w, r, err)
+	} else if unasked {
+		s.respond(w, r, a, refusalParameters(e))
+	} else {
+		s.refuseAfterAsking(w, r, a, e)
+	}
 }
 
 // errorPage shows a person, and the developer behind them, why nothing can be done.

@@ -50,9 +50,21 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		s.askToLogOut(w, r, request, current)
 		return
 	}
-	frames, err := s.endSessions(w, r, request, current)
+	// A client that nobody vouched for sends people on, and loads what it likes in their browser, when they acted or it shows
+	// an ID token of theirs; with one of somebody else this would be an open redirector (RFC 9700 §4.11).
+	trusted := request.client == nil || s.vouched(request.client) || confirmed || current != nil
+	frames, err := s.endSessions(w, r, request, current, trusted)
 	if err != nil {
 		s.cannotLogOut(w, r, err)
+		return
+	}
+	if request.redirect != "" && !trusted {
+		app, err := s.login.App(r, request.client.ID, request.redirect)
+		if err != nil {
+			s.cannotLogOut(w, r, err)
+			return
+		}
+		s.pages.Render(w, r, http.StatusOK, "logged_out", pages.LoggedOut{Frames: frames, Next: request.redirect, App: &app})
 		return
 	}
 	if request.redirect != "" && len(frames) == 0 {
@@ -125,8 +137,9 @@ func (s *Server) readLogout(ctx context.Context, form url.Values) (logoutRequest
 }
 
 // endSessions ends the browser's session, and the one that the hint names if it is another: a client that posts across
-// origins comes without the cookie. It returns the frames that clients want loaded.
-func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, request logoutRequest, current *login.Session) ([]string, error) {
+// origins comes without the cookie. It returns the frames that clients want loaded; those of the session in the hint are
+// loaded for trusted clients alone.
+func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, request logoutRequest, current *login.Session, trusted bool) ([]string, error) {
 	var frames []string
 	if current != nil {
 		var err error
@@ -140,15 +153,18 @@ func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, request log
 	if request.hint == nil || (current != nil && current.ID == request.hint.SessionID) {
 		return frames, nil
 	}
-	more, err := s.logoutFrames(r.Context(), request.hint.SessionID)
-	if err != nil {
-		return nil, err
+	if trusted {
+		more, err := s.logoutFrames(r.Context(), request.hint.SessionID)
+		if err != nil {
+			return nil, err
+		}
+		frames = append(frames, more...)
 	}
-	err = s.store.EndSession(r.Context(), request.hint.SessionID)
+	err := s.store.EndSession(r.Context(), request.hint.SessionID)
 	if errors.Is(err, store.ErrNotFound) { // ended already
 		err = nil
 	}
-	return append(frames, more...), err
+	return frames, err
 }
 
 // askToLogOut shows the page with the button. Its form posts the same parameters, so that they are checked anew.

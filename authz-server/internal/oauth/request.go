@@ -46,6 +46,8 @@ type authorization struct {
 
 	Login      *login.Session // who is logged in; nil: nobody
 	LoginKnown bool           // Login was found out
+
+	Waiting *waitingRequest // the interaction that the request comes back from; nil: it is new
 }
 
 func (a *authorization) prompts(value string) bool { return slices.Contains(a.Prompt, value) }

@@ -136,10 +136,11 @@ func (d Logout) logo() string { return appLogo(d.App) }
 type LoggedOut struct {
 	Frames []string // URLs to load in hidden frames: OpenID front-channel log-out
 	Next   string   // where to go on, registered by the app and checked, of an app's own scheme maybe; empty: nowhere
+	App    *App     // whose address Next is, if the person should decide to go there; nil: the page leads on by itself
 }
 
 // GoesOn tells whether the page leads on by itself, when the frames have loaded.
-func (d LoggedOut) GoesOn() bool { return d.Next != "" && len(d.Frames) > 0 }
+func (d LoggedOut) GoesOn() bool { return d.Next != "" && len(d.Frames) > 0 && d.App == nil }
 
 // NextLink is Next as a link.
 func (d LoggedOut) NextLink() template.URL { return appLink(d.Next) }
@@ -201,6 +202,17 @@ type Failure struct {
 	Detail      string
 	ServerFault bool // it is ours, not the app's
 }
+
+// Returning is the data of the page "error_return": a failure that an app is told of only if the person wants it.
+type Returning struct {
+	Failure
+	App    App
+	To     string     // the app's address, with the answer in it unless there are Fields
+	Fields url.Values // what is posted there; nil: it is a link
+}
+
+// Link is To as a link.
+func (d Returning) Link() template.URL { return appLink(d.To) }
 
 func appLogo(app *App) string {
 	if app == nil {

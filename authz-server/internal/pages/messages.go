@@ -58,6 +58,7 @@ type messages struct {
 	CannotLogOutTitle, CannotLogOutIntro                         string
 	ErrorTitle, ErrorApp, ErrorServer, ErrorForDevelopers        string
 	ErrorCode, ErrorDetail, RequestID, BackToAccount             string
+	ErrorReturn, ErrorReturnButton                               string
 	Problems                                                     map[Problem]string
 	TooManyTries                                                 func(wait time.Duration) string
 	Done                                                         map[Done]string
@@ -205,6 +206,7 @@ var english = messages{
 	LoggedOutTitle: "You are logged out", LoggedOutIntro: "See you again soon.", LoggedOutNext: "Continue", LogInNow: "Log in again",
 	CannotLogOutTitle: "Cannot log you out", CannotLogOutIntro: "The app that sent you here made a request that cannot be trusted, so nothing was changed. You can log out from your account.",
 
+	ErrorReturn: "The app that sent you here asked for something that cannot be done. Nobody at Maru has checked this app, so we do not send you on without asking.", ErrorReturnButton: "Go back to the app",
 	ErrorTitle: "That did not work", ErrorApp: "Go back to the app that you came from and try again. If it happens again, tell the people who run that app what is written below.",
 	ErrorServer:        "Something went wrong on our side. Please try again in a moment.",
 	ErrorForDevelopers: "For the app’s developers",
@@ -320,6 +322,7 @@ var korean = messages{
 	LoggedOutTitle: "로그아웃됐어요", LoggedOutIntro: "다음에 또 만나요.", LoggedOutNext: "계속하기", LogInNow: "다시 로그인",
 	CannotLogOutTitle: "로그아웃할 수 없어요", CannotLogOutIntro: "앱이 보낸 요청을 신뢰할 수 없어서 아무것도 바꾸지 않았어요. 내 계정에서 로그아웃할 수 있어요.",
 
+	ErrorReturn: "앱이 처리할 수 없는 요청을 보냈어요. 마루에서 확인하지 않은 앱이라 바로 이동하지 않고 먼저 물어봐요.", ErrorReturnButton: "앱으로 돌아가기",
 	ErrorTitle: "요청을 처리하지 못했어요", ErrorApp: "이용하던 앱으로 돌아가 다시 시도해 주세요. 같은 문제가 반복되면 앱 운영자에게 아래 내용을 알려 주세요.",
 	ErrorServer:        "저희 쪽에 문제가 생겼어요. 잠시 뒤 다시 시도해 주세요.",
 	ErrorForDevelopers: "앱 개발자를 위한 정보",

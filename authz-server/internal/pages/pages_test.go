@@ -75,6 +75,7 @@ func everyPage() map[string]any {
 		"logged_out":       LoggedOut{Frames: []string{"https://app.example/frontchannel?sid=1"}, Next: "https://app.example/"},
 		"form_post":        FormPost{Action: "https://app.example/cb", Fields: url.Values{"code": {"c"}, "state": {"s"}}},
 		"cannot_log_out":   Failure{Code: "invalid_request", Detail: "The id_token_hint is not ours."},
+		"error_return":     Returning{Failure: Failure{Code: "invalid_scope", Detail: "The scope is not registered."}, App: testApp, To: "com.example.app:/cb?error=invalid_scope"},
 		"error":            Failure{Code: "invalid_request", Detail: "The redirect_uri is not registered."},
 	}
 }
