@@ -296,7 +296,7 @@ func killer(t *testing.T, databaseURL string) *sqldb.DB {
 
 func TestConnectionsThatBrokeWhileIdleCostNothing(t *testing.T) {
 	databaseURL := sqldbtest.Postgres(t)
-	db, kill := openWith(t, databaseURL, sqldb.Options{DatabaseConnectTimeout: time.Minute}), killer(t, databaseURL)
+	db, kill := openWith(t, databaseURL, sqldb.Options{DatabaseMaxConnections: 10, DatabaseConnectTimeout: time.Minute}), killer(t, databaseURL)
 	fill := func() { // every connection of the pool is used
 		var wg, all sync.WaitGroup
 		all.Add(10)

@@ -14,7 +14,7 @@ import (
 type Options struct {
 	DatabaseURL string `help:"The database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/NAME?sslmode=verify-full." default:"${database_url}" placeholder:"URL"`
 
-	DatabaseMaxConnections   int           `help:"How many connections this process opens to Postgres at most for requests; one more is for health checks. On SQLite, how many readers." default:"10"`
+	DatabaseMaxConnections   int           `help:"How many connections this process opens to Postgres at most for requests; one more is for health checks. On SQLite, how many readers." default:"8"`
 	DatabaseConnectTimeout   time.Duration `help:"How long connecting to one host of Postgres may take. 0: no limit." default:"3s"`
 	DatabaseWaitTimeout      time.Duration `help:"How long a request waits for a free connection, also while Postgres has none to give. 0: no limit." default:"3s"`
 	DatabaseLockTimeout      time.Duration `help:"How long a statement waits for a lock. 0: no limit; on SQLite, 10s." default:"3s"`
@@ -72,7 +72,7 @@ func (opts Options) check() error {
 
 func (opts Options) maxConnections() int {
 	if opts.DatabaseMaxConnections == 0 {
-		return 10
+		return 8
 	}
 	return opts.DatabaseMaxConnections
 }

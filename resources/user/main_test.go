@@ -47,9 +47,9 @@ type program struct {
 }
 
 // start runs the program until the test ends.
-func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string) *program {
+func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string, args ...string) *program {
 	t.Helper()
-	cfg := parse(t, "--issuer="+issuer.URL(), "--audience="+audience, "--database-url="+databaseURL, "--shutdown-delay=0s", "--listen=127.0.0.1:0", "--log-level=error").Serve
+	cfg := parse(t, append([]string{"--issuer=" + issuer.URL(), "--audience=" + audience, "--database-url=" + databaseURL, "--shutdown-delay=0s", "--listen=127.0.0.1:0", "--log-level=error"}, args...)...).Serve
 	listening := make(chan net.Addr, 1)
 	cfg.serving = func(addr net.Addr) { listening <- addr }
 	ctx, stop := context.WithCancel(context.Background())
