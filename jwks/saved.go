@@ -55,7 +55,22 @@ func newSavedFile(cfg CacheConfig) (savedFile, error) {
 	if !info.IsDir() {
 		return f, fmt.Errorf("jwks: CacheConfig.File: %s is not a directory", filepath.Dir(f.path))
 	}
+	f.removeLeftovers(time.Now())
 	return f, nil
+}
+
+// removeLeftovers removes what processes left that were killed while they
+// saved; what is younger may be another process's that saves just now.
+func (f savedFile) removeLeftovers(now time.Time) {
+	names, err := filepath.Glob(f.path + ".*.new")
+	if err != nil { // a path with brackets: nothing is removed
+		return
+	}
+	for _, name := range names {
+		if info, err := os.Lstat(name); err == nil && now.Sub(info.ModTime()) > time.Hour {
+			_ = os.Remove(name) // the next start tries again
+		}
+	}
 }
 
 // save replaces the file, wholly or not at all.
@@ -90,17 +105,21 @@ func (f savedFile) save(set fetchedSet, now time.Time) (err error) {
 // with fs.ErrNotExist if there is no file, and with other errors for one that
 // must not be believed.
 func (f savedFile) load(now time.Time) (set fetchedSet, fetched time.Time, err error) {
-	file, err := os.Open(f.path)
-	if err != nil {
-		return set, fetched, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
+	// Looked at before it is opened, since opening a pipe would wait.
+	info, err := os.Stat(f.path)
 	switch {
 	case err != nil:
 		return set, fetched, err
 	case !info.Mode().IsRegular():
 		return set, fetched, errors.New("not a regular file")
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		return set, fetched, err
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return set, fetched, err
 	}
 	if err := onlyOurs(info); err != nil {
 		return set, fetched, err

@@ -1,3 +1,5 @@
+//go:build unix
+
 package jwks_test
 
 import (
@@ -9,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,6 +169,12 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 			}
 			return text
 		},
+		"a pipe": func(t *testing.T, p *process, _ string) string {
+			if err := errors.Join(os.Remove(p.file), syscall.Mkfifo(p.file, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			return ""
+		},
 		"a directory": func(t *testing.T, p *process, _ string) string {
 			if err := errors.Join(os.Remove(p.file), os.Mkdir(p.file, 0o700)); err != nil {
 				t.Fatal(err)
@@ -259,6 +268,42 @@ func TestNothingIsLeftBesideTheSavedFile(t *testing.T) {
 			t.Errorf("%v (%v)", entries, err)
 		}
 	})
+}
+
+func TestAKilledProcessLeavesNothingForLong(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "keys.json")
+	old, young, foreign := file+".123.new", file+".456.new", filepath.Join(dir, "other.123.new")
+	for name, age := range map[string]time.Duration{old: 2 * time.Hour, young: time.Minute, foreign: 2 * time.Hour} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	c, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: fakeURL, Client: &http.Client{Transport: &fakeIssuer{kids: []string{"a"}}}, File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustReady(t, ctx, c)
+	stop()
+	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an old leftover: %v", err)
+	}
+	for _, name := range []string{young, foreign} {
+		if _, err := os.Stat(name); err != nil {
+			t.Error(err)
+		}
+	}
+	// The goroutine may save once more before it ends.
+	for {
+		if left, err := filepath.Glob(file + ".*.new"); err != nil || len(left) == 1 {
+			break
+		}
+	}
 }
 
 func TestAPlaceThatIsNotThereIsAnErrorAtTheStart(t *testing.T) {

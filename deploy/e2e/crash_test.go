@@ -1,12 +1,18 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 // each runs the test with every service on SQLite files, and again on Postgres.
@@ -170,6 +176,41 @@ func TestADemoAppOrAGatewayThatComesBackServesAgain(t *testing.T) {
 	if at := agree(someone.open(r.App + "/login")); at.byID("logout") == nil {
 		t.Errorf("not logged in again: %d %s %s", at.Status, at.URL, at.text())
 	}
+}
+
+func TestKeysAndDiscoveryOutliveTheDatabase(t *testing.T) {
+	database, stop, err := sqldbtest.Start() // one that can be taken away
+	if errors.Is(err, sqldbtest.ErrNoPostgres) {
+		testenv.Absent(t, err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceValue(stop)
+	t.Cleanup(func() { stop() })
+	r := start(t, 2, "AUTHZ_DATABASE_URL="+database)
+	g := sampleApp(t, r, everyScope...).signUp(newPerson(t, nil))
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "nobody can log in any more", func() bool {
+		a := call(t, "POST", r.Issuer+"/oauth2/token", "", refreshForm(g.RefreshToken))
+		return a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "" && a.Header.Get("Content-Type") == "application/json"
+	})
+	for _, path := range []string{"/.well-known/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"} {
+		for range 4 {
+			if a := call(t, "GET", r.Issuer+path, "", nil); a.Status != http.StatusOK {
+				t.Errorf("%s: %s", path, a)
+			}
+		}
+	}
+	// And so a service finds the keys that it has never seen.
+	if err := errors.Join(r.StopPart("user"), os.Remove(filepath.Join(r.dir, "user-keys.json")), r.Launch("user")); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the user service verifies a token", func() bool {
+		return call(t, "GET", r.API+"/user/v1/me", g.AccessToken, nil).Status == http.StatusOK
+	})
 }
 
 func TestAServiceRestartsWhileTheIssuerIsAway(t *testing.T) {

@@ -64,6 +64,7 @@ type running struct {
 	*stack.Stack
 	stack.Origins
 	ports stack.Ports
+	dir   string // its databases and keys
 	log   *log
 }
 
@@ -134,8 +135,8 @@ func startWith(t *testing.T, cfg stack.Config, replicas int) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{ports: ports, log: &log{}}
-	cfg.Root, cfg.Dir, cfg.Programs, cfg.Ports, cfg.Env, cfg.Log = root, t.TempDir(), p, ports, append(os.Environ(), cfg.Env...), r.log
+	r := &running{ports: ports, dir: t.TempDir(), log: &log{}}
+	cfg.Root, cfg.Dir, cfg.Programs, cfg.Ports, cfg.Env, cfg.Log = root, r.dir, p, ports, append(os.Environ(), cfg.Env...), r.log
 	r.Stack, err = stack.New(cfg)
 	if err != nil {
 		t.Fatal(err)
