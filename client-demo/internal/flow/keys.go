@@ -53,7 +53,7 @@ func (op *issuer) verify(ctx context.Context, jwt string) (*oidc.IDToken, error)
 
 // VerifySignature implements oidc.KeySet.
 func (k *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
-	signed, err := jose.ParseSigned(jwt, []jose.SignatureAlgorithm{jose.RS256})
+	signed, err := jose.ParseSignedCompact(jwt, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,7 @@ func TestRenderedTextsAreKept(t *testing.T) {
 		if body == "too much" {
 			return "", errTooMuch
 		}
-		return template.HTML(body), ctx.Err() //nolint:gosec // a test's text
+		return template.HTML(body), ctx.Err()
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
