@@ -531,6 +531,9 @@ func clientError(id string, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("there is no client %s; 'client list' shows all", id)
 	}
+	if errors.Is(err, store.ErrStale) {
+		return fmt.Errorf("client %s was changed by somebody else at the same time; look at it and run the command again", id)
+	}
 	return fmt.Errorf("client %s: %w", id, err)
 }
 

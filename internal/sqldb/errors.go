@@ -123,3 +123,13 @@ func IsDuplicate(err error) bool {
 	return errors.As(err, &lite) &&
 		(lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
+
+// IsMissingReference tells whether err is the violation of a foreign key: the row that another one hangs on is gone.
+// On Postgres it ends the transaction.
+func IsMissingReference(err error) bool {
+	if code := postgresCode(err); code != "" {
+		return code == "23503"
+	}
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+}

@@ -541,9 +541,13 @@ func TestAppsOfTheKeptSessionAreRemovedOneByOne(t *testing.T) {
 			t.Fatal(sessions, err)
 		}
 		grant := func(id, session string) {
+			c, err := s.store.Client(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if err := s.store.CreateGrant(t.Context(), store.Grant{
 				ID: id, ClientID: id, UserID: mina.ID, SessionID: session, Offline: true, CreatedAt: s.clock(), ExpiresAt: s.clock().Add(time.Hour),
-			}); err != nil {
+			}, &c); err != nil {
 				t.Fatal(err)
 			}
 		}

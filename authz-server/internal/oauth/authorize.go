@@ -70,6 +70,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, errSessionEnded) && !a.prompts("none"):
 		s.wait(w, r, a, waiting, "/login")
+	case errors.Is(err, errConsentWithdrawn) && !a.prompts("none"):
+		s.wait(w, r, a, waiting, "/consent")
+	case errors.Is(err, errDecisionChanged): // which is still there: what follows is decided anew
+		http.Redirect(w, r, "/oauth2/authorize?"+url.Values{"interaction": {waiting.handle}}.Encode(), http.StatusSeeOther)
 	case errors.Is(err, store.ErrNotFound):
 		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "this log-in is completed already; go back to the app"))
 	case err != nil:
@@ -80,24 +84,25 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 }
 
 // answerOnce makes the answer that was decided: the parameters of the redirect. The answer and the end of what it answers
-// are one transaction. store.ErrNotFound: the request was answered already.
+// are one transaction, and what the decision depends on is looked at again in it. The order matters twice. The session is
+// held first, until the grant is there: whoever ends the session then finds the grant as well. And whoever removes the
+// client or withdraws the consent takes the rows in the same order, so that nobody waits in a circle.
+// store.ErrNotFound: the request was answered already.
 func (s *Server) answerOnce(ctx context.Context, a *authorization, waiting *waitingRequest, decided step) (parameters url.Values, err error) {
 	err = s.store.Tx(ctx, func(ctx context.Context) error {
-		// First, for it holds the session until the grant is there: whoever ends the session then finds the grant as well.
 		if err := s.store.ContinueSession(ctx, decided.login.ID); errors.Is(err, store.ErrNotFound) {
 			return errSessionEnded
 		} else if err != nil {
 			return err
 		}
+		var err error
+		if parameters, err = s.grant(ctx, a, decided); err != nil {
+			return err
+		}
 		if err := s.spend(ctx, a, waiting); err != nil {
 			return err
 		}
-		if waiting != nil && waiting.Consent == store.ConsentAllow {
-			if err := s.store.DecideConsent(ctx, decided.login.UserID, a.Client.ID, decided.granted, decided.declined); err != nil {
-				return err
-			}
-		}
-		if parameters, err = s.grant(ctx, a, decided); err != nil || waiting == nil {
+		if err := s.settleConsent(ctx, a, decided); err != nil || waiting == nil {
 			return err
 		}
 		return s.store.Uncount(ctx, waiting.Interaction)
@@ -105,14 +110,40 @@ func (s *Server) answerOnce(ctx context.Context, a *authorization, waiting *wait
 	return parameters, err
 }
 
+// settleConsent notes what the person just answered, or makes sure that what they allowed before still stands.
+func (s *Server) settleConsent(ctx context.Context, a *authorization, decided step) error {
+	switch {
+	case decided.answered:
+		return s.store.DecideConsent(ctx, decided.login.UserID, a.Client.ID, decided.granted, decided.declined)
+	case a.Client.Trusted:
+		return nil
+	}
+	err := s.store.HoldConsent(ctx, decided.login.UserID, a.Client.ID, decided.granted)
+	if errors.Is(err, store.ErrStale) {
+		return errConsentWithdrawn
+	}
+	return err
+}
+
+// What can have happened to a person's decision while it was acted on.
+var (
+	errConsentWithdrawn = refuse(fosite.ErrConsentRequired, "the person has just withdrawn their consent")
+	errDecisionChanged  = errors.New("the person has just decided anew") // no refusal: nobody is told
+)
+
 // errSessionEnded says that the person logged out while their request was being answered.
 var errSessionEnded = refuse(fosite.ErrLoginRequired, "the person has just logged out")
 
 // spend ends the interaction and the pushed request that are being answered. store.ErrNotFound: another request was faster.
+// errDecisionChanged: the person answered otherwise, or took the answer back, since it was read.
 func (s *Server) spend(ctx context.Context, a *authorization, waiting *waitingRequest) error {
 	if waiting != nil {
-		if _, err := s.store.SpendInteraction(ctx, waiting.handle); err != nil {
+		last, err := s.store.SpendInteraction(ctx, waiting.handle)
+		if err != nil {
 			return err
+		}
+		if last.Consent != waiting.Consent || last.ConsentSID != waiting.ConsentSID || !slices.Equal(last.ConsentScope, waiting.ConsentScope) {
+			return errDecisionChanged
 		}
 	}
 	if uri := a.Form.Get("request_uri"); uri != "" {
@@ -131,6 +162,7 @@ type waitingRequest struct {
 type step struct {
 	page     string // "/login", "/signup" or "/consent"; empty: answer
 	login    *login.Session
+	answered bool     // the person was asked about this very request, and agreed
 	granted  []string // words of package consent
 	declined []string // those that the person just left out
 }
@@ -191,7 +223,7 @@ func (s *Server) decideConsent(ctx context.Context, a *authorization, waiting *w
 		case store.ConsentDeny:
 			return step{}, refuse(fosite.ErrAccessDenied, "the person did not agree")
 		case store.ConsentAllow:
-			return step{login: current, granted: intersect(asked, waiting.ConsentScope), declined: without(asked, waiting.ConsentScope)}, nil
+			return step{login: current, answered: true, granted: intersect(asked, waiting.ConsentScope), declined: without(asked, waiting.ConsentScope)}, nil
 		}
 	}
 	needed, granted := !a.Client.Trusted, asked

@@ -132,7 +132,13 @@ func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, current *log
 		found, _, err = s.clients.Client(r.Context(), d.ClientID)
 		c = &found
 	}
-	if errors.Is(err, store.ErrNotFound) { // the client was deleted meanwhile
+	if err == nil { // what the client could ask for then, it may have lost since
+		before := len(d.Scope)
+		if d.Scope = intersect(d.Scope, c.Scopes()); !c.HasGrantType(client.DeviceCode) || before > 0 && len(d.Scope) == 0 {
+			err = store.ErrNotFound
+		}
+	}
+	if errors.Is(err, store.ErrNotFound) { // the client was deleted meanwhile, or may do nothing any more
 		s.wrongUserCode(w, r, current, typed)
 		return d, nil, false
 	}
@@ -202,7 +208,9 @@ func (s *Server) allowDevice(ctx context.Context, d *store.DeviceCode, c *client
 		} else if err != nil {
 			return err
 		}
-		if err := s.store.CreateGrant(ctx, g); err != nil {
+		if err := s.store.CreateGrant(ctx, g, c); errors.Is(err, store.ErrStale) {
+			return errClientChanged
+		} else if err != nil {
 			return err
 		}
 		if err := s.store.NoteSessionClient(ctx, g.SessionID, g.ClientID); err != nil {

@@ -28,7 +28,9 @@ func (s *flow) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosite.Aut
 	if err != nil {
 		return err
 	}
-	if err := s.store.CreateGrant(ctx, g); err != nil {
+	if err := s.store.CreateGrant(ctx, g, &a.Client); errors.Is(err, store.ErrStale) {
+		return errClientChanged
+	} else if err != nil {
 		return err
 	}
 	err = s.store.NoteSessionClient(ctx, g.SessionID, g.ClientID)
@@ -75,6 +77,10 @@ func (s *flow) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosite.Aut
 	}
 	return nil
 }
+
+// errClientChanged says that the client's registration was changed, or removed, while a person's request was being
+// answered. It is shown to the person: what the redirect URI is worth now is not known.
+var errClientChanged = unsafeError{refuse(fosite.ErrInvalidRequest, "the app's registration has just been changed; go back to the app and start again")}
 
 // newGrant begins a grant. It lives as long as what may be issued from it: with refresh tokens up to the absolute lifetime,
 // and no longer than its session unless the person agreed to offline access; without them until the access token expires.

@@ -289,6 +289,9 @@ func TestAScopeThatAClientLostComesByNoGrant(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, f.refresh(after.refresh), 400, "invalid_grant")
+	if c, err = f.store.Client(t.Context(), "app"); err != nil {
+		t.Fatal(err)
+	}
 	c.Scope = "email"
 	if err := f.store.UpdateClient(t.Context(), c); err != nil {
 		t.Fatal(err)

@@ -141,11 +141,16 @@ func (s *Server) rotate(ctx context.Context, c *client.Client, row *store.Refres
 			won, err = s.store.RotateRefreshToken(ctx, row.Hash, next)
 			return err
 		})
-		if err != nil || won {
-			return token, err
+		if err == nil && won {
+			return token, nil
 		}
-		// Another request was faster. What it left is the newest state, and what follows is decided from that.
-		*row, *g, err = s.store.RefreshToken(ctx, row.Hash)
+		if err == nil {
+			// Another request was faster. What it left is the newest state, and what follows is decided from that.
+			*row, *g, err = s.store.RefreshToken(ctx, row.Hash)
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			err = refuse(fosite.ErrInvalidGrant, "the grant was removed, and its client with it")
+		}
 		if err != nil {
 			return "", err
 		}

@@ -137,6 +137,7 @@ func (s *Server) changeRegistration(w http.ResponseWriter, r *http.Request, id s
 		}
 	}
 	c.Unvouched = before.Unvouched
+	c.UpdatedAt = before.UpdatedAt // what an operator takes from it at the same time stays taken
 	policy := s.clients.Policy()
 	policy.Scopes = append(slices.Clone(policy.Scopes), before.Scopes()...)
 	if policy.GrantTypes != nil {
@@ -246,6 +247,8 @@ func (s *Server) writeRegistrationError(w http.ResponseWriter, r *http.Request, 
 	switch {
 	case errors.As(err, &wrong):
 		err = refuse(&fosite.RFC6749Error{ErrorField: wrong.Code, CodeField: http.StatusBadRequest}, wrong.Error())
+	case errors.Is(err, store.ErrStale):
+		err = refuse(&fosite.RFC6749Error{ErrorField: client.InvalidMetadata, CodeField: http.StatusConflict}, "the client was changed at the same time; read it, and send the change again")
 	case errors.Is(err, store.ErrNotFound): // it was removed meanwhile
 		s.refuseRegistration(w, r, "the registration access token of this client", err)
 		return

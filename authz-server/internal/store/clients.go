@@ -116,16 +116,21 @@ func (s *Store) CreateClient(ctx context.Context, c client.Client) error {
 }
 
 // UpdateClient replaces the metadata of a client by such that was checked ([client.Client.Check]). Its secrets stay.
-// ErrNotFound: there is none of that id.
+// c.UpdatedAt, unless it is zero, is that of the client whose reading c was made from. ErrNotFound: there is none of that
+// id. ErrStale: it was changed since it was read, and c would undo that.
 func (s *Store) UpdateClient(ctx context.Context, c client.Client) error {
 	metadata, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	rows, err := s.db.Exec(ctx, `UPDATE clients SET metadata = $2, updated_at = $3 WHERE id = $1`,
-		c.ID, string(metadata), sqldb.Micros(s.now()))
+	// The time of the change is also the row's version, so it moves on even where the clock does not.
+	rows, err := s.db.Exec(ctx, `UPDATE clients SET metadata = $2, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END
+		WHERE id = $1 AND (updated_at = $4 OR $5)`,
+		c.ID, string(metadata), sqldb.Micros(s.now()), sqldb.Micros(c.UpdatedAt), c.UpdatedAt.IsZero())
 	if err == nil && rows == 0 {
-		err = ErrNotFound
+		if _, err = s.Client(ctx, c.ID); err == nil {
+			err = ErrStale
+		}
 	}
 	return err
 }
@@ -163,10 +168,19 @@ func (s *Store) DeleteClient(ctx context.Context, id string) (DeletedClient, err
 	return gone, err
 }
 
+// holdClient locks a client's row, changing nothing: of two that change its secrets at once, the second sees what the first
+// left. ErrNotFound: there is no such client.
+func (s *Store) holdClient(ctx context.Context, id string) error {
+	return changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at WHERE id = $1`, id))
+}
+
 // AddClientSecret gives a client one more secret, by its [Hash]. Those that it has stop working at expireOlder, unless
 // they do earlier; the zero time leaves them. ErrNotFound: there is no such client.
 func (s *Store) AddClientSecret(ctx context.Context, id string, hash []byte, expireOlder time.Time) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := s.holdClient(ctx, id); err != nil {
+			return err
+		}
 		if !expireOlder.IsZero() {
 			_, err := s.db.Exec(ctx, `UPDATE client_secrets SET expires_at = $2 WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2)`,
 				id, sqldb.Micros(expireOlder))
@@ -189,11 +203,10 @@ func (s *Store) AddClientSecret(ctx context.Context, id string, hash []byte, exp
 // ErrNotFound: there is no such client.
 func (s *Store) ReplaceClientSecrets(ctx context.Context, id string, hash []byte) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if _, err := s.db.Exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`, id); err != nil {
+		if err := s.holdClient(ctx, id); err != nil {
 			return err
 		}
-		if hash == nil {
-			_, err := s.Client(ctx, id)
+		if _, err := s.db.Exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`, id); err != nil || hash == nil {
 			return err
 		}
 		return s.AddClientSecret(ctx, id, hash, time.Time{})

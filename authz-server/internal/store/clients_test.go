@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -70,10 +71,11 @@ func TestClientComesBackAsStored(t *testing.T) {
 		}
 
 		clock.advance(time.Hour)
-		want.Name, want.Trusted, want.UpdatedAt = "Renamed", false, clock.now().UTC()
+		want.Name, want.Trusted = "Renamed", false
 		if err := s.UpdateClient(t.Context(), want); err != nil {
 			t.Fatal(err)
 		}
+		want.UpdatedAt = clock.now().UTC()
 		got, err = s.Client(t.Context(), "demo")
 		if err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 			t.Errorf("after update: %+v, %v", got, err)
@@ -301,4 +303,44 @@ func BenchmarkClientWithSecrets(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// Of two who change a client from the same reading, one is told: else what an operator took away would come back.
+func TestAClientIsNotChangedFromAnOldReading(t *testing.T) {
+	eachWithClock(t, func(t *testing.T, s *store.Store, _ *settableClock) {
+		if err := s.CreateClient(t.Context(), demoClient("app")); err != nil {
+			t.Fatal(err)
+		}
+		before, err := s.Client(t.Context(), "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		won := winners(t, func(ctx context.Context, i int) (bool, error) {
+			c := before
+			c.Name = fmt.Sprint("name ", i)
+			err := s.UpdateClient(ctx, c)
+			if errors.Is(err, store.ErrStale) {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		if won != 1 {
+			t.Errorf("%d of 32 changes counted", won)
+		}
+	})
+}
+
+// Whoever replaces a secret that leaked relies on the new one being the only one.
+func TestSecretsReplacedAtOnceLeaveOne(t *testing.T) {
+	eachWithClock(t, func(t *testing.T, s *store.Store, _ *settableClock) {
+		if err := s.CreateClient(t.Context(), demoClient("app")); err != nil {
+			t.Fatal(err)
+		}
+		winners(t, func(ctx context.Context, i int) (bool, error) {
+			return true, s.ReplaceClientSecrets(ctx, "app", store.Hash(fmt.Sprint("secret ", i)))
+		})
+		if hashes, err := s.ClientSecretHashes(t.Context(), "app"); err != nil || len(hashes) != 1 {
+			t.Errorf("%d secrets are good: %v", len(hashes), err)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -77,6 +78,25 @@ func (s *Store) DecideConsent(ctx context.Context, userID, clientID string, allo
 	})
 }
 
+// HoldConsent makes sure that the person still allows the client all of scope. In a transaction, that stays so until the
+// transaction ends: a withdrawal comes before, and is seen here, or after, and finds the grant that was made. ErrStale: not so any more.
+func (s *Store) HoldConsent(ctx context.Context, userID, clientID string, scope []string) error {
+	var allowed string
+	// Changing nothing, this locks the row.
+	err := s.db.ExecReturning(ctx, `UPDATE consents SET scope = scope WHERE user_id = $1 AND client_id = $2 RETURNING scope`, userID, clientID).Scan(&allowed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrStale
+	}
+	if err != nil {
+		return err
+	}
+	words := strings.Fields(allowed)
+	if slices.ContainsFunc(scope, func(word string) bool { return !slices.Contains(words, word) }) {
+		return ErrStale
+	}
+	return nil
+}
+
 // moved is a list of words with some added and others taken away, sorted, each once.
 func moved(list string, added, taken []string) string {
 	words := slices.DeleteFunc(slices.Concat(strings.Fields(list), added), func(word string) bool { return slices.Contains(taken, word) })
@@ -85,9 +105,15 @@ func moved(list string, added, taken []string) string {
 }
 
 // WithdrawConsent forgets what the person has allowed the client and revokes all grants that came of it, offline ones too.
+// An answer to the consent page that was not acted on yet is forgotten as well: the person is asked again.
 // It is no error when there was no consent: a client that needs none can have grants.
 func (s *Store) WithdrawConsent(ctx context.Context, userID, clientID string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
+		// In the order in which an authorization request takes them: interaction, consent, grant.
+		if _, err := s.db.Exec(ctx, `UPDATE interactions SET consent = '', consent_scope = '', consent_sid = ''
+			WHERE client_id = $1 AND consent_sid <> '' AND consent_sid IN (SELECT id FROM sessions WHERE user_id = $2)`, clientID, userID); err != nil {
+			return err
+		}
 		if _, err := s.db.Exec(ctx, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID); err != nil {
 			return err
 		}

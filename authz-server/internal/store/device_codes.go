@@ -98,9 +98,11 @@ func (s *Store) PollDevice(ctx context.Context, hash []byte) (early bool, err er
 // one wins. A grant that was revoked in the meantime lets nobody win.
 func (s *Store) RedeemDeviceCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `UPDATE device_codes SET spent = true
-			WHERE device_code_hash = $1 AND NOT spent AND expires_at > $2
-			AND EXISTS (SELECT 1 FROM grants g WHERE g.id = grant_id AND g.revoked_at = 0)`, hash, sqldb.Micros(s.now()))
+		if n, err := s.db.Exec(ctx, holdGrantOf+`(SELECT grant_id FROM device_codes WHERE device_code_hash = $2)`, sqldb.Micros(s.now()), hash); err != nil || n == 0 {
+			return err
+		}
+		n, err := s.db.Exec(ctx, `UPDATE device_codes SET spent = true WHERE device_code_hash = $1 AND NOT spent AND expires_at > $2`,
+			hash, sqldb.Micros(s.now()))
 		if err != nil || n == 0 {
 			return err
 		}

@@ -29,7 +29,11 @@ func (f *grantFixture) device(t *testing.T, userCode string) []byte {
 func (f *grantFixture) allow(ctx context.Context, hash []byte) error {
 	return f.Tx(ctx, func(ctx context.Context) error {
 		g := store.Grant{ID: rand.Text(), ClientID: "app", UserID: f.user.ID, SessionID: f.session.ID, CreatedAt: f.now, ExpiresAt: f.now.Add(time.Hour)}
-		if err := f.CreateGrant(ctx, g); err != nil {
+		c, err := f.Client(ctx, "app")
+		if err != nil {
+			return err
+		}
+		if err := f.CreateGrant(ctx, g, &c); err != nil {
 			return err
 		}
 		return f.AllowDevice(ctx, hash, g.ID)

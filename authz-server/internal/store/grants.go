@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -70,12 +71,21 @@ func grantFields(g *Grant) (fields []any, finish func()) {
 	}
 }
 
-// CreateGrant stores a new grant.
-func (s *Store) CreateGrant(ctx context.Context, g Grant) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)`,
-		g.ID, g.ClientID, g.UserID, g.SessionID, strings.Join(g.Scope, " "), strings.Join(g.Audience, " "), g.Offline, g.Claims, g.KeyThumbprint,
-		sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt), sqldb.Micros(g.ExpiresAt))
+// CreateGrant stores a new grant to the client c, as it was read when the grant was decided. In a
+// transaction, c is then not removed before the transaction ends. ErrStale: c has been changed or
+// removed since it was read, and what was decided from it may be wrong. (A document client is only
+// checked to be there: the document decides, and its row is written anew by every reader.)
+//
+// Call [Store.ContinueSession] before it in the same transaction, so that whatever ends the session,
+// and what was granted in it, comes before and is seen, or after and finds the grant.
+func (s *Store) CreateGrant(ctx context.Context, g Grant, c *client.Client) error {
+	rows, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at)
+		SELECT $1, c.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0 FROM clients c WHERE c.id = $2 AND (c.updated_at = $15 OR $16)`,
+		g.ID, c.ID, g.UserID, g.SessionID, strings.Join(g.Scope, " "), strings.Join(g.Audience, " "), g.Offline, g.Claims, g.KeyThumbprint,
+		sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt), sqldb.Micros(g.ExpiresAt), sqldb.Micros(c.UpdatedAt), c.Document())
+	if sqldb.IsMissingReference(err) || (err == nil && rows == 0) {
+		return ErrStale
+	}
 	return err
 }
 
@@ -112,9 +122,11 @@ func (s *Store) Code(ctx context.Context, hash []byte) (Code, error) {
 // that was revoked in the meantime lets nobody win.
 func (s *Store) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `UPDATE authorization_codes SET active = false
-			WHERE code_hash = $1 AND active AND expires_at > $2
-			AND EXISTS (SELECT 1 FROM grants g WHERE g.id = grant_id AND g.revoked_at = 0)`, hash, sqldb.Micros(s.now()))
+		if n, err := s.db.Exec(ctx, holdGrantOf+`(SELECT grant_id FROM authorization_codes WHERE code_hash = $2)`, sqldb.Micros(s.now()), hash); err != nil || n == 0 {
+			return err
+		}
+		n, err := s.db.Exec(ctx, `UPDATE authorization_codes SET active = false WHERE code_hash = $1 AND active AND expires_at > $2`,
+			hash, sqldb.Micros(s.now()))
 		if err != nil || n == 0 {
 			return err
 		}
@@ -127,6 +139,12 @@ func (s *Store) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken
 	return won && err == nil, err
 }
 
+// holdGrantOf begins the statement that locks the grant of a code or token before that is spent, if the grant is live; it then
+// stays so until the transaction ends. It comes before the code's or token's own row, for the removal of a client takes them
+// in that order. What follows finds the grant's id by the key $2.
+const holdGrantOf = `UPDATE grants SET revoked_at = 0 WHERE revoked_at = 0 AND expires_at > $1 AND id = `
+
+// insertRefreshToken stores a refresh token of a grant that holdGrant holds.
 func (s *Store) insertRefreshToken(ctx context.Context, t RefreshToken) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO refresh_tokens (token_hash, grant_id, jti, kid, issued_at, expires_at, used_at, successor)
 		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)`,
@@ -157,9 +175,11 @@ func (s *Store) RefreshToken(ctx context.Context, hash []byte) (RefreshToken, Gr
 func (s *Store) RotateRefreshToken(ctx context.Context, old []byte, next RefreshToken) (won bool, err error) {
 	now := sqldb.Micros(s.now())
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		if n, err := s.db.Exec(ctx, holdGrantOf+`(SELECT grant_id FROM refresh_tokens WHERE token_hash = $2)`, sqldb.Micros(s.now()), old); err != nil || n == 0 {
+			return err
+		}
 		n, err := s.db.Exec(ctx, `UPDATE refresh_tokens SET used_at = $1, successor = $2
-			WHERE token_hash = $3 AND used_at = 0 AND expires_at > $1
-			AND EXISTS (SELECT 1 FROM grants g WHERE g.id = grant_id AND g.revoked_at = 0 AND g.expires_at > $1)`, now, next.Hash, old)
+			WHERE token_hash = $3 AND used_at = 0 AND expires_at > $1`, now, next.Hash, old)
 		if err != nil || n == 0 {
 			return err
 		}

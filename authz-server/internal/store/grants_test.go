@@ -3,7 +3,9 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,10 +59,14 @@ func (f *grantFixture) code(t *testing.T, id string, offline bool) []byte {
 	g := store.Grant{ID: id, ClientID: "app", UserID: f.user.ID, SessionID: f.session.ID, Scope: []string{"openid", "user:read"},
 		Audience: []string{"https://api.example/user"}, Offline: offline, AuthTime: f.now, ACR: "1", AMR: []string{"pwd"},
 		CreatedAt: f.now, ExpiresAt: f.now.Add(24 * time.Hour), Claims: "{}", KeyThumbprint: "jkt"}
-	if err := f.CreateGrant(t.Context(), g); err != nil {
+	c, err := f.Client(t.Context(), "app")
+	if err != nil {
 		t.Fatal(err)
 	}
-	err := f.CreateCode(t.Context(), hash, store.Code{
+	if err := f.CreateGrant(t.Context(), g, &c); err != nil {
+		t.Fatal(err)
+	}
+	err = f.CreateCode(t.Context(), hash, store.Code{
 		Grant: g, RedirectURI: "https://app.example/cb", CodeChallenge: "challenge", Nonce: "n", KeyThumbprint: "jkt2", ExpiresAt: f.now.Add(time.Minute),
 	})
 	if err != nil {
@@ -246,6 +252,117 @@ func TestRevokedTokensAreRememberedUntilTheyExpire(t *testing.T) {
 		}
 		if _, err := f.Code(t.Context(), store.Hash("code g1")); !errors.Is(err, store.ErrNotFound) {
 			t.Fatalf("the grant's code is still there: %v", err)
+		}
+	})
+}
+
+// A grant is decided from what was read of its client. If that is not so any more, nothing is granted.
+func TestAGrantToAClientThatHasChangedIsNotMade(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		c, err := f.Client(t.Context(), "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		grant := func(id string) error {
+			return f.CreateGrant(t.Context(), store.Grant{ID: id, ClientID: "app", UserID: f.user.ID, SessionID: f.session.ID, CreatedAt: f.now, ExpiresAt: f.now.Add(time.Hour)}, &c)
+		}
+		if err := grant("first"); err != nil {
+			t.Fatal(err)
+		}
+		changed := c
+		changed.Trusted = !changed.Trusted
+		f.now = f.now.Add(time.Second)
+		if err := f.UpdateClient(t.Context(), changed); err != nil {
+			t.Fatal(err)
+		}
+		if err := grant("second"); !errors.Is(err, store.ErrStale) {
+			t.Errorf("to a client that was changed: %v", err)
+		}
+		if _, err := f.DeleteClient(t.Context(), "app"); err != nil {
+			t.Fatal(err)
+		}
+		if err := grant("third"); !errors.Is(err, store.ErrStale) {
+			t.Errorf("to a client that is gone: %v", err)
+		}
+		for _, id := range []string{"first", "second", "third"} {
+			if _, err := f.Grant(t.Context(), id); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%s is there: %v", id, err)
+			}
+		}
+	})
+}
+
+// Whatever of the two comes first, a grant by an earlier consent never outlives the consent's withdrawal.
+func TestAWithdrawalLeavesNoGrantInARace(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		c, err := f.Client(t.Context(), "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var all []string
+		grant := func(id string) error {
+			return f.Tx(t.Context(), func(ctx context.Context) error {
+				if err := f.HoldConsent(ctx, f.user.ID, "app", []string{"openid"}); err != nil {
+					return err
+				}
+				g := store.Grant{ID: id, UserID: f.user.ID, SessionID: f.session.ID, Scope: []string{"openid"}, CreatedAt: f.now, ExpiresAt: f.now.Add(time.Hour)}
+				return f.CreateGrant(ctx, g, &c)
+			})
+		}
+		for round := range 30 {
+			if err := f.GrantConsent(t.Context(), f.user.ID, "app", []string{"openid"}); err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			var begun sync.Once
+			granted := make(chan struct{})
+			for i := range 4 {
+				wg.Go(func() {
+					defer begun.Do(func() { close(granted) })
+					for n := 0; ; n++ { // until the consent is gone
+						id := fmt.Sprint("g", round, "-", i, "-", n)
+						err := grant(id)
+						if errors.Is(err, store.ErrStale) {
+							return
+						}
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						mu.Lock()
+						all = append(all, id)
+						begun.Do(func() { close(granted) })
+						mu.Unlock()
+					}
+				})
+			}
+			<-granted
+			wg.Go(func() {
+				if err := f.WithdrawConsent(t.Context(), f.user.ID, "app"); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Wait()
+		}
+		if live := f.liveGrants(t, all...); live != nil {
+			t.Errorf("of %d grants %d live on without a consent", len(all), len(live))
+		}
+	})
+}
+
+func TestAConsentIsHeldForWhatItCovers(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		if err := f.GrantConsent(t.Context(), f.user.ID, "app", []string{"openid", "email"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			client, scope string
+			want          error
+		}{{"app", "openid", nil}, {"app", "openid email", nil}, {"app", "", nil}, {"app", "openid phone", store.ErrStale}, {"other", "openid", store.ErrStale}} {
+			if err := f.HoldConsent(t.Context(), f.user.ID, test.client, strings.Fields(test.scope)); !errors.Is(err, test.want) {
+				t.Errorf("%s, %q: %v", test.client, test.scope, err)
+			}
 		}
 	})
 }

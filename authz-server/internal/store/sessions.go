@@ -158,8 +158,21 @@ func (s *Store) endOne(ctx context.Context, condition string, args ...any) error
 // EndSessionsOf ends all sessions of a person but the one with the id except ("": all), and revokes
 // all grants that were not given in it. Offline ones go too: they outlive their session, but a person
 // who ends all others means to be alone, and whoever sat in one of them may have made any of them.
+// ErrNotFound: the session except has itself ended.
 func (s *Store) EndSessionsOf(ctx context.Context, userID, except string) error {
-	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error { return s.endAllOf(ctx, userID, except) }))
+	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+		if except != "" {
+			// Of two sessions that end each other at once, the person's row lets one be first.
+			if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1`, userID)); err != nil {
+				return err
+			}
+			if err := changed(s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE id = $1 AND user_id = $2 AND idle_expires_at > $3`,
+				except, userID, sqldb.Micros(s.now()))); err != nil {
+				return err
+			}
+		}
+		return s.endAllOf(ctx, userID, except)
+	}))
 }
 
 // endAllOf does the work of EndSessionsOf in the caller's transaction.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -182,6 +183,35 @@ func TestEndingTheOtherSessionsKeepsOne(t *testing.T) {
 		}
 		if live := f.liveGrants(t, "theirs", "theirs-offline", "ours", "ours-offline"); !slices.Equal(live, []string{"ours", "ours-offline"}) {
 			t.Errorf("%v live on", live)
+		}
+	})
+}
+
+// A session that has ended ends no other, and of two that end each other at once one stays.
+func TestOnlyALiveSessionEndsTheOthers(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		for range 10 {
+			var ids []string
+			for range 2 {
+				session, _, err := f.CreateSession(t.Context(), store.Session{UserID: f.user.ID}, "x")
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, session.ID)
+			}
+			var wg sync.WaitGroup
+			for _, id := range ids {
+				wg.Go(func() {
+					if err := f.EndSessionsOf(t.Context(), f.user.ID, id); err != nil && !errors.Is(err, store.ErrNotFound) {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			left, err := f.Sessions(t.Context(), f.user.ID)
+			if err != nil || len(left) != 1 || !slices.Contains(ids, left[0].ID) {
+				t.Fatalf("%v of %v are left: %v", left, ids, err)
+			}
 		}
 	})
 }

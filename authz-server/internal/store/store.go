@@ -26,6 +26,7 @@ var migrations embed.FS
 var (
 	ErrNotFound = errors.New("not found")
 	ErrExists   = errors.New("exists already")
+	ErrStale    = errors.New("changed since it was read")
 )
 
 // ErrUnavailable is what the database cannot do at the moment. See [sqldb.ErrUnavailable].
