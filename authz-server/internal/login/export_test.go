@@ -1,5 +1,7 @@
 package login
 
+import "context"
+
 // Work names the places of one kind of expensive work.
 type Work string
 
@@ -29,6 +31,23 @@ func (s *Service) Occupy(work Work) (leave func()) {
 		}
 		for range cap(p.slots) {
 			<-p.slots
+		}
+	}
+}
+
+// OccupyTurns lets nothing of sender's be done until leave is called.
+func (s *Service) OccupyTurns(sender string) (leave func()) {
+	var leaves []func()
+	for range s.turns.atOnce {
+		one, err := s.turns.enter(context.Background(), sender)
+		if err != nil {
+			panic(err)
+		}
+		leaves = append(leaves, one)
+	}
+	return func() {
+		for _, one := range leaves {
+			one()
 		}
 	}
 }

@@ -51,6 +51,7 @@ type Service struct {
 	cfg       Config
 	secure    bool // the issuer is https
 	passwords *passwords
+	turns     *turns
 	held      chan struct{} // holding one is the right to wait for a try that another holds
 	forgery   *http.CrossOriginProtection
 }
@@ -71,7 +72,7 @@ func New(cfg Config) (*Service, error) {
 	setDefault(&cfg.Limits.Address, 20)
 	setDefault(&cfg.Limits.Signups, 50)
 	setDefault(&cfg.Limits.Window, 15*time.Minute)
-	s := &Service{cfg: cfg, secure: issuer.Scheme == "https", passwords: newPasswords(), held: make(chan struct{}, maxHeld), forgery: http.NewCrossOriginProtection()}
+	s := &Service{cfg: cfg, secure: issuer.Scheme == "https", passwords: newPasswords(), turns: newTurns(), held: make(chan struct{}, maxHeld), forgery: http.NewCrossOriginProtection()}
 	// Behind a gateway that changes the Host header, our own forms would look like another site's.
 	if err := s.forgery.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
 		return nil, fmt.Errorf("the issuer's origin: %w", err)
@@ -91,14 +92,14 @@ func setDefault[T int | time.Duration](setting *T, value T) {
 // Routes adds the pages to r.
 func (s *Service) Routes(r *mux.Router) {
 	page := func(path string, get, post http.HandlerFunc) {
-		r.Handle(path, get).Methods(http.MethodGet, http.MethodHead)
+		r.Handle(path, s.inTurn(get)).Methods(http.MethodGet, http.MethodHead)
 		r.Handle(path, s.Form(post)).Methods(http.MethodPost)
 	}
 	page("/login", s.showLogin, s.postLogin)
 	page("/signup", s.showSignup, s.postSignup)
 	page("/consent", s.showConsent, s.postConsent)
 	page("/account", s.showAccount, s.postAccount)
-	r.HandleFunc("/account/profile", s.showProfile).Methods(http.MethodGet, http.MethodHead)
+	r.HandleFunc("/account/profile", s.inTurn(s.showProfile)).Methods(http.MethodGet, http.MethodHead)
 	r.Handle("/account/profile", s.form(maxProfile, s.postProfile)).Methods(http.MethodPost)
 	page("/account/password", s.showPassword, s.postPassword)
 	page("/account/sessions", s.showSessions, s.postSessions)

@@ -746,6 +746,34 @@ func TestTheWorkOfOnePageDoesNotWaitForThatOfAnother(t *testing.T) {
 	}
 }
 
+// A flood of what anybody can ask for waits behind itself: neither a log-in from the same address, nor anything from another.
+func TestAFloodFromOneAddressKeepsNobodyFromLoggingIn(t *testing.T) {
+	s := onSQLite(t)
+	s.person("mina@example.org")
+	b := s.browser()
+	b.get("/login")
+	leave := s.service.OccupyTurns("127.0.0.1")
+	b.post("/login", "email", "mina@example.org", "password", password).wantRedirect(t, "/account")
+	waits := make(chan answer, 1)
+	go func() { waits <- b.get("/account") }()
+	r := httptest.NewRequest(http.MethodGet, "/signup", nil)
+	r.RemoteAddr = "198.51.100.1:443"
+	w := httptest.NewRecorder()
+	s.router.ServeHTTP(w, r)
+	if w.Code != http.StatusOK {
+		t.Errorf("another address got %d", w.Code)
+	}
+	select {
+	case a := <-waits:
+		t.Errorf("it did not wait for its turn: %d", a.status)
+	default:
+	}
+	leave()
+	if a := <-waits; a.status != http.StatusOK {
+		t.Errorf("its turn came, and it got %d", a.status)
+	}
+}
+
 func TestWhatIsObviouslyWrongWithAPasswordCostsAndCountsNothing(t *testing.T) {
 	s := onSQLite(t)
 	s.person("mina@example.org")

@@ -95,7 +95,11 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	waiting, cancel := context.WithTimeout(ctx, passwordWait)
 	defer cancel()
-	problem, err := s.judge(waiting, s.passwords.change, chosen, session.User, store.Quota{Subject: "new-password " + session.UserID, Limit: s.cfg.Limits.Signups, Window: s.cfg.Limits.Window})
+	var problem pages.Problem
+	err := s.cfg.Store.TakeQuotas(waiting, store.Quota{Subject: "new-password " + session.UserID, Limit: s.cfg.Limits.Signups, Window: s.cfg.Limits.Window})
+	if err == nil {
+		problem, err = s.passwords.weakness(waiting, s.passwords.change, chosen, session.User.Email, session.User.Name)
+	}
 	var full *store.QuotaError
 	switch {
 	case errors.As(err, &full):

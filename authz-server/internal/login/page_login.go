@@ -149,10 +149,7 @@ func (s *Service) authenticate(r *http.Request, email, password string) (user st
 		taken.fail(ctx)
 		return store.User{}, 0, errWrong
 	}
-	taken.release(ctx)
-	if err := s.cfg.Store.ClearAttempts(context.WithoutCancel(ctx), account); err != nil {
-		return store.User{}, 0, err
-	}
+	taken.succeed(ctx, account)
 	if outdated {
 		s.rehash(waiting, &user, password)
 	}

@@ -23,6 +23,12 @@ func (s *Service) showSignup(w http.ResponseWriter, r *http.Request) {
 // POST /signup: makes an account and logs in. That an address has an account already cannot be hidden without sending mail;
 // it takes as long to find out as to sign up, and tries are counted for each network address.
 func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
+	leave, err := s.Turn(r)
+	if err != nil {
+		s.tellTurn(w, r, err)
+		return
+	}
+	defer leave()
 	st, r, ok := s.step(w, r)
 	if !ok {
 		return
@@ -52,7 +58,12 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 	waiting, cancel := context.WithTimeout(ctx, passwordWait)
 	defer cancel()
 	// Counted first: from here on it costs work, which anybody can ask for.
-	hash, problem, err := s.newPassword(waiting, password, page, addressQuotas(r, "signup", s.cfg.Limits.Signups, s.cfg.Limits.Window))
+	var hash string
+	err = s.cfg.Store.TakeQuotas(waiting, addressQuotas(r, "signup", s.cfg.Limits.Signups, s.cfg.Limits.Window)...)
+	if err == nil {
+		leave()
+		hash, problem, err = s.newPassword(waiting, password, page)
+	}
 	var full *store.QuotaError
 	switch {
 	case errors.As(err, &full):
@@ -89,18 +100,10 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 }
 
 // newPassword judges and hashes the password of somebody who signs up.
-func (s *Service) newPassword(ctx context.Context, password string, page pages.Signup, quotas []store.Quota) (hash string, problem pages.Problem, err error) {
-	problem, err = s.judge(ctx, s.passwords.signUp, password, store.User{Email: page.Email, Name: page.Name}, quotas...)
+func (s *Service) newPassword(ctx context.Context, password string, page pages.Signup) (hash string, problem pages.Problem, err error) {
+	problem, err = s.passwords.weakness(ctx, s.passwords.signUp, password, page.Email, page.Name)
 	if err == nil && problem == "" {
 		hash, err = s.passwords.hash(ctx, s.passwords.signUp, password)
 	}
 	return hash, problem, err
-}
-
-// judge counts in the quotas, and then tells why the password should not be user's.
-func (s *Service) judge(ctx context.Context, at *places, password string, user store.User, quotas ...store.Quota) (pages.Problem, error) {
-	if err := s.cfg.Store.TakeQuotas(ctx, quotas...); err != nil {
-		return "", err
-	}
-	return s.passwords.weakness(ctx, at, password, user.Email, user.Name)
 }

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
@@ -106,18 +107,39 @@ type limited struct {
 }
 
 // release gives the tries back: they succeeded, or the password was not checked.
-func (t tries) release(ctx context.Context) { t.end(ctx, t.s.cfg.Store.ReleaseAttempt) }
+func (t tries) release(ctx context.Context) {
+	t.end(ctx, func(ctx context.Context) error { return t.each(ctx, t.s.cfg.Store.ReleaseAttempt) })
+}
+
+// succeed gives the tries back, and forgets the failures of subject.
+func (t tries) succeed(ctx context.Context, subject string) {
+	t.end(ctx, func(ctx context.Context) error {
+		return errors.Join(t.each(ctx, t.s.cfg.Store.ReleaseAttempt), t.s.cfg.Store.ClearAttempts(ctx, subject))
+	})
+}
 
 // fail counts the tries as failed.
-func (t tries) fail(ctx context.Context) { t.end(ctx, t.s.cfg.Store.FailAttempt) }
+func (t tries) fail(ctx context.Context) {
+	t.end(ctx, func(ctx context.Context) error { return t.each(ctx, t.s.cfg.Store.FailAttempt) })
+}
 
-func (t tries) end(ctx context.Context, one func(context.Context, store.Attempt) error) {
+func (t tries) each(ctx context.Context, do func(context.Context, store.Attempt) error) error {
+	for _, attempt := range t.attempts {
+		if err := do(ctx, attempt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t tries) end(ctx context.Context, do func(context.Context) error) {
+	if len(t.attempts) == 0 {
+		return
+	}
 	// Whether or not the person still waits for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	for _, attempt := range t.attempts {
-		if err := one(ctx, attempt); err != nil {
-			t.s.cfg.Log.ErrorContext(ctx, "cannot note how a try ended", "request", httpd.RequestID(ctx), "error", err)
-		}
+	if err := t.s.cfg.Store.Tx(ctx, do); err != nil {
+		t.s.cfg.Log.ErrorContext(ctx, "cannot note how a try ended", "request", httpd.RequestID(ctx), "error", err)
 	}
 }

@@ -30,6 +30,12 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, r, errNotText)
 		return
 	}
+	leave, err := s.turn(r)
+	if err != nil {
+		s.errorPage(w, r, err)
+		return
+	}
+	defer leave()
 	form := r.Form
 	var waiting *waitingRequest
 	if handle := form.Get("interaction"); handle != "" && r.Method == http.MethodGet {

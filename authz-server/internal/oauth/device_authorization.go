@@ -78,6 +78,16 @@ func deviceLink(userCode string) string {
 // request binds the first to the key, as RFC 9449 §10.1 does for a pushed request.
 func (s *Server) authorizeDevice(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
+	if err := parseForm(r); err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	leave, err := s.turn(r)
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	defer leave()
 	caller, err := s.authenticate(r)
 	if err != nil {
 		s.writeError(w, r, err)

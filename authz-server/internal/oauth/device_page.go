@@ -21,6 +21,12 @@ import (
 // showDevice asks for the code that a device shows (RFC 8628 §3.3). With verification_uri_complete it is filled in, and the
 // person still has to send it: a link alone takes nobody to the decision.
 func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) {
+	leave, err := s.login.Turn(r)
+	if err != nil {
+		s.errorPage(w, r, err)
+		return
+	}
+	defer leave()
 	current, err := s.login.Session(r)
 	if err != nil {
 		s.errorPage(w, r, err)

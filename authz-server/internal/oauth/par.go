@@ -21,6 +21,16 @@ const maxPush = maxForm + maxAssertion
 // checked here as the authorization endpoint would check it, so that the client learns of its mistakes at once.
 func (s *Server) pushAuthorization(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
+	if err := parseForm(r); err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	leave, err := s.turn(r)
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	defer leave()
 	caller, err := s.authenticate(r)
 	if err != nil {
 		s.writeError(w, r, err)

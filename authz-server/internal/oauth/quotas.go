@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -66,4 +67,15 @@ func (s *Server) countPending(r *http.Request, p pending, c *client.Client) erro
 		quotas = append(p.ofAddress(r), quotas...)
 	}
 	return s.store.TakeQuotas(r.Context(), quotas...)
+}
+
+// turn waits for the turn of r's sender, whose form has been read; see [login.Service.Turn]. It does not for what has bounds of
+// its own: a client that authenticates, of which one address sends the requests of many people, and what may have to be fetched.
+func (s *Server) turn(r *http.Request) (leave func(), err error) {
+	form, uri := r.Form, r.Form.Get("request_uri")
+	if r.Header.Get("Authorization") != "" || form.Has("client_secret") || form.Has("client_assertion") ||
+		client.IsDocumentID(form.Get("client_id")) || form.Has("request") || (uri != "" && !strings.HasPrefix(uri, pushedPrefix)) {
+		return func() {}, nil
+	}
+	return s.login.Turn(r)
 }

@@ -56,7 +56,12 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if err := s.store.TakeQuotas(ctx, store.QuotasOf(login.Networks(r), "register", registrationsAtMost, registrationsPer)...); err != nil {
+	leave, err := s.login.Turn(r)
+	if err == nil {
+		err = s.store.TakeQuotas(ctx, store.QuotasOf(login.Networks(r), "register", registrationsAtMost, registrationsPer)...)
+		leave() // the body has not been read yet
+	}
+	if err != nil {
 		s.writeError(w, r, err)
 		return
 	}
