@@ -34,9 +34,6 @@ func startFlooded(b *testing.B) *flooded {
 			b.Fatal(err)
 		}
 	}
-	run("four unrelated wooden words\n", "user", "create", "--email=mina@example.org", "--name=Mina", "--password-stdin")
-	run("", "client", "create", "--id=tv", "--name=TV", "--auth-method=none", "--grant-type=urn:ietf:params:oauth:grant-type:device_code", "--scope=openid")
-	run("", "client", "create", "--id=app", "--name=App", "--redirect-uri=https://app.example/cb", "--scope=openid")
 	addresses, done := make(chan net.Addr, 1), make(chan error, 1)
 	p := &program{in: strings.NewReader(""), out: io.Discard, errs: io.Discard, now: time.Now, serving: func(addr net.Addr) { addresses <- addr }}
 	go func() {
@@ -52,6 +49,9 @@ func startFlooded(b *testing.B) *flooded {
 	case err := <-done:
 		b.Fatal(err)
 	}
+	run("four unrelated wooden words\n", "user", "create", "--email=mina@example.org", "--name=Mina", "--password-stdin")
+	run("", "client", "create", "--id=tv", "--name=TV", "--auth-method=none", "--grant-type=urn:ietf:params:oauth:grant-type:device_code", "--scope=openid")
+	run("", "client", "create", "--id=app", "--name=App", "--redirect-uri=https://app.example/cb", "--scope=openid")
 	b.Cleanup(func() {
 		stop()
 		f.client.CloseIdleConnections()
