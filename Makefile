@@ -18,8 +18,8 @@ run: ## run all of Maru on this machine, until Ctrl-C; settings: DEV_… (bin/de
 	@go build -o bin/dev ./deploy/dev
 	@exec bin/dev
 
-test: ## all tests, and what this machine had to leave out
-	@status=0; go test -timeout 20m ./... || status=$$?; go run ./internal/testenv/missing; exit $$status
+test: ## all tests, the slowest ten of them, and what this machine had to leave out
+	@status=0; go run ./internal/testenv/run -timeout 20m ./... || status=$$?; go run ./internal/testenv/missing; exit $$status
 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -timeout 30m ./...

@@ -37,6 +37,7 @@ var rules = []rule{
 	{"internal/testenv", nil},
 	{"internal/testenv/missing", []string{"internal/testenv"}},
 	{"internal/testenv/chrome", []string{"internal/testenv"}},
+	{"internal/testenv/run", nil},
 	{"internal/testenv/testkey", nil},
 	{"internal/httpd", nil},
 	{"internal/sqldb", nil},

@@ -1,0 +1,123 @@
+// Command run runs "go test" with the arguments that it gets, shows what "go test" would show, and at the end the tests that took
+// the longest. It ends with the status of "go test".
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+// shown is how many of the slowest tests are listed.
+const shown = 10
+
+func main() {
+	cmd := exec.Command("go", append([]string{"test", "-json"}, os.Args[1:]...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err == nil {
+		err = errors.Join(report(out, os.Stdout), cmd.Wait())
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		os.Exit(exit.ExitCode())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// event is a line of "go test -json", see "go doc test2json".
+type event struct {
+	Action  string
+	Package string
+	Test    string // empty: it is about the package
+	Output  string
+	Elapsed float64 // seconds, with the end of a test or a package
+}
+
+// A timing is how long a test took, without those that it waited for as a parallel one.
+type timing struct {
+	name    string
+	elapsed time.Duration
+}
+
+// report reads events until they end, and writes each package's part as soon as the package has ended.
+func report(events io.Reader, w io.Writer) error {
+	pending := map[string][]event{} // by package
+	var slowest []timing
+	lines := bufio.NewReader(events)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			var e event
+			if json.Unmarshal(line, &e) != nil { // go itself speaks
+				fmt.Fprintf(w, "%s", line)
+				continue
+			}
+			ended := e.Action == "pass" || e.Action == "fail" || e.Action == "skip"
+			switch {
+			case e.Package == "" || e.Action == "build-output":
+				fmt.Fprint(w, e.Output)
+			case ended && e.Test == "":
+				fmt.Fprint(w, text(pending[e.Package], e.Action == "fail"))
+				delete(pending, e.Package)
+			default:
+				pending[e.Package] = append(pending[e.Package], e)
+			}
+			if ended && e.Test != "" && !strings.Contains(e.Test, "/") {
+				slowest = append(slowest, timing{e.Package + " " + e.Test, time.Duration(e.Elapsed * float64(time.Second))})
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, events := range pending { // it was stopped in the middle
+		fmt.Fprint(w, text(events, true))
+	}
+	list(w, slowest)
+	return nil
+}
+
+// text is what "go test" says of a package that ended: what the package itself says and, when it failed, the output of all its
+// tests that did not pass.
+func text(events []event, failed bool) string {
+	passed := map[string]bool{}
+	for _, e := range events {
+		passed[e.Test] = passed[e.Test] || e.Action == "pass" || e.Action == "skip"
+	}
+	var out strings.Builder
+	for _, e := range events {
+		noise := strings.HasPrefix(e.Output, "=== ") || e.Output == "PASS\n"
+		if e.Action == "output" && !noise && (e.Test == "" || failed && !passed[e.Test]) {
+			out.WriteString(e.Output)
+		}
+	}
+	return out.String()
+}
+
+func list(w io.Writer, all []timing) {
+	if len(all) == 0 {
+		return
+	}
+	slices.SortStableFunc(all, func(a, b timing) int { return cmp.Compare(b.elapsed, a.elapsed) })
+	fmt.Fprintln(w, "the slowest tests:")
+	for _, one := range all[:min(shown, len(all))] {
+		fmt.Fprintf(w, "%8.2fs  %s\n", one.elapsed.Seconds(), one.name)
+	}
+}
