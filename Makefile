@@ -19,7 +19,7 @@ run: ## run all of Maru on this machine, until Ctrl-C; settings: DEV_… (bin/de
 	@exec bin/dev
 
 test: ## all tests, the slowest ten of them, and what this machine had to leave out
-	@status=0; go run ./internal/testenv/run -timeout 20m ./... || status=$$?; go run ./internal/testenv/missing; exit $$status
+	@status=0; go run ./internal/testenv/run -vet=off -timeout 20m ./... || status=$$?; go run ./internal/testenv/missing; exit $$status
 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -timeout 30m ./...

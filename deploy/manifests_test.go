@@ -30,27 +30,7 @@ import (
 // which the end-to-end tests have proved, and to what the programs themselves say in --help.
 
 // programs compiles the four programs once.
-var programs = sync.OnceValues(func() (stack.Programs, error) {
-	dir, err := os.MkdirTemp("", "maru-programs-")
-	if err != nil {
-		return stack.Programs{}, err
-	}
-	built = dir
-	return stack.Build(context.Background(), "..", dir, false)
-})
-
-var built string // removed by TestMain
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if built != "" {
-		if err := os.RemoveAll(built); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
-	}
-	os.Exit(code)
-}
+var programs = sync.OnceValues(func() (stack.Programs, error) { return stack.BuildForTests(context.Background(), "..") })
 
 // setting tells of each program which environment variables it knows.
 var settings = sync.OnceValues(func() (map[string][]string, error) {

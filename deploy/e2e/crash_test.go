@@ -55,6 +55,7 @@ func duringWrites(t *testing.T, r *running, part string, workers int, enough int
 }
 
 func TestABoardKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel() // it mostly waits
 	each(t, func(t *testing.T, settings []string) {
 		r := start(t, 1, settings...)
 		g := sampleApp(t, r, everyScope...).signUp(newPerson(t, nil))
@@ -84,6 +85,7 @@ func TestABoardKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
 }
 
 func TestAUserServiceKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel() // it mostly waits
 	each(t, func(t *testing.T, settings []string) {
 		r := start(t, 1, settings...)
 		someone := newPerson(t, nil)
@@ -123,6 +125,7 @@ func TestAUserServiceKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
 }
 
 func TestAnAuthorizationServerKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel() // it mostly waits
 	each(t, func(t *testing.T, settings []string) {
 		r := start(t, 1, append(slices.Clone(settings), "AUTHZ_REFRESH_GRACE=5m")...)
 		sample := sampleApp(t, r, everyScope...)
@@ -214,6 +217,7 @@ func TestKeysAndDiscoveryOutliveTheDatabase(t *testing.T) {
 }
 
 func TestAServiceRestartsWhileTheIssuerIsAway(t *testing.T) {
+	t.Parallel() // it mostly waits
 	r := start(t, 1)
 	g := sampleApp(t, r, everyScope...).signUp(newPerson(t, nil))
 	call(t, "GET", r.API+"/user/v1/me", g.AccessToken, nil).decode(t, http.StatusOK, &struct{}{})
@@ -244,6 +248,7 @@ func TestAServiceRestartsWhileTheIssuerIsAway(t *testing.T) {
 }
 
 func TestOneServicesFailureStaysItsOwn(t *testing.T) {
+	t.Parallel() // it mostly waits
 	r := start(t, 1)
 	someone := newPerson(t, nil)
 	g := sampleApp(t, r, everyScope...).signUp(someone)

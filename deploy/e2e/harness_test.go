@@ -28,36 +28,13 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-func TestMain(m *testing.M) { sqldbtest.Main(cleaned{m}) }
-
-// cleaned removes what the tests built.
-type cleaned struct{ *testing.M }
-
-func (c cleaned) Run() int {
-	code := c.M.Run()
-	if built != "" {
-		if err := os.RemoveAll(built); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
-	}
-	return code
-}
+func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
 // root of the repository.
 var root = filepath.Join("..", "..")
 
 // programs compiles everything once.
-var programs = sync.OnceValues(func() (stack.Programs, error) {
-	dir, err := os.MkdirTemp("", "maru-e2e-")
-	if err != nil {
-		return stack.Programs{}, err
-	}
-	built = dir
-	return stack.Build(context.Background(), root, dir, false)
-})
-
-var built string // the folder of programs, removed at the end
+var programs = sync.OnceValues(func() (stack.Programs, error) { return stack.BuildForTests(context.Background(), root) })
 
 // running is a stack of a test's own.
 type running struct {

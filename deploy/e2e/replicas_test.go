@@ -171,6 +171,7 @@ func keyIDs(t *testing.T, r *running, replica int) []string {
 }
 
 func TestAKeyRotationReachesBothReplicasAndOldTokensGoOn(t *testing.T) {
+	t.Parallel() // it mostly waits
 	r := start(t, 2, postgres(t)...)
 	before := keyIDs(t, r, 0)
 	if other := keyIDs(t, r, 1); !slices.Equal(before, other) {
@@ -197,6 +198,7 @@ func TestAKeyRotationReachesBothReplicasAndOldTokensGoOn(t *testing.T) {
 }
 
 func TestTheDeathOfOneReplicaIsNotSeen(t *testing.T) {
+	t.Parallel() // it mostly waits
 	r := start(t, 2, postgres(t)...)
 	sample := sampleApp(t, r, everyScope...)
 	someone := newPerson(t, nil)

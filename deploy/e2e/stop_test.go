@@ -49,6 +49,7 @@ func (l *load) end() (int64, []string) {
 }
 
 func TestARestartOfAReplicaLosesNoRequest(t *testing.T) {
+	t.Parallel() // it mostly waits
 	restarts := 10
 	if text := os.Getenv("E2E_RESTARTS"); text != "" { // for a long run by hand
 		var err error

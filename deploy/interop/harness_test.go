@@ -28,6 +28,8 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+
+	"github.com/maru-auth/maru/deploy/stack"
 )
 
 // root of the repository.
@@ -35,8 +37,8 @@ var root = filepath.Join("..", "..")
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if built != "" {
-		if err := os.RemoveAll(built); err != nil {
+	if installed != "" {
+		if err := os.RemoveAll(installed); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = max(code, 1)
 		}
@@ -44,22 +46,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-var built string // the folder of what was built, removed at the end
-
 // program compiles the authorization server once.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "maru-interop-")
-	if err != nil {
-		return "", err
-	}
-	built = dir
-	path := filepath.Join(dir, "authz-server")
-	cmd := exec.Command("go", "build", "-o", path, "./authz-server")
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
+	programs, err := stack.BuildForTests(context.Background(), root)
+	return programs.AuthzServer, err
 })
 
 // output keeps what a process prints, for a test that fails.

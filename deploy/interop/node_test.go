@@ -25,9 +25,6 @@ func packages(t *testing.T) string {
 			t.Skipf("%s is not installed", name)
 		}
 	}
-	if _, err := program(); err != nil { // it makes the folder
-		t.Fatal(err)
-	}
 	dir, err := install()
 	if err != nil {
 		t.Skipf("npm cannot install the packages, most likely for want of a registry: %v", err)
@@ -35,8 +32,13 @@ func packages(t *testing.T) string {
 	return dir
 }
 
-var install = sync.OnceValues(func() (string, error) {
-	dir := filepath.Join(built, "node")
+var installed string // the folder of Node's packages, removed at the end
+
+var install = sync.OnceValues(func() (dir string, err error) {
+	if installed, err = os.MkdirTemp("", "maru-interop-"); err != nil {
+		return "", err
+	}
+	dir = filepath.Join(installed, "node")
 	if err := os.CopyFS(dir, os.DirFS("node")); err != nil {
 		return "", err
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Programs are the paths of the stack's executables.
@@ -45,6 +46,24 @@ func Build(ctx context.Context, root, dir string, race bool) (Programs, error) {
 		Demo:        filepath.Join(dir, "client-demo"),
 		Caddy:       caddy,
 	}, nil
+}
+
+// BuildForTests is [Build] into bin/tests of the repository, which all tests of programs share: what another test, or the last run,
+// has linked from the same source is not linked again. Tests of several packages may call it at once.
+func BuildForTests(ctx context.Context, root string) (_ Programs, err error) {
+	dir := filepath.Join(root, "bin", "tests")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Programs{}, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return Programs{}, err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return Programs{}, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return Build(ctx, root, dir, false)
 }
 
 // Tool compiles a tool that is pinned in deploy/tools, such as "caddy", and returns the path of its executable.
