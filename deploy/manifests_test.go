@@ -275,7 +275,7 @@ func untilServing(t *testing.T, cmd *exec.Cmd) (said string, serves bool) {
 	if _, err := io.Copy(io.Discard, log); err != nil {
 		t.Error(err)
 	}
-	cmd.Wait() //nolint:errcheck // it was killed
+	cmd.Wait() // it was killed
 	return said, serves
 }
 
