@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks"
@@ -95,7 +96,7 @@ func (d *Directory) readDocument(ctx context.Context, id string) (client.Client,
 	if problem := client.CheckDocumentID(id); problem != "" {
 		return fail("has an address that cannot be a client_id: it "+problem, nil)
 	}
-	body, expires, err := d.cfg.Fetch.GetFresh(ctx, id) // how long it counts is decided here
+	body, expires, err := d.cfg.Fetch.Get(ctx, id, causeOf(ctx, &client.Client{ID: id, Unvouched: true})) // how long it counts is decided here
 	if err != nil {
 		return fail("cannot be read: "+err.Error(), errors.Unwrap(err))
 	}
@@ -160,7 +161,7 @@ func (d *Directory) CheckSector(ctx context.Context, c *client.Client) error {
 	wrong := func(description string) error {
 		return &client.Error{Code: client.InvalidMetadata, Field: "sector_identifier_uri", Description: description}
 	}
-	body, _, err := d.cfg.Fetch.GetFresh(ctx, c.SectorIdentifierURI)
+	body, _, err := d.cfg.Fetch.Get(ctx, c.SectorIdentifierURI, causeOf(ctx, c))
 	if err != nil {
 		return wrong("must be an address that this server can read: " + err.Error())
 	}
@@ -174,6 +175,16 @@ func (d *Directory) CheckSector(ctx context.Context, c *client.Client) error {
 		}
 	}
 	return nil
+}
+
+// causeOf is on whose account something of c's is fetched. Its host stands for a client of a document: there is no end of
+// documents on one.
+func causeOf(ctx context.Context, c *client.Client) fetch.Cause {
+	id := c.ID
+	if c.Document() {
+		id = c.Host()
+	}
+	return fetch.Cause{Client: id, Stranger: c.Unvouched, Networks: httpd.Networks(httpd.ClientAddr(ctx))}
 }
 
 func hostOf(id string) string { return (&client.Client{ID: id}).Host() }

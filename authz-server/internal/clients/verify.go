@@ -187,9 +187,9 @@ func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]j
 	switch {
 	case again && now.Sub(set.reread) >= rereadEvery:
 		set.reread = now
-		d.readKeys(ctx, c.JWKSURI, set)
+		d.readKeys(ctx, c, set)
 	case !now.Before(set.until) && (set.failure == nil || now.Sub(set.read) >= retryOutage):
-		d.readKeys(ctx, c.JWKSURI, set)
+		d.readKeys(ctx, c, set)
 	}
 	if set.failure != nil && !now.Before(set.dead) {
 		return nil, set.failure
@@ -198,8 +198,9 @@ func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]j
 }
 
 // readKeys reads a jwks_uri. set is locked.
-func (d *Directory) readKeys(ctx context.Context, uri string, set *keySet) {
-	body, expires, err := d.cfg.Fetch.GetFresh(ctx, uri) // how long they count is decided here
+func (d *Directory) readKeys(ctx context.Context, c *client.Client, set *keySet) {
+	uri := c.JWKSURI
+	body, expires, err := d.cfg.Fetch.Get(ctx, uri, causeOf(ctx, c)) // how long they count is decided here
 	if err != nil && ctx.Err() != nil {
 		set.failure = ctx.Err() // who asked is gone; the next one tries again
 		return

@@ -5,7 +5,8 @@
 //   - the address is looked at when the connection is made, after name resolution, so that a changed DNS answer does not
 //     help: none that is private, loopback, link-local, or in any other way not of the public Internet (address.go);
 //   - no redirects, no proxy from the environment, no cookies, no connection kept;
-//   - five seconds and one mebibyte, and few connections at once.
+//   - five seconds and one mebibyte, and few connections at once, for each client, host and network that causes them fewer
+//     still; what failed is not tried again for a while.
 package fetch
 
 import (
@@ -23,13 +24,14 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/maru-auth/maru/authz-server/internal/cache"
 )
 
 // Limits of one request.
 const (
 	Timeout = 5 * time.Second // from the wait for a free connection to the last byte
 	MaxBody = 1 << 20         // bytes
-	atOnce  = 16              // requests under way, of GET and of POST each: a flood of one does not stop the other
 )
 
 // Config says what is trusted beside the public Internet. The zero value is right for production.
@@ -45,10 +47,13 @@ type Client struct {
 	now      func() time.Time
 	dialer   *net.Dialer
 	http     *http.Client
-	gets     chan struct{} // a token for each GET under way
-	posts    chan struct{}
+	gets     *places // for clients that somebody vouched for, and the server itself
+	strange  *places // for other clients
+	posts    *places
+	counts   *windows
 	flights  singleflight.Group
-	cache    *cache
+	versions *cache.Cache[string, version]     // by address
+	failures *cache.Cache[string, failedUntil] // by address
 	timeout  time.Duration
 }
 
@@ -60,8 +65,8 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		loopback: cfg.InsecureLoopback, now: cfg.Now, timeout: Timeout,
-		gets: make(chan struct{}, atOnce), posts: make(chan struct{}, atOnce),
-		cache: newCache(),
+		gets: newPlaces(), strange: newPlaces(), posts: newPlaces(), counts: newWindows(),
+		versions: cache.New[string, version](versionBytes), failures: cache.New[string, failedUntil](failureBytes),
 	}
 	if c.now == nil {
 		c.now = time.Now
@@ -114,19 +119,11 @@ func (e *Error) Error() string { return e.URL + " " + e.Reason }
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Get returns the body at an address, from the cache while what was answered allows it. expires is how long the answer says
-// that it may be kept (RFC 9111 §4.2), at most 24 hours from now; it is not after now if it says nothing, or must not be stored.
-// The body is shared: do not change it.
-func (c *Client) Get(ctx context.Context, address string) (body []byte, expires time.Time, err error) {
-	if body, expires, ok := c.cache.get(address, c.now()); ok {
-		return body, expires, nil
-	}
-	return c.fly(ctx, address)
-}
-
-// GetFresh is [Client.Get] past the cache, which then holds the new answer. Callers limit how often they do this.
-func (c *Client) GetFresh(ctx context.Context, address string) (body []byte, expires time.Time, err error) {
-	return c.fly(ctx, address)
+// Get returns the body at an address. expires is how long the answer says that it may be kept (RFC 9111 §4.2), at most 24
+// hours from now; it is not after now if it says nothing, or must not be stored. The body is shared: do not change it.
+// Nothing is kept but failures: what failed just now is not tried again. Callers limit how often they ask.
+func (c *Client) Get(ctx context.Context, address string, cause Cause) (body []byte, expires time.Time, err error) {
+	return c.fly(ctx, address, cause)
 }
 
 type answer struct {
@@ -134,12 +131,35 @@ type answer struct {
 	expires time.Time
 }
 
-// fly lets all who want the same address at once wait for one request. It goes on when one of them gives up.
-func (c *Client) fly(ctx context.Context, address string) ([]byte, time.Time, error) {
-	result := c.flights.DoChan(address, func() (any, error) {
+// How long what failed is not tried again, and how much memory that takes.
+const (
+	failureAge     = 5 * time.Second  // its server answered, but not well
+	unreachableAge = 30 * time.Second // it did not answer, or not in time
+	failureBytes   = 1 << 20
+)
+
+// failedUntil is a failure that is remembered.
+type failedUntil struct {
+	err   *Error
+	until time.Time
+}
+
+// fly lets all who want the same address at once wait for one request, those for strangers apart. It goes on when one of them
+// gives up.
+func (c *Client) fly(ctx context.Context, address string, cause Cause) ([]byte, time.Time, error) {
+	if failed, ok := c.failures.Get(address); ok && c.now().Before(failed.until) {
+		return nil, time.Time{}, failed.err
+	}
+	key, room := address, c.gets
+	if cause.Stranger {
+		key, room = "stranger "+address, c.strange
+	}
+	result := c.flights.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout)
 		defer cancel()
-		return c.get(ctx, address)
+		a, err := c.get(ctx, address, room, cause)
+		c.remember(address, err)
+		return a, err
 	})
 	select {
 	case got := <-result:
@@ -153,13 +173,29 @@ func (c *Client) fly(ctx context.Context, address string) ([]byte, time.Time, er
 	}
 }
 
-func (c *Client) get(ctx context.Context, address string) (answer, error) {
+// remember keeps a failure for a while. One of ours is none of the address.
+func (c *Client) remember(address string, err error) {
+	var failed *Error
+	if !errors.As(err, &failed) || errors.Is(err, errCrowded) || errors.Is(err, errTooMany) {
+		return
+	}
+	age := failureAge
+	if failed.Status == 0 {
+		age = unreachableAge
+	}
+	c.failures.Add(address, failedUntil{failed, c.now().Add(age)}, 2*len(address)+len(failed.Reason))
+}
+
+func (c *Client) get(ctx context.Context, address string, room *places, cause Cause) (answer, error) {
 	r, err := c.request(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return answer{}, err
 	}
+	if !c.allowNetworks(cause) {
+		return answer{}, &Error{URL: address, Reason: "was not fetched: too much was fetched for requests from one network; try again in a minute", Cause: errTooMany}
+	}
 	r.Header.Set("Accept", "application/json, */*;q=0.5")
-	res, err := c.do(r, address, c.gets)
+	res, err := c.do(r, address, room, cause)
 	if err != nil {
 		return answer{}, err
 	}
@@ -182,13 +218,11 @@ func (c *Client) get(ctx context.Context, address string) (answer, error) {
 		return answer{}, &Error{URL: address, Reason: "sends more than 1 MiB"}
 	}
 	now := c.now()
-	a := answer{body, now.Add(freshness(res.Header, now))}
-	c.cache.put(address, a.body, a.expires, now)
-	return a, nil
+	return answer{body, now.Add(freshness(res.Header, now))}, nil
 }
 
 // Post sends a form and returns the HTTP status of the answer, whose body is not read. Whatever the status, it is no error.
-func (c *Client) Post(ctx context.Context, address string, form url.Values) (status int, err error) {
+func (c *Client) Post(ctx context.Context, address string, form url.Values, cause Cause) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	r, err := c.request(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
@@ -196,7 +230,7 @@ func (c *Client) Post(ctx context.Context, address string, form url.Values) (sta
 		return 0, err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := c.do(r, address, c.posts)
+	res, err := c.do(r, address, c.posts, cause)
 	if err != nil {
 		return 0, err
 	}
@@ -220,29 +254,29 @@ func (c *Client) request(ctx context.Context, method, address string, body io.Re
 }
 
 // do sends r when there is room, which is given back with the answer's body.
-func (c *Client) do(r *http.Request, address string, room chan struct{}) (*http.Response, error) {
-	select {
-	case room <- struct{}{}:
-	case <-r.Context().Done():
-		return nil, failure(address, r.Context().Err())
+func (c *Client) do(r *http.Request, address string, room *places, cause Cause) (*http.Response, error) {
+	bounds := cause.bounds(r.URL.Hostname())
+	if err := room.take(r.Context(), bounds); err != nil {
+		return nil, &Error{URL: address, Reason: "was not fetched: too many wait for it, for its client or for others; try again later", Cause: errors.Join(errCrowded, err)}
 	}
 	res, err := c.http.Do(r)
 	if err != nil {
-		<-room
+		room.giveBack(bounds)
 		return nil, failure(address, err)
 	}
-	res.Body = &roomyBody{res.Body, room}
+	res.Body = &roomyBody{res.Body, room, bounds}
 	return res, nil
 }
 
 // roomyBody makes room when it is closed, which is once.
 type roomyBody struct {
 	io.ReadCloser
-	room chan struct{}
+	room   *places
+	bounds []bound
 }
 
 func (b *roomyBody) Close() error {
-	<-b.room
+	b.room.giveBack(b.bounds)
 	return b.ReadCloser.Close()
 }
 

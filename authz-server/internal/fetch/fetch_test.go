@@ -222,11 +222,11 @@ func TestNamesThatResolveToLoopbackAreNotConnectedTo(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.dialer.Resolver = nameServer(t, func(string) netip.Addr { return netip.MustParseAddr(addr) })
-		_, _, err = c.Get(t.Context(), "https://example.com:"+port+"/")
+		_, _, err = c.Get(t.Context(), "https://example.com:"+port+"/", Cause{})
 		if !errors.Is(err, errAddress) || reason(err) != unreachable {
 			t.Errorf("%s: %v (%v)", addr, err, errors.Unwrap(err))
 		}
-		if _, err = c.Post(t.Context(), "https://example.com:"+port+"/", nil); !errors.Is(err, errAddress) {
+		if _, err = c.Post(t.Context(), "https://example.com:"+port+"/", nil, Cause{}); !errors.Is(err, errAddress) {
 			t.Errorf("post to %s: %v", addr, err)
 		}
 	}
@@ -253,7 +253,7 @@ func TestANameThatChangesItsAddressAfterTheLookUpIsNotConnectedTo(t *testing.T) 
 	if err != nil || !allowed(first[0], false) {
 		t.Fatal(first, err)
 	}
-	if _, _, err := c.Get(t.Context(), "https://example.com:"+port+"/"); !errors.Is(err, errAddress) {
+	if _, _, err := c.Get(t.Context(), "https://example.com:"+port+"/", Cause{}); !errors.Is(err, errAddress) {
 		t.Error(err)
 	}
 	if s.hits.Load() != 0 {
@@ -271,12 +271,12 @@ func TestGetByNameWithACertificateOfAnOwnAuthority(t *testing.T) {
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
 	c := s.client(t)
 	c.dialer.Resolver = nameServer(t, func(string) netip.Addr { return netip.MustParseAddr("127.0.0.1") })
-	body, _, err := c.Get(t.Context(), "https://example.com:"+port+"/a?b=c")
+	body, _, err := c.Get(t.Context(), "https://example.com:"+port+"/a?b=c", Cause{})
 	if err != nil || string(body) != "GET /a?b=c" {
 		t.Errorf("%s, %v", body, err)
 	}
 	// The name counts, too.
-	if _, _, err := c.Get(t.Context(), "https://another.example:"+port+"/"); !strings.Contains(reason(err), "certificate") {
+	if _, _, err := c.Get(t.Context(), "https://another.example:"+port+"/", Cause{}); !strings.Contains(reason(err), "certificate") {
 		t.Error(err)
 	}
 	// An authority that was not named is not trusted.
@@ -284,7 +284,7 @@ func TestGetByNameWithACertificateOfAnOwnAuthority(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := stranger.Get(t.Context(), s.URL); !strings.Contains(reason(err), "certificate") {
+	if _, _, err := stranger.Get(t.Context(), s.URL, Cause{}); !strings.Contains(reason(err), "certificate") {
 		t.Error(err)
 	}
 }
@@ -309,14 +309,14 @@ func TestPlainHTTPIsForLoopbackInDevelopmentAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body, _, err := development.Get(t.Context(), plain.URL); err != nil || string(body) != "ok" {
+	if body, _, err := development.Get(t.Context(), plain.URL, Cause{}); err != nil || string(body) != "ok" {
 		t.Errorf("%s %v", body, err)
 	}
 	production, err := New(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := production.Get(t.Context(), plain.URL); !strings.Contains(reason(err), "https") {
+	if _, _, err := production.Get(t.Context(), plain.URL, Cause{}); !strings.Contains(reason(err), "https") {
 		t.Error(err)
 	}
 }
@@ -326,12 +326,12 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		s := newSite(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, status) })
 		c := s.client(t)
-		_, _, err := c.Get(t.Context(), s.URL)
+		_, _, err := c.Get(t.Context(), s.URL, Cause{})
 		var wrong *Error
 		if !errors.As(err, &wrong) || wrong.Status != status || !strings.Contains(wrong.Reason, "redirects are not followed") {
 			t.Errorf("%d: %v", status, err)
 		}
-		if got, err := c.Post(t.Context(), s.URL, url.Values{"a": {"b"}}); got != status || err != nil {
+		if got, err := c.Post(t.Context(), s.URL, url.Values{"a": {"b"}}, Cause{}); got != status || err != nil {
 			t.Errorf("%d: %d, %v", status, got, err)
 		}
 	}
@@ -343,7 +343,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 func TestOtherStatusesAreErrorsOfGet(t *testing.T) {
 	for _, status := range []int{201, 204, 400, 404, 500} {
 		s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-		if _, _, err := s.client(t).Get(t.Context(), s.URL); !strings.Contains(reason(err), fmt.Sprint("status ", status)) {
+		if _, _, err := s.client(t).Get(t.Context(), s.URL, Cause{}); !strings.Contains(reason(err), fmt.Sprint("status ", status)) {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
@@ -354,11 +354,11 @@ func TestABodyIsReadUpToItsLimit(t *testing.T) {
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("a", size)) })
 	c := s.client(t)
 	size = MaxBody
-	if body, _, err := c.Get(t.Context(), s.URL); err != nil || len(body) != MaxBody {
+	if body, _, err := c.Get(t.Context(), s.URL, Cause{}); err != nil || len(body) != MaxBody {
 		t.Error(len(body), err)
 	}
 	size++
-	if _, _, err := c.Get(t.Context(), s.URL); !strings.Contains(reason(err), "1 MiB") {
+	if _, _, err := c.Get(t.Context(), s.URL, Cause{}); !strings.Contains(reason(err), "1 MiB") {
 		t.Error(err)
 	}
 }
@@ -376,7 +376,7 @@ func TestABodyThatNeverEndsAndOneThatNeverComes(t *testing.T) {
 		s := newSite(t, handler)
 		c := s.client(t)
 		c.timeout = 200 * time.Millisecond
-		if _, _, err := c.Get(t.Context(), s.URL); !strings.Contains(reason(err), "takes longer") {
+		if _, _, err := c.Get(t.Context(), s.URL, Cause{}); !strings.Contains(reason(err), "takes longer") {
 			t.Errorf("never %s: %v", name, err)
 		}
 	}
@@ -386,7 +386,7 @@ func TestABodyThatNeverEndsAndOneThatNeverComes(t *testing.T) {
 	})
 	c := s.client(t)
 	c.timeout = 200 * time.Millisecond
-	if _, err := c.Post(t.Context(), s.URL, nil); !strings.Contains(reason(err), "takes longer") {
+	if _, err := c.Post(t.Context(), s.URL, nil, Cause{}); !strings.Contains(reason(err), "takes longer") {
 		t.Error(err)
 	}
 }
@@ -399,7 +399,7 @@ func TestWhoGivesUpIsNotKeptWaiting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
 	go func() {
-		_, _, err := c.Get(ctx, s.URL)
+		_, _, err := c.Get(ctx, s.URL, Cause{})
 		failed <- err
 	}()
 	<-arrived
@@ -423,7 +423,7 @@ func TestManyWhoWantTheSameWaitForOneRequest(t *testing.T) {
 	var wg sync.WaitGroup
 	begin := func() {
 		wg.Go(func() {
-			if body, _, err := c.Get(t.Context(), s.URL); err != nil || string(body) != "ok" {
+			if body, _, err := c.Get(t.Context(), s.URL, Cause{}); err != nil || string(body) != "ok" {
 				t.Errorf("%s %v", body, err)
 			}
 		})
@@ -440,46 +440,6 @@ func TestManyWhoWantTheSameWaitForOneRequest(t *testing.T) {
 	}
 }
 
-func TestOnlySoManyRequestsAtOnce(t *testing.T) {
-	var now, most atomic.Int64
-	full, release := make(chan struct{}), make(chan struct{})
-	s := newSite(t, func(_ http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
-			return
-		}
-		n := now.Add(1)
-		defer now.Add(-1)
-		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
-		}
-		if n == atOnce {
-			close(full)
-		}
-		<-release
-	})
-	c := s.client(t)
-	var wg sync.WaitGroup
-	for i := range 3 * atOnce {
-		wg.Go(func() {
-			if _, _, err := c.Get(t.Context(), fmt.Sprint(s.URL, "/", i)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	<-full
-	// The room for GET is taken; POST has its own.
-	if status, err := c.Post(t.Context(), s.URL, nil); status != 200 || err != nil {
-		t.Error(status, err)
-	}
-	close(release)
-	wg.Wait()
-	if most.Load() != atOnce {
-		t.Errorf("%d at once", most.Load())
-	}
-	if len(c.gets)+len(c.posts) != 0 {
-		t.Error("room was not given back")
-	}
-}
-
 func TestPostSendsTheForm(t *testing.T) {
 	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil || r.Method != "POST" || r.PostForm.Encode() != "logout_token=a.b.c" || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
@@ -487,7 +447,7 @@ func TestPostSendsTheForm(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	if status, err := s.client(t).Post(t.Context(), s.URL, url.Values{"logout_token": {"a.b.c"}}); status != http.StatusNoContent || err != nil {
+	if status, err := s.client(t).Post(t.Context(), s.URL, url.Values{"logout_token": {"a.b.c"}}, Cause{}); status != http.StatusNoContent || err != nil {
 		t.Error(status, err)
 	}
 }
@@ -549,79 +509,26 @@ func TestAnswersAreKeptAsTheyAllow(t *testing.T) {
 		c := s.client(t)
 		c.now = time.now
 		before := s.hits.Load()
-		_, expires, err := c.Get(t.Context(), s.URL)
+		_, expires, err := c.Get(t.Context(), s.URL, Cause{})
 		if err != nil || expires.Sub(start) != test.fresh {
 			t.Errorf("%v: fresh for %s, %v", test.header, expires.Sub(start), err)
 		}
-		get := func() {
+		get := func(when string, want int64) {
 			t.Helper()
-			if _, _, err := c.Get(t.Context(), s.URL); err != nil {
+			if _, err := c.GetVersion(t.Context(), s.URL, "1", Cause{}); err != nil {
 				t.Error(err)
 			}
-		}
-		want := before + 1
-		check := func(when string) {
-			t.Helper()
-			if got := s.hits.Load(); got != want {
-				t.Errorf("%v, %s: %d requests, not %d", test.header, when, got-before, want-before)
+			if got := s.hits.Load() - before; got != want {
+				t.Errorf("%v, %s: %d requests, not %d", test.header, when, got, want)
 			}
 		}
-		get()
-		if test.fresh == 0 {
-			want++
-		}
-		check("at once")
-		if test.fresh > 0 {
-			time.advance(test.fresh - 1)
-			get()
-			check("just fresh")
-			time.advance(1)
-			get()
-			want++
-			check("stale")
-			if _, _, err := c.GetFresh(t.Context(), s.URL); err != nil {
-				t.Error(err)
-			}
-			want++
-			check("past the cache")
-			get()
-			check("after the fresh one")
-		}
-	}
-}
-
-func TestTheCacheIsBounded(t *testing.T) {
-	c, now := newCache(), time.Unix(1e9, 0)
-	check := func() {
-		t.Helper()
-		bytes := 0
-		for _, address := range c.entries.Keys() {
-			a, _ := c.entries.Peek(address)
-			bytes += len(address) + len(a.body)
-		}
-		if c.bytes != bytes || bytes > maxCacheBytes || c.entries.Len() > maxEntries {
-			t.Fatalf("%d entries, counted %d bytes, are %d", c.entries.Len(), c.bytes, bytes)
-		}
-	}
-	for i := range 2 * maxEntries {
-		c.put(fmt.Sprint("https://a.example/", i), []byte("x"), now.Add(time.Hour), now)
-	}
-	check()
-	if c.entries.Len() != maxEntries {
-		t.Error(c.entries.Len())
-	}
-	large := make([]byte, MaxBody)
-	for i := range 20 {
-		c.put(fmt.Sprint("https://b.example/", i%12), large, now.Add(time.Hour), now)
-		check()
-	}
-	if _, _, ok := c.get("https://b.example/7", now); !ok {
-		t.Error("the newest is gone")
-	}
-	c.put("https://b.example/7", large, now, now) // now it must not be stored
-	check()
-	if _, _, ok := c.get("https://b.example/7", now); ok {
-		t.Error("what is there is what was before")
+		get("for the first time", 2)
+		get("at once", 2)
+		time.advance(max(test.fresh, minVersionAge) - 1)
+		get("just fresh", 2)
+		time.advance(1)
+		get("stale", 3)
+		get("after the fresh one", 3)
 	}
 }
 

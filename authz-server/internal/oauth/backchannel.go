@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
@@ -114,7 +115,7 @@ func (s *Server) deliverLogout(ctx context.Context, d store.LogoutDelivery) erro
 	if err != nil {
 		return err
 	}
-	status, err := s.fetch.Post(ctx, c.BackchannelLogoutURI, url.Values{"logout_token": {token}})
+	status, err := s.fetch.Post(ctx, c.BackchannelLogoutURI, url.Values{"logout_token": {token}}, fetch.Cause{Client: c.ID, Stranger: c.Unvouched})
 	if err == nil && (status == http.StatusOK || status == http.StatusNoContent) {
 		s.logouts.WithLabelValues("delivered").Inc()
 		return s.store.EndLogout(ctx, d.ID)

@@ -13,7 +13,9 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks"
 )
 
@@ -66,7 +68,7 @@ func (s *Server) pushedParameters(ctx context.Context, c *client.Client, uri str
 // fetchRequestObject gets a request object from where the client registered to keep it (OIDC Core §6.2). A fragment is the
 // hash by which the client tells versions apart, and no part of the address.
 func (s *Server) fetchRequestObject(ctx context.Context, c *client.Client, uri string) (string, error) {
-	address, _, _ := strings.Cut(uri, "#")
+	address, fragment, _ := strings.Cut(uri, "#")
 	registered := slices.ContainsFunc(c.RequestURIs, func(known string) bool {
 		known, _, _ = strings.Cut(known, "#")
 		return known == address
@@ -74,11 +76,8 @@ func (s *Server) fetchRequestObject(ctx context.Context, c *client.Client, uri s
 	if !registered {
 		return "", refuse(fosite.ErrInvalidRequestURI, "the request_uri is not among the request_uris that the client registered")
 	}
-	get := s.fetch.Get
-	if address != uri { // a new hash means a new version
-		get = s.fetch.GetFresh
-	}
-	object, _, err := get(ctx, address)
+	cause := fetch.Cause{Client: c.ID, Stranger: c.Unvouched, Networks: httpd.Networks(httpd.ClientAddr(ctx))}
+	object, err := s.fetch.GetVersion(ctx, address, fragment, cause)
 	if err != nil {
 		return "", refuse(fosite.ErrInvalidRequestURI, "the request_uri cannot be fetched: "+err.Error())
 	}

@@ -1,10 +1,12 @@
 package oauth_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -258,5 +260,38 @@ func TestAClientGetsTheAlgorithmThatItRegisteredFor(t *testing.T) {
 		if a := b.authorize(parameters("client_id", alg, "prompt", "none", "id_token_hint", info.body)); a.parameter("error") != "invalid_request" {
 			t.Errorf("%s: signed userinfo went through as an ID token: %v", alg, a.location)
 		}
+	}
+}
+
+// Anybody can send a registered request_uri with a hash of their own. The server does not fetch it anew each time.
+func TestMadeUpHashesOfARequestURIAreFetchedOnlySoOften(t *testing.T) {
+	f := one(t)
+	key := newSigner(t, "k1")
+	var object string
+	var hits atomic.Int64
+	keeper := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		hits.Add(1)
+		w.Write([]byte(object))
+	}))
+	t.Cleanup(keeper.Close)
+	f.addClient("signer", func(c *client.Client) { c.JWKS, c.RequestURIs = key.set(), []string{keeper.URL + "/r"} })
+	object = key.object(f, parameters("client_id", "signer"), "exp", f.clock.now().Add(time.Hour).Unix())
+	b := f.browser().logIn(f.user)
+	ask := func(fragment string) answer {
+		return b.authorize(url.Values{"client_id": {"signer"}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {callback}, "request_uri": {keeper.URL + "/r" + fragment}})
+	}
+	for range 50 { // the same one
+		if a := ask(""); a.parameter("code") == "" {
+			t.Fatalf("%d %v", a.status, a.location)
+		}
+	}
+	if n := hits.Load(); n > 3 { // it is kept for ten seconds
+		t.Errorf("%d fetches of one version", n)
+	}
+	for n := range 100 {
+		ask(fmt.Sprintf("#made-up-%d", n))
+	}
+	if n := hits.Load(); n > 60 { // 30 a minute; the test may begin in one and end in another
+		t.Errorf("%d fetches", n)
 	}
 }

@@ -4,60 +4,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Bounds of the cache.
-const (
-	maxEntries    = 512
-	maxCacheBytes = 8 << 20
-	maxFreshness  = 24 * time.Hour
-)
-
-// cache keeps answers while they are fresh, those that were asked for last.
-type cache struct {
-	mu      sync.Mutex
-	entries *simplelru.LRU[string, answer]
-	bytes   int // of all addresses and bodies
-}
-
-func newCache() *cache {
-	c := &cache{}
-	entries, err := simplelru.NewLRU(maxEntries, func(address string, a answer) { c.bytes -= len(address) + len(a.body) })
-	if err != nil {
-		panic(err) // the size is a constant above 0
-	}
-	c.entries = entries
-	return c
-}
-
-func (c *cache) get(address string, now time.Time) ([]byte, time.Time, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	a, ok := c.entries.Get(address)
-	if !ok || !now.Before(a.expires) {
-		return nil, time.Time{}, false
-	}
-	return a.body, a.expires, true
-}
-
-// put keeps an answer that is fresh for any time, and forgets what was there in any case.
-func (c *cache) put(address string, body []byte, expires, now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.entries.Remove(address)
-	if !expires.After(now) {
-		return
-	}
-	c.entries.Add(address, answer{body, expires})
-	c.bytes += len(address) + len(body)
-	for c.bytes > maxCacheBytes {
-		c.entries.RemoveOldest()
-	}
-}
+// maxFreshness is the longest that an answer may be kept, whatever it says.
+const maxFreshness = 24 * time.Hour
 
 // freshness is how long an answer may be kept (RFC 9111 §4.2): never guessed, at most a day.
 func freshness(header http.Header, now time.Time) time.Duration {
