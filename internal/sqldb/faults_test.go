@@ -1,12 +1,14 @@
 package sqldb_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -17,6 +19,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -156,6 +160,71 @@ func TestWaitingForAConnectionEnds(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestAPanicGivesItsConnectionBack(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		db := openWith(t, databaseURL, sqldb.Options{DatabaseMaxConnections: 1, DatabaseWaitTimeout: time.Second})
+		for range 3 {
+			func() {
+				defer func() { recover() }()
+				_, err := sqldb.All(t.Context(), db, func(*sql.Rows) (int, error) { panic("scan") }, `SELECT 1`)
+				t.Error(err)
+			}()
+			func() {
+				defer func() { recover() }()
+				t.Error(db.Tx(t.Context(), func(context.Context) error { panic("transaction") }))
+			}()
+		}
+		if _, err := insert(t.Context(), db, "a"); err != nil {
+			t.Error(err)
+		}
+		row := db.QueryRow(t.Context(), `SELECT count(*) FROM things`)
+		var n int
+		if err := row.Scan(&n); err != nil {
+			t.Error(err)
+		}
+		if err := row.Scan(&n); err == nil {
+			t.Error("a row was scanned twice")
+		}
+		if _, err := count(t.Context(), db, "things"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTheWatchTellsOfADatabaseThatTakesNoWrites(t *testing.T) {
+	databaseURL := sqldbtest.SQLite(t)
+	db := openWith(t, databaseURL, sqldb.Options{DatabaseLockTimeout: 20 * time.Millisecond})
+	hold(t, databaseURL, func(context.Context, *sqldb.DB) error { return nil })
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	reader, writer := io.Pipe()
+	metrics := prometheus.NewRegistry()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		db.Watch(ctx, slog.New(slog.NewTextHandler(writer, nil)), metrics)
+	}()
+	line, err := bufio.NewReader(reader).ReadString('\n')
+	if err != nil || !strings.Contains(line, "takes no writes") {
+		t.Fatal(line, err)
+	}
+	go io.Copy(io.Discard, reader)
+	stop()
+	<-ended
+	writer.Close()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range families {
+		got[family.GetName()] = family.GetMetric()[0].GetGauge().GetValue()
+	}
+	if got["database_ready"] != 1 || got["database_writable"] != 0 {
+		t.Error(got)
+	}
 }
 
 // proxy stands between a test and Postgres, and can fall silent as a network does.

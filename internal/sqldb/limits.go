@@ -59,12 +59,17 @@ func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context
 		}
 	}
 	limited, cancel := db.limit(ctx)
-	done = func() {
+	end := func() {
 		cancel()
 		if tx == nil {
 			p.leave()
 		}
 	}
+	defer func() {
+		if done == nil { // also when f panicked
+			end()
+		}
+	}()
 	if tx != nil {
 		err = db.sendIn(ctx, limited, tx, writes, f)
 	} else {
@@ -75,10 +80,9 @@ func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context
 		err = db.repeat(limited, safe, func() error { return f(limited, p) })
 	}
 	if err != nil {
-		done()
 		return nil, explain(ctx, err)
 	}
-	return done, nil
+	return end, nil
 }
 
 // sendIn sends a statement in a transaction. Until something was written, a transaction whose connection broke is replaced by a

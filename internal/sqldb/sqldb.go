@@ -220,7 +220,7 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (rows int64, 
 	return rows, nil
 }
 
-// A Row is the answer of a statement that has at most one. Scan must be called.
+// A Row is the answer of a statement that has at most one. Scan must be called, for it gives the connection back.
 type Row struct {
 	ctx  context.Context
 	row  *sql.Row
@@ -233,7 +233,7 @@ func (r *Row) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
-	defer r.done()
+	defer func() { r.done(); r.done = func() {} }()
 	return explain(r.ctx, r.row.Scan(dest...))
 }
 
