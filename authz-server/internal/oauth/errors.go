@@ -61,11 +61,17 @@ func (s *Server) slowDown(w http.ResponseWriter, r *http.Request, err error) err
 	return refuse(&refusal, text)
 }
 
+// maxDescription is the longest description of an error, in bytes.
+const maxDescription = 500
+
 // describe is a refusal's text in the characters that RFC 6749 §5.2 allows, so that it can neither break a header nor a URL.
 func describe(e *fosite.RFC6749Error) string {
 	text := e.DescriptionField
 	if e.HintField != "" {
 		text += " " + e.HintField
+	}
+	if len(text) > maxDescription { // it repeats what was sent
+		text = text[:maxDescription] + "..."
 	}
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -47,9 +47,15 @@ type signedIntrospection struct {
 	About    introspection `json:"token_introspection"`
 }
 
+// maxAccept is the longest Accept header that is read, in bytes: each part of it is work.
+const maxAccept = 1 << 10
+
 // accepts tells whether the Accept header names a media type, and not with the weight 0 (RFC 9110 §12.5.1).
 func accepts(r *http.Request, media string) bool {
 	for _, header := range r.Header.Values("Accept") {
+		if len(header) > maxAccept {
+			continue
+		}
 		for _, one := range strings.Split(header, ",") {
 			kind, parameters, err := mime.ParseMediaType(one)
 			if err != nil || kind != media {

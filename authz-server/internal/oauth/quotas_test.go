@@ -221,3 +221,20 @@ func TestNoEndpointReadsMoreOfABodyThanItNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestLongListsCostAndAnswerLittle(t *testing.T) {
+	f := one(t)
+	tokens := func(scope string, resources ...string) answer {
+		return f.token("app", secret, url.Values{"grant_type": {"client_credentials"}, "scope": {scope}, "resource": resources})
+	}
+	got := tokens(strings.Repeat("board:read ", 5000))
+	if got.status != http.StatusOK || got.json(t)["scope"] != "board:read" {
+		t.Errorf("a scope said 5000 times: %d %s", got.status, got.body)
+	}
+	long := strings.Repeat("x", 40<<10)
+	for what, a := range map[string]answer{"scope": tokens(long), "resource": tokens("board:read", "https://"+long)} {
+		if a.status != http.StatusBadRequest || len(a.body) > 700 {
+			t.Errorf("a %s of %d bytes: %d, %d bytes", what, len(long), a.status, len(a.body))
+		}
+	}
+}

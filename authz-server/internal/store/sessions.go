@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/base64"
+	"errors"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func (r *sessionRow) session() Session {
 // CreateSession logs a person in: it stores a session for in.UserID with AMR, ACR, Address and UserAgent of in, and returns
 // it with the cookie's value, which is kept nowhere. If in.ID names a live session of the same person, that one goes on under
 // its id, with everything else new, the cookie too. checkedHash is the password hash that the person's password was checked
-// against. ErrNotFound: the account has been disabled, or its password changed, since then.
+// against. Of more than MaxSessions the one used least recently ends. ErrNotFound: the account has been disabled, or its password changed, since then.
 func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash string) (session Session, cookie string, err error) {
 	now := s.now().UTC().Truncate(time.Microsecond)
 	cookie = NewSecret()
@@ -97,12 +98,33 @@ func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash strin
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)`,
 			in.ID, Hash(cookie), in.UserID, sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
 			sqldb.Micros(now), sqldb.Micros(s.sessions.end(now, in.ExpiresAt)), sqldb.Micros(in.ExpiresAt))
-		return err
+		if err != nil {
+			return err
+		}
+		return s.endSurplus(ctx, in.UserID)
 	})
 	if err != nil {
 		return Session{}, "", err
 	}
 	return in, cookie, nil
+}
+
+// MaxSessions is how many live sessions a person has: those used last.
+const MaxSessions = 100
+
+// endSurplus ends what a person has beyond MaxSessions. A right password can be sent again and again.
+func (s *Store) endSurplus(ctx context.Context, userID string) error {
+	ids, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) },
+		`SELECT id FROM sessions WHERE user_id = $1 AND idle_expires_at > $2 ORDER BY seen_at DESC, id LIMIT 5 OFFSET $3`, userID, sqldb.Micros(s.now()), MaxSessions)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := s.EndSession(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // SessionByCookie returns the live session with this cookie and its person. ErrNotFound: unknown, expired, or the account is disabled.
@@ -133,8 +155,8 @@ func (s *Store) Sessions(ctx context.Context, userID string) ([]Session, error) 
 		var row sessionRow
 		err := rows.Scan(row.into()...)
 		return row.session(), err
-	}, `SELECT `+sessionColumns+` FROM sessions s WHERE s.user_id = $1 AND s.idle_expires_at > $2 ORDER BY s.seen_at DESC, s.id LIMIT 100`,
-		userID, sqldb.Micros(s.now()))
+	}, `SELECT `+sessionColumns+` FROM sessions s WHERE s.user_id = $1 AND s.idle_expires_at > $2 ORDER BY s.seen_at DESC, s.id LIMIT $3`,
+		userID, sqldb.Micros(s.now()), MaxSessions)
 }
 
 // EndSession ends a session and, in the same transaction, revokes its grants that do not outlive it and queues what its

@@ -215,3 +215,25 @@ func TestOnlyALiveSessionEndsTheOthers(t *testing.T) {
 		}
 	})
 }
+
+func TestAPersonHasABoundedNumberOfSessions(t *testing.T) {
+	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+		var cookies []string
+		for range store.MaxSessions + 2 {
+			f.now = f.now.Add(time.Second)
+			_, cookie, err := f.CreateSession(t.Context(), store.Session{UserID: f.user.ID}, "x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			cookies = append(cookies, cookie)
+		}
+		for i, cookie := range cookies {
+			if _, _, err := f.SessionByCookie(t.Context(), cookie); (err == nil) != (i >= 2) {
+				t.Errorf("session %d: %v", i, err)
+			}
+		}
+		if all, err := f.Sessions(t.Context(), f.user.ID); err != nil || len(all) != store.MaxSessions {
+			t.Errorf("%d sessions, %v", len(all), err)
+		}
+	})
+}
