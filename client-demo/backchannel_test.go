@@ -17,22 +17,29 @@ func TestTheIssuerEndsSessionsByLogoutTokens(t *testing.T) {
 	}
 	loggedIn := func(b *browser) bool { return strings.Contains(b.get("/").text, `id="logout"`) }
 	first, second := login("s-1"), login("s-2")
-	send := func(typ string, changes map[string]any) int {
+	sendUntyped := func(header, changes map[string]any) int {
 		t.Helper()
 		now := w.issuer.now().Unix()
 		claims := map[string]any{"iss": w.issuer.server.URL, "aud": testClient, "iat": now, "exp": now + 120, "jti": "j", "sub": "person-1", "sid": "s-1",
 			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}
 		maps.Copy(claims, changes)
 		maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
-		resp, err := http.PostForm(w.origin+"/backchannel-logout", url.Values{"logout_token": {w.issuer.sign(w.issuer.key, typ, claims)}})
+		resp, err := http.PostForm(w.origin+"/backchannel-logout", url.Values{"logout_token": {signWith("k1", w.issuer.key, header, claims)}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
 		return resp.StatusCode
 	}
+	send := func(typ string, changes map[string]any) int {
+		t.Helper()
+		return sendUntyped(map[string]any{"typ": typ}, changes)
+	}
 	for name, status := range map[string]int{
 		"an ID token's type": send("JWT", nil),
+		"an empty type":      sendUntyped(map[string]any{"typ": ""}, nil),
+		"no type, no events": sendUntyped(nil, map[string]any{"events": nil}),
+		"no iat":             send("logout+jwt", map[string]any{"iat": nil}),
 		"no events":          send("logout+jwt", map[string]any{"events": nil}),
 		"another event":      send("logout+jwt", map[string]any{"events": map[string]any{"x": map[string]any{}}}),
 		"a nonce":            send("logout+jwt", map[string]any{"nonce": "n"}),
@@ -54,6 +61,14 @@ func TestTheIssuerEndsSessionsByLogoutTokens(t *testing.T) {
 	}
 	if status := send("logout+jwt", nil); status != http.StatusNoContent || loggedIn(first) || !loggedIn(second) {
 		t.Errorf("by sid: %d", status)
+	}
+	first = login("s-3")
+	if status := sendUntyped(nil, map[string]any{"sid": "s-3"}); status != http.StatusNoContent || loggedIn(first) {
+		t.Errorf("without a type, which is only recommended: %d", status)
+	}
+	first = login("s-4")
+	if status := send("application/Logout+JWT", map[string]any{"sid": "s-4"}); status != http.StatusNoContent || loggedIn(first) {
+		t.Errorf("the type as a whole media type: %d", status)
 	}
 	if status := send("logout+jwt", map[string]any{"sid": nil}); status != http.StatusNoContent || loggedIn(second) {
 		t.Errorf("by sub: %d", status)

@@ -35,6 +35,7 @@ type fakeIssuer struct {
 	refreshes atomic.Int64
 	logouts   atomic.Int64
 	keyReads  atomic.Int64 // of the key set
+	moreKeys  atomic.Bool  // the key set begins with keys that this app cannot use
 	noKeys    atomic.Bool  // the key set cannot be had
 	revoked   atomic.Int64
 
@@ -111,7 +112,20 @@ func (i *fakeIssuer) jwks(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no keys", http.StatusBadGateway)
 		return
 	}
-	json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.key.Public(), KeyID: "k1", Algorithm: "RS256", Use: "sig"}}})
+	set := struct {
+		Keys []any `json:"keys"`
+	}{[]any{jose.JSONWebKey{Key: i.key.Public(), KeyID: "k1", Algorithm: "RS256", Use: "sig"}}}
+	if i.moreKeys.Load() {
+		set.Keys = append([]any{
+			map[string]any{"kty": "EC", "crv": "secp256k1", "kid": "k0", "x": "AA", "y": "AA"},
+			map[string]any{"kty": "OKP", "crv": "Ed448", "kid": "k1", "x": "AA"}, // with the good key's id
+			map[string]any{"kty": "ML-DSA", "kid": "k2", "pub": "AA"},
+			map[string]any{"kty": "RSA", "kid": "k3"},
+			map[string]any{"kty": "oct", "kid": "k4", "k": "AA"},
+			map[string]any{"kid": 7}, "no key", nil,
+		}, set.Keys...)
+	}
+	json.NewEncoder(w).Encode(set)
 }
 
 func (i *fakeIssuer) authorize(w http.ResponseWriter, r *http.Request) {
@@ -223,7 +237,16 @@ func (i *fakeIssuer) sign(key *rsa.PrivateKey, typ string, claims map[string]any
 }
 
 func signAs(kid string, key *rsa.PrivateKey, typ string, claims map[string]any) string {
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
+	return signWith(kid, key, map[string]any{"typ": typ}, claims)
+}
+
+// signWith signs with these members in the header beside alg and kid.
+func signWith(kid string, key *rsa.PrivateKey, header, claims map[string]any) string {
+	options := &jose.SignerOptions{}
+	for name, value := range header {
+		options.WithHeader(jose.HeaderKey(name), value)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, options)
 	if err != nil {
 		panic(err)
 	}

@@ -246,6 +246,10 @@ func TestIDTokensThatAreNotForThisLogInAreRefused(t *testing.T) {
 		"expired": func(i *fakeIssuer) {
 			i.idClaims = func(c map[string]any) { c["exp"] = time.Now().Add(-time.Hour).Unix() }
 		},
+		"nobody":             func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { delete(c, "sub") } },
+		"an empty subject":   func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { c["sub"] = "" } },
+		"no time of issue":   func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { delete(c, "iat") } },
+		"issued at no time":  func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { c["iat"] = 0 } },
 		"another token":      func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { c["at_hash"] = atHash("another") } },
 		"signed by a forger": func(i *fakeIssuer) { i.idKey = other },
 	} {
@@ -257,6 +261,12 @@ func TestIDTokensThatAreNotForThisLogInAreRefused(t *testing.T) {
 			b.get("/tokens").want(t, http.StatusForbidden)
 		})
 	}
+}
+
+func TestKeysThatThisAppDoesNotKnowDoNotKeepAnybodyOut(t *testing.T) {
+	w := start(t)
+	w.issuer.moreKeys.Store(true)
+	w.browser().login()
 }
 
 func TestNobodyIsSentToAnotherSiteAfterLogIn(t *testing.T) {

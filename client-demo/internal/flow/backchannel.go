@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrBadLogoutToken says that what came as a logout token is none of the issuer's for this app.
@@ -28,7 +29,7 @@ func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err 
 		return 0, fmt.Errorf("%w: %w", ErrBadLogoutToken, err)
 	}
 	var header struct {
-		Type string `json:"typ"`
+		Type *string `json:"typ"`
 	}
 	var claims struct {
 		ID        string                     `json:"jti"`
@@ -40,7 +41,7 @@ func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err 
 	}
 	_, logout := claims.Events["http://schemas.openid.net/event/backchannel-logout"]
 	switch {
-	case header.Type != "logout+jwt" || !logout || claims.ID == "" || checked.IssuedAt.IsZero():
+	case header.Type != nil && !isLogoutType(*header.Type) || !logout || claims.ID == "" || checked.IssuedAt.Unix() <= 0:
 		return 0, fmt.Errorf("%w: it is some other token", ErrBadLogoutToken)
 	case checked.Nonce != "":
 		return 0, fmt.Errorf("%w: it has a nonce", ErrBadLogoutToken)
@@ -54,4 +55,11 @@ func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err 
 		}
 	}
 	return ended, nil
+}
+
+// isLogoutType tells whether a header's typ is a logout token's. Back-Channel Logout §2.4 only recommends it, so a token may
+// come without one: its event keeps it apart from other tokens then.
+func isLogoutType(typ string) bool {
+	typ = strings.ToLower(typ) // a media type, of which RFC 7515 §4.1.9 leaves out application/
+	return strings.TrimPrefix(typ, "application/") == "logout+jwt"
 }

@@ -198,6 +198,10 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 	if err != nil {
 		return identity{}, fmt.Errorf("%w: %w", ErrBadIDToken, err)
 	}
+	// OpenID Connect Core §2 requires both. go-oidc takes a token without them, and without a subject everybody is one person.
+	if token.Subject == "" || token.IssuedAt.Unix() <= 0 {
+		return identity{}, fmt.Errorf("%w: it does not say whom it is about, or when it was made", ErrBadIDToken)
+	}
 	var claims struct {
 		AuthorizedParty   string `json:"azp"`
 		Name              string `json:"name"`
