@@ -170,7 +170,7 @@ func (s *fakeServices) userRoutes() http.Handler {
 		return fields
 	})
 	own("/v1/me/settings", s.settings, func(string) map[string]any {
-		return map[string]any{"locale": "", "time_zone": "", "theme": "system", "notifications": map[string]bool{"email": false, "replies": true}}
+		return map[string]any{"locale": "", "time_zone": "", "theme": "system"}
 	}, "PUT", func(change map[string]any) []string {
 		if _, err := time.LoadLocation(change["time_zone"].(string)); err != nil {
 			return []string{"time_zone"}

@@ -26,16 +26,9 @@ type ProfileChange struct {
 
 // Settings are a person's settings.
 type Settings struct {
-	Locale        string        `json:"locale"`
-	TimeZone      string        `json:"time_zone"`
-	Theme         string        `json:"theme"` // system, light or dark
-	Notifications Notifications `json:"notifications"`
-}
-
-// Notifications is what a person wants to be told of.
-type Notifications struct {
-	Email   bool `json:"email"`
-	Replies bool `json:"replies"`
+	Locale   string `json:"locale"`
+	TimeZone string `json:"time_zone"`
+	Theme    string `json:"theme"` // system, light or dark
 }
 
 // Interests are a person's tags.

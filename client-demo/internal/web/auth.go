@@ -73,7 +73,7 @@ func (a *App) logout(v *visit) error {
 // keptFields are the fields of forms that are kept when the form came too late. In the page between they have the prefix, which
 // keeps them apart from that page's own fields.
 var keptFields = []string{"title", "body", "format", "parent", "key", "etag", "display_name", "bio", "avatar_url", "website",
-	"locale", "time_zone", "theme", "email", "replies", "tags"}
+	"locale", "time_zone", "theme", "tags"}
 
 const keptPrefix = "kept."
 

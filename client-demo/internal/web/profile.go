@@ -100,23 +100,13 @@ func (a *App) settings(v *visit) error {
 }
 
 func settingsFields(s rest.Settings) map[string]string {
-	on := func(b bool) string {
-		if b {
-			return "on"
-		}
-		return ""
-	}
-	return map[string]string{"locale": s.Locale, "time_zone": s.TimeZone, "theme": s.Theme,
-		"email": on(s.Notifications.Email), "replies": on(s.Notifications.Replies)}
+	return map[string]string{"locale": s.Locale, "time_zone": s.TimeZone, "theme": s.Theme}
 }
 
 // saveSettings serves POST /settings.
 func (a *App) saveSettings(v *visit) error {
 	f := v.sentForm()
-	settings := rest.Settings{
-		Locale: f.Get("locale"), TimeZone: strings.TrimSpace(f.Get("time_zone")), Theme: f.Get("theme"),
-		Notifications: rest.Notifications{Email: f.Is("email", "on"), Replies: f.Is("replies", "on")},
-	}
+	settings := rest.Settings{Locale: f.Get("locale"), TimeZone: strings.TrimSpace(f.Get("time_zone")), Theme: f.Get("theme")}
 	err := a.users.PutSettings(v.r.Context(), v.token, f.Get("etag"), settings)
 	if changed(err) {
 		saved, etag, readErr := a.users.Settings(v.r.Context(), v.token)

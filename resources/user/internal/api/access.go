@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
@@ -22,9 +23,10 @@ type access struct {
 
 // caller is who makes a request.
 type caller struct {
-	subject string // the issuer's id of the person, or of the client
-	token   string // as it was sent: for the issuer that made it, and for nobody else
-	openID  bool   // the token may be used at userinfo, by us: it is not bound to the client's key
+	subject string    // the issuer's id of the person, or of the client
+	token   string    // as it was sent: for the issuer that made it, and for nobody else
+	issued  time.Time // when the token was made
+	openID  bool      // the token may be used at userinfo, by us: it is not bound to the client's key
 }
 
 type callerKey struct{}
@@ -43,6 +45,7 @@ func (s *service) authorize(needs access) func(huma.Context, func(huma.Context))
 		next(huma.WithValue(ctx, callerKey{}, caller{
 			subject: claims.Subject,
 			token:   bearerToken(r),
+			issued:  claims.IssuedAt,
 			openID:  claims.HasScope("openid") && claims.KeyThumbprint == "",
 		}))
 	}

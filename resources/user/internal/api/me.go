@@ -102,22 +102,23 @@ func newProfile(p store.Profile) profile {
 	return profile{ID: p.ID, DisplayName: p.DisplayName, Bio: p.Bio, AvatarURL: p.AvatarURL, Website: p.Website, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt}
 }
 
-// getMe makes the profile on the first call, and fills it once the issuer says something. It never fails for the issuer's sake.
+// getMe makes the profile on the first call, and fills it once the issuer says something. Until the person edits it, it follows
+// what the issuer says, asked once a token. It never fails for the issuer's sake.
 func (s *service) getMe(ctx context.Context, in *readInput) (*answer[profile], error) {
 	caller := callerOf(ctx)
 	p, err := s.store.EnsureProfile(ctx, caller.subject)
 	if err != nil {
 		return nil, err
 	}
-	if !p.Filled && caller.openID {
+	if caller.openID && p.Follows(caller.issued) {
 		said, err := s.userinfo.ask(ctx, caller.subject, caller.token)
 		switch {
 		case err == nil:
-			if p, err = s.store.FillProfile(ctx, p.ID, said); err != nil {
+			if p, err = s.store.FillProfile(ctx, p.ID, caller.issued, said); err != nil {
 				return nil, err
 			}
 		case !errors.Is(err, errResting):
-			s.log.WarnContext(ctx, "the issuer's userinfo is not available; a profile stays empty until it is", "request", httpd.RequestID(ctx), "error", err)
+			s.log.WarnContext(ctx, "the issuer's userinfo is not available; a profile stays as it is until it is", "request", httpd.RequestID(ctx), "error", err)
 		}
 	}
 	return newAnswer(newProfile(p), p.Version, private).orUnchanged(in.IfNoneMatch, p.Version), nil

@@ -10,19 +10,13 @@ import (
 // GET and PUT /v1/me/settings
 
 type settings struct {
-	Locale        string        `json:"locale" doc:"Language as a BCP 47 tag. Empty: no choice made." example:"ko-KR"`
-	TimeZone      string        `json:"time_zone" doc:"Name in the IANA time zone database. Empty: no choice made." example:"Asia/Seoul"`
-	Theme         string        `json:"theme" enum:"system,light,dark"`
-	Notifications notifications `json:"notifications"`
-}
-
-type notifications struct {
-	Email   bool `json:"email" doc:"By email."`
-	Replies bool `json:"replies" doc:"When somebody replies."`
+	Locale   string `json:"locale" doc:"Language as a BCP 47 tag. Empty: no choice made." example:"ko-KR"`
+	TimeZone string `json:"time_zone" doc:"Name in the IANA time zone database. Empty: no choice made." example:"Asia/Seoul"`
+	Theme    string `json:"theme" enum:"system,light,dark"`
 }
 
 func newSettings(v store.Settings) settings {
-	return settings{Locale: v.Locale, TimeZone: v.TimeZone, Theme: v.Theme, Notifications: notifications{Email: v.NotifyEmail, Replies: v.NotifyReplies}}
+	return settings{Locale: v.Locale, TimeZone: v.TimeZone, Theme: v.Theme}
 }
 
 func (s *service) getSettings(ctx context.Context, in *readInput) (*answer[settings], error) {
@@ -42,7 +36,7 @@ func (s *service) putSettings(ctx context.Context, in *changeInput[settings]) (*
 	if err != nil {
 		return nil, err
 	}
-	change := store.Settings{Theme: in.Body.Theme, NotifyEmail: in.Body.Notifications.Email, NotifyReplies: in.Body.Notifications.Replies}
+	change := store.Settings{Theme: in.Body.Theme}
 	if change.Locale, err = locale(in.Body.Locale); err != nil {
 		return nil, rest.Invalid("body.locale", err)
 	}

@@ -28,12 +28,12 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 			Fill: []string{`INSERT INTO people (id, display_name, bio, avatar_url, website, filled, profile_version, locale, time_zone, theme,
 					notify_email, notify_replies, settings_version, tags, interests_version, created_at, updated_at)
 				` + growthtest.Numbers + ` SELECT 'p' || i, 'n', '', '', '', false, 'v', '', '', 'dark', true, true, 'v', '[]', 'v', i, i FROM n`},
-			Apart: []string{"Close", "Ping", "Warning"},
+			Apart: []string{"CheckClock", "Close", "Ping", "Ready", "Warning", "Watch"},
 			Calls: []growthtest.Call{
 				{Method: "Profile", Do: func(ctx context.Context) error { _, err := s.Profile(ctx, "p1"); return err }},
 				{Method: "EnsureProfile", Do: func(ctx context.Context) error { _, err := s.EnsureProfile(ctx, "new"); return err }},
 				{Method: "FillProfile", Do: func(ctx context.Context) error {
-					_, err := s.FillProfile(ctx, "p1", ProfilePatch{Bio: &text})
+					_, err := s.FillProfile(ctx, "p1", time.Unix(1, 0), ProfilePatch{Bio: &text})
 					return err
 				}},
 				{Method: "PatchProfile", Do: func(ctx context.Context) error {

@@ -82,10 +82,17 @@ type Profile struct {
 	Bio         string
 	AvatarURL   string
 	Website     string
-	Filled      bool   // by the issuer or the person
-	Version     string // new at every change
+	Filled      bool      // by the issuer or the person
+	Edited      bool      // by the person: it does not follow the issuer any more
+	AskedAt     time.Time // when the token was issued with which the issuer was asked last; before any was, the Unix epoch
+	Version     string    // new at every change
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+}
+
+// Follows tells whether what the issuer says by a token of that age belongs into p.
+func (p Profile) Follows(issued time.Time) bool {
+	return !p.Edited && (!p.Filled || issued.After(p.AskedAt))
 }
 
 // ProfilePatch is a change of a profile. Nil fields stay as they are.
@@ -102,12 +109,10 @@ const (
 
 // Settings are a person's own, seen by nobody else. Locale and TimeZone are empty until they choose.
 type Settings struct {
-	Locale        string // BCP 47
-	TimeZone      string // IANA
-	Theme         string
-	NotifyEmail   bool
-	NotifyReplies bool
-	Version       string // new at every change; ignored by PutSettings
+	Locale   string // BCP 47
+	TimeZone string // IANA
+	Theme    string
+	Version  string // new at every change; ignored by PutSettings
 }
 
 // Interests are tags in the person's order.
@@ -122,13 +127,13 @@ type Match struct {
 	Versions []string // any of these
 }
 
-const profileColumns = `id, display_name, bio, avatar_url, website, filled, profile_version, created_at, updated_at`
+const profileColumns = `id, display_name, bio, avatar_url, website, filled, edited, asked_at, profile_version, created_at, updated_at`
 
 func scanProfile(row interface{ Scan(...any) error }) (Profile, error) {
 	var p Profile
-	var created, updated int64
-	err := row.Scan(&p.ID, &p.DisplayName, &p.Bio, &p.AvatarURL, &p.Website, &p.Filled, &p.Version, &created, &updated)
-	p.CreatedAt, p.UpdatedAt = sqldb.Time(created), sqldb.Time(updated)
+	var asked, created, updated int64
+	err := row.Scan(&p.ID, &p.DisplayName, &p.Bio, &p.AvatarURL, &p.Website, &p.Filled, &p.Edited, &asked, &p.Version, &created, &updated)
+	p.AskedAt, p.CreatedAt, p.UpdatedAt = sqldb.Time(asked), sqldb.Time(created), sqldb.Time(updated)
 	return p, notFound(err)
 }
 
@@ -152,6 +157,7 @@ func (s *Store) EnsureProfile(ctx context.Context, id string) (Profile, error) {
 		return p, err
 	}
 	now := sqldb.Micros(s.now())
+	// notify_email and notify_replies are of an earlier version. Nothing reads them.
 	if _, err := s.db.Exec(ctx, `INSERT INTO people (id, display_name, bio, avatar_url, website, filled, profile_version,
 			locale, time_zone, theme, notify_email, notify_replies, settings_version, tags, interests_version, created_at, updated_at)
 		VALUES ($1, '', '', '', '', $2, $3, '', '', $4, $5, $5, $6, '[]', $7, $8, $8) ON CONFLICT DO NOTHING`,
@@ -161,22 +167,27 @@ func (s *Store) EnsureProfile(ctx context.Context, id string) (Profile, error) {
 	return s.Profile(ctx, id)
 }
 
-// FillProfile writes what the issuer says into a profile that nobody has filled yet, once; it returns the profile as it then is,
-// whoever filled it. Errors: ErrNotFound.
-func (s *Store) FillProfile(ctx context.Context, id string, patch ProfilePatch) (Profile, error) {
+// FillProfile writes what the issuer says by a token issued then into a profile that follows it ([Profile.Follows]); it returns
+// the profile as it then is. The version stays if nothing changed: a form that a person is filling in is not lost. Errors:
+// ErrNotFound.
+func (s *Store) FillProfile(ctx context.Context, id string, issued time.Time, patch ProfilePatch) (Profile, error) {
+	const same = `filled AND display_name = COALESCE(CAST($3 AS TEXT), display_name) AND bio = COALESCE(CAST($4 AS TEXT), bio)
+			AND avatar_url = COALESCE(CAST($5 AS TEXT), avatar_url) AND website = COALESCE(CAST($6 AS TEXT), website)`
 	p, err := scanProfile(s.db.ExecReturning(ctx, `UPDATE people SET
 			display_name = COALESCE(CAST($3 AS TEXT), display_name), bio = COALESCE(CAST($4 AS TEXT), bio),
 			avatar_url = COALESCE(CAST($5 AS TEXT), avatar_url), website = COALESCE(CAST($6 AS TEXT), website),
-			filled = $7, profile_version = $8, updated_at = $2
-		WHERE id = $1 AND NOT filled RETURNING `+profileColumns,
-		id, sqldb.Micros(s.now()), patch.DisplayName, patch.Bio, patch.AvatarURL, patch.Website, true, rand.Text()))
+			filled = $7, asked_at = $9,
+			profile_version = CASE WHEN `+same+` THEN profile_version ELSE CAST($8 AS TEXT) END,
+			updated_at = CASE WHEN `+same+` THEN updated_at ELSE CAST($2 AS BIGINT) END
+		WHERE id = $1 AND NOT edited AND (NOT filled OR asked_at < $9) RETURNING `+profileColumns,
+		id, sqldb.Micros(s.now()), patch.DisplayName, patch.Bio, patch.AvatarURL, patch.Website, true, rand.Text(), sqldb.Micros(issued)))
 	if errors.Is(err, ErrNotFound) {
 		return s.Profile(ctx, id)
 	}
 	return p, err
 }
 
-// PatchProfile changes the profile if it matches, and returns it as it then is. From then on the issuer does not fill it any more.
+// PatchProfile changes the profile if it matches, and returns it as it then is. From then on it is the person's, and does not follow the issuer.
 // Errors: ErrNotFound, ErrChanged.
 func (s *Store) PatchProfile(ctx context.Context, id string, match Match, patch ProfilePatch) (Profile, error) {
 	var p Profile
@@ -184,7 +195,7 @@ func (s *Store) PatchProfile(ctx context.Context, id string, match Match, patch 
 		p, err = scanProfile(s.db.ExecReturning(ctx, `UPDATE people SET
 				display_name = COALESCE(CAST($5 AS TEXT), display_name), bio = COALESCE(CAST($6 AS TEXT), bio),
 				avatar_url = COALESCE(CAST($7 AS TEXT), avatar_url), website = COALESCE(CAST($8 AS TEXT), website),
-				filled = $9, profile_version = $10, updated_at = $4
+				filled = $9, edited = $9, profile_version = $10, updated_at = $4
 			WHERE id = $1 AND ($2 OR profile_version = $3) RETURNING `+profileColumns,
 			id, whatever, version, sqldb.Micros(s.now()), patch.DisplayName, patch.Bio, patch.AvatarURL, patch.Website, true, rand.Text()))
 		return err
@@ -222,11 +233,11 @@ func (s *Store) Profiles(ctx context.Context, ids []string) ([]Profile, error) {
 		`SELECT `+profileColumns+` FROM people WHERE id IN (`+strings.Join(places, ", ")+`)`, args...)
 }
 
-const settingsColumns = `locale, time_zone, theme, notify_email, notify_replies, settings_version`
+const settingsColumns = `locale, time_zone, theme, settings_version`
 
 func scanSettings(row *sqldb.Row) (Settings, error) {
 	var v Settings
-	err := row.Scan(&v.Locale, &v.TimeZone, &v.Theme, &v.NotifyEmail, &v.NotifyReplies, &v.Version)
+	err := row.Scan(&v.Locale, &v.TimeZone, &v.Theme, &v.Version)
 	return v, notFound(err)
 }
 
@@ -240,9 +251,9 @@ func (s *Store) PutSettings(ctx context.Context, id string, match Match, in Sett
 	var out Settings
 	err := s.change(ctx, id, match, func(whatever bool, version string) (err error) {
 		out, err = scanSettings(s.db.ExecReturning(ctx, `UPDATE people SET
-				locale = $4, time_zone = $5, theme = $6, notify_email = $7, notify_replies = $8, settings_version = $9
+				locale = $4, time_zone = $5, theme = $6, settings_version = $7
 			WHERE id = $1 AND ($2 OR settings_version = $3) RETURNING `+settingsColumns,
-			id, whatever, version, in.Locale, in.TimeZone, in.Theme, in.NotifyEmail, in.NotifyReplies, rand.Text()))
+			id, whatever, version, in.Locale, in.TimeZone, in.Theme, rand.Text()))
 		return err
 	})
 	return out, err

@@ -76,7 +76,7 @@ func TestANewProfileIsEmptyAndHasDefaults(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 		settings, err := s.Settings(t.Context(), "a")
-		if want := (Settings{Theme: ThemeSystem, NotifyEmail: true, NotifyReplies: true, Version: settings.Version}); err != nil || settings != want {
+		if want := (Settings{Theme: ThemeSystem, Version: settings.Version}); err != nil || settings != want {
 			t.Errorf("%+v %v", settings, err)
 		}
 		interests, err := s.Interests(t.Context(), "a")
@@ -89,16 +89,27 @@ func TestANewProfileIsEmptyAndHasDefaults(t *testing.T) {
 	})
 }
 
-func TestTheIssuerFillsAProfileOnceAndNeverOverThePersonsWords(t *testing.T) {
+func TestTheIssuerFillsAProfileOnceATokenAndNeverOverThePersonsWords(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		ensure(t, s, "a")
-		filled, err := s.FillProfile(ctx, "a", ProfilePatch{DisplayName: text("지수"), Website: text("https://jisu.example/")})
+		filled, err := s.FillProfile(ctx, "a", start, ProfilePatch{DisplayName: text("지수"), Website: text("https://jisu.example/")})
 		if err != nil || !filled.Filled || filled.DisplayName != "지수" || filled.Website != "https://jisu.example/" || filled.Bio != "" {
 			t.Fatalf("%+v %v", filled, err)
 		}
-		if again, err := s.FillProfile(ctx, "a", ProfilePatch{DisplayName: text("other")}); err != nil || again != filled {
+		if again, err := s.FillProfile(ctx, "a", start, ProfilePatch{DisplayName: text("other")}); err != nil || again != filled {
 			t.Errorf("filled twice: %+v %v", again, err)
+		}
+		same, err := s.FillProfile(ctx, "a", start.Add(time.Minute), ProfilePatch{DisplayName: text("지수")})
+		if err != nil || same.Version != filled.Version || !same.UpdatedAt.Equal(filled.UpdatedAt) || !same.Follows(start.Add(2*time.Minute)) || same.Follows(start.Add(time.Minute)) {
+			t.Errorf("the same again: %+v %v", same, err)
+		}
+		newer, err := s.FillProfile(ctx, "a", start.Add(2*time.Minute), ProfilePatch{DisplayName: text("새 이름")})
+		if err != nil || newer.DisplayName != "새 이름" || newer.Version == filled.Version || newer.Website != filled.Website {
+			t.Errorf("a new name: %+v %v", newer, err)
+		}
+		if old, err := s.FillProfile(ctx, "a", start.Add(time.Minute), ProfilePatch{DisplayName: text("지수")}); err != nil || old != newer {
+			t.Errorf("an older token wrote over a newer one's: %+v %v", old, err)
 		}
 
 		p := ensure(t, s, "b")
@@ -106,10 +117,10 @@ func TestTheIssuerFillsAProfileOnceAndNeverOverThePersonsWords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if late, err := s.FillProfile(ctx, "b", ProfilePatch{Bio: text("the issuer's")}); err != nil || late != mine {
+		if late, err := s.FillProfile(ctx, "b", start, ProfilePatch{Bio: text("the issuer's")}); err != nil || late != mine {
 			t.Errorf("the issuer wrote over the person: %+v %v", late, err)
 		}
-		if _, err := s.FillProfile(ctx, "nobody", ProfilePatch{}); !errors.Is(err, ErrNotFound) {
+		if _, err := s.FillProfile(ctx, "nobody", start, ProfilePatch{}); !errors.Is(err, ErrNotFound) {
 			t.Errorf("nobody: %v", err)
 		}
 	})
@@ -122,7 +133,7 @@ func TestOneOfParallelFillsWins(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range versions {
 			wg.Go(func() {
-				p, err := s.FillProfile(t.Context(), "a", ProfilePatch{DisplayName: text(strconv.Itoa(i))})
+				p, err := s.FillProfile(t.Context(), "a", start, ProfilePatch{DisplayName: text(strconv.Itoa(i))})
 				if err != nil {
 					t.Error(err)
 				}
@@ -248,7 +259,7 @@ func TestSettingsAndInterestsComeBackAsTheyWere(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		ensure(t, s, "a")
-		in := Settings{Locale: "ko-KR", TimeZone: "Asia/Seoul", Theme: ThemeDark, NotifyReplies: true}
+		in := Settings{Locale: "ko-KR", TimeZone: "Asia/Seoul", Theme: ThemeDark}
 		out, err := s.PutSettings(ctx, "a", Match{Any: true}, in)
 		if in.Version = out.Version; err != nil || out != in {
 			t.Errorf("%+v %v", out, err)
