@@ -32,7 +32,7 @@ type settings struct {
 
 	Registration            string        `help:"Who may register clients at /oauth2/register: nobody (closed), who has a token from 'client initial-token' (token), or everybody (open)." enum:"closed,token,open" default:"closed"`
 	ClientMetadataDocuments bool          `help:"Take the https URL of a client metadata document as client_id, as agents of the Model Context Protocol send it. Anybody can then ask people for their consent, as with open registration; they are shown the host name."`
-	RegistrationUnused      time.Duration `help:"How long a client that registered itself without an initial access token is kept if nobody uses or changes it. 0: for ever." default:"72h"`
+	RegistrationUnused      time.Duration `help:"How long a client that registered itself without an initial access token is kept if nobody uses it: no person agreed to it, and none is about to. 0: for ever." default:"72h"`
 	RegistrationScopes      string        `help:"What clients may ask for that nobody of yours registered, by either of the two ways." default:"openid profile email address phone offline_access"`
 
 	OutgoingCAFile           string `name:"outgoing-ca-file" help:"A PEM file of certificates to trust beside the system's when clients' key sets, request objects, documents and log-out addresses are called." placeholder:"PATH"`

@@ -150,8 +150,8 @@ func (s *Store) SweepRegistration(ctx context.Context) (rows int64, err error) {
 	return rows, nil
 }
 
-// SweepUnusedClients removes clients that registered themselves, that nobody vouched for, and that nobody used or changed for
-// so long: no person agreed to them, and nothing is under way. It returns how many went. It looks at a client once in that time, in small
+// SweepUnusedClients removes clients that registered themselves, that nobody vouched for, and that nobody used for so long: no
+// person agreed to them, and nothing is under way. That their metadata was changed is no use: it would keep any number alive. It returns how many went. It looks at a client once in that time, in small
 // batches, so that those in use cost little. Several replicas may sweep at once.
 func (s *Store) SweepUnusedClients(ctx context.Context, unused time.Duration) (removed int64, err error) {
 	now := s.now()
@@ -166,7 +166,7 @@ func (s *Store) SweepUnusedClients(ctx context.Context, unused time.Duration) (r
 			}
 			looked = len(ids)
 			for _, id := range ids {
-				n, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1 AND updated_at <= $2
+				n, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1 AND created_at <= $2
 					AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id)
 					AND NOT EXISTS (SELECT 1 FROM consents a WHERE a.client_id = clients.id)
 					AND NOT EXISTS (SELECT 1 FROM interactions i WHERE i.client_id = clients.id)
