@@ -86,9 +86,9 @@ func (c *Claims) Decode(v any) error { return json.Unmarshal(c.Raw, v) }
 // claimsSet is a claims set as parsed: the claims, and what else decides.
 type claimsSet struct {
 	Claims
-	typ             string // from the header, normalized
-	hasConfirmation bool   // cnf is there, whatever its value
-	boundTo         string // cnf.jkt, if that is all that cnf has
+	typ             string  // from the header, normalized
+	hasConfirmation bool    // cnf is there, whatever its value
+	bound           binding // thumbprint: empty unless cnf.jkt is all that cnf has
 }
 
 // parse reads the claims set. Claims that decide whether the token is good
@@ -118,7 +118,9 @@ func (c *claimsSet) parse(payload []byte) error {
 			c.NotBefore, err = timeValue(value)
 		case "cnf":
 			c.hasConfirmation = true
-			c.boundTo = confirmationValue(value)
+			c.bound.thumbprint = confirmationValue(value)
+		case "dpop_alg":
+			c.bound.algorithm, err = stringValue(value)
 		case "act":
 			// Who overlooked it would take the actor's doing for the subject's.
 			c.Actor, err = actorValue(value, maxActors)

@@ -23,9 +23,9 @@ import (
 
 // Defaults of DPoPConfig.
 const (
-	DefaultProofAge    = time.Minute
-	DefaultProofLeeway = 10 * time.Second
-	DefaultMaxProofs   = 1 << 17
+	DefaultProofAge       = time.Minute
+	DefaultMaxProofs      = 1 << 17
+	DefaultMaxNonceProofs = 1 << 19 // with RequireNonce
 )
 
 const (
@@ -48,25 +48,28 @@ type DPoPConfig struct {
 	Required bool
 
 	// Algorithms that a proof may be signed with. Nil: ES256, EdDSA, Ed25519,
-	// PS256 and RS256.
+	// PS256 and RS256. A token may narrow that: see [DPoP].
 	Algorithms []string
 	// MaxAge is how long a proof is good after it was made. Zero: 1 minute. At
-	// most 10 minutes.
+	// most 10 minutes. With RequireNonce, the nonce's age counts instead.
 	MaxAge time.Duration
-	// Leeway is how far the clocks of client and service may differ. Zero: 10
-	// seconds. Negative: none. At most 5 minutes.
+	// Leeway is how far the clocks of client and service may differ. Zero:
+	// DefaultLeeway. Negative: none. At most 5 minutes. With RequireNonce, the
+	// client's clock does not matter.
 	Leeway time.Duration
 	// MaxProofs is how many proofs are remembered in each of two periods of
 	// MaxAge and twice Leeway, so that none is good twice; some 40 bytes each.
+	// With RequireNonce, a period is 6 minutes.
 	// When there are more, requests are refused with ErrTooManyProofs. A key
 	// gets no more of that room than it leaves free, so that one client, which
 	// has half of it at most, does not shut out others. Zero: 131072, which is
-	// 1600 proofs a second.
+	// 1600 proofs a second, or with RequireNonce 524288, which is 1450.
 	MaxProofs int
 
-	// RequireNonce demands that proofs name a recent nonce of this service,
-	// which the refusal of one without tells: a proof cannot be made in
-	// advance then. It costs clients a request more now and then.
+	// RequireNonce demands that proofs name a nonce that this service gave out
+	// in the last 2 to 4 minutes, which the refusal of one without tells: a
+	// proof cannot be made in advance then, and may have any iat (RFC 9449
+	// §4.3, number 11). It costs clients a request more now and then.
 	RequireNonce bool
 	// NonceKey is what nonces are made with: 32 secret bytes or more, the same
 	// for all replicas behind one address. Nil: random, for this process alone.
@@ -77,6 +80,11 @@ type DPoPConfig struct {
 // (RFC 9449), and that each proof is used once. Give it to a Guard; several
 // Guards may share it. Many goroutines may use it at once.
 //
+// A token with the claim dpop_alg, a string, takes proofs by that algorithm
+// alone. An issuer that knows its clients can so hold one to a profile, such as
+// FAPI 2.0, which forbids RS256, at services that do not know it: the key
+// alone does not say by which algorithm an RSA key signs.
+//
 // The memory of proofs used is that of the process. Behind a load balancer a
 // proof could be used once at each replica, within MaxAge; where that matters,
 // keep a client at one replica, or require nonces without a shared NonceKey
@@ -84,7 +92,7 @@ type DPoPConfig struct {
 type DPoP struct {
 	base       string // scheme, host and path prefix, normalized
 	required   bool
-	algorithms map[string]algorithm
+	algorithms []string
 	names      string // of the algorithms, for challenges
 	maxAge     time.Duration
 	leeway     time.Duration
@@ -110,17 +118,16 @@ func NewDPoP(cfg DPoPConfig) (*DPoP, error) {
 		return nil, errors.New("jwks: a NonceKey must have 32 bytes or more")
 	}
 	d := &DPoP{
-		base:       strings.TrimSuffix(normalURL(base, ""), "/"),
-		required:   cfg.Required,
-		algorithms: make(map[string]algorithm),
-		maxAge:     cfg.MaxAge,
-		leeway:     max(cfg.Leeway, 0),
+		base:     strings.TrimSuffix(normalURL(base, ""), "/"),
+		required: cfg.Required,
+		maxAge:   cfg.MaxAge,
+		leeway:   max(cfg.Leeway, 0),
 	}
 	if d.maxAge == 0 {
 		d.maxAge = DefaultProofAge
 	}
 	if cfg.Leeway == 0 {
-		d.leeway = DefaultProofLeeway
+		d.leeway = DefaultLeeway
 	}
 	d.used.limit = cfg.MaxProofs
 	if d.used.limit == 0 {
@@ -133,14 +140,17 @@ func NewDPoP(cfg DPoPConfig) (*DPoP, error) {
 		allowed = []string{"ES256", "EdDSA", "Ed25519", "PS256", "RS256"}
 	}
 	for _, name := range allowed {
-		algo, ok := algorithms[name]
-		if !ok {
+		if _, ok := algorithms[name]; !ok {
 			return nil, fmt.Errorf("jwks: algorithm %q is unknown, or no signature by a private key", name)
 		}
-		d.algorithms[name] = algo
 	}
+	d.algorithms = slices.Clone(allowed)
 	d.names = strings.Join(allowed, " ")
 	if cfg.RequireNonce {
+		d.used.period = 3 * nonceStep // see checkTime
+		if cfg.MaxProofs == 0 {
+			d.used.limit = DefaultMaxNonceProofs
+		}
 		d.nonceKey = slices.Clone(cfg.NonceKey)
 		if d.nonceKey == nil {
 			d.nonceKey = make([]byte, 32)
@@ -152,7 +162,7 @@ func NewDPoP(cfg DPoPConfig) (*DPoP, error) {
 
 // Algorithms returns the algorithms that a proof may be signed with, for
 // metadata (RFC 9728 §2, dpop_signing_alg_values_supported).
-func (d *DPoP) Algorithms() []string { return strings.Fields(d.names) }
+func (d *DPoP) Algorithms() []string { return slices.Clone(d.algorithms) }
 
 // proofError is ErrInvalidProof with what is wrong, which names no part of the
 // proof and so may be told.
@@ -172,6 +182,7 @@ const (
 	errProofAlgorithm = proofError("alg is not accepted")
 	errProofKey       = proofError("jwk is not a public key that fits alg")
 	errProofBinding   = proofError("jwk is not the key that the access token is bound to")
+	errProofBoundAlg  = proofError("alg is not the one that the access token is bound to")
 	errProofSignature = proofError("the signature is wrong")
 	errProofClaims    = proofError("a claim is missing or malformed")
 	errProofMethod    = proofError("htm is not the request's method")
@@ -180,10 +191,16 @@ const (
 	errProofToken     = proofError("ath is not the access token's hash")
 )
 
-// check checks the request's proof for its token, which is bound to the key
-// with the thumbprint (RFC 9449 §4.3, in this order but for what is cheap).
-// fresh is a nonce that the client should use from now on, or empty.
-func (d *DPoP) check(r *http.Request, token, thumbprint string, now time.Time) (fresh string, err error) {
+// binding is what a token is bound to.
+type binding struct {
+	thumbprint string // cnf.jkt
+	algorithm  string // dpop_alg; empty: any
+}
+
+// check checks the request's proof for its token (RFC 9449 §4.3, in this order
+// but for what is cheap). fresh is a nonce that the client should use from now
+// on, or empty.
+func (d *DPoP) check(r *http.Request, token string, bound binding, now time.Time) (fresh string, err error) {
 	values := r.Header.Values("DPoP")
 	switch {
 	case len(values) == 0:
@@ -191,105 +208,150 @@ func (d *DPoP) check(r *http.Request, token, thumbprint string, now time.Time) (
 	case len(values) > 1:
 		return "", errProofTwice
 	}
-	p, err := d.parse(values[0])
+	p, err := ParseProof(values[0], d.algorithms)
 	if err != nil {
 		return "", err
 	}
-	ath := sha256.Sum256([]byte(token))
 	switch {
-	case p.thumbprint != thumbprint:
+	case p.TokenHash == "":
+		return "", errProofClaims
+	case p.Thumbprint != bound.thumbprint:
 		return "", errProofBinding
-	case p.method != r.Method:
+	case bound.algorithm != "" && !SameAlgorithm(p.Algorithm, bound.algorithm):
+		return "", errProofBoundAlg
+	case p.Method != r.Method:
 		return "", errProofMethod
-	case !d.isFor(p.url, r.URL):
+	case !d.isFor(p.URL, r.URL):
 		return "", errProofURL
-	case p.issuedAt.After(now.Add(d.leeway)) || !now.Before(p.issuedAt.Add(d.maxAge+d.leeway)):
-		return "", errProofAge
-	case p.tokenHash != base64url.EncodeToString(ath[:]):
+	case !p.IsForToken(token):
 		return "", errProofToken
 	}
-	if d.nonceKey != nil {
-		latest := d.nonce(now)
-		if p.nonce != latest {
-			fresh = latest
-			// A nonce is good in the step after its own too, and a replica's
-			// clock may be ahead.
-			if p.nonce != d.nonce(now.Add(-nonceStep)) && p.nonce != d.nonce(now.Add(nonceStep)) {
-				return "", ErrProofNonce
-			}
-		}
+	if fresh, err = d.checkTime(p, now); err != nil {
+		return "", err
 	}
-	return fresh, d.used.use(p.thumbprint, p.id, now)
+	return fresh, d.used.use(p.Thumbprint, p.ID, now)
 }
 
-// proof is a proof whose signature is right.
-type proof struct {
-	thumbprint      string // of the key that it carries and is signed with
-	id, method, url string
-	tokenHash       string
-	nonce           string
-	issuedAt        time.Time
+// checkTime checks when a proof was made: by its nonce, which this service
+// dated itself, or else by iat (RFC 9449 §4.3, number 11).
+func (d *DPoP) checkTime(p *Proof, now time.Time) (fresh string, err error) {
+	if d.nonceKey == nil {
+		if p.IssuedAt.After(now.Add(d.leeway)) || !now.Before(p.IssuedAt.Add(d.maxAge+d.leeway)) {
+			return "", errProofAge
+		}
+		return "", nil
+	}
+	latest := d.nonce(now)
+	switch p.Nonce {
+	case latest:
+		return "", nil
+	// A nonce is good in the step after its own too, and a replica's clock may
+	// be ahead.
+	case d.nonce(now.Add(-nonceStep)), d.nonce(now.Add(nonceStep)):
+		return latest, nil
+	}
+	return "", ErrProofNonce
 }
 
-// parse reads a proof and checks all that does not depend on the request.
-func (d *DPoP) parse(text string) (p proof, err error) {
+// A Proof is a DPoP proof (RFC 9449 §4.2) of the right form, whose signature is
+// that of the key that it carries. What it says may still be anything.
+type Proof struct {
+	Thumbprint string // RFC 7638 with SHA-256, of the key
+	Algorithm  string // alg
+
+	ID        string    // jti
+	Method    string    // htm
+	URL       string    // htu
+	IssuedAt  time.Time // iat
+	TokenHash string    // ath; empty: none
+	Nonce     string    // nonce; empty: none
+}
+
+// ParseProof reads the value of a DPoP header, for servers that no [Guard] is
+// made for, such as a token endpoint. The proof may be signed with one of the
+// algorithms. It has jti, htm, htu and iat, and a jti of at most 256 bytes. It
+// is for the caller to compare them with the request, and to make sure that it
+// is used once. The error is ErrInvalidProof, and its text may be told.
+func ParseProof(text string, algorithms []string) (*Proof, error) {
+	return parseProof(text, algorithms, Key.Verifies)
+}
+
+func parseProof(text string, algorithms []string, verifies func(key Key, alg string, message, signature []byte) bool) (*Proof, error) {
 	if len(text) > maxProofBytes {
-		return proof{}, errProofSize
+		return nil, errProofSize
 	}
 	head, rest, ok := strings.Cut(text, ".")
 	if !ok {
-		return proof{}, errProofMalformed
+		return nil, errProofMalformed
 	}
 	body, sig, ok := strings.Cut(rest, ".")
 	if !ok || strings.IndexByte(sig, '.') >= 0 {
-		return proof{}, errProofMalformed
+		return nil, errProofMalformed
 	}
 	header, err := decodeBase64(nil, head)
 	if err != nil {
-		return proof{}, errProofMalformed
+		return nil, errProofMalformed
 	}
 	payload, err := decodeBase64(nil, body)
 	if err != nil {
-		return proof{}, errProofMalformed
+		return nil, errProofMalformed
 	}
 	signature, err := decodeBase64(nil, sig)
 	if err != nil {
-		return proof{}, errProofMalformed
+		return nil, errProofMalformed
 	}
-	key, algo, err := d.parseProofHeader(header)
+	key, alg, err := parseProofHeader(header, algorithms)
 	if err != nil {
-		return proof{}, err
+		return nil, err
 	}
-	if !algo.verifies(key, []byte(text[:len(head)+1+len(body)]), signature) {
-		return proof{}, errProofSignature
+	if !verifies(key, alg, []byte(text[:len(head)+1+len(body)]), signature) {
+		return nil, errProofSignature
 	}
-	p.thumbprint = thumbprint(key.public)
+	p := &Proof{Thumbprint: thumbprint(key.public), Algorithm: alg}
 	err = eachMember(payload, func(name, value []byte) (err error) {
 		switch string(name) {
 		case "jti":
-			p.id, err = stringValue(value)
+			p.ID, err = stringValue(value)
 		case "htm":
-			p.method, err = stringValue(value)
+			p.Method, err = stringValue(value)
 		case "htu":
-			p.url, err = stringValue(value)
+			p.URL, err = stringValue(value)
 		case "ath":
-			p.tokenHash, err = stringValue(value)
+			p.TokenHash, err = stringValue(value)
 		case "nonce":
-			p.nonce, err = stringValue(value)
+			p.Nonce, err = stringValue(value)
 		case "iat":
-			p.issuedAt, err = timeValue(value)
+			p.IssuedAt, err = timeValue(value)
 		}
 		return err
 	})
-	if err != nil || p.id == "" || len(p.id) > maxProofID || p.method == "" || p.url == "" || p.tokenHash == "" || p.issuedAt.IsZero() {
-		return proof{}, errProofClaims
+	if err != nil || p.ID == "" || len(p.ID) > maxProofID || p.Method == "" || p.URL == "" || p.IssuedAt.IsZero() {
+		return nil, errProofClaims
 	}
 	return p, nil
 }
 
-// parseProofHeader returns the key that the proof carries, and its algorithm.
-func (d *DPoP) parseProofHeader(header []byte) (key Key, algo algorithm, err error) {
-	var alg, typ string
+// IsForURL says whether the proof names a URL, both without query and
+// fragment, and normalized (RFC 9449 §4.3).
+func (p *Proof) IsForURL(target string) bool {
+	u, err := url.Parse(p.URL)
+	if err != nil || !isWebURL(u) {
+		return false
+	}
+	want, err := url.Parse(target)
+	return err == nil && normalURL(u, "/") == normalURL(want, "/")
+}
+
+// IsForToken says whether the proof has the hash of an access token.
+func (p *Proof) IsForToken(token string) bool {
+	ath := sha256.Sum256([]byte(token))
+	return p.TokenHash == base64url.EncodeToString(ath[:])
+}
+
+// parseProofHeader returns the key that the proof carries, which fits its
+// algorithm, one of those that are allowed.
+func parseProofHeader(header []byte, allowed []string) (key Key, alg string, err error) {
+	var typ string
 	var jwk []byte
 	err = eachMember(header, func(name, value []byte) (err error) {
 		switch string(name) {
@@ -305,27 +367,26 @@ func (d *DPoP) parseProofHeader(header []byte) (key Key, algo algorithm, err err
 		return err
 	})
 	if err != nil {
-		return Key{}, algorithm{}, errProofMalformed
+		return Key{}, "", errProofMalformed
 	}
 	if tokenType(typ) != "dpop+jwt" {
-		return Key{}, algorithm{}, errProofType
+		return Key{}, "", errProofType
 	}
-	algo, ok := d.algorithms[alg]
-	if !ok {
-		return Key{}, algorithm{}, errProofAlgorithm
+	if !slices.Contains(allowed, alg) {
+		return Key{}, "", errProofAlgorithm
 	}
 	if jwk == nil {
-		return Key{}, algorithm{}, errProofKey
+		return Key{}, "", errProofKey
 	}
 	// parseKey refuses symmetric and private keys.
 	key, err = parseKey(jwk)
-	if err != nil || !algo.fits(key.public) || key.algorithm != "" && key.algorithm != alg {
-		return Key{}, algorithm{}, errProofKey
+	if err != nil || !key.Fits(alg) {
+		return Key{}, "", errProofKey
 	}
 	if public, ok := key.public.(*rsa.PublicKey); ok && public.N.BitLen() > maxProofRSABits {
-		return Key{}, algorithm{}, errProofKey
+		return Key{}, "", errProofKey
 	}
-	return key, algo, nil
+	return key, alg, nil
 }
 
 // thumbprint is RFC 7638 with SHA-256, of a key as parseKey makes it: the

@@ -377,6 +377,89 @@ func TestNoncesAreAskedForAndRenewed(t *testing.T) {
 	}
 }
 
+// RFC 9449 §4.3, number 11: with a nonce, the service dates the proof itself. It
+// is good once for as long as the nonce is.
+func TestWithANonceTheClientsClockDoesNotMatter(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	now := time.Unix(1_800_000_000, 0)
+	iss.SetNow(func() time.Time { return now })
+	api := notes(t, iss, jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{RequireNonce: true})})
+	key := iss.ProofKey(t, "")
+	token := iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: key})
+	p := jwkstest.Proof{URL: baseURL + "/notes", Token: token}
+	p.Nonce = send(t, api, key, "/notes", p).Header.Get("DPoP-Nonce")
+	var first *http.Request
+	for _, wrong := range []time.Duration{-24 * time.Hour, -2 * time.Minute, 0, 2 * time.Minute, 24 * time.Hour} {
+		p.IssuedAt = now.Add(wrong)
+		r := httptest.NewRequest("GET", "/notes", nil)
+		key.Authorize(t, r.Header, p)
+		if resp := do(api, r); resp.StatusCode != 200 {
+			t.Errorf("a clock that is off by %v: %s, %v", wrong, resp.Status, resp.Header)
+		}
+		if first == nil {
+			first = r
+		}
+	}
+	for range 3 {
+		if resp := do(api, first); resp.StatusCode != 401 || !strings.Contains(resp.Header.Get("WWW-Authenticate"), "used before") {
+			t.Errorf("after %v again: %s, %v", now, resp.Status, resp.Header)
+		}
+		now = now.Add(79 * time.Second) // two periods of a proof without nonce would be over
+	}
+	p.Mutate = func(_, claims map[string]any) { delete(claims, "iat") }
+	if resp := send(t, api, key, "/notes", p); resp.StatusCode != 401 {
+		t.Errorf("without iat: %s", resp.Status)
+	}
+}
+
+// A token says by which algorithm the proofs of its key are to be signed, where
+// the key does not (an RSA key).
+func TestATokenNarrowsTheAlgorithmsOfItsProofs(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	api := notes(t, iss, jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{})})
+	for _, tc := range []struct {
+		key    string
+		claim  any
+		status int
+		reason string
+	}{
+		{"PS256", "PS256", 200, ""}, {"RS256", "RS256", 200, ""}, {"RS256", nil, 200, ""}, {"EdDSA", "Ed25519", 200, ""},
+		{"RS256", "PS256", 401, "invalid_dpop_proof"}, {"PS256", "RS256", 401, "invalid_dpop_proof"}, {"ES256", "unheard-of", 401, "invalid_dpop_proof"},
+		{"PS256", []string{"PS256"}, 401, "invalid_token"},
+	} {
+		key := iss.ProofKey(t, tc.key)
+		token := iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: key, Mutate: func(_, claims map[string]any) {
+			if tc.claim != nil {
+				claims["dpop_alg"] = tc.claim
+			}
+		}})
+		resp := send(t, api, key, "/notes", jwkstest.Proof{URL: baseURL + "/notes", Token: token})
+		if resp.StatusCode != tc.status || !strings.Contains(resp.Header.Get("WWW-Authenticate"), tc.reason) {
+			t.Errorf("a proof by %s, dpop_alg %v: %s, %v", tc.key, tc.claim, resp.Status, resp.Header)
+		}
+	}
+}
+
+// RFC 7517 §4.4: a jwk that names an algorithm is for no other.
+func TestTheKeyInAProofIsForItsAlgorithm(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	api := notes(t, iss, jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{})})
+	for _, tc := range []struct {
+		alg, inKey string
+		status     int
+	}{
+		{"PS256", "PS256", 200}, {"ES256", "ES256", 200}, {"EdDSA", "Ed25519", 200}, {"Ed25519", "EdDSA", 200},
+		{"RS256", "PS256", 401}, {"PS256", "RS256", 401}, {"PS256", "RSA-OAEP", 401}, {"EdDSA", "ES256", 401}, {"ES256", "ES384", 401},
+	} {
+		key := iss.ProofKey(t, tc.alg)
+		p := jwkstest.Proof{URL: baseURL + "/notes", Token: iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: key})}
+		p.Mutate = func(header, _ map[string]any) { header["jwk"].(map[string]string)["alg"] = tc.inKey }
+		if resp := send(t, api, key, "/notes", p); resp.StatusCode != tc.status {
+			t.Errorf("%s by a key for %s: %s", tc.alg, tc.inKey, resp.Status)
+		}
+	}
+}
+
 func TestDPoPCanBeRequired(t *testing.T) {
 	iss := jwkstest.NewIssuer(t)
 	api := notes(t, iss, jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{Required: true, Algorithms: []string{"ES256"}})})

@@ -135,14 +135,14 @@ func (g *Guard) authenticateBound(r *http.Request, token string) (claims *Claims
 	case !c.hasConfirmation:
 		// RFC 9449 §7.1: the scheme is for bound tokens alone.
 		return nil, "", ErrNotBound
-	case c.boundTo == "":
+	case c.bound.thumbprint == "":
 		return nil, "", ErrSenderConstrained
 	}
-	nonce, err = g.cfg.DPoP.check(r, token, c.boundTo, g.verifier.now())
+	nonce, err = g.cfg.DPoP.check(r, token, c.bound, g.verifier.now())
 	if err != nil {
 		return nil, "", err
 	}
-	c.KeyThumbprint = c.boundTo
+	c.KeyThumbprint = c.bound.thumbprint
 	return &c.Claims, nonce, nil
 }
 

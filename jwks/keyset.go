@@ -66,6 +66,14 @@ var algorithms = map[string]algorithm{
 	"Ed25519": {0, isEd25519, verifyEd25519}, // RFC 9864's name for it
 }
 
+// SameAlgorithm says whether two names mean one algorithm: they are equal, or
+// one is EdDSA and the other Ed25519. RFC 9864 §2.2 gave the latter name to
+// what the former means with the only curve that is supported here; some
+// programs write one into a key, and the other into what the key signs.
+func SameAlgorithm(a, b string) bool {
+	return a == b || a == "EdDSA" && b == "Ed25519" || a == "Ed25519" && b == "EdDSA"
+}
+
 func isRSA(public crypto.PublicKey) bool { _, ok := public.(*rsa.PublicKey); return ok }
 
 func isEd25519(public crypto.PublicKey) bool { _, ok := public.(ed25519.PublicKey); return ok }
@@ -138,6 +146,25 @@ func (k Key) Algorithm() string { return k.algorithm }
 // Public returns the key itself: an *rsa.PublicKey, *ecdsa.PublicKey or
 // ed25519.PublicKey. It must not be changed.
 func (k Key) Public() crypto.PublicKey { return k.public }
+
+// Fits says whether the key can verify signatures by an algorithm: it has the
+// type and curve for it, and names no other (RFC 7517 §4.4).
+func (k Key) Fits(alg string) bool {
+	algo, ok := algorithms[alg]
+	return ok && k.isFor(alg, algo)
+}
+
+func (k Key) isFor(alg string, algo algorithm) bool {
+	return (k.algorithm == "" || SameAlgorithm(k.algorithm, alg)) && algo.fits(k.public)
+}
+
+// Verifies says whether a signature of the message is the key's, by an
+// algorithm that it Fits. It is for JWTs that no [Verifier] is made for, such
+// as those that clients sign.
+func (k Key) Verifies(alg string, message, signature []byte) bool {
+	algo, ok := algorithms[alg]
+	return ok && k.isFor(alg, algo) && algo.verifies(k, message, signature)
+}
 
 // A KeySource finds the keys that a token may be signed with. [Cache] and
 // [KeySet] are sources. A source is used by many goroutines at once.

@@ -165,15 +165,62 @@ func TestAlgorithmsAgreeWithAnotherLibrary(t *testing.T) {
 	}
 }
 
-// RFC 9864 gives EdDSA with Ed25519 a name of its own.
-func TestEd25519ByItsOwnName(t *testing.T) {
+// RFC 9864 gives EdDSA with Ed25519 a name of its own. What a key and the tokens
+// that it signs call it need not be the same; what the verifier allows counts.
+func TestEd25519ByEitherName(t *testing.T) {
 	key := testKeys["EdDSA"].(ed25519.PrivateKey)
-	set := joseSet(t, jose.JSONWebKey{Key: key.Public(), KeyID: "k"})
-	message := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"Ed25519","kid":"k","typ":"application/AT+jwt"}`)) +
-		"." + base64.RawURLEncoding.EncodeToString(claimsFor(t))
-	token := message + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(key, []byte(message)))
-	if _, err := verifierOf(t, set, "Ed25519").Verify(t.Context(), token); err != nil {
-		t.Error(err)
+	for _, inKey := range []string{"", "EdDSA", "Ed25519"} {
+		set := joseSet(t, jose.JSONWebKey{Key: key.Public(), KeyID: "k", Algorithm: inKey})
+		for _, alg := range []string{"EdDSA", "Ed25519"} {
+			message := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"`+alg+`","kid":"k","typ":"application/AT+jwt"}`)) +
+				"." + base64.RawURLEncoding.EncodeToString(claimsFor(t))
+			token := message + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(key, []byte(message)))
+			if _, err := verifierOf(t, set, alg).Verify(t.Context(), token); err != nil {
+				t.Errorf("%s by a key for %q: %v", alg, inKey, err)
+			}
+			if _, err := verifierOf(t, set, "RS256").Verify(t.Context(), token); !errors.Is(err, jwks.ErrAlgorithm) {
+				t.Errorf("%s where it is not allowed: %v", alg, err)
+			}
+		}
+	}
+}
+
+func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
+	message := []byte("message")
+	for _, tc := range []struct {
+		key, named string
+		fits       string
+	}{
+		{"EdDSA", "", "EdDSA Ed25519"}, {"EdDSA", "EdDSA", "EdDSA Ed25519"}, {"EdDSA", "Ed25519", "EdDSA Ed25519"},
+		{"RS256", "", "PS256 PS384 PS512 RS256 RS384 RS512"}, {"RS256", "PS256", "PS256"},
+		{"ES256", "", "ES256"}, {"ES384", "ES384", "ES384"},
+	} {
+		set, err := jwks.ParseKeySet(joseSet(t, jose.JSONWebKey{Key: publicKey(testKeys[tc.key]), Algorithm: tc.named}))
+		if err != nil || set.Len() != 1 {
+			t.Fatal(set, err)
+		}
+		keys, err := set.Keys(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fits []string
+		for _, alg := range []string{"", "none", "EdDSA", "ES256", "ES384", "ES512", "Ed25519", "HS256", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"} {
+			if keys[0].Fits(alg) {
+				fits = append(fits, alg)
+			}
+		}
+		slices.Sort(fits)
+		want := strings.Fields(tc.fits)
+		slices.Sort(want)
+		if !slices.Equal(fits, want) {
+			t.Errorf("a key for %q that names %q fits %v", tc.key, tc.named, fits)
+		}
+		if private, ok := testKeys[tc.key].(ed25519.PrivateKey); ok {
+			signature := ed25519.Sign(private, message)
+			if !keys[0].Verifies("Ed25519", message, signature) || keys[0].Verifies("Ed25519", message[1:], signature) || keys[0].Verifies("ES256", message, signature) {
+				t.Error("verifies wrongly")
+			}
+		}
 	}
 }
 
@@ -246,6 +293,9 @@ func TestUnusableKeysAreLeftOut(t *testing.T) {
 		"at infinity":              map[string]any{"kty": "EC", "kid": "bad", "crv": "P-256", "x": zeros(32), "y": zeros(32)},
 		"with short x":             ecWith("x", zeros(31)),
 		"with y cut":               ecWith("y", zeros(31)),
+		"on a brainpool curve":     ecWith("crv", "brainpoolP256r1"),
+		"Ed448":                    map[string]any{"kty": "OKP", "kid": "bad", "crv": "Ed448", "x": zeros(57)},
+		"of ML-DSA":                map[string]any{"kty": "AKP", "kid": "bad", "alg": "ML-DSA-44", "pub": zeros(1312)},
 		"X25519":                   map[string]any{"kty": "OKP", "kid": "bad", "crv": "X25519", "x": zeros(32)},
 		"short Ed25519":            map[string]any{"kty": "OKP", "kid": "bad", "crv": "Ed25519", "x": zeros(31)},
 		"with a numeric kid":       rsaWith("kid", 7),

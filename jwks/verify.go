@@ -9,11 +9,16 @@ import (
 	"time"
 )
 
-// Defaults of VerifierConfig.
-const (
-	DefaultLeeway        = 5 * time.Second
-	DefaultMaxTokenBytes = 8 << 10
+// DefaultLeeway is how far clocks may differ, for every time in a JWT that
+// comes from elsewhere: exp counts for so long after it, nbf and iat so long
+// before. FAPI 2.0 Security Profile §5.3.2.1 demands that 10 seconds ahead are
+// taken, and more than 60 refused.
+const DefaultLeeway = 10 * time.Second
 
+// DefaultMaxTokenBytes is the default of VerifierConfig.MaxTokenBytes.
+const DefaultMaxTokenBytes = 8 << 10
+
+const (
 	maxLeeway = 5 * time.Minute
 )
 
@@ -39,8 +44,8 @@ type VerifierConfig struct {
 	// by its audience.
 	Types []string
 
-	// Leeway is how far the clocks of issuer and verifier may differ. Zero: 5
-	// seconds. Negative: none. At most 5 minutes.
+	// Leeway is how far the clocks of issuer and verifier may differ. Zero:
+	// DefaultLeeway. Negative: none. At most 5 minutes.
 	Leeway time.Duration
 	// MaxTokenBytes is the longest token looked at. Zero: 8 KiB.
 	MaxTokenBytes int
@@ -211,13 +216,9 @@ func (v *Verifier) verifySignature(ctx context.Context, token string) (payload [
 // verifyAny checks the signature with those of the keys that fit. There is
 // one, unless the issuer gives several keys one id.
 func verifyAny(keys []Key, h header, algo algorithm, message, signature []byte) error {
-	// RFC 7517 §4.4: a key that names its algorithm is for no other.
-	fits := func(k Key) bool {
-		return (k.algorithm == "" || k.algorithm == h.alg) && algo.fits(k.public)
-	}
 	fitting, good := 0, false
 	for _, key := range keys {
-		if fits(key) {
+		if key.isFor(h.alg, algo) {
 			fitting++
 			good = good || algo.verifies(key, message, signature)
 		}

@@ -205,8 +205,8 @@ func TestTimesCountToTheSecondAndWithLeeway(t *testing.T) {
 		at     time.Duration // from the issue
 		want   error
 	}{
-		{0, 5*time.Second - 1, jwks.ErrNotYetValid}, {0, 5 * time.Second, nil},
-		{0, 65*time.Second - 1, nil}, {0, 65 * time.Second, jwks.ErrExpired},
+		{0, -1, jwks.ErrNotYetValid}, {0, 0, nil}, // FAPI 2.0 Security Profile §5.3.2.1
+		{0, 70*time.Second - 1, nil}, {0, 70 * time.Second, jwks.ErrExpired},
 		{-1, 10*time.Second - 1, jwks.ErrNotYetValid}, {-1, 10 * time.Second, nil},
 		{-1, time.Minute - 1, nil}, {-1, time.Minute, jwks.ErrExpired},
 		{time.Minute, -50*time.Second - 1, jwks.ErrNotYetValid}, {time.Minute, -50 * time.Second, nil},
