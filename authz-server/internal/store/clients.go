@@ -16,7 +16,7 @@ import (
 // Client returns a client. Its lists are shared: replace them, never change their elements. ErrNotFound: there is none of that id.
 func (s *Store) Client(ctx context.Context, id string) (client.Client, error) {
 	row := s.db.QueryRow(ctx, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched FROM clients c
-		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id = $1`, id)
+		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id = $1 AND c.removed_at = 0`, id)
 	var metadata string
 	var created, updated int64
 	var vouched sql.NullBool
@@ -42,7 +42,7 @@ func (s *Store) ClientWithSecrets(ctx context.Context, id string) (client.Client
 		return r, rows.Scan(&r.metadata, &r.created, &r.updated, &r.vouched, &r.secret)
 	}, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched, s.secret_hash FROM clients c
 		LEFT JOIN registration_tokens r ON r.client_id = c.id
-		LEFT JOIN client_secrets s ON s.client_id = c.id AND (s.expires_at = 0 OR s.expires_at > $2) WHERE c.id = $1`,
+		LEFT JOIN client_secrets s ON s.client_id = c.id AND (s.expires_at = 0 OR s.expires_at > $2) WHERE c.id = $1 AND c.removed_at = 0`,
 		id, sqldb.Micros(s.now()))
 	if err != nil {
 		return client.Client{}, nil, err
@@ -74,8 +74,9 @@ func (s *Store) Clients(ctx context.Context, after string, limit int) ([]client.
 			return client.Client{}, err
 		}
 		return s.readClient(id, metadata, created, updated, vouched)
-	}, `SELECT c.id, c.metadata, c.created_at, c.updated_at, r.vouched FROM clients c
-		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id > $1 ORDER BY c.id LIMIT CAST($2 AS BIGINT)`, after, limit)
+		// Not a join, for which Postgres may read all registrations up to the first of these clients.
+	}, `SELECT c.id, c.metadata, c.created_at, c.updated_at, (SELECT r.vouched FROM registration_tokens r WHERE r.client_id = c.id)
+		FROM clients c WHERE c.id > $1 AND c.removed_at = 0 ORDER BY c.id LIMIT $2`, after, limit)
 }
 
 // parsedClientBytes bounds the memory of parsed metadata; a parsed client counts parsedPerByte times its text.
@@ -125,7 +126,7 @@ func (s *Store) UpdateClient(ctx context.Context, c client.Client) error {
 	}
 	// The time of the change is also the row's version, so it moves on even where the clock does not.
 	rows, err := s.db.Exec(ctx, `UPDATE clients SET metadata = $2, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END
-		WHERE id = $1 AND (updated_at = $4 OR $5)`,
+		WHERE id = $1 AND removed_at = 0 AND (updated_at = $4 OR $5)`,
 		c.ID, string(metadata), sqldb.Micros(s.now()), sqldb.Micros(c.UpdatedAt), c.UpdatedAt.IsZero())
 	if err == nil && rows == 0 {
 		if _, err = s.Client(ctx, c.ID); err == nil {
@@ -135,43 +136,10 @@ func (s *Store) UpdateClient(ctx context.Context, c client.Client) error {
 	return err
 }
 
-// DeletedClient counts what went with a client.
-type DeletedClient struct {
-	Grants   int64 // live ones: what people had given it, with all codes and refresh tokens
-	Consents int64
-}
-
-// DeleteClient removes a client, and with it its secrets, grants, consents and authorization requests under way.
-// Access tokens that it holds are refused by introspection at once, and by resource services when they expire.
-// ErrNotFound: there is none of that id.
-func (s *Store) DeleteClient(ctx context.Context, id string) (DeletedClient, error) {
-	var gone DeletedClient
-	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		err := s.db.QueryRow(ctx, `SELECT count(*) FROM grants WHERE client_id = $1 AND revoked_at = 0 AND expires_at > $2`,
-			id, sqldb.Micros(s.now())).Scan(&gone.Grants)
-		if err != nil {
-			return err
-		}
-		rows, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1`, id) // secrets and grants by cascade
-		if err != nil {
-			return err
-		}
-		if rows == 0 {
-			return ErrNotFound
-		}
-		if gone.Consents, err = s.db.Exec(ctx, `DELETE FROM consents WHERE client_id = $1`, id); err != nil {
-			return err
-		}
-		_, err = s.db.Exec(ctx, `DELETE FROM interactions WHERE client_id = $1`, id)
-		return err
-	})
-	return gone, err
-}
-
 // holdClient locks a client's row, changing nothing: of two that change its secrets at once, the second sees what the first
 // left. ErrNotFound: there is no such client.
 func (s *Store) holdClient(ctx context.Context, id string) error {
-	return changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at WHERE id = $1`, id))
+	return changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at WHERE id = $1 AND removed_at = 0`, id))
 }
 
 // AddClientSecret gives a client one more secret, by its [Hash]. Those that it has stop working at expireOlder, unless
@@ -189,7 +157,7 @@ func (s *Store) AddClientSecret(ctx context.Context, id string, hash []byte, exp
 			}
 		}
 		rows, err := s.db.Exec(ctx, `INSERT INTO client_secrets (client_id, secret_hash, created_at, expires_at)
-			SELECT id, $2, $3, 0 FROM clients WHERE id = $1
+			SELECT id, $2, $3, 0 FROM clients WHERE id = $1 AND removed_at = 0
 			ON CONFLICT (client_id, secret_hash) DO UPDATE SET expires_at = 0`,
 			id, hash, sqldb.Micros(s.now()))
 		if err == nil && rows == 0 {
@@ -220,7 +188,8 @@ func (s *Store) ClientSecretHashes(ctx context.Context, id string) ([][]byte, er
 		id, sqldb.Micros(s.now()))
 }
 
-// SweepClientSecrets removes secrets that have expired, and returns how many.
+// SweepClientSecrets removes secrets that have expired, in small batches, and returns how many.
 func (s *Store) SweepClientSecrets(ctx context.Context) (int64, error) {
-	return s.db.Exec(ctx, `DELETE FROM client_secrets WHERE expires_at <> 0 AND expires_at <= $1`, sqldb.Micros(s.now()))
+	return s.inBatches(ctx, `DELETE FROM client_secrets WHERE (client_id, secret_hash) IN (SELECT client_id, secret_hash FROM client_secrets
+		WHERE expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT 200)`, sqldb.Micros(s.now()))
 }

@@ -77,16 +77,20 @@ func grantFields(g *Grant) (fields []any, finish func()) {
 // checked to be there: the document decides, and its row is written anew by every reader.)
 //
 // Call [Store.ContinueSession] before it in the same transaction, so that whatever ends the session,
-// and what was granted in it, comes before and is seen, or after and finds the grant.
+// and what was granted in it, comes before and is seen, or after and finds the grant. Of more than
+// maxGrants to this client by this person the oldest ends.
 func (s *Store) CreateGrant(ctx context.Context, g Grant, c *client.Client) error {
 	rows, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at)
-		SELECT $1, c.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0 FROM clients c WHERE c.id = $2 AND (c.updated_at = $15 OR $16)`,
+		SELECT $1, c.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0 FROM clients c WHERE c.id = $2 AND c.removed_at = 0 AND (c.updated_at = $15 OR $16)`,
 		g.ID, c.ID, g.UserID, g.SessionID, strings.Join(g.Scope, " "), strings.Join(g.Audience, " "), g.Offline, g.Claims, g.KeyThumbprint,
 		sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt), sqldb.Micros(g.ExpiresAt), sqldb.Micros(c.UpdatedAt), c.Document())
 	if sqldb.IsMissingReference(err) || (err == nil && rows == 0) {
 		return ErrStale
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.boundGrants(ctx, g.UserID, c.ID)
 }
 
 // BindGrant binds a grant's refresh tokens to a DPoP key.
@@ -125,7 +129,8 @@ func (s *Store) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken
 		if n, err := s.db.Exec(ctx, holdGrantOf+`(SELECT grant_id FROM authorization_codes WHERE code_hash = $2)`, sqldb.Micros(s.now()), hash); err != nil || n == 0 {
 			return err
 		}
-		n, err := s.db.Exec(ctx, `UPDATE authorization_codes SET active = false WHERE code_hash = $1 AND active AND expires_at > $2`,
+		n, err := s.db.Exec(ctx, `UPDATE authorization_codes SET active = false, redirect_uri = '', code_challenge = '', nonce = '', jkt = ''
+			WHERE code_hash = $1 AND active AND expires_at > $2`,
 			hash, sqldb.Micros(s.now()))
 		if err != nil || n == 0 {
 			return err
@@ -197,11 +202,11 @@ func (s *Store) ContinueSession(ctx context.Context, id string) error {
 		WHERE id = $3 AND idle_expires_at > $1`, sqldb.Micros(now), sqldb.Micros(now.Add(s.sessions.Idle)), id))
 }
 
-// Grant returns a grant, revoked and expired ones too, or ErrNotFound.
+// Grant returns a grant, revoked and expired ones too, or ErrNotFound: also when its client was removed.
 func (s *Store) Grant(ctx context.Context, id string) (Grant, error) {
 	var g Grant
 	fields, finish := grantFields(&g)
-	if err := s.db.QueryRow(ctx, `SELECT `+grantColumns+` FROM grants g WHERE g.id = $1`, id).Scan(fields...); err != nil {
+	if err := s.db.QueryRow(ctx, `SELECT `+grantColumns+` FROM grants g JOIN clients c ON c.id = g.client_id AND c.removed_at = 0 WHERE g.id = $1`, id).Scan(fields...); err != nil {
 		return Grant{}, notFound(err)
 	}
 	finish()
@@ -230,28 +235,36 @@ func (s *Store) TokenRevoked(ctx context.Context, jti string) (bool, error) {
 	return err == nil, err
 }
 
-// SweepGrants removes what has expired: grants with their codes and refresh tokens a day after their end (until then a reuse
-// is recognized), device codes, and revocations of tokens that no longer verify. It works in small batches and returns the number of rows.
+// endRetention is how long what has ended stays: a day, in which a use that comes late is told from a forgery in the log.
+const endRetention = 24 * time.Hour
+
+// SweepGrants removes what is over, in small batches, and returns how many rows went: grants, with their codes and refresh
+// tokens, a day after they expired or were revoked, and those whose code nobody came for; device codes, and
+// revocations of tokens that no longer verify. Of a spent code its hash stays for as long as its grant: it must be known again.
 func (s *Store) SweepGrants(ctx context.Context) (rows int64, err error) {
-	const batch = 500
 	now := s.now()
 	for _, sweep := range []struct {
 		statement string
 		before    time.Time
 	}{
-		{`DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
-		{`DELETE FROM device_codes WHERE device_code_hash IN (SELECT device_code_hash FROM device_codes WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
-		{`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at < $1 LIMIT $2)`, now.Add(-24 * time.Hour)},
+		{`DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT 200)`, now.Add(-time.Hour)},
+		{`DELETE FROM device_codes WHERE device_code_hash IN (SELECT device_code_hash FROM device_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT 200)`, now.Add(-time.Hour)},
 	} {
-		for {
-			n, err := s.db.Exec(ctx, sweep.statement, sqldb.Micros(sweep.before), batch)
-			rows += n
-			if err != nil {
-				return rows, err
-			}
-			if n < batch {
-				break
-			}
+		n, err := s.inBatches(ctx, sweep.statement, sqldb.Micros(sweep.before))
+		rows += n
+		if err != nil {
+			return rows, err
+		}
+	}
+	for _, over := range []string{
+		`SELECT id FROM grants WHERE expires_at < $1 ORDER BY expires_at LIMIT 200`,
+		`SELECT id FROM grants WHERE revoked_at > 0 AND revoked_at < $1 ORDER BY revoked_at LIMIT 200`,
+		`SELECT grant_id AS id FROM authorization_codes WHERE active AND expires_at < $1 ORDER BY expires_at LIMIT 200`,
+	} {
+		n, _, err := s.removeGrants(ctx, over, sqldb.Micros(now.Add(-endRetention)))
+		rows += n
+		if err != nil {
+			return rows, err
 		}
 	}
 	return rows, nil

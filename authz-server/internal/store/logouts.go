@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -93,22 +95,62 @@ func (s *Store) wakeAfter(err error) error {
 // LogoutsDue gets a value soon after sessions have ended by this Store. Other processes' are found by asking again.
 func (s *Store) LogoutsDue() <-chan struct{} { return s.logoutsDue }
 
+// logoutClients is how many clients one TakeLogouts asks for deliveries.
+const logoutClients = 50
+
 // TakeLogouts takes up to limit deliveries that are due, at most perClient of one client's, and none of them is anybody else's
-// before the lease is over. A process that dies leaves them to the next.
+// before the lease is over. A process that dies leaves them to the next. It goes from client to client, and the next call goes
+// on behind the last, so that what one client has waiting costs the others nothing.
 func (s *Store) TakeLogouts(ctx context.Context, lease time.Duration, limit, perClient int) (taken []LogoutDelivery, err error) {
 	now := s.now()
+	s.sweeping.Lock()
+	after := s.toldClient
+	s.sweeping.Unlock()
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		// The condition on due_at stands outside as well: Postgres looks at it again when it has waited for another's update.
-		taken, err = sqldb.All(ctx, s.db, scanDelivery, `UPDATE logout_deliveries SET due_at = $1, attempts = attempts + 1
-			WHERE due_at <= $2 AND given_up_at = 0 AND id IN (
-				SELECT id FROM (
-					SELECT id, due_at, row_number() OVER (PARTITION BY client_id ORDER BY due_at, id) AS place
-					FROM logout_deliveries WHERE due_at <= $2 AND given_up_at = 0
-				) AS queue WHERE place <= $3 ORDER BY place, due_at LIMIT $4)
-			RETURNING `+deliveryColumns, sqldb.Micros(now.Add(lease)), sqldb.Micros(now), perClient, limit)
-		return err
+		taken = nil
+		clients, err := s.clientsToTell(ctx, after)
+		if err == nil && len(clients) < logoutClients && after != "" { // and once round
+			var first []string
+			if first, err = s.clientsToTell(ctx, ""); err == nil {
+				clients = append(clients, slices.DeleteFunc(first, func(id string) bool { return id > after })...)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		for _, id := range clients {
+			// The condition on due_at stands outside as well: Postgres looks at it again when it has waited for another's update.
+			got, err := sqldb.All(ctx, s.db, scanDelivery, `UPDATE logout_deliveries SET due_at = $1, attempts = attempts + 1
+				WHERE due_at <= $2 AND given_up_at = 0 AND id IN (
+					SELECT id FROM logout_deliveries WHERE client_id = $3 AND due_at <= $2 AND given_up_at = 0 ORDER BY due_at, id LIMIT `+
+				strconv.Itoa(min(perClient, limit-len(taken)))+`)
+				RETURNING `+deliveryColumns, sqldb.Micros(now.Add(lease)), sqldb.Micros(now), id)
+			if err != nil {
+				return err
+			}
+			taken = append(taken, got...)
+			if after = id; len(taken) >= limit {
+				break
+			}
+		}
+		return nil
 	})
+	if err == nil {
+		s.sweeping.Lock()
+		s.toldClient = after
+		s.sweeping.Unlock()
+	}
 	return taken, err
+}
+
+// clientsToTell are the next clients behind one that deliveries wait for, due or not, by as many looks at an index.
+func (s *Store) clientsToTell(ctx context.Context, after string) ([]string, error) {
+	return sqldb.All(ctx, s.db, scanText, `WITH RECURSIVE waiting (client_id, n) AS (
+			SELECT min(client_id), 1 FROM logout_deliveries WHERE given_up_at = 0 AND client_id > $1
+			UNION ALL
+			SELECT (SELECT min(d.client_id) FROM logout_deliveries d WHERE d.given_up_at = 0 AND d.client_id > waiting.client_id), n + 1
+			FROM waiting WHERE client_id IS NOT NULL AND n < 50)
+		SELECT client_id FROM waiting WHERE client_id IS NOT NULL`, after)
 }
 
 const deliveryColumns = `id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at`
@@ -148,12 +190,7 @@ const LogoutRetention = 30 * 24 * time.Hour
 
 // SweepLogouts removes deliveries that were given up LogoutRetention ago, in small batches, and returns how many rows went.
 func (s *Store) SweepLogouts(ctx context.Context) (rows int64, err error) {
-	for {
-		n, err := s.db.Exec(ctx, `DELETE FROM logout_deliveries WHERE id IN (SELECT id FROM logout_deliveries WHERE given_up_at > 0 AND given_up_at <= $1 LIMIT $2)`,
-			sqldb.Micros(s.now().Add(-LogoutRetention)), sweepBatch)
-		rows += n
-		if err != nil || n < sweepBatch {
-			return rows, err
-		}
-	}
+	return s.inBatches(ctx, `DELETE FROM logout_deliveries WHERE id IN
+		(SELECT id FROM logout_deliveries WHERE given_up_at > 0 AND given_up_at <= $1 ORDER BY given_up_at LIMIT 200)`,
+		sqldb.Micros(s.now().Add(-LogoutRetention)))
 }

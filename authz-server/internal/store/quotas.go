@@ -187,6 +187,6 @@ func decodePlaces(text string) (taken []place) {
 
 // sweepQuotas removes counts whose window is over, one batch.
 func (s *Store) sweepQuotas(ctx context.Context, now time.Time) (int64, error) {
-	return s.db.Exec(ctx, `DELETE FROM quotas WHERE ends_at <= $1 AND subject IN (SELECT subject FROM quotas WHERE ends_at <= $1 LIMIT $2)`,
-		sqldb.Micros(now), sweepBatch)
+	return s.db.Exec(ctx, `DELETE FROM quotas WHERE ends_at <= $1 AND subject IN (SELECT subject FROM quotas WHERE ends_at <= $1 ORDER BY ends_at LIMIT 200)`,
+		sqldb.Micros(now))
 }

@@ -114,37 +114,34 @@ func (s *Store) PutDocumentClient(ctx context.Context, c client.Client) error {
 	now := s.now()
 	_, err = s.db.Exec(ctx, `INSERT INTO clients (id, metadata, created_at, updated_at) VALUES ($1, $2, $3, $3)
 		ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, updated_at = excluded.updated_at
-		WHERE clients.metadata <> excluded.metadata OR clients.updated_at <= $4`,
+		WHERE clients.removed_at = 0 AND (clients.metadata <> excluded.metadata OR clients.updated_at <= $4)`,
 		c.ID, string(metadata), sqldb.Micros(now), sqldb.Micros(now.Add(-documentConfirmed)))
 	return err
 }
 
 // SweepRegistration removes used identifiers and initial access tokens that have expired, tokens that are used up, and
-// document clients that nobody uses, in small batches, and returns how many rows went. Several replicas may sweep at once.
+// document clients that nobody uses, and what is left of removed ones, in small batches, and returns how many rows went. Several replicas may sweep at once.
 func (s *Store) SweepRegistration(ctx context.Context) (rows int64, err error) {
-	now := s.now()
-	for _, batch := range []struct {
-		query string
-		until time.Time
-	}{
-		{`DELETE FROM used_ids WHERE id_hash IN (SELECT id_hash FROM used_ids WHERE expires_at <= $1 LIMIT $2)`, now},
-		{`DELETE FROM initial_access_tokens WHERE token_hash IN
-			(SELECT token_hash FROM initial_access_tokens WHERE expires_at <= $1 OR uses_left <= 0 LIMIT $2)`, now},
-		{`DELETE FROM clients WHERE id IN (SELECT id FROM clients c WHERE id LIKE 'https://%' AND updated_at <= $1
-			AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = c.id)
-			AND NOT EXISTS (SELECT 1 FROM consents a WHERE a.client_id = c.id)
-			AND NOT EXISTS (SELECT 1 FROM interactions i WHERE i.client_id = c.id)
-			AND NOT EXISTS (SELECT 1 FROM device_codes d WHERE d.client_id = c.id) LIMIT $2)`, now.Add(-documentRetention)},
+	now := sqldb.Micros(s.now())
+	for _, sweep := range []func() (int64, error){
+		func() (int64, error) {
+			return s.inBatches(ctx, `DELETE FROM used_ids WHERE id_hash IN (SELECT id_hash FROM used_ids WHERE expires_at <= $1 ORDER BY expires_at LIMIT 200)`, now)
+		},
+		func() (int64, error) {
+			return s.inBatches(ctx, `DELETE FROM initial_access_tokens WHERE token_hash IN
+				(SELECT token_hash FROM initial_access_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT 200)`, now)
+		},
+		func() (int64, error) {
+			return s.inBatches(ctx, `DELETE FROM initial_access_tokens WHERE token_hash IN
+				(SELECT token_hash FROM initial_access_tokens WHERE uses_left <= 0 ORDER BY uses_left LIMIT 200)`)
+		},
+		func() (int64, error) { return s.sweepDocumentClients(ctx) },
+		func() (int64, error) { return s.sweepRemovedClients(ctx) },
 	} {
-		for {
-			n, err := s.db.Exec(ctx, batch.query, sqldb.Micros(batch.until), sweepBatch)
-			rows += n
-			if err != nil {
-				return rows, err
-			}
-			if n < sweepBatch {
-				break
-			}
+		n, err := sweep()
+		rows += n
+		if err != nil {
+			return rows, err
 		}
 	}
 	return rows, nil
@@ -156,33 +153,33 @@ func (s *Store) SweepRegistration(ctx context.Context) (rows int64, err error) {
 func (s *Store) SweepUnusedClients(ctx context.Context, unused time.Duration) (removed int64, err error) {
 	now := s.now()
 	due := sqldb.Micros(now.Add(-unused))
-	for {
-		var looked int
-		err := s.db.Tx(ctx, func(ctx context.Context) error {
-			ids, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) },
-				`SELECT client_id FROM registration_tokens WHERE NOT vouched AND checked_at <= $1 ORDER BY checked_at LIMIT $2`, due, sweepBatch)
+	const batch = 50 // clients, of several statements each
+	_, err = s.db.Batches(ctx, batch, func(ctx context.Context) (looked int64, err error) {
+		gone := int64(0)
+		err = s.db.Tx(ctx, func(ctx context.Context) error {
+			gone = 0
+			ids, err := sqldb.All(ctx, s.db, scanText,
+				`SELECT client_id FROM registration_tokens WHERE NOT vouched AND checked_at <= $1 ORDER BY checked_at LIMIT 50`, due)
 			if err != nil {
 				return err
 			}
-			looked = len(ids)
+			looked = int64(len(ids))
 			for _, id := range ids {
-				n, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1 AND created_at <= $2
-					AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id)
-					AND NOT EXISTS (SELECT 1 FROM consents a WHERE a.client_id = clients.id)
-					AND NOT EXISTS (SELECT 1 FROM interactions i WHERE i.client_id = clients.id)
-					AND NOT EXISTS (SELECT 1 FROM device_codes d WHERE d.client_id = clients.id)`, id, due)
+				n, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1 AND created_at <= $2 AND `+clientUnused, id, due)
 				if err != nil {
 					return err
 				}
-				removed += n
+				gone += n
 				if _, err := s.db.Exec(ctx, `UPDATE registration_tokens SET checked_at = $2 WHERE client_id = $1`, id, sqldb.Micros(now)); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
-		if err != nil || looked < sweepBatch {
-			return removed, err
+		if err == nil {
+			removed += gone
 		}
-	}
+		return looked, err
+	})
+	return removed, err
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,6 +41,10 @@ type Store struct {
 
 	parsedClients *cache.Cache[[sha256.Size]byte, client.Client] // by the hash of their metadata
 	logoutsDue    chan struct{}
+
+	sweeping      sync.Mutex
+	toldClient    string // id of the client that a log-out was taken for last
+	sweptDocument string // id of the document client that was looked at last
 }
 
 // Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.

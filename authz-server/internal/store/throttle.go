@@ -82,49 +82,47 @@ func (s *Store) ClearAttempts(ctx context.Context, subject string) error {
 // FailureRetention is how long counted tries are kept: longer than any window.
 const FailureRetention = 24 * time.Hour
 
-// sweepBatch is how many rows one transaction of Sweep removes at most: others must get their turn to write.
-const sweepBatch = 200
-
 // Sweep removes expired sessions (revoking the grants that end with them), interactions, pushed requests and counts, in small
 // batches, and returns how many rows went. Several replicas may sweep at once.
 func (s *Store) Sweep(ctx context.Context) (rows int64, err error) {
 	now := s.now()
 	batches := []func(context.Context) (int64, error){
-		func(ctx context.Context) (int64, error) { return s.sweepSessions(ctx, sqldb.Micros(now)) },
 		func(ctx context.Context) (int64, error) {
-			return s.db.Exec(ctx, `DELETE FROM interactions WHERE handle_hash IN (SELECT handle_hash FROM interactions WHERE expires_at <= $1 LIMIT $2)`,
-				sqldb.Micros(now), sweepBatch)
+			return s.db.Exec(ctx, `DELETE FROM interactions WHERE handle_hash IN (SELECT handle_hash FROM interactions WHERE expires_at <= $1 ORDER BY expires_at LIMIT 200)`,
+				sqldb.Micros(now))
 		},
 		func(ctx context.Context) (int64, error) {
 			cutoff := sqldb.Micros(now.Add(-FailureRetention))
-			return s.db.Exec(ctx, `DELETE FROM login_failures WHERE failed_at <= $1 AND subject IN (SELECT subject FROM login_failures WHERE failed_at <= $1 LIMIT $2)`,
-				cutoff, sweepBatch)
+			return s.db.Exec(ctx, `DELETE FROM login_failures WHERE failed_at <= $1 AND (subject, id) IN (SELECT subject, id FROM login_failures WHERE failed_at <= $1 ORDER BY failed_at LIMIT 200)`,
+				cutoff)
 		},
 		func(ctx context.Context) (int64, error) { return s.sweepQuotas(ctx, now) },
 		func(ctx context.Context) (int64, error) {
-			return s.db.Exec(ctx, `DELETE FROM pushed_requests WHERE uri_hash IN (SELECT uri_hash FROM pushed_requests WHERE expires_at <= $1 LIMIT $2)`,
-				sqldb.Micros(now), sweepBatch)
+			return s.db.Exec(ctx, `DELETE FROM pushed_requests WHERE uri_hash IN (SELECT uri_hash FROM pushed_requests WHERE expires_at <= $1 ORDER BY expires_at LIMIT 200)`,
+				sqldb.Micros(now))
 		},
 	}
+	rows, err = s.db.Batches(ctx, sweepSessionBatch, func(ctx context.Context) (int64, error) { return s.sweepSessions(ctx, sqldb.Micros(now)) })
+	if err != nil {
+		return rows, err
+	}
 	for _, batch := range batches {
-		for {
-			n, err := batch(ctx)
-			rows += n
-			if err != nil {
-				return rows, err
-			}
-			if n < sweepBatch {
-				break
-			}
+		n, err := s.db.Batches(ctx, sweepBatch, batch)
+		rows += n
+		if err != nil {
+			return rows, err
 		}
 	}
 	return rows, nil
 }
 
+// sweepSessionBatch is how many sessions one transaction ends: each takes several statements.
+const sweepSessionBatch = 40
+
 func (s *Store) sweepSessions(ctx context.Context, now int64) (rows int64, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		ids, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) },
-			`SELECT id FROM sessions WHERE idle_expires_at <= $1 ORDER BY idle_expires_at LIMIT $2`, now, sweepBatch)
+			`SELECT id FROM sessions WHERE idle_expires_at <= $1 ORDER BY idle_expires_at LIMIT 40`, now)
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,13 @@ func explainSQLite(t *testing.T, path string, ran []statement) (all [][]cost) {
 
 	l.run(statement{query: `PRAGMA foreign_keys = 1`}, nil)
 	l.run(statement{query: `BEGIN IMMEDIATE`}, nil)
-	for _, one := range ran {
+	for i, count := range times(ran) {
+		one := ran[i]
+		if count > explained {
+			l.run(one, nil)
+			all = append(all, nil)
+			continue
+		}
 		var c cost
 		var plan []string
 		l.run(statement{"EXPLAIN QUERY PLAN " + one.query, one.args}, func(stmt uintptr) {
