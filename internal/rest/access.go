@@ -48,6 +48,15 @@ func (s *Service) Admit(ctx huma.Context, check func(*jwks.Claims) error) (*jwks
 	return claims, true
 }
 
+// NoToken is the problem of a request without a token for something that needs one after all, as Admit would answer it. It is
+// for handlers of what some may have without.
+func (s *Service) NoToken() error {
+	s.refused.WithLabelValues(refusalReason(jwks.ErrNoToken)).Inc()
+	refusal := s.guard.Refuse(jwks.ErrNoToken)
+	return huma.ErrorWithHeaders(&Problem{Status: refusal.Status, Title: refusal.Title, Detail: refusal.Detail},
+		http.Header{"WWW-Authenticate": {refusal.Challenge}, "Cache-Control": {"no-store"}})
+}
+
 // refuse answers a request whose token does not do.
 func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	reason := refusalReason(err)

@@ -98,6 +98,10 @@ func MarshalDocument(document *huma.OpenAPI) ([]byte, error) {
 // is written to the log, and the caller learns nothing of it but, with [sqldb.ErrUnavailable], that trying again may help.
 func (s *Service) Failed(ctx context.Context, err error) error {
 	var problem *Problem
+	var withHeaders huma.HeadersError
+	if errors.As(err, &withHeaders) {
+		return err
+	}
 	if errors.As(err, &problem) {
 		return problem
 	}

@@ -297,6 +297,12 @@ func (p *program) stage(path, name, token string) (target, tag string) {
 	author := p.person("author")
 	var id, kind string
 	switch placeholder := path[start+1 : end]; placeholder {
+	case "public", "public-hidden":
+		kind = "posts"
+		id = p.call("POST", "/v1/boards/notice/posts", p.moderator(), `{"title":"a title","body":"some text"}`).want(p.t, 201).text("id")
+		if placeholder == "public-hidden" {
+			p.mark("/v1/posts/" + id + "/hidden")
+		}
 	case "post", "locked", "hidden", "own-locked":
 		kind = "posts"
 		if placeholder == "own-locked" && !slices.Contains([]string{"nobody", "no scope", "client", "reader"}, name) {

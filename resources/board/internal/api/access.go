@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
 	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/jwks"
@@ -20,10 +21,12 @@ type access struct {
 	person      bool // a person's token, not a client's own: what is written has an author
 	role        bool // and the person is a moderator
 	orModerator bool // a moderator's token will do without the scope
+	orPublic    bool // and where the board allows it, no token at all; the handler asks [caller.mayRead]
 }
 
 var (
 	mayRead     = access{scope: scopeRead}
+	mayLook     = access{scope: scopeRead, orPublic: true}
 	mayWrite    = access{scope: scopeWrite, person: true}
 	mayDelete   = access{scope: scopeWrite, person: true, orModerator: true}
 	mayModerate = access{scope: scopeModerate, person: true, role: true}
@@ -33,9 +36,13 @@ var (
 type caller struct {
 	subject   string // the issuer's id of the person, or of the client
 	moderator bool   // has the role, and the scope to use it
+	stranger  bool   // nobody: there is no token
 }
 
 func (c caller) viewer() store.Viewer {
+	if c.stranger {
+		return store.Nobody
+	}
 	return store.Viewer{Subject: c.subject, Moderator: c.moderator}
 }
 
@@ -47,6 +54,13 @@ func callerOf(ctx context.Context) caller { return ctx.Value(callerKey{}).(calle
 // authorize lets requests pass whose token has what the operation needs.
 func (s *service) authorize(needs access) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
+		if needs.orPublic {
+			ctx.AppendHeader("Vary", "Authorization, DPoP")
+			if r, _ := humamux.Unwrap(ctx); isStranger(r) {
+				s.letIn(ctx, next)
+				return
+			}
+		}
 		claims, ok := s.rest.Admit(ctx, needs.check)
 		if !ok {
 			return
@@ -81,6 +95,10 @@ func route[I, O any](s *service, api huma.API, needs access, op huma.Operation, 
 	op.Security = rest.Needs(needs.scope)
 	if needs.orModerator {
 		op.Security = rest.Needs(needs.scope, scopeModerate)
+	}
+	if needs.orPublic {
+		op.Security = publicSecurity(needs.scope)
+		op.Errors = append(op.Errors, http.StatusTooManyRequests)
 	}
 	op.Middlewares = huma.Middlewares{s.authorize(needs)}
 	rest.Register(api, op, func(ctx context.Context, in *I) (*O, error) {

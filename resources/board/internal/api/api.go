@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
@@ -24,7 +25,7 @@ import (
 // MaxBody is the largest request body in bytes: the longest post with every character outside the BMP and escaped (\uD83D\uDE00).
 const MaxBody = 256 << 10
 
-// Config is what the interface needs. All fields but Metrics are required to serve.
+// Config is what the interface needs. All fields but Metrics and Now are required to serve.
 type Config struct {
 	Issuer   string // of the tokens
 	Audience string // this service's identifier and public address
@@ -33,6 +34,7 @@ type Config struct {
 	Verifier *jwks.Verifier
 	Log      *slog.Logger
 	Metrics  *prometheus.Registry // gets the count of refused tokens; nil: nobody reads it
+	Now      func() time.Time     // nil: time.Now
 }
 
 // service is what the handlers share. It is immutable once made, searches apart.
@@ -42,6 +44,8 @@ type service struct {
 	store    *store.Store
 	names    *authors.Names
 	searches searches
+
+	strangers *strangers
 }
 
 // New returns the service's handler, for httpd.Server, or an error that says what is wrong with the configuration.
@@ -51,7 +55,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{rest: common, resource: resource, store: cfg.Store, names: cfg.Names}
+	s := &service{rest: common, resource: resource, store: cfg.Store, names: cfg.Names, strangers: newStrangers(cfg.Now)}
 	return common.Handler(s.routes())
 }
 
@@ -86,21 +90,21 @@ func (s *service) routes() (*mux.Router, *huma.OpenAPI) {
 	api := humamux.New(router, s.resource.HumaConfig(description, tagTexts))
 
 	boards := describe{tag: "boards"}
-	route(s, api, mayRead, boards.op("list-boards", "GET /v1/boards", "List the boards", "The oldest first."), s.listBoards)
+	route(s, api, mayLook, boards.op("list-boards", "GET /v1/boards", "List the boards", "The oldest first."), s.listBoards)
 	route(s, api, mayModerate, boards.op("create-board", "POST /v1/boards", "Make a board", "", 409), s.createBoard)
-	route(s, api, mayRead, boards.op("get-board", "GET /v1/boards/{slug}", "Get a board", "", 404), s.getBoard)
+	route(s, api, mayLook, boards.op("get-board", "GET /v1/boards/{slug}", "Get a board", "", 404), s.getBoard)
 	route(s, api, mayModerate, boards.op("update-board", "PATCH /v1/boards/{slug}", "Change a board", mergePatchDoc, 404), s.updateBoard)
 
 	posts := describe{tag: "posts"}
-	route(s, api, mayRead, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board", "Pinned ones first, then the newest; without their bodies.", 404), s.listPosts)
+	route(s, api, mayLook, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board", "Pinned ones first, then the newest; without their bodies.", 404), s.listPosts)
 	route(s, api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post", "On a board with moderators_only this takes a moderator.", 404), s.createPost)
-	route(s, api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts", "The newest first; without their bodies. The text is searched for as it is, in title and body; small and capital letters are the same.", 429), s.searchPosts)
-	route(s, api, mayRead, posts.op("get-post", "GET /v1/posts/{id}", "Get a post", "", 404), s.getPost)
+	route(s, api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person", "The newest first; without their bodies. The text is searched for as it is, in title and body; small and capital letters are the same. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
+	route(s, api, mayLook, posts.op("get-post", "GET /v1/posts/{id}", "Get a post", "", 404), s.getPost)
 	route(s, api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post", "Not while it is locked, moderators excepted. "+mergePatchDoc, 404), s.updatePost)
 	route(s, api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments", "One's own; a moderator any.", 400, 404, 412), s.deletePost)
 
 	comments := describe{tag: "comments"}
-	route(s, api, mayRead, comments.op("list-comments", "GET /v1/posts/{id}/comments", "List the comments of a post",
+	route(s, api, mayLook, comments.op("list-comments", "GET /v1/posts/{id}/comments", "List the comments of a post",
 		"Thread by thread, the oldest first, each comment followed by its replies. What is deleted or hidden is left out, or, if it has replies, a stub without body and author.", 404), s.listComments)
 	route(s, api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment", "Not while the post is locked, moderators excepted.", 404), s.createComment)
 	route(s, api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment", "For its ETag, before it is changed.", 404), s.getComment)

@@ -17,13 +17,14 @@ type board struct {
 	Title          string    `json:"title" maxLength:"100" example:"자유 게시판 · Free board"`
 	Description    string    `json:"description" maxLength:"500" doc:"May be empty."`
 	ModeratorsOnly bool      `json:"moderators_only" doc:"Only moderators write posts here; everybody may comment."`
+	PublicRead     bool      `json:"public_read" doc:"Everybody reads this board, its posts and their comments, without a token too."`
 	Posts          int64     `json:"posts" doc:"How many posts it has that are not hidden."`
 	CreatedAt      time.Time `json:"created_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
 }
 
 func newBoard(b store.Board) board {
-	return board{Slug: b.Slug, Title: b.Title, Description: b.Description, ModeratorsOnly: b.ModeratorsOnly, Posts: b.Posts, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt}
+	return board{Slug: b.Slug, Title: b.Title, Description: b.Description, ModeratorsOnly: b.ModeratorsOnly, PublicRead: b.PublicRead, Posts: b.Posts, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt}
 }
 
 type newBoardBody struct {
@@ -31,12 +32,14 @@ type newBoardBody struct {
 	Title          string `json:"title" minLength:"1" maxLength:"100" doc:"One line." example:"자유 게시판 · Free board"`
 	Description    string `json:"description,omitempty" maxLength:"500"`
 	ModeratorsOnly bool   `json:"moderators_only,omitempty" doc:"Only moderators may write posts. Absent: everybody."`
+	PublicRead     bool   `json:"public_read,omitempty" doc:"Everybody reads it, without a token too. Absent: who has a token with the scope."`
 }
 
 type boardPatch struct {
 	Title          patch[string] `json:"title,omitempty" minLength:"1" maxLength:"100" doc:"One line."`
 	Description    patch[string] `json:"description,omitempty" maxLength:"500"`
 	ModeratorsOnly patch[bool]   `json:"moderators_only,omitempty" doc:"Only moderators may write posts."`
+	PublicRead     patch[bool]   `json:"public_read,omitempty" doc:"Everybody reads it, without a token too."`
 }
 
 type boardsPage struct {
@@ -71,13 +74,24 @@ type created[T any] struct {
 
 type listOf[T any] struct{ Body T }
 
-func (s *service) listBoards(ctx context.Context, in *PageInput) (*listOf[boardsPage], error) {
+type listBoardsInput struct {
+	PageInput
+	PublicRead bool `query:"public_read" doc:"Only boards that everybody reads. Without a token there are no others, and this must be true."`
+}
+
+func (s *service) listBoards(ctx context.Context, in *listBoardsInput) (*listOf[boardsPage], error) {
+	if callerOf(ctx).stranger && !in.PublicRead {
+		return nil, s.rest.NoToken()
+	}
 	name := list("boards")
+	if in.PublicRead {
+		name = list("public boards")
+	}
 	after, err := parseBoardCursor(in.Cursor, name)
 	if err != nil {
 		return nil, err
 	}
-	boards, more, err := s.store.Boards(ctx, after, in.Limit)
+	boards, more, err := s.store.Boards(ctx, in.PublicRead, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +120,7 @@ func (s *service) board(ctx context.Context, slug string) (store.Board, error) {
 
 func (s *service) getBoard(ctx context.Context, in *BoardInput) (*answer[board], error) {
 	b, err := s.board(ctx, in.Slug)
-	if err != nil {
+	if err := callerOf(ctx).mayRead(s, b, err); err != nil {
 		return nil, err
 	}
 	return &answer[board]{etag(b.Version), newBoard(b)}, nil
@@ -129,7 +143,7 @@ func (s *service) createBoard(ctx context.Context, in *createBoardInput) (*creat
 	if !validSlug(in.Body.Slug) {
 		return nil, rest.Invalid("body.slug", errors.New("must be 1 to 40 small letters a to z, digits and hyphens"))
 	}
-	asked := store.Board{Slug: in.Body.Slug, Title: title, Description: description, ModeratorsOnly: in.Body.ModeratorsOnly}
+	asked := store.Board{Slug: in.Body.Slug, Title: title, Description: description, ModeratorsOnly: in.Body.ModeratorsOnly, PublicRead: in.Body.PublicRead}
 	once, err := in.once(ctx, "create-board", asked)
 	if err != nil {
 		return nil, err
@@ -159,6 +173,7 @@ func (s *service) updateBoard(ctx context.Context, in *updateBoardInput) (*answe
 		in.Body.Title.apply("body.title", &b.Title, boardTitle),
 		in.Body.Description.apply("body.description", &b.Description, boardDescription),
 		in.Body.ModeratorsOnly.apply("body.moderators_only", &b.ModeratorsOnly, asItIs),
+		in.Body.PublicRead.apply("body.public_read", &b.PublicRead, asItIs),
 	); err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (s *service) listComments(ctx context.Context, in *listCommentsInput) (*lis
 		return nil, err
 	}
 	p, err := s.post(ctx, in.ID)
-	if err != nil {
+	if err := s.mayReadPost(ctx, p, err); err != nil {
 		return nil, err
 	}
 	comments, next, err := s.store.Comments(ctx, callerOf(ctx).viewer(), p.ID, after, in.Limit)

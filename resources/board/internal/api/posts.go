@@ -92,7 +92,8 @@ func (s *service) listPosts(ctx context.Context, in *listPostsInput) (*listOf[po
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.board(ctx, in.Slug); err != nil {
+	b, err := s.board(ctx, in.Slug)
+	if err := callerOf(ctx).mayRead(s, b, err); err != nil {
 		return nil, err
 	}
 	posts, next, err := s.store.Posts(ctx, callerOf(ctx).viewer(), in.Slug, after, in.Limit)
@@ -104,11 +105,37 @@ func (s *service) listPosts(ctx context.Context, in *listPostsInput) (*listOf[po
 
 type searchInput struct {
 	PageInput
-	Query string `query:"q" required:"true" minLength:"1" maxLength:"400" doc:"What to search for: 1 to 100 characters." example:"마루"`
-	Board string `query:"board" doc:"Slug of the board to search. Absent: all boards."`
+	Query  string `query:"q" maxLength:"400" doc:"What to search for: 1 to 100 characters. Required without author, and not allowed with it." example:"마루"`
+	Board  string `query:"board" doc:"Slug of the board to search. Absent: all boards."`
+	Author string `query:"author" maxLength:"255" doc:"Id of the person whose posts are wanted, on all boards."`
+}
+
+// postsOf lists the posts of an author.
+func (s *service) postsOf(ctx context.Context, in *searchInput) (*listOf[postsPage], error) {
+	switch {
+	case in.Query != "":
+		return nil, rest.Invalid("query.q", errors.New("must not come with author"))
+	case in.Board != "":
+		return nil, rest.Invalid("query.board", errors.New("must not come with author"))
+	case !rest.ValidSubject(in.Author):
+		return nil, rest.Invalid("query.author", errors.New("must be the id of a person"))
+	}
+	name := list("author", in.Author)
+	after, err := parsePostCursor(in.Cursor, name)
+	if err != nil {
+		return nil, err
+	}
+	posts, next, err := s.store.PostsBy(ctx, callerOf(ctx).viewer(), in.Author, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return s.newPostsPage(ctx, name, posts, next), nil
 }
 
 func (s *service) searchPosts(ctx context.Context, in *searchInput) (*listOf[postsPage], error) {
+	if in.Author != "" {
+		return s.postsOf(ctx, in)
+	}
 	query, err := searchText(in.Query)
 	if err != nil {
 		return nil, rest.Invalid("query.q", err)
@@ -184,7 +211,7 @@ func (s *service) post(ctx context.Context, id string) (store.Post, error) {
 
 func (s *service) getPost(ctx context.Context, in *PostInput) (*answer[post], error) {
 	p, err := s.post(ctx, in.ID)
-	if err != nil {
+	if err := s.mayReadPost(ctx, p, err); err != nil {
 		return nil, err
 	}
 	return &answer[post]{etag(p.Version), s.newPost(ctx, p)}, nil

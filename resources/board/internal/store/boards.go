@@ -13,6 +13,7 @@ import (
 type Board struct {
 	Slug, Title, Description string
 	ModeratorsOnly           bool  // only moderators write posts; everybody may comment
+	PublicRead               bool  // whoever comes may read it
 	Posts                    int64 // those that are not hidden
 	Version                  int64 // starts at 1, grows with each UpdateBoard
 	CreatedAt, UpdatedAt     time.Time
@@ -31,7 +32,7 @@ func (b Board) Position() BoardPosition { return BoardPosition{sqldb.Micros(b.Cr
 func (s *Store) makeFirstBoards(ctx context.Context) error {
 	now := s.now()
 	for i, b := range []Board{
-		{Slug: "notice", Title: "공지 · Notice", Description: "운영진이 알리는 소식 · News from the moderators", ModeratorsOnly: true},
+		{Slug: "notice", Title: "공지 · Notice", Description: "운영진이 알리는 소식 · News from the moderators", ModeratorsOnly: true, PublicRead: true},
 		{Slug: "free", Title: "자유 게시판 · Free board", Description: "무엇이든 이야기해요 · Talk about anything"},
 	} {
 		b.CreatedAt = now.Add(time.Duration(i) * time.Microsecond) // their order in the list
@@ -44,9 +45,9 @@ func (s *Store) makeFirstBoards(ctx context.Context) error {
 
 func (s *Store) insertBoard(ctx context.Context, b Board) (rows int64, err error) {
 	at := sqldb.Micros(b.CreatedAt)
-	return s.db.Exec(ctx, `INSERT INTO boards (slug, title, description, moderators_only, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT DO NOTHING`,
-		b.Slug, b.Title, b.Description, b.ModeratorsOnly, at, at)
+	return s.db.Exec(ctx, `INSERT INTO boards (slug, title, description, moderators_only, public_read, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, 1, $6, $7) ON CONFLICT DO NOTHING`,
+		b.Slug, b.Title, b.Description, b.ModeratorsOnly, b.PublicRead, at, at)
 }
 
 // CreateBoard makes a board of b's slug, texts and rule. Errors: ErrExists, and those of [Once].
@@ -70,9 +71,9 @@ func (s *Store) CreateBoard(ctx context.Context, once Once, b Board) (Board, err
 func (s *Store) UpdateBoard(ctx context.Context, b Board) (Board, error) {
 	var updated Board
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `UPDATE boards SET title = $1, description = $2, moderators_only = $3, version = version + 1, updated_at = $4
-			WHERE slug = $5 AND version = $6`,
-			b.Title, b.Description, b.ModeratorsOnly, sqldb.Micros(s.now()), b.Slug, b.Version)
+		n, err := s.db.Exec(ctx, `UPDATE boards SET title = $1, description = $2, moderators_only = $3, public_read = $4, version = version + 1, updated_at = $5
+			WHERE slug = $6 AND version = $7`,
+			b.Title, b.Description, b.ModeratorsOnly, b.PublicRead, sqldb.Micros(s.now()), b.Slug, b.Version)
 		if err != nil {
 			return err
 		}
@@ -85,11 +86,11 @@ func (s *Store) UpdateBoard(ctx context.Context, b Board) (Board, error) {
 	return updated, err
 }
 
-const boardColumns = `b.slug, b.title, b.description, b.moderators_only, b.version, b.created_at, b.updated_at, b.posts`
+const boardColumns = `b.slug, b.title, b.description, b.moderators_only, b.public_read, b.version, b.created_at, b.updated_at, b.posts`
 
 func scanBoard(scan func(...any) error) (b Board, err error) {
 	var createdAt, updatedAt int64
-	err = scan(&b.Slug, &b.Title, &b.Description, &b.ModeratorsOnly, &b.Version, &createdAt, &updatedAt, &b.Posts)
+	err = scan(&b.Slug, &b.Title, &b.Description, &b.ModeratorsOnly, &b.PublicRead, &b.Version, &createdAt, &updatedAt, &b.Posts)
 	b.CreatedAt, b.UpdatedAt = sqldb.Time(createdAt), sqldb.Time(updatedAt)
 	return b, err
 }
@@ -103,11 +104,15 @@ func (s *Store) Board(ctx context.Context, slug string) (Board, error) {
 	return b, err
 }
 
-// Boards reads up to limit boards after a position, the oldest first, and tells whether there are more.
-func (s *Store) Boards(ctx context.Context, after BoardPosition, limit int) (boards []Board, more bool, err error) {
+// Boards reads up to limit boards after a position, all or those with PublicRead, the oldest first, and tells whether there
+// are more.
+func (s *Store) Boards(ctx context.Context, publicOnly bool, after BoardPosition, limit int) (boards []Board, more bool, err error) {
+	query := `SELECT ` + boardColumns + ` FROM boards b WHERE (b.created_at, b.slug) > ($1, $2) ORDER BY b.created_at, b.slug LIMIT $3`
+	if publicOnly {
+		query = `SELECT ` + boardColumns + ` FROM boards b WHERE b.public_read AND (b.created_at, b.slug) > ($1, $2) ORDER BY b.created_at, b.slug LIMIT $3`
+	}
 	boards, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Board, error) { return scanBoard(rows.Scan) },
-		`SELECT `+boardColumns+` FROM boards b WHERE (b.created_at, b.slug) > ($1, $2) ORDER BY b.created_at, b.slug LIMIT $3`,
-		after.CreatedAt, after.Slug, limit+1)
+		query, after.CreatedAt, after.Slug, limit+1)
 	boards, more = page(boards, limit)
 	return boards, more, err
 }

@@ -15,8 +15,8 @@ import (
 // grown puts most of everything in one place: the board free, the post p1 with all comments, the deleted comment c1 with half of them
 // as replies. Every fourth post and comment is hidden, and the post p2 is deleted, but its comments are there.
 var grown = []string{
-	`INSERT INTO boards (slug, title, description, moderators_only, version, created_at, updated_at, posts)
-		` + growthtest.Numbers + ` SELECT 'b' || i, 't', '', false, 1, i, i, 0 FROM n`,
+	`INSERT INTO boards (slug, title, description, moderators_only, public_read, version, created_at, updated_at, posts)
+		` + growthtest.Numbers + ` SELECT 'b' || i, 't', '', false, i % 3000 = 0, 1, i, i, 0 FROM n`,
 	`INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at, removed)
 		` + growthtest.Numbers + ` SELECT 'p' || i, 'free', 'title', 'body', 'plain', 'ann', i % 1000 = 0, false, i % 4 = 0, 1, i, i, i = 2 FROM n`,
 	`INSERT INTO comments (id, post, parent, thread_at, thread, place, body, author, hidden, deleted, version, created_at, updated_at)
@@ -51,7 +51,11 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 			Calls: []growthtest.Call{
 				call("Board", func(ctx context.Context) error { _, err := s.Board(ctx, "free"); return err }),
 				call("Boards", func(ctx context.Context) error {
-					_, _, err := s.Boards(ctx, BoardPosition{500, "b500"}, 100)
+					_, _, err := s.Boards(ctx, false, BoardPosition{500, "b500"}, 100)
+					return err
+				}),
+				call("Boards", func(ctx context.Context) error {
+					_, _, err := s.Boards(ctx, true, BoardPosition{500, "b500"}, 100)
 					return err
 				}),
 				call("CreateBoard", func(ctx context.Context) error {
@@ -66,6 +70,10 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				call("Posts", func(ctx context.Context) error { _, _, err := s.Posts(ctx, bob, "free", FirstPost(), 100); return err }),
 				call("Posts", func(ctx context.Context) error {
 					_, _, err := s.Posts(ctx, moderator, "free", PostPosition{CreatedAt: 10_000, ID: "p10000"}, 100)
+					return err
+				}),
+				call("PostsBy", func(ctx context.Context) error {
+					_, _, err := s.PostsBy(ctx, bob, "ann", FirstPost(), 100)
 					return err
 				}),
 				call("SearchPosts", func(ctx context.Context) error {

@@ -98,6 +98,16 @@ func (s *Store) Posts(ctx context.Context, viewer Viewer, board string, after Po
 	})
 }
 
+// PostsBy reads up to limit posts of an author, on all boards, the newest first, after a position whose Pinned means nothing.
+// next is as for [Store.Posts].
+func (s *Store) PostsBy(ctx context.Context, viewer Viewer, author string, after PostPosition, limit int) (posts []Post, next *PostPosition, err error) {
+	return fill(after, Post.Position, bounds{rows: limit}, func(after PostPosition, n int) ([]candidate[Post], error) {
+		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+postVisible+` FROM posts p
+			WHERE p.author = $3 AND (p.created_at, p.id) < ($4, $5) ORDER BY p.created_at DESC, p.id DESC LIMIT $6`,
+			viewer.Subject, viewer.Moderator, author, after.CreatedAt, after.ID, n)
+	})
+}
+
 func (s *Store) postCandidates(ctx context.Context, query string, args ...any) ([]candidate[Post], error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (c candidate[Post], err error) {
 		c.row, err = scanPost(rows.Scan, &c.shown)

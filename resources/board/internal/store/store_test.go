@@ -108,7 +108,7 @@ func TestAFirstStartMakesTwoBoardsAndLaterOnesKeepThem(t *testing.T) {
 		free.Title = "다른 이름"
 		must[store.Board](t)(s.UpdateBoard(t.Context(), free))
 
-		boards, more, err := open(t, databaseURL, c).Boards(t.Context(), store.BoardPosition{}, 10)
+		boards, more, err := open(t, databaseURL, c).Boards(t.Context(), false, store.BoardPosition{}, 10)
 		if err != nil || more || len(boards) != 2 {
 			t.Fatal(boards, more, err)
 		}
@@ -152,7 +152,7 @@ func TestBoards(t *testing.T) {
 		var slugs []string
 		for after, more := (store.BoardPosition{}), true; more; {
 			var page []store.Board
-			if page, more, err = s.Boards(ctx, after, 1); err != nil || len(page) != 1 {
+			if page, more, err = s.Boards(ctx, false, after, 1); err != nil || len(page) != 1 {
 				t.Fatal(page, err)
 			}
 			slugs, after = append(slugs, page[0].Slug), page[0].Position()

@@ -1,0 +1,48 @@
+package api
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+func TestStrangersAreCountedByNetwork(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	s := newStrangers(func() time.Time { return now })
+	let := func(addr string, tries int) (n int) {
+		for range tries {
+			if s.allow(netip.MustParseAddr(addr)) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := let("192.0.2.1", 500); n != strangerBurst {
+		t.Errorf("%d at once", n)
+	}
+	if n := let("192.0.2.2", 1); n != 1 {
+		t.Error("another address is held up")
+	}
+	now = now.Add(time.Second)
+	if n := let("192.0.2.1", 500); n != strangerRate {
+		t.Errorf("%d a second later", n)
+	}
+	now = now.Add(-time.Hour) // a clock that jumps gives nothing away
+	if n := let("192.0.2.1", 500); n != 0 {
+		t.Errorf("%d an hour before", n)
+	}
+	total := 0
+	for i := range 50 {
+		total += let(fmt.Sprintf("2001:db8:0:%x::1", i), 200)
+	}
+	if total != strangerWider*strangerBurst {
+		t.Errorf("%d of one /48", total)
+	}
+	for i := range maxStrangers + 10 {
+		let(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), 1)
+	}
+	if s.networks.Len() > maxStrangers {
+		t.Errorf("%d networks are remembered", s.networks.Len())
+	}
+}
