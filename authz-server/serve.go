@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -44,7 +44,11 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		s.LimitSessions(store.SessionLimits{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute})
-		rendered, err := pages.New(pages.Config{Secure: strings.HasPrefix(cfg.Issuer, "https:"), Log: log})
+		at, err := issuer.Parse(cfg.Issuer)
+		if err != nil {
+			return err // check has said it better
+		}
+		rendered, err := pages.New(pages.Config{Issuer: at, Log: log})
 		if err != nil {
 			return err
 		}
@@ -79,11 +83,11 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		router := mux.NewRouter()
+		router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would know nothing of the issuer's
 		rendered.Routes(router)
 		people.Routes(router)
 		endpoints.Routes(router)
-		router.Handle("/", http.RedirectHandler("/account", http.StatusSeeOther))
+		router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther))
 		router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			rendered.Error(w, r, http.StatusNotFound, "not_found", "There is nothing at this address.")
 		})
@@ -103,7 +107,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		})
 
 		log.Info("authorization server", "issuer", cfg.Issuer)
-		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: router, Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Serving: p.serving}
+		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: at.Mount(router, router.NotFoundHandler), Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Serving: p.serving}
 		return server.Run(ctx)
 	})
 }

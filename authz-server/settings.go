@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -22,7 +23,7 @@ type settings struct {
 	httpd.Config
 	sqldb.Options
 
-	Issuer             string   `help:"The public origin of this server, which all its tokens name: https, or http on a loopback host." default:"http://localhost:9000"`
+	Issuer             string   `help:"What this server is called in all its tokens, and its public address: an origin (https, or http on a loopback host), with a path if it shares the host. A slash at the end is part of the name." default:"http://localhost:9000"`
 	InsecureHTTPIssuer bool     `name:"insecure-http-issuer" help:"Allow http for an issuer or API origin that is not loopback. Tokens and passwords can then be read on their way."`
 	APIOrigin          string   `name:"api-origin" help:"The public origin of the resource services: tokens for them name ORIGIN/user and ORIGIN/board." default:"http://localhost:8000"`
 	Resource           []string `help:"A further resource service and its scopes, \"URL=scope scope\". Can be repeated." placeholder:"URL=SCOPES"`
@@ -63,7 +64,11 @@ func (s *settings) check() error {
 	if s.Listen == "" {
 		s.Listen = "127.0.0.1:9100"
 	}
-	if err := checkOrigin("--issuer", s.Issuer, s.InsecureHTTPIssuer); err != nil {
+	at, err := issuer.Parse(s.Issuer)
+	if err != nil {
+		return fmt.Errorf("--issuer %w", err)
+	}
+	if err := checkOrigin("--issuer", at.Origin(), s.InsecureHTTPIssuer); err != nil {
 		return err
 	}
 	resources, err := s.resources()

@@ -38,8 +38,8 @@ func (s *Service) BrowserState(w http.ResponseWriter, r *http.Request, session *
 // setBrowserState sets the cookie for as long as the session can last; without a state it removes it. Over plain http, browsers
 // take SameSite=None from nobody: frames on other sites then see no cookie, those on other ports of localhost do.
 func (s *Service) setBrowserState(w http.ResponseWriter, session *Session, state string) {
-	cookie := &http.Cookie{Name: s.cookieName(stateCookie), Value: state, Path: "/", MaxAge: -1, Secure: s.secure, SameSite: http.SameSiteLaxMode} //nolint:gosec // G124: its script reads it; Secure with https
-	if s.secure {
+	cookie := &http.Cookie{Name: s.issuer.Cookie(stateCookie), Value: state, Path: s.issuer.CookiePath(), MaxAge: -1, Secure: s.issuer.Secure(), SameSite: http.SameSiteLaxMode} //nolint:gosec // G124: its script reads it; Secure with https
+	if s.issuer.Secure() {
 		cookie.SameSite = http.SameSiteNoneMode
 	}
 	if state != "" {

@@ -7,22 +7,15 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
-// Names of cookies. On https both get the prefix __Host-, which keeps other hosts and plain http from setting them (RFC 6265bis §4.1.3.2).
+// Names of cookies, without the prefix that they get on https: see issuer.Issuer.Cookie.
 const (
 	sessionCookie = "maru-session" // who is logged in
 	browserCookie = "maru-browser" // which browser it is, logged in or not
 )
 
-func (s *Service) cookieName(name string) string {
-	if s.secure {
-		return "__Host-" + name
-	}
-	return name
-}
-
 // cookie returns the value of one of our cookies, if it has the form of one.
 func (s *Service) cookie(r *http.Request, name string) (string, bool) {
-	cookie, err := r.Cookie(s.cookieName(name))
+	cookie, err := r.Cookie(s.issuer.Cookie(name))
 	if err != nil || !isSecret(cookie.Value) {
 		return "", false
 	}
@@ -33,8 +26,8 @@ func (s *Service) cookie(r *http.Request, name string) (string, bool) {
 // an application sends people here by a link, and they must arrive logged in; a form that another site posts comes without it.
 func (s *Service) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure unless the issuer is on plain http
-		Name: s.cookieName(name), Value: value, Path: "/", MaxAge: maxAge,
-		HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode,
+		Name: s.issuer.Cookie(name), Value: value, Path: s.issuer.CookiePath(), MaxAge: maxAge,
+		HttpOnly: true, Secure: s.issuer.Secure(), SameSite: http.SameSiteLaxMode,
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -31,7 +32,7 @@ var amrPassword = []string{"pwd"}
 type Config struct {
 	Store  *store.Store
 	Pages  *pages.Pages
-	Issuer string           // whose origin our forms come from; https makes cookies Secure
+	Issuer string           // whose origin our forms come from, and below whose path the pages are; https makes cookies Secure
 	Now    func() time.Time // nil: time.Now; the store has a clock of its own, which decides what has expired
 	Log    *slog.Logger     // nil: slog.Default()
 
@@ -49,7 +50,7 @@ type Limits struct {
 // Service serves the pages and answers who is logged in. It is safe for concurrent use.
 type Service struct {
 	cfg       Config
-	secure    bool // the issuer is https
+	issuer    issuer.Issuer
 	passwords *passwords
 	turns     *turns
 	held      chan struct{} // holding one is the right to wait for a try that another holds
@@ -58,9 +59,9 @@ type Service struct {
 
 // New checks cfg.
 func New(cfg Config) (*Service, error) {
-	issuer, err := url.Parse(cfg.Issuer)
-	if err != nil || issuer.Host == "" || (issuer.Scheme != "https" && issuer.Scheme != "http") {
-		return nil, fmt.Errorf("the issuer %q is no http or https URL", cfg.Issuer)
+	at, err := issuer.Parse(cfg.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("the issuer %q %w", cfg.Issuer, err)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -72,9 +73,9 @@ func New(cfg Config) (*Service, error) {
 	setDefault(&cfg.Limits.Address, 20)
 	setDefault(&cfg.Limits.Signups, 50)
 	setDefault(&cfg.Limits.Window, 15*time.Minute)
-	s := &Service{cfg: cfg, secure: issuer.Scheme == "https", passwords: newPasswords(), turns: newTurns(), held: make(chan struct{}, maxHeld), forgery: http.NewCrossOriginProtection()}
+	s := &Service{cfg: cfg, issuer: at, passwords: newPasswords(), turns: newTurns(), held: make(chan struct{}, maxHeld), forgery: http.NewCrossOriginProtection()}
 	// Behind a gateway that changes the Host header, our own forms would look like another site's.
-	if err := s.forgery.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
+	if err := s.forgery.AddTrustedOrigin(at.Origin()); err != nil {
 		return nil, fmt.Errorf("the issuer's origin: %w", err)
 	}
 	s.forgery.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -204,19 +205,19 @@ func (s *Service) form(most int64, next http.HandlerFunc) http.Handler {
 }
 
 // onward leads to where the person goes after a step that is done.
-func onward(w http.ResponseWriter, r *http.Request, handle string) {
+func (s *Service) onward(w http.ResponseWriter, r *http.Request, handle string) {
 	target := "/account"
 	if handle != "" {
 		target = "/oauth2/authorize?interaction=" + url.QueryEscape(handle)
 	}
-	see(w, r, target)
+	s.see(w, r, target)
 }
 
-// see redirects, after a form too, by a GET that is stored nowhere.
-func see(w http.ResponseWriter, r *http.Request, target string) {
+// see redirects to a path of this server, after a form too, by a GET that is stored nowhere.
+func (s *Service) see(w http.ResponseWriter, r *http.Request, target string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "same-origin")
-	http.Redirect(w, r, target, http.StatusSeeOther)
+	http.Redirect(w, r, s.issuer.Path(target), http.StatusSeeOther)
 }
 
 // fail answers an error that is nobody's fault but ours, and logs it.

@@ -19,7 +19,7 @@ func (s *Service) owner(w http.ResponseWriter, r *http.Request) (*Session, bool)
 		return nil, false
 	}
 	if session == nil {
-		see(w, r, "/login")
+		s.see(w, r, "/login")
 		return nil, false
 	}
 	return session, true
@@ -59,7 +59,7 @@ func (s *Service) postAccount(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	see(w, r, "/account?done="+string(pages.NameChanged))
+	s.see(w, r, "/account?done="+string(pages.NameChanged))
 }
 
 // GET /account/password
@@ -163,7 +163,7 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 	default:
 		s.setCookie(w, sessionCookie, cookie, int(session.ExpiresAt.Sub(s.cfg.Now())/time.Second))
-		see(w, r, "/account/sessions?done="+string(pages.PasswordChanged))
+		s.see(w, r, "/account/sessions?done="+string(pages.PasswordChanged))
 	}
 }
 
@@ -211,7 +211,7 @@ func (s *Service) postSessions(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	see(w, r, "/account/sessions?done="+string(what))
+	s.see(w, r, "/account/sessions?done="+string(what))
 }
 
 // GET /account/apps
@@ -256,5 +256,5 @@ func (s *Service) postApps(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	see(w, r, "/account/apps?done="+string(pages.AppWithdrawn))
+	s.see(w, r, "/account/apps?done="+string(pages.AppWithdrawn))
 }

@@ -69,7 +69,7 @@ func (s *Service) postConsent(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	onward(w, r, st.handle)
+	s.onward(w, r, st.handle)
 }
 
 // consentStep finds out who is asked about what. When there is nothing to ask, it answers and returns false.
@@ -88,7 +88,7 @@ func (s *Service) consentStep(w http.ResponseWriter, r *http.Request) (st step, 
 		return step{}, nil, r, false
 	}
 	if session == nil { // it ended meanwhile: whoever decides what is missing will find out
-		onward(w, r, st.handle)
+		s.onward(w, r, st.handle)
 		return step{}, nil, r, false
 	}
 	return st, session, r, true

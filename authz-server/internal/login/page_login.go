@@ -26,7 +26,7 @@ func (s *Service) showLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if session != nil && st.handle == "" {
-		see(w, r, "/account")
+		s.see(w, r, "/account")
 		return
 	}
 	s.ensureBrowser(w, r)
@@ -89,7 +89,7 @@ func (s *Service) postLogin(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, err)
 			return
 		}
-		onward(w, r, st.handle)
+		s.onward(w, r, st.handle)
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *Service) postProfile(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusUnprocessableEntity
 	switch {
 	case err == nil:
-		see(w, r, "/account/profile?done="+string(pages.ProfileSaved))
+		s.see(w, r, "/account/profile?done="+string(pages.ProfileSaved))
 		return
 	case errors.Is(err, errChangedMeanwhile):
 		status, problems = http.StatusConflict, map[string]pages.Problem{"": pages.ProfileChanged}

@@ -96,7 +96,7 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	onward(w, r, st.handle)
+	s.onward(w, r, st.handle)
 }
 
 // newPassword judges and hashes the password of somebody who signs up.

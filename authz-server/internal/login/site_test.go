@@ -17,6 +17,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -62,18 +63,22 @@ func newSite(t *testing.T, databaseURL string, secure bool) *site {
 		}
 	})
 	log := slog.New(slog.DiscardHandler)
-	p, err := pages.New(pages.Config{Secure: secure, Now: s.clock, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
 	router := mux.NewRouter()
 	s.router = router
 	s.server = httptest.NewUnstartedServer(router)
-	issuer := "http://" + s.server.Listener.Addr().String()
+	origin := "http://" + s.server.Listener.Addr().String()
 	if secure {
-		issuer = "https://" + s.server.Listener.Addr().String()
+		origin = "https://" + s.server.Listener.Addr().String()
 	}
-	if s.service, err = login.New(login.Config{Store: s.store, Pages: p, Issuer: issuer, Now: s.clock, Log: log}); err != nil {
+	at, err := issuer.Parse(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pages.New(pages.Config{Issuer: at, Now: s.clock, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.service, err = login.New(login.Config{Store: s.store, Pages: p, Issuer: origin, Now: s.clock, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	p.Routes(router)

@@ -48,7 +48,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if in.ClientID == "" { // no application's: the person comes back from the log-in that the page /device sent them to
-			http.Redirect(w, r, deviceLink(in.Form.Get("user_code")), http.StatusSeeOther)
+			http.Redirect(w, r, s.at.Path(deviceLink(in.Form.Get("user_code"))), http.StatusSeeOther)
 			return
 		}
 		waiting, form = &waitingRequest{in, handle}, in.Form
@@ -79,7 +79,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errConsentWithdrawn) && !a.prompts("none"):
 		s.wait(w, r, a, waiting, "/consent")
 	case errors.Is(err, errDecisionChanged): // which is still there: what follows is decided anew
-		http.Redirect(w, r, "/oauth2/authorize?"+url.Values{"interaction": {waiting.handle}}.Encode(), http.StatusSeeOther)
+		http.Redirect(w, r, s.at.Path("/oauth2/authorize?"+url.Values{"interaction": {waiting.handle}}.Encode()), http.StatusSeeOther)
 	case errors.Is(err, store.ErrNotFound):
 		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "this log-in is completed already; go back to the app"))
 	case err != nil:
@@ -287,7 +287,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request, a *authorization, 
 			return
 		}
 	}
-	http.Redirect(w, r, page+"?"+url.Values{"interaction": {handle}}.Encode(), http.StatusSeeOther)
+	http.Redirect(w, r, s.at.Path(page+"?"+url.Values{"interaction": {handle}}.Encode()), http.StatusSeeOther)
 }
 
 // grant makes the answer that was decided: the parameters of the redirect.

@@ -172,7 +172,7 @@ func (s *Server) audienceOfAssertion(r *http.Request, c *client.Client, raw json
 	if json.Unmarshal(raw, &named) != nil {
 		return false
 	}
-	return len(intersect(named, []string{s.issuer, s.issuer + "/oauth2/token", s.issuer + r.URL.Path})) > 0
+	return len(intersect(named, []string{s.issuer, s.at.URL("/oauth2/token"), s.at.URL(r.URL.Path)})) > 0
 }
 
 // methodsWithout is authMethods but one.

@@ -136,8 +136,8 @@ func (s *Server) authorizeDevice(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"device_code":               deviceCode,
 		"user_code":                 showUserCode(d.UserCode),
-		"verification_uri":          s.issuer + deviceLink(""),
-		"verification_uri_complete": s.issuer + deviceLink(d.UserCode),
+		"verification_uri":          s.at.URL(deviceLink("")),
+		"verification_uri_complete": s.at.URL(deviceLink(d.UserCode)),
 		"expires_in":                int64(deviceCodeLifetime / time.Second),
 		"interval":                  int64(devicePollInterval / time.Second),
 	})

@@ -41,7 +41,7 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		noStore(w)
-		http.Redirect(w, r, "/login?"+url.Values{"interaction": {handle}}.Encode(), http.StatusSeeOther)
+		http.Redirect(w, r, s.at.Path("/login?"+url.Values{"interaction": {handle}}.Encode()), http.StatusSeeOther)
 		return
 	}
 	s.pages.Render(w, r, http.StatusOK, "device", pages.Device{UserCode: showUserCode(code), Email: current.User.Email})
@@ -58,7 +58,7 @@ func (s *Server) postDevice(w http.ResponseWriter, r *http.Request) {
 	typed := r.PostForm.Get("user_code")
 	if current == nil { // it ended meanwhile
 		noStore(w)
-		http.Redirect(w, r, deviceLink(typed), http.StatusSeeOther) //nolint:gosec // G710: a path of ours
+		http.Redirect(w, r, s.at.Path(deviceLink(typed)), http.StatusSeeOther) //nolint:gosec // G710: a path of ours
 		return
 	}
 	d, c, ok := s.findDevice(w, r, current, typed)
@@ -90,7 +90,7 @@ func (s *Server) postDevice(w http.ResponseWriter, r *http.Request) {
 	}
 	if errors.Is(err, errSessionEnded) {
 		noStore(w)
-		http.Redirect(w, r, deviceLink(typed), http.StatusSeeOther) //nolint:gosec // G710: a path of ours
+		http.Redirect(w, r, s.at.Path(deviceLink(typed)), http.StatusSeeOther) //nolint:gosec // G710: a path of ours
 		return
 	}
 	if errors.Is(err, store.ErrNotFound) { // decided, or expired, this very moment

@@ -77,20 +77,20 @@ func (s *Server) newMetadata() metadata {
 	}
 	registration := ""
 	if s.registers() {
-		registration = s.issuer + "/oauth2/register"
+		registration = s.at.URL("/oauth2/register")
 	}
 	return metadata{
 		Issuer:                s.issuer,
-		AuthorizationEndpoint: s.issuer + "/oauth2/authorize",
-		TokenEndpoint:         s.issuer + "/oauth2/token",
-		PAREndpoint:           s.issuer + "/oauth2/par",
-		UserinfoEndpoint:      s.issuer + "/oauth2/userinfo",
-		JWKSURI:               s.issuer + "/.well-known/jwks.json",
-		EndSessionEndpoint:    s.issuer + "/oauth2/logout",
-		CheckSessionIframe:    s.issuer + "/oauth2/check_session",
-		RevocationEndpoint:    s.issuer + "/oauth2/revoke",
-		IntrospectionEndpoint: s.issuer + "/oauth2/introspect",
-		DeviceEndpoint:        s.issuer + "/oauth2/device_authorization",
+		AuthorizationEndpoint: s.at.URL("/oauth2/authorize"),
+		TokenEndpoint:         s.at.URL("/oauth2/token"),
+		PAREndpoint:           s.at.URL("/oauth2/par"),
+		UserinfoEndpoint:      s.at.URL("/oauth2/userinfo"),
+		JWKSURI:               s.at.URL("/.well-known/jwks.json"),
+		EndSessionEndpoint:    s.at.URL("/oauth2/logout"),
+		CheckSessionIframe:    s.at.URL("/oauth2/check_session"),
+		RevocationEndpoint:    s.at.URL("/oauth2/revoke"),
+		IntrospectionEndpoint: s.at.URL("/oauth2/introspect"),
+		DeviceEndpoint:        s.at.URL("/oauth2/device_authorization"),
 		RegistrationEndpoint:  registration,
 
 		ScopesSupported:               client.Scopes(s.resources),

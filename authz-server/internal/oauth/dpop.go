@@ -76,8 +76,8 @@ func (s *Server) readProof(r *http.Request, accessToken string) (*proof, error) 
 	switch {
 	case claims.Method != r.Method:
 		return nil, refuse(errInvalidDPoPProof, "htm must be the method of the request, "+r.Method)
-	case !sameTarget(claims.URL, s.issuer+r.URL.Path):
-		return nil, refuse(errInvalidDPoPProof, "htu must be "+s.issuer+r.URL.Path)
+	case !sameTarget(claims.URL, s.at.URL(r.URL.Path)):
+		return nil, refuse(errInvalidDPoPProof, "htu must be "+s.at.URL(r.URL.Path))
 	case claims.IssuedAt == nil:
 		return nil, refuse(errInvalidDPoPProof, "iat is missing")
 	case claims.ID == "" || len(claims.ID) > maxProofID:

@@ -175,7 +175,7 @@ func (s *Server) askToLogOut(w http.ResponseWriter, r *http.Request, request log
 			hidden.Set(name, value)
 		}
 	}
-	data := pages.Logout{Action: "/oauth2/logout", Hidden: hidden, Email: current.User.Email}
+	data := pages.Logout{Action: s.at.Path("/oauth2/logout"), Hidden: hidden, Email: current.User.Email}
 	if request.client != nil {
 		data.App = &pages.App{ID: request.client.ID, Name: request.client.Name, Logo: request.client.LogoURI}
 	}

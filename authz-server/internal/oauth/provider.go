@@ -35,7 +35,7 @@ func (s *Server) newProvider() *fosite.Fosite {
 		AudienceMatchingStrategy:       fosite.ExactAudienceMatchingStrategy,
 		OmitRedirectScopeParam:         true,
 		MinParameterEntropy:            1,
-		TokenURL:                       s.issuer + "/oauth2/token",
+		TokenURL:                       s.at.URL("/oauth2/token"),
 		AuthorizeEndpointHandlers:      fosite.AuthorizeEndpointHandlers{&flow{s}},
 		TokenEndpointHandlers:          fosite.TokenEndpointHandlers{&codeGrant{s}, &refreshGrant{s}, &clientCredentialsGrant{s}, &deviceGrant{s}, &exchangeGrant{s}},
 		SendDebugMessagesToClients:     false,

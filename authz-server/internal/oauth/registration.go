@@ -212,7 +212,7 @@ type registrationAnswer struct {
 	RegistrationURI   string `json:"registration_client_uri"`
 }
 
-func (s *Server) registrationURI(id string) string { return s.issuer + "/oauth2/register/" + id }
+func (s *Server) registrationURI(id string) string { return s.at.URL("/oauth2/register/" + id) }
 
 func (s *Server) writeRegistration(w http.ResponseWriter, r *http.Request, status int, id string, answer registrationAnswer) {
 	c, err := s.store.Client(r.Context(), id)

@@ -21,6 +21,7 @@
 package oauth
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -32,6 +33,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clients"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -40,7 +42,7 @@ import (
 
 // Config is what the endpoints need. All fields are required but those with a default.
 type Config struct {
-	Issuer    string            // no trailing slash
+	Issuer    string            // may have a path, or end in a slash
 	Resources []client.Resource // resource services, and which scopes belong to each
 	Store     *store.Store
 	Clients   *clients.Directory
@@ -94,7 +96,8 @@ func (l Lifetimes) withDefaults() Lifetimes {
 
 // Server answers the OAuth endpoints. It is safe for concurrent use.
 type Server struct {
-	issuer      string
+	issuer      string        // as tokens name it
+	at          issuer.Issuer // where the endpoints are
 	resources   []client.Resource
 	store       *store.Store
 	clients     *clients.Directory
@@ -141,11 +144,14 @@ func New(cfg Config) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	var err error
+	if s.at, err = issuer.Parse(cfg.Issuer); err != nil {
+		return nil, fmt.Errorf("the issuer %q %w", cfg.Issuer, err)
+	}
 	// Behind the gateway the Host header need not be the issuer's.
-	if err := s.crossOrigin.AddTrustedOrigin(s.issuer); err != nil {
+	if err := s.crossOrigin.AddTrustedOrigin(s.at.Origin()); err != nil {
 		return nil, err
 	}
-	var err error
 	if s.nonceKey, err = newNonceKey(cfg.PairwiseSalt); err != nil {
 		return nil, err
 	}
@@ -157,7 +163,7 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Routes mounts every endpoint. Those that browsers' scripts call across origins answer to CORS; pages never do.
+// Routes mounts every endpoint, by its path below the issuer. Those that browsers' scripts call across origins answer to CORS; pages never do.
 // Requests for any route of r, also for those of other packages, must be text: see checkText.
 func (s *Server) Routes(r *mux.Router) {
 	r.Use(s.checkText)

@@ -126,8 +126,8 @@ func (p *Pages) chooseLanguage(w http.ResponseWriter, r *http.Request) *messages
 	t := p.language(r)
 	if r.Method == http.MethodGet && r.URL.Query().Get("lang") == t.Tag {
 		http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure unless the issuer is on plain http
-			Name: languageCookie, Value: t.Tag + "." + strconv.FormatInt(p.cfg.Now().Unix(), 10), Path: "/",
-			MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: p.cfg.Secure, SameSite: http.SameSiteLaxMode,
+			Name: languageCookie, Value: t.Tag + "." + strconv.FormatInt(p.cfg.Now().Unix(), 10), Path: p.cfg.Issuer.CookiePath(),
+			MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: p.cfg.Issuer.Secure(), SameSite: http.SameSiteLaxMode,
 		})
 	}
 	return t

@@ -23,6 +23,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -31,7 +32,7 @@ var files embed.FS
 
 // Config is what [New] needs.
 type Config struct {
-	Secure bool             // the issuer is https: the language cookie travels over https alone
+	Issuer issuer.Issuer    // what links, assets and the language cookie are below; zero: the root of a plain http origin
 	Now    func() time.Time // nil: time.Now
 	Log    *slog.Logger     // told of a page that cannot be rendered; nil: slog.Default()
 }
@@ -40,8 +41,8 @@ type Config struct {
 type Pages struct {
 	cfg       Config
 	templates map[string]*template.Template // by page name
-	assets    map[string]asset              // by path
-	css, icon string                        // paths of assets
+	assets    map[string]asset              // by path below the issuer
+	css, icon string                        // links to assets
 	scripts   map[string]string             // the same, by name
 }
 
@@ -94,7 +95,8 @@ func New(cfg Config) (*Pages, error) {
 	return p, nil
 }
 
-// addAsset makes an embedded file available under a path that names its content, so that it can be cached for ever.
+// addAsset makes an embedded file available under a path that names its content, so that it can be cached for ever, and
+// returns the link to it.
 func (p *Pages) addAsset(name string) (string, error) {
 	content, err := files.ReadFile("assets/" + name)
 	if err != nil {
@@ -104,7 +106,7 @@ func (p *Pages) addAsset(name string) (string, error) {
 	ext := path.Ext(name)
 	at := "/assets/" + strings.TrimSuffix(name, ext) + "-" + base64.RawURLEncoding.EncodeToString(sum[:9]) + ext
 	p.assets[at] = asset{content, mime.TypeByExtension(ext)}
-	return at, nil
+	return p.cfg.Issuer.Path(at), nil
 }
 
 // Routes adds the assets to r.
@@ -132,6 +134,7 @@ type view struct {
 	T         *messages
 	D         any // the page's own data
 	CSS, Icon string
+	issuer    issuer.Issuer
 	scripts   map[string]string
 	RequestID string
 	Languages []languageLink // empty: the page cannot be asked for again in another language
@@ -149,7 +152,7 @@ type view struct {
 // that opened it as a popup.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page string, data any) {
 	t := p.chooseLanguage(w, r)
-	v := view{T: t, D: data, CSS: p.css, Icon: p.icon, scripts: p.scripts, RequestID: httpd.RequestID(r.Context()), Page: page}
+	v := view{T: t, D: data, CSS: p.css, Icon: p.icon, scripts: p.scripts, issuer: p.cfg.Issuer, RequestID: httpd.RequestID(r.Context()), Page: page}
 	if r.Method == http.MethodGet || strings.HasPrefix(page, "account") || page == "login" || page == "signup" || page == "consent" {
 		v.Languages = languageLinks(r, t)
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/maru-auth/maru/authz-server/internal/consent"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
 )
 
 func newPages(t testing.TB) *Pages {
@@ -106,6 +107,49 @@ func TestEveryPageIsWholeInEveryLanguage(t *testing.T) {
 		if _, ok := everyPage()[page]; !ok {
 			t.Errorf("the page %s is not tested", page)
 		}
+	}
+}
+
+func TestEveryLinkFollowsTheIssuersPath(t *testing.T) {
+	at, err := issuer.Parse("https://example.com/id/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(Config{Issuer: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(` (?:href|src|action|formaction|data-[a-z-]+)="(/[^"]*)"`)
+	for page, data := range everyPage() {
+		if page == "logout" { // its form goes where the endpoint says
+			data = Logout{Action: at.Path("/oauth2/logout")}
+		}
+		found := links.FindAllStringSubmatch(render(p, "/x", page, data, nil).Body.String(), -1)
+		if len(found) < 2 { // style and icon
+			t.Errorf("%s: %q", page, found)
+		}
+		for _, link := range found {
+			if !strings.HasPrefix(link[1], "/id/") {
+				t.Errorf("%s leads out of the issuer's path: %s", page, link[0])
+			}
+		}
+	}
+	router := mux.NewRouter()
+	p.Routes(router)
+	for _, link := range []string{p.css, p.icon, p.scripts["check_session.js"]} {
+		w := httptest.NewRecorder()
+		at.Mount(router, http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, link, nil))
+		if w.Code != http.StatusOK {
+			t.Errorf("%s: %d", link, w.Code)
+		}
+	}
+	w := httptest.NewRecorder()
+	p.CheckSession(w, httptest.NewRequest(http.MethodGet, "/oauth2/check_session", nil))
+	if body := w.Body.String(); !strings.Contains(body, `src="/id/assets/`) || !strings.Contains(body, `data-cookie="__Secure-maru-browser-state"`) {
+		t.Error(body)
+	}
+	if cookie := render(p, "/login?lang=ko", "login", Login{}, nil).Header().Get("Set-Cookie"); !strings.Contains(cookie, "; Path=/id;") || !strings.Contains(cookie, "; Secure") {
+		t.Error(cookie)
 	}
 }
 

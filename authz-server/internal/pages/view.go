@@ -7,6 +7,9 @@ import (
 	"unicode/utf8"
 )
 
+// At is the link to a path of this server, such as /login. A query may follow it.
+func (v view) At(path string) string { return v.issuer.Path(path) }
+
 // Script is the path of a script of ours. Few pages have one; their headers allow it.
 func (v view) Script(name string) (string, error) {
 	path, ok := v.scripts[name]

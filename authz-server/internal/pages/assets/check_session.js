@@ -2,8 +2,10 @@
 // (OpenID Connect Session Management 1.0 §3.2). It answers nobody but the origin that asks, which is a part of what is compared.
 "use strict";
 
+// What the cookie is called depends on the issuer.
+const name = document.currentScript.dataset.cookie + "=";
+
 function browserState() {
-  const name = (location.protocol === "https:" ? "__Host-" : "") + "maru-browser-state=";
   const found = document.cookie.split("; ").find((cookie) => cookie.startsWith(name));
   return found ? found.slice(name.length) : "";
 }
