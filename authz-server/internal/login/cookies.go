@@ -22,6 +22,13 @@ func (s *Service) cookie(r *http.Request, name string) (string, bool) {
 	return cookie.Value, true
 }
 
+// HasCookies tells whether the browser that sent r brought any of the cookies by which it is known here.
+func (s *Service) HasCookies(r *http.Request) bool {
+	_, session := s.cookie(r, sessionCookie)
+	_, browser := s.cookie(r, browserCookie)
+	return session || browser
+}
+
 // setCookie sets one of our cookies for maxAge seconds; 0: until the browser closes; negative: removes it. SameSite=Lax, because
 // an application sends people here by a link, and they must arrive logged in; a form that another site posts comes without it.
 func (s *Service) setCookie(w http.ResponseWriter, name, value string, maxAge int) {

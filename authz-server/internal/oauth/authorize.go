@@ -12,7 +12,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // maxForm is the largest set of parameters of an authorization request, in bytes.
@@ -22,12 +21,8 @@ const maxForm = 16 << 10
 // back here, and here alone it is decided what is still missing.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
-	if len(r.URL.RawQuery) > maxForm || r.ParseForm() != nil {
-		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "the request's parameters cannot be read, or are too long"))
-		return
-	}
-	if !httpd.FormIsText(r.Form) {
-		s.errorPage(w, r, errNotText)
+	if err := s.readBrowserForm(r); err != nil {
+		s.errorPage(w, r, err)
 		return
 	}
 	leave, err := s.turn(r)
@@ -36,6 +31,12 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
+	if answered, err := s.comeWithCookies(w, r); answered {
+		return
+	} else if err != nil {
+		s.errorPage(w, r, err)
+		return
+	}
 	form := r.Form
 	var waiting *waitingRequest
 	if handle := form.Get("interaction"); handle != "" && r.Method == http.MethodGet {

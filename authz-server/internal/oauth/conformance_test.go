@@ -452,10 +452,10 @@ func TestBasicOP(t *testing.T) {
 		s.tokens(p.redeem(a.parameter("code"), "code_verifier", verifier))
 	})
 	t.Run("oidcc-ensure-post-request-succeeds", func(t *testing.T) {
-		// From the client's site: no cookie comes with it, and the answer leads to the log-in.
+		// From the client's site: no cookie comes with it, and the answer has the browser come again with them.
 		b := s.browser()
 		a := s.do(b.Client, s.request("POST", "/oauth2/authorize", p.request(), "Origin", "https://suite.example", "Sec-Fetch-Site", "cross-site"))
-		if a.location == nil || a.location.Path != "/login" {
+		if a.location == nil || a.location.Path != "/oauth2/authorize" {
 			t.Fatalf("%d %v %s", a.status, a.location, a.body)
 		}
 		s.tokens(p.redeem(b.visit(a.location.RequestURI()).parameter("code")))

@@ -352,8 +352,18 @@ func TestLogout(t *testing.T) {
 	})
 	t.Run("posted across origins, without the cookie", func(t *testing.T) {
 		s := begin()
-		a := f.do(f.browser().Client, f.request("POST", "/oauth2/logout", url.Values{"id_token_hint": {s.id}, "post_logout_redirect_uri": {bye}}, "Origin", "https://app.example", "Sec-Fetch-Site", "cross-site"))
-		if a.status != 303 || loggedIn(s.b) {
+		if a := s.b.postFromElsewhere("/oauth2/logout", url.Values{"id_token_hint": {s.id}, "post_logout_redirect_uri": {bye}}); a.status != 303 || a.location.String() != bye || loggedIn(s.b) {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
+	t.Run("address with client_id alone: asks first", func(t *testing.T) {
+		s := begin()
+		a := s.b.get(path("client_id", "app", "post_logout_redirect_uri", bye, "state", "s&1"))
+		if a.status != 200 || !strings.Contains(a.body, `id="logout"`) || !loggedIn(s.b) {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		a = s.b.post("/oauth2/logout", hiddenFields(a.body))
+		if a.status != 303 || a.location.String() != bye+"?state=s%261" || loggedIn(s.b) {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	})
@@ -399,8 +409,10 @@ func TestLogout(t *testing.T) {
 		"changed hint": func(s start) string {
 			return path("id_token_hint", s.id[:len(s.id)-6]+"AAAAAA", "post_logout_redirect_uri", bye)
 		},
-		"address without a hint":       func(start) string { return path("post_logout_redirect_uri", bye) },
-		"address with client_id alone": func(start) string { return path("post_logout_redirect_uri", bye, "client_id", "app") },
+		"address without a hint":               func(start) string { return path("post_logout_redirect_uri", bye) },
+		"address of another client_id":         func(start) string { return path("post_logout_redirect_uri", bye, "client_id", "other") },
+		"address with an unknown client_id":    func(start) string { return path("post_logout_redirect_uri", bye, "client_id", "nobody") },
+		"half an address with client_id alone": func(start) string { return path("post_logout_redirect_uri", bye+"/x", "client_id", "app") },
 		"hint of another client_id": func(s start) string {
 			return path("id_token_hint", s.id, "post_logout_redirect_uri", bye, "client_id", "other")
 		},

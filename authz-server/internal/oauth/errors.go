@@ -108,24 +108,6 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	json.NewEncoder(w).Encode(body) //nolint:errcheck // nobody is left to tell
 }
 
-// parseForm reads the parameters of a form post. No parameter may come twice (RFC 6749 §3.2), nor from the URL.
-func parseForm(r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return refuse(fosite.ErrInvalidRequest, "the request's body is too large")
-		}
-		return refuse(fosite.ErrInvalidRequest, "the request's body cannot be read; send it as application/x-www-form-urlencoded")
-	}
-	if len(r.PostForm) == 0 {
-		return refuse(fosite.ErrInvalidRequest, "the request's body is empty; send the parameters as application/x-www-form-urlencoded")
-	}
-	if !httpd.FormIsText(r.PostForm) {
-		return errNotText
-	}
-	return onlyOnce(r.PostForm)
-}
-
 // errNotText refuses what no database could store, and no page could show.
 var errNotText = refuse(fosite.ErrInvalidRequest, "the request's parameters must be UTF-8 without U+0000")
 
@@ -154,14 +136,4 @@ func forPrograms(path string) bool {
 		return false
 	}
 	return strings.HasPrefix(path, "/oauth2/") || strings.HasPrefix(path, "/.well-known/")
-}
-
-// onlyOnce refuses parameters that come twice, of which two readers could take different ones. "resource" and "audience" may (RFC 8707 §2, RFC 8693 §2.1).
-func onlyOnce(form map[string][]string) error {
-	for name, values := range form {
-		if len(values) > 1 && name != "resource" && name != "audience" {
-			return refuse(fosite.ErrInvalidRequest, "the parameter "+name+" comes more than once")
-		}
-	}
-	return nil
 }

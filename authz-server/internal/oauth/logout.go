@@ -12,7 +12,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // logoutRequest is a request to log out that was read and checked (OIDC RP-Initiated Logout §2).
@@ -26,12 +25,15 @@ type logoutRequest struct {
 // whom it logs out, and when our own form asks; anybody else could send a browser here, so the person is asked.
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
-	if len(r.URL.RawQuery) > maxForm || r.ParseForm() != nil {
-		s.cannotLogOut(w, r, refuse(fosite.ErrInvalidRequest, "the request's parameters cannot be read, or are too long"))
+	err := s.readBrowserForm(r)
+	if err != nil {
+		s.cannotLogOut(w, r, err)
 		return
 	}
-	if !httpd.FormIsText(r.Form) {
-		s.cannotLogOut(w, r, errNotText)
+	if answered, err := s.comeWithCookies(w, r); answered {
+		return
+	} else if err != nil {
+		s.cannotLogOut(w, r, err)
 		return
 	}
 	r = pages.WithLocales(r, r.Form.Get("ui_locales"), s.now()) // our own form posts it on
@@ -50,6 +52,8 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		s.askToLogOut(w, r, request, current)
 		return
 	}
+	// Without a hint, somebody else than the client may have sent the person, and to log out is all that
+	// they ask for; where they go on to is known to the letter (OIDC RP-Initiated Logout §2, §3).
 	// A client that nobody vouched for sends people on, and loads what it likes in their browser, when they acted or it shows
 	// an ID token of theirs; with one of somebody else this would be an open redirector (RFC 9700 §4.11).
 	trusted := request.client == nil || s.vouched(request.client) || confirmed || current != nil
@@ -89,8 +93,8 @@ func fromBrowser(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
 }
 
-// readLogout checks the parameters. A redirect needs a hint, and a URI that its client registered to the letter: whatever is
-// wrong with either, nobody is sent anywhere.
+// readLogout checks the parameters. A redirect needs a client, by a hint or by its client_id, and a URI that it registered to
+// the letter: whatever is wrong with either, nobody is sent anywhere.
 func (s *Server) readLogout(ctx context.Context, form url.Values) (logoutRequest, error) {
 	var request logoutRequest
 	if err := onlyOnce(form); err != nil {
@@ -124,8 +128,8 @@ func (s *Server) readLogout(ctx context.Context, form url.Values) (logoutRequest
 		return request, nil
 	}
 	switch {
-	case request.hint == nil:
-		return request, refuse(fosite.ErrInvalidRequest, "post_logout_redirect_uri needs an id_token_hint")
+	case request.hint == nil && clientID == "":
+		return request, refuse(fosite.ErrInvalidRequest, "post_logout_redirect_uri needs an id_token_hint, or the client_id")
 	case request.client == nil || !request.client.MatchPostLogoutURI(uri):
 		return request, refuse(fosite.ErrInvalidRequest, "the post_logout_redirect_uri is not registered for this client; it must be the same to the letter")
 	}

@@ -31,6 +31,7 @@ type pending struct {
 var (
 	pendingInteraction = pending{"interaction", store.InteractionLifetime}
 	pendingPush        = pending{"push", pushedLifetime}
+	pendingPost        = pending{"post", store.PostedLifetime}
 	pendingDevice      = pending{"device", deviceCodeLifetime}
 )
 

@@ -135,6 +135,19 @@ func TestALogOutOfAStrangersClientAsksBeforeItRedirects(t *testing.T) {
 	if !strings.Contains(body, "<strong>evil.example</strong>") || !strings.Contains(body, `href="https://evil.example/bye?state=s"`) {
 		t.Errorf("the page does not name where the link leads: %s", a.body)
 	}
+	// Nor is a browser sent on that brings no token: with nobody logged in there is a link, with somebody the question.
+	bare := "/oauth2/logout?" + url.Values{"client_id": {made.ID}, "post_logout_redirect_uri": {"https://evil.example/bye"}}.Encode()
+	if a := r.browser().get(bare); a.location != nil || a.status != 200 || strings.Contains(a.body, "<script") || !strings.Contains(a.body, `href="https://evil.example/bye"`) {
+		t.Errorf("%d %v %s", a.status, a.location, a.body)
+	}
+	asked := r.browser().logIn(r.user)
+	a = asked.get(bare)
+	if a.location != nil || !strings.Contains(a.body, `id="logout"`) {
+		t.Errorf("%d %v %s", a.status, a.location, a.body)
+	}
+	if a = asked.post("/oauth2/logout", hiddenFields(a.body)); a.location == nil || a.location.String() != "https://evil.example/bye" {
+		t.Errorf("who agreed is not led on: %d %v %s", a.status, a.location, a.body)
+	}
 	// The person whose token it is goes on at once.
 	person := r.browser().logIn(r.user)
 	code = person.code("client_id", made.ID, "scope", "openid")

@@ -169,6 +169,7 @@ func (s *Server) requestObjectParameters(c *client.Client, text []byte) (url.Val
 		}
 		form[name] = values
 	}
+	omitEmpty(form)
 	return form, nil
 }
 

@@ -107,8 +107,8 @@ func (s *Server) readAuthorization(ctx context.Context, form url.Values, resumed
 	if err := onlyOnce(form); err != nil {
 		return a, err
 	}
-	for name, values := range form {
-		for _, value := range values {
+	for _, name := range knownParameters {
+		for _, value := range form[name] {
 			if len(value) > maxParameter {
 				return a, refuse(fosite.ErrInvalidRequest, "the parameter "+name+" is longer than "+strconv.Itoa(maxParameter)+" bytes")
 			}

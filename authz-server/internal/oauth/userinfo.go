@@ -10,7 +10,6 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // userinfo tells a client what it may know of the person (OIDC Core §5.3). The token comes in the Authorization header, or
@@ -136,7 +135,7 @@ func accessTokenOf(r *http.Request) (scheme, token string, err error) {
 		}
 	}
 	if r.Method == http.MethodPost && r.Header.Get("Content-Type") != "" {
-		if err := r.ParseForm(); err != nil || !httpd.FormIsText(r.PostForm) {
+		if err := readForm(r); err != nil {
 			return "", "", errors.New("the form cannot be read")
 		}
 		if posted := r.PostForm["access_token"]; len(posted) > 0 {

@@ -54,12 +54,31 @@ func scanInteraction(row *sqldb.Row) (Interaction, error) {
 // CreateInteraction stores in.ClientID and in.Form, bound to the browser with this secret, and returns the handle. It counts
 // in the quotas until it is answered; [*QuotaError]: one of them is used up.
 func (s *Store) CreateInteraction(ctx context.Context, in Interaction, browser string, quotas ...Quota) (handle string, err error) {
+	return s.createInteraction(ctx, in, browser, InteractionLifetime, quotas...)
+}
+
+// PostedLifetime is how long a request waits that a browser brought without its cookies and is to bring again with them.
+const PostedLifetime = time.Minute
+
+// CreatePosted stores a form that no browser is bound to: whoever has the handle can bring it again, as they could have brought
+// the form itself. It counts in the quotas until it expires.
+func (s *Store) CreatePosted(ctx context.Context, form url.Values, quotas ...Quota) (handle string, err error) {
+	return s.createInteraction(ctx, Interaction{Form: form}, "", PostedLifetime, quotas...)
+}
+
+// Posted returns the form of CreatePosted. ErrNotFound: the handle is unknown or has expired.
+func (s *Store) Posted(ctx context.Context, handle string) (url.Values, error) {
+	in, err := s.Interaction(ctx, handle, "") // which is no browser's secret
+	return in.Form, err
+}
+
+func (s *Store) createInteraction(ctx context.Context, in Interaction, browser string, lifetime time.Duration, quotas ...Quota) (handle string, err error) {
 	handle = NewSecret()
 	now := s.now()
 	err = s.withQuotas(ctx, quotas, func(ctx context.Context, taken []place) error {
 		_, err := s.db.Exec(ctx, `INSERT INTO interactions (handle_hash, browser_hash, client_id, form, consent, consent_scope, consent_sid, created_at, expires_at, counted)
 			VALUES ($1, $2, $3, $4, '', '', '', $5, $6, $7)`,
-			Hash(handle), Hash(browser), in.ClientID, in.Form.Encode(), sqldb.Micros(now), sqldb.Micros(now.Add(InteractionLifetime)), encodePlaces(taken))
+			Hash(handle), Hash(browser), in.ClientID, in.Form.Encode(), sqldb.Micros(now), sqldb.Micros(now.Add(lifetime)), encodePlaces(taken))
 		return err
 	})
 	return handle, err
