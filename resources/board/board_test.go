@@ -55,6 +55,15 @@ func TestAPostLivesOnBothEngines(t *testing.T) {
 		}
 		p.call("PATCH", "/v1/posts/"+id, ann, `{"title":"Newer"}`, "If-Match", got.header.Get("ETag")).want(t, 412)
 
+		marked := p.call("POST", "/v1/posts/"+id+"/comments", bob, `{"body":"**b**","format":"markdown"}`).want(t, 201)
+		if marked.text("format") != "markdown" || marked.text("body") != "**b**" {
+			t.Errorf("made %v", marked)
+		}
+		plain := p.call("PATCH", "/v1/comments/"+marked.text("id"), bob, `{"format":"plain"}`, "If-Match", marked.header.Get("ETag")).want(t, 200)
+		if plain.text("format") != "plain" || plain.text("body") != "**b**" {
+			t.Errorf("changed %v", plain)
+		}
+		p.call("DELETE", "/v1/comments/"+marked.text("id"), bob, "").want(t, 204)
 		first := p.newComment(bob, id, "")
 		p.newComment(ann, id, first)
 		if got := p.call("GET", "/v1/posts/"+id, bob, "").want(t, 200).member("comments"); got != 2.0 {
@@ -216,6 +225,7 @@ func TestWrongRequestsAreRefusedByPlaceAndNeverRepeated(t *testing.T) {
 		{"blank in a patch", "PATCH", "/v1/posts/" + post, ann, `{"body":"\n"}`, 422, "body.body"},
 		{"blank comment patch", "PATCH", "/v1/comments/" + comment, ann, `{"body":"\t"}`, 422, "body.body"},
 		{"long comment", "POST", "/v1/posts/" + post + "/comments", ann, text(map[string]any{"body": strings.Repeat("가", 2001)}), 422, "body.body"},
+		{"format of a comment", "POST", "/v1/posts/" + post + "/comments", ann, `{"body":"b","format":"html"}`, 422, "body.format"},
 		{"reply to a reply", "POST", "/v1/posts/" + post + "/comments", ann, text(map[string]any{"body": "b", "parent": reply}), 422, "body.parent"},
 		{"reply across posts", "POST", "/v1/posts/" + post + "/comments", ann, text(map[string]any{"body": "b", "parent": elsewhere}), 422, "body.parent"},
 		{"reply to nothing", "POST", "/v1/posts/" + post + "/comments", ann, `{"body":"b","parent":"\u0000"}`, 422, "body.parent"},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/maru-auth/maru/internal/rest"
@@ -15,7 +16,8 @@ type comment struct {
 	ID        string    `json:"id"`
 	Post      string    `json:"post" doc:"Id of its post."`
 	Parent    string    `json:"parent,omitempty" doc:"Id of the comment that it replies to. Absent: it is none's reply."`
-	Body      string    `json:"body" maxLength:"2000" doc:"Plain text. Empty in a stub."`
+	Body      string    `json:"body" maxLength:"2000" doc:"As it was written; Markdown is not rendered, and not to be trusted. Empty in a stub."`
+	Format    string    `json:"format" enum:"plain,markdown" doc:"How the body is to be shown."`
 	Author    *author   `json:"author,omitempty" doc:"Absent in a stub: a comment that is deleted, or hidden from the caller, but has replies."`
 	Hidden    bool      `json:"hidden" doc:"Only its author and moderators see it."`
 	Deleted   bool      `json:"deleted" doc:"It is deleted and stands here for its replies."`
@@ -24,7 +26,7 @@ type comment struct {
 }
 
 func newComment(c store.Comment, names map[string]string) comment {
-	out := comment{ID: c.ID, Post: c.Post, Parent: c.Parent, Body: c.Body, Hidden: c.Hidden, Deleted: c.Deleted, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+	out := comment{ID: c.ID, Post: c.Post, Parent: c.Parent, Body: c.Body, Format: c.Format, Hidden: c.Hidden, Deleted: c.Deleted, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
 	if c.Author != "" {
 		out.Author = &author{ID: c.Author, Name: names[c.Author]}
 	}
@@ -36,12 +38,14 @@ func (s *service) newComment(ctx context.Context, c store.Comment) comment {
 }
 
 type newCommentBody struct {
-	Body   string `json:"body" minLength:"1" maxLength:"2000" doc:"Plain text, without control characters but line feed and tab."`
+	Body   string `json:"body" minLength:"1" maxLength:"2000" doc:"Without control characters but line feed and tab."`
+	Format string `json:"format,omitempty" enum:"plain,markdown" default:"plain" doc:"How the body is to be shown."`
 	Parent string `json:"parent,omitempty" doc:"Id of the comment of this post to reply to, which must not be a reply itself. Absent: none."`
 }
 
 type commentPatch struct {
-	Body patch[string] `json:"body,omitempty" minLength:"1" maxLength:"2000" doc:"Plain text, without control characters but line feed and tab."`
+	Body   patch[string] `json:"body,omitempty" minLength:"1" maxLength:"2000" doc:"Without control characters but line feed and tab."`
+	Format patch[string] `json:"format,omitempty" enum:"plain,markdown" doc:"How the body is to be shown."`
 }
 
 type commentsPage struct {
@@ -102,7 +106,7 @@ func (s *service) createComment(ctx context.Context, in *createCommentInput) (*c
 	if in.Body.Parent != "" && !store.ValidID(in.Body.Parent) {
 		return nil, store.ErrParent
 	}
-	asked := store.Comment{Post: in.ID, Parent: in.Body.Parent, Body: body, Author: caller.subject}
+	asked := store.Comment{Post: in.ID, Parent: in.Body.Parent, Body: body, Format: in.Body.Format, Author: caller.subject}
 	once, err := in.once(ctx, "create-comment", asked)
 	if err != nil {
 		return nil, err
@@ -155,7 +159,10 @@ func (s *service) updateComment(ctx context.Context, in *updateCommentInput) (*a
 	if err := mustMatch(in.IfMatch, c.Version); err != nil {
 		return nil, err
 	}
-	if err := in.Body.Body.apply("body.body", &c.Body, commentBody); err != nil {
+	if err := errors.Join(
+		in.Body.Body.apply("body.body", &c.Body, commentBody),
+		in.Body.Format.apply("body.format", &c.Format, asItIs),
+	); err != nil {
 		return nil, err
 	}
 	if c, err = s.store.UpdateComment(ctx, caller.viewer(), c, caller.moderator); err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -14,6 +15,7 @@ type Comment struct {
 	ID, Post             string
 	Parent               string // the comment that this one replies to; empty: to the post
 	Body                 string // empty when deleted
+	Format               string // "plain" or "markdown"; empty when written: plain
 	Author               string // empty when deleted
 	Hidden, Deleted      bool
 	Version              int64 // starts at 1, grows with each UpdateComment
@@ -39,7 +41,7 @@ func (c Comment) Position() CommentPosition {
 }
 
 const (
-	commentColumns = `c.id, c.post, c.parent, c.body, c.author, c.hidden, c.deleted, c.version, c.created_at, c.updated_at,
+	commentColumns = `c.id, c.post, c.parent, c.body, c.format, c.author, c.hidden, c.deleted, c.version, c.created_at, c.updated_at,
 		c.thread_at, c.thread, c.place, p.locked`
 	commentVisible = `(NOT c.hidden OR c.author = $1 OR CAST($2 AS BOOLEAN))`
 )
@@ -47,7 +49,7 @@ const (
 // scanComment reads commentColumns and, behind them, what more the statement selects.
 func scanComment(scan func(...any) error, more ...any) (c Comment, err error) {
 	var createdAt, updatedAt int64
-	err = scan(append([]any{&c.ID, &c.Post, &c.Parent, &c.Body, &c.Author, &c.Hidden, &c.Deleted, &c.Version, &createdAt, &updatedAt,
+	err = scan(append([]any{&c.ID, &c.Post, &c.Parent, &c.Body, &c.Format, &c.Author, &c.Hidden, &c.Deleted, &c.Version, &createdAt, &updatedAt,
 		&c.threadAt, &c.thread, &c.place, &c.PostLocked}, more...)...)
 	c.CreatedAt, c.UpdatedAt = sqldb.Time(createdAt), sqldb.Time(updatedAt)
 	return c, err
@@ -85,9 +87,9 @@ func (s *Store) CreateComment(ctx context.Context, once Once, viewer Viewer, c C
 			}
 			threadAt, thread, place = parent.threadAt, parent.thread, max(at, 1)
 		}
-		_, err = s.db.Exec(ctx, `INSERT INTO comments (id, post, parent, thread_at, thread, place, body, author, hidden, deleted, version, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, false, 1, $9, $10)`,
-			id, c.Post, c.Parent, threadAt, thread, place, c.Body, c.Author, at, at)
+		_, err = s.db.Exec(ctx, `INSERT INTO comments (id, post, parent, thread_at, thread, place, body, format, author, hidden, deleted, version, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, false, false, 1, $10, $11)`,
+			id, c.Post, c.Parent, threadAt, thread, place, c.Body, cmp.Or(c.Format, "plain"), c.Author, at, at)
 		return err
 	}, func(ctx context.Context, id string) (err error) {
 		created, err = s.Comment(ctx, viewer, id)
@@ -133,15 +135,15 @@ func (s *Store) Comments(ctx context.Context, viewer Viewer, post string, after 
 	return comments, next, err
 }
 
-// UpdateComment changes the body of the comment c.ID if its version is still c.Version and, unless evenLocked, its post is
+// UpdateComment changes body and format of the comment c.ID if its version is still c.Version and, unless evenLocked, its post is
 // not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
 func (s *Store) UpdateComment(ctx context.Context, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
 	var updated Comment
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `UPDATE comments SET body = $1, version = version + 1, updated_at = $2
-			WHERE id = $3 AND version = $4 AND NOT deleted
-			AND (CAST($5 AS BOOLEAN) OR NOT EXISTS (SELECT 1 FROM posts p WHERE p.id = comments.post AND p.locked))`,
-			c.Body, sqldb.Micros(s.now()), c.ID, c.Version, evenLocked)
+		n, err := s.db.Exec(ctx, `UPDATE comments SET body = $1, format = $2, version = version + 1, updated_at = $3
+			WHERE id = $4 AND version = $5 AND NOT deleted
+			AND (CAST($6 AS BOOLEAN) OR NOT EXISTS (SELECT 1 FROM posts p WHERE p.id = comments.post AND p.locked))`,
+			c.Body, cmp.Or(c.Format, "plain"), sqldb.Micros(s.now()), c.ID, c.Version, evenLocked)
 		if err != nil {
 			return err
 		}
