@@ -163,9 +163,11 @@ type clientList struct {
 
 func (cmd clientList) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
-		all := []json.RawMessage{}
 		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tNAME\tAUTHENTICATION\tGRANTS\tTRUSTED\tUPDATED")
+		list := listJSON{out: p.out}
+		if cmd.Format == "text" {
+			fmt.Fprintln(table, "ID\tNAME\tAUTHENTICATION\tGRANTS\tTRUSTED\tUPDATED")
+		}
 		for after := ""; ; {
 			page, err := s.Clients(ctx, after, 100)
 			if err != nil {
@@ -175,21 +177,59 @@ func (cmd clientList) Run(ctx context.Context, p *program) error {
 				break
 			}
 			for _, c := range page {
+				if cmd.Format == "text" {
+					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%t\t%s\n", c.ID, c.Name, c.TokenEndpointAuthMethod,
+						strings.Join(c.GrantTypes, " "), c.Trusted, c.UpdatedAt.Format(time.RFC3339))
+					continue
+				}
 				document, err := clientDocument(c, "")
 				if err != nil {
 					return err
 				}
-				all = append(all, document)
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%t\t%s\n", c.ID, c.Name, c.TokenEndpointAuthMethod,
-					strings.Join(c.GrantTypes, " "), c.Trusted, c.UpdatedAt.Format(time.RFC3339))
+				if err := list.add(document); err != nil {
+					return err
+				}
 			}
 			after = page[len(page)-1].ID
+			if err := table.Flush(); err != nil { // and not at the end: a page at a time is in memory
+				return err
+			}
 		}
 		if cmd.Format == "json" {
-			return printJSON(p.out, all)
+			return list.end()
 		}
 		return table.Flush()
 	})
+}
+
+// listJSON prints an array an element at a time, as printJSON would print the whole.
+type listJSON struct {
+	out   io.Writer
+	begun bool
+}
+
+func (l *listJSON) add(element json.RawMessage) error {
+	var b bytes.Buffer
+	b.WriteString(",\n  ")
+	if !l.begun {
+		b.Reset()
+		b.WriteString("[\n  ")
+	}
+	l.begun = true
+	if err := json.Indent(&b, element, "  ", "  "); err != nil {
+		return err
+	}
+	_, err := l.out.Write(b.Bytes())
+	return err
+}
+
+func (l *listJSON) end() error {
+	text := "\n]\n"
+	if !l.begun {
+		text = "[]\n"
+	}
+	_, err := io.WriteString(l.out, text)
+	return err
 }
 
 type clientShow struct {

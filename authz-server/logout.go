@@ -61,8 +61,8 @@ func (cmd logoutList) Run(ctx context.Context, p *program) error {
 				}
 				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n", d.ID, d.ClientID, d.CreatedAt.Format(time.RFC3339), d.Attempts, next, d.LastError)
 			}
-			if len(deliveries) < batch {
-				return table.Flush()
+			if err := table.Flush(); err != nil || len(deliveries) < batch { // a page at a time is in memory
+				return err
 			}
 		}
 	})

@@ -37,11 +37,14 @@ func main() {
 type commands struct {
 	settings
 
-	Serve   serveCommand   `cmd:"" default:"1" help:"Serve (what happens without a command)."`
-	Client  clientCommands `cmd:"" help:"Manage OAuth clients."`
-	Keys    keysCommands   `cmd:"" help:"Manage signing keys."`
-	User    userCommands   `cmd:"" help:"Manage people's accounts."`
-	Logout  logoutCommands `cmd:"" help:"See which clients could not be told of log-outs."`
+	Serve        serveCommand        `cmd:"" default:"1" help:"Serve (what happens without a command)."`
+	Client       clientCommands      `cmd:"" help:"Manage OAuth clients."`
+	Keys         keysCommands        `cmd:"" help:"Manage signing keys."`
+	User         userCommands        `cmd:"" help:"Manage people's accounts."`
+	Logout       logoutCommands      `cmd:"" help:"See which clients could not be told of log-outs."`
+	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, also while servers use it."`
+	AfterRestore afterRestoreCommand `cmd:"" help:"After a backup was restored, and before servers start: end all sessions and grants, and all that is under way. Accounts, clients and keys stay as the backup has them."`
+
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -214,8 +214,8 @@ func (cmd userList) Run(ctx context.Context, p *program) error {
 				}
 				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", user.ID, user.Email, user.Name, strings.Join(user.Roles, " "), state, user.CreatedAt.Format(time.RFC3339))
 			}
-			if len(users) < batch {
-				return table.Flush()
+			if err := table.Flush(); err != nil || len(users) < batch { // a page at a time is in memory
+				return err
 			}
 		}
 	})

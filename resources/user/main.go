@@ -23,8 +23,9 @@ import (
 )
 
 type commands struct {
-	Serve   config         `cmd:"" default:"withargs" help:"Serve (the default)."`
-	Openapi openAPICommand `cmd:"" help:"Print the OpenAPI document of the service and exit."`
+	Serve   config             `cmd:"" default:"withargs" help:"Serve (the default)."`
+	Backup  rest.BackupCommand `cmd:"" help:"Copy an SQLite database to a file, also while the service uses it."`
+	Openapi openAPICommand     `cmd:"" help:"Print the OpenAPI document of the service and exit."`
 }
 
 // config is what serving needs.
