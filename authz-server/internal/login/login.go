@@ -280,10 +280,11 @@ func returnsTo(redirectURI string) (host string, onDevice bool) {
 	return u.Host, false
 }
 
-// App is what a person sees of a client that they go back to at redirectURI, in their language.
+// App is what a person sees of a client that they go back to at redirectURI, in their language; empty: they stay. Every page
+// about a client is made from it.
 func (s *Service) App(r *http.Request, clientID, redirectURI string) (pages.App, error) {
 	app, err := s.app(r, clientID)
-	if err == nil && app.Unchecked {
+	if err == nil && app.Unchecked && redirectURI != "" {
 		app.Return, app.OnDevice = returnsTo(redirectURI)
 		if app.Return == app.Host {
 			app.Return = ""

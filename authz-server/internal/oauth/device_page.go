@@ -65,7 +65,11 @@ func (s *Server) postDevice(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	page := s.devicePage(r, &d, c, current)
+	page, err := s.devicePage(r, &d, current)
+	if err != nil {
+		s.errorPage(w, r, err)
+		return
+	}
 	switch decision := r.PostForm.Get("decision"); {
 	case decision == "":
 		s.pages.Render(w, r, http.StatusOK, "device_confirm", page)
@@ -167,21 +171,15 @@ func (s *Server) wrongUserCode(w http.ResponseWriter, r *http.Request, current *
 
 // devicePage is what a person must know to decide. A trusted client's request is shown as well: what is to be found out is not
 // whether the app is good, but whether the device is theirs (RFC 8628 §5.4).
-func (s *Server) devicePage(r *http.Request, d *store.DeviceCode, c *client.Client, current *login.Session) pages.DeviceConfirm {
-	shown := c.In(s.pages.Language(r))
+func (s *Server) devicePage(r *http.Request, d *store.DeviceCode, current *login.Session) (pages.DeviceConfirm, error) {
+	app, err := s.login.App(r, d.ClientID, "")
 	page := pages.DeviceConfirm{
 		UserCode: showUserCode(d.UserCode),
 		Session:  current.ID,
 		Email:    current.User.Email,
-		App:      pages.App{ID: c.ID, Name: shown.Name, Logo: shown.LogoURI, Home: shown.ClientURI, Policy: shown.PolicyURI, Terms: shown.TermsURI},
-		Host:     c.Host(),
+		App:      app,
 		Address:  d.Address,
 		Asked:    s.now().Sub(d.CreatedAt),
-	}
-	if page.Host == "" {
-		if home, err := url.Parse(shown.ClientURI); err == nil {
-			page.Host = home.Host
-		}
 	}
 	page.Browser, page.System = login.Device(d.UserAgent)
 	for _, scope := range d.Scope {
@@ -189,7 +187,7 @@ func (s *Server) devicePage(r *http.Request, d *store.DeviceCode, c *client.Clie
 		one.Off = r.PostForm.Has("decision") && !slices.Contains(r.PostForm["scope"], scope)
 		page.Scopes = append(page.Scopes, one)
 	}
-	return page
+	return page, err
 }
 
 // allowDevice makes the grant that the device then redeems.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
 const deviceGrantType = "urn:ietf:params:oauth:grant-type:device_code"
@@ -68,6 +69,26 @@ func (b *browser) decide(code, decision string) answer {
 	}
 	form.Set("decision", decision)
 	return b.post("/device", form)
+}
+
+// Whoever registers a client can send people a code: the page says that nobody checked what it calls itself (RFC 8628 §5.4).
+func TestADevicesAppThatNobodyVouchedForIsCalledSo(t *testing.T) {
+	f := one(t)
+	f.addTV("tv", func(c *client.Client) { c.LogoURI, c.ClientURI = "https://cdn.example/tv.png", "https://tv.example/" })
+	bank := client.Client{ID: "bank", Name: "Your Bank", LogoURI: "https://cdn.example/bank.png", ClientURI: "https://bank.example/"}
+	bank.TokenEndpointAuthMethod, bank.GrantTypes, bank.Scope = "none", []string{deviceGrantType}, "openid"
+	if err := f.store.RegisterClient(t.Context(), bank, store.Registration{Token: store.Hash("token")}); err != nil {
+		t.Fatal(err)
+	}
+	b := f.browser().logIn(f.user)
+	for id, unchecked := range map[string]bool{"tv": false, "bank": true} {
+		codes := f.startDevice(id, url.Values{"scope": {"openid"}})
+		page := b.post("/device", url.Values{"user_code": {codes.user}})
+		if page.status != http.StatusOK || strings.Contains(page.body, `id="unchecked"`) != unchecked || strings.Contains(page.body, "https://cdn.example/") == unchecked ||
+			strings.Contains(page.header.Get("Content-Security-Policy"), "https://cdn.example") == unchecked || strings.Contains(page.body, id+".example") == unchecked {
+			t.Errorf("%s: %d %v\n%s", id, page.status, page.header, page.body)
+		}
+	}
 }
 
 func TestADeviceGetsItsTokensOnceThePersonAgrees(t *testing.T) {

@@ -181,7 +181,12 @@ func (s *Server) askToLogOut(w http.ResponseWriter, r *http.Request, request log
 	}
 	data := pages.Logout{Action: s.at.Path("/oauth2/logout"), Hidden: hidden, Email: current.User.Email}
 	if request.client != nil {
-		data.App = &pages.App{ID: request.client.ID, Name: request.client.Name, Logo: request.client.LogoURI}
+		app, err := s.login.App(r, request.client.ID, request.redirect)
+		if err != nil {
+			s.cannotLogOut(w, r, err)
+			return
+		}
+		data.App = &app
 	}
 	s.pages.Render(w, r, http.StatusOK, "logout", data)
 }

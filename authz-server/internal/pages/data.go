@@ -69,7 +69,7 @@ type Consent struct {
 	Scopes      []Scope
 }
 
-func (d Consent) logo() string { return d.App.Logo }
+func (d Consent) logo() string { return d.App.logo() }
 
 // Scope is one thing that an app asks for.
 type Scope struct {
@@ -139,6 +139,8 @@ type LoggedOut struct {
 	App    *App     // whose address Next is, if the person should decide to go there; nil: the page leads on by itself
 }
 
+func (d LoggedOut) logo() string { return appLogo(d.App) }
+
 // GoesOn tells whether the page leads on by itself, when the frames have loaded.
 func (d LoggedOut) GoesOn() bool { return d.Next != "" && len(d.Frames) > 0 && d.App == nil }
 
@@ -173,7 +175,6 @@ type DeviceConfirm struct {
 	UserCode string
 	Session  string // the session that is asked
 	App      App
-	Host     string // where the app is at home; empty: unknown
 	Email    string // who is asked
 	Scopes   []Scope
 	Address  string        // where the device asked from
@@ -182,7 +183,7 @@ type DeviceConfirm struct {
 	Asked    time.Duration // ago
 }
 
-func (d DeviceConfirm) logo() string { return d.App.Logo }
+func (d DeviceConfirm) logo() string { return d.App.logo() }
 
 // DeviceDone is the data of the page "device_done".
 type DeviceDone struct {
@@ -211,6 +212,8 @@ type Returning struct {
 	Fields url.Values // what is posted there; nil: it is a link
 }
 
+func (d Returning) logo() string { return d.App.logo() }
+
 // Link is To as a link.
 func (d Returning) Link() template.URL { return appLink(d.To) }
 
@@ -218,7 +221,7 @@ func appLogo(app *App) string {
 	if app == nil {
 		return ""
 	}
-	return app.Logo
+	return app.logo()
 }
 
 // Problem is what can be wrong with a person's input. The texts are in the catalogue.

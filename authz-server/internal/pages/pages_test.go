@@ -33,12 +33,19 @@ func newPages(t testing.TB) *Pages {
 
 var testApp = App{ID: "app", Name: "Bookshop", Logo: "https://cdn.example/logo.png", Home: "https://app.example/", Policy: "https://app.example/p", Terms: "https://app.example/t"}
 
-var uncheckedApp = App{ID: "https://tool.example/client", Name: "Bookshop", Unchecked: true, Host: "tool.example", Return: "back.example", OnDevice: true}
+var uncheckedApp = App{ID: "https://tool.example/client", Name: "Bookshop", Logo: "https://cdn.example/logo.png", Home: "https://bank.example/", Unchecked: true, Host: "tool.example", Return: "back.example", OnDevice: true}
 
 func TestAnAppThatNobodyCheckedIsCalledSo(t *testing.T) {
 	p := newPages(t)
-	for page, data := range map[string]any{"login": Login{App: &uncheckedApp}, "signup": Signup{App: &uncheckedApp}, "consent": Consent{App: uncheckedApp}} {
-		body := render(p, "/x", page, data, nil).Body.String()
+	for page, data := range map[string]any{
+		"login": Login{App: &uncheckedApp}, "signup": Signup{App: &uncheckedApp}, "consent": Consent{App: uncheckedApp}, "device_confirm": DeviceConfirm{App: uncheckedApp},
+		"error_return": Returning{App: uncheckedApp}, "logout": Logout{App: &uncheckedApp}, "logged_out": LoggedOut{App: &uncheckedApp},
+	} {
+		w := render(p, "/x", page, data, nil)
+		body := w.Body.String()
+		if strings.Contains(body+w.Header().Get("Content-Security-Policy"), "cdn.example") || strings.Contains(body, "bank.example") {
+			t.Errorf("%s shows a logo or links to a page that the app gave itself:\n%s", page, body)
+		}
 		for _, want := range []string{"<strong>tool.example</strong>", "<strong>back.example</strong>", english.AppUnchecked, english.AppKnown, english.AppOnDevice} {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s lacks %q:\n%s", page, want, body)
@@ -71,7 +78,7 @@ func everyPage() map[string]any {
 		"account_apps":     Apps{Done: AppWithdrawn, Apps: []AllowedApp{{App: testApp, Scopes: []Scope{{Name: "email"}}, Since: 48 * time.Hour}, {App: App{ID: "gone"}}}},
 		"logout":           Logout{Action: "/oauth2/logout", Hidden: url.Values{"state": {"s"}}, App: &testApp, Email: "mina@example.org"},
 		"device":           Device{Form: problems("user_code"), UserCode: "WDJB-MJHT", Email: "mina@example.org"},
-		"device_confirm":   DeviceConfirm{Form: problems(), UserCode: "WDJB-MJHT", Session: "sid", App: testApp, Host: "app.example", Email: "mina@example.org", Scopes: []Scope{{Name: "openid", Required: true}, {Name: "email"}, {Name: "x:y", Off: true}}, Address: "192.0.2.1", System: "Linux", Asked: time.Minute},
+		"device_confirm":   DeviceConfirm{Form: problems(), UserCode: "WDJB-MJHT", Session: "sid", App: testApp, Email: "mina@example.org", Scopes: []Scope{{Name: "openid", Required: true}, {Name: "email"}, {Name: "x:y", Off: true}}, Address: "192.0.2.1", System: "Linux", Asked: time.Minute},
 		"device_done":      DeviceDone{App: testApp, Allowed: true},
 		"logged_out":       LoggedOut{Frames: []string{"https://app.example/frontchannel?sid=1"}, Next: "https://app.example/"},
 		"form_post":        FormPost{Action: "https://app.example/cb", Fields: url.Values{"code": {"c"}, "state": {"s"}}},

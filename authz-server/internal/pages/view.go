@@ -72,17 +72,19 @@ func (v view) Wide() bool { return strings.HasPrefix(v.Page, "account") }
 
 // appView is what a template about an app sees.
 type appView struct {
-	T   *messages
-	App App
+	T    *messages
+	App  App
+	Note string // below the name; may be empty
 }
 
-// With pairs an app (of type App or *App) with the language.
-func (v view) With(app any) (appView, error) {
+// Card is an app (of type App or *App) for the templates "card", "origin" and "applinks": every page shows an app by them
+// alone, so that none can leave out the warning.
+func (v view) Card(app any, note string) (appView, error) {
 	switch app := app.(type) {
 	case App:
-		return appView{v.T, app}, nil
+		return appView{v.T, app, note}, nil
 	case *App:
-		return appView{v.T, *app}, nil
+		return appView{v.T, *app, note}, nil
 	}
 	return appView{}, fmt.Errorf("%T is no app", app)
 }
@@ -96,8 +98,22 @@ func link(raw string) string {
 	return raw
 }
 
-// HomeLink is the app's own page, or empty.
-func (a App) HomeLink() string { return link(a.Home) }
+// HomeLink is the app's own page, or empty. An unchecked app could give itself anybody's, and look like them.
+func (a App) HomeLink() string {
+	if a.Unchecked {
+		return ""
+	}
+	return link(a.Home)
+}
+
+// Site is the host of the app's own page, or empty.
+func (a App) Site() string {
+	u, err := url.Parse(a.HomeLink())
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
 
 // PolicyLink is the app's privacy policy, or empty.
 func (a App) PolicyLink() string { return link(a.Policy) }
@@ -105,8 +121,17 @@ func (a App) PolicyLink() string { return link(a.Policy) }
 // TermsLink is the app's terms of service, or empty.
 func (a App) TermsLink() string { return link(a.Terms) }
 
+// logo is the address that the page's headers allow the browser to load, or empty. The logo of an unchecked app is not
+// loaded: it could be anybody's mark, and would tell the app's server who is looking.
+func (a App) logo() string {
+	if a.Unchecked {
+		return ""
+	}
+	return a.Logo
+}
+
 // ShowsLogo tells whether the browser is allowed to load the logo.
-func (a App) ShowsLogo() bool { return imageOrigin(a.Logo) != "" }
+func (a App) ShowsLogo() bool { return imageOrigin(a.logo()) != "" }
 
 // WithoutLogo is for lists: their headers do not allow logos of many origins.
 func (a App) WithoutLogo() App {
