@@ -56,6 +56,7 @@ type clientFlags struct {
 	DPoPBound             *bool    `name:"dpop-bound" help:"Give it no token without a DPoP proof." negatable:"" env:"-"`
 	Trusted               *bool    `help:"A first party: nobody is asked for consent." negatable:"" env:"-"`
 	RequirePKCE           *bool    `name:"require-pkce" help:"Refuse authorization requests without PKCE. On for new clients." negatable:"" env:"-"`
+	IDTokenClaims         *bool    `name:"id-token-claims" help:"id_token_claims: put the claims of the granted scope, such as name and email, into ID tokens too, and not at userinfo alone. On for new clients without --profile fapi2." negatable:"" env:"-"`
 }
 
 // apply changes c by what was named. A list named with one empty value becomes empty.
@@ -94,7 +95,7 @@ func (f *clientFlags) apply(c *client.Client) {
 	for _, one := range []struct {
 		from *bool
 		to   *bool
-	}{{f.Trusted, &c.Trusted}, {f.RequirePKCE, &c.RequirePKCE}, {f.RequirePAR, &c.RequirePAR}, {f.DPoPBound, &c.DPoPBound}} {
+	}{{f.Trusted, &c.Trusted}, {f.RequirePKCE, &c.RequirePKCE}, {f.RequirePAR, &c.RequirePAR}, {f.DPoPBound, &c.DPoPBound}, {f.IDTokenClaims, &c.IDTokenClaims}} {
 		if one.from != nil {
 			*one.to = *one.from
 		}
@@ -129,6 +130,9 @@ func (cmd clientCreate) Run(ctx context.Context, p *program) error {
 	}
 	if err := c.Check(policy); err != nil {
 		return err
+	}
+	if cmd.IDTokenClaims == nil {
+		c.IDTokenClaims = c.ForPeople() && c.Profile == ""
 	}
 	secret := ""
 	if c.HasSecret() {

@@ -303,3 +303,39 @@ func TestInitialTokens(t *testing.T) {
 		c.refused([]string{"client", "initial-token", "--note=" + strings.Repeat("x", 256)}, "--note")
 	})
 }
+
+func TestNewClientsForPeopleGetIDTokensThatSayWhoTheyAre(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	c.store()
+	for args, want := range map[string]any{
+		"--redirect-uri=https://app.example/":                                                                       true,
+		"--public --grant-type=urn:ietf:params:oauth:grant-type:device_code":                                        true,
+		"--redirect-uri=https://app.example/ --no-id-token-claims":                                                  nil,
+		"--grant-type=client_credentials":                                                                           nil,
+		"--redirect-uri=https://app.example/ --profile=fapi2 --jwks-uri=https://app.example/jwks":                   nil,
+		"--redirect-uri=https://app.example/ --profile=fapi2 --jwks-uri=https://app.example/jwks --id-token-claims": true,
+	} {
+		made := document(t, c.must(append([]string{"client", "create", "--name=x"}, strings.Fields(args)...)...))
+		if made["id_token_claims"] != want {
+			t.Errorf("%s: %v", args, made)
+		}
+		id := made["client_id"].(string)
+		if changed := document(t, c.must("client", "update", id, "--name=y")); changed["id_token_claims"] != want {
+			t.Errorf("%s: after an update of something else: %v", args, changed)
+		}
+	}
+	// A file says all that a client is, as 'client show' prints it: what it does not name is off.
+	if _, err := c.run(`{"client_id":"off","redirect_uris":["https://app.example/"]}`, "client", "import", "-"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.run(`{"client_id":"on","redirect_uris":["https://app.example/"],"id_token_claims":true}`, "client", "import", "-"); err != nil {
+		t.Fatal(err)
+	}
+	off, on := document(t, c.must("client", "show", "off")), document(t, c.must("client", "show", "on"))
+	if off["id_token_claims"] != nil || on["id_token_claims"] != true {
+		t.Errorf("%v %v", off, on)
+	}
+	if help := c.must("client", "create", "--help"); !strings.Contains(help, "--[no-]id-token-claims") || !strings.Contains(help, "id_token_claims") {
+		t.Error(help)
+	}
+}

@@ -98,7 +98,7 @@ func (c *Client) defaults(policy Policy) {
 	if c.ApplicationType == "" {
 		c.ApplicationType = "web"
 	}
-	if c.Scope == "" && c.forPeople() {
+	if c.Scope == "" && c.ForPeople() {
 		c.Scope = policy.DefaultScope
 	}
 	if c.Public() {
@@ -119,8 +119,8 @@ func (c *Client) profileDefaults() {
 	}
 }
 
-// forPeople tells whether c gets tokens for people who agreed to it.
-func (c *Client) forPeople() bool {
+// ForPeople tells whether c gets tokens for people who agreed to it.
+func (c *Client) ForPeople() bool {
 	return c.HasGrantType(AuthorizationCode) || c.HasGrantType(DeviceCode) || c.HasGrantType(Implicit)
 }
 

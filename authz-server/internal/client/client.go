@@ -39,7 +39,7 @@ const (
 const ProfileFAPI2 = "fapi2"
 
 // Client is what is known of a client. Its JSON form is RFC 7591 metadata, with the extension members trusted,
-// require_pkce, audiences, token_exchange_audiences and profile. A value that went through [Client.Check] has its defaults filled in.
+// require_pkce, id_token_claims, audiences, token_exchange_audiences and profile. A value that went through [Client.Check] has its defaults filled in.
 type Client struct {
 	ID                      string
 	Name                    string
@@ -61,9 +61,12 @@ type Client struct {
 	// Localized holds the human-readable members in other languages, by full name such as "client_name#ko" (RFC 7591 §2.2).
 	Localized map[string]string
 
-	Trusted     bool     // a first party: nobody is asked for consent
-	RequirePKCE bool     // an authorization request without code_challenge is refused; always true of a public client
-	Audiences   []string // identifiers of resources that it serves: it may introspect tokens for them
+	Trusted     bool // a first party: nobody is asked for consent
+	RequirePKCE bool // an authorization request without code_challenge is refused; always true of a public client
+	// IDTokenClaims puts the claims of the granted scope into ID tokens too, where many libraries look
+	// for them. OIDC Core §5.4 has them at userinfo, where they are in any case.
+	IDTokenClaims bool
+	Audiences     []string // identifiers of resources that it serves: it may introspect tokens for them
 
 	// Algorithms of what the server signs for it. Empty: RS256; but userinfo is plain JSON, and no client is made to take a signed introspection.
 	IDTokenSignedResponseAlg       string
@@ -128,6 +131,7 @@ func (c *Client) members() []member {
 		{"software_version", &c.SoftwareVersion},
 		{"trusted", &c.Trusted},
 		{"require_pkce", &c.RequirePKCE},
+		{"id_token_claims", &c.IDTokenClaims},
 		{"audiences", &c.Audiences},
 		{"id_token_signed_response_alg", &c.IDTokenSignedResponseAlg},
 		{"userinfo_signed_response_alg", &c.UserinfoSignedResponseAlg},
@@ -315,10 +319,10 @@ func (c *Client) Host() string {
 	return hostPort(c.ID)
 }
 
-// DropPrivileges takes from a client that no operator vouched for what only an operator can give: to skip consent, and to
-// look into tokens or exchange them.
+// DropPrivileges takes from a client that no operator vouched for what only an operator can give: to skip consent, to look
+// into tokens or exchange them, and to get ID tokens that say more than OIDC Core asks for.
 func (c *Client) DropPrivileges() {
-	c.Trusted, c.Audiences, c.TokenExchangeAudiences = false, nil, nil
+	c.Trusted, c.Audiences, c.TokenExchangeAudiences, c.IDTokenClaims = false, nil, nil, false
 }
 
 // Sector is the host by which pairwise subjects are told apart (OpenID Connect Core 1.0 §8.1): that of the

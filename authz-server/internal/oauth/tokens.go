@@ -247,7 +247,9 @@ func (s *Server) idToken(ctx context.Context, c *client.Client, g *store.Grant, 
 		return "", err
 	}
 	var scope []string
-	if parts.ScopeClaims {
+	// With a code beside it, another ID token follows from the token endpoint, which no address
+	// carries: that one says who the person is (OIDC Core §3.3.3.6).
+	if parts.ScopeClaims || c.IDTokenClaims && parts.Code == "" {
 		scope = g.Scope
 	}
 	if len(scope)+len(requested.IDToken) == 0 {
