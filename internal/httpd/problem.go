@@ -27,6 +27,7 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
 		p.Title = http.StatusText(p.Status)
 	}
 	p.RequestID = RequestID(r.Context())
+	NoteProblem(w, p)
 	if p.Status == http.StatusServiceUnavailable {
 		SetRetryAfter(w.Header())
 	}
@@ -35,6 +36,9 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
 	w.WriteHeader(p.Status)
 	json.NewEncoder(w).Encode(p) //nolint:errcheck // nobody is left to tell
 }
+
+// NoteProblem notes a problem that is written by other means than [WriteProblem]: see [NoteRefusal].
+func NoteProblem(w http.ResponseWriter, p Problem) { NoteRefusal(w, statusCode(p.Status), p.summary()) }
 
 // SetRetryAfter tells a client to come back in two seconds (RFC 9110 §10.2.3), unless header says another time already: what is
 // wrong with a database is mostly over then, or will last.

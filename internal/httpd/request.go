@@ -78,8 +78,9 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 			took := time.Since(start)
 			requests.WithLabelValues(methodLabel(r.Method), strconv.Itoa(recorder.code())).Observe(took.Seconds())
 			// The path alone: a query can hold codes, tokens and addresses of people.
-			s.Log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("request", id), slog.String("method", r.Method),
-				slog.String("path", shortened(r.URL.Path)), slog.Int("status", recorder.code()), slog.Duration("took", took), slog.String("from", addr.String()))
+			attrs := []slog.Attr{slog.String("request", id), slog.String("method", r.Method),
+				slog.String("path", cut(r.URL.Path, maxLoggedPath)), slog.Int("status", recorder.code()), slog.Duration("took", took), slog.String("from", addr.String())}
+			s.Log.LogAttrs(ctx, slog.LevelInfo, "request", append(attrs, recorder.refusal.attrs()...)...)
 		}()
 		release, ok := budget.reserve(r, Networks(addr)[0], maxBody)
 		if !ok {
@@ -126,11 +127,12 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 // maxLoggedPath bounds what a stranger can make the log grow by with one request, in bytes.
 const maxLoggedPath = 512
 
-func shortened(path string) string {
-	if len(path) <= maxLoggedPath {
-		return path
+// cut shortens a text to at most that many bytes, and says so.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return strings.ToValidUTF8(path[:maxLoggedPath], "") + "…"
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 func writeHealth(w http.ResponseWriter, status int, text string) {
@@ -191,6 +193,7 @@ type statusRecorder struct {
 	http.ResponseWriter
 	status   int
 	stopping *atomic.Bool
+	refusal  refusal // of the handler's goroutine
 }
 
 func (w *statusRecorder) code() int {

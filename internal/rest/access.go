@@ -35,6 +35,9 @@ var (
 func (s *Service) Admit(ctx huma.Context, check func(*jwks.Claims) error) (*jwks.Claims, bool) {
 	r, w := humamux.Unwrap(ctx)
 	claims, err := s.guard.Authenticate(asSent(r))
+	if err == nil {
+		httpd.NoteClient(w, claims.ClientID)
+	}
 	if err == nil && !ValidSubject(claims.Subject) {
 		err = jwks.ErrClaims
 	}
@@ -61,12 +64,13 @@ func (s *Service) NoToken() error {
 func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	reason := refusalReason(err)
 	s.refused.WithLabelValues(reason).Inc()
-	s.log.DebugContext(r.Context(), "token refused", "request", httpd.RequestID(r.Context()), "reason", reason)
 	if own := (*Refusal)(nil); errors.As(err, &own) {
+		httpd.NoteRefusal(w, reason, own.detail)
 		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusForbidden, Detail: own.detail})
 		return
 	}
 	refusal := s.guard.Refuse(err)
+	httpd.NoteRefusal(w, reason, refusal.Detail)
 	if refusal.Challenge != "" {
 		w.Header().Set("WWW-Authenticate", refusal.Challenge)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -102,6 +103,8 @@ func addRequestID(ctx huma.Context, _ string, v any) (any, error) {
 			p.Title = http.StatusText(p.Status)
 		}
 		p.RequestID = httpd.RequestID(ctx.Context())
+		_, w := humamux.Unwrap(ctx)
+		httpd.NoteProblem(w, httpd.Problem(*p))
 		if p.Status == http.StatusServiceUnavailable {
 			ctx.SetHeader("Retry-After", "2")
 		}

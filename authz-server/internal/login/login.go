@@ -264,6 +264,7 @@ func (s *Service) step(w http.ResponseWriter, r *http.Request) (st step, with *h
 		s.fail(w, r, err)
 		return step{}, r, false
 	}
+	httpd.NoteClient(w, app.ID)
 	return step{handle, in, &app}, r, true
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // maxForm is the largest set of parameters of an authorization request, in bytes.
@@ -307,12 +308,16 @@ func (s *Server) grant(ctx context.Context, a *authorization, next step) (url.Va
 // refuseAuthorization answers an authorization request with an error: at the client's redirect URI when it is known to be
 // the client's and the person need not be asked (redirectsRefusal), and else on a page.
 func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *authorization, err error) {
+	if a != nil {
+		httpd.NoteClient(w, a.Client.ID)
+	}
 	var unsafe unsafeError
 	if a == nil || errors.As(err, &unsafe) {
 		s.errorPage(w, r, err)
 		return
 	}
 	e := s.refusal(r.Context(), err)
+	httpd.NoteRefusal(w, e.ErrorField, describe(e))
 	if unasked, err := s.redirectsRefusal(r, a); err != nil {
 		s.errorPage(w, r, err)
 	} else if unasked {
@@ -330,6 +335,7 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized { // there is nothing to authenticate with on a page
 		status = http.StatusBadRequest
 	}
+	noteClient(w, r)
 	s.pages.Error(w, r, status, e.ErrorField, describe(e))
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -97,7 +98,27 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if e.ErrorField == errUseDPoPNonce.ErrorField {
 		w.Header().Set("DPoP-Nonce", s.nonce(s.now()))
 	}
-	writeJSON(w, e.CodeField, map[string]string{"error": e.ErrorField, "error_description": describe(e)})
+	noteClient(w, r)
+	writeRefusal(w, e.CodeField, e.ErrorField, describe(e))
+}
+
+// writeRefusal answers a program with an error (RFC 6749 §5.2), and notes it for the log.
+func writeRefusal(w http.ResponseWriter, status int, code, description string) {
+	httpd.NoteRefusal(w, code, description)
+	writeJSON(w, status, map[string]string{"error": code, "error_description": description})
+}
+
+// noteClient notes for the log which client a refused request says that it is from, unless that is known already.
+func noteClient(w http.ResponseWriter, r *http.Request) {
+	form := r.Form // nil if the request could not be read
+	id := form.Get("client_id")
+	if user, _, ok := r.BasicAuth(); id == "" && ok {
+		id, _ = url.QueryUnescape(user) //nolint:errcheck // then it is unknown
+	}
+	if id == "" && form.Has("client_assertion") {
+		id, _ = assertedClient(form.Get("client_assertion")) //nolint:errcheck // then it is unknown
+	}
+	httpd.NoteClient(w, id)
 }
 
 // writeJSON answers with what must not be kept by any cache.

@@ -131,7 +131,7 @@ func (s *Server) readLogout(ctx context.Context, form url.Values) (logoutRequest
 	case request.hint == nil && clientID == "":
 		return request, refuse(fosite.ErrInvalidRequest, "post_logout_redirect_uri needs an id_token_hint, or the client_id")
 	case request.client == nil || !request.client.MatchPostLogoutURI(uri):
-		return request, refuse(fosite.ErrInvalidRequest, "the post_logout_redirect_uri is not registered for this client; it must be the same to the letter")
+		return request, refuse(fosite.ErrInvalidRequest, "the post_logout_redirect_uri is not registered for this client; it must be the same to the letter as one that is. Received: "+excerpt(uri))
 	}
 	request.redirect = uri
 	if state := form.Get("state"); state != "" {
@@ -193,5 +193,6 @@ func (s *Server) askToLogOut(w http.ResponseWriter, r *http.Request, request log
 
 func (s *Server) cannotLogOut(w http.ResponseWriter, r *http.Request, err error) {
 	e := s.refusal(r.Context(), err)
+	noteClient(w, r)
 	s.pages.Render(w, r, e.CodeField, "cannot_log_out", pages.Failure{Code: e.ErrorField, Detail: describe(e), ServerFault: e.CodeField >= http.StatusInternalServerError})
 }

@@ -243,7 +243,7 @@ func (s *Server) refuseRegistration(w http.ResponseWriter, r *http.Request, need
 		challenge, text = challenge+`, error="invalid_token"`, "the token is unknown, used up or expired, or not one for this; send "+needed
 	}
 	w.Header().Set("WWW-Authenticate", challenge)
-	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token", "error_description": describe(refuse(fosite.ErrInvalidRequest, text))})
+	writeRefusal(w, http.StatusUnauthorized, "invalid_token", describe(refuse(fosite.ErrInvalidRequest, text)))
 }
 
 // writeRegistrationError answers a request whose metadata is wrong (RFC 7591 §3.2.2).

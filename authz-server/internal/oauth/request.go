@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ory/fosite"
 
@@ -92,7 +93,7 @@ func (s *Server) readAuthorization(ctx context.Context, form url.Values, resumed
 		return nil, err
 	}
 	if !found.MatchRedirectURI(form.Get("redirect_uri")) {
-		return nil, unsafeError{refuse(fosite.ErrInvalidRequest, "the redirect_uri is not registered for this client; it must be the same to the letter")}
+		return nil, unsafeError{refuse(fosite.ErrInvalidRequest, "the redirect_uri is not registered for this client; it must be the same to the letter as one that is. Received: "+excerpt(form.Get("redirect_uri")))}
 	}
 
 	a := &authorization{Form: form, Client: found, RedirectURI: form.Get("redirect_uri"), MaxAge: -1}
@@ -122,6 +123,19 @@ func (s *Server) readAuthorization(ctx context.Context, form url.Values, resumed
 	}
 	a.Form = known(form)
 	return a, nil
+}
+
+// excerpt is the beginning of what a stranger sent, to be shown on a page or in an answer.
+func excerpt(text string) string {
+	const most = 200 // characters
+	for i, n := 0, 0; i < len(text); n++ {
+		if n == most {
+			return text[:i] + "..."
+		}
+		_, size := utf8.DecodeRuneInString(text[i:])
+		i += size
+	}
+	return text
 }
 
 // knownParameters are those that a later step looks at, or a person's page. Others are ignored (RFC 6749 §3.1), and not stored.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // userinfo tells a client what it may know of the person (OIDC Core §5.3). The token comes in the Authorization header, or
@@ -47,6 +48,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 		s.challenge(w, http.StatusUnauthorized, e.ErrorField, describe(e))
 		return
 	}
+	httpd.NoteClient(w, claims.ClientID)
 	scope := strings.Fields(claims.Scope)
 	if !slices.Contains(scope, "openid") {
 		s.challenge(w, http.StatusForbidden, "insufficient_scope", "the access token lacks the scope openid")
@@ -160,5 +162,5 @@ func (s *Server) challenge(w http.ResponseWriter, status int, code, description 
 	if code == "" {
 		body = map[string]string{"error": "invalid_request", "error_description": "send an access token in the Authorization header"}
 	}
-	writeJSON(w, status, body)
+	writeRefusal(w, status, body["error"], body["error_description"])
 }

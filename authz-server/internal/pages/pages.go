@@ -14,10 +14,12 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,6 +164,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 	if ok {
 		err = tmpl.ExecuteTemplate(&body, "layout", v)
 	}
+	noteRefusal(w, data)
 	header := w.Header()
 	setHeaders(header, page, data)
 	if err != nil {
@@ -177,6 +180,32 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		w.Write(body.Bytes()) //nolint:errcheck // nobody is left to tell
+	}
+}
+
+// noteRefusal notes for the log why a page refuses what was asked for, and which fields of a form, but nothing of what was
+// typed into them.
+func noteRefusal(w http.ResponseWriter, data any) {
+	switch d := data.(type) {
+	case Failure:
+		httpd.NoteRefusal(w, d.Code, d.Detail)
+	case Returning:
+		httpd.NoteClient(w, d.App.ID)
+		httpd.NoteRefusal(w, d.Code, d.Detail)
+	case interface{ form() Form }:
+		problems := d.form().Problems
+		if len(problems) == 0 {
+			return
+		}
+		code, fields := "invalid_form", make([]string, 0, len(problems))
+		for _, field := range slices.Sorted(maps.Keys(problems)) {
+			if field == "" {
+				code = string(problems[field])
+				continue
+			}
+			fields = append(fields, field+": "+string(problems[field]))
+		}
+		httpd.NoteRefusal(w, code, strings.Join(fields, ", "))
 	}
 }
 
