@@ -69,9 +69,8 @@ openapi: ## write the OpenAPI documents anew from the code
 bench: ## benchmarks, those of tokens as ratios to a bare RSA-2048 operation
 	go test -run '^$$' -bench . -benchmem ./jwks/... ./authz-server/...
 
-fuzz: ## each fuzz target for FUZZTIME (20s)
-	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-	  echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+fuzz: ## each fuzz target for FUZZTIME (20s); what it finds is kept as its corpus
+	@FUZZTIME=$(FUZZTIME) internal/testenv/fuzz.sh
 
 cover: ## all tests with coverage of every package by any test, in bin/cover.html
 	@mkdir -p bin
