@@ -47,7 +47,7 @@ type clientFlags struct {
 	JWKSURI               *string  `name:"jwks-uri" help:"Where its own public keys are, with which it signs." env:"-" placeholder:"URL"`
 	Profile               *string  `help:"fapi2: hold it to the FAPI 2.0 Security Profile." env:"-" placeholder:"NAME"`
 	SubjectType           *string  `help:"public or pairwise: whether other clients know people by the same sub." env:"-" placeholder:"TYPE"`
-	IDTokenAlg            *string  `name:"id-token-alg" help:"What its ID tokens are signed by: RS256, PS256, ES256 or EdDSA." env:"-" placeholder:"ALG"`
+	IDTokenAlg            *string  `name:"id-token-alg" help:"What its ID tokens are signed by: ${algorithms}." env:"-" placeholder:"ALG"`
 	BackchannelLogoutURI  *string  `name:"backchannel-logout-uri" help:"Where the server tells it of log-outs." env:"-" placeholder:"URL"`
 	FrontchannelLogoutURI *string  `name:"frontchannel-logout-uri" help:"What browsers load to tell it of log-outs." env:"-" placeholder:"URL"`
 	InitiateLoginURI      *string  `name:"initiate-login-uri" help:"Where others can have it begin a log-in." env:"-" placeholder:"URL"`

@@ -47,7 +47,7 @@ func (cmd keysList) Run(ctx context.Context, p *program) error {
 }
 
 type keysRotate struct {
-	Alg []string `help:"Only the key for this algorithm: RS256, PS256, ES256 or EdDSA. May be repeated. None: all." enum:"RS256,PS256,ES256,EdDSA" env:"-"`
+	Alg []string `help:"Only the key for this algorithm: ${algorithms}. May be repeated. None: all." enum:"${algorithms}" env:"-"`
 	Now bool     `help:"Let the new key sign at once: for a key that leaked (then remove that one). Until their cached key set has aged, services refuse the new tokens unless they ask again for a key that they do not know." env:"-"`
 }
 

@@ -12,11 +12,13 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -69,7 +71,7 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 		kong.Name("authz-server"),
 		kong.Description("The OAuth 2 and OpenID Connect authorization server of Maru."),
 		kong.DefaultEnvars("AUTHZ"),
-		kong.Vars{"database_url": "sqlite:data/authz.db"},
+		kong.Vars{"database_url": "sqlite:data/authz.db", "algorithms": strings.Join(client.Algorithms, ", ")},
 		kong.Writers(p.out, p.errs),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),

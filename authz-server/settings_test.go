@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -172,14 +174,14 @@ func TestKeysCommands(t *testing.T) {
 			t.Helper()
 			return slices.DeleteFunc(all(), func(k key) bool { return k.Alg != "RS256" })
 		}
-		if got := all(); len(got) != 4 || got[0].Alg != "RS256" || got[3].Alg != "EdDSA" {
+		if got := all(); len(got) != len(client.Algorithms) || got[0].Alg != "RS256" || got[len(got)-1].Alg != "Ed25519" {
 			t.Error(got)
 		}
 		first := list()
 		if len(first) != 1 || first[0].State != "current" {
 			t.Fatal(first)
 		}
-		if out := c.must("keys", "rotate", "--alg=RS256"); strings.Count(out, "signs from") != 1 || len(all()) != 5 {
+		if out := c.must("keys", "rotate", "--alg=RS256"); strings.Count(out, "signs from") != 1 || len(all()) != len(client.Algorithms)+1 {
 			t.Error(out)
 		}
 		c.refused([]string{"keys", "rotate"}, "waiting", "--now")
@@ -187,13 +189,19 @@ func TestKeysCommands(t *testing.T) {
 			t.Error(got)
 		}
 		c.refused([]string{"keys", "remove", first[0].KID}, "current", "rotate --now")
-		if out := c.must("keys", "rotate", "--now"); strings.Count(out, "signs now") != 4 {
+		if out := c.must("keys", "rotate", "--now"); strings.Count(out, "signs now") != len(client.Algorithms) {
 			t.Error(out)
 		}
-		if got := list(); len(got) != 2 || got[0].State != "current" || got[1].State != "retired" || len(all()) != 8 {
+		if got := list(); len(got) != 2 || got[0].State != "current" || got[1].State != "retired" || len(all()) != 2*len(client.Algorithms) {
 			t.Error(got)
 		}
 		c.refused([]string{"keys", "rotate", "--alg=HS256"}, "RS256")
+		for _, command := range []string{"client", "keys"} { // the help names what the server knows
+			help := c.must(map[string][]string{"client": {"client", "create", "--help"}, "keys": {"keys", "rotate", "--help"}}[command]...)
+			if !strings.Contains(strings.Join(strings.Fields(help), " "), strings.Join(client.Algorithms, ", ")) {
+				t.Errorf("%s: %s", command, help)
+			}
+		}
 		if out := c.must("keys", "list"); !strings.Contains(out, "KID") || !strings.Contains(out, first[0].KID) {
 			t.Error(out)
 		}
@@ -202,7 +210,7 @@ func TestKeysCommands(t *testing.T) {
 
 		const other = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
 		c.refused([]string{"--key-encryption-key=" + other, "keys", "list"}, "does not fit the keys in this database")
-		if out := c.must("--key-encryption-key="+other, "--old-key-encryption-key="+testKEK, "keys", "rewrap"); !strings.Contains(out, "anew: 7;") {
+		if out := c.must("--key-encryption-key="+other, "--old-key-encryption-key="+testKEK, "keys", "rewrap"); !strings.Contains(out, fmt.Sprintf("anew: %d;", 2*len(client.Algorithms)-1)) {
 			t.Error(out)
 		}
 		c.must("--key-encryption-key="+other, "keys", "list")

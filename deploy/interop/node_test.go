@@ -76,7 +76,7 @@ func TestOpenIDClientInNode(t *testing.T) {
 	want := []string{
 		"client_secret_basic", "client_secret_post", "DPoP",
 		"private_key_jwt, PAR, JAR and signed answers by RS256", "private_key_jwt, PAR, JAR and signed answers by PS256",
-		"private_key_jwt, PAR, JAR and signed answers by ES256", "private_key_jwt, PAR, JAR and signed answers by EdDSA",
+		"private_key_jwt, PAR, JAR and signed answers by ES256", "private_key_jwt, PAR, JAR and signed answers by EdDSA", "private_key_jwt, PAR, JAR and signed answers by Ed25519",
 		"FAPI 2.0 with message signing", "client credentials", "signed introspection", "token exchange", "device authorization", "registration",
 	}
 	for _, name := range want {

@@ -24,13 +24,6 @@ type Policy struct {
 	MaxBytes int // of the JSON form, as it is stored; 0: no bound
 }
 
-// Algorithms are those that the server signs by and takes signatures by; ProfileAlgorithms those of them that a client
-// with the profile fapi2 may use (FAPI 2.0 Security Profile §5.4.1). Treat both as constants.
-var (
-	Algorithms        = []string{"RS256", "PS256", "ES256", "EdDSA"}
-	ProfileAlgorithms = []string{"PS256", "ES256", "EdDSA"}
-)
-
 // codeResponseTypes and legacyResponseTypes are all combinations (OAuth 2.0 Multiple Response Type Encoding Practices), their words sorted.
 var (
 	codeResponseTypes   = []string{"code"}

@@ -10,10 +10,7 @@ const maxAge = 20 * 365 * 24 * 3600
 
 // checkAlgorithms holds the algorithms to those of the server. None is among them (OpenID Connect Core 1.0 §2 allows it, RFC 8725 §3.2 knows better).
 func (c *Client) checkAlgorithms(Policy) *Error {
-	known := Algorithms
-	if c.Profile == ProfileFAPI2 {
-		known = ProfileAlgorithms
-	}
+	known := c.Algorithms()
 	for _, one := range []struct{ field, alg string }{
 		{"id_token_signed_response_alg", c.IDTokenSignedResponseAlg},
 		{"userinfo_signed_response_alg", c.UserinfoSignedResponseAlg},

@@ -138,7 +138,7 @@ func TestCheckRefuses(t *testing.T) {
 		{web + `,"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:token-exchange"],"token_endpoint_auth_method":"none"`, "invalid_client_metadata", "grant_types", "keeps no secret"},
 		{web + `,"response_types":["code id_token"]`, "invalid_client_metadata", "response_types", "nothing else"},
 		// algorithms and keys
-		{web + `,"id_token_signed_response_alg":"none"`, "invalid_client_metadata", "id_token_signed_response_alg", "RS256, PS256, ES256, EdDSA"},
+		{web + `,"id_token_signed_response_alg":"none"`, "invalid_client_metadata", "id_token_signed_response_alg", "RS256, PS256, ES256, EdDSA, Ed25519"},
 		{web + `,"id_token_signed_response_alg":"HS256"`, "invalid_client_metadata", "id_token_signed_response_alg", "RS256"},
 		{web + `,"userinfo_signed_response_alg":"none"`, "invalid_client_metadata", "userinfo_signed_response_alg", "RS256"},
 		{web + `,"authorization_signed_response_alg":"RS1"`, "invalid_client_metadata", "authorization_signed_response_alg", "RS256"},
@@ -309,9 +309,49 @@ func TestInsecureLoopbackIsForLoopbackAlone(t *testing.T) {
 }
 
 func TestKeysOfOtherKindsArePassedOver(t *testing.T) {
-	keys, err := client.ParseKeys([]byte(`{"keys":[{"kty":"PQ","pub":"x"},{"kty":"EC","crv":"P-521","x":"AA","y":"AA"},` + ecKey + `,{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"}]}`))
-	if err != nil || len(keys) != 1 || !keys[0].Valid() {
-		t.Errorf("%d keys, %v", len(keys), err)
+	for name, other := range map[string]string{
+		"an unknown type":           `{"kty":"PQ","pub":"x"}`,
+		"ML-DSA":                    `{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA"}`,
+		"no type":                   `{"kid":"x"}`,
+		"a type that is no string":  `{"kty":7}`,
+		"a curve of no use":         `{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}`,
+		"an unknown curve":          `{"kty":"EC","crv":"secp256k1","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`,
+		"an unknown curve of OKP":   `{"kty":"OKP","crv":"Ed448","x":"AAAA"}`,
+		"a key for agreement":       `{"kty":"OKP","crv":"X25519","x":"hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo"}`,
+		"an unknown algorithm":      strings.Replace(ecKey, "{", `{"alg":"ES256X",`, 1),
+		"another type's algorithm":  strings.Replace(ecKey, "{", `{"alg":"RS256",`, 1),
+		"for encryption":            strings.Replace(ecKey, "{", `{"use":"enc",`, 1),
+		"a point that is off curve": `{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"}`,
+	} {
+		for _, set := range []string{other + "," + ecKey, ecKey + "," + other} {
+			keys, err := client.ParseKeys([]byte(`{"keys":[` + set + `]}`))
+			if err != nil || len(keys) != 1 || !keys[0].Fits("ES256") {
+				t.Errorf("%s: %d keys, %v", name, len(keys), err)
+			}
+			c := client.Client{ID: "c", RedirectURIs: []string{"https://app.example/cb"}, TokenEndpointAuthMethod: "private_key_jwt", JWKS: json.RawMessage(`{"keys":[` + set + `]}`)}
+			if err := c.Check(policy); err != nil {
+				t.Errorf("a client's set with %s: %v", name, err)
+			}
+		}
+	}
+}
+
+// One list of algorithms: for each, a client can be registered that is served by it and that signs by it.
+func TestEachAlgorithmCanBeRegisteredForEverything(t *testing.T) {
+	for _, alg := range client.Algorithms {
+		for _, profile := range []string{"", "fapi2"} {
+			for _, field := range []string{"id_token_signed_response_alg", "userinfo_signed_response_alg", "authorization_signed_response_alg",
+				"introspection_signed_response_alg", "token_endpoint_auth_signing_alg", "request_object_signing_alg"} {
+				var c client.Client
+				text := `{"client_id":"c","redirect_uris":["https://app.example/cb"],"token_endpoint_auth_method":"private_key_jwt","jwks":` + ecSet + `,"profile":"` + profile + `","` + field + `":"` + alg + `"}`
+				if err := json.Unmarshal([]byte(text), &c); err != nil {
+					t.Fatal(err)
+				}
+				if err := c.Check(policy); (err == nil) != (profile == "" || alg != "RS256") {
+					t.Errorf("%s %q for the profile %q: %v", field, alg, profile, err)
+				}
+			}
+		}
 	}
 }
 

@@ -8,12 +8,11 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/maru-auth/maru/authz-server/internal/cache"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/jwks"
 )
 
 // Config is what the directory needs. All fields are required but those with a default.
@@ -35,9 +34,9 @@ type Config struct {
 type Directory struct {
 	cfg       Config
 	now       func() time.Time
-	documents *cache.Cache[string, documentState]                // by client_id
-	keySets   *cache.Cache[string, *keySet]                      // by jwks_uri
-	inline    *cache.Cache[[sha256.Size]byte, []jose.JSONWebKey] // by the hash of jwks
+	documents *cache.Cache[string, documentState]         // by client_id
+	keySets   *cache.Cache[string, *keySet]               // by jwks_uri
+	inline    *cache.Cache[[sha256.Size]byte, []jwks.Key] // by the hash of jwks
 }
 
 // How much of documents and key sets is kept in memory, in bytes each; what was used last. A parsed key set counts
@@ -60,7 +59,7 @@ func New(cfg Config) (*Directory, error) {
 	}
 	d.documents = cache.New[string, documentState](documentBytes)
 	d.keySets = cache.New[string, *keySet](keySetBytes)
-	d.inline = cache.New[[sha256.Size]byte, []jose.JSONWebKey](keySetBytes)
+	d.inline = cache.New[[sha256.Size]byte, []jwks.Key](keySetBytes)
 	return d, nil
 }
 

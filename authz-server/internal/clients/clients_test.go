@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -387,6 +388,12 @@ func must[T any](v T, err error) T {
 // sign makes a JWT with any header.
 func sign(t testing.TB, alg string, key any, header map[string]any, claims string) string {
 	t.Helper()
+	if alg == "Ed25519" { // RFC 9864; go-jose knows EdDSA alone
+		header = maps.Clone(header)
+		header["alg"] = alg
+		message := strings.TrimSuffix(jwt(string(must(json.Marshal(header))), claims, nil), ".")
+		return message + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(key.(ed25519.PrivateKey), []byte(message)))
+	}
 	options := &jose.SignerOptions{}
 	for name, value := range header {
 		options.WithHeader(jose.HeaderKey(name), value)
@@ -427,7 +434,8 @@ func jwk(kid, alg string, key crypto.Signer) jose.JSONWebKey {
 
 func TestVerifyTakesWhatAKeyOfTheClientSigned(t *testing.T) {
 	f := one(t)
-	c := &client.Client{ID: "app", JWKS: json.RawMessage(set(t, jwk("r", "", rsaKey), jwk("e", "", ecKey), jwk("d", "", edKey), jwk("", "", rsaKey2)))}
+	c := &client.Client{ID: "app", JWKS: json.RawMessage(set(t, jwk("r", "", rsaKey), jwk("e", "", ecKey), jwk("d", "", edKey), jwk("", "", rsaKey2),
+		jwk("named EdDSA", "EdDSA", edKey), jwk("named Ed25519", "Ed25519", edKey)))}
 	const claims = `{"iss":"app","n":1.50}`
 	for _, test := range []struct {
 		alg    string
@@ -439,6 +447,9 @@ func TestVerifyTakesWhatAKeyOfTheClientSigned(t *testing.T) {
 		{"PS256", rsaKey, map[string]any{"kid": "r"}, clients.Rule{}},
 		{"ES256", ecKey, map[string]any{"kid": "e"}, clients.Rule{}},
 		{"EdDSA", edKey, map[string]any{"kid": "d"}, clients.Rule{Algs: []string{"EdDSA"}}},
+		{"Ed25519", edKey, map[string]any{"kid": "d"}, clients.Rule{}},
+		{"Ed25519", edKey, map[string]any{"kid": "named EdDSA"}, clients.Rule{Algs: []string{"EdDSA"}}},
+		{"EdDSA", edKey, map[string]any{"kid": "named Ed25519"}, clients.Rule{Algs: []string{"Ed25519"}}},
 		{"RS256", rsaKey2, nil, clients.Rule{}}, // without kid every key that fits
 		{"RS256", rsaKey, nil, clients.Rule{}},
 		{"RS256", rsaKey, map[string]any{"kid": "r", "typ": "JWT"}, clients.Rule{Types: []string{"", "JWT"}}},

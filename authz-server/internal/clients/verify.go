@@ -2,9 +2,6 @@ package clients
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -14,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -63,31 +58,33 @@ func (d *Directory) Verify(ctx context.Context, c *client.Client, jwt string, ru
 	if algs == nil {
 		algs = client.Algorithms
 	}
-	if !slices.Contains(algs, head.Alg) || !slices.Contains(client.Algorithms, head.Alg) {
+	// A client that registered EdDSA may say Ed25519, and the other way round.
+	named := func(alg string) bool { return jwks.SameAlgorithm(alg, head.Alg) }
+	if !slices.ContainsFunc(algs, named) || !slices.Contains(client.Algorithms, head.Alg) {
 		return nil, "", invalid("its header must have alg as one of %s", strings.Join(algs, ", "))
 	}
 	if rule.Types != nil && !slices.ContainsFunc(rule.Types, func(one string) bool { return sameType(one, head.Typ) }) {
 		return nil, "", invalid("its header must have typ as one of %q", rule.Types)
 	}
-	signed, err := jose.ParseSignedCompact(jwt, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(head.Alg)})
+	signed, err := split(jwt)
 	if err != nil {
-		return nil, "", invalid("it must be a signed JWT in compact form")
+		return nil, "", err
 	}
 	keys, err := d.keys(ctx, c, false)
 	if err != nil {
 		return nil, "", err
 	}
-	claims, ok := tryKeys(signed, keys, head)
+	ok := signed.by(keys, head)
 	if !ok && c.JWKSURI != "" {
 		if keys, err = d.keys(ctx, c, true); err != nil {
 			return nil, "", err
 		}
-		claims, ok = tryKeys(signed, keys, head)
+		ok = signed.by(keys, head)
 	}
 	switch {
 	case ok:
-		return claims, head.Alg, nil
-	case head.Kid != "" && !slices.ContainsFunc(keys, func(key jose.JSONWebKey) bool { return key.KeyID == head.Kid }):
+		return signed.claims, head.Alg, nil
+	case head.Kid != "" && !slices.ContainsFunc(keys, func(key jwks.Key) bool { return key.ID() == head.Kid }):
 		return nil, "", invalid("its kid is not in the client's key set")
 	}
 	return nil, "", invalid("its signature was not made by a key of the client that fits its alg")
@@ -109,7 +106,7 @@ func readHeader(jwt string) (header, error) {
 		return header{}, invalid("it must be a signed JWT in compact form")
 	}
 	first, _, _ := strings.Cut(jwt, ".")
-	text, err := base64.RawURLEncoding.DecodeString(first)
+	text, err := base64.RawURLEncoding.Strict().DecodeString(first)
 	if err != nil {
 		return header{}, invalid("it must be a signed JWT in compact form")
 	}
@@ -128,30 +125,34 @@ func sameType(a, b string) bool {
 	return strings.EqualFold(strings.TrimPrefix(strings.ToLower(a), "application/"), strings.TrimPrefix(strings.ToLower(b), "application/"))
 }
 
-// tryKeys verifies by the keys that kid and alg allow. Without kid that may be several.
-func tryKeys(signed *jose.JSONWebSignature, keys []jose.JSONWebKey, head header) ([]byte, bool) {
-	for _, key := range keys {
-		if head.Kid != "" && key.KeyID != head.Kid || key.Algorithm != "" && key.Algorithm != head.Alg || !fits(key.Key, head.Alg) {
-			continue
-		}
-		if claims, err := signed.Verify(key.Key); err == nil {
-			return claims, true
-		}
-	}
-	return nil, false
+// signedJWT is a JWT in its parts (RFC 7515 §3.1).
+type signedJWT struct {
+	message           []byte // header and claims as they were signed
+	claims, signature []byte
 }
 
-// fits tells whether a key is of an algorithm's kind. Its size and curve were checked by [client.ParseKeys].
-func fits(key any, alg string) bool {
-	switch key.(type) {
-	case *rsa.PublicKey:
-		return alg == "RS256" || alg == "PS256"
-	case *ecdsa.PublicKey:
-		return alg == "ES256"
-	case ed25519.PublicKey:
-		return alg == "EdDSA"
+func split(jwt string) (signedJWT, error) {
+	parts := strings.Split(jwt, ".")
+	malformed := invalid("it must be a signed JWT in compact form")
+	if len(parts) != 3 {
+		return signedJWT{}, malformed
 	}
-	return false
+	claims, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])
+	if err != nil {
+		return signedJWT{}, malformed
+	}
+	signature, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
+	if err != nil {
+		return signedJWT{}, malformed
+	}
+	return signedJWT{[]byte(parts[0] + "." + parts[1]), claims, signature}, nil
+}
+
+// by tells whether one of the keys that kid and alg allow made the signature. Without kid that may be several.
+func (s signedJWT) by(keys []jwks.Key, head header) bool {
+	return slices.ContainsFunc(keys, func(key jwks.Key) bool {
+		return (head.Kid == "" || key.ID() == head.Kid) && key.Verifies(head.Alg, s.message, s.signature)
+	})
 }
 
 // How long the keys of a jwks_uri are used, whatever its own caching says; how often it is read because they do not fit; and
@@ -167,7 +168,7 @@ const (
 // keySet is what is known of a client's keys.
 type keySet struct {
 	mu      sync.Mutex // held while the set is read, so that it is read once
-	keys    []jose.JSONWebKey
+	keys    []jwks.Key
 	until   time.Time // not read again before, unless the keys do not fit
 	dead    time.Time // not used any more from here on
 	read    time.Time // tried last
@@ -176,7 +177,7 @@ type keySet struct {
 }
 
 // keys returns the keys of c. again says that what was returned before did not fit.
-func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]jose.JSONWebKey, error) {
+func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]jwks.Key, error) {
 	if c.JWKSURI == "" {
 		return d.inlineKeys(c)
 	}
@@ -207,7 +208,7 @@ func (d *Directory) readKeys(ctx context.Context, c *client.Client, set *keySet)
 	}
 	now := d.now()
 	set.read = now
-	var keys []jose.JSONWebKey
+	var keys []jwks.Key
 	if err == nil {
 		keys, err = client.ParseKeys(body)
 	}
@@ -223,7 +224,7 @@ func (d *Directory) readKeys(ctx context.Context, c *client.Client, set *keySet)
 }
 
 // inlineKeys parses a jwks member once a text.
-func (d *Directory) inlineKeys(c *client.Client) ([]jose.JSONWebKey, error) {
+func (d *Directory) inlineKeys(c *client.Client) ([]jwks.Key, error) {
 	if len(c.JWKS) == 0 {
 		return nil, invalid("the client has registered no keys: give it jwks or jwks_uri")
 	}

@@ -20,7 +20,7 @@ func (k *Ring) Sign(ctx context.Context, typ string, claims []byte) (jwt, kid st
 	return k.SignAs(ctx, RS256, typ, claims)
 }
 
-// SignAs makes a JWT with the current key of an algorithm, one of [Algorithms].
+// SignAs makes a JWT with the current key of an algorithm, one of [client.Algorithms].
 func (k *Ring) SignAs(_ context.Context, alg, typ string, claims []byte) (jwt, kid string, err error) {
 	one := k.snapshot.Load().lines[alg].current(k.cfg.Now())
 	if one == nil {
@@ -29,9 +29,6 @@ func (k *Ring) SignAs(_ context.Context, alg, typ string, claims []byte) (jwt, k
 	jwt, err = one.sign(typ, claims)
 	return jwt, one.kid, err
 }
-
-// Algorithms is the function Algorithms.
-func (k *Ring) Algorithms() []string { return Algorithms() }
 
 // SignWith makes a JWT with a named RS256 key of the ring, also a retired one. As RS256 is deterministic, the same arguments
 // give the same token again. ErrUnknown: the key is gone, or of another algorithm.

@@ -14,24 +14,26 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"sync"
 	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
 )
 
 // The algorithms of the ring's keys. Rows of others are left alone.
 const (
-	RS256 = "RS256" // RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3)
-	PS256 = "PS256" // RSASSA-PSS with SHA-256 (RFC 7518 §3.5)
-	ES256 = "ES256" // ECDSA on P-256 with SHA-256 (RFC 7518 §3.4)
-	EdDSA = "EdDSA" // Ed25519 (RFC 8037 §3.1)
+	RS256   = "RS256"   // RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3)
+	PS256   = "PS256"   // RSASSA-PSS with SHA-256 (RFC 7518 §3.5)
+	ES256   = "ES256"   // ECDSA on P-256 with SHA-256 (RFC 7518 §3.4)
+	EdDSA   = "EdDSA"   // Ed25519 (RFC 8037 §3.1)
+	Ed25519 = "Ed25519" // the same by its own name (RFC 9864 §2.2); verifiers that know one name want it in the key as well
 )
 
 // algorithms in the order in which they are listed and published.
-var algorithms = []string{RS256, PS256, ES256, EdDSA}
+var algorithms = client.Algorithms
 
-// Algorithms returns the names of the algorithms that [Ring.SignAs] knows: RS256, PS256, ES256, EdDSA.
-func Algorithms() []string { return slices.Clone(algorithms) }
+// types has the kind of key that each algorithm needs (RFC 7518 §6.1, RFC 8037 §2).
+var types = map[string]string{RS256: "RSA", PS256: "RSA", ES256: "EC", EdDSA: "OKP", Ed25519: "OKP"}
 
 // purpose separates the signing keys' encryption from other uses of the key-encryption key.
 const purpose = "signing key"
@@ -60,7 +62,7 @@ func generate(alg string, bits int) (*key, error) {
 		private, err = rsa.GenerateKey(rand.Reader, bits)
 	case ES256:
 		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case EdDSA:
+	case EdDSA, Ed25519:
 		_, private, err = ed25519.GenerateKey(rand.Reader)
 	default:
 		err = errAlgorithm
@@ -97,7 +99,7 @@ func newKey(alg string, private crypto.Signer) (*key, error) {
 		jwk.Kty, jwk.Crv, jwk.X = "OKP", "Ed25519", encode(private.Public().(ed25519.PublicKey))
 		canonical = `{"crv":"Ed25519","kty":"OKP","x":"` + jwk.X + `"}`
 	}
-	if want := map[string]string{RS256: "RSA", PS256: "RSA", ES256: "EC", EdDSA: "OKP"}[alg]; want == "" || jwk.Kty != want {
+	if want := types[alg]; want == "" || jwk.Kty != want {
 		return nil, fmt.Errorf("is no key for %s", alg)
 	}
 	thumbprint := sha256.Sum256([]byte(canonical))

@@ -27,8 +27,7 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // Limits of a client assertion.
 const (
-	maxAssertion       = 8 << 10 // bytes
-	assertionAhead     = 30 * time.Second
+	maxAssertion       = 8 << 10   // bytes
 	assertionMostAhead = time.Hour // of exp: so long a used jti must be remembered
 )
 
@@ -84,10 +83,7 @@ func (s *Server) authenticateByAssertion(ctx context.Context, r *http.Request, f
 	if err != nil {
 		return nil, err
 	}
-	rule := clients.Rule{Algs: client.Algorithms, Types: []string{"", "JWT", "client-authentication+jwt"}, MaxBytes: maxAssertion}
-	if found.Profile == client.ProfileFAPI2 {
-		rule.Algs = client.ProfileAlgorithms
-	}
+	rule := clients.Rule{Algs: found.Algorithms(), Types: []string{"", "JWT", "client-authentication+jwt"}, MaxBytes: maxAssertion}
 	if alg := found.TokenEndpointAuthSigningAlg; alg != "" {
 		rule.Algs = intersect(rule.Algs, []string{alg})
 	}
@@ -127,15 +123,14 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 		Subject   string          `json:"sub"`
 		Audience  json.RawMessage `json:"aud"`
 		ID        string          `json:"jti"`
-		Expiry    *float64        `json:"exp"`
-		NotBefore float64         `json:"nbf"`
-		IssuedAt  float64         `json:"iat"`
+		Expiry    numericDate     `json:"exp"`
+		NotBefore numericDate     `json:"nbf"`
+		IssuedAt  numericDate     `json:"iat"`
 	}
 	if err := jwks.UnmarshalExact(text, &claims); err != nil {
 		return refuse(fosite.ErrInvalidClient, "the claims of client_assertion cannot be read: "+err.Error())
 	}
 	now := s.now()
-	ahead := float64(now.Add(assertionAhead).Unix())
 	switch {
 	case claims.Issuer != c.ID || claims.Subject != c.ID:
 		return refuse(fosite.ErrInvalidClient, "iss and sub of client_assertion must be the client_id")
@@ -143,14 +138,14 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 		return refuse(fosite.ErrInvalidClient, "aud of client_assertion must be "+s.issuer)
 	case claims.ID == "" || len(claims.ID) > maxParameter:
 		return refuse(fosite.ErrInvalidClient, "client_assertion needs a jti")
-	case claims.Expiry == nil || float64(now.Unix()) >= *claims.Expiry:
+	case claims.Expiry.past(now):
 		return refuse(fosite.ErrInvalidClient, "client_assertion has expired, or has no exp")
-	case claims.NotBefore > ahead || claims.IssuedAt > ahead:
+	case claims.NotBefore.ahead(now) || claims.IssuedAt.ahead(now):
 		return refuse(fosite.ErrInvalidClient, "nbf or iat of client_assertion is ahead; set the client's clock right")
-	case *claims.Expiry > float64(now.Add(assertionMostAhead).Unix()):
+	case claims.Expiry.After(now.Add(assertionMostAhead)):
 		return refuse(fosite.ErrInvalidClient, "exp of client_assertion must be within an hour")
 	}
-	err := s.store.UseID(ctx, "assertion", c.ID, claims.ID, time.Unix(int64(*claims.Expiry)+1, 0))
+	err := s.store.UseID(ctx, "assertion", c.ID, claims.ID, claims.Expiry.Add(jwks.DefaultLeeway+time.Second))
 	if errors.Is(err, store.ErrExists) {
 		return refuse(fosite.ErrInvalidClient, "client_assertion was used before; make a new one for each request")
 	}

@@ -111,7 +111,7 @@ func (s *Server) authorizeDevice(w http.ResponseWriter, r *http.Request) {
 	}
 	proof, err := s.readProof(r, "")
 	if err == nil {
-		err = s.spendProof(r.Context(), proof)
+		err = s.spendProof(r.Context(), caller, proof)
 	}
 	if err != nil {
 		s.writeError(w, r, err)

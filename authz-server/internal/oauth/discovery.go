@@ -8,7 +8,6 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
-	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 )
@@ -113,12 +112,12 @@ func (s *Server) newMetadata() metadata {
 		IntrospectionAuthMethodsSupported: methodsWithout("none"),
 		IntrospectionAuthAlgsSupported:    client.Algorithms,
 
-		IDTokenAlgsSupported:       keys.Algorithms(),
-		UserinfoAlgsSupported:      keys.Algorithms(),
-		AuthorizationAlgsSupported: keys.Algorithms(),
+		IDTokenAlgsSupported:       client.Algorithms,
+		UserinfoAlgsSupported:      client.Algorithms,
+		AuthorizationAlgsSupported: client.Algorithms,
 		RequestObjectAlgsSupported: client.Algorithms,
 		DPoPAlgsSupported:          client.Algorithms,
-		IntrospectionAlgsSupported: keys.Algorithms(),
+		IntrospectionAlgsSupported: client.Algorithms,
 
 		ClaimsParameterSupported:     true,
 		RequestParameterSupported:    true,

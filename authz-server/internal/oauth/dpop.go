@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"crypto"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -10,24 +9,21 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/ory/fosite"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/jwks"
 )
 
-// Limits of a DPoP proof (RFC 9449 §4.3, §11.1).
+// How long proofs and nonces are good (RFC 9449 §4.3, §8, §11.1).
 const (
-	maxProof     = 4 << 10         // bytes
-	maxProofID   = 256             // bytes of jti
-	proofPast    = time.Minute     // how old iat may be
-	proofAhead   = 8 * time.Second // how far ahead, for clocks differ
-	nonceMinutes = 5               // how long a nonce of ours is good
+	proofAge     = time.Minute // since iat, and jwks.DefaultLeeway before and after, for clocks differ
+	nonceMinutes = 5           // since a nonce of ours was made
 )
 
 var (
@@ -37,13 +33,20 @@ var (
 
 // proof is a DPoP proof that was verified: whoever sent the request holds the key.
 type proof struct {
-	thumbprint string // RFC 7638, base64url of the SHA-256
-	id         string // jti, which spendProof uses up
-	issued     time.Time
+	thumbprint string    // RFC 7638, base64url of the SHA-256
+	alg        string    // what it is signed by; not every client may use each: see spendProof
+	id         string    // jti, which spendProof uses up
+	until      time.Time // good until then
 }
 
-// proofAlgorithms are those that a proof may be signed with: asymmetric ones alone.
-var proofAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA}
+// boundAlg is the algorithm that a token is bound to beside the key: resource services do not know its client's profile, and
+// an RSA key does not say by which algorithm it signs. Empty: the key says.
+func (p *proof) boundAlg() string {
+	if p.alg == "RS256" || p.alg == "PS256" {
+		return p.alg
+	}
+	return ""
+}
 
 // readProof verifies the DPoP header of a request (RFC 9449 §4.3). No header is no error: nil is returned. With an access
 // token the proof must be for that one (§7). The proof is good for one use: spendProof makes sure of that, once it is known
@@ -53,96 +56,53 @@ func (s *Server) readProof(r *http.Request, accessToken string) (*proof, error) 
 	if len(headers) == 0 {
 		return nil, nil
 	}
-	if len(headers) > 1 || len(headers[0]) > maxProof {
-		return nil, refuse(errInvalidDPoPProof, "send one DPoP header, of at most 4096 bytes")
+	if len(headers) > 1 {
+		return nil, refuse(errInvalidDPoPProof, "send one DPoP header")
 	}
-	text, key, err := openProof(headers[0])
+	read, err := jwks.ParseProof(headers[0], client.Algorithms)
 	if err != nil {
-		return nil, refuse(errInvalidDPoPProof, "the DPoP proof is refused: "+err.Error())
+		_, why, _ := strings.Cut(err.Error(), "proof: ")
+		return nil, refuse(errInvalidDPoPProof, "the DPoP proof is refused: "+why)
 	}
-	var claims struct {
-		Method   string   `json:"htm"`
-		URL      string   `json:"htu"`
-		IssuedAt *float64 `json:"iat"`
-		ID       string   `json:"jti"`
-		Hash     string   `json:"ath"`
-		Nonce    string   `json:"nonce"`
-	}
-	if err := jwks.UnmarshalExact(text, &claims); err != nil {
-		return nil, refuse(errInvalidDPoPProof, "the DPoP proof's claims cannot be read: "+err.Error())
-	}
-	now := s.now()
-	sum := sha256.Sum256([]byte(accessToken))
+	now, target := s.now(), s.at.URL(r.URL.Path)
 	switch {
-	case claims.Method != r.Method:
+	case read.Method != r.Method:
 		return nil, refuse(errInvalidDPoPProof, "htm must be the method of the request, "+r.Method)
-	case !sameTarget(claims.URL, s.at.URL(r.URL.Path)):
-		return nil, refuse(errInvalidDPoPProof, "htu must be "+s.at.URL(r.URL.Path))
-	case claims.IssuedAt == nil:
-		return nil, refuse(errInvalidDPoPProof, "iat is missing")
-	case claims.ID == "" || len(claims.ID) > maxProofID:
-		return nil, refuse(errInvalidDPoPProof, "jti is missing or too long")
-	case accessToken != "" && claims.Hash != base64.RawURLEncoding.EncodeToString(sum[:]):
+	case !read.IsForURL(target):
+		return nil, refuse(errInvalidDPoPProof, "htu must be "+target)
+	case accessToken != "" && !read.IsForToken(accessToken):
 		return nil, refuse(errInvalidDPoPProof, "ath must be the hash of the access token")
 	}
-	if s.dpopNonces && !s.validNonce(claims.Nonce, now) {
-		return nil, refuse(errUseDPoPNonce, "the DPoP proof needs the nonce of the header DPoP-Nonce")
-	}
-	issued := time.Unix(int64(*claims.IssuedAt), 0)
-	if issued.Before(now.Add(-proofPast)) || issued.After(now.Add(proofAhead)) {
+	until := read.IssuedAt.Add(proofAge + jwks.DefaultLeeway)
+	if s.dpopNonces { // RFC 9449 §4.3, number 11: the nonce says when, whatever the client's clock says
+		made, ok := s.nonceMade(read.Nonce)
+		if until = made.Add((nonceMinutes + 1) * time.Minute); !ok || (numericDate{made}).ahead(now) || !now.Before(until) {
+			return nil, refuse(errUseDPoPNonce, "the DPoP proof needs the nonce of the header DPoP-Nonce")
+		}
+	} else if (numericDate{read.IssuedAt}).ahead(now) || !now.Before(until) {
 		return nil, refuse(errInvalidDPoPProof, "iat must be now")
 	}
-	thumbprint, err := key.Thumbprint(crypto.SHA256)
-	if err != nil {
-		return nil, refuse(errInvalidDPoPProof, "the jwk has no thumbprint")
-	}
-	return &proof{base64.RawURLEncoding.EncodeToString(thumbprint), claims.ID, issued}, nil
+	return &proof{read.Thumbprint, read.Algorithm, read.ID, until}, nil
 }
 
-// spendProof makes sure that a proof is used once (RFC 9449 §11.1). It is remembered for as long as iat lets it pass. nil: there is none.
-func (s *Server) spendProof(ctx context.Context, p *proof) error {
+// spendProof makes sure that a proof is one that the client may make (FAPI 2.0 Security Profile §5.4.1), and used once (RFC
+// 9449 §11.1): it is remembered for as long as it is good. nil: there is none.
+func (s *Server) spendProof(ctx context.Context, c *client.Client, p *proof) error {
 	if p == nil {
 		return nil
 	}
-	err := s.store.UseID(ctx, "dpop", p.thumbprint, p.id, p.issued.Add(proofPast+proofAhead))
+	if allowed := c.Algorithms(); !slices.Contains(allowed, p.alg) {
+		return refuse(errInvalidDPoPProof, "the DPoP proof must be signed by one of "+strings.Join(allowed, ", ")+", as the client's profile demands")
+	}
+	return s.useProof(ctx, p)
+}
+
+func (s *Server) useProof(ctx context.Context, p *proof) error {
+	err := s.store.UseID(ctx, "dpop", p.thumbprint, p.id, p.until)
 	if errors.Is(err, store.ErrExists) {
 		return refuse(errInvalidDPoPProof, "the DPoP proof was used before; make a new one for each request")
 	}
 	return err
-}
-
-// openProof verifies a proof by the key that it brings, and returns its claims.
-func openProof(token string) ([]byte, *jose.JSONWebKey, error) {
-	jws, err := jose.ParseSignedCompact(token, proofAlgorithms)
-	if err != nil {
-		return nil, nil, errors.New("it is no JWT signed by RS256, PS256, ES256 or EdDSA")
-	}
-	header := jws.Signatures[0].Protected
-	if typ, _ := header.ExtraHeaders[jose.HeaderType].(string); !strings.EqualFold(typ, "dpop+jwt") {
-		return nil, nil, errors.New("typ must be dpop+jwt")
-	}
-	key := header.JSONWebKey
-	if key == nil || !key.Valid() || !key.IsPublic() {
-		return nil, nil, errors.New("the header must have a public key as jwk, and no private one")
-	}
-	text, err := jws.Verify(key)
-	if err != nil {
-		return nil, nil, errors.New("its signature is wrong")
-	}
-	return text, key, nil
-}
-
-// sameTarget compares htu with the address of the endpoint, without query and fragment (RFC 9449 §4.3).
-func sameTarget(htu, endpoint string) bool {
-	u, err := url.Parse(htu)
-	if err != nil {
-		return false
-	}
-	host := strings.ToLower(u.Host)
-	if u.Scheme == "https" {
-		host = strings.TrimSuffix(host, ":443")
-	}
-	return strings.ToLower(u.Scheme)+"://"+host+u.EscapedPath() == endpoint
 }
 
 // nonce is a DPoP nonce (RFC 9449 §8): the minute it was made in, and a MAC, so that every replica knows it without a memory.
@@ -151,13 +111,13 @@ func (s *Server) nonce(now time.Time) string {
 	return base64.RawURLEncoding.EncodeToString(append(minute, s.nonceMAC(minute)...))
 }
 
-func (s *Server) validNonce(nonce string, now time.Time) bool {
+// nonceMade is when a nonce was made; false: it is none of ours.
+func (s *Server) nonceMade(nonce string) (time.Time, bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(nonce)
 	if err != nil || len(raw) != 8+sha256.Size || !hmac.Equal(raw[8:], s.nonceMAC(raw[:8])) {
-		return false
+		return time.Time{}, false
 	}
-	age := now.Unix()/60 - int64(binary.BigEndian.Uint64(raw[:8])) //nolint:gosec // G115: we made it, says the MAC
-	return age >= 0 && age <= nonceMinutes
+	return time.Unix(int64(binary.BigEndian.Uint64(raw[:8]))*60, 0), true //nolint:gosec // G115: we made it, says the MAC
 }
 
 func (s *Server) nonceMAC(minute []byte) []byte {

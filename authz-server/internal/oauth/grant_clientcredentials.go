@@ -74,9 +74,7 @@ func (s *clientCredentialsGrant) PopulateTokenEndpointResponse(ctx context.Conte
 		Expiry:   now.Add(s.lifetimes.AccessToken).Unix(),
 		ID:       rand.Text(),
 	}
-	if want.Thumbprint != "" {
-		claims.Confirmation = &confirmation{want.Thumbprint}
-	}
+	claims.bind(want)
 	token, err := s.sign(ctx, typeAccess, claims)
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ type introspection struct {
 	Roles     []string  `json:"roles,omitempty"`
 
 	Confirmation *confirmation `json:"cnf,omitempty"` // RFC 9449 §6.2
+	ProofAlg     string        `json:"dpop_alg,omitempty"`
 	Actor        *actor        `json:"act,omitempty"` // RFC 8693 §4.1
 }
 
@@ -129,7 +130,7 @@ func (s *Server) introspectAccessToken(r *http.Request, caller *client.Client, t
 		Active: true, Scope: claims.Scope, ClientID: claims.ClientID, TokenType: kind, Expiry: claims.Expiry, IssuedAt: claims.IssuedAt,
 		Subject: claims.Subject, Audience: claims.Audience, Issuer: claims.Issuer, ID: claims.ID,
 		AuthTime: claims.AuthTime, ACR: claims.ACR, AMR: claims.AMR, SessionID: claims.SessionID, Roles: claims.Roles,
-		Confirmation: claims.Confirmation, Actor: claims.Actor,
+		Confirmation: claims.Confirmation, ProofAlg: claims.ProofAlg, Actor: claims.Actor,
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ory/fosite"
 
@@ -87,12 +88,9 @@ func (s *Server) fetchRequestObject(ctx context.Context, c *client.Client, uri s
 // openRequestObject verifies a request object (RFC 9101 §6, OIDC Core §6.1) and returns the parameters that it means. What
 // the object says counts; what stands beside it fills gaps, unless the client signs everything.
 func (s *Server) openRequestObject(ctx context.Context, c *client.Client, object string, beside url.Values) (url.Values, error) {
-	rule := clients.Rule{Algs: client.Algorithms, Types: []string{"", "JWT", "oauth-authz-req+jwt"}, MaxBytes: maxRequestObject}
+	rule := clients.Rule{Algs: c.Algorithms(), Types: []string{"", "JWT", "oauth-authz-req+jwt"}, MaxBytes: maxRequestObject}
 	if c.RequestObjectSigningAlg != "" {
-		rule.Algs = []string{c.RequestObjectSigningAlg}
-	}
-	if c.Profile == client.ProfileFAPI2 {
-		rule.Algs = intersect(rule.Algs, client.ProfileAlgorithms)
+		rule.Algs = intersect(rule.Algs, []string{c.RequestObjectSigningAlg})
 	}
 	text, _, err := s.clients.Verify(ctx, c, object, rule)
 	if errors.Is(err, clients.ErrInvalid) {
@@ -126,11 +124,12 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, object
 // number stays the number that was written.
 func (s *Server) requestObjectParameters(c *client.Client, text []byte) (url.Values, error) {
 	var about struct {
-		Issuer    string    `json:"iss"`
-		Audience  audiences `json:"aud"`
-		Subject   string    `json:"sub"`
-		Expiry    *float64  `json:"exp"`
-		NotBefore *float64  `json:"nbf"`
+		Issuer    string      `json:"iss"`
+		Audience  audiences   `json:"aud"`
+		Subject   string      `json:"sub"`
+		Expiry    numericDate `json:"exp"`
+		NotBefore numericDate `json:"nbf"`
+		IssuedAt  numericDate `json:"iat"`
 	}
 	var claims map[string]json.RawMessage
 	if err := jwks.UnmarshalExact(text, &about); err != nil {
@@ -139,8 +138,8 @@ func (s *Server) requestObjectParameters(c *client.Client, text []byte) (url.Val
 	if err := jwks.UnmarshalExact(text, &claims); err != nil {
 		return nil, errors.New("its claims are no JSON object")
 	}
-	now, strict := float64(s.now().Unix()), c.Profile == client.ProfileFAPI2 || c.RequireSignedRequestObject
-	const leeway, maxAge = 10, 3600
+	now, strict := s.now(), c.Profile == client.ProfileFAPI2 || c.RequireSignedRequestObject
+	const maxAge = time.Hour
 	switch {
 	case about.Issuer != "" && about.Issuer != c.ID, strict && about.Issuer == "":
 		return nil, errors.New("iss must be the client_id")
@@ -148,11 +147,13 @@ func (s *Server) requestObjectParameters(c *client.Client, text []byte) (url.Val
 		return nil, errors.New("aud must be " + s.issuer)
 	case about.Subject != "" && about.Subject == c.ID: // RFC 9101 §10.8: a client assertion is no request
 		return nil, errors.New("sub must not be the client_id: that is a client assertion")
-	case about.Expiry != nil && now > *about.Expiry+leeway, strict && about.Expiry == nil:
+	case (strict || !about.Expiry.IsZero()) && about.Expiry.past(now):
 		return nil, errors.New("exp is missing or past")
-	case about.NotBefore != nil && now < *about.NotBefore-leeway, strict && about.NotBefore == nil:
+	case about.NotBefore.ahead(now), strict && about.NotBefore.IsZero():
 		return nil, errors.New("nbf is missing or ahead")
-	case strict && (now-*about.NotBefore > maxAge || *about.Expiry-*about.NotBefore > maxAge):
+	case about.IssuedAt.ahead(now):
+		return nil, errors.New("iat is ahead")
+	case strict && (now.Sub(about.NotBefore.Time) > maxAge || about.Expiry.Sub(about.NotBefore.Time) > maxAge):
 		return nil, errors.New("nbf and exp must be within an hour")
 	}
 	form := url.Values{}

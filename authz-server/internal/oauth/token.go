@@ -31,12 +31,12 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if given.proof != nil {
-		given.access.Thumbprint = given.proof.thumbprint
+		given.access.Thumbprint, given.access.ProofAlg = given.proof.thumbprint, given.proof.boundAlg()
 	} else if clientOf(request).DPoPBound {
 		s.writeError(w, r, refuse(errInvalidDPoPProof, "this client's tokens are bound to a key: send a DPoP proof"))
 		return
 	}
-	if err := s.spendProof(ctx, given.proof); err != nil {
+	if err := s.spendProof(ctx, clientOf(request), given.proof); err != nil {
 		s.writeError(w, r, err)
 		return
 	}

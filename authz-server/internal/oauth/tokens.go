@@ -62,12 +62,20 @@ type accessClaims struct {
 	SessionID string   `json:"sid,omitempty"`
 	Roles     []string `json:"roles,omitempty"`
 
-	Confirmation *confirmation `json:"cnf,omitempty"` // RFC 9449 §6.1: whose key must be proved with the token
-	Actor        *actor        `json:"act,omitempty"` // RFC 8693 §4.1: who acts for the person
+	Confirmation *confirmation `json:"cnf,omitempty"`      // RFC 9449 §6.1: whose key must be proved with the token
+	ProofAlg     string        `json:"dpop_alg,omitempty"` // what proofs of that key must be signed by; empty: the key says
+	Actor        *actor        `json:"act,omitempty"`      // RFC 8693 §4.1: who acts for the person
 
 	// Withheld is there in every exchanged token, and in no other: the scopes of the grant that an
 	// earlier token of the chain did not carry though it was for their service. No later one gets them.
 	Withheld []string `json:"withheld,omitzero"`
+}
+
+// bind binds the token to the key that its client proved, if it did.
+func (c *accessClaims) bind(want accessRequest) {
+	if want.Thumbprint != "" {
+		c.Confirmation, c.ProofAlg = &confirmation{want.Thumbprint}, want.ProofAlg
+	}
 }
 
 // confirmation binds a token to a key.
@@ -142,6 +150,7 @@ type accessRequest struct {
 	Scope      []string
 	Audience   []string
 	Thumbprint string // RFC 7638, of the DPoP key that it is bound to; empty: a bearer token
+	ProofAlg   string // what proofs of that key must be signed by; empty: the key says
 	Actor      *actor
 	Withheld   []string // of an exchanged token; see accessClaims
 	Subject    string   // of an exchanged token; empty: the person as the client knows them
@@ -172,9 +181,7 @@ func (s *Server) accessToken(ctx context.Context, c *client.Client, g *store.Gra
 	if want.Expiry != 0 {
 		claims.Expiry = min(claims.Expiry, want.Expiry)
 	}
-	if want.Thumbprint != "" {
-		claims.Confirmation = &confirmation{want.Thumbprint}
-	}
+	claims.bind(want)
 	if slices.Contains(want.Scope, rolesScope) {
 		user, err := s.store.User(ctx, g.UserID)
 		if err != nil {
@@ -285,7 +292,7 @@ func leftHash(alg, text string) string {
 	if text == "" {
 		return ""
 	}
-	if alg == "EdDSA" {
+	if jwks.SameAlgorithm(alg, keys.EdDSA) {
 		sum := sha512.Sum512([]byte(text))
 		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 	}

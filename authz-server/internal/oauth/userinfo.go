@@ -19,16 +19,16 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	scheme, token, err := accessTokenOf(r)
 	if err != nil {
-		s.challenge(w, http.StatusBadRequest, "invalid_request", err.Error())
+		s.challenge(w, scheme, http.StatusBadRequest, "invalid_request", err.Error())
 		return
 	}
 	if token == "" {
-		s.challenge(w, http.StatusUnauthorized, "", "")
+		s.challenge(w, scheme, http.StatusUnauthorized, "", "")
 		return
 	}
 	claims, err := s.liveAccessToken(r.Context(), token)
 	if errors.Is(err, errNotOurs) {
-		s.challenge(w, http.StatusUnauthorized, "invalid_token", "the access token is not valid here, has expired or was revoked")
+		s.challenge(w, scheme, http.StatusUnauthorized, "invalid_token", "the access token is not valid here, has expired or was revoked")
 		return
 	}
 	if err != nil {
@@ -45,18 +45,18 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 		if e.ErrorField == errUseDPoPNonce.ErrorField {
 			w.Header().Set("DPoP-Nonce", s.nonce(s.now()))
 		}
-		s.challenge(w, http.StatusUnauthorized, e.ErrorField, describe(e))
+		s.challenge(w, scheme, http.StatusUnauthorized, e.ErrorField, describe(e))
 		return
 	}
 	httpd.NoteClient(w, claims.ClientID)
 	scope := strings.Fields(claims.Scope)
 	if !slices.Contains(scope, "openid") {
-		s.challenge(w, http.StatusForbidden, "insufficient_scope", "the access token lacks the scope openid")
+		s.challenge(w, scheme, http.StatusForbidden, "insufficient_scope", "the access token lacks the scope openid")
 		return
 	}
 	user, err := s.personOf(r.Context(), &claims)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && user.Disabled) {
-		s.challenge(w, http.StatusUnauthorized, "invalid_token", "the token is not a person's, or their account is gone")
+		s.challenge(w, scheme, http.StatusUnauthorized, "invalid_token", "the token is not a person's, or their account is gone")
 		return
 	}
 	if err != nil {
@@ -117,7 +117,10 @@ func (s *Server) checkBinding(r *http.Request, scheme, token string, claims *acc
 	if p == nil || p.thumbprint != claims.Confirmation.Thumbprint {
 		return refuse(errInvalidDPoPProof, "the DPoP header must prove the key that the token is bound to")
 	}
-	return s.spendProof(r.Context(), p)
+	if claims.ProofAlg != "" && p.alg != claims.ProofAlg {
+		return refuse(errInvalidDPoPProof, "the DPoP proof must be signed by "+claims.ProofAlg+", as the one was that the token was issued for")
+	}
+	return s.useProof(r.Context(), p)
 }
 
 // errInvalidToken is RFC 6750 §3.1's error.
@@ -150,14 +153,20 @@ func accessTokenOf(r *http.Request) (scheme, token string, err error) {
 	return scheme, token, nil
 }
 
-// challenge refuses a bearer token (RFC 6750 §3). A request without any authentication gets no error code.
-func (s *Server) challenge(w http.ResponseWriter, status int, code, description string) {
-	value := `Bearer realm="` + s.issuer + `"`
+// challenge refuses a request for a person's claims. The error is told in the challenge of the scheme that the token came by
+// (RFC 6750 §3, RFC 9449 §7.1), where clients look for it. A request without any authentication gets no error code, and both.
+func (s *Server) challenge(w http.ResponseWriter, scheme string, status int, code, description string) {
+	why := `realm="` + s.issuer + `"`
 	if code != "" {
-		value += `, error="` + code + `", error_description="` + description + `"`
+		why += `, error="` + code + `", error_description="` + description + `"`
 	}
-	w.Header().Set("WWW-Authenticate", value)
-	w.Header().Add("WWW-Authenticate", `DPoP algs="`+strings.Join(client.Algorithms, " ")+`"`)
+	algs := `algs="` + strings.Join(client.Algorithms, " ") + `"`
+	if scheme == "dpop" {
+		w.Header().Set("WWW-Authenticate", "DPoP "+why+", "+algs)
+	} else {
+		w.Header().Set("WWW-Authenticate", "Bearer "+why)
+		w.Header().Add("WWW-Authenticate", "DPoP "+algs)
+	}
 	body := map[string]string{"error": code, "error_description": description}
 	if code == "" {
 		body = map[string]string{"error": "invalid_request", "error_description": "send an access token in the Authorization header"}

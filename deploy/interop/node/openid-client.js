@@ -31,6 +31,7 @@ async function keyPair(alg) {
     PS256: { name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
     ES256: { name: 'ECDSA', namedCurve: 'P-256' },
     EdDSA: { name: 'Ed25519' },
+    Ed25519: { name: 'Ed25519' },
   }[alg]
   const { privateKey, publicKey } = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const { key_ops, ext, ...jwk } = await crypto.subtle.exportKey('jwk', publicKey)
@@ -120,7 +121,7 @@ async function signedIntrospection() {
 async function publicWithDPoP() {
   const config = await register({ token_endpoint_auth_method: 'none', dpop_bound_access_tokens: true }, oidc.None())
   await refuses('invalid_dpop_proof', logIn(config, oidc.buildAuthorizationUrl))
-  for (const alg of ['ES256', 'PS256', 'RS256']) {
+  for (const alg of ['ES256', 'PS256', 'RS256', 'Ed25519']) {
     const DPoP = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair(alg))
     const tokens = await logIn(config, oidc.buildAuthorizationUrl, { dpop_jkt: await DPoP.calculateThumbprint() }, { DPoP })
     assert.equal(tokens.token_type, 'dpop')
@@ -134,15 +135,16 @@ async function publicWithDPoP() {
 }
 
 async function privateKeyJWT() {
-  for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA']) {
+  for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']) {
+    const options = alg === 'EdDSA' ? { [oidc.modifyAssertion]: plainEdDSA } : {}
     const keys = await keyPair(alg)
     const config = await register({
       token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: alg, jwks: keys.jwks, request_object_signing_alg: alg,
       id_token_signed_response_alg: alg, userinfo_signed_response_alg: alg,
-    }, oidc.PrivateKeyJwt(keys.private, { [oidc.modifyAssertion]: plainEdDSA }))
+    }, oidc.PrivateKeyJwt(keys.private, options))
     oidc.enableNonRepudiationChecks(config)
     await useAndRefresh(config, await logIn(config, oidc.buildAuthorizationUrlWithPAR))
-    const signed = (config, parameters) => oidc.buildAuthorizationUrlWithJAR(config, parameters, keys.private, { [oidc.modifyAssertion]: plainEdDSA })
+    const signed = (config, parameters) => oidc.buildAuthorizationUrlWithJAR(config, parameters, keys.private, options)
     await useAndRefresh(config, await logIn(config, signed))
     done(`private_key_jwt, PAR, JAR and signed answers by ${alg}`)
   }
