@@ -204,6 +204,8 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	late("Interaction", func(ctx context.Context) error { _, err := s.Interaction(ctx, "x", "b"); return err })
 	late("DecideInteraction", func(ctx context.Context) error { return s.DecideInteraction(ctx, "x", "b", "s1", ConsentAllow, nil) })
 	late("SpendInteraction", func(ctx context.Context) error { _, err := s.SpendInteraction(ctx, "x"); return err })
+	add("CreatePosted", func(ctx context.Context) error { _, err := s.CreatePosted(ctx, url.Values{"a": {"b"}}); return err })
+	late("Posted", func(ctx context.Context) error { _, err := s.Posted(ctx, "x"); return err })
 	add("CreatePushedRequest", func(ctx context.Context) error {
 		return s.CreatePushedRequest(ctx, "x", PushedRequest{ClientID: "c1", ExpiresAt: soon})
 	})
