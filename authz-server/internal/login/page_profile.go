@@ -53,11 +53,12 @@ func (s *Service) postProfile(w http.ResponseWriter, r *http.Request) {
 			typed[field.name] = r.PostForm.Get(field.name)
 		}
 	}
+	region := regionOfLanguage(s.cfg.Pages.Language(r))
 	var problems map[string]pages.Problem
 	var current store.User
 	err := s.cfg.Store.EditUser(r.Context(), session.UserID, func(u *store.User) error {
 		current = *u
-		if problems = setProfile(u, typed, s.cfg.Now()); len(problems) > 0 {
+		if problems = setProfile(u, typed, s.cfg.Now(), region); len(problems) > 0 {
 			return errRefused
 		}
 		version, err := profileVersion(current)
@@ -86,7 +87,7 @@ func (s *Service) postProfile(w http.ResponseWriter, r *http.Request) {
 	if status == http.StatusConflict {
 		page.Stored = make(map[string]string)
 		wanted := current
-		setProfile(&wanted, typed, s.cfg.Now())
+		setProfile(&wanted, typed, s.cfg.Now(), region)
 		for name, value := range profileOf(wanted) {
 			if stored := page.Values[name]; stored != value {
 				page.Stored[name] = stored

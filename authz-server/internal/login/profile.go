@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // people choose a time zone, also where the machine knows none
@@ -23,7 +22,7 @@ import (
 var profileFields = []struct {
 	name  string
 	in    func(*store.User) *string
-	clean func(string, time.Time) (string, pages.Problem)
+	clean func(string, where) (string, pages.Problem)
 }{
 	{"given_name", func(u *store.User) *string { return &u.Claims.GivenName }, cleanLine(maxName)},
 	{"family_name", func(u *store.User) *string { return &u.Claims.FamilyName }, cleanLine(maxName)},
@@ -43,7 +42,13 @@ var profileFields = []struct {
 	{"locality", func(u *store.User) *string { return &u.Claims.Address.Locality }, cleanLine(maxName)},
 	{"region", func(u *store.User) *string { return &u.Claims.Address.Region }, cleanLine(maxName)},
 	{"postal_code", func(u *store.User) *string { return &u.Claims.Address.PostalCode }, cleanLine(20)},
-	{"country", func(u *store.User) *string { return &u.Claims.Address.Country }, cleanLine(maxName)},
+	{"country", func(u *store.User) *string { return &u.Claims.Address.Country }, cleanCountry},
+}
+
+// where is when and where a person is, as far as it changes how what they type is read.
+type where struct {
+	now    time.Time
+	region string // code in ISO 3166-1 of the country whose telephone numbers they dial; empty: unknown
 }
 
 // maxProfileField is more than any field has, in bytes: no more is worked on.
@@ -51,7 +56,9 @@ const maxProfileField = 8 << 10
 
 // setProfile writes the typed values into u, cleaned, and tells what is wrong with which. What was not typed is left as it is.
 // Another telephone number is not a verified one.
-func setProfile(u *store.User, typed map[string]string, now time.Time) map[string]pages.Problem {
+// region is the country to assume of somebody who says nothing of it, or empty.
+func setProfile(u *store.User, typed map[string]string, now time.Time, region string) map[string]pages.Problem {
+	at := where{now, regionOf(u, typed, region)}
 	problems := make(map[string]pages.Problem)
 	phone := u.Claims.PhoneNumber
 	for _, field := range profileFields {
@@ -65,7 +72,7 @@ func setProfile(u *store.User, typed map[string]string, now time.Time) map[strin
 		}
 		if value = norm.NFC.String(strings.TrimSpace(value)); value != "" {
 			var problem pages.Problem
-			if value, problem = field.clean(value, now); problem != "" {
+			if value, problem = field.clean(value, at); problem != "" {
 				problems[field.name] = problem
 				continue
 			}
@@ -90,7 +97,7 @@ func profileOf(u store.User) map[string]string {
 // CleanProfile puts locale and claims of u into the form in which they are stored. Its error names what is wrong.
 func CleanProfile(u *store.User, now time.Time) error {
 	verified := u.Claims.PhoneVerified
-	problems := setProfile(u, profileOf(*u), now)
+	problems := setProfile(u, profileOf(*u), now, "")
 	u.Claims.PhoneVerified = verified && u.Claims.PhoneNumber != "" // who calls this says so
 	for _, field := range profileFields {
 		if problem, ok := problems[field.name]; ok {
@@ -101,8 +108,8 @@ func CleanProfile(u *store.User, now time.Time) error {
 }
 
 // cleanLine is for a line of text of at most so many characters.
-func cleanLine(most int) func(string, time.Time) (string, pages.Problem) {
-	return func(s string, _ time.Time) (string, pages.Problem) {
+func cleanLine(most int) func(string, where) (string, pages.Problem) {
+	return func(s string, _ where) (string, pages.Problem) {
 		if utf8.RuneCountInString(s) > most {
 			return s, pages.TextTooLong
 		}
@@ -115,8 +122,8 @@ func cleanLine(most int) func(string, time.Time) (string, pages.Problem) {
 }
 
 // cleanLines is the same for several lines, which end with a line feed (OIDC Core §5.1.1 allows either). Empty ones are dropped.
-func cleanLines(most int) func(string, time.Time) (string, pages.Problem) {
-	return func(s string, now time.Time) (string, pages.Problem) {
+func cleanLines(most int) func(string, where) (string, pages.Problem) {
+	return func(s string, at where) (string, pages.Problem) {
 		if utf8.RuneCountInString(s) > most {
 			return s, pages.TextTooLong
 		}
@@ -142,7 +149,7 @@ func cleanLines(most int) func(string, time.Time) (string, pages.Problem) {
 const maxURL = 1000
 
 // cleanURL takes web addresses alone: an application may make a link or an image of them.
-func cleanURL(s string, _ time.Time) (string, pages.Problem) {
+func cleanURL(s string, _ where) (string, pages.Problem) {
 	if len(s) > maxURL {
 		return s, pages.TextTooLong
 	}
@@ -154,24 +161,10 @@ func cleanURL(s string, _ time.Time) (string, pages.Problem) {
 	return s, ""
 }
 
-// cleanBirthdate takes YYYY-MM-DD, 0000-MM-DD (without the year) and YYYY (OIDC Core §5.1).
-func cleanBirthdate(s string, now time.Time) (string, pages.Problem) {
-	layout := "2006-01-02"
-	if len(s) == 4 {
-		layout = "2006"
-	}
-	date, err := time.Parse(layout, s)
-	// It may be tomorrow here already for some.
-	if err != nil || date.After(now.Add(24*time.Hour)) || (date.Year() < 1850 && (date.Year() != 0 || layout == "2006")) {
-		return s, pages.BirthdayInvalid
-	}
-	return s, ""
-}
-
 // zoneName is how names of time zones look; the machine's zone files are read by them.
 var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]{1,30}(/[A-Z][A-Za-z0-9_+-]{1,30}){0,2}$`)
 
-func cleanZone(s string, _ time.Time) (string, pages.Problem) {
+func cleanZone(s string, _ where) (string, pages.Problem) {
 	if !zoneName.MatchString(s) || s == "Local" {
 		return s, pages.ZoneInvalid
 	}
@@ -182,7 +175,7 @@ func cleanZone(s string, _ time.Time) (string, pages.Problem) {
 }
 
 // cleanLocale takes BCP 47 tags, also with the underscore that some write (OIDC Core §5.1), and makes them canonical.
-func cleanLocale(s string, _ time.Time) (string, pages.Problem) {
+func cleanLocale(s string, _ where) (string, pages.Problem) {
 	if len(s) > 35 { // BCP 47 §4.4.1
 		return s, pages.LocaleInvalid
 	}
@@ -193,21 +186,10 @@ func cleanLocale(s string, _ time.Time) (string, pages.Problem) {
 	return tag.String(), ""
 }
 
-// cleanPhone takes numbers with a country code, however they are grouped, and makes them E.164 (OIDC Core §5.1), with an
-// extension as RFC 3966 writes it.
-func cleanPhone(s string, _ time.Time) (string, pages.Problem) {
-	number, extension, extended := strings.Cut(strings.ToLower(s), ";ext=")
-	number = strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "", "\u00a0", "", "\u2010", "", "\u2011", "").Replace(number)
-	if !phoneNumber.MatchString(number) {
-		return s, pages.PhoneInvalid
+// cleanCountry takes a country's code in either case, and any other text as it is.
+func cleanCountry(s string, at where) (string, pages.Problem) {
+	if len(s) == 2 && pages.CountryCode(s) != "" {
+		return pages.CountryCode(s), ""
 	}
-	if !extended {
-		return number, ""
-	}
-	if _, err := strconv.ParseUint(extension, 10, 32); err != nil {
-		return s, pages.PhoneInvalid
-	}
-	return number + ";ext=" + extension, ""
+	return cleanLine(maxName)(s, at)
 }
-
-var phoneNumber = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)

@@ -119,6 +119,79 @@ func TestWhatIsWrongWithAProfileIsSaidAndTheInputKept(t *testing.T) {
 	}
 }
 
+// Numbers and dates are taken as people write them where they live.
+func TestAProfileIsTypedAsPeopleWrite(t *testing.T) {
+	s := onSQLite(t)
+	user := s.person("mina@example.org")
+	b := s.browser()
+	b.logIn("mina@example.org")
+	for _, test := range []struct{ country, locale, zone, number, want string }{
+		{"KR", "", "", "010-1234-5678", "+821012345678"},
+		{"대한민국", "", "", "010 1234 5678", "+821012345678"},
+		{"", "ko", "", "(02) 123-4567", "+8221234567"},
+		{"", "en-KR", "", "０１０－１２３４－５６７８", "+821012345678"},
+		{"", "en", "Asia/Seoul", "010.1234.5678", "+821012345678"},
+		{"KR", "ko", "", "+44 (0)20 7946 0958", "+442079460958"},
+		{"KR", "", "", "82-10-1234-5678", ""},
+		{"KR", "", "", "010-1234", ""},
+		{"KR", "", "", "1234-5678", ""},
+		{"", "en", "", "010-1234-5678", ""},
+		{"Atlantis", "ko", "Asia/Seoul", "010-1234-5678", ""},
+		{"US", "ko", "Asia/Seoul", "(415) 555-2671", "+14155552671"},
+		{"US", "", "", "1-415-555-2671", "+14155552671"},
+		{"US", "", "", "011 82 10 1234 5678", "+821012345678"},
+		{"", "en-GB", "", "020 7946 0958", "+442079460958"},
+		{"GB", "", "", "0082 10 1234 5678", "+821012345678"},
+		{"", "ja", "", "090-1234-5678", "+819012345678"},
+		{"CN", "", "", "138 0013 8000", "+8613800138000"},
+		{"RU", "", "", "8 (916) 123-45-67", "+79161234567"},
+		{"SG", "", "", "6123 4567", "+6561234567"},
+	} {
+		a := b.saveProfile(b.profileVersion(), map[string]string{"country": test.country, "locale": test.locale, "zoneinfo": test.zone, "phone_number": test.number})
+		if test.want == "" {
+			a.want(t, http.StatusUnprocessableEntity, `id="phone_number-problem"`)
+			continue
+		}
+		if got, err := s.store.User(t.Context(), user.ID); err != nil || got.Claims.PhoneNumber != test.want {
+			t.Errorf("%+v: %q %v", test, got.Claims.PhoneNumber, err)
+		}
+	}
+	for typed, want := range map[string]string{
+		"1990.4.23": "1990-04-23", "1990. 4. 23.": "1990-04-23", "1990-4-23": "1990-04-23", "1990/04/23": "1990-04-23", "1990년 4월 23일": "1990-04-23", "19900423": "1990-04-23",
+		"１９９０년４월２３일": "1990-04-23", "4월 23일": "0000-04-23", "0000.4.23": "0000-04-23", "1990년": "1990", "April 23, 1990": "1990-04-23", "23 apr. 1990": "1990-04-23",
+	} {
+		b.saveProfile(b.profileVersion(), map[string]string{"birthdate": typed}).wantRedirect(t, "/account/profile?done=profile")
+		if got, err := s.store.User(t.Context(), user.ID); err != nil || got.Claims.Birthdate != want {
+			t.Errorf("%q: %q %v", typed, got.Claims.Birthdate, err)
+		}
+	}
+	for _, typed := range []string{"1990.13.1", "90.4.23", "4/23/1990", "2월 30일", "1990.4", "tomorrow"} {
+		b.saveProfile(b.profileVersion(), map[string]string{"birthdate": typed}).want(t, http.StatusUnprocessableEntity, "Enter a date")
+	}
+
+	// A person who reads Korean dials Korean numbers, unless they say otherwise.
+	b.saveProfile(b.profileVersion(), map[string]string{"country": "", "locale": "", "zoneinfo": ""}).wantRedirect(t, "/account/profile?done=profile")
+	b.header = b.header.Clone()
+	b.header.Set("Accept-Language", "ko")
+	b.saveProfile(b.profileVersion(), map[string]string{"phone_number": "011-123-4567"}).wantRedirect(t, "/account/profile?done=profile")
+	if got, err := s.store.User(t.Context(), user.ID); err != nil || got.Claims.PhoneNumber != "+82111234567" {
+		t.Errorf("%q %v", got.Claims.PhoneNumber, err)
+	}
+}
+
+func TestPlacesOfAProfileAreChosenFromAList(t *testing.T) {
+	s := onSQLite(t)
+	user := s.person("mina@example.org")
+	if err := s.store.SetClaims(t.Context(), user.ID, store.Claims{Zoneinfo: "Asia/Calcutta", Address: store.Address{Country: "대한민국"}}); err != nil {
+		t.Fatal(err)
+	}
+	b := s.browser()
+	b.logIn("mina@example.org")
+	b.get("/account/profile").want(t, http.StatusOK, `<option value="KR">South Korea</option>`, `<option value="Asia/Seoul">South Korea (Asia/Seoul)</option>`, `<option value="ko">Korean – 한국어</option>`,
+		`<option value="Asia/Calcutta" selected>`, `<option value="대한민국" selected>`)
+	b.get("/account/profile?lang=ko").want(t, http.StatusOK, `<option value="KR">대한민국</option>`, `<option value="Asia/Seoul">대한민국 (Asia/Seoul)</option>`, `<option value="en">영어 – English</option>`)
+}
+
 func TestAnotherPhoneNumberIsNotVerified(t *testing.T) {
 	s := onSQLite(t)
 	user := s.person("mina@example.org")

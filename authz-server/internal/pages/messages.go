@@ -15,6 +15,7 @@ type messages struct {
 
 	Email, Name, Password, CurrentPassword, NewPassword string
 	PasswordHint                                        string
+	ErrorPrefix, CheckFields                            string // of the title, and above a form that was refused
 	LanguageLabel                                       string
 
 	LoginTitle, LoginHeading, LoginButton, NoAccount, SignupLink     string
@@ -140,6 +141,7 @@ var english = messages{
 	Email: "Email", Name: "Name", Password: "Password", CurrentPassword: "Current password", NewPassword: "New password",
 	PasswordHint:  "At least 8 characters. A few unrelated words make a good one.",
 	LanguageLabel: "Language",
+	ErrorPrefix:   "Error: ", CheckFields: "Please check this:",
 
 	LoginTitle: "Log in", LoginHeading: "Log in", LoginButton: "Log in", NoAccount: "New here?", SignupLink: "Create an account",
 	SignupTitle: "Sign up", SignupHeading: "Create your account", SignupButton: "Create account", HaveAccount: "Already have an account?", LoginLink: "Log in",
@@ -259,6 +261,7 @@ var korean = messages{
 	Email: "이메일", Name: "이름", Password: "비밀번호", CurrentPassword: "현재 비밀번호", NewPassword: "새 비밀번호",
 	PasswordHint:  "8자 이상이어야 해요. 서로 관련 없는 단어를 여러 개 이으면 좋아요.",
 	LanguageLabel: "언어",
+	ErrorPrefix:   "오류: ", CheckFields: "다음을 확인해 주세요.",
 
 	LoginTitle: "로그인", LoginHeading: "로그인", LoginButton: "로그인", NoAccount: "처음이신가요?", SignupLink: "회원가입",
 	SignupTitle: "회원가입", SignupHeading: "계정 만들기", SignupButton: "가입하기", HaveAccount: "이미 계정이 있나요?", LoginLink: "로그인",

@@ -3,7 +3,7 @@ package pages
 // profileMessages is what the page "account_profile" says.
 type profileMessages struct {
 	Title, Intro, Names, About, Contact, Address, Web string
-	Verified                                          string
+	Verified, NotGiven                                string
 	NameOrder                                         []string          // fields of the two chief parts of a name, as people are used to
 	Labels                                            map[string]string // by field
 	Hints                                             map[string]string // some fields have one
@@ -16,7 +16,7 @@ type profileMessages struct {
 var englishProfile = profileMessages{
 	Title: "Profile", Intro: "All of this is optional. Apps see it only if you allow them to.",
 	Names: "Names", About: "About you", Contact: "Phone", Address: "Address", Web: "On the web",
-	Verified: "verified", NameOrder: []string{"given_name", "family_name"},
+	Verified: "verified", NotGiven: "Not given", NameOrder: []string{"given_name", "family_name"},
 	Labels: map[string]string{
 		"given_name": "First name", "family_name": "Last name", "middle_name": "Middle name", "nickname": "Nickname", "preferred_username": "Username",
 		"profile": "Profile page", "picture": "Picture", "website": "Website",
@@ -27,10 +27,9 @@ var englishProfile = profileMessages{
 	Hints: map[string]string{
 		"preferred_username": "What apps may suggest as your username.",
 		"picture":            "The address of an image that starts with https://.",
-		"birthdate":          "Such as 1990-04-23. 0000-04-23 keeps the year to yourself, 1990 the day.",
-		"zoneinfo":           "Such as Asia/Seoul or Europe/London.",
-		"locale":             "Such as en, en-GB or ko: the language that apps may greet you in.",
-		"phone_number":       "With + and the country code, such as +82 10 1234 5678.",
+		"birthdate":          "Such as 1990-04-23 or April 23, 1990. 0000-04-23 keeps the year to yourself, 1990 the day.",
+		"locale":             "The language that apps may greet you in.",
+		"phone_number":       "With the country code, such as +82 10 1234 5678, or as you dial it in your country.",
 	},
 	Claims: map[string]string{
 		"name":               "See your name",
@@ -63,17 +62,17 @@ var englishProfile = profileMessages{
 		TextTooLong:     "This is too long.",
 		TextInvalid:     "Use letters, digits, spaces and punctuation only.",
 		URLInvalid:      "Enter a web address that starts with https:// or http://.",
-		BirthdayInvalid: "Enter a date that exists and is not in the future, as 1990-04-23, 0000-04-23 or 1990.",
-		ZoneInvalid:     "There is no time zone of this name. Enter one such as Asia/Seoul.",
-		LocaleInvalid:   "There is no language of this name. Enter one such as en or ko.",
-		PhoneInvalid:    "Enter the number with + and the country code, such as +82 10 1234 5678.",
+		BirthdayInvalid: "Enter a date that exists and is not in the future, such as 1990-04-23, 0000-04-23 or 1990.",
+		ZoneInvalid:     "There is no time zone of this name. Choose one from the list.",
+		LocaleInvalid:   "There is no language of this name. Choose one from the list.",
+		PhoneInvalid:    "Enter the number with + and the country code, such as +82 10 1234 5678, or choose your country below and enter it as you dial it there.",
 	},
 }
 
 var koreanProfile = profileMessages{
 	Title: "프로필", Intro: "모두 선택 사항이에요. 허용한 앱만 볼 수 있어요.",
 	Names: "이름", About: "내 정보", Contact: "전화", Address: "주소", Web: "웹",
-	Verified: "확인됨", NameOrder: []string{"family_name", "given_name"},
+	Verified: "확인됨", NotGiven: "선택 안 함", NameOrder: []string{"family_name", "given_name"},
 	Labels: map[string]string{
 		"given_name": "이름", "family_name": "성", "middle_name": "중간 이름", "nickname": "별명", "preferred_username": "사용자 이름",
 		"profile": "프로필 페이지", "picture": "사진", "website": "웹사이트",
@@ -84,10 +83,9 @@ var koreanProfile = profileMessages{
 	Hints: map[string]string{
 		"preferred_username": "앱에서 사용자 이름으로 제안할 수 있어요.",
 		"picture":            "https://로 시작하는 이미지 주소예요.",
-		"birthdate":          "예: 1990-04-23. 연도를 숨기려면 0000-04-23, 연도만 알리려면 1990처럼 입력하세요.",
-		"zoneinfo":           "예: Asia/Seoul, Europe/London",
-		"locale":             "예: ko, en, en-GB. 앱이 이 언어로 표시될 수 있어요.",
-		"phone_number":       "+와 국가 번호로 시작해 주세요. 예: +82 10 1234 5678",
+		"birthdate":          "예: 1990년 4월 23일, 1990.4.23. 연도를 숨기려면 4월 23일, 연도만 알리려면 1990처럼 입력하세요.",
+		"locale":             "앱이 이 언어로 표시될 수 있어요.",
+		"phone_number":       "예: 010-1234-5678. 해외 번호는 +와 국가 번호로 시작해 주세요.",
 	},
 	Claims: map[string]string{
 		"name":               "이름 보기",
@@ -120,9 +118,9 @@ var koreanProfile = profileMessages{
 		TextTooLong:     "너무 길어요.",
 		TextInvalid:     "글자, 숫자, 공백, 문장 부호만 쓸 수 있어요.",
 		URLInvalid:      "https:// 또는 http://로 시작하는 웹 주소를 입력해 주세요.",
-		BirthdayInvalid: "실제로 있는 지난 날짜를 1990-04-23, 0000-04-23 또는 1990처럼 입력해 주세요.",
-		ZoneInvalid:     "이런 이름의 시간대가 없어요. Asia/Seoul처럼 입력해 주세요.",
-		LocaleInvalid:   "이런 이름의 언어가 없어요. ko나 en처럼 입력해 주세요.",
-		PhoneInvalid:    "+와 국가 번호로 시작하는 전화번호를 입력해 주세요. 예: +82 10 1234 5678",
+		BirthdayInvalid: "실제로 있는 지난 날짜를 1990년 4월 23일, 1990.4.23 또는 1990처럼 입력해 주세요.",
+		ZoneInvalid:     "존재하지 않는 시간대예요. 목록에서 골라 주세요.",
+		LocaleInvalid:   "존재하지 않는 언어예요. 목록에서 골라 주세요.",
+		PhoneInvalid:    "010-1234-5678처럼 지역 번호까지 입력하거나, +와 국가 번호로 시작하는 전화번호를 입력해 주세요.",
 	},
 }

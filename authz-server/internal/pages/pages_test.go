@@ -160,6 +160,46 @@ func TestEveryLinkFollowsTheIssuersPath(t *testing.T) {
 	}
 }
 
+// A refused form says so in its title and in a summary that leads to every wrong field, and the first of them has the focus.
+func TestARefusedFormSaysWhatIsWrong(t *testing.T) {
+	p := newPages(t)
+	for page, data := range everyPage() {
+		with, ok := data.(interface{ form() Form })
+		if !ok {
+			continue
+		}
+		for _, m := range catalogue {
+			body := render(p, "/x?lang="+m.Tag, page, data, nil).Body.String()
+			if !strings.Contains(body, "<title>"+m.ErrorPrefix) || !strings.Contains(body, `role="alert" id="problem"`) || strings.Count(body, " autofocus") != 1 {
+				t.Errorf("%s in %s:\n%s", page, m.Tag, body)
+			}
+			first := len(body)
+			for field := range with.form().Problems {
+				link := strings.Index(body, `<a href="#`+field+`">`)
+				if field == "" {
+					continue
+				}
+				tag := regexp.MustCompile(`<(input|select|textarea)[^>]* id="` + field + `"[^>]*>`).FindStringIndex(body)
+				if link < 0 || tag == nil || !strings.Contains(body[tag[0]:tag[1]], `aria-invalid="true" aria-describedby="`+field+`-problem`) {
+					t.Errorf("%s: the field %s: %v\n%s", page, field, tag, body)
+					continue
+				}
+				first = min(first, tag[0])
+			}
+			focused := body[strings.Index(body, `id="problem"`):]
+			if first < len(body) {
+				focused = body[first:]
+			}
+			if focused, _, _ = strings.Cut(focused, ">"); !strings.Contains(focused, " autofocus") {
+				t.Errorf("%s: the focus is elsewhere:\n%s", page, body)
+			}
+		}
+	}
+	if body := render(p, "/x", "signup", Signup{}, nil).Body.String(); strings.Contains(body, `<title>`+english.ErrorPrefix) || strings.Contains(body, `role="alert"`) {
+		t.Error("a fresh form says that something is wrong")
+	}
+}
+
 // checkPage holds a page to what makes it usable without seeing it: one h1, a title, a label for each input, references that
 // lead somewhere; and to what our Content-Security-Policy lets through.
 func checkPage(t *testing.T, name string, body []byte, lang string) {

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -30,8 +29,7 @@ const (
 
 // profileField is how a field of the profile is typed.
 type profileField struct {
-	kind, autocomplete, inputMode string
-	list                          []string // suggestions
+	kind, autocomplete string
 }
 
 var profileFields = map[string]profileField{
@@ -43,32 +41,29 @@ var profileFields = map[string]profileField{
 	"profile":            {kind: "url", autocomplete: "off"},
 	"picture":            {kind: "url", autocomplete: "photo"},
 	"website":            {kind: "url", autocomplete: "url"},
-	"birthdate":          {kind: "text", autocomplete: "bday", inputMode: "numeric"},
-	"zoneinfo":           {kind: "text", autocomplete: "off", list: zones},
-	"locale":             {kind: "text", autocomplete: "language", list: []string{"ko", "en", "ko-KR", "en-US", "en-GB", "ja", "zh-Hans", "zh-Hant", "de", "fr", "es"}},
+	"birthdate":          {kind: "text", autocomplete: "bday"},
+	"zoneinfo":           {kind: "select", autocomplete: "off"},
+	"locale":             {kind: "select", autocomplete: "language"},
 	"phone_number":       {kind: "tel", autocomplete: "tel"},
 	"locality":           {kind: "text", autocomplete: "address-level2"},
 	"region":             {kind: "text", autocomplete: "address-level1"},
 	"postal_code":        {kind: "text", autocomplete: "postal-code"},
-	"country":            {kind: "text", autocomplete: "country-name"},
+	"country":            {kind: "select", autocomplete: "country"},
 	"street_address":     {kind: "area", autocomplete: "street-address"},
 	"formatted":          {kind: "area", autocomplete: "off"},
 	"gender":             {kind: "select", autocomplete: "sex"},
 }
 
-// zones are suggestions: the time zones that most people live in.
-var zones = []string{"Asia/Seoul", "Asia/Tokyo", "Asia/Shanghai", "Asia/Singapore", "Asia/Kolkata", "Asia/Dubai", "Australia/Sydney", "Pacific/Auckland",
-	"Europe/London", "Europe/Paris", "Europe/Berlin", "Europe/Istanbul", "Africa/Lagos", "Africa/Cairo", "America/New_York", "America/Chicago",
-	"America/Denver", "America/Los_Angeles", "America/Sao_Paulo", "America/Mexico_City", "Pacific/Honolulu", "UTC"}
+// profileOrder is where the fields are on the page, after the chief parts of the name.
+var profileOrder = []string{"middle_name", "nickname", "preferred_username", "birthdate", "gender", "locale", "zoneinfo", "phone_number",
+	"formatted", "country", "region", "locality", "street_address", "postal_code", "profile", "picture", "website"}
 
 // profileInput is a field as the template sees it.
 type profileInput struct {
 	field
 
-	InputMode string
-	List      []string
-	Stored    string // what somebody else stored meanwhile, in words; empty: nothing else
-	Options   []option
+	Stored  string // what somebody else stored meanwhile, in words; empty: nothing else
+	Options []option
 }
 
 type option struct {
@@ -88,27 +83,29 @@ func (in profileInput) DescribedBy() string {
 // Claim makes a field of the profile.
 func (v view) Claim(name string) profileInput {
 	d, f := v.D.(Profile), profileFields[name] // one template calls it, with this data
-	in := profileInput{field: v.Input(f.kind, name, v.T.Profile.Labels[name], d.Values[name], f.autocomplete, v.T.Profile.Hints[name]), InputMode: f.inputMode, List: f.list}
+	in := profileInput{field: v.Input(f.kind, name, v.T.Profile.Labels[name], d.Values[name], f.autocomplete, v.T.Profile.Hints[name])}
 	if in.Problem != "" { // which says it better
 		in.Hint = ""
 	}
 	if stored, ok := d.Stored[name]; ok {
-		in.Stored = v.T.Profile.Stored(stored)
+		in.Stored = v.stored(name, stored)
 	}
 	if f.kind == "select" {
-		values := append([]string{""}, genders...)
-		if !slices.Contains(values, in.Value) {
-			values = append(values, in.Value)
-		}
-		for _, value := range values {
-			label, ok := v.T.Profile.Genders[value]
-			if !ok {
-				label = value
-			}
-			in.Options = append(in.Options, option{value, label, value == in.Value})
-		}
+		in.Options = v.T.choices(name, in.Value)
 	}
 	return in
+}
+
+// stored says what somebody else stored in a field, in words.
+func (v view) stored(name, value string) string {
+	if profileFields[name].kind == "select" && value != "" {
+		for _, o := range v.T.choices(name, value) {
+			if o.Selected {
+				value = o.Label
+			}
+		}
+	}
+	return v.T.Profile.Stored(value)
 }
 
 // genders are the values that OIDC Core §5.1 names, and one for everybody else.

@@ -3,6 +3,7 @@ package pages
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -41,14 +42,65 @@ func (f field) DescribedBy() string {
 // Input makes a field with what is wrong with it.
 func (v view) Input(kind, name, label, value, autocomplete, hint string) field {
 	f := field{Type: kind, Name: name, Label: label, Value: value, Autocomplete: autocomplete, Hint: hint}
-	if d, ok := v.D.(Login); ok { // where the person goes on
-		f.Autofocus = (name == "email") == (d.Email == "")
-	}
+	f.Autofocus = name == v.FirstWrong()
 	form := v.form()
 	if problem, ok := form.Problems[name]; ok {
 		f.Problem = v.T.Problem(problem, form.Wait)
 	}
 	return f
+}
+
+// wrong is one field that is wrong, for the summary above the form.
+type wrong struct{ Name, Label, Text string }
+
+// fieldOrder is where fields are on their pages, those of the profile excepted.
+var fieldOrder = []string{"name", "email", "password", "new_password", "user_code"}
+
+// Wrong lists what is wrong with which field, in the order of the page.
+func (v view) Wrong() []wrong {
+	form := v.form()
+	labels := map[string]string{"name": v.T.Name, "email": v.T.Email, "password": v.T.Password, "new_password": v.T.NewPassword, "user_code": v.T.DeviceCode}
+	if v.Page == "account_password" {
+		labels["password"] = v.T.CurrentPassword
+	}
+	stored := map[string]string{} // what another window saved is worth a look too
+	if d, ok := v.D.(Profile); ok {
+		stored = d.Stored
+	}
+	var all []wrong
+	for _, name := range slices.Concat(fieldOrder, v.T.Profile.NameOrder, profileOrder) {
+		label, ok := labels[name]
+		if !ok {
+			label = v.T.Profile.Labels[name]
+		}
+		if problem, ok := form.Problems[name]; ok {
+			all = append(all, wrong{name, label, v.T.Problem(problem, form.Wait)})
+		} else if value, ok := stored[name]; ok {
+			all = append(all, wrong{name, label, v.stored(name, value)})
+		}
+	}
+	return all
+}
+
+// Failed tells whether the page says that a form was refused.
+func (v view) Failed() bool { return len(v.form().Problems) > 0 }
+
+// FirstWrong is the field where the person goes on: the first that is wrong, or else the one to type into first. Empty: none;
+// if the form was refused, the summary has the focus then.
+func (v view) FirstWrong() string {
+	if wrong := v.Wrong(); len(wrong) > 0 {
+		return wrong[0].Name
+	}
+	switch d := v.D.(type) {
+	case Login:
+		if d.Email == "" {
+			return "email"
+		}
+		return "password"
+	case Device:
+		return "user_code"
+	}
+	return ""
 }
 
 // FormProblem says what is wrong with the form as a whole, or is empty.
