@@ -2,7 +2,6 @@ package client
 
 import (
 	"maps"
-	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
@@ -287,12 +286,11 @@ func (c *Client) checkTexts(Policy) *Error {
 		}
 	}
 	if len(c.Contacts) > maxContacts {
-		return metadataError("contacts", "may hold at most %d addresses", maxContacts)
+		return metadataError("contacts", "may hold at most %d", maxContacts)
 	}
-	for i, contact := range c.Contacts {
-		address, err := mail.ParseAddress(contact)
-		if err != nil || address.Address != contact || len(contact) > maxText || !printable(contact) {
-			return metadataError("contacts", "number %d must be a mail address", i+1)
+	for i, contact := range c.Contacts { // RFC 7591 §2: "typically email addresses"
+		if len(contact) > maxText || !printable(contact) {
+			return metadataError("contacts", "number %d must be at most %d bytes of printable text", i+1, maxText)
 		}
 	}
 	for _, m := range c.members() {

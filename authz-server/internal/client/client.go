@@ -325,6 +325,18 @@ func (c *Client) DropPrivileges() {
 	c.Trusted, c.Audiences, c.TokenExchangeAudiences, c.IDTokenClaims = false, nil, nil, false
 }
 
+// KeepScopes leaves of c's scope what is in known, each word once: whoever registers itself speaks to
+// every server that there is, and reads from the answer what it got (RFC 7591 §3.2.1).
+func (c *Client) KeepScopes(known []string) {
+	var kept []string
+	for _, word := range strings.Fields(c.Scope) {
+		if slices.Contains(known, word) && !slices.Contains(kept, word) {
+			kept = append(kept, word)
+		}
+	}
+	c.Scope = strings.Join(kept, " ")
+}
+
 // Sector is the host by which pairwise subjects are told apart (OpenID Connect Core 1.0 §8.1): that of the
 // sector_identifier_uri, or else of the redirect URIs. Empty when they have none, or not the same one, which
 // [Client.Check] refuses of a client with pairwise subjects.

@@ -212,8 +212,8 @@ func TestCheckRefuses(t *testing.T) {
 		{web + `,"policy_uri":"data:text/html,x"`, "invalid_client_metadata", "policy_uri", "absolute"},
 		{web + `,"tos_uri":"https://a b/"`, "invalid_client_metadata", "tos_uri", "characters"},
 		{web + `,"client_uri#ko":"ftp://app.example/"`, "invalid_client_metadata", "client_uri#ko", "absolute"},
-		{web + `,"contacts":["not an address"]`, "invalid_client_metadata", "contacts", "mail address"},
-		{web + `,"contacts":["Me <me@app.example>"]`, "invalid_client_metadata", "contacts", "mail address"},
+		{web + `,"contacts":["a\u202eb"]`, "invalid_client_metadata", "contacts", "printable"},
+		{web + `,"contacts":["` + strings.Repeat("a", 256) + `"]`, "invalid_client_metadata", "contacts", "255"},
 		{web + `,"contacts":[` + many(11, `"me@app.example"`) + `]`, "invalid_client_metadata", "contacts", "at most 10"},
 		{web + `,"software_id":"` + strings.Repeat("a", 256) + `"`, "invalid_client_metadata", "software_id", "255"},
 		// form

@@ -91,9 +91,11 @@ func checkRedirectURI(uri string, privateUse bool) string {
 	switch {
 	case scheme == "https" || scheme == "http":
 		return checkAuthority(scheme, rest)
-	case !strings.Contains(scheme, "."):
-		// RFC 8252 §7.1 asks for a reverse domain name, which also keeps javascript:, data:, file: and their like out.
-		return "must begin with https://, http:// for a loopback host, or an app's own scheme with a dot in it such as com.example.app:/"
+	case foreignScheme(scheme):
+		return "must begin with https://, http:// for a loopback host, or an app's own scheme such as com.example.app:/ or example-app://; " + scheme + " belongs to others"
+	case !strings.Contains(scheme, ".") && (!strings.HasPrefix(rest, "//") || strings.HasPrefix(rest, "///")):
+		// RFC 8252 §7.1 asks for a reverse domain name. Real agents have shorter ones (cursor://, vscode://), which look like addresses.
+		return "must have a dot in its scheme, such as com.example.app:/callback, or a host behind it, such as " + scheme + "://callback"
 	case !privateUse:
 		return "has an app's own scheme, which only a public or native client may have"
 	case !strings.HasPrefix(rest, "/"):
@@ -102,6 +104,21 @@ func checkRedirectURI(uri string, privateUse bool) string {
 		return checkAuthority(scheme, rest)
 	}
 	return checkPath(rest)
+}
+
+// foreignSchemes are schemes that mean something to browsers and operating systems already: what they
+// open is not the app that registered. One with a dot cannot be among them.
+var foreignSchemes = strings.Fields(`about blob chrome chrome-extension chrome-search chrome-untrusted content data devtools edge file filesystem
+	help hcp intent isolated-app jar javascript livescript moz-extension moz-icon mk mocha ms-browser-extension opera res resource
+	safari-extension safari-web-extension shell vbscript view-source wyciwyg x-javascript
+	acct bitcoin callto cid dav davs dns ethereum facetime facetime-audio ftp ftps geo git gopher im imap imaps ipfs ipp ipps irc ircs itms itms-apps
+	itms-services ldap ldaps magnet mailto maps market message mid mms news nfs nntp onion pop pres redis rsh rsync rtmp rtsp rtsps search search-ms
+	sftp sip sips skype sms smb smsto snmp ssh steam stun stuns svn tag tel telnet tftp turn turns urn vnc ws wss xmpp`)
+
+func foreignScheme(scheme string) bool {
+	// A single letter is a drive; ms- and its like are handlers of Windows, Android and iOS.
+	return len(scheme) < 2 || slices.Contains(foreignSchemes, scheme) || strings.HasPrefix(scheme, "ms-") || strings.HasPrefix(scheme, "android-") ||
+		strings.HasPrefix(scheme, "x-apple") || strings.HasPrefix(scheme, "web+")
 }
 
 // checkAuthority checks what follows "http:" or "https:".

@@ -173,6 +173,38 @@ func TestMatchPostLogoutURIIsExact(t *testing.T) {
 	}
 }
 
+func TestAppsRegisterSchemesOfTheirOwn(t *testing.T) {
+	check := func(method, kind string, uris ...string) error {
+		c := client.Client{ID: "c", RedirectURIs: uris, PostLogoutRedirectURIs: uris, TokenEndpointAuthMethod: method, ApplicationType: kind}
+		return c.Check(client.Policy{})
+	}
+	// As agents register them, beside https and loopback.
+	for _, uri := range []string{
+		"cursor://anysphere.cursor-mcp/oauth/callback", "vscode://vscode.github-authentication/did-authenticate?windowId=1", "vscode-insiders://a.b/c",
+		"windsurf://callback", "raycast://oauth?package_name=Extension", "example+app://callback", "com.example.app:/callback", "com.example.app://callback",
+	} {
+		if err := check(client.AuthNone, "", uri, "https://www.cursor.com/agents/callback", "http://127.0.0.1/callback"); err != nil {
+			t.Errorf("%s: %v", uri, err)
+		}
+		if err := check("", "native", uri); err != nil {
+			t.Errorf("%s of a native app with a secret: %v", uri, err)
+		}
+		if err := check("", "web", uri); err == nil || !strings.Contains(err.Error(), "public or native") {
+			t.Errorf("%s of a web app with a secret: %v", uri, err)
+		}
+	}
+	for _, uri := range []string{
+		"javascript://app.example/%0aalert(1)", "vbscript://a/b", "data://text/html,x", "blob://app.example/x", "file://host/etc/passwd", "about://blank", "view-source://app.example/",
+		"intent://scan/", "android-app://com.example/", "chrome-extension://abcdefgh/page", "moz-extension://a/b", "filesystem://a/b", "ms-settings://network", "ms-appx-web://a/b",
+		"search-ms://a/b", "mailto://a/b", "tel://1", "sms://1", "ftp://a/b", "ws://a/b", "wss://a/b", "ldap://a/b", "smb://a/b", "urn:ietf:wg:oauth:2.0:oob", "c://windows/x", "web+app://a/b",
+		"cursor:/callback", "cursor:callback", "cursor:///callback", "cursor://", "cursor://user@host/callback", "cursor://a/../b", "cursor://a/%2e%2e/b", "cursor://a/#x", "Cursor://a/b", "cur_sor://a/b", "cursor://a b/c",
+	} {
+		if err := check(client.AuthNone, "native", uri); err == nil {
+			t.Errorf("%s is taken", uri)
+		}
+	}
+}
+
 // What matches is the registered string, or goes to this machine by the same host and path: whatever net/url reads in it.
 func FuzzMatchRedirectURI(f *testing.F) {
 	for _, seed := range []string{"http://127.0.0.1:80/cb", "http://[::1]:1/cb", "http://localhost:2/cb?x", "http://a@127.0.0.1/cb", "https://app.example/cb"} {
@@ -238,6 +270,7 @@ func FuzzCheckRedirectURI(f *testing.F) {
 		case u.Scheme == "https" && u.Host != "":
 		case u.Scheme == "http" && (u.Hostname() == "localhost" || netip.MustParseAddr(u.Hostname()).IsLoopback()):
 		case public && strings.Contains(u.Scheme, "."):
+		case public && u.Host != "" && !slices.Contains([]string{"javascript", "vbscript", "data", "blob", "file", "about", "intent", "mailto", "ws", "wss", "ftp"}, u.Scheme):
 		default:
 			t.Fatalf("%q passes", uri)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -148,7 +147,7 @@ func (d *Directory) parseDocument(id string, body []byte) (client.Client, error)
 	if !policy.LegacyResponseTypes {
 		c.ResponseTypes = keep(c.ResponseTypes, []string{"code"})
 	}
-	c.Scope = strings.Join(keep(strings.Fields(c.Scope), policy.Scopes), " ")
+	c.KeepScopes(policy.Scopes)
 	return c, c.Check(policy)
 }
 

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -34,17 +35,16 @@ const (
 // authenticateClient finds the client that a request comes from. One way of authentication a request, and one client (RFC
 // 6749 §2.3): fosite would take Basic for one client beside the client_id of another.
 func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
-	id, _, basic := r.BasicAuth()
+	shown := credentials{id: form.Get("client_id"), secret: form.Get("client_secret"), method: client.AuthPost}
+	basic := len(r.Header.Values("Authorization")) > 0
 	if basic {
-		id, err := url.QueryUnescape(id)
-		if err != nil || !httpd.IsText(id) {
-			return nil, refuse(fosite.ErrInvalidRequest, "the Authorization header must hold client_id and secret as RFC 6749, section 2.3.1, encodes them, in UTF-8 without U+0000")
+		var err error
+		if shown, err = basicCredentials(r); err != nil {
+			return nil, err
 		}
-		if form.Has("client_id") && form.Get("client_id") != id {
+		if form.Has("client_id") && form.Get("client_id") != shown.id {
 			return nil, refuse(fosite.ErrInvalidRequest, "client_id in the body names another client than the Authorization header")
 		}
-	} else if r.Header.Get("Authorization") != "" {
-		return nil, refuse(fosite.ErrInvalidClient, "the Authorization header of this endpoint takes the Basic scheme alone")
 	}
 	asserted := form.Has("client_assertion") || form.Has("client_assertion_type")
 	switch {
@@ -52,18 +52,71 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 		return nil, refuse(fosite.ErrInvalidRequest, "authenticate the client in one way: by the Authorization header, by client_secret or by client_assertion")
 	case asserted:
 		return s.authenticateByAssertion(ctx, r, form)
-	case !basic && !form.Has("client_id"):
+	case shown.id == "":
 		return nil, refuse(fosite.ErrInvalidClient, "the request does not say which client it comes from: send the Authorization header, client_assertion or client_id")
 	}
-	authenticated, err := s.provider.DefaultClientAuthenticationStrategy(ctx, r, form)
-	var failure storeFailure
-	if errors.As(err, &failure) {
-		return nil, failure.error
+	return s.authenticateBySecret(ctx, shown)
+}
+
+// credentials are a client's id and secret, and the method by which a request shows them.
+type credentials struct{ id, secret, method string }
+
+// usesBasic tells whether a request has the Authorization header of HTTP Basic authentication.
+func usesBasic(r *http.Request) bool {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Basic")
+}
+
+// basicCredentials reads the Authorization header (RFC 6749 §2.3.1). Any number of spaces may follow
+// the scheme (RFC 9110 §11.4), of which [http.Request.BasicAuth] takes one.
+func basicCredentials(r *http.Request) (credentials, error) {
+	switch {
+	case len(r.Header.Values("Authorization")) > 1:
+		return credentials{}, refuse(fosite.ErrInvalidRequest, "the request has more than one Authorization header")
+	case !usesBasic(r):
+		return credentials{}, refuse(fosite.ErrInvalidClient, "the Authorization header of this endpoint takes the Basic scheme alone")
 	}
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errWrongSecret) {
-		return nil, refuse(fosite.ErrInvalidClient, "client authentication failed: the client is unknown, or its secret is wrong")
+	_, encoded, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	text, err := base64.StdEncoding.DecodeString(strings.Trim(encoded, " "))
+	id, secret, ok := strings.Cut(string(text), ":")
+	if err != nil || !ok {
+		return credentials{}, refuse(fosite.ErrInvalidClient, "the Authorization header must hold client_id:client_secret in base64 after Basic")
 	}
-	return authenticated, err
+	id, err = url.QueryUnescape(id)
+	if err == nil {
+		secret, err = url.QueryUnescape(secret)
+	}
+	if err != nil || !httpd.IsText(id) {
+		return credentials{}, refuse(fosite.ErrInvalidRequest, "the Authorization header must hold client_id and secret as RFC 6749, section 2.3.1, encodes them, in UTF-8 without U+0000")
+	}
+	return credentials{id, secret, client.AuthBasic}, nil
+}
+
+// authenticateBySecret takes a client's secret, or none from a public client.
+func (s *Server) authenticateBySecret(ctx context.Context, shown credentials) (fosite.Client, error) {
+	found, hashes, err := s.clients.Client(ctx, shown.id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	known := err == nil
+	switch {
+	case known && found.Public() && shown.secret == "":
+		return &oauthClient{found}, nil
+	case known && shown.secret != "" && !s.takesSecret(&found, shown.method):
+		return nil, refuse(fosite.ErrInvalidClient, "the client is registered for the authentication method "+found.TokenEndpointAuthMethod+", and the request uses "+shown.method)
+	case known && slices.ContainsFunc(hashes, func(hash []byte) bool {
+		return subtle.ConstantTimeCompare(hash, store.Hash(shown.secret)) == 1
+	}):
+		return &oauthClient{found}, nil
+	}
+	return nil, refuse(fosite.ErrInvalidClient, "client authentication failed: the client is unknown, or its secret is wrong")
+}
+
+// takesSecret tells whether a client may show its secret by a method. A secret is as good in the header
+// as in the body, and many libraries try one after the other, so the method that the client
+// registered for binds only those that a profile binds, and all where the operator says so.
+func (s *Server) takesSecret(c *client.Client, method string) bool {
+	return c.TokenEndpointAuthMethod == method || c.HasSecret() && c.Profile == "" && !s.strictAuthMethod
 }
 
 // authenticateByAssertion takes a JWT that the client signed with its own key (RFC 7523 §3, OIDC Core §9). It is used once.
@@ -97,7 +150,7 @@ func (s *Server) authenticateByAssertion(ctx context.Context, r *http.Request, f
 	if err := s.checkAssertion(ctx, r, &found, text); err != nil {
 		return nil, err
 	}
-	return &oauthClient{Client: found}, nil
+	return &oauthClient{found}, nil
 }
 
 // assertedClient is whom an assertion says that it is of. Nothing of it is verified yet.

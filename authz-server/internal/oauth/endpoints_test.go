@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 var (
@@ -64,7 +66,7 @@ func TestClientCredentials(t *testing.T) {
 }
 
 func TestAClientMustAuthenticateInTheOneWayThatItRegistered(t *testing.T) {
-	f := one(t)
+	f := oneWith(t, sqldbtest.SQLite(t), func(c *oauth.Config) { c.StrictAuthMethod = true })
 	f.addClient("post", func(c *client.Client) { c.TokenEndpointAuthMethod = "client_secret_post" })
 	grant := func(more ...string) url.Values {
 		form := url.Values{"grant_type": {"client_credentials"}}
@@ -96,10 +98,25 @@ func TestAClientMustAuthenticateInTheOneWayThatItRegistered(t *testing.T) {
 		"basic beside another client":  {grant("client_id", "post"), basic("app", secret), 400, "invalid_request"},
 		"both ways at once":            {grant("client_id", "app", "client_secret", secret), basic("app", secret), 400, "invalid_request"},
 		"an assertion":                 {grant("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", "x"), none, 401, "invalid_client"},
-		"Bearer":                       {grant("client_id", "app"), func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }, 401, "invalid_client"},
-		"client_id twice":              {grant("client_id", "app", "client_id", "post"), basic("app", secret), 400, "invalid_request"},
-		"unknown grant":                {url.Values{"grant_type": {"password"}}, basic("app", secret), 400, "unsupported_grant_type"},
-		"no grant":                     {url.Values{"x": {"y"}}, basic("app", secret), 400, "invalid_request"},
+		"basic with two spaces": {grant(), func(r *http.Request) {
+			basic("app", secret)(r)
+			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), " ", "  ", 1))
+		}, 200, ""},
+		"basic in small letters": {grant(), func(r *http.Request) {
+			basic("app", secret)(r)
+			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "Basic ", "basic   ", 1))
+		}, 200, ""},
+		"basic twice": {grant(), func(r *http.Request) {
+			basic("app", secret)(r)
+			r.Header.Add("Authorization", r.Header.Get("Authorization"))
+		}, 400, "invalid_request"},
+		"basic without a colon":   {grant(), func(r *http.Request) { r.Header.Set("Authorization", "Basic YXBw") }, 401, "invalid_client"},
+		"basic that is no base64": {grant(), func(r *http.Request) { r.Header.Set("Authorization", "Basic app:secret") }, 401, "invalid_client"},
+		"basic without anything":  {grant(), func(r *http.Request) { r.Header.Set("Authorization", "Basic") }, 401, "invalid_client"},
+		"Bearer":                  {grant("client_id", "app"), func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }, 401, "invalid_client"},
+		"client_id twice":         {grant("client_id", "app", "client_id", "post"), basic("app", secret), 400, "invalid_request"},
+		"unknown grant":           {url.Values{"grant_type": {"password"}}, basic("app", secret), 400, "unsupported_grant_type"},
+		"no grant":                {url.Values{"x": {"y"}}, basic("app", secret), 400, "invalid_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := f.request("POST", "/oauth2/token", test.form)
@@ -110,8 +127,10 @@ func TestAClientMustAuthenticateInTheOneWayThatItRegistered(t *testing.T) {
 				return
 			}
 			wantError(t, a, test.status, test.code)
-			if (a.header.Get("WWW-Authenticate") != "") != (test.status == http.StatusUnauthorized) {
-				t.Errorf("WWW-Authenticate: %q", a.header.Get("WWW-Authenticate"))
+			// Whoever did not use Basic is not asked for it: a browser would show its own log-in window.
+			used := strings.HasPrefix(strings.ToLower(r.Header.Get("Authorization")), "basic")
+			if challenge := a.header.Get("WWW-Authenticate"); strings.HasPrefix(challenge, "Basic ") != (used && test.status == http.StatusUnauthorized) {
+				t.Errorf("WWW-Authenticate: %q", challenge)
 			}
 		})
 	}
@@ -135,6 +154,47 @@ func TestAClientMustAuthenticateInTheOneWayThatItRegistered(t *testing.T) {
 		wantError(t, f.token("app", secret, grant()), 401, "invalid_client")
 		f.tokens(f.token("app", "the-new-secret-of-the-test-app-0123456789", grant()))
 	})
+}
+
+func TestASecretIsTakenInTheHeaderAndInTheBodyAlike(t *testing.T) {
+	f := one(t)
+	f.addClient("post", func(c *client.Client) { c.TokenEndpointAuthMethod = "client_secret_post" })
+	f.addClient("public", func(c *client.Client) {
+		c.TokenEndpointAuthMethod, c.GrantTypes = "none", []string{"authorization_code"}
+	})
+	signer := newSigner(t, "k")
+	f.addClient("signs", func(c *client.Client) { c.TokenEndpointAuthMethod, c.JWKS = "private_key_jwt", signer.set() })
+	call := func(path, id, secret string, inBody bool, form url.Values) answer {
+		if !inBody {
+			r := f.request("POST", path, form)
+			r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+			return f.do(f.server.Client(), r)
+		}
+		form.Set("client_id", id)
+		form.Set("client_secret", secret)
+		return f.do(f.server.Client(), f.request("POST", path, form))
+	}
+	for _, id := range []string{"app", "post"} {
+		for _, inBody := range []bool{true, false} {
+			f.tokens(call("/oauth2/token", id, secret, inBody, url.Values{"grant_type": {"client_credentials"}}))
+			for _, path := range []string{"/oauth2/introspect", "/oauth2/revoke"} {
+				if a := call(path, id, secret, inBody, url.Values{"token": {"x"}}); a.status != 200 {
+					t.Errorf("%s of %s, in the body %t: %d %s", path, id, inBody, a.status, a.body)
+				}
+			}
+			if a := call("/oauth2/par", id, secret, inBody, parameters("client_id", id)); a.status != 201 {
+				t.Errorf("push of %s, in the body %t: %d %s", id, inBody, a.status, a.body)
+			}
+			wantError(t, call("/oauth2/token", id, secret+"x", inBody, url.Values{"grant_type": {"client_credentials"}}), 401, "invalid_client")
+		}
+	}
+	// A secret is no stand-in for the key of a client that signs, and a public client has none, whatever is sent.
+	for _, id := range []string{"signs", "public"} {
+		for _, inBody := range []bool{true, false} {
+			wantError(t, call("/oauth2/token", id, secret, inBody, url.Values{"grant_type": {"client_credentials"}}), 401, "invalid_client")
+		}
+	}
+	wantError(t, call("/oauth2/token", "signs", "", false, url.Values{"grant_type": {"client_credentials"}}), 401, "invalid_client")
 }
 
 func TestUserinfo(t *testing.T) {

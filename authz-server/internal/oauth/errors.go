@@ -89,7 +89,7 @@ func describe(e *fosite.RFC6749Error) string {
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	err = s.slowDown(w, r, err)
 	e := s.refusal(r.Context(), err)
-	if e.CodeField == http.StatusUnauthorized {
+	if e.CodeField == http.StatusUnauthorized && usesBasic(r) { // RFC 6749 §5.2: of the scheme that was used; browsers ask people for a password
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.issuer+`", charset="UTF-8"`)
 	}
 	if e.CodeField == http.StatusServiceUnavailable {

@@ -2,8 +2,6 @@ package oauth
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"net/http"
 	"time"
@@ -18,11 +16,10 @@ import (
 )
 
 var (
-	_ fosite.Storage                  = clientStorage{}
-	_ fosite.OpenIDConnectClient      = (*oauthClient)(nil)
-	_ fosite.ClientWithSecretRotation = (*oauthClient)(nil)
-	_ fosite.Session                  = (*session)(nil)
-	_ fosite.Hasher                   = secretHasher{}
+	_ fosite.Storage             = clientStorage{}
+	_ fosite.OpenIDConnectClient = (*oauthClient)(nil)
+	_ fosite.Session             = (*session)(nil)
+	_ fosite.Hasher              = noHasher{}
 )
 
 // newProvider sets fosite up with our grants. Nothing of its configuration is left to lazy defaults, which race.
@@ -30,7 +27,7 @@ func (s *Server) newProvider() *fosite.Fosite {
 	config := &fosite.Config{
 		AccessTokenIssuer:              s.issuer,
 		IDTokenIssuer:                  s.issuer,
-		ClientSecretsHasher:            secretHasher{},
+		ClientSecretsHasher:            noHasher{},
 		ScopeStrategy:                  fosite.ExactScopeStrategy,
 		AudienceMatchingStrategy:       fosite.ExactAudienceMatchingStrategy,
 		OmitRedirectScopeParam:         true,
@@ -62,18 +59,12 @@ func (s *Server) authenticate(r *http.Request) (*client.Client, error) {
 type clientStorage struct{ clients *clients.Directory }
 
 func (c clientStorage) GetClient(ctx context.Context, id string) (fosite.Client, error) {
-	found, secrets, err := c.clients.Client(ctx, id)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, storeFailure{err}
-	}
+	found, _, err := c.clients.Client(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return &oauthClient{Client: found, secrets: secrets}, nil
+	return &oauthClient{found}, nil
 }
-
-// storeFailure marks an error that is not the client's: fosite would call it invalid_client.
-type storeFailure struct{ error }
 
 // fosite never sees a client assertion.
 
@@ -86,10 +77,7 @@ func (clientStorage) SetClientAssertionJWT(context.Context, string, time.Time) e
 }
 
 // oauthClient is a client as fosite sees it.
-type oauthClient struct {
-	client.Client
-	secrets [][]byte // SHA-256, newest first
-}
+type oauthClient struct{ client.Client }
 
 func (c *oauthClient) GetID() string                      { return c.ID }
 func (c *oauthClient) GetRedirectURIs() []string          { return c.RedirectURIs }
@@ -99,20 +87,7 @@ func (c *oauthClient) GetScopes() fosite.Arguments        { return c.Scopes() }
 func (c *oauthClient) GetAudience() fosite.Arguments      { return nil }
 func (c *oauthClient) IsPublic() bool                     { return c.Public() }
 
-func (c *oauthClient) GetHashedSecret() []byte {
-	if len(c.secrets) == 0 {
-		return nil
-	}
-	return c.secrets[0]
-}
-
-func (c *oauthClient) GetRotatedHashes() [][]byte {
-	if len(c.secrets) == 0 {
-		return nil
-	}
-	return c.secrets[1:]
-}
-
+func (c *oauthClient) GetHashedSecret() []byte                      { return nil } // see authenticateBySecret
 func (c *oauthClient) GetTokenEndpointAuthMethod() string           { return c.TokenEndpointAuthMethod }
 func (c *oauthClient) GetTokenEndpointAuthSigningAlgorithm() string { return "" }
 func (c *oauthClient) GetRequestObjectSigningAlgorithm() string     { return "" }
@@ -120,23 +95,13 @@ func (c *oauthClient) GetRequestURIs() []string                     { return nil
 func (c *oauthClient) GetJSONWebKeys() *jose.JSONWebKeySet          { return nil }
 func (c *oauthClient) GetJSONWebKeysURI() string                    { return "" }
 
-var errWrongSecret = errors.New("wrong client secret")
+// noHasher keeps fosite from its own hasher: authenticateBySecret compares secrets. Those are 256 random
+// bits and need no slow hash; bcrypt would cost 190 signatures.
+type noHasher struct{}
 
-// secretHasher compares generated secrets: 256 random bits need no slow hash, and bcrypt would cost 190 signatures.
-type secretHasher struct{}
+func (noHasher) Compare(context.Context, []byte, []byte) error { return errors.ErrUnsupported }
 
-func (secretHasher) Compare(_ context.Context, hash, secret []byte) error {
-	sum := sha256.Sum256(secret)
-	if subtle.ConstantTimeCompare(hash, sum[:]) != 1 {
-		return errWrongSecret
-	}
-	return nil
-}
-
-func (secretHasher) Hash(_ context.Context, secret []byte) ([]byte, error) {
-	sum := sha256.Sum256(secret)
-	return sum[:], nil
-}
+func (noHasher) Hash(context.Context, []byte) ([]byte, error) { return nil, errors.ErrUnsupported }
 
 // session carries what one request needs from one of fosite's calls to the next. Nothing of it is stored.
 type session struct {

@@ -171,6 +171,7 @@ func (s *Server) changeRegistration(w http.ResponseWriter, r *http.Request, id s
 func (s *Server) checkRegistration(ctx context.Context, c *client.Client, policy client.Policy) error {
 	c.DropPrivileges()
 	c.RequirePKCE = s.requiresPKCE(c)
+	c.KeepScopes(policy.Scopes)
 	if err := c.Check(policy); err != nil {
 		return err
 	}

@@ -209,7 +209,6 @@ func TestRegistrationRefuses(t *testing.T) {
 		`{` + webApp + `,"id_token_signed_response_alg":"none"}`:                             {"invalid_client_metadata", "id_token_signed_response_alg"},
 		`{` + webApp + `,"grant_types":["client_credentials"]}`:                              {"invalid_client_metadata", "grant_types"},
 		`{` + webApp + `,"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"]}`: {"invalid_client_metadata", "grant_types"},
-		`{` + webApp + `,"scope":"openid board:read"}`:                                       {"invalid_client_metadata", "board:read"},
 		`{` + webApp + `,"token_endpoint_auth_method":"client_secret_jwt"}`:                  {"invalid_client_metadata", "token_endpoint_auth_method"},
 		`{` + webApp + `,"jwks_uri":"http://127.0.0.1/jwks"}`:                                {"invalid_client_metadata", "jwks_uri"},
 		`{` + webApp + `,"sector_identifier_uri":"` + r.site.URL + `/sector"}`:               {"invalid_client_metadata", "lacks https://app.example/cb"},
@@ -232,12 +231,55 @@ func TestRegistrationRefuses(t *testing.T) {
 		`{"client_id":"` + mine.ID + `"}`:    {"invalid_redirect_uri", "redirect_uris"},
 		`{"client_id":"` + mine.ID + `","client_secret":"guess",` + webApp + `}`: {"invalid_client_metadata", "client_secret"},
 		`{"client_id":"` + mine.ID + `","client_secret":5,` + webApp + `}`:       {"invalid_client_metadata", "client_secret"},
-		`{"client_id":"` + mine.ID + `","scope":"board:read",` + webApp + `}`:    {"invalid_client_metadata", "board:read"},
 	} {
 		r.refused(body, r.send("PUT", mine.URI, mine.Token, body), 400, test.code, test.says)
 	}
 	if c, err := r.store.Client(t.Context(), mine.ID); err != nil || !c.MatchRedirectURI(callback) {
 		t.Errorf("%+v %v", c, err)
+	}
+}
+
+func TestScopesThatAreNotKnownAreLeftOutOfARegistration(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+	for asked, want := range map[string]string{
+		"openid board:read mcp:tools email": "openid email",
+		"openid  openid profile ":           "openid profile",
+		"mcp:tools read:user":               "openid profile email", // as if it had named none (RFC 7591 §2)
+		"":                                  "openid profile email",
+		`openid \"x\"`:                      "openid",
+	} {
+		if got := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"scope":"`+asked+`"}`), 201); got.Scope != want {
+			t.Errorf("registered %q, got %q", asked, got.Scope)
+		}
+		if got := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+webApp+`,"scope":"`+asked+`"}`), 200); got.Scope != want {
+			t.Errorf("changed to %q, got %q", asked, got.Scope)
+		}
+	}
+	// What a client asks for in its requests is another matter.
+	if a := r.browser().logIn(r.user).authorize(parameters("client_id", made.ID, "scope", "openid board:read")); a.parameter("error") == "" && a.status == 200 {
+		t.Errorf("%v %s", a.location, a.body)
+	}
+}
+
+func TestAgentsRegisterAsTheyAre(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	for name, body := range map[string]string{
+		"Cursor": `{"client_name":"Cursor","redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","https://www.cursor.com/agents/mcp/oauth/callback"],
+			"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid mcp:tools"}`,
+		"Visual Studio Code": `{"client_name":"Visual Studio Code","client_uri":"https://code.visualstudio.com","grant_types":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:device_code"],
+			"response_types":["code"],"redirect_uris":["https://insiders.vscode.dev/redirect","https://vscode.dev/redirect","http://127.0.0.1/","http://127.0.0.1:33418/"],
+			"token_endpoint_auth_method":"none","application_type":"native"}`,
+		"an inspector": `{"client_name":"MCP Inspector","redirect_uris":["http://localhost:6274/oauth/callback"],"contacts":["the team, https://example.com/contact","Me <me@app.example>",""],"scope":"everything"}`,
+	} {
+		made := r.read(r.send("POST", "/oauth2/register", "", body), 201)
+		c, err := r.store.Client(t.Context(), made.ID)
+		if err != nil || strings.Contains(made.Scope, "mcp") {
+			t.Errorf("%s: %v %q", name, err, made.Scope)
+		}
+		if a := r.browser().logIn(r.user).authorize(parameters("client_id", made.ID, "scope", "openid", "redirect_uri", c.RedirectURIs[0])); a.location == nil || a.location.Path != "/consent" {
+			t.Errorf("%s: %d %v %s", name, a.status, a.location, a.body)
+		}
 	}
 }
 

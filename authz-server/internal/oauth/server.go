@@ -64,6 +64,10 @@ type Config struct {
 	// DPoPNonces asks clients for a nonce of this server in every DPoP proof (RFC 9449 §8).
 	DPoPNonces bool
 
+	// StrictAuthMethod takes a client's secret only by the method that it registered for, and not in
+	// the Authorization header and in the body alike.
+	StrictAuthMethod bool
+
 	// InsecureLegacyResponseTypes offers the implicit and hybrid response types, whose tokens travel in addresses. RFC 9700 §2.1.2 advises against them.
 	InsecureLegacyResponseTypes bool
 }
@@ -117,6 +121,7 @@ type Server struct {
 	pairwiseSalt        []byte
 	legacyResponseTypes bool
 	dpopNonces          bool
+	strictAuthMethod    bool
 	nonceKey            []byte
 }
 
@@ -140,6 +145,7 @@ func New(cfg Config) (*Server, error) {
 		pairwiseSalt:        cfg.PairwiseSalt,
 		legacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		dpopNonces:          cfg.DPoPNonces,
+		strictAuthMethod:    cfg.StrictAuthMethod,
 	}
 	if s.now == nil {
 		s.now = time.Now
