@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -34,6 +35,7 @@ type config struct {
 	ClientSecret string `name:"client-secret" help:"This app's client secret (client_secret_basic). Empty: a public client."`
 	CookieKey    string `help:"Base64 of 32 random bytes that seal the cookies of log-ins under way: the same for all replicas. Empty: made at the start, so that a log-in under way does not survive a restart." placeholder:"KEY"`
 	UserAPI      string `name:"user-api" help:"The user service, which is also its audience, such as http://localhost:8000/user." placeholder:"URL" required:""`
+	AccountURL   string `name:"account-url" help:"Where people manage their account at the issuer. Empty: ISSUER/account." placeholder:"URL"`
 	BoardAPI     string `name:"board-api" help:"The board service, which is also its audience, such as http://localhost:8000/board." placeholder:"URL" required:""`
 
 	// Serving, when not nil, is told the address once the app listens: tests listen on port 0.
@@ -107,11 +109,11 @@ func run(ctx context.Context, cfg config) error {
 		return err
 	}
 	defer client.Close()
-	users, boards := rest.NewUsers(cfg.UserAPI), rest.NewBoards(cfg.BoardAPI)
+	users, boards := rest.NewUsers(cfg.UserAPI), rest.NewBoards(cfg.BoardAPI, now)
 	defer users.Close()
 	defer boards.Close()
 
-	app := web.New(web.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, Now: now, Log: log},
+	app := web.New(web.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, Now: now, Log: log, AccountURL: cmp.Or(cfg.AccountURL, strings.TrimSuffix(cfg.Issuer, "/")+"/account")},
 		client, users, boards)
 	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Serving: cfg.Serving}
 	return server.Run(ctx)
@@ -125,6 +127,11 @@ func (cfg *config) check() error {
 		errs = append(errs, err)
 	} else if strings.TrimSuffix(origin.Path, "/") != "" {
 		errs = append(errs, fmt.Errorf("--origin: %q has a path; give only scheme, host and port", cfg.Origin))
+	}
+	if cfg.AccountURL != "" {
+		if _, err := absolute("--account-url", cfg.AccountURL); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	cfg.Origin = strings.TrimSuffix(cfg.Origin, "/")
 	if _, err := absolute("--issuer", cfg.Issuer); err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,7 +51,7 @@ func TestAPostIsWrittenReadChangedAndDeleted(t *testing.T) {
 
 	ask := b.get(path + "/delete")
 	ask.want(t, http.StatusOK, "Delete the post?")
-	b.post(path+"/delete", "etag", ask.field(t, "etag")).want(t, http.StatusOK, "Deleted.", "Nothing here yet")
+	b.post(path+"/delete", "etag", ask.field(t, "etag")).want(t, http.StatusOK, "Deleted.", "There are no posts here yet", "Write the first post")
 	b.get(path).want(t, http.StatusNotFound, "Nothing here")
 }
 
@@ -69,7 +70,7 @@ func TestAListGoesOnOnTheNextPage(t *testing.T) {
 	}
 	next := regexp.MustCompile(`rel="next" href="([^"]+)"`).FindStringSubmatch(page.text)[1]
 	page = b.get(strings.ReplaceAll(next, "&amp;", "&"))
-	page.want(t, http.StatusOK, "title-02", "First page")
+	page.want(t, http.StatusOK, "title-02", "Page 2", `rel="prev" href="/boards/notice"`)
 	page.without(t, "title-24", "Next page")
 }
 
@@ -142,7 +143,7 @@ func TestWhatAServiceRefusesIsShownBesideTheFieldWithAllThatWasTyped(t *testing.
 	b.post("/boards/free/write", "key", "k", "title", "", "body", "내용은 있다", "format", "plain").
 		want(t, http.StatusUnprocessableEntity, "1 to 200 characters", "내용은 있다")
 	b.post("/settings", "etag", b.get("/settings").field(t, "etag"), "time_zone", "Mars/Olympus").
-		want(t, http.StatusUnprocessableEntity, "Mars/Olympus", "such as Asia/Seoul")
+		want(t, http.StatusUnprocessableEntity, `<option value="Mars/Olympus" selected>`, "Choose one of the list", `<a href="#time_zone">`)
 
 	// A form sent again with another text under the same key: the second try goes through.
 	b.post("/boards/free/write", "key", "same", "title", "one", "body", "one", "format", "plain").want(t, http.StatusOK)
@@ -240,6 +241,9 @@ func TestMarkupInWhatPeopleWriteStaysText(t *testing.T) {
 			t.Fatal(err)
 		}
 		for n := range document.Descendants() {
+			if n.Data == "img" && n.Parent.Data == "a" && slices.Contains(n.Parent.Attr, html.Attribute{Key: "class", Val: "brand"}) {
+				continue // the app's own mark
+			}
 			if n.Data == "img" || n.Data == "iframe" || n.Data == "script" && n.FirstChild != nil && !strings.HasPrefix(n.FirstChild.Data, "{") {
 				t.Errorf("%s has an element %s", path, n.Data)
 			}
@@ -303,8 +307,8 @@ func TestPagesSpeakTheLanguageThatIsAskedFor(t *testing.T) {
 	}
 	b.lang = "fr"
 	page = b.post("/settings", "etag", b.get("/settings").field(t, "etag"), "locale", "ko", "time_zone", "Asia/Seoul", "theme", "dark")
-	page.want(t, http.StatusOK, `<html lang="ko" data-theme="dark">`, "저장했습니다", `value="Asia/Seoul"`)
-	b.post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain").want(t, http.StatusOK, " KST</time>")
+	page.want(t, http.StatusOK, `<html lang="ko" data-theme="dark">`, "저장했어요", `value="Asia/Seoul" selected`)
+	b.post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain").want(t, http.StatusOK, " KST\">방금</time>")
 	w.browser().get("/").want(t, http.StatusOK, `<html lang="en">`)
 }
 
@@ -367,7 +371,7 @@ func TestTheServicesOfferWhatIsCalled(t *testing.T) {
 func TestANameThatTheIDTokenDoesNotSayComesFromTheProfile(t *testing.T) {
 	w := start(t)
 	w.issuer.set(func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { delete(c, "name") } })
-	w.browser().login().get("/boards").want(t, http.StatusOK, `<span class="name">이름-person-1</span>`)
+	w.browser().login().get("/boards").want(t, http.StatusOK, `<span class="name" lang="ko">이름-person-1</span>`)
 	w.services.userDown.Store(true)
 	w.browser().login().get("/boards").want(t, http.StatusOK, `<span class="name">You</span>`)
 }

@@ -36,6 +36,7 @@ type fakeServices struct {
 	keys      map[string]*versioned // by Idempotency-Key
 	next      int
 	calls     map[string]map[string]bool // by service: method and pattern
+	strangers int                        // calls without a token to the board
 }
 
 // versioned is a JSON object and its version, which is its ETag.
@@ -203,6 +204,13 @@ func (s *fakeServices) boardRoutes() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, h func(w http.ResponseWriter, r *http.Request, person string, moderator bool)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") == "" && s.forAll(w, r) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.strangers++
+				h(w, r, "", false)
+				return
+			}
 			person, moderator, ok := s.issuer.whose(w, r)
 			if !ok {
 				return
@@ -212,7 +220,8 @@ func (s *fakeServices) boardRoutes() http.Handler {
 			h(w, r, person, moderator)
 		})
 	}
-	handle("GET /v1/boards", func(w http.ResponseWriter, _ *http.Request, _ string, _ bool) {
+	handle("GET /v1/boards", func(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
+		var boards []map[string]any
 		for _, b := range s.boards {
 			n := 0
 			for _, p := range s.posts {
@@ -221,8 +230,11 @@ func (s *fakeServices) boardRoutes() http.Handler {
 				}
 			}
 			b["posts"] = n
+			if r.FormValue("public_read") != "true" || b["public_read"] == true {
+				boards = append(boards, b)
+			}
 		}
-		answer(w, http.StatusOK, "", map[string]any{"items": s.boards})
+		answer(w, http.StatusOK, "", map[string]any{"items": boards})
 	})
 	handle("GET /v1/boards/{slug}", func(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
 		for _, b := range s.boards {
@@ -247,6 +259,12 @@ func (s *fakeServices) boardRoutes() http.Handler {
 	handle("GET /v1/posts", func(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
 		var found []*versioned
 		for _, p := range s.posts {
+			if a := r.FormValue("author"); a != "" {
+				if p.fields["author"].(map[string]any)["id"] == a {
+					found = append([]*versioned{p}, found...)
+				}
+				continue
+			}
 			text := p.fields["title"].(string) + " " + p.fields["body"].(string)
 			if b := r.FormValue("board"); strings.Contains(text, r.FormValue("q")) && (b == "" || b == p.fields["board"]) {
 				found = append(found, p)
@@ -325,6 +343,35 @@ func (s *fakeServices) boardRoutes() http.Handler {
 		handle("DELETE "+kind.path+"/{id}/{mark}", mark)
 	}
 	return mux
+}
+
+// forAll tells whether a stranger may read what r asks for.
+func (s *fakeServices) forAll(w http.ResponseWriter, r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	board := r.PathValue("slug")
+	if post := find(s.posts, r.PathValue("id")); post != nil {
+		board, _ = post.fields["board"].(string)
+	}
+	all := r.FormValue("public_read") == "true"
+	for _, b := range s.boards {
+		all = all || b["slug"] == board && b["public_read"] == true
+	}
+	if all && r.Method == http.MethodGet {
+		w.Header().Set("Cache-Control", "public, max-age=10")
+	}
+	return all && r.Method == http.MethodGet
+}
+
+// open lets everybody read a board.
+func (s *fakeServices) open(slug string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.boards {
+		if b["slug"] == slug {
+			b["public_read"] = true
+		}
+	}
 }
 
 func find(all []*versioned, id string) *versioned {

@@ -19,6 +19,7 @@ type Board struct {
 	Description string    `json:"description"`
 	Posts       int       `json:"posts"`
 	Moderators  bool      `json:"moderators_only"` // only they write posts here
+	Public      bool      `json:"public_read"`     // everybody reads it, without a token too
 	CreatedAt   time.Time `json:"created_at"`
 }
 
@@ -57,6 +58,7 @@ type Comment struct {
 	Post      string    `json:"post"`
 	Parent    string    `json:"parent"`
 	Body      string    `json:"body"`
+	Format    string    `json:"format"` // plain or markdown
 	Author    Author    `json:"author"`
 	Hidden    bool      `json:"hidden"`
 	CreatedAt time.Time `json:"created_at"`
@@ -66,8 +68,12 @@ type Comment struct {
 // Boards is the board service.
 type Boards struct{ service }
 
-// NewBoards calls the board service at base.
-func NewBoards(base string) Boards { return Boards{newService("board", base)} }
+// NewBoards calls the board service at base. now is the clock, by which answers for everybody are asked for again.
+func NewBoards(base string, now func() time.Time) Boards {
+	b := Boards{newService("board", base)}
+	b.public.now = now
+	return b
+}
 
 func page(limit, cursor string) url.Values {
 	query := url.Values{}
@@ -80,10 +86,14 @@ func page(limit, cursor string) url.Values {
 	return query
 }
 
-// List returns the boards, up to 100.
+// List returns the boards, up to 100; without a token those that everybody reads.
 func (b Boards) List(ctx context.Context, token TokenFunc) (boards []Board, err error) {
 	var list List[Board]
-	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/boards", query: page("100", ""), out: &list})
+	query := page("100", "")
+	if token == nil {
+		query.Set("public_read", "true")
+	}
+	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/boards", query: query, out: &list})
 	return list.Items, err
 }
 
@@ -114,6 +124,14 @@ func (b Boards) Search(ctx context.Context, token TokenFunc, text, slug, cursor 
 	if slug != "" {
 		query.Set("board", slug)
 	}
+	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/posts", query: query, out: &posts})
+	return posts, err
+}
+
+// PostsBy returns a page of what a person wrote, on all boards, the newest first.
+func (b Boards) PostsBy(ctx context.Context, token TokenFunc, author, cursor string) (posts List[Post], err error) {
+	query := page("", cursor)
+	query.Set("author", author)
 	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/posts", query: query, out: &posts})
 	return posts, err
 }
@@ -192,15 +210,16 @@ func (b Boards) Comments(ctx context.Context, token TokenFunc, post, cursor stri
 }
 
 // WriteComment makes a comment, a reply when parent is not empty. The same key twice makes one comment.
-func (b Boards) WriteComment(ctx context.Context, token TokenFunc, post, key, parent, body string) (comment Comment, err error) {
+func (b Boards) WriteComment(ctx context.Context, token TokenFunc, post, key, parent, body, format string) (comment Comment, err error) {
 	at, err := segment(post)
 	if err != nil {
 		return comment, err
 	}
 	in := struct {
 		Body   string `json:"body"`
+		Format string `json:"format"`
 		Parent string `json:"parent,omitempty"`
-	}{body, parent}
+	}{body, format, parent}
 	_, err = b.do(ctx, token, call{method: "POST", path: "/v1/posts" + at + "/comments", key: key, in: in, out: &comment})
 	return comment, err
 }

@@ -52,7 +52,7 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Status == e.Status
 }
 
-// TokenFunc returns the access token to call with. Refused is empty, or the token that the service just would not take.
+// TokenFunc returns the access token to call with; nil calls without one, for what everybody may read. Refused is empty, or the token that the service just would not take.
 type TokenFunc func(ctx context.Context, refused string) (string, error)
 
 const (
@@ -70,18 +70,20 @@ type service struct {
 	base   string
 	places chan struct{} // one for each call under way
 	http   *http.Client
+	public *publicAnswers
 }
 
 func newService(name, base string) service {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
 	transport.MaxResponseHeaderBytes = 64 << 10
-	return service{name, base, make(chan struct{}, maxCalls), &http.Client{
+	client := &http.Client{
 		Timeout:   callTimeout,
 		Transport: transport,
 		// The token is for this address and no other.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
+	return service{name, base, make(chan struct{}, maxCalls), client, newPublicAnswers()}
 }
 
 // Close closes idle connections.
@@ -99,6 +101,9 @@ type call struct {
 
 // do makes the call, a second time with another token when the first was refused, and returns the answer's ETag.
 func (s service) do(ctx context.Context, token TokenFunc, c call) (etag string, err error) {
+	if token == nil {
+		return s.once(ctx, "", c)
+	}
 	access, err := token(ctx, "")
 	if err != nil {
 		return "", err
@@ -138,6 +143,15 @@ func (s service) enter(ctx context.Context) (leave func(), err error) {
 }
 
 func (s service) once(ctx context.Context, access string, c call) (etag string, err error) {
+	address := s.base + c.path
+	if len(c.query) > 0 {
+		address += "?" + c.query.Encode()
+	}
+	if access == "" {
+		if kept, ok := s.public.get(address); ok {
+			return kept.etag, s.read(kept.text, c)
+		}
+	}
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return "", err
@@ -151,15 +165,13 @@ func (s service) once(ctx context.Context, access string, c call) (etag string, 
 		}
 		body = bytes.NewReader(text)
 	}
-	address := s.base + c.path
-	if len(c.query) > 0 {
-		address += "?" + c.query.Encode()
-	}
 	req, err := http.NewRequestWithContext(ctx, c.method, address, body)
 	if err != nil {
 		return "", err
 	}
-	req.Header.Set("Authorization", "Bearer "+access)
+	if access != "" {
+		req.Header.Set("Authorization", "Bearer "+access)
+	}
 	req.Header.Set("Accept", "application/json, application/problem+json")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -185,12 +197,23 @@ func (s service) once(ctx context.Context, access string, c call) (etag string, 
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return "", s.refusal(resp.StatusCode, text)
 	}
-	if c.out != nil {
-		if err := json.Unmarshal(text, c.out); err != nil {
-			return "", &DownError{s.name, fmt.Errorf("its answer to %s %s cannot be read: %w", c.method, c.path, err)}
-		}
+	if err := s.read(text, c); err != nil {
+		return "", err
+	}
+	if access == "" && strings.HasPrefix(resp.Header.Get("Cache-Control"), "public") {
+		s.public.keep(address, publicAnswer{text: text, etag: resp.Header.Get("ETag")})
 	}
 	return resp.Header.Get("ETag"), nil
+}
+
+func (s service) read(text []byte, c call) error {
+	if c.out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(text, c.out); err != nil {
+		return &DownError{s.name, fmt.Errorf("its answer to %s %s cannot be read: %w", c.method, c.path, err)}
+	}
+	return nil
 }
 
 // refusal makes an error of a problem document, or of whatever a gateway in between wrote.

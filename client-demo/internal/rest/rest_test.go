@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func token(context.Context, string) (string, error) { return "the-token", nil }
@@ -16,7 +17,7 @@ func serve(t *testing.T, h http.HandlerFunc) Boards {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	b := NewBoards(server.URL)
+	b := NewBoards(server.URL, time.Now)
 	t.Cleanup(b.Close)
 	return b
 }

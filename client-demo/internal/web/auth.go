@@ -61,13 +61,34 @@ func (a *App) logout(v *visit) error {
 	v.session = nil // pages from here on are nobody's
 	if v.r.PostForm.Get("from") == "app" {
 		a.flow.Leave(v.w, v.r, session)
-		return v.message(http.StatusOK, "left_title", "left")
+		v.setLeft("left")
+		return v.redirect("/")
 	}
 	if address := a.flow.Logout(v.w, v.r, session, v.lang); address != "" {
 		http.Redirect(v.w, v.r, address, http.StatusSeeOther)
 		return nil
 	}
-	return v.message(http.StatusOK, "left_title", "issuer_not_asked")
+	v.setLeft("issuer_not_asked")
+	return v.redirect("/")
+}
+
+// leftCookie names the message about a log-out for the next page: the session that could carry it is over.
+const leftCookie = "demo-left"
+
+func (v *visit) setLeft(message string) { v.setOpenCookie(leftCookie, message, 60) }
+
+// takeLeft returns the message of setLeft once.
+func (v *visit) takeLeft() string {
+	cookie, err := v.r.Cookie(leftCookie)
+	if err != nil {
+		return ""
+	}
+	v.setOpenCookie(leftCookie, "", -1)
+	switch cookie.Value {
+	case "logged_out", "left", "issuer_not_asked":
+		return cookie.Value
+	}
+	return ""
 }
 
 // keptFields are the fields of forms that are kept when the form came too late. In the page between they have the prefix, which

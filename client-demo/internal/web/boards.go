@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/maru-auth/maru/client-demo/internal/flow"
 	"github.com/maru-auth/maru/client-demo/internal/rest"
 )
 
@@ -17,10 +18,14 @@ func (a *App) home(v *visit) error {
 		BoardNotice  string
 		Profile      *rest.Profile
 		UserNotice   string
-		LoggedOut    bool
+		LoggedOut    string // name of the message about a log-out
 	}{Issuer: a.cfg.Issuer}
 	if v.session == nil {
-		data.LoggedOut = a.flow.LoggedOut(v.w, v.r)
+		if a.flow.LoggedOut(v.w, v.r) {
+			v.setLeft("logged_out")
+			return v.redirect("/") // so that a reload says nothing of it any more
+		}
+		data.LoggedOut = v.takeLeft()
 		status := http.StatusOK
 		if err := a.flow.Reachable(v.r.Context()); err != nil {
 			data.IssuerNotice, status = v.t("issuer_down", a.cfg.Issuer), http.StatusServiceUnavailable
@@ -45,7 +50,7 @@ func (a *App) home(v *visit) error {
 
 // listBoards reads the boards, and remembers their titles for pages of single posts.
 func (a *App) listBoards(v *visit) ([]rest.Board, error) {
-	boards, err := a.boards.List(v.r.Context(), v.token)
+	boards, err := a.boards.List(v.r.Context(), v.reader())
 	for _, b := range boards {
 		a.titles.Add(b.Slug, b.Title)
 	}
@@ -67,6 +72,9 @@ func (a *App) boardList(v *visit) error {
 		Notice string
 	}
 	boards, err := a.listBoards(v)
+	if err == nil && v.session == nil && len(boards) == 0 {
+		return v.logInFirst() // none is for everybody
+	}
 	if data.Notice, err = v.notice(err); err != nil {
 		return err
 	}
@@ -88,8 +96,7 @@ type postList struct {
 	Slug   string // empty: all boards
 	Query  string
 	Posts  []rest.Post
-	First  string // address of the first page, empty on it
-	Next   string // address of the next page, empty on the last
+	Pager  pager
 	Write  bool
 	Notice string
 
@@ -99,15 +106,15 @@ type postList struct {
 // board serves GET /boards/{slug}?q=…&cursor=….
 func (a *App) board(v *visit) error {
 	slug := v.r.PathValue("slug")
-	data := postList{TitleOf: a.titleOf, Slug: slug, Board: rest.Board{Slug: slug, Title: a.titleOf(slug)}, Write: v.session.Granted("board:write")}
-	board, err := a.boards.Board(v.r.Context(), v.token, slug)
+	data := postList{TitleOf: a.titleOf, Slug: slug, Board: rest.Board{Slug: slug, Title: a.titleOf(slug)}, Write: v.can("board:write")}
+	board, err := a.boards.Board(v.r.Context(), v.reader(), slug)
 	if data.Notice, err = v.notice(err); err != nil {
 		return err
 	}
 	if data.Notice == "" {
 		data.Board = board
 		a.titles.Add(slug, board.Title)
-		if board.Moderators && !v.session.Moderator() {
+		if board.Moderators && !v.moderator() {
 			data.Write = false
 		}
 		if err := a.fill(v, &data, "/boards/"+url.PathEscape(slug)); err != nil {
@@ -131,36 +138,25 @@ func (a *App) search(v *visit) error {
 // fill reads the page of posts that the request asks for.
 func (a *App) fill(v *visit, data *postList, address string) error {
 	query, cursor := strings.TrimSpace(v.r.FormValue("q")), v.r.FormValue("cursor")
+	if query != "" && v.session == nil {
+		return flow.ErrLoginAgain // a search is for those who have an account
+	}
 	data.Query = query
 	var posts rest.List[rest.Post]
 	var err error
 	if query != "" {
 		posts, err = a.boards.Search(v.r.Context(), v.token, query, data.Slug, cursor)
 	} else {
-		posts, err = a.boards.Posts(v.r.Context(), v.token, data.Slug, cursor)
+		posts, err = a.boards.Posts(v.r.Context(), v.reader(), data.Slug, cursor)
 	}
 	if data.Notice, err = v.notice(err); err != nil {
 		return err
 	}
 	data.Posts = posts.Items
-	link := func(cursor string) string {
-		values := url.Values{}
-		if query != "" {
-			values.Set("q", query)
-		}
-		if cursor != "" {
-			values.Set("cursor", cursor)
-		}
-		if len(values) == 0 {
-			return address
-		}
-		return address + "?" + values.Encode()
+	keep := url.Values{}
+	if query != "" {
+		keep.Set("q", query)
 	}
-	if cursor != "" {
-		data.First = link("")
-	}
-	if posts.Next != "" {
-		data.Next = link(posts.Next)
-	}
+	data.Pager = newPager(address, v.r.URL.Query(), keep, posts.Next)
 	return nil
 }

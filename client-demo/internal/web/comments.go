@@ -10,7 +10,11 @@ import (
 // comment serves POST /posts/{id}: a comment on the post, or a reply to one.
 func (a *App) comment(v *visit) error {
 	f, id := v.sentForm(), v.r.PathValue("id")
-	made, err := a.boards.WriteComment(v.r.Context(), v.token, id, f.Get("key"), f.Get("parent"), f.Get("body"))
+	if f.Is("do", "preview") {
+		f.first = "body"
+		return a.showPost(v, f)
+	}
+	made, err := a.boards.WriteComment(v.r.Context(), v.token, id, f.Get("key"), f.Get("parent"), f.Get("body"), "markdown")
 	if err == nil {
 		v.session.SetFlash("commented")
 		http.Redirect(v.w, v.r, a.cfg.Origin+"/posts/"+url.PathEscape(id)+"#c-"+url.PathEscape(made.ID), http.StatusSeeOther)
@@ -19,14 +23,16 @@ func (a *App) comment(v *visit) error {
 	if err := v.refused(f, err); err != nil {
 		return err
 	}
+	f.first = "body" // it stands far below
 	return a.showPost(v, f)
 }
 
 // commentPage is the page to change a comment.
 type commentPage struct {
-	Form   *form
-	Action string
-	Back   string
+	Form    *form
+	Action  string
+	Back    string
+	Preview *prose // nil: none was asked for
 }
 
 // ownComment reads the comment that the path names.
@@ -44,7 +50,7 @@ func (a *App) editCommentForm(v *visit) error {
 		return v.message(http.StatusForbidden, "forbidden_title", "not_yours")
 	}
 	f := v.newForm(url.Values{"body": {comment.Body}, "etag": {etag}, "post": {comment.Post}})
-	return v.render(http.StatusOK, "comment", v.t("edit_comment_title"), commentPage{f, v.r.URL.Path, "/posts/" + comment.Post})
+	return v.render(http.StatusOK, "comment", v.t("edit_comment_title"), commentPage{Form: f, Action: v.r.URL.Path, Back: "/posts/" + comment.Post})
 }
 
 // editComment serves POST /comments/{id}/edit.
@@ -55,6 +61,13 @@ func (a *App) editComment(v *visit) error {
 	}
 	f := v.sentForm()
 	back := "/posts/" + comment.Post
+	if f.Is("do", "preview") {
+		preview, err := a.prose(v, comment.Format, f.Get("body"))
+		if err != nil {
+			return err
+		}
+		return v.render(http.StatusOK, "comment", v.t("edit_comment_title"), commentPage{f, v.r.URL.Path, back, &preview})
+	}
 	err = a.boards.ChangeComment(v.r.Context(), v.token, comment.ID, f.Get("etag"), f.Get("body"))
 	switch {
 	case err == nil:
@@ -67,7 +80,7 @@ func (a *App) editComment(v *visit) error {
 			return err
 		}
 	}
-	return v.render(f.status, "comment", v.t("edit_comment_title"), commentPage{f, v.r.URL.Path, back})
+	return v.render(f.status, "comment", v.t("edit_comment_title"), commentPage{Form: f, Action: v.r.URL.Path, Back: back})
 }
 
 // deleteCommentForm serves GET /comments/{id}/delete.

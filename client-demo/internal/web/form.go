@@ -3,8 +3,10 @@ package web
 import (
 	"crypto/rand"
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/maru-auth/maru/client-demo/internal/flow"
@@ -18,6 +20,29 @@ type form struct {
 	Notice string            // text above the form
 	Theirs map[string]string // after a lost race: what is saved now, in the fields that differ
 	status int
+	first  string // the field to begin with, or empty
+}
+
+// fieldOrder is the order in which fields stand in their forms.
+var fieldOrder = []string{"title", "body", "display_name", "bio", "website", "avatar_url", "locale", "time_zone", "theme", "tags", "format"}
+
+// Faults are the fields with something wrong, in the order in which they stand.
+func (f *form) Faults() []note {
+	var faults []note
+	for _, field := range fieldOrder {
+		if f.Bad(field) {
+			faults = append(faults, f.Note(field))
+		}
+	}
+	return faults
+}
+
+// Focus is the autofocus attribute for the first wrong field.
+func (f *form) Focus(field string) template.HTMLAttr {
+	if field == f.first {
+		return " autofocus"
+	}
+	return ""
 }
 
 // Get returns a field's value.
@@ -29,6 +54,9 @@ func (f *form) Is(field, value string) bool { return f.Values.Get(field) == valu
 // newForm is a form with these values, or with those of a form that was sent after the session had ended.
 func (v *visit) newForm(values url.Values) *form {
 	f := &form{Values: values, status: http.StatusOK}
+	if v.session == nil {
+		return f
+	}
 	if draft := v.session.TakeDraft(v.r.URL.Path); draft != nil {
 		f.Values = draft
 		f.Notice = v.t("draft_back")
@@ -53,6 +81,7 @@ func (v *visit) sentForm() *form {
 // refused takes into f why a service would not do what the form asks. An error that a form cannot show is returned.
 func (v *visit) refused(f *form, err error) error {
 	var refusal *rest.Error
+	v.refusedForm = true
 	switch {
 	case errors.Is(err, rest.ErrDown):
 		f.status, f.Notice = http.StatusServiceUnavailable, v.t(v.downText(err))+" "+v.t("kept_typed")
@@ -65,6 +94,9 @@ func (v *visit) refused(f *form, err error) error {
 			f.Wrong = map[string]string{}
 			for field := range refusal.Fields {
 				f.Wrong[field] = v.wrongText(field)
+			}
+			if faults := f.Faults(); len(faults) > 0 {
+				f.first = faults[0].Field
 			}
 			f.Notice = v.t("form_wrong")
 			if len(f.Wrong) == 0 {
@@ -101,6 +133,7 @@ func (v *visit) wrongText(field string) string {
 
 // lost puts into f what someone saved since the person began to type, and gives the form the new ETag: sending it again replaces that.
 func (v *visit) lost(f *form, saved map[string]string, etag string) {
+	v.refusedForm = true
 	f.status, f.Notice, f.Theirs = http.StatusConflict, v.t("lost_race"), map[string]string{}
 	for field, value := range saved {
 		if value != f.Get(field) {
@@ -156,4 +189,12 @@ func (f *form) Locale(lang string) string {
 		return f.Get("locale")
 	}
 	return lang
+}
+
+// Zones are the time zones to choose from: those that are offered, and the form's own.
+func (f *form) Zones() []string {
+	if own := f.Get("time_zone"); own != "" && !slices.Contains(zones, own) {
+		return append([]string{own}, zones...)
+	}
+	return zones
 }

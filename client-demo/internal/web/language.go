@@ -47,8 +47,11 @@ func (a *App) language(v *visit) error {
 // forgetLanguage undoes the switch.
 func (v *visit) forgetLanguage() { v.setLanguage("", -1) }
 
-func (v *visit) setLanguage(lang string, maxAge int) {
-	http.SetCookie(v.w, &http.Cookie{Name: languageCookie, Value: lang, Path: "/", MaxAge: maxAge, HttpOnly: true, //nolint:gosec // G124: Secure with https
+func (v *visit) setLanguage(lang string, maxAge int) { v.setOpenCookie(languageCookie, lang, maxAge) }
+
+// setOpenCookie sets a cookie that is no secret.
+func (v *visit) setOpenCookie(name, value string, maxAge int) {
+	http.SetCookie(v.w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, //nolint:gosec // G124: Secure with https
 		Secure: strings.HasPrefix(v.app.cfg.Origin, "https://"), SameSite: http.SameSiteLaxMode})
 }
 

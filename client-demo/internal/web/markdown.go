@@ -5,12 +5,14 @@ import (
 	"html/template"
 	"net/url"
 	"regexp"
+	"strings"
 
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/renderer/html"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 )
@@ -26,6 +28,7 @@ var (
 			parser.WithInlineParsers(util.Prioritized(meteredInline{}, 0)),
 			parser.WithParagraphTransformers(util.Prioritized(meteredTable{}, 199)),
 		),
+		goldmark.WithRendererOptions(html.WithHardWraps()), // people who end a line mean it
 	)
 	// Nothing that goldmark writes should need it. It is the second lock on the door.
 	sanitizer = func() *bluemonday.Policy {
@@ -63,9 +66,13 @@ func renderMarkdown(ctx context.Context, body string) (result template.HTML, err
 	if err := markdown.Renderer().Render(&out, source, doc); err != nil {
 		return "", err
 	}
-	m.spend(out.Len())                                              // and looks at ctx once more
-	return template.HTML(sanitizer.SanitizeBytes(out.Bytes())), nil //nolint:gosec // this is the sanitizer's output
+	m.spend(out.Len())                                                                         // and looks at ctx once more
+	return template.HTML(reachable.Replace(string(sanitizer.SanitizeBytes(out.Bytes())))), nil //nolint:gosec // this is the sanitizer's output
 }
+
+// reachable lets the keyboard scroll what is wider than the page (WCAG 2.2 §2.1.1). In the sanitizer's output a tag stands
+// for itself alone: a text has no <.
+var reachable = strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<table>", `<table tabindex="0">`)
 
 // tame changes what was parsed, before it is written as HTML.
 type tame struct{}

@@ -12,19 +12,16 @@ import (
 type postPage struct {
 	Post       rest.Post
 	BoardTitle string
-	Markdown   bool // HTML is the body
-	HTML       template.HTML
-	AsTyped    bool // it is Markdown, but costs too much to render
+	Text       prose
 	Mine       bool
 	Edit       bool // Mine, and not locked
 	Moderate   bool
 	Write      bool
 	Threads    []thread
 	Notice     string // in place of the comments
-	First      string
-	Next       string
+	Pager      pager
 	Form       *form
-	Key        string // for the replies' forms
+	Preview    *prose // of the comment being written; nil: none was asked for
 }
 
 // thread is a comment and its replies.
@@ -35,6 +32,7 @@ type thread struct {
 
 type commentView struct {
 	rest.Comment
+	Text     prose
 	Mine     bool
 	Moderate bool
 	Reply    bool   // it may be replied to
@@ -47,37 +45,41 @@ func (a *App) post(v *visit) error {
 }
 
 func (a *App) showPost(v *visit, f *form) error {
-	post, _, err := a.boards.Post(v.r.Context(), v.token, v.r.PathValue("id"))
+	post, _, err := a.boards.Post(v.r.Context(), v.reader(), v.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	moderator := v.session.Moderator()
+	moderator, mine := v.moderator(), v.subject() != "" && post.Author.ID == v.subject()
 	data := postPage{
-		Post: post, BoardTitle: a.titleOf(post.Board), Mine: post.Author.ID == v.session.Subject, Moderate: moderator,
-		Write: v.session.Granted("board:write") && (!post.Locked || moderator), Form: f,
-		Edit: post.Author.ID == v.session.Subject && (!post.Locked || moderator),
+		Post: post, BoardTitle: a.titleOf(post.Board), Mine: mine, Moderate: moderator,
+		Write: v.can("board:write") && (!post.Locked || moderator), Form: f,
+		Edit: mine && (!post.Locked || moderator),
 	}
-	if post.Format == "markdown" {
-		if data.HTML, data.Markdown, err = a.markdown.HTML(v.r.Context(), post.Body); err != nil {
-			return err
-		}
-		data.AsTyped = !data.Markdown
+	if data.Text, err = a.prose(v, post.Format, post.Body); err != nil {
+		return err
 	}
-	cursor := v.r.URL.Query().Get("cursor")
-	comments, err := a.boards.Comments(v.r.Context(), v.token, post.ID, cursor)
+	comments, err := a.boards.Comments(v.r.Context(), v.reader(), post.ID, v.r.URL.Query().Get("cursor"))
 	if data.Notice, err = v.notice(err); err != nil {
 		return err
 	}
+	texts := map[string]prose{}
+	for _, c := range comments.Items {
+		if texts[c.ID], err = a.prose(v, c.Format, c.Body); err != nil {
+			return err
+		}
+	}
 	data.Threads = threads(comments.Items, func(c rest.Comment) commentView {
-		return commentView{Comment: c, Mine: c.Author.ID == v.session.Subject, Moderate: moderator, Reply: data.Write, Key: newKey()}
+		return commentView{Comment: c, Text: texts[c.ID], Mine: v.subject() != "" && c.Author.ID == v.subject(),
+			Moderate: moderator, Reply: data.Write, Key: newKey()}
 	})
-	address := "/posts/" + url.PathEscape(post.ID)
-	if cursor != "" {
-		data.First = address
+	if f.Get("do") == "preview" {
+		preview, err := a.prose(v, "markdown", f.Get("body"))
+		if err != nil {
+			return err
+		}
+		data.Preview = &preview
 	}
-	if comments.Next != "" {
-		data.Next = address + "?" + url.Values{"cursor": {comments.Next}}.Encode()
-	}
+	data.Pager = newPager("/posts/"+url.PathEscape(post.ID), v.r.URL.Query(), nil, comments.Next)
 	return v.render(f.status, "post", post.Title, data)
 }
 
@@ -106,12 +108,33 @@ func threads(comments []rest.Comment, view func(rest.Comment) commentView) []thr
 	return all
 }
 
+// prose is a text that a person wrote, as pages show it.
+type prose struct {
+	Body    string
+	HTML    template.HTML // empty: Body is shown as it was typed
+	AsTyped bool          // it is Markdown, but costs too much to render
+}
+
+func (a *App) prose(v *visit, format, body string) (p prose, err error) {
+	p.Body = body
+	if format != "markdown" || body == "" {
+		return p, nil
+	}
+	html, rendered, err := a.markdown.HTML(v.r.Context(), body)
+	if rendered {
+		p.HTML = html
+	}
+	p.AsTyped = !rendered
+	return p, err
+}
+
 // postForm is the page to write or change a post.
 type postForm struct {
-	Form   *form
-	Action string
-	Back   string
-	New    bool
+	Form    *form
+	Action  string
+	Back    string
+	New     bool
+	Preview *prose // nil: none was asked for
 }
 
 func (v *visit) showPostForm(f *form, back string, isNew bool) error {
@@ -119,7 +142,15 @@ func (v *visit) showPostForm(f *form, back string, isNew bool) error {
 	if isNew {
 		title = "write_title"
 	}
-	return v.render(f.status, "write", v.t(title), postForm{f, v.r.URL.Path, back, isNew})
+	page := postForm{Form: f, Action: v.r.URL.Path, Back: back, New: isNew}
+	if f.Get("do") == "preview" {
+		preview, err := v.app.prose(v, f.Get("format"), f.Get("body"))
+		if err != nil {
+			return err
+		}
+		page.Preview = &preview
+	}
+	return v.render(f.status, "write", v.t(title), page)
 }
 
 // writeForm serves GET /boards/{slug}/write.
@@ -130,6 +161,9 @@ func (a *App) writeForm(v *visit) error {
 // write serves POST /boards/{slug}/write.
 func (a *App) write(v *visit) error {
 	f := v.sentForm()
+	if f.Is("do", "preview") {
+		return v.showPostForm(f, "/boards/"+v.r.PathValue("slug"), true)
+	}
 	post, err := a.boards.Write(v.r.Context(), v.token, v.r.PathValue("slug"), f.Get("key"), postText(f))
 	if err == nil {
 		v.session.SetFlash("posted")
@@ -161,6 +195,9 @@ func (a *App) editPostForm(v *visit) error {
 // editPost serves POST /posts/{id}/edit.
 func (a *App) editPost(v *visit) error {
 	f, id := v.sentForm(), v.r.PathValue("id")
+	if f.Is("do", "preview") {
+		return v.showPostForm(f, "/posts/"+id, false)
+	}
 	err := a.boards.ChangePost(v.r.Context(), v.token, id, f.Get("etag"), postText(f))
 	if changed(err) {
 		saved, etag, readErr := a.boards.Post(v.r.Context(), v.token, id)

@@ -64,22 +64,46 @@ func (a *App) saveProfile(v *visit) error {
 	return v.render(f.status, "profile", v.t("profile"), ownPage{Form: f, Rest: rest.Profile{DisplayName: v.session.Name()}})
 }
 
-// person serves GET /people/{id}: another person's public profile.
+// personPage is a person's public profile and what they wrote.
+type personPage struct {
+	rest.Profile
+	Own    bool
+	Posts  []rest.Post
+	Slug   string // empty: of all boards
+	Notice string // in place of the posts
+	Pager  pager
+
+	TitleOf func(slug string) string
+}
+
+// person serves GET /people/{id}?cursor=….
 func (a *App) person(v *visit) error {
-	profile, err := a.users.User(v.r.Context(), v.token, v.r.PathValue("id"))
+	id := v.r.PathValue("id")
+	profile, err := a.users.User(v.r.Context(), v.token, id)
 	if err != nil {
 		return err
 	}
+	data := personPage{Profile: profile, Own: id == v.subject(), TitleOf: a.titleOf}
+	posts, err := a.boards.PostsBy(v.r.Context(), v.token, id, v.r.FormValue("cursor"))
+	if data.Notice, err = v.notice(err); err != nil {
+		return err
+	}
+	data.Posts = posts.Items
+	data.Pager = newPager("/people/"+url.PathEscape(id), v.r.URL.Query(), nil, posts.Next)
 	name := profile.DisplayName
 	if name == "" {
 		name = v.t("nameless")
 	}
-	return v.render(http.StatusOK, "person", name, profile)
+	return v.render(http.StatusOK, "person", name, data)
 }
 
-// zones are offered for the time zone; any other IANA name may be typed.
-var zones = strings.Fields(`UTC Asia/Seoul Asia/Tokyo Asia/Shanghai Asia/Singapore Asia/Kolkata Australia/Sydney Europe/London
-	Europe/Berlin Europe/Paris America/New_York America/Chicago America/Denver America/Los_Angeles America/Sao_Paulo`)
+// zones are offered for the time zone, beside the one that the person has.
+var zones = strings.Fields(`Asia/Seoul Asia/Tokyo Asia/Shanghai Asia/Hong_Kong Asia/Taipei Asia/Singapore Asia/Ho_Chi_Minh Asia/Bangkok Asia/Jakarta
+	Asia/Manila Asia/Kolkata Asia/Dubai Asia/Almaty Asia/Tashkent Europe/London Europe/Lisbon Europe/Madrid Europe/Paris Europe/Berlin Europe/Rome
+	Europe/Stockholm Europe/Warsaw Europe/Athens Europe/Istanbul Europe/Kyiv Europe/Moscow Africa/Lagos Africa/Cairo Africa/Nairobi
+	Africa/Johannesburg America/Halifax America/New_York America/Toronto America/Chicago America/Mexico_City America/Denver America/Phoenix
+	America/Los_Angeles America/Vancouver America/Anchorage Pacific/Honolulu America/Bogota America/Lima America/Santiago America/Sao_Paulo
+	America/Argentina/Buenos_Aires Australia/Perth Australia/Brisbane Australia/Sydney Pacific/Auckland UTC`)
 
 // settings serves GET /settings.
 func (a *App) settings(v *visit) error {
@@ -96,7 +120,7 @@ func (a *App) settings(v *visit) error {
 		values.Set(field, value)
 	}
 	f := v.newForm(values)
-	return v.render(f.status, "settings", v.t("settings"), ownPage{Form: f, Rest: zones})
+	return v.render(f.status, "settings", v.t("settings"), ownPage{Form: f})
 }
 
 func settingsFields(s rest.Settings) map[string]string {
@@ -112,7 +136,7 @@ func (a *App) saveSettings(v *visit) error {
 		saved, etag, readErr := a.users.Settings(v.r.Context(), v.token)
 		if err = readErr; err == nil {
 			v.lost(f, settingsFields(saved), etag)
-			return v.render(f.status, "settings", v.t("settings"), ownPage{Form: f, Rest: zones})
+			return v.render(f.status, "settings", v.t("settings"), ownPage{Form: f})
 		}
 	}
 	if err == nil {
@@ -124,7 +148,7 @@ func (a *App) saveSettings(v *visit) error {
 	if err := v.refused(f, err); err != nil {
 		return err
 	}
-	return v.render(f.status, "settings", v.t("settings"), ownPage{Form: f, Rest: zones})
+	return v.render(f.status, "settings", v.t("settings"), ownPage{Form: f})
 }
 
 // interests serves GET /interests.

@@ -61,6 +61,14 @@ func (a assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.files.ServeHTTP(w, r)
 }
 
+// serveAs serves one of the files where browsers, and the issuer that shows this app's mark, look for it.
+func (a assets) serveAs(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=86400")
+		http.ServeFileFS(w, r, assetFiles, "assets/"+name)
+	})
+}
+
 // pages are the templates, by language and name.
 type pages map[string]map[string]*template.Template
 
@@ -73,8 +81,9 @@ func parsePages() pages {
 	for _, lang := range languages {
 		all[lang] = map[string]*template.Template{}
 		base := template.Must(template.New("").Funcs(template.FuncMap{
-			"t":       func(key string, args ...any) string { return translate(lang, key, args...) },
-			"initial": initial,
+			"t":      func(key string, args ...any) string { return translate(lang, key, args...) },
+			"avatar": newAvatar,
+			"lang":   langOf,
 		}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 		for _, name := range names {
 			page := strings.TrimSuffix(path.Base(name), ".html")
@@ -98,21 +107,30 @@ type page struct {
 	Flash  string
 	Data   any
 
-	zone *time.Location
+	Path    string // of this page, for the menu
+	Refused bool   // the page has a form that was refused
+	Account string // where people manage their account at the issuer
+
+	zone      *time.Location
+	zoneKnown bool
+	now       time.Time
 }
 
-type member struct{ Name string }
+type member struct {
+	ID, Name string
+}
 
-// moment is a time as people read it and as programs do.
-type moment struct{ Text, ISO string }
-
-// When shows t in the person's time zone.
-func (p page) When(t time.Time) moment {
-	layout := "2 Jan 2006, 15:04 MST"
-	if p.Lang == "ko" {
-		layout = "2006. 1. 2. 15:04 MST"
+// Current is the aria-current attribute of a link of the menu: page for this very page, true for one that this belongs to.
+func (p page) Current(paths ...string) template.HTMLAttr {
+	for _, path := range paths {
+		switch {
+		case p.Path == path:
+			return ` aria-current="page"`
+		case strings.HasPrefix(p.Path, path+"/"), path == "/boards" && (strings.HasPrefix(p.Path, "/posts/") || p.Path == "/search"):
+			return ` aria-current="true"`
+		}
 	}
-	return moment{t.In(p.zone).Format(layout), t.UTC().Format(time.RFC3339)}
+	return ""
 }
 
 // With makes the input of a part out of the page and what the part is about.
@@ -126,13 +144,15 @@ type part struct {
 func (v *visit) render(status int, name, title string, data any) error {
 	p := page{
 		Title: title, Lang: v.lang, Other: "ko", Theme: v.prefs.Theme, Assets: v.app.assets.prefix,
-		Here: v.here(), Data: data, zone: time.UTC,
+		Here: v.here(), Data: data,
+		Path: v.r.URL.Path, Refused: v.refusedForm, Account: v.app.cfg.AccountURL, now: v.app.cfg.Now(),
 	}
+	p.zone, p.zoneKnown = zoneOf(v.r, v.prefs)
 	if v.lang == "ko" {
 		p.Other = "en"
 	}
 	if v.session != nil {
-		p.Member = &member{v.session.Name()}
+		p.Member = &member{v.session.Subject, v.session.Name()}
 		if p.Member.Name == "" {
 			p.Member.Name = v.t("nameless_you")
 		}
@@ -141,9 +161,6 @@ func (v *visit) render(status int, name, title string, data any) error {
 				p.Flash = v.t(key)
 			}
 		}
-	}
-	if zone, err := time.LoadLocation(v.prefs.TimeZone); err == nil && v.prefs.TimeZone != "Local" {
-		p.zone = zone
 	}
 	var text bytes.Buffer
 	if err := v.app.pages[v.lang][name].ExecuteTemplate(&text, "layout", p); err != nil {

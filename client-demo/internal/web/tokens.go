@@ -123,10 +123,7 @@ func (v *visit) claimText(name string, raw json.RawMessage) string {
 	switch name {
 	case "exp", "iat", "nbf", "auth_time", "updated_at":
 		if json.Unmarshal(raw, &seconds) == nil {
-			zone := time.UTC
-			if z, err := time.LoadLocation(v.prefs.TimeZone); err == nil && v.prefs.TimeZone != "Local" {
-				zone = z
-			}
+			zone, _ := zoneOf(v.r, v.prefs)
 			return string(raw) + " (" + time.Unix(int64(seconds), 0).In(zone).Format("2006-01-02 15:04:05 MST") + ")"
 		}
 	}

@@ -27,6 +27,8 @@ type Config struct {
 	BoardAPI string // also its audience
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	AccountURL string // where people manage their account at the issuer
 }
 
 const maxTitles = 1000
@@ -69,12 +71,12 @@ func (a *App) Routes() http.Handler {
 	mux.HandleFunc("POST /backchannel-logout", a.backchannelLogout)
 	anyone("POST /language", a.language)
 
-	member("GET /boards", a.boardList)
-	member("GET /boards/{slug}", a.board)
+	anyone("GET /boards", a.boardList)
+	anyone("GET /boards/{slug}", a.board)
 	member("GET /boards/{slug}/write", a.writeForm)
 	member("POST /boards/{slug}/write", a.write)
 	member("GET /search", a.search)
-	member("GET /posts/{id}", a.post)
+	anyone("GET /posts/{id}", a.post)
 	member("GET /posts/{id}/edit", a.editPostForm)
 	member("POST /posts/{id}/edit", a.editPost)
 	member("GET /posts/{id}/delete", a.deletePostForm)
@@ -99,6 +101,9 @@ func (a *App) Routes() http.Handler {
 	mux.HandleFunc("GET /api/me", a.apiMe)
 
 	mux.Handle("GET /static/", a.assets)
+	mux.Handle("GET /favicon.ico", a.assets.serveAs("favicon.ico"))
+	mux.Handle("GET /apple-touch-icon.png", a.assets.serveAs("apple-touch-icon.png"))
+	mux.Handle("GET /logo.svg", a.assets.serveAs("icon.svg"))
 	anyone("/", a.notFound)
 	return a.secured(mux)
 }
@@ -157,6 +162,8 @@ type visit struct {
 	session *flow.Session // nil: nobody is logged in
 	lang    string        // "en" or "ko"
 	prefs   flow.Preferences
+
+	refusedForm bool // the page that follows has a form that was refused
 }
 
 func (a *App) serve(h handler) http.Handler {
@@ -196,6 +203,28 @@ func (a *App) loggedIn(h handler) handler {
 		}
 		return h(v)
 	}
+}
+
+// reader is what calls are made with that need no log-in where the board allows it.
+func (v *visit) reader() rest.TokenFunc {
+	if v.session == nil {
+		return nil
+	}
+	return v.token
+}
+
+// can tells whether the person is logged in and granted scope.
+func (v *visit) can(scope string) bool { return v.session != nil && v.session.Granted(scope) }
+
+// moderator tells whether to show what moderators use.
+func (v *visit) moderator() bool { return v.session != nil && v.session.Moderator() }
+
+// subject is the person's id, or empty: nobody wrote what nobody may see.
+func (v *visit) subject() string {
+	if v.session == nil {
+		return ""
+	}
+	return v.session.Subject
 }
 
 // token is what calls to the services are made with.
@@ -278,6 +307,9 @@ func (v *visit) failPage(err error) error {
 		case http.StatusForbidden:
 			return v.message(http.StatusForbidden, "forbidden_title", "forbidden")
 		case http.StatusUnauthorized:
+			if v.session == nil { // it is not for everybody
+				return v.logInFirst()
+			}
 			return v.message(http.StatusBadGateway, "token_refused_title", "token_refused")
 		case http.StatusTooManyRequests:
 			return v.message(http.StatusTooManyRequests, "too_many_title", "too_many")
