@@ -15,7 +15,7 @@ import (
 func TestUnfinishedBodiesTakeBoundedMemory(t *testing.T) {
 	const maxBody, connections = 64 << 10, 500
 	s := start(t, &Server{MaxBody: maxBody, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body) //nolint:errcheck // it never ends
+		io.Copy(io.Discard, r.Body) // it never ends
 	})})
 	addr := strings.TrimPrefix(s.url, "http://")
 	answers := make(chan string, connections)
@@ -24,7 +24,7 @@ func TestUnfinishedBodiesTakeBoundedMemory(t *testing.T) {
 	closeAll := func() {
 		once.Do(func() {
 			for _, conn := range open {
-				conn.Close() //nolint:errcheck // the server may have been faster
+				conn.Close() // the server may have been faster
 			}
 		})
 	}

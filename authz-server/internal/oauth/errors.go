@@ -113,10 +113,10 @@ func noteClient(w http.ResponseWriter, r *http.Request) {
 	form := r.Form // nil if the request could not be read
 	id := form.Get("client_id")
 	if user, _, ok := r.BasicAuth(); id == "" && ok {
-		id, _ = url.QueryUnescape(user) //nolint:errcheck // then it is unknown
+		id, _ = url.QueryUnescape(user) // then it is unknown
 	}
 	if id == "" && form.Has("client_assertion") {
-		id, _ = assertedClient(form.Get("client_assertion")) //nolint:errcheck // then it is unknown
+		id, _ = assertedClient(form.Get("client_assertion")) // then it is unknown
 	}
 	httpd.NoteClient(w, id)
 }

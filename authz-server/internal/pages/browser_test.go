@@ -32,7 +32,7 @@ func TestALogoThatIsMissingLeavesALetter(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "image/svg+xml")
-		w.Write([]byte(`<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>`)) //nolint:errcheck // the test would see
+		w.Write([]byte(`<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>`)) // the test would see
 	}))
 	defer logos.Close()
 	pages := map[string]any{

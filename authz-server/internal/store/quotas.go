@@ -121,7 +121,7 @@ func (q Quota) shard(i int) shard {
 // findRoom returns a row of the quota that is not used up.
 func (s *Store) findRoom(ctx context.Context, q Quota) (shard, error) {
 	now, shards := s.now(), max(1, q.Shards)
-	wait, start := q.Window, rand.IntN(shards)
+	wait, start := q.Window, rand.IntN(shards) //nolint:gosec // G404: spreads the load, keeps no secret
 	for i := range shards {
 		row := q.shard((start + i) % shards)
 		if row.limit < 1 {
