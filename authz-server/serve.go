@@ -87,10 +87,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		rendered.Routes(router)
 		people.Routes(router)
 		endpoints.Routes(router)
-		router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther))
-		router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			rendered.Error(w, r, http.StatusNotFound, "not_found", "There is nothing at this address.")
-		})
+		router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
 
 		// What runs in the background ends before the database closes, and after the last request that may need it.
 		working, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -107,7 +104,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		})
 
 		log.Info("authorization server", "issuer", cfg.Issuer)
-		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: at.Mount(router, router.NotFoundHandler), Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Serving: p.serving}
+		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: at.Mount(router, endpoints.NotFound()), Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Serving: p.serving}
 		return server.Run(ctx)
 	})
 }

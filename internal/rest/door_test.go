@@ -31,3 +31,34 @@ func TestWhatIsNotTextMeetsNoRoute(t *testing.T) {
 		t.Error("Hangul is refused")
 	}
 }
+
+func TestScriptsOfOtherOriginsReadErrorsToo(t *testing.T) {
+	f := newFixture(t)
+	ask := func(method, path string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, path, nil)
+		if method == http.MethodOptions {
+			r.Header.Set("Access-Control-Request-Method", "PUT")
+			r.Header.Set("Access-Control-Request-Headers", "authorization, traceparent, x-anything")
+		}
+		w := httptest.NewRecorder()
+		f.handler.ServeHTTP(w, r)
+		return w
+	}
+	for path, status := range map[string]int{"/v1/thing": http.StatusMethodNotAllowed, "/openapi.json": http.StatusMethodNotAllowed, "/v1/nothing": http.StatusNotFound} {
+		w := ask(http.MethodOptions, path)
+		if header := w.Header(); w.Code != http.StatusNoContent || header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(header.Get("Access-Control-Allow-Methods"), "PUT") ||
+			!strings.HasSuffix(header.Get("Access-Control-Allow-Headers"), ", authorization, traceparent, x-anything") {
+			t.Errorf("preflight of %s: %d %v", path, w.Code, header)
+		}
+		w = ask(http.MethodPut, path)
+		if w.Code != status || w.Header().Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(w.Header().Get("Access-Control-Expose-Headers"), "DPoP-Nonce") {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
+		if allow := w.Header().Get("Allow"); status == http.StatusMethodNotAllowed && allow != "GET, HEAD, OPTIONS" {
+			t.Errorf("%s: Allow %q", path, allow)
+		}
+	}
+	if w := ask(http.MethodHead, "/openapi.json"); w.Code != http.StatusOK || w.Header().Get("Content-Type") == "" {
+		t.Errorf("HEAD: %d %v", w.Code, w.Header())
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"mime"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -75,49 +74,31 @@ func checkMediaType(ctx huma.Context, next func(huma.Context)) {
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
+	if httpd.IsPreflight(r) { // or else a script would not see the answer
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this path. /openapi.json describes what there is."})
 }
 
 // methodNotAllowed answers requests for a path that router has, but not with their method.
 func methodNotAllowed(router *mux.Router) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		allowed := strings.Join(allowedMethods(router, r), ", ")
+		methods := httpd.AllowedMethods(router, r)
+		allowed := strings.Join(methods, ", ")
 		w.Header().Set("Allow", allowed)
-		if r.Method != http.MethodOptions {
-			httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusMethodNotAllowed, Detail: "This path takes " + allowed + "."})
+		if r.Method == http.MethodOptions {
+			httpd.WriteOptions(w, methods)
 			return
 		}
-		if r.Header.Get("Access-Control-Request-Method") != "" {
-			w.Header().Set("Access-Control-Allow-Methods", allowed)
-			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, Idempotency-Key, If-Match, If-None-Match")
-			w.Header().Set("Access-Control-Max-Age", "3600")
-		}
-		w.WriteHeader(http.StatusNoContent)
+		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusMethodNotAllowed, Detail: "This path takes " + allowed + "."})
 	})
-}
-
-func allowedMethods(router *mux.Router, r *http.Request) []string {
-	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		try, match := r.Clone(r.Context()), mux.RouteMatch{}
-		try.Method = method
-		if router.Match(try, &match) && match.MatchErr == nil {
-			allowed = append(allowed, method)
-		}
-	}
-	if slices.Contains(allowed, http.MethodGet) {
-		allowed = append(allowed, http.MethodHead)
-	}
-	return append(allowed, http.MethodOptions)
 }
 
 // around is what every request passes before it meets a route.
 func around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Nothing here is done on the strength of a cookie, so a page of any origin may call, with a token that it has.
-		w.Header().Set("Access-Control-Allow-Origin", "*")
-		w.Header().Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id")
-
+		httpd.AllowCrossOrigin(w, r) // a page of any origin may call, with a token that it has
 		if part := httpd.NotText(r); part != "" {
 			httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusBadRequest, Detail: "The request cannot be read: " + part + " must be UTF-8 without U+0000."})
 			return

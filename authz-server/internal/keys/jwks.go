@@ -6,7 +6,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"strings"
+
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // ServeJWKS answers GET and HEAD with the public keys (RFC 7517 §5): current, next, and those whose tokens may still be
@@ -33,7 +34,7 @@ func (k *Ring) ServeJWKS(w http.ResponseWriter, r *http.Request) {
 	header.Set("Access-Control-Expose-Headers", "ETag")
 	header.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(k.cfg.MaxAge.Seconds())))
 	header.Set("ETag", etag)
-	if noneMatch(r.Header.Values("If-None-Match"), etag) {
+	if httpd.NoneMatch(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
@@ -53,15 +54,4 @@ func (k *Ring) jwks() []byte {
 		}
 	}
 	return append(append([]byte(`{"keys":[`), bytes.Join(keys, []byte{','})...), "]}\n"...)
-}
-
-// noneMatch compares weakly (RFC 9110 §13.1.2).
-func noneMatch(values []string, etag string) bool {
-	for _, one := range strings.Split(strings.Join(values, ","), ",") {
-		one = strings.TrimSpace(one)
-		if one == "*" || strings.TrimPrefix(one, "W/") == etag {
-			return true
-		}
-	}
-	return false
 }

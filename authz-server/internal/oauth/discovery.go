@@ -10,6 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // metadata is what both discovery documents say (OIDC Discovery §3, RFC 8414 §2). It is made from the same values that
@@ -144,7 +145,7 @@ func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "public, max-age=300")
 	header.Set("ETag", etag)
-	if r.Header.Get("If-None-Match") == etag {
+	if httpd.NoneMatch(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

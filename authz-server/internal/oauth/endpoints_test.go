@@ -554,7 +554,7 @@ func TestDiscoveryAnnouncesWhatWorks(t *testing.T) {
 func TestScriptsOfOtherOriginsMayCallWhatIsForThem(t *testing.T) {
 	f := one(t)
 	for path, open := range map[string]bool{
-		"/.well-known/openid-configuration": true, "/.well-known/jwks.json": true, "/oauth2/token": true, "/oauth2/userinfo": true, "/oauth2/revoke": true, "/oauth2/device_authorization": true, "/device": false,
+		"/.well-known/openid-configuration": true, "/.well-known/jwks.json": true, "/oauth2/token": true, "/oauth2/userinfo": true, "/oauth2/revoke": true, "/oauth2/device_authorization": true, "/oauth2/par": true, "/device": false,
 		"/oauth2/authorize": false, "/oauth2/logout": false, "/oauth2/introspect": false, "/login": false, "/account": false,
 	} {
 		a := f.do(f.server.Client(), f.request("OPTIONS", path, nil, "Origin", "https://spa.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization"))

@@ -129,6 +129,9 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	json.NewEncoder(w).Encode(body) //nolint:errcheck // nobody is left to tell
 }
 
+// errTooLarge refuses a body that is larger than what an endpoint can need (RFC 9110 §15.5.14).
+var errTooLarge = refuse(&fosite.RFC6749Error{ErrorField: "invalid_request", CodeField: http.StatusRequestEntityTooLarge}, "the request's body is too large")
+
 // errNotText refuses what no database could store, and no page could show.
 var errNotText = refuse(fosite.ErrInvalidRequest, "the request's parameters must be UTF-8 without U+0000")
 
@@ -142,19 +145,6 @@ func (s *Server) checkText(next http.Handler) http.Handler {
 			return
 		}
 		err := refuse(fosite.ErrInvalidRequest, "the request cannot be read: "+part+" must be UTF-8 without U+0000")
-		if forPrograms(r.URL.Path) {
-			s.writeError(w, r, err)
-			return
-		}
-		s.errorPage(w, r, err)
+		s.refuseRequest(w, r, err.CodeField, err.ErrorField, describe(err))
 	})
-}
-
-// forPrograms tells whether it is programs that call an address of this server, and not people.
-func forPrograms(path string) bool {
-	switch path {
-	case "/oauth2/authorize", "/oauth2/logout", "/oauth2/check_session":
-		return false
-	}
-	return strings.HasPrefix(path, "/oauth2/") || strings.HasPrefix(path, "/.well-known/")
 }

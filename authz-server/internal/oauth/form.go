@@ -18,7 +18,7 @@ func readForm(r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
-			return refuse(fosite.ErrInvalidRequest, "the request's body is too large")
+			return errTooLarge
 		}
 		return refuse(fosite.ErrInvalidRequest, "the request's parameters cannot be read; send them as application/x-www-form-urlencoded")
 	}

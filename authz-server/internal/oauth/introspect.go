@@ -51,23 +51,34 @@ type signedIntrospection struct {
 // maxAccept is the longest Accept header that is read, in bytes: each part of it is work.
 const maxAccept = 1 << 10
 
-// accepts tells whether the Accept header names a media type, and not with the weight 0 (RFC 9110 §12.5.1).
-func accepts(r *http.Request, media string) bool {
-	for _, header := range r.Header.Values("Accept") {
-		if len(header) > maxAccept {
+// wantsSigned tells whether the Accept header prefers a signed answer: it must name its type (RFC 9701 §4), and JSON, by name
+// or by a wildcard, with no larger weight (RFC 9110 §12.5.1).
+func wantsSigned(r *http.Request) bool {
+	const unnamed = -1
+	weights := make(map[string]float64)
+	for _, one := range strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		kind, parameters, err := mime.ParseMediaType(one)
+		if err != nil {
 			continue
 		}
-		for _, one := range strings.Split(header, ",") {
-			kind, parameters, err := mime.ParseMediaType(one)
-			if err != nil || kind != media {
+		weight := 1.0
+		if q, ok := parameters["q"]; ok {
+			if weight, err = strconv.ParseFloat(q, 64); err != nil || weight < 0 || weight > 1 {
 				continue
 			}
-			if weight, err := strconv.ParseFloat(parameters["q"], 64); err != nil || weight > 0 {
-				return true
+		}
+		weights[kind] = weight
+	}
+	of := func(kinds ...string) float64 {
+		for _, kind := range kinds {
+			if weight, ok := weights[kind]; ok {
+				return weight
 			}
 		}
+		return unnamed
 	}
-	return false
+	signed := of("application/" + typeIntrospection)
+	return signed > 0 && signed >= of("application/json", "application/*", "*/*")
 }
 
 // introspect tells a client about a token that it may know of: its own, or an access token for a resource that it serves.
@@ -101,7 +112,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Add("Vary", "Accept")
-	if !accepts(r, "application/"+typeIntrospection) {
+	if !wantsSigned(r) {
 		writeJSON(w, http.StatusOK, found)
 		return
 	}

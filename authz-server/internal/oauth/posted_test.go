@@ -105,7 +105,7 @@ func TestWhatAnotherSitePostsIsKeptForAMinuteAndBounded(t *testing.T) {
 	if a := b.get(a.location.String()); a.status != 400 || a.location != nil {
 		t.Errorf("%d %v", a.status, a.location)
 	}
-	if a := post("/oauth2/authorize", parameters("claims", strings.Repeat("x", 17<<10))); a.status != 400 {
+	if a := post("/oauth2/authorize", parameters("claims", strings.Repeat("x", 17<<10))); a.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a form that is too large: %d", a.status)
 	}
 	for i := range 301 {

@@ -169,27 +169,29 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Routes mounts every endpoint, by its path below the issuer. Those that browsers' scripts call across origins answer to CORS; pages never do.
-// Requests for any route of r, also for those of other packages, must be text: see checkText.
+// Routes mounts every endpoint, by its path below the issuer, and answers what r has no route for, also among those of other
+// packages. HEAD is answered as GET is. Requests must be text: see checkText.
 func (s *Server) Routes(r *mux.Router) {
-	r.Use(s.checkText)
-	r.Handle("/.well-known/openid-configuration", cors(http.HandlerFunc(s.serveMetadata))).Methods("GET", "HEAD", "OPTIONS")
-	r.Handle("/.well-known/oauth-authorization-server", cors(http.HandlerFunc(s.serveMetadata))).Methods("GET", "HEAD", "OPTIONS")
-	r.Handle("/.well-known/jwks.json", cors(http.HandlerFunc(s.keys.ServeJWKS))).Methods("GET", "HEAD", "OPTIONS")
-	r.Handle("/oauth2/authorize", bounded(maxForm, s.authorize)).Methods("GET", "POST")
+	r.Use(crossOrigin, s.checkText)
+	r.NotFoundHandler = crossOrigin(http.HandlerFunc(s.notFound))
+	r.MethodNotAllowedHandler = crossOrigin(s.methodNotAllowed(r))
+	r.HandleFunc("/.well-known/openid-configuration", s.serveMetadata).Methods("GET", "HEAD")
+	r.HandleFunc("/.well-known/oauth-authorization-server", s.serveMetadata).Methods("GET", "HEAD")
+	r.HandleFunc("/.well-known/jwks.json", s.keys.ServeJWKS).Methods("GET", "HEAD")
+	r.Handle("/oauth2/authorize", headAsGet(bounded(maxForm, s.authorize))).Methods("GET", "HEAD", "POST")
 	r.Handle("/oauth2/par", bounded(maxPush, s.pushAuthorization)).Methods("POST")
-	r.Handle("/oauth2/token", cors(bounded(maxTokenRequest, s.token))).Methods("POST", "OPTIONS")
-	r.Handle("/oauth2/userinfo", cors(bounded(maxForm, s.userinfo))).Methods("GET", "POST", "OPTIONS")
-	r.Handle("/oauth2/revoke", cors(bounded(maxBackChannel, s.revoke))).Methods("POST", "OPTIONS")
+	r.Handle("/oauth2/token", bounded(maxTokenRequest, s.token)).Methods("POST")
+	r.Handle("/oauth2/userinfo", bounded(maxForm, s.userinfo)).Methods("GET", "HEAD", "POST")
+	r.Handle("/oauth2/revoke", bounded(maxBackChannel, s.revoke)).Methods("POST")
 	r.Handle("/oauth2/introspect", bounded(maxBackChannel, s.introspect)).Methods("POST")
-	r.Handle("/oauth2/device_authorization", cors(bounded(maxBackChannel, s.authorizeDevice))).Methods("POST", "OPTIONS")
+	r.Handle("/oauth2/device_authorization", bounded(maxBackChannel, s.authorizeDevice)).Methods("POST")
 	r.HandleFunc("/device", s.showDevice).Methods("GET", "HEAD")
 	r.Handle("/device", s.login.Form(s.postDevice)).Methods("POST")
-	r.Handle("/oauth2/logout", bounded(maxForm, s.logout)).Methods("GET", "POST")
+	r.Handle("/oauth2/logout", headAsGet(bounded(maxForm, s.logout))).Methods("GET", "HEAD", "POST")
 	r.HandleFunc("/oauth2/check_session", s.pages.CheckSession).Methods("GET", "HEAD")
 	if s.registers() {
-		r.Handle("/oauth2/register", cors(http.HandlerFunc(s.register))).Methods("POST", "OPTIONS")
-		r.HandleFunc("/oauth2/register/{client_id}", s.manageRegistration).Methods("GET", "PUT", "DELETE")
+		r.HandleFunc("/oauth2/register", s.register).Methods("POST")
+		r.Handle("/oauth2/register/{client_id}", headAsGet(http.HandlerFunc(s.manageRegistration))).Methods("GET", "HEAD", "PUT", "DELETE")
 	}
 }
 
@@ -204,23 +206,5 @@ func bounded(most int64, next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, most)
 		next(w, r)
-	})
-}
-
-// cors lets scripts of every origin call an endpoint. None of these endpoints looks at cookies, so a foreign page gains
-// nothing that its owner could not do from a program of their own.
-func cors(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Access-Control-Allow-Origin", "*")
-		header.Set("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce, Retry-After, X-Request-Id, ETag")
-		if r.Method == http.MethodOptions {
-			header.Set("Access-Control-Allow-Methods", "GET, POST")
-			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
-			header.Set("Access-Control-Max-Age", "86400")
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		next.ServeHTTP(w, r)
 	})
 }
