@@ -90,7 +90,7 @@ func (s *Service) reserveOne(ctx context.Context, subject limited) (attempt stor
 		select {
 		case <-ctx.Done():
 			return store.Attempt{}, 0, false, ctx.Err()
-		case <-time.After(heldPoll/2 + rand.N(heldPoll)):
+		case <-time.After(heldPoll/2 + rand.N(heldPoll)): //nolint:gosec // G404: spreads the load, keeps no secret
 		}
 	}
 }
