@@ -78,7 +78,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 			Metrics: metrics,
 			Issuer:  cfg.Issuer, Resources: resources, Store: s, Clients: directory, Fetch: outgoing,
 			Keys: ring, Login: people, Pages: rendered, Log: log, Now: p.now,
-			Registration: oauth.RegistrationMode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, StrictAuthMethod: cfg.StrictAuthMethod, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+			Registration: oauth.RegistrationMode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		})
 		if err != nil {
 			return err

@@ -28,9 +28,10 @@ type settings struct {
 	APIOrigin          string   `name:"api-origin" help:"The public origin of the resource services: tokens for them name ORIGIN/user and ORIGIN/board." default:"http://localhost:8000"`
 	Resource           []string `help:"A further resource service and its scopes, \"URL=scope scope\". Can be repeated." placeholder:"URL=SCOPES"`
 
-	DPoPNonces                  bool `name:"dpop-nonces" help:"Ask for a nonce of this server in every DPoP proof (RFC 9449, section 8)."`
-	StrictAuthMethod            bool `help:"Take a client's secret only by the method that it registered for. Otherwise client_secret_basic and client_secret_post are one, for clients without a profile."`
-	InsecureLegacyResponseTypes bool `help:"Serve the certification profiles of OpenID Connect Core 1.0 that RFC 9700 advises against: the implicit and hybrid response types, whose tokens travel in addresses; and, for clients that registered themselves, codes without PKCE and errors that redirect unasked. Not where strangers can register."`
+	FAPI2TokenAlg               string `name:"fapi2-token-alg" help:"What access tokens of clients with the profile fapi2 are signed by. FAPI 2.0 wants another than RS256; set it once every resource service takes it (user and board: --token-algs). One of ${algorithms}." enum:"${algorithms}" default:"RS256" placeholder:"ALG"`
+	DPoPNonces                  bool   `name:"dpop-nonces" help:"Ask for a nonce of this server in every DPoP proof (RFC 9449, section 8)."`
+	StrictAuthMethod            bool   `help:"Take a client's secret only by the method that it registered for. Otherwise client_secret_basic and client_secret_post are one, for clients without a profile."`
+	InsecureLegacyResponseTypes bool   `help:"Serve the certification profiles of OpenID Connect Core 1.0 that RFC 9700 advises against: the implicit and hybrid response types, whose tokens travel in addresses; and, for clients that registered themselves, codes without PKCE and errors that redirect unasked. Not where strangers can register."`
 
 	Registration            string        `help:"Who may register clients at /oauth2/register: nobody (closed), who has a token from 'client initial-token' (token), or everybody (open)." enum:"closed,token,open" default:"closed"`
 	ClientMetadataDocuments bool          `help:"Take the https URL of a client metadata document as client_id, as agents of the Model Context Protocol send it. Anybody can then ask people for their consent, as with open registration; they are shown the host name."`

@@ -16,10 +16,11 @@ import (
 // Settings are those of every resource service. The tags are kong's; embed it.
 type Settings struct {
 	httpd.Config `embed:""`
-	Issuer       string `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
-	JWKSURL      string `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
-	JWKSCache    string `name:"jwks-cache-file" help:"File in which to keep the issuer's last keys as well, so that the service can start while the issuer is away. Only this program may be able to write to it: whoever can forges tokens. Its folder must exist. Empty: keys are kept in memory alone." placeholder:"PATH"`
-	Audience     string `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
+	Issuer       string   `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
+	JWKSURL      string   `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
+	JWKSCache    string   `name:"jwks-cache-file" help:"File in which to keep the issuer's last keys as well, so that the service can start while the issuer is away. Only this program may be able to write to it: whoever can forges tokens. Its folder must exist. Empty: keys are kept in memory alone." placeholder:"PATH"`
+	Audience     string   `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
+	TokenAlgs    []string `name:"token-algs" help:"What tokens may be signed by: of RS256, PS256, ES256, EdDSA and Ed25519. More than RS256 where the issuer signs tokens of some clients by another (--fapi2-token-alg)." default:"RS256" placeholder:"ALG,…"`
 }
 
 // Verifier returns what decides on the service's tokens. Until ctx ends it keeps the issuer's keys fresh; the issuer need
@@ -29,7 +30,11 @@ func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifie
 	if err != nil {
 		return nil, fmt.Errorf("settings --issuer, --jwks-url and --jwks-cache-file: %w", err)
 	}
-	return jwks.NewVerifier(jwks.VerifierConfig{Issuer: s.Issuer, Audience: s.Audience, Keys: keys})
+	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: s.Issuer, Audience: s.Audience, Keys: keys, Algorithms: s.TokenAlgs})
+	if err != nil {
+		return nil, fmt.Errorf("settings --issuer, --audience and --token-algs: %w", err)
+	}
+	return verifier, nil
 }
 
 // Options are kong's for the service of that name, "user" or "board", which listens on listen if nothing else is set.

@@ -291,3 +291,42 @@ func TestUserinfoTellsTheErrorInTheChallengeOfTheScheme(t *testing.T) {
 		}
 	}
 }
+
+// FAPI 2.0 Security Profile §5.4.1 is about what the server signs as well. Ordinary clients keep RS256.
+func TestAccessTokensAreSignedByTheProfile(t *testing.T) {
+	for _, alg := range append([]string{""}, client.ProfileAlgorithms...) {
+		f := oneWith(t, sqldbtest.SQLite(t), func(c *oauth.Config) { c.ProfileTokenAlg = alg })
+		b := f.browser().logIn(f.user)
+		key, proofs := newSigner(t, "k1"), newSigner(t, "")
+		c := f.fapiClient("fapi", key, func(c *client.Client) { c.GrantTypes = append(c.GrantTypes, "client_credentials") })
+		want := alg
+		if alg == "" {
+			want = "RS256"
+		}
+		form := url.Values{"grant_type": {"authorization_code"}, "code": {c.authorize(b).parameter("code")}, "redirect_uri": {callback}, "code_verifier": {verifier}}
+		object := f.postForm("/oauth2/token", with(form, key.assertion(f, "fapi")), "DPoP", proofs.proof(f, "POST", "/oauth2/token")).json(t)
+		person := object["access_token"].(string)
+		form = url.Values{"grant_type": {"refresh_token"}, "refresh_token": {object["refresh_token"].(string)}}
+		refreshed := f.postForm("/oauth2/token", with(form, key.assertion(f, "fapi")), "DPoP", proofs.proof(f, "POST", "/oauth2/token")).json(t)["access_token"].(string)
+		own := credentials(f, "fapi", key, proofs.proof(f, "POST", "/oauth2/token")).json(t)["access_token"].(string)
+		for name, token := range map[string]string{"a person's": person, "a refreshed one": refreshed, "the client's own": own} {
+			if header, _ := decode(t, token); header["alg"] != want || header["typ"] != "at+jwt" {
+				t.Errorf("%q, %s: %v", alg, name, header)
+			}
+			about := f.postForm("/oauth2/introspect", with(url.Values{"token": {token}}, key.assertion(f, "fapi")))
+			if about.json(t)["active"] != true {
+				t.Errorf("%q, %s: %s", alg, name, about.body)
+			}
+		}
+		if a := useUserinfo(f, person, proofs.proof(f, "GET", "/oauth2/userinfo", "ath", ath(person))); a.status != 200 {
+			t.Errorf("%q at userinfo: %d %s", alg, a.status, a.body)
+		}
+		f.postForm("/oauth2/revoke", with(url.Values{"token": {person}}, key.assertion(f, "fapi")))
+		if a := useUserinfo(f, person, proofs.proof(f, "GET", "/oauth2/userinfo", "ath", ath(person))); a.status != 401 {
+			t.Errorf("%q after its revocation: %d", alg, a.status)
+		}
+		if header, _ := decode(t, f.tokens(f.exchange(b.code())).access); header["alg"] != "RS256" {
+			t.Errorf("%q for an ordinary client: %v", alg, header)
+		}
+	}
+}

@@ -75,7 +75,7 @@ func (s *clientCredentialsGrant) PopulateTokenEndpointResponse(ctx context.Conte
 		ID:       rand.Text(),
 	}
 	claims.bind(want)
-	token, err := s.sign(ctx, typeAccess, claims)
+	token, err := s.signAs(ctx, s.accessAlg(clientOf(request)), typeAccess, claims)
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,9 @@ type Config struct {
 
 	// DPoPNonces asks clients for a nonce of this server in every DPoP proof (RFC 9449 §8).
 	DPoPNonces bool
+	// ProfileTokenAlg is what access tokens of clients with the profile fapi2 are signed by (FAPI 2.0 Security Profile
+	// §5.4.1): one of client.Algorithms that every resource service takes. Empty: RS256, as for all other clients.
+	ProfileTokenAlg string
 
 	// StrictAuthMethod takes a client's secret only by the method that it registered for, and not in
 	// the Authorization header and in the body alike.
@@ -122,6 +125,7 @@ type Server struct {
 	legacyResponseTypes bool
 	dpopNonces          bool
 	strictAuthMethod    bool
+	profileTokenAlg     string
 	nonceKey            []byte
 }
 
@@ -146,6 +150,7 @@ func New(cfg Config) (*Server, error) {
 		legacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		dpopNonces:          cfg.DPoPNonces,
 		strictAuthMethod:    cfg.StrictAuthMethod,
+		profileTokenAlg:     cfg.ProfileTokenAlg,
 	}
 	if s.now == nil {
 		s.now = time.Now

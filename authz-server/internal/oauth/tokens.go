@@ -189,7 +189,15 @@ func (s *Server) accessToken(ctx context.Context, c *client.Client, g *store.Gra
 		}
 		claims.Roles = user.Roles
 	}
-	return s.sign(ctx, typeAccess, claims)
+	return s.signAs(ctx, s.accessAlg(c), typeAccess, claims)
+}
+
+// accessAlg is what access tokens of a client are signed by; empty: RS256.
+func (s *Server) accessAlg(c *client.Client) string {
+	if c.Profile == client.ProfileFAPI2 {
+		return s.profileTokenAlg
+	}
+	return ""
 }
 
 // newRefreshToken makes a refresh token of a grant and the row to store for it.

@@ -1,0 +1,59 @@
+package rest_test
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/internal/rest"
+	"github.com/maru-auth/maru/jwks"
+)
+
+func TestTokensAreTakenByTheAlgorithmsThatAreSet(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(map[string]any{"keys": []any{ //nolint:errcheck // a test notices
+			map[string]string{"kty": "EC", "crv": "a curve of tomorrow", "kid": "new", "x": "AA", "y": "AA"},
+			map[string]string{"kty": "OKP", "crv": "Ed25519", "kid": "k", "alg": "Ed25519", "x": encode(public)},
+		}})
+	}))
+	defer server.Close()
+	const audience = "https://api.example/notes"
+	claims, err := json.Marshal(map[string]any{"iss": server.URL, "aud": audience, "sub": "mina", "client_id": "bank", "jti": "j", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := encode([]byte(`{"alg":"Ed25519","typ":"at+jwt","kid":"k"}`)) + "." + encode(claims)
+	token := message + "." + encode(ed25519.Sign(private, []byte(message)))
+	for _, tc := range []struct {
+		algs []string
+		want error
+	}{
+		{nil, jwks.ErrAlgorithm}, {[]string{"RS256"}, jwks.ErrAlgorithm}, {[]string{"RS256", "PS256"}, jwks.ErrAlgorithm}, {[]string{"RS256", "Ed25519"}, nil},
+	} {
+		v, err := rest.Settings{Issuer: server.URL, JWKSURL: server.URL, Audience: audience, TokenAlgs: tc.algs}.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, tc.want) {
+			t.Errorf("%v: %v", tc.algs, err)
+		}
+	}
+	for _, wrong := range []string{"none", "HS256", "rs256"} {
+		_, err := rest.Settings{Issuer: server.URL, JWKSURL: server.URL, Audience: audience, TokenAlgs: []string{"RS256", wrong}}.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), "--token-algs") || !strings.Contains(err.Error(), wrong) {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}
