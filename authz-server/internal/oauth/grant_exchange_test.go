@@ -414,7 +414,8 @@ func TestIntrospectionAnswersCanBeSigned(t *testing.T) {
 			}
 		}
 	}
-	for _, accept := range []string{"application/json", "*/*", "application/token-introspection+jwt;q=0", "text/application/token-introspection+jwt"} {
+	for _, accept := range []string{"application/json", "*/*", "application/token-introspection+jwt;q=0", "text/application/token-introspection+jwt",
+		"application/token-introspection+jwt" + strings.Repeat(", a/b", 250)} {
 		if a := ask("elliptic", token, accept); a.header.Get("Content-Type") != "application/json" || a.json(t)["active"] != true {
 			t.Errorf("%s: %v", accept, a.header)
 		}

@@ -55,8 +55,12 @@ const maxAccept = 1 << 10
 // or by a wildcard, with no larger weight (RFC 9110 §12.5.1).
 func wantsSigned(r *http.Request) bool {
 	const unnamed = -1
+	accept := strings.Join(r.Header.Values("Accept"), ",")
+	if len(accept) > maxAccept {
+		return false
+	}
 	weights := make(map[string]float64)
-	for _, one := range strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",") {
+	for _, one := range strings.Split(accept, ",") {
 		kind, parameters, err := mime.ParseMediaType(one)
 		if err != nil {
 			continue

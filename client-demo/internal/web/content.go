@@ -47,6 +47,6 @@ type avatar struct {
 
 func newAvatar(id, name, size string) avatar {
 	sum := fnv.New32a()
-	sum.Write([]byte(id)) //nolint:errcheck // it never fails
+	sum.Write([]byte(id)) // it never fails
 	return avatar{initial(name), sum.Sum32() % hues, size}
 }
