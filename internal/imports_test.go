@@ -56,7 +56,7 @@ var rules = []rule{
 	{"authz-server/internal/cache", nil},
 	{"authz-server/internal/fetch", []string{"authz-server/internal/cache"}},
 	{"authz-server/internal/keys/keystest", []string{"authz-server/internal/keys", "authz-server/internal/store", "internal/sqldb/sqldbtest"}},
-	{"authz-server/internal/keys", []string{"authz-server/internal/client", "authz-server/internal/store", "jwks"}},
+	{"authz-server/internal/keys", []string{"internal/httpd", "authz-server/internal/client", "authz-server/internal/store", "jwks"}},
 	{"authz-server/internal/store", []string{"authz-server/internal/cache", "authz-server/internal/client", "internal/sqldb"}},
 	{"authz-server/internal/client", []string{"jwks"}},
 
