@@ -20,7 +20,7 @@ type messages struct {
 
 	LoginTitle, LoginHeading, LoginButton, NoAccount, SignupLink     string
 	SignupTitle, SignupHeading, SignupButton, HaveAccount, LoginLink string
-	NameHint                                                         string
+	NameHint, AccountNameHint                                        string
 	LoginToContinue, SignupToContinue                                string
 	AppPolicy, AppTerms                                              string
 	AppUnchecked, AppFrom, AppReturn, AppKnown, AppOnDevice          string
@@ -146,6 +146,7 @@ var english = messages{
 	LoginTitle: "Log in", LoginHeading: "Log in", LoginButton: "Log in", NoAccount: "New here?", SignupLink: "Create an account",
 	SignupTitle: "Sign up", SignupHeading: "Create your account", SignupButton: "Create account", HaveAccount: "Already have an account?", LoginLink: "Log in",
 	NameHint:        "What people will see. You can change it at any time.",
+	AccountNameHint: "The name of your account. Apps get it when you log in; an app may keep a profile name of its own, which you change there.",
 	LoginToContinue: "Log in to continue", SignupToContinue: "Sign up to continue",
 	AppPolicy: "Privacy policy", AppTerms: "Terms of service",
 	AppUnchecked: "Nobody at Maru has checked this app or what it calls itself.", AppFrom: "It comes from", AppReturn: "It takes you back to", AppKnown: "Go on only if you know this address.",
@@ -266,6 +267,7 @@ var korean = messages{
 	LoginTitle: "로그인", LoginHeading: "로그인", LoginButton: "로그인", NoAccount: "처음이신가요?", SignupLink: "회원가입",
 	SignupTitle: "회원가입", SignupHeading: "계정 만들기", SignupButton: "가입하기", HaveAccount: "이미 계정이 있나요?", LoginLink: "로그인",
 	NameHint:        "다른 사람에게 보이는 이름이에요. 언제든 바꿀 수 있어요.",
+	AccountNameHint: "계정의 이름이에요. 로그인하면 앱에 전달돼요. 앱에서 따로 쓰는 프로필 이름은 그 앱에서 바꿔요.",
 	LoginToContinue: "계속하려면 로그인해 주세요", SignupToContinue: "계속하려면 가입해 주세요",
 	AppPolicy: "개인정보처리방침", AppTerms: "이용약관",
 	AppUnchecked: "마루에서 확인하지 않은 앱이에요. 이름도 앱이 직접 정했어요.", AppFrom: "앱 주소", AppReturn: "돌아갈 주소", AppKnown: "아는 주소일 때만 계속하세요.",

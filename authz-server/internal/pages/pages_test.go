@@ -440,6 +440,15 @@ func TestLinksOfAppsAreWebAddresses(t *testing.T) {
 	}
 }
 
+func TestTheListOfAppsLeadsToThoseThatSomebodyVouchedFor(t *testing.T) {
+	p := newPages(t)
+	known, unchecked := App{ID: "known", Home: "https://known.example/"}, App{ID: "https://x.example/c", Home: "https://bank.example/", Unchecked: true}
+	body := render(p, "/account/apps", "account_apps", Apps{Apps: []AllowedApp{{App: known}, {App: unchecked}}}, nil).Body.String()
+	if !strings.Contains(body, `<h2><a href="https://known.example/" rel="noopener noreferrer">known</a></h2>`) || strings.Contains(body, "bank.example") {
+		t.Errorf("%s", body)
+	}
+}
+
 func TestLoggedOutFramesAreAllowedByThePolicy(t *testing.T) {
 	w := render(newPages(t), "/", "logged_out", LoggedOut{Frames: []string{"https://a.example/out", "https://b.example:8443/out", "javascript:alert(1)"}}, nil)
 	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "; frame-src https://a.example https://b.example:8443;") {

@@ -62,7 +62,7 @@ func (a *App) editComment(v *visit) error {
 	f := v.sentForm()
 	back := "/posts/" + comment.Post
 	if f.Is("do", "preview") {
-		preview, err := a.prose(v, comment.Format, f.Get("body"))
+		preview, err := a.prose(v.r.Context(), comment.Format, f.Get("body"))
 		if err != nil {
 			return err
 		}

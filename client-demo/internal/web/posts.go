@@ -1,9 +1,11 @@
 package web
 
 import (
+	"context"
 	"html/template"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/maru-auth/maru/client-demo/internal/rest"
 )
@@ -55,25 +57,24 @@ func (a *App) showPost(v *visit, f *form) error {
 		Write: v.can("board:write") && (!post.Locked || moderator), Form: f,
 		Edit: mine && (!post.Locked || moderator),
 	}
-	if data.Text, err = a.prose(v, post.Format, post.Body); err != nil {
+	ctx := v.r.Context()
+	if data.Text, err = a.prose(ctx, post.Format, post.Body); err != nil {
 		return err
 	}
 	comments, err := a.boards.Comments(v.r.Context(), v.reader(), post.ID, v.r.URL.Query().Get("cursor"))
 	if data.Notice, err = v.notice(err); err != nil {
 		return err
 	}
-	texts := map[string]prose{}
-	for _, c := range comments.Items {
-		if texts[c.ID], err = a.prose(v, c.Format, c.Body); err != nil {
-			return err
-		}
+	texts, err := a.commentTexts(ctx, comments.Items)
+	if err != nil {
+		return err
 	}
 	data.Threads = threads(comments.Items, func(c rest.Comment) commentView {
 		return commentView{Comment: c, Text: texts[c.ID], Mine: v.subject() != "" && c.Author.ID == v.subject(),
 			Moderate: moderator, Reply: data.Write, Key: newKey()}
 	})
 	if f.Get("do") == "preview" {
-		preview, err := a.prose(v, "markdown", f.Get("body"))
+		preview, err := a.prose(ctx, "markdown", f.Get("body"))
 		if err != nil {
 			return err
 		}
@@ -115,17 +116,38 @@ type prose struct {
 	AsTyped bool          // it is Markdown, but costs too much to render
 }
 
-func (a *App) prose(v *visit, format, body string) (p prose, err error) {
+func (a *App) prose(ctx context.Context, format, body string) (p prose, err error) {
 	p.Body = body
 	if format != "markdown" || body == "" {
 		return p, nil
 	}
-	html, rendered, err := a.markdown.HTML(v.r.Context(), body)
+	html, rendered, err := a.markdown.HTML(ctx, body)
 	if rendered {
 		p.HTML = html
 	}
 	p.AsTyped = !rendered
 	return p, err
+}
+
+// commentsWait is for how long a page lays out comments. Those that are left are shown as they were typed, until next time.
+const commentsWait = 2 * time.Second
+
+// commentTexts returns the texts of comments by their ids.
+func (a *App) commentTexts(ctx context.Context, comments []rest.Comment) (map[string]prose, error) {
+	limited, cancel := context.WithTimeout(ctx, commentsWait)
+	defer cancel()
+	texts := make(map[string]prose, len(comments))
+	for _, c := range comments {
+		text, err := a.prose(limited, c.Format, c.Body)
+		if err != nil && ctx.Err() == nil && limited.Err() != nil {
+			text, err = prose{Body: c.Body, AsTyped: true}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		texts[c.ID] = text
+	}
+	return texts, nil
 }
 
 // postForm is the page to write or change a post.
@@ -144,7 +166,7 @@ func (v *visit) showPostForm(f *form, back string, isNew bool) error {
 	}
 	page := postForm{Form: f, Action: v.r.URL.Path, Back: back, New: isNew}
 	if f.Get("do") == "preview" {
-		preview, err := v.app.prose(v, f.Get("format"), f.Get("body"))
+		preview, err := v.app.prose(v.r.Context(), f.Get("format"), f.Get("body"))
 		if err != nil {
 			return err
 		}

@@ -1,9 +1,12 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -198,6 +201,29 @@ func TestEveryPageLeadsToTheOneBefore(t *testing.T) {
 		if p := newPager("/", bad, nil, ""); p.Previous != "/" {
 			t.Errorf("%v: %+v", bad, p)
 		}
+	}
+}
+
+func TestCommentsAreShownAsTypedWhenLayingThemOutTakesTooLong(t *testing.T) {
+	a := &App{markdown: newRenderer()}
+	comments := []rest.Comment{{ID: "a", Body: "**a**", Format: "markdown"}, {ID: "b", Body: "**b**", Format: "plain"}, {ID: "c", Body: "**c**", Format: "markdown"}}
+	texts, err := a.commentTexts(t.Context(), comments)
+	if err != nil || texts["a"].HTML != "<p><strong>a</strong></p>\n" || texts["b"].HTML != "" || texts["b"].AsTyped {
+		t.Errorf("%+v %v", texts, err)
+	}
+	a.markdown = newRenderer()
+	a.markdown.render = func(ctx context.Context, _ string) (template.HTML, error) {
+		<-ctx.Done()
+		return "", ctx.Err()
+	}
+	texts, err = a.commentTexts(t.Context(), comments)
+	if err != nil || !texts["a"].AsTyped || texts["a"].Body != "**a**" || !texts["c"].AsTyped {
+		t.Errorf("%+v %v", texts, err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := a.commentTexts(gone, comments); !errors.Is(err, context.Canceled) {
+		t.Errorf("for a reader who left: %v", err)
 	}
 }
 
