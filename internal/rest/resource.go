@@ -97,7 +97,8 @@ func (r Resource) HumaConfig(description string, tags []*huma.Tag) huma.Config {
 			clients[scope.Name] = scope.Text
 		}
 	}
-	token := r.Issuer + "/oauth2/token"
+	issuer := strings.TrimSuffix(r.Issuer, "/") // which is a part of its name, and of no address (OpenID Connect Discovery §4)
+	token := issuer + "/oauth2/token"
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -111,7 +112,7 @@ func (r Resource) HumaConfig(description string, tags []*huma.Tag) huma.Config {
 					Type:        "oauth2",
 					Description: "An access token (RFC 9068) of the issuer " + r.Issuer + " for the audience " + r.Audience + ", as Authorization: Bearer; or, if it is bound to a key, as Authorization: DPoP with a proof (RFC 9449).",
 					Flows: &huma.OAuthFlows{
-						AuthorizationCode: &huma.OAuthFlow{AuthorizationURL: r.Issuer + "/oauth2/authorize", TokenURL: token, RefreshURL: token, Scopes: people},
+						AuthorizationCode: &huma.OAuthFlow{AuthorizationURL: issuer + "/oauth2/authorize", TokenURL: token, RefreshURL: token, Scopes: people},
 						ClientCredentials: &huma.OAuthFlow{TokenURL: token, Scopes: clients},
 					},
 				}},

@@ -60,6 +60,6 @@ func (s *Server) comeWithCookies(w http.ResponseWriter, r *http.Request) (answer
 	if err != nil {
 		return false, s.slowDown(w, r, err)
 	}
-	http.Redirect(w, r, r.URL.Path+"?"+url.Values{"posted": {handle}}.Encode(), http.StatusSeeOther) //nolint:gosec // G710: the router knows the path
+	http.Redirect(w, r, s.at.Path(r.URL.Path+"?"+url.Values{"posted": {handle}}.Encode()), http.StatusSeeOther) //nolint:gosec // G710: the router knows the path
 	return true, nil
 }
