@@ -230,6 +230,24 @@ func TestEachOriginLeadsToItsProgram(t *testing.T) {
 	}
 }
 
+func TestThePathOfAnIssuerArrivesUnchanged(t *testing.T) {
+	g := newGateway(t, 1)
+	server := g.upstream(t, "authz-server", g.ports.Authz[0], nil)
+	g.run(t)
+	until(t, "the server answers", func() bool { resp, _ := get(t, g.Issuer+"/id/login"); return resp.StatusCode == http.StatusOK })
+	for _, path := range []string{"/id", "/id/", "/id/oauth2/token", "/.well-known/oauth-authorization-server/id", "/id/.well-known/openid-configuration"} {
+		if resp, body := get(t, g.Issuer+path); resp.StatusCode != http.StatusOK || decode(t, body).URI != path {
+			t.Errorf("%s: %s %s", path, resp.Status, body)
+		}
+	}
+	server.Close()
+	for path, contentType := range map[string]string{"/id/oauth2/token": "application/json", "/.well-known/oauth-authorization-server/id": "application/json", "/id/login": "text/html; charset=utf-8"} {
+		if resp, _ := get(t, g.Issuer+path, "Origin", "https://spa.example"); resp.Header.Get("Content-Type") != contentType || (contentType == "application/json") != (resp.Header.Get("Access-Control-Allow-Origin") == "*") {
+			t.Errorf("%s while nobody answers: %s %v", path, resp.Status, resp.Header)
+		}
+	}
+}
+
 func TestForwardedHeadersAreTheGatewaysOwn(t *testing.T) {
 	g := newGateway(t, 1)
 	g.all(t)
