@@ -70,7 +70,7 @@ func (s *Service) postLogin(w http.ResponseWriter, r *http.Request) {
 	user, wait, err := s.authenticate(r, email, password)
 	switch {
 	case errors.Is(err, errTooMany):
-		page.Problems[""], page.Wait = pages.TooManyTries, wait
+		page.Problems[""], page.Wait = pages.TooManyLogins, wait
 		s.slowDown(w, r, "login", page, wait)
 	case errors.Is(err, errWrong):
 		page.Problems[""] = pages.WrongCredentials

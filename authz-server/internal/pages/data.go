@@ -230,7 +230,8 @@ type Problem string
 // The problems that pages can explain.
 const (
 	WrongCredentials   Problem = "wrong_credentials"
-	TooManyTries       Problem = "too_many_tries" // with Form.Wait
+	TooManyTries       Problem = "too_many_tries"  // with Form.Wait
+	TooManyLogins      Problem = "too_many_logins" // with Form.Wait
 	Busy               Problem = "busy"
 	NeedsCookies       Problem = "needs_cookies"
 	EmailMissing       Problem = "email_missing"
@@ -257,7 +258,7 @@ const (
 )
 
 // Problems lists every Problem.
-var Problems = []Problem{WrongCredentials, TooManyTries, Busy, NeedsCookies, EmailMissing, EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
+var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing, EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
 	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordKeyboard, PasswordRepeats,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}

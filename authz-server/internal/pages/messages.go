@@ -61,15 +61,18 @@ type messages struct {
 	ErrorCode, ErrorDetail, RequestID, BackToAccount             string
 	ErrorReturn, ErrorReturnButton                               string
 	Problems                                                     map[Problem]string
-	TooManyTries                                                 func(wait time.Duration) string
+	TooManyTries, TooManyLogins                                  func(wait time.Duration) string
 	Done                                                         map[Done]string
 	Profile                                                      profileMessages
 }
 
 // Problem is the text of a problem.
 func (t *messages) Problem(p Problem, wait time.Duration) string {
-	if p == TooManyTries {
+	switch p {
+	case TooManyTries:
 		return t.TooManyTries(wait)
+	case TooManyLogins:
+		return t.TooManyLogins(wait)
 	}
 	if text, ok := t.Profile.Problems[p]; ok {
 		return text
@@ -244,6 +247,9 @@ var english = messages{
 	TooManyTries: func(wait time.Duration) string {
 		return "Too many tries. Please try again in " + plural(ceilMinutes(wait), "minute", "minutes") + "."
 	},
+	TooManyLogins: func(wait time.Duration) string {
+		return "Too many tries to log in. Please try again in " + plural(ceilMinutes(wait), "minute", "minutes") + "."
+	},
 	Done: map[Done]string{
 		NameChanged:     "Your name was changed.",
 		PasswordChanged: "Your password was changed. All your other sessions have ended, and the apps connected in them have lost their access. Apps that you connected here are listed under Apps.",
@@ -257,7 +263,7 @@ var english = messages{
 var korean = messages{
 	Profile: koreanProfile,
 	Tag:     "ko", Language: "한국어", Brand: "마루",
-	Broken: "문제가 생겼어요. 다시 시도해 주세요.",
+	Broken: "일시적인 오류가 발생했어요. 다시 시도해 주세요.",
 
 	Email: "이메일", Name: "이름", Password: "비밀번호", CurrentPassword: "현재 비밀번호", NewPassword: "새 비밀번호",
 	PasswordHint:  "8자 이상이어야 해요. 서로 관련 없는 단어를 여러 개 이으면 좋아요.",
@@ -277,11 +283,11 @@ var korean = messages{
 	ConsentHeading: func(app string) string { return app + "에서 접근 권한을 요청했어요" },
 	ConsentIntro:   "허용하면 이 앱이 다음을 할 수 있어요.", ConsentAlways: "로그인에 필요",
 	AllowButton: "허용", DenyButton: "취소",
-	ConsentFooter: "계정의 ‘연결된 앱’에서 언제든 취소할 수 있어요.",
+	ConsentFooter: "계정의 ‘연결된 앱’에서 언제든 연결을 끊을 수 있어요.",
 	SignedInAs:    func(email string) string { return email + " 계정으로 로그인했어요" },
 	OtherAccount:  "다른 계정 사용",
 	Scopes: map[string]string{
-		"openid":         "마루 계정으로 본인 확인",
+		"openid":         "마루 계정으로 로그인",
 		"profile":        "이름과 프로필 보기",
 		"email":          "이메일 주소 보기",
 		"address":        "주소 보기",
@@ -298,16 +304,16 @@ var korean = messages{
 
 	AccountTitle: "계정", AccountHeading: "내 계정", AccountNav: "계정 메뉴",
 	SaveButton: "저장", EmailLabel: "이메일",
-	PasswordTitle: "비밀번호", PasswordIntro: "비밀번호를 바꾸면 이 기기를 뺀 모든 곳에서 로그아웃되고, 그곳에서 연결한 앱의 연결도 끊겨요.", PasswordButton: "비밀번호 변경",
-	SessionsTitle: "로그인 기기", SessionsIntro: "지금 로그인되어 있는 곳이에요. 모르는 기기가 있으면 로그아웃하고 비밀번호를 바꿔 주세요. 비밀번호를 바꾸면 그곳에서 연결한 앱의 연결도 끊겨요.",
-	ThisSession: "현재 기기", SessionUnknown: "알 수 없는 기기", EndButton: "로그아웃", EndOthersButton: "모두 로그아웃", EndOthers: "이 기기를 뺀 모든 곳에서",
+	PasswordTitle: "비밀번호", PasswordIntro: "비밀번호를 바꾸면 이 기기를 제외한 모든 기기에서 로그아웃되고, 그 기기에서 연결한 앱의 연결도 끊겨요.", PasswordButton: "비밀번호 변경",
+	SessionsTitle: "로그인 기기", SessionsIntro: "지금 로그인되어 있는 기기예요. 모르는 기기가 있으면 로그아웃하고 비밀번호를 바꿔 주세요. 비밀번호를 바꾸면 그 기기에서 연결한 앱의 연결도 끊겨요.",
+	ThisSession: "현재 기기", SessionUnknown: "알 수 없는 기기", EndButton: "로그아웃", EndOthersButton: "모두 로그아웃", EndOthers: "이 기기를 제외한 모든 기기에서",
 	Device:    func(browser, system string) string { return joined(" · ", system, browser) },
 	LoggedIn:  func(ago time.Duration) string { return agoKorean(ago) + " 로그인" },
 	Seen:      func(ago time.Duration) string { return "마지막 활동 " + agoKorean(ago) },
 	From:      func(address string) string { return "IP " + address },
 	AppsTitle: "연결된 앱", AppsTab: "앱", AppsIntro: "내 계정을 사용하는 앱이에요.",
 	NoApps:         "아직 내 계정을 사용하는 앱이 없어요.",
-	WithdrawButton: "접근 권한 취소", CanDo: "할 수 있는 일",
+	WithdrawButton: "연결 끊기", CanDo: "할 수 있는 일",
 	Connected: func(ago time.Duration) string { return agoKorean(ago) + " 연결" },
 
 	LogoutTitle: "로그아웃", LogoutHeading: "로그아웃할까요?", LogoutIntro: "이 기기에서 다시 로그인해야 해요.", LogoutButton: "로그아웃",
@@ -329,7 +335,7 @@ var korean = messages{
 
 	ErrorReturn: "앱이 처리할 수 없는 요청을 보냈어요. 마루에서 확인하지 않은 앱이라 바로 이동하지 않고 먼저 물어봐요.", ErrorReturnButton: "앱으로 돌아가기",
 	ErrorTitle: "요청을 처리하지 못했어요", ErrorApp: "이용하던 앱으로 돌아가 다시 시도해 주세요. 같은 문제가 반복되면 앱 운영자에게 아래 내용을 알려 주세요.",
-	ErrorServer:        "저희 쪽에 문제가 생겼어요. 잠시 뒤 다시 시도해 주세요.",
+	ErrorServer:        "일시적인 오류가 발생했어요. 잠시 뒤 다시 시도해 주세요.",
 	ErrorForDevelopers: "앱 개발자를 위한 정보",
 	ErrorCode:          "오류", ErrorDetail: "설명", RequestID: "요청 번호", BackToAccount: "내 계정으로",
 
@@ -344,8 +350,8 @@ var korean = messages{
 		NameTooLong:        "100자까지 쓸 수 있어요.",
 		NameInvalid:        "글자, 숫자, 공백, 문장 부호만 쓸 수 있어요.",
 		PasswordMissing:    "비밀번호를 입력해 주세요.",
-		PasswordWrong:      "현재 비밀번호가 아니에요.",
-		PasswordSame:       "지금과 다른 비밀번호를 정해 주세요.",
+		PasswordWrong:      "현재 비밀번호가 일치하지 않아요.",
+		PasswordSame:       "현재와 다른 비밀번호를 입력해 주세요.",
 		PasswordTooShort:   "8자 이상 입력해 주세요.",
 		PasswordTooLong:    "128자까지 쓸 수 있어요.",
 		PasswordPersonal:   "이름이나 이메일 주소와 너무 비슷해요.",
@@ -360,13 +366,16 @@ var korean = messages{
 		ConsentOfSomeOther: "그사이 다른 계정으로 로그인했어요. 다시 정해 주세요.",
 	},
 	TooManyTries: func(wait time.Duration) string {
-		return fmt.Sprintf("시도가 너무 많았어요. %d분 뒤에 다시 시도해 주세요.", ceilMinutes(wait))
+		return fmt.Sprintf("시도 횟수를 초과했어요. %d분 뒤에 다시 시도해 주세요.", ceilMinutes(wait))
+	},
+	TooManyLogins: func(wait time.Duration) string {
+		return fmt.Sprintf("로그인 시도 횟수를 초과했어요. %d분 뒤에 다시 시도해 주세요.", ceilMinutes(wait))
 	},
 	Done: map[Done]string{
 		NameChanged:     "이름을 바꿨어요.",
-		PasswordChanged: "비밀번호를 바꾸고 다른 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 접근도 끝났어요. 이 기기에서 연결한 앱은 앱 탭에서 볼 수 있어요.",
+		PasswordChanged: "비밀번호를 바꾸고, 이 기기를 제외한 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 연결도 끊겼어요. 이 기기에서 연결한 앱은 앱 탭에서 볼 수 있어요.",
 		SessionEnded:    "로그아웃했어요.",
-		OthersEnded:     "다른 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 접근도 끝났어요. 이 기기에서 연결한 앱은 앱 탭에서 볼 수 있어요.",
+		OthersEnded:     "이 기기를 제외한 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 연결도 끊겼어요. 이 기기에서 연결한 앱은 앱 탭에서 볼 수 있어요.",
 		AppWithdrawn:    "이 앱은 더 이상 계정에 접근할 수 없어요.",
 		ProfileSaved:    "프로필을 저장했어요.",
 	},

@@ -351,6 +351,41 @@ func TestNothingIsLeftUntranslated(t *testing.T) {
 	}
 }
 
+// Korean is in one tone (해요체): nothing ends as a notice or a report does.
+func TestKoreanIsInOneTone(t *testing.T) {
+	wrong := regexp.MustCompile(`(니다|니까|십시오|하시오|시길|한다|된다|없다|있다)([.?!… ]|$)`)
+	var walk func(where string, v reflect.Value)
+	check := func(where, text string) {
+		if wrong.MatchString(text) {
+			t.Errorf("%s: %s", where, text)
+		}
+	}
+	walk = func(where string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.String:
+			check(where, v.String())
+		case reflect.Struct:
+			for i := range v.NumField() {
+				walk(where+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+		case reflect.Map:
+			for _, key := range v.MapKeys() {
+				walk(where+"."+key.String(), v.MapIndex(key))
+			}
+		case reflect.Func:
+			var in []reflect.Value
+			for i := range v.Type().NumIn() {
+				in = append(in, reflect.New(v.Type().In(i)).Elem())
+			}
+			check(where, v.Call(in)[0].String())
+		}
+	}
+	walk("korean", reflect.ValueOf(korean))
+	if got := korean.TooManyLogins(time.Minute); got != "로그인 시도 횟수를 초과했어요. 1분 뒤에 다시 시도해 주세요." {
+		t.Error(got)
+	}
+}
+
 func TestTheLanguageIsChosen(t *testing.T) {
 	p := newPages(t)
 	now := p.cfg.Now()
