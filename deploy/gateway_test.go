@@ -5,6 +5,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -504,6 +506,26 @@ func TestAnErrorOfTheGatewayHasItsInterfacesForm(t *testing.T) {
 	}
 	resp, _ := get(t, g.App+"/")
 	passing(t, "the demo app", resp, "text/html; charset=utf-8")
+
+	// The page has a style, in the two languages a way to try again, and nothing of the address.
+	resp, page := get(t, g.Issuer+"/oauth2/logout?id_token_hint=a-secret")
+	_, style, _ := strings.Cut(page, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	if policy := resp.Header.Get("Content-Security-Policy"); style == "" || !strings.Contains(policy, "style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("the style is blocked: %s, %x", policy, sum)
+	}
+	for _, want := range []string{`<html lang="en">`, "Try again", "다시 시도", "일시적인 오류가 발생했어요", `href=""`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	if strings.Contains(page, "a-secret") || resp.Header.Get("Referrer-Policy") != "no-referrer" || strings.Contains(page, "{page") || strings.Contains(page, "니다") {
+		t.Errorf("%v\n%s", resp.Header, page)
+	}
+	if _, page := do(t, http.MethodGet, g.Issuer+"/%5c", nil, "Accept-Language", "ko-KR,ko;q=0.9"); !strings.Contains(page, `<html lang="ko">`) || !strings.Contains(page, `href="/">홈으로`) {
+		t.Errorf("a page that is not there:\n%s", page)
+	}
 	for _, path := range []string{"/user/v1/me", "/board/v1/boards", "/.well-known/oauth-protected-resource/board", "/board/openapi.json"} {
 		resp, _ := do(t, http.MethodPost, g.API+path, nil)
 		passing(t, path, resp, "application/problem+json")
