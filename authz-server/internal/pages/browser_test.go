@@ -52,3 +52,32 @@ func TestALogoThatIsMissingLeavesALetter(t *testing.T) {
 		}
 	}
 }
+
+// What the script adds: a password that can be looked at, what is thought of a new one, and a notice that a reload removes.
+func TestFormsAreFriendlierWithScripts(t *testing.T) {
+	ctx := chrome.Tab(t)
+	server := serve(t, newPages(t), map[string]any{"signup": Signup{}, "account": Account{Done: NameChanged}})
+	run := func(actions ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		if err := chrome.Do(ctx, actions...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(script string) {
+		t.Helper()
+		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script)); err != nil || !ok {
+			t.Errorf("not %s: %v", script, err)
+		}
+	}
+	run(chromedp.Navigate(server.URL+"/page/signup"), chromedp.SendKeys("#password", "short"), chromedp.WaitVisible(".strength"))
+	is(`document.querySelector(".strength").textContent === "Too short"`)
+	run(chromedp.SendKeys("#password", " but now four unrelated words"))
+	is(`document.querySelector(".strength").textContent === "Good"`)
+	is(`document.getElementById("password").type === "password"`)
+	run(chromedp.Click(".reveal"))
+	is(`document.getElementById("password").type === "text" && document.querySelector(".reveal").textContent === "Hide"`)
+	is(`document.getElementById("password").dispatchEvent(new KeyboardEvent("keydown", { key: "A", modifierCapsLock: true })) && document.body.textContent.includes("Caps Lock is on.")`)
+
+	run(chromedp.Navigate(server.URL+"/page/account?done=name&x=1"), chromedp.WaitVisible("#name"))
+	is(`location.search === "?x=1"`)
+}

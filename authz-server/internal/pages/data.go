@@ -96,7 +96,10 @@ type Password struct {
 type Sessions struct {
 	Done     Done
 	Sessions []Session
+	Zone     *time.Location // the person's; nil: unknown
 }
+
+func (d Sessions) zone() *time.Location { return d.Zone }
 
 // Session is one browser's log-in.
 type Session struct {
@@ -105,7 +108,7 @@ type Session struct {
 	Browser  string // empty: unknown
 	System   string // empty: unknown
 	Address  string
-	LoggedIn time.Duration // ago
+	LoggedIn time.Time
 	Seen     time.Duration // ago
 }
 

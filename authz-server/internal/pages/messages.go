@@ -15,6 +15,8 @@ type messages struct {
 
 	Email, Name, Password, CurrentPassword, NewPassword string
 	PasswordHint                                        string
+	ShowPassword, HidePassword, CapsLock                string
+	Strength                                            string // four words, separated by bars, the worst first
 	ErrorPrefix, CheckFields                            string // of the title, and above a form that was refused
 	LanguageLabel                                       string
 
@@ -39,7 +41,9 @@ type messages struct {
 	SessionsTitle, SessionsIntro, ThisSession                    string
 	SessionUnknown, EndButton, EndOthersButton, EndOthers        string
 	Device                                                       func(browser, system string) string
-	LoggedIn, Seen                                               func(ago time.Duration) string
+	LoggedIn                                                     string // a moment follows
+	Moment                                                       func(at time.Time) string
+	Seen                                                         func(ago time.Duration) string
 	From                                                         func(address string) string
 	AppsTitle, AppsIntro, AppsTab, NoApps, WithdrawButton, CanDo string
 	Connected                                                    func(ago time.Duration) string
@@ -142,7 +146,8 @@ var english = messages{
 	Broken: "Something went wrong on our side. Please try again.",
 
 	Email: "Email", Name: "Name", Password: "Password", CurrentPassword: "Current password", NewPassword: "New password",
-	PasswordHint:  "At least 8 characters. A few unrelated words make a good one.",
+	PasswordHint: "At least 8 characters. A few unrelated words make a good one.",
+	ShowPassword: "Show", HidePassword: "Hide", CapsLock: "Caps Lock is on.", Strength: "Too short|Easy to guess|Fair|Good",
 	LanguageLabel: "Language",
 	ErrorPrefix:   "Error: ", CheckFields: "Please check this:",
 
@@ -183,13 +188,9 @@ var english = messages{
 	PasswordTitle: "Password", PasswordIntro: "Changing it logs you out everywhere but here, and disconnects the apps that you connected in those other places.", PasswordButton: "Change password",
 	SessionsTitle: "Sessions", SessionsIntro: "Where you are logged in. End those that you do not recognise, and change your password: that disconnects the apps connected there as well.",
 	ThisSession: "This one", SessionUnknown: "Unknown device", EndButton: "End", EndOthersButton: "End all others", EndOthers: "Everywhere but here",
-	Device: func(browser, system string) string { return joined(" on ", browser, system) },
-	LoggedIn: func(ago time.Duration) string {
-		if ago < 2*time.Minute {
-			return "Logged in just now"
-		}
-		return "Logged in " + agoEnglish(ago)
-	},
+	Device:    func(browser, system string) string { return joined(" on ", browser, system) },
+	LoggedIn:  "Logged in",
+	Moment:    func(at time.Time) string { return at.Format("January 2, 2006 at 3:04 PM") },
 	Seen:      func(ago time.Duration) string { return "last active " + agoEnglish(ago) },
 	From:      func(address string) string { return "from " + address },
 	AppsTitle: "Connected apps", AppsTab: "Apps", AppsIntro: "Apps that use your account.",
@@ -266,7 +267,8 @@ var korean = messages{
 	Broken: "일시적인 오류가 발생했어요. 다시 시도해 주세요.",
 
 	Email: "이메일", Name: "이름", Password: "비밀번호", CurrentPassword: "현재 비밀번호", NewPassword: "새 비밀번호",
-	PasswordHint:  "8자 이상이어야 해요. 서로 관련 없는 단어를 여러 개 이으면 좋아요.",
+	PasswordHint: "8자 이상이어야 해요. 서로 관련 없는 단어를 여러 개 이으면 좋아요.",
+	ShowPassword: "보기", HidePassword: "숨기기", CapsLock: "Caps Lock이 켜져 있어요.", Strength: "아직 짧아요|쉽게 추측할 수 있어요|괜찮아요|좋아요",
 	LanguageLabel: "언어",
 	ErrorPrefix:   "오류: ", CheckFields: "다음을 확인해 주세요.",
 
@@ -307,8 +309,15 @@ var korean = messages{
 	PasswordTitle: "비밀번호", PasswordIntro: "비밀번호를 바꾸면 이 기기를 제외한 모든 기기에서 로그아웃되고, 그 기기에서 연결한 앱의 연결도 끊겨요.", PasswordButton: "비밀번호 변경",
 	SessionsTitle: "로그인 기기", SessionsIntro: "지금 로그인되어 있는 기기예요. 모르는 기기가 있으면 로그아웃하고 비밀번호를 바꿔 주세요. 비밀번호를 바꾸면 그 기기에서 연결한 앱의 연결도 끊겨요.",
 	ThisSession: "현재 기기", SessionUnknown: "알 수 없는 기기", EndButton: "로그아웃", EndOthersButton: "모두 로그아웃", EndOthers: "이 기기를 제외한 모든 기기에서",
-	Device:    func(browser, system string) string { return joined(" · ", system, browser) },
-	LoggedIn:  func(ago time.Duration) string { return agoKorean(ago) + " 로그인" },
+	Device:   func(browser, system string) string { return joined(" · ", system, browser) },
+	LoggedIn: "로그인:",
+	Moment: func(at time.Time) string {
+		half := "오전"
+		if at.Hour() >= 12 {
+			half = "오후"
+		}
+		return at.Format("2006년 1월 2일 ") + half + at.Format(" 3:04")
+	},
 	Seen:      func(ago time.Duration) string { return "마지막 활동 " + agoKorean(ago) },
 	From:      func(address string) string { return "IP " + address },
 	AppsTitle: "연결된 앱", AppsTab: "앱", AppsIntro: "내 계정을 사용하는 앱이에요.",

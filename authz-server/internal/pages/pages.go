@@ -89,7 +89,7 @@ func New(cfg Config) (*Pages, error) {
 	if p.icon, err = p.addAsset("maru.svg"); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"form_post.js", "logged_out.js", "check_session.js"} {
+	for _, name := range []string{"form_post.js", "logged_out.js", "check_session.js", "form.js"} {
 		if p.scripts[name], err = p.addAsset(name); err != nil {
 			return nil, err
 		}
@@ -114,6 +114,21 @@ func (p *Pages) addAsset(name string) (string, error) {
 // Routes adds the assets to r.
 func (p *Pages) Routes(r *mux.Router) {
 	r.PathPrefix("/assets/").HandlerFunc(p.serveAsset).Methods(http.MethodGet, http.MethodHead)
+	// Where browsers and bookmarks look by themselves.
+	for path, contentType := range map[string]string{"/favicon.ico": "image/x-icon", "/apple-touch-icon.png": "image/png"} {
+		r.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			content, err := files.ReadFile("assets" + path)
+			if err != nil {
+				http.NotFound(w, r)
+				return
+			}
+			header := w.Header()
+			header.Set("Content-Type", contentType)
+			header.Set("Cache-Control", "public, max-age=86400")
+			header.Set("X-Content-Type-Options", "nosniff")
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+		}).Methods(http.MethodGet, http.MethodHead)
+	}
 }
 
 func (p *Pages) serveAsset(w http.ResponseWriter, r *http.Request) {
@@ -216,7 +231,7 @@ func setHeaders(header http.Header, page string, data any) {
 			csp += " " + origin
 		}
 	}
-	if _, ok := data.(FormPost); ok {
+	if _, ok := data.(FormPost); ok || scripted(page) {
 		csp += "; script-src 'self'"
 	}
 	if out, ok := data.(LoggedOut); ok {

@@ -74,7 +74,7 @@ func everyPage() map[string]any {
 		"account":          Account{Form: problems("name"), Done: NameChanged, Name: "Mina", Email: "mina@example.org"},
 		"account_password": Password{Form: problems("password", "new_password"), Email: "mina@example.org"},
 		"account_profile":  Profile{Form: problems("birthdate", "gender", "street_address"), Done: ProfileSaved, Version: "v", Values: map[string]string{"given_name": "Mina", "gender": "else", "formatted": "x"}, Stored: map[string]string{"gender": "", "country": "KR"}, PhoneVerified: true},
-		"account_sessions": Sessions{Done: OthersEnded, Sessions: []Session{{ID: "1", Current: true, Browser: "Firefox", System: "Linux", Address: "192.0.2.1"}, {ID: "2", Seen: 3 * time.Hour}}},
+		"account_sessions": Sessions{Done: OthersEnded, Sessions: []Session{{ID: "1", Current: true, Browser: "Firefox", System: "Linux", Address: "192.0.2.1"}, {ID: "2", LoggedIn: time.Unix(1_790_000_000, 0), Seen: 3 * time.Hour}}},
 		"account_apps":     Apps{Done: AppWithdrawn, Apps: []AllowedApp{{App: testApp, Scopes: []Scope{{Name: "email"}}, Since: 48 * time.Hour}, {App: App{ID: "gone"}}}},
 		"logout":           Logout{Action: "/oauth2/logout", Hidden: url.Values{"state": {"s"}}, App: &testApp, Email: "mina@example.org"},
 		"device":           Device{Form: problems("user_code"), UserCode: "WDJB-MJHT", Email: "mina@example.org"},
@@ -337,7 +337,7 @@ func TestNothingIsLeftUntranslated(t *testing.T) {
 		}
 	}
 	for _, d := range []time.Duration{0, time.Second, 59 * time.Minute, time.Hour, 25 * time.Hour, -time.Hour} {
-		for _, text := range []string{english.Seen(d), korean.Seen(d), english.LoggedIn(d), korean.LoggedIn(d)} {
+		for _, text := range []string{english.Seen(d), korean.Seen(d), english.Connected(d), korean.Connected(d)} {
 			if text == "" || strings.Contains(text, "-") || strings.Contains(text, "%!") {
 				t.Errorf("%s: %q", d, text)
 			}
@@ -531,6 +531,51 @@ func TestAPageThatCannotBeMadeIsAnError(t *testing.T) {
 		log.Reset()
 		if w := render(p, "/", page, 42, nil); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "<") || log.Len() == 0 {
 			t.Errorf("%s: %d %s; log: %s", page, w.Code, w.Body, log.String())
+		}
+	}
+}
+
+// A browser's own bar has the colour of the page, and icons are where browsers look for them.
+func TestBrowsersFindIconsAndColours(t *testing.T) {
+	p := newPages(t)
+	css, err := files.ReadFile("assets/maru.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := render(p, "/", "login", Login{}, nil).Body.String()
+	light, dark, _ := strings.Cut(string(css), "@media (prefers-color-scheme: dark)")
+	for scheme, text := range map[string]string{"light": light, "dark": dark} {
+		ground := regexp.MustCompile(`--ground: (#[0-9a-f]{6});`).FindStringSubmatch(text)
+		if !strings.Contains(body, `<meta name="theme-color" content="`+ground[1]+`" media="(prefers-color-scheme: `+scheme+`)">`) {
+			t.Errorf("no bar of %s in the %s scheme", ground[1], scheme)
+		}
+	}
+	router := mux.NewRouter()
+	p.Routes(router)
+	for path, begin := range map[string]string{"/favicon.ico": "\x00\x00\x01\x00", "/apple-touch-icon.png": "\x89PNG"} {
+		w := httptest.NewRecorder()
+		router.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), begin) || !strings.HasPrefix(w.Header().Get("Content-Type"), "image/") || !strings.Contains(body, `href="`+path+`"`) {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
+	}
+}
+
+func TestTimesAreInThePersonsZoneIfItIsKnown(t *testing.T) {
+	at := time.Date(2026, 5, 1, 23, 30, 0, 0, time.UTC)
+	sessions := Sessions{Sessions: []Session{{ID: "1", LoggedIn: at}}}
+	for _, test := range []struct {
+		zone     *time.Location
+		lang     string
+		has, not string
+	}{
+		{nil, "en", `<time datetime="2026-05-01T23:30:00Z" data-local>May 1, 2026 at 11:30 PM UTC</time>`, ""},
+		{time.FixedZone("KST", 9*3600), "ko", `<time datetime="2026-05-01T23:30:00Z">2026년 5월 2일 오전 8:30</time>`, "data-local"},
+	} {
+		sessions.Zone = test.zone
+		body := render(newPages(t), "/?lang="+test.lang, "account_sessions", sessions, nil).Body.String()
+		if !strings.Contains(body, test.has) || test.not != "" && strings.Contains(body, test.not) {
+			t.Errorf("%v: %s", test.zone, body)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -20,11 +21,34 @@ func (v view) Script(name string) (string, error) {
 	return path, nil
 }
 
+// Scripted tells whether form.js makes the page friendlier. Without it the page does all it has to.
+func (v view) Scripted() bool { return scripted(v.Page) }
+
+func scripted(page string) bool {
+	return page == "login" || page == "signup" || strings.HasPrefix(page, "account")
+}
+
+// moment is a time as a template shows it.
+type moment struct {
+	Exact, Text string
+	Local       bool // the zone is not the person's: a script can do better
+}
+
+// Moment shows a time in the person's zone, if the page knows it, or else in UTC.
+func (v view) Moment(at time.Time) moment {
+	m := moment{Exact: at.UTC().Format(time.RFC3339), Text: v.T.Moment(at.UTC()) + " UTC", Local: true}
+	if d, ok := v.D.(interface{ zone() *time.Location }); ok && d.zone() != nil {
+		m.Text, m.Local = v.T.Moment(at.In(d.zone())), false
+	}
+	return m
+}
+
 // field is one labelled input of a form.
 type field struct {
 	Type, Name, Label, Value, Autocomplete, Hint string
 	Problem                                      string
 	Autofocus                                    bool
+	T                                            *messages
 }
 
 // DescribedBy names the elements that explain the input to those who cannot see where they stand.
@@ -41,7 +65,7 @@ func (f field) DescribedBy() string {
 
 // Input makes a field with what is wrong with it.
 func (v view) Input(kind, name, label, value, autocomplete, hint string) field {
-	f := field{Type: kind, Name: name, Label: label, Value: value, Autocomplete: autocomplete, Hint: hint}
+	f := field{Type: kind, Name: name, Label: label, Value: value, Autocomplete: autocomplete, Hint: hint, T: v.T}
 	f.Autofocus = name == v.FirstWrong()
 	form := v.form()
 	if problem, ok := form.Problems[name]; ok {
