@@ -35,6 +35,13 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if warning := s.Warning(); warning != "" {
 			log.Warn(warning)
 		}
+		doubles, err := s.UpdateEmailKeys(ctx)
+		if err != nil {
+			return err
+		}
+		if len(doubles) > 0 {
+			log.Warn("accounts have the e-mail address of another in a second spelling, such as bücher.example and xn--bcher-kva.example; each logs in by its own spelling", "accounts", doubles)
+		}
 		ring, err := p.openRing(ctx, s, log)
 		if err != nil {
 			return err

@@ -201,7 +201,7 @@ func (cmd userList) Run(ctx context.Context, p *program) error {
 				return err
 			}
 			for _, user := range users {
-				after = user.Email
+				after = user.Key
 				if cmd.Format == "json" {
 					if err := json.NewEncoder(p.out).Encode(listedUser{user.ID, user.Email, user.Name, append([]string{}, user.Roles...), user.Disabled, user.CreatedAt}); err != nil {
 						return err

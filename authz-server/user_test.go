@@ -180,3 +180,20 @@ func TestUserCommandsRefuse(t *testing.T) {
 		t.Errorf("accounts came into being: %v %v", users, err)
 	}
 }
+
+func TestAnInternationalizedAddressIsOneAccountOnTheCommandLine(t *testing.T) {
+	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
+	c.must(goodPassword, "create", "--email", "Mina@Bücher.example", "--name", "Mina", "--password-stdin")
+	out := c.must(goodPassword, "create", "--email", "mina@xn--bcher-kva.example", "--name", "Mina", "--password-stdin", "--if-missing")
+	if !strings.Contains(out, "has an account already") {
+		t.Error(out)
+	}
+	for _, spelling := range []string{"mina@xn--bcher-kva.example", "MINA@BÜCHER.EXAMPLE"} {
+		if out := c.must("", "set-claims", "--email", spelling, "--json", `{"email_verified": true}`); !strings.Contains(out, "Mina@Bücher.example") {
+			t.Errorf("%s: %s", spelling, out)
+		}
+		if out := c.must("", "set-role", spelling, "moderator"); !strings.Contains(out, "Mina@Bücher.example") {
+			t.Errorf("%s: %s", spelling, out)
+		}
+	}
+}

@@ -19,6 +19,8 @@ import (
 var grown = []string{
 	`INSERT INTO users (id, email, email_key, email_verified, name, locale, password_hash, roles, disabled, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'u' || i, 'u' || i, 'u' || i, false, 'n', '', 'hash', '', false, i, i FROM n`,
+	`INSERT INTO users (id, email, email_key, email_verified, name, locale, password_hash, roles, disabled, created_at, updated_at)
+		VALUES ('former', 'U@Bücher.example', 'u@bücher.example', false, 'n', '', 'hash', '', false, 1, 1)`,
 	`INSERT INTO clients (id, metadata, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'c' || i, '{"client_name":"n","backchannel_logout_uri":"https://a.example/"}', i, i FROM n`,
 	`INSERT INTO clients (id, metadata, created_at, updated_at)
@@ -275,6 +277,7 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	add("CreateUser", func(ctx context.Context) error { _, err := s.CreateUser(ctx, User{Email: "new"}); return err })
 	add("User", func(ctx context.Context) error { _, err := s.User(ctx, "u1"); return err })
 	add("UserByEmail", func(ctx context.Context) error { _, err := s.UserByEmail(ctx, "u1"); return err })
+	add("UpdateEmailKeys", func(ctx context.Context) error { _, err := s.UpdateEmailKeys(ctx); return err })
 	add("Users", func(ctx context.Context) error { _, err := s.Users(ctx, "u5", 500); return err })
 	add("SetName", func(ctx context.Context) error { return s.SetName(ctx, "u1", "n") })
 	add("SetRoles", func(ctx context.Context) error { return s.SetRoles(ctx, "u1", nil) })

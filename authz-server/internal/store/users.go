@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -28,21 +27,18 @@ type User struct {
 	Claims        Claims
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+
+	Key string // what the address is looked up and ordered by; set by the store
 }
 
-// EmailKey is what makes two spellings of an e-mail address the same account.
-func EmailKey(email string) string {
-	return strings.ToLower(norm.NFC.String(strings.TrimSpace(email)))
-}
-
-const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles, u.disabled, u.claims, u.created_at, u.updated_at`
+const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles, u.disabled, u.claims, u.created_at, u.updated_at, u.email_key`
 
 // scanUser reads userColumns and, behind them, what more the statement selects.
 func scanUser(scan func(...any) error, more ...any) (User, error) {
 	var u User
 	var roles, claims string
 	var created, updated int64
-	into := append([]any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.Locale, &u.PasswordHash, &roles, &u.Disabled, &claims, &created, &updated}, more...)
+	into := append([]any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.Locale, &u.PasswordHash, &roles, &u.Disabled, &claims, &created, &updated, &u.Key}, more...)
 	if err := scan(into...); err != nil {
 		return User{}, notFound(err)
 	}
@@ -75,9 +71,10 @@ func (s *Store) CreateUser(ctx context.Context, u User) (User, error) {
 	u.ID = uuid.NewString()
 	u.CreatedAt = s.now().UTC().Truncate(time.Microsecond)
 	u.UpdatedAt = u.CreatedAt
+	u.Key = EmailKey(u.Email)
 	rows, err := s.db.Exec(ctx, `INSERT INTO users (id, email, email_key, email_verified, name, locale, password_hash, roles, disabled, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING`,
-		u.ID, u.Email, EmailKey(u.Email), u.EmailVerified, u.Name, u.Locale, u.PasswordHash, strings.Join(u.Roles, " "), u.Disabled, sqldb.Micros(u.CreatedAt))
+		u.ID, u.Email, u.Key, u.EmailVerified, u.Name, u.Locale, u.PasswordHash, strings.Join(u.Roles, " "), u.Disabled, sqldb.Micros(u.CreatedAt))
 	if err != nil {
 		return User{}, err
 	}
@@ -92,15 +89,10 @@ func (s *Store) User(ctx context.Context, id string) (User, error) {
 	return scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id).Scan)
 }
 
-// UserByEmail returns the account with this e-mail address in any spelling, disabled or not, or ErrNotFound.
-func (s *Store) UserByEmail(ctx context.Context, email string) (User, error) {
-	return scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM users u WHERE u.email_key = $1`, EmailKey(email)).Scan)
-}
-
-// Users returns up to limit accounts in the order of their e-mail addresses, those behind the address after ("": from the first).
+// Users returns up to limit accounts in the order of their e-mail addresses, those behind the [User.Key] after ("": from the first).
 func (s *Store) Users(ctx context.Context, after string, limit int) ([]User, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (User, error) { return scanUser(rows.Scan) },
-		`SELECT `+userColumns+` FROM users u WHERE u.email_key > $1 ORDER BY u.email_key LIMIT $2`, EmailKey(after), limit)
+		`SELECT `+userColumns+` FROM users u WHERE u.email_key > $1 ORDER BY u.email_key LIMIT $2`, after, limit)
 }
 
 // SetName changes what the person is called.

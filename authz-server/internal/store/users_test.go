@@ -66,7 +66,7 @@ func TestUsersAreListedInPages(t *testing.T) {
 			}
 			for _, user := range users {
 				all = append(all, user.Email)
-				after = user.Email
+				after = user.Key
 			}
 			if len(users) < 2 {
 				break
