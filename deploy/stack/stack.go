@@ -33,6 +33,9 @@ type Config struct {
 	Env      []string  // the environment, NAME=value: database URLs and settings of the programs; see [Part.Environment]
 	Log      io.Writer // where the parts' output goes; nil: nowhere
 
+	// IssuerPath is what the issuer has after its origin, such as /id or a slash. Empty: nothing.
+	IssuerPath string
+
 	// TLS makes the origins https, with certificates of a CA that the gateway makes for itself in [Stack.RootCA].
 	TLS bool
 }

@@ -106,6 +106,7 @@ func (cfg *Config) table() ([]Part, error) {
 		return nil, err
 	}
 	origin := cfg.origins()
+	issuer := origin.Issuer + cfg.IssuerPath
 	userAPI, boardAPI := origin.API+"/user", origin.API+"/board"
 	var parts []Part
 	var replicas []string
@@ -120,7 +121,7 @@ func (cfg *Config) table() ([]Part, error) {
 			Env: []string{
 				"AUTHZ_LISTEN=" + address(port),
 				"AUTHZ_DATABASE_URL=" + cfg.database("AUTHZ_DATABASE_URL", "authz.db"),
-				"AUTHZ_ISSUER=" + origin.Issuer,
+				"AUTHZ_ISSUER=" + issuer,
 				"AUTHZ_API_ORIGIN=" + origin.API,
 				"AUTHZ_KEY_ENCRYPTION_KEY_FILE=" + cfg.kekFile(),
 				"AUTHZ_INSECURE_OUTGOING_LOOPBACK=true", // the demo app is told of log-outs here
@@ -133,7 +134,7 @@ func (cfg *Config) table() ([]Part, error) {
 		Env: []string{
 			"USER_LISTEN=" + address(cfg.Ports.User),
 			"USER_DATABASE_URL=" + cfg.database("USER_DATABASE_URL", "user.db"),
-			"USER_ISSUER=" + origin.Issuer,
+			"USER_ISSUER=" + issuer,
 			"USER_AUDIENCE=" + userAPI,
 			"USER_JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, "user-keys.json"),
 		},
@@ -143,7 +144,7 @@ func (cfg *Config) table() ([]Part, error) {
 		Env: []string{
 			"BOARD_LISTEN=" + address(cfg.Ports.Board),
 			"BOARD_DATABASE_URL=" + cfg.database("BOARD_DATABASE_URL", "board.db"),
-			"BOARD_ISSUER=" + origin.Issuer,
+			"BOARD_ISSUER=" + issuer,
 			"BOARD_AUDIENCE=" + boardAPI,
 			"BOARD_JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, "board-keys.json"),
 			"BOARD_USER_API=" + userAPI,
@@ -156,7 +157,7 @@ func (cfg *Config) table() ([]Part, error) {
 		Env: []string{
 			"DEMO_LISTEN=" + address(cfg.Ports.Demo),
 			"DEMO_ORIGIN=" + origin.App,
-			"DEMO_ISSUER=" + origin.Issuer,
+			"DEMO_ISSUER=" + issuer,
 			"DEMO_CLIENT_ID=demo",
 			"DEMO_CLIENT_SECRET=" + clients["demo"],
 			"DEMO_USER_API=" + userAPI,
@@ -179,8 +180,8 @@ func (cfg *Config) table() ([]Part, error) {
 			"XDG_DATA_HOME=" + filepath.Join(cfg.Dir, "gateway"),
 		},
 		Ready: []string{ // through the gateway, so that the whole way is known to be open
-			origin.Issuer + "/.well-known/openid-configuration",
-			origin.Issuer + "/.well-known/jwks.json",
+			strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration",
+			strings.TrimSuffix(issuer, "/") + "/.well-known/jwks.json",
 			origin.API + "/.well-known/oauth-protected-resource/user",
 			origin.API + "/.well-known/oauth-protected-resource/board",
 			origin.App + "/",
