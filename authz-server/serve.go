@@ -59,7 +59,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		people, err := login.New(login.Config{Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log})
+		people, err := login.New(login.Config{Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log, AccessToken: cfg.AccessTokenLifetime})
 		if err != nil {
 			return err
 		}

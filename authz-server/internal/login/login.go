@@ -37,6 +37,9 @@ type Config struct {
 	Log    *slog.Logger     // nil: slog.Default()
 
 	Limits Limits
+
+	// AccessToken is how long an access token lives: so long an app can use it that has lost its access. 0: 10 minutes.
+	AccessToken time.Duration
 }
 
 // Limits slow down guessing: how many tries there are within Window. Zero values stand for the defaults.
@@ -69,6 +72,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	setDefault(&cfg.AccessToken, 10*time.Minute)
 	setDefault(&cfg.Limits.Account, 5)
 	setDefault(&cfg.Limits.Address, 20)
 	setDefault(&cfg.Limits.Signups, 50)
@@ -251,8 +255,7 @@ func (s *Service) step(w http.ResponseWriter, r *http.Request) (st step, with *h
 	}
 	in, err := s.Interaction(r, handle)
 	if errors.Is(err, store.ErrNotFound) {
-		s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request",
-			"The parameter interaction names a log-in that is finished, has expired, or was begun in another browser.")
+		s.LeadOn(w, r, handle)
 		return step{}, r, false
 	}
 	if err != nil {

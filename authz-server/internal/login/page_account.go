@@ -180,6 +180,9 @@ func (s *Service) showSessions(w http.ResponseWriter, r *http.Request) {
 	}
 	now := s.cfg.Now()
 	page := pages.Sessions{Done: done(r), Zone: zoneOf(session.User)}
+	if page.Done != "" {
+		page.TokensLast = s.cfg.AccessToken
+	}
 	for _, one := range all {
 		shown := pages.Session{ID: one.ID, Current: one.ID == session.ID, Address: one.Address, LoggedIn: one.AuthTime, Seen: now.Sub(one.SeenAt)}
 		shown.Browser, shown.System = device(one.UserAgent)
@@ -238,6 +241,9 @@ func (s *Service) showApps(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := pages.Apps{Done: done(r)}
+	if page.Done != "" {
+		page.TokensLast = s.cfg.AccessToken
+	}
 	for _, consent := range connections {
 		app, err := s.app(r, consent.ClientID)
 		if err != nil {

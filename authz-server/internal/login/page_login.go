@@ -14,7 +14,7 @@ import (
 )
 
 // GET /login: asks who it is. It never goes on by itself, also when somebody is logged in: the one who sent the person here
-// (prompt=login, max_age, another account) had a reason.
+// (prompt=login, max_age, another account) had a reason. A page of ours that sent them wants no more than a log-in.
 func (s *Service) showLogin(w http.ResponseWriter, r *http.Request) {
 	st, r, ok := s.step(w, r)
 	if !ok {
@@ -25,8 +25,8 @@ func (s *Service) showLogin(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	if session != nil && st.handle == "" {
-		s.see(w, r, "/account")
+	if session != nil && st.app == nil {
+		s.onward(w, r, st.handle)
 		return
 	}
 	s.ensureBrowser(w, r)

@@ -85,6 +85,10 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 	}
 	user, err := s.cfg.Store.CreateUser(ctx, store.User{Email: page.Email, Name: page.Name, Locale: s.cfg.Pages.Language(r), PasswordHash: hash})
 	if errors.Is(err, store.ErrExists) {
+		if s.signedUp(r, page.Email) {
+			s.onward(w, r, st.handle)
+			return
+		}
 		page.Problems["email"] = pages.EmailTaken
 		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "signup", page)
 		return
@@ -97,6 +101,16 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.onward(w, r, st.handle)
+}
+
+// signedUp tells whether the person who is logged in has this address: they clicked twice.
+func (s *Service) signedUp(r *http.Request, email string) bool {
+	session, err := s.Session(r)
+	if err != nil || session == nil {
+		return false
+	}
+	user, err := s.cfg.Store.UserByEmail(r.Context(), email)
+	return err == nil && user.ID == session.UserID
 }
 
 // newPassword judges and hashes the password of somebody who signs up.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -43,7 +44,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	if handle := form.Get("interaction"); handle != "" && r.Method == http.MethodGet {
 		in, err := s.login.Interaction(r, handle)
 		if errors.Is(err, store.ErrNotFound) {
-			err = refuse(fosite.ErrInvalidRequest, "this log-in has expired or is completed already; go back to the app and start again")
+			s.login.LeadOn(w, r, handle)
+			return
 		}
 		if err != nil {
 			s.errorPage(w, r, err)
@@ -82,6 +84,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.wait(w, r, a, waiting, "/consent")
 	case errors.Is(err, errDecisionChanged): // which is still there: what follows is decided anew
 		http.Redirect(w, r, s.at.Path("/oauth2/authorize?"+url.Values{"interaction": {waiting.handle}}.Encode()), http.StatusSeeOther)
+	case errors.Is(err, store.ErrNotFound) && waiting != nil: // the person clicked twice
+		s.login.LeadOn(w, r, waiting.handle)
 	case errors.Is(err, store.ErrNotFound):
 		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "this log-in is completed already; go back to the app"))
 	case err != nil:
@@ -294,6 +298,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request, a *authorization, 
 
 // grant makes the answer that was decided: the parameters of the redirect.
 func (s *Server) grant(ctx context.Context, a *authorization, next step) (url.Values, error) {
+	a.Declined = without(a.Scope, next.granted)
 	a.Scope, a.Claims = intersect(a.Scope, next.granted), a.Claims.only(next.granted)
 	ar := fosite.NewAuthorizeRequest()
 	ar.Client = &oauthClient{Client: a.Client}
@@ -336,7 +341,13 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusBadRequest
 	}
 	noteClient(w, r)
-	s.pages.Error(w, r, status, e.ErrorField, describe(e))
+	failure := pages.Failure{Code: e.ErrorField, Detail: describe(e), ServerFault: status >= http.StatusInternalServerError}
+	if id := r.Form.Get("client_id"); id != "" && !failure.ServerFault {
+		if app, err := s.login.App(r, id, ""); err == nil && !app.Unchecked {
+			failure.App = &app
+		}
+	}
+	s.pages.Render(w, r, status, "error", failure)
 }
 
 func noStore(w http.ResponseWriter) {

@@ -27,7 +27,7 @@ type logoutClaims struct {
 	IssuedAt  int64        `json:"iat"`
 	Expiry    int64        `json:"exp"`
 	ID        string       `json:"jti"`
-	SessionID string       `json:"sid"`
+	SessionID string       `json:"sid,omitempty"` // empty: every session of the person
 	Events    logoutEvents `json:"events"`
 }
 

@@ -132,6 +132,10 @@ func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, current *log
 		return d, nil, false
 	}
 	d, err = s.store.PendingDeviceCode(r.Context(), code)
+	if errors.Is(err, store.ErrNotFound) && s.allowedBefore(w, r, current, code) {
+		end(true)
+		return d, nil, false
+	}
 	end(!errors.Is(err, store.ErrNotFound))
 	if errors.Is(err, store.ErrNotFound) {
 		s.wrongUserCode(w, r, current, typed)
@@ -157,6 +161,23 @@ func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, current *log
 		return d, nil, false
 	}
 	return d, c, true
+}
+
+// allowedBefore answers the second click on the button that allows a device as the first one.
+func (s *Server) allowedBefore(w http.ResponseWriter, r *http.Request, current *login.Session, code string) bool {
+	if r.PostForm.Get("decision") != store.ConsentAllow || r.PostForm.Get("session") != current.ID {
+		return false
+	}
+	d, err := s.store.AllowedDeviceCode(r.Context(), code, current.UserID)
+	if err != nil {
+		return false
+	}
+	page, err := s.devicePage(r, &d, current)
+	if err != nil {
+		return false
+	}
+	s.pages.Render(w, r, http.StatusOK, "device_done", pages.DeviceDone{App: page.App, Allowed: true})
+	return true
 }
 
 // wrongUserCode says the same of a code that is unknown, expired or decided on.
@@ -193,7 +214,7 @@ func (s *Server) devicePage(r *http.Request, d *store.DeviceCode, current *login
 // allowDevice makes the grant that the device then redeems.
 func (s *Server) allowDevice(ctx context.Context, d *store.DeviceCode, c *client.Client, by *login.Session, scope []string) error {
 	now := s.now()
-	g, err := s.newGrant(&authorization{Client: *c, Scope: scope}, by, now)
+	g, err := s.newGrant(&authorization{Client: *c, Scope: scope, Declined: without(d.Scope, scope)}, by, now)
 	if err != nil {
 		return err
 	}

@@ -101,6 +101,7 @@ func (s *Server) newGrant(a *authorization, by *login.Session, now time.Time) (s
 		UserID:    by.UserID,
 		SessionID: by.ID,
 		Scope:     a.Scope,
+		Declined:  a.Declined,
 		Audience:  audience,
 		Offline:   slices.Contains(a.Scope, "offline_access"),
 		Claims:    string(claims),

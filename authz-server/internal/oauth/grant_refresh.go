@@ -52,7 +52,7 @@ func (s *refreshGrant) HandleTokenEndpointRequest(ctx context.Context, request f
 	if !g.Live(now) || !now.Before(row.ExpiresAt) {
 		return refuse(fosite.ErrInvalidGrant, "the refresh token has expired, or its grant was revoked; let the person log in again")
 	}
-	scope, err := narrow(g.Scope, request.GetRequestedScopes())
+	scope, err := narrow(&g, request.GetRequestedScopes())
 	if err != nil {
 		return err
 	}
@@ -65,17 +65,23 @@ func (s *refreshGrant) HandleTokenEndpointRequest(ctx context.Context, request f
 	return err
 }
 
-// narrow returns the requested part of a scope, or all of it when nothing is requested (RFC 6749 §6).
-func narrow(granted, requested []string) ([]string, error) {
+// narrow returns the requested part of a grant's scope, or all of it when nothing is requested (RFC 6749 §6). Many clients send
+// the scope that they are configured with at every refresh: what of it the person did not allow is left out, and the answer
+// says so (§3.3). Only what the grant was never asked for is refused.
+func narrow(g *store.Grant, requested []string) ([]string, error) {
 	if len(requested) == 0 {
-		return granted, nil
+		return g.Scope, nil
 	}
 	for _, scope := range requested {
-		if !slices.Contains(granted, scope) {
-			return nil, refuse(fosite.ErrInvalidScope, "the scope "+scope+" was not granted; a refresh can narrow the scope and never widen it")
+		if !slices.Contains(g.Scope, scope) && !slices.Contains(g.Declined, scope) {
+			return nil, refuse(fosite.ErrInvalidScope, "the scope "+scope+" was not asked for when the person logged in; a refresh can narrow the scope and never widen it")
 		}
 	}
-	return intersect(granted, requested), nil
+	scope := intersect(g.Scope, requested)
+	if len(scope) == 0 {
+		return nil, refuse(fosite.ErrInvalidScope, "the person allowed nothing of this scope")
+	}
+	return scope, nil
 }
 
 // findRefreshToken verifies a refresh token and finds its row. Only a token that this server signed reaches the database.

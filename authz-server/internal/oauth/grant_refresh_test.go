@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
 )
 
 func TestARefreshTokenIsExchangedForNewTokens(t *testing.T) {
@@ -165,5 +167,52 @@ func TestRefreshTokensSurviveARotationOfTheKeys(t *testing.T) {
 	}
 	if a := f.userinfo(first.access); a.status != http.StatusOK {
 		t.Errorf("a token of the old key is refused: %d", a.status)
+	}
+}
+
+// Many clients send the scope that they are configured with at every refresh (RFC 6749 §3.3, §6).
+func TestARefreshWithAScopeThatThePersonUntickedGetsTheRest(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.addClient("third", func(c *client.Client) { c.Trusted = false })
+		b := f.browser().logIn(f.user)
+		all := "openid email user:read"
+		path, page := b.asked(parameters("client_id", "third", "scope", all))
+		code := b.allow(t, path, page, "user:read").parameter("code")
+		refresh := func(token, scope string) answer {
+			return f.token("third", secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "scope": {scope}})
+		}
+		redeem := func(code string) tokens {
+			return f.tokens(f.token("third", secret, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}}))
+		}
+		got := f.tokens(refresh(redeem(code).refresh, all))
+		if _, claims := decode(t, got.access); got.scope != "openid user:read" || claims["scope"] != "openid user:read" || got.id == "" {
+			t.Errorf("got %q, %v", got.scope, claims)
+		}
+		wantError(t, refresh(got.refresh, "openid board:read"), http.StatusBadRequest, "invalid_scope") // never asked for
+		wantError(t, refresh(got.refresh, "email"), http.StatusBadRequest, "invalid_scope")             // nothing is left
+		// The same when the person was not asked again.
+		got = f.tokens(refresh(redeem(b.authorize(parameters("client_id", "third", "scope", all)).parameter("code")).refresh, all))
+		if got.scope != "openid user:read" {
+			t.Errorf("the next log-in: %q", got.scope)
+		}
+	})
+}
+
+// The same for a device.
+func TestADeviceRefreshesWithAScopeThatThePersonUnticked(t *testing.T) {
+	f := one(t)
+	f.addTV("tv", nil)
+	codes := f.startDevice("tv", url.Values{"scope": {"openid email"}})
+	b := f.browser().logIn(f.user)
+	form := url.Values{"user_code": {codes.user}, "decision": {"allow"}, "session": {b.sid}, "scope": {"openid"}}
+	for range 2 { // a second click is answered as the first
+		if a := b.post("/device", form); a.status != 200 || !strings.Contains(a.body, "connected") {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	got := f.tokens(f.poll("tv", codes.device))
+	again := f.token("tv", "", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.refresh}, "scope": {"openid email"}})
+	if got := f.tokens(again); got.scope != "openid" {
+		t.Errorf("%q", got.scope)
 	}
 }

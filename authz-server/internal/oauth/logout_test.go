@@ -340,7 +340,7 @@ func TestFrontChannelLogoutComesBeforeGoingOn(t *testing.T) {
 	a := b.get(bye)
 	frame := "https://app.example/front?a=b&amp;iss=" + url.QueryEscape(f.issuer) + "&amp;sid=" + b.sid
 	if a.status != 200 || !strings.Contains(a.body, `<iframe src="`+frame+`"`) || !strings.Contains(a.body, `id="next" href="https://app.example/bye?state=s"`) ||
-		a.header.Get("Refresh") != "5; url=https://app.example/bye?state=s" || !strings.Contains(a.header.Get("Content-Security-Policy"), "frame-src https://app.example;") ||
+		a.header.Get("Refresh") != "" || !strings.Contains(a.body, `<noscript><meta http-equiv="refresh" content="5; url=https://app.example/bye?state=s"></noscript>`) || !strings.Contains(a.header.Get("Content-Security-Policy"), "frame-src https://app.example;") ||
 		!strings.Contains(a.body, "logged_out-") {
 		t.Errorf("%d %v %s", a.status, a.header, a.body)
 	}
@@ -447,5 +447,77 @@ func TestCheckSessionMayBeFramedByEverybody(t *testing.T) {
 	}
 	if document["end_session_endpoint"] != f.issuer+"/oauth2/logout" || document["check_session_iframe"] != f.issuer+"/oauth2/check_session" {
 		t.Error(document)
+	}
+}
+
+// The page says that an app is disconnected: it is told so.
+func TestAClientIsToldWhenAPersonDisconnectsIt(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		plain, strict, other := newReceiver(t), newReceiver(t), newReceiver(t)
+		f.addClient("plain", func(c *client.Client) { c.BackchannelLogoutURI = plain.URL + "/out" })
+		f.addClient("strict", func(c *client.Client) {
+			c.BackchannelLogoutURI, c.BackchannelLogoutSessionRequired = strict.URL+"/out", true
+		})
+		f.addClient("other", func(c *client.Client) { c.BackchannelLogoutURI = other.URL + "/out" })
+		first, second := f.browser().logIn(f.user), f.browser().logIn(f.user)
+		for _, b := range []*browser{first, second} {
+			for _, id := range []string{"plain", "strict", "other"} {
+				b.code("client_id", id)
+			}
+		}
+		withdraw := func(id string) {
+			t.Helper()
+			a := first.post("/account/apps", url.Values{"client": {id}})
+			if a.location == nil {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			// What is true is said: offline, a token is good until it expires.
+			if a := first.get(a.location.String()); !strings.Contains(a.body, "for up to 10 minutes") {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+			f.deliver()
+		}
+		withdraw("plain")
+		withdraw("strict")
+		withdraw("nobody")
+		if len(plain.tokens()) != 1 || len(strict.tokens()) != 2 || len(other.tokens()) != 0 {
+			t.Fatalf("told %v, %v and %v", plain.forms, strict.forms, other.forms)
+		}
+		_, claims := decode(t, plain.tokens()[0])
+		if _, names := claims["sid"]; names || claims["sub"] != f.user.ID { // every session of the person
+			t.Errorf("%v", claims)
+		}
+		sids := map[string]bool{}
+		for _, token := range strict.tokens() {
+			_, claims := decode(t, token)
+			sids[fmt.Sprint(claims["sid"])] = true
+		}
+		if !sids[first.sid] || !sids[second.sid] {
+			t.Errorf("%v", sids)
+		}
+		// The sessions' end is nothing new to them.
+		first.post("/oauth2/logout", url.Values{})
+		f.deliver()
+		if len(plain.tokens()) != 1 || len(strict.tokens()) != 2 || len(other.tokens()) != 1 {
+			t.Errorf("told %v, %v and %v", plain.forms, strict.forms, other.forms)
+		}
+	})
+}
+
+// One that keeps access after the log-out is told as well.
+func TestAnOfflineClientIsToldWhenAPersonDisconnectsIt(t *testing.T) {
+	f := one(t)
+	r := newReceiver(t)
+	f.addClient("offline", func(c *client.Client) { c.BackchannelLogoutURI = r.URL + "/out" })
+	b := f.browser().logIn(f.user)
+	b.code("client_id", "offline", "scope", "openid offline_access", "prompt", "")
+	b.post("/oauth2/logout", url.Values{})
+	f.deliver()
+	b.logIn(f.user)
+	b.post("/account/apps", url.Values{"client": {"offline"}})
+	b.post("/account/apps", url.Values{"client": {"offline"}})
+	f.deliver()
+	if len(r.tokens()) != 2 {
+		t.Errorf("told %v", r.forms)
 	}
 }

@@ -35,6 +35,7 @@ type authorization struct {
 	State         string
 	Nonce         string
 	Scope         []string // without repetitions
+	Declined      []string // once the answer is decided: the scopes that are not granted; Scope is without them
 	Resources     []string // RFC 8707: the audience is narrowed to these; none: what the scope says
 	ResponseType  []string // sorted words, as in "code id_token"
 	ResponseMode  string   // "query", "fragment" or "form_post", and ".jwt" behind it with JARM

@@ -94,9 +94,10 @@ type Password struct {
 
 // Sessions is the data of the page "account_sessions".
 type Sessions struct {
-	Done     Done
-	Sessions []Session
-	Zone     *time.Location // the person's; nil: unknown
+	Done       Done
+	TokensLast time.Duration // how long apps can still use what they have, if some have just lost their access; 0: none has
+	Sessions   []Session
+	Zone       *time.Location // the person's; nil: unknown
 }
 
 func (d Sessions) zone() *time.Location { return d.Zone }
@@ -114,8 +115,9 @@ type Session struct {
 
 // Apps is the data of the page "account_apps".
 type Apps struct {
-	Done Done
-	Apps []AllowedApp
+	Done       Done
+	TokensLast time.Duration // as in Sessions
+	Apps       []AllowedApp
 }
 
 // AllowedApp is a client that a person has allowed something, or, with no scope, one that needs no consent.
@@ -205,6 +207,13 @@ type Failure struct {
 	Code        string // OAuth error code
 	Detail      string
 	ServerFault bool // it is ours, not the app's
+	App         *App // the app that the person can go back to, at its Home; nil: unknown
+}
+
+// Already is the data of the page "already": what the person asks for again is done.
+type Already struct {
+	App App
+	To  string // where to go on, a path of ours; empty: only the app knows
 }
 
 // Returning is the data of the page "error_return": a failure that an app is told of only if the person wants it.

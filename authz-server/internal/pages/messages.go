@@ -64,6 +64,8 @@ type messages struct {
 	ErrorTitle, ErrorApp, ErrorServer, ErrorForDevelopers        string
 	ErrorCode, ErrorDetail, RequestID, BackToAccount             string
 	ErrorReturn, ErrorReturnButton                               string
+	AlreadyTitle, AlreadyIntro                                   string
+	TokensLast                                                   func(most time.Duration) string
 	Problems                                                     map[Problem]string
 	TooManyTries, TooManyLogins                                  func(wait time.Duration) string
 	Done                                                         map[Done]string
@@ -214,6 +216,10 @@ var english = messages{
 	CannotLogOutTitle: "Cannot log you out", CannotLogOutIntro: "The app that sent you here made a request that cannot be trusted, so nothing was changed. You can log out from your account.",
 
 	ErrorReturn: "The app that sent you here asked for something that cannot be done. Nobody at Maru has checked this app, so we do not send you on without asking.", ErrorReturnButton: "Go back to the app",
+	AlreadyTitle: "You are logged in already", AlreadyIntro: "This log-in is complete. Go back to the app to go on.",
+	TokensLast: func(most time.Duration) string {
+		return "An app that has just lost its access can still use what it was given before, for up to " + plural(ceilMinutes(most), "minute", "minutes") + "."
+	},
 	ErrorTitle: "That did not work", ErrorApp: "Go back to the app that you came from and try again. If it happens again, tell the people who run that app what is written below.",
 	ErrorServer:        "Something went wrong on our side. Please try again in a moment.",
 	ErrorForDevelopers: "For the app’s developers",
@@ -256,7 +262,7 @@ var english = messages{
 		PasswordChanged: "Your password was changed. All your other sessions have ended, and the apps connected in them have lost their access. Apps that you connected here are listed under Apps.",
 		SessionEnded:    "The session has ended.",
 		OthersEnded:     "All your other sessions have ended, and the apps connected in them have lost their access. Apps that you connected here are listed under Apps.",
-		AppWithdrawn:    "The app no longer has access.",
+		AppWithdrawn:    "The app is disconnected. If it asks for log-outs, it was told to log you out.",
 		ProfileSaved:    "Your profile was saved.",
 	},
 }
@@ -343,6 +349,10 @@ var korean = messages{
 	CannotLogOutTitle: "로그아웃할 수 없어요", CannotLogOutIntro: "앱이 보낸 요청을 신뢰할 수 없어서 아무것도 바꾸지 않았어요. 내 계정에서 로그아웃할 수 있어요.",
 
 	ErrorReturn: "앱이 처리할 수 없는 요청을 보냈어요. 마루에서 확인하지 않은 앱이라 바로 이동하지 않고 먼저 물어봐요.", ErrorReturnButton: "앱으로 돌아가기",
+	AlreadyTitle: "이미 로그인했어요", AlreadyIntro: "이 로그인은 완료됐어요. 앱으로 돌아가 계속하세요.",
+	TokensLast: func(most time.Duration) string {
+		return fmt.Sprintf("방금 연결이 끊긴 앱도 이미 받은 권한은 최대 %d분 동안 쓸 수 있어요.", ceilMinutes(most))
+	},
 	ErrorTitle: "요청을 처리하지 못했어요", ErrorApp: "이용하던 앱으로 돌아가 다시 시도해 주세요. 같은 문제가 반복되면 앱 운영자에게 아래 내용을 알려 주세요.",
 	ErrorServer:        "일시적인 오류가 발생했어요. 잠시 뒤 다시 시도해 주세요.",
 	ErrorForDevelopers: "앱 개발자를 위한 정보",
@@ -385,7 +395,7 @@ var korean = messages{
 		PasswordChanged: "비밀번호를 바꾸고, 이 기기를 제외한 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 연결도 끊겼어요. 이 기기에서 연결한 앱은 앱 탭에서 볼 수 있어요.",
 		SessionEnded:    "로그아웃했어요.",
 		OthersEnded:     "이 기기를 제외한 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 연결도 끊겼어요. 이 기기에서 연결한 앱은 앱 탭에서 볼 수 있어요.",
-		AppWithdrawn:    "이 앱은 더 이상 계정에 접근할 수 없어요.",
+		AppWithdrawn:    "앱 연결을 끊었어요. 로그아웃 알림을 받는 앱에는 로그아웃하라고 알렸어요.",
 		ProfileSaved:    "프로필을 저장했어요.",
 	},
 }

@@ -237,7 +237,6 @@ func setHeaders(header http.Header, page string, data any) {
 	if out, ok := data.(LoggedOut); ok {
 		if out.GoesOn() {
 			csp += "; script-src 'self'"
-			header.Set("Refresh", "5; url="+out.Next)
 		}
 		for _, frame := range out.Frames {
 			if origin := imageOrigin(frame); origin != "" {

@@ -84,6 +84,7 @@ func everyPage() map[string]any {
 		"form_post":        FormPost{Action: "https://app.example/cb", Fields: url.Values{"code": {"c"}, "state": {"s"}}},
 		"cannot_log_out":   Failure{Code: "invalid_request", Detail: "The id_token_hint is not ours."},
 		"error_return":     Returning{Failure: Failure{Code: "invalid_scope", Detail: "The scope is not registered."}, App: testApp, To: "com.example.app:/cb?error=invalid_scope"},
+		"already":          Already{App: testApp, To: "/x"},
 		"error":            Failure{Code: "invalid_request", Detail: "The redirect_uri is not registered."},
 	}
 }
@@ -130,6 +131,9 @@ func TestEveryLinkFollowsTheIssuersPath(t *testing.T) {
 	for page, data := range everyPage() {
 		if page == "logout" { // its form goes where the endpoint says
 			data = Logout{Action: at.Path("/oauth2/logout")}
+		}
+		if page == "already" {
+			data = Already{App: testApp, To: at.Path("/x")}
 		}
 		found := links.FindAllStringSubmatch(render(p, "/x", page, data, nil).Body.String(), -1)
 		if len(found) < 2 { // style and icon
@@ -671,4 +675,19 @@ func FuzzApp(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Old engines run the scripts that have to run for a redirect or a session's check: ES5 is what they all parse.
+func TestScriptsAreOfASyntaxThatOldEnginesParse(t *testing.T) {
+	newer := regexp.MustCompile("=>|`|\\b(?:const|let|class|async|await)\\b|\\.\\.\\.|\\?\\.|\\?\\?|\\bfor \\([^;)]* of ")
+	comment := regexp.MustCompile(`(?m)//.*$`)
+	for _, name := range []string{"form.js", "form_post.js", "logged_out.js", "check_session.js"} {
+		content, err := files.ReadFile("assets/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := newer.FindString(comment.ReplaceAllString(string(content), "")); found != "" {
+			t.Errorf("%s has %q", name, found)
+		}
+	}
 }

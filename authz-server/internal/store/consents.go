@@ -106,9 +106,10 @@ func moved(list string, added, taken []string) string {
 
 // WithdrawConsent forgets what the person has allowed the client and revokes all grants that came of it, offline ones too.
 // An answer to the consent page that was not acted on yet is forgotten as well: the person is asked again.
+// The client is told by the back channel, if it wants to be, and no more of the sessions that it knew of.
 // It is no error when there was no consent: a client that needs none can have grants.
 func (s *Store) WithdrawConsent(ctx context.Context, userID, clientID string) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
+	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
 		// In the order in which an authorization request takes them: interaction, consent, grant.
 		if _, err := s.db.Exec(ctx, `UPDATE interactions SET consent = '', consent_scope = '', consent_sid = ''
 			WHERE client_id = $1 AND consent_sid <> '' AND consent_sid IN (SELECT id FROM sessions WHERE user_id = $2)`, clientID, userID); err != nil {
@@ -117,8 +118,17 @@ func (s *Store) WithdrawConsent(ctx context.Context, userID, clientID string) er
 		if _, err := s.db.Exec(ctx, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID); err != nil {
 			return err
 		}
-		_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND client_id = $3 AND revoked_at = 0`,
+		revoked, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND client_id = $3 AND revoked_at = 0`,
 			sqldb.Micros(s.now()), userID, clientID)
-		return err
-	})
+		if err != nil {
+			return err
+		}
+		// After the grants, as when a session ends.
+		sessions, err := sqldb.All(ctx, s.db, scanText, `DELETE FROM session_clients
+			WHERE client_id = $1 AND session_id IN (SELECT id FROM sessions WHERE user_id = $2) RETURNING session_id`, clientID, userID)
+		if err != nil || (revoked == 0 && len(sessions) == 0) {
+			return err
+		}
+		return s.tellOfWithdrawal(ctx, userID, clientID, sessions)
+	}))
 }

@@ -64,6 +64,12 @@ func (s *Store) PendingDeviceCode(ctx context.Context, userCode string) (DeviceC
 		userCode, sqldb.Micros(s.now())))
 }
 
+// AllowedDeviceCode returns the request with this user code that the person has allowed already, or ErrNotFound.
+func (s *Store) AllowedDeviceCode(ctx context.Context, userCode, userID string) (DeviceCode, error) {
+	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes WHERE user_code = $1 AND expires_at > $2
+		AND grant_id IN (SELECT g.id FROM grants g WHERE g.user_id = $3 AND g.client_id = device_codes.client_id)`, userCode, sqldb.Micros(s.now()), userID))
+}
+
 // AllowDevice decides a pending request: its device may redeem the grant. Of several decisions one counts; the others get
 // ErrNotFound, and must not leave a grant behind: call it in the transaction that makes the grant.
 func (s *Store) AllowDevice(ctx context.Context, hash []byte, grantID string) error {

@@ -18,6 +18,7 @@ type Grant struct {
 	UserID    string
 	SessionID string // the login session that it was given in
 	Scope     []string
+	Declined  []string // what was asked for and not granted, of scopes
 	Audience  []string
 	Offline   bool   // outlives its session
 	Claims    string // the authorization's parameter "claims" (OIDC Core §5.5), or empty
@@ -57,15 +58,16 @@ type RefreshToken struct {
 	Successor []byte    // hash of the token that it was exchanged for
 }
 
-const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.audience, g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at`
+const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.declined, g.audience, g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at`
 
 // grantFields are the destinations of grantColumns; finish turns the raw values into g.
 func grantFields(g *Grant) (fields []any, finish func()) {
-	var scope, audience, amr string
+	var scope, declined, audience, amr string
 	var authTime, created, expires, revoked int64
-	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &audience, &g.Offline, &g.Claims, &g.KeyThumbprint, &authTime, &g.ACR, &amr, &created, &expires, &revoked}
+	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &declined, &audience, &g.Offline, &g.Claims, &g.KeyThumbprint, &authTime, &g.ACR, &amr, &created, &expires, &revoked}
 	return fields, func() {
-		g.Scope, g.Audience, g.AMR = strings.Fields(scope), strings.Fields(audience), strings.Fields(amr)
+		g.Scope, g.Declined = strings.Fields(scope), strings.Fields(declined)
+		g.Audience, g.AMR = strings.Fields(audience), strings.Fields(amr)
 		g.AuthTime, g.CreatedAt = sqldb.Time(authTime), sqldb.Time(created)
 		g.ExpiresAt, g.RevokedAt = sqldb.Time(expires), sqldb.Time(revoked)
 	}
@@ -80,10 +82,10 @@ func grantFields(g *Grant) (fields []any, finish func()) {
 // and what was granted in it, comes before and is seen, or after and finds the grant. Of more than
 // maxGrants to this client by this person the oldest ends.
 func (s *Store) CreateGrant(ctx context.Context, g Grant, c *client.Client) error {
-	rows, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at)
-		SELECT $1, c.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0 FROM clients c WHERE c.id = $2 AND c.removed_at = 0 AND (c.updated_at = $15 OR $16)`,
+	rows, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at, declined)
+		SELECT $1, c.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $17 FROM clients c WHERE c.id = $2 AND c.removed_at = 0 AND (c.updated_at = $15 OR $16)`,
 		g.ID, c.ID, g.UserID, g.SessionID, strings.Join(g.Scope, " "), strings.Join(g.Audience, " "), g.Offline, g.Claims, g.KeyThumbprint,
-		sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt), sqldb.Micros(g.ExpiresAt), sqldb.Micros(c.UpdatedAt), c.Document())
+		sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt), sqldb.Micros(g.ExpiresAt), sqldb.Micros(c.UpdatedAt), c.Document(), strings.Join(g.Declined, " "))
 	if sqldb.IsMissingReference(err) || (err == nil && rows == 0) {
 		return ErrStale
 	}

@@ -86,21 +86,27 @@ func (s *Store) createInteraction(ctx context.Context, in Interaction, browser s
 
 // Interaction returns the one with this handle. ErrNotFound: unknown, expired, spent, or begun by another browser.
 func (s *Store) Interaction(ctx context.Context, handle, browser string) (Interaction, error) {
-	return scanInteraction(s.db.QueryRow(ctx, `SELECT `+interactionColumns+` FROM interactions WHERE handle_hash = $1 AND browser_hash = $2 AND expires_at > $3`,
+	return scanInteraction(s.db.QueryRow(ctx, `SELECT `+interactionColumns+` FROM interactions WHERE handle_hash = $1 AND browser_hash = $2 AND expires_at > $3 AND spent_at = 0`,
 		Hash(handle), Hash(browser), sqldb.Micros(s.now())))
 }
 
 // DecideInteraction notes what the person of session sid decided: ConsentAllow with the scope allowed, or ConsentDeny.
 // A later decision replaces an earlier one until the interaction is spent. ErrNotFound: as for Interaction.
 func (s *Store) DecideInteraction(ctx context.Context, handle, browser, sid, decision string, scope []string) error {
-	return changed(s.db.Exec(ctx, `UPDATE interactions SET consent = $1, consent_scope = $2, consent_sid = $3 WHERE handle_hash = $4 AND browser_hash = $5 AND expires_at > $6`,
+	return changed(s.db.Exec(ctx, `UPDATE interactions SET consent = $1, consent_scope = $2, consent_sid = $3 WHERE handle_hash = $4 AND browser_hash = $5 AND expires_at > $6 AND spent_at = 0`,
 		decision, strings.Join(scope, " "), sid, Hash(handle), Hash(browser), sqldb.Micros(s.now())))
 }
 
-// SpendInteraction removes the interaction and returns its last state: what the answer is to be made from. Of several callers
+// SpentInteraction returns one that was spent and has not expired yet. ErrNotFound: as for Interaction, or it still waits.
+func (s *Store) SpentInteraction(ctx context.Context, handle, browser string) (Interaction, error) {
+	return scanInteraction(s.db.QueryRow(ctx, `SELECT `+interactionColumns+` FROM interactions WHERE handle_hash = $1 AND browser_hash = $2 AND expires_at > $3 AND spent_at > 0`,
+		Hash(handle), Hash(browser), sqldb.Micros(s.now())))
+}
+
+// SpendInteraction ends the interaction and returns its last state: what the answer is to be made from. Of several callers
 // one gets it, the others ErrNotFound. It joins the transaction of ctx, so that it is spent exactly if the answer is issued.
 func (s *Store) SpendInteraction(ctx context.Context, handle string) (Interaction, error) {
-	return scanInteraction(s.db.ExecReturning(ctx, `DELETE FROM interactions WHERE handle_hash = $1 AND expires_at > $2 RETURNING `+interactionColumns,
+	return scanInteraction(s.db.ExecReturning(ctx, `UPDATE interactions SET spent_at = $2 WHERE handle_hash = $1 AND expires_at > $2 AND spent_at = 0 RETURNING `+interactionColumns,
 		Hash(handle), sqldb.Micros(s.now())))
 }
 

@@ -17,8 +17,8 @@ type LogoutDelivery struct {
 	ID        string
 	ClientID  string
 	UserID    string
-	SessionID string
-	Attempts  int64 // those begun, the present one too
+	SessionID string // empty: every session of the person
+	Attempts  int64  // those begun, the present one too
 	LastError string
 	CreatedAt time.Time // when the session ended
 	DueAt     time.Time // when it is tried next; while a replica tries, when another one may
@@ -55,7 +55,6 @@ func (s *Store) endSessions(ctx context.Context, condition string, args ...any) 
 	if err != nil {
 		return 0, err
 	}
-	now := sqldb.Micros(s.now())
 	for _, session := range sessions {
 		if err := s.revokeGrantsOfSession(ctx, session.id); err != nil {
 			return 0, err
@@ -72,13 +71,38 @@ func (s *Store) endSessions(ctx context.Context, condition string, args ...any) 
 			if err != nil {
 				return 0, err
 			}
-			if _, err := s.db.Exec(ctx, `INSERT INTO logout_deliveries (id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at)
-				VALUES ($1, $2, $3, $4, 0, '', $5, $5, 0)`, rand.Text(), id, session.user, session.id, now); err != nil {
+			if err := s.queueLogout(ctx, id, session.user, session.id); err != nil {
 				return 0, err
 			}
 		}
 	}
 	return len(sessions), nil
+}
+
+// queueLogout makes a delivery for a client: of the end of a session, or with an empty sessionID of the person's access at all.
+func (s *Store) queueLogout(ctx context.Context, clientID, userID, sessionID string) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO logout_deliveries (id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at)
+		VALUES ($1, $2, $3, $4, 0, '', $5, $5, 0)`, rand.Text(), clientID, userID, sessionID, sqldb.Micros(s.now()))
+	return err
+}
+
+// tellOfWithdrawal queues what tells a client that a person took back what they had allowed it. One logout token without a
+// session stands for all of them (OIDC Back-Channel Logout §2.4), unless the client wants each named. sessions are the
+// sessions that it was told of.
+func (s *Store) tellOfWithdrawal(ctx context.Context, userID, clientID string, sessions []string) error {
+	c, err := s.Client(ctx, clientID)
+	if errors.Is(err, ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
+		return nil
+	}
+	if err != nil || !c.BackchannelLogoutSessionRequired {
+		return errors.Join(err, s.queueLogout(ctx, clientID, userID, ""))
+	}
+	for _, id := range sessions {
+		if err := s.queueLogout(ctx, clientID, userID, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wakeAfter passes on the outcome of a transaction that may have ended sessions, and lets LogoutsDue know.
