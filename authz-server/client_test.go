@@ -339,3 +339,18 @@ func TestNewClientsForPeopleGetIDTokensThatSayWhoTheyAre(t *testing.T) {
 		t.Error(help)
 	}
 }
+
+func TestAnImportOfDevelopmentsClientsNamesTheSettingThatItNeeds(t *testing.T) {
+	c := commandLine{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
+	file := filepath.Join("..", "deploy", "dev", "clients.json")
+	c.refused([]string{"client", "import", file}, "backchannel_logout_uri", "AUTHZ_INSECURE_OUTGOING_LOOPBACK=true")
+	c.must("--insecure-outgoing-loopback", "client", "import", file)
+
+	other := filepath.Join(t.TempDir(), "clients.json")
+	if err := os.WriteFile(other, []byte(`{"client_id": "x", "redirect_uris": ["nonsense"]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.run("", "client", "import", other); err == nil || strings.Contains(err.Error(), "LOOPBACK") {
+		t.Errorf("what no setting mends: %v", err)
+	}
+}

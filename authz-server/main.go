@@ -114,10 +114,14 @@ func (p *program) withDatabase(ctx context.Context, opts sqldb.Options, f func(s
 	return f(s)
 }
 
-// withRing runs f with the key ring open, on an open database.
+// withRing runs f, a command, with the key ring open, on an open database. Without a setting for it, the key-encryption key is the one
+// that development keeps beside its database; a server never looks there.
 func (p *program) withRing(ctx context.Context, f func(ring *keys.Ring) error) error {
 	if err := p.settings.check(); err != nil {
 		return err
+	}
+	if p.settings.KeyEncryptionKey == "" && p.settings.KeyEncryptionKeyFile == "" {
+		p.settings.KeyEncryptionKeyFile = p.settings.developmentKEK()
 	}
 	return p.withStore(ctx, func(s *store.Store) error {
 		ring, err := p.openRing(ctx, s, slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: slog.LevelWarn})))

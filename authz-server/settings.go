@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -201,6 +202,20 @@ func (s *settings) kek() (kek *keys.KEK, warning string, err error) {
 	}
 	kek, err = keys.NewKEK(current, old...)
 	return kek, warning, err
+}
+
+// developmentKEK is the file authz.kek beside the SQLite database, as 'make run' makes it, or empty if there is none.
+func (s *settings) developmentKEK() string {
+	path, sqlite := strings.CutPrefix(s.DatabaseURL, "sqlite:")
+	if !sqlite {
+		return ""
+	}
+	path, _, _ = strings.Cut(path, "?")
+	file := filepath.Join(filepath.Dir(path), "authz.kek")
+	if _, err := os.Stat(file); err != nil {
+		return ""
+	}
+	return file
 }
 
 // readKEK returns nil when neither is set. Its errors never repeat the key.
