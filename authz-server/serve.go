@@ -59,7 +59,10 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		people, err := login.New(login.Config{Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log, AccessToken: cfg.AccessTokenLifetime})
+		people, err := login.New(login.Config{
+			Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log,
+			AccessToken: cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+		})
 		if err != nil {
 			return err
 		}

@@ -325,12 +325,19 @@ func (c *Client) DropPrivileges() {
 	c.Trusted, c.Audiences, c.TokenExchangeAudiences, c.IDTokenClaims = false, nil, nil, false
 }
 
-// KeepScopes leaves of c's scope what is in known, each word once: whoever registers itself speaks to
-// every server that there is, and reads from the answer what it got (RFC 7591 §3.2.1).
+// Vouched tells whether somebody vouched for c: an operator who made it, or who gave away the initial access token that it
+// registered with. The older response types are there for the certification profiles of OpenID Connect Core 1.0 and not to
+// be offered where strangers can register: with them every client counts as vouched for, as those profiles want it.
+func (c *Client) Vouched(legacyResponseTypes bool) bool { return !c.Unvouched || legacyResponseTypes }
+
+// KeepScopes leaves of c's scope what is in known, each word once: a client that registers itself asks every server for the
+// same, and reads from the answer what it got (RFC 7591 §3.2.1). A word that is not
+// printable ASCII stays, for [Client.Check] to refuse: no server has such a scope.
 func (c *Client) KeepScopes(known []string) {
 	var kept []string
 	for _, word := range strings.Fields(c.Scope) {
-		if slices.Contains(known, word) && !slices.Contains(kept, word) {
+		printable := !strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r > '~' })
+		if (slices.Contains(known, word) || !printable) && !slices.Contains(kept, word) {
 			kept = append(kept, word)
 		}
 	}

@@ -40,6 +40,9 @@ type Config struct {
 
 	// AccessToken is how long an access token lives: so long an app can use it that has lost its access. 0: 10 minutes.
 	AccessToken time.Duration
+
+	// InsecureLegacyResponseTypes is the server's setting: with it, apps that registered themselves count as vouched for.
+	InsecureLegacyResponseTypes bool
 }
 
 // Limits slow down guessing: how many tries there are within Window. Zero values stand for the defaults.
@@ -311,9 +314,7 @@ func (s *Service) app(r *http.Request, clientID string) (pages.App, error) {
 		return pages.App{}, err
 	}
 	c = c.In(s.cfg.Pages.Language(r))
-	app := pages.App{ID: clientID, Name: c.Name, Logo: c.LogoURI, Home: c.ClientURI, Policy: c.PolicyURI, Terms: c.TermsURI, Host: c.Host(), Unchecked: c.Document()}
-	if !app.Unchecked && !c.Trusted {
-		app.Unchecked, err = s.cfg.Store.SelfRegistered(r.Context(), clientID)
-	}
-	return app, err
+	app := pages.App{ID: clientID, Name: c.Name, Logo: c.LogoURI, Home: c.ClientURI, Policy: c.PolicyURI, Terms: c.TermsURI, Host: c.Host()}
+	app.Unchecked = !c.Vouched(s.cfg.InsecureLegacyResponseTypes)
+	return app, nil
 }

@@ -25,7 +25,7 @@ func TestAnOversizedPushIsNotStored(t *testing.T) {
 	for n := range 100 {
 		form.Set("unknown"+strings.Repeat("x", n), strings.Repeat("y", 2000))
 	}
-	wantError(t, f.postForm("/oauth2/par", form), http.StatusBadRequest, "invalid_request")
+	wantError(t, f.postForm("/oauth2/par", form), http.StatusRequestEntityTooLarge, "invalid_request") // RFC 9126 §2.3
 }
 
 // A client whose tokens are bound to its key gets none from the front channel, where no key can be proved (RFC 9449 §5.2).

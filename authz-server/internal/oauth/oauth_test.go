@@ -105,10 +105,13 @@ func oneWith(t testing.TB, databaseURL string, change func(*oauth.Config)) *fixt
 	must(err)
 	directory, err := clients.New(clients.Config{Store: f.store, Fetch: outgoing, Policy: client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin)), InsecureLoopback: true}, Now: f.clock.now, Log: log})
 	must(err)
-	people, err := login.New(login.Config{Issuer: f.issuer, Store: f.store, Pages: rendered, Log: log, Now: f.clock.now})
-	must(err)
-	config := oauth.Config{Issuer: f.issuer, Resources: client.Builtin(apiOrigin), Store: f.store, Clients: directory, Fetch: outgoing, PairwiseSalt: make([]byte, 32), Keys: f.ring, Login: people, Pages: rendered, Log: log, Now: f.clock.now}
+	config := oauth.Config{Issuer: f.issuer, Resources: client.Builtin(apiOrigin), Store: f.store, Clients: directory, Fetch: outgoing, PairwiseSalt: make([]byte, 32), Keys: f.ring, Pages: rendered, Log: log, Now: f.clock.now}
 	change(&config)
+	people, err := login.New(login.Config{
+		Issuer: f.issuer, Store: f.store, Pages: rendered, Log: log, Now: f.clock.now, InsecureLegacyResponseTypes: config.InsecureLegacyResponseTypes,
+	})
+	must(err)
+	config.Login = people
 	server, err := oauth.New(config)
 	must(err)
 	router := mux.NewRouter()

@@ -325,10 +325,8 @@ func readPrompt(a *authorization) error {
 // promptValues are those of OIDC Core §3.1.2.1 and of Initiating User Registration via OpenID Connect.
 var promptValues = []string{"none", "login", "consent", "select_account", "create"}
 
-// vouched tells whether somebody vouched for a client: an operator who made it, or who gave away the initial access token
-// that it was registered by. With the older response types, which are there for the certification profiles of OpenID Connect
-// Core 1.0 and not to be offered where strangers can register, every client counts as such, as those profiles want it.
-func (s *Server) vouched(c *client.Client) bool { return !c.Unvouched || s.legacyResponseTypes }
+// vouched tells whether somebody vouched for a client.
+func (s *Server) vouched(c *client.Client) bool { return c.Vouched(s.legacyResponseTypes) }
 
 // requiresPKCE tells whether a client must send a code_challenge (RFC 9700 §2.1.1): one that registered for it, every public
 // one, and every one that nobody vouched for.

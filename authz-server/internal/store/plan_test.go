@@ -142,7 +142,6 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	add("PutDocumentClient", func(ctx context.Context) error {
 		return s.PutDocumentClient(ctx, client.Client{ID: "https://1.example/"})
 	})
-	add("SelfRegistered", func(ctx context.Context) error { _, err := s.SelfRegistered(ctx, "c1"); return err })
 	late("CheckRegistrationToken", func(ctx context.Context) error { return s.CheckRegistrationToken(ctx, "c1", "another") })
 	add("CreateInitialToken", func(ctx context.Context) error { return s.CreateInitialToken(ctx, key(0), "", 1, soon) })
 	add("CheckInitialToken", func(ctx context.Context) error { return s.CheckInitialToken(ctx, key(1099)) })

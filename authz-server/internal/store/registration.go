@@ -42,16 +42,6 @@ func (s *Store) RegisterClient(ctx context.Context, c client.Client, r Registrat
 	})
 }
 
-// SelfRegistered tells whether a client registered itself, which says nothing of who it is.
-func (s *Store) SelfRegistered(ctx context.Context, clientID string) (bool, error) {
-	var found int
-	err := s.db.QueryRow(ctx, `SELECT 1 FROM registration_tokens WHERE client_id = $1`, clientID).Scan(&found)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // CheckRegistrationToken tells whether token manages a client. ErrNotFound: it does not, or there is no such client; the two
 // cannot be told apart.
 func (s *Store) CheckRegistrationToken(ctx context.Context, clientID, token string) error {

@@ -74,33 +74,33 @@ func (s *Store) purgeClient(ctx context.Context, id string) (gone DeletedClient,
 }
 
 // removeGrants removes the grants of which pick selects the ids, sweepBatch at most each time, until it finds no more. It
-// returns how many there were, and how many of them were live. With a grant go its codes and its refresh tokens; of these there is no saying how many
-// there are, so they go first, in batches of their own.
+// returns how many there were, and how many of them were live. With a grant go its codes and its refresh tokens; nobody can
+// say how many tokens there are, so they go first, in batches of their own. The two statements are no transaction: whoever
+// uses a token locks its grant first and then the token, and one that locks in the other order could meet it in a deadlock.
 func (s *Store) removeGrants(ctx context.Context, pick string, args ...any) (grants, live int64, err error) {
 	now := strconv.FormatInt(sqldb.Micros(s.now()), 10)
-	_, err = s.db.Batches(ctx, 1, func(ctx context.Context) (rows int64, err error) {
-		var removed, ended int64
+	_, err = s.db.Batches(ctx, 1, func(ctx context.Context) (int64, error) {
+		tokens, err := s.db.Exec(ctx, `DELETE FROM refresh_tokens WHERE token_hash IN
+			(SELECT t.token_hash FROM (`+pick+`) g JOIN refresh_tokens t ON t.grant_id = g.id LIMIT 200)`, args...)
+		if err != nil || tokens == sweepBatch {
+			return tokens, err
+		}
+		var removed []bool
 		err = s.db.Tx(ctx, func(ctx context.Context) error {
-			rows, err = s.db.Exec(ctx, `DELETE FROM refresh_tokens WHERE token_hash IN
-				(SELECT t.token_hash FROM (`+pick+`) g JOIN refresh_tokens t ON t.grant_id = g.id LIMIT 200)`, args...)
-			if err != nil || rows == sweepBatch {
-				return err
-			}
-			was, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (live bool, err error) { return live, rows.Scan(&live) },
+			removed, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (live bool, err error) { return live, rows.Scan(&live) },
 				`DELETE FROM grants WHERE id IN (`+pick+`) RETURNING revoked_at = 0 AND expires_at > `+now, args...)
-			removed, ended = int64(len(was)), 0
-			rows += removed
-			for _, one := range was {
-				if one {
-					ended++
-				}
-			}
 			return err
 		})
-		if err == nil {
-			grants, live = grants+removed, live+ended
+		if err != nil {
+			return tokens, err
 		}
-		return rows, err
+		for _, one := range removed {
+			grants++
+			if one {
+				live++
+			}
+		}
+		return tokens + int64(len(removed)), nil
 	})
 	return grants, live, err
 }
