@@ -29,7 +29,7 @@ var englishProfile = profileMessages{
 		"picture":            "The address of an image that starts with https://.",
 		"birthdate":          "Such as 1990-04-23 or April 23, 1990. 0000-04-23 keeps the year to yourself, 1990 the day.",
 		"locale":             "The language that apps may greet you in.",
-		"phone_number":       "With the country code, such as +82 10 1234 5678, or as you dial it in your country.",
+		"phone_number":       "With the country code, such as +82\u00a010\u00a01234\u00a05678, or as you dial it in your country.",
 	},
 	Claims: map[string]string{
 		"name":               "See your name",
@@ -65,7 +65,7 @@ var englishProfile = profileMessages{
 		BirthdayInvalid: "Enter a date that exists and is not in the future, such as 1990-04-23, 0000-04-23 or 1990.",
 		ZoneInvalid:     "There is no time zone of this name. Choose one from the list.",
 		LocaleInvalid:   "There is no language of this name. Choose one from the list.",
-		PhoneInvalid:    "Enter the number with + and the country code, such as +82 10 1234 5678, or choose your country below and enter it as you dial it there.",
+		PhoneInvalid:    "Enter the number with + and the country code, such as +82\u00a010\u00a01234\u00a05678, or choose your country below and enter it as you dial it there.",
 	},
 }
 
