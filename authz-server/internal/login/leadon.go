@@ -31,8 +31,8 @@ func (s *Service) LeadOn(w http.ResponseWriter, r *http.Request, handle string) 
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request",
-			"The parameter interaction names a log-in that is finished, has expired, or was begun in another browser.")
+		s.cfg.Pages.Render(w, r, http.StatusBadRequest, "error", pages.Failure{Code: "invalid_request", Expired: true,
+			Detail: "The parameter interaction names a log-in that is finished, has expired, or was begun in another browser."})
 		return
 	case err != nil:
 		s.fail(w, r, err)
@@ -47,7 +47,7 @@ func (s *Service) LeadOn(w http.ResponseWriter, r *http.Request, handle string) 
 	home := s.homeOf(r, &c)
 	if session == nil {
 		app.Home = home
-		s.cfg.Pages.Render(w, r, http.StatusBadRequest, "error", pages.Failure{Code: "invalid_request", Detail: "This log-in is completed already, and nobody is logged in any more.", App: &app})
+		s.cfg.Pages.Render(w, r, http.StatusBadRequest, "error", pages.Failure{Code: "invalid_request", Expired: true, Detail: "This log-in is completed already, and nobody is logged in any more.", App: &app})
 		return
 	}
 	if home != "" {

@@ -207,6 +207,7 @@ type Failure struct {
 	Code        string // OAuth error code
 	Detail      string
 	ServerFault bool // it is ours, not the app's
+	Expired     bool // the log-in that was asked for is over
 	App         *App // the app that the person can go back to, at its Home; nil: unknown
 }
 
@@ -215,6 +216,8 @@ type Already struct {
 	App App
 	To  string // where to go on, a path of ours; empty: only the app knows
 }
+
+func (d Already) logo() string { return d.App.logo() }
 
 // Returning is the data of the page "error_return": a failure that an app is told of only if the person wants it.
 type Returning struct {

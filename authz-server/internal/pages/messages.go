@@ -62,6 +62,7 @@ type messages struct {
 	LoggedOutTitle, LoggedOutIntro, LoggedOutNext, LogInNow      string
 	CannotLogOutTitle, CannotLogOutIntro                         string
 	ErrorTitle, ErrorApp, ErrorServer, ErrorForDevelopers        string
+	ExpiredTitle, ExpiredIntro, NotFoundTitle, NotFoundIntro     string
 	ErrorCode, ErrorDetail, RequestID, BackToAccount             string
 	ErrorReturn, ErrorReturnButton                               string
 	AlreadyTitle, AlreadyIntro                                   string
@@ -84,6 +85,30 @@ func (t *messages) Problem(p Problem, wait time.Duration) string {
 		return text
 	}
 	return t.Problems[p]
+}
+
+// FailureTitle says in a few words what did not work.
+func (t *messages) FailureTitle(f Failure) string {
+	switch {
+	case f.Expired:
+		return t.ExpiredTitle
+	case f.Code == "not_found":
+		return t.NotFoundTitle
+	}
+	return t.ErrorTitle
+}
+
+// FailureIntro says what a person can do about it.
+func (t *messages) FailureIntro(f Failure) string {
+	switch {
+	case f.ServerFault:
+		return t.ErrorServer
+	case f.Expired:
+		return t.ExpiredIntro
+	case f.Code == "not_found":
+		return t.NotFoundIntro
+	}
+	return t.ErrorApp
 }
 
 // Scope is what a scope, or another word of package consent, means to a person.
@@ -220,6 +245,8 @@ var english = messages{
 	TokensLast: func(most time.Duration) string {
 		return "An app that has just lost its access can still use what it was given before, for up to " + plural(ceilMinutes(most), "minute", "minutes") + "."
 	},
+	ExpiredTitle: "This log-in has expired", ExpiredIntro: "It was completed, took too long, or was begun in another browser. Go back to the app that you came from, and log in from there again.",
+	NotFoundTitle: "There is nothing at this address", NotFoundIntro: "The link may be wrong or out of date.",
 	ErrorTitle: "That did not work", ErrorApp: "Go back to the app that you came from and try again. If it happens again, tell the people who run that app what is written below.",
 	ErrorServer:        "Something went wrong on our side. Please try again in a moment.",
 	ErrorForDevelopers: "For the app’s developers",
@@ -353,6 +380,8 @@ var korean = messages{
 	TokensLast: func(most time.Duration) string {
 		return fmt.Sprintf("방금 연결이 끊긴 앱도 이미 받은 권한은 최대 %d분 동안 쓸 수 있어요.", ceilMinutes(most))
 	},
+	ExpiredTitle: "만료된 로그인이에요", ExpiredIntro: "이미 끝났거나, 시간이 지났거나, 다른 브라우저에서 시작한 로그인이에요. 이용하던 앱으로 돌아가 다시 로그인해 주세요.",
+	NotFoundTitle: "페이지를 찾을 수 없어요", NotFoundIntro: "주소가 잘못되었거나 더 이상 쓰지 않는 페이지예요.",
 	ErrorTitle: "요청을 처리하지 못했어요", ErrorApp: "이용하던 앱으로 돌아가 다시 시도해 주세요. 같은 문제가 반복되면 앱 운영자에게 아래 내용을 알려 주세요.",
 	ErrorServer:        "일시적인 오류가 발생했어요. 잠시 뒤 다시 시도해 주세요.",
 	ErrorForDevelopers: "앱 개발자를 위한 정보",

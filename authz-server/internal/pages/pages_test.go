@@ -39,7 +39,7 @@ func TestAnAppThatNobodyCheckedIsCalledSo(t *testing.T) {
 	p := newPages(t)
 	for page, data := range map[string]any{
 		"login": Login{App: &uncheckedApp}, "signup": Signup{App: &uncheckedApp}, "consent": Consent{App: uncheckedApp}, "device_confirm": DeviceConfirm{App: uncheckedApp},
-		"error_return": Returning{App: uncheckedApp}, "logout": Logout{App: &uncheckedApp}, "logged_out": LoggedOut{App: &uncheckedApp},
+		"error_return": Returning{App: uncheckedApp}, "already": Already{App: uncheckedApp}, "logout": Logout{App: &uncheckedApp}, "logged_out": LoggedOut{App: &uncheckedApp},
 	} {
 		w := render(p, "/x", page, data, nil)
 		body := w.Body.String()
@@ -451,6 +451,20 @@ func TestAnErrorShowsItsCodeAndDetailButNothingElse(t *testing.T) {
 	p.Error(w, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusInternalServerError, "server_error", "")
 	if body := w.Body.String(); !strings.Contains(body, "on our side") || strings.Contains(body, "Detail") {
 		t.Error(body)
+	}
+}
+
+// An error page says what happened in a person's words, and every one leads on.
+func TestAnErrorPageFitsTheErrorAndLeadsOn(t *testing.T) {
+	p := newPages(t)
+	for title, failure := range map[string]Failure{
+		"만료된 로그인이에요": {Code: "invalid_request", Expired: true}, "페이지를 찾을 수 없어요": {Code: "not_found"},
+		"요청을 처리하지 못했어요": {Code: "invalid_request"}, "일시적인 오류가 발생했어요": {Code: "server_error", ServerFault: true},
+	} {
+		body := render(p, "/?lang=ko", "error", failure, nil).Body.String()
+		if !strings.Contains(body, title) || !strings.Contains(body, `<a class="button`) {
+			t.Errorf("%s:\n%s", title, body)
+		}
 	}
 }
 
