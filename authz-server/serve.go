@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -66,7 +67,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		if cfg.InsecureOutgoingLoopback {
+		if u, err := url.Parse(cfg.Issuer); cfg.InsecureOutgoingLoopback && (err != nil || !loopback(u.Hostname())) { // development's is on loopback itself
 			log.Warn("--insecure-outgoing-loopback is on: clients can have this machine's own addresses called")
 		}
 		outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now})

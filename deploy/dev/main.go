@@ -80,24 +80,34 @@ func run(ctx context.Context, cfg config, env []string, out io.Writer) error {
 	if !filepath.IsAbs(data) {
 		data = filepath.Join(root, data)
 	}
-	fmt.Fprintln(out, "Building… (the first time takes some minutes)")
-	programs, err := stack.Build(ctx, root, filepath.Join(data, "bin"), false)
-	if err != nil {
-		return unlessStopped(ctx, err)
-	}
-	log := filepath.Join(data, "gateway.log") // its access log would drown those of the programs, which tell of each request too
-	env = append([]string{"GATEWAY_LOG=" + stack.GatewayLog(log)}, env...)
-	s, err := stack.New(stack.Config{Root: root, Dir: data, Programs: programs, Ports: ports, Env: env, Log: out})
+	unlock, err := lock(data)
 	if err != nil {
 		return err
 	}
+	defer unlock()
+	programs, err := stack.BuildAloud(ctx, root, filepath.Join(data, "bin"), out)
+	if err != nil {
+		return unlessStopped(ctx, err)
+	}
+	requests, err := openRequests(filepath.Join(data, "requests.log"))
+	if err != nil {
+		return err
+	}
+	defer requests.Close()
+	log := filepath.Join(data, "gateway.log")
+	env = append([]string{"GATEWAY_LOG=" + stack.GatewayLog(log)}, env...)
+	s, err := stack.New(stack.Config{Root: root, Dir: data, Programs: programs, Ports: ports, Env: env, Log: apart{out, requests}})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Starting…")
 	starting, cancel := context.WithTimeout(ctx, cfg.Wait)
 	defer cancel()
 	if err := s.Start(starting); err != nil {
 		return unlessStopped(ctx, err)
 	}
 	defer s.Stop()
-	announce(out, s.Origins(), log)
+	announce(out, s.Origins(), requests.Name(), log)
 
 	select {
 	case <-ctx.Done():
@@ -133,15 +143,15 @@ func (cfg config) ports() (stack.Ports, error) {
 	return p, nil
 }
 
-func announce(out io.Writer, o stack.Origins, log string) {
+func announce(out io.Writer, o stack.Origins, requests, gateway string) {
 	fmt.Fprintf(out, `
 Maru runs.
   demo app   %s
   API        %s/user/v1  %s/board/v1
   issuer     %s
-  the gateway's log is in %s
+  requests   %s, and the gateway's in %s
 
-`, o.App, o.API, o.API, o.Issuer, log)
+`, o.App, o.API, o.API, o.Issuer, requests, gateway)
 	for _, a := range stack.Accounts {
 		role := ""
 		if a.Role != "" {

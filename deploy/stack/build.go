@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Programs are the paths of the stack's executables.
@@ -20,6 +23,15 @@ type Programs struct {
 // Build compiles the four programs of the repository at root into dir, and the pinned Caddy into Go's build cache. A first
 // build of Caddy takes minutes; after that it is found in the cache. race builds our programs with the race detector.
 func Build(ctx context.Context, root, dir string, race bool) (Programs, error) {
+	return build(ctx, root, dir, race, nil)
+}
+
+// BuildAloud is [Build] that tells out of its steps, and while one of them takes long, how far it is.
+func BuildAloud(ctx context.Context, root, dir string, out io.Writer) (Programs, error) {
+	return build(ctx, root, dir, false, &aloud{out: out, every: 5 * time.Second})
+}
+
+func build(ctx context.Context, root, dir string, race bool, a *aloud) (Programs, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return Programs{}, err
@@ -28,15 +40,29 @@ func Build(ctx context.Context, root, dir string, race bool) (Programs, error) {
 		return Programs{}, err
 	}
 	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	if a != nil {
+		args = append(args, "-v")
+	}
 	if race {
 		args = append(args, "-race")
 	}
 	args = append(args, "./authz-server", "./resources/user", "./resources/board", "./client-demo")
-	if _, err := goCommand(ctx, root, args...); err != nil {
+	if err := a.step("Building the programs (1 of 2)", func(log io.Writer) error {
+		_, err := goCommand(ctx, root, log, args...)
+		return err
+	}); err != nil {
 		return Programs{}, err
 	}
-	caddy, err := Tool(ctx, root, "caddy")
-	if err != nil {
+	var caddy string
+	if err := a.step("Building the gateway, Caddy (2 of 2)", func(log io.Writer) (err error) {
+		if a != nil { // "go tool" cannot say what it compiles; it finds all of this in the cache
+			if _, err := goCommand(ctx, root, log, "build", "-v", "-modfile="+toolModule("caddy"), "-o", os.DevNull, caddyPackage); err != nil {
+				return err
+			}
+		}
+		caddy, err = Tool(ctx, root, "caddy")
+		return err
+	}); err != nil {
 		return Programs{}, err
 	}
 	return Programs{
@@ -68,7 +94,7 @@ func BuildForTests(ctx context.Context, root string) (_ Programs, err error) {
 
 // Tool compiles a tool that is pinned in deploy/tools, such as "caddy", and returns the path of its executable.
 func Tool(ctx context.Context, root, name string) (string, error) {
-	out, err := goCommand(ctx, root, "tool", "-modfile="+filepath.Join("deploy", "tools", name, "go.mod"), "-n", name)
+	out, err := goCommand(ctx, root, nil, "tool", "-modfile="+toolModule(name), "-n", name)
 	if err != nil {
 		return "", err
 	}
@@ -79,13 +105,22 @@ func Tool(ctx context.Context, root, name string) (string, error) {
 	return path, nil
 }
 
-func goCommand(ctx context.Context, root string, args ...string) (string, error) {
+func toolModule(name string) string { return filepath.Join("deploy", "tools", name, "go.mod") }
+
+const caddyPackage = "github.com/caddyserver/caddy/v2/cmd/caddy"
+
+// goCommand returns what the command prints. What it says on standard error goes to aside too, unless that is nil.
+func goCommand(ctx context.Context, root string, aside io.Writer, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log
+	if aside != nil {
+		cmd.Stderr = io.MultiWriter(&log, aside)
+	}
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(log.Bytes()))
+		said := slices.DeleteFunc(bytes.SplitAfter(log.Bytes(), []byte("\n")), func(line []byte) bool { return isPackage(bytes.TrimSuffix(line, []byte("\n"))) })
+		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(bytes.Join(said, nil)))
 	}
 	return out.String(), nil
 }

@@ -185,19 +185,13 @@ func (s *Stack) RootCA() string {
 // Exits delivers how each part ended, also those that were stopped or killed by this Stack.
 func (s *Stack) Exits() <-chan Exit { return s.exits }
 
-// Start starts every part, waits until all are ready, and prepares clients and accounts. When it returns an error,
+// Start starts every part in the order in which they need each other, waits until all are ready, and prepares clients and accounts. When it returns an error,
 // everything it started has been stopped. The error is an [Exit] if it is one of the parts that ended.
 func (s *Stack) Start(ctx context.Context) error {
 	if err := s.cfg.Ports.Check(); err != nil {
 		return err
 	}
-	for _, part := range s.parts {
-		if err := s.launch(part); err != nil {
-			s.Stop()
-			return err
-		}
-	}
-	if err := s.WaitReady(ctx); err != nil {
+	if err := s.launchAll(ctx); err != nil {
 		s.Stop()
 		return err
 	}
@@ -206,6 +200,31 @@ func (s *Stack) Start(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// launchAll starts the issuer and the way to it before the services, which ask for its keys when they start: in the other order
+// each would warn that it cannot reach it.
+func (s *Stack) launchAll(ctx context.Context) error {
+	for _, group := range [][]string{{"AUTHZ_"}, {"GATEWAY_"}, {"USER_", "BOARD_", "DEMO_"}} {
+		for _, part := range s.parts {
+			if !slices.Contains(group, part.Prefix) {
+				continue
+			}
+			if err := s.launch(part); err != nil {
+				return err
+			}
+			if part.Prefix == "GATEWAY_" { // ready as far as the issuer; the services are not there yet
+				part.Ready = slices.DeleteFunc(slices.Clone(part.Ready), func(url string) bool { return !strings.HasPrefix(url, s.Origins().Issuer+"/") })
+			}
+			if slices.Contains(group, "USER_") {
+				continue // these may start at once
+			}
+			if err := s.partReady(ctx, part); err != nil {
+				return err
+			}
+		}
+	}
+	return s.WaitReady(ctx)
 }
 
 // prepare registers development's clients and accounts; those that are there already are brought up to date or left alone.
@@ -317,16 +336,23 @@ func (s *Stack) part(name string) (Part, error) {
 // WaitReady returns when every part that runs answers at its readiness URLs, or with the [Exit] of one that ended instead.
 func (s *Stack) WaitReady(ctx context.Context) error {
 	for _, part := range s.parts {
-		s.mu.Lock()
-		p := s.running[part.Name]
-		s.mu.Unlock()
-		if p == nil {
-			continue
+		if err := s.partReady(ctx, part); err != nil {
+			return err
 		}
-		for _, url := range part.Ready {
-			if err := s.waitReady(ctx, p, url); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+func (s *Stack) partReady(ctx context.Context, part Part) error {
+	s.mu.Lock()
+	p := s.running[part.Name]
+	s.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	for _, url := range part.Ready {
+		if err := s.waitReady(ctx, p, url); err != nil {
+			return err
 		}
 	}
 	return nil

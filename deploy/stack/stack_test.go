@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -155,6 +156,43 @@ func TestABusyPortIsOneLineWithThePortAndTheSetting(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "\n") {
 		t.Errorf("more than a line: %q", err)
+	}
+
+	other, err := net.Listen("tcp", address(ports.Board))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	err = ports.Check()
+	for _, want := range []string{"DEV_API_PORT", "DEV_BOARD_PORT", "DEV_PORTS=free"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("with two busy ports, %v does not name %s", err, want)
+		}
+	}
+}
+
+func TestABuildTellsHowFarItIs(t *testing.T) {
+	var out bytes.Buffer
+	a := &aloud{out: &out, every: time.Millisecond}
+	told := func(want string) { // the writer of the step is the only one while the ticker is read
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("said:\n%swithout %q", out.String(), want)
+		}
+	}
+	if err := a.step("Building", func(log io.Writer) error {
+		_, err := io.WriteString(log, "go: downloading example.com/a v1.0.0\ninternal/abi\nexample.com/a\n# example.com/b\nb.go:1:1: wrong\nunfinished")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	told("Building…\n")
+	told("1 modules downloaded, 2 packages compiled")
+	failed := errors.New("failed")
+	if err := a.step("Building", func(io.Writer) error { return failed }); err != failed {
+		t.Errorf("%v", err)
+	}
+	if err := (*aloud)(nil).step("Building", func(io.Writer) error { return failed }); err != failed {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -74,16 +74,23 @@ func (n namedPort) variable() string {
 	return "DEV_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(n.flag, "--"), "-", "_"))
 }
 
-// Check tells in one line which port is taken, and by which setting it can be changed.
+// Check tells in one line which ports are taken, all of them, and by which settings they can be changed.
 func (p Ports) Check() error {
+	var taken []string
+	var errs []error
 	for _, n := range p.named() {
 		l, err := net.Listen("tcp", address(n.port))
 		if err != nil {
-			return fmt.Errorf("port %d, for %s, cannot be used (%w): stop what uses it, or choose another with %s (%s)", n.port, n.what, err, n.flag, n.variable())
+			taken = append(taken, fmt.Sprintf("port %d for %s (%s, %s)", n.port, n.what, n.flag, n.variable()))
+			errs = append(errs, err)
+			continue
 		}
 		l.Close()
 	}
-	return nil
+	if len(taken) == 0 {
+		return nil
+	}
+	return fmt.Errorf("cannot listen on %s (%w): stop what listens there, choose another by the setting named, or let DEV_PORTS=free choose all", strings.Join(taken, ", "), errs[0])
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
