@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes what deploy/compose.yaml needs and no repository may hold: passwords, the key-encryption key, the OAuth clients with
 # secrets of their own, and a CA with a certificate for Postgres, in deploy/secrets (or the folder given). What is there
-# already is never replaced. Needs openssl.
+# already is never replaced, but for the app's origin in clients.json when MARU_APP says another one. Needs openssl.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 dir=${1:-$here/secrets}
@@ -45,6 +45,13 @@ fi
 
 if [ -e "$dir/compose.env" ]; then
 	echo "$dir/compose.env is there already; it was not changed" >&2
+	old=$(sed -n 's#.*"redirect_uris": \["\(.*\)/callback"\].*#\1#p' "$dir/clients.json" | head -n 1)
+	if [ -n "${MARU_APP:-}" ] && [ -n "$old" ] && [ "$old" != "$MARU_APP" ]; then
+		sed "s#\"$old/#\"$MARU_APP/#g" "$dir/clients.json" > "$dir/clients.json.new"
+		chmod 0644 "$dir/clients.json.new"
+		mv "$dir/clients.json.new" "$dir/clients.json"
+		echo "The app is at $MARU_APP now, and was at $old: 'docker compose up' with the new MARU_APP registers it." >&2
+	fi
 	exit 0
 fi
 

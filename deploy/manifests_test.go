@@ -395,6 +395,14 @@ func testComposeSecrets(t *testing.T, app string) {
 	if again, err := os.ReadFile(filepath.Join(dir, "compose.env")); err != nil || string(again) != string(env) {
 		t.Errorf("a second run changed the secrets (%v)", err)
 	}
+	if len(clients) != 2 {
+		t.Errorf("%d clients, want those of production, the demo app and the board", len(clients))
+	}
+	app = "https://moved.example.com"
+	run()
+	if moved, err := os.ReadFile(filepath.Join(dir, "clients.json")); err != nil || !strings.Contains(string(moved), `"https://moved.example.com/callback"`) || !strings.Contains(string(moved), values["DEMO_CLIENT_SECRET"]) {
+		t.Errorf("the app's new origin, with its old secret, is not in the clients' file (%v):\n%s", err, moved)
+	}
 
 	// The authorization server takes the clients as they are.
 	p, err := programs()

@@ -9,9 +9,13 @@ need_openssl() {
 	fi
 }
 
-# clients APP DEMO BOARD: development's OAuth clients, for the app's origin and with these secrets in place of the public ones.
-# Log-out addresses of this machine are for development: from a container they lead nowhere.
+# clients APP DEMO BOARD: the OAuth clients of production, which are development's without its samples, for the app's origin and with
+# these secrets in place of the public ones. Log-out addresses of this machine are for development: from a container they lead nowhere.
 clients() {
-	sed -e "s#http://localhost:8080#$1#g" -e "s#demo-secret-for-development-only#$2#" -e "s#board-secret-for-development-only#$3#" \
-		-e "s#sample-secret-for-development-only#$(random)#" -e "/backchannel_logout/d" "$here/dev/clients.json"
+	awk '/^  \{/ { entry = $0; next }
+		/^  \}/ { if (entry !~ /"client_id": "sample-/) printf "%s%s\n  }", (n++ ? ",\n" : ""), entry; next }
+		/^\]/ { print "" }
+		/^[][]/ { print; next }
+		{ entry = entry "\n" $0 }' "$here/dev/clients.json" |
+		sed -e "s#http://localhost:8080#$1#g" -e "s#demo-secret-for-development-only#$2#" -e "s#board-secret-for-development-only#$3#" -e "/backchannel_logout/d"
 }
