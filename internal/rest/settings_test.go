@@ -23,7 +23,7 @@ func TestTokensAreTakenByTheAlgorithmsThatAreSet(t *testing.T) {
 	}
 	encode := base64.RawURLEncoding.EncodeToString
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		json.NewEncoder(w).Encode(map[string]any{"keys": []any{ //nolint:errcheck // a test notices
+		json.NewEncoder(w).Encode(map[string]any{"keys": []any{
 			map[string]string{"kty": "EC", "crv": "a curve of tomorrow", "kid": "new", "x": "AA", "y": "AA"},
 			map[string]string{"kty": "OKP", "crv": "Ed25519", "kid": "k", "alg": "Ed25519", "x": encode(public)},
 		}})

@@ -321,15 +321,6 @@ func (s *Server) signAs(ctx context.Context, alg, typ string, claims any) (strin
 	return token, err
 }
 
-func (s *Server) sign(ctx context.Context, typ string, claims any) (string, error) {
-	text, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
-	token, _, err := s.keys.Sign(ctx, typ, text)
-	return token, err
-}
-
 // errNotOurs says that a token is none that this server issued, of the type asked for.
 var errNotOurs = errors.New("not a token of this server")
 
