@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/cli"
 )
 
 type clientCommands struct {
@@ -157,8 +159,33 @@ func (cmd clientCreate) Run(ctx context.Context, p *program) error {
 		if c, err = s.Client(ctx, c.ID); err != nil {
 			return err
 		}
-		return printClient(p.out, cmd.Format, c, secret)
+		if err := printClient(p.out, cmd.Format, c, secret); err != nil {
+			return err
+		}
+		return p.sayNext(c)
 	})
+}
+
+// sayNext tells whoever made a client, apart from the output that programs read, what its app is set up with.
+func (p *program) sayNext(c client.Client) error {
+	at, err := issuer.Parse(p.settings.Issuer)
+	if err != nil {
+		return cli.Usage(fmt.Errorf("the client was made; --issuer %w", err))
+	}
+	secret := map[bool]string{true: "client_secret", false: "no secret"}[c.HasSecret()]
+	if c.TokenEndpointAuthMethod == client.AuthPrivateKeyJWT {
+		secret = "its private key"
+	}
+	next := "set up the app with the issuer, client_id and " + secret + "; its library finds the rest at the discovery address, and sends people to " + at.URL("/oauth2/authorize")
+	switch {
+	case c.HasGrantType(client.AuthorizationCode) || c.HasGrantType(client.Implicit):
+	case c.HasGrantType(client.DeviceCode):
+		next = "set up the device with the issuer, client_id and " + secret + "; it begins at " + at.URL("/oauth2/device_authorization") + ", and people go to " + at.URL("/device")
+	default:
+		next = "set up the service with the issuer, client_id and " + secret + "; it gets tokens at " + at.URL("/oauth2/token")
+	}
+	_, err = fmt.Fprintf(p.errs, "issuer:    %s\ndiscovery: %s\nnext:      %s\n", at, at.URL("/.well-known/openid-configuration"), next)
+	return err
 }
 
 type clientList struct {

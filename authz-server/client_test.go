@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -352,5 +353,46 @@ func TestAnImportOfDevelopmentsClientsNamesTheSettingThatItNeeds(t *testing.T) {
 	}
 	if _, err := c.run("", "client", "import", other); err == nil || strings.Contains(err.Error(), "LOOPBACK") {
 		t.Errorf("what no setting mends: %v", err)
+	}
+}
+
+func TestClientCreateSaysWhatComesNext(t *testing.T) {
+	databaseURL := sqldbtest.SQLite(t)
+	served(t, databaseURL)
+	for args, want := range map[string][]string{
+		"--redirect-uri=https://app.example/":                                                               {"issuer:    https://example.com/id\n", "https://example.com/id/.well-known/openid-configuration\n", "client_secret", "/id/oauth2/authorize"},
+		"--redirect-uri=https://app.example/ --public":                                                      {"no secret"},
+		"--grant-type=client_credentials --jwks-uri=https://app.example/jwks --auth-method=private_key_jwt": {"its private key", "/id/oauth2/token"},
+		"--grant-type=urn:ietf:params:oauth:grant-type:device_code --public":                                {"/id/oauth2/device_authorization", "/id/device"},
+	} {
+		var out, errs bytes.Buffer
+		p := &program{in: strings.NewReader(""), out: &out, errs: &errs, now: time.Now}
+		if err := p.run(t.Context(), append([]string{"--database-url=" + databaseURL, "--issuer=https://example.com/id", "client", "create", "--name=x"}, strings.Fields(args)...)); err != nil {
+			t.Fatal(err)
+		}
+		made := document(t, out.String()) // nothing but JSON
+		for _, one := range want {
+			if !strings.Contains(errs.String(), one) {
+				t.Errorf("%s: says nothing of %q: %s", args, one, errs.String())
+			}
+		}
+		if secret, ok := made["client_secret"].(string); ok && strings.Contains(errs.String(), secret) {
+			t.Error("the secret is there twice")
+		}
+	}
+}
+
+func TestHelpOfACommandShowsItsOwnFlagsFirst(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	out := c.must("client", "create", "--help")
+	own, settings := strings.Index(out, "--redirect-uri"), strings.Index(out, "--database-url")
+	if own < 0 || settings < own || strings.Contains(out, "--session-idle") || strings.Contains(out, "--listen") || !strings.Contains(out, "authz-server serve --help") {
+		t.Error(out)
+	}
+	if out := c.must("serve", "--help"); !strings.Contains(out, "--session-idle") || !strings.Contains(out, "--listen") {
+		t.Error(out)
+	}
+	if out := c.must("keys", "rotate", "--help"); !strings.Contains(out, "--key-encryption-key-file") || strings.Contains(out, "--session-idle") {
+		t.Error(out)
 	}
 }

@@ -29,27 +29,6 @@ func TestNoCommandMakesADatabase(t *testing.T) {
 	}
 }
 
-func TestKeysCommandsFindTheKeyOfDevelopmentBesideItsDatabase(t *testing.T) {
-	dir := t.TempDir()
-	c := commandLine{t, "sqlite:" + filepath.Join(dir, "authz.db")}
-	want := c.must("keys", "list") // with a key by setting; makes the signing keys
-	list := func() (string, error) {
-		var out bytes.Buffer
-		p := &program{in: strings.NewReader(""), out: &out, errs: &bytes.Buffer{}, now: time.Now}
-		err := p.run(t.Context(), []string{"--database-url=" + c.url, "keys", "list"})
-		return out.String(), err
-	}
-	if _, err := list(); err == nil || !strings.Contains(err.Error(), "--key-encryption-key") {
-		t.Errorf("without any key: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "authz.kek"), []byte(testKEK+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := list(); err != nil || got != want {
-		t.Errorf("%v:\n%s\nwant\n%s", err, got, want)
-	}
-}
-
 func TestNothingIsSweptByAClockThatIsOff(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

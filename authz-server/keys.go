@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/cli"
 )
 
 type keysCommands struct {
@@ -25,8 +28,11 @@ type keysList struct {
 }
 
 func (cmd keysList) Run(ctx context.Context, p *program) error {
-	return p.withRing(ctx, func(ring *keys.Ring) error {
-		list, err := ring.List(ctx)
+	if err := p.settings.check(); err != nil {
+		return cli.Usage(err)
+	}
+	return p.withStore(ctx, func(s *store.Store) error {
+		list, err := keys.List(ctx, p.ringConfig(s, nil, slog.New(slog.DiscardHandler)))
 		if err != nil {
 			return err
 		}

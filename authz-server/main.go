@@ -21,18 +21,19 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	p := &program{in: os.Stdin, out: os.Stdout, errs: os.Stderr, now: time.Now}
+	p := &program{in: os.Stdin, out: os.Stdout, errs: os.Stderr, now: time.Now, environ: os.Environ()}
 	err := p.run(ctx, os.Args[1:])
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "authz-server:", err)
-		os.Exit(1)
 	}
+	os.Exit(cli.Status(err))
 }
 
 // commands is the command line. The settings belong to all commands, and are checked by those that need them.
@@ -55,6 +56,7 @@ type program struct {
 	in        io.Reader
 	out, errs io.Writer
 	now       func() time.Time
+	environ   []string            // checked for variables that set nothing
 	serving   func(addr net.Addr) // told the address once serve listens; nil: nobody asks
 
 	settings *settings // set by run
@@ -74,6 +76,7 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 		kong.Vars{"database_url": "sqlite:data/authz.db", "algorithms": strings.Join(client.Algorithms, ", ")},
 		kong.Writers(p.out, p.errs),
 		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.Help(cli.Help(settingsOf)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(p),
@@ -88,15 +91,30 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 				panic(v)
 			}
 			if code != 0 {
-				err = fmt.Errorf("exit status %d", code)
+				err = cli.Usage(fmt.Errorf("exit status %d", code))
 			}
 		}
 	}()
 	command, err := parser.Parse(args)
 	if err != nil {
-		return fmt.Errorf("%w (see authz-server --help)", err)
+		return cli.Usage(fmt.Errorf("%w (see authz-server --help)", err))
+	}
+	if err := cli.CheckEnviron(parser.Model, "AUTHZ_", p.environ); err != nil {
+		return err
 	}
 	return command.Run()
+}
+
+// settingsOf names the settings that a command reads, for its help. serve reads all.
+func settingsOf(command string) []string {
+	all := []string{"database-url"}
+	switch command {
+	case "client create", "client update", "client import":
+		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback")
+	case "keys list", "keys rotate", "keys remove", "keys rewrap", "after-restore":
+		all = append(all, "key-encryption-key", "key-encryption-key-file", "old-key-encryption-key", "old-key-encryption-key-file")
+	}
+	return all
 }
 
 // withStore runs f, a command, with the database open. It reads no other setting.
@@ -118,7 +136,7 @@ func (p *program) withDatabase(ctx context.Context, opts sqldb.Options, f func(s
 // that development keeps beside its database; a server never looks there.
 func (p *program) withRing(ctx context.Context, f func(ring *keys.Ring) error) error {
 	if err := p.settings.check(); err != nil {
-		return err
+		return cli.Usage(err)
 	}
 	if p.settings.KeyEncryptionKey == "" && p.settings.KeyEncryptionKeyFile == "" {
 		p.settings.KeyEncryptionKeyFile = p.settings.developmentKEK()
@@ -140,7 +158,11 @@ func (p *program) openRing(ctx context.Context, s *store.Store, log *slog.Logger
 	if warning != "" {
 		log.Warn(warning)
 	}
-	return keys.Open(ctx, keys.Config{
+	return keys.Open(ctx, p.ringConfig(s, kek, log))
+}
+
+func (p *program) ringConfig(s *store.Store, kek *keys.KEK, log *slog.Logger) keys.Config {
+	return keys.Config{
 		Store:           s,
 		KEK:             kek,
 		Now:             p.now,
@@ -150,7 +172,7 @@ func (p *program) openRing(ctx context.Context, s *store.Store, log *slog.Logger
 		MaxAge:          p.settings.JWKSMaxAge,
 		TokenLifetime:   max(p.settings.AccessTokenLifetime, p.settings.IDTokenLifetime),
 		RefreshLifetime: p.settings.RefreshAbsolute,
-	})
+	}
 }
 
 type versionCommand struct{}

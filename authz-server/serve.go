@@ -18,6 +18,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -27,7 +28,7 @@ type serveCommand struct{}
 func (serveCommand) Run(ctx context.Context, p *program) error {
 	cfg := p.settings
 	if err := cfg.check(); err != nil {
-		return err
+		return cli.Usage(err)
 	}
 	log := cfg.Logger()
 	opts := cfg.Options

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,8 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -148,10 +152,9 @@ func TestTheEnvironmentSets(t *testing.T) {
 	served(t, databaseURL)
 	t.Setenv("AUTHZ_DATABASE_URL", databaseURL)
 	t.Setenv("AUTHZ_KEY_ENCRYPTION_KEY", testKEK)
-	t.Setenv("AUTHZ_NAME", "not this") // flags of commands have no variable
 	t.Setenv("AUTHZ_RESOURCE", "https://api.example/a=a:read a:write,https://api.example/b=b:read")
-	var out bytes.Buffer
-	p := &program{in: strings.NewReader(""), out: &out, errs: &out, now: time.Now}
+	var out, errs bytes.Buffer
+	p := &program{in: strings.NewReader(""), out: &out, errs: &errs, now: time.Now}
 	if err := p.run(t.Context(), []string{"client", "create", "--name=this", "--grant-type=client_credentials", "--scope=a:write b:read"}); err != nil {
 		t.Fatal(err)
 	}
@@ -160,8 +163,95 @@ func TestTheEnvironmentSets(t *testing.T) {
 	}
 }
 
+func TestVariablesThatSetNothingAreRefused(t *testing.T) {
+	databaseURL := sqldbtest.SQLite(t)
+	served(t, databaseURL)
+	for variable, says := range map[string]string{
+		"AUTHZ_NAME=x":                                 "AUTHZ_NAME", // flags of commands have no variable
+		"AUTHZ_ISUER=https://a":                        "did you mean AUTHZ_ISSUER",
+		"AUTHZ_KEY_ENCRYPTION_KEY_FLIE=/x":             "did you mean AUTHZ_KEY_ENCRYPTION_KEY_FILE",
+		"AUTHZ_SERVER_SERVICE_HOST=10.0.0.1":           "", // of Kubernetes
+		"AUTHZ_SERVER_PORT=tcp://10.0.0.1:9100":        "",
+		"BOARD_NONSENSE=x":                             "", // another program's
+		"AUTHZ_DATABASE_PASSWORD=of-the-database-role": "",
+	} {
+		var out, errs bytes.Buffer
+		p := &program{in: strings.NewReader(""), out: &out, errs: &errs, now: time.Now, environ: []string{variable}}
+		err := p.run(t.Context(), []string{"--database-url=" + databaseURL, "client", "list"})
+		if (err == nil) != (says == "") || err != nil && (!strings.Contains(err.Error(), says) || cli.Status(err) != cli.Misuse) {
+			t.Errorf("%s: %v", variable, err)
+		}
+	}
+}
+
+func TestExitStatus(t *testing.T) {
+	databaseURL := sqldbtest.SQLite(t)
+	served(t, databaseURL)
+	for args, want := range map[string]int{
+		"client list":                                     0,
+		"client show nobody":                              cli.Failed,
+		"client list --format=xml":                        cli.Misuse,
+		"client frobnicate":                               cli.Misuse,
+		"--issuer=nonsense":                               cli.Misuse,
+		"--issuer=nonsense keys rotate":                   cli.Misuse,
+		"user set-role a@b.c mod":                         cli.Misuse,
+		"--database-url=sqlite:/no/such/file client list": cli.Failed,
+	} {
+		var out bytes.Buffer
+		p := &program{in: strings.NewReader(""), out: &out, errs: &out, now: time.Now}
+		if err := p.run(t.Context(), append([]string{"--database-url=" + databaseURL}, strings.Fields(args)...)); cli.Status(err) != want {
+			t.Errorf("%q ends with %d: %v", args, cli.Status(err), err)
+		}
+	}
+}
+
+func TestKeysAreFoundBesideTheDatabase(t *testing.T) {
+	dir := t.TempDir()
+	databaseURL := "sqlite:" + filepath.Join(dir, "authz.db")
+	served(t, databaseURL)
+	run := func(args ...string) (string, error) {
+		var out bytes.Buffer
+		p := &program{in: strings.NewReader(""), out: &out, errs: &out, now: time.Now}
+		err := p.run(t.Context(), append([]string{"--database-url=" + databaseURL}, args...))
+		return out.String(), err
+	}
+	if out, err := run("keys", "list"); err != nil || strings.Contains(out, "current") {
+		t.Errorf("before there are keys: %s, %v", out, err)
+	}
+	if _, err := run("keys", "rotate"); err == nil || !strings.Contains(err.Error(), "--key-encryption-key") {
+		t.Errorf("without a key: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "authz.kek"), []byte(testKEK+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run("keys", "rotate", "--now"); err != nil || !strings.Contains(out, "signs now") {
+		t.Errorf("with the key beside the database: %s, %v", out, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "authz.kek")); err != nil {
+		t.Fatal(err)
+	}
+	// To list them, no key is needed.
+	out, err := run("keys", "list")
+	if err != nil || strings.Count(out, "current") != len(client.Algorithms) || strings.Count(out, "retired") != len(client.Algorithms) {
+		t.Errorf("%s, %v", out, err)
+	}
+	// serve takes no key that nobody named.
+	if err := os.WriteFile(filepath.Join(dir, "authz.kek"), []byte(testKEK), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run("serve", "--listen=127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), "--key-encryption-key") {
+		t.Errorf("serve: %v", err)
+	}
+}
+
 func TestKeysCommands(t *testing.T) {
 	eachEngine(t, func(t *testing.T, c commandLine) {
+		if out := c.must("keys", "list"); strings.Contains(out, "current") {
+			t.Errorf("a list made keys: %s", out)
+		}
+		if _, err := keys.Open(t.Context(), keys.Config{Store: c.store(), KEK: kek(t), Now: time.Now, Log: slog.New(slog.DiscardHandler)}); err != nil { // as serve does
+			t.Fatal(err)
+		}
 		type key struct{ KID, Alg, State string }
 		all := func() (keys []key) {
 			t.Helper()
@@ -209,11 +299,24 @@ func TestKeysCommands(t *testing.T) {
 		c.refused([]string{"keys", "remove", first[0].KID}, first[0].KID, "no such key")
 
 		const other = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
-		c.refused([]string{"--key-encryption-key=" + other, "keys", "list"}, "does not fit the keys in this database")
+		c.refused([]string{"--key-encryption-key=" + other, "keys", "rotate"}, "does not fit the keys in this database")
 		if out := c.must("--key-encryption-key="+other, "--old-key-encryption-key="+testKEK, "keys", "rewrap"); !strings.Contains(out, fmt.Sprintf("anew: %d;", 2*len(client.Algorithms)-1)) {
 			t.Error(out)
 		}
 		c.must("--key-encryption-key="+other, "keys", "list")
-		c.refused([]string{"keys", "list"}, "does not fit")
+		c.refused([]string{"keys", "rotate"}, "does not fit")
 	})
+}
+
+func kek(t *testing.T) *keys.KEK {
+	t.Helper()
+	text, err := base64.StdEncoding.DecodeString(testKEK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := keys.NewKEK(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return one
 }

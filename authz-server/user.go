@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/cli"
 )
 
 type userCommands struct {
@@ -163,12 +164,14 @@ func readPassword(in io.Reader) (string, error) {
 	return line, nil
 }
 
-var role = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+// knownRoles are the roles that a service asks for: tokens carry them for the board alone (scope board:moderate).
+var knownRoles = []string{"moderator"}
 
 func checkRoles(roles []string) ([]string, error) {
 	for _, one := range roles {
-		if !role.MatchString(one) {
-			return nil, fmt.Errorf("%q is no role: up to 32 small letters, digits, - and _, a letter first", one)
+		if !slices.Contains(knownRoles, one) {
+			nearest, _ := cli.Nearest(one, knownRoles)
+			return nil, cli.Usage(fmt.Errorf("%q is no role that a service knows; did you mean %s?", one, nearest))
 		}
 	}
 	return roles, nil

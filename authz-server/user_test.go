@@ -62,10 +62,10 @@ func TestUserCommands(t *testing.T) {
 	if !strings.Contains(list, "Mina@Example.org") || !strings.Contains(list, "moderator") || !strings.Contains(list, "김 민아") || strings.Count(list, "\n") != 2 {
 		t.Errorf("list:\n%s", list)
 	}
-	c.must("", "set-role", "mina@example.org", "moderator", "helper")
+	c.must("", "set-role", "mina@example.org", "moderator", "moderator")
 	s := c.store()
 	user, err := s.UserByEmail(t.Context(), "mina@example.org")
-	if err != nil || strings.Join(user.Roles, " ") != "helper moderator" || user.EmailVerified {
+	if err != nil || strings.Join(user.Roles, " ") != "moderator" || user.EmailVerified {
 		t.Fatalf("%+v %v", user, err)
 	}
 
@@ -169,6 +169,8 @@ func TestUserCommandsRefuse(t *testing.T) {
 		{"", "there is no account", []string{"disable", "mina@example.org"}},
 		{"", "there is no account", []string{"enable", "nobody"}},
 		{"", "is no role", []string{"set-role", "nobody", "a b"}},
+		{"", "did you mean moderator", []string{"set-role", "nobody", "moderater"}},
+		{goodPassword, "did you mean moderator", []string{"create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin", "--role", "moderators"}},
 	} {
 		out, err := c.run(test.input, test.args...)
 		if err == nil || !strings.Contains(err.Error()+out, test.want) {

@@ -23,6 +23,7 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/flow"
 	"github.com/maru-auth/maru/client-demo/internal/rest"
 	"github.com/maru-auth/maru/client-demo/internal/web"
+	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -53,14 +54,15 @@ func main() {
 	cfg, err := parse(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "client-demo:", err)
-		os.Exit(2)
+		os.Exit(cli.Misuse)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, cfg); err != nil {
+	err = run(ctx, cfg)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "client-demo:", err)
-		os.Exit(1)
 	}
+	os.Exit(cli.Status(err))
 }
 
 // parse reads the settings from args and the environment.
@@ -73,14 +75,16 @@ func parse(args []string) (cfg config, err error) {
 	if err != nil {
 		return cfg, err
 	}
-	_, err = parser.Parse(args)
-	return cfg, err
+	if _, err = parser.Parse(args); err != nil {
+		return cfg, err
+	}
+	return cfg, cli.CheckEnviron(parser.Model, "DEMO_", os.Environ())
 }
 
 // run serves the app until ctx ends. It needs neither the issuer nor the services to start: each is asked when it is needed.
 func run(ctx context.Context, cfg config) error {
 	if err := cfg.check(); err != nil {
-		return err
+		return cli.Usage(err)
 	}
 	if cfg.Listen == "" {
 		cfg.Listen = defaultListen

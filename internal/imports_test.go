@@ -40,13 +40,14 @@ var rules = []rule{
 	{"internal/testenv/run", nil},
 	{"internal/testenv/testkey", nil},
 	{"internal/httpd", nil},
+	{"internal/cli", nil},
 	{"internal/sqldb", nil},
 	{"internal/sqldb/growthtest", []string{"internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv"}},
-	{"internal/rest", []string{"jwks", "internal/httpd", "internal/sqldb"}},
+	{"internal/rest", []string{"jwks", "internal/cli", "internal/httpd", "internal/sqldb"}},
 	{"internal", nil},
 
-	{"authz-server", []string{"authz-server/internal/...", "internal/httpd", "internal/sqldb"}},
+	{"authz-server", []string{"authz-server/internal/...", "internal/cli", "internal/httpd", "internal/sqldb"}},
 	{"authz-server/internal/oauth/...", []string{"authz-server/internal/oauth/...", "authz-server/internal/issuer", "authz-server/internal/login", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/clients", "authz-server/internal/consent", "authz-server/internal/fetch", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd", "jwks"}},
 	{"authz-server/internal/login/...", []string{"authz-server/internal/login/...", "authz-server/internal/issuer", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/consent", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd"}},
 	{"authz-server/internal/issuer", nil},
@@ -60,16 +61,16 @@ var rules = []rule{
 	{"authz-server/internal/store", []string{"authz-server/internal/cache", "authz-server/internal/client", "internal/sqldb"}},
 	{"authz-server/internal/client", []string{"jwks"}},
 
-	{"resources/user", []string{"resources/user/internal/...", "jwks", "internal/httpd", "internal/rest", "internal/sqldb"}},
+	{"resources/user", []string{"resources/user/internal/...", "jwks", "internal/cli", "internal/httpd", "internal/rest", "internal/sqldb"}},
 	{"resources/user/internal/api", []string{"resources/user/internal/store", "jwks", "internal/httpd", "internal/rest"}},
 	{"resources/user/internal/store", []string{"internal/sqldb"}},
 
-	{"resources/board", []string{"resources/board/internal/...", "jwks", "internal/httpd", "internal/rest", "internal/sqldb"}},
+	{"resources/board", []string{"resources/board/internal/...", "jwks", "internal/cli", "internal/httpd", "internal/rest", "internal/sqldb"}},
 	{"resources/board/internal/api", []string{"resources/board/internal/store", "resources/board/internal/authors", "jwks", "internal/httpd", "internal/rest"}},
 	{"resources/board/internal/authors", []string{"resources/board/internal/store", "internal/httpd"}},
 	{"resources/board/internal/store", []string{"internal/sqldb"}},
 
-	{"client-demo/...", []string{"client-demo/internal/...", "internal/httpd"}},
+	{"client-demo/...", []string{"client-demo/internal/...", "internal/cli", "internal/httpd"}},
 
 	{"deploy/...", []string{"deploy/..."}},
 }

@@ -26,7 +26,7 @@ make() { :; }
 go() {
 	if [ "$1 $2" != "run ./authz-server" ]; then command go "$@"; return; fi
 	shift 2
-	local out; out=$(cd "$BESIDE_DATA" && "$AUTHZ_PROGRAM" "$@")
+	local out; out=$(cd "$BESIDE_DATA" && "$PROGRAM_OF_AUTHZ" "$@")
 	printf '%s\n' "$out"
 	local id secret
 	id=$(printf '%s\n' "$out" | awk -F\" '$2 == "client_id" { print $4 }')
@@ -96,7 +96,7 @@ func TestEveryStepOfTheReadmesRuns(t *testing.T) {
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Dir = root
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "AUTHZ_") }),
-		"ROOT="+repository, "BESIDE_DATA="+scratch, "AUTHZ_PROGRAM="+programs.AuthzServer, "PERSON_TOKEN="+token,
+		"ROOT="+repository, "BESIDE_DATA="+scratch, "PROGRAM_OF_AUTHZ="+programs.AuthzServer, "PERSON_TOKEN="+token,
 		"AUTHZ_ISSUER="+r.Issuer, "AUTHZ_API_ORIGIN="+r.API)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks"
 )
@@ -45,6 +46,7 @@ func Options(name, listen string) []kong.Option {
 		kong.Description("Maru's " + name + " service. Every setting is a flag, or an environment variable of the same name with the prefix " + prefix + "_."),
 		kong.DefaultEnvars(prefix),
 		kong.Vars{"database_url": "sqlite:data/" + name + ".db"},
+		kong.Help(cli.Help(nil)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.PostBuild(func(k *kong.Kong) error { return setListen(k, listen) }),
 	}

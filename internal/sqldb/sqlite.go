@@ -84,6 +84,9 @@ func openFile(path string, create bool) (*dataFile, error) {
 		return &dataFile{path, info}, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
+		if absolute, err := filepath.Abs(path); err == nil {
+			path = absolute
+		}
 		return nil, fmt.Errorf("there is no database at %s; the program makes it when it first serves", path)
 	}
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -65,12 +66,7 @@ func (c *config) Run() error {
 }
 
 func main() {
-	var cli commands
-	parsed := kong.Parse(&cli, options()...)
-	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "board:", err)
-		os.Exit(1)
-	}
+	cli.Main("board", "BOARD_", new(commands), options()...)
 }
 
 func options() []kong.Option { return rest.Options("board", "127.0.0.1:9300") }
@@ -99,7 +95,7 @@ func run(ctx context.Context, cfg config) (err error) {
 
 	verifier, err := cfg.Verifier(working, log)
 	if err != nil {
-		return err
+		return cli.Usage(err)
 	}
 	names, err := authors.New(authors.Config{
 		UserAPI: cfg.UserAPI, Issuer: cfg.Issuer, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret,

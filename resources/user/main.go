@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -59,12 +60,7 @@ func (c *config) Run() error {
 }
 
 func main() {
-	var cli commands
-	parsed := kong.Parse(&cli, options()...)
-	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "user:", err)
-		os.Exit(1)
-	}
+	cli.Main("user", "USER_", new(commands), options()...)
 }
 
 func options() []kong.Option { return rest.Options("user", "127.0.0.1:9200") }
@@ -91,7 +87,7 @@ func run(ctx context.Context, cfg config) (err error) {
 	defer stop()
 	verifier, err := cfg.Verifier(working, log)
 	if err != nil {
-		return err
+		return cli.Usage(err)
 	}
 	metrics := prometheus.NewRegistry()
 	handler, err := api.New(api.Config{Issuer: cfg.Issuer, Audience: cfg.Audience, Store: people, Verifier: verifier, Log: log, Metrics: metrics})

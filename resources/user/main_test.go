@@ -881,3 +881,19 @@ func TestItEndsCleanly(t *testing.T) {
 		p.call("GET", "/v1/me", p.person("a", "openid user:read"), "")
 	})
 }
+
+func TestTheHelpOfTheProgramShowsItsSettings(t *testing.T) {
+	var out bytes.Buffer
+	parser, err := kong.New(new(commands), append(options(), kong.Writers(&out, &out), kong.Exit(func(int) {}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse([]string{"--help"}); err != nil && out.Len() == 0 {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"--audience", "--issuer", "--database-url", "$USER_LISTEN", "backup"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("says nothing of %s:\n%s", want, out.String())
+		}
+	}
+}

@@ -358,7 +358,9 @@ func (k *Ring) read(ctx context.Context) (*snapshot, error) {
 			continue // of a later version
 		}
 		var one key
-		if known, ok := before[row.KID]; ok && known.alg == row.Alg && bytes.Equal(known.envelope, row.PrivateKey) {
+		if k.cfg.KEK == nil { // see List
+			one = key{alg: row.Alg, kid: row.KID}
+		} else if known, ok := before[row.KID]; ok && known.alg == row.Alg && bytes.Equal(known.envelope, row.PrivateKey) {
 			one = *known // decrypting and precomputing cost milliseconds
 		} else {
 			opened, stale, err := openKey(k.cfg.KEK, row.Alg, row.KID, row.PrivateKey)
@@ -484,4 +486,16 @@ func (k *Ring) List(ctx context.Context) ([]State, error) {
 		list = append(list, state)
 	}
 	return list, nil
+}
+
+// List is [Ring.List] of the keys in a database, which need not be decrypted for that: cfg.KEK is not looked at. Empty: no
+// server has made any yet.
+func List(ctx context.Context, cfg Config) ([]State, error) {
+	cfg.KEK = nil
+	if cfg.MaxAge == 0 {
+		cfg.MaxAge = defaultMaxAge
+	}
+	k := &Ring{cfg: cfg, loading: make(chan struct{}, 1)}
+	k.snapshot.Store(&snapshot{})
+	return k.List(ctx)
 }

@@ -1,0 +1,186 @@
+// Package cli is what the command lines of all programs have in common: their exit status, their help, and the check that
+// every environment variable with their prefix is one of their settings.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit statuses, the same for all programs and commands. 0 is success.
+const (
+	Failed = 1 // the command was understood, and could not be done
+	Misuse = 2 // the command line, an environment variable or a setting is wrong: trying again changes nothing
+)
+
+// usageError marks an error as misuse.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Usage marks err, unless it is nil, as one that [Status] calls misuse.
+func Usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// Status is the exit status for what a program ended with.
+func Status(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		return Misuse
+	}
+	return Failed
+}
+
+// Main runs the command that the arguments and the environment name, and ends the program. commands is
+// kong's; variables begin with prefix, such as "BOARD_".
+func Main(name, prefix string, commands any, options ...kong.Option) {
+	parser, err := kong.New(commands, options...)
+	if err != nil {
+		panic(err) // the tags are wrong
+	}
+	err = run(parser, name, prefix, os.Args[1:], os.Environ())
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+	}
+	os.Exit(Status(err))
+}
+
+func run(parser *kong.Kong, name, prefix string, args, environ []string) error {
+	command, err := parser.Parse(args)
+	if err != nil {
+		return Usage(fmt.Errorf("%w (see %s --help)", err, name))
+	}
+	if err := CheckEnviron(parser.Model, prefix, environ); err != nil {
+		return err
+	}
+	return command.Run()
+}
+
+// CheckEnviron refuses variables that begin with prefix and set nothing: whoever set one believes that
+// it does. It passes over what compose.yaml has for others under the same prefix (DATABASE_PASSWORD), what
+// Kubernetes and Docker set for services of that name, and, of the prefix USER_, which other programs use
+// too, what no setting resembles. Its error is misuse.
+func CheckEnviron(app *kong.Application, prefix string, environ []string) error {
+	known := []string{}
+	eachFlag(app.Node, func(flag *kong.Flag) { known = append(known, flag.Envs...) })
+	for _, one := range environ {
+		name, value, _ := strings.Cut(one, "=")
+		rest, ours := strings.CutPrefix(name, prefix)
+		if !ours || rest == "DATABASE_PASSWORD" || slices.Contains(known, name) || isServiceLink(rest, value) {
+			continue
+		}
+		nearest, distance := Nearest(name, known)
+		if prefix == "USER_" && distance > 3 {
+			continue
+		}
+		return Usage(fmt.Errorf("the environment variable %s sets nothing; did you mean %s? All are in --help", name, nearest))
+	}
+	return nil
+}
+
+var serviceLink = regexp.MustCompile(`(^|_)(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+
+// isServiceLink tells whether a variable, without its prefix, is one that Kubernetes sets in every
+// container for each service of the namespace (enableServiceLinks), as Docker's links once did.
+func isServiceLink(rest, value string) bool {
+	address := strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://") || strings.HasPrefix(value, "sctp://")
+	return serviceLink.MatchString(rest) || address && (rest == "PORT" || strings.HasSuffix(rest, "_PORT"))
+}
+
+func eachFlag(node *kong.Node, f func(*kong.Flag)) {
+	for _, flag := range node.Flags {
+		f(flag)
+	}
+	for _, child := range node.Children {
+		eachFlag(child, f)
+	}
+}
+
+// Nearest is the word of known that takes the fewest changes of a character to become word, and how
+// many. known must not be empty.
+func Nearest(word string, known []string) (nearest string, distance int) {
+	distance = -1
+	for _, one := range known {
+		if d := changes(word, one); distance < 0 || d < distance {
+			nearest, distance = one, d
+		}
+	}
+	return nearest, distance
+}
+
+// changes is the Levenshtein distance of two words, in bytes.
+func changes(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// Help prints the help of a program or command. That of a program has the settings of the command that
+// runs when none is named. That of a command has its own flags first, then those settings of the whole
+// program that reads names for the command, such as "client create". Nil: all of them.
+func Help(reads func(command string) []string) kong.HelpPrinter {
+	return func(options kong.HelpOptions, ctx *kong.Context) error {
+		app, selected := ctx.Model, ctx.Selected()
+		switch fallback := app.DefaultCmd; {
+		case selected == nil && fallback != nil:
+			app.Flags = append(app.Flags, fallback.Flags...)
+		case selected != nil && selected != fallback && reads != nil:
+			narrow(app, reads(commandOf(selected)))
+			if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(ctx.Stdout, "\nThe settings of the server: %s %s --help\n", app.Name, fallback.Name)
+			return err
+		}
+		return kong.DefaultHelpPrinter(options, ctx)
+	}
+}
+
+// commandOf is a command with those above it, such as "client create".
+func commandOf(node *kong.Node) string {
+	name := node.Name
+	for above := node.Parent; above != nil && above.Type == kong.CommandNode; above = above.Parent {
+		name = above.Name + " " + name
+	}
+	return name
+}
+
+// narrow hides the settings of the whole program but those in named, and puts these behind the flags
+// of the command.
+func narrow(app *kong.Application, named []string) {
+	for _, flag := range app.Flags {
+		switch {
+		case flag.Name == "help":
+		case slices.Contains(named, flag.Name):
+			flag.Group = &kong.Group{Key: "settings", Title: "Settings that it reads:"}
+		default:
+			flag.Hidden = true
+		}
+	}
+}
