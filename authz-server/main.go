@@ -95,11 +95,8 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 			}
 		}
 	}()
-	command, err := parser.Parse(args)
+	command, err := cli.Parse(parser, "authz-server", "AUTHZ_", args, p.environ)
 	if err != nil {
-		return cli.Usage(fmt.Errorf("%w (see authz-server --help)", err))
-	}
-	if err := cli.CheckEnviron(parser.Model, "AUTHZ_", p.environ); err != nil {
 		return err
 	}
 	return command.Run()

@@ -75,10 +75,8 @@ func parse(args []string) (cfg config, err error) {
 	if err != nil {
 		return cfg, err
 	}
-	if _, err = parser.Parse(args); err != nil {
-		return cfg, err
-	}
-	return cfg, cli.CheckEnviron(parser.Model, "DEMO_", os.Environ())
+	_, err = cli.Parse(parser, "client-demo", "DEMO_", args, os.Environ())
+	return cfg, err
 }
 
 // run serves the app until ctx ends. It needs neither the issuer nor the services to start: each is asked when it is needed.

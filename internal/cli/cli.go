@@ -59,14 +59,24 @@ func Main(name, prefix string, commands any, options ...kong.Option) {
 }
 
 func run(parser *kong.Kong, name, prefix string, args, environ []string) error {
-	command, err := parser.Parse(args)
+	command, err := Parse(parser, name, prefix, args, environ)
 	if err != nil {
-		return Usage(fmt.Errorf("%w (see %s --help)", err, name))
-	}
-	if err := CheckEnviron(parser.Model, prefix, environ); err != nil {
 		return err
 	}
 	return command.Run()
+}
+
+// Parse reads the command line and the environment of the program name. Its errors are misuse. A variable that sets nothing
+// comes first: it is why a setting is missing.
+func Parse(parser *kong.Kong, name, prefix string, args, environ []string) (*kong.Context, error) {
+	command, err := parser.Parse(args)
+	if wrong := CheckEnviron(parser.Model, prefix, environ); wrong != nil {
+		return nil, wrong
+	}
+	if err != nil {
+		return nil, Usage(fmt.Errorf("%w (see %s --help)", err, name))
+	}
+	return command, nil
 }
 
 // CheckEnviron refuses variables that begin with prefix and set nothing: whoever set one believes that

@@ -64,6 +64,10 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%q %v: %d, %v", test.args, test.environ, got, err)
 		}
 	}
+	err := run(p(), "thing", "THING_", []string{"--nonsense"}, []string{"THING_ISUER=x"})
+	if err == nil || !strings.Contains(err.Error(), "THING_ISSUER") { // as a setting that is missing for that
+		t.Error(err)
+	}
 	if Status(fmt.Errorf("in it: %w", Usage(errors.New("x")))) != Misuse || Usage(nil) != nil {
 		t.Error("misuse is not seen")
 	}
