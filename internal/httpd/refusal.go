@@ -3,6 +3,7 @@ package httpd
 import (
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 )
 
@@ -18,6 +19,9 @@ const (
 	maxNotedDetail = 512
 )
 
+// query is that of an address in a text. It can hold a code or a state.
+var query = regexp.MustCompile(`([a-zA-Z0-9+.-]+:/[^\s?]*)\?\S*`)
+
 // NoteClient notes which client a request is from, or says that it is from, for its line in the log. The first note stays.
 // It does nothing outside of [Server.Run].
 func NoteClient(w http.ResponseWriter, id string) {
@@ -27,10 +31,10 @@ func NoteClient(w http.ResponseWriter, id string) {
 }
 
 // NoteRefusal notes why a request is refused, for its line in the log: an error code, and what the caller is told, which
-// must hold no secret. The first note stays: who knows best notes first. It does nothing outside of [Server.Run].
+// must hold no secret; of addresses in it the queries are cut. The first note stays: who knows best notes first. It does nothing outside of [Server.Run].
 func NoteRefusal(w http.ResponseWriter, code, detail string) {
 	if rec := recorderOf(w); rec != nil && rec.refusal.code == "" {
-		rec.refusal.code, rec.refusal.detail = cut(code, maxNotedCode), cut(detail, maxNotedDetail)
+		rec.refusal.code, rec.refusal.detail = cut(code, maxNotedCode), cut(query.ReplaceAllString(detail, "$1?..."), maxNotedDetail)
 	}
 }
 

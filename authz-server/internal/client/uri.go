@@ -121,6 +121,13 @@ func foreignScheme(scheme string) bool {
 		strings.HasPrefix(scheme, "x-apple") || strings.HasPrefix(scheme, "web+")
 }
 
+// Linkable tells whether an address of a client may be a link on a page: of http, https, or a scheme of an app's own. None of
+// these runs in the page that it stands on.
+func Linkable(uri string) bool {
+	scheme, _, ok := strings.Cut(uri, ":")
+	return ok && validScheme(scheme) && !foreignScheme(scheme)
+}
+
 // checkAuthority checks what follows "http:" or "https:".
 func checkAuthority(scheme, rest string) string {
 	rest, ok := strings.CutPrefix(rest, "//")

@@ -284,3 +284,14 @@ func FuzzCheckRedirectURI(f *testing.F) {
 		}
 	})
 }
+
+func TestOnlyAddressesThatOpenAnAppAreLinks(t *testing.T) {
+	for uri, want := range map[string]bool{
+		"https://app.example/cb": true, "http://127.0.0.1/cb": true, "com.example.app:/cb": true, "cursor://anysphere.cursor-mcp/oauth/callback": true,
+		"javascript:alert(1)": false, "data:text/html,x": false, "vbscript:x": false, "java\tscript:x": false, "blob:x": false, "": false, "/here": false, "x:1": false,
+	} {
+		if got := client.Linkable(uri); got != want {
+			t.Errorf("%q: %v", uri, got)
+		}
+	}
+}

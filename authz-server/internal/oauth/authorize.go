@@ -340,7 +340,7 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized { // there is nothing to authenticate with on a page
 		status = http.StatusBadRequest
 	}
-	noteClient(w, r)
+	s.noteClient(w, r)
 	failure := pages.Failure{Code: e.ErrorField, Detail: describe(e), ServerFault: status >= http.StatusInternalServerError}
 	if id := r.Form.Get("client_id"); id != "" && !failure.ServerFault {
 		if app, err := s.login.App(r, id, ""); err == nil && !app.Unchecked {

@@ -98,7 +98,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if e.ErrorField == errUseDPoPNonce.ErrorField {
 		w.Header().Set("DPoP-Nonce", s.nonce(s.now()))
 	}
-	noteClient(w, r)
+	s.noteClient(w, r)
 	writeRefusal(w, e.CodeField, e.ErrorField, describe(e))
 }
 
@@ -108,12 +108,17 @@ func writeRefusal(w http.ResponseWriter, status int, code, description string) {
 	writeJSON(w, status, map[string]string{"error": code, "error_description": description})
 }
 
-// noteClient notes for the log which client a refused request says that it is from, unless that is known already.
-func noteClient(w http.ResponseWriter, r *http.Request) {
+// noteClient notes for the log which client a refused request says that it is from, unless that is known already. A name in
+// the Authorization header counts only if a client has it: a secret can stand in its place by mistake.
+func (s *Server) noteClient(w http.ResponseWriter, r *http.Request) {
 	form := r.Form // nil if the request could not be read
 	id := form.Get("client_id")
 	if user, _, ok := r.BasicAuth(); id == "" && ok {
-		id, _ = url.QueryUnescape(user) // then it is unknown
+		if id, _ = url.QueryUnescape(user); id != "" {
+			if _, err := s.store.Client(r.Context(), id); err != nil {
+				id = ""
+			}
+		}
 	}
 	if id == "" && form.Has("client_assertion") {
 		id, _ = assertedClient(form.Get("client_assertion")) // then it is unknown

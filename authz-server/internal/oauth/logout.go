@@ -193,6 +193,6 @@ func (s *Server) askToLogOut(w http.ResponseWriter, r *http.Request, request log
 
 func (s *Server) cannotLogOut(w http.ResponseWriter, r *http.Request, err error) {
 	e := s.refusal(r.Context(), err)
-	noteClient(w, r)
+	s.noteClient(w, r)
 	s.pages.Render(w, r, e.CodeField, "cannot_log_out", pages.Failure{Code: e.ErrorField, Detail: describe(e), ServerFault: e.CodeField >= http.StatusInternalServerError})
 }

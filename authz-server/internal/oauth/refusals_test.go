@@ -79,6 +79,8 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 		{"a bad access token", "GET", "/oauth2/userinfo", nil, "", hidden, "invalid_token", "", "access token"},
 		{"a device without the grant", "POST", "/oauth2/device_authorization", form("scope", "openid"), "app", "", "unauthorized_client", "app", "device_code"},
 		{"a wrong redirect URI", "GET", "/oauth2/authorize?" + form("client_id", "app", "response_type", "code", "redirect_uri", "https://app.example/cb2<script>").Encode(), nil, "", "", "invalid_request", "app", "https://app.example/cb2<script>"},
+		{"a wrong redirect URI with a query", "GET", "/oauth2/authorize?" + form("client_id", "app", "response_type", "code", "redirect_uri", "https://app.example/cb?code="+hidden).Encode(), nil, "", "", "invalid_request", "app", "https://app.example/cb?..."},
+		{"a secret in the place of the client's name", "POST", "/oauth2/token", form("grant_type", "client_credentials"), hidden, "", "invalid_client", "", ""},
 		{"a refusal that the client is sent", "GET", "/oauth2/authorize?" + form("client_id", "app", "response_type", "code", "redirect_uri", callback, "scope", "x", "state", hidden).Encode(), nil, "", "", "invalid_scope", "app", ""},
 		{"a foreign hint at log-out", "GET", "/oauth2/logout?" + form("client_id", "other", "post_logout_redirect_uri", "https://elsewhere.example/").Encode(), nil, "", "", "invalid_request", "other", "https://elsewhere.example/"},
 		{"a log-in that expired", "GET", "/login?interaction=" + hidden, nil, "", "", "invalid_request", "", "interaction"},

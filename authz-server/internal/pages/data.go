@@ -3,8 +3,9 @@ package pages
 import (
 	"html/template"
 	"net/url"
-	"strings"
 	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
 )
 
 // App is a client as a person sees it.
@@ -147,24 +148,17 @@ type LoggedOut struct {
 func (d LoggedOut) logo() string { return appLogo(d.App) }
 
 // GoesOn tells whether the page leads on by itself, when the frames have loaded.
-func (d LoggedOut) GoesOn() bool { return d.Next != "" && len(d.Frames) > 0 && d.App == nil }
+func (d LoggedOut) GoesOn() bool { return d.NextLink() != "" && len(d.Frames) > 0 && d.App == nil }
 
 // NextLink is Next as a link.
 func (d LoggedOut) NextLink() template.URL { return appLink(d.Next) }
 
-// appLink is a registered address of an app as a link: of http, https, or a scheme of the app's own, which has a dot in it
-// (RFC 8252 §7.1). No scheme that would run here has one.
+// appLink is a registered address of an app as a link, or empty.
 func appLink(uri string) template.URL {
-	scheme, _, _ := strings.Cut(uri, ":")
-	for i := range len(scheme) { // browsers pass over tabs and the like
-		if b := scheme[i]; !(b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b == '.' || b == '+' || b == '-') {
-			return ""
-		}
-	}
-	if scheme != "https" && scheme != "http" && !strings.Contains(scheme, ".") {
+	if !client.Linkable(uri) {
 		return ""
 	}
-	return template.URL(uri) //nolint:gosec // see above; html/template would let no app's own scheme through
+	return template.URL(uri) //nolint:gosec // see client.Linkable; html/template would let no app's own scheme through
 }
 
 // Device is the data of the page "device", which asks for the code that a device shows.
