@@ -410,28 +410,36 @@ func TestWhoGivesUpIsNotKeptWaiting(t *testing.T) {
 	close(release)
 }
 
+// waiting is a context that counts how often it was waited for: Get does so once it is part of a request.
+type waiting struct {
+	context.Context
+	begun *atomic.Int32
+}
+
+func (w waiting) Done() <-chan struct{} {
+	w.begun.Add(1)
+	return w.Context.Done()
+}
+
 func TestManyWhoWantTheSameWaitForOneRequest(t *testing.T) {
 	release := make(chan struct{})
-	arrived := make(chan struct{}, 20)
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) {
-		arrived <- struct{}{}
 		<-release
-		w.Header().Set("Cache-Control", "max-age=60") // for who comes too late to wait
 		io.WriteString(w, "ok")
 	})
 	c := s.client(t)
 	var wg sync.WaitGroup
-	begin := func() {
+	var begun atomic.Int32
+	const many = 11
+	for range many {
 		wg.Go(func() {
-			if body, _, err := c.Get(t.Context(), s.URL, Cause{}); err != nil || string(body) != "ok" {
+			if body, _, err := c.Get(waiting{t.Context(), &begun}, s.URL, Cause{}); err != nil || string(body) != "ok" {
 				t.Errorf("%s %v", body, err)
 			}
 		})
 	}
-	begin()
-	<-arrived
-	for range 10 {
-		begin()
+	for begun.Load() < many {
+		time.Sleep(time.Millisecond)
 	}
 	close(release)
 	wg.Wait()

@@ -11,6 +11,7 @@ import (
 const (
 	sessionCookie = "maru-session" // who is logged in
 	browserCookie = "maru-browser" // which browser it is, logged in or not
+	towardCookie  = "maru-toward"  // which page of the account somebody asked for before they logged in
 )
 
 // cookie returns the value of one of our cookies, if it has the form of one.

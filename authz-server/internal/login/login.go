@@ -217,11 +217,11 @@ func (s *Service) form(most int64, next http.HandlerFunc) http.Handler {
 
 // onward leads to where the person goes after a step that is done.
 func (s *Service) onward(w http.ResponseWriter, r *http.Request, handle string) {
-	target := "/account"
 	if handle != "" {
-		target = "/oauth2/authorize?interaction=" + url.QueryEscape(handle)
+		s.see(w, r, "/oauth2/authorize?interaction="+url.QueryEscape(handle))
+		return
 	}
-	s.see(w, r, target)
+	s.see(w, r, s.toward(w, r))
 }
 
 // see redirects to a path of this server, after a form too, by a GET that is stored nowhere.

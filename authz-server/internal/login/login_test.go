@@ -884,7 +884,19 @@ func TestTheIssuerMustBeAURL(t *testing.T) {
 
 func TestPasswordManagersFindWhereToChangeAPassword(t *testing.T) {
 	s := onSQLite(t)
-	s.browser().get("/.well-known/change-password").wantRedirect(t, "/account/password")
+	s.person("mina@example.org")
+	b := s.browser()
+	b.get("/.well-known/change-password").wantRedirect(t, "/account/password")
+	b.get("/account/password").wantRedirect(t, "/login")
+	b.get("/login")
+	b.post("/login", "email", "mina@example.org", "password", password).wantRedirect(t, "/account/password")
+	// Once, and only to a page of the account.
+	b.get("/login").wantRedirect(t, "/account")
+	b = s.browser()
+	b.get("/login")
+	r := b.formRequest("/login", url.Values{"email": {"mina@example.org"}, "password": {password}}.Encode())
+	r.AddCookie(&http.Cookie{Name: "maru-toward", Value: "../oauth2/authorize?x=y"})
+	b.do(r).wantRedirect(t, "/account")
 }
 
 // Two sessions of one kind of browser are told apart by when they began.

@@ -5,13 +5,15 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
-// owner returns the session of the person whose account it is. When nobody is logged in, it leads to /login and returns false.
+// owner returns the session of the person whose account it is. When nobody is logged in, it leads to /login, and from there
+// back to this page, and returns false.
 func (s *Service) owner(w http.ResponseWriter, r *http.Request) (*Session, bool) {
 	session, err := s.Session(r)
 	if err != nil {
@@ -19,10 +21,32 @@ func (s *Service) owner(w http.ResponseWriter, r *http.Request) (*Session, bool)
 		return nil, false
 	}
 	if session == nil {
+		if page := r.URL.Path; slices.Contains(accountPages, page) {
+			s.setCookie(w, towardCookie, strings.TrimPrefix(page, "/account/"), towardFor)
+		}
 		s.see(w, r, "/login")
 		return nil, false
 	}
 	return session, true
+}
+
+// accountPages are those that a log-in leads back to.
+var accountPages = []string{"/account/profile", "/account/password", "/account/sessions", "/account/apps"}
+
+// towardFor is how long a log-in may take that is to lead back to a page of the account, in seconds.
+const towardFor = 900
+
+// toward is the page of the account that the person asked for before they logged in, and it forgets that; /account, if none.
+func (s *Service) toward(w http.ResponseWriter, r *http.Request) string {
+	cookie, err := r.Cookie(s.issuer.Cookie(towardCookie))
+	if err != nil {
+		return "/account"
+	}
+	s.setCookie(w, towardCookie, "", -1)
+	if page := "/account/" + cookie.Value; slices.Contains(accountPages, page) {
+		return page
+	}
+	return "/account"
 }
 
 // done is what the address says was just done: one of the things that there is a text for, or nothing.
