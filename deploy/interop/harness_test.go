@@ -37,8 +37,11 @@ var root = filepath.Join("..", "..")
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if installed != "" {
-		if err := os.RemoveAll(installed); err != nil {
+	for _, dir := range []string{installed, virtual} {
+		if dir == "" {
+			continue
+		}
+		if err := os.RemoveAll(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = max(code, 1)
 		}

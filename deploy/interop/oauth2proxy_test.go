@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -39,10 +40,9 @@ func TestOAuth2Proxy(t *testing.T) {
 		"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid profile email offline_access",
 	})
 	cmd := exec.Command(proxy,
-		"--provider=oidc", "--oidc-issuer-url="+m.issuer, "--client-id=proxy", "--client-secret="+s,
-		"--redirect-url="+origin+"/oauth2/callback", "--scope=openid profile email offline_access", "--code-challenge-method=S256",
-		"--http-address=127.0.0.1:"+port, "--upstream="+upstream.URL, "--email-domain=*", "--skip-provider-button",
-		"--pass-access-token", "--cookie-secure=false", "--cookie-secret="+rand.Text()[:16], "--cookie-refresh=1s",
+		"--config="+filepath.Join("oauth2-proxy", "oauth2-proxy.cfg"), // the recipe; what follows goes before it
+		"--oidc-issuer-url="+m.issuer, "--client-secret="+s, "--redirect-url="+origin+"/oauth2/callback",
+		"--http-address=127.0.0.1:"+port, "--upstream="+upstream.URL, "--cookie-secure=false", "--cookie-secret="+rand.Text()[:16], "--cookie-refresh=1s",
 		"--insecure-oidc-allow-unverified-email", // nobody has confirmed the address of an account made by an operator
 		"--whitelist-domain=localhost:*",
 	)
