@@ -23,7 +23,8 @@ func EmailKey(email string) string {
 	if i < 0 {
 		return smallLetters(email)
 	}
-	domain, err := domains.ToASCII(strings.ToLower(email[i+1:]))
+	// In small letters first, for the mapping makes ẞ ss; but strings.ToLower makes İ i, another domain.
+	domain, err := domains.ToASCII(strings.ToLower(strings.ReplaceAll(email[i+1:], "İ", "i\u0307")))
 	if err != nil { // no name of the DNS, such as an address in brackets
 		domain = smallLetters(email[i+1:])
 	}

@@ -28,6 +28,9 @@ func TestOneAddressHasOneKeyInEveryScript(t *testing.T) {
 		{"i@example.com", "I@EXAMPLE.COM", "i@ｅｘａｍｐｌｅ．ｃｏｍ"},
 		{"İ@example.com", "İ@EXAMPLE.com", "i\u0307@example.com"},
 		{"ı@example.com"},
+		{"a@mit.example", "a@MIT.Example"},
+		{"a@mİt.example", "a@MİT.example", "a@mi\u0307t.example"},
+		{"a@mıt.example"},
 		{"straße@example.com", "STRAẞE@example.com"},
 		{"strasse@example.com"},
 		{"ß@example.com"},
@@ -61,7 +64,7 @@ func TestOneAddressHasOneKeyInEveryScript(t *testing.T) {
 }
 
 func FuzzEmailKey(f *testing.F) {
-	for _, seed := range []string{"u@bücher.example", "İ@x", "a@b@c", "u@xn--bcher-kva.example", "ΟΔΟΣ@x", "u@[::1]", "@", "u@a。b"} {
+	for _, seed := range []string{"u@bücher.example", "İ@x", "a@b@c", "u@xn--bcher-kva.example", "ΟΔΟΣ@x", "u@[::1]", "@", "u@a。b", "a@mİt.example", "a@İ_x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, email string) {
@@ -85,6 +88,13 @@ func TestInternationalizedAddressesFindTheirAccount(t *testing.T) {
 			if _, err := f.CreateUser(t.Context(), store.User{Email: spelling}); !errors.Is(err, store.ErrExists) {
 				t.Errorf("a second account for %q: %v", spelling, err)
 			}
+		}
+		// Neither for a domain: whoever owns the one is not who owns the other.
+		if _, err := f.CreateUser(t.Context(), store.User{Email: "a@mit.example"}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.UserByEmail(t.Context(), "a@mİt.example"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("@mİt finds %+v, %v", got, err)
 		}
 		// İ@ is not i@, whichever of them has an account.
 		if _, err := f.CreateUser(t.Context(), store.User{Email: "i@example.com"}); err != nil {
