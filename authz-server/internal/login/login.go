@@ -59,6 +59,7 @@ type Service struct {
 	issuer    issuer.Issuer
 	passwords *passwords
 	turns     *turns
+	long      *turns        // see LongTurn
 	held      chan struct{} // holding one is the right to wait for a try that another holds
 	forgery   *http.CrossOriginProtection
 }
@@ -80,7 +81,7 @@ func New(cfg Config) (*Service, error) {
 	setDefault(&cfg.Limits.Address, 20)
 	setDefault(&cfg.Limits.Signups, 50)
 	setDefault(&cfg.Limits.Window, 15*time.Minute)
-	s := &Service{cfg: cfg, issuer: at, passwords: newPasswords(), turns: newTurns(), held: make(chan struct{}, maxHeld), forgery: http.NewCrossOriginProtection()}
+	s := &Service{cfg: cfg, issuer: at, passwords: newPasswords(), turns: newTurns(halfOfProcessors()), long: newTurns(longTurns), held: make(chan struct{}, maxHeld), forgery: http.NewCrossOriginProtection()}
 	// Behind a gateway that changes the Host header, our own forms would look like another site's.
 	if err := s.forgery.AddTrustedOrigin(at.Origin()); err != nil {
 		return nil, fmt.Errorf("the issuer's origin: %w", err)

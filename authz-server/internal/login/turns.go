@@ -16,7 +16,7 @@ type turns struct {
 	atOnce int
 
 	mu sync.Mutex
-	of map[string]*turn // by sender
+	of map[string]*turn // by network
 }
 
 type turn struct {
@@ -27,22 +27,45 @@ type turn struct {
 const (
 	turnWait  = 5 * time.Second
 	turnQueue = 1024 // of one sender
+	longTurns = 32   // of one sender: what waits for others' servers, or is of many people
 )
 
-// newTurns gives one sender half of the processors.
-func newTurns() *turns {
-	return &turns{atOnce: max(1, runtime.GOMAXPROCS(0)/2), of: make(map[string]*turn)}
+// newTurns gives one sender atOnce at a time.
+func newTurns(atOnce int) *turns { return &turns{atOnce: atOnce, of: make(map[string]*turn)} }
+
+// halfOfProcessors is 1 at least.
+func halfOfProcessors() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// enter waits for sender's turn, in each of the networks that the sender is known by, the narrowest first: a wider one has twice
+// as much as the one within it. It returns errBusy when too many wait or it takes too long, and ctx's error when ctx ends first.
+func (t *turns) enter(ctx context.Context, networks ...string) (leave func(), err error) {
+	timeout := time.NewTimer(turnWait)
+	defer timeout.Stop()
+	var entered []func()
+	leave = sync.OnceFunc(func() {
+		for _, one := range entered {
+			one()
+		}
+	})
+	for i, network := range networks {
+		one, err := t.enterOne(ctx, timeout.C, network, t.atOnce<<i)
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		entered = append(entered, one)
+	}
+	return leave, nil
 }
 
-// enter waits for sender's turn. It returns errBusy when too many wait or it takes too long, and ctx's error when ctx ends first.
-func (t *turns) enter(ctx context.Context, sender string) (leave func(), err error) {
+func (t *turns) enterOne(ctx context.Context, timeout <-chan time.Time, network string, atOnce int) (leave func(), err error) {
 	t.mu.Lock()
-	mine := t.of[sender]
+	mine := t.of[network]
 	if mine == nil {
-		mine = &turn{slots: make(chan struct{}, t.atOnce)}
-		t.of[sender] = mine
+		mine = &turn{slots: make(chan struct{}, atOnce)}
+		t.of[network] = mine
 	}
-	if mine.known >= t.atOnce+turnQueue {
+	if mine.known >= atOnce+turnQueue {
 		t.mu.Unlock()
 		return nil, errBusy
 	}
@@ -52,18 +75,16 @@ func (t *turns) enter(ctx context.Context, sender string) (leave func(), err err
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if mine.known--; mine.known == 0 {
-			delete(t.of, sender)
+			delete(t.of, network)
 		}
 	}
-	timeout := time.NewTimer(turnWait)
-	defer timeout.Stop()
 	select {
 	case mine.slots <- struct{}{}:
-		return sync.OnceFunc(func() {
+		return func() {
 			<-mine.slots
 			forget()
-		}), nil
-	case <-timeout.C:
+		}, nil
+	case <-timeout:
 		err = errBusy
 	case <-ctx.Done():
 		err = ctx.Err()
@@ -76,7 +97,13 @@ func (t *turns) enter(ctx context.Context, sender string) (leave func(), err err
 // been read and before anything is looked up; call leave, once or more often, when the work is done. Nothing that takes long
 // for other reasons may be done meanwhile. [IsBusy] knows the error.
 func (s *Service) Turn(r *http.Request) (leave func(), err error) {
-	return s.turns.enter(r.Context(), Networks(r)[0])
+	return s.turns.enter(r.Context(), Networks(r)...)
+}
+
+// LongTurn is Turn for what may take long for other reasons, such as a fetch, or stands for many people. It has a queue of its
+// own, and more of it is done at once.
+func (s *Service) LongTurn(r *http.Request) (leave func(), err error) {
+	return s.long.enter(r.Context(), Networks(r)...)
 }
 
 // inTurn wraps a page that anybody can ask for.

@@ -3,14 +3,15 @@ package login
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
 )
 
 func TestOneSenderWaitsForItsTurnAndNobodyElseDoes(t *testing.T) {
-	turns := newTurns()
-	turns.atOnce = 1
+	turns := newTurns(1)
 	leave, err := turns.enter(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
@@ -52,5 +53,47 @@ func TestOneSenderWaitsForItsTurnAndNobodyElseDoes(t *testing.T) {
 	leave()
 	if len(turns.of) != 0 {
 		t.Errorf("%d senders are remembered who want nothing", len(turns.of))
+	}
+}
+
+// A hoster gives one customer a /64 after the other, of one /48.
+func TestAFloodFromManySmallNetworksOfOneWaitsForItsTurn(t *testing.T) {
+	s := &Service{turns: newTurns(1), long: newTurns(1)}
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, enter := range map[string]func(*http.Request) (func(), error){"a turn": s.Turn, "a long turn": s.LongTurn} {
+		from := func(ctx context.Context, address string) (leave func(), err error) {
+			r := httptest.NewRequest("GET", "/", nil).WithContext(ctx)
+			r.RemoteAddr = "[" + address + "]:443"
+			return enter(r)
+		}
+		var leaves []func()
+		for _, address := range []string{"2001:db8:7:1::1", "2001:db8:7:2::1"} {
+			leave, err := from(t.Context(), address)
+			if err != nil {
+				t.Fatalf("%s: %s: %v", name, address, err)
+			}
+			leaves = append(leaves, leave)
+		}
+		for _, address := range []string{"2001:db8:7:2::2", "2001:db8:7:3::1"} {
+			if _, err := from(impatient, address); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %s: %v", name, address, err)
+			}
+		}
+		other, err := from(t.Context(), "2001:db8:8:1::1")
+		if err != nil {
+			t.Fatalf("%s: another network waits: %v", name, err)
+		}
+		leaves[0]()
+		again, err := from(t.Context(), "2001:db8:7:3::1")
+		if err != nil {
+			t.Fatalf("%s: a place that was left: %v", name, err)
+		}
+		for _, leave := range append(leaves, other, again) {
+			leave()
+		}
+	}
+	if len(s.turns.of) != 0 || len(s.long.of) != 0 {
+		t.Errorf("%d and %d networks are remembered that want nothing", len(s.turns.of), len(s.long.of))
 	}
 }

@@ -27,7 +27,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, r, err)
 		return
 	}
-	leave, err := s.turn(r)
+	leave, err := s.turn(r, false)
 	if err != nil {
 		s.errorPage(w, r, err)
 		return
@@ -281,7 +281,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request, a *authorization, 
 		handle = waiting.handle
 	} else {
 		var err error
-		quotas := append(pendingInteraction.ofAddress(r), pendingOf(pendingInteraction, &a.Client)...)
+		quotas := append(pendingInteraction.ofAddress(r), pendingInteraction.ofClient(r, &a.Client)...)
 		handle, err = s.login.Begin(w, r, store.Interaction{ClientID: a.Client.ID, Form: a.Form}, quotas...)
 		var full *store.QuotaError
 		if errors.As(err, &full) { // not at the client's redirect URI: from there the person would be sent here again

@@ -35,7 +35,7 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) {
 	code := readUserCode(r.URL.Query().Get("user_code"))
 	if current == nil {
 		// The log-in leads back to the authorization endpoint, and that one here: see authorize.
-		handle, err := s.login.Begin(w, r, store.Interaction{Form: url.Values{"user_code": {code}}}, append(pendingInteraction.ofAddress(r), pendingInteraction.ofStrangers())...)
+		handle, err := s.login.Begin(w, r, store.Interaction{Form: url.Values{"user_code": {code}}}, append(pendingInteraction.ofAddress(r), pendingInteraction.shared("device", pendingOfDevices))...)
 		if err != nil {
 			s.errorPage(w, r, err)
 			return

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 )
 
@@ -25,3 +26,6 @@ func (s *Server) ReadAuthorization(ctx context.Context, form url.Values) (redire
 	}
 	return a.RedirectURI, status, err
 }
+
+// NeedsLongTurn tells whether r, whose form has been read, waits in the longer queue.
+func NeedsLongTurn(r *http.Request, authenticates bool) bool { return needsLongTurn(r, authenticates) }

@@ -25,7 +25,7 @@ func (s *Server) pushAuthorization(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, err)
 		return
 	}
-	leave, err := s.turn(r)
+	leave, err := s.turn(r, true)
 	if err != nil {
 		s.writeError(w, r, err)
 		return

@@ -50,16 +50,27 @@ func (s *Server) comeWithCookies(w http.ResponseWriter, r *http.Request) (answer
 	c, err := s.store.Client(r.Context(), r.Form.Get("client_id"))
 	switch {
 	case err == nil:
-		quotas = append(quotas, pendingOf(pendingPost, &c)...)
+		quotas = append(quotas, pendingPost.ofClient(r, &c)...)
 	case errors.Is(err, store.ErrNotFound): // at log-out nobody has to say who asks
-		quotas = append(quotas, pendingPost.ofStrangers())
+		quotas = append(quotas, pendingPost.ofNobody(r)...)
 	default:
 		return false, err
 	}
-	handle, err := s.store.CreatePosted(r.Context(), r.Form, quotas...)
+	handle, err := s.store.CreatePosted(r.Context(), postable(r.Form), quotas...)
 	if err != nil {
 		return false, s.slowDown(w, r, err)
 	}
 	http.Redirect(w, r, s.at.Path(r.URL.Path+"?"+url.Values{"posted": {handle}}.Encode()), http.StatusSeeOther) //nolint:gosec // G710: the router knows the path
 	return true, nil
+}
+
+// postable is what either endpoint looks at of a form.
+func postable(form url.Values) url.Values {
+	some := known(form)
+	for _, name := range []string{"interaction", "post_logout_redirect_uri", "registration", "request"} {
+		if values, ok := form[name]; ok {
+			some[name] = values
+		}
+	}
+	return some
 }

@@ -238,3 +238,104 @@ func TestLongListsCostAndAnswerLittle(t *testing.T) {
 		}
 	}
 }
+
+func TestNoNetworkTakesWhatIsLeftToOthersOfNobody(t *testing.T) {
+	f := one(t)
+	for _, c := range []client.Client{{ID: "stranger", TokenEndpointAuthMethod: "none"}, {ID: "with-a-secret", TokenEndpointAuthMethod: "client_secret_post"}} {
+		c.Name, c.RedirectURIs, c.GrantTypes, c.Scope = c.ID, []string{callback}, []string{"authorization_code"}, "openid profile email user:read board:read"
+		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin))}); err != nil {
+			t.Fatal(err)
+		}
+		registration := store.Registration{Token: store.Hash(c.ID)}
+		if !c.Public() {
+			registration.Secret = store.Hash(secret)
+		}
+		if err := f.store.RegisterClient(t.Context(), c, registration); err != nil {
+			t.Fatal(err)
+		}
+	}
+	router := f.server.Config.Handler
+	send := func(method, path, address string, form url.Values) *httptest.ResponseRecorder {
+		target, body := path, form.Encode()
+		if method == http.MethodGet {
+			target, body = path+"?"+body, ""
+		}
+		r := httptest.NewRequest(method, target, strings.NewReader(body))
+		r.RemoteAddr = "[" + address + "]:443"
+		if method == http.MethodPost {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Origin", "null")
+		}
+		w := httptest.NewRecorder()
+		router.ServeHTTP(w, r)
+		return w
+	}
+	stranger := parameters("client_id", "stranger")
+	for _, kind := range []struct {
+		name, method, path string
+		form               url.Values
+		window             time.Duration
+		done               int
+	}{
+		{"interaction", http.MethodGet, "/oauth2/authorize", stranger, 15 * time.Minute, http.StatusSeeOther},
+		{"push", http.MethodPost, "/oauth2/par", stranger, time.Minute, http.StatusCreated},
+		{"push", http.MethodPost, "/oauth2/par", parameters("client_id", "with-a-secret", "client_secret", secret), time.Minute, http.StatusCreated},
+		{"post", http.MethodPost, "/oauth2/authorize", stranger, time.Minute, http.StatusSeeOther},
+		{"post", http.MethodPost, "/oauth2/logout", url.Values{}, time.Minute, http.StatusSeeOther},
+	} {
+		f.useUp(kind.name+" strangers 2001:db8:7:1::/64", 100, kind.window)
+		f.useUp(kind.name+" strangers 2001:db8:9::/48", 300, kind.window)
+		for address, want := range map[string]int{
+			"2001:db8:7:1::1": http.StatusTooManyRequests, "2001:db8:9:1::1": http.StatusTooManyRequests,
+			"2001:db8:7:2::1": kind.done, "2001:db8:8:1::1": kind.done,
+		} {
+			if w := send(kind.method, kind.path, address, kind.form); w.Code != want {
+				t.Errorf("%s %v: %s got %d, not %d: %s", kind.path, kind.form["client_id"], address, w.Code, want, w.Body)
+			}
+		}
+	}
+	// Those whom an operator registered have what they had: many people are behind one address.
+	for path, query := range map[string]url.Values{"/oauth2/authorize": parameters(), "/device": {}} {
+		if w := send(http.MethodGet, path, "2001:db8:7:1::1", query); w.Code != http.StatusSeeOther {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	// What is left to strangers is nothing that the page of devices depends on.
+	for _, shard := range "01234567" {
+		f.useUp("interaction strangers#"+string(shard), 1250, 15*time.Minute)
+	}
+	if w := send(http.MethodGet, "/oauth2/authorize", "2001:db8:8:2::1", stranger); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("a stranger's client: %d", w.Code)
+	}
+	if w := send(http.MethodGet, "/device", "2001:db8:8:2::1", nil); w.Code != http.StatusSeeOther {
+		t.Errorf("the page of devices: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestNothingThatAnybodyCanWriteSparesASenderItsTurn(t *testing.T) {
+	for _, kind := range []struct {
+		authenticates, header, long bool
+		form                        url.Values
+	}{
+		{form: url.Values{"client_id": {"app"}}},
+		{form: url.Values{"client_id": {"app"}, "client_secret": {"x"}, "client_assertion": {"x"}}},
+		{form: url.Values{"client_id": {"app"}}, header: true},
+		{form: url.Values{"request_uri": {"urn:ietf:params:oauth:request_uri:x"}}},
+		{form: url.Values{"client_id": {"app"}}, authenticates: true},
+		{form: url.Values{"client_id": {"app"}}, authenticates: true, header: true, long: true},
+		{form: url.Values{"client_secret": {"x"}}, authenticates: true, long: true},
+		{form: url.Values{"client_assertion": {"x"}}, authenticates: true, long: true},
+		{form: url.Values{"request": {"x"}}, long: true},
+		{form: url.Values{"request_uri": {"https://app.example/request"}}, long: true},
+		{form: url.Values{"client_id": {"https://app.example/client.json"}}, long: true},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Form = kind.form
+		if kind.header {
+			r.Header.Set("Authorization", "Basic x")
+		}
+		if got := oauth.NeedsLongTurn(r, kind.authenticates); got != kind.long {
+			t.Errorf("%v, header %v, where clients authenticate %v: the longer queue %v", kind.form, kind.header, kind.authenticates, got)
+		}
+	}
+}

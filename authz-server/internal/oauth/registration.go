@@ -40,8 +40,8 @@ func (s *Server) registers() bool {
 const (
 	maxRegistration     = client.MaxMetadata // bytes of a request
 	registrationsPer    = time.Hour
-	registrationsAtMost = 300  // from one address; IPv6: of a /64, and ten times as many of a /48
-	registrationsOfAll  = 1000 // of clients that nobody vouches for, from all addresses together
+	registrationsAtMost = 300  // tries from one address; IPv6: of a /64, and ten times as many of a /48
+	registrationsOfAll  = 1000 // of clients that nobody vouches for, from all addresses together; from one: strangersOfAddress
 )
 
 // register makes a client of what its developer says about it (RFC 7591 §3.1, OpenID Connect Registration 1.0 §3.1).
@@ -71,7 +71,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 		err = s.checkRegistration(ctx, &c, s.clients.Policy())
 	}
 	if err == nil && c.Unvouched {
-		err = s.countStranger(ctx)
+		err = s.countStranger(r)
 	}
 	if err != nil {
 		s.writeRegistrationError(w, r, err)

@@ -360,6 +360,16 @@ func TestRegistrationIsLimitedForAnAddress(t *testing.T) {
 	r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
 }
 
+func TestOneNetworkDoesNotTakeTheRegistrationsOfAll(t *testing.T) {
+	r := newRegistrar(t, sqldbtest.SQLite(t), oauth.RegistrationOpen)
+	r.useUp("register strangers 127.0.0.1", 100, time.Hour)
+	r.refused("a stranger", r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 429, "temporarily_unavailable", "later")
+	if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
+}
+
 // An agent that nobody registered: its client_id is the address of what it says about itself.
 func TestAClientOfADocumentAsksForConsent(t *testing.T) {
 	r := newRegistrar(t, sqldbtest.SQLite(t), "")

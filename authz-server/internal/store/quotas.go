@@ -32,11 +32,17 @@ type Quota struct {
 const wider = 10
 
 // QuotasOf bounds how often a sender does one kind of thing. networks are what the sender is known by, the narrowest first
-// (httpd.Networks): limit is that one's, and each of the others has ten times as much as the one before it.
+// (httpd.Networks): limit is that one's, and the wider one has ten times as much.
 func QuotasOf(networks []string, kind string, limit int, window time.Duration) (quotas []Quota) {
+	return QuotasWithin(networks, kind, limit, limit*wider, window)
+}
+
+// QuotasWithin is QuotasOf where what a sender takes is taken from others: wide is the limit of the wider network, which
+// one sender can have to itself, and should be well below what there is for all.
+func QuotasWithin(networks []string, kind string, limit, wide int, window time.Duration) (quotas []Quota) {
 	for _, network := range networks {
 		quotas = append(quotas, Quota{Subject: kind + " " + network, Limit: limit, Window: window})
-		limit *= wider
+		limit = wide
 	}
 	return quotas
 }
