@@ -44,7 +44,8 @@ var rules = []rule{
 	{"internal/sqldb", nil},
 	{"internal/sqldb/growthtest", []string{"internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv"}},
-	{"internal/rest", []string{"jwks", "internal/cli", "internal/httpd", "internal/sqldb"}},
+	{"internal/apidocs", []string{"internal/httpd"}},
+	{"internal/rest", []string{"jwks", "internal/apidocs", "internal/cli", "internal/httpd", "internal/sqldb"}},
 	{"internal", nil},
 
 	{"authz-server", []string{"authz-server/internal/...", "internal/cli", "internal/httpd", "internal/sqldb"}},
@@ -97,6 +98,7 @@ var confinements = []confinement{
 	{"github.com/pressly/goose", []string{"internal/sqldb"}, false, "internal/sqldb migrates"},
 	{"github.com/gorilla/mux", []string{"authz-server", "resources", "client-demo", "internal/httpd", "internal/rest"}, false, "the library jwks knows no router"},
 	{"github.com/danielgtaylor/huma", []string{"resources", "internal/rest"}, false, "only the REST interfaces are described by OpenAPI"},
+	{"github.com/swaggest/swgui", []string{"internal/apidocs"}, true, "what draws the API reference must stay replaceable"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
 	{"testing", []string{"internal/testenv", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "authz-server/internal/keys/keystest", "jwks/jwkstest"}, false, "it belongs to tests"},
 }

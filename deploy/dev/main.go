@@ -147,7 +147,7 @@ func announce(out io.Writer, o stack.Origins, requests, gateway string) {
 	fmt.Fprintf(out, `
 Maru runs.
   demo app   %s
-  API        %s/user/v1  %s/board/v1
+  API        %s/user/docs  %s/board/docs
   issuer     %s
   requests   %s, and the gateway's in %s
 

@@ -143,6 +143,7 @@ func (cfg *Config) table() ([]Part, error) {
 			"USER_DATABASE_URL=" + cfg.database("USER_DATABASE_URL", "user.db"),
 			"USER_ISSUER=" + issuer,
 			"USER_AUDIENCE=" + userAPI,
+			"USER_DOCS_CLIENT_ID=api-docs",
 			"USER_JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, "user-keys.json"),
 		},
 		Ready: []string{"http://" + address(cfg.Ports.User) + "/readyz"},
@@ -153,6 +154,7 @@ func (cfg *Config) table() ([]Part, error) {
 			"BOARD_DATABASE_URL=" + cfg.database("BOARD_DATABASE_URL", "board.db"),
 			"BOARD_ISSUER=" + issuer,
 			"BOARD_AUDIENCE=" + boardAPI,
+			"BOARD_DOCS_CLIENT_ID=api-docs",
 			"BOARD_JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, "board-keys.json"),
 			"BOARD_USER_API=" + userAPI,
 			"BOARD_CLIENT_ID=board",
@@ -232,14 +234,15 @@ func (cfg *Config) database(name, file string) string {
 func (cfg *Config) kekFile() string     { return filepath.Join(cfg.Dir, "authz.kek") }
 func (cfg *Config) clientsFile() string { return filepath.Join(cfg.Dir, "clients.json") }
 
-// clientsJSON is development's list of OAuth clients, with the demo app's origin in place of the documented one.
+// clientsJSON is development's list of OAuth clients, with the origins of the demo app and of the API in place of the
+// documented ones.
 func (cfg *Config) clientsJSON() ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(cfg.Root, "deploy", "dev", "clients.json"))
 	if err != nil {
 		return nil, err
 	}
-	documented := DevelopmentPorts().Origins().App
-	return []byte(strings.ReplaceAll(string(text), documented, cfg.origins().App)), nil
+	documented, actual := DevelopmentPorts().Origins(), cfg.origins()
+	return []byte(strings.NewReplacer(documented.App, actual.App, documented.API, actual.API).Replace(string(text))), nil
 }
 
 // clients returns the secrets of development's clients by client id.

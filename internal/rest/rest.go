@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/internal/apidocs"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/jwks"
@@ -27,6 +28,7 @@ type Config struct {
 	Verifier *jwks.Verifier
 	Log      *slog.Logger
 	Metrics  *prometheus.Registry // gets the count of refused tokens; nil: nobody reads it
+	Docs     string               // public client with which people try the interface at /docs; empty: there is no /docs
 }
 
 // Service is what the operations of a resource service stand on. It is immutable once made.
@@ -36,6 +38,7 @@ type Service struct {
 	dpop     *jwks.DPoP
 	refused  *prometheus.CounterVec
 	log      *slog.Logger
+	docs     *apidocs.Docs // nil: none
 }
 
 // New returns the service, or an error that says which setting is wrong.
@@ -47,12 +50,20 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	var docs *apidocs.Docs
+	if cfg.Docs != "" {
+		docs, err = apidocs.New(apidocs.Config{Title: cfg.Resource.Name, Path: "/docs", Document: "openapi.json", Server: cfg.Resource.Audience, Issuer: cfg.Resource.Issuer, ClientID: cfg.Docs})
+		if err != nil {
+			return nil, err
+		}
+	}
 	return &Service{
 		resource: cfg.Resource,
 		guard:    jwks.NewGuard(cfg.Verifier, jwks.GuardConfig{ResourceMetadata: cfg.Resource.metadataURL(), DPoP: dpop}),
 		dpop:     dpop,
 		refused:  newRefused(cfg.Metrics),
 		log:      cfg.Log,
+		docs:     docs,
 	}, nil
 }
 
@@ -76,6 +87,11 @@ func (s *Service) Handler(router *mux.Router, document *huma.OpenAPI) (http.Hand
 	publish("/openapi.json", "application/openapi+json", openAPI)
 	for _, path := range s.resource.metadataPaths() {
 		publish(path, "application/json", metadata)
+	}
+	if s.docs != nil {
+		for _, path := range s.docs.Paths() {
+			router.Path(path).Methods(http.MethodGet).Handler(s.docs)
+		}
 	}
 	return around(router), nil
 }

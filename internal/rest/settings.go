@@ -22,6 +22,7 @@ type Settings struct {
 	JWKSCache    string   `name:"jwks-cache-file" help:"File in which to keep the issuer's last keys as well, so that the service can start while the issuer is away. Only this program may be able to write to it: whoever can forges tokens. Its folder must exist. Empty: keys are kept in memory alone." placeholder:"PATH"`
 	Audience     string   `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
 	TokenAlgs    []string `name:"token-algs" help:"What tokens may be signed by: of RS256, PS256, ES256, EdDSA and Ed25519. More than RS256 where the issuer signs tokens of some clients by another (--fapi2-token-alg)." default:"RS256" placeholder:"ALG,…"`
+	DocsClientID string   `name:"docs-client-id" help:"A public client at the issuer with which people try this interface at /docs, where its reference is; its redirect URI is the audience with /docs/oauth2-redirect.html. Empty: there is no /docs." placeholder:"ID"`
 }
 
 // Verifier returns what decides on the service's tokens. Until ctx ends it keeps the issuer's keys fresh; the issuer need

@@ -105,7 +105,7 @@ func run(ctx context.Context, cfg config) (err error) {
 		return err
 	}
 	metrics := prometheus.NewRegistry()
-	handler, err := api.New(api.Config{Issuer: cfg.Issuer, Audience: cfg.Audience, Store: posts, Names: names, Verifier: verifier, Log: log, Metrics: metrics, Now: cfg.now})
+	handler, err := api.New(api.Config{Issuer: cfg.Issuer, Audience: cfg.Audience, Store: posts, Names: names, Verifier: verifier, Log: log, Metrics: metrics, Docs: cfg.DocsClientID, Now: cfg.now})
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func run(ctx context.Context, cfg config) (err error) {
 		return cli.Usage(err)
 	}
 	metrics := prometheus.NewRegistry()
-	handler, err := api.New(api.Config{Issuer: cfg.Issuer, Audience: cfg.Audience, Store: people, Verifier: verifier, Log: log, Metrics: metrics})
+	handler, err := api.New(api.Config{Issuer: cfg.Issuer, Audience: cfg.Audience, Store: people, Verifier: verifier, Log: log, Metrics: metrics, Docs: cfg.DocsClientID})
 	if err != nil {
 		return err
 	}

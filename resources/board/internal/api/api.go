@@ -25,7 +25,7 @@ import (
 // MaxBody is the largest request body in bytes: the longest post with every character outside the BMP and escaped (\uD83D\uDE00).
 const MaxBody = 256 << 10
 
-// Config is what the interface needs. All fields but Metrics and Now are required to serve.
+// Config is what the interface needs. All fields but Metrics, Docs and Now are required to serve.
 type Config struct {
 	Issuer   string // of the tokens
 	Audience string // this service's identifier and public address
@@ -34,6 +34,7 @@ type Config struct {
 	Verifier *jwks.Verifier
 	Log      *slog.Logger
 	Metrics  *prometheus.Registry // gets the count of refused tokens; nil: nobody reads it
+	Docs     string               // public client with which people try the interface at /docs; empty: there is no /docs
 	Now      func() time.Time     // nil: time.Now
 }
 
@@ -51,7 +52,7 @@ type service struct {
 // New returns the service's handler, for httpd.Server, or an error that says what is wrong with the configuration.
 func New(cfg Config) (http.Handler, error) {
 	resource := newResource(cfg.Issuer, cfg.Audience)
-	common, err := rest.New(rest.Config{Resource: resource, Verifier: cfg.Verifier, Log: cfg.Log, Metrics: cfg.Metrics})
+	common, err := rest.New(rest.Config{Resource: resource, Verifier: cfg.Verifier, Log: cfg.Log, Metrics: cfg.Metrics, Docs: cfg.Docs})
 	if err != nil {
 		return nil, err
 	}

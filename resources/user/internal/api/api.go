@@ -28,6 +28,7 @@ type Config struct {
 	Verifier *jwks.Verifier
 	Log      *slog.Logger
 	Metrics  *prometheus.Registry // gets the count of refused tokens
+	Docs     string               // public client with which people try the interface at /docs; empty: there is no /docs
 	Now      func() time.Time     // nil: time.Now
 }
 
@@ -45,7 +46,7 @@ func New(cfg Config) (http.Handler, error) {
 		cfg.Now = time.Now
 	}
 	resource := newResource(cfg.Issuer, cfg.Audience)
-	common, err := rest.New(rest.Config{Resource: resource, Verifier: cfg.Verifier, Log: cfg.Log, Metrics: cfg.Metrics})
+	common, err := rest.New(rest.Config{Resource: resource, Verifier: cfg.Verifier, Log: cfg.Log, Metrics: cfg.Metrics, Docs: cfg.Docs})
 	if err != nil {
 		return nil, err
 	}
