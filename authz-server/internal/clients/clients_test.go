@@ -42,8 +42,9 @@ func TestMain(m *testing.M) { sqldbtest.Main(m) }
 // fixture is a directory, and a site of a client's developer whose pages tests write.
 type fixture struct {
 	*clients.Directory
-	store *store.Store
-	site  *httptest.Server
+	store   *store.Store
+	fetcher *fetch.Client
+	site    *httptest.Server
 
 	mu    sync.Mutex
 	at    time.Time
@@ -104,6 +105,7 @@ func newFixture(t testing.TB, databaseURL string) *fixture {
 	must(os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.site.Certificate().Raw}), 0o600))
 	fetcher, err := fetch.New(fetch.Config{CAFile: ca, InsecureLoopback: true, Now: f.now})
 	must(err)
+	f.fetcher = fetcher
 	f.store, err = store.Open(t.Context(), databaseURL, f.now)
 	must(err)
 	t.Cleanup(func() {

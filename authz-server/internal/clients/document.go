@@ -56,7 +56,7 @@ func (d *Directory) documentClient(ctx context.Context, id string) (client.Clien
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return client.Client{}, err
 	}
-	state, _ := d.documents.Get(id)
+	state, read := d.documents.Get(id)
 	if d.now().Before(state.until) {
 		if state.err != nil {
 			return client.Client{}, state.err
@@ -70,7 +70,11 @@ func (d *Directory) documentClient(ctx context.Context, id string) (client.Clien
 			return client.Client{}, err
 		}
 	}
-	return d.readDocument(ctx, id)
+	c, err := d.readDocument(ctx, id)
+	if fetch.NotTried(err) && known && read && state.err == nil && d.now().Before(state.until.Add(maxDocumentAge)) {
+		return stored, nil // a limit of who asks is no news of the document; but one that is gone must not live on by it
+	}
+	return c, err
 }
 
 // reserveDocument limits how many unknown documents the server reads, and rows it makes, on behalf of one address.
@@ -86,7 +90,7 @@ func (d *Directory) reserveDocument(ctx context.Context, id string) error {
 func (d *Directory) readDocument(ctx context.Context, id string) (client.Client, error) {
 	fail := func(reason string, cause error) (client.Client, error) {
 		e := &DocumentError{Host: hostOf(id), Reason: reason, Cause: cause}
-		if ctx.Err() == nil { // else nobody waited for it
+		if ctx.Err() == nil && !fetch.NotTried(cause) { // else nobody waited for it, or it is this caller's limit
 			d.documents.Add(id, documentState{d.now().Add(failureAge), e}, len(id)+2*len(e.Error()))
 		}
 		d.cfg.Log.InfoContext(ctx, "client metadata document refused", "request", httpd.RequestID(ctx), "client_id", id, "reason", reason, "cause", cause)
@@ -104,7 +108,7 @@ func (d *Directory) readDocument(ctx context.Context, id string) (client.Client,
 		return fail("is refused: "+err.Error(), nil)
 	}
 	if err := d.CheckSector(ctx, &c); err != nil {
-		return fail("is refused: "+err.Error(), errors.Unwrap(err))
+		return fail("is refused: "+err.Error(), err)
 	}
 	if err := d.cfg.Store.PutDocumentClient(ctx, c); err != nil {
 		return client.Client{}, err
@@ -151,8 +155,22 @@ func (d *Directory) parseDocument(id string, body []byte) (client.Client, error)
 	return c, c.Check(policy)
 }
 
+// sectorError says why the list of a sector could not be read.
+type sectorError struct {
+	error // a *client.Error
+
+	cause error // nil: there is nothing more to say
+}
+
+func (e *sectorError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.error}
+	}
+	return []error{e.error, e.cause}
+}
+
 // CheckSector reads the document at the sector_identifier_uri of a client that registers, if it has one: it must name all of
-// its redirect URIs (OpenID Connect Core 1.0 §8.1), so that nobody joins another's sector. Its error is a [*client.Error].
+// its redirect URIs (OpenID Connect Core 1.0 §8.1), so that nobody joins another's sector. Its error wraps a [*client.Error].
 func (d *Directory) CheckSector(ctx context.Context, c *client.Client) error {
 	if c.SectorIdentifierURI == "" {
 		return nil
@@ -162,7 +180,7 @@ func (d *Directory) CheckSector(ctx context.Context, c *client.Client) error {
 	}
 	body, _, err := d.cfg.Fetch.Get(ctx, c.SectorIdentifierURI, causeOf(ctx, c))
 	if err != nil {
-		return wrong("must be an address that this server can read: " + err.Error())
+		return &sectorError{wrong("must be an address that this server can read: " + err.Error()), errors.Unwrap(err)}
 	}
 	var uris []string
 	if err := jwks.UnmarshalExact(body, &uris); err != nil {

@@ -12,7 +12,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks"
 )
@@ -167,7 +170,9 @@ const (
 
 // keySet is what is known of a client's keys.
 type keySet struct {
-	mu      sync.Mutex // held while the set is read, so that it is read once
+	reads singleflight.Group // by the network that causes them: none waits for a place behind another
+
+	mu      sync.Mutex // guards what follows; never held while the set is read
 	keys    []jwks.Key
 	until   time.Time // not read again before, unless the keys do not fit
 	dead    time.Time // not used any more from here on
@@ -176,51 +181,90 @@ type keySet struct {
 	failure error     // of the last try
 }
 
+// due tells whether the set is to be read. again says that its keys did not fit.
+func (s *keySet) due(now time.Time, again bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return again && now.Sub(s.reread) >= rereadEvery ||
+		!now.Before(s.until) && (s.failure == nil || now.Sub(s.read) >= retryOutage)
+}
+
 // keys returns the keys of c. again says that what was returned before did not fit.
 func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]jwks.Key, error) {
 	if c.JWKSURI == "" {
 		return d.inlineKeys(c)
 	}
-	set := d.keySets.GetOrAdd(c.JWKSURI, &keySet{}, len(c.JWKSURI))
+	id := c.JWKSURI
+	if c.Unvouched {
+		id = "stranger " + id // as package fetch keeps them apart
+	}
+	set := d.keySets.GetOrAdd(id, &keySet{}, len(id))
+	err := d.refresh(ctx, c, id, set, again)
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	now := d.now()
 	switch {
-	case again && now.Sub(set.reread) >= rereadEvery:
-		set.reread = now
-		d.readKeys(ctx, c, set)
-	case !now.Before(set.until) && (set.failure == nil || now.Sub(set.read) >= retryOutage):
-		d.readKeys(ctx, c, set)
-	}
-	if set.failure != nil && !now.Before(set.dead) {
+	case d.now().Before(set.dead):
+		return set.keys, nil
+	case err != nil:
+		return nil, err
+	case set.failure != nil:
 		return nil, set.failure
 	}
 	return set.keys, nil
 }
 
-// readKeys reads a jwks_uri. set is locked.
-func (d *Directory) readKeys(ctx context.Context, c *client.Client, set *keySet) {
+// refresh reads a set when that is due, once for all who wait for it from one network. Its error is that of this caller alone:
+// what came of a read that took place is in the set.
+func (d *Directory) refresh(ctx context.Context, c *client.Client, id string, set *keySet, again bool) error {
+	if !set.due(d.now(), again) {
+		return nil
+	}
+	result := set.reads.DoChan(strings.Join(causeOf(ctx, c).Networks, " "), func() (any, error) {
+		if !set.due(d.now(), again) { // somebody else was faster
+			return nil, nil //nolint:nilnil // there is nothing to return but an error
+		}
+		return nil, d.readKeys(context.WithoutCancel(ctx), c, id, set, again)
+	})
+	select {
+	case got := <-result:
+		return got.Err
+	case <-ctx.Done():
+		return ctx.Err() // the read goes on, for the next one
+	}
+}
+
+// readKeys reads a jwks_uri. Its error says that it was not tried, which changes nothing in the set: a sender at its limit must
+// not spend the tries of others.
+func (d *Directory) readKeys(ctx context.Context, c *client.Client, id string, set *keySet, again bool) error {
 	uri := c.JWKSURI
 	body, expires, err := d.cfg.Fetch.Get(ctx, uri, causeOf(ctx, c)) // how long they count is decided here
-	if err != nil && ctx.Err() != nil {
-		set.failure = ctx.Err() // who asked is gone; the next one tries again
-		return
-	}
-	now := d.now()
-	set.read = now
+	tried := !fetch.NotTried(err)
 	var keys []jwks.Key
 	if err == nil {
 		keys, err = client.ParseKeys(body)
 	}
 	if err != nil {
 		d.cfg.Log.WarnContext(ctx, "cannot read a client's key set", "request", httpd.RequestID(ctx), "jwks_uri", uri, "error", err, "cause", errors.Unwrap(err))
-		set.failure = &invalidError{"the client's jwks_uri cannot be used: " + err.Error(), err}
-		return
+		err = &invalidError{"the client's jwks_uri cannot be used: " + err.Error(), err}
 	}
-	set.keys, set.failure = keys, nil
+	if !tried {
+		return err
+	}
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	now := d.now()
+	set.read, set.failure = now, err
+	if again {
+		set.reread = now
+	}
+	if err != nil {
+		return nil
+	}
+	set.keys = keys
 	set.until = clamp(expires, now.Add(minKeysAge), now.Add(maxKeysAge))
 	set.dead = set.until.Add(keysOnOutage)
-	d.keySets.Add(uri, set, len(uri)+keysPerByte*len(body))
+	d.keySets.Add(id, set, len(id)+keysPerByte*len(body))
+	return nil
 }
 
 // inlineKeys parses a jwks member once a text.

@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -30,7 +31,8 @@ import (
 
 // Limits of one request.
 const (
-	Timeout = 5 * time.Second // from the wait for a free connection to the last byte
+	Timeout = 5 * time.Second // from the name look-up to the last byte; of a POST with the wait for a free connection
+	MaxWait = 3 * time.Second // of a GET for a free connection, before that
 	MaxBody = 1 << 20         // bytes
 )
 
@@ -53,8 +55,9 @@ type Client struct {
 	counts   *windows
 	flights  singleflight.Group
 	versions *cache.Cache[string, version]     // by address
-	failures *cache.Cache[string, failedUntil] // by address
+	failures *cache.Cache[string, failedUntil] // by key of flight
 	timeout  time.Duration
+	wait     time.Duration
 }
 
 // New makes a client. It fails when CAFile cannot be read or holds no certificate.
@@ -64,7 +67,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		loopback: cfg.InsecureLoopback, now: cfg.Now, timeout: Timeout,
+		loopback: cfg.InsecureLoopback, now: cfg.Now, timeout: Timeout, wait: MaxWait,
 		gets: newPlaces(), strange: newPlaces(), posts: newPlaces(), counts: newWindows(),
 		versions: cache.New[string, version](versionBytes), failures: cache.New[string, failedUntil](failureBytes),
 	}
@@ -119,6 +122,10 @@ func (e *Error) Error() string { return e.URL + " " + e.Reason }
 
 func (e *Error) Unwrap() error { return e.Cause }
 
+// NotTried tells whether err says that nothing was sent, for a limit of who asked or for want of a place. It says nothing about the
+// address: whoever remembers it as a failure lets one sender shut others out.
+func NotTried(err error) bool { return errors.Is(err, errCrowded) || errors.Is(err, errTooMany) }
+
 // Get returns the body at an address. expires is how long the answer says that it may be kept (RFC 9111 §4.2), at most 24
 // hours from now; it is not after now if it says nothing, or must not be stored. The body is shared: do not change it.
 // Nothing is kept but failures: what failed just now is not tried again. Callers limit how often they ask.
@@ -145,22 +152,35 @@ type failedUntil struct {
 }
 
 // fly lets all who want the same address at once wait for one request, those for strangers apart. It goes on when one of them
-// gives up.
+// gives up. Who waits for a request that another's limits keep from being sent begins one of its own.
 func (c *Client) fly(ctx context.Context, address string, cause Cause) ([]byte, time.Time, error) {
-	if failed, ok := c.failures.Get(address); ok && c.now().Before(failed.until) {
-		return nil, time.Time{}, failed.err
-	}
 	key, room := address, c.gets
 	if cause.Stranger {
 		key, room = "stranger "+address, c.strange
 	}
-	result := c.flights.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout)
-		defer cancel()
-		a, err := c.get(ctx, address, room, cause)
-		c.remember(address, err)
-		return a, err
-	})
+	if failed, ok := c.failures.Get(key); ok && c.now().Before(failed.until) {
+		return nil, time.Time{}, failed.err
+	}
+	begin := func(flight string) (body []byte, expires time.Time, own bool, err error) {
+		var began atomic.Bool
+		result := c.flights.DoChan(flight, func() (any, error) {
+			began.Store(true)
+			a, err := c.get(context.WithoutCancel(ctx), address, room, cause)
+			c.remember(key, err)
+			return a, err
+		})
+		body, expires, err = c.land(ctx, address, result)
+		return body, expires, began.Load(), err
+	}
+	body, expires, own, err := begin(key)
+	if !own && NotTried(err) {
+		body, expires, _, err = begin(fmt.Sprintf("%q %s", cause.Networks, key))
+	}
+	return body, expires, err
+}
+
+// land waits for a flight to end, or for ctx.
+func (c *Client) land(ctx context.Context, address string, result <-chan singleflight.Result) ([]byte, time.Time, error) {
 	select {
 	case got := <-result:
 		if got.Err != nil {
@@ -173,17 +193,17 @@ func (c *Client) fly(ctx context.Context, address string, cause Cause) ([]byte, 
 	}
 }
 
-// remember keeps a failure for a while. One of ours is none of the address.
-func (c *Client) remember(address string, err error) {
+// remember keeps a failure for a while, for the key of its flight. One of ours is none of the address.
+func (c *Client) remember(key string, err error) {
 	var failed *Error
-	if !errors.As(err, &failed) || errors.Is(err, errCrowded) || errors.Is(err, errTooMany) {
+	if !errors.As(err, &failed) || NotTried(err) {
 		return
 	}
 	age := failureAge
 	if failed.Status == 0 {
 		age = unreachableAge
 	}
-	c.failures.Add(address, failedUntil{failed, c.now().Add(age)}, 2*len(address)+len(failed.Reason))
+	c.failures.Add(key, failedUntil{failed, c.now().Add(age)}, 2*len(key)+len(failed.Reason))
 }
 
 func (c *Client) get(ctx context.Context, address string, room *places, cause Cause) (answer, error) {
@@ -195,7 +215,17 @@ func (c *Client) get(ctx context.Context, address string, room *places, cause Ca
 		return answer{}, &Error{URL: address, Reason: "was not fetched: too much was fetched for requests from one network; try again in a minute", Cause: errTooMany}
 	}
 	r.Header.Set("Accept", "application/json, */*;q=0.5")
-	res, err := c.do(r, address, room, cause)
+	bounds := cause.bounds(r.URL.Hostname())
+	waiting, stop := context.WithTimeout(ctx, c.wait)
+	err = c.enter(waiting, address, room, bounds)
+	stop()
+	if err != nil {
+		return answer{}, err
+	}
+	// The time limit begins here: a wait that others caused is not the address's failure.
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	res, err := c.send(r.WithContext(ctx), address, room, bounds)
 	if err != nil {
 		return answer{}, err
 	}
@@ -230,7 +260,11 @@ func (c *Client) Post(ctx context.Context, address string, form url.Values, caus
 		return 0, err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := c.do(r, address, c.posts, cause)
+	bounds := cause.bounds(r.URL.Hostname())
+	if err := c.enter(ctx, address, c.posts, bounds); err != nil {
+		return 0, err
+	}
+	res, err := c.send(r, address, c.posts, bounds)
 	if err != nil {
 		return 0, err
 	}
@@ -253,12 +287,16 @@ func (c *Client) request(ctx context.Context, method, address string, body io.Re
 	return r, nil
 }
 
-// do sends r when there is room, which is given back with the answer's body.
-func (c *Client) do(r *http.Request, address string, room *places, cause Cause) (*http.Response, error) {
-	bounds := cause.bounds(r.URL.Hostname())
-	if err := room.take(r.Context(), bounds); err != nil {
-		return nil, &Error{URL: address, Reason: "was not fetched: too many wait for it, for its client or for others; try again later", Cause: errors.Join(errCrowded, err)}
+// enter waits for room, until ctx ends.
+func (c *Client) enter(ctx context.Context, address string, room *places, bounds []bound) error {
+	if err := room.take(ctx, bounds); err != nil {
+		return &Error{URL: address, Reason: "was not fetched: too many wait for it, for its client or for others; try again later", Cause: errors.Join(errCrowded, err)}
 	}
+	return nil
+}
+
+// send sends r, which has room. It is given back with the answer's body, or with the error.
+func (c *Client) send(r *http.Request, address string, room *places, bounds []bound) (*http.Response, error) {
 	res, err := c.http.Do(r)
 	if err != nil {
 		room.giveBack(bounds)

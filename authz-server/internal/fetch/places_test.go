@@ -35,7 +35,7 @@ func slowSite(t *testing.T) (s *site, arrived chan string, release func()) {
 func TestSlowAddressesOfOneClientDelayNobodyElse(t *testing.T) {
 	s, arrived, release := slowSite(t)
 	c := s.client(t)
-	c.timeout = time.Minute
+	c.timeout, c.wait = time.Minute, time.Minute
 	slow := Cause{Client: "slow", Stranger: true, Networks: []string{"192.0.2.1"}}
 	var under sync.WaitGroup
 	var crowded atomic.Int64
@@ -210,7 +210,13 @@ func TestAnotherFragmentIsFetchedOnlySoOften(t *testing.T) {
 			refused++
 		}
 	}
-	if s.hits.Load() != versionsMost || refused != 101-versionsMost {
+	// That is the limit of who makes them up.
+	for _, network := range []string{"another", "a third"} {
+		if _, err := c.GetVersion(t.Context(), s.URL, "new for "+network, Cause{Client: "a", Stranger: true, Networks: []string{network}}); err != nil {
+			t.Errorf("one network keeps %s from a client's request objects: %v", network, err)
+		}
+	}
+	if s.hits.Load() != versionsMost+2 || refused != 101-versionsMost {
 		t.Errorf("%d fetches, %d refused", s.hits.Load(), refused)
 	}
 	if err := get(hash); err != nil { // who names what is there is not kept from it
@@ -220,5 +226,127 @@ func TestAnotherFragmentIsFetchedOnlySoOften(t *testing.T) {
 	now.advance(versionsPer)
 	if err := get("new"); err != nil {
 		t.Error(err)
+	}
+}
+
+// fill takes all places that strangers have at a host, and returns what gives one back.
+func fill(t *testing.T, c *Client, host string) (giveBack func()) {
+	t.Helper()
+	bounds := []bound{{"host " + host, atOnceOfHost}}
+	for range atOnceOfHost {
+		if err := c.strange.take(t.Context(), bounds); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() { c.strange.giveBack(bounds) }
+}
+
+// await waits until so many wait for a place of a stranger.
+func await(c *Client, n int) {
+	for {
+		c.strange.mu.Lock()
+		waiting := c.strange.waiting[""]
+		c.strange.mu.Unlock()
+		if waiting == n {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestAWaitForAPlaceIsNoFailureOfTheAddress(t *testing.T) {
+	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	c := s.client(t)
+	giveBack := fill(t, c, "127.0.0.1")
+	stranger := Cause{Client: "a", Stranger: true}
+
+	// Who waits in vain is told, and nobody else.
+	c.wait = 10 * time.Millisecond
+	if _, _, err := c.Get(t.Context(), s.URL, stranger); !NotTried(err) {
+		t.Fatalf("a wait in vain: %v", err)
+	}
+	if c.failures.Bytes() != 0 {
+		t.Error("a wait is remembered as a failure")
+	}
+
+	// A long wait leaves the request its whole time.
+	c.wait = time.Minute
+	var deadline time.Time
+	inner := c.http.Transport
+	c.http.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		deadline, _ = r.Context().Deadline()
+		return inner.RoundTrip(r)
+	})
+	done := make(chan error)
+	go func() {
+		_, _, err := c.Get(t.Context(), s.URL, stranger)
+		done <- err
+	}()
+	await(c, 1)
+	place := time.Now()
+	giveBack()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if deadline.Before(place.Add(c.timeout)) {
+		t.Errorf("%s are left after the wait", deadline.Sub(place))
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestAStrangersFailureIsNotThatOfVouchedClients(t *testing.T) {
+	var status atomic.Int64
+	status.Store(500)
+	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
+	c := s.client(t)
+	c.now = (&clock{at: time.Unix(1e9, 0)}).now
+	for range 2 {
+		if _, _, err := c.Get(t.Context(), s.URL, Cause{Client: "stranger", Stranger: true}); err == nil {
+			t.Fatal("status 500 is no error")
+		}
+	}
+	if s.hits.Load() != 1 {
+		t.Errorf("%d tries", s.hits.Load())
+	}
+	status.Store(200)
+	if _, _, err := c.Get(t.Context(), s.URL, Cause{Client: "app"}); err != nil {
+		t.Errorf("a vouched client pays for it: %v", err)
+	}
+}
+
+// watched tells when somebody begins to wait for it.
+type watched struct {
+	context.Context
+
+	once  sync.Once
+	waits chan struct{}
+}
+
+func (w *watched) Done() <-chan struct{} {
+	w.once.Do(func() { close(w.waits) })
+	return w.Context.Done()
+}
+
+func TestWhoJoinsARequestThatAnothersLimitKeepsBackSendsItsOwn(t *testing.T) {
+	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	c := s.client(t)
+	refuse := make(chan struct{})
+	c.flights.DoChan("stranger "+s.URL, func() (any, error) { // of one whose network has no place, or none left
+		<-refuse
+		return answer{}, &Error{URL: s.URL, Cause: errCrowded}
+	})
+	ctx := &watched{Context: t.Context(), waits: make(chan struct{})}
+	done := make(chan error)
+	go func() {
+		_, _, err := c.Get(ctx, s.URL, Cause{Client: "a", Stranger: true, Networks: []string{"free"}})
+		done <- err
+	}()
+	<-ctx.waits
+	close(refuse)
+	if err := <-done; err != nil {
+		t.Errorf("another's limit: %v", err)
 	}
 }
