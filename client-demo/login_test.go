@@ -60,6 +60,11 @@ func TestLeavingThisAppAloneRevokesItsTokensAndAsksNoLogoutOfTheIssuer(t *testin
 	b.get("/tokens").want(t, http.StatusForbidden, "Please log in")
 }
 
+func TestThePageOfTokensLeadsToTheServicesReferences(t *testing.T) {
+	w := start(t)
+	w.browser().login().get("/tokens").want(t, http.StatusOK, "API reference", `href="`+w.services.user.URL+`/docs"`, `href="`+w.services.board.URL+`/docs"`)
+}
+
 func TestARefreshTokenNeverReachesTheBrowser(t *testing.T) {
 	w := start(t)
 	b := w.browser().login()

@@ -38,6 +38,7 @@ type config struct {
 	UserAPI      string `name:"user-api" help:"The user service, which is also its audience, such as http://localhost:8000/user." placeholder:"URL" required:""`
 	AccountURL   string `name:"account-url" help:"Where people manage their account at the issuer. Empty: ISSUER/account." placeholder:"URL"`
 	BoardAPI     string `name:"board-api" help:"The board service, which is also its audience, such as http://localhost:8000/board." placeholder:"URL" required:""`
+	APIDocs      bool   `name:"api-docs" help:"Link to the services' API references, USER-API/docs and BOARD-API/docs, which they serve with a setting of theirs."`
 
 	// Serving, when not nil, is told the address once the app listens: tests listen on port 0.
 	Serving func(net.Addr) `kong:"-"`
@@ -115,7 +116,7 @@ func run(ctx context.Context, cfg config) error {
 	defer users.Close()
 	defer boards.Close()
 
-	app := web.New(web.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, Now: now, Log: log, AccountURL: cmp.Or(cfg.AccountURL, strings.TrimSuffix(cfg.Issuer, "/")+"/account")},
+	app := web.New(web.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, Now: now, Log: log, AccountURL: cmp.Or(cfg.AccountURL, strings.TrimSuffix(cfg.Issuer, "/")+"/account"), APIDocs: cfg.APIDocs},
 		client, users, boards)
 	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Serving: cfg.Serving}
 	return server.Run(ctx)

@@ -57,7 +57,7 @@ func start(t *testing.T) *world {
 	cfg := config{
 		Config: httpd.Config{Listen: "127.0.0.1:0", LogLevel: 12, ShutdownTimeout: 5 * time.Second},
 		Origin: w.origin, Issuer: w.issuer.server.URL, ClientID: testClient, ClientSecret: testSecret,
-		UserAPI: w.services.user.URL + "/", BoardAPI: w.services.board.URL, Now: w.now,
+		UserAPI: w.services.user.URL + "/", BoardAPI: w.services.board.URL, Now: w.now, APIDocs: true,
 		Serving: func(addr net.Addr) { listening <- addr },
 	}
 	go func() { ended <- run(ctx, cfg) }()

@@ -171,6 +171,7 @@ func (cfg *Config) table() ([]Part, error) {
 			"DEMO_CLIENT_SECRET=" + clients["demo"],
 			"DEMO_USER_API=" + userAPI,
 			"DEMO_BOARD_API=" + boardAPI,
+			"DEMO_API_DOCS=true",
 		},
 		Ready: []string{"http://" + address(cfg.Ports.Demo) + "/readyz"},
 	}, Part{

@@ -225,6 +225,8 @@ var messages = map[string][2]string{
 	"needs_script":        {"The check runs in your browser and needs JavaScript. Everything else works without.", "검증은 브라우저에서 이루어지므로 자바스크립트가 필요해요. 나머지는 자바스크립트 없이도 동작해요."},
 	"call":                {"Call the user service", "사용자 서비스 호출"},
 	"call_title":          {"Check first, then call", "먼저 검증하고, 그다음 호출하기"},
+	"docs_title":          {"API reference", "API 문서"},
+	"docs_about":          {"Every call of the two services, to read and to try with a token of your own.", "두 서비스의 모든 호출을 읽고, 내 토큰으로 직접 호출해 볼 수 있어요."},
 	"call_about":          {"This button has your browser check the access token above. Only when every check passes does it call this app's /api/me, which asks the user service for your profile.", "이 버튼을 누르면 브라우저가 위의 액세스 토큰을 먼저 검증해요. 모든 검증을 통과해야만 이 앱의 /api/me를 호출하고, 앱이 사용자 서비스에서 프로필을 가져와요."},
 
 	"js_passed":        {"✓ passed", "✓ 통과"},

@@ -16,6 +16,7 @@ type tokenPage struct {
 	Tokens []tokenView
 	Notice string
 	Words  map[string]string // what the script says
+	Docs   []string          // the services' API references
 }
 
 // tokenView is one token and what the browser is to demand of it.
@@ -44,6 +45,9 @@ func (a *App) tokens(v *visit) error {
 	}
 	t := v.session.Tokens()
 	data := tokenPage{Issuer: a.cfg.Issuer, Notice: notice, Words: map[string]string{}}
+	if a.cfg.APIDocs {
+		data.Docs = []string{a.cfg.UserAPI + "/docs", a.cfg.BoardAPI + "/docs"}
+	}
 	for _, word := range scriptWords {
 		data.Words[word] = v.t("js_" + word)
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	Log      *slog.Logger
 
 	AccountURL string // where people manage their account at the issuer
+	APIDocs    bool   // the services have an API reference, at /docs below their addresses
 }
 
 const maxTitles = 1000
