@@ -188,10 +188,10 @@ func TestABuildTellsHowFarItIs(t *testing.T) {
 	told("Building…\n")
 	told("1 modules downloaded, 2 packages compiled")
 	failed := errors.New("failed")
-	if err := a.step("Building", func(io.Writer) error { return failed }); err != failed {
+	if err := a.step("Building", func(io.Writer) error { return failed }); !errors.Is(err, failed) {
 		t.Errorf("%v", err)
 	}
-	if err := (*aloud)(nil).step("Building", func(io.Writer) error { return failed }); err != failed {
+	if err := (*aloud)(nil).step("Building", func(io.Writer) error { return failed }); !errors.Is(err, failed) {
 		t.Errorf("%v", err)
 	}
 }
