@@ -9,11 +9,11 @@ need_openssl() {
 	fi
 }
 
-# clients APP DEMO BOARD: the OAuth clients of production, which are development's without its samples, for the app's origin and with
+# clients APP DEMO BOARD: the OAuth clients of production, which are development's without its samples and API references, for the app's origin and with
 # these secrets in place of the public ones. Log-out addresses of this machine are for development: from a container they lead nowhere.
 clients() {
 	awk '/^  \{/ { entry = $0; next }
-		/^  \}/ { if (entry !~ /"client_id": "sample-/) printf "%s%s\n  }", (n++ ? ",\n" : ""), entry; next }
+		/^  \}/ { if (entry !~ /"client_id": "(sample-|api-docs)/) printf "%s%s\n  }", (n++ ? ",\n" : ""), entry; next }
 		/^\]/ { print "" }
 		/^[][]/ { print; next }
 		{ entry = entry "\n" $0 }' "$here/dev/clients.json" |
