@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -55,6 +56,32 @@ func TestOneSenderWaitsForItsTurnAndNobodyElseDoes(t *testing.T) {
 	if len(turns.of) != 0 {
 		t.Errorf("%d senders are remembered who want nothing", len(turns.of))
 	}
+}
+
+func TestASenderWithMoreWaitingRestsBetweenTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns(1)
+		leave, err := turns.enter(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		entered := make(chan time.Time, 1)
+		go func() {
+			leave, err := turns.enter(t.Context(), "a")
+			entered <- time.Now()
+			if err == nil {
+				leave()
+			}
+		}()
+		synctest.Wait()
+		const work = 20 * time.Millisecond
+		time.Sleep(work)
+		left := time.Now()
+		leave()
+		if rest := (<-entered).Sub(left); rest != work {
+			t.Errorf("the next one came %v later, want %v", rest, work)
+		}
+	})
 }
 
 // A hoster gives one customer a /64 after the other, of one /48.
