@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 // The files whose steps are run, in the order in which a reader comes to them; those in Korean have the same blocks, as a test of package
@@ -51,11 +53,10 @@ serve() {
 `
 
 func TestEveryStepOfTheReadmesRuns(t *testing.T) {
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("needs bash")
-	}
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("needs curl")
+	for _, program := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			testenv.Absent(t, "no "+program+", with which the README's steps are run")
+		}
 	}
 	var text string
 	for _, path := range readmes {
