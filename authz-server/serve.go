@@ -11,7 +11,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/login"
@@ -75,7 +75,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		directory, err := clients.New(clients.Config{
+		known, err := directory.New(directory.Config{
 			Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
 		})
 		if err != nil {
@@ -88,7 +88,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		metrics := prometheus.NewRegistry()
 		endpoints, err := oauth.New(oauth.Config{
 			Metrics: metrics,
-			Issuer:  cfg.Issuer, Resources: resources, Store: s, Clients: directory, Fetch: outgoing,
+			Issuer:  cfg.Issuer, Resources: resources, Store: s, Clients: known, Fetch: outgoing,
 			Keys: ring, Login: people, Pages: rendered, Log: log, Now: p.now,
 			Registration: oauth.RegistrationMode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		})

@@ -15,7 +15,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks"
@@ -136,12 +136,12 @@ func (s *Server) authenticateByAssertion(ctx context.Context, r *http.Request, f
 	if err != nil {
 		return nil, err
 	}
-	rule := clients.Rule{Algs: found.Algorithms(), Types: []string{"", "JWT", "client-authentication+jwt"}, MaxBytes: maxAssertion}
+	rule := directory.Rule{Algs: found.Algorithms(), Types: []string{"", "JWT", "client-authentication+jwt"}, MaxBytes: maxAssertion}
 	if alg := found.TokenEndpointAuthSigningAlg; alg != "" {
 		rule.Algs = intersect(rule.Algs, []string{alg})
 	}
 	text, _, err := s.clients.Verify(ctx, &found, token, rule)
-	if errors.Is(err, clients.ErrInvalid) {
+	if errors.Is(err, directory.ErrInvalid) {
 		return nil, refuse(fosite.ErrInvalidClient, "client_assertion is refused: "+err.Error())
 	}
 	if err != nil {

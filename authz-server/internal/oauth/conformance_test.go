@@ -23,7 +23,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
@@ -70,7 +70,7 @@ func newSuite(t *testing.T) *suite {
 		}
 		scopes := strings.Fields("openid profile email address phone offline_access")
 		cfg.Registration, cfg.Fetch, cfg.InsecureLegacyResponseTypes = oauth.RegistrationOpen, outgoing, true
-		cfg.Clients, err = clients.New(clients.Config{
+		cfg.Clients, err = directory.New(directory.Config{
 			Store: cfg.Store, Fetch: outgoing, Now: cfg.Now, Log: slog.New(slog.DiscardHandler),
 			Policy: client.Policy{
 				Scopes: scopes, DefaultScope: strings.Join(scopes, " "), LegacyResponseTypes: true, InsecureLoopback: true,

@@ -20,7 +20,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/keys/keystest"
@@ -103,9 +103,9 @@ func oneWith(t testing.TB, databaseURL string, change func(*oauth.Config)) *fixt
 	must(err)
 	outgoing, err := fetch.New(fetch.Config{InsecureLoopback: true})
 	must(err)
-	directory, err := clients.New(clients.Config{Store: f.store, Fetch: outgoing, Policy: client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin)), InsecureLoopback: true}, Now: f.clock.now, Log: log})
+	known, err := directory.New(directory.Config{Store: f.store, Fetch: outgoing, Policy: client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin)), InsecureLoopback: true}, Now: f.clock.now, Log: log})
 	must(err)
-	config := oauth.Config{Issuer: f.issuer, Resources: client.Builtin(apiOrigin), Store: f.store, Clients: directory, Fetch: outgoing, PairwiseSalt: make([]byte, 32), Keys: f.ring, Pages: rendered, Log: log, Now: f.clock.now}
+	config := oauth.Config{Issuer: f.issuer, Resources: client.Builtin(apiOrigin), Store: f.store, Clients: known, Fetch: outgoing, PairwiseSalt: make([]byte, 32), Keys: f.ring, Pages: rendered, Log: log, Now: f.clock.now}
 	change(&config)
 	people, err := login.New(login.Config{
 		Issuer: f.issuer, Store: f.store, Pages: rendered, Log: log, Now: f.clock.now, InsecureLegacyResponseTypes: config.InsecureLegacyResponseTypes,

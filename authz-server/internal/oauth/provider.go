@@ -10,7 +10,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
@@ -56,7 +56,7 @@ func (s *Server) authenticate(r *http.Request) (*client.Client, error) {
 }
 
 // clientStorage is what fosite may ask of the database.
-type clientStorage struct{ clients *clients.Directory }
+type clientStorage struct{ clients *directory.Clients }
 
 func (c clientStorage) GetClient(ctx context.Context, id string) (fosite.Client, error) {
 	found, _, err := c.clients.Client(ctx, id)

@@ -13,7 +13,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -88,12 +88,12 @@ func (s *Server) fetchRequestObject(ctx context.Context, c *client.Client, uri s
 // openRequestObject verifies a request object (RFC 9101 §6, OIDC Core §6.1) and returns the parameters that it means. What
 // the object says counts; what stands beside it fills gaps, unless the client signs everything.
 func (s *Server) openRequestObject(ctx context.Context, c *client.Client, object string, beside url.Values) (url.Values, error) {
-	rule := clients.Rule{Algs: c.Algorithms(), Types: []string{"", "JWT", "oauth-authz-req+jwt"}, MaxBytes: maxRequestObject}
+	rule := directory.Rule{Algs: c.Algorithms(), Types: []string{"", "JWT", "oauth-authz-req+jwt"}, MaxBytes: maxRequestObject}
 	if c.RequestObjectSigningAlg != "" {
 		rule.Algs = intersect(rule.Algs, []string{c.RequestObjectSigningAlg})
 	}
 	text, _, err := s.clients.Verify(ctx, c, object, rule)
-	if errors.Is(err, clients.ErrInvalid) {
+	if errors.Is(err, directory.ErrInvalid) {
 		return nil, refuse(fosite.ErrInvalidRequestObject, "the request object is refused: "+err.Error())
 	}
 	if err != nil {

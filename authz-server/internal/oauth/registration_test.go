@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -53,7 +53,7 @@ func newRegistrar(t *testing.T, databaseURL string, mode oauth.RegistrationMode)
 	}
 	r.fixture = oneWith(t, databaseURL, func(cfg *oauth.Config) {
 		cfg.Registration, cfg.Fetch = mode, outgoing
-		cfg.Clients, err = clients.New(clients.Config{
+		cfg.Clients, err = directory.New(directory.Config{
 			Store: cfg.Store, Fetch: outgoing, MetadataDocuments: true, Now: cfg.Now, Log: slog.New(slog.DiscardHandler),
 			Policy: client.Policy{
 				Scopes: []string{"openid", "profile", "email"}, DefaultScope: "openid profile email",

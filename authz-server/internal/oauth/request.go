@@ -14,7 +14,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -73,7 +73,7 @@ func (s *Server) readAuthorization(ctx context.Context, form url.Values, resumed
 		return nil, err
 	}
 	found, _, err := s.clients.Client(ctx, form.Get("client_id"))
-	var document *clients.DocumentError
+	var document *directory.DocumentError
 	if errors.As(err, &document) {
 		return nil, unsafeError{refuse(fosite.ErrInvalidClient, document.Error())}
 	}

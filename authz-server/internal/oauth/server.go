@@ -31,7 +31,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
@@ -45,7 +45,7 @@ type Config struct {
 	Issuer    string            // may have a path, or end in a slash
 	Resources []client.Resource // resource services, and which scopes belong to each
 	Store     *store.Store
-	Clients   *clients.Directory
+	Clients   *directory.Clients
 	Fetch     *fetch.Client // for what clients keep at addresses of their own
 	Keys      *keys.Ring
 	Login     *login.Service
@@ -107,7 +107,7 @@ type Server struct {
 	at          issuer.Issuer // where the endpoints are
 	resources   []client.Resource
 	store       *store.Store
-	clients     *clients.Directory
+	clients     *directory.Clients
 	fetch       *fetch.Client
 	keys        *keys.Ring
 	login       *login.Service

@@ -1,4 +1,4 @@
-package clients_test
+package directory_test
 
 import (
 	"context"
@@ -31,7 +31,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
 // fixture is a directory, and a site of a client's developer whose pages tests write.
 type fixture struct {
-	*clients.Directory
+	*directory.Clients
 	store   *store.Store
 	fetcher *fetch.Client
 	site    *httptest.Server
@@ -113,7 +113,7 @@ func newFixture(t testing.TB, databaseURL string) *fixture {
 			t.Error(err)
 		}
 	})
-	f.Directory, err = clients.New(clients.Config{
+	f.Clients, err = directory.New(directory.Config{
 		Store: f.store, Fetch: fetcher, MetadataDocuments: true, Now: f.now, Log: slog.New(slog.DiscardHandler),
 		Policy: client.Policy{
 			Scopes: []string{"openid", "profile", "board:read"}, DefaultScope: "openid profile",
@@ -226,7 +226,7 @@ func TestADocumentIsReadAgainWhenItIsNoLongerFresh(t *testing.T) {
 		f.advance(fresh)
 		before := f.read("/c.json")
 		for range 3 {
-			var wrong *clients.DocumentError
+			var wrong *directory.DocumentError
 			if _, _, err := f.Client(t.Context(), id); !errors.Is(err, store.ErrNotFound) || !errors.As(err, &wrong) || "https://"+wrong.Host != f.site.URL || !strings.Contains(err.Error(), "404") {
 				t.Errorf("%q: gone, and %v", cache, err)
 			}
@@ -298,7 +298,7 @@ func TestURLsThatCannotBeAClientAreNotRead(t *testing.T) {
 
 func TestWithoutTheSwitchNoDocumentIsRead(t *testing.T) {
 	f := one(t)
-	closed, err := clients.New(clients.Config{Store: f.store, Log: slog.New(slog.DiscardHandler)}) // without Fetch: it would panic
+	closed, err := directory.New(directory.Config{Store: f.store, Log: slog.New(slog.DiscardHandler)}) // without Fetch: it would panic
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,21 +443,21 @@ func TestVerifyTakesWhatAKeyOfTheClientSigned(t *testing.T) {
 		alg    string
 		key    any
 		header map[string]any
-		rule   clients.Rule
+		rule   directory.Rule
 	}{
-		{"RS256", rsaKey, map[string]any{"kid": "r"}, clients.Rule{}},
-		{"PS256", rsaKey, map[string]any{"kid": "r"}, clients.Rule{}},
-		{"ES256", ecKey, map[string]any{"kid": "e"}, clients.Rule{}},
-		{"EdDSA", edKey, map[string]any{"kid": "d"}, clients.Rule{Algs: []string{"EdDSA"}}},
-		{"Ed25519", edKey, map[string]any{"kid": "d"}, clients.Rule{}},
-		{"Ed25519", edKey, map[string]any{"kid": "named EdDSA"}, clients.Rule{Algs: []string{"EdDSA"}}},
-		{"EdDSA", edKey, map[string]any{"kid": "named Ed25519"}, clients.Rule{Algs: []string{"Ed25519"}}},
-		{"RS256", rsaKey2, nil, clients.Rule{}}, // without kid every key that fits
-		{"RS256", rsaKey, nil, clients.Rule{}},
-		{"RS256", rsaKey, map[string]any{"kid": "r", "typ": "JWT"}, clients.Rule{Types: []string{"", "JWT"}}},
-		{"RS256", rsaKey, map[string]any{"kid": "r"}, clients.Rule{Types: []string{"", "JWT"}}},
-		{"RS256", rsaKey, map[string]any{"kid": "r", "typ": "application/OAuth-authz-req+jwt"}, clients.Rule{Types: []string{"oauth-authz-req+jwt"}}},
-		{"RS256", rsaKey, map[string]any{"kid": "r", "typ": "anything"}, clients.Rule{}},
+		{"RS256", rsaKey, map[string]any{"kid": "r"}, directory.Rule{}},
+		{"PS256", rsaKey, map[string]any{"kid": "r"}, directory.Rule{}},
+		{"ES256", ecKey, map[string]any{"kid": "e"}, directory.Rule{}},
+		{"EdDSA", edKey, map[string]any{"kid": "d"}, directory.Rule{Algs: []string{"EdDSA"}}},
+		{"Ed25519", edKey, map[string]any{"kid": "d"}, directory.Rule{}},
+		{"Ed25519", edKey, map[string]any{"kid": "named EdDSA"}, directory.Rule{Algs: []string{"EdDSA"}}},
+		{"EdDSA", edKey, map[string]any{"kid": "named Ed25519"}, directory.Rule{Algs: []string{"Ed25519"}}},
+		{"RS256", rsaKey2, nil, directory.Rule{}}, // without kid every key that fits
+		{"RS256", rsaKey, nil, directory.Rule{}},
+		{"RS256", rsaKey, map[string]any{"kid": "r", "typ": "JWT"}, directory.Rule{Types: []string{"", "JWT"}}},
+		{"RS256", rsaKey, map[string]any{"kid": "r"}, directory.Rule{Types: []string{"", "JWT"}}},
+		{"RS256", rsaKey, map[string]any{"kid": "r", "typ": "application/OAuth-authz-req+jwt"}, directory.Rule{Types: []string{"oauth-authz-req+jwt"}}},
+		{"RS256", rsaKey, map[string]any{"kid": "r", "typ": "anything"}, directory.Rule{}},
 	} {
 		got, alg, err := f.Verify(t.Context(), c, sign(t, test.alg, test.key, test.header, claims), test.rule)
 		if err != nil || string(got) != claims || alg != test.alg {
@@ -489,55 +489,55 @@ func TestVerifyRefuses(t *testing.T) {
 		jwk("r", "RS256", rsaKey), jwk("e", "", ecKey), jwk("weak", "", weak), jose.JSONWebKey{Key: rsaKey2.Public(), KeyID: "enc", Use: "enc"}))}
 	for name, test := range map[string]struct {
 		jwt  string
-		rule clients.Rule
+		rule directory.Rule
 		says string
 	}{
-		"nothing":                       {"", clients.Rule{}, "header"},
-		"no JWT":                        {"abc", clients.Rule{}, "header"},
-		"two parts":                     {parts[0] + "." + parts[1], clients.Rule{}, "compact form"},
-		"four parts":                    {good + ".x", clients.Rule{}, "compact form"},
-		"JSON form":                     {`{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`, clients.Rule{}, "compact form"},
-		"no signature":                  {parts[0] + "." + parts[1] + ".", clients.Rule{}, "signature"},
-		"changed claims":                {parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"x"}`)) + "." + parts[2], clients.Rule{}, "signature"},
-		"alg none":                      {jwt(`{"alg":"none"}`, `{}`, nil), clients.Rule{}, "alg"},
-		"alg None":                      {jwt(`{"alg":"None"}`, `{}`, nil), clients.Rule{}, "alg"},
-		"alg none by a careless rule":   {jwt(`{"alg":"none"}`, `{}`, nil), clients.Rule{Algs: []string{"none"}}, "alg"},
-		"no alg":                        {jwt(`{"kid":"r"}`, `{}`, nil), clients.Rule{}, "alg"},
-		"alg in capitals":               {jwt(`{"ALG":"RS256","kid":"r"}`, `{}`, nil), clients.Rule{}, "alg"},
-		"alg a number":                  {jwt(`{"alg":1}`, `{}`, nil), clients.Rule{}, "string"},
-		"alg twice":                     {jwt(`{"alg":"none","alg":"RS256","kid":"r"}`, `{}`, nil), clients.Rule{}, ""},
-		"HMAC with the public key":      {hs256(public), clients.Rule{}, "alg"},
-		"HMAC by a careless rule":       {hs256(public), clients.Rule{Algs: []string{"HS256", "RS256"}}, "alg"},
-		"HMAC with the modulus":         {hs256(rsaKey.N.Bytes()), clients.Rule{}, "alg"},
-		"an alg that is not asked for":  {good, clients.Rule{Algs: []string{"PS256", "ES256"}}, "PS256, ES256"},
-		"an alg that is the server's":   {sign(t, "RS512", rsaKey, map[string]any{"kid": "r"}, `{}`), clients.Rule{Algs: []string{"RS512"}}, "alg"},
-		"an alg that is not the key's":  {sign(t, "PS256", rsaKey, map[string]any{"kid": "r"}, `{}`), clients.Rule{}, "signature"},
-		"a key of another kind":         {sign(t, "RS256", rsaKey, map[string]any{"kid": "e"}, `{}`), clients.Rule{}, "signature"},
-		"an unknown kid":                {sign(t, "RS256", rsaKey, map[string]any{"kid": "x"}, `{}`), clients.Rule{}, "kid"},
-		"another's key":                 {sign(t, "RS256", stranger, map[string]any{"kid": "r"}, `{}`), clients.Rule{}, "signature"},
-		"a key of its own in jwk":       {sign(t, "RS256", stranger, map[string]any{"kid": "r", "jwk": attacker}, `{}`), clients.Rule{}, "signature"},
-		"a key of its own at jku":       {sign(t, "RS256", stranger, map[string]any{"kid": "r", "jku": f.site.URL + "/jwks"}, `{}`), clients.Rule{}, "signature"},
-		"a key of its own at x5u":       {sign(t, "RS256", stranger, map[string]any{"kid": "r", "x5u": f.site.URL + "/cert"}, `{}`), clients.Rule{}, "signature"},
-		"a certificate of its own":      {sign(t, "RS256", stranger, map[string]any{"kid": "r", "x5c": []string{base64.StdEncoding.EncodeToString(f.site.Certificate().Raw)}}, `{}`), clients.Rule{}, ""},
-		"a key that is too short":       {sign(t, "RS256", weak, map[string]any{"kid": "weak"}, `{}`), clients.Rule{}, "kid"},
-		"a key for encryption":          {sign(t, "RS256", rsaKey2, map[string]any{"kid": "enc"}, `{}`), clients.Rule{}, "kid"},
-		"crit":                          {sign(t, "RS256", rsaKey, map[string]any{"kid": "r", "crit": []string{"exp"}, "exp": 1}, `{}`), clients.Rule{}, "crit"},
-		"crit with b64":                 {sign(t, "RS256", rsaKey, map[string]any{"kid": "r", "crit": []string{"b64"}, "b64": true}, `{}`), clients.Rule{}, "crit"},
-		"another type":                  {sign(t, "RS256", rsaKey, map[string]any{"kid": "r", "typ": "at+jwt"}, `{}`), clients.Rule{Types: []string{"", "JWT"}}, "typ"},
-		"no type where one must be":     {good, clients.Rule{Types: []string{"dpop+jwt"}}, "typ"},
-		"too long":                      {good, clients.Rule{MaxBytes: len(good) - 1}, "bytes"},
-		"too long for anything":         {good + strings.Repeat("a", 16<<10), clients.Rule{}, "bytes"},
-		"a signature in another base64": {parts[0] + "." + parts[1] + "." + parts[2] + "==", clients.Rule{}, ""},
-		"a line break":                  {parts[0] + "\n." + parts[1] + "." + parts[2], clients.Rule{}, "compact form"},
-		"a header that is an array":     {jwt(`[]`, `{}`, nil), clients.Rule{}, "JSON object"},
-		"a header that is null":         {jwt(`null`, `{}`, nil), clients.Rule{}, "alg"},
+		"nothing":                       {"", directory.Rule{}, "header"},
+		"no JWT":                        {"abc", directory.Rule{}, "header"},
+		"two parts":                     {parts[0] + "." + parts[1], directory.Rule{}, "compact form"},
+		"four parts":                    {good + ".x", directory.Rule{}, "compact form"},
+		"JSON form":                     {`{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`, directory.Rule{}, "compact form"},
+		"no signature":                  {parts[0] + "." + parts[1] + ".", directory.Rule{}, "signature"},
+		"changed claims":                {parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"x"}`)) + "." + parts[2], directory.Rule{}, "signature"},
+		"alg none":                      {jwt(`{"alg":"none"}`, `{}`, nil), directory.Rule{}, "alg"},
+		"alg None":                      {jwt(`{"alg":"None"}`, `{}`, nil), directory.Rule{}, "alg"},
+		"alg none by a careless rule":   {jwt(`{"alg":"none"}`, `{}`, nil), directory.Rule{Algs: []string{"none"}}, "alg"},
+		"no alg":                        {jwt(`{"kid":"r"}`, `{}`, nil), directory.Rule{}, "alg"},
+		"alg in capitals":               {jwt(`{"ALG":"RS256","kid":"r"}`, `{}`, nil), directory.Rule{}, "alg"},
+		"alg a number":                  {jwt(`{"alg":1}`, `{}`, nil), directory.Rule{}, "string"},
+		"alg twice":                     {jwt(`{"alg":"none","alg":"RS256","kid":"r"}`, `{}`, nil), directory.Rule{}, ""},
+		"HMAC with the public key":      {hs256(public), directory.Rule{}, "alg"},
+		"HMAC by a careless rule":       {hs256(public), directory.Rule{Algs: []string{"HS256", "RS256"}}, "alg"},
+		"HMAC with the modulus":         {hs256(rsaKey.N.Bytes()), directory.Rule{}, "alg"},
+		"an alg that is not asked for":  {good, directory.Rule{Algs: []string{"PS256", "ES256"}}, "PS256, ES256"},
+		"an alg that is the server's":   {sign(t, "RS512", rsaKey, map[string]any{"kid": "r"}, `{}`), directory.Rule{Algs: []string{"RS512"}}, "alg"},
+		"an alg that is not the key's":  {sign(t, "PS256", rsaKey, map[string]any{"kid": "r"}, `{}`), directory.Rule{}, "signature"},
+		"a key of another kind":         {sign(t, "RS256", rsaKey, map[string]any{"kid": "e"}, `{}`), directory.Rule{}, "signature"},
+		"an unknown kid":                {sign(t, "RS256", rsaKey, map[string]any{"kid": "x"}, `{}`), directory.Rule{}, "kid"},
+		"another's key":                 {sign(t, "RS256", stranger, map[string]any{"kid": "r"}, `{}`), directory.Rule{}, "signature"},
+		"a key of its own in jwk":       {sign(t, "RS256", stranger, map[string]any{"kid": "r", "jwk": attacker}, `{}`), directory.Rule{}, "signature"},
+		"a key of its own at jku":       {sign(t, "RS256", stranger, map[string]any{"kid": "r", "jku": f.site.URL + "/jwks"}, `{}`), directory.Rule{}, "signature"},
+		"a key of its own at x5u":       {sign(t, "RS256", stranger, map[string]any{"kid": "r", "x5u": f.site.URL + "/cert"}, `{}`), directory.Rule{}, "signature"},
+		"a certificate of its own":      {sign(t, "RS256", stranger, map[string]any{"kid": "r", "x5c": []string{base64.StdEncoding.EncodeToString(f.site.Certificate().Raw)}}, `{}`), directory.Rule{}, ""},
+		"a key that is too short":       {sign(t, "RS256", weak, map[string]any{"kid": "weak"}, `{}`), directory.Rule{}, "kid"},
+		"a key for encryption":          {sign(t, "RS256", rsaKey2, map[string]any{"kid": "enc"}, `{}`), directory.Rule{}, "kid"},
+		"crit":                          {sign(t, "RS256", rsaKey, map[string]any{"kid": "r", "crit": []string{"exp"}, "exp": 1}, `{}`), directory.Rule{}, "crit"},
+		"crit with b64":                 {sign(t, "RS256", rsaKey, map[string]any{"kid": "r", "crit": []string{"b64"}, "b64": true}, `{}`), directory.Rule{}, "crit"},
+		"another type":                  {sign(t, "RS256", rsaKey, map[string]any{"kid": "r", "typ": "at+jwt"}, `{}`), directory.Rule{Types: []string{"", "JWT"}}, "typ"},
+		"no type where one must be":     {good, directory.Rule{Types: []string{"dpop+jwt"}}, "typ"},
+		"too long":                      {good, directory.Rule{MaxBytes: len(good) - 1}, "bytes"},
+		"too long for anything":         {good + strings.Repeat("a", 16<<10), directory.Rule{}, "bytes"},
+		"a signature in another base64": {parts[0] + "." + parts[1] + "." + parts[2] + "==", directory.Rule{}, ""},
+		"a line break":                  {parts[0] + "\n." + parts[1] + "." + parts[2], directory.Rule{}, "compact form"},
+		"a header that is an array":     {jwt(`[]`, `{}`, nil), directory.Rule{}, "JSON object"},
+		"a header that is null":         {jwt(`null`, `{}`, nil), directory.Rule{}, "alg"},
 	} {
 		claims, _, err := f.Verify(t.Context(), c, test.jwt, test.rule)
-		if !errors.Is(err, clients.ErrInvalid) || claims != nil || !strings.Contains(err.Error(), test.says) {
+		if !errors.Is(err, directory.ErrInvalid) || claims != nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %s, %v", name, claims, err)
 		}
 	}
-	if _, _, err := f.Verify(t.Context(), &client.Client{}, good, clients.Rule{}); !errors.Is(err, clients.ErrInvalid) || !strings.Contains(err.Error(), "jwks_uri") {
+	if _, _, err := f.Verify(t.Context(), &client.Client{}, good, directory.Rule{}); !errors.Is(err, directory.ErrInvalid) || !strings.Contains(err.Error(), "jwks_uri") {
 		t.Errorf("without keys: %v", err)
 	}
 	f.mu.Lock()
@@ -558,8 +558,8 @@ func TestRotatedKeysAreReadAgain(t *testing.T) {
 	verify := func(jwt string, good bool, reads int) {
 		t.Helper()
 		before := f.read("/jwks")
-		_, _, err := f.Verify(t.Context(), c, jwt, clients.Rule{})
-		if good && err != nil || !good && !errors.Is(err, clients.ErrInvalid) {
+		_, _, err := f.Verify(t.Context(), c, jwt, directory.Rule{})
+		if good && err != nil || !good && !errors.Is(err, directory.ErrInvalid) {
 			t.Errorf("verified: %v", err)
 		}
 		if got := f.read("/jwks") - before; got != reads {
@@ -594,8 +594,8 @@ func TestAnOutageOfAKeySet(t *testing.T) {
 	good := func(want bool, reads int) {
 		t.Helper()
 		before := f.read("/jwks")
-		_, _, err := f.Verify(t.Context(), c, jwt, clients.Rule{})
-		if (err == nil) != want || err != nil && !errors.Is(err, clients.ErrInvalid) {
+		_, _, err := f.Verify(t.Context(), c, jwt, directory.Rule{})
+		if (err == nil) != want || err != nil && !errors.Is(err, directory.ErrInvalid) {
 			t.Errorf("%v", err)
 		}
 		if got := f.read("/jwks") - before; got != reads {
@@ -626,7 +626,7 @@ func TestManyVerifyAtOnceAndTheKeysAreReadOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 32 {
 		wg.Go(func() {
-			if _, _, err := f.Verify(t.Context(), c, jwt, clients.Rule{}); err != nil {
+			if _, _, err := f.Verify(t.Context(), c, jwt, directory.Rule{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -644,17 +644,17 @@ func TestWhoGaveUpDoesNotSpoilTheKeysForOthers(t *testing.T) {
 	jwt := sign(t, "RS256", rsaKey, map[string]any{"kid": "k"}, `{}`)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := f.Verify(gone, c, jwt, clients.Rule{}); errors.Is(err, clients.ErrInvalid) { // nil if the keys were faster
+	if _, _, err := f.Verify(gone, c, jwt, directory.Rule{}); errors.Is(err, directory.ErrInvalid) { // nil if the keys were faster
 		t.Errorf("%v", err)
 	}
-	if _, _, err := f.Verify(t.Context(), c, jwt, clients.Rule{}); err != nil {
+	if _, _, err := f.Verify(t.Context(), c, jwt, directory.Rule{}); err != nil {
 		t.Error(err)
 	}
 }
 
 // Whatever is sent as a JWT is refused as the client's fault, or was signed by its key.
 func FuzzVerify(f *testing.F) {
-	d, err := clients.New(clients.Config{Log: slog.New(slog.DiscardHandler)})
+	d, err := directory.New(directory.Config{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -664,11 +664,11 @@ func FuzzVerify(f *testing.F) {
 	f.Add(jwt(`{"alg":"none"}`, `{}`, nil))
 	f.Add(jwt(`{"alg":"EdDSA","crit":[],"jwk":{}}`, `{}`, make([]byte, 64)))
 	f.Fuzz(func(t *testing.T, text string) {
-		claims, _, err := d.Verify(t.Context(), c, text, clients.Rule{})
+		claims, _, err := d.Verify(t.Context(), c, text, directory.Rule{})
 		switch {
 		case err == nil && string(claims) != `{"iss":"app"}`:
 			t.Fatalf("%q: forged %s", text, claims)
-		case err != nil && !errors.Is(err, clients.ErrInvalid):
+		case err != nil && !errors.Is(err, directory.ErrInvalid):
 			t.Fatalf("%q: %v", text, err)
 		}
 	})

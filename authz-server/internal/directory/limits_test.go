@@ -1,4 +1,4 @@
-package clients_test
+package directory_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clients"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -74,14 +74,14 @@ func TestOnesOwnLimitSpendsNoReadingOfKeys(t *testing.T) {
 		newJWT := sign(t, "RS256", rsaKey2, map[string]any{"kid": "new"}, `{}`)
 		junk := sign(t, "RS256", rsaKey2, map[string]any{"kid": "junk"}, `{}`)
 		verify := func(jwt string) error {
-			_, _, err := f.Verify(t.Context(), c, jwt, clients.Rule{})
+			_, _, err := f.Verify(t.Context(), c, jwt, directory.Rule{})
 			return err
 		}
 		// Before anything is known.
 		f.page("/jwks", set(t, jwk("old", "", rsaKey)))
 		f.useUp(t)
 		f.advance(59 * time.Second)
-		if err := verify(oldJWT); !fetch.NotTried(err) || !errors.Is(err, clients.ErrInvalid) {
+		if err := verify(oldJWT); !fetch.NotTried(err) || !errors.Is(err, directory.ErrInvalid) {
 			t.Fatalf("beyond the limit: %v", err)
 		}
 		f.advance(time.Second)
@@ -138,7 +138,7 @@ func TestAReadThatWaitsForAPlaceHoldsUpNoGoodKeys(t *testing.T) {
 	stranger, vouched := &client.Client{ID: "stranger", JWKSURI: uri, Unvouched: true}, &client.Client{ID: "app", JWKSURI: uri}
 	good := sign(t, "RS256", rsaKey, map[string]any{"kid": "k"}, `{}`)
 	junk := sign(t, "RS256", rsaKey2, map[string]any{"kid": "junk"}, `{}`)
-	if _, _, err := f.Verify(t.Context(), stranger, good, clients.Rule{}); err != nil {
+	if _, _, err := f.Verify(t.Context(), stranger, good, directory.Rule{}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -162,10 +162,10 @@ func TestAReadThatWaitsForAPlaceHoldsUpNoGoodKeys(t *testing.T) {
 	ctx := &watched{Context: t.Context(), waits: make(chan struct{})}
 	var ended sync.WaitGroup
 	over := make(chan struct{})
-	ended.Go(func() { f.Verify(ctx, stranger, junk, clients.Rule{}); close(over) })
+	ended.Go(func() { f.Verify(ctx, stranger, junk, directory.Rule{}); close(over) })
 	<-ctx.waits
 	for _, c := range []*client.Client{stranger, vouched} {
-		if _, _, err := f.Verify(t.Context(), c, good, clients.Rule{}); err != nil {
+		if _, _, err := f.Verify(t.Context(), c, good, directory.Rule{}); err != nil {
 			t.Errorf("%s: %v", c.ID, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package clients
+package directory
 
 import (
 	"context"
@@ -47,7 +47,7 @@ type documentState struct {
 	err   *DocumentError
 }
 
-func (d *Directory) documentClient(ctx context.Context, id string) (client.Client, error) {
+func (d *Clients) documentClient(ctx context.Context, id string) (client.Client, error) {
 	if !d.cfg.MetadataDocuments {
 		return client.Client{}, store.ErrNotFound
 	}
@@ -78,7 +78,7 @@ func (d *Directory) documentClient(ctx context.Context, id string) (client.Clien
 }
 
 // reserveDocument limits how many unknown documents the server reads, and rows it makes, on behalf of one address.
-func (d *Directory) reserveDocument(ctx context.Context, id string) error {
+func (d *Clients) reserveDocument(ctx context.Context, id string) error {
 	err := d.cfg.Store.TakeQuotas(ctx, store.QuotasOf(httpd.Networks(httpd.ClientAddr(ctx)), "document", newDocuments, newDocumentsPer)...)
 	var full *store.QuotaError
 	if errors.As(err, &full) {
@@ -87,7 +87,7 @@ func (d *Directory) reserveDocument(ctx context.Context, id string) error {
 	return err
 }
 
-func (d *Directory) readDocument(ctx context.Context, id string) (client.Client, error) {
+func (d *Clients) readDocument(ctx context.Context, id string) (client.Client, error) {
 	fail := func(reason string, cause error) (client.Client, error) {
 		e := &DocumentError{Host: hostOf(id), Reason: reason, Cause: cause}
 		if ctx.Err() == nil && !fetch.NotTried(cause) { // else nobody waited for it, or it is this caller's limit
@@ -120,7 +120,7 @@ func (d *Directory) readDocument(ctx context.Context, id string) (client.Client,
 
 // parseDocument makes a client of a document, which speaks to every server that there is: what it offers and this one does
 // not is left out, rather than refused. What only an operator can give is not taken.
-func (d *Directory) parseDocument(id string, body []byte) (client.Client, error) {
+func (d *Clients) parseDocument(id string, body []byte) (client.Client, error) {
 	if len(body) > maxDocument {
 		return client.Client{}, errors.New("it is longer than 64 KiB")
 	}
@@ -171,7 +171,7 @@ func (e *sectorError) Unwrap() []error {
 
 // CheckSector reads the document at the sector_identifier_uri of a client that registers, if it has one: it must name all of
 // its redirect URIs (OpenID Connect Core 1.0 §8.1), so that nobody joins another's sector. Its error wraps a [*client.Error].
-func (d *Directory) CheckSector(ctx context.Context, c *client.Client) error {
+func (d *Clients) CheckSector(ctx context.Context, c *client.Client) error {
 	if c.SectorIdentifierURI == "" {
 		return nil
 	}

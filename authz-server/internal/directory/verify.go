@@ -1,4 +1,4 @@
-package clients
+package directory
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 	"github.com/maru-auth/maru/jwks"
 )
 
-// ErrInvalid is wrapped by every error of [Directory.Verify] that is the client's fault. Their text says what to change.
+// ErrInvalid is wrapped by every error of [Clients.Verify] that is the client's fault. Their text says what to change.
 var ErrInvalid = errors.New("the JWT is not valid")
 
 type invalidError struct {
@@ -46,7 +46,7 @@ type Rule struct {
 // Verify checks the signature of a JWT that c made with one of its keys, and returns its claims and the algorithm. Keys come
 // from what c registered and from nowhere else: jwk, jku, x5c and x5u in the header are not looked at. A kid that is unknown,
 // or a signature that no key made, has jwks_uri read again, at most once a minute, for its keys may have been rotated.
-func (d *Directory) Verify(ctx context.Context, c *client.Client, jwt string, rule Rule) (claims []byte, alg string, err error) {
+func (d *Clients) Verify(ctx context.Context, c *client.Client, jwt string, rule Rule) (claims []byte, alg string, err error) {
 	if rule.MaxBytes == 0 {
 		rule.MaxBytes = 16 << 10
 	}
@@ -190,7 +190,7 @@ func (s *keySet) due(now time.Time, again bool) bool {
 }
 
 // keys returns the keys of c. again says that what was returned before did not fit.
-func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]jwks.Key, error) {
+func (d *Clients) keys(ctx context.Context, c *client.Client, again bool) ([]jwks.Key, error) {
 	if c.JWKSURI == "" {
 		return d.inlineKeys(c)
 	}
@@ -215,7 +215,7 @@ func (d *Directory) keys(ctx context.Context, c *client.Client, again bool) ([]j
 
 // refresh reads a set when that is due, once for all who wait for it from one network. Its error is that of this caller alone:
 // what came of a read that took place is in the set.
-func (d *Directory) refresh(ctx context.Context, c *client.Client, id string, set *keySet, again bool) error {
+func (d *Clients) refresh(ctx context.Context, c *client.Client, id string, set *keySet, again bool) error {
 	if !set.due(d.now(), again) {
 		return nil
 	}
@@ -235,7 +235,7 @@ func (d *Directory) refresh(ctx context.Context, c *client.Client, id string, se
 
 // readKeys reads a jwks_uri. Its error says that it was not tried, which changes nothing in the set: a sender at its limit must
 // not spend the tries of others.
-func (d *Directory) readKeys(ctx context.Context, c *client.Client, id string, set *keySet, again bool) error {
+func (d *Clients) readKeys(ctx context.Context, c *client.Client, id string, set *keySet, again bool) error {
 	uri := c.JWKSURI
 	body, expires, err := d.cfg.Fetch.Get(ctx, uri, causeOf(ctx, c)) // how long they count is decided here
 	tried := !fetch.NotTried(err)
@@ -268,7 +268,7 @@ func (d *Directory) readKeys(ctx context.Context, c *client.Client, id string, s
 }
 
 // inlineKeys parses a jwks member once a text.
-func (d *Directory) inlineKeys(c *client.Client) ([]jwks.Key, error) {
+func (d *Clients) inlineKeys(c *client.Client) ([]jwks.Key, error) {
 	if len(c.JWKS) == 0 {
 		return nil, invalid("the client has registered no keys: give it jwks or jwks_uri")
 	}

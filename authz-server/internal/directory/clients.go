@@ -1,6 +1,6 @@
-// Package clients is the directory of OAuth clients: those in the database, those that a document at their client_id
+// Package directory is the directory of OAuth clients: those in the database, those that a document at their client_id
 // describes, and what each of them signs with. Whatever it has to fetch for that goes through package fetch.
-package clients
+package directory
 
 import (
 	"context"
@@ -30,8 +30,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Directory knows every client. It is safe for concurrent use.
-type Directory struct {
+// Clients knows every client. It is safe for concurrent use.
+type Clients struct {
 	cfg       Config
 	now       func() time.Time
 	documents *cache.Cache[string, documentState]         // by client_id
@@ -48,8 +48,8 @@ const (
 )
 
 // New makes a directory.
-func New(cfg Config) (*Directory, error) {
-	d := &Directory{cfg: cfg, now: cfg.Now}
+func New(cfg Config) (*Clients, error) {
+	d := &Clients{cfg: cfg, now: cfg.Now}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -66,7 +66,7 @@ func New(cfg Config) (*Directory, error) {
 // Client returns a client and the hashes of its unexpired secrets, as [store.Store.ClientWithSecrets] does and at the same
 // cost. A document is read when its client_id is met, and again when what was read is no longer fresh; the client then is a
 // row like every other. [store.ErrNotFound]: there is no such client. That is also what a [*DocumentError] is, which says why.
-func (d *Directory) Client(ctx context.Context, id string) (client.Client, [][]byte, error) {
+func (d *Clients) Client(ctx context.Context, id string) (client.Client, [][]byte, error) {
 	if client.IsDocumentID(id) {
 		c, err := d.documentClient(ctx, id)
 		return c, nil, err
@@ -75,7 +75,7 @@ func (d *Directory) Client(ctx context.Context, id string) (client.Client, [][]b
 }
 
 // Policy is what clients are checked against that register themselves.
-func (d *Directory) Policy() client.Policy { return d.cfg.Policy }
+func (d *Clients) Policy() client.Policy { return d.cfg.Policy }
 
 // MetadataDocuments tells whether clients can be known by documents.
-func (d *Directory) MetadataDocuments() bool { return d.cfg.MetadataDocuments }
+func (d *Clients) MetadataDocuments() bool { return d.cfg.MetadataDocuments }
