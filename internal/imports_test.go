@@ -37,6 +37,9 @@ var rules = []rule{
 	{"internal/testenv", nil},
 	{"internal/testenv/missing", []string{"internal/testenv"}},
 	{"internal/testenv/chrome", []string{"internal/testenv"}},
+	{"internal/testenv/clock", nil},
+	{"internal/testenv/program", []string{"internal/testenv"}},
+	{"internal/testenv/site", nil},
 	{"internal/testenv/run", nil},
 	{"internal/testenv/testkey", nil},
 	{"internal/httpd", nil},
@@ -80,7 +83,7 @@ var rules = []rule{
 var services = []string{"authz-server", "resources/user", "resources/board", "client-demo", "deploy"}
 
 // What only test files may import, in addition to what the rules allow; a test may also reach into its own service.
-var forTests = []string{"internal/testenv", "internal/testenv/chrome", "internal/testenv/testkey", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jwkstest"}
+var forTests = []string{"internal/testenv", "internal/testenv/chrome", "internal/testenv/clock", "internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jwkstest"}
 
 // A confinement names a library that is to stay replaceable, or that a room has no business with, and the files that may import it.
 type confinement struct {

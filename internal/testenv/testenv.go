@@ -1,4 +1,7 @@
-// Package testenv tells tests what this machine offers beyond Go: Postgres and Chromium.
+// Package testenv tells tests what this machine offers beyond Go: Postgres and Chromium; and waits for them.
+//
+// Its rooms are what tests share: clock (a time to be moved), site (somebody's https), program (a process of a test's own),
+// chrome (a browser), testkey (RSA keys).
 //
 // What is absent is skipped on a developer's machine and fails with CI=true, so that CI never leaves anything out silently.
 package testenv
