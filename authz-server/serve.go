@@ -15,8 +15,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/login"
-	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -86,11 +86,11 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		metrics := prometheus.NewRegistry()
-		endpoints, err := oauth.New(oauth.Config{
+		endpoints, err := provider.New(provider.Config{
 			Metrics: metrics,
 			Issuer:  cfg.Issuer, Resources: resources, Store: s, Clients: known, Fetch: outgoing,
 			Keys: ring, Login: people, Pages: rendered, Log: log, Now: p.now,
-			Registration: oauth.RegistrationMode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+			Registration: provider.RegistrationMode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		})
 		if err != nil {
 			return err
@@ -126,8 +126,8 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 const maxBody = 64 << 10
 
 // lifetimes is how long what is issued lives.
-func (s *settings) lifetimes() oauth.Lifetimes {
-	l := oauth.Lifetimes{
+func (s *settings) lifetimes() provider.Lifetimes {
+	l := provider.Lifetimes{
 		AccessToken: s.AccessTokenLifetime, IDToken: s.IDTokenLifetime, Code: s.CodeLifetime,
 		RefreshIdle: s.RefreshIdle, RefreshAbsolute: s.RefreshAbsolute, RefreshGrace: s.RefreshGrace,
 	}

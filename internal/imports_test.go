@@ -52,7 +52,7 @@ var rules = []rule{
 	{"internal", nil},
 
 	{"authz-server", []string{"authz-server/internal/...", "internal/cli", "internal/httpd", "internal/sqldb"}},
-	{"authz-server/internal/oauth/...", []string{"authz-server/internal/oauth/...", "authz-server/internal/issuer", "authz-server/internal/login", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/directory", "authz-server/internal/consent", "authz-server/internal/fetch", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd", "jwks"}},
+	{"authz-server/internal/provider/...", []string{"authz-server/internal/provider/...", "authz-server/internal/issuer", "authz-server/internal/login", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/directory", "authz-server/internal/consent", "authz-server/internal/fetch", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd", "jwks"}},
 	{"authz-server/internal/login/...", []string{"authz-server/internal/login/...", "authz-server/internal/issuer", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/consent", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd"}},
 	{"authz-server/internal/issuer", nil},
 	{"authz-server/internal/pages", []string{"authz-server/internal/client", "authz-server/internal/issuer", "internal/httpd"}},
@@ -94,7 +94,7 @@ type confinement struct {
 }
 
 var confinements = []confinement{
-	{"github.com/ory/fosite", []string{"authz-server/internal/oauth", "authz-server/internal/store/fosite.go", "authz-server/internal/store/fosite_test.go"}, true, "it is little maintained and must stay replaceable"},
+	{"github.com/ory/fosite", []string{"authz-server/internal/provider", "authz-server/internal/store/fosite.go", "authz-server/internal/store/fosite_test.go"}, true, "it is little maintained and must stay replaceable"},
 	{"database/sql", databases, false, "SQL is written in the stores"},
 	{"github.com/jackc/pgx", databases, false, "engine differences live in internal/sqldb"},
 	{"modernc.org/sqlite", databases, false, "engine differences live in internal/sqldb"},
@@ -249,24 +249,24 @@ func TestABrokenRuleIsFound(t *testing.T) {
 		file, imports string
 		ok            bool
 	}{
-		{"authz-server/main.go", ours + "authz-server/internal/oauth", true},
+		{"authz-server/main.go", ours + "authz-server/internal/provider", true},
 		{"authz-server/main.go", ours + "resources/user/internal/api", false},
 		{"authz-server/main_test.go", ours + "resources/user/internal/api", false},
 		{"authz-server/main_test.go", ours + "jwks", true},
 		{"authz-server/main.go", ours + "jwks", false},
-		{"authz-server/internal/oauth/token.go", ours + "authz-server/internal/login", true},
-		{"authz-server/internal/login/login.go", ours + "authz-server/internal/oauth", false},
+		{"authz-server/internal/provider/token.go", ours + "authz-server/internal/login", true},
+		{"authz-server/internal/login/login.go", ours + "authz-server/internal/provider", false},
 		{"authz-server/internal/pages/pages.go", ours + "authz-server/internal/store", false},
 		{"authz-server/internal/store/users.go", ours + "internal/sqldb", true},
 		{"authz-server/internal/store/users.go", ours + "authz-server/internal/keys", false},
 		{"authz-server/internal/store/users.go", ours + "internal/sqldb/sqldbtest", false},
 		{"authz-server/internal/store/users_test.go", ours + "internal/sqldb/sqldbtest", true},
-		{"authz-server/internal/oauth/token.go", ours + "internal/sqldb", false},
+		{"authz-server/internal/provider/token.go", ours + "internal/sqldb", false},
 		{"authz-server/internal/store/fosite.go", "github.com/ory/fosite/storage", true},
 		{"authz-server/internal/store/grants.go", "github.com/ory/fosite", false},
 		{"authz-server/internal/login/login_test.go", "github.com/ory/fosite", false},
-		{"authz-server/internal/oauth/token.go", "database/sql", false},
-		{"authz-server/internal/oauth/token_test.go", "database/sql", true},
+		{"authz-server/internal/provider/token.go", "database/sql", false},
+		{"authz-server/internal/provider/token_test.go", "database/sql", true},
 		{"resources/user/internal/api/me.go", ours + "jwks", true},
 		{"resources/user/internal/api/me.go", ours + "resources/board/internal/store", false},
 		{"resources/user/internal/store/store.go", ours + "resources/user/internal/api", false},

@@ -1,0 +1,154 @@
+package provider
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/consent"
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// metadata is what both discovery documents say (OIDC Discovery §3, RFC 8414 §2). It is made from the same values that
+// the endpoints check requests by, so that it cannot announce what is not there.
+type metadata struct {
+	Issuer                string `json:"issuer"`
+	AuthorizationEndpoint string `json:"authorization_endpoint"`
+	TokenEndpoint         string `json:"token_endpoint"`
+	PAREndpoint           string `json:"pushed_authorization_request_endpoint"`
+	UserinfoEndpoint      string `json:"userinfo_endpoint"`
+	JWKSURI               string `json:"jwks_uri"`
+	EndSessionEndpoint    string `json:"end_session_endpoint"`
+	CheckSessionIframe    string `json:"check_session_iframe"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	DeviceEndpoint        string `json:"device_authorization_endpoint"`
+	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
+
+	ScopesSupported               []string `json:"scopes_supported"`
+	ClaimsSupported               []string `json:"claims_supported"`
+	ResponseTypesSupported        []string `json:"response_types_supported"`
+	ResponseModesSupported        []string `json:"response_modes_supported"`
+	GrantTypesSupported           []string `json:"grant_types_supported"`
+	SubjectTypesSupported         []string `json:"subject_types_supported"`
+	ACRValuesSupported            []string `json:"acr_values_supported"`
+	PromptValuesSupported         []string `json:"prompt_values_supported"`
+	DisplayValuesSupported        []string `json:"display_values_supported"`
+	ClaimTypesSupported           []string `json:"claim_types_supported"`
+	UILocalesSupported            []string `json:"ui_locales_supported"`
+	CodeChallengeMethodsSupported []string `json:"code_challenge_methods_supported"`
+
+	AuthMethodsSupported              []string `json:"token_endpoint_auth_methods_supported"`
+	AuthAlgsSupported                 []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationAuthAlgsSupported       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionAuthAlgsSupported    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+
+	IDTokenAlgsSupported       []string `json:"id_token_signing_alg_values_supported"`
+	UserinfoAlgsSupported      []string `json:"userinfo_signing_alg_values_supported"`
+	AuthorizationAlgsSupported []string `json:"authorization_signing_alg_values_supported"`
+	RequestObjectAlgsSupported []string `json:"request_object_signing_alg_values_supported"`
+	DPoPAlgsSupported          []string `json:"dpop_signing_alg_values_supported"`
+	IntrospectionAlgsSupported []string `json:"introspection_signing_alg_values_supported"`
+
+	ClaimsParameterSupported     bool `json:"claims_parameter_supported"`
+	RequestParameterSupported    bool `json:"request_parameter_supported"`
+	RequestURIParameterSupported bool `json:"request_uri_parameter_supported"`
+	RequireRequestURIs           bool `json:"require_request_uri_registration"`
+	RequirePAR                   bool `json:"require_pushed_authorization_requests"`
+	RequireSignedRequests        bool `json:"require_signed_request_object"`
+	IssParameterSupported        bool `json:"authorization_response_iss_parameter_supported"`
+	BackchannelLogout            bool `json:"backchannel_logout_supported"`
+	BackchannelLogoutSession     bool `json:"backchannel_logout_session_supported"`
+	FrontchannelLogout           bool `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSession    bool `json:"frontchannel_logout_session_supported"`
+	ClientDocumentsSupported     bool `json:"client_id_metadata_document_supported,omitempty"` // draft-ietf-oauth-client-id-metadata-document §6
+}
+
+func (s *Server) newMetadata() metadata {
+	claims := []string{"iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "c_hash"}
+	for _, scope := range []string{"profile", "email", "address", "phone"} {
+		claims = append(claims, consent.ScopeClaims[scope]...)
+	}
+	registration := ""
+	if s.registers() {
+		registration = s.at.URL("/oauth2/register")
+	}
+	return metadata{
+		Issuer:                s.issuer,
+		AuthorizationEndpoint: s.at.URL("/oauth2/authorize"),
+		TokenEndpoint:         s.at.URL("/oauth2/token"),
+		PAREndpoint:           s.at.URL("/oauth2/par"),
+		UserinfoEndpoint:      s.at.URL("/oauth2/userinfo"),
+		JWKSURI:               s.at.URL("/.well-known/jwks.json"),
+		EndSessionEndpoint:    s.at.URL("/oauth2/logout"),
+		CheckSessionIframe:    s.at.URL("/oauth2/check_session"),
+		RevocationEndpoint:    s.at.URL("/oauth2/revoke"),
+		IntrospectionEndpoint: s.at.URL("/oauth2/introspect"),
+		DeviceEndpoint:        s.at.URL("/oauth2/device_authorization"),
+		RegistrationEndpoint:  registration,
+
+		ScopesSupported:               client.Scopes(s.resources),
+		ClaimsSupported:               claims,
+		ResponseTypesSupported:        s.responseTypes(),
+		ResponseModesSupported:        responseModes,
+		GrantTypesSupported:           s.grantTypes(),
+		SubjectTypesSupported:         []string{"public", "pairwise"},
+		ACRValuesSupported:            []string{login.ACRPassword},
+		PromptValuesSupported:         promptValues,
+		DisplayValuesSupported:        []string{"page", "popup"},
+		ClaimTypesSupported:           []string{"normal"},
+		UILocalesSupported:            pages.Languages(),
+		CodeChallengeMethodsSupported: []string{"S256"},
+
+		AuthMethodsSupported:              authMethods,
+		AuthAlgsSupported:                 client.Algorithms,
+		RevocationAuthMethodsSupported:    authMethods,
+		RevocationAuthAlgsSupported:       client.Algorithms,
+		IntrospectionAuthMethodsSupported: methodsWithout("none"),
+		IntrospectionAuthAlgsSupported:    client.Algorithms,
+
+		IDTokenAlgsSupported:       client.Algorithms,
+		UserinfoAlgsSupported:      client.Algorithms,
+		AuthorizationAlgsSupported: client.Algorithms,
+		RequestObjectAlgsSupported: client.Algorithms,
+		DPoPAlgsSupported:          client.Algorithms,
+		IntrospectionAlgsSupported: client.Algorithms,
+
+		ClaimsParameterSupported:     true,
+		RequestParameterSupported:    true,
+		RequestURIParameterSupported: true,
+		RequireRequestURIs:           true,
+		IssParameterSupported:        true,
+		BackchannelLogout:            true,
+		BackchannelLogoutSession:     true,
+		FrontchannelLogout:           true,
+		FrontchannelLogoutSession:    true,
+		ClientDocumentsSupported:     s.clients.MetadataDocuments(),
+	}
+}
+
+// serveMetadata answers both discovery addresses.
+func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	text, err := json.Marshal(s.metadata)
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	sum := sha256.Sum256(text)
+	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	header := w.Header()
+	header.Set("Cache-Control", "public, max-age=300")
+	header.Set("ETag", etag)
+	if httpd.NoneMatch(r, etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	header.Set("Content-Type", "application/json")
+	w.Write(text) //nolint:errcheck // nobody is left to tell
+}

@@ -1,0 +1,341 @@
+package provider_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// useUp takes everything that is left of a quota, in one transaction to be quick.
+func (f *fixture) useUp(subject string, limit int, window time.Duration) {
+	f.t.Helper()
+	err := f.store.Tx(f.t.Context(), func(ctx context.Context) error {
+		for range limit {
+			err := f.store.TakeQuotas(ctx, store.Quota{Subject: subject, Limit: limit, Window: window})
+			var full *store.QuotaError
+			if errors.As(err, &full) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// wantSlow checks that a request is refused for now.
+func wantSlow(t *testing.T, what string, a answer, status int, seconds ...string) {
+	t.Helper()
+	if a.status != status || !slices.Contains(seconds, a.header.Get("Retry-After")) || !strings.Contains(a.body, "temporarily_unavailable") || a.location != nil {
+		t.Errorf("%s: %d, Retry-After %q, to %v: %s", what, a.status, a.header.Get("Retry-After"), a.location, a.body)
+	}
+}
+
+func TestWhatOneAddressBeginsIsBounded(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.addTV("tv", nil)
+		f.addClient("spa", func(c *client.Client) {
+			c.TokenEndpointAuthMethod, c.GrantTypes = "none", []string{"authorization_code"}
+		})
+		f.useUp("interaction 127.0.0.1", 300, 15*time.Minute)
+		f.useUp("push 127.0.0.1", 300, time.Minute)
+		f.useUp("device 127.0.0.1", 300, 10*time.Minute)
+		b := f.browser()
+		wantSlow(t, "an authorization", b.authorize(parameters()), http.StatusTooManyRequests, "900", "899", "898")
+		wantSlow(t, "the page of devices", b.get("/device"), http.StatusTooManyRequests, "900", "899", "898")
+		wantSlow(t, "a push of a public client", f.postForm("/oauth2/par", parameters("client_id", "spa")), http.StatusTooManyRequests, "60", "59", "58")
+		wantSlow(t, "a device", f.postForm("/oauth2/device_authorization", url.Values{"client_id": {"tv"}}), http.StatusTooManyRequests, "600", "599", "598")
+		// What a client sends that proved who it is comes from one address for all its people.
+		if a := f.push(parameters()); a.status != http.StatusCreated {
+			t.Errorf("a push of a confidential client: %d %s", a.status, a.body)
+		}
+		// Who is logged in and agreed leaves nothing behind, and is not counted.
+		b.logIn(f.user).code()
+	})
+}
+
+func TestNoClientTakesWhatIsLeftToOthers(t *testing.T) {
+	f := one(t)
+	for _, id := range []string{"other", "stranger", "another-stranger"} {
+		c := client.Client{
+			ID: id, Name: id, RedirectURIs: []string{callback}, GrantTypes: []string{"authorization_code"}, Scope: "openid profile email user:read board:read", TokenEndpointAuthMethod: "none",
+		}
+		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin))}); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if id == "other" {
+			err = f.store.CreateClient(t.Context(), c)
+		} else {
+			err = f.store.RegisterClient(t.Context(), c, store.Registration{Token: store.Hash(id)})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	begins := func(id string) answer { return f.browser().authorize(parameters("client_id", id)) }
+	f.useUp("interaction client stranger", 1000, 15*time.Minute)
+	wantSlow(t, "a stranger's client with all that it may have", begins("stranger"), http.StatusServiceUnavailable, "60")
+	for _, id := range []string{"app", "other", "another-stranger"} {
+		if a := begins(id); a.status != http.StatusSeeOther {
+			t.Errorf("%s has to wait: %d %s", id, a.status, a.body)
+		}
+	}
+	for _, shard := range "01234567" {
+		f.useUp("interaction strangers#"+string(shard), 1250, 15*time.Minute)
+	}
+	wantSlow(t, "any stranger's client", begins("another-stranger"), http.StatusServiceUnavailable, "60")
+	for _, id := range []string{"app", "other"} {
+		if a := begins(id); a.status != http.StatusSeeOther {
+			t.Errorf("%s has to wait for strangers: %d %s", id, a.status, a.body)
+		}
+	}
+	for _, shard := range "01234567" {
+		f.useUp("interaction client other#"+string(shard), 1250, 15*time.Minute)
+	}
+	wantSlow(t, "a registered client with all that it may have", begins("other"), http.StatusServiceUnavailable, "60")
+	if a := begins("app"); a.status != http.StatusSeeOther {
+		t.Errorf("one registered client has to wait for another: %d %s", a.status, a.body)
+	}
+}
+
+func TestAnAnsweredRequestIsNoLongerCounted(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.useUp("interaction 127.0.0.1", 299, 15*time.Minute)
+		for range 3 {
+			b := f.browser()
+			waits := b.authorize(parameters())
+			if waits.status != http.StatusSeeOther {
+				t.Fatalf("%d %s", waits.status, waits.body)
+			}
+			b.logIn(f.user)
+			if a := b.get("/oauth2/authorize?interaction=" + url.QueryEscape(waits.location.Query().Get("interaction"))); a.parameter("code") == "" {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+		}
+	})
+}
+
+func TestOnlyKnownParametersAreStored(t *testing.T) {
+	f := one(t)
+	padding := strings.Repeat("x", 2000)
+	b := f.browser()
+	a := b.authorize(parameters("unknown", padding, "ui_locales", "ko"))
+	u, err := url.Parse(f.issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := f.store.Interaction(t.Context(), a.location.Query().Get("interaction"), b.Jar.Cookies(u)[0].Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushed, err := f.store.PushedRequest(t.Context(), f.push(parameters("unknown", padding, "ui_locales", "ko")).json(t)["request_uri"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []url.Values{waiting.Form, pushed.Form} {
+		if form.Has("unknown") || form.Get("ui_locales") != "ko" {
+			t.Error(form)
+		}
+	}
+}
+
+func TestAPersonCanFinishAPushedRequestThatExpiredMeanwhile(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		uri := f.push(parameters()).json(t)["request_uri"].(string)
+		b := f.browser()
+		var handles []string
+		for range 2 { // two tabs
+			a := b.authorize(url.Values{"client_id": {"app"}, "request_uri": {uri}})
+			handles = append(handles, url.QueryEscape(a.location.Query().Get("interaction")))
+		}
+		f.clock.advance(10 * time.Minute)
+		if _, err := f.store.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.logIn(f.user)
+		if a := b.get("/oauth2/authorize?interaction=" + handles[0]); a.parameter("code") == "" {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		if a := b.get("/oauth2/authorize?interaction=" + handles[1]); a.parameter("code") != "" {
+			t.Error("a pushed request was answered twice")
+		}
+	})
+}
+
+// endless is a body without an end. It counts what was read of it.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	e.read += len(p)
+	return len(p), nil
+}
+
+func TestNoEndpointReadsMoreOfABodyThanItNeeds(t *testing.T) {
+	f := oneWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.Registration = provider.RegistrationOpen })
+	most := map[string]int{"/oauth2/token": 64 << 10, "/account/profile": 64 << 10, "/oauth2/register": 256 << 10}
+	err := f.server.Config.Handler.(*mux.Router).Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := route.GetPathTemplate()
+		methods, _ := route.GetMethods() // one without takes every method
+		if err != nil || !slices.Contains(methods, http.MethodPost) {
+			return err
+		}
+		limit := most[path]
+		if limit == 0 {
+			limit = 32 << 10
+		}
+		body := &endless{}
+		r := httptest.NewRequest(http.MethodPost, path, body)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if path == "/oauth2/register" {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		w := httptest.NewRecorder()
+		f.server.Config.Handler.ServeHTTP(w, r)
+		if (w.Code != http.StatusRequestEntityTooLarge && w.Code != http.StatusBadRequest) || body.read > limit+4<<10 {
+			t.Errorf("%s answers %d after %d bytes", path, w.Code, body.read)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLongListsCostAndAnswerLittle(t *testing.T) {
+	f := one(t)
+	tokens := func(scope string, resources ...string) answer {
+		return f.token("app", secret, url.Values{"grant_type": {"client_credentials"}, "scope": {scope}, "resource": resources})
+	}
+	got := tokens(strings.Repeat("board:read ", 5000))
+	if got.status != http.StatusOK || got.json(t)["scope"] != "board:read" {
+		t.Errorf("a scope said 5000 times: %d %s", got.status, got.body)
+	}
+	long := strings.Repeat("x", 40<<10)
+	for what, a := range map[string]answer{"scope": tokens(long), "resource": tokens("board:read", "https://"+long)} {
+		if a.status != http.StatusBadRequest || len(a.body) > 700 {
+			t.Errorf("a %s of %d bytes: %d, %d bytes", what, len(long), a.status, len(a.body))
+		}
+	}
+}
+
+func TestNoNetworkTakesWhatIsLeftToOthersOfNobody(t *testing.T) {
+	f := one(t)
+	for _, c := range []client.Client{{ID: "stranger", TokenEndpointAuthMethod: "none"}, {ID: "with-a-secret", TokenEndpointAuthMethod: "client_secret_post"}} {
+		c.Name, c.RedirectURIs, c.GrantTypes, c.Scope = c.ID, []string{callback}, []string{"authorization_code"}, "openid profile email user:read board:read"
+		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin))}); err != nil {
+			t.Fatal(err)
+		}
+		registration := store.Registration{Token: store.Hash(c.ID)}
+		if !c.Public() {
+			registration.Secret = store.Hash(secret)
+		}
+		if err := f.store.RegisterClient(t.Context(), c, registration); err != nil {
+			t.Fatal(err)
+		}
+	}
+	router := f.server.Config.Handler
+	send := func(method, path, address string, form url.Values) *httptest.ResponseRecorder {
+		target, body := path, form.Encode()
+		if method == http.MethodGet {
+			target, body = path+"?"+body, ""
+		}
+		r := httptest.NewRequest(method, target, strings.NewReader(body))
+		r.RemoteAddr = "[" + address + "]:443"
+		if method == http.MethodPost {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Origin", "null")
+		}
+		w := httptest.NewRecorder()
+		router.ServeHTTP(w, r)
+		return w
+	}
+	stranger := parameters("client_id", "stranger")
+	for _, kind := range []struct {
+		name, method, path string
+		form               url.Values
+		window             time.Duration
+		done               int
+	}{
+		{"interaction", http.MethodGet, "/oauth2/authorize", stranger, 15 * time.Minute, http.StatusSeeOther},
+		{"push", http.MethodPost, "/oauth2/par", stranger, time.Minute, http.StatusCreated},
+		{"push", http.MethodPost, "/oauth2/par", parameters("client_id", "with-a-secret", "client_secret", secret), time.Minute, http.StatusCreated},
+		{"post", http.MethodPost, "/oauth2/authorize", stranger, time.Minute, http.StatusSeeOther},
+		{"post", http.MethodPost, "/oauth2/logout", url.Values{}, time.Minute, http.StatusSeeOther},
+	} {
+		f.useUp(kind.name+" strangers 2001:db8:7:1::/64", 100, kind.window)
+		f.useUp(kind.name+" strangers 2001:db8:9::/48", 300, kind.window)
+		for address, want := range map[string]int{
+			"2001:db8:7:1::1": http.StatusTooManyRequests, "2001:db8:9:1::1": http.StatusTooManyRequests,
+			"2001:db8:7:2::1": kind.done, "2001:db8:8:1::1": kind.done,
+		} {
+			if w := send(kind.method, kind.path, address, kind.form); w.Code != want {
+				t.Errorf("%s %v: %s got %d, not %d: %s", kind.path, kind.form["client_id"], address, w.Code, want, w.Body)
+			}
+		}
+	}
+	// Those whom an operator registered have what they had: many people are behind one address.
+	for path, query := range map[string]url.Values{"/oauth2/authorize": parameters(), "/device": {}} {
+		if w := send(http.MethodGet, path, "2001:db8:7:1::1", query); w.Code != http.StatusSeeOther {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	// What is left to strangers is nothing that the page of devices depends on.
+	for _, shard := range "01234567" {
+		f.useUp("interaction strangers#"+string(shard), 1250, 15*time.Minute)
+	}
+	if w := send(http.MethodGet, "/oauth2/authorize", "2001:db8:8:2::1", stranger); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("a stranger's client: %d", w.Code)
+	}
+	if w := send(http.MethodGet, "/device", "2001:db8:8:2::1", nil); w.Code != http.StatusSeeOther {
+		t.Errorf("the page of devices: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestNothingThatAnybodyCanWriteSparesASenderItsTurn(t *testing.T) {
+	for _, kind := range []struct {
+		authenticates, header, long bool
+		form                        url.Values
+	}{
+		{form: url.Values{"client_id": {"app"}}},
+		{form: url.Values{"client_id": {"app"}, "client_secret": {"x"}, "client_assertion": {"x"}}},
+		{form: url.Values{"client_id": {"app"}}, header: true},
+		{form: url.Values{"request_uri": {"urn:ietf:params:oauth:request_uri:x"}}},
+		{form: url.Values{"client_id": {"app"}}, authenticates: true},
+		{form: url.Values{"client_id": {"app"}}, authenticates: true, header: true, long: true},
+		{form: url.Values{"client_secret": {"x"}}, authenticates: true, long: true},
+		{form: url.Values{"client_assertion": {"x"}}, authenticates: true, long: true},
+		{form: url.Values{"request": {"x"}}, long: true},
+		{form: url.Values{"request_uri": {"https://app.example/request"}}, long: true},
+		{form: url.Values{"client_id": {"https://app.example/client.json"}}, long: true},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Form = kind.form
+		if kind.header {
+			r.Header.Set("Authorization", "Basic x")
+		}
+		if got := provider.NeedsLongTurn(r, kind.authenticates); got != kind.long {
+			t.Errorf("%v, header %v, where clients authenticate %v: the longer queue %v", kind.form, kind.header, kind.authenticates, got)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package provider
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+	"github.com/ory/fosite"
+
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// forPrograms tells whether it is programs that call an address of this server, and not people.
+func forPrograms(path string) bool {
+	switch path {
+	case "/oauth2/authorize", "/oauth2/logout", "/oauth2/check_session":
+		return false
+	}
+	return strings.HasPrefix(path, "/oauth2/") || strings.HasPrefix(path, "/.well-known/")
+}
+
+// crossOrigin lets scripts of every origin call what programs call, and read errors too; but not introspection, which is for
+// who can keep a secret.
+func crossOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if forPrograms(r.URL.Path) && r.URL.Path != "/oauth2/introspect" {
+			httpd.AllowCrossOrigin(w, r)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// headAsGet is for handlers to which only one method is GET; net/http leaves the body out.
+func headAsGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			r = r.WithContext(r.Context())
+			r.Method = http.MethodGet
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// NotFound answers requests for what is not there. Preflights are let through, so that scripts see it.
+func (s *Server) NotFound() http.Handler { return crossOrigin(http.HandlerFunc(s.notFound)) }
+
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+	if httpd.IsPreflight(r) && w.Header().Get("Access-Control-Allow-Origin") != "" {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	description := "there is nothing at this address"
+	if !s.registers() && (r.URL.Path == "/oauth2/register" || strings.HasPrefix(r.URL.Path, "/oauth2/register/")) {
+		description = "clients cannot register themselves here; ask this server's operator to register yours"
+	}
+	s.refuseRequest(w, r, http.StatusNotFound, "not_found", description)
+}
+
+// methodNotAllowed answers requests for a path that router has, but not with their method (RFC 9110 §15.5.6, §9.3.7).
+func (s *Server) methodNotAllowed(router *mux.Router) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		methods := httpd.AllowedMethods(router, r)
+		allowed := strings.Join(methods, ", ")
+		w.Header().Set("Allow", allowed)
+		if r.Method == http.MethodOptions {
+			httpd.WriteOptions(w, methods)
+			return
+		}
+		s.refuseRequest(w, r, http.StatusMethodNotAllowed, fosite.ErrInvalidRequest.ErrorField, "this address takes "+allowed)
+	})
+}
+
+// refuseRequest answers what no endpoint takes: on a page where people are, and as JSON elsewhere.
+func (s *Server) refuseRequest(w http.ResponseWriter, r *http.Request, status int, code, description string) {
+	if forPrograms(r.URL.Path) {
+		writeRefusal(w, status, code, description)
+		return
+	}
+	s.pages.Error(w, r, status, code, description)
+}
