@@ -1,5 +1,5 @@
 // Package issuer knows where the server is: its identifier, which may have a path or end in a slash, and from it every
-// address, link and cookie. Handlers are written as if the issuer were an origin; [Issuer.Mount] puts them below its path.
+// address, link and cookie. Handlers are written as if the issuer were an origin; [URL.Mount] puts them below its path.
 package issuer
 
 import (
@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Issuer is an issuer identifier (RFC 8414 §2). The zero value is an issuer on plain http without an origin, whose paths
+// URL is an issuer identifier (RFC 8414 §2). The zero value is an issuer on plain http without an origin, whose paths
 // begin at the root. It is immutable.
-type Issuer struct {
+type URL struct {
 	id     string
 	origin string // scheme://host:port
 	path   string // without a slash at its end; empty: the root
@@ -23,68 +23,68 @@ var segments = regexp.MustCompile(`^(/[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._
 
 // Parse reads an identifier: an origin in lower case, and maybe a path. Tokens and metadata name it character by character,
 // so what could be written in two ways is refused. Errors complete a sentence that begins with what is wrong.
-func Parse(id string) (Issuer, error) {
+func Parse(id string) (URL, error) {
 	u, err := url.Parse(id)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return Issuer{}, errors.New("must be an http or https origin such as https://login.example, or one with a path such as https://example.com/id")
+		return URL{}, errors.New("must be an http or https origin such as https://login.example, or one with a path such as https://example.com/id")
 	}
 	origin := u.Scheme + "://" + strings.ToLower(u.Host)
 	path, ok := strings.CutPrefix(id, origin)
 	if !ok || u.User != nil {
-		return Issuer{}, errors.New("must begin with an origin in lower case: scheme, host and port")
+		return URL{}, errors.New("must begin with an origin in lower case: scheme, host and port")
 	}
 	if !segments.MatchString(path) || strings.HasPrefix(path, "/.well-known") {
-		return Issuer{}, errors.New("must have no query, no fragment, and no path but one of letters, digits, -, ., _ and ~")
+		return URL{}, errors.New("must have no query, no fragment, and no path but one of letters, digits, -, ., _ and ~")
 	}
-	return Issuer{id: id, origin: origin, path: strings.TrimSuffix(path, "/")}, nil
+	return URL{id: id, origin: origin, path: strings.TrimSuffix(path, "/")}, nil
 }
 
 // String is the identifier, as tokens name it.
-func (i Issuer) String() string { return i.id }
+func (u URL) String() string { return u.id }
 
 // Origin is the issuer's scheme, host and port.
-func (i Issuer) Origin() string { return i.origin }
+func (u URL) Origin() string { return u.origin }
 
 // URL is the public address of a path of this server, which begins with a slash. A slash at the end of the identifier is no
 // part of it (OIDC Discovery §4).
-func (i Issuer) URL(path string) string { return i.origin + i.path + path }
+func (u URL) URL(path string) string { return u.origin + u.path + path }
 
 // Path is a path of this server, which begins with a slash, as a link or redirect to it has it. A query may follow.
-func (i Issuer) Path(path string) string { return i.path + path }
+func (u URL) Path(path string) string { return u.path + path }
 
 // Secure tells whether the issuer is on https.
-func (i Issuer) Secure() bool { return strings.HasPrefix(i.origin, "https:") }
+func (u URL) Secure() bool { return strings.HasPrefix(u.origin, "https:") }
 
 // Cookie is what a cookie of this name is called. Browsers take one whose name begins with __Host- from nobody but this host,
 // over https, and only for all of its paths (RFC 6265bis §4.1.3.2). An issuer with a path shares the host with others, who
 // must not be sent its cookies; __Secure- then keeps out plain http alone.
-func (i Issuer) Cookie(name string) string {
+func (u URL) Cookie(name string) string {
 	switch {
-	case !i.Secure():
+	case !u.Secure():
 		return name
-	case i.path != "":
+	case u.path != "":
 		return "__Secure-" + name
 	}
 	return "__Host-" + name
 }
 
 // CookiePath is the Path of every cookie.
-func (i Issuer) CookiePath() string {
-	if i.path == "" {
+func (u URL) CookiePath() string {
+	if u.path == "" {
 		return "/"
 	}
-	return i.path
+	return u.path
 }
 
 // Mount serves next, whose paths begin at the root, below the issuer's path, and its metadata also where RFC 8414 §3.1 has it:
 // /.well-known/oauth-authorization-server/id for https://login.example/id. Everything else on the host is elsewhere's.
-func (i Issuer) Mount(next, elsewhere http.Handler) http.Handler {
-	if i.path == "" {
+func (u URL) Mount(next, elsewhere http.Handler) http.Handler {
+	if u.path == "" {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path, ok := i.below(r.URL.Path)
-		raw, okRaw := i.below(r.URL.EscapedPath())
+		path, ok := u.below(r.URL.Path)
+		raw, okRaw := u.below(r.URL.EscapedPath())
 		if !ok || !okRaw {
 			elsewhere.ServeHTTP(w, r)
 			return
@@ -101,11 +101,11 @@ func (i Issuer) Mount(next, elsewhere http.Handler) http.Handler {
 }
 
 // below is what a path of the host is for the server, if it is one of its own.
-func (i Issuer) below(path string) (string, bool) {
-	if document, ok := strings.CutSuffix(path, i.path); ok && wellKnown.MatchString(document) {
+func (u URL) below(path string) (string, bool) {
+	if document, ok := strings.CutSuffix(path, u.path); ok && wellKnown.MatchString(document) {
 		return document, true
 	}
-	rest, ok := strings.CutPrefix(path, i.path)
+	rest, ok := strings.CutPrefix(path, u.path)
 	if rest == "" {
 		rest = "/"
 	}

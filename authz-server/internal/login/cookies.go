@@ -7,7 +7,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
-// Names of cookies, without the prefix that they get on https: see issuer.Issuer.Cookie.
+// Names of cookies, without the prefix that they get on https: see issuer.URL.Cookie.
 const (
 	sessionCookie = "maru-session" // who is logged in
 	browserCookie = "maru-browser" // which browser it is, logged in or not

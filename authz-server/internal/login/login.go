@@ -56,7 +56,7 @@ type Limits struct {
 // Service serves the pages and answers who is logged in. It is safe for concurrent use.
 type Service struct {
 	cfg       Config
-	issuer    issuer.Issuer
+	issuer    issuer.URL
 	passwords *passwords
 	turns     *turns
 	long      *turns        // see LongTurn

@@ -34,7 +34,7 @@ var files embed.FS
 
 // Config is what [New] needs.
 type Config struct {
-	Issuer issuer.Issuer    // what links, assets and the language cookie are below; zero: the root of a plain http origin
+	Issuer issuer.URL       // what links, assets and the language cookie are below; zero: the root of a plain http origin
 	Now    func() time.Time // nil: time.Now
 	Log    *slog.Logger     // told of a page that cannot be rendered; nil: slog.Default()
 }
@@ -151,7 +151,7 @@ type view struct {
 	T         *messages
 	D         any // the page's own data
 	CSS, Icon string
-	issuer    issuer.Issuer
+	issuer    issuer.URL
 	scripts   map[string]string
 	RequestID string
 	Languages []languageLink // empty: the page cannot be asked for again in another language

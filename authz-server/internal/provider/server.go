@@ -103,8 +103,8 @@ func (l Lifetimes) withDefaults() Lifetimes {
 
 // Server answers the OAuth endpoints. It is safe for concurrent use.
 type Server struct {
-	issuer      string        // as tokens name it
-	at          issuer.Issuer // where the endpoints are
+	issuer      string     // as tokens name it
+	at          issuer.URL // where the endpoints are
 	resources   []client.Resource
 	store       *store.Store
 	clients     *directory.Clients
