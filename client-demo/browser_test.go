@@ -1,229 +1,111 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/chrome"
 	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
 
-// tab is a tab of a real browser; what it complains of is collected.
+// tab is a real browser that looks at the app.
 type tab struct {
 	*world
-	ctx        context.Context
-	mu         sync.Mutex
-	complaints []string
+	*chrome.Browser
 }
 
-type (
-	css    = chromedp.CSS
-	action = chromedp.Action[chromedp.Void]
-)
-
-func (w *world) tab() *tab {
-	t := w.t
-	path := testenv.Chromium(t)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(t.TempDir()))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(func() {
-		chromedp.Cancel(ctx) // waits for the browser to end
-		cancel()
-	})
-	b := &tab{world: w, ctx: ctx}
-	if err := chromedp.Listen(ctx, func(event any) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		switch e := event.(type) {
-		case *cdplog.EventEntryAdded: // violations of the content security policy, among others
-			if e.Entry.Source != "network" {
-				b.complaints = append(b.complaints, e.Entry.Text+" "+e.Entry.URL)
-			}
-		case *runtime.EventExceptionThrown:
-			b.complaints = append(b.complaints, e.ExceptionDetails.Text)
-		}
-	}); err != nil {
-		t.Fatal(err)
-	}
-	call(b, cdplog.Enable, cdp.Empty{})
-	call(b, runtime.Enable, cdp.Empty{})
-	return b
-}
-
-// call sends a command of the browser's protocol.
-func call[P, R any](b *tab, command cdp.Command[P, R], params P) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
-	defer cancel()
-	if _, err := chromedp.Call(ctx, command, params); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func (b *tab) run(actions ...action) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
-	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
-		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
-		defer cancel()
-		at, _ := chromedp.Run(ctx, chromedp.Location())
-		text, _ := chromedp.Run(ctx, chromedp.Text(css("body")))
-		b.t.Fatalf("%v, at %s:\n%s", err, at, text)
-	}
-}
+func (w *world) tab() *tab { return &tab{w, chrome.Start(w.t, "en")} }
 
 // open goes to a page of the app.
-func (b *tab) open(path string) {
-	b.t.Helper()
-	b.run(chromedp.Navigate(b.origin + path))
-}
-
-func (b *tab) click(selector css) {
-	b.t.Helper()
-	b.visible(string(selector))
-	b.run(chromedp.Click(selector))
-}
-
-// see waits for an element that holds text, also beyond a change of page.
-func (b *tab) see(selector, text string) {
-	b.t.Helper()
-	b.until(fmt.Sprintf("%q in %s", text, selector), fmt.Sprintf(`document.querySelector(%q)?.textContent.includes(%q) ?? false`, selector, text))
-}
-
-// visible waits for an element to be seen, also beyond a change of page: chromedp's own wait fails when the page changes under it.
-func (b *tab) visible(selector string) {
-	b.t.Helper()
-	b.until(selector, fmt.Sprintf(`document.querySelector(%q)?.checkVisibility() ?? false`, selector))
-}
-
-// until waits for an expression to be true, also beyond a change of page.
-func (b *tab) until(what, test string) {
-	b.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
-		seen, err := chromedp.Run(ctx, chromedp.Evaluate[bool](test))
-		cancel()
-		if err == nil && seen {
-			return
-		}
-		if time.Now().After(deadline) {
-			b.t.Fatalf("there is no %s (%v)", what, err)
-		}
-	}
-}
+func (b *tab) open(path string) { b.t.Helper(); b.Open(b.origin + path) }
 
 // js evaluates an expression, and waits if it is a promise.
 func js[T any](b *tab, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
-	defer cancel()
-	out, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return out
-}
-
-// calm fails the test if the browser complained.
-func (b *tab) calm() {
-	b.t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range b.complaints {
-		b.t.Errorf("the browser complains: %s", c)
-	}
-	b.complaints = nil
+	return chrome.Eval[T](b.Browser, expression)
 }
 
 func TestAPersonsJourneyInABrowser(t *testing.T) {
 	w := start(t)
 	b := w.tab()
 	b.open("/")
-	b.click("#signup")
-	b.see("h1", "person-1")
+	b.Click("#signup")
+	b.See("h1", "person-1")
 	b.open("/boards/free")
-	b.click("#write")
-	b.visible("#title")
-	b.run(chromedp.SendKeys(css("#title"), "첫 글 <b>"),
-		chromedp.SendKeys(css("#body"), "**굵게**\n\n<img src=x onerror=alert(1)>"))
-	b.click("#save")
-	b.see("h1", "첫 글 <b>")
-	b.see(".prose strong", "굵게")
-	b.run(chromedp.SendKeys(css("#body"), "좋은 글이네요"))
-	b.click("#comment")
-	b.see(".comments", "좋은 글이네요")
+	b.Click("#write")
+	b.Visible("#title")
+	b.Do(chromedp.SendKeys(chrome.CSS("#title"), "첫 글 <b>"),
+		chromedp.SendKeys(chrome.CSS("#body"), "**굵게**\n\n<img src=x onerror=alert(1)>"))
+	b.Click("#save")
+	b.See("h1", "첫 글 <b>")
+	b.See(".prose strong", "굵게")
+	b.Do(chromedp.SendKeys(chrome.CSS("#body"), "좋은 글이네요"))
+	b.Click("#comment")
+	b.See(".comments", "좋은 글이네요")
 	b.open("/boards/free")
-	b.run(chromedp.SendKeys(css("#q"), "첫 글"))
-	b.click("#search")
-	b.see(".posts", "첫 글")
-	b.click(".posts .row")
-	b.see("h1", "첫 글")
-	b.click("#delete")
-	b.see("h1", "Delete the post?")
-	b.click("#delete")
-	b.see(".flash", "Deleted.")
-	b.click("#profile")
-	b.visible("#display_name")
-	b.run(chromedp.SetValue(css("#display_name"), "새 이름"))
-	b.click("#save")
-	b.see(".flash", "Saved.")
-	b.see("#profile", "새 이름")
-	b.click("#logout") // through the issuer and back: the policy must let a form end there
-	b.see(".flash", "logged out everywhere")
-	b.calm()
+	b.Do(chromedp.SendKeys(chrome.CSS("#q"), "첫 글"))
+	b.Click("#search")
+	b.See(".posts", "첫 글")
+	b.Click(".posts .row")
+	b.See("h1", "첫 글")
+	b.Click("#delete")
+	b.See("h1", "Delete the post?")
+	b.Click("#delete")
+	b.See(".flash", "Deleted.")
+	b.Click("#profile")
+	b.Visible("#display_name")
+	b.Do(chromedp.SetValue(chrome.CSS("#display_name"), "새 이름"))
+	b.Click("#save")
+	b.See(".flash", "Saved.")
+	b.See("#profile", "새 이름")
+	b.Click("#logout") // through the issuer and back: the policy must let a form end there
+	b.See(".flash", "logged out everywhere")
+	b.Calm()
 }
 
 func TestTheBrowserChecksATokenBeforeItCalls(t *testing.T) {
 	w := start(t)
 	b := w.tab()
 	b.open("/login?to=/tokens")
-	b.see("#refresh", "rt+jwt")
+	b.See("#refresh", "rt+jwt")
 	for _, kind := range []string{"access", "id"} {
-		b.click(css("#" + kind + "-check"))
-		b.see("#"+kind+"-result.good", "Good")
-		b.click(css("#" + kind + "-tamper"))
-		b.click(css("#" + kind + "-check"))
-		b.see("#"+kind+"-result.bad", "signature does not fit")
-		b.click(css("#" + kind + "-restore"))
-		b.click(css("#" + kind + "-check"))
-		b.see("#"+kind+"-result.good", "Good")
+		b.Click(chrome.CSS("#" + kind + "-check"))
+		b.See(chrome.CSS("#"+kind+"-result.good"), "Good")
+		b.Click(chrome.CSS("#" + kind + "-tamper"))
+		b.Click(chrome.CSS("#" + kind + "-check"))
+		b.See(chrome.CSS("#"+kind+"-result.bad"), "signature does not fit")
+		b.Click(chrome.CSS("#" + kind + "-restore"))
+		b.Click(chrome.CSS("#" + kind + "-check"))
+		b.See(chrome.CSS("#"+kind+"-result.good"), "Good")
 	}
-	b.click("#call")
-	b.see("#call-answer", `"id": "person-1"`)
-	b.see("#call-result.good", "the service was called")
+	b.Click("#call")
+	b.See("#call-answer", `"id": "person-1"`)
+	b.See("#call-result.good", "the service was called")
 
-	b.click("#access-tamper")
-	b.click("#call")
-	b.see("#call-result.bad", "nothing was called")
+	b.Click("#access-tamper")
+	b.Click("#call")
+	b.See("#call-result.bad", "nothing was called")
 	if js[bool](b, `!document.getElementById("call-answer").hidden`) {
 		t.Error("an answer is shown for a forged token")
 	}
 
-	b.click("#access-restore")
+	b.Click("#access-restore")
 	b.issuer.down.Store(true)
-	b.click("#access-check")
-	b.see("#access-result.bad", "could not be fetched")
+	b.Click("#access-check")
+	b.See("#access-result.bad", "could not be fetched")
 	b.issuer.down.Store(false)
-	b.see("[data-expires]", "min")
-	b.calm()
+	b.See("[data-expires]", "min")
+	b.Calm()
 }
 
 // TestTheCheckInTheBrowser tries check.js with tokens of every kind.
@@ -302,7 +184,7 @@ func TestTheCheckInTheBrowser(t *testing.T) {
 			}
 		})
 	}
-	b.calm()
+	b.Calm()
 }
 
 func TestTheBrowserRefusesADiscoveryDocumentOfAnotherIssuer(t *testing.T) {
@@ -312,8 +194,8 @@ func TestTheBrowserRefusesADiscoveryDocumentOfAnotherIssuer(t *testing.T) {
 	w.issuer.set(func(i *fakeIssuer) {
 		i.meta = func(document map[string]any) { document["issuer"] = "https://evil.example" }
 	})
-	b.click("#access-check")
-	b.see("#access-result.bad", "could not be fetched")
+	b.Click("#access-check")
+	b.See("#access-result.bad", "could not be fetched")
 }
 
 // TestPagesAreFitToShow visits every page as small and large, light and dark, in both languages. With SCREENSHOTS naming a folder,
@@ -336,30 +218,25 @@ func TestPagesAreFitToShow(t *testing.T) {
 				if folder == "" && (lang == "en") != (theme == "light") {
 					continue // half of the pages catch what can go wrong
 				}
-				call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 800, DeviceScaleFactor: 1, Mobile: width < 500})
-				call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
-				call(b, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: "test", AcceptLanguage: lang})
-				call(b, network.ClearBrowserCookies, cdp.Empty{})
+				chrome.Call(b.Browser, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 800, DeviceScaleFactor: 1, Mobile: width < 500})
+				chrome.Call(b.Browser, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
+				chrome.Call(b.Browser, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: "test", AcceptLanguage: lang})
+				chrome.Call(b.Browser, network.ClearBrowserCookies, cdp.Empty{})
 				look := func(name string) {
 					t.Helper()
 					b.inspect(name, lang)
 					if folder != "" {
-						ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
-						picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-						cancel()
-						if err != nil {
-							t.Fatal(err)
-						}
+						picture := chrome.Get(b.Browser, chromedp.FullScreenshot(100))
 						file := filepath.Join(folder, fmt.Sprintf("%s-%s-%d-%s.png", name, lang, width, theme))
 						if err := os.WriteFile(file, picture, 0o644); err != nil {
 							t.Fatal(err)
 						}
 					}
 				}
-				visit := func(name, path string, before ...action) {
+				visit := func(name, path string, before ...chromedp.Action[chromedp.Void]) {
 					t.Helper()
 					b.open(path)
-					b.run(before...)
+					b.Do(before...)
 					look(name)
 				}
 				visit("welcome", "/")
@@ -373,9 +250,9 @@ func TestPagesAreFitToShow(t *testing.T) {
 				visit("nothing-found", "/search?q=zzz")
 				visit("post", "/posts/id1")
 				visit("write", "/boards/free/write")
-				b.run(chromedp.SetValue(css("#title"), "미리 보는 글"), chromedp.SetValue(css("#body"), "**굵게**\n둘째 줄"))
-				b.click("#preview")
-				b.visible(".preview")
+				b.Do(chromedp.SetValue(chrome.CSS("#title"), "미리 보는 글"), chromedp.SetValue(chrome.CSS("#body"), "**굵게**\n둘째 줄"))
+				b.Click("#preview")
+				b.Visible(".preview")
 				look("preview")
 				visit("board-last", "/boards/notice?cursor=20&page=2")
 				visit("moderators-only", "/boards/empty")
@@ -385,28 +262,28 @@ func TestPagesAreFitToShow(t *testing.T) {
 				visit("settings", "/settings")
 				visit("interests", "/interests")
 				visit("person", "/people/person-2")
-				visit("tokens", "/tokens", chromedp.Click(css("#access-tamper")), chromedp.Click(css("#call")),
-					chromedp.WaitVisible(css("#call-result.bad")), chromedp.Click(css("#id-check")),
-					chromedp.WaitVisible(css("#id-result.good")))
+				visit("tokens", "/tokens", chromedp.Click(chrome.CSS("#access-tamper")), chromedp.Click(chrome.CSS("#call")),
+					chromedp.WaitVisible(chrome.CSS("#call-result.bad")), chromedp.Click(chrome.CSS("#id-check")),
+					chromedp.WaitVisible(chrome.CSS("#id-result.good")))
 				visit("not-found", "/nowhere")
 
 				b.open("/profile")
 				w.services.change("person-1", "bio", "다른 곳에서 고친 소개\n"+lang+theme)
-				b.run(chromedp.SetValue(css("#bio"), "여기서 고친 소개"), chromedp.SetValue(css("#website"), "ftp://maru.example"))
-				b.click("#save")
-				b.see(".theirs", "다른 곳에서 고친 소개") // on the page that comes, and not in the field of the one that goes
+				b.Do(chromedp.SetValue(chrome.CSS("#bio"), "여기서 고친 소개"), chromedp.SetValue(chrome.CSS("#website"), "ftp://maru.example"))
+				b.Click("#save")
+				b.See(".theirs", "다른 곳에서 고친 소개") // on the page that comes, and not in the field of the one that goes
 				look("lost-race")
-				b.click("#save")
-				b.visible(".wrong")
+				b.Click("#save")
+				b.Visible(".wrong")
 				look("wrong-field")
 				b.open("/boards/free/write")
-				b.run(chromedp.SetValue(css("#title"), "사라지지 않는 글"), chromedp.SetValue(css("#body"), "세 시간 동안 썼습니다.\n아직 저장하지 않았습니다."))
-				call(b, network.ClearBrowserCookies, cdp.Empty{})
-				b.click("#save")
-				b.visible("textarea.kept")
+				b.Do(chromedp.SetValue(chrome.CSS("#title"), "사라지지 않는 글"), chromedp.SetValue(chrome.CSS("#body"), "세 시간 동안 썼습니다.\n아직 저장하지 않았습니다."))
+				chrome.Call(b.Browser, network.ClearBrowserCookies, cdp.Empty{})
+				b.Click("#save")
+				b.Visible("textarea.kept")
 				look("kept")
-				b.click("main button")
-				b.visible("#save")
+				b.Click("main button")
+				b.Visible("#save")
 				if got := js[string](b, `document.getElementById("body").value`); got != "세 시간 동안 썼습니다.\n아직 저장하지 않았습니다." {
 					t.Errorf("after log-in the form holds %q", got)
 				}
@@ -427,13 +304,13 @@ func TestPagesAreFitToShow(t *testing.T) {
 			}
 		}
 	}
-	b.calm()
+	b.Calm()
 }
 
 // inspect checks what every page must have.
 func (b *tab) inspect(name, lang string) {
 	b.t.Helper()
-	b.until("whole page", `document.readyState === "complete" && document.documentElement !== null`)
+	b.Is(`document.readyState === "complete" && document.documentElement !== null`)
 	faults := js[[]string](b, `(() => {
 		const faults = [];
 		const say = (text, element) => faults.push(text + (element ? ": " + element.outerHTML.slice(0, 120) : ""));

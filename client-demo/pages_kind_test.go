@@ -220,7 +220,7 @@ func TestTheBrowserTellsItsTimeZone(t *testing.T) {
 	w.pass(30 * 24 * time.Hour)
 	b := w.tab()
 	b.open("/login?to=/posts/id1")
-	b.until("cookie", `document.cookie.includes("demo-zone=")`)
+	b.Is(`document.cookie.includes("demo-zone=")`)
 	if shown := js[string](b, `document.querySelector("time").textContent`); strings.Contains(shown, "UTC") {
 		t.Errorf("the script left the time as %s", shown)
 	}
@@ -229,8 +229,8 @@ func TestTheBrowserTellsItsTimeZone(t *testing.T) {
 		t.Error("the server does not know the zone")
 	}
 	b.open("/boards/free/write")
-	b.until("counter", `document.getElementById("body-count")?.textContent.startsWith("0 of") ?? false`)
+	b.Is(`document.getElementById("body-count")?.textContent.startsWith("0 of") ?? false`)
 	js[bool](b, `(() => { const f = document.getElementById("body"); f.value = "각🙂"; f.dispatchEvent(new Event("input")); return true })()`)
-	b.until("count of characters", `document.getElementById("body-count").textContent.startsWith("2 of 20,000")`)
-	b.calm()
+	b.Is(`document.getElementById("body-count").textContent.startsWith("2 of 20,000")`)
+	b.Calm()
 }
