@@ -2,16 +2,22 @@ package sqldb
 
 import (
 	"context"
+	"strconv"
 	"time"
 )
 
-// batchPause is how long Batches leaves the database to others at least. On SQLite another process looks for the lock again
-// and again, with pauses of its own, and would hardly ever meet it free.
+// BatchRows is how many rows one statement of long work removes or changes at most, unless the
+// work says otherwise: on SQLite every other writer waits for it.
+const BatchRows = 200
+
+// batchPause is how long Batches leaves the database to others at least. On SQLite another process
+// looks for the lock again and again, with pauses of its own, and would hardly ever meet it free.
 const batchPause = 10 * time.Millisecond
 
-// Batches runs step, which does a part of long work of at most size rows in one transaction, until a step does fewer. Between
-// two steps it pauses for as long as the first took, so that it takes half of the database's time at most. It returns how many
-// rows there were in all. Within a transaction there is nobody to pause for.
+// Batches runs step, which does a part of long work of at most size rows in one transaction, until
+// a step does fewer. Between two steps it pauses for as long as the first took, so that it takes
+// half of the database's time at most. It returns how many rows there were in all. Within a
+// transaction it does not pause, since nobody else can get in.
 func (db *DB) Batches(ctx context.Context, size int64, step func(ctx context.Context) (rows int64, err error)) (rows int64, err error) {
 	inside := db.transaction(ctx) != nil
 	for {
@@ -30,4 +36,35 @@ func (db *DB) Batches(ctx context.Context, size int64, step func(ctx context.Con
 		case <-time.After(max(time.Since(began), batchPause)):
 		}
 	}
+}
+
+// Rows names rows of a table that grows, so that [DB.Remove] can remove them in batches. All fields
+// are SQL, and none of them comes from a user.
+type Rows struct {
+	Table string
+	Key   string // the columns of the primary key, with commas
+	Where string // the condition; $1, $2… stand for the arguments, and each must occur
+	// Order is an ORDER BY that an index follows. Postgres would otherwise look for a few old rows
+	// by reading the table from its beginning.
+	Order string
+}
+
+// Remove removes the rows in batches of at most [BatchRows], with pauses for others between them,
+// and returns how many there were. Several processes may remove the same rows at once.
+func (db *DB) Remove(ctx context.Context, rows Rows, args ...any) (int64, error) {
+	return db.remove(ctx, rows, BatchRows, args...)
+}
+
+func (db *DB) remove(ctx context.Context, rows Rows, batch int64, args ...any) (int64, error) {
+	statement := rows.statement(batch)
+	return db.Batches(ctx, batch, func(ctx context.Context) (int64, error) { return db.Exec(ctx, statement, args...) })
+}
+
+// statement removes one batch. It says the limit as a number: of a parameter Postgres would not
+// know that it is small, and plan to read the whole table. It says the condition twice: on Postgres
+// another transaction may change a row after the inner query has picked it and before it is
+// removed, and only the outer condition is asked again of the changed row (READ COMMITTED).
+func (r Rows) statement(limit int64) string {
+	return `DELETE FROM ` + r.Table + ` WHERE (` + r.Where + `) AND (` + r.Key + `) IN
+		(SELECT ` + r.Key + ` FROM ` + r.Table + ` WHERE ` + r.Where + ` ORDER BY ` + r.Order + ` LIMIT ` + strconv.FormatInt(limit, 10) + `)`
 }

@@ -8,6 +8,10 @@
 //
 // Every statement is bounded in time (see [Options]), and repeated once when its connection broke and repeating is safe.
 // What the database cannot do at the moment is an error that wraps [ErrUnavailable].
+//
+// A store opens its database by [OpenStore], embeds what [DB.Upkeep] returns, and lists the rows
+// that it no longer needs as a table of [Sweep]; long removals go in batches ([DB.Remove],
+// [DB.Batches]).
 package sqldb
 
 import (

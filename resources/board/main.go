@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -111,33 +110,12 @@ func run(ctx context.Context, cfg config) (err error) {
 	}
 	background.Go(func() { posts.Watch(working, log, metrics) })
 	background.Go(func() { names.Run(working) })
-	background.Go(func() { sweep(working, posts, log) })
+	background.Go(func() { posts.SweepEvery(working, sweepEvery, log) })
 
 	server := httpd.Server{Config: cfg.Config, Log: log, Handler: handler, Ready: posts.Ready, MaxBody: api.MaxBody, Metrics: metrics, Serving: cfg.serving}
 	return server.Run(ctx)
 }
 
+// sweepEvery is how often expired rows are removed. They count as gone from the moment when they
+// expire.
 const sweepEvery = 10 * time.Minute
-
-// sweep removes what nobody needs any more now and then until ctx ends.
-func sweep(ctx context.Context, posts *store.Store, log *slog.Logger) {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		if err := sweepOnce(ctx, posts); err != nil && ctx.Err() == nil {
-			log.Warn("cannot remove expired rows", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
-func sweepOnce(ctx context.Context, posts *store.Store) error {
-	if err := posts.CheckClock(ctx); err != nil { // by a clock that is ahead, everything has expired
-		return err
-	}
-	return posts.Sweep(ctx)
-}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -180,14 +181,14 @@ func TestAPostWithManyCommentsIsGoneAtOnceAndItsRowsSoon(t *testing.T) {
 		}
 		var largest int64
 		for {
-			n, err := s.SweepPosts(ctx)
+			n, err := s.sweepPosts(ctx, time.Now())
 			ok(t, err)
 			if n == 0 {
 				break
 			}
 			largest = max(largest, n)
 		}
-		if largest > sweepBatch+1 {
+		if largest > sqldb.BatchRows+1 {
 			t.Errorf("one batch removed %d rows", largest)
 		}
 		var posts, comments int

@@ -201,8 +201,8 @@ func (s *Store) DeletePost(ctx context.Context, id string, version int64) error 
 // purge removes a batch of a removed post's comments, and the post with the last of them.
 func (s *Store) purge(ctx context.Context, post string) (rows int64, err error) {
 	rows, err = s.db.Exec(ctx, `DELETE FROM comments WHERE id IN
-		(SELECT id FROM comments WHERE post = $1 ORDER BY thread_at, thread, place, id LIMIT `+batchLimit+`)`, post)
-	if err != nil || rows == sweepBatch {
+		(SELECT id FROM comments WHERE post = $1 ORDER BY thread_at, thread, place, id LIMIT 200)`, post)
+	if err != nil || rows == sqldb.BatchRows {
 		return rows, err
 	}
 	n, err := s.db.Exec(ctx, `DELETE FROM posts WHERE id = $1 AND removed`, post)

@@ -10,12 +10,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -36,6 +32,7 @@ var (
 
 // Store is the board service's database.
 type Store struct {
+	sqldb.Upkeep
 	db       *sqldb.DB
 	now      func() time.Time
 	searches chan struct{} // those under way
@@ -58,40 +55,17 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 // OpenWith connects to opts.DatabaseURL (see [sqldb.OpenWith]), brings the schema up to date and makes the boards of a first start.
 // now is the clock that dates what is written and decides what has expired.
 func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*Store, error) {
-	db, err := sqldb.OpenWith(ctx, opts)
+	db, err := sqldb.OpenStore(ctx, opts, migrations)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{db: db, now: now, searches: make(chan struct{}, searchesAtOnce)}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	if err := db.Migrate(ctx, files); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
+	s.Upkeep = db.Upkeep(now, s.sweeps())
 	if err := s.makeFirstBoards(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("make the first boards: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("make the first boards: %w", err), s.Close())
 	}
 	return s, nil
 }
-
-// Close waits for statements under way and closes the database.
-func (s *Store) Close() error { return s.db.Close() }
-
-// Ready tells whether requests that read can be answered. See [sqldb.DB.Ready].
-func (s *Store) Ready(ctx context.Context) error { return s.db.Ready(ctx) }
-
-// CheckClock returns an error when nothing should be deleted for its age. See [sqldb.DB.CheckClock].
-func (s *Store) CheckClock(ctx context.Context) error { return s.db.CheckClock(ctx) }
-
-// Watch logs and measures how the database is until ctx ends. See [sqldb.DB.Watch].
-func (s *Store) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Registerer) {
-	s.db.Watch(ctx, log, metrics)
-}
-
-// Warning is a line for the operator about the connection, or empty.
-func (s *Store) Warning() string { return s.db.Warning() }
 
 // newID is 130 random bits: nobody guesses the id of a hidden post.
 func newID() string { return strings.ToLower(rand.Text()) }

@@ -670,24 +670,28 @@ func TestCommentsAndBoardsCreateOnceToo(t *testing.T) {
 	})
 }
 
-func TestExpiredKeysAreSweptInBatches(t *testing.T) {
+func TestExpiredKeysAreSwept(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, c *clock) {
 		ctx := t.Context()
 		post := store.Post{Board: "free", Title: "t", Body: "b", Format: "plain", Author: "ann"}
-		for i := range 5 {
-			must[store.Post](t)(s.CreatePost(ctx, store.Once{Subject: "ann", Route: "posts", Key: fmt.Sprint(i), Request: []byte("h")}, post))
+		write := func(key string) {
+			t.Helper()
+			once := store.Once{Subject: "ann", Route: "posts", Key: key, Request: []byte("h")}
+			must[store.Post](t)(s.CreatePost(ctx, once, post))
 		}
 		sweep := func(want int64) {
 			t.Helper()
-			if n, err := s.SweepKeys(ctx, 3); err != nil || n != want {
+			if n, err := s.Sweep(ctx); err != nil || n != want {
 				t.Errorf("swept %d (%v), want %d", n, err, want)
 			}
 		}
+		for i := range 5 {
+			write(fmt.Sprint(i))
+		}
 		sweep(0)
 		c.advance(store.KeyLifetime)
-		must[store.Post](t)(s.CreatePost(ctx, store.Once{Subject: "ann", Route: "posts", Key: "young", Request: []byte("h")}, post))
-		sweep(3)
-		sweep(2)
+		write("young")
+		sweep(5)
 		sweep(0)
 	})
 }

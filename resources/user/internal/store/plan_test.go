@@ -28,7 +28,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 			Fill: []string{`INSERT INTO people (id, display_name, bio, avatar_url, website, filled, profile_version, locale, time_zone, theme,
 					notify_email, notify_replies, settings_version, tags, interests_version, created_at, updated_at)
 				` + growthtest.Numbers + ` SELECT 'p' || i, 'n', '', '', '', false, 'v', '', '', 'dark', true, true, 'v', '[]', 'v', i, i FROM n`},
-			Apart: []string{"CheckClock", "Close", "Ping", "Ready", "Warning", "Watch"},
+			Apart: []string{"Sweep"},
 			Calls: []growthtest.Call{
 				{Method: "Profile", Do: func(ctx context.Context) error { _, err := s.Profile(ctx, "p1"); return err }},
 				{Method: "EnsureProfile", Do: func(ctx context.Context) error { _, err := s.EnsureProfile(ctx, "new"); return err }},

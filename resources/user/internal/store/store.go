@@ -11,13 +11,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -33,6 +29,7 @@ var (
 
 // Store is the user service's database.
 type Store struct {
+	sqldb.Upkeep
 	db  *sqldb.DB
 	now func() time.Time
 }
@@ -44,36 +41,12 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 
 // OpenWith connects to opts.DatabaseURL (see [sqldb.OpenWith]) and brings the schema up to date. now dates the changes.
 func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*Store, error) {
-	db, err := sqldb.OpenWith(ctx, opts)
+	db, err := sqldb.OpenStore(ctx, opts, migrations)
 	if err != nil {
 		return nil, err
 	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	if err := db.Migrate(ctx, files); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return &Store{db: db, now: now}, nil
+	return &Store{Upkeep: db.Upkeep(now, nil), db: db, now: now}, nil // people stay: there is nothing to sweep
 }
-
-// Close waits for statements under way and closes the database.
-func (s *Store) Close() error { return s.db.Close() }
-
-// Ready tells whether requests that read can be answered. See [sqldb.DB.Ready].
-func (s *Store) Ready(ctx context.Context) error { return s.db.Ready(ctx) }
-
-// CheckClock returns an error when nothing should be deleted for its age. See [sqldb.DB.CheckClock].
-func (s *Store) CheckClock(ctx context.Context) error { return s.db.CheckClock(ctx) }
-
-// Watch logs and measures how the database is until ctx ends. See [sqldb.DB.Watch].
-func (s *Store) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Registerer) {
-	s.db.Watch(ctx, log, metrics)
-}
-
-// Warning is a line for the operator about the connection, or empty.
-func (s *Store) Warning() string { return s.db.Warning() }
 
 // Profile is what a person says about themselves. Its texts are empty where they say nothing.
 type Profile struct {
