@@ -53,9 +53,10 @@ var rules = []rule{
 
 	{"authz-server", []string{"authz-server/internal/...", "internal/cli", "internal/httpd", "internal/sqldb"}},
 	{"authz-server/internal/provider/...", []string{"authz-server/internal/provider/...", "authz-server/internal/issuer", "authz-server/internal/login", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/directory", "authz-server/internal/consent", "authz-server/internal/fetch", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd", "jwks"}},
-	{"authz-server/internal/login/...", []string{"authz-server/internal/login/...", "authz-server/internal/issuer", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/consent", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd"}},
+	{"authz-server/internal/login/...", []string{"authz-server/internal/login/...", "authz-server/internal/apps", "authz-server/internal/issuer", "authz-server/internal/pages", "authz-server/internal/client", "authz-server/internal/consent", "authz-server/internal/keys", "authz-server/internal/store", "internal/httpd"}},
 	{"authz-server/internal/issuer", nil},
-	{"authz-server/internal/pages", []string{"authz-server/internal/client", "authz-server/internal/issuer", "internal/httpd"}},
+	{"authz-server/internal/apps", []string{"authz-server/internal/client", "authz-server/internal/pages", "authz-server/internal/store"}},
+	{"authz-server/internal/pages", []string{"authz-server/internal/client", "authz-server/internal/consent", "authz-server/internal/issuer", "internal/httpd"}},
 	{"authz-server/internal/directory", []string{"authz-server/internal/cache", "authz-server/internal/client", "authz-server/internal/fetch", "authz-server/internal/store", "internal/httpd", "jwks"}},
 	{"authz-server/internal/consent", []string{"jwks"}},
 	{"authz-server/internal/cache", nil},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -44,7 +43,7 @@ func (s *Service) LeadOn(w http.ResponseWriter, r *http.Request, handle string) 
 		s.fail(w, r, err)
 		return
 	}
-	home := s.homeOf(r, &c)
+	home := s.Home(r, &c)
 	if session == nil {
 		app.Home = home
 		s.cfg.Pages.Render(w, r, http.StatusBadRequest, "error", pages.Failure{Code: "invalid_request", Expired: true, Detail: "This log-in is completed already, and nobody is logged in any more.", App: &app})
@@ -58,22 +57,6 @@ func (s *Service) LeadOn(w http.ResponseWriter, r *http.Request, handle string) 
 		return
 	}
 	s.cfg.Pages.Render(w, r, http.StatusOK, "already", pages.Already{App: app, To: s.again(&c, in.Form)})
-}
-
-// homeOf is where an application is at home, or empty when nothing is known. Anybody can register a client: what those say of
-// themselves leads nobody anywhere.
-func (s *Service) homeOf(r *http.Request, c *client.Client) string {
-	switch {
-	case c.Unvouched:
-		return ""
-	case c.InitiateLoginURI != "": // OIDC Core §4
-		separator := "?"
-		if strings.Contains(c.InitiateLoginURI, "?") {
-			separator = "&"
-		}
-		return c.InitiateLoginURI + separator + url.Values{"iss": {s.cfg.Issuer}}.Encode()
-	}
-	return c.In(s.cfg.Pages.Language(r)).ClientURI
 }
 
 // again is a link by which a person makes the same request once more, as their application would; empty: only the application

@@ -11,12 +11,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"time"
 
 	"github.com/gorilla/mux"
 
+	"github.com/maru-auth/maru/authz-server/internal/apps"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -55,6 +55,8 @@ type Limits struct {
 
 // Service serves the pages and answers who is logged in. It is safe for concurrent use.
 type Service struct {
+	*apps.Apps
+
 	cfg       Config
 	issuer    issuer.URL
 	passwords *passwords
@@ -81,7 +83,7 @@ func New(cfg Config) (*Service, error) {
 	setDefault(&cfg.Limits.Address, 20)
 	setDefault(&cfg.Limits.Signups, 50)
 	setDefault(&cfg.Limits.Window, 15*time.Minute)
-	s := &Service{cfg: cfg, issuer: at, passwords: newPasswords(), turns: newTurns(halfOfProcessors()), long: newTurns(longTurns), held: make(chan struct{}, maxHeld), forgery: http.NewCrossOriginProtection()}
+	s := &Service{Apps: &apps.Apps{Store: cfg.Store, Pages: cfg.Pages, Issuer: cfg.Issuer, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes}, cfg: cfg, issuer: at, passwords: newPasswords(), turns: newTurns(halfOfProcessors()), long: newTurns(longTurns), held: make(chan struct{}, maxHeld), forgery: http.NewCrossOriginProtection()}
 	// Behind a gateway that changes the Host header, our own forms would look like another site's.
 	if err := s.forgery.AddTrustedOrigin(at.Origin()); err != nil {
 		return nil, fmt.Errorf("the issuer's origin: %w", err)
@@ -277,45 +279,4 @@ func (s *Service) step(w http.ResponseWriter, r *http.Request) (st step, with *h
 	}
 	httpd.NoteClient(w, app.ID)
 	return step{handle, in, &app}, r, true
-}
-
-// returnsTo says where a person goes after all, as far as it can tell them who is there: a host on the web, or a program on
-// their own device, which takes them back by a loopback address or by a scheme of its own (RFC 8252 §7.1, §7.3).
-func returnsTo(redirectURI string) (host string, onDevice bool) {
-	u, err := url.Parse(redirectURI)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
-		return "", true
-	}
-	if address, err := netip.ParseAddr(u.Hostname()); u.Hostname() == "localhost" || err == nil && address.IsLoopback() {
-		return "", true
-	}
-	return u.Host, false
-}
-
-// App is what a person sees of a client that they go back to at redirectURI, in their language; empty: they stay. Every page
-// about a client is made from it.
-func (s *Service) App(r *http.Request, clientID, redirectURI string) (pages.App, error) {
-	app, err := s.app(r, clientID)
-	if err == nil && app.Unchecked && redirectURI != "" {
-		app.Return, app.OnDevice = returnsTo(redirectURI)
-		if app.Return == app.Host {
-			app.Return = ""
-		}
-	}
-	return app, err
-}
-
-// app is what a person sees of a client, in their language. One that is gone still has its id.
-func (s *Service) app(r *http.Request, clientID string) (pages.App, error) {
-	c, err := s.cfg.Store.Client(r.Context(), clientID)
-	if errors.Is(err, store.ErrNotFound) {
-		return pages.App{ID: clientID}, nil
-	}
-	if err != nil {
-		return pages.App{}, err
-	}
-	c = c.In(s.cfg.Pages.Language(r))
-	app := pages.App{ID: clientID, Name: c.Name, Logo: c.LogoURI, Home: c.ClientURI, Policy: c.PolicyURI, Terms: c.TermsURI, Host: c.Host()}
-	app.Unchecked = !c.Vouched(s.cfg.InsecureLegacyResponseTypes)
-	return app, nil
 }

@@ -268,17 +268,13 @@ func (s *Service) showApps(w http.ResponseWriter, r *http.Request) {
 	if page.Done != "" {
 		page.TokensLast = s.cfg.AccessToken
 	}
-	for _, consent := range connections {
-		app, err := s.app(r, consent.ClientID)
+	for _, one := range connections {
+		app, err := s.App(r, one.ClientID, "")
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		shown := pages.AllowedApp{App: app, Since: s.cfg.Now().Sub(consent.UpdatedAt)}
-		for _, scope := range consent.Scope {
-			shown.Scopes = append(shown.Scopes, pages.Scope{Name: scope, Required: required(scope)})
-		}
-		page.Apps = append(page.Apps, shown)
+		page.Apps = append(page.Apps, pages.AllowedApp{App: app, Words: one.Scope, Since: s.cfg.Now().Sub(one.UpdatedAt)})
 	}
 	s.cfg.Pages.Render(w, r, http.StatusOK, "account_apps", page)
 }

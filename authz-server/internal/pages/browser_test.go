@@ -37,7 +37,7 @@ func TestALogoThatIsMissingLeavesALetter(t *testing.T) {
 	defer logos.Close()
 	pages := map[string]any{
 		"login":   Login{App: &App{ID: "app", Name: "Bookshop", Logo: logos.URL + "/logo.svg"}},
-		"consent": Consent{App: App{ID: "app", Name: "Bookshop", Logo: logos.URL + "/gone.png"}},
+		"consent": Consent{Question: Question{App: App{ID: "app", Name: "Bookshop", Logo: logos.URL + "/gone.png"}}},
 	}
 	server := serve(t, newPages(t), pages)
 	for page, want := range map[string]bool{"login": false, "consent": true} {

@@ -1,11 +1,14 @@
 package pages
 
 import (
+	"errors"
 	"html/template"
+	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/consent"
 )
 
 // App is a client as a person sees it.
@@ -60,23 +63,40 @@ type Signup struct {
 
 func (d Signup) logo() string { return appLogo(d.App) }
 
-// Consent is the data of the page "consent".
-type Consent struct {
+// Question is what every page has that asks whether an app may have something. Its form posts what [consent.Read] reads.
+type Question struct {
 	Form
-	Interaction string
-	Session     string // the session that is asked
-	App         App
-	Email       string // who is asked
-	Scopes      []Scope
+	App     App
+	Session string // the login session that is asked
+	Email   string // whose it is
+	Choices []consent.Choice
 }
 
-func (d Consent) logo() string { return d.App.logo() }
+func (q Question) logo() string { return q.App.logo() }
 
-// Scope is one thing that an app asks for.
-type Scope struct {
-	Name     string
-	Required bool // without it the request makes no sense
-	Off      bool // not ticked
+// Refuse puts on the page why [consent.Read] took no answer, and returns the status that goes with it; 0: the person can do
+// nothing about err.
+func (q *Question) Refuse(err error) (status int) {
+	problem := NothingChosen
+	switch {
+	case errors.Is(err, consent.ErrOtherSession):
+		status, problem = http.StatusConflict, ConsentOfSomeOther
+	case errors.Is(err, consent.ErrNothingChosen):
+		status = http.StatusUnprocessableEntity
+		for i := range q.Choices {
+			q.Choices[i].Ticked = q.Choices[i].Required
+		}
+	default:
+		return 0
+	}
+	q.Problems = map[string]Problem{"": problem}
+	return status
+}
+
+// Consent is the data of the page "consent".
+type Consent struct {
+	Question
+	Interaction string
 }
 
 // Account is the data of the page "account".
@@ -124,8 +144,8 @@ type Apps struct {
 // AllowedApp is a client that a person has allowed something, or, with no scope, one that needs no consent.
 type AllowedApp struct {
 	App
-	Scopes []Scope
-	Since  time.Duration // ago
+	Words []string      // of package consent
+	Since time.Duration // ago
 }
 
 // Logout is the data of the page "logout", which asks whether to log out. Its form posts Hidden to Action.
@@ -170,19 +190,13 @@ type Device struct {
 
 // DeviceConfirm is the data of the page "device_confirm", which asks whether a device may be connected.
 type DeviceConfirm struct {
-	Form
+	Question
 	UserCode string
-	Session  string // the session that is asked
-	App      App
-	Email    string // who is asked
-	Scopes   []Scope
 	Address  string        // where the device asked from
 	Browser  string        // empty: unknown
 	System   string        // empty: unknown
 	Asked    time.Duration // ago
 }
-
-func (d DeviceConfirm) logo() string { return d.App.logo() }
 
 // DeviceDone is the data of the page "device_done".
 type DeviceDone struct {

@@ -38,7 +38,7 @@ var uncheckedApp = App{ID: "https://tool.example/client", Name: "Bookshop", Logo
 func TestAnAppThatNobodyCheckedIsCalledSo(t *testing.T) {
 	p := newPages(t)
 	for page, data := range map[string]any{
-		"login": Login{App: &uncheckedApp}, "signup": Signup{App: &uncheckedApp}, "consent": Consent{App: uncheckedApp}, "device_confirm": DeviceConfirm{App: uncheckedApp},
+		"login": Login{App: &uncheckedApp}, "signup": Signup{App: &uncheckedApp}, "consent": Consent{Question: Question{App: uncheckedApp}}, "device_confirm": DeviceConfirm{Question: Question{App: uncheckedApp}},
 		"error_return": Returning{App: uncheckedApp}, "already": Already{App: uncheckedApp}, "logout": Logout{App: &uncheckedApp}, "logged_out": LoggedOut{App: &uncheckedApp},
 	} {
 		w := render(p, "/x", page, data, nil)
@@ -67,18 +67,22 @@ func everyPage() map[string]any {
 		}
 		return f
 	}
+	question := func() Question {
+		choices := consent.Choices([]string{"openid", "email", "x:y"}, []string{"x:y"})
+		return Question{Form: problems(), Session: "sid", App: testApp, Email: "mina@example.org", Choices: choices}
+	}
 	return map[string]any{
 		"login":            Login{Form: problems("email", "password"), Interaction: "handle", App: &testApp, Email: "mina@example.org"},
 		"signup":           Signup{Form: problems("name", "email", "password"), Interaction: "handle", App: &testApp, Email: "mina@example.org", Name: "Mina"},
-		"consent":          Consent{Form: problems(), Interaction: "handle", Session: "sid", App: testApp, Email: "mina@example.org", Scopes: []Scope{{Name: "openid", Required: true}, {Name: "email"}, {Name: "x:y", Off: true}}},
+		"consent":          Consent{Question: question(), Interaction: "handle"},
 		"account":          Account{Form: problems("name"), Done: NameChanged, Name: "Mina", Email: "mina@example.org"},
 		"account_password": Password{Form: problems("password", "new_password"), Email: "mina@example.org"},
 		"account_profile":  Profile{Form: problems("birthdate", "gender", "street_address"), Done: ProfileSaved, Version: "v", Values: map[string]string{"given_name": "Mina", "gender": "else", "formatted": "x"}, Stored: map[string]string{"gender": "", "country": "KR"}, PhoneVerified: true},
 		"account_sessions": Sessions{Done: OthersEnded, Sessions: []Session{{ID: "1", Current: true, Browser: "Firefox", System: "Linux", Address: "192.0.2.1"}, {ID: "2", LoggedIn: time.Unix(1_790_000_000, 0), Seen: 3 * time.Hour}}},
-		"account_apps":     Apps{Done: AppWithdrawn, Apps: []AllowedApp{{App: testApp, Scopes: []Scope{{Name: "email"}}, Since: 48 * time.Hour}, {App: App{ID: "gone"}}}},
+		"account_apps":     Apps{Done: AppWithdrawn, Apps: []AllowedApp{{App: testApp, Words: []string{"email"}, Since: 48 * time.Hour}, {App: App{ID: "gone"}}}},
 		"logout":           Logout{Action: "/oauth2/logout", Hidden: url.Values{"state": {"s"}}, App: &testApp, Email: "mina@example.org"},
 		"device":           Device{Form: problems("user_code"), UserCode: "WDJB-MJHT", Email: "mina@example.org"},
-		"device_confirm":   DeviceConfirm{Form: problems(), UserCode: "WDJB-MJHT", Session: "sid", App: testApp, Email: "mina@example.org", Scopes: []Scope{{Name: "openid", Required: true}, {Name: "email"}, {Name: "x:y", Off: true}}, Address: "192.0.2.1", System: "Linux", Asked: time.Minute},
+		"device_confirm":   DeviceConfirm{Question: question(), UserCode: "WDJB-MJHT", Address: "192.0.2.1", System: "Linux", Asked: time.Minute},
 		"device_done":      DeviceDone{App: testApp, Allowed: true},
 		"logged_out":       LoggedOut{Frames: []string{"https://app.example/frontchannel?sid=1"}, Next: "https://app.example/"},
 		"form_post":        FormPost{Action: "https://app.example/cb", Fields: url.Values{"code": {"c"}, "state": {"s"}}},
@@ -486,7 +490,7 @@ func TestLinksOfAppsAreWebAddresses(t *testing.T) {
 	}
 	app := App{ID: "app", Name: "\u202eevil", Logo: "javascript:alert(1)", Home: "javascript:alert(2)", Policy: "javascript:alert(3)", Terms: "data:text/html,x"}
 	p := newPages(t)
-	for page, data := range map[string]any{"login": Login{App: &app}, "consent": Consent{App: app}, "logout": Logout{App: &app}} {
+	for page, data := range map[string]any{"login": Login{App: &app}, "consent": Consent{Question: Question{App: app}}, "logout": Logout{App: &app}} {
 		if body := render(p, "/", page, data, nil).Body.String(); strings.Contains(body, "javascript:") || strings.Contains(body, "data:text") {
 			t.Errorf("%s:\n%s", page, body)
 		}
@@ -667,7 +671,7 @@ func FuzzApp(f *testing.F) {
 	f.Add("<b>", "https://x;y", "javascript:alert(1)", "<i>")
 	f.Add("\xff", "//x", "http://\x00", "")
 	f.Fuzz(func(t *testing.T, name, logo, home, scope string) {
-		w := render(p, "/", "consent", Consent{App: App{ID: "x", Name: name, Logo: logo, Home: home, Policy: home, Terms: home}, Scopes: []Scope{{Name: scope}}}, nil)
+		w := render(p, "/", "consent", Consent{Question: Question{App: App{ID: "x", Name: name, Logo: logo, Home: home, Policy: home, Terms: home}, Choices: consent.Choices([]string{scope}, nil)}}, nil)
 		if w.Code != http.StatusOK {
 			t.Fatal(w.Body)
 		}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/ory/fosite"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -70,27 +70,23 @@ func (s *Server) postDevice(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, r, err)
 		return
 	}
-	switch decision := r.PostForm.Get("decision"); {
-	case decision == "":
+	if r.PostForm.Get("decision") == "" {
 		s.pages.Render(w, r, http.StatusOK, "device_confirm", page)
 		return
-	case decision != store.ConsentAllow && decision != store.ConsentDeny:
-		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, "the parameter decision must be allow or deny"))
-		return
-	case r.PostForm.Get("session") != current.ID: // somebody else logged in, in another tab, after the page was shown
-		page.Problems = map[string]pages.Problem{"": pages.ConsentOfSomeOther}
-		s.pages.Render(w, r, http.StatusConflict, "device_confirm", page)
-		return
-	case decision == store.ConsentDeny:
-		err = s.store.DenyDevice(r.Context(), d.Hash)
-	default:
-		scope := slices.DeleteFunc(slices.Clone(d.Scope), func(one string) bool { return !required(one) && !slices.Contains(r.PostForm["scope"], one) })
-		if len(scope) == 0 && len(d.Scope) > 0 {
-			page.Problems = map[string]pages.Problem{"": pages.NothingChosen}
-			s.pages.Render(w, r, http.StatusUnprocessableEntity, "device_confirm", page)
+	}
+	answer, err := consent.Read(r.PostForm, current.ID, d.Scope)
+	if err != nil {
+		if status := page.Refuse(err); status != 0 {
+			s.pages.Render(w, r, status, "device_confirm", page)
 			return
 		}
-		err = s.allowDevice(r.Context(), &d, c, current, scope)
+		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, err.Error()))
+		return
+	}
+	if answer.Allowed {
+		err = s.allowDevice(r.Context(), &d, c, current, answer)
+	} else {
+		err = s.store.DenyDevice(r.Context(), d.Hash)
 	}
 	if errors.Is(err, errSessionEnded) {
 		noStore(w)
@@ -105,11 +101,8 @@ func (s *Server) postDevice(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, r, err)
 		return
 	}
-	s.pages.Render(w, r, http.StatusOK, "device_done", pages.DeviceDone{App: page.App, Allowed: r.PostForm.Get("decision") == store.ConsentAllow})
+	s.pages.Render(w, r, http.StatusOK, "device_done", pages.DeviceDone{App: page.App, Allowed: answer.Allowed})
 }
-
-// required tells whether a request that has the scope makes no sense without it.
-func required(scope string) bool { return scope == "openid" }
 
 // findDevice finds the request that waits for a person to decide. When it cannot be had, it answers and returns false.
 func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, current *login.Session, typed string) (d store.DeviceCode, c *client.Client, ok bool) {
@@ -165,7 +158,7 @@ func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, current *log
 
 // allowedBefore answers the second click on the button that allows a device as the first one.
 func (s *Server) allowedBefore(w http.ResponseWriter, r *http.Request, current *login.Session, code string) bool {
-	if r.PostForm.Get("decision") != store.ConsentAllow || r.PostForm.Get("session") != current.ID {
+	if r.PostForm.Get("decision") != consent.Allow || r.PostForm.Get("session") != current.ID {
 		return false
 	}
 	d, err := s.store.AllowedDeviceCode(r.Context(), code, current.UserID)
@@ -195,26 +188,19 @@ func (s *Server) wrongUserCode(w http.ResponseWriter, r *http.Request, current *
 func (s *Server) devicePage(r *http.Request, d *store.DeviceCode, current *login.Session) (pages.DeviceConfirm, error) {
 	app, err := s.login.App(r, d.ClientID, "")
 	page := pages.DeviceConfirm{
+		Question: pages.Question{App: app, Session: current.ID, Email: current.User.Email, Choices: consent.Choices(d.Scope, nil)},
 		UserCode: showUserCode(d.UserCode),
-		Session:  current.ID,
-		Email:    current.User.Email,
-		App:      app,
 		Address:  d.Address,
 		Asked:    s.now().Sub(d.CreatedAt),
 	}
 	page.Browser, page.System = login.Device(d.UserAgent)
-	for _, scope := range d.Scope {
-		one := pages.Scope{Name: scope, Required: required(scope)}
-		one.Off = r.PostForm.Has("decision") && !slices.Contains(r.PostForm["scope"], scope)
-		page.Scopes = append(page.Scopes, one)
-	}
 	return page, err
 }
 
 // allowDevice makes the grant that the device then redeems.
-func (s *Server) allowDevice(ctx context.Context, d *store.DeviceCode, c *client.Client, by *login.Session, scope []string) error {
+func (s *Server) allowDevice(ctx context.Context, d *store.DeviceCode, c *client.Client, by *login.Session, answer consent.Answer) error {
 	now := s.now()
-	g, err := s.newGrant(&authorization{Client: *c, Scope: scope, Declined: without(d.Scope, scope)}, by, now)
+	g, err := s.newGrant(&authorization{Client: *c, Scope: answer.Granted, Declined: answer.Declined}, by, now)
 	if err != nil {
 		return err
 	}
@@ -242,7 +228,7 @@ func (s *Server) allowDevice(ctx context.Context, d *store.DeviceCode, c *client
 			return err
 		}
 		if !c.Trusted {
-			if err := s.store.GrantConsent(ctx, g.UserID, g.ClientID, scope); err != nil {
+			if err := s.store.GrantConsent(ctx, g.UserID, g.ClientID, answer.Granted); err != nil {
 				return err
 			}
 		}
