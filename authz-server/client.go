@@ -200,7 +200,7 @@ func (cmd clientList) Run(ctx context.Context, p *program) error {
 			fmt.Fprintln(table, "ID\tNAME\tAUTHENTICATION\tGRANTS\tTRUSTED\tUPDATED")
 		}
 		for after := ""; ; {
-			page, err := s.Clients(ctx, after, 100)
+			page, err := s.ListClients(ctx, after, 100)
 			if err != nil {
 				return err
 			}

@@ -199,7 +199,7 @@ func (cmd userList) Run(ctx context.Context, p *program) error {
 			fmt.Fprintln(table, "ID\tEMAIL\tNAME\tROLES\tSTATE\tCREATED")
 		}
 		for after := ""; ; {
-			users, err := s.Users(ctx, after, batch)
+			users, err := s.ListUsers(ctx, after, batch)
 			if err != nil {
 				return err
 			}

@@ -177,7 +177,7 @@ func TestUserCommandsRefuse(t *testing.T) {
 			t.Errorf("user %q: %v\n%s", test.args, err, out)
 		}
 	}
-	users, err := c.store().Users(t.Context(), "", 10)
+	users, err := c.store().ListUsers(t.Context(), "", 10)
 	if err != nil || len(users) != 0 {
 		t.Errorf("accounts came into being: %v %v", users, err)
 	}

@@ -250,7 +250,7 @@ func TestALoginMakesANewSessionCookie(t *testing.T) {
 	}
 	handle = b.begin("prompt", "select_account")
 	b.post("/login?interaction="+handle, "email", "hana@example.org", "password", password).wantRedirect(t, "/oauth2/authorize?interaction="+handle)
-	if left, err := s.store.Sessions(t.Context(), mina.ID); err != nil || len(left) != 0 {
+	if left, err := s.store.SessionsOf(t.Context(), mina.ID); err != nil || len(left) != 0 {
 		t.Errorf("%d sessions of the person before: %v", len(left), err)
 	}
 	b.get("/account").want(t, http.StatusOK, "hana@example.org")
@@ -536,7 +536,7 @@ func TestAppsOfTheKeptSessionAreRemovedOneByOne(t *testing.T) {
 		mina := s.person("mina@example.org")
 		b := s.browser()
 		b.logIn("mina@example.org")
-		sessions, err := s.store.Sessions(t.Context(), mina.ID)
+		sessions, err := s.store.SessionsOf(t.Context(), mina.ID)
 		if err != nil || len(sessions) != 1 {
 			t.Fatal(sessions, err)
 		}

@@ -197,7 +197,7 @@ func (s *Service) showSessions(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	all, err := s.cfg.Store.Sessions(r.Context(), session.UserID)
+	all, err := s.cfg.Store.SessionsOf(r.Context(), session.UserID)
 	if err != nil {
 		s.fail(w, r, err)
 		return

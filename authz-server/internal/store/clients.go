@@ -7,14 +7,27 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/cache"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
+// Clients are the registered clients: their metadata, their secrets, and the tokens by which they registered.
+type Clients struct {
+	db  *sqldb.DB
+	now func() time.Time
+
+	parsed *cache.Cache[[sha256.Size]byte, client.Client] // by the hash of their metadata
+
+	sweeping sync.Mutex
+	swept    string // id of the document client that was looked at last
+}
+
 // Client returns a client. Its lists are shared: replace them, never change their elements. ErrNotFound: there is none of that id.
-func (s *Store) Client(ctx context.Context, id string) (client.Client, error) {
+func (s *Clients) Client(ctx context.Context, id string) (client.Client, error) {
 	row := s.db.QueryRow(ctx, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched FROM clients c
 		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id = $1 AND c.removed_at = 0`, id)
 	var metadata string
@@ -31,7 +44,7 @@ func (s *Store) Client(ctx context.Context, id string) (client.Client, error) {
 
 // ClientWithSecrets returns a client and the SHA-256 hashes of its unexpired secrets (see [Hash]), by one statement:
 // what the token endpoint needs to authenticate it. Its lists are shared, as those of [Store.Client]. ErrNotFound: there is none of that id.
-func (s *Store) ClientWithSecrets(ctx context.Context, id string) (client.Client, [][]byte, error) {
+func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Client, [][]byte, error) {
 	type row struct {
 		metadata         string
 		created, updated int64
@@ -63,8 +76,8 @@ func (s *Store) ClientWithSecrets(ctx context.Context, id string) (client.Client
 	return c, secrets, nil
 }
 
-// Clients returns up to limit clients in the order of their ids, those after an id; empty: from the first.
-func (s *Store) Clients(ctx context.Context, after string, limit int) ([]client.Client, error) {
+// ListClients returns up to limit clients in the order of their ids, those after an id; empty: from the first.
+func (s *Clients) ListClients(ctx context.Context, after string, limit int) ([]client.Client, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (client.Client, error) {
 		var id string
 		var metadata string
@@ -87,15 +100,15 @@ const (
 
 // readClient makes a client of a row. Parsing costs more than the SELECT, so it is done once a text; the row itself is
 // read each time, and no replica sees an old one. vouched is null for a client that did not register itself.
-func (s *Store) readClient(id, metadata string, created, updated int64, vouched sql.NullBool) (client.Client, error) {
+func (s *Clients) readClient(id, metadata string, created, updated int64, vouched sql.NullBool) (client.Client, error) {
 	text := sha256.Sum256([]byte(metadata))
-	c, ok := s.parsedClients.Get(text)
+	c, ok := s.parsed.Get(text)
 	if !ok {
 		var err error
 		if c, _, err = client.Decode([]byte(metadata)); err != nil {
 			return client.Client{}, fmt.Errorf("client %s in the database: %w", id, err)
 		}
-		s.parsedClients.Add(text, c, parsedPerByte*len(metadata))
+		s.parsed.Add(text, c, parsedPerByte*len(metadata))
 	}
 	c.ID, c.CreatedAt, c.UpdatedAt = id, sqldb.Time(created), sqldb.Time(updated)
 	c.Unvouched = (c.Document() || vouched.Valid && !vouched.Bool) && !c.Trusted
@@ -103,7 +116,7 @@ func (s *Store) readClient(id, metadata string, created, updated int64, vouched 
 }
 
 // CreateClient stores a client that was checked ([client.Client.Check]). ErrExists: its id is taken.
-func (s *Store) CreateClient(ctx context.Context, c client.Client) error {
+func (s *Clients) CreateClient(ctx context.Context, c client.Client) error {
 	metadata, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -119,7 +132,7 @@ func (s *Store) CreateClient(ctx context.Context, c client.Client) error {
 // UpdateClient replaces the metadata of a client by such that was checked ([client.Client.Check]). Its secrets stay.
 // c.UpdatedAt, unless it is zero, is that of the client whose reading c was made from. ErrNotFound: there is none of that
 // id. ErrStale: it was changed since it was read, and c would undo that.
-func (s *Store) UpdateClient(ctx context.Context, c client.Client) error {
+func (s *Clients) UpdateClient(ctx context.Context, c client.Client) error {
 	metadata, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -138,13 +151,13 @@ func (s *Store) UpdateClient(ctx context.Context, c client.Client) error {
 
 // holdClient locks a client's row, changing nothing: of two that change its secrets at once, the second sees what the first
 // left. ErrNotFound: there is no such client.
-func (s *Store) holdClient(ctx context.Context, id string) error {
+func (s *Clients) holdClient(ctx context.Context, id string) error {
 	return changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at WHERE id = $1 AND removed_at = 0`, id))
 }
 
 // AddClientSecret gives a client one more secret, by its [Hash]. Those that it has stop working at expireOlder, unless
 // they do earlier; the zero time leaves them. ErrNotFound: there is no such client.
-func (s *Store) AddClientSecret(ctx context.Context, id string, hash []byte, expireOlder time.Time) error {
+func (s *Clients) AddClientSecret(ctx context.Context, id string, hash []byte, expireOlder time.Time) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := s.holdClient(ctx, id); err != nil {
 			return err
@@ -169,7 +182,7 @@ func (s *Store) AddClientSecret(ctx context.Context, id string, hash []byte, exp
 
 // ReplaceClientSecrets makes hash the only secret of a client, at once. nil: it has none any more.
 // ErrNotFound: there is no such client.
-func (s *Store) ReplaceClientSecrets(ctx context.Context, id string, hash []byte) error {
+func (s *Clients) ReplaceClientSecrets(ctx context.Context, id string, hash []byte) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := s.holdClient(ctx, id); err != nil {
 			return err
@@ -182,14 +195,14 @@ func (s *Store) ReplaceClientSecrets(ctx context.Context, id string, hash []byte
 }
 
 // ClientSecretHashes returns the hashes of a client's unexpired secrets, the newest first; none when there is no such client.
-func (s *Store) ClientSecretHashes(ctx context.Context, id string) ([][]byte, error) {
+func (s *Clients) ClientSecretHashes(ctx context.Context, id string) ([][]byte, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (hash []byte, err error) { return hash, rows.Scan(&hash) },
 		`SELECT secret_hash FROM client_secrets WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2) ORDER BY created_at DESC, secret_hash`,
 		id, sqldb.Micros(s.now()))
 }
 
 // SweepClientSecrets removes secrets that have expired, in small batches, and returns how many.
-func (s *Store) SweepClientSecrets(ctx context.Context) (int64, error) {
-	return s.inBatches(ctx, `DELETE FROM client_secrets WHERE (client_id, secret_hash) IN (SELECT client_id, secret_hash FROM client_secrets
+func (s *Clients) SweepClientSecrets(ctx context.Context) (int64, error) {
+	return inBatches(ctx, s.db, `DELETE FROM client_secrets WHERE (client_id, secret_hash) IN (SELECT client_id, secret_hash FROM client_secrets
 		WHERE expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT 200)`, sqldb.Micros(s.now()))
 }

@@ -112,7 +112,7 @@ func TestClientsArePagedById(t *testing.T) {
 		}
 		var ids []string
 		for after := ""; ; {
-			page, err := s.Clients(t.Context(), after, 2)
+			page, err := s.ListClients(t.Context(), after, 2)
 			if err != nil {
 				t.Fatal(err)
 			}

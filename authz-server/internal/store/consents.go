@@ -21,6 +21,15 @@ type Consent struct {
 	UpdatedAt time.Time
 }
 
+// Consents are what people have allowed clients.
+type Consents struct {
+	db           *sqldb.DB
+	now          func() time.Time
+	interactions *Interactions
+	grants       *Grants
+	logouts      *Logouts
+}
+
 const consentColumns = `user_id, client_id, scope, declined, created_at, updated_at`
 
 func scanConsent(scan func(...any) error) (Consent, error) {
@@ -35,13 +44,13 @@ func scanConsent(scan func(...any) error) (Consent, error) {
 }
 
 // Consent returns what the person has allowed the client, or ErrNotFound.
-func (s *Store) Consent(ctx context.Context, userID, clientID string) (Consent, error) {
+func (s *Consents) Consent(ctx context.Context, userID, clientID string) (Consent, error) {
 	return scanConsent(s.db.QueryRow(ctx, `SELECT `+consentColumns+` FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID).Scan)
 }
 
 // Connections returns what the person has allowed, the newest first, and with it the clients that need no consent but hold a
 // live grant, with no scope.
-func (s *Store) Connections(ctx context.Context, userID string) ([]Consent, error) {
+func (s *Consents) Connections(ctx context.Context, userID string) ([]Consent, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Consent, error) { return scanConsent(rows.Scan) },
 		`SELECT `+consentColumns+` FROM consents WHERE user_id = $1
 		UNION ALL
@@ -53,13 +62,13 @@ func (s *Store) Connections(ctx context.Context, userID string) ([]Consent, erro
 }
 
 // GrantConsent adds scope to what the person has allowed the client.
-func (s *Store) GrantConsent(ctx context.Context, userID, clientID string, scope []string) error {
+func (s *Consents) GrantConsent(ctx context.Context, userID, clientID string, scope []string) error {
 	return s.DecideConsent(ctx, userID, clientID, scope, nil)
 }
 
 // DecideConsent notes what the person allowed the client and what they declined of what they were asked. What is in neither
 // stays as it was decided before. Grants that are there already keep what they have.
-func (s *Store) DecideConsent(ctx context.Context, userID, clientID string, allowed, declined []string) error {
+func (s *Consents) DecideConsent(ctx context.Context, userID, clientID string, allowed, declined []string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
 		if _, err := s.db.Exec(ctx, `INSERT INTO consents (user_id, client_id, scope, declined, created_at, updated_at) VALUES ($1, $2, '', '', $3, $3) ON CONFLICT DO NOTHING`,
@@ -80,7 +89,7 @@ func (s *Store) DecideConsent(ctx context.Context, userID, clientID string, allo
 
 // HoldConsent makes sure that the person still allows the client all of scope. In a transaction, that stays so until the
 // transaction ends: a withdrawal comes before, and is seen here, or after, and finds the grant that was made. ErrStale: not so any more.
-func (s *Store) HoldConsent(ctx context.Context, userID, clientID string, scope []string) error {
+func (s *Consents) HoldConsent(ctx context.Context, userID, clientID string, scope []string) error {
 	var allowed string
 	// Changing nothing, this locks the row.
 	err := s.db.ExecReturning(ctx, `UPDATE consents SET scope = scope WHERE user_id = $1 AND client_id = $2 RETURNING scope`, userID, clientID).Scan(&allowed)
@@ -108,27 +117,19 @@ func moved(list string, added, taken []string) string {
 // An answer to the consent page that was not acted on yet is forgotten as well: the person is asked again.
 // The client is told by the back channel, if it wants to be, and no more of the sessions that it knew of.
 // It is no error when there was no consent: a client that needs none can have grants.
-func (s *Store) WithdrawConsent(ctx context.Context, userID, clientID string) error {
-	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+func (s *Consents) WithdrawConsent(ctx context.Context, userID, clientID string) error {
+	return s.logouts.tx(ctx, func(ctx context.Context) error {
 		// In the order in which an authorization request takes them: interaction, consent, grant.
-		if _, err := s.db.Exec(ctx, `UPDATE interactions SET consent = '', consent_scope = '', consent_sid = ''
-			WHERE client_id = $1 AND consent_sid <> '' AND consent_sid IN (SELECT id FROM sessions WHERE user_id = $2)`, clientID, userID); err != nil {
+		if err := s.interactions.forgetDecisions(ctx, userID, clientID); err != nil {
 			return err
 		}
 		if _, err := s.db.Exec(ctx, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID); err != nil {
 			return err
 		}
-		revoked, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND client_id = $3 AND revoked_at = 0`,
-			sqldb.Micros(s.now()), userID, clientID)
+		revoked, err := s.grants.revokeToClient(ctx, userID, clientID)
 		if err != nil {
 			return err
 		}
-		// After the grants, as when a session ends.
-		sessions, err := sqldb.All(ctx, s.db, scanText, `DELETE FROM session_clients
-			WHERE client_id = $1 AND session_id IN (SELECT id FROM sessions WHERE user_id = $2) RETURNING session_id`, clientID, userID)
-		if err != nil || (revoked == 0 && len(sessions) == 0) {
-			return err
-		}
-		return s.tellOfWithdrawal(ctx, userID, clientID, sessions)
-	}))
+		return s.logouts.tellOfWithdrawal(ctx, userID, clientID, revoked > 0) // after the grants, as when a session ends
+	})
 }

@@ -26,6 +26,13 @@ type DeviceCode struct {
 	ExpiresAt     time.Time
 }
 
+// Devices are the requests of devices.
+type Devices struct {
+	db     *sqldb.DB
+	now    func() time.Time
+	grants *Grants // what people allow
+}
+
 const deviceCodeColumns = `device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, poll_interval, created_at, expires_at`
 
 func scanDeviceCode(row *sqldb.Row) (DeviceCode, error) {
@@ -42,7 +49,7 @@ func scanDeviceCode(row *sqldb.Row) (DeviceCode, error) {
 }
 
 // CreateDeviceCode stores a new request, undecided. ErrExists: the user code is taken; try another one.
-func (s *Store) CreateDeviceCode(ctx context.Context, d DeviceCode) error {
+func (s *Devices) CreateDeviceCode(ctx context.Context, d DeviceCode) error {
 	rows, err := s.db.Exec(ctx, `INSERT INTO device_codes (device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, polled_at, poll_interval, early, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', false, false, 0, $9, false, $10, $11) ON CONFLICT DO NOTHING`,
 		d.Hash, d.UserCode, d.ClientID, strings.Join(d.Scope, " "), strings.Join(d.Audience, " "), d.KeyThumbprint, d.Address, d.UserAgent,
@@ -54,31 +61,31 @@ func (s *Store) CreateDeviceCode(ctx context.Context, d DeviceCode) error {
 }
 
 // DeviceCode returns a request by the hash of its device code, decided, spent and expired ones too, or ErrNotFound.
-func (s *Store) DeviceCode(ctx context.Context, hash []byte) (DeviceCode, error) {
+func (s *Devices) DeviceCode(ctx context.Context, hash []byte) (DeviceCode, error) {
 	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes WHERE device_code_hash = $1`, hash))
 }
 
 // PendingDeviceCode returns the request with this user code while it can be decided on, or ErrNotFound.
-func (s *Store) PendingDeviceCode(ctx context.Context, userCode string) (DeviceCode, error) {
+func (s *Devices) PendingDeviceCode(ctx context.Context, userCode string) (DeviceCode, error) {
 	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes WHERE user_code = $1 AND grant_id = '' AND NOT denied AND expires_at > $2`,
 		userCode, sqldb.Micros(s.now())))
 }
 
 // AllowedDeviceCode returns the request with this user code that the person has allowed already, or ErrNotFound.
-func (s *Store) AllowedDeviceCode(ctx context.Context, userCode, userID string) (DeviceCode, error) {
+func (s *Devices) AllowedDeviceCode(ctx context.Context, userCode, userID string) (DeviceCode, error) {
 	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes WHERE user_code = $1 AND expires_at > $2
 		AND grant_id IN (SELECT g.id FROM grants g WHERE g.user_id = $3 AND g.client_id = device_codes.client_id)`, userCode, sqldb.Micros(s.now()), userID))
 }
 
 // AllowDevice decides a pending request: its device may redeem the grant. Of several decisions one counts; the others get
 // ErrNotFound, and must not leave a grant behind: call it in the transaction that makes the grant.
-func (s *Store) AllowDevice(ctx context.Context, hash []byte, grantID string) error {
+func (s *Devices) AllowDevice(ctx context.Context, hash []byte, grantID string) error {
 	return changed(s.db.Exec(ctx, `UPDATE device_codes SET grant_id = $1 WHERE device_code_hash = $2 AND grant_id = '' AND NOT denied AND expires_at > $3`,
 		grantID, hash, sqldb.Micros(s.now())))
 }
 
 // DenyDevice decides a pending request: its device gets nothing. Of several decisions one counts; the others get ErrNotFound.
-func (s *Store) DenyDevice(ctx context.Context, hash []byte) error {
+func (s *Devices) DenyDevice(ctx context.Context, hash []byte) error {
 	return changed(s.db.Exec(ctx, `UPDATE device_codes SET denied = true WHERE device_code_hash = $1 AND grant_id = '' AND NOT denied AND expires_at > $2`,
 		hash, sqldb.Micros(s.now())))
 }
@@ -91,7 +98,7 @@ const slowDown = 5 * time.Second
 
 // PollDevice notes that the device of a pending request asked. early: it did so before the interval was over, which is now five seconds
 // longer. ErrNotFound: the request has been decided or has expired.
-func (s *Store) PollDevice(ctx context.Context, hash []byte) (early bool, err error) {
+func (s *Devices) PollDevice(ctx context.Context, hash []byte) (early bool, err error) {
 	now := s.now()
 	err = s.db.ExecReturning(ctx, `UPDATE device_codes SET polled_at = $1, early = (polled_at + poll_interval > $2),
 		poll_interval = CASE WHEN polled_at + poll_interval > $2 THEN poll_interval + $3 ELSE poll_interval END
@@ -102,21 +109,9 @@ func (s *Store) PollDevice(ctx context.Context, hash []byte) (early bool, err er
 
 // RedeemDeviceCode spends a device code that a person allowed, and stores the grant's first refresh token, if there is one. Of several calls
 // one wins. A grant that was revoked in the meantime lets nobody win.
-func (s *Store) RedeemDeviceCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		if n, err := s.db.Exec(ctx, holdGrantOf+`(SELECT grant_id FROM device_codes WHERE device_code_hash = $2)`, sqldb.Micros(s.now()), hash); err != nil || n == 0 {
-			return err
-		}
-		n, err := s.db.Exec(ctx, `UPDATE device_codes SET spent = true WHERE device_code_hash = $1 AND NOT spent AND expires_at > $2`,
+func (s *Devices) RedeemDeviceCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
+	return s.grants.spend(ctx, `(SELECT grant_id FROM device_codes WHERE device_code_hash = $2)`, hash, first, func(ctx context.Context) (int64, error) {
+		return s.db.Exec(ctx, `UPDATE device_codes SET spent = true WHERE device_code_hash = $1 AND NOT spent AND expires_at > $2`,
 			hash, sqldb.Micros(s.now()))
-		if err != nil || n == 0 {
-			return err
-		}
-		won = true
-		if first == nil {
-			return nil
-		}
-		return s.insertRefreshToken(ctx, *first)
 	})
-	return won && err == nil, err
 }

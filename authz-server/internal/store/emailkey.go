@@ -57,7 +57,7 @@ func formerEmailKey(email string) string {
 }
 
 // UserByEmail returns the account with this e-mail address in any spelling, disabled or not, or ErrNotFound.
-func (s *Store) UserByEmail(ctx context.Context, email string) (User, error) {
+func (s *Users) UserByEmail(ctx context.Context, email string) (User, error) {
 	key, former := EmailKey(email), formerEmailKey(email)
 	if former != key {
 		// Of two accounts that UpdateEmailKeys could not make one, each is found by its own spelling. A key
@@ -73,7 +73,7 @@ func (s *Store) UserByEmail(ctx context.Context, email string) (User, error) {
 	return s.userByKey(ctx, key)
 }
 
-func (s *Store) userByKey(ctx context.Context, key string) (User, error) {
+func (s *Users) userByKey(ctx context.Context, key string) (User, error) {
 	return scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM users u WHERE u.email_key = $1`, key).Scan)
 }
 
@@ -81,7 +81,7 @@ func (s *Store) userByKey(ctx context.Context, key string) (User, error) {
 // another function once, and follows Unicode. All other keys stay what they are. No account is lost where
 // two turn out to have one address: whoever has the key keeps it, and the other keeps its former one, by
 // which [Store.UserByEmail] finds it. It returns the ids of those others.
-func (s *Store) UpdateEmailKeys(ctx context.Context) (doubles []string, err error) {
+func (s *Users) UpdateEmailKeys(ctx context.Context) (doubles []string, err error) {
 	type row struct{ id, email, key string }
 	for after := ""; ; {
 		batch, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.id, &r.email, &r.key) },

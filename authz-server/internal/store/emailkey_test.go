@@ -171,7 +171,7 @@ func TestAccountsGetTheKeysOfToday(t *testing.T) {
 			}
 			var listed []string
 			for after := ""; ; {
-				page, err := s.Users(t.Context(), after, 1)
+				page, err := s.ListUsers(t.Context(), after, 1)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,6 +59,12 @@ type RefreshToken struct {
 	Successor []byte    // hash of the token that it was exchanged for
 }
 
+// Grants are what people gave to clients, with their codes and tokens.
+type Grants struct {
+	db  *sqldb.DB
+	now func() time.Time
+}
+
 const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.declined, g.audience, g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at`
 
 // grantFields are the destinations of grantColumns; finish turns the raw values into g.
@@ -81,7 +88,7 @@ func grantFields(g *Grant) (fields []any, finish func()) {
 // Call [Store.ContinueSession] before it in the same transaction, so that whatever ends the session,
 // and what was granted in it, comes before and is seen, or after and finds the grant. Of more than
 // maxGrants to this client by this person the oldest ends.
-func (s *Store) CreateGrant(ctx context.Context, g Grant, c *client.Client) error {
+func (s *Grants) CreateGrant(ctx context.Context, g Grant, c *client.Client) error {
 	rows, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at, declined)
 		SELECT $1, c.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $17 FROM clients c WHERE c.id = $2 AND c.removed_at = 0 AND (c.updated_at = $15 OR $16)`,
 		g.ID, c.ID, g.UserID, g.SessionID, strings.Join(g.Scope, " "), strings.Join(g.Audience, " "), g.Offline, g.Claims, g.KeyThumbprint,
@@ -92,16 +99,16 @@ func (s *Store) CreateGrant(ctx context.Context, g Grant, c *client.Client) erro
 	if err != nil {
 		return err
 	}
-	return s.boundGrants(ctx, g.UserID, c.ID)
+	return s.bound(ctx, g.UserID, c.ID)
 }
 
 // BindGrant binds a grant's refresh tokens to a DPoP key.
-func (s *Store) BindGrant(ctx context.Context, id, thumbprint string) error {
+func (s *Grants) BindGrant(ctx context.Context, id, thumbprint string) error {
 	return changed(s.db.Exec(ctx, `UPDATE grants SET jkt = $1 WHERE id = $2`, thumbprint, id))
 }
 
 // CreateCode stores a new authorization code of a stored grant under the code's hash.
-func (s *Store) CreateCode(ctx context.Context, hash []byte, c Code) error {
+func (s *Grants) CreateCode(ctx context.Context, hash []byte, c Code) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO authorization_codes (code_hash, grant_id, active, redirect_uri, code_challenge, nonce, jkt, expires_at)
 		VALUES ($1, $2, true, $3, $4, $5, $6, $7)`,
 		hash, c.Grant.ID, c.RedirectURI, c.CodeChallenge, c.Nonce, c.KeyThumbprint, sqldb.Micros(c.ExpiresAt))
@@ -109,7 +116,7 @@ func (s *Store) CreateCode(ctx context.Context, hash []byte, c Code) error {
 }
 
 // Code returns an authorization code, spent and expired ones too, or ErrNotFound.
-func (s *Store) Code(ctx context.Context, hash []byte) (Code, error) {
+func (s *Grants) Code(ctx context.Context, hash []byte) (Code, error) {
 	var c Code
 	var expires int64
 	fields, finish := grantFields(&c.Grant)
@@ -126,22 +133,29 @@ func (s *Store) Code(ctx context.Context, hash []byte) (Code, error) {
 
 // RedeemCode spends a code and stores the grant's first refresh token, if there is one. Of several calls one wins. A grant
 // that was revoked in the meantime lets nobody win.
-func (s *Store) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		if n, err := s.db.Exec(ctx, holdGrantOf+`(SELECT grant_id FROM authorization_codes WHERE code_hash = $2)`, sqldb.Micros(s.now()), hash); err != nil || n == 0 {
-			return err
-		}
-		n, err := s.db.Exec(ctx, `UPDATE authorization_codes SET active = false, redirect_uri = '', code_challenge = '', nonce = '', jkt = ''
+func (s *Grants) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
+	return s.spend(ctx, `(SELECT grant_id FROM authorization_codes WHERE code_hash = $2)`, hash, first, func(ctx context.Context) (int64, error) {
+		return s.db.Exec(ctx, `UPDATE authorization_codes SET active = false, redirect_uri = '', code_challenge = '', nonce = '', jkt = ''
 			WHERE code_hash = $1 AND active AND expires_at > $2`,
 			hash, sqldb.Micros(s.now()))
-		if err != nil || n == 0 {
+	})
+}
+
+// spend makes something of a grant single use: it holds the grant that grantOf selects by key, runs spend, and stores the
+// token issued for it, if there is one. Of several calls one wins: the one whose spend changes a row. A grant that is over lets nobody win.
+func (s *Grants) spend(ctx context.Context, grantOf string, key []byte, issued *RefreshToken, spend func(ctx context.Context) (int64, error)) (won bool, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		if n, err := s.db.Exec(ctx, holdGrantOf+grantOf, sqldb.Micros(s.now()), key); err != nil || n == 0 {
+			return err
+		}
+		if n, err := spend(ctx); err != nil || n == 0 {
 			return err
 		}
 		won = true
-		if first == nil {
+		if issued == nil {
 			return nil
 		}
-		return s.insertRefreshToken(ctx, *first)
+		return s.insertRefreshToken(ctx, *issued)
 	})
 	return won && err == nil, err
 }
@@ -152,7 +166,7 @@ func (s *Store) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken
 const holdGrantOf = `UPDATE grants SET revoked_at = 0 WHERE revoked_at = 0 AND expires_at > $1 AND id = `
 
 // insertRefreshToken stores a refresh token of a grant that holdGrant holds.
-func (s *Store) insertRefreshToken(ctx context.Context, t RefreshToken) error {
+func (s *Grants) insertRefreshToken(ctx context.Context, t RefreshToken) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO refresh_tokens (token_hash, grant_id, jti, kid, issued_at, expires_at, used_at, successor)
 		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)`,
 		t.Hash, t.GrantID, t.ID, t.KeyID, sqldb.Micros(t.IssuedAt), sqldb.Micros(t.ExpiresAt), []byte{})
@@ -160,7 +174,7 @@ func (s *Store) insertRefreshToken(ctx context.Context, t RefreshToken) error {
 }
 
 // RefreshToken returns a refresh token, used and expired ones too, with its grant, or ErrNotFound.
-func (s *Store) RefreshToken(ctx context.Context, hash []byte) (RefreshToken, Grant, error) {
+func (s *Grants) RefreshToken(ctx context.Context, hash []byte) (RefreshToken, Grant, error) {
 	var t RefreshToken
 	var g Grant
 	var issued, expires, used int64
@@ -179,33 +193,15 @@ func (s *Store) RefreshToken(ctx context.Context, hash []byte) (RefreshToken, Gr
 
 // RotateRefreshToken exchanges the unused token old for next. Of several calls one wins; the others find next's hash as
 // old's successor. A revoked grant lets nobody win.
-func (s *Store) RotateRefreshToken(ctx context.Context, old []byte, next RefreshToken) (won bool, err error) {
-	now := sqldb.Micros(s.now())
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		if n, err := s.db.Exec(ctx, holdGrantOf+`(SELECT grant_id FROM refresh_tokens WHERE token_hash = $2)`, sqldb.Micros(s.now()), old); err != nil || n == 0 {
-			return err
-		}
-		n, err := s.db.Exec(ctx, `UPDATE refresh_tokens SET used_at = $1, successor = $2
-			WHERE token_hash = $3 AND used_at = 0 AND expires_at > $1`, now, next.Hash, old)
-		if err != nil || n == 0 {
-			return err
-		}
-		won = true
-		return s.insertRefreshToken(ctx, next)
+func (s *Grants) RotateRefreshToken(ctx context.Context, old []byte, next RefreshToken) (won bool, err error) {
+	return s.spend(ctx, `(SELECT grant_id FROM refresh_tokens WHERE token_hash = $2)`, old, &next, func(ctx context.Context) (int64, error) {
+		return s.db.Exec(ctx, `UPDATE refresh_tokens SET used_at = $1, successor = $2
+			WHERE token_hash = $3 AND used_at = 0 AND expires_at > $1`, sqldb.Micros(s.now()), next.Hash, old)
 	})
-	return won && err == nil, err
-}
-
-// ContinueSession counts the use of a refresh token as use of the session that its grant depends on.
-// ErrNotFound: the session is over.
-func (s *Store) ContinueSession(ctx context.Context, id string) error {
-	now := s.now()
-	return changed(s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END
-		WHERE id = $3 AND idle_expires_at > $1`, sqldb.Micros(now), sqldb.Micros(now.Add(s.sessions.Idle)), id))
 }
 
 // Grant returns a grant, revoked and expired ones too, or ErrNotFound: also when its client was removed.
-func (s *Store) Grant(ctx context.Context, id string) (Grant, error) {
+func (s *Grants) Grant(ctx context.Context, id string) (Grant, error) {
 	var g Grant
 	fields, finish := grantFields(&g)
 	if err := s.db.QueryRow(ctx, `SELECT `+grantColumns+` FROM grants g JOIN clients c ON c.id = g.client_id AND c.removed_at = 0 WHERE g.id = $1`, id).Scan(fields...); err != nil {
@@ -216,19 +212,19 @@ func (s *Store) Grant(ctx context.Context, id string) (Grant, error) {
 }
 
 // RevokeGrant ends a grant with all its tokens. It tells whether this call did so.
-func (s *Store) RevokeGrant(ctx context.Context, id string) (revoked bool, err error) {
+func (s *Grants) RevokeGrant(ctx context.Context, id string) (revoked bool, err error) {
 	n, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0`, sqldb.Micros(s.now()), id)
 	return n == 1, err
 }
 
 // RevokeToken remembers until expires that the access token jti is revoked.
-func (s *Store) RevokeToken(ctx context.Context, jti string, expires time.Time) error {
+func (s *Grants) RevokeToken(ctx context.Context, jti string, expires time.Time) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, jti, sqldb.Micros(expires))
 	return err
 }
 
 // TokenRevoked tells whether the access token jti was revoked by itself.
-func (s *Store) TokenRevoked(ctx context.Context, jti string) (bool, error) {
+func (s *Grants) TokenRevoked(ctx context.Context, jti string) (bool, error) {
 	var one int
 	err := s.db.QueryRow(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, jti).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -237,37 +233,65 @@ func (s *Store) TokenRevoked(ctx context.Context, jti string) (bool, error) {
 	return err == nil, err
 }
 
-// endRetention is how long what has ended stays: a day, in which a use that comes late is told from a forgery in the log.
-const endRetention = 24 * time.Hour
+// revokeOfSession ends the grants that were given in a session and do not outlive it.
+func (s *Grants) revokeOfSession(ctx context.Context, id string) error {
+	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE session_id = $2 AND NOT offline AND revoked_at = 0`, sqldb.Micros(s.now()), id)
+	return err
+}
 
-// SweepGrants removes what is over, in small batches, and returns how many rows went: grants, with their codes and refresh
-// tokens, a day after they expired or were revoked, and those whose code nobody came for; device codes, and
-// revocations of tokens that no longer verify. Of a spent code its hash stays for as long as its grant: it must be known again.
-func (s *Store) SweepGrants(ctx context.Context) (rows int64, err error) {
-	now := s.now()
-	for _, sweep := range []struct {
-		statement string
-		before    time.Time
-	}{
-		{`DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT 200)`, now.Add(-time.Hour)},
-		{`DELETE FROM device_codes WHERE device_code_hash IN (SELECT device_code_hash FROM device_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT 200)`, now.Add(-time.Hour)},
-	} {
-		n, err := s.inBatches(ctx, sweep.statement, sqldb.Micros(sweep.before))
-		rows += n
-		if err != nil {
-			return rows, err
+// bound ends the oldest grants of a person to a client when there are more than maxGrants.
+func (s *Grants) bound(ctx context.Context, userID, clientID string) error {
+	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE revoked_at = 0 AND id IN
+		(SELECT id FROM grants WHERE user_id = $2 AND client_id = $3 ORDER BY user_id DESC, client_id DESC, created_at DESC LIMIT 20 OFFSET 500)`,
+		sqldb.Micros(s.now()), userID, clientID)
+	return err
+}
+
+// remove removes the grants of which pick selects the ids, sweepBatch at most each time, until it finds no more. It
+// returns how many there were, and how many of them were live. With a grant go its codes and its refresh tokens; nobody can
+// say how many tokens there are, so they go first, in batches of their own. The two statements are no transaction: whoever
+// uses a token locks its grant first and then the token, and one that locks in the other order could meet it in a deadlock.
+func (s *Grants) remove(ctx context.Context, pick string, args ...any) (grants, live int64, err error) {
+	now := strconv.FormatInt(sqldb.Micros(s.now()), 10)
+	_, err = s.db.Batches(ctx, 1, func(ctx context.Context) (int64, error) {
+		tokens, err := s.db.Exec(ctx, `DELETE FROM refresh_tokens WHERE token_hash IN
+			(SELECT t.token_hash FROM (`+pick+`) g JOIN refresh_tokens t ON t.grant_id = g.id LIMIT 200)`, args...)
+		if err != nil || tokens == sweepBatch {
+			return tokens, err
 		}
-	}
-	for _, over := range []string{
-		`SELECT id FROM grants WHERE expires_at < $1 ORDER BY expires_at LIMIT 200`,
-		`SELECT id FROM grants WHERE revoked_at > 0 AND revoked_at < $1 ORDER BY revoked_at LIMIT 200`,
-		`SELECT grant_id AS id FROM authorization_codes WHERE active AND expires_at < $1 ORDER BY expires_at LIMIT 200`,
-	} {
-		n, _, err := s.removeGrants(ctx, over, sqldb.Micros(now.Add(-endRetention)))
-		rows += n
+		var removed []bool
+		err = s.db.Tx(ctx, func(ctx context.Context) error {
+			removed, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (live bool, err error) { return live, rows.Scan(&live) },
+				`DELETE FROM grants WHERE id IN (`+pick+`) RETURNING revoked_at = 0 AND expires_at > `+now, args...)
+			return err
+		})
 		if err != nil {
-			return rows, err
+			return tokens, err
 		}
-	}
-	return rows, nil
+		for _, one := range removed {
+			grants++
+			if one {
+				live++
+			}
+		}
+		return tokens + int64(len(removed)), nil
+	})
+	return grants, live, err
+}
+
+// maxGrants is how many grants to one client a person keeps: another one ends the oldest. What ends all of a person's at once,
+// such as closing the account, is short work then.
+const maxGrants = 500
+
+// revokeOfUser ends a person's grants but those that were given in the session except.
+func (s *Grants) revokeOfUser(ctx context.Context, userID, except string) error {
+	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id <> $3 AND revoked_at = 0`,
+		sqldb.Micros(s.now()), userID, except)
+	return err
+}
+
+// revokeToClient ends what a person gave to a client, and returns how many grants that were.
+func (s *Grants) revokeToClient(ctx context.Context, userID, clientID string) (revoked int64, err error) {
+	return s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND client_id = $3 AND revoked_at = 0`,
+		sqldb.Micros(s.now()), userID, clientID)
 }

@@ -32,6 +32,13 @@ type Interaction struct {
 	counted []place
 }
 
+// Interactions are the authorization requests under way.
+type Interactions struct {
+	db     *sqldb.DB
+	now    func() time.Time
+	quotas *Quotas
+}
+
 const interactionColumns = `client_id, form, consent, consent_scope, consent_sid, created_at, expires_at, counted`
 
 func scanInteraction(row *sqldb.Row) (Interaction, error) {
@@ -53,7 +60,7 @@ func scanInteraction(row *sqldb.Row) (Interaction, error) {
 
 // CreateInteraction stores in.ClientID and in.Form, bound to the browser with this secret, and returns the handle. It counts
 // in the quotas until it is answered; [*QuotaError]: one of them is used up.
-func (s *Store) CreateInteraction(ctx context.Context, in Interaction, browser string, quotas ...Quota) (handle string, err error) {
+func (s *Interactions) CreateInteraction(ctx context.Context, in Interaction, browser string, quotas ...Quota) (handle string, err error) {
 	return s.createInteraction(ctx, in, browser, InteractionLifetime, quotas...)
 }
 
@@ -62,20 +69,20 @@ const PostedLifetime = time.Minute
 
 // CreatePosted stores a form that no browser is bound to: whoever has the handle can bring it again, as they could have brought
 // the form itself. It counts in the quotas until it expires.
-func (s *Store) CreatePosted(ctx context.Context, form url.Values, quotas ...Quota) (handle string, err error) {
+func (s *Interactions) CreatePosted(ctx context.Context, form url.Values, quotas ...Quota) (handle string, err error) {
 	return s.createInteraction(ctx, Interaction{Form: form}, "", PostedLifetime, quotas...)
 }
 
 // Posted returns the form of CreatePosted. ErrNotFound: the handle is unknown or has expired.
-func (s *Store) Posted(ctx context.Context, handle string) (url.Values, error) {
+func (s *Interactions) Posted(ctx context.Context, handle string) (url.Values, error) {
 	in, err := s.Interaction(ctx, handle, "") // which is no browser's secret
 	return in.Form, err
 }
 
-func (s *Store) createInteraction(ctx context.Context, in Interaction, browser string, lifetime time.Duration, quotas ...Quota) (handle string, err error) {
+func (s *Interactions) createInteraction(ctx context.Context, in Interaction, browser string, lifetime time.Duration, quotas ...Quota) (handle string, err error) {
 	handle = NewSecret()
 	now := s.now()
-	err = s.withQuotas(ctx, quotas, func(ctx context.Context, taken []place) error {
+	err = s.quotas.with(ctx, quotas, func(ctx context.Context, taken []place) error {
 		_, err := s.db.Exec(ctx, `INSERT INTO interactions (handle_hash, browser_hash, client_id, form, consent, consent_scope, consent_sid, created_at, expires_at, counted)
 			VALUES ($1, $2, $3, $4, '', '', '', $5, $6, $7)`,
 			Hash(handle), Hash(browser), in.ClientID, in.Form.Encode(), sqldb.Micros(now), sqldb.Micros(now.Add(lifetime)), encodePlaces(taken))
@@ -85,33 +92,40 @@ func (s *Store) createInteraction(ctx context.Context, in Interaction, browser s
 }
 
 // Interaction returns the one with this handle. ErrNotFound: unknown, expired, spent, or begun by another browser.
-func (s *Store) Interaction(ctx context.Context, handle, browser string) (Interaction, error) {
+func (s *Interactions) Interaction(ctx context.Context, handle, browser string) (Interaction, error) {
 	return scanInteraction(s.db.QueryRow(ctx, `SELECT `+interactionColumns+` FROM interactions WHERE handle_hash = $1 AND browser_hash = $2 AND expires_at > $3 AND spent_at = 0`,
 		Hash(handle), Hash(browser), sqldb.Micros(s.now())))
 }
 
 // DecideInteraction notes what the person of session sid decided: ConsentAllow with the scope allowed, or ConsentDeny.
 // A later decision replaces an earlier one until the interaction is spent. ErrNotFound: as for Interaction.
-func (s *Store) DecideInteraction(ctx context.Context, handle, browser, sid, decision string, scope []string) error {
+func (s *Interactions) DecideInteraction(ctx context.Context, handle, browser, sid, decision string, scope []string) error {
 	return changed(s.db.Exec(ctx, `UPDATE interactions SET consent = $1, consent_scope = $2, consent_sid = $3 WHERE handle_hash = $4 AND browser_hash = $5 AND expires_at > $6 AND spent_at = 0`,
 		decision, strings.Join(scope, " "), sid, Hash(handle), Hash(browser), sqldb.Micros(s.now())))
 }
 
 // SpentInteraction returns one that was spent and has not expired yet. ErrNotFound: as for Interaction, or it still waits.
-func (s *Store) SpentInteraction(ctx context.Context, handle, browser string) (Interaction, error) {
+func (s *Interactions) SpentInteraction(ctx context.Context, handle, browser string) (Interaction, error) {
 	return scanInteraction(s.db.QueryRow(ctx, `SELECT `+interactionColumns+` FROM interactions WHERE handle_hash = $1 AND browser_hash = $2 AND expires_at > $3 AND spent_at > 0`,
 		Hash(handle), Hash(browser), sqldb.Micros(s.now())))
 }
 
 // SpendInteraction ends the interaction and returns its last state: what the answer is to be made from. Of several callers
 // one gets it, the others ErrNotFound. It joins the transaction of ctx, so that it is spent exactly if the answer is issued.
-func (s *Store) SpendInteraction(ctx context.Context, handle string) (Interaction, error) {
+func (s *Interactions) SpendInteraction(ctx context.Context, handle string) (Interaction, error) {
 	return scanInteraction(s.db.ExecReturning(ctx, `UPDATE interactions SET spent_at = $2 WHERE handle_hash = $1 AND expires_at > $2 AND spent_at = 0 RETURNING `+interactionColumns,
 		Hash(handle), sqldb.Micros(s.now())))
 }
 
 // Uncount gives back the places that a spent interaction took in its quotas. Call it last in the transaction that answers the
 // interaction, for others count in the same rows.
-func (s *Store) Uncount(ctx context.Context, spent Interaction) error {
-	return s.returnPlaces(ctx, spent.counted)
+func (s *Interactions) Uncount(ctx context.Context, spent Interaction) error {
+	return s.quotas.giveBack(ctx, spent.counted)
+}
+
+// forgetDecisions makes a client's requests undecided that a person has decided and that are not answered yet.
+func (s *Interactions) forgetDecisions(ctx context.Context, userID, clientID string) error {
+	_, err := s.db.Exec(ctx, `UPDATE interactions SET consent = '', consent_scope = '', consent_sid = ''
+		WHERE client_id = $1 AND consent_sid <> '' AND consent_sid IN (SELECT id FROM sessions WHERE user_id = $2)`, clientID, userID)
+	return err
 }

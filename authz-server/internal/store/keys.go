@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -19,8 +18,14 @@ type SigningKey struct {
 	ActivatesAt time.Time // signs from here on, until a later generation activates
 }
 
+// Keys are the signing keys and the other secrets of the server.
+type Keys struct {
+	db  *sqldb.DB
+	now func() time.Time
+}
+
 // SigningKeys returns every key, by algorithm and generation.
-func (s *Store) SigningKeys(ctx context.Context) ([]SigningKey, error) {
+func (s *Keys) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (k SigningKey, err error) {
 		var created, activates int64
 		err = rows.Scan(&k.KID, &k.Alg, &k.Generation, &k.PrivateKey, &created, &activates)
@@ -30,7 +35,7 @@ func (s *Store) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 }
 
 // AddSigningKey stores a key. Of several replicas that add the same generation at once, one wins. ErrExists: it was another.
-func (s *Store) AddSigningKey(ctx context.Context, k SigningKey) error {
+func (s *Keys) AddSigningKey(ctx context.Context, k SigningKey) error {
 	rows, err := s.db.Exec(ctx, `INSERT INTO signing_keys (kid, alg, generation, private_key, created_at, activates_at)
 		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
 		k.KID, k.Alg, k.Generation, k.PrivateKey, sqldb.Micros(s.now()), sqldb.Micros(k.ActivatesAt))
@@ -41,30 +46,19 @@ func (s *Store) AddSigningKey(ctx context.Context, k SigningKey) error {
 }
 
 // ActivateSigningKey lets the newest key of an algorithm sign from now on, if it still waits. ErrNotFound: it does not wait.
-func (s *Store) ActivateSigningKey(ctx context.Context, alg string) (kid string, err error) {
+func (s *Keys) ActivateSigningKey(ctx context.Context, alg string) (kid string, err error) {
 	now := sqldb.Micros(s.now())
 	err = s.db.ExecReturning(ctx, `UPDATE signing_keys SET activates_at = $2 WHERE alg = $1 AND activates_at > $2
 		AND generation = (SELECT max(generation) FROM signing_keys WHERE alg = $1) RETURNING kid`, alg, now).Scan(&kid)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = ErrNotFound
-	}
-	return kid, err
+	return kid, notFound(err)
 }
 
 // RewrapSigningKey replaces a key's encrypted form, unless another process did so since it was read. ErrNotFound: it did, or the key is gone.
-func (s *Store) RewrapSigningKey(ctx context.Context, kid string, from, to []byte) error {
-	rows, err := s.db.Exec(ctx, `UPDATE signing_keys SET private_key = $3 WHERE kid = $1 AND private_key = $2`, kid, from, to)
-	if err == nil && rows == 0 {
-		err = ErrNotFound
-	}
-	return err
+func (s *Keys) RewrapSigningKey(ctx context.Context, kid string, from, to []byte) error {
+	return changed(s.db.Exec(ctx, `UPDATE signing_keys SET private_key = $3 WHERE kid = $1 AND private_key = $2`, kid, from, to))
 }
 
 // DeleteSigningKey removes a key: what it signed verifies no more. ErrNotFound: it is gone already.
-func (s *Store) DeleteSigningKey(ctx context.Context, kid string) error {
-	rows, err := s.db.Exec(ctx, `DELETE FROM signing_keys WHERE kid = $1`, kid)
-	if err == nil && rows == 0 {
-		err = ErrNotFound
-	}
-	return err
+func (s *Keys) DeleteSigningKey(ctx context.Context, kid string) error {
+	return changed(s.db.Exec(ctx, `DELETE FROM signing_keys WHERE kid = $1`, kid))
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -25,9 +26,20 @@ type LogoutDelivery struct {
 	GivenUpAt time.Time // zero: it is still tried
 }
 
+// Logouts are what clients are to be told of the ends of sessions: which clients know of a session, and what waits to be sent.
+type Logouts struct {
+	db      *sqldb.DB
+	now     func() time.Time
+	clients *Clients
+	due     chan struct{}
+
+	taking sync.Mutex
+	told   string // id of the client that a log-out was taken for last
+}
+
 // NoteSessionClient remembers that a client was told of a session, so that it is told of its end as well. In a transaction,
 // the session then does not end before the transaction does. ErrNotFound: it has ended already.
-func (s *Store) NoteSessionClient(ctx context.Context, sessionID, clientID string) error {
+func (s *Logouts) NoteSessionClient(ctx context.Context, sessionID, clientID string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		// Changing nothing, this locks the row.
 		if err := changed(s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE id = $1`, sessionID)); err != nil {
@@ -39,58 +51,56 @@ func (s *Store) NoteSessionClient(ctx context.Context, sessionID, clientID strin
 }
 
 // SessionClients are the ids of the clients that were told of a session, in order.
-func (s *Store) SessionClients(ctx context.Context, sessionID string) ([]string, error) {
+func (s *Logouts) SessionClients(ctx context.Context, sessionID string) ([]string, error) {
 	return sqldb.All(ctx, s.db, scanText, `SELECT client_id FROM session_clients WHERE session_id = $1 ORDER BY client_id`, sessionID)
 }
 
 func scanText(rows *sql.Rows) (text string, err error) { return text, rows.Scan(&text) }
 
-// endSessions ends the sessions of which the condition holds: they go, their grants that do not outlive them are revoked, and
-// every client of theirs that wants to be told gets a delivery. It runs in the caller's transaction, so that what was ended
-// is told even if the process dies next, and it is the one place where sessions end but by expiry.
-func (s *Store) endSessions(ctx context.Context, condition string, args ...any) (ended int, err error) {
-	type key struct{ id, user string }
-	sessions, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (k key, err error) { return k, rows.Scan(&k.id, &k.user) },
-		`DELETE FROM sessions WHERE `+condition+` RETURNING id, user_id`, args...)
+// tellOfEnd forgets which clients were told of a session, and queues what tells those of its end that want to be told.
+func (s *Logouts) tellOfEnd(ctx context.Context, userID, sessionID string) error {
+	clients, err := sqldb.All(ctx, s.db, scanText, `DELETE FROM session_clients WHERE session_id = $1 RETURNING client_id`, sessionID)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	for _, session := range sessions {
-		if err := s.revokeGrantsOfSession(ctx, session.id); err != nil {
-			return 0, err
+	for _, id := range clients {
+		c, err := s.clients.Client(ctx, id)
+		if errors.Is(err, ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
+			continue
 		}
-		clients, err := sqldb.All(ctx, s.db, scanText, `DELETE FROM session_clients WHERE session_id = $1 RETURNING client_id`, session.id)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		for _, id := range clients {
-			c, err := s.Client(ctx, id)
-			if errors.Is(err, ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
-				continue
-			}
-			if err != nil {
-				return 0, err
-			}
-			if err := s.queueLogout(ctx, id, session.user, session.id); err != nil {
-				return 0, err
-			}
+		if err := s.queueLogout(ctx, id, userID, sessionID); err != nil {
+			return err
 		}
 	}
-	return len(sessions), nil
+	return nil
+}
+
+// forgetSession forgets which clients were told of a session, and tells none of them.
+func (s *Logouts) forgetSession(ctx context.Context, sessionID string) error {
+	_, err := s.db.Exec(ctx, `DELETE FROM session_clients WHERE session_id = $1`, sessionID)
+	return err
 }
 
 // queueLogout makes a delivery for a client: of the end of a session, or with an empty sessionID of the person's access at all.
-func (s *Store) queueLogout(ctx context.Context, clientID, userID, sessionID string) error {
+func (s *Logouts) queueLogout(ctx context.Context, clientID, userID, sessionID string) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO logout_deliveries (id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at)
 		VALUES ($1, $2, $3, $4, 0, '', $5, $5, 0)`, rand.Text(), clientID, userID, sessionID, sqldb.Micros(s.now()))
 	return err
 }
 
 // tellOfWithdrawal queues what tells a client that a person took back what they had allowed it. One logout token without a
-// session stands for all of them (OIDC Back-Channel Logout §2.4), unless the client wants each named. sessions are the
-// sessions that it was told of.
-func (s *Store) tellOfWithdrawal(ctx context.Context, userID, clientID string, sessions []string) error {
-	c, err := s.Client(ctx, clientID)
+// session stands for all of them (OIDC Back-Channel Logout §2.4), unless the client wants each named. Where the client was
+// told of no session, it is told only if it had something to take back.
+func (s *Logouts) tellOfWithdrawal(ctx context.Context, userID, clientID string, revoked bool) error {
+	sessions, err := sqldb.All(ctx, s.db, scanText, `DELETE FROM session_clients
+		WHERE client_id = $1 AND session_id IN (SELECT id FROM sessions WHERE user_id = $2) RETURNING session_id`, clientID, userID)
+	if err != nil || (!revoked && len(sessions) == 0) {
+		return err
+	}
+	c, err := s.clients.Client(ctx, clientID)
 	if errors.Is(err, ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
 		return nil
 	}
@@ -105,11 +115,12 @@ func (s *Store) tellOfWithdrawal(ctx context.Context, userID, clientID string, s
 	return nil
 }
 
-// wakeAfter passes on the outcome of a transaction that may have ended sessions, and lets LogoutsDue know.
-func (s *Store) wakeAfter(err error) error {
+// tx runs f in a transaction, after which LogoutsDue gets a value: f may queue log-outs.
+func (s *Logouts) tx(ctx context.Context, f func(ctx context.Context) error) error {
+	err := s.db.Tx(ctx, f)
 	if err == nil {
 		select {
-		case s.logoutsDue <- struct{}{}:
+		case s.due <- struct{}{}:
 		default: // it is known already
 		}
 	}
@@ -117,7 +128,7 @@ func (s *Store) wakeAfter(err error) error {
 }
 
 // LogoutsDue gets a value soon after sessions have ended by this Store. Other processes' are found by asking again.
-func (s *Store) LogoutsDue() <-chan struct{} { return s.logoutsDue }
+func (s *Logouts) LogoutsDue() <-chan struct{} { return s.due }
 
 // logoutClients is how many clients one TakeLogouts asks for deliveries.
 const logoutClients = 50
@@ -125,11 +136,11 @@ const logoutClients = 50
 // TakeLogouts takes up to limit deliveries that are due, at most perClient of one client's, and none of them is anybody else's
 // before the lease is over. A process that dies leaves them to the next. It goes from client to client, and the next call goes
 // on behind the last, so that what one client has waiting costs the others nothing.
-func (s *Store) TakeLogouts(ctx context.Context, lease time.Duration, limit, perClient int) (taken []LogoutDelivery, err error) {
+func (s *Logouts) TakeLogouts(ctx context.Context, lease time.Duration, limit, perClient int) (taken []LogoutDelivery, err error) {
 	now := s.now()
-	s.sweeping.Lock()
-	after := s.toldClient
-	s.sweeping.Unlock()
+	s.taking.Lock()
+	after := s.told
+	s.taking.Unlock()
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		taken = nil
 		clients, err := s.clientsToTell(ctx, after)
@@ -160,15 +171,15 @@ func (s *Store) TakeLogouts(ctx context.Context, lease time.Duration, limit, per
 		return nil
 	})
 	if err == nil {
-		s.sweeping.Lock()
-		s.toldClient = after
-		s.sweeping.Unlock()
+		s.taking.Lock()
+		s.told = after
+		s.taking.Unlock()
 	}
 	return taken, err
 }
 
 // clientsToTell are the next clients behind one that deliveries wait for, due or not, by as many looks at an index.
-func (s *Store) clientsToTell(ctx context.Context, after string) ([]string, error) {
+func (s *Logouts) clientsToTell(ctx context.Context, after string) ([]string, error) {
 	return sqldb.All(ctx, s.db, scanText, `WITH RECURSIVE waiting (client_id, n) AS (
 			SELECT min(client_id), 1 FROM logout_deliveries WHERE given_up_at = 0 AND client_id > $1
 			UNION ALL
@@ -187,14 +198,14 @@ func scanDelivery(rows *sql.Rows) (d LogoutDelivery, err error) {
 }
 
 // EndLogout removes a delivery that is done, or that nobody wants any more.
-func (s *Store) EndLogout(ctx context.Context, id string) error {
+func (s *Logouts) EndLogout(ctx context.Context, id string) error {
 	_, err := s.db.Exec(ctx, `DELETE FROM logout_deliveries WHERE id = $1`, id)
 	return err
 }
 
 // PostponeLogout notes why the attempt that was taken failed, and when the next one is due; the zero time gives up. It does
 // nothing when the lease was over and somebody else has taken the delivery since.
-func (s *Store) PostponeLogout(ctx context.Context, taken LogoutDelivery, reason string, next time.Time) error {
+func (s *Logouts) PostponeLogout(ctx context.Context, taken LogoutDelivery, reason string, next time.Time) error {
 	due, givenUp := next, time.Time{}
 	if next.IsZero() {
 		due, givenUp = taken.DueAt, s.now()
@@ -205,7 +216,7 @@ func (s *Store) PostponeLogout(ctx context.Context, taken LogoutDelivery, reason
 }
 
 // LogoutDeliveries returns deliveries that are not done, those given up too, in the order of their ids: up to limit of those behind the id after.
-func (s *Store) LogoutDeliveries(ctx context.Context, after string, limit int) ([]LogoutDelivery, error) {
+func (s *Logouts) LogoutDeliveries(ctx context.Context, after string, limit int) ([]LogoutDelivery, error) {
 	return sqldb.All(ctx, s.db, scanDelivery, `SELECT `+deliveryColumns+` FROM logout_deliveries WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 }
 
@@ -213,8 +224,8 @@ func (s *Store) LogoutDeliveries(ctx context.Context, after string, limit int) (
 const LogoutRetention = 30 * 24 * time.Hour
 
 // SweepLogouts removes deliveries that were given up LogoutRetention ago, in small batches, and returns how many rows went.
-func (s *Store) SweepLogouts(ctx context.Context) (rows int64, err error) {
-	return s.inBatches(ctx, `DELETE FROM logout_deliveries WHERE id IN
+func (s *Logouts) SweepLogouts(ctx context.Context) (rows int64, err error) {
+	return inBatches(ctx, s.db, `DELETE FROM logout_deliveries WHERE id IN
 		(SELECT id FROM logout_deliveries WHERE given_up_at > 0 AND given_up_at <= $1 ORDER BY given_up_at LIMIT 200)`,
 		sqldb.Micros(s.now().Add(-LogoutRetention)))
 }

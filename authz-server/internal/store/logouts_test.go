@@ -131,7 +131,7 @@ func TestAnEndThatFailsTellsNobody(t *testing.T) {
 		if !errors.Is(err, failure) || f.queued(t) != nil {
 			t.Error(err, f.queued(t))
 		}
-		if sessions, err := f.Sessions(t.Context(), f.user.ID); err != nil || len(sessions) != 1 {
+		if sessions, err := f.SessionsOf(t.Context(), f.user.ID); err != nil || len(sessions) != 1 {
 			t.Error(sessions, err)
 		}
 	})

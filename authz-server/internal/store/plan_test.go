@@ -122,7 +122,7 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	add("Client", func(ctx context.Context) error { _, err := s.Client(ctx, "c1"); return err })
 	add("ClientWithSecrets", func(ctx context.Context) error { _, _, err := s.ClientWithSecrets(ctx, "c1"); return err })
 	add("ClientSecretHashes", func(ctx context.Context) error { _, err := s.ClientSecretHashes(ctx, "c1"); return err })
-	add("Clients", func(ctx context.Context) error { _, err := s.Clients(ctx, "c5", 100); return err })
+	add("ListClients", func(ctx context.Context) error { _, err := s.ListClients(ctx, "c5", 100); return err })
 	add("CreateClient", func(ctx context.Context) error { return s.CreateClient(ctx, client.Client{ID: "new"}) })
 	add("UpdateClient", func(ctx context.Context) error { return s.UpdateClient(ctx, client.Client{ID: "c1"}) })
 	add("AddClientSecret", func(ctx context.Context) error { return s.AddClientSecret(ctx, "c1", key(0), planNow) })
@@ -235,7 +235,7 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	add("SessionClients", func(ctx context.Context) error { _, err := s.SessionClients(ctx, "s1"); return err })
 	add("TakeLogouts", func(ctx context.Context) error { _, err := s.TakeLogouts(ctx, time.Minute, 16, 4); return err })
 	add("TakeLogouts", func(ctx context.Context) error {
-		s.toldClient = "c29000"
+		s.told = "c29000"
 		_, err := s.TakeLogouts(ctx, time.Minute, 16, 4)
 		return err
 	})
@@ -254,7 +254,7 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	})
 	late("SessionByCookie", func(ctx context.Context) error { _, _, err := s.SessionByCookie(ctx, "x"); return err })
 	add("TouchSession", func(ctx context.Context) error { return s.TouchSession(ctx, Session{ID: "s1"}, 0) })
-	add("Sessions", func(ctx context.Context) error { _, err := s.Sessions(ctx, "u1"); return err })
+	add("SessionsOf", func(ctx context.Context) error { _, err := s.SessionsOf(ctx, "u1"); return err })
 	add("EndSession", func(ctx context.Context) error { return s.EndSession(ctx, "s1") })
 	add("EndSessionOf", func(ctx context.Context) error { return s.EndSessionOf(ctx, "u1", "s1") })
 	add("EndSessionsOf", func(ctx context.Context) error { return s.EndSessionsOf(ctx, "u1", "s100") })
@@ -281,7 +281,7 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	add("User", func(ctx context.Context) error { _, err := s.User(ctx, "u1"); return err })
 	add("UserByEmail", func(ctx context.Context) error { _, err := s.UserByEmail(ctx, "u1"); return err })
 	add("UpdateEmailKeys", func(ctx context.Context) error { _, err := s.UpdateEmailKeys(ctx); return err })
-	add("Users", func(ctx context.Context) error { _, err := s.Users(ctx, "u5", 500); return err })
+	add("ListUsers", func(ctx context.Context) error { _, err := s.ListUsers(ctx, "u5", 500); return err })
 	add("SetName", func(ctx context.Context) error { return s.SetName(ctx, "u1", "n") })
 	add("SetRoles", func(ctx context.Context) error { return s.SetRoles(ctx, "u1", nil) })
 	add("SetClaims", func(ctx context.Context) error { return s.SetClaims(ctx, "u1", Claims{}) })

@@ -10,7 +10,7 @@ import (
 // EditUser changes what an account says of its person (Name, EmailVerified, Locale and Claims; nothing else) as edit does.
 // Between what edit is shown and what is stored nobody else changes the account. An error of edit is returned, and then
 // nothing is changed. ErrNotFound: there is no such account.
-func (s *Store) EditUser(ctx context.Context, id string, edit func(*User) error) error {
+func (s *Users) EditUser(ctx context.Context, id string, edit func(*User) error) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		// First, because it locks the row: on PostgreSQL two could read the same otherwise.
 		if err := changed(s.db.Exec(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2`, sqldb.Micros(s.now()), id)); err != nil {
@@ -34,11 +34,11 @@ func (s *Store) EditUser(ctx context.Context, id string, edit func(*User) error)
 
 // ResetPassword replaces a password that nobody could tell, as an operator does: it ends all sessions of the person, and
 // revokes all grants, offline ones too, for whoever knew the old password may have made them.
-func (s *Store) ResetPassword(ctx context.Context, id, newHash string) error {
-	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+func (s *Users) ResetPassword(ctx context.Context, id, newHash string) error {
+	return s.sessions.logouts.tx(ctx, func(ctx context.Context) error {
 		if err := changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3`, newHash, sqldb.Micros(s.now()), id)); err != nil {
 			return err
 		}
-		return s.endAllOf(ctx, id, "")
-	}))
+		return s.sessions.endAllOf(ctx, id, "")
+	})
 }

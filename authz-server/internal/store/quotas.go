@@ -63,17 +63,23 @@ type place struct {
 	ends    int64
 }
 
+// Quotas are the counts that quotas bound.
+type Quotas struct {
+	db  *sqldb.DB
+	now func() time.Time
+}
+
 // TakeQuotas counts one in each of the quotas, or in none of them. The error is a [*QuotaError] when one is used up. Any
 // number of callers, on any number of replicas, get Limit and no more.
 //
 // Two callers that share several quotas must name them in the same order; the one that most callers share comes last, for
 // its row is locked until the end of the transaction. Call it outside of one.
-func (s *Store) TakeQuotas(ctx context.Context, quotas ...Quota) error {
-	return s.withQuotas(ctx, quotas, func(context.Context, []place) error { return nil })
+func (s *Quotas) TakeQuotas(ctx context.Context, quotas ...Quota) error {
+	return s.with(ctx, quotas, func(context.Context, []place) error { return nil })
 }
 
-// withQuotas is TakeQuotas with more to do in the same transaction.
-func (s *Store) withQuotas(ctx context.Context, quotas []Quota, do func(ctx context.Context, taken []place) error) error {
+// with is TakeQuotas with more to do in the same transaction.
+func (s *Quotas) with(ctx context.Context, quotas []Quota, do func(ctx context.Context, taken []place) error) error {
 	for {
 		// Found out by reading alone, so that a flood of refusals does not compete with those who write.
 		rows := make([]shard, len(quotas))
@@ -125,7 +131,7 @@ func (q Quota) shard(i int) shard {
 }
 
 // findRoom returns a row of the quota that is not used up.
-func (s *Store) findRoom(ctx context.Context, q Quota) (shard, error) {
+func (s *Quotas) findRoom(ctx context.Context, q Quota) (shard, error) {
 	now, shards := s.now(), max(1, q.Shards)
 	wait, start := q.Window, rand.IntN(shards) //nolint:gosec // G404: spreads the load, keeps no secret
 	for i := range shards {
@@ -147,7 +153,7 @@ func (s *Store) findRoom(ctx context.Context, q Quota) (shard, error) {
 }
 
 // takeQuota counts one in the row, or returns errNoRoom.
-func (s *Store) takeQuota(ctx context.Context, row shard) (place, error) {
+func (s *Quotas) takeQuota(ctx context.Context, row shard) (place, error) {
 	now := s.now()
 	one := place{subject: row.subject}
 	err := s.db.ExecReturning(ctx, `INSERT INTO quotas (subject, taken, ends_at) VALUES ($1, 1, $2)
@@ -162,8 +168,8 @@ func (s *Store) takeQuota(ctx context.Context, row shard) (place, error) {
 	return one, err
 }
 
-// returnPlaces gives back what was counted, unless its window is over.
-func (s *Store) returnPlaces(ctx context.Context, taken []place) error {
+// giveBack gives back what was counted, unless its window is over.
+func (s *Quotas) giveBack(ctx context.Context, taken []place) error {
 	for _, one := range taken {
 		if _, err := s.db.Exec(ctx, `UPDATE quotas SET taken = taken - 1 WHERE subject = $1 AND ends_at = $2 AND taken > 0`, one.subject, one.ends); err != nil {
 			return err
@@ -192,7 +198,7 @@ func decodePlaces(text string) (taken []place) {
 }
 
 // sweepQuotas removes counts whose window is over, one batch.
-func (s *Store) sweepQuotas(ctx context.Context, now time.Time) (int64, error) {
+func (s *Quotas) sweepQuotas(ctx context.Context, now time.Time) (int64, error) {
 	return s.db.Exec(ctx, `DELETE FROM quotas WHERE ends_at <= $1 AND subject IN (SELECT subject FROM quotas WHERE ends_at <= $1 ORDER BY ends_at LIMIT 200)`,
 		sqldb.Micros(now))
 }

@@ -21,7 +21,7 @@ type Registration struct {
 
 // RegisterClient stores a checked client with its registration, all or nothing. ErrNotFound: the initial access token is
 // unknown, used up or expired. ErrExists: the client's id is taken.
-func (s *Store) RegisterClient(ctx context.Context, c client.Client, r Registration) error {
+func (s *Clients) RegisterClient(ctx context.Context, c client.Client, r Registration) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if r.InitialToken != nil {
 			if err := s.useInitialToken(ctx, r.InitialToken); err != nil {
@@ -44,7 +44,7 @@ func (s *Store) RegisterClient(ctx context.Context, c client.Client, r Registrat
 
 // CheckRegistrationToken tells whether token manages a client. ErrNotFound: it does not, or there is no such client; the two
 // cannot be told apart.
-func (s *Store) CheckRegistrationToken(ctx context.Context, clientID, token string) error {
+func (s *Clients) CheckRegistrationToken(ctx context.Context, clientID, token string) error {
 	var hash []byte
 	err := s.db.QueryRow(ctx, `SELECT token_hash FROM registration_tokens WHERE client_id = $1`, clientID).Scan(&hash)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -57,7 +57,7 @@ func (s *Store) CheckRegistrationToken(ctx context.Context, clientID, token stri
 }
 
 // CreateInitialToken stores a token by which uses clients can be registered until expires.
-func (s *Store) CreateInitialToken(ctx context.Context, hash []byte, note string, uses int64, expires time.Time) error {
+func (s *Clients) CreateInitialToken(ctx context.Context, hash []byte, note string, uses int64, expires time.Time) error {
 	rows, err := s.db.Exec(ctx, `INSERT INTO initial_access_tokens (token_hash, note, uses_left, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`, hash, note, uses, sqldb.Micros(s.now()), sqldb.Micros(expires))
 	if err == nil && rows == 0 {
@@ -67,7 +67,7 @@ func (s *Store) CreateInitialToken(ctx context.Context, hash []byte, note string
 }
 
 // CheckInitialToken tells whether a client could be registered by a token now; [Store.RegisterClient] decides. ErrNotFound: no.
-func (s *Store) CheckInitialToken(ctx context.Context, hash []byte) error {
+func (s *Clients) CheckInitialToken(ctx context.Context, hash []byte) error {
 	var left int64
 	err := s.db.QueryRow(ctx, `SELECT uses_left FROM initial_access_tokens WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2`,
 		hash, sqldb.Micros(s.now())).Scan(&left)
@@ -78,7 +78,7 @@ func (s *Store) CheckInitialToken(ctx context.Context, hash []byte) error {
 }
 
 // useInitialToken spends one use, of which no more are given than there are.
-func (s *Store) useInitialToken(ctx context.Context, hash []byte) error {
+func (s *Clients) useInitialToken(ctx context.Context, hash []byte) error {
 	rows, err := s.db.Exec(ctx, `UPDATE initial_access_tokens SET uses_left = uses_left - 1 WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2`,
 		hash, sqldb.Micros(s.now()))
 	if err == nil && rows == 0 {
@@ -96,7 +96,7 @@ const (
 
 // PutDocumentClient stores a checked client that a document describes, or what changed in it. A row that says the same is
 // written anew only once an hour.
-func (s *Store) PutDocumentClient(ctx context.Context, c client.Client) error {
+func (s *Clients) PutDocumentClient(ctx context.Context, c client.Client) error {
 	metadata, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -109,38 +109,10 @@ func (s *Store) PutDocumentClient(ctx context.Context, c client.Client) error {
 	return err
 }
 
-// SweepRegistration removes used identifiers and initial access tokens that have expired, tokens that are used up, and
-// document clients that nobody uses, and what is left of removed ones, in small batches, and returns how many rows went. Several replicas may sweep at once.
-func (s *Store) SweepRegistration(ctx context.Context) (rows int64, err error) {
-	now := sqldb.Micros(s.now())
-	for _, sweep := range []func() (int64, error){
-		func() (int64, error) {
-			return s.inBatches(ctx, `DELETE FROM used_ids WHERE id_hash IN (SELECT id_hash FROM used_ids WHERE expires_at <= $1 ORDER BY expires_at LIMIT 200)`, now)
-		},
-		func() (int64, error) {
-			return s.inBatches(ctx, `DELETE FROM initial_access_tokens WHERE token_hash IN
-				(SELECT token_hash FROM initial_access_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT 200)`, now)
-		},
-		func() (int64, error) {
-			return s.inBatches(ctx, `DELETE FROM initial_access_tokens WHERE token_hash IN
-				(SELECT token_hash FROM initial_access_tokens WHERE uses_left <= 0 ORDER BY uses_left LIMIT 200)`)
-		},
-		func() (int64, error) { return s.sweepDocumentClients(ctx) },
-		func() (int64, error) { return s.sweepRemovedClients(ctx) },
-	} {
-		n, err := sweep()
-		rows += n
-		if err != nil {
-			return rows, err
-		}
-	}
-	return rows, nil
-}
-
 // SweepUnusedClients removes clients that registered themselves, that nobody vouched for, and that nobody used for so long: no
 // person agreed to them, and nothing is under way. That their metadata was changed is no use: it would keep any number alive. It returns how many went. It looks at a client once in that time, in small
 // batches, so that those in use cost little. Several replicas may sweep at once.
-func (s *Store) SweepUnusedClients(ctx context.Context, unused time.Duration) (removed int64, err error) {
+func (s *Clients) SweepUnusedClients(ctx context.Context, unused time.Duration) (removed int64, err error) {
 	now := s.now()
 	due := sqldb.Micros(now.Add(-unused))
 	const batch = 50 // clients, of several statements each
@@ -173,3 +145,46 @@ func (s *Store) SweepUnusedClients(ctx context.Context, unused time.Duration) (r
 	})
 	return removed, err
 }
+
+// sweepDocumentClients removes document clients that were not seen for documentRetention and that nobody uses. It looks at
+// documentPages pages of them a call, and the next call goes on behind those: however many are in use, each is looked at
+// now and then.
+func (s *Clients) sweepDocumentClients(ctx context.Context) (rows int64, err error) {
+	const documentPages = 5
+	until := sqldb.Micros(s.now().Add(-documentRetention))
+	for range documentPages {
+		s.sweeping.Lock()
+		after := max(s.swept, "https://")
+		s.sweeping.Unlock()
+		ids, err := sqldb.All(ctx, s.db, scanText, `SELECT id FROM clients WHERE id > $1 AND id < 'https:0' ORDER BY id LIMIT 200`, after)
+		if err != nil {
+			return rows, err
+		}
+		last := ""
+		if len(ids) == sweepBatch {
+			last = ids[len(ids)-1]
+		}
+		if len(ids) > 0 {
+			n, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id > $1 AND id <= $2 AND updated_at <= $3 AND `+clientUnused,
+				after, ids[len(ids)-1], until)
+			rows += n
+			if err != nil {
+				return rows, err
+			}
+		}
+		s.sweeping.Lock()
+		s.swept = last
+		s.sweeping.Unlock()
+		if last == "" {
+			break
+		}
+	}
+	return rows, nil
+}
+
+// clientUnused is the condition that nothing hangs on a client. Not EXISTS, which Postgres may answer by reading all that
+// hangs on any client, and in the order of the one index that leads there.
+const clientUnused = `(SELECT 1 FROM grants g WHERE g.client_id = clients.id ORDER BY g.client_id, g.created_at LIMIT 1) IS NULL
+	AND (SELECT 1 FROM consents a WHERE a.client_id = clients.id ORDER BY a.client_id, a.created_at LIMIT 1) IS NULL
+	AND (SELECT 1 FROM interactions i WHERE i.client_id = clients.id ORDER BY i.client_id, i.created_at LIMIT 1) IS NULL
+	AND (SELECT 1 FROM device_codes d WHERE d.client_id = clients.id ORDER BY d.client_id, d.created_at LIMIT 1) IS NULL`

@@ -99,7 +99,7 @@ func TestAnInitialTokenLetsInSoManyClientsAndNoMore(t *testing.T) {
 		if won != 3 {
 			t.Errorf("%d of 32 were let in by a token with 3 uses", won)
 		}
-		all, err := f.Clients(t.Context(), "", 100)
+		all, err := f.ListClients(t.Context(), "", 100)
 		if err != nil || len(all) != 4 { // and "app"
 			t.Errorf("%d clients, %v", len(all), err)
 		}

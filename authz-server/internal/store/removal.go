@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"strconv"
 
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -13,13 +11,9 @@ import (
 // so that Postgres does not look for the few old rows among all.
 const sweepBatch = 200
 
-// maxGrants is how many grants to one client a person keeps: another one ends the oldest. What ends all of a person's at once,
-// such as closing the account, is short work then.
-const maxGrants = 500
-
 // inBatches runs a statement that removes sweepBatch rows or fewer until there are no more.
-func (s *Store) inBatches(ctx context.Context, statement string, args ...any) (rows int64, err error) {
-	return s.db.Batches(ctx, sweepBatch, func(ctx context.Context) (int64, error) { return s.db.Exec(ctx, statement, args...) })
+func inBatches(ctx context.Context, db *sqldb.DB, statement string, args ...any) (rows int64, err error) {
+	return db.Batches(ctx, sweepBatch, func(ctx context.Context) (int64, error) { return db.Exec(ctx, statement, args...) })
 }
 
 // DeletedClient counts what went with a client.
@@ -52,11 +46,11 @@ func (s *Store) DeleteClient(ctx context.Context, id string) (DeletedClient, err
 
 // purgeClient removes all that hangs on a removed client, and then its row.
 func (s *Store) purgeClient(ctx context.Context, id string) (gone DeletedClient, err error) {
-	_, gone.Grants, err = s.removeGrants(ctx, `SELECT id FROM grants WHERE client_id = $1 ORDER BY client_id, created_at LIMIT 200`, id)
+	_, gone.Grants, err = s.Grants.remove(ctx, `SELECT id FROM grants WHERE client_id = $1 ORDER BY client_id, created_at LIMIT 200`, id)
 	if err != nil {
 		return gone, err
 	}
-	gone.Consents, err = s.inBatches(ctx, `DELETE FROM consents WHERE client_id = $1 AND user_id IN
+	gone.Consents, err = inBatches(ctx, s.db, `DELETE FROM consents WHERE client_id = $1 AND user_id IN
 		(SELECT user_id FROM consents WHERE client_id = $1 ORDER BY client_id, created_at LIMIT 200)`, id)
 	if err != nil {
 		return gone, err
@@ -65,44 +59,12 @@ func (s *Store) purgeClient(ctx context.Context, id string) (gone DeletedClient,
 		`DELETE FROM interactions WHERE handle_hash IN (SELECT handle_hash FROM interactions WHERE client_id = $1 ORDER BY client_id, created_at LIMIT 200)`,
 		`DELETE FROM device_codes WHERE device_code_hash IN (SELECT device_code_hash FROM device_codes WHERE client_id = $1 ORDER BY client_id, created_at LIMIT 200)`,
 	} {
-		if _, err := s.inBatches(ctx, statement, id); err != nil {
+		if _, err := inBatches(ctx, s.db, statement, id); err != nil {
 			return gone, err
 		}
 	}
 	_, err = s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1 AND removed_at > 0`, id)
 	return gone, err
-}
-
-// removeGrants removes the grants of which pick selects the ids, sweepBatch at most each time, until it finds no more. It
-// returns how many there were, and how many of them were live. With a grant go its codes and its refresh tokens; nobody can
-// say how many tokens there are, so they go first, in batches of their own. The two statements are no transaction: whoever
-// uses a token locks its grant first and then the token, and one that locks in the other order could meet it in a deadlock.
-func (s *Store) removeGrants(ctx context.Context, pick string, args ...any) (grants, live int64, err error) {
-	now := strconv.FormatInt(sqldb.Micros(s.now()), 10)
-	_, err = s.db.Batches(ctx, 1, func(ctx context.Context) (int64, error) {
-		tokens, err := s.db.Exec(ctx, `DELETE FROM refresh_tokens WHERE token_hash IN
-			(SELECT t.token_hash FROM (`+pick+`) g JOIN refresh_tokens t ON t.grant_id = g.id LIMIT 200)`, args...)
-		if err != nil || tokens == sweepBatch {
-			return tokens, err
-		}
-		var removed []bool
-		err = s.db.Tx(ctx, func(ctx context.Context) error {
-			removed, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (live bool, err error) { return live, rows.Scan(&live) },
-				`DELETE FROM grants WHERE id IN (`+pick+`) RETURNING revoked_at = 0 AND expires_at > `+now, args...)
-			return err
-		})
-		if err != nil {
-			return tokens, err
-		}
-		for _, one := range removed {
-			grants++
-			if one {
-				live++
-			}
-		}
-		return tokens + int64(len(removed)), nil
-	})
-	return grants, live, err
 }
 
 // sweepRemovedClients goes on with what a DeleteClient did not bring to its end.
@@ -121,57 +83,6 @@ func (s *Store) sweepRemovedClients(ctx context.Context) (rows int64, err error)
 	return rows, nil
 }
 
-// clientUnused is the condition that nothing hangs on a client. Not EXISTS, which Postgres may answer by reading all that
-// hangs on any client, and in the order of the one index that leads there.
-const clientUnused = `(SELECT 1 FROM grants g WHERE g.client_id = clients.id ORDER BY g.client_id, g.created_at LIMIT 1) IS NULL
-	AND (SELECT 1 FROM consents a WHERE a.client_id = clients.id ORDER BY a.client_id, a.created_at LIMIT 1) IS NULL
-	AND (SELECT 1 FROM interactions i WHERE i.client_id = clients.id ORDER BY i.client_id, i.created_at LIMIT 1) IS NULL
-	AND (SELECT 1 FROM device_codes d WHERE d.client_id = clients.id ORDER BY d.client_id, d.created_at LIMIT 1) IS NULL`
-
-// sweepDocumentClients removes document clients that were not seen for documentRetention and that nobody uses. It looks at
-// documentPages pages of them a call, and the next call goes on behind those: however many are in use, each is looked at
-// now and then.
-func (s *Store) sweepDocumentClients(ctx context.Context) (rows int64, err error) {
-	const documentPages = 5
-	until := sqldb.Micros(s.now().Add(-documentRetention))
-	for range documentPages {
-		s.sweeping.Lock()
-		after := max(s.sweptDocument, "https://")
-		s.sweeping.Unlock()
-		ids, err := sqldb.All(ctx, s.db, scanText, `SELECT id FROM clients WHERE id > $1 AND id < 'https:0' ORDER BY id LIMIT 200`, after)
-		if err != nil {
-			return rows, err
-		}
-		last := ""
-		if len(ids) == sweepBatch {
-			last = ids[len(ids)-1]
-		}
-		if len(ids) > 0 {
-			n, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id > $1 AND id <= $2 AND updated_at <= $3 AND `+clientUnused,
-				after, ids[len(ids)-1], until)
-			rows += n
-			if err != nil {
-				return rows, err
-			}
-		}
-		s.sweeping.Lock()
-		s.sweptDocument = last
-		s.sweeping.Unlock()
-		if last == "" {
-			break
-		}
-	}
-	return rows, nil
-}
-
-// boundGrants ends the oldest grants of a person to a client when there are more than maxGrants.
-func (s *Store) boundGrants(ctx context.Context, userID, clientID string) error {
-	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE revoked_at = 0 AND id IN
-		(SELECT id FROM grants WHERE user_id = $2 AND client_id = $3 ORDER BY user_id DESC, client_id DESC, created_at DESC LIMIT 20 OFFSET 500)`,
-		sqldb.Micros(s.now()), userID, clientID)
-	return err
-}
-
 // Ended counts what EndAll removed.
 type Ended struct {
 	Sessions, Grants, DeviceCodes, Requests, InitialTokens, Consents int64
@@ -182,17 +93,17 @@ type Ended struct {
 // are asked anew for those too. It works in batches, with pauses for others; what is made meanwhile may stay.
 func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err error) {
 	ended.Sessions, err = s.db.Batches(ctx, sweepSessionBatch, func(ctx context.Context) (n int64, err error) {
-		err = s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+		err = s.Logouts.tx(ctx, func(ctx context.Context) error {
 			sessions, err := s.endSessions(ctx, `id IN (SELECT id FROM sessions ORDER BY id LIMIT 40)`)
 			n = int64(sessions)
 			return err
-		}))
+		})
 		return n, err
 	})
 	if err != nil {
 		return ended, err
 	}
-	if ended.Grants, _, err = s.removeGrants(ctx, `SELECT id FROM grants ORDER BY id LIMIT 200`); err != nil {
+	if ended.Grants, _, err = s.Grants.remove(ctx, `SELECT id FROM grants ORDER BY id LIMIT 200`); err != nil {
 		return ended, err
 	}
 	for _, one := range []struct {
@@ -209,7 +120,7 @@ func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err err
 		if one.count == &ended.Consents && !consents {
 			continue
 		}
-		n, err := s.inBatches(ctx, one.statement)
+		n, err := inBatches(ctx, s.db, one.statement)
 		*one.count += n
 		if err != nil {
 			return ended, err

@@ -104,7 +104,7 @@ func TestAClientWithManyGrantsIsGoneAtOnceAndItsRowsInBatches(t *testing.T) {
 		if _, err := s.Grant(t.Context(), "many900"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("a grant is there: %v", err)
 		}
-		if list, err := s.Clients(t.Context(), "", 10); err != nil || len(list) != 1 {
+		if list, err := s.ListClients(t.Context(), "", 10); err != nil || len(list) != 1 {
 			t.Error(list, err)
 		}
 		if err := s.UpdateClient(t.Context(), client.Client{ID: "app"}); err == nil {

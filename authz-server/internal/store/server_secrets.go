@@ -16,7 +16,7 @@ type ServerSecret struct {
 
 // ServerSecret returns the secret with that name. If there is none yet, make makes it: of several replicas that start at once,
 // each may call make, and all get the one that was stored.
-func (s *Store) ServerSecret(ctx context.Context, name string, make func() ([]byte, error)) ([]byte, error) {
+func (s *Keys) ServerSecret(ctx context.Context, name string, make func() ([]byte, error)) ([]byte, error) {
 	value, err := s.serverSecret(ctx, name)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return value, err
@@ -31,13 +31,13 @@ func (s *Store) ServerSecret(ctx context.Context, name string, make func() ([]by
 	return s.serverSecret(ctx, name)
 }
 
-func (s *Store) serverSecret(ctx context.Context, name string) (value []byte, err error) {
+func (s *Keys) serverSecret(ctx context.Context, name string) (value []byte, err error) {
 	err = s.db.QueryRow(ctx, `SELECT value FROM server_secrets WHERE name = $1`, name).Scan(&value)
 	return value, err
 }
 
 // ServerSecrets returns all of them, by name.
-func (s *Store) ServerSecrets(ctx context.Context) ([]ServerSecret, error) {
+func (s *Keys) ServerSecrets(ctx context.Context) ([]ServerSecret, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (one ServerSecret, err error) {
 		err = rows.Scan(&one.Name, &one.Value)
 		return one, err
@@ -46,10 +46,6 @@ func (s *Store) ServerSecrets(ctx context.Context) ([]ServerSecret, error) {
 
 // RewrapServerSecret replaces a secret's encrypted form, unless another process did so since it was read. ErrNotFound: it did,
 // or the secret is gone.
-func (s *Store) RewrapServerSecret(ctx context.Context, name string, from, to []byte) error {
-	rows, err := s.db.Exec(ctx, `UPDATE server_secrets SET value = $3 WHERE name = $1 AND value = $2`, name, from, to)
-	if err == nil && rows == 0 {
-		err = ErrNotFound
-	}
-	return err
+func (s *Keys) RewrapServerSecret(ctx context.Context, name string, from, to []byte) error {
+	return changed(s.db.Exec(ctx, `UPDATE server_secrets SET value = $3 WHERE name = $1 AND value = $2`, name, from, to))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/base64"
 	"errors"
 	"strings"
 	"time"
@@ -22,7 +21,7 @@ const (
 type SessionLimits struct{ Idle, Absolute time.Duration }
 
 // LimitSessions sets how long sessions last from now on. Call it before anything else uses the store.
-func (s *Store) LimitSessions(limits SessionLimits) { s.sessions = limits }
+func (s *Sessions) LimitSessions(limits SessionLimits) { s.limits = limits }
 
 // end is when a session of these limits ends if it is not used after now.
 func (l SessionLimits) end(now, absolute time.Time) time.Time {
@@ -46,11 +45,13 @@ type Session struct {
 	ExpiresAt time.Time // absolute
 }
 
-// NewSecret makes 256 random bits as text that is safe in cookies and URLs.
-func NewSecret() string {
-	raw := make([]byte, 32)
-	rand.Read(raw)
-	return base64.RawURLEncoding.EncodeToString(raw)
+// Sessions are the log-ins of people.
+type Sessions struct {
+	db      *sqldb.DB
+	now     func() time.Time
+	limits  SessionLimits
+	grants  *Grants  // which end with their session
+	logouts *Logouts // and which clients are told
 }
 
 const sessionColumns = `s.id, s.user_id, s.auth_time, s.amr, s.acr, s.address, s.user_agent, s.created_at, s.seen_at, s.expires_at`
@@ -75,10 +76,10 @@ func (r *sessionRow) session() Session {
 // it with the cookie's value, which is kept nowhere. If in.ID names a live session of the same person, that one goes on under
 // its id, with everything else new, the cookie too. checkedHash is the password hash that the person's password was checked
 // against. Of more than MaxSessions the one used least recently ends. ErrNotFound: the account has been disabled, or its password changed, since then.
-func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash string) (session Session, cookie string, err error) {
+func (s *Sessions) CreateSession(ctx context.Context, in Session, checkedHash string) (session Session, cookie string, err error) {
 	now := s.now().UTC().Truncate(time.Microsecond)
 	cookie = NewSecret()
-	in.AuthTime, in.CreatedAt, in.SeenAt, in.ExpiresAt = now.Truncate(time.Second), now, now, now.Add(s.sessions.Absolute)
+	in.AuthTime, in.CreatedAt, in.SeenAt, in.ExpiresAt = now.Truncate(time.Second), now, now, now.Add(s.limits.Absolute)
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		// Changing nothing, this locks the row: disabling the account or changing its password comes before or after, never between.
 		if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1 AND NOT disabled AND password_hash = $2`, in.UserID, checkedHash)); err != nil {
@@ -88,7 +89,7 @@ func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash strin
 			rows, err := s.db.Exec(ctx, `UPDATE sessions SET cookie_hash = $1, auth_time = $2, amr = $3, acr = $4, address = $5, user_agent = $6,
 				created_at = $7, seen_at = $7, idle_expires_at = $8, expires_at = $9 WHERE id = $10 AND user_id = $11 AND idle_expires_at > $7`,
 				Hash(cookie), sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
-				sqldb.Micros(now), sqldb.Micros(s.sessions.end(now, in.ExpiresAt)), sqldb.Micros(in.ExpiresAt), in.ID, in.UserID)
+				sqldb.Micros(now), sqldb.Micros(s.limits.end(now, in.ExpiresAt)), sqldb.Micros(in.ExpiresAt), in.ID, in.UserID)
 			if err != nil || rows == 1 {
 				return err
 			}
@@ -97,7 +98,7 @@ func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash strin
 		_, err := s.db.Exec(ctx, `INSERT INTO sessions (id, cookie_hash, user_id, auth_time, amr, acr, address, user_agent, created_at, seen_at, idle_expires_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)`,
 			in.ID, Hash(cookie), in.UserID, sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
-			sqldb.Micros(now), sqldb.Micros(s.sessions.end(now, in.ExpiresAt)), sqldb.Micros(in.ExpiresAt))
+			sqldb.Micros(now), sqldb.Micros(s.limits.end(now, in.ExpiresAt)), sqldb.Micros(in.ExpiresAt))
 		if err != nil {
 			return err
 		}
@@ -113,8 +114,8 @@ func (s *Store) CreateSession(ctx context.Context, in Session, checkedHash strin
 const MaxSessions = 100
 
 // endSurplus ends what a person has beyond MaxSessions. A right password can be sent again and again.
-func (s *Store) endSurplus(ctx context.Context, userID string) error {
-	ids, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) },
+func (s *Sessions) endSurplus(ctx context.Context, userID string) error {
+	ids, err := sqldb.All(ctx, s.db, scanText,
 		`SELECT id FROM sessions WHERE user_id = $1 AND idle_expires_at > $2 ORDER BY seen_at DESC, id LIMIT 5 OFFSET $3`, userID, sqldb.Micros(s.now()), MaxSessions)
 	if err != nil {
 		return err
@@ -128,7 +129,7 @@ func (s *Store) endSurplus(ctx context.Context, userID string) error {
 }
 
 // SessionByCookie returns the live session with this cookie and its person. ErrNotFound: unknown, expired, or the account is disabled.
-func (s *Store) SessionByCookie(ctx context.Context, cookie string) (Session, User, error) {
+func (s *Sessions) SessionByCookie(ctx context.Context, cookie string) (Session, User, error) {
 	var row sessionRow
 	user, err := scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+`, `+sessionColumns+` FROM sessions s JOIN users u ON u.id = s.user_id
 		WHERE s.cookie_hash = $1 AND s.idle_expires_at > $2 AND NOT u.disabled`, Hash(cookie), sqldb.Micros(s.now())).Scan, row.into()...)
@@ -139,18 +140,18 @@ func (s *Store) SessionByCookie(ctx context.Context, cookie string) (Session, Us
 }
 
 // TouchSession notes that the session is in use, which moves its idle end. It writes nothing when that was noted less than every ago.
-func (s *Store) TouchSession(ctx context.Context, session Session, every time.Duration) error {
+func (s *Sessions) TouchSession(ctx context.Context, session Session, every time.Duration) error {
 	now := s.now()
 	if now.Sub(session.SeenAt) < every {
 		return nil
 	}
 	_, err := s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = $2 WHERE id = $3 AND seen_at < $1 AND idle_expires_at > $1`,
-		sqldb.Micros(now), sqldb.Micros(s.sessions.end(now, session.ExpiresAt)), session.ID)
+		sqldb.Micros(now), sqldb.Micros(s.limits.end(now, session.ExpiresAt)), session.ID)
 	return err
 }
 
-// Sessions returns a person's live sessions, the last seen first, at most 100.
-func (s *Store) Sessions(ctx context.Context, userID string) ([]Session, error) {
+// SessionsOf returns a person's live sessions, the last seen first, at most 100.
+func (s *Sessions) SessionsOf(ctx context.Context, userID string) ([]Session, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Session, error) {
 		var row sessionRow
 		err := rows.Scan(row.into()...)
@@ -161,28 +162,28 @@ func (s *Store) Sessions(ctx context.Context, userID string) ([]Session, error) 
 
 // EndSession ends a session and, in the same transaction, revokes its grants that do not outlive it and queues what its
 // clients are to be told. ErrNotFound: no such session, or it has ended already.
-func (s *Store) EndSession(ctx context.Context, id string) error {
+func (s *Sessions) EndSession(ctx context.Context, id string) error {
 	return s.endOne(ctx, `id = $1`, id)
 }
 
 // EndSessionOf is EndSession for a session that must be userID's: another person's is ErrNotFound.
-func (s *Store) EndSessionOf(ctx context.Context, userID, id string) error {
+func (s *Sessions) EndSessionOf(ctx context.Context, userID, id string) error {
 	return s.endOne(ctx, `id = $1 AND user_id = $2`, id, userID)
 }
 
-func (s *Store) endOne(ctx context.Context, condition string, args ...any) error {
-	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+func (s *Sessions) endOne(ctx context.Context, condition string, args ...any) error {
+	return s.logouts.tx(ctx, func(ctx context.Context) error {
 		ended, err := s.endSessions(ctx, condition, args...)
 		return changed(int64(ended), err)
-	}))
+	})
 }
 
 // EndSessionsOf ends all sessions of a person but the one with the id except ("": all), and revokes
 // all grants that were not given in it. Offline ones go too: they outlive their session, but a person
 // who ends all others means to be alone, and whoever sat in one of them may have made any of them.
 // ErrNotFound: the session except has itself ended.
-func (s *Store) EndSessionsOf(ctx context.Context, userID, except string) error {
-	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+func (s *Sessions) EndSessionsOf(ctx context.Context, userID, except string) error {
+	return s.logouts.tx(ctx, func(ctx context.Context) error {
 		if except != "" {
 			// Of two sessions that end each other at once, the person's row lets one be first.
 			if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1`, userID)); err != nil {
@@ -194,22 +195,75 @@ func (s *Store) EndSessionsOf(ctx context.Context, userID, except string) error 
 			}
 		}
 		return s.endAllOf(ctx, userID, except)
-	}))
+	})
 }
 
 // endAllOf does the work of EndSessionsOf in the caller's transaction.
-func (s *Store) endAllOf(ctx context.Context, userID, except string) error {
+func (s *Sessions) endAllOf(ctx context.Context, userID, except string) error {
 	// First the sessions, whose rows every new grant holds: a grant that is under way is there
 	// before its session can go, and so before the second statement looks.
 	if _, err := s.endSessions(ctx, `user_id = $1 AND id <> $2`, userID, except); err != nil {
 		return err
 	}
-	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id <> $3 AND revoked_at = 0`,
-		sqldb.Micros(s.now()), userID, except)
-	return err
+	return s.grants.revokeOfUser(ctx, userID, except)
 }
 
-func (s *Store) revokeGrantsOfSession(ctx context.Context, id string) error {
-	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE session_id = $2 AND NOT offline AND revoked_at = 0`, sqldb.Micros(s.now()), id)
-	return err
+// endSessions ends the sessions of which the condition holds: they go, their grants that do not outlive them are revoked, and
+// every client of theirs that wants to be told gets a delivery. It runs in the caller's transaction, so that what was ended
+// is told even if the process dies next, and it is the one place where sessions end but by expiry.
+func (s *Sessions) endSessions(ctx context.Context, condition string, args ...any) (ended int, err error) {
+	type key struct{ id, user string }
+	sessions, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (k key, err error) { return k, rows.Scan(&k.id, &k.user) },
+		`DELETE FROM sessions WHERE `+condition+` RETURNING id, user_id`, args...)
+	if err != nil {
+		return 0, err
+	}
+	for _, session := range sessions {
+		if err := s.grants.revokeOfSession(ctx, session.id); err != nil {
+			return 0, err
+		}
+		if err := s.logouts.tellOfEnd(ctx, session.user, session.id); err != nil {
+			return 0, err
+		}
+	}
+	return len(sessions), nil
 }
+
+// ContinueSession counts the use of a refresh token as use of the session that its grant depends on.
+// ErrNotFound: the session is over.
+func (s *Sessions) ContinueSession(ctx context.Context, id string) error {
+	now := s.now()
+	return changed(s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END
+		WHERE id = $3 AND idle_expires_at > $1`, sqldb.Micros(now), sqldb.Micros(now.Add(s.limits.Idle)), id))
+}
+
+func (s *Sessions) sweepSessions(ctx context.Context, now int64) (rows int64, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		ids, err := sqldb.All(ctx, s.db, scanText,
+			`SELECT id FROM sessions WHERE idle_expires_at <= $1 ORDER BY idle_expires_at LIMIT 40`, now)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			n, err := s.db.Exec(ctx, `DELETE FROM sessions WHERE id = $1 AND idle_expires_at <= $2`, id, now)
+			if err != nil {
+				return err
+			}
+			rows += n
+			if n == 1 {
+				if err := s.grants.revokeOfSession(ctx, id); err != nil {
+					return err
+				}
+				// Nobody logged out: an application's own session lasts as long as the application says, and nobody is told.
+				if err := s.logouts.forgetSession(ctx, id); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// sweepSessionBatch is how many sessions one transaction ends: each takes several statements.
+const sweepSessionBatch = 40

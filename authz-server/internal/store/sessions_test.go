@@ -80,7 +80,7 @@ func TestUseIsNotedAtMostEveryFewMinutes(t *testing.T) {
 			if err := f.TouchSession(t.Context(), f.session, 5*time.Minute); err != nil {
 				t.Fatal(err)
 			}
-			sessions, err := f.Sessions(t.Context(), f.user.ID)
+			sessions, err := f.SessionsOf(t.Context(), f.user.ID)
 			if err != nil || len(sessions) != 1 || sessions[0].SeenAt.Equal(f.now) != test.noted {
 				t.Errorf("after %s: %+v %v", test.after, sessions, err)
 			}
@@ -151,7 +151,7 @@ func TestNobodyEndsAnothersSession(t *testing.T) {
 		if err := f.EndSessionsOf(t.Context(), other.ID, ""); err != nil {
 			t.Fatal(err)
 		}
-		if sessions, err := f.Sessions(t.Context(), f.user.ID); err != nil || len(sessions) != 1 || f.liveGrants(t, "online") == nil {
+		if sessions, err := f.SessionsOf(t.Context(), f.user.ID); err != nil || len(sessions) != 1 || f.liveGrants(t, "online") == nil {
 			t.Error(sessions, err)
 		}
 		if err := f.EndSessionOf(t.Context(), f.user.ID, f.session.ID); err != nil || f.liveGrants(t, "online") != nil {
@@ -208,7 +208,7 @@ func TestOnlyALiveSessionEndsTheOthers(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			left, err := f.Sessions(t.Context(), f.user.ID)
+			left, err := f.SessionsOf(t.Context(), f.user.ID)
 			if err != nil || len(left) != 1 || !slices.Contains(ids, left[0].ID) {
 				t.Fatalf("%v of %v are left: %v", left, ids, err)
 			}
@@ -232,7 +232,7 @@ func TestAPersonHasABoundedNumberOfSessions(t *testing.T) {
 				t.Errorf("session %d: %v", i, err)
 			}
 		}
-		if all, err := f.Sessions(t.Context(), f.user.ID); err != nil || len(all) != store.MaxSessions {
+		if all, err := f.SessionsOf(t.Context(), f.user.ID); err != nil || len(all) != store.MaxSessions {
 			t.Errorf("%d sessions, %v", len(all), err)
 		}
 	})

@@ -5,12 +5,13 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"errors"
 	"io/fs"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,16 +36,39 @@ var ErrUnavailable = sqldb.ErrUnavailable
 
 // Store is the authorization server's database.
 type Store struct {
-	db       *sqldb.DB
-	now      func() time.Time
-	sessions SessionLimits
+	db  *sqldb.DB
+	now func() time.Time
 
-	parsedClients *cache.Cache[[sha256.Size]byte, client.Client] // by the hash of their metadata
-	logoutsDue    chan struct{}
+	*Users
+	*Sessions
+	*Clients
+	*Consents
+	*Grants
+	*Devices
+	*Logouts
+	*Interactions
+	*Pushed
+	*Quotas
+	*Attempts
+	*UsedIDs
+	*Keys
+}
 
-	sweeping      sync.Mutex
-	toldClient    string // id of the client that a log-out was taken for last
-	sweptDocument string // id of the document client that was looked at last
+// newStore puts the parts together. What ends something knows what ends with it, and never the other way round.
+func newStore(db *sqldb.DB, now func() time.Time) *Store {
+	s := &Store{
+		db: db, now: now,
+		Clients: &Clients{db: db, now: now, parsed: cache.New[[sha256.Size]byte, client.Client](parsedClientBytes)},
+		Keys:    &Keys{db, now}, Quotas: &Quotas{db, now}, Attempts: &Attempts{db, now}, UsedIDs: &UsedIDs{db, now}, Grants: &Grants{db, now},
+	}
+	s.Logouts = &Logouts{db: db, now: now, clients: s.Clients, due: make(chan struct{}, 1)}
+	s.Interactions = &Interactions{db, now, s.Quotas}
+	s.Pushed = &Pushed{db, now, s.UsedIDs}
+	s.Devices = &Devices{db, now, s.Grants}
+	s.Consents = &Consents{db, now, s.Interactions, s.Grants, s.Logouts}
+	s.Sessions = &Sessions{db, now, SessionLimits{SessionIdle, SessionLifetime}, s.Grants, s.Logouts}
+	s.Users = &Users{db, now, s.Sessions}
+	return s
 }
 
 // Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
@@ -65,7 +89,7 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 	if err := db.Migrate(ctx, files); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Store{db: db, now: now, sessions: SessionLimits{SessionIdle, SessionLifetime}, parsedClients: cache.New[[sha256.Size]byte, client.Client](parsedClientBytes), logoutsDue: make(chan struct{}, 1)}, nil
+	return newStore(db, now), nil
 }
 
 // Close waits for statements under way and closes the database.
@@ -94,4 +118,11 @@ func (s *Store) Tx(ctx context.Context, f func(ctx context.Context) error) error
 func Hash(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]
+}
+
+// NewSecret makes 256 random bits as text that is safe in cookies and URLs.
+func NewSecret() string {
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	return base64.RawURLEncoding.EncodeToString(raw)
 }

@@ -53,7 +53,7 @@ func (c Claims) Map() (map[string]any, error) {
 }
 
 // SetClaims changes what a person tells of themselves. ErrNotFound: there is no such account.
-func (s *Store) SetClaims(ctx context.Context, id string, claims Claims) error {
+func (s *Users) SetClaims(ctx context.Context, id string, claims Claims) error {
 	text, err := json.Marshal(claims)
 	if err != nil {
 		return err

@@ -31,6 +31,13 @@ type User struct {
 	Key string // what the address is looked up and ordered by; set by the store
 }
 
+// Users are the accounts.
+type Users struct {
+	db       *sqldb.DB
+	now      func() time.Time
+	sessions *Sessions // which end with an account or a password
+}
+
 const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles, u.disabled, u.claims, u.created_at, u.updated_at, u.email_key`
 
 // scanUser reads userColumns and, behind them, what more the statement selects.
@@ -67,7 +74,7 @@ func changed(rows int64, err error) error {
 }
 
 // CreateUser stores a new account, with an id and times of its own. It returns ErrExists when the e-mail address has one.
-func (s *Store) CreateUser(ctx context.Context, u User) (User, error) {
+func (s *Users) CreateUser(ctx context.Context, u User) (User, error) {
 	u.ID = uuid.NewString()
 	u.CreatedAt = s.now().UTC().Truncate(time.Microsecond)
 	u.UpdatedAt = u.CreatedAt
@@ -85,29 +92,29 @@ func (s *Store) CreateUser(ctx context.Context, u User) (User, error) {
 }
 
 // User returns the account with this id, disabled or not, or ErrNotFound.
-func (s *Store) User(ctx context.Context, id string) (User, error) {
+func (s *Users) User(ctx context.Context, id string) (User, error) {
 	return scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id).Scan)
 }
 
-// Users returns up to limit accounts in the order of their e-mail addresses, those behind the [User.Key] after ("": from the first).
-func (s *Store) Users(ctx context.Context, after string, limit int) ([]User, error) {
+// ListUsers returns up to limit accounts in the order of their e-mail addresses, those behind the [User.Key] after ("": from the first).
+func (s *Users) ListUsers(ctx context.Context, after string, limit int) ([]User, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (User, error) { return scanUser(rows.Scan) },
 		`SELECT `+userColumns+` FROM users u WHERE u.email_key > $1 ORDER BY u.email_key LIMIT $2`, after, limit)
 }
 
 // SetName changes what the person is called.
-func (s *Store) SetName(ctx context.Context, id, name string) error {
+func (s *Users) SetName(ctx context.Context, id, name string) error {
 	return changed(s.db.Exec(ctx, `UPDATE users SET name = $1, updated_at = $2 WHERE id = $3`, name, sqldb.Micros(s.now()), id))
 }
 
 // SetRoles replaces the person's roles. Tokens issued before keep the old ones until they expire.
-func (s *Store) SetRoles(ctx context.Context, id string, roles []string) error {
+func (s *Users) SetRoles(ctx context.Context, id string, roles []string) error {
 	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
 	return changed(s.db.Exec(ctx, `UPDATE users SET roles = $1, updated_at = $2 WHERE id = $3`, strings.Join(roles, " "), sqldb.Micros(s.now()), id))
 }
 
 // RehashPassword stores the same password under newer parameters, unless it was changed in between (ErrNotFound).
-func (s *Store) RehashPassword(ctx context.Context, id, oldHash, newHash string) error {
+func (s *Users) RehashPassword(ctx context.Context, id, oldHash, newHash string) error {
 	return changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`, newHash, id, oldHash))
 }
 
@@ -115,10 +122,10 @@ func (s *Store) RehashPassword(ctx context.Context, id, oldHash, newHash string)
 // but keepSession, and every grant but those that were given in it (see [Store.EndSessionsOf]).
 // keepSession gets a new cookie, which is returned: whoever stole the old one is out as well.
 // ErrNotFound: the password is another by now, or keepSession has ended.
-func (s *Store) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSession string) (cookie string, err error) {
+func (s *Users) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSession string) (cookie string, err error) {
 	now := sqldb.Micros(s.now())
 	cookie = NewSecret()
-	err = s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+	err = s.sessions.logouts.tx(ctx, func(ctx context.Context) error {
 		if err := changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3 AND password_hash = $4`,
 			newHash, now, id, oldHash)); err != nil {
 			return err
@@ -127,8 +134,8 @@ func (s *Store) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSe
 			Hash(cookie), keepSession, id, now)); err != nil {
 			return err
 		}
-		return s.endAllOf(ctx, id, keepSession)
-	}))
+		return s.sessions.endAllOf(ctx, id, keepSession)
+	})
 	if err != nil {
 		return "", err
 	}
@@ -136,8 +143,8 @@ func (s *Store) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSe
 }
 
 // SetDisabled closes an account, which ends all its sessions and revokes all its grants, or opens it again.
-func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error {
-	return s.wakeAfter(s.db.Tx(ctx, func(ctx context.Context) error {
+func (s *Users) SetDisabled(ctx context.Context, id string, disabled bool) error {
+	return s.sessions.logouts.tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
 		// The row stays locked until the end: a log-in that is under way comes wholly before (and is ended below) or wholly after.
 		if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = $1, updated_at = $2 WHERE id = $3`, disabled, now, id)); err != nil {
@@ -146,6 +153,6 @@ func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error
 		if !disabled {
 			return nil
 		}
-		return s.endAllOf(ctx, id, "")
-	}))
+		return s.sessions.endAllOf(ctx, id, "")
+	})
 }

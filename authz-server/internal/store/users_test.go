@@ -60,7 +60,7 @@ func TestUsersAreListedInPages(t *testing.T) {
 		}
 		var all []string
 		for after := ""; ; {
-			users, err := f.Users(t.Context(), after, 2)
+			users, err := f.ListUsers(t.Context(), after, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +164,7 @@ func TestLoggingInWhileTheAccountIsDisabledLeavesNoSession(t *testing.T) {
 				}
 			})
 			wg.Wait()
-			if sessions, err := f.Sessions(t.Context(), f.user.ID); err != nil || len(sessions) != 0 {
+			if sessions, err := f.SessionsOf(t.Context(), f.user.ID); err != nil || len(sessions) != 0 {
 				t.Fatalf("%d sessions of a disabled account are left: %v", len(sessions), err)
 			}
 			if err := f.SetDisabled(t.Context(), f.user.ID, false); err != nil {
@@ -193,7 +193,7 @@ func TestAPasswordChangeEndsTheOtherSessions(t *testing.T) {
 		if _, _, err := f.SessionByCookie(t.Context(), other); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("another session outlived the change: %v", err)
 		}
-		if sessions, err := f.Sessions(t.Context(), f.user.ID); err != nil || len(sessions) != 1 || sessions[0].ID != f.session.ID {
+		if sessions, err := f.SessionsOf(t.Context(), f.user.ID); err != nil || len(sessions) != 1 || sessions[0].ID != f.session.ID {
 			t.Error(sessions, err)
 		}
 		if _, _, err := f.CreateSession(t.Context(), store.Session{UserID: f.user.ID}, "x"); !errors.Is(err, store.ErrNotFound) {
