@@ -17,7 +17,7 @@ import (
 
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/internal/rest"
+	"github.com/maru-auth/maru/internal/service"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/resources/board/internal/api"
 	"github.com/maru-auth/maru/resources/board/internal/authors"
@@ -26,13 +26,13 @@ import (
 
 type commands struct {
 	Serve   config             `cmd:"" default:"withargs" help:"Serve (the default)."`
-	Backup  rest.BackupCommand `cmd:"" help:"Copy an SQLite database to a file, also while the service uses it."`
+	Backup  service.BackupCommand `cmd:"" help:"Copy an SQLite database to a file, also while the service uses it."`
 	Openapi openAPICommand     `cmd:"" help:"Print the OpenAPI document of the service and exit."`
 }
 
 // config is what serving needs.
 type config struct {
-	rest.Settings `embed:""`
+	service.Settings `embed:""`
 	sqldb.Options `embed:""`
 	UserAPI       string `name:"user-api" help:"Base URL of the user service, for the names of authors. Empty: no names are asked for." placeholder:"URL"`
 	ClientID      string `name:"client-id" help:"This service's own account at the issuer, to ask the user service with (scope user:lookup)." placeholder:"ID"`
@@ -68,7 +68,7 @@ func main() {
 	cli.Main("board", "BOARD_", new(commands), options()...)
 }
 
-func options() []kong.Option { return rest.Options("board", "127.0.0.1:9300") }
+func options() []kong.Option { return service.Options("board", "127.0.0.1:9300") }
 
 // run serves until ctx ends. Neither the issuer nor the user service need be there.
 func run(ctx context.Context, cfg config) (err error) {

@@ -17,7 +17,7 @@ import (
 
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/internal/rest"
+	"github.com/maru-auth/maru/internal/service"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/resources/user/internal/api"
 	"github.com/maru-auth/maru/resources/user/internal/store"
@@ -25,13 +25,13 @@ import (
 
 type commands struct {
 	Serve   config             `cmd:"" default:"withargs" help:"Serve (the default)."`
-	Backup  rest.BackupCommand `cmd:"" help:"Copy an SQLite database to a file, also while the service uses it."`
+	Backup  service.BackupCommand `cmd:"" help:"Copy an SQLite database to a file, also while the service uses it."`
 	Openapi openAPICommand     `cmd:"" help:"Print the OpenAPI document of the service and exit."`
 }
 
 // config is what serving needs.
 type config struct {
-	rest.Settings `embed:""`
+	service.Settings `embed:""`
 	sqldb.Options `embed:""`
 
 	serving func(net.Addr) // told the address once the service listens; nil: nobody wants to know
@@ -63,7 +63,7 @@ func main() {
 	cli.Main("user", "USER_", new(commands), options()...)
 }
 
-func options() []kong.Option { return rest.Options("user", "127.0.0.1:9200") }
+func options() []kong.Option { return service.Options("user", "127.0.0.1:9200") }
 
 // run serves until ctx ends. The issuer need not be there.
 func run(ctx context.Context, cfg config) (err error) {

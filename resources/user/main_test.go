@@ -23,7 +23,7 @@ import (
 	"github.com/alecthomas/kong"
 	"go.uber.org/goleak"
 
-	"github.com/maru-auth/maru/internal/rest"
+	"github.com/maru-auth/maru/internal/service"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/jwks"
@@ -836,7 +836,7 @@ func TestWhatWasAcknowledgedIsThereAfterARestart(t *testing.T) {
 }
 
 func TestAWrongSettingStopsTheStartWithALineThatNamesIt(t *testing.T) {
-	good := config{Options: sqldb.Options{DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "x.db")}, Settings: rest.Settings{Issuer: "http://127.0.0.1:1", Audience: audience}}
+	good := config{Options: sqldb.Options{DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "x.db")}, Settings: service.Settings{Issuer: "http://127.0.0.1:1", Audience: audience}}
 	good.Listen = "127.0.0.1:0"
 	for want, change := range map[string]func(*config){
 		"--database-url": func(c *config) { c.DatabaseURL = "mysql://root:secret@h/d" },

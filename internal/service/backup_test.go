@@ -1,4 +1,4 @@
-package rest_test
+package service_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/maru-auth/maru/internal/rest"
+	"github.com/maru-auth/maru/internal/service"
 )
 
 func TestAServiceBacksUpItsDatabase(t *testing.T) {
@@ -24,7 +24,7 @@ func TestAServiceBacksUpItsDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	var cli struct {
-		Backup rest.BackupCommand `cmd:""`
+		Backup service.BackupCommand `cmd:""`
 	}
 	var out bytes.Buffer
 	parser, err := kong.New(&cli, kong.Vars{"database_url": "sqlite:data/board.db"}, kong.Writers(&out, &out))

@@ -1,4 +1,4 @@
-package rest_test
+package service_test
 
 import (
 	"crypto/ed25519"
@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maru-auth/maru/internal/rest"
+	"github.com/maru-auth/maru/internal/service"
 	"github.com/maru-auth/maru/jwks"
 )
 
@@ -42,7 +42,7 @@ func TestTokensAreTakenByTheAlgorithmsThatAreSet(t *testing.T) {
 	}{
 		{nil, jwks.ErrAlgorithm}, {[]string{"RS256"}, jwks.ErrAlgorithm}, {[]string{"RS256", "PS256"}, jwks.ErrAlgorithm}, {[]string{"RS256", "Ed25519"}, nil},
 	} {
-		v, err := rest.Settings{Issuer: server.URL, JWKSURL: server.URL, Audience: audience, TokenAlgs: tc.algs}.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		v, err := service.Settings{Issuer: server.URL, JWKSURL: server.URL, Audience: audience, TokenAlgs: tc.algs}.Verifier(t.Context(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestTokensAreTakenByTheAlgorithmsThatAreSet(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{"none", "HS256", "rs256"} {
-		_, err := rest.Settings{Issuer: server.URL, JWKSURL: server.URL, Audience: audience, TokenAlgs: []string{"RS256", wrong}}.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		_, err := service.Settings{Issuer: server.URL, JWKSURL: server.URL, Audience: audience, TokenAlgs: []string{"RS256", wrong}}.Verifier(t.Context(), slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), "--token-algs") || !strings.Contains(err.Error(), wrong) {
 			t.Errorf("%s: %v", wrong, err)
 		}

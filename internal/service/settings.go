@@ -1,4 +1,7 @@
-package rest
+// Package service is the program around a resource service: its command line and settings, and a
+// run from the opening of the database to the last request. The interface that it serves is made
+// with package rest.
+package service
 
 import (
 	"context"
