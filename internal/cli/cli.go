@@ -3,12 +3,15 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -56,6 +59,14 @@ func Main(name, prefix string, commands any, options ...kong.Option) {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 	}
 	os.Exit(Status(err))
+}
+
+// UntilStopped runs f with a context that ends when the program is told to stop: by SIGINT, which is
+// Ctrl-C, or by SIGTERM.
+func UntilStopped(f func(ctx context.Context) error) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return f(ctx)
 }
 
 func run(parser *kong.Kong, name, prefix string, args, environ []string) error {

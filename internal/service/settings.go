@@ -5,27 +5,45 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
+	"net"
+	"time"
 
-	"github.com/alecthomas/kong"
-
-	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/jwks"
 )
 
 // Settings are those of every resource service. The tags are kong's; embed it.
 type Settings struct {
-	httpd.Config `embed:""`
-	Issuer       string   `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
-	JWKSURL      string   `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
-	JWKSCache    string   `name:"jwks-cache-file" help:"File in which to keep the issuer's last keys as well, so that the service can start while the issuer is away. Only this program may be able to write to it: whoever can forges tokens. Its folder must exist. Empty: keys are kept in memory alone." placeholder:"PATH"`
-	Audience     string   `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
-	TokenAlgs    []string `name:"token-algs" help:"What tokens may be signed by: of RS256, PS256, ES256, EdDSA and Ed25519. More than RS256 where the issuer signs tokens of some clients by another (--fapi2-token-alg)." default:"RS256" placeholder:"ALG,…"`
-	DocsClientID string   `name:"docs-client-id" help:"A public client at the issuer with which people try this interface at /docs, where its reference is; its redirect URI is the audience with /docs/oauth2-redirect.html. Empty: there is no /docs." placeholder:"ID"`
+	httpd.Config  `embed:""`
+	Issuer        string   `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
+	JWKSURL       string   `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
+	JWKSCache     string   `name:"jwks-cache-file" help:"File in which to keep the issuer's last keys as well, so that the service can start while the issuer is away. Only this program may be able to write to it: whoever can forges tokens. Its folder must exist. Empty: keys are kept in memory alone." placeholder:"PATH"`
+	Audience      string   `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
+	TokenAlgs     []string `name:"token-algs" help:"What tokens may be signed by: of RS256, PS256, ES256, EdDSA and Ed25519. More than RS256 where the issuer signs tokens of some clients by another (--fapi2-token-alg)." default:"RS256" placeholder:"ALG,…"`
+	DocsClientID  string   `name:"docs-client-id" help:"A public client at the issuer with which people try this interface at /docs, where its reference is; its redirect URI is the audience with /docs/oauth2-redirect.html. Empty: there is no /docs." placeholder:"ID"`
+	sqldb.Options `embed:""`
+
+	// Serving is told the address once the service listens. Nil: nobody is told.
+	Serving func(net.Addr) `kong:"-"`
+}
+
+// Clock is Options.Now, and time.Now if that is nil.
+func (s Settings) Clock() func() time.Time {
+	if s.Now != nil {
+		return s.Now
+	}
+	return time.Now
+}
+
+// Database says how a service opens its database: it makes the file of a new one, and compares its
+// clock.
+func (s Settings) Database() sqldb.Options {
+	opts := s.Options
+	opts.Create, opts.Now = true, s.Clock()
+	return opts
 }
 
 // Verifier returns what decides on the service's tokens. Until ctx ends it keeps the issuer's keys fresh; the issuer need
@@ -40,31 +58,4 @@ func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifie
 		return nil, fmt.Errorf("settings --issuer, --audience and --token-algs: %w", err)
 	}
 	return verifier, nil
-}
-
-// Options are kong's for the service of that name, "user" or "board", which listens on listen if nothing else is set.
-func Options(name, listen string) []kong.Option {
-	prefix := strings.ToUpper(name)
-	return []kong.Option{
-		kong.Name(name),
-		kong.Description("Maru's " + name + " service. Every setting is a flag, or an environment variable of the same name with the prefix " + prefix + "_."),
-		kong.DefaultEnvars(prefix),
-		kong.Vars{"database_url": "sqlite:data/" + name + ".db"},
-		kong.Help(cli.Help(nil)),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.PostBuild(func(k *kong.Kong) error { return setListen(k, listen) }),
-	}
-}
-
-// setListen gives --listen of serve, which is declared for all programs alike, its default.
-func setListen(k *kong.Kong, addr string) error {
-	for _, command := range k.Model.Children {
-		for _, flag := range command.Flags {
-			if flag.Name == "listen" {
-				flag.Default, flag.HasDefault, flag.PlaceHolder = addr, true, addr
-				return nil
-			}
-		}
-	}
-	return errors.New("there is no flag --listen")
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 	"go.uber.org/goleak"
 
+	"github.com/maru-auth/maru/internal/service"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 	"github.com/maru-auth/maru/resources/board/internal/api"
@@ -32,7 +33,7 @@ const (
 )
 
 // program is the service as run makes it, with an issuer that it trusts.
-type program struct {
+type running struct {
 	t      *testing.T
 	issuer *jwkstest.Issuer
 	url    string
@@ -41,12 +42,12 @@ type program struct {
 }
 
 // start runs the program until the test ends, or until stop is called. The further args are flags.
-func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string, args ...string) *program {
+func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string, args ...string) *running {
 	t.Helper()
 	cfg := parse(t, append([]string{"--issuer=" + issuer.URL(), "--audience=" + audience, "--database-url=" + databaseURL,
 		"--listen=127.0.0.1:0", "--log-level=error", "--shutdown-delay=0s"}, args...)...).Serve
 	listening := make(chan net.Addr, 1)
-	cfg.serving = func(addr net.Addr) { listening <- addr }
+	cfg.Serving = func(addr net.Addr) { listening <- addr }
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, cfg) }()
@@ -62,7 +63,7 @@ func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string, args ...st
 	t.Cleanup(stop)
 	select {
 	case addr := <-listening:
-		return &program{t, issuer, "http://" + addr.String(), client, stop}
+		return &running{t, issuer, "http://" + addr.String(), client, stop}
 	case err := <-ended:
 		ended <- err
 		t.Fatalf("it ended at its start: %v", err)
@@ -70,15 +71,15 @@ func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string, args ...st
 	}
 }
 
-func startNew(t *testing.T) *program {
+func startNew(t *testing.T) *running {
 	t.Helper()
 	return start(t, jwkstest.NewIssuer(t), sqldbtest.SQLite(t))
 }
 
-func parse(t *testing.T, args ...string) commands {
+func parse(t *testing.T, args ...string) service.Commands[config] {
 	t.Helper()
-	var cli commands
-	parser, err := kong.New(&cli, options()...)
+	var cli service.Commands[config]
+	parser, err := kong.New(&cli, program.Options()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,15 +90,15 @@ func parse(t *testing.T, args ...string) commands {
 }
 
 // person mints a token of a person who reads and writes; moderator one of a moderator with every scope.
-func (p *program) person(subject string) string {
+func (p *running) person(subject string) string {
 	return p.token(subject, "board:read board:write")
 }
 
-func (p *program) token(subject, scope string, roles ...string) string {
+func (p *running) token(subject, scope string, roles ...string) string {
 	return p.issuer.AccessToken(p.t, jwkstest.Token{Subject: subject, Audience: audience, Scope: scope, Roles: roles})
 }
 
-func (p *program) moderator() string { return p.token("moderator", allScopes, "moderator") }
+func (p *running) moderator() string { return p.token("moderator", allScopes, "moderator") }
 
 // response is an answer that was read to its end.
 type response struct {
@@ -132,7 +133,7 @@ func (r response) items(member string) []any {
 }
 
 // call makes a request; header has names and values in turn.
-func (p *program) call(method, path, token, body string, header ...string) response {
+func (p *running) call(method, path, token, body string, header ...string) response {
 	p.t.Helper()
 	var reader io.Reader
 	if body != "" {
@@ -196,12 +197,12 @@ func (r response) about(t *testing.T, location string) {
 }
 
 // newPost and newComment return the id of what they make.
-func (p *program) newPost(token string) string {
+func (p *running) newPost(token string) string {
 	p.t.Helper()
 	return p.call("POST", "/v1/boards/free/posts", token, `{"title":"a title","body":"some text"}`).want(p.t, 201).text("id")
 }
 
-func (p *program) newComment(token, post, parent string) string {
+func (p *running) newComment(token, post, parent string) string {
 	p.t.Helper()
 	body, err := json.Marshal(map[string]string{"body": "a comment", "parent": parent})
 	if err != nil {
@@ -210,7 +211,7 @@ func (p *program) newComment(token, post, parent string) string {
 	return p.call("POST", "/v1/posts/"+post+"/comments", token, string(body)).want(p.t, 201).text("id")
 }
 
-func (p *program) mark(path string) {
+func (p *running) mark(path string) {
 	p.t.Helper()
 	p.call("PUT", path, p.moderator(), "").want(p.t, 204)
 }
@@ -288,7 +289,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 }
 
 // stage makes what a path of the table speaks of and returns the real path, with an ETag for it.
-func (p *program) stage(path, name, token string) (target, tag string) {
+func (p *running) stage(path, name, token string) (target, tag string) {
 	p.t.Helper()
 	start, end := strings.Index(path, "{"), strings.Index(path, "}")
 	if start < 0 {
@@ -330,7 +331,7 @@ func (p *program) stage(path, name, token string) (target, tag string) {
 }
 
 // operations are all that the OpenAPI document describes, as method and path.
-func (p *program) operations() [][2]string {
+func (p *running) operations() [][2]string {
 	p.t.Helper()
 	var document struct {
 		Paths map[string]map[string]json.RawMessage
@@ -511,7 +512,7 @@ func TestNothingIsLeftBehindAtTheEnd(t *testing.T) {
 
 func TestTheHelpOfTheProgramShowsItsSettings(t *testing.T) {
 	var out bytes.Buffer
-	parser, err := kong.New(new(commands), append(options(), kong.Writers(&out, &out), kong.Exit(func(int) {}))...)
+	parser, err := kong.New(new(service.Commands[config]), append(program.Options(), kong.Writers(&out, &out), kong.Exit(func(int) {}))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/maru-auth/maru/internal/service"
-	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/jwks/jwkstest"
@@ -39,7 +38,7 @@ const (
 )
 
 // program is the service as run makes it, with an issuer that it trusts.
-type program struct {
+type running struct {
 	t      *testing.T
 	issuer *jwkstest.Issuer
 	url    string
@@ -47,11 +46,11 @@ type program struct {
 }
 
 // start runs the program until the test ends.
-func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string, args ...string) *program {
+func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string, args ...string) *running {
 	t.Helper()
 	cfg := parse(t, append([]string{"--issuer=" + issuer.URL(), "--audience=" + audience, "--database-url=" + databaseURL, "--shutdown-delay=0s", "--listen=127.0.0.1:0", "--log-level=error"}, args...)...).Serve
 	listening := make(chan net.Addr, 1)
-	cfg.serving = func(addr net.Addr) { listening <- addr }
+	cfg.Serving = func(addr net.Addr) { listening <- addr }
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, cfg) }()
@@ -65,7 +64,7 @@ func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string, args ...st
 	})
 	select {
 	case addr := <-listening:
-		return &program{t, issuer, "http://" + addr.String(), client}
+		return &running{t, issuer, "http://" + addr.String(), client}
 	case err := <-ended:
 		ended <- err
 		t.Fatalf("it ended at its start: %v", err)
@@ -73,15 +72,15 @@ func start(t *testing.T, issuer *jwkstest.Issuer, databaseURL string, args ...st
 	}
 }
 
-func startNew(t *testing.T) *program {
+func startNew(t *testing.T) *running {
 	t.Helper()
 	return start(t, jwkstest.NewIssuer(t), sqldbtest.SQLite(t))
 }
 
-func parse(t *testing.T, args ...string) commands {
+func parse(t *testing.T, args ...string) service.Commands[config] {
 	t.Helper()
-	var cli commands
-	parser, err := kong.New(&cli, options()...)
+	var cli service.Commands[config]
+	parser, err := kong.New(&cli, program.Options()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,11 +90,11 @@ func parse(t *testing.T, args ...string) commands {
 	return cli
 }
 
-func (p *program) person(subject, scope string) string {
+func (p *running) person(subject, scope string) string {
 	return p.issuer.AccessToken(p.t, jwkstest.Token{Subject: subject, Audience: audience, Scope: scope})
 }
 
-func (p *program) clientToken(scope string) string {
+func (p *running) clientToken(scope string) string {
 	return p.issuer.ClientToken(p.t, jwkstest.Token{ClientID: "board", Audience: audience, Scope: scope})
 }
 
@@ -116,7 +115,7 @@ func (r response) member(name string) any {
 }
 
 // call makes a request; header has names and values in turn.
-func (p *program) call(method, path, token, body string, header ...string) response {
+func (p *running) call(method, path, token, body string, header ...string) response {
 	p.t.Helper()
 	var reader io.Reader
 	if body != "" {
@@ -424,7 +423,7 @@ func TestItStartsWithoutTheIssuerAndRecovers(t *testing.T) {
 }
 
 // serveUserinfo lets the issuer have a userinfo endpoint.
-func (p *program) serveUserinfo(handler http.HandlerFunc) {
+func (p *running) serveUserinfo(handler http.HandlerFunc) {
 	p.issuer.Handle("/oauth2/userinfo", handler)
 }
 
@@ -836,7 +835,8 @@ func TestWhatWasAcknowledgedIsThereAfterARestart(t *testing.T) {
 }
 
 func TestAWrongSettingStopsTheStartWithALineThatNamesIt(t *testing.T) {
-	good := config{Options: sqldb.Options{DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "x.db")}, Settings: service.Settings{Issuer: "http://127.0.0.1:1", Audience: audience}}
+	good := config{service.Settings{Issuer: "http://127.0.0.1:1", Audience: audience}}
+	good.DatabaseURL = "sqlite:" + filepath.Join(t.TempDir(), "x.db")
 	good.Listen = "127.0.0.1:0"
 	for want, change := range map[string]func(*config){
 		"--database-url": func(c *config) { c.DatabaseURL = "mysql://root:secret@h/d" },
@@ -852,7 +852,7 @@ func TestAWrongSettingStopsTheStartWithALineThatNamesIt(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{}, {"--issuer=https://a.example"}, {"--audience=https://a.example"}, {"--unknown"}} {
-		parser, err := kong.New(new(commands), options()...)
+		parser, err := kong.New(new(service.Commands[config]), program.Options()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -884,7 +884,7 @@ func TestItEndsCleanly(t *testing.T) {
 
 func TestTheHelpOfTheProgramShowsItsSettings(t *testing.T) {
 	var out bytes.Buffer
-	parser, err := kong.New(new(commands), append(options(), kong.Writers(&out, &out), kong.Exit(func(int) {}))...)
+	parser, err := kong.New(new(service.Commands[config]), append(program.Options(), kong.Writers(&out, &out), kong.Exit(func(int) {}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
