@@ -2,35 +2,19 @@ package jwks
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"hash/maphash"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/maru-auth/maru/jwks/internal/keycache"
 )
 
 // Defaults of CacheConfig.
 const (
-	DefaultMinRefresh = time.Minute
-	DefaultMaxRefresh = time.Hour
-	DefaultCooldown   = 10 * time.Second
-	DefaultMaxStale   = 12 * time.Hour
-)
-
-const (
-	// maxWait bounds how long a token with an unknown key waits for a fetch.
-	maxWait = time.Second
-	// maxWaiting bounds how many wait so at once. More fail at once, so that a
-	// flood of such tokens cannot pile up while the issuer is slow.
-	maxWaiting = 512
-	// firstRetry and Cooldown bound the pauses between attempts while the
-	// issuer does not answer.
-	firstRetry = 100 * time.Millisecond
+	DefaultMinRefresh = keycache.DefaultMinRefresh
+	DefaultMaxRefresh = keycache.DefaultMaxRefresh
+	DefaultCooldown   = keycache.DefaultCooldown
+	DefaultMaxStale   = keycache.DefaultMaxStale
 )
 
 // CacheConfig says where a [Cache] gets its keys and how long it keeps them.
@@ -80,379 +64,33 @@ type CacheConfig struct {
 
 var _ KeySource = (*Cache)(nil)
 
+var _ KeySource = (*Cache)(nil)
+
 // A Cache holds an issuer's key set in memory and keeps it fresh in the
 // background, in one goroutine that ends with the context given to [NewCache].
 // Many goroutines may use it at once; finding a key that is held takes no
 // lock and never waits.
-type Cache struct {
-	cfg     CacheConfig
-	log     *slog.Logger
-	fetcher *fetcher
-	saved   savedFile
-
-	fallback *heldSet // from the file, for when the first fetch fails; of the goroutine alone
-
-	held    atomic.Pointer[heldSet] // nil until a fetch has succeeded
-	wanted  chan struct{}           // wakes the goroutine for a forced fetch
-	stopped chan struct{}           // closed when the goroutine has ended
-
-	mu      sync.Mutex
-	flight  chan struct{} // closed at the end of the fetch that is wanted or under way; nil: none
-	fetched chan struct{} // closed, and made anew, at the end of each fetch
-	forced  time.Time     // when a fetch was last forced
-	waiting int           // how many wait in findMissing
-	lastErr error         // why the last fetch failed; nil: it did not
-	missing missingKeys
-}
-
-// heldSet is a key set and how long it may be used. It is immutable.
-type heldSet struct {
-	keys       *KeySet
-	usableTill time.Time
-}
+type Cache struct{ cache *keycache.Cache }
 
 // NewCache returns a Cache that fetches until ctx ends. It fails only for a
 // wrong configuration: it does not wait for the issuer, which may be down and
 // is then asked again and again; to wait, use [Cache.Ready]. After ctx has
 // ended the keys held are still usable until they are too old.
 func NewCache(ctx context.Context, cfg CacheConfig) (*Cache, error) {
-	if cfg.JWKSURL == "" && cfg.Issuer == "" {
-		return nil, errors.New("jwks: CacheConfig needs an Issuer or a JWKSURL")
-	}
-	for _, d := range []struct {
-		name  string
-		value *time.Duration
-		def   time.Duration
-	}{
-		{"MinRefresh", &cfg.MinRefresh, DefaultMinRefresh},
-		{"MaxRefresh", &cfg.MaxRefresh, DefaultMaxRefresh},
-		{"Cooldown", &cfg.Cooldown, DefaultCooldown},
-		{"MaxStale", &cfg.MaxStale, DefaultMaxStale},
-	} {
-		if *d.value < 0 {
-			return nil, fmt.Errorf("jwks: %s is negative", d.name)
-		}
-		if *d.value == 0 {
-			*d.value = d.def
-		}
-	}
-	if cfg.MinRefresh > cfg.MaxRefresh {
-		return nil, fmt.Errorf("jwks: MinRefresh of %v is more than MaxRefresh of %v", cfg.MinRefresh, cfg.MaxRefresh)
-	}
-	log := orDiscard(cfg.Log)
-	f, err := newFetcher(cfg, log)
+	cache, err := keycache.New(ctx, keycache.Config(cfg))
 	if err != nil {
 		return nil, err
 	}
-	saved, err := newSavedFile(cfg)
-	if err != nil {
-		return nil, err
-	}
-	c := &Cache{
-		saved:   saved,
-		cfg:     cfg,
-		log:     log,
-		fetcher: f,
-		wanted:  make(chan struct{}, 1),
-		stopped: make(chan struct{}),
-		flight:  make(chan struct{}), // the first fetch
-		fetched: make(chan struct{}),
-		missing: newMissingKeys(),
-	}
-	c.loadSaved(time.Now())
-	go c.run(ctx)
-	return c, nil
+	return &Cache{cache}, nil
 }
 
 // Ready waits until a usable key set is held, and returns nil then. If ctx or
 // the Cache's own context ends before, the error is ErrKeysUnavailable and
 // says why the last fetch failed.
-func (c *Cache) Ready(ctx context.Context) error {
-	for {
-		// Taken before the look at what is held, so that no fetch is missed.
-		c.mu.Lock()
-		fetched := c.fetched
-		c.mu.Unlock()
-		if c.usable(time.Now()) != nil {
-			return nil
-		}
-		select {
-		case <-fetched:
-		case <-ctx.Done():
-			return c.unavailable(ctx.Err())
-		case <-c.stopped:
-			return c.unavailable(errStopped)
-		}
-	}
-}
+func (c *Cache) Ready(ctx context.Context) error { return c.cache.Ready(ctx) }
 
 // Keys returns the keys with the given id, or all keys for the empty id. If
 // no usable set is held, or the id is unknown, it may cause a fetch (at most
 // one per Cooldown) and wait for it (a second at most, and never longer than
 // ctx). Errors: ErrUnknownKey; ErrKeysUnavailable.
-func (c *Cache) Keys(ctx context.Context, id string) ([]Key, error) {
-	if held := c.usable(time.Now()); held != nil {
-		if keys := held.keys.lookup(id); len(keys) > 0 {
-			return keys, nil
-		}
-	}
-	return c.findMissing(ctx, id)
-}
-
-// usable returns what is held unless that is too old.
-func (c *Cache) usable(now time.Time) *heldSet {
-	held := c.held.Load()
-	if held == nil || !now.Before(held.usableTill) {
-		return nil
-	}
-	return held
-}
-
-// findMissing waits for a fetch that may bring the key, and looks again. If
-// the fetch under way when it was called does not bring the key, a second one
-// may: the issuer could have published the key in between. There is no third.
-func (c *Cache) findMissing(ctx context.Context, id string) ([]Key, error) {
-	timeout := time.NewTimer(maxWait)
-	defer timeout.Stop()
-	for fetches := 0; ; fetches++ {
-		look := c.look(id, fetches < 2)
-		if look.wait == nil {
-			return look.keys, look.err
-		}
-		var err error
-		select {
-		case <-look.wait:
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-timeout.C:
-			err = errSlow
-		case <-c.stopped:
-			err = errStopped
-		}
-		c.waited(id, look.forced && err == nil)
-		if err != nil {
-			return nil, c.unavailable(err)
-		}
-	}
-}
-
-var (
-	errSlow    = errors.New("the issuer is slow to answer")
-	errCrowded = errors.New("too many wait for the issuer's answer")
-	errStopped = errors.New("the cache's context has ended")
-)
-
-// look is what can be said of a key now, or, if wait is not nil, what to wait
-// for before looking again.
-type look struct {
-	keys   []Key
-	err    error
-	wait   <-chan struct{}
-	forced bool // the fetch to wait for was wanted by this look
-}
-
-// look says what is known of a key that a moment ago was not held, and what to
-// wait for if the caller may still wait.
-func (c *Cache) look(id string, mayWait bool) look {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := time.Now()
-	held := c.usable(now)
-	if held != nil {
-		if keys := held.keys.lookup(id); len(keys) > 0 {
-			return look{keys: keys}
-		}
-		if c.missing.remembered(id, now) {
-			return look{err: ErrUnknownKey}
-		}
-	}
-	if mayWait && c.waiting >= maxWaiting {
-		return look{err: c.unavailableLocked(errCrowded)}
-	}
-	if mayWait && c.flight != nil {
-		c.waiting++
-		return look{wait: c.flight}
-	}
-	if !mayWait || now.Sub(c.forced) < c.cfg.Cooldown {
-		if held == nil || c.lastErr != nil {
-			return look{err: c.unavailableLocked(nil)}
-		}
-		return look{err: ErrUnknownKey}
-	}
-	c.forced = now
-	c.flight = make(chan struct{})
-	c.waiting++
-	c.wanted <- struct{}{} // has room: one flight, one signal
-	return look{wait: c.flight, forced: true}
-}
-
-// waited ends a wait that look began. If proved, a fetch has ended that began
-// after somebody asked for the key; if it did not bring it, that is remembered.
-func (c *Cache) waited(id string, proved bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.waiting--
-	if !proved {
-		return
-	}
-	if held := c.held.Load(); c.lastErr == nil && held != nil && len(held.keys.lookup(id)) == 0 {
-		c.missing.remember(id, c.forced, c.cfg.Cooldown)
-	}
-}
-
-// unavailable is ErrKeysUnavailable with what is known of the reason.
-func (c *Cache) unavailable(reason error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.unavailableLocked(reason)
-}
-
-func (c *Cache) unavailableLocked(reason error) error {
-	switch {
-	case reason != nil && c.lastErr != nil:
-		return fmt.Errorf("%w: %w; last fetch: %w", ErrKeysUnavailable, reason, c.lastErr)
-	case reason != nil:
-		return fmt.Errorf("%w: %w", ErrKeysUnavailable, reason)
-	case c.lastErr != nil:
-		return fmt.Errorf("%w: last fetch: %w", ErrKeysUnavailable, c.lastErr)
-	}
-	return ErrKeysUnavailable
-}
-
-// run is the one goroutine that fetches.
-func (c *Cache) run(ctx context.Context) {
-	defer close(c.stopped)
-	defer c.fetcher.close()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for failures := 0; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		case <-c.wanted:
-		}
-		fetched, err := c.refresh(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			failures++
-			timer.Reset(jitter(retryPause(failures, c.cfg.Cooldown)))
-			continue
-		}
-		failures = 0
-		c.save(fetched)
-		// Before the end of the set's life, so that no caller meets an old one.
-		timer.Reset(max(jitter(fetched.lifetime*9/10), firstRetry))
-	}
-}
-
-// retryPause doubles with each failure, up to limit.
-func retryPause(failures int, limit time.Duration) time.Duration {
-	return min(firstRetry<<min(failures-1, 20), limit)
-}
-
-// jitter takes up to a tenth off, so that many verifiers do not fetch at once.
-func jitter(d time.Duration) time.Duration {
-	return d - rand.N(d/10+1) //nolint:gosec // G404: spreads the load, keeps no secret
-}
-
-// refresh fetches once and tells those who wait.
-func (c *Cache) refresh(ctx context.Context) (fetchedSet, error) {
-	c.mu.Lock()
-	if c.flight == nil {
-		c.flight = make(chan struct{})
-	}
-	select { // whoever wants a fetch by now gets this one
-	case <-c.wanted:
-	default:
-	}
-	c.mu.Unlock()
-
-	fetched, err := c.fetcher.fetch(ctx)
-	now := time.Now()
-	if err == nil {
-		c.logChange(fetched.keys)
-	} else if ctx.Err() == nil {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "fetching the key set failed", slog.Any("error", err))
-		if c.fallback != nil {
-			c.useSaved(c.fallback)
-		}
-	}
-	c.fallback = nil
-
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lastErr = err
-	if err == nil {
-		c.held.Store(&heldSet{fetched.keys, now.Add(fetched.lifetime + c.cfg.MaxStale)})
-	}
-	close(c.flight)
-	c.flight = nil
-	close(c.fetched)
-	c.fetched = make(chan struct{})
-	return fetched, err
-}
-
-// save keeps what was fetched. Nobody waits for the disk: not to have it
-// there harms only the next start.
-func (c *Cache) save(fetched fetchedSet) {
-	if err := c.saved.save(fetched, time.Now()); err != nil {
-		c.log.Warn("saving the key set failed", "file", c.saved.path, "error", err)
-	}
-}
-
-// logChange logs the set if its keys are others than those held.
-func (c *Cache) logChange(keys *KeySet) {
-	ids := keys.ids()
-	if held := c.held.Load(); held != nil && slices.Equal(held.keys.ids(), ids) {
-		return
-	}
-	c.log.Info("new key set", "kids", ids)
-	for _, err := range keys.Skipped() {
-		c.log.Info("key left out", "reason", err)
-	}
-}
-
-// Bounds of missingKeys.
-const (
-	maxMissing      = 256
-	maxMissingPause = 8 // times the Cooldown
-)
-
-// missingKeys is a small memory of ids that a fetch has proved missing. They
-// are refused without a fetch: for a Cooldown at first, then for twice as
-// long and so on, so that a client that sends one old token again and again
-// does not make its verifier fetch for ever. It only ever speaks of ids that
-// are not in the set held, and never about other ids.
-type missingKeys struct {
-	seed maphash.Seed
-	ids  map[uint64]missingKey // by hash, so that long ids take no room
-}
-
-type missingKey struct {
-	until time.Time
-	pause time.Duration
-}
-
-func newMissingKeys() missingKeys {
-	return missingKeys{seed: maphash.MakeSeed(), ids: make(map[uint64]missingKey)}
-}
-
-func (m *missingKeys) remembered(id string, now time.Time) bool {
-	return now.Before(m.ids[maphash.String(m.seed, id)].until)
-}
-
-func (m *missingKeys) remember(id string, since time.Time, cooldown time.Duration) {
-	hash := maphash.String(m.seed, id)
-	known, ok := m.ids[hash]
-	if !ok && len(m.ids) >= maxMissing {
-		for other := range m.ids { // any: a flood may push out what it likes
-			delete(m.ids, other)
-			break
-		}
-	}
-	pause := min(max(2*known.pause, cooldown), maxMissingPause*cooldown)
-	m.ids[hash] = missingKey{until: since.Add(pause), pause: pause}
-}
+func (c *Cache) Keys(ctx context.Context, id string) ([]Key, error) { return c.cache.Keys(ctx, id) }

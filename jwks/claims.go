@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/maru-auth/maru/jwks/internal/exactjson"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Claims is what a verified token says. A Claims that [Verifier.Verify]
@@ -96,44 +99,44 @@ type claimsSet struct {
 // not.
 func (c *claimsSet) parse(payload []byte) error {
 	c.Raw = payload
-	return eachMember(payload, func(name, value []byte) (err error) {
+	return exactjson.Members(payload, func(name, value []byte) (err error) {
 		switch string(name) {
 		case "iss":
-			c.Issuer, err = stringValue(value)
+			c.Issuer, err = exactjson.String(value)
 		case "sub":
-			c.Subject, err = stringValue(value)
+			c.Subject, err = exactjson.String(value)
 		case "aud":
 			c.Audience, err = audienceValue(value)
 		case "client_id":
-			c.ClientID, err = stringValue(value)
+			c.ClientID, err = exactjson.String(value)
 		case "jti":
-			c.ID, err = stringValue(value)
+			c.ID, err = exactjson.String(value)
 		case "scope":
 			c.Scope, err = scopeValue(value)
 		case "iat":
-			c.IssuedAt, err = timeValue(value)
+			c.IssuedAt, err = exactjson.NumericDate(value)
 		case "exp":
-			c.Expiry, err = timeValue(value)
+			c.Expiry, err = exactjson.NumericDate(value)
 		case "nbf":
-			c.NotBefore, err = timeValue(value)
+			c.NotBefore, err = exactjson.NumericDate(value)
 		case "cnf":
 			c.hasConfirmation = true
 			c.bound.thumbprint = confirmationValue(value)
 		case "dpop_alg":
-			c.bound.algorithm, err = stringValue(value)
+			c.bound.algorithm, err = exactjson.String(value)
 		case "act":
 			// Who overlooked it would take the actor's doing for the subject's.
 			c.Actor, err = actorValue(value, maxActors)
 		case "sid":
-			c.SessionID, _ = stringValue(value)
+			c.SessionID, _ = exactjson.String(value)
 		case "auth_time":
-			c.AuthTime, _ = timeValue(value)
+			c.AuthTime, _ = exactjson.NumericDate(value)
 		case "acr":
-			c.ACR, _ = stringValue(value)
+			c.ACR, _ = exactjson.String(value)
 		case "amr":
-			c.AMR, _ = stringsValue(value)
+			c.AMR, _ = exactjson.Strings(value)
 		case "roles":
-			c.Roles, _ = stringsValue(value)
+			c.Roles, _ = exactjson.Strings(value)
 		}
 		return err
 	})
@@ -142,19 +145,19 @@ func (c *claimsSet) parse(payload []byte) error {
 // RFC 7519 §4.1.3: one audience may stand as a plain string.
 func audienceValue(value []byte) ([]string, error) {
 	if value[0] == '"' {
-		s, err := stringValue(value)
+		s, err := exactjson.String(value)
 		return []string{s}, err
 	}
-	return stringsValue(value)
+	return exactjson.Strings(value)
 }
 
 // RFC 8693 §4.2: a string, its scopes apart by single spaces (and no other
 // white space). Some issuers write an array.
 func scopeValue(value []byte) ([]string, error) {
 	if value[0] == '[' {
-		return stringsValue(value)
+		return exactjson.Strings(value)
 	}
-	s, err := stringValue(value)
+	s, err := exactjson.String(value)
 	if err != nil || s == "" {
 		return nil, err
 	}
@@ -167,14 +170,14 @@ func scopeValue(value []byte) ([]string, error) {
 // several.
 func confirmationValue(value []byte) string {
 	var thumbprint string
-	err := eachMember(value, func(name, value []byte) (err error) {
+	err := exactjson.Members(value, func(name, value []byte) (err error) {
 		if string(name) != "jkt" {
 			return errConfirmation
 		}
-		thumbprint, err = stringValue(value)
+		thumbprint, err = exactjson.String(value)
 		return err
 	})
-	if _, encoding := decodeBase64(nil, thumbprint); err != nil || encoding != nil || len(thumbprint) != thumbprintLength {
+	if err != nil || !jose.IsThumbprint(thumbprint) {
 		return ""
 	}
 	return thumbprint
@@ -185,10 +188,7 @@ var (
 	errActors       = errors.New("too long a chain of actors")
 )
 
-const (
-	thumbprintLength = 43 // of a SHA-256 in base64url
-	maxActors        = 16
-)
+const maxActors = 16
 
 // actorValue decodes an actor and those before it, most of them at the most.
 func actorValue(value []byte, most int) (*Actor, error) {
@@ -196,12 +196,12 @@ func actorValue(value []byte, most int) (*Actor, error) {
 		return nil, errActors
 	}
 	actor := &Actor{}
-	err := eachMember(value, func(name, value []byte) (err error) {
+	err := exactjson.Members(value, func(name, value []byte) (err error) {
 		switch string(name) {
 		case "sub":
-			actor.Subject, err = stringValue(value)
+			actor.Subject, err = exactjson.String(value)
 		case "iss":
-			actor.Issuer, err = stringValue(value)
+			actor.Issuer, err = exactjson.String(value)
 		case "act":
 			actor.Actor, err = actorValue(value, most-1)
 		}

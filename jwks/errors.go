@@ -3,6 +3,9 @@ package jwks
 import (
 	"errors"
 	"strings"
+
+	"github.com/maru-auth/maru/jwks/internal/keycache"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // What [Verifier.Verify] and [Guard.Authenticate] return: every error wraps
@@ -26,7 +29,7 @@ var (
 	// ErrType: not an access token; an ID or refresh token, say.
 	ErrType = errors.New("jwks: wrong token type")
 	// ErrUnknownKey: signed by a key that the issuer does not publish.
-	ErrUnknownKey = errors.New("jwks: unknown key")
+	ErrUnknownKey = jose.ErrUnknownKey
 	// ErrSignature: the signature is not the key's: the token is forged or
 	// was altered.
 	ErrSignature = errors.New("jwks: wrong signature")
@@ -54,15 +57,15 @@ var (
 	ErrNotBound = errors.New("jwks: token used with DPoP is not bound to a key")
 	// ErrInvalidProof: the DPoP proof is missing, malformed, or not for this
 	// request and token. The text says what is wrong.
-	ErrInvalidProof = errors.New("jwks: invalid DPoP proof")
+	ErrInvalidProof = jose.ErrInvalidProof
 	// ErrReplayedProof: the proof was used before.
-	ErrReplayedProof = errors.New("jwks: DPoP proof used again")
+	ErrReplayedProof = jose.ErrReplayedProof
 	// ErrProofNonce: the proof lacks a recent nonce of this service. The
 	// answer has one.
-	ErrProofNonce = errors.New("jwks: DPoP proof without a recent nonce")
+	ErrProofNonce = jose.ErrProofNonce
 	// ErrTooManyProofs: more proofs than can be remembered, see
 	// DPoPConfig.MaxProofs. It says nothing about the token or the proof.
-	ErrTooManyProofs = errors.New("jwks: too many DPoP proofs to remember")
+	ErrTooManyProofs = jose.ErrTooManyProofs
 
 	// ErrInsufficientScope: a good token without the scope that is needed. See
 	// [Claims.RequireScope].
@@ -71,7 +74,7 @@ var (
 	// ErrKeysUnavailable: no key set is held, or the one held is too old, or
 	// the key is not in it and the issuer cannot be asked. It says nothing
 	// about the token: the caller should try again later.
-	ErrKeysUnavailable = errors.New("jwks: keys unavailable")
+	ErrKeysUnavailable = keycache.ErrUnavailable
 )
 
 // scopeError is ErrInsufficientScope with the scopes that are needed, and the

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // retryAfter is what a client is told to wait while the issuer's keys cannot
@@ -299,7 +301,7 @@ func (g *Guard) Refuse(err error) Refusal {
 			refusal.RetryAfter = retryAfter
 			return refusal
 		}
-		var why proofError
+		var why jose.ProofError
 		if errors.As(err, &why) {
 			refusal.Detail = "The DPoP proof is not valid: " + string(why) + "."
 		}
@@ -336,9 +338,9 @@ func (g *Guard) challenges(dpop bool, code, description, scope string) string {
 	case accepted == nil:
 		return g.challenge("Bearer", "", code, description, scope)
 	case dpop || accepted.required:
-		return g.challenge("DPoP", accepted.names, code, description, scope)
+		return g.challenge("DPoP", accepted.names(), code, description, scope)
 	}
-	return g.challenge("Bearer", "", code, description, scope) + ", " + g.challenge("DPoP", accepted.names, "", "", "")
+	return g.challenge("Bearer", "", code, description, scope) + ", " + g.challenge("DPoP", accepted.names(), "", "", "")
 }
 
 // challenge writes one challenge (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).

@@ -95,3 +95,8 @@ func (m ResourceMetadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Nobody is left to tell if the client is gone.
 	_ = json.NewEncoder(w).Encode(document)
 }
+
+// isWebURL says whether u is absolute, and http or https, and names no user.
+func isWebURL(u *url.URL) bool {
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && u.Opaque == ""
+}

@@ -5,22 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // DefaultLeeway is how far clocks may differ, for every time in a JWT that
 // comes from elsewhere: exp counts for so long after it, nbf and iat so long
-// before. FAPI 2.0 Security Profile §5.3.2.1 demands that 10 seconds ahead are
-// taken, and more than 60 refused.
-const DefaultLeeway = 10 * time.Second
+// before.
+const DefaultLeeway = jose.DefaultLeeway
 
 // DefaultMaxTokenBytes is the default of VerifierConfig.MaxTokenBytes.
 const DefaultMaxTokenBytes = 8 << 10
 
-const (
-	maxLeeway = 5 * time.Minute
-)
+// typeAccessToken is the type of an access token (RFC 9068 §2.1).
+const typeAccessToken = "at+jwt"
+
+const maxLeeway = 5 * time.Minute
 
 // VerifierConfig says which tokens a [Verifier] accepts.
 type VerifierConfig struct {
@@ -58,11 +59,15 @@ type VerifierConfig struct {
 type Verifier struct {
 	issuer, audience string
 	keys             KeySource
-	algorithms       map[string]algorithm
-	types            []string // lower case, without application/
+	algorithms       []string
+	types            []string
 	leeway           time.Duration
 	maxTokenBytes    int
 	now              func() time.Time
+
+	// signed returns the payload of a token that one of the keys signed. Other
+	// than the function of that name in fuzz tests alone.
+	signed func(t *jose.JWT, keys []Key) (payload []byte, err error)
 }
 
 // NewVerifier returns a Verifier, or an error that says what is wrong with the
@@ -84,10 +89,12 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		issuer:        cfg.Issuer,
 		audience:      cfg.Audience,
 		keys:          cfg.Keys,
-		algorithms:    make(map[string]algorithm),
+		algorithms:    slices.Clone(cfg.Algorithms),
+		types:         slices.Clone(cfg.Types),
 		leeway:        max(cfg.Leeway, 0),
 		maxTokenBytes: cfg.MaxTokenBytes,
 		now:           cfg.Now,
+		signed:        signed,
 	}
 	if cfg.Leeway == 0 {
 		v.leeway = DefaultLeeway
@@ -98,34 +105,19 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if v.now == nil {
 		v.now = time.Now
 	}
-	allowed := cfg.Algorithms
-	if len(allowed) == 0 {
-		allowed = []string{"RS256"}
+	if len(v.algorithms) == 0 {
+		v.algorithms = []string{"RS256"}
 	}
-	for _, name := range allowed {
-		algo, ok := algorithms[name]
-		if !ok {
-			return nil, fmt.Errorf("jwks: algorithm %q is unknown, or no signature by a private key", name)
-		}
-		v.algorithms[name] = algo
+	if len(v.types) == 0 {
+		v.types = []string{typeAccessToken}
 	}
-	types := cfg.Types
-	if len(types) == 0 {
-		types = []string{"at+jwt"}
+	if slices.ContainsFunc(v.types, func(typ string) bool { return jose.NormalType(typ) == "" }) {
+		return nil, errors.New("jwks: empty token type")
 	}
-	for _, t := range types {
-		if t = tokenType(t); t == "" {
-			return nil, errors.New("jwks: empty token type")
-		}
-		v.types = append(v.types, t)
+	if err := jose.CheckAlgorithms(v.algorithms); err != nil {
+		return nil, err
 	}
 	return v, nil
-}
-
-// tokenType normalizes a typ header (RFC 7515 §4.1.9): a media type, whose
-// case means nothing and whose "application/" may be left out.
-func tokenType(typ string) string {
-	return strings.TrimPrefix(strings.ToLower(typ), "application/")
 }
 
 // Verify returns the token's claims if the token is good, and otherwise an
@@ -175,98 +167,49 @@ func (v *Verifier) verify(ctx context.Context, token string) (*claimsSet, error)
 // verifySignature returns the payload and the type of a token that has a right
 // header and signature.
 func (v *Verifier) verifySignature(ctx context.Context, token string) (payload []byte, typ string, err error) {
-	// RFC 7515 §3.1: header, payload and signature; no more.
-	head, rest, ok := strings.Cut(token, ".")
-	if !ok {
-		return nil, "", ErrMalformed
-	}
-	body, sig, ok := strings.Cut(rest, ".")
-	if !ok || head == "" || body == "" || strings.IndexByte(sig, '.') >= 0 {
-		return nil, "", ErrMalformed
-	}
-	h, err := parseHeader(head)
-	if err != nil {
-		return nil, "", fmt.Errorf("%w: header: %w", ErrMalformed, err)
-	}
+	t, err := jose.Parse(token)
+	switch {
+	case err != nil:
+		return nil, "", fmt.Errorf("%w: %w", ErrMalformed, err)
 	// RFC 8725 §3.1: the algorithm comes from our list, never from the token.
-	algo, ok := v.algorithms[h.alg]
-	if !ok {
+	case !slices.Contains(v.algorithms, t.Algorithm):
 		return nil, "", ErrAlgorithm
-	}
 	// RFC 9068 §4, RFC 8725 §3.11.
-	if !slices.Contains(v.types, h.typ) {
+	case !t.HasType(v.types...):
 		return nil, "", ErrType
 	}
-	signature, err := decodeBase64(nil, sig)
-	if err != nil {
-		return nil, "", fmt.Errorf("%w: signature: %w", ErrMalformed, err)
-	}
-	payload, err = decodeBase64(nil, body)
-	if err != nil {
-		return nil, "", fmt.Errorf("%w: payload: %w", ErrMalformed, err)
-	}
-	keys, err := v.keys.Keys(ctx, h.kid)
+	keys, err := v.keys.Keys(ctx, t.KeyID)
 	if err != nil {
 		return nil, "", err
 	}
-	message := []byte(token[:len(head)+1+len(body)])
-	return payload, h.typ, verifyAny(keys, h, algo, message, signature)
+	payload, err = v.signed(t, keys)
+	return payload, t.Type, err
 }
 
-// verifyAny checks the signature with those of the keys that fit. There is
-// one, unless the issuer gives several keys one id.
-func verifyAny(keys []Key, h header, algo algorithm, message, signature []byte) error {
-	fitting, good := 0, false
+// signed returns the payload of a token that one of the keys signed. One key
+// fits it, unless the issuer gives several one id.
+func signed(t *jose.JWT, keys []Key) (payload []byte, err error) {
+	found := false
 	for _, key := range keys {
-		if key.isFor(h.alg, algo) {
-			fitting++
-			good = good || algo.verifies(key, message, signature)
+		if !key.Fits(t.Algorithm) {
+			continue
 		}
-		// A token without a kid is no licence to try every key there is.
-		if h.kid == "" && fitting > 1 {
-			return fmt.Errorf("%w: the token names none, and several could be meant", ErrUnknownKey)
+		// A token without a kid must not make us try every key.
+		if found && t.KeyID == "" {
+			return nil, fmt.Errorf("%w: the token names none, and several could be meant", ErrUnknownKey)
+		}
+		found = true
+		if payload == nil {
+			payload, _ = t.VerifiedBy(key)
 		}
 	}
 	switch {
-	case fitting == 0:
-		return fmt.Errorf("%w: it is not the key's", ErrAlgorithm)
-	case !good:
-		return ErrSignature
+	case !found:
+		return nil, fmt.Errorf("%w: it is not the key's", ErrAlgorithm)
+	case payload == nil:
+		return nil, ErrSignature
 	}
-	return nil
-}
-
-// header is what matters of a JOSE header.
-type header struct {
-	alg, kid string
-	typ      string // normalized
-}
-
-var errCritical = errors.New("critical extensions are not supported")
-
-func parseHeader(encoded string) (header, error) {
-	var h header
-	data, err := decodeBase64(nil, encoded)
-	if err != nil {
-		return h, err
-	}
-	err = eachMember(data, func(name, value []byte) (err error) {
-		switch string(name) {
-		case "alg":
-			h.alg, err = stringValue(value)
-		case "kid":
-			h.kid, err = stringValue(value)
-		case "typ":
-			h.typ, err = stringValue(value)
-			h.typ = tokenType(h.typ)
-		case "crit":
-			// RFC 7515 §4.1.11: what is critical and not understood must be
-			// refused, and no extension is understood here.
-			err = errCritical
-		}
-		return err
-	})
-	return h, err
+	return payload, nil
 }
 
 // check decides on the claims of a token whose signature is right.
@@ -288,7 +231,7 @@ func (v *Verifier) check(c *claimsSet) error {
 		return ErrNotYetValid
 	}
 	// RFC 9068 §2.2 requires these too; tokens of other types may lack them.
-	if c.typ == "at+jwt" && (c.Subject == "" || c.ClientID == "" || c.ID == "" || c.IssuedAt.IsZero()) {
+	if c.typ == typeAccessToken && (c.Subject == "" || c.ClientID == "" || c.ID == "" || c.IssuedAt.IsZero()) {
 		return fmt.Errorf("%w: sub, client_id, jti and iat are required", ErrClaims)
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Grant types that a client can be registered for (RFC 7591 §2).
@@ -237,7 +237,7 @@ func (c *Client) UnmarshalJSON(data []byte) error {
 // command line rather names them. Names are compared exactly. An error is an [*Error]; nothing is checked but the form.
 func Decode(data []byte) (c Client, unknown map[string]json.RawMessage, err error) {
 	var raw map[string]json.RawMessage
-	if err := jwks.UnmarshalExact(data, &raw); err != nil {
+	if err := jose.UnmarshalExact(data, &raw); err != nil {
 		return Client{}, nil, &Error{Code: InvalidMetadata, Description: "must be a JSON object: " + err.Error()}
 	}
 	if raw == nil {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Limits of a client's key set.
@@ -19,7 +19,7 @@ const (
 // ParseKeys returns the public keys of a JWK set (RFC 7517 §5) that the server can verify by: RSA of 2048 to 8192 bits, EC on
 // P-256, Ed25519. Keys of other kinds, and keys for encryption, are passed over, so that one of them does not spoil the set.
 // A set with a private or secret key is refused: it was published by mistake. None usable is no error.
-func ParseKeys(set []byte) ([]jwks.Key, error) {
+func ParseKeys(set []byte) ([]jose.Key, error) {
 	keys, problem := parseKeys(set)
 	if problem != "" {
 		return nil, errors.New("the key set " + problem)
@@ -28,14 +28,14 @@ func ParseKeys(set []byte) ([]jwks.Key, error) {
 }
 
 // parseKeys says what is wrong beginning with a verb; empty: nothing.
-func parseKeys(set []byte) ([]jwks.Key, string) {
+func parseKeys(set []byte) ([]jose.Key, string) {
 	if len(set) > maxKeySet {
 		return nil, fmt.Sprintf("must be at most %d KiB long", maxKeySet>>10)
 	}
 	var members struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if err := jwks.UnmarshalExact(set, &members); err != nil {
+	if err := jose.UnmarshalExact(set, &members); err != nil {
 		return nil, "must be a JSON object with the array keys (RFC 7517 §5): " + err.Error()
 	}
 	if members.Keys == nil {
@@ -46,7 +46,7 @@ func parseKeys(set []byte) ([]jwks.Key, string) {
 	}
 	for _, text := range members.Keys {
 		var parts map[string]json.RawMessage
-		if err := jwks.UnmarshalExact(text, &parts); err != nil {
+		if err := jose.UnmarshalExact(text, &parts); err != nil {
 			return nil, "must hold JSON objects in keys (RFC 7517 §5)"
 		}
 		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
@@ -55,10 +55,10 @@ func parseKeys(set []byte) ([]jwks.Key, string) {
 			}
 		}
 	}
-	parsed, err := jwks.ParseKeySet(set)
+	parsed, err := jose.ParseKeySet(set)
 	if err != nil {
 		return nil, "must be a JWK set (RFC 7517 §5)"
 	}
 	all, _ := parsed.Keys(context.Background(), "") // fails if there is none
-	return slices.DeleteFunc(slices.Clone(all), func(key jwks.Key) bool { return !slices.ContainsFunc(Algorithms, key.Fits) }), ""
+	return slices.DeleteFunc(slices.Clone(all), func(key jose.Key) bool { return !slices.ContainsFunc(Algorithms, key.Fits) }), ""
 }

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // ScopeClaims are the claims that a scope asks for (OIDC Core §5.4).
@@ -38,7 +38,7 @@ func Asked(form url.Values) []string {
 		Userinfo map[string]json.RawMessage `json:"userinfo"`
 		IDToken  map[string]json.RawMessage `json:"id_token"`
 	}
-	if text := form.Get("claims"); text == "" || jwks.UnmarshalExact([]byte(text), &request) != nil {
+	if text := form.Get("claims"); text == "" || jose.UnmarshalExact([]byte(text), &request) != nil {
 		return words
 	}
 	names := slices.Sorted(maps.Keys(request.Userinfo))

@@ -12,7 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Config is what the directory needs. All fields are required but those with a default.
@@ -36,7 +36,7 @@ type Clients struct {
 	now       func() time.Time
 	documents *cache.Cache[string, documentState]         // by client_id
 	keySets   *cache.Cache[string, *keySet]               // by jwks_uri
-	inline    *cache.Cache[[sha256.Size]byte, []jwks.Key] // by the hash of jwks
+	inline    *cache.Cache[[sha256.Size]byte, []jose.Key] // by the hash of jwks
 }
 
 // How much of documents and key sets is kept in memory, in bytes each; what was used last. A parsed key set counts
@@ -59,7 +59,7 @@ func New(cfg Config) (*Clients, error) {
 	}
 	d.documents = cache.New[string, documentState](documentBytes)
 	d.keySets = cache.New[string, *keySet](keySetBytes)
-	d.inline = cache.New[[sha256.Size]byte, []jwks.Key](keySetBytes)
+	d.inline = cache.New[[sha256.Size]byte, []jose.Key](keySetBytes)
 	return d, nil
 }
 

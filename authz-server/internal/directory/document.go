@@ -10,7 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // How long a document counts as read, whatever its own caching says, and how often unknown ones are read for one address.
@@ -183,7 +183,7 @@ func (d *Clients) CheckSector(ctx context.Context, c *client.Client) error {
 		return &sectorError{wrong("must be an address that this server can read: " + err.Error()), errors.Unwrap(err)}
 	}
 	var uris []string
-	if err := jwks.UnmarshalExact(body, &uris); err != nil {
+	if err := jose.UnmarshalExact(body, &uris); err != nil {
 		return wrong("must be the address of a JSON array of redirect URIs")
 	}
 	for _, uri := range c.RedirectURIs {

@@ -17,7 +17,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // ErrInvalid is wrapped by every error of [Clients.Verify] that is the client's fault. Their text says what to change.
@@ -62,7 +62,7 @@ func (d *Clients) Verify(ctx context.Context, c *client.Client, jwt string, rule
 		algs = client.Algorithms
 	}
 	// A client that registered EdDSA may say Ed25519, and the other way round.
-	named := func(alg string) bool { return jwks.SameAlgorithm(alg, head.Alg) }
+	named := func(alg string) bool { return jose.SameAlgorithm(alg, head.Alg) }
 	if !slices.ContainsFunc(algs, named) || !slices.Contains(client.Algorithms, head.Alg) {
 		return nil, "", invalid("its header must have alg as one of %s", strings.Join(algs, ", "))
 	}
@@ -87,7 +87,7 @@ func (d *Clients) Verify(ctx context.Context, c *client.Client, jwt string, rule
 	switch {
 	case ok:
 		return signed.claims, head.Alg, nil
-	case head.Kid != "" && !slices.ContainsFunc(keys, func(key jwks.Key) bool { return key.ID() == head.Kid }):
+	case head.Kid != "" && !slices.ContainsFunc(keys, func(key jose.Key) bool { return key.ID() == head.Kid }):
 		return nil, "", invalid("its kid is not in the client's key set")
 	}
 	return nil, "", invalid("its signature was not made by a key of the client that fits its alg")
@@ -114,7 +114,7 @@ func readHeader(jwt string) (header, error) {
 		return header{}, invalid("it must be a signed JWT in compact form")
 	}
 	var h header
-	if err := jwks.UnmarshalExact(text, &h); err != nil {
+	if err := jose.UnmarshalExact(text, &h); err != nil {
 		return header{}, invalid("its header cannot be read: %v", err)
 	}
 	if h.Crit != nil { // RFC 7515 §4.1.11: nothing that could stand in it is understood here
@@ -152,8 +152,8 @@ func split(jwt string) (signedJWT, error) {
 }
 
 // by tells whether one of the keys that kid and alg allow made the signature. Without kid that may be several.
-func (s signedJWT) by(keys []jwks.Key, head header) bool {
-	return slices.ContainsFunc(keys, func(key jwks.Key) bool {
+func (s signedJWT) by(keys []jose.Key, head header) bool {
+	return slices.ContainsFunc(keys, func(key jose.Key) bool {
 		return (head.Kid == "" || key.ID() == head.Kid) && key.Verifies(head.Alg, s.message, s.signature)
 	})
 }
@@ -173,7 +173,7 @@ type keySet struct {
 	reads singleflight.Group // by the network that causes them: none waits for a place behind another
 
 	mu      sync.Mutex // guards what follows; never held while the set is read
-	keys    []jwks.Key
+	keys    []jose.Key
 	until   time.Time // not read again before, unless the keys do not fit
 	dead    time.Time // not used any more from here on
 	read    time.Time // tried last
@@ -190,7 +190,7 @@ func (s *keySet) due(now time.Time, again bool) bool {
 }
 
 // keys returns the keys of c. again says that what was returned before did not fit.
-func (d *Clients) keys(ctx context.Context, c *client.Client, again bool) ([]jwks.Key, error) {
+func (d *Clients) keys(ctx context.Context, c *client.Client, again bool) ([]jose.Key, error) {
 	if c.JWKSURI == "" {
 		return d.inlineKeys(c)
 	}
@@ -239,7 +239,7 @@ func (d *Clients) readKeys(ctx context.Context, c *client.Client, id string, set
 	uri := c.JWKSURI
 	body, expires, err := d.cfg.Fetch.Get(ctx, uri, causeOf(ctx, c)) // how long they count is decided here
 	tried := !fetch.NotTried(err)
-	var keys []jwks.Key
+	var keys []jose.Key
 	if err == nil {
 		keys, err = client.ParseKeys(body)
 	}
@@ -268,7 +268,7 @@ func (d *Clients) readKeys(ctx context.Context, c *client.Client, id string, set
 }
 
 // inlineKeys parses a jwks member once a text.
-func (d *Clients) inlineKeys(c *client.Client) ([]jwks.Key, error) {
+func (d *Clients) inlineKeys(c *client.Client) ([]jose.Key, error) {
 	if len(c.JWKS) == 0 {
 		return nil, invalid("the client has registered no keys: give it jwks or jwks_uri")
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // maxJWT is the size of the largest token that is looked at, in bytes.
@@ -90,7 +90,7 @@ func split(jwt string) (h header, payload, signature []byte, err error) {
 		}
 	}
 	// RFC 7515 §4.1.11: no extension is understood.
-	if err := jwks.UnmarshalExact(parts[0], &h); err != nil || h.Crit != nil || h.Typ == "" {
+	if err := jose.UnmarshalExact(parts[0], &h); err != nil || h.Crit != nil || h.Typ == "" {
 		return header{}, nil, nil, malformed
 	}
 	return h, parts[1], parts[2], nil

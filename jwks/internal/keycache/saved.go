@@ -1,4 +1,4 @@
-package jwks
+package keycache
 
 import (
 	"encoding/json"
@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/maru-auth/maru/jwks/internal/exactjson"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // maxSaved bounds the file's length in bytes: a key set, and what is said
@@ -31,8 +34,8 @@ type savedFile struct {
 
 // savedSet is the file's content.
 type savedSet struct {
-	Issuer   string          `json:"issuer,omitempty"`   // of CacheConfig
-	URL      string          `json:"jwks_url,omitempty"` // of CacheConfig
+	Issuer   string          `json:"issuer,omitempty"`   // of Config
+	URL      string          `json:"jwks_url,omitempty"` // of Config
 	Fetched  time.Time       `json:"fetched"`
 	Lifetime float64         `json:"lifetime"` // seconds
 	KeySet   json.RawMessage `json:"key_set"`
@@ -40,7 +43,7 @@ type savedSet struct {
 
 // newSavedFile checks that there is a place for the file; the file need not be
 // there.
-func newSavedFile(cfg CacheConfig) (savedFile, error) {
+func newSavedFile(cfg Config) (savedFile, error) {
 	f := savedFile{path: cfg.File, url: cfg.JWKSURL}
 	if f.url == "" {
 		f.issuer = cfg.Issuer
@@ -142,7 +145,7 @@ func (f savedFile) load(now time.Time) (set fetchedSet, fetched time.Time, err e
 	case !(saved.Lifetime >= 0 && saved.Lifetime <= maxSavedLifetime.Seconds()): // NaN too
 		return set, fetched, errors.New("the lifetime is out of range")
 	}
-	keys, err := ParseKeySet(saved.KeySet)
+	keys, err := jose.ParseKeySet(saved.KeySet)
 	if err != nil {
 		return set, fetched, err
 	}
@@ -154,12 +157,12 @@ func (f savedFile) load(now time.Time) (set fetchedSet, fetched time.Time, err e
 }
 
 func parseSaved(text []byte) (saved savedSet, err error) {
-	err = eachMember(text, func(name, value []byte) (err error) {
+	err = exactjson.Members(text, func(name, value []byte) (err error) {
 		switch string(name) {
 		case "issuer":
-			saved.Issuer, err = stringValue(value)
+			saved.Issuer, err = exactjson.String(value)
 		case "jwks_url":
-			saved.URL, err = stringValue(value)
+			saved.URL, err = exactjson.String(value)
 		case "fetched":
 			err = json.Unmarshal(value, &saved.Fetched)
 		case "lifetime":
@@ -201,6 +204,6 @@ func (c *Cache) loadSaved(now time.Time) {
 }
 
 func (c *Cache) useSaved(held *heldSet) {
-	c.log.Info("saved key set in use until the issuer answers", "kids", held.keys.ids(), "usable_until", held.usableTill)
+	c.log.Info("saved key set in use until the issuer answers", "kids", held.ids(), "usable_until", held.usableTill)
 	c.held.Store(held)
 }

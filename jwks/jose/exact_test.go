@@ -1,4 +1,4 @@
-package jwks
+package jose
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package jwks_test
+package keycache_test
 
 import (
 	"context"
@@ -20,7 +20,8 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/internal/keycache"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -155,17 +156,17 @@ func keySetOf(kids ...string) string {
 
 // bubble runs a test where time passes at will, with an issuer that has the
 // key "a", and a cache of its keys.
-func bubble(t *testing.T, f *fakeIssuer, change func(*jwks.CacheConfig), test func(ctx context.Context, c *jwks.Cache)) {
+func bubble(t *testing.T, f *fakeIssuer, change func(*keycache.Config), test func(ctx context.Context, c *keycache.Cache)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		if f.kids == nil {
 			f.kids = []string{"a"}
 		}
-		cfg := jwks.CacheConfig{Issuer: fakeURL, Client: &http.Client{Transport: f}}
+		cfg := keycache.Config{Issuer: fakeURL, Client: &http.Client{Transport: f}}
 		if change != nil {
 			change(&cfg)
 		}
-		c, err := jwks.NewCache(t.Context(), cfg)
+		c, err := keycache.New(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,14 +174,14 @@ func bubble(t *testing.T, f *fakeIssuer, change func(*jwks.CacheConfig), test fu
 	})
 }
 
-func mustReady(t *testing.T, ctx context.Context, c *jwks.Cache) {
+func mustReady(t *testing.T, ctx context.Context, c *keycache.Cache) {
 	t.Helper()
 	if err := c.Ready(ctx); err != nil {
 		t.Fatalf("not ready: %v", err)
 	}
 }
 
-func wantKey(t *testing.T, ctx context.Context, c *jwks.Cache, kid string) {
+func wantKey(t *testing.T, ctx context.Context, c *keycache.Cache, kid string) {
 	t.Helper()
 	keys, err := c.Keys(ctx, kid)
 	if err != nil || len(keys) != 1 || keys[0].ID() != kid {
@@ -188,7 +189,7 @@ func wantKey(t *testing.T, ctx context.Context, c *jwks.Cache, kid string) {
 	}
 }
 
-func wantNoKey(t *testing.T, ctx context.Context, c *jwks.Cache, kid string, want error) {
+func wantNoKey(t *testing.T, ctx context.Context, c *keycache.Cache, kid string, want error) {
 	t.Helper()
 	if keys, err := c.Keys(ctx, kid); !errors.Is(err, want) || keys != nil {
 		t.Fatalf("key %q: got %v, %v; want %v", kid, keys, err, want)
@@ -197,11 +198,11 @@ func wantNoKey(t *testing.T, ctx context.Context, c *jwks.Cache, kid string, wan
 
 func TestCacheStartsWithoutTheIssuerAndRecovers(t *testing.T) {
 	f := &fakeIssuer{down: true}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
-		wantNoKey(t, ctx, c, "a", jwks.ErrKeysUnavailable)
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
+		wantNoKey(t, ctx, c, "a", keycache.ErrUnavailable)
 		short, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		if err := c.Ready(short); !errors.Is(err, jwks.ErrKeysUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		if err := c.Ready(short); !errors.Is(err, keycache.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("ready without an issuer: %v", err)
 		} else if !strings.Contains(err.Error(), "connection refused") {
 			t.Errorf("the error does not say why: %v", err)
@@ -209,7 +210,7 @@ func TestCacheStartsWithoutTheIssuerAndRecovers(t *testing.T) {
 		f.set(func(f *fakeIssuer) { f.down = false })
 		start := time.Now()
 		mustReady(t, ctx, c)
-		if waited := time.Since(start); waited > jwks.DefaultCooldown {
+		if waited := time.Since(start); waited > keycache.DefaultCooldown {
 			t.Errorf("took %v to recover", waited)
 		}
 		wantKey(t, ctx, c, "a")
@@ -217,21 +218,21 @@ func TestCacheStartsWithoutTheIssuerAndRecovers(t *testing.T) {
 }
 
 func TestCacheWaitsForTheFirstFetch(t *testing.T) {
-	bubble(t, &fakeIssuer{delay: 200 * time.Millisecond}, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, &fakeIssuer{delay: 200 * time.Millisecond}, nil, func(ctx context.Context, c *keycache.Cache) {
 		wantKey(t, ctx, c, "a") // discovery and key set: 400 ms
 	})
 }
 
 func TestKnownKeysNeverWait(t *testing.T) {
 	f := &fakeIssuer{}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		f.set(func(f *fakeIssuer) { f.delay = time.Hour }) // the issuer hangs
 		var wg sync.WaitGroup
 		for i := range 50 {
 			wg.Go(func() {
 				start := time.Now()
-				wantNoKey(t, ctx, c, fmt.Sprint("unknown", i), jwks.ErrKeysUnavailable)
+				wantNoKey(t, ctx, c, fmt.Sprint("unknown", i), keycache.ErrUnavailable)
 				if waited := time.Since(start); waited > time.Second {
 					t.Errorf("an unknown key waited %v", waited)
 				}
@@ -252,7 +253,7 @@ func TestKnownKeysNeverWait(t *testing.T) {
 
 func TestWaitingHonoursTheContext(t *testing.T) {
 	f := &fakeIssuer{}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		f.set(func(f *fakeIssuer) { f.delay = time.Hour })
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
@@ -267,16 +268,16 @@ func TestWaitingHonoursTheContext(t *testing.T) {
 
 func TestAFloodCannotPileUpWhileTheIssuerHangs(t *testing.T) {
 	f := &fakeIssuer{}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		f.set(func(f *fakeIssuer) { f.delay = time.Hour })
 		var wg sync.WaitGroup
 		for i := range 5000 {
-			wg.Go(func() { wantNoKey(t, ctx, c, fmt.Sprint(i), jwks.ErrKeysUnavailable) })
+			wg.Go(func() { wantNoKey(t, ctx, c, fmt.Sprint(i), keycache.ErrUnavailable) })
 		}
 		synctest.Wait()
 		start := time.Now()
-		wantNoKey(t, ctx, c, "one more", jwks.ErrKeysUnavailable)
+		wantNoKey(t, ctx, c, "one more", keycache.ErrUnavailable)
 		if time.Since(start) != 0 {
 			t.Error("one more could wait")
 		}
@@ -292,13 +293,13 @@ func TestAFloodCannotPileUpWhileTheIssuerHangs(t *testing.T) {
 func TestAFloodOfUnknownKeysForcesOneFetchACooldownAndHidesNoRotation(t *testing.T) {
 	f := &fakeIssuer{}
 	const cooldown = 10 * time.Second
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		before := f.fetches()
 		for second := range 60 {
 			var wg sync.WaitGroup
 			for i := range 100 {
-				wg.Go(func() { wantNoKey(t, ctx, c, fmt.Sprintf("%d-%d", second, i), jwks.ErrUnknownKey) })
+				wg.Go(func() { wantNoKey(t, ctx, c, fmt.Sprintf("%d-%d", second, i), jose.ErrUnknownKey) })
 			}
 			wg.Wait()
 			time.Sleep(time.Second)
@@ -307,11 +308,11 @@ func TestAFloodOfUnknownKeysForcesOneFetchACooldownAndHidesNoRotation(t *testing
 			t.Errorf("%d fetches in a minute, want one each 10 s", forced)
 		}
 		// In the midst of the flood, just after a forced fetch, a rotation.
-		wantNoKey(t, ctx, c, "yet another", jwks.ErrUnknownKey)
+		wantNoKey(t, ctx, c, "yet another", jose.ErrUnknownKey)
 		f.set(func(f *fakeIssuer) { f.kids = []string{"a", "b"} })
 		rotated := time.Now()
 		for {
-			wantNoKey(t, ctx, c, fmt.Sprint("flood", time.Since(rotated)), jwks.ErrUnknownKey)
+			wantNoKey(t, ctx, c, fmt.Sprint("flood", time.Since(rotated)), jose.ErrUnknownKey)
 			if _, err := c.Keys(ctx, "b"); err == nil {
 				break
 			}
@@ -326,7 +327,7 @@ func TestAFloodOfUnknownKeysForcesOneFetchACooldownAndHidesNoRotation(t *testing
 
 func TestARotationIsSeenAtOnce(t *testing.T) {
 	f := &fakeIssuer{}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		f.set(func(f *fakeIssuer) { f.kids = []string{"a", "b"} })
 		wantKey(t, ctx, c, "b")
@@ -339,7 +340,7 @@ func TestARotationIsSeenAtOnce(t *testing.T) {
 
 func TestAKeyPublishedDuringAFetchIsFoundByTheNext(t *testing.T) {
 	f := &fakeIssuer{body: nil}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		// The answer under way is made before the rotation, and arrives after.
 		f.set(func(f *fakeIssuer) {
@@ -351,22 +352,22 @@ func TestAKeyPublishedDuringAFetchIsFoundByTheNext(t *testing.T) {
 			f.delay = 100 * time.Millisecond
 		})
 		var wg sync.WaitGroup
-		wg.Go(func() { wantNoKey(t, ctx, c, "forged", jwks.ErrUnknownKey) })
+		wg.Go(func() { wantNoKey(t, ctx, c, "forged", jose.ErrUnknownKey) })
 		synctest.Wait()
 		// The forced fetch was spent on the forged key; so it takes a cooldown.
-		wantNoKey(t, ctx, c, "b", jwks.ErrUnknownKey)
+		wantNoKey(t, ctx, c, "b", jose.ErrUnknownKey)
 		wg.Wait()
-		time.Sleep(jwks.DefaultCooldown)
+		time.Sleep(keycache.DefaultCooldown)
 		wantKey(t, ctx, c, "b")
 	})
 }
 
 func TestOneOldTokenDoesNotCauseFetchesForEver(t *testing.T) {
 	f := &fakeIssuer{cache: "max-age=3600"}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		for range 30 * 60 {
-			wantNoKey(t, ctx, c, "withdrawn", jwks.ErrUnknownKey)
+			wantNoKey(t, ctx, c, "withdrawn", jose.ErrUnknownKey)
 			time.Sleep(time.Second)
 		}
 		// 10, 20, 40 and then 80 seconds apart.
@@ -386,23 +387,23 @@ func TestOneOldTokenDoesNotCauseFetchesForEver(t *testing.T) {
 		}
 		// A key that was never asked for is not held up by that.
 		f.set(func(f *fakeIssuer) { f.kids = []string{"b"} })
-		time.Sleep(jwks.DefaultCooldown)
+		time.Sleep(keycache.DefaultCooldown)
 		wantKey(t, ctx, c, "b")
 	})
 }
 
 func TestARefreshReplacesTheSetWholly(t *testing.T) {
 	f := &fakeIssuer{cache: "max-age=300", kids: []string{"a", "b"}}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		wantKey(t, ctx, c, "a")
 		f.set(func(f *fakeIssuer) { f.kids = []string{"b"} })
 		time.Sleep(300 * time.Second)
-		wantNoKey(t, ctx, c, "a", jwks.ErrUnknownKey)
+		wantNoKey(t, ctx, c, "a", jose.ErrUnknownKey)
 		wantKey(t, ctx, c, "b")
 		f.set(func(f *fakeIssuer) { f.kids = []string{} }) // all withdrawn
 		time.Sleep(300 * time.Second)
-		wantNoKey(t, ctx, c, "b", jwks.ErrUnknownKey)
+		wantNoKey(t, ctx, c, "b", jose.ErrUnknownKey)
 	})
 }
 
@@ -428,7 +429,7 @@ func TestCacheControlDecidesWithinBounds(t *testing.T) {
 	} {
 		t.Run(tc.cache+" "+tc.age, func(t *testing.T) {
 			f := &fakeIssuer{cache: tc.cache, age: tc.age}
-			bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+			bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 				mustReady(t, ctx, c)
 				start := f.start(0)
 				for f.fetches() == 1 {
@@ -445,7 +446,7 @@ func TestCacheControlDecidesWithinBounds(t *testing.T) {
 
 func TestAnUnchangedSetIsNotSentAgain(t *testing.T) {
 	f := &fakeIssuer{cache: "max-age=300", etags: true}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		time.Sleep(time.Hour)
 		wantKey(t, ctx, c, "a")
@@ -457,13 +458,13 @@ func TestAnUnchangedSetIsNotSentAgain(t *testing.T) {
 		})
 		time.Sleep(5 * time.Minute)
 		wantKey(t, ctx, c, "b")
-		wantNoKey(t, ctx, c, "a", jwks.ErrUnknownKey)
+		wantNoKey(t, ctx, c, "a", jose.ErrUnknownKey)
 	})
 }
 
 func TestAnUnchangedSetGetsTheLifeItsAnswerSays(t *testing.T) {
 	f := &fakeIssuer{cache: "max-age=300", etags: true}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		f.set(func(f *fakeIssuer) { f.cache = "max-age=3000" })
 		for f.fetches() < 3 {
@@ -484,19 +485,19 @@ func TestAnUnchangedSetGetsTheLifeItsAnswerSays(t *testing.T) {
 
 func TestKeysOutliveTheIssuerForABoundedTime(t *testing.T) {
 	f := &fakeIssuer{cache: "max-age=600"}
-	stale := func(cfg *jwks.CacheConfig) { cfg.MaxStale = time.Hour }
-	bubble(t, f, stale, func(ctx context.Context, c *jwks.Cache) {
+	stale := func(cfg *keycache.Config) { cfg.MaxStale = time.Hour }
+	bubble(t, f, stale, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		f.set(func(f *fakeIssuer) { f.down = true })
 		time.Sleep(70*time.Minute - time.Second)
 		wantKey(t, ctx, c, "a")
 		// Nobody can tell now whether this key is the issuer's.
-		wantNoKey(t, ctx, c, "b", jwks.ErrKeysUnavailable)
+		wantNoKey(t, ctx, c, "b", keycache.ErrUnavailable)
 		time.Sleep(time.Second)
-		wantNoKey(t, ctx, c, "a", jwks.ErrKeysUnavailable)
+		wantNoKey(t, ctx, c, "a", keycache.ErrUnavailable)
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		if err := c.Ready(short); !errors.Is(err, jwks.ErrKeysUnavailable) {
+		if err := c.Ready(short); !errors.Is(err, keycache.ErrUnavailable) {
 			t.Errorf("ready with keys too old: %v", err)
 		}
 		f.set(func(f *fakeIssuer) { f.down = false })
@@ -507,9 +508,9 @@ func TestKeysOutliveTheIssuerForABoundedTime(t *testing.T) {
 
 func TestADeadIssuerIsNotHammered(t *testing.T) {
 	f := &fakeIssuer{down: true, kids: []string{"a"}}
-	bubble(t, f, func(cfg *jwks.CacheConfig) { cfg.JWKSURL = fakeURL + "/keys" }, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, func(cfg *keycache.Config) { cfg.JWKSURL = fakeURL + "/keys" }, func(ctx context.Context, c *keycache.Cache) {
 		for range 600 {
-			wantNoKey(t, ctx, c, "a", jwks.ErrKeysUnavailable)
+			wantNoKey(t, ctx, c, "a", keycache.ErrUnavailable)
 			time.Sleep(time.Second)
 		}
 		// In the background one each 10 s, and one forced.
@@ -568,13 +569,13 @@ func TestABadAnswerKeepsTheGoodKeys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fakeIssuer{cache: "max-age=3600"}
-			bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+			bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 				mustReady(t, ctx, c)
 				f.set(change)
 				f.set(func(f *fakeIssuer) { f.kids = []string{"b"} })
 				time.Sleep(2 * time.Hour)
 				wantKey(t, ctx, c, "a")
-				wantNoKey(t, ctx, c, "b", jwks.ErrKeysUnavailable)
+				wantNoKey(t, ctx, c, "b", keycache.ErrUnavailable)
 			})
 		})
 	}
@@ -587,12 +588,12 @@ func TestRedirectsWithinTheOriginAreFollowed(t *testing.T) {
 		}
 		return response(http.StatusFound, "", http.Header{"Location": {"/moved"}})
 	}}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) { wantKey(t, ctx, c, "a") })
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) { wantKey(t, ctx, c, "a") })
 }
 
 func TestAKeySetThatMovedIsFoundAgain(t *testing.T) {
 	f := &fakeIssuer{etags: true}
-	bubble(t, f, nil, func(ctx context.Context, c *jwks.Cache) {
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
 		f.set(func(f *fakeIssuer) {
 			f.kids = []string{"b"}
@@ -616,8 +617,8 @@ func TestAKeySetThatMovedIsFoundAgain(t *testing.T) {
 
 func TestDiscoveryIsOverWithAKeySetURL(t *testing.T) {
 	f := &fakeIssuer{}
-	configure := func(cfg *jwks.CacheConfig) { cfg.JWKSURL = fakeURL + "/anywhere" }
-	bubble(t, f, configure, func(ctx context.Context, c *jwks.Cache) {
+	configure := func(cfg *keycache.Config) { cfg.JWKSURL = fakeURL + "/anywhere" }
+	bubble(t, f, configure, func(ctx context.Context, c *keycache.Cache) {
 		wantKey(t, ctx, c, "a")
 		time.Sleep(3 * time.Hour)
 		f.set(func(f *fakeIssuer) {
@@ -633,7 +634,7 @@ func TestTheGoroutineEndsWithTheContext(t *testing.T) {
 		for _, delay := range []time.Duration{0, time.Hour} {
 			ctx, cancel := context.WithCancel(t.Context())
 			f := &fakeIssuer{kids: []string{"a"}}
-			c, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: fakeURL, Client: &http.Client{Transport: f}})
+			c, err := keycache.New(ctx, keycache.Config{Issuer: fakeURL, Client: &http.Client{Transport: f}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -641,19 +642,19 @@ func TestTheGoroutineEndsWithTheContext(t *testing.T) {
 			f.set(func(f *fakeIssuer) { f.delay = delay })
 			var wg sync.WaitGroup
 			if delay > 0 {
-				wg.Go(func() { wantNoKey(t, context.Background(), c, "x", jwks.ErrKeysUnavailable) })
+				wg.Go(func() { wantNoKey(t, context.Background(), c, "x", keycache.ErrUnavailable) })
 				synctest.Wait() // a fetch is under way
 			}
 			cancel()
 			wg.Wait()
 			fetches := f.fetches()
 			for range 10 {
-				wantNoKey(t, context.Background(), c, "y", jwks.ErrKeysUnavailable)
+				wantNoKey(t, context.Background(), c, "y", keycache.ErrUnavailable)
 			}
 			wantKey(t, context.Background(), c, "a")
 			time.Sleep(24 * time.Hour)
-			wantNoKey(t, context.Background(), c, "a", jwks.ErrKeysUnavailable)
-			if err := c.Ready(context.Background()); !errors.Is(err, jwks.ErrKeysUnavailable) {
+			wantNoKey(t, context.Background(), c, "a", keycache.ErrUnavailable)
+			if err := c.Ready(context.Background()); !errors.Is(err, keycache.ErrUnavailable) {
 				t.Errorf("ready after the end: %v", err)
 			}
 			if f.fetches() != fetches {
@@ -665,7 +666,7 @@ func TestTheGoroutineEndsWithTheContext(t *testing.T) {
 }
 
 func TestWrongCacheConfigurations(t *testing.T) {
-	for name, cfg := range map[string]jwks.CacheConfig{
+	for name, cfg := range map[string]keycache.Config{
 		"nothing":           {},
 		"no URL":            {Issuer: "issuer.example"},
 		"not http":          {Issuer: "ftp://issuer.example"},
@@ -676,7 +677,7 @@ func TestWrongCacheConfigurations(t *testing.T) {
 		"negative":          {Issuer: fakeURL, MaxStale: -1},
 		"bounds crossed":    {Issuer: fakeURL, MinRefresh: 2 * time.Hour},
 	} {
-		if c, err := jwks.NewCache(t.Context(), cfg); err == nil || c != nil {
+		if c, err := keycache.New(t.Context(), cfg); err == nil || c != nil {
 			t.Errorf("%s: no error", name)
 		} else if strings.Contains(err.Error(), "u:p") {
 			t.Errorf("%s: the error shows the password", name)
@@ -692,7 +693,7 @@ func TestKeysWithoutTLSAreWarnedOf(t *testing.T) {
 		var log strings.Builder
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: issuer, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		_, err := keycache.New(ctx, keycache.Config{Issuer: issuer, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -713,7 +714,7 @@ func TestCacheInvariants(t *testing.T) {
 			defer cancel()
 			f := &fakeIssuer{kids: []string{"k0"}, cache: "max-age=300", etags: rapid.Bool().Draw(t, "etags")}
 			const cooldown, stale = 10 * time.Second, time.Hour
-			c, err := jwks.NewCache(ctx, jwks.CacheConfig{
+			c, err := keycache.New(ctx, keycache.Config{
 				JWKSURL: fakeURL + "/keys", Client: &http.Client{Transport: f}, Cooldown: cooldown, MaxStale: stale,
 			})
 			if err != nil {
@@ -761,9 +762,9 @@ func TestCacheInvariants(t *testing.T) {
 					switch {
 					case settled && published && err != nil:
 						t.Fatalf("%s is published and not found: %v", kid, err)
-					case settled && !published && !errors.Is(err, jwks.ErrUnknownKey):
+					case settled && !published && !errors.Is(err, jose.ErrUnknownKey):
 						t.Fatalf("%s is not published: %v, %v", kid, keys, err)
-					case !outage.IsZero() && time.Since(outage) > 300*time.Second+stale && !errors.Is(err, jwks.ErrKeysUnavailable):
+					case !outage.IsZero() && time.Since(outage) > 300*time.Second+stale && !errors.Is(err, keycache.ErrUnavailable):
 						t.Fatalf("%s after a long outage: %v, %v", kid, keys, err)
 					}
 				},

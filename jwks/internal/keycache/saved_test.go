@@ -1,6 +1,6 @@
 //go:build unix
 
-package jwks_test
+package keycache_test
 
 import (
 	"context"
@@ -16,7 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/internal/keycache"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // process is a verifier's process as far as its cache can tell: start ends the
@@ -29,7 +30,7 @@ type process struct {
 	stop context.CancelFunc
 }
 
-func (p *process) start(change func(*jwks.CacheConfig)) *jwks.Cache {
+func (p *process) start(change func(*keycache.Config)) *keycache.Cache {
 	p.t.Helper()
 	if p.stop != nil {
 		p.stop()
@@ -37,11 +38,11 @@ func (p *process) start(change func(*jwks.CacheConfig)) *jwks.Cache {
 	}
 	ctx, stop := context.WithCancel(p.t.Context())
 	p.stop = stop
-	cfg := jwks.CacheConfig{Issuer: fakeURL, Client: &http.Client{Transport: p.f}, File: p.file, Log: slog.New(slog.NewTextHandler(&p.log, nil))}
+	cfg := keycache.Config{Issuer: fakeURL, Client: &http.Client{Transport: p.f}, File: p.file, Log: slog.New(slog.NewTextHandler(&p.log, nil))}
 	if change != nil {
 		change(&cfg)
 	}
-	c, err := jwks.NewCache(ctx, cfg)
+	c, err := keycache.New(ctx, cfg)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestASavedKeySetOutlivesTheProcess(t *testing.T) {
 		time.Sleep(time.Minute)
 		c := p.start(nil)
 		wantKey(t, t.Context(), c, "a") // without any wait: it is still fresh
-		wantNoKey(t, t.Context(), c, "b", jwks.ErrKeysUnavailable)
+		wantNoKey(t, t.Context(), c, "b", keycache.ErrUnavailable)
 		time.Sleep(20 * time.Minute)
 		wantKey(t, t.Context(), p.start(nil), "a") // no longer fresh, and the issuer is away
 
@@ -83,13 +84,13 @@ func TestASavedKeySetOutlivesTheProcess(t *testing.T) {
 		c = p.start(nil)
 		wantKey(t, t.Context(), c, "a")
 		time.Sleep(time.Minute + time.Second)
-		wantNoKey(t, t.Context(), c, "a", jwks.ErrKeysUnavailable)
-		wantNoKey(t, t.Context(), p.start(nil), "a", jwks.ErrKeysUnavailable)
+		wantNoKey(t, t.Context(), c, "a", keycache.ErrUnavailable)
+		wantNoKey(t, t.Context(), p.start(nil), "a", keycache.ErrUnavailable)
 
 		p.f.set(func(f *fakeIssuer) { f.down, f.kids = false, []string{"b"} })
 		c = p.start(nil)
 		mustReady(t, t.Context(), c)
-		wantNoKey(t, t.Context(), c, "a", jwks.ErrUnknownKey)
+		wantNoKey(t, t.Context(), c, "a", jose.ErrUnknownKey)
 		synctest.Wait()
 		p.f.set(func(f *fakeIssuer) { f.down = true })
 		wantKey(t, t.Context(), p.start(nil), "b")
@@ -105,7 +106,7 @@ func TestAnOldSavedKeySetGivesWayToTheIssuer(t *testing.T) {
 		time.Sleep(time.Hour) // "a" is withdrawn meanwhile
 		p.f.set(func(f *fakeIssuer) { f.kids, f.delay = []string{"b"}, 300*time.Millisecond })
 		c := p.start(nil)
-		wantNoKey(t, t.Context(), c, "a", jwks.ErrUnknownKey) // not even before the first answer
+		wantNoKey(t, t.Context(), c, "a", jose.ErrUnknownKey) // not even before the first answer
 		wantKey(t, t.Context(), c, "b")
 		p.stop()
 		synctest.Wait()
@@ -200,7 +201,7 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				wantNoKey(t, t.Context(), p.start(nil), "a", jwks.ErrKeysUnavailable)
+				wantNoKey(t, t.Context(), p.start(nil), "a", keycache.ErrUnavailable)
 				p.stop()
 				synctest.Wait()
 				if !strings.Contains(p.log.String(), "the saved key set is not used") {
@@ -218,14 +219,14 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 func TestASavedKeySetBelongsToItsAddress(t *testing.T) {
 	restarting(t, func(t *testing.T, p *process) {
 		p.f.set(func(f *fakeIssuer) { f.down = true })
-		byURL := func(cfg *jwks.CacheConfig) { cfg.JWKSURL = fakeURL + "/keys" }
-		wantNoKey(t, t.Context(), p.start(byURL), "a", jwks.ErrKeysUnavailable)
+		byURL := func(cfg *keycache.Config) { cfg.JWKSURL = fakeURL + "/keys" }
+		wantNoKey(t, t.Context(), p.start(byURL), "a", keycache.ErrUnavailable)
 		p.f.set(func(f *fakeIssuer) { f.down = false })
 		mustReady(t, t.Context(), p.start(byURL))
 		synctest.Wait()
 		p.f.set(func(f *fakeIssuer) { f.down = true })
 		wantKey(t, t.Context(), p.start(byURL), "a")
-		wantNoKey(t, t.Context(), p.start(nil), "a", jwks.ErrKeysUnavailable)
+		wantNoKey(t, t.Context(), p.start(nil), "a", keycache.ErrUnavailable)
 		p.stop()
 		synctest.Wait()
 	})
@@ -284,7 +285,7 @@ func TestAKilledProcessLeavesNothingForLong(t *testing.T) {
 		}
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	c, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: fakeURL, Client: &http.Client{Transport: &fakeIssuer{kids: []string{"a"}}}, File: file})
+	c, err := keycache.New(ctx, keycache.Config{Issuer: fakeURL, Client: &http.Client{Transport: &fakeIssuer{kids: []string{"a"}}}, File: file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +308,7 @@ func TestAKilledProcessLeavesNothingForLong(t *testing.T) {
 }
 
 func TestAPlaceThatIsNotThereIsAnErrorAtTheStart(t *testing.T) {
-	_, err := jwks.NewCache(t.Context(), jwks.CacheConfig{Issuer: fakeURL, File: filepath.Join(t.TempDir(), "none", "keys.json")})
+	_, err := keycache.New(t.Context(), keycache.Config{Issuer: fakeURL, File: filepath.Join(t.TempDir(), "none", "keys.json")})
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "CacheConfig.File") {
 		t.Errorf("%v", err)
 	}

@@ -1,4 +1,4 @@
-package jwks
+package jose
 
 import "testing"
 
@@ -9,15 +9,15 @@ func TestThumbprints(t *testing.T) {
 		"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k":/* RFC 8037 A.3 */ `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`,
 		"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I":/* RFC 9449 §6.1, of the key in §4.1 */ `{"kty":"EC","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA","crv":"P-256"}`,
 	} {
-		key, err := parseKey([]byte(jwk))
+		key, err := ParseKey([]byte(jwk))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := thumbprint(key.public); got != want {
+		if got := key.Thumbprint(); got != want {
 			t.Errorf("%s, not %s", got, want)
 		}
 	}
-	if got := thumbprint("no key"); got != "" {
+	if got := (Key{}).Thumbprint(); got != "" {
 		t.Error(got)
 	}
 }

@@ -1,4 +1,4 @@
-package jwks
+package keycache
 
 import (
 	"context"
@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/maru-auth/maru/jwks/internal/exactjson"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 const (
@@ -44,12 +47,12 @@ type fetcher struct {
 }
 
 type fetchedSet struct {
-	keys     *KeySet
+	keys     *jose.KeySet
 	raw      []byte        // the document; nil unless it is to be saved
 	lifetime time.Duration // how long it counts as fresh
 }
 
-func newFetcher(cfg CacheConfig, log *slog.Logger) (*fetcher, error) {
+func newFetcher(cfg Config, log *slog.Logger) (*fetcher, error) {
 	f := &fetcher{minRefresh: cfg.MinRefresh, maxRefresh: cfg.MaxRefresh, url: cfg.JWKSURL, keepRaw: cfg.File != ""}
 	setting, where := "JWKSURL", cfg.JWKSURL
 	if where == "" {
@@ -159,12 +162,12 @@ func (f *fetcher) discover(ctx context.Context) error {
 		return err
 	}
 	var issuer, keysAt string
-	err = eachMember(body, func(name, value []byte) (err error) {
+	err = exactjson.Members(body, func(name, value []byte) (err error) {
 		switch string(name) {
 		case "issuer":
-			issuer, err = stringValue(value)
+			issuer, err = exactjson.String(value)
 		case "jwks_uri":
-			keysAt, err = stringValue(value)
+			keysAt, err = exactjson.String(value)
 		}
 		return err
 	})
@@ -204,7 +207,7 @@ func (f *fetcher) fetchKeys(ctx context.Context) (fetchedSet, error) {
 		}
 		return set, nil
 	}
-	keys, err := ParseKeySet(body)
+	keys, err := jose.ParseKeySet(body)
 	if err != nil {
 		return fetchedSet{}, err
 	}

@@ -1,4 +1,11 @@
-package jwks
+// Package exactjson walks through JSON that a stranger wrote, where names must
+// count to the letter and once.
+//
+// encoding/json matches names without regard to case and lets the last of two
+// members with one name win. Both are wrong for JWTs (RFC 7515 §4, RFC 7519
+// §4), so the few objects that matter are walked by hand, after json.Valid has
+// vouched for the syntax.
+package exactjson
 
 import (
 	"bytes"
@@ -10,18 +17,11 @@ import (
 	"unicode/utf8"
 )
 
-// encoding/json matches member names without regard to case and lets the last
-// of two members with one name win. Both are wrong for tokens (RFC 7515 §4,
-// RFC 7519 §4: names are case-sensitive and unique), so the few objects that
-// matter are walked by hand, after json.Valid has vouched for the syntax.
-// UnmarshalExact does the same for any value, where speed matters less.
-
 // maxMembers bounds the members of an object, so that looking for repeated
 // names in a hostile one stays cheap.
 const maxMembers = 128
 
 var (
-	errNotJSON   = errors.New("not JSON in UTF-8")
 	errNotObject = errors.New("not a JSON object")
 	errNotArray  = errors.New("not a JSON array")
 	errNotString = errors.New("not a string")
@@ -30,18 +30,18 @@ var (
 	errMembers   = errors.New("too many members")
 )
 
-// eachMember calls f with the name and the raw value of every member of the
+// Members calls f with the name and the raw value of every member of the
 // object in data, and fails for invalid JSON and repeated names. The slices
 // belong to data, or are scratch: f must not keep them.
-func eachMember(data []byte, f func(name, value []byte) error) error {
-	if !validJSON(data) {
+func Members(data []byte, f func(name, value []byte) error) error {
+	if !Valid(data) {
 		return errNotObject
 	}
-	return eachMemberOf(data, f)
+	return MembersOfValid(data, f)
 }
 
-// eachMemberOf is eachMember for what is valid JSON in UTF-8.
-func eachMemberOf(data []byte, f func(name, value []byte) error) error {
+// MembersOfValid is [Members] for what [Valid] has vouched for.
+func MembersOfValid(data []byte, f func(name, value []byte) error) error {
 	i := skipSpace(data, 0)
 	if data[i] != '{' {
 		return errNotObject
@@ -52,7 +52,7 @@ func eachMemberOf(data []byte, f func(name, value []byte) error) error {
 		end := skipValue(data, i)
 		name := data[i+1 : end-1]
 		if bytes.IndexByte(name, '\\') >= 0 {
-			s, err := stringValue(data[i:end])
+			s, err := String(data[i:end])
 			if err != nil {
 				return err
 			}
@@ -80,11 +80,13 @@ func eachMemberOf(data []byte, f func(name, value []byte) error) error {
 	return nil
 }
 
-func validJSON(data []byte) bool { return json.Valid(data) && utf8.Valid(data) }
+// Valid says whether data is one JSON value in UTF-8.
+func Valid(data []byte) bool { return json.Valid(data) && utf8.Valid(data) }
 
-// eachElement calls f with the raw value of every element of the array in
-// data, which is valid JSON.
-func eachElement(data []byte, f func(value []byte) error) error {
+// Elements calls f with the raw value of every element of the array in data,
+// which must be valid JSON without space around it: a value that [Members]
+// gave, say.
+func Elements(data []byte, f func(value []byte) error) error {
 	if data[0] != '[' {
 		return errNotArray
 	}
@@ -140,8 +142,8 @@ func skipValue(data []byte, i int) int {
 	}
 }
 
-// stringValue decodes a JSON string.
-func stringValue(value []byte) (string, error) {
+// String decodes a string; value is as for [Elements].
+func String(value []byte) (string, error) {
 	if value[0] != '"' {
 		return "", errNotString
 	}
@@ -153,11 +155,11 @@ func stringValue(value []byte) (string, error) {
 	return s, err
 }
 
-// stringsValue decodes an array of strings.
-func stringsValue(value []byte) ([]string, error) {
+// Strings decodes an array of strings; value is as for [Elements].
+func Strings(value []byte) ([]string, error) {
 	var list []string
-	err := eachElement(value, func(e []byte) error {
-		s, err := stringValue(e)
+	err := Elements(value, func(e []byte) error {
+		s, err := String(e)
 		list = append(list, s)
 		return err
 	})
@@ -171,9 +173,9 @@ func stringsValue(value []byte) ([]string, error) {
 // written in RFC 3339.
 const latestTime = 253402300799
 
-// timeValue decodes a NumericDate (RFC 7519 §2): seconds since 1970, perhaps
-// with a fraction.
-func timeValue(value []byte) (time.Time, error) {
+// NumericDate decodes a time (RFC 7519 §2), seconds since 1970, perhaps with a
+// fraction; value is as for [Elements].
+func NumericDate(value []byte) (time.Time, error) {
 	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
 		if n < 0 || n > latestTime {
 			return time.Time{}, errNotTime
