@@ -23,12 +23,6 @@ type Policy struct {
 	MaxBytes int // of the JSON form, as it is stored; 0: no bound
 }
 
-// codeResponseTypes and legacyResponseTypes are all combinations (OAuth 2.0 Multiple Response Type Encoding Practices), their words sorted.
-var (
-	codeResponseTypes   = []string{"code"}
-	legacyResponseTypes = []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
-)
-
 // MaxMetadata is the longest metadata of a client that no operator vouched for, in bytes.
 const MaxMetadata = 32 << 10
 
@@ -42,9 +36,6 @@ const (
 	maxScope    = 2000 // bytes
 	maxTags     = 50
 )
-
-// localizable are the members that can have language tags (RFC 7591 §2.2).
-var localizable = map[string]bool{"client_name": true, "client_uri": true, "logo_uri": true, "policy_uri": true, "tos_uri": true}
 
 var (
 	idPattern  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~-]*$`)
@@ -88,7 +79,7 @@ func (c *Client) defaults(policy Policy) {
 		c.TokenEndpointAuthMethod = AuthBasic
 	}
 	if c.ApplicationType == "" {
-		c.ApplicationType = "web"
+		c.ApplicationType = ApplicationWeb
 	}
 	if c.Scope == "" && c.ForPeople() {
 		c.Scope = policy.DefaultScope
@@ -136,13 +127,13 @@ func (c *Client) checkIdentity(policy Policy) *Error {
 	}
 	methods := policy.AuthMethods
 	if methods == nil {
-		methods = []string{AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthNone}
+		methods = AuthMethods
 	}
 	if !slices.Contains(methods, c.TokenEndpointAuthMethod) {
 		return metadataError("token_endpoint_auth_method", "must be one of %s", strings.Join(methods, ", "))
 	}
-	if c.ApplicationType != "web" && c.ApplicationType != "native" {
-		return metadataError("application_type", "must be web or native")
+	if !slices.Contains(applicationTypes, c.ApplicationType) {
+		return metadataError("application_type", "must be %s", strings.Join(applicationTypes, " or "))
 	}
 	return nil
 }
@@ -150,10 +141,7 @@ func (c *Client) checkIdentity(policy Policy) *Error {
 func (c *Client) checkGrants(policy Policy) *Error {
 	known := policy.GrantTypes
 	if known == nil {
-		known = []string{AuthorizationCode, RefreshToken, ClientCredentials, DeviceCode, TokenExchange}
-		if policy.LegacyResponseTypes {
-			known = append(known, Implicit)
-		}
+		known = GrantTypes(policy.LegacyResponseTypes)
 	}
 	for i, grant := range c.GrantTypes {
 		if !slices.Contains(known, grant) {
@@ -177,10 +165,7 @@ func (c *Client) checkGrants(policy Policy) *Error {
 
 // checkResponseTypes holds response types and grant types together (RFC 7591 §2.1, OpenID Connect Registration 1.0 §2).
 func (c *Client) checkResponseTypes(policy Policy) *Error {
-	known := codeResponseTypes
-	if policy.LegacyResponseTypes {
-		known = legacyResponseTypes
-	}
+	known := ResponseTypes(policy.LegacyResponseTypes)
 	var code, front bool
 	var seen []string
 	for _, response := range c.ResponseTypes {
@@ -255,7 +240,7 @@ func (c *Client) checkRedirectURIs(Policy) *Error {
 	if c.redirects() && len(c.RedirectURIs) == 0 {
 		return redirectError("redirect_uris", "must hold at least one URI for the grant types authorization_code and implicit")
 	}
-	privateUse := c.Public() || c.ApplicationType == "native"
+	privateUse := c.Public() || c.ApplicationType == ApplicationNative
 	for _, list := range []struct {
 		field string
 		uris  []string
@@ -271,7 +256,7 @@ func (c *Client) checkRedirectURIs(Policy) *Error {
 				return redirectError(list.field, "number %d is there twice", i+1)
 			}
 			// OpenID Connect Registration 1.0 §2, application_type: tokens in a URL need TLS.
-			if c.HasGrantType(Implicit) && c.ApplicationType == "web" && list.field == "redirect_uris" && !strings.HasPrefix(uri, "https:") {
+			if c.HasGrantType(Implicit) && c.ApplicationType == ApplicationWeb && list.field == "redirect_uris" && !strings.HasPrefix(uri, "https:") {
 				return redirectError(list.field, "number %d must be https for a web client with the grant type implicit", i+1)
 			}
 		}
@@ -293,11 +278,12 @@ func (c *Client) checkTexts(Policy) *Error {
 			return metadataError("contacts", "number %d must be at most %d bytes of printable text", i+1, maxText)
 		}
 	}
-	for _, m := range c.members() {
-		if value, ok := m.value.(*string); ok && localizable[m.name] && *value != "" {
-			if err := checkShown(m.name, *value); err != nil {
-				return err
-			}
+	for _, m := range Members {
+		if !m.Localizable || m.empty(c) {
+			continue
+		}
+		if err := checkShown(m.Name, *m.field(c).(*string)); err != nil {
+			return err
 		}
 	}
 	if len(c.Localized) > maxTags {
@@ -305,7 +291,7 @@ func (c *Client) checkTexts(Policy) *Error {
 	}
 	for _, name := range sortedKeys(c.Localized) {
 		base, tag, _ := strings.Cut(name, "#")
-		if !localizable[base] || len(tag) > 35 || !tagPattern.MatchString(tag) {
+		if !localizable(base) || len(tag) > 35 || !tagPattern.MatchString(tag) {
 			return metadataError(base, "has a variant whose language tag must be one of BCP 47, such as #ko")
 		}
 		if err := checkShown(base, c.Localized[name]); err != nil {

@@ -88,18 +88,18 @@ func (c *Client) checkRequests(policy Policy) *Error {
 // checkSubject checks what pairwise subjects need (OpenID Connect Core 1.0 §8.1). That the document at
 // sector_identifier_uri names the redirect URIs is for who can fetch it.
 func (c *Client) checkSubject(policy Policy) *Error {
-	if c.SubjectType != "" && c.SubjectType != "public" && c.SubjectType != "pairwise" {
-		return metadataError("subject_type", "must be public or pairwise")
+	if c.SubjectType != "" && !slices.Contains(SubjectTypes, c.SubjectType) {
+		return metadataError("subject_type", "must be %s", strings.Join(SubjectTypes, " or "))
 	}
 	if c.SectorIdentifierURI != "" {
 		if problem := checkServerURI(c.SectorIdentifierURI, policy.InsecureLoopback); problem != "" {
 			return metadataError("sector_identifier_uri", "%s", problem)
 		}
 	}
-	if c.SubjectType == "pairwise" && c.Sector() == "" {
+	if c.SubjectType == SubjectPairwise && c.Sector() == "" {
 		return metadataError("sector_identifier_uri", "must be there for pairwise subjects, unless all redirect URIs have the same host")
 	}
-	if c.SubjectType == "pairwise" && c.HasGrantType(DeviceCode) {
+	if c.SubjectType == SubjectPairwise && c.HasGrantType(DeviceCode) {
 		// What keeps a client out of another's sector is that answers go to redirect URIs alone. A device gets its ID token wherever it is.
 		return metadataError("subject_type", "must be public beside the grant type %s, for which no redirect URI proves the sector", DeviceCode)
 	}

@@ -13,26 +13,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/maru-auth/maru/jwks/jose"
-)
-
-// Grant types that a client can be registered for (RFC 7591 §2).
-const (
-	AuthorizationCode = "authorization_code"
-	RefreshToken      = "refresh_token"
-	ClientCredentials = "client_credentials"
-	DeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628
-	TokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
-	Implicit          = "implicit"                                        // with [Policy.LegacyResponseTypes] alone
-)
-
-// Ways to authenticate at the token endpoint (RFC 7591 §2).
-const (
-	AuthBasic         = "client_secret_basic"
-	AuthPost          = "client_secret_post"
-	AuthPrivateKeyJWT = "private_key_jwt" // RFC 7523 §2.2, OpenID Connect Core 1.0 §9
-	AuthNone          = "none"            // a public client: it keeps no secret
 )
 
 // ProfileFAPI2 is the profile of a client that the FAPI 2.0 Security Profile binds: see [Client.Check] for what follows from it.
@@ -104,195 +84,6 @@ type Client struct {
 	Unvouched bool // it registered itself without an initial access token, or is known by a document: anybody can make one
 }
 
-// member is one member of the JSON form. value points into a Client.
-type member struct {
-	name  string
-	value any // *string, *[]string, *bool, **int64 or *json.RawMessage
-}
-
-// members lists the JSON form in the order in which it is written. A new one is added here, and checked in Check.
-func (c *Client) members() []member {
-	return []member{
-		{"client_id", &c.ID},
-		{"client_name", &c.Name},
-		{"redirect_uris", &c.RedirectURIs},
-		{"post_logout_redirect_uris", &c.PostLogoutRedirectURIs},
-		{"grant_types", &c.GrantTypes},
-		{"response_types", &c.ResponseTypes},
-		{"scope", &c.Scope},
-		{"token_endpoint_auth_method", &c.TokenEndpointAuthMethod},
-		{"application_type", &c.ApplicationType},
-		{"client_uri", &c.ClientURI},
-		{"logo_uri", &c.LogoURI},
-		{"policy_uri", &c.PolicyURI},
-		{"tos_uri", &c.TermsURI},
-		{"contacts", &c.Contacts},
-		{"software_id", &c.SoftwareID},
-		{"software_version", &c.SoftwareVersion},
-		{"trusted", &c.Trusted},
-		{"require_pkce", &c.RequirePKCE},
-		{"id_token_claims", &c.IDTokenClaims},
-		{"audiences", &c.Audiences},
-		{"id_token_signed_response_alg", &c.IDTokenSignedResponseAlg},
-		{"userinfo_signed_response_alg", &c.UserinfoSignedResponseAlg},
-		{"authorization_signed_response_alg", &c.AuthorizationSignedResponseAlg},
-		{"introspection_signed_response_alg", &c.IntrospectionSignedResponseAlg},
-		{"token_endpoint_auth_signing_alg", &c.TokenEndpointAuthSigningAlg},
-		{"request_object_signing_alg", &c.RequestObjectSigningAlg},
-		{"jwks", &c.JWKS},
-		{"jwks_uri", &c.JWKSURI},
-		{"request_uris", &c.RequestURIs},
-		{"subject_type", &c.SubjectType},
-		{"sector_identifier_uri", &c.SectorIdentifierURI},
-		{"default_max_age", &c.DefaultMaxAge},
-		{"require_auth_time", &c.RequireAuthTime},
-		{"initiate_login_uri", &c.InitiateLoginURI},
-		{"backchannel_logout_uri", &c.BackchannelLogoutURI},
-		{"backchannel_logout_session_required", &c.BackchannelLogoutSessionRequired},
-		{"frontchannel_logout_uri", &c.FrontchannelLogoutURI},
-		{"frontchannel_logout_session_required", &c.FrontchannelLogoutSessionRequired},
-		{"require_pushed_authorization_requests", &c.RequirePAR},
-		{"require_signed_request_object", &c.RequireSignedRequestObject},
-		{"dpop_bound_access_tokens", &c.DPoPBound},
-		{"profile", &c.Profile},
-		{"token_exchange_audiences", &c.TokenExchangeAudiences},
-	}
-}
-
-// MarshalJSON writes the metadata; members without a value are left out.
-func (c Client) MarshalJSON() ([]byte, error) {
-	out := []byte{'{'}
-	add := func(name string, value any) error {
-		raw, err := json.Marshal(value)
-		if err != nil {
-			return err
-		}
-		key, err := json.Marshal(name)
-		if err != nil {
-			return err
-		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(append(append(out, key...), ':'), raw...)
-		return nil
-	}
-	for _, m := range c.members() {
-		var empty bool
-		switch value := m.value.(type) {
-		case *string:
-			empty = *value == ""
-		case *[]string:
-			empty = len(*value) == 0
-		case *bool:
-			empty = !*value
-		case **int64:
-			empty = *value == nil
-		case *json.RawMessage:
-			empty = len(*value) == 0
-		}
-		if !empty {
-			if err := add(m.name, m.value); err != nil {
-				return nil, err
-			}
-		}
-		if localizable[m.name] {
-			for _, name := range sortedKeys(c.Localized) {
-				if base, _, _ := strings.Cut(name, "#"); base == m.name {
-					if err := add(name, c.Localized[name]); err != nil {
-						return nil, err
-					}
-				}
-			}
-		}
-	}
-	return append(out, '}'), nil
-}
-
-// JSONWith is the JSON form of c with the members of more, a JSON object, behind its own: what registration says beside the
-// metadata (RFC 7591 §3.2.1).
-func (c Client) JSONWith(more any) (json.RawMessage, error) {
-	own, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
-	rest, err := json.Marshal(more)
-	if err != nil || len(rest) <= len("{}") {
-		return own, err
-	}
-	return append(append(own[:len(own)-1], ','), rest[1:]...), nil
-}
-
-// UnmarshalJSON reads metadata and ignores members that it does not know (RFC 7591 §2). See [Decode].
-func (c *Client) UnmarshalJSON(data []byte) error {
-	decoded, _, err := Decode(data)
-	if err != nil {
-		return err
-	}
-	*c = decoded
-	return nil
-}
-
-// Decode reads metadata, and returns apart the members that it does not know: RFC 7591 §2 has a server ignore them, a
-// command line rather names them. Names are compared exactly. An error is an [*Error]; nothing is checked but the form.
-func Decode(data []byte) (c Client, unknown map[string]json.RawMessage, err error) {
-	var raw map[string]json.RawMessage
-	if err := jose.UnmarshalExact(data, &raw); err != nil {
-		return Client{}, nil, &Error{Code: InvalidMetadata, Description: "must be a JSON object: " + err.Error()}
-	}
-	if raw == nil {
-		return Client{}, nil, &Error{Code: InvalidMetadata, Description: "must be a JSON object"}
-	}
-	for _, m := range c.members() {
-		value, ok := raw[m.name]
-		if !ok {
-			continue
-		}
-		delete(raw, m.name)
-		if err := json.Unmarshal(value, m.value); err != nil {
-			return Client{}, nil, metadataError(m.name, "must be %s", jsonType(m.value))
-		}
-		if text, ok := m.value.(*json.RawMessage); ok {
-			switch {
-			case string(value) == "null":
-				*text = nil
-			case value[0] != '{':
-				return Client{}, nil, metadataError(m.name, "must be %s", jsonType(m.value))
-			}
-		}
-	}
-	for name, value := range raw {
-		base, _, tagged := strings.Cut(name, "#")
-		if !tagged || !localizable[base] {
-			continue
-		}
-		delete(raw, name)
-		var text string
-		if err := json.Unmarshal(value, &text); err != nil {
-			return Client{}, nil, metadataError(name, "must be a string")
-		}
-		if c.Localized == nil {
-			c.Localized = map[string]string{}
-		}
-		c.Localized[name] = text
-	}
-	return c, raw, nil
-}
-
-func jsonType(value any) string {
-	switch value.(type) {
-	case *[]string:
-		return "an array of strings"
-	case *bool:
-		return "true or false"
-	case **int64:
-		return "a whole number"
-	case *json.RawMessage:
-		return "a JSON object"
-	}
-	return "a string"
-}
-
 // Public tells whether c keeps no secret (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }
 
@@ -319,10 +110,14 @@ func (c *Client) Host() string {
 	return hostPort(c.ID)
 }
 
-// DropPrivileges takes from a client that no operator vouched for what only an operator can give: to skip consent, to look
+// DropPrivileges takes from c what only an operator can give ([Member.Operator]): to skip consent, to look
 // into tokens or exchange them, and to get ID tokens that say more than OIDC Core asks for.
 func (c *Client) DropPrivileges() {
-	c.Trusted, c.Audiences, c.TokenExchangeAudiences, c.IDTokenClaims = false, nil, nil, false
+	for _, m := range Members {
+		if m.Operator {
+			m.clear(c)
+		}
+	}
 }
 
 // Vouched tells whether somebody vouched for c: an operator who made it, or who gave away the initial access token that it
@@ -368,12 +163,13 @@ func (c *Client) Scopes() []string { return strings.Fields(c.Scope) }
 // In returns c with its name and addresses in a language, where there are such: tag is a BCP 47 tag such as "ko" or "ko-KR".
 func (c Client) In(tag string) Client {
 	language, _, _ := strings.Cut(tag, "-")
-	for _, m := range c.members() {
-		if text, ok := m.value.(*string); ok && localizable[m.name] {
-			for _, t := range []string{language, tag} { // the exact one last, so that it wins
-				if translated := c.Localized[m.name+"#"+t]; translated != "" {
-					*text = translated
-				}
+	for _, m := range Members {
+		if !m.Localizable {
+			continue
+		}
+		for _, t := range []string{language, tag} { // the exact one last, so that it wins
+			if translated := c.Localized[m.Name+"#"+t]; translated != "" {
+				*m.field(&c).(*string) = translated
 			}
 		}
 	}

@@ -1,0 +1,60 @@
+package client
+
+// What a client can be registered for. Each list stands here alone: [Client.Check], discovery, the endpoints and --help are
+// made from it.
+
+// Grant types that a client can be registered for (RFC 7591 §2).
+const (
+	AuthorizationCode = "authorization_code"
+	RefreshToken      = "refresh_token"
+	ClientCredentials = "client_credentials"
+	DeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628
+	TokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+	Implicit          = "implicit"                                        // with [Policy.LegacyResponseTypes] alone
+)
+
+// Ways to authenticate at the token endpoint (RFC 7591 §2).
+const (
+	AuthBasic         = "client_secret_basic"
+	AuthPost          = "client_secret_post"
+	AuthPrivateKeyJWT = "private_key_jwt" // RFC 7523 §2.2, OpenID Connect Core 1.0 §9
+	AuthNone          = "none"            // a public client: it keeps no secret
+)
+
+// GrantTypes are all that a server supports, with the older response types of [Policy.LegacyResponseTypes] or without.
+func GrantTypes(legacy bool) []string {
+	all := []string{AuthorizationCode, RefreshToken, ClientCredentials, DeviceCode, TokenExchange}
+	if legacy {
+		all = append(all, Implicit)
+	}
+	return all
+}
+
+// AuthMethods are all ways to authenticate. Treat it as a constant.
+var AuthMethods = []string{AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthNone}
+
+// ResponseTypes are all combinations that a server supports, their words sorted (OAuth 2.0 Multiple Response Type Encoding
+// Practices), with the older ones of [Policy.LegacyResponseTypes] or without.
+func ResponseTypes(legacy bool) []string {
+	if !legacy {
+		return []string{"code"}
+	}
+	return []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
+}
+
+// Whom a client knows by which sub (OpenID Connect Core 1.0 §8).
+const (
+	SubjectPublic   = "public"   // as other clients do
+	SubjectPairwise = "pairwise" // by a sub of its own, or of its sector
+)
+
+// SubjectTypes are all of them. Treat it as a constant.
+var SubjectTypes = []string{SubjectPublic, SubjectPairwise}
+
+// Application types (OpenID Connect Registration 1.0 §2).
+const (
+	ApplicationWeb    = "web"
+	ApplicationNative = "native"
+)
+
+var applicationTypes = []string{ApplicationWeb, ApplicationNative}
