@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -235,7 +236,7 @@ func TestImportTakesAllOrNothing(t *testing.T) {
 	if err := os.WriteFile(file, []byte(good), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var done []imported
+	var done []directory.Imported
 	if err := json.Unmarshal([]byte(c.must("client", "import", file, "--format=json")), &done); err != nil || len(done) != 1 || done[0].Outcome != "created" || len(done[0].Secret) != 43 {
 		t.Errorf("%v, %v", done, err)
 	}

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"text/tabwriter"
@@ -37,7 +35,7 @@ func (cmd keysList) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		if cmd.Format == "json" {
-			return printJSON(p.out, list)
+			return cli.PrintJSON(p.out, list)
 		}
 		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "KID\tALG\tSTATE\tSINCE\tUNTIL")
@@ -117,11 +115,4 @@ func (keysRewrap) Run(ctx context.Context, p *program) error {
 		_, err = fmt.Fprintf(p.out, "signing keys and secrets encrypted anew: %d; --old-key-encryption-key can go\n", n)
 		return err
 	})
-}
-
-func printJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
 }

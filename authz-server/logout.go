@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/cli"
 )
 
 type logoutCommands struct {
@@ -32,38 +31,25 @@ type logoutList struct {
 }
 
 func (cmd logoutList) Run(ctx context.Context, p *program) error {
-	const batch = 500
 	return p.withStore(ctx, func(s *store.Store) error {
-		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		if cmd.Format == "text" {
-			fmt.Fprintln(table, "ID\tCLIENT\tENDED\tATTEMPTS\tNEXT\tERROR")
-		}
-		for after := ""; ; {
-			deliveries, err := s.LogoutDeliveries(ctx, after, batch)
-			if err != nil {
-				return err
-			}
-			for _, d := range deliveries {
-				after = d.ID
-				if cmd.Format == "json" {
-					listed := listedLogout{d.ID, d.ClientID, d.UserID, d.SessionID, d.CreatedAt, d.Attempts, &d.DueAt, nil, d.LastError}
-					if !d.GivenUpAt.IsZero() {
-						listed.NextAt, listed.GivenUpAt = nil, &d.GivenUpAt
-					}
-					if err := json.NewEncoder(p.out).Encode(listed); err != nil {
-						return err
-					}
-					continue
-				}
+		return cli.List[store.LogoutDelivery]{
+			Page:    s.LogoutDeliveries,
+			Key:     func(d store.LogoutDelivery) string { return d.ID },
+			Columns: "ID\tCLIENT\tENDED\tATTEMPTS\tNEXT\tERROR",
+			Row: func(d store.LogoutDelivery) string {
 				next := d.DueAt.Format(time.RFC3339)
 				if !d.GivenUpAt.IsZero() {
 					next = "given up"
 				}
-				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n", d.ID, d.ClientID, d.CreatedAt.Format(time.RFC3339), d.Attempts, next, d.LastError)
-			}
-			if err := table.Flush(); err != nil || len(deliveries) < batch { // a page at a time is in memory
-				return err
-			}
-		}
+				return fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s", d.ID, d.ClientID, d.CreatedAt.Format(time.RFC3339), d.Attempts, next, d.LastError)
+			},
+			JSON: func(d store.LogoutDelivery) (any, error) {
+				listed := listedLogout{d.ID, d.ClientID, d.UserID, d.SessionID, d.CreatedAt, d.Attempts, &d.DueAt, nil, d.LastError}
+				if !d.GivenUpAt.IsZero() {
+					listed.NextAt, listed.GivenUpAt = nil, &d.GivenUpAt
+				}
+				return listed, nil
+			},
+		}.Print(ctx, p.out, cmd.Format)
 	})
 }

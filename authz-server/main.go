@@ -19,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/cli"
@@ -69,6 +70,7 @@ type exit int
 func (p *program) run(ctx context.Context, args []string) (err error) {
 	var all commands
 	p.settings = &all.settings
+	all.Client.Create.metadataOptions, all.Client.Update.metadataOptions = newMetadataOptions(), newMetadataOptions()
 	parser, err := kong.New(&all,
 		kong.Name("authz-server"),
 		kong.Description("The OAuth 2 and OpenID Connect authorization server of Maru."),
@@ -117,6 +119,17 @@ func settingsOf(command string) []string {
 // withStore runs f, a command, with the database open. It reads no other setting.
 func (p *program) withStore(ctx context.Context, f func(s *store.Store) error) (err error) {
 	return p.withDatabase(ctx, p.settings.ForBatch(), f)
+}
+
+// withClients runs f, a command, with the directory of clients, on an open database. policy is what f checks metadata against.
+func (p *program) withClients(ctx context.Context, policy client.Policy, f func(clients *directory.Clients) error) error {
+	return p.withStore(ctx, func(s *store.Store) error {
+		clients, err := directory.New(directory.Config{Store: s, OperatorPolicy: policy, Now: p.now, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return err
+		}
+		return f(clients)
+	})
 }
 
 func (p *program) withDatabase(ctx context.Context, opts sqldb.Options, f func(s *store.Store) error) (err error) {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/login"
@@ -192,35 +191,22 @@ type userList struct {
 }
 
 func (cmd userList) Run(ctx context.Context, p *program) error {
-	const batch = 500
 	return p.withStore(ctx, func(s *store.Store) error {
-		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		if cmd.Format == "text" {
-			fmt.Fprintln(table, "ID\tEMAIL\tNAME\tROLES\tSTATE\tCREATED")
-		}
-		for after := ""; ; {
-			users, err := s.ListUsers(ctx, after, batch)
-			if err != nil {
-				return err
-			}
-			for _, user := range users {
-				after = user.Key
-				if cmd.Format == "json" {
-					if err := json.NewEncoder(p.out).Encode(listedUser{user.ID, user.Email, user.Name, append([]string{}, user.Roles...), user.Disabled, user.CreatedAt}); err != nil {
-						return err
-					}
-					continue
-				}
+		return cli.List[store.User]{
+			Page:    s.ListUsers,
+			Key:     func(u store.User) string { return u.Key },
+			Columns: "ID\tEMAIL\tNAME\tROLES\tSTATE\tCREATED",
+			Row: func(u store.User) string {
 				state := "open"
-				if user.Disabled {
+				if u.Disabled {
 					state = "disabled"
 				}
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", user.ID, user.Email, user.Name, strings.Join(user.Roles, " "), state, user.CreatedAt.Format(time.RFC3339))
-			}
-			if err := table.Flush(); err != nil || len(users) < batch { // a page at a time is in memory
-				return err
-			}
-		}
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.ID, u.Email, u.Name, strings.Join(u.Roles, " "), state, u.CreatedAt.Format(time.RFC3339))
+			},
+			JSON: func(u store.User) (any, error) {
+				return listedUser{u.ID, u.Email, u.Name, append([]string{}, u.Roles...), u.Disabled, u.CreatedAt}, nil
+			},
+		}.Print(ctx, p.out, cmd.Format)
 	})
 }
 

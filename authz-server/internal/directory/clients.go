@@ -22,6 +22,8 @@ type Config struct {
 
 	// Policy is for clients that no operator vouched for: those that register themselves, and those of documents.
 	Policy client.Policy
+	// OperatorPolicy is for clients that an operator registers, by [Clients.Create] and its like.
+	OperatorPolicy client.Policy
 	// MetadataDocuments lets a client be known by the URL of a document (draft-ietf-oauth-client-id-metadata-document).
 	// Anybody can then ask people of this server for their consent, as with open registration.
 	MetadataDocuments bool

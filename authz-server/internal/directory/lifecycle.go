@@ -1,0 +1,156 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// Issued is a client as it is stored, with what it is told this once.
+type Issued struct {
+	client.Client
+
+	Secret            string // a new secret, of which the hash is kept; empty: it has none, or keeps the one that it has
+	RegistrationToken string // with which it manages its registration (RFC 7592); only from [Clients.Register]
+}
+
+// Why a client has no secret to rotate. The text follows the client's name.
+var (
+	ErrPublic  = errors.New("is public and has no secret")
+	ErrOwnKeys = errors.New("signs with its own key and has no secret")
+)
+
+// ErrLoopback is wrapped by an error about metadata in which nothing is wrong but http addresses of this machine, which
+// [client.Policy.InsecureLoopback] allows.
+var ErrLoopback = errors.New("http addresses of this machine are not allowed")
+
+// An InputError says what is wrong with an argument other than a client's metadata, and begins with the argument's name.
+type InputError string
+
+func (e InputError) Error() string { return string(e) }
+
+// Create registers a client for an operator: members is all that it is, but for defaults. An empty id is replaced by a random
+// one. [store.ErrExists]: there is a client of that id.
+func (d *Clients) Create(ctx context.Context, id string, members client.Patch) (Issued, error) {
+	c := client.Client{ID: id, RequirePKCE: true}
+	if id == "" {
+		c.ID = client.NewID()
+	}
+	members.Apply(&c)
+	if c.Name == "" {
+		return Issued{}, &client.Error{Code: client.InvalidMetadata, Field: "client_name", Description: "must be set: people see it when they are asked for their consent"}
+	}
+	if err := d.checkOperators(&c); err != nil {
+		return Issued{}, err
+	}
+	if !members.Names("id_token_claims") {
+		c.IDTokenClaims = c.ForPeople() && c.Profile == ""
+	}
+	var made Issued
+	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) (err error) {
+		if err := d.cfg.Store.CreateClient(ctx, c); err != nil {
+			return err
+		}
+		if made.Secret, err = d.followAuthMethod(ctx, &client.Client{TokenEndpointAuthMethod: client.AuthNone}, &c); err != nil {
+			return err
+		}
+		made.Client, err = d.cfg.Store.Client(ctx, c.ID)
+		return err
+	})
+	return made, err
+}
+
+// Update changes some members of a client for an operator. [store.ErrNotFound]: there is no such client. [store.ErrStale]: it
+// was changed at the same time.
+func (d *Clients) Update(ctx context.Context, id string, members client.Patch) (Issued, error) {
+	var changed Issued
+	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		before, err := d.cfg.Store.Client(ctx, id)
+		if err != nil {
+			return err
+		}
+		after := before
+		members.Apply(&after)
+		if err := d.checkOperators(&after); err != nil {
+			return err
+		}
+		changed, err = d.replace(ctx, before, after)
+		return err
+	})
+	return changed, err
+}
+
+// replace stores after in place of before. Call it in a transaction, or where before cannot change.
+func (d *Clients) replace(ctx context.Context, before, after client.Client) (changed Issued, err error) {
+	if err := d.cfg.Store.UpdateClient(ctx, after); err != nil {
+		return Issued{}, err
+	}
+	if changed.Secret, err = d.followAuthMethod(ctx, &before, &after); err != nil {
+		return Issued{}, err
+	}
+	changed.Client, err = d.cfg.Store.Client(ctx, after.ID)
+	return changed, err
+}
+
+// followAuthMethod makes a secret for a client that comes to authenticate by one, and removes those of a client that no longer
+// does.
+func (d *Clients) followAuthMethod(ctx context.Context, before, after *client.Client) (secret string, err error) {
+	switch {
+	case before.HasSecret() && !after.HasSecret():
+		return "", d.cfg.Store.ReplaceClientSecrets(ctx, after.ID, nil)
+	case !before.HasSecret() && after.HasSecret():
+		secret = store.NewSecret()
+		return secret, d.cfg.Store.ReplaceClientSecrets(ctx, after.ID, store.Hash(secret))
+	}
+	return "", nil
+}
+
+// checkOperators checks a client that an operator registers.
+func (d *Clients) checkOperators(c *client.Client) error {
+	given := *c
+	err := c.Check(d.cfg.OperatorPolicy)
+	if err == nil || d.cfg.OperatorPolicy.InsecureLoopback {
+		return err
+	}
+	lenient := d.cfg.OperatorPolicy
+	lenient.InsecureLoopback = true
+	if given.Check(lenient) == nil {
+		return &loopbackError{err}
+	}
+	return err
+}
+
+// loopbackError is err, which [ErrLoopback] explains.
+type loopbackError struct{ error }
+
+func (e *loopbackError) Unwrap() []error { return []error{e.error, ErrLoopback} }
+
+// RotateSecret gives a client a new secret; the older ones go on working for overlap. [store.ErrNotFound]: there is no such
+// client. [ErrPublic], [ErrOwnKeys]: it has no secret.
+func (d *Clients) RotateSecret(ctx context.Context, id string, overlap time.Duration) (Issued, error) {
+	if overlap < 0 {
+		return Issued{}, InputError("overlap must not be negative")
+	}
+	rotated := Issued{Secret: store.NewSecret()}
+	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) (err error) {
+		rotated.Client, err = d.cfg.Store.Client(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case rotated.Public():
+			return ErrPublic
+		case !rotated.HasSecret():
+			return ErrOwnKeys
+		}
+		return d.cfg.Store.AddClientSecret(ctx, id, store.Hash(rotated.Secret), d.now().Add(overlap))
+	})
+	return rotated, err
+}
+
+// Remove removes a client with its secrets, grants and consents. [store.ErrNotFound]: there is no such client.
+func (d *Clients) Remove(ctx context.Context, id string) (store.DeletedClient, error) {
+	return d.cfg.Store.DeleteClient(ctx, id)
+}

@@ -1,0 +1,168 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// InitialToken lets others register clients themselves (RFC 7591 §3). Who made it vouches for them.
+type InitialToken struct {
+	Uses     int64         // how many clients: 1 to 100,000
+	Lifetime time.Duration // a minute to 366 days
+	Note     string        // for the operator's own records: at most 255 bytes
+}
+
+// CreateInitialToken makes a token, of which the hash is kept. An [InputError] says what is wrong with t.
+func (d *Clients) CreateInitialToken(ctx context.Context, t InitialToken) (token string, expires time.Time, err error) {
+	const maxUses, maxLifetime, maxNote = 100_000, 366 * 24 * time.Hour, 255
+	switch {
+	case t.Uses < 1 || t.Uses > maxUses:
+		err = InputError(fmt.Sprintf("uses must be from 1 to %d", maxUses))
+	case t.Lifetime < time.Minute || t.Lifetime > maxLifetime:
+		err = InputError(fmt.Sprintf("expires must be from 1m to %.0fh", maxLifetime.Hours()))
+	case len(t.Note) > maxNote:
+		err = InputError(fmt.Sprintf("note must be at most %d bytes long", maxNote))
+	}
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	token, expires = store.NewSecret(), d.now().Add(t.Lifetime)
+	return token, expires, d.cfg.Store.CreateInitialToken(ctx, store.Hash(token), t.Note, t.Uses, expires)
+}
+
+// CheckInitialToken tells whether a client could be registered by a token now; [Clients.Register] decides.
+// [store.ErrNotFound]: it could not.
+func (d *Clients) CheckInitialToken(ctx context.Context, token string) error {
+	return d.cfg.Store.CheckInitialToken(ctx, store.Hash(token))
+}
+
+// How many clients can be registered in registrationsPer. Several senders together take what one cannot, so what nobody
+// vouches for is bounded for all of them too.
+const (
+	registrationsPer   = time.Hour
+	registrationTries  = 300 // from one address; IPv6: of a /64, and ten times as many of a /48
+	strangersOfAddress = 100 // clients that nobody vouches for
+	strangersOfNetwork = 300 // IPv6: of a /48
+	// StrangersOfAll bounds the clients that nobody vouches for, from all addresses together.
+	StrangersOfAll  = 1000
+	strangersShards = 8
+)
+
+// CountTry counts a try to register by a sender, known by its networks, the narrowest first. Its error is a
+// [*store.QuotaError] when there were too many.
+func (d *Clients) CountTry(ctx context.Context, networks []string) error {
+	return d.cfg.Store.TakeQuotas(ctx, store.QuotasOf(networks, "register", registrationTries, registrationsPer)...)
+}
+
+// countStranger counts a client that is about to be stored and that nobody vouches for.
+func (d *Clients) countStranger(ctx context.Context, networks []string) error {
+	quotas := store.QuotasWithin(networks, "register strangers", strangersOfAddress, strangersOfNetwork, registrationsPer)
+	all := store.Quota{Subject: "register strangers", Limit: StrangersOfAll, Window: registrationsPer, Shards: strangersShards, Shared: true}
+	return d.cfg.Store.TakeQuotas(ctx, append(quotas, all)...)
+}
+
+// Registration is what a developer sends to register a client (RFC 7591 §3.1).
+type Registration struct {
+	Metadata     []byte
+	InitialToken string   // of which one use is spent; empty: nobody vouches for the client
+	Networks     []string // the sender's, the narrowest first
+}
+
+// Register makes a client of what its developer says about it. Its errors are a [*client.Error] about the metadata, a
+// [*store.QuotaError] for a client that nobody vouches for, and [store.ErrNotFound] for an initial token that is unknown, used
+// up or expired.
+func (d *Clients) Register(ctx context.Context, r Registration) (Issued, error) {
+	c, _, err := client.Decode(r.Metadata)
+	if err != nil {
+		return Issued{}, err
+	}
+	c.ID, c.Unvouched = client.NewID(), r.InitialToken == ""
+	if err := d.checkOwn(ctx, &c, d.cfg.Policy); err != nil {
+		return Issued{}, err
+	}
+	made := Issued{RegistrationToken: rand.Text() + rand.Text()}
+	stored := store.Registration{Token: store.Hash(made.RegistrationToken)}
+	if c.Unvouched {
+		if err := d.countStranger(ctx, r.Networks); err != nil {
+			return Issued{}, err
+		}
+	} else {
+		stored.InitialToken = store.Hash(r.InitialToken)
+	}
+	if c.HasSecret() {
+		made.Secret = store.NewSecret()
+		stored.Secret = store.Hash(made.Secret)
+	}
+	if err := d.cfg.Store.RegisterClient(ctx, c, stored); err != nil {
+		return Issued{}, err
+	}
+	made.Client, err = d.cfg.Store.Client(ctx, c.ID)
+	return made, err
+}
+
+// CheckRegistrationToken tells whether a registration access token manages a client (RFC 7592 §2). [store.ErrNotFound]: it does
+// not, or there is no such client; the two cannot be told apart.
+func (d *Clients) CheckRegistrationToken(ctx context.Context, id, token string) error {
+	return d.cfg.Store.CheckRegistrationToken(ctx, id, token)
+}
+
+// Replace gives a client new metadata of its own (RFC 7592 §2.2), all of it. What an operator gave the client beyond what it
+// could give itself does not survive, but for scopes and grants. Its errors are a [*client.Error] about the metadata,
+// [store.ErrStale] when the client was changed at the same time, and [store.ErrNotFound] when it was removed.
+func (d *Clients) Replace(ctx context.Context, id string, metadata []byte) (changed Issued, err error) {
+	c, rest, err := client.Decode(metadata)
+	if err != nil {
+		return Issued{}, err
+	}
+	if c.ID != id {
+		return Issued{}, &client.Error{Code: client.InvalidMetadata, Field: "client_id", Description: "must be there, and be the client's own"}
+	}
+	before, hashes, err := d.cfg.Store.ClientWithSecrets(ctx, id)
+	if err != nil {
+		return Issued{}, err
+	}
+	if given, there := rest["client_secret"]; there {
+		var text string
+		if json.Unmarshal(given, &text) != nil || !isOneOf(text, hashes) {
+			return Issued{}, &client.Error{Code: client.InvalidMetadata, Field: "client_secret", Description: "must be the one that the client has, or be left out"}
+		}
+	}
+	c.Unvouched = before.Unvouched
+	c.UpdatedAt = before.UpdatedAt // what an operator takes from it at the same time stays taken
+	if err := d.checkOwn(ctx, &c, d.policyOf(&before)); err != nil {
+		return Issued{}, err
+	}
+	err = d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		changed, err = d.replace(ctx, before, c)
+		return err
+	})
+	return changed, err
+}
+
+// policyOf is what new metadata of a client's own is checked against: it keeps what an operator let it ask for.
+func (d *Clients) policyOf(before *client.Client) client.Policy {
+	policy := d.cfg.Policy
+	policy.Scopes = append(slices.Clone(policy.Scopes), before.Scopes()...)
+	if policy.GrantTypes != nil {
+		policy.GrantTypes = append(slices.Clone(policy.GrantTypes), before.GrantTypes...)
+	}
+	return policy
+}
+
+// checkOwn checks metadata that a client gives itself.
+func (d *Clients) checkOwn(ctx context.Context, c *client.Client, policy client.Policy) error {
+	c.DropPrivileges()
+	c.RequirePKCE = c.RequirePKCE || !c.Vouched(policy.LegacyResponseTypes)
+	c.KeepScopes(policy.Scopes)
+	if err := c.Check(policy); err != nil {
+		return err
+	}
+	return d.CheckSector(ctx, c)
+}
