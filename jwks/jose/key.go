@@ -31,6 +31,17 @@ type Key struct {
 	public    crypto.PublicKey
 }
 
+// NewKey returns the key of who signs by it, for one algorithm. Its id is the
+// thumbprint. The size of an RSA key is the signer's own business. It fails for
+// a key that does not fit the algorithm.
+func NewKey(algorithm string, public crypto.PublicKey) (Key, error) {
+	key := Key{id: thumbprint(public), algorithm: algorithm, public: public}
+	if !key.Fits(algorithm) {
+		return Key{}, fmt.Errorf("is no key for %.32s", algorithm)
+	}
+	return key, nil
+}
+
 // ID returns the key's id (kid), which may be empty.
 func (k Key) ID() string { return k.id }
 
@@ -74,7 +85,7 @@ type jwkMembers struct {
 var ErrSecretKey = errors.New("it has a private or symmetric key")
 
 // ErrMalformedKey is what they find of a JWK that is not one JSON object with
-// unique names, or that has a member of the wrong type.
+// unique names.
 var ErrMalformedKey = errors.New("malformed")
 
 // ParseKey reads a JWK (RFC 7517 §4) with a public key that signatures can be
@@ -111,10 +122,8 @@ func (m *jwkMembers) parse(jwk []byte) error {
 		return ErrSecretKey
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrMalformedKey, err)
-	case malformed != nil:
-		return fmt.Errorf("%w: %w", ErrMalformedKey, malformed)
 	}
-	return nil
+	return malformed
 }
 
 func (m *jwkMembers) set(name string, value []byte) (err error) {

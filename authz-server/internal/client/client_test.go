@@ -154,6 +154,8 @@ func TestCheckRefuses(t *testing.T) {
 		{web + `,"jwks":{"keys":[1]}`, "invalid_client_metadata", "jwks", "JSON objects"},
 		{web + `,"jwks":{"keys":[` + many(21, ecKey) + `]}`, "invalid_client_metadata", "jwks", "at most 20"},
 		{web + `,"jwks":{"keys":[{"kty":"RSA","e":"AQAB","n":"` + strings.Repeat("A", 60) + `8w"}]}`, "invalid_client_metadata", "jwks", "RSA of 2048"},
+		{web + `,"jwks":{"keys":[1]}`, "invalid_client_metadata", "jwks", "JSON objects"},
+		{web + `,"jwks":{"keys":[{"kty":"RSA","n":1,"d":"AAAA"}]}`, "invalid_client_metadata", "jwks", "private or symmetric"},
 		{web + `,"jwks":{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`, "invalid_client_metadata", "jwks", "private or symmetric"},
 		{web + `,"jwks":{"keys":[` + strings.Replace(ecKey, `}`, `,"d":"AAAA"}`, 1) + `]}`, "invalid_client_metadata", "jwks", "private or symmetric"},
 		{web + `,"jwks":{"keys":[` + strings.Replace(ecKey, `}`, `,"use":"enc"}`, 1) + `]}`, "invalid_client_metadata", "jwks", "must hold a key"},

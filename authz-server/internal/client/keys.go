@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,32 +31,23 @@ func parseKeys(set []byte) ([]jose.Key, string) {
 	if len(set) > maxKeySet {
 		return nil, fmt.Sprintf("must be at most %d KiB long", maxKeySet>>10)
 	}
-	var members struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if err := jose.UnmarshalExact(set, &members); err != nil {
+	if err := jose.CheckExact(set); err != nil {
 		return nil, "must be a JSON object with the array keys (RFC 7517 §5): " + err.Error()
-	}
-	if members.Keys == nil {
-		return nil, "must be a JSON object with the array keys (RFC 7517 §5)"
-	}
-	if len(members.Keys) > maxKeys {
-		return nil, fmt.Sprintf("may hold at most %d keys", maxKeys)
-	}
-	for _, text := range members.Keys {
-		var parts map[string]json.RawMessage
-		if err := jose.UnmarshalExact(text, &parts); err != nil {
-			return nil, "must hold JSON objects in keys (RFC 7517 §5)"
-		}
-		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
-			if _, there := parts[private]; there {
-				return nil, "must not hold private or symmetric keys: remove them, and make new ones, for these have been shown"
-			}
-		}
 	}
 	parsed, err := jose.ParseKeySet(set)
 	if err != nil {
-		return nil, "must be a JWK set (RFC 7517 §5)"
+		return nil, "must be a JSON object with the array keys (RFC 7517 §5)"
+	}
+	if parsed.Len()+len(parsed.Skipped()) > maxKeys {
+		return nil, fmt.Sprintf("may hold at most %d keys", maxKeys)
+	}
+	for _, why := range parsed.Skipped() {
+		switch {
+		case errors.Is(why, jose.ErrSecretKey):
+			return nil, "must not hold private or symmetric keys: remove them, and make new ones, for these have been shown"
+		case errors.Is(why, jose.ErrMalformedKey):
+			return nil, "must hold JSON objects in keys (RFC 7517 §5)"
+		}
 	}
 	all, _ := parsed.Keys(context.Background(), "") // fails if there is none
 	return slices.DeleteFunc(slices.Clone(all), func(key jose.Key) bool { return !slices.ContainsFunc(Algorithms, key.Fits) }), ""

@@ -530,7 +530,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"a signature in another base64": {parts[0] + "." + parts[1] + "." + parts[2] + "==", directory.Rule{}, ""},
 		"a line break":                  {parts[0] + "\n." + parts[1] + "." + parts[2], directory.Rule{}, "compact form"},
 		"a header that is an array":     {jwt(`[]`, `{}`, nil), directory.Rule{}, "JSON object"},
-		"a header that is null":         {jwt(`null`, `{}`, nil), directory.Rule{}, "alg"},
+		"a header that is null":         {jwt(`null`, `{}`, nil), directory.Rule{}, "JSON object"},
 	} {
 		claims, _, err := f.Verify(t.Context(), c, test.jwt, test.rule)
 		if !errors.Is(err, directory.ErrInvalid) || claims != nil || !strings.Contains(err.Error(), test.says) {

@@ -1,10 +1,9 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,6 +35,9 @@ func invalid(format string, args ...any) error {
 	return &invalidError{fmt.Sprintf(format, args...), ErrInvalid}
 }
 
+// maxJWT is the longest JWT where a [Rule] says nothing else, in bytes.
+const maxJWT = 16 << 10
+
 // Rule is what is asked of a JWT beside a good signature. What its claims must say is for the caller.
 type Rule struct {
 	Algs     []string // of [client.Algorithms]; nil: all of them
@@ -47,115 +49,65 @@ type Rule struct {
 // from what c registered and from nowhere else: jwk, jku, x5c and x5u in the header are not looked at. A kid that is unknown,
 // or a signature that no key made, has jwks_uri read again, at most once a minute, for its keys may have been rotated.
 func (d *Clients) Verify(ctx context.Context, c *client.Client, jwt string, rule Rule) (claims []byte, alg string, err error) {
-	if rule.MaxBytes == 0 {
-		rule.MaxBytes = 16 << 10
+	if most := cmp.Or(rule.MaxBytes, maxJWT); len(jwt) > most {
+		return nil, "", invalid("it must be at most %d bytes long", most)
 	}
-	if len(jwt) > rule.MaxBytes {
-		return nil, "", invalid("it must be at most %d bytes long", rule.MaxBytes)
-	}
-	head, err := readHeader(jwt)
+	t, err := jose.Parse(jwt)
 	if err != nil {
-		return nil, "", err
+		return nil, "", invalid("it must be a signed JWT in compact form, header.payload.signature: %v", err)
 	}
-	algs := rule.Algs
-	if algs == nil {
-		algs = client.Algorithms
-	}
-	// A client that registered EdDSA may say Ed25519, and the other way round.
-	named := func(alg string) bool { return jose.SameAlgorithm(alg, head.Alg) }
-	if !slices.ContainsFunc(algs, named) || !slices.Contains(client.Algorithms, head.Alg) {
-		return nil, "", invalid("its header must have alg as one of %s", strings.Join(algs, ", "))
-	}
-	if rule.Types != nil && !slices.ContainsFunc(rule.Types, func(one string) bool { return sameType(one, head.Typ) }) {
-		return nil, "", invalid("its header must have typ as one of %q", rule.Types)
-	}
-	signed, err := split(jwt)
-	if err != nil {
+	if err := rule.check(t); err != nil {
 		return nil, "", err
 	}
 	keys, err := d.keys(ctx, c, false)
 	if err != nil {
 		return nil, "", err
 	}
-	ok := signed.by(keys, head)
+	claims, ok := verified(t, keys)
 	if !ok && c.JWKSURI != "" {
 		if keys, err = d.keys(ctx, c, true); err != nil {
 			return nil, "", err
 		}
-		ok = signed.by(keys, head)
+		claims, ok = verified(t, keys)
 	}
 	switch {
 	case ok:
-		return signed.claims, head.Alg, nil
-	case head.Kid != "" && !slices.ContainsFunc(keys, func(key jose.Key) bool { return key.ID() == head.Kid }):
+		return claims, t.Algorithm, nil
+	case t.KeyID != "" && !slices.ContainsFunc(keys, func(key jose.Key) bool { return key.ID() == t.KeyID }):
 		return nil, "", invalid("its kid is not in the client's key set")
 	}
 	return nil, "", invalid("its signature was not made by a key of the client that fits its alg")
 }
 
-// header is what is looked at of a JWS header (RFC 7515 §4.1).
-type header struct {
-	Alg  string          `json:"alg"`
-	Kid  string          `json:"kid"`
-	Typ  string          `json:"typ"`
-	Crit json.RawMessage `json:"crit"`
+// check checks what the header says.
+func (rule Rule) check(t *jose.JWT) error {
+	algs := rule.Algs
+	if algs == nil {
+		algs = client.Algorithms
+	}
+	// A client that registered EdDSA may say Ed25519, and the other way round.
+	named := func(alg string) bool { return jose.SameAlgorithm(alg, t.Algorithm) }
+	if !slices.ContainsFunc(algs, named) || !slices.Contains(client.Algorithms, t.Algorithm) {
+		return invalid("its header must have alg as one of %s", strings.Join(algs, ", "))
+	}
+	if rule.Types != nil && !t.HasType(rule.Types...) {
+		return invalid("its header must have typ as one of %q", rule.Types)
+	}
+	return nil
 }
 
-func readHeader(jwt string) (header, error) {
-	// Decoders of base64 pass over line breaks: one JWT would have many texts.
-	if strings.ContainsFunc(jwt, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
-	}) {
-		return header{}, invalid("it must be a signed JWT in compact form")
+// verified returns the claims of a JWT that one of the keys signed which kid and alg allow. Without
+// kid that may be several.
+func verified(t *jose.JWT, keys []jose.Key) (claims []byte, ok bool) {
+	for _, key := range keys {
+		if t.KeyID != "" && key.ID() != t.KeyID {
+			continue
+		}
+		if claims, ok = t.VerifiedBy(key); ok {
+			return claims, true
+		}
 	}
-	first, _, _ := strings.Cut(jwt, ".")
-	text, err := base64.RawURLEncoding.Strict().DecodeString(first)
-	if err != nil {
-		return header{}, invalid("it must be a signed JWT in compact form")
-	}
-	var h header
-	if err := jose.UnmarshalExact(text, &h); err != nil {
-		return header{}, invalid("its header cannot be read: %v", err)
-	}
-	if h.Crit != nil { // RFC 7515 §4.1.11: nothing that could stand in it is understood here
-		return header{}, invalid("its header must not have crit")
-	}
-	return h, nil
-}
-
-// sameType compares media types as RFC 7515 §4.1.9 has them.
-func sameType(a, b string) bool {
-	return strings.EqualFold(strings.TrimPrefix(strings.ToLower(a), "application/"), strings.TrimPrefix(strings.ToLower(b), "application/"))
-}
-
-// signedJWT is a JWT in its parts (RFC 7515 §3.1).
-type signedJWT struct {
-	message           []byte // header and claims as they were signed
-	claims, signature []byte
-}
-
-func split(jwt string) (signedJWT, error) {
-	parts := strings.Split(jwt, ".")
-	malformed := invalid("it must be a signed JWT in compact form")
-	if len(parts) != 3 {
-		return signedJWT{}, malformed
-	}
-	claims, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])
-	if err != nil {
-		return signedJWT{}, malformed
-	}
-	signature, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
-	if err != nil {
-		return signedJWT{}, malformed
-	}
-	return signedJWT{[]byte(parts[0] + "." + parts[1]), claims, signature}, nil
-}
-
-// by tells whether one of the keys that kid and alg allow made the signature. Without kid that may be several.
-func (s signedJWT) by(keys []jose.Key, head header) bool {
-	return slices.ContainsFunc(keys, func(key jose.Key) bool {
-		return (head.Kid == "" || key.ID() == head.Kid) && key.Verifies(head.Alg, s.message, s.signature)
-	})
+	return nil, false
 }
 
 // How long the keys of a jwks_uri are used, whatever its own caching says; how often it is read because they do not fit; and

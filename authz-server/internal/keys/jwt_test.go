@@ -143,7 +143,7 @@ func TestES256SignaturesHaveTheirFullLength(t *testing.T) {
 			t.Fatal(err)
 		}
 		signature, err := key.signature([]byte("message"))
-		if err != nil || len(signature) != 64 || !key.verifies([]byte("message"), signature) {
+		if err != nil || len(signature) != 64 || !key.public.Verifies(ES256, []byte("message"), signature) {
 			t.Fatalf("%d bytes, %v", len(signature), err)
 		}
 		var jwk jose.JSONWebKey
@@ -151,7 +151,7 @@ func TestES256SignaturesHaveTheirFullLength(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, wrong := range [][]byte{signature[:63], append(signature, 0), make([]byte, 64), nil} {
-			if key.verifies([]byte("message"), wrong) {
+			if key.public.Verifies(ES256, []byte("message"), wrong) {
 				t.Errorf("%x is taken", wrong)
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // The algorithms of the ring's keys. Rows of others are left alone.
@@ -32,9 +33,6 @@ const (
 // algorithms in the order in which they are listed and published.
 var algorithms = client.Algorithms
 
-// types has the kind of key that each algorithm needs (RFC 7518 §6.1, RFC 8037 §2).
-var types = map[string]string{RS256: "RSA", PS256: "RSA", ES256: "EC", EdDSA: "OKP", Ed25519: "OKP"}
-
 // purpose separates the signing keys' encryption from other uses of the key-encryption key.
 const purpose = "signing key"
 
@@ -46,8 +44,9 @@ type key struct {
 	private     crypto.Signer // fits alg: see newKey
 	createdAt   time.Time
 	activatesAt time.Time
-	retiresAt   time.Time       // when a later generation takes over; zero: none is there
-	jwk         json.RawMessage // the public key
+	retiresAt   time.Time // when a later generation takes over; zero: none is there
+	public      jose.Key
+	jwk         json.RawMessage // of public, as it is published
 	envelope    []byte          // as the database has it
 	stale       bool            // encrypted under an old key-encryption key
 	headers     *sync.Map       // typ → its encoded JOSE header and the dot after it
@@ -77,38 +76,18 @@ var errAlgorithm = errors.New("no such algorithm")
 
 // newKey fails for a private key that does not fit the algorithm.
 func newKey(alg string, private crypto.Signer) (*key, error) {
-	jwk := publicJWK{Use: "sig", Alg: alg}
-	encode := base64.RawURLEncoding.EncodeToString
-	var canonical string // RFC 7638 §3.2: the required members in the order of their names, without space
-	switch private := private.(type) {
-	case *rsa.PrivateKey:
-		private.Precompute()
-		jwk.Kty, jwk.N, jwk.E = "RSA", encode(private.N.Bytes()), encode(big.NewInt(int64(private.E)).Bytes())
-		canonical = `{"e":"` + jwk.E + `","kty":"RSA","n":"` + jwk.N + `"}`
-	case *ecdsa.PrivateKey:
-		if private.Curve != elliptic.P256() {
-			return nil, errors.New("is on another curve than P-256")
-		}
-		point, err := private.PublicKey.Bytes() // 4, x and y, these in full length (RFC 7518 §6.2.1.2)
-		if err != nil {
-			return nil, err
-		}
-		jwk.Kty, jwk.Crv, jwk.X, jwk.Y = "EC", "P-256", encode(point[1:33]), encode(point[33:])
-		canonical = `{"crv":"P-256","kty":"EC","x":"` + jwk.X + `","y":"` + jwk.Y + `"}`
-	case ed25519.PrivateKey:
-		jwk.Kty, jwk.Crv, jwk.X = "OKP", "Ed25519", encode(private.Public().(ed25519.PublicKey))
-		canonical = `{"crv":"Ed25519","kty":"OKP","x":"` + jwk.X + `"}`
+	if one, ok := private.(*rsa.PrivateKey); ok {
+		one.Precompute()
 	}
-	if want := types[alg]; want == "" || jwk.Kty != want {
-		return nil, fmt.Errorf("is no key for %s", alg)
-	}
-	thumbprint := sha256.Sum256([]byte(canonical))
-	jwk.Kid = encode(thumbprint[:])
-	published, err := json.Marshal(jwk)
+	public, err := jose.NewKey(alg, private.Public())
 	if err != nil {
 		return nil, err
 	}
-	return &key{kid: jwk.Kid, alg: alg, private: private, jwk: published, headers: &sync.Map{}}, nil
+	jwk, err := json.Marshal(newJWK(public))
+	if err != nil {
+		return nil, err
+	}
+	return &key{kid: public.ID(), alg: alg, private: private, public: public, jwk: jwk, headers: &sync.Map{}}, nil
 }
 
 // publicJWK is a public key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
@@ -122,6 +101,22 @@ type publicJWK struct {
 	E   string `json:"e,omitempty"`
 	X   string `json:"x,omitempty"`
 	Y   string `json:"y,omitempty"`
+}
+
+func newJWK(key jose.Key) publicJWK {
+	jwk := publicJWK{Use: "sig", Alg: key.Algorithm(), Kid: key.ID()}
+	encode := base64.RawURLEncoding.EncodeToString
+	switch public := key.Public().(type) {
+	case *rsa.PublicKey:
+		jwk.Kty, jwk.N, jwk.E = "RSA", encode(public.N.Bytes()), encode(big.NewInt(int64(public.E)).Bytes())
+	case *ecdsa.PublicKey:
+		point, _ := public.Bytes() // 4, x and y, these in full length (RFC 7518 §6.2.1.2); a key that fits is on its curve
+		size := len(point) / 2
+		jwk.Kty, jwk.Crv, jwk.X, jwk.Y = "EC", public.Params().Name, encode(point[1:1+size]), encode(point[1+size:])
+	case ed25519.PublicKey:
+		jwk.Kty, jwk.Crv, jwk.X = "OKP", "Ed25519", encode(public)
+	}
+	return jwk
 }
 
 // sign makes a JWT in the compact form (RFC 7515 §7.1). With RS256 and EdDSA the same claims and typ give the same text.
@@ -168,27 +163,6 @@ func (k *key) signature(message []byte) ([]byte, error) {
 	default:
 		return ed25519.Sign(k.private.(ed25519.PrivateKey), message), nil
 	}
-}
-
-// verifies tells whether signature is the key's, by the key's own algorithm.
-func (k *key) verifies(message, signature []byte) bool {
-	digest := sha256.Sum256(message)
-	switch public := k.private.Public().(type) {
-	case *rsa.PublicKey:
-		if k.alg == PS256 {
-			return rsa.VerifyPSS(public, crypto.SHA256, digest[:], signature, pss) == nil
-		}
-		return rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) == nil
-	case *ecdsa.PublicKey:
-		if len(signature) != 64 {
-			return false
-		}
-		r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
-		return ecdsa.Verify(public, digest[:], r, s)
-	case ed25519.PublicKey:
-		return ed25519.Verify(public, message, signature)
-	}
-	return false
 }
 
 func (k *key) header(typ string) (string, error) {
