@@ -20,8 +20,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
-	"github.com/maru-auth/maru/client-demo/internal/rest"
 	"github.com/maru-auth/maru/client-demo/internal/web"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -112,7 +112,7 @@ func run(ctx context.Context, cfg config) error {
 		return err
 	}
 	defer client.Close()
-	users, boards := rest.NewUsers(cfg.UserAPI), rest.NewBoards(cfg.BoardAPI, now)
+	users, boards := backend.NewUsers(cfg.UserAPI), backend.NewBoards(cfg.BoardAPI, now)
 	defer users.Close()
 	defer boards.Close()
 

@@ -5,8 +5,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
-	"github.com/maru-auth/maru/client-demo/internal/rest"
 )
 
 // home serves GET /.
@@ -14,9 +14,9 @@ func (a *App) home(v *visit) error {
 	data := struct {
 		Issuer       string
 		IssuerNotice string
-		Boards       []rest.Board
+		Boards       []backend.Board
 		BoardNotice  string
-		Profile      *rest.Profile
+		Profile      *backend.Profile
 		UserNotice   string
 		LoggedOut    string // name of the message about a log-out
 	}{Issuer: a.cfg.Issuer}
@@ -49,7 +49,7 @@ func (a *App) home(v *visit) error {
 }
 
 // listBoards reads the boards, and remembers their titles for pages of single posts.
-func (a *App) listBoards(v *visit) ([]rest.Board, error) {
+func (a *App) listBoards(v *visit) ([]backend.Board, error) {
 	boards, err := a.boards.List(v.r.Context(), v.reader())
 	for _, b := range boards {
 		a.titles.Add(b.Slug, b.Title)
@@ -68,7 +68,7 @@ func (a *App) titleOf(slug string) string {
 // boardList serves GET /boards.
 func (a *App) boardList(v *visit) error {
 	var data struct {
-		Boards []rest.Board
+		Boards []backend.Board
 		Notice string
 	}
 	boards, err := a.listBoards(v)
@@ -92,10 +92,10 @@ func statusOf(notice string) int {
 
 // postList is a page of posts, of one board or found by a search.
 type postList struct {
-	Board  rest.Board
+	Board  backend.Board
 	Slug   string // empty: all boards
 	Query  string
-	Posts  []rest.Post
+	Posts  []backend.Post
 	Pager  pager
 	Write  bool
 	Notice string
@@ -106,7 +106,7 @@ type postList struct {
 // board serves GET /boards/{slug}?q=…&cursor=….
 func (a *App) board(v *visit) error {
 	slug := v.r.PathValue("slug")
-	data := postList{TitleOf: a.titleOf, Slug: slug, Board: rest.Board{Slug: slug, Title: a.titleOf(slug)}, Write: v.can("board:write")}
+	data := postList{TitleOf: a.titleOf, Slug: slug, Board: backend.Board{Slug: slug, Title: a.titleOf(slug)}, Write: v.can("board:write")}
 	board, err := a.boards.Board(v.r.Context(), v.reader(), slug)
 	if data.Notice, err = v.notice(err); err != nil {
 		return err
@@ -142,7 +142,7 @@ func (a *App) fill(v *visit, data *postList, address string) error {
 		return flow.ErrLoginAgain // a search is for those who have an account
 	}
 	data.Query = query
-	var posts rest.List[rest.Post]
+	var posts backend.List[backend.Post]
 	var err error
 	if query != "" {
 		posts, err = a.boards.Search(v.r.Context(), v.token, query, data.Slug, cursor)

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/maru-auth/maru/client-demo/internal/rest"
+	"github.com/maru-auth/maru/client-demo/internal/backend"
 )
 
 // comment serves POST /posts/{id}: a comment on the post, or a reply to one.
@@ -36,7 +36,7 @@ type commentPage struct {
 }
 
 // ownComment reads the comment that the path names.
-func (a *App) ownComment(v *visit) (rest.Comment, string, error) {
+func (a *App) ownComment(v *visit) (backend.Comment, string, error) {
 	return a.boards.Comment(v.r.Context(), v.token, v.r.PathValue("id"))
 }
 

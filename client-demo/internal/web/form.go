@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
-	"github.com/maru-auth/maru/client-demo/internal/rest"
 )
 
 // form is what stands in a form's fields, and what is wrong with it. A page shown again keeps everything that was typed.
@@ -80,10 +80,10 @@ func (v *visit) sentForm() *form {
 
 // refused takes into f why a service would not do what the form asks. An error that a form cannot show is returned.
 func (v *visit) refused(f *form, err error) error {
-	var refusal *rest.Error
+	var refusal *backend.Error
 	v.refusedForm = true
 	switch {
-	case errors.Is(err, rest.ErrDown):
+	case errors.Is(err, backend.ErrDown):
 		f.status, f.Notice = http.StatusServiceUnavailable, v.t(v.downText(err))+" "+v.t("kept_typed")
 	case errors.Is(err, flow.ErrIssuerDown):
 		f.status, f.Notice = http.StatusServiceUnavailable, v.t("issuer_down_short")+" "+v.t("kept_typed")
@@ -145,7 +145,7 @@ func (v *visit) lost(f *form, saved map[string]string, etag string) {
 
 // changed tells whether err is a lost race: the thing was changed since it was read.
 func changed(err error) bool {
-	return errors.Is(err, &rest.Error{Status: http.StatusPreconditionFailed})
+	return errors.Is(err, &backend.Error{Status: http.StatusPreconditionFailed})
 }
 
 // newKey is an Idempotency-Key: a form sent twice makes one post.

@@ -7,12 +7,12 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/maru-auth/maru/client-demo/internal/rest"
+	"github.com/maru-auth/maru/client-demo/internal/backend"
 )
 
 // postPage is a post with its comments.
 type postPage struct {
-	Post       rest.Post
+	Post       backend.Post
 	BoardTitle string
 	Text       prose
 	Mine       bool
@@ -33,7 +33,7 @@ type thread struct {
 }
 
 type commentView struct {
-	rest.Comment
+	backend.Comment
 	Text     prose
 	Mine     bool
 	Moderate bool
@@ -69,7 +69,7 @@ func (a *App) showPost(v *visit, f *form) error {
 	if err != nil {
 		return err
 	}
-	data.Threads = threads(comments.Items, func(c rest.Comment) commentView {
+	data.Threads = threads(comments.Items, func(c backend.Comment) commentView {
 		return commentView{Comment: c, Text: texts[c.ID], Mine: v.subject() != "" && c.Author.ID == v.subject(),
 			Moderate: moderator, Reply: data.Write, Key: newKey()}
 	})
@@ -85,7 +85,7 @@ func (a *App) showPost(v *visit, f *form) error {
 }
 
 // threads puts replies below what they reply to. A reply whose comment is on another page stands for itself.
-func threads(comments []rest.Comment, view func(rest.Comment) commentView) []thread {
+func threads(comments []backend.Comment, view func(backend.Comment) commentView) []thread {
 	var all []thread
 	at := map[string]int{}
 	for _, c := range comments {
@@ -133,7 +133,7 @@ func (a *App) prose(ctx context.Context, format, body string) (p prose, err erro
 const commentsWait = 2 * time.Second
 
 // commentTexts returns the texts of comments by their ids.
-func (a *App) commentTexts(ctx context.Context, comments []rest.Comment) (map[string]prose, error) {
+func (a *App) commentTexts(ctx context.Context, comments []backend.Comment) (map[string]prose, error) {
 	limited, cancel := context.WithTimeout(ctx, commentsWait)
 	defer cancel()
 	texts := make(map[string]prose, len(comments))
@@ -197,8 +197,8 @@ func (a *App) write(v *visit) error {
 	return v.showPostForm(f, "/boards/"+v.r.PathValue("slug"), true)
 }
 
-func postText(f *form) rest.PostText {
-	return rest.PostText{Title: f.Get("title"), Body: f.Get("body"), Format: f.Get("format")}
+func postText(f *form) backend.PostText {
+	return backend.PostText{Title: f.Get("title"), Body: f.Get("body"), Format: f.Get("format")}
 }
 
 // editPostForm serves GET /posts/{id}/edit.

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/maru-auth/maru/client-demo/internal/rest"
+	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -36,14 +36,14 @@ func (a *App) profile(v *visit) error {
 	return v.render(f.status, "profile", v.t("profile"), ownPage{Form: f, Rest: profile})
 }
 
-func profileFields(p rest.Profile) map[string]string {
+func profileFields(p backend.Profile) map[string]string {
 	return map[string]string{"display_name": p.DisplayName, "bio": p.Bio, "avatar_url": p.AvatarURL, "website": p.Website}
 }
 
 // saveProfile serves POST /profile.
 func (a *App) saveProfile(v *visit) error {
 	f := v.sentForm()
-	profile, err := a.users.ChangeMe(v.r.Context(), v.token, f.Get("etag"), rest.ProfileChange{
+	profile, err := a.users.ChangeMe(v.r.Context(), v.token, f.Get("etag"), backend.ProfileChange{
 		DisplayName: f.Get("display_name"), Bio: f.Get("bio"), AvatarURL: f.Get("avatar_url"), Website: f.Get("website"),
 	})
 	if changed(err) {
@@ -61,14 +61,14 @@ func (a *App) saveProfile(v *visit) error {
 	if err := v.refused(f, err); err != nil {
 		return err
 	}
-	return v.render(f.status, "profile", v.t("profile"), ownPage{Form: f, Rest: rest.Profile{DisplayName: v.session.Name()}})
+	return v.render(f.status, "profile", v.t("profile"), ownPage{Form: f, Rest: backend.Profile{DisplayName: v.session.Name()}})
 }
 
 // personPage is a person's public profile and what they wrote.
 type personPage struct {
-	rest.Profile
+	backend.Profile
 	Own    bool
-	Posts  []rest.Post
+	Posts  []backend.Post
 	Slug   string // empty: of all boards
 	Notice string // in place of the posts
 	Pager  pager
@@ -123,14 +123,14 @@ func (a *App) settings(v *visit) error {
 	return v.render(f.status, "settings", v.t("settings"), ownPage{Form: f})
 }
 
-func settingsFields(s rest.Settings) map[string]string {
+func settingsFields(s backend.Settings) map[string]string {
 	return map[string]string{"locale": s.Locale, "time_zone": s.TimeZone, "theme": s.Theme}
 }
 
 // saveSettings serves POST /settings.
 func (a *App) saveSettings(v *visit) error {
 	f := v.sentForm()
-	settings := rest.Settings{Locale: f.Get("locale"), TimeZone: strings.TrimSpace(f.Get("time_zone")), Theme: f.Get("theme")}
+	settings := backend.Settings{Locale: f.Get("locale"), TimeZone: strings.TrimSpace(f.Get("time_zone")), Theme: f.Get("theme")}
 	err := a.users.PutSettings(v.r.Context(), v.token, f.Get("etag"), settings)
 	if changed(err) {
 		saved, etag, readErr := a.users.Settings(v.r.Context(), v.token)
@@ -168,7 +168,7 @@ func (a *App) interests(v *visit) error {
 // saveInterests serves POST /interests.
 func (a *App) saveInterests(v *visit) error {
 	f := v.sentForm()
-	err := a.users.PutInterests(v.r.Context(), v.token, f.Get("etag"), rest.Interests{Tags: splitTags(f.Get("tags"))})
+	err := a.users.PutInterests(v.r.Context(), v.token, f.Get("etag"), backend.Interests{Tags: splitTags(f.Get("tags"))})
 	if changed(err) {
 		saved, etag, readErr := a.users.Interests(v.r.Context(), v.token)
 		if err = readErr; err == nil {
@@ -216,7 +216,7 @@ func (a *App) apiMe(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	v := &visit{app: a, w: w, r: r, session: session}
 	profile, _, err := a.users.Me(r.Context(), v.token)
-	var refused *rest.Error
+	var refused *backend.Error
 	switch {
 	case err == nil:
 		writeJSON(w, profile)

@@ -13,8 +13,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
-	"github.com/maru-auth/maru/client-demo/internal/rest"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -38,8 +38,8 @@ const maxTitles = 1000
 type App struct {
 	cfg    Config
 	flow   *flow.Client
-	users  rest.Users
-	boards rest.Boards
+	users  backend.Users
+	boards backend.Boards
 	assets assets
 	pages  pages
 	titles *lru.Cache[string, string] // of boards, by slug, as they were seen last
@@ -49,7 +49,7 @@ type App struct {
 }
 
 // New puts the app together.
-func New(cfg Config, client *flow.Client, users rest.Users, boards rest.Boards) *App {
+func New(cfg Config, client *flow.Client, users backend.Users, boards backend.Boards) *App {
 	titles, err := lru.New[string, string](maxTitles)
 	if err != nil {
 		panic(err) // only for a size below one
@@ -207,7 +207,7 @@ func (a *App) loggedIn(h handler) handler {
 }
 
 // reader is what calls are made with that need no log-in where the board allows it.
-func (v *visit) reader() rest.TokenFunc {
+func (v *visit) reader() backend.TokenFunc {
 	if v.session == nil {
 		return nil
 	}
@@ -269,7 +269,7 @@ func (v *visit) loadPreferences() {
 	v.session.SetPreferences(v.prefs)
 }
 
-func preferencesOf(s rest.Settings, now time.Time) flow.Preferences {
+func preferencesOf(s backend.Settings, now time.Time) flow.Preferences {
 	p := flow.Preferences{TimeZone: s.TimeZone, ReadAt: now}
 	if base, _, _ := strings.Cut(s.Locale, "-"); base == "ko" || base == "en" {
 		p.Language = base
@@ -293,13 +293,13 @@ func (v *visit) fail(err error) {
 }
 
 func (v *visit) failPage(err error) error {
-	var refused *rest.Error
+	var refused *backend.Error
 	switch {
 	case errors.Is(err, flow.ErrLoginAgain):
 		return v.logInFirst()
 	case errors.Is(err, flow.ErrIssuerDown):
 		return v.issuerDown()
-	case errors.Is(err, rest.ErrDown):
+	case errors.Is(err, backend.ErrDown):
 		return v.message(http.StatusServiceUnavailable, "down_title", v.downText(err))
 	case errors.As(err, &refused):
 		switch refused.Status {
@@ -329,7 +329,7 @@ func (v *visit) failPage(err error) error {
 // downText names the message for a service that does not answer.
 func (v *visit) downText(err error) string {
 	v.app.cfg.Log.Warn("a service is down", "request", httpd.RequestID(v.r.Context()), "error", err)
-	var down *rest.DownError
+	var down *backend.DownError
 	if errors.As(err, &down) && down.Service == "user" {
 		return "user_down"
 	}
@@ -342,7 +342,7 @@ func (v *visit) notice(err error) (text string, rest_ error) {
 	switch {
 	case err == nil:
 		return "", nil
-	case errors.Is(err, rest.ErrDown):
+	case errors.Is(err, backend.ErrDown):
 		return v.t(v.downText(err)), nil
 	case errors.Is(err, flow.ErrIssuerDown):
 		return v.t("issuer_down_short"), nil
@@ -381,4 +381,4 @@ func (v *visit) text(field string) string {
 	return strings.ReplaceAll(v.r.PostForm.Get(field), "\r\n", "\n")
 }
 
-var errNoSuchAction = fmt.Errorf("the form asks for no action that there is: %w", &rest.Error{Status: http.StatusNotFound})
+var errNoSuchAction = fmt.Errorf("the form asks for no action that there is: %w", &backend.Error{Status: http.StatusNotFound})

@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
-	"github.com/maru-auth/maru/client-demo/internal/rest"
 )
 
 func TestMarkdownIsTamed(t *testing.T) {
@@ -71,7 +71,7 @@ func FuzzMarkdown(f *testing.F) {
 }
 
 func TestRepliesStandBelowTheirComment(t *testing.T) {
-	got := threads([]rest.Comment{{ID: "a"}, {ID: "b"}, {ID: "c", Parent: "a"}, {ID: "d", Parent: "lost"}, {ID: "e", Parent: "a"}}, func(c rest.Comment) commentView {
+	got := threads([]backend.Comment{{ID: "a"}, {ID: "b"}, {ID: "c", Parent: "a"}, {ID: "d", Parent: "lost"}, {ID: "e", Parent: "a"}}, func(c backend.Comment) commentView {
 		return commentView{Comment: c, Reply: true}
 	})
 	var shape []string
@@ -206,7 +206,7 @@ func TestEveryPageLeadsToTheOneBefore(t *testing.T) {
 
 func TestCommentsAreShownAsTypedWhenLayingThemOutTakesTooLong(t *testing.T) {
 	a := &App{markdown: newRenderer()}
-	comments := []rest.Comment{{ID: "a", Body: "**a**", Format: "markdown"}, {ID: "b", Body: "**b**", Format: "plain"}, {ID: "c", Body: "**c**", Format: "markdown"}}
+	comments := []backend.Comment{{ID: "a", Body: "**a**", Format: "markdown"}, {ID: "b", Body: "**b**", Format: "plain"}, {ID: "c", Body: "**c**", Format: "markdown"}}
 	texts, err := a.commentTexts(t.Context(), comments)
 	if err != nil || texts["a"].HTML != "<p><strong>a</strong></p>\n" || texts["b"].HTML != "" || texts["b"].AsTyped {
 		t.Errorf("%+v %v", texts, err)

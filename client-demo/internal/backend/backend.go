@@ -1,8 +1,8 @@
-// Package rest calls the user and board services as any client would: JSON over HTTP with a bearer token (RFC 6750), errors as
+// Package backend calls the user and board services as any client would: JSON over HTTP with a bearer token (RFC 6750), errors as
 // problem documents (RFC 9457), changes guarded by ETag and If-Match (RFC 9110 §13).
 //
 // Every call has a limit of time and of size, and each service one of calls at once.
-package rest
+package backend
 
 import (
 	"bytes"
