@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/maru-auth/maru/client-demo/internal/backend"
+	"github.com/maru-auth/maru/client-demo/internal/markdown"
 )
 
 // comment serves POST /posts/{id}: a comment on the post, or a reply to one.
@@ -32,7 +33,7 @@ type commentPage struct {
 	Form    *form
 	Action  string
 	Back    string
-	Preview *prose // nil: none was asked for
+	Preview *markdown.Text // nil: none was asked for
 }
 
 // ownComment reads the comment that the path names.
@@ -62,7 +63,7 @@ func (a *App) editComment(v *visit) error {
 	f := v.sentForm()
 	back := "/posts/" + comment.Post
 	if f.Is("do", "preview") {
-		preview, err := a.prose(v.r.Context(), comment.Format, f.Get("body"))
+		preview, err := a.markdown.Render(v.r.Context(), markdown.Source{Format: comment.Format, Body: f.Get("body")})
 		if err != nil {
 			return err
 		}

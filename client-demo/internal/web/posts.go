@@ -2,19 +2,18 @@ package web
 
 import (
 	"context"
-	"html/template"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/maru-auth/maru/client-demo/internal/backend"
+	"github.com/maru-auth/maru/client-demo/internal/markdown"
 )
 
 // postPage is a post with its comments.
 type postPage struct {
 	Post       backend.Post
 	BoardTitle string
-	Text       prose
+	Text       markdown.Text
 	Mine       bool
 	Edit       bool // Mine, and not locked
 	Moderate   bool
@@ -23,7 +22,7 @@ type postPage struct {
 	Notice     string // in place of the comments
 	Pager      pager
 	Form       *form
-	Preview    *prose // of the comment being written; nil: none was asked for
+	Preview    *markdown.Text // of the comment being written; nil: none was asked for
 }
 
 // thread is a comment and its replies.
@@ -34,7 +33,7 @@ type thread struct {
 
 type commentView struct {
 	backend.Comment
-	Text     prose
+	Text     markdown.Text
 	Mine     bool
 	Moderate bool
 	Reply    bool   // it may be replied to
@@ -58,7 +57,7 @@ func (a *App) showPost(v *visit, f *form) error {
 		Edit: mine && (!post.Locked || moderator),
 	}
 	ctx := v.r.Context()
-	if data.Text, err = a.prose(ctx, post.Format, post.Body); err != nil {
+	if data.Text, err = a.markdown.Render(ctx, markdown.Source{Format: post.Format, Body: post.Body}); err != nil {
 		return err
 	}
 	comments, err := a.boards.Comments(v.r.Context(), v.reader(), post.ID, v.r.URL.Query().Get("cursor"))
@@ -74,7 +73,7 @@ func (a *App) showPost(v *visit, f *form) error {
 			Moderate: moderator, Reply: data.Write, Key: newKey()}
 	})
 	if f.Get("do") == "preview" {
-		preview, err := a.prose(ctx, "markdown", f.Get("body"))
+		preview, err := a.markdown.Render(ctx, markdown.Source{Format: "markdown", Body: f.Get("body")})
 		if err != nil {
 			return err
 		}
@@ -109,45 +108,18 @@ func threads(comments []backend.Comment, view func(backend.Comment) commentView)
 	return all
 }
 
-// prose is a text that a person wrote, as pages show it.
-type prose struct {
-	Body    string
-	HTML    template.HTML // empty: Body is shown as it was typed
-	AsTyped bool          // it is Markdown, but costs too much to render
-}
-
-func (a *App) prose(ctx context.Context, format, body string) (p prose, err error) {
-	p.Body = body
-	if format != "markdown" || body == "" {
-		return p, nil
-	}
-	html, rendered, err := a.markdown.HTML(ctx, body)
-	if rendered {
-		p.HTML = html
-	}
-	p.AsTyped = !rendered
-	return p, err
-}
-
-// commentsWait is for how long a page lays out comments. Those that are left are shown as they were typed, until next time.
-const commentsWait = 2 * time.Second
-
 // commentTexts returns the texts of comments by their ids.
-func (a *App) commentTexts(ctx context.Context, comments []backend.Comment) (map[string]prose, error) {
-	limited, cancel := context.WithTimeout(ctx, commentsWait)
-	defer cancel()
-	texts := make(map[string]prose, len(comments))
-	for _, c := range comments {
-		text, err := a.prose(limited, c.Format, c.Body)
-		if err != nil && ctx.Err() == nil && limited.Err() != nil {
-			text, err = prose{Body: c.Body, AsTyped: true}, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		texts[c.ID] = text
+func (a *App) commentTexts(ctx context.Context, comments []backend.Comment) (map[string]markdown.Text, error) {
+	sources := make([]markdown.Source, len(comments))
+	for i, c := range comments {
+		sources[i] = markdown.Source{Format: c.Format, Body: c.Body}
 	}
-	return texts, nil
+	rendered, err := a.markdown.RenderAll(ctx, sources)
+	texts := map[string]markdown.Text{}
+	for i, text := range rendered {
+		texts[comments[i].ID] = text
+	}
+	return texts, err
 }
 
 // postForm is the page to write or change a post.
@@ -156,7 +128,7 @@ type postForm struct {
 	Action  string
 	Back    string
 	New     bool
-	Preview *prose // nil: none was asked for
+	Preview *markdown.Text // nil: none was asked for
 }
 
 func (v *visit) showPostForm(f *form, back string, isNew bool) error {
@@ -166,7 +138,7 @@ func (v *visit) showPostForm(f *form, back string, isNew bool) error {
 	}
 	page := postForm{Form: f, Action: v.r.URL.Path, Back: back, New: isNew}
 	if f.Get("do") == "preview" {
-		preview, err := v.app.prose(v.r.Context(), f.Get("format"), f.Get("body"))
+		preview, err := v.app.markdown.Render(v.r.Context(), markdown.Source{Format: f.Get("format"), Body: f.Get("body")})
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
+	"github.com/maru-auth/maru/client-demo/internal/markdown"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -44,7 +45,7 @@ type App struct {
 	pages  pages
 	titles *lru.Cache[string, string] // of boards, by slug, as they were seen last
 
-	markdown *renderer
+	markdown *markdown.Renderer
 	crowd    crowd
 }
 
@@ -54,7 +55,7 @@ func New(cfg Config, client *flow.Client, users backend.Users, boards backend.Bo
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &App{cfg: cfg, flow: client, users: users, boards: boards, assets: newAssets(), pages: parsePages(), titles: titles, markdown: newRenderer()}
+	return &App{cfg: cfg, flow: client, users: users, boards: boards, assets: newAssets(), pages: parsePages(), titles: titles, markdown: markdown.New()}
 }
 
 // Routes is every address of the app.

@@ -1,12 +1,9 @@
 package web
 
 import (
-	"context"
-	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"html/template"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -22,53 +19,6 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
 )
-
-func TestMarkdownIsTamed(t *testing.T) {
-	for _, test := range []struct{ name, in, want string }{
-		{"emphasis", "**a** *b*", "<p><strong>a</strong> <em>b</em></p>\n"},
-		{"headings go below the page's own", "# a\n\n###### b", "<h2>a</h2>\n<h6>b</h6>\n"},
-		{"a link", "[a](https://x.example/)", `<p><a href="https://x.example/" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
-		{"a bare address", "https://x.example/", `<p><a href="https://x.example/" rel="nofollow noopener noreferrer ugc">https://x.example/</a></p>` + "\n"},
-		{"a picture becomes a link", "![a](https://x.example/p.png)", `<p><a href="https://x.example/p.png" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
-		{"a picture without words", "![](https://x.example/p.png)", `<p><a href="https://x.example/p.png" rel="nofollow noopener noreferrer ugc">https://x.example/p.png</a></p>` + "\n"},
-		{"script", "<script>alert(1)</script>", "\n"},
-		{"HTML in a line", "a <b onclick=x>b</b>", "<p>a b</p>\n"},
-		{"a javascript link", "[a](javascript:alert(1))", "<p>a</p>\n"},
-		{"a data link", "[a](data:text/html,x)", "<p>a</p>\n"},
-		{"a link to a path of ours", "[a](/logout)", "<p>a</p>\n"},
-		{"a link to a host without scheme", "[a](//evil.example)", "<p>a</p>\n"},
-		{"a title with a quote", `[a](https://x.example "\" onclick=x")`, `<p><a href="https://x.example" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
-		{"code", "```html\n<b>\n```", "<pre tabindex=\"0\"><code>&lt;b&gt;\n</code></pre>\n"},
-		{"a line that ends stays one", "한 줄\n두 줄", "<p>한 줄<br>\n두 줄</p>\n"},
-		{"a table", "|a|\n|-|\n|b|", "<table tabindex=\"0\">\n<thead>\n<tr>\n<th>a</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>b</td>\n</tr>\n</tbody>\n</table>\n"},
-		{"a tag as text", "`<pre>`", "<p><code>&lt;pre&gt;</code></p>\n"},
-		{"Korean", "**굵은** 글씨", "<p><strong>굵은</strong> 글씨</p>\n"},
-	} {
-		got, err := renderMarkdown(t.Context(), test.in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if comment := regexp.MustCompile(`<!--.*?-->`); comment.ReplaceAllString(string(got), "") != test.want {
-			t.Errorf("%s: %q, want %q", test.name, got, test.want)
-		}
-	}
-}
-
-func FuzzMarkdown(f *testing.F) {
-	for _, seed := range []string{"# a", "![x](javascript:1)", "<img onerror=x>", "[a]: data:x\n[a]", "|a|\n|-|\n|<b>|", "![[a](b)](c)", "<https://a\"onclick=x>"} {
-		f.Add(seed)
-	}
-	bad := regexp.MustCompile(`(?i)<(script|img|style|iframe|svg|object|form|input|h1)\b|<[^>]*\son\w+=|<[^>]*(href|src)="?\s*(javascript|data|vbscript):`)
-	f.Fuzz(func(t *testing.T, text string) {
-		got, err := renderMarkdown(t.Context(), text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if bad.MatchString(string(got)) {
-			t.Errorf("%q gives %q", text, got)
-		}
-	})
-}
 
 func TestRepliesStandBelowTheirComment(t *testing.T) {
 	got := threads([]backend.Comment{{ID: "a"}, {ID: "b"}, {ID: "c", Parent: "a"}, {ID: "d", Parent: "lost"}, {ID: "e", Parent: "a"}}, func(c backend.Comment) commentView {
@@ -201,29 +151,6 @@ func TestEveryPageLeadsToTheOneBefore(t *testing.T) {
 		if p := newPager("/", bad, nil, ""); p.Previous != "/" {
 			t.Errorf("%v: %+v", bad, p)
 		}
-	}
-}
-
-func TestCommentsAreShownAsTypedWhenLayingThemOutTakesTooLong(t *testing.T) {
-	a := &App{markdown: newRenderer()}
-	comments := []backend.Comment{{ID: "a", Body: "**a**", Format: "markdown"}, {ID: "b", Body: "**b**", Format: "plain"}, {ID: "c", Body: "**c**", Format: "markdown"}}
-	texts, err := a.commentTexts(t.Context(), comments)
-	if err != nil || texts["a"].HTML != "<p><strong>a</strong></p>\n" || texts["b"].HTML != "" || texts["b"].AsTyped {
-		t.Errorf("%+v %v", texts, err)
-	}
-	a.markdown = newRenderer()
-	a.markdown.render = func(ctx context.Context, _ string) (template.HTML, error) {
-		<-ctx.Done()
-		return "", ctx.Err()
-	}
-	texts, err = a.commentTexts(t.Context(), comments)
-	if err != nil || !texts["a"].AsTyped || texts["a"].Body != "**a**" || !texts["c"].AsTyped {
-		t.Errorf("%+v %v", texts, err)
-	}
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	if _, err := a.commentTexts(gone, comments); !errors.Is(err, context.Canceled) {
-		t.Errorf("for a reader who left: %v", err)
 	}
 }
 

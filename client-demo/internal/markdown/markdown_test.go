@@ -1,14 +1,62 @@
-package web
+package markdown
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"html/template"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 )
+
+func TestMarkdownIsTamed(t *testing.T) {
+	for _, test := range []struct{ name, in, want string }{
+		{"emphasis", "**a** *b*", "<p><strong>a</strong> <em>b</em></p>\n"},
+		{"headings go below the page's own", "# a\n\n###### b", "<h2>a</h2>\n<h6>b</h6>\n"},
+		{"a link", "[a](https://x.example/)", `<p><a href="https://x.example/" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
+		{"a bare address", "https://x.example/", `<p><a href="https://x.example/" rel="nofollow noopener noreferrer ugc">https://x.example/</a></p>` + "\n"},
+		{"a picture becomes a link", "![a](https://x.example/p.png)", `<p><a href="https://x.example/p.png" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
+		{"a picture without words", "![](https://x.example/p.png)", `<p><a href="https://x.example/p.png" rel="nofollow noopener noreferrer ugc">https://x.example/p.png</a></p>` + "\n"},
+		{"script", "<script>alert(1)</script>", "\n"},
+		{"HTML in a line", "a <b onclick=x>b</b>", "<p>a b</p>\n"},
+		{"a javascript link", "[a](javascript:alert(1))", "<p>a</p>\n"},
+		{"a data link", "[a](data:text/html,x)", "<p>a</p>\n"},
+		{"a link to a path of ours", "[a](/logout)", "<p>a</p>\n"},
+		{"a link to a host without scheme", "[a](//evil.example)", "<p>a</p>\n"},
+		{"a title with a quote", `[a](https://x.example "\" onclick=x")`, `<p><a href="https://x.example" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
+		{"code", "```html\n<b>\n```", "<pre tabindex=\"0\"><code>&lt;b&gt;\n</code></pre>\n"},
+		{"a line that ends stays one", "한 줄\n두 줄", "<p>한 줄<br>\n두 줄</p>\n"},
+		{"a table", "|a|\n|-|\n|b|", "<table tabindex=\"0\">\n<thead>\n<tr>\n<th>a</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>b</td>\n</tr>\n</tbody>\n</table>\n"},
+		{"a tag as text", "`<pre>`", "<p><code>&lt;pre&gt;</code></p>\n"},
+		{"Korean", "**굵은** 글씨", "<p><strong>굵은</strong> 글씨</p>\n"},
+	} {
+		got, err := convert(t.Context(), test.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if comment := regexp.MustCompile(`<!--.*?-->`); comment.ReplaceAllString(string(got), "") != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func FuzzMarkdown(f *testing.F) {
+	for _, seed := range []string{"# a", "![x](javascript:1)", "<img onerror=x>", "[a]: data:x\n[a]", "|a|\n|-|\n|<b>|", "![[a](b)](c)", "<https://a\"onclick=x>"} {
+		f.Add(seed)
+	}
+	bad := regexp.MustCompile(`(?i)<(script|img|style|iframe|svg|object|form|input|h1)\b|<[^>]*\son\w+=|<[^>]*(href|src)="?\s*(javascript|data|vbscript):`)
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := convert(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bad.MatchString(string(got)) {
+			t.Errorf("%q gives %q", text, got)
+		}
+	})
+}
 
 // TestMarkdownThatCostsTooMuchIsRefused has inputs of 20,000 bytes, as long as a post may be, that take
 // goldmark from 0.1 to 26 seconds, or that make up to 100 MB of HTML.
@@ -41,7 +89,7 @@ func TestMarkdownThatCostsTooMuchIsRefused(t *testing.T) {
 		"strikethrough":                       fill("~~a", size),
 		"definitions":                         fill("[a]: <", size),
 	} {
-		if got, err := renderMarkdown(t.Context(), text); !errors.Is(err, errTooMuch) {
+		if got, err := convert(t.Context(), text); !errors.Is(err, errTooMuch) {
 			t.Errorf("%s: %d bytes of HTML, %v", name, len(got), err)
 		}
 	}
@@ -59,7 +107,7 @@ func TestALongOrdinaryPostIsRendered(t *testing.T) {
 		if name == "a table" {
 			text = "|1|2|3|4|\n|-|:-:|-:|-|\n" + text
 		}
-		got, err := renderMarkdown(t.Context(), text)
+		got, err := convert(t.Context(), text)
 		if err != nil || len(got) < len(text)/2 {
 			t.Errorf("%s: %d bytes of HTML, %v", name, len(got), err)
 		}
@@ -83,7 +131,7 @@ func (l *leaving) Err() error {
 func TestRenderingEndsWhenItsReaderLeaves(t *testing.T) {
 	text := strings.Repeat("*a* [b](https://x.example/) `c` ", 300)
 	stays := &leaving{Context: t.Context(), after: 1 << 30}
-	if _, err := renderMarkdown(stays, text); err != nil {
+	if _, err := convert(stays, text); err != nil {
 		t.Fatal(err)
 	}
 	looks := stays.looks.Load()
@@ -91,7 +139,7 @@ func TestRenderingEndsWhenItsReaderLeaves(t *testing.T) {
 		t.Fatalf("the context was looked at %d times only", looks)
 	}
 	leaves := &leaving{Context: t.Context(), after: looks / 2}
-	if _, err := renderMarkdown(leaves, text); !errors.Is(err, context.Canceled) {
+	if _, err := convert(leaves, text); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if more := leaves.looks.Load() - looks/2; more != 1 {
@@ -100,7 +148,7 @@ func TestRenderingEndsWhenItsReaderLeaves(t *testing.T) {
 }
 
 func TestRenderedTextsAreKept(t *testing.T) {
-	r, calls := newRenderer(), 0
+	r, calls := New(), 0
 	r.render = func(ctx context.Context, body string) (template.HTML, error) {
 		calls++
 		if body == "too much" {
@@ -110,15 +158,15 @@ func TestRenderedTextsAreKept(t *testing.T) {
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if _, _, err := r.HTML(gone, "a"); !errors.Is(err, context.Canceled) {
+	if _, _, err := r.html(gone, "a"); !errors.Is(err, context.Canceled) {
 		t.Errorf("a reader who left got %v", err)
 	}
 	calls = 0
 	for range 2 {
-		if got, ok, err := r.HTML(t.Context(), "a"); got != "a" || !ok || err != nil {
+		if got, ok, err := r.html(t.Context(), "a"); got != "a" || !ok || err != nil {
 			t.Errorf("got %q, %v, %v", got, ok, err)
 		}
-		if got, ok, err := r.HTML(t.Context(), "too much"); got != "" || ok || err != nil {
+		if got, ok, err := r.html(t.Context(), "too much"); got != "" || ok || err != nil {
 			t.Errorf("got %q, %v, %v", got, ok, err)
 		}
 	}
@@ -127,7 +175,7 @@ func TestRenderedTextsAreKept(t *testing.T) {
 	}
 	large := strings.Repeat("x", maxHTML)
 	for i := range 2 * maxRendered / maxHTML {
-		if _, ok, err := r.HTML(t.Context(), fmt.Sprint(i)+large); !ok || err != nil {
+		if _, ok, err := r.html(t.Context(), fmt.Sprint(i)+large); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -141,13 +189,13 @@ func TestRenderedTextsAreKept(t *testing.T) {
 }
 
 func TestAReaderWhoLeavesWaitsForNoPlace(t *testing.T) {
-	r := newRenderer()
+	r := New()
 	for range cap(r.places) {
 		r.places <- struct{}{}
 	}
 	ctx, leave := context.WithCancel(t.Context())
 	leave()
-	if _, _, err := r.HTML(ctx, "a"); !errors.Is(err, context.Canceled) {
+	if _, _, err := r.html(ctx, "a"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package web
+package markdown
 
 import (
 	"bytes"
@@ -33,7 +33,7 @@ const (
 )
 
 // meter counts what rendering one text costs. goldmark cannot be told to stop, so the meter stops it by
-// a panic, which renderMarkdown catches: at the bounds above, and soon after ctx ends.
+// a panic, which convert catches: at the bounds above, and soon after ctx ends.
 type meter struct {
 	ctx     context.Context
 	left    int // work that may still be done
@@ -104,7 +104,7 @@ func (c meteredContext) SetOpenedBlocks(blocks []parser.Block) {
 	c.Context.SetOpenedBlocks(blocks)
 }
 
-// meterOf returns the meter of a parse that renderMarkdown began.
+// meterOf returns the meter of a parse that convert began.
 func meterOf(pc parser.Context) *meter { return pc.(meteredContext).meter }
 
 // Trigger implements parser.InlineParser: every character at which another parser may look ahead.

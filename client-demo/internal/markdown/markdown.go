@@ -1,4 +1,4 @@
-package web
+package markdown
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 const linkRel = "nofollow noopener noreferrer ugc"
 
 var (
-	markdown = goldmark.New(
+	converter = goldmark.New(
 		goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.Linkify),
 		goldmark.WithParserOptions(
 			parser.WithASTTransformers(util.Prioritized(tame{}, 100)),
@@ -45,11 +45,11 @@ var (
 	}()
 )
 
-// renderMarkdown makes HTML of a post's body. HTML in it is left out (goldmark does so unless told otherwise), pictures become
+// convert makes HTML of a post's body. HTML in it is left out (goldmark does so unless told otherwise), pictures become
 // links, since loading them would tell another host who reads here, and headings go below the page's own h1.
 //
 // It ends soon after ctx does. Error: errTooMuch, for a text that would cost too much; that of ctx.
-func renderMarkdown(ctx context.Context, body string) (result template.HTML, err error) {
+func convert(ctx context.Context, body string) (result template.HTML, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s, ok := p.(stopped)
@@ -61,9 +61,9 @@ func renderMarkdown(ctx context.Context, body string) (result template.HTML, err
 	}()
 	source, m := []byte(body), newMeter(ctx)
 	m.spend(len(source))
-	doc := markdown.Parser().Parse(meteredReader{text.NewReader(source), m}, parser.WithContext(meteredContext{parser.NewContext(), m}))
+	doc := converter.Parser().Parse(meteredReader{text.NewReader(source), m}, parser.WithContext(meteredContext{parser.NewContext(), m}))
 	var out boundedHTML
-	if err := markdown.Renderer().Render(&out, source, doc); err != nil {
+	if err := converter.Renderer().Render(&out, source, doc); err != nil {
 		return "", err
 	}
 	m.spend(out.Len())                                                                         // and looks at ctx once more

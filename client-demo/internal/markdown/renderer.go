@@ -1,4 +1,4 @@
-package web
+package markdown
 
 import (
 	"context"
@@ -18,9 +18,9 @@ const (
 	renderWait  = time.Second
 )
 
-// renderer renders Markdown in places of its own, so that it never takes all of the machine, and keeps
-// what it rendered. It is safe for concurrent use; make it with newRenderer.
-type renderer struct {
+// Renderer renders Markdown in places of its own, so that it never takes all of the machine, and keeps
+// what it rendered. It is safe for concurrent use; make it with New.
+type Renderer struct {
 	render func(context.Context, string) (template.HTML, error)
 	places chan struct{}
 
@@ -37,8 +37,8 @@ type rendered struct {
 
 func (r rendered) size() int { return renderEntry + len(r.html) }
 
-func newRenderer() *renderer {
-	r := &renderer{render: renderMarkdown, places: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+func New() *Renderer {
+	r := &Renderer{render: convert, places: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	kept, err := simplelru.NewLRU(maxRendered/renderEntry, func(_ [sha256.Size]byte, old rendered) { r.bytes -= old.size() })
 	if err != nil {
 		panic(err) // only for a size below one
@@ -47,9 +47,9 @@ func newRenderer() *renderer {
 	return r
 }
 
-// HTML returns body as HTML. It returns false when that would cost too much, or no place is free within
+// html returns body as HTML. It returns false when that would cost too much, or no place is free within
 // a second: then the text is to be shown as it is. Error: that of ctx, or a fault of the program.
-func (r *renderer) HTML(ctx context.Context, body string) (template.HTML, bool, error) {
+func (r *Renderer) html(ctx context.Context, body string) (template.HTML, bool, error) {
 	key := sha256.Sum256([]byte(body))
 	if found, ok := r.get(key); ok {
 		return found.html, !found.tooMuch, nil
@@ -75,13 +75,13 @@ func (r *renderer) HTML(ctx context.Context, body string) (template.HTML, bool, 
 	return html, err == nil, nil
 }
 
-func (r *renderer) get(key [sha256.Size]byte) (rendered, bool) {
+func (r *Renderer) get(key [sha256.Size]byte) (rendered, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.kept.Get(key)
 }
 
-func (r *renderer) keep(key [sha256.Size]byte, result rendered) {
+func (r *Renderer) keep(key [sha256.Size]byte, result rendered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.kept.Remove(key)
