@@ -22,6 +22,7 @@ import (
 
 	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
+	"github.com/maru-auth/maru/client-demo/internal/lang"
 	"github.com/maru-auth/maru/client-demo/internal/web"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -44,6 +45,8 @@ type config struct {
 	Serving func(net.Addr) `kong:"-"`
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time `kong:"-"`
+	// Languages are those of the pages. Nil: lang.All.
+	Languages lang.Languages `kong:"-"`
 }
 
 const defaultListen = "127.0.0.1:9400"
@@ -92,6 +95,10 @@ func run(ctx context.Context, cfg config) error {
 	if now == nil {
 		now = time.Now
 	}
+	languages := cfg.Languages
+	if languages == nil {
+		languages = lang.All
+	}
 	log := cfg.Logger()
 	for _, insecure := range []struct{ setting, url string }{{"--origin", cfg.Origin}, {"--issuer", cfg.Issuer}} {
 		if plainRemote(insecure.url) {
@@ -116,8 +123,11 @@ func run(ctx context.Context, cfg config) error {
 	defer users.Close()
 	defer boards.Close()
 
-	app := web.New(web.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, Now: now, Log: log, AccountURL: cmp.Or(cfg.AccountURL, strings.TrimSuffix(cfg.Issuer, "/")+"/account"), APIDocs: cfg.APIDocs},
-		client, users, boards)
+	app := web.New(web.Config{
+		Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI,
+		AccountURL: cmp.Or(cfg.AccountURL, strings.TrimSuffix(cfg.Issuer, "/")+"/account"), APIDocs: cfg.APIDocs,
+		Languages: languages, Now: now, Log: log,
+	}, client, users, boards)
 	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Serving: cfg.Serving}
 	return server.Run(ctx)
 }

@@ -79,7 +79,17 @@ var rules = []rule{
 	{"resources/board/internal/authors", []string{"resources/board/internal/store", "internal/httpd"}},
 	{"resources/board/internal/store", []string{"internal/sqldb"}},
 
-	{"client-demo/...", []string{"client-demo/internal/...", "internal/cli", "internal/httpd"}},
+	{"client-demo", []string{"client-demo/internal/...", "internal/cli", "internal/httpd"}},
+	{"client-demo/internal/web", []string{"client-demo/internal/boards", "client-demo/internal/profile", "client-demo/internal/tokens", "client-demo/internal/site", "client-demo/internal/pages", "client-demo/internal/lang", "client-demo/internal/flow", "client-demo/internal/backend", "internal/httpd"}},
+	{"client-demo/internal/boards", []string{"client-demo/internal/site", "client-demo/internal/pages", "client-demo/internal/markdown", "client-demo/internal/flow", "client-demo/internal/backend"}},
+	{"client-demo/internal/profile", []string{"client-demo/internal/site", "client-demo/internal/pages", "client-demo/internal/lang", "client-demo/internal/backend"}},
+	{"client-demo/internal/tokens", []string{"client-demo/internal/site", "client-demo/internal/pages", "client-demo/internal/flow", "client-demo/internal/backend", "internal/httpd"}},
+	{"client-demo/internal/site", []string{"client-demo/internal/pages", "client-demo/internal/lang", "client-demo/internal/flow", "client-demo/internal/backend", "internal/httpd"}},
+	{"client-demo/internal/pages", []string{"client-demo/internal/lang", "client-demo/internal/markdown", "client-demo/internal/backend"}},
+	{"client-demo/internal/lang", nil},
+	{"client-demo/internal/markdown", nil},
+	{"client-demo/internal/flow", nil},
+	{"client-demo/internal/backend", nil},
 
 	{"deploy/...", []string{"deploy/..."}},
 }

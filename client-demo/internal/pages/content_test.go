@@ -1,0 +1,42 @@
+package pages
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestAContentSaysItsLanguageWhateverThePages(t *testing.T) {
+	for text, want := range map[string]string{"함께 쓰는 마루": ` lang="ko"`, "Hello 마루": ` lang="ko"`, "こんにちは世界": ` lang="ja"`, "你好": ` lang="zh"`, "Hello": "", "": "", "123 🙂": ""} {
+		if got := string(langOf(text)); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestAnAvatarsColourIsThePersonsAndNotTheNames(t *testing.T) {
+	style, err := assetFiles.ReadFile("assets/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint32]bool{}
+	for i := range 200 {
+		id := strconv.Itoa(i)
+		a := newAvatar(id, "김지수", "small")
+		if a.Hue != newAvatar(id, "Jisu", "").Hue || a.Letter != "김" || !strings.Contains(string(style), "\n.hue-"+strconv.Itoa(int(a.Hue))+" ") {
+			t.Errorf("%s: %+v", id, a)
+		}
+		seen[a.Hue] = true
+	}
+	if len(seen) != hues {
+		t.Errorf("200 people have %d colours", len(seen))
+	}
+}
+
+func TestInitials(t *testing.T) {
+	for name, want := range map[string]string{"김지수": "김", "minjun": "M", "  é": "É", "": "·", "—x": "X", "🙂": "🙂", "\xff": "·"} {
+		if got := initial(name); got != want {
+			t.Errorf("initial of %q is %q, want %q", name, got, want)
+		}
+	}
+}

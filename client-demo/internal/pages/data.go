@@ -1,0 +1,244 @@
+package pages
+
+import (
+	"html/template"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/client-demo/internal/backend"
+	"github.com/maru-auth/maru/client-demo/internal/lang"
+	"github.com/maru-auth/maru/client-demo/internal/markdown"
+)
+
+// A Notice of a page is what to say in place of a part that cannot be had, in words; it is empty where nothing is missing.
+
+// Home is the first page: of a person, or an invitation.
+type Home struct {
+	Issuer       string
+	IssuerNotice string
+	Boards       []backend.Board
+	BoardNotice  string
+	Profile      *backend.Profile
+	UserNotice   string
+	LoggedOut    string // what came of a log-out, in words
+}
+
+// Boards lists the boards.
+type Boards struct {
+	Boards []backend.Board
+	Notice string
+}
+
+// Board is a page of posts, of one board or found by a search.
+type Board struct {
+	Board backend.Board // the zero Board: all of them
+	Query string
+	Write bool
+	PostList
+}
+
+// Everywhere tells whether the posts are of all boards.
+func (p Board) Everywhere() bool { return p.Board.Slug == "" }
+
+// PostList is a part of a page that lists posts.
+type PostList struct {
+	Posts  []ListedPost
+	Pager  Pager
+	Notice string
+}
+
+// ListedPost is a post in a list.
+type ListedPost struct {
+	backend.Post
+	BoardTitle string // empty: the list is of one board
+}
+
+// Post is a post with its comments.
+type Post struct {
+	Post       backend.Post
+	BoardTitle string
+	Text       markdown.Text
+	Mine       bool
+	Edit       bool // Mine, and not locked
+	Moderate   bool
+	Write      bool
+	Threads    []Thread
+	Notice     string
+	Pager      Pager
+	Form       *Form          // for a comment
+	Preview    *markdown.Text // of that comment; nil: nobody asked for one
+}
+
+// Thread is a comment and its replies.
+type Thread struct {
+	Comment
+	Replies []Comment
+}
+
+// Comment is a comment as it stands below its post.
+type Comment struct {
+	backend.Comment
+	Text     markdown.Text
+	Mine     bool
+	Moderate bool
+	Reply    bool   // it may be replied to
+	Key      string // for the reply's form
+}
+
+// Write is the page to write or change a post.
+type Write struct {
+	Form    *Form
+	Action  string
+	Back    string
+	New     bool
+	Preview *markdown.Text // nil: nobody asked for one
+}
+
+// EditComment is the page to change a comment.
+type EditComment struct {
+	Form    *Form
+	Action  string
+	Back    string
+	Preview *markdown.Text // nil: nobody asked for one
+}
+
+// Delete asks before something is deleted for good.
+type Delete struct {
+	Title    string
+	Question string
+	Quote    string
+	Notice   string // why it asks again; empty: it asks for the first time
+	ETag     string
+	Action   string
+	Back     string
+}
+
+// Person is a person's public profile and what they wrote.
+type Person struct {
+	backend.Profile
+	Own bool
+	PostList
+}
+
+// Own is what the pages of a person's own things share.
+type Own struct {
+	Form   *Form // nil: Notice stands in its place
+	Notice string
+}
+
+// tabs has, for each of these pages, the attribute aria-current on the one that is shown.
+type tabs struct{ Profile, Settings, Interests template.HTMLAttr }
+
+// Profile is the page of a person's own profile.
+type Profile struct {
+	Own
+	Account string // where people manage their account at the issuer
+}
+
+// Tabs leads to the pages beside it.
+func (Profile) Tabs() tabs { return tabs{Profile: thisPage} }
+
+// Settings is the page of language, time zone and theme.
+type Settings struct {
+	Own
+	Languages lang.Languages
+}
+
+// Tabs leads to the pages beside it.
+func (Settings) Tabs() tabs { return tabs{Settings: thisPage} }
+
+// Locale is a choice of language. Its value may name a region: that is the person's own.
+type Locale struct {
+	Value, Name, Lang string
+	Chosen            bool
+}
+
+// Locales are the languages to choose from: the app's, and the person's own where the app does not speak it.
+func (p Settings) Locales() []Locale {
+	own := p.Form.Get("locale")
+	spoken := p.Languages.Find(own)
+	var locales []Locale
+	for _, l := range p.Languages {
+		locale := Locale{l.Code(), l.Name, l.Code(), l == spoken}
+		if locale.Chosen {
+			locale.Value = own
+		}
+		locales = append(locales, locale)
+	}
+	if own != "" && spoken == nil {
+		locales = append(locales, Locale{Value: own, Name: own, Chosen: true})
+	}
+	return locales
+}
+
+// Zones are the time zones to choose from: some that many people live in, and the person's own.
+func (p Settings) Zones() []string {
+	if own := p.Form.Get("time_zone"); own != "" && !slices.Contains(zones, own) {
+		return append([]string{own}, zones...)
+	}
+	return zones
+}
+
+var zones = strings.Fields(`Asia/Seoul Asia/Tokyo Asia/Shanghai Asia/Hong_Kong Asia/Taipei Asia/Singapore
+	Asia/Ho_Chi_Minh Asia/Bangkok Asia/Jakarta Asia/Manila Asia/Kolkata Asia/Dubai Asia/Almaty Asia/Tashkent
+	Europe/London Europe/Lisbon Europe/Madrid Europe/Paris Europe/Berlin Europe/Rome Europe/Stockholm
+	Europe/Warsaw Europe/Athens Europe/Istanbul Europe/Kyiv Europe/Moscow
+	Africa/Lagos Africa/Cairo Africa/Nairobi Africa/Johannesburg
+	America/Halifax America/New_York America/Toronto America/Chicago America/Mexico_City America/Denver
+	America/Phoenix America/Los_Angeles America/Vancouver America/Anchorage Pacific/Honolulu America/Bogota
+	America/Lima America/Santiago America/Sao_Paulo America/Argentina/Buenos_Aires
+	Australia/Perth Australia/Brisbane Australia/Sydney Pacific/Auckland UTC`)
+
+// Interests is the page of a person's tags.
+type Interests struct {
+	Own
+	Tags []string // those that are saved
+}
+
+// Tabs leads to the pages beside it.
+func (Interests) Tabs() tabs { return tabs{Interests: thisPage} }
+
+// Tokens is the page that shows the tokens and has the browser check them.
+type Tokens struct {
+	Issuer string
+	Tokens []Token
+	Notice string
+	Words  map[string]string // what the script says
+	Docs   []string          // the services' API references
+}
+
+// Token is one token and what the browser is to demand of it.
+type Token struct {
+	ID       string // of its section: "access", "id" or "refresh"
+	Name     string
+	About    string
+	Raw      string // empty: it never reaches the browser
+	Problem  string // why it cannot be taken apart
+	Header   []Claim
+	Claims   []Claim
+	Expires  time.Time
+	Audience string // one of these, separated by spaces
+	Types    string // one of these, separated by spaces
+	Checks   []string
+	Call     bool // the page offers to call a service with it
+}
+
+// Claim is one thing that a token says, and in words what that means, where there are any.
+type Claim struct{ Name, Value, Meaning string }
+
+// Message says one thing.
+type Message struct {
+	Status int
+	Title  string
+	Text   string
+	Retry  string // where "try again" leads; empty where that makes no sense
+}
+
+// Login asks to log in. A form that came too late is kept in it.
+type Login struct {
+	Title string
+	Text  string
+	Here  string // where log-in leads back to
+	Kept  []KeptField
+}

@@ -1,0 +1,126 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/maru-auth/maru/client-demo/internal/backend"
+	"github.com/maru-auth/maru/client-demo/internal/flow"
+	"github.com/maru-auth/maru/client-demo/internal/pages"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// ErrNoSuchAction is for a form that asks for something that there is not.
+var ErrNoSuchAction = fmt.Errorf("the form asks for no action that there is: %w", &backend.Error{Status: http.StatusNotFound})
+
+// finish makes a page of an error that a handler could not deal with itself. Nil is no error.
+func (v *Visit) finish(err error) {
+	if err == nil {
+		return
+	}
+	if failed := v.showError(err); failed != nil {
+		v.site.cfg.Log.Error("cannot show a page", "request", httpd.RequestID(v.R.Context()), "error", failed, "because", err)
+		http.Error(v.W, "Something went wrong on our side. Try again in a moment.", http.StatusInternalServerError)
+	}
+}
+
+// refusals are the pages for what a service refuses, by its status.
+var refusals = map[int]struct {
+	status      int
+	title, text string
+}{
+	http.StatusNotFound:            {http.StatusNotFound, "not_found_title", "not_found"},
+	http.StatusForbidden:           {http.StatusForbidden, "forbidden_title", "forbidden"},
+	http.StatusUnauthorized:        {http.StatusBadGateway, "token_refused_title", "token_refused"},
+	http.StatusTooManyRequests:     {http.StatusTooManyRequests, "too_many_title", "too_many"},
+	http.StatusPreconditionFailed:  {http.StatusConflict, "changed_title", "changed"},
+	http.StatusBadRequest:          {http.StatusBadRequest, "not_found_title", "bad_address"}, // such as a cursor that is none
+	http.StatusUnprocessableEntity: {http.StatusBadRequest, "not_found_title", "bad_address"},
+}
+
+func (v *Visit) showError(err error) error {
+	var refused *backend.Error
+	switch {
+	case errors.Is(err, flow.ErrLoginAgain):
+		return v.LogInFirst()
+	case errors.Is(err, flow.ErrIssuerDown):
+		return v.issuerDown()
+	case errors.Is(err, backend.ErrDown):
+		return v.Message(http.StatusServiceUnavailable, "down_title", v.downText(err))
+	case errors.As(err, &refused):
+		if refused.Status == http.StatusUnauthorized && v.Session == nil { // it is not for everybody
+			return v.LogInFirst()
+		}
+		if page, ok := refusals[refused.Status]; ok {
+			return v.Message(page.status, page.title, page.text)
+		}
+	case errors.Is(err, context.Canceled) && v.R.Context().Err() != nil:
+		return nil // the person left
+	}
+	v.site.cfg.Log.Error("cannot answer", "request", httpd.RequestID(v.R.Context()), "path", v.R.URL.Path, "error", err)
+	return v.Message(http.StatusInternalServerError, "failed_title", "failed")
+}
+
+// downText names the words for a service that does not answer.
+func (v *Visit) downText(err error) string {
+	v.site.cfg.Log.Warn("a service is down", "request", httpd.RequestID(v.R.Context()), "error", err)
+	var down *backend.DownError
+	if errors.As(err, &down) && down.Service == "user" {
+		return "user_down"
+	}
+	return "board_down"
+}
+
+// Notice is what to say, in a part of a page, of an error that leaves the rest of the page alone; it is empty without one.
+// An error that concerns the whole page is returned instead.
+func (v *Visit) Notice(err error) (text string, whole error) {
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.Is(err, backend.ErrDown):
+		return v.T(v.downText(err)), nil
+	case errors.Is(err, flow.ErrIssuerDown):
+		return v.T("issuer_down_short"), nil
+	}
+	return "", err
+}
+
+// Message shows a page that says one thing. title and text are keys of words, args what is put into the text.
+func (v *Visit) Message(status int, title, text string, args ...any) error {
+	return v.Show(pages.Message{Status: status, Title: v.T(title), Text: v.T(text, args...), Retry: v.retry(status)})
+}
+
+// retry is where "try again" leads, or empty where that makes no sense.
+func (v *Visit) retry(status int) string {
+	passing := status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
+	if v.R.Method == http.MethodGet && v.page == nil && passing {
+		return v.R.URL.RequestURI()
+	}
+	return ""
+}
+
+// LogInFirst says that this page needs a log-in. A form that was sent is not lost: its fields stand in the page, and logging in
+// from there brings them back to their own page.
+func (v *Visit) LogInFirst() error {
+	page := pages.Login{Title: v.T("login_first_title"), Text: v.T("login_first"), Here: v.Here()}
+	if v.Session != nil || v.site.flow.HadSession(v.R) {
+		page.Title, page.Text = v.T("login_again_title"), v.T("login_again")
+		v.site.flow.Forget(v.W)
+	}
+	v.Session = nil
+	if v.R.Method == http.MethodPost {
+		page.Kept = pages.Keep(v.Text)
+	}
+	return v.Show(page)
+}
+
+// issuerDown says that nobody can log in, or stay so, until the issuer answers.
+func (v *Visit) issuerDown() error {
+	text := "issuer_down"
+	if v.Session != nil {
+		text = "issuer_down_session"
+	}
+	return v.Message(http.StatusServiceUnavailable, "issuer_down_title", text, v.site.cfg.Issuer)
+}

@@ -1,0 +1,140 @@
+package site
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/maru-auth/maru/client-demo/internal/backend"
+	"github.com/maru-auth/maru/client-demo/internal/flow"
+	"github.com/maru-auth/maru/client-demo/internal/pages"
+)
+
+// NewKey is an Idempotency-Key: a form sent twice makes one post.
+func NewKey() string { return rand.Text() }
+
+// NewForm is a form with these values, or with those of a form that was sent after the session had ended.
+func (v *Visit) NewForm(values url.Values) *pages.Form {
+	f := pages.NewForm(values)
+	if v.Session == nil {
+		return f
+	}
+	if draft := v.Session.TakeDraft(v.R.URL.Path); draft != nil {
+		f.Values, f.Notice = draft, v.T("draft_back")
+		for _, field := range []string{"etag", "key"} {
+			if draft.Get(field) == "" {
+				draft.Set(field, values.Get(field))
+			}
+		}
+	}
+	return f
+}
+
+// SentForm is the form that was sent.
+func (v *Visit) SentForm() *pages.Form {
+	values := url.Values{}
+	for name := range v.R.PostForm {
+		values.Set(name, v.Text(name))
+	}
+	return pages.NewForm(values)
+}
+
+// Refused takes into f why a service would not do what the form asks. An error that a form cannot show is returned.
+func (v *Visit) Refused(f *pages.Form, err error) error {
+	var refusal *backend.Error
+	switch {
+	case errors.Is(err, backend.ErrDown):
+		f.Refuse(http.StatusServiceUnavailable, v.T(v.downText(err))+" "+v.T("kept_typed"), nil)
+	case errors.Is(err, flow.ErrIssuerDown):
+		f.Refuse(http.StatusServiceUnavailable, v.T("issuer_down_short")+" "+v.T("kept_typed"), nil)
+	case errors.As(err, &refusal):
+		notice := v.refusal(refusal)
+		if notice == "" {
+			return err
+		}
+		f.Refuse(refusal.Status, notice, v.wrong(refusal))
+		if invalid(refusal) && len(refusal.Fields) == 0 {
+			// Such as another text under a key that was used: the person sent a changed form again.
+			f.Values.Set("key", NewKey())
+		}
+	default:
+		return err
+	}
+	return nil
+}
+
+// invalid tells whether a service refused what stands in a form, and not that it was sent.
+func invalid(refusal *backend.Error) bool {
+	return refusal.Status == http.StatusBadRequest || refusal.Status == http.StatusUnprocessableEntity
+}
+
+// refusal is what to say above a form that a service refused; empty when no form can say it.
+func (v *Visit) refusal(refusal *backend.Error) string {
+	switch refusal.Status {
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		if len(refusal.Fields) == 0 && refusal.Detail != "" {
+			return v.T("form_wrong_detail", refusal.Detail)
+		}
+		return v.T("form_wrong")
+	case http.StatusForbidden:
+		return v.T("forbidden")
+	case http.StatusNotFound:
+		return v.T("gone")
+	case http.StatusConflict, http.StatusLocked:
+		return v.T("form_conflict", refusal.Detail)
+	case http.StatusTooManyRequests:
+		return v.T("too_many")
+	}
+	return ""
+}
+
+// wrong says what each refused field may hold, in the person's language; the services say it in English only.
+func (v *Visit) wrong(refusal *backend.Error) map[string]string {
+	if !invalid(refusal) {
+		return nil
+	}
+	wrong := map[string]string{}
+	for field := range refusal.Fields {
+		wrong[field] = v.T("wrong_other")
+		if key := "wrong_" + field; v.Lang.Has(key) {
+			wrong[field] = v.T(key)
+		}
+	}
+	return wrong
+}
+
+// Changed tells whether err is a lost race: somebody changed the thing since it was read.
+func Changed(err error) bool {
+	return errors.Is(err, &backend.Error{Status: http.StatusPreconditionFailed})
+}
+
+// Edit is a form that changes something which somebody else, or the person elsewhere, may change meanwhile.
+type Edit struct {
+	Save func(f *pages.Form) error
+	Read func() (saved map[string]string, etag string, err error) // what is saved now, after a lost race
+	Show func(f *pages.Form) error
+	Then string // the page to go to when it is saved
+}
+
+// Edit saves the form that was sent, or shows it again with what is wrong and all that was typed.
+func (v *Visit) Edit(edit Edit) error {
+	f := v.SentForm()
+	err := edit.Save(f)
+	if Changed(err) {
+		var saved map[string]string
+		var etag string
+		if saved, etag, err = edit.Read(); err == nil {
+			f.Lose(v.T("lost_race"), saved, etag)
+			return edit.Show(f)
+		}
+	}
+	if err == nil {
+		v.Session.SetFlash("saved")
+		return v.Redirect(edit.Then)
+	}
+	if err := v.Refused(f, err); err != nil {
+		return err
+	}
+	return edit.Show(f)
+}

@@ -1,0 +1,160 @@
+// Package site is what every page of the app shares: who asks and in which language, what a page is shown with, what becomes of
+// errors and of forms. It knows no page's address; package web lists those.
+package site
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/client-demo/internal/backend"
+	"github.com/maru-auth/maru/client-demo/internal/flow"
+	"github.com/maru-auth/maru/client-demo/internal/lang"
+	"github.com/maru-auth/maru/client-demo/internal/pages"
+)
+
+// Config is what pages need to know of the settings. All fields are needed.
+type Config struct {
+	Origin    string
+	Issuer    string
+	Languages lang.Languages
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Site serves requests. It is safe for concurrent use.
+type Site struct {
+	cfg   Config
+	flow  *flow.Client
+	users backend.Users
+	pages *pages.Pages
+	crowd crowd
+}
+
+// New makes a site whose people log in with client and whose settings are kept by users.
+func New(cfg Config, client *flow.Client, users backend.Users) *Site {
+	return &Site{cfg: cfg, flow: client, users: users, pages: pages.New(cfg.Languages)}
+}
+
+// Assets serves styles, scripts and the app's mark.
+func (s *Site) Assets() pages.Assets { return s.pages.Assets }
+
+// Handler answers one request. An error that it returns becomes a page, or the log-in.
+type Handler func(*Visit) error
+
+// Serve makes an http.Handler of h.
+func (s *Site) Serve(h Handler) http.Handler { return s.serve(nil, h) }
+
+// ServeFor is as [Site.Serve], for an address that has no page of its own: page is the path of the one that a person comes back
+// to from log-in or a switch of language.
+func (s *Site) ServeFor(page func(*http.Request) string, h Handler) http.Handler {
+	return s.serve(page, h)
+}
+
+func (s *Site) serve(page func(*http.Request) string, h Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &Visit{W: w, R: r, Session: s.flow.Session(r), site: s, page: page}
+		v.Lang = s.language(r, v.preferences)
+		leave, ok := s.Enter(r, v.Session)
+		if !ok {
+			w.Header().Set("Retry-After", "1")
+			v.finish(v.Message(http.StatusTooManyRequests, "too_many_title", "too_many"))
+			return
+		}
+		defer leave()
+		if !v.parse() {
+			return
+		}
+		v.loadPreferences()
+		v.Lang = s.language(r, v.preferences)
+		v.finish(h(v))
+	})
+}
+
+// Members lets only people with a session through to h.
+func Members(h Handler) Handler {
+	return func(v *Visit) error {
+		if v.Session == nil {
+			return v.LogInFirst()
+		}
+		return h(v)
+	}
+}
+
+// Visit is one request and who makes it.
+type Visit struct {
+	W       http.ResponseWriter
+	R       *http.Request
+	Session *flow.Session // nil: nobody is logged in
+	Lang    *lang.Language
+
+	site        *Site
+	page        func(*http.Request) string // nil: the request has a page of its own
+	preferences flow.Preferences
+}
+
+// T returns words in the language of the page.
+func (v *Visit) T(key string, args ...any) string { return v.Lang.T(key, args...) }
+
+// Text is a field of the form that was sent, with the line ends that people mean: browsers send CRLF.
+func (v *Visit) Text(field string) string {
+	return strings.ReplaceAll(v.R.PostForm.Get(field), "\r\n", "\n")
+}
+
+// Redirect sends the browser to a page of this app, by GET.
+func (v *Visit) Redirect(path string) error {
+	http.Redirect(v.W, v.R, v.site.cfg.Origin+flow.LocalPath(path), http.StatusSeeOther)
+	return nil
+}
+
+// RedirectTo sends the browser to a place on a page of this app.
+func (v *Visit) RedirectTo(path, fragment string) error {
+	http.Redirect(v.W, v.R, v.site.cfg.Origin+flow.LocalPath(path)+"#"+fragment, http.StatusSeeOther)
+	return nil
+}
+
+// Reader is what to call a service with that lets strangers read: nil, for them.
+func (v *Visit) Reader() backend.TokenFunc {
+	if v.Session == nil {
+		return nil
+	}
+	return v.Token
+}
+
+// Token is what to call a service with that asks for a person. Its errors are those of [flow.Client.Token].
+func (v *Visit) Token(ctx context.Context, refused string) (string, error) {
+	if v.Session == nil {
+		return "", flow.ErrLoginAgain
+	}
+	return v.site.flow.Token(ctx, v.Session, refused)
+}
+
+// Can tells whether the person is logged in and granted scope.
+func (v *Visit) Can(scope string) bool { return v.Session != nil && v.Session.Granted(scope) }
+
+// Moderator tells whether to show what moderators use.
+func (v *Visit) Moderator() bool { return v.Session != nil && v.Session.Moderator() }
+
+// Is tells whether the person is the one with an id.
+func (v *Visit) Is(id string) bool { return v.Session != nil && v.Session.Subject == id && id != "" }
+
+// parse reads the form that a POST brings. When it cannot, it shows a page and returns false.
+func (v *Visit) parse() bool {
+	if v.R.Method != http.MethodPost {
+		return true
+	}
+	err := v.R.ParseForm()
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &tooLarge):
+		v.finish(v.Message(http.StatusRequestEntityTooLarge, "too_large_title", "too_large"))
+	default:
+		v.finish(v.Message(http.StatusBadRequest, "bad_form_title", "bad_form"))
+	}
+	return false
+}
