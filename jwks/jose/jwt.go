@@ -118,9 +118,11 @@ var errBase64 = errors.New("not base64url")
 // decodeBase64 decodes text. Unlike the decoder of encoding/base64 it does not
 // read over line breaks.
 func decodeBase64(text string) ([]byte, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, errBase64
+	}
 	decoded := make([]byte, base64url.DecodedLen(len(text)))
-	n, err := base64url.Decode(decoded, []byte(text))
-	if err != nil || n != len(decoded) {
+	if n, err := base64url.Decode(decoded, []byte(text)); err != nil || n != len(decoded) {
 		return nil, errBase64
 	}
 	return decoded, nil
