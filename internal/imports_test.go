@@ -52,7 +52,7 @@ var rules = []rule{
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv"}},
 	{"internal/apidocs", []string{"internal/httpd"}},
 	{"internal/rest", []string{"jwks", "internal/apidocs", "internal/httpd", "internal/sqldb"}},
-	{"internal/service", []string{"jwks", "internal/cli", "internal/httpd", "internal/sqldb"}},
+	{"internal/service", []string{"jwks", "internal/cli", "internal/httpd", "internal/rest", "internal/sqldb"}},
 	{"internal", nil},
 
 	{"authz-server", []string{"authz-server/internal/...", "internal/cli", "internal/httpd", "internal/sqldb"}},
@@ -70,11 +70,11 @@ var rules = []rule{
 	{"authz-server/internal/store", []string{"authz-server/internal/cache", "authz-server/internal/client", "internal/sqldb"}},
 	{"authz-server/internal/client", []string{"jwks/jose"}},
 
-	{"resources/user", []string{"resources/user/internal/...", "jwks", "internal/cli", "internal/httpd", "internal/service", "internal/sqldb"}},
+	{"resources/user", []string{"resources/user/internal/...", "internal/cli", "internal/service"}},
 	{"resources/user/internal/api", []string{"resources/user/internal/store", "jwks", "internal/httpd", "internal/rest"}},
 	{"resources/user/internal/store", []string{"internal/sqldb"}},
 
-	{"resources/board", []string{"resources/board/internal/...", "jwks", "internal/cli", "internal/httpd", "internal/service", "internal/sqldb"}},
+	{"resources/board", []string{"resources/board/internal/...", "internal/cli", "internal/service"}},
 	{"resources/board/internal/api", []string{"resources/board/internal/store", "resources/board/internal/authors", "jwks", "internal/httpd", "internal/rest"}},
 	{"resources/board/internal/authors", []string{"resources/board/internal/store", "internal/httpd"}},
 	{"resources/board/internal/store", []string{"internal/sqldb"}},

@@ -1,40 +1,109 @@
 package rest
 
 import (
-	"errors"
+	"context"
 	"net/http"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks"
 )
 
-// Refusal is an error for a good token that may not do what is asked, and for which no other scope would help.
-type Refusal struct {
-	reason string // label of the metric
-	detail string // for the client's developer
+// Access is what an operation needs of a token.
+type Access struct {
+	Scopes []string // one of them is enough
+	Person bool     // a person's token, not a client's own
+	Role   string   // a person's token, and this role; empty: none
+
+	// Or is another way in: a token that has that access needs nothing else. Nil: there is none.
+	Or *Access
+
+	// Anonymous is for an operation that may also do without a token. It decides on a request that
+	// carries none: true lets it pass, as that of a [Caller] without claims, and the handler asks
+	// for a token ([API.NoToken]) if it is needed after all; false refuses the request, which
+	// Anonymous has then answered. Nil: a token is needed.
+	Anonymous func(huma.Context) bool
 }
 
-func (r *Refusal) Error() string { return r.detail }
+// Check returns nil if a token with these claims has the access. Errors: that of
+// [jwks.Claims.RequireScope], or a [Refusal].
+func (a Access) Check(claims *jwks.Claims) error {
+	if a.Or != nil && a.Or.Check(claims) == nil {
+		return nil
+	}
+	err := claims.RequireScope(a.Scopes[0])
+	for _, other := range a.Scopes[1:] {
+		if claims.HasScope(other) {
+			err = nil
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case (a.Person || a.Role != "") && claims.IsClient():
+		return errClientToken
+	case a.Role != "" && !claims.HasRole(a.Role):
+		return roleNeeded(a.Role)
+	}
+	return nil
+}
 
-// The refusals there are.
-var (
-	ErrClientToken  = &Refusal{"client_token", "This needs the token of a person; the one sent belongs to a client."}
-	ErrNotModerator = &Refusal{"not_moderator", "This needs a person with the role moderator."}
-)
+// security is what the OpenAPI document says of the access.
+func (a Access) security() []map[string][]string {
+	security := needs(a.Scopes...)
+	if a.Or != nil {
+		security = append(security, a.Or.security()...)
+	}
+	if a.Anonymous != nil {
+		security = append(security, map[string][]string{})
+	}
+	return security
+}
 
-// Admit authenticates a request and lets check decide on what its token says. It returns false once it has refused the
-// request (RFC 6750 §3, RFC 9728 §5.1). Errors of check: a [Refusal], or one of jwks such as that of RequireScope.
-func (s *Service) Admit(ctx huma.Context, check func(*jwks.Claims) error) (*jwks.Claims, bool) {
+// A Caller is who makes a request.
+type Caller struct {
+	Subject string       // the issuer's id of the person, or of the client; empty: nobody, there is no token
+	Claims  *jwks.Claims // nil: there is no token
+	Token   string       // as it was sent: for the issuer that made it, and for nobody else
+}
+
+type callerKey struct{}
+
+// CallerOf returns who makes the request that a handler's ctx is of.
+func CallerOf(ctx context.Context) Caller { return ctx.Value(callerKey{}).(Caller) }
+
+// authorize is the middleware that lets requests pass whose token has the access.
+func (a *API) authorize(access Access) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, _ := humamux.Unwrap(ctx)
+		if access.Anonymous != nil {
+			ctx.AppendHeader("Vary", "Authorization, DPoP")
+			if !carriesToken(r) {
+				if access.Anonymous(ctx) {
+					next(huma.WithValue(ctx, callerKey{}, Caller{}))
+				}
+				return
+			}
+		}
+		claims, ok := a.admit(ctx, access)
+		if !ok {
+			return
+		}
+		ctx.SetHeader("Cache-Control", "private, no-store") // unless the answer says otherwise
+		next(huma.WithValue(ctx, callerKey{}, Caller{Subject: claims.Subject, Claims: claims, Token: sentToken(r)}))
+	}
+}
+
+// admit authenticates a request and decides on what its token says. It returns false once it has
+// refused the request (RFC 6750 §3, RFC 9728 §5.1).
+func (a *API) admit(ctx huma.Context, access Access) (*jwks.Claims, bool) {
 	r, w := humamux.Unwrap(ctx)
-	claims, err := s.guard.Authenticate(asSent(r))
+	claims, err := a.guard.Authenticate(asSent(r))
 	if err == nil {
 		httpd.NoteClient(w, claims.ClientID)
 	}
@@ -42,103 +111,29 @@ func (s *Service) Admit(ctx huma.Context, check func(*jwks.Claims) error) (*jwks
 		err = jwks.ErrClaims
 	}
 	if err == nil {
-		err = check(claims)
+		err = access.Check(claims)
 	}
 	if err != nil {
-		s.refuse(w, r, err)
+		a.refuse(w, r, err)
 		return nil, false
 	}
 	return claims, true
 }
 
-// NoToken is the problem of a request without a token for something that needs one after all, as Admit would answer it. It is
-// for handlers of what some may have without.
-func (s *Service) NoToken() error {
-	s.refused.WithLabelValues(refusalReason(jwks.ErrNoToken)).Inc()
-	refusal := s.guard.Refuse(jwks.ErrNoToken)
-	return huma.ErrorWithHeaders(&Problem{Status: refusal.Status, Title: refusal.Title, Detail: refusal.Detail},
-		http.Header{"WWW-Authenticate": {refusal.Challenge}, "Cache-Control": {"no-store"}})
+// carriesToken tells whether a request has anything that could be a token: it is then judged as one.
+func carriesToken(r *http.Request) bool {
+	return len(r.Header["Authorization"]) > 0 || len(r.Header["Dpop"]) > 0 || r.URL.Query().Has("access_token")
 }
 
-// refuse answers a request whose token does not do.
-func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	reason := refusalReason(err)
-	s.refused.WithLabelValues(reason).Inc()
-	if own := (*Refusal)(nil); errors.As(err, &own) {
-		httpd.NoteRefusal(w, reason, own.detail)
-		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusForbidden, Detail: own.detail})
-		return
-	}
-	refusal := s.guard.Refuse(err)
-	httpd.NoteRefusal(w, reason, refusal.Detail)
-	if refusal.Challenge != "" {
-		w.Header().Set("WWW-Authenticate", refusal.Challenge)
-	}
-	if refusal.Nonce != "" {
-		w.Header().Set("DPoP-Nonce", refusal.Nonce)
-	}
-	if refusal.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(refusal.RetryAfter))
-	}
-	httpd.WriteProblem(w, r, httpd.Problem{Status: refusal.Status, Title: refusal.Title, Detail: refusal.Detail})
+// sentToken returns the token of a request that has passed the guard, which has checked its form.
+func sentToken(r *http.Request) string {
+	_, token, _ := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
+	return strings.TrimSpace(token)
 }
 
-func newRefused(registry *prometheus.Registry) *prometheus.CounterVec {
-	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "tokens_refused_total",
-		Help: "Requests refused for their access token, or for having none, by reason.",
-	}, []string{"reason"})
-	for _, r := range refusalReasons {
-		refused.WithLabelValues(r.label) // from the start, so that the first one is seen as an increase
-	}
-	if registry != nil {
-		registry.MustRegister(refused)
-	}
-	return refused
-}
-
-// refusalReasons are the labels of the metric: a fixed number, whatever callers send.
-var refusalReasons = []struct {
-	err   error
-	label string
-}{
-	{ErrClientToken, ErrClientToken.reason},
-	{ErrNotModerator, ErrNotModerator.reason},
-	{jwks.ErrKeysUnavailable, "keys_unavailable"},
-	{jwks.ErrNoToken, "no_token"},
-	{jwks.ErrInvalidRequest, "invalid_request"},
-	{jwks.ErrInsufficientScope, "insufficient_scope"},
-	{jwks.ErrExpired, "expired"},
-	{jwks.ErrNotYetValid, "not_yet_valid"},
-	{jwks.ErrAudience, "audience"},
-	{jwks.ErrIssuer, "issuer"},
-	{jwks.ErrType, "type"},
-	{jwks.ErrAlgorithm, "algorithm"},
-	{jwks.ErrUnknownKey, "unknown_key"},
-	{jwks.ErrSignature, "signature"},
-	{jwks.ErrSenderConstrained, "sender_constrained"},
-	{jwks.ErrBearerToken, "bearer_token"},
-	{jwks.ErrNotBound, "not_bound"},
-	{jwks.ErrInvalidProof, "invalid_proof"},
-	{jwks.ErrReplayedProof, "replayed_proof"},
-	{jwks.ErrProofNonce, "proof_nonce"},
-	{jwks.ErrTooManyProofs, "too_many_proofs"},
-	{jwks.ErrTooLarge, "too_large"},
-	{jwks.ErrMalformed, "malformed"},
-	{jwks.ErrClaims, "claims"},
-}
-
-func refusalReason(err error) string {
-	for _, r := range refusalReasons {
-		if errors.Is(err, r.err) {
-			return r.label
-		}
-	}
-	return "other"
-}
-
-// ValidSubject tells whether somebody could have the subject: the issuer's ids are opaque, but OpenID Connect Core §2 bounds
-// their length, and a database need not take control characters or what is not UTF-8.
+// ValidSubject tells whether somebody could have the subject. The issuer's ids are opaque, but
+// OpenID Connect Core §2 bounds their length, and control characters and what is not UTF-8 are kept
+// from the database.
 func ValidSubject(subject string) bool {
 	return subject != "" && len(subject) <= 255 && utf8.ValidString(subject) && strings.IndexFunc(subject, unicode.IsControl) < 0
 }

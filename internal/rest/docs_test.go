@@ -1,27 +1,22 @@
 package rest
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
 	"github.com/maru-auth/maru/jwks/jwkstest"
 )
 
 func TestTheReferenceIsThereOnlyWithAClient(t *testing.T) {
 	issuer := jwkstest.NewIssuer(t)
-	resource := Resource{Name: "Test", Issuer: issuer.URL(), Audience: audience}
 	for _, client := range []string{"", "api-docs"} {
-		s, err := New(Config{Resource: resource, Verifier: issuer.Verifier(t, audience), Docs: client, Log: slog.New(slog.DiscardHandler)})
+		api, err := New(Config{Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience), Docs: client}, Resource{Name: "Test"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		router := NewRouter()
-		handler, err := s.Handler(router, humamux.New(router, resource.HumaConfig("", nil)).OpenAPI())
+		handler, err := api.Handler()
 		if err != nil {
 			t.Fatal(err)
 		}

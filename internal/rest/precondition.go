@@ -2,6 +2,7 @@ package rest
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,8 +11,17 @@ import (
 // maxTags is how many entity tags a precondition may name: clients send one.
 const maxTags = 10
 
+// A Version of what can be changed: new at every change.
+type Version interface{ ~string | ~int64 }
+
 // ETag is the strong entity tag of a version.
-func ETag(version string) string { return `"` + version + `"` }
+func ETag[V Version](version V) string { return `"` + fmt.Sprint(version) + `"` }
+
+// ChangeInput is what every change takes; embed it. Like all that is embedded in an input it is
+// exported: huma overlooks it otherwise.
+type ChangeInput struct {
+	IfMatch string `header:"If-Match" doc:"ETag of what was read and is to be changed, or * for whatever is there."`
+}
 
 // Match is which versions a precondition allows.
 type Match struct {
@@ -36,6 +46,26 @@ func IfMatch(header string) (Match, error) {
 		}
 	}
 	return match, nil
+}
+
+// RequireMatch checks the If-Match of a change against the version that was just read; the change
+// itself must then check that it is still that one. Errors: those of [IfMatch], and [Changed].
+func RequireMatch[V Version](header string, version V) error {
+	match, err := IfMatch(header)
+	if err == nil && !match.Any && !slices.Contains(match.Versions, fmt.Sprint(version)) {
+		return Changed()
+	}
+	return err
+}
+
+// OptionalMatch is RequireMatch for a change that may do without If-Match. It returns the version
+// that must still be there; the zero one: any will do.
+func OptionalMatch[V Version](header string, version V) (V, error) {
+	if header == "" {
+		var anyVersion V
+		return anyVersion, nil
+	}
+	return version, RequireMatch(header, version)
 }
 
 // Unchanged tells whether an If-None-Match names the version, so that a read is answered with 304 (RFC 9110 §13.1.2).

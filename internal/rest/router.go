@@ -2,47 +2,50 @@ package rest
 
 import (
 	"context"
-	"mime"
 	"net/http"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// NewRouter returns a router whose own answers are problems.
-func NewRouter() *mux.Router {
+// newRouter returns a router whose own answers are problems.
+func newRouter(encodedPaths bool) *mux.Router {
 	router := mux.NewRouter().SkipClean(true)
+	if encodedPaths {
+		router = router.UseEncodedPath()
+	}
 	router.NotFoundHandler = http.HandlerFunc(notFound)
 	router.MethodNotAllowedHandler = methodNotAllowed(router)
 	return router
 }
 
-// Needs is what an operation says in the OpenAPI document about scopes: one of them is enough.
-func Needs(scopes ...string) []map[string][]string {
-	var security []map[string][]string
-	for _, scope := range scopes {
-		security = append(security, map[string][]string{securityScheme: {scope}})
-	}
-	return security
-}
-
-// Register is huma.Register for operations that need a token, which op.Middlewares check. A PUT or PATCH with If-Match is
+// Route adds an operation that needs a token with the access. A PUT or PATCH with If-Match is
 // described as needing it, and a merge patch may come as plain JSON.
-func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+func Route[I, O any](a *API, access Access, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	if access.Role != "" {
+		a.refused.WithLabelValues(roleNeeded(access.Role).reason) // from the start, as in newRefused
+	}
+	op.Security = access.security()
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable)
-	op.Middlewares = append(op.Middlewares, checkMediaType)
-	huma.Register(api, op, handler)
-	item := api.OpenAPI().Paths[op.Path]
+	op.Middlewares = huma.Middlewares{a.authorize(access), checkMediaType}
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, a.answerTo(ctx, err)
+		}
+		return out, nil
+	})
+	item := a.huma.OpenAPI().Paths[op.Path]
 	for _, change := range []*huma.Operation{item.Put, item.Patch} {
 		if change == nil {
 			continue
 		}
 		for _, p := range change.Parameters {
-			// Left out, it is answered with 428 and not with huma's 422: so it is required, but not of huma.
+			// Left out, it is answered with 428 and not with huma's 422: so it is required, but
+			// huma is not told.
 			p.Required = p.Required || p.Name == "If-Match"
 		}
 	}
@@ -50,27 +53,6 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 		content := item.Patch.RequestBody.Content
 		content["application/json"] = content[mergePatch] // RFC 7396's type is little known
 	}
-}
-
-const mergePatch = "application/merge-patch+json"
-
-// checkMediaType refuses a body that says it is something else than the operation takes.
-func checkMediaType(ctx huma.Context, next func(huma.Context)) {
-	body, sent := ctx.Operation().RequestBody, ctx.Header("Content-Type")
-	if body == nil || sent == "" {
-		next(ctx)
-		return
-	}
-	mediaType, _, err := mime.ParseMediaType(sent)
-	if err == nil && body.Content[mediaType] != nil {
-		next(ctx)
-		return
-	}
-	r, w := humamux.Unwrap(ctx)
-	if r.Method == http.MethodPatch {
-		w.Header().Set("Accept-Patch", mergePatch+", application/json") // RFC 5789 §2.2
-	}
-	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusUnsupportedMediaType, Detail: "The body must be application/json."})
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {

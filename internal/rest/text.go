@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,8 +8,6 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
-
-	"github.com/maru-auth/maru/jwks"
 )
 
 // Length is how long a text may be, in code points, once it is clean.
@@ -61,28 +58,4 @@ func Misleading(r rune) bool {
 // visible tells whether r leaves a mark: some letters do not, U+3164 HANGUL FILLER for one.
 func visible(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
-}
-
-// unmarshal is json.Unmarshal for request bodies. It refuses what is not UTF-8, which json would silently alter (RFC 8259
-// §8.1), and names that come twice, and normalizes the texts in the generic form, by which huma counts.
-func unmarshal(data []byte, v any) error {
-	if !utf8.Valid(data) {
-		return errUTF8
-	}
-	if err := jwks.CheckExact(data); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return err
-	}
-	if generic, ok := v.(*any); ok {
-		if object, ok := (*generic).(map[string]any); ok {
-			for name, value := range object {
-				if text, ok := value.(string); ok {
-					object[name] = normalize(text)
-				}
-			}
-		}
-	}
-	return nil
 }

@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,8 +13,8 @@ import (
 
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/internal/sqldb"
-	"github.com/maru-auth/maru/jwks"
 )
 
 // A Program is what tells one resource service's program from another's.
@@ -90,10 +89,8 @@ func (p Program) setListen(k *kong.Kong) error {
 
 // A Process is a service that is about to serve: what an interface is made from.
 type Process struct {
-	Verifier *jwks.Verifier // of the access tokens
-	Log      *slog.Logger
-	Metrics  *prometheus.Registry
-	Now      func() time.Time
+	rest.Config
+	Now func() time.Time
 
 	working    context.Context // of the work in the background
 	background sync.WaitGroup
@@ -113,7 +110,10 @@ const sweepEvery = 10 * time.Minute
 // need be there: not even the issuer.
 func (p Program) Serve(ctx context.Context, settings Settings, database sqldb.Upkeep, newInterface func(*Process) (http.Handler, error)) (err error) {
 	defer func() { err = errors.Join(err, database.Close()) }()
-	process := &Process{Log: settings.Logger(), Metrics: prometheus.NewRegistry(), Now: settings.Clock()}
+	process := &Process{Now: settings.Clock(), Config: rest.Config{
+		Issuer: settings.Issuer, Audience: settings.Audience, Docs: settings.DocsClientID,
+		Log: settings.Logger(), Metrics: prometheus.NewRegistry(),
+	}}
 	if warning := database.Warning(); warning != "" {
 		process.Log.Warn(warning)
 	}

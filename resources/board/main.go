@@ -46,9 +46,6 @@ func run(ctx context.Context, cfg config) error {
 			return nil, err
 		}
 		p.Go(names.Run)
-		return api.New(api.Config{
-			Issuer: cfg.Issuer, Audience: cfg.Audience, Store: posts, Names: names, Verifier: p.Verifier,
-			Log: p.Log, Metrics: p.Metrics, Docs: cfg.DocsClientID, Now: p.Now,
-		})
+		return api.New(api.Config{Config: p.Config, Store: posts, Names: names, Now: p.Now})
 	})
 }

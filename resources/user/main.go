@@ -34,9 +34,6 @@ func run(ctx context.Context, cfg config) error {
 		return fmt.Errorf("setting --database-url: %w", err)
 	}
 	return program.Serve(ctx, cfg.Settings, people.Upkeep, func(p *service.Process) (http.Handler, error) {
-		return api.New(api.Config{
-			Issuer: cfg.Issuer, Audience: cfg.Audience, Store: people, Verifier: p.Verifier,
-			Log: p.Log, Metrics: p.Metrics, Docs: cfg.DocsClientID, Now: p.Now,
-		})
+		return api.New(api.Config{Config: p.Config, Store: people, Now: p.Now})
 	})
 }

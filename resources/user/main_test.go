@@ -806,7 +806,7 @@ func TestAPageOfAnotherOriginMayCall(t *testing.T) {
 
 func TestMetadataOfTheProtectedResource(t *testing.T) {
 	p := startNew(t)
-	want := `{"resource":"` + audience + `","authorization_servers":["` + p.issuer.URL() + `"],"scopes_supported":["user:read","user:write","user:lookup"],"bearer_methods_supported":["header"],"dpop_signing_alg_values_supported":["ES256","EdDSA","Ed25519","PS256","RS256"],"resource_name":"Maru user service"}`
+	want := `{"resource":"` + audience + `","authorization_servers":["` + p.issuer.URL() + `"],"scopes_supported":["user:read","user:write","user:lookup"],"bearer_methods_supported":["header"],"resource_name":"Maru user service","dpop_signing_alg_values_supported":["ES256","EdDSA","Ed25519","PS256","RS256"]}` + "\n"
 	for _, path := range []string{"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/user"} {
 		r := p.call("GET", path, "", "")
 		if r.status != http.StatusOK || r.header.Get("Content-Type") != "application/json" || string(r.body) != want {

@@ -6,18 +6,13 @@
 package api
 
 import (
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humamux"
-	"github.com/gorilla/mux"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/internal/rest"
-	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/resources/board/internal/authors"
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
@@ -25,92 +20,70 @@ import (
 // MaxBody is the largest request body in bytes: the longest post with every character outside the BMP and escaped (\uD83D\uDE00).
 const MaxBody = 256 << 10
 
-// Config is what the interface needs. All fields but Metrics, Docs and Now are required to serve.
+// Config is what the interface needs. All fields of its own but Now are required to serve.
 type Config struct {
-	Issuer   string // of the tokens
-	Audience string // this service's identifier and public address
-	Store    *store.Store
-	Names    *authors.Names
-	Verifier *jwks.Verifier
-	Log      *slog.Logger
-	Metrics  *prometheus.Registry // gets the count of refused tokens; nil: nobody reads it
-	Docs     string               // public client with which people try the interface at /docs; empty: there is no /docs
-	Now      func() time.Time     // nil: time.Now
+	rest.Config
+	Store *store.Store
+	Names *authors.Names
+	Now   func() time.Time // nil: time.Now
 }
 
-// service is what the handlers share. It is immutable once made, searches apart.
+// service is what the handlers share. It is immutable once made, searches and strangers apart.
 type service struct {
-	rest     *rest.Service
-	resource rest.Resource
-	store    *store.Store
-	names    *authors.Names
-	searches searches
-
+	api       *rest.API
+	store     *store.Store
+	names     *authors.Names
+	searches  searches
 	strangers *strangers
 }
 
-// New returns the service's handler, for httpd.Server, or an error that says what is wrong with the configuration.
+// New returns the service's handler, or an error that says what is wrong with the configuration.
 func New(cfg Config) (http.Handler, error) {
-	resource := newResource(cfg.Issuer, cfg.Audience)
-	common, err := rest.New(rest.Config{Resource: resource, Verifier: cfg.Verifier, Log: cfg.Log, Metrics: cfg.Metrics, Docs: cfg.Docs})
+	api, err := rest.New(cfg.Config, resource)
 	if err != nil {
 		return nil, err
 	}
-	s := &service{rest: common, resource: resource, store: cfg.Store, names: cfg.Names, strangers: newStrangers(cfg.Now)}
-	return common.Handler(s.routes())
+	s := &service{api: api, store: cfg.Store, names: cfg.Names, strangers: newStrangers(cfg.Now)}
+	s.routes()
+	return api.Handler()
 }
 
 // Document returns the OpenAPI 3.1 document of the service that has the audience and trusts the issuer, indented.
 func Document(issuer, audience string) ([]byte, error) {
-	s := &service{resource: newResource(issuer, audience)}
-	if err := s.resource.Check(); err != nil {
+	api, err := rest.New(rest.Config{Issuer: issuer, Audience: audience}, resource)
+	if err != nil {
 		return nil, err
 	}
-	_, document := s.routes()
-	return rest.MarshalDocument(document)
-}
-
-// The scopes that this service knows.
-const (
-	scopeRead     = "board:read"
-	scopeWrite    = "board:write"
-	scopeModerate = "board:moderate"
-)
-
-func newResource(issuer, audience string) rest.Resource {
-	return rest.Resource{Name: "Maru board service", Issuer: issuer, Audience: audience, Scopes: []rest.Scope{
-		{Name: scopeRead, Text: "Read boards, posts and comments.", People: true, Clients: true},
-		{Name: scopeWrite, Text: "Write posts and comments; change and delete one's own.", People: true},
-		{Name: scopeModerate, Text: "Pin, lock, hide and delete what others wrote, and make boards: for people with the role moderator.", People: true},
-	}}
+	s := &service{api: api}
+	s.routes()
+	return api.Document()
 }
 
 // routes is the whole interface: every path, and what a token needs for it.
-func (s *service) routes() (*mux.Router, *huma.OpenAPI) {
-	router := rest.NewRouter()
-	api := humamux.New(router, s.resource.HumaConfig(description, tagTexts))
+func (s *service) routes() {
+	api, mayLook := s.api, s.mayLook()
 
 	boards := describe{tag: "boards"}
-	route(s, api, mayLook, boards.op("list-boards", "GET /v1/boards", "List the boards", "The oldest first."), s.listBoards)
-	route(s, api, mayModerate, boards.op("create-board", "POST /v1/boards", "Make a board", "", 409), s.createBoard)
-	route(s, api, mayLook, boards.op("get-board", "GET /v1/boards/{slug}", "Get a board", "", 404), s.getBoard)
-	route(s, api, mayModerate, boards.op("update-board", "PATCH /v1/boards/{slug}", "Change a board", mergePatchDoc, 404), s.updateBoard)
+	rest.Route(api, mayLook, boards.op("list-boards", "GET /v1/boards", "List the boards", "The oldest first.", 429), s.listBoards)
+	rest.Route(api, mayModerate, boards.op("create-board", "POST /v1/boards", "Make a board", "", 409), s.createBoard)
+	rest.Route(api, mayLook, boards.op("get-board", "GET /v1/boards/{slug}", "Get a board", "", 404, 429), s.getBoard)
+	rest.Route(api, mayModerate, boards.op("update-board", "PATCH /v1/boards/{slug}", "Change a board", mergePatchDoc, 404), s.updateBoard)
 
 	posts := describe{tag: "posts"}
-	route(s, api, mayLook, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board", "Pinned ones first, then the newest; without their bodies.", 404), s.listPosts)
-	route(s, api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post", "On a board with moderators_only this takes a moderator.", 404), s.createPost)
-	route(s, api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person", "The newest first; without their bodies. The text is searched for as it is, in title and body; small and capital letters are the same. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
-	route(s, api, mayLook, posts.op("get-post", "GET /v1/posts/{id}", "Get a post", "", 404), s.getPost)
-	route(s, api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post", "Not while it is locked, moderators excepted. "+mergePatchDoc, 404), s.updatePost)
-	route(s, api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments", "One's own; a moderator any.", 400, 404, 412), s.deletePost)
+	rest.Route(api, mayLook, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board", "Pinned ones first, then the newest; without their bodies.", 404, 429), s.listPosts)
+	rest.Route(api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post", "On a board with moderators_only this takes a moderator.", 404), s.createPost)
+	rest.Route(api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person", "The newest first; without their bodies. The text is searched for as it is, in title and body; small and capital letters are the same. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
+	rest.Route(api, mayLook, posts.op("get-post", "GET /v1/posts/{id}", "Get a post", "", 404, 429), s.getPost)
+	rest.Route(api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post", "Not while it is locked, moderators excepted. "+mergePatchDoc, 404), s.updatePost)
+	rest.Route(api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments", "One's own; a moderator any.", 400, 404, 412), s.deletePost)
 
 	comments := describe{tag: "comments"}
-	route(s, api, mayLook, comments.op("list-comments", "GET /v1/posts/{id}/comments", "List the comments of a post",
-		"Thread by thread, the oldest first, each comment followed by its replies. What is deleted or hidden is left out, or, if it has replies, a stub without body and author.", 404), s.listComments)
-	route(s, api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment", "Not while the post is locked, moderators excepted.", 404), s.createComment)
-	route(s, api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment", "For its ETag, before it is changed.", 404), s.getComment)
-	route(s, api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment", "Not while its post is locked, moderators excepted. "+mergePatchDoc, 404), s.updateComment)
-	route(s, api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment", "One's own; a moderator any. Its replies stay.", 400, 404, 412), s.deleteComment)
+	rest.Route(api, mayLook, comments.op("list-comments", "GET /v1/posts/{id}/comments", "List the comments of a post",
+		"Thread by thread, the oldest first, each comment followed by its replies. What is deleted or hidden is left out, or, if it has replies, a stub without body and author.", 404, 429), s.listComments)
+	rest.Route(api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment", "Not while the post is locked, moderators excepted.", 404), s.createComment)
+	rest.Route(api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment", "For its ETag, before it is changed.", 404), s.getComment)
+	rest.Route(api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment", "Not while its post is locked, moderators excepted. "+mergePatchDoc, 404), s.updateComment)
+	rest.Route(api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment", "One's own; a moderator any. Its replies stay.", 400, 404, 412), s.deleteComment)
 
 	moderation := describe{tag: "moderation"}
 	for _, mark := range []struct {
@@ -123,10 +96,9 @@ func (s *service) routes() (*mux.Router, *huma.OpenAPI) {
 		{"comment-hidden", "/v1/comments/{id}/hidden", "Hide a comment from all but its author and moderators", "Show a hidden comment again", s.store.SetCommentHidden},
 	} {
 		const doc = "Done twice it is done once. The ETag stays the same."
-		route(s, api, mayModerate, moderation.op("set-"+mark.name, "PUT "+mark.path, mark.on, doc, 404), marker(mark.set, true))
-		route(s, api, mayModerate, moderation.op("unset-"+mark.name, "DELETE "+mark.path, mark.off, doc, 404), marker(mark.set, false))
+		rest.Route(api, mayModerate, moderation.op("set-"+mark.name, "PUT "+mark.path, mark.on, doc, 404), marker(mark.set, true))
+		rest.Route(api, mayModerate, moderation.op("unset-"+mark.name, "DELETE "+mark.path, mark.off, doc, 404), marker(mark.set, false))
 	}
-	return router, api.OpenAPI()
 }
 
 const mergePatchDoc = "A JSON Merge Patch (RFC 7396): members that are left out stay as they are."
@@ -147,18 +119,4 @@ func (d describe) op(id, methodAndPath, summary, description string, errors ...i
 		op.Errors = append(op.Errors, 400, 412, 413, 415, 428)
 	}
 	return op
-}
-
-const description = "Boards, posts and comments. Texts are in Unicode and kept in normalization form C, with \\n between lines; lengths count code points. " +
-	"Markdown is kept as it was written: whoever shows it renders it, and must not trust it. " +
-	"A change needs the ETag of what was read in If-Match: 428 without, 412 when somebody else was faster. " +
-	"A request that creates may carry an Idempotency-Key: sent again within 24 hours it creates nothing new and gets what the first one created. " +
-	"Lists come in pages: send the next of one page as the cursor of the following one. " +
-	"Errors are problem documents (RFC 9457). Members may be added to answers within this version: ignore those you do not know."
-
-var tagTexts = []*huma.Tag{
-	{Name: "boards", Description: "Places for posts."},
-	{Name: "posts", Description: "What people write."},
-	{Name: "comments", Description: "What people say to it, with one level of replies."},
-	{Name: "moderation", Description: "For people with the role moderator, with a token of the scope " + scopeModerate + "."},
 }

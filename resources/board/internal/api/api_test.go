@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 	"github.com/maru-auth/maru/resources/board/internal/api"
@@ -30,7 +31,9 @@ func TestAFailureOfTheDatabaseIsInTheLogAndNowhereElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := api.New(api.Config{Issuer: issuer.URL(), Audience: audience, Store: s, Names: names, Verifier: issuer.Verifier(t, audience), Log: logger})
+	handler, err := api.New(api.Config{Store: s, Names: names, Config: rest.Config{
+		Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience), Log: logger,
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +68,7 @@ func TestTheMetadataURLFollowsTheAudience(t *testing.T) {
 		"https://api.example/board/": "https://api.example/.well-known/oauth-protected-resource/board",
 		"https://board.example":      "https://board.example/.well-known/oauth-protected-resource",
 	} {
-		handler, err := api.New(api.Config{Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience), Log: slog.New(slog.DiscardHandler)})
+		handler, err := api.New(api.Config{Config: rest.Config{Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience)}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,10 +36,10 @@ type newBoardBody struct {
 }
 
 type boardPatch struct {
-	Title          patch[string] `json:"title,omitempty" minLength:"1" maxLength:"100" doc:"One line."`
-	Description    patch[string] `json:"description,omitempty" maxLength:"500"`
-	ModeratorsOnly patch[bool]   `json:"moderators_only,omitempty" doc:"Only moderators may write posts."`
-	PublicRead     patch[bool]   `json:"public_read,omitempty" doc:"Everybody reads it, without a token too."`
+	Title          rest.Patch[string] `json:"title,omitempty" minLength:"1" maxLength:"100" doc:"One line."`
+	Description    rest.Patch[string] `json:"description,omitempty" maxLength:"500"`
+	ModeratorsOnly rest.Patch[bool]   `json:"moderators_only,omitempty" doc:"Only moderators may write posts."`
+	PublicRead     rest.Patch[bool]   `json:"public_read,omitempty" doc:"Everybody reads it, without a token too."`
 }
 
 type boardsPage struct {
@@ -48,32 +48,6 @@ type boardsPage struct {
 	Next  string   `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last."`
 }
 
-// PageInput is what every list takes. Like all that is embedded in an input it is exported: huma overlooks it else.
-type PageInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many items a page has at most."`
-	Cursor string `query:"cursor" maxLength:"500" doc:"The next of the page before. Absent: the first page."`
-}
-
-// ChangeInput is what every change takes.
-type ChangeInput struct {
-	IfMatch string `header:"If-Match" doc:"ETag of what was read and is to be changed, or * for whatever is there."`
-}
-
-// answer is a resource with its entity tag.
-type answer[T any] struct {
-	ETag string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
-	Body T
-}
-
-// created is a new resource with its address.
-type created[T any] struct {
-	Location string `header:"Location" doc:"Where it is."`
-	ETag     string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
-	Body     T
-}
-
-type listOf[T any] struct{ Body T }
-
 type listBoardsInput struct {
 	PageInput
 	PublicRead bool `query:"public_read" doc:"Only boards that everybody reads. Without a token there are no others, and this must be true."`
@@ -81,7 +55,7 @@ type listBoardsInput struct {
 
 func (s *service) listBoards(ctx context.Context, in *listBoardsInput) (*listOf[boardsPage], error) {
 	if callerOf(ctx).stranger && !in.PublicRead {
-		return nil, s.rest.NoToken()
+		return nil, s.api.NoToken()
 	}
 	name := list("boards")
 	if in.PublicRead {
@@ -123,7 +97,7 @@ func (s *service) getBoard(ctx context.Context, in *BoardInput) (*answer[board],
 	if err := callerOf(ctx).mayRead(s, b, err); err != nil {
 		return nil, err
 	}
-	return &answer[board]{etag(b.Version), newBoard(b)}, nil
+	return &answer[board]{rest.ETag(b.Version), newBoard(b)}, nil
 }
 
 type createBoardInput struct {
@@ -152,12 +126,12 @@ func (s *service) createBoard(ctx context.Context, in *createBoardInput) (*creat
 	if err != nil {
 		return nil, err
 	}
-	return &created[board]{s.resource.Location("/v1/boards/" + b.Slug), etag(b.Version), newBoard(b)}, nil
+	return &created[board]{s.api.Location("/v1/boards/" + b.Slug), rest.ETag(b.Version), newBoard(b)}, nil
 }
 
 type updateBoardInput struct {
 	BoardInput
-	ChangeInput
+	rest.ChangeInput
 	Body boardPatch `contentType:"application/merge-patch+json"`
 }
 
@@ -166,19 +140,19 @@ func (s *service) updateBoard(ctx context.Context, in *updateBoardInput) (*answe
 	if err != nil {
 		return nil, err
 	}
-	if err := mustMatch(in.IfMatch, b.Version); err != nil {
+	if err := rest.RequireMatch(in.IfMatch, b.Version); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(
-		in.Body.Title.apply("body.title", &b.Title, boardTitle),
-		in.Body.Description.apply("body.description", &b.Description, boardDescription),
-		in.Body.ModeratorsOnly.apply("body.moderators_only", &b.ModeratorsOnly, asItIs),
-		in.Body.PublicRead.apply("body.public_read", &b.PublicRead, asItIs),
+		in.Body.Title.Apply("body.title", &b.Title, boardTitle),
+		in.Body.Description.Apply("body.description", &b.Description, boardDescription),
+		in.Body.ModeratorsOnly.Apply("body.moderators_only", &b.ModeratorsOnly, asItIs),
+		in.Body.PublicRead.Apply("body.public_read", &b.PublicRead, asItIs),
 	); err != nil {
 		return nil, err
 	}
 	if b, err = s.store.UpdateBoard(ctx, b); err != nil {
 		return nil, err
 	}
-	return &answer[board]{etag(b.Version), newBoard(b)}, nil
+	return &answer[board]{rest.ETag(b.Version), newBoard(b)}, nil
 }

@@ -44,8 +44,8 @@ type newCommentBody struct {
 }
 
 type commentPatch struct {
-	Body   patch[string] `json:"body,omitempty" minLength:"1" maxLength:"2000" doc:"Without control characters but line feed and tab."`
-	Format patch[string] `json:"format,omitempty" enum:"plain,markdown" doc:"How the body is to be shown."`
+	Body   rest.Patch[string] `json:"body,omitempty" minLength:"1" maxLength:"2000" doc:"Without control characters but line feed and tab."`
+	Format rest.Patch[string] `json:"format,omitempty" enum:"plain,markdown" doc:"How the body is to be shown."`
 }
 
 type commentsPage struct {
@@ -115,7 +115,7 @@ func (s *service) createComment(ctx context.Context, in *createCommentInput) (*c
 	if err != nil {
 		return nil, err
 	}
-	return &created[comment]{s.resource.Location("/v1/comments/" + c.ID), etag(c.Version), s.newComment(ctx, c)}, nil
+	return &created[comment]{s.api.Location("/v1/comments/" + c.ID), rest.ETag(c.Version), s.newComment(ctx, c)}, nil
 }
 
 // CommentInput is what a path with a comment takes.
@@ -136,12 +136,12 @@ func (s *service) getComment(ctx context.Context, in *CommentInput) (*answer[com
 	if err != nil {
 		return nil, err
 	}
-	return &answer[comment]{etag(c.Version), s.newComment(ctx, c)}, nil
+	return &answer[comment]{rest.ETag(c.Version), s.newComment(ctx, c)}, nil
 }
 
 type updateCommentInput struct {
 	CommentInput
-	ChangeInput
+	rest.ChangeInput
 	Body commentPatch `contentType:"application/merge-patch+json"`
 }
 
@@ -156,19 +156,19 @@ func (s *service) updateComment(ctx context.Context, in *updateCommentInput) (*a
 	case c.PostLocked && !caller.moderator:
 		return nil, store.ErrLocked
 	}
-	if err := mustMatch(in.IfMatch, c.Version); err != nil {
+	if err := rest.RequireMatch(in.IfMatch, c.Version); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(
-		in.Body.Body.apply("body.body", &c.Body, commentBody),
-		in.Body.Format.apply("body.format", &c.Format, asItIs),
+		in.Body.Body.Apply("body.body", &c.Body, commentBody),
+		in.Body.Format.Apply("body.format", &c.Format, asItIs),
 	); err != nil {
 		return nil, err
 	}
 	if c, err = s.store.UpdateComment(ctx, caller.viewer(), c, caller.moderator); err != nil {
 		return nil, err
 	}
-	return &answer[comment]{etag(c.Version), s.newComment(ctx, c)}, nil
+	return &answer[comment]{rest.ETag(c.Version), s.newComment(ctx, c)}, nil
 }
 
 type deleteCommentInput struct {
@@ -185,7 +185,7 @@ func (s *service) deleteComment(ctx context.Context, in *deleteCommentInput) (*s
 	if c.Author != caller.subject && !caller.moderator {
 		return nil, forbidden("Only its author and moderators delete a comment.")
 	}
-	version, err := mayMatch(in.IfMatch, c.Version)
+	version, err := rest.OptionalMatch(in.IfMatch, c.Version)
 	if err != nil {
 		return nil, err
 	}

@@ -54,9 +54,9 @@ type newPostBody struct {
 }
 
 type postPatch struct {
-	Title  patch[string] `json:"title,omitempty" minLength:"1" maxLength:"200" doc:"One line."`
-	Body   patch[string] `json:"body,omitempty" minLength:"1" maxLength:"20000" doc:"Without control characters but line feed and tab."`
-	Format patch[string] `json:"format,omitempty" enum:"plain,markdown" doc:"How the body is to be shown."`
+	Title  rest.Patch[string] `json:"title,omitempty" minLength:"1" maxLength:"200" doc:"One line."`
+	Body   rest.Patch[string] `json:"body,omitempty" minLength:"1" maxLength:"20000" doc:"Without control characters but line feed and tab."`
+	Format rest.Patch[string] `json:"format,omitempty" enum:"plain,markdown" doc:"How the body is to be shown."`
 }
 
 type postsPage struct {
@@ -193,7 +193,7 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	if err != nil {
 		return nil, err
 	}
-	return &created[post]{s.resource.Location("/v1/posts/" + p.ID), etag(p.Version), s.newPost(ctx, p)}, nil
+	return &created[post]{s.api.Location("/v1/posts/" + p.ID), rest.ETag(p.Version), s.newPost(ctx, p)}, nil
 }
 
 // PostInput is what a path with a post takes.
@@ -214,12 +214,12 @@ func (s *service) getPost(ctx context.Context, in *PostInput) (*answer[post], er
 	if err := s.mayReadPost(ctx, p, err); err != nil {
 		return nil, err
 	}
-	return &answer[post]{etag(p.Version), s.newPost(ctx, p)}, nil
+	return &answer[post]{rest.ETag(p.Version), s.newPost(ctx, p)}, nil
 }
 
 type updatePostInput struct {
 	PostInput
-	ChangeInput
+	rest.ChangeInput
 	Body postPatch `contentType:"application/merge-patch+json"`
 }
 
@@ -234,20 +234,20 @@ func (s *service) updatePost(ctx context.Context, in *updatePostInput) (*answer[
 	case p.Locked && !caller.moderator:
 		return nil, store.ErrLocked
 	}
-	if err := mustMatch(in.IfMatch, p.Version); err != nil {
+	if err := rest.RequireMatch(in.IfMatch, p.Version); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(
-		in.Body.Title.apply("body.title", &p.Title, postTitle),
-		in.Body.Body.apply("body.body", &p.Body, postBody),
-		in.Body.Format.apply("body.format", &p.Format, asItIs),
+		in.Body.Title.Apply("body.title", &p.Title, postTitle),
+		in.Body.Body.Apply("body.body", &p.Body, postBody),
+		in.Body.Format.Apply("body.format", &p.Format, asItIs),
 	); err != nil {
 		return nil, err
 	}
 	if p, err = s.store.UpdatePost(ctx, caller.viewer(), p, caller.moderator); err != nil {
 		return nil, err
 	}
-	return &answer[post]{etag(p.Version), s.newPost(ctx, p)}, nil
+	return &answer[post]{rest.ETag(p.Version), s.newPost(ctx, p)}, nil
 }
 
 type deletePostInput struct {
@@ -264,7 +264,7 @@ func (s *service) deletePost(ctx context.Context, in *deletePostInput) (*struct{
 	if p.Author != caller.subject && !caller.moderator {
 		return nil, forbidden("Only its author and moderators delete a post.")
 	}
-	version, err := mayMatch(in.IfMatch, p.Version)
+	version, err := rest.OptionalMatch(in.IfMatch, p.Version)
 	if err != nil {
 		return nil, err
 	}

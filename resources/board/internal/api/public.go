@@ -12,7 +12,6 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
@@ -28,28 +27,23 @@ const (
 	maxStrangers  = 20_000 // networks that are remembered
 )
 
-// isStranger tells whether a request carries nothing that could be a token: what does is judged as one.
-func isStranger(r *http.Request) bool {
-	return len(r.Header["Authorization"]) == 0 && len(r.Header["Dpop"]) == 0 && !r.URL.Query().Has("access_token")
-}
-
-// letIn makes of a stranger's request one of nobody's, or refuses it.
-func (s *service) letIn(ctx huma.Context, next func(huma.Context)) {
+// letIn decides on a stranger's request: a network may make so many.
+func (s *service) letIn(ctx huma.Context) bool {
 	r, w := humamux.Unwrap(ctx)
 	if !s.strangers.allow(httpd.ClientAddr(r.Context())) {
 		w.Header().Set("Retry-After", "1")
 		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusTooManyRequests, Detail: "Too many requests without a token from this network. Wait a second, or send a token."})
-		return
+		return false
 	}
 	ctx.SetHeader("Cache-Control", publicCache)
-	next(huma.WithValue(ctx, callerKey{}, caller{stranger: true}))
+	return true
 }
 
 // mayRead lets whoever has a token read the board; others, if it is public. Whether there is such a board is no stranger's
 // business either. Error: the challenge for a token.
 func (c caller) mayRead(s *service, b store.Board, err error) error {
 	if c.stranger && (err != nil || !b.PublicRead) {
-		return s.rest.NoToken()
+		return s.api.NoToken()
 	}
 	return err
 }
@@ -119,9 +113,4 @@ func (s *strangers) allow(addr netip.Addr) bool {
 		s.networks.Add(network, buckets[i])
 	}
 	return true
-}
-
-// publicSecurity is what an operation says in the OpenAPI document that does without a token where the board allows it.
-func publicSecurity(scope string) []map[string][]string {
-	return append(rest.Needs(scope), map[string][]string{})
 }

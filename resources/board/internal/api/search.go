@@ -3,13 +3,8 @@ package api
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/maru-auth/maru/internal/rest"
 )
 
 const (
@@ -50,9 +45,4 @@ func (s *searches) enter(ctx context.Context, caller string) (limited context.Co
 			delete(s.byWhom, caller)
 		}
 	}, nil
-}
-
-// later is a problem that goes away by itself.
-func later(status int, detail string) error {
-	return huma.ErrorWithHeaders(&rest.Problem{Status: status, Detail: detail}, http.Header{"Retry-After": {"1"}})
 }

@@ -48,10 +48,10 @@ func TestARefusedSearchSaysWhenToTryAgain(t *testing.T) {
 		errManySearches: http.StatusTooManyRequests,
 		errors.Join(context.DeadlineExceeded, errSearchesBusy): http.StatusServiceUnavailable,
 	} {
-		got := new(service).toProblem(t.Context(), err)
+		got := problem(err)
 		var headers huma.HeadersError
-		var problem *rest.Problem
-		if !errors.As(got, &headers) || headers.GetHeaders().Get("Retry-After") == "" || !errors.As(got, &problem) || problem.Status != status {
+		var found *rest.Problem
+		if !errors.As(got, &headers) || headers.GetHeaders().Get("Retry-After") == "" || !errors.As(got, &found) || found.Status != status {
 			t.Errorf("%v is answered with %v", err, got)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 	"github.com/maru-auth/maru/resources/user/internal/store"
@@ -41,9 +42,10 @@ func newFixture(t *testing.T) fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.store.Close() })
-	f.handler, err = New(Config{Issuer: f.issuer.URL(), Audience: audience, Store: f.store, Verifier: f.issuer.Verifier(t, audience),
-		Log:     slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics: f.metrics, Now: func() time.Time { return time.Unix(f.now.Load(), 0) }})
+	f.handler, err = New(Config{Store: f.store, Now: func() time.Time { return time.Unix(f.now.Load(), 0) }, Config: rest.Config{
+		Issuer: f.issuer.URL(), Audience: audience, Verifier: f.issuer.Verifier(t, audience), Metrics: f.metrics,
+		Log: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -444,7 +446,7 @@ func FuzzPatchBody(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { people.Close() })
-	handler, err := New(Config{Issuer: issuer.URL(), Audience: audience, Store: people, Verifier: issuer.Verifier(f, audience), Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	handler, err := New(Config{Store: people, Config: rest.Config{Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(f, audience), Log: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		f.Fatal(err)
 	}

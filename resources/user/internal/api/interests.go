@@ -14,7 +14,7 @@ type interests struct {
 }
 
 func (s *service) getInterests(ctx context.Context, in *readInput) (*answer[interests], error) {
-	p, err := s.store.EnsureProfile(ctx, callerOf(ctx).subject)
+	p, err := s.store.EnsureProfile(ctx, rest.CallerOf(ctx).Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (s *service) putInterests(ctx context.Context, in *changeInput[interests]) 
 	if problem != nil {
 		return nil, problem
 	}
-	p, err := s.store.EnsureProfile(ctx, callerOf(ctx).subject)
+	p, err := s.store.EnsureProfile(ctx, rest.CallerOf(ctx).Subject)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func newSettings(v store.Settings) settings {
 }
 
 func (s *service) getSettings(ctx context.Context, in *readInput) (*answer[settings], error) {
-	p, err := s.store.EnsureProfile(ctx, callerOf(ctx).subject)
+	p, err := s.store.EnsureProfile(ctx, rest.CallerOf(ctx).Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (s *service) putSettings(ctx context.Context, in *changeInput[settings]) (*
 	if change.TimeZone, err = timeZone(in.Body.TimeZone); err != nil {
 		return nil, rest.Invalid("body.time_zone", err)
 	}
-	p, err := s.store.EnsureProfile(ctx, callerOf(ctx).subject)
+	p, err := s.store.EnsureProfile(ctx, rest.CallerOf(ctx).Subject)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/maru-auth/maru/internal/rest"
+	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
@@ -39,6 +40,12 @@ var (
 	// errBusy: too many wait for the issuer's answers.
 	errBusy = errors.New("the issuer is asked too much at once")
 )
+
+// mayAskUserinfo tells whether a token may be used at userinfo, by this service: it is not bound to
+// the client's key.
+func mayAskUserinfo(claims *jwks.Claims) bool {
+	return claims.HasScope("openid") && claims.KeyThumbprint == ""
+}
 
 // userinfo asks the issuer who a person is (OpenID Connect Core §5.3). Many goroutines may use it at once.
 type userinfo struct {

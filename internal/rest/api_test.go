@@ -14,15 +14,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 )
 
 const audience = "https://api.example/test"
+
+var discard = slog.New(slog.DiscardHandler)
 
 // fixture is a service with one operation, for people with the scope test:read.
 type fixture struct {
@@ -34,26 +34,14 @@ type fixture struct {
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	f := fixture{issuer: jwkstest.NewIssuer(t), metrics: prometheus.NewRegistry()}
-	resource := Resource{Name: "Test", Issuer: f.issuer.URL(), Audience: audience, Scopes: []Scope{{Name: "test:read", People: true}}}
-	s, err := New(Config{Resource: resource, Verifier: f.issuer.Verifier(t, audience), Metrics: f.metrics, Log: slog.New(slog.DiscardHandler)})
+	api, err := New(Config{Issuer: f.issuer.URL(), Audience: audience, Verifier: f.issuer.Verifier(t, audience), Metrics: f.metrics, Log: discard},
+		Resource{Name: "Test", Scopes: []Scope{{Name: "test:read", People: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	router := NewRouter()
-	api := humamux.New(router, resource.HumaConfig("", nil))
-	Register(api, huma.Operation{OperationID: "get-thing", Method: http.MethodGet, Path: "/v1/thing", Middlewares: huma.Middlewares{
-		func(ctx huma.Context, next func(huma.Context)) {
-			if _, ok := s.Admit(ctx, func(claims *jwks.Claims) error {
-				if claims.IsClient() {
-					return ErrClientToken
-				}
-				return claims.RequireScope("test:read")
-			}); ok {
-				next(ctx)
-			}
-		},
-	}}, func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
-	if f.handler, err = s.Handler(router, api.OpenAPI()); err != nil {
+	Route(api, Access{Scopes: []string{"test:read"}, Person: true}, huma.Operation{OperationID: "get-thing", Method: http.MethodGet, Path: "/v1/thing"},
+		func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
+	if f.handler, err = api.Handler(); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -130,16 +118,16 @@ func TestWhereTheMetadataIs(t *testing.T) {
 		"https://api.example/":          "https://api.example/.well-known/oauth-protected-resource",
 		"https://api.example:8443/a/b/": "https://api.example:8443/.well-known/oauth-protected-resource/a/b",
 	} {
-		r := Resource{Issuer: "https://auth.example", Audience: audience}
-		if err := r.Check(); err != nil || r.metadataURL() != want {
-			t.Errorf("%s: %s %v, want %s", audience, r.metadataURL(), err, want)
+		api, err := New(Config{Issuer: "https://auth.example", Audience: audience}, Resource{})
+		if err != nil || api.metadata.URL() != want {
+			t.Errorf("%s: %v, want %s", audience, err, want)
 		}
 	}
 	for _, wrong := range []string{"", "user", "localhost:8000", "ftp://a.example", "https://", "https://u:p@a.example", "https://a.example?x", "https://a.example/#f", "https://a.example/?"} {
-		if err := (Resource{Issuer: "https://auth.example", Audience: wrong}).Check(); err == nil {
+		if _, err := New(Config{Issuer: "https://auth.example", Audience: wrong}, Resource{}); err == nil {
 			t.Errorf("the audience %q was accepted", wrong)
 		}
-		if err := (Resource{Issuer: wrong, Audience: "https://api.example"}).Check(); err == nil {
+		if _, err := New(Config{Issuer: wrong, Audience: "https://api.example"}, Resource{}); err == nil {
 			t.Errorf("the issuer %q was accepted", wrong)
 		}
 	}
@@ -169,6 +157,17 @@ func TestEntityTags(t *testing.T) {
 			t.Errorf("%q was read as %v %v", header, list, anything)
 		}
 	}
+}
+
+func FuzzIfMatch(f *testing.F) {
+	for _, header := range []string{"*", `"7"`, `W/"7"`, `"1", "7" ,W/"3"`, `"`, `""`, `,,"x",`} {
+		f.Add(header)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		if RequireMatch(header, int64(7)) == nil && strings.Trim(header, " \t") != "*" && !strings.Contains(header, `"7"`) {
+			t.Errorf("%q matches version 7", header)
+		}
+	})
 }
 
 func FuzzEntityTags(f *testing.F) {

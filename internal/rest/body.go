@@ -1,0 +1,59 @@
+package rest
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
+
+	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/jwks"
+)
+
+const mergePatch = "application/merge-patch+json"
+
+// checkMediaType refuses a body that says it is something else than the operation takes.
+func checkMediaType(ctx huma.Context, next func(huma.Context)) {
+	body, sent := ctx.Operation().RequestBody, ctx.Header("Content-Type")
+	if body == nil || sent == "" {
+		next(ctx)
+		return
+	}
+	mediaType, _, err := mime.ParseMediaType(sent)
+	if err == nil && body.Content[mediaType] != nil {
+		next(ctx)
+		return
+	}
+	r, w := humamux.Unwrap(ctx)
+	if r.Method == http.MethodPatch {
+		w.Header().Set("Accept-Patch", mergePatch+", application/json") // RFC 5789 §2.2
+	}
+	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusUnsupportedMediaType, Detail: "The body must be application/json."})
+}
+
+// unmarshal is json.Unmarshal for request bodies. It refuses what is not UTF-8, which json would silently alter (RFC 8259
+// §8.1), and names that come twice, and normalizes the texts in the generic form, by which huma counts.
+func unmarshal(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return errUTF8
+	}
+	if err := jwks.CheckExact(data); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return err
+	}
+	if generic, ok := v.(*any); ok {
+		if object, ok := (*generic).(map[string]any); ok {
+			for name, value := range object {
+				if text, ok := value.(string); ok {
+					object[name] = normalize(text)
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestAMemberOfAPatchIsAbsentNullOrAValue(t *testing.T) {
+	lower := func(text string) (string, error) {
+		if text == "BAD" {
+			return "", errors.New("is bad")
+		}
+		return strings.ToLower(text), nil
+	}
+	const absent, refused = "absent", "refused"
+	for body, want := range map[string]struct{ title, note string }{
+		`{}`:                              {absent, absent},
+		`{"title": "A", "note": "B"}`:     {"a", "b"},
+		`{"title": null, "note": null}`:   {refused, ""},
+		`{"title": "BAD", "note": "BAD"}`: {refused, refused},
+	} {
+		var sent struct {
+			Title Patch[string]
+			Note  RemovablePatch[string]
+		}
+		if err := json.Unmarshal([]byte(body), &sent); err != nil {
+			t.Fatal(err)
+		}
+		result := func(value *string, err error) string {
+			var p *Problem
+			switch {
+			case errors.As(err, &p) && p.Status == 422 && strings.HasPrefix(p.Errors[0].Location, "body."):
+				return refused
+			case err == nil && value == nil:
+				return absent
+			case err == nil:
+				return *value
+			}
+			return err.Error()
+		}
+		if got := result(sent.Title.Value("body.title", lower)); got != want.title {
+			t.Errorf("%s: the title is %q, want %q", body, got, want.title)
+		}
+		if got := result(sent.Note.Value("body.note", lower)); got != want.note {
+			t.Errorf("%s: the note is %q, want %q", body, got, want.note)
+		}
+		title := "old"
+		if err := sent.Title.Apply("body.title", &title, lower); (err == nil) != (want.title != refused) {
+			t.Error(err)
+		}
+		if kept := want.title == absent || want.title == refused; kept != (title == "old") {
+			t.Errorf("%s: the title has become %q", body, title)
+		}
+	}
+}
+
+func TestAChangeNeedsTheVersionThatIsThere(t *testing.T) {
+	for header, want := range map[string]int{`"7"`: 0, `"6", "7"`: 0, "*": 0, `"6"`: 412, `W/"7"`: 412, "7": 400, "": 428} {
+		status := 0
+		var p *Problem
+		if errors.As(RequireMatch(header, int64(7)), &p) {
+			status = p.Status
+		}
+		if status != want {
+			t.Errorf("%s: %d, want %d", header, status, want)
+		}
+	}
+	if version, err := OptionalMatch("", "a"); version != "" || err != nil {
+		t.Error(version, err)
+	}
+	if version, err := OptionalMatch(`"a"`, "a"); version != "a" || err != nil {
+		t.Error(version, err)
+	}
+	if _, err := OptionalMatch(`"b"`, "a"); err == nil {
+		t.Error("another version matches")
+	}
+}

@@ -1,0 +1,116 @@
+package rest
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/jwks"
+)
+
+// A Refusal is an error for a good token that may not do what is asked, and for which no other scope
+// would help.
+type Refusal struct {
+	reason string // label of the metric
+	detail string // for the client's developer
+}
+
+func (r *Refusal) Error() string { return r.detail }
+
+var errClientToken = &Refusal{"client_token", "This needs the token of a person; the one sent belongs to a client."}
+
+func roleNeeded(role string) *Refusal {
+	return &Refusal{"not_" + role, "This needs a person with the role " + role + "."}
+}
+
+// NoToken is the problem of a request without a token for something that needs one after all, as Admit would answer it. It is
+// for handlers of what some may have without.
+func (a *API) NoToken() error {
+	a.refused.WithLabelValues(refusalReason(jwks.ErrNoToken)).Inc()
+	refusal := a.guard.Refuse(jwks.ErrNoToken)
+	return huma.ErrorWithHeaders(&Problem{Status: refusal.Status, Title: refusal.Title, Detail: refusal.Detail},
+		http.Header{"WWW-Authenticate": {refusal.Challenge}, "Cache-Control": {"no-store"}})
+}
+
+// refuse answers a request whose token does not do.
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	reason := refusalReason(err)
+	a.refused.WithLabelValues(reason).Inc()
+	if own, ok := errors.AsType[*Refusal](err); ok {
+		httpd.NoteRefusal(w, reason, own.detail)
+		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusForbidden, Detail: own.detail})
+		return
+	}
+	refusal := a.guard.Refuse(err)
+	httpd.NoteRefusal(w, reason, refusal.Detail)
+	if refusal.Challenge != "" {
+		w.Header().Set("WWW-Authenticate", refusal.Challenge)
+	}
+	if refusal.Nonce != "" {
+		w.Header().Set("DPoP-Nonce", refusal.Nonce)
+	}
+	if refusal.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(refusal.RetryAfter))
+	}
+	httpd.WriteProblem(w, r, httpd.Problem{Status: refusal.Status, Title: refusal.Title, Detail: refusal.Detail})
+}
+
+func newRefused(registry *prometheus.Registry) *prometheus.CounterVec {
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tokens_refused_total",
+		Help: "Requests refused for their access token, or for having none, by reason.",
+	}, []string{"reason"})
+	for _, r := range refusalReasons {
+		refused.WithLabelValues(r.label) // from the start, so that the first one is seen as an increase
+	}
+	if registry != nil {
+		registry.MustRegister(refused)
+	}
+	return refused
+}
+
+// refusalReasons are the labels of the metric: a fixed number, whatever callers send.
+var refusalReasons = []struct {
+	err   error
+	label string
+}{
+	{errClientToken, errClientToken.reason},
+	{jwks.ErrKeysUnavailable, "keys_unavailable"},
+	{jwks.ErrNoToken, "no_token"},
+	{jwks.ErrInvalidRequest, "invalid_request"},
+	{jwks.ErrInsufficientScope, "insufficient_scope"},
+	{jwks.ErrExpired, "expired"},
+	{jwks.ErrNotYetValid, "not_yet_valid"},
+	{jwks.ErrAudience, "audience"},
+	{jwks.ErrIssuer, "issuer"},
+	{jwks.ErrType, "type"},
+	{jwks.ErrAlgorithm, "algorithm"},
+	{jwks.ErrUnknownKey, "unknown_key"},
+	{jwks.ErrSignature, "signature"},
+	{jwks.ErrSenderConstrained, "sender_constrained"},
+	{jwks.ErrBearerToken, "bearer_token"},
+	{jwks.ErrNotBound, "not_bound"},
+	{jwks.ErrInvalidProof, "invalid_proof"},
+	{jwks.ErrReplayedProof, "replayed_proof"},
+	{jwks.ErrProofNonce, "proof_nonce"},
+	{jwks.ErrTooManyProofs, "too_many_proofs"},
+	{jwks.ErrTooLarge, "too_large"},
+	{jwks.ErrMalformed, "malformed"},
+	{jwks.ErrClaims, "claims"},
+}
+
+func refusalReason(err error) string {
+	if own, ok := errors.AsType[*Refusal](err); ok {
+		return own.reason
+	}
+	for _, r := range refusalReasons {
+		if errors.Is(err, r.err) {
+			return r.label
+		}
+	}
+	return "other"
+}
