@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,40 +20,32 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/clock"
+	"github.com/maru-auth/maru/internal/testenv/site"
 )
 
-// site is an https server on loopback that this client trusts.
-type site struct {
-	*httptest.Server
+// counted is an https server on loopback that counts its requests.
+type counted struct {
+	*site.Site
 	hits atomic.Int64
 }
 
-func newSite(t *testing.T, handler http.HandlerFunc) *site {
+func newSite(t *testing.T, handler http.HandlerFunc) *counted {
 	t.Helper()
-	s := &site{}
-	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := &counted{}
+	s.Site = site.New(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.hits.Add(1)
 		handler(w, r)
 	}))
-	s.Config.ErrorLog = nil
-	t.Cleanup(s.Close)
 	return s
 }
 
-func (s *site) caFile(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "ca.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // client trusts s and may reach loopback.
-func (s *site) client(t *testing.T) *Client {
+func (s *counted) client(t *testing.T) *Client {
 	t.Helper()
-	c, err := New(Config{CAFile: s.caFile(t), InsecureLoopback: true})
+	c, err := New(Config{CAFile: s.CAFile, InsecureLoopback: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,20 +101,21 @@ func reason(err error) string {
 }
 
 func TestAddressesThatAreNotPublicAreRefused(t *testing.T) {
-	for text, want := range map[string]bool{
-		"93.184.216.34": true, "1.1.1.1": true, "172.32.0.1": true, "100.128.0.1": true, "192.0.1.1": true, "223.255.255.255": true,
-		"2606:4700:4700::1111": true, "::ffff:1.1.1.1": true, "64:ff9b::101:101": true, "2002:101:101::1": true,
-		"0.0.0.0": false, "0.1.2.3": false, "10.0.0.1": false, "10.255.255.255": false, "100.64.0.1": false, "100.100.100.200": false,
-		"127.0.0.1": false, "127.255.255.254": false, "169.254.169.254": false, "169.254.0.1": false, "172.16.0.1": false, "172.31.255.255": false,
-		"192.0.0.192": false, "192.0.2.1": false, "192.88.99.1": false, "192.168.1.1": false, "198.18.0.1": false, "198.19.255.255": false,
-		"198.51.100.1": false, "203.0.113.1": false, "224.0.0.1": false, "239.255.255.255": false, "240.0.0.1": false, "255.255.255.255": false,
-		"168.63.129.16": false,
-		"::":            false, "::1": false, "::2": false, "::127.0.0.1": false, "::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::ffff:169.254.169.254": false,
-		"::ffff:0:127.0.0.1": false, "64:ff9b::7f00:1": false, "64:ff9b::a00:1": false, "64:ff9b::a9fe:a9fe": false, "64:ff9b:1::a00:1": false,
-		"2002:7f00:1::": false, "2002:a00:1::1": false, "2002:a9fe:a9fe::1": false, "2001::1": false, "2001:0:4136:e378:8000:63bf:3fff:fdd2": false,
-		"2001:db8::1": false, "3fff::1": false, "fc00::1": false, "fd00:ec2::254": false, "fe80::1": false, "fe80::1%eth0": false, "2606:4700::1%eth0": false,
-		"fec0::1": false, "ff02::1": false, "100::1": false, "5f00::1": false, "4000::1": false,
-	} {
+	t.Parallel()
+	public := strings.Fields(`
+		93.184.216.34 1.1.1.1 172.32.0.1 100.128.0.1 192.0.1.1 223.255.255.255 2606:4700:4700::1111
+		::ffff:1.1.1.1 64:ff9b::101:101 2002:101:101::1`)
+	others := strings.Fields(`
+		0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 127.0.0.1 127.255.255.254
+		169.254.169.254 169.254.0.1 172.16.0.1 172.31.255.255 192.0.0.192 192.0.2.1 192.88.99.1
+		192.168.1.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.255
+		240.0.0.1 255.255.255.255 168.63.129.16 :: ::1 ::2 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:10.0.0.1
+		::ffff:169.254.169.254 ::ffff:0:127.0.0.1 64:ff9b::7f00:1 64:ff9b::a00:1 64:ff9b::a9fe:a9fe
+		64:ff9b:1::a00:1 2002:7f00:1:: 2002:a00:1::1 2002:a9fe:a9fe::1 2001::1
+		2001:0:4136:e378:8000:63bf:3fff:fdd2 2001:db8::1 3fff::1 fc00::1 fd00:ec2::254 fe80::1
+		fe80::1%eth0 2606:4700::1%eth0 fec0::1 ff02::1 100::1 5f00::1 4000::1`)
+	for _, text := range append(others, public...) {
+		want := slices.Contains(public, text)
 		addr := netip.MustParseAddr(text)
 		if allowed(addr, false) != want {
 			t.Errorf("%s allowed: %t", text, !want)
@@ -145,6 +138,7 @@ func TestAddressesThatAreNotPublicAreRefused(t *testing.T) {
 }
 
 func TestURLsThatAreRefusedBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"https://app.example/jwks":             "",
 		"https://app.example:8443/jwks?a=b":    "",
@@ -204,7 +198,8 @@ func TestURLsThatAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	}
 	for text, want := range map[string]bool{
 		"http://127.0.0.1:80/": true, "http://[::1]/": true, "http://localhost/": true, "https://127.0.0.1/": true,
-		"http://10.0.0.1/": false, "http://app.example/": false, "http://localhost.example/": false, "http://127.1/": false, "https://10.0.0.1/": false,
+		"http://10.0.0.1/": false, "http://app.example/": false, "http://localhost.example/": false, "http://127.1/": false,
+		"https://10.0.0.1/": false,
 	} {
 		if _, got := checkURL(text, true); (got == "") != want {
 			t.Errorf("with loopback, %s: %q", text, got)
@@ -214,10 +209,11 @@ func TestURLsThatAreRefusedBeforeAnythingIsSent(t *testing.T) {
 
 // Forms of 127.0.0.1 that a resolver may understand end at the check of the connection, should they get by the check of the text.
 func TestNamesThatResolveToLoopbackAreNotConnectedTo(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(http.ResponseWriter, *http.Request) {})
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
 	for _, addr := range []string{"127.0.0.1", "::1", "::ffff:127.0.0.1", "10.1.2.3", "169.254.169.254", "fd00::1", "64:ff9b::7f00:1"} {
-		c, err := New(Config{CAFile: s.caFile(t)})
+		c, err := New(Config{CAFile: s.CAFile})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,9 +232,10 @@ func TestNamesThatResolveToLoopbackAreNotConnectedTo(t *testing.T) {
 }
 
 func TestANameThatChangesItsAddressAfterTheLookUpIsNotConnectedTo(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(http.ResponseWriter, *http.Request) {})
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
-	c, err := New(Config{CAFile: s.caFile(t)})
+	c, err := New(Config{CAFile: s.CAFile})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,6 +259,7 @@ func TestANameThatChangesItsAddressAfterTheLookUpIsNotConnectedTo(t *testing.T) 
 }
 
 func TestGetByNameWithACertificateOfAnOwnAuthority(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Cookie") != "" || r.Header.Get("Referer") != "" {
 			t.Error(r.Header)
@@ -290,6 +288,7 @@ func TestGetByNameWithACertificateOfAnOwnAuthority(t *testing.T) {
 }
 
 func TestCAFileThatIsNone(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ca.pem")
 	if _, err := New(Config{CAFile: path}); err == nil {
 		t.Error("a missing file is taken")
@@ -303,6 +302,7 @@ func TestCAFileThatIsNone(t *testing.T) {
 }
 
 func TestPlainHTTPIsForLoopbackInDevelopmentAlone(t *testing.T) {
+	t.Parallel()
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }))
 	defer plain.Close()
 	development, err := New(Config{InsecureLoopback: true})
@@ -322,6 +322,7 @@ func TestPlainHTTPIsForLoopbackInDevelopmentAlone(t *testing.T) {
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
+	t.Parallel()
 	other := newSite(t, func(http.ResponseWriter, *http.Request) {})
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		s := newSite(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, status) })
@@ -341,6 +342,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 }
 
 func TestOtherStatusesAreErrorsOfGet(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{201, 204, 400, 404, 500} {
 		s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		if _, _, err := s.client(t).Get(t.Context(), s.URL, Cause{}); !strings.Contains(reason(err), fmt.Sprint("status ", status)) {
@@ -350,6 +352,7 @@ func TestOtherStatusesAreErrorsOfGet(t *testing.T) {
 }
 
 func TestABodyIsReadUpToItsLimit(t *testing.T) {
+	t.Parallel()
 	size := 0
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("a", size)) })
 	c := s.client(t)
@@ -364,6 +367,7 @@ func TestABodyIsReadUpToItsLimit(t *testing.T) {
 }
 
 func TestABodyThatNeverEndsAndOneThatNeverComes(t *testing.T) {
+	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
 		"ends": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusOK)
@@ -392,6 +396,7 @@ func TestABodyThatNeverEndsAndOneThatNeverComes(t *testing.T) {
 }
 
 func TestWhoGivesUpIsNotKeptWaiting(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	arrived := make(chan struct{}, 1)
 	s := newSite(t, func(http.ResponseWriter, *http.Request) { arrived <- struct{}{}; <-release })
@@ -422,6 +427,7 @@ func (w waiting) Done() <-chan struct{} {
 }
 
 func TestManyWhoWantTheSameWaitForOneRequest(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) {
 		<-release
@@ -438,9 +444,7 @@ func TestManyWhoWantTheSameWaitForOneRequest(t *testing.T) {
 			}
 		})
 	}
-	for begun.Load() < many {
-		time.Sleep(time.Millisecond)
-	}
+	testenv.Eventually(t, "all wait for the one request", func() bool { return begun.Load() == many })
 	close(release)
 	wg.Wait()
 	if got := s.hits.Load(); got != 1 {
@@ -449,36 +453,23 @@ func TestManyWhoWantTheSameWaitForOneRequest(t *testing.T) {
 }
 
 func TestPostSendsTheForm(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
-		if err := r.ParseForm(); err != nil || r.Method != "POST" || r.PostForm.Encode() != "logout_token=a.b.c" || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
-			t.Error(r.Method, r.PostForm, err)
+		kind := r.Header.Get("Content-Type")
+		err := r.ParseForm()
+		if err != nil || r.Method != "POST" || r.PostForm.Encode() != "logout_token=a.b.c" || kind != "application/x-www-form-urlencoded" {
+			t.Error(r.Method, r.PostForm, kind, err)
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	if status, err := s.client(t).Post(t.Context(), s.URL, url.Values{"logout_token": {"a.b.c"}}, Cause{}); status != http.StatusNoContent || err != nil {
+	status, err := s.client(t).Post(t.Context(), s.URL, url.Values{"logout_token": {"a.b.c"}}, Cause{})
+	if status != http.StatusNoContent || err != nil {
 		t.Error(status, err)
 	}
 }
 
-// clock is a time that a test moves.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 func TestAnswersAreKeptAsTheyAllow(t *testing.T) {
+	t.Parallel()
 	header := http.Header{}
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) {
 		for name, values := range header {
@@ -510,12 +501,14 @@ func TestAnswersAreKeptAsTheyAllow(t *testing.T) {
 		{http.Header{"Date": {"Fri, 01 May 2026 09:00:00 GMT"}, "Expires": {"Fri, 01 May 2026 10:00:00 GMT"}}, time.Hour},
 		{http.Header{"Date": {"Fri, 01 May 2026 09:00:00 GMT"}, "Expires": {"Fri, 01 May 2026 08:00:00 GMT"}}, 0},
 		{http.Header{"Date": {"Fri, 01 May 2026 09:00:00 GMT"}, "Expires": {"0"}}, 0},
-		{http.Header{"Date": {"Fri, 01 May 2026 09:00:00 GMT"}, "Expires": {"Fri, 01 May 2026 10:00:00 GMT"}, "Cache-Control": {"max-age=60"}}, time.Minute},
+		{http.Header{
+			"Date": {"Fri, 01 May 2026 09:00:00 GMT"}, "Expires": {"Fri, 01 May 2026 10:00:00 GMT"}, "Cache-Control": {"max-age=60"},
+		}, time.Minute},
 	} {
 		header = test.header
-		time := &clock{at: start}
+		clock := clock.At(start)
 		c := s.client(t)
-		c.now = time.now
+		c.now = clock.Now
 		before := s.hits.Load()
 		_, expires, err := c.Get(t.Context(), s.URL, Cause{})
 		if err != nil || expires.Sub(start) != test.fresh {
@@ -532,16 +525,19 @@ func TestAnswersAreKeptAsTheyAllow(t *testing.T) {
 		}
 		get("for the first time", 2)
 		get("at once", 2)
-		time.advance(max(test.fresh, minVersionAge) - 1)
+		clock.Advance(max(test.fresh, minVersionAge) - 1)
 		get("just fresh", 2)
-		time.advance(1)
+		clock.Advance(1)
 		get("stale", 3)
 		get("after the fresh one", 3)
 	}
 }
 
 func FuzzCheckURL(f *testing.F) {
-	for _, seed := range []string{"https://app.example/a?b=c", "https://[::ffff:127.0.0.1]:443/", "http://localhost:80/", "https://0x7f.1/", "https://a@b/", "https://1.1.1.1./", "https://[fe80::1%25a]/"} {
+	for _, seed := range []string{
+		"https://app.example/a?b=c", "https://[::ffff:127.0.0.1]:443/", "http://localhost:80/",
+		"https://0x7f.1/", "https://a@b/", "https://1.1.1.1./", "https://[fe80::1%25a]/",
+	} {
 		f.Add(seed, true)
 		f.Add(seed, false)
 	}

@@ -13,10 +13,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/clock"
 )
 
 // slowSite answers what is below /slow when it is released, and everything else at once.
-func slowSite(t *testing.T) (s *site, arrived chan string, release func()) {
+func slowSite(t *testing.T) (s *counted, arrived chan string, release func()) {
 	t.Helper()
 	arrived = make(chan string, 100)
 	wait := make(chan struct{})
@@ -33,6 +36,7 @@ func slowSite(t *testing.T) (s *site, arrived chan string, release func()) {
 }
 
 func TestSlowAddressesOfOneClientDelayNobodyElse(t *testing.T) {
+	t.Parallel()
 	s, arrived, release := slowSite(t)
 	c := s.client(t)
 	c.timeout, c.wait = time.Minute, time.Minute
@@ -55,7 +59,8 @@ func TestSlowAddressesOfOneClientDelayNobodyElse(t *testing.T) {
 	// By another name of the host, for a host has a bound as well.
 	other := strings.Replace(s.URL, "127.0.0.1", "[::ffff:127.0.0.1]", 1)
 	for name, cause := range map[string]Cause{
-		"a stranger": {Client: "other", Stranger: true, Networks: []string{"192.0.2.2"}}, "an operator's client": {Client: "app", Networks: []string{"192.0.2.1"}},
+		"a stranger":           {Client: "other", Stranger: true, Networks: []string{"192.0.2.2"}},
+		"an operator's client": {Client: "app", Networks: []string{"192.0.2.1"}},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		if _, _, err := c.Get(ctx, other+"/quick/"+cause.Client, cause); err != nil && !strings.Contains(err.Error(), "certificate") {
@@ -71,9 +76,9 @@ func TestSlowAddressesOfOneClientDelayNobodyElse(t *testing.T) {
 		t.Errorf("%s is one too many", path)
 	default:
 	}
-	for crowded.Load() != 48-atOnceOfClient*(1+waitingPerPlace) { // of those that wait, some; the others are told
-		time.Sleep(time.Millisecond)
-	}
+	testenv.Eventually(t, "those are told for whom there is no room to wait", func() bool {
+		return crowded.Load() == 48-atOnceOfClient*(1+waitingPerPlace)
+	})
 	release()
 	under.Wait()
 	for name, p := range map[string]*places{"gets": c.gets, "strange": c.strange, "posts": c.posts} {
@@ -84,15 +89,18 @@ func TestSlowAddressesOfOneClientDelayNobodyElse(t *testing.T) {
 }
 
 func TestPlacesAreBoundedForEachAndForAll(t *testing.T) {
+	t.Parallel()
 	host := func(n int) string { return fmt.Sprintf("host%d.example", n) }
 	for what, test := range map[string]struct {
 		cause func(n int) Cause
 		host  func(n int) string
 		most  int
 	}{
-		"a client":  {func(int) Cause { return Cause{Client: "a"} }, host, atOnceOfClient},
-		"a host":    {func(n int) Cause { return Cause{Client: fmt.Sprint(n)} }, func(int) string { return "Host.example" }, atOnceOfHost},
-		"a network": {func(n int) Cause { return Cause{Client: fmt.Sprint(n), Networks: []string{"a", fmt.Sprint("wide", n)}} }, host, atOnceOfNetwork},
+		"a client": {func(int) Cause { return Cause{Client: "a"} }, host, atOnceOfClient},
+		"a host":   {func(n int) Cause { return Cause{Client: fmt.Sprint(n)} }, func(int) string { return "Host.example" }, atOnceOfHost},
+		"a network": {func(n int) Cause {
+			return Cause{Client: fmt.Sprint(n), Networks: []string{"a", fmt.Sprint("wide", n)}}
+		}, host, atOnceOfNetwork},
 		"a wider one": {func(n int) Cause {
 			return Cause{Client: fmt.Sprint(n), Networks: []string{fmt.Sprint("narrow", n), "a"}}
 		}, host, min(2*atOnceOfNetwork, atOnce)},
@@ -113,12 +121,13 @@ func TestPlacesAreBoundedForEachAndForAll(t *testing.T) {
 }
 
 func TestWhatFailedIsNotTriedAgainForAWhile(t *testing.T) {
+	t.Parallel()
 	var status atomic.Int64
 	status.Store(500)
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
 	c := s.client(t)
-	now := &clock{at: time.Unix(1e9, 0)}
-	c.now = now.now
+	now := clock.At(time.Unix(1e9, 0))
+	c.now = now.Now
 	get := func() error {
 		_, _, err := c.Get(t.Context(), s.URL, Cause{})
 		return err
@@ -135,7 +144,7 @@ func TestWhatFailedIsNotTriedAgainForAWhile(t *testing.T) {
 		t.Errorf("it was tried %d times", s.hits.Load())
 	}
 	status.Store(200)
-	now.advance(failureAge)
+	now.Advance(failureAge)
 	if err := get(); err != nil || s.hits.Load() != 2 {
 		t.Errorf("%v after %d tries", err, s.hits.Load())
 	}
@@ -145,8 +154,8 @@ func TestWhatFailedIsNotTriedAgainForAWhile(t *testing.T) {
 			t.Fatal("it is not there any more")
 		}
 	}
-	now.advance(unreachableAge - 1)
-	if f, ok := c.failures.Get(s.URL); !ok || !now.now().Before(f.until) {
+	now.Advance(unreachableAge - 1)
+	if f, ok := c.failures.Get(s.URL); !ok || !now.Now().Before(f.until) {
 		t.Error("a server that is away is forgotten too early")
 	}
 	for n := range 20_000 { // the memory of failures is bounded
@@ -158,10 +167,11 @@ func TestWhatFailedIsNotTriedAgainForAWhile(t *testing.T) {
 }
 
 func TestOneNetworkMayCauseSoManyFetches(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(http.ResponseWriter, *http.Request) {})
 	c := s.client(t)
-	now := &clock{at: time.Unix(1e9, 0)}
-	c.now = now.now
+	now := clock.At(time.Unix(1e9, 0))
+	c.now = now.Now
 	get := func(n int, networks ...string) error {
 		_, _, err := c.Get(t.Context(), fmt.Sprintf("%s/%d", s.URL, n), Cause{Client: fmt.Sprint(n), Stranger: true, Networks: networks})
 		return err
@@ -177,21 +187,22 @@ func TestOneNetworkMayCauseSoManyFetches(t *testing.T) {
 	if err := get(1, "neighbour", "wide"); err != nil {
 		t.Errorf("another network, and the failure is not the address's: %v", err)
 	}
-	now.advance(fetchesPer)
+	now.Advance(fetchesPer)
 	if err := get(1, "narrow", "wide"); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestAnotherFragmentIsFetchedOnlySoOften(t *testing.T) {
+	t.Parallel()
 	body := "object"
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "max-age=600")
 		io.WriteString(w, body)
 	})
 	c := s.client(t)
-	now := &clock{at: time.Unix(1e9, 0)}
-	c.now = now.now
+	now := clock.At(time.Unix(1e9, 0))
+	c.now = now.Now
 	get := func(fragment string) error {
 		got, err := c.GetVersion(t.Context(), s.URL, fragment, Cause{Client: "a", Stranger: true})
 		if err == nil && string(got) != body {
@@ -212,7 +223,8 @@ func TestAnotherFragmentIsFetchedOnlySoOften(t *testing.T) {
 	}
 	// That is the limit of who makes them up.
 	for _, network := range []string{"another", "a third"} {
-		if _, err := c.GetVersion(t.Context(), s.URL, "new for "+network, Cause{Client: "a", Stranger: true, Networks: []string{network}}); err != nil {
+		cause := Cause{Client: "a", Stranger: true, Networks: []string{network}}
+		if _, err := c.GetVersion(t.Context(), s.URL, "new for "+network, cause); err != nil {
 			t.Errorf("one network keeps %s from a client's request objects: %v", network, err)
 		}
 	}
@@ -223,7 +235,7 @@ func TestAnotherFragmentIsFetchedOnlySoOften(t *testing.T) {
 		t.Error(err)
 	}
 	body = "another"
-	now.advance(versionsPer)
+	now.Advance(versionsPer)
 	if err := get("new"); err != nil {
 		t.Error(err)
 	}
@@ -242,19 +254,17 @@ func fill(t *testing.T, c *Client, host string) (giveBack func()) {
 }
 
 // await waits until so many wait for a place of a stranger.
-func await(c *Client, n int) {
-	for {
+func await(t *testing.T, c *Client, n int) {
+	t.Helper()
+	testenv.Eventually(t, fmt.Sprintf("%d wait for a place", n), func() bool {
 		c.strange.mu.Lock()
-		waiting := c.strange.waiting[""]
-		c.strange.mu.Unlock()
-		if waiting == n {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
+		defer c.strange.mu.Unlock()
+		return c.strange.waiting[""] == n
+	})
 }
 
 func TestAWaitForAPlaceIsNoFailureOfTheAddress(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	c := s.client(t)
 	giveBack := fill(t, c, "127.0.0.1")
@@ -282,7 +292,7 @@ func TestAWaitForAPlaceIsNoFailureOfTheAddress(t *testing.T) {
 		_, _, err := c.Get(t.Context(), s.URL, stranger)
 		done <- err
 	}()
-	await(c, 1)
+	await(t, c, 1)
 	place := time.Now()
 	giveBack()
 	if err := <-done; err != nil {
@@ -298,11 +308,12 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestAStrangersFailureIsNotThatOfVouchedClients(t *testing.T) {
+	t.Parallel()
 	var status atomic.Int64
 	status.Store(500)
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
 	c := s.client(t)
-	c.now = (&clock{at: time.Unix(1e9, 0)}).now
+	c.now = clock.At(time.Unix(1e9, 0)).Now
 	for range 2 {
 		if _, _, err := c.Get(t.Context(), s.URL, Cause{Client: "stranger", Stranger: true}); err == nil {
 			t.Fatal("status 500 is no error")
@@ -317,20 +328,8 @@ func TestAStrangersFailureIsNotThatOfVouchedClients(t *testing.T) {
 	}
 }
 
-// watched tells when somebody begins to wait for it.
-type watched struct {
-	context.Context
-
-	once  sync.Once
-	waits chan struct{}
-}
-
-func (w *watched) Done() <-chan struct{} {
-	w.once.Do(func() { close(w.waits) })
-	return w.Context.Done()
-}
-
 func TestWhoJoinsARequestThatAnothersLimitKeepsBackSendsItsOwn(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	c := s.client(t)
 	refuse := make(chan struct{})
@@ -338,13 +337,13 @@ func TestWhoJoinsARequestThatAnothersLimitKeepsBackSendsItsOwn(t *testing.T) {
 		<-refuse
 		return answer{}, &Error{URL: s.URL, Cause: errCrowded}
 	})
-	ctx := &watched{Context: t.Context(), waits: make(chan struct{})}
+	ctx := testenv.Watch(t.Context())
 	done := make(chan error)
 	go func() {
 		_, _, err := c.Get(ctx, s.URL, Cause{Client: "a", Stranger: true, Networks: []string{"free"}})
 		done <- err
 	}()
-	<-ctx.waits
+	<-ctx.Waiting()
 	close(refuse)
 	if err := <-done; err != nil {
 		t.Errorf("another's limit: %v", err)
