@@ -68,21 +68,7 @@ type exit int
 
 // run parses args and the environment, and runs the command that they name until it is done or ctx ends.
 func (p *program) run(ctx context.Context, args []string) (err error) {
-	var all commands
-	p.settings = &all.settings
-	all.Client.Create.metadataOptions, all.Client.Update.metadataOptions = newMetadataOptions(), newMetadataOptions()
-	parser, err := kong.New(&all,
-		kong.Name("authz-server"),
-		kong.Description("The OAuth 2 and OpenID Connect authorization server of Maru."),
-		kong.DefaultEnvars("AUTHZ"),
-		kong.Vars{"database_url": "sqlite:data/authz.db", "algorithms": strings.Join(client.Algorithms, ", ")},
-		kong.Writers(p.out, p.errs),
-		kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.Help(cli.Help(settingsOf)),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(p),
-	)
+	parser, err := p.parser(ctx)
 	if err != nil {
 		return err
 	}
@@ -102,6 +88,25 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	return command.Run()
+}
+
+// parser makes the parser of the command line, which fills p.settings.
+func (p *program) parser(ctx context.Context) (*kong.Kong, error) {
+	var all commands
+	p.settings = &all.settings
+	all.Client.Create.metadataOptions, all.Client.Update.metadataOptions = newMetadataOptions(), newMetadataOptions()
+	return kong.New(&all,
+		kong.Name("authz-server"),
+		kong.Description("The OAuth 2 and OpenID Connect authorization server of Maru."),
+		kong.DefaultEnvars("AUTHZ"),
+		kong.Vars{"database_url": "sqlite:data/authz.db", "algorithms": strings.Join(client.Algorithms, ", ")},
+		kong.Writers(p.out, p.errs),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.Help(cli.Help(settingsOf)),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(p),
+	)
 }
 
 // settingsOf names the settings that a command reads, for its help. serve reads all.
