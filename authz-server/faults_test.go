@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,33 +24,5 @@ func TestNoCommandMakesADatabase(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Dir(path)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("there is a folder now: %v", err)
-	}
-}
-
-func TestNothingIsSweptByAClockThatIsOff(t *testing.T) {
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var log bytes.Buffer
-	off := func(context.Context) error {
-		time.AfterFunc(10*time.Millisecond, stop)
-		return errors.New("a day ahead")
-	}
-	sweep(ctx, slog.New(slog.NewTextHandler(&log, nil)), off, func(context.Context) (int64, error) {
-		t.Error("it swept")
-		return 0, nil
-	})
-	if !strings.Contains(log.String(), "a day ahead") {
-		t.Errorf("the log says %q", log.String())
-	}
-	ctx, stop = context.WithCancel(t.Context())
-	defer stop()
-	swept := false
-	sweep(ctx, slog.New(slog.DiscardHandler), func(context.Context) error { return nil }, func(context.Context) (int64, error) {
-		swept = true
-		stop()
-		return 0, nil
-	})
-	if !swept {
-		t.Error("by a right clock nothing was swept either")
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"sync"
@@ -53,6 +52,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		s.LimitSessions(store.SessionLimits{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute})
+		s.KeepUnused(cfg.RegistrationUnused)
 		at, err := issuer.Parse(cfg.Issuer)
 		if err != nil {
 			return err // check has said it better
@@ -109,11 +109,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { s.Watch(working, log, metrics) })
 		background.Go(func() { ring.Run(working) })
 		background.Go(func() { endpoints.Run(working) })
-		background.Go(func() {
-			sweep(working, log, s.CheckClock,
-				s.SweepClientSecrets, cfg.sweepUnusedClients(s), s.Sweep, s.SweepGrants, s.SweepRegistration, s.SweepLogouts,
-			)
-		})
+		background.Go(func() { s.SweepEvery(working, sweepEvery, log) })
 
 		log.Info("authorization server", "issuer", cfg.Issuer)
 		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: at.Mount(router, endpoints.NotFound()), Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Serving: p.serving}
@@ -137,40 +133,5 @@ func (s *settings) lifetimes() provider.Lifetimes {
 	return l
 }
 
-// sweepUnusedClients removes clients that registered themselves and are not used, unless they are kept for ever.
-func (s *settings) sweepUnusedClients(in *store.Store) func(context.Context) (int64, error) {
-	return func(ctx context.Context) (int64, error) {
-		if s.RegistrationUnused == 0 {
-			return 0, nil
-		}
-		return in.SweepUnusedClients(ctx, s.RegistrationUnused)
-	}
-}
-
 // sweepEvery is how often expired rows are removed. They count as gone from the moment when they expire.
 const sweepEvery = time.Minute
-
-// sweep removes what has expired, again and again until ctx ends. Every replica does; the statements do not mind. It does
-// nothing while checkClock returns an error: by a clock that is ahead, everything has expired.
-func sweep(ctx context.Context, log *slog.Logger, checkClock func(context.Context) error, sweeps ...func(context.Context) (int64, error)) {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		if err := checkClock(ctx); err != nil {
-			if ctx.Err() == nil {
-				log.Error("expired rows stay", "error", err)
-			}
-		} else {
-			for _, one := range sweeps {
-				if _, err := one(ctx); err != nil && ctx.Err() == nil {
-					log.Error("remove expired rows", "error", err)
-				}
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}

@@ -204,7 +204,7 @@ func TestClocksOfClientsMayDifferByTenSeconds(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	f.clock.advance(10 * time.Second)
-	if _, err := f.store.SweepRegistration(t.Context()); err != nil {
+	if _, err := f.store.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if a := use(); a.status != 401 || !strings.Contains(a.body, "used before") {
@@ -234,7 +234,7 @@ func TestWithANonceTheClientsClockDoesNotMatter(t *testing.T) {
 	}
 	wantError(t, call(key.proof(f, "POST", "/oauth2/token", "nonce", nonce, "iat", nil)), 400, "invalid_dpop_proof")
 	for range 4 { // used once, for as long as the nonce is good
-		if _, err := f.store.SweepRegistration(t.Context()); err != nil {
+		if _, err := f.store.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		wantError(t, call(first), 400, "invalid_dpop_proof")

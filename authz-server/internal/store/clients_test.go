@@ -176,7 +176,7 @@ func TestSecretsOverlapWhileTheyAreRotated(t *testing.T) {
 		if got := valid(); got != "two three " {
 			t.Error(got)
 		}
-		if n, err := s.SweepClientSecrets(ctx); n != 1 || err != nil {
+		if n, err := s.Sweep(ctx); n != 1 || err != nil {
 			t.Errorf("swept %d, %v", n, err)
 		}
 		if err := s.ReplaceClientSecrets(ctx, "demo", store.Hash("four")); err != nil {

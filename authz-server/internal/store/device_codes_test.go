@@ -77,11 +77,11 @@ func TestADeviceCodeComesBackAsItWasStored(t *testing.T) {
 				t.Errorf("an expired request was %s: %v", what, err)
 			}
 		}
-		if n, err := f.SweepGrants(t.Context()); n != 0 || err != nil {
+		if n, err := f.Sweep(t.Context()); n != 0 || err != nil {
 			t.Errorf("swept %d at once: %v", n, err)
 		}
 		f.now = f.now.Add(2 * time.Hour)
-		if n, err := f.SweepGrants(t.Context()); n != 2 || err != nil {
+		if n, err := f.Sweep(t.Context()); n != 2 || err != nil {
 			t.Errorf("swept %d: %v", n, err)
 		}
 	})

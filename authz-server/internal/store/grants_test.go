@@ -243,12 +243,12 @@ func TestRevokedTokensAreRememberedUntilTheyExpire(t *testing.T) {
 			t.Fatal(revoked, err)
 		}
 		f.code(t, "g1", false)
-		if rows, err := f.SweepGrants(t.Context()); rows != 0 || err != nil {
+		if rows, err := f.Sweep(t.Context()); rows != 0 || err != nil {
 			t.Fatal("swept too early:", rows, err)
 		}
 		f.now = f.now.Add(49 * time.Hour)
-		if rows, err := f.SweepGrants(t.Context()); rows != 2 || err != nil {
-			t.Fatalf("swept %d rows, want the token and the grant: %v", rows, err)
+		if rows, err := f.Sweep(t.Context()); rows != 3 || err != nil {
+			t.Fatalf("swept %d rows, want the token, the grant and the session: %v", rows, err)
 		}
 		if _, err := f.Code(t.Context(), store.Hash("code g1")); !errors.Is(err, store.ErrNotFound) {
 			t.Fatalf("the grant's code is still there: %v", err)

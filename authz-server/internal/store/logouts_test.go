@@ -249,7 +249,7 @@ func TestOneTakesADeliveryAtATime(t *testing.T) {
 			t.Errorf("%+v %v", got, err)
 		}
 		f.now = f.now.Add(store.LogoutRetention)
-		if rows, err := f.SweepLogouts(t.Context()); err != nil || rows != 1 {
+		if rows, err := f.Sweep(t.Context()); err != nil || rows != 1 {
 			t.Error(rows, err)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -138,7 +139,7 @@ func TestTheSweepGoesOnWithAClientThatIsHalfRemoved(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		_, err = s.SweepRegistration(t.Context())
+		_, err = s.Sweep(t.Context())
 		ok(t, err)
 		if g, c := s.count(t, "grants"), s.count(t, "clients"); g != 0 || c != 1 {
 			t.Errorf("%d grants and %d clients are left", g, c)
@@ -172,11 +173,11 @@ func TestAPersonKeepsSoManySessionsAndGrants(t *testing.T) {
 			t.Errorf("its client is not told: %v %v", told, err)
 		}
 
-		s.many(t, maxGrants)
+		s.many(t, grants.MaxGrants)
 		s.grant(t, "new", "app", "")
 		live := 0
 		ok(t, s.db.QueryRow(t.Context(), `SELECT count(*) FROM grants WHERE client_id = 'app' AND revoked_at = 0`).Scan(&live))
-		if oldest, err := s.Grant(t.Context(), "many1"); err != nil || oldest.RevokedAt.IsZero() || live != maxGrants {
+		if oldest, err := s.Grant(t.Context(), "many1"); err != nil || oldest.RevokedAt.IsZero() || live != grants.MaxGrants {
 			t.Errorf("%d live grants; the oldest was revoked at %v, %v", live, oldest.RevokedAt, err)
 		}
 	})
@@ -214,11 +215,11 @@ func TestWhatHasEndedGoesAfterADay(t *testing.T) {
 		_, err := s.RevokeGrant(t.Context(), "revoked")
 		ok(t, err)
 		s.now = s.now.Add(23 * time.Hour)
-		if rows, err := s.SweepGrants(t.Context()); err != nil || rows != 0 {
+		if rows, err := s.Sweep(t.Context()); err != nil || rows != 0 {
 			t.Error(rows, err)
 		}
 		s.now = s.now.Add(2 * time.Hour)
-		if rows, err := s.SweepGrants(t.Context()); err != nil || rows != 2 {
+		if rows, err := s.Sweep(t.Context()); err != nil || rows != 2 {
 			t.Error(rows, err)
 		}
 		if _, err := s.Grant(t.Context(), "live"); err != nil {
@@ -305,7 +306,7 @@ func TestBatchesOfASweepAreShort(t *testing.T) {
 				began = time.Now()
 			}
 		})
-		_, err = s.SweepGrants(ctx)
+		_, err = s.Sweep(ctx)
 		ok(t, err)
 		if len(took) < 15 {
 			t.Errorf("3000 grants went in %d batches", len(took))

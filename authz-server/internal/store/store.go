@@ -1,23 +1,26 @@
-// Package store holds every SQL statement of the authorization server.
+// Package store is the authorization server's database. Its subpackages hold the SQL statements, each
+// for its own tables; this package opens the database, puts them together, and does what concerns
+// several of them: removing a client, ending everything, sweeping.
 //
 // One-time transitions are single conditional statements whose row count decides. All methods are safe for concurrent use.
 package store
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"embed"
-	"encoding/base64"
-	"errors"
-	"io/fs"
-	"log/slog"
+	"math"
+	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/maru-auth/maru/authz-server/internal/cache"
-	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/keystore"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -26,18 +29,18 @@ var migrations embed.FS
 
 // What a look-up or a change can find. Any other error is a failure of the database.
 var (
-	ErrNotFound = errors.New("not found")
-	ErrExists   = errors.New("exists already")
-	ErrStale    = errors.New("changed since it was read")
+	ErrNotFound = row.ErrNotFound
+	ErrExists   = row.ErrExists
+	ErrStale    = row.ErrStale
+
+	// ErrUnavailable is what the database cannot do at the moment. See [sqldb.ErrUnavailable].
+	ErrUnavailable = sqldb.ErrUnavailable
 )
 
-// ErrUnavailable is what the database cannot do at the moment. See [sqldb.ErrUnavailable].
-var ErrUnavailable = sqldb.ErrUnavailable
-
-// Store is the authorization server's database.
+// Store is the authorization server's database. Its Sweep removes what has expired or is not needed any more.
 type Store struct {
-	db  *sqldb.DB
-	now func() time.Time
+	sqldb.Upkeep
+	db *sqldb.DB
 
 	*Users
 	*Sessions
@@ -54,21 +57,64 @@ type Store struct {
 	*Keys
 }
 
-// newStore puts the parts together. What ends something knows what ends with it, and never the other way round.
-func newStore(db *sqldb.DB, now func() time.Time) *Store {
-	s := &Store{
-		db: db, now: now,
-		Clients: &Clients{db: db, now: now, parsed: cache.New[[sha256.Size]byte, client.Client](parsedClientBytes)},
-		Keys:    &Keys{db, now}, Quotas: &Quotas{db, now}, Attempts: &Attempts{db, now}, UsedIDs: &UsedIDs{db, now}, Grants: &Grants{db, now},
-	}
-	s.Logouts = &Logouts{db: db, now: now, clients: s.Clients, due: make(chan struct{}, 1)}
-	s.Interactions = &Interactions{db, now, s.Quotas}
-	s.Pushed = &Pushed{db, now, s.UsedIDs}
-	s.Devices = &Devices{db, now, s.Grants}
-	s.Consents = &Consents{db, now, s.Interactions, s.Grants, s.Logouts}
-	s.Sessions = &Sessions{db, now, SessionLimits{SessionIdle, SessionLifetime}, s.Grants, s.Logouts}
-	s.Users = &Users{db, now, s.Sessions}
-	return s
+// For the callers that do not name the rooms yet.
+type (
+	Users          = accounts.Users
+	Sessions       = accounts.Sessions
+	Clients        = registry.Clients
+	Consents       = grants.Consents
+	Grants         = grants.Grants
+	Devices        = grants.Devices
+	Logouts        = outbox.Logouts
+	Interactions   = requests.Interactions
+	Pushed         = requests.Pushed
+	Quotas         = limits.Quotas
+	Attempts       = limits.Attempts
+	UsedIDs        = limits.UsedIDs
+	Keys           = keystore.Keys
+	User           = accounts.User
+	Claims         = accounts.Claims
+	Address        = accounts.Address
+	Session        = accounts.Session
+	SessionLimits  = accounts.SessionLimits
+	Registration   = registry.Registration
+	Consent        = grants.Consent
+	Grant          = grants.Grant
+	Code           = grants.Code
+	RefreshToken   = grants.RefreshToken
+	DeviceCode     = grants.DeviceCode
+	LogoutDelivery = outbox.LogoutDelivery
+	Interaction    = requests.Interaction
+	PushedRequest  = requests.PushedRequest
+	Quota          = limits.Quota
+	QuotaError     = limits.QuotaError
+	Attempt        = limits.Attempt
+	SigningKey     = keystore.SigningKey
+	ServerSecret   = keystore.ServerSecret
+)
+
+// The same for the rest.
+const (
+	SessionIdle         = accounts.SessionIdle
+	SessionLifetime     = accounts.SessionLifetime
+	MaxSessions         = accounts.MaxSessions
+	PollTolerance       = grants.PollTolerance
+	InteractionLifetime = requests.InteractionLifetime
+	PostedLifetime      = requests.PostedLifetime
+	ConsentAllow        = requests.ConsentAllow
+	ConsentDeny         = requests.ConsentDeny
+	LogoutRetention     = outbox.LogoutRetention
+	FailureRetention    = limits.FailureRetention
+)
+
+func EmailKey(email string) string { return accounts.EmailKey(email) }
+func Hash(secret string) []byte    { return opaque.Hash(secret) }
+func NewSecret() string            { return opaque.New() }
+func QuotasOf(networks []string, kind string, limit int, window time.Duration) []Quota {
+	return limits.QuotasOf(networks, kind, limit, window)
+}
+func QuotasWithin(networks []string, kind string, limit, wide int, window time.Duration) []Quota {
+	return limits.QuotasWithin(networks, kind, limit, wide, window)
 }
 
 // Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
@@ -78,51 +124,41 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 
 // OpenWith connects to opts.DatabaseURL (see [sqldb.OpenWith]) and brings the schema up to date. now is the clock that decides what has expired.
 func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*Store, error) {
-	db, err := sqldb.OpenWith(ctx, opts)
+	db, err := sqldb.OpenStore(ctx, opts, migrations)
 	if err != nil {
 		return nil, err
-	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	if err := db.Migrate(ctx, files); err != nil {
-		return nil, errors.Join(err, db.Close())
 	}
 	return newStore(db, now), nil
 }
 
-// Close waits for statements under way and closes the database.
-func (s *Store) Close() error { return s.db.Close() }
-
-// Ready tells whether requests that read can be answered. See [sqldb.DB.Ready].
-func (s *Store) Ready(ctx context.Context) error { return s.db.Ready(ctx) }
-
-// CheckClock returns an error when nothing should be deleted for its age. See [sqldb.DB.CheckClock].
-func (s *Store) CheckClock(ctx context.Context) error { return s.db.CheckClock(ctx) }
-
-// Watch logs and measures how the database is until ctx ends. See [sqldb.DB.Watch].
-func (s *Store) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Registerer) {
-	s.db.Watch(ctx, log, metrics)
+// newStore puts the rooms together. What ends something knows what ends with it, and never the other way round.
+func newStore(db *sqldb.DB, now func() time.Time) *Store {
+	s := &Store{
+		db:   db,
+		Keys: keystore.NewKeys(db, now), Clients: registry.NewClients(db, now), Grants: grants.NewGrants(db, now),
+		Quotas: limits.NewQuotas(db, now), Attempts: limits.NewAttempts(db, now), UsedIDs: limits.NewUsedIDs(db, now),
+	}
+	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
+	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)
+	s.Logouts = outbox.NewLogouts(db, now, s.Clients)
+	s.Devices = grants.NewDevices(db, now, s.Grants)
+	s.Consents = grants.NewConsents(db, now, s.Interactions, s.Grants, s.Logouts)
+	s.Sessions = accounts.NewSessions(db, now, s.Grants, s.Logouts)
+	s.Users = accounts.NewUsers(db, now, s.Sessions)
+	s.Upkeep = db.Upkeep(now, s.sweeps())
+	return s
 }
 
-// Warning is a line for the operator about the connection, or empty.
-func (s *Store) Warning() string { return s.db.Warning() }
+// sweeps is all that is swept, in this order.
+func (s *Store) sweeps() []sqldb.Sweep {
+	return slices.Concat(
+		s.Sessions.Sweeps(), s.Interactions.Sweeps(), s.Pushed.Sweeps(), s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
+		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Logouts.Sweeps(),
+		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}}, // in batches of its own
+	)
+}
 
 // Tx runs f in one transaction, joining one that ctx already carries. See [sqldb.DB.Tx].
 func (s *Store) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	return s.db.Tx(ctx, f)
-}
-
-// Hash is how the store keeps a random secret: SHA-256 is enough for 256 bits that nobody chose.
-func Hash(secret string) []byte {
-	sum := sha256.Sum256([]byte(secret))
-	return sum[:]
-}
-
-// NewSecret makes 256 random bits as text that is safe in cookies and URLs.
-func NewSecret() string {
-	raw := make([]byte, 32)
-	rand.Read(raw)
-	return base64.RawURLEncoding.EncodeToString(raw)
 }

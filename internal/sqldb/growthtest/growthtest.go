@@ -41,6 +41,11 @@ type Test struct {
 	URL   string       // of DB
 	Store reflect.Type // whose exported methods are called
 
+	// A store may have parts: types whose exported methods are called as well, and the folders that
+	// hold their statements.
+	Rooms   []reflect.Type
+	Folders []string
+
 	// Small names the tables that do not grow, with the reason.
 	Small map[string]string
 	// Fill are the statements that fill all other tables, on both engines.
@@ -133,13 +138,15 @@ func (g Test) Run(t *testing.T) {
 	}
 	t.Logf("%d statements of %d calls; the slowest took %v: %s", len(all), len(g.Calls), slowest.took.Round(time.Microsecond), slowest.plan)
 
-	for method := range g.Store.Methods() {
-		_, upkeep := reflect.TypeFor[sqldb.Upkeep]().MethodByName(method.Name)
-		if !called[method.Name] && !slices.Contains(g.Apart, method.Name) && (!upkeep || method.Name == "Sweep") {
-			t.Errorf("nothing calls %s: add a call that makes it do much", method.Name)
+	for _, store := range append(g.Rooms, g.Store) {
+		for method := range store.Methods() {
+			_, upkeep := reflect.TypeFor[sqldb.Upkeep]().MethodByName(method.Name)
+			if !called[method.Name] && !slices.Contains(g.Apart, method.Name) && (!upkeep || method.Name == "Sweep") {
+				t.Errorf("nothing calls %s: add a call that makes it do much", method.Name)
+			}
 		}
 	}
-	for _, literal := range literals(t) {
+	for _, literal := range literals(t, append(g.Folders, ".")) {
 		if !slices.ContainsFunc(all, func(query string) bool { return strings.Contains(query, literal) }) {
 			t.Errorf("no call runs the statement that begins with\n%s", literal)
 		}
@@ -247,29 +254,36 @@ func (g Test) tables(t *testing.T) []string {
 
 var beginsStatement = regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s`)
 
-// literals are the texts in the package of the test that begin a statement.
-func literals(t *testing.T) (found []string) {
-	packages, err := parser.ParseDir(token.NewFileSet(), ".", nil, 0) //nolint:staticcheck // build constraints do not matter here
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, one := range packages {
-		for name, file := range one.Files {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-					if text, err := strconv.Unquote(literal.Value); err == nil && beginsStatement.MatchString(text) {
-						found = append(found, text)
-					}
-				}
-				return true
-			})
+// literals are the texts in the folders that begin a statement.
+func literals(t *testing.T, folders []string) (found []string) {
+	for _, folder := range folders {
+		packages, err := parser.ParseDir(token.NewFileSet(), folder, nil, 0) //nolint:staticcheck // build constraints do not matter here
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range packages {
+			found = append(found, statements(one)...)
 		}
 	}
 	if len(found) == 0 {
 		t.Error("the package has no statements")
+	}
+	return found
+}
+
+func statements(one *ast.Package) (found []string) {
+	for name, file := range one.Files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				if text, err := strconv.Unquote(literal.Value); err == nil && beginsStatement.MatchString(text) {
+					found = append(found, text)
+				}
+			}
+			return true
+		})
 	}
 	return found
 }

@@ -1,4 +1,4 @@
-package store
+package limits
 
 import (
 	"context"
@@ -14,6 +14,9 @@ type Attempts struct {
 	db  *sqldb.DB
 	now func() time.Time
 }
+
+// NewAttempts makes them of a database and a clock.
+func NewAttempts(db *sqldb.DB, now func() time.Time) *Attempts { return &Attempts{db, now} }
 
 // An Attempt is the right to one try. It holds one of its subject's places until it is known how the try ended: see
 // ReleaseAttempt and FailAttempt. One that nothing more is heard of counts as failed after attemptHeld.
@@ -87,3 +90,10 @@ func (s *Attempts) ClearAttempts(ctx context.Context, subject string) error {
 
 // FailureRetention is how long counted tries are kept: longer than any window.
 const FailureRetention = 24 * time.Hour
+
+// Sweeps are the tries that count no more.
+func (s *Attempts) Sweeps() []sqldb.Sweep {
+	return []sqldb.Sweep{
+		{Name: "failed tries", Keep: FailureRetention, Rows: sqldb.Rows{Table: "login_failures", Key: "subject, id", Where: "failed_at <= $1", Order: "failed_at"}},
+	}
+}

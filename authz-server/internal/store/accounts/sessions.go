@@ -1,4 +1,4 @@
-package store
+package accounts
 
 import (
 	"context"
@@ -8,6 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -50,8 +54,14 @@ type Sessions struct {
 	db      *sqldb.DB
 	now     func() time.Time
 	limits  SessionLimits
-	grants  *Grants  // which end with their session
-	logouts *Logouts // and which clients are told
+	grants  *grants.Grants  // which end with their session
+	logouts *outbox.Logouts // and which clients are told
+}
+
+// NewSessions makes them of a database and a clock, with what ends when they do. They last for [SessionIdle] and
+// [SessionLifetime].
+func NewSessions(db *sqldb.DB, now func() time.Time, grants *grants.Grants, logouts *outbox.Logouts) *Sessions {
+	return &Sessions{db, now, SessionLimits{SessionIdle, SessionLifetime}, grants, logouts}
 }
 
 const sessionColumns = `s.id, s.user_id, s.auth_time, s.amr, s.acr, s.address, s.user_agent, s.created_at, s.seen_at, s.expires_at`
@@ -78,17 +88,17 @@ func (r *sessionRow) session() Session {
 // against. Of more than MaxSessions the one used least recently ends. ErrNotFound: the account has been disabled, or its password changed, since then.
 func (s *Sessions) CreateSession(ctx context.Context, in Session, checkedHash string) (session Session, cookie string, err error) {
 	now := s.now().UTC().Truncate(time.Microsecond)
-	cookie = NewSecret()
+	cookie = opaque.New()
 	in.AuthTime, in.CreatedAt, in.SeenAt, in.ExpiresAt = now.Truncate(time.Second), now, now, now.Add(s.limits.Absolute)
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		// Changing nothing, this locks the row: disabling the account or changing its password comes before or after, never between.
-		if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1 AND NOT disabled AND password_hash = $2`, in.UserID, checkedHash)); err != nil {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1 AND NOT disabled AND password_hash = $2`, in.UserID, checkedHash)); err != nil {
 			return err
 		}
 		if in.ID != "" {
 			rows, err := s.db.Exec(ctx, `UPDATE sessions SET cookie_hash = $1, auth_time = $2, amr = $3, acr = $4, address = $5, user_agent = $6,
 				created_at = $7, seen_at = $7, idle_expires_at = $8, expires_at = $9 WHERE id = $10 AND user_id = $11 AND idle_expires_at > $7`,
-				Hash(cookie), sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
+				opaque.Hash(cookie), sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
 				sqldb.Micros(now), sqldb.Micros(s.limits.end(now, in.ExpiresAt)), sqldb.Micros(in.ExpiresAt), in.ID, in.UserID)
 			if err != nil || rows == 1 {
 				return err
@@ -97,7 +107,7 @@ func (s *Sessions) CreateSession(ctx context.Context, in Session, checkedHash st
 		in.ID = rand.Text()
 		_, err := s.db.Exec(ctx, `INSERT INTO sessions (id, cookie_hash, user_id, auth_time, amr, acr, address, user_agent, created_at, seen_at, idle_expires_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)`,
-			in.ID, Hash(cookie), in.UserID, sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
+			in.ID, opaque.Hash(cookie), in.UserID, sqldb.Micros(in.AuthTime), strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
 			sqldb.Micros(now), sqldb.Micros(s.limits.end(now, in.ExpiresAt)), sqldb.Micros(in.ExpiresAt))
 		if err != nil {
 			return err
@@ -115,13 +125,13 @@ const MaxSessions = 100
 
 // endSurplus ends what a person has beyond MaxSessions. A right password can be sent again and again.
 func (s *Sessions) endSurplus(ctx context.Context, userID string) error {
-	ids, err := sqldb.All(ctx, s.db, scanText,
+	ids, err := sqldb.All(ctx, s.db, row.Text,
 		`SELECT id FROM sessions WHERE user_id = $1 AND idle_expires_at > $2 ORDER BY seen_at DESC, id LIMIT 5 OFFSET $3`, userID, sqldb.Micros(s.now()), MaxSessions)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		if err := s.EndSession(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := s.EndSession(ctx, id); err != nil && !errors.Is(err, row.ErrNotFound) {
 			return err
 		}
 	}
@@ -132,7 +142,7 @@ func (s *Sessions) endSurplus(ctx context.Context, userID string) error {
 func (s *Sessions) SessionByCookie(ctx context.Context, cookie string) (Session, User, error) {
 	var row sessionRow
 	user, err := scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+`, `+sessionColumns+` FROM sessions s JOIN users u ON u.id = s.user_id
-		WHERE s.cookie_hash = $1 AND s.idle_expires_at > $2 AND NOT u.disabled`, Hash(cookie), sqldb.Micros(s.now())).Scan, row.into()...)
+		WHERE s.cookie_hash = $1 AND s.idle_expires_at > $2 AND NOT u.disabled`, opaque.Hash(cookie), sqldb.Micros(s.now())).Scan, row.into()...)
 	if err != nil {
 		return Session{}, User{}, err
 	}
@@ -172,9 +182,9 @@ func (s *Sessions) EndSessionOf(ctx context.Context, userID, id string) error {
 }
 
 func (s *Sessions) endOne(ctx context.Context, condition string, args ...any) error {
-	return s.logouts.tx(ctx, func(ctx context.Context) error {
+	return s.logouts.Tx(ctx, func(ctx context.Context) error {
 		ended, err := s.endSessions(ctx, condition, args...)
-		return changed(int64(ended), err)
+		return row.Changed(int64(ended), err)
 	})
 }
 
@@ -183,13 +193,13 @@ func (s *Sessions) endOne(ctx context.Context, condition string, args ...any) er
 // who ends all others means to be alone, and whoever sat in one of them may have made any of them.
 // ErrNotFound: the session except has itself ended.
 func (s *Sessions) EndSessionsOf(ctx context.Context, userID, except string) error {
-	return s.logouts.tx(ctx, func(ctx context.Context) error {
+	return s.logouts.Tx(ctx, func(ctx context.Context) error {
 		if except != "" {
 			// Of two sessions that end each other at once, the person's row lets one be first.
-			if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1`, userID)); err != nil {
+			if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1`, userID)); err != nil {
 				return err
 			}
-			if err := changed(s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE id = $1 AND user_id = $2 AND idle_expires_at > $3`,
+			if err := row.Changed(s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE id = $1 AND user_id = $2 AND idle_expires_at > $3`,
 				except, userID, sqldb.Micros(s.now()))); err != nil {
 				return err
 			}
@@ -205,7 +215,7 @@ func (s *Sessions) endAllOf(ctx context.Context, userID, except string) error {
 	if _, err := s.endSessions(ctx, `user_id = $1 AND id <> $2`, userID, except); err != nil {
 		return err
 	}
-	return s.grants.revokeOfUser(ctx, userID, except)
+	return s.grants.RevokeOfUser(ctx, userID, except)
 }
 
 // endSessions ends the sessions of which the condition holds: they go, their grants that do not outlive them are revoked, and
@@ -219,10 +229,10 @@ func (s *Sessions) endSessions(ctx context.Context, condition string, args ...an
 		return 0, err
 	}
 	for _, session := range sessions {
-		if err := s.grants.revokeOfSession(ctx, session.id); err != nil {
+		if err := s.grants.RevokeOfSession(ctx, session.id); err != nil {
 			return 0, err
 		}
-		if err := s.logouts.tellOfEnd(ctx, session.user, session.id); err != nil {
+		if err := s.logouts.TellOfEnd(ctx, session.user, session.id); err != nil {
 			return 0, err
 		}
 	}
@@ -233,13 +243,19 @@ func (s *Sessions) endSessions(ctx context.Context, condition string, args ...an
 // ErrNotFound: the session is over.
 func (s *Sessions) ContinueSession(ctx context.Context, id string) error {
 	now := s.now()
-	return changed(s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END
+	return row.Changed(s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END
 		WHERE id = $3 AND idle_expires_at > $1`, sqldb.Micros(now), sqldb.Micros(now.Add(s.limits.Idle)), id))
 }
 
-func (s *Sessions) sweepSessions(ctx context.Context, now int64) (rows int64, err error) {
+// Sweeps are the sessions that have expired. The grants that do not outlive them are revoked.
+func (s *Sessions) Sweeps() []sqldb.Sweep {
+	return []sqldb.Sweep{{Name: "expired sessions", Step: s.sweepExpired, Batch: sessionBatch}}
+}
+
+func (s *Sessions) sweepExpired(ctx context.Context, at time.Time) (rows int64, err error) {
+	now := sqldb.Micros(at)
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		ids, err := sqldb.All(ctx, s.db, scanText,
+		ids, err := sqldb.All(ctx, s.db, row.Text,
 			`SELECT id FROM sessions WHERE idle_expires_at <= $1 ORDER BY idle_expires_at LIMIT 40`, now)
 		if err != nil {
 			return err
@@ -251,11 +267,11 @@ func (s *Sessions) sweepSessions(ctx context.Context, now int64) (rows int64, er
 			}
 			rows += n
 			if n == 1 {
-				if err := s.grants.revokeOfSession(ctx, id); err != nil {
+				if err := s.grants.RevokeOfSession(ctx, id); err != nil {
 					return err
 				}
 				// Nobody logged out: an application's own session lasts as long as the application says, and nobody is told.
-				if err := s.logouts.forgetSession(ctx, id); err != nil {
+				if err := s.logouts.ForgetSession(ctx, id); err != nil {
 					return err
 				}
 			}
@@ -265,5 +281,17 @@ func (s *Sessions) sweepSessions(ctx context.Context, now int64) (rows int64, er
 	return rows, err
 }
 
-// sweepSessionBatch is how many sessions one transaction ends: each takes several statements.
-const sweepSessionBatch = 40
+// sessionBatch is how many sessions one transaction ends: each takes several statements.
+const sessionBatch = 40
+
+// EndEverySession ends all sessions, in batches, and returns how many there were. Their clients are told as usual.
+func (s *Sessions) EndEverySession(ctx context.Context) (ended int64, err error) {
+	return s.db.Batches(ctx, sessionBatch, func(ctx context.Context) (rows int64, err error) {
+		err = s.logouts.Tx(ctx, func(ctx context.Context) error {
+			n, err := s.endSessions(ctx, `id IN (SELECT id FROM sessions ORDER BY id LIMIT 40)`)
+			rows = int64(n)
+			return err
+		})
+		return rows, err
+	})
+}

@@ -1,10 +1,11 @@
-package store
+package keystore
 
 import (
 	"context"
 	"database/sql"
 	"errors"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -47,5 +48,5 @@ func (s *Keys) ServerSecrets(ctx context.Context) ([]ServerSecret, error) {
 // RewrapServerSecret replaces a secret's encrypted form, unless another process did so since it was read. ErrNotFound: it did,
 // or the secret is gone.
 func (s *Keys) RewrapServerSecret(ctx context.Context, name string, from, to []byte) error {
-	return changed(s.db.Exec(ctx, `UPDATE server_secrets SET value = $3 WHERE name = $1 AND value = $2`, name, from, to))
+	return row.Changed(s.db.Exec(ctx, `UPDATE server_secrets SET value = $3 WHERE name = $1 AND value = $2`, name, from, to))
 }

@@ -1,14 +1,15 @@
-package store
+package grants
 
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -36,34 +37,14 @@ type Grant struct {
 // Live tells whether the grant may still be used at the time now.
 func (g *Grant) Live(now time.Time) bool { return g.RevokedAt.IsZero() && now.Before(g.ExpiresAt) }
 
-// Code is an authorization code with what the token endpoint has to check (RFC 6749 §4.1.3, RFC 7636 §4.6).
-type Code struct {
-	Grant         Grant
-	Active        bool
-	RedirectURI   string // as sent
-	CodeChallenge string // S256; empty: none was sent
-	Nonce         string
-	KeyThumbprint string // the DPoP key that must be proved to redeem it (RFC 9449 §10); empty: any
-	ExpiresAt     time.Time
-}
-
-// RefreshToken is one refresh token of a grant. It is stored without its text: from ID, KeyID and the times it can be signed again.
-type RefreshToken struct {
-	Hash      []byte // of the JWT's signature part
-	GrantID   string
-	ID        string // jti
-	KeyID     string
-	IssuedAt  time.Time
-	ExpiresAt time.Time
-	UsedAt    time.Time // zero: unused
-	Successor []byte    // hash of the token that it was exchanged for
-}
-
 // Grants are what people gave to clients, with their codes and tokens.
 type Grants struct {
 	db  *sqldb.DB
 	now func() time.Time
 }
+
+// NewGrants makes them of a database and a clock.
+func NewGrants(db *sqldb.DB, now func() time.Time) *Grants { return &Grants{db, now} }
 
 const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.declined, g.audience, g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at`
 
@@ -87,14 +68,14 @@ func grantFields(g *Grant) (fields []any, finish func()) {
 //
 // Call [Store.ContinueSession] before it in the same transaction, so that whatever ends the session,
 // and what was granted in it, comes before and is seen, or after and finds the grant. Of more than
-// maxGrants to this client by this person the oldest ends.
+// MaxGrants to this client by this person the oldest ends.
 func (s *Grants) CreateGrant(ctx context.Context, g Grant, c *client.Client) error {
 	rows, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at, declined)
 		SELECT $1, c.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $17 FROM clients c WHERE c.id = $2 AND c.removed_at = 0 AND (c.updated_at = $15 OR $16)`,
 		g.ID, c.ID, g.UserID, g.SessionID, strings.Join(g.Scope, " "), strings.Join(g.Audience, " "), g.Offline, g.Claims, g.KeyThumbprint,
 		sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt), sqldb.Micros(g.ExpiresAt), sqldb.Micros(c.UpdatedAt), c.Document(), strings.Join(g.Declined, " "))
 	if sqldb.IsMissingReference(err) || (err == nil && rows == 0) {
-		return ErrStale
+		return row.ErrStale
 	}
 	if err != nil {
 		return err
@@ -104,41 +85,7 @@ func (s *Grants) CreateGrant(ctx context.Context, g Grant, c *client.Client) err
 
 // BindGrant binds a grant's refresh tokens to a DPoP key.
 func (s *Grants) BindGrant(ctx context.Context, id, thumbprint string) error {
-	return changed(s.db.Exec(ctx, `UPDATE grants SET jkt = $1 WHERE id = $2`, thumbprint, id))
-}
-
-// CreateCode stores a new authorization code of a stored grant under the code's hash.
-func (s *Grants) CreateCode(ctx context.Context, hash []byte, c Code) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO authorization_codes (code_hash, grant_id, active, redirect_uri, code_challenge, nonce, jkt, expires_at)
-		VALUES ($1, $2, true, $3, $4, $5, $6, $7)`,
-		hash, c.Grant.ID, c.RedirectURI, c.CodeChallenge, c.Nonce, c.KeyThumbprint, sqldb.Micros(c.ExpiresAt))
-	return err
-}
-
-// Code returns an authorization code, spent and expired ones too, or ErrNotFound.
-func (s *Grants) Code(ctx context.Context, hash []byte) (Code, error) {
-	var c Code
-	var expires int64
-	fields, finish := grantFields(&c.Grant)
-	err := s.db.QueryRow(ctx, `SELECT c.active, c.redirect_uri, c.code_challenge, c.nonce, c.jkt, c.expires_at, `+grantColumns+`
-		FROM authorization_codes c JOIN grants g ON g.id = c.grant_id WHERE c.code_hash = $1`, hash).
-		Scan(append([]any{&c.Active, &c.RedirectURI, &c.CodeChallenge, &c.Nonce, &c.KeyThumbprint, &expires}, fields...)...)
-	if err != nil {
-		return Code{}, notFound(err)
-	}
-	finish()
-	c.ExpiresAt = sqldb.Time(expires)
-	return c, nil
-}
-
-// RedeemCode spends a code and stores the grant's first refresh token, if there is one. Of several calls one wins. A grant
-// that was revoked in the meantime lets nobody win.
-func (s *Grants) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
-	return s.spend(ctx, `(SELECT grant_id FROM authorization_codes WHERE code_hash = $2)`, hash, first, func(ctx context.Context) (int64, error) {
-		return s.db.Exec(ctx, `UPDATE authorization_codes SET active = false, redirect_uri = '', code_challenge = '', nonce = '', jkt = ''
-			WHERE code_hash = $1 AND active AND expires_at > $2`,
-			hash, sqldb.Micros(s.now()))
-	})
+	return row.Changed(s.db.Exec(ctx, `UPDATE grants SET jkt = $1 WHERE id = $2`, thumbprint, id))
 }
 
 // spend makes something of a grant single use: it holds the grant that grantOf selects by key, runs spend, and stores the
@@ -165,47 +112,12 @@ func (s *Grants) spend(ctx context.Context, grantOf string, key []byte, issued *
 // in that order. What follows finds the grant's id by the key $2.
 const holdGrantOf = `UPDATE grants SET revoked_at = 0 WHERE revoked_at = 0 AND expires_at > $1 AND id = `
 
-// insertRefreshToken stores a refresh token of a grant that holdGrant holds.
-func (s *Grants) insertRefreshToken(ctx context.Context, t RefreshToken) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO refresh_tokens (token_hash, grant_id, jti, kid, issued_at, expires_at, used_at, successor)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)`,
-		t.Hash, t.GrantID, t.ID, t.KeyID, sqldb.Micros(t.IssuedAt), sqldb.Micros(t.ExpiresAt), []byte{})
-	return err
-}
-
-// RefreshToken returns a refresh token, used and expired ones too, with its grant, or ErrNotFound.
-func (s *Grants) RefreshToken(ctx context.Context, hash []byte) (RefreshToken, Grant, error) {
-	var t RefreshToken
-	var g Grant
-	var issued, expires, used int64
-	fields, finish := grantFields(&g)
-	// In a transaction that spends or in none: the row must be the newest, so it is read where writes go.
-	err := s.db.ExecReturning(ctx, `SELECT t.token_hash, t.grant_id, t.jti, t.kid, t.issued_at, t.expires_at, t.used_at, t.successor, `+grantColumns+`
-		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.token_hash = $1`, hash).
-		Scan(append([]any{&t.Hash, &t.GrantID, &t.ID, &t.KeyID, &issued, &expires, &used, &t.Successor}, fields...)...)
-	if err != nil {
-		return RefreshToken{}, Grant{}, notFound(err)
-	}
-	finish()
-	t.IssuedAt, t.ExpiresAt, t.UsedAt = sqldb.Time(issued), sqldb.Time(expires), sqldb.Time(used)
-	return t, g, nil
-}
-
-// RotateRefreshToken exchanges the unused token old for next. Of several calls one wins; the others find next's hash as
-// old's successor. A revoked grant lets nobody win.
-func (s *Grants) RotateRefreshToken(ctx context.Context, old []byte, next RefreshToken) (won bool, err error) {
-	return s.spend(ctx, `(SELECT grant_id FROM refresh_tokens WHERE token_hash = $2)`, old, &next, func(ctx context.Context) (int64, error) {
-		return s.db.Exec(ctx, `UPDATE refresh_tokens SET used_at = $1, successor = $2
-			WHERE token_hash = $3 AND used_at = 0 AND expires_at > $1`, sqldb.Micros(s.now()), next.Hash, old)
-	})
-}
-
 // Grant returns a grant, revoked and expired ones too, or ErrNotFound: also when its client was removed.
 func (s *Grants) Grant(ctx context.Context, id string) (Grant, error) {
 	var g Grant
 	fields, finish := grantFields(&g)
 	if err := s.db.QueryRow(ctx, `SELECT `+grantColumns+` FROM grants g JOIN clients c ON c.id = g.client_id AND c.removed_at = 0 WHERE g.id = $1`, id).Scan(fields...); err != nil {
-		return Grant{}, notFound(err)
+		return Grant{}, row.NotFound(err)
 	}
 	finish()
 	return g, nil
@@ -217,29 +129,13 @@ func (s *Grants) RevokeGrant(ctx context.Context, id string) (revoked bool, err 
 	return n == 1, err
 }
 
-// RevokeToken remembers until expires that the access token jti is revoked.
-func (s *Grants) RevokeToken(ctx context.Context, jti string, expires time.Time) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, jti, sqldb.Micros(expires))
-	return err
-}
-
-// TokenRevoked tells whether the access token jti was revoked by itself.
-func (s *Grants) TokenRevoked(ctx context.Context, jti string) (bool, error) {
-	var one int
-	err := s.db.QueryRow(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, jti).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// revokeOfSession ends the grants that were given in a session and do not outlive it.
-func (s *Grants) revokeOfSession(ctx context.Context, id string) error {
+// RevokeOfSession ends the grants that were given in a session and do not outlive it.
+func (s *Grants) RevokeOfSession(ctx context.Context, id string) error {
 	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE session_id = $2 AND NOT offline AND revoked_at = 0`, sqldb.Micros(s.now()), id)
 	return err
 }
 
-// bound ends the oldest grants of a person to a client when there are more than maxGrants.
+// bound ends the oldest grants of a person to a client when there are more than MaxGrants.
 func (s *Grants) bound(ctx context.Context, userID, clientID string) error {
 	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE revoked_at = 0 AND id IN
 		(SELECT id FROM grants WHERE user_id = $2 AND client_id = $3 ORDER BY user_id DESC, client_id DESC, created_at DESC LIMIT 20 OFFSET 500)`,
@@ -247,16 +143,16 @@ func (s *Grants) bound(ctx context.Context, userID, clientID string) error {
 	return err
 }
 
-// remove removes the grants of which pick selects the ids, sweepBatch at most each time, until it finds no more. It
+// Remove removes the grants of which pick selects the ids, sqldb.BatchRows at most each time, until it finds no more. It
 // returns how many there were, and how many of them were live. With a grant go its codes and its refresh tokens; nobody can
 // say how many tokens there are, so they go first, in batches of their own. The two statements are no transaction: whoever
 // uses a token locks its grant first and then the token, and one that locks in the other order could meet it in a deadlock.
-func (s *Grants) remove(ctx context.Context, pick string, args ...any) (grants, live int64, err error) {
+func (s *Grants) Remove(ctx context.Context, pick string, args ...any) (grants, live int64, err error) {
 	now := strconv.FormatInt(sqldb.Micros(s.now()), 10)
 	_, err = s.db.Batches(ctx, 1, func(ctx context.Context) (int64, error) {
 		tokens, err := s.db.Exec(ctx, `DELETE FROM refresh_tokens WHERE token_hash IN
 			(SELECT t.token_hash FROM (`+pick+`) g JOIN refresh_tokens t ON t.grant_id = g.id LIMIT 200)`, args...)
-		if err != nil || tokens == sweepBatch {
+		if err != nil || tokens == sqldb.BatchRows {
 			return tokens, err
 		}
 		var removed []bool
@@ -279,12 +175,12 @@ func (s *Grants) remove(ctx context.Context, pick string, args ...any) (grants, 
 	return grants, live, err
 }
 
-// maxGrants is how many grants to one client a person keeps: another one ends the oldest. What ends all of a person's at once,
+// MaxGrants is how many grants to one client a person keeps: another one ends the oldest. What ends all of a person's at once,
 // such as closing the account, is short work then.
-const maxGrants = 500
+const MaxGrants = 500
 
-// revokeOfUser ends a person's grants but those that were given in the session except.
-func (s *Grants) revokeOfUser(ctx context.Context, userID, except string) error {
+// RevokeOfUser ends a person's grants but those that were given in the session except.
+func (s *Grants) RevokeOfUser(ctx context.Context, userID, except string) error {
 	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id <> $3 AND revoked_at = 0`,
 		sqldb.Micros(s.now()), userID, except)
 	return err
@@ -294,4 +190,29 @@ func (s *Grants) revokeOfUser(ctx context.Context, userID, except string) error 
 func (s *Grants) revokeToClient(ctx context.Context, userID, clientID string) (revoked int64, err error) {
 	return s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND client_id = $3 AND revoked_at = 0`,
 		sqldb.Micros(s.now()), userID, clientID)
+}
+
+// endRetention is how long what has ended stays: a day, in which a use that comes late is told from a forgery in the log.
+const endRetention = 24 * time.Hour
+
+// Sweeps are grants, with their codes and refresh tokens, a day after they expired or were revoked, and those whose code
+// nobody came for; and revocations of tokens that no longer verify. Of a spent code its hash stays for as long as its grant:
+// it must be known again.
+func (s *Grants) Sweeps() []sqldb.Sweep {
+	over := func(pick string) func(context.Context, time.Time) (int64, error) {
+		return func(ctx context.Context, now time.Time) (int64, error) {
+			rows, _, err := s.Remove(ctx, pick, sqldb.Micros(now.Add(-endRetention)))
+			return rows, err
+		}
+	}
+	const all = math.MaxInt64 // Remove has batches of its own
+	return []sqldb.Sweep{
+		{Name: "revocations", Keep: time.Hour, Rows: sqldb.Rows{Table: "revoked_tokens", Key: "jti", Where: "expires_at < $1", Order: "expires_at"}},
+		{Name: "expired grants", Batch: all,
+			Step: over(`SELECT id FROM grants WHERE expires_at < $1 ORDER BY expires_at LIMIT 200`)},
+		{Name: "revoked grants", Batch: all,
+			Step: over(`SELECT id FROM grants WHERE revoked_at > 0 AND revoked_at < $1 ORDER BY revoked_at LIMIT 200`)},
+		{Name: "grants whose code nobody came for", Batch: all,
+			Step: over(`SELECT grant_id AS id FROM authorization_codes WHERE active AND expires_at < $1 ORDER BY expires_at LIMIT 200`)},
+	}
 }

@@ -1,17 +1,17 @@
-package store
+package registry
 
 import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/cache"
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -22,37 +22,36 @@ type Clients struct {
 
 	parsed *cache.Cache[[sha256.Size]byte, client.Client] // by the hash of their metadata
 
-	sweeping sync.Mutex
-	swept    string // id of the document client that was looked at last
+	keepUnused time.Duration // see KeepUnused
+	sweeping   sync.Mutex
+	swept      string // id of the document client that was looked at last
+}
+
+// NewClients makes them of a database and a clock.
+func NewClients(db *sqldb.DB, now func() time.Time) *Clients {
+	return &Clients{db: db, now: now, parsed: cache.New[[sha256.Size]byte, client.Client](parsedClientBytes)}
 }
 
 // Client returns a client. Its lists are shared: replace them, never change their elements. ErrNotFound: there is none of that id.
 func (s *Clients) Client(ctx context.Context, id string) (client.Client, error) {
-	row := s.db.QueryRow(ctx, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched FROM clients c
-		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id = $1 AND c.removed_at = 0`, id)
-	var metadata string
-	var created, updated int64
-	var vouched sql.NullBool
-	if err := row.Scan(&metadata, &created, &updated, &vouched); err != nil {
-		if errors.Is(err, sql.ErrNoRows) {
-			return client.Client{}, ErrNotFound
-		}
-		return client.Client{}, err
+	r := clientRow{id: id}
+	if err := s.db.QueryRow(ctx, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched FROM clients c
+		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id = $1 AND c.removed_at = 0`, id).Scan(r.into()...); err != nil {
+		return client.Client{}, row.NotFound(err)
 	}
-	return s.readClient(id, metadata, created, updated, vouched)
+	return s.read(r)
 }
 
 // ClientWithSecrets returns a client and the SHA-256 hashes of its unexpired secrets (see [Hash]), by one statement:
 // what the token endpoint needs to authenticate it. Its lists are shared, as those of [Store.Client]. ErrNotFound: there is none of that id.
 func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Client, [][]byte, error) {
-	type row struct {
-		metadata         string
-		created, updated int64
-		vouched          sql.NullBool
-		secret           []byte
+	type withSecret struct {
+		clientRow
+		secret []byte
 	}
-	rows, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (r row, err error) {
-		return r, rows.Scan(&r.metadata, &r.created, &r.updated, &r.vouched, &r.secret)
+	rows, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (withSecret, error) {
+		r := withSecret{clientRow: clientRow{id: id}}
+		return r, rows.Scan(append(r.into(), &r.secret)...)
 	}, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched, s.secret_hash FROM clients c
 		LEFT JOIN registration_tokens r ON r.client_id = c.id
 		LEFT JOIN client_secrets s ON s.client_id = c.id AND (s.expires_at = 0 OR s.expires_at > $2) WHERE c.id = $1 AND c.removed_at = 0`,
@@ -61,9 +60,9 @@ func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Clie
 		return client.Client{}, nil, err
 	}
 	if len(rows) == 0 {
-		return client.Client{}, nil, ErrNotFound
+		return client.Client{}, nil, row.ErrNotFound
 	}
-	c, err := s.readClient(id, rows[0].metadata, rows[0].created, rows[0].updated, rows[0].vouched)
+	c, err := s.read(rows[0].clientRow)
 	if err != nil {
 		return client.Client{}, nil, err
 	}
@@ -79,14 +78,11 @@ func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Clie
 // ListClients returns up to limit clients in the order of their ids, those after an id; empty: from the first.
 func (s *Clients) ListClients(ctx context.Context, after string, limit int) ([]client.Client, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (client.Client, error) {
-		var id string
-		var metadata string
-		var created, updated int64
-		var vouched sql.NullBool
-		if err := rows.Scan(&id, &metadata, &created, &updated, &vouched); err != nil {
+		var r clientRow
+		if err := rows.Scan(append([]any{&r.id}, r.into()...)...); err != nil {
 			return client.Client{}, err
 		}
-		return s.readClient(id, metadata, created, updated, vouched)
+		return s.read(r)
 		// Not a join, for which Postgres may read all registrations up to the first of these clients.
 	}, `SELECT c.id, c.metadata, c.created_at, c.updated_at, (SELECT r.vouched FROM registration_tokens r WHERE r.client_id = c.id)
 		FROM clients c WHERE c.id > $1 AND c.removed_at = 0 ORDER BY c.id LIMIT $2`, after, limit)
@@ -98,20 +94,30 @@ const (
 	parsedPerByte     = 4
 )
 
-// readClient makes a client of a row. Parsing costs more than the SELECT, so it is done once a text; the row itself is
-// read each time, and no replica sees an old one. vouched is null for a client that did not register itself.
-func (s *Clients) readClient(id, metadata string, created, updated int64, vouched sql.NullBool) (client.Client, error) {
-	text := sha256.Sum256([]byte(metadata))
+// clientRow is a client as the database keeps it.
+type clientRow struct {
+	id, metadata     string
+	created, updated int64
+	vouched          sql.NullBool // null: it did not register itself
+}
+
+// into are the destinations of metadata, created_at, updated_at and vouched.
+func (r *clientRow) into() []any { return []any{&r.metadata, &r.created, &r.updated, &r.vouched} }
+
+// read makes a client of a row. Parsing costs more than the SELECT, so it is done once a text; the row itself is read each
+// time, and no replica sees an old one.
+func (s *Clients) read(r clientRow) (client.Client, error) {
+	text := sha256.Sum256([]byte(r.metadata))
 	c, ok := s.parsed.Get(text)
 	if !ok {
 		var err error
-		if c, _, err = client.Decode([]byte(metadata)); err != nil {
-			return client.Client{}, fmt.Errorf("client %s in the database: %w", id, err)
+		if c, _, err = client.Decode([]byte(r.metadata)); err != nil {
+			return client.Client{}, fmt.Errorf("client %s in the database: %w", r.id, err)
 		}
-		s.parsed.Add(text, c, parsedPerByte*len(metadata))
+		s.parsed.Add(text, c, parsedPerByte*len(r.metadata))
 	}
-	c.ID, c.CreatedAt, c.UpdatedAt = id, sqldb.Time(created), sqldb.Time(updated)
-	c.Unvouched = (c.Document() || vouched.Valid && !vouched.Bool) && !c.Trusted
+	c.ID, c.CreatedAt, c.UpdatedAt = r.id, sqldb.Time(r.created), sqldb.Time(r.updated)
+	c.Unvouched = (c.Document() || r.vouched.Valid && !r.vouched.Bool) && !c.Trusted
 	return c, nil
 }
 
@@ -121,12 +127,8 @@ func (s *Clients) CreateClient(ctx context.Context, c client.Client) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.db.Exec(ctx, `INSERT INTO clients (id, metadata, created_at, updated_at) VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING`,
-		c.ID, string(metadata), sqldb.Micros(s.now()))
-	if err == nil && rows == 0 {
-		err = ErrExists
-	}
-	return err
+	return row.Added(s.db.Exec(ctx, `INSERT INTO clients (id, metadata, created_at, updated_at) VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING`,
+		c.ID, string(metadata), sqldb.Micros(s.now())))
 }
 
 // UpdateClient replaces the metadata of a client by such that was checked ([client.Client.Check]). Its secrets stay.
@@ -143,7 +145,7 @@ func (s *Clients) UpdateClient(ctx context.Context, c client.Client) error {
 		c.ID, string(metadata), sqldb.Micros(s.now()), sqldb.Micros(c.UpdatedAt), c.UpdatedAt.IsZero())
 	if err == nil && rows == 0 {
 		if _, err = s.Client(ctx, c.ID); err == nil {
-			err = ErrStale
+			err = row.ErrStale
 		}
 	}
 	return err
@@ -152,7 +154,7 @@ func (s *Clients) UpdateClient(ctx context.Context, c client.Client) error {
 // holdClient locks a client's row, changing nothing: of two that change its secrets at once, the second sees what the first
 // left. ErrNotFound: there is no such client.
 func (s *Clients) holdClient(ctx context.Context, id string) error {
-	return changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at WHERE id = $1 AND removed_at = 0`, id))
+	return row.Changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at WHERE id = $1 AND removed_at = 0`, id))
 }
 
 // AddClientSecret gives a client one more secret, by its [Hash]. Those that it has stop working at expireOlder, unless
@@ -169,14 +171,10 @@ func (s *Clients) AddClientSecret(ctx context.Context, id string, hash []byte, e
 				return err
 			}
 		}
-		rows, err := s.db.Exec(ctx, `INSERT INTO client_secrets (client_id, secret_hash, created_at, expires_at)
+		return row.Changed(s.db.Exec(ctx, `INSERT INTO client_secrets (client_id, secret_hash, created_at, expires_at)
 			SELECT id, $2, $3, 0 FROM clients WHERE id = $1 AND removed_at = 0
 			ON CONFLICT (client_id, secret_hash) DO UPDATE SET expires_at = 0`,
-			id, hash, sqldb.Micros(s.now()))
-		if err == nil && rows == 0 {
-			err = ErrNotFound
-		}
-		return err
+			id, hash, sqldb.Micros(s.now())))
 	})
 }
 
@@ -201,8 +199,29 @@ func (s *Clients) ClientSecretHashes(ctx context.Context, id string) ([][]byte, 
 		id, sqldb.Micros(s.now()))
 }
 
-// SweepClientSecrets removes secrets that have expired, in small batches, and returns how many.
-func (s *Clients) SweepClientSecrets(ctx context.Context) (int64, error) {
-	return inBatches(ctx, s.db, `DELETE FROM client_secrets WHERE (client_id, secret_hash) IN (SELECT client_id, secret_hash FROM client_secrets
-		WHERE expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT 200)`, sqldb.Micros(s.now()))
+// MarkRemoved removes a client for everybody, with its secrets and its registration: what people gave it, and its row, are
+// still there. ErrNotFound: there is none of that id.
+func (s *Clients) MarkRemoved(ctx context.Context, id string) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		now := sqldb.Micros(s.now())
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE clients SET removed_at = $2, updated_at = $2 WHERE id = $1`, id, now)); err != nil {
+			return err
+		}
+		if _, err := s.db.Exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`, id); err != nil {
+			return err
+		}
+		_, err := s.db.Exec(ctx, `DELETE FROM registration_tokens WHERE client_id = $1`, id)
+		return err
+	})
+}
+
+// Removed returns ids of clients that are marked as removed, at most 20.
+func (s *Clients) Removed(ctx context.Context) ([]string, error) {
+	return sqldb.All(ctx, s.db, row.Text, `SELECT id FROM clients WHERE removed_at > 0 ORDER BY id LIMIT 20`)
+}
+
+// Purge removes the row of a client that is marked as removed, once nothing hangs on it.
+func (s *Clients) Purge(ctx context.Context, id string) error {
+	_, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1 AND removed_at > 0`, id)
+	return err
 }

@@ -1,4 +1,4 @@
-package store
+package grants
 
 import (
 	"context"
@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -25,9 +28,14 @@ type Consent struct {
 type Consents struct {
 	db           *sqldb.DB
 	now          func() time.Time
-	interactions *Interactions
+	interactions *requests.Interactions
 	grants       *Grants
-	logouts      *Logouts
+	logouts      *outbox.Logouts
+}
+
+// NewConsents makes them of a database and a clock, with all that ends when one is withdrawn.
+func NewConsents(db *sqldb.DB, now func() time.Time, interactions *requests.Interactions, grants *Grants, logouts *outbox.Logouts) *Consents {
+	return &Consents{db, now, interactions, grants, logouts}
 }
 
 const consentColumns = `user_id, client_id, scope, declined, created_at, updated_at`
@@ -37,7 +45,7 @@ func scanConsent(scan func(...any) error) (Consent, error) {
 	var scope, declined string
 	var created, updated int64
 	if err := scan(&c.UserID, &c.ClientID, &scope, &declined, &created, &updated); err != nil {
-		return Consent{}, notFound(err)
+		return Consent{}, row.NotFound(err)
 	}
 	c.Scope, c.Declined, c.CreatedAt, c.UpdatedAt = strings.Fields(scope), strings.Fields(declined), sqldb.Time(created), sqldb.Time(updated)
 	return c, nil
@@ -79,7 +87,7 @@ func (s *Consents) DecideConsent(ctx context.Context, userID, clientID string, a
 		var scope, left string
 		if err := s.db.ExecReturning(ctx, `UPDATE consents SET updated_at = $1 WHERE user_id = $2 AND client_id = $3 RETURNING scope, declined`,
 			now, userID, clientID).Scan(&scope, &left); err != nil {
-			return notFound(err)
+			return row.NotFound(err)
 		}
 		_, err := s.db.Exec(ctx, `UPDATE consents SET scope = $1, declined = $2 WHERE user_id = $3 AND client_id = $4`,
 			moved(scope, allowed, declined), moved(left, declined, allowed), userID, clientID)
@@ -94,14 +102,14 @@ func (s *Consents) HoldConsent(ctx context.Context, userID, clientID string, sco
 	// Changing nothing, this locks the row.
 	err := s.db.ExecReturning(ctx, `UPDATE consents SET scope = scope WHERE user_id = $1 AND client_id = $2 RETURNING scope`, userID, clientID).Scan(&allowed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return ErrStale
+		return row.ErrStale
 	}
 	if err != nil {
 		return err
 	}
 	words := strings.Fields(allowed)
 	if slices.ContainsFunc(scope, func(word string) bool { return !slices.Contains(words, word) }) {
-		return ErrStale
+		return row.ErrStale
 	}
 	return nil
 }
@@ -118,9 +126,9 @@ func moved(list string, added, taken []string) string {
 // The client is told by the back channel, if it wants to be, and no more of the sessions that it knew of.
 // It is no error when there was no consent: a client that needs none can have grants.
 func (s *Consents) WithdrawConsent(ctx context.Context, userID, clientID string) error {
-	return s.logouts.tx(ctx, func(ctx context.Context) error {
+	return s.logouts.Tx(ctx, func(ctx context.Context) error {
 		// In the order in which an authorization request takes them: interaction, consent, grant.
-		if err := s.interactions.forgetDecisions(ctx, userID, clientID); err != nil {
+		if err := s.interactions.ForgetDecisions(ctx, userID, clientID); err != nil {
 			return err
 		}
 		if _, err := s.db.Exec(ctx, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID); err != nil {
@@ -130,6 +138,6 @@ func (s *Consents) WithdrawConsent(ctx context.Context, userID, clientID string)
 		if err != nil {
 			return err
 		}
-		return s.logouts.tellOfWithdrawal(ctx, userID, clientID, revoked > 0) // after the grants, as when a session ends
+		return s.logouts.TellOfWithdrawal(ctx, userID, clientID, revoked > 0) // after the grants, as when a session ends
 	})
 }

@@ -1,10 +1,11 @@
-package store
+package grants
 
 import (
 	"context"
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -33,15 +34,20 @@ type Devices struct {
 	grants *Grants // what people allow
 }
 
+// NewDevices makes them of a database and a clock, with the grants that people give to them.
+func NewDevices(db *sqldb.DB, now func() time.Time, grants *Grants) *Devices {
+	return &Devices{db, now, grants}
+}
+
 const deviceCodeColumns = `device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, poll_interval, created_at, expires_at`
 
-func scanDeviceCode(row *sqldb.Row) (DeviceCode, error) {
+func scanDeviceCode(found *sqldb.Row) (DeviceCode, error) {
 	var d DeviceCode
 	var scope, audience string
 	var interval, created, expires int64
-	err := row.Scan(&d.Hash, &d.UserCode, &d.ClientID, &scope, &audience, &d.KeyThumbprint, &d.Address, &d.UserAgent, &d.GrantID, &d.Denied, &d.Spent, &interval, &created, &expires)
+	err := found.Scan(&d.Hash, &d.UserCode, &d.ClientID, &scope, &audience, &d.KeyThumbprint, &d.Address, &d.UserAgent, &d.GrantID, &d.Denied, &d.Spent, &interval, &created, &expires)
 	if err != nil {
-		return DeviceCode{}, notFound(err)
+		return DeviceCode{}, row.NotFound(err)
 	}
 	d.Scope, d.Audience = strings.Fields(scope), strings.Fields(audience)
 	d.Interval, d.CreatedAt, d.ExpiresAt = time.Duration(interval)*time.Microsecond, sqldb.Time(created), sqldb.Time(expires)
@@ -50,14 +56,10 @@ func scanDeviceCode(row *sqldb.Row) (DeviceCode, error) {
 
 // CreateDeviceCode stores a new request, undecided. ErrExists: the user code is taken; try another one.
 func (s *Devices) CreateDeviceCode(ctx context.Context, d DeviceCode) error {
-	rows, err := s.db.Exec(ctx, `INSERT INTO device_codes (device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, polled_at, poll_interval, early, created_at, expires_at)
+	return row.Added(s.db.Exec(ctx, `INSERT INTO device_codes (device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, polled_at, poll_interval, early, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', false, false, 0, $9, false, $10, $11) ON CONFLICT DO NOTHING`,
 		d.Hash, d.UserCode, d.ClientID, strings.Join(d.Scope, " "), strings.Join(d.Audience, " "), d.KeyThumbprint, d.Address, d.UserAgent,
-		d.Interval.Microseconds(), sqldb.Micros(s.now()), sqldb.Micros(d.ExpiresAt))
-	if err == nil && rows == 0 {
-		err = ErrExists
-	}
-	return err
+		d.Interval.Microseconds(), sqldb.Micros(s.now()), sqldb.Micros(d.ExpiresAt)))
 }
 
 // DeviceCode returns a request by the hash of its device code, decided, spent and expired ones too, or ErrNotFound.
@@ -80,13 +82,13 @@ func (s *Devices) AllowedDeviceCode(ctx context.Context, userCode, userID string
 // AllowDevice decides a pending request: its device may redeem the grant. Of several decisions one counts; the others get
 // ErrNotFound, and must not leave a grant behind: call it in the transaction that makes the grant.
 func (s *Devices) AllowDevice(ctx context.Context, hash []byte, grantID string) error {
-	return changed(s.db.Exec(ctx, `UPDATE device_codes SET grant_id = $1 WHERE device_code_hash = $2 AND grant_id = '' AND NOT denied AND expires_at > $3`,
+	return row.Changed(s.db.Exec(ctx, `UPDATE device_codes SET grant_id = $1 WHERE device_code_hash = $2 AND grant_id = '' AND NOT denied AND expires_at > $3`,
 		grantID, hash, sqldb.Micros(s.now())))
 }
 
 // DenyDevice decides a pending request: its device gets nothing. Of several decisions one counts; the others get ErrNotFound.
 func (s *Devices) DenyDevice(ctx context.Context, hash []byte) error {
-	return changed(s.db.Exec(ctx, `UPDATE device_codes SET denied = true WHERE device_code_hash = $1 AND grant_id = '' AND NOT denied AND expires_at > $2`,
+	return row.Changed(s.db.Exec(ctx, `UPDATE device_codes SET denied = true WHERE device_code_hash = $1 AND grant_id = '' AND NOT denied AND expires_at > $2`,
 		hash, sqldb.Micros(s.now())))
 }
 
@@ -104,7 +106,7 @@ func (s *Devices) PollDevice(ctx context.Context, hash []byte) (early bool, err 
 		poll_interval = CASE WHEN polled_at + poll_interval > $2 THEN poll_interval + $3 ELSE poll_interval END
 		WHERE device_code_hash = $4 AND grant_id = '' AND NOT denied AND expires_at > $1 RETURNING early`,
 		sqldb.Micros(now), sqldb.Micros(now.Add(PollTolerance)), slowDown.Microseconds(), hash).Scan(&early)
-	return early, notFound(err)
+	return early, row.NotFound(err)
 }
 
 // RedeemDeviceCode spends a device code that a person allowed, and stores the grant's first refresh token, if there is one. Of several calls
@@ -114,4 +116,12 @@ func (s *Devices) RedeemDeviceCode(ctx context.Context, hash []byte, first *Refr
 		return s.db.Exec(ctx, `UPDATE device_codes SET spent = true WHERE device_code_hash = $1 AND NOT spent AND expires_at > $2`,
 			hash, sqldb.Micros(s.now()))
 	})
+}
+
+// Sweeps are the requests that have expired.
+func (s *Devices) Sweeps() []sqldb.Sweep {
+	return []sqldb.Sweep{
+		{Name: "expired device codes", Keep: time.Hour, Rows: sqldb.Rows{
+			Table: "device_codes", Key: "device_code_hash", Where: "expires_at < $1", Order: "expires_at"}},
+	}
 }

@@ -1,4 +1,4 @@
-package store
+package accounts
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -66,7 +67,7 @@ func (s *Users) UserByEmail(ctx context.Context, email string) (User, error) {
 		if err == nil && EmailKey(u.Email) == key {
 			return u, nil
 		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, row.ErrNotFound) {
 			return User{}, err
 		}
 	}

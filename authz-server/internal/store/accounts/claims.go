@@ -1,9 +1,10 @@
-package store
+package accounts
 
 import (
 	"context"
 	"encoding/json"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -58,5 +59,5 @@ func (s *Users) SetClaims(ctx context.Context, id string, claims Claims) error {
 	if err != nil {
 		return err
 	}
-	return changed(s.db.Exec(ctx, `UPDATE users SET claims = $1, updated_at = $2 WHERE id = $3`, string(text), sqldb.Micros(s.now()), id))
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET claims = $1, updated_at = $2 WHERE id = $3`, string(text), sqldb.Micros(s.now()), id))
 }

@@ -1,4 +1,4 @@
-package store
+package limits
 
 import (
 	"context"
@@ -57,6 +57,9 @@ func (e *QuotaError) Error() string {
 	return fmt.Sprintf("the quota %q of %d in %s is used up", e.Quota.Subject, e.Quota.Limit, e.Quota.Window)
 }
 
+// Places are what a caller took of quotas, so that it can give it back.
+type Places []place
+
 // place is the row that a quota was counted in, with the window that it was counted for.
 type place struct {
 	subject string
@@ -69,17 +72,20 @@ type Quotas struct {
 	now func() time.Time
 }
 
+// NewQuotas makes them of a database and a clock.
+func NewQuotas(db *sqldb.DB, now func() time.Time) *Quotas { return &Quotas{db, now} }
+
 // TakeQuotas counts one in each of the quotas, or in none of them. The error is a [*QuotaError] when one is used up. Any
 // number of callers, on any number of replicas, get Limit and no more.
 //
 // Two callers that share several quotas must name them in the same order; the one that most callers share comes last, for
 // its row is locked until the end of the transaction. Call it outside of one.
 func (s *Quotas) TakeQuotas(ctx context.Context, quotas ...Quota) error {
-	return s.with(ctx, quotas, func(context.Context, []place) error { return nil })
+	return s.With(ctx, quotas, func(context.Context, Places) error { return nil })
 }
 
-// with is TakeQuotas with more to do in the same transaction.
-func (s *Quotas) with(ctx context.Context, quotas []Quota, do func(ctx context.Context, taken []place) error) error {
+// With is TakeQuotas with more to do in the same transaction.
+func (s *Quotas) With(ctx context.Context, quotas []Quota, do func(ctx context.Context, taken Places) error) error {
 	for {
 		// Found out by reading alone, so that a flood of refusals does not compete with those who write.
 		rows := make([]shard, len(quotas))
@@ -90,7 +96,7 @@ func (s *Quotas) with(ctx context.Context, quotas []Quota, do func(ctx context.C
 			}
 		}
 		err := s.db.Tx(ctx, func(ctx context.Context) error {
-			var taken []place
+			var taken Places
 			for _, row := range rows {
 				one, err := s.takeQuota(ctx, row)
 				if err != nil {
@@ -168,8 +174,8 @@ func (s *Quotas) takeQuota(ctx context.Context, row shard) (place, error) {
 	return one, err
 }
 
-// giveBack gives back what was counted, unless its window is over.
-func (s *Quotas) giveBack(ctx context.Context, taken []place) error {
+// GiveBack gives back what was counted, unless its window is over.
+func (s *Quotas) GiveBack(ctx context.Context, taken Places) error {
 	for _, one := range taken {
 		if _, err := s.db.Exec(ctx, `UPDATE quotas SET taken = taken - 1 WHERE subject = $1 AND ends_at = $2 AND taken > 0`, one.subject, one.ends); err != nil {
 			return err
@@ -178,16 +184,17 @@ func (s *Quotas) giveBack(ctx context.Context, taken []place) error {
 	return nil
 }
 
-// encodePlaces and decodePlaces keep places in a column: a line each, the window before the subject.
-func encodePlaces(taken []place) string {
+// Text is how places are kept in a column: a line each, the window before the subject. [ParsePlaces] reads it.
+func (p Places) Text() string {
 	var b strings.Builder
-	for _, one := range taken {
+	for _, one := range p {
 		fmt.Fprintf(&b, "%d %s\n", one.ends, one.subject)
 	}
 	return b.String()
 }
 
-func decodePlaces(text string) (taken []place) {
+// ParsePlaces reads what [Places.Text] wrote.
+func ParsePlaces(text string) (taken Places) {
 	for line := range strings.Lines(text) {
 		ends, subject, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		if at, err := strconv.ParseInt(ends, 10, 64); err == nil {
@@ -197,8 +204,9 @@ func decodePlaces(text string) (taken []place) {
 	return taken
 }
 
-// sweepQuotas removes counts whose window is over, one batch.
-func (s *Quotas) sweepQuotas(ctx context.Context, now time.Time) (int64, error) {
-	return s.db.Exec(ctx, `DELETE FROM quotas WHERE ends_at <= $1 AND subject IN (SELECT subject FROM quotas WHERE ends_at <= $1 ORDER BY ends_at LIMIT 200)`,
-		sqldb.Micros(now))
+// Sweeps are the counts whose window is over.
+func (s *Quotas) Sweeps() []sqldb.Sweep {
+	return []sqldb.Sweep{
+		{Name: "counts of quotas", Rows: sqldb.Rows{Table: "quotas", Key: "subject", Where: "ends_at <= $1", Order: "ends_at"}},
+	}
 }

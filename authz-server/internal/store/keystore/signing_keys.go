@@ -1,10 +1,11 @@
-package store
+package keystore
 
 import (
 	"context"
 	"database/sql"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -24,6 +25,9 @@ type Keys struct {
 	now func() time.Time
 }
 
+// NewKeys makes them of a database and a clock.
+func NewKeys(db *sqldb.DB, now func() time.Time) *Keys { return &Keys{db, now} }
+
 // SigningKeys returns every key, by algorithm and generation.
 func (s *Keys) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (k SigningKey, err error) {
@@ -36,13 +40,9 @@ func (s *Keys) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 
 // AddSigningKey stores a key. Of several replicas that add the same generation at once, one wins. ErrExists: it was another.
 func (s *Keys) AddSigningKey(ctx context.Context, k SigningKey) error {
-	rows, err := s.db.Exec(ctx, `INSERT INTO signing_keys (kid, alg, generation, private_key, created_at, activates_at)
+	return row.Added(s.db.Exec(ctx, `INSERT INTO signing_keys (kid, alg, generation, private_key, created_at, activates_at)
 		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-		k.KID, k.Alg, k.Generation, k.PrivateKey, sqldb.Micros(s.now()), sqldb.Micros(k.ActivatesAt))
-	if err == nil && rows == 0 {
-		err = ErrExists
-	}
-	return err
+		k.KID, k.Alg, k.Generation, k.PrivateKey, sqldb.Micros(s.now()), sqldb.Micros(k.ActivatesAt)))
 }
 
 // ActivateSigningKey lets the newest key of an algorithm sign from now on, if it still waits. ErrNotFound: it does not wait.
@@ -50,15 +50,15 @@ func (s *Keys) ActivateSigningKey(ctx context.Context, alg string) (kid string, 
 	now := sqldb.Micros(s.now())
 	err = s.db.ExecReturning(ctx, `UPDATE signing_keys SET activates_at = $2 WHERE alg = $1 AND activates_at > $2
 		AND generation = (SELECT max(generation) FROM signing_keys WHERE alg = $1) RETURNING kid`, alg, now).Scan(&kid)
-	return kid, notFound(err)
+	return kid, row.NotFound(err)
 }
 
 // RewrapSigningKey replaces a key's encrypted form, unless another process did so since it was read. ErrNotFound: it did, or the key is gone.
 func (s *Keys) RewrapSigningKey(ctx context.Context, kid string, from, to []byte) error {
-	return changed(s.db.Exec(ctx, `UPDATE signing_keys SET private_key = $3 WHERE kid = $1 AND private_key = $2`, kid, from, to))
+	return row.Changed(s.db.Exec(ctx, `UPDATE signing_keys SET private_key = $3 WHERE kid = $1 AND private_key = $2`, kid, from, to))
 }
 
 // DeleteSigningKey removes a key: what it signed verifies no more. ErrNotFound: it is gone already.
 func (s *Keys) DeleteSigningKey(ctx context.Context, kid string) error {
-	return changed(s.db.Exec(ctx, `DELETE FROM signing_keys WHERE kid = $1`, kid))
+	return row.Changed(s.db.Exec(ctx, `DELETE FROM signing_keys WHERE kid = $1`, kid))
 }

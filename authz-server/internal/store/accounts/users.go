@@ -1,16 +1,16 @@
-package store
+package accounts
 
 import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -38,6 +38,11 @@ type Users struct {
 	sessions *Sessions // which end with an account or a password
 }
 
+// NewUsers makes them of a database and a clock, with the sessions that end when an account is closed.
+func NewUsers(db *sqldb.DB, now func() time.Time, sessions *Sessions) *Users {
+	return &Users{db, now, sessions}
+}
+
 const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles, u.disabled, u.claims, u.created_at, u.updated_at, u.email_key`
 
 // scanUser reads userColumns and, behind them, what more the statement selects.
@@ -47,7 +52,7 @@ func scanUser(scan func(...any) error, more ...any) (User, error) {
 	var created, updated int64
 	into := append([]any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.Locale, &u.PasswordHash, &roles, &u.Disabled, &claims, &created, &updated, &u.Key}, more...)
 	if err := scan(into...); err != nil {
-		return User{}, notFound(err)
+		return User{}, row.NotFound(err)
 	}
 	if err := json.Unmarshal([]byte(claims), &u.Claims); err != nil {
 		return User{}, err
@@ -55,22 +60,6 @@ func scanUser(scan func(...any) error, more ...any) (User, error) {
 	u.Roles = strings.Fields(roles)
 	u.CreatedAt, u.UpdatedAt = sqldb.Time(created), sqldb.Time(updated)
 	return u, nil
-}
-
-// notFound turns the absence of a row into ErrNotFound.
-func notFound(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	return err
-}
-
-// changed is ErrNotFound when a conditional statement changed nothing.
-func changed(rows int64, err error) error {
-	if err == nil && rows == 0 {
-		return ErrNotFound
-	}
-	return err
 }
 
 // CreateUser stores a new account, with an id and times of its own. It returns ErrExists when the e-mail address has one.
@@ -86,7 +75,7 @@ func (s *Users) CreateUser(ctx context.Context, u User) (User, error) {
 		return User{}, err
 	}
 	if rows == 0 {
-		return User{}, ErrExists
+		return User{}, row.ErrExists
 	}
 	return u, nil
 }
@@ -104,55 +93,51 @@ func (s *Users) ListUsers(ctx context.Context, after string, limit int) ([]User,
 
 // SetName changes what the person is called.
 func (s *Users) SetName(ctx context.Context, id, name string) error {
-	return changed(s.db.Exec(ctx, `UPDATE users SET name = $1, updated_at = $2 WHERE id = $3`, name, sqldb.Micros(s.now()), id))
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET name = $1, updated_at = $2 WHERE id = $3`, name, sqldb.Micros(s.now()), id))
 }
 
 // SetRoles replaces the person's roles. Tokens issued before keep the old ones until they expire.
 func (s *Users) SetRoles(ctx context.Context, id string, roles []string) error {
 	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
-	return changed(s.db.Exec(ctx, `UPDATE users SET roles = $1, updated_at = $2 WHERE id = $3`, strings.Join(roles, " "), sqldb.Micros(s.now()), id))
-}
-
-// RehashPassword stores the same password under newer parameters, unless it was changed in between (ErrNotFound).
-func (s *Users) RehashPassword(ctx context.Context, id, oldHash, newHash string) error {
-	return changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`, newHash, id, oldHash))
-}
-
-// ChangePassword replaces the password that oldHash stands for, and ends every session of the person
-// but keepSession, and every grant but those that were given in it (see [Store.EndSessionsOf]).
-// keepSession gets a new cookie, which is returned: whoever stole the old one is out as well.
-// ErrNotFound: the password is another by now, or keepSession has ended.
-func (s *Users) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSession string) (cookie string, err error) {
-	now := sqldb.Micros(s.now())
-	cookie = NewSecret()
-	err = s.sessions.logouts.tx(ctx, func(ctx context.Context) error {
-		if err := changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3 AND password_hash = $4`,
-			newHash, now, id, oldHash)); err != nil {
-			return err
-		}
-		if err := changed(s.db.Exec(ctx, `UPDATE sessions SET cookie_hash = $1 WHERE id = $2 AND user_id = $3 AND idle_expires_at > $4`,
-			Hash(cookie), keepSession, id, now)); err != nil {
-			return err
-		}
-		return s.sessions.endAllOf(ctx, id, keepSession)
-	})
-	if err != nil {
-		return "", err
-	}
-	return cookie, nil
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET roles = $1, updated_at = $2 WHERE id = $3`, strings.Join(roles, " "), sqldb.Micros(s.now()), id))
 }
 
 // SetDisabled closes an account, which ends all its sessions and revokes all its grants, or opens it again.
 func (s *Users) SetDisabled(ctx context.Context, id string, disabled bool) error {
-	return s.sessions.logouts.tx(ctx, func(ctx context.Context) error {
+	return s.sessions.logouts.Tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
 		// The row stays locked until the end: a log-in that is under way comes wholly before (and is ended below) or wholly after.
-		if err := changed(s.db.Exec(ctx, `UPDATE users SET disabled = $1, updated_at = $2 WHERE id = $3`, disabled, now, id)); err != nil {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET disabled = $1, updated_at = $2 WHERE id = $3`, disabled, now, id)); err != nil {
 			return err
 		}
 		if !disabled {
 			return nil
 		}
 		return s.sessions.endAllOf(ctx, id, "")
+	})
+}
+
+// EditUser changes what an account says of its person (Name, EmailVerified, Locale and Claims; nothing else) as edit does.
+// Between what edit is shown and what is stored nobody else changes the account. An error of edit is returned, and then
+// nothing is changed. ErrNotFound: there is no such account.
+func (s *Users) EditUser(ctx context.Context, id string, edit func(*User) error) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		// First, because it locks the row: on PostgreSQL two could read the same otherwise.
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2`, sqldb.Micros(s.now()), id)); err != nil {
+			return err
+		}
+		u, err := s.User(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := edit(&u); err != nil {
+			return err
+		}
+		claims, err := json.Marshal(u.Claims)
+		if err != nil {
+			return err
+		}
+		return row.Changed(s.db.Exec(ctx, `UPDATE users SET name = $1, email_verified = $2, locale = $3, claims = $4 WHERE id = $5`,
+			u.Name, u.EmailVerified, u.Locale, string(claims), id))
 	})
 }

@@ -1,4 +1,4 @@
-package store
+package outbox
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -30,11 +32,16 @@ type LogoutDelivery struct {
 type Logouts struct {
 	db      *sqldb.DB
 	now     func() time.Time
-	clients *Clients
+	clients *registry.Clients
 	due     chan struct{}
 
 	taking sync.Mutex
 	told   string // id of the client that a log-out was taken for last
+}
+
+// NewLogouts makes them of a database and a clock. Clients say whether they want to be told.
+func NewLogouts(db *sqldb.DB, now func() time.Time, clients *registry.Clients) *Logouts {
+	return &Logouts{db: db, now: now, clients: clients, due: make(chan struct{}, 1)}
 }
 
 // NoteSessionClient remembers that a client was told of a session, so that it is told of its end as well. In a transaction,
@@ -42,7 +49,7 @@ type Logouts struct {
 func (s *Logouts) NoteSessionClient(ctx context.Context, sessionID, clientID string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		// Changing nothing, this locks the row.
-		if err := changed(s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE id = $1`, sessionID)); err != nil {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE id = $1`, sessionID)); err != nil {
 			return err
 		}
 		_, err := s.db.Exec(ctx, `INSERT INTO session_clients (session_id, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, sessionID, clientID)
@@ -52,20 +59,18 @@ func (s *Logouts) NoteSessionClient(ctx context.Context, sessionID, clientID str
 
 // SessionClients are the ids of the clients that were told of a session, in order.
 func (s *Logouts) SessionClients(ctx context.Context, sessionID string) ([]string, error) {
-	return sqldb.All(ctx, s.db, scanText, `SELECT client_id FROM session_clients WHERE session_id = $1 ORDER BY client_id`, sessionID)
+	return sqldb.All(ctx, s.db, row.Text, `SELECT client_id FROM session_clients WHERE session_id = $1 ORDER BY client_id`, sessionID)
 }
 
-func scanText(rows *sql.Rows) (text string, err error) { return text, rows.Scan(&text) }
-
-// tellOfEnd forgets which clients were told of a session, and queues what tells those of its end that want to be told.
-func (s *Logouts) tellOfEnd(ctx context.Context, userID, sessionID string) error {
-	clients, err := sqldb.All(ctx, s.db, scanText, `DELETE FROM session_clients WHERE session_id = $1 RETURNING client_id`, sessionID)
+// TellOfEnd forgets which clients were told of a session, and queues what tells those of its end that want to be told.
+func (s *Logouts) TellOfEnd(ctx context.Context, userID, sessionID string) error {
+	clients, err := sqldb.All(ctx, s.db, row.Text, `DELETE FROM session_clients WHERE session_id = $1 RETURNING client_id`, sessionID)
 	if err != nil {
 		return err
 	}
 	for _, id := range clients {
 		c, err := s.clients.Client(ctx, id)
-		if errors.Is(err, ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
+		if errors.Is(err, row.ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
 			continue
 		}
 		if err != nil {
@@ -78,8 +83,8 @@ func (s *Logouts) tellOfEnd(ctx context.Context, userID, sessionID string) error
 	return nil
 }
 
-// forgetSession forgets which clients were told of a session, and tells none of them.
-func (s *Logouts) forgetSession(ctx context.Context, sessionID string) error {
+// ForgetSession forgets which clients were told of a session, and tells none of them.
+func (s *Logouts) ForgetSession(ctx context.Context, sessionID string) error {
 	_, err := s.db.Exec(ctx, `DELETE FROM session_clients WHERE session_id = $1`, sessionID)
 	return err
 }
@@ -91,17 +96,17 @@ func (s *Logouts) queueLogout(ctx context.Context, clientID, userID, sessionID s
 	return err
 }
 
-// tellOfWithdrawal queues what tells a client that a person took back what they had allowed it. One logout token without a
+// TellOfWithdrawal queues what tells a client that a person took back what they had allowed it. One logout token without a
 // session stands for all of them (OIDC Back-Channel Logout §2.4), unless the client wants each named. Where the client was
 // told of no session, it is told only if it had something to take back.
-func (s *Logouts) tellOfWithdrawal(ctx context.Context, userID, clientID string, revoked bool) error {
-	sessions, err := sqldb.All(ctx, s.db, scanText, `DELETE FROM session_clients
+func (s *Logouts) TellOfWithdrawal(ctx context.Context, userID, clientID string, revoked bool) error {
+	sessions, err := sqldb.All(ctx, s.db, row.Text, `DELETE FROM session_clients
 		WHERE client_id = $1 AND session_id IN (SELECT id FROM sessions WHERE user_id = $2) RETURNING session_id`, clientID, userID)
 	if err != nil || (!revoked && len(sessions) == 0) {
 		return err
 	}
 	c, err := s.clients.Client(ctx, clientID)
-	if errors.Is(err, ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
+	if errors.Is(err, row.ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
 		return nil
 	}
 	if err != nil || !c.BackchannelLogoutSessionRequired {
@@ -115,8 +120,8 @@ func (s *Logouts) tellOfWithdrawal(ctx context.Context, userID, clientID string,
 	return nil
 }
 
-// tx runs f in a transaction, after which LogoutsDue gets a value: f may queue log-outs.
-func (s *Logouts) tx(ctx context.Context, f func(ctx context.Context) error) error {
+// Tx runs f in a transaction, after which LogoutsDue gets a value: f may queue log-outs.
+func (s *Logouts) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	err := s.db.Tx(ctx, f)
 	if err == nil {
 		select {
@@ -180,7 +185,7 @@ func (s *Logouts) TakeLogouts(ctx context.Context, lease time.Duration, limit, p
 
 // clientsToTell are the next clients behind one that deliveries wait for, due or not, by as many looks at an index.
 func (s *Logouts) clientsToTell(ctx context.Context, after string) ([]string, error) {
-	return sqldb.All(ctx, s.db, scanText, `WITH RECURSIVE waiting (client_id, n) AS (
+	return sqldb.All(ctx, s.db, row.Text, `WITH RECURSIVE waiting (client_id, n) AS (
 			SELECT min(client_id), 1 FROM logout_deliveries WHERE given_up_at = 0 AND client_id > $1
 			UNION ALL
 			SELECT (SELECT min(d.client_id) FROM logout_deliveries d WHERE d.given_up_at = 0 AND d.client_id > waiting.client_id), n + 1
@@ -223,9 +228,9 @@ func (s *Logouts) LogoutDeliveries(ctx context.Context, after string, limit int)
 // LogoutRetention is how long a delivery that was given up stays to be seen.
 const LogoutRetention = 30 * 24 * time.Hour
 
-// SweepLogouts removes deliveries that were given up LogoutRetention ago, in small batches, and returns how many rows went.
-func (s *Logouts) SweepLogouts(ctx context.Context) (rows int64, err error) {
-	return inBatches(ctx, s.db, `DELETE FROM logout_deliveries WHERE id IN
-		(SELECT id FROM logout_deliveries WHERE given_up_at > 0 AND given_up_at <= $1 ORDER BY given_up_at LIMIT 200)`,
-		sqldb.Micros(s.now().Add(-LogoutRetention)))
+// Sweeps are the deliveries that were given up [LogoutRetention] ago.
+func (s *Logouts) Sweeps() []sqldb.Sweep {
+	return []sqldb.Sweep{
+		{Name: "log-outs that were given up", Keep: LogoutRetention, Rows: sqldb.Rows{Table: "logout_deliveries", Key: "id", Where: "given_up_at > 0 AND given_up_at <= $1", Order: "given_up_at"}},
+	}
 }
