@@ -12,13 +12,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Config says how a [Ring] works.
@@ -64,28 +64,6 @@ type Ring struct {
 	asked   time.Time     // the last look because of an unknown kid
 	failed  error         // of the last look
 }
-
-// snapshot is the keys as of one look into the database.
-type snapshot struct {
-	lines map[string]line // by algorithm
-	byKID map[string]*key
-}
-
-// all goes through the keys by algorithm, the latest of each first.
-func (s *snapshot) all() iter.Seq[*key] {
-	return func(yield func(*key) bool) {
-		for _, alg := range algorithms {
-			for _, one := range s.lines[alg] {
-				if !yield(one) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// line is the keys of one algorithm by generation, the latest first.
-type line []*key
 
 // Open reads the keys, and makes the first one of each algorithm that has none: of several replicas that start at once, one
 // makes it.
@@ -155,139 +133,6 @@ func (k *Ring) tend(ctx context.Context) error {
 	return errors.Join(k.rotateWhenDue(ctx), k.Sweep(ctx))
 }
 
-func (k *Ring) rotateWhenDue(ctx context.Context) error {
-	if k.cfg.Rotation == 0 {
-		return nil
-	}
-	made := false
-	for _, alg := range algorithms {
-		now := k.cfg.Now()
-		keys := k.snapshot.Load().lines[alg]
-		current := keys.current(now)
-		if current == nil || keys.next(now) != nil {
-			continue
-		}
-		at := current.activatesAt.Add(k.cfg.Rotation)
-		if at.Sub(now) > k.lead() {
-			continue
-		}
-		if earliest := now.Add(k.lead()); at.Before(earliest) {
-			at = earliest
-		}
-		err := k.add(ctx, alg, keys[0].generation+1, at)
-		if errors.Is(err, store.ErrExists) { // another replica was faster
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		k.cfg.Log.Info("made the next signing key", "alg", alg, "signs_from", at)
-		made = true
-	}
-	if !made {
-		return nil
-	}
-	return k.reload(ctx)
-}
-
-// lead is how long a new key is published before it signs: until each replica publishes it, and each cached key set has been fetched again.
-func (k *Ring) lead() time.Duration { return k.cfg.MaxAge + 2*k.cfg.Reload + slack }
-
-// publishFor is how long a retired key stays in the key set: a replica may sign with it until it reads the database again.
-func (k *Ring) publishFor() time.Duration { return k.cfg.TokenLifetime + k.cfg.Reload + slack }
-
-// keepFor is how long a retired key stays at all.
-func (k *Ring) keepFor() time.Duration {
-	return max(k.publishFor(), k.cfg.RefreshLifetime+k.cfg.Reload+slack)
-}
-
-// Rotate makes the next key of each of the algorithms (none named: of all), which signs once everybody can know it. It
-// returns ErrPending when one of them waits already; those of the other algorithms are made all the same.
-// Immediately lets it sign at once, also one that waits: verifiers that do not ask again for an unknown key refuse its
-// tokens until their cached key set has aged.
-func (k *Ring) Rotate(ctx context.Context, immediately bool, algs ...string) error {
-	if len(algs) == 0 {
-		algs = algorithms
-	}
-	if err := k.reload(ctx); err != nil {
-		return err
-	}
-	var pending error
-	for _, alg := range algs {
-		err := k.rotate(ctx, alg, immediately)
-		if errors.Is(err, ErrPending) {
-			pending = err
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := k.reload(ctx); err != nil {
-		return err
-	}
-	return pending
-}
-
-func (k *Ring) rotate(ctx context.Context, alg string, immediately bool) error {
-	now := k.cfg.Now()
-	keys := k.snapshot.Load().lines[alg]
-	if len(keys) == 0 {
-		return fmt.Errorf("rotate %q: %w", alg, errAlgorithm)
-	}
-	at := now
-	if immediately {
-		if _, err := k.cfg.Store.ActivateSigningKey(ctx, alg); err == nil || !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-	} else {
-		if keys.next(now) != nil {
-			return ErrPending
-		}
-		at = now.Add(k.lead())
-	}
-	err := k.add(ctx, alg, keys[0].generation+1, at)
-	if errors.Is(err, store.ErrExists) { // another process made it just now
-		return ErrPending
-	}
-	return err
-}
-
-// Remove deletes a key, so that nothing that it signed is accepted any more: here and by other replicas at their next
-// look into the database, elsewhere when the cached key set has aged. It returns ErrCurrent for a key that signs, and ErrUnknown.
-func (k *Ring) Remove(ctx context.Context, kid string) error {
-	if err := k.reload(ctx); err != nil {
-		return err
-	}
-	for _, keys := range k.snapshot.Load().lines {
-		if keys.current(k.cfg.Now()).kid == kid {
-			return ErrCurrent
-		}
-	}
-	if err := k.cfg.Store.DeleteSigningKey(ctx, kid); err != nil {
-		if errors.Is(err, store.ErrNotFound) {
-			err = ErrUnknown
-		}
-		return err
-	}
-	return k.reload(ctx)
-}
-
-// Sweep removes the keys whose last refresh token has expired.
-func (k *Ring) Sweep(ctx context.Context) error {
-	now := k.cfg.Now()
-	for one := range k.snapshot.Load().all() {
-		if one.retiresAt.IsZero() || now.Before(one.retiresAt.Add(k.keepFor())) {
-			continue
-		}
-		if err := k.cfg.Store.DeleteSigningKey(ctx, one.kid); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		k.cfg.Log.Info("removed a signing key that is past use", "kid", one.kid)
-	}
-	return nil
-}
-
 // Rewrap encrypts anew what is still encrypted under an old key-encryption key, signing keys and secrets (see [Secret]), and
 // returns how many that were.
 func (k *Ring) Rewrap(ctx context.Context) (int, error) {
@@ -310,20 +155,6 @@ func (k *Ring) Rewrap(ctx context.Context) (int, error) {
 	}
 	secrets, err := k.rewrapSecrets(ctx)
 	return done + secrets, errors.Join(err, k.reload(ctx))
-}
-
-func (k *Ring) add(ctx context.Context, alg string, generation int64, activatesAt time.Time) error {
-	made, err := generate(alg, k.cfg.Bits)
-	if err != nil {
-		return err
-	}
-	envelope, err := made.seal(k.cfg.KEK)
-	if err != nil {
-		return err
-	}
-	return k.cfg.Store.AddSigningKey(ctx, store.SigningKey{
-		KID: made.kid, Alg: alg, Generation: generation, PrivateKey: envelope, ActivatesAt: activatesAt,
-	})
 }
 
 func (k *Ring) reload(ctx context.Context) error {
@@ -377,43 +208,8 @@ func (k *Ring) read(ctx context.Context) (*snapshot, error) {
 		loaded.lines[one.alg] = append(loaded.lines[one.alg], &one)
 		loaded.byKID[one.kid] = &one
 	}
-	for _, keys := range loaded.lines {
-		slices.SortFunc(keys, func(a, b *key) int { return int(b.generation - a.generation) })
-		var takeover time.Time // the earliest activation of a later generation
-		for _, one := range keys {
-			one.retiresAt = takeover
-			if takeover.IsZero() || one.activatesAt.Before(takeover) {
-				takeover = one.activatesAt
-			}
-		}
-	}
+	loaded.arrange()
 	return loaded, nil
-}
-
-// current is the key that signs: of the latest generation that has activated. When none has, because this clock is
-// behind that of the replica that made the first key, the earliest generation does. It is nil in an empty line alone.
-func (l line) current(now time.Time) *key {
-	for _, one := range l {
-		if !one.activatesAt.After(now) {
-			return one
-		}
-	}
-	if len(l) == 0 {
-		return nil
-	}
-	return l[len(l)-1]
-}
-
-// next is the key that will sign after the current one, or nil.
-func (l line) next(now time.Time) *key {
-	var next *key
-	current := l.current(now)
-	for _, one := range l {
-		if one.generation > current.generation {
-			next = one
-		}
-	}
-	return next
 }
 
 // lookup finds a key of the ring. For one that it does not know it reads the database, at most once in a while however
@@ -422,7 +218,7 @@ func (k *Ring) lookup(ctx context.Context, kid string) (*key, error) {
 	if one, ok := k.snapshot.Load().byKID[kid]; ok {
 		return one, nil
 	}
-	if len(kid) != 43 { // no SHA-256 in base64url: not worth a look
+	if !jose.IsThumbprint(kid) { // not worth a look
 		return nil, ErrUnknown
 	}
 	select {
@@ -450,52 +246,4 @@ func (k *Ring) lookup(ctx context.Context, kid string) (*key, error) {
 		return nil, k.failed // it may exist
 	}
 	return nil, ErrUnknown
-}
-
-// State is one key as an operator sees it.
-type State struct {
-	KID   string    `json:"kid"`
-	Alg   string    `json:"alg"`
-	State string    `json:"state"` // next, current, retired (still published) or kept (verifies refresh tokens alone)
-	Since time.Time `json:"since"`
-	Until time.Time `json:"until,omitzero"` // when the state ends; zero: not known yet
-}
-
-// List returns the keys by algorithm, the latest of each first, as they are in the database now.
-func (k *Ring) List(ctx context.Context) ([]State, error) {
-	if err := k.reload(ctx); err != nil {
-		return nil, err
-	}
-	now := k.cfg.Now()
-	keys := k.snapshot.Load()
-	var list []State
-	for one := range keys.all() {
-		current := keys.lines[one.alg].current(now)
-		state := State{KID: one.kid, Alg: one.alg}
-		published := one.retiresAt.Add(k.publishFor())
-		switch {
-		case one.generation > current.generation:
-			state.State, state.Since, state.Until = "next", one.createdAt, one.activatesAt
-		case one == current:
-			state.State, state.Since, state.Until = "current", one.activatesAt, one.retiresAt
-		case now.Before(published):
-			state.State, state.Since, state.Until = "retired", one.retiresAt, published
-		default:
-			state.State, state.Since, state.Until = "kept", published, one.retiresAt.Add(k.keepFor())
-		}
-		list = append(list, state)
-	}
-	return list, nil
-}
-
-// List is [Ring.List] of the keys in a database, which need not be decrypted for that: cfg.KEK is not looked at. Empty: no
-// server has made any yet.
-func List(ctx context.Context, cfg Config) ([]State, error) {
-	cfg.KEK = nil
-	if cfg.MaxAge == 0 {
-		cfg.MaxAge = defaultMaxAge
-	}
-	k := &Ring{cfg: cfg, loading: make(chan struct{}, 1)}
-	k.snapshot.Store(&snapshot{})
-	return k.List(ctx)
 }

@@ -1,0 +1,157 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// Rotate makes the next key of each of the algorithms (none named: of all), which signs once everybody can know it. It
+// returns ErrPending when one of them waits already; those of the other algorithms are made all the same.
+// Immediately lets it sign at once, also one that waits: verifiers that do not ask again for an unknown key refuse its
+// tokens until their cached key set has aged.
+func (k *Ring) Rotate(ctx context.Context, immediately bool, algs ...string) error {
+	if len(algs) == 0 {
+		algs = algorithms
+	}
+	if err := k.reload(ctx); err != nil {
+		return err
+	}
+	var pending error
+	for _, alg := range algs {
+		err := k.rotate(ctx, alg, immediately)
+		if errors.Is(err, ErrPending) {
+			pending = err
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := k.reload(ctx); err != nil {
+		return err
+	}
+	return pending
+}
+
+func (k *Ring) rotate(ctx context.Context, alg string, immediately bool) error {
+	now := k.cfg.Now()
+	keys := k.snapshot.Load().lines[alg]
+	if len(keys) == 0 {
+		return fmt.Errorf("rotate %q: %w", alg, errAlgorithm)
+	}
+	at := now
+	if immediately {
+		if _, err := k.cfg.Store.ActivateSigningKey(ctx, alg); err == nil || !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	} else {
+		if keys.next(now) != nil {
+			return ErrPending
+		}
+		at = now.Add(k.lead())
+	}
+	err := k.add(ctx, alg, keys[0].generation+1, at)
+	if errors.Is(err, store.ErrExists) { // another process made it just now
+		return ErrPending
+	}
+	return err
+}
+
+func (k *Ring) rotateWhenDue(ctx context.Context) error {
+	if k.cfg.Rotation == 0 {
+		return nil
+	}
+	made := false
+	for _, alg := range algorithms {
+		now := k.cfg.Now()
+		keys := k.snapshot.Load().lines[alg]
+		current := keys.current(now)
+		if current == nil || keys.next(now) != nil {
+			continue
+		}
+		at := current.activatesAt.Add(k.cfg.Rotation)
+		if at.Sub(now) > k.lead() {
+			continue
+		}
+		if earliest := now.Add(k.lead()); at.Before(earliest) {
+			at = earliest
+		}
+		err := k.add(ctx, alg, keys[0].generation+1, at)
+		if errors.Is(err, store.ErrExists) { // another replica was faster
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		k.cfg.Log.Info("made the next signing key", "alg", alg, "signs_from", at)
+		made = true
+	}
+	if !made {
+		return nil
+	}
+	return k.reload(ctx)
+}
+
+// Remove deletes a key, so that nothing that it signed is accepted any more: here and by other replicas at their next
+// look into the database, elsewhere when the cached key set has aged. It returns ErrCurrent for a key that signs, and ErrUnknown.
+func (k *Ring) Remove(ctx context.Context, kid string) error {
+	if err := k.reload(ctx); err != nil {
+		return err
+	}
+	for _, keys := range k.snapshot.Load().lines {
+		if keys.current(k.cfg.Now()).kid == kid {
+			return ErrCurrent
+		}
+	}
+	if err := k.cfg.Store.DeleteSigningKey(ctx, kid); err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			err = ErrUnknown
+		}
+		return err
+	}
+	return k.reload(ctx)
+}
+
+// Sweep removes the keys whose last refresh token has expired.
+func (k *Ring) Sweep(ctx context.Context) error {
+	now := k.cfg.Now()
+	for one := range k.snapshot.Load().all() {
+		if one.retiresAt.IsZero() || now.Before(one.retiresAt.Add(k.keepFor())) {
+			continue
+		}
+		if err := k.cfg.Store.DeleteSigningKey(ctx, one.kid); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		k.cfg.Log.Info("removed a signing key that is past use", "kid", one.kid)
+	}
+	return nil
+}
+
+func (k *Ring) add(ctx context.Context, alg string, generation int64, activatesAt time.Time) error {
+	made, err := generate(alg, k.cfg.Bits)
+	if err != nil {
+		return err
+	}
+	envelope, err := made.seal(k.cfg.KEK)
+	if err != nil {
+		return err
+	}
+	return k.cfg.Store.AddSigningKey(ctx, store.SigningKey{
+		KID: made.kid, Alg: alg, Generation: generation, PrivateKey: envelope, ActivatesAt: activatesAt,
+	})
+}
+
+// lead is how long a new key is published before it signs: until each replica publishes it, and each cached key set has been fetched again.
+func (k *Ring) lead() time.Duration { return k.cfg.MaxAge + 2*k.cfg.Reload + slack }
+
+// publishFor is how long a retired key stays in the key set: a replica may sign with it until it reads the database again.
+func (k *Ring) publishFor() time.Duration { return k.cfg.TokenLifetime + k.cfg.Reload + slack }
+
+// keepFor is how long a retired key stays at all.
+func (k *Ring) keepFor() time.Duration {
+	return max(k.publishFor(), k.cfg.RefreshLifetime+k.cfg.Reload+slack)
+}
