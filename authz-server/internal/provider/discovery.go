@@ -1,10 +1,9 @@
 package provider
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
@@ -133,6 +132,9 @@ func (s *Server) newMetadata() metadata {
 	}
 }
 
+// metadataAge is how long others may keep the metadata.
+const metadataAge = 5 * time.Minute
+
 // serveMetadata answers both discovery addresses.
 func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	text, err := json.Marshal(s.metadata)
@@ -140,15 +142,5 @@ func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, err)
 		return
 	}
-	sum := sha256.Sum256(text)
-	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
-	header := w.Header()
-	header.Set("Cache-Control", "public, max-age=300")
-	header.Set("ETag", etag)
-	if httpd.NoneMatch(r, etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	header.Set("Content-Type", "application/json")
-	w.Write(text) //nolint:errcheck // nobody is left to tell
+	httpd.ServeJSON(w, r, text, metadataAge)
 }
