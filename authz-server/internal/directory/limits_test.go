@@ -1,7 +1,6 @@
 package directory_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 // useUp makes the sender of the tests' requests use up what it may have fetched in this minute. When the minute is over, it
@@ -30,45 +30,45 @@ func (f *fixture) useUp(t *testing.T) {
 }
 
 func TestOnesOwnLimitShutsNobodyElseOutOfADocument(t *testing.T) {
+	t.Parallel()
 	f := one(t)
 	id := f.site.URL + "/c.json"
-	f.page("/c.json", f.document("/c.json", nil))
+	f.pages.Set("/c.json", f.document("/c.json", nil))
 	f.useUp(t)
-	f.advance(59 * time.Second)
+	f.clock.Advance(59 * time.Second)
 	if _, _, err := f.Client(t.Context(), id); !fetch.NotTried(err) {
 		t.Fatalf("beyond the limit: %v", err)
 	}
-	f.advance(time.Second)
+	f.clock.Advance(time.Second)
 	if _, _, err := f.Client(t.Context(), id); err != nil {
 		t.Errorf("another's limit is remembered: %v", err)
 	}
 
 	// A known client goes on, for a while, as it was read last.
-	f.advance(2 * time.Minute)
+	f.clock.Advance(2 * time.Minute)
 	f.useUp(t)
 	if c, _, err := f.Client(t.Context(), id); err != nil || c.Name != "Agent" {
 		t.Errorf("a known document: %v", err)
 	}
 
 	// But one that is gone does not come back by a limit.
-	f.mu.Lock()
-	delete(f.pages, "/c.json")
-	f.mu.Unlock()
-	f.advance(time.Minute)
+	f.pages.Delete("/c.json")
+	f.clock.Advance(time.Minute)
 	if _, _, err := f.Client(t.Context(), id); err == nil || fetch.NotTried(err) {
 		t.Fatalf("it is gone: %v", err)
 	}
 	f.useUp(t)
-	f.advance(30 * time.Second)
+	f.clock.Advance(30 * time.Second)
 	if _, _, err := f.Client(t.Context(), id); err == nil {
 		t.Error("a document that is gone lives on by its user's limit")
 	}
 }
 
 func TestOnesOwnLimitSpendsNoReadingOfKeys(t *testing.T) {
+	t.Parallel()
 	for _, unvouched := range []bool{false, true} {
 		f := one(t)
-		f.cache = "max-age=86400"
+		f.pages.CacheControl("max-age=86400")
 		c := &client.Client{ID: "app", JWKSURI: f.site.URL + "/jwks", Unvouched: unvouched}
 		oldJWT := sign(t, "RS256", rsaKey, map[string]any{"kid": "old"}, `{}`)
 		newJWT := sign(t, "RS256", rsaKey2, map[string]any{"kid": "new"}, `{}`)
@@ -78,63 +78,51 @@ func TestOnesOwnLimitSpendsNoReadingOfKeys(t *testing.T) {
 			return err
 		}
 		// Before anything is known.
-		f.page("/jwks", set(t, jwk("old", "", rsaKey)))
+		f.pages.Set("/jwks", set(t, jwk("old", "", rsaKey)))
 		f.useUp(t)
-		f.advance(59 * time.Second)
+		f.clock.Advance(59 * time.Second)
 		if err := verify(oldJWT); !fetch.NotTried(err) || !errors.Is(err, directory.ErrInvalid) {
 			t.Fatalf("beyond the limit: %v", err)
 		}
-		f.advance(time.Second)
+		f.clock.Advance(time.Second)
 		if err := verify(oldJWT); err != nil {
 			t.Errorf("another's limit is remembered: %v", err)
 		}
 		// A rotation.
-		f.advance(time.Minute)
+		f.clock.Advance(time.Minute)
 		f.useUp(t)
-		f.page("/jwks", set(t, jwk("new", "", rsaKey2)))
-		f.advance(59 * time.Second)
+		f.pages.Set("/jwks", set(t, jwk("new", "", rsaKey2)))
+		f.clock.Advance(59 * time.Second)
 		if err := verify(junk); err == nil {
 			t.Fatal("junk is taken")
 		}
-		f.advance(time.Second)
+		f.clock.Advance(time.Second)
 		if err := verify(newJWT); err != nil {
 			t.Errorf("junk of one sender hides the rotation from another: %v", err)
 		}
 		// The end of their time.
-		f.advance(58 * time.Minute)
+		f.clock.Advance(58 * time.Minute)
 		f.useUp(t)
-		f.page("/jwks", set(t, jwk("old", "", rsaKey)))
-		f.advance(2*time.Minute - time.Second)
+		f.pages.Set("/jwks", set(t, jwk("old", "", rsaKey)))
+		f.clock.Advance(2*time.Minute - time.Second)
 		f.useUp(t)
-		f.advance(59 * time.Second)
+		f.clock.Advance(59 * time.Second)
 		if err := verify(newJWT); err != nil {
 			t.Errorf("the last good keys: %v", err)
 		}
-		f.advance(time.Second)
+		f.clock.Advance(time.Second)
 		if err := verify(newJWT); err == nil {
 			t.Error("the set was not read again after one sender could not")
 		}
 	}
 }
 
-// watched tells when somebody begins to wait for it.
-type watched struct {
-	context.Context
-
-	once  sync.Once
-	waits chan struct{}
-}
-
-func (w *watched) Done() <-chan struct{} {
-	w.once.Do(func() { close(w.waits) })
-	return w.Context.Done()
-}
-
 func TestAReadThatWaitsForAPlaceHoldsUpNoGoodKeys(t *testing.T) {
+	t.Parallel()
 	f := one(t)
-	f.cache = "max-age=86400"
+	f.pages.CacheControl("max-age=86400")
 	uri := f.site.URL + "/jwks"
-	f.page("/jwks", set(t, jwk("k", "", rsaKey)))
+	f.pages.Set("/jwks", set(t, jwk("k", "", rsaKey)))
 	stranger, vouched := &client.Client{ID: "stranger", JWKSURI: uri, Unvouched: true}, &client.Client{ID: "app", JWKSURI: uri}
 	good := sign(t, "RS256", rsaKey, map[string]any{"kid": "k"}, `{}`)
 	junk := sign(t, "RS256", rsaKey2, map[string]any{"kid": "junk"}, `{}`)
@@ -159,11 +147,11 @@ func TestAReadThatWaitsForAPlaceHoldsUpNoGoodKeys(t *testing.T) {
 		})
 		<-arrived
 	}
-	ctx := &watched{Context: t.Context(), waits: make(chan struct{})}
+	ctx := testenv.Watch(t.Context())
 	var ended sync.WaitGroup
 	over := make(chan struct{})
 	ended.Go(func() { f.Verify(ctx, stranger, junk, directory.Rule{}); close(over) })
-	<-ctx.waits
+	<-ctx.Waiting()
 	for _, c := range []*client.Client{stranger, vouched} {
 		if _, _, err := f.Verify(t.Context(), c, good, directory.Rule{}); err != nil {
 			t.Errorf("%s: %v", c.ID, err)
