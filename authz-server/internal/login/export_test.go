@@ -2,23 +2,23 @@ package login
 
 import "context"
 
-// Work names the places of one kind of expensive work.
+// Work names one kind of expensive work.
 type Work string
 
-// What is done in places of its own.
+// What is done in a queue of its own.
 const (
 	LogIn  Work = "log-in"
 	SignUp Work = "sign-up"
 	Change Work = "change of a password"
 )
 
-func (s *Service) places(work Work) *places {
-	return map[Work]*places{LogIn: s.passwords.logIn, SignUp: s.passwords.signUp, Change: s.passwords.change}[work]
+func (s *Service) queue(work Work) *queue {
+	return map[Work]*queue{LogIn: s.passwords.logIn, SignUp: s.passwords.signUp, Change: s.passwords.change}[work]
 }
 
 // Occupy takes every place where such work is done or could wait, until leave is called.
 func (s *Service) Occupy(work Work) (leave func()) {
-	p := s.places(work)
+	p := s.queue(work)
 	for range cap(p.slots) {
 		p.slots <- struct{}{}
 	}

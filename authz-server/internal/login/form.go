@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -39,24 +39,24 @@ func parseForm(r *http.Request) error {
 const maxEmail = 254
 
 // cleanEmail trims an e-mail address and tells what is wrong with it, or "".
-func cleanEmail(s string) (string, pages.Problem) {
+func cleanEmail(s string) (string, messages.Problem) {
 	s = strings.TrimSpace(s)
 	if s == "" {
-		return s, pages.EmailMissing
+		return s, messages.EmailMissing
 	}
 	if len(s) > 4*maxEmail { // no normalization makes so much of it go away
-		return s[:0], pages.EmailInvalid
+		return s[:0], messages.EmailInvalid
 	}
 	if s = norm.NFC.String(s); len(s) > maxEmail {
-		return s[:0], pages.EmailInvalid
+		return s[:0], messages.EmailInvalid
 	}
 	address, err := mail.ParseAddress(s)
 	if err != nil || address.Address != s || address.Name != "" {
-		return s, pages.EmailInvalid
+		return s, messages.EmailInvalid
 	}
 	for _, c := range s {
 		if unicode.IsSpace(c) || !unicode.IsGraphic(c) || strings.ContainsRune(`"<>()[]\,;:`, c) {
-			return s, pages.EmailInvalid
+			return s, messages.EmailInvalid
 		}
 	}
 	return s, ""
@@ -84,27 +84,27 @@ func CleanName(s string) (string, error) {
 }
 
 // cleanName trims a name, makes every run of white space one space, and tells what is wrong with it, or "".
-func cleanName(s string) (string, pages.Problem) {
+func cleanName(s string) (string, messages.Problem) {
 	if len(s) > 40*maxName { // bytes, composed or not
-		return s[:0], pages.NameTooLong
+		return s[:0], messages.NameTooLong
 	}
 	s = strings.Join(strings.Fields(norm.NFC.String(s)), " ")
 	switch {
 	case s == "":
-		return s, pages.NameMissing
+		return s, messages.NameMissing
 	case utf8.RuneCountInString(s) > maxName:
-		return s, pages.NameTooLong
+		return s, messages.NameTooLong
 	}
 	visible := false
 	for _, c := range s {
 		// Overrides of the writing direction would let a name rearrange the text around it. The joiners are part of some scripts.
 		if unicode.IsControl(c) || c == utf8.RuneError || (unicode.Is(unicode.Cf, c) && c != '\u200c' && c != '\u200d') || unicode.Is(unicode.Co, c) {
-			return s, pages.NameInvalid
+			return s, messages.NameInvalid
 		}
 		visible = visible || unicode.IsLetter(c) || unicode.IsNumber(c) || unicode.IsSymbol(c) || unicode.IsPunct(c)
 	}
 	if !visible {
-		return s, pages.NameInvalid
+		return s, messages.NameInvalid
 	}
 	return s, ""
 }

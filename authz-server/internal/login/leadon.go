@@ -30,7 +30,7 @@ func (s *Service) LeadOn(w http.ResponseWriter, r *http.Request, handle string) 
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		s.cfg.Pages.Render(w, r, http.StatusBadRequest, "error", pages.Failure{Code: "invalid_request", Expired: true,
+		s.cfg.Pages.Render(w, r, http.StatusBadRequest, pages.ErrorPage{Code: "invalid_request", Expired: true,
 			Detail: "The parameter interaction names a log-in that is finished, has expired, or was begun in another browser."})
 		return
 	case err != nil:
@@ -46,7 +46,7 @@ func (s *Service) LeadOn(w http.ResponseWriter, r *http.Request, handle string) 
 	home := s.Home(r, &c)
 	if session == nil {
 		app.Home = home
-		s.cfg.Pages.Render(w, r, http.StatusBadRequest, "error", pages.Failure{Code: "invalid_request", Expired: true, Detail: "This log-in is completed already, and nobody is logged in any more.", App: &app})
+		s.cfg.Pages.Render(w, r, http.StatusBadRequest, pages.ErrorPage{Code: "invalid_request", Expired: true, Detail: "This log-in is completed already, and nobody is logged in any more.", App: &app})
 		return
 	}
 	if home != "" {
@@ -56,7 +56,7 @@ func (s *Service) LeadOn(w http.ResponseWriter, r *http.Request, handle string) 
 		w.WriteHeader(http.StatusSeeOther)
 		return
 	}
-	s.cfg.Pages.Render(w, r, http.StatusOK, "already", pages.Already{App: app, To: s.again(&c, in.Form)})
+	s.cfg.Pages.Render(w, r, http.StatusOK, pages.AlreadyPage{App: app, To: s.again(&c, in.Form)})
 }
 
 // again is a link by which a person makes the same request once more, as their application would; empty: only the application

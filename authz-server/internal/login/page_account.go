@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
@@ -50,8 +51,8 @@ func (s *Service) toward(w http.ResponseWriter, r *http.Request) string {
 }
 
 // done is what the address says was just done: one of the things that there is a text for, or nothing.
-func done(r *http.Request) pages.Done {
-	if d := pages.Done(r.URL.Query().Get("done")); slices.Contains(pages.Dones, d) {
+func done(r *http.Request) messages.Done {
+	if d := messages.Done(r.URL.Query().Get("done")); slices.Contains(messages.Dones, d) {
 		return d
 	}
 	return ""
@@ -63,7 +64,7 @@ func (s *Service) showAccount(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	s.cfg.Pages.Render(w, r, http.StatusOK, "account", pages.Account{Done: done(r), Name: session.User.Name, Email: session.User.Email})
+	s.cfg.Pages.Render(w, r, http.StatusOK, pages.AccountPage{Done: done(r), Name: session.User.Name, Email: session.User.Email})
 }
 
 // POST /account: changes the name.
@@ -74,16 +75,16 @@ func (s *Service) postAccount(w http.ResponseWriter, r *http.Request) {
 	}
 	name, problem := cleanName(r.PostForm.Get("name"))
 	if problem != "" {
-		page := pages.Account{Name: name, Email: session.User.Email}
-		page.Problems = map[string]pages.Problem{"name": problem}
-		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "account", page)
+		page := pages.AccountPage{Name: name, Email: session.User.Email}
+		page.Problems = map[string]messages.Problem{"name": problem}
+		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, page)
 		return
 	}
 	if err := s.cfg.Store.SetName(r.Context(), session.UserID, name); err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.see(w, r, "/account?done="+string(pages.NameChanged))
+	s.see(w, r, "/account?done="+string(messages.NameChanged))
 }
 
 // GET /account/password
@@ -92,7 +93,7 @@ func (s *Service) showPassword(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	s.cfg.Pages.Render(w, r, http.StatusOK, "account_password", pages.Password{Email: session.User.Email})
+	s.cfg.Pages.Render(w, r, http.StatusOK, pages.PasswordPage{Email: session.User.Email})
 }
 
 // POST /account/password: changes the password of whoever knows the present one, and ends all other sessions and what apps
@@ -102,14 +103,14 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	page := pages.Password{Email: session.User.Email}
-	refuse := func(field string, problem pages.Problem) {
-		page.Problems = map[string]pages.Problem{field: problem}
-		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "account_password", page)
+	page := pages.PasswordPage{Email: session.User.Email}
+	refuse := func(field string, problem messages.Problem) {
+		page.Problems = map[string]messages.Problem{field: problem}
+		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, page)
 	}
 	current, chosen := r.PostForm.Get("password"), r.PostForm.Get("new_password")
 	if current == "" {
-		refuse("password", pages.PasswordMissing)
+		refuse("password", messages.PasswordMissing)
 		return
 	}
 	if problem := obvious(chosen); problem != "" {
@@ -119,7 +120,7 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	waiting, cancel := context.WithTimeout(ctx, passwordWait)
 	defer cancel()
-	var problem pages.Problem
+	var problem messages.Problem
 	err := s.cfg.Store.TakeQuotas(waiting, store.Quota{Subject: "new-password " + session.UserID, Limit: s.cfg.Limits.Signups, Window: s.cfg.Limits.Window})
 	if err == nil {
 		problem, err = s.passwords.weakness(waiting, s.passwords.change, chosen, session.User.Email, session.User.Name)
@@ -127,12 +128,12 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 	var full *store.QuotaError
 	switch {
 	case errors.As(err, &full):
-		page.Problems, page.Wait = map[string]pages.Problem{"": pages.TooManyTries}, full.Wait
-		s.slowDown(w, r, "account_password", page, full.Wait)
+		page.Problems, page.Wait = map[string]messages.Problem{"": messages.TooManyTries}, full.Wait
+		s.slowDown(w, r, page, full.Wait)
 		return
 	case busy(err):
-		page.Problems = map[string]pages.Problem{"": pages.Busy}
-		s.tellBusy(w, r, "account_password", page)
+		page.Problems = map[string]messages.Problem{"": messages.Busy}
+		s.tellBusy(w, r, page)
 		return
 	case err != nil:
 		s.fail(w, r, err)
@@ -143,8 +144,8 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 	}
 	taken, wait, ok, err := s.reserve(waiting, limited{passwordSubject(session.ID), s.cfg.Limits.Account})
 	if busy(err) {
-		page.Problems = map[string]pages.Problem{"": pages.Busy}
-		s.tellBusy(w, r, "account_password", page)
+		page.Problems = map[string]messages.Problem{"": messages.Busy}
+		s.tellBusy(w, r, page)
 		return
 	}
 	if err != nil {
@@ -152,19 +153,19 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !ok {
-		page.Problems, page.Wait = map[string]pages.Problem{"": pages.TooManyTries}, wait
-		s.slowDown(w, r, "account_password", page, wait)
+		page.Problems, page.Wait = map[string]messages.Problem{"": messages.TooManyTries}, wait
+		s.slowDown(w, r, page, wait)
 		return
 	}
 	right, _, err := s.passwords.check(waiting, s.passwords.change, current, session.User.PasswordHash)
 	if err == nil && !right {
 		taken.fail(ctx)
-		refuse("password", pages.PasswordWrong)
+		refuse("password", messages.PasswordWrong)
 		return
 	}
 	taken.release(ctx)
 	if err == nil && string(normal(current)) == string(normal(chosen)) {
-		refuse("new_password", pages.PasswordSame)
+		refuse("new_password", messages.PasswordSame)
 		return
 	}
 	var hash string
@@ -177,17 +178,17 @@ func (s *Service) postPassword(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case busy(err):
-		page.Problems = map[string]pages.Problem{"": pages.Busy}
-		s.tellBusy(w, r, "account_password", page)
+		page.Problems = map[string]messages.Problem{"": messages.Busy}
+		s.tellBusy(w, r, page)
 	case errors.Is(err, store.ErrNotFound): // it was changed elsewhere, or the session ended, this very moment
 		if _, ok := s.owner(w, r); ok {
-			refuse("password", pages.PasswordWrong)
+			refuse("password", messages.PasswordWrong)
 		}
 	case err != nil:
 		s.fail(w, r, err)
 	default:
 		s.setCookie(w, sessionCookie, cookie, int(session.ExpiresAt.Sub(s.cfg.Now())/time.Second))
-		s.see(w, r, "/account/sessions?done="+string(pages.PasswordChanged))
+		s.see(w, r, "/account/sessions?done="+string(messages.PasswordChanged))
 	}
 }
 
@@ -203,7 +204,7 @@ func (s *Service) showSessions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := s.cfg.Now()
-	page := pages.Sessions{Done: done(r), Zone: zoneOf(session.User)}
+	page := pages.SessionsPage{Done: done(r), Zone: zoneOf(session.User)}
 	if page.Done != "" {
 		page.TokensLast = s.cfg.AccessToken
 	}
@@ -216,7 +217,7 @@ func (s *Service) showSessions(w http.ResponseWriter, r *http.Request) {
 		}
 		page.Sessions = append(page.Sessions, shown)
 	}
-	s.cfg.Pages.Render(w, r, http.StatusOK, "account_sessions", page)
+	s.cfg.Pages.Render(w, r, http.StatusOK, page)
 }
 
 // zoneOf is the time zone that a person says they are in, or nil.
@@ -237,11 +238,11 @@ func (s *Service) postSessions(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	what, err := pages.SessionEnded, error(nil)
+	what, err := messages.SessionEnded, error(nil)
 	if id := r.PostForm.Get("session"); id != "" {
 		err = s.cfg.Store.EndSessionOf(r.Context(), session.UserID, id)
 	} else if r.PostForm.Get("others") == "yes" {
-		what, err = pages.OthersEnded, s.cfg.Store.EndSessionsOf(r.Context(), session.UserID, session.ID)
+		what, err = messages.OthersEnded, s.cfg.Store.EndSessionsOf(r.Context(), session.UserID, session.ID)
 	} else {
 		s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter session is missing.")
 		return
@@ -264,7 +265,7 @@ func (s *Service) showApps(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	page := pages.Apps{Done: done(r)}
+	page := pages.AppsPage{Done: done(r)}
 	if page.Done != "" {
 		page.TokensLast = s.cfg.AccessToken
 	}
@@ -276,7 +277,7 @@ func (s *Service) showApps(w http.ResponseWriter, r *http.Request) {
 		}
 		page.Apps = append(page.Apps, pages.AllowedApp{App: app, Words: one.Scope, Since: s.cfg.Now().Sub(one.UpdatedAt)})
 	}
-	s.cfg.Pages.Render(w, r, http.StatusOK, "account_apps", page)
+	s.cfg.Pages.Render(w, r, http.StatusOK, page)
 }
 
 // POST /account/apps: takes back what an application was allowed.
@@ -294,5 +295,5 @@ func (s *Service) postApps(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.see(w, r, "/account/apps?done="+string(pages.AppWithdrawn))
+	s.see(w, r, "/account/apps?done="+string(messages.AppWithdrawn))
 }

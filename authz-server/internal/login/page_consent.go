@@ -21,7 +21,7 @@ func (s *Service) showConsent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// What they left out before stays so, unless they tick it.
-	s.cfg.Pages.Render(w, r, http.StatusOK, "consent", consentPage(st, session, before.Declined))
+	s.cfg.Pages.Render(w, r, http.StatusOK, consentPage(st, session, before.Declined))
 }
 
 // POST /consent: the decision counts for the browser, the session and the request that were asked.
@@ -34,7 +34,7 @@ func (s *Service) postConsent(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		page := consentPage(st, session, nil)
 		if status := page.Refuse(err); status != 0 {
-			s.cfg.Pages.Render(w, r, status, "consent", page)
+			s.cfg.Pages.Render(w, r, status, page)
 			return
 		}
 		s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter decision must be allow or deny.")
@@ -72,8 +72,8 @@ func (s *Service) consentStep(w http.ResponseWriter, r *http.Request) (st step, 
 }
 
 // consentPage asks for everything, ticked but for what is in unticked.
-func consentPage(st step, session *Session, unticked []string) pages.Consent {
-	return pages.Consent{Interaction: st.handle, Question: pages.Question{
+func consentPage(st step, session *Session, unticked []string) pages.ConsentPage {
+	return pages.ConsentPage{Interaction: st.handle, Question: pages.Question{
 		App: *st.app, Session: session.ID, Email: session.User.Email, Choices: consent.Choices(consent.Asked(st.interaction.Form), unticked),
 	}}
 }

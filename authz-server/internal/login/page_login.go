@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -30,7 +31,7 @@ func (s *Service) showLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.ensureBrowser(w, r)
-	s.cfg.Pages.Render(w, r, http.StatusOK, "login", pages.Login{Interaction: st.handle, App: st.app, Email: loginHint(st)})
+	s.cfg.Pages.Render(w, r, http.StatusOK, pages.LoginPage{Interaction: st.handle, App: st.app, Email: loginHint(st)})
 }
 
 // loginHint is the parameter login_hint (OpenID Connect Core §3.1.2.1), if it can be an address.
@@ -50,40 +51,40 @@ func (s *Service) postLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	email, problem := cleanEmail(r.PostForm.Get("email"))
 	password := r.PostForm.Get("password")
-	page := pages.Login{Interaction: st.handle, App: st.app, Email: email}
-	page.Problems = make(map[string]pages.Problem)
+	page := pages.LoginPage{Interaction: st.handle, App: st.app, Email: email}
+	page.Problems = make(map[string]messages.Problem)
 	if problem != "" {
 		page.Problems["email"] = problem
 	}
 	if password == "" {
-		page.Problems["password"] = pages.PasswordMissing
+		page.Problems["password"] = messages.PasswordMissing
 	}
 	if _, ok := s.cookie(r, browserCookie); !ok {
 		// Nobody who was shown our page comes without it, unless the browser keeps no cookies: then logging in is in vain.
 		s.ensureBrowser(w, r)
-		page.Problems[""] = pages.NeedsCookies
+		page.Problems[""] = messages.NeedsCookies
 	}
 	if len(page.Problems) > 0 {
-		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "login", page)
+		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, page)
 		return
 	}
 	user, wait, err := s.authenticate(r, email, password)
 	switch {
 	case errors.Is(err, errTooMany):
-		page.Problems[""], page.Wait = pages.TooManyLogins, wait
-		s.slowDown(w, r, "login", page, wait)
+		page.Problems[""], page.Wait = messages.TooManyLogins, wait
+		s.slowDown(w, r, page, wait)
 	case errors.Is(err, errWrong):
-		page.Problems[""] = pages.WrongCredentials
-		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "login", page)
+		page.Problems[""] = messages.WrongCredentials
+		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, page)
 	case busy(err):
-		page.Problems[""] = pages.Busy
-		s.tellBusy(w, r, "login", page)
+		page.Problems[""] = messages.Busy
+		s.tellBusy(w, r, page)
 	case err != nil:
 		s.fail(w, r, err)
 	default:
 		if err := s.open(w, r, user); errors.Is(err, store.ErrNotFound) { // disabled, or another password, this very moment
-			page.Problems[""] = pages.WrongCredentials
-			s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "login", page)
+			page.Problems[""] = messages.WrongCredentials
+			s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, page)
 			return
 		} else if err != nil {
 			s.fail(w, r, err)
@@ -101,14 +102,14 @@ var (
 // busy tells whether a password was not checked because others were.
 func busy(err error) bool { return errors.Is(err, errBusy) || errors.Is(err, context.DeadlineExceeded) }
 
-func (s *Service) slowDown(w http.ResponseWriter, r *http.Request, page string, data any, wait time.Duration) {
+func (s *Service) slowDown(w http.ResponseWriter, r *http.Request, page pages.Page, wait time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-	s.cfg.Pages.Render(w, r, http.StatusTooManyRequests, page, data)
+	s.cfg.Pages.Render(w, r, http.StatusTooManyRequests, page)
 }
 
-func (s *Service) tellBusy(w http.ResponseWriter, r *http.Request, page string, data any) {
+func (s *Service) tellBusy(w http.ResponseWriter, r *http.Request, page pages.Page) {
 	w.Header().Set("Retry-After", "5")
-	s.cfg.Pages.Render(w, r, http.StatusServiceUnavailable, page, data)
+	s.cfg.Pages.Render(w, r, http.StatusServiceUnavailable, page)
 }
 
 // passwordWait is how long a person waits until others have been served.

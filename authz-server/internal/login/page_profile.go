@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
@@ -23,12 +24,12 @@ func (s *Service) showProfile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page.Done = done(r)
-	s.cfg.Pages.Render(w, r, http.StatusOK, "account_profile", page)
+	s.cfg.Pages.Render(w, r, http.StatusOK, page)
 }
 
-func profilePage(user store.User) (pages.Profile, error) {
+func profilePage(user store.User) (pages.ProfilePage, error) {
 	version, err := profileVersion(user)
-	return pages.Profile{Version: version, Values: profileOf(user), PhoneVerified: user.Claims.PhoneVerified}, err
+	return pages.ProfilePage{Version: version, Values: profileOf(user), PhoneVerified: user.Claims.PhoneVerified}, err
 }
 
 // profileVersion tells two states of a profile apart.
@@ -54,7 +55,7 @@ func (s *Service) postProfile(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	region := regionOfLanguage(s.cfg.Pages.Language(r))
-	var problems map[string]pages.Problem
+	var problems map[string]messages.Problem
 	var current store.User
 	err := s.cfg.Store.EditUser(r.Context(), session.UserID, func(u *store.User) error {
 		current = *u
@@ -70,10 +71,10 @@ func (s *Service) postProfile(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusUnprocessableEntity
 	switch {
 	case err == nil:
-		s.see(w, r, "/account/profile?done="+string(pages.ProfileSaved))
+		s.see(w, r, "/account/profile?done="+string(messages.ProfileSaved))
 		return
 	case errors.Is(err, errChangedMeanwhile):
-		status, problems = http.StatusConflict, map[string]pages.Problem{"": pages.ProfileChanged}
+		status, problems = http.StatusConflict, map[string]messages.Problem{"": messages.ProfileChanged}
 	case !errors.Is(err, errRefused):
 		s.fail(w, r, err)
 		return
@@ -99,7 +100,7 @@ func (s *Service) postProfile(w http.ResponseWriter, r *http.Request) {
 	for name, value := range typed {
 		page.Values[name] = value
 	}
-	s.cfg.Pages.Render(w, r, status, "account_profile", page)
+	s.cfg.Pages.Render(w, r, status, page)
 }
 
 // errRefused says that something is wrong with a person's input.

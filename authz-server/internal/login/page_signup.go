@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -17,7 +18,7 @@ func (s *Service) showSignup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.ensureBrowser(w, r)
-	s.cfg.Pages.Render(w, r, http.StatusOK, "signup", pages.Signup{Interaction: st.handle, App: st.app, Email: loginHint(st)})
+	s.cfg.Pages.Render(w, r, http.StatusOK, pages.SignupPage{Interaction: st.handle, App: st.app, Email: loginHint(st)})
 }
 
 // POST /signup: makes an account and logs in. That an address has an account already cannot be hidden without sending mail;
@@ -33,9 +34,9 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	page := pages.Signup{Interaction: st.handle, App: st.app}
-	page.Problems = make(map[string]pages.Problem)
-	var problem pages.Problem
+	page := pages.SignupPage{Interaction: st.handle, App: st.app}
+	page.Problems = make(map[string]messages.Problem)
+	var problem messages.Problem
 	if page.Name, problem = cleanName(r.PostForm.Get("name")); problem != "" {
 		page.Problems["name"] = problem
 	}
@@ -44,14 +45,14 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 	}
 	if _, ok := s.cookie(r, browserCookie); !ok {
 		s.ensureBrowser(w, r)
-		page.Problems[""] = pages.NeedsCookies
+		page.Problems[""] = messages.NeedsCookies
 	}
 	password := r.PostForm.Get("password")
 	if problem := obvious(password); problem != "" {
 		page.Problems["password"] = problem
 	}
 	if len(page.Problems) > 0 {
-		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "signup", page)
+		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, page)
 		return
 	}
 	ctx := r.Context()
@@ -68,19 +69,19 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.As(err, &full):
 		s.cfg.Log.WarnContext(ctx, "sign-up slowed down", "request", httpd.RequestID(ctx), "from", clientAddr(r).String())
-		page.Problems[""], page.Wait = pages.TooManyTries, full.Wait
-		s.slowDown(w, r, "signup", page, full.Wait)
+		page.Problems[""], page.Wait = messages.TooManyTries, full.Wait
+		s.slowDown(w, r, page, full.Wait)
 		return
 	case busy(err):
-		page.Problems[""] = pages.Busy
-		s.tellBusy(w, r, "signup", page)
+		page.Problems[""] = messages.Busy
+		s.tellBusy(w, r, page)
 		return
 	case err != nil:
 		s.fail(w, r, err)
 		return
 	case problem != "":
 		page.Problems["password"] = problem
-		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "signup", page)
+		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, page)
 		return
 	}
 	user, err := s.cfg.Store.CreateUser(ctx, store.User{Email: page.Email, Name: page.Name, Locale: s.cfg.Pages.Language(r), PasswordHash: hash})
@@ -89,8 +90,8 @@ func (s *Service) postSignup(w http.ResponseWriter, r *http.Request) {
 			s.onward(w, r, st.handle)
 			return
 		}
-		page.Problems["email"] = pages.EmailTaken
-		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, "signup", page)
+		page.Problems["email"] = messages.EmailTaken
+		s.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, page)
 		return
 	}
 	if err == nil {
@@ -114,7 +115,7 @@ func (s *Service) signedUp(r *http.Request, email string) bool {
 }
 
 // newPassword judges and hashes the password of somebody who signs up.
-func (s *Service) newPassword(ctx context.Context, password string, page pages.Signup) (hash string, problem pages.Problem, err error) {
+func (s *Service) newPassword(ctx context.Context, password string, page pages.SignupPage) (hash string, problem messages.Problem, err error) {
 	problem, err = s.passwords.weakness(ctx, s.passwords.signUp, password, page.Email, page.Name)
 	if err == nil && problem == "" {
 		hash, err = s.passwords.hash(ctx, s.passwords.signUp, password)

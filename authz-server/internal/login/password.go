@@ -13,7 +13,7 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
 // parameters of argon2id.
@@ -34,19 +34,19 @@ const (
 // errBusy is returned when too much work of the same kind waits already.
 var errBusy = errors.New("too many are being served already")
 
-// places bound how much expensive work of one kind is done at once, and how much waits.
-type places struct {
+// A queue bounds how much expensive work of one kind is done at once, and how much waits.
+type queue struct {
 	slots   chan struct{} // holding one is the right to work
 	waiting chan struct{} // holding one is the right to wait for it
 }
 
-// newPlaces lets a queue build up that takes a second or two: whoever comes later had better come again.
-func newPlaces(slots int) *places {
-	return &places{slots: make(chan struct{}, slots), waiting: make(chan struct{}, 32*slots)}
+// newQueue lets a queue build up that takes a second or two: whoever comes later had better come again.
+func newQueue(slots int) *queue {
+	return &queue{slots: make(chan struct{}, slots), waiting: make(chan struct{}, 32*slots)}
 }
 
 // enter waits for a slot. It returns errBusy at once when too many wait, and ctx's error when ctx ends first.
-func (p *places) enter(ctx context.Context) (leave func(), err error) {
+func (p *queue) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case p.waiting <- struct{}{}:
 	default:
@@ -64,7 +64,7 @@ func (p *places) enter(ctx context.Context) (leave func(), err error) {
 // passwords hashes, checks and judges passwords: each takes up to 19 MiB and a processor. The pages have places of their
 // own, so that what is done at one never waits for another: anybody can sign up, and that must not keep people from logging in.
 type passwords struct {
-	logIn, signUp, change *places
+	logIn, signUp, change *queue
 
 	dummy string // the hash of a password that nobody knows
 }
@@ -72,9 +72,9 @@ type passwords struct {
 func newPasswords() *passwords {
 	processors := runtime.GOMAXPROCS(0)
 	return &passwords{
-		logIn:  newPlaces(max(2, processors)),
-		signUp: newPlaces(max(1, processors/2)),
-		change: newPlaces(max(1, processors/2)),
+		logIn:  newQueue(max(2, processors)),
+		signUp: newQueue(max(1, processors/2)),
+		change: newQueue(max(1, processors/2)),
 		dummy:  encodeHash(present, randomBytes(saltLength), randomBytes(keyLength)),
 	}
 }
@@ -94,7 +94,7 @@ func normal(password string) []byte { return norm.NFC.Bytes([]byte(password)) }
 const maxPasswordBytes = 4 << 10
 
 // hash makes a PHC string of a password.
-func (p *passwords) hash(ctx context.Context, at *places, password string) (string, error) {
+func (p *passwords) hash(ctx context.Context, at *queue, password string) (string, error) {
 	leave, err := at.enter(ctx)
 	if err != nil {
 		return "", err
@@ -104,7 +104,7 @@ func (p *passwords) hash(ctx context.Context, at *places, password string) (stri
 }
 
 // weakness is [Weakness], which takes a processor too, unless the reason is obvious.
-func (p *passwords) weakness(ctx context.Context, at *places, password, email, name string) (pages.Problem, error) {
+func (p *passwords) weakness(ctx context.Context, at *queue, password, email, name string) (messages.Problem, error) {
 	if problem := obvious(password); problem != "" {
 		return problem, nil
 	}
@@ -125,7 +125,7 @@ func HashPassword(password string) string {
 
 // check tells whether the password belongs to the hash, and whether the hash is out of date. An empty hash stands for an
 // account that does not exist or may not be used: it takes the same time and is never right.
-func (p *passwords) check(ctx context.Context, at *places, password, hash string) (right, outdated bool, err error) {
+func (p *passwords) check(ctx context.Context, at *queue, password, hash string) (right, outdated bool, err error) {
 	leave, err := at.enter(ctx)
 	if err != nil {
 		return false, false, err

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
 func TestAPasswordIsHashedAndChecked(t *testing.T) {
@@ -60,7 +60,7 @@ func TestAPasswordThatIsTooLongIsNeverRight(t *testing.T) {
 	if right, _, err := p.check(t.Context(), p.logIn, long+"x", hash); right || err != nil {
 		t.Errorf("%v %v", right, err)
 	}
-	if problem := obvious(long + "x"); problem != pages.PasswordTooLong {
+	if problem := obvious(long + "x"); problem != messages.PasswordTooLong {
 		t.Error(problem)
 	}
 	// Whatever is normalized is short: this would be the most work for it.
@@ -80,7 +80,7 @@ func TestNobodyCostsAsMuchAsSomebody(t *testing.T) {
 }
 
 func TestOnlyAFewPasswordsAreCheckedAtOnce(t *testing.T) {
-	p := &places{slots: make(chan struct{}, 1), waiting: make(chan struct{}, 2)}
+	p := &queue{slots: make(chan struct{}, 1), waiting: make(chan struct{}, 2)}
 	leave, err := p.enter(t.Context())
 	if err != nil {
 		t.Fatal(err)

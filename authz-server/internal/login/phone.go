@@ -8,7 +8,8 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/places"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
@@ -62,9 +63,9 @@ var shortest = map[string]int{"KR": 8, "JP": 9, "CN": 9, "IN": 10, "GB": 9, "FR"
 
 // cleanPhone takes numbers as people dial them at home or write them for others, however they are grouped, and makes them
 // E.164 (OIDC Core §5.1), with an extension as RFC 3966 writes it.
-func cleanPhone(typed string, at where) (string, pages.Problem) {
+func cleanPhone(typed string, at where) (string, messages.Problem) {
 	if len(typed) > 100 {
-		return typed, pages.PhoneInvalid
+		return typed, messages.PhoneInvalid
 	}
 	number, extension, extended := strings.Cut(strings.ToLower(norm.NFKC.String(typed)), ";ext=")
 	if strings.HasPrefix(strings.TrimSpace(number), "+") {
@@ -75,13 +76,13 @@ func cleanPhone(typed string, at where) (string, pages.Problem) {
 		number = international(number, at.region)
 	}
 	if !phoneNumber.MatchString(number) {
-		return typed, pages.PhoneInvalid
+		return typed, messages.PhoneInvalid
 	}
 	if !extended {
 		return number, ""
 	}
 	if _, err := strconv.ParseUint(extension, 10, 32); err != nil {
-		return typed, pages.PhoneInvalid
+		return typed, messages.PhoneInvalid
 	}
 	return number + ";ext=" + extension, ""
 }
@@ -122,11 +123,11 @@ func regionOf(u *store.User, typed map[string]string, otherwise string) string {
 		return stored
 	}
 	country := latest("country", u.Claims.Address.Country)
-	for _, region := range []string{pages.CountryCode(country), regionOfLanguage(latest("locale", u.Locale)), pages.ZoneCountry(latest("zoneinfo", u.Claims.Zoneinfo))} {
+	for _, region := range []string{places.CountryCode(country), regionOfLanguage(latest("locale", u.Locale)), places.ZoneCountry(latest("zoneinfo", u.Claims.Zoneinfo))} {
 		if region != "" {
 			return region
 		}
-		if country != "" && pages.CountryCode(country) == "" { // somewhere that we do not know
+		if country != "" && places.CountryCode(country) == "" { // somewhere that we do not know
 			return ""
 		}
 	}
@@ -149,5 +150,11 @@ func regionOfLanguage(tag string) string {
 	return ""
 }
 
-// homeland are the countries that a language without a region stands for.
-var homeland = map[string]bool{"KR": true, "JP": true}
+// homeland are the countries that a language without a region stands for: those of the pages' languages, and Japan.
+var homeland = func() map[string]bool {
+	all := map[string]bool{"JP": true}
+	for _, l := range messages.All.List() {
+		all[l.Country] = true
+	}
+	return all
+}()

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/places"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
@@ -22,7 +23,7 @@ import (
 var profileFields = []struct {
 	name  string
 	in    func(*store.User) *string
-	clean func(string, where) (string, pages.Problem)
+	clean func(string, where) (string, messages.Problem)
 }{
 	{"given_name", func(u *store.User) *string { return &u.Claims.GivenName }, cleanLine(maxName)},
 	{"family_name", func(u *store.User) *string { return &u.Claims.FamilyName }, cleanLine(maxName)},
@@ -57,9 +58,9 @@ const maxProfileField = 8 << 10
 // setProfile writes the typed values into u, cleaned, and tells what is wrong with which. What was not typed is left as it is.
 // Another telephone number is not a verified one.
 // region is the country to assume of somebody who says nothing of it, or empty.
-func setProfile(u *store.User, typed map[string]string, now time.Time, region string) map[string]pages.Problem {
+func setProfile(u *store.User, typed map[string]string, now time.Time, region string) map[string]messages.Problem {
 	at := where{now, regionOf(u, typed, region)}
-	problems := make(map[string]pages.Problem)
+	problems := make(map[string]messages.Problem)
 	phone := u.Claims.PhoneNumber
 	for _, field := range profileFields {
 		value, ok := typed[field.name]
@@ -67,11 +68,11 @@ func setProfile(u *store.User, typed map[string]string, now time.Time, region st
 			continue
 		}
 		if len(value) > maxProfileField {
-			problems[field.name] = pages.TextTooLong
+			problems[field.name] = messages.TextTooLong
 			continue
 		}
 		if value = norm.NFC.String(strings.TrimSpace(value)); value != "" {
-			var problem pages.Problem
+			var problem messages.Problem
 			if value, problem = field.clean(value, at); problem != "" {
 				problems[field.name] = problem
 				continue
@@ -108,24 +109,24 @@ func CleanProfile(u *store.User, now time.Time) error {
 }
 
 // cleanLine is for a line of text of at most so many characters.
-func cleanLine(most int) func(string, where) (string, pages.Problem) {
-	return func(s string, _ where) (string, pages.Problem) {
+func cleanLine(most int) func(string, where) (string, messages.Problem) {
+	return func(s string, _ where) (string, messages.Problem) {
 		if utf8.RuneCountInString(s) > most {
-			return s, pages.TextTooLong
+			return s, messages.TextTooLong
 		}
 		s, problem := cleanName(s)
 		if problem != "" {
-			problem = pages.TextInvalid
+			problem = messages.TextInvalid
 		}
 		return s, problem
 	}
 }
 
 // cleanLines is the same for several lines, which end with a line feed (OIDC Core §5.1.1 allows either). Empty ones are dropped.
-func cleanLines(most int) func(string, where) (string, pages.Problem) {
-	return func(s string, at where) (string, pages.Problem) {
+func cleanLines(most int) func(string, where) (string, messages.Problem) {
+	return func(s string, at where) (string, messages.Problem) {
 		if utf8.RuneCountInString(s) > most {
-			return s, pages.TextTooLong
+			return s, messages.TextTooLong
 		}
 		var lines []string
 		for line := range strings.SplitSeq(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s), "\n") {
@@ -133,11 +134,11 @@ func cleanLines(most int) func(string, where) (string, pages.Problem) {
 				continue
 			}
 			line, problem := cleanName(line)
-			if problem == pages.NameTooLong {
-				return s, pages.TextTooLong
+			if problem == messages.NameTooLong {
+				return s, messages.TextTooLong
 			}
 			if problem != "" {
-				return s, pages.TextInvalid
+				return s, messages.TextInvalid
 			}
 			lines = append(lines, line)
 		}
@@ -149,14 +150,14 @@ func cleanLines(most int) func(string, where) (string, pages.Problem) {
 const maxURL = 1000
 
 // cleanURL takes web addresses alone: an application may make a link or an image of them.
-func cleanURL(s string, _ where) (string, pages.Problem) {
+func cleanURL(s string, _ where) (string, messages.Problem) {
 	if len(s) > maxURL {
-		return s, pages.TextTooLong
+		return s, messages.TextTooLong
 	}
 	u, err := url.Parse(s)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "\\\"'<>`") ||
 		strings.ContainsFunc(s, func(c rune) bool { return unicode.IsSpace(c) || !unicode.IsGraphic(c) }) {
-		return s, pages.URLInvalid
+		return s, messages.URLInvalid
 	}
 	return s, ""
 }
@@ -164,32 +165,32 @@ func cleanURL(s string, _ where) (string, pages.Problem) {
 // zoneName is how names of time zones look; the machine's zone files are read by them.
 var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]{1,30}(/[A-Z][A-Za-z0-9_+-]{1,30}){0,2}$`)
 
-func cleanZone(s string, _ where) (string, pages.Problem) {
+func cleanZone(s string, _ where) (string, messages.Problem) {
 	if !zoneName.MatchString(s) || s == "Local" {
-		return s, pages.ZoneInvalid
+		return s, messages.ZoneInvalid
 	}
 	if _, err := time.LoadLocation(s); err != nil {
-		return s, pages.ZoneInvalid
+		return s, messages.ZoneInvalid
 	}
 	return s, ""
 }
 
 // cleanLocale takes BCP 47 tags, also with the underscore that some write (OIDC Core §5.1), and makes them canonical.
-func cleanLocale(s string, _ where) (string, pages.Problem) {
+func cleanLocale(s string, _ where) (string, messages.Problem) {
 	if len(s) > 35 { // BCP 47 §4.4.1
-		return s, pages.LocaleInvalid
+		return s, messages.LocaleInvalid
 	}
 	tag, err := language.Parse(s)
 	if err != nil || tag == language.Und {
-		return s, pages.LocaleInvalid
+		return s, messages.LocaleInvalid
 	}
 	return tag.String(), ""
 }
 
 // cleanCountry takes a country's code in either case, and any other text as it is.
-func cleanCountry(s string, at where) (string, pages.Problem) {
-	if len(s) == 2 && pages.CountryCode(s) != "" {
-		return pages.CountryCode(s), ""
+func cleanCountry(s string, at where) (string, messages.Problem) {
+	if len(s) == 2 && places.CountryCode(s) != "" {
+		return places.CountryCode(s), ""
 	}
 	return cleanLine(maxName)(s, at)
 }

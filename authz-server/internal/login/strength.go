@@ -10,7 +10,7 @@ import (
 	"github.com/ccojocar/zxcvbn-go/matching"
 	"github.com/ccojocar/zxcvbn-go/scoring"
 
-	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
 // How long a password may be, in characters (NIST SP 800-63B §5.1.1.1).
@@ -20,24 +20,24 @@ const (
 )
 
 // obvious tells why a password should not be used as far as that costs nothing to find out, or "".
-func obvious(password string) pages.Problem {
+func obvious(password string) messages.Problem {
 	if len(password) > maxPasswordBytes {
-		return pages.PasswordTooLong
+		return messages.PasswordTooLong
 	}
 	text := string(normal(password))
 	switch n := utf8.RuneCountInString(text); {
 	case n == 0:
-		return pages.PasswordMissing
+		return messages.PasswordMissing
 	case n < minPassword:
-		return pages.PasswordTooShort
+		return messages.PasswordTooShort
 	case n > maxPassword:
-		return pages.PasswordTooLong
+		return messages.PasswordTooLong
 	}
 	return pattern(text)
 }
 
 // Weakness tells why a password should not be used by the person with this e-mail address and name, or "" when it may be.
-func Weakness(password, email, name string) pages.Problem {
+func Weakness(password, email, name string) messages.Problem {
 	if problem := obvious(password); problem != "" {
 		return problem
 	}
@@ -48,7 +48,7 @@ func Weakness(password, email, name string) pages.Problem {
 		return ""
 	}
 	// The longest known piece is what makes it weak.
-	reason, longest := pages.PasswordGuessable, 0
+	reason, longest := messages.PasswordGuessable, 0
 	for _, match := range strength.MatchSequence {
 		length := match.J - match.I + 1
 		if length <= longest {
@@ -56,16 +56,16 @@ func Weakness(password, email, name string) pages.Problem {
 		}
 		switch match.Pattern {
 		case "dictionary":
-			reason = pages.PasswordCommon
+			reason = messages.PasswordCommon
 			if contains(personal, match.Token) {
-				reason = pages.PasswordPersonal
+				reason = messages.PasswordPersonal
 			}
 		case "spatial":
-			reason = pages.PasswordKeyboard
+			reason = messages.PasswordKeyboard
 		case "repeat", "sequence":
-			reason = pages.PasswordRepeats
+			reason = messages.PasswordRepeats
 		case "date":
-			reason = pages.PasswordDate
+			reason = messages.PasswordDate
 		default:
 			continue
 		}
@@ -138,7 +138,7 @@ func contains(words []string, token string) bool {
 
 // pattern finds what an estimate of single pieces misses: digits alone, telephone numbers with a little around them, and few
 // different characters.
-func pattern(text string) pages.Problem {
+func pattern(text string) messages.Problem {
 	digits, others := 0, 0
 	different := make(map[rune]bool)
 	for _, c := range text {
@@ -152,9 +152,9 @@ func pattern(text string) pages.Problem {
 	}
 	switch {
 	case others == 0 && digits > 0 && digits < 20, digits >= 8 && others <= 2:
-		return pages.PasswordDigits
+		return messages.PasswordDigits
 	case len(different) < 4:
-		return pages.PasswordRepeats
+		return messages.PasswordRepeats
 	}
 	return ""
 }

@@ -5,38 +5,38 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
 func TestWeakPasswordsAreRefusedWithTheReason(t *testing.T) {
 	const email, name = "mina.kim@example.org", "김민아"
-	for password, want := range map[string]pages.Problem{
-		"":                         pages.PasswordMissing,
-		"a1b2c3!":                  pages.PasswordTooShort,
-		"가나다라마바사":                  pages.PasswordTooShort,
-		strings.Repeat("ab1 ", 33): pages.PasswordTooLong,
-		"password1":                pages.PasswordCommon,
-		"P@ssw0rd123":              pages.PasswordCommon,
-		"Summer2024!":              pages.PasswordCommon,
-		"iloveyou1":                pages.PasswordCommon,
-		"tkfkdgo1":                 pages.PasswordCommon,  // 사랑해1
-		"qlalfqjsgh":               pages.PasswordCommon,  // 비밀번호
-		"QlalfQjsgh1!":             pages.PasswordCommon,  // the same, dressed up
-		"dkssudgktpdy":             pages.PasswordCommon,  // 안녕하세요
-		"사랑해사랑해사랑해":                pages.PasswordRepeats, // three different characters
-		"비밀번호비밀번호":                 pages.PasswordCommon,  // in Hangul
-		"sarang1004":               pages.PasswordCommon,  // 천사
-		"zpvlzpvlzpvl1":            pages.PasswordCommon,  // 커피 three times
-		"mina.kim1":                pages.PasswordPersonal,
-		"mina.kim@example.org":     pages.PasswordPersonal,
-		"rlaalsdk1!":               pages.PasswordPersonal, // 김민아
-		"01012345678":              pages.PasswordDigits,
-		"010-1234-5678":            pages.PasswordDigits,
-		"k01012345678":             pages.PasswordDigits,
-		"19990101":                 pages.PasswordDigits,
-		"990101-2345678":           pages.PasswordDigits,
-		"aaaaaaaaaaaa":             pages.PasswordRepeats,
-		"abcdefgh":                 pages.PasswordRepeats,
+	for password, want := range map[string]messages.Problem{
+		"":                         messages.PasswordMissing,
+		"a1b2c3!":                  messages.PasswordTooShort,
+		"가나다라마바사":                  messages.PasswordTooShort,
+		strings.Repeat("ab1 ", 33): messages.PasswordTooLong,
+		"password1":                messages.PasswordCommon,
+		"P@ssw0rd123":              messages.PasswordCommon,
+		"Summer2024!":              messages.PasswordCommon,
+		"iloveyou1":                messages.PasswordCommon,
+		"tkfkdgo1":                 messages.PasswordCommon,  // 사랑해1
+		"qlalfqjsgh":               messages.PasswordCommon,  // 비밀번호
+		"QlalfQjsgh1!":             messages.PasswordCommon,  // the same, dressed up
+		"dkssudgktpdy":             messages.PasswordCommon,  // 안녕하세요
+		"사랑해사랑해사랑해":                messages.PasswordRepeats, // three different characters
+		"비밀번호비밀번호":                 messages.PasswordCommon,  // in Hangul
+		"sarang1004":               messages.PasswordCommon,  // 천사
+		"zpvlzpvlzpvl1":            messages.PasswordCommon,  // 커피 three times
+		"mina.kim1":                messages.PasswordPersonal,
+		"mina.kim@example.org":     messages.PasswordPersonal,
+		"rlaalsdk1!":               messages.PasswordPersonal, // 김민아
+		"01012345678":              messages.PasswordDigits,
+		"010-1234-5678":            messages.PasswordDigits,
+		"k01012345678":             messages.PasswordDigits,
+		"19990101":                 messages.PasswordDigits,
+		"990101-2345678":           messages.PasswordDigits,
+		"aaaaaaaaaaaa":             messages.PasswordRepeats,
+		"abcdefgh":                 messages.PasswordRepeats,
 		"five wooden words here":   "",
 		"호랑이 담배 피던 시절 이야기": "",
 		"xK9#mQ2$vL":      "",

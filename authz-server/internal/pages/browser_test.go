@@ -8,16 +8,17 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/gorilla/mux"
 
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
 // serve answers every path below /page/ with a page.
-func serve(t testing.TB, p *Pages, data map[string]any) *httptest.Server {
+func serve(t testing.TB, p *Pages, pages map[string]Page) *httptest.Server {
 	router := mux.NewRouter()
 	p.Routes(router)
 	router.HandleFunc("/page/{page}", func(w http.ResponseWriter, r *http.Request) {
 		page := mux.Vars(r)["page"]
-		p.Render(w, r, http.StatusOK, page, data[page])
+		p.Render(w, r, http.StatusOK, pages[page])
 	})
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
@@ -35,9 +36,9 @@ func TestALogoThatIsMissingLeavesALetter(t *testing.T) {
 		w.Write([]byte(`<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>`)) // the test would see
 	}))
 	defer logos.Close()
-	pages := map[string]any{
-		"login":   Login{App: &App{ID: "app", Name: "Bookshop", Logo: logos.URL + "/logo.svg"}},
-		"consent": Consent{Question: Question{App: App{ID: "app", Name: "Bookshop", Logo: logos.URL + "/gone.png"}}},
+	pages := map[string]Page{
+		"login":   LoginPage{App: &App{ID: "app", Name: "Bookshop", Logo: logos.URL + "/logo.svg"}},
+		"consent": ConsentPage{Question: Question{App: App{ID: "app", Name: "Bookshop", Logo: logos.URL + "/gone.png"}}},
 	}
 	server := serve(t, newPages(t), pages)
 	for page, want := range map[string]bool{"login": false, "consent": true} {
@@ -56,7 +57,7 @@ func TestALogoThatIsMissingLeavesALetter(t *testing.T) {
 // What the script adds: a password that can be looked at, what is thought of a new one, and a notice that a reload removes.
 func TestFormsAreFriendlierWithScripts(t *testing.T) {
 	ctx := chrome.Tab(t)
-	server := serve(t, newPages(t), map[string]any{"signup": Signup{}, "account": Account{Done: NameChanged}})
+	server := serve(t, newPages(t), map[string]Page{"signup": SignupPage{}, "account": AccountPage{Done: messages.NameChanged}})
 	run := func(actions ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
 		if err := chrome.Do(ctx, actions...); err != nil {

@@ -1,114 +1,51 @@
 package pages
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/text/language"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
-// catalogue is every language, the first for those who ask for none of them.
-var catalogue = []*messages{&english, &korean}
-
-// Languages are the BCP 47 tags that pages can be had in, the first by default.
-func Languages() []string {
-	var tags []string
-	for _, t := range catalogue {
-		tags = append(tags, t.Tag)
-	}
-	return tags
-}
-
-var matcher = language.NewMatcher([]language.Tag{language.English, language.Korean})
-
-// match finds the catalogue's language for tags in order of preference, or nil when it has none of them.
-func match(tags ...language.Tag) *messages {
-	for _, tag := range tags {
-		if tag == language.Und {
-			continue
-		}
-		if _, i, confidence := matcher.Match(tag); confidence >= language.High {
-			return catalogue[i]
-		}
-	}
-	return nil
-}
-
-// maxLocales is how much of a list of languages is read, in bytes: parsing is work that a stranger asks for.
-const maxLocales = 200
-
-func parseUILocales(s string) *messages {
-	if len(s) > maxLocales {
-		s = s[:maxLocales]
-	}
-	for _, word := range strings.Fields(s) {
-		if tag, err := language.Parse(word); err == nil {
-			if t := match(tag); t != nil {
-				return t
-			}
-		}
-	}
-	return nil
-}
-
-func parseAcceptLanguage(s string) *messages {
-	if len(s) > maxLocales {
-		s = s[:maxLocales]
-		if i := strings.LastIndexByte(s, ','); i >= 0 {
-			s = s[:i]
-		}
-	}
-	tags, _, err := language.ParseAcceptLanguage(s)
-	if err != nil {
-		return nil
-	}
-	return match(tags...)
-}
-
-func byTag(tag string) *messages {
-	for _, t := range catalogue {
-		if t.Tag == tag {
-			return t
-		}
-	}
-	return nil
-}
+// Languages are the BCP 47 tags of the languages that pages can be had in, the default first.
+func (p *Pages) Languages() []string { return p.cfg.Languages.Tags() }
 
 // Language is the tag of the language that a page for r is in: by ?lang=, a later choice in the cookie, ui_locales, an
 // earlier choice in the cookie, Accept-Language, in this order.
 func (p *Pages) Language(r *http.Request) string { return p.language(r).Tag }
 
-func (p *Pages) language(r *http.Request) *messages {
+func (p *Pages) language(r *http.Request) *messages.Language {
 	query := r.URL.Query()
-	if t := byTag(query.Get("lang")); t != nil {
+	if t := p.cfg.Languages.Tagged(query.Get("lang")); t != nil {
 		return t
 	}
 	chosen, at := p.languageCookie(r)
-	wish, ok := r.Context().Value(localesKey{}).(locales)
+	app, ok := r.Context().Value(wishKey{}).(wish)
 	if !ok {
-		wish = locales{wanted: query.Get("ui_locales"), since: p.cfg.Now()}
+		app = wish{wanted: query.Get("ui_locales"), since: p.cfg.Now()}
 	}
-	if chosen != nil && at.After(wish.since) {
+	if chosen != nil && at.After(app.since) {
 		return chosen
 	}
-	if t := parseUILocales(wish.wanted); t != nil {
+	if t := p.cfg.Languages.UILocales(app.wanted); t != nil {
 		return t
 	}
 	if chosen != nil {
 		return chosen
 	}
-	if t := parseAcceptLanguage(r.Header.Get("Accept-Language")); t != nil {
+	if t := p.cfg.Languages.AcceptLanguage(r.Header.Get("Accept-Language")); t != nil {
 		return t
 	}
-	return catalogue[0]
+	return p.cfg.Languages.Default()
 }
 
 const languageCookie = "maru-lang"
 
 // languageCookie reads what the person once chose and when: "ko.1790000000".
-func (p *Pages) languageCookie(r *http.Request) (*messages, time.Time) {
+func (p *Pages) languageCookie(r *http.Request) (*messages.Language, time.Time) {
 	cookie, err := r.Cookie(languageCookie)
 	if err != nil {
 		return nil, time.Time{}
@@ -118,11 +55,11 @@ func (p *Pages) languageCookie(r *http.Request) (*messages, time.Time) {
 	if err != nil {
 		return nil, time.Time{}
 	}
-	return byTag(tag), time.Unix(seconds, 0)
+	return p.cfg.Languages.Tagged(tag), time.Unix(seconds, 0)
 }
 
 // chooseLanguage is language, and remembers a choice made just now.
-func (p *Pages) chooseLanguage(w http.ResponseWriter, r *http.Request) *messages {
+func (p *Pages) chooseLanguage(w http.ResponseWriter, r *http.Request) *messages.Language {
 	t := p.language(r)
 	if r.Method == http.MethodGet && r.URL.Query().Get("lang") == t.Tag {
 		http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure unless the issuer is on plain http
@@ -139,13 +76,27 @@ type languageLink struct {
 }
 
 // languageLinks lead to the same page in each language.
-func languageLinks(r *http.Request, current *messages) []languageLink {
+func (p *Pages) languageLinks(r *http.Request, current *messages.Language) []languageLink {
 	var links []languageLink
-	for _, t := range catalogue {
+	for _, t := range p.cfg.Languages.List() {
 		query := r.URL.Query()
 		query.Set("lang", t.Tag)
 		// The query alone: a path such as //example.org would be a link to somewhere else.
-		links = append(links, languageLink{Tag: t.Tag, Name: t.Language, URL: "?" + query.Encode(), Current: t == current})
+		links = append(links, languageLink{Tag: t.Tag, Name: t.OwnName, URL: "?" + query.Encode(), Current: t == current})
 	}
 	return links
+}
+
+type wishKey struct{}
+
+type wish struct {
+	wanted string
+	since  time.Time
+}
+
+// WithLocales returns r with an application's wish for a language: uiLocales is the OpenID parameter ui_locales, BCP 47 tags
+// separated by spaces, said at since. A person's own choice on our pages counts for more when it is later.
+// Without it, Render looks for ui_locales in the query.
+func WithLocales(r *http.Request, uiLocales string, since time.Time) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), wishKey{}, wish{uiLocales, since}))
 }

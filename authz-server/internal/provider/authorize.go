@@ -341,13 +341,13 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusBadRequest
 	}
 	s.noteClient(w, r)
-	failure := pages.Failure{Code: e.ErrorField, Detail: describe(e), ServerFault: status >= http.StatusInternalServerError}
+	failure := pages.ErrorPage{Code: e.ErrorField, Detail: describe(e), ServerFault: status >= http.StatusInternalServerError}
 	if id := r.Form.Get("client_id"); id != "" && !failure.ServerFault {
 		if app, err := s.login.App(r, id, ""); err == nil && !app.Unchecked {
 			failure.App = &app
 		}
 	}
-	s.pages.Render(w, r, status, "error", failure)
+	s.pages.Render(w, r, status, failure)
 }
 
 func noStore(w http.ResponseWriter) {

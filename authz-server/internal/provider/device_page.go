@@ -13,6 +13,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -44,7 +45,7 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, s.at.Path("/login?"+url.Values{"interaction": {handle}}.Encode()), http.StatusSeeOther)
 		return
 	}
-	s.pages.Render(w, r, http.StatusOK, "device", pages.Device{UserCode: showUserCode(code), Email: current.User.Email})
+	s.pages.Render(w, r, http.StatusOK, pages.UserCodePage{UserCode: showUserCode(code), Email: current.User.Email})
 }
 
 // postDevice takes the code, shows what it is about, and takes the decision. Every post names the code, and counts as a guess
@@ -71,13 +72,13 @@ func (s *Server) postDevice(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PostForm.Get("decision") == "" {
-		s.pages.Render(w, r, http.StatusOK, "device_confirm", page)
+		s.pages.Render(w, r, http.StatusOK, page)
 		return
 	}
 	answer, err := consent.Read(r.PostForm, current.ID, d.Scope)
 	if err != nil {
 		if status := page.Refuse(err); status != 0 {
-			s.pages.Render(w, r, status, "device_confirm", page)
+			s.pages.Render(w, r, status, page)
 			return
 		}
 		s.errorPage(w, r, refuse(fosite.ErrInvalidRequest, err.Error()))
@@ -101,7 +102,7 @@ func (s *Server) postDevice(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, r, err)
 		return
 	}
-	s.pages.Render(w, r, http.StatusOK, "device_done", pages.DeviceDone{App: page.App, Allowed: answer.Allowed})
+	s.pages.Render(w, r, http.StatusOK, pages.DeviceDonePage{App: page.App, Allowed: answer.Allowed})
 }
 
 // findDevice finds the request that waits for a person to decide. When it cannot be had, it answers and returns false.
@@ -117,11 +118,11 @@ func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, current *log
 		return d, nil, false
 	}
 	if !ok {
-		page := pages.Device{UserCode: showUserCode(code), Email: current.User.Email}
-		page.Problems, page.Wait = map[string]pages.Problem{"": pages.TooManyTries}, wait
+		page := pages.UserCodePage{UserCode: showUserCode(code), Email: current.User.Email}
+		page.Problems, page.Wait = map[string]messages.Problem{"": messages.TooManyTries}, wait
 		w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
 		s.log.WarnContext(r.Context(), "guesses of user codes slowed down", "request", httpd.RequestID(r.Context()), "session", current.ID)
-		s.pages.Render(w, r, http.StatusTooManyRequests, "device", page)
+		s.pages.Render(w, r, http.StatusTooManyRequests, page)
 		return d, nil, false
 	}
 	d, err = s.store.PendingDeviceCode(r.Context(), code)
@@ -169,7 +170,7 @@ func (s *Server) allowedBefore(w http.ResponseWriter, r *http.Request, current *
 	if err != nil {
 		return false
 	}
-	s.pages.Render(w, r, http.StatusOK, "device_done", pages.DeviceDone{App: page.App, Allowed: true})
+	s.pages.Render(w, r, http.StatusOK, pages.DeviceDonePage{App: page.App, Allowed: true})
 	return true
 }
 
@@ -178,16 +179,16 @@ func (s *Server) wrongUserCode(w http.ResponseWriter, r *http.Request, current *
 	if code := showUserCode(readUserCode(typed)); code != "" {
 		typed = code
 	}
-	page := pages.Device{UserCode: typed, Email: current.User.Email}
-	page.Problems = map[string]pages.Problem{"user_code": pages.DeviceCodeWrong}
-	s.pages.Render(w, r, http.StatusUnprocessableEntity, "device", page)
+	page := pages.UserCodePage{UserCode: typed, Email: current.User.Email}
+	page.Problems = map[string]messages.Problem{"user_code": messages.DeviceCodeWrong}
+	s.pages.Render(w, r, http.StatusUnprocessableEntity, page)
 }
 
 // devicePage is what a person must know to decide. A trusted client's request is shown as well: what is to be found out is not
 // whether the app is good, but whether the device is theirs (RFC 8628 §5.4).
-func (s *Server) devicePage(r *http.Request, d *store.DeviceCode, current *login.Session) (pages.DeviceConfirm, error) {
+func (s *Server) devicePage(r *http.Request, d *store.DeviceCode, current *login.Session) (pages.DevicePage, error) {
 	app, err := s.login.App(r, d.ClientID, "")
-	page := pages.DeviceConfirm{
+	page := pages.DevicePage{
 		Question: pages.Question{App: app, Session: current.ID, Email: current.User.Email, Choices: consent.Choices(d.Scope, nil)},
 		UserCode: showUserCode(d.UserCode),
 		Address:  d.Address,

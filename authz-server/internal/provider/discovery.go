@@ -8,7 +8,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/login"
-	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -102,7 +101,7 @@ func (s *Server) newMetadata() metadata {
 		PromptValuesSupported:         promptValues,
 		DisplayValuesSupported:        []string{"page", "popup"},
 		ClaimTypesSupported:           []string{"normal"},
-		UILocalesSupported:            pages.Languages(),
+		UILocalesSupported:            s.pages.Languages(),
 		CodeChallengeMethodsSupported: []string{"S256"},
 
 		AuthMethodsSupported:              authMethods,

@@ -68,7 +68,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 			s.cannotLogOut(w, r, err)
 			return
 		}
-		s.pages.Render(w, r, http.StatusOK, "logged_out", pages.LoggedOut{Frames: frames, Next: request.redirect, App: &app})
+		s.pages.Render(w, r, http.StatusOK, pages.LoggedOutPage{Frames: frames, Next: request.redirect, App: &app})
 		return
 	}
 	if request.redirect != "" && len(frames) == 0 {
@@ -76,7 +76,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusSeeOther)
 		return
 	}
-	s.pages.Render(w, r, http.StatusOK, "logged_out", pages.LoggedOut{Frames: frames, Next: request.redirect})
+	s.pages.Render(w, r, http.StatusOK, pages.LoggedOutPage{Frames: frames, Next: request.redirect})
 }
 
 // hinted tells whether the hint is about the person who is logged in.
@@ -179,7 +179,7 @@ func (s *Server) askToLogOut(w http.ResponseWriter, r *http.Request, request log
 			hidden.Set(name, value)
 		}
 	}
-	data := pages.Logout{Action: s.at.Path("/oauth2/logout"), Hidden: hidden, Email: current.User.Email}
+	data := pages.LogoutPage{Action: s.at.Path("/oauth2/logout"), Hidden: hidden, Email: current.User.Email}
 	if request.client != nil {
 		app, err := s.login.App(r, request.client.ID, request.redirect)
 		if err != nil {
@@ -188,11 +188,11 @@ func (s *Server) askToLogOut(w http.ResponseWriter, r *http.Request, request log
 		}
 		data.App = &app
 	}
-	s.pages.Render(w, r, http.StatusOK, "logout", data)
+	s.pages.Render(w, r, http.StatusOK, data)
 }
 
 func (s *Server) cannotLogOut(w http.ResponseWriter, r *http.Request, err error) {
 	e := s.refusal(r.Context(), err)
 	s.noteClient(w, r)
-	s.pages.Render(w, r, e.CodeField, "cannot_log_out", pages.Failure{Code: e.ErrorField, Detail: describe(e), ServerFault: e.CodeField >= http.StatusInternalServerError})
+	s.pages.Render(w, r, e.CodeField, pages.CannotLogOutPage{Code: e.ErrorField, Detail: describe(e)})
 }

@@ -24,7 +24,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorizatio
 	case err != nil:
 		s.errorPage(w, r, err)
 	case fields != nil:
-		s.pages.Render(w, r, http.StatusOK, "form_post", pages.FormPost{Action: to, Fields: fields})
+		s.pages.Render(w, r, http.StatusOK, pages.FormPostPage{Action: to, Fields: fields})
 	default:
 		w.Header().Set("Location", to)
 		w.WriteHeader(http.StatusSeeOther)
@@ -47,8 +47,8 @@ func (s *Server) refuseAfterAsking(w http.ResponseWriter, r *http.Request, a *au
 	if e.CodeField >= http.StatusInternalServerError {
 		status = e.CodeField
 	}
-	s.pages.Render(w, r, status, "error_return", pages.Returning{
-		Failure: pages.Failure{Code: e.ErrorField, Detail: describe(e)}, App: app, To: to, Fields: fields,
+	s.pages.Render(w, r, status, pages.ErrorReturnPage{
+		Code: e.ErrorField, Detail: describe(e), App: app, To: to, Fields: fields,
 	})
 }
 

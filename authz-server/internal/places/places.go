@@ -1,4 +1,5 @@
-package pages
+// Package places knows the time zones, countries and languages that people choose from, and what they are called.
+package places
 
 import (
 	_ "embed"
@@ -9,6 +10,8 @@ import (
 	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
+
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
 // zoneTable has a line for each time zone that people live in: the country's code in ISO 3166-1, and the zone's name. It is
@@ -39,7 +42,7 @@ var countryCodes = sync.OnceValue(func() map[string]string {
 	codes := make(map[string]string)
 	for _, country := range zoneCountries() {
 		codes[strings.ToLower(country)] = country
-		for _, t := range catalogue {
+		for _, t := range messages.All.List() {
 			codes[strings.ToLower(regionName(t, country))] = country
 		}
 	}
@@ -52,7 +55,7 @@ var languages = strings.Fields(`ko en en-AU en-CA en-GB en-IN en-US af am ar az 
 	fil fr fr-CA ga gl gu he hi hr hu hy id is it ja ka kk km kn ky lo lt lv mk ml mn mr ms my nb ne nl pa pl pt-BR pt-PT ro ru si sk
 	sl sq sr sv sw ta te th tr uk ur uz vi zh-Hans zh-Hant zu`)
 
-func regionName(t *messages, country string) string {
+func regionName(t *messages.Language, country string) string {
 	region, err := language.ParseRegion(country)
 	if err != nil {
 		return country
@@ -63,8 +66,8 @@ func regionName(t *messages, country string) string {
 	return country
 }
 
-// localeName is what a language is called, or its tag.
-func localeName(t *messages, tag string) string {
+// LocaleName is what a language is called, or its tag.
+func LocaleName(t *messages.Language, tag string) string {
 	parsed, err := language.Parse(tag)
 	if err != nil {
 		return tag
@@ -83,63 +86,38 @@ func localeName(t *messages, tag string) string {
 	return name + " – " + own
 }
 
-// places are the choices of the selects that are about places, each in the order of the language.
-type places struct{ zones, countries, locales []option }
+// Place is a time zone, a country or a language. Value is its name in the IANA database, its code in ISO 3166-1 or its BCP 47
+// tag.
+type Place struct{ Value, Label string }
 
-// placesIn makes them once for each language: naming and sorting some seven hundred places takes a while.
-var placesIn = sync.OnceValue(func() map[string]places {
-	all := make(map[string]places)
-	for _, t := range catalogue {
-		var p places
-		seen := make(map[string]bool)
-		for zone, country := range zoneCountries() {
-			name := regionName(t, country)
-			p.zones = append(p.zones, option{Value: zone, Label: name + " (" + zone + ")"})
-			if !seen[country] {
-				p.countries = append(p.countries, option{Value: country, Label: name})
-			}
-			seen[country] = true
-		}
-		for _, tag := range languages {
-			p.locales = append(p.locales, option{Value: tag, Label: localeName(t, tag)})
-		}
-		order := collate.New(language.Make(t.Tag))
-		for _, options := range [][]option{p.zones, p.countries, p.locales} {
-			slices.SortFunc(options, func(a, b option) int { return order.CompareString(a.Label, b.Label) })
-		}
-		p.zones = append(p.zones, option{Value: "UTC", Label: "UTC"})
-		all[t.Tag] = p
-	}
-	return all
-})
+// Places are the places that people choose from, each kind in the order of the language that the labels are in.
+type Places struct{ Zones, Countries, Locales []Place }
 
-// choices are the options of a select of the profile, the value among them even if it is none of ours.
-func (t *messages) choices(field, value string) []option {
-	var options []option
-	label := value
-	switch p := placesIn()[t.Tag]; field {
-	case "zoneinfo":
-		options = p.zones
-	case "country":
-		options = p.countries
-	case "locale":
-		options, label = p.locales, localeName(t, value)
-	case "gender":
-		for _, gender := range genders {
-			options = append(options, option{Value: gender, Label: t.Profile.Genders[gender]})
+var named sync.Map // *Places, by tag
+
+// In returns the places, named in a language. They are made once for each: naming and sorting some seven hundred takes a while.
+func In(t *messages.Language) *Places {
+	if p, ok := named.Load(t.Tag); ok {
+		return p.(*Places)
+	}
+	p := new(Places)
+	seen := make(map[string]bool)
+	for zone, country := range zoneCountries() {
+		name := regionName(t, country)
+		p.Zones = append(p.Zones, Place{zone, name + " (" + zone + ")"})
+		if !seen[country] {
+			p.Countries = append(p.Countries, Place{country, name})
 		}
+		seen[country] = true
 	}
-	none := t.Profile.NotGiven
-	if field == "gender" {
-		none = t.Profile.Genders[""]
+	for _, tag := range languages {
+		p.Locales = append(p.Locales, Place{tag, LocaleName(t, tag)})
 	}
-	chosen := []option{{Label: none}}
-	if value != "" && !slices.ContainsFunc(options, func(o option) bool { return o.Value == value }) {
-		chosen = append(chosen, option{Value: value, Label: label})
+	order := collate.New(language.Make(t.Tag))
+	for _, places := range [][]Place{p.Zones, p.Countries, p.Locales} {
+		slices.SortFunc(places, func(a, b Place) int { return order.CompareString(a.Label, b.Label) })
 	}
-	chosen = append(chosen, options...)
-	for i := range chosen {
-		chosen[i].Selected = chosen[i].Value == value
-	}
-	return chosen
+	p.Zones = append(p.Zones, Place{"UTC", "UTC"})
+	named.Store(t.Tag, p)
+	return p
 }

@@ -1,0 +1,136 @@
+// Package messages holds everything that the pages say: a file for each language, and the list of them. To add a language,
+// write its file like english.go and name it in the list.
+package messages
+
+import (
+	"strings"
+	"time"
+)
+
+// Language is everything that pages say in one language, and how people write dates in it. No field may be empty but where
+// it says so.
+type Language struct {
+	Tag     string // BCP 47
+	OwnName string // the language's name for itself
+	Country string // in ISO 3166-1, where nearly all live who speak it; empty: there is none
+	Dates   Dates
+	Brand   string
+	Broken  string // when not even a page can be made
+
+	Email, Name, Password, CurrentPassword, NewPassword string
+	PasswordHint                                        string
+	ShowPassword, HidePassword, CapsLock                string
+	Strength                                            string // four words, separated by bars, the worst first
+	ErrorPrefix, CheckFields                            string // of the title, and above a form that was refused
+	LanguageLabel                                       string
+
+	LoginTitle, LoginHeading, LoginButton, NoAccount, SignupLink     string
+	SignupTitle, SignupHeading, SignupButton, HaveAccount, LoginLink string
+	NameHint, AccountNameHint                                        string
+	LoginToContinue, SignupToContinue                                string
+	AppPolicy, AppTerms                                              string
+	AppUnchecked, AppFrom, AppReturn, AppKnown, AppOnDevice          string
+
+	ConsentTitle                                                 string
+	ConsentHeading                                               func(app string) string
+	ConsentIntro, ConsentAlways, AllowButton, DenyButton         string
+	ConsentFooter                                                string
+	SignedInAs                                                   func(email string) string
+	OtherAccount                                                 string
+	Scopes                                                       map[string]string
+	OtherScope                                                   func(name string) string
+	AccountTitle, AccountHeading, AccountNav                     string
+	SaveButton, EmailLabel                                       string
+	PasswordTitle, PasswordIntro, PasswordButton                 string
+	SessionsTitle, SessionsIntro, ThisSession                    string
+	SessionUnknown, EndButton, EndOthersButton, EndOthers        string
+	Device                                                       func(browser, system string) string
+	LoggedIn                                                     string // a moment follows
+	Moment                                                       func(at time.Time) string
+	Seen                                                         func(ago time.Duration) string
+	From                                                         func(address string) string
+	AppsTitle, AppsIntro, AppsTab, NoApps, WithdrawButton, CanDo string
+	Connected                                                    func(ago time.Duration) string
+	LogoutTitle, LogoutHeading, LogoutIntro, LogoutButton        string
+	LogoutAskedBy                                                func(app string) string
+	StayLink                                                     string
+	DeviceTitle, DeviceHeading, DeviceIntro, DeviceCode          string
+	DeviceContinue                                               string
+	DeviceConfirmHeading                                         func(app string) string
+	DeviceCheck, DeviceWarning, DeviceOrigin                     string
+	DeviceFrom, DeviceKind, DeviceWhen                           string
+	Ago                                                          func(ago time.Duration) string
+	DeviceAllowedTitle, DeviceDeniedTitle, DeviceDeniedIntro     string
+	DeviceAllowedIntro                                           func(app string) string
+	FormPostTitle, FormPostIntro                                 string
+	LoggedOutTitle, LoggedOutIntro, LoggedOutNext, LogInNow      string
+	CannotLogOutTitle, CannotLogOutIntro                         string
+	ErrorTitle, ErrorApp, ErrorServer, ErrorForDevelopers        string
+	ExpiredTitle, ExpiredIntro, NotFoundTitle, NotFoundIntro     string
+	ErrorCode, ErrorDetail, RequestID, BackToAccount             string
+	ErrorReturn, ErrorReturnButton                               string
+	AlreadyTitle, AlreadyIntro                                   string
+	TokensLast                                                   func(most time.Duration) string
+	Problems                                                     map[Problem]string
+	TooManyTries, TooManyLogins                                  func(wait time.Duration) string
+	Done                                                         map[Done]string
+	Profile                                                      Profile
+}
+
+// Problem is the text of a problem.
+func (t *Language) Problem(p Problem, wait time.Duration) string {
+	switch p {
+	case TooManyTries:
+		return t.TooManyTries(wait)
+	case TooManyLogins:
+		return t.TooManyLogins(wait)
+	}
+	return t.Problems[p]
+}
+
+// Scope is what a scope, or another word of package consent, means to a person.
+func (t *Language) Scope(name string) string {
+	if text, ok := t.Scopes[name]; ok {
+		return text
+	}
+	if claim, ok := strings.CutPrefix(name, "claims:"); ok && t.Profile.Claims[claim] != "" {
+		return t.Profile.Claims[claim]
+	}
+	return t.OtherScope(name)
+}
+
+// ceilMinutes rounds up: whoever waits as long as the page says may then try again.
+func ceilMinutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }
+
+// joined leaves out what is empty.
+func joined(sep string, parts ...string) string {
+	var known []string
+	for _, part := range parts {
+		if part != "" {
+			known = append(known, part)
+		}
+	}
+	return strings.Join(known, sep)
+}
+
+// Dates is how people who speak a language write dates, besides 1990-04-23 and its like, where the order is year, month, day.
+type Dates struct {
+	Layouts          []string // with names of months, for time.Parse, without commas and full stops; may be empty
+	Year, Month, Day string   // what follows each number; empty: nothing does
+}
+
+// Profile is what the page of a person's profile says.
+type Profile struct {
+	Title, Intro, Names, About, Contact, Address, Web string
+	Verified, NotGiven                                string
+	NameOrder                                         []string          // fields of the two chief parts of a name, as people are used to
+	Labels                                            map[string]string // by field
+	Hints                                             map[string]string // some fields have one
+	Genders                                           map[string]string // "" is not told
+	Claims                                            map[string]string // what it means to see one
+	Stored                                            func(value string) string
+}
+
+// Genders are the values of the claim gender that people choose from: none, those that OIDC Core §5.1 names, and one for
+// everybody else.
+var Genders = []string{"", "female", "male", "other"}

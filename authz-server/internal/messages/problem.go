@@ -1,0 +1,66 @@
+package messages
+
+// Problem is what can be wrong with a person's input. The texts are in the catalogue.
+type Problem string
+
+// The problems that pages can explain.
+const (
+	WrongCredentials   Problem = "wrong_credentials"
+	TooManyTries       Problem = "too_many_tries"  // with how long to wait
+	TooManyLogins      Problem = "too_many_logins" // with how long to wait
+	Busy               Problem = "busy"
+	NeedsCookies       Problem = "needs_cookies"
+	EmailMissing       Problem = "email_missing"
+	EmailInvalid       Problem = "email_invalid"
+	EmailTaken         Problem = "email_taken"
+	NameMissing        Problem = "name_missing"
+	NameTooLong        Problem = "name_too_long"
+	NameInvalid        Problem = "name_invalid"
+	PasswordMissing    Problem = "password_missing"
+	PasswordWrong      Problem = "password_wrong" // the present one, when it is to be changed
+	PasswordSame       Problem = "password_same"
+	PasswordTooShort   Problem = "password_too_short"
+	PasswordTooLong    Problem = "password_too_long"
+	PasswordPersonal   Problem = "password_personal"
+	PasswordCommon     Problem = "password_common"
+	PasswordKeyboard   Problem = "password_keyboard"
+	PasswordRepeats    Problem = "password_repeats"
+	PasswordDigits     Problem = "password_digits"
+	PasswordDate       Problem = "password_date"
+	PasswordGuessable  Problem = "password_guessable"
+	NothingChosen      Problem = "nothing_chosen"
+	ConsentOfSomeOther Problem = "consent_of_some_other"
+	DeviceCodeWrong    Problem = "device_code_wrong"
+
+	// Of a profile.
+	ProfileChanged  Problem = "profile_changed" // in another tab or browser meanwhile
+	TextTooLong     Problem = "text_too_long"
+	TextInvalid     Problem = "text_invalid"
+	URLInvalid      Problem = "url_invalid"
+	BirthdayInvalid Problem = "birthday_invalid"
+	ZoneInvalid     Problem = "zone_invalid"
+	LocaleInvalid   Problem = "locale_invalid"
+	PhoneInvalid    Problem = "phone_invalid"
+)
+
+// Problems lists every Problem.
+var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing, EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
+	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordKeyboard, PasswordRepeats,
+	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong,
+	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
+
+// Done is what a person has just done, said on the page that follows.
+type Done string
+
+// The things done that pages can confirm; "" is nothing.
+const (
+	NameChanged     Done = "name"
+	PasswordChanged Done = "password"
+	SessionEnded    Done = "session"
+	OthersEnded     Done = "others"
+	AppWithdrawn    Done = "app"
+	ProfileSaved    Done = "profile"
+)
+
+// Dones lists every Done but "".
+var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved}

@@ -1,0 +1,34 @@
+package pages
+
+import "github.com/maru-auth/maru/authz-server/internal/messages"
+
+// LoginPage asks who it is.
+type LoginPage struct {
+	Form
+	Interaction string
+	App         *App // nil: nobody sent the person
+	Email       string
+}
+
+func (p LoginPage) layout(t *messages.Language) layout {
+	l := layout{template: "login", form: p.Form, focus: "email", logo: p.App.logo(), script: formScript, reloads: true}
+	l.fields = []label{{"email", t.Email}, {"password", t.Password}}
+	if p.Email != "" {
+		l.focus = "password"
+	}
+	return l
+}
+
+// SignupPage makes an account.
+type SignupPage struct {
+	Form
+	Interaction string
+	App         *App // nil: nobody sent the person
+	Email       string
+	Name        string
+}
+
+func (p SignupPage) layout(t *messages.Language) layout {
+	return layout{template: "signup", form: p.Form, logo: p.App.logo(), script: formScript, reloads: true,
+		fields: []label{{"name", t.Name}, {"email", t.Email}, {"password", t.Password}}}
+}

@@ -1,0 +1,51 @@
+package pages
+
+import (
+	"html/template"
+	"net/url"
+
+	"github.com/maru-auth/maru/authz-server/internal/messages"
+)
+
+// LogoutPage asks whether to log out. Its form posts Hidden to Action.
+type LogoutPage struct {
+	Action string
+	Hidden url.Values
+	App    *App   // who asks; nil: nobody
+	Email  string // who would be logged out
+}
+
+func (p LogoutPage) layout(*messages.Language) layout {
+	return layout{template: "logout", logo: p.App.logo()}
+}
+
+// LoggedOutPage says that the person is logged out.
+type LoggedOutPage struct {
+	Frames []string // URLs to load in hidden frames: OpenID front-channel log-out
+	Next   string   // where to go on, registered by the app and checked, of an app's own scheme maybe; empty: nowhere
+	App    *App     // whose address Next is, if the person should decide to go there; nil: the page leads on by itself
+}
+
+func (p LoggedOutPage) layout(*messages.Language) layout {
+	l := layout{template: "logged_out", logo: p.App.logo(), frames: p.Frames}
+	if p.GoesOn() {
+		l.script = "logged_out.js"
+	}
+	return l
+}
+
+// GoesOn tells whether the page leads on by itself, when the frames have loaded.
+func (p LoggedOutPage) GoesOn() bool { return p.NextLink() != "" && len(p.Frames) > 0 && p.App == nil }
+
+// NextLink is Next as a link.
+func (p LoggedOutPage) NextLink() template.URL { return appLink(p.Next) }
+
+// CannotLogOutPage says that a request to log out was refused.
+type CannotLogOutPage struct {
+	Code   string // OAuth error code
+	Detail string // for a developer
+}
+
+func (p CannotLogOutPage) layout(*messages.Language) layout {
+	return layout{template: "cannot_log_out", refused: &refusal{p.Code, p.Detail}}
+}
