@@ -11,7 +11,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -37,7 +36,6 @@ type RefusedError struct{ Code, Description string }
 func (e *RefusedError) Error() string { return "the issuer refused: " + e.Code + ": " + e.Description }
 
 const (
-	callTimeout   = 10 * time.Second // one request to the issuer
 	loginLifetime = 15 * time.Minute // from leaving for the issuer to coming back
 	sessionIdle   = 12 * time.Hour
 	sessionMax    = 14 * 24 * time.Hour
@@ -45,9 +43,6 @@ const (
 	maxSessions   = 10_000 // beyond it the one unused for longest ends
 	maxSessionsOf = 20     // of one person: the same among theirs
 	maxSpent      = 20_000 // log-ins that are remembered as answered
-	maxAnswer     = 256 << 10
-	maxCalls      = 64 // to the issuer at once
-	placeWait     = time.Second
 )
 
 // Config says who this client is and whom it trusts. All fields but ClientSecret,
@@ -69,7 +64,8 @@ type Client struct {
 	now      func() time.Time
 	log      *slog.Logger
 	http     *http.Client
-	provider discovery
+	provider fetched[*issuer]
+	cookies  cookies
 
 	sealer   sealer
 	opening  sync.Mutex                     // while a session is added
@@ -77,7 +73,7 @@ type Client struct {
 	spent    *lru.Cache[[32]byte, struct{}] // by the SHA-256 of state: log-ins that were answered
 	drafts   drafts
 
-	renewals sync.WaitGroup // and fetches of keys
+	renewals sync.WaitGroup // and fetches of documents
 }
 
 // New makes a client, or returns an error for a CookieKey of another length. It asks the issuer nothing
@@ -87,22 +83,15 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, now: cfg.Now, log: cfg.Log, sealer: sealer}
+	c := &Client{cfg: cfg, now: cfg.Now, log: cfg.Log, sealer: sealer, cookies: cookies{strings.HasPrefix(cfg.Origin, "https://")}}
 	if c.now == nil {
 		c.now = time.Now
 	}
 	if c.log == nil {
 		c.log = slog.Default()
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxResponseHeaderBytes = 64 << 10
-	transport.MaxIdleConnsPerHost = 16
-	c.http = &http.Client{
-		Timeout:   callTimeout,
-		Transport: &boundedTransport{next: transport, places: make(chan struct{}, maxCalls)},
-		// A redirect would carry code and secret to another address.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	c.http = newHTTPClient()
+	c.provider = fetched[*issuer]{client: c, name: "discovery document", fetch: c.discover}
 	c.sessions = newCache[*Session](maxSessions)
 	c.spent = newCache[struct{}](maxSpent)
 	return c, nil
@@ -122,33 +111,6 @@ func (c *Client) Close() {
 	c.http.CloseIdleConnections()
 }
 
-// secure tells whether this app is served over TLS, which cookies with the prefix __Host- need.
-func (c *Client) secure() bool { return strings.HasPrefix(c.cfg.Origin, "https://") }
-
-// cookieName has its own prefix: cookies know no ports, and on localhost the issuer's are in the same jar.
-func (c *Client) cookieName(name string) string {
-	if c.secure() {
-		return "__Host-demo-" + name
-	}
-	return "demo-" + name
-}
-
-func (c *Client) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure unless the demo is on plain http
-		Name: c.cookieName(name), Value: value, Path: "/", MaxAge: maxAge,
-		HttpOnly: true, Secure: c.secure(), SameSite: http.SameSiteLaxMode,
-	})
-}
-
-// cookie reads one of our cookies; of several with its name, which only someone else can have set, none counts.
-func (c *Client) cookie(r *http.Request, name string) (string, bool) {
-	found := r.CookiesNamed(c.cookieName(name))
-	if len(found) != 1 || found[0].Value == "" {
-		return "", false
-	}
-	return found[0].Value, true
-}
-
 // secret returns 256 random bits as text, and hash what is kept of a secret.
 func secret() string {
 	var b [32]byte
@@ -162,56 +124,3 @@ func hash(secret string) [32]byte { return sha256.Sum256([]byte(secret)) }
 func (c *Client) issuerContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithValue(ctx, oauth2.HTTPClient, c.http), callTimeout)
 }
-
-// boundedTransport cuts every answer at maxAnswer bytes: what parses it then fails, and nothing fills the memory. And it has
-// places for maxCalls requests, so that they do not pile up while the issuer is slow.
-type boundedTransport struct {
-	next   *http.Transport
-	places chan struct{}
-}
-
-var errCrowded = errors.New("too many wait for the issuer's answers")
-
-func (t *boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	timeout := time.NewTimer(placeWait)
-	defer timeout.Stop()
-	select {
-	case t.places <- struct{}{}:
-		defer func() { <-t.places }()
-	case <-timeout.C:
-		return nil, errCrowded
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
-	resp, err := t.next.RoundTrip(r)
-	if err == nil {
-		resp.Body = boundedBody{io.LimitReader(resp.Body, maxAnswer), resp.Body}
-	}
-	return resp, err
-}
-
-// CloseIdleConnections is looked for by http.Client.
-func (t *boundedTransport) CloseIdleConnections() { t.next.CloseIdleConnections() }
-
-type boundedBody struct {
-	io.Reader
-	io.Closer
-}
-
-// maxText bounds, in bytes, what a log has of another program's error: some repeat a whole answer.
-const maxText = 300
-
-// briefError is an error whose text is cut.
-type briefError struct{ error }
-
-func briefly(err error) error { return briefError{err} }
-
-func (e briefError) Error() string {
-	text := e.error.Error()
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "") + "…"
-	}
-	return text
-}
-
-func (e briefError) Unwrap() error { return e.error }

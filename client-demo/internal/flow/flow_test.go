@@ -88,7 +88,7 @@ func TestCookiesOfASecureOriginAreBoundToItsHost(t *testing.T) {
 		"http://localhost:8080": "demo-session=x; Path=/; HttpOnly; SameSite=Lax",
 	} {
 		w := httptest.NewRecorder()
-		newClient(t, Config{Origin: origin}).setCookie(w, "session", "x", 0)
+		newClient(t, Config{Origin: origin}).cookies.set(w, "session", "x", 0)
 		if got := w.Header().Get("Set-Cookie"); got != want {
 			t.Errorf("%s: %s, want %s", origin, got, want)
 		}
@@ -185,7 +185,7 @@ func TestOneAddressPushesOutNobodyElsesForm(t *testing.T) {
 // begin begins a log-in in the browser that has the cookies of r, and returns its state and its cookie.
 func begin(t *testing.T, c *Client, r *http.Request, in Login) (string, []*http.Cookie) {
 	t.Helper()
-	c.provider.current, c.provider.next = &issuer{}, c.now().Add(time.Hour)
+	c.provider.value, c.provider.tried = &issuer{}, c.now()
 	w := httptest.NewRecorder()
 	if err := c.Begin(w, r, in); err != nil {
 		t.Fatal(err)

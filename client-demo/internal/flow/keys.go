@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -20,22 +19,16 @@ const keyCooldown = 5 * time.Second
 
 var errUnknownKey = errors.New("no key of the issuer's fits")
 
-// keyWait is how long one token waits for a fetch.
-const keyWait = 3 * time.Second
-
 // keySet is the issuer's key set. It is safe for concurrent use, and a key that is held never waits.
-type keySet struct {
-	client *Client
-	url    string
-
-	mu     sync.Mutex
-	keys   []jose.JSONWebKey
-	tried  time.Time
-	err    error         // of the last fetch
-	flight chan struct{} // not nil: a fetch is under way; closed when it ends
-}
+type keySet struct{ keys fetched[[]jose.JSONWebKey] }
 
 var _ oidc.KeySet = (*keySet)(nil)
+
+func newKeySet(client *Client, address string) *keySet {
+	return &keySet{fetched[[]jose.JSONWebKey]{client: client, name: "keys", fetch: func(ctx context.Context) ([]jose.JSONWebKey, error) {
+		return fetchKeys(ctx, client.http, address)
+	}}}
+}
 
 // faultKey is where verify finds what go-oidc makes a mere text of: that the keys could not be had.
 type faultKey struct{}
@@ -72,61 +65,28 @@ func (k *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 	return nil, errUnknownKey
 }
 
-// named returns the keys with an id, or all for the empty one. If none is held it may fetch, or wait for
-// a fetch under way.
+// named returns the keys with an id, or all for the empty one. If none is held it may fetch, or wait for a fetch under way.
 func (k *keySet) named(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if found := k.held(id); len(found) > 0 {
+	held, _ := k.keys.held()
+	if found := withID(held, id); len(found) > 0 {
 		return found, nil
 	}
-	if now := k.client.now(); k.flight == nil && (k.tried.IsZero() || now.Sub(k.tried) >= keyCooldown) {
-		k.tried, k.flight = now, make(chan struct{})
-		k.client.renewals.Go(func() { k.refresh() })
-	}
-	if flight := k.flight; flight != nil {
-		k.mu.Unlock()
-		timeout := time.NewTimer(keyWait)
-		defer timeout.Stop()
-		select {
-		case <-flight:
-		case <-timeout.C:
-		case <-ctx.Done():
-		}
-		k.mu.Lock()
-	}
-	switch found := k.held(id); {
-	case len(found) > 0:
+	held, err := k.keys.again(ctx, keyCooldown, fetchWait)
+	if found := withID(held, id); len(found) > 0 {
 		return found, nil
-	case k.err != nil:
-		return nil, fmt.Errorf("%w: its keys: %w", ErrIssuerDown, k.err)
-	case k.flight != nil:
-		return nil, fmt.Errorf("%w: it is slow to tell its keys", ErrIssuerDown)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: its keys: %w", ErrIssuerDown, err)
 	}
 	return nil, errUnknownKey
 }
 
-// refresh replaces the keys. It does not end with who caused it: others wait for the answer.
-func (k *keySet) refresh() {
-	keys, err := k.fetch()
-	if err != nil {
-		k.client.log.Warn("cannot read the issuer's keys", "error", err)
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.err = err; err == nil {
-		k.keys = keys
-	}
-	close(k.flight)
-	k.flight = nil
-}
-
-func (k *keySet) held(id string) []jose.JSONWebKey {
+func withID(keys []jose.JSONWebKey, id string) []jose.JSONWebKey {
 	if id == "" {
-		return k.keys
+		return keys
 	}
 	var found []jose.JSONWebKey
-	for _, key := range k.keys {
+	for _, key := range keys {
 		if key.KeyID == id {
 			found = append(found, key)
 		}
@@ -134,14 +94,12 @@ func (k *keySet) held(id string) []jose.JSONWebKey {
 	return found
 }
 
-func (k *keySet) fetch() ([]jose.JSONWebKey, error) {
-	ctx, cancel := k.client.issuerContext(context.Background())
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, nil)
+func fetchKeys(ctx context.Context, client *http.Client, address string) ([]jose.JSONWebKey, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := k.client.http.Do(r)
+	resp, err := client.Do(r)
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func (c *Client) Begin(w http.ResponseWriter, r *http.Request, in Login) error {
 		return err
 	}
 	c.dropLogins(w, r)
-	c.setCookie(w, loginCookie(state), sealed, int(loginLifetime.Seconds()))
+	c.cookies.set(w, loginCookie(state), sealed, int(loginLifetime.Seconds()))
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(l.Verifier), oidc.Nonce(l.Nonce)}
 	if in.SignUp {
 		options = append(options, oauth2.SetAuthURLParam("prompt", "create"))
@@ -139,7 +139,7 @@ func (c *Client) takeLogin(w http.ResponseWriter, r *http.Request, query url.Val
 		return login{}, ErrUnknownState
 	}
 	// RFC 6749 §10.12: an answer that another browser fetched is worth nothing here, for it has no cookie.
-	sealed, ok := c.cookie(r, loginCookie(state[0]))
+	sealed, ok := c.cookies.get(r, loginCookie(state[0]))
 	if !ok {
 		return login{}, ErrUnknownState
 	}
@@ -147,7 +147,7 @@ func (c *Client) takeLogin(w http.ResponseWriter, r *http.Request, query url.Val
 	if c.sealer.open(loginPurpose, sealed, &l) != nil || l.State != state[0] || !c.now().Before(l.Expires) {
 		return login{}, ErrUnknownState
 	}
-	c.setCookie(w, loginCookie(l.State), "", -1)
+	c.cookies.set(w, loginCookie(l.State), "", -1)
 	// A cookie can be sent again. Of two answers at once, one is the first. (Elsewhere, and should this
 	// be forgotten early, the issuer still takes the code once.)
 	if known, _ := c.spent.ContainsOrAdd(hash(l.State), struct{}{}); known {
@@ -159,7 +159,7 @@ func (c *Client) takeLogin(w http.ResponseWriter, r *http.Request, query url.Val
 // dropLogins removes from the browser log-ins that nobody will finish: those that have expired, and the
 // oldest of too many.
 func (c *Client) dropLogins(w http.ResponseWriter, r *http.Request) {
-	prefix := c.cookieName("login-")
+	prefix := c.cookies.name("login-")
 	expires := map[string]time.Time{}
 	for _, cookie := range r.Cookies() {
 		name, ok := strings.CutPrefix(cookie.Name, prefix)
@@ -175,7 +175,7 @@ func (c *Client) dropLogins(w http.ResponseWriter, r *http.Request) {
 	names := slices.SortedFunc(maps.Keys(expires), func(a, b string) int { return expires[a].Compare(expires[b]) })
 	for i, name := range names {
 		if expires[name].IsZero() || i < len(names)-maxLoginsAside+1 {
-			c.setCookie(w, name, "", -1)
+			c.cookies.set(w, name, "", -1)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func (c *Client) Logout(w http.ResponseWriter, r *http.Request, s *Session, loca
 		return ""
 	}
 	state := secret()
-	c.setCookie(w, "logout", state, int(loginLifetime.Seconds()))
+	c.cookies.set(w, "logout", state, int(loginLifetime.Seconds()))
 	query := endpoint.Query()
 	query.Set("id_token_hint", idToken)
 	query.Set("client_id", c.cfg.ClientID)
@@ -41,11 +41,11 @@ func (c *Client) Logout(w http.ResponseWriter, r *http.Request, s *Session, loca
 // LoggedOut tells, once, whether the issuer sent the browser back from a logout that it began here.
 func (c *Client) LoggedOut(w http.ResponseWriter, r *http.Request) bool {
 	state := r.URL.Query()["state"]
-	began, ok := c.cookie(r, "logout")
+	began, ok := c.cookies.get(r, "logout")
 	if len(state) != 1 || !ok || subtle.ConstantTimeCompare([]byte(state[0]), []byte(began)) != 1 {
 		return false
 	}
-	c.setCookie(w, "logout", "", -1)
+	c.cookies.set(w, "logout", "", -1)
 	return true
 }
 

@@ -54,7 +54,7 @@ func (c *Client) open(w http.ResponseWriter, s *Session) {
 	c.sweepSessions()
 	id := secret()
 	s.key = hash(id)
-	c.setCookie(w, "session", id, 0)
+	c.cookies.set(w, "session", id, 0)
 	c.opening.Lock()
 	defer c.opening.Unlock()
 	var same []*Session
@@ -71,7 +71,7 @@ func (c *Client) open(w http.ResponseWriter, s *Session) {
 
 // Session returns the session of the browser that sent r, or nil.
 func (c *Client) Session(r *http.Request) *Session {
-	id, ok := c.cookie(r, "session")
+	id, ok := c.cookies.get(r, "session")
 	if !ok {
 		return nil
 	}
@@ -109,12 +109,12 @@ func (c *Client) sweepSessions() {
 
 // HadSession tells whether r names a session, living or not: someone was logged in here a while ago.
 func (c *Client) HadSession(r *http.Request) bool {
-	_, ok := c.cookie(r, "session")
+	_, ok := c.cookies.get(r, "session")
 	return ok
 }
 
 // Forget removes the session cookie from the browser.
-func (c *Client) Forget(w http.ResponseWriter) { c.setCookie(w, "session", "", -1) }
+func (c *Client) Forget(w http.ResponseWriter) { c.cookies.set(w, "session", "", -1) }
 
 // end closes s and forgets its tokens.
 func (c *Client) end(s *Session) {
