@@ -89,10 +89,13 @@ func newService(name, base string) service {
 // Close closes idle connections.
 func (s service) Close() { s.http.CloseIdleConnections() }
 
+// path is the segments of a path below the service's version.
+type path []string
+
 // call is one request; in and out, when not nil, are JSON.
 type call struct {
 	method  string
-	path    string
+	path    path
 	query   url.Values
 	ifMatch string
 	key     string // Idempotency-Key
@@ -101,14 +104,18 @@ type call struct {
 
 // do makes the call, a second time with another token when the first was refused, and returns the answer's ETag.
 func (s service) do(ctx context.Context, token TokenFunc, c call) (etag string, err error) {
+	address, err := s.address(c)
+	if err != nil {
+		return "", err
+	}
 	if token == nil {
-		return s.once(ctx, "", c)
+		return s.once(ctx, "", address, c)
 	}
 	access, err := token(ctx, "")
 	if err != nil {
 		return "", err
 	}
-	etag, err = s.once(ctx, access, c)
+	etag, err = s.once(ctx, access, address, c)
 	if !errors.Is(err, &Error{Status: http.StatusUnauthorized}) {
 		return etag, err
 	}
@@ -119,7 +126,7 @@ func (s service) do(ctx context.Context, token TokenFunc, c call) (etag string, 
 	if again == access {
 		return "", err
 	}
-	return s.once(ctx, again, c)
+	return s.once(ctx, again, address, c)
 }
 
 // enter waits for a place to call from, a second at most: while a service is slow, requests must not pile up.
@@ -142,11 +149,8 @@ func (s service) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-func (s service) once(ctx context.Context, access string, c call) (etag string, err error) {
-	address := s.base + c.path
-	if len(c.query) > 0 {
-		address += "?" + c.query.Encode()
-	}
+// once makes the call with an access token, or without one if it is empty.
+func (s service) once(ctx context.Context, access, address string, c call) (etag string, err error) {
 	if access == "" {
 		if kept, ok := s.public.get(address); ok {
 			return kept.etag, s.read(kept.text, c)
@@ -157,30 +161,9 @@ func (s service) once(ctx context.Context, access string, c call) (etag string, 
 		return "", err
 	}
 	defer leave()
-	var body io.Reader
-	if c.in != nil {
-		text, err := json.Marshal(c.in)
-		if err != nil {
-			return "", err
-		}
-		body = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, c.method, address, body)
+	req, err := c.request(ctx, access, address)
 	if err != nil {
 		return "", err
-	}
-	if access != "" {
-		req.Header.Set("Authorization", "Bearer "+access)
-	}
-	req.Header.Set("Accept", "application/json, application/problem+json")
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.ifMatch != "" {
-		req.Header.Set("If-Match", c.ifMatch)
-	}
-	if c.key != "" {
-		req.Header.Set("Idempotency-Key", c.key)
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
@@ -192,7 +175,7 @@ func (s service) once(ctx context.Context, access string, c call) (etag string, 
 		return "", &DownError{s.name, err}
 	}
 	if len(text) > maxAnswer {
-		return "", &DownError{s.name, fmt.Errorf("its answer to %s %s is too large", c.method, c.path)}
+		return "", &DownError{s.name, fmt.Errorf("its answer to %s is too large", c)}
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return "", s.refusal(resp.StatusCode, text)
@@ -206,12 +189,60 @@ func (s service) once(ctx context.Context, access string, c call) (etag string, 
 	return resp.Header.Get("ETag"), nil
 }
 
+// address is where the call goes.
+func (s service) address(c call) (string, error) {
+	address := s.base + "/v1"
+	for _, segment := range c.path {
+		// Dots would lead elsewhere; the service would not find the rest.
+		if segment == "" || segment == "." || segment == ".." || len(segment) > 256 {
+			return "", &Error{Status: http.StatusNotFound, Title: http.StatusText(http.StatusNotFound)}
+		}
+		address += "/" + url.PathEscape(segment)
+	}
+	if len(c.query) > 0 {
+		address += "?" + c.query.Encode()
+	}
+	return address, nil
+}
+
+// String names the call in errors.
+func (c call) String() string { return c.method + " /" + strings.Join(c.path, "/") }
+
+func (c call) request(ctx context.Context, access, address string) (*http.Request, error) {
+	var body io.Reader
+	if c.in != nil {
+		text, err := json.Marshal(c.in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, c.method, address, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json, application/problem+json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if access != "" {
+		req.Header.Set("Authorization", "Bearer "+access)
+	}
+	if c.ifMatch != "" {
+		req.Header.Set("If-Match", c.ifMatch)
+	}
+	if c.key != "" {
+		req.Header.Set("Idempotency-Key", c.key)
+	}
+	return req, nil
+}
+
 func (s service) read(text []byte, c call) error {
 	if c.out == nil {
 		return nil
 	}
 	if err := json.Unmarshal(text, c.out); err != nil {
-		return &DownError{s.name, fmt.Errorf("its answer to %s %s cannot be read: %w", c.method, c.path, err)}
+		return &DownError{s.name, fmt.Errorf("its answer to %s cannot be read: %w", c, err)}
 	}
 	return nil
 }
@@ -246,12 +277,4 @@ func (s service) refusal(status int, text []byte) error {
 		refused.Fields[field] = e.Message
 	}
 	return refused
-}
-
-// segment makes id a part of a path. What can be none is what the service would call not found: . and .. would lead elsewhere.
-func segment(id string) (string, error) {
-	if id == "" || id == "." || id == ".." || len(id) > 256 {
-		return "", &Error{Status: http.StatusNotFound, Title: http.StatusText(http.StatusNotFound)}
-	}
-	return "/" + url.PathEscape(id), nil
 }

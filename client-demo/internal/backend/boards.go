@@ -93,27 +93,19 @@ func (b Boards) List(ctx context.Context, token TokenFunc) (boards []Board, err 
 	if token == nil {
 		query.Set("public_read", "true")
 	}
-	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/boards", query: query, out: &list})
+	_, err = b.do(ctx, token, call{method: "GET", path: path{"boards"}, query: query, out: &list})
 	return list.Items, err
 }
 
 // Board returns a board.
 func (b Boards) Board(ctx context.Context, token TokenFunc, slug string) (board Board, err error) {
-	at, err := segment(slug)
-	if err != nil {
-		return board, err
-	}
-	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/boards" + at, out: &board})
+	_, err = b.do(ctx, token, call{method: "GET", path: path{"boards", slug}, out: &board})
 	return board, err
 }
 
 // Posts returns a page of a board's posts: pinned ones first, then the newest.
 func (b Boards) Posts(ctx context.Context, token TokenFunc, slug, cursor string) (posts List[Post], err error) {
-	at, err := segment(slug)
-	if err != nil {
-		return posts, err
-	}
-	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/boards" + at + "/posts", query: page("", cursor), out: &posts})
+	_, err = b.do(ctx, token, call{method: "GET", path: path{"boards", slug, "posts"}, query: page("", cursor), out: &posts})
 	return posts, err
 }
 
@@ -124,7 +116,7 @@ func (b Boards) Search(ctx context.Context, token TokenFunc, text, slug, cursor 
 	if slug != "" {
 		query.Set("board", slug)
 	}
-	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/posts", query: query, out: &posts})
+	_, err = b.do(ctx, token, call{method: "GET", path: path{"posts"}, query: query, out: &posts})
 	return posts, err
 }
 
@@ -132,127 +124,87 @@ func (b Boards) Search(ctx context.Context, token TokenFunc, text, slug, cursor 
 func (b Boards) PostsBy(ctx context.Context, token TokenFunc, author, cursor string) (posts List[Post], err error) {
 	query := page("", cursor)
 	query.Set("author", author)
-	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/posts", query: query, out: &posts})
+	_, err = b.do(ctx, token, call{method: "GET", path: path{"posts"}, query: query, out: &posts})
 	return posts, err
 }
 
 // Write makes a post. The same key twice makes one post.
 func (b Boards) Write(ctx context.Context, token TokenFunc, slug, key string, text PostText) (post Post, err error) {
-	at, err := segment(slug)
-	if err != nil {
-		return post, err
-	}
-	_, err = b.do(ctx, token, call{method: "POST", path: "/v1/boards" + at + "/posts", key: key, in: text, out: &post})
+	_, err = b.do(ctx, token, call{method: "POST", path: path{"boards", slug, "posts"}, key: key, in: text, out: &post})
 	return post, err
 }
 
 // Post returns a post and its ETag.
 func (b Boards) Post(ctx context.Context, token TokenFunc, id string) (post Post, etag string, err error) {
-	at, err := segment(id)
-	if err != nil {
-		return post, "", err
-	}
-	etag, err = b.do(ctx, token, call{method: "GET", path: "/v1/posts" + at, out: &post})
+	etag, err = b.do(ctx, token, call{method: "GET", path: path{"posts", id}, out: &post})
 	return post, etag, err
 }
 
 // ChangePost changes a post if it still has etag.
 func (b Boards) ChangePost(ctx context.Context, token TokenFunc, id, etag string, text PostText) error {
-	at, err := segment(id)
-	if err != nil {
-		return err
-	}
-	_, err = b.do(ctx, token, call{method: "PATCH", path: "/v1/posts" + at, ifMatch: etag, in: text})
+	_, err := b.do(ctx, token, call{method: "PATCH", path: path{"posts", id}, ifMatch: etag, in: text})
 	return err
 }
 
 // DeletePost deletes a post if it still has etag.
 func (b Boards) DeletePost(ctx context.Context, token TokenFunc, id, etag string) error {
-	at, err := segment(id)
-	if err != nil {
-		return err
-	}
-	_, err = b.do(ctx, token, call{method: "DELETE", path: "/v1/posts" + at, ifMatch: etag})
+	_, err := b.do(ctx, token, call{method: "DELETE", path: path{"posts", id}, ifMatch: etag})
 	return err
 }
 
 // MarkPost turns a mark of a post on or off: pinned, locked or hidden.
 func (b Boards) MarkPost(ctx context.Context, token TokenFunc, id, mark string, on bool) error {
-	return b.mark(ctx, token, "/v1/posts", id, mark, on)
+	return b.mark(ctx, token, "posts", id, mark, on)
 }
 
 // HideComment hides a comment or shows it again.
 func (b Boards) HideComment(ctx context.Context, token TokenFunc, id string, on bool) error {
-	return b.mark(ctx, token, "/v1/comments", id, "hidden", on)
+	return b.mark(ctx, token, "comments", id, "hidden", on)
 }
 
-func (b Boards) mark(ctx context.Context, token TokenFunc, path, id, mark string, on bool) error {
-	at, err := segment(id)
-	if err != nil {
-		return err
-	}
+func (b Boards) mark(ctx context.Context, token TokenFunc, kind, id, mark string, on bool) error {
 	method := "DELETE"
 	if on {
 		method = "PUT"
 	}
-	_, err = b.do(ctx, token, call{method: method, path: path + at + "/" + mark})
+	_, err := b.do(ctx, token, call{method: method, path: path{kind, id, mark}})
 	return err
 }
 
 // Comments returns a page of a post's comments.
 func (b Boards) Comments(ctx context.Context, token TokenFunc, post, cursor string) (comments List[Comment], err error) {
-	at, err := segment(post)
-	if err != nil {
-		return comments, err
-	}
-	_, err = b.do(ctx, token, call{method: "GET", path: "/v1/posts" + at + "/comments", query: page("100", cursor), out: &comments})
+	_, err = b.do(ctx, token, call{method: "GET", path: path{"posts", post, "comments"}, query: page("100", cursor), out: &comments})
 	return comments, err
 }
 
 // WriteComment makes a comment, a reply when parent is not empty. The same key twice makes one comment.
 func (b Boards) WriteComment(ctx context.Context, token TokenFunc, post, key, parent, body, format string) (comment Comment, err error) {
-	at, err := segment(post)
-	if err != nil {
-		return comment, err
-	}
 	in := struct {
 		Body   string `json:"body"`
 		Format string `json:"format"`
 		Parent string `json:"parent,omitempty"`
 	}{body, format, parent}
-	_, err = b.do(ctx, token, call{method: "POST", path: "/v1/posts" + at + "/comments", key: key, in: in, out: &comment})
+	_, err = b.do(ctx, token, call{method: "POST", path: path{"posts", post, "comments"}, key: key, in: in, out: &comment})
 	return comment, err
 }
 
 // Comment returns a comment and its ETag.
 func (b Boards) Comment(ctx context.Context, token TokenFunc, id string) (comment Comment, etag string, err error) {
-	at, err := segment(id)
-	if err != nil {
-		return comment, "", err
-	}
-	etag, err = b.do(ctx, token, call{method: "GET", path: "/v1/comments" + at, out: &comment})
+	etag, err = b.do(ctx, token, call{method: "GET", path: path{"comments", id}, out: &comment})
 	return comment, etag, err
 }
 
 // ChangeComment changes a comment if it still has etag.
 func (b Boards) ChangeComment(ctx context.Context, token TokenFunc, id, etag, body string) error {
-	at, err := segment(id)
-	if err != nil {
-		return err
-	}
 	in := struct {
 		Body string `json:"body"`
 	}{body}
-	_, err = b.do(ctx, token, call{method: "PATCH", path: "/v1/comments" + at, ifMatch: etag, in: in})
+	_, err := b.do(ctx, token, call{method: "PATCH", path: path{"comments", id}, ifMatch: etag, in: in})
 	return err
 }
 
 // DeleteComment deletes a comment if it still has etag.
 func (b Boards) DeleteComment(ctx context.Context, token TokenFunc, id, etag string) error {
-	at, err := segment(id)
-	if err != nil {
-		return err
-	}
-	_, err = b.do(ctx, token, call{method: "DELETE", path: "/v1/comments" + at, ifMatch: etag})
+	_, err := b.do(ctx, token, call{method: "DELETE", path: path{"comments", id}, ifMatch: etag})
 	return err
 }

@@ -44,46 +44,42 @@ func NewUsers(base string) Users { return Users{newService("user", base)} }
 
 // Me returns the profile of the person whose token it is, and its ETag.
 func (u Users) Me(ctx context.Context, token TokenFunc) (profile Profile, etag string, err error) {
-	etag, err = u.do(ctx, token, call{method: "GET", path: "/v1/me", out: &profile})
+	etag, err = u.do(ctx, token, call{method: "GET", path: path{"me"}, out: &profile})
 	return profile, etag, err
 }
 
 // ChangeMe changes the profile if it still has etag, else the error is an [Error] of status 412.
 func (u Users) ChangeMe(ctx context.Context, token TokenFunc, etag string, change ProfileChange) (profile Profile, err error) {
-	_, err = u.do(ctx, token, call{method: "PATCH", path: "/v1/me", ifMatch: etag, in: change, out: &profile})
+	_, err = u.do(ctx, token, call{method: "PATCH", path: path{"me"}, ifMatch: etag, in: change, out: &profile})
 	return profile, err
 }
 
 // Settings returns the person's settings and their ETag.
 func (u Users) Settings(ctx context.Context, token TokenFunc) (settings Settings, etag string, err error) {
-	etag, err = u.do(ctx, token, call{method: "GET", path: "/v1/me/settings", out: &settings})
+	etag, err = u.do(ctx, token, call{method: "GET", path: path{"me", "settings"}, out: &settings})
 	return settings, etag, err
 }
 
 // PutSettings replaces the settings if they still have etag.
 func (u Users) PutSettings(ctx context.Context, token TokenFunc, etag string, settings Settings) error {
-	_, err := u.do(ctx, token, call{method: "PUT", path: "/v1/me/settings", ifMatch: etag, in: settings})
+	_, err := u.do(ctx, token, call{method: "PUT", path: path{"me", "settings"}, ifMatch: etag, in: settings})
 	return err
 }
 
 // Interests returns the person's interests and their ETag.
 func (u Users) Interests(ctx context.Context, token TokenFunc) (interests Interests, etag string, err error) {
-	etag, err = u.do(ctx, token, call{method: "GET", path: "/v1/me/interests", out: &interests})
+	etag, err = u.do(ctx, token, call{method: "GET", path: path{"me", "interests"}, out: &interests})
 	return interests, etag, err
 }
 
 // PutInterests replaces the interests if they still have etag.
 func (u Users) PutInterests(ctx context.Context, token TokenFunc, etag string, interests Interests) error {
-	_, err := u.do(ctx, token, call{method: "PUT", path: "/v1/me/interests", ifMatch: etag, in: interests})
+	_, err := u.do(ctx, token, call{method: "PUT", path: path{"me", "interests"}, ifMatch: etag, in: interests})
 	return err
 }
 
 // User returns another person's public profile.
 func (u Users) User(ctx context.Context, token TokenFunc, id string) (profile Profile, err error) {
-	at, err := segment(id)
-	if err != nil {
-		return profile, err
-	}
-	_, err = u.do(ctx, token, call{method: "GET", path: "/v1/users" + at, out: &profile})
+	_, err = u.do(ctx, token, call{method: "GET", path: path{"users", id}, out: &profile})
 	return profile, err
 }
