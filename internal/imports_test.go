@@ -100,8 +100,9 @@ var rules = []rule{
 	{"client-demo/internal/pages", []string{"client-demo/internal/lang", "client-demo/internal/markdown", "client-demo/internal/backend"}},
 	{"client-demo/internal/lang", nil},
 	{"client-demo/internal/markdown", nil},
-	{"client-demo/internal/flow", nil},
-	{"client-demo/internal/backend", nil},
+	{"client-demo/internal/flow", []string{"client-demo/internal/outbound"}},
+	{"client-demo/internal/backend", []string{"client-demo/internal/outbound"}},
+	{"client-demo/internal/outbound", nil},
 
 	{"deploy/...", []string{"deploy/..."}},
 }

@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/maru-auth/maru/client-demo/internal/outbound"
 )
 
 // ErrDown tells that a service gave no usable answer: it is not there, too slow, or overloaded.
@@ -55,35 +57,19 @@ func (e *Error) Is(target error) bool {
 // TokenFunc returns the access token to call with; nil calls without one, for what everybody may read. Refused is empty, or the token that the service just would not take.
 type TokenFunc func(ctx context.Context, refused string) (string, error)
 
-const (
-	callTimeout = 5 * time.Second
-	maxAnswer   = 2 << 20 // a page of 100 comments in full length fits
-	maxCalls    = 64      // to one service at once
-	placeWait   = time.Second
-)
-
-var errCrowded = errors.New("too many wait for its answers")
+// limits bound the calls to one service. A page of 100 comments in full length fits into an answer.
+var limits = outbound.Limits{Timeout: 5 * time.Second, Calls: 64, Answer: 2 << 20}
 
 // service is one REST interface. It is safe for concurrent use.
 type service struct {
 	name   string
 	base   string
-	places chan struct{} // one for each call under way
 	http   *http.Client
 	public *publicAnswers
 }
 
 func newService(name, base string) service {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 16
-	transport.MaxResponseHeaderBytes = 64 << 10
-	client := &http.Client{
-		Timeout:   callTimeout,
-		Transport: transport,
-		// The token is for this address and no other.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return service{name, base, make(chan struct{}, maxCalls), client, newPublicAnswers()}
+	return service{name, base, outbound.NewClient(limits), newPublicAnswers()}
 }
 
 // Close closes idle connections.
@@ -129,26 +115,6 @@ func (s service) do(ctx context.Context, token TokenFunc, c call) (etag string, 
 	return s.once(ctx, again, address, c)
 }
 
-// enter waits for a place to call from, a second at most: while a service is slow, requests must not pile up.
-func (s service) enter(ctx context.Context) (leave func(), err error) {
-	leave = func() { <-s.places }
-	select {
-	case s.places <- struct{}{}:
-		return leave, nil
-	default:
-	}
-	timeout := time.NewTimer(placeWait)
-	defer timeout.Stop()
-	select {
-	case s.places <- struct{}{}:
-		return leave, nil
-	case <-timeout.C:
-		return nil, &DownError{s.name, errCrowded}
-	case <-ctx.Done():
-		return nil, &DownError{s.name, ctx.Err()}
-	}
-}
-
 // once makes the call with an access token, or without one if it is empty.
 func (s service) once(ctx context.Context, access, address string, c call) (etag string, err error) {
 	if access == "" {
@@ -156,11 +122,6 @@ func (s service) once(ctx context.Context, access, address string, c call) (etag
 			return kept.etag, s.read(kept.text, c)
 		}
 	}
-	leave, err := s.enter(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer leave()
 	req, err := c.request(ctx, access, address)
 	if err != nil {
 		return "", err
@@ -170,12 +131,9 @@ func (s service) once(ctx context.Context, access, address string, c call) (etag
 		return "", &DownError{s.name, err}
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return "", &DownError{s.name, err}
-	}
-	if len(text) > maxAnswer {
-		return "", &DownError{s.name, fmt.Errorf("its answer to %s is too large", c)}
+		return "", &DownError{s.name, fmt.Errorf("its answer to %s: %w", c, err)}
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return "", s.refusal(resp.StatusCode, text)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/client-demo/internal/outbound"
 )
 
 func token(context.Context, string) (string, error) { return "the-token", nil }
@@ -28,7 +30,7 @@ func TestAnAnswerThatIsNoneMeansDown(t *testing.T) {
 		"a redirect":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 		"no JSON":          func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) },
 		"too much": func(w http.ResponseWriter, _ *http.Request) {
-			w.Write([]byte(`"` + strings.Repeat("x", maxAnswer) + `"`))
+			w.Write([]byte(`"` + strings.Repeat("x", int(limits.Answer)) + `"`))
 		},
 		"a broken connection":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"the wrong JSON types": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"items": 5}`)) },
@@ -114,7 +116,7 @@ func TestCallsToASlowServiceDoNotPileUp(t *testing.T) {
 	})
 	b.http.Timeout = 0 // the calls below last as long as the test wants
 	var calls sync.WaitGroup
-	for range maxCalls {
+	for range limits.Calls {
 		calls.Go(func() {
 			if _, err := b.List(t.Context(), token); err != nil {
 				t.Error(err)
@@ -122,7 +124,7 @@ func TestCallsToASlowServiceDoNotPileUp(t *testing.T) {
 		})
 		<-called
 	}
-	if _, err := b.List(t.Context(), token); !errors.Is(err, ErrDown) || !errors.Is(err, errCrowded) {
+	if _, err := b.List(t.Context(), token); !errors.Is(err, ErrDown) || !errors.Is(err, outbound.ErrCrowded) {
 		t.Errorf("one call too many: %v", err)
 	}
 	gone, leave := context.WithCancel(t.Context())

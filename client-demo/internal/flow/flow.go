@@ -19,6 +19,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/oauth2"
+
+	"github.com/maru-auth/maru/client-demo/internal/outbound"
 )
 
 // What can go wrong in a flow. Anything else is a fault of the program.
@@ -36,6 +38,7 @@ type RefusedError struct{ Code, Description string }
 func (e *RefusedError) Error() string { return "the issuer refused: " + e.Code + ": " + e.Description }
 
 const (
+	callTimeout   = 10 * time.Second // one request to the issuer
 	loginLifetime = 15 * time.Minute // from leaving for the issuer to coming back
 	sessionIdle   = 12 * time.Hour
 	sessionMax    = 14 * 24 * time.Hour
@@ -90,7 +93,7 @@ func New(cfg Config) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.Default()
 	}
-	c.http = newHTTPClient()
+	c.http = outbound.NewClient(outbound.Limits{Timeout: callTimeout, Calls: 64, Answer: 256 << 10})
 	c.provider = fetched[*issuer]{client: c, name: "discovery document", fetch: c.discover}
 	c.sessions = newCache[*Session](maxSessions)
 	c.spent = newCache[struct{}](maxSpent)
