@@ -2,17 +2,17 @@ package main
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 func TestLogoutListShowsWhomNobodyCouldTell(t *testing.T) {
-	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
+	c := commandLine{t, sqldbtest.SQLite(t)}
 	s := c.store()
 	user, err := s.CreateUser(t.Context(), store.User{Email: "mina@example.org", PasswordHash: "x"})
 	if err != nil {
@@ -30,7 +30,7 @@ func TestLogoutListShowsWhomNobodyCouldTell(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.must("", "disable", "mina@example.org") // the command line ends sessions too
+	c.must("user", "disable", "mina@example.org") // the command line ends sessions too
 	taken, err := s.TakeLogouts(t.Context(), time.Minute, 10, 10)
 	if err != nil || len(taken) != 2 {
 		t.Fatal(taken, err)
@@ -45,19 +45,10 @@ func TestLogoutListShowsWhomNobodyCouldTell(t *testing.T) {
 		}
 	}
 
-	list := func(args ...string) string {
-		t.Helper()
-		var out strings.Builder
-		p := &program{in: strings.NewReader(""), out: &out, errs: &out, now: time.Now}
-		if err := p.run(t.Context(), append([]string{"--database-url", c.url, "logout", "list"}, args...)); err != nil {
-			t.Fatal(err)
-		}
-		return out.String()
-	}
-	if text := list(); !strings.Contains(text, "given up") || strings.Count(text, "status 500") != 2 || strings.Count(text, "\n") != 3 {
+	if text := c.must("logout", "list"); !strings.Contains(text, "given up") || strings.Count(text, "status 500") != 2 || strings.Count(text, "\n") != 3 {
 		t.Error(text)
 	}
-	for _, line := range strings.Split(strings.TrimSpace(list("--format", "json")), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(c.must("logout", "list", "--format", "json")), "\n") {
 		var got listedLogout
 		if err := json.Unmarshal([]byte(line), &got); err != nil {
 			t.Fatal(err)

@@ -47,9 +47,12 @@ func served(t *testing.T, databaseURL string) {
 	}
 }
 
-func (c commandLine) must(args ...string) string {
+func (c commandLine) must(args ...string) string { c.t.Helper(); return c.mustWith("", args...) }
+
+// mustWith is must with something on standard input.
+func (c commandLine) mustWith(input string, args ...string) string {
 	c.t.Helper()
-	out, err := c.run("", args...)
+	out, err := c.run(input, args...)
 	if err != nil {
 		c.t.Fatalf("%q: %v", args, err)
 	}

@@ -1,68 +1,28 @@
 package main
 
 import (
-	"bytes"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
-
-// people runs user commands on one new database.
-type people struct {
-	t   *testing.T
-	url string
-}
-
-func (c people) run(input string, args ...string) (string, error) {
-	c.t.Helper()
-	served(c.t, c.url)
-	var out bytes.Buffer
-	p := &program{in: strings.NewReader(input), out: &out, errs: &out, now: time.Now}
-	err := p.run(c.t.Context(), append([]string{"--database-url", c.url, "user"}, args...))
-	return out.String(), err
-}
-
-func (c people) must(input string, args ...string) string {
-	c.t.Helper()
-	out, err := c.run(input, args...)
-	if err != nil {
-		c.t.Fatalf("user %q: %v\n%s", args, err, out)
-	}
-	return out
-}
-
-func (c people) store() *store.Store {
-	c.t.Helper()
-	s, err := store.Open(c.t.Context(), c.url, time.Now)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			c.t.Error(err)
-		}
-	})
-	return s
-}
 
 const goodPassword = "four unrelated wooden words\n"
 
 func TestUserCommands(t *testing.T) {
-	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
-	c.must(goodPassword, "create", "--email", " Mina@Example.org ", "--name", "김 민아", "--password-stdin", "--role", "moderator")
-	if _, err := c.run(goodPassword, "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin"); err == nil || !strings.Contains(err.Error(), "--if-missing") {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	c.mustWith(goodPassword, "user", "create", "--email", " Mina@Example.org ", "--name", "김 민아", "--password-stdin", "--role", "moderator")
+	if _, err := c.run(goodPassword, "user", "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin"); err == nil || !strings.Contains(err.Error(), "--if-missing") {
 		t.Errorf("a second account with the address: %v", err)
 	}
-	c.must(goodPassword, "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin", "--if-missing")
+	c.mustWith(goodPassword, "user", "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin", "--if-missing")
 
-	list := c.must("", "list")
+	list := c.must("user", "list")
 	if !strings.Contains(list, "Mina@Example.org") || !strings.Contains(list, "moderator") || !strings.Contains(list, "김 민아") || strings.Count(list, "\n") != 2 {
 		t.Errorf("list:\n%s", list)
 	}
-	c.must("", "set-role", "mina@example.org", "moderator", "moderator")
+	c.must("user", "set-role", "mina@example.org", "moderator", "moderator")
 	s := c.store()
 	user, err := s.UserByEmail(t.Context(), "mina@example.org")
 	if err != nil || strings.Join(user.Roles, " ") != "moderator" || user.EmailVerified {
@@ -73,29 +33,29 @@ func TestUserCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.must("", "disable", "mina@example.org")
+	c.must("user", "disable", "mina@example.org")
 	if _, _, err := s.SessionByCookie(t.Context(), cookie); err == nil {
 		t.Error("the session outlived the account")
 	}
-	c.must("", "enable", user.ID)
+	c.must("user", "enable", user.ID)
 	if _, _, err := s.SessionByCookie(t.Context(), cookie); err == nil {
 		t.Error("the session came back with the account")
 	}
 	if user, err = s.User(t.Context(), user.ID); err != nil || user.Disabled {
 		t.Error(user.Disabled, err)
 	}
-	c.must("", "set-role", user.ID)
-	if out := c.must("", "list", "--format", "json"); !strings.Contains(out, `"roles":[]`) || strings.Contains(out, "argon2") {
+	c.must("user", "set-role", user.ID)
+	if out := c.must("user", "list", "--format", "json"); !strings.Contains(out, `"roles":[]`) || strings.Contains(out, "argon2") {
 		t.Errorf("list: %s", out)
 	}
 }
 
 func TestClaimsAreSetFromTheCommandLine(t *testing.T) {
-	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
-	c.must(goodPassword, "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin")
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	c.mustWith(goodPassword, "user", "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin")
 	set := func(text string) store.User {
 		t.Helper()
-		c.must("", "set-claims", "--email", "Mina@Example.org", "--json", text)
+		c.must("user", "set-claims", "--email", "Mina@Example.org", "--json", text)
 		user, err := c.store().UserByEmail(t.Context(), "mina@example.org")
 		if err != nil {
 			t.Fatal(err)
@@ -119,15 +79,15 @@ func TestClaimsAreSetFromTheCommandLine(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"nick": "m"}`: "unknown field", `{`: "--json", `{} {}`: "more than one", `{"birthdate": "yesterday"}`: "birthdate", `{"name": ""}`: "name", `{"website": "javascript:x"}`: "website", `[]`: "--json",
 	} {
-		if out, err := c.run("", "set-claims", "--email", "mina@example.org", "--json", text); err == nil || !strings.Contains(err.Error(), want) {
+		if out, err := c.run("", "user", "set-claims", "--email", "mina@example.org", "--json", text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v %s", text, err, out)
 		}
 	}
 }
 
 func TestAForgottenPasswordIsReplaced(t *testing.T) {
-	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
-	c.must(goodPassword, "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin")
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	c.mustWith(goodPassword, "user", "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin")
 	s := c.store()
 	before, err := s.UserByEmail(t.Context(), "mina@example.org")
 	if err != nil {
@@ -138,14 +98,14 @@ func TestAForgottenPasswordIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	for input, want := range map[string]string{"": "standard input has no password", "password\n": "refused"} {
-		if _, err := c.run(input, "set-password", "--email", "mina@example.org", "--password-stdin"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := c.run(input, "user", "set-password", "--email", "mina@example.org", "--password-stdin"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", input, err)
 		}
 	}
-	if _, err := c.run(goodPassword, "set-password", "--email", "nobody@example.org", "--password-stdin"); err == nil || !strings.Contains(err.Error(), "there is no account") {
+	if _, err := c.run(goodPassword, "user", "set-password", "--email", "nobody@example.org", "--password-stdin"); err == nil || !strings.Contains(err.Error(), "there is no account") {
 		t.Error(err)
 	}
-	c.must("another five unrelated wooden words\n", "set-password", "--email", "mina@example.org", "--password-stdin")
+	c.mustWith("another five unrelated wooden words\n", "user", "set-password", "--email", "mina@example.org", "--password-stdin")
 	if _, _, err := s.SessionByCookie(t.Context(), cookie); err == nil {
 		t.Error("the session outlived the password")
 	}
@@ -155,7 +115,7 @@ func TestAForgottenPasswordIsReplaced(t *testing.T) {
 }
 
 func TestUserCommandsRefuse(t *testing.T) {
-	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
+	c := commandLine{t, sqldbtest.SQLite(t)}
 	for _, test := range []struct {
 		input, want string
 		args        []string
@@ -172,7 +132,7 @@ func TestUserCommandsRefuse(t *testing.T) {
 		{"", "did you mean moderator", []string{"set-role", "nobody", "moderater"}},
 		{goodPassword, "did you mean moderator", []string{"create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin", "--role", "moderators"}},
 	} {
-		out, err := c.run(test.input, test.args...)
+		out, err := c.run(test.input, append([]string{"user"}, test.args...)...)
 		if err == nil || !strings.Contains(err.Error()+out, test.want) {
 			t.Errorf("user %q: %v\n%s", test.args, err, out)
 		}
@@ -184,17 +144,17 @@ func TestUserCommandsRefuse(t *testing.T) {
 }
 
 func TestAnInternationalizedAddressIsOneAccountOnTheCommandLine(t *testing.T) {
-	c := people{t, "sqlite:" + filepath.Join(t.TempDir(), "authz.db")}
-	c.must(goodPassword, "create", "--email", "Mina@Bücher.example", "--name", "Mina", "--password-stdin")
-	out := c.must(goodPassword, "create", "--email", "mina@xn--bcher-kva.example", "--name", "Mina", "--password-stdin", "--if-missing")
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	c.mustWith(goodPassword, "user", "create", "--email", "Mina@Bücher.example", "--name", "Mina", "--password-stdin")
+	out := c.mustWith(goodPassword, "user", "create", "--email", "mina@xn--bcher-kva.example", "--name", "Mina", "--password-stdin", "--if-missing")
 	if !strings.Contains(out, "has an account already") {
 		t.Error(out)
 	}
 	for _, spelling := range []string{"mina@xn--bcher-kva.example", "MINA@BÜCHER.EXAMPLE"} {
-		if out := c.must("", "set-claims", "--email", spelling, "--json", `{"email_verified": true}`); !strings.Contains(out, "Mina@Bücher.example") {
+		if out := c.must("user", "set-claims", "--email", spelling, "--json", `{"email_verified": true}`); !strings.Contains(out, "Mina@Bücher.example") {
 			t.Errorf("%s: %s", spelling, out)
 		}
-		if out := c.must("", "set-role", spelling, "moderator"); !strings.Contains(out, "Mina@Bücher.example") {
+		if out := c.must("user", "set-role", spelling, "moderator"); !strings.Contains(out, "Mina@Bücher.example") {
 			t.Errorf("%s: %s", spelling, out)
 		}
 	}
