@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -24,7 +25,7 @@ func TestABackupComesBackWithoutWhatItForgot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, cookie, err := s.CreateSession(t.Context(), store.Session{UserID: user.ID}, user.PasswordHash)
+	session, cookie, err := s.CreateSession(t.Context(), accounts.Session{UserID: user.ID}, user.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -35,7 +36,7 @@ func secrets(t *testing.T, s *store.Store, id string, texts ...string) []string 
 	}
 	var valid []string
 	for _, text := range texts {
-		if slices.ContainsFunc(hashes, func(hash []byte) bool { return bytes.Equal(hash, store.Hash(text)) }) {
+		if slices.ContainsFunc(hashes, func(hash []byte) bool { return bytes.Equal(hash, opaque.Hash(text)) }) {
 			valid = append(valid, text)
 		}
 	}
@@ -292,12 +293,12 @@ func TestInitialTokens(t *testing.T) {
 	eachEngine(t, func(t *testing.T, c commandLine) {
 		s := c.store()
 		token := strings.TrimSpace(c.must("client", "initial-token", "--uses=2", "--expires=1h", "--note=for the orders team"))
-		if err := s.CheckInitialToken(t.Context(), store.Hash(token)); err != nil || len(token) != 43 {
+		if err := s.CheckInitialToken(t.Context(), opaque.Hash(token)); err != nil || len(token) != 43 {
 			t.Errorf("%q: %v", token, err)
 		}
 		made := document(t, c.must("client", "initial-token", "--format=json"))
 		other, _ := made["initial_access_token"].(string)
-		if err := s.CheckInitialToken(t.Context(), store.Hash(other)); err != nil || other == token || made["uses"] != 1.0 {
+		if err := s.CheckInitialToken(t.Context(), opaque.Hash(other)); err != nil || other == token || made["uses"] != 1.0 {
 			t.Errorf("%v: %v", made, err)
 		}
 		c.refused([]string{"client", "initial-token", "--uses=0"}, "--uses")

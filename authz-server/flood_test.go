@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -70,7 +70,7 @@ func (f *flooded) send(ctx context.Context, address, method, path, kind, body st
 	}
 	r.Header.Set("X-Forwarded-For", address)
 	r.Header.Set("Origin", "http://localhost:9000")
-	r.Header.Set("Cookie", "maru-browser="+store.NewSecret())
+	r.Header.Set("Cookie", "maru-browser="+opaque.New())
 	if body != "" {
 		r.Header.Set("Content-Type", kind)
 	}

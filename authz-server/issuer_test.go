@@ -21,7 +21,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/jwks"
 )
@@ -198,7 +198,7 @@ func serveAs(t *testing.T, issuer string) *journey {
 	if err := s.CreateClient(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.AddClientSecret(t.Context(), "app", store.Hash("a-secret"), time.Time{}); err != nil {
+	if err := s.AddClientSecret(t.Context(), "app", opaque.Hash("a-secret"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	addresses, done := make(chan net.Addr, 1), make(chan error, 1)

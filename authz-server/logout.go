@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/internal/cli"
 )
 
@@ -32,18 +33,18 @@ type logoutList struct {
 
 func (cmd logoutList) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
-		return cli.List[store.LogoutDelivery]{
+		return cli.List[outbox.LogoutDelivery]{
 			Page:    s.LogoutDeliveries,
-			Key:     func(d store.LogoutDelivery) string { return d.ID },
+			Key:     func(d outbox.LogoutDelivery) string { return d.ID },
 			Columns: "ID\tCLIENT\tENDED\tATTEMPTS\tNEXT\tERROR",
-			Row: func(d store.LogoutDelivery) string {
+			Row: func(d outbox.LogoutDelivery) string {
 				next := d.DueAt.Format(time.RFC3339)
 				if !d.GivenUpAt.IsZero() {
 					next = "given up"
 				}
 				return fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s", d.ID, d.ClientID, d.CreatedAt.Format(time.RFC3339), d.Attempts, next, d.LastError)
 			},
-			JSON: func(d store.LogoutDelivery) (any, error) {
+			JSON: func(d outbox.LogoutDelivery) (any, error) {
 				listed := listedLogout{d.ID, d.ClientID, d.UserID, d.SessionID, d.CreatedAt, d.Attempts, &d.DueAt, nil, d.LastError}
 				if !d.GivenUpAt.IsZero() {
 					listed.NextAt, listed.GivenUpAt = nil, &d.GivenUpAt

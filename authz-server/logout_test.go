@@ -7,18 +7,18 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 func TestLogoutListShowsWhomNobodyCouldTell(t *testing.T) {
 	c := commandLine{t, sqldbtest.SQLite(t)}
 	s := c.store()
-	user, err := s.CreateUser(t.Context(), store.User{Email: "mina@example.org", PasswordHash: "x"})
+	user, err := s.CreateUser(t.Context(), accounts.User{Email: "mina@example.org", PasswordHash: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, _, err := s.CreateSession(t.Context(), store.Session{UserID: user.ID}, "x")
+	session, _, err := s.CreateSession(t.Context(), accounts.Session{UserID: user.ID}, "x")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -51,7 +52,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		s.LimitSessions(store.SessionLimits{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute})
+		s.LimitSessions(accounts.SessionLimits{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute})
 		s.KeepUnused(cfg.RegistrationUnused)
 		at, err := issuer.Parse(cfg.Issuer)
 		if err != nil {

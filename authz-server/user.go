@@ -13,6 +13,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/cli"
 )
 
@@ -33,7 +34,7 @@ type userSetClaims struct {
 
 // claimsPatch is what --json can hold.
 type claimsPatch struct {
-	*store.Claims
+	*accounts.Claims
 
 	Name          *string `json:"name"`
 	Locale        *string `json:"locale"`
@@ -41,8 +42,8 @@ type claimsPatch struct {
 }
 
 func (cmd userSetClaims) Run(ctx context.Context, p *program) error {
-	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user store.User) error {
-		err := s.EditUser(ctx, user.ID, func(u *store.User) error {
+	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user accounts.User) error {
+		err := s.EditUser(ctx, user.ID, func(u *accounts.User) error {
 			phone := u.Claims.PhoneNumber
 			patch := claimsPatch{Claims: &u.Claims, Name: &u.Name, Locale: &u.Locale, EmailVerified: &u.EmailVerified}
 			decoder := json.NewDecoder(strings.NewReader(cmd.JSON))
@@ -89,7 +90,7 @@ func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user store.User) error {
+	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user accounts.User) error {
 		if problem := login.Weakness(password, user.Email, user.Name); problem != "" {
 			return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
 		}
@@ -131,7 +132,7 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 		return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
 	}
 	return p.withStore(ctx, func(s *store.Store) error {
-		user, err := s.CreateUser(ctx, store.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: roles, PasswordHash: login.HashPassword(password)})
+		user, err := s.CreateUser(ctx, accounts.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: roles, PasswordHash: login.HashPassword(password)})
 		if errors.Is(err, store.ErrExists) {
 			if cmd.IfMissing {
 				_, err := fmt.Fprintf(p.out, "%s has an account already\n", email)
@@ -192,18 +193,18 @@ type userList struct {
 
 func (cmd userList) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
-		return cli.List[store.User]{
+		return cli.List[accounts.User]{
 			Page:    s.ListUsers,
-			Key:     func(u store.User) string { return u.Key },
+			Key:     func(u accounts.User) string { return u.Key },
 			Columns: "ID\tEMAIL\tNAME\tROLES\tSTATE\tCREATED",
-			Row: func(u store.User) string {
+			Row: func(u accounts.User) string {
 				state := "open"
 				if u.Disabled {
 					state = "disabled"
 				}
 				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.ID, u.Email, u.Name, strings.Join(u.Roles, " "), state, u.CreatedAt.Format(time.RFC3339))
 			},
-			JSON: func(u store.User) (any, error) {
+			JSON: func(u accounts.User) (any, error) {
 				return listedUser{u.ID, u.Email, u.Name, append([]string{}, u.Roles...), u.Disabled, u.CreatedAt}, nil
 			},
 		}.Print(ctx, p.out, cmd.Format)
@@ -216,7 +217,7 @@ type account struct {
 }
 
 // with runs f for the account that the argument names.
-func (a account) with(ctx context.Context, p *program, f func(s *store.Store, user store.User) error) error {
+func (a account) with(ctx context.Context, p *program, f func(s *store.Store, user accounts.User) error) error {
 	return p.withStore(ctx, func(s *store.Store) error {
 		find := s.User
 		if strings.Contains(a.Account, "@") {
@@ -236,7 +237,7 @@ func (a account) with(ctx context.Context, p *program, f func(s *store.Store, us
 type userDisable struct{ account }
 
 func (cmd userDisable) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, user store.User) error {
+	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
 		if err := s.SetDisabled(ctx, user.ID, true); err != nil {
 			return err
 		}
@@ -248,7 +249,7 @@ func (cmd userDisable) Run(ctx context.Context, p *program) error {
 type userEnable struct{ account }
 
 func (cmd userEnable) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, user store.User) error {
+	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
 		if err := s.SetDisabled(ctx, user.ID, false); err != nil {
 			return err
 		}
@@ -267,7 +268,7 @@ func (cmd userSetRole) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return cmd.with(ctx, p, func(s *store.Store, user store.User) error {
+	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
 		if err := s.SetRoles(ctx, user.ID, roles); err != nil {
 			return err
 		}

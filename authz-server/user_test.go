@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -29,7 +29,7 @@ func TestUserCommands(t *testing.T) {
 		t.Fatalf("%+v %v", user, err)
 	}
 
-	_, cookie, err := s.CreateSession(t.Context(), store.Session{UserID: user.ID}, user.PasswordHash)
+	_, cookie, err := s.CreateSession(t.Context(), accounts.Session{UserID: user.ID}, user.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestUserCommands(t *testing.T) {
 func TestClaimsAreSetFromTheCommandLine(t *testing.T) {
 	c := commandLine{t, sqldbtest.SQLite(t)}
 	c.mustWith(goodPassword, "user", "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin")
-	set := func(text string) store.User {
+	set := func(text string) accounts.User {
 		t.Helper()
 		c.must("user", "set-claims", "--email", "Mina@Example.org", "--json", text)
 		user, err := c.store().UserByEmail(t.Context(), "mina@example.org")
@@ -63,13 +63,13 @@ func TestClaimsAreSetFromTheCommandLine(t *testing.T) {
 		return user
 	}
 	user := set(`{"name": "김 민아", "given_name": "민아", "nickname": "m", "email_verified": true, "phone_number": "+82 10 1234 5678", "phone_number_verified": true, "locale": "ko-kr", "address": {"country": "KR"}}`)
-	want := store.Claims{GivenName: "민아", Nickname: "m", PhoneNumber: "+821012345678", PhoneVerified: true, Address: store.Address{Country: "KR"}}
+	want := accounts.Claims{GivenName: "민아", Nickname: "m", PhoneNumber: "+821012345678", PhoneVerified: true, Address: accounts.Address{Country: "KR"}}
 	if user.Claims != want || user.Name != "김 민아" || !user.EmailVerified || user.Locale != "ko-KR" {
 		t.Errorf("%+v", user)
 	}
 	// What is not named stays; another number is not the verified one.
 	user = set(`{"nickname": "", "phone_number": "+82 10 1234 5679", "address": {"region": "Seoul"}}`)
-	want = store.Claims{GivenName: "민아", PhoneNumber: "+821012345679", Address: store.Address{Country: "KR", Region: "Seoul"}}
+	want = accounts.Claims{GivenName: "민아", PhoneNumber: "+821012345679", Address: accounts.Address{Country: "KR", Region: "Seoul"}}
 	if user.Claims != want || !user.EmailVerified {
 		t.Errorf("%+v", user)
 	}
@@ -93,7 +93,7 @@ func TestAForgottenPasswordIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, cookie, err := s.CreateSession(t.Context(), store.Session{UserID: before.ID}, before.PasswordHash)
+	_, cookie, err := s.CreateSession(t.Context(), accounts.Session{UserID: before.ID}, before.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}

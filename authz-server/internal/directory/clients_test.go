@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
@@ -16,7 +17,7 @@ func TestAStoredClientComesAsItIs(t *testing.T) {
 	if err := f.store.CreateClient(t.Context(), client.Client{ID: "app", Name: "App"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.store.AddClientSecret(t.Context(), "app", store.Hash("s"), time.Time{}); err != nil {
+	if err := f.store.AddClientSecret(t.Context(), "app", opaque.Hash("s"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	c, secrets, err := f.Client(t.Context(), "app")

@@ -9,6 +9,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks/jose"
 )
@@ -79,8 +80,8 @@ func (d *Clients) documentClient(ctx context.Context, id string) (client.Client,
 
 // reserveDocument limits how many unknown documents the server reads, and rows it makes, on behalf of one address.
 func (d *Clients) reserveDocument(ctx context.Context, id string) error {
-	err := d.cfg.Store.TakeQuotas(ctx, store.QuotasOf(httpd.Networks(httpd.ClientAddr(ctx)), "document", newDocuments, newDocumentsPer)...)
-	var full *store.QuotaError
+	err := d.cfg.Store.TakeQuotas(ctx, limits.QuotasOf(httpd.Networks(httpd.ClientAddr(ctx)), "document", newDocuments, newDocumentsPer)...)
+	var full *limits.QuotaError
 	if errors.As(err, &full) {
 		err = &DocumentError{Host: hostOf(id), Reason: "was not read: too many unknown clients were asked for from the same address; try again in some minutes"}
 	}

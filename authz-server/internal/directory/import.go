@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
@@ -164,15 +165,15 @@ func (d *Clients) importSecret(ctx context.Context, one importEntry, hashes [][]
 	case secret == "" && len(hashes) > 0, secret != "" && isOneOf(secret, hashes):
 		return false, nil
 	case secret == "":
-		secret = store.NewSecret()
+		secret = opaque.New()
 		result.Secret = secret
 	}
-	return true, d.cfg.Store.ReplaceClientSecrets(ctx, one.ID, store.Hash(secret))
+	return true, d.cfg.Store.ReplaceClientSecrets(ctx, one.ID, opaque.Hash(secret))
 }
 
 // isOneOf tells whether a secret is one of a client's, of which hashes is.
 func isOneOf(secret string, hashes [][]byte) bool {
-	return slices.ContainsFunc(hashes, func(hash []byte) bool { return bytes.Equal(hash, store.Hash(secret)) })
+	return slices.ContainsFunc(hashes, func(hash []byte) bool { return bytes.Equal(hash, opaque.Hash(secret)) })
 }
 
 // sameMetadata tells whether two clients are stored alike.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
@@ -102,8 +103,8 @@ func (d *Clients) followAuthMethod(ctx context.Context, before, after *client.Cl
 	case before.HasSecret() && !after.HasSecret():
 		return "", d.cfg.Store.ReplaceClientSecrets(ctx, after.ID, nil)
 	case !before.HasSecret() && after.HasSecret():
-		secret = store.NewSecret()
-		return secret, d.cfg.Store.ReplaceClientSecrets(ctx, after.ID, store.Hash(secret))
+		secret = opaque.New()
+		return secret, d.cfg.Store.ReplaceClientSecrets(ctx, after.ID, opaque.Hash(secret))
 	}
 	return "", nil
 }
@@ -134,7 +135,7 @@ func (d *Clients) RotateSecret(ctx context.Context, id string, overlap time.Dura
 	if overlap < 0 {
 		return Issued{}, InputError("overlap must not be negative")
 	}
-	rotated := Issued{Secret: store.NewSecret()}
+	rotated := Issued{Secret: opaque.New()}
 	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) (err error) {
 		rotated.Client, err = d.cfg.Store.Client(ctx, id)
 		switch {
@@ -145,7 +146,7 @@ func (d *Clients) RotateSecret(ctx context.Context, id string, overlap time.Dura
 		case !rotated.HasSecret():
 			return ErrOwnKeys
 		}
-		return d.cfg.Store.AddClientSecret(ctx, id, store.Hash(rotated.Secret), d.now().Add(overlap))
+		return d.cfg.Store.AddClientSecret(ctx, id, opaque.Hash(rotated.Secret), d.now().Add(overlap))
 	})
 	return rotated, err
 }

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 )
 
 // InitialToken lets others register clients themselves (RFC 7591 §3). Who made it vouches for them.
@@ -33,14 +35,14 @@ func (d *Clients) CreateInitialToken(ctx context.Context, t InitialToken) (token
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	token, expires = store.NewSecret(), d.now().Add(t.Lifetime)
-	return token, expires, d.cfg.Store.CreateInitialToken(ctx, store.Hash(token), t.Note, t.Uses, expires)
+	token, expires = opaque.New(), d.now().Add(t.Lifetime)
+	return token, expires, d.cfg.Store.CreateInitialToken(ctx, opaque.Hash(token), t.Note, t.Uses, expires)
 }
 
 // CheckInitialToken tells whether a client could be registered by a token now; [Clients.Register] decides.
 // [store.ErrNotFound]: it could not.
 func (d *Clients) CheckInitialToken(ctx context.Context, token string) error {
-	return d.cfg.Store.CheckInitialToken(ctx, store.Hash(token))
+	return d.cfg.Store.CheckInitialToken(ctx, opaque.Hash(token))
 }
 
 // How many clients can be registered in registrationsPer. Several senders together take what one cannot, so what nobody
@@ -56,15 +58,15 @@ const (
 )
 
 // CountTry counts a try to register by a sender, known by its networks, the narrowest first. Its error is a
-// [*store.QuotaError] when there were too many.
+// [*limits.QuotaError] when there were too many.
 func (d *Clients) CountTry(ctx context.Context, networks []string) error {
-	return d.cfg.Store.TakeQuotas(ctx, store.QuotasOf(networks, "register", registrationTries, registrationsPer)...)
+	return d.cfg.Store.TakeQuotas(ctx, limits.QuotasOf(networks, "register", registrationTries, registrationsPer)...)
 }
 
 // countStranger counts a client that is about to be stored and that nobody vouches for.
 func (d *Clients) countStranger(ctx context.Context, networks []string) error {
-	quotas := store.QuotasWithin(networks, "register strangers", strangersOfAddress, strangersOfNetwork, registrationsPer)
-	all := store.Quota{Subject: "register strangers", Limit: StrangersOfAll, Window: registrationsPer, Shards: strangersShards, Shared: true}
+	quotas := limits.QuotasWithin(networks, "register strangers", strangersOfAddress, strangersOfNetwork, registrationsPer)
+	all := limits.Quota{Subject: "register strangers", Limit: StrangersOfAll, Window: registrationsPer, Shards: strangersShards, Shared: true}
 	return d.cfg.Store.TakeQuotas(ctx, append(quotas, all)...)
 }
 
@@ -76,7 +78,7 @@ type Registration struct {
 }
 
 // Register makes a client of what its developer says about it. Its errors are a [*client.Error] about the metadata, a
-// [*store.QuotaError] for a client that nobody vouches for, and [store.ErrNotFound] for an initial token that is unknown, used
+// [*limits.QuotaError] for a client that nobody vouches for, and [store.ErrNotFound] for an initial token that is unknown, used
 // up or expired.
 func (d *Clients) Register(ctx context.Context, r Registration) (Issued, error) {
 	c, _, err := client.Decode(r.Metadata)
@@ -88,17 +90,17 @@ func (d *Clients) Register(ctx context.Context, r Registration) (Issued, error) 
 		return Issued{}, err
 	}
 	made := Issued{RegistrationToken: rand.Text() + rand.Text()}
-	stored := store.Registration{Token: store.Hash(made.RegistrationToken)}
+	stored := registry.Registration{Token: opaque.Hash(made.RegistrationToken)}
 	if c.Unvouched {
 		if err := d.countStranger(ctx, r.Networks); err != nil {
 			return Issued{}, err
 		}
 	} else {
-		stored.InitialToken = store.Hash(r.InitialToken)
+		stored.InitialToken = opaque.Hash(r.InitialToken)
 	}
 	if c.HasSecret() {
-		made.Secret = store.NewSecret()
-		stored.Secret = store.Hash(made.Secret)
+		made.Secret = opaque.New()
+		stored.Secret = opaque.Hash(made.Secret)
 	}
 	if err := d.cfg.Store.RegisterClient(ctx, c, stored); err != nil {
 		return Issued{}, err
