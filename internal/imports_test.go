@@ -32,8 +32,9 @@ type rule struct {
 var rules = []rule{
 	// Other people's programs import jwks: it needs nothing of ours but its own rooms.
 	{"jwks/internal/exactjson", nil},
+	{"jwks/httpcache", nil},
 	{"jwks/jose", []string{"jwks/internal/exactjson"}},
-	{"jwks/internal/keycache", []string{"jwks/internal/exactjson", "jwks/jose"}},
+	{"jwks/internal/keycache", []string{"jwks/internal/exactjson", "jwks/httpcache", "jwks/jose"}},
 	{"jwks", []string{"jwks/internal/...", "jwks/jose"}},
 	{"jwks/jwkstest", []string{"jwks"}},
 
@@ -66,7 +67,7 @@ var rules = []rule{
 	{"authz-server/internal/directory", []string{"authz-server/internal/cache", "authz-server/internal/client", "authz-server/internal/fetch", "authz-server/internal/opaque", "authz-server/internal/store/...", "internal/httpd", "jwks/jose"}},
 	{"authz-server/internal/consent", []string{"jwks/jose"}},
 	{"authz-server/internal/cache", nil},
-	{"authz-server/internal/fetch", []string{"authz-server/internal/cache"}},
+	{"authz-server/internal/fetch", []string{"authz-server/internal/cache", "jwks/httpcache"}},
 	{"authz-server/internal/keys/keystest", []string{"authz-server/internal/keys", "authz-server/internal/opaque", "authz-server/internal/store/...", "internal/sqldb/sqldbtest"}},
 	{"authz-server/internal/keys", []string{"internal/httpd", "authz-server/internal/client", "authz-server/internal/opaque", "authz-server/internal/store/...", "jwks/jose"}},
 	// The rooms of the store: what ends something knows what ends with it, never the other way round.

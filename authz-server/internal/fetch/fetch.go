@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/maru-auth/maru/authz-server/internal/cache"
+	"github.com/maru-auth/maru/jwks/httpcache"
 )
 
 // Limits of one request.
@@ -34,6 +35,8 @@ const (
 	Timeout = 5 * time.Second // from the name look-up to the last byte; of a POST with the wait for a free connection
 	MaxWait = 3 * time.Second // of a GET for a free connection, before that
 	MaxBody = 1 << 20         // bytes
+
+	maxFreshness = 24 * time.Hour // of an answer that is kept, whatever it says
 )
 
 // Config says what is trusted beside the public Internet. The zero value is right for production.
@@ -248,7 +251,8 @@ func (c *Client) get(ctx context.Context, address string, room *places, cause Ca
 		return answer{}, &Error{URL: address, Reason: "sends more than 1 MiB"}
 	}
 	now := c.now()
-	return answer{body, now.Add(freshness(res.Header, now))}, nil
+	fresh, _ := httpcache.Freshness(res.Header, now)
+	return answer{body, now.Add(min(fresh, maxFreshness))}, nil
 }
 
 // Post sends a form and returns the HTTP status of the answer, whose body is not read. Whatever the status, it is no error.

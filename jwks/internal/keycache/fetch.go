@@ -9,10 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/jwks/httpcache"
 	"github.com/maru-auth/maru/jwks/internal/exactjson"
 	"github.com/maru-auth/maru/jwks/jose"
 )
@@ -197,7 +197,7 @@ func (f *fetcher) fetchKeys(ctx context.Context) (fetchedSet, error) {
 	if err != nil {
 		return fetchedSet{}, err
 	}
-	lifetime, said := freshness(header)
+	lifetime, said := httpcache.Freshness(header, time.Now())
 	if body == nil {
 		// RFC 9111 §4.3.4: unchanged; what the answer does not say anew, goes on
 		// to be true.
@@ -256,30 +256,4 @@ func (f *fetcher) get(ctx context.Context, at, etag string) (http.Header, []byte
 		return nil, nil, fmt.Errorf("%s answers with more than %d bytes", at, maxDocument)
 	}
 	return resp.Header, body, nil
-}
-
-// freshness returns how long an answer counts as fresh by its Cache-Control
-// and Age (RFC 9111 §4.2), and whether it says so at all.
-func freshness(h http.Header) (time.Duration, bool) {
-	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch strings.ToLower(name) {
-		case "no-store", "no-cache":
-			return 0, true
-		case "max-age":
-			return max(seconds(strings.Trim(value, `"`))-seconds(h.Get("Age")), 0), true
-		}
-	}
-	return 0, false
-}
-
-// seconds reads RFC 9111's delta-seconds. Too many are a year, and what is not
-// a number is none.
-func seconds(s string) time.Duration {
-	const year = 365 * 24 * 3600
-	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0
-	}
-	return time.Duration(min(n, year)) * time.Second
 }
