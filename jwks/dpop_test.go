@@ -91,7 +91,8 @@ func TestEveryBadProofIsRefused(t *testing.T) {
 			code = "invalid_dpop_proof"
 		}
 		challenge := resp.Header.Get("WWW-Authenticate")
-		if resp.StatusCode != 401 || !strings.Contains(challenge, `error="`+code+`"`) || !strings.Contains(challenge, `DPoP `) || !strings.Contains(challenge, `algs="ES256 EdDSA Ed25519 PS256 RS256"`) {
+		if resp.StatusCode != 401 || !strings.Contains(challenge, `error="`+code+`"`) || !strings.Contains(challenge, `DPoP `) ||
+			!strings.Contains(challenge, `algs="ES256 EdDSA Ed25519 PS256 RS256"`) {
 			t.Errorf("%s: status %d, %s", bad.Name, resp.StatusCode, challenge)
 		}
 		if scheme, _, _ := strings.Cut(bad.Authorization, " "); !strings.HasPrefix(challenge, scheme+" ") {
@@ -178,7 +179,8 @@ func TestAProofIsGoodOnce(t *testing.T) {
 	for _, k := range []*jwkstest.ProofKey{iss.ProofKey(t, ""), iss.ProofKey(t, "EdDSA")} {
 		bound := iss.AccessToken(t, jwkstest.Token{Audience: audience, ProofKey: k})
 		r := httptest.NewRequest("GET", "/notes", nil)
-		k.Authorize(t, r.Header, jwkstest.Proof{URL: baseURL + "/notes", Token: bound, Mutate: func(_, claims map[string]any) { claims["jti"] = "the same" }})
+		k.Authorize(t, r.Header, jwkstest.Proof{URL: baseURL + "/notes", Token: bound,
+			Mutate: func(_, claims map[string]any) { claims["jti"] = "the same" }})
 		if _, err := guard.Authenticate(r); err != nil {
 			t.Error(err)
 		}
@@ -200,7 +202,8 @@ func TestProofsAgeAndAreForgottenLater(t *testing.T) {
 	start := time.Unix(1_800_000_000, 0)
 	now := start.Add(-time.Minute) // of the token
 	iss.SetNow(func() time.Time { return now })
-	guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{MaxAge: 30 * time.Second, Leeway: 5 * time.Second})})
+	guard := jwks.NewGuard(iss.Verifier(t, audience),
+		jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{MaxAge: 30 * time.Second, Leeway: 5 * time.Second})})
 	key := iss.ProofKey(t, "")
 	token := iss.AccessToken(t, jwkstest.Token{Audience: audience, ProofKey: key})
 	request := func() *http.Request {
@@ -254,7 +257,8 @@ func TestTheMemoryOfProofsIsBounded(t *testing.T) {
 	// What one key used up is no reason to refuse others, each as long as it leaves as much as it takes.
 	for range 2 {
 		other := iss.ProofKey(t, "EdDSA")
-		p := jwkstest.Proof{URL: baseURL + "/notes", Token: iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: other})}
+		p := jwkstest.Proof{URL: baseURL + "/notes",
+			Token: iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: other})}
 		if resp := send(t, api, other, "/notes", p); resp.StatusCode != 200 {
 			t.Errorf("another key: %s", resp.Status)
 		}
@@ -424,15 +428,17 @@ func TestATokenNarrowsTheAlgorithmsOfItsProofs(t *testing.T) {
 		reason string
 	}{
 		{"PS256", "PS256", 200, ""}, {"RS256", "RS256", 200, ""}, {"RS256", nil, 200, ""}, {"EdDSA", "Ed25519", 200, ""},
-		{"RS256", "PS256", 401, "invalid_dpop_proof"}, {"PS256", "RS256", 401, "invalid_dpop_proof"}, {"ES256", "unheard-of", 401, "invalid_dpop_proof"},
+		{"RS256", "PS256", 401, "invalid_dpop_proof"}, {"PS256", "RS256", 401, "invalid_dpop_proof"},
+		{"ES256", "unheard-of", 401, "invalid_dpop_proof"},
 		{"PS256", []string{"PS256"}, 401, "invalid_token"},
 	} {
 		key := iss.ProofKey(t, tc.key)
-		token := iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: key, Mutate: func(_, claims map[string]any) {
-			if tc.claim != nil {
-				claims["dpop_alg"] = tc.claim
-			}
-		}})
+		token := iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: key,
+			Mutate: func(_, claims map[string]any) {
+				if tc.claim != nil {
+					claims["dpop_alg"] = tc.claim
+				}
+			}})
 		resp := send(t, api, key, "/notes", jwkstest.Proof{URL: baseURL + "/notes", Token: token})
 		if resp.StatusCode != tc.status || !strings.Contains(resp.Header.Get("WWW-Authenticate"), tc.reason) {
 			t.Errorf("a proof by %s, dpop_alg %v: %s, %v", tc.key, tc.claim, resp.Status, resp.Header)
@@ -452,7 +458,8 @@ func TestTheKeyInAProofIsForItsAlgorithm(t *testing.T) {
 		{"RS256", "PS256", 401}, {"PS256", "RS256", 401}, {"PS256", "RSA-OAEP", 401}, {"EdDSA", "ES256", 401}, {"ES256", "ES384", 401},
 	} {
 		key := iss.ProofKey(t, tc.alg)
-		p := jwkstest.Proof{URL: baseURL + "/notes", Token: iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: key})}
+		p := jwkstest.Proof{URL: baseURL + "/notes",
+			Token: iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: key})}
 		p.Mutate = func(header, _ map[string]any) { header["jwk"].(map[string]string)["alg"] = tc.inKey }
 		if resp := send(t, api, key, "/notes", p); resp.StatusCode != tc.status {
 			t.Errorf("%s by a key for %s: %s", tc.alg, tc.inKey, resp.Status)
@@ -465,7 +472,8 @@ func TestDPoPCanBeRequired(t *testing.T) {
 	api := notes(t, iss, jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{Required: true, Algorithms: []string{"ES256"}})})
 	plain := iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read"})
 	resp := call(api, "GET", "/notes", "Bearer "+plain)
-	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != 401 || !strings.HasPrefix(got, `DPoP error="invalid_token"`) || strings.Contains(got, "Bearer") || !strings.HasSuffix(got, `, algs="ES256"`) {
+	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != 401 || !strings.HasPrefix(got, `DPoP error="invalid_token"`) ||
+		strings.Contains(got, "Bearer") || !strings.HasSuffix(got, `, algs="ES256"`) {
 		t.Errorf("%s, %s", resp.Status, got)
 	}
 	problem(t, resp)
@@ -484,24 +492,29 @@ func TestDPoPCanBeRequired(t *testing.T) {
 
 func TestChallengesNameBothSchemes(t *testing.T) {
 	iss := jwkstest.NewIssuer(t)
-	api := notes(t, iss, jwks.GuardConfig{Realm: "notes", ResourceMetadata: metadataURL, Scope: "notes:read notes:write", DPoP: newDPoP(t, jwks.DPoPConfig{Algorithms: []string{"ES256", "PS256"}})})
+	api := notes(t, iss, jwks.GuardConfig{Realm: "notes", ResourceMetadata: metadataURL, Scope: "notes:read notes:write",
+		DPoP: newDPoP(t, jwks.DPoPConfig{Algorithms: []string{"ES256", "PS256"}})})
 	key := iss.ProofKey(t, "")
 	dpop := `DPoP realm="notes", algs="ES256 PS256", resource_metadata="` + metadataURL + `"`
-	if got := call(api, "GET", "/notes").Header.Get("WWW-Authenticate"); got != `Bearer realm="notes", scope="notes:read notes:write", resource_metadata="`+metadataURL+`", `+dpop {
+	if got := call(api, "GET", "/notes").Header.Get("WWW-Authenticate"); got !=
+		`Bearer realm="notes", scope="notes:read notes:write", resource_metadata="`+metadataURL+`", `+dpop {
 		t.Errorf("without a token: %s", got)
 	}
 	got := call(api, "GET", "/notes", "Bearer x").Header.Get("WWW-Authenticate")
-	if !strings.HasPrefix(got, `Bearer realm="notes", error="invalid_token"`) || !strings.HasSuffix(got, ", "+dpop) || strings.Contains(got, "scope=") {
+	if !strings.HasPrefix(got, `Bearer realm="notes", error="invalid_token"`) || !strings.HasSuffix(got, ", "+dpop) ||
+		strings.Contains(got, "scope=") {
 		t.Errorf("with a bad bearer token: %s", got)
 	}
 	token := iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read", ProofKey: key})
 	resp := send(t, api, key, "/notes", jwkstest.Proof{Method: "POST", URL: baseURL + "/notes", Token: token})
-	want := `DPoP realm="notes", error="insufficient_scope", error_description="The access token does not have the scope that is needed.", scope="notes:read notes:write", algs="ES256 PS256", resource_metadata="` + metadataURL + `"`
+	want := `DPoP realm="notes", error="insufficient_scope", error_description="The access token does not have the scope that is needed.", ` +
+		`scope="notes:read notes:write", algs="ES256 PS256", resource_metadata="` + metadataURL + `"`
 	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != 403 || got != want {
 		t.Errorf("%s: %s", resp.Status, got)
 	}
 	resp = call(api, "GET", "/notes?access_token=x", "DPoP "+token)
-	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != 400 || !strings.HasPrefix(got, `DPoP realm="notes", error="invalid_request"`) {
+	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != 400 ||
+		!strings.HasPrefix(got, `DPoP realm="notes", error="invalid_request"`) {
 		t.Errorf("%s: %s", resp.Status, got)
 	}
 	resp = call(api, "GET", "/notes", "DPoP "+token, "Bearer "+token)

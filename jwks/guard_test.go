@@ -107,7 +107,8 @@ func TestWaysToSendAToken(t *testing.T) {
 	api := notes(t, iss, jwks.GuardConfig{ResourceMetadata: metadataURL})
 	token := iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read"})
 	none := `Bearer resource_metadata="` + metadataURL + `"` // no error code: RFC 6750 §3.1
-	invalid := `Bearer error="invalid_request", error_description="The access token must be sent once, in the Authorization header.", resource_metadata="` + metadataURL + `"`
+	invalid := `Bearer error="invalid_request", error_description="The access token must be sent once, in the Authorization header.", ` +
+		`resource_metadata="` + metadataURL + `"`
 	for _, tc := range []struct {
 		name, target  string
 		authorization []string
@@ -136,7 +137,8 @@ func TestWaysToSendAToken(t *testing.T) {
 	} {
 		resp := call(api, "GET", tc.target, tc.authorization...)
 		if resp.StatusCode != tc.status || resp.Header.Get("WWW-Authenticate") != tc.challenge {
-			t.Errorf("%s: status %d, challenge %s; want %d, %s", tc.name, resp.StatusCode, resp.Header.Get("WWW-Authenticate"), tc.status, tc.challenge)
+			t.Errorf("%s: status %d, challenge %s; want %d, %s", tc.name, resp.StatusCode, resp.Header.Get("WWW-Authenticate"),
+				tc.status, tc.challenge)
 		}
 		if resp.StatusCode != 200 {
 			problem(t, resp)
@@ -204,7 +206,8 @@ func TestAdaptersGetTheSameAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	refusal := guard.Refuse(claims.RequireScope("notes:write"))
-	if refusal.Status != 403 || !strings.Contains(refusal.Challenge, `realm="notes"`) || !strings.Contains(refusal.Challenge, `scope="notes:write"`) {
+	if refusal.Status != 403 || !strings.Contains(refusal.Challenge, `realm="notes"`) ||
+		!strings.Contains(refusal.Challenge, `scope="notes:write"`) {
 		t.Errorf("%+v", refusal)
 	}
 	h := jwks.RequireScope("notes:write")(http.NotFoundHandler())
@@ -286,8 +289,9 @@ func TestChallengesCannotBeInjected(t *testing.T) {
 	err := (&jwks.Claims{}).RequireScope(nasty)
 	challenge := guard.Refuse(err).Challenge
 	quoted := `"a\"\\b??Set-Cookie: x=y????"`
-	want := `Bearer realm=` + quoted + `, error="insufficient_scope", error_description="The access token does not have the scope that is needed.", scope=` +
-		quoted + `, resource_metadata=` + quoted
+	want := `Bearer realm=` + quoted +
+		`, error="insufficient_scope", error_description="The access token does not have the scope that is needed.", ` +
+		`scope=` + quoted + `, resource_metadata=` + quoted
 	if challenge != want {
 		t.Errorf("challenge %s\nwant      %s", challenge, want)
 	}

@@ -12,16 +12,19 @@ import (
 
 func TestMetadataLiesBetweenHostAndPath(t *testing.T) {
 	for resource, want := range map[string][2]string{
-		"https://api.example":           {"https://api.example/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource"},
-		"https://api.example/":          {"https://api.example/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource"},
-		"https://api.example/mcp":       {"https://api.example/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource/mcp"},
-		"https://api.example:8443/a/b/": {"https://api.example:8443/.well-known/oauth-protected-resource/a/b", "/.well-known/oauth-protected-resource/a/b"},
-		"https://api.example/a?b=c":     {"https://api.example/.well-known/oauth-protected-resource/a?b=c", "/.well-known/oauth-protected-resource/a"},
-		"http://127.0.0.1:1/a":          {"http://127.0.0.1:1/.well-known/oauth-protected-resource/a", "/.well-known/oauth-protected-resource/a"},
-		"https://api.example/a#b":       {},
-		"urn:notes":                     {},
-		"/notes":                        {},
-		"":                              {},
+		"https://api.example":  {"https://api.example/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource"},
+		"https://api.example/": {"https://api.example/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource"},
+		"https://api.example/mcp": {"https://api.example/.well-known/oauth-protected-resource/mcp",
+			"/.well-known/oauth-protected-resource/mcp"},
+		"https://api.example:8443/a/b/": {"https://api.example:8443/.well-known/oauth-protected-resource/a/b",
+			"/.well-known/oauth-protected-resource/a/b"},
+		"https://api.example/a?b=c": {"https://api.example/.well-known/oauth-protected-resource/a?b=c",
+			"/.well-known/oauth-protected-resource/a"},
+		"http://127.0.0.1:1/a":    {"http://127.0.0.1:1/.well-known/oauth-protected-resource/a", "/.well-known/oauth-protected-resource/a"},
+		"https://api.example/a#b": {},
+		"urn:notes":               {},
+		"/notes":                  {},
+		"":                        {},
 	} {
 		m := jwks.ResourceMetadata{Resource: resource}
 		if got := [2]string{m.URL(), m.Path()}; got != want {
@@ -44,8 +47,10 @@ func TestMetadataIsServed(t *testing.T) {
 	}
 	m := jwks.ResourceMetadata{Resource: audience, AuthorizationServers: []string{"https://login.example"}}
 	resp, got := ask(m, "GET")
-	want := map[string]any{"resource": audience, "authorization_servers": []any{"https://login.example"}, "bearer_methods_supported": []any{"header"}}
-	if !reflect.DeepEqual(got, want) || resp.Header.Get("Content-Type") != "application/json" || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+	want := map[string]any{"resource": audience, "authorization_servers": []any{"https://login.example"},
+		"bearer_methods_supported": []any{"header"}}
+	if !reflect.DeepEqual(got, want) || resp.Header.Get("Content-Type") != "application/json" ||
+		resp.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("%v, %v", got, resp.Header)
 	}
 	m.Scopes, m.Name, m.Documentation = []string{"notes:read"}, "Notes", "https://docs.example"

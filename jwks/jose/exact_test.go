@@ -58,7 +58,10 @@ func TestUnmarshalExactRefusesWhatTwoReadersCouldReadInTwoWays(t *testing.T) {
 
 // Whatever UnmarshalExact takes, json.Unmarshal reads alike, but for names that differ in case.
 func FuzzUnmarshalExact(f *testing.F) {
-	for _, seed := range []string{`{"aud":"a","exp":1,"nested":{"a":{"value":"v"}},"list":[{"value":"w"}],"raw":[1],"any":{"a":[null]},"strings":["x"]}`, `null`, `[1,2]`, `"\u0000"`} {
+	for _, seed := range []string{
+		`{"aud":"a","exp":1,"nested":{"a":{"value":"v"}},"list":[{"value":"w"}],"raw":[1],"any":{"a":[null]},"strings":["x"]}`,
+		`null`, `[1,2]`, `"\u0000"`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -14,7 +14,8 @@ import (
 func FuzzParseKeySet(f *testing.F) {
 	f.Add([]byte(`{"keys":[]}`))
 	f.Add([]byte(`{"keys":[{"kty":"RSA","kid":"a","use":"sig","alg":"RS256","n":"` + strings.Repeat("v", 342) + `w","e":"AQAB"}]}`))
-	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`))
+	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",` +
+		`"y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`))
 	f.Add([]byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`))
 	f.Add([]byte(`{"keys":[{"kty":"oct","k":"AAAA"},1,null,[],{"kty":"RSA","key_ops":["verify"]}],"x":"\"]}"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -55,11 +56,13 @@ func FuzzProof(f *testing.F) {
 		return e([]byte(header)) + "." + e([]byte(claims)) + "." + e([]byte("s"))
 	}
 	const (
-		header = `{"alg":"ES256","typ":"dpop+jwt","jwk":{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}}`
+		header = `{"alg":"ES256","typ":"dpop+jwt","jwk":{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",` +
+			`"y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}}`
 		okp    = `{"alg":"EdDSA","typ":"dpop+jwt","jwk":{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}`
 		claims = `{"jti":"j","htm":"GET","htu":"https://api.example/notes","iat":1800000000,"ath":"a"}`
 	)
-	for _, good := range []string{proof(header, claims), proof(okp, claims), proof(`{"alg":"RS256","typ":"DPoP+JWT","jwk":{"kty":"RSA","n":"`+strings.Repeat("v", 341)+`w","e":"AQAB"}}`, claims)} {
+	for _, good := range []string{proof(header, claims), proof(okp, claims),
+		proof(`{"alg":"RS256","typ":"DPoP+JWT","jwk":{"kty":"RSA","n":"`+strings.Repeat("v", 341)+`w","e":"AQAB"}}`, claims)} {
 		if _, err := parse(good); err != nil {
 			f.Fatal(err)
 		}
@@ -94,7 +97,8 @@ func FuzzProof(f *testing.F) {
 		if !ok || jwk["d"] != nil || jwk["k"] != nil || read[0]["crit"] != nil || len(p.Thumbprint) != thumbprintLength {
 			t.Errorf("accepted the header %v", read[0])
 		}
-		if c := read[1]; c["jti"] != p.ID || c["htm"] != p.Method || c["htu"] != p.URL || c["ath"] != any(p.TokenHash) && c["ath"] != nil || p.ID == "" {
+		if c := read[1]; c["jti"] != p.ID || c["htm"] != p.Method || c["htu"] != p.URL || c["ath"] != any(p.TokenHash) &&
+			c["ath"] != nil || p.ID == "" {
 			t.Errorf("read %+v from %v", p, c)
 		}
 		// The comparison holds for any URL, and knows its own kind again.

@@ -92,11 +92,14 @@ func TestAJWTHasOneSpelling(t *testing.T) {
 	parts := strings.Split(good, ".")
 	for name, text := range map[string]string{
 		"nothing": "", "dots": "..", "no header": "." + parts[1] + "." + parts[2], "no payload": parts[0] + ".." + parts[2],
-		"two parts": parts[0] + "." + parts[1], "four parts": good + ".", "encrypted": good + "..", "padding": good + "=", "line break": good + "\n",
+		"two parts": parts[0] + "." + parts[1], "four parts": good + ".", "encrypted": good + "..", "padding": good +
+			"=", "line break": good + "\n",
 		"line break in the header": parts[0][:4] + "\r\n" + parts[0][4:] + "." + parts[1] + "." + parts[2], "space": " " + good,
 		"standard alphabet": strings.NewReplacer("-", "+", "_", "/").Replace(good), "stray bits": parts[0] + "." + parts[1] + ".c2lnbmF0dXJ",
-		"a header that is null": compact(`null`, `{}`, ""), "a header that is an array": compact(`[]`, `{}`, ""), "no JSON": compact(`{`, `{}`, ""),
-		"alg twice": compact(`{"alg":"none","alg":"RS256"}`, `{}`, ""), "alg a number": compact(`{"alg":1}`, `{}`, ""), "a tail": compact(`{}{}`, `{}`, ""),
+		"a header that is null": compact(`null`, `{}`, ""), "a header that is an array": compact(`[]`, `{}`,
+			""), "no JSON": compact(`{`, `{}`, ""),
+		"alg twice": compact(`{"alg":"none","alg":"RS256"}`, `{}`, ""), "alg a number": compact(`{"alg":1}`, `{}`,
+			""), "a tail": compact(`{}{}`, `{}`, ""),
 		"crit": compact(`{"alg":"RS256","crit":["exp"]}`, `{}`, ""), "crit of nothing": compact(`{"crit":null}`, `{}`, ""),
 	} {
 		if jwt, err := jose.Parse(text); err == nil {

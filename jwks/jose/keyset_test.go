@@ -67,7 +67,8 @@ func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
 			t.Fatal(err)
 		}
 		var fits []string
-		for _, alg := range []string{"", "none", "EdDSA", "ES256", "ES384", "ES512", "Ed25519", "HS256", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"} {
+		for _, alg := range []string{"", "none", "EdDSA", "ES256", "ES384", "ES512", "Ed25519", "HS256", "PS256", "PS384", "PS512",
+			"RS256", "RS384", "RS512"} {
 			if keys[0].Fits(alg) {
 				fits = append(fits, alg)
 			}
@@ -80,7 +81,8 @@ func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
 		}
 		if private, ok := testKeys[tc.key].(ed25519.PrivateKey); ok {
 			signature := ed25519.Sign(private, message)
-			if !keys[0].Verifies("Ed25519", message, signature) || keys[0].Verifies("Ed25519", message[1:], signature) || keys[0].Verifies("ES256", message, signature) {
+			if !keys[0].Verifies("Ed25519", message, signature) || keys[0].Verifies("Ed25519", message[1:], signature) ||
+				keys[0].Verifies("ES256", message, signature) {
 				t.Error("verifies wrongly")
 			}
 		}

@@ -260,7 +260,8 @@ func (i *Issuer) catalogue(base Token, key *signingKey) []BadToken {
 	add("padded", good+"=", jwks.ErrMalformed)
 	add("stray bits at the end", head+"."+body+"."+strayBits(signature), jwks.ErrMalformed)
 	add("header is no object", base64url([]byte(`["RS256"]`))+"."+body+"."+signature, jwks.ErrMalformed)
-	add("repeated alg", base64url([]byte(`{"alg":"none","alg":"RS256","typ":"at+jwt","kid":"`+key.id+`"}`))+"."+body+"."+signature, jwks.ErrMalformed)
+	add("repeated alg", base64url([]byte(`{"alg":"none","alg":"RS256","typ":"at+jwt","kid":"`+key.id+`"}`))+"."+body+"."+signature,
+		jwks.ErrMalformed)
 	with("critical extension", jwks.ErrMalformed, func(h, _ map[string]any) { h["crit"] = []string{"b64"}; h["b64"] = true })
 	with("too long", jwks.ErrTooLarge, func(_, c map[string]any) { c["padding"] = strings.Repeat("x", 64<<10) })
 
@@ -285,7 +286,8 @@ func (i *Issuer) catalogue(base Token, key *signingKey) []BadToken {
 	claim("empty audiences", jwks.ErrAudience, "aud", []string{})
 	lacking("aud", jwks.ErrAudience)
 	claim("bound to a key by DPoP", jwks.ErrSenderConstrained, "cnf", map[string]any{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"})
-	claim("bound to a certificate", jwks.ErrSenderConstrained, "cnf", map[string]any{"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"})
+	claim("bound to a certificate", jwks.ErrSenderConstrained, "cnf",
+		map[string]any{"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"})
 
 	// Out of time.
 	now := i.Now()

@@ -12,7 +12,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-var benchmarkClaims = []byte(`{"iss":"https://login.example","sub":"0123456789abcdef","aud":["https://api.example/user"],"client_id":"demo","scope":"user:read user:write","iat":1700000000,"exp":1700000600,"jti":"0123456789abcdef.0123456789abcdef"}`)
+var benchmarkClaims = []byte(`{"iss":"https://login.example","sub":"0123456789abcdef","aud":["https://api.example/user"],` +
+	`"client_id":"demo","scope":"user:read user:write","iat":1700000000,"exp":1700000600,"jti":"0123456789abcdef.0123456789abcdef"}`)
 
 // BenchmarkSign compares Sign with the bare signature of the same digest, one after the other so that a busy machine slows both.
 func BenchmarkSign(b *testing.B) {

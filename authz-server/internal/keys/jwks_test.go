@@ -46,7 +46,8 @@ func TestKeySetHasTheMembersOfEachType(t *testing.T) {
 		t.Fatal(err)
 	}
 	members := map[string]string{
-		RS256: "alg e kid kty n use", PS256: "alg e kid kty n use", ES256: "alg crv kid kty use x y", EdDSA: "alg crv kid kty use x", Ed25519: "alg crv kid kty use x",
+		RS256: "alg e kid kty n use", PS256: "alg e kid kty n use",
+		ES256: "alg crv kid kty use x y", EdDSA: "alg crv kid kty use x", Ed25519: "alg crv kid kty use x",
 	}
 	kinds := map[string]string{RS256: "RSA", PS256: "RSA", ES256: "EC P-256", EdDSA: "OKP Ed25519", Ed25519: "OKP Ed25519"}
 	for i, key := range set.Keys {
@@ -87,7 +88,8 @@ func TestKeySetIsServedToBeCached(t *testing.T) {
 		t.Error("a private part is published")
 	}
 	for _, value := range []string{etag, "W/" + etag, `"other", ` + etag, "*"} {
-		if w := ask(http.MethodGet, "If-None-Match", value); w.Code != http.StatusNotModified || w.Body.Len() != 0 || w.Header().Get("Cache-Control") == "" || w.Header().Get("ETag") != etag {
+		if w := ask(http.MethodGet, "If-None-Match", value); w.Code != http.StatusNotModified || w.Body.Len() != 0 ||
+			w.Header().Get("Cache-Control") == "" || w.Header().Get("ETag") != etag {
 			t.Errorf("If-None-Match %s: %d", value, w.Code)
 		}
 	}

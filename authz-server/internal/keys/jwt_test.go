@@ -70,7 +70,8 @@ func TestOthersVerifyWhatIsSigned(t *testing.T) {
 	if len(kids) != len(algorithms) { // above all, PS256 and RS256 have two keys
 		t.Error("two algorithms share a key")
 	}
-	if jwt, kid, err := ring.Sign(t.Context(), "at+jwt", []byte(claims)); !strings.HasPrefix(jwt, "ey") || set.Key(kid)[0].Algorithm != RS256 || err != nil {
+	if jwt, kid, err := ring.Sign(t.Context(), "at+jwt", []byte(claims)); !strings.HasPrefix(jwt, "ey") ||
+		set.Key(kid)[0].Algorithm != RS256 || err != nil {
 		t.Errorf("Sign: %v", err)
 	}
 	for _, alg := range []string{"", "none", "HS256", "ES384", "rs256"} {

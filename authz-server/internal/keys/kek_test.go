@@ -71,7 +71,8 @@ func FuzzEnvelopeOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		plain, _, err := kek.Open("signing key", data, "RS256", "kid")
 		// Each process of a fuzzing run makes its own envelope of the same text.
-		if err == nil && string(plain) != "a private key" || err != nil && (plain != nil || bytes.Equal(data, envelope) || !errors.Is(err, ErrWrongKEK)) {
+		if err == nil && string(plain) != "a private key" || err != nil &&
+			(plain != nil || bytes.Equal(data, envelope) || !errors.Is(err, ErrWrongKEK)) {
 			t.Fatalf("%x: %q, %v", data, plain, err)
 		}
 	})

@@ -157,7 +157,8 @@ func TestAWrongKeyEncryptionKeyIsSaidClearly(t *testing.T) {
 	p.ring(t)
 	cfg := p.config(t)
 	cfg.KEK = testKEK(t, 2)
-	if _, err := Open(t.Context(), cfg); !errors.Is(err, ErrWrongKEK) || !strings.HasPrefix(err.Error(), "the key-encryption key does not fit the keys in this database") {
+	if _, err := Open(t.Context(), cfg); !errors.Is(err, ErrWrongKEK) ||
+		!strings.HasPrefix(err.Error(), "the key-encryption key does not fit the keys in this database") {
 		t.Error(err)
 	}
 	list, err := p.store.SigningKeys(t.Context())
@@ -229,7 +230,8 @@ func TestARowInAnothersPlaceIsRefused(t *testing.T) {
 
 func TestAKeyOfALaterVersionIsLeftAlone(t *testing.T) {
 	p := newPlace(t, sqldbtest.SQLite(t))
-	if err := p.store.AddSigningKey(t.Context(), store.SigningKey{KID: "later", Alg: "ML-DSA-65", Generation: 1, PrivateKey: []byte{9}, ActivatesAt: p.now()}); err != nil {
+	if err := p.store.AddSigningKey(t.Context(),
+		store.SigningKey{KID: "later", Alg: "ML-DSA-65", Generation: 1, PrivateKey: []byte{9}, ActivatesAt: p.now()}); err != nil {
 		t.Fatal(err)
 	}
 	ring := p.ring(t)

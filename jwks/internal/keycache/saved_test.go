@@ -38,7 +38,8 @@ func (p *process) start(change func(*keycache.Config)) *keycache.Cache {
 	}
 	ctx, stop := context.WithCancel(p.t.Context())
 	p.stop = stop
-	cfg := keycache.Config{Issuer: fakeURL, Client: &http.Client{Transport: p.f}, File: p.file, Log: slog.New(slog.NewTextHandler(&p.log, nil))}
+	cfg := keycache.Config{Issuer: fakeURL, Client: &http.Client{Transport: p.f}, File: p.file,
+		Log: slog.New(slog.NewTextHandler(&p.log, nil))}
 	if change != nil {
 		change(&cfg)
 	}
@@ -285,7 +286,8 @@ func TestAKilledProcessLeavesNothingForLong(t *testing.T) {
 		}
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	c, err := keycache.New(ctx, keycache.Config{Issuer: fakeURL, Client: &http.Client{Transport: &fakeIssuer{kids: []string{"a"}}}, File: file})
+	c, err := keycache.New(ctx, keycache.Config{Issuer: fakeURL, Client: &http.Client{Transport: &fakeIssuer{kids: []string{"a"}}},
+		File: file})
 	if err != nil {
 		t.Fatal(err)
 	}
