@@ -54,6 +54,7 @@ var rules = []rule{
 	{"internal/apidocs", []string{"internal/httpd"}},
 	{"internal/rest", []string{"jwks", "internal/apidocs", "internal/httpd", "internal/sqldb"}},
 	{"internal/service", []string{"jwks", "internal/cli", "internal/httpd", "internal/rest", "internal/sqldb"}},
+	{"internal/service/servicetest", []string{"internal/service", "internal/sqldb/sqldbtest", "internal/testenv", "jwks/jwkstest"}},
 	{"internal", nil},
 
 	{"authz-server", []string{"authz-server/internal/...", "internal/cli", "internal/httpd", "internal/sqldb"}},
@@ -112,7 +113,7 @@ var rules = []rule{
 var services = []string{"authz-server", "resources/user", "resources/board", "client-demo", "deploy"}
 
 // What only test files may import, in addition to what the rules allow; a test may also reach into its own service.
-var forTests = []string{"internal/testenv", "internal/testenv/chrome", "internal/testenv/clock", "internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jose", "jwks/jwkstest"}
+var forTests = []string{"internal/testenv", "internal/service/servicetest", "internal/testenv/chrome", "internal/testenv/clock", "internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jose", "jwks/jwkstest"}
 
 // A confinement names a library that is to stay replaceable, or that a room has no business with, and the files that may import it.
 type confinement struct {
@@ -132,7 +133,7 @@ var confinements = []confinement{
 	{"github.com/danielgtaylor/huma", []string{"resources", "internal/rest"}, false, "only the REST interfaces are described by OpenAPI"},
 	{"github.com/swaggest/swgui", []string{"internal/apidocs"}, true, "what draws the API reference must stay replaceable"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
-	{"testing", []string{"internal/testenv", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "authz-server/internal/keys/keystest", "jwks/jwkstest"}, false, "it belongs to tests"},
+	{"testing", []string{"internal/testenv", "internal/service/servicetest", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "authz-server/internal/keys/keystest", "jwks/jwkstest"}, false, "it belongs to tests"},
 }
 
 var databases = []string{"internal/sqldb", "authz-server/internal/store", "resources/user/internal/store", "resources/board/internal/store"}
