@@ -81,6 +81,7 @@ var rules = []rule{
 	{"authz-server/internal/store/limits", []string{"authz-server/internal/opaque", "authz-server/internal/store/internal/row", "internal/sqldb"}},
 	{"authz-server/internal/store/keystore", []string{"authz-server/internal/store/internal/row", "internal/sqldb"}},
 	{"authz-server/internal/store/internal/row", nil},
+	{"authz-server/internal/store/storetest", []string{"authz-server/internal/client", "authz-server/internal/opaque", "authz-server/internal/store", "authz-server/internal/store/accounts", "authz-server/internal/store/grants", "internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"authz-server/internal/opaque", nil},
 	{"authz-server/internal/client", []string{"jwks/jose"}},
 
@@ -133,7 +134,7 @@ var confinements = []confinement{
 	{"github.com/danielgtaylor/huma", []string{"resources", "internal/rest"}, false, "only the REST interfaces are described by OpenAPI"},
 	{"github.com/swaggest/swgui", []string{"internal/apidocs"}, true, "what draws the API reference must stay replaceable"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
-	{"testing", []string{"internal/testenv", "internal/service/servicetest", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "authz-server/internal/keys/keystest", "jwks/jwkstest"}, false, "it belongs to tests"},
+	{"testing", []string{"internal/testenv", "internal/service/servicetest", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "authz-server/internal/keys/keystest", "authz-server/internal/store/storetest", "jwks/jwkstest"}, false, "it belongs to tests"},
 }
 
 var databases = []string{"internal/sqldb", "authz-server/internal/store", "resources/user/internal/store", "resources/board/internal/store"}

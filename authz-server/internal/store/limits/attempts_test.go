@@ -1,50 +1,51 @@
-package store_test
+package limits_test
 
 import (
 	"context"
 	"testing"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
 func TestParallelTriesGetTheLimitAndNoMore(t *testing.T) {
-	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		try := func(ctx context.Context, _ int) (bool, error) {
-			_, wait, ok, err := f.ReserveAttempt(ctx, "account:a", 5, 15*time.Minute)
+			_, wait, ok, err := f.Attempts.ReserveAttempt(ctx, "account:a", 5, 15*time.Minute)
 			if !ok && (wait < 0 || wait > 15*time.Minute) {
 				t.Errorf("wait %s", wait)
 			}
 			return ok, err
 		}
-		if won := winners(t, try); won != 5 {
+		if won := storetest.Winners(t, try); won != 5 {
 			t.Errorf("%d of 32 tries at once, not 5", won)
 		}
-		f.now = f.now.Add(15*time.Minute - time.Second)
-		if won := winners(t, try); won != 0 {
+		f.Now = f.Now.Add(15*time.Minute - time.Second)
+		if won := storetest.Winners(t, try); won != 0 {
 			t.Errorf("%d tries within the window", won)
 		}
-		f.now = f.now.Add(time.Second) // the slots are taken over, not made
-		if won := winners(t, try); won != 5 {
+		f.Now = f.Now.Add(time.Second) // the slots are taken over, not made
+		if won := storetest.Winners(t, try); won != 5 {
 			t.Errorf("%d of 32 tries in the next window, not 5", won)
 		}
 	})
 }
 
 func TestTheWaitIsUntilTheOldestTryIsForgotten(t *testing.T) {
-	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
-		reserve := func(subject string) (store.Attempt, time.Duration, bool) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		reserve := func(subject string) (limits.Attempt, time.Duration, bool) {
 			t.Helper()
-			a, wait, ok, err := f.ReserveAttempt(t.Context(), subject, 2, 10*time.Minute)
+			a, wait, ok, err := f.Attempts.ReserveAttempt(t.Context(), subject, 2, 10*time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return a, wait, ok
 		}
 		reserve("a")
-		f.now = f.now.Add(3 * time.Minute)
+		f.Now = f.Now.Add(3 * time.Minute)
 		second, _, _ := reserve("a")
-		if err := f.FailAttempt(t.Context(), second); err != nil {
+		if err := f.Attempts.FailAttempt(t.Context(), second); err != nil {
 			t.Fatal(err)
 		}
 		if _, wait, ok := reserve("a"); ok || wait != 7*time.Minute {
@@ -53,17 +54,17 @@ func TestTheWaitIsUntilTheOldestTryIsForgotten(t *testing.T) {
 		if _, _, ok := reserve("b"); !ok {
 			t.Error("one subject's tries count for another")
 		}
-		if err := f.ReleaseAttempt(t.Context(), second); err != nil {
+		if err := f.Attempts.ReleaseAttempt(t.Context(), second); err != nil {
 			t.Fatal(err)
 		}
 		third, _, ok := reserve("a")
 		if !ok {
 			t.Error("a released try still counts")
 		}
-		if err := f.FailAttempt(t.Context(), third); err != nil {
+		if err := f.Attempts.FailAttempt(t.Context(), third); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.ClearAttempts(t.Context(), "a"); err != nil {
+		if err := f.Attempts.ClearAttempts(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -75,10 +76,10 @@ func TestTheWaitIsUntilTheOldestTryIsForgotten(t *testing.T) {
 }
 
 func TestAHeldTryIsNotAFailure(t *testing.T) {
-	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
-		reserve := func() (store.Attempt, time.Duration, bool) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		reserve := func() (limits.Attempt, time.Duration, bool) {
 			t.Helper()
-			a, wait, ok, err := f.ReserveAttempt(t.Context(), "a", 2, 15*time.Minute)
+			a, wait, ok, err := f.Attempts.ReserveAttempt(t.Context(), "a", 2, 15*time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,13 +90,13 @@ func TestAHeldTryIsNotAFailure(t *testing.T) {
 		if _, wait, ok := reserve(); ok || wait != 0 {
 			t.Errorf("while both are being decided: %v, wait %s", ok, wait)
 		}
-		if err := f.FailAttempt(t.Context(), first); err != nil {
+		if err := f.Attempts.FailAttempt(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}
 		if _, wait, ok := reserve(); ok || wait != 0 {
 			t.Errorf("one has failed, one is being decided: %v, wait %s", ok, wait)
 		}
-		if err := f.ClearAttempts(t.Context(), "a"); err != nil { // somebody succeeded
+		if err := f.Attempts.ClearAttempts(t.Context(), "a"); err != nil { // somebody succeeded
 			t.Fatal(err)
 		}
 		third, _, ok := reserve()
@@ -105,8 +106,8 @@ func TestAHeldTryIsNotAFailure(t *testing.T) {
 		if _, _, ok := reserve(); ok {
 			t.Error("one that is being decided was forgotten")
 		}
-		for _, a := range []store.Attempt{second, third} {
-			if err := f.FailAttempt(t.Context(), a); err != nil {
+		for _, a := range []limits.Attempt{second, third} {
+			if err := f.Attempts.FailAttempt(t.Context(), a); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -117,12 +118,12 @@ func TestAHeldTryIsNotAFailure(t *testing.T) {
 }
 
 func TestATryThatNobodyDecidesHasFailed(t *testing.T) {
-	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
-		if _, _, ok, err := f.ReserveAttempt(t.Context(), "a", 1, 15*time.Minute); err != nil || !ok {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		if _, _, ok, err := f.Attempts.ReserveAttempt(t.Context(), "a", 1, 15*time.Minute); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
-		f.now = f.now.Add(time.Minute) // its server was killed
-		if _, wait, ok, err := f.ReserveAttempt(t.Context(), "a", 1, 15*time.Minute); err != nil || ok || wait != 14*time.Minute {
+		f.Now = f.Now.Add(time.Minute) // its server was killed
+		if _, wait, ok, err := f.Attempts.ReserveAttempt(t.Context(), "a", 1, 15*time.Minute); err != nil || ok || wait != 14*time.Minute {
 			t.Errorf("%v, wait %s, %v", ok, wait, err)
 		}
 	})

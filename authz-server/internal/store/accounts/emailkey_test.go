@@ -1,4 +1,4 @@
-package store_test
+package accounts_test
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -47,17 +49,17 @@ func TestOneAddressHasOneKeyInEveryScript(t *testing.T) {
 		{"no address", "No Address"},
 		{""},
 	} {
-		key := store.EmailKey(same[0])
+		key := accounts.EmailKey(same[0])
 		if other, taken := seen[key]; taken {
 			t.Errorf("%q and %q have one key, %q", same[0], other, key)
 		}
 		seen[key] = same[0]
 		for _, spelling := range same {
-			if got := store.EmailKey(spelling); got != key {
+			if got := accounts.EmailKey(spelling); got != key {
 				t.Errorf("%q has the key %q, and %q has %q", spelling, got, same[0], key)
 			}
 		}
-		if again := store.EmailKey(key); again != key {
+		if again := accounts.EmailKey(key); again != key {
 			t.Errorf("the key %q has the key %q", key, again)
 		}
 	}
@@ -68,46 +70,46 @@ func FuzzEmailKey(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, email string) {
-		key := store.EmailKey(email)
-		if again := store.EmailKey(key); again != key {
+		key := accounts.EmailKey(email)
+		if again := accounts.EmailKey(key); again != key {
 			t.Fatalf("%q has the key %q, which has the key %q", email, key, again)
 		}
 	})
 }
 
 func TestInternationalizedAddressesFindTheirAccount(t *testing.T) {
-	eachGrantStore(t, func(t *testing.T, f *grantFixture) {
-		made, err := f.CreateUser(t.Context(), store.User{Email: "U@Bücher.example"})
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		made, err := f.Users.CreateUser(t.Context(), accounts.User{Email: "U@Bücher.example"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, spelling := range []string{"u@xn--bcher-kva.example", "u@bücher.example"} {
-			if got, err := f.UserByEmail(t.Context(), spelling); err != nil || got.ID != made.ID || got.Email != "U@Bücher.example" {
+			if got, err := f.Users.UserByEmail(t.Context(), spelling); err != nil || got.ID != made.ID || got.Email != "U@Bücher.example" {
 				t.Errorf("%q finds %+v, %v", spelling, got, err)
 			}
-			if _, err := f.CreateUser(t.Context(), store.User{Email: spelling}); !errors.Is(err, store.ErrExists) {
+			if _, err := f.Users.CreateUser(t.Context(), accounts.User{Email: spelling}); !errors.Is(err, store.ErrExists) {
 				t.Errorf("a second account for %q: %v", spelling, err)
 			}
 		}
 		// Neither for a domain: whoever owns the one is not who owns the other.
-		if _, err := f.CreateUser(t.Context(), store.User{Email: "a@mit.example"}); err != nil {
+		if _, err := f.Users.CreateUser(t.Context(), accounts.User{Email: "a@mit.example"}); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := f.UserByEmail(t.Context(), "a@mİt.example"); !errors.Is(err, store.ErrNotFound) {
+		if got, err := f.Users.UserByEmail(t.Context(), "a@mİt.example"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("@mİt finds %+v, %v", got, err)
 		}
 		// İ@ is not i@, whichever of them has an account.
-		if _, err := f.CreateUser(t.Context(), store.User{Email: "i@example.com"}); err != nil {
+		if _, err := f.Users.CreateUser(t.Context(), accounts.User{Email: "i@example.com"}); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := f.UserByEmail(t.Context(), "İ@example.com"); !errors.Is(err, store.ErrNotFound) {
+		if got, err := f.Users.UserByEmail(t.Context(), "İ@example.com"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("İ@ finds %+v, %v", got, err)
 		}
-		dotted, err := f.CreateUser(t.Context(), store.User{Email: "İ@example.com"})
+		dotted, err := f.Users.CreateUser(t.Context(), accounts.User{Email: "İ@example.com"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := f.UserByEmail(t.Context(), "İ@example.com"); err != nil || got.ID != dotted.ID {
+		if got, err := f.Users.UserByEmail(t.Context(), "İ@example.com"); err != nil || got.ID != dotted.ID {
 			t.Errorf("İ@ finds %+v, %v", got, err)
 		}
 	})
@@ -126,7 +128,7 @@ func TestAccountsGetTheKeysOfToday(t *testing.T) {
 		s := open()
 		make := func(email string) string {
 			now = now.Add(time.Second)
-			u, err := s.CreateUser(t.Context(), store.User{Email: email})
+			u, err := s.Users.CreateUser(t.Context(), accounts.User{Email: email})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,26 +154,26 @@ func TestAccountsGetTheKeysOfToday(t *testing.T) {
 
 		for range 2 { // the second start finds what the first left
 			s = open()
-			if got, err := s.UpdateEmailKeys(t.Context()); err != nil || !slices.Equal(got, []string{twice}) {
+			if got, err := s.Users.UpdateEmailKeys(t.Context()); err != nil || !slices.Equal(got, []string{twice}) {
 				t.Errorf("doubles: %v, %v", got, err)
 			}
 			for spelling, want := range map[string]string{
 				"u@xn--bcher-kva.example": plain, "u@bücher.example": twice, "U@BÜCHER.example": twice, "other@example.com": other,
 				"İ@example.com": dotted, "mina@xn--bcher-kva.example": alone, "mina@bücher.example": alone,
 			} {
-				if got, err := s.UserByEmail(t.Context(), spelling); err != nil || got.ID != want {
+				if got, err := s.Users.UserByEmail(t.Context(), spelling); err != nil || got.ID != want {
 					t.Errorf("%q finds %s (%s), %v", spelling, got.ID, got.Email, err)
 				}
 			}
-			if got, err := s.UserByEmail(t.Context(), "i@example.com"); !errors.Is(err, store.ErrNotFound) {
+			if got, err := s.Users.UserByEmail(t.Context(), "i@example.com"); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("i@ finds %s, %v", got.Email, err)
 			}
-			if _, err := s.CreateUser(t.Context(), store.User{Email: "u@bücher.example"}); !errors.Is(err, store.ErrExists) {
+			if _, err := s.Users.CreateUser(t.Context(), accounts.User{Email: "u@bücher.example"}); !errors.Is(err, store.ErrExists) {
 				t.Errorf("a third account: %v", err)
 			}
 			var listed []string
 			for after := ""; ; {
-				page, err := s.ListUsers(t.Context(), after, 1)
+				page, err := s.Users.ListUsers(t.Context(), after, 1)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,0 +1,9 @@
+package limits_test
+
+import (
+	"testing"
+
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+func TestMain(m *testing.M) { sqldbtest.Main(m) }

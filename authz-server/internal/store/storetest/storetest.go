@@ -1,0 +1,181 @@
+// Package storetest gives tests a store on each database engine, with somebody in it.
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
+	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// World is a store and its clock. [Each] adds a client, a person and their session.
+type World struct {
+	*store.Store
+	Now     time.Time // what the store's clock shows; a test moves it
+	Person  accounts.User
+	Session accounts.Session
+
+	url string
+	db  *sqldb.DB // see sql
+}
+
+// Empty runs test in parallel with others, once an engine, with a store that is empty.
+func Empty(t *testing.T, test func(t *testing.T, w *World)) {
+	t.Helper()
+	t.Parallel()
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		w := &World{Now: time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC), url: databaseURL}
+		var err error
+		w.Store, err = store.Open(t.Context(), databaseURL, func() time.Time { return w.Now })
+		OK(t, err)
+		t.Cleanup(func() {
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		test(t, w)
+	})
+}
+
+// Each runs test in parallel with others, once an engine. The client is called "app", and the person has the e-mail address
+// a@example.com and the password hash "x".
+func Each(t *testing.T, test func(t *testing.T, w *World)) {
+	t.Helper()
+	Empty(t, func(t *testing.T, w *World) {
+		OK(t, w.Clients.CreateClient(t.Context(), client.Client{ID: "app"}))
+		var err error
+		w.Person, err = w.Users.CreateUser(t.Context(), accounts.User{Email: "a@example.com", Name: "A", PasswordHash: "x"})
+		OK(t, err)
+		w.Session, _, err = w.Sessions.CreateSession(t.Context(), accounts.Session{UserID: w.Person.ID}, "x")
+		OK(t, err)
+		test(t, w)
+	})
+}
+
+// OK ends the test if there is an error.
+func OK(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Code stores a new code of a new grant that the person gave to "app" in their session, and returns the code's hash.
+func (w *World) Code(t *testing.T, id string, offline bool) []byte {
+	t.Helper()
+	hash := opaque.Hash("code " + id)
+	g := grants.Grant{
+		ID: id, ClientID: "app", UserID: w.Person.ID, SessionID: w.Session.ID,
+		Scope: []string{"openid", "user:read"}, Audience: []string{"https://api.example/user"}, Offline: offline,
+		AuthTime: w.Now, ACR: "1", AMR: []string{"pwd"}, CreatedAt: w.Now, ExpiresAt: w.Now.Add(24 * time.Hour), Claims: "{}", KeyThumbprint: "jkt",
+	}
+	c, err := w.Clients.Client(t.Context(), "app")
+	OK(t, err)
+	OK(t, w.Grants.CreateGrant(t.Context(), g, &c))
+	OK(t, w.Grants.CreateCode(t.Context(), hash, grants.Code{
+		Grant: g, RedirectURI: "https://app.example/cb", CodeChallenge: "challenge", Nonce: "n", KeyThumbprint: "jkt2", ExpiresAt: w.Now.Add(time.Minute),
+	}))
+	return hash
+}
+
+// RefreshToken is one of a grant, for an hour. It is not stored.
+func (w *World) RefreshToken(grant, id string) grants.RefreshToken {
+	return grants.RefreshToken{
+		Hash: opaque.Hash("refresh " + id), GrantID: grant, ID: id, KeyID: "k1", IssuedAt: w.Now, ExpiresAt: w.Now.Add(time.Hour),
+	}
+}
+
+// LiveGrants are those of the grants that are live.
+func (w *World) LiveGrants(t *testing.T, ids ...string) (live []string) {
+	t.Helper()
+	for _, id := range ids {
+		g, err := w.Grants.Grant(t.Context(), id)
+		OK(t, err)
+		if g.Live(w.Now) {
+			live = append(live, id)
+		}
+	}
+	return live
+}
+
+// Winners runs try 32 times at once and counts how often it won. An error fails the test.
+func Winners(t *testing.T, try func(ctx context.Context, i int) (won bool, err error)) int64 {
+	t.Helper()
+	var won atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 32 {
+		wg.Go(func() {
+			ok, err := try(t.Context(), i)
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				won.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return won.Load()
+}
+
+// OneWins runs try 32 times at once: one of them must succeed, and the others must return the error lost.
+func OneWins(t *testing.T, lost error, try func(ctx context.Context, i int) error) {
+	t.Helper()
+	won := Winners(t, func(ctx context.Context, i int) (bool, error) {
+		err := try(ctx, i)
+		if errors.Is(err, lost) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if won != 1 {
+		t.Errorf("%d of 32 at once succeeded", won)
+	}
+}
+
+// Exec runs a statement that no method of the store runs. It may say BYTEA on both engines.
+func (w *World) Exec(t *testing.T, statement string, args ...any) {
+	t.Helper()
+	db := w.sql(t)
+	if db.Engine() == sqldb.SQLite {
+		statement = strings.ReplaceAll(statement, "AS BYTEA)", "AS BLOB)")
+	}
+	_, err := db.Exec(t.Context(), statement, args...)
+	OK(t, err)
+}
+
+// Count is how many rows there are, from a table and what follows it in a statement.
+func (w *World) Count(t *testing.T, from string) int {
+	t.Helper()
+	n, err := sqldb.All(t.Context(), w.sql(t), func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) }, `SELECT count(*) FROM `+from)
+	OK(t, err)
+	return n[0]
+}
+
+// sql is a connection beside the store's.
+func (w *World) sql(t *testing.T) *sqldb.DB {
+	t.Helper()
+	if w.db == nil {
+		db, err := sqldb.Open(t.Context(), w.url)
+		OK(t, err)
+		t.Cleanup(func() {
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		w.db = db
+	}
+	return w.db
+}
