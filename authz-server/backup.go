@@ -11,10 +11,10 @@ import (
 )
 
 type backupCommand struct {
-	File string `arg:"" help:"The file to write; it must not exist. Only this account can read it."`
+	File string `arg:"" help:"The file to write, which must not exist. Only your account can read it."`
 }
 
-// Run copies the database, also while servers use it.
+// Run copies the database, even while servers use it.
 func (cmd backupCommand) Run(ctx context.Context, p *program) error {
 	if err := sqldb.Backup(ctx, p.settings.DatabaseURL, cmd.File); err != nil {
 		return err
@@ -24,18 +24,18 @@ func (cmd backupCommand) Run(ctx context.Context, p *program) error {
 }
 
 type afterRestoreCommand struct {
-	ForgetConsents bool `help:"Ask people anew for what they allow applications: they may have taken some of it back since the backup." env:"-"`
-	RotateKeys     bool `help:"Make new signing keys that sign at once, as 'keys rotate --now' does: for when a key leaked since the backup." env:"-"`
+	ForgetConsents bool `help:"Ask people again what they allow to applications: they may have withdrawn some of it since the backup." env:"-"`
+	RotateKeys     bool `help:"Make new signing keys that sign at once, as 'keys rotate --now' does, because a key leaked since the backup." env:"-"`
 }
 
-// Run ends what a restored database must not let live on: it knows nothing of what was ended, used or revoked since the backup.
+// Run ends what must not live on in a restored database, which does not know what was ended, used or revoked since the backup.
 func (cmd afterRestoreCommand) Run(ctx context.Context, p *program) error {
 	err := p.withStore(ctx, func(s *store.Store) error {
 		ended, err := s.EndAll(ctx, cmd.ForgetConsents)
 		if err != nil {
-			return fmt.Errorf("%w; what was ended stays so, and the command can be repeated", err)
+			return fmt.Errorf("%w; what has ended stays ended, and you can run the command again", err)
 		}
-		_, err = fmt.Fprintf(p.out, "ended %d sessions and %d grants with their codes and refresh tokens; removed %d device codes, %d requests under way, %d initial access tokens and %d consents; access tokens end within %s\n",
+		_, err = fmt.Fprintf(p.out, "ended %d sessions and %d grants with their codes and refresh tokens; removed %d device codes, %d requests under way, %d initial access tokens and %d consents; access tokens expire within %s\n",
 			ended.Sessions, ended.Grants, ended.DeviceCodes, ended.Requests, ended.InitialTokens, ended.Consents, p.settings.AccessTokenLifetime.Round(time.Second))
 		return err
 	})
@@ -46,7 +46,7 @@ func (cmd afterRestoreCommand) Run(ctx context.Context, p *program) error {
 		if err := ring.Rotate(ctx, true); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(p.out, "new keys sign now; 'keys remove' removes those that leaked")
+		_, err := fmt.Fprintln(p.out, "new keys sign now; remove those that leaked with 'keys remove'")
 		return err
 	})
 }

@@ -18,20 +18,20 @@ import (
 )
 
 type clientCommands struct {
-	Create       clientCreate       `cmd:"" help:"Register a client, and print it with its secret, which is shown this once."`
+	Create       clientCreate       `cmd:"" help:"Register a client, and print it with its secret, which is shown only now."`
 	List         clientList         `cmd:"" help:"List the clients."`
 	Show         clientShow         `cmd:"" help:"Print a client."`
-	Update       clientUpdate       `cmd:"" help:"Change a client; what is not named stays."`
+	Update       clientUpdate       `cmd:"" help:"Change a client. What you do not name stays as it is."`
 	Delete       clientDelete       `cmd:"" help:"Delete a client with its secrets, grants and consents."`
-	RotateSecret clientRotateSecret `cmd:"" help:"Give a client a new secret, and print it; the old one works on for a while."`
-	InitialToken clientInitialToken `cmd:"" help:"Make a token by which others register clients themselves (with --registration=token), and print it this once."`
-	Import       clientImport       `cmd:"" help:"Create or update clients from RFC 7591 metadata, all of them or none. It may be repeated."`
+	RotateSecret clientRotateSecret `cmd:"" help:"Give a client a new secret, and print it. The old one works for a while longer."`
+	InitialToken clientInitialToken `cmd:"" help:"Make a token with which others register clients themselves (--registration=token), and print it. It is shown only now."`
+	Import       clientImport       `cmd:"" help:"Create or update clients from a file of RFC 7591 metadata, all of them or none. Importing a file again changes nothing."`
 }
 
 type clientCreate struct {
 	metadataOptions
-	ID     string `name:"id" help:"Its client_id. Empty: a random one." env:"-"`
-	Public bool   `help:"It cannot keep a secret, as an app on a phone or in a browser: the same as --auth-method none." env:"-"`
+	ID     string `name:"id" help:"Its client_id. Empty: random." env:"-"`
+	Public bool   `help:"It cannot keep a secret, like an app on a phone or in a browser. The same as --auth-method none." env:"-"`
 	Format string `help:"json or text." enum:"json,text" default:"json" env:"-"`
 }
 
@@ -50,7 +50,7 @@ func (cmd clientCreate) Run(ctx context.Context, p *program) error {
 	return p.withClients(ctx, policy, func(clients *directory.Clients) error {
 		made, err := clients.Create(ctx, cmd.ID, members)
 		if errors.Is(err, store.ErrExists) {
-			return fmt.Errorf("the client %s exists already; change it with 'client update', or choose another --id", cmd.ID)
+			return fmt.Errorf("the client %s exists; change it with 'client update', or choose another --id", cmd.ID)
 		}
 		if err != nil {
 			return advise(err)
@@ -62,11 +62,11 @@ func (cmd clientCreate) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// sayNext tells whoever made a client, apart from the output that programs read, what its app is set up with.
+// sayNext says how to set up the app of a new client. It writes to the error stream, because programs read the output.
 func (p *program) sayNext(c client.Client) error {
 	at, err := issuer.Parse(p.settings.Issuer)
 	if err != nil {
-		return cli.Usage(fmt.Errorf("the client was made; --issuer %w", err))
+		return cli.Usage(fmt.Errorf("the client was created, but --issuer %w", err))
 	}
 	secret := map[bool]string{true: "client_secret", false: "no secret"}[c.HasSecret()]
 	if c.TokenEndpointAuthMethod == client.AuthPrivateKeyJWT {
@@ -149,7 +149,7 @@ func (cmd clientDelete) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}
-		_, err = fmt.Fprintf(p.out, "deleted the client %s with its secrets, %d live grants and %d consents; access tokens that it holds end within %s\n",
+		_, err = fmt.Fprintf(p.out, "deleted the client %s with its secrets, %d live grants and %d consents; access tokens that it holds expire within %s\n",
 			cmd.ID, gone.Grants, gone.Consents, p.settings.AccessTokenLifetime)
 		return err
 	})
@@ -157,7 +157,7 @@ func (cmd clientDelete) Run(ctx context.Context, p *program) error {
 
 type clientRotateSecret struct {
 	ID      string        `arg:"" name:"id" help:"Its client_id."`
-	Overlap time.Duration `help:"How long older secrets go on working. 0: they end at once." default:"24h" env:"-"`
+	Overlap time.Duration `help:"How long older secrets go on working. 0: they stop at once." default:"24h" env:"-"`
 	Format  string        `help:"json or text." enum:"json,text" default:"json" env:"-"`
 }
 
@@ -172,8 +172,8 @@ func (cmd clientRotateSecret) Run(ctx context.Context, p *program) error {
 }
 
 type clientInitialToken struct {
-	Uses    int64         `help:"How many clients can be registered by it." default:"1" env:"-"`
-	Expires time.Duration `help:"For how long." default:"24h" env:"-"`
+	Uses    int64         `help:"How many clients can be registered with it." default:"1" env:"-"`
+	Expires time.Duration `help:"How long it can be used." default:"24h" env:"-"`
 	Note    string        `help:"Who it is for, for your own records." env:"-"`
 	Format  string        `help:"text or json." enum:"text,json" default:"text" env:"-"`
 }
@@ -246,13 +246,13 @@ func (cmd clientImport) read(in io.Reader) ([]byte, error) {
 	return data, err
 }
 
-// clientError names the client in an error about it, and says what to do next.
+// clientError adds to an error about a client which one it is, and what to do next.
 func clientError(id string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("there is no client %s; 'client list' shows all", id)
+		return fmt.Errorf("there is no client %s; 'client list' shows them all", id)
 	case errors.Is(err, store.ErrStale):
-		return fmt.Errorf("client %s was changed by somebody else at the same time; look at it and run the command again", id)
+		return fmt.Errorf("client %s was changed by somebody else at the same time; look at it, and run the command again", id)
 	}
 	return fmt.Errorf("client %s: %w", id, advise(err))
 }
@@ -267,7 +267,7 @@ func advise(err error) error {
 	case errors.Is(err, directory.ErrPublic):
 		return fmt.Errorf("%w; give it one with 'client update --auth-method client_secret_basic'", err)
 	case errors.Is(err, directory.ErrOwnKeys):
-		return fmt.Errorf("%w; its keys are rotated in its jwks or at its jwks_uri", err)
+		return fmt.Errorf("%w; rotate its keys in its jwks or at its jwks_uri", err)
 	case errors.Is(err, directory.ErrLoopback):
 		return fmt.Errorf("%w; for development, AUTHZ_INSECURE_OUTGOING_LOOPBACK=true allows http addresses of this machine", err)
 	case errors.As(err, &wrong):
@@ -280,7 +280,7 @@ func advise(err error) error {
 	return err
 }
 
-// clientDocument is a client as registration answers it (RFC 7591 §3.2.1), with its new secret or none.
+// clientDocument returns a client as registration answers it (RFC 7591 §3.2.1), with its new secret if it has one.
 func clientDocument(c directory.Issued) (json.RawMessage, error) {
 	var more struct {
 		IssuedAt  int64  `json:"client_id_issued_at"`

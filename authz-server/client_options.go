@@ -10,11 +10,11 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 )
 
-// metadataOptions are the options for members of a client's metadata, one for each row of [client.Members] that has one.
+// metadataOptions are the options that set a client's metadata: one for each of [client.Members] that has an option.
 type metadataOptions struct{ kong.Plugins }
 
-// newMetadataOptions makes the options of one command, as a struct whose fields kong reads: a pointer or a slice each, which
-// is nil while the option is not named.
+// newMetadataOptions makes the options of one command: a struct for kong to read, with a pointer or a slice for each option,
+// which stays nil if the option is not named.
 func newMetadataOptions() metadataOptions {
 	var fields []reflect.StructField
 	for _, m := range withOption() {
@@ -25,7 +25,7 @@ func newMetadataOptions() metadataOptions {
 	return metadataOptions{kong.Plugins{reflect.New(reflect.StructOf(fields)).Interface()}}
 }
 
-// withOption is the members that have an option.
+// withOption returns the members that have an option.
 func withOption() (members []client.Member) {
 	for _, m := range client.Members {
 		if m.Option != "" {
@@ -49,13 +49,13 @@ func optionTag(m client.Member) reflect.StructTag {
 	switch {
 	case m.Kind() == client.Switch:
 		tag += ` negatable:""`
-	case m.Kind() == client.List && m.Value != "TYPE": // grant types hold no comma, which separates them; URIs may
+	case m.Kind() == client.List && m.Value != "TYPE": // commas separate grant types, which have none; a URI may have one
 		tag += ` sep:"none"`
 	}
 	return reflect.StructTag(tag)
 }
 
-// patch is what was named. A list that is named with one empty value becomes empty.
+// patch returns what was named. A list that is named with one empty value becomes empty.
 func (o metadataOptions) patch() client.Patch {
 	patch := client.Patch{}
 	values := reflect.ValueOf(o.Plugins[0]).Elem()

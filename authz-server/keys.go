@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
@@ -15,10 +15,10 @@ import (
 )
 
 type keysCommands struct {
-	List   keysList   `cmd:"" help:"List the signing keys: next, current, retired (still published), kept (for refresh tokens alone)."`
-	Rotate keysRotate `cmd:"" help:"Make the next signing key of each algorithm. It is published first, and signs once no verifier can have an older key set."`
-	Remove keysRemove `cmd:"" help:"Remove a signing key that leaked: all that it signed is refused, here within a minute, and by services that verify when their cached key set has aged."`
-	Rewrap keysRewrap `cmd:"" help:"Encrypt the signing keys and other secrets of the server anew with --key-encryption-key, where they are still encrypted with --old-key-encryption-key."`
+	List   keysList   `cmd:"" help:"List the signing keys: next, current, retired (still published), kept (only for refresh tokens)."`
+	Rotate keysRotate `cmd:"" help:"Make the next signing key of each algorithm. It is published first, and signs when no verifier can have an older key set any more."`
+	Remove keysRemove `cmd:"" help:"Remove a signing key that leaked: everything it signed is refused, here within a minute, and by resource services when their cached key set has aged."`
+	Rewrap keysRewrap `cmd:"" help:"Encrypt with --key-encryption-key the signing keys and other secrets that are still encrypted with --old-key-encryption-key."`
 }
 
 type keysList struct {
@@ -30,29 +30,29 @@ func (cmd keysList) Run(ctx context.Context, p *program) error {
 		return cli.Usage(err)
 	}
 	return p.withStore(ctx, func(s *store.Store) error {
-		list, err := keys.List(ctx, p.ringConfig(s, nil, slog.New(slog.DiscardHandler)))
+		all, err := keys.List(ctx, p.ringConfig(s, nil, slog.New(slog.DiscardHandler)))
 		if err != nil {
 			return err
 		}
-		if cmd.Format == "json" {
-			return cli.PrintJSON(p.out, list)
-		}
-		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "KID\tALG\tSTATE\tSINCE\tUNTIL")
-		for _, one := range list {
-			until := ""
-			if !one.Until.IsZero() {
-				until = one.Until.UTC().Format(time.RFC3339)
-			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.KID, one.Alg, one.State, one.Since.UTC().Format(time.RFC3339), until)
-		}
-		return table.Flush()
+		return cli.List[keys.State]{
+			Page:    func(context.Context, string, int) ([]keys.State, error) { return all, nil },
+			Columns: "KID\tALG\tSTATE\tSINCE\tUNTIL",
+			Row: func(k keys.State) string {
+				until := ""
+				if !k.Until.IsZero() {
+					until = k.Until.UTC().Format(time.RFC3339)
+				}
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", k.KID, k.Alg, k.State, k.Since.UTC().Format(time.RFC3339), until)
+			},
+			JSON:  func(k keys.State) (any, error) { return k, nil },
+			Array: true,
+		}.Print(ctx, p.out, cmd.Format)
 	})
 }
 
 type keysRotate struct {
-	Alg []string `help:"Only the key for this algorithm: ${algorithms}. May be repeated. None: all." enum:"${algorithms}" env:"-"`
-	Now bool     `help:"Let the new key sign at once: for a key that leaked (then remove that one). Until their cached key set has aged, services refuse the new tokens unless they ask again for a key that they do not know." env:"-"`
+	Alg []string `help:"Only the key for this algorithm: ${algorithms}. Can be repeated. None: all." enum:"${algorithms}" env:"-"`
+	Now bool     `help:"Let the new key sign at once, because the old one leaked (then remove that one). Services that do not fetch keys they do not know refuse the new tokens until their cached key set has aged." env:"-"`
 }
 
 func (cmd keysRotate) Run(ctx context.Context, p *program) error {
@@ -65,19 +65,8 @@ func (cmd keysRotate) Run(ctx context.Context, p *program) error {
 		if listErr != nil {
 			return listErr
 		}
-		shown := map[string]bool{}
-		for _, one := range list { // the newest of each algorithm comes first
-			if shown[one.Alg] || len(cmd.Alg) > 0 && !slices.Contains(cmd.Alg, one.Alg) {
-				continue
-			}
-			shown[one.Alg] = true
-			line := "signs now; running servers take it up within a minute"
-			if one.State == "next" {
-				line = "is published, and signs from " + one.Until.UTC().Format(time.RFC3339) + " on"
-			}
-			if _, err := fmt.Fprintf(p.out, "%s (%s) %s\n", one.KID, one.Alg, line); err != nil {
-				return err
-			}
+		if err := cmd.report(p.out, list); err != nil {
+			return err
 		}
 		if err != nil {
 			return fmt.Errorf("%w; --now lets it sign at once", err)
@@ -86,8 +75,27 @@ func (cmd keysRotate) Run(ctx context.Context, p *program) error {
 	})
 }
 
+// report says of the newest key of each algorithm when it signs.
+func (cmd keysRotate) report(out io.Writer, list []keys.State) error {
+	reported := map[string]bool{}
+	for _, one := range list { // the newest of each algorithm comes first
+		if reported[one.Alg] || len(cmd.Alg) > 0 && !slices.Contains(cmd.Alg, one.Alg) {
+			continue
+		}
+		reported[one.Alg] = true
+		when := "signs now; running servers take it up within a minute"
+		if one.State == "next" {
+			when = "is published, and signs from " + one.Until.UTC().Format(time.RFC3339) + " on"
+		}
+		if _, err := fmt.Fprintf(out, "%s (%s) %s\n", one.KID, one.Alg, when); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 type keysRemove struct {
-	KID string `arg:"" name:"kid" help:"The key's kid, as 'keys list' prints it."`
+	KID string `arg:"" name:"kid" help:"The key's kid; 'keys list' prints it."`
 }
 
 func (cmd keysRemove) Run(ctx context.Context, p *program) error {
@@ -112,7 +120,7 @@ func (keysRewrap) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "signing keys and secrets encrypted anew: %d; --old-key-encryption-key can go\n", n)
+		_, err = fmt.Fprintf(p.out, "signing keys and secrets encrypted anew: %d; you can remove --old-key-encryption-key\n", n)
 		return err
 	})
 }

@@ -11,10 +11,10 @@ import (
 )
 
 type logoutCommands struct {
-	List logoutList `cmd:"" help:"List the log-outs that clients (those with a backchannel_logout_uri) have not been told of."`
+	List logoutList `cmd:"" help:"List the log-outs of which clients with a backchannel_logout_uri have not been told."`
 }
 
-// listedLogout is a delivery as 'logout list' prints it.
+// listedLogout is a delivery, as 'logout list' prints it.
 type listedLogout struct {
 	ID        string     `json:"id"` // the part before the dot of the logout tokens' jti
 	Client    string     `json:"client_id"`

@@ -37,17 +37,17 @@ func main() {
 	os.Exit(cli.Status(err))
 }
 
-// commands is the command line. The settings belong to all commands, and are checked by those that need them.
+// commands is the command line. Every command has the settings; those that need them check them.
 type commands struct {
 	settings
 
-	Serve        serveCommand        `cmd:"" default:"1" help:"Serve (what happens without a command)."`
+	Serve        serveCommand        `cmd:"" default:"1" help:"Serve. This is the default command."`
 	Client       clientCommands      `cmd:"" help:"Manage OAuth clients."`
 	Keys         keysCommands        `cmd:"" help:"Manage signing keys."`
 	User         userCommands        `cmd:"" help:"Manage people's accounts."`
-	Logout       logoutCommands      `cmd:"" help:"See which clients could not be told of log-outs."`
-	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, also while servers use it."`
-	AfterRestore afterRestoreCommand `cmd:"" help:"After a backup was restored, and before servers start: end all sessions and grants, and all that is under way. Accounts, clients and keys stay as the backup has them."`
+	Logout       logoutCommands      `cmd:"" help:"See which clients have not been told of log-outs."`
+	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, even while servers use it."`
+	AfterRestore afterRestoreCommand `cmd:"" help:"After you restored a backup, and before servers start: end all sessions and grants, and everything under way. Accounts, clients and keys stay as in the backup."`
 
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -58,15 +58,15 @@ type program struct {
 	out, errs io.Writer
 	now       func() time.Time
 	environ   []string            // checked for variables that set nothing
-	serving   func(addr net.Addr) // told the address once serve listens; nil: nobody asks
+	serving   func(addr net.Addr) // called with the address when serve listens; nil: not called
 
 	settings *settings // set by run
 }
 
-// exit is how run unwinds when kong has done all there was to do, such as printing --help.
+// exit unwinds run when kong has done everything, such as printing --help.
 type exit int
 
-// run parses args and the environment, and runs the command that they name until it is done or ctx ends.
+// run parses args and the environment, and runs the command that they name, until it is done or ctx ends.
 func (p *program) run(ctx context.Context, args []string) (err error) {
 	parser, err := p.parser(ctx)
 	if err != nil {
@@ -109,7 +109,7 @@ func (p *program) parser(ctx context.Context) (*kong.Kong, error) {
 	)
 }
 
-// settingsOf names the settings that a command reads, for its help. serve reads all.
+// settingsOf returns the settings that a command reads, for its help. serve reads all of them.
 func settingsOf(command string) []string {
 	all := []string{"database-url"}
 	switch command {
@@ -121,12 +121,12 @@ func settingsOf(command string) []string {
 	return all
 }
 
-// withStore runs f, a command, with the database open. It reads no other setting.
+// withStore runs f, a command, with the database open. It reads the settings of the database only.
 func (p *program) withStore(ctx context.Context, f func(s *store.Store) error) (err error) {
 	return p.withDatabase(ctx, p.settings.ForBatch(), f)
 }
 
-// withClients runs f, a command, with the directory of clients, on an open database. policy is what f checks metadata against.
+// withClients is withStore for a command that manages clients. policy is for commands that check metadata.
 func (p *program) withClients(ctx context.Context, policy client.Policy, f func(clients *directory.Clients) error) error {
 	return p.withStore(ctx, func(s *store.Store) error {
 		clients, err := directory.New(directory.Config{Store: s, OperatorPolicy: policy, Now: p.now, Log: slog.New(slog.DiscardHandler)})
@@ -147,8 +147,8 @@ func (p *program) withDatabase(ctx context.Context, opts sqldb.Options, f func(s
 	return f(s)
 }
 
-// withRing runs f, a command, with the key ring open, on an open database. Without a setting for it, the key-encryption key is the one
-// that development keeps beside its database; a server never looks there.
+// withRing is withStore for a command that needs the key ring. If no key-encryption key is set, it takes the one that
+// development keeps beside its database; serve never looks there.
 func (p *program) withRing(ctx context.Context, f func(ring *keys.Ring) error) error {
 	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)

@@ -19,50 +19,51 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// settings is everything that can be set, by a flag or by an environment variable of the same name: --database-url is AUTHZ_DATABASE_URL.
+// settings is everything that can be set, by a flag or by an environment variable of the same name:
+// --database-url is AUTHZ_DATABASE_URL.
 type settings struct {
 	httpd.Config
 	sqldb.Options
 
-	Issuer             string   `help:"What this server is called in all its tokens, and its public address: an origin (https, or http on a loopback host), with a path if it shares the host. A slash at the end is part of the name." default:"http://localhost:9000"`
+	Issuer             string   `help:"The server's public address, and its name in all tokens: an origin (https, or http on a loopback host), with a path if the server shares the host. A slash at the end is part of the name." default:"http://localhost:9000"`
 	InsecureHTTPIssuer bool     `name:"insecure-http-issuer" help:"Allow http for an issuer or API origin that is not loopback. Tokens and passwords can then be read on their way."`
 	APIOrigin          string   `name:"api-origin" help:"The public origin of the resource services: tokens for them name ORIGIN/user and ORIGIN/board." default:"http://localhost:8000"`
-	Resource           []string `help:"A further resource service and its scopes, \"URL=scope scope\". Can be repeated." placeholder:"URL=SCOPES"`
+	Resource           []string `help:"Another resource service and its scopes, \"URL=scope scope\". Can be repeated." placeholder:"URL=SCOPES"`
 
-	FAPI2TokenAlg               string `name:"fapi2-token-alg" help:"What access tokens of clients with the profile fapi2 are signed by. FAPI 2.0 wants another than RS256; set it once every resource service takes it (user and board: --token-algs). One of ${algorithms}." enum:"${algorithms}" default:"RS256" placeholder:"ALG"`
-	DPoPNonces                  bool   `name:"dpop-nonces" help:"Ask for a nonce of this server in every DPoP proof (RFC 9449, section 8)."`
-	StrictAuthMethod            bool   `help:"Take a client's secret only by the method that it registered for. Otherwise client_secret_basic and client_secret_post are one, for clients without a profile."`
-	InsecureLegacyResponseTypes bool   `help:"Serve the certification profiles of OpenID Connect Core 1.0 that RFC 9700 advises against: the implicit and hybrid response types, whose tokens travel in addresses; and, for clients that registered themselves, codes without PKCE and errors that redirect unasked. Not where strangers can register."`
+	FAPI2TokenAlg               string `name:"fapi2-token-alg" help:"What signs access tokens of clients with the profile fapi2. FAPI 2.0 forbids RS256: choose another as soon as every resource service takes it (user and board: --token-algs). One of ${algorithms}." enum:"${algorithms}" default:"RS256" placeholder:"ALG"`
+	DPoPNonces                  bool   `name:"dpop-nonces" help:"Require a nonce of this server in every DPoP proof (RFC 9449, section 8)."`
+	StrictAuthMethod            bool   `help:"Take a client's secret only by the method that the client is registered for. Otherwise clients without a profile may use client_secret_basic and client_secret_post alike."`
+	InsecureLegacyResponseTypes bool   `help:"Serve the certification profiles of OpenID Connect Core 1.0 that RFC 9700 advises against: the implicit and hybrid response types, whose tokens travel in addresses; and, for clients that registered themselves, codes without PKCE and errors that redirect without asking. Do not use it where strangers can register."`
 
-	Registration            string        `help:"Who may register clients at /oauth2/register: nobody (closed), who has a token from 'client initial-token' (token), or everybody (open)." enum:"closed,token,open" default:"closed"`
-	ClientMetadataDocuments bool          `help:"Take the https URL of a client metadata document as client_id, as agents of the Model Context Protocol send it. Anybody can then ask people for their consent, as with open registration; they are shown the host name."`
-	RegistrationUnused      time.Duration `help:"How long a client that registered itself without an initial access token is kept if nobody uses it: no person agreed to it, and none is about to. 0: for ever." default:"72h"`
-	RegistrationScopes      string        `help:"What clients may ask for that nobody of yours registered, by either of the two ways." default:"openid profile email address phone offline_access"`
+	Registration            string        `help:"Who may register clients at /oauth2/register: nobody (closed), those with a token from 'client initial-token' (token), or everybody (open)." enum:"closed,token,open" default:"closed"`
+	ClientMetadataDocuments bool          `help:"Take the https URL of a client metadata document as client_id, as agents of the Model Context Protocol send it. Anybody can then ask people for their consent, as with open registration; people see the document's host name."`
+	RegistrationUnused      time.Duration `help:"How long to keep a client that registered itself without an initial access token and that nobody uses: no person agreed to it, and none is about to. 0: for ever." default:"72h"`
+	RegistrationScopes      string        `help:"What clients may ask for that no operator registered: those that register themselves, and those of metadata documents." default:"openid profile email address phone offline_access"`
 
-	OutgoingCAFile           string `name:"outgoing-ca-file" help:"A PEM file of certificates to trust beside the system's when clients' key sets, request objects, documents and log-out addresses are called." placeholder:"PATH"`
-	InsecureOutgoingLoopback bool   `help:"Let clients name addresses of this machine for those, and http for them: for development and tests."`
+	OutgoingCAFile           string `name:"outgoing-ca-file" help:"A PEM file of certificates to trust, besides the system's, at the addresses of clients: key sets, request objects, metadata documents, log-outs." placeholder:"PATH"`
+	InsecureOutgoingLoopback bool   `help:"Let clients name addresses of this machine for these, and plain http for them. For development and tests."`
 
-	KeyEncryptionKey     string `help:"What signing keys are encrypted with in the database: 32 random bytes in base64, such as from 'openssl rand -base64 32'. Better in the environment or a file than on the command line, which others can see." placeholder:"BASE64"`
+	KeyEncryptionKey     string `help:"The key that encrypts signing keys in the database: 32 random bytes in base64, as 'openssl rand -base64 32' prints them. Set it in the environment or a file, for others can see a command line." placeholder:"BASE64"`
 	KeyEncryptionKeyFile string `help:"A file that holds it." placeholder:"PATH"`
 
-	OldKeyEncryptionKey     string `help:"The one used before, while 'keys rewrap' has not run." placeholder:"BASE64"`
+	OldKeyEncryptionKey     string `help:"The key before it, until you have run 'keys rewrap'." placeholder:"BASE64"`
 	OldKeyEncryptionKeyFile string `help:"A file that holds it." placeholder:"PATH"`
 
 	KeyBits     int           `help:"Size of new RSA signing keys: 2048, 3072 or 4096." default:"2048"`
-	KeyRotation time.Duration `help:"How long a signing key signs before the next takes over. 0: until 'keys rotate'." default:"2160h"`
+	KeyRotation time.Duration `help:"How long a signing key signs before the next one takes over. 0: until 'keys rotate'." default:"2160h"`
 	JWKSMaxAge  time.Duration `name:"jwks-max-age" help:"How long others may cache the key set." default:"5m"`
 
 	AccessTokenLifetime time.Duration `help:"How long an access token is valid." default:"10m"`
 	IDTokenLifetime     time.Duration `name:"id-token-lifetime" help:"How long an ID token is valid." default:"10m"`
 	CodeLifetime        time.Duration `help:"How long an authorization code is valid." default:"60s"`
-	RefreshIdle         time.Duration `help:"How long a refresh token is valid that is not used." default:"720h"`
-	RefreshAbsolute     time.Duration `help:"How long a grant can be refreshed at most." default:"2160h"`
-	RefreshGrace        time.Duration `help:"How long after its use a refresh token gets the same successor again." default:"10s"`
+	RefreshIdle         time.Duration `help:"How long a refresh token is valid if it is not used." default:"720h"`
+	RefreshAbsolute     time.Duration `help:"How long a grant can be refreshed, at most." default:"2160h"`
+	RefreshGrace        time.Duration `help:"How long a used refresh token still gets the same successor, so that a lost answer costs nothing." default:"10s"`
 	SessionIdle         time.Duration `help:"How long a person stays logged in without doing anything." default:"12h"`
-	SessionAbsolute     time.Duration `help:"How long a person stays logged in at most." default:"336h"`
+	SessionAbsolute     time.Duration `help:"How long a person stays logged in, at most." default:"336h"`
 }
 
-// check says what is wrong with the settings, one thing at a time.
+// check returns the first thing that is wrong with the settings.
 func (s *settings) check() error {
 	if s.Listen == "" {
 		s.Listen = "127.0.0.1:9100"
@@ -81,7 +82,7 @@ func (s *settings) check() error {
 	known := client.Scopes(resources)
 	for _, scope := range strings.Fields(s.RegistrationScopes) {
 		if !slices.Contains(known, scope) {
-			return fmt.Errorf("--registration-scopes holds %s, which this server does not know; it knows %s", scope, strings.Join(known, " "))
+			return fmt.Errorf("--registration-scopes has %s, which this server does not know; it knows %s", scope, strings.Join(known, " "))
 		}
 	}
 	if !slices.Contains([]int{2048, 3072, 4096}, s.KeyBits) {
@@ -109,14 +110,14 @@ func (s *settings) check() error {
 			return fmt.Errorf("%s must be from %s to %s", one.flag, one.min, one.max)
 		}
 	}
-	// A rotation takes as long as the next key must be published before it signs.
+	// The next key must be published for so long before it signs.
 	if least := 2 * (s.JWKSMaxAge + 5*time.Minute); s.KeyRotation != 0 && s.KeyRotation < least {
 		return fmt.Errorf("--key-rotation must be 0 or at least %s", least)
 	}
 	return nil
 }
 
-// resources is the services that take this server's tokens.
+// resources returns the services that take this server's tokens.
 func (s *settings) resources() ([]client.Resource, error) {
 	if err := checkOrigin("--api-origin", s.APIOrigin, s.InsecureHTTPIssuer); err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (s *settings) resources() ([]client.Resource, error) {
 	return all, nil
 }
 
-// policy is what clients are checked against that the operator registers.
+// policy returns what a client that an operator registers may be.
 func (s *settings) policy() (client.Policy, error) {
 	resources, err := s.resources()
 	if err != nil {
@@ -147,8 +148,8 @@ func (s *settings) policy() (client.Policy, error) {
 	}, nil
 }
 
-// registrationPolicy is what clients are checked against that nobody vouched for. They act for people who agreed, and never
-// for themselves.
+// registrationPolicy returns what a client that no operator registered may be. It acts for people who
+// agreed, and never for itself.
 func (s *settings) registrationPolicy() client.Policy {
 	scopes := strings.Fields(s.RegistrationScopes)
 	grants := []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode}
@@ -161,17 +162,18 @@ func (s *settings) registrationPolicy() client.Policy {
 	}
 }
 
-// checkOrigin holds a setting to scheme://host:port and nothing after it, for tokens and metadata name it character by character.
+// checkOrigin checks that a setting is scheme://host:port and nothing more: tokens and metadata name it,
+// and are compared character by character.
 func checkOrigin(flag, value string, insecure bool) error {
 	u, err := url.Parse(value)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return fmt.Errorf("%s must be an origin such as https://login.example", flag)
 	}
 	if value != u.Scheme+"://"+strings.ToLower(u.Host) {
-		return fmt.Errorf("%s must be an origin in lower case: scheme, host and port, without a path, a slash at its end, a query or a fragment", flag)
+		return fmt.Errorf("%s must be an origin in lower case: scheme, host and port, with no path, query or fragment, and no slash at the end", flag)
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) && !insecure {
-		return fmt.Errorf("%s must be https, for tokens and passwords travel over it; http is for loopback hosts (or --insecure-http-issuer)", flag)
+		return fmt.Errorf("%s must be https, because passwords and tokens are sent to it; http is for loopback hosts, or with --insecure-http-issuer", flag)
 	}
 	return nil
 }
@@ -180,14 +182,14 @@ func loopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// kek reads the key-encryption keys. warning is a line for the operator, or empty.
+// kek reads the key-encryption keys. warning is a line for the operator; empty: none.
 func (s *settings) kek() (kek *keys.KEK, warning string, err error) {
 	current, warning, err := readKEK("--key-encryption-key", s.KeyEncryptionKey, s.KeyEncryptionKeyFile)
 	if err != nil {
 		return nil, "", err
 	}
 	if current == nil {
-		return nil, "", errors.New("--key-encryption-key or --key-encryption-key-file must be set, to what 'openssl rand -base64 32' prints; keep it: without it the signing keys in the database are lost")
+		return nil, "", errors.New("--key-encryption-key or --key-encryption-key-file must be set, to what 'openssl rand -base64 32' prints; keep a copy: without it the signing keys in the database are lost")
 	}
 	var old [][]byte
 	one, oldWarning, err := readKEK("--old-key-encryption-key", s.OldKeyEncryptionKey, s.OldKeyEncryptionKeyFile)
@@ -204,7 +206,7 @@ func (s *settings) kek() (kek *keys.KEK, warning string, err error) {
 	return kek, warning, err
 }
 
-// developmentKEK is the file authz.kek beside the SQLite database, as 'make run' makes it, or empty if there is none.
+// developmentKEK returns the file authz.kek beside the SQLite database, which 'make run' makes; empty: there is none.
 func (s *settings) developmentKEK() string {
 	path, sqlite := strings.CutPrefix(s.DatabaseURL, "sqlite:")
 	if !sqlite {
@@ -218,7 +220,7 @@ func (s *settings) developmentKEK() string {
 	return file
 }
 
-// readKEK returns nil when neither is set. Its errors never repeat the key.
+// readKEK reads a key from text or from the file at path; nil: neither is set. Its errors do not repeat the key.
 func readKEK(flag, text, path string) (key []byte, warning string, err error) {
 	if text != "" && path != "" {
 		return nil, "", fmt.Errorf("%s and %s-file are both set; one is enough", flag, flag)
@@ -235,19 +237,19 @@ func readKEK(flag, text, path string) (key []byte, warning string, err error) {
 			return nil, "", fmt.Errorf("%s: %w", flag, err)
 		}
 		if stat.Mode().Perm()&0o007 != 0 {
-			warning = fmt.Sprintf("everybody on this machine may read %s (setting %s); chmod 600 it", path, flag)
+			warning = fmt.Sprintf("everybody on this machine can read %s (setting %s); run chmod 600 on it", path, flag)
 		}
 		var content [256]byte
 		n, err := file.Read(content[:])
 		if err != nil && n == 0 {
-			return nil, "", fmt.Errorf("%s: %s is empty or cannot be read", flag, path)
+			return nil, "", fmt.Errorf("%s: %s is empty, or cannot be read", flag, path)
 		}
 		text = strings.TrimSpace(string(content[:n]))
 	}
 	if text == "" {
 		return nil, "", nil
 	}
-	// Both alphabets, with and without padding: all of them are pasted.
+	// People paste both alphabets, with and without padding.
 	key, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(text), "="))
 	if err != nil || len(key) != 32 {
 		return nil, "", fmt.Errorf("%s must be 32 bytes in base64, such as 'openssl rand -base64 32' prints", flag)

@@ -18,57 +18,25 @@ import (
 )
 
 type userCommands struct {
-	Create      userCreate      `cmd:"" help:"Make an account."`
+	Create      userCreate      `cmd:"" help:"Create an account."`
 	List        userList        `cmd:"" help:"List the accounts."`
-	Disable     userDisable     `cmd:"" help:"Close an account: its sessions end, and all that it allowed applications is revoked."`
+	Disable     userDisable     `cmd:"" help:"Close an account: its sessions end, and everything it allowed to applications is revoked."`
 	Enable      userEnable      `cmd:"" help:"Open a closed account again."`
-	SetClaims   userSetClaims   `cmd:"" help:"Change what an account tells of its person, as OpenID claims."`
-	SetPassword userSetPassword `cmd:"" help:"Give an account a new password, for whoever forgot theirs: its sessions end, and all that it allowed applications is revoked."`
-	SetRole     userSetRole     `cmd:"" help:"Replace the roles of an account. Tokens that were issued before keep the old ones until they expire."`
+	SetClaims   userSetClaims   `cmd:"" help:"Change what an account says about its person, as OpenID claims."`
+	SetPassword userSetPassword `cmd:"" help:"Give an account a new password, for a person who forgot theirs: its sessions end, and everything it allowed to applications is revoked."`
+	SetRole     userSetRole     `cmd:"" help:"Replace the roles of an account. Tokens issued before keep the old roles until they expire."`
 }
 
 type userSetClaims struct {
 	Email string `required:"" help:"The account's e-mail address." env:"-" placeholder:"ADDRESS"`
-	JSON  string `required:"" help:"An object of OpenID claims; those that it does not name stay as they are, an empty value removes one. \"email_verified\" and \"phone_number_verified\" are for whoever made sure." env:"-" placeholder:"{…}"`
-}
-
-// claimsPatch is what --json can hold.
-type claimsPatch struct {
-	*accounts.Claims
-
-	Name          *string `json:"name"`
-	Locale        *string `json:"locale"`
-	EmailVerified *bool   `json:"email_verified"`
+	JSON  string `required:"" help:"A JSON object of OpenID claims. Claims that it does not name stay; an empty value removes one. Set \"email_verified\" and \"phone_number_verified\" only if you made sure." env:"-" placeholder:"{…}"`
 }
 
 func (cmd userSetClaims) Run(ctx context.Context, p *program) error {
 	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user accounts.User) error {
 		err := s.EditUser(ctx, user.ID, func(u *accounts.User) error {
-			phone := u.Claims.PhoneNumber
-			patch := claimsPatch{Claims: &u.Claims, Name: &u.Name, Locale: &u.Locale, EmailVerified: &u.EmailVerified}
-			decoder := json.NewDecoder(strings.NewReader(cmd.JSON))
-			decoder.DisallowUnknownFields()
-			var said struct {
-				PhoneVerified *bool `json:"phone_number_verified"`
-			}
-			if err := decoder.Decode(&patch); err != nil {
+			if err := cmd.apply(u, p.now()); err != nil {
 				return fmt.Errorf("--json: %w", err)
-			}
-			if decoder.More() {
-				return errors.New("--json: there is more than one JSON object")
-			}
-			if err := json.Unmarshal([]byte(cmd.JSON), &said); err != nil {
-				return fmt.Errorf("--json: %w", err)
-			}
-			if u.Claims.PhoneNumber != phone && said.PhoneVerified == nil {
-				u.Claims.PhoneVerified = false
-			}
-			if err := login.CleanProfile(u, p.now()); err != nil {
-				return fmt.Errorf("--json: %w", err)
-			}
-			var err error
-			if u.Name, err = login.CleanName(u.Name); err != nil {
-				return fmt.Errorf("--json: name: %w", err)
 			}
 			return nil
 		})
@@ -78,6 +46,44 @@ func (cmd userSetClaims) Run(ctx context.Context, p *program) error {
 		_, err = fmt.Fprintf(p.out, "changed the claims of %s\n", user.Email)
 		return err
 	})
+}
+
+// claimsPatch is what --json can hold. Decoding it changes the account that it points into.
+type claimsPatch struct {
+	*accounts.Claims
+
+	Name          *string `json:"name"`
+	Locale        *string `json:"locale"`
+	EmailVerified *bool   `json:"email_verified"`
+}
+
+func (cmd userSetClaims) apply(u *accounts.User, now time.Time) (err error) {
+	phone := u.Claims.PhoneNumber
+	patch := claimsPatch{Claims: &u.Claims, Name: &u.Name, Locale: &u.Locale, EmailVerified: &u.EmailVerified}
+	decoder := json.NewDecoder(strings.NewReader(cmd.JSON))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&patch); err != nil {
+		return err
+	}
+	if decoder.More() {
+		return errors.New("there is more than one JSON object")
+	}
+	var named struct {
+		PhoneVerified *bool `json:"phone_number_verified"`
+	}
+	if err := json.Unmarshal([]byte(cmd.JSON), &named); err != nil {
+		return err
+	}
+	if u.Claims.PhoneNumber != phone && named.PhoneVerified == nil {
+		u.Claims.PhoneVerified = false
+	}
+	if err := login.CleanProfile(u, now); err != nil {
+		return err
+	}
+	if u.Name, err = login.CleanName(u.Name); err != nil {
+		return fmt.Errorf("name: %w", err)
+	}
+	return nil
 }
 
 type userSetPassword struct {
@@ -91,24 +97,24 @@ func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		if problem := login.Weakness(password, user.Email, user.Name); problem != "" {
-			return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
+		if err := checkPassword(password, user.Email, user.Name); err != nil {
+			return err
 		}
 		if err := s.ResetPassword(ctx, user.ID, login.HashPassword(password)); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.out, "%s has a new password; its sessions and grants have ended (access tokens that were issued already expire by themselves)\n", user.Email)
+		_, err := fmt.Fprintf(p.out, "%s has a new password; its sessions and grants have ended, access tokens end when they expire\n", user.Email)
 		return err
 	})
 }
 
 type userCreate struct {
-	Email         string   `required:"" help:"E-mail address to log in with." env:"-" placeholder:"ADDRESS"`
-	Name          string   `required:"" help:"What the person is called." env:"-"`
+	Email         string   `required:"" help:"The e-mail address to log in with." env:"-" placeholder:"ADDRESS"`
+	Name          string   `required:"" help:"The person's name." env:"-"`
 	PasswordStdin bool     `required:"" help:"Read the password, one line, from standard input." env:"-"`
 	Role          []string `help:"Give it a role, such as moderator. Can be repeated." env:"-" placeholder:"ROLE"`
-	EmailVerified bool     `help:"Note that the address is known to be the person's." env:"-"`
-	IfMissing     bool     `help:"Do nothing, successfully, when there is an account with this address." env:"-"`
+	EmailVerified bool     `help:"You know that the address is the person's." env:"-"`
+	IfMissing     bool     `help:"Succeed, and change nothing, if the address has an account." env:"-"`
 }
 
 func (cmd userCreate) Run(ctx context.Context, p *program) error {
@@ -128,8 +134,8 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	if problem := login.Weakness(password, email, name); problem != "" {
-		return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
+	if err := checkPassword(password, email, name); err != nil {
+		return err
 	}
 	return p.withStore(ctx, func(s *store.Store) error {
 		user, err := s.CreateUser(ctx, accounts.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: roles, PasswordHash: login.HashPassword(password)})
@@ -138,7 +144,7 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 				_, err := fmt.Fprintf(p.out, "%s has an account already\n", email)
 				return err
 			}
-			return fmt.Errorf("%s has an account already (--if-missing makes that no error)", email)
+			return fmt.Errorf("%s has an account already; --if-missing accepts that", email)
 		}
 		if err != nil {
 			return err
@@ -148,10 +154,18 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 	})
 }
 
+// checkPassword refuses a weak password.
+func checkPassword(password, email, name string) error {
+	if problem := login.Weakness(password, email, name); problem != "" {
+		return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
+	}
+	return nil
+}
+
 // maxPasswordLine is how much of standard input is read for a password, in bytes.
 const maxPasswordLine = 1 << 10
 
-// readPassword reads one line without its end.
+// readPassword reads one line, without its end.
 func readPassword(in io.Reader) (string, error) {
 	line, err := bufio.NewReader(io.LimitReader(in, maxPasswordLine)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -159,12 +173,12 @@ func readPassword(in io.Reader) (string, error) {
 	}
 	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 	if line == "" {
-		return "", errors.New("standard input has no password: write it there on one line")
+		return "", errors.New("standard input has no password: write it there, on one line")
 	}
 	return line, nil
 }
 
-// knownRoles are the roles that a service asks for: tokens carry them for the board alone (scope board:moderate).
+// knownRoles are the roles that a service asks for. Tokens carry them only for the board, with the scope board:moderate.
 var knownRoles = []string{"moderator"}
 
 func checkRoles(roles []string) ([]string, error) {
@@ -211,12 +225,12 @@ func (cmd userList) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// account is the argument that names one account.
+// account is the argument that names an account.
 type account struct {
-	Account string `arg:"" help:"Its e-mail address or id."`
+	Account string `arg:"" help:"The account's e-mail address or id."`
 }
 
-// with runs f for the account that the argument names.
+// with runs f for that account.
 func (a account) with(ctx context.Context, p *program, f func(s *store.Store, user accounts.User) error) error {
 	return p.withStore(ctx, func(s *store.Store) error {
 		find := s.User
@@ -241,7 +255,7 @@ func (cmd userDisable) Run(ctx context.Context, p *program) error {
 		if err := s.SetDisabled(ctx, user.ID, true); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.out, "disabled %s; its sessions and grants have ended (access tokens that were issued already expire by themselves)\n", user.Email)
+		_, err := fmt.Fprintf(p.out, "disabled %s; its sessions and grants have ended, access tokens end when they expire\n", user.Email)
 		return err
 	})
 }
@@ -260,7 +274,7 @@ func (cmd userEnable) Run(ctx context.Context, p *program) error {
 
 type userSetRole struct {
 	account
-	Roles []string `arg:"" optional:"" name:"role" help:"All roles that it is to have; none: it loses those that it has."`
+	Roles []string `arg:"" optional:"" name:"role" help:"All the roles that the account is to have. None: it loses those it has."`
 }
 
 func (cmd userSetRole) Run(ctx context.Context, p *program) error {
