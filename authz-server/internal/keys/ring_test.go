@@ -15,10 +15,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-func TestMain(m *testing.M) { sqldbtest.Main(m) }
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 // testKEK is a key-encryption key of one repeated byte, and older ones.
 func testKEK(t testing.TB, fill byte, old ...byte) *KEK {

@@ -1,7 +1,6 @@
 package sqldbtest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,17 +15,26 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/program"
 )
 
-// Start makes a Postgres cluster in a temporary folder, reachable by a unix socket there and nowhere else, and starts
-// it. The stop function ends it and removes the folder; if this process dies without calling it, Postgres ends as well. The settings, such as
-// "port=5433", go to Postgres last.
+// Settings of a cluster that need not survive anything, and has many small databases for a short time.
+var throwaway = []string{
+	"listen_addresses=", "max_connections=400", "shared_buffers=64MB", "fsync=off",
+	"full_page_writes=off", "synchronous_commit=off", "wal_level=minimal", "max_wal_senders=0",
+	"max_wal_size=256MB", "autovacuum=off", // which would go round the databases without end
+}
+
+// Start makes a Postgres cluster in a temporary folder, reachable by a unix socket there and nowhere
+// else, and starts it. The stop function ends it and removes the folder; if this process dies without
+// calling it, Postgres ends and the folder goes as well. The settings, such as "port=5433", go to
+// Postgres last.
 func Start(settings ...string) (adminURL string, stop func() error, err error) {
 	bin, ok := testenv.PostgresBin()
 	if !ok {
 		return "", nil, ErrNoPostgres
 	}
-	dir, err := os.MkdirTemp("", "maru-pg-") // short: a socket's path has at most 107 bytes
+	dir, err := os.MkdirTemp(memory(), "maru-pg-") // short: a socket's path has at most 107 bytes
 	if err != nil {
 		return "", nil, err
 	}
@@ -36,30 +44,28 @@ func Start(settings ...string) (adminURL string, stop func() error, err error) {
 		return "", nil, errors.Join(err, remove())
 	}
 	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres", "--auth=trust",
-		"--encoding=UTF8", "--locale=C", "--no-sync")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres",
+		"--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	initdb.Dir, initdb.SysProcAttr = dir, account
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return "", nil, errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), remove())
 	}
 
-	// The shell waits until its standard input closes, which happens when this process ends, however it ends.
-	args := []string{
-		"-D", data, "-k", dir, "-c", "listen_addresses=",
-		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB",
-	}
+	// The shell waits until its standard input closes, which happens when this process ends, however it
+	// ends.
+	args := []string{"-D", data, "-k", dir}
 	query := url.Values{"host": {dir}}
-	for _, setting := range settings {
+	for _, setting := range append(throwaway, settings...) {
 		args = append(args, "-c", setting)
 		if port, ok := strings.CutPrefix(setting, "port="); ok {
 			query.Set("port", port)
 		}
 	}
-	script := `"$0" "$@" </dev/null & pid=$!; read -r _; kill -INT $pid 2>/dev/null; wait $pid`
+	script := `"$0" "$@" </dev/null & pid=$!; read -r _; kill -INT $pid 2>/dev/null; wait $pid; rm -rf "$PWD"/*`
 	server := exec.Command("/bin/sh", append([]string{"-c", script, filepath.Join(bin, "postgres")}, args...)...)
 	server.Dir, server.SysProcAttr = dir, account
-	var log bytes.Buffer
-	server.Stdout, server.Stderr = &log, &log
+	log := new(program.Output)
+	server.Stdout, server.Stderr = log, log
 	lifeline, err := server.StdinPipe()
 	if err != nil {
 		return "", nil, errors.Join(err, remove())
@@ -79,21 +85,43 @@ func Start(settings ...string) (adminURL string, stop func() error, err error) {
 	}
 
 	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: query.Encode()}
+	if err := untilAnswering(u.String(), exited); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("postgres: %w\n%s", err, log), stop())
+	}
+	return u.String(), stop, nil
+}
+
+// untilAnswering waits until Postgres can be asked something.
+func untilAnswering(databaseURL string, exited <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for {
-		err := execute(ctx, u.String(), `SELECT 1`)
+		err := execute(ctx, databaseURL, `SELECT 1`)
 		if err == nil {
-			return u.String(), stop, nil
+			return nil
 		}
 		select {
 		case <-exited:
-			return "", nil, errors.Join(fmt.Errorf("postgres ended at its start:\n%s", log.Bytes()), remove())
+			return errors.New("it ended at its start")
 		case <-ctx.Done():
-			return "", nil, errors.Join(fmt.Errorf("postgres does not answer: %w", err), stop())
-		case <-time.After(50 * time.Millisecond):
+			return fmt.Errorf("it does not answer: %w", err)
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// memory is a folder that is kept in memory and has room for a cluster, or empty: the usual one for
+// temporary files.
+func memory() string {
+	const dir, room = "/dev/shm", 2 << 30
+	var fs syscall.Statfs_t
+	if syscall.Statfs(dir, &fs) != nil || fs.Bavail*uint64(fs.Bsize) < room {
+		return ""
+	}
+	if syscall.Access(dir, 0o2) != nil {
+		return ""
+	}
+	return dir
 }
 
 // postgresAccount tells as whom to run Postgres, which refuses to run as root, and gives that account the folder.

@@ -1,5 +1,7 @@
-// Command run runs "go test" with the arguments that it gets, shows what "go test" would show, and at the end the tests that took
-// the longest. It ends with the status of "go test".
+// Command run runs "go test" with the arguments that it gets, shows what "go test" would show, and at
+// the end the tests that took the longest. It ends with the status of "go test".
+//
+// All packages share one Postgres cluster, which it starts before and stops after.
 package main
 
 import (
@@ -11,31 +13,54 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 // shown is how many of the slowest tests are listed.
 const shown = 10
 
 func main() {
-	cmd := exec.Command("go", append([]string{"test", "-json"}, os.Args[1:]...)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err == nil {
-		err = errors.Join(report(out, os.Stdout), cmd.Wait())
-	}
+	// A Ctrl-C reaches "go test" too, which ends; this process then cleans up.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM)
+	err := run(os.Args[1:])
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		os.Exit(exit.ExitCode())
+		os.Exit(max(exit.ExitCode(), 1))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run(args []string) (err error) {
+	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+	cmd.Stderr = os.Stderr
+	cmd.Env = os.Environ()
+	if os.Getenv("TEST_POSTGRES_URL") == "" {
+		url, stop, startErr := sqldbtest.Start()
+		switch {
+		case errors.Is(startErr, sqldbtest.ErrNoPostgres): // the tests say so themselves
+		case startErr != nil:
+			return startErr
+		default:
+			defer func() { err = errors.Join(err, stop()) }()
+			cmd.Env = append(cmd.Env, sqldbtest.SharedCluster+"="+url)
+		}
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return errors.Join(report(out, os.Stdout), cmd.Wait())
 }
 
 // event is a line of "go test -json", see "go doc test2json".

@@ -14,7 +14,15 @@ import (
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
-func TestMain(m *testing.M) { sqldbtest.Main(m) }
+func TestMain(m *testing.M) {
+	sqldbtest.MainMigrated(m, func(ctx context.Context, databaseURL string) error {
+		s, err := store.Open(ctx, databaseURL, newClock().now)
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	})
+}
 
 // clock moves on by a second at each look, so that what is written later is dated later.
 type clock struct{ micros atomic.Int64 }

@@ -13,7 +13,15 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-func TestMain(m *testing.M) { sqldbtest.Main(m) }
+func TestMain(m *testing.M) {
+	sqldbtest.MainMigrated(m, func(ctx context.Context, databaseURL string) error {
+		s, err := Open(ctx, databaseURL, time.Now)
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	})
+}
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
 
