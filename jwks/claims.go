@@ -125,7 +125,7 @@ func (c *claimsSet) parse(payload []byte) error {
 		case "dpop_alg":
 			c.bound.algorithm, err = exactjson.String(value)
 		case "act":
-			// Who overlooked it would take the actor's doing for the subject's.
+			// Without it, the actor's doing would pass for the subject's.
 			c.Actor, err = actorValue(value, maxActors)
 		case "sid":
 			c.SessionID, _ = exactjson.String(value)
@@ -190,7 +190,7 @@ var (
 
 const maxActors = 16
 
-// actorValue decodes an actor and those before it, most of them at the most.
+// actorValue decodes an actor and the actors before it, at most most of them.
 func actorValue(value []byte, most int) (*Actor, error) {
 	if most == 0 {
 		return nil, errActors

@@ -70,14 +70,14 @@ type DPoPConfig struct {
 	NonceKey []byte
 }
 
-// A DPoP checks that who sends an access token has the key that it is bound to
-// (RFC 9449), and that each proof is used once. Give it to a Guard; several
+// A DPoP checks that the sender of an access token has the key that the token
+// is bound to (RFC 9449), and that each proof is used once. Give it to a Guard; several
 // Guards may share it. Many goroutines may use it at once.
 //
 // A token with the claim dpop_alg, a string, takes proofs by that algorithm
-// alone. An issuer that knows its clients can so hold one to a profile, such as
-// FAPI 2.0, which forbids RS256, at services that do not know it: the key
-// alone does not say by which algorithm an RSA key signs.
+// alone. An issuer can so hold a client to a profile, such as
+// FAPI 2.0, which forbids RS256, at services that do not know the client: an
+// RSA key alone does not say by which algorithm it signs.
 //
 // Without a Memory of your own, used proofs are remembered in the process. Behind a
 // load balancer a proof could be used once at each replica, within MaxAge; where

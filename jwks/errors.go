@@ -35,7 +35,7 @@ var (
 	ErrSignature = errors.New("jwks: wrong signature")
 	// ErrClaims: a claim that is needed is missing, or has the wrong form.
 	ErrClaims = errors.New("jwks: missing or malformed claim")
-	// ErrIssuer: issued by somebody else.
+	// ErrIssuer: issued by another issuer.
 	ErrIssuer = errors.New("jwks: wrong issuer")
 	// ErrAudience: issued for another resource.
 	ErrAudience = errors.New("jwks: wrong audience")
@@ -49,7 +49,7 @@ var (
 	// that is not supported.
 	ErrSenderConstrained = errors.New("jwks: sender-constrained token used as bearer token")
 
-	// What a [Guard] with [DPoP] finds besides.
+	// Errors of a [Guard] with [DPoP].
 
 	// ErrBearerToken: a bearer token where DPoPConfig.Required forbids it.
 	ErrBearerToken = errors.New("jwks: bearer token where a bound one is required")

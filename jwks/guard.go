@@ -37,7 +37,7 @@ type GuardConfig struct {
 	Log *slog.Logger
 }
 
-// A Guard lets requests pass that bear a good token, and refuses others. It is
+// A Guard passes requests with a good token on, and refuses others. It is
 // immutable, and many goroutines may use it at once.
 type Guard struct {
 	verifier *Verifier
@@ -75,7 +75,7 @@ func (g *Guard) Middleware(next http.Handler) http.Handler {
 			return
 		}
 		if nonce != "" {
-			// RFC 9449 §8.2: in time, so that the client need not be refused;
+			// RFC 9449 §8.2: in time, before the client has to be refused;
 			// and an answer with a nonce is not to be stored.
 			w.Header().Set("DPoP-Nonce", nonce)
 			w.Header().Set("Cache-Control", "no-store")
@@ -188,7 +188,7 @@ func isToken68(s string) bool {
 	return s != ""
 }
 
-// RequireScope passes requests on whose token has every one of the scopes, and
+// RequireScope passes on requests whose token has all of the scopes. It
 // answers others with 403 and the scopes to ask for. It belongs inside
 // [Guard.Middleware]: without claims in the context nothing passes.
 func RequireScope(scopes ...string) func(http.Handler) http.Handler {
@@ -263,7 +263,7 @@ var refusals = []struct {
 	// would make clients throw good tokens away.
 	{ErrKeysUnavailable, http.StatusServiceUnavailable, "", "The issuer's keys are not available at the moment. Try again."},
 	{ErrTooManyProofs, http.StatusServiceUnavailable, "", "There are too many requests at the moment. Try again."},
-	// RFC 6750 §3.1: no error code for who did not try to authenticate.
+	// RFC 6750 §3.1: no error code for a client that did not try.
 	{ErrNoToken, http.StatusUnauthorized, "", "An access token is required."},
 	{ErrInvalidRequest, http.StatusBadRequest, "invalid_request", "The access token must be sent once, in the Authorization header."},
 	{ErrInsufficientScope, http.StatusForbidden, "insufficient_scope", "The access token does not have the scope that is needed."},
@@ -417,7 +417,7 @@ func (g *Guard) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(refusal.Status)
-	// Nobody is left to tell if the client is gone.
+	// An error means that the client is gone.
 	_ = json.NewEncoder(w).Encode(struct {
 		Title  string `json:"title"`
 		Status int    `json:"status"`

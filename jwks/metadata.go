@@ -92,7 +92,7 @@ func (m ResourceMetadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	// Nobody is left to tell if the client is gone.
+	// An error means that the client is gone.
 	_ = json.NewEncoder(w).Encode(document)
 }
 

@@ -135,7 +135,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	// RFC 9449 §7.1, RFC 8705 §3: who merely bears such a token may not use it.
+	// RFC 9449 §7.1, RFC 8705 §3: bearing such a token is not enough to use it.
 	if c.hasConfirmation {
 		return nil, ErrSenderConstrained
 	}

@@ -81,9 +81,9 @@ func verifyEd25519(public crypto.PublicKey, _ crypto.Hash, message, signature []
 	return ed25519.Verify(public.(ed25519.PublicKey), message, signature)
 }
 
-// CheckAlgorithms returns an error if one of the names is not that of an
-// algorithm that a [Key] can serve: RS256, RS384, RS512, PS256, PS384, PS512,
-// ES256, ES384, ES512, EdDSA or Ed25519.
+// CheckAlgorithms returns an error unless a [Key] can serve every algorithm
+// named. Possible are RS256, RS384, RS512, PS256, PS384, PS512,
+// ES256, ES384, ES512, EdDSA and Ed25519.
 func CheckAlgorithms(names []string) error {
 	for _, name := range names {
 		if _, ok := algorithms[name]; !ok {

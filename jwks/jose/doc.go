@@ -2,8 +2,9 @@
 // keys that they are signed with, and DPoP proofs. It is the one place of this
 // module that takes a JWT apart.
 //
-//   - [Parse] takes a JWT apart; [JWT.VerifiedBy] gives its payload to who has
-//     the key, and [JWT.UnverifiedPayload] to who knows what they do.
+//   - [Parse] takes a JWT apart. You get its payload from [JWT.VerifiedBy] if
+//     you have the signer's key, and from [JWT.UnverifiedPayload] to find out
+//     whose key you need.
 //   - [ParseKeySet] and [ParseKey] read public keys. A [Key] serves the
 //     algorithms that it [Key.Fits], and no secret or private key is one.
 //   - [ProofRule] decides which DPoP proofs are good, at a resource server as

@@ -31,9 +31,9 @@ type Key struct {
 	public    crypto.PublicKey
 }
 
-// NewKey returns the key of who signs by it, for one algorithm. Its id is the
-// thumbprint. The size of an RSA key is the signer's own business. It fails for
-// a key that does not fit the algorithm.
+// NewKey returns the public half of a key that you sign with, for one
+// algorithm. Its id is its thumbprint. An RSA key may have any size. The error
+// says that the key does not fit the algorithm.
 func NewKey(algorithm string, public crypto.PublicKey) (Key, error) {
 	key := Key{id: thumbprint(public), algorithm: algorithm, public: public}
 	if !key.Fits(algorithm) {
@@ -79,19 +79,17 @@ type jwkMembers struct {
 	hasOps, secret     bool
 }
 
-// ErrSecretKey is what [ParseKey] finds, and [KeySet.Skipped] has, of a JWK with
-// a private or symmetric key: who reads it can sign with it, so it vouches for
-// nothing.
+// ErrSecretKey means that a JWK has a private or symmetric key. All who read it
+// can sign with it, so its signatures prove nothing.
 var ErrSecretKey = errors.New("it has a private or symmetric key")
 
-// ErrMalformedKey is what they find of a JWK that is not one JSON object with
-// unique names.
+// ErrMalformedKey means that a JWK is not one JSON object with unique names.
 var ErrMalformedKey = errors.New("malformed")
 
 // ParseKey reads a JWK (RFC 7517 §4) with a public key that signatures can be
 // verified with: RSA of 2048 to 8192 bits, EC on P-256, P-384 or P-521, or
-// Ed25519. The error says why it is none. The Key beside an error has its id
-// at most.
+// Ed25519. The error says why it is not; the Key beside an error has its id at
+// most.
 func ParseKey(jwk []byte) (Key, error) {
 	var m jwkMembers
 	if err := m.parse(jwk); err != nil {
@@ -107,8 +105,8 @@ func ParseKey(jwk []byte) (Key, error) {
 	return Key{id: m.kid, algorithm: m.alg, public: public}, nil
 }
 
-// parse reads the members. It goes on after a malformed one, so that none
-// hides the private half of a key.
+// parse reads the members. It goes on after a malformed one, which must not
+// hide the private half of a key.
 func (m *jwkMembers) parse(jwk []byte) error {
 	var malformed error
 	err := exactjson.Members(jwk, func(name, value []byte) error {
@@ -263,7 +261,7 @@ func thumbprint(public crypto.PublicKey) string {
 	return base64url.EncodeToString(sum[:])
 }
 
-// thumbprintLength is that of a SHA-256 in base64url.
+// thumbprintLength is the length of a SHA-256 in base64url.
 const thumbprintLength = 43
 
 // IsThumbprint says whether text has the form of a [Key.Thumbprint].

@@ -74,6 +74,6 @@ func (s *KeySet) Keys(_ context.Context, id string) ([]Key, error) {
 // Len returns the number of usable keys.
 func (s *KeySet) Len() int { return len(s.keys) }
 
-// Skipped says of each key that was left out, why; errors.Is tells an
-// [ErrSecretKey] and an [ErrMalformedKey] from others.
+// Skipped says why each key was left out that was. The errors may be an
+// [ErrSecretKey] or an [ErrMalformedKey].
 func (s *KeySet) Skipped() []error { return s.skipped }

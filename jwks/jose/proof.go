@@ -63,7 +63,7 @@ type Proof struct {
 	TokenHash string    // ath; empty: none
 	Nonce     string    // nonce; empty: none
 
-	// Until is when the proof is no longer good. Zero if ParseProof made it.
+	// Until is when the proof stops being good. Zero if ParseProof made it.
 	Until time.Time
 	// NextNonce is the nonce that the client should use from now on. Empty: the
 	// one it used, or none is required.

@@ -107,14 +107,14 @@ func (r *ProofRule) checkTime(p *Proof, now time.Time) error {
 	return nil
 }
 
-// Nonces are DPoP nonces (RFC 9449 §8): a keyed hash of the step of time that
-// one is made in, so that nothing need be kept and all replicas with one key
-// know each other's. The zero value has no key.
+// Nonces makes DPoP nonces (RFC 9449 §8): a nonce is a keyed hash of the step
+// of time in which it is made. So nothing is stored, and replicas with one Key
+// know each other's nonces.
 type Nonces struct {
 	// Key is secret, 32 bytes or more.
 	Key []byte
-	// Step is how long one nonce is given out, and Steps for how many more
-	// steps it is good.
+	// Step is how long a nonce is given out. It is good for the rest of that
+	// step and for Steps more.
 	Step  time.Duration
 	Steps int
 }
@@ -130,7 +130,7 @@ func (n *Nonces) ofStep(step int64) string {
 	return base64url.EncodeToString(mac.Sum(nil)[:18])
 }
 
-// until returns when a nonce is no longer good, if it is good now.
+// until returns when a nonce stops being good, if it is good now.
 func (n *Nonces) until(nonce string, now time.Time) (time.Time, bool) {
 	latest := n.step(now)
 	// A replica's clock may be ahead, and have made one of the next step.
@@ -142,6 +142,6 @@ func (n *Nonces) until(nonce string, now time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Lifetime is how long a nonce is good at most, a replica's clock ahead
-// included.
+// Lifetime is how long a nonce is good at most, counted by the clock of a
+// replica that is behind.
 func (n *Nonces) Lifetime() time.Duration { return time.Duration(n.Steps+2) * n.Step }

@@ -15,9 +15,10 @@ const (
 	maxKeySet = 64 << 10 // bytes
 )
 
-// ParseKeys returns the public keys of a JWK set (RFC 7517 §5) that the server can verify by: RSA of 2048 to 8192 bits, EC on
-// P-256, Ed25519. Keys of other kinds, and keys for encryption, are passed over, so that one of them does not spoil the set.
-// A set with a private or secret key is refused: it was published by mistake. None usable is no error.
+// ParseKeys returns the public keys of a JWK set (RFC 7517 §5) that the server can verify by: RSA
+// of 2048 to 8192 bits, EC on P-256, Ed25519. Keys of other kinds, and keys for encryption, are
+// passed over, so that one of them does not spoil the set. A set with a private or symmetric key is
+// refused: it was published by mistake. A set without a usable key is fine.
 func ParseKeys(set []byte) ([]jose.Key, error) {
 	keys, problem := parseKeys(set)
 	if problem != "" {

@@ -19,7 +19,8 @@ import (
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
-// ErrInvalid is wrapped by every error of [Clients.Verify] that is the client's fault. Their text says what to change.
+// ErrInvalid means that a JWT is not valid, which is the client's fault. The text of an error that
+// wraps it says what to change.
 var ErrInvalid = errors.New("the JWT is not valid")
 
 type invalidError struct {
@@ -38,16 +39,17 @@ func invalid(format string, args ...any) error {
 // maxJWT is the longest JWT where a [Rule] says nothing else, in bytes.
 const maxJWT = 16 << 10
 
-// Rule is what is asked of a JWT beside a good signature. What its claims must say is for the caller.
+// Rule says what a JWT's header must say. Its claims are for the caller to check.
 type Rule struct {
 	Algs     []string // of [client.Algorithms]; nil: all of them
 	Types    []string // what the header may say in typ, without "application/"; "": nothing. nil: anything
 	MaxBytes int      // the longest JWT; 0: 16 KiB
 }
 
-// Verify checks the signature of a JWT that c made with one of its keys, and returns its claims and the algorithm. Keys come
-// from what c registered and from nowhere else: jwk, jku, x5c and x5u in the header are not looked at. A kid that is unknown,
-// or a signature that no key made, has jwks_uri read again, at most once a minute, for its keys may have been rotated.
+// Verify checks the signature of a JWT that c made with one of its keys, and returns its claims and
+// the algorithm. Keys come from what c registered and from nowhere else: jwk, jku, x5c and x5u in
+// the header make no difference. An unknown kid, or a signature that no key made, causes jwks_uri
+// to be read again, at most once a minute: its keys may have been rotated.
 func (d *Clients) Verify(ctx context.Context, c *client.Client, jwt string, rule Rule) (claims []byte, alg string, err error) {
 	if most := cmp.Or(rule.MaxBytes, maxJWT); len(jwt) > most {
 		return nil, "", invalid("it must be at most %d bytes long", most)
@@ -96,8 +98,8 @@ func (rule Rule) check(t *jose.JWT) error {
 	return nil
 }
 
-// verified returns the claims of a JWT that one of the keys signed which kid and alg allow. Without
-// kid that may be several.
+// verified returns the claims of a JWT that one of the keys signed. kid and alg say which keys can
+// have done so; without kid, that may be several.
 func verified(t *jose.JWT, keys []jose.Key) (claims []byte, ok bool) {
 	for _, key := range keys {
 		if t.KeyID != "" && key.ID() != t.KeyID {
@@ -110,8 +112,8 @@ func verified(t *jose.JWT, keys []jose.Key) (claims []byte, ok bool) {
 	return nil, false
 }
 
-// How long the keys of a jwks_uri are used, whatever its own caching says; how often it is read because they do not fit; and
-// how long they go on being used when it cannot be read.
+// How long the keys of a jwks_uri are used, whatever its own caching says; how often it is read
+// because they do not fit; and how long they go on being used when it cannot be read.
 const (
 	minKeysAge   = time.Minute
 	maxKeysAge   = time.Hour
@@ -165,14 +167,14 @@ func (d *Clients) keys(ctx context.Context, c *client.Client, again bool) ([]jos
 	return set.keys, nil
 }
 
-// refresh reads a set when that is due, once for all who wait for it from one network. Its error is that of this caller alone:
-// what came of a read that took place is in the set.
+// refresh reads a set when that is due, once for all callers from one network that wait for it. Its
+// error concerns this caller alone: the outcome of a read that took place is in the set.
 func (d *Clients) refresh(ctx context.Context, c *client.Client, id string, set *keySet, again bool) error {
 	if !set.due(d.now(), again) {
 		return nil
 	}
 	result := set.reads.DoChan(strings.Join(causeOf(ctx, c).Networks, " "), func() (any, error) {
-		if !set.due(d.now(), again) { // somebody else was faster
+		if !set.due(d.now(), again) { // another caller was faster
 			return nil, nil //nolint:nilnil // there is nothing to return but an error
 		}
 		return nil, d.readKeys(context.WithoutCancel(ctx), c, id, set, again)
@@ -185,8 +187,8 @@ func (d *Clients) refresh(ctx context.Context, c *client.Client, id string, set 
 	}
 }
 
-// readKeys reads a jwks_uri. Its error says that it was not tried, which changes nothing in the set: a sender at its limit must
-// not spend the tries of others.
+// readKeys reads a jwks_uri. An error means that it did not try, and nothing changes in the set: a
+// sender at its limit must not spend the tries of others.
 func (d *Clients) readKeys(ctx context.Context, c *client.Client, id string, set *keySet, again bool) error {
 	uri := c.JWKSURI
 	body, expires, err := d.cfg.Fetch.Get(ctx, uri, causeOf(ctx, c)) // how long they count is decided here

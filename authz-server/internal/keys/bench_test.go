@@ -15,7 +15,8 @@ import (
 var benchmarkClaims = []byte(`{"iss":"https://login.example","sub":"0123456789abcdef","aud":["https://api.example/user"],` +
 	`"client_id":"demo","scope":"user:read user:write","iat":1700000000,"exp":1700000600,"jti":"0123456789abcdef.0123456789abcdef"}`)
 
-// BenchmarkSign compares Sign with the bare signature of the same digest, one after the other so that a busy machine slows both.
+// BenchmarkSign compares Sign with the bare signature of the same digest, one after the other so
+// that a busy machine slows both.
 func BenchmarkSign(b *testing.B) {
 	s, err := store.Open(b.Context(), sqldbtest.SQLite(b), time.Now)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// ServeJWKS answers GET and HEAD with the public keys (RFC 7517 §5): current, next, and those whose
-// tokens may still be alive. It may be cached for Config.MaxAge.
+// ServeJWKS answers GET and HEAD with the public keys (RFC 7517 §5): current, next, and those
+// whose tokens may not have expired yet. It may be cached for Config.MaxAge.
 func (k *Ring) ServeJWKS(w http.ResponseWriter, r *http.Request) {
 	httpd.ServeJSON(w, r, k.jwks(), k.cfg.MaxAge)
 }

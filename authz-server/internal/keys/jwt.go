@@ -12,7 +12,8 @@ import (
 // maxJWT is the size of the largest token that is looked at, in bytes.
 const maxJWT = 16 << 10
 
-// Sign makes a JWT of claims (a JSON object) with the current RS256 key. typ is its header's media type, such as "at+jwt".
+// Sign makes a JWT of claims (a JSON object) with the current RS256 key. typ is its header's media
+// type, such as "at+jwt".
 func (k *Ring) Sign(ctx context.Context, typ string, claims []byte) (jwt, kid string, err error) {
 	return k.SignAs(ctx, RS256, typ, claims)
 }
@@ -27,8 +28,9 @@ func (k *Ring) SignAs(_ context.Context, alg, typ string, claims []byte) (jwt, k
 	return jwt, one.kid, err
 }
 
-// SignWith makes a JWT with a named RS256 key of the ring, also a retired one. As RS256 is deterministic, the same arguments
-// give the same token again. ErrUnknown: the key is gone, or of another algorithm.
+// SignWith makes a JWT with a named RS256 key of the ring, also a retired one. As RS256 is
+// deterministic, the same arguments give the same token again. ErrUnknown: the key is gone, or of
+// another algorithm.
 func (k *Ring) SignWith(ctx context.Context, kid, typ string, claims []byte) (string, error) {
 	one, err := k.lookup(ctx, kid)
 	if err != nil {
@@ -40,9 +42,10 @@ func (k *Ring) SignWith(ctx context.Context, kid, typ string, claims []byte) (st
 	return one.sign(typ, claims)
 }
 
-// Verify checks that jwt was signed by a key of the ring and has one of the given types, compared without case and without
-// the prefix "application/" (RFC 7515 §4.1.9), and returns its claims as they are: the caller checks those. The algorithm
-// is that of the key, whatever the header says. ErrInvalid: it is no such token. Any other error is a failure of the database.
+// Verify checks that jwt was signed by a key of the ring and has one of the given types (compared
+// as media types, RFC 7515 §4.1.9), and returns its claims; the caller checks those. The header
+// must name the algorithm of the key. ErrInvalid: it is no such token. Any other error is a failure
+// of the database.
 func (k *Ring) Verify(ctx context.Context, jwt string, types ...string) (claims []byte, kid string, err error) {
 	if len(jwt) > maxJWT {
 		return nil, "", fmt.Errorf("%w: it is too long", ErrInvalid)

@@ -84,7 +84,8 @@ func TestOthersVerifyWhatIsSigned(t *testing.T) {
 	}
 }
 
-// The coordinates and both halves of an ECDSA signature keep their leading zeros: one in 128 has one, so many are tried.
+// The coordinates and both halves of an ECDSA signature keep their leading zeros: one in 128 has
+// one, so many are tried.
 func TestES256SignaturesHaveTheirFullLength(t *testing.T) {
 	for range 300 {
 		key, err := generate(ES256, 0)
@@ -223,7 +224,8 @@ func TestVerifyRefusesForgeries(t *testing.T) {
 	}
 }
 
-// loosen changes bits of the last character that carry nothing: the signature decodes to the same bytes.
+// loosen changes bits of the last character that carry nothing: the signature decodes to the same
+// bytes.
 func loosen(jwt string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, jwt[len(jwt)-1])

@@ -10,17 +10,19 @@ import (
 	"errors"
 )
 
-// ErrWrongKEK means that a secret was encrypted with another key-encryption key, or was changed since.
+// ErrWrongKEK means that a secret was encrypted with another key-encryption key, or was changed
+// since.
 var ErrWrongKEK = errors.New("does not decrypt with this key-encryption key")
 
-// KEK is the key-encryption key, under which the database keeps what must be read again: signing keys and the like.
-// It is safe for concurrent use.
+// KEK is the key-encryption key: under it the database keeps signing keys and server secrets. It is
+// safe for concurrent use.
 type KEK struct {
 	current []byte
 	old     [][]byte
 }
 
-// NewKEK takes a key of 32 bytes, and older ones under which something may still be encrypted; only the first encrypts.
+// NewKEK takes a key of 32 bytes, and older ones under which something may still be encrypted; only
+// the first encrypts.
 func NewKEK(key []byte, old ...[]byte) (*KEK, error) {
 	for _, k := range append([][]byte{key}, old...) {
 		if len(k) != 32 {
@@ -30,11 +32,12 @@ func NewKEK(key []byte, old ...[]byte) (*KEK, error) {
 	return &KEK{current: key, old: old}, nil
 }
 
-// envelopeVersion is the first byte of an envelope: AES-256-GCM under a key derived by HKDF-SHA256, a random nonce of 12 bytes before the ciphertext.
+// envelopeVersion is the first byte of an envelope: AES-256-GCM under a key derived by HKDF-SHA256,
+// a random nonce of 12 bytes before the ciphertext.
 const envelopeVersion = 1
 
-// Seal encrypts plain. purpose separates the keys of different uses, and every other part of the context must be the same at
-// [KEK.Open]: a row's envelope does not decrypt in another row.
+// Seal encrypts plain. purpose separates the keys of different uses, and every other part of the
+// context must be the same at [KEK.Open]: a row's envelope does not decrypt in another row.
 func (k *KEK) Seal(purpose string, plain []byte, context ...string) ([]byte, error) {
 	aead, err := derive(k.current, purpose)
 	if err != nil {
@@ -46,7 +49,8 @@ func (k *KEK) Seal(purpose string, plain []byte, context ...string) ([]byte, err
 	return aead.Seal(envelope, envelope[1:], plain, additional(context)), nil //nolint:gosec // G407: the nonce is random, one line above
 }
 
-// Open decrypts what [KEK.Seal] made. stale tells that an old key was needed. The error is ErrWrongKEK.
+// Open decrypts what [KEK.Seal] made. stale says that an old key was needed. The error is
+// ErrWrongKEK.
 func (k *KEK) Open(purpose string, envelope []byte, context ...string) (plain []byte, stale bool, err error) {
 	for i, key := range append([][]byte{k.current}, k.old...) {
 		aead, err := derive(key, purpose)

@@ -119,7 +119,8 @@ func newJWK(key jose.Key) publicJWK {
 	return jwk
 }
 
-// sign makes a JWT in the compact form (RFC 7515 §7.1). With RS256 and EdDSA the same claims and typ give the same text.
+// sign makes a JWT in the compact form (RFC 7515 §7.1). With RS256 and EdDSA the same claims and
+// typ give the same text.
 func (k *key) sign(typ string, claims []byte) (string, error) {
 	header, err := k.header(typ)
 	if err != nil {

@@ -41,8 +41,8 @@ func (k *Ring) List(ctx context.Context) ([]State, error) {
 	return list, nil
 }
 
-// List is [Ring.List] of the keys in a database, which need not be decrypted for that: cfg.KEK is not looked at. Empty: no
-// server has made any yet.
+// List is [Ring.List] without a ring. It decrypts nothing and ignores cfg.KEK. The list is empty if
+// no server has made keys yet.
 func List(ctx context.Context, cfg Config) ([]State, error) {
 	cfg.KEK = nil
 	if cfg.MaxAge == 0 {

@@ -1,10 +1,14 @@
-// Package keys is the ring of signing keys: it makes them, keeps them encrypted in the database, rotates, signs,
-// verifies what this server signed, and publishes the public halves.
+// Package keys is the ring of signing keys: it makes them, keeps them encrypted in the database,
+// rotates, signs, verifies what this server signed, and publishes the public halves.
 //
-// Each algorithm has its own line of generations; no key serves two algorithms. What a key is follows from the clock alone, so that replicas agree without talking to each other: the current key is
-// the one of the latest generation that has activated; a next key waits, published long enough before it signs that no
-// verifier meets an unknown one; a retired key stays published until the last access or ID token that it signed has
-// expired, and goes on verifying refresh tokens and ID token hints here until the last refresh token has.
+// Each algorithm has its own line of generations; no key serves two algorithms. A key's state
+// follows from the clock alone, so that replicas agree without talking to each other:
+//
+//   - the current key is that of the latest generation that has activated;
+//   - a next key waits, and is published for so long before it signs that no verifier meets an
+//     unknown one;
+//   - a retired key stays published until the last access or ID token that it signed has expired,
+//     and verifies refresh tokens and ID token hints here until the last refresh token has.
 package keys
 
 import (
@@ -43,11 +47,12 @@ const (
 	// slack is for clocks that differ and requests under way.
 	slack = time.Minute
 
-	// unknownCooldown is the shortest time between two looks into the database because of an unknown kid.
+	// unknownCooldown is the shortest time between two looks into the database because of an
+	// unknown kid.
 	unknownCooldown = 5 * time.Second
 )
 
-// What [Ring] can find. Any other error is a failure of the database.
+// Errors of [Ring]. Any other error is a failure of the database.
 var (
 	ErrInvalid = errors.New("not a token of this server") // wrapped by each reason
 	ErrPending = errors.New("a next key is waiting already")
@@ -65,8 +70,8 @@ type Ring struct {
 	failed  error         // of the last look
 }
 
-// Open reads the keys, and makes the first one of each algorithm that has none: of several replicas that start at once, one
-// makes it.
+// Open reads the keys, and makes the first one of each algorithm that has none: of several replicas
+// that start at once, one makes it.
 func Open(ctx context.Context, cfg Config) (*Ring, error) {
 	if cfg.Bits == 0 {
 		cfg.Bits = 2048
@@ -106,8 +111,8 @@ func Open(ctx context.Context, cfg Config) (*Ring, error) {
 	return k, nil
 }
 
-// Run reads the keys again and again, makes the next one when it is time, and removes those that are past use, until ctx
-// ends. A failure is logged, and the keys known last go on.
+// Run reads the keys again and again, makes the next one when it is time, and removes those that
+// are past use, until ctx ends. It logs a failure, and keeps the keys that it knows.
 func (k *Ring) Run(ctx context.Context) {
 	ticker := time.NewTicker(k.cfg.Reload)
 	defer ticker.Stop()
@@ -133,8 +138,8 @@ func (k *Ring) tend(ctx context.Context) error {
 	return errors.Join(k.rotateWhenDue(ctx), k.Sweep(ctx))
 }
 
-// Rewrap encrypts anew what is still encrypted under an old key-encryption key, signing keys and secrets (see [Secret]), and
-// returns how many that were.
+// Rewrap encrypts signing keys and secrets (see [Secret]) that are still encrypted under an old
+// key-encryption key with the current one, and returns how many those were.
 func (k *Ring) Rewrap(ctx context.Context) (int, error) {
 	if err := k.reload(ctx); err != nil {
 		return 0, err
@@ -212,8 +217,9 @@ func (k *Ring) read(ctx context.Context) (*snapshot, error) {
 	return loaded, nil
 }
 
-// lookup finds a key of the ring. For one that it does not know it reads the database, at most once in a while however
-// many ask: a replica may have rotated. The error is ErrUnknown, or a failure of the database.
+// lookup finds a key of the ring. It reads the database for an unknown one, since a replica may
+// have rotated, but seldom, however many callers ask. The error is ErrUnknown, or a failure of the
+// database.
 func (k *Ring) lookup(ctx context.Context, kid string) (*key, error) {
 	if one, ok := k.snapshot.Load().byKID[kid]; ok {
 		return one, nil

@@ -79,7 +79,8 @@ func (p *place) ring(t testing.TB) *Ring {
 	return ring
 }
 
-// states lists the keys of an algorithm as "state state …", the latest first. All algorithms must be alike.
+// states lists the keys of an algorithm as "state state …", the latest first. All algorithms must
+// be alike.
 func states(t testing.TB, ring *Ring) string {
 	t.Helper()
 	all := statesByAlg(t, ring)
@@ -327,7 +328,8 @@ func TestADatabaseFailureKeepsTheLastRing(t *testing.T) {
 	if again, _ := sign(t, ring); again != jwt {
 		t.Error("signs differently")
 	}
-	// Whether a key exists cannot be told now: the token is not called invalid, or its owner would throw it away.
+	// Whether a key exists cannot be told now: the token is not called invalid, or its owner would
+	// throw it away.
 	for range 2 {
 		if _, _, err := ring.Verify(t.Context(), foreign, "at+jwt"); err == nil || errors.Is(err, ErrInvalid) {
 			t.Error(err)

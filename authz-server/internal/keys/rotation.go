@@ -9,10 +9,11 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
-// Rotate makes the next key of each of the algorithms (none named: of all), which signs once everybody can know it. It
-// returns ErrPending when one of them waits already; those of the other algorithms are made all the same.
-// Immediately lets it sign at once, also one that waits: verifiers that do not ask again for an unknown key refuse its
-// tokens until their cached key set has aged.
+// Rotate makes the next key of each of the algorithms, or of all if none is named. It signs once
+// every verifier can know it. The error is ErrPending if one waits already; those of the other
+// algorithms are made nevertheless. With immediately the key signs at once, even one that waits:
+// verifiers that do not fetch the key set again for an unknown key then refuse its tokens until
+// their copy has aged.
 func (k *Ring) Rotate(ctx context.Context, immediately bool, algs ...string) error {
 	if len(algs) == 0 {
 		algs = algorithms
@@ -96,8 +97,9 @@ func (k *Ring) rotateWhenDue(ctx context.Context) error {
 	return k.reload(ctx)
 }
 
-// Remove deletes a key, so that nothing that it signed is accepted any more: here and by other replicas at their next
-// look into the database, elsewhere when the cached key set has aged. It returns ErrCurrent for a key that signs, and ErrUnknown.
+// Remove deletes a key, so that nothing that it signed is accepted any more: here at once, by other
+// replicas when they next read the database, and elsewhere when the cached key set has aged.
+// Errors: ErrCurrent for the key that signs; ErrUnknown.
 func (k *Ring) Remove(ctx context.Context, kid string) error {
 	if err := k.reload(ctx); err != nil {
 		return err
@@ -145,10 +147,12 @@ func (k *Ring) add(ctx context.Context, alg string, generation int64, activatesA
 	})
 }
 
-// lead is how long a new key is published before it signs: until each replica publishes it, and each cached key set has been fetched again.
+// lead is how long a new key is published before it signs: until each replica publishes it, and
+// each cached key set has been fetched again.
 func (k *Ring) lead() time.Duration { return k.cfg.MaxAge + 2*k.cfg.Reload + slack }
 
-// publishFor is how long a retired key stays in the key set: a replica may sign with it until it reads the database again.
+// publishFor is how long a retired key stays in the key set: a replica may sign with it until it
+// reads the database again.
 func (k *Ring) publishFor() time.Duration { return k.cfg.TokenLifetime + k.cfg.Reload + slack }
 
 // keepFor is how long a retired key stays at all.

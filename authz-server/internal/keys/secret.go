@@ -12,8 +12,9 @@ import (
 // secretPurpose separates the encryption of [Secret] from other uses of the key-encryption key.
 const secretPurpose = "server secret"
 
-// Secret returns a random secret of the server: size bytes that the first call for name makes, and that are the same for
-// every replica ever after, kept encrypted with kek. [Ring.Rewrap] covers it.
+// Secret returns a random secret of the server: size bytes that the first call for name makes. From
+// then on they are the same at every replica. The database keeps them encrypted with kek;
+// [Ring.Rewrap] covers them.
 func Secret(ctx context.Context, s *store.Store, kek *KEK, name string, size int) ([]byte, error) {
 	envelope, err := s.ServerSecret(ctx, name, func() ([]byte, error) {
 		secret := make([]byte, size)

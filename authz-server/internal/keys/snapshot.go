@@ -43,8 +43,9 @@ func (s *snapshot) arrange() {
 // line is the keys of one algorithm by generation, the latest first.
 type line []*key
 
-// current is the key that signs: of the latest generation that has activated. When none has, because this clock is
-// behind that of the replica that made the first key, the earliest generation does. It is nil in an empty line alone.
+// current is the key that signs: of the latest generation that has activated. When none has,
+// because this clock is behind that of the replica that made the first key, the earliest generation
+// does. It is nil only if the line is empty.
 func (l line) current(now time.Time) *key {
 	for _, one := range l {
 		if !one.activatesAt.After(now) {

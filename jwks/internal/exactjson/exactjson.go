@@ -4,7 +4,7 @@
 // encoding/json matches names without regard to case and lets the last of two
 // members with one name win. Both are wrong for JWTs (RFC 7515 §4, RFC 7519
 // §4), so the few objects that matter are walked by hand, after json.Valid has
-// vouched for the syntax.
+// checked the syntax.
 package exactjson
 
 import (
@@ -40,7 +40,7 @@ func Members(data []byte, f func(name, value []byte) error) error {
 	return MembersOfValid(data, f)
 }
 
-// MembersOfValid is [Members] for what [Valid] has vouched for.
+// MembersOfValid is [Members] for data that is [Valid].
 func MembersOfValid(data []byte, f func(name, value []byte) error) error {
 	i := skipSpace(data, 0)
 	if data[i] != '{' {
@@ -84,8 +84,8 @@ func MembersOfValid(data []byte, f func(name, value []byte) error) error {
 func Valid(data []byte) bool { return json.Valid(data) && utf8.Valid(data) }
 
 // Elements calls f with the raw value of every element of the array in data,
-// which must be valid JSON without space around it: a value that [Members]
-// gave, say.
+// which must be valid JSON without space around it, such as a value that
+// [Members] gave.
 func Elements(data []byte, f func(value []byte) error) error {
 	if data[0] != '[' {
 		return errNotArray

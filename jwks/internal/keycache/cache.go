@@ -357,7 +357,7 @@ func (c *Cache) refresh(ctx context.Context) (fetchedSet, error) {
 	if c.flight == nil {
 		c.flight = make(chan struct{})
 	}
-	select { // whoever wants a fetch by now gets this one
+	select { // a fetch that is wanted by now is this one
 	case <-c.wanted:
 	default:
 	}
@@ -388,8 +388,8 @@ func (c *Cache) refresh(ctx context.Context) (fetchedSet, error) {
 	return fetched, err
 }
 
-// save keeps what was fetched. Nobody waits for the disk: not to have it
-// there harms only the next start.
+// save keeps what was fetched. A failure is only logged: it harms the next
+// start alone.
 func (c *Cache) save(fetched fetchedSet) {
 	if err := c.saved.save(fetched, time.Now()); err != nil {
 		c.log.Warn("saving the key set failed", "file", c.saved.path, "error", err)

@@ -115,7 +115,7 @@ func fetchClient(given *http.Client) (client *http.Client, own bool) {
 }
 
 // withinOrigin follows redirects only where the first request went: another
-// host, or plain http, has no business vouching for the issuer's keys.
+// host, or plain http, must not speak for the issuer.
 func withinOrigin(req *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if req.URL.Scheme != first.Scheme || req.URL.Host != first.Host {

@@ -14,7 +14,7 @@ const (
 // missingKeys is a small memory of ids that a fetch has proved missing. They
 // are refused without a fetch: for a Cooldown at first, then for twice as
 // long and so on, so that a client that sends one old token again and again
-// does not make its verifier fetch for ever. It only ever speaks of ids that
+// does not make its verifier fetch forever. It only ever speaks of ids that
 // are not in the set held, and never about other ids.
 type missingKeys struct {
 	seed maphash.Seed

@@ -22,9 +22,8 @@ const maxSaved = maxDocument + 64<<10
 const maxSavedLifetime = 366 * 24 * time.Hour
 
 // A savedFile keeps the last good key set on disk, so that a service can start
-// while its issuer is away. Whoever can write the file can forge tokens for
-// the service: it is created for its owner alone, and refused if others may
-// write to it.
+// while its issuer is away. A file that others may write to would let
+// them forge tokens: it is created for its owner alone, and refused otherwise.
 type savedFile struct {
 	path string // empty: nothing is kept
 	// Where the keys must come from: one issuer's keys say nothing about

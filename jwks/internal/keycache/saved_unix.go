@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// onlyOurs checks that nobody else can have written the file: in a directory
-// for all, such as /tmp, somebody else could have been first.
+// onlyOurs checks that no other user can have written the file: in a directory
+// such as /tmp, another could have been first.
 func onlyOurs(info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
 		return fmt.Errorf("others than its owner may write to it (mode %04o)", mode)

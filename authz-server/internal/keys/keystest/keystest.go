@@ -1,5 +1,6 @@
-// Package keystest gives tests a ring of signing keys without making new ones each time: to make a ring's RSA keys takes most of
-// the time of a test that needs a server. Tests of rings themselves make their own.
+// Package keystest gives tests a ring of signing keys without making new ones each time: to make a
+// ring's RSA keys takes most of the time of a test that needs a server. Tests of rings themselves
+// make their own.
 package keystest
 
 import (
@@ -28,8 +29,9 @@ func KEK(t testing.TB) *keys.KEK {
 	return kek
 }
 
-// Fill puts a first key of each algorithm into a store, so that [keys.Open] has none to make. They sign as of now, and are the
-// same in each store that this process fills: a test that must tell two rings apart fills one of them only.
+// Fill puts a first key of each algorithm into a store, so that [keys.Open] has none to make. They
+// sign as of now, and are the same in each store that this process fills: a test that must tell two
+// rings apart fills one of them only.
 func Fill(t testing.TB, s *store.Store, now time.Time) {
 	t.Helper()
 	for _, row := range rows(t) {
