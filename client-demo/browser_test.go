@@ -14,8 +14,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"github.com/maru-auth/maru/internal/testenv"
 	"github.com/maru-auth/maru/internal/testenv/chrome"
-	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
 
 // tab is a real browser that looks at the app.
@@ -73,129 +73,26 @@ func TestAPersonsJourneyInABrowser(t *testing.T) {
 	b.Calm()
 }
 
-func TestTheBrowserChecksATokenBeforeItCalls(t *testing.T) {
+func TestTheBrowserTellsItsTimeZone(t *testing.T) {
+	testenv.Chromium(t)
 	w := start(t)
+	w.browser().login().post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain")
+	w.pass(30 * 24 * time.Hour)
 	b := w.tab()
-	b.open("/login?to=/tokens")
-	b.See("#refresh", "rt+jwt")
-	for _, kind := range []string{"access", "id"} {
-		b.Click(chrome.CSS("#" + kind + "-check"))
-		b.See(chrome.CSS("#"+kind+"-result.good"), "Good")
-		b.Click(chrome.CSS("#" + kind + "-tamper"))
-		b.Click(chrome.CSS("#" + kind + "-check"))
-		b.See(chrome.CSS("#"+kind+"-result.bad"), "signature does not fit")
-		b.Click(chrome.CSS("#" + kind + "-restore"))
-		b.Click(chrome.CSS("#" + kind + "-check"))
-		b.See(chrome.CSS("#"+kind+"-result.good"), "Good")
+	b.open("/login?to=/posts/id1")
+	b.Is(`document.cookie.includes("demo-zone=")`)
+	if shown := js[string](b, `document.querySelector("time").textContent`); strings.Contains(shown, "UTC") {
+		t.Errorf("the script left the time as %s", shown)
 	}
-	b.Click("#call")
-	b.See("#call-answer", `"id": "person-1"`)
-	b.See("#call-result.good", "the service was called")
-
-	b.Click("#access-tamper")
-	b.Click("#call")
-	b.See("#call-result.bad", "nothing was called")
-	if js[bool](b, `!document.getElementById("call-answer").hidden`) {
-		t.Error("an answer is shown for a forged token")
+	b.open("/posts/id1")
+	if js[bool](b, `document.querySelector("time[data-here]") !== null`) {
+		t.Error("the server does not know the zone")
 	}
-
-	b.Click("#access-restore")
-	b.issuer.down.Store(true)
-	b.Click("#access-check")
-	b.See("#access-result.bad", "could not be fetched")
-	b.issuer.down.Store(false)
-	b.See("[data-expires]", "min")
+	b.open("/boards/free/write")
+	b.Is(`document.getElementById("body-count")?.textContent.startsWith("0 of") ?? false`)
+	js[bool](b, `(() => { const f = document.getElementById("body"); f.value = "각🙂"; f.dispatchEvent(new Event("input")); return true })()`)
+	b.Is(`document.getElementById("body-count").textContent.startsWith("2 of 20,000")`)
 	b.Calm()
-}
-
-// TestTheCheckInTheBrowser tries check.js with tokens of every kind.
-func TestTheCheckInTheBrowser(t *testing.T) {
-	w := start(t)
-	b := w.tab()
-	b.open("/login?to=/tokens")
-	now := time.Now().Unix()
-	good := func() map[string]any {
-		return map[string]any{"iss": w.issuer.server.URL, "sub": "p", "aud": []string{userAudience, boardAudience}, "iat": now, "exp": now + 600}
-	}
-	with := func(name string, value any) map[string]any {
-		claims := good()
-		claims[name] = value
-		return claims
-	}
-	without := func(name string) map[string]any {
-		claims := good()
-		delete(claims, name)
-		return claims
-	}
-	sign := func(claims map[string]any) string { return w.issuer.sign(w.issuer.key, "at+jwt", claims) }
-	genuine := sign(good())
-	parts := strings.Split(genuine, ".")
-	other := testkey.RSA(t, "another issuer")
-
-	for name, test := range map[string]struct{ token, wrong string }{
-		"good":                        {genuine, ""},
-		"one audience":                {sign(with("aud", userAudience)), ""},
-		"type with application/":      {w.issuer.sign(w.issuer.key, "application/at+jwt", good()), ""},
-		"tampered claims":             {parts[0] + "." + strings.Split(sign(with("sub", "q")), ".")[1] + "." + parts[2], "signature"},
-		"tampered signature":          {parts[0] + "." + parts[1] + "." + flip(parts[2]), "signature"},
-		"no signature":                {parts[0] + "." + parts[1] + ".", "signature"},
-		"signed by another":           {w.issuer.sign(other, "at+jwt", good()), "signature"},
-		"alg none":                    {b64(`{"alg":"none","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + ".", "algorithm signature"},
-		"alg HS256":                   {b64(`{"alg":"HS256","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + "." + parts[2], "algorithm signature"},
-		"unknown key":                 {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k2"}`) + "." + parts[1] + "." + parts[2], "signature"},
-		"the key by another name":     {signAs("k2", w.issuer.key, "at+jwt", good()), "signature"},
-		"a key of its own":            {b64(`{"alg":"RS256","typ":"at+jwt","jwk":{"kty":"RSA"}}`) + "." + parts[1] + "." + parts[2], "signature"},
-		"critical extension":          {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k1","crit":["x"]}`) + "." + parts[1] + "." + parts[2], "form signature"},
-		"ID token":                    {w.issuer.sign(w.issuer.key, "JWT", good()), "type"},
-		"refresh token":               {w.issuer.sign(w.issuer.key, "rt+jwt", good()), "type"},
-		"another issuer":              {sign(with("iss", "https://evil.example")), "issuer"},
-		"issuer with a slash":         {sign(with("iss", w.issuer.server.URL+"/")), "issuer"},
-		"another audience":            {sign(with("aud", "https://evil.example")), "audience"},
-		"no audience":                 {sign(without("aud")), "audience"},
-		"audience by part":            {sign(with("aud", userAudience+"/x")), "audience"},
-		"expired":                     {sign(with("exp", now-3600)), "expiry"},
-		"expired within the leeway":   {sign(with("exp", now-1)), ""},
-		"no expiry":                   {sign(without("exp")), "expiry"},
-		"expiry as text":              {sign(with("exp", fmt.Sprint(now+600))), "expiry"},
-		"not yet valid":               {sign(with("nbf", now+600)), "expiry"},
-		"issued in the future":        {sign(with("iat", now+600)), "expiry"},
-		"nonsense":                    {"nonsense", "form"},
-		"empty":                       {"", "form"},
-		"four parts":                  {genuine + ".x", "form"},
-		"padding":                     {parts[0] + "." + parts[1] + "." + parts[2] + "==", "form"},
-		"claims that are no object":   {parts[0] + "." + b64(`[1]`) + "." + parts[2], "form"},
-		"claims that are null":        {parts[0] + "." + b64(`null`) + "." + parts[2], "form"},
-		"claims that are not UTF-8":   {parts[0] + "." + b64("{\"a\":\"\xff\"}") + "." + parts[2], "form"},
-		"too long":                    {parts[0] + "." + strings.Repeat("A", 20000) + "." + parts[2], "form"},
-		"expired and of another kind": {w.issuer.sign(w.issuer.key, "JWT", with("exp", now-3600)), "type expiry"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			result := js[struct {
-				OK    bool   `json:"ok"`
-				Wrong string `json:"wrong"`
-			}](b, fmt.Sprintf(`(async () => {
-				const { checkToken, issuerKeys } = await import(new URL("check.js", document.querySelector("script[type=module]").src));
-				const demand = { issuer: %q, audiences: [%q, %q], types: ["at+jwt", "application/at+jwt"] };
-				const { ok, results } = await checkToken(%q, demand, await issuerKeys(demand.issuer), %d);
-				return { ok, wrong: Object.keys(results).filter((k) => results[k] !== true).join(" ") };
-			})()`, w.issuer.server.URL, userAudience, boardAudience, test.token, now))
-			if result.Wrong != test.wrong || result.OK != (test.wrong == "") {
-				t.Errorf("ok %v, wrong %q; want %q", result.OK, result.Wrong, test.wrong)
-			}
-		})
-	}
-	b.Calm()
-}
-
-func TestTheBrowserRefusesADiscoveryDocumentOfAnotherIssuer(t *testing.T) {
-	w := start(t)
-	b := w.tab()
-	b.open("/login?to=/tokens")
-	w.issuer.set(func(i *fakeIssuer) {
-		i.meta = func(document map[string]any) { document["issuer"] = "https://evil.example" }
-	})
-	b.Click("#access-check")
-	b.See("#access-result.bad", "could not be fetched")
 }
 
 // TestPagesAreFitToShow visits every page as small and large, light and dark, in both languages. With SCREENSHOTS naming a folder,
@@ -346,30 +243,5 @@ func (b *tab) inspect(name, lang string) {
 	})()`)
 	for _, fault := range faults {
 		b.t.Errorf("page %s (%s): %s", name, lang, fault)
-	}
-}
-
-// fill writes posts and comments of several people.
-func (w *world) fill() {
-	w.t.Helper()
-	body := "# 함께 쓰는 마루\n\n마루는 **나무 바닥**입니다. [누리집](https://maru.example/)도 있어요.\n\n- 앉고\n- 눕고\n- 이야기합니다\n\n> 바람이 잘 통해요.\n\n" +
-		"```go\nfmt.Println(\"a line of code that is much wider than a telephone can show without scrolling it\")\n```\n\n| 자리 | 쓰임 |\n|---|---|\n| 대청 | 모두 |\n| 툇마루 | 둘이 |\n\n![그림](https://pictures.example/a.png)"
-	for i, person := range []string{"person-1", "person-2", "person-3"} {
-		w.issuer.set(func(f *fakeIssuer) { f.person = person })
-		b := w.browser().login()
-		b.get("/profile")
-		b.post("/profile", "etag", `"1"`, "display_name", []string{"김지수", "Minjun Park", "이하늘"}[i], "bio", "마루에 자주 앉아 있어요.\n차를 좋아합니다.", "website", "https://maru.example/people/"+person, "avatar_url", "https://pictures.example/me.png")
-		b.post("/interests", "etag", `"1"`, "tags", "차, 나무, hiking, 사진")
-		b.post("/boards/free/write", "key", person, "title", []string{"마루에 오신 것을 환영합니다", "A rather long title in English, to see how it wraps on a narrow telephone screen", "오늘 마루에서 본 하늘"}[i], "body", body, "format", "markdown")
-		for _, target := range []string{"id1"} {
-			b.post("/posts/"+target, "key", "c"+person, "body", []string{"고맙습니다!\n두 줄짜리 댓글이에요.", "Nice to be here.", "저도 반가워요."}[i])
-		}
-	}
-	b := w.browser().login()
-	b.post("/posts/id1", "key", "reply", "parent", "id2", "body", "저야말로 반갑습니다.")
-	b.post("/posts/id1/moderate", "action", "pin")
-	b.post("/posts/id3/moderate", "action", "lock")
-	for i := range 25 {
-		b.post("/boards/notice/write", "key", fmt.Sprint("n", i), "title", fmt.Sprint("공지 ", i), "body", "안내", "format", "plain")
 	}
 }

@@ -60,33 +60,34 @@ func TestLeavingThisAppAloneRevokesItsTokensAndAsksNoLogoutOfTheIssuer(t *testin
 	b.get("/tokens").want(t, http.StatusForbidden, "Please log in")
 }
 
-func TestThePageOfTokensLeadsToTheServicesReferences(t *testing.T) {
+func TestLogoutWithTheIssuerGoneEndsTheSessionHere(t *testing.T) {
 	w := start(t)
-	w.browser().login().get("/tokens").want(t, http.StatusOK, "API reference", `href="`+w.services.user.URL+`/docs"`, `href="`+w.services.board.URL+`/docs"`)
+	w.issuer.set(func(i *fakeIssuer) {
+		i.meta = func(document map[string]any) { delete(document, "end_session_endpoint") }
+	})
+	b := w.browser().login()
+	b.post("/logout").want(t, http.StatusOK, "could not be asked", `id="login"`)
+	b.get("/tokens").want(t, http.StatusForbidden)
 }
 
-func TestARefreshTokenNeverReachesTheBrowser(t *testing.T) {
+func TestAWordAboutALogOutIsSaidOnce(t *testing.T) {
 	w := start(t)
-	b := w.browser().login()
-	pages := map[string]shown{}
-	for _, path := range []string{"/", "/tokens", "/profile", "/api/me"} {
-		pages[path] = b.get(path)
+	for _, fields := range [][]string{{"from", "app"}, nil} {
+		b := w.browser().login()
+		page := b.post("/logout", fields...)
+		page.want(t, http.StatusOK, `class="flash"`)
+		if page.at.RequestURI() != "/" {
+			t.Errorf("the notice stands at %s, where a reload or a bookmark repeats it", page.at)
+		}
+		b.get("/").without(t, `class="flash"`)
 	}
-	pages["/tokens"].want(t, http.StatusOK, "Refresh token", "rt+jwt", `id="access-raw"`, `id="id-raw"`)
-	pages["/tokens"].without(t, `id="refresh-raw"`)
-	w.issuer.set(func(i *fakeIssuer) {
-		if len(i.refresh) == 0 {
-			t.Error("the issuer gave none")
-		}
-		for token := range i.refresh {
-			for path, page := range pages {
-				page.without(t, token)
-				if signature := token[strings.LastIndex(token, ".")+1:]; strings.Contains(page.text, signature) {
-					t.Errorf("%s has a refresh token's signature", path)
-				}
-			}
-		}
-	})
+	b := w.browser()
+	r, err := http.NewRequest(http.MethodGet, w.origin+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.AddCookie(&http.Cookie{Name: "demo-left", Value: "failed"})
+	b.do(r).without(t, `class="flash"`)
 }
 
 func TestCookiesAreSafe(t *testing.T) {
@@ -268,6 +269,14 @@ func TestIDTokensThatAreNotForThisLogInAreRefused(t *testing.T) {
 	}
 }
 
+func TestANameThatTheIDTokenDoesNotSayComesFromTheProfile(t *testing.T) {
+	w := start(t)
+	w.issuer.set(func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { delete(c, "name") } })
+	w.browser().login().get("/boards").want(t, http.StatusOK, `<span class="name" lang="ko">이름-person-1</span>`)
+	w.services.userDown.Store(true)
+	w.browser().login().get("/boards").want(t, http.StatusOK, `<span class="name">You</span>`)
+}
+
 func TestKeysThatThisAppDoesNotKnowDoNotKeepAnybodyOut(t *testing.T) {
 	w := start(t)
 	w.issuer.moreKeys.Store(true)
@@ -314,129 +323,4 @@ func TestAnIssuerThatNamesAnotherIsNotBelieved(t *testing.T) {
 		i.meta = func(document map[string]any) { document["issuer"] = "https://evil.example" }
 	})
 	w.browser().get("/login").want(t, http.StatusServiceUnavailable)
-}
-
-func TestManyRequestsWithAnExpiredTokenRefreshOnce(t *testing.T) {
-	w := start(t)
-	b := w.browser().login()
-	b.get("/tokens")
-	before := w.issuer.refreshes.Load()
-	hold := make(chan struct{})
-	w.issuer.set(func(i *fakeIssuer) { i.holdRefresh = hold })
-	w.pass(20 * time.Minute)
-	var wg sync.WaitGroup
-	outcome := make(chan int, 32)
-	for range 32 {
-		wg.Go(func() { outcome <- b.step(http.MethodGet, "/api/me").StatusCode })
-	}
-	eventually(t, "a refresh", func() bool { return w.issuer.refreshes.Load() > before })
-	close(hold)
-	wg.Wait()
-	close(outcome)
-	for status := range outcome {
-		if status != http.StatusOK {
-			t.Errorf("a request got %d", status)
-		}
-	}
-	if n := w.issuer.refreshes.Load() - before; n != 1 {
-		t.Errorf("%d refreshes for 32 requests", n)
-	}
-}
-
-func TestATokenIsRefreshedBeforeItExpiresWithoutAnybodyWaiting(t *testing.T) {
-	w := start(t)
-	b := w.browser().login()
-	hold := make(chan struct{})
-	w.issuer.set(func(i *fakeIssuer) { i.holdRefresh = hold })
-	w.pass(9*time.Minute + 30*time.Second)
-	b.get("/api/me").want(t, http.StatusOK, "person-1") // while the refresh hangs
-	eventually(t, "a refresh", func() bool { return w.issuer.refreshes.Load() == 1 })
-	close(hold)
-	w.pass(time.Minute) // the first token is over now
-	b.get("/api/me").want(t, http.StatusOK, "person-1")
-	if n := w.issuer.refreshes.Load(); n != 1 {
-		t.Errorf("%d refreshes, want 1", n)
-	}
-}
-
-func TestARefreshThatTheIssuerRefusesLogsOut(t *testing.T) {
-	w := start(t)
-	b := w.browser().login()
-	w.issuer.set(func(i *fakeIssuer) { i.refuse = "invalid_grant" })
-	w.pass(20 * time.Minute)
-	page := b.get("/boards")
-	page.want(t, http.StatusForbidden, "Please log in again", `href="/login?to=%2fboards"`)
-	page.without(t, `id="logout"`)
-	w.issuer.set(func(i *fakeIssuer) { i.refuse = "" })
-	b.login()
-}
-
-func TestAnIssuerThatIsDownKeepsTheSession(t *testing.T) {
-	w := start(t)
-	b := w.browser().login()
-	w.issuer.down.Store(true)
-	b.get("/boards").want(t, http.StatusOK, "자유") // the token is still good
-	w.pass(20 * time.Minute)
-	b.get("/boards").want(t, http.StatusServiceUnavailable, "You stay logged in", `id="logout"`)
-	b.get("/profile").want(t, http.StatusServiceUnavailable, "You stay logged in")
-	w.issuer.down.Store(false)
-	w.pass(10 * time.Second)
-	b.get("/boards").want(t, http.StatusOK, "자유")
-}
-
-func TestAClientSetUpWronglyKeepsTheSession(t *testing.T) {
-	w := start(t)
-	b := w.browser().login()
-	w.issuer.set(func(i *fakeIssuer) { i.refuse = "invalid_client" })
-	w.pass(20 * time.Minute)
-	b.get("/boards").want(t, http.StatusServiceUnavailable, `id="logout"`)
-}
-
-func TestATokenThatTheServicesRefuseIsRenewedOnce(t *testing.T) {
-	w := start(t)
-	b := w.browser().login()
-	w.pass(time.Minute)
-	w.issuer.revokeAccess()
-	b.get("/boards").want(t, http.StatusOK, "자유")
-	if n := w.issuer.refreshes.Load(); n != 1 {
-		t.Errorf("%d refreshes, want 1", n)
-	}
-	w.issuer.revokeAccess() // and at once again: no storm of refreshes
-	b.get("/profile").want(t, http.StatusBadGateway, "Log out and in again")
-	if n := w.issuer.refreshes.Load(); n != 1 {
-		t.Errorf("%d refreshes, want 1", n)
-	}
-}
-
-func TestARefreshedIDTokenOfAnotherPersonEndsTheSession(t *testing.T) {
-	w := start(t)
-	b := w.browser().login()
-	w.issuer.set(func(i *fakeIssuer) { i.idClaims = func(c map[string]any) { c["sub"] = "person-2" } })
-	w.pass(20 * time.Minute)
-	b.get("/boards").want(t, http.StatusForbidden, "Please log in again")
-}
-
-func TestSessionsEndWhenIdleAndWhenOld(t *testing.T) {
-	w := start(t)
-	b := w.browser().login()
-	w.pass(11 * time.Hour)
-	b.get("/boards").want(t, http.StatusOK)
-	w.pass(12 * time.Hour)
-	b.get("/boards").want(t, http.StatusForbidden, "log in again")
-	b.login()
-	for range 14 * 3 {
-		w.pass(8 * time.Hour)
-		b.get("/")
-	}
-	b.get("/boards").want(t, http.StatusForbidden)
-}
-
-func TestLogoutWithTheIssuerGoneEndsTheSessionHere(t *testing.T) {
-	w := start(t)
-	w.issuer.set(func(i *fakeIssuer) {
-		i.meta = func(document map[string]any) { delete(document, "end_session_endpoint") }
-	})
-	b := w.browser().login()
-	b.post("/logout").want(t, http.StatusOK, "could not be asked", `id="login"`)
-	b.get("/tokens").want(t, http.StatusForbidden)
 }
