@@ -20,11 +20,13 @@ func TestTheIssuerEndsSessionsByLogoutTokens(t *testing.T) {
 	sendUntyped := func(header, changes map[string]any) int {
 		t.Helper()
 		now := w.issuer.now().Unix()
-		claims := map[string]any{"iss": w.issuer.server.URL, "aud": testClient, "iat": now, "exp": now + 120, "jti": "j", "sub": "person-1", "sid": "s-1",
+		claims := map[string]any{"iss": w.issuer.server.URL, "aud": testClient, "iat": now, "exp": now + 120, "jti": "j",
+			"sub": "person-1", "sid": "s-1",
 			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}
 		maps.Copy(claims, changes)
 		maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
-		resp, err := http.PostForm(w.origin+"/backchannel-logout", url.Values{"logout_token": {signWith("k1", w.issuer.key, header, claims)}})
+		resp, err := http.PostForm(w.origin+"/backchannel-logout",
+			url.Values{"logout_token": {signWith("k1", w.issuer.key, header, claims)}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +84,8 @@ func TestForgedLogoutTokensDoNotMakeTheIssuerWork(t *testing.T) {
 	send := func(kid string) int {
 		t.Helper()
 		now := w.issuer.now().Unix()
-		token := signAs(kid, w.issuer.key, "logout+jwt", map[string]any{"iss": w.issuer.server.URL, "aud": testClient, "iat": now, "exp": now + 120, "jti": "j", "sub": "person-1",
+		token := signAs(kid, w.issuer.key, "logout+jwt", map[string]any{"iss": w.issuer.server.URL, "aud": testClient,
+			"iat": now, "exp": now + 120, "jti": "j", "sub": "person-1",
 			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}})
 		resp, err := http.PostForm(w.origin+"/backchannel-logout", url.Values{"logout_token": {token}})
 		if err != nil {

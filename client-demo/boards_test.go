@@ -45,7 +45,8 @@ func TestAPostIsWrittenReadChangedAndDeleted(t *testing.T) {
 
 	ask := b.get(path + "/delete")
 	ask.want(t, http.StatusOK, "Delete the post?")
-	b.post(path+"/delete", "etag", ask.field(t, "etag")).want(t, http.StatusOK, "Deleted.", "There are no posts here yet", "Write the first post")
+	b.post(path+"/delete", "etag", ask.field(t, "etag")).want(t, http.StatusOK, "Deleted.", "There are no posts here yet",
+		"Write the first post")
 	b.get(path).want(t, http.StatusNotFound, "Nothing here")
 }
 
@@ -71,7 +72,7 @@ func TestAListGoesOnOnTheNextPage(t *testing.T) {
 func TestOnlyModeratorsSeeAndUseModeration(t *testing.T) {
 	w := start(t)
 	author := w.browser().login()
-	author.post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain").without(t, "Moderation")
+	author.write("free", "t", "b").without(t, "Moderation")
 	author.get("/boards/notice").without(t, `id="write"`)
 	author.post("/posts/id1/moderate", "action", "pin").want(t, http.StatusForbidden, "You may not do this")
 	author.post("/posts/id1", "key", "c", "body", "a comment")
@@ -97,9 +98,9 @@ func TestAnOpenBoardIsReadWithoutLoggingIn(t *testing.T) {
 	w := start(t)
 	w.issuer.set(func(i *fakeIssuer) { i.roles = []string{"moderator"} })
 	b := w.browser().login()
-	b.post("/boards/notice/write", "key", "k", "title", "모두에게", "body", "읽어 보세요", "format", "plain")
+	b.write("notice", "모두에게", "읽어 보세요")
 	b.post("/posts/id1", "key", "c", "body", "네")
-	b.post("/boards/free/write", "key", "k2", "title", "우리끼리", "body", "b", "format", "plain")
+	b.write("free", "우리끼리", "b")
 
 	stranger := w.browser()
 	stranger.get("/boards").want(t, http.StatusForbidden, "Please log in")
@@ -124,7 +125,8 @@ func TestAnOpenBoardIsReadWithoutLoggingIn(t *testing.T) {
 		t.Errorf("seven pages for strangers made %d calls; the board counts them all by this app's address", n)
 	}
 	w.services.mu.Unlock()
-	for _, path := range []string{"/boards/free", "/posts/id3", "/posts/nowhere", "/search?q=x", "/boards/notice?q=x", "/people/person-1", "/boards/notice/write"} {
+	for _, path := range []string{"/boards/free", "/posts/id3", "/posts/nowhere", "/search?q=x", "/boards/notice?q=x",
+		"/people/person-1", "/boards/notice/write"} {
 		stranger.get(path).want(t, http.StatusForbidden, "Please log in")
 	}
 }
@@ -134,7 +136,7 @@ func TestAPersonsPageListsWhatTheyWrote(t *testing.T) {
 	b := w.browser().login()
 	b.get("/profile")
 	b.get("/people/person-1").want(t, http.StatusOK, "No posts yet", "/boards", "Edit profile")
-	b.post("/boards/free/write", "key", "k", "title", "나의 글", "body", "b", "format", "plain")
+	b.write("free", "나의 글", "b")
 	b.get("/people/person-1").want(t, http.StatusOK, `href="/posts/id1"`, "나의 글", "자유")
 	w.issuer.set(func(i *fakeIssuer) { i.person = "person-2" })
 	other := w.browser().login()
@@ -151,8 +153,10 @@ func TestWhatIsBeingWrittenCanBeLookedAtBefore(t *testing.T) {
 	page := b.post("/boards/free/write", "key", "k", "title", "제목", "body", "**굵게**\n둘째 줄", "format", "markdown", "do", "preview")
 	page.want(t, http.StatusOK, "<strong>굵게</strong><br>", "Nothing is saved yet", `value="제목"`, "**굵게**\n둘째 줄</textarea>")
 	b.get("/boards/free").want(t, http.StatusOK, "There are no posts here yet")
-	b.post("/boards/free/write", "key", page.field(t, "key"), "title", "제목", "body", "**굵게**", "format", "markdown").want(t, http.StatusOK, "Your post is online")
-	b.post("/posts/id1/edit", "etag", `"1"`, "title", "제목", "body", "*다른*", "format", "markdown", "do", "preview").want(t, http.StatusOK, "<em>다른</em>")
+	b.post("/boards/free/write", "key", page.field(t, "key"), "title", "제목", "body", "**굵게**", "format", "markdown").
+		want(t, http.StatusOK, "Your post is online")
+	b.post("/posts/id1/edit", "etag", `"1"`, "title", "제목", "body", "*다른*", "format", "markdown", "do", "preview").
+		want(t, http.StatusOK, "<em>다른</em>")
 	page = b.post("/posts/id1", "key", "c", "body", "`code` 댓글", "do", "preview")
 	page.want(t, http.StatusOK, "<code>code</code> 댓글", "No comments yet")
 	b.post("/posts/id1", "key", "c", "body", "`code` 댓글").want(t, http.StatusOK, "Your comment is online", "<code>code</code> 댓글")
@@ -167,7 +171,7 @@ func TestOnlyWhoMayWriteIsInvitedTo(t *testing.T) {
 	page.want(t, http.StatusOK, "There are no posts here yet")
 	page.without(t, "Write the first post", `id="write"`)
 	b.get("/boards/free").want(t, http.StatusOK, `href="/boards/free/write">Write the first post`)
-	b.post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain").want(t, http.StatusOK, "Be the first")
+	b.write("free", "t", "b").want(t, http.StatusOK, "Be the first")
 	w.issuer.set(func(i *fakeIssuer) { i.roles = []string{"moderator"} })
 	w.browser().login().post("/posts/id1/moderate", "action", "lock")
 	b.get("/posts/id1").without(t, "Be the first")

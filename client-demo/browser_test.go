@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"net/url"
 	"os"
@@ -76,7 +77,7 @@ func TestAPersonsJourneyInABrowser(t *testing.T) {
 func TestTheBrowserTellsItsTimeZone(t *testing.T) {
 	testenv.Chromium(t)
 	w := start(t)
-	w.browser().login().post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain")
+	w.browser().login().write("free", "t", "b")
 	w.pass(30 * 24 * time.Hour)
 	b := w.tab()
 	b.open("/login?to=/posts/id1")
@@ -103,9 +104,7 @@ func TestPagesAreFitToShow(t *testing.T) {
 	b := w.tab()
 	w.fill()
 	w.services.open("notice")
-	w.services.mu.Lock()
-	w.services.boards = append(w.services.boards, map[string]any{"moderators_only": true, "slug": "empty", "title": "Empty", "description": "", "created_at": w.now(), "posts": 0})
-	w.services.mu.Unlock()
+	w.services.addBoard("empty", "Empty", "", true)
 	w.issuer.set(func(i *fakeIssuer) { i.person = "person-1" })
 
 	folder := os.Getenv("SCREENSHOTS")
@@ -115,133 +114,144 @@ func TestPagesAreFitToShow(t *testing.T) {
 				if folder == "" && (lang == "en") != (theme == "light") {
 					continue // half of the pages catch what can go wrong
 				}
-				chrome.Call(b.Browser, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 800, DeviceScaleFactor: 1, Mobile: width < 500})
-				chrome.Call(b.Browser, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
-				chrome.Call(b.Browser, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: "test", AcceptLanguage: lang})
-				chrome.Call(b.Browser, network.ClearBrowserCookies, cdp.Empty{})
-				look := func(name string) {
-					t.Helper()
-					b.inspect(name, lang)
-					if folder != "" {
-						picture := chrome.Get(b.Browser, chromedp.FullScreenshot(100))
-						file := filepath.Join(folder, fmt.Sprintf("%s-%s-%d-%s.png", name, lang, width, theme))
-						if err := os.WriteFile(file, picture, 0o644); err != nil {
-							t.Fatal(err)
-						}
-					}
-				}
-				visit := func(name, path string, before ...chromedp.Action[chromedp.Void]) {
-					t.Helper()
-					b.open(path)
-					b.Do(before...)
-					look(name)
-				}
-				visit("welcome", "/")
-				visit("open-boards", "/boards")
-				visit("open-board", "/boards/notice")
-				visit("login-first", "/boards/free")
-				visit("home", "/login?to=/")
-				visit("boards", "/boards")
-				visit("board", "/boards/free")
-				visit("search", "/boards/free?q="+url.QueryEscape("마루"))
-				visit("nothing-found", "/search?q=zzz")
-				visit("post", "/posts/id1")
-				visit("write", "/boards/free/write")
-				b.Do(chromedp.SetValue(chrome.CSS("#title"), "미리 보는 글"), chromedp.SetValue(chrome.CSS("#body"), "**굵게**\n둘째 줄"))
-				b.Click("#preview")
-				b.Visible(".preview")
-				look("preview")
-				visit("board-last", "/boards/notice?cursor=20&page=2")
-				visit("moderators-only", "/boards/empty")
-				visit("edit", "/posts/id1/edit")
-				visit("delete", "/posts/id1/delete")
-				visit("profile", "/profile")
-				visit("settings", "/settings")
-				visit("interests", "/interests")
-				visit("person", "/people/person-2")
-				visit("tokens", "/tokens", chromedp.Click(chrome.CSS("#access-tamper")), chromedp.Click(chrome.CSS("#call")),
-					chromedp.WaitVisible(chrome.CSS("#call-result.bad")), chromedp.Click(chrome.CSS("#id-check")),
-					chromedp.WaitVisible(chrome.CSS("#id-result.good")))
-				visit("not-found", "/nowhere")
-
-				b.open("/profile")
-				w.services.change("person-1", "bio", "다른 곳에서 고친 소개\n"+lang+theme)
-				b.Do(chromedp.SetValue(chrome.CSS("#bio"), "여기서 고친 소개"), chromedp.SetValue(chrome.CSS("#website"), "ftp://maru.example"))
-				b.Click("#save")
-				b.See(".theirs", "다른 곳에서 고친 소개") // on the page that comes, and not in the field of the one that goes
-				look("lost-race")
-				b.Click("#save")
-				b.Visible(".wrong")
-				look("wrong-field")
-				b.open("/boards/free/write")
-				b.Do(chromedp.SetValue(chrome.CSS("#title"), "사라지지 않는 글"), chromedp.SetValue(chrome.CSS("#body"), "세 시간 동안 썼습니다.\n아직 저장하지 않았습니다."))
-				chrome.Call(b.Browser, network.ClearBrowserCookies, cdp.Empty{})
-				b.Click("#save")
-				b.Visible("textarea.kept")
-				look("kept")
-				b.Click("main button")
-				b.Visible("#save")
-				if got := js[string](b, `document.getElementById("body").value`); got != "세 시간 동안 썼습니다.\n아직 저장하지 않았습니다." {
-					t.Errorf("after log-in the form holds %q", got)
-				}
-				look("draft-back")
-				visit("used-login", "/callback?code=x&state=y")
-				w.issuer.down.Store(true)
-				w.pass(2 * time.Hour)
-				visit("issuer-down", "/profile")
-				w.issuer.down.Store(false)
-				w.pass(-2 * time.Hour) // the browser's clock is the real one
-				w.services.boardDown.Store(true)
-				w.services.userDown.Store(true)
-				visit("home-down", "/")
-				visit("board-down", "/boards/free")
-				visit("profile-down", "/profile")
-				w.services.boardDown.Store(false)
-				w.services.userDown.Store(false)
+				g := gallery{b, lang, theme, width, folder}
+				g.set()
+				g.stranger()
+				g.member()
+				g.trouble()
 			}
 		}
 	}
 	b.Calm()
 }
 
-// inspect checks what every page must have.
-func (b *tab) inspect(name, lang string) {
-	b.t.Helper()
-	b.Is(`document.readyState === "complete" && document.documentElement !== null`)
-	faults := js[[]string](b, `(() => {
-		const faults = [];
-		const say = (text, element) => faults.push(text + (element ? ": " + element.outerHTML.slice(0, 120) : ""));
-		if (document.documentElement.lang !== "`+lang+`") say("language " + document.documentElement.lang);
-		if (document.querySelectorAll("h1").length !== 1) say(document.querySelectorAll("h1").length + " h1");
-		if (!document.title) say("no title");
-		if (document.documentElement.scrollWidth > innerWidth) say("wider than the window: " + document.documentElement.scrollWidth);
-		const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
-		ids.filter((id, i) => ids.indexOf(id) !== i).forEach((id) => say("id twice: " + id));
-		for (const e of document.querySelectorAll("input:not([type=hidden]), textarea, select"))
-			if (!e.hidden && !e.labels?.length && !e.ariaLabel) say("no label", e);
-		for (const e of document.querySelectorAll("[hidden]"))
-			if (e.checkVisibility()) say("hidden, and yet to be seen", e);
-		for (const e of document.querySelectorAll("a, button"))
-			if (!e.textContent.trim()) say("no text", e);
-		for (const e of document.querySelectorAll("[aria-describedby], [aria-labelledby]"))
-			for (const id of ((e.getAttribute("aria-describedby") ?? "") + " " + (e.getAttribute("aria-labelledby") ?? "")).trim().split(/ +/))
-				if (!document.getElementById(id)) say("nothing has the id " + id, e);
-		if (document.querySelector("style, script:not([src]):not([type='application/json']), [style], [onclick]")) say("inline style or script");
-		// Contrast of text, WCAG 2.2 §1.4.3: at least 4.5.
-		const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-		const rgba = (color) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); return canvas.getImageData(0, 0, 1, 1).data; };
-		const light = (c) => [0, 1, 2].map((i) => c[i] / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-		for (const e of document.querySelectorAll("body *")) {
-			if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !e.checkVisibility()) continue;
-			let behind = e;
-			while (behind.parentElement && rgba(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
-			const a = light(rgba(getComputedStyle(e).color)), g = light(rgba(getComputedStyle(behind).backgroundColor));
-			const contrast = (Math.max(a, g) + 0.05) / (Math.min(a, g) + 0.05);
-			if (contrast < 4.5 && !e.closest(":disabled")) say("contrast " + contrast.toFixed(2), e);
-		}
-		return faults;
-	})()`)
-	for _, fault := range faults {
-		b.t.Errorf("page %s (%s): %s", name, lang, fault)
+// gallery looks at pages in one language, theme and width.
+type gallery struct {
+	*tab
+	lang, theme string
+	width       int64
+	folder      string // for pictures; empty: none are made
+}
+
+// set has the browser ask for pages as the gallery shows them, with nobody logged in.
+func (g gallery) set() {
+	g.t.Helper()
+	chrome.Call(g.Browser, emulation.SetDeviceMetricsOverride,
+		emulation.SetDeviceMetricsOverrideParams{Width: g.width, Height: 800, DeviceScaleFactor: 1, Mobile: g.width < 500})
+	chrome.Call(g.Browser, emulation.SetEmulatedMedia,
+		emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: g.theme}}})
+	chrome.Call(g.Browser, emulation.SetUserAgentOverride,
+		emulation.SetUserAgentOverrideParams{UserAgent: "test", AcceptLanguage: g.lang})
+	g.forgetCookies()
+}
+
+func (g gallery) forgetCookies() {
+	g.t.Helper()
+	chrome.Call(g.Browser, network.ClearBrowserCookies, cdp.Empty{})
+}
+
+// visit opens pages and looks at each: name, path, name, path and so on.
+func (g gallery) visit(pages ...string) {
+	g.t.Helper()
+	for i := 0; i < len(pages); i += 2 {
+		g.open(pages[i+1])
+		g.look(pages[i])
 	}
+}
+
+//go:embed testdata/inspect.js
+var inspect string
+
+// look checks what every page must have.
+func (g gallery) look(name string) {
+	g.t.Helper()
+	g.Is(`document.readyState === "complete" && document.documentElement !== null`)
+	for _, fault := range js[[]string](g.tab, fmt.Sprintf("(%s)(%q)", inspect, g.lang)) {
+		g.t.Errorf("page %s (%s): %s", name, g.lang, fault)
+	}
+	if g.folder == "" {
+		return
+	}
+	picture := chrome.Get(g.Browser, chromedp.FullScreenshot(100))
+	file := filepath.Join(g.folder, fmt.Sprintf("%s-%s-%d-%s.png", name, g.lang, g.width, g.theme))
+	if err := os.WriteFile(file, picture, 0o644); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// put sets a field's value.
+func (g gallery) put(selector chrome.CSS, value string) {
+	g.t.Helper()
+	g.Do(chromedp.SetValue(selector, value))
+}
+
+func (g gallery) stranger() {
+	g.t.Helper()
+	g.visit("welcome", "/", "open-boards", "/boards", "open-board", "/boards/notice", "login-first", "/boards/free")
+}
+
+func (g gallery) member() {
+	g.t.Helper()
+	g.visit("home", "/login?to=/", "boards", "/boards", "board", "/boards/free",
+		"search", "/boards/free?q="+url.QueryEscape("마루"), "nothing-found", "/search?q=zzz",
+		"post", "/posts/id1", "write", "/boards/free/write")
+	g.put("#title", "미리 보는 글")
+	g.put("#body", "**굵게**\n둘째 줄")
+	g.Click("#preview")
+	g.Visible(".preview")
+	g.look("preview")
+	g.visit("board-last", "/boards/notice?cursor=20&page=2", "moderators-only", "/boards/empty",
+		"edit", "/posts/id1/edit", "delete", "/posts/id1/delete",
+		"edit-comment", "/comments/id2/edit", "delete-comment", "/comments/id2/delete",
+		"profile", "/profile", "settings", "/settings", "interests", "/interests", "person", "/people/person-2",
+		"not-found", "/nowhere")
+	g.open("/tokens")
+	g.Click("#access-tamper")
+	g.Click("#call")
+	g.Visible("#call-result.bad")
+	g.Click("#id-check")
+	g.Visible("#id-result.good")
+	g.look("tokens")
+}
+
+// trouble looks at what goes wrong: forms that are refused or come too late, and others that are down.
+func (g gallery) trouble() {
+	g.t.Helper()
+	g.open("/profile")
+	g.services.change("person-1", "bio", "다른 곳에서 고친 소개\n"+g.lang+g.theme)
+	g.put("#bio", "여기서 고친 소개")
+	g.put("#website", "ftp://maru.example")
+	g.Click("#save")
+	g.See(".theirs", "다른 곳에서 고친 소개") // on the page that comes, and not in the field of the one that goes
+	g.look("lost-race")
+	g.Click("#save")
+	g.Visible(".wrong")
+	g.look("wrong-field")
+
+	const typed = "세 시간 동안 썼습니다.\n아직 저장하지 않았습니다."
+	g.open("/boards/free/write")
+	g.put("#title", "사라지지 않는 글")
+	g.put("#body", typed)
+	g.forgetCookies()
+	g.Click("#save")
+	g.Visible("textarea.kept")
+	g.look("kept")
+	g.Click("main button")
+	g.Visible("#save")
+	if got := js[string](g.tab, `document.getElementById("body").value`); got != typed {
+		g.t.Errorf("after log-in the form holds %q", got)
+	}
+	g.look("draft-back")
+
+	g.visit("used-login", "/callback?code=x&state=y")
+	g.issuer.down.Store(true)
+	g.pass(2 * time.Hour)
+	g.visit("issuer-down", "/profile")
+	g.issuer.down.Store(false)
+	g.pass(-2 * time.Hour) // the browser's clock is the real one
+	g.services.boardDown.Store(true)
+	g.services.userDown.Store(true)
+	g.visit("home-down", "/", "board-down", "/boards/free", "profile-down", "/profile")
+	g.services.boardDown.Store(false)
+	g.services.userDown.Store(false)
 }

@@ -31,6 +31,8 @@ type fakeIssuer struct {
 	key    *rsa.PrivateKey
 	now    func() time.Time
 
+	audiences []string // of access tokens
+
 	down      atomic.Bool // answer nothing
 	refreshes atomic.Int64
 	logouts   atomic.Int64
@@ -197,9 +199,10 @@ func (i *fakeIssuer) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := i.now().Unix()
-	access := i.sign(i.key, "at+jwt", map[string]any{"iss": i.server.URL, "sub": g.person, "aud": []string{userAudience, boardAudience}, "client_id": testClient,
+	access := i.sign(i.key, "at+jwt", map[string]any{"iss": i.server.URL, "sub": g.person, "aud": i.audiences, "client_id": testClient,
 		"scope": g.scope, "iat": now, "exp": now + i.lifetime, "jti": rand.Text(), "roles": i.roles, "auth_time": g.authTime})
-	claims := map[string]any{"iss": i.server.URL, "sub": g.person, "aud": testClient, "iat": now, "exp": now + 600, "auth_time": g.authTime, "name": i.name, "at_hash": atHash(access)}
+	claims := map[string]any{"iss": i.server.URL, "sub": g.person, "aud": testClient, "iat": now, "exp": now + 600,
+		"auth_time": g.authTime, "name": i.name, "at_hash": atHash(access)}
 	if g.nonce != "" {
 		claims["nonce"] = g.nonce
 	}
@@ -210,7 +213,8 @@ func (i *fakeIssuer) token(w http.ResponseWriter, r *http.Request) {
 	if i.idKey != nil {
 		key = i.idKey
 	}
-	refresh := i.sign(i.key, "rt+jwt", map[string]any{"iss": i.server.URL, "aud": i.server.URL, "sub": g.person, "client_id": testClient, "jti": rand.Text(), "iat": now, "exp": now + 30*86400})
+	refresh := i.sign(i.key, "rt+jwt", map[string]any{"iss": i.server.URL, "aud": i.server.URL, "sub": g.person,
+		"client_id": testClient, "jti": rand.Text(), "iat": now, "exp": now + 30*86400})
 	i.access[access], i.refresh[refresh] = g.person, g
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": i.lifetime, "scope": g.scope,

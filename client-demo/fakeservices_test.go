@@ -14,9 +14,6 @@ import (
 	"unicode/utf8"
 )
 
-// The audiences of the fake services are what the app was told as their addresses, and known only once they listen.
-var userAudience, boardAudience string
-
 // fakeServices are the user and board services as ARCHITECTURE.md describes them, in memory.
 type fakeServices struct {
 	issuer      *fakeIssuer
@@ -49,10 +46,10 @@ type versioned struct {
 func (v *versioned) etag() string { return fmt.Sprintf(`"%d"`, v.version) }
 
 func newFakeServices(t *testing.T, issuer *fakeIssuer, now func() time.Time) *fakeServices {
-	s := &fakeServices{issuer: issuer, now: now, profiles: map[string]*versioned{}, settings: map[string]*versioned{}, interests: map[string]*versioned{}, keys: map[string]*versioned{}}
-	for _, b := range []struct{ slug, title, text string }{{"notice", "공지", "Announcements"}, {"free", "자유", "Whatever you like"}} {
-		s.boards = append(s.boards, map[string]any{"moderators_only": b.slug == "notice", "slug": b.slug, "title": b.title, "description": b.text, "created_at": now(), "posts": 0})
-	}
+	s := &fakeServices{issuer: issuer, now: now, profiles: map[string]*versioned{}, settings: map[string]*versioned{},
+		interests: map[string]*versioned{}, keys: map[string]*versioned{}}
+	s.addBoard("notice", "공지", "Announcements", true)
+	s.addBoard("free", "자유", "Whatever you like", false)
 	s.calls = map[string]map[string]bool{"user": {}, "board": {}}
 	s.user = httptest.NewServer(s.listen("user", &s.userDown, s.userRoutes()))
 	s.board = httptest.NewServer(s.listen("board", &s.boardDown, s.boardRoutes()))
@@ -108,6 +105,14 @@ func current(w http.ResponseWriter, r *http.Request, v *versioned) bool {
 	return false
 }
 
+func (s *fakeServices) addBoard(slug, title, text string, moderatorsOnly bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.boards = append(s.boards, map[string]any{
+		"slug": slug, "title": title, "description": text, "moderators_only": moderatorsOnly, "created_at": s.now(), "posts": 0,
+	})
+}
+
 // change changes a profile as another device of the same person would.
 func (s *fakeServices) change(person, field, value string) {
 	s.mu.Lock()
@@ -118,7 +123,8 @@ func (s *fakeServices) change(person, field, value string) {
 
 func (s *fakeServices) userRoutes() http.Handler {
 	mux := http.NewServeMux()
-	own := func(name string, all map[string]*versioned, fresh func(person string) map[string]any, method string, wrong func(map[string]any) []string) {
+	own := func(name string, all map[string]*versioned, fresh func(person string) map[string]any, method string,
+		wrong func(map[string]any) []string) {
 		read := func(person string) *versioned {
 			if all[person] == nil {
 				all[person] = &versioned{id: person, fields: fresh(person), version: 1}
@@ -160,7 +166,8 @@ func (s *fakeServices) userRoutes() http.Handler {
 		})
 	}
 	own("/v1/me", s.profiles, func(person string) map[string]any {
-		return map[string]any{"id": person, "display_name": "이름-" + person, "bio": "", "avatar_url": "", "website": "", "created_at": s.now(), "updated_at": s.now()}
+		return map[string]any{"id": person, "display_name": "이름-" + person, "bio": "", "avatar_url": "", "website": "",
+			"created_at": s.now(), "updated_at": s.now()}
 	}, "PATCH", func(change map[string]any) (fields []string) {
 		if name, _ := change["display_name"].(string); strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > 80 {
 			fields = append(fields, "display_name")
@@ -178,12 +185,13 @@ func (s *fakeServices) userRoutes() http.Handler {
 		}
 		return nil
 	})
-	own("/v1/me/interests", s.interests, func(string) map[string]any { return map[string]any{"tags": []any{}} }, "PUT", func(change map[string]any) []string {
-		if tags, _ := change["tags"].([]any); len(tags) > 30 {
-			return []string{"tags"}
-		}
-		return nil
-	})
+	own("/v1/me/interests", s.interests, func(string) map[string]any { return map[string]any{"tags": []any{}} }, "PUT",
+		func(change map[string]any) []string {
+			if tags, _ := change["tags"].([]any); len(tags) > 30 {
+				return []string{"tags"}
+			}
+			return nil
+		})
 	mux.HandleFunc("GET /v1/users/{id}", func(w http.ResponseWriter, r *http.Request) {
 		if _, _, ok := s.issuer.whose(w, r); !ok {
 			return
@@ -273,7 +281,8 @@ func (s *fakeServices) boardRoutes() http.Handler {
 		s.list(w, r, found, 20)
 	})
 	handle("POST /v1/boards/{slug}/posts", func(w http.ResponseWriter, r *http.Request, person string, _ bool) {
-		s.create(w, r, person, &s.posts, map[string]any{"board": r.PathValue("slug"), "pinned": false, "locked": false, "hidden": false, "comments": 0}, "title", "body")
+		s.create(w, r, person, &s.posts, map[string]any{"board": r.PathValue("slug"), "pinned": false, "locked": false,
+			"hidden": false, "comments": 0}, "title", "body")
 	})
 	handle("GET /v1/posts/{id}/comments", func(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
 		var found []*versioned
@@ -399,7 +408,8 @@ func mine(w http.ResponseWriter, v *versioned, person string) bool {
 	return true
 }
 
-func (s *fakeServices) create(w http.ResponseWriter, r *http.Request, person string, all *[]*versioned, fields map[string]any, needed ...string) {
+func (s *fakeServices) create(w http.ResponseWriter, r *http.Request, person string, all *[]*versioned,
+	fields map[string]any, needed ...string) {
 	key := r.Header.Get("Idempotency-Key")
 	if made := s.keys[key]; key != "" && made != nil {
 		sent := map[string]any{}
@@ -425,7 +435,8 @@ func (s *fakeServices) create(w http.ResponseWriter, r *http.Request, person str
 	if p := s.profiles[person]; p != nil {
 		name, _ = p.fields["display_name"].(string)
 	}
-	fields["id"], fields["author"], fields["created_at"], fields["updated_at"] = v.id, map[string]any{"id": person, "name": name}, s.now(), s.now()
+	fields["id"], fields["author"], fields["created_at"], fields["updated_at"] = v.id,
+		map[string]any{"id": person, "name": name}, s.now(), s.now()
 	*all = append(*all, v)
 	s.keys[key] = v
 	answer(w, http.StatusCreated, v.etag(), fields)

@@ -34,22 +34,24 @@ func TestALostRaceShowsBothVersionsAndLosesNothing(t *testing.T) {
 			b.get(test.path).want(t, http.StatusOK, mine)
 		})
 	}
-	b.post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain")
+	b.write("free", "t", "b")
 	etag := b.get("/posts/id1/edit").field(t, "etag")
 	ask := b.get("/posts/id1/delete")
 	b.post("/posts/id1/edit", "etag", etag, "title", "t", "body", "their body", "format", "plain").want(t, http.StatusOK)
 	page := b.post("/posts/id1/edit", "etag", etag, "title", "t", "body", "my body", "format", "plain")
 	page.want(t, http.StatusConflict, "my body", "their body")
 	b.post("/posts/id1/delete", "etag", ask.field(t, "etag")).want(t, http.StatusConflict, "changed since you opened")
-	b.post("/posts/id1/edit", "etag", page.field(t, "etag"), "title", "t", "body", "my body", "format", "plain").want(t, http.StatusOK, "my body")
+	b.post("/posts/id1/edit", "etag", page.field(t, "etag"), "title", "t", "body", "my body", "format", "plain").
+		want(t, http.StatusOK, "my body")
 }
 
 func TestWhatAServiceRefusesIsShownBesideTheFieldWithAllThatWasTyped(t *testing.T) {
 	w := start(t)
 	b := w.browser().login()
-	page := b.post("/profile", "etag", b.get("/profile").field(t, "etag"), "display_name", "", "bio", "나의 소개", "website", "not a site", "avatar_url", "")
+	page := b.post("/profile", "etag", b.get("/profile").field(t, "etag"), "display_name", "", "bio", "나의 소개",
+		"website", "not a site", "avatar_url", "")
 	page.want(t, http.StatusUnprocessableEntity, "나의 소개", "not a site", "1 to 80 characters", "A web address", `aria-invalid="true"`)
-	b.post("/boards/free/write", "key", "k", "title", "", "body", "내용은 있다", "format", "plain").
+	b.write("free", "", "내용은 있다").
 		want(t, http.StatusUnprocessableEntity, "1 to 200 characters", "내용은 있다")
 	b.post("/settings", "etag", b.get("/settings").field(t, "etag"), "time_zone", "Mars/Olympus").
 		want(t, http.StatusUnprocessableEntity, `<option value="Mars/Olympus" selected>`, "Choose one of the list", `<a href="#time_zone">`)
@@ -58,7 +60,8 @@ func TestWhatAServiceRefusesIsShownBesideTheFieldWithAllThatWasTyped(t *testing.
 	b.post("/boards/free/write", "key", "same", "title", "one", "body", "one", "format", "plain").want(t, http.StatusOK)
 	page = b.post("/boards/free/write", "key", "same", "title", "two", "body", "two", "format", "plain")
 	page.want(t, http.StatusUnprocessableEntity, "two")
-	b.post("/boards/free/write", "key", page.field(t, "key"), "title", "two", "body", "two", "format", "plain").want(t, http.StatusOK, "Your post is online")
+	b.post("/boards/free/write", "key", page.field(t, "key"), "title", "two", "body", "two", "format", "plain").
+		want(t, http.StatusOK, "Your post is online")
 }
 
 func TestARefusedFormSaysSoInItsTitleAndLeadsToTheFirstWrongField(t *testing.T) {
@@ -85,14 +88,14 @@ func TestARefusedFormSaysSoInItsTitleAndLeadsToTheFirstWrongField(t *testing.T) 
 		}
 	}
 	b.get("/profile").without(t, "Error: ", "autofocus")
-	b.post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain")
+	b.write("free", "t", "b")
 	page := b.post("/posts/id1", "key", "c", "body", " ")
 	page.want(t, http.StatusUnprocessableEntity, "<title>Error: ")
 	if !regexp.MustCompile(`id="body"[^>]* autofocus`).MatchString(page.text) {
 		t.Error("the comment's form is far below, and has no focus")
 	}
 	b.lang = "ko"
-	b.post("/boards/free/write", "key", "k2", "title", "", "body", "b", "format", "plain").want(t, http.StatusUnprocessableEntity, "<title>오류: ")
+	b.write("free", "", "b").want(t, http.StatusUnprocessableEntity, "<title>오류: ")
 }
 
 func TestAFormSentAfterTheSessionEndedComesBackAfterLogIn(t *testing.T) {
@@ -100,11 +103,13 @@ func TestAFormSentAfterTheSessionEndedComesBackAfterLogIn(t *testing.T) {
 	b := w.browser().login()
 	w.issuer.set(func(i *fakeIssuer) { i.refuse = "invalid_grant" })
 	w.pass(20 * time.Minute)
-	page := b.post("/boards/free/write", "key", "k", "title", "긴 글", "body", "세 시간 동안 쓴 글\r\n둘째 줄", "format", "plain")
+	page := b.write("free", "긴 글", "세 시간 동안 쓴 글\r\n둘째 줄")
 	page.want(t, http.StatusForbidden, "not lost", "세 시간 동안 쓴 글", `name="kept.body"`, `value="/boards/free/write"`)
 	w.issuer.set(func(i *fakeIssuer) { i.refuse = "" })
-	page = b.post("/login", "to", "/boards/free/write", "kept.title", "긴 글", "kept.body", "세 시간 동안 쓴 글\r\n둘째 줄", "kept.format", "plain", "kept.key", "k", "other", "x")
+	page = b.post("/login", "to", "/boards/free/write", "kept.title", "긴 글", "kept.body", "세 시간 동안 쓴 글\r\n둘째 줄",
+		"kept.format", "plain", "kept.key", "k", "other", "x")
 	page.want(t, http.StatusOK, "Welcome back", "세 시간 동안 쓴 글\n둘째 줄", "긴 글", `<option value="plain" selected>`)
-	b.post("/boards/free/write", "key", page.field(t, "key"), "title", "긴 글", "body", "세 시간 동안 쓴 글", "format", "plain").want(t, http.StatusOK, "Your post is online")
+	b.post("/boards/free/write", "key", page.field(t, "key"), "title", "긴 글", "body", "세 시간 동안 쓴 글", "format", "plain").
+		want(t, http.StatusOK, "Your post is online")
 	b.get("/boards/free/write").without(t, "세 시간")
 }

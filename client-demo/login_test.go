@@ -23,7 +23,8 @@ func TestAPersonLogsInAndOutEverywhere(t *testing.T) {
 		t.Errorf("after log-in at %s, want where the person wanted to go", page.at)
 	}
 	asked := w.issuer.asked
-	if len(asked.Get("state")) < 40 || len(asked.Get("nonce")) < 40 || asked.Get("code_challenge_method") != "S256" || asked.Get("response_type") != "code" ||
+	if len(asked.Get("state")) < 40 || len(asked.Get("nonce")) < 40 || asked.Get("code_challenge_method") != "S256" ||
+		asked.Get("response_type") != "code" ||
 		asked.Get("redirect_uri") != w.origin+"/callback" || asked.Has("prompt") || strings.Contains(asked.Get("scope"), "offline_access") {
 		t.Errorf("the authorization request was %v", asked)
 	}
@@ -285,13 +286,16 @@ func TestKeysThatThisAppDoesNotKnowDoNotKeepAnybodyOut(t *testing.T) {
 
 func TestNobodyIsSentToAnotherSiteAfterLogIn(t *testing.T) {
 	w := start(t)
-	for _, to := range []string{"https://evil.example", "//evil.example", `/\evil.example`, "/\t/evil.example", "/%09/evil.example", "javascript:alert(1)",
-		"/%2f%2fevil.example", "/..//evil.example", "http:evil.example", "///evil.example", "/login", "/callback?code=x", " //evil.example", "/a\r\nLocation:x"} {
+	for _, to := range []string{"https://evil.example", "//evil.example", `/\evil.example`, "/\t/evil.example",
+		"/%09/evil.example", "javascript:alert(1)",
+		"/%2f%2fevil.example", "/..//evil.example", "http:evil.example", "///evil.example", "/login", "/callback?code=x",
+		" //evil.example", "/a\r\nLocation:x"} {
 		b := w.browser()
 		back := b.callback("/login?to=" + url.QueryEscape(to))
 		location := b.step(http.MethodGet, back).Header.Get("Location")
 		u, err := url.Parse(location)
-		if err != nil || u.Scheme+"://"+u.Host != w.origin || strings.HasPrefix(u.Path, "//") || u.Path == "/login" || u.Path == "/callback" {
+		if err != nil || u.Scheme+"://"+u.Host != w.origin || strings.HasPrefix(u.Path, "//") || u.Path == "/login" ||
+			u.Path == "/callback" {
 			t.Errorf("to=%q leads to %q", to, location)
 		}
 		u, err = url.Parse(b.postStep("/language", "lang", "ko", "to", to).Header.Get("Location"))

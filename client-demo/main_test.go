@@ -16,7 +16,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestWrongSettingsStopTheProgramWithOneClearLine(t *testing.T) {
-	good := config{Origin: "http://localhost:8080", Issuer: "http://localhost:9000", ClientID: "demo", UserAPI: "http://localhost:8000/user", BoardAPI: "http://localhost:8000/board"}
+	good := config{Origin: "http://localhost:8080", Issuer: "http://localhost:9000", ClientID: "demo",
+		UserAPI: "http://localhost:8000/user", BoardAPI: "http://localhost:8000/board"}
 	for _, test := range []struct {
 		change func(*config)
 		want   string
@@ -51,15 +52,18 @@ func TestACookieKeyComesInEitherAlphabetOfBase64(t *testing.T) {
 }
 
 func TestSettingsComeFromTheEnvironment(t *testing.T) {
-	for name, value := range map[string]string{"DEMO_ORIGIN": "http://localhost:1", "DEMO_ISSUER": "http://localhost:2", "DEMO_CLIENT_ID": "c",
-		"DEMO_CLIENT_SECRET": "s", "DEMO_USER_API": "http://localhost:3/user", "DEMO_BOARD_API": "http://localhost:3/board", "DEMO_LISTEN": "127.0.0.1:0"} {
+	for name, value := range map[string]string{"DEMO_ORIGIN": "http://localhost:1", "DEMO_ISSUER": "http://localhost:2",
+		"DEMO_CLIENT_ID": "c", "DEMO_CLIENT_SECRET": "s",
+		"DEMO_USER_API": "http://localhost:3/user", "DEMO_BOARD_API": "http://localhost:3/board",
+		"DEMO_LISTEN": "127.0.0.1:0"} {
 		t.Setenv(name, value)
 	}
 	cfg, err := parse(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Origin != "http://localhost:1" || cfg.ClientSecret != "s" || cfg.BoardAPI != "http://localhost:3/board" || cfg.Listen != "127.0.0.1:0" || cfg.ShutdownTimeout != 10*time.Second {
+	if cfg.Origin != "http://localhost:1" || cfg.ClientSecret != "s" || cfg.BoardAPI != "http://localhost:3/board" ||
+		cfg.Listen != "127.0.0.1:0" || cfg.ShutdownTimeout != 10*time.Second {
 		t.Errorf("got %+v", cfg)
 	}
 	t.Setenv("DEMO_ISSUER", "")

@@ -1,10 +1,16 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/text/language"
+
+	"github.com/maru-auth/maru/client-demo/internal/lang"
 )
 
 func TestPagesSpeakTheLanguageThatIsAskedFor(t *testing.T) {
@@ -23,16 +29,37 @@ func TestPagesSpeakTheLanguageThatIsAskedFor(t *testing.T) {
 	b.lang = "fr"
 	page = b.post("/settings", "etag", b.get("/settings").field(t, "etag"), "locale", "ko", "time_zone", "Asia/Seoul", "theme", "dark")
 	page.want(t, http.StatusOK, `<html lang="ko" data-theme="dark">`, "저장했어요", `value="Asia/Seoul" selected`)
-	b.post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain").want(t, http.StatusOK, " KST\">방금</time>")
+	b.write("free", "t", "b").want(t, http.StatusOK, " KST\">방금</time>")
 	w.browser().get("/").want(t, http.StatusOK, `<html lang="en">`)
+}
+
+func TestALanguageMoreIsOfferedInTheMenuAndInTheSettings(t *testing.T) {
+	third := *lang.All[0]
+	third.Tag, third.Name = language.Make("eo"), "Esperanto"
+	third.Words = maps.Clone(third.Words)
+	third.Words["boards"] = "Tabuloj"
+	w := start(t, func(cfg *config) { cfg.Languages = append(slices.Clone(lang.All), &third) })
+	b := w.browser().login()
+	b.get("/boards").want(t, http.StatusOK, `name="lang" value="eo" lang="eo">Esperanto<`, `name="lang" value="ko" lang="ko">한국어<`)
+	page := b.post("/language", "lang", "eo", "to", "/boards")
+	page.want(t, http.StatusOK, `<html lang="eo"`, "Tabuloj", `value="en" lang="en">English<`)
+	page.without(t, `name="lang" value="eo"`)
+	settings := b.get("/settings")
+	settings.want(t, http.StatusOK, `<option value="eo" lang="eo">Esperanto</option>`)
+	b.post("/language", "lang", "ko", "to", "/")
+	b.post("/settings", "etag", settings.field(t, "etag"), "locale", "eo", "time_zone", "UTC", "theme", "system").
+		want(t, http.StatusOK, `<html lang="eo"`, `<option value="eo" lang="eo" selected>`)
+	b.post("/language", "lang", "tlh", "to", "/").want(t, http.StatusNotFound)
 }
 
 func TestTheMarkIsServedWhereOthersLook(t *testing.T) {
 	w := start(t)
 	b := w.browser()
-	for path, kind := range map[string]string{"/favicon.ico": "image/", "/apple-touch-icon.png": "image/png", "/logo.svg": "image/svg+xml"} {
+	for path, kind := range map[string]string{"/favicon.ico": "image/", "/apple-touch-icon.png": "image/png",
+		"/logo.svg": "image/svg+xml"} {
 		got := b.get(path)
-		if got.status != http.StatusOK || !strings.HasPrefix(got.header.Get("Content-Type"), kind) || got.header.Get("Cache-Control") != "public, max-age=86400" {
+		if got.status != http.StatusOK || !strings.HasPrefix(got.header.Get("Content-Type"), kind) ||
+			got.header.Get("Cache-Control") != "public, max-age=86400" {
 			t.Errorf("%s: %d %v", path, got.status, got.header)
 		}
 	}
@@ -49,10 +76,12 @@ func TestTheMarkIsServedWhereOthersLook(t *testing.T) {
 func TestTheMenuSaysWhereOneIs(t *testing.T) {
 	w := start(t)
 	b := w.browser().login()
-	b.post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain")
+	b.write("free", "t", "b")
 	for path, want := range map[string]string{
-		"/boards": `href="/boards" aria-current="page"`, "/boards/free": `href="/boards" aria-current="true"`, "/posts/id1": `href="/boards" aria-current="true"`,
-		"/search?q=t": `href="/boards" aria-current="true"`, "/tokens": `href="/tokens" aria-current="page"`, "/settings": `class="me" aria-current="page"`,
+		"/boards": `href="/boards" aria-current="page"`, "/boards/free": `href="/boards" aria-current="true"`,
+		"/posts/id1":  `href="/boards" aria-current="true"`,
+		"/search?q=t": `href="/boards" aria-current="true"`, "/tokens": `href="/tokens" aria-current="page"`,
+		"/settings": `class="me" aria-current="page"`,
 	} {
 		if page := b.get(path); strings.Count(page.text[:strings.Index(page.text, "</header>")], "aria-current") != 1 {
 			t.Errorf("%s marks several", path)

@@ -22,7 +22,8 @@ func TestOtherSitesCannotChangeAnything(t *testing.T) {
 			"an old browser":  {"Origin": "https://evil.example"},
 			"a sandbox frame": {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
 		} {
-			r, err := http.NewRequest(http.MethodPost, w.origin+path, strings.NewReader("display_name=hacked&title=t&body=b&format=plain&lang=ko&to=/"))
+			r, err := http.NewRequest(http.MethodPost, w.origin+path,
+				strings.NewReader("display_name=hacked&title=t&body=b&format=plain&lang=ko&to=/"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,12 +50,14 @@ func TestEveryAnswerIsGuarded(t *testing.T) {
 	for _, path := range []string{"/", "/boards", "/tokens", "/nowhere", "/api/me"} {
 		page := b.get(path)
 		policy := page.header.Get("Content-Security-Policy")
-		for _, part := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "img-src 'self'", "connect-src 'self' " + w.issuer.server.URL, "form-action 'self' " + w.issuer.server.URL} {
+		for _, part := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "img-src 'self'",
+			"connect-src 'self' " + w.issuer.server.URL, "form-action 'self' " + w.issuer.server.URL} {
 			if !strings.Contains(policy, part) {
 				t.Errorf("%s: %q is not in the policy %q", path, part, policy)
 			}
 		}
-		if strings.Contains(policy, "unsafe") || page.header.Get("Cache-Control") != "no-store" || page.header.Get("Referrer-Policy") == "" || page.header.Get("X-Content-Type-Options") != "nosniff" {
+		if strings.Contains(policy, "unsafe") || page.header.Get("Cache-Control") != "no-store" ||
+			page.header.Get("Referrer-Policy") == "" || page.header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: headers %v", path, page.header)
 		}
 	}
@@ -78,12 +81,17 @@ func TestMarkupInWhatPeopleWriteStaysText(t *testing.T) {
 	b.post("/profile", "etag", `"1"`, "display_name", evil, "bio", evil, "website", "http://x/"+evil, "avatar_url", "http://x/"+evil)
 	b.post("/interests", "etag", `"1"`, "tags", evil)
 	for _, format := range []string{"plain", "markdown"} {
-		page := b.post("/boards/free/write", "key", format, "title", evil, "body", evil+"\n\n[a](javascript:alert(1)) ![b](https://evil.example/pixel.png) <javascript:alert(1)> [c]: data:text/html,x", "format", format)
+		body := evil + "\n\n[a](javascript:alert(1)) ![b](https://evil.example/pixel.png) <javascript:alert(1)> [c]: data:text/html,x"
+		page := b.post("/boards/free/write", "key", format, "title", evil, "body", body, "format", format)
 		page.want(t, http.StatusOK)
 		b.post(page.at.Path, "key", "c"+format, "body", evil)
 	}
-	for _, path := range []string{"/", "/profile", "/interests", "/boards", "/boards/free", "/boards/free?q=" + url.QueryEscape(evil), "/search?q=" + url.QueryEscape(evil),
-		"/posts/id1", "/posts/id1/edit", "/posts/id1/delete", "/posts/id3", "/posts/id3/edit", "/comments/id2/edit", "/comments/id2/delete", "/people/person-1", "/tokens", "/nowhere/" + url.PathEscape(evil)} {
+	for _, path := range []string{
+		"/", "/profile", "/interests", "/people/person-1", "/tokens", "/nowhere/" + url.PathEscape(evil),
+		"/boards", "/boards/free", "/boards/free?q=" + url.QueryEscape(evil), "/search?q=" + url.QueryEscape(evil),
+		"/posts/id1", "/posts/id1/edit", "/posts/id1/delete", "/posts/id3", "/posts/id3/edit",
+		"/comments/id2/edit", "/comments/id2/delete",
+	} {
 		page := b.get(path)
 		document, err := html.Parse(strings.NewReader(page.text))
 		if err != nil {
@@ -93,11 +101,13 @@ func TestMarkupInWhatPeopleWriteStaysText(t *testing.T) {
 			if n.Data == "img" && n.Parent.Data == "a" && slices.Contains(n.Parent.Attr, html.Attribute{Key: "class", Val: "brand"}) {
 				continue // the app's own mark
 			}
-			if n.Data == "img" || n.Data == "iframe" || n.Data == "script" && n.FirstChild != nil && !strings.HasPrefix(n.FirstChild.Data, "{") {
+			if n.Data == "img" || n.Data == "iframe" || n.Data == "script" && n.FirstChild != nil &&
+				!strings.HasPrefix(n.FirstChild.Data, "{") {
 				t.Errorf("%s has an element %s", path, n.Data)
 			}
 			for _, a := range n.Attr {
-				if strings.HasPrefix(a.Key, "on") || (a.Key == "href" || a.Key == "src") && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "http") && !strings.HasPrefix(a.Val, "#main") {
+				if strings.HasPrefix(a.Key, "on") || (a.Key == "href" || a.Key == "src") && !strings.HasPrefix(a.Val, "/") &&
+					!strings.HasPrefix(a.Val, "http") && !strings.HasPrefix(a.Val, "#main") {
 					t.Errorf("%s has %s with %s=%q", path, n.Data, a.Key, a.Val)
 				}
 			}
@@ -108,13 +118,13 @@ func TestMarkupInWhatPeopleWriteStaysText(t *testing.T) {
 func TestAServiceThatIsDownTakesOnlyItsPartOfAPage(t *testing.T) {
 	w := start(t)
 	b := w.browser().login()
-	b.post("/boards/free/write", "key", "k", "title", "t", "body", "b", "format", "plain")
+	b.write("free", "t", "b")
 	w.services.boardDown.Store(true)
 	b.get("/").want(t, http.StatusOK, "The board cannot be reached", "Your profile", "이름-person-1")
 	b.get("/boards/free").want(t, http.StatusServiceUnavailable, "The board cannot be reached", `id="logout"`)
 	b.get("/posts/id1").want(t, http.StatusServiceUnavailable, "The board cannot be reached", "Try again")
 	b.get("/profile").want(t, http.StatusOK, `id="display_name"`)
-	b.post("/boards/free/write", "key", "k2", "title", "제목", "body", "사라지면 안 되는 글", "format", "plain").
+	b.write("free", "제목", "사라지면 안 되는 글").
 		want(t, http.StatusServiceUnavailable, "The board cannot be reached", "사라지면 안 되는 글", "제목")
 	w.services.boardDown.Store(false)
 	w.services.userDown.Store(true)
@@ -123,7 +133,8 @@ func TestAServiceThatIsDownTakesOnlyItsPartOfAPage(t *testing.T) {
 	b.get("/profile").want(t, http.StatusServiceUnavailable, "Profiles cannot be reached")
 	b.get("/tokens").want(t, http.StatusOK, "Access token")
 	b.post("/profile", "etag", `"1"`, "display_name", "새 이름").want(t, http.StatusServiceUnavailable, "새 이름", "still here")
-	if page := b.get("/api/me"); page.status != http.StatusServiceUnavailable || page.header.Get("Content-Type") != "application/problem+json" {
+	if page := b.get("/api/me"); page.status != http.StatusServiceUnavailable ||
+		page.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("/api/me: %d %s", page.status, page.header.Get("Content-Type"))
 	}
 }
@@ -162,9 +173,12 @@ func TestBadInputGetsAFriendlyPage(t *testing.T) {
 	w := start(t)
 	b := w.browser().login()
 	for path, status := range map[string]int{
-		"/boards/none": http.StatusNotFound, "/posts/none": http.StatusNotFound, "/posts/%2e%2e": http.StatusNotFound, "/posts/..%2f..%2fv1%2fme": http.StatusNotFound,
-		"/people/nobody": http.StatusNotFound, "/comments/none/edit": http.StatusNotFound, "/boards/" + strings.Repeat("x", 300): http.StatusNotFound,
-		"/callback": http.StatusBadRequest, "/callback?error=x": http.StatusBadRequest, "/search?q=%ff": http.StatusOK, "/search?q=" + strings.Repeat("x", 5000): http.StatusOK,
+		"/boards/none": http.StatusNotFound, "/posts/none": http.StatusNotFound, "/posts/%2e%2e": http.StatusNotFound,
+		"/posts/..%2f..%2fv1%2fme": http.StatusNotFound,
+		"/people/nobody":           http.StatusNotFound, "/comments/none/edit": http.StatusNotFound, "/boards/" +
+			strings.Repeat("x", 300): http.StatusNotFound,
+		"/callback": http.StatusBadRequest, "/callback?error=x": http.StatusBadRequest, "/search?q=%ff": http.StatusOK,
+		"/search?q=" + strings.Repeat("x", 5000): http.StatusOK,
 	} {
 		b.get(path).want(t, status, "<h1>")
 	}

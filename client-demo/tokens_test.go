@@ -14,7 +14,7 @@ import (
 func TestTokensAreShownOnTheirPageAlone(t *testing.T) {
 	w := start(t)
 	b := w.browser().login()
-	b.get("/tokens").want(t, http.StatusOK, "eyJ", "at+jwt", "rt+jwt", "person-1", userAudience)
+	b.get("/tokens").want(t, http.StatusOK, "eyJ", "at+jwt", "rt+jwt", "person-1", w.issuer.audiences[0])
 	for _, path := range []string{"/", "/profile", "/boards", "/api/me", "/nowhere"} {
 		b.get(path).without(t, "eyJ")
 	}
@@ -47,7 +47,8 @@ func TestARefreshTokenNeverReachesTheBrowser(t *testing.T) {
 
 func TestThePageOfTokensLeadsToTheServicesReferences(t *testing.T) {
 	w := start(t)
-	w.browser().login().get("/tokens").want(t, http.StatusOK, "API reference", `href="`+w.services.user.URL+`/docs"`, `href="`+w.services.board.URL+`/docs"`)
+	w.browser().login().get("/tokens").want(t, http.StatusOK, "API reference", `href="`+w.services.user.URL+`/docs"`,
+		`href="`+w.services.board.URL+`/docs"`)
 }
 
 func TestTheBrowserChecksATokenBeforeItCalls(t *testing.T) {
@@ -92,7 +93,7 @@ func TestTheCheckInTheBrowser(t *testing.T) {
 	b.open("/login?to=/tokens")
 	now := time.Now().Unix()
 	good := func() map[string]any {
-		return map[string]any{"iss": w.issuer.server.URL, "sub": "p", "aud": []string{userAudience, boardAudience}, "iat": now, "exp": now + 600}
+		return map[string]any{"iss": w.issuer.server.URL, "sub": "p", "aud": w.issuer.audiences, "iat": now, "exp": now + 600}
 	}
 	with := func(name string, value any) map[string]any {
 		claims := good()
@@ -110,26 +111,29 @@ func TestTheCheckInTheBrowser(t *testing.T) {
 	other := testkey.RSA(t, "another issuer")
 
 	for name, test := range map[string]struct{ token, wrong string }{
-		"good":                        {genuine, ""},
-		"one audience":                {sign(with("aud", userAudience)), ""},
-		"type with application/":      {w.issuer.sign(w.issuer.key, "application/at+jwt", good()), ""},
-		"tampered claims":             {parts[0] + "." + strings.Split(sign(with("sub", "q")), ".")[1] + "." + parts[2], "signature"},
-		"tampered signature":          {parts[0] + "." + parts[1] + "." + flip(parts[2]), "signature"},
-		"no signature":                {parts[0] + "." + parts[1] + ".", "signature"},
-		"signed by another":           {w.issuer.sign(other, "at+jwt", good()), "signature"},
-		"alg none":                    {b64(`{"alg":"none","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + ".", "algorithm signature"},
-		"alg HS256":                   {b64(`{"alg":"HS256","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + "." + parts[2], "algorithm signature"},
-		"unknown key":                 {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k2"}`) + "." + parts[1] + "." + parts[2], "signature"},
-		"the key by another name":     {signAs("k2", w.issuer.key, "at+jwt", good()), "signature"},
-		"a key of its own":            {b64(`{"alg":"RS256","typ":"at+jwt","jwk":{"kty":"RSA"}}`) + "." + parts[1] + "." + parts[2], "signature"},
-		"critical extension":          {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k1","crit":["x"]}`) + "." + parts[1] + "." + parts[2], "form signature"},
+		"good":                   {genuine, ""},
+		"one audience":           {sign(with("aud", w.issuer.audiences[0])), ""},
+		"type with application/": {w.issuer.sign(w.issuer.key, "application/at+jwt", good()), ""},
+		"tampered claims":        {parts[0] + "." + strings.Split(sign(with("sub", "q")), ".")[1] + "." + parts[2], "signature"},
+		"tampered signature":     {parts[0] + "." + parts[1] + "." + flip(parts[2]), "signature"},
+		"no signature":           {parts[0] + "." + parts[1] + ".", "signature"},
+		"signed by another":      {w.issuer.sign(other, "at+jwt", good()), "signature"},
+		"alg none":               {b64(`{"alg":"none","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + ".", "algorithm signature"},
+		"alg HS256": {b64(`{"alg":"HS256","typ":"at+jwt","kid":"k1"}`) + "." + parts[1] + "." + parts[2],
+			"algorithm signature"},
+		"unknown key":             {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k2"}`) + "." + parts[1] + "." + parts[2], "signature"},
+		"the key by another name": {signAs("k2", w.issuer.key, "at+jwt", good()), "signature"},
+		"a key of its own": {b64(`{"alg":"RS256","typ":"at+jwt","jwk":{"kty":"RSA"}}`) + "." + parts[1] + "." +
+			parts[2], "signature"},
+		"critical extension": {b64(`{"alg":"RS256","typ":"at+jwt","kid":"k1","crit":["x"]}`) + "." + parts[1] +
+			"." + parts[2], "form signature"},
 		"ID token":                    {w.issuer.sign(w.issuer.key, "JWT", good()), "type"},
 		"refresh token":               {w.issuer.sign(w.issuer.key, "rt+jwt", good()), "type"},
 		"another issuer":              {sign(with("iss", "https://evil.example")), "issuer"},
 		"issuer with a slash":         {sign(with("iss", w.issuer.server.URL+"/")), "issuer"},
 		"another audience":            {sign(with("aud", "https://evil.example")), "audience"},
 		"no audience":                 {sign(without("aud")), "audience"},
-		"audience by part":            {sign(with("aud", userAudience+"/x")), "audience"},
+		"audience by part":            {sign(with("aud", w.issuer.audiences[0]+"/x")), "audience"},
 		"expired":                     {sign(with("exp", now-3600)), "expiry"},
 		"expired within the leeway":   {sign(with("exp", now-1)), ""},
 		"no expiry":                   {sign(without("exp")), "expiry"},
@@ -155,7 +159,7 @@ func TestTheCheckInTheBrowser(t *testing.T) {
 				const demand = { issuer: %q, audiences: [%q, %q], types: ["at+jwt", "application/at+jwt"] };
 				const { ok, results } = await checkToken(%q, demand, await issuerKeys(demand.issuer), %d);
 				return { ok, wrong: Object.keys(results).filter((k) => results[k] !== true).join(" ") };
-			})()`, w.issuer.server.URL, userAudience, boardAudience, test.token, now))
+			})()`, w.issuer.server.URL, w.issuer.audiences[0], w.issuer.audiences[1], test.token, now))
 			if result.Wrong != test.wrong || result.OK != (test.wrong == "") {
 				t.Errorf("ok %v, wrong %q; want %q", result.OK, result.Wrong, test.wrong)
 			}

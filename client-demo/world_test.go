@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"html"
@@ -34,15 +36,19 @@ func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Lo
 
 func (w *world) pass(d time.Duration) { w.ahead.Add(int64(d)) }
 
-func start(t *testing.T) *world {
+// start starts a world. A test that has one runs beside others: no two worlds share anything.
+func start(t *testing.T, settings ...func(*config)) *world {
+	t.Helper()
+	t.Parallel()
 	w := &world{t: t}
 	w.issuer = newFakeIssuer(t, w.now)
 	w.services = newFakeServices(t, w.issuer, w.now)
-	userAudience, boardAudience = w.services.user.URL, w.services.board.URL
+	w.issuer.audiences = []string{w.services.user.URL, w.services.board.URL}
 
 	listening := make(chan net.Addr, 1)
 	var target *url.URL
-	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	behind := &http.Transport{}
+	front := httptest.NewServer(&httputil.ReverseProxy{Transport: behind, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host
 	}})
@@ -55,10 +61,13 @@ func start(t *testing.T) *world {
 		UserAPI: w.services.user.URL + "/", BoardAPI: w.services.board.URL, Now: w.now, APIDocs: true,
 		Serving: func(addr net.Addr) { listening <- addr },
 	}
+	for _, set := range settings {
+		set(&cfg)
+	}
 	go func() { ended <- run(ctx, cfg) }()
 	t.Cleanup(func() {
 		front.Close()
-		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		behind.CloseIdleConnections()
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("run: %v", err)
@@ -74,28 +83,32 @@ func start(t *testing.T) *world {
 	return w
 }
 
+//go:embed testdata/post.md
+var postBody string
+
 // fill writes posts and comments of several people.
 func (w *world) fill() {
 	w.t.Helper()
-	body := "# 함께 쓰는 마루\n\n마루는 **나무 바닥**입니다. [누리집](https://maru.example/)도 있어요.\n\n- 앉고\n- 눕고\n- 이야기합니다\n\n> 바람이 잘 통해요.\n\n" +
-		"```go\nfmt.Println(\"a line of code that is much wider than a telephone can show without scrolling it\")\n```\n\n| 자리 | 쓰임 |\n|---|---|\n| 대청 | 모두 |\n| 툇마루 | 둘이 |\n\n![그림](https://pictures.example/a.png)"
-	for i, person := range []string{"person-1", "person-2", "person-3"} {
-		w.issuer.set(func(f *fakeIssuer) { f.person = person })
+	for _, p := range []struct{ id, name, title, comment string }{
+		{"person-1", "김지수", "마루에 오신 것을 환영합니다", "고맙습니다!\n두 줄짜리 댓글이에요."},
+		{"person-2", "Minjun Park", "A rather long title in English, to see how it wraps on a narrow telephone screen", "Nice to be here."},
+		{"person-3", "이하늘", "오늘 마루에서 본 하늘", "저도 반가워요."},
+	} {
+		w.issuer.set(func(f *fakeIssuer) { f.person = p.id })
 		b := w.browser().login()
 		b.get("/profile")
-		b.post("/profile", "etag", `"1"`, "display_name", []string{"김지수", "Minjun Park", "이하늘"}[i], "bio", "마루에 자주 앉아 있어요.\n차를 좋아합니다.", "website", "https://maru.example/people/"+person, "avatar_url", "https://pictures.example/me.png")
+		b.post("/profile", "etag", `"1"`, "display_name", p.name, "bio", "마루에 자주 앉아 있어요.\n차를 좋아합니다.",
+			"website", "https://maru.example/people/"+p.id, "avatar_url", "https://pictures.example/me.png")
 		b.post("/interests", "etag", `"1"`, "tags", "차, 나무, hiking, 사진")
-		b.post("/boards/free/write", "key", person, "title", []string{"마루에 오신 것을 환영합니다", "A rather long title in English, to see how it wraps on a narrow telephone screen", "오늘 마루에서 본 하늘"}[i], "body", body, "format", "markdown")
-		for _, target := range []string{"id1"} {
-			b.post("/posts/"+target, "key", "c"+person, "body", []string{"고맙습니다!\n두 줄짜리 댓글이에요.", "Nice to be here.", "저도 반가워요."}[i])
-		}
+		b.post("/boards/free/write", "key", p.id, "title", p.title, "body", postBody, "format", "markdown")
+		b.post("/posts/id1", "key", "c"+p.id, "body", p.comment)
 	}
 	b := w.browser().login()
 	b.post("/posts/id1", "key", "reply", "parent", "id2", "body", "저야말로 반갑습니다.")
 	b.post("/posts/id1/moderate", "action", "pin")
 	b.post("/posts/id3/moderate", "action", "lock")
 	for i := range 25 {
-		b.post("/boards/notice/write", "key", fmt.Sprint("n", i), "title", fmt.Sprint("공지 ", i), "body", "안내", "format", "plain")
+		b.write("notice", fmt.Sprint("공지 ", i), "안내")
 	}
 }
 
@@ -160,6 +173,12 @@ func (b *browser) post(path string, fields ...string) shown {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	return b.do(r)
+}
+
+// write writes a post in plain text.
+func (b *browser) write(board, title, body string) shown {
+	b.t.Helper()
+	return b.post("/boards/"+board+"/write", "key", rand.Text(), "title", title, "body", body, "format", "plain")
 }
 
 // step makes one request and follows no redirect.

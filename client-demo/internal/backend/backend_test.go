@@ -62,11 +62,13 @@ func TestTheTokenGoesToTheServiceAlone(t *testing.T) {
 func TestARefusalNamesFields(t *testing.T) {
 	b := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusUnprocessableEntity)
-		w.Write([]byte(`{"title":"Unprocessable Entity","detail":"no","errors":[{"location":"body.title","message":"too long"},{"location":"body.tags[3]","message":"x"},{"location":"query.q"}]}`))
+		w.Write([]byte(`{"title":"Unprocessable Entity","detail":"no","errors":[` +
+			`{"location":"body.title","message":"too long"},{"location":"body.tags[3]","message":"x"},{"location":"query.q"}]}`))
 	})
 	_, err := b.Write(t.Context(), token, "free", "k", PostText{})
 	var refused *Error
-	if !errors.As(err, &refused) || refused.Status != http.StatusUnprocessableEntity || refused.Detail != "no" || len(refused.Fields) != 2 || refused.Fields["title"] != "too long" || refused.Fields["tags"] != "x" {
+	if !errors.As(err, &refused) || refused.Status != http.StatusUnprocessableEntity || refused.Detail != "no" ||
+		len(refused.Fields) != 2 || refused.Fields["title"] != "too long" || refused.Fields["tags"] != "x" {
 		t.Errorf("got %#v", err)
 	}
 }
@@ -83,7 +85,8 @@ func TestAnIDIsOnePartOfAPathOrNone(t *testing.T) {
 			t.Errorf("%q: %v, called %q", id, err, path)
 		}
 	}
-	for id, want := range map[string]string{"a/b": "/v1/posts/a%2Fb", "../../v1/me": "/v1/posts/..%2F..%2Fv1%2Fme", "a?b#c": "/v1/posts/a%3Fb%23c", "글": "/v1/posts/%EA%B8%80"} {
+	for id, want := range map[string]string{"a/b": "/v1/posts/a%2Fb", "../../v1/me": "/v1/posts/..%2F..%2Fv1%2Fme",
+		"a?b#c": "/v1/posts/a%3Fb%23c", "글": "/v1/posts/%EA%B8%80"} {
 		if _, _, err := b.Post(t.Context(), token, id); err != nil || path != want {
 			t.Errorf("%q: %v, called %q, want %q", id, err, path, want)
 		}

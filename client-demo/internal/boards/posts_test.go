@@ -9,7 +9,8 @@ import (
 )
 
 func TestRepliesStandBelowTheirComment(t *testing.T) {
-	got := threads([]backend.Comment{{ID: "a"}, {ID: "b"}, {ID: "c", Parent: "a"}, {ID: "d", Parent: "lost"}, {ID: "e", Parent: "a"}}, func(c backend.Comment) pages.Comment {
+	got := threads([]backend.Comment{{ID: "a"}, {ID: "b"}, {ID: "c", Parent: "a"}, {ID: "d", Parent: "lost"},
+		{ID: "e", Parent: "a"}}, func(c backend.Comment) pages.Comment {
 		return pages.Comment{Comment: c, Reply: true}
 	})
 	var shape []string

@@ -20,7 +20,8 @@ import (
 func TestLocalPath(t *testing.T) {
 	for to, want := range map[string]string{
 		"/": "/", "/boards/free?q=a&cursor=b": "/boards/free?q=a&cursor=b", "/posts/%EA%B8%80": "/posts/%EA%B8%80", "/a#b": "/a",
-		"": "/", "boards": "/", "//evil.example": "/", "/\\evil.example": "/", "https://evil.example/": "/", "/../x": "/", "/a/./b": "/", "/a//b": "/",
+		"": "/", "boards": "/", "//evil.example": "/", "/\\evil.example": "/", "https://evil.example/": "/", "/../x": "/",
+		"/a/./b": "/", "/a//b": "/",
 		"/login": "/", "/callback": "/", "/signup": "/", "/a b": "/", "/a\nb": "/", "/" + strings.Repeat("a", 3000): "/", "/%zz": "/",
 	} {
 		if got := LocalPath(to); got != want {
@@ -55,10 +56,12 @@ func FuzzLocalPath(f *testing.F) {
 func TestDecodeTakesOnlyWhatIsAJWT(t *testing.T) {
 	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	var header, claims map[string]any
-	if err := Decode(part(`{"alg":"RS256"}`)+"."+part(`{"sub":"p"}`)+".x", &header, &claims); err != nil || header["alg"] != "RS256" || claims["sub"] != "p" {
+	err := Decode(part(`{"alg":"RS256"}`)+"."+part(`{"sub":"p"}`)+".x", &header, &claims)
+	if err != nil || header["alg"] != "RS256" || claims["sub"] != "p" {
 		t.Errorf("got %v, %v, %v", header, claims, err)
 	}
-	for _, bad := range []string{"", "opaque", "a.b", "a.b.c.d", "!.!.!", part(`[]`) + "." + part(`{}`) + ".", part(`{}`) + "." + part(`{`) + "."} {
+	for _, bad := range []string{"", "opaque", "a.b", "a.b.c.d", "!.!.!",
+		part(`[]`) + "." + part(`{}`) + ".", part(`{}`) + "." + part(`{`) + "."} {
 		if err := Decode(bad, &header, &claims); err == nil {
 			t.Errorf("%q was taken", bad)
 		}

@@ -16,19 +16,24 @@ func TestMarkdownIsTamed(t *testing.T) {
 		{"emphasis", "**a** *b*", "<p><strong>a</strong> <em>b</em></p>\n"},
 		{"headings go below the page's own", "# a\n\n###### b", "<h2>a</h2>\n<h6>b</h6>\n"},
 		{"a link", "[a](https://x.example/)", `<p><a href="https://x.example/" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
-		{"a bare address", "https://x.example/", `<p><a href="https://x.example/" rel="nofollow noopener noreferrer ugc">https://x.example/</a></p>` + "\n"},
-		{"a picture becomes a link", "![a](https://x.example/p.png)", `<p><a href="https://x.example/p.png" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
-		{"a picture without words", "![](https://x.example/p.png)", `<p><a href="https://x.example/p.png" rel="nofollow noopener noreferrer ugc">https://x.example/p.png</a></p>` + "\n"},
+		{"a bare address", "https://x.example/",
+			`<p><a href="https://x.example/" rel="nofollow noopener noreferrer ugc">https://x.example/</a></p>` + "\n"},
+		{"a picture becomes a link", "![a](https://x.example/p.png)",
+			`<p><a href="https://x.example/p.png" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
+		{"a picture without words", "![](https://x.example/p.png)",
+			`<p><a href="https://x.example/p.png" rel="nofollow noopener noreferrer ugc">https://x.example/p.png</a></p>` + "\n"},
 		{"script", "<script>alert(1)</script>", "\n"},
 		{"HTML in a line", "a <b onclick=x>b</b>", "<p>a b</p>\n"},
 		{"a javascript link", "[a](javascript:alert(1))", "<p>a</p>\n"},
 		{"a data link", "[a](data:text/html,x)", "<p>a</p>\n"},
 		{"a link to a path of ours", "[a](/logout)", "<p>a</p>\n"},
 		{"a link to a host without scheme", "[a](//evil.example)", "<p>a</p>\n"},
-		{"a title with a quote", `[a](https://x.example "\" onclick=x")`, `<p><a href="https://x.example" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
+		{"a title with a quote", `[a](https://x.example "\" onclick=x")`,
+			`<p><a href="https://x.example" rel="nofollow noopener noreferrer ugc">a</a></p>` + "\n"},
 		{"code", "```html\n<b>\n```", "<pre tabindex=\"0\"><code>&lt;b&gt;\n</code></pre>\n"},
 		{"a line that ends stays one", "한 줄\n두 줄", "<p>한 줄<br>\n두 줄</p>\n"},
-		{"a table", "|a|\n|-|\n|b|", "<table tabindex=\"0\">\n<thead>\n<tr>\n<th>a</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>b</td>\n</tr>\n</tbody>\n</table>\n"},
+		{"a table", "|a|\n|-|\n|b|", "<table tabindex=\"0\">\n" +
+			"<thead>\n<tr>\n<th>a</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>b</td>\n</tr>\n</tbody>\n</table>\n"},
 		{"a tag as text", "`<pre>`", "<p><code>&lt;pre&gt;</code></p>\n"},
 		{"Korean", "**굵은** 글씨", "<p><strong>굵은</strong> 글씨</p>\n"},
 	} {
@@ -43,10 +48,12 @@ func TestMarkdownIsTamed(t *testing.T) {
 }
 
 func FuzzMarkdown(f *testing.F) {
-	for _, seed := range []string{"# a", "![x](javascript:1)", "<img onerror=x>", "[a]: data:x\n[a]", "|a|\n|-|\n|<b>|", "![[a](b)](c)", "<https://a\"onclick=x>"} {
+	for _, seed := range []string{"# a", "![x](javascript:1)", "<img onerror=x>", "[a]: data:x\n[a]", "|a|\n|-|\n|<b>|",
+		"![[a](b)](c)", "<https://a\"onclick=x>"} {
 		f.Add(seed)
 	}
-	bad := regexp.MustCompile(`(?i)<(script|img|style|iframe|svg|object|form|input|h1)\b|<[^>]*\son\w+=|<[^>]*(href|src)="?\s*(javascript|data|vbscript):`)
+	bad := regexp.MustCompile(`(?i)<(script|img|style|iframe|svg|object|form|input|h1)\b` +
+		`|<[^>]*\son\w+=|<[^>]*(href|src)="?\s*(javascript|data|vbscript):`)
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := convert(t.Context(), text)
 		if err != nil {
@@ -98,7 +105,8 @@ func TestMarkdownThatCostsTooMuchIsRefused(t *testing.T) {
 func TestALongOrdinaryPostIsRendered(t *testing.T) {
 	for name, section := range map[string]string{
 		"sections": "## 제목\n\n**굵게**, *기울임*, `code` 그리고 [링크](https://x.example/a?b=c). 마루는 여럿이 쓰는 바닥입니다!\n\n" +
-			"- 하나\n  - 둘\n    1. 셋 ~~넷~~\n\n> 인용\n> > 인용 속\n\n```go\nif a[i] < b[j] && !c { *p |= 1 }\n```\n\n![그림](https://x.example/p.png)\n\n",
+			"- 하나\n  - 둘\n    1. 셋 ~~넷~~\n\n> 인용\n> > 인용 속\n\n" +
+			"```go\nif a[i] < b[j] && !c { *p |= 1 }\n```\n\n![그림](https://x.example/p.png)\n\n",
 		"one paragraph": "A sentence with a **bold** word (and an aside), some `code`, https://x.example/, and an end! ",
 		"a table":       "| a | b | `c` | d |\n",
 		"a list":        "- [a link](https://x.example/) and *why*\n",

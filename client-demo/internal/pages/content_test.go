@@ -7,7 +7,8 @@ import (
 )
 
 func TestAContentSaysItsLanguageWhateverThePages(t *testing.T) {
-	for text, want := range map[string]string{"함께 쓰는 마루": ` lang="ko"`, "Hello 마루": ` lang="ko"`, "こんにちは世界": ` lang="ja"`, "你好": ` lang="zh"`, "Hello": "", "": "", "123 🙂": ""} {
+	for text, want := range map[string]string{"함께 쓰는 마루": ` lang="ko"`, "Hello 마루": ` lang="ko"`, "こんにちは世界": ` lang="ja"`,
+		"你好": ` lang="zh"`, "Hello": "", "": "", "123 🙂": ""} {
 		if got := string(langOf(text)); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
@@ -23,7 +24,8 @@ func TestAnAvatarsColourIsThePersonsAndNotTheNames(t *testing.T) {
 	for i := range 200 {
 		id := strconv.Itoa(i)
 		a := newAvatar(id, "김지수", "small")
-		if a.Hue != newAvatar(id, "Jisu", "").Hue || a.Letter != "김" || !strings.Contains(string(style), "\n.hue-"+strconv.Itoa(int(a.Hue))+" ") {
+		if a.Hue != newAvatar(id, "Jisu", "").Hue || a.Letter != "김" ||
+			!strings.Contains(string(style), "\n.hue-"+strconv.Itoa(int(a.Hue))+" ") {
 			t.Errorf("%s: %+v", id, a)
 		}
 		seen[a.Hue] = true

@@ -28,7 +28,8 @@ func TestEveryPageLeadsToTheOneBefore(t *testing.T) {
 			query = u.Query()
 		}
 	}
-	if trail[0].Previous != "" || trail[0].First != "" || trail[1].Previous != "/boards/free?q=x" || trail[1].First != "" || trail[14].Next != "" {
+	if trail[0].Previous != "" || trail[0].First != "" || trail[1].Previous != "/boards/free?q=x" || trail[1].First != "" ||
+		trail[14].Next != "" {
 		t.Errorf("%+v", trail)
 	}
 	// From the last page back to the first that is still known.
@@ -39,14 +40,19 @@ func TestEveryPageLeadsToTheOneBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		p = NewPager("/boards/free", u.Query(), keep, "c"+strconv.Itoa(i+1))
-		if want := ""; p.Number != i+1 || i > 0 && u.Query().Get("cursor") != "c"+strconv.Itoa(i) || i == 0 && u.Query().Get("cursor") != want {
+		want := ""
+		if i > 0 {
+			want = "c" + strconv.Itoa(i)
+		}
+		if p.Number != i+1 || u.Query().Get("cursor") != want {
 			t.Errorf("back at %d: %s", i+1, u)
 		}
 	}
 	if p.First == "" {
 		t.Error("the way back ends nowhere")
 	}
-	for _, bad := range []url.Values{{"cursor": {"c"}, "page": {"-1"}}, {"cursor": {"c"}, "page": {"x"}}, {"cursor": {"c"}, "page": {"99999999999"}}} {
+	for _, bad := range []url.Values{{"cursor": {"c"}, "page": {"-1"}}, {"cursor": {"c"}, "page": {"x"}},
+		{"cursor": {"c"}, "page": {"99999999999"}}} {
 		if p := NewPager("/", bad, nil, ""); p.Previous != "/" {
 			t.Errorf("%v: %+v", bad, p)
 		}

@@ -25,7 +25,8 @@ func TestTheZoneIsThePersonsOrElseTheirBrowsers(t *testing.T) {
 	if got := zone("Asia/Seoul", "Europe/Berlin"); got != "Europe/Berlin" {
 		t.Errorf("the person's own zone: %s", got)
 	}
-	for _, bad := range []string{"", "Local", "../../etc/passwd", "Mars/Base", "Asia/../Asia/Seoul", strings.Repeat("A", 65), "/Asia/Seoul"} {
+	for _, bad := range []string{"", "Local", "../../etc/passwd", "Mars/Base", "Asia/../Asia/Seoul", strings.Repeat("A", 65),
+		"/Asia/Seoul"} {
 		if got := zone(bad, ""); got != "unknown" {
 			t.Errorf("%q: %s", bad, got)
 		}
