@@ -16,8 +16,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -91,7 +93,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 			Metrics: metrics,
 			Issuer:  cfg.Issuer, Resources: resources, Store: s, Clients: known, Fetch: outgoing,
 			Keys: ring, Login: people, Pages: rendered, Log: log, Now: p.now,
-			Registration: provider.RegistrationMode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+			Registration: registration.Mode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		})
 		if err != nil {
 			return err
@@ -123,8 +125,8 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 const maxBody = 64 << 10
 
 // lifetimes is how long what is issued lives.
-func (s *settings) lifetimes() provider.Lifetimes {
-	l := provider.Lifetimes{
+func (s *settings) lifetimes() tokens.Lifetimes {
+	l := tokens.Lifetimes{
 		AccessToken: s.AccessTokenLifetime, IDToken: s.IDTokenLifetime, Code: s.CodeLifetime,
 		RefreshIdle: s.RefreshIdle, RefreshAbsolute: s.RefreshAbsolute, RefreshGrace: s.RefreshGrace,
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -60,7 +61,7 @@ func TestAnIDTokenTellsWhoThePersonIsWhereTheClientIsSetSo(t *testing.T) {
 }
 
 func TestAClientThatRegistersItselfGetsNoClaimsInIDTokens(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"id_token_claims":true}`), 201)
 	if c, err := r.store.Client(t.Context(), made.ID); err != nil || c.IDTokenClaims {
 		t.Errorf("%+v %v", c, err)

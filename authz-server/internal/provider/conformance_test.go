@@ -27,6 +27,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/internal/testenv/testkey"
@@ -69,7 +70,7 @@ func newSuite(t *testing.T) *suite {
 			t.Fatal(err)
 		}
 		scopes := strings.Fields("openid profile email address phone offline_access")
-		cfg.Registration, cfg.Fetch, cfg.InsecureLegacyResponseTypes = provider.RegistrationOpen, outgoing, true
+		cfg.Registration, cfg.Fetch, cfg.InsecureLegacyResponseTypes = registration.Open, outgoing, true
 		cfg.Clients, err = directory.New(directory.Config{
 			Store: cfg.Store, Fetch: outgoing, Now: cfg.Now, Log: slog.New(slog.DiscardHandler),
 			Policy: client.Policy{

@@ -3,11 +3,17 @@ package provider
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/authorize"
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/clientauth"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
+	"github.com/maru-auth/maru/authz-server/internal/grant"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -68,47 +74,47 @@ type metadata struct {
 	ClientDocumentsSupported     bool `json:"client_id_metadata_document_supported,omitempty"` // draft-ietf-oauth-client-id-metadata-document §6
 }
 
-func (s *Server) newMetadata() metadata {
+func newMetadata(cfg Config, at issuer.URL) metadata {
 	claims := []string{"iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "c_hash"}
 	for _, scope := range []string{"profile", "email", "address", "phone"} {
 		claims = append(claims, consent.ScopeClaims[scope]...)
 	}
 	registration := ""
-	if s.registers() {
-		registration = s.at.URL("/oauth2/register")
+	if cfg.Registration.Offered() {
+		registration = at.URL("/oauth2/register")
 	}
 	return metadata{
-		Issuer:                s.issuer,
-		AuthorizationEndpoint: s.at.URL("/oauth2/authorize"),
-		TokenEndpoint:         s.at.URL("/oauth2/token"),
-		PAREndpoint:           s.at.URL("/oauth2/par"),
-		UserinfoEndpoint:      s.at.URL("/oauth2/userinfo"),
-		JWKSURI:               s.at.URL("/.well-known/jwks.json"),
-		EndSessionEndpoint:    s.at.URL("/oauth2/logout"),
-		CheckSessionIframe:    s.at.URL("/oauth2/check_session"),
-		RevocationEndpoint:    s.at.URL("/oauth2/revoke"),
-		IntrospectionEndpoint: s.at.URL("/oauth2/introspect"),
-		DeviceEndpoint:        s.at.URL("/oauth2/device_authorization"),
+		Issuer:                cfg.Issuer,
+		AuthorizationEndpoint: at.URL("/oauth2/authorize"),
+		TokenEndpoint:         at.URL("/oauth2/token"),
+		PAREndpoint:           at.URL("/oauth2/par"),
+		UserinfoEndpoint:      at.URL("/oauth2/userinfo"),
+		JWKSURI:               at.URL("/.well-known/jwks.json"),
+		EndSessionEndpoint:    at.URL("/oauth2/logout"),
+		CheckSessionIframe:    at.URL("/oauth2/check_session"),
+		RevocationEndpoint:    at.URL("/oauth2/revoke"),
+		IntrospectionEndpoint: at.URL("/oauth2/introspect"),
+		DeviceEndpoint:        at.URL("/oauth2/device_authorization"),
 		RegistrationEndpoint:  registration,
 
-		ScopesSupported:               client.Scopes(s.resources),
+		ScopesSupported:               client.Scopes(cfg.Resources),
 		ClaimsSupported:               claims,
-		ResponseTypesSupported:        s.responseTypes(),
-		ResponseModesSupported:        responseModes,
-		GrantTypesSupported:           s.grantTypes(),
+		ResponseTypesSupported:        authorize.ResponseTypes(cfg.InsecureLegacyResponseTypes),
+		ResponseModesSupported:        authorize.ResponseModes,
+		GrantTypesSupported:           grantTypes(cfg.InsecureLegacyResponseTypes),
 		SubjectTypesSupported:         []string{"public", "pairwise"},
 		ACRValuesSupported:            []string{login.ACRPassword},
-		PromptValuesSupported:         promptValues,
+		PromptValuesSupported:         authorize.PromptValues,
 		DisplayValuesSupported:        []string{"page", "popup"},
 		ClaimTypesSupported:           []string{"normal"},
-		UILocalesSupported:            s.pages.Languages(),
+		UILocalesSupported:            cfg.Pages.Languages(),
 		CodeChallengeMethodsSupported: []string{"S256"},
 
-		AuthMethodsSupported:              authMethods,
+		AuthMethodsSupported:              clientauth.Methods,
 		AuthAlgsSupported:                 client.Algorithms,
-		RevocationAuthMethodsSupported:    authMethods,
+		RevocationAuthMethodsSupported:    clientauth.Methods,
 		RevocationAuthAlgsSupported:       client.Algorithms,
-		IntrospectionAuthMethodsSupported: methodsWithout("none"),
+		IntrospectionAuthMethodsSupported: oauth.Without(clientauth.Methods, []string{client.AuthNone}),
 		IntrospectionAuthAlgsSupported:    client.Algorithms,
 
 		IDTokenAlgsSupported:       client.Algorithms,
@@ -127,7 +133,7 @@ func (s *Server) newMetadata() metadata {
 		BackchannelLogoutSession:     true,
 		FrontchannelLogout:           true,
 		FrontchannelLogoutSession:    true,
-		ClientDocumentsSupported:     s.clients.MetadataDocuments(),
+		ClientDocumentsSupported:     cfg.Clients.MetadataDocuments(),
 	}
 }
 
@@ -135,11 +141,20 @@ func (s *Server) newMetadata() metadata {
 const metadataAge = 5 * time.Minute
 
 // serveMetadata answers both discovery addresses.
-func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) {
-	text, err := json.Marshal(s.metadata)
+func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	text, err := json.Marshal(p.metadata)
 	if err != nil {
-		s.writeError(w, r, err)
+		p.common.Error(w, r, err)
 		return
 	}
 	httpd.ServeJSON(w, r, text, metadataAge)
+}
+
+// grantTypes are those that a client can register for; legacy says whether the older response types are
+// offered, whose grant has no token endpoint.
+func grantTypes(legacy bool) []string {
+	if legacy {
+		return append(slices.Clone(grant.Types), "implicit")
+	}
+	return grant.Types
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -103,7 +103,7 @@ func TestNamesInJSONOfStrangersCountToTheLetterAndOnce(t *testing.T) {
 }
 
 func TestNamesInMetadataCountOnce(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	r.refused("doubled redirect_uris", r.send("POST", "/oauth2/register", "", `{`+webApp+`,"redirect_uris":["https://other.example/cb"]}`), 400, "invalid_client_metadata", "repeated")
 	key, err := newSigner(t, "k1").key.Public().MarshalJSON()
 	if err != nil {

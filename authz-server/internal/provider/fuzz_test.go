@@ -21,7 +21,7 @@ func FuzzReadAuthorization(f *testing.F) {
 		if err != nil {
 			return
 		}
-		redirectURI, status, err := fix.provider.ReadAuthorization(t.Context(), form)
+		redirectURI, status, err := fix.provider.Authorize.Explain(t.Context(), form)
 		if status >= 500 {
 			t.Fatalf("%d: %v", status, err)
 		}

@@ -68,7 +68,7 @@ func (r *receiver) tokens() []string {
 func (f *fixture) deliver() {
 	f.t.Helper()
 	for {
-		n, err := f.provider.DeliverLogouts(f.t.Context())
+		n, err := f.provider.Deliveries.Deliver(f.t.Context())
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -265,7 +265,7 @@ func TestADeadClientIsGivenUpAfterADay(t *testing.T) {
 		t.Error(got)
 	}
 	f.clock.advance(time.Hour)
-	if n, err := f.provider.DeliverLogouts(t.Context()); n != 0 || err != nil {
+	if n, err := f.provider.Deliveries.Deliver(t.Context()); n != 0 || err != nil {
 		t.Errorf("tried again: %d %v", n, err)
 	}
 }
@@ -310,7 +310,7 @@ func TestReplicasDeliverALogoutOnce(t *testing.T) {
 		var replicas sync.WaitGroup
 		for range 8 {
 			replicas.Go(func() {
-				if _, err := f.provider.DeliverLogouts(t.Context()); err != nil {
+				if _, err := f.provider.Deliveries.Deliver(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})

@@ -68,7 +68,7 @@ type fixture struct {
 	ring     *keys.Ring
 	user     store.User
 	server   *httptest.Server
-	provider *provider.Server
+	provider *provider.Provider
 }
 
 func newFixture(t testing.TB, databaseURL string) *fixture {

@@ -1,123 +1,185 @@
+// Package provider puts the rooms of the OpenID provider together, and says at which path each is:
+//
+//	/.well-known/openid-configuration, /.well-known/oauth-authorization-server   discovery.go         OIDC Discovery, RFC 8414
+//	/.well-known/jwks.json                                                       package keys         RFC 7517
+//	/oauth2/authorize                                                            package authorize    RFC 6749 §3.1, OIDC Core §3.1.2
+//	/oauth2/par                                                                  package authorize    RFC 9126
+//	/oauth2/token                                                                package grant        RFC 6749 §3.2
+//	/oauth2/device_authorization                                                 package device       RFC 8628 §3.1
+//	/device                                                                      package device       RFC 8628 §3.3
+//	/oauth2/userinfo                                                             package tokeninfo    OIDC Core §5.3
+//	/oauth2/introspect                                                           package tokeninfo    RFC 7662
+//	/oauth2/revoke                                                               package tokeninfo    RFC 7009
+//	/oauth2/register                                                             package registration RFC 7591, 7592, OIDC Registration
+//	/oauth2/logout                                                               package logout       OIDC RP-Initiated, Back-Channel and Front-Channel Logout
+//	/oauth2/check_session                                                        package pages        OIDC Session Management
 package provider
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
-	"github.com/go-jose/go-jose/v3"
-	"github.com/ory/fosite"
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/authz-server/internal/authorize"
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/clientauth"
+	"github.com/maru-auth/maru/authz-server/internal/device"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/endpoint"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
+	"github.com/maru-auth/maru/authz-server/internal/grant"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/logout"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/protocol"
+	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/tokeninfo"
+	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
-var (
-	_ fosite.Storage             = clientStorage{}
-	_ fosite.OpenIDConnectClient = (*oauthClient)(nil)
-	_ fosite.Session             = (*session)(nil)
-	_ fosite.Hasher              = noHasher{}
-)
+// Config is what the endpoints need. All fields are required but those with a default.
+type Config struct {
+	Issuer    string            // may have a path, or end in a slash
+	Resources []client.Resource // resource services, and which scopes belong to each
+	Store     *store.Store
+	Clients   *directory.Clients
+	Fetch     *fetch.Client // for what clients keep at addresses of their own
+	Keys      *keys.Ring
+	Login     *login.Service
+	Pages     *pages.Pages
+	Log       *slog.Logger
+	Lifetimes tokens.Lifetimes
+	Now       func() time.Time      // nil: time.Now
+	Metrics   prometheus.Registerer // nil: nothing is counted
 
-// newProvider sets fosite up with our grants. Nothing of its configuration is left to lazy defaults, which race.
-func (s *Server) newProvider() *fosite.Fosite {
-	config := &fosite.Config{
-		AccessTokenIssuer:              s.issuer,
-		IDTokenIssuer:                  s.issuer,
-		ClientSecretsHasher:            noHasher{},
-		ScopeStrategy:                  fosite.ExactScopeStrategy,
-		AudienceMatchingStrategy:       fosite.ExactAudienceMatchingStrategy,
-		OmitRedirectScopeParam:         true,
-		MinParameterEntropy:            1,
-		TokenURL:                       s.at.URL("/oauth2/token"),
-		AuthorizeEndpointHandlers:      fosite.AuthorizeEndpointHandlers{&flow{s}},
-		TokenEndpointHandlers:          fosite.TokenEndpointHandlers{&codeGrant{s}, &refreshGrant{s}, &clientCredentialsGrant{s}, &deviceGrant{s}, &exchangeGrant{s}},
-		SendDebugMessagesToClients:     false,
-		EnablePKCEPlainChallengeMethod: false,
-	}
-	config.ClientAuthenticationStrategy = s.authenticateClient
-	return fosite.NewOAuth2Provider(clientStorage{s.clients}, config)
+	Registration registration.Mode // who may register clients; empty: nobody but the operator
+
+	// PairwiseSalt keeps pairwise subjects from being linked (OIDC Core §8.1): 32 random bytes that never change.
+	PairwiseSalt []byte
+
+	DPoPNonces                  bool   // see clientauth.Config
+	StrictAuthMethod            bool   // see clientauth.Config
+	ProfileTokenAlg             string // see tokens.Config
+	InsecureLegacyResponseTypes bool   // see endpoint.Common
 }
 
-// authenticate reads the form of a request to a back-channel endpoint other than the token endpoint, and finds the client
-// that it comes from.
-func (s *Server) authenticate(r *http.Request) (*client.Client, error) {
-	if err := parseForm(r); err != nil {
+// Provider answers the endpoints of the protocol. It is safe for concurrent use.
+type Provider struct {
+	Authorize    *authorize.Endpoint
+	Grant        *grant.Endpoint
+	Device       *device.Endpoint
+	TokenInfo    *tokeninfo.Endpoints
+	Logout       *logout.Endpoint
+	Deliveries   *logout.Deliveries
+	Registration *registration.Endpoint
+
+	common   *endpoint.Common
+	keys     *keys.Ring
+	metadata metadata
+}
+
+// New puts the endpoints together.
+func New(cfg Config) (*Provider, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	at, err := issuer.Parse(cfg.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("the issuer %q %w", cfg.Issuer, err)
+	}
+	// Behind the gateway the Host header need not be the issuer's.
+	crossOrigin := http.NewCrossOriginProtection()
+	if err := crossOrigin.AddTrustedOrigin(at.Origin()); err != nil {
 		return nil, err
 	}
-	authenticated, err := s.provider.AuthenticateClient(r.Context(), r, r.PostForm)
+	auth, err := clientauth.New(clientauth.Config{
+		Issuer: at, Clients: cfg.Clients, Store: cfg.Store, Now: cfg.Now,
+		StrictMethod: cfg.StrictAuthMethod, DPoPNonces: cfg.DPoPNonces, NonceSecret: cfg.PairwiseSalt,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &authenticated.(*oauthClient).Client, nil // clientStorage returns nothing else
-}
-
-// clientStorage is what fosite may ask of the database.
-type clientStorage struct{ clients *directory.Clients }
-
-func (c clientStorage) GetClient(ctx context.Context, id string) (fosite.Client, error) {
-	found, _, err := c.clients.Client(ctx, id)
+	resources := oauth.Resources{Issuer: cfg.Issuer, Services: cfg.Resources}
+	issued := tokens.New(tokens.Config{
+		Resources: resources, Keys: cfg.Keys, Store: cfg.Store, Lifetimes: cfg.Lifetimes, Now: cfg.Now,
+		PairwiseSalt: cfg.PairwiseSalt, ProfileAlg: cfg.ProfileTokenAlg,
+	})
+	deliveries, err := logout.NewDeliveries(logout.Config{
+		Issuer: cfg.Issuer, Tokens: issued, Store: cfg.Store, Fetch: cfg.Fetch, Log: cfg.Log, Now: cfg.Now, Metrics: cfg.Metrics,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &oauthClient{found}, nil
+	core := protocol.New(protocol.Config{
+		Authenticate: auth.Authenticate,
+		Grants:       grant.All(grant.Config{Tokens: issued, Store: cfg.Store, Resources: resources, Log: cfg.Log, Now: cfg.Now}),
+	})
+	common := &endpoint.Common{
+		Issuer: at, Auth: auth, Login: cfg.Login, Pages: cfg.Pages, Log: cfg.Log,
+		InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+	}
+	door := &endpoint.Door{Login: cfg.Login, Store: cfg.Store, Protocol: core}
+	forms := &endpoint.BrowserForms{Common: common, Store: cfg.Store, CrossOrigin: crossOrigin}
+	p := &Provider{
+		common: common,
+		keys:   cfg.Keys,
+		Authorize: &authorize.Endpoint{
+			BrowserForms: forms, Door: door, Protocol: core, Tokens: issued, Clients: cfg.Clients, Fetch: cfg.Fetch, Resources: resources, Now: cfg.Now,
+		},
+		Grant: &grant.Endpoint{Common: common, Protocol: core},
+		Device: &device.Endpoint{
+			Common: common, Door: door, Tokens: issued, Clients: cfg.Clients, Store: cfg.Store, Resources: resources, Now: cfg.Now,
+		},
+		TokenInfo:    &tokeninfo.Endpoints{Common: common, Protocol: core, Tokens: issued, Clients: cfg.Clients, Store: cfg.Store, Now: cfg.Now},
+		Logout:       &logout.Endpoint{BrowserForms: forms, Tokens: issued, Now: cfg.Now},
+		Deliveries:   deliveries,
+		Registration: &registration.Endpoint{Common: common, Clients: cfg.Clients, Store: cfg.Store, Mode: cfg.Registration},
+	}
+	p.metadata = newMetadata(cfg, at)
+	return p, nil
 }
 
-// fosite never sees a client assertion.
+// Run tells clients of log-outs, until ctx ends: see [logout.Deliveries.Run].
+func (p *Provider) Run(ctx context.Context) { p.Deliveries.Run(ctx) }
 
-func (clientStorage) ClientAssertionJWTValid(context.Context, string) error {
-	return fosite.ErrJTIKnown
+// Routes mounts every endpoint, by its path below the issuer, and answers what r has no route for, also
+// among those of other packages. HEAD is answered as GET is. Requests must be text: see checkText.
+func (p *Provider) Routes(r *mux.Router) {
+	r.Use(crossOrigin, p.checkText)
+	r.NotFoundHandler = p.NotFound()
+	r.MethodNotAllowedHandler = crossOrigin(p.methodNotAllowed(r))
+	get := func(path string, handler http.HandlerFunc) { r.HandleFunc(path, handler).Methods("GET", "HEAD") }
+	post := func(path string, most int64, handler http.HandlerFunc) {
+		r.Handle(path, endpoint.Bounded(most, handler)).Methods("POST")
+	}
+	browser := func(path string, handler http.Handler) {
+		r.Handle(path, headAsGet(endpoint.Bounded(endpoint.MaxForm, handler.ServeHTTP))).Methods("GET", "HEAD", "POST")
+	}
+	get("/.well-known/openid-configuration", p.serveMetadata)
+	get("/.well-known/oauth-authorization-server", p.serveMetadata)
+	get("/.well-known/jwks.json", p.keys.ServeJWKS)
+	browser("/oauth2/authorize", p.Authorize)
+	post("/oauth2/par", authorize.MaxPush, p.Authorize.Push)
+	post("/oauth2/token", grant.MaxRequest, p.Grant.ServeHTTP)
+	r.Handle("/oauth2/userinfo", endpoint.Bounded(endpoint.MaxForm, p.TokenInfo.Userinfo)).Methods("GET", "HEAD", "POST")
+	post("/oauth2/revoke", endpoint.MaxToken, p.TokenInfo.Revoke)
+	post("/oauth2/introspect", endpoint.MaxToken, p.TokenInfo.Introspect)
+	post("/oauth2/device_authorization", endpoint.MaxToken, p.Device.Authorize)
+	get("/device", p.Device.Show)
+	r.Handle("/device", p.common.Login.Form(p.Device.Post)).Methods("POST")
+	browser("/oauth2/logout", p.Logout)
+	get("/oauth2/check_session", p.common.Pages.CheckSession)
+	if p.Registration.Mode.Offered() {
+		r.HandleFunc("/oauth2/register", p.Registration.Register).Methods("POST")
+		r.Handle("/oauth2/register/{client_id}", headAsGet(http.HandlerFunc(p.Registration.Manage))).Methods("GET", "HEAD", "PUT", "DELETE")
+	}
 }
-
-func (clientStorage) SetClientAssertionJWT(context.Context, string, time.Time) error {
-	return fosite.ErrJTIKnown
-}
-
-// oauthClient is a client as fosite sees it.
-type oauthClient struct{ client.Client }
-
-func (c *oauthClient) GetID() string                      { return c.ID }
-func (c *oauthClient) GetRedirectURIs() []string          { return c.RedirectURIs }
-func (c *oauthClient) GetGrantTypes() fosite.Arguments    { return fosite.Arguments(c.GrantTypes) }
-func (c *oauthClient) GetResponseTypes() fosite.Arguments { return fosite.Arguments(c.ResponseTypes) }
-func (c *oauthClient) GetScopes() fosite.Arguments        { return c.Scopes() }
-func (c *oauthClient) GetAudience() fosite.Arguments      { return nil }
-func (c *oauthClient) IsPublic() bool                     { return c.Public() }
-
-func (c *oauthClient) GetHashedSecret() []byte                      { return nil } // see authenticateBySecret
-func (c *oauthClient) GetTokenEndpointAuthMethod() string           { return c.TokenEndpointAuthMethod }
-func (c *oauthClient) GetTokenEndpointAuthSigningAlgorithm() string { return "" }
-func (c *oauthClient) GetRequestObjectSigningAlgorithm() string     { return "" }
-func (c *oauthClient) GetRequestURIs() []string                     { return nil }
-func (c *oauthClient) GetJSONWebKeys() *jose.JSONWebKeySet          { return nil }
-func (c *oauthClient) GetJSONWebKeysURI() string                    { return "" }
-
-// noHasher keeps fosite from its own hasher: authenticateBySecret compares secrets. Those are 256 random
-// bits and need no slow hash; bcrypt would cost 190 signatures.
-type noHasher struct{}
-
-func (noHasher) Compare(context.Context, []byte, []byte) error { return errors.ErrUnsupported }
-
-func (noHasher) Hash(context.Context, []byte) ([]byte, error) { return nil, errors.ErrUnsupported }
-
-// session carries what one request needs from one of fosite's calls to the next. Nothing of it is stored.
-type session struct {
-	authorization *authorization // at the authorization endpoint: what is being granted
-	login         *login.Session // and who grants it
-	code          *store.Code    // at the token endpoint: the code being redeemed
-	codeHash      []byte         // and its key
-	device        *devicePoll    // at the token endpoint: the device code being redeemed
-	refresh       *refreshing    // at the token endpoint: the refresh token being exchanged
-	subject       *exchanging    // at the token endpoint: the person's access token being exchanged
-	proof         *proof         // at the token endpoint: the DPoP proof, or nil
-	access        accessRequest  // at the token endpoint: what the access token is to be good for
-}
-
-func (*session) SetExpiresAt(fosite.TokenType, time.Time)    {}
-func (*session) GetExpiresAt(fosite.TokenType) (t time.Time) { return t }
-func (*session) GetUsername() string                         { return "" }
-func (*session) GetSubject() string                          { return "" }
-func (s *session) Clone() fosite.Session                     { clone := *s; return &clone }

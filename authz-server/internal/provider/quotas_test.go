@@ -14,7 +14,9 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -192,7 +194,7 @@ func (e *endless) Read(p []byte) (int, error) {
 }
 
 func TestNoEndpointReadsMoreOfABodyThanItNeeds(t *testing.T) {
-	f := oneWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.Registration = provider.RegistrationOpen })
+	f := oneWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.Registration = registration.Open })
 	most := map[string]int{"/oauth2/token": 64 << 10, "/account/profile": 64 << 10, "/oauth2/register": 256 << 10}
 	err := f.server.Config.Handler.(*mux.Router).Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		path, err := route.GetPathTemplate()
@@ -334,7 +336,7 @@ func TestNothingThatAnybodyCanWriteSparesASenderItsTurn(t *testing.T) {
 		if kind.header {
 			r.Header.Set("Authorization", "Basic x")
 		}
-		if got := provider.NeedsLongTurn(r, kind.authenticates); got != kind.long {
+		if got := endpoint.NeedsLongTurn(r, kind.authenticates); got != kind.long {
 			t.Errorf("%v, header %v, where clients authenticate %v: the longer queue %v", kind.form, kind.header, kind.authenticates, got)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -18,7 +18,7 @@ import (
 // address by following a link to this server alone.
 func TestRefusalsOfStrangersClientsAskBeforeTheyRedirect(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
-		r := newRegistrar(t, databaseURL, provider.RegistrationOpen)
+		r := newRegistrar(t, databaseURL, registration.Open)
 		if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestRefusalsOfStrangersClientsAskBeforeTheyRedirect(t *testing.T) {
 
 // Who says no has been asked, and goes back at once.
 func TestAPersonWhoDeclinesGoesBackToAStrangersClient(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	stranger := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201).ID
 	b := r.browser().logIn(r.user)
 	a := b.authorize(parameters("client_id", stranger, "scope", "openid"))
@@ -118,7 +118,7 @@ func TestAPersonWhoDeclinesGoesBackToAStrangersClient(t *testing.T) {
 
 // An ID token of the attacker's own account is easily had.
 func TestALogOutOfAStrangersClientAsksBeforeItRedirects(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"post_logout_redirect_uris":["https://evil.example/bye"],"frontchannel_logout_uri":"https://app.example/frame"}`), 201)
 	attacker := r.browser().logIn(r.user)
 	if err := r.store.DecideConsent(t.Context(), r.user.ID, made.ID, []string{"openid"}, nil); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -31,7 +32,7 @@ type registrar struct {
 	pages map[string]string // of the site, by path
 }
 
-func newRegistrar(t *testing.T, databaseURL string, mode provider.RegistrationMode) *registrar {
+func newRegistrar(t *testing.T, databaseURL string, mode registration.Mode) *registrar {
 	t.Helper()
 	r := &registrar{pages: map[string]string{}}
 	r.site = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -128,7 +129,7 @@ const webApp = `"redirect_uris":["https://app.example/cb?tenant=1"]`
 
 func TestAClientRegistersItselfAndManagesItself(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
-		r := newRegistrar(t, databaseURL, provider.RegistrationOpen)
+		r := newRegistrar(t, databaseURL, registration.Open)
 		made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"client_name":"Self","client_id":"chosen","client_secret":"chosen","trusted":true,
 			"audiences":["https://api.example/board"],"initiate_login_uri":"https://app.example/start","unknown":{"a":1},"software_statement":"x.y.z","client_name#ko":"스스로"}`), 201)
 		if made.ID == "" || made.ID == "chosen" || len(made.Secret) != 43 || made.ExpiresAt == nil || *made.ExpiresAt != 0 || made.IssuedAt == 0 ||
@@ -180,7 +181,7 @@ func TestAClientRegistersItselfAndManagesItself(t *testing.T) {
 }
 
 func TestRegistrationTokensOfOthersAreRefused(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	one := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
 	other := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
 	for what, token := range map[string]string{"none": "", "another's": other.Token, "its secret": one.Secret, "its id": one.ID, "a changed one": one.Token + "x"} {
@@ -198,7 +199,7 @@ func TestRegistrationTokensOfOthersAreRefused(t *testing.T) {
 }
 
 func TestRegistrationRefuses(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	r.pages["/sector"] = `["https://app.example/other"]`
 	mine := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
 	for body, test := range map[string]struct{ code, says string }{
@@ -240,7 +241,7 @@ func TestRegistrationRefuses(t *testing.T) {
 }
 
 func TestScopesThatAreNotKnownAreLeftOutOfARegistration(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
 	for asked, want := range map[string]string{
 		"openid board:read mcp:tools email": "openid email",
@@ -263,7 +264,7 @@ func TestScopesThatAreNotKnownAreLeftOutOfARegistration(t *testing.T) {
 }
 
 func TestAgentsRegisterAsTheyAre(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	for name, body := range map[string]string{
 		"Cursor": `{"client_name":"Cursor","redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","https://www.cursor.com/agents/mcp/oauth/callback"],
 			"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid mcp:tools"}`,
@@ -284,7 +285,7 @@ func TestAgentsRegisterAsTheyAre(t *testing.T) {
 }
 
 func TestWhatAnOperatorGaveStaysWithinWhatAClientCanKeep(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
 	c, err := r.store.Client(t.Context(), made.ID)
 	if err != nil {
@@ -303,7 +304,7 @@ func TestWhatAnOperatorGaveStaysWithinWhatAClientCanKeep(t *testing.T) {
 
 func TestInitialAccessTokensLetIn(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
-		r := newRegistrar(t, databaseURL, provider.RegistrationToken)
+		r := newRegistrar(t, databaseURL, registration.Token)
 		if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 2, r.clock.now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -329,7 +330,7 @@ func TestRegistrationIsClosedUnlessItIsOpened(t *testing.T) {
 	if got := closed.do(closed.server.Client(), closed.request("GET", "/.well-known/openid-configuration", nil)).json(t); got["registration_endpoint"] != nil {
 		t.Error("announced", got["registration_endpoint"])
 	}
-	open := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	open := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	got := open.do(open.server.Client(), open.request("GET", "/.well-known/openid-configuration", nil)).json(t)
 	if got["registration_endpoint"] != open.issuer+"/oauth2/register" || got["client_id_metadata_document_supported"] != true {
 		t.Error("not announced", got)
@@ -341,7 +342,7 @@ func TestRegistrationIsClosedUnlessItIsOpened(t *testing.T) {
 }
 
 func TestRegistrationIsLimitedForAnAddress(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	var limited atomic.Int64
 	for range 301 { // bad ones count, too
 		a := r.send("POST", "/oauth2/register", "", `{}`)
@@ -361,7 +362,7 @@ func TestRegistrationIsLimitedForAnAddress(t *testing.T) {
 }
 
 func TestOneNetworkDoesNotTakeTheRegistrationsOfAll(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	r.useUp("register strangers 127.0.0.1", 100, time.Hour)
 	r.refused("a stranger", r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 429, "temporarily_unavailable", "later")
 	if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
@@ -387,7 +388,7 @@ func TestAClientOfADocumentAsksForConsent(t *testing.T) {
 
 // RFC 9700 §2.1.1, and what SECURITY.md says: whoever nobody vouched for uses PKCE, with a secret or without.
 func TestAClientThatNobodyVouchedForMustUsePKCE(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -426,9 +427,9 @@ func TestAClientThatNobodyVouchedForMustUsePKCE(t *testing.T) {
 }
 
 func TestRegistrationsOfAllAddressesAreBounded(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
-	for n := range provider.RegistrationsOfAll { // from many addresses
-		if err := r.store.TakeQuotas(t.Context(), store.Quota{Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: provider.RegistrationsOfAll / 8, Window: time.Hour}); err != nil {
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	for n := range registration.StrangersPerHour { // from many addresses
+		if err := r.store.TakeQuotas(t.Context(), store.Quota{Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: registration.StrangersPerHour / 8, Window: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -447,7 +448,7 @@ func TestRegistrationsOfAllAddressesAreBounded(t *testing.T) {
 
 // What is stored can be longer than what was sent: "&" is six bytes in JSON that is safe in HTML.
 func TestMetadataIsBoundedAsItIsStored(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	uri := func(n int) string { return fmt.Sprintf(`"https://app.example/cb?%d=%s"`, n, strings.Repeat("&", 1900)) }
 	var uris []string
 	for n := range 10 {

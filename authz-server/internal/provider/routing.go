@@ -5,8 +5,9 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
-	"github.com/ory/fosite"
 
+	"github.com/maru-auth/maru/authz-server/internal/endpoint"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -42,22 +43,22 @@ func headAsGet(next http.Handler) http.Handler {
 }
 
 // NotFound answers requests for what is not there. Preflights are let through, so that scripts see it.
-func (s *Server) NotFound() http.Handler { return crossOrigin(http.HandlerFunc(s.notFound)) }
+func (p *Provider) NotFound() http.Handler { return crossOrigin(http.HandlerFunc(p.notFound)) }
 
-func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+func (p *Provider) notFound(w http.ResponseWriter, r *http.Request) {
 	if httpd.IsPreflight(r) && w.Header().Get("Access-Control-Allow-Origin") != "" {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	description := "there is nothing at this address"
-	if !s.registers() && (r.URL.Path == "/oauth2/register" || strings.HasPrefix(r.URL.Path, "/oauth2/register/")) {
+	if !p.Registration.Mode.Offered() && (r.URL.Path == "/oauth2/register" || strings.HasPrefix(r.URL.Path, "/oauth2/register/")) {
 		description = "clients cannot register themselves here; ask this server's operator to register yours"
 	}
-	s.refuseRequest(w, r, http.StatusNotFound, "not_found", description)
+	p.refuseRequest(w, r, http.StatusNotFound, "not_found", description)
 }
 
 // methodNotAllowed answers requests for a path that router has, but not with their method (RFC 9110 §15.5.6, §9.3.7).
-func (s *Server) methodNotAllowed(router *mux.Router) http.Handler {
+func (p *Provider) methodNotAllowed(router *mux.Router) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		methods := httpd.AllowedMethods(router, r)
 		allowed := strings.Join(methods, ", ")
@@ -66,15 +67,29 @@ func (s *Server) methodNotAllowed(router *mux.Router) http.Handler {
 			httpd.WriteOptions(w, methods)
 			return
 		}
-		s.refuseRequest(w, r, http.StatusMethodNotAllowed, fosite.ErrInvalidRequest.ErrorField, "this address takes "+allowed)
+		p.refuseRequest(w, r, http.StatusMethodNotAllowed, oauth.InvalidRequest.Code, "this address takes "+allowed)
 	})
 }
 
 // refuseRequest answers what no endpoint takes: on a page where people are, and as JSON elsewhere.
-func (s *Server) refuseRequest(w http.ResponseWriter, r *http.Request, status int, code, description string) {
+func (p *Provider) refuseRequest(w http.ResponseWriter, r *http.Request, status int, code, description string) {
 	if forPrograms(r.URL.Path) {
-		writeRefusal(w, status, code, description)
+		endpoint.WriteRefusal(w, status, code, description)
 		return
 	}
-	s.pages.Error(w, r, status, code, description)
+	p.common.Pages.Error(w, r, status, code, description)
+}
+
+// checkText refuses requests whose path, query or kept headers are not text, before any handler sees them: on a page where
+// people are, and as JSON elsewhere. Bodies are checked where they are read.
+func (p *Provider) checkText(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		part := httpd.NotText(r)
+		if part == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		err := oauth.InvalidRequest.Because("the request cannot be read: " + part + " must be UTF-8 without U+0000")
+		p.refuseRequest(w, r, err.Status, err.Code, err.Text())
+	})
 }

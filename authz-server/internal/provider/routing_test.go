@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 func TestScriptsOfOtherOriginsReadErrorsToo(t *testing.T) {
-	f := newRegistrar(t, sqldbtest.SQLite(t), provider.RegistrationOpen)
+	f := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	for _, path := range []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", "/oauth2/token", "/oauth2/par", "/oauth2/userinfo", "/oauth2/revoke",
 		"/oauth2/device_authorization", "/oauth2/register", "/oauth2/register/x", "/oauth2/nothing", "/.well-known/nothing",

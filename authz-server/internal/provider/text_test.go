@@ -11,7 +11,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -38,7 +38,7 @@ func wantRefusal(t *testing.T, what, path string, a answer) {
 // Every route that there is, on the database that cannot store such text; also those that are added later.
 func TestWhatIsNotTextIsRefusedAtEveryDoor(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
-		r := newRegistrar(t, databaseURL, provider.RegistrationOpen)
+		r := newRegistrar(t, databaseURL, registration.Open)
 		b := r.browser().logIn(r.user)
 		router, ok := r.server.Config.Handler.(*mux.Router)
 		if !ok {
@@ -82,7 +82,7 @@ func TestWhatIsNotTextIsRefusedAtEveryDoor(t *testing.T) {
 
 func TestWhatIsNotTextIsRefusedInBodiesAndCredentials(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
-		r := newRegistrar(t, databaseURL, provider.RegistrationOpen)
+		r := newRegistrar(t, databaseURL, registration.Open)
 		key := newSigner(t, "k1")
 		r.addClient("signer", func(c *client.Client) { c.JWKS = key.set() })
 		b := r.browser().logIn(r.user)

@@ -1,0 +1,116 @@
+package authorize
+
+import (
+	"errors"
+
+	"github.com/maru-auth/maru/authz-server/internal/consent"
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/tokens"
+)
+
+// step is what comes next for an authorization request: a page, or the answer.
+type step struct {
+	page     string // "/login", "/signup" or "/consent"; empty: answer
+	login    *login.Session
+	answered bool     // the person was asked about this very request, and agreed
+	granted  []string // words of package consent
+	declined []string // those that the person just left out
+}
+
+// decide finds out what is missing until the request can be answered.
+func (v *visit) decide() (step, error) {
+	current, err := v.session()
+	if err != nil {
+		return step{}, err
+	}
+	page, err := v.decideLogin(current)
+	if err != nil || page != "" {
+		return step{page: page}, err
+	}
+	return v.decideConsent(current)
+}
+
+// decideLogin finds out whether somebody has to log in, and where; "": nobody has to (OIDC Core §3.1.2.1,
+// §3.1.2.3).
+func (v *visit) decideLogin(current *login.Session) (page string, err error) {
+	a := v.request
+	// A log-in after the request began is fresh enough for every prompt and every max_age.
+	fresh := current != nil && v.waiting != nil && !current.CreatedAt.Before(v.waiting.CreatedAt)
+	again := a.prompts("login") || a.prompts("select_account") || a.prompts("create") || a.MaxAge == 0 ||
+		(current != nil && a.MaxAge >= 0 && v.Now().Sub(current.AuthTime) > a.MaxAge)
+	switch {
+	case current != nil && (fresh || !again):
+	case a.prompts("none"):
+		return "", oauth.LoginRequired.Because("nobody is logged in, or not recently enough")
+	case a.prompts("create"):
+		return "/signup", nil
+	default:
+		return "/login", nil
+	}
+	subject := v.Tokens.Subject(&a.Client, current.UserID)
+	if err := checkClaimsRequest(&a.Claims, subject, current.ACR); err != nil {
+		return "", err
+	}
+	if a.IDTokenHint == "" {
+		return "", nil
+	}
+	hinted, err := v.Tokens.Hint(v.r.Context(), a.IDTokenHint)
+	if errors.Is(err, tokens.ErrInvalid) {
+		return "", oauth.InvalidRequest.Because("id_token_hint is not an ID token of this server")
+	}
+	if err != nil || hinted.Subject == subject {
+		return "", err
+	}
+	if a.prompts("none") || fresh {
+		return "", oauth.LoginRequired.Because("another person than the one in id_token_hint is logged in")
+	}
+	return "/login", nil
+}
+
+// checkClaimsRequest refuses what the person logged in cannot answer: another subject, or an essential acr
+// that is not theirs (OIDC Core §5.5.1, §5.5.1.1).
+func checkClaimsRequest(asked *tokens.ClaimsRequest, subject, acr string) error {
+	if !asked.IDToken["sub"].Allows(subject) || !asked.Userinfo["sub"].Allows(subject) {
+		return oauth.LoginRequired.Because("another person than the one that the claims parameter names is logged in")
+	}
+	if wanted := asked.IDToken["acr"]; wanted != nil && wanted.Essential && !wanted.Allows(acr) {
+		return oauth.UnmetRequirements.Because("the log-in cannot reach the acr that the claims parameter calls essential")
+	}
+	return nil
+}
+
+// decideConsent finds out whether the person has to be asked, and what they grant.
+func (v *visit) decideConsent(current *login.Session) (step, error) {
+	a := v.request
+	asked := consent.Asked(a.Form)
+	if v.waiting != nil && v.waiting.ConsentSID == current.ID {
+		switch v.waiting.Consent {
+		case store.ConsentDeny:
+			return step{}, oauth.AccessDenied.Because("the person did not agree")
+		case store.ConsentAllow:
+			granted := oauth.Intersect(asked, v.waiting.ConsentScope)
+			return step{login: current, answered: true, granted: granted, declined: oauth.Without(asked, v.waiting.ConsentScope)}, nil
+		}
+	}
+	needed, granted := !a.Client.Trusted, asked
+	if needed {
+		given, err := v.Store.Consent(v.r.Context(), current.UserID, a.Client.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return step{}, err
+		}
+		// What the person left out before is not asked again, for an app sends the same request at every
+		// log-in, unless the app insists by prompt=consent. What they were never asked is.
+		granted = oauth.Intersect(asked, given.Scope)
+		unasked := oauth.Without(oauth.Without(asked, given.Scope), given.Declined)
+		needed = errors.Is(err, store.ErrNotFound) || len(unasked) > 0 || len(granted) == 0 && len(asked) > 0
+	}
+	switch {
+	case !needed && !a.prompts("consent"):
+		return step{login: current, granted: granted}, nil
+	case a.prompts("none"):
+		return step{}, oauth.ConsentRequired.Because("the person has not agreed to this yet")
+	}
+	return step{page: "/consent"}, nil
+}

@@ -1,0 +1,162 @@
+// Package clientauth finds out who sent a request: which client, by its secret or an assertion (RFC 6749
+// §2.3, OIDC Core §9), and which key its DPoP proof is of (RFC 9449).
+package clientauth
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// Methods are the ways in which clients authenticate (RFC 6749 §2.3, OIDC Core §9). client_secret_jwt is
+// not offered: it needs secrets that the server can read.
+var Methods = []string{client.AuthBasic, client.AuthPost, client.AuthPrivateKeyJWT, client.AuthNone}
+
+// Config is what an [Authenticator] needs. All fields are required but those with a default.
+type Config struct {
+	Issuer  issuer.URL
+	Clients *directory.Clients
+	Store   *store.Store     // remembers what may be used once
+	Now     func() time.Time // nil: time.Now
+
+	// StrictMethod takes a client's secret only by the method that it registered for, and not in the
+	// Authorization header and in the body alike.
+	StrictMethod bool
+
+	// DPoPNonces asks clients for a nonce of this server in every DPoP proof (RFC 9449 §8).
+	DPoPNonces bool
+	// NonceSecret is what the key of the nonces is derived from, the same in every replica.
+	NonceSecret []byte
+}
+
+// Authenticator authenticates clients and checks their proofs. It is safe for concurrent use.
+type Authenticator struct {
+	Config
+	nonceKey []byte
+}
+
+// New makes an authenticator.
+func New(cfg Config) (*Authenticator, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	nonceKey, err := newNonceKey(cfg.NonceSecret)
+	if err != nil {
+		return nil, fmt.Errorf("the key of DPoP nonces: %w", err)
+	}
+	return &Authenticator{Config: cfg, nonceKey: nonceKey}, nil
+}
+
+// Authenticate finds the client that a request comes from. There is one way of authentication a request,
+// and one client (RFC 6749 §2.3): fosite would take Basic for one client beside the client_id of another.
+func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form url.Values) (*client.Client, error) {
+	shown := credentials{id: form.Get("client_id"), secret: form.Get("client_secret"), method: client.AuthPost}
+	basic := len(r.Header.Values("Authorization")) > 0
+	if basic {
+		var err error
+		if shown, err = basicCredentials(r); err != nil {
+			return nil, err
+		}
+		if form.Has("client_id") && form.Get("client_id") != shown.id {
+			return nil, oauth.InvalidRequest.Because("client_id in the body names another client than the Authorization header")
+		}
+	}
+	asserted := form.Has("client_assertion") || form.Has("client_assertion_type")
+	switch {
+	case basic && (form.Has("client_secret") || asserted), asserted && form.Has("client_secret"):
+		return nil, oauth.InvalidRequest.Because("authenticate the client in one way: by the Authorization header, by client_secret or by client_assertion")
+	case asserted:
+		return a.authenticateByAssertion(ctx, r, form)
+	case shown.id == "":
+		return nil, oauth.InvalidClient.Because("the request does not say which client it comes from: send the Authorization header, client_assertion or client_id")
+	}
+	return a.authenticateBySecret(ctx, shown)
+}
+
+// credentials are a client's id and secret, and the method by which a request shows them.
+type credentials struct{ id, secret, method string }
+
+// basicCredentials reads the Authorization header (RFC 6749 §2.3.1). Any number of spaces may follow
+// the scheme (RFC 9110 §11.4), of which [http.Request.BasicAuth] takes one.
+func basicCredentials(r *http.Request) (credentials, error) {
+	switch {
+	case len(r.Header.Values("Authorization")) > 1:
+		return credentials{}, oauth.InvalidRequest.Because("the request has more than one Authorization header")
+	case !oauth.UsesBasic(r):
+		return credentials{}, oauth.InvalidClient.Because("the Authorization header of this endpoint takes the Basic scheme alone")
+	}
+	_, encoded, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	text, err := base64.StdEncoding.DecodeString(strings.Trim(encoded, " "))
+	id, secret, ok := strings.Cut(string(text), ":")
+	if err != nil || !ok {
+		return credentials{}, oauth.InvalidClient.Because("the Authorization header must hold client_id:client_secret in base64 after Basic")
+	}
+	id, err = url.QueryUnescape(id)
+	if err == nil {
+		secret, err = url.QueryUnescape(secret)
+	}
+	if err != nil || !httpd.IsText(id) {
+		return credentials{}, oauth.InvalidRequest.Because("the Authorization header must hold client_id and secret as RFC 6749, section 2.3.1, encodes them, in UTF-8 without U+0000")
+	}
+	return credentials{id, secret, client.AuthBasic}, nil
+}
+
+// authenticateBySecret takes a client's secret, or none from a public client.
+func (a *Authenticator) authenticateBySecret(ctx context.Context, shown credentials) (*client.Client, error) {
+	found, hashes, err := a.Clients.Client(ctx, shown.id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	known := err == nil
+	switch {
+	case known && found.Public() && shown.secret == "":
+		return &found, nil
+	case known && shown.secret != "" && !a.takesSecret(&found, shown.method):
+		return nil, oauth.InvalidClient.Because("the client is registered for the authentication method " + found.TokenEndpointAuthMethod + ", and the request uses " + shown.method)
+	case known && slices.ContainsFunc(hashes, func(hash []byte) bool {
+		return subtle.ConstantTimeCompare(hash, store.Hash(shown.secret)) == 1
+	}):
+		return &found, nil
+	}
+	return nil, oauth.InvalidClient.Because("client authentication failed: the client is unknown, or its secret is wrong")
+}
+
+// takesSecret tells whether a client may show its secret by a method. A secret is as good in the header
+// as in the body, and many libraries try one after the other, so the method that the client
+// registered for binds only those that a profile binds, and all where the operator says so.
+func (a *Authenticator) takesSecret(c *client.Client, method string) bool {
+	return c.TokenEndpointAuthMethod == method || c.HasSecret() && c.Profile == "" && !a.StrictMethod
+}
+
+// Claimed is the client that a request, whose form may have been read, says that it is from; empty: it
+// does not say, or names nobody. Nothing is verified. A name in the Authorization header counts only if a
+// client has it: a secret can stand in its place by mistake.
+func (a *Authenticator) Claimed(r *http.Request) string {
+	form := r.Form // nil if the request could not be read
+	id := form.Get("client_id")
+	if user, _, ok := r.BasicAuth(); id == "" && ok {
+		if id, _ = url.QueryUnescape(user); id != "" {
+			if _, err := a.Store.Client(r.Context(), id); err != nil {
+				id = ""
+			}
+		}
+	}
+	if id == "" && form.Has("client_assertion") {
+		id, _ = assertedClient(form.Get("client_assertion")) // then it is unknown
+	}
+	return id
+}

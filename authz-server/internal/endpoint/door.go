@@ -1,0 +1,121 @@
+package endpoint
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/protocol"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// Anybody can begin an authorization, push a request for a public client, and ask for a device code.
+// What is stored for it is bounded for each network, for each client, for all clients together that
+// nobody vouched for, and for the page /device. No network can have more than a third of any of these:
+// one address, or one /48 of IPv6, does not take what is left to the others. Several together can.
+const (
+	pendingOfAddress   = 300   // IPv6: of a /64
+	pendingOfNetwork   = 3_000 // IPv6: of a /48
+	strangersOfAddress = 100   // of these, for clients that nobody vouched for
+	strangersOfNetwork = 300
+	pendingOfClient    = 10_000 // that an operator registered
+	pendingOfStranger  = 1_000  // a client that nobody vouched for
+	pendingOfStrangers = 10_000 // all of them, and log-outs that name no client
+	pendingShards      = 8
+)
+
+// A Door lets requests in: each sender in turn, and no more than can wait. It is safe for concurrent use.
+type Door struct {
+	Login    *login.Service
+	Store    *store.Store
+	Protocol *protocol.Protocol
+}
+
+// Pending is a kind of thing that waits, and how long it does at most.
+type Pending struct {
+	Kind   string
+	Window time.Duration
+}
+
+// Interactions are authorization requests, and other pages, that wait for their person.
+var Interactions = Pending{"interaction", store.InteractionLifetime}
+
+// OfAddress bounds what comes from r's sender.
+func (p Pending) OfAddress(r *http.Request) []store.Quota {
+	return store.QuotasWithin(login.Networks(r), p.Kind, pendingOfAddress, pendingOfNetwork, p.Window)
+}
+
+// Shared bounds what many do together.
+func (p Pending) Shared(of string, limit int) store.Quota {
+	return store.Quota{Subject: p.Kind + " " + of, Limit: limit, Window: p.Window, Shards: pendingShards, Shared: true}
+}
+
+// OfStranger bounds what r's sender does for clients that nobody vouched for.
+func (p Pending) OfStranger(r *http.Request) []store.Quota {
+	return store.QuotasWithin(login.Networks(r), p.Kind+" strangers", strangersOfAddress, strangersOfNetwork, p.Window)
+}
+
+// OfNobody bounds what is done for no client.
+func (p Pending) OfNobody(r *http.Request) []store.Quota {
+	return append(p.OfStranger(r), p.Shared("strangers", pendingOfStrangers))
+}
+
+// OfClient bounds what is stored for a client, at r's request.
+func (p Pending) OfClient(r *http.Request, c *client.Client) []store.Quota {
+	if !c.Unvouched {
+		return []store.Quota{p.Shared("client "+c.ID, pendingOfClient)}
+	}
+	own := p.Shared("client "+c.ID, pendingOfStranger)
+	own.Shards = 1
+	return append(p.OfStranger(r), own, p.Shared("strangers", pendingOfStrangers))
+}
+
+// Count counts a request of c that is about to be stored. A client that proved who it is sends those of
+// all its people from one address; one that nobody vouched for gives itself the secret to prove it with,
+// and its address is counted all the same.
+func (d *Door) Count(r *http.Request, p Pending, c *client.Client) error {
+	quotas := p.OfClient(r, c)
+	if c.Public() {
+		quotas = append(p.OfAddress(r), quotas...)
+	}
+	return d.Store.TakeQuotas(r.Context(), quotas...)
+}
+
+// Admit reads the form of a back-channel request, waits for the turn of its sender, and finds the client
+// that it comes from. Without an error, the caller must call leave.
+func (d *Door) Admit(r *http.Request) (caller *client.Client, leave func(), err error) {
+	if err := oauth.ReadPost(r); err != nil {
+		return nil, nil, err
+	}
+	if leave, err = d.Turn(r, true); err != nil {
+		return nil, nil, err
+	}
+	if caller, err = d.Protocol.Authenticate(r); err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return caller, leave, nil
+}
+
+// Turn waits for the turn of r's sender, whose form has been read; see [login.Service.Turn]. authenticates
+// says that clients show who they are here.
+func (d *Door) Turn(r *http.Request, authenticates bool) (leave func(), err error) {
+	if NeedsLongTurn(r, authenticates) {
+		return d.Login.LongTurn(r)
+	}
+	return d.Login.Turn(r)
+}
+
+// NeedsLongTurn tells whether something may have to be fetched for r, or r may come from a client that
+// authenticates, which sends the requests of many people from one address. Anybody can write what makes
+// it so: it allows more at once, and still a bounded number.
+func NeedsLongTurn(r *http.Request, authenticates bool) bool {
+	form, uri := r.Form, r.Form.Get("request_uri")
+	if authenticates && (r.Header.Get("Authorization") != "" || form.Has("client_secret") || form.Has("client_assertion")) {
+		return true
+	}
+	return client.IsDocumentID(form.Get("client_id")) || form.Has("request") || (uri != "" && !strings.HasPrefix(uri, oauth.PushedPrefix))
+}

@@ -1,0 +1,101 @@
+package grant
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/protocol"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// codeGrant redeems an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5, OIDC Core §3.1.3).
+type codeGrant struct{ *Config }
+
+func (*codeGrant) Type() string { return "authorization_code" }
+
+// Check changes nothing, but for a code that was spent before: that ends the grant.
+func (cfg *codeGrant) Check(ctx context.Context, request *protocol.TokenRequest) (protocol.Finish, error) {
+	if err := requireGrant(request.Client, cfg.Type()); err != nil {
+		return nil, err
+	}
+	form := request.Form
+	if form.Get("code") == "" {
+		return nil, oauth.InvalidRequest.Because("the parameter code is missing")
+	}
+	hash := store.Hash(form.Get("code"))
+	code, err := cfg.Store.Code(ctx, hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, oauth.InvalidGrant.Because("the code is unknown")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if code.Grant.ClientID != request.Client.ID {
+		return nil, oauth.InvalidGrant.Because("the code was issued to another client")
+	}
+	if !code.Active {
+		return nil, cfg.replayed(ctx, &code.Grant)
+	}
+	if !cfg.Now().Before(code.ExpiresAt) {
+		return nil, oauth.InvalidGrant.Because("the code has expired; start a new authorization request")
+	}
+	if !code.Grant.Live(cfg.Now()) {
+		return nil, oauth.InvalidGrant.Because("the grant has been revoked")
+	}
+	if form.Get("redirect_uri") != code.RedirectURI {
+		return nil, oauth.InvalidGrant.Because("redirect_uri must be the same as in the authorization request")
+	}
+	if err := checkVerifier(code.CodeChallenge, form.Get("code_verifier")); err != nil {
+		return nil, err
+	}
+	if err := requireKey(request.Proof, code.KeyThumbprint); err != nil {
+		return nil, err
+	}
+	want, err := cfg.narrowAccess(request, &code.Grant, code.Grant.Scope)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
+		answer, won, err := cfg.redeem(ctx, request, &code.Grant, want, code.Nonce, func(ctx context.Context, first *store.RefreshToken) (bool, error) {
+			return cfg.Store.RedeemCode(ctx, hash, first)
+		})
+		if err == nil && !won {
+			err = cfg.replayed(ctx, &code.Grant)
+		}
+		return answer, err
+	}, nil
+}
+
+// checkVerifier compares the verifier with the challenge (RFC 7636 §4.6). A verifier without a challenge means that
+// somebody took the challenge out of the authorization request (RFC 9700 §4.8.2).
+func checkVerifier(challenge, verifier string) error {
+	switch {
+	case challenge == "" && verifier == "":
+		return nil
+	case challenge == "":
+		return oauth.InvalidGrant.Because("code_verifier was sent, but the authorization request had no code_challenge")
+	case verifier == "":
+		return oauth.InvalidGrant.Because("the parameter code_verifier is missing")
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	if subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(challenge)) != 1 {
+		return oauth.InvalidGrant.Because("code_verifier does not fit the code_challenge of the authorization request")
+	}
+	return nil
+}
+
+// replayed ends the grant of a code that comes a second time (RFC 6749 §4.1.2): one of the two who had it is a thief.
+func (cfg *codeGrant) replayed(ctx context.Context, g *store.Grant) error {
+	revoked, err := cfg.Store.RevokeGrant(ctx, g.ID)
+	if err != nil {
+		return err
+	}
+	if revoked {
+		cfg.Log.WarnContext(ctx, "an authorization code was used twice; its grant is revoked", "grant", g.ID, "client", g.ClientID)
+	}
+	return oauth.InvalidGrant.Because("the code was used before; everything issued from it is revoked")
+}

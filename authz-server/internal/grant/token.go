@@ -1,0 +1,183 @@
+// Package grant is the token endpoint, with one file for each grant type.
+package grant
+
+import (
+	"context"
+	"log/slog"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/clientauth"
+	"github.com/maru-auth/maru/authz-server/internal/endpoint"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/protocol"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/tokens"
+)
+
+// MaxRequest is the largest body of a token request, in bytes: an exchange has several tokens and a list
+// of resources.
+const MaxRequest = 64 << 10
+
+// Endpoint is /oauth2/token (RFC 6749 §3.2). It is safe for concurrent use.
+type Endpoint struct {
+	*endpoint.Common
+	Protocol *protocol.Protocol
+}
+
+// ServeHTTP has the client authenticated and its grant checked before anything is spent: first the DPoP
+// proof, then what the grant is about.
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, err := e.answer(r)
+	if err != nil {
+		e.Error(w, r, err)
+		return
+	}
+	endpoint.WriteJSON(w, http.StatusOK, answer)
+}
+
+func (e *Endpoint) answer(r *http.Request) (map[string]any, error) {
+	if err := readRequest(r); err != nil {
+		return nil, err
+	}
+	proof, err := e.Auth.ReadProof(r, "")
+	if err != nil {
+		return nil, err
+	}
+	checked, err := e.Protocol.Check(r, proof)
+	if err != nil {
+		return nil, err
+	}
+	if proof == nil && checked.Client.DPoPBound {
+		return nil, oauth.InvalidDPoPProof.Because("this client's tokens are bound to a key: send a DPoP proof")
+	}
+	if err := e.Auth.SpendProof(r.Context(), checked.Client, proof); err != nil {
+		return nil, err
+	}
+	return checked.Finish(r.Context())
+}
+
+// readRequest refuses what fosite would take, or would refuse by another name.
+func readRequest(r *http.Request) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return oauth.InvalidRequest.Because("send the parameters as application/x-www-form-urlencoded")
+	}
+	if err := oauth.ReadPost(r); err != nil {
+		return err
+	}
+	switch grant := r.PostForm.Get("grant_type"); {
+	case grant == "":
+		return oauth.InvalidRequest.Because("the parameter grant_type is missing")
+	case !slices.Contains(Types, grant):
+		return oauth.UnsupportedGrantType.Because("grant_type must be one of " + strings.Join(Types, ", "))
+	}
+	return nil
+}
+
+// Types are the grant types of [All].
+var Types = []string{"authorization_code", "refresh_token", "client_credentials", client.DeviceCode, client.TokenExchange}
+
+// Config is what grants need. All fields are required.
+type Config struct {
+	Tokens    *tokens.Issuer
+	Store     *store.Store
+	Resources oauth.Resources
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+// All is a grant of each type.
+func All(cfg Config) []protocol.Grant {
+	return []protocol.Grant{&codeGrant{&cfg}, &refreshGrant{&cfg}, &clientCredentialsGrant{&cfg}, &deviceGrant{&cfg}, &exchangeGrant{&cfg}}
+}
+
+// requireGrant refuses a client that is not registered for a grant (RFC 6749 §5.2).
+func requireGrant(c *client.Client, grant string) error {
+	if !c.HasGrantType(grant) {
+		return oauth.UnauthorizedClient.Because("the client is not registered for the grant " + grant)
+	}
+	return nil
+}
+
+// requireKey refuses a request without a proof of the key that what it redeems is bound to; empty: to none.
+func requireKey(proof *clientauth.Proof, thumbprint string) error {
+	if thumbprint != "" && (proof == nil || proof.Thumbprint != thumbprint) {
+		return oauth.InvalidGrant.Because("this is bound to a key that the DPoP header does not prove")
+	}
+	return nil
+}
+
+// narrowAccess is what an access token of a grant is good for: a part of the grant's scope, without what
+// its client has lost the registration for since, and of its audience what belongs to that scope and, if
+// the request names resources, to these (RFC 8707 §2.2).
+func (cfg *Config) narrowAccess(request *protocol.TokenRequest, g *store.Grant, scope []string) (tokens.AccessSpec, error) {
+	registered := oauth.Intersect(scope, request.Client.Scopes())
+	if len(registered) == 0 && len(scope) > 0 {
+		return tokens.AccessSpec{}, oauth.InvalidScope.Because("the client is registered for no scope of the grant any more")
+	}
+	audience, err := cfg.Resources.Narrow(registered, request.Form["resource"])
+	if err != nil {
+		return tokens.AccessSpec{}, err
+	}
+	if audience = oauth.Intersect(audience, g.Audience); len(audience) == 0 {
+		return tokens.AccessSpec{}, oauth.InvalidTarget.Because("the grant is for other resources")
+	}
+	return bound(request, tokens.AccessSpec{Scope: registered, Audience: audience}), nil
+}
+
+// bound is want, bound to the key that the request proves, if it does.
+func bound(request *protocol.TokenRequest, want tokens.AccessSpec) tokens.AccessSpec {
+	if request.Proof != nil {
+		want.Thumbprint, want.ProofAlg = request.Proof.Thumbprint, request.Proof.BoundAlg()
+	}
+	return want
+}
+
+// answer is what every grant answers alike (RFC 6749 §5.1, RFC 9449 §5).
+func (cfg *Config) answer(token string, of tokens.AccessSpec) *protocol.TokenAnswer {
+	kind := "Bearer"
+	if of.Thumbprint != "" {
+		kind = "DPoP"
+	}
+	return &protocol.TokenAnswer{AccessToken: token, TokenType: kind, ExpiresIn: cfg.Tokens.Lifetimes.AccessToken, Scope: of.Scope}
+}
+
+// redeem answers with the first tokens of a grant. They are made before spend spends what they are given
+// for, so that a failing signature loses nothing. Of several calls at once one wins, as spend decides.
+func (cfg *Config) redeem(ctx context.Context, request *protocol.TokenRequest, g *store.Grant, want tokens.AccessSpec, nonce string,
+	spend func(ctx context.Context, first *store.RefreshToken) (won bool, err error)) (answer *protocol.TokenAnswer, won bool, err error) {
+	c := request.Client
+	access, err := cfg.Tokens.Access(ctx, c, g, want)
+	if err != nil {
+		return nil, false, err
+	}
+	answer = cfg.answer(access, want)
+	if slices.Contains(want.Scope, "openid") {
+		if answer.IDToken, err = cfg.Tokens.ID(ctx, c, g, tokens.IDSpec{Nonce: nonce, AccessToken: access}); err != nil {
+			return nil, false, err
+		}
+	}
+	var first *store.RefreshToken
+	if c.HasGrantType("refresh_token") {
+		token, row, err := cfg.Tokens.Refresh(ctx, c, g)
+		if err != nil {
+			return nil, false, err
+		}
+		answer.RefreshToken, first = token, &row
+	}
+	err = cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		if won, err = spend(ctx, first); err != nil || !won {
+			return err
+		}
+		// RFC 9449 §5: a public client has nothing else that its refresh tokens could be bound to.
+		if first != nil && c.Public() && request.Proof != nil {
+			return cfg.Store.BindGrant(ctx, g.ID, request.Proof.Thumbprint)
+		}
+		return nil
+	})
+	return answer, won && err == nil, err
+}

@@ -1,0 +1,206 @@
+// Package logout ends login sessions at an application's request (OIDC RP-Initiated Logout), and tells the
+// other applications: in the browser (Front-Channel Logout) and from server to server (Back-Channel Logout).
+package logout
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/endpoint"
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/tokens"
+)
+
+// Endpoint is /oauth2/logout. It is safe for concurrent use. All fields are required.
+type Endpoint struct {
+	*endpoint.BrowserForms
+	Tokens *tokens.Issuer
+	Now    func() time.Time
+}
+
+// parameters are those of a request to log out.
+var parameters = []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
+
+// request is a request to log out that was read and checked (OIDC RP-Initiated Logout §2).
+type request struct {
+	hint     *tokens.IDClaims // nil: no id_token_hint
+	client   *client.Client   // who asks; nil: unknown
+	redirect string           // where to go afterwards; empty: nowhere
+}
+
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	endpoint.NoStore(w)
+	if err := e.logOut(w, r); err != nil {
+		refused := e.Refusal(r.Context(), err)
+		e.NoteClient(w, r)
+		e.Pages.Render(w, r, refused.Status, pages.CannotLogOutPage{Code: refused.Code, Detail: refused.Text()})
+	}
+}
+
+// logOut ends the login session. It does so at once when the client proves by an ID token of this person
+// that it knows whom it logs out, and when this server's own form asks; anybody else could send a browser
+// here, so the person is asked.
+func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
+	if err := e.Read(r); err != nil {
+		return err
+	}
+	if answered, err := e.ComeWithCookies(w, r, parameters); answered || err != nil {
+		return err
+	}
+	r = pages.WithLocales(r, r.Form.Get("ui_locales"), e.Now()) // the form of askToLogOut posts it on
+	asked, err := e.readRequest(r.Context(), r.Form)
+	if err != nil {
+		return err
+	}
+	current, err := e.Login.Session(r)
+	if err != nil {
+		return err
+	}
+	confirmed := r.Method == http.MethodPost && e.CrossOrigin.Check(r) == nil && fromBrowser(r)
+	if current != nil && !confirmed && !e.hinted(asked, current) {
+		return e.askToLogOut(w, r, asked, current)
+	}
+	// Without a hint, somebody else than the client may have sent the person, and to log out is all that
+	// they ask for; where they go on to is known to the letter (OIDC RP-Initiated Logout §2, §3). A client
+	// that nobody vouched for sends people on, and loads what it likes in their browser, only when they
+	// acted or it shows an ID token of theirs; with one of somebody else this would be an open redirector
+	// (RFC 9700 §4.11).
+	trusted := asked.client == nil || e.Vouched(asked.client) || confirmed || current != nil
+	frames, err := e.endSessions(w, r, asked, current, trusted)
+	if err != nil {
+		return err
+	}
+	page := pages.LoggedOutPage{Frames: frames, Next: asked.redirect}
+	if asked.redirect != "" && !trusted {
+		app, err := e.Login.App(r, asked.client.ID, asked.redirect)
+		if err != nil {
+			return err
+		}
+		page.App = &app
+	} else if asked.redirect != "" && len(frames) == 0 {
+		w.Header().Set("Location", asked.redirect)
+		w.WriteHeader(http.StatusSeeOther)
+		return nil
+	}
+	e.Pages.Render(w, r, http.StatusOK, page)
+	return nil
+}
+
+// hinted tells whether the hint is about the person who is logged in.
+func (e *Endpoint) hinted(asked request, current *login.Session) bool {
+	if asked.hint == nil || asked.client == nil {
+		return false
+	}
+	return asked.hint.Subject == e.Tokens.Subject(asked.client, current.UserID)
+}
+
+// fromBrowser tells whether the request says where it comes from. CrossOriginProtection lets through what does not, which
+// is right for programs; but here "our own page" must be proved.
+func fromBrowser(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
+}
+
+// readRequest checks the parameters. A redirect needs a client, by a hint or by its client_id, and a URI that it registered to
+// the letter: whatever is wrong with either, nobody is sent anywhere.
+func (e *Endpoint) readRequest(ctx context.Context, form url.Values) (request, error) {
+	var asked request
+	if err := oauth.OnlyOnce(form); err != nil {
+		return asked, err
+	}
+	clientID := form.Get("client_id")
+	if token := form.Get("id_token_hint"); token != "" {
+		hint, err := e.Tokens.Hint(ctx, token)
+		if errors.Is(err, tokens.ErrInvalid) {
+			return asked, oauth.InvalidRequest.Because("id_token_hint is not an ID token of this server")
+		}
+		if err != nil {
+			return asked, err
+		}
+		if clientID != "" && clientID != hint.Audience {
+			return asked, oauth.InvalidRequest.Because("id_token_hint was issued to another client than client_id")
+		}
+		asked.hint, clientID = &hint, hint.Audience
+	}
+	if clientID != "" {
+		found, err := e.Store.Client(ctx, clientID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return asked, err
+		}
+		if err == nil {
+			asked.client = &found
+		}
+	}
+	uri := form.Get("post_logout_redirect_uri")
+	if uri == "" {
+		return asked, nil
+	}
+	switch {
+	case asked.hint == nil && clientID == "":
+		return asked, oauth.InvalidRequest.Because("post_logout_redirect_uri needs an id_token_hint, or the client_id")
+	case asked.client == nil || !asked.client.MatchPostLogoutURI(uri):
+		return asked, oauth.InvalidRequest.Because("the post_logout_redirect_uri is not registered for this client; it must be the same to the letter as one that is. Received: " + oauth.Excerpt(uri))
+	}
+	asked.redirect = uri
+	if state := form.Get("state"); state != "" {
+		asked.redirect = withQuery(uri, url.Values{"state": {state}})
+	}
+	return asked, nil
+}
+
+// endSessions ends the browser's session, and the one that the hint names if it is another: a client that posts across
+// origins comes without the cookie. It returns the frames that clients want loaded; those of the session in the hint are
+// loaded for trusted clients alone.
+func (e *Endpoint) endSessions(w http.ResponseWriter, r *http.Request, asked request, current *login.Session, trusted bool) ([]string, error) {
+	var frames []string
+	if current != nil {
+		var err error
+		if frames, err = e.frames(r.Context(), current.ID); err != nil {
+			return nil, err
+		}
+		if err := e.Login.EndSession(w, r, current.ID); err != nil {
+			return nil, err
+		}
+	}
+	if asked.hint == nil || (current != nil && current.ID == asked.hint.SessionID) {
+		return frames, nil
+	}
+	if trusted {
+		more, err := e.frames(r.Context(), asked.hint.SessionID)
+		if err != nil {
+			return nil, err
+		}
+		frames = append(frames, more...)
+	}
+	err := e.Store.EndSession(r.Context(), asked.hint.SessionID)
+	if errors.Is(err, store.ErrNotFound) { // ended already
+		err = nil
+	}
+	return frames, err
+}
+
+// askToLogOut shows the page with the button. Its form posts the same parameters, so that they are checked anew.
+func (e *Endpoint) askToLogOut(w http.ResponseWriter, r *http.Request, asked request, current *login.Session) error {
+	hidden := url.Values{}
+	for _, name := range parameters {
+		if value := r.Form.Get(name); value != "" {
+			hidden.Set(name, value)
+		}
+	}
+	data := pages.LogoutPage{Action: e.Issuer.Path("/oauth2/logout"), Hidden: hidden, Email: current.User.Email}
+	if asked.client != nil {
+		app, err := e.Login.App(r, asked.client.ID, asked.redirect)
+		if err != nil {
+			return err
+		}
+		data.App = &app
+	}
+	e.Pages.Render(w, r, http.StatusOK, data)
+	return nil
+}

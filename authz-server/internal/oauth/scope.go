@@ -1,0 +1,72 @@
+package oauth
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+)
+
+// Intersect returns the elements of a that are also in b, in a's order.
+func Intersect(a, b []string) []string {
+	var both []string
+	for _, x := range a {
+		if slices.Contains(b, x) {
+			both = append(both, x)
+		}
+	}
+	return both
+}
+
+// Without returns the elements of a that are not in b, in a's order.
+func Without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(x string) bool { return slices.Contains(b, x) })
+}
+
+// ReadScope is the words of a scope, each once, if the client is registered for all of them.
+func ReadScope(c *client.Client, text string) ([]string, error) {
+	var scopes []string
+	registered := c.Scopes()
+	for scope := range strings.FieldsSeq(text) { // a body has room for many, most of them repetitions
+		if !slices.Contains(registered, scope) {
+			return nil, InvalidScope.Because("the client is not registered for the scope " + scope)
+		}
+		if !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes, nil
+}
+
+// Resources says what tokens are good for. It is safe for concurrent use.
+type Resources struct {
+	Issuer   string            // the audience of a token for no service, but for this server's userinfo
+	Services []client.Resource // the resource services, and which scopes belong to each
+}
+
+// Of is the resource services that some of these scopes belong to. Scopes about a person (OIDC Core
+// §5.4, §11) belong to none.
+func (r *Resources) Of(scope ...string) []string { return client.AudienceOf(r.Services, scope) }
+
+// Audience is the audience of a token with these scopes: see Of. If it is for no service, it is for
+// this server's userinfo.
+func (r *Resources) Audience(scope []string) []string {
+	if found := r.Of(scope...); len(found) > 0 {
+		return found
+	}
+	return []string{r.Issuer}
+}
+
+// Narrow is the audience of a token with these scopes, narrowed to the resources asked for (RFC 8707 §2).
+func (r *Resources) Narrow(scope, resources []string) ([]string, error) {
+	audience := r.Audience(scope)
+	if len(resources) == 0 {
+		return audience, nil
+	}
+	for _, resource := range resources {
+		if !slices.Contains(audience, resource) {
+			return nil, InvalidTarget.Because("the resource " + resource + " is unknown, or no scope of the request belongs to it")
+		}
+	}
+	return Intersect(audience, resources), nil
+}

@@ -1,0 +1,104 @@
+package protocol
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/clientauth"
+)
+
+// grantHandler is a [Grant] as fosite sees it.
+type grantHandler struct{ Grant }
+
+var _ fosite.TokenEndpointHandler = grantHandler{}
+
+func (grantHandler) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
+
+func (h grantHandler) CanHandleTokenEndpointRequest(_ context.Context, request fosite.AccessRequester) bool {
+	return request.GetGrantTypes().ExactOne(h.Type())
+}
+
+func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) (err error) {
+	of := request.GetSession().(*session) // Check makes no other
+	of.finish, err = h.Check(ctx, &TokenRequest{
+		Client: request.GetClient().(fositeClient).Client,
+		Form:   request.GetRequestForm(),
+		Scope:  request.GetRequestedScopes(),
+		Proof:  of.proof,
+	})
+	return err
+}
+
+func (h grantHandler) PopulateTokenEndpointResponse(ctx context.Context, request fosite.AccessRequester, response fosite.AccessResponder) error {
+	if !h.CanHandleTokenEndpointRequest(ctx, request) {
+		return fosite.ErrUnknownRequest
+	}
+	answer, err := request.GetSession().(*session).finish(ctx)
+	if err != nil {
+		return err
+	}
+	response.SetAccessToken(answer.AccessToken)
+	response.SetTokenType(answer.TokenType)
+	response.SetExpiresIn(answer.ExpiresIn)
+	response.SetScopes(answer.Scope)
+	for name, value := range map[string]string{
+		"refresh_token": answer.RefreshToken, "id_token": answer.IDToken, "issued_token_type": answer.IssuedTokenType,
+	} {
+		if value != "" {
+			response.SetExtra(name, value)
+		}
+	}
+	return nil
+}
+
+// responder answers all response types by what [Protocol.Respond] was given.
+type responder struct{}
+
+var _ fosite.AuthorizeEndpointHandler = responder{}
+
+func (responder) HandleAuthorizeEndpointRequest(ctx context.Context, request fosite.AuthorizeRequester, response fosite.AuthorizeResponder) error {
+	parameters, err := request.GetSession().(*session).answer(ctx)
+	if err != nil {
+		return err
+	}
+	for name := range parameters {
+		response.AddParameter(name, parameters.Get(name))
+	}
+	for _, kind := range request.GetResponseTypes() {
+		request.SetResponseTypeHandled(kind)
+	}
+	return nil
+}
+
+// session carries what one request needs from one of fosite's calls to the next. Nothing of it is stored.
+type session struct {
+	proof  *clientauth.Proof
+	finish Finish                                        // at the token endpoint, once the grant was checked
+	answer func(ctx context.Context) (url.Values, error) // at the authorization endpoint
+}
+
+var _ fosite.Session = (*session)(nil)
+
+func (*session) SetExpiresAt(fosite.TokenType, time.Time)    {}
+func (*session) GetExpiresAt(fosite.TokenType) (t time.Time) { return t }
+func (*session) GetUsername() string                         { return "" }
+func (*session) GetSubject() string                          { return "" }
+func (s *session) Clone() fosite.Session                     { clone := *s; return &clone }
+
+// fositeClient is a client as fosite sees it.
+type fositeClient struct{ *client.Client }
+
+var _ fosite.Client = fositeClient{}
+
+func (c fositeClient) GetID() string                      { return c.ID }
+func (c fositeClient) GetHashedSecret() []byte            { return nil }
+func (c fositeClient) GetRedirectURIs() []string          { return c.RedirectURIs }
+func (c fositeClient) GetGrantTypes() fosite.Arguments    { return c.GrantTypes }
+func (c fositeClient) GetResponseTypes() fosite.Arguments { return c.ResponseTypes }
+func (c fositeClient) GetScopes() fosite.Arguments        { return c.Scopes() }
+func (c fositeClient) GetAudience() fosite.Arguments      { return nil }
+func (c fositeClient) IsPublic() bool                     { return c.Public() }

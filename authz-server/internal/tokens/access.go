@@ -1,0 +1,183 @@
+package tokens
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// AccessClaims are the claims of an access token (RFC 9068 §2.2).
+type AccessClaims struct {
+	Issuer   string          `json:"iss"`
+	Subject  string          `json:"sub"`
+	Audience oauth.Audiences `json:"aud"`
+	ClientID string          `json:"client_id"`
+	Scope    string          `json:"scope"`
+	IssuedAt int64           `json:"iat"`
+	Expiry   int64           `json:"exp"`
+	ID       string          `json:"jti"`
+
+	// Of a person's token alone.
+	AuthTime  int64    `json:"auth_time,omitempty"`
+	ACR       string   `json:"acr,omitempty"`
+	AMR       []string `json:"amr,omitempty"`
+	SessionID string   `json:"sid,omitempty"`
+	Roles     []string `json:"roles,omitempty"`
+
+	Confirmation *Confirmation `json:"cnf,omitempty"`      // RFC 9449 §6.1: whose key must be proved with the token
+	ProofAlg     string        `json:"dpop_alg,omitempty"` // what proofs of that key must be signed by; empty: the key says
+	Actor        *Actor        `json:"act,omitempty"`      // RFC 8693 §4.1: who acts for the person
+
+	// Withheld is there in every exchanged token, and in no other: the scopes of the grant that an
+	// earlier token of the chain did not carry though it was for their service. No later one gets them.
+	Withheld []string `json:"withheld,omitzero"`
+}
+
+// bind binds the token to the key that its client proved, if it did.
+func (c *AccessClaims) bind(want AccessSpec) {
+	if want.Thumbprint != "" {
+		c.Confirmation, c.ProofAlg = &Confirmation{want.Thumbprint}, want.ProofAlg
+	}
+}
+
+// Confirmation binds a token to a key.
+type Confirmation struct {
+	Thumbprint string `json:"jkt"`
+}
+
+// Actor is a service that acts for the subject, and whom it acts for in turn.
+type Actor struct {
+	Subject string `json:"sub"`
+	Actor   *Actor `json:"act,omitempty"`
+}
+
+// GrantID is the grant that the token belongs to: the part of the jti before the dot. It is empty for
+// a service's own token.
+func (c *AccessClaims) GrantID() string {
+	grant, _, ok := strings.Cut(c.ID, ".")
+	if !ok {
+		return ""
+	}
+	return grant
+}
+
+// rolesScope is the scope that asks for a person's roles in the access token.
+const rolesScope = "board:moderate"
+
+// AccessSpec is what an access token is to be good for.
+type AccessSpec struct {
+	Scope      []string
+	Audience   []string
+	Thumbprint string // RFC 7638, of the DPoP key that it is bound to; empty: a bearer token
+	ProofAlg   string // what proofs of that key must be signed by; empty: the key says
+	Actor      *Actor
+	Withheld   []string // of an exchanged token; see AccessClaims
+	Subject    string   // of an exchanged token; empty: the person as the client knows them
+	Expiry     int64    // of an exchanged token: not later than this, in seconds; 0: the usual lifetime
+}
+
+// ForService issues a service's token of its own (RFC 6749 §4.4). It writes nothing.
+func (i *Issuer) ForService(ctx context.Context, c *client.Client, want AccessSpec) (string, error) {
+	now := i.now()
+	claims := AccessClaims{
+		Issuer:   i.url,
+		Subject:  c.ID, // RFC 9068 §2.2
+		Audience: want.Audience,
+		ClientID: c.ID,
+		Scope:    strings.Join(want.Scope, " "),
+		IssuedAt: now.Unix(),
+		Expiry:   now.Add(i.Lifetimes.AccessToken).Unix(),
+		ID:       rand.Text(),
+	}
+	claims.bind(want)
+	return i.Sign(ctx, i.accessAlg(c), typeAccess, claims)
+}
+
+// Access issues an access token of a grant. It writes nothing: the token is verified from itself.
+func (i *Issuer) Access(ctx context.Context, c *client.Client, g *store.Grant, want AccessSpec) (string, error) {
+	now := i.now()
+	claims := AccessClaims{
+		Issuer:    i.url,
+		Subject:   i.Subject(c, g.UserID),
+		Audience:  want.Audience,
+		ClientID:  c.ID,
+		Scope:     strings.Join(want.Scope, " "),
+		IssuedAt:  now.Unix(),
+		Expiry:    now.Add(i.Lifetimes.AccessToken).Unix(),
+		ID:        g.ID + "." + rand.Text(),
+		AuthTime:  g.AuthTime.Unix(),
+		ACR:       g.ACR,
+		AMR:       g.AMR,
+		SessionID: g.SessionID,
+		Actor:     want.Actor,
+		Withheld:  want.Withheld,
+	}
+	if want.Subject != "" {
+		claims.Subject = want.Subject
+	}
+	if want.Expiry != 0 {
+		claims.Expiry = min(claims.Expiry, want.Expiry)
+	}
+	claims.bind(want)
+	if slices.Contains(want.Scope, rolesScope) {
+		user, err := i.store.User(ctx, g.UserID)
+		if err != nil {
+			return "", err
+		}
+		claims.Roles = user.Roles
+	}
+	return i.Sign(ctx, i.accessAlg(c), typeAccess, claims)
+}
+
+// accessAlg is what access tokens of a client are signed by; empty: RS256.
+func (i *Issuer) accessAlg(c *client.Client) string {
+	if c.Profile == client.ProfileFAPI2 {
+		return i.profileAlg
+	}
+	return ""
+}
+
+// Live reads an access token that is valid now: issued here, unexpired, and neither it nor its grant
+// revoked. The error is ErrInvalid, or a failure of the database.
+func (i *Issuer) Live(ctx context.Context, token string) (AccessClaims, error) {
+	var claims AccessClaims
+	if err := i.verify(ctx, token, typeAccess, &claims); err != nil {
+		return claims, err
+	}
+	if claims.Issuer != i.url || i.now().Unix() >= claims.Expiry {
+		return claims, ErrInvalid
+	}
+	revoked, err := i.store.TokenRevoked(ctx, claims.ID)
+	if err != nil {
+		return claims, err
+	}
+	if revoked {
+		return claims, ErrInvalid
+	}
+	if id := claims.GrantID(); id != "" {
+		g, err := i.store.Grant(ctx, id)
+		if errors.Is(err, store.ErrNotFound) || (err == nil && !g.Live(i.now())) {
+			return claims, ErrInvalid
+		}
+		if err != nil {
+			return claims, err
+		}
+	}
+	return claims, nil
+}
+
+// Person is the person of an access token, whose subject may be pairwise: the grant knows whose it is.
+// store.ErrNotFound: the token is a service's own.
+func (i *Issuer) Person(ctx context.Context, claims *AccessClaims) (store.User, error) {
+	g, err := i.store.Grant(ctx, claims.GrantID())
+	if err != nil {
+		return store.User{}, err
+	}
+	return i.store.User(ctx, g.UserID)
+}

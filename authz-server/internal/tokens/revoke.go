@@ -1,0 +1,49 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+)
+
+var errOfAnother = oauth.UnauthorizedClient.Because("the token was issued to another client")
+
+// Revoke ends a token of a client (RFC 7009 §2.1): a refresh token with its grant and all the grant's
+// access tokens, an access token by itself. Which of the two it is, the token says. One that this server
+// does not know, or that is over, is no error.
+func (i *Issuer) Revoke(ctx context.Context, c *client.Client, token string) error {
+	err := i.revokeAccess(ctx, c, token)
+	if errors.Is(err, ErrInvalid) {
+		err = i.revokeRefresh(ctx, c, token)
+	}
+	if errors.Is(err, ErrInvalid) {
+		return nil
+	}
+	return err
+}
+
+func (i *Issuer) revokeAccess(ctx context.Context, c *client.Client, token string) error {
+	var claims AccessClaims
+	if err := i.verify(ctx, token, typeAccess, &claims); err != nil {
+		return err
+	}
+	if claims.ClientID != c.ID {
+		return errOfAnother
+	}
+	return i.store.RevokeToken(ctx, claims.ID, time.Unix(claims.Expiry, 0))
+}
+
+func (i *Issuer) revokeRefresh(ctx context.Context, c *client.Client, token string) error {
+	_, g, err := i.FindRefresh(ctx, token)
+	if err != nil {
+		return err
+	}
+	if g.ClientID != c.ID {
+		return errOfAnother
+	}
+	_, err = i.store.RevokeGrant(ctx, g.ID)
+	return err
+}

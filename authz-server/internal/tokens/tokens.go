@@ -1,0 +1,136 @@
+// Package tokens issues and verifies the server's own tokens: access tokens, ID tokens and refresh
+// tokens, and the grants that they belong to. It knows keys and rows, and nothing of HTTP.
+package tokens
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/jwks"
+)
+
+// Types of JWT, as their header says.
+const (
+	typeAccess  = "at+jwt" // RFC 9068 §2.1
+	typeRefresh = "rt+jwt"
+	typeID      = "JWT"
+)
+
+// Config is what an [Issuer] needs. All fields are required but those with a default.
+type Config struct {
+	Resources oauth.Resources // and the issuer identifier
+	Keys      *keys.Ring
+	Store     *store.Store
+	Lifetimes Lifetimes
+	Now       func() time.Time // nil: time.Now
+
+	// PairwiseSalt keeps pairwise subjects from being linked (OIDC Core §8.1): 32 random bytes that never change.
+	PairwiseSalt []byte
+
+	// ProfileAlg signs access tokens of clients with the profile fapi2 (FAPI 2.0 Security Profile
+	// §5.4.1): one of client.Algorithms that every resource service takes. Empty: RS256, as for all
+	// other clients.
+	ProfileAlg string
+}
+
+// Lifetimes says how long what is issued lives. Zero: the default.
+type Lifetimes struct {
+	AccessToken     time.Duration // 10 minutes
+	IDToken         time.Duration // 10 minutes
+	Code            time.Duration // 60 seconds
+	RefreshIdle     time.Duration // 30 days: a refresh token that is not used for so long ends
+	RefreshAbsolute time.Duration // 90 days: the whole grant
+	RefreshGrace    time.Duration // 10 seconds: a repeated refresh within it gets the same successor; negative: none does
+}
+
+// DefaultLifetimes stand for the fields that are zero.
+var DefaultLifetimes = Lifetimes{
+	AccessToken:     10 * time.Minute,
+	IDToken:         10 * time.Minute,
+	Code:            time.Minute,
+	RefreshIdle:     30 * 24 * time.Hour,
+	RefreshAbsolute: 90 * 24 * time.Hour,
+	RefreshGrace:    10 * time.Second,
+}
+
+func (l Lifetimes) withDefaults() Lifetimes {
+	for value, fallback := range map[*time.Duration]time.Duration{
+		&l.AccessToken:     DefaultLifetimes.AccessToken,
+		&l.IDToken:         DefaultLifetimes.IDToken,
+		&l.Code:            DefaultLifetimes.Code,
+		&l.RefreshIdle:     DefaultLifetimes.RefreshIdle,
+		&l.RefreshAbsolute: DefaultLifetimes.RefreshAbsolute,
+		&l.RefreshGrace:    DefaultLifetimes.RefreshGrace,
+	} {
+		if *value == 0 {
+			*value = fallback
+		}
+	}
+	return l
+}
+
+// Issuer issues and verifies tokens. It is safe for concurrent use.
+type Issuer struct {
+	Lifetimes Lifetimes // with their defaults; not to be changed
+
+	url          string // the issuer identifier
+	resources    oauth.Resources
+	keys         *keys.Ring
+	store        *store.Store
+	now          func() time.Time
+	pairwiseSalt []byte
+	profileAlg   string
+}
+
+// New makes an issuer.
+func New(cfg Config) *Issuer {
+	i := &Issuer{
+		Lifetimes:    cfg.Lifetimes.withDefaults(),
+		url:          cfg.Resources.Issuer,
+		resources:    cfg.Resources,
+		keys:         cfg.Keys,
+		store:        cfg.Store,
+		now:          cfg.Now,
+		pairwiseSalt: cfg.PairwiseSalt,
+		profileAlg:   cfg.ProfileAlg,
+	}
+	if i.now == nil {
+		i.now = time.Now
+	}
+	return i
+}
+
+// ErrInvalid says that a token is not one that this server issued, of the type asked for.
+var ErrInvalid = errors.New("not a token of this server")
+
+// Sign signs claims with the algorithm that a client registered for; empty: RS256. typ is the "typ" of
+// the JWT's header.
+func (i *Issuer) Sign(ctx context.Context, alg, typ string, claims any) (string, error) {
+	if alg == "" {
+		alg = keys.RS256
+	}
+	text, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	token, _, err := i.keys.SignAs(ctx, alg, typ, text)
+	return token, err
+}
+
+// verify checks that token is a JWT of that type which this server signed, and reads its claims. It
+// does not look at the expiry. The error is ErrInvalid, or a failure of the database.
+func (i *Issuer) verify(ctx context.Context, token, typ string, claims any) error {
+	text, _, err := i.keys.Verify(ctx, token, typ)
+	if errors.Is(err, keys.ErrInvalid) {
+		return ErrInvalid
+	}
+	if err != nil {
+		return err
+	}
+	return jwks.UnmarshalExact(text, claims)
+}
