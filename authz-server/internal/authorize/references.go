@@ -16,7 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // maxRequestObject is the longest request object, in bytes.
@@ -128,10 +128,10 @@ func (e *Endpoint) requestObjectParameters(c *client.Client, text []byte) (url.V
 		IssuedAt  oauth.NumericDate `json:"iat"`
 	}
 	var claims map[string]json.RawMessage
-	if err := jwks.UnmarshalExact(text, &about); err != nil {
+	if err := jose.UnmarshalExact(text, &about); err != nil {
 		return nil, fmt.Errorf("its claims cannot be read: %w", err)
 	}
-	if err := jwks.UnmarshalExact(text, &claims); err != nil {
+	if err := jose.UnmarshalExact(text, &claims); err != nil {
 		return nil, errors.New("its claims are no JSON object")
 	}
 	now, strict := e.Now(), c.Profile == client.ProfileFAPI2 || c.RequireSignedRequestObject

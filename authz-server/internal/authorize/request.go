@@ -15,7 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // request is an authorization request that has been read and checked (RFC 6749 §4.1.1, OIDC Core §3.1.2.1),
@@ -214,7 +214,7 @@ func (e *Endpoint) checkRequest(a *request) error {
 	}
 	a.IDTokenHint = form.Get("id_token_hint")
 	if text := form.Get("claims"); text != "" {
-		if err := jwks.UnmarshalExact([]byte(text), &a.Claims); err != nil {
+		if err := jose.UnmarshalExact([]byte(text), &a.Claims); err != nil {
 			return oauth.InvalidRequest.Because("the parameter claims must be a JSON object as OpenID Connect Core 5.5 says: " + err.Error())
 		}
 	}

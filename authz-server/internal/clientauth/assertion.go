@@ -15,7 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -73,7 +73,7 @@ func assertedClient(token string) (string, error) {
 	var claims struct {
 		Subject string `json:"sub"`
 	}
-	return claims.Subject, jwks.UnmarshalExact(text, &claims)
+	return claims.Subject, jose.UnmarshalExact(text, &claims)
 }
 
 // checkAssertion checks the claims of a verified assertion, and spends its jti.
@@ -87,7 +87,7 @@ func (a *Authenticator) checkAssertion(ctx context.Context, r *http.Request, c *
 		NotBefore oauth.NumericDate `json:"nbf"`
 		IssuedAt  oauth.NumericDate `json:"iat"`
 	}
-	if err := jwks.UnmarshalExact(text, &claims); err != nil {
+	if err := jose.UnmarshalExact(text, &claims); err != nil {
 		return oauth.InvalidClient.Because("the claims of client_assertion cannot be read: " + err.Error())
 	}
 	now := a.Now()
@@ -105,7 +105,7 @@ func (a *Authenticator) checkAssertion(ctx context.Context, r *http.Request, c *
 	case claims.Expiry.After(now.Add(assertionMostAhead)):
 		return oauth.InvalidClient.Because("exp of client_assertion must be within an hour")
 	}
-	err := a.Store.UseID(ctx, "assertion", c.ID, claims.ID, claims.Expiry.Add(jwks.DefaultLeeway+time.Second))
+	err := a.Store.UseID(ctx, "assertion", c.ID, claims.ID, claims.Expiry.Add(jose.DefaultLeeway+time.Second))
 	if errors.Is(err, store.ErrExists) {
 		return oauth.InvalidClient.Because("client_assertion was used before; make a new one for each request")
 	}

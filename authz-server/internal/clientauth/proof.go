@@ -11,12 +11,12 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // How long proofs and nonces are good (RFC 9449 §4.3, §8, §11.1).
 const (
-	proofAge     = time.Minute // since iat, and jwks.DefaultLeeway before and after, for clocks differ
+	proofAge     = time.Minute // since iat, and jose.DefaultLeeway before and after, for clocks differ
 	nonceMinutes = 5           // since a nonce of ours was made
 )
 
@@ -48,7 +48,7 @@ func (a *Authenticator) ReadProof(r *http.Request, accessToken string) (*Proof, 
 	if len(headers) > 1 {
 		return nil, oauth.InvalidDPoPProof.Because("send one DPoP header")
 	}
-	read, err := jwks.ParseProof(headers[0], client.Algorithms)
+	read, err := jose.ParseProof(headers[0], client.Algorithms)
 	if err != nil {
 		_, why, _ := strings.Cut(err.Error(), "proof: ")
 		return nil, oauth.InvalidDPoPProof.Because("the DPoP proof is refused: " + why)
@@ -62,7 +62,7 @@ func (a *Authenticator) ReadProof(r *http.Request, accessToken string) (*Proof, 
 	case accessToken != "" && !read.IsForToken(accessToken):
 		return nil, oauth.InvalidDPoPProof.Because("ath must be the hash of the access token")
 	}
-	until := read.IssuedAt.Add(proofAge + jwks.DefaultLeeway)
+	until := read.IssuedAt.Add(proofAge + jose.DefaultLeeway)
 	if a.DPoPNonces { // RFC 9449 §4.3, number 11: the nonce says when, whatever the client's clock says
 		made, ok := a.nonceMade(read.Nonce)
 		if until = made.Add((nonceMinutes + 1) * time.Minute); !ok || (oauth.NumericDate{Time: made}).Ahead(now) || !now.Before(until) {

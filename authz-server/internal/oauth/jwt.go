@@ -6,7 +6,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Audiences is the claim "aud": one string, or an array of several (RFC 7519 §4.1.3).
@@ -29,7 +29,7 @@ func (a *Audiences) UnmarshalJSON(text []byte) error {
 }
 
 // NumericDate is a time in a JWT that a client made (RFC 7519 §2): seconds since 1970, perhaps with a fraction. The zero value
-// means that there is none. Clocks may differ by [jwks.DefaultLeeway], here as at resource services.
+// means that there is none. Clocks may differ by [jose.DefaultLeeway], here as at resource services.
 type NumericDate struct{ time.Time }
 
 func (d *NumericDate) UnmarshalJSON(text []byte) error {
@@ -49,10 +49,10 @@ func (d *NumericDate) UnmarshalJSON(text []byte) error {
 }
 
 // Ahead tells whether d, an iat or nbf, is still to come.
-func (d NumericDate) Ahead(now time.Time) bool { return d.After(now.Add(jwks.DefaultLeeway)) }
+func (d NumericDate) Ahead(now time.Time) bool { return d.After(now.Add(jose.DefaultLeeway)) }
 
 // Past tells whether d, an exp, is over. So is one that is missing.
-func (d NumericDate) Past(now time.Time) bool { return !now.Before(d.Add(jwks.DefaultLeeway)) }
+func (d NumericDate) Past(now time.Time) bool { return !now.Before(d.Add(jose.DefaultLeeway)) }
 
 // IsThumbprint tells whether text is the base64url of 32 bytes, without padding: the SHA-256 of a key
 // (RFC 7638) or of a PKCE verifier (RFC 7636 §4.2).

@@ -8,7 +8,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // ClaimsRequest is the parameter "claims" (OIDC Core §5.5).
@@ -87,7 +87,7 @@ func allClaims(user store.User) (map[string]any, error) {
 // ReadClaimsRequest reads the parameter. Empty: nothing is asked for.
 func ReadClaimsRequest(text string) (request ClaimsRequest, err error) {
 	if text != "" {
-		err = jwks.UnmarshalExact([]byte(text), &request)
+		err = jose.UnmarshalExact([]byte(text), &request)
 	}
 	return request, err
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // IDClaims are the claims of an ID token (OIDC Core §2, §3.3.2.11) but for those about the person.
@@ -99,7 +99,7 @@ func leftHash(alg, text string) string {
 	if text == "" {
 		return ""
 	}
-	if jwks.SameAlgorithm(alg, keys.EdDSA) {
+	if jose.SameAlgorithm(alg, keys.EdDSA) {
 		sum := sha512.Sum512([]byte(text))
 		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Types of JWT, as their header says.
@@ -132,5 +132,5 @@ func (i *Issuer) verify(ctx context.Context, token, typ string, claims any) erro
 	if err != nil {
 		return err
 	}
-	return jwks.UnmarshalExact(text, claims)
+	return jose.UnmarshalExact(text, claims)
 }
