@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -111,34 +110,5 @@ func TestAnOperationMayDoWithoutAToken(t *testing.T) {
 	allowed = false
 	if w := get("/v1/things", nil); w.Code != http.StatusTooManyRequests {
 		t.Errorf("nobody, too often: %d", w.Code)
-	}
-}
-
-func TestWithoutAVerifierAnInterfaceIsOnlyDescribed(t *testing.T) {
-	api, err := New(Config{Issuer: "https://auth.example", Audience: audience}, Resource{Name: "Test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if document, err := api.Document(); err != nil || len(document) == 0 {
-		t.Errorf("%s %v", document, err)
-	}
-	if handler, err := api.Handler(); err == nil {
-		t.Error("it is served", handler)
-	}
-}
-
-func TestAServiceAnswersItsOwnErrors(t *testing.T) {
-	own, other := errors.New("own"), errors.New("other")
-	api := &API{cfg: Config{Log: discard}, resource: Resource{Problem: func(err error) error {
-		if errors.Is(err, own) {
-			return &Problem{Status: http.StatusConflict}
-		}
-		return nil
-	}}}
-	for err, status := range map[error]int{own: http.StatusConflict, other: http.StatusInternalServerError, &Problem{Status: http.StatusGone}: http.StatusGone} {
-		var p *Problem
-		if got := api.answerTo(t.Context(), err); !errors.As(got, &p) || p.Status != status || p.Detail != "" {
-			t.Errorf("%v is answered with %v", err, got)
-		}
 	}
 }

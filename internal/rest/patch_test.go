@@ -55,25 +55,3 @@ func TestAMemberOfAPatchIsAbsentNullOrAValue(t *testing.T) {
 		}
 	}
 }
-
-func TestAChangeNeedsTheVersionThatIsThere(t *testing.T) {
-	for header, want := range map[string]int{`"7"`: 0, `"6", "7"`: 0, "*": 0, `"6"`: 412, `W/"7"`: 412, "7": 400, "": 428} {
-		status := 0
-		var p *Problem
-		if errors.As(RequireMatch(header, int64(7)), &p) {
-			status = p.Status
-		}
-		if status != want {
-			t.Errorf("%s: %d, want %d", header, status, want)
-		}
-	}
-	if version, err := OptionalMatch("", "a"); version != "" || err != nil {
-		t.Error(version, err)
-	}
-	if version, err := OptionalMatch(`"a"`, "a"); version != "a" || err != nil {
-		t.Error(version, err)
-	}
-	if _, err := OptionalMatch(`"b"`, "a"); err == nil {
-		t.Error("another version matches")
-	}
-}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -115,35 +113,6 @@ func TestAConditionalUpdateHasOneWinner(t *testing.T) {
 			t.Fatalf("%d of 32 won", winners.Load())
 		}
 	})
-}
-
-func TestReplicasMayMigrateAtOnce(t *testing.T) {
-	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				db, err := sqldb.Open(t.Context(), databaseURL)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				defer db.Close()
-				if err := db.Migrate(t.Context(), migrations); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-	})
-}
-
-func TestTheFileIsItsOwnersAlone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "deep", "x y.db")
-	open(t, "sqlite:"+path)
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Fatal(info.Mode(), err)
-	}
 }
 
 func TestAWrongURLIsRefusedWithoutItsPassword(t *testing.T) {

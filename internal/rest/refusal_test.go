@@ -3,6 +3,8 @@ package rest
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,6 +15,47 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 )
+
+func TestRefusedTokensAreCounted(t *testing.T) {
+	f := newFixture(t)
+	bad := f.issuer.BadTokens(audience, jwkstest.Token{Scope: "test:read"})
+	want := map[string]float64{"no_token": 1, "client_token": 1, "insufficient_scope": 1}
+	f.get("/v1/thing", "")
+	f.get("/v1/thing", f.issuer.ClientToken(t, jwkstest.Token{Audience: audience, Scope: "test:read"}))
+	f.get("/v1/thing", f.issuer.AccessToken(t, jwkstest.Token{Audience: audience}))
+	for _, b := range bad {
+		f.get("/v1/thing", b.Token)
+		want[refusalReason(b.Want)]++
+	}
+	families, err := f.metrics.Gather()
+	if err != nil || len(families) != 1 || families[0].GetName() != "tokens_refused_total" {
+		t.Fatal(families, err)
+	}
+	counted := families[0].GetMetric()
+	if len(counted) != len(refusalReasons) {
+		t.Errorf("%d reasons are counted, want all %d from the start and no other", len(counted), len(refusalReasons))
+	}
+	for _, metric := range counted {
+		reason := metric.GetLabel()[0].GetValue()
+		if got := metric.GetCounter().GetValue(); got != want[reason] {
+			t.Errorf("%s: %v, want %v", reason, got, want[reason])
+		}
+	}
+}
+
+// A new sentinel of jwks would be counted as "other" until it has a label.
+func TestEveryReasonHasALabelOfItsOwn(t *testing.T) {
+	labels := make(map[string]bool)
+	for _, r := range refusalReasons {
+		if labels[r.label] || refusalReason(fmt.Errorf("wrapped: %w", r.err)) != r.label {
+			t.Errorf("%s", r.label)
+		}
+		labels[r.label] = true
+	}
+	if got := refusalReason(errors.New("something else")); got != "other" {
+		t.Error(got)
+	}
+}
 
 func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 	f := newFixture(t)

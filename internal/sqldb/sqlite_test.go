@@ -1,0 +1,109 @@
+package sqldb_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+func TestAFileThatIsRemovedOrReplacedIsNoticed(t *testing.T) {
+	for name, change := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"replaced": func(path string) error {
+			return errors.Join(os.WriteFile(path+".new", nil, 0o600), os.Rename(path+".new", path))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "test.db")
+			db := openWith(t, "sqlite:"+path, sqldb.Options{})
+			if err := os.Link(path, path+".kept"); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(db.Ready(t.Context()), change(path)); err != nil {
+				t.Fatal(err)
+			}
+			_, writing := insert(t.Context(), db, "a")
+			_, reading := count(t.Context(), db, "things")
+			for _, err := range []error{writing, reading, db.Tx(t.Context(), func(context.Context) error { return nil }), db.Ready(t.Context())} {
+				wantUnavailable(t, err)
+			}
+			if err := os.Rename(path+".kept", path); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := insert(t.Context(), db, "a"); err != nil {
+				t.Errorf("after it was put back: %v", err)
+			}
+		})
+	}
+}
+
+func TestACommandMakesNoDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deep", "test.db")
+	db, err := sqldb.OpenWith(t.Context(), sqldb.Options{DatabaseURL: "sqlite:" + path})
+	if err == nil {
+		db.Close()
+		t.Fatal("it was opened")
+	}
+	if !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder was made: %v", err)
+	}
+}
+
+func TestTheWriteAheadLogShrinksAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db := openWith(t, "sqlite:"+path, sqldb.Options{})
+	size := func() int64 {
+		info, err := os.Stat(path + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	write := func() {
+		if _, err := db.Exec(t.Context(), `INSERT INTO things (id, n, live, raw) VALUES ('big', 1, true, $1) ON CONFLICT (id) DO UPDATE SET raw = excluded.raw`, bytes.Repeat([]byte(rand.Text()[:16]), 512<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	if _, err := insert(t.Context(), db, "small"); err != nil {
+		t.Fatal(err)
+	}
+	// A reader keeps what it sees from being overwritten.
+	if _, err := sqldb.All(t.Context(), db, func(rows *sql.Rows) (string, error) {
+		for range 4 {
+			write()
+		}
+		return "", nil
+	}, `SELECT id FROM things ORDER BY n`); err != nil {
+		t.Fatal(err)
+	}
+	if size() < 30<<20 {
+		t.Fatalf("the log has only %d bytes: the test shows nothing", size())
+	}
+	for range 3 {
+		write()
+	}
+	if size() > 20<<20 {
+		t.Errorf("the log still has %d bytes", size())
+	}
+}
+
+func TestTheFileIsItsOwnersAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deep", "x y.db")
+	open(t, "sqlite:"+path)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatal(info.Mode(), err)
+	}
+}
