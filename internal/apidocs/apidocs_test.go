@@ -12,7 +12,10 @@ import (
 
 func reference(t *testing.T) *Docs {
 	t.Helper()
-	d, err := New(Config{Title: `Notes "<1>"`, Path: "/docs", Document: "openapi.json", Server: "https://api.example/notes", Issuer: "https://auth.example", ClientID: "docs"})
+	d, err := New(Config{
+		Title: `Notes "<1>"`, Path: "/docs", Document: "openapi.json",
+		Server: "https://api.example/notes", Issuer: "https://auth.example", ClientID: "docs",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +38,8 @@ func TestThePageAndAllThatItNamesComeFromTheService(t *testing.T) {
 	for _, page := range []string{"/docs", "/docs/oauth2-redirect.html"} {
 		text := ask(d, page).Body.String()
 		found := named.FindAllStringSubmatch(text, -1)
-		if len(found) == 0 || strings.Contains(text, "<1>") || strings.Contains(text, "<script>") || strings.Contains(text, " style=") || strings.Contains(text, "://") && page != "/docs" {
+		if len(found) == 0 || strings.Contains(text, "<1>") || strings.Contains(text, "<script>") ||
+			strings.Contains(text, " style=") || strings.Contains(text, "://") && page != "/docs" {
 			t.Errorf("%s:\n%s", page, text)
 		}
 		for _, m := range found {
@@ -50,7 +54,8 @@ func TestThePageAndAllThatItNamesComeFromTheService(t *testing.T) {
 	for _, at := range d.Paths() {
 		w := ask(d, at)
 		policy := w.Header().Get("Content-Security-Policy")
-		if w.Code != http.StatusOK || w.Header().Get("Content-Type") == "" || w.Header().Get("Content-Encoding") != "" || w.Body.Len() == 0 {
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") == "" || w.Header().Get("Content-Encoding") != "" ||
+			w.Body.Len() == 0 {
 			t.Errorf("%s: %d %v", at, w.Code, w.Header())
 		}
 		if strings.Contains(policy, "unsafe") || !strings.HasPrefix(policy, "default-src 'none'; script-src 'self';") ||
@@ -60,7 +65,8 @@ func TestThePageAndAllThatItNamesComeFromTheService(t *testing.T) {
 		if again := ask(d, at, "If-None-Match", w.Header().Get("ETag")); again.Code != http.StatusNotModified || again.Body.Len() > 0 {
 			t.Errorf("%s again: %d", at, again.Code)
 		}
-		if small := ask(d, at, "Accept-Encoding", "br, gzip"); small.Header().Get("Content-Encoding") == "gzip" && small.Body.Len() >= w.Body.Len() {
+		if small := ask(d, at, "Accept-Encoding", "br, gzip"); small.Header().Get("Content-Encoding") == "gzip" &&
+			small.Body.Len() >= w.Body.Len() {
 			t.Errorf("%s: %d bytes compressed, %d plain", at, small.Body.Len(), w.Body.Len())
 		}
 	}

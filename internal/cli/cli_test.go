@@ -32,7 +32,8 @@ func parser(t *testing.T, prefix string, out *bytes.Buffer) *kong.Kong {
 			Own  string      `help:"Of its own." env:"-"`
 		} `cmd:"" help:"Fail."`
 	}
-	p, err := kong.New(&commands, kong.Name("thing"), kong.DefaultEnvars(strings.TrimSuffix(prefix, "_")), kong.Writers(out, out), kong.Exit(func(int) {}),
+	p, err := kong.New(&commands,
+		kong.Name("thing"), kong.DefaultEnvars(strings.TrimSuffix(prefix, "_")), kong.Writers(out, out), kong.Exit(func(int) {}),
 		kong.Help(Help(func(command string) []string {
 			if command == "fail hard" {
 				return []string{"issuer"}
@@ -80,19 +81,22 @@ func TestVariablesThatSetNothingAreRefused(t *testing.T) {
 			"THING_ISUER": "THING_ISSUER", "THING_DATABASE": "THING_DATABASE_URL", "THING_OWN": "did you mean", "THING_": "did you mean",
 			"THINGS_ISUER": "", "OTHER_THING_ISUER": "", "thing_isuer": "", "THING": "", // another prefix
 			"THING_DATABASE_PASSWORD": "", "THING_SERVICE_HOST": "", "THING_SERVICE_PORT": "", "THING_SERVICE_PORT_HTTP": "",
-			"THING_PORT_9300_TCP": "", "THING_PORT_9300_TCP_ADDR": "", "THING_PORT_9300_TCP_PROTO": "", "THING_SERVER_SERVICE_HOST": "", "THING_SERVER_PORT_80_UDP_PORT": "",
+			"THING_PORT_9300_TCP": "", "THING_PORT_9300_TCP_ADDR": "", "THING_PORT_9300_TCP_PROTO": "",
+			"THING_SERVER_SERVICE_HOST": "", "THING_SERVER_PORT_80_UDP_PORT": "",
 			"THING_PORT": "did you mean", "THING_SERVICE": "did you mean",
 		},
 		"USER_": {"USER_ZDOTDIR": "", "USER_ISUER": "USER_ISSUER", "USER_LISTN": "USER_LISTEN"},
 	} {
 		for name, want := range variables {
 			err := CheckEnviron(parser(t, prefix, new(bytes.Buffer)).Model, prefix, []string{"PATH=/bin", name + "=secret-value"})
-			if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name+" ") || strings.Contains(err.Error(), "secret-value")) {
+			if (err == nil) != (want == "") || err != nil &&
+				(!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name+" ") || strings.Contains(err.Error(), "secret-value")) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 	}
-	if err := CheckEnviron(parser(t, "THING_", new(bytes.Buffer)).Model, "THING_", []string{"THING_PORT=tcp://10.0.0.1:80", "THING_SERVER_PORT=udp://10.0.0.1:80"}); err != nil {
+	links := []string{"THING_PORT=tcp://10.0.0.1:80", "THING_SERVER_PORT=udp://10.0.0.1:80"}
+	if err := CheckEnviron(parser(t, "THING_", new(bytes.Buffer)).Model, "THING_", links); err != nil {
 		t.Error(err)
 	}
 }
@@ -115,7 +119,8 @@ func TestHelpShowsWhatMatters(t *testing.T) {
 	}
 	out := help("fail", "hard")
 	own, issuer := strings.Index(out, "--own"), strings.Index(out, "--issuer")
-	if own < 0 || issuer < own || strings.Contains(out, "--quiet") || strings.Contains(out, "--listen") || !strings.Contains(out, "thing serve --help") {
+	if own < 0 || issuer < own || strings.Contains(out, "--quiet") || strings.Contains(out, "--listen") ||
+		!strings.Contains(out, "thing serve --help") {
 		t.Error(out)
 	}
 }

@@ -127,7 +127,8 @@ func TestAPanicIsAProblemWithoutDetails(t *testing.T) {
 		t.Fatal(err, body)
 	}
 	id := resp.Header.Get("X-Request-Id")
-	if resp.StatusCode != 500 || id == "" || problem.RequestID != id || strings.Contains(body, "secret") || resp.Header.Get("Content-Type") != "application/problem+json" {
+	if resp.StatusCode != 500 || id == "" || problem.RequestID != id || strings.Contains(body, "secret") ||
+		resp.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%d %v %s", resp.StatusCode, resp.Header, body)
 	}
 	if err := s.stop(); err != nil {
@@ -177,7 +178,8 @@ func TestMetricsAreOnTheirOwnListener(t *testing.T) {
 	if resp, _ := get(t, s.url+"/metrics"); resp.StatusCode != 404 {
 		t.Errorf("on the service's listener: %d", resp.StatusCode)
 	}
-	if _, body := get(t, "http://"+address+"/metrics"); !strings.Contains(body, `http_request_duration_seconds_count{method="GET",status="404"} 1`) {
+	const counted = `http_request_duration_seconds_count{method="GET",status="404"} 1`
+	if _, body := get(t, "http://"+address+"/metrics"); !strings.Contains(body, counted) {
 		t.Errorf("metrics: %s", body)
 	}
 }
@@ -221,7 +223,7 @@ func TestAStopWaitsForRequestsUnderWay(t *testing.T) {
 
 func TestAStopFailsReadinessFirstAndServesOn(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	s := start(t, &Server{Config: Config{ShutdownDelay: 3 * time.Second}, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/slow":
 			close(entered)
@@ -230,7 +232,8 @@ func TestAStopFailsReadinessFirstAndServesOn(t *testing.T) {
 			return // the status is implied
 		}
 		io.WriteString(w, "served")
-	})})
+	})
+	s := start(t, &Server{Config: Config{ShutdownDelay: 3 * time.Second}, Handler: handler})
 	slow := make(chan *http.Response)
 	go func() {
 		resp, err := http.Get(s.url + "/slow")

@@ -92,17 +92,21 @@ func TestAnOperationMayDoWithoutAToken(t *testing.T) {
 		handler.ServeHTTP(w, r)
 		return w
 	}
-	if w := get("/v1/things", nil); w.Code != http.StatusNoContent || !slices.Contains(w.Header().Values("Vary"), "Authorization, DPoP") {
+	if w := get("/v1/things", nil); w.Code != http.StatusNoContent ||
+		!slices.Contains(w.Header().Values("Vary"), "Authorization, DPoP") {
 		t.Errorf("nobody: %d %v", w.Code, w.Header())
 	}
 	if w := get("/v1/secrets", nil); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
 		t.Errorf("nobody, where a token is needed after all: %d %v", w.Code, w.Header())
 	}
 	token := issuer.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "test:read"})
-	if w := get("/v1/things", http.Header{"Authorization": {"Bearer " + token}}); w.Code != http.StatusTeapot || w.Header().Get("Cache-Control") != "no-store" {
+	if w := get("/v1/things", http.Header{"Authorization": {"Bearer " + token}}); w.Code != http.StatusTeapot ||
+		w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("somebody: %d %v", w.Code, w.Header())
 	}
-	for name, header := range map[string]http.Header{"empty": {"Authorization": {""}}, "a proof alone": {"Dpop": {"x"}}, "nonsense": {"Authorization": {"Bearer x"}}} {
+	for name, header := range map[string]http.Header{
+		"empty": {"Authorization": {""}}, "a proof alone": {"Dpop": {"x"}}, "nonsense": {"Authorization": {"Bearer x"}},
+	} {
 		if w := get("/v1/things", header); w.Code != http.StatusUnauthorized {
 			t.Errorf("%s: %d", name, w.Code)
 		}

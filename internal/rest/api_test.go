@@ -29,12 +29,14 @@ type fixture struct {
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	f := fixture{issuer: jwkstest.NewIssuer(t), metrics: prometheus.NewRegistry()}
-	api, err := New(Config{Issuer: f.issuer.URL(), Audience: audience, Verifier: f.issuer.Verifier(t, audience), Metrics: f.metrics, Log: discard},
-		Resource{Name: "Test", Scopes: []Scope{{Name: "test:read", People: true}}})
+	api, err := New(Config{
+		Issuer: f.issuer.URL(), Audience: audience, Verifier: f.issuer.Verifier(t, audience), Metrics: f.metrics, Log: discard,
+	}, Resource{Name: "Test", Scopes: []Scope{{Name: "test:read", People: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	Route(api, Access{Scopes: []string{"test:read"}, Person: true}, huma.Operation{OperationID: "get-thing", Method: http.MethodGet, Path: "/v1/thing"},
+	Route(api, Access{Scopes: []string{"test:read"}, Person: true},
+		huma.Operation{OperationID: "get-thing", Method: http.MethodGet, Path: "/v1/thing"},
 		func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
 	if f.handler, err = api.Handler(); err != nil {
 		t.Fatal(err)
@@ -54,12 +56,15 @@ func (f fixture) get(path, token string) *httptest.ResponseRecorder {
 
 func TestAGoodTokenPasses(t *testing.T) {
 	f := newFixture(t)
-	if w := f.get("/v1/thing", f.issuer.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "test:read"})); w.Code != http.StatusNoContent {
+	token := func(subject string) string {
+		return f.issuer.AccessToken(t, jwkstest.Token{Subject: subject, Audience: audience, Scope: "test:read"})
+	}
+	if w := f.get("/v1/thing", token("ann")); w.Code != http.StatusNoContent {
 		t.Error(w.Code, w.Body)
 	}
 	// Subjects that no database should see.
 	for _, subject := range []string{"a\x00b", strings.Repeat("x", 256)} {
-		if w := f.get("/v1/thing", f.issuer.AccessToken(t, jwkstest.Token{Subject: subject, Audience: audience, Scope: "test:read"})); w.Code != http.StatusUnauthorized {
+		if w := f.get("/v1/thing", token(subject)); w.Code != http.StatusUnauthorized {
 			t.Errorf("%q: %d", subject, w.Code)
 		}
 	}
@@ -77,7 +82,10 @@ func TestWhereTheMetadataIs(t *testing.T) {
 			t.Errorf("%s: %v, want %s", audience, err, want)
 		}
 	}
-	for _, wrong := range []string{"", "user", "localhost:8000", "ftp://a.example", "https://", "https://u:p@a.example", "https://a.example?x", "https://a.example/#f", "https://a.example/?"} {
+	for _, wrong := range []string{
+		"", "user", "localhost:8000", "ftp://a.example", "https://", "https://u:p@a.example", "https://a.example?x",
+		"https://a.example/#f", "https://a.example/?",
+	} {
 		if _, err := New(Config{Issuer: "https://auth.example", Audience: wrong}, Resource{}); err == nil {
 			t.Errorf("the audience %q was accepted", wrong)
 		}
@@ -90,7 +98,9 @@ func TestWhereTheMetadataIs(t *testing.T) {
 func TestTheReferenceIsThereOnlyWithAClient(t *testing.T) {
 	issuer := jwkstest.NewIssuer(t)
 	for _, client := range []string{"", "api-docs"} {
-		api, err := New(Config{Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience), Docs: client}, Resource{Name: "Test"})
+		api, err := New(Config{
+			Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience), Docs: client,
+		}, Resource{Name: "Test"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +142,9 @@ func TestAServiceAnswersItsOwnErrors(t *testing.T) {
 		}
 		return nil
 	}}}
-	for err, status := range map[error]int{own: http.StatusConflict, other: http.StatusInternalServerError, &Problem{Status: http.StatusGone}: http.StatusGone} {
+	for err, status := range map[error]int{
+		own: http.StatusConflict, other: http.StatusInternalServerError, &Problem{Status: http.StatusGone}: http.StatusGone,
+	} {
 		var p *Problem
 		if got := api.answerTo(t.Context(), err); !errors.As(got, &p) || p.Status != status || p.Detail != "" {
 			t.Errorf("%v is answered with %v", err, got)

@@ -9,7 +9,8 @@ import (
 
 func TestEntityTags(t *testing.T) {
 	for header, want := range map[string]string{
-		`"a"`: `a`, ` "a" `: `a`, `"a", "b"`: `a b`, `"a","b"`: `a b`, `W/"a"`: `~a`, `"a,b"`: `a,b`, `""`: ``, `,, "a" ,`: `a`, "\"a\"\t,\"é\"": `a é`,
+		`"a"`: `a`, ` "a" `: `a`, `"a", "b"`: `a b`, `"a","b"`: `a b`, `W/"a"`: `~a`,
+		`"a,b"`: `a,b`, `""`: ``, `,, "a" ,`: `a`, "\"a\"\t,\"é\"": `a é`,
 	} {
 		list, anything, err := parseTags(header)
 		var got []string
@@ -26,7 +27,10 @@ func TestEntityTags(t *testing.T) {
 	if list, anything, err := parseTags(" * "); err != nil || !anything || list != nil {
 		t.Error(list, anything, err)
 	}
-	for _, header := range []string{"", " ", ",", "a", `"a`, `a"`, `"a" "b"`, `"a"b`, `w/"a"`, `W/ "a"`, `W/a`, `*, "a"`, `"a", *`, `"a b"`, "\"a\x00\"", `'a'`, strings.Repeat(`"a",`, 11)} {
+	for _, header := range []string{
+		"", " ", ",", "a", `"a`, `a"`, `"a" "b"`, `"a"b`, `w/"a"`, `W/ "a"`, `W/a`, `*, "a"`, `"a", *`, `"a b"`, "\"a\x00\"",
+		`'a'`, strings.Repeat(`"a",`, 11),
+	} {
 		if list, anything, err := parseTags(header); err == nil {
 			t.Errorf("%q was read as %v %v", header, list, anything)
 		}

@@ -63,8 +63,10 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 	addresses, done := make(chan net.Addr, 1), make(chan error, 1)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	server := &httpd.Server{Config: httpd.Config{Listen: "127.0.0.1:0", ShutdownTimeout: 10 * time.Second}, Log: slog.New(slog.NewTextHandler(log, nil)),
-		Handler: f.handler, Serving: func(a net.Addr) { addresses <- a }}
+	server := &httpd.Server{
+		Config: httpd.Config{Listen: "127.0.0.1:0", ShutdownTimeout: 10 * time.Second}, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Handler: f.handler, Serving: func(a net.Addr) { addresses <- a },
+	}
 	go func() { done <- server.Run(ctx) }()
 	base := "http://" + (<-addresses).String()
 	want := make(map[string]string) // by request id
@@ -111,7 +113,8 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 				continue
 			}
 			delete(want, id)
-			if !strings.Contains(line, says) || !strings.Contains(line, "level=INFO") || strings.Contains(line, "status=2") == strings.Contains(line, "description=") {
+			if !strings.Contains(line, says) || !strings.Contains(line, "level=INFO") ||
+				strings.Contains(line, "status=2") == strings.Contains(line, "description=") {
 				t.Errorf("%s is not in %s", says, line)
 			}
 		}

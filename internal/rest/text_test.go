@@ -10,7 +10,10 @@ import (
 )
 
 func FuzzText(f *testing.F) {
-	for _, text := range []string{"", " a ", "a\r\nb", "a\rb", norm.NFD.String("한글"), "\u3164", "\u202e", "\x00", "\xff", "e\u0301", "👩‍👩‍👧", "\r\r\n\n"} {
+	for _, text := range []string{
+		"", " a ", "a\r\nb", "a\rb", norm.NFD.String("한글"), "\u3164", "\u202e", "\x00", "\xff", "e\u0301",
+		"👩‍👩‍👧", "\r\r\n\n",
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -47,7 +47,8 @@ func TestABackupUnderLoadIsWholeAndPrivate(t *testing.T) {
 	}
 	restored := open(t, "sqlite:"+file)
 	var n int
-	if err := restored.QueryRow(t.Context(), `SELECT count(*) FROM things WHERE id LIKE 'before%'`).Scan(&n); err != nil || n != 500 {
+	if err := restored.QueryRow(t.Context(), `SELECT count(*) FROM things WHERE id LIKE 'before%'`).Scan(&n); err != nil ||
+		n != 500 {
 		t.Fatal(n, err)
 	}
 	before, err := os.ReadFile(file)

@@ -156,7 +156,8 @@ func killer(t *testing.T, databaseURL string) *sqldb.DB {
 
 func TestConnectionsThatBrokeWhileIdleCostNothing(t *testing.T) {
 	databaseURL := sqldbtest.Postgres(t)
-	db, kill := openWith(t, databaseURL, sqldb.Options{DatabaseMaxConnections: 10, DatabaseConnectTimeout: time.Minute}), killer(t, databaseURL)
+	db := openWith(t, databaseURL, sqldb.Options{DatabaseMaxConnections: 10, DatabaseConnectTimeout: time.Minute})
+	kill := killer(t, databaseURL)
 	fill := func() { // every connection of the pool is used
 		var wg, all sync.WaitGroup
 		all.Add(10)
@@ -281,7 +282,8 @@ func TestWhenPostgresHasNoPlaceRequestsWaitForOne(t *testing.T) {
 	databaseURL := sqldbtest.Postgres(t)
 	admin := open(t, databaseURL)
 	for _, statement := range []string{
-		`CREATE ROLE crowded LOGIN CONNECTION LIMIT 3`, `GRANT ALL ON ALL TABLES IN SCHEMA public TO crowded`, `GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO crowded`,
+		`CREATE ROLE crowded LOGIN CONNECTION LIMIT 3`, `GRANT ALL ON ALL TABLES IN SCHEMA public TO crowded`,
+		`GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO crowded`,
 	} {
 		if _, err := admin.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)

@@ -92,7 +92,9 @@ func TestAnothersWriteLockStopsNeitherReadersNorReadiness(t *testing.T) {
 
 func TestALockedTableIsGivenUpInTime(t *testing.T) {
 	databaseURL := sqldbtest.Postgres(t)
-	db := openWith(t, databaseURL, sqldb.Options{DatabaseMaxConnections: 2, DatabaseLockTimeout: 20 * time.Millisecond, DatabaseWaitTimeout: time.Minute})
+	db := openWith(t, databaseURL, sqldb.Options{
+		DatabaseMaxConnections: 2, DatabaseLockTimeout: 20 * time.Millisecond, DatabaseWaitTimeout: time.Minute,
+	})
 	release := hold(t, databaseURL, func(ctx context.Context, other *sqldb.DB) error {
 		_, err := other.Exec(ctx, `LOCK TABLE things`)
 		return err

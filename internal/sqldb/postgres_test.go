@@ -39,7 +39,8 @@ func TestAWayToPostgresThatIsNotProtectedIsRefused(t *testing.T) {
 		if err == nil {
 			db.Close()
 		}
-		if err == nil || !strings.Contains(err.Error(), "db.example") || !strings.Contains(err.Error(), "--insecure-database-transport") || strings.Contains(err.Error(), "secret") {
+		if err == nil || !strings.Contains(err.Error(), "db.example") ||
+			!strings.Contains(err.Error(), "--insecure-database-transport") || strings.Contains(err.Error(), "secret") {
 			t.Error(err)
 		}
 	})

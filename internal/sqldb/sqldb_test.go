@@ -18,8 +18,9 @@ import (
 func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
 var migrations = fstest.MapFS{
-	"0001_things.sql": {Data: []byte("-- +goose Up\nCREATE TABLE things (id TEXT PRIMARY KEY, n BIGINT NOT NULL, live BOOLEAN NOT NULL, raw BYTEA NOT NULL);\n")},
-	"0002_more.sql":   {Data: []byte("-- +goose Up\nCREATE TABLE more (id TEXT PRIMARY KEY);\n")},
+	"0001_things.sql": {Data: []byte("-- +goose Up\nCREATE TABLE things " +
+		"(id TEXT PRIMARY KEY, n BIGINT NOT NULL, live BOOLEAN NOT NULL, raw BYTEA NOT NULL);\n")},
+	"0002_more.sql": {Data: []byte("-- +goose Up\nCREATE TABLE more (id TEXT PRIMARY KEY);\n")},
 }
 
 func open(t *testing.T, databaseURL string) *sqldb.DB {
@@ -56,7 +57,8 @@ func TestValuesComeBackAsTheyWere(t *testing.T) {
 		var n int64
 		var live bool
 		var raw []byte
-		row := db.ExecReturning(t.Context(), `UPDATE things SET live = false, n = n + $1 WHERE id = $2 AND live RETURNING id, n, live, raw`, 41, "한글")
+		row := db.ExecReturning(t.Context(), `UPDATE things SET live = false, n = n + $1
+			WHERE id = $2 AND live RETURNING id, n, live, raw`, 41, "한글")
 		if err := row.Scan(&id, &n, &live, &raw); err != nil || id != "한글" || n != 42 || live || string(raw) != "\x00\xff" {
 			t.Fatal(id, n, live, raw, err)
 		}
@@ -116,7 +118,10 @@ func TestAConditionalUpdateHasOneWinner(t *testing.T) {
 }
 
 func TestAWrongURLIsRefusedWithoutItsPassword(t *testing.T) {
-	for _, databaseURL := range []string{"", "sqlite:", "mysql://u:secret@h/d", "postgres://u:sec%ret@h/d", "postgres://u:secret@127.0.0.1:1/d?connect_timeout=1"} {
+	for _, databaseURL := range []string{
+		"", "sqlite:", "mysql://u:secret@h/d", "postgres://u:sec%ret@h/d",
+		"postgres://u:secret@127.0.0.1:1/d?connect_timeout=1",
+	} {
 		db, err := sqldb.Open(t.Context(), databaseURL)
 		if err == nil {
 			t.Errorf("%q was accepted", databaseURL)
@@ -154,7 +159,8 @@ func TestAnObserverIsToldOfEveryStatement(t *testing.T) {
 	if err := db.ExecReturning(ctx, `DELETE FROM things RETURNING id`).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqldb.All(ctx, db, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) }, `SELECT id FROM more`); err != nil {
+	scan := func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) }
+	if _, err := sqldb.All(ctx, db, scan, `SELECT id FROM more`); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"INSERT", "SELECT id FROM things", "DELETE", "SELECT id FROM more"}

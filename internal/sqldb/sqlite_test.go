@@ -71,7 +71,9 @@ func TestTheWriteAheadLogShrinksAgain(t *testing.T) {
 		return info.Size()
 	}
 	write := func() {
-		if _, err := db.Exec(t.Context(), `INSERT INTO things (id, n, live, raw) VALUES ('big', 1, true, $1) ON CONFLICT (id) DO UPDATE SET raw = excluded.raw`, bytes.Repeat([]byte(rand.Text()[:16]), 512<<10)); err != nil {
+		big := bytes.Repeat([]byte(rand.Text()[:16]), 512<<10)
+		if _, err := db.Exec(t.Context(), `INSERT INTO things (id, n, live, raw) VALUES ('big', 1, true, $1)
+			ON CONFLICT (id) DO UPDATE SET raw = excluded.raw`, big); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -51,10 +51,12 @@ func TestAFailureOfTheDatabaseIsInTheLogAndNowhereElse(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+token)
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
-		if w.Code != http.StatusInternalServerError || w.Header().Get("Content-Type") != "application/problem+json" || strings.Contains(w.Body.String(), "detail") || strings.Contains(w.Body.String(), "sql") {
+		if w.Code != http.StatusInternalServerError || w.Header().Get("Content-Type") != "application/problem+json" ||
+			strings.Contains(w.Body.String(), "detail") || strings.Contains(w.Body.String(), "sql") {
 			t.Errorf("%s: status %d, %s", r.URL.Path, w.Code, w.Body)
 		}
-		if text := log.String(); !strings.Contains(text, "closed") || strings.Contains(text, token) || strings.Contains(text, "words-of-a-person") {
+		if text := log.String(); !strings.Contains(text, "closed") || strings.Contains(text, token) ||
+			strings.Contains(text, "words-of-a-person") {
 			t.Errorf("%s: log %s", r.URL.Path, text)
 		}
 	}
@@ -83,7 +85,10 @@ func TestTheMetadataURLFollowsTheAudience(t *testing.T) {
 			t.Errorf("%s: %d %s", want, w.Code, w.Body)
 		}
 	}
-	for _, wrong := range []string{"", "api.example/board", "ftp://api.example", "https://u@api.example", "https://api.example/#f", "https://api.example/?q"} {
+	for _, wrong := range []string{
+		"", "api.example/board", "ftp://api.example", "https://u@api.example", "https://api.example/#f",
+		"https://api.example/?q",
+	} {
 		if _, err := api.Document("https://auth.example", wrong); err == nil || !strings.Contains(err.Error(), "--audience") {
 			t.Errorf("%q: %v", wrong, err)
 		}

@@ -26,16 +26,20 @@ func FuzzCursor(f *testing.F) {
 			return
 		}
 		// What is taken has one form only, and nothing in it that a database would choke on.
-		if p, err := parsePostCursor(cursor, name); err == nil && (postCursor(name, p) != cursor || !store.ValidID(p.ID) || p.CreatedAt < 0) {
+		if p, err := parsePostCursor(cursor, name); err == nil &&
+			(postCursor(name, p) != cursor || !store.ValidID(p.ID) || p.CreatedAt < 0) {
 			t.Errorf("post: %+v", p)
 		}
-		if p, err := parseBoardCursor(cursor, name); err == nil && (boardCursor(name, p) != cursor || !validSlug(p.Slug) || p.CreatedAt < 0) {
+		if p, err := parseBoardCursor(cursor, name); err == nil &&
+			(boardCursor(name, p) != cursor || !validSlug(p.Slug) || p.CreatedAt < 0) {
 			t.Errorf("board: %+v", p)
 		}
-		if p, err := parseCommentCursor(cursor, name); err == nil && (commentCursor(name, p) != cursor || !store.ValidID(p.ID) || !store.ValidID(p.Thread) || p.Place < 0) {
+		if p, err := parseCommentCursor(cursor, name); err == nil &&
+			(commentCursor(name, p) != cursor || !store.ValidID(p.ID) || !store.ValidID(p.Thread) || p.Place < 0) {
 			t.Errorf("comment: %+v", p)
 		}
-		if _, err := parsePostCursor(cursor, list("posts", "another")); err == nil && !strings.Contains(decoded(cursor), list("posts", "another")) {
+		if _, err := parsePostCursor(cursor, list("posts", "another")); err == nil &&
+			!strings.Contains(decoded(cursor), list("posts", "another")) {
 			t.Error("taken for another list")
 		}
 	})
@@ -51,7 +55,10 @@ func decoded(cursor string) string {
 
 func TestListsAreToldApart(t *testing.T) {
 	seen := map[string]bool{}
-	for _, name := range []string{list("boards"), list("posts", "a"), list("search", "a", ""), list("search", "", "a"), list("search", "a"), list("comments", "a"), list("search", "a,b"), list("search", "a", "b"), list("search", `a","b`)} {
+	for _, name := range []string{
+		list("boards"), list("posts", "a"), list("search", "a", ""), list("search", "", "a"), list("search", "a"),
+		list("comments", "a"), list("search", "a,b"), list("search", "a", "b"), list("search", `a","b`),
+	} {
 		if seen[name] {
 			t.Errorf("%s names two lists", name)
 		}

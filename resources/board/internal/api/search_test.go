@@ -51,7 +51,8 @@ func TestARefusedSearchSaysWhenToTryAgain(t *testing.T) {
 		got := problem(err)
 		var headers huma.HeadersError
 		var found *rest.Problem
-		if !errors.As(got, &headers) || headers.GetHeaders().Get("Retry-After") == "" || !errors.As(got, &found) || found.Status != status {
+		if !errors.As(got, &headers) || headers.GetHeaders().Get("Retry-After") == "" || !errors.As(got, &found) ||
+			found.Status != status {
 			t.Errorf("%v is answered with %v", err, got)
 		}
 	}

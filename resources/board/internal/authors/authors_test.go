@@ -42,7 +42,8 @@ func newService(t *testing.T) *service {
 	s := &service{t: t, issuer: jwkstest.NewIssuer(t), names: map[string]string{"u1": "안나", "u2": "Bob", "u3": ""}}
 	s.issuer.Handle("POST /oauth2/token", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, secret, _ := r.BasicAuth()
-		if id != "board" || secret != "s3cret" || r.FormValue("grant_type") != "client_credentials" || r.FormValue("scope") != "user:lookup" {
+		if id != "board" || secret != "s3cret" || r.FormValue("grant_type") != "client_credentials" ||
+			r.FormValue("scope") != "user:lookup" {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -163,7 +164,10 @@ func TestNamesComeInBulkAndAreRemembered(t *testing.T) {
 }
 
 func TestOneAuthorWhomTheServiceRefusesKeepsNobodyElsesNameAway(t *testing.T) {
-	for _, status := range []int{http.StatusBadRequest, http.StatusRequestURITooLong, http.StatusUnprocessableEntity, http.StatusRequestHeaderFieldsTooLarge} {
+	for _, status := range []int{
+		http.StatusBadRequest, http.StatusRequestURITooLong, http.StatusUnprocessableEntity,
+		http.StatusRequestHeaderFieldsTooLarge,
+	} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			s := newService(t)
 			s.set(func(w http.ResponseWriter, r *http.Request) {

@@ -22,7 +22,8 @@ func FuzzParseNames(f *testing.F) {
 			if id != "u1" {
 				t.Errorf("believed it about %q", id)
 			}
-			if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) || name != strings.TrimSpace(name) {
+			if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName ||
+				strings.ContainsFunc(name, unicode.IsControl) || name != strings.TrimSpace(name) {
 				t.Errorf("name %q", name)
 			}
 		}

@@ -18,10 +18,12 @@ var grown = []string{
 	`INSERT INTO boards (slug, title, description, moderators_only, public_read, version, created_at, updated_at, posts)
 		` + growthtest.Numbers + ` SELECT 'b' || i, 't', '', false, i % 3000 = 0, 1, i, i, 0 FROM n`,
 	`INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at, removed)
-		` + growthtest.Numbers + ` SELECT 'p' || i, 'free', 'title', 'body', 'plain', 'ann', i % 1000 = 0, false, i % 4 = 0, 1, i, i, i = 2 FROM n`,
+		` + growthtest.Numbers + ` SELECT
+		'p' || i, 'free', 'title', 'body', 'plain', 'ann', i % 1000 = 0, false, i % 4 = 0, 1, i, i, i = 2 FROM n`,
 	`INSERT INTO comments (id, post, parent, thread_at, thread, place, body, author, hidden, deleted, version, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'c' || i, 'p1', CASE WHEN i % 2 = 0 THEN 'c1' ELSE '' END,
-		CASE WHEN i % 2 = 0 THEN 1 ELSE i END, CASE WHEN i % 2 = 0 THEN 'c1' ELSE 'c' || i END, CASE WHEN i % 2 = 0 THEN i ELSE 0 END, 'b', 'ann', i % 4 = 0, i % 2 = 1 AND i < 10000, 1, i, i FROM n`,
+		CASE WHEN i % 2 = 0 THEN 1 ELSE i END, CASE WHEN i % 2 = 0 THEN 'c1' ELSE 'c' || i END,
+		CASE WHEN i % 2 = 0 THEN i ELSE 0 END, 'b', 'ann', i % 4 = 0, i % 2 = 1 AND i < 10000, 1, i, i FROM n`,
 	`INSERT INTO comments (id, post, parent, thread_at, thread, place, body, author, hidden, deleted, version, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'd' || i, 'p2', '', i, 'd' || i, 0, 'b', 'ann', false, false, 1, i, i FROM n WHERE i <= 1000`,
 	`INSERT INTO idempotency_keys (subject, route, request_key, request_hash, resource, expires_at)

@@ -94,9 +94,11 @@ func TestASearchGoesOnWhereItStopped(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		old := annsPost(t, s)
-		_, err := s.db.Exec(ctx, `INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at)
+		_, err := s.db.Exec(ctx, `INSERT INTO posts
+			(id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at)
 			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
-			SELECT 'p' || i, 'free', 'noise', 'noise', 'plain', 'ann', false, false, false, 1, CAST($1 AS BIGINT) + i, 0 FROM n`, old.CreatedAt.UnixMicro())
+			SELECT 'p' || i, 'free', 'noise', 'noise', 'plain', 'ann', false, false, false, 1, CAST($1 AS BIGINT) + i, 0 FROM n`,
+			old.CreatedAt.UnixMicro())
 		ok(t, err)
 		var found []string
 		pages, at := 0, FirstPost()

@@ -156,7 +156,10 @@ func TestOnlyIDsMadeHereAreValid(t *testing.T) {
 			t.Errorf("%q is not valid", p.ID)
 		}
 	})
-	for _, id := range []string{"", "short", strings.Repeat("A", 26), strings.Repeat("a", 25) + "1", strings.Repeat("a", 27), strings.Repeat("\x00", 26), strings.Repeat("a", 25) + "\xff"} {
+	for _, id := range []string{
+		"", "short", strings.Repeat("A", 26), strings.Repeat("a", 25) + "1", strings.Repeat("a", 27),
+		strings.Repeat("\x00", 26), strings.Repeat("a", 25) + "\xff",
+	} {
 		if store.ValidID(id) {
 			t.Errorf("%q is valid", id)
 		}

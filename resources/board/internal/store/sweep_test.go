@@ -13,7 +13,8 @@ func TestAPostWithManyCommentsIsGoneAtOnceAndItsRowsSoon(t *testing.T) {
 		ctx := t.Context()
 		p := annsPost(t, s)
 		c := annsComment(t, s, p.ID, "")
-		_, err := s.db.Exec(ctx, `INSERT INTO comments (id, post, parent, thread_at, thread, place, body, author, hidden, deleted, version, created_at, updated_at)
+		_, err := s.db.Exec(ctx, `INSERT INTO comments
+			(id, post, parent, thread_at, thread, place, body, author, hidden, deleted, version, created_at, updated_at)
 			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 450)
 			SELECT 'c' || i, $1, '', i, 'c' || i, 0, 'b', 'ann', false, false, 1, i, i FROM n`, p.ID)
 		ok(t, err)

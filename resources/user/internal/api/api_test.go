@@ -73,10 +73,12 @@ func TestAFailingDatabaseIsAGeneric500AndAFullLineInTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := f.get("/v1/me", f.issuer.AccessToken(t, jwkstest.Token{Subject: "person-7", Audience: audience, Scope: "user:read"}))
-	if w.Code != http.StatusInternalServerError || w.Header().Get("Content-Type") != "application/problem+json" || strings.Contains(w.Body.String(), "closed") {
+	if w.Code != http.StatusInternalServerError || w.Header().Get("Content-Type") != "application/problem+json" ||
+		strings.Contains(w.Body.String(), "closed") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if log := f.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "closed") || strings.Contains(log, "person-7") {
+	if log := f.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "closed") ||
+		strings.Contains(log, "person-7") {
 		t.Errorf("the log: %s", log)
 	}
 }
@@ -110,7 +112,9 @@ func FuzzPatchBody(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { people.Close() })
-	handler, err := New(Config{Store: people, Config: rest.Config{Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(f, audience), Log: slog.New(slog.DiscardHandler)}})
+	handler, err := New(Config{Store: people, Config: rest.Config{
+		Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(f, audience), Log: slog.New(slog.DiscardHandler),
+	}})
 	if err != nil {
 		f.Fatal(err)
 	}

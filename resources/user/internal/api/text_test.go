@@ -92,11 +92,15 @@ func TestTagsCountOnceWhateverTheirCase(t *testing.T) {
 }
 
 func FuzzTexts(f *testing.F) {
-	for _, seed := range []string{"지수", "\u1100\u1161", "a\r\nb", "https://한글.kr/", "http://[::1]:80", "ko-KR", "Asia/Seoul", "\x00", "\u202e"} {
+	for _, seed := range []string{
+		"지수", "\u1100\u1161", "a\r\nb", "https://한글.kr/", "http://[::1]:80", "ko-KR", "Asia/Seoul", "\x00", "\u202e",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for name, clean := range map[string]func(string) (string, error){"display name": displayName, "bio": bio, "URL": webURL, "locale": locale, "time zone": timeZone} {
+		for name, clean := range map[string]func(string) (string, error){
+			"display name": displayName, "bio": bio, "URL": webURL, "locale": locale, "time zone": timeZone,
+		} {
 			kept, err := clean(text)
 			if err != nil {
 				if kept != "" {
@@ -112,7 +116,8 @@ func FuzzTexts(f *testing.F) {
 				t.Fatalf("%s: a NUL is left in %q", name, kept)
 			}
 			if name == "URL" && kept != "" {
-				if u, err := url.Parse(kept); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.ContainsAny(u.Host, "@\\/ ") {
+				if u, err := url.Parse(kept); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") ||
+					strings.ContainsAny(u.Host, "@\\/ ") {
 					t.Fatalf("%q became %q: %v", text, kept, err)
 				}
 			}

@@ -30,7 +30,8 @@ func TestAfterAFailureTheIssuerIsLeftAloneForAWhile(t *testing.T) {
 	token := f.issuer.AccessToken(t, jwkstest.Token{Subject: "a", Audience: audience, Scope: "openid user:read"})
 	check := func(wantName string, wantAsked int64) {
 		t.Helper()
-		if w := f.get("/v1/me", token); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"display_name":"`+wantName+`"`) || asked.Load() != wantAsked {
+		if w := f.get("/v1/me", token); w.Code != http.StatusOK ||
+			!strings.Contains(w.Body.String(), `"display_name":"`+wantName+`"`) || asked.Load() != wantAsked {
 			t.Errorf("%d %s, asked %d times, want %d", w.Code, w.Body, asked.Load(), wantAsked)
 		}
 	}
@@ -178,7 +179,8 @@ func TestDiscoveryMustBeTheIssuersAndSendTokensNowhereElse(t *testing.T) {
 		return fmt.Appendf(nil, `{"issuer": %q, "userinfo_endpoint": %q}`, issuer, endpoint)
 	}
 	const issuer = "https://auth.example"
-	if got, err := parseDiscovery(document(issuer, "https://auth.example/me"), issuer); err != nil || got != "https://auth.example/me" {
+	if got, err := parseDiscovery(document(issuer, "https://auth.example/me"), issuer); err != nil ||
+		got != "https://auth.example/me" {
 		t.Error(got, err)
 	}
 	for name, body := range map[string][]byte{

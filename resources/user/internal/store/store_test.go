@@ -102,14 +102,16 @@ func TestTheIssuerFillsAProfileOnceATokenAndNeverOverThePersonsWords(t *testing.
 		ctx := t.Context()
 		ensure(t, s, "a")
 		filled, err := s.FillProfile(ctx, "a", start, ProfilePatch{DisplayName: text("지수"), Website: text("https://jisu.example/")})
-		if err != nil || !filled.Filled || filled.DisplayName != "지수" || filled.Website != "https://jisu.example/" || filled.Bio != "" {
+		if err != nil || !filled.Filled || filled.DisplayName != "지수" || filled.Website != "https://jisu.example/" ||
+			filled.Bio != "" {
 			t.Fatalf("%+v %v", filled, err)
 		}
 		if again, err := s.FillProfile(ctx, "a", start, ProfilePatch{DisplayName: text("other")}); err != nil || again != filled {
 			t.Errorf("filled twice: %+v %v", again, err)
 		}
 		same, err := s.FillProfile(ctx, "a", start.Add(time.Minute), ProfilePatch{DisplayName: text("지수")})
-		if err != nil || same.Version != filled.Version || !same.UpdatedAt.Equal(filled.UpdatedAt) || !same.Follows(start.Add(2*time.Minute)) || same.Follows(start.Add(time.Minute)) {
+		if err != nil || same.Version != filled.Version || !same.UpdatedAt.Equal(filled.UpdatedAt) ||
+			!same.Follows(start.Add(2*time.Minute)) || same.Follows(start.Add(time.Minute)) {
 			t.Errorf("the same again: %+v %v", same, err)
 		}
 		newer, err := s.FillProfile(ctx, "a", start.Add(2*time.Minute), ProfilePatch{DisplayName: text("새 이름")})
@@ -159,8 +161,10 @@ func TestAPatchChangesWhatItNamesAndTheVersion(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		p := ensure(t, s, "a")
-		one, err := s.PatchProfile(ctx, "a", Match{Versions: []string{"other", p.Version}}, ProfilePatch{DisplayName: text("A"), Bio: text("b\nc")})
-		if err != nil || one.DisplayName != "A" || one.Bio != "b\nc" || one.Version == p.Version || !one.UpdatedAt.After(p.UpdatedAt) || !one.CreatedAt.Equal(p.CreatedAt) {
+		match, patch := Match{Versions: []string{"other", p.Version}}, ProfilePatch{DisplayName: text("A"), Bio: text("b\nc")}
+		one, err := s.PatchProfile(ctx, "a", match, patch)
+		if err != nil || one.DisplayName != "A" || one.Bio != "b\nc" || one.Version == p.Version ||
+			!one.UpdatedAt.After(p.UpdatedAt) || !one.CreatedAt.Equal(p.CreatedAt) {
 			t.Fatalf("%+v %v", one, err)
 		}
 		two, err := s.PatchProfile(ctx, "a", Match{Any: true}, ProfilePatch{Bio: text("")})
