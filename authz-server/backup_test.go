@@ -21,15 +21,15 @@ func TestABackupComesBackWithoutWhatItForgot(t *testing.T) {
 		t.Fatal(out, err)
 	}
 	s := c.store()
-	user, err := s.UserByEmail(t.Context(), "mina@example.org")
+	user, err := s.Users.UserByEmail(t.Context(), "mina@example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, cookie, err := s.CreateSession(t.Context(), accounts.Session{UserID: user.ID}, user.PasswordHash)
+	session, cookie, err := s.Sessions.CreateSession(t.Context(), accounts.Session{UserID: user.ID}, user.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.GrantConsent(t.Context(), user.ID, "app", []string{"openid"}); err != nil {
+	if err := s.Consents.GrantConsent(t.Context(), user.ID, "app", []string{"openid"}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -39,22 +39,22 @@ func TestABackupComesBackWithoutWhatItForgot(t *testing.T) {
 		t.Error(out)
 	}
 	c.refused([]string{"backup", file}, "exists")
-	if err := s.EndSession(t.Context(), session.ID); err != nil { // what the backup does not know
+	if err := s.Sessions.EndSession(t.Context(), session.ID); err != nil { // what the backup does not know
 		t.Fatal(err)
 	}
 
 	restored := commandLine{t, "sqlite:" + file}
 	rs := restored.store()
-	if _, _, err := rs.SessionByCookie(t.Context(), cookie); err != nil {
+	if _, _, err := rs.Sessions.SessionByCookie(t.Context(), cookie); err != nil {
 		t.Fatalf("the backup lacks the session: %v", err)
 	}
 	if out := restored.must("after-restore"); !strings.Contains(out, "ended 1 sessions") {
 		t.Error(out)
 	}
-	if _, _, err := rs.SessionByCookie(t.Context(), cookie); !errors.Is(err, store.ErrNotFound) {
+	if _, _, err := rs.Sessions.SessionByCookie(t.Context(), cookie); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the session lives on: %v", err)
 	}
-	if _, err := rs.Consent(t.Context(), user.ID, "app"); err != nil {
+	if _, err := rs.Consents.Consent(t.Context(), user.ID, "app"); err != nil {
 		t.Errorf("the consent went without being asked for: %v", err)
 	}
 	keys := restored.must("keys", "list")
@@ -67,10 +67,10 @@ func TestABackupComesBackWithoutWhatItForgot(t *testing.T) {
 	if rotated := restored.must("keys", "list"); rotated == keys {
 		t.Error("the keys are the same")
 	}
-	if _, err := rs.User(t.Context(), user.ID); err != nil {
+	if _, err := rs.Users.User(t.Context(), user.ID); err != nil {
 		t.Errorf("the account went: %v", err)
 	}
-	if _, err := rs.Client(t.Context(), "app"); err != nil {
+	if _, err := rs.Clients.Client(t.Context(), "app"); err != nil {
 		t.Errorf("the client went: %v", err)
 	}
 }

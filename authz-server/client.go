@@ -91,7 +91,7 @@ type clientList struct {
 func (cmd clientList) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
 		return cli.List[client.Client]{
-			Page:    s.ListClients,
+			Page:    s.Clients.ListClients,
 			Key:     func(c client.Client) string { return c.ID },
 			Columns: "ID\tNAME\tAUTHENTICATION\tGRANTS\tTRUSTED\tUPDATED",
 			Row: func(c client.Client) string {
@@ -111,7 +111,7 @@ type clientShow struct {
 
 func (cmd clientShow) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
-		c, err := s.Client(ctx, cmd.ID)
+		c, err := s.Clients.Client(ctx, cmd.ID)
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}

@@ -30,7 +30,7 @@ func document(t *testing.T, text string) map[string]any {
 // secrets tells which of texts are secrets of a client that work.
 func secrets(t *testing.T, s *store.Store, id string, texts ...string) []string {
 	t.Helper()
-	hashes, err := s.ClientSecretHashes(t.Context(), id)
+	hashes, err := s.Clients.ClientSecretHashes(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,12 +293,12 @@ func TestInitialTokens(t *testing.T) {
 	eachEngine(t, func(t *testing.T, c commandLine) {
 		s := c.store()
 		token := strings.TrimSpace(c.must("client", "initial-token", "--uses=2", "--expires=1h", "--note=for the orders team"))
-		if err := s.CheckInitialToken(t.Context(), opaque.Hash(token)); err != nil || len(token) != 43 {
+		if err := s.Clients.CheckInitialToken(t.Context(), opaque.Hash(token)); err != nil || len(token) != 43 {
 			t.Errorf("%q: %v", token, err)
 		}
 		made := document(t, c.must("client", "initial-token", "--format=json"))
 		other, _ := made["initial_access_token"].(string)
-		if err := s.CheckInitialToken(t.Context(), opaque.Hash(other)); err != nil || other == token || made["uses"] != 1.0 {
+		if err := s.Clients.CheckInitialToken(t.Context(), opaque.Hash(other)); err != nil || other == token || made["uses"] != 1.0 {
 			t.Errorf("%v: %v", made, err)
 		}
 		c.refused([]string{"client", "initial-token", "--uses=0"}, "--uses")

@@ -195,10 +195,10 @@ func serveAs(t *testing.T, issuer string) *journey {
 	if err := app.Check(client.Policy{Scopes: client.Scopes(client.Builtin("https://api.example"))}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CreateClient(t.Context(), app); err != nil {
+	if err := s.Clients.CreateClient(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.AddClientSecret(t.Context(), "app", opaque.Hash("a-secret"), time.Time{}); err != nil {
+	if err := s.Clients.AddClientSecret(t.Context(), "app", opaque.Hash("a-secret"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	addresses, done := make(chan net.Addr, 1), make(chan error, 1)

@@ -34,7 +34,7 @@ type logoutList struct {
 func (cmd logoutList) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
 		return cli.List[outbox.LogoutDelivery]{
-			Page:    s.LogoutDeliveries,
+			Page:    s.Logouts.LogoutDeliveries,
 			Key:     func(d outbox.LogoutDelivery) string { return d.ID },
 			Columns: "ID\tCLIENT\tENDED\tATTEMPTS\tNEXT\tERROR",
 			Row: func(d outbox.LogoutDelivery) string {

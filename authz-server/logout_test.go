@@ -14,24 +14,24 @@ import (
 func TestLogoutListShowsWhomNobodyCouldTell(t *testing.T) {
 	c := commandLine{t, sqldbtest.SQLite(t)}
 	s := c.store()
-	user, err := s.CreateUser(t.Context(), accounts.User{Email: "mina@example.org", PasswordHash: "x"})
+	user, err := s.Users.CreateUser(t.Context(), accounts.User{Email: "mina@example.org", PasswordHash: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, _, err := s.CreateSession(t.Context(), accounts.Session{UserID: user.ID}, "x")
+	session, _, err := s.Sessions.CreateSession(t.Context(), accounts.Session{UserID: user.ID}, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"waiting", "dead"} {
-		if err := s.CreateClient(t.Context(), client.Client{ID: id, BackchannelLogoutURI: "https://app.example/out"}); err != nil {
+		if err := s.Clients.CreateClient(t.Context(), client.Client{ID: id, BackchannelLogoutURI: "https://app.example/out"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.NoteSessionClient(t.Context(), session.ID, id); err != nil {
+		if err := s.Logouts.NoteSessionClient(t.Context(), session.ID, id); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c.must("user", "disable", "mina@example.org") // the command line ends sessions too
-	taken, err := s.TakeLogouts(t.Context(), time.Minute, 10, 10)
+	taken, err := s.Logouts.TakeLogouts(t.Context(), time.Minute, 10, 10)
 	if err != nil || len(taken) != 2 {
 		t.Fatal(taken, err)
 	}
@@ -40,7 +40,7 @@ func TestLogoutListShowsWhomNobodyCouldTell(t *testing.T) {
 		if d.ClientID == "dead" {
 			next = time.Time{}
 		}
-		if err := s.PostponeLogout(t.Context(), d, "it answers with status 500", next); err != nil {
+		if err := s.Logouts.PostponeLogout(t.Context(), d, "it answers with status 500", next); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -39,7 +39,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if warning := s.Warning(); warning != "" {
 			log.Warn(warning)
 		}
-		doubles, err := s.UpdateEmailKeys(ctx)
+		doubles, err := s.Users.UpdateEmailKeys(ctx)
 		if err != nil {
 			return err
 		}
@@ -54,8 +54,8 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		s.LimitSessions(accounts.SessionLimits{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute})
-		s.KeepUnused(cfg.RegistrationUnused)
+		s.Sessions.LimitSessions(accounts.SessionLimits{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute})
+		s.Clients.KeepUnused(cfg.RegistrationUnused)
 		at, err := issuer.Parse(cfg.Issuer)
 		if err != nil {
 			return err // check has said it better

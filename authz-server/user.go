@@ -34,7 +34,7 @@ type userSetClaims struct {
 
 func (cmd userSetClaims) Run(ctx context.Context, p *program) error {
 	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		err := s.EditUser(ctx, user.ID, func(u *accounts.User) error {
+		err := s.Users.EditUser(ctx, user.ID, func(u *accounts.User) error {
 			if err := cmd.apply(u, p.now()); err != nil {
 				return fmt.Errorf("--json: %w", err)
 			}
@@ -100,7 +100,7 @@ func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
 		if err := checkPassword(password, user.Email, user.Name); err != nil {
 			return err
 		}
-		if err := s.ResetPassword(ctx, user.ID, login.HashPassword(password)); err != nil {
+		if err := s.Users.ResetPassword(ctx, user.ID, login.HashPassword(password)); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(p.out, "%s has a new password; its sessions and grants have ended, access tokens end when they expire\n", user.Email)
@@ -138,7 +138,7 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return p.withStore(ctx, func(s *store.Store) error {
-		user, err := s.CreateUser(ctx, accounts.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: roles, PasswordHash: login.HashPassword(password)})
+		user, err := s.Users.CreateUser(ctx, accounts.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: roles, PasswordHash: login.HashPassword(password)})
 		if errors.Is(err, store.ErrExists) {
 			if cmd.IfMissing {
 				_, err := fmt.Fprintf(p.out, "%s has an account already\n", email)
@@ -208,7 +208,7 @@ type userList struct {
 func (cmd userList) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
 		return cli.List[accounts.User]{
-			Page:    s.ListUsers,
+			Page:    s.Users.ListUsers,
 			Key:     func(u accounts.User) string { return u.Key },
 			Columns: "ID\tEMAIL\tNAME\tROLES\tSTATE\tCREATED",
 			Row: func(u accounts.User) string {
@@ -233,9 +233,9 @@ type account struct {
 // with runs f for that account.
 func (a account) with(ctx context.Context, p *program, f func(s *store.Store, user accounts.User) error) error {
 	return p.withStore(ctx, func(s *store.Store) error {
-		find := s.User
+		find := s.Users.User
 		if strings.Contains(a.Account, "@") {
-			find = s.UserByEmail
+			find = s.Users.UserByEmail
 		}
 		user, err := find(ctx, a.Account)
 		if errors.Is(err, store.ErrNotFound) {
@@ -252,7 +252,7 @@ type userDisable struct{ account }
 
 func (cmd userDisable) Run(ctx context.Context, p *program) error {
 	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		if err := s.SetDisabled(ctx, user.ID, true); err != nil {
+		if err := s.Users.SetDisabled(ctx, user.ID, true); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(p.out, "disabled %s; its sessions and grants have ended, access tokens end when they expire\n", user.Email)
@@ -264,7 +264,7 @@ type userEnable struct{ account }
 
 func (cmd userEnable) Run(ctx context.Context, p *program) error {
 	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		if err := s.SetDisabled(ctx, user.ID, false); err != nil {
+		if err := s.Users.SetDisabled(ctx, user.ID, false); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(p.out, "enabled %s\n", user.Email)
@@ -283,7 +283,7 @@ func (cmd userSetRole) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		if err := s.SetRoles(ctx, user.ID, roles); err != nil {
+		if err := s.Users.SetRoles(ctx, user.ID, roles); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(p.out, "%s has the roles: %s\n", user.Email, strings.Join(roles, " "))

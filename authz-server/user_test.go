@@ -24,24 +24,24 @@ func TestUserCommands(t *testing.T) {
 	}
 	c.must("user", "set-role", "mina@example.org", "moderator", "moderator")
 	s := c.store()
-	user, err := s.UserByEmail(t.Context(), "mina@example.org")
+	user, err := s.Users.UserByEmail(t.Context(), "mina@example.org")
 	if err != nil || strings.Join(user.Roles, " ") != "moderator" || user.EmailVerified {
 		t.Fatalf("%+v %v", user, err)
 	}
 
-	_, cookie, err := s.CreateSession(t.Context(), accounts.Session{UserID: user.ID}, user.PasswordHash)
+	_, cookie, err := s.Sessions.CreateSession(t.Context(), accounts.Session{UserID: user.ID}, user.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.must("user", "disable", "mina@example.org")
-	if _, _, err := s.SessionByCookie(t.Context(), cookie); err == nil {
+	if _, _, err := s.Sessions.SessionByCookie(t.Context(), cookie); err == nil {
 		t.Error("the session outlived the account")
 	}
 	c.must("user", "enable", user.ID)
-	if _, _, err := s.SessionByCookie(t.Context(), cookie); err == nil {
+	if _, _, err := s.Sessions.SessionByCookie(t.Context(), cookie); err == nil {
 		t.Error("the session came back with the account")
 	}
-	if user, err = s.User(t.Context(), user.ID); err != nil || user.Disabled {
+	if user, err = s.Users.User(t.Context(), user.ID); err != nil || user.Disabled {
 		t.Error(user.Disabled, err)
 	}
 	c.must("user", "set-role", user.ID)
@@ -56,7 +56,7 @@ func TestClaimsAreSetFromTheCommandLine(t *testing.T) {
 	set := func(text string) accounts.User {
 		t.Helper()
 		c.must("user", "set-claims", "--email", "Mina@Example.org", "--json", text)
-		user, err := c.store().UserByEmail(t.Context(), "mina@example.org")
+		user, err := c.store().Users.UserByEmail(t.Context(), "mina@example.org")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,11 +89,11 @@ func TestAForgottenPasswordIsReplaced(t *testing.T) {
 	c := commandLine{t, sqldbtest.SQLite(t)}
 	c.mustWith(goodPassword, "user", "create", "--email", "mina@example.org", "--name", "Mina", "--password-stdin")
 	s := c.store()
-	before, err := s.UserByEmail(t.Context(), "mina@example.org")
+	before, err := s.Users.UserByEmail(t.Context(), "mina@example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, cookie, err := s.CreateSession(t.Context(), accounts.Session{UserID: before.ID}, before.PasswordHash)
+	_, cookie, err := s.Sessions.CreateSession(t.Context(), accounts.Session{UserID: before.ID}, before.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,10 +106,10 @@ func TestAForgottenPasswordIsReplaced(t *testing.T) {
 		t.Error(err)
 	}
 	c.mustWith("another five unrelated wooden words\n", "user", "set-password", "--email", "mina@example.org", "--password-stdin")
-	if _, _, err := s.SessionByCookie(t.Context(), cookie); err == nil {
+	if _, _, err := s.Sessions.SessionByCookie(t.Context(), cookie); err == nil {
 		t.Error("the session outlived the password")
 	}
-	if after, err := s.User(t.Context(), before.ID); err != nil || after.PasswordHash == before.PasswordHash {
+	if after, err := s.Users.User(t.Context(), before.ID); err != nil || after.PasswordHash == before.PasswordHash {
 		t.Errorf("%v %v", after, err)
 	}
 }
@@ -137,7 +137,7 @@ func TestUserCommandsRefuse(t *testing.T) {
 			t.Errorf("user %q: %v\n%s", test.args, err, out)
 		}
 	}
-	users, err := c.store().ListUsers(t.Context(), "", 10)
+	users, err := c.store().Users.ListUsers(t.Context(), "", 10)
 	if err != nil || len(users) != 0 {
 		t.Errorf("accounts came into being: %v %v", users, err)
 	}

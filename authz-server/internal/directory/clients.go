@@ -73,7 +73,7 @@ func (d *Clients) Client(ctx context.Context, id string) (client.Client, [][]byt
 		c, err := d.documentClient(ctx, id)
 		return c, nil, err
 	}
-	return d.cfg.Store.ClientWithSecrets(ctx, id)
+	return d.cfg.Store.Clients.ClientWithSecrets(ctx, id)
 }
 
 // Policy is what clients are checked against that register themselves.

@@ -14,10 +14,10 @@ import (
 func TestAStoredClientComesAsItIs(t *testing.T) {
 	t.Parallel()
 	f := one(t)
-	if err := f.store.CreateClient(t.Context(), client.Client{ID: "app", Name: "App"}); err != nil {
+	if err := f.store.Clients.CreateClient(t.Context(), client.Client{ID: "app", Name: "App"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.store.AddClientSecret(t.Context(), "app", opaque.Hash("s"), time.Time{}); err != nil {
+	if err := f.store.Clients.AddClientSecret(t.Context(), "app", opaque.Hash("s"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	c, secrets, err := f.Client(t.Context(), "app")
@@ -33,11 +33,11 @@ func TestAStoredClientComesAsItIs(t *testing.T) {
 
 func BenchmarkStoredClient(b *testing.B) {
 	f := one(b)
-	if err := f.store.CreateClient(b.Context(), client.Client{ID: "app"}); err != nil {
+	if err := f.store.Clients.CreateClient(b.Context(), client.Client{ID: "app"}); err != nil {
 		b.Fatal(err)
 	}
 	for name, look := range map[string]func(context.Context, string) (client.Client, [][]byte, error){
-		"store": f.store.ClientWithSecrets, "directory": f.Client,
+		"store": f.store.Clients.ClientWithSecrets, "directory": f.Client,
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

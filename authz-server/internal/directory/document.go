@@ -52,7 +52,7 @@ func (d *Clients) documentClient(ctx context.Context, id string) (client.Client,
 	if !d.cfg.MetadataDocuments {
 		return client.Client{}, store.ErrNotFound
 	}
-	stored, err := d.cfg.Store.Client(ctx, id)
+	stored, err := d.cfg.Store.Clients.Client(ctx, id)
 	known := err == nil
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return client.Client{}, err
@@ -80,7 +80,7 @@ func (d *Clients) documentClient(ctx context.Context, id string) (client.Client,
 
 // reserveDocument limits how many unknown documents the server reads, and rows it makes, on behalf of one address.
 func (d *Clients) reserveDocument(ctx context.Context, id string) error {
-	err := d.cfg.Store.TakeQuotas(ctx, limits.QuotasOf(httpd.Networks(httpd.ClientAddr(ctx)), "document", newDocuments, newDocumentsPer)...)
+	err := d.cfg.Store.Quotas.TakeQuotas(ctx, limits.QuotasOf(httpd.Networks(httpd.ClientAddr(ctx)), "document", newDocuments, newDocumentsPer)...)
 	var full *limits.QuotaError
 	if errors.As(err, &full) {
 		err = &DocumentError{Host: hostOf(id), Reason: "was not read: too many unknown clients were asked for from the same address; try again in some minutes"}
@@ -111,12 +111,12 @@ func (d *Clients) readDocument(ctx context.Context, id string) (client.Client, e
 	if err := d.CheckSector(ctx, &c); err != nil {
 		return fail("is refused: "+err.Error(), err)
 	}
-	if err := d.cfg.Store.PutDocumentClient(ctx, c); err != nil {
+	if err := d.cfg.Store.Clients.PutDocumentClient(ctx, c); err != nil {
 		return client.Client{}, err
 	}
 	now := d.now()
 	d.documents.Add(id, documentState{until: clamp(expires, now.Add(minDocumentAge), now.Add(maxDocumentAge))}, len(id))
-	return d.cfg.Store.Client(ctx, id)
+	return d.cfg.Store.Clients.Client(ctx, id)
 }
 
 // parseDocument makes a client of a document, which speaks to every server that there is: what it offers and this one does

@@ -44,7 +44,7 @@ func TestAClientIsKnownByItsDocument(t *testing.T) {
 			t.Errorf("what the server does not offer: %q %q %q", c.Scope, c.GrantTypes, c.ResponseTypes)
 		}
 		// Grants have something to hang on.
-		if stored, err := f.store.Client(t.Context(), id); err != nil || stored.Name != "Agent" {
+		if stored, err := f.store.Clients.Client(t.Context(), id); err != nil || stored.Name != "Agent" {
 			t.Errorf("%+v %v", stored, err)
 		}
 		if !c.MatchRedirectURI("http://127.0.0.1:50000/") {
@@ -132,7 +132,7 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 		if !errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := f.store.Client(t.Context(), f.site.URL+path); !errors.Is(err, store.ErrNotFound) {
+		if _, err := f.store.Clients.Client(t.Context(), f.site.URL+path); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%s: it was stored", name)
 		}
 	}

@@ -127,11 +127,11 @@ func validSecret(secret string) bool {
 
 func (d *Clients) importOne(ctx context.Context, one importEntry) (Imported, error) {
 	result := Imported{ID: one.ID, Outcome: Unchanged}
-	before, hashes, err := d.cfg.Store.ClientWithSecrets(ctx, one.ID)
+	before, hashes, err := d.cfg.Store.Clients.ClientWithSecrets(ctx, one.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		result.Outcome = Created
-		err := d.cfg.Store.CreateClient(ctx, one.Client)
+		err := d.cfg.Store.Clients.CreateClient(ctx, one.Client)
 		if errors.Is(err, store.ErrExists) {
 			return d.importOne(ctx, one) // another import created it just now
 		}
@@ -142,7 +142,7 @@ func (d *Clients) importOne(ctx context.Context, one importEntry) (Imported, err
 		return Imported{}, err
 	case !sameMetadata(before, one.Client):
 		result.Outcome = Updated
-		if err := d.cfg.Store.UpdateClient(ctx, one.Client); err != nil {
+		if err := d.cfg.Store.Clients.UpdateClient(ctx, one.Client); err != nil {
 			return Imported{}, err
 		}
 	}
@@ -161,14 +161,14 @@ func (d *Clients) importSecret(ctx context.Context, one importEntry, hashes [][]
 	case !one.HasSecret() && len(hashes) == 0:
 		return false, nil
 	case !one.HasSecret():
-		return false, d.cfg.Store.ReplaceClientSecrets(ctx, one.ID, nil) // the auth method has changed
+		return false, d.cfg.Store.Clients.ReplaceClientSecrets(ctx, one.ID, nil) // the auth method has changed
 	case secret == "" && len(hashes) > 0, secret != "" && isOneOf(secret, hashes):
 		return false, nil
 	case secret == "":
 		secret = opaque.New()
 		result.Secret = secret
 	}
-	return true, d.cfg.Store.ReplaceClientSecrets(ctx, one.ID, opaque.Hash(secret))
+	return true, d.cfg.Store.Clients.ReplaceClientSecrets(ctx, one.ID, opaque.Hash(secret))
 }
 
 // isOneOf tells whether a secret is one of a client's, of which hashes is.

@@ -52,13 +52,13 @@ func (d *Clients) Create(ctx context.Context, id string, members client.Patch) (
 	}
 	var made Issued
 	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) (err error) {
-		if err := d.cfg.Store.CreateClient(ctx, c); err != nil {
+		if err := d.cfg.Store.Clients.CreateClient(ctx, c); err != nil {
 			return err
 		}
 		if made.Secret, err = d.followAuthMethod(ctx, &client.Client{TokenEndpointAuthMethod: client.AuthNone}, &c); err != nil {
 			return err
 		}
-		made.Client, err = d.cfg.Store.Client(ctx, c.ID)
+		made.Client, err = d.cfg.Store.Clients.Client(ctx, c.ID)
 		return err
 	})
 	return made, err
@@ -69,7 +69,7 @@ func (d *Clients) Create(ctx context.Context, id string, members client.Patch) (
 func (d *Clients) Update(ctx context.Context, id string, members client.Patch) (Issued, error) {
 	var changed Issued
 	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
-		before, err := d.cfg.Store.Client(ctx, id)
+		before, err := d.cfg.Store.Clients.Client(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -86,13 +86,13 @@ func (d *Clients) Update(ctx context.Context, id string, members client.Patch) (
 
 // replace stores after in place of before. Call it in a transaction, or where before cannot change.
 func (d *Clients) replace(ctx context.Context, before, after client.Client) (changed Issued, err error) {
-	if err := d.cfg.Store.UpdateClient(ctx, after); err != nil {
+	if err := d.cfg.Store.Clients.UpdateClient(ctx, after); err != nil {
 		return Issued{}, err
 	}
 	if changed.Secret, err = d.followAuthMethod(ctx, &before, &after); err != nil {
 		return Issued{}, err
 	}
-	changed.Client, err = d.cfg.Store.Client(ctx, after.ID)
+	changed.Client, err = d.cfg.Store.Clients.Client(ctx, after.ID)
 	return changed, err
 }
 
@@ -101,10 +101,10 @@ func (d *Clients) replace(ctx context.Context, before, after client.Client) (cha
 func (d *Clients) followAuthMethod(ctx context.Context, before, after *client.Client) (secret string, err error) {
 	switch {
 	case before.HasSecret() && !after.HasSecret():
-		return "", d.cfg.Store.ReplaceClientSecrets(ctx, after.ID, nil)
+		return "", d.cfg.Store.Clients.ReplaceClientSecrets(ctx, after.ID, nil)
 	case !before.HasSecret() && after.HasSecret():
 		secret = opaque.New()
-		return secret, d.cfg.Store.ReplaceClientSecrets(ctx, after.ID, opaque.Hash(secret))
+		return secret, d.cfg.Store.Clients.ReplaceClientSecrets(ctx, after.ID, opaque.Hash(secret))
 	}
 	return "", nil
 }
@@ -137,7 +137,7 @@ func (d *Clients) RotateSecret(ctx context.Context, id string, overlap time.Dura
 	}
 	rotated := Issued{Secret: opaque.New()}
 	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) (err error) {
-		rotated.Client, err = d.cfg.Store.Client(ctx, id)
+		rotated.Client, err = d.cfg.Store.Clients.Client(ctx, id)
 		switch {
 		case err != nil:
 			return err
@@ -146,7 +146,7 @@ func (d *Clients) RotateSecret(ctx context.Context, id string, overlap time.Dura
 		case !rotated.HasSecret():
 			return ErrOwnKeys
 		}
-		return d.cfg.Store.AddClientSecret(ctx, id, opaque.Hash(rotated.Secret), d.now().Add(overlap))
+		return d.cfg.Store.Clients.AddClientSecret(ctx, id, opaque.Hash(rotated.Secret), d.now().Add(overlap))
 	})
 	return rotated, err
 }

@@ -36,13 +36,13 @@ func (d *Clients) CreateInitialToken(ctx context.Context, t InitialToken) (token
 		return "", time.Time{}, err
 	}
 	token, expires = opaque.New(), d.now().Add(t.Lifetime)
-	return token, expires, d.cfg.Store.CreateInitialToken(ctx, opaque.Hash(token), t.Note, t.Uses, expires)
+	return token, expires, d.cfg.Store.Clients.CreateInitialToken(ctx, opaque.Hash(token), t.Note, t.Uses, expires)
 }
 
 // CheckInitialToken tells whether a client could be registered by a token now; [Clients.Register] decides.
 // [store.ErrNotFound]: it could not.
 func (d *Clients) CheckInitialToken(ctx context.Context, token string) error {
-	return d.cfg.Store.CheckInitialToken(ctx, opaque.Hash(token))
+	return d.cfg.Store.Clients.CheckInitialToken(ctx, opaque.Hash(token))
 }
 
 // How many clients can be registered in registrationsPer. Several senders together take what one cannot, so what nobody
@@ -60,14 +60,14 @@ const (
 // CountTry counts a try to register by a sender, known by its networks, the narrowest first. Its error is a
 // [*limits.QuotaError] when there were too many.
 func (d *Clients) CountTry(ctx context.Context, networks []string) error {
-	return d.cfg.Store.TakeQuotas(ctx, limits.QuotasOf(networks, "register", registrationTries, registrationsPer)...)
+	return d.cfg.Store.Quotas.TakeQuotas(ctx, limits.QuotasOf(networks, "register", registrationTries, registrationsPer)...)
 }
 
 // countStranger counts a client that is about to be stored and that nobody vouches for.
 func (d *Clients) countStranger(ctx context.Context, networks []string) error {
 	quotas := limits.QuotasWithin(networks, "register strangers", strangersOfAddress, strangersOfNetwork, registrationsPer)
 	all := limits.Quota{Subject: "register strangers", Limit: StrangersOfAll, Window: registrationsPer, Shards: strangersShards, Shared: true}
-	return d.cfg.Store.TakeQuotas(ctx, append(quotas, all)...)
+	return d.cfg.Store.Quotas.TakeQuotas(ctx, append(quotas, all)...)
 }
 
 // Registration is what a developer sends to register a client (RFC 7591 §3.1).
@@ -102,17 +102,17 @@ func (d *Clients) Register(ctx context.Context, r Registration) (Issued, error) 
 		made.Secret = opaque.New()
 		stored.Secret = opaque.Hash(made.Secret)
 	}
-	if err := d.cfg.Store.RegisterClient(ctx, c, stored); err != nil {
+	if err := d.cfg.Store.Clients.RegisterClient(ctx, c, stored); err != nil {
 		return Issued{}, err
 	}
-	made.Client, err = d.cfg.Store.Client(ctx, c.ID)
+	made.Client, err = d.cfg.Store.Clients.Client(ctx, c.ID)
 	return made, err
 }
 
 // CheckRegistrationToken tells whether a registration access token manages a client (RFC 7592 §2). [store.ErrNotFound]: it does
 // not, or there is no such client; the two cannot be told apart.
 func (d *Clients) CheckRegistrationToken(ctx context.Context, id, token string) error {
-	return d.cfg.Store.CheckRegistrationToken(ctx, id, token)
+	return d.cfg.Store.Clients.CheckRegistrationToken(ctx, id, token)
 }
 
 // Replace gives a client new metadata of its own (RFC 7592 §2.2), all of it. What an operator gave the client beyond what it
@@ -126,7 +126,7 @@ func (d *Clients) Replace(ctx context.Context, id string, metadata []byte) (chan
 	if c.ID != id {
 		return Issued{}, &client.Error{Code: client.InvalidMetadata, Field: "client_id", Description: "must be there, and be the client's own"}
 	}
-	before, hashes, err := d.cfg.Store.ClientWithSecrets(ctx, id)
+	before, hashes, err := d.cfg.Store.Clients.ClientWithSecrets(ctx, id)
 	if err != nil {
 		return Issued{}, err
 	}

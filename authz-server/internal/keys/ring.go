@@ -153,7 +153,7 @@ func (k *Ring) Rewrap(ctx context.Context) (int, error) {
 		if err != nil {
 			return done, err
 		}
-		if err := k.cfg.Store.RewrapSigningKey(ctx, one.kid, one.envelope, envelope); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := k.cfg.Store.Keys.RewrapSigningKey(ctx, one.kid, one.envelope, envelope); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return done, err
 		}
 		done++
@@ -183,7 +183,7 @@ func (k *Ring) load(ctx context.Context) error {
 }
 
 func (k *Ring) read(ctx context.Context) (*snapshot, error) {
-	rows, err := k.cfg.Store.SigningKeys(ctx)
+	rows, err := k.cfg.Store.Keys.SigningKeys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the signing keys: %w", err)
 	}

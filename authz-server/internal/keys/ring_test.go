@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/keystore"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -163,7 +164,7 @@ func TestAWrongKeyEncryptionKeyIsSaidClearly(t *testing.T) {
 		!strings.HasPrefix(err.Error(), "the key-encryption key does not fit the keys in this database") {
 		t.Error(err)
 	}
-	list, err := p.store.SigningKeys(t.Context())
+	list, err := p.store.Keys.SigningKeys(t.Context())
 	if err != nil || len(list) != len(algorithms) {
 		t.Errorf("%d keys, %v", len(list), err)
 	}
@@ -216,13 +217,13 @@ func TestRewrapMovesToANewKeyEncryptionKey(t *testing.T) {
 func TestARowInAnothersPlaceIsRefused(t *testing.T) {
 	p := newPlace(t, sqldbtest.SQLite(t))
 	p.ring(t)
-	rows, err := p.store.SigningKeys(t.Context())
+	rows, err := p.store.Keys.SigningKeys(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	swapped := rows[0]
 	swapped.KID, swapped.Generation = strings.Repeat("A", 43), 2
-	if err := p.store.AddSigningKey(t.Context(), swapped); err != nil {
+	if err := p.store.Keys.AddSigningKey(t.Context(), swapped); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(t.Context(), p.config(t)); !errors.Is(err, ErrWrongKEK) {
@@ -232,8 +233,8 @@ func TestARowInAnothersPlaceIsRefused(t *testing.T) {
 
 func TestAKeyOfALaterVersionIsLeftAlone(t *testing.T) {
 	p := newPlace(t, sqldbtest.SQLite(t))
-	if err := p.store.AddSigningKey(t.Context(),
-		store.SigningKey{KID: "later", Alg: "ML-DSA-65", Generation: 1, PrivateKey: []byte{9}, ActivatesAt: p.now()}); err != nil {
+	if err := p.store.Keys.AddSigningKey(t.Context(),
+		keystore.SigningKey{KID: "later", Alg: "ML-DSA-65", Generation: 1, PrivateKey: []byte{9}, ActivatesAt: p.now()}); err != nil {
 		t.Fatal(err)
 	}
 	ring := p.ring(t)
@@ -246,7 +247,7 @@ func TestADatabaseOfAnEarlierVersionGetsTheOtherKeys(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		p := newPlace(t, databaseURL)
 		want, _ := sign(t, p.ring(t))
-		rows, err := p.store.SigningKeys(t.Context())
+		rows, err := p.store.Keys.SigningKeys(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,7 +255,7 @@ func TestADatabaseOfAnEarlierVersionGetsTheOtherKeys(t *testing.T) {
 			if row.Alg == RS256 {
 				continue
 			}
-			if err := p.store.DeleteSigningKey(t.Context(), row.KID); err != nil {
+			if err := p.store.Keys.DeleteSigningKey(t.Context(), row.KID); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -33,7 +33,7 @@ func TestASecretIsMadeOnceAndKeptEncrypted(t *testing.T) {
 		if err != nil || bytes.Equal(other, got[0]) {
 			t.Errorf("two names have one secret: %v", err)
 		}
-		rows, err := p.store.ServerSecrets(t.Context())
+		rows, err := p.store.Keys.ServerSecrets(t.Context())
 		if err != nil || len(rows) != 2 {
 			t.Fatalf("%d rows, %v", len(rows), err)
 		}
@@ -49,7 +49,7 @@ func TestASecretIsMadeOnceAndKeptEncrypted(t *testing.T) {
 			t.Error("a secret of another size is taken")
 		}
 		// One row's envelope is no good in another.
-		if err := p.store.RewrapServerSecret(t.Context(), rows[0].Name, rows[0].Value, rows[1].Value); err != nil {
+		if err := p.store.Keys.RewrapServerSecret(t.Context(), rows[0].Name, rows[0].Value, rows[1].Value); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := Secret(t.Context(), p.store, kek, rows[0].Name, 32); !errors.Is(err, ErrWrongKEK) {

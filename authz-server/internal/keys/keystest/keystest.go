@@ -11,12 +11,13 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/keystore"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 var shared struct {
 	sync.Mutex
-	rows []store.SigningKey
+	rows []keystore.SigningKey
 }
 
 // KEK returns the key-encryption key of the keys that [Fill] puts in place.
@@ -36,13 +37,13 @@ func Fill(t testing.TB, s *store.Store, now time.Time) {
 	t.Helper()
 	for _, row := range rows(t) {
 		row.ActivatesAt = now
-		if err := s.AddSigningKey(t.Context(), row); err != nil {
+		if err := s.Keys.AddSigningKey(t.Context(), row); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-func rows(t testing.TB) []store.SigningKey {
+func rows(t testing.TB) []keystore.SigningKey {
 	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
@@ -55,7 +56,7 @@ func rows(t testing.TB) []store.SigningKey {
 	}
 	_, err = keys.Open(t.Context(), keys.Config{Store: s, KEK: KEK(t), Now: time.Now})
 	if err == nil {
-		shared.rows, err = s.SigningKeys(t.Context())
+		shared.rows, err = s.Keys.SigningKeys(t.Context())
 	}
 	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
