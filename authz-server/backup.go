@@ -28,7 +28,8 @@ type afterRestoreCommand struct {
 	RotateKeys     bool `help:"Make new signing keys that sign at once, as 'keys rotate --now' does, because a key leaked since the backup." env:"-"`
 }
 
-// Run ends what must not live on in a restored database, which does not know what was ended, used or revoked since the backup.
+// Run ends what must not live on in a restored database, which does not know what was ended, used
+// or revoked since the backup.
 func (cmd afterRestoreCommand) Run(ctx context.Context, p *program) error {
 	err := p.withStore(ctx, func(s *store.Store) error {
 		ended, err := s.EndAll(ctx, cmd.ForgetConsents)

@@ -62,7 +62,8 @@ func (cmd clientCreate) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// sayNext says how to set up the app of a new client. It writes to the error stream, because programs read the output.
+// sayNext says how to set up the app of a new client. It writes to the error stream, because
+// programs read the output.
 func (p *program) sayNext(c client.Client) error {
 	at, err := issuer.Parse(p.settings.Issuer)
 	if err != nil {
@@ -280,7 +281,8 @@ func advise(err error) error {
 	return err
 }
 
-// clientDocument returns a client as registration answers it (RFC 7591 §3.2.1), with its new secret if it has one.
+// clientDocument returns a client as registration answers it (RFC 7591 §3.2.1), with its new secret
+// if it has one.
 func clientDocument(c directory.Issued) (json.RawMessage, error) {
 	var more struct {
 		IssuedAt  int64  `json:"client_id_issued_at"`

@@ -10,11 +10,12 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 )
 
-// metadataOptions are the options that set a client's metadata: one for each of [client.Members] that has an option.
+// metadataOptions are the options that set a client's metadata: one for each of [client.Members]
+// that has an option.
 type metadataOptions struct{ kong.Plugins }
 
-// newMetadataOptions makes the options of one command: a struct for kong to read, with a pointer or a slice for each option,
-// which stays nil if the option is not named.
+// newMetadataOptions makes the options of one command: a struct for kong to read, with a pointer or
+// a slice for each option, which stays nil if the option is not named.
 func newMetadataOptions() metadataOptions {
 	var fields []reflect.StructField
 	for _, m := range withOption() {

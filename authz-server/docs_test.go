@@ -81,8 +81,8 @@ func TestTheDocumentsNameOptionsThatThereAre(t *testing.T) {
 	}
 }
 
-// settingsRows reads the tables of settings below a line that names a program's prefix: each flag's default, empty for one
-// that is off or has none.
+// settingsRows reads the tables of settings below a line that names a program's prefix: each flag's
+// default, empty for one that is off or has none.
 func settingsRows(text, prefix string) map[string]string {
 	rows := map[string]string{}
 	intro := ""

@@ -94,7 +94,8 @@ func (f *flooded) logIn() time.Duration {
 	return time.Since(start)
 }
 
-// flood sends what anybody can, from one address, over so many connections, until ctx ends. It returns how many requests were answered.
+// flood sends what anybody can, from one address, over so many connections, until ctx ends. It
+// returns how many requests were answered.
 func (f *flooded) flood(ctx context.Context, connections int) (answered int64) {
 	authorize := "/oauth2/authorize?" + url.Values{"client_id": {"app"}, "redirect_uri": {"https://app.example/cb"}, "response_type": {"code"}, "scope": {"openid"},
 		"code_challenge": {strings.Repeat("A", 43)}, "code_challenge_method": {"S256"}, "state": {strings.Repeat("x", 2000)}}.Encode()
@@ -125,8 +126,9 @@ func (f *flooded) flood(ctx context.Context, connections int) (answered int64) {
 	return count.Load()
 }
 
-// Log-ins must succeed while one address floods what anybody can ask for, and take less than twice as long. The flood comes from
-// this process, which makes it as expensive again for the machine as for the server.
+// Log-ins must succeed while one address floods what anybody can ask for, and take less than twice
+// as long. The flood comes from this process, which makes it as expensive again for the machine as
+// for the server.
 func BenchmarkLogInDuringAFlood(b *testing.B) {
 	f := startFlooded(b)
 	f.logIn()

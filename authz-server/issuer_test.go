@@ -79,8 +79,9 @@ func (j *journey) request(method, at string, form url.Values) *http.Request {
 	return r
 }
 
-// browse sends r as a browser does: it follows redirects within the server, and loads what a page needs. It returns where
-// it ended: at a page, with its body, or at an address of somebody else, where it does not go.
+// browse sends r as a browser does: it follows redirects within the server, and loads what a page
+// needs. It returns where it ended: at a page, with its body, or at an address of somebody else,
+// where it does not go.
 func (j *journey) browse(r *http.Request) (at *url.URL, page string) {
 	j.t.Helper()
 	for range 10 {
@@ -182,7 +183,8 @@ func (j *journey) submit(at *url.URL, page, button string, fields ...string) (*u
 	return j.browse(j.request("POST", target.String(), form))
 }
 
-// serveAs runs the program with that issuer and the client "app", and returns a browser and app at it.
+// serveAs runs the program with that issuer and the client "app", and returns a browser and app at
+// it.
 func serveAs(t *testing.T, issuer string) *journey {
 	t.Helper()
 	databaseURL := sqldbtest.SQLite(t)
@@ -231,7 +233,8 @@ func serveAs(t *testing.T, issuer string) *journey {
 	}
 }
 
-// discover reads the metadata at the forms of OIDC Discovery §4 and RFC 8414 §3.1, and makes sure that they are the same.
+// discover reads the metadata at the forms of OIDC Discovery §4 and RFC 8414 §3.1, and makes sure
+// that they are the same.
 func (j *journey) discover() map[string]any {
 	j.t.Helper()
 	origin := "https://" + parsed(j.t, j.issuer).Host

@@ -1,5 +1,5 @@
-// Authz-server is the OAuth 2 and OpenID Connect authorization server: it serves, and it manages clients, signing keys
-// and accounts on the command line. All of its settings are in --help.
+// Authz-server is the OAuth 2 and OpenID Connect authorization server: it serves, and it manages
+// clients, signing keys and accounts on the command line. All of its settings are in --help.
 package main
 
 import (
@@ -66,7 +66,8 @@ type program struct {
 // exit unwinds run when kong has done everything, such as printing --help.
 type exit int
 
-// run parses args and the environment, and runs the command that they name, until it is done or ctx ends.
+// run parses args and the environment, and runs the command that they name, until it is done or ctx
+// ends.
 func (p *program) run(ctx context.Context, args []string) (err error) {
 	parser, err := p.parser(ctx)
 	if err != nil {
@@ -126,7 +127,8 @@ func (p *program) withStore(ctx context.Context, f func(s *store.Store) error) (
 	return p.withDatabase(ctx, p.settings.ForBatch(), f)
 }
 
-// withClients is withStore for a command that manages clients. policy is for commands that check metadata.
+// withClients is withStore for a command that manages clients. policy is for commands that check
+// metadata.
 func (p *program) withClients(ctx context.Context, policy client.Policy, f func(clients *directory.Clients) error) error {
 	return p.withStore(ctx, func(s *store.Store) error {
 		clients, err := directory.New(directory.Config{Store: s, OperatorPolicy: policy, Now: p.now, Log: slog.New(slog.DiscardHandler)})
@@ -147,8 +149,8 @@ func (p *program) withDatabase(ctx context.Context, opts sqldb.Options, f func(s
 	return f(s)
 }
 
-// withRing is withStore for a command that needs the key ring. If no key-encryption key is set, it takes the one that
-// development keeps beside its database; serve never looks there.
+// withRing is withStore for a command that needs the key ring. If no key-encryption key is set, it
+// takes the one that development keeps beside its database; serve never looks there.
 func (p *program) withRing(ctx context.Context, f func(ring *keys.Ring) error) error {
 	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)

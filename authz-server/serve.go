@@ -104,7 +104,8 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		endpoints.Routes(router)
 		router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
 
-		// What runs in the background ends before the database closes, and after the last request that may need it.
+		// What runs in the background ends before the database closes, and after the last request
+		// that may need it.
 		working, stop := context.WithCancel(context.WithoutCancel(ctx))
 		var background sync.WaitGroup
 		defer background.Wait()
@@ -120,8 +121,8 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// maxBody is the largest body that any request to the server has, in bytes: an account's profile, every character of it
-// escaped. Most endpoints take less.
+// maxBody is the largest body that any request to the server has, in bytes: an account's profile,
+// every character of it escaped. Most endpoints take less.
 const maxBody = 64 << 10
 
 // lifetimes is how long what is issued lives.
@@ -136,5 +137,6 @@ func (s *settings) lifetimes() tokens.Lifetimes {
 	return l
 }
 
-// sweepEvery is how often expired rows are removed. They count as gone from the moment when they expire.
+// sweepEvery is how often expired rows are removed. They count as gone from the moment when they
+// expire.
 const sweepEvery = time.Minute

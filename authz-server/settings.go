@@ -148,8 +148,8 @@ func (s *settings) policy() (client.Policy, error) {
 	}, nil
 }
 
-// registrationPolicy returns what a client that no operator registered may be. It acts for people who
-// agreed, and never for itself.
+// registrationPolicy returns what a client that no operator registered may be. It acts for people
+// who agreed, and never for itself.
 func (s *settings) registrationPolicy() client.Policy {
 	scopes := strings.Fields(s.RegistrationScopes)
 	grants := []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode}
@@ -162,8 +162,8 @@ func (s *settings) registrationPolicy() client.Policy {
 	}
 }
 
-// checkOrigin checks that a setting is scheme://host:port and nothing more: tokens and metadata name it,
-// and are compared character by character.
+// checkOrigin checks that a setting is scheme://host:port and nothing more: tokens and metadata
+// name it, and are compared character by character.
 func checkOrigin(flag, value string, insecure bool) error {
 	u, err := url.Parse(value)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -206,7 +206,8 @@ func (s *settings) kek() (kek *keys.KEK, warning string, err error) {
 	return kek, warning, err
 }
 
-// developmentKEK returns the file authz.kek beside the SQLite database, which 'make run' makes; empty: there is none.
+// developmentKEK returns the file authz.kek beside the SQLite database, which 'make run' makes;
+// empty: there is none.
 func (s *settings) developmentKEK() string {
 	path, sqlite := strings.CutPrefix(s.DatabaseURL, "sqlite:")
 	if !sqlite {
@@ -220,7 +221,8 @@ func (s *settings) developmentKEK() string {
 	return file
 }
 
-// readKEK reads a key from text or from the file at path; nil: neither is set. Its errors do not repeat the key.
+// readKEK reads a key from text or from the file at path; nil: neither is set. Its errors do not
+// repeat the key.
 func readKEK(flag, text, path string) (key []byte, warning string, err error) {
 	if text != "" && path != "" {
 		return nil, "", fmt.Errorf("%s and %s-file are both set; one is enough", flag, flag)

@@ -178,7 +178,8 @@ func readPassword(in io.Reader) (string, error) {
 	return line, nil
 }
 
-// knownRoles are the roles that a service asks for. Tokens carry them only for the board, with the scope board:moderate.
+// knownRoles are the roles that a service asks for. Tokens carry them only for the board, with the
+// scope board:moderate.
 var knownRoles = []string{"moderator"}
 
 func checkRoles(roles []string) ([]string, error) {

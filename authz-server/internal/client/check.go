@@ -9,24 +9,24 @@ import (
 	"unicode/utf8"
 )
 
-// Policy is what the server supports: what [Client.Check] checks against.
+// Policy is what a server allows clients to be. [Client.Check] checks them against it.
 type Policy struct {
-	Scopes       []string // all that a client may be registered for
-	DefaultScope string   // given to a client for people that names none; empty: no scope
-	GrantTypes   []string // nil: all of this package, and implicit with LegacyResponseTypes alone
-	AuthMethods  []string // nil: all of this package
+	Scopes       []string // all that a client can have
+	DefaultScope string   // for a client for people that names none; empty: no scope
+	GrantTypes   []string // nil: those of [GrantTypes]
+	AuthMethods  []string // nil: [AuthMethods]
 
-	LegacyResponseTypes bool // the response types that send tokens through the browser (RFC 9700 §2.1.2 says not to)
-	InsecureLoopback    bool // http for loopback hosts where else https is needed, for development
-	Documents           bool // the client_id may be the URL of a client's document: that is for who fetched it
+	LegacyResponseTypes bool // allows response types that send tokens through the browser, which RFC 9700 §2.1.2 advises against
+	InsecureLoopback    bool // allows http for loopback hosts wherever https is required, for development
+	Documents           bool // allows the URL of a document as client_id. Set it only for a client whose document you fetched
 
-	MaxBytes int // of the JSON form, as it is stored; 0: no bound
+	MaxBytes int // of the JSON form, as it is stored; 0: any number
 }
 
-// MaxMetadata is the longest metadata of a client that no operator vouched for, in bytes.
+// MaxMetadata is the longest metadata of a client that no operator registered, in bytes.
 const MaxMetadata = 32 << 10
 
-// Limits of a client's metadata. They keep a row, a page and a log line of sensible size.
+// Limits of a client's metadata, so that rows, pages and log lines have a sensible size.
 const (
 	maxURIs     = 50
 	maxURI      = 2000 // bytes
@@ -42,11 +42,12 @@ var (
 	tagPattern = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`)
 )
 
-// Check fills in the defaults of RFC 7591 §2 and says what is wrong, as an [*Error] about the first thing found.
-// It is the only check of a client's metadata. Client.ID must be set.
+// Check fills in the defaults of RFC 7591 §2, and returns the first thing that is wrong, as an
+// [*Error]. All metadata is checked here, wherever it comes from. Client.ID must be set.
 //
-// The profile fapi2 sets private_key_jwt, PKCE, pushed authorization requests and DPoP-bound tokens, and PS256 where no
-// algorithm is named; it refuses RS256, other response types than code, and redirect URIs that are not https.
+// The profile fapi2 sets private_key_jwt, PKCE, pushed authorization requests and DPoP-bound
+// tokens, and PS256 where no algorithm is named. It refuses RS256, response types other than code,
+// and redirect URIs that are not https.
 func (c *Client) Check(policy Policy) error {
 	c.defaults(policy)
 	for _, check := range []func(Policy) *Error{
@@ -89,7 +90,7 @@ func (c *Client) defaults(policy Policy) {
 	}
 }
 
-// profileDefaults sets what FAPI 2.0 Security Profile §5.3 leaves no choice about.
+// profileDefaults sets what FAPI 2.0 Security Profile §5.3 requires.
 func (c *Client) profileDefaults() {
 	c.RequirePAR, c.RequirePKCE, c.DPoPBound = true, true, true
 	if c.TokenEndpointAuthMethod == "" {
@@ -102,7 +103,7 @@ func (c *Client) profileDefaults() {
 	}
 }
 
-// ForPeople tells whether c gets tokens for people who agreed to it.
+// ForPeople tells whether c gets tokens for people, who agree to it.
 func (c *Client) ForPeople() bool {
 	return c.HasGrantType(AuthorizationCode) || c.HasGrantType(DeviceCode) || c.HasGrantType(Implicit)
 }
@@ -119,7 +120,7 @@ func (c *Client) checkIdentity(policy Policy) *Error {
 			return metadataError("client_id", "%s", problem)
 		}
 		if c.TokenEndpointAuthMethod != AuthNone && c.TokenEndpointAuthMethod != AuthPrivateKeyJWT {
-			// Whoever reads the document would read the secret, or there is none.
+			// A secret in the document would be there for everybody to read.
 			return metadataError("token_endpoint_auth_method", "must be none or private_key_jwt for a client that is known by a document")
 		}
 	case len(c.ID) > maxText || !idPattern.MatchString(c.ID):
@@ -156,14 +157,16 @@ func (c *Client) checkGrants(policy Policy) *Error {
 	}
 	for _, grant := range []string{ClientCredentials, TokenExchange} {
 		if c.HasGrantType(grant) && c.Public() {
-			// RFC 6749 §4.4, RFC 8693 §5: the client's own credentials are all that these grants rest on.
+			// RFC 6749 §4.4, RFC 8693 §5: these grants rest on nothing but the client's
+			// credentials.
 			return metadataError("grant_types", "must not hold %s for a client that keeps no secret (token_endpoint_auth_method none)", grant)
 		}
 	}
 	return nil
 }
 
-// checkResponseTypes holds response types and grant types together (RFC 7591 §2.1, OpenID Connect Registration 1.0 §2).
+// checkResponseTypes checks the response types, which must fit the grant types (RFC 7591 §2.1,
+// OpenID Connect Registration 1.0 §2).
 func (c *Client) checkResponseTypes(policy Policy) *Error {
 	known := ResponseTypes(policy.LegacyResponseTypes)
 	var code, front bool
@@ -302,7 +305,8 @@ func (c *Client) checkTexts(Policy) *Error {
 	return nil
 }
 
-// checkShown checks what people see of a client: its name, and addresses that a page links to or loads.
+// checkShown checks what people see of a client: its name, and addresses that pages link to or
+// load.
 func checkShown(field, value string) *Error {
 	if field == "client_name" {
 		if value != strings.TrimSpace(value) || utf8.RuneCountInString(value) > maxName || !printable(value) || value == "" {
@@ -316,7 +320,8 @@ func checkShown(field, value string) *Error {
 	return nil
 }
 
-// printable refuses control characters and the invisible ones that make a name read as another's (bidirectional overrides, zero width).
+// printable refuses control characters, and invisible ones by which a name can look like another
+// (bidirectional overrides, zero width).
 func printable(s string) bool {
 	if !utf8.ValidString(s) {
 		return false

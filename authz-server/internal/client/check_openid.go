@@ -8,7 +8,8 @@ import (
 // maxAge is the longest default_max_age, in seconds: 20 years.
 const maxAge = 20 * 365 * 24 * 3600
 
-// checkAlgorithms holds the algorithms to those of the server. None is among them (OpenID Connect Core 1.0 §2 allows it, RFC 8725 §3.2 knows better).
+// checkAlgorithms refuses algorithms that the server does not have. It never has none, which OpenID
+// Connect Core 1.0 §2 allows and RFC 8725 §3.2 advises against.
 func (c *Client) checkAlgorithms(Policy) *Error {
 	known := c.Algorithms()
 	for _, one := range []struct{ field, alg string }{
@@ -62,7 +63,7 @@ func (c *Client) checkRequests(policy Policy) *Error {
 		return metadataError("request_uris", "may hold at most %d URIs", maxURIs)
 	}
 	for i, uri := range c.RequestURIs {
-		// OpenID Connect Registration 1.0 §2: a fragment is the hash of what is there.
+		// OpenID Connect Registration 1.0 §2: the fragment is a hash of the content.
 		address, fragment, found := strings.Cut(uri, "#")
 		if problem := checkServerURI(address, policy.InsecureLoopback); problem != "" {
 			return metadataError("request_uris", "number %d %s", i+1, problem)
@@ -85,8 +86,8 @@ func (c *Client) checkRequests(policy Policy) *Error {
 	return nil
 }
 
-// checkSubject checks what pairwise subjects need (OpenID Connect Core 1.0 §8.1). That the document at
-// sector_identifier_uri names the redirect URIs is for who can fetch it.
+// checkSubject checks what pairwise subjects need (OpenID Connect Core 1.0 §8.1). It does not fetch
+// the document at sector_identifier_uri, which must name the redirect URIs.
 func (c *Client) checkSubject(policy Policy) *Error {
 	if c.SubjectType != "" && !slices.Contains(SubjectTypes, c.SubjectType) {
 		return metadataError("subject_type", "must be %s", strings.Join(SubjectTypes, " or "))
@@ -100,13 +101,15 @@ func (c *Client) checkSubject(policy Policy) *Error {
 		return metadataError("sector_identifier_uri", "must be there for pairwise subjects, unless all redirect URIs have the same host")
 	}
 	if c.SubjectType == SubjectPairwise && c.HasGrantType(DeviceCode) {
-		// What keeps a client out of another's sector is that answers go to redirect URIs alone. A device gets its ID token wherever it is.
+		// Answers that go only to redirect URIs keep a client out of another's sector. A device
+		// gets its ID token wherever it is.
 		return metadataError("subject_type", "must be public beside the grant type %s, for which no redirect URI proves the sector", DeviceCode)
 	}
 	return nil
 }
 
-// checkLogout checks where the client is told of log-outs (OpenID Connect Back-Channel Logout 1.0 §2.2, Front-Channel Logout 1.0 §2).
+// checkLogout checks where the client is told of log-outs (OpenID Connect Back-Channel Logout 1.0
+// §2.2, Front-Channel Logout 1.0 §2).
 func (c *Client) checkLogout(policy Policy) *Error {
 	if c.BackchannelLogoutURI != "" {
 		if problem := checkServerURI(c.BackchannelLogoutURI, policy.InsecureLoopback); problem != "" {
@@ -125,7 +128,8 @@ func (c *Client) checkLogout(policy Policy) *Error {
 	return nil
 }
 
-// checkProfile refuses what FAPI 2.0 Security Profile §5.3 forbids and [Client.profileDefaults] did not set; algorithms are [Client.checkAlgorithms]'s.
+// checkProfile refuses what FAPI 2.0 Security Profile §5.3 forbids and [Client.profileDefaults]
+// does not set. [Client.checkAlgorithms] does so for algorithms.
 func (c *Client) checkProfile(Policy) *Error {
 	switch {
 	case c.Profile == "":

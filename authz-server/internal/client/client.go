@@ -1,8 +1,7 @@
-// Package client is the metadata of an OAuth client: its type, its defaults and the one check of it ([Client.Check]),
-// whatever way it came in (command line, import, later registration), as RFC 7591 §2 and OpenID Connect Registration
-// 1.0 §2 name it; and the resource services ([Resource]) whose scopes a client can be registered for.
-//
-// It knows neither a database nor HTTP.
+// Package client is what a server knows about an OAuth client: its metadata, as RFC 7591 §2 and
+// OpenID Connect Registration 1.0 §2 define it ([Members]), the defaults and the one check of it
+// ([Client.Check]), and the resource services whose scopes a client can have ([Resource]). It knows
+// neither a database nor HTTP.
 package client
 
 import (
@@ -15,11 +14,13 @@ import (
 	"time"
 )
 
-// ProfileFAPI2 is the profile of a client that the FAPI 2.0 Security Profile binds: see [Client.Check] for what follows from it.
+// ProfileFAPI2 is the profile of a client that must follow the FAPI 2.0 Security Profile. See
+// [Client.Check].
 const ProfileFAPI2 = "fapi2"
 
-// Client is what is known of a client. Its JSON form is RFC 7591 metadata, with the extension members trusted,
-// require_pkce, id_token_claims, audiences, token_exchange_audiences and profile. A value that went through [Client.Check] has its defaults filled in.
+// Client is a client's metadata. Its JSON form has the members of RFC 7591, and of ours trusted,
+// require_pkce, id_token_claims, audiences, token_exchange_audiences and profile. [Client.Check]
+// fills in the defaults.
 type Client struct {
 	ID                      string
 	Name                    string
@@ -38,23 +39,25 @@ type Client struct {
 	SoftwareID              string
 	SoftwareVersion         string
 
-	// Localized holds the human-readable members in other languages, by full name such as "client_name#ko" (RFC 7591 §2.2).
+	// Localized are the members that people read, in other languages, by a name such as
+	// "client_name#ko" (RFC 7591 §2.2).
 	Localized map[string]string
 
-	Trusted     bool // a first party: nobody is asked for consent
+	Trusted     bool // the operator's own: nobody is asked for consent
 	RequirePKCE bool // an authorization request without code_challenge is refused; always true of a public client
-	// IDTokenClaims puts the claims of the granted scope into ID tokens too, where many libraries look
-	// for them. OIDC Core §5.4 has them at userinfo, where they are in any case.
+	// IDTokenClaims puts the claims of the granted scope into ID tokens, where many libraries look
+	// for them. They are always at userinfo, as OIDC Core §5.4 has it.
 	IDTokenClaims bool
-	Audiences     []string // identifiers of resources that it serves: it may introspect tokens for them
+	Audiences     []string // the resources that it serves, by their identifiers: it may introspect tokens for them
 
-	// Algorithms of what the server signs for it. Empty: RS256; but userinfo is plain JSON, and no client is made to take a signed introspection.
+	// What the server signs with for it. Empty: RS256; but userinfo is then plain JSON, and an
+	// introspection is signed only if the client asks for it.
 	IDTokenSignedResponseAlg       string
 	UserinfoSignedResponseAlg      string
 	AuthorizationSignedResponseAlg string // JARM §3
 	IntrospectionSignedResponseAlg string // RFC 9701 §6
 
-	// What it signs. Its keys are in JWKS or at JWKSURI, never both.
+	// What it signs with. Its keys are in JWKS or at JWKSURI, never both.
 	TokenEndpointAuthSigningAlg string // empty: any that the server takes
 	RequestObjectSigningAlg     string // empty: any that the server takes
 	JWKS                        json.RawMessage
@@ -76,18 +79,18 @@ type Client struct {
 	RequireSignedRequestObject bool     // one that is not signed is refused (RFC 9101 §10.5)
 	DPoPBound                  bool     // it gets no token without a DPoP proof (RFC 9449 §5.2)
 	Profile                    string   // "" or "fapi2"
-	TokenExchangeAudiences     []string // identifiers of resources that it may exchange people's tokens for
+	TokenExchangeAudiences     []string // the resources that it may exchange people's tokens for, by their identifiers
 
 	// Set by the store, and not part of the JSON form.
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	Unvouched bool // it registered itself without an initial access token, or is known by a document: anybody can make one
+	Unvouched bool // it registered itself without an initial access token, or has a document: anybody can make one
 }
 
 // Public tells whether c keeps no secret (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }
 
-// HasSecret tells whether c authenticates by a secret that it shares with the server.
+// HasSecret tells whether c authenticates with a secret that it shares with the server.
 func (c *Client) HasSecret() bool {
 	return c.TokenEndpointAuthMethod == AuthBasic || c.TokenEndpointAuthMethod == AuthPost
 }
@@ -95,14 +98,16 @@ func (c *Client) HasSecret() bool {
 // HasGrantType tells whether c is registered for a grant type.
 func (c *Client) HasGrantType(grant string) bool { return slices.Contains(c.GrantTypes, grant) }
 
-// Document tells whether c is known by a document at its client_id, a URL (draft-ietf-oauth-client-id-metadata-document).
-// No other client can have such an id.
+// Document tells whether c's client_id is the URL of a document that describes it
+// (draft-ietf-oauth-client-id-metadata-document). No other client can have such an id.
 func (c *Client) Document() bool { return IsDocumentID(c.ID) }
 
-// IsDocumentID tells whether a client_id is the URL of a document, which need not be a good one: [Client.Check] tells.
+// IsDocumentID tells whether a client_id is the URL of a document. [CheckDocumentID] tells whether
+// it may be.
 func IsDocumentID(id string) bool { return strings.HasPrefix(id, "https://") }
 
-// Host is where the document of such a client is, as it is shown to people: all that the server knows of who it is. Empty for every other client.
+// Host is the host of c's document. People see it, because the server knows nothing else about who
+// c is. Empty: c has no document.
 func (c *Client) Host() string {
 	if !c.Document() {
 		return ""
@@ -110,8 +115,8 @@ func (c *Client) Host() string {
 	return hostPort(c.ID)
 }
 
-// DropPrivileges takes from c what only an operator can give ([Member.Operator]): to skip consent, to look
-// into tokens or exchange them, and to get ID tokens that say more than OIDC Core asks for.
+// DropPrivileges takes from c what only an operator can give ([Member.Operator]): to skip consent,
+// to introspect or exchange tokens, and to get ID tokens that say more than OIDC Core asks for.
 func (c *Client) DropPrivileges() {
 	for _, m := range Members {
 		if m.Operator {
@@ -120,14 +125,15 @@ func (c *Client) DropPrivileges() {
 	}
 }
 
-// Vouched tells whether somebody vouched for c: an operator who made it, or who gave away the initial access token that it
-// registered with. The older response types are there for the certification profiles of OpenID Connect Core 1.0 and not to
-// be offered where strangers can register: with them every client counts as vouched for, as those profiles want it.
+// Vouched tells whether an operator vouched for c: by registering it, or by the initial access
+// token that it registered with. With the older response types every client counts as vouched for,
+// as the certification profiles of OpenID Connect Core 1.0 need it. They are for no server at which
+// strangers can register.
 func (c *Client) Vouched(legacyResponseTypes bool) bool { return !c.Unvouched || legacyResponseTypes }
 
-// KeepScopes leaves of c's scope what is in known, each word once: a client that registers itself asks every server for the
-// same, and reads from the answer what it got (RFC 7591 §3.2.1). A word that is not
-// printable ASCII stays, for [Client.Check] to refuse: no server has such a scope.
+// KeepScopes removes from c's scope what is not in known, and repetitions. A client that registers
+// itself asks every server for the same scope, and reads from the answer what it got (RFC 7591
+// §3.2.1). A word that is not printable ASCII stays, for [Client.Check] to refuse.
 func (c *Client) KeepScopes(known []string) {
 	var kept []string
 	for _, word := range strings.Fields(c.Scope) {
@@ -139,9 +145,9 @@ func (c *Client) KeepScopes(known []string) {
 	c.Scope = strings.Join(kept, " ")
 }
 
-// Sector is the host by which pairwise subjects are told apart (OpenID Connect Core 1.0 §8.1): that of the
-// sector_identifier_uri, or else of the redirect URIs. Empty when they have none, or not the same one, which
-// [Client.Check] refuses of a client with pairwise subjects.
+// Sector is the host that pairwise subjects are made for (OpenID Connect Core 1.0 §8.1): that of
+// the sector_identifier_uri, or else of the redirect URIs. Empty: they have none, or several, which
+// [Client.Check] does not allow a client with pairwise subjects.
 func (c *Client) Sector() string {
 	if c.SectorIdentifierURI != "" {
 		return hostName(c.SectorIdentifierURI)
@@ -157,17 +163,18 @@ func (c *Client) Sector() string {
 	return sector
 }
 
-// Scopes is the words of c.Scope: what c may ask for.
+// Scopes are the words of c.Scope.
 func (c *Client) Scopes() []string { return strings.Fields(c.Scope) }
 
-// In returns c with its name and addresses in a language, where there are such: tag is a BCP 47 tag such as "ko" or "ko-KR".
+// In returns c with its name and addresses in a language, as far as it has them. tag is a BCP 47
+// tag, such as "ko" or "ko-KR".
 func (c Client) In(tag string) Client {
 	language, _, _ := strings.Cut(tag, "-")
 	for _, m := range Members {
 		if !m.Localizable {
 			continue
 		}
-		for _, t := range []string{language, tag} { // the exact one last, so that it wins
+		for _, t := range []string{language, tag} { // the exact one wins
 			if translated := c.Localized[m.Name+"#"+t]; translated != "" {
 				*m.field(&c).(*string) = translated
 			}
@@ -195,7 +202,7 @@ const (
 // Error says what is wrong with a client's metadata, and what to change.
 type Error struct {
 	Code        string // RFC 7591 §3.2.2
-	Field       string // the member's name; empty: the whole
+	Field       string // the member's name; empty: the metadata as a whole
 	Description string // begins with a verb: "must be …"
 }
 

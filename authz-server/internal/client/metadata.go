@@ -21,9 +21,9 @@ type Member struct {
 	field func(c *Client) any // *string, *[]string, *bool, **int64 or *json.RawMessage
 }
 
-// Members is everything that a client's metadata can hold, in the order in which it is written. The JSON form, the options of
-// the command line and what a client cannot give itself follow from it; a new member is added here, and checked in
-// [Client.Check]. Treat it as a constant.
+// Members is everything that a client's metadata can have, in the order in which it is written. The
+// JSON form, the options of the command line, and what a client cannot give itself follow from it.
+// To add a member, add it here and check it in [Client.Check]. Treat Members as a constant.
 var Members = []Member{
 	{Name: "client_id", field: func(c *Client) any { return &c.ID }},
 	{Name: "client_name", field: func(c *Client) any { return &c.Name }, Localizable: true,
@@ -162,11 +162,12 @@ func localizable(name string) bool {
 	return slices.ContainsFunc(Members, func(m Member) bool { return m.Localizable && m.Name == name })
 }
 
-// A Patch is new values of some members, by the members' names: a string, []string or bool, as their [Kind] is. An empty
-// value removes a member.
+// A Patch has new values for some members, by the members' names: a string, []string or bool,
+// depending on the member's [Kind]. An empty value removes a member.
 type Patch map[string]any
 
-// Apply changes c by p. Where p changes the grant types and says nothing of response types, these follow from them anew.
+// Apply changes c by p. If p names the grant types and not the response types, the response types
+// follow from the new grant types.
 func (p Patch) Apply(c *Client) {
 	for _, m := range Members {
 		value, named := p[m.Name]
@@ -189,7 +190,7 @@ func (p Patch) Apply(c *Client) {
 	}
 }
 
-// Names tells whether p has a value for a member, if an empty one.
+// Names tells whether p has a value for a member, be it an empty one.
 func (p Patch) Names(member string) bool {
 	_, named := p[member]
 	return named
@@ -233,8 +234,8 @@ func (c Client) MarshalJSON() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// JSONWith is the JSON form of c followed by the members of more, a JSON object: what registration says beside the metadata
-// (RFC 7591 §3.2.1).
+// JSONWith is the JSON form of c, followed by the members of more, a JSON object: what registration
+// says besides the metadata (RFC 7591 §3.2.1).
 func (c Client) JSONWith(more any) (json.RawMessage, error) {
 	own, err := json.Marshal(c)
 	if err != nil {
@@ -247,7 +248,8 @@ func (c Client) JSONWith(more any) (json.RawMessage, error) {
 	return append(append(own[:len(own)-1], ','), rest[1:]...), nil
 }
 
-// UnmarshalJSON reads metadata and ignores members that it does not know (RFC 7591 §2). See [Decode].
+// UnmarshalJSON reads metadata, and ignores members that it does not know (RFC 7591 §2). See
+// [Decode].
 func (c *Client) UnmarshalJSON(data []byte) error {
 	decoded, _, err := Decode(data)
 	if err != nil {
@@ -257,8 +259,9 @@ func (c *Client) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Decode reads metadata, and returns apart the members that it does not know: RFC 7591 §2 has a server ignore them; the
-// command line names them. Names are compared exactly. Its error is an [*Error]; nothing but the form is checked.
+// Decode reads metadata. It returns separately the members that it does not know, which a server
+// ignores (RFC 7591 §2) and the command line refuses. Names are compared exactly. It checks only
+// the types of values; the error is an [*Error].
 func Decode(data []byte) (c Client, unknown map[string]json.RawMessage, err error) {
 	var raw map[string]json.RawMessage
 	if err := jose.UnmarshalExact(data, &raw); err != nil {

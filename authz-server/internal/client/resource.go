@@ -6,16 +6,18 @@ import (
 	"strings"
 )
 
-// Scopes of OpenID Connect Core 1.0 §5.4 and §11: they are about the person, and belong to no resource service.
+// Scopes of OpenID Connect Core 1.0 §5.4 and §11: they are about the person, and belong to no
+// resource.
 var identityScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
 
-// Resource is a service that takes this server's access tokens: its identifier is their aud, and each of its scopes belongs to it alone.
+// Resource is a service that takes this server's access tokens. Its identifier is their aud, and no
+// other resource has its scopes.
 type Resource struct {
 	ID     string // an absolute URI without a fragment (RFC 8707 §2)
 	Scopes []string
 }
 
-// Builtin is Maru's own resource services below an origin such as https://api.example.
+// Builtin returns Maru's own resource services, below an origin such as https://api.example.
 func Builtin(apiOrigin string) []Resource {
 	return []Resource{
 		{ID: apiOrigin + "/user", Scopes: []string{"user:read", "user:write", "user:lookup"}},
@@ -25,7 +27,8 @@ func Builtin(apiOrigin string) []Resource {
 
 // ParseResource reads "URL=scope scope".
 func ParseResource(text string) (Resource, error) {
-	// A URL may hold a "=" in its query, a scope may too: the scopes are what follows the last one before the first space.
+	// A URL may have a "=" in its query, and a scope too. The scopes follow the last one before the
+	// first space.
 	head, tail, _ := strings.Cut(text, " ")
 	i := strings.LastIndexByte(head, '=')
 	if i < 0 {
@@ -34,7 +37,7 @@ func ParseResource(text string) (Resource, error) {
 	return Resource{ID: head[:i], Scopes: strings.Fields(head[i+1:] + " " + tail)}, nil
 }
 
-// CheckResources says what is wrong with resources, as a whole: identifiers and scopes must be well formed, and no two may be the same.
+// CheckResources checks that identifiers and scopes are well formed, and that no two are the same.
 func CheckResources(resources []Resource) error {
 	ids := map[string]bool{}
 	owner := map[string]string{}
@@ -65,7 +68,7 @@ func CheckResources(resources []Resource) error {
 	return nil
 }
 
-// Scopes is every scope that a server with these resources knows, those of OpenID Connect first.
+// Scopes returns every scope of a server with these resources, those of OpenID Connect first.
 func Scopes(resources []Resource) []string {
 	all := slices.Clone(identityScopes)
 	for _, resource := range resources {
@@ -74,8 +77,8 @@ func Scopes(resources []Resource) []string {
 	return all
 }
 
-// AudienceOf is the identifiers of the resources that scopes belong to, each once, in the order of resources.
-// It is empty when scopes are about the person alone.
+// AudienceOf returns the identifiers of the resources that scopes belong to, each once, in the
+// order of resources; nil: the scopes are only about the person.
 func AudienceOf(resources []Resource, scopes []string) []string {
 	var audience []string
 	for _, resource := range resources {
@@ -97,13 +100,13 @@ func checkResourceID(id string) string {
 	case strings.Contains(id, "#"):
 		return "must not have a fragment (#…)"
 	case scheme == "https" || scheme == "http":
-		// Nothing is fetched from it: plain http is right for a service inside.
+		// Nothing is fetched from it, so an internal service may have http.
 		return checkAuthority("https", rest)
 	}
 	return ""
 }
 
-// scopeToken is RFC 6749 §3.3.
+// scopeToken tells whether s can be a scope (RFC 6749 §3.3).
 func scopeToken(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if b := s[i]; b <= ' ' || b >= 0x7f || b == '"' || b == '\\' {

@@ -1,7 +1,7 @@
 package client
 
-// What a client can be registered for. Each list stands here alone: [Client.Check], discovery, the endpoints and --help are
-// made from it.
+// What clients can be registered for. [Client.Check], discovery, the endpoints and --help are all
+// made from the lists in this file.
 
 // Grant types that a client can be registered for (RFC 7591 §2).
 const (
@@ -18,10 +18,11 @@ const (
 	AuthBasic         = "client_secret_basic"
 	AuthPost          = "client_secret_post"
 	AuthPrivateKeyJWT = "private_key_jwt" // RFC 7523 §2.2, OpenID Connect Core 1.0 §9
-	AuthNone          = "none"            // a public client: it keeps no secret
+	AuthNone          = "none"            // a public client, which keeps no secret
 )
 
-// GrantTypes are all that a server supports, with the older response types of [Policy.LegacyResponseTypes] or without.
+// GrantTypes returns all grant types that a server supports, which depends on
+// [Policy.LegacyResponseTypes].
 func GrantTypes(legacy bool) []string {
 	all := []string{AuthorizationCode, RefreshToken, ClientCredentials, DeviceCode, TokenExchange}
 	if legacy {
@@ -33,8 +34,8 @@ func GrantTypes(legacy bool) []string {
 // AuthMethods are all ways to authenticate. Treat it as a constant.
 var AuthMethods = []string{AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthNone}
 
-// ResponseTypes are all combinations that a server supports, their words sorted (OAuth 2.0 Multiple Response Type Encoding
-// Practices), with the older ones of [Policy.LegacyResponseTypes] or without.
+// ResponseTypes returns all response types that a server supports (OAuth 2.0 Multiple Response Type
+// Encoding Practices), their words sorted. It depends on [Policy.LegacyResponseTypes].
 func ResponseTypes(legacy bool) []string {
 	if !legacy {
 		return []string{"code"}
@@ -42,10 +43,10 @@ func ResponseTypes(legacy bool) []string {
 	return []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
 }
 
-// Whom a client knows by which sub (OpenID Connect Core 1.0 §8).
+// Subject types: by which sub a client knows people (OpenID Connect Core 1.0 §8).
 const (
-	SubjectPublic   = "public"   // as other clients do
-	SubjectPairwise = "pairwise" // by a sub of its own, or of its sector
+	SubjectPublic   = "public"   // by the same as other clients
+	SubjectPairwise = "pairwise" // by one that only its sector has
 )
 
 // SubjectTypes are all of them. Treat it as a constant.

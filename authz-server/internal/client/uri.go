@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// MatchRedirectURI tells whether uri, as a request has it, is one that c registered: the same string (RFC 9700 §2.1),
-// except that an http URI for a loopback host matches on any port (RFC 8252 §7.3), also for the name localhost.
+// MatchRedirectURI tells whether the uri of a request is one that c registered: the same string
+// (RFC 9700 §2.1), except that the port of an http URI for a loopback host does not matter (RFC
+// 8252 §7.3). The name localhost counts as such a host.
 func (c *Client) MatchRedirectURI(uri string) bool {
 	if len(uri) > maxURI {
 		return false
@@ -26,14 +27,15 @@ func (c *Client) MatchRedirectURI(uri string) bool {
 	})
 }
 
-// MatchPostLogoutURI tells whether uri is registered as a place to go after logging out: the same string, nothing else
-// (OpenID Connect RP-Initiated Logout 1.0 §3).
+// MatchPostLogoutURI tells whether c registered uri as a place to go after a log-out: exactly the
+// same string (OpenID Connect RP-Initiated Logout 1.0 §3).
 func (c *Client) MatchPostLogoutURI(uri string) bool {
 	return slices.Contains(c.PostLogoutRedirectURIs, uri)
 }
 
-// cutLoopback splits "http://HOST:PORT/REST" into HOST and "/REST". It works on the text and normalizes nothing, so that
-// no two parsers can disagree about it. ok is false unless HOST is loopback, PORT absent or a number, and the scheme plain http.
+// cutLoopback splits "http://HOST:PORT/REST" into HOST and "/REST". It works on the text and
+// normalizes nothing, so that parsers cannot disagree about it. ok is false unless the scheme is
+// http, HOST is loopback, and PORT is a number or absent.
 func cutLoopback(uri string) (host, rest string, ok bool) {
 	after, ok := strings.CutPrefix(uri, "http://")
 	if !ok {
@@ -53,7 +55,8 @@ func cutLoopback(uri string) (host, rest string, ok bool) {
 	return host, rest, loopback(host)
 }
 
-// loopback tells whether host, as a URI writes it, names this machine: 127.0.0.0/8, [::1] or localhost.
+// loopback tells whether host, as a URI writes it, names this machine: 127.0.0.0/8, [::1] or
+// localhost.
 func loopback(host string) bool {
 	if host == "localhost" {
 		return true
@@ -72,8 +75,8 @@ func port(s string) bool {
 	return err == nil && n > 0 && s[0] != '0' && s[0] != '+'
 }
 
-// checkRedirectURI says what is wrong with a URI that a browser will be sent to, beginning with a verb; empty: nothing.
-// privateUse allows a scheme of an app's own (RFC 8252 §7.1).
+// checkRedirectURI says what is wrong with a URI to which browsers are sent, beginning with a verb;
+// empty: nothing. privateUse allows an app's own scheme (RFC 8252 §7.1).
 func checkRedirectURI(uri string, privateUse bool) string {
 	if problem := checkCharacters(uri); problem != "" {
 		return problem
@@ -94,7 +97,8 @@ func checkRedirectURI(uri string, privateUse bool) string {
 	case foreignScheme(scheme):
 		return "must begin with https://, http:// for a loopback host, or an app's own scheme such as com.example.app:/ or example-app://; " + scheme + " belongs to others"
 	case !strings.Contains(scheme, ".") && (!strings.HasPrefix(rest, "//") || strings.HasPrefix(rest, "///")):
-		// RFC 8252 §7.1 asks for a reverse domain name. Real agents have shorter ones (cursor://, vscode://), which look like addresses.
+		// RFC 8252 §7.1 asks for a reverse domain name. Real agents have shorter schemes, such as
+		// cursor:// and vscode://, which look like addresses.
 		return "must have a dot in its scheme, such as com.example.app:/callback, or a host behind it, such as " + scheme + "://callback"
 	case !privateUse:
 		return "has an app's own scheme, which only a public or native client may have"
@@ -106,8 +110,8 @@ func checkRedirectURI(uri string, privateUse bool) string {
 	return checkPath(rest)
 }
 
-// foreignSchemes are schemes that mean something to browsers and operating systems already: what they
-// open is not the app that registered. One with a dot cannot be among them.
+// foreignSchemes are schemes that browsers and operating systems know already: they do not open the
+// app that registered. None of them has a dot.
 var foreignSchemes = strings.Fields(`about blob chrome chrome-extension chrome-search chrome-untrusted content data devtools edge file filesystem
 	help hcp intent isolated-app jar javascript livescript moz-extension moz-icon mk mocha ms-browser-extension opera res resource
 	safari-extension safari-web-extension shell vbscript view-source wyciwyg x-javascript
@@ -116,13 +120,13 @@ var foreignSchemes = strings.Fields(`about blob chrome chrome-extension chrome-s
 	sftp sip sips skype sms smb smsto snmp ssh steam stun stuns svn tag tel telnet tftp turn turns urn vnc ws wss xmpp`)
 
 func foreignScheme(scheme string) bool {
-	// A single letter is a drive; ms- and its like are handlers of Windows, Android and iOS.
+	// A single letter is a drive; ms- and the like are handlers of Windows, Android and iOS.
 	return len(scheme) < 2 || slices.Contains(foreignSchemes, scheme) || strings.HasPrefix(scheme, "ms-") || strings.HasPrefix(scheme, "android-") ||
 		strings.HasPrefix(scheme, "x-apple") || strings.HasPrefix(scheme, "web+")
 }
 
-// Linkable tells whether an address of a client may be a link on a page: of http, https, or a scheme of an app's own. None of
-// these runs in the page that it stands on.
+// Linkable tells whether a page may link to an address of a client: http, https, or an app's own
+// scheme. None of these runs in the page.
 func Linkable(uri string) bool {
 	scheme, _, ok := strings.Cut(uri, ":")
 	return ok && validScheme(scheme) && !foreignScheme(scheme)
@@ -157,7 +161,8 @@ func checkAuthority(scheme, rest string) string {
 	return checkPath(path)
 }
 
-// checkPath refuses dot segments, also encoded: browsers resolve them, so that the URI gone to is not the one registered.
+// checkPath refuses dot segments, even encoded ones: browsers resolve them, and would go to a URI
+// that is not the registered one.
 func checkPath(path string) string {
 	path, _, _ = strings.Cut(path, "?")
 	for _, segment := range strings.Split(path, "/") {
@@ -169,8 +174,8 @@ func checkPath(path string) string {
 	return ""
 }
 
-// checkCharacters holds a URI to the characters of RFC 3986 §2: no space, control character, backslash, quote or letter
-// beyond ASCII, and every percent sign followed by two hexadecimal digits.
+// checkCharacters allows only the characters of RFC 3986 §2: no space, control character,
+// backslash, quote or letter beyond ASCII; and after every percent sign two hexadecimal digits.
 func checkCharacters(uri string) string {
 	if uri == "" || len(uri) > maxURI {
 		return "must be 1 to " + strconv.Itoa(maxURI) + " bytes long"
@@ -190,7 +195,8 @@ func hexadecimal(b byte) bool {
 	return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F'
 }
 
-// validScheme is RFC 3986 §3.1 in lower case, in which it is compared.
+// validScheme tells whether s is a scheme (RFC 3986 §3.1) in lower case, in which schemes are
+// compared.
 func validScheme(s string) bool {
 	for i := 0; i < len(s); i++ {
 		b := s[i]
@@ -202,7 +208,8 @@ func validScheme(s string) bool {
 	return s != ""
 }
 
-// validHost takes a DNS name, an IPv4 address or a bracketed IPv6 one without a zone.
+// validHost tells whether a host is a DNS name, an IPv4 address, or an IPv6 address in brackets,
+// without a zone.
 func validHost(host string) bool {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
@@ -225,7 +232,8 @@ func validHost(host string) bool {
 	return true
 }
 
-// checkWebURI says what is wrong with an address of a web page or picture, beginning with a verb; empty: nothing.
+// checkWebURI says what is wrong with an address of a web page or picture, beginning with a verb;
+// empty: nothing.
 func checkWebURI(uri string) string {
 	if problem := checkCharacters(uri); problem != "" {
 		return problem
@@ -238,9 +246,9 @@ func checkWebURI(uri string) string {
 	return checkAuthority(scheme, rest)
 }
 
-// checkServerURI says what is wrong with an address that the server fetches or posts to, or that must be as safe: absolute
-// https without a fragment, or http for a loopback host where that is allowed. Whether its host may be reached is decided
-// when it is reached.
+// checkServerURI says what is wrong with an address that the server fetches or posts to, or that
+// must be as safe: it must be an absolute https URI without a fragment, or http for a loopback host
+// where that is allowed. Package fetch decides whether its host may be reached.
 func checkServerURI(uri string, insecureLoopback bool) string {
 	if problem := checkCharacters(uri); problem != "" {
 		return problem
@@ -255,8 +263,9 @@ func checkServerURI(uri string, insecureLoopback bool) string {
 	return checkAuthority(scheme, rest)
 }
 
-// CheckDocumentID says what is wrong with a client_id that is the URL of a document, beginning with a verb; empty: nothing
-// (draft-ietf-oauth-client-id-metadata-document §3). It is compared and shown, so there must be one way to write it.
+// CheckDocumentID says what is wrong with a client_id that is the URL of a document, beginning with
+// a verb; empty: nothing (draft-ietf-oauth-client-id-metadata-document §3). Because it is compared
+// and shown, there must be only one way to write it.
 func CheckDocumentID(id string) string {
 	if problem := checkServerURI(id, false); problem != "" {
 		return problem
@@ -273,7 +282,8 @@ func CheckDocumentID(id string) string {
 	return ""
 }
 
-// hostPort is the HOST:PORT of "scheme://HOST:PORT/…" as it is written, and empty for a URI without "//". It is for URIs that were checked.
+// hostPort returns HOST:PORT of "scheme://HOST:PORT/…" as it is written; empty: the URI has no
+// "//". It is for URIs that were checked.
 func hostPort(uri string) string {
 	_, rest, ok := strings.Cut(uri, "://")
 	if !ok {
@@ -285,7 +295,8 @@ func hostPort(uri string) string {
 	return rest
 }
 
-// hostName is the host of an http or https URI in lower case, without its port; empty for other URIs.
+// hostName returns the host of an http or https URI, in lower case and without its port; empty for
+// other URIs.
 func hostName(uri string) string {
 	if !strings.HasPrefix(uri, "https://") && !strings.HasPrefix(uri, "http://") {
 		return ""
@@ -297,7 +308,8 @@ func hostName(uri string) string {
 	return strings.ToLower(host)
 }
 
-// origin is the scheme, host and port of a checked http or https URI, the port always written.
+// origin returns the scheme, host and port of a checked http or https URI, with the default port
+// written.
 func origin(uri string) string {
 	scheme, _, _ := strings.Cut(uri, ":")
 	host := strings.ToLower(hostPort(uri))

@@ -1,5 +1,6 @@
-// Package directory is the directory of OAuth clients: those in the database, those that a document at their client_id
-// describes, and what each of them signs with. Whatever it has to fetch for that goes through package fetch.
+// Package directory knows the OAuth clients. It finds them, in the database or by the document at
+// their client_id; it verifies what they sign; and it keeps their life cycle, from registration, by
+// an operator or by themselves, to removal. What it has to fetch goes through package fetch.
 package directory
 
 import (
@@ -20,12 +21,14 @@ type Config struct {
 	Store *store.Store
 	Fetch *fetch.Client
 
-	// Policy is for clients that no operator vouched for: those that register themselves, and those of documents.
+	// Policy is for clients that no operator registers: those that register themselves, and those
+	// of documents.
 	Policy client.Policy
 	// OperatorPolicy is for clients that an operator registers, by [Clients.Create] and its like.
 	OperatorPolicy client.Policy
-	// MetadataDocuments lets a client be known by the URL of a document (draft-ietf-oauth-client-id-metadata-document).
-	// Anybody can then ask people of this server for their consent, as with open registration.
+	// MetadataDocuments allows the URL of a document as client_id
+	// (draft-ietf-oauth-client-id-metadata-document). Anybody can then ask people for their
+	// consent, as with open registration.
 	MetadataDocuments bool
 
 	Now func() time.Time // nil: time.Now
@@ -41,8 +44,8 @@ type Clients struct {
 	inline    *cache.Cache[[sha256.Size]byte, []jose.Key] // by the hash of jwks
 }
 
-// How much of documents and key sets is kept in memory, in bytes each; what was used last. A parsed key set counts
-// keysPerByte times its text.
+// How much of documents and key sets is kept in memory, in bytes each: what was used last. A parsed
+// key set counts as keysPerByte times its text.
 const (
 	documentBytes = 2 << 20
 	keySetBytes   = 8 << 20
@@ -65,9 +68,11 @@ func New(cfg Config) (*Clients, error) {
 	return d, nil
 }
 
-// Client returns a client and the hashes of its unexpired secrets, as [store.Store.ClientWithSecrets] does and at the same
-// cost. A document is read when its client_id is met, and again when what was read is no longer fresh; the client then is a
-// row like every other. [store.ErrNotFound]: there is no such client. That is also what a [*DocumentError] is, which says why.
+// Client returns a client and the hashes of its unexpired secrets. It costs the one statement of
+// [store.Store.ClientWithSecrets]. A document is read when its client_id is first used, and
+// again when what was read is no longer fresh; its client is a row like every other.
+// [store.ErrNotFound]: there is no such client. A [*DocumentError], which says why, is
+// [store.ErrNotFound] too.
 func (d *Clients) Client(ctx context.Context, id string) (client.Client, [][]byte, error) {
 	if client.IsDocumentID(id) {
 		c, err := d.documentClient(ctx, id)
@@ -76,8 +81,8 @@ func (d *Clients) Client(ctx context.Context, id string) (client.Client, [][]byt
 	return d.cfg.Store.Clients.ClientWithSecrets(ctx, id)
 }
 
-// Policy is what clients are checked against that register themselves.
+// Policy returns [Config.Policy].
 func (d *Clients) Policy() client.Policy { return d.cfg.Policy }
 
-// MetadataDocuments tells whether clients can be known by documents.
+// MetadataDocuments tells whether a client_id can be the URL of a document.
 func (d *Clients) MetadataDocuments() bool { return d.cfg.MetadataDocuments }

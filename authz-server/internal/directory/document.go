@@ -14,17 +14,18 @@ import (
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
-// How long a document counts as read, whatever its own caching says, and how often unknown ones are read for one address.
+// How long a document is used after it was read, whatever its own caching headers say, and how many
+// unknown ones are read for one address.
 const (
 	minDocumentAge  = time.Minute
 	maxDocumentAge  = time.Hour
-	failureAge      = 10 * time.Second // one that failed is not tried again before
-	maxDocument     = 64 << 10         // bytes as it is read; what is kept of it is bounded by the policy
+	failureAge      = 10 * time.Second // after a failure, it is not read again before
+	maxDocument     = 64 << 10         // bytes to read; the policy bounds what is stored
 	newDocuments    = 20
 	newDocumentsPer = 10 * time.Minute
 )
 
-// A DocumentError says why the document of a client cannot be used. It is [store.ErrNotFound].
+// A DocumentError says why a client's document cannot be used. It is [store.ErrNotFound].
 type DocumentError struct {
 	Host   string // as people know the client
 	Reason string // for the client's developer: what to change
@@ -42,7 +43,7 @@ func (e *DocumentError) Unwrap() []error {
 	return []error{store.ErrNotFound, e.Cause}
 }
 
-// documentState is what came of reading a document.
+// documentState is the outcome of reading a document.
 type documentState struct {
 	until time.Time // not read again before
 	err   *DocumentError
@@ -73,17 +74,17 @@ func (d *Clients) documentClient(ctx context.Context, id string) (client.Client,
 	}
 	c, err := d.readDocument(ctx, id)
 	if fetch.NotTried(err) && known && read && state.err == nil && d.now().Before(state.until.Add(maxDocumentAge)) {
-		return stored, nil // a limit of who asks is no news of the document; but one that is gone must not live on by it
+		return stored, nil // the sender's limit says nothing about the document; but it must not keep one alive that is gone
 	}
 	return c, err
 }
 
-// reserveDocument limits how many unknown documents the server reads, and rows it makes, on behalf of one address.
+// reserveDocument limits how many unknown documents are read, and stored, for one address.
 func (d *Clients) reserveDocument(ctx context.Context, id string) error {
 	err := d.cfg.Store.Quotas.TakeQuotas(ctx, limits.QuotasOf(httpd.Networks(httpd.ClientAddr(ctx)), "document", newDocuments, newDocumentsPer)...)
 	var full *limits.QuotaError
 	if errors.As(err, &full) {
-		err = &DocumentError{Host: hostOf(id), Reason: "was not read: too many unknown clients were asked for from the same address; try again in some minutes"}
+		err = &DocumentError{Host: hostOf(id), Reason: "was not read: too many unknown clients were asked for from your address; try again in some minutes"}
 	}
 	return err
 }
@@ -91,7 +92,7 @@ func (d *Clients) reserveDocument(ctx context.Context, id string) error {
 func (d *Clients) readDocument(ctx context.Context, id string) (client.Client, error) {
 	fail := func(reason string, cause error) (client.Client, error) {
 		e := &DocumentError{Host: hostOf(id), Reason: reason, Cause: cause}
-		if ctx.Err() == nil && !fetch.NotTried(cause) { // else nobody waited for it, or it is this caller's limit
+		if ctx.Err() == nil && !fetch.NotTried(cause) { // otherwise the caller gave up, or is at a limit
 			d.documents.Add(id, documentState{d.now().Add(failureAge), e}, len(id)+2*len(e.Error()))
 		}
 		d.cfg.Log.InfoContext(ctx, "client metadata document refused", "request", httpd.RequestID(ctx), "client_id", id, "reason", reason, "cause", cause)
@@ -100,7 +101,7 @@ func (d *Clients) readDocument(ctx context.Context, id string) (client.Client, e
 	if problem := client.CheckDocumentID(id); problem != "" {
 		return fail("has an address that cannot be a client_id: it "+problem, nil)
 	}
-	body, expires, err := d.cfg.Fetch.Get(ctx, id, causeOf(ctx, &client.Client{ID: id, Unvouched: true})) // how long it counts is decided here
+	body, expires, err := d.cfg.Fetch.Get(ctx, id, causeOf(ctx, &client.Client{ID: id, Unvouched: true})) // how long it is used is decided here
 	if err != nil {
 		return fail("cannot be read: "+err.Error(), errors.Unwrap(err))
 	}
@@ -119,8 +120,8 @@ func (d *Clients) readDocument(ctx context.Context, id string) (client.Client, e
 	return d.cfg.Store.Clients.Client(ctx, id)
 }
 
-// parseDocument makes a client of a document, which speaks to every server that there is: what it offers and this one does
-// not is left out, rather than refused. What only an operator can give is not taken.
+// parseDocument makes a client of a document. Because a document is for all servers, what this one
+// does not offer is left out rather than refused. What only an operator can give is left out too.
 func (d *Clients) parseDocument(id string, body []byte) (client.Client, error) {
 	if len(body) > maxDocument {
 		return client.Client{}, errors.New("it is longer than 64 KiB")
@@ -156,11 +157,11 @@ func (d *Clients) parseDocument(id string, body []byte) (client.Client, error) {
 	return c, c.Check(policy)
 }
 
-// sectorError says why the list of a sector could not be read.
+// sectorError says why the list of a sector cannot be read.
 type sectorError struct {
 	error // a *client.Error
 
-	cause error // nil: there is nothing more to say
+	cause error // nil: none
 }
 
 func (e *sectorError) Unwrap() []error {
@@ -170,8 +171,9 @@ func (e *sectorError) Unwrap() []error {
 	return []error{e.error, e.cause}
 }
 
-// CheckSector reads the document at the sector_identifier_uri of a client that registers, if it has one: it must name all of
-// its redirect URIs (OpenID Connect Core 1.0 §8.1), so that nobody joins another's sector. Its error wraps a [*client.Error].
+// CheckSector reads the list at the sector_identifier_uri of a client that registers, if it has
+// one. So that nobody joins another's sector, the list must have all redirect URIs of the client
+// (OpenID Connect Core 1.0 §8.1). The error wraps a [*client.Error].
 func (d *Clients) CheckSector(ctx context.Context, c *client.Client) error {
 	if c.SectorIdentifierURI == "" {
 		return nil
@@ -195,8 +197,8 @@ func (d *Clients) CheckSector(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
-// causeOf is on whose account something of c's is fetched. Its host stands for a client of a document: there is no end of
-// documents on one.
+// causeOf returns on whose account something is fetched for c. A client with a document counts
+// under its host, which can have any number of documents.
 func causeOf(ctx context.Context, c *client.Client) fetch.Cause {
 	id := c.ID
 	if c.Document() {

@@ -15,7 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
-// Imported says what became of an entry of a file.
+// Imported is the outcome for an entry of a file.
 type Imported struct {
 	ID      string  `json:"client_id"`
 	Outcome Outcome `json:"outcome"`
@@ -31,9 +31,10 @@ const (
 	Unchanged Outcome = "unchanged"
 )
 
-// Import creates or updates the clients of a file for an operator, all of them or none. The file holds one JSON object of
-// metadata (RFC 7591 §2) or an array of them, each with its client_id and, if it has one, its client_secret. An entry says all
-// that a client is: a member that it leaves out has its default. Importing a file again changes nothing.
+// Import creates or updates the clients of a file for an operator, all of them or none. The file is
+// a JSON object of metadata (RFC 7591 §2) or an array of them, each with a client_id and, if you
+// like, a client_secret. An entry is the whole client: a member that it leaves out has its default.
+// Importing a file again changes nothing.
 func (d *Clients) Import(ctx context.Context, file []byte) (done []Imported, err error) {
 	entries, err := d.readImport(file)
 	if err != nil {
@@ -53,7 +54,7 @@ func (d *Clients) Import(ctx context.Context, file []byte) (done []Imported, err
 	return done, err
 }
 
-// importEntry is a checked client and the secret that the file gives it, or empty.
+// importEntry is a checked client, and the secret that the file gives it; empty: none.
 type importEntry struct {
 	client.Client
 	secret string
@@ -79,7 +80,7 @@ func (d *Clients) readImport(file []byte) ([]importEntry, error) {
 		seen[one.ID] = true
 		entries = append(entries, one)
 	}
-	// In one order, so that two imports at once do not wait for each other's rows.
+	// In one order, so that two imports at once do not wait for each other's rows in a circle.
 	slices.SortFunc(entries, func(a, b importEntry) int { return strings.Compare(a.ID, b.ID) })
 	return entries, nil
 }
@@ -116,10 +117,12 @@ func (d *Clients) readEntry(text json.RawMessage) (one importEntry, err error) {
 	return one, nil
 }
 
-// minSecret is the shortest secret that a file may give: 32 characters can hold 128 random bits in any usual form.
+// minSecret is the shortest secret that a file may give: 32 characters have room for 128 random
+// bits in every usual form.
 const minSecret = 32
 
-// validSecret holds a secret to the characters of RFC 6749 appendix A.2, without the space that is lost in copying.
+// validSecret tells whether a secret has the characters of RFC 6749 appendix A.2, but for the
+// space, which gets lost in copying.
 func validSecret(secret string) bool {
 	return len(secret) >= minSecret && len(secret) <= 255 &&
 		!strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r >= 0x7f })
@@ -153,8 +156,8 @@ func (d *Clients) importOne(ctx context.Context, one importEntry) (Imported, err
 	return result, err
 }
 
-// importSecret makes the secret of the file the client's only one. Without one in the file the client keeps what it has, or
-// gets one.
+// importSecret makes the secret in the file the client's only one. If the file has none, the client
+// keeps the secrets it has, or gets a new one.
 func (d *Clients) importSecret(ctx context.Context, one importEntry, hashes [][]byte, result *Imported) (changed bool, err error) {
 	secret := one.secret
 	switch {
@@ -171,12 +174,12 @@ func (d *Clients) importSecret(ctx context.Context, one importEntry, hashes [][]
 	return true, d.cfg.Store.Clients.ReplaceClientSecrets(ctx, one.ID, opaque.Hash(secret))
 }
 
-// isOneOf tells whether a secret is one of a client's, of which hashes is.
+// isOneOf tells whether hashes has that of a secret.
 func isOneOf(secret string, hashes [][]byte) bool {
 	return slices.ContainsFunc(hashes, func(hash []byte) bool { return bytes.Equal(hash, opaque.Hash(secret)) })
 }
 
-// sameMetadata tells whether two clients are stored alike.
+// sameMetadata tells whether two clients have the same metadata.
 func sameMetadata(a, b client.Client) bool {
 	one, err := json.Marshal(a)
 	if err != nil {

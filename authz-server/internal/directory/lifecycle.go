@@ -10,31 +10,32 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
-// Issued is a client as it is stored, with what it is told this once.
+// Issued is a client as it is stored, with secrets that are shown only now.
 type Issued struct {
 	client.Client
 
-	Secret            string // a new secret, of which the hash is kept; empty: it has none, or keeps the one that it has
-	RegistrationToken string // with which it manages its registration (RFC 7592); only from [Clients.Register]
+	Secret            string // a new secret, of which the hash is stored; empty: it has none, or keeps those it has
+	RegistrationToken string // for managing its registration (RFC 7592); only from [Clients.Register]
 }
 
-// Why a client has no secret to rotate. The text follows the client's name.
+// Why a client has no secret. The texts continue the client's name.
 var (
 	ErrPublic  = errors.New("is public and has no secret")
 	ErrOwnKeys = errors.New("signs with its own key and has no secret")
 )
 
-// ErrLoopback is wrapped by an error about metadata in which nothing is wrong but http addresses of this machine, which
-// [client.Policy.InsecureLoopback] allows.
+// ErrLoopback is wrapped by an error about metadata that would be right with
+// [client.Policy.InsecureLoopback]: it has http addresses of this machine.
 var ErrLoopback = errors.New("http addresses of this machine are not allowed")
 
-// An InputError says what is wrong with an argument other than a client's metadata, and begins with the argument's name.
+// An InputError says what is wrong with an argument, other than a client's metadata. It begins with
+// the argument's name.
 type InputError string
 
 func (e InputError) Error() string { return string(e) }
 
-// Create registers a client for an operator: members is all that it is, but for defaults. An empty id is replaced by a random
-// one. [store.ErrExists]: there is a client of that id.
+// Create registers a client for an operator. What members does not name has its default. An empty
+// id becomes a random one. [store.ErrExists]: there is a client with that id.
 func (d *Clients) Create(ctx context.Context, id string, members client.Patch) (Issued, error) {
 	c := client.Client{ID: id, RequirePKCE: true}
 	if id == "" {
@@ -64,8 +65,8 @@ func (d *Clients) Create(ctx context.Context, id string, members client.Patch) (
 	return made, err
 }
 
-// Update changes some members of a client for an operator. [store.ErrNotFound]: there is no such client. [store.ErrStale]: it
-// was changed at the same time.
+// Update changes some members of a client for an operator. [store.ErrNotFound]: there is no such
+// client. [store.ErrStale]: it was changed at the same time.
 func (d *Clients) Update(ctx context.Context, id string, members client.Patch) (Issued, error) {
 	var changed Issued
 	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
@@ -84,7 +85,7 @@ func (d *Clients) Update(ctx context.Context, id string, members client.Patch) (
 	return changed, err
 }
 
-// replace stores after in place of before. Call it in a transaction, or where before cannot change.
+// replace stores after in place of before. Call it in a transaction.
 func (d *Clients) replace(ctx context.Context, before, after client.Client) (changed Issued, err error) {
 	if err := d.cfg.Store.Clients.UpdateClient(ctx, after); err != nil {
 		return Issued{}, err
@@ -96,8 +97,8 @@ func (d *Clients) replace(ctx context.Context, before, after client.Client) (cha
 	return changed, err
 }
 
-// followAuthMethod makes a secret for a client that comes to authenticate by one, and removes those of a client that no longer
-// does.
+// followAuthMethod makes a secret for a client that now authenticates with one, and removes the
+// secrets of a client that no longer does.
 func (d *Clients) followAuthMethod(ctx context.Context, before, after *client.Client) (secret string, err error) {
 	switch {
 	case before.HasSecret() && !after.HasSecret():
@@ -124,13 +125,13 @@ func (d *Clients) checkOperators(c *client.Client) error {
 	return err
 }
 
-// loopbackError is err, which [ErrLoopback] explains.
+// loopbackError is an error that wraps [ErrLoopback].
 type loopbackError struct{ error }
 
 func (e *loopbackError) Unwrap() []error { return []error{e.error, ErrLoopback} }
 
-// RotateSecret gives a client a new secret; the older ones go on working for overlap. [store.ErrNotFound]: there is no such
-// client. [ErrPublic], [ErrOwnKeys]: it has no secret.
+// RotateSecret gives a client a new secret; the older ones go on working for overlap.
+// [store.ErrNotFound]: there is no such client. [ErrPublic], [ErrOwnKeys]: it has no secret.
 func (d *Clients) RotateSecret(ctx context.Context, id string, overlap time.Duration) (Issued, error) {
 	if overlap < 0 {
 		return Issued{}, InputError("overlap must not be negative")
@@ -151,7 +152,8 @@ func (d *Clients) RotateSecret(ctx context.Context, id string, overlap time.Dura
 	return rotated, err
 }
 
-// Remove removes a client with its secrets, grants and consents. [store.ErrNotFound]: there is no such client.
+// Remove removes a client with its secrets, grants and consents. [store.ErrNotFound]: there is no
+// such client.
 func (d *Clients) Remove(ctx context.Context, id string) (store.DeletedClient, error) {
 	return d.cfg.Store.DeleteClient(ctx, id)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/maru-auth/maru/internal/testenv"
 )
 
-// useUp makes the sender of the tests' requests use up what it may have fetched in this minute. When the minute is over, it
-// stands for somebody else, who has used nothing.
+// useUp makes the sender of the tests' requests use up what it may have fetched in this minute.
+// When the minute is over, it stands for somebody else, who has used nothing.
 func (f *fixture) useUp(t *testing.T) {
 	t.Helper()
 	cause := fetch.Cause{Client: "attacker", Networks: httpd.Networks(httpd.ClientAddr(t.Context()))}

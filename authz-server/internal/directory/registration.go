@@ -14,14 +14,16 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 )
 
-// InitialToken lets others register clients themselves (RFC 7591 §3). Who made it vouches for them.
+// InitialToken lets others register clients themselves (RFC 7591 §3). The operator who gives it
+// away vouches for these clients.
 type InitialToken struct {
 	Uses     int64         // how many clients: 1 to 100,000
 	Lifetime time.Duration // a minute to 366 days
 	Note     string        // for the operator's own records: at most 255 bytes
 }
 
-// CreateInitialToken makes a token, of which the hash is kept. An [InputError] says what is wrong with t.
+// CreateInitialToken makes a token, of which the hash is stored. An [InputError] says what is wrong
+// with t.
 func (d *Clients) CreateInitialToken(ctx context.Context, t InitialToken) (token string, expires time.Time, err error) {
 	const maxUses, maxLifetime, maxNote = 100_000, 366 * 24 * time.Hour, 255
 	switch {
@@ -39,14 +41,14 @@ func (d *Clients) CreateInitialToken(ctx context.Context, t InitialToken) (token
 	return token, expires, d.cfg.Store.Clients.CreateInitialToken(ctx, opaque.Hash(token), t.Note, t.Uses, expires)
 }
 
-// CheckInitialToken tells whether a client could be registered by a token now; [Clients.Register] decides.
-// [store.ErrNotFound]: it could not.
+// CheckInitialToken tells whether a client could be registered with a token now; [Clients.Register]
+// decides. [store.ErrNotFound]: no.
 func (d *Clients) CheckInitialToken(ctx context.Context, token string) error {
 	return d.cfg.Store.Clients.CheckInitialToken(ctx, opaque.Hash(token))
 }
 
-// How many clients can be registered in registrationsPer. Several senders together take what one cannot, so what nobody
-// vouches for is bounded for all of them too.
+// How many clients can be registered in registrationsPer. Many senders together can take more than
+// one, so clients that nobody vouches for have a bound for all senders too.
 const (
 	registrationsPer   = time.Hour
 	registrationTries  = 300 // from one address; IPv6: of a /64, and ten times as many of a /48
@@ -57,8 +59,8 @@ const (
 	strangersShards = 8
 )
 
-// CountTry counts a try to register by a sender, known by its networks, the narrowest first. Its error is a
-// [*limits.QuotaError] when there were too many.
+// CountTry counts a try to register of a sender, which is known by its networks, the narrowest
+// first. A [*limits.QuotaError] says that there were too many.
 func (d *Clients) CountTry(ctx context.Context, networks []string) error {
 	return d.cfg.Store.Quotas.TakeQuotas(ctx, limits.QuotasOf(networks, "register", registrationTries, registrationsPer)...)
 }
@@ -73,13 +75,13 @@ func (d *Clients) countStranger(ctx context.Context, networks []string) error {
 // Registration is what a developer sends to register a client (RFC 7591 §3.1).
 type Registration struct {
 	Metadata     []byte
-	InitialToken string   // of which one use is spent; empty: nobody vouches for the client
+	InitialToken string   // its registration spends one use; empty: nobody vouches for the client
 	Networks     []string // the sender's, the narrowest first
 }
 
-// Register makes a client of what its developer says about it. Its errors are a [*client.Error] about the metadata, a
-// [*limits.QuotaError] for a client that nobody vouches for, and [store.ErrNotFound] for an initial token that is unknown, used
-// up or expired.
+// Register registers a client. The error is a [*client.Error] about the metadata, a
+// [*limits.QuotaError] about clients that nobody vouches for, or [store.ErrNotFound] about an
+// initial token that is unknown, used up or expired.
 func (d *Clients) Register(ctx context.Context, r Registration) (Issued, error) {
 	c, _, err := client.Decode(r.Metadata)
 	if err != nil {
@@ -109,15 +111,16 @@ func (d *Clients) Register(ctx context.Context, r Registration) (Issued, error) 
 	return made, err
 }
 
-// CheckRegistrationToken tells whether a registration access token manages a client (RFC 7592 §2). [store.ErrNotFound]: it does
-// not, or there is no such client; the two cannot be told apart.
+// CheckRegistrationToken tells whether a registration access token is that of a client (RFC 7592
+// §2). [store.ErrNotFound]: it is not, or there is no such client; callers cannot tell which.
 func (d *Clients) CheckRegistrationToken(ctx context.Context, id, token string) error {
 	return d.cfg.Store.Clients.CheckRegistrationToken(ctx, id, token)
 }
 
-// Replace gives a client new metadata of its own (RFC 7592 §2.2), all of it. What an operator gave the client beyond what it
-// could give itself does not survive, but for scopes and grants. Its errors are a [*client.Error] about the metadata,
-// [store.ErrStale] when the client was changed at the same time, and [store.ErrNotFound] when it was removed.
+// Replace replaces all metadata of a client by what the client sends (RFC 7592 §2.2). Of what only
+// an operator can give, it keeps scopes and grant types. The error is a [*client.Error] about the
+// metadata, [store.ErrStale] if the client was changed at the same time, or [store.ErrNotFound] if
+// it was removed.
 func (d *Clients) Replace(ctx context.Context, id string, metadata []byte) (changed Issued, err error) {
 	c, rest, err := client.Decode(metadata)
 	if err != nil {
@@ -148,7 +151,7 @@ func (d *Clients) Replace(ctx context.Context, id string, metadata []byte) (chan
 	return changed, err
 }
 
-// policyOf is what new metadata of a client's own is checked against: it keeps what an operator let it ask for.
+// policyOf returns what a client may give itself, which includes what an operator gave it before.
 func (d *Clients) policyOf(before *client.Client) client.Policy {
 	policy := d.cfg.Policy
 	policy.Scopes = append(slices.Clone(policy.Scopes), before.Scopes()...)

@@ -13,8 +13,8 @@ import (
 // maxURL is the longest address, in bytes.
 const maxURL = 4096
 
-// checkURL says what is wrong with an address before anything is sent, beginning with a verb; empty: nothing. It spares a
-// look-up; what protects is [Client.control].
+// checkURL says what is wrong with an address before anything is sent, beginning with a verb;
+// empty: nothing. It saves a look-up; the protection is [Client.control].
 func checkURL(text string, loopback bool) (*url.URL, string) {
 	if len(text) > maxURL {
 		return nil, "is longer than " + strconv.Itoa(maxURL) + " bytes"
@@ -45,7 +45,7 @@ func checkURL(text string, loopback bool) (*url.URL, string) {
 		}
 		return u, ""
 	}
-	// Forms of an address that some resolvers understand and others do not: 2130706433, 0x7f.1, 127.1, 0177.0.0.1.
+	// Some resolvers understand other forms of an address: 2130706433, 0x7f.1, 127.1, 0177.0.0.1.
 	last := host[strings.LastIndexByte(strings.TrimSuffix(host, "."), '.')+1:]
 	if last = strings.TrimSuffix(last, "."); last == "" || last[0] >= '0' && last[0] <= '9' {
 		return nil, "has a host that is neither a name nor an address in its usual form"
@@ -66,7 +66,7 @@ func isPort(text string) bool {
 	return err == nil && n > 0
 }
 
-// isLoopback tells whether a URL's host is one of this machine by its very spelling.
+// isLoopback tells whether a URL's host, as it is written, is this machine.
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
@@ -74,7 +74,8 @@ func isLoopback(host string) bool {
 
 var errAddress = errors.New("not a public address")
 
-// control looks at the address that is about to be connected to, whatever the name was and whatever it resolved to before.
+// control checks the address to which a connection is about to be made, whatever the name was, and
+// whatever it resolved to before.
 func (c *Client) control(network, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || network != "tcp4" && network != "tcp6" || !allowed(to.Addr(), c.loopback) {
@@ -83,8 +84,8 @@ func (c *Client) control(network, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// notPublic are the IPv4 networks of the IANA special-purpose registry (RFC 6890), those for multicast and the reserved
-// ones, and an address by which a cloud's machines reach their host although it is in public space.
+// notPublic are the IPv4 networks of the IANA special-purpose registry (RFC 6890), multicast and
+// reserved networks, and an address in public space at which a cloud's machines reach their host.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),       // this network
 	netip.MustParsePrefix("10.0.0.0/8"),      // private
@@ -113,10 +114,10 @@ var (
 		netip.MustParsePrefix("3fff::/20"),     // documentation
 	}
 	sixToFour = netip.MustParsePrefix("2002::/16")    // an IPv4 address follows
-	nat64     = netip.MustParsePrefix("64:ff9b::/96") // an IPv4 address follows: how a network without IPv4 reaches all of it
+	nat64     = netip.MustParsePrefix("64:ff9b::/96") // an IPv4 address follows: networks without IPv4 reach it so
 )
 
-// allowed tells whether addr may be connected to. loopback allows this machine's own.
+// allowed tells whether connections to addr are allowed. loopback allows those to this machine.
 func allowed(addr netip.Addr, loopback bool) bool {
 	if addr.Zone() != "" {
 		return false

@@ -1,12 +1,14 @@
-// Package fetch is the HTTP client for every address that somebody else chose: an OAuth client's key set, request object,
-// metadata document, or back-channel logout endpoint. It is no way into the network that the server stands in:
+// Package fetch is the HTTP client for every address that somebody else chose: an OAuth client's
+// key set, request object, metadata document, or back-channel logout endpoint. Nobody can use it to
+// reach into the server's own network (SSRF), or to keep the server busy:
 //
-//   - https alone, with certificates checked (http for loopback hosts with [Config.InsecureLoopback] alone);
-//   - the address is looked at when the connection is made, after name resolution, so that a changed DNS answer does not
-//     help: none that is private, loopback, link-local, or in any other way not of the public Internet (address.go);
-//   - no redirects, no proxy from the environment, no cookies, no connection kept;
-//   - five seconds and one mebibyte, and few connections at once, for each client, host and network that causes them fewer
-//     still; what failed is not tried again for a while.
+//   - It uses only https and checks certificates; http is for loopback hosts, with
+//     [Config.InsecureLoopback].
+//   - It connects only to addresses of the public Internet. It checks them when it connects, after name
+//     resolution, so that a changed DNS answer does not help (address.go).
+//   - It follows no redirects, uses no proxy of the environment, and keeps no cookies or connections.
+//   - It reads a mebibyte in five seconds at most, on few connections at once, and on fewer for each
+//     client, host, and network that causes them (places.go). It waits before it retries what failed.
 package fetch
 
 import (
@@ -32,17 +34,17 @@ import (
 
 // Limits of one request.
 const (
-	Timeout = 5 * time.Second // from the name look-up to the last byte; of a POST with the wait for a free connection
-	MaxWait = 3 * time.Second // of a GET for a free connection, before that
+	Timeout = 5 * time.Second // from name resolution to the last byte; for a POST, with the wait for a place
+	MaxWait = 3 * time.Second // of a GET for a place, before that
 	MaxBody = 1 << 20         // bytes
 
-	maxFreshness = 24 * time.Hour // of an answer that is kept, whatever it says
+	maxFreshness = 24 * time.Hour // of an answer, whatever it says
 )
 
-// Config says what is trusted beside the public Internet. The zero value is right for production.
+// Config says what is trusted besides the public Internet. The zero value is right for production.
 type Config struct {
-	CAFile           string           // a PEM file of certificates that are trusted beside the system's; empty: none
-	InsecureLoopback bool             // allow this machine's own addresses, and http for them: for development and tests
+	CAFile           string           // a PEM file of certificates to trust besides the system's; empty: none
+	InsecureLoopback bool             // allow addresses of this machine, and http for them, for development and tests
 	Now              func() time.Time // nil: time.Now
 }
 
@@ -52,8 +54,8 @@ type Client struct {
 	now      func() time.Time
 	dialer   *net.Dialer
 	http     *http.Client
-	gets     *places // for clients that somebody vouched for, and the server itself
-	strange  *places // for other clients
+	gets     *places // for clients that an operator vouched for, and the server itself
+	strange  *places // for all other clients
 	posts    *places
 	counts   *windows
 	flights  singleflight.Group
@@ -63,7 +65,7 @@ type Client struct {
 	wait     time.Duration
 }
 
-// New makes a client. It fails when CAFile cannot be read or holds no certificate.
+// New makes a client. It fails if CAFile cannot be read or has no certificate.
 func New(cfg Config) (*Client, error) {
 	roots, err := roots(cfg.CAFile)
 	if err != nil {
@@ -84,8 +86,8 @@ func New(cfg Config) (*Client, error) {
 				return c.dialer.DialContext(ctx, network, address)
 			},
 			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			DisableKeepAlives:      true, // every request has its address looked at
-			DisableCompression:     true, // what is counted is what is kept
+			DisableKeepAlives:      true, // so that every request's address is checked
+			DisableCompression:     true, // so that a small answer cannot become a large one
 			MaxResponseHeaderBytes: 32 << 10,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -93,7 +95,7 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// roots is nil, which means the system's, without a file.
+// roots returns the certificates to trust; nil: those of the system.
 func roots(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil //nolint:nilnil // what tls.Config calls the system's
@@ -112,26 +114,29 @@ func roots(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// An Error says why an address could not be had, in words that may be shown to whoever named it: they do not tell a name
-// that resolves to a private address from one that does not resolve. The cause is for the log.
+// An Error says why an address could not be fetched, in words for the person who named it. They do
+// not tell a name that resolves to a private address from one that does not resolve. The cause is
+// for the log.
 type Error struct {
 	URL    string
 	Reason string
 	Status int   // the HTTP status, if it was the reason; else 0
-	Cause  error // nil: there is nothing more to say
+	Cause  error // nil: none
 }
 
 func (e *Error) Error() string { return e.URL + " " + e.Reason }
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-// NotTried tells whether err says that nothing was sent, for a limit of who asked or for want of a place. It says nothing about the
-// address: whoever remembers it as a failure lets one sender shut others out.
+// NotTried tells whether err means that nothing was sent, because the sender is at a limit or no
+// place is free. It says nothing about the address. Do not remember it as a failure of the address,
+// or one sender can shut others out.
 func NotTried(err error) bool { return errors.Is(err, errCrowded) || errors.Is(err, errTooMany) }
 
-// Get returns the body at an address. expires is how long the answer says that it may be kept (RFC 9111 §4.2), at most 24
-// hours from now; it is not after now if it says nothing, or must not be stored. The body is shared: do not change it.
-// Nothing is kept but failures: what failed just now is not tried again. Callers limit how often they ask.
+// Get returns the body at an address. expires is until when the answer may be kept (RFC 9111 §4.2),
+// at most 24 hours from now; it is not after now if the answer does not say, or must not be stored.
+// The body is shared: do not change it. Get keeps no answers, so callers must limit how often they
+// ask. It remembers failures, and does not retry them for a while.
 func (c *Client) Get(ctx context.Context, address string, cause Cause) (body []byte, expires time.Time, err error) {
 	return c.fly(ctx, address, cause)
 }
@@ -141,21 +146,22 @@ type answer struct {
 	expires time.Time
 }
 
-// How long what failed is not tried again, and how much memory that takes.
+// How long failures are remembered, and how much memory that takes.
 const (
-	failureAge     = 5 * time.Second  // its server answered, but not well
-	unreachableAge = 30 * time.Second // it did not answer, or not in time
+	failureAge     = 5 * time.Second  // if the server answered
+	unreachableAge = 30 * time.Second // if it did not, or not in time
 	failureBytes   = 1 << 20
 )
 
-// failedUntil is a failure that is remembered.
+// failedUntil is a remembered failure.
 type failedUntil struct {
 	err   *Error
 	until time.Time
 }
 
-// fly lets all who want the same address at once wait for one request, those for strangers apart. It goes on when one of them
-// gives up. Who waits for a request that another's limits keep from being sent begins one of its own.
+// fly sends one request for all callers that want the same address at the same time; those for
+// strangers share a request of their own. The request goes on if one of them gives up. If it is not
+// sent because of the limits of the caller that began it, the others send their own.
 func (c *Client) fly(ctx context.Context, address string, cause Cause) ([]byte, time.Time, error) {
 	key, room := address, c.gets
 	if cause.Stranger {
@@ -196,7 +202,8 @@ func (c *Client) land(ctx context.Context, address string, result <-chan singlef
 	}
 }
 
-// remember keeps a failure for a while, for the key of its flight. One of ours is none of the address.
+// remember keeps a failure for a while, for the key of its flight. A failure of this server says
+// nothing about the address.
 func (c *Client) remember(key string, err error) {
 	var failed *Error
 	if !errors.As(err, &failed) || NotTried(err) {
@@ -225,7 +232,7 @@ func (c *Client) get(ctx context.Context, address string, room *places, cause Ca
 	if err != nil {
 		return answer{}, err
 	}
-	// The time limit begins here: a wait that others caused is not the address's failure.
+	// The time limit begins here, because a wait that others caused is not the address's failure.
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	res, err := c.send(r.WithContext(ctx), address, room, bounds)
@@ -242,7 +249,7 @@ func (c *Client) get(ctx context.Context, address string, room *places, cause Ca
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, MaxBody+1))
 	if err == nil {
-		err = ctx.Err() // a server that sees us leave may end its answer in the last moment, as if it were whole
+		err = ctx.Err() // a server that sees us leave may end its answer at the last moment, as if it were complete
 	}
 	if err != nil {
 		return answer{}, failure(address, err)
@@ -255,7 +262,8 @@ func (c *Client) get(ctx context.Context, address string, room *places, cause Ca
 	return answer{body, now.Add(min(fresh, maxFreshness))}, nil
 }
 
-// Post sends a form and returns the HTTP status of the answer, whose body is not read. Whatever the status, it is no error.
+// Post sends a form, and returns the HTTP status of the answer. No status is an error. The body is
+// not read.
 func (c *Client) Post(ctx context.Context, address string, form url.Values, cause Cause) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -291,7 +299,7 @@ func (c *Client) request(ctx context.Context, method, address string, body io.Re
 	return r, nil
 }
 
-// enter waits for room, until ctx ends.
+// enter waits for a free connection, until ctx ends.
 func (c *Client) enter(ctx context.Context, address string, room *places, bounds []bound) error {
 	if err := room.take(ctx, bounds); err != nil {
 		return &Error{URL: address, Reason: "was not fetched: too many wait for it, for its client or for others; try again later", Cause: errors.Join(errCrowded, err)}
@@ -299,7 +307,7 @@ func (c *Client) enter(ctx context.Context, address string, room *places, bounds
 	return nil
 }
 
-// send sends r, which has room. It is given back with the answer's body, or with the error.
+// send sends r. The connection is free again when the answer's body is closed, or with the error.
 func (c *Client) send(r *http.Request, address string, room *places, bounds []bound) (*http.Response, error) {
 	res, err := c.http.Do(r)
 	if err != nil {
@@ -310,7 +318,7 @@ func (c *Client) send(r *http.Request, address string, room *places, bounds []bo
 	return res, nil
 }
 
-// roomyBody makes room when it is closed, which is once.
+// roomyBody frees a connection when it is closed.
 type roomyBody struct {
 	io.ReadCloser
 	room   *places
@@ -322,7 +330,7 @@ func (b *roomyBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// failure sorts what went wrong into what its cause may be told.
+// failure makes an [Error] of what went wrong.
 func failure(address string, err error) *Error {
 	var certificate *tls.CertificateVerificationError
 	var timeout net.Error

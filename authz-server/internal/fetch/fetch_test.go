@@ -207,7 +207,8 @@ func TestURLsThatAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
-// Forms of 127.0.0.1 that a resolver may understand end at the check of the connection, should they get by the check of the text.
+// Forms of 127.0.0.1 that a resolver may understand end at the check of the connection, should they
+// get by the check of the text.
 func TestNamesThatResolveToLoopbackAreNotConnectedTo(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(http.ResponseWriter, *http.Request) {})
@@ -415,7 +416,8 @@ func TestWhoGivesUpIsNotKeptWaiting(t *testing.T) {
 	close(release)
 }
 
-// waiting is a context that counts how often it was waited for: Get does so once it is part of a request.
+// waiting is a context that counts how often it was waited for: Get does so once it is part of a
+// request.
 type waiting struct {
 	context.Context
 	begun *atomic.Int32

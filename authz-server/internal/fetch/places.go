@@ -10,25 +10,27 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/cache"
 )
 
-// Cause is on whose account something is fetched. None of those that it names can have all places, so that slow addresses of
-// one hold up nobody else. The zero value is the server's own account.
+// Cause is on whose account something is fetched. No client, host or network can take all places,
+// so that slow addresses of one do not delay the others. The zero value is the server itself.
 type Cause struct {
-	Client   string   // the client_id; empty: none is known yet
-	Stranger bool     // nobody vouched for the client: all of them share places that no other client waits for
-	Networks []string // where the request comes from that makes the server fetch, the narrowest first; nil: nowhere
+	Client   string   // the client_id; empty: not known yet
+	Stranger bool     // nobody vouched for the client: all strangers share places, apart from other clients
+	Networks []string // of the sender whose request makes the server fetch, the narrowest first; nil: none
 }
 
-// Bounds of what is under way and waits, for each kind: GET for clients that somebody vouched for, GET for strangers, POST.
+// Bounds of what is under way and of what waits, for each kind: GET for clients that an operator
+// vouched for, GET for strangers, and POST.
 const (
 	atOnce          = 16 // requests under way
 	atOnceOfClient  = 4
 	atOnceOfHost    = 4
-	atOnceOfNetwork = 8 // of the narrowest; of each wider one as many again
+	atOnceOfNetwork = 8 // for the narrowest; for each wider one as many more
 	waitingAtMost   = 64
 	waitingPerPlace = 2 // for one client, host or network: those that wait, for each that is under way
 )
 
-// How often one network may make the server fetch, whatever comes of it; a wider one ten times as often.
+// How often one network may make the server fetch, successfully or not. A wider network may ten
+// times as often.
 const (
 	fetchesOfNetwork = 120
 	fetchesPer       = time.Minute
@@ -57,10 +59,10 @@ func (cause Cause) bounds(host string) []bound {
 	return bounds
 }
 
-// places are those of one kind. The zero value is not ready: see newPlaces.
+// places are those of one kind. Make them with newPlaces.
 type places struct {
 	mu      sync.Mutex
-	taken   map[string]int // by key; "" is all
+	taken   map[string]int // by key; "": in all
 	waiting map[string]int
 	changed chan struct{} // closed when a place is given back
 }
@@ -69,8 +71,8 @@ func newPlaces() *places {
 	return &places{taken: map[string]int{}, waiting: map[string]int{}, changed: make(chan struct{})}
 }
 
-// take waits for a place within all bounds, until ctx ends. It does not wait behind others that a bound of their own holds up.
-// errCrowded: too many wait already.
+// take waits for a place within all bounds, until ctx ends. It does not wait behind callers that
+// are at a bound of their own. errCrowded: too many wait already.
 func (p *places) take(ctx context.Context, bounds []bound) error {
 	bounds = append(bounds, bound{"", atOnce})
 	p.mu.Lock()
@@ -106,7 +108,7 @@ func (p *places) take(ctx context.Context, bounds []bound) error {
 	return nil
 }
 
-// giveBack gives back what take took.
+// giveBack frees the place that take took.
 func (p *places) giveBack(bounds []bound) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,7 +135,8 @@ func (p *places) add(to map[string]int, bounds []bound, n int) {
 	}
 }
 
-// windows count what each key does within a window of time. Those used last are remembered.
+// windows count what each key does within a window of time. They forget keys that were not used
+// lately.
 type windows struct {
 	mu     sync.Mutex
 	counts *cache.Cache[string, *window]
@@ -146,7 +149,7 @@ type window struct {
 
 func newWindows() *windows { return &windows{counts: cache.New[string, *window](countedBytes)} }
 
-// allow counts one more, unless there were most already.
+// allow counts one more, unless there are most already.
 func (w *windows) allow(key string, most int, per time.Duration, now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,7 +164,7 @@ func (w *windows) allow(key string, most int, per time.Duration, now time.Time) 
 	return true
 }
 
-// allowNetworks counts a fetch for all of the networks that cause it.
+// allowNetworks counts a fetch for all networks that cause it.
 func (c *Client) allowNetworks(cause Cause) bool {
 	most := fetchesOfNetwork
 	for _, network := range cause.Networks {

@@ -7,27 +7,30 @@ import (
 	"time"
 )
 
-// Request objects are kept for a moment whatever their headers say, and fetched anew only so often for one network, for
-// everybody can ask for them, with any fragment (OpenID Connect Core 1.0 §6.2: what stands there changes with its fragment alone).
-// A count for everybody together would let one network end all log-ins of a client.
+// Request objects are kept for a moment, whatever their headers say, and one network can have them
+// fetched only so often, because anybody can ask for them with any fragment (OpenID Connect Core
+// 1.0 §6.2: the content changes only with its fragment). A bound for all networks together would
+// let one of them stop all log-ins of a client.
 const (
 	versionBytes  = 8 << 20
-	maxVersion    = 64 << 10 // bytes: a longer one is not kept, for its reader refuses it
+	maxVersion    = 64 << 10 // bytes: a longer one is not kept, because its reader refuses it
 	minVersionAge = 10 * time.Second
 	versionsMost  = 30 // fetches of one address for one network; for a wider one ten times as many
 	versionsPer   = time.Minute
 )
 
-// version is what was fetched for a fragment.
+// version is the content that was fetched for a fragment.
 type version struct {
 	fragment string
 	body     []byte
 	until    time.Time // kept
 }
 
-// GetVersion returns what is at an address in the version that a fragment names: the SHA-256 of it in base64url, or anything
-// that the address's owner chose. It is fetched when another fragment comes than before, unless that is the hash of what was
-// fetched last, and when what was fetched is no longer fresh; but at most 30 times a minute for the network that causes it, beyond which an [*Error] says so.
+// GetVersion returns the content of an address in the version that a fragment names: its SHA-256
+// hash in base64url, or anything else that the address's owner chose. It fetches the content if the
+// fragment is not that of the last call, unless it is the hash of what was fetched last, and if the
+// content is no longer fresh. One network can cause 30 fetches a minute; then GetVersion returns an
+// [*Error].
 func (c *Client) GetVersion(ctx context.Context, address, fragment string, cause Cause) ([]byte, error) {
 	now := c.now()
 	v, ok := c.versions.Get(address)
@@ -54,7 +57,7 @@ func (c *Client) GetVersion(ctx context.Context, address, fragment string, cause
 	return body, nil
 }
 
-// allowVersion counts a fetch of a version for all of the networks that cause it.
+// allowVersion counts a fetch of a version for all networks that cause it.
 func (c *Client) allowVersion(address string, cause Cause, now time.Time) bool {
 	networks := cause.Networks
 	if len(networks) == 0 {
