@@ -19,10 +19,10 @@ run: ## run all of Maru on this machine, until Ctrl-C; settings: DEV_… (bin/de
 	@exec bin/dev
 
 test: ## all tests, the slowest ten of them, and what this machine had to leave out
-	@status=0; go run ./internal/testenv/run -vet=off -timeout 20m ./... || status=$$?; go run ./internal/testenv/missing; exit $$status
+	@status=0; go run ./deploy/suite -vet=off -timeout 20m ./... || status=$$?; go run ./internal/testenv/missing; exit $$status
 
 race: ## all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 go test -race -timeout 30m ./...
+	CGO_ENABLED=1 go run ./deploy/suite -race -timeout 30m ./...
 
 e2e: ## only the end-to-end tests: the stack as processes, and the browser
 	go test -count=1 -timeout 20m -v ./deploy/e2e
@@ -74,7 +74,7 @@ fuzz: ## each fuzz target for FUZZTIME (20s); what it finds is kept as its corpu
 
 cover: ## all tests with coverage of every package by any test, in bin/cover.html
 	@mkdir -p bin
-	go test -coverpkg=./... -coverprofile=bin/cover.out ./...
+	go run ./deploy/suite -coverpkg=./... -coverprofile=bin/cover.out ./...
 	@go tool cover -html=bin/cover.out -o bin/cover.html
 	@go tool cover -func=bin/cover.out | tail -1
 

@@ -54,7 +54,6 @@ var rules = []rule{
 	{"internal/testenv/clock", nil},
 	{"internal/testenv/program", []string{"internal/testenv"}},
 	{"internal/testenv/site", nil},
-	{"internal/testenv/run", []string{"internal/sqldb/sqldbtest"}},
 	{"internal/testenv/testkey", nil},
 	{"internal/httpd", nil},
 	{"internal/cli", nil},
@@ -133,6 +132,7 @@ var rules = []rule{
 	{"client-demo/internal/backend", []string{"client-demo/internal/outbound"}},
 	{"client-demo/internal/outbound", nil},
 
+	{"deploy/suite", []string{"deploy/stack", "internal/sqldb/sqldbtest"}},
 	{"deploy/...", []string{"deploy/..."}},
 }
 

@@ -20,8 +20,20 @@ type Programs struct {
 	AuthzServer, User, Board, Demo, Caddy string
 }
 
-// Build compiles the four programs of the repository at root into dir, and the pinned Caddy into Go's build cache. A first
-// build of Caddy takes minutes; after that it is found in the cache. race builds our programs with the race detector.
+// in returns the programs that a build left in dir.
+func in(dir, caddy string) Programs {
+	return Programs{
+		AuthzServer: filepath.Join(dir, "authz-server"),
+		User:        filepath.Join(dir, "user"),
+		Board:       filepath.Join(dir, "board"),
+		Demo:        filepath.Join(dir, "client-demo"),
+		Caddy:       caddy,
+	}
+}
+
+// Build compiles the four programs of the repository at root into dir, and the pinned Caddy into Go's
+// build cache. A first build of Caddy takes minutes; after that it is found in the cache. race builds
+// the four with the race detector.
 func Build(ctx context.Context, root, dir string, race bool) (Programs, error) {
 	return build(ctx, root, dir, race, nil)
 }
@@ -55,8 +67,9 @@ func build(ctx context.Context, root, dir string, race bool, a *aloud) (Programs
 	}
 	var caddy string
 	if err := a.step("Building the gateway, Caddy (2 of 2)", func(log io.Writer) (err error) {
-		if a != nil { // "go tool" cannot say what it compiles; it finds all of this in the cache
-			if _, err := goCommand(ctx, root, log, "build", "-v", "-modfile="+toolModule("caddy"), "-o", os.DevNull, caddyPackage); err != nil {
+		if a != nil { // "go tool" cannot say what it compiles; it finds all of this in the cache, and only links
+			args := append([]string{"build", "-v", "-modfile=" + toolModule("caddy")}, caddyPackages...)
+			if _, err := goCommand(ctx, root, log, args...); err != nil {
 				return err
 			}
 		}
@@ -65,19 +78,24 @@ func build(ctx context.Context, root, dir string, race bool, a *aloud) (Programs
 	}); err != nil {
 		return Programs{}, err
 	}
-	return Programs{
-		AuthzServer: filepath.Join(dir, "authz-server"),
-		User:        filepath.Join(dir, "user"),
-		Board:       filepath.Join(dir, "board"),
-		Demo:        filepath.Join(dir, "client-demo"),
-		Caddy:       caddy,
-	}, nil
+	return in(dir, caddy), nil
 }
 
-// BuildForTests is [Build] into bin/tests of the repository, which all tests of programs share: what another test, or the last run,
-// has linked from the same source is not linked again. Tests of several packages may call it at once.
+// BuiltForTests is the environment variable by which "make test" says that it has just called
+// [BuildForTests] for all packages. Its value is the path of Caddy.
+const BuiltForTests = "MARU_TEST_CADDY"
+
+// BuildForTests is [Build] into bin/tests of the repository, which all tests of programs share: what
+// another test, or the last run, has linked from the same source is not linked again. Tests of several
+// packages may call it at once.
 func BuildForTests(ctx context.Context, root string) (_ Programs, err error) {
-	dir := filepath.Join(root, "bin", "tests")
+	dir, err := filepath.Abs(filepath.Join(root, "bin", "tests"))
+	if err != nil {
+		return Programs{}, err
+	}
+	if caddy := os.Getenv(BuiltForTests); caddy != "" {
+		return in(dir, caddy), nil
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Programs{}, err
 	}
@@ -107,7 +125,9 @@ func Tool(ctx context.Context, root, name string) (string, error) {
 
 func toolModule(name string) string { return filepath.Join("deploy", "tools", name, "go.mod") }
 
-const caddyPackage = "github.com/caddyserver/caddy/v2/cmd/caddy"
+// caddyPackages are what Caddy's main package imports. To build them compiles all of Caddy, and unlike
+// a build of the main package it does not link.
+var caddyPackages = []string{"github.com/caddyserver/caddy/v2/cmd", "github.com/caddyserver/caddy/v2/modules/standard"}
 
 // goCommand returns what the command prints. What it says on standard error goes to aside too, unless that is nil.
 func goCommand(ctx context.Context, root string, aside io.Writer, args ...string) (string, error) {

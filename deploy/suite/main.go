@@ -1,12 +1,15 @@
-// Command run runs "go test" with the arguments that it gets, shows what "go test" would show, and at
+// Command suite runs "go test" with the arguments that it gets, shows what "go test" would show, and at
 // the end the tests that took the longest. It ends with the status of "go test".
 //
-// All packages share one Postgres cluster, which it starts before and stops after.
+// All packages share one Postgres cluster, which it starts before and stops after, and the programs,
+// which it builds. "go test" knows these by their files, so that a package that runs a program is
+// tested again when the program has changed.
 package main
 
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/maru-auth/maru/deploy/stack"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -52,6 +56,12 @@ func run(args []string) (err error) {
 			defer func() { err = errors.Join(err, stop()) }()
 			cmd.Env = append(cmd.Env, sqldbtest.SharedCluster+"="+url)
 		}
+	}
+	programs, err := stack.BuildForTests(context.Background(), ".")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err) // the tests of programs fail by the same; others need not
+	} else {
+		cmd.Env = append(cmd.Env, stack.BuiltForTests+"="+programs.Caddy)
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
