@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,62 +12,27 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/program"
 )
 
 // runner is the dev runner as a process of its own, as `make run` starts it.
-type runner struct {
-	cmd  *exec.Cmd
-	done chan error
-	mu   sync.Mutex
-	out  bytes.Buffer
-}
+type runner struct{ *program.Program }
 
-func (r *runner) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.out.Write(p)
-}
-
-func (r *runner) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.out.String()
-}
-
-func startRunner(t *testing.T, program string, args ...string) *runner {
+func startRunner(t *testing.T, path string, args ...string) *runner {
 	t.Helper()
-	r := &runner{cmd: exec.Command(program, args...), done: make(chan error, 1)}
-	r.cmd.Stdout, r.cmd.Stderr = r, r
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { r.done <- r.cmd.Wait() }()
-	t.Cleanup(func() {
-		if r.cmd.Process.Signal(syscall.SIGKILL) == nil {
-			<-r.done
-		}
-	})
-	return r
+	return &runner{program.Start(t, exec.Command(path, args...))}
 }
 
 // ready waits until the runner says that all runs, and returns the addresses that it prints.
 func (r *runner) ready(t *testing.T) []string {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Minute); !strings.Contains(r.String(), "Ctrl-C stops all of it."); time.Sleep(50 * time.Millisecond) {
-		select {
-		case err := <-r.done:
-			t.Fatalf("ended before it was ready: %v\n%s", err, r)
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatalf("not ready:\n%s", r)
-		}
+	if !r.Says("Ctrl-C stops all of it.") {
+		t.Fatal("it ended before it was ready")
 	}
 	var addresses []string
 	for _, m := range regexp.MustCompile(`(?m)^  (?:demo app|API|issuer) +(http://localhost:\d+)`).FindAllStringSubmatch(r.String(), -1) {
@@ -80,36 +44,11 @@ func (r *runner) ready(t *testing.T) []string {
 	return addresses
 }
 
-// status waits for the runner's end.
-func (r *runner) status(t *testing.T) int {
-	t.Helper()
-	select {
-	case err := <-r.done:
-		r.done <- nil
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return exit.ExitCode()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return 0
-	case <-time.After(time.Minute):
-		t.Fatalf("does not end:\n%s", r)
-		return 0
-	}
-}
-
 // gone waits until none of the processes runs any more.
 func gone(t *testing.T, children map[string]int) {
 	t.Helper()
 	for name, pid := range children {
-		for end := time.Now().Add(20 * time.Second); running(pid); time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Errorf("%s goes on running", name)
-				break
-			}
-		}
+		testenv.Eventually(t, name+" is gone", func() bool { return !running(pid) })
 	}
 }
 
@@ -135,7 +74,7 @@ func (r *runner) children(t *testing.T) map[string]int {
 		}
 		_, after, _ := strings.Cut(string(stat), ") ")
 		fields := strings.Fields(after) // state, parent's pid, …
-		if len(fields) < 2 || fields[1] != strconv.Itoa(r.cmd.Process.Pid) {
+		if len(fields) < 2 || fields[1] != strconv.Itoa(r.PID()) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
@@ -150,18 +89,41 @@ func (r *runner) children(t *testing.T) map[string]int {
 	return found
 }
 
+// placeBuilt puts the programs where the runner builds them, from where all tests have them: "go build"
+// finds them up to date, and links none again.
+func placeBuilt(t *testing.T, dir string) {
+	t.Helper()
+	built, err := stack.BuildForTests(t.Context(), filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{built.AuthzServer, built.User, built.Board, built.Demo} {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestTheRunner(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("looks for processes in /proc")
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "dev")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+	path := filepath.Join(dir, "dev")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	placeBuilt(t, filepath.Join(dir, "data", "bin"))
 	start := func(t *testing.T, args ...string) *runner {
 		t.Helper()
-		return startRunner(t, program, append([]string{"--data=" + filepath.Join(dir, "data"), "--ports=free"}, args...)...)
+		return startRunner(t, path, append([]string{"--data=" + filepath.Join(dir, "data"), "--ports=free"}, args...)...)
 	}
 
 	t.Run("runs five processes, and stops all of them when asked to", func(t *testing.T) {
@@ -195,13 +157,11 @@ func TestTheRunner(t *testing.T) {
 				t.Errorf("a start where all is well shows %s:\n%s", unwanted, r)
 			}
 		}
-		if second := start(t); second.status(t) != 1 || !strings.Contains(second.String(), "DEV_DATA") || strings.Count(second.String(), "\n") != 1 {
+		if second := start(t); second.Status() != 1 || !strings.Contains(second.String(), "DEV_DATA") || strings.Count(second.String(), "\n") != 1 {
 			t.Errorf("a second run on the same data says:\n%s", second)
 		}
-		if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		if status := r.status(t); status != 0 {
+		r.Signal(syscall.SIGTERM)
+		if status := r.Status(); status != 0 {
 			t.Errorf("status %d:\n%s", status, r)
 		}
 		gone(t, children)
@@ -214,7 +174,7 @@ func TestTheRunner(t *testing.T) {
 		if err := syscall.Kill(children["board"], syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if status := r.status(t); status != 128+9 {
+		if status := r.Status(); status != 128+9 {
 			t.Errorf("status %d, want 137", status)
 		}
 		if !strings.Contains(r.String(), "maru: board ended") {
@@ -230,9 +190,7 @@ func TestTheRunner(t *testing.T) {
 		if len(children) != 5 {
 			t.Errorf("%d children: %v", len(children), children)
 		}
-		if err := r.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
+		r.Kill()
 		gone(t, children)
 	})
 
@@ -243,8 +201,8 @@ func TestTheRunner(t *testing.T) {
 		}
 		defer l.Close()
 		port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-		r := startRunner(t, program, "--data="+filepath.Join(dir, "other"), "--app-port="+port)
-		if status := r.status(t); status != 1 {
+		r := startRunner(t, path, "--data="+filepath.Join(dir, "other"), "--app-port="+port)
+		if status := r.Status(); status != 1 {
 			t.Errorf("status %d, want 1", status)
 		}
 		if out := r.String(); strings.Count(out, "\n") != 1 || !strings.Contains(out, port) || !strings.Contains(out, "--app-port") {
