@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
@@ -63,7 +65,7 @@ func (v *visit) answerOnce(ctx context.Context, decided step) (parameters url.Va
 		if err := v.settleConsent(ctx, decided); err != nil || v.waiting == nil {
 			return err
 		}
-		return v.Store.Uncount(ctx, v.waiting.Interaction)
+		return v.Store.Interactions.Uncount(ctx, v.waiting.Interaction)
 	})
 	return parameters, err
 }
@@ -91,7 +93,7 @@ func (v *visit) issue(ctx context.Context, decided step) (url.Values, error) {
 	parameters, id := url.Values{}, tokens.IDSpec{Nonce: a.Nonce}
 	if a.asksFor("code") {
 		id.Code = rand.Text() + rand.Text()
-		err := v.Store.CreateCode(ctx, store.Hash(id.Code), store.Code{
+		err := v.Store.Grants.CreateCode(ctx, opaque.Hash(id.Code), grants.Code{
 			Grant: g, RedirectURI: a.RedirectURI, CodeChallenge: a.CodeChallenge, Nonce: a.Nonce, KeyThumbprint: a.KeyThumbprint,
 			ExpiresAt: v.Now().Add(v.Tokens.Lifetimes.Code),
 		})
@@ -126,7 +128,7 @@ func (v *visit) issue(ctx context.Context, decided step) (url.Values, error) {
 // was read.
 func (v *visit) spend(ctx context.Context) error {
 	if read := v.waiting; read != nil {
-		last, err := v.Store.SpendInteraction(ctx, read.handle)
+		last, err := v.Store.Interactions.SpendInteraction(ctx, read.handle)
 		if err != nil {
 			return err
 		}
@@ -135,7 +137,7 @@ func (v *visit) spend(ctx context.Context) error {
 		}
 	}
 	if uri := v.request.Form.Get("request_uri"); uri != "" {
-		return v.Store.SpendPushedRequest(ctx, uri)
+		return v.Store.Pushed.SpendPushedRequest(ctx, uri)
 	}
 	return nil
 }
@@ -145,11 +147,11 @@ func (v *visit) settleConsent(ctx context.Context, decided step) error {
 	c, userID := &v.request.Client, decided.login.UserID
 	switch {
 	case decided.answered:
-		return v.Store.DecideConsent(ctx, userID, c.ID, decided.granted, decided.declined)
+		return v.Store.Consents.DecideConsent(ctx, userID, c.ID, decided.granted, decided.declined)
 	case c.Trusted:
 		return nil
 	}
-	err := v.Store.HoldConsent(ctx, userID, c.ID, decided.granted)
+	err := v.Store.Consents.HoldConsent(ctx, userID, c.ID, decided.granted)
 	if errors.Is(err, store.ErrStale) {
 		return errConsentWithdrawn
 	}

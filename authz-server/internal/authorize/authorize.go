@@ -16,6 +16,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
@@ -47,7 +49,7 @@ type visit struct {
 
 // waiting is an interaction that a person comes back from, with the handle that they bring.
 type waiting struct {
-	store.Interaction
+	requests.Interaction
 	handle string
 }
 
@@ -128,8 +130,8 @@ func (v *visit) wait(page string) error {
 		c := &v.request.Client
 		var err error
 		quotas := append(endpoint.Interactions.OfAddress(v.r), endpoint.Interactions.OfClient(v.r, c)...)
-		handle, err = v.Login.Begin(v.w, v.r, store.Interaction{ClientID: c.ID, Form: v.request.Form}, quotas...)
-		var full *store.QuotaError
+		handle, err = v.Login.Begin(v.w, v.r, requests.Interaction{ClientID: c.ID, Form: v.request.Form}, quotas...)
+		var full *limits.QuotaError
 		if errors.As(err, &full) { // not at the client's redirect URI: from there the person would be sent here again
 			return err
 		}

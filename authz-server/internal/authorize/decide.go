@@ -7,6 +7,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
@@ -87,16 +88,16 @@ func (v *visit) decideConsent(current *login.Session) (step, error) {
 	asked := consent.Asked(a.Form)
 	if v.waiting != nil && v.waiting.ConsentSID == current.ID {
 		switch v.waiting.Consent {
-		case store.ConsentDeny:
+		case requests.ConsentDeny:
 			return step{}, oauth.AccessDenied.Because("the person did not agree")
-		case store.ConsentAllow:
+		case requests.ConsentAllow:
 			granted := oauth.Intersect(asked, v.waiting.ConsentScope)
 			return step{login: current, answered: true, granted: granted, declined: oauth.Without(asked, v.waiting.ConsentScope)}, nil
 		}
 	}
 	needed, granted := !a.Client.Trusted, asked
 	if needed {
-		given, err := v.Store.Consent(v.r.Context(), current.UserID, a.Client.ID)
+		given, err := v.Store.Consents.Consent(v.r.Context(), current.UserID, a.Client.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return step{}, err
 		}

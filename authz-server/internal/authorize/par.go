@@ -10,7 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/clientauth"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 )
 
 // pushedLifetime is how long a pushed request waits to be used (RFC 9126 §2.2). Once a person is at its
@@ -72,7 +72,7 @@ func (e *Endpoint) push(r *http.Request) (uri string, err error) {
 		pushed.Form.Set("dpop_jkt", proof.Thumbprint)
 	}
 	uri = oauth.PushedPrefix + rand.Text()
-	return uri, e.Store.CreatePushedRequest(r.Context(), uri, store.PushedRequest{
+	return uri, e.Store.Pushed.CreatePushedRequest(r.Context(), uri, requests.PushedRequest{
 		ClientID: caller.ID, Form: pushed.Form, ExpiresAt: e.Now().Add(pushedLifetime),
 	})
 }

@@ -50,7 +50,7 @@ func (e *Endpoint) followReferences(ctx context.Context, c *client.Client, form 
 // pushedParameters returns the parameters of a pushed request of this client, and nothing that came beside the reference
 // (RFC 9126 §4): who can change the query could add a nonce or a prompt. The reference stays in the form, to be spent with the answer.
 func (e *Endpoint) pushedParameters(ctx context.Context, c *client.Client, uri string) (url.Values, error) {
-	pushed, err := e.Store.PushedRequest(ctx, uri)
+	pushed, err := e.Store.Pushed.PushedRequest(ctx, uri)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && pushed.ClientID != c.ID) {
 		return nil, oauth.InvalidRequestURI.Because("the request_uri is unknown, was used, has expired, or belongs to another client; push the request again")
 	}

@@ -95,7 +95,7 @@ func (v *visit) redirectsRefusal() (bool, error) {
 	case slices.Contains(strings.Fields(v.request.Form.Get("prompt")), "none"): // it may not be read yet
 		return true, nil
 	}
-	_, err = v.Store.Consent(v.r.Context(), current.UserID, v.request.Client.ID)
+	_, err = v.Store.Consents.Consent(v.r.Context(), current.UserID, v.request.Client.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}

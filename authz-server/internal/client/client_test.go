@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 )
 
 var policy = client.Policy{
@@ -458,7 +459,7 @@ func TestGeneratedIdentifiersAndSecretsFitTheirRules(t *testing.T) {
 	if err := c.Check(policy); err != nil {
 		t.Error(err)
 	}
-	if a, b := client.NewSecret(), client.NewSecret(); len(a) != 43 || a == b { // 256 bits
+	if a, b := opaque.New(), opaque.New(); len(a) != 43 || a == b { // 256 bits
 		t.Error(a, b)
 	}
 	if a, b := client.NewID(), client.NewID(); a == b {

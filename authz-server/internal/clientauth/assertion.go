@@ -105,7 +105,7 @@ func (a *Authenticator) checkAssertion(ctx context.Context, r *http.Request, c *
 	case claims.Expiry.After(now.Add(assertionMostAhead)):
 		return oauth.InvalidClient.Because("exp of client_assertion must be within an hour")
 	}
-	err := a.Store.UseID(ctx, "assertion", c.ID, claims.ID, claims.Expiry.Add(jose.DefaultLeeway+time.Second))
+	err := a.Store.UsedIDs.UseID(ctx, "assertion", c.ID, claims.ID, claims.Expiry.Add(jose.DefaultLeeway+time.Second))
 	if errors.Is(err, store.ErrExists) {
 		return oauth.InvalidClient.Because("client_assertion was used before; make a new one for each request")
 	}

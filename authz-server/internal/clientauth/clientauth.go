@@ -18,6 +18,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -128,7 +129,7 @@ func (a *Authenticator) authenticateBySecret(ctx context.Context, shown credenti
 	case known && shown.secret != "" && !a.takesSecret(&found, shown.method):
 		return nil, oauth.InvalidClient.Because("the client is registered for the authentication method " + found.TokenEndpointAuthMethod + ", and the request uses " + shown.method)
 	case known && slices.ContainsFunc(hashes, func(hash []byte) bool {
-		return subtle.ConstantTimeCompare(hash, store.Hash(shown.secret)) == 1
+		return subtle.ConstantTimeCompare(hash, opaque.Hash(shown.secret)) == 1
 	}):
 		return &found, nil
 	}
@@ -150,7 +151,7 @@ func (a *Authenticator) Claimed(r *http.Request) string {
 	id := form.Get("client_id")
 	if user, _, ok := r.BasicAuth(); id == "" && ok {
 		if id, _ = url.QueryUnescape(user); id != "" {
-			if _, err := a.Store.Client(r.Context(), id); err != nil {
+			if _, err := a.Store.Clients.Client(r.Context(), id); err != nil {
 				id = ""
 			}
 		}

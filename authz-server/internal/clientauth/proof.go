@@ -88,7 +88,7 @@ func (a *Authenticator) SpendProof(ctx context.Context, c *client.Client, p *Pro
 
 // UseProof makes sure that a proof is used once, whoever made it.
 func (a *Authenticator) UseProof(ctx context.Context, p *Proof) error {
-	err := a.Store.UseID(ctx, "dpop", p.Thumbprint, p.id, p.until)
+	err := a.Store.UsedIDs.UseID(ctx, "dpop", p.Thumbprint, p.id, p.until)
 	if errors.Is(err, store.ErrExists) {
 		return oauth.InvalidDPoPProof.Because("the DPoP proof was used before; make a new one for each request")
 	}

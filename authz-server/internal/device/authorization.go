@@ -12,7 +12,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
@@ -57,7 +59,7 @@ func (e *Endpoint) Authorize(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (e *Endpoint) authorize(r *http.Request) (code string, d store.DeviceCode, err error) {
+func (e *Endpoint) authorize(r *http.Request) (code string, d grants.DeviceCode, err error) {
 	caller, leave, err := e.Door.Admit(r)
 	if err != nil {
 		return "", d, err
@@ -69,7 +71,7 @@ func (e *Endpoint) authorize(r *http.Request) (code string, d store.DeviceCode, 
 	if err := e.Door.Count(r, codes, caller); err != nil {
 		return "", d, err
 	}
-	d = store.DeviceCode{ClientID: caller.ID, Interval: pollInterval, ExpiresAt: e.Now().Add(codeLifetime)}
+	d = grants.DeviceCode{ClientID: caller.ID, Interval: pollInterval, ExpiresAt: e.Now().Add(codeLifetime)}
 	d.Address, d.UserAgent = login.Origin(r)
 	if d.Scope, err = oauth.ReadScope(caller, r.PostForm.Get("scope")); err != nil {
 		return "", d, err
@@ -87,11 +89,11 @@ func (e *Endpoint) authorize(r *http.Request) (code string, d store.DeviceCode, 
 	if proof != nil {
 		d.KeyThumbprint = proof.Thumbprint
 	}
-	code = store.NewSecret()
-	d.Hash = store.Hash(code)
+	code = opaque.New()
+	d.Hash = opaque.Hash(code)
 	for range 5 { // of 25 billion codes, one that is taken is rare, and five in a row are a failure
 		d.UserCode = newUserCode()
-		if err = e.Store.CreateDeviceCode(r.Context(), d); !errors.Is(err, store.ErrExists) {
+		if err = e.Store.Devices.CreateDeviceCode(r.Context(), d); !errors.Is(err, store.ErrExists) {
 			break
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -45,7 +47,7 @@ func (e *Endpoint) show(w http.ResponseWriter, r *http.Request) error {
 	if current == nil {
 		// The log-in leads back to the authorization endpoint, and that one here.
 		quotas := append(endpoint.Interactions.OfAddress(r), endpoint.Interactions.Shared("device", waitingAtMost))
-		handle, err := e.Login.Begin(w, r, store.Interaction{Form: url.Values{"user_code": {code}}}, quotas...)
+		handle, err := e.Login.Begin(w, r, requests.Interaction{Form: url.Values{"user_code": {code}}}, quotas...)
 		if err != nil {
 			return err
 		}
@@ -123,7 +125,7 @@ func (v *visit) post() error {
 	if answer.Allowed {
 		err = v.allow(v.r.Context(), &d, c, answer)
 	} else {
-		err = v.Store.DenyDevice(v.r.Context(), d.Hash)
+		err = v.Store.Devices.DenyDevice(v.r.Context(), d.Hash)
 	}
 	if err != nil {
 		return err
@@ -134,7 +136,7 @@ func (v *visit) post() error {
 
 // find finds the request that waits for a person to decide, and its client. store.ErrNotFound: there is
 // none. errAnswered: the person had to be told something else.
-func (v *visit) find() (d store.DeviceCode, c *client.Client, err error) {
+func (v *visit) find() (d grants.DeviceCode, c *client.Client, err error) {
 	code := readUserCode(v.typed)
 	if code == "" {
 		return d, nil, store.ErrNotFound
@@ -147,7 +149,7 @@ func (v *visit) find() (d store.DeviceCode, c *client.Client, err error) {
 		v.tooManyGuesses(code, wait)
 		return d, nil, errAnswered
 	}
-	d, err = v.Store.PendingDeviceCode(v.r.Context(), code)
+	d, err = v.Store.Devices.PendingDeviceCode(v.r.Context(), code)
 	if errors.Is(err, store.ErrNotFound) && v.allowedBefore(code) {
 		end(true)
 		return d, nil, errAnswered
@@ -182,7 +184,7 @@ func (v *visit) allowedBefore(code string) bool {
 	if v.r.PostForm.Get("decision") != consent.Allow || v.r.PostForm.Get("session") != v.current.ID {
 		return false
 	}
-	d, err := v.Store.AllowedDeviceCode(v.r.Context(), code, v.current.UserID)
+	d, err := v.Store.Devices.AllowedDeviceCode(v.r.Context(), code, v.current.UserID)
 	if err != nil {
 		return false
 	}
@@ -207,7 +209,7 @@ func (v *visit) wrongCode() {
 
 // confirm is the page with what a person must know to decide. A trusted client's request is shown as well:
 // what is to be found out is not whether the app is good, but whether the device is theirs (RFC 8628 §5.4).
-func (v *visit) confirm(d *store.DeviceCode) (pages.DevicePage, error) {
+func (v *visit) confirm(d *grants.DeviceCode) (pages.DevicePage, error) {
 	app, err := v.Login.App(v.r, d.ClientID, "")
 	page := pages.DevicePage{
 		Question: pages.Question{App: app, Session: v.current.ID, Email: v.current.User.Email, Choices: consent.Choices(d.Scope, nil)},
@@ -220,7 +222,7 @@ func (v *visit) confirm(d *store.DeviceCode) (pages.DevicePage, error) {
 }
 
 // allow makes the grant that the device then redeems.
-func (v *visit) allow(ctx context.Context, d *store.DeviceCode, c *client.Client, answer consent.Answer) error {
+func (v *visit) allow(ctx context.Context, d *grants.DeviceCode, c *client.Client, answer consent.Answer) error {
 	g, err := v.Tokens.NewGrant(tokens.GrantSpec{Client: c, Session: &v.current.Session, Scope: answer.Granted, Declined: answer.Declined})
 	if err != nil {
 		return err
@@ -238,11 +240,11 @@ func (v *visit) allow(ctx context.Context, d *store.DeviceCode, c *client.Client
 			return err
 		}
 		if !c.Trusted {
-			if err := v.Store.GrantConsent(ctx, g.UserID, g.ClientID, answer.Granted); err != nil {
+			if err := v.Store.Consents.GrantConsent(ctx, g.UserID, g.ClientID, answer.Granted); err != nil {
 				return err
 			}
 		}
-		return v.Store.AllowDevice(ctx, d.Hash, g.ID)
+		return v.Store.Devices.AllowDevice(ctx, d.Hash, g.ID)
 	})
 	if err == nil {
 		v.Log.InfoContext(ctx, "a device was allowed", "request", httpd.RequestID(ctx), "client", c.ID, "grant", g.ID, "from", d.Address)

@@ -15,6 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -62,7 +63,7 @@ func (c *Common) Refusal(ctx context.Context, err error) *oauth.Error {
 func (c *Common) SlowDown(w http.ResponseWriter, r *http.Request, err error) error {
 	kind := oauth.TemporarilyUnavailable
 	wait, text := 5*time.Second, "too many requests are being served; try again in some seconds"
-	var full *store.QuotaError
+	var full *limits.QuotaError
 	switch {
 	case errors.As(err, &full) && full.Quota.Shared: // others make room by finishing what they began
 		wait, text = min(full.Wait, time.Minute), "too many requests are waiting already; try again later"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 )
 
 // BrowserForms reads what browsers bring. Applications send them here by links, and may as well post a
@@ -21,7 +22,7 @@ type BrowserForms struct {
 }
 
 // posts are forms that wait for their browser.
-var posts = Pending{"post", store.PostedLifetime}
+var posts = Pending{"post", requests.PostedLifetime}
 
 // Read reads the parameters that a browser brings into r.Form: from the address, from a form, or from a
 // form that it posted before.
@@ -36,7 +37,7 @@ func (b *BrowserForms) Read(r *http.Request) error {
 	if handle == "" || r.Method == http.MethodPost {
 		return nil
 	}
-	form, err := b.Store.Posted(r.Context(), handle)
+	form, err := b.Store.Interactions.Posted(r.Context(), handle)
 	if errors.Is(err, store.ErrNotFound) {
 		return oauth.InvalidRequest.Because("what was posted has expired; go back to the app and start again")
 	}
@@ -54,7 +55,7 @@ func (b *BrowserForms) ComeWithCookies(w http.ResponseWriter, r *http.Request, k
 		return false, oauth.InvalidRequest.Because("the request's parameters are too long")
 	}
 	quotas := posts.OfAddress(r)
-	c, err := b.Store.Client(r.Context(), r.Form.Get("client_id"))
+	c, err := b.Store.Clients.Client(r.Context(), r.Form.Get("client_id"))
 	switch {
 	case err == nil:
 		quotas = append(quotas, posts.OfClient(r, &c)...)
@@ -63,7 +64,7 @@ func (b *BrowserForms) ComeWithCookies(w http.ResponseWriter, r *http.Request, k
 	default:
 		return false, err
 	}
-	handle, err := b.Store.CreatePosted(r.Context(), oauth.Only(r.Form, keep), quotas...)
+	handle, err := b.Store.Interactions.CreatePosted(r.Context(), oauth.Only(r.Form, keep), quotas...)
 	if err != nil {
 		return false, b.SlowDown(w, r, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 )
 
 // Anybody can begin an authorization, push a request for a public client, and ask for a device code.
@@ -41,32 +43,32 @@ type Pending struct {
 }
 
 // Interactions are authorization requests, and other pages, that wait for their person.
-var Interactions = Pending{"interaction", store.InteractionLifetime}
+var Interactions = Pending{"interaction", requests.InteractionLifetime}
 
 // OfAddress bounds what comes from r's sender.
-func (p Pending) OfAddress(r *http.Request) []store.Quota {
-	return store.QuotasWithin(login.Networks(r), p.Kind, pendingOfAddress, pendingOfNetwork, p.Window)
+func (p Pending) OfAddress(r *http.Request) []limits.Quota {
+	return limits.QuotasWithin(login.Networks(r), p.Kind, pendingOfAddress, pendingOfNetwork, p.Window)
 }
 
 // Shared bounds what many do together.
-func (p Pending) Shared(of string, limit int) store.Quota {
-	return store.Quota{Subject: p.Kind + " " + of, Limit: limit, Window: p.Window, Shards: pendingShards, Shared: true}
+func (p Pending) Shared(of string, limit int) limits.Quota {
+	return limits.Quota{Subject: p.Kind + " " + of, Limit: limit, Window: p.Window, Shards: pendingShards, Shared: true}
 }
 
 // OfStranger bounds what r's sender does for clients that nobody vouched for.
-func (p Pending) OfStranger(r *http.Request) []store.Quota {
-	return store.QuotasWithin(login.Networks(r), p.Kind+" strangers", strangersOfAddress, strangersOfNetwork, p.Window)
+func (p Pending) OfStranger(r *http.Request) []limits.Quota {
+	return limits.QuotasWithin(login.Networks(r), p.Kind+" strangers", strangersOfAddress, strangersOfNetwork, p.Window)
 }
 
 // OfNobody bounds what is done for no client.
-func (p Pending) OfNobody(r *http.Request) []store.Quota {
+func (p Pending) OfNobody(r *http.Request) []limits.Quota {
 	return append(p.OfStranger(r), p.Shared("strangers", pendingOfStrangers))
 }
 
 // OfClient bounds what is stored for a client, at r's request.
-func (p Pending) OfClient(r *http.Request, c *client.Client) []store.Quota {
+func (p Pending) OfClient(r *http.Request, c *client.Client) []limits.Quota {
 	if !c.Unvouched {
-		return []store.Quota{p.Shared("client "+c.ID, pendingOfClient)}
+		return []limits.Quota{p.Shared("client "+c.ID, pendingOfClient)}
 	}
 	own := p.Shared("client "+c.ID, pendingOfStranger)
 	own.Shards = 1
@@ -81,7 +83,7 @@ func (d *Door) Count(r *http.Request, p Pending, c *client.Client) error {
 	if c.Public() {
 		quotas = append(p.OfAddress(r), quotas...)
 	}
-	return d.Store.TakeQuotas(r.Context(), quotas...)
+	return d.Store.Quotas.TakeQuotas(r.Context(), quotas...)
 }
 
 // Admit reads the form of a back-channel request, waits for the turn of its sender, and finds the client

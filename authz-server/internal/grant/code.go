@@ -8,8 +8,10 @@ import (
 	"errors"
 
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 )
 
 // codeGrant redeems an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5, OIDC Core §3.1.3).
@@ -26,8 +28,8 @@ func (cfg *codeGrant) Check(ctx context.Context, request *protocol.TokenRequest)
 	if form.Get("code") == "" {
 		return nil, oauth.InvalidRequest.Because("the parameter code is missing")
 	}
-	hash := store.Hash(form.Get("code"))
-	code, err := cfg.Store.Code(ctx, hash)
+	hash := opaque.Hash(form.Get("code"))
+	code, err := cfg.Store.Grants.Code(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, oauth.InvalidGrant.Because("the code is unknown")
 	}
@@ -60,8 +62,8 @@ func (cfg *codeGrant) Check(ctx context.Context, request *protocol.TokenRequest)
 		return nil, err
 	}
 	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
-		answer, won, err := cfg.redeem(ctx, request, &code.Grant, want, code.Nonce, func(ctx context.Context, first *store.RefreshToken) (bool, error) {
-			return cfg.Store.RedeemCode(ctx, hash, first)
+		answer, won, err := cfg.redeem(ctx, request, &code.Grant, want, code.Nonce, func(ctx context.Context, first *grants.RefreshToken) (bool, error) {
+			return cfg.Store.Grants.RedeemCode(ctx, hash, first)
 		})
 		if err == nil && !won {
 			err = cfg.replayed(ctx, &code.Grant)
@@ -89,8 +91,8 @@ func checkVerifier(challenge, verifier string) error {
 }
 
 // replayed ends the grant of a code that comes a second time (RFC 6749 §4.1.2): one of the two who had it is a thief.
-func (cfg *codeGrant) replayed(ctx context.Context, g *store.Grant) error {
-	revoked, err := cfg.Store.RevokeGrant(ctx, g.ID)
+func (cfg *codeGrant) replayed(ctx context.Context, g *grants.Grant) error {
+	revoked, err := cfg.Store.Grants.RevokeGrant(ctx, g.ID)
 	if err != nil {
 		return err
 	}

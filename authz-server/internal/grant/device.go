@@ -6,8 +6,10 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 )
 
 // deviceGrant gives a device its tokens once its person agreed, and until then tells it to wait (RFC 8628 §3.4, §3.5).
@@ -23,8 +25,8 @@ func (cfg *deviceGrant) Check(ctx context.Context, request *protocol.TokenReques
 	if code == "" {
 		return nil, oauth.InvalidRequest.Because("the parameter device_code is missing")
 	}
-	hash := store.Hash(code)
-	d, err := cfg.Store.DeviceCode(ctx, hash)
+	hash := opaque.Hash(code)
+	d, err := cfg.Store.Devices.DeviceCode(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, oauth.InvalidGrant.Because("the device_code is unknown")
 	}
@@ -47,7 +49,7 @@ func (cfg *deviceGrant) Check(ctx context.Context, request *protocol.TokenReques
 	case d.GrantID == "":
 		return nil, cfg.wait(ctx, hash)
 	}
-	g, err := cfg.Store.Grant(ctx, d.GrantID)
+	g, err := cfg.Store.Grants.Grant(ctx, d.GrantID)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +61,8 @@ func (cfg *deviceGrant) Check(ctx context.Context, request *protocol.TokenReques
 		return nil, err
 	}
 	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
-		answer, won, err := cfg.redeem(ctx, request, &g, want, "", func(ctx context.Context, first *store.RefreshToken) (bool, error) {
-			return cfg.Store.RedeemDeviceCode(ctx, hash, first)
+		answer, won, err := cfg.redeem(ctx, request, &g, want, "", func(ctx context.Context, first *grants.RefreshToken) (bool, error) {
+			return cfg.Store.Devices.RedeemDeviceCode(ctx, hash, first)
 		})
 		if err == nil && !won {
 			// Unlike an authorization code, this one never passed through a browser: whoever has it twice
@@ -73,7 +75,7 @@ func (cfg *deviceGrant) Check(ctx context.Context, request *protocol.TokenReques
 
 // wait tells a device to ask again later, and one that asks too often to do so less often.
 func (cfg *deviceGrant) wait(ctx context.Context, hash []byte) error {
-	early, err := cfg.Store.PollDevice(ctx, hash)
+	early, err := cfg.Store.Devices.PollDevice(ctx, hash)
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound): // else it was decided this moment: the next poll will tell
 		return err

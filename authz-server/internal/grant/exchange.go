@@ -11,6 +11,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -37,7 +38,7 @@ const maxActors = 4
 // exchanging is a person's access token that was checked and is to be exchanged.
 type exchanging struct {
 	claims tokens.AccessClaims
-	grant  store.Grant
+	grant  grants.Grant
 }
 
 func (*exchangeGrant) Type() string { return client.TokenExchange }
@@ -102,7 +103,7 @@ func (cfg *exchangeGrant) readSubjectToken(ctx context.Context, request *protoco
 	if claims.ClientID != c.ID && len(oauth.Intersect(c.Audiences, claims.Audience)) == 0 {
 		return nil, oauth.InvalidRequest.Because("subject_token was neither issued to this client, nor for a resource among its audiences")
 	}
-	g, err := cfg.Store.Grant(ctx, claims.GrantID())
+	g, err := cfg.Store.Grants.Grant(ctx, claims.GrantID())
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, oauth.InvalidRequest.Because("subject_token is a service's own and not a person's; use client_credentials")
 	}
@@ -160,7 +161,7 @@ func (cfg *exchangeGrant) withheld(subject *exchanging) []string {
 
 // exchangeable is the scopes of the targets that the new token may carry.
 func (cfg *exchangeGrant) exchangeable(ctx context.Context, c *client.Client, subject *exchanging, targets, withheld []string) ([]string, error) {
-	app, err := cfg.Store.Client(ctx, subject.grant.ClientID)
+	app, err := cfg.Store.Clients.Client(ctx, subject.grant.ClientID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, oauth.InvalidRequest.Because("the client that subject_token was made for is gone")
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
@@ -60,7 +61,7 @@ func (cfg *refreshGrant) Check(ctx context.Context, request *protocol.TokenReque
 // narrow returns the requested part of a grant's scope, or all of it when nothing is requested (RFC 6749 §6). Many clients send
 // the scope that they are configured with at every refresh: what of it the person did not allow is left out, and the answer
 // says so (§3.3). Only what the grant was never asked for is refused.
-func narrow(g *store.Grant, requested []string) ([]string, error) {
+func narrow(g *grants.Grant, requested []string) ([]string, error) {
 	if len(requested) == 0 {
 		return g.Scope, nil
 	}
@@ -77,7 +78,7 @@ func narrow(g *store.Grant, requested []string) ([]string, error) {
 }
 
 // refresh issues the new tokens of a grant, for the refresh token of a row.
-func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenRequest, row *store.RefreshToken, g *store.Grant,
+func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenRequest, row *grants.RefreshToken, g *grants.Grant,
 	want tokens.AccessSpec) (*protocol.TokenAnswer, error) {
 	c := request.Client
 	access, err := cfg.Tokens.Access(ctx, c, g, want)
@@ -101,7 +102,7 @@ func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenReq
 }
 
 // rotate exchanges a refresh token for its successor: a new one if it is unused, and within the grace window the same again.
-func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *store.RefreshToken, g *store.Grant) (string, error) {
+func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *grants.RefreshToken, g *grants.Grant) (string, error) {
 	if row.UsedAt.IsZero() {
 		token, next, err := cfg.Tokens.Refresh(ctx, c, g)
 		if err != nil {
@@ -112,7 +113,7 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *stor
 			if err := cfg.keepSession(ctx, c, g); err != nil {
 				return err
 			}
-			won, err = cfg.Store.RotateRefreshToken(ctx, row.Hash, next)
+			won, err = cfg.Store.Grants.RotateRefreshToken(ctx, row.Hash, next)
 			return err
 		})
 		if err == nil && won {
@@ -120,7 +121,7 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *stor
 		}
 		if err == nil {
 			// Another request was faster. What it left is the newest state, and what follows is decided from that.
-			*row, *g, err = cfg.Store.RefreshToken(ctx, row.Hash)
+			*row, *g, err = cfg.Store.Grants.RefreshToken(ctx, row.Hash)
 		}
 		if errors.Is(err, store.ErrNotFound) {
 			err = oauth.InvalidGrant.Because("the grant was removed, and its client with it")
@@ -133,7 +134,7 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *stor
 		return "", oauth.InvalidGrant.Because("the refresh token has expired, or its grant was revoked; let the person log in again")
 	}
 	if cfg.Now().Sub(row.UsedAt) > cfg.Tokens.Lifetimes.RefreshGrace {
-		revoked, err := cfg.Store.RevokeGrant(ctx, g.ID)
+		revoked, err := cfg.Store.Grants.RevokeGrant(ctx, g.ID)
 		if err != nil {
 			return "", err
 		}
@@ -142,7 +143,7 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *stor
 		}
 		return "", oauth.InvalidGrant.Because("the refresh token was used before; the grant is revoked, let the person log in again")
 	}
-	successor, _, err := cfg.Store.RefreshToken(ctx, row.Successor)
+	successor, _, err := cfg.Store.Grants.RefreshToken(ctx, row.Successor)
 	if err != nil {
 		return "", err
 	}
@@ -151,11 +152,11 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *stor
 
 // keepSession counts a refresh as use of the login session that the grant depends on. If the session is over, so is the grant,
 // unless the person agreed to offline access and the client is still registered for it.
-func (cfg *refreshGrant) keepSession(ctx context.Context, c *client.Client, g *store.Grant) error {
+func (cfg *refreshGrant) keepSession(ctx context.Context, c *client.Client, g *grants.Grant) error {
 	if g.Offline && slices.Contains(c.Scopes(), "offline_access") {
 		return nil
 	}
-	err := cfg.Store.ContinueSession(ctx, g.SessionID)
+	err := cfg.Store.Sessions.ContinueSession(ctx, g.SessionID)
 	if errors.Is(err, store.ErrNotFound) {
 		return oauth.InvalidGrant.Because("the login session has ended; let the person log in again")
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
@@ -114,7 +115,7 @@ func requireKey(proof *clientauth.Proof, thumbprint string) error {
 // narrowAccess is what an access token of a grant is good for: a part of the grant's scope, without what
 // its client has lost the registration for since, and of its audience what belongs to that scope and, if
 // the request names resources, to these (RFC 8707 §2.2).
-func (cfg *Config) narrowAccess(request *protocol.TokenRequest, g *store.Grant, scope []string) (tokens.AccessSpec, error) {
+func (cfg *Config) narrowAccess(request *protocol.TokenRequest, g *grants.Grant, scope []string) (tokens.AccessSpec, error) {
 	registered := oauth.Intersect(scope, request.Client.Scopes())
 	if len(registered) == 0 && len(scope) > 0 {
 		return tokens.AccessSpec{}, oauth.InvalidScope.Because("the client is registered for no scope of the grant any more")
@@ -148,8 +149,8 @@ func (cfg *Config) answer(token string, of tokens.AccessSpec) *protocol.TokenAns
 
 // redeem answers with the first tokens of a grant. They are made before spend spends what they are given
 // for, so that a failing signature loses nothing. Of several calls at once one wins, as spend decides.
-func (cfg *Config) redeem(ctx context.Context, request *protocol.TokenRequest, g *store.Grant, want tokens.AccessSpec, nonce string,
-	spend func(ctx context.Context, first *store.RefreshToken) (won bool, err error)) (answer *protocol.TokenAnswer, won bool, err error) {
+func (cfg *Config) redeem(ctx context.Context, request *protocol.TokenRequest, g *grants.Grant, want tokens.AccessSpec, nonce string,
+	spend func(ctx context.Context, first *grants.RefreshToken) (won bool, err error)) (answer *protocol.TokenAnswer, won bool, err error) {
 	c := request.Client
 	access, err := cfg.Tokens.Access(ctx, c, g, want)
 	if err != nil {
@@ -161,7 +162,7 @@ func (cfg *Config) redeem(ctx context.Context, request *protocol.TokenRequest, g
 			return nil, false, err
 		}
 	}
-	var first *store.RefreshToken
+	var first *grants.RefreshToken
 	if c.HasGrantType("refresh_token") {
 		token, row, err := cfg.Tokens.Refresh(ctx, c, g)
 		if err != nil {
@@ -175,7 +176,7 @@ func (cfg *Config) redeem(ctx context.Context, request *protocol.TokenRequest, g
 		}
 		// RFC 9449 §5: a public client has nothing else that its refresh tokens could be bound to.
 		if first != nil && c.Public() && request.Proof != nil {
-			return cfg.Store.BindGrant(ctx, g.ID, request.Proof.Thumbprint)
+			return cfg.Store.Grants.BindGrant(ctx, g.ID, request.Proof.Thumbprint)
 		}
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
@@ -93,7 +94,7 @@ func (d *Deliveries) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-d.Store.LogoutsDue():
+		case <-d.Store.Logouts.LogoutsDue():
 		case <-poll.C:
 		}
 	}
@@ -101,7 +102,7 @@ func (d *Deliveries) Run(ctx context.Context) {
 
 // Deliver makes one attempt for each of some deliveries that are due, in parallel, and returns how many there were.
 func (d *Deliveries) Deliver(ctx context.Context) (int, error) {
-	taken, err := d.Store.TakeLogouts(ctx, lease, batch, perClient)
+	taken, err := d.Store.Logouts.TakeLogouts(ctx, lease, batch, perClient)
 	if err != nil {
 		return 0, err
 	}
@@ -123,10 +124,10 @@ func (d *Deliveries) Deliver(ctx context.Context) (int, error) {
 // Every answer but 200 and 204 is tried again, 400 too: OIDC Back-Channel Logout §2.8 has a client answer that also when
 // its own log-out failed, and one that does not know our new key yet will know it later. A token that is told twice does no
 // harm, one that is not told leaves somebody logged in.
-func (d *Deliveries) attempt(ctx context.Context, one store.LogoutDelivery) error {
-	c, err := d.Store.Client(ctx, one.ClientID)
+func (d *Deliveries) attempt(ctx context.Context, one outbox.LogoutDelivery) error {
+	c, err := d.Store.Clients.Client(ctx, one.ClientID)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") { // it has gone, or wants to know no more
-		return d.Store.EndLogout(ctx, one.ID)
+		return d.Store.Logouts.EndLogout(ctx, one.ID)
 	}
 	if err != nil {
 		return err
@@ -144,7 +145,7 @@ func (d *Deliveries) attempt(ctx context.Context, one store.LogoutDelivery) erro
 	status, err := d.Fetch.Post(ctx, c.BackchannelLogoutURI, url.Values{"logout_token": {token}}, fetch.Cause{Client: c.ID, Stranger: c.Unvouched})
 	if err == nil && (status == http.StatusOK || status == http.StatusNoContent) {
 		d.attempts.WithLabelValues("delivered").Inc()
-		return d.Store.EndLogout(ctx, one.ID)
+		return d.Store.Logouts.EndLogout(ctx, one.ID)
 	}
 	reason := fmt.Sprintf("it answers with status %d", status)
 	if err != nil {
@@ -156,7 +157,7 @@ func (d *Deliveries) attempt(ctx context.Context, one store.LogoutDelivery) erro
 	}
 	d.attempts.WithLabelValues(outcome).Inc()
 	d.Log.WarnContext(ctx, "cannot tell a client of a log-out", "client", one.ClientID, "delivery", one.ID, "attempt", one.Attempts, "given_up", next.IsZero(), "error", reason)
-	return d.Store.PostponeLogout(ctx, one, reason, next)
+	return d.Store.Logouts.PostponeLogout(ctx, one, reason, next)
 }
 
 // retryAfter is how long to wait after so many attempts, give or take a fifth, so that many that failed at once do not come back at once.

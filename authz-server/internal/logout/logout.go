@@ -129,7 +129,7 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values) (request, e
 		asked.hint, clientID = &hint, hint.Audience
 	}
 	if clientID != "" {
-		found, err := e.Store.Client(ctx, clientID)
+		found, err := e.Store.Clients.Client(ctx, clientID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return asked, err
 		}
@@ -178,7 +178,7 @@ func (e *Endpoint) endSessions(w http.ResponseWriter, r *http.Request, asked req
 		}
 		frames = append(frames, more...)
 	}
-	err := e.Store.EndSession(r.Context(), asked.hint.SessionID)
+	err := e.Store.Sessions.EndSession(r.Context(), asked.hint.SessionID)
 	if errors.Is(err, store.ErrNotFound) { // ended already
 		err = nil
 	}

@@ -88,12 +88,12 @@ func TestTokensOfThisServerAreNothingThatAClientSigns(t *testing.T) {
 			}
 		})
 	}
-	c, err := f.store.Client(t.Context(), "twin")
+	c, err := f.store.Clients.Client(t.Context(), "twin")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.TokenEndpointAuthMethod = "private_key_jwt"
-	if err := f.store.UpdateClient(t.Context(), c); err != nil {
+	if err := f.store.Clients.UpdateClient(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	for _, token := range signed {

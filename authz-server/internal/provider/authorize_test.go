@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
 // What is wrong with the client or its redirect URI is shown to the person: a redirect would make this server an open redirector.
@@ -182,7 +182,7 @@ func TestAnInteractionIsAnsweredOnceInARace(t *testing.T) {
 func TestPromptAndMaxAge(t *testing.T) {
 	f := one(t)
 	f.addClient("third", func(c *client.Client) { c.Trusted = false })
-	other, err := f.store.CreateUser(t.Context(), store.User{Email: "other@example.com", Name: "Other", PasswordHash: "x"})
+	other, err := f.store.Users.CreateUser(t.Context(), accounts.User{Email: "other@example.com", Name: "Other", PasswordHash: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func TestConsentDecidesWhatIsGranted(t *testing.T) {
 	if a := b.authorize(parameters("client_id", "third", "scope", "openid user:read board:write", "prompt", "none")); a.parameter("error") != "consent_required" {
 		t.Errorf("more was granted silently: %v", a.location)
 	}
-	if err := f.store.WithdrawConsent(t.Context(), f.user.ID, "third"); err != nil {
+	if err := f.store.Consents.WithdrawConsent(t.Context(), f.user.ID, "third"); err != nil {
 		t.Fatal(err)
 	}
 	if a := f.userinfo(got.access); a.status != http.StatusUnauthorized {

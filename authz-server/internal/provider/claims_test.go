@@ -63,7 +63,7 @@ func TestAnIDTokenTellsWhoThePersonIsWhereTheClientIsSetSo(t *testing.T) {
 func TestAClientThatRegistersItselfGetsNoClaimsInIDTokens(t *testing.T) {
 	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"id_token_claims":true}`), 201)
-	if c, err := r.store.Client(t.Context(), made.ID); err != nil || c.IDTokenClaims {
+	if c, err := r.store.Clients.Client(t.Context(), made.ID); err != nil || c.IDTokenClaims {
 		t.Errorf("%+v %v", c, err)
 	}
 }

@@ -28,7 +28,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
@@ -45,7 +45,7 @@ const (
 // suite is a server as it is set up for certification: open registration, all scopes, and the older response types.
 type suite struct {
 	*registrar
-	person store.User
+	person accounts.User
 }
 
 func newSuite(t *testing.T) *suite {
@@ -84,15 +84,15 @@ func newSuite(t *testing.T) *suite {
 	})
 	s := &suite{registrar: r}
 	var err error
-	s.person, err = s.store.CreateUser(t.Context(), store.User{Email: suiteEmail, Name: "Suite Person", Locale: "en", PasswordHash: login.HashPassword(suitePassword)})
+	s.person, err = s.store.Users.CreateUser(t.Context(), accounts.User{Email: suiteEmail, Name: "Suite Person", Locale: "en", PasswordHash: login.HashPassword(suitePassword)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	claims := store.Claims{
+	claims := accounts.Claims{
 		GivenName: "Suite", FamilyName: "Person", MiddleName: "M", Nickname: "S", PreferredUsername: "suite", Profile: "https://person.example/", Picture: "https://person.example/p.png",
-		Website: "https://person.example/", Gender: "other", Birthdate: "2000-01-02", Zoneinfo: "Asia/Seoul", PhoneNumber: "+82 10 1234 5678", Address: store.Address{Formatted: "1 Street", Country: "KR"},
+		Website: "https://person.example/", Gender: "other", Birthdate: "2000-01-02", Zoneinfo: "Asia/Seoul", PhoneNumber: "+82 10 1234 5678", Address: accounts.Address{Formatted: "1 Street", Country: "KR"},
 	}
-	if err := s.store.SetClaims(t.Context(), s.person.ID, claims); err != nil {
+	if err := s.store.Users.SetClaims(t.Context(), s.person.ID, claims); err != nil {
 		t.Fatal(err)
 	}
 	return s

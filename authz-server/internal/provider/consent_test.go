@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
 // asked sends a request that must lead to the consent page, and returns that page with the path of its form.
@@ -44,7 +44,7 @@ func (f *fixture) informed(a answer) string {
 func TestClaimsThatNoScopeCoversNeedConsent(t *testing.T) {
 	f := one(t)
 	f.addClient("third", func(c *client.Client) { c.Trusted = false })
-	if err := f.store.SetClaims(t.Context(), f.user.ID, store.Claims{PhoneNumber: "+821012345678", Gender: "female", Nickname: "Nick"}); err != nil {
+	if err := f.store.Users.SetClaims(t.Context(), f.user.ID, accounts.Claims{PhoneNumber: "+821012345678", Gender: "female", Nickname: "Nick"}); err != nil {
 		t.Fatal(err)
 	}
 	b := f.browser().logIn(f.user)
@@ -107,7 +107,7 @@ func TestWhatWasDeclinedIsNotAskedAgainByItself(t *testing.T) {
 	// The app may insist, and then the latest answer counts.
 	path, page = b.asked(parameters("client_id", "third", "scope", "openid email user:read", "prompt", "consent"))
 	b.allow(t, path, page, "email")
-	if given, err := f.store.Consent(t.Context(), f.user.ID, "third"); err != nil || strings.Join(given.Scope, " ") != "board:read email openid" || strings.Join(given.Declined, " ") != "user:read" {
+	if given, err := f.store.Consents.Consent(t.Context(), f.user.ID, "third"); err != nil || strings.Join(given.Scope, " ") != "board:read email openid" || strings.Join(given.Declined, " ") != "user:read" {
 		t.Errorf("%+v %v", given, err)
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 )
 
 const deviceGrantType = "urn:ietf:params:oauth:grant-type:device_code"
@@ -77,7 +78,7 @@ func TestADevicesAppThatNobodyVouchedForIsCalledSo(t *testing.T) {
 	f.addTV("tv", func(c *client.Client) { c.LogoURI, c.ClientURI = "https://cdn.example/tv.png", "https://tv.example/" })
 	bank := client.Client{ID: "bank", Name: "Your Bank", LogoURI: "https://cdn.example/bank.png", ClientURI: "https://bank.example/"}
 	bank.TokenEndpointAuthMethod, bank.GrantTypes, bank.Scope = "none", []string{deviceGrantType}, "openid"
-	if err := f.store.RegisterClient(t.Context(), bank, store.Registration{Token: store.Hash("token")}); err != nil {
+	if err := f.store.Clients.RegisterClient(t.Context(), bank, registry.Registration{Token: opaque.Hash("token")}); err != nil {
 		t.Fatal(err)
 	}
 	b := f.browser().logIn(f.user)
@@ -114,21 +115,21 @@ func TestADeviceGetsItsTokensOnceThePersonAgrees(t *testing.T) {
 			return f.postForm("/oauth2/token", url.Values{"client_id": {"tv"}, "grant_type": {"refresh_token"}, "refresh_token": {token}})
 		}
 		// offline_access: the log-out ends the session and not the grant.
-		if err := f.store.EndSession(t.Context(), b.sid); err != nil {
+		if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil {
 			t.Fatal(err)
 		}
 		if a := refresh(got.refresh); a.status != 200 {
 			t.Errorf("after the log-out: %d %s", a.status, a.body)
 		}
 		// What the person allowed is on their page of apps.
-		if consent, err := f.store.Consent(t.Context(), f.user.ID, "tv"); err != nil || len(consent.Scope) != 3 {
+		if consent, err := f.store.Consents.Consent(t.Context(), f.user.ID, "tv"); err != nil || len(consent.Scope) != 3 {
 			t.Errorf("%v %v", consent, err)
 		}
 		// Without it the grant ends with the session, also before its tokens were fetched.
 		b.logIn(f.user)
 		codes = f.startDevice("tv", url.Values{"scope": {"board:read"}})
 		b.decide(codes.user, "allow")
-		if err := f.store.EndSession(t.Context(), b.sid); err != nil {
+		if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil {
 			t.Fatal(err)
 		}
 		wantError(t, f.pollInTime("tv", codes.device), 400, "invalid_grant")

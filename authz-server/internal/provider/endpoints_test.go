@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -145,7 +146,7 @@ func TestAClientMustAuthenticateInTheOneWayThatItRegistered(t *testing.T) {
 		wantError(t, f.do(f.server.Client(), r), 400, "invalid_request")
 	})
 	t.Run("a rotated secret overlaps", func(t *testing.T) {
-		if err := f.store.AddClientSecret(t.Context(), "app", store.Hash("the-new-secret-of-the-test-app-0123456789"), f.clock.now().Add(time.Hour)); err != nil {
+		if err := f.store.Clients.AddClientSecret(t.Context(), "app", opaque.Hash("the-new-secret-of-the-test-app-0123456789"), f.clock.now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		f.tokens(f.token("app", secret, grant()))
@@ -448,7 +449,7 @@ func TestLogout(t *testing.T) {
 		}
 	})
 	t.Run("the hint of another person asks first", func(t *testing.T) {
-		other, err := f.store.CreateUser(t.Context(), store.User{Email: "other@example.com", Name: "Other", PasswordHash: "x"})
+		other, err := f.store.Users.CreateUser(t.Context(), accounts.User{Email: "other@example.com", Name: "Other", PasswordHash: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}

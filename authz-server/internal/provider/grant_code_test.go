@@ -130,7 +130,7 @@ func TestACodeIsRefused(t *testing.T) {
 		"the session's log-out": func() answer {
 			b := f.browser().logIn(f.user)
 			code := b.code()
-			if err := f.store.EndSession(t.Context(), b.sid); err != nil {
+			if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil {
 				t.Fatal(err)
 			}
 			return f.exchange(code)
@@ -229,7 +229,7 @@ func TestADisabledAccountGetsNothingMore(t *testing.T) {
 	f := one(t)
 	b := f.browser().logIn(f.user)
 	got := f.tokens(f.exchange(b.code("scope", "openid offline_access")))
-	if err := f.store.SetDisabled(t.Context(), f.user.ID, true); err != nil {
+	if err := f.store.Users.SetDisabled(t.Context(), f.user.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, f.refresh(got.refresh), http.StatusBadRequest, "invalid_grant")

@@ -264,12 +264,12 @@ func TestAScopeThatAClientLostComesByNoGrant(t *testing.T) {
 	const scope = "openid user:read user:write board:read offline_access"
 	before := f.tokens(f.exchange(b.code("scope", scope)))
 	code := b.code("scope", scope)
-	c, err := f.store.Client(t.Context(), "app")
+	c, err := f.store.Clients.Client(t.Context(), "app")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Scope = "openid user:read board:read"
-	if err := f.store.UpdateClient(t.Context(), c); err != nil {
+	if err := f.store.Clients.UpdateClient(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.tokens(f.exchange(code)); got.scope != "openid user:read board:read" {
@@ -285,15 +285,15 @@ func TestAScopeThatAClientLostComesByNoGrant(t *testing.T) {
 		t.Errorf("the refresh gave %q", after.scope)
 	}
 	// Offline access as well: from now on the grant lives as long as its session.
-	if err := f.store.EndSession(t.Context(), b.sid); err != nil {
+	if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, f.refresh(after.refresh), 400, "invalid_grant")
-	if c, err = f.store.Client(t.Context(), "app"); err != nil {
+	if c, err = f.store.Clients.Client(t.Context(), "app"); err != nil {
 		t.Fatal(err)
 	}
 	c.Scope = "email"
-	if err := f.store.UpdateClient(t.Context(), c); err != nil {
+	if err := f.store.Clients.UpdateClient(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, f.refresh(after.refresh), 400, "invalid_scope")

@@ -126,7 +126,7 @@ func TestARefreshTokenEndsWithItsSessionUnlessOffline(t *testing.T) {
 		b := f.browser().logIn(f.user)
 		bound := f.tokens(f.exchange(b.code("scope", "openid")))
 		offline := f.tokens(f.exchange(b.code("scope", "openid offline_access")))
-		if err := f.store.EndSession(t.Context(), b.sid); err != nil {
+		if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil {
 			t.Fatal(err)
 		}
 		wantError(t, f.refresh(bound.refresh), http.StatusBadRequest, "invalid_grant")

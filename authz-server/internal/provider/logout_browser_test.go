@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
@@ -20,7 +20,7 @@ import (
 func TestFramesAndSessionStateInABrowser(t *testing.T) {
 	ctx := chrome.Tab(t)
 	f := one(t)
-	_, cookie, err := f.store.CreateSession(t.Context(), store.Session{UserID: f.user.ID, ACR: "1", AMR: []string{"pwd"}}, f.user.PasswordHash)
+	_, cookie, err := f.store.Sessions.CreateSession(t.Context(), accounts.Session{UserID: f.user.ID, ACR: "1", AMR: []string{"pwd"}}, f.user.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}

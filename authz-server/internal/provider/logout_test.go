@@ -20,7 +20,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -78,9 +78,9 @@ func (f *fixture) deliver() {
 	}
 }
 
-func (f *fixture) deliveries() []store.LogoutDelivery {
+func (f *fixture) deliveries() []outbox.LogoutDelivery {
 	f.t.Helper()
-	all, err := f.store.LogoutDeliveries(f.t.Context(), "", 100)
+	all, err := f.store.Logouts.LogoutDeliveries(f.t.Context(), "", 100)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestWhoCannotBeToldIsToldLater(t *testing.T) {
 		f.addClient("first", func(c *client.Client) { c.BackchannelLogoutURI = r.URL + "/out" })
 		b := f.browser().logIn(f.user)
 		b.code("client_id", "first")
-		if err := f.store.SetDisabled(t.Context(), f.user.ID, true); err != nil {
+		if err := f.store.Users.SetDisabled(t.Context(), f.user.ID, true); err != nil {
 			t.Fatal(err)
 		}
 		for attempt, reason := range []string{"status 500", "status 400", "status 307", "status 202"} {
@@ -240,7 +240,7 @@ func TestADeadClientIsGivenUpAfterADay(t *testing.T) {
 	b.code("client_id", "dead")
 	b.code("client_id", "leaving")
 	began := f.clock.now()
-	if err := f.store.EndSession(t.Context(), b.sid); err != nil {
+	if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.store.DeleteClient(t.Context(), "leaving"); err != nil {
@@ -281,7 +281,7 @@ func TestASlowClientDoesNotKeepOthersWaiting(t *testing.T) {
 	b := f.browser().logIn(f.user)
 	b.code("client_id", "a-slow")
 	b.code("client_id", "quick")
-	if err := f.store.EndSession(t.Context(), b.sid); err != nil {
+	if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil {
 		t.Fatal(err)
 	}
 	var attempt sync.WaitGroup
@@ -304,7 +304,7 @@ func TestReplicasDeliverALogoutOnce(t *testing.T) {
 			b.code("client_id", "first")
 			sids = append(sids, b.sid)
 		}
-		if err := f.store.EndSessionsOf(t.Context(), f.user.ID, ""); err != nil {
+		if err := f.store.Sessions.EndSessionsOf(t.Context(), f.user.ID, ""); err != nil {
 			t.Fatal(err)
 		}
 		var replicas sync.WaitGroup
@@ -421,7 +421,7 @@ func TestSessionStateChangesWithTheLogIn(t *testing.T) {
 
 	b.logIn(f.user)
 	again := check("again", b.authorize(parameters()))
-	if err := f.store.EndSession(t.Context(), b.sid); err != nil { // elsewhere
+	if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil { // elsewhere
 		t.Fatal(err)
 	}
 	check("ended elsewhere", b.authorize(parameters("prompt", "none")))

@@ -25,9 +25,11 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/keys/keystest"
 	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -66,7 +68,7 @@ type fixture struct {
 	issuer   string
 	store    *store.Store
 	ring     *keys.Ring
-	user     store.User
+	user     accounts.User
 	server   *httptest.Server
 	provider *provider.Provider
 }
@@ -125,7 +127,7 @@ func oneWith(t testing.TB, databaseURL string, change func(*provider.Config)) *f
 	t.Cleanup(f.server.Close)
 
 	f.addClient("app", nil)
-	f.user, err = f.store.CreateUser(t.Context(), store.User{Email: "minji@example.com", Name: "김민지", PasswordHash: "x", Roles: []string{"moderator"}})
+	f.user, err = f.store.Users.CreateUser(t.Context(), accounts.User{Email: "minji@example.com", Name: "김민지", PasswordHash: "x", Roles: []string{"moderator"}})
 	must(err)
 	return f
 }
@@ -151,11 +153,11 @@ func (f *fixture) addClient(id string, change func(c *client.Client)) {
 	if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin)), LegacyResponseTypes: true, InsecureLoopback: true}); err != nil {
 		f.t.Fatal(err)
 	}
-	if err := f.store.CreateClient(f.t.Context(), c); err != nil {
+	if err := f.store.Clients.CreateClient(f.t.Context(), c); err != nil {
 		f.t.Fatal(err)
 	}
 	if !c.Public() {
-		if err := f.store.AddClientSecret(f.t.Context(), id, store.Hash(secret), time.Time{}); err != nil {
+		if err := f.store.Clients.AddClientSecret(f.t.Context(), id, opaque.Hash(secret), time.Time{}); err != nil {
 			f.t.Fatal(err)
 		}
 	}
@@ -177,9 +179,9 @@ func (f *fixture) browser() *browser {
 }
 
 // logIn gives the browser a session of the person, as the log-in page would.
-func (b *browser) logIn(user store.User) *browser {
+func (b *browser) logIn(user accounts.User) *browser {
 	b.f.t.Helper()
-	session, cookie, err := b.f.store.CreateSession(b.f.t.Context(), store.Session{UserID: user.ID, ACR: "1", AMR: []string{"pwd"}}, user.PasswordHash)
+	session, cookie, err := b.f.store.Sessions.CreateSession(b.f.t.Context(), accounts.Session{UserID: user.ID, ACR: "1", AMR: []string{"pwd"}}, user.PasswordHash)
 	if err != nil {
 		b.f.t.Fatal(err)
 	}

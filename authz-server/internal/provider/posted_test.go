@@ -12,7 +12,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
@@ -93,7 +94,7 @@ func TestWhatAnotherSitePostsIsKeptForAMinuteAndBounded(t *testing.T) {
 		t.Fatalf("%d %v", a.status, a.location)
 	}
 	// Only what the endpoint looks at is stored.
-	kept, err := f.store.Posted(t.Context(), post("/oauth2/logout", url.Values{
+	kept, err := f.store.Interactions.Posted(t.Context(), post("/oauth2/logout", url.Values{
 		"client_id": {"app"}, "post_logout_redirect_uri": {"https://app.example/bye"}, "id_token_hint": {"x"}, "request": {"x"}, "unknown": {"x"}, "password": {"x"},
 	}).location.Query().Get("posted"))
 	if err != nil || len(kept) != 3 || kept.Has("request") || kept.Has("unknown") || kept.Has("password") {
@@ -108,7 +109,7 @@ func TestWhatAnotherSitePostsIsKeptForAMinuteAndBounded(t *testing.T) {
 	if a := b.get("/oauth2/authorize?interaction=" + a.location.Query().Get("posted")); a.parameter("code") != "" {
 		t.Error("it passes for a log-in that waits")
 	}
-	f.clock.advance(store.PostedLifetime)
+	f.clock.advance(requests.PostedLifetime)
 	if a := b.get(a.location.String()); a.status != 400 || a.location != nil {
 		t.Errorf("%d %v", a.status, a.location)
 	}
@@ -130,7 +131,7 @@ func TestWhatAnotherSitePostsIsKeptForAMinuteAndBounded(t *testing.T) {
 func TestABrowserThatPostsFromAnotherSiteIsStillLoggedIn(t *testing.T) {
 	ctx := chrome.Tab(t)
 	f := one(t)
-	_, cookie, err := f.store.CreateSession(t.Context(), store.Session{UserID: f.user.ID, ACR: "1", AMR: []string{"pwd"}}, f.user.PasswordHash)
+	_, cookie, err := f.store.Sessions.CreateSession(t.Context(), accounts.Session{UserID: f.user.ID, ACR: "1", AMR: []string{"pwd"}}, f.user.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -347,7 +347,7 @@ func TestResourcesNarrowTheAudience(t *testing.T) {
 
 func TestTheClaimsParameter(t *testing.T) {
 	f := one(t)
-	if err := f.store.SetClaims(t.Context(), f.user.ID, store.Claims{GivenName: "민지", PhoneNumber: "+82 10 1234 5678", Address: store.Address{Country: "KR"}}); err != nil {
+	if err := f.store.Users.SetClaims(t.Context(), f.user.ID, accounts.Claims{GivenName: "민지", PhoneNumber: "+82 10 1234 5678", Address: accounts.Address{Country: "KR"}}); err != nil {
 		t.Fatal(err)
 	}
 	b := f.browser().logIn(f.user)

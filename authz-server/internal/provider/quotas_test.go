@@ -15,9 +15,11 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -26,8 +28,8 @@ func (f *fixture) useUp(subject string, limit int, window time.Duration) {
 	f.t.Helper()
 	err := f.store.Tx(f.t.Context(), func(ctx context.Context) error {
 		for range limit {
-			err := f.store.TakeQuotas(ctx, store.Quota{Subject: subject, Limit: limit, Window: window})
-			var full *store.QuotaError
+			err := f.store.Quotas.TakeQuotas(ctx, limits.Quota{Subject: subject, Limit: limit, Window: window})
+			var full *limits.QuotaError
 			if errors.As(err, &full) {
 				return nil
 			}
@@ -84,9 +86,9 @@ func TestNoClientTakesWhatIsLeftToOthers(t *testing.T) {
 		}
 		var err error
 		if id == "other" {
-			err = f.store.CreateClient(t.Context(), c)
+			err = f.store.Clients.CreateClient(t.Context(), c)
 		} else {
-			err = f.store.RegisterClient(t.Context(), c, store.Registration{Token: store.Hash(id)})
+			err = f.store.Clients.RegisterClient(t.Context(), c, registry.Registration{Token: opaque.Hash(id)})
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -144,11 +146,11 @@ func TestOnlyKnownParametersAreStored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiting, err := f.store.Interaction(t.Context(), a.location.Query().Get("interaction"), b.Jar.Cookies(u)[0].Value)
+	waiting, err := f.store.Interactions.Interaction(t.Context(), a.location.Query().Get("interaction"), b.Jar.Cookies(u)[0].Value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pushed, err := f.store.PushedRequest(t.Context(), f.push(parameters("unknown", padding, "ui_locales", "ko")).json(t)["request_uri"].(string))
+	pushed, err := f.store.Pushed.PushedRequest(t.Context(), f.push(parameters("unknown", padding, "ui_locales", "ko")).json(t)["request_uri"].(string))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,11 +250,11 @@ func TestNoNetworkTakesWhatIsLeftToOthersOfNobody(t *testing.T) {
 		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin))}); err != nil {
 			t.Fatal(err)
 		}
-		registration := store.Registration{Token: store.Hash(c.ID)}
+		registration := registry.Registration{Token: opaque.Hash(c.ID)}
 		if !c.Public() {
-			registration.Secret = store.Hash(secret)
+			registration.Secret = opaque.Hash(secret)
 		}
-		if err := f.store.RegisterClient(t.Context(), c, registration); err != nil {
+		if err := f.store.Clients.RegisterClient(t.Context(), c, registration); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
 // Whatever comes first, the end of a session or the answer to a request, no grant of the session is left alive.
@@ -20,7 +22,7 @@ func TestTheEndOfASessionLeavesNoGrantInARace(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() { got = b.authorize(parameters("scope", "openid")) })
 			wg.Go(func() {
-				if err := f.store.EndSession(t.Context(), b.sid); err != nil {
+				if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil {
 					t.Error(err)
 				}
 			})
@@ -37,17 +39,17 @@ func TestTheEndOfASessionLeavesNoGrantInARace(t *testing.T) {
 func TestWhatEndsGrantsEndsThoseUnderWay(t *testing.T) {
 	for name, end := range map[string]func(f *fixture, b *browser) error{
 		"consent withdrawn": func(f *fixture, b *browser) error {
-			return f.store.WithdrawConsent(f.t.Context(), f.user.ID, "third")
+			return f.store.Consents.WithdrawConsent(f.t.Context(), f.user.ID, "third")
 		},
 		"all other sessions ended": func(f *fixture, b *browser) error {
-			return f.store.EndSessionsOf(f.t.Context(), f.user.ID, f.browser().logIn(f.user).sid)
+			return f.store.Sessions.EndSessionsOf(f.t.Context(), f.user.ID, f.browser().logIn(f.user).sid)
 		},
 		"password changed": func(f *fixture, b *browser) error {
-			_, err := f.store.ChangePassword(f.t.Context(), f.user.ID, "x", "x", f.browser().logIn(f.user).sid)
+			_, err := f.store.Users.ChangePassword(f.t.Context(), f.user.ID, "x", "x", f.browser().logIn(f.user).sid)
 			return err
 		},
-		"password reset":   func(f *fixture, b *browser) error { return f.store.ResetPassword(f.t.Context(), f.user.ID, "x") },
-		"account disabled": func(f *fixture, b *browser) error { return f.store.SetDisabled(f.t.Context(), f.user.ID, true) },
+		"password reset":   func(f *fixture, b *browser) error { return f.store.Users.ResetPassword(f.t.Context(), f.user.ID, "x") },
+		"account disabled": func(f *fixture, b *browser) error { return f.store.Users.SetDisabled(f.t.Context(), f.user.ID, true) },
 		"client deleted": func(f *fixture, b *browser) error {
 			_, err := f.store.DeleteClient(f.t.Context(), "third")
 			return err
@@ -71,11 +73,11 @@ func (f *fixture) untilEnded(t *testing.T, end func(f *fixture, b *browser) erro
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.store.Client(t.Context(), "third"); errors.Is(err, store.ErrNotFound) {
+	if _, err := f.store.Clients.Client(t.Context(), "third"); errors.Is(err, store.ErrNotFound) {
 		f.addClient("third", func(c *client.Client) { c.Trusted = false })
 	}
-	must(f.store.SetDisabled(t.Context(), f.user.ID, false))
-	must(f.store.GrantConsent(t.Context(), f.user.ID, "third", []string{"openid", "offline_access"}))
+	must(f.store.Users.SetDisabled(t.Context(), f.user.ID, false))
+	must(f.store.Consents.GrantConsent(t.Context(), f.user.ID, "third", []string{"openid", "offline_access"}))
 	b := f.browser().logIn(f.user)
 	silent := parameters("client_id", "third", "scope", "openid offline_access", "prompt", "none")
 
@@ -107,7 +109,7 @@ func (f *fixture) untilEnded(t *testing.T, end func(f *fixture, b *browser) erro
 	must(end(f, b))
 	wg.Wait()
 	for _, code := range codes {
-		c, err := f.store.Code(t.Context(), store.Hash(code))
+		c, err := f.store.Grants.Code(t.Context(), opaque.Hash(code))
 		if errors.Is(err, store.ErrNotFound) { // gone with its client
 			continue
 		}
@@ -136,7 +138,7 @@ func TestAnAnswerThatWasTakenBackIsNotActedOn(t *testing.T) {
 			return a.location.String()
 		}
 		onward := decide("allow")
-		if err := f.store.WithdrawConsent(t.Context(), f.user.ID, "third"); err != nil {
+		if err := f.store.Consents.WithdrawConsent(t.Context(), f.user.ID, "third"); err != nil {
 			t.Fatal(err)
 		}
 		if a := b.get(onward); a.location == nil || a.location.Path != "/consent" {
@@ -144,11 +146,11 @@ func TestAnAnswerThatWasTakenBackIsNotActedOn(t *testing.T) {
 		}
 		// Another client's answer, and another person's, are none of this withdrawal's business.
 		onward = decide("allow")
-		other, err := f.store.CreateUser(t.Context(), store.User{Email: "other@example.com", PasswordHash: "x"})
+		other, err := f.store.Users.CreateUser(t.Context(), accounts.User{Email: "other@example.com", PasswordHash: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(f.store.WithdrawConsent(t.Context(), f.user.ID, "app"), f.store.WithdrawConsent(t.Context(), other.ID, "third")); err != nil {
+		if err := errors.Join(f.store.Consents.WithdrawConsent(t.Context(), f.user.ID, "app"), f.store.Consents.WithdrawConsent(t.Context(), other.ID, "third")); err != nil {
 			t.Fatal(err)
 		}
 		if a := b.get(onward); a.parameter("code") == "" {
@@ -174,7 +176,7 @@ func TestADeviceAllowedAtTheEndOfASessionGetsNothingInARace(t *testing.T) {
 				}
 			})
 			wg.Go(func() {
-				if err := f.store.ResetPassword(t.Context(), f.user.ID, "x"); err != nil {
+				if err := f.store.Users.ResetPassword(t.Context(), f.user.ID, "x"); err != nil {
 					t.Error(err)
 				}
 			})
@@ -191,12 +193,12 @@ func TestADeviceAllowedAtTheEndOfASessionGetsNothingInARace(t *testing.T) {
 func TestTokensAreRefusedPlainlyWhenTheirGrantGoesInARace(t *testing.T) {
 	for name, end := range map[string]func(f *fixture) error{
 		"client deleted":    func(f *fixture) error { _, err := f.store.DeleteClient(f.t.Context(), "third"); return err },
-		"consent withdrawn": func(f *fixture) error { return f.store.WithdrawConsent(f.t.Context(), f.user.ID, "third") },
+		"consent withdrawn": func(f *fixture) error { return f.store.Consents.WithdrawConsent(f.t.Context(), f.user.ID, "third") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, f *fixture) {
 				for range 10 {
-					if _, err := f.store.Client(t.Context(), "third"); errors.Is(err, store.ErrNotFound) {
+					if _, err := f.store.Clients.Client(t.Context(), "third"); errors.Is(err, store.ErrNotFound) {
 						f.addClient("third", nil)
 					}
 					b := f.browser().logIn(f.user)

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
-	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -19,7 +19,7 @@ import (
 func TestRefusalsOfStrangersClientsAskBeforeTheyRedirect(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		r := newRegistrar(t, databaseURL, registration.Open)
-		if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
+		if err := r.store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		stranger := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"client_name":"Your Bank","token_endpoint_auth_method":"none"}`), 201).ID
@@ -86,7 +86,7 @@ func TestRefusalsOfStrangersClientsAskBeforeTheyRedirect(t *testing.T) {
 		if a := b.authorize(parameters("client_id", stranger, "scope", "openid", "prompt", "none")); a.parameter("error") != "consent_required" || a.location == nil {
 			t.Errorf("prompt=none: %d %v", a.status, a.location)
 		}
-		if err := r.store.DecideConsent(t.Context(), r.user.ID, stranger, []string{"openid"}, nil); err != nil {
+		if err := r.store.Consents.DecideConsent(t.Context(), r.user.ID, stranger, []string{"openid"}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if a := b.authorize(parameters("client_id", stranger, "scope", "admin")); a.parameter("error") != "invalid_scope" || a.location == nil {
@@ -121,7 +121,7 @@ func TestALogOutOfAStrangersClientAsksBeforeItRedirects(t *testing.T) {
 	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"post_logout_redirect_uris":["https://evil.example/bye"],"frontchannel_logout_uri":"https://app.example/frame"}`), 201)
 	attacker := r.browser().logIn(r.user)
-	if err := r.store.DecideConsent(t.Context(), r.user.ID, made.ID, []string{"openid"}, nil); err != nil {
+	if err := r.store.Consents.DecideConsent(t.Context(), r.user.ID, made.ID, []string{"openid"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	code := attacker.code("client_id", made.ID, "scope", "openid")

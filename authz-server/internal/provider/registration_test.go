@@ -19,9 +19,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -158,12 +159,12 @@ func TestAClientRegistersItselfAndManagesItself(t *testing.T) {
 		if changed.Name != "Changed" || changed.Login != "" || changed.Trusted || changed.Token != made.Token || changed.Secret != "" {
 			t.Errorf("%+v", changed)
 		}
-		if _, secrets, err := r.store.ClientWithSecrets(t.Context(), made.ID); err != nil || len(secrets) != 1 || string(secrets[0]) != string(store.Hash(made.Secret)) {
+		if _, secrets, err := r.store.Clients.ClientWithSecrets(t.Context(), made.ID); err != nil || len(secrets) != 1 || string(secrets[0]) != string(opaque.Hash(made.Secret)) {
 			t.Errorf("the secret did not stay: %v", err)
 		}
 		// Without a secret, and with one again.
 		public := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+webApp+`,"token_endpoint_auth_method":"none"}`), 200)
-		if _, secrets, err := r.store.ClientWithSecrets(t.Context(), made.ID); err != nil || secrets != nil || public.ExpiresAt != nil {
+		if _, secrets, err := r.store.Clients.ClientWithSecrets(t.Context(), made.ID); err != nil || secrets != nil || public.ExpiresAt != nil {
 			t.Errorf("%+v %v %v", public, secrets, err)
 		}
 		again := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+webApp+`,"token_endpoint_auth_method":"client_secret_post"}`), 200)
@@ -235,7 +236,7 @@ func TestRegistrationRefuses(t *testing.T) {
 	} {
 		r.refused(body, r.send("PUT", mine.URI, mine.Token, body), 400, test.code, test.says)
 	}
-	if c, err := r.store.Client(t.Context(), mine.ID); err != nil || !c.MatchRedirectURI(callback) {
+	if c, err := r.store.Clients.Client(t.Context(), mine.ID); err != nil || !c.MatchRedirectURI(callback) {
 		t.Errorf("%+v %v", c, err)
 	}
 }
@@ -274,7 +275,7 @@ func TestAgentsRegisterAsTheyAre(t *testing.T) {
 		"an inspector": `{"client_name":"MCP Inspector","redirect_uris":["http://localhost:6274/oauth/callback"],"contacts":["the team, https://example.com/contact","Me <me@app.example>",""],"scope":"everything"}`,
 	} {
 		made := r.read(r.send("POST", "/oauth2/register", "", body), 201)
-		c, err := r.store.Client(t.Context(), made.ID)
+		c, err := r.store.Clients.Client(t.Context(), made.ID)
 		if err != nil || strings.Contains(made.Scope, "mcp") {
 			t.Errorf("%s: %v %q", name, err, made.Scope)
 		}
@@ -287,13 +288,13 @@ func TestAgentsRegisterAsTheyAre(t *testing.T) {
 func TestWhatAnOperatorGaveStaysWithinWhatAClientCanKeep(t *testing.T) {
 	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
-	c, err := r.store.Client(t.Context(), made.ID)
+	c, err := r.store.Clients.Client(t.Context(), made.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Scope += " board:read"
 	c.Trusted = true
-	if err := r.store.UpdateClient(t.Context(), c); err != nil {
+	if err := r.store.Clients.UpdateClient(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	got := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`","redirect_uris":["https://elsewhere.example/"],"scope":"openid board:read"}`), 200)
@@ -305,7 +306,7 @@ func TestWhatAnOperatorGaveStaysWithinWhatAClientCanKeep(t *testing.T) {
 func TestInitialAccessTokensLetIn(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		r := newRegistrar(t, databaseURL, registration.Token)
-		if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 2, r.clock.now().Add(time.Hour)); err != nil {
+		if err := r.store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 2, r.clock.now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		r.refused("no token", r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 401, "invalid_token", "initial access token")
@@ -365,7 +366,7 @@ func TestOneNetworkDoesNotTakeTheRegistrationsOfAll(t *testing.T) {
 	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	r.useUp("register strangers 127.0.0.1", 100, time.Hour)
 	r.refused("a stranger", r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 429, "temporarily_unavailable", "later")
-	if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
+	if err := r.store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
@@ -389,7 +390,7 @@ func TestAClientOfADocumentAsksForConsent(t *testing.T) {
 // RFC 9700 §2.1.1, and what SECURITY.md says: whoever nobody vouched for uses PKCE, with a secret or without.
 func TestAClientThatNobodyVouchedForMustUsePKCE(t *testing.T) {
 	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
-	if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
+	if err := r.store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	stranger := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"require_pkce":false}`), 201)
@@ -405,12 +406,12 @@ func TestAClientThatNobodyVouchedForMustUsePKCE(t *testing.T) {
 		}
 	}
 	// One that registered before it was so is held to it as well, and says so when it is changed.
-	c, err := r.store.Client(t.Context(), stranger.ID)
+	c, err := r.store.Clients.Client(t.Context(), stranger.ID)
 	if err != nil || !c.RequirePKCE || !c.Unvouched {
 		t.Errorf("%+v %v", c, err)
 	}
 	c.RequirePKCE = false
-	if err := r.store.UpdateClient(t.Context(), c); err != nil {
+	if err := r.store.Clients.UpdateClient(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	if a := ask(stranger.ID); a.location != nil && a.location.Path == "/consent" {
@@ -429,7 +430,7 @@ func TestAClientThatNobodyVouchedForMustUsePKCE(t *testing.T) {
 func TestRegistrationsOfAllAddressesAreBounded(t *testing.T) {
 	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	for n := range registration.StrangersPerHour { // from many addresses
-		if err := r.store.TakeQuotas(t.Context(), store.Quota{Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: registration.StrangersPerHour / 8, Window: time.Hour}); err != nil {
+		if err := r.store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: registration.StrangersPerHour / 8, Window: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -438,7 +439,7 @@ func TestRegistrationsOfAllAddressesAreBounded(t *testing.T) {
 		t.Errorf("%v", a.header)
 	}
 	r.refused("one too many", a, 503, "temporarily_unavailable", "too many")
-	if err := r.store.CreateInitialToken(t.Context(), store.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
+	if err := r.store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)

@@ -23,7 +23,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -60,17 +63,17 @@ const (
 func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	ctx := r.Context()
-	registration := store.Registration{}
+	registration := registry.Registration{}
 	if e.Mode == Token || bearer(r) != "" {
-		registration.InitialToken = store.Hash(bearer(r))
-		if err := e.Store.CheckInitialToken(ctx, registration.InitialToken); err != nil {
+		registration.InitialToken = opaque.Hash(bearer(r))
+		if err := e.Store.Clients.CheckInitialToken(ctx, registration.InitialToken); err != nil {
 			e.refuseRegistration(w, r, "an initial access token", err)
 			return
 		}
 	}
 	leave, err := e.Login.Turn(r)
 	if err == nil {
-		err = e.Store.TakeQuotas(ctx, store.QuotasOf(login.Networks(r), "register", registrationsAtMost, registrationsPer)...)
+		err = e.Store.Quotas.TakeQuotas(ctx, limits.QuotasOf(login.Networks(r), "register", registrationsAtMost, registrationsPer)...)
 		leave() // the body has not been read yet
 	}
 	if err != nil {
@@ -90,12 +93,12 @@ func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := registrationAnswer{RegistrationToken: rand.Text() + rand.Text(), RegistrationURI: e.registrationURI(c.ID)}
-	registration.Token = store.Hash(answer.RegistrationToken)
+	registration.Token = opaque.Hash(answer.RegistrationToken)
 	if c.HasSecret() {
-		answer.Secret = client.NewSecret()
-		registration.Secret = store.Hash(answer.Secret)
+		answer.Secret = opaque.New()
+		registration.Secret = opaque.Hash(answer.Secret)
 	}
-	if err := e.Store.RegisterClient(ctx, c, registration); err != nil {
+	if err := e.Store.Clients.RegisterClient(ctx, c, registration); err != nil {
 		e.refuseRegistration(w, r, "an initial access token", err)
 		return
 	}
@@ -108,7 +111,7 @@ func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) {
 func (e *Endpoint) Manage(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	ctx, id, token := r.Context(), mux.Vars(r)["client_id"], bearer(r)
-	if err := e.Store.CheckRegistrationToken(ctx, id, token); err != nil {
+	if err := e.Store.Clients.CheckRegistrationToken(ctx, id, token); err != nil {
 		e.refuseRegistration(w, r, "the registration access token of this client", err)
 		return
 	}
@@ -143,13 +146,13 @@ func (e *Endpoint) changeRegistration(w http.ResponseWriter, r *http.Request, id
 	if c.ID != id {
 		return "", &client.Error{Code: client.InvalidMetadata, Field: "client_id", Description: "must be there, and be the client's own"}
 	}
-	before, hashes, err := e.Store.ClientWithSecrets(ctx, id)
+	before, hashes, err := e.Store.Clients.ClientWithSecrets(ctx, id)
 	if err != nil {
 		return "", err
 	}
 	if given, there := rest["client_secret"]; there {
 		var text string
-		if json.Unmarshal(given, &text) != nil || !slices.ContainsFunc(hashes, func(hash []byte) bool { return bytes.Equal(hash, store.Hash(text)) }) {
+		if json.Unmarshal(given, &text) != nil || !slices.ContainsFunc(hashes, func(hash []byte) bool { return bytes.Equal(hash, opaque.Hash(text)) }) {
 			return "", &client.Error{Code: client.InvalidMetadata, Field: "client_secret", Description: "must be the one that the client has, or be left out"}
 		}
 	}
@@ -164,15 +167,15 @@ func (e *Endpoint) changeRegistration(w http.ResponseWriter, r *http.Request, id
 		return "", err
 	}
 	err = e.Store.Tx(ctx, func(ctx context.Context) error {
-		if err := e.Store.UpdateClient(ctx, c); err != nil {
+		if err := e.Store.Clients.UpdateClient(ctx, c); err != nil {
 			return err
 		}
 		switch {
 		case !c.HasSecret():
-			return e.Store.ReplaceClientSecrets(ctx, id, nil)
+			return e.Store.Clients.ReplaceClientSecrets(ctx, id, nil)
 		case !before.HasSecret():
-			secret = client.NewSecret()
-			return e.Store.ReplaceClientSecrets(ctx, id, store.Hash(secret))
+			secret = opaque.New()
+			return e.Store.Clients.ReplaceClientSecrets(ctx, id, opaque.Hash(secret))
 		}
 		return nil
 	})
@@ -228,7 +231,7 @@ type registrationAnswer struct {
 func (e *Endpoint) registrationURI(id string) string { return e.Issuer.URL("/oauth2/register/" + id) }
 
 func (e *Endpoint) writeRegistration(w http.ResponseWriter, r *http.Request, status int, id string, answer registrationAnswer) {
-	c, err := e.Store.Client(r.Context(), id)
+	c, err := e.Store.Clients.Client(r.Context(), id)
 	if err != nil {
 		e.refuseRegistration(w, r, "the registration access token of this client", err)
 		return
@@ -277,5 +280,5 @@ func (e *Endpoint) writeRegistrationError(w http.ResponseWriter, r *http.Request
 // countStranger counts a client that is about to be stored and that nobody vouches for.
 func (e *Endpoint) countStranger(r *http.Request) error {
 	p := endpoint.Pending{Kind: "register", Window: registrationsPer}
-	return e.Store.TakeQuotas(r.Context(), append(p.OfStranger(r), p.Shared("strangers", StrangersPerHour))...)
+	return e.Store.Quotas.TakeQuotas(r.Context(), append(p.OfStranger(r), p.Shared("strangers", StrangersPerHour))...)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -68,12 +69,12 @@ func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request) {
 }
 
 // answerUserinfo tells what scope and the claims parameter asked for, as JSON or, if the client registered for it, as a signed JWT (OIDC Core §5.3.2).
-func (e *Endpoints) answerUserinfo(w http.ResponseWriter, r *http.Request, token tokens.AccessClaims, user store.User) error {
+func (e *Endpoints) answerUserinfo(w http.ResponseWriter, r *http.Request, token tokens.AccessClaims, user accounts.User) error {
 	c, _, err := e.Clients.Client(r.Context(), token.ClientID)
 	if err != nil {
 		return err
 	}
-	g, err := e.Store.Grant(r.Context(), token.GrantID())
+	g, err := e.Store.Grants.Grant(r.Context(), token.GrantID())
 	if err != nil {
 		return err
 	}

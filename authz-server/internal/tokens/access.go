@@ -10,6 +10,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 )
 
 // AccessClaims are the claims of an access token (RFC 9068 §2.2).
@@ -100,7 +102,7 @@ func (i *Issuer) ForService(ctx context.Context, c *client.Client, want AccessSp
 }
 
 // Access issues an access token of a grant. It writes nothing: the token is verified from itself.
-func (i *Issuer) Access(ctx context.Context, c *client.Client, g *store.Grant, want AccessSpec) (string, error) {
+func (i *Issuer) Access(ctx context.Context, c *client.Client, g *grants.Grant, want AccessSpec) (string, error) {
 	now := i.now()
 	claims := AccessClaims{
 		Issuer:    i.url,
@@ -126,7 +128,7 @@ func (i *Issuer) Access(ctx context.Context, c *client.Client, g *store.Grant, w
 	}
 	claims.bind(want)
 	if slices.Contains(want.Scope, rolesScope) {
-		user, err := i.store.User(ctx, g.UserID)
+		user, err := i.store.Users.User(ctx, g.UserID)
 		if err != nil {
 			return "", err
 		}
@@ -153,7 +155,7 @@ func (i *Issuer) Live(ctx context.Context, token string) (AccessClaims, error) {
 	if claims.Issuer != i.url || i.now().Unix() >= claims.Expiry {
 		return claims, ErrInvalid
 	}
-	revoked, err := i.store.TokenRevoked(ctx, claims.ID)
+	revoked, err := i.store.Grants.TokenRevoked(ctx, claims.ID)
 	if err != nil {
 		return claims, err
 	}
@@ -161,7 +163,7 @@ func (i *Issuer) Live(ctx context.Context, token string) (AccessClaims, error) {
 		return claims, ErrInvalid
 	}
 	if id := claims.GrantID(); id != "" {
-		g, err := i.store.Grant(ctx, id)
+		g, err := i.store.Grants.Grant(ctx, id)
 		if errors.Is(err, store.ErrNotFound) || (err == nil && !g.Live(i.now())) {
 			return claims, ErrInvalid
 		}
@@ -174,10 +176,10 @@ func (i *Issuer) Live(ctx context.Context, token string) (AccessClaims, error) {
 
 // Person is the person of an access token, whose subject may be pairwise: the grant knows whose it is.
 // store.ErrNotFound: the token is a service's own.
-func (i *Issuer) Person(ctx context.Context, claims *AccessClaims) (store.User, error) {
-	g, err := i.store.Grant(ctx, claims.GrantID())
+func (i *Issuer) Person(ctx context.Context, claims *AccessClaims) (accounts.User, error) {
+	g, err := i.store.Grants.Grant(ctx, claims.GrantID())
 	if err != nil {
-		return store.User{}, err
+		return accounts.User{}, err
 	}
-	return i.store.User(ctx, g.UserID)
+	return i.store.Users.User(ctx, g.UserID)
 }

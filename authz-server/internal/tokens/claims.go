@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/maru-auth/maru/authz-server/internal/consent"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
@@ -50,7 +50,7 @@ func (c ClaimsRequest) Only(granted []string) ClaimsRequest {
 
 // About are the claims about a person that scopes and single requests ask for. One without a value is
 // left out (§5.3.2).
-func About(user store.User, scope []string, requested map[string]*ClaimRequest) (map[string]any, error) {
+func About(user accounts.User, scope []string, requested map[string]*ClaimRequest) (map[string]any, error) {
 	wanted := slices.Collect(maps.Keys(requested))
 	for _, one := range scope {
 		wanted = append(wanted, consent.ScopeClaims[one]...)
@@ -69,7 +69,7 @@ func About(user store.User, scope []string, requested map[string]*ClaimRequest) 
 }
 
 // allClaims is everything that is known about a person, without what has no value.
-func allClaims(user store.User) (map[string]any, error) {
+func allClaims(user accounts.User) (map[string]any, error) {
 	all, err := user.Claims.Map()
 	if err != nil {
 		return nil, err

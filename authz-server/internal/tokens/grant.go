@@ -10,34 +10,36 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 )
 
 // GrantSpec is what a person granted to a client.
 type GrantSpec struct {
 	Client    *client.Client
-	Session   *store.Session // whose it is
-	Scope     []string       // what the person granted
-	Declined  []string       // what they did not, though the client asked for it
-	Resources []string       // RFC 8707: the audience is narrowed to these; none: what the scope says
-	Claims    *ClaimsRequest // nil: none
+	Session   *accounts.Session // whose it is
+	Scope     []string          // what the person granted
+	Declined  []string          // what they did not, though the client asked for it
+	Resources []string          // RFC 8707: the audience is narrowed to these; none: what the scope says
+	Claims    *ClaimsRequest    // nil: none
 }
 
 // NewGrant is a grant that begins now; [Issuer.Begin] stores it. It lives as long as what may be issued
 // from it: with refresh tokens up to the absolute lifetime, and no longer than its session unless the
 // person agreed to offline access; without them until the access token expires.
-func (i *Issuer) NewGrant(of GrantSpec) (store.Grant, error) {
+func (i *Issuer) NewGrant(of GrantSpec) (grants.Grant, error) {
 	audience, err := i.resources.Narrow(of.Scope, of.Resources)
 	if err != nil {
-		return store.Grant{}, err
+		return grants.Grant{}, err
 	}
 	var claims []byte
 	if of.Claims != nil {
 		if claims, err = json.Marshal(of.Claims); err != nil {
-			return store.Grant{}, err
+			return grants.Grant{}, err
 		}
 	}
 	now := i.now()
-	g := store.Grant{
+	g := grants.Grant{
 		ID:        rand.Text(),
 		ClientID:  of.Client.ID,
 		UserID:    of.Session.UserID,
@@ -72,18 +74,18 @@ var (
 // Begin stores a grant to c. It belongs into the transaction in which the person's decision is acted
 // on, first of all: it holds the session until the grant is there, so that whoever ends the session
 // finds the grant as well. The error is ErrSessionEnded, ErrClientChanged, or a failure of the database.
-func (i *Issuer) Begin(ctx context.Context, g store.Grant, c *client.Client) error {
-	if err := i.store.ContinueSession(ctx, g.SessionID); errors.Is(err, store.ErrNotFound) {
+func (i *Issuer) Begin(ctx context.Context, g grants.Grant, c *client.Client) error {
+	if err := i.store.Sessions.ContinueSession(ctx, g.SessionID); errors.Is(err, store.ErrNotFound) {
 		return ErrSessionEnded
 	} else if err != nil {
 		return err
 	}
-	if err := i.store.CreateGrant(ctx, g, c); errors.Is(err, store.ErrStale) {
+	if err := i.store.Grants.CreateGrant(ctx, g, c); errors.Is(err, store.ErrStale) {
 		return ErrClientChanged
 	} else if err != nil {
 		return err
 	}
-	err := i.store.NoteSessionClient(ctx, g.SessionID, g.ClientID)
+	err := i.store.Logouts.NoteSessionClient(ctx, g.SessionID, g.ClientID)
 	if errors.Is(err, store.ErrNotFound) {
 		return ErrSessionEnded
 	}

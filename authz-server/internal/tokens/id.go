@@ -9,7 +9,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
@@ -39,7 +39,7 @@ type IDSpec struct {
 }
 
 // ID issues an ID token, signed as its client registered for.
-func (i *Issuer) ID(ctx context.Context, c *client.Client, g *store.Grant, want IDSpec) (string, error) {
+func (i *Issuer) ID(ctx context.Context, c *client.Client, g *grants.Grant, want IDSpec) (string, error) {
 	now := i.now()
 	claims := IDClaims{
 		Issuer:          i.url,
@@ -69,7 +69,7 @@ func (i *Issuer) ID(ctx context.Context, c *client.Client, g *store.Grant, want 
 	if len(scope)+len(requested.IDToken) == 0 {
 		return i.Sign(ctx, c.IDTokenSignedResponseAlg, typeID, claims)
 	}
-	user, err := i.store.User(ctx, g.UserID)
+	user, err := i.store.Users.User(ctx, g.UserID)
 	if err != nil {
 		return "", err
 	}

@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 )
 
 // RefreshClaims are the claims of a refresh token. Only this server is meant to read it.
@@ -23,9 +25,9 @@ type RefreshClaims struct {
 }
 
 // Refresh makes a refresh token of a grant, and the row to store for it.
-func (i *Issuer) Refresh(ctx context.Context, c *client.Client, g *store.Grant) (string, store.RefreshToken, error) {
+func (i *Issuer) Refresh(ctx context.Context, c *client.Client, g *grants.Grant) (string, grants.RefreshToken, error) {
 	now := i.now()
-	row := store.RefreshToken{GrantID: g.ID, ID: rand.Text(), IssuedAt: now, ExpiresAt: now.Add(i.Lifetimes.RefreshIdle)}
+	row := grants.RefreshToken{GrantID: g.ID, ID: rand.Text(), IssuedAt: now, ExpiresAt: now.Add(i.Lifetimes.RefreshIdle)}
 	if row.ExpiresAt.After(g.ExpiresAt) || c.Profile == client.ProfileFAPI2 { // which gets no second one
 		row.ExpiresAt = g.ExpiresAt
 	}
@@ -42,7 +44,7 @@ func (i *Issuer) Refresh(ctx context.Context, c *client.Client, g *store.Grant) 
 }
 
 // RefreshAgain signs the token of a row again. RS256 is deterministic: it is the same to the letter.
-func (i *Issuer) RefreshAgain(ctx context.Context, c *client.Client, g *store.Grant, row store.RefreshToken) (string, error) {
+func (i *Issuer) RefreshAgain(ctx context.Context, c *client.Client, g *grants.Grant, row grants.RefreshToken) (string, error) {
 	claims, err := json.Marshal(i.RefreshClaims(c, g, row))
 	if err != nil {
 		return "", err
@@ -51,7 +53,7 @@ func (i *Issuer) RefreshAgain(ctx context.Context, c *client.Client, g *store.Gr
 }
 
 // RefreshClaims are the claims of the refresh token of a row.
-func (i *Issuer) RefreshClaims(c *client.Client, g *store.Grant, row store.RefreshToken) RefreshClaims {
+func (i *Issuer) RefreshClaims(c *client.Client, g *grants.Grant, row grants.RefreshToken) RefreshClaims {
 	return RefreshClaims{
 		Issuer: i.url, Subject: i.Subject(c, g.UserID), Audience: i.url, ClientID: g.ClientID,
 		IssuedAt: row.IssuedAt.Unix(), Expiry: row.ExpiresAt.Unix(), ID: row.ID,
@@ -61,17 +63,17 @@ func (i *Issuer) RefreshClaims(c *client.Client, g *store.Grant, row store.Refre
 // refreshHash is the key of a refresh token's row. It comes from the signature, which only this server
 // can make: a look-up by the jti would let a forged token name somebody else's grant.
 func refreshHash(token string) []byte {
-	return store.Hash(token[strings.LastIndexByte(token, '.')+1:])
+	return opaque.Hash(token[strings.LastIndexByte(token, '.')+1:])
 }
 
 // FindRefresh verifies a refresh token and finds its row. Only a token that this server signed reaches
 // the database. The error is ErrInvalid, or a failure of the database.
-func (i *Issuer) FindRefresh(ctx context.Context, token string) (store.RefreshToken, store.Grant, error) {
+func (i *Issuer) FindRefresh(ctx context.Context, token string) (grants.RefreshToken, grants.Grant, error) {
 	var claims RefreshClaims
 	if err := i.verify(ctx, token, typeRefresh, &claims); err != nil {
-		return store.RefreshToken{}, store.Grant{}, err
+		return grants.RefreshToken{}, grants.Grant{}, err
 	}
-	row, g, err := i.store.RefreshToken(ctx, refreshHash(token))
+	row, g, err := i.store.Grants.RefreshToken(ctx, refreshHash(token))
 	if errors.Is(err, store.ErrNotFound) || (err == nil && (row.ID != claims.ID || claims.Issuer != i.url)) {
 		err = ErrInvalid
 	}

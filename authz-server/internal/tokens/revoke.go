@@ -33,7 +33,7 @@ func (i *Issuer) revokeAccess(ctx context.Context, c *client.Client, token strin
 	if claims.ClientID != c.ID {
 		return errOfAnother
 	}
-	return i.store.RevokeToken(ctx, claims.ID, time.Unix(claims.Expiry, 0))
+	return i.store.Grants.RevokeToken(ctx, claims.ID, time.Unix(claims.Expiry, 0))
 }
 
 func (i *Issuer) revokeRefresh(ctx context.Context, c *client.Client, token string) error {
@@ -44,6 +44,6 @@ func (i *Issuer) revokeRefresh(ctx context.Context, c *client.Client, token stri
 	if g.ClientID != c.ID {
 		return errOfAnother
 	}
-	_, err = i.store.RevokeGrant(ctx, g.ID)
+	_, err = i.store.Grants.RevokeGrant(ctx, g.ID)
 	return err
 }
