@@ -47,6 +47,7 @@ func do(api http.Handler, r *http.Request) *http.Response {
 }
 
 func TestABoundTokenPassesWithItsProof(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{})})
 	for _, alg := range []string{"ES256", "EdDSA", "Ed25519", "PS256", "RS256"} {
@@ -71,6 +72,7 @@ func TestABoundTokenPassesWithItsProof(t *testing.T) {
 }
 
 func TestEveryBadProofIsRefused(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	var log strings.Builder
 	api := notes(t, iss, jwks.GuardConfig{
@@ -111,6 +113,7 @@ func TestEveryBadProofIsRefused(t *testing.T) {
 
 // The catalogue is right for any URL.
 func TestBadProofsAreBadForAnyURL(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	for _, target := range []string{"/", "/?q=1", "/A", "/a/b?c=d/e"} {
 		guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{BaseURL: "https://api.example"})})
@@ -125,6 +128,7 @@ func TestBadProofsAreBadForAnyURL(t *testing.T) {
 }
 
 func TestBadTokensAreBadWithAProofToo(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{})})
 	key := iss.ProofKey(t, "")
@@ -146,6 +150,7 @@ func TestBadTokensAreBadWithAProofToo(t *testing.T) {
 }
 
 func TestAProofIsGoodOnce(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{})})
 	key := iss.ProofKey(t, "")
@@ -198,6 +203,7 @@ func TestAProofIsGoodOnce(t *testing.T) {
 }
 
 func TestProofsAgeAndAreForgottenLater(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	start := time.Unix(1_800_000_000, 0)
 	now := start.Add(-time.Minute) // of the token
@@ -236,6 +242,7 @@ func TestProofsAgeAndAreForgottenLater(t *testing.T) {
 }
 
 func TestTheMemoryOfProofsIsBounded(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	now := time.Unix(1_800_000_000, 0)
 	iss.SetNow(func() time.Time { return now })
@@ -270,6 +277,7 @@ func TestTheMemoryOfProofsIsBounded(t *testing.T) {
 }
 
 func TestURLsAreComparedNormalized(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	key := iss.ProofKey(t, "EdDSA")
 	token := iss.AccessToken(t, jwkstest.Token{Audience: audience, ProofKey: key})
@@ -321,6 +329,7 @@ func TestURLsAreComparedNormalized(t *testing.T) {
 }
 
 func TestNoncesAreAskedForAndRenewed(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	now := time.Unix(1_800_000_000, 0)
 	iss.SetNow(func() time.Time { return now })
@@ -384,6 +393,7 @@ func TestNoncesAreAskedForAndRenewed(t *testing.T) {
 // RFC 9449 §4.3, number 11: with a nonce, the service dates the proof itself. It
 // is good once for as long as the nonce is.
 func TestWithANonceTheClientsClockDoesNotMatter(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	now := time.Unix(1_800_000_000, 0)
 	iss.SetNow(func() time.Time { return now })
@@ -419,6 +429,7 @@ func TestWithANonceTheClientsClockDoesNotMatter(t *testing.T) {
 // A token says by which algorithm the proofs of its key are to be signed, where
 // the key does not (an RSA key).
 func TestATokenNarrowsTheAlgorithmsOfItsProofs(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	api := notes(t, iss, jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{})})
 	for _, tc := range []struct {
@@ -448,6 +459,7 @@ func TestATokenNarrowsTheAlgorithmsOfItsProofs(t *testing.T) {
 
 // RFC 7517 §4.4: a jwk that names an algorithm is for no other.
 func TestTheKeyInAProofIsForItsAlgorithm(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	api := notes(t, iss, jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{})})
 	for _, tc := range []struct {
@@ -468,6 +480,7 @@ func TestTheKeyInAProofIsForItsAlgorithm(t *testing.T) {
 }
 
 func TestDPoPCanBeRequired(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	api := notes(t, iss, jwks.GuardConfig{DPoP: newDPoP(t, jwks.DPoPConfig{Required: true, Algorithms: []string{"ES256"}})})
 	plain := iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read"})
@@ -491,6 +504,7 @@ func TestDPoPCanBeRequired(t *testing.T) {
 }
 
 func TestChallengesNameBothSchemes(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	api := notes(t, iss, jwks.GuardConfig{Realm: "notes", ResourceMetadata: metadataURL, Scope: "notes:read notes:write",
 		DPoP: newDPoP(t, jwks.DPoPConfig{Algorithms: []string{"ES256", "PS256"}})})
@@ -524,6 +538,7 @@ func TestChallengesNameBothSchemes(t *testing.T) {
 }
 
 func TestWithoutDPoPBoundTokensStayRefused(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{})
 	key := iss.ProofKey(t, "")
@@ -542,6 +557,7 @@ func TestWithoutDPoPBoundTokensStayRefused(t *testing.T) {
 }
 
 func TestWrongDPoPConfigurationsAreRefused(t *testing.T) {
+	t.Parallel()
 	for name, cfg := range map[string]jwks.DPoPConfig{
 		"no base":       {},
 		"relative":      {BaseURL: "/notes"},
@@ -566,6 +582,7 @@ func TestWrongDPoPConfigurationsAreRefused(t *testing.T) {
 }
 
 func TestActorsAreRead(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	v := iss.Verifier(t, audience)
 	verify := func(act any) (*jwks.Claims, error) {

@@ -70,6 +70,7 @@ func problem(t *testing.T, resp *http.Response) (detail string) {
 }
 
 func TestAGoodTokenPasses(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	api := notes(t, iss, jwks.GuardConfig{})
 	token := iss.AccessToken(t, jwkstest.Token{Subject: "mina", Audience: audience, Scope: "notes:read"})
@@ -82,6 +83,7 @@ func TestAGoodTokenPasses(t *testing.T) {
 }
 
 func TestEveryBadTokenIsRefusedOverHTTP(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	api := notes(t, iss, jwks.GuardConfig{Realm: "notes", ResourceMetadata: metadataURL})
 	details := map[error]string{}
@@ -103,6 +105,7 @@ func TestEveryBadTokenIsRefusedOverHTTP(t *testing.T) {
 }
 
 func TestWaysToSendAToken(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	api := notes(t, iss, jwks.GuardConfig{ResourceMetadata: metadataURL})
 	token := iss.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "notes:read"})
@@ -147,6 +150,7 @@ func TestWaysToSendAToken(t *testing.T) {
 }
 
 func TestMissingScopesAreNamed(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	api := notes(t, iss, jwks.GuardConfig{Realm: "notes", ResourceMetadata: metadataURL})
 	for scope, status := range map[string]int{"": 403, "notes:read": 403, "notes:write": 403, "notes:read notes:write": 200} {
@@ -167,6 +171,7 @@ func TestMissingScopesAreNamed(t *testing.T) {
 }
 
 func TestRequireScopeAloneLetsNobodyPass(t *testing.T) {
+	t.Parallel()
 	h := jwks.RequireScope()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("passed") }))
 	resp := call(h, "GET", "/", "Bearer x")
 	if resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") != "Bearer" {
@@ -176,6 +181,7 @@ func TestRequireScopeAloneLetsNobodyPass(t *testing.T) {
 }
 
 func TestClaimsInAContext(t *testing.T) {
+	t.Parallel()
 	if c, ok := jwks.FromContext(t.Context()); ok || c != nil {
 		t.Error("claims from nowhere")
 	}
@@ -197,6 +203,7 @@ func TestClaimsInAContext(t *testing.T) {
 
 // The way of an adapter to another framework.
 func TestAdaptersGetTheSameAnswers(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{Realm: "notes"})
 	r := httptest.NewRequest("GET", "/", nil)
@@ -223,6 +230,7 @@ func TestAdaptersGetTheSameAnswers(t *testing.T) {
 }
 
 func TestUnavailableKeysAreNoFaultOfTheToken(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	iss.SetDown(true)
 	cache, err := jwks.NewCache(t.Context(), jwks.CacheConfig{Issuer: iss.URL()})
@@ -256,6 +264,7 @@ func TestUnavailableKeysAreNoFaultOfTheToken(t *testing.T) {
 }
 
 func TestOtherErrorsStayHidden(t *testing.T) {
+	t.Parallel()
 	var guard *jwks.Guard
 	for _, err := range []error{errors.New("password is hunter2"), context.Canceled, nil} {
 		w := httptest.NewRecorder()
@@ -267,6 +276,7 @@ func TestOtherErrorsStayHidden(t *testing.T) {
 }
 
 func TestOtherErrorsAreInTheLog(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	var log strings.Builder
 	guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -283,6 +293,7 @@ func TestOtherErrorsAreInTheLog(t *testing.T) {
 // Nothing that comes from configuration, or from scopes, can break out of a
 // challenge.
 func TestChallengesCannotBeInjected(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	nasty := "a\"\\b\r\nSet-Cookie: x=y\x00\x7fé"
 	guard := jwks.NewGuard(iss.Verifier(t, audience), jwks.GuardConfig{Realm: nasty, ResourceMetadata: nasty})
@@ -298,6 +309,7 @@ func TestChallengesCannotBeInjected(t *testing.T) {
 }
 
 func TestTheLogSaysWhyButShowsNoToken(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))

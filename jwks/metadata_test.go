@@ -11,6 +11,7 @@ import (
 )
 
 func TestMetadataLiesBetweenHostAndPath(t *testing.T) {
+	t.Parallel()
 	for resource, want := range map[string][2]string{
 		"https://api.example":  {"https://api.example/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource"},
 		"https://api.example/": {"https://api.example/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource"},
@@ -34,6 +35,7 @@ func TestMetadataLiesBetweenHostAndPath(t *testing.T) {
 }
 
 func TestMetadataIsServed(t *testing.T) {
+	t.Parallel()
 	ask := func(m jwks.ResourceMetadata, method string) (*http.Response, map[string]any) {
 		w := httptest.NewRecorder()
 		m.ServeHTTP(w, httptest.NewRequest(method, "/", nil))

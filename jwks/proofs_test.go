@@ -34,6 +34,7 @@ func (m *sharedMemory) Use(_ context.Context, p *jwks.Proof, now time.Time) erro
 }
 
 func TestReplicasThatShareAMemoryTakeAProofOnce(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	start := time.Unix(1_800_000_000, 0)
 	now := start
@@ -79,6 +80,7 @@ func TestReplicasThatShareAMemoryTakeAProofOnce(t *testing.T) {
 }
 
 func TestAMemoryThatFailsIsNoFaultOfTheProof(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	key := iss.ProofKey(t, "")
 	memory := &sharedMemory{fail: errors.New("the database is away")}

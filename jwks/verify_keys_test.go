@@ -14,11 +14,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/maru-auth/maru/internal/testenv/testkey"
 	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 )
@@ -83,7 +85,8 @@ func joseSet(t testing.TB, keys ...jose.JSONWebKey) []byte {
 	return data
 }
 
-var testKeys = func() map[string]any {
+// testKeys has a key for each algorithm.
+var testKeys = sync.OnceValue(func() map[string]any {
 	rsaKey, err1 := rsa.GenerateKey(rand.Reader, 2048)
 	_, edKey, err2 := ed25519.GenerateKey(rand.Reader)
 	ec256, err3 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -97,7 +100,7 @@ var testKeys = func() map[string]any {
 		"PS256": rsaKey, "PS384": rsaKey, "PS512": rsaKey,
 		"ES256": ec256, "ES384": ec384, "ES512": ec521, "EdDSA": edKey,
 	}
-}()
+})
 
 func publicKey(key any) any {
 	return key.(crypto.Signer).Public()
@@ -106,10 +109,11 @@ func publicKey(key any) any {
 // Each algorithm's tokens, signed by another library, are accepted under that
 // algorithm, and under no other.
 func TestAlgorithmsAgreeWithAnotherLibrary(t *testing.T) {
-	names := slices.Sorted(maps.Keys(testKeys))
+	t.Parallel()
+	names := slices.Sorted(maps.Keys(testKeys()))
 	for _, alg := range names {
-		public := jose.JSONWebKey{Key: publicKey(testKeys[alg]), KeyID: "k", Use: "sig"}
-		token := joseToken(t, alg, "k", testKeys[alg])
+		public := jose.JSONWebKey{Key: publicKey(testKeys()[alg]), KeyID: "k", Use: "sig"}
+		token := joseToken(t, alg, "k", testKeys()[alg])
 		_, rest, _ := strings.Cut(token, ".")
 		for _, allowed := range names {
 			v := verifierOf(t, joseSet(t, public), allowed)
@@ -147,7 +151,7 @@ func TestAlgorithmsAgreeWithAnotherLibrary(t *testing.T) {
 			}
 		}
 		// Altered tokens.
-		v := verifierOf(t, joseSet(t, jose.JSONWebKey{Key: publicKey(testKeys[alg]), KeyID: "k"}), alg)
+		v := verifierOf(t, joseSet(t, jose.JSONWebKey{Key: publicKey(testKeys()[alg]), KeyID: "k"}), alg)
 		dot := strings.LastIndexByte(token, '.')
 		for i := range 3 {
 			signature, _ := base64.RawURLEncoding.DecodeString(token[dot+1:])
@@ -168,7 +172,8 @@ func TestAlgorithmsAgreeWithAnotherLibrary(t *testing.T) {
 // RFC 9864 gives EdDSA with Ed25519 a name of its own. What a key and the tokens
 // that it signs call it need not be the same; what the verifier allows counts.
 func TestEd25519ByEitherName(t *testing.T) {
-	key := testKeys["EdDSA"].(ed25519.PrivateKey)
+	t.Parallel()
+	key := testKeys()["EdDSA"].(ed25519.PrivateKey)
 	for _, inKey := range []string{"", "EdDSA", "Ed25519"} {
 		set := joseSet(t, jose.JSONWebKey{Key: key.Public(), KeyID: "k", Algorithm: inKey})
 		for _, alg := range []string{"EdDSA", "Ed25519"} {
@@ -186,15 +191,13 @@ func TestEd25519ByEitherName(t *testing.T) {
 }
 
 func TestKeysOfOneID(t *testing.T) {
-	other, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := jose.JSONWebKey{Key: publicKey(testKeys["RS256"]), KeyID: "k"}
+	t.Parallel()
+	other := testkey.RSA(t, "other")
+	first := jose.JSONWebKey{Key: publicKey(testKeys()["RS256"]), KeyID: "k"}
 	second := jose.JSONWebKey{Key: other.Public(), KeyID: "k"}
-	ec := jose.JSONWebKey{Key: publicKey(testKeys["ES256"]), KeyID: "k"}
+	ec := jose.JSONWebKey{Key: publicKey(testKeys()["ES256"]), KeyID: "k"}
 	v := verifierOf(t, joseSet(t, ec, first, second, first), "RS256", "ES256")
-	for alg, key := range map[string]any{"RS256": testKeys["RS256"], "ES256": testKeys["ES256"]} {
+	for alg, key := range map[string]any{"RS256": testKeys()["RS256"], "ES256": testKeys()["ES256"]} {
 		if _, err := v.Verify(t.Context(), joseToken(t, alg, "k", key)); err != nil {
 			t.Errorf("%s: %v", alg, err)
 		}
@@ -213,13 +216,11 @@ func TestKeysOfOneID(t *testing.T) {
 
 // A token need not name its key if only one can be meant.
 func TestTokensWithoutKeyID(t *testing.T) {
-	rsaKey := jose.JSONWebKey{Key: publicKey(testKeys["RS256"])}
-	ec := jose.JSONWebKey{Key: publicKey(testKeys["ES256"]), KeyID: "ec"}
-	other, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token := joseToken(t, "RS256", "", testKeys["RS256"])
+	t.Parallel()
+	rsaKey := jose.JSONWebKey{Key: publicKey(testKeys()["RS256"])}
+	ec := jose.JSONWebKey{Key: publicKey(testKeys()["ES256"]), KeyID: "ec"}
+	other := testkey.RSA(t, "other")
+	token := joseToken(t, "RS256", "", testKeys()["RS256"])
 	if _, err := verifierOf(t, joseSet(t, rsaKey, ec)).Verify(t.Context(), token); err != nil {
 		t.Errorf("one key fits: %v", err)
 	}
@@ -241,6 +242,7 @@ func TestTokensWithoutKeyID(t *testing.T) {
 // The test issuer's tokens and key set are what another library takes them
 // for.
 func TestTheTestIssuerAgreesWithAnotherLibrary(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	signed, err := jose.ParseSignedCompact(iss.AccessToken(t, jwkstest.Token{}), []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {

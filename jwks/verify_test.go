@@ -23,6 +23,7 @@ const (
 )
 
 func TestEveryBadTokenIsRefusedForItsReason(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	v := iss.Verifier(t, audience)
 	if _, err := v.Verify(t.Context(), iss.AccessToken(t, jwkstest.Token{Audience: audience})); err != nil {
@@ -48,6 +49,7 @@ func TestEveryBadTokenIsRefusedForItsReason(t *testing.T) {
 
 // No single character of a token can be changed, nor can any be left out.
 func TestEveryCharacterCounts(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	v := iss.Verifier(t, audience)
 	token := iss.AccessToken(t, jwkstest.Token{Audience: audience})
@@ -68,6 +70,7 @@ func TestEveryCharacterCounts(t *testing.T) {
 }
 
 func TestClaimsOfAPerson(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	iss.SetNow(func() time.Time { return now })
@@ -121,6 +124,7 @@ func TestClaimsOfAPerson(t *testing.T) {
 }
 
 func TestClaimsOfAClient(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	token := iss.ClientToken(t, jwkstest.Token{ClientID: "service", Audience: audience, Scope: "user:lookup"})
 	c, err := iss.Verifier(t, audience).Verify(t.Context(), token)
@@ -137,6 +141,7 @@ func TestClaimsOfAClient(t *testing.T) {
 
 // How claims may be written, and how not.
 func TestFormsOfClaims(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	v := iss.Verifier(t, audience)
 	soon := float64(time.Now().Add(time.Minute).Unix())
@@ -202,6 +207,7 @@ func TestFormsOfClaims(t *testing.T) {
 }
 
 func TestTimesCountToTheSecondAndWithLeeway(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	start := time.Unix(1_800_000_000, 0)
 	iss.SetNow(func() time.Time { return start })
@@ -234,6 +240,7 @@ func TestTimesCountToTheSecondAndWithLeeway(t *testing.T) {
 }
 
 func TestWrongVerifierConfigurations(t *testing.T) {
+	t.Parallel()
 	set, err := jwks.ParseKeySet([]byte(`{"keys":[]}`))
 	if err != nil {
 		t.Fatal(err)
@@ -266,6 +273,7 @@ func TestWrongVerifierConfigurations(t *testing.T) {
 }
 
 func TestTypesCanBeConfigured(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	verify := func(types []string, typ string) error {
 		v, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: iss.URL(), Audience: audience, Keys: iss.KeySet(), Types: types})
@@ -300,6 +308,7 @@ func TestTypesCanBeConfigured(t *testing.T) {
 
 // What a hostile header may hold.
 func TestHeaders(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	v := iss.Verifier(t, audience)
 	kid := iss.KeyID()
@@ -333,6 +342,7 @@ func TestHeaders(t *testing.T) {
 }
 
 func TestTheSizeLimit(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	token := iss.AccessToken(t, jwkstest.Token{Audience: audience})
 	for limit, want := range map[int]error{len(token): nil, len(token) - 1: jwks.ErrTooLarge, 1: jwks.ErrTooLarge} {
@@ -352,6 +362,7 @@ func TestTheSizeLimit(t *testing.T) {
 // The whole way: over the network, through a rotation, a withdrawal and an
 // outage.
 func TestTokensOutliveRotationAndOutage(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	v := iss.Verifier(t, audience)
 	mint := func() string { return iss.AccessToken(t, jwkstest.Token{Audience: audience}) }

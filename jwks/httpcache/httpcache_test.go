@@ -10,6 +10,7 @@ import (
 )
 
 func TestAnAnswerIsFreshForAsLongAsItSays(t *testing.T) {
+	t.Parallel()
 	const (
 		nine = "Fri, 01 May 2026 09:00:00 GMT"
 		ten  = "Fri, 01 May 2026 10:00:00 GMT"

@@ -22,6 +22,7 @@ type exactInner struct {
 }
 
 func TestUnmarshalExactKnowsNamesToTheLetter(t *testing.T) {
+	t.Parallel()
 	var got exactTarget
 	text := ` {"AUD":"x","Exp":1,"nested":{"a":{"Value":"x","value":"v"},"b":null},"list":[{"VALUE":"x"},{"value":"w"}],
 		"raw":{"A":[1]},"any":{"a":1,"A":2},"strings":["s\\u0000"],"unknown":[{}]} `
@@ -38,6 +39,7 @@ func TestUnmarshalExactKnowsNamesToTheLetter(t *testing.T) {
 }
 
 func TestUnmarshalExactRefusesWhatTwoReadersCouldReadInTwoWays(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{
 		"a doubled name":         `{"aud":"a","aud":"b"}`,
 		"one of them escaped":    `{"aud":"a","\u0061ud":"b"}`,

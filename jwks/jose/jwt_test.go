@@ -17,7 +17,8 @@ func compact(header, claims, signature string) string {
 }
 
 func TestAJWTGivesItsPayloadToTheKeyThatSignedIt(t *testing.T) {
-	private := testKeys["EdDSA"].(ed25519.PrivateKey)
+	t.Parallel()
+	private := testKeys()["EdDSA"].(ed25519.PrivateKey)
 	key, err := jose.NewKey("EdDSA", private.Public())
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +51,8 @@ func TestAJWTGivesItsPayloadToTheKeyThatSignedIt(t *testing.T) {
 }
 
 func TestAKeyIsForAnAlgorithmThatItFits(t *testing.T) {
-	for alg, private := range testKeys {
+	t.Parallel()
+	for alg, private := range testKeys() {
 		if key, err := jose.NewKey(alg, publicKey(private)); err != nil || key.ID() != key.Thumbprint() || key.Algorithm() != alg {
 			t.Errorf("%s: %+v %v", alg, key, err)
 		}
@@ -58,12 +60,13 @@ func TestAKeyIsForAnAlgorithmThatItFits(t *testing.T) {
 			t.Errorf("%s as HS256: %+v", alg, key)
 		}
 	}
-	if _, err := jose.NewKey("ES256", publicKey(testKeys["ES384"])); err == nil {
+	if _, err := jose.NewKey("ES256", publicKey(testKeys()["ES384"])); err == nil {
 		t.Error("a key of P-384 is taken for ES256")
 	}
 }
 
 func TestTypesAreComparedAsMediaTypes(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		header string
 		types  []string
@@ -85,6 +88,7 @@ func TestTypesAreComparedAsMediaTypes(t *testing.T) {
 }
 
 func TestAJWTHasOneSpelling(t *testing.T) {
+	t.Parallel()
 	good := compact(`{"alg":"RS256"}`, `{"a":"??>>"}`, "signature")
 	if _, err := jose.Parse(good); err != nil {
 		t.Fatal(err)
@@ -110,6 +114,7 @@ func TestAJWTHasOneSpelling(t *testing.T) {
 
 // A malformed member must not hide that a key was published with its private half.
 func TestASecretKeyIsToldFromOthers(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]error{
 		`{"kty":"oct","k":"AA"}`:                jose.ErrSecretKey,
 		`{"kid":1,"n":[],"kty":"RSA","d":"AA"}`: jose.ErrSecretKey,

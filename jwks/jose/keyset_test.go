@@ -12,6 +12,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	gojose "github.com/go-jose/go-jose/v4"
@@ -28,7 +29,8 @@ func joseSet(t testing.TB, keys ...gojose.JSONWebKey) []byte {
 	return data
 }
 
-var testKeys = func() map[string]any {
+// testKeys has a key for each algorithm.
+var testKeys = sync.OnceValue(func() map[string]any {
 	rsaKey, err1 := rsa.GenerateKey(rand.Reader, 2048)
 	_, edKey, err2 := ed25519.GenerateKey(rand.Reader)
 	ec256, err3 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -42,13 +44,14 @@ var testKeys = func() map[string]any {
 		"PS256": rsaKey, "PS384": rsaKey, "PS512": rsaKey,
 		"ES256": ec256, "ES384": ec384, "ES512": ec521, "EdDSA": edKey,
 	}
-}()
+})
 
 func publicKey(key any) any {
 	return key.(crypto.Signer).Public()
 }
 
 func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
+	t.Parallel()
 	message := []byte("message")
 	for _, tc := range []struct {
 		key, named string
@@ -58,7 +61,7 @@ func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
 		{"RS256", "", "PS256 PS384 PS512 RS256 RS384 RS512"}, {"RS256", "PS256", "PS256"},
 		{"ES256", "", "ES256"}, {"ES384", "ES384", "ES384"},
 	} {
-		set, err := jose.ParseKeySet(joseSet(t, gojose.JSONWebKey{Key: publicKey(testKeys[tc.key]), Algorithm: tc.named}))
+		set, err := jose.ParseKeySet(joseSet(t, gojose.JSONWebKey{Key: publicKey(testKeys()[tc.key]), Algorithm: tc.named}))
 		if err != nil || set.Len() != 1 {
 			t.Fatal(set, err)
 		}
@@ -79,7 +82,7 @@ func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
 		if !slices.Equal(fits, want) {
 			t.Errorf("a key for %q that names %q fits %v", tc.key, tc.named, fits)
 		}
-		if private, ok := testKeys[tc.key].(ed25519.PrivateKey); ok {
+		if private, ok := testKeys()[tc.key].(ed25519.PrivateKey); ok {
 			signature := ed25519.Sign(private, message)
 			if !keys[0].Verifies("Ed25519", message, signature) || keys[0].Verifies("Ed25519", message[1:], signature) ||
 				keys[0].Verifies("ES256", message, signature) {
@@ -91,7 +94,8 @@ func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
 
 // One bad key does not spoil the set.
 func TestUnusableKeysAreLeftOut(t *testing.T) {
-	good := gojose.JSONWebKey{Key: publicKey(testKeys["RS256"]), KeyID: "good", Use: "sig"}
+	t.Parallel()
+	good := gojose.JSONWebKey{Key: publicKey(testKeys()["RS256"]), KeyID: "good", Use: "sig"}
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +118,7 @@ func TestUnusableKeysAreLeftOut(t *testing.T) {
 		return m
 	}
 	ecWith := func(member string, value any) map[string]any {
-		m := encoded(gojose.JSONWebKey{Key: publicKey(testKeys["ES256"]), KeyID: "bad"})
+		m := encoded(gojose.JSONWebKey{Key: publicKey(testKeys()["ES256"]), KeyID: "bad"})
 		m[member] = value
 		return m
 	}
@@ -150,8 +154,8 @@ func TestUnusableKeysAreLeftOut(t *testing.T) {
 		"with e 1":                 rsaWith("e", "AQ"),
 		"with e 2":                 rsaWith("e", "Ag"),
 		"with huge e":              rsaWith("e", "__________8"),
-		"with its private half":    encoded(gojose.JSONWebKey{Key: testKeys["RS256"], KeyID: "bad"}),
-		"EC with its private half": encoded(gojose.JSONWebKey{Key: testKeys["ES256"], KeyID: "bad"}),
+		"with its private half":    encoded(gojose.JSONWebKey{Key: testKeys()["RS256"], KeyID: "bad"}),
+		"EC with its private half": encoded(gojose.JSONWebKey{Key: testKeys()["ES256"], KeyID: "bad"}),
 		"on an unknown curve":      ecWith("crv", "secp256k1"),
 		"on another curve":         ecWith("crv", "P-384"),
 		"off its curve":            ecWith("y", x),
@@ -189,6 +193,7 @@ func TestUnusableKeysAreLeftOut(t *testing.T) {
 }
 
 func TestMalformedKeySets(t *testing.T) {
+	t.Parallel()
 	for _, data := range []string{
 		"", "null", "1", `"keys"`, "[]", "{}", `{"Keys":[]}`, `{"keys":null}`, `{"keys":{}}`, `{"keys":[]`,
 		`{"keys":[]}{}`, `{"keys":[],"keys":[]}`, `{"keys":[],"k\u0065ys":[]}`, "{\"keys\":[],\"\xff\":1}",

@@ -15,7 +15,7 @@ import (
 // proofOf signs a DPoP proof with the test's Ed25519 key.
 func proofOf(t testing.TB, claims map[string]any) string {
 	t.Helper()
-	private := testKeys["EdDSA"].(ed25519.PrivateKey)
+	private := testKeys()["EdDSA"].(ed25519.PrivateKey)
 	encode := base64.RawURLEncoding.EncodeToString
 	text, err := json.Marshal(claims)
 	if err != nil {
@@ -28,6 +28,7 @@ func proofOf(t testing.TB, claims map[string]any) string {
 
 // A token endpoint has no access token yet: then ath makes no difference, and all else counts.
 func TestAProofIsJudgedWithoutAnAccessToken(t *testing.T) {
+	t.Parallel()
 	const at = 1_800_000_000
 	now := time.Unix(at, 0)
 	rule := jose.ProofRule{Algorithms: []string{"EdDSA"}, MaxAge: time.Minute, Leeway: 10 * time.Second}
@@ -69,6 +70,7 @@ func TestAProofIsJudgedWithoutAnAccessToken(t *testing.T) {
 }
 
 func TestANonceIsGoodForItsStepsAtEveryReplica(t *testing.T) {
+	t.Parallel()
 	key := []byte(strings.Repeat("k", 32))
 	nonces := &jose.Nonces{Key: key, Step: time.Minute, Steps: 5}
 	rule := jose.ProofRule{Algorithms: []string{"EdDSA"}, Nonces: &jose.Nonces{Key: key, Step: time.Minute, Steps: 5}}

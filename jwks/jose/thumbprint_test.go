@@ -4,6 +4,7 @@ import "testing"
 
 // Thumbprints that the RFCs give.
 func TestThumbprints(t *testing.T) {
+	t.Parallel()
 	for want, jwk := range map[string]string{
 		"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs": /* RFC 7638 §3.1 */
 		`{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3ok` +

@@ -20,6 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const audience = "https://api.example/notes"
 
 func TestTheZeroTokenIsGood(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	v := iss.Verifier(t, jwkstest.DefaultAudience)
 	c, err := v.Verify(t.Context(), iss.AccessToken(t, jwkstest.Token{}))
@@ -39,6 +40,7 @@ func TestTheZeroTokenIsGood(t *testing.T) {
 // of fault accepts it. This holds the catalogue to its word where it can be
 // tried.
 func TestBadTokensAreGoodButForOneThing(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	lax := map[string]jwks.VerifierConfig{
 		"typ JWT":                         {Types: []string{"JWT"}},
@@ -77,6 +79,7 @@ func TestBadTokensAreGoodButForOneThing(t *testing.T) {
 }
 
 func TestBadTokensHaveNamesOfTheirOwnAndTheGrantsAskedFor(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	seen := map[string]bool{}
 	for _, bad := range iss.BadTokens(audience, jwkstest.Token{Scope: "notes:read", Roles: []string{"moderator"}}) {
@@ -104,6 +107,7 @@ func TestBadTokensHaveNamesOfTheirOwnAndTheGrantsAskedFor(t *testing.T) {
 }
 
 func TestAFixedClock(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	now := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	iss.SetNow(func() time.Time { return now })
@@ -124,6 +128,7 @@ func TestAFixedClock(t *testing.T) {
 }
 
 func TestTheServer(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	iss.Handle("GET /oauth2/userinfo", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "mina") }))
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -191,6 +196,7 @@ func TestTheServer(t *testing.T) {
 
 // Two issuers at once have different keys, or foreign would not be foreign.
 func TestIssuersShareNoKeys(t *testing.T) {
+	t.Parallel()
 	one, two := jwkstest.NewIssuer(t), jwkstest.NewIssuer(t)
 	if one.KeyID() == two.KeyID() {
 		t.Fatal("they do")
@@ -205,6 +211,7 @@ func TestIssuersShareNoKeys(t *testing.T) {
 }
 
 func TestAnIssuerThatIsDownAtFirst(t *testing.T) {
+	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
 	iss.SetDown(true)
 	cache, err := jwks.NewCache(t.Context(), jwks.CacheConfig{Issuer: iss.URL()})

@@ -17,6 +17,7 @@ var policy = client.Policy{
 }
 
 func TestCheckFillsDefaults(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ in, want string }{
 		{ // RFC 7591 §2
 			`{"client_id":"web","redirect_uris":["https://app.example/cb"]}`,
@@ -59,6 +60,7 @@ const (
 )
 
 func TestCheckRefuses(t *testing.T) {
+	t.Parallel()
 	many := func(n int, one string) string {
 		return strings.TrimSuffix(strings.Repeat(one+",", n), ",")
 	}
@@ -241,6 +243,7 @@ func TestCheckRefuses(t *testing.T) {
 }
 
 func TestCheckTakesEveryMember(t *testing.T) {
+	t.Parallel()
 	const text = `{"client_id":"rich","client_name":"Rich","redirect_uris":["https://app.example/cb"],"grant_types":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:token-exchange"],` +
 		`"response_types":["code"],"scope":"openid","token_endpoint_auth_method":"private_key_jwt","application_type":"web","id_token_signed_response_alg":"EdDSA","userinfo_signed_response_alg":"RS256",` +
 		`"authorization_signed_response_alg":"ES256","introspection_signed_response_alg":"PS256","token_endpoint_auth_signing_alg":"ES256","request_object_signing_alg":"RS256","jwks_uri":"https://app.example:8443/jwks?v=1",` +
@@ -266,6 +269,7 @@ func TestCheckTakesEveryMember(t *testing.T) {
 }
 
 func TestLegacyResponseTypesAreBehindTheirSwitch(t *testing.T) {
+	t.Parallel()
 	legacy := policy
 	legacy.LegacyResponseTypes = true
 	for members, says := range map[string]string{
@@ -295,6 +299,7 @@ func TestLegacyResponseTypesAreBehindTheirSwitch(t *testing.T) {
 }
 
 func TestInsecureLoopbackIsForLoopbackAlone(t *testing.T) {
+	t.Parallel()
 	development := policy
 	development.InsecureLoopback = true
 	for uri, want := range map[string]bool{
@@ -312,6 +317,7 @@ func TestInsecureLoopbackIsForLoopbackAlone(t *testing.T) {
 }
 
 func TestKeysOfOtherKindsArePassedOver(t *testing.T) {
+	t.Parallel()
 	for name, other := range map[string]string{
 		"an unknown type":           `{"kty":"PQ","pub":"x"}`,
 		"ML-DSA":                    `{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA"}`,
@@ -341,6 +347,7 @@ func TestKeysOfOtherKindsArePassedOver(t *testing.T) {
 
 // One list of algorithms: for each, a client can be registered that is served by it and that signs by it.
 func TestEachAlgorithmCanBeRegisteredForEverything(t *testing.T) {
+	t.Parallel()
 	for _, alg := range client.Algorithms {
 		for _, profile := range []string{"", "fapi2"} {
 			for _, field := range []string{"id_token_signed_response_alg", "userinfo_signed_response_alg", "authorization_signed_response_alg",
@@ -359,6 +366,7 @@ func TestEachAlgorithmCanBeRegisteredForEverything(t *testing.T) {
 }
 
 func TestSectorIsTheOneHostOfAllRedirectURIs(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		uris []string
 		want string
@@ -378,6 +386,7 @@ func TestSectorIsTheOneHostOfAllRedirectURIs(t *testing.T) {
 }
 
 func TestAClientOfADocument(t *testing.T) {
+	t.Parallel()
 	fetched := policy
 	fetched.Documents = true
 	for id, want := range map[string]bool{
@@ -409,6 +418,7 @@ func TestAClientOfADocument(t *testing.T) {
 }
 
 func TestClientIDIsHeldToSafeCharacters(t *testing.T) {
+	t.Parallel()
 	for id, want := range map[string]bool{
 		"demo": true, "A1._~-": true, "6f9d": true,
 		"": false, "-demo": false, "a b": false, "a:b": false, "a/b": false, "데모": false, "a\n": false, "a%20": false, strings.Repeat("a", 256): false,
@@ -421,6 +431,7 @@ func TestClientIDIsHeldToSafeCharacters(t *testing.T) {
 }
 
 func TestDecodeNamesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
 	c, unknown, err := client.Decode([]byte(`{"client_id":"a","Client_Name":"x","client_name":"Demo","redirect_uri":"y","client_name#ko":"데모","scope#ko":"z","logo_uri":null}`))
 	if err != nil || c.Name != "Demo" || c.LogoURI != "" || !reflect.DeepEqual(c.Localized, map[string]string{"client_name#ko": "데모"}) {
 		t.Errorf("%+v, %v", c, err)
@@ -441,6 +452,7 @@ func TestDecodeNamesWhatItDoesNotKnow(t *testing.T) {
 }
 
 func TestInAnotherLanguage(t *testing.T) {
+	t.Parallel()
 	c := client.Client{Name: "Demo", ClientURI: "https://app.example/", Localized: map[string]string{
 		"client_name#ko": "데모", "client_name#pt": "Demonstração", "client_name#pt-BR": "Demo BR", "client_uri#ko": "https://app.example/ko",
 	}}
@@ -455,6 +467,7 @@ func TestInAnotherLanguage(t *testing.T) {
 }
 
 func TestGeneratedIdentifiersAndSecretsFitTheirRules(t *testing.T) {
+	t.Parallel()
 	c := client.Client{ID: client.NewID(), GrantTypes: []string{client.ClientCredentials}}
 	if err := c.Check(policy); err != nil {
 		t.Error(err)

@@ -54,6 +54,7 @@ func written(t *testing.T, c client.Client) (names []string) {
 }
 
 func TestTheTableOfMembersHoldsAllOfAClient(t *testing.T) {
+	t.Parallel()
 	c, text := full(t)
 	if again, err := json.Marshal(c); err != nil || string(again) != text {
 		t.Errorf("%v\n%s\n%s", err, text, again)
@@ -75,6 +76,7 @@ func TestTheTableOfMembersHoldsAllOfAClient(t *testing.T) {
 }
 
 func TestAPatchChangesTheMembersThatItNames(t *testing.T) {
+	t.Parallel()
 	for _, m := range client.Members {
 		sample := samples[m.Kind()].patch
 		if sample == nil {
@@ -98,6 +100,7 @@ func TestAPatchChangesTheMembersThatItNames(t *testing.T) {
 }
 
 func TestAClientCannotGiveItselfWhatAnOperatorGives(t *testing.T) {
+	t.Parallel()
 	c, _ := full(t)
 	c.DropPrivileges()
 	var lost []string

@@ -9,6 +9,7 @@ import (
 )
 
 func TestParseResource(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		text, id string
 		scopes   []string
@@ -29,6 +30,7 @@ func TestParseResource(t *testing.T) {
 }
 
 func TestCheckResourcesRefuses(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		says string
 		more client.Resource
@@ -54,6 +56,7 @@ func TestCheckResourcesRefuses(t *testing.T) {
 }
 
 func TestScopesDecideTheAudience(t *testing.T) {
+	t.Parallel()
 	resources := client.Builtin("https://api.example")
 	for _, test := range []struct {
 		scopes string

@@ -11,6 +11,7 @@ import (
 )
 
 func TestMatchRedirectURI(t *testing.T) {
+	t.Parallel()
 	c := client.Client{RedirectURIs: []string{
 		"https://app.example/callback",
 		"https://app.example/with?a=1&b=2",
@@ -151,6 +152,7 @@ func TestMatchRedirectURI(t *testing.T) {
 }
 
 func TestMatchPostLogoutURIIsExact(t *testing.T) {
+	t.Parallel()
 	c := client.Client{PostLogoutRedirectURIs: []string{"https://app.example/bye", "http://localhost:3000/bye"}, RedirectURIs: []string{"https://app.example/callback"}}
 	for uri, want := range map[string]bool{
 		"https://app.example/bye":       true,
@@ -174,6 +176,7 @@ func TestMatchPostLogoutURIIsExact(t *testing.T) {
 }
 
 func TestAppsRegisterSchemesOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	check := func(method, kind string, uris ...string) error {
 		c := client.Client{ID: "c", RedirectURIs: uris, PostLogoutRedirectURIs: uris, TokenEndpointAuthMethod: method, ApplicationType: kind}
 		return c.Check(client.Policy{})
@@ -286,6 +289,7 @@ func FuzzCheckRedirectURI(f *testing.F) {
 }
 
 func TestOnlyAddressesThatOpenAnAppAreLinks(t *testing.T) {
+	t.Parallel()
 	for uri, want := range map[string]bool{
 		"https://app.example/cb": true, "http://127.0.0.1/cb": true, "com.example.app:/cb": true, "cursor://anysphere.cursor-mcp/oauth/callback": true,
 		"javascript:alert(1)": false, "data:text/html,x": false, "vbscript:x": false, "java\tscript:x": false, "blob:x": false, "": false, "/here": false, "x:1": false,

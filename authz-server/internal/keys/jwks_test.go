@@ -38,6 +38,7 @@ func keySet(t testing.TB, ring *Ring) jose.JSONWebKeySet {
 }
 
 func TestKeySetHasTheMembersOfEachType(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	w := httptest.NewRecorder()
 	p.ring(t).ServeJWKS(w, httptest.NewRequest(http.MethodGet, "/", nil))
@@ -64,6 +65,7 @@ func TestKeySetHasTheMembersOfEachType(t *testing.T) {
 }
 
 func TestKeySetIsServedToBeCached(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	ring := p.ring(t)
 	ask := func(method string, header ...string) *httptest.ResponseRecorder {

@@ -18,6 +18,7 @@ import (
 )
 
 func TestOthersVerifyWhatIsSigned(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	ring := p.ring(t)
 	set := keySet(t, ring)
@@ -87,6 +88,7 @@ func TestOthersVerifyWhatIsSigned(t *testing.T) {
 // The coordinates and both halves of an ECDSA signature keep their leading zeros: one in 128 has
 // one, so many are tried.
 func TestES256SignaturesHaveTheirFullLength(t *testing.T) {
+	t.Parallel()
 	for range 300 {
 		key, err := generate(ES256, 0)
 		if err != nil {
@@ -109,6 +111,7 @@ func TestES256SignaturesHaveTheirFullLength(t *testing.T) {
 }
 
 func TestVerifyPinsTheAlgorithmByTheKey(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	ring := p.ring(t)
 	encode := base64.RawURLEncoding.EncodeToString
@@ -136,6 +139,7 @@ func TestVerifyPinsTheAlgorithmByTheKey(t *testing.T) {
 }
 
 func TestVerifyComparesTypesAsMediaTypes(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	ring := p.ring(t)
 	for _, test := range []struct {
@@ -166,6 +170,7 @@ func TestVerifyComparesTypesAsMediaTypes(t *testing.T) {
 }
 
 func TestVerifyRefusesForgeries(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	elsewhere := newPlace(t, sqldbtest.SQLite(t))
 	ring, other := p.ring(t), elsewhere.ring(t)

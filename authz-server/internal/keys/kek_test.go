@@ -7,6 +7,7 @@ import (
 )
 
 func TestEnvelopeOpensOnlyWithItsKeyPurposeAndContext(t *testing.T) {
+	t.Parallel()
 	kek := testKEK(t, 1)
 	plain := []byte("a private key")
 	envelope, err := kek.Seal("signing key", plain, "RS256", "kid")

@@ -126,6 +126,7 @@ func sign(t testing.TB, ring *Ring) (jwt, kid string) {
 }
 
 func TestReplicasThatStartAtOnceMakeOneKeyOfEach(t *testing.T) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		p := newPlace(t, databaseURL)
 		rings := make([]*Ring, 8)
@@ -156,6 +157,7 @@ func TestReplicasThatStartAtOnceMakeOneKeyOfEach(t *testing.T) {
 }
 
 func TestAWrongKeyEncryptionKeyIsSaidClearly(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	p.ring(t)
 	cfg := p.config(t)
@@ -171,6 +173,7 @@ func TestAWrongKeyEncryptionKeyIsSaidClearly(t *testing.T) {
 }
 
 func TestRewrapMovesToANewKeyEncryptionKey(t *testing.T) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		p := newPlace(t, databaseURL)
 		before := p.ring(t)
@@ -215,6 +218,7 @@ func TestRewrapMovesToANewKeyEncryptionKey(t *testing.T) {
 }
 
 func TestARowInAnothersPlaceIsRefused(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	p.ring(t)
 	rows, err := p.store.Keys.SigningKeys(t.Context())
@@ -232,6 +236,7 @@ func TestARowInAnothersPlaceIsRefused(t *testing.T) {
 }
 
 func TestAKeyOfALaterVersionIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	if err := p.store.Keys.AddSigningKey(t.Context(),
 		keystore.SigningKey{KID: "later", Alg: "ML-DSA-65", Generation: 1, PrivateKey: []byte{9}, ActivatesAt: p.now()}); err != nil {
@@ -244,6 +249,7 @@ func TestAKeyOfALaterVersionIsLeftAlone(t *testing.T) {
 }
 
 func TestADatabaseOfAnEarlierVersionGetsTheOtherKeys(t *testing.T) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		p := newPlace(t, databaseURL)
 		want, _ := sign(t, p.ring(t))
@@ -270,6 +276,7 @@ func TestADatabaseOfAnEarlierVersionGetsTheOtherKeys(t *testing.T) {
 }
 
 func TestAClockBehindTheFirstReplicasStillSigns(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	p.ring(t)
 	p.advance(-time.Second)
@@ -280,6 +287,7 @@ func TestAClockBehindTheFirstReplicasStillSigns(t *testing.T) {
 }
 
 func TestUnknownKeysCauseFewLooksIntoTheDatabase(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	elsewhere := newPlace(t, sqldbtest.SQLite(t))
 	ring := p.ring(t)
@@ -312,6 +320,7 @@ func TestUnknownKeysCauseFewLooksIntoTheDatabase(t *testing.T) {
 }
 
 func TestADatabaseFailureKeepsTheLastRing(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	elsewhere := newPlace(t, sqldbtest.SQLite(t))
 	ring := p.ring(t)
@@ -338,6 +347,7 @@ func TestADatabaseFailureKeepsTheLastRing(t *testing.T) {
 	}
 }
 
+// Not parallel: it looks for goroutines that are left.
 func TestRunTakesUpANewKeyAndEndsWithItsContext(t *testing.T) {
 	p := newPlace(t, sqldbtest.SQLite(t))
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())

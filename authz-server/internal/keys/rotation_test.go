@@ -12,6 +12,7 @@ import (
 )
 
 func TestReplicasThatRotateAtOnceMakeOneKey(t *testing.T) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		p := newPlace(t, databaseURL)
 		rings := []*Ring{p.ring(t), p.ring(t), p.ring(t), p.ring(t)}
@@ -37,6 +38,7 @@ func TestReplicasThatRotateAtOnceMakeOneKey(t *testing.T) {
 }
 
 func TestRotationByHand(t *testing.T) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		p := newPlace(t, databaseURL)
 		ring, other := p.ring(t), p.ring(t)
@@ -96,6 +98,7 @@ func TestRotationByHand(t *testing.T) {
 }
 
 func TestRotationOfOneAlgorithmLeavesTheOthers(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	ring := p.ring(t)
 	if err := ring.Rotate(t.Context(), false, ES256); err != nil {
@@ -127,6 +130,7 @@ func TestRotationOfOneAlgorithmLeavesTheOthers(t *testing.T) {
 }
 
 func TestAKeyLivesThroughItsStates(t *testing.T) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		p := newPlace(t, databaseURL)
 		ring, other := p.ring(t), p.ring(t)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestASecretIsMadeOnceAndKeptEncrypted(t *testing.T) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		p := newPlace(t, databaseURL)
 		kek := testKEK(t, 1)

@@ -63,6 +63,7 @@ func FuzzMembers(f *testing.F) {
 }
 
 func TestObjectsOfTooManyMembersAreRefused(t *testing.T) {
+	t.Parallel()
 	object := func(n int) []byte {
 		var b bytes.Buffer
 		b.WriteByte('{')

@@ -19,6 +19,7 @@ import (
 )
 
 func TestCacheStartsWithoutTheIssuerAndRecovers(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{down: true}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		wantNoKey(t, ctx, c, "a", keycache.ErrUnavailable)
@@ -40,12 +41,14 @@ func TestCacheStartsWithoutTheIssuerAndRecovers(t *testing.T) {
 }
 
 func TestCacheWaitsForTheFirstFetch(t *testing.T) {
+	t.Parallel()
 	bubble(t, &fakeIssuer{delay: 200 * time.Millisecond}, nil, func(ctx context.Context, c *keycache.Cache) {
 		wantKey(t, ctx, c, "a") // discovery and key set: 400 ms
 	})
 }
 
 func TestKnownKeysNeverWait(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
@@ -74,6 +77,7 @@ func TestKnownKeysNeverWait(t *testing.T) {
 }
 
 func TestWaitingHonoursTheContext(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
@@ -89,6 +93,7 @@ func TestWaitingHonoursTheContext(t *testing.T) {
 }
 
 func TestAFloodCannotPileUpWhileTheIssuerHangs(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
@@ -113,6 +118,7 @@ func TestAFloodCannotPileUpWhileTheIssuerHangs(t *testing.T) {
 }
 
 func TestAFloodOfUnknownKeysForcesOneFetchACooldownAndHidesNoRotation(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{}
 	const cooldown = 10 * time.Second
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
@@ -148,6 +154,7 @@ func TestAFloodOfUnknownKeysForcesOneFetchACooldownAndHidesNoRotation(t *testing
 }
 
 func TestARotationIsSeenAtOnce(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
@@ -161,6 +168,7 @@ func TestARotationIsSeenAtOnce(t *testing.T) {
 }
 
 func TestAKeyPublishedDuringAFetchIsFoundByTheNext(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{body: nil}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
@@ -185,6 +193,7 @@ func TestAKeyPublishedDuringAFetchIsFoundByTheNext(t *testing.T) {
 }
 
 func TestOneOldTokenDoesNotCauseFetchesForEver(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{cache: "max-age=3600"}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
@@ -215,6 +224,7 @@ func TestOneOldTokenDoesNotCauseFetchesForEver(t *testing.T) {
 }
 
 func TestARefreshReplacesTheSetWholly(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{cache: "max-age=300", kids: []string{"a", "b"}}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
@@ -230,6 +240,7 @@ func TestARefreshReplacesTheSetWholly(t *testing.T) {
 }
 
 func TestKeysOutliveTheIssuerForABoundedTime(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{cache: "max-age=600"}
 	stale := func(cfg *keycache.Config) { cfg.MaxStale = time.Hour }
 	bubble(t, f, stale, func(ctx context.Context, c *keycache.Cache) {
@@ -253,6 +264,7 @@ func TestKeysOutliveTheIssuerForABoundedTime(t *testing.T) {
 }
 
 func TestADeadIssuerIsNotHammered(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{down: true, kids: []string{"a"}}
 	bubble(t, f, func(cfg *keycache.Config) { cfg.JWKSURL = fakeURL + "/keys" }, func(ctx context.Context, c *keycache.Cache) {
 		for range 600 {
@@ -267,6 +279,7 @@ func TestADeadIssuerIsNotHammered(t *testing.T) {
 }
 
 func TestTheGoroutineEndsWithTheContext(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, delay := range []time.Duration{0, time.Hour} {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -303,6 +316,7 @@ func TestTheGoroutineEndsWithTheContext(t *testing.T) {
 }
 
 func TestWrongCacheConfigurations(t *testing.T) {
+	t.Parallel()
 	for name, cfg := range map[string]keycache.Config{
 		"nothing":           {},
 		"no URL":            {Issuer: "issuer.example"},
@@ -324,6 +338,7 @@ func TestWrongCacheConfigurations(t *testing.T) {
 
 // Whatever happens, in whatever order, these hold.
 func TestCacheInvariants(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		var failure any
 		synctest.Test(t, func(*testing.T) {

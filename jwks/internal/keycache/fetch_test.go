@@ -13,6 +13,7 @@ import (
 )
 
 func TestCacheControlDecidesWithinBounds(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		cache, age string
 		lifetime   time.Duration
@@ -50,6 +51,7 @@ func TestCacheControlDecidesWithinBounds(t *testing.T) {
 }
 
 func TestAnUnchangedSetIsNotSentAgain(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{cache: "max-age=300", etags: true}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
@@ -68,6 +70,7 @@ func TestAnUnchangedSetIsNotSentAgain(t *testing.T) {
 }
 
 func TestAnUnchangedSetGetsTheLifeItsAnswerSays(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{cache: "max-age=300", etags: true}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
@@ -89,6 +92,7 @@ func TestAnUnchangedSetGetsTheLifeItsAnswerSays(t *testing.T) {
 }
 
 func TestABadAnswerKeepsTheGoodKeys(t *testing.T) {
+	t.Parallel()
 	redirect := func(to string) func(*http.Request) *http.Response {
 		return func(req *http.Request) *http.Response {
 			if req.URL.Path != "/keys" {
@@ -150,6 +154,7 @@ func TestABadAnswerKeepsTheGoodKeys(t *testing.T) {
 }
 
 func TestRedirectsWithinTheOriginAreFollowed(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{answer: func(req *http.Request) *http.Response {
 		if req.URL.Path != "/keys" {
 			return nil
@@ -160,6 +165,7 @@ func TestRedirectsWithinTheOriginAreFollowed(t *testing.T) {
 }
 
 func TestAKeySetThatMovedIsFoundAgain(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{etags: true}
 	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
 		mustReady(t, ctx, c)
@@ -184,6 +190,7 @@ func TestAKeySetThatMovedIsFoundAgain(t *testing.T) {
 }
 
 func TestDiscoveryIsOverWithAKeySetURL(t *testing.T) {
+	t.Parallel()
 	f := &fakeIssuer{}
 	configure := func(cfg *keycache.Config) { cfg.JWKSURL = fakeURL + "/anywhere" }
 	bubble(t, f, configure, func(ctx context.Context, c *keycache.Cache) {
@@ -198,6 +205,7 @@ func TestDiscoveryIsOverWithAKeySetURL(t *testing.T) {
 }
 
 func TestKeysWithoutTLSAreWarnedOf(t *testing.T) {
+	t.Parallel()
 	for issuer, want := range map[string]bool{
 		"http://issuer.example": true, "https://issuer.example": false,
 		"http://localhost:9000": false, "http://127.0.0.1:1": false, "http://[::1]:1": false,

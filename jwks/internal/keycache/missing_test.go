@@ -7,6 +7,7 @@ import (
 )
 
 func TestTheMemoryOfMissingKeysIsBounded(t *testing.T) {
+	t.Parallel()
 	m := newMissingKeys()
 	now := time.Unix(1000, 0)
 	for i := range 10 * maxMissing {

@@ -63,6 +63,7 @@ func restarting(t *testing.T, test func(t *testing.T, p *process)) {
 }
 
 func TestASavedKeySetOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
 	restarting(t, func(t *testing.T, p *process) {
 		info, err := os.Stat(p.file)
 		if err != nil {
@@ -101,6 +102,7 @@ func TestASavedKeySetOutlivesTheProcess(t *testing.T) {
 }
 
 func TestAnOldSavedKeySetGivesWayToTheIssuer(t *testing.T) {
+	t.Parallel()
 	restarting(t, func(t *testing.T, p *process) {
 		p.stop()
 		synctest.Wait()
@@ -115,6 +117,7 @@ func TestAnOldSavedKeySetGivesWayToTheIssuer(t *testing.T) {
 }
 
 func TestAnUnchangedKeySetIsSavedAnew(t *testing.T) {
+	t.Parallel()
 	restarting(t, func(t *testing.T, p *process) {
 		p.f.set(func(f *fakeIssuer) { f.etags = true })
 		c := p.start(nil)
@@ -131,6 +134,7 @@ func TestAnUnchangedKeySetIsSavedAnew(t *testing.T) {
 }
 
 func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
+	t.Parallel()
 	for name, spoil := range map[string]func(t *testing.T, p *process, text string) string{
 		"of another issuer": func(_ *testing.T, _ *process, text string) string {
 			return strings.Replace(text, fakeURL, "https://other.example", 1)
@@ -218,6 +222,7 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 }
 
 func TestASavedKeySetBelongsToItsAddress(t *testing.T) {
+	t.Parallel()
 	restarting(t, func(t *testing.T, p *process) {
 		p.f.set(func(f *fakeIssuer) { f.down = true })
 		byURL := func(cfg *keycache.Config) { cfg.JWKSURL = fakeURL + "/keys" }
@@ -234,6 +239,7 @@ func TestASavedKeySetBelongsToItsAddress(t *testing.T) {
 }
 
 func TestADiskThatFailsStopsNoVerifier(t *testing.T) {
+	t.Parallel()
 	restarting(t, func(t *testing.T, p *process) {
 		if err := os.RemoveAll(filepath.Dir(p.file)); err != nil {
 			t.Fatal(err)
@@ -261,6 +267,7 @@ func TestADiskThatFailsStopsNoVerifier(t *testing.T) {
 }
 
 func TestNothingIsLeftBesideTheSavedFile(t *testing.T) {
+	t.Parallel()
 	restarting(t, func(t *testing.T, p *process) {
 		time.Sleep(24 * time.Hour)
 		p.stop()
@@ -273,6 +280,7 @@ func TestNothingIsLeftBesideTheSavedFile(t *testing.T) {
 }
 
 func TestAKilledProcessLeavesNothingForLong(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "keys.json")
 	old, young, foreign := file+".123.new", file+".456.new", filepath.Join(dir, "other.123.new")
@@ -310,6 +318,7 @@ func TestAKilledProcessLeavesNothingForLong(t *testing.T) {
 }
 
 func TestAPlaceThatIsNotThereIsAnErrorAtTheStart(t *testing.T) {
+	t.Parallel()
 	_, err := keycache.New(t.Context(), keycache.Config{Issuer: fakeURL, File: filepath.Join(t.TempDir(), "none", "keys.json")})
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "CacheConfig.File") {
 		t.Errorf("%v", err)
