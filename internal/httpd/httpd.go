@@ -3,6 +3,7 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,68 +62,84 @@ type Server struct {
 // way up to the shutdown timeout, and returns nil. It returns an error when it cannot listen, when serving fails, or when
 // requests had to be cut off. What the handler needs must therefore outlive told, until Run has returned.
 func (s *Server) Run(told context.Context) error {
-	proxies, err := parseNetworks(s.Config.TrustedProxies)
+	listening, err := s.listen()
 	if err != nil {
 		return err
 	}
-	registry := s.Metrics
-	if registry == nil {
-		registry = prometheus.NewRegistry()
-	}
-	maxBody := s.MaxBody
-	if maxBody == 0 {
-		maxBody = 1 << 20
-	}
-	handler := s.wrap(s.Handler, proxies, registry, maxBody)
-
-	listener, err := net.Listen("tcp", s.Config.Listen)
-	if err != nil {
-		return fmt.Errorf("cannot listen on %s (setting --listen): %w", s.Config.Listen, err)
-	}
-	servers := []*http.Server{newServer(handler, s.Log)}
-	listeners := []net.Listener{listener}
-	if s.Config.MetricsListen != "" {
-		l, err := net.Listen("tcp", s.Config.MetricsListen)
-		if err != nil {
-			return errors.Join(fmt.Errorf("cannot listen on %s (setting --metrics-listen): %w", s.Config.MetricsListen, err), listener.Close())
-		}
-		servers, listeners = append(servers, newServer(metricsHandler(registry), s.Log)), append(listeners, l)
-	}
-
 	group, ctx := errgroup.WithContext(told)
 	drained := make(chan struct{}) // closed when the shutdown delay is over
 	group.Go(func() error {
 		defer close(drained)
 		<-ctx.Done()
-		if told.Err() != nil { // or else a listener failed, and waiting would help nobody
+		if told.Err() != nil { // otherwise a listener failed, and waiting would help nobody
 			s.stopping.Store(true)
 			s.Log.Info("stopping", "delay", s.Config.ShutdownDelay)
 			time.Sleep(s.Config.ShutdownDelay)
 		}
 		return nil
 	})
-	for i, server := range servers {
-		group.Go(func() error {
-			if err := server.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		})
+	for _, one := range listening {
+		group.Go(one.serve)
 		group.Go(func() error {
 			<-drained
-			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Config.ShutdownTimeout)
-			defer cancel()
-			if err := server.Shutdown(stop); err != nil {
-				return errors.Join(fmt.Errorf("requests were still running after %s", s.Config.ShutdownTimeout), server.Close())
-			}
-			return nil
+			return one.stop(context.WithoutCancel(ctx), s.Config.ShutdownTimeout)
 		})
 	}
-	s.Log.Info("serving", "addr", listener.Addr().String())
+	addr := listening[0].listener.Addr()
+	s.Log.Info("serving", "addr", addr.String())
 	if s.Serving != nil {
-		s.Serving(listener.Addr())
+		s.Serving(addr)
 	}
 	return group.Wait()
+}
+
+// listen listens on the addresses of the settings, the service's first.
+func (s *Server) listen() ([]listening, error) {
+	proxies, err := parseNetworks(s.Config.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	registry := s.Metrics
+	if registry == nil {
+		registry = prometheus.NewRegistry()
+	}
+	handler := s.wrap(s.Handler, proxies, registry, cmp.Or(s.MaxBody, 1<<20))
+	service, err := net.Listen("tcp", s.Config.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s (setting --listen): %w", s.Config.Listen, err)
+	}
+	all := []listening{{newServer(handler, s.Log), service}}
+	if s.Config.MetricsListen != "" {
+		metrics, err := net.Listen("tcp", s.Config.MetricsListen)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("cannot listen on %s (setting --metrics-listen): %w", s.Config.MetricsListen, err), service.Close())
+		}
+		all = append(all, listening{newServer(metricsHandler(registry), s.Log), metrics})
+	}
+	return all, nil
+}
+
+// listening is an HTTP server and where it listens.
+type listening struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+func (l listening) serve() error {
+	if err := l.server.Serve(l.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// stop stops accepting, and waits for requests under way for timeout at most.
+func (l listening) stop(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := l.server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests were still running after %s", timeout), l.server.Close())
+	}
+	return nil
 }
 
 // newServer sets the limits of time and size that keep one slow or greedy peer from holding the service.

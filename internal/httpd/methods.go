@@ -25,6 +25,21 @@ func AllowedMethods(router *mux.Router, r *http.Request) []string {
 	return append(allowed, http.MethodOptions)
 }
 
+// MethodNotAllowed answers requests for a path that router has, but not with their method (RFC 9110
+// §15.5.6): OPTIONS by what the path takes, and others by refuse, which answers with status 405.
+func MethodNotAllowed(router *mux.Router, refuse func(w http.ResponseWriter, r *http.Request, allowed string)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		methods := AllowedMethods(router, r)
+		allowed := strings.Join(methods, ", ")
+		w.Header().Set("Allow", allowed)
+		if r.Method == http.MethodOptions {
+			WriteOptions(w, methods)
+			return
+		}
+		refuse(w, r, allowed)
+	})
+}
+
 // WriteOptions answers an OPTIONS request for a path that takes the allowed methods (RFC 9110 §9.3.7), after
 // [AllowCrossOrigin] if scripts may call it.
 func WriteOptions(w http.ResponseWriter, allowed []string) {

@@ -38,7 +38,18 @@ func ClientAddr(ctx context.Context) netip.Addr {
 	return addr
 }
 
-// wrap puts around a service's routes what all services do alike. Health answers come before everything else.
+// door is what a request passes before it meets the service's routes.
+type door struct {
+	*Server
+	next     http.Handler
+	proxies  []netip.Prefix
+	maxBody  int64
+	requests *prometheus.HistogramVec
+	bodies   bodyBudget
+}
+
+// wrap puts around a service's routes what all services do alike. Health checks come before
+// everything else.
 func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prometheus.Registry, maxBody int64) http.Handler {
 	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "http_request_duration_seconds",
@@ -46,66 +57,95 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 		Buckets: prometheus.DefBuckets,
 	}, []string{"method", "status"})
 	registry.MustRegister(requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-
-	budget := new(bodyBudget)
-	served := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		id := rand.Text()
-		addr := clientAddr(r, proxies)
-		ctx := context.WithValue(r.Context(), requestIDKey, id)
-		ctx = context.WithValue(ctx, clientAddrKey, addr)
-		if s.Config.RequestTimeout > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, s.Config.RequestTimeout)
-			defer cancel()
-		}
-		r = r.WithContext(ctx)
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		header := w.Header()
-		header.Set("X-Request-Id", id)
-		header.Set("X-Content-Type-Options", "nosniff")
-		recorder := &statusRecorder{ResponseWriter: w, stopping: &s.stopping}
-		defer func() {
-			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
-					panic(p)
-				}
-				s.Log.Error("panic", "request", id, "panic", p, "stack", string(debug.Stack()))
-				if recorder.status == 0 {
-					WriteProblem(recorder, r, Problem{Status: http.StatusInternalServerError})
-				}
-			}
-			took := time.Since(start)
-			requests.WithLabelValues(methodLabel(r.Method), strconv.Itoa(recorder.code())).Observe(took.Seconds())
-			// The path alone: a query can hold codes, tokens and addresses of people.
-			attrs := []slog.Attr{slog.String("request", id), slog.String("method", r.Method),
-				slog.String("path", cut(r.URL.Path, maxLoggedPath)), slog.Int("status", recorder.code()), slog.Duration("took", took), slog.String("from", addr.String())}
-			s.Log.LogAttrs(ctx, slog.LevelInfo, "request", append(attrs, recorder.refusal.attrs()...)...)
-		}()
-		release, ok := budget.reserve(r, Networks(addr)[0], maxBody)
-		if !ok {
-			header.Set("Connection", "close") // or else net/http reads the rest of the body before it answers
-			header.Set("Retry-After", "5")
-			WriteProblem(recorder, r, Problem{Status: http.StatusServiceUnavailable, Detail: "Too many large request bodies are being received. Try again in some seconds."})
+	served := &door{Server: s, next: next, proxies: proxies, maxBody: maxBody, requests: requests}
+	health := s.health()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
+			health.ServeHTTP(w, r)
 			return
 		}
-		defer release()
-		next.ServeHTTP(recorder, r)
-		if recorder.status == 0 {
-			recorder.WriteHeader(http.StatusOK)
-		}
+		served.ServeHTTP(w, r) // past the mux, which would clean paths and redirect
 	})
+}
 
+// ServeHTTP gives the request an id and its limits, lets the service answer it, and writes a line
+// about it to the log.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start, id, addr := time.Now(), rand.Text(), clientAddr(r, d.proxies)
+	ctx := context.WithValue(r.Context(), requestIDKey, id)
+	ctx = context.WithValue(ctx, clientAddrKey, addr)
+	if d.Config.RequestTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.Config.RequestTimeout)
+		defer cancel()
+	}
+	r = r.WithContext(ctx)
+	r.Body = http.MaxBytesReader(w, r.Body, d.maxBody)
+	w.Header().Set("X-Request-Id", id)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	recorder := &statusRecorder{ResponseWriter: w, stopping: &d.stopping}
+	defer func() {
+		d.recovered(recorder, r, recover())
+		d.note(recorder, r, time.Since(start))
+	}()
+	release, ok := d.bodies.reserve(r, Networks(addr)[0], d.maxBody)
+	if !ok {
+		refuseBody(recorder, r)
+		return
+	}
+	defer release()
+	d.next.ServeHTTP(recorder, r)
+	if recorder.status == 0 {
+		recorder.WriteHeader(http.StatusOK)
+	}
+}
+
+func refuseBody(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close") // net/http would read the rest of the body before it answers
+	w.Header().Set("Retry-After", "5")
+	WriteProblem(w, r, Problem{
+		Status: http.StatusServiceUnavailable, Detail: "Too many large request bodies are being received. Try again in some seconds.",
+	})
+}
+
+// recovered deals with what a handler panicked with; nil: it did not.
+func (d *door) recovered(w *statusRecorder, r *http.Request, p any) {
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+		panic(p)
+	}
+	d.Log.Error("panic", "request", RequestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
+	if w.status == 0 {
+		WriteProblem(w, r, Problem{Status: http.StatusInternalServerError})
+	}
+}
+
+// note measures a request and writes its line to the log. Of its address it says the path alone: a
+// query can hold codes, tokens and people's addresses.
+func (d *door) note(w *statusRecorder, r *http.Request, took time.Duration) {
+	d.requests.WithLabelValues(methodLabel(r.Method), strconv.Itoa(w.code())).Observe(took.Seconds())
+	attrs := []slog.Attr{
+		slog.String("request", RequestID(r.Context())), slog.String("method", r.Method),
+		slog.String("path", cut(r.URL.Path, maxLoggedPath)), slog.Int("status", w.code()),
+		slog.Duration("took", took), slog.String("from", ClientAddr(r.Context()).String()),
+	}
+	d.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", append(attrs, w.refusal.attrs()...)...)
+}
+
+// health answers /livez and /readyz.
+func (s *Server) health() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeHealth(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
 		if s.stopping.Load() {
 			w.Header().Set("Connection", "close")
 			writeHealth(w, http.StatusServiceUnavailable, "stopping")
 			return
 		}
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
 		if s.Ready != nil {
 			if err := s.Ready(ctx); err != nil {
 				s.Log.Warn("not ready", "error", err)
@@ -115,13 +155,7 @@ func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prome
 		}
 		writeHealth(w, http.StatusOK, "ok")
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
-			mux.ServeHTTP(w, r)
-			return
-		}
-		served.ServeHTTP(w, r) // past the mux, which would clean paths and redirect
-	})
+	return mux
 }
 
 // maxLoggedPath bounds what a stranger can make the log grow by with one request, in bytes.

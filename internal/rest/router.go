@@ -18,7 +18,7 @@ func newRouter(encodedPaths bool) *mux.Router {
 		router = router.UseEncodedPath()
 	}
 	router.NotFoundHandler = http.HandlerFunc(notFound)
-	router.MethodNotAllowedHandler = methodNotAllowed(router)
+	router.MethodNotAllowedHandler = httpd.MethodNotAllowed(router, methodNotAllowed)
 	return router
 }
 
@@ -63,18 +63,8 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this path. /openapi.json describes what there is."})
 }
 
-// methodNotAllowed answers requests for a path that router has, but not with their method.
-func methodNotAllowed(router *mux.Router) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		methods := httpd.AllowedMethods(router, r)
-		allowed := strings.Join(methods, ", ")
-		w.Header().Set("Allow", allowed)
-		if r.Method == http.MethodOptions {
-			httpd.WriteOptions(w, methods)
-			return
-		}
-		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusMethodNotAllowed, Detail: "This path takes " + allowed + "."})
-	})
+func methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed string) {
+	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusMethodNotAllowed, Detail: "This path takes " + allowed + "."})
 }
 
 // around is what every request passes before it meets a route.

@@ -14,6 +14,7 @@ var (
 )
 
 func onBoth(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		s, err := Open(t.Context(), databaseURL, time.Now)
 		if err != nil {

@@ -37,6 +37,7 @@ func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
 
 // each runs test on both engines, with a new store.
 func each(t *testing.T, test func(t *testing.T, s *store.Store, c *clock)) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		c := newClock()
 		s := open(t, databaseURL, c)

@@ -27,6 +27,7 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
 
 // each runs test on every engine with a new store whose clock moves on a second at each look.
 func each(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		var ticks atomic.Int64
 		s, err := Open(t.Context(), databaseURL, func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * time.Second) })
