@@ -23,10 +23,10 @@ var (
 	mayModerate = rest.Access{Scopes: []string{scopeModerate}, Role: "moderator"}
 )
 
-// mayLook is mayRead for what everybody reads of a public board: the handler asks [caller.mayRead].
-func (s *service) mayLook() rest.Access {
+// mayReadPublic is mayRead for what everybody reads of a public board: the handler asks checkReader.
+func (s *service) mayReadPublic() rest.Access {
 	access := mayRead
-	access.Anonymous = s.letIn
+	access.Anonymous = s.admitAnonymous
 	return access
 }
 
@@ -34,14 +34,14 @@ func (s *service) mayLook() rest.Access {
 type caller struct {
 	subject   string // the issuer's id of the person, or of the client
 	moderator bool   // has the role, and the scope to use it
-	stranger  bool   // nobody: there is no token
+	anonymous bool   // there is no token
 }
 
 // callerOf returns who makes the request that a handler's ctx is of.
 func callerOf(ctx context.Context) caller {
 	c := rest.CallerOf(ctx)
 	if c.Claims == nil {
-		return caller{stranger: true}
+		return caller{anonymous: true}
 	}
 	return caller{subject: c.Subject, moderator: isModerator(c.Claims)}
 }
@@ -51,8 +51,8 @@ func callerOf(ctx context.Context) caller {
 func isModerator(claims *jwks.Claims) bool { return mayModerate.Check(claims) == nil }
 
 func (c caller) viewer() store.Viewer {
-	if c.stranger {
-		return store.Nobody
+	if c.anonymous {
+		return store.Anonymous
 	}
 	return store.Viewer{Subject: c.subject, Moderator: c.moderator}
 }

@@ -34,7 +34,7 @@ type service struct {
 	store     *store.Store
 	names     *authors.Names
 	searches  searches
-	strangers *strangers
+	anonymous *rateLimit
 }
 
 // New returns the service's handler, or an error that says what is wrong with the configuration.
@@ -43,7 +43,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{api: api, store: cfg.Store, names: cfg.Names, strangers: newStrangers(cfg.Now)}
+	s := &service{api: api, store: cfg.Store, names: cfg.Names, anonymous: newRateLimit(cfg.Now)}
 	s.routes()
 	return api.Handler()
 }
@@ -61,24 +61,24 @@ func Document(issuer, audience string) ([]byte, error) {
 
 // routes is the whole interface: every path, and what a token needs for it.
 func (s *service) routes() {
-	api, mayLook := s.api, s.mayLook()
+	api, mayReadPublic := s.api, s.mayReadPublic()
 
 	boards := describe{tag: "boards"}
-	rest.Route(api, mayLook, boards.op("list-boards", "GET /v1/boards", "List the boards", "The oldest first.", 429), s.listBoards)
+	rest.Route(api, mayReadPublic, boards.op("list-boards", "GET /v1/boards", "List the boards", "The oldest first.", 429), s.listBoards)
 	rest.Route(api, mayModerate, boards.op("create-board", "POST /v1/boards", "Make a board", "", 409), s.createBoard)
-	rest.Route(api, mayLook, boards.op("get-board", "GET /v1/boards/{slug}", "Get a board", "", 404, 429), s.getBoard)
+	rest.Route(api, mayReadPublic, boards.op("get-board", "GET /v1/boards/{slug}", "Get a board", "", 404, 429), s.getBoard)
 	rest.Route(api, mayModerate, boards.op("update-board", "PATCH /v1/boards/{slug}", "Change a board", mergePatchDoc, 404), s.updateBoard)
 
 	posts := describe{tag: "posts"}
-	rest.Route(api, mayLook, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board", "Pinned ones first, then the newest; without their bodies.", 404, 429), s.listPosts)
+	rest.Route(api, mayReadPublic, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board", "Pinned ones first, then the newest; without their bodies.", 404, 429), s.listPosts)
 	rest.Route(api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post", "On a board with moderators_only this takes a moderator.", 404), s.createPost)
 	rest.Route(api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person", "The newest first; without their bodies. The text is searched for as it is, in title and body; small and capital letters are the same. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
-	rest.Route(api, mayLook, posts.op("get-post", "GET /v1/posts/{id}", "Get a post", "", 404, 429), s.getPost)
+	rest.Route(api, mayReadPublic, posts.op("get-post", "GET /v1/posts/{id}", "Get a post", "", 404, 429), s.getPost)
 	rest.Route(api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post", "Not while it is locked, moderators excepted. "+mergePatchDoc, 404), s.updatePost)
 	rest.Route(api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments", "One's own; a moderator any.", 400, 404, 412), s.deletePost)
 
 	comments := describe{tag: "comments"}
-	rest.Route(api, mayLook, comments.op("list-comments", "GET /v1/posts/{id}/comments", "List the comments of a post",
+	rest.Route(api, mayReadPublic, comments.op("list-comments", "GET /v1/posts/{id}/comments", "List the comments of a post",
 		"Thread by thread, the oldest first, each comment followed by its replies. What is deleted or hidden is left out, or, if it has replies, a stub without body and author.", 404, 429), s.listComments)
 	rest.Route(api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment", "Not while the post is locked, moderators excepted.", 404), s.createComment)
 	rest.Route(api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment", "For its ETag, before it is changed.", 404), s.getComment)

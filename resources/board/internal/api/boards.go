@@ -54,7 +54,7 @@ type listBoardsInput struct {
 }
 
 func (s *service) listBoards(ctx context.Context, in *listBoardsInput) (*listOf[boardsPage], error) {
-	if callerOf(ctx).stranger && !in.PublicRead {
+	if callerOf(ctx).anonymous && !in.PublicRead {
 		return nil, s.api.NoToken()
 	}
 	name := list("boards")
@@ -94,7 +94,7 @@ func (s *service) board(ctx context.Context, slug string) (store.Board, error) {
 
 func (s *service) getBoard(ctx context.Context, in *BoardInput) (*answer[board], error) {
 	b, err := s.board(ctx, in.Slug)
-	if err := callerOf(ctx).mayRead(s, b, err); err != nil {
+	if err := s.checkReader(ctx, b, err); err != nil {
 		return nil, err
 	}
 	return &answer[board]{rest.ETag(b.Version), newBoard(b)}, nil
@@ -118,11 +118,11 @@ func (s *service) createBoard(ctx context.Context, in *createBoardInput) (*creat
 		return nil, rest.Invalid("body.slug", errors.New("must be 1 to 40 small letters a to z, digits and hyphens"))
 	}
 	asked := store.Board{Slug: in.Body.Slug, Title: title, Description: description, ModeratorsOnly: in.Body.ModeratorsOnly, PublicRead: in.Body.PublicRead}
-	once, err := in.once(ctx, "create-board", asked)
+	key, err := in.key(ctx, "create-board", asked)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.store.CreateBoard(ctx, once, asked)
+	b, err := s.store.CreateBoard(ctx, key, asked)
 	if err != nil {
 		return nil, err
 	}

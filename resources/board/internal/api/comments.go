@@ -66,7 +66,7 @@ func (s *service) listComments(ctx context.Context, in *listCommentsInput) (*lis
 		return nil, err
 	}
 	p, err := s.post(ctx, in.ID)
-	if err := s.mayReadPost(ctx, p, err); err != nil {
+	if err := s.checkPostReader(ctx, p, err); err != nil {
 		return nil, err
 	}
 	comments, next, err := s.store.Comments(ctx, callerOf(ctx).viewer(), p.ID, after, in.Limit)
@@ -107,11 +107,11 @@ func (s *service) createComment(ctx context.Context, in *createCommentInput) (*c
 		return nil, store.ErrParent
 	}
 	asked := store.Comment{Post: in.ID, Parent: in.Body.Parent, Body: body, Format: in.Body.Format, Author: caller.subject}
-	once, err := in.once(ctx, "create-comment", asked)
+	key, err := in.key(ctx, "create-comment", asked)
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.store.CreateComment(ctx, once, caller.viewer(), asked, caller.moderator)
+	c, err := s.store.CreateComment(ctx, key, caller.viewer(), asked, caller.moderator)
 	if err != nil {
 		return nil, err
 	}

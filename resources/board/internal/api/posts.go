@@ -93,7 +93,7 @@ func (s *service) listPosts(ctx context.Context, in *listPostsInput) (*listOf[po
 		return nil, err
 	}
 	b, err := s.board(ctx, in.Slug)
-	if err := callerOf(ctx).mayRead(s, b, err); err != nil {
+	if err := s.checkReader(ctx, b, err); err != nil {
 		return nil, err
 	}
 	posts, next, err := s.store.Posts(ctx, callerOf(ctx).viewer(), in.Slug, after, in.Limit)
@@ -185,11 +185,11 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	if asked.Body, err = postBody(in.Body.Body); err != nil {
 		return nil, rest.Invalid("body.body", err)
 	}
-	once, err := in.once(ctx, "create-post", asked)
+	key, err := in.key(ctx, "create-post", asked)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.store.CreatePost(ctx, once, asked)
+	p, err := s.store.CreatePost(ctx, key, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (s *service) post(ctx context.Context, id string) (store.Post, error) {
 
 func (s *service) getPost(ctx context.Context, in *PostInput) (*answer[post], error) {
 	p, err := s.post(ctx, in.ID)
-	if err := s.mayReadPost(ctx, p, err); err != nil {
+	if err := s.checkPostReader(ctx, p, err); err != nil {
 		return nil, err
 	}
 	return &answer[post]{rest.ETag(p.Version), s.newPost(ctx, p)}, nil

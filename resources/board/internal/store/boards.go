@@ -50,10 +50,10 @@ func (s *Store) insertBoard(ctx context.Context, b Board) (rows int64, err error
 		b.Slug, b.Title, b.Description, b.ModeratorsOnly, b.PublicRead, at, at)
 }
 
-// CreateBoard makes a board of b's slug, texts and rule. Errors: ErrExists, and those of [Once].
-func (s *Store) CreateBoard(ctx context.Context, once Once, b Board) (Board, error) {
+// CreateBoard makes a board of b's slug, texts and rule. Errors: ErrExists, and those of [IdempotencyKey].
+func (s *Store) CreateBoard(ctx context.Context, key IdempotencyKey, b Board) (Board, error) {
 	var created Board
-	err := s.once(ctx, once, b.Slug, func(ctx context.Context) error {
+	err := s.idempotent(ctx, key, b.Slug, func(ctx context.Context) error {
 		b.CreatedAt = s.now()
 		n, err := s.insertBoard(ctx, b)
 		if err == nil && n == 0 {

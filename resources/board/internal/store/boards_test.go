@@ -10,11 +10,11 @@ import (
 func TestBoards(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, c *clock) {
 		ctx := t.Context()
-		b := must[store.Board](t)(s.CreateBoard(ctx, store.Once{}, store.Board{Slug: "go", Title: "Go", Description: "고"}))
+		b := must[store.Board](t)(s.CreateBoard(ctx, store.IdempotencyKey{}, store.Board{Slug: "go", Title: "Go", Description: "고"}))
 		if b.Version != 1 || b.Posts != 0 || b.CreatedAt.IsZero() {
 			t.Errorf("got %+v", b)
 		}
-		_, err := s.CreateBoard(ctx, store.Once{}, store.Board{Slug: "go", Title: "again"})
+		_, err := s.CreateBoard(ctx, store.IdempotencyKey{}, store.Board{Slug: "go", Title: "again"})
 		wantErr(t, err, store.ErrExists)
 
 		b.Title = "Go!"

@@ -56,11 +56,11 @@ func scanComment(scan func(...any) error, more ...any) (c Comment, err error) {
 }
 
 // CreateComment writes a comment of c's post, parent, body and author, who looks as viewer. Errors: ErrNotFound without such
-// a post, ErrLocked unless evenLocked, ErrParent and ErrReplyToReply, and those of [Once].
-func (s *Store) CreateComment(ctx context.Context, once Once, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
+// a post, ErrLocked unless evenLocked, ErrParent and ErrReplyToReply, and those of [IdempotencyKey].
+func (s *Store) CreateComment(ctx context.Context, key IdempotencyKey, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
 	var created Comment
 	id := newID()
-	err := s.once(ctx, once, id, func(ctx context.Context) error {
+	err := s.idempotent(ctx, key, id, func(ctx context.Context) error {
 		// This holds the post's row until the commit: neither the post nor the parent can be deleted meanwhile.
 		n, err := s.db.Exec(ctx, `UPDATE posts SET comments = comments + 1 WHERE id = $1 AND NOT removed AND (NOT locked OR CAST($2 AS BOOLEAN))`,
 			c.Post, evenLocked)

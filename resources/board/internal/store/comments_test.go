@@ -24,17 +24,17 @@ func TestThreadsListTheirRepliesAfterThem(t *testing.T) {
 		other := newPost(t, s, "other")
 		foreign := newComment(t, s, author, other.ID, "", "foreign")
 		for parent, want := range map[string]error{oneA.ID: store.ErrReplyToReply, foreign.ID: store.ErrParent, "none": store.ErrParent} {
-			_, err := s.CreateComment(ctx, store.Once{}, author, store.Comment{Post: p.ID, Parent: parent, Body: "x", Author: "ann"}, false)
+			_, err := s.CreateComment(ctx, store.IdempotencyKey{}, author, store.Comment{Post: p.ID, Parent: parent, Body: "x", Author: "ann"}, false)
 			wantErr(t, err, want)
 		}
-		_, err := s.CreateComment(ctx, store.Once{}, author, store.Comment{Post: "none", Body: "x", Author: "ann"}, false)
+		_, err := s.CreateComment(ctx, store.IdempotencyKey{}, author, store.Comment{Post: "none", Body: "x", Author: "ann"}, false)
 		wantErr(t, err, store.ErrNotFound)
 
 		// Deleted with replies: a stub. Without: gone.
 		if err := s.DeleteComment(ctx, one.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.CreateComment(ctx, store.Once{}, author, store.Comment{Post: p.ID, Parent: one.ID, Body: "x", Author: "ann"}, false)
+		_, err = s.CreateComment(ctx, store.IdempotencyKey{}, author, store.Comment{Post: p.ID, Parent: one.ID, Body: "x", Author: "ann"}, false)
 		wantErr(t, err, store.ErrParent)
 		if got := bodies(t, s, stranger, p.ID, 10); got != "-|one a|one b|two|two a" {
 			t.Errorf("with a stub: %s", got)
@@ -105,7 +105,7 @@ func TestHiddenCommentsExistForTheirAuthorAndModeratorsOnly(t *testing.T) {
 		}
 		_, err := s.Comment(ctx, stranger, lonely.ID)
 		wantErr(t, err, store.ErrNotFound)
-		_, err = s.CreateComment(ctx, store.Once{}, stranger, store.Comment{Post: p.ID, Parent: lonely.ID, Body: "x", Author: "bob"}, false)
+		_, err = s.CreateComment(ctx, store.IdempotencyKey{}, stranger, store.Comment{Post: p.ID, Parent: lonely.ID, Body: "x", Author: "bob"}, false)
 		wantErr(t, err, store.ErrParent)
 
 		// A hidden reply no longer holds up its hidden parent.
@@ -126,7 +126,7 @@ func TestHiddenCommentsExistForTheirAuthorAndModeratorsOnly(t *testing.T) {
 		}
 		_, err = s.Comment(ctx, stranger, answered.ID)
 		wantErr(t, err, store.ErrNotFound)
-		_, err = s.CreateComment(ctx, store.Once{}, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
+		_, err = s.CreateComment(ctx, store.IdempotencyKey{}, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
 		wantErr(t, err, store.ErrNotFound)
 		wantErr(t, s.SetCommentHidden(ctx, "none", true), store.ErrNotFound)
 	})
@@ -140,9 +140,9 @@ func TestALockEndsCommentsAndTheirChanges(t *testing.T) {
 		if err := s.SetLocked(ctx, p.ID, true); err != nil {
 			t.Fatal(err)
 		}
-		_, err := s.CreateComment(ctx, store.Once{}, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
+		_, err := s.CreateComment(ctx, store.IdempotencyKey{}, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
 		wantErr(t, err, store.ErrLocked)
-		must[store.Comment](t)(s.CreateComment(ctx, store.Once{}, moderator, store.Comment{Post: p.ID, Body: "enough", Author: "mod"}, true))
+		must[store.Comment](t)(s.CreateComment(ctx, store.IdempotencyKey{}, moderator, store.Comment{Post: p.ID, Body: "enough", Author: "mod"}, true))
 		comment.Body = "changed"
 		_, err = s.UpdateComment(ctx, stranger, comment, false)
 		wantErr(t, err, store.ErrLocked)
@@ -165,7 +165,7 @@ func TestCountsAreExactUnderManyHands(t *testing.T) {
 		p := newPost(t, s, "busy")
 		ids := make([]string, 24)
 		race(t, len(ids), nil, func(i int) error {
-			created, err := s.CreateComment(ctx, store.Once{}, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
+			created, err := s.CreateComment(ctx, store.IdempotencyKey{}, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
 			ids[i] = created.ID
 			return err
 		})
@@ -191,7 +191,7 @@ func TestNoCommentOutlivesItsPost(t *testing.T) {
 				if i == 4 {
 					return s.DeletePost(t.Context(), p.ID, 0)
 				}
-				comment, err := s.CreateComment(t.Context(), store.Once{}, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
+				comment, err := s.CreateComment(t.Context(), store.IdempotencyKey{}, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
 				if err == nil {
 					created.Store(comment.ID, true)
 				}

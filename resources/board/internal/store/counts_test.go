@@ -27,7 +27,7 @@ func onBoth(t *testing.T, test func(t *testing.T, s *Store)) {
 
 func annsPost(t *testing.T, s *Store) Post {
 	t.Helper()
-	p, err := s.CreatePost(t.Context(), Once{}, Post{Board: "free", Title: "t", Body: "b", Format: "plain", Author: "ann"})
+	p, err := s.CreatePost(t.Context(), IdempotencyKey{}, Post{Board: "free", Title: "t", Body: "b", Format: "plain", Author: "ann"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func annsPost(t *testing.T, s *Store) Post {
 
 func annsComment(t *testing.T, s *Store, post, parent string) Comment {
 	t.Helper()
-	c, err := s.CreateComment(t.Context(), Once{}, ann, Comment{Post: post, Parent: parent, Body: "c", Author: "ann"}, false)
+	c, err := s.CreateComment(t.Context(), IdempotencyKey{}, ann, Comment{Post: post, Parent: parent, Body: "c", Author: "ann"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

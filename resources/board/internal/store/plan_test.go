@@ -43,7 +43,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 		for i := range 200 {
 			ids = append(ids, fmt.Sprint("a", i+1))
 		}
-		once := Once{Subject: "ann", Route: "posts", Key: "k1", Request: []byte{}}
+		request := IdempotencyKey{Subject: "ann", Route: "posts", Key: "k1", Request: []byte{}}
 		call := func(method string, do func(ctx context.Context) error) growthtest.Call {
 			return growthtest.Call{Method: method, Do: do}
 		}
@@ -60,7 +60,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 					return err
 				}),
 				call("CreateBoard", func(ctx context.Context) error {
-					_, err := s.CreateBoard(ctx, Once{Subject: "ann", Route: "boards", Key: "k", Request: []byte{}}, Board{Slug: "new"})
+					_, err := s.CreateBoard(ctx, IdempotencyKey{Subject: "ann", Route: "boards", Key: "k", Request: []byte{}}, Board{Slug: "new"})
 					return err
 				}),
 				call("UpdateBoard", func(ctx context.Context) error {
@@ -86,11 +86,11 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 					return err
 				}),
 				call("CreatePost", func(ctx context.Context) error {
-					_, err := s.CreatePost(ctx, once, Post{Board: "free", Author: "ann"})
+					_, err := s.CreatePost(ctx, request, Post{Board: "free", Author: "ann"})
 					return err
 				}),
 				call("CreatePost", func(ctx context.Context) error {
-					_, err := s.CreatePost(ctx, Once{"ann", "posts", "k19000", []byte{}}, Post{Board: "free", Author: "ann"})
+					_, err := s.CreatePost(ctx, IdempotencyKey{"ann", "posts", "k19000", []byte{}}, Post{Board: "free", Author: "ann"})
 					if !errors.Is(err, ErrNotFound) { // what the key made is gone
 						return fmt.Errorf("repeated: %w", err)
 					}
@@ -121,7 +121,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 					return err
 				}),
 				call("CreateComment", func(ctx context.Context) error {
-					_, err := s.CreateComment(ctx, Once{}, ann, Comment{Post: "p1", Parent: "c10001", Author: "ann"}, false)
+					_, err := s.CreateComment(ctx, IdempotencyKey{}, ann, Comment{Post: "p1", Parent: "c10001", Author: "ann"}, false)
 					return err
 				}),
 				call("UpdateComment", func(ctx context.Context) error {

@@ -52,11 +52,11 @@ func scanPost(scan func(...any) error, body ...any) (p Post, err error) {
 	return p, err
 }
 
-// CreatePost writes a post of p's board, texts, format and author. Errors: ErrNotFound without such a board, and those of [Once].
-func (s *Store) CreatePost(ctx context.Context, once Once, p Post) (Post, error) {
+// CreatePost writes a post of p's board, texts, format and author. Errors: ErrNotFound without such a board, and those of [IdempotencyKey].
+func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, p Post) (Post, error) {
 	var created Post
 	id := newID()
-	err := s.once(ctx, once, id, func(ctx context.Context) error {
+	err := s.idempotent(ctx, key, id, func(ctx context.Context) error {
 		at := sqldb.Micros(s.now())
 		n, err := s.db.Exec(ctx, `INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at)
 			SELECT $1, b.slug, $2, $3, $4, $5, false, false, false, 1, CAST($6 AS BIGINT), CAST($7 AS BIGINT) FROM boards b WHERE b.slug = $8`,

@@ -83,7 +83,7 @@ func TestPagesOfPostsStayStableWhileOthersWrite(t *testing.T) {
 func TestSearchTakesItsTextLiterally(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, c *clock) {
 		ctx := t.Context()
-		must[store.Board](t)(s.CreateBoard(ctx, store.Once{}, store.Board{Slug: "other", Title: "Other"}))
+		must[store.Board](t)(s.CreateBoard(ctx, store.IdempotencyKey{}, store.Board{Slug: "other", Title: "Other"}))
 		for _, p := range []store.Post{
 			{Board: "free", Title: "100% sure", Body: "x"},
 			{Board: "free", Title: "snake_case", Body: `C:\temp`},
@@ -91,7 +91,7 @@ func TestSearchTakesItsTextLiterally(t *testing.T) {
 			{Board: "other", Title: "서울의 봄", Body: "it's \"quoted\"; DROP TABLE posts --"},
 		} {
 			p.Format, p.Author = "plain", author.Subject
-			must[store.Post](t)(s.CreatePost(ctx, store.Once{}, p))
+			must[store.Post](t)(s.CreatePost(ctx, store.IdempotencyKey{}, p))
 		}
 		for _, c := range []struct{ text, board, want string }{
 			{"100%", "", "100% sure"},

@@ -44,8 +44,8 @@ type Viewer struct {
 	Moderator bool
 }
 
-// Nobody is the viewer who is nobody: an author has no control characters in their subject.
-var Nobody = Viewer{Subject: "\x01"}
+// Anonymous is the viewer who is nobody: an author has no control characters in their subject.
+var Anonymous = Viewer{Subject: "\x01"}
 
 // Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
 func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store, error) {

@@ -77,13 +77,13 @@ func must[T any](t *testing.T) func(T, error) T {
 
 func newPost(t *testing.T, s *store.Store, title string) store.Post {
 	t.Helper()
-	return must[store.Post](t)(s.CreatePost(t.Context(), store.Once{},
+	return must[store.Post](t)(s.CreatePost(t.Context(), store.IdempotencyKey{},
 		store.Post{Board: "free", Title: title, Body: "body of " + title, Format: "plain", Author: author.Subject}))
 }
 
 func newComment(t *testing.T, s *store.Store, by store.Viewer, post, parent, body string) store.Comment {
 	t.Helper()
-	return must[store.Comment](t)(s.CreateComment(t.Context(), store.Once{}, by,
+	return must[store.Comment](t)(s.CreateComment(t.Context(), store.IdempotencyKey{}, by,
 		store.Comment{Post: post, Parent: parent, Body: body, Author: by.Subject}, false))
 }
 

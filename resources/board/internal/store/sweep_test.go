@@ -29,7 +29,7 @@ func TestAPostWithManyCommentsIsGoneAtOnceAndItsRowsSoon(t *testing.T) {
 			"delete its part": s.DeleteComment(ctx, c.ID, 0),
 			"hide its part":   s.SetCommentHidden(ctx, c.ID, true),
 			"comment": func() error {
-				_, err := s.CreateComment(ctx, Once{}, ann, Comment{Post: p.ID, Body: "c", Author: "ann"}, true)
+				_, err := s.CreateComment(ctx, IdempotencyKey{}, ann, Comment{Post: p.ID, Body: "c", Author: "ann"}, true)
 				return err
 			}(),
 		} {

@@ -11,12 +11,12 @@ import (
 func TestAKeyCreatesOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, c *clock) {
 		ctx := t.Context()
-		once := store.Once{Subject: "ann", Route: "posts", Key: "k1", Request: []byte("h1")}
+		request := store.IdempotencyKey{Subject: "ann", Route: "posts", Key: "k1", Request: []byte("h1")}
 		post := store.Post{Board: "free", Title: "once", Body: "b", Format: "plain", Author: "ann"}
 		var mu sync.Mutex
 		ids := map[string]int{}
 		race(t, 16, nil, func(int) error {
-			p, err := s.CreatePost(ctx, once, post)
+			p, err := s.CreatePost(ctx, request, post)
 			mu.Lock()
 			defer mu.Unlock()
 			ids[p.ID]++
@@ -25,16 +25,16 @@ func TestAKeyCreatesOnce(t *testing.T) {
 		if len(ids) != 1 {
 			t.Fatalf("16 requests with one key made %d posts", len(ids))
 		}
-		first := must[store.Post](t)(s.CreatePost(ctx, once, post))
+		first := must[store.Post](t)(s.CreatePost(ctx, request, post))
 		if ids[first.ID] != 16 {
 			t.Error("a later repetition got another post")
 		}
 
-		other := once
+		other := request
 		other.Request = []byte("h2")
 		_, err := s.CreatePost(ctx, other, post)
 		wantErr(t, err, store.ErrKeyReused)
-		for _, scoped := range []store.Once{
+		for _, scoped := range []store.IdempotencyKey{
 			{Subject: "bob", Route: "posts", Key: "k1", Request: []byte("h2")},
 			{Subject: "ann", Route: "elsewhere", Key: "k1", Request: []byte("h2")},
 			{Subject: "ann", Route: "posts", Key: "k2", Request: []byte("h2")},
@@ -47,7 +47,7 @@ func TestAKeyCreatesOnce(t *testing.T) {
 		// What failed is not remembered: the same key may try again.
 		missing := post
 		missing.Board = "none"
-		retry := store.Once{Subject: "ann", Route: "posts", Key: "k3", Request: []byte("h3")}
+		retry := store.IdempotencyKey{Subject: "ann", Route: "posts", Key: "k3", Request: []byte("h3")}
 		_, err = s.CreatePost(ctx, retry, missing)
 		wantErr(t, err, store.ErrNotFound)
 		must[store.Post](t)(s.CreatePost(ctx, retry, post))
@@ -56,7 +56,7 @@ func TestAKeyCreatesOnce(t *testing.T) {
 		if err := s.DeletePost(ctx, first.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.CreatePost(ctx, once, post)
+		_, err = s.CreatePost(ctx, request, post)
 		wantErr(t, err, store.ErrNotFound)
 
 		// A day later the key is free, swept or not, and again for one of many.
@@ -79,10 +79,10 @@ func TestCommentsAndBoardsCreateOnceToo(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, c *clock) {
 		ctx := t.Context()
 		p := newPost(t, s, "talk")
-		once := store.Once{Subject: "bob", Route: "comments", Key: "k", Request: []byte("h")}
+		request := store.IdempotencyKey{Subject: "bob", Route: "comments", Key: "k", Request: []byte("h")}
 		var ids sync.Map
 		race(t, 8, nil, func(int) error {
-			created, err := s.CreateComment(ctx, once, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
+			created, err := s.CreateComment(ctx, request, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
 			ids.Store(created.ID, true)
 			return err
 		})
@@ -91,13 +91,13 @@ func TestCommentsAndBoardsCreateOnceToo(t *testing.T) {
 		if got := must[store.Post](t)(s.Post(ctx, stranger, p.ID)).Comments; n != 1 || got != 1 {
 			t.Errorf("%d answers, %d comments", n, got)
 		}
-		once = store.Once{Subject: "mod", Route: "boards", Key: "k", Request: []byte("h")}
+		request = store.IdempotencyKey{Subject: "mod", Route: "boards", Key: "k", Request: []byte("h")}
 		race(t, 8, nil, func(int) error {
-			_, err := s.CreateBoard(ctx, once, store.Board{Slug: "new", Title: "New"})
+			_, err := s.CreateBoard(ctx, request, store.Board{Slug: "new", Title: "New"})
 			return err
 		})
 		if won := race(t, 8, store.ErrExists, func(int) error {
-			_, err := s.CreateBoard(ctx, store.Once{}, store.Board{Slug: "newer", Title: "Newer"})
+			_, err := s.CreateBoard(ctx, store.IdempotencyKey{}, store.Board{Slug: "newer", Title: "Newer"})
 			return err
 		}); won != 1 {
 			t.Errorf("%d made the same board", won)
@@ -111,8 +111,8 @@ func TestExpiredKeysAreSwept(t *testing.T) {
 		post := store.Post{Board: "free", Title: "t", Body: "b", Format: "plain", Author: "ann"}
 		write := func(key string) {
 			t.Helper()
-			once := store.Once{Subject: "ann", Route: "posts", Key: key, Request: []byte("h")}
-			must[store.Post](t)(s.CreatePost(ctx, once, post))
+			request := store.IdempotencyKey{Subject: "ann", Route: "posts", Key: key, Request: []byte("h")}
+			must[store.Post](t)(s.CreatePost(ctx, request, post))
 		}
 		sweep := func(want int64) {
 			t.Helper()

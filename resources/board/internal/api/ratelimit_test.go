@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-func TestStrangersAreCountedByNetwork(t *testing.T) {
+func TestAnonymousRequestsAreCountedByNetwork(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	s := newStrangers(func() time.Time { return now })
+	s := newRateLimit(func() time.Time { return now })
 	let := func(addr string, tries int) (n int) {
 		for range tries {
 			if s.allow(netip.MustParseAddr(addr)) {
@@ -18,14 +18,14 @@ func TestStrangersAreCountedByNetwork(t *testing.T) {
 		}
 		return n
 	}
-	if n := let("192.0.2.1", 500); n != strangerBurst {
+	if n := let("192.0.2.1", 500); n != rateBurst {
 		t.Errorf("%d at once", n)
 	}
 	if n := let("192.0.2.2", 1); n != 1 {
 		t.Error("another address is held up")
 	}
 	now = now.Add(time.Second)
-	if n := let("192.0.2.1", 500); n != strangerRate {
+	if n := let("192.0.2.1", 500); n != ratePerSecond {
 		t.Errorf("%d a second later", n)
 	}
 	now = now.Add(-time.Hour) // a clock that jumps gives nothing away
@@ -36,13 +36,13 @@ func TestStrangersAreCountedByNetwork(t *testing.T) {
 	for i := range 50 {
 		total += let(fmt.Sprintf("2001:db8:0:%x::1", i), 200)
 	}
-	if total != strangerWider*strangerBurst {
+	if total != rateWider*rateBurst {
 		t.Errorf("%d of one /48", total)
 	}
-	for i := range maxStrangers + 10 {
+	for i := range rateNetworks + 10 {
 		let(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), 1)
 	}
-	if s.networks.Len() > maxStrangers {
+	if s.networks.Len() > rateNetworks {
 		t.Errorf("%d networks are remembered", s.networks.Len())
 	}
 }
