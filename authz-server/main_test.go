@@ -77,6 +77,26 @@ func (c commandLine) refused(args []string, says ...string) {
 	}
 }
 
+// shows checks that text has all of parts.
+func shows(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, one := range parts {
+		if !strings.Contains(text, one) {
+			t.Errorf("%q is not in:\n%s", one, text)
+		}
+	}
+}
+
+// hides checks that text has none of parts.
+func hides(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, one := range parts {
+		if strings.Contains(text, one) {
+			t.Errorf("%q is in:\n%s", one, text)
+		}
+	}
+}
+
 func (c commandLine) store() *store.Store {
 	c.t.Helper()
 	s, err := store.Open(c.t.Context(), c.url, time.Now)
@@ -99,12 +119,10 @@ func eachEngine(t *testing.T, test func(t *testing.T, c commandLine)) {
 
 func TestHelpAndVersionEndWell(t *testing.T) {
 	c := commandLine{t, sqldbtest.SQLite(t)}
-	if out := c.must("--help"); !strings.Contains(out, "$AUTHZ_DATABASE_URL") || !strings.Contains(out, "client create") {
-		t.Error(out)
-	}
-	if out := c.must("client", "create", "--help"); !strings.Contains(out, "--redirect-uri") || strings.Contains(out, "$AUTHZ_NAME") {
-		t.Error(out)
-	}
+	shows(t, c.must("--help"), "$AUTHZ_DATABASE_URL", "client create")
+	help := c.must("client", "create", "--help")
+	shows(t, help, "--redirect-uri")
+	hides(t, help, "$AUTHZ_NAME")
 	if out := c.must("version"); !strings.HasPrefix(out, "authz-server ") {
 		t.Error(out)
 	}
