@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -26,39 +26,21 @@ type flooded struct {
 }
 
 func startFlooded(b *testing.B) *flooded {
-	ctx, stop := context.WithCancel(context.Background())
 	databaseURL := sqldbtest.SQLite(b)
 	run := func(input string, args ...string) {
 		p := &program{in: strings.NewReader(input), out: io.Discard, errs: io.Discard, now: time.Now}
-		if err := p.run(ctx, append([]string{"--database-url=" + databaseURL, "--key-encryption-key=" + testKEK}, args...)); err != nil {
+		if err := p.run(b.Context(), append([]string{"--database-url=" + databaseURL}, args...)); err != nil {
 			b.Fatal(err)
 		}
 	}
-	addresses, done := make(chan net.Addr, 1), make(chan error, 1)
-	p := &program{in: strings.NewReader(""), out: io.Discard, errs: io.Discard, now: time.Now, serving: func(addr net.Addr) { addresses <- addr }}
-	go func() {
-		done <- p.run(ctx, []string{"--database-url=" + databaseURL, "--key-encryption-key=" + testKEK, "--listen=127.0.0.1:0", "--log-level=error", "--registration=open", "--shutdown-delay=0s"})
-	}()
-	f := &flooded{b: b, client: &http.Client{
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 1000},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	addr, _ := serving(b, databaseURL, "--registration=open", "--shutdown-delay=0s")
+	f := &flooded{b: b, base: "http://" + addr, client: &http.Client{
+		Transport: &http.Transport{MaxIdleConnsPerHost: 1000}, CheckRedirect: stay,
 	}}
-	select {
-	case addr := <-addresses:
-		f.base = "http://" + addr.String()
-	case err := <-done:
-		b.Fatal(err)
-	}
 	run("four unrelated wooden words\n", "user", "create", "--email=mina@example.org", "--name=Mina", "--password-stdin")
-	run("", "client", "create", "--id=tv", "--name=TV", "--auth-method=none", "--grant-type=urn:ietf:params:oauth:grant-type:device_code", "--scope=openid")
+	run("", "client", "create", "--id=tv", "--name=TV", "--public", "--grant-type="+client.DeviceCode, "--scope=openid")
 	run("", "client", "create", "--id=app", "--name=App", "--redirect-uri=https://app.example/cb", "--scope=openid")
-	b.Cleanup(func() {
-		stop()
-		f.client.CloseIdleConnections()
-		if err := <-done; err != nil {
-			b.Error(err)
-		}
-	})
+	b.Cleanup(f.client.CloseIdleConnections)
 	return f
 }
 
@@ -88,7 +70,8 @@ const formType = "application/x-www-form-urlencoded"
 func (f *flooded) logIn() time.Duration {
 	start := time.Now()
 	form := url.Values{"email": {"mina@example.org"}, "password": {"four unrelated wooden words"}}
-	if status := f.send(context.Background(), "203.0.113.1", http.MethodPost, "/login", formType, form.Encode()); status != http.StatusSeeOther {
+	status := f.send(context.Background(), "203.0.113.1", http.MethodPost, "/login", formType, form.Encode())
+	if status != http.StatusSeeOther {
 		f.b.Errorf("a right log-in got %d", status)
 	}
 	return time.Since(start)
@@ -97,8 +80,17 @@ func (f *flooded) logIn() time.Duration {
 // flood sends what anybody can, from one address, over so many connections, until ctx ends. It
 // returns how many requests were answered.
 func (f *flooded) flood(ctx context.Context, connections int) (answered int64) {
-	authorize := "/oauth2/authorize?" + url.Values{"client_id": {"app"}, "redirect_uri": {"https://app.example/cb"}, "response_type": {"code"}, "scope": {"openid"},
-		"code_challenge": {strings.Repeat("A", 43)}, "code_challenge_method": {"S256"}, "state": {strings.Repeat("x", 2000)}}.Encode()
+	authorize := "/oauth2/authorize?" + url.Values{
+		"client_id": {"app"}, "redirect_uri": {"https://app.example/cb"}, "response_type": {"code"}, "scope": {"openid"},
+		"code_challenge": {strings.Repeat("A", 43)}, "code_challenge_method": {"S256"}, "state": {strings.Repeat("x", 2000)},
+	}.Encode()
+	const (
+		password = "4a8b({c3e69g!i1l|/0o$s5+t7x%2z4@8({[<369!1/|0$5+7%2"
+		metadata = `{"redirect_uris":["https://x.example/cb"],"client_name":"x"}`
+	)
+	post := func(path, kind, body string) int {
+		return f.send(ctx, "198.51.100.1", http.MethodPost, path, kind, body)
+	}
 	var count atomic.Int64
 	var wg sync.WaitGroup
 	for range connections {
@@ -107,12 +99,12 @@ func (f *flooded) flood(ctx context.Context, connections int) (answered int64) {
 				var status int
 				switch n % 4 {
 				case 0:
-					form := url.Values{"name": {"M"}, "email": {fmt.Sprint(n, "@example.org")}, "password": {fmt.Sprint("4a8b({c3e69g!i1l|/0o$s5+t7x%2z4@8({[<369!1/|0$5+7%2", n)}}
-					status = f.send(ctx, "198.51.100.1", http.MethodPost, "/signup", formType, form.Encode())
+					form := url.Values{"name": {"M"}, "email": {fmt.Sprint(n, "@example.org")}, "password": {fmt.Sprint(password, n)}}
+					status = post("/signup", formType, form.Encode())
 				case 1:
-					status = f.send(ctx, "198.51.100.1", http.MethodPost, "/oauth2/device_authorization", formType, "client_id=tv&scope=openid")
+					status = post("/oauth2/device_authorization", formType, "client_id=tv&scope=openid")
 				case 2:
-					status = f.send(ctx, "198.51.100.1", http.MethodPost, "/oauth2/register", "application/json", `{"redirect_uris":["https://x.example/cb"],"client_name":"x"}`)
+					status = post("/oauth2/register", "application/json", metadata)
 				case 3:
 					status = f.send(ctx, "198.51.100.1", http.MethodGet, authorize, "", "")
 				}

@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -192,7 +191,8 @@ func serveAs(t *testing.T, issuer string) *journey {
 	s := commandLine{t, databaseURL}.store()
 	app := client.Client{
 		ID: "app", Name: "App", RedirectURIs: []string{"https://app.example/cb"}, PostLogoutRedirectURIs: []string{"https://app.example/bye"},
-		GrantTypes: []string{"authorization_code", "refresh_token", client.DeviceCode}, Scope: "openid email user:read", TokenEndpointAuthMethod: "client_secret_basic",
+		GrantTypes: []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode}, Scope: "openid email user:read",
+		TokenEndpointAuthMethod: client.AuthBasic,
 	}
 	if err := app.Check(client.Policy{Scopes: client.Scopes(client.Builtin("https://api.example"))}); err != nil {
 		t.Fatal(err)
@@ -203,34 +203,13 @@ func serveAs(t *testing.T, issuer string) *journey {
 	if err := s.Clients.AddClientSecret(t.Context(), "app", opaque.Hash("a-secret"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	addresses, done := make(chan net.Addr, 1), make(chan error, 1)
-	ctx, stop := context.WithCancel(t.Context())
-	p := &program{in: strings.NewReader(""), out: io.Discard, errs: io.Discard, now: time.Now, serving: func(addr net.Addr) { addresses <- addr }}
-	go func() {
-		done <- p.run(ctx, []string{
-			"--database-url=" + databaseURL, "--key-encryption-key=" + testKEK, "--listen=127.0.0.1:0", "--shutdown-delay=0",
-			"--issuer=" + issuer, "--api-origin=https://api.example", "--registration=open", "--log-level=error",
-		})
-	}()
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	addr, _ := serving(t, databaseURL, "--shutdown-delay=0", "--issuer="+issuer, "--api-origin=https://api.example", "--registration=open")
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case addr := <-addresses:
-		return &journey{t, issuer, strings.TrimSuffix(parsed(t, issuer).Path, "/"), &http.Client{
-			Jar: jar, Transport: gatewayTransport{addr.String()}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}}
-	case err := <-done:
-		t.Fatal(err)
-		return nil
-	}
+	browser := &http.Client{Jar: jar, Transport: gatewayTransport{addr}, CheckRedirect: stay}
+	return &journey{t, issuer, strings.TrimSuffix(parsed(t, issuer).Path, "/"), browser}
 }
 
 // discover reads the metadata at the forms of OIDC Discovery §4 and RFC 8414 §3.1, and makes sure
@@ -259,7 +238,11 @@ func (j *journey) discover() map[string]any {
 		j.t.Errorf("issuer %v", metadata["issuer"])
 	}
 	for name, value := range metadata {
-		if address, ok := value.(string); ok && name != "issuer" && (!strings.HasPrefix(address, origin+j.prefix+"/") || strings.Contains(address, ".example//") || strings.Contains(address, "id//")) {
+		address, ok := value.(string)
+		if !ok || name == "issuer" {
+			continue
+		}
+		if !strings.HasPrefix(address, origin+j.prefix+"/") || strings.Contains(address, ".example//") || strings.Contains(address, "id//") {
 			j.t.Errorf("%s: %s", name, address)
 		}
 	}
@@ -283,7 +266,9 @@ func (j *journey) call(at any, form url.Values, header ...string) map[string]any
 }
 
 func TestTheWholeJourneyAtEveryFormOfIssuer(t *testing.T) {
-	for _, issuer := range []string{"https://id.example", "https://id.example/", "https://shared.example/id", "https://shared.example/our/id/"} {
+	for _, issuer := range []string{
+		"https://id.example", "https://id.example/", "https://shared.example/id", "https://shared.example/our/id/",
+	} {
 		t.Run(issuer, func(t *testing.T) {
 			t.Parallel()
 			j := serveAs(t, issuer)
@@ -293,7 +278,8 @@ func TestTheWholeJourneyAtEveryFormOfIssuer(t *testing.T) {
 			verifier := strings.Repeat("v", 43)
 			challenge := sha256.Sum256([]byte(verifier))
 			question := url.Values{
-				"client_id": {"app"}, "response_type": {"code"}, "redirect_uri": {"https://app.example/cb"}, "scope": {"openid email user:read"}, "state": {"s"},
+				"client_id": {"app"}, "response_type": {"code"}, "redirect_uri": {"https://app.example/cb"},
+				"scope": {"openid email user:read"}, "state": {"s"},
 				"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 			}
 			at, page := j.browse(j.request("GET", metadata["authorization_endpoint"].(string)+"?"+question.Encode(), nil))
@@ -314,8 +300,11 @@ func TestTheWholeJourneyAtEveryFormOfIssuer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tokens := j.call(metadata["token_endpoint"], url.Values{"grant_type": {"authorization_code"}, "code": at.Query()["code"], "redirect_uri": {"https://app.example/cb"}, "code_verifier": {verifier}},
-				"DPoP", dpopProof(t, key, "POST", metadata["token_endpoint"].(string), ""))
+			redeem := url.Values{
+				"grant_type": {"authorization_code"}, "code": at.Query()["code"],
+				"redirect_uri": {"https://app.example/cb"}, "code_verifier": {verifier},
+			}
+			tokens := j.call(metadata["token_endpoint"], redeem, "DPoP", dpopProof(t, key, "POST", metadata["token_endpoint"].(string), ""))
 			access := tokens["access_token"].(string)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -328,7 +317,8 @@ func TestTheWholeJourneyAtEveryFormOfIssuer(t *testing.T) {
 				t.Fatal(err)
 			}
 			var id struct{ Iss, Sub string }
-			if text, err := base64.RawURLEncoding.DecodeString(strings.Split(tokens["id_token"].(string), ".")[1]); err != nil || json.Unmarshal(text, &id) != nil || id.Iss != issuer {
+			text, err := base64.RawURLEncoding.DecodeString(strings.Split(tokens["id_token"].(string), ".")[1])
+			if err != nil || json.Unmarshal(text, &id) != nil || id.Iss != issuer {
 				t.Errorf("the ID token: %s", text)
 			}
 			about := j.request("GET", metadata["userinfo_endpoint"].(string), nil)
@@ -337,7 +327,8 @@ func TestTheWholeJourneyAtEveryFormOfIssuer(t *testing.T) {
 			if resp, body := j.do(about); resp.StatusCode != http.StatusOK || !strings.Contains(body, "minji@example.com") {
 				t.Errorf("userinfo: %s %s", resp.Status, body)
 			}
-			refreshed := j.call(metadata["token_endpoint"], url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}})
+			refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}}
+			refreshed := j.call(metadata["token_endpoint"], refresh)
 			if claims, err := service.Verify(ctx, refreshed["access_token"].(string)); err != nil || claims.Issuer != issuer {
 				t.Errorf("the access token: %v %v", claims, err)
 			}
@@ -345,22 +336,28 @@ func TestTheWholeJourneyAtEveryFormOfIssuer(t *testing.T) {
 			// An app may also post its question, which comes without cookies.
 			elsewhere := j.request("POST", metadata["authorization_endpoint"].(string), question)
 			elsewhere.Header.Set("Sec-Fetch-Site", "cross-site")
-			if resp, err := j.http.Transport.RoundTrip(elsewhere); err != nil || !strings.HasPrefix(resp.Header.Get("Location"), j.prefix+"/oauth2/authorize?") {
-				t.Errorf("a posted question: %v %v", resp, err)
-			} else {
-				resp.Body.Close()
+			resp, err := j.http.Transport.RoundTrip(elsewhere)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if !strings.HasPrefix(resp.Header.Get("Location"), j.prefix+"/oauth2/authorize?") {
+				t.Errorf("a posted question: %v", resp)
 			}
 
 			// What else has an address.
 			base := strings.TrimSuffix(issuer, "/")
-			if device := j.call(metadata["device_authorization_endpoint"], url.Values{"scope": {"openid"}}); device["verification_uri"] != base+"/device" {
+			device := j.call(metadata["device_authorization_endpoint"], url.Values{"scope": {"openid"}})
+			if device["verification_uri"] != base+"/device" {
 				t.Errorf("device: %v", device)
 			} else if at, _ := j.browse(j.request("GET", device["verification_uri_complete"].(string), nil)); at.Path != j.prefix+"/device" {
 				t.Errorf("the device page: %s", at)
 			}
 			registration := j.request("POST", metadata["registration_endpoint"].(string), nil)
-			registration.Body, registration.Header = io.NopCloser(strings.NewReader(`{"redirect_uris":["https://agent.example/cb"]}`)), http.Header{"Content-Type": {"application/json"}}
-			if resp, body := j.do(registration); resp.StatusCode != http.StatusCreated || !strings.Contains(body, `"registration_client_uri":"`+base+`/oauth2/register/`) {
+			registration.Body = io.NopCloser(strings.NewReader(`{"redirect_uris":["https://agent.example/cb"]}`))
+			registration.Header.Set("Content-Type", "application/json")
+			resp, body := j.do(registration)
+			if resp.StatusCode != http.StatusCreated || !strings.Contains(body, `"registration_client_uri":"`+base+`/oauth2/register/`) {
 				t.Errorf("registration: %s %s", resp.Status, body)
 			}
 			for _, path := range []string{"/account", "/account/profile", "/account/sessions", "/account/apps", "/account/password"} {
@@ -376,7 +373,8 @@ func TestTheWholeJourneyAtEveryFormOfIssuer(t *testing.T) {
 				t.Errorf("%s gets the cookies %v", origin, sent)
 			}
 			for _, cookie := range j.http.Jar.Cookies(parsed(t, base+"/account")) {
-				if want := map[bool]string{true: "__Host-", false: "__Secure-"}[j.prefix == ""]; strings.Contains(cookie.Name, "session") && !strings.HasPrefix(cookie.Name, want) {
+				want := map[bool]string{true: "__Host-", false: "__Secure-"}[j.prefix == ""]
+				if strings.Contains(cookie.Name, "session") && !strings.HasPrefix(cookie.Name, want) {
 					t.Errorf("the cookie %s", cookie.Name)
 				}
 			}
@@ -385,7 +383,8 @@ func TestTheWholeJourneyAtEveryFormOfIssuer(t *testing.T) {
 			}
 
 			// And the person logs out.
-			at, _ = j.browse(j.request("GET", metadata["end_session_endpoint"].(string)+"?"+url.Values{"id_token_hint": {tokens["id_token"].(string)}, "post_logout_redirect_uri": {"https://app.example/bye"}}.Encode(), nil))
+			bye := url.Values{"id_token_hint": {tokens["id_token"].(string)}, "post_logout_redirect_uri": {"https://app.example/bye"}}
+			at, _ = j.browse(j.request("GET", metadata["end_session_endpoint"].(string)+"?"+bye.Encode(), nil))
 			if at.Host != "app.example" {
 				t.Errorf("after the log-out: %s", at)
 			}

@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,7 +67,13 @@ func (c commandLine) mustWith(input string, args ...string) string {
 // refused runs a command that must fail with an error that says all of says.
 func (c commandLine) refused(args []string, says ...string) {
 	c.t.Helper()
-	out, err := c.run("", args...)
+	c.refusedWith("", args, says...)
+}
+
+// refusedWith is refused with something on standard input.
+func (c commandLine) refusedWith(input string, args []string, says ...string) {
+	c.t.Helper()
+	out, err := c.run(input, args...)
 	if err == nil {
 		c.t.Errorf("%q is taken: %s", args, out)
 		return
@@ -110,6 +121,34 @@ func (c commandLine) store() *store.Store {
 	})
 	return s
 }
+
+// serving runs the server on a database, with the settings args, until end is called or the test ends. addr is where it listens.
+func serving(t testing.TB, databaseURL string, args ...string) (addr string, end func()) {
+	t.Helper()
+	addresses, done := make(chan net.Addr, 1), make(chan error, 1)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	p := &program{in: strings.NewReader(""), out: io.Discard, errs: io.Discard, now: time.Now}
+	p.serving = func(addr net.Addr) { addresses <- addr }
+	always := []string{"--database-url=" + databaseURL, "--key-encryption-key=" + testKEK, "--listen=127.0.0.1:0", "--log-level=error"}
+	go func() { done <- p.run(ctx, append(always, args...)) }()
+	end = sync.OnceFunc(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	select {
+	case addr := <-addresses:
+		t.Cleanup(end)
+		return addr.String(), end
+	case err := <-done:
+		t.Fatal(err)
+		return "", nil
+	}
+}
+
+// stay keeps a client from following redirects.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // eachEngine runs test on both engines with a new database.
 func eachEngine(t *testing.T, test func(t *testing.T, c commandLine)) {

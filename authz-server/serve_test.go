@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -18,27 +15,11 @@ import (
 func TestServeFromStartToStop(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		addresses, done := make(chan net.Addr, 1), make(chan error, 1)
-		p := &program{in: strings.NewReader(""), out: io.Discard, errs: io.Discard, now: time.Now, serving: func(addr net.Addr) { addresses <- addr }}
-		go func() {
-			done <- p.run(ctx, []string{
-				"--database-url=" + databaseURL, "--key-encryption-key=" + testKEK, "--listen=127.0.0.1:0",
-				"--issuer=https://login.example", "--log-level=error", "--jwks-max-age=1m",
-			})
-		}()
-		var base string
-		select {
-		case addr := <-addresses:
-			base = "http://" + addr.String()
-		case err := <-done:
-			t.Fatal(err)
-		}
-		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		addr, end := serving(t, databaseURL, "--issuer=https://login.example", "--jwks-max-age=1m")
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: stay}
 		get := func(path string, want int) (http.Header, string) {
 			t.Helper()
-			resp, err := client.Get(base + path)
+			resp, err := client.Get("http://" + addr + path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +36,8 @@ func TestServeFromStartToStop(t *testing.T) {
 			Issuer  string `json:"issuer"`
 			JWKSURI string `json:"jwks_uri"`
 		}
-		if err := json.Unmarshal([]byte(discovery), &metadata); err != nil || metadata.Issuer != "https://login.example" || metadata.JWKSURI != "https://login.example/.well-known/jwks.json" {
+		err := json.Unmarshal([]byte(discovery), &metadata)
+		if err != nil || metadata.Issuer != "https://login.example" || metadata.JWKSURI != "https://login.example/.well-known/jwks.json" {
 			t.Errorf("%+v, %v", metadata, err)
 		}
 		header, jwks := get("/.well-known/jwks.json", http.StatusOK)
@@ -66,9 +48,6 @@ func TestServeFromStartToStop(t *testing.T) {
 		if header, page := get("/nothing", http.StatusNotFound); !strings.HasPrefix(header.Get("Content-Type"), "text/html") || page == "" {
 			t.Errorf("a page that is not there: %v", header)
 		}
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		end()
 	})
 }
