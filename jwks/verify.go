@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,17 +74,8 @@ type Verifier struct {
 // NewVerifier returns a Verifier, or an error that says what is wrong with the
 // configuration.
 func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
-	switch {
-	case cfg.Issuer == "":
-		return nil, errors.New("jwks: VerifierConfig needs an Issuer")
-	case cfg.Audience == "":
-		return nil, errors.New("jwks: VerifierConfig needs an Audience")
-	case cfg.Keys == nil:
-		return nil, errors.New("jwks: VerifierConfig needs Keys")
-	case cfg.Leeway > maxLeeway:
-		return nil, fmt.Errorf("jwks: a leeway of %v is more than %v", cfg.Leeway, maxLeeway)
-	case cfg.MaxTokenBytes < 0:
-		return nil, errors.New("jwks: MaxTokenBytes is negative")
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	v := &Verifier{
 		issuer:        cfg.Issuer,
@@ -91,16 +83,10 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		keys:          cfg.Keys,
 		algorithms:    slices.Clone(cfg.Algorithms),
 		types:         slices.Clone(cfg.Types),
-		leeway:        max(cfg.Leeway, 0),
-		maxTokenBytes: cfg.MaxTokenBytes,
+		leeway:        max(cmp.Or(cfg.Leeway, DefaultLeeway), 0),
+		maxTokenBytes: cmp.Or(cfg.MaxTokenBytes, DefaultMaxTokenBytes),
 		now:           cfg.Now,
 		signed:        signed,
-	}
-	if cfg.Leeway == 0 {
-		v.leeway = DefaultLeeway
-	}
-	if v.maxTokenBytes == 0 {
-		v.maxTokenBytes = DefaultMaxTokenBytes
 	}
 	if v.now == nil {
 		v.now = time.Now
@@ -111,13 +97,25 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if len(v.types) == 0 {
 		v.types = []string{typeAccessToken}
 	}
-	if slices.ContainsFunc(v.types, func(typ string) bool { return jose.NormalType(typ) == "" }) {
-		return nil, errors.New("jwks: empty token type")
-	}
-	if err := jose.CheckAlgorithms(v.algorithms); err != nil {
-		return nil, err
-	}
 	return v, nil
+}
+
+func (cfg *VerifierConfig) check() error {
+	switch {
+	case cfg.Issuer == "":
+		return errors.New("jwks: VerifierConfig needs an Issuer")
+	case cfg.Audience == "":
+		return errors.New("jwks: VerifierConfig needs an Audience")
+	case cfg.Keys == nil:
+		return errors.New("jwks: VerifierConfig needs Keys")
+	case cfg.Leeway > maxLeeway:
+		return fmt.Errorf("jwks: a leeway of %v is more than %v", cfg.Leeway, maxLeeway)
+	case cfg.MaxTokenBytes < 0:
+		return errors.New("jwks: MaxTokenBytes is negative")
+	case slices.ContainsFunc(cfg.Types, func(typ string) bool { return jose.NormalType(typ) == "" }):
+		return errors.New("jwks: empty token type")
+	}
+	return jose.CheckAlgorithms(cfg.Algorithms)
 }
 
 // Verify returns the token's claims if the token is good, and otherwise an

@@ -176,7 +176,7 @@ func (b BadProof) Set(h http.Header) {
 
 // BadProofs makes every kind of DPoP request that a service must refuse whose
 // audience is aud, for a request with the method and the absolute URL. Each
-// would be accepted, and have the scopes and roles asked for, but for what its
+// would be accepted, and have the scopes and roles asked for, except for what its
 // name says. That a proof is refused the second time is left to the test.
 func (i *Issuer) BadProofs(method, url, aud string, grants ...Token) []BadProof {
 	i.tb.Helper()
@@ -210,7 +210,7 @@ func (c *proofCatalogue) add(name string, want error, proofs ...string) {
 	c.list = append(c.list, BadProof{name, "DPoP " + c.token, proofs, want})
 }
 
-// with is a good proof but for the change.
+// with adds a proof that is good except for the change.
 func (c *proofCatalogue) with(name string, change func(header, claims map[string]any)) {
 	p := c.request
 	p.Mutate = change

@@ -61,7 +61,7 @@ type Config struct {
 // A Cache is what jwks.Cache documents. One goroutine, which ends with the
 // context given to [New], does all fetching.
 type Cache struct {
-	cfg     Config
+	cfg     Config // with defaults
 	log     *slog.Logger
 	fetcher *fetcher
 	saved   savedFile
@@ -101,14 +101,8 @@ func (h *heldSet) ids() []string {
 	return ids
 }
 
-// New returns a Cache that fetches until ctx ends. It fails only for a
-// wrong configuration: it does not wait for the issuer, which may be down and
-// is then asked again and again; to wait, use [Cache.Ready]. After ctx has
-// ended the keys held are still usable until they are too old.
-func New(ctx context.Context, cfg Config) (*Cache, error) {
-	if cfg.JWKSURL == "" && cfg.Issuer == "" {
-		return nil, errors.New("jwks: Config needs an Issuer or a JWKSURL")
-	}
+// setTimes puts the defaults in place, and checks the rest.
+func (cfg *Config) setTimes() error {
 	for _, d := range []struct {
 		name  string
 		value *time.Duration
@@ -120,14 +114,25 @@ func New(ctx context.Context, cfg Config) (*Cache, error) {
 		{"MaxStale", &cfg.MaxStale, DefaultMaxStale},
 	} {
 		if *d.value < 0 {
-			return nil, fmt.Errorf("jwks: %s is negative", d.name)
+			return fmt.Errorf("jwks: %s is negative", d.name)
 		}
 		if *d.value == 0 {
 			*d.value = d.def
 		}
 	}
 	if cfg.MinRefresh > cfg.MaxRefresh {
-		return nil, fmt.Errorf("jwks: MinRefresh of %v is more than MaxRefresh of %v", cfg.MinRefresh, cfg.MaxRefresh)
+		return fmt.Errorf("jwks: MinRefresh of %v is more than MaxRefresh of %v", cfg.MinRefresh, cfg.MaxRefresh)
+	}
+	return nil
+}
+
+// New is jwks.NewCache.
+func New(ctx context.Context, cfg Config) (*Cache, error) {
+	if cfg.JWKSURL == "" && cfg.Issuer == "" {
+		return nil, errors.New("jwks: CacheConfig needs an Issuer or a JWKSURL")
+	}
+	if err := cfg.setTimes(); err != nil {
+		return nil, err
 	}
 	log := cfg.Log
 	if log == nil {
@@ -157,9 +162,7 @@ func New(ctx context.Context, cfg Config) (*Cache, error) {
 	return c, nil
 }
 
-// Ready waits until a usable key set is held, and returns nil then. If ctx or
-// the Cache's own context ends before, the error is ErrUnavailable and
-// says why the last fetch failed.
+// Ready is what jwks.Cache.Ready documents.
 func (c *Cache) Ready(ctx context.Context) error {
 	for {
 		// Taken before the look at what is held, so that no fetch is missed.
@@ -179,10 +182,7 @@ func (c *Cache) Ready(ctx context.Context) error {
 	}
 }
 
-// Keys returns the keys with the given id, or all keys for the empty id. If
-// no usable set is held, or the id is unknown, it may cause a fetch (at most
-// one per Cooldown) and wait for it (a second at most, and never longer than
-// ctx). Errors: jose.ErrUnknownKey; ErrUnavailable.
+// Keys is what jwks.Cache.Keys documents.
 func (c *Cache) Keys(ctx context.Context, id string) ([]jose.Key, error) {
 	if held := c.usable(time.Now()); held != nil {
 		if keys := held.lookup(id); len(keys) > 0 {
