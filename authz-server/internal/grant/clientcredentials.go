@@ -19,9 +19,6 @@ func (cfg *clientCredentialsGrant) Check(_ context.Context, request *protocol.To
 	if c.Public() {
 		return nil, oauth.UnauthorizedClient.Because("a public client cannot use client_credentials: it has no credentials")
 	}
-	if err := requireGrant(c, cfg.Type()); err != nil {
-		return nil, err
-	}
 	requested := request.Scope
 	for _, scope := range requested {
 		if !slices.Contains(c.Scopes(), scope) {

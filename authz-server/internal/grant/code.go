@@ -21,9 +21,6 @@ func (*codeGrant) Type() string { return "authorization_code" }
 
 // Check changes nothing, but for a code that was spent before: that ends the grant.
 func (cfg *codeGrant) Check(ctx context.Context, request *protocol.TokenRequest) (protocol.Finish, error) {
-	if err := requireGrant(request.Client, cfg.Type()); err != nil {
-		return nil, err
-	}
 	form := request.Form
 	if form.Get("code") == "" {
 		return nil, oauth.InvalidRequest.Because("the parameter code is missing")
@@ -61,15 +58,13 @@ func (cfg *codeGrant) Check(ctx context.Context, request *protocol.TokenRequest)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
-		answer, won, err := cfg.redeem(ctx, request, &code.Grant, want, code.Nonce, func(ctx context.Context, first *grants.RefreshToken) (bool, error) {
+	return cfg.redeem(redemption{
+		request: request, grant: &code.Grant, want: want, nonce: code.Nonce,
+		spend: func(ctx context.Context, first *grants.RefreshToken) (bool, error) {
 			return cfg.Store.Grants.RedeemCode(ctx, hash, first)
-		})
-		if err == nil && !won {
-			err = cfg.replayed(ctx, &code.Grant)
-		}
-		return answer, err
-	}, nil
+		},
+		lost: func(ctx context.Context) error { return cfg.replayed(ctx, &code.Grant) },
+	}), nil
 }
 
 // checkVerifier compares the verifier with the challenge (RFC 7636 §4.6). A verifier without a challenge means that

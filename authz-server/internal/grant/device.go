@@ -18,9 +18,6 @@ type deviceGrant struct{ *Config }
 func (*deviceGrant) Type() string { return client.DeviceCode }
 
 func (cfg *deviceGrant) Check(ctx context.Context, request *protocol.TokenRequest) (protocol.Finish, error) {
-	if err := requireGrant(request.Client, cfg.Type()); err != nil {
-		return nil, err
-	}
 	code := request.Form.Get("device_code")
 	if code == "" {
 		return nil, oauth.InvalidRequest.Because("the parameter device_code is missing")
@@ -60,17 +57,15 @@ func (cfg *deviceGrant) Check(ctx context.Context, request *protocol.TokenReques
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
-		answer, won, err := cfg.redeem(ctx, request, &g, want, "", func(ctx context.Context, first *grants.RefreshToken) (bool, error) {
+	return cfg.redeem(redemption{
+		request: request, grant: &g, want: want,
+		spend: func(ctx context.Context, first *grants.RefreshToken) (bool, error) {
 			return cfg.Store.Devices.RedeemDeviceCode(ctx, hash, first)
-		})
-		if err == nil && !won {
-			// Unlike an authorization code, this one never passed through a browser: whoever has it twice
-			// is the device, which polls twice at once.
-			err = oauth.InvalidGrant.Because("the device_code was used before")
-		}
-		return answer, err
-	}, nil
+		},
+		// Unlike an authorization code, this one never passed through a browser: whoever has it twice is
+		// the device, which polls twice at once. Its grant goes on.
+		lost: func(context.Context) error { return oauth.InvalidGrant.Because("the device_code was used before") },
+	}), nil
 }
 
 // wait tells a device to ask again later, and one that asks too often to do so less often.

@@ -45,9 +45,6 @@ func (*exchangeGrant) Type() string { return client.TokenExchange }
 
 func (cfg *exchangeGrant) Check(ctx context.Context, request *protocol.TokenRequest) (protocol.Finish, error) {
 	c, form := request.Client, request.Form
-	if err := requireGrant(c, cfg.Type()); err != nil {
-		return nil, err
-	}
 	if c.Public() || len(c.TokenExchangeAudiences) == 0 {
 		return nil, oauth.UnauthorizedClient.Because("the client may exchange tokens for no service: its token_exchange_audiences are empty")
 	}

@@ -21,9 +21,6 @@ type refreshGrant struct{ *Config }
 func (*refreshGrant) Type() string { return "refresh_token" }
 
 func (cfg *refreshGrant) Check(ctx context.Context, request *protocol.TokenRequest) (protocol.Finish, error) {
-	if err := requireGrant(request.Client, cfg.Type()); err != nil {
-		return nil, err
-	}
 	token := request.Form.Get("refresh_token")
 	if token == "" {
 		return nil, oauth.InvalidRequest.Because("the parameter refresh_token is missing")

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clientauth"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
@@ -79,8 +78,13 @@ func readRequest(r *http.Request) error {
 	return nil
 }
 
-// Types are the grant types of [All].
-var Types = []string{"authorization_code", "refresh_token", "client_credentials", client.DeviceCode, client.TokenExchange}
+// Types are the grant types that the endpoint takes.
+var Types = func() (types []string) {
+	for _, grant := range All(Config{}) {
+		types = append(types, grant.Type())
+	}
+	return types
+}()
 
 // Config is what grants need. All fields are required.
 type Config struct {
@@ -93,15 +97,9 @@ type Config struct {
 
 // All is a grant of each type.
 func All(cfg Config) []protocol.Grant {
-	return []protocol.Grant{&codeGrant{&cfg}, &refreshGrant{&cfg}, &clientCredentialsGrant{&cfg}, &deviceGrant{&cfg}, &exchangeGrant{&cfg}}
-}
-
-// requireGrant refuses a client that is not registered for a grant (RFC 6749 §5.2).
-func requireGrant(c *client.Client, grant string) error {
-	if !c.HasGrantType(grant) {
-		return oauth.UnauthorizedClient.Because("the client is not registered for the grant " + grant)
+	return []protocol.Grant{
+		&codeGrant{&cfg}, &refreshGrant{&cfg}, &clientCredentialsGrant{&cfg}, &deviceGrant{&cfg}, &exchangeGrant{&cfg},
 	}
-	return nil
 }
 
 // requireKey refuses a request without a proof of the key that what it redeems is bound to; empty: to none.
@@ -147,38 +145,61 @@ func (cfg *Config) answer(token string, of tokens.AccessSpec) *protocol.TokenAns
 	return &protocol.TokenAnswer{AccessToken: token, TokenType: kind, ExpiresIn: cfg.Tokens.Lifetimes.AccessToken, Scope: of.Scope}
 }
 
-// redeem answers with the first tokens of a grant. They are made before spend spends what they are given
-// for, so that a failing signature loses nothing. Of several calls at once one wins, as spend decides.
-func (cfg *Config) redeem(ctx context.Context, request *protocol.TokenRequest, g *grants.Grant, want tokens.AccessSpec, nonce string,
-	spend func(ctx context.Context, first *grants.RefreshToken) (won bool, err error)) (answer *protocol.TokenAnswer, won bool, err error) {
-	c := request.Client
-	access, err := cfg.Tokens.Access(ctx, c, g, want)
-	if err != nil {
-		return nil, false, err
-	}
-	answer = cfg.answer(access, want)
-	if slices.Contains(want.Scope, "openid") {
-		if answer.IDToken, err = cfg.Tokens.ID(ctx, c, g, tokens.IDSpec{Nonce: nonce, AccessToken: access}); err != nil {
-			return nil, false, err
-		}
-	}
-	var first *grants.RefreshToken
-	if c.HasGrantType("refresh_token") {
-		token, row, err := cfg.Tokens.Refresh(ctx, c, g)
+// A redemption exchanges what stands for a grant, such as a code, for the grant's first tokens.
+type redemption struct {
+	request *protocol.TokenRequest
+	grant   *grants.Grant
+	want    tokens.AccessSpec
+	nonce   string // of the ID token; empty: none
+
+	// spend uses up what is redeemed, and stores the first refresh token; nil: there is none. Of several
+	// requests at once, one wins.
+	spend func(ctx context.Context, first *grants.RefreshToken) (won bool, err error)
+	// lost is the refusal of the others.
+	lost func(ctx context.Context) error
+}
+
+// redeem makes the tokens before it spends what they are given for: a signature that fails loses
+// nothing.
+func (cfg *Config) redeem(r redemption) protocol.Finish {
+	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
+		c := r.request.Client
+		access, err := cfg.Tokens.Access(ctx, c, r.grant, r.want)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		answer.RefreshToken, first = token, &row
+		answer := cfg.answer(access, r.want)
+		if slices.Contains(r.want.Scope, "openid") {
+			id := tokens.IDSpec{Nonce: r.nonce, AccessToken: access}
+			if answer.IDToken, err = cfg.Tokens.ID(ctx, c, r.grant, id); err != nil {
+				return nil, err
+			}
+		}
+		var first *grants.RefreshToken
+		if c.HasGrantType("refresh_token") {
+			token, row, err := cfg.Tokens.Refresh(ctx, c, r.grant)
+			if err != nil {
+				return nil, err
+			}
+			answer.RefreshToken, first = token, &row
+		}
+		won := false
+		err = cfg.Store.Tx(ctx, func(ctx context.Context) error {
+			if won, err = r.spend(ctx, first); err != nil || !won {
+				return err
+			}
+			// RFC 9449 §5: a public client has nothing else that its refresh tokens could be bound to.
+			if first != nil && c.Public() && r.request.Proof != nil {
+				return cfg.Store.Grants.BindGrant(ctx, r.grant.ID, r.request.Proof.Thumbprint)
+			}
+			return nil
+		})
+		switch {
+		case err != nil:
+			return nil, err
+		case !won:
+			return nil, r.lost(ctx)
+		}
+		return answer, nil
 	}
-	err = cfg.Store.Tx(ctx, func(ctx context.Context) error {
-		if won, err = spend(ctx, first); err != nil || !won {
-			return err
-		}
-		// RFC 9449 §5: a public client has nothing else that its refresh tokens could be bound to.
-		if first != nil && c.Public() && request.Proof != nil {
-			return cfg.Store.Grants.BindGrant(ctx, g.ID, request.Proof.Thumbprint)
-		}
-		return nil
-	})
-	return answer, won && err == nil, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clientauth"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
 )
 
 // grantHandler is a [Grant] as fosite sees it.
@@ -23,9 +24,13 @@ func (h grantHandler) CanHandleTokenEndpointRequest(_ context.Context, request f
 }
 
 func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) (err error) {
-	of := request.GetSession().(*session) // Check makes no other
+	of := request.GetSession().(*session)          // Protocol.Check makes no other
+	c := request.GetClient().(fositeClient).Client // nor does Config.Authenticate
+	if !c.HasGrantType(h.Type()) {                 // RFC 6749 §5.2
+		return oauth.UnauthorizedClient.Because("the client is not registered for the grant " + h.Type())
+	}
 	of.finish, err = h.Check(ctx, &TokenRequest{
-		Client: request.GetClient().(fositeClient).Client,
+		Client: c,
 		Form:   request.GetRequestForm(),
 		Scope:  request.GetRequestedScopes(),
 		Proof:  of.proof,

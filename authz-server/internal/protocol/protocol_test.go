@@ -71,7 +71,7 @@ func newTestProtocol(grants ...Grant) *Protocol {
 		if form.Get("client_id") != "app" {
 			return nil, oauth.InvalidClient.Because("who is this?")
 		}
-		return &client.Client{ID: "app"}, nil
+		return &client.Client{ID: "app", GrantTypes: []string{"one", "two", "three", "failing", "refusing", "once"}}, nil
 	}})
 }
 
@@ -109,11 +109,12 @@ func TestARequestIsRefused(t *testing.T) {
 	failure := errors.New("the database is gone")
 	failing := fakeGrant{"failing", func(*TokenRequest) (Finish, error) { return nil, failure }}
 	refusing := fakeGrant{"refusing", func(*TokenRequest) (Finish, error) { return nil, refusal }}
-	p := newTestProtocol(issuing("one"), failing, refusing)
+	p := newTestProtocol(issuing("one"), issuing("unregistered"), failing, refusing)
 	for form, want := range map[string]oauth.Kind{
-		"client_id=app&grant_type=unknown":  oauth.InvalidRequest, // package grant says which are known, before
-		"client_id=else&grant_type=one":     oauth.InvalidClient,
-		"client_id=app&grant_type=refusing": refusal.Kind,
+		"client_id=app&grant_type=unknown":      oauth.InvalidRequest, // package grant says which are known, before
+		"client_id=else&grant_type=one":         oauth.InvalidClient,
+		"client_id=app&grant_type=unregistered": oauth.UnauthorizedClient,
+		"client_id=app&grant_type=refusing":     refusal.Kind,
 	} {
 		var got *oauth.Error
 		if _, err := p.Check(tokenRequest(t, form), nil); !errors.As(err, &got) || got.Kind != want {
