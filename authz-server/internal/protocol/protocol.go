@@ -24,8 +24,9 @@ import (
 type Grant interface {
 	// Type is the value of grant_type.
 	Type() string
-	// Check decides whether the client gets tokens, and returns what issues them. It spends nothing:
-	// what is good for one use is spent by the Finish. An *oauth.Error refuses the request.
+	// Check decides whether a client that is registered for the type gets tokens, and returns what
+	// issues them. It spends nothing: what is good for one use, the Finish spends. An *oauth.Error
+	// refuses the request.
 	Check(ctx context.Context, request *TokenRequest) (Finish, error)
 }
 
