@@ -25,6 +25,7 @@ func serve(t *testing.T, h http.HandlerFunc) Boards {
 }
 
 func TestAnAnswerThatIsNoneMeansDown(t *testing.T) {
+	t.Parallel()
 	for name, h := range map[string]http.HandlerFunc{
 		"a gateway's page": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
 		"a redirect":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
@@ -44,6 +45,7 @@ func TestAnAnswerThatIsNoneMeansDown(t *testing.T) {
 }
 
 func TestTheTokenGoesToTheServiceAlone(t *testing.T) {
+	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("another host was called, with %q", r.Header.Get("Authorization"))
 	}))
@@ -60,6 +62,7 @@ func TestTheTokenGoesToTheServiceAlone(t *testing.T) {
 }
 
 func TestARefusalNamesFields(t *testing.T) {
+	t.Parallel()
 	b := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		w.Write([]byte(`{"title":"Unprocessable Entity","detail":"no","errors":[` +
@@ -74,6 +77,7 @@ func TestARefusalNamesFields(t *testing.T) {
 }
 
 func TestAnIDIsOnePartOfAPathOrNone(t *testing.T) {
+	t.Parallel()
 	var path string
 	b := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		path = r.URL.EscapedPath()
@@ -94,6 +98,7 @@ func TestAnIDIsOnePartOfAPathOrNone(t *testing.T) {
 }
 
 func TestARefusedTokenIsTriedAnewOnce(t *testing.T) {
+	t.Parallel()
 	var calls []string
 	b := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		calls = append(calls, r.Header.Get("Authorization"))
@@ -111,6 +116,7 @@ func TestARefusedTokenIsTriedAnewOnce(t *testing.T) {
 }
 
 func TestCallsToASlowServiceDoNotPileUp(t *testing.T) {
+	t.Parallel()
 	called, hold := make(chan struct{}), make(chan struct{})
 	b := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		called <- struct{}{}

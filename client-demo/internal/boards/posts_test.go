@@ -9,6 +9,7 @@ import (
 )
 
 func TestRepliesStandBelowTheirComment(t *testing.T) {
+	t.Parallel()
 	got := threads([]backend.Comment{{ID: "a"}, {ID: "b"}, {ID: "c", Parent: "a"}, {ID: "d", Parent: "lost"},
 		{ID: "e", Parent: "a"}}, func(c backend.Comment) pages.Comment {
 		return pages.Comment{Comment: c, Reply: true}

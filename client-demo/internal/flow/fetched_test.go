@@ -11,6 +11,7 @@ import (
 )
 
 func TestADocumentIsFetchedOnceForAllWhoNeedItAndStaysGoodWhenTheIssuerGoes(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	c := newClient(t, Config{Origin: "https://app.example", Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)})
 	defer c.Close()

@@ -18,6 +18,7 @@ import (
 )
 
 func TestLocalPath(t *testing.T) {
+	t.Parallel()
 	for to, want := range map[string]string{
 		"/": "/", "/boards/free?q=a&cursor=b": "/boards/free?q=a&cursor=b", "/posts/%EA%B8%80": "/posts/%EA%B8%80", "/a#b": "/a",
 		"": "/", "boards": "/", "//evil.example": "/", "/\\evil.example": "/", "https://evil.example/": "/", "/../x": "/",
@@ -54,6 +55,7 @@ func FuzzLocalPath(f *testing.F) {
 }
 
 func TestDecodeTakesOnlyWhatIsAJWT(t *testing.T) {
+	t.Parallel()
 	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	var header, claims map[string]any
 	err := Decode(part(`{"alg":"RS256"}`)+"."+part(`{"sub":"p"}`)+".x", &header, &claims)
@@ -86,6 +88,7 @@ func newClient(t *testing.T, cfg Config) *Client {
 }
 
 func TestCookiesOfASecureOriginAreBoundToItsHost(t *testing.T) {
+	t.Parallel()
 	for origin, want := range map[string]string{
 		"https://app.example":   "__Host-demo-session=x; Path=/; HttpOnly; Secure; SameSite=Lax",
 		"http://localhost:8080": "demo-session=x; Path=/; HttpOnly; SameSite=Lax",
@@ -99,6 +102,7 @@ func TestCookiesOfASecureOriginAreBoundToItsHost(t *testing.T) {
 }
 
 func TestWhatHasExpiredIsForgotten(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	c := newClient(t, Config{Origin: "https://app.example", Now: func() time.Time { return now }})
 	var draft string
@@ -118,6 +122,7 @@ func TestWhatHasExpiredIsForgotten(t *testing.T) {
 }
 
 func TestThereIsNoEndOfSessionsInMemory(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	c := newClient(t, Config{Origin: "https://app.example", Now: func() time.Time { return now }})
 	for i := range maxSessions + 5 {
@@ -130,6 +135,7 @@ func TestThereIsNoEndOfSessionsInMemory(t *testing.T) {
 }
 
 func TestAPersonWithManySessionsLosesTheirOwnOldestOnly(t *testing.T) {
+	t.Parallel()
 	c := newClient(t, Config{Origin: "https://app.example"})
 	begin := func(subject string) *Session {
 		s := &Session{Subject: subject, created: c.now(), seen: c.now()}
@@ -150,6 +156,7 @@ func TestAPersonWithManySessionsLosesTheirOwnOldestOnly(t *testing.T) {
 }
 
 func TestOneAddressPushesOutNobodyElsesForm(t *testing.T) {
+	t.Parallel()
 	var d drafts
 	now := time.Now()
 	form := url.Values{"body": {strings.Repeat("x", maxDraft-draftOverhead-len("body"))}}
@@ -201,6 +208,7 @@ func begin(t *testing.T, c *Client, r *http.Request, in Login) (string, []*http.
 }
 
 func TestManyLogInsUnderWayTakeNoMemoryAndDisturbNoOther(t *testing.T) {
+	t.Parallel()
 	c := newClient(t, Config{Origin: "https://app.example"})
 	r := httptest.NewRequest(http.MethodGet, "/login", nil)
 	state, cookies := begin(t, c, r, Login{To: "/boards"})
@@ -220,6 +228,7 @@ func TestManyLogInsUnderWayTakeNoMemoryAndDisturbNoOther(t *testing.T) {
 }
 
 func TestABrowserKeepsFewLogInsUnderWay(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	c := newClient(t, Config{Origin: "https://app.example", Now: func() time.Time { return now }})
 	jar := map[string]*http.Cookie{"__Host-demo-login-0123456789abcdef": {Name: "__Host-demo-login-0123456789abcdef", Value: "planted"}}
@@ -252,6 +261,7 @@ func TestABrowserKeepsFewLogInsUnderWay(t *testing.T) {
 }
 
 func TestASealIsBoundToItsKeyAndPurpose(t *testing.T) {
+	t.Parallel()
 	key := bytes.Repeat([]byte{7}, KeySize)
 	one, err := newSealer(key)
 	if err != nil {
@@ -299,6 +309,7 @@ func TestASealIsBoundToItsKeyAndPurpose(t *testing.T) {
 }
 
 func TestOfManyAnswersToOneLogInOneCounts(t *testing.T) {
+	t.Parallel()
 	c := newClient(t, Config{Origin: "https://app.example"})
 	for range 300 {
 		state, cookies := begin(t, c, httptest.NewRequest(http.MethodGet, "/login", nil), Login{})
@@ -326,6 +337,7 @@ func TestOfManyAnswersToOneLogInOneCounts(t *testing.T) {
 }
 
 func TestWhatTheLogSaysOfAnotherProgramsErrorIsShort(t *testing.T) {
+	t.Parallel()
 	long := errors.New(strings.Repeat("가", 1<<20))
 	err := briefly(long)
 	if text := err.Error(); len(text) > maxText+len("…") || !utf8.ValidString(text) || !errors.Is(err, long) {

@@ -52,6 +52,7 @@ func lacks(l, than *lang.Language) (faults []string) {
 }
 
 func TestEveryLanguageSaysEverything(t *testing.T) {
+	t.Parallel()
 	for _, l := range lang.All {
 		if faults := lacks(l, lang.All[0]); faults != nil {
 			t.Errorf("%s lacks, or has beyond %s, or puts other things into: %q", l.Name, lang.All[0].Name, faults)
@@ -77,6 +78,7 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 }
 
 func TestKoreanIsPoliteAndConsistent(t *testing.T) {
+	t.Parallel()
 	for key, text := range lang.All.Find("ko").Words {
 		if strings.Contains(text, "니다") || strings.Contains(text, "고치") {
 			t.Errorf("%q: the app speaks in 해요체, and says 수정: %s", key, text)
@@ -85,6 +87,7 @@ func TestKoreanIsPoliteAndConsistent(t *testing.T) {
 }
 
 func TestNumbersTakeTheirForm(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		code string
 		n    int
@@ -97,6 +100,7 @@ func TestNumbersTakeTheirForm(t *testing.T) {
 }
 
 func TestABrowserIsUnderstood(t *testing.T) {
+	t.Parallel()
 	for header, want := range map[string]string{
 		"": "en", "ko": "ko", "ko-KR,ko;q=0.9,en;q=0.8": "ko", "en-GB": "en", "fr": "en", "fr, ko;q=0.5": "ko", ";;": "en",
 		strings.Repeat("ko,", 400): "en",
@@ -167,6 +171,7 @@ func collect(n ast.Node, asked, texts map[string]bool) {
 }
 
 func TestWhatIsSaidIsInTheFilesAndTheRestIsGone(t *testing.T) {
+	t.Parallel()
 	asked, texts := said(t)
 	for _, word := range tokens.ScriptWords {
 		asked["js_"+word] = true

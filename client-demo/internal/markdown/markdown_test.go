@@ -12,6 +12,7 @@ import (
 )
 
 func TestMarkdownIsTamed(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, in, want string }{
 		{"emphasis", "**a** *b*", "<p><strong>a</strong> <em>b</em></p>\n"},
 		{"headings go below the page's own", "# a\n\n###### b", "<h2>a</h2>\n<h6>b</h6>\n"},
@@ -68,6 +69,7 @@ func FuzzMarkdown(f *testing.F) {
 // TestMarkdownThatCostsTooMuchIsRefused has inputs of 20,000 bytes, as long as a post may be, that take
 // goldmark from 0.1 to 26 seconds, or that make up to 100 MB of HTML.
 func TestMarkdownThatCostsTooMuchIsRefused(t *testing.T) {
+	t.Parallel()
 	const size = 20_000
 	fill := func(unit string, bytes int) string { return strings.Repeat(unit, bytes/len(unit)) }
 	for name, text := range map[string]string{
@@ -103,6 +105,7 @@ func TestMarkdownThatCostsTooMuchIsRefused(t *testing.T) {
 }
 
 func TestALongOrdinaryPostIsRendered(t *testing.T) {
+	t.Parallel()
 	for name, section := range map[string]string{
 		"sections": "## 제목\n\n**굵게**, *기울임*, `code` 그리고 [링크](https://x.example/a?b=c). 마루는 여럿이 쓰는 바닥입니다!\n\n" +
 			"- 하나\n  - 둘\n    1. 셋 ~~넷~~\n\n> 인용\n> > 인용 속\n\n" +
@@ -137,6 +140,7 @@ func (l *leaving) Err() error {
 }
 
 func TestRenderingEndsWhenItsReaderLeaves(t *testing.T) {
+	t.Parallel()
 	text := strings.Repeat("*a* [b](https://x.example/) `c` ", 300)
 	stays := &leaving{Context: t.Context(), after: 1 << 30}
 	if _, err := convert(stays, text); err != nil {
@@ -156,6 +160,7 @@ func TestRenderingEndsWhenItsReaderLeaves(t *testing.T) {
 }
 
 func TestRenderedTextsAreKept(t *testing.T) {
+	t.Parallel()
 	r, calls := New(), 0
 	r.render = func(ctx context.Context, body string) (template.HTML, error) {
 		calls++
@@ -197,6 +202,7 @@ func TestRenderedTextsAreKept(t *testing.T) {
 }
 
 func TestAReaderWhoLeavesWaitsForNoPlace(t *testing.T) {
+	t.Parallel()
 	r := New()
 	for range cap(r.places) {
 		r.places <- struct{}{}

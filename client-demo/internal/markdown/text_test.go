@@ -8,6 +8,7 @@ import (
 )
 
 func TestTextsAreShownAsTypedWhenLayingThemOutTakesTooLong(t *testing.T) {
+	t.Parallel()
 	sources := []Source{{"markdown", "**a**"}, {"plain", "**b**"}, {"markdown", "**c**"}}
 	r := New()
 	texts, err := r.RenderAll(t.Context(), sources)

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAnAnswerIsReadUpToItsBound(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, strings.TrimPrefix(r.URL.Path, "/"))
 	}))
@@ -32,6 +33,7 @@ func TestAnAnswerIsReadUpToItsBound(t *testing.T) {
 }
 
 func TestACallKeepsItsPlaceUntilItsAnswerIsClosed(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
 	client := NewClient(Limits{time.Minute, 1, 10})
@@ -64,6 +66,7 @@ func TestACallKeepsItsPlaceUntilItsAnswerIsClosed(t *testing.T) {
 }
 
 func TestNoRedirectIsFollowed(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.RedirectHandler("https://elsewhere.example/", http.StatusTemporaryRedirect))
 	defer server.Close()
 	client := NewClient(Limits{time.Minute, 1, 10})

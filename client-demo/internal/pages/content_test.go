@@ -7,6 +7,7 @@ import (
 )
 
 func TestAContentSaysItsLanguageWhateverThePages(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{"함께 쓰는 마루": ` lang="ko"`, "Hello 마루": ` lang="ko"`, "こんにちは世界": ` lang="ja"`,
 		"你好": ` lang="zh"`, "Hello": "", "": "", "123 🙂": ""} {
 		if got := string(langOf(text)); got != want {
@@ -16,6 +17,7 @@ func TestAContentSaysItsLanguageWhateverThePages(t *testing.T) {
 }
 
 func TestAnAvatarsColourIsThePersonsAndNotTheNames(t *testing.T) {
+	t.Parallel()
 	style, err := assetFiles.ReadFile("assets/style.css")
 	if err != nil {
 		t.Fatal(err)
@@ -36,6 +38,7 @@ func TestAnAvatarsColourIsThePersonsAndNotTheNames(t *testing.T) {
 }
 
 func TestInitials(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]string{"김지수": "김", "minjun": "M", "  é": "É", "": "·", "—x": "X", "🙂": "🙂", "\xff": "·"} {
 		if got := initial(name); got != want {
 			t.Errorf("initial of %q is %q, want %q", name, got, want)

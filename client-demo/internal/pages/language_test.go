@@ -118,6 +118,7 @@ func outside(t *testing.T, page string) (found []string) {
 }
 
 func TestALanguageIsAddedByWhatOneFileHas(t *testing.T) {
+	t.Parallel()
 	l := another()
 	languages := append(slices.Clone(lang.All), l)
 	p := New(languages)

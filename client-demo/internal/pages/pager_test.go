@@ -7,6 +7,7 @@ import (
 )
 
 func TestEveryPageLeadsToTheOneBefore(t *testing.T) {
+	t.Parallel()
 	keep := url.Values{"q": {"x"}}
 	query := url.Values{"q": {"x"}}
 	var trail []Pager

@@ -9,6 +9,7 @@ import (
 )
 
 func TestTimesNearAreRelativeAndOthersInTheReadersZone(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 3, 10, 15, 0, 0, 0, time.UTC)
 	show := func(zone, code string, ago time.Duration) moment {
 		t.Helper()

@@ -10,6 +10,7 @@ import (
 )
 
 func TestTheZoneIsThePersonsOrElseTheirBrowsers(t *testing.T) {
+	t.Parallel()
 	zone := func(cookie, own string) string {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.AddCookie(&http.Cookie{Name: zoneCookie, Value: cookie})
