@@ -54,7 +54,7 @@ func TestWhatAServiceRefusesIsShownBesideTheFieldWithAllThatWasTyped(t *testing.
 	b.write("free", "", "내용은 있다").
 		want(t, http.StatusUnprocessableEntity, "1 to 200 characters", "내용은 있다")
 	b.post("/settings", "etag", b.get("/settings").field(t, "etag"), "time_zone", "Mars/Olympus").
-		want(t, http.StatusUnprocessableEntity, `<option value="Mars/Olympus" selected>`, "Choose one of the list", `<a href="#time_zone">`)
+		want(t, http.StatusUnprocessableEntity, `<option value="Mars/Olympus" selected>`, "Choose one from the list", `<a href="#time_zone">`)
 
 	// A form sent again with another text under the same key: the second try goes through.
 	b.post("/boards/free/write", "key", "same", "title", "one", "body", "one", "format", "plain").want(t, http.StatusOK)

@@ -61,7 +61,7 @@ func TestTheBrowserChecksATokenBeforeItCalls(t *testing.T) {
 		b.See(chrome.CSS("#"+kind+"-result.good"), "Good")
 		b.Click(chrome.CSS("#" + kind + "-tamper"))
 		b.Click(chrome.CSS("#" + kind + "-check"))
-		b.See(chrome.CSS("#"+kind+"-result.bad"), "signature does not fit")
+		b.See(chrome.CSS("#"+kind+"-result.bad"), "signature does not match")
 		b.Click(chrome.CSS("#" + kind + "-restore"))
 		b.Click(chrome.CSS("#" + kind + "-check"))
 		b.See(chrome.CSS("#"+kind+"-result.good"), "Good")
