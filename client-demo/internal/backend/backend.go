@@ -1,7 +1,9 @@
-// Package backend calls the user and board services as any client would: JSON over HTTP with a bearer token (RFC 6750), errors as
-// problem documents (RFC 9457), changes guarded by ETag and If-Match (RFC 9110 §13).
+// Package backend calls the user and board services as any client would: JSON over HTTP with a
+// bearer token (RFC 6750), errors as problem documents (RFC 9457), changes guarded by ETag and
+// If-Match (RFC 9110 §13).
 //
-// Every call has a limit of time and of size, and each service one of calls at once.
+// Each service is called within the bounds of package outbound. Answers that everybody may read are
+// kept for a while.
 package backend
 
 import (
@@ -19,7 +21,7 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/outbound"
 )
 
-// ErrDown tells that a service gave no usable answer: it is not there, too slow, or overloaded.
+// ErrDown says that a service gave no usable answer: it is away, too slow or overloaded.
 var ErrDown = errors.New("the service does not answer")
 
 // DownError is an ErrDown that names the service.
@@ -32,11 +34,11 @@ func (e *DownError) Error() string {
 	return fmt.Sprintf("the %s service does not answer: %v", e.Service, e.Reason)
 }
 
-// Is makes it an ErrDown; Unwrap leads to the reason.
+// Is makes every DownError an ErrDown.
 func (e *DownError) Is(target error) bool { return target == ErrDown }
 func (e *DownError) Unwrap() error        { return e.Reason }
 
-// Error is a service's refusal.
+// Error is a refusal by a service.
 type Error struct {
 	Status int
 	Title  string
@@ -48,16 +50,17 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("the service answered %d %s: %s", e.Status, e.Title, e.Detail)
 }
 
-// Is lets errors.Is tell refusals by status: errors.Is(err, &Error{Status: 412}).
+// Is lets errors.Is compare refusals by status: errors.Is(err, &Error{Status: 412}).
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Status == e.Status
 }
 
-// TokenFunc returns the access token to call with; nil calls without one, for what everybody may read. Refused is empty, or the token that the service just would not take.
+// TokenFunc returns the access token to call with; refused is empty, or the token that the service
+// has just refused. A nil TokenFunc calls without a token, for what everybody may read.
 type TokenFunc func(ctx context.Context, refused string) (string, error)
 
-// limits bound the calls to one service. A page of 100 comments in full length fits into an answer.
+// limits bound the calls to one service. A page of 100 comments of full length fits into an answer.
 var limits = outbound.Limits{Timeout: 5 * time.Second, Calls: 64, Answer: 2 << 20}
 
 // service is one REST interface. It is safe for concurrent use.
@@ -75,7 +78,7 @@ func newService(name, base string) service {
 // Close closes idle connections.
 func (s service) Close() { s.http.CloseIdleConnections() }
 
-// path is the segments of a path below the service's version.
+// path has the segments of a path below the service's version.
 type path []string
 
 // call is one request; in and out, when not nil, are JSON.
@@ -88,7 +91,8 @@ type call struct {
 	in, out any
 }
 
-// do makes the call, a second time with another token when the first was refused, and returns the answer's ETag.
+// do makes the call and returns the answer's ETag. If the token is refused, it tries once more with
+// another.
 func (s service) do(ctx context.Context, token TokenFunc, c call) (etag string, err error) {
 	address, err := s.address(c)
 	if err != nil {
@@ -115,7 +119,7 @@ func (s service) do(ctx context.Context, token TokenFunc, c call) (etag string, 
 	return s.once(ctx, again, address, c)
 }
 
-// once makes the call with an access token, or without one if it is empty.
+// once makes the call with an access token, or without one if access is empty.
 func (s service) once(ctx context.Context, access, address string, c call) (etag string, err error) {
 	if access == "" {
 		if kept, ok := s.public.get(address); ok {
@@ -151,7 +155,7 @@ func (s service) once(ctx context.Context, access, address string, c call) (etag
 func (s service) address(c call) (string, error) {
 	address := s.base + "/v1"
 	for _, segment := range c.path {
-		// Dots would lead elsewhere; the service would not find the rest.
+		// Dots would lead elsewhere, and the service would not find the rest.
 		if segment == "" || segment == "." || segment == ".." || len(segment) > 256 {
 			return "", &Error{Status: http.StatusNotFound, Title: http.StatusText(http.StatusNotFound)}
 		}
@@ -205,7 +209,7 @@ func (s service) read(text []byte, c call) error {
 	return nil
 }
 
-// refusal makes an error of a problem document, or of whatever a gateway in between wrote.
+// refusal makes an error of a problem document (RFC 9457), or of what a gateway in between wrote.
 func (s service) refusal(status int, text []byte) error {
 	if status >= http.StatusInternalServerError || status < 400 {
 		return &DownError{s.name, fmt.Errorf("it answered %d", status)}

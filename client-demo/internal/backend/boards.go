@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// List is one page of a list; Next leads to the page after it and is empty on the last.
+// List is one page of a list. Next is the cursor of the next page; it is empty on the last.
 type List[T any] struct {
 	Items []T    `json:"items"`
 	Next  string `json:"next"`
@@ -18,8 +18,8 @@ type Board struct {
 	Title       string    `json:"title"`
 	Description string    `json:"description"`
 	Posts       int       `json:"posts"`
-	Moderators  bool      `json:"moderators_only"` // only they write posts here
-	Public      bool      `json:"public_read"`     // everybody reads it, without a token too
+	Moderators  bool      `json:"moderators_only"` // only they write posts
+	Public      bool      `json:"public_read"`     // everybody reads it, even without a token
 	CreatedAt   time.Time `json:"created_at"`
 }
 
@@ -52,7 +52,7 @@ type PostText struct {
 	Format string `json:"format"`
 }
 
-// Comment is a comment; Parent is the comment that it replies to, or empty.
+// Comment is a comment. Parent is the id of the comment that it replies to, or empty.
 type Comment struct {
 	ID        string    `json:"id"`
 	Post      string    `json:"post"`
@@ -68,7 +68,7 @@ type Comment struct {
 // Boards is the board service.
 type Boards struct{ service }
 
-// NewBoards calls the board service at base. now is the clock, by which answers for everybody are asked for again.
+// NewBoards calls the board service at base. now is the clock by which kept answers grow old.
 func NewBoards(base string, now func() time.Time) Boards {
 	b := Boards{newService("board", base)}
 	b.public.now = now
@@ -86,7 +86,7 @@ func page(limit, cursor string) url.Values {
 	return query
 }
 
-// List returns the boards, up to 100; without a token those that everybody reads.
+// List returns up to 100 boards; without a token, those that everybody may read.
 func (b Boards) List(ctx context.Context, token TokenFunc) (boards []Board, err error) {
 	var list List[Board]
 	query := page("100", "")
@@ -103,13 +103,13 @@ func (b Boards) Board(ctx context.Context, token TokenFunc, slug string) (board 
 	return board, err
 }
 
-// Posts returns a page of a board's posts: pinned ones first, then the newest.
+// Posts returns a page of a board's posts, pinned ones first, then the newest.
 func (b Boards) Posts(ctx context.Context, token TokenFunc, slug, cursor string) (posts List[Post], err error) {
 	_, err = b.do(ctx, token, call{method: "GET", path: path{"boards", slug, "posts"}, query: page("", cursor), out: &posts})
 	return posts, err
 }
 
-// Search returns a page of the posts that hold text, of one board or, when slug is empty, of all.
+// Search returns a page of the posts that contain text: of one board or, if slug is empty, of all.
 func (b Boards) Search(ctx context.Context, token TokenFunc, text, slug, cursor string) (posts List[Post], err error) {
 	query := page("", cursor)
 	query.Set("q", text)
@@ -120,7 +120,7 @@ func (b Boards) Search(ctx context.Context, token TokenFunc, text, slug, cursor 
 	return posts, err
 }
 
-// PostsBy returns a page of what a person wrote, on all boards, the newest first.
+// PostsBy returns a page of an author's posts on all boards, the newest first.
 func (b Boards) PostsBy(ctx context.Context, token TokenFunc, author, cursor string) (posts List[Post], err error) {
 	query := page("", cursor)
 	query.Set("author", author)
@@ -128,7 +128,7 @@ func (b Boards) PostsBy(ctx context.Context, token TokenFunc, author, cursor str
 	return posts, err
 }
 
-// Write makes a post. The same key twice makes one post.
+// Write makes a post. Calls with the same key make one post.
 func (b Boards) Write(ctx context.Context, token TokenFunc, slug, key string, text PostText) (post Post, err error) {
 	_, err = b.do(ctx, token, call{method: "POST", path: path{"boards", slug, "posts"}, key: key, in: text, out: &post})
 	return post, err
@@ -177,7 +177,8 @@ func (b Boards) Comments(ctx context.Context, token TokenFunc, post, cursor stri
 	return comments, err
 }
 
-// WriteComment makes a comment, a reply when parent is not empty. The same key twice makes one comment.
+// WriteComment makes a comment; if parent is not empty, a reply. Calls with the same key make one
+// comment.
 func (b Boards) WriteComment(ctx context.Context, token TokenFunc, post, key, parent, body, format string) (comment Comment, err error) {
 	in := struct {
 		Body   string `json:"body"`

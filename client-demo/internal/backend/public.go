@@ -7,15 +7,15 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// The services count requests without a token by address, and this app's visitors all have its own: so answers that everybody
-// may read are asked for once in a while only.
+// The board service counts requests without a token by address, and all strangers who come here
+// share this app's. So answers that everybody may read are kept for a while.
 const (
-	publicFresh = 10 * time.Second // as the board says
+	publicFresh = 10 * time.Second // as the board service says
 	maxPublic   = 200              // answers
-	maxKept     = 128 << 10        // bytes of one
+	maxKept     = 128 << 10        // bytes of an answer
 )
 
-// publicAnswers keeps answers that were marked as public. It is safe for concurrent use.
+// publicAnswers keeps answers that are marked as public. It is safe for concurrent use.
 type publicAnswers struct {
 	now func() time.Time
 

@@ -42,13 +42,14 @@ type Users struct{ service }
 // NewUsers calls the user service at base.
 func NewUsers(base string) Users { return Users{newService("user", base)} }
 
-// Me returns the profile of the person whose token it is, and its ETag.
+// Me returns the profile of the token's subject, and its ETag.
 func (u Users) Me(ctx context.Context, token TokenFunc) (profile Profile, etag string, err error) {
 	etag, err = u.do(ctx, token, call{method: "GET", path: path{"me"}, out: &profile})
 	return profile, etag, err
 }
 
-// ChangeMe changes the profile if it still has etag, else the error is an [Error] of status 412.
+// ChangeMe changes the profile if it still has etag; else the error is an [Error] of status 412, as
+// with every change that takes an etag.
 func (u Users) ChangeMe(ctx context.Context, token TokenFunc, etag string, change ProfileChange) (profile Profile, err error) {
 	_, err = u.do(ctx, token, call{method: "PATCH", path: path{"me"}, ifMatch: etag, in: change, out: &profile})
 	return profile, err

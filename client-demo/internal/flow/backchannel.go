@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// ErrBadLogoutToken says that what came as a logout token is none of the issuer's for this app.
+// ErrBadLogoutToken says that a logout token was not issued for this app, or not as one.
 var ErrBadLogoutToken = errors.New("the logout token was refused")
 
-// LogoutToken ends the sessions that a logout token of the issuer is about: those of its sid, or, without one, all of its
-// person's (OpenID Connect Back-Channel Logout 1.0 §2.6). It returns how many there were. A token that comes again does no
-// harm, so none is remembered. Errors: ErrBadLogoutToken, ErrIssuerDown.
+// LogoutToken ends the sessions that a logout token names: those of its sid or, without one, all of
+// its subject's (OpenID Connect Back-Channel Logout 1.0 §2.6). It returns how many it ended. A
+// replayed token does no harm, so none is remembered. Errors: ErrBadLogoutToken, ErrIssuerDown.
 func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err error) {
 	op, err := c.issuer(ctx)
 	if err != nil {
@@ -21,7 +21,7 @@ func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err 
 	}
 	ctx, cancel := c.issuerContext(ctx)
 	defer cancel()
-	checked, err := op.verify(ctx, token) // signature, issuer, audience and expiry are as an ID token's
+	checked, err := op.verify(ctx, token) // signature, issuer, audience and expiry are checked as of an ID token
 	if errors.Is(err, ErrIssuerDown) {
 		return 0, err
 	}
@@ -57,9 +57,9 @@ func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err 
 	return ended, nil
 }
 
-// isLogoutType tells whether a header's typ is a logout token's. Back-Channel Logout §2.4 only recommends it, so a token may
-// come without one: its event keeps it apart from other tokens then.
+// isLogoutType tells whether typ is that of a logout token. Back-Channel Logout §2.4 only
+// recommends it; a token without one is told from others by its event.
 func isLogoutType(typ string) bool {
-	typ = strings.ToLower(typ) // a media type, of which RFC 7515 §4.1.9 leaves out application/
+	typ = strings.ToLower(typ) // a media type; RFC 7515 §4.1.9 lets application/ be left out
 	return strings.TrimPrefix(typ, "application/") == "logout+jwt"
 }

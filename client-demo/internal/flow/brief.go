@@ -2,7 +2,7 @@ package flow
 
 import "strings"
 
-// maxText bounds, in bytes, what a log has of another program's error: some repeat a whole answer.
+// maxText is how many bytes of another program's error are logged: some repeat a whole answer.
 const maxText = 300
 
 // briefError is an error whose text is cut.

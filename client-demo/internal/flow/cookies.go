@@ -2,12 +2,13 @@ package flow
 
 import "net/http"
 
-// cookies are those of this app.
+// cookies are this app's cookies.
 type cookies struct {
-	secure bool // the app is served over TLS, which the prefix __Host- needs
+	secure bool // the app is served over TLS, which the prefix __Host- requires
 }
 
-// name has a prefix of its own: cookies know no ports, and on localhost the issuer's are in the same jar.
+// name adds the app's prefix: cookies do not tell ports apart, so on localhost the issuer's are in
+// the same jar.
 func (c cookies) name(name string) string {
 	if c.secure {
 		return "__Host-demo-" + name
@@ -15,7 +16,8 @@ func (c cookies) name(name string) string {
 	return "demo-" + name
 }
 
-// set sets a cookie for maxAge seconds; 0: until the browser ends, below 0: it is removed.
+// set sets a cookie for maxAge seconds; 0 keeps it until the browser closes, a negative value
+// removes it.
 func (c cookies) set(w http.ResponseWriter, name, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure unless the demo is on plain http
 		Name: c.name(name), Value: value, Path: "/", MaxAge: maxAge,
@@ -23,7 +25,8 @@ func (c cookies) set(w http.ResponseWriter, name, value string, maxAge int) {
 	})
 }
 
-// get reads a cookie. Of several with its name, all but one are somebody else's, so none counts.
+// get reads a cookie. Of several by one name, all but one were set by somebody else, so it takes
+// none.
 func (c cookies) get(r *http.Request, name string) (string, bool) {
 	found := r.CookiesNamed(c.name(name))
 	if len(found) != 1 || found[0].Value == "" {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Decode reads header and claims of a JWT without checking anything: to show them, never to trust them. Either target may be nil.
+// Decode reads a JWT's header and claims without checking anything: to show them, never to trust
+// them. Either target may be nil.
 func Decode(jwt string, header, claims any) error {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {

@@ -29,8 +29,8 @@ type metadata struct {
 	ISSParameter       bool   `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 }
 
-// issuer returns what is known of the issuer, reading it first when it is not known or old. When reading fails, an old
-// document stays good; without one the error is ErrIssuerDown, or that of ctx.
+// issuer returns what is known of the issuer, and first reads it if it is unknown or old. When that
+// fails, an old document stays good; without one the error is ErrIssuerDown or ctx's.
 func (c *Client) issuer(ctx context.Context) (*issuer, error) {
 	pause, wait := discoveryFresh, fetchWait
 	known, err := c.provider.held()
@@ -60,7 +60,7 @@ func (c *Client) discover(ctx context.Context) (*issuer, error) {
 		return nil, err
 	}
 	endpoint := provider.Endpoint()
-	// Not found out by trying: a first try that is refused would spend the code.
+	// Set, so that x/oauth2 does not find it out by trying: a refused try would spend the code.
 	endpoint.AuthStyle = oauth2.AuthStyleInHeader
 	if c.cfg.ClientSecret == "" {
 		endpoint.AuthStyle = oauth2.AuthStyleInParams
@@ -76,13 +76,14 @@ func (c *Client) discover(ctx context.Context) (*issuer, error) {
 	}, nil
 }
 
-// Reachable returns nil once the issuer's discovery document is known, else ErrIssuerDown. It asks at most every two seconds.
+// Reachable returns nil once the issuer's discovery document is known, else ErrIssuerDown. It asks
+// the issuer every two seconds at most.
 func (c *Client) Reachable(ctx context.Context) error {
 	_, err := c.issuer(ctx)
 	return err
 }
 
-// JWKSOrigin is the origin of the issuer's key set, which a browser must be let fetch; empty while it is not known.
+// JWKSOrigin is the origin of the issuer's key set, which browsers fetch; empty while unknown.
 func (c *Client) JWKSOrigin() string {
 	known, _ := c.provider.held()
 	if known == nil {

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	maxDraft       = 128 << 10 // bytes of a form that a log-in carries: the longest post fits
-	maxDrafts      = 32 << 20  // bytes of all of them
+	maxDraft       = 128 << 10 // bytes of a form: the longest post fits
+	maxDrafts      = 32 << 20  // bytes of all forms
 	maxDraftsFrom  = 16        // from one network address
-	draftOverhead  = 1 << 10   // bytes that a form counts for beside its fields
-	networkPrefix6 = 64        // of IPv6: what one customer has at least
+	draftOverhead  = 1 << 10   // bytes counted for a form beside its fields
+	networkPrefix6 = 64        // the least that a customer gets of IPv6
 )
 
-// drafts keeps the forms that log-ins under way carry: they are too large for a cookie, and anybody may
-// send one. So each address has its own few, of which its own oldest goes first. The zero value is
-// ready, and safe for concurrent use.
+// drafts keeps the forms that log-ins under way carry: they are too large for a cookie. Anybody may
+// send one, so each network has a few places of its own and pushes out its own oldest only. The
+// zero value is ready for use, and safe for concurrent use.
 type drafts struct {
 	mu    sync.Mutex
 	byKey map[[32]byte]*draft
@@ -34,8 +34,8 @@ type draft struct {
 	expires time.Time
 }
 
-// put keeps values until expires, and returns the secret that take finds them by; it is empty for a
-// form without fields, or one that is too large.
+// put keeps values until expires and returns the secret by which take finds them. The secret is
+// empty for a form that is empty or too large.
 func (d *drafts) put(from netip.Addr, values url.Values, now, expires time.Time) string {
 	bytes := draftOverhead
 	for name, texts := range values {
@@ -75,7 +75,7 @@ func (d *drafts) put(from netip.Addr, values url.Values, now, expires time.Time)
 	return name
 }
 
-// take returns, once, what put kept, or nil.
+// take returns what put kept, once, or nil.
 func (d *drafts) take(name string, now time.Time) url.Values {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -99,7 +99,8 @@ func (d *drafts) remove(old *draft) {
 	d.bytes -= old.bytes
 }
 
-// Network is what counts as one sender: an IPv4 address, or an IPv6 /64. It is the zero Prefix for the zero Addr.
+// Network is what counts as one sender: an IPv4 address or an IPv6 /64. The zero Addr gives the
+// zero Prefix.
 func Network(addr netip.Addr) netip.Prefix {
 	bits := addr.BitLen()
 	if addr.Is6() {

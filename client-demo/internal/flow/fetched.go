@@ -7,33 +7,35 @@ import (
 	"time"
 )
 
-// fetchWait bounds how long a request waits for a document that it could do without.
+// fetchWait is how long a request waits for a newer document than the one at hand.
 const fetchWait = 3 * time.Second
 
 var errSlow = errors.New("it takes too long to answer")
 
-// fetched is a document of the issuer's: fetched once for all who need it, and kept. It is safe for concurrent use.
+// fetched is a document of the issuer's, fetched once for all who need it and kept. It is safe for
+// concurrent use.
 type fetched[T any] struct {
 	client *Client
 	name   string // for the log
 	fetch  func(context.Context) (T, error)
 
 	mu     sync.Mutex
-	value  T // the zero T: there was none yet
+	value  T // the zero T: none was fetched yet
 	tried  time.Time
 	err    error         // of the last fetch
 	flight chan struct{} // not nil: a fetch is under way; closed when it ends
 }
 
-// held returns the document that came last, and the error of the fetch after it.
+// held returns the last document that was fetched, and the error of the last fetch.
 func (f *fetched[T]) held() (T, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.value, f.err
 }
 
-// again fetches the document unless that was tried less than pause ago, and waits for a fetch under way, but no longer than wait.
-// It returns the document that is held then. The error says why no newer one is: that of the last fetch, errSlow, or that of ctx.
+// again fetches the document unless the last try was less than pause ago, and waits for a fetch
+// under way, but no longer than wait. It returns the document that is held then, and why that is
+// not a newer one: the last fetch's error, errSlow, or ctx's error.
 func (f *fetched[T]) again(ctx context.Context, pause, wait time.Duration) (T, error) {
 	f.mu.Lock()
 	if now := f.client.now(); f.flight == nil && (f.tried.IsZero() || now.Sub(f.tried) >= pause) {
@@ -59,7 +61,8 @@ func (f *fetched[T]) again(ctx context.Context, pause, wait time.Duration) (T, e
 	return value, err
 }
 
-// fly fetches the document. It does not end with the request that caused it: others wait for the answer.
+// fly fetches the document. It does not end with the request that caused it, because others wait
+// for it too.
 func (f *fetched[T]) fly() {
 	ctx, cancel := f.client.issuerContext(context.Background())
 	defer cancel()

@@ -1,8 +1,9 @@
-// Package flow is the OpenID Connect relying party of the demo app: log-in by authorization code with PKCE (RFC 6749, RFC 7636,
-// OpenID Connect Core), sessions, refreshing tokens, and logout (OpenID Connect RP-Initiated Logout).
+// Package flow is the OpenID Connect relying party of the demo app: log-in by authorization code
+// with PKCE (RFC 6749, RFC 7636, OpenID Connect Core), sessions, refreshing tokens, and logout
+// (OpenID Connect RP-Initiated Logout).
 //
-// Tokens stay on the server. The browser holds a sealed cookie for each log-in under way, and an opaque one that names the
-// session.
+// Tokens stay on the server. The browser holds a sealed cookie for each log-in under way, and an
+// opaque one for the session.
 package flow
 
 import (
@@ -32,7 +33,8 @@ var (
 	ErrBadIDToken   = errors.New("the ID token was refused")
 )
 
-// RefusedError is the issuer's refusal of a request: an OAuth error code and, for a developer, its description.
+// RefusedError is the issuer's refusal of a request: an OAuth error code and, for a developer, its
+// description.
 type RefusedError struct{ Code, Description string }
 
 func (e *RefusedError) Error() string { return "the issuer refused: " + e.Code + ": " + e.Description }
@@ -43,13 +45,13 @@ const (
 	sessionIdle   = 12 * time.Hour
 	sessionMax    = 14 * 24 * time.Hour
 
-	maxSessions   = 10_000 // beyond it the one unused for longest ends
-	maxSessionsOf = 20     // of one person: the same among theirs
-	maxSpent      = 20_000 // log-ins that are remembered as answered
+	maxSessions   = 10_000 // beyond it, the one unused for longest ends
+	maxSessionsOf = 20     // of one person; beyond it theirs unused for longest ends
+	maxSpent      = 20_000 // answered log-ins that are remembered
 )
 
-// Config says who this client is and whom it trusts. All fields but ClientSecret,
-// CookieKey, Now and Log are needed.
+// Config says who this client is and whom it trusts. All fields but ClientSecret, CookieKey, Now
+// and Log are required.
 type Config struct {
 	Origin       string // this app's, without a slash at the end
 	Issuer       string
@@ -61,7 +63,8 @@ type Config struct {
 	Log          *slog.Logger     // nil: slog.Default
 }
 
-// Client is the relying party. It is safe for concurrent use; make it with [New] and end it with [Client.Close].
+// Client is the relying party. It is safe for concurrent use; make it with [New] and end it with
+// [Client.Close].
 type Client struct {
 	cfg      Config
 	now      func() time.Time
@@ -76,11 +79,11 @@ type Client struct {
 	spent    *lru.Cache[[32]byte, struct{}] // by the SHA-256 of state: log-ins that were answered
 	drafts   drafts
 
-	renewals sync.WaitGroup // and fetches of documents
+	renewals sync.WaitGroup // also fetches of documents
 }
 
-// New makes a client, or returns an error for a CookieKey of another length. It asks the issuer nothing
-// until it is needed.
+// New makes a client, or returns an error for a CookieKey of the wrong length. It does not call the
+// issuer yet.
 func New(cfg Config) (*Client, error) {
 	sealer, err := newSealer(cfg.CookieKey)
 	if err != nil {
@@ -108,13 +111,14 @@ func newCache[V any](size int) *lru.Cache[[32]byte, V] {
 	return cache
 }
 
-// Close waits for refreshes under way, which would otherwise lose a rotated token, and closes idle connections.
+// Close waits for refreshes under way, which would otherwise lose a rotated token, and closes idle
+// connections.
 func (c *Client) Close() {
 	c.renewals.Wait()
 	c.http.CloseIdleConnections()
 }
 
-// secret returns 256 random bits as text, and hash what is kept of a secret.
+// secret returns 256 random bits as text.
 func secret() string {
 	var b [32]byte
 	rand.Read(b[:]) // never fails (crypto/rand)

@@ -14,12 +14,13 @@ import (
 )
 
 // keyCooldown is the least time between two fetches of the issuer's keys. Anybody may send a logout
-// token with a key that nobody has, and go-oidc's own set would ask the issuer each time.
+// token that names an unknown key, and go-oidc's own set would ask the issuer each time.
 const keyCooldown = 5 * time.Second
 
 var errUnknownKey = errors.New("no key of the issuer's fits")
 
-// keySet is the issuer's key set. It is safe for concurrent use, and a key that is held never waits.
+// keySet is the issuer's key set. It is safe for concurrent use; a token signed by a known key
+// never waits.
 type keySet struct{ keys fetched[[]jose.JSONWebKey] }
 
 var _ oidc.KeySet = (*keySet)(nil)
@@ -30,11 +31,12 @@ func newKeySet(client *Client, address string) *keySet {
 	}}}
 }
 
-// faultKey is where verify finds what go-oidc makes a mere text of: that the keys could not be had.
+// faultKey is where verify finds that the keys could not be fetched: go-oidc turns that error into
+// mere text.
 type faultKey struct{}
 
-// verify checks a JWT of the issuer's for this client, an ID token or a logout token. Errors:
-// ErrIssuerDown, when its keys cannot be had; any other is the token's fault.
+// verify checks a JWT that the issuer made for this client: an ID token or a logout token. Errors:
+// ErrIssuerDown when the keys cannot be fetched; any other is the token's fault.
 func (op *issuer) verify(ctx context.Context, jwt string) (*oidc.IDToken, error) {
 	var fault error
 	token, err := op.verifier.Verify(context.WithValue(ctx, faultKey{}, &fault), jwt)
@@ -65,7 +67,8 @@ func (k *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 	return nil, errUnknownKey
 }
 
-// named returns the keys with an id, or all for the empty one. If none is held it may fetch, or wait for a fetch under way.
+// named returns the keys with an id; for the empty id, all. If it knows none, it may fetch the set
+// or wait for a fetch under way.
 func (k *keySet) named(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
 	held, _ := k.keys.held()
 	if found := withID(held, id); len(found) > 0 {
@@ -111,7 +114,7 @@ func fetchKeys(ctx context.Context, client *http.Client, address string) ([]jose
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("it answered %d", resp.StatusCode)
 	}
-	// One key that cannot be understood is no reason to lose the others.
+	// One key that cannot be understood must not cost the others.
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}

@@ -19,24 +19,24 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// login is a log-in under way. The browser keeps it in a sealed cookie, so that however many begin, none
-// takes memory here, and none is pushed out by others. It is good for one callback.
+// login is a log-in under way. The browser keeps it in a sealed cookie, so it takes no memory here
+// and others cannot push it out, however many begin. It is good for one callback.
 type login struct {
 	State    string    `json:"s"` // the parameter
 	Verifier string    `json:"v"` // PKCE, RFC 7636 §4.1
 	Nonce    string    `json:"n"`
 	To       string    `json:"t"`
-	Draft    string    `json:"d,omitempty"` // by which the form is found that it carries
+	Draft    string    `json:"d,omitempty"` // finds the form that it carries
 	Expires  time.Time `json:"e"`
 }
 
 // Login is what to log in for.
 type Login struct {
-	SignUp bool       // begin with making an account (Initiating User Registration via OpenID Connect)
-	To     string     // local path to go to afterwards. Anything that is none: the home page
-	Draft  url.Values // a form that was sent without a session; its page finds it by [Session.TakeDraft]
-	Locale string     // language to ask the issuer's pages for. Empty: the browser's
-	From   netip.Addr // whose draft it is; the zero Addr is one sender too
+	SignUp bool       // begin with sign-up (Initiating User Registration via OpenID Connect 1.0)
+	To     string     // local path to go to afterwards; anything else: the home page
+	Draft  url.Values // a form that was sent without a session; [Session.TakeDraft] returns it
+	Locale string     // language for the issuer's pages; empty: the browser's
+	From   netip.Addr // who sent the draft; all with the zero Addr count as one
 }
 
 // Begin sends the browser to the issuer. When it returns an error, nothing has been written.
@@ -69,9 +69,9 @@ func (c *Client) Begin(w http.ResponseWriter, r *http.Request, in Login) error {
 	return nil
 }
 
-// Finish takes the issuer's answer at the redirect URI. It opens a session with a new id, ends the one that the browser had,
-// and returns where the person wanted to go. When it returns an error, nothing has been written but
-// cookies.
+// Finish takes the issuer's answer at the redirect URI. It opens a session with a new id, ends the
+// browser's old one, and returns where the person wanted to go. When it returns an error, nothing
+// but cookies has been written.
 func (c *Client) Finish(w http.ResponseWriter, r *http.Request) (to string, err error) {
 	query := r.URL.Query()
 	l, err := c.takeLogin(w, r, query)
@@ -82,7 +82,7 @@ func (c *Client) Finish(w http.ResponseWriter, r *http.Request) (to string, err 
 	if err != nil {
 		return "", err
 	}
-	// RFC 9207 §2.4: the answer must name the issuer that was asked, also when it is an error.
+	// RFC 9207 §2.4: the answer must name the issuer that was asked, even an error.
 	if iss, sent := query["iss"]; sent && (len(iss) != 1 || iss[0] != c.cfg.Issuer) || !sent && op.ISSParameter {
 		return "", ErrWrongIssuer
 	}
@@ -104,7 +104,7 @@ func (c *Client) Finish(w http.ResponseWriter, r *http.Request) (to string, err 
 	if err != nil {
 		return "", err
 	}
-	// OpenID Connect Core §3.1.3.7, 11: else the token was made for another log-in.
+	// OpenID Connect Core §3.1.3.7, 11: another nonce is another log-in's.
 	if subtle.ConstantTimeCompare([]byte(identity.Nonce), []byte(l.Nonce)) != 1 {
 		return "", fmt.Errorf("%w: its nonce is not the one that was sent", ErrBadIDToken)
 	}
@@ -123,22 +123,23 @@ func (c *Client) Finish(w http.ResponseWriter, r *http.Request) (to string, err 
 
 const (
 	loginPurpose   = "login"
-	maxLoginsAside = 5 // log-ins that one browser has under way: each tab its own
+	maxLoginsAside = 5 // log-ins under way in one browser: each tab has its own
 )
 
-// loginCookie is the name of the cookie of the log-in with a state: tabs do not disturb each other.
+// loginCookie names the cookie of the log-in with a state. Each has its own, so that tabs do not
+// disturb each other.
 func loginCookie(state string) string {
 	key := hash(state)
 	return "login-" + hex.EncodeToString(key[:8])
 }
 
-// takeLogin finds the log-in that query answers, once: a second answer finds nothing.
+// takeLogin finds the log-in that query answers, once.
 func (c *Client) takeLogin(w http.ResponseWriter, r *http.Request, query url.Values) (login, error) {
 	state := query["state"]
 	if len(state) != 1 {
 		return login{}, ErrUnknownState
 	}
-	// RFC 6749 §10.12: an answer that another browser fetched is worth nothing here, for it has no cookie.
+	// RFC 6749 §10.12: an answer that another browser fetched finds no cookie here.
 	sealed, ok := c.cookies.get(r, loginCookie(state[0]))
 	if !ok {
 		return login{}, ErrUnknownState
@@ -148,15 +149,15 @@ func (c *Client) takeLogin(w http.ResponseWriter, r *http.Request, query url.Val
 		return login{}, ErrUnknownState
 	}
 	c.cookies.set(w, loginCookie(l.State), "", -1)
-	// A cookie can be sent again. Of two answers at once, one is the first. (Elsewhere, and should this
-	// be forgotten early, the issuer still takes the code once.)
+	// A cookie can be replayed, so answered log-ins are remembered here. On another replica, or
+	// once this is forgotten, the issuer still takes the code only once.
 	if known, _ := c.spent.ContainsOrAdd(hash(l.State), struct{}{}); known {
 		return login{}, ErrUnknownState
 	}
 	return l, nil
 }
 
-// dropLogins removes from the browser log-ins that nobody will finish: those that have expired, and the
+// dropLogins removes log-ins from the browser that will not be finished: the expired ones and the
 // oldest of too many.
 func (c *Client) dropLogins(w http.ResponseWriter, r *http.Request) {
 	prefix := c.cookies.name("login-")
@@ -186,7 +187,8 @@ type identity struct {
 	sid  string // the session at the issuer, or empty
 }
 
-// verifyIDToken checks what OpenID Connect Core §3.1.3.7 asks for: go-oidc signature, issuer, audience and times; here azp and at_hash.
+// verifyIDToken checks what OpenID Connect Core §3.1.3.7 asks for. go-oidc checks signature,
+// issuer, audience and times; azp and at_hash are checked here.
 func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken string) (identity, error) {
 	if raw == "" {
 		return identity{}, fmt.Errorf("%w: there is none in the answer", ErrBadIDToken)
@@ -198,7 +200,8 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 	if err != nil {
 		return identity{}, fmt.Errorf("%w: %w", ErrBadIDToken, err)
 	}
-	// OpenID Connect Core §2 requires both. go-oidc takes a token without them, and without a subject everybody is one person.
+	// OpenID Connect Core §2 requires both, but go-oidc does not; without a subject, everybody
+	// would be one person.
 	if token.Subject == "" || token.IssuedAt.Unix() <= 0 {
 		return identity{}, fmt.Errorf("%w: it does not say whom it is about, or when it was made", ErrBadIDToken)
 	}
@@ -229,7 +232,7 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 	return identity{token, name, claims.SessionID}, nil
 }
 
-// tokenError sorts an error of the token endpoint: refused by the issuer, or no answer from it.
+// tokenError tells a refusal of the token endpoint from an answer that did not come.
 func tokenError(err error) error {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) && refused.ErrorCode != "" && refused.Response.StatusCode < http.StatusInternalServerError {
@@ -238,7 +241,8 @@ func tokenError(err error) error {
 	return fmt.Errorf("%w: %w", ErrIssuerDown, briefly(err))
 }
 
-// LocalPath returns to, when it is the path of a page of this app, and else the home page: nobody is sent elsewhere after log-in.
+// LocalPath returns to if it is the path of a page of this app, else the home page, so that log-in
+// never leads to another site.
 func LocalPath(to string) string {
 	const home = "/"
 	if len(to) > 2000 || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }) {
@@ -249,7 +253,7 @@ func LocalPath(to string) string {
 		return home
 	}
 	switch u.Path {
-	case "/login", "/signup", "/callback": // would lead round in a circle
+	case "/login", "/signup", "/callback": // would lead in a circle
 		return home
 	}
 	local := url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}

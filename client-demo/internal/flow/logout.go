@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// Logout ends s here and returns where to send the browser so that the issuer ends its own session too, and with it every
-// app's (OpenID Connect RP-Initiated Logout 1.0 §2). The address is empty when the issuer cannot be asked.
+// Logout ends s here and returns where to send the browser so that the issuer ends its own session,
+// and with it every app's (OpenID Connect RP-Initiated Logout 1.0 §2). The address is empty when
+// the issuer cannot be asked.
 func (c *Client) Logout(w http.ResponseWriter, r *http.Request, s *Session, locale string) (address string) {
 	idToken := s.Tokens().ID
 	c.end(s)
@@ -38,7 +39,7 @@ func (c *Client) Logout(w http.ResponseWriter, r *http.Request, s *Session, loca
 	return endpoint.String()
 }
 
-// LoggedOut tells, once, whether the issuer sent the browser back from a logout that it began here.
+// LoggedOut tells, once, whether the issuer sent the browser back from a logout that began here.
 func (c *Client) LoggedOut(w http.ResponseWriter, r *http.Request) bool {
 	state := r.URL.Query()["state"]
 	began, ok := c.cookies.get(r, "logout")
@@ -49,7 +50,8 @@ func (c *Client) LoggedOut(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// Leave ends s here alone: other apps and the issuer's session go on. The tokens are revoked (RFC 7009) if the issuer answers.
+// Leave ends s in this app alone; other apps and the issuer's session go on. It revokes the tokens
+// (RFC 7009) if the issuer answers.
 func (c *Client) Leave(w http.ResponseWriter, r *http.Request, s *Session) {
 	refresh := s.Tokens().Refresh
 	c.end(s)

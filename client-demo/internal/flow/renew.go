@@ -10,22 +10,24 @@ import (
 )
 
 const (
-	renewRetry    = 5 * time.Second  // after a refresh that failed for want of an answer
-	renewInterval = 10 * time.Second // between refreshes only because a service refused the token
+	renewRetry    = 5 * time.Second  // after a refresh that got no answer
+	renewInterval = 10 * time.Second // between refreshes for tokens that a service refused
 )
 
-// renewal is one refresh under way; all who need its outcome wait for it.
+// renewal is a refresh under way; all who need its outcome wait for it.
 type renewal struct {
 	done chan struct{}
 	err  error // set before done is closed
 }
 
-// Token returns an access token of s that has not expired, refreshing it when its time comes; refused, when not empty, is one
-// that a service would not take, and another is returned if there is one. Of many callers one refreshes and the rest wait: a
-// refresh token is good for one use. While the old token is good nobody waits at all.
+// Token returns an access token of s that has not expired, and refreshes it in time. If refused is
+// not empty, it is a token that a service has just refused: Token returns another if there is one.
+// Of many callers one refreshes and the rest wait, because a refresh token is good for one use.
+// While the old access token is good, nobody waits.
 //
-// The error is ErrLoginAgain when the issuer ended the session, and so does this app; ErrIssuerDown when the issuer does not
-// answer and the token has expired, and the session stays.
+// Errors: ErrLoginAgain when the issuer has ended the session, which ends it here too;
+// ErrIssuerDown when the token has expired and the issuer does not answer, which leaves the session
+// as it is.
 func (c *Client) Token(ctx context.Context, s *Session, refused string) (string, error) {
 	for waited := false; ; waited = true {
 		s.mu.Lock()
@@ -62,7 +64,7 @@ func (c *Client) Token(ctx context.Context, s *Session, refused string) (string,
 				return "", ctx.Err()
 			}
 		case access == refused && now.Before(s.Tokens().Expires):
-			return access, nil // there is no other
+			return access, nil // there is no other yet
 		case !refreshable:
 			c.end(s)
 			return "", ErrLoginAgain
@@ -72,8 +74,8 @@ func (c *Client) Token(ctx context.Context, s *Session, refused string) (string,
 	}
 }
 
-// renew refreshes the tokens of s. It does not stop when the person who caused it leaves: the issuer may have rotated the
-// refresh token by then, and the answer holds the only copy.
+// renew refreshes the tokens of s. It goes on when the request that caused it ends: the issuer may
+// already have rotated the refresh token, and only the answer has the new one.
 func (c *Client) renew(s *Session, r *renewal) {
 	err := c.refresh(s)
 	if errors.Is(err, ErrLoginAgain) {
@@ -107,14 +109,14 @@ func (c *Client) refresh(s *Session) error {
 		if errors.As(err, &refused) && refused.Code == "invalid_grant" { // RFC 6749 §5.2: expired, revoked, or used before
 			return fmt.Errorf("%w: %w", ErrLoginAgain, err)
 		}
-		if refused != nil { // this client is set up wrongly; the person can do nothing about it
+		if refused != nil { // the client is set up wrongly, which is not the person's fault
 			return fmt.Errorf("%w: %w", ErrIssuerDown, err)
 		}
 		return err
 	}
 	raw, _ := answer.Extra("id_token").(string)
 	if raw != "" {
-		// OpenID Connect Core §12.2: another person's token ends it here.
+		// OpenID Connect Core §12.2: the subject must stay the same.
 		identity, err := c.verifyIDToken(ctx, op, raw, answer.AccessToken)
 		if errors.Is(err, ErrIssuerDown) {
 			s.keepRefresh(answer.RefreshToken)

@@ -20,11 +20,11 @@ const maxSealed = 4000
 
 var errSeal = errors.New("this was not sealed here")
 
-// sealer encrypts and authenticates what a browser keeps for us, by XChaCha20-Poly1305: its nonce is
-// long enough to be chosen at random, by as many replicas as share a key.
+// sealer encrypts and authenticates what browsers keep for the app, by XChaCha20-Poly1305. Its
+// nonce is long enough to be random, even where many replicas share a key.
 type sealer struct{ aead cipher.AEAD }
 
-// newSealer takes a key of KeySize bytes; without one it makes one.
+// newSealer takes a key of KeySize bytes, or makes one if key is empty.
 func newSealer(key []byte) (sealer, error) {
 	if len(key) == 0 {
 		key = make([]byte, KeySize)
@@ -37,11 +37,11 @@ func newSealer(key []byte) (sealer, error) {
 	return sealer{aead}, nil
 }
 
-// seal returns value as text that only open reads, and only for the same purpose.
+// seal returns value as text that only open can read, and only for the same purpose.
 func (s sealer) seal(purpose string, value any) (string, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false) // & is in many addresses, and would be six times as long
+	encoder.SetEscapeHTML(false) // addresses have many &, which would be six times as long
 	if err := encoder.Encode(value); err != nil {
 		return "", err
 	}

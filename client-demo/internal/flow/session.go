@@ -14,7 +14,7 @@ import (
 // Session is one person's log-in in one browser. It is safe for concurrent use.
 type Session struct {
 	Subject string // the person's id at the issuer, the claim sub
-	sid     string // the session there, the claim sid; empty: the issuer does not say
+	sid     string // the session at the issuer, the claim sid; may be empty
 
 	mu          sync.Mutex
 	key         [32]byte
@@ -30,7 +30,7 @@ type Session struct {
 	scopes   []string
 	obtained time.Time
 	renewAt  time.Time
-	retryAt  time.Time // no refresh before it: the last one failed a moment ago
+	retryAt  time.Time // not before: the last refresh has just failed
 	renewal  *renewal  // the refresh under way
 }
 
@@ -40,7 +40,8 @@ type Tokens struct {
 	Expires             time.Time // of the access token
 }
 
-// Preferences are a person's settings as far as pages need them. The zero value is a person without any.
+// Preferences are those of a person's settings that pages need. The zero value is for a person
+// without any.
 type Preferences struct {
 	Language string // "ko", "en", or empty: the browser's
 	TimeZone string // IANA name, or empty: UTC
@@ -48,8 +49,8 @@ type Preferences struct {
 	ReadAt   time.Time
 }
 
-// open gives s a new id and sets the cookie. A person who has too many sessions loses the one that was
-// unused for longest.
+// open gives s a new id and sets the cookie. A person with too many sessions loses the one unused
+// for longest.
 func (c *Client) open(w http.ResponseWriter, s *Session) {
 	c.sweepSessions()
 	id := secret()
@@ -96,7 +97,8 @@ func (s *Session) over(now time.Time) bool {
 	return s.ended || now.Sub(s.seen) >= sessionIdle || now.Sub(s.created) >= sessionMax
 }
 
-// sweepSessions forgets the tokens of people who stay away. The cache's oldest is the one unused for longest.
+// sweepSessions ends sessions that have lasted or rested too long. The cache's oldest is the one
+// unused for longest.
 func (c *Client) sweepSessions() {
 	for {
 		_, s, ok := c.sessions.GetOldest()
@@ -107,7 +109,7 @@ func (c *Client) sweepSessions() {
 	}
 }
 
-// HadSession tells whether r names a session, living or not: someone was logged in here a while ago.
+// HadSession tells whether r names a session, even one that is over: somebody was logged in here.
 func (c *Client) HadSession(r *http.Request) bool {
 	_, ok := c.cookies.get(r, "session")
 	return ok
@@ -125,7 +127,8 @@ func (c *Client) end(s *Session) {
 	c.sessions.Remove(s.key)
 }
 
-// store takes over the tokens of answer; what it leaves out stays as it was. Callers hold mu, or s is not shared yet.
+// store takes over the tokens of answer; those that it leaves out stay. Callers hold mu, or s is
+// not shared yet.
 func (s *Session) store(now time.Time, answer *oauth2.Token, idToken string, asked []string) {
 	s.tokens.Access = answer.AccessToken
 	if answer.RefreshToken != "" {
@@ -136,7 +139,7 @@ func (s *Session) store(now time.Time, answer *oauth2.Token, idToken string, ask
 	}
 	lifetime := time.Duration(answer.ExpiresIn) * time.Second
 	if lifetime <= 0 {
-		lifetime = time.Minute // RFC 6749 §5.1 leaves it open then
+		lifetime = time.Minute // RFC 6749 §5.1 leaves it open
 	}
 	s.obtained = now
 	s.tokens.Expires = now.Add(lifetime)
@@ -144,12 +147,13 @@ func (s *Session) store(now time.Time, answer *oauth2.Token, idToken string, ask
 	s.retryAt = time.Time{}
 	if scope, ok := answer.Extra("scope").(string); ok {
 		s.scopes = strings.Fields(scope)
-	} else if s.scopes == nil { // RFC 6749 §5.1: left out when it is what was asked for
+	} else if s.scopes == nil { // RFC 6749 §5.1: left out if it is what was asked for
 		s.scopes = asked
 	}
 }
 
-// keepRefresh takes over only the refresh token of an answer that cannot be checked yet: the one before it is used up.
+// keepRefresh takes over the refresh token, and nothing else, of an answer that cannot be checked
+// yet: the one before it is used up.
 func (s *Session) keepRefresh(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,14 +162,15 @@ func (s *Session) keepRefresh(token string) {
 	}
 }
 
-// Name is what to call the person: the profile's display name once it was seen, before that the ID token's, which may be empty.
+// Name is what to call the person: the profile's display name once it is known, before that the ID
+// token's name, which may be empty.
 func (s *Session) Name() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.name
 }
 
-// SetName keeps the display name that the profile shows.
+// SetName keeps the profile's display name.
 func (s *Session) SetName(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +179,7 @@ func (s *Session) SetName(name string) {
 	}
 }
 
-// Tokens returns the tokens for the one page that shows them.
+// Tokens returns the tokens. Only one page shows them.
 func (s *Session) Tokens() Tokens {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,8 +193,9 @@ func (s *Session) Granted(scope string) bool {
 	return slices.Contains(s.scopes, scope)
 }
 
-// Moderator tells whether to show what moderators use. It looks into the access token, which a client must not rely on
-// (RFC 9068 §6): if it is wrong, a button is missing or one too many is there, and the board service still decides.
+// Moderator tells whether to show what moderators use. It looks into the access token, which a
+// client must not rely on (RFC 9068 §6): if it is wrong, a button is missing or one too many is
+// shown, and the board service still decides.
 func (s *Session) Moderator() bool {
 	var claims struct {
 		Roles []string `json:"roles"`
@@ -197,7 +203,7 @@ func (s *Session) Moderator() bool {
 	return s.Granted("board:moderate") && Decode(s.Tokens().Access, nil, &claims) == nil && slices.Contains(claims.Roles, "moderator")
 }
 
-// Preferences returns what was set last by SetPreferences.
+// Preferences returns what SetPreferences set last.
 func (s *Session) Preferences() Preferences {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -211,14 +217,14 @@ func (s *Session) SetPreferences(p Preferences) {
 	s.preferences = p
 }
 
-// SetFlash keeps the name of a message for the next page; TakeFlash returns it once.
+// SetFlash keeps the key of a message for the next page.
 func (s *Session) SetFlash(message string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flash = message
 }
 
-// TakeFlash returns the message of SetFlash and forgets it.
+// TakeFlash returns the key that SetFlash kept, once.
 func (s *Session) TakeFlash() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -227,7 +233,7 @@ func (s *Session) TakeFlash() string {
 	return message
 }
 
-// TakeDraft returns, once, the form that was sent to the page at path when the session had ended.
+// TakeDraft returns the form that was sent to the page at path after the session had ended, once.
 func (s *Session) TakeDraft(path string) url.Values {
 	s.mu.Lock()
 	defer s.mu.Unlock()

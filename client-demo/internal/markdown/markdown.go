@@ -17,7 +17,8 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
-// linkRel: a link in a post neither lends our good name nor learns where it was followed from.
+// linkRel has search engines not follow links in posts, and browsers not tell where one was
+// followed from.
 const linkRel = "nofollow noopener noreferrer ugc"
 
 var (
@@ -28,9 +29,9 @@ var (
 			parser.WithInlineParsers(util.Prioritized(meteredInline{}, 0)),
 			parser.WithParagraphTransformers(util.Prioritized(meteredTable{}, 199)),
 		),
-		goldmark.WithRendererOptions(html.WithHardWraps()), // people who end a line mean it
+		goldmark.WithRendererOptions(html.WithHardWraps()), // people mean the line breaks that they type
 	)
-	// Nothing that goldmark writes should need it. It is the second lock on the door.
+	// What goldmark writes should not need it: this is the second lock on the door.
 	sanitizer = func() *bluemonday.Policy {
 		p := bluemonday.NewPolicy()
 		p.AllowElements("p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li",
@@ -45,10 +46,11 @@ var (
 	}()
 )
 
-// convert makes HTML of a post's body. HTML in it is left out (goldmark does so unless told otherwise), pictures become
-// links, since loading them would tell another host who reads here, and headings go below the page's own h1.
+// convert makes HTML of Markdown. It leaves HTML out (goldmark does so unless told otherwise),
+// turns pictures into links, because loading them would tell another host who reads here, and puts
+// headings below the page's own h1.
 //
-// It ends soon after ctx does. Error: errTooMuch, for a text that would cost too much; that of ctx.
+// It ends soon after ctx does. Errors: errTooMuch for a text that would cost too much; ctx's.
 func convert(ctx context.Context, body string) (result template.HTML, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -70,11 +72,11 @@ func convert(ctx context.Context, body string) (result template.HTML, err error)
 	return template.HTML(reachable.Replace(string(sanitizer.SanitizeBytes(out.Bytes())))), nil //nolint:gosec // this is the sanitizer's output
 }
 
-// reachable lets the keyboard scroll what is wider than the page (WCAG 2.2 §2.1.1). In the sanitizer's output a tag stands
-// for itself alone: a text has no <.
+// reachable lets the keyboard scroll what is wider than the page (WCAG 2.2 §2.1.1). It cannot hit
+// text: in the sanitizer's output < begins tags only.
 var reachable = strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<table>", `<table tabindex="0">`)
 
-// tame changes what was parsed, before it is written as HTML.
+// tame changes the parsed document before it becomes HTML.
 type tame struct{}
 
 var _ parser.ASTTransformer = tame{}
@@ -117,7 +119,8 @@ func (tame) Transform(doc *ast.Document, source text.Reader, pc parser.Context) 
 	}
 }
 
-// retarget puts in place of a link or picture a link with rel, or where it leads nowhere that we send people, its words alone.
+// retarget replaces a link or picture by a link with rel; or, where the app sends nobody to its
+// destination, by its words.
 func retarget(n ast.Node, destination []byte) {
 	if !n.HasChildren() {
 		n.AppendChild(n, ast.NewString(destination))
@@ -143,7 +146,7 @@ func retarget(n ast.Node, destination []byte) {
 	parent.RemoveChild(parent, n)
 }
 
-// leadsOut tells whether a link may lead there: to the web or to a mailbox.
+// leadsOut tells whether a link may have a destination: the web or a mailbox.
 func leadsOut(destination []byte) bool {
 	u, err := url.Parse(string(destination))
 	return err == nil && (u.Scheme == "mailto" || (u.Scheme == "http" || u.Scheme == "https") && u.Host != "")

@@ -10,34 +10,34 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// What rendering one text may cost. Parsing Markdown takes time that grows with the square of the text
-// for many inputs, and the HTML of a table or of links by reference grows so too; these bounds make both
-// linear. An ordinary post of 20,000 characters stays far below them.
+// What rendering one text may cost. For many inputs, the time of parsing Markdown grows with the
+// square of the text, and so does the HTML of tables and of links by reference; these bounds make
+// both linear. An ordinary post of 20,000 characters stays far below them.
 const (
-	maxWork  = 32 << 20  // bytes looked at, counted where goldmark looks ahead; some 50 ms
+	maxWork  = 32 << 20  // bytes looked at, counted where goldmark looks ahead; about 50 ms
 	maxHTML  = 512 << 10 // bytes
-	maxDepth = 64        // elements within each other
-	maxCells = 10_000    // of a table, those counted that its rows leave out
+	maxDepth = 64        // nested elements
+	maxCells = 10_000    // of a table, including those that its rows leave out
 )
 
-// errTooMuch says that a text would cost more to render than any reader needs.
+// errTooMuch says that rendering a text would cost too much.
 var errTooMuch = errors.New("rendering this text takes too much")
 
 const (
 	cellWork  = 100 // what a cell counts for
-	peekWork  = 64  // what a look at a line counts for, beside its bytes
-	lineWork  = 100 // what a line counts for where something may look through all of them
+	peekWork  = 64  // what a look at a line counts for beside its bytes
+	lineWork  = 100 // what a line counts for where all may be looked at
 	linkWork  = 10  // what a byte of a link counts for
 	pipeWork  = 10  // what a look for an escaped pipe counts for
 	checkWork = 1 << 16
 )
 
-// meter counts what rendering one text costs. goldmark cannot be told to stop, so the meter stops it by
-// a panic, which convert catches: at the bounds above, and soon after ctx ends.
+// meter counts what rendering one text costs. goldmark cannot be told to stop, so the meter panics,
+// and convert recovers: at the bounds above, and soon after ctx ends.
 type meter struct {
 	ctx     context.Context
 	left    int // work that may still be done
-	check   int // what is left when ctx is looked at next
+	check   int // the work left when ctx is looked at next
 	escaped int // pipes that are escaped in tables
 }
 
@@ -48,7 +48,7 @@ func newMeter(ctx context.Context) *meter {
 // stopped is what a meter panics with.
 type stopped struct{ reason error }
 
-// spend counts n bytes of work, before they are done.
+// spend counts n bytes of work before they are done.
 func (m *meter) spend(n int) {
 	m.left -= n
 	if m.left < 0 {
@@ -62,15 +62,15 @@ func (m *meter) spend(n int) {
 	}
 }
 
-// depth refuses elements that are too far within each other.
+// depth refuses elements that are nested too deeply.
 func (m *meter) depth(n int) {
 	if n > maxDepth {
 		panic(stopped{errTooMuch})
 	}
 }
 
-// Where the meter is read: for blocks whenever a line is looked at, for what is in lines whenever a
-// character could open or close something.
+// Where work is counted: for blocks, whenever goldmark looks at a line; within lines, at each
+// character that could open or close something.
 type (
 	meteredReader struct {
 		text.Reader
@@ -110,7 +110,7 @@ func meterOf(pc parser.Context) *meter { return pc.(meteredContext).meter }
 // Trigger implements parser.InlineParser: every character at which another parser may look ahead.
 func (meteredInline) Trigger() []byte { return []byte("[]!`*_~<(") }
 
-// Parse implements parser.InlineParser. It comes before all others, and parses nothing.
+// Parse implements parser.InlineParser. It runs before all others and parses nothing.
 func (meteredInline) Parse(parent ast.Node, block text.Reader, pc parser.Context) ast.Node {
 	line, _ := block.PeekLine()
 	if line[0] == '!' && (len(line) == 1 || line[1] != '[') {
@@ -118,14 +118,14 @@ func (meteredInline) Parse(parent ast.Node, block text.Reader, pc parser.Context
 	}
 	lines := parent.Lines()
 	if n := lines.Len(); n > 0 {
-		// What looks ahead, or back for an opener, may come to either end.
+		// Looking ahead, or back for an opener, may reach either end.
 		meterOf(pc).spend(lines.At(n-1).Stop - lines.At(0).Start + n*lineWork)
 	}
 	return nil
 }
 
-// Transform implements parser.ParagraphTransformer. It comes before the one that makes tables of
-// paragraphs, and counts the cells.
+// Transform implements parser.ParagraphTransformer. It runs before the one that turns paragraphs
+// into tables, and counts their cells.
 func (meteredTable) Transform(node *ast.Paragraph, reader text.Reader, pc parser.Context) {
 	m, lines, source := meterOf(pc), node.Lines(), reader.Source()
 	cells, escaped := 0, 0
@@ -133,7 +133,7 @@ func (meteredTable) Transform(node *ast.Paragraph, reader text.Reader, pc parser
 		segment := lines.At(i)
 		line := segment.Value(source)
 		escaped += bytes.Count(line, []byte(`\|`))
-		if i > 0 && len(bytes.Trim(line, "-:| \t\r\n")) == 0 { // the line that makes a table of it
+		if i > 0 && len(bytes.Trim(line, "-:| \t\r\n")) == 0 { // the line that makes it a table
 			cells = max(cells, (bytes.Count(line, []byte("|"))+1)*(lines.Len()-i+1))
 		}
 	}

@@ -14,12 +14,12 @@ import (
 
 const (
 	maxRendered = 16 << 20 // bytes of HTML that are kept
-	renderEntry = 256      // bytes that an entry takes beside its HTML
+	renderEntry = 256      // bytes that a result takes beside its HTML
 	renderWait  = time.Second
 )
 
-// Renderer renders Markdown in places of its own, so that it never takes all of the machine, and keeps
-// what it rendered. It is safe for concurrent use; make it with New.
+// Renderer renders few texts at once, so that they never take the whole machine, and keeps the
+// results. It is safe for concurrent use; make it with [New].
 type Renderer struct {
 	render func(context.Context, string) (template.HTML, error)
 	places chan struct{}
@@ -29,7 +29,7 @@ type Renderer struct {
 	bytes int // of kept
 }
 
-// rendered is what became of a text: HTML, or the knowledge that it costs too much.
+// rendered is what became of a text: HTML, or that it costs too much.
 type rendered struct {
 	html    template.HTML
 	tooMuch bool
@@ -47,8 +47,9 @@ func New() *Renderer {
 	return r
 }
 
-// html returns body as HTML. It returns false when that would cost too much, or no place is free within
-// a second: then the text is to be shown as it is. Error: that of ctx, or a fault of the program.
+// html returns body as HTML. It returns false if that would cost too much, or if too many texts are
+// being rendered and none ends within a second: then show the text as it was typed. Errors: ctx's,
+// or the program's fault.
 func (r *Renderer) html(ctx context.Context, body string) (template.HTML, bool, error) {
 	key := sha256.Sum256([]byte(body))
 	if found, ok := r.get(key); ok {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Source is a text as a person wrote it. Its format is "markdown", or "plain" for one that is shown as it is.
+// Source is a text as a person wrote it. Its format is "markdown", or "plain" for one that is shown
+// as it is.
 type Source struct{ Format, Body string }
 
 // Text is a text as pages show it.
@@ -16,7 +17,7 @@ type Text struct {
 	AsTyped bool          // Body is Markdown, but costs too much to render
 }
 
-// Render lays out one text. Error: that of ctx, or a fault of the program.
+// Render lays out one text. Errors: ctx's, or the program's fault.
 func (r *Renderer) Render(ctx context.Context, source Source) (text Text, err error) {
 	text.Body = source.Body
 	if source.Format != "markdown" || source.Body == "" {
@@ -30,11 +31,12 @@ func (r *Renderer) Render(ctx context.Context, source Source) (text Text, err er
 	return text, err
 }
 
-// allWait bounds how long [Renderer.RenderAll] takes for one page.
+// allWait is how long [Renderer.RenderAll] takes at most.
 const allWait = 2 * time.Second
 
-// RenderAll lays out the texts of one page, in their order. After two seconds it returns what is left as it was typed; the
-// next reader gets further, because what was rendered is kept. Error: as of [Renderer.Render].
+// RenderAll lays out the texts of one page, in their order. After two seconds it returns the rest
+// as they were typed; the next reader gets further, because results are kept. Errors: as of
+// [Renderer.Render].
 func (r *Renderer) RenderAll(ctx context.Context, sources []Source) ([]Text, error) {
 	limited, cancel := context.WithTimeout(ctx, allWait)
 	defer cancel()

@@ -1,6 +1,7 @@
-// Package outbound makes the HTTP clients that call the issuer and the services. Each is bounded in time, in calls at once and in
-// the size of answers, so that a slow or hostile one can hold up little and fill no memory. None follows a redirect, which would
-// carry a token or a secret to another address.
+// Package outbound makes the HTTP clients that call the issuer and the services. Each is bounded in
+// time, in calls at once and in the size of answers, so that a slow or hostile one can hold up
+// little and fill no memory. None follows a redirect, which would carry a token or a secret to
+// another address.
 package outbound
 
 import (
@@ -45,7 +46,8 @@ type transport struct {
 	most   int64         // bytes of an answer
 }
 
-// RoundTrip implements http.RoundTripper. The call keeps its place until the answer's body is closed.
+// RoundTrip implements http.RoundTripper. The call keeps its place until the answer's body is
+// closed.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
