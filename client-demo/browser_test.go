@@ -96,8 +96,8 @@ func TestTheBrowserTellsItsTimeZone(t *testing.T) {
 	b.Calm()
 }
 
-// TestPagesAreFitToShow visits every page as small and large, light and dark, in both languages. With SCREENSHOTS naming a folder,
-// it leaves pictures there.
+// TestPagesAreFitToShow visits every page, small and large, light and dark, in both languages. If SCREENSHOTS names a folder, it
+// leaves pictures there.
 func TestPagesAreFitToShow(t *testing.T) {
 	w := start(t)
 	w.issuer.set(func(i *fakeIssuer) { i.roles = []string{"moderator"} })
@@ -133,7 +133,7 @@ type gallery struct {
 	folder      string // for pictures; empty: none are made
 }
 
-// set has the browser ask for pages as the gallery shows them, with nobody logged in.
+// set makes the browser ask for such pages, with nobody logged in.
 func (g gallery) set() {
 	g.t.Helper()
 	chrome.Call(g.Browser, emulation.SetDeviceMetricsOverride,
@@ -214,7 +214,7 @@ func (g gallery) member() {
 	g.look("tokens")
 }
 
-// trouble looks at what goes wrong: forms that are refused or come too late, and others that are down.
+// trouble looks at what can go wrong: forms that are refused or come too late, and services that are down.
 func (g gallery) trouble() {
 	g.t.Helper()
 	g.open("/profile")

@@ -25,7 +25,7 @@ const (
 	testSecret = "a secret/with:signs"
 )
 
-// fakeIssuer is a small OpenID Provider that asks nobody: whoever comes is person. Tests turn its knobs to make it lie.
+// fakeIssuer is a small OpenID provider that asks for no password: everybody is person. Tests set its fields to make it lie.
 type fakeIssuer struct {
 	server *httptest.Server
 	key    *rsa.PrivateKey
@@ -38,7 +38,7 @@ type fakeIssuer struct {
 	logouts   atomic.Int64
 	keyReads  atomic.Int64 // of the key set
 	moreKeys  atomic.Bool  // the key set begins with keys that this app cannot use
-	noKeys    atomic.Bool  // the key set cannot be had
+	noKeys    atomic.Bool  // the key set cannot be fetched
 	revoked   atomic.Int64
 
 	mu          sync.Mutex
@@ -244,7 +244,7 @@ func signAs(kid string, key *rsa.PrivateKey, typ string, claims map[string]any) 
 	return signWith(kid, key, map[string]any{"typ": typ}, claims)
 }
 
-// signWith signs with these members in the header beside alg and kid.
+// signWith signs with these header members beside alg and kid.
 func signWith(kid string, key *rsa.PrivateKey, header, claims map[string]any) string {
 	options := &jose.SignerOptions{}
 	for name, value := range header {
@@ -269,7 +269,7 @@ func signWith(kid string, key *rsa.PrivateKey, header, claims map[string]any) st
 	return compact
 }
 
-// atHash is OpenID Connect Core §3.1.3.6.
+// atHash is the claim at_hash (OpenID Connect Core §3.1.3.6).
 func atHash(access string) string {
 	sum := sha256.Sum256([]byte(access))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])

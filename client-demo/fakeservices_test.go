@@ -92,7 +92,7 @@ func answer(w http.ResponseWriter, status int, etag string, value any) {
 	json.NewEncoder(w).Encode(value)
 }
 
-// current tells whether r may change v, and answers when not.
+// current tells whether r may change v, and answers if not.
 func current(w http.ResponseWriter, r *http.Request, v *versioned) bool {
 	switch r.Header.Get("If-Match") {
 	case "":

@@ -1,6 +1,6 @@
-// Command client-demo is the demo web app: a person logs in at the issuer, keeps a profile in the user service and writes on the
-// board. It is also the example of a client: it knows only OpenID Connect and two public REST interfaces, and would work the
-// same against any other issuer that offers what it asks for.
+// Command client-demo is the demo web app: people log in at the issuer, keep a profile in the user
+// service and write on the board. It is also an example of a client: it knows only OpenID Connect
+// and two public REST interfaces, and works with any issuer that offers what it asks for.
 package main
 
 import (
@@ -23,25 +23,27 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
 	"github.com/maru-auth/maru/client-demo/internal/lang"
+	"github.com/maru-auth/maru/client-demo/internal/site"
 	"github.com/maru-auth/maru/client-demo/internal/web"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// config is every setting of the program: flags, and environment variables of the same name with the prefix DEMO_.
+// config has every setting of the program: flags, and environment variables of the same name with
+// the prefix DEMO_.
 type config struct {
 	httpd.Config
-	Origin       string `help:"This app's public origin, such as http://localhost:8080. Register ORIGIN/callback at the issuer and, for after a logout, ORIGIN/." placeholder:"URL" required:""`
+	Origin       string `help:"This app's public origin, such as http://localhost:8080. At the issuer, register ORIGIN/callback as redirect URI and ORIGIN/ as post-logout redirect URI." placeholder:"URL" required:""`
 	Issuer       string `help:"The issuer to log in at, exactly as it names itself, such as http://localhost:9000." placeholder:"URL" required:""`
 	ClientID     string `name:"client-id" help:"This app's client id at the issuer." placeholder:"ID" required:""`
 	ClientSecret string `name:"client-secret" help:"This app's client secret (client_secret_basic). Empty: a public client."`
-	CookieKey    string `help:"Base64 of 32 random bytes that seal the cookies of log-ins under way: the same for all replicas. Empty: made at the start, so that a log-in under way does not survive a restart." placeholder:"KEY"`
-	UserAPI      string `name:"user-api" help:"The user service, which is also its audience, such as http://localhost:8000/user." placeholder:"URL" required:""`
+	CookieKey    string `help:"Base64 of the 32 random bytes that seal the cookies of log-ins under way; all replicas need the same. Empty: made at start, so log-ins under way do not survive a restart." placeholder:"KEY"`
+	UserAPI      string `name:"user-api" help:"Address of the user service, which is also its audience, such as http://localhost:8000/user." placeholder:"URL" required:""`
+	BoardAPI     string `name:"board-api" help:"Address of the board service, which is also its audience, such as http://localhost:8000/board." placeholder:"URL" required:""`
 	AccountURL   string `name:"account-url" help:"Where people manage their account at the issuer. Empty: ISSUER/account." placeholder:"URL"`
-	BoardAPI     string `name:"board-api" help:"The board service, which is also its audience, such as http://localhost:8000/board." placeholder:"URL" required:""`
-	APIDocs      bool   `name:"api-docs" help:"Link to the services' API references, USER-API/docs and BOARD-API/docs, which they serve with a setting of theirs."`
+	APIDocs      bool   `name:"api-docs" help:"Link to the services' API references, USER-API/docs and BOARD-API/docs. The services must be set to serve them."`
 
-	// Serving, when not nil, is told the address once the app listens: tests listen on port 0.
+	// Serving, if not nil, is called with the address once the app listens: tests listen on port 0.
 	Serving func(net.Addr) `kong:"-"`
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time `kong:"-"`
@@ -51,7 +53,8 @@ type config struct {
 
 const defaultListen = "127.0.0.1:9400"
 
-// maxForm is the largest form in bytes: the longest post, of characters outside the BMP, each as %F0%9F%98%80.
+// maxForm is the largest form in bytes: the longest post has room, even of characters that are sent
+// as %F0%9F%98%80.
 const maxForm = 256 << 10
 
 func main() {
@@ -73,7 +76,8 @@ func main() {
 func parse(args []string) (cfg config, err error) {
 	parser, err := kong.New(&cfg,
 		kong.Name("client-demo"),
-		kong.Description("The demo web app: log in, profile, board, and a look at one's tokens. It listens on "+defaultListen+" unless --listen says otherwise."),
+		kong.Description("The demo web app: log-in, profile, board, and a look at your tokens. It listens on "+
+			defaultListen+" unless --listen says otherwise."),
 		kong.DefaultEnvars("DEMO"),
 	)
 	if err != nil {
@@ -83,7 +87,8 @@ func parse(args []string) (cfg config, err error) {
 	return cfg, err
 }
 
-// run serves the app until ctx ends. It needs neither the issuer nor the services to start: each is asked when it is needed.
+// run serves the app until ctx ends. It starts without the issuer and the services: each is called
+// when it is needed.
 func run(ctx context.Context, cfg config) error {
 	if err := cfg.check(); err != nil {
 		return cli.Usage(err)
@@ -102,7 +107,8 @@ func run(ctx context.Context, cfg config) error {
 	log := cfg.Logger()
 	for _, insecure := range []struct{ setting, url string }{{"--origin", cfg.Origin}, {"--issuer", cfg.Issuer}} {
 		if plainRemote(insecure.url) {
-			log.Warn("no TLS: tokens and cookies can be read on the way", "setting", insecure.setting, "url", insecure.url)
+			log.Warn("no TLS: others can read tokens and cookies on the way",
+				"setting", insecure.setting, "url", insecure.url)
 		}
 	}
 
@@ -124,15 +130,15 @@ func run(ctx context.Context, cfg config) error {
 	defer boards.Close()
 
 	app := web.New(web.Config{
-		Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI,
-		AccountURL: cmp.Or(cfg.AccountURL, strings.TrimSuffix(cfg.Issuer, "/")+"/account"), APIDocs: cfg.APIDocs,
-		Languages: languages, Now: now, Log: log,
+		Config:   site.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, Languages: languages, Now: now, Log: log},
+		ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, APIDocs: cfg.APIDocs,
+		AccountURL: cmp.Or(cfg.AccountURL, strings.TrimSuffix(cfg.Issuer, "/")+"/account"),
 	}, client, users, boards)
 	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Serving: cfg.Serving}
 	return server.Run(ctx)
 }
 
-// check finds what is wrong with the settings, and takes the slash from the end of the services' addresses.
+// check finds what is wrong with the settings, and cuts the slash at the end of addresses.
 func (cfg *config) check() error {
 	var errs []error
 	origin, err := absolute("--origin", cfg.Origin)
@@ -151,7 +157,7 @@ func (cfg *config) check() error {
 		errs = append(errs, err)
 	}
 	if cfg.ClientID == "" {
-		errs = append(errs, errors.New("--client-id: missing; it is what the issuer calls this app"))
+		errs = append(errs, errors.New("--client-id: missing; it is the id that this app has at the issuer"))
 	}
 	for _, api := range []struct {
 		setting string
@@ -165,7 +171,7 @@ func (cfg *config) check() error {
 	return errors.Join(errs...)
 }
 
-// cookieKey decodes the setting, in either alphabet of base64; it is nil when the setting is empty.
+// cookieKey decodes the setting, in either alphabet of base64. It is nil if the setting is empty.
 func (cfg *config) cookieKey() ([]byte, error) {
 	if cfg.CookieKey == "" {
 		return nil, nil
@@ -173,7 +179,7 @@ func (cfg *config) cookieKey() ([]byte, error) {
 	text := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(strings.TrimSpace(cfg.CookieKey), "="))
 	key, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil || len(key) != flow.KeySize {
-		return nil, fmt.Errorf("--cookie-key: must be the base64 of %d bytes, as openssl rand -base64 %d makes it", flow.KeySize, flow.KeySize)
+		return nil, fmt.Errorf("--cookie-key: must be the base64 of %d bytes, such as openssl rand -base64 %d makes", flow.KeySize, flow.KeySize)
 	}
 	return key, nil
 }
@@ -182,10 +188,11 @@ func (cfg *config) cookieKey() ([]byte, error) {
 func absolute(setting, text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if strings.Contains(text, "@") { // not repeated: a password could stand in it
-		return nil, fmt.Errorf("%s: must be an address such as https://app.example.com, without a user", setting)
+		return nil, fmt.Errorf("%s: must be an address such as https://app.example.com, without a user or password", setting)
 	}
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return nil, fmt.Errorf("%s: %q is no address such as https://app.example.com", setting, text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" ||
+		u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return nil, fmt.Errorf("%s: %q is not an address such as https://app.example.com", setting, text)
 	}
 	return u, nil
 }

@@ -73,7 +73,7 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 	}
 }
 
-// TestTheClientOfDevelopmentIsThisApp holds what development registers against what the app serves.
+// TestTheClientOfDevelopmentIsThisApp compares what development registers with what the app serves.
 func TestTheClientOfDevelopmentIsThisApp(t *testing.T) {
 	text, err := os.ReadFile("../deploy/dev/clients.json")
 	if err != nil {
@@ -99,7 +99,7 @@ func TestTheClientOfDevelopmentIsThisApp(t *testing.T) {
 	t.Error("there is no client demo")
 }
 
-// TestTheServicesOfferWhatIsCalled holds what this app calls against the interfaces that the services publish.
+// TestTheServicesOfferWhatIsCalled compares what this app calls with what the services publish.
 func TestTheServicesOfferWhatIsCalled(t *testing.T) {
 	w := start(t)
 	w.fill()

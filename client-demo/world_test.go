@@ -23,7 +23,7 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// world is the whole program between a fake issuer and fake services, behind a proxy as the gateway is one.
+// world is the whole program between a fake issuer and fake services, behind a proxy like the gateway.
 type world struct {
 	t        *testing.T
 	origin   string
@@ -36,7 +36,7 @@ func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Lo
 
 func (w *world) pass(d time.Duration) { w.ahead.Add(int64(d)) }
 
-// start starts a world. A test that has one runs beside others: no two worlds share anything.
+// start starts a world. Tests with worlds run beside each other: no two worlds share anything.
 func start(t *testing.T, settings ...func(*config)) *world {
 	t.Helper()
 	t.Parallel()

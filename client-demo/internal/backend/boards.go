@@ -105,7 +105,8 @@ func (b Boards) Board(ctx context.Context, token TokenFunc, slug string) (board 
 
 // Posts returns a page of a board's posts, pinned ones first, then the newest.
 func (b Boards) Posts(ctx context.Context, token TokenFunc, slug, cursor string) (posts List[Post], err error) {
-	_, err = b.do(ctx, token, call{method: "GET", path: path{"boards", slug, "posts"}, query: page("", cursor), out: &posts})
+	in := path{"boards", slug, "posts"}
+	_, err = b.do(ctx, token, call{method: "GET", path: in, query: page("", cursor), out: &posts})
 	return posts, err
 }
 
@@ -172,21 +173,24 @@ func (b Boards) mark(ctx context.Context, token TokenFunc, kind, id, mark string
 }
 
 // Comments returns a page of a post's comments.
-func (b Boards) Comments(ctx context.Context, token TokenFunc, post, cursor string) (comments List[Comment], err error) {
-	_, err = b.do(ctx, token, call{method: "GET", path: path{"posts", post, "comments"}, query: page("100", cursor), out: &comments})
-	return comments, err
+func (b Boards) Comments(ctx context.Context, token TokenFunc, post, cursor string) (list List[Comment], err error) {
+	in := path{"posts", post, "comments"}
+	_, err = b.do(ctx, token, call{method: "GET", path: in, query: page("100", cursor), out: &list})
+	return list, err
 }
 
-// WriteComment makes a comment; if parent is not empty, a reply. Calls with the same key make one
-// comment.
-func (b Boards) WriteComment(ctx context.Context, token TokenFunc, post, key, parent, body, format string) (comment Comment, err error) {
-	in := struct {
-		Body   string `json:"body"`
-		Format string `json:"format"`
-		Parent string `json:"parent,omitempty"`
-	}{body, format, parent}
-	_, err = b.do(ctx, token, call{method: "POST", path: path{"posts", post, "comments"}, key: key, in: in, out: &comment})
-	return comment, err
+// CommentText is what a person writes. Parent is the id of the comment that it replies to, or empty.
+type CommentText struct {
+	Body   string `json:"body"`
+	Format string `json:"format"`
+	Parent string `json:"parent,omitempty"`
+}
+
+// WriteComment makes a comment. Calls with the same key make one comment.
+func (b Boards) WriteComment(ctx context.Context, token TokenFunc, post, key string, text CommentText) (made Comment, err error) {
+	in := path{"posts", post, "comments"}
+	_, err = b.do(ctx, token, call{method: "POST", path: in, key: key, in: text, out: &made})
+	return made, err
 }
 
 // Comment returns a comment and its ETag.

@@ -50,9 +50,9 @@ func (u Users) Me(ctx context.Context, token TokenFunc) (profile Profile, etag s
 
 // ChangeMe changes the profile if it still has etag; else the error is an [Error] of status 412, as
 // with every change that takes an etag.
-func (u Users) ChangeMe(ctx context.Context, token TokenFunc, etag string, change ProfileChange) (profile Profile, err error) {
-	_, err = u.do(ctx, token, call{method: "PATCH", path: path{"me"}, ifMatch: etag, in: change, out: &profile})
-	return profile, err
+func (u Users) ChangeMe(ctx context.Context, token TokenFunc, etag string, change ProfileChange) (p Profile, err error) {
+	_, err = u.do(ctx, token, call{method: "PATCH", path: path{"me"}, ifMatch: etag, in: change, out: &p})
+	return p, err
 }
 
 // Settings returns the person's settings and their ETag.

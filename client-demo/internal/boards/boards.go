@@ -1,5 +1,5 @@
-// Package boards serves the pages of the board service: boards and their posts, the search, a post with its comments, and all
-// that people write, change, delete and moderate there.
+// Package boards serves the pages of the board service: boards, the search, posts with their
+// comments, and the forms to write, change, delete and moderate them.
 package boards
 
 import (
@@ -20,9 +20,9 @@ const maxTitles = 1000
 // Handlers serve the pages. They are safe for concurrent use.
 type Handlers struct {
 	boards   backend.Boards
-	users    backend.Users // who has written something
+	users    backend.Users // the authors
 	markdown *markdown.Renderer
-	titles   *lru.Cache[string, string] // of boards, by slug, as they were seen last
+	titles   *lru.Cache[string, string] // of boards, by slug, as last seen
 }
 
 // New makes the handlers.
@@ -34,7 +34,7 @@ func New(boards backend.Boards, users backend.Users) *Handlers {
 	return &Handlers{boards, users, markdown.New(), titles}
 }
 
-// All reads the boards that the person may see.
+// All returns the boards that the person may see.
 func (h *Handlers) All(v *site.Visit) ([]backend.Board, error) {
 	boards, err := h.boards.List(v.R.Context(), v.Reader())
 	for _, b := range boards {
@@ -43,7 +43,8 @@ func (h *Handlers) All(v *site.Visit) ([]backend.Board, error) {
 	return boards, err
 }
 
-// title is a board's title, or its slug if no list of boards was seen yet: a post names its board by that alone.
+// title is a board's title, or its slug if the title has not been seen yet: posts name their board
+// by slug only.
 func (h *Handlers) title(slug string) string {
 	if title, ok := h.titles.Get(slug); ok {
 		return title
@@ -56,7 +57,7 @@ func (h *Handlers) List(v *site.Visit) error {
 	var page pages.Boards
 	boards, err := h.All(v)
 	if err == nil && v.Session == nil && len(boards) == 0 {
-		return v.LogInFirst() // none is for everybody
+		return v.LogInFirst() // strangers may read none
 	}
 	if page.Notice, err = v.Notice(err); err != nil {
 		return err
@@ -95,11 +96,11 @@ func (h *Handlers) Search(v *site.Visit) error {
 	return v.Show(page)
 }
 
-// fill reads the page of posts that the request asks for. address is the page's, without a query.
+// fill reads the posts that the request asks for. address is the page's, without a query.
 func (h *Handlers) fill(v *site.Visit, page *pages.Board, address string) (err error) {
 	query, cursor := strings.TrimSpace(v.R.FormValue("q")), v.R.FormValue("cursor")
 	if query != "" && v.Session == nil {
-		return flow.ErrLoginAgain // a search is for those who have an account
+		return flow.ErrLoginAgain // strangers may not search
 	}
 	page.Query = query
 	var posts backend.List[backend.Post]
@@ -118,7 +119,7 @@ func (h *Handlers) fill(v *site.Visit, page *pages.Board, address string) (err e
 	return nil
 }
 
-// listed are posts as they stand in a list of one board's, or when board is empty, of all.
+// listed makes the entries of a list of posts: of one board or, if board is empty, of all.
 func (h *Handlers) listed(posts []backend.Post, board string) []pages.ListedPost {
 	list := make([]pages.ListedPost, len(posts))
 	for i, post := range posts {
@@ -147,7 +148,7 @@ func (h *Handlers) Person(v *site.Visit) error {
 	return v.Show(page)
 }
 
-// preview lays out what is being written, where the form asks for it; nil where it does not.
+// preview lays out what is being written if the form asks for that; else it returns nil.
 func (h *Handlers) preview(v *site.Visit, f *pages.Form, format string) (*markdown.Text, error) {
 	if !f.Is("do", "preview") {
 		return nil, nil
@@ -156,7 +157,8 @@ func (h *Handlers) preview(v *site.Visit, f *pages.Form, format string) (*markdo
 	return &text, err
 }
 
-// confirm asks before something is deleted; again is why it asks once more, as a key of words, or empty.
+// confirm asks before something is deleted. again is the key of the reason to ask once more, or
+// empty.
 func confirm(v *site.Visit, page pages.Delete, again string) error {
 	page.Action = v.R.URL.Path
 	if again != "" {
@@ -165,7 +167,7 @@ func confirm(v *site.Visit, page pages.Delete, again string) error {
 	return v.Show(page)
 }
 
-// deleted answers a form of [confirm]: err is what came of the deletion, ask asks again.
+// deleted answers a form of [confirm]. err is what came of the deletion; ask asks again.
 func deleted(v *site.Visit, err error, ask func(again string) error, then string) error {
 	if site.Changed(err) {
 		return ask("delete_changed")

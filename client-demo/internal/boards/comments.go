@@ -13,7 +13,8 @@ import (
 func (h *Handlers) WriteComment(v *site.Visit) error {
 	f, id := v.SentForm(), v.R.PathValue("id")
 	if !f.Is("do", "preview") {
-		made, err := h.boards.WriteComment(v.R.Context(), v.Token, id, f.Get("key"), f.Get("parent"), f.Get("body"), "markdown")
+		text := backend.CommentText{Body: f.Get("body"), Format: "markdown", Parent: f.Get("parent")}
+		made, err := h.boards.WriteComment(v.R.Context(), v.Token, id, f.Get("key"), text)
 		if err == nil {
 			v.Session.SetFlash("commented")
 			return v.RedirectTo("/posts/"+url.PathEscape(id), "c-"+url.PathEscape(made.ID))
@@ -84,7 +85,8 @@ func (h *Handlers) confirmDeleteComment(v *site.Visit, again string) error {
 		return err
 	}
 	return confirm(v, pages.Delete{
-		Title: v.T("delete_comment_title"), Question: v.T("delete_comment"), Quote: comment.Body, ETag: etag, Back: "/posts/" + comment.Post,
+		Title: v.T("delete_comment_title"), Question: v.T("delete_comment"), Quote: comment.Body,
+		ETag: etag, Back: "/posts/" + comment.Post,
 	}, again)
 }
 

@@ -40,7 +40,8 @@ func (h *Handlers) showPost(v *site.Visit, f *pages.Form) error {
 		return err
 	}
 	page.Threads = threads(comments.Items, func(c backend.Comment) pages.Comment {
-		return pages.Comment{Comment: c, Text: texts[c.ID], Mine: v.Is(c.Author.ID), Moderate: page.Moderate, Reply: page.Write, Key: site.NewKey()}
+		return pages.Comment{Comment: c, Text: texts[c.ID], Mine: v.Is(c.Author.ID),
+			Moderate: page.Moderate, Reply: page.Write, Key: site.NewKey()}
 	})
 	if page.Preview, err = h.preview(v, f, "markdown"); err != nil {
 		return err
@@ -49,7 +50,7 @@ func (h *Handlers) showPost(v *site.Visit, f *pages.Form) error {
 	return v.Show(page)
 }
 
-// threads puts replies below what they reply to. A reply whose comment is on another page stands for itself.
+// threads puts replies below their comment. A reply whose comment is on another page stands alone.
 func threads(comments []backend.Comment, view func(backend.Comment) pages.Comment) []pages.Thread {
 	var all []pages.Thread
 	at := map[string]int{}
@@ -88,7 +89,7 @@ func (h *Handlers) commentTexts(ctx context.Context, comments []backend.Comment)
 	return texts, err
 }
 
-// showWrite shows the form for a post: a new one, or one that is being changed.
+// showWrite shows the form for a new post, or for one that is being changed.
 func (h *Handlers) showWrite(v *site.Visit, page pages.Write) (err error) {
 	page.Action = v.R.URL.Path
 	if page.Preview, err = h.preview(v, page.Form, page.Form.Get("format")); err != nil {
@@ -186,7 +187,7 @@ func (h *Handlers) DeletePost(v *site.Visit) error {
 	return deleted(v, err, func(again string) error { return h.confirmDeletePost(v, again) }, "/boards/"+post.Board)
 }
 
-// marks are what moderators do to a post, by the form's field action.
+// marks are what moderators do, by the form's field action.
 var marks = map[string]struct {
 	mark string
 	on   bool

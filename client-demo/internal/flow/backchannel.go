@@ -41,7 +41,8 @@ func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err 
 	}
 	_, logout := claims.Events["http://schemas.openid.net/event/backchannel-logout"]
 	switch {
-	case header.Type != nil && !isLogoutType(*header.Type) || !logout || claims.ID == "" || checked.IssuedAt.Unix() <= 0:
+	case header.Type != nil && !isLogoutType(*header.Type) || !logout || claims.ID == "" ||
+		checked.IssuedAt.Unix() <= 0:
 		return 0, fmt.Errorf("%w: it is some other token", ErrBadLogoutToken)
 	case checked.Nonce != "":
 		return 0, fmt.Errorf("%w: it has a nonce", ErrBadLogoutToken)
@@ -49,7 +50,8 @@ func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err 
 		return 0, fmt.Errorf("%w: it names no session and nobody", ErrBadLogoutToken)
 	}
 	for _, s := range c.sessions.Values() {
-		if (claims.SessionID != "" && s.sid == claims.SessionID) || (claims.SessionID == "" && s.Subject == checked.Subject) {
+		if (claims.SessionID != "" && s.sid == claims.SessionID) ||
+			(claims.SessionID == "" && s.Subject == checked.Subject) {
 			c.end(s)
 			ended++
 		}

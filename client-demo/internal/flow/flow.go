@@ -89,7 +89,8 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, now: cfg.Now, log: cfg.Log, sealer: sealer, cookies: cookies{strings.HasPrefix(cfg.Origin, "https://")}}
+	c := &Client{cfg: cfg, now: cfg.Now, log: cfg.Log, sealer: sealer,
+		cookies: cookies{strings.HasPrefix(cfg.Origin, "https://")}}
 	if c.now == nil {
 		c.now = time.Now
 	}

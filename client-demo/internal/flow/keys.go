@@ -26,9 +26,8 @@ type keySet struct{ keys fetched[[]jose.JSONWebKey] }
 var _ oidc.KeySet = (*keySet)(nil)
 
 func newKeySet(client *Client, address string) *keySet {
-	return &keySet{fetched[[]jose.JSONWebKey]{client: client, name: "keys", fetch: func(ctx context.Context) ([]jose.JSONWebKey, error) {
-		return fetchKeys(ctx, client.http, address)
-	}}}
+	fetch := func(ctx context.Context) ([]jose.JSONWebKey, error) { return fetchKeys(ctx, client.http, address) }
+	return &keySet{fetched[[]jose.JSONWebKey]{client: client, name: "keys", fetch: fetch}}
 }
 
 // faultKey is where verify finds that the keys could not be fetched: go-oidc turns that error into

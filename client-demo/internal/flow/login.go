@@ -46,7 +46,8 @@ func (c *Client) Begin(w http.ResponseWriter, r *http.Request, in Login) error {
 		return err
 	}
 	state, now := secret(), c.now()
-	l := login{State: state, Verifier: oauth2.GenerateVerifier(), Nonce: secret(), To: LocalPath(in.To), Expires: now.Add(loginLifetime)}
+	l := login{State: state, Verifier: oauth2.GenerateVerifier(), Nonce: secret(), To: LocalPath(in.To),
+		Expires: now.Add(loginLifetime)}
 	l.Draft = c.drafts.put(in.From, in.Draft, now, l.Expires)
 	sealed, err := c.sealer.seal(loginPurpose, l)
 	if err == nil && len(sealed) > maxSealed {
@@ -215,7 +216,8 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 	if err := token.Claims(&claims); err != nil {
 		return identity{}, fmt.Errorf("%w: %w", ErrBadIDToken, err)
 	}
-	if claims.AuthorizedParty != "" && claims.AuthorizedParty != c.cfg.ClientID || claims.AuthorizedParty == "" && len(token.Audience) > 1 {
+	if claims.AuthorizedParty != "" && claims.AuthorizedParty != c.cfg.ClientID ||
+		claims.AuthorizedParty == "" && len(token.Audience) > 1 {
 		return identity{}, fmt.Errorf("%w: it was made for another client", ErrBadIDToken)
 	}
 	if token.AccessTokenHash != "" {
@@ -235,7 +237,8 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 // tokenError tells a refusal of the token endpoint from an answer that did not come.
 func tokenError(err error) error {
 	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) && refused.ErrorCode != "" && refused.Response.StatusCode < http.StatusInternalServerError {
+	if errors.As(err, &refused) && refused.ErrorCode != "" &&
+		refused.Response.StatusCode < http.StatusInternalServerError {
 		return &RefusedError{Code: refused.ErrorCode, Description: refused.ErrorDescription}
 	}
 	return fmt.Errorf("%w: %w", ErrIssuerDown, briefly(err))
@@ -245,7 +248,10 @@ func tokenError(err error) error {
 // never leads to another site.
 func LocalPath(to string) string {
 	const home = "/"
-	if len(to) > 2000 || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }) {
+	// Browsers take \ for /, and drop control characters.
+	strange := func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }
+	if len(to) > 2000 || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") ||
+		strings.ContainsFunc(to, strange) {
 		return home
 	}
 	u, err := url.Parse(to)

@@ -69,7 +69,8 @@ func (c *Client) Leave(w http.ResponseWriter, r *http.Request, s *Session) {
 	if c.cfg.ClientSecret == "" {
 		form.Set("client_id", c.cfg.ClientID)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, op.RevocationEndpoint, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, op.RevocationEndpoint,
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		c.log.Warn("cannot revoke at logout", "error", err)
 		return

@@ -200,7 +200,8 @@ func (s *Session) Moderator() bool {
 	var claims struct {
 		Roles []string `json:"roles"`
 	}
-	return s.Granted("board:moderate") && Decode(s.Tokens().Access, nil, &claims) == nil && slices.Contains(claims.Roles, "moderator")
+	return s.Granted("board:moderate") && Decode(s.Tokens().Access, nil, &claims) == nil &&
+		slices.Contains(claims.Roles, "moderator")
 }
 
 // Preferences returns what SetPreferences set last.

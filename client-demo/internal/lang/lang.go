@@ -1,5 +1,5 @@
-// Package lang holds what the app says, in each of its languages. One file a language has all of its words, its plural forms, its
-// dates and its name in the menu; a language is added by such a file and its place in [All].
+// Package lang has everything that the app says. Each language is one file, with its words, plural
+// forms, dates and name; to add a language, write its file and list it in [All].
 package lang
 
 import (
@@ -16,24 +16,24 @@ import (
 // All are the languages that the app speaks. The first is for those who ask for none of them.
 var All = Languages{english, korean}
 
-// Language is one language that the app speaks.
+// Language is a language that the app speaks.
 type Language struct {
 	Tag  language.Tag
-	Name string                 // in the language itself, for the menu
-	Date func(time.Time) string // a day and its time, without the zone
+	Name string                 // in the language itself
+	Date func(time.Time) string // date and time, without the zone
 
-	Words   map[string]string // what pages say, by key; %s and %d stand for what is put in
-	Counted map[string]Forms  // the same, where it depends on a number
+	Words   map[string]string // by key; %s and %d stand for what is put in
+	Counted map[string]Forms  // by key: what depends on a number
 }
 
-// Forms are the ways to say how many there are: one for each plural form of the language that differs from the form Other, which
-// every language has. The first %d stands for the number.
+// Forms says how many there are, by plural form (CLDR). Other is required, and stands in for forms
+// that are left out. The first %d is the number.
 type Forms map[plural.Form]string
 
 // Code is the language's tag as a string: "en", "ko".
 func (l *Language) Code() string { return l.Tag.String() }
 
-// T returns the words for key. A key without words is returned as it is; a test finds those.
+// T returns the words for key. A key without words is returned as it is; a test finds such keys.
 func (l *Language) T(key string, args ...any) string {
 	text, ok := l.Words[key]
 	if !ok {
@@ -45,7 +45,7 @@ func (l *Language) T(key string, args ...any) string {
 	return text
 }
 
-// Has tells whether there are words for key: some tokens have claims that the app cannot explain.
+// Has tells whether there are words for key. Tokens may have claims that the app cannot explain.
 func (l *Language) Has(key string) bool { return l.Words[key] != "" }
 
 // Count returns the words for n things.
@@ -61,7 +61,8 @@ func (l *Language) Count(key string, n int) string {
 	return strings.Replace(text, "%d", strconv.Itoa(n), 1)
 }
 
-// Ago returns the words for a time that lies so far back, and false where a date says more: after a week, and in the future.
+// Ago returns the words for a time so long ago. It returns false where a date says more: after a
+// week, and in the future.
 func (l *Language) Ago(ago time.Duration) (string, bool) {
 	const day = 24 * time.Hour
 	switch {
@@ -77,10 +78,10 @@ func (l *Language) Ago(ago time.Duration) (string, bool) {
 	return l.Count("days_ago", int(ago/day)), true
 }
 
-// Languages are some to choose from; there is at least one.
+// Languages is a list of languages to choose from. It is not empty.
 type Languages []*Language
 
-// Find returns the language with a code, or nil. A region is of no account: the app speaks one English.
+// Find returns the language with a code, whatever its region, or nil.
 func (ls Languages) Find(code string) *Language {
 	base, _, _ := strings.Cut(code, "-")
 	for _, l := range ls {
@@ -91,7 +92,7 @@ func (ls Languages) Find(code string) *Language {
 	return nil
 }
 
-// Others returns all but one, which the menu offers on its pages.
+// Others returns all languages but one.
 func (ls Languages) Others(shown *Language) Languages {
 	var others Languages
 	for _, l := range ls {
@@ -102,10 +103,10 @@ func (ls Languages) Others(shown *Language) Languages {
 	return others
 }
 
-// maxHeader bounds the Accept-Language header that is read, in bytes.
+// maxHeader is how long an Accept-Language header may be, in bytes, to be read.
 const maxHeader = 500
 
-// Asked returns the language that fits best what a browser asks for (RFC 9110 §12.5.4).
+// Asked returns the language that best fits what a browser asks for (RFC 9110 §12.5.4).
 func (ls Languages) Asked(r *http.Request) *Language {
 	header := r.Header.Get("Accept-Language")
 	if len(header) > maxHeader {

@@ -113,7 +113,8 @@ func TestABrowserIsUnderstood(t *testing.T) {
 	}
 }
 
-// said finds in the app's sources and templates which words it asks for by name, and all texts, among which are the others.
+// said finds, in the app's sources and templates, the keys that are asked for by name, and all texts: among those are the other
+// keys.
 func said(t *testing.T) (asked, texts map[string]bool) {
 	t.Helper()
 	asked, texts = map[string]bool{}, map[string]bool{}

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-// english is the language of those who ask for none that the app speaks.
+// english is also for those who ask for a language that the app does not speak.
 var english = &Language{
 	Tag:  language.English,
 	Name: "English",

@@ -34,7 +34,8 @@ var (
 	// What goldmark writes should not need it: this is the second lock on the door.
 	sanitizer = func() *bluemonday.Policy {
 		p := bluemonday.NewPolicy()
-		p.AllowElements("p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li",
+		p.AllowElements("p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "strong", "em", "del", "code",
+			"pre", "blockquote", "ul", "ol", "li",
 			"table", "thead", "tbody", "tr", "th", "td")
 		p.AllowAttrs("start").Matching(bluemonday.Integer).OnElements("ol")
 		p.AllowURLSchemes("http", "https", "mailto")
@@ -63,13 +64,15 @@ func convert(ctx context.Context, body string) (result template.HTML, err error)
 	}()
 	source, m := []byte(body), newMeter(ctx)
 	m.spend(len(source))
-	doc := converter.Parser().Parse(meteredReader{text.NewReader(source), m}, parser.WithContext(meteredContext{parser.NewContext(), m}))
+	doc := converter.Parser().Parse(meteredReader{text.NewReader(source), m},
+		parser.WithContext(meteredContext{parser.NewContext(), m}))
 	var out boundedHTML
 	if err := converter.Renderer().Render(&out, source, doc); err != nil {
 		return "", err
 	}
-	m.spend(out.Len())                                                                         // and looks at ctx once more
-	return template.HTML(reachable.Replace(string(sanitizer.SanitizeBytes(out.Bytes())))), nil //nolint:gosec // this is the sanitizer's output
+	m.spend(out.Len()) // and looks at ctx once more
+	safe := reachable.Replace(string(sanitizer.SanitizeBytes(out.Bytes())))
+	return template.HTML(safe), nil //nolint:gosec // this is the sanitizer's output
 }
 
 // reachable lets the keyboard scroll what is wider than the page (WCAG 2.2 §2.1.1). It cannot hit

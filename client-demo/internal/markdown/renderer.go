@@ -39,7 +39,8 @@ func (r rendered) size() int { return renderEntry + len(r.html) }
 
 func New() *Renderer {
 	r := &Renderer{render: convert, places: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
-	kept, err := simplelru.NewLRU(maxRendered/renderEntry, func(_ [sha256.Size]byte, old rendered) { r.bytes -= old.size() })
+	forget := func(_ [sha256.Size]byte, old rendered) { r.bytes -= old.size() }
+	kept, err := simplelru.NewLRU(maxRendered/renderEntry, forget)
 	if err != nil {
 		panic(err) // only for a size below one
 	}

@@ -15,7 +15,7 @@ var assetFiles embed.FS
 
 // Assets serves styles, scripts and the app's mark.
 type Assets struct {
-	prefix string // "/static/<hash>/": it changes with the files, so that browsers may keep them for good
+	prefix string // "/static/<hash>/"; the hash of all files, which browsers may therefore keep for good
 	files  http.Handler
 }
 
@@ -51,8 +51,8 @@ func (a Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.files.ServeHTTP(w, r)
 }
 
-// File serves one file at an address that does not change, where browsers look for it, and the issuer, which shows the app's
-// mark.
+// File serves one file at a fixed address, where browsers look for it, and the issuer, which shows
+// the app's mark.
 func (a Assets) File(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "public, max-age=86400")

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// langOf is the lang attribute for something that a person wrote, whatever the page's language: lines of Hangul break
-// between words, and a screen reader pronounces it. Of a text in no script that tells its language it says nothing.
+// langOf is the attribute lang for what a person wrote, whatever the page's language, so that
+// Hangul breaks between words and a screen reader pronounces it. It is empty if the script does not
+// tell the language.
 func langOf(text string) template.HTMLAttr {
 	var hangul, kana, han int
 	for i, r := range text {
@@ -35,11 +36,11 @@ func langOf(text string) template.HTMLAttr {
 	return ""
 }
 
-// hues is how many colours of avatars the style sheet has: .hue-0 and so on.
+// hues is how many colours the style sheet has for avatars: .hue-0 and so on.
 const hues = 12
 
-// avatar stands for a person: a letter in a colour of theirs. A picture that the profile names is never loaded, since that
-// would tell its host who reads here.
+// avatar stands for a person: a letter in their own colour. The picture that a profile names is
+// never loaded, because that would tell its host who reads here.
 type avatar struct {
 	Letter string
 	Hue    uint32

@@ -11,9 +11,10 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/markdown"
 )
 
-// A Notice of a page is what to say in place of a part that cannot be had, in words; it is empty where nothing is missing.
+// A page's Notice stands in place of a part that is missing because a service is down; it is empty
+// if nothing is missing. Notices, and other texts of pages, are in the page's language.
 
-// Home is the first page: of a person, or an invitation.
+// Home is the first page. Strangers find an invitation there.
 type Home struct {
 	Issuer       string
 	IssuerNotice string
@@ -21,7 +22,7 @@ type Home struct {
 	BoardNotice  string
 	Profile      *backend.Profile
 	UserNotice   string
-	LoggedOut    string // what came of a log-out, in words
+	LoggedOut    string // what came of a log-out; empty: nothing to say
 }
 
 // Boards lists the boards.
@@ -30,9 +31,9 @@ type Boards struct {
 	Notice string
 }
 
-// Board is a page of posts, of one board or found by a search.
+// Board is a page of posts: of one board, or found by a search.
 type Board struct {
-	Board backend.Board // the zero Board: all of them
+	Board backend.Board // the zero Board: all boards
 	Query string
 	Write bool
 	PostList
@@ -41,7 +42,7 @@ type Board struct {
 // Everywhere tells whether the posts are of all boards.
 func (p Board) Everywhere() bool { return p.Board.Slug == "" }
 
-// PostList is a part of a page that lists posts.
+// PostList is the part of a page that lists posts.
 type PostList struct {
 	Posts  []ListedPost
 	Pager  Pager
@@ -76,7 +77,7 @@ type Thread struct {
 	Replies []Comment
 }
 
-// Comment is a comment as it stands below its post.
+// Comment is a comment as its post's page shows it.
 type Comment struct {
 	backend.Comment
 	Text     markdown.Text
@@ -121,13 +122,14 @@ type Person struct {
 	PostList
 }
 
-// Own is what the pages of a person's own things share.
+// Own is what the pages of a person's own data share.
 type Own struct {
 	Form   *Form // nil: Notice stands in its place
 	Notice string
 }
 
-// tabs has, for each of these pages, the attribute aria-current on the one that is shown.
+// tabs has, for each of these pages, the attribute aria-current of its tab on the page that is
+// shown.
 type tabs struct{ Profile, Settings, Interests template.HTMLAttr }
 
 // Profile is the page of a person's own profile.
@@ -136,7 +138,7 @@ type Profile struct {
 	Account string // where people manage their account at the issuer
 }
 
-// Tabs leads to the pages beside it.
+// Tabs marks the page among its neighbours.
 func (Profile) Tabs() tabs { return tabs{Profile: thisPage} }
 
 // Settings is the page of language, time zone and theme.
@@ -145,16 +147,17 @@ type Settings struct {
 	Languages lang.Languages
 }
 
-// Tabs leads to the pages beside it.
+// Tabs marks the page among its neighbours.
 func (Settings) Tabs() tabs { return tabs{Settings: thisPage} }
 
-// Locale is a choice of language. Its value may name a region: that is the person's own.
+// Locale is a choice of language. The value of the person's own may name a region.
 type Locale struct {
 	Value, Name, Lang string
 	Chosen            bool
 }
 
-// Locales are the languages to choose from: the app's, and the person's own where the app does not speak it.
+// Locales are the languages to choose from: the app's, and the person's own if the app does not
+// speak it.
 func (p Settings) Locales() []Locale {
 	own := p.Form.Get("locale")
 	spoken := p.Languages.Find(own)
@@ -172,7 +175,7 @@ func (p Settings) Locales() []Locale {
 	return locales
 }
 
-// Zones are the time zones to choose from: some that many people live in, and the person's own.
+// Zones are the time zones to choose from: those of many people, and the person's own.
 func (p Settings) Zones() []string {
 	if own := p.Form.Get("time_zone"); own != "" && !slices.Contains(zones, own) {
 		return append([]string{own}, zones...)
@@ -193,10 +196,10 @@ var zones = strings.Fields(`Asia/Seoul Asia/Tokyo Asia/Shanghai Asia/Hong_Kong A
 // Interests is the page of a person's tags.
 type Interests struct {
 	Own
-	Tags []string // those that are saved
+	Tags []string // as they are saved
 }
 
-// Tabs leads to the pages beside it.
+// Tabs marks the page among its neighbours.
 func (Interests) Tabs() tabs { return tabs{Interests: thisPage} }
 
 // Tokens is the page that shows the tokens and has the browser check them.
@@ -208,34 +211,34 @@ type Tokens struct {
 	Docs   []string          // the services' API references
 }
 
-// Token is one token and what the browser is to demand of it.
+// Token is a token and what the browser demands of it.
 type Token struct {
 	ID       string // of its section: "access", "id" or "refresh"
 	Name     string
 	About    string
 	Raw      string // empty: it never reaches the browser
-	Problem  string // why it cannot be taken apart
+	Problem  string // why it cannot be shown
 	Header   []Claim
 	Claims   []Claim
 	Expires  time.Time
-	Audience string // one of these, separated by spaces
-	Types    string // one of these, separated by spaces
+	Audience string // space-separated; one of them must fit
+	Types    string // space-separated; one of them must fit
 	Checks   []string
 	Call     bool // the page offers to call a service with it
 }
 
-// Claim is one thing that a token says, and in words what that means, where there are any.
+// Claim is a claim of a token. Meaning explains it, and is empty if the app cannot.
 type Claim struct{ Name, Value, Meaning string }
 
-// Message says one thing.
+// Message is a page that says one thing.
 type Message struct {
 	Status int
 	Title  string
 	Text   string
-	Retry  string // where "try again" leads; empty where that makes no sense
+	Retry  string // where "try again" leads; empty: there is no such button
 }
 
-// Login asks to log in. A form that came too late is kept in it.
+// Login asks to log in, and keeps a form that came after the session had ended.
 type Login struct {
 	Title string
 	Text  string

@@ -6,34 +6,37 @@ import (
 	"net/url"
 )
 
-// Form is what stands in a form's fields, and what is wrong with it. A page shown again keeps everything that was typed.
+// Form holds what is in a form's fields and what is wrong with it. A form shown again keeps
+// everything that was typed.
 type Form struct {
 	Values url.Values
-	Notice string // in words, above the form; empty: nothing to say
+	Notice string // above the form; empty: nothing to say
 	Status int    // of the page
 
-	wrong   map[string]string // in words, below a field
-	theirs  map[string]string // what somebody else saved meanwhile, in the fields that differ
-	focus   string            // the field to begin with, or empty
+	wrong   map[string]string // by field
+	theirs  map[string]string // by field: what somebody else has saved, where it differs
+	focus   string            // the field that gets the cursor, or empty
 	refused bool
 }
 
 // NewForm returns a form with these values.
 func NewForm(values url.Values) *Form { return &Form{Values: values, Status: http.StatusOK} }
 
-// field is a field that people fill in. Where a form came too late, the page of log-in shows this many of its lines; 0: none.
+// field is a field that people fill in. If its form came after the session had ended, the log-in
+// page shows it with this many rows, or hides it if there are none.
 type field struct {
 	name string
 	rows int
 }
 
-// fields are all of them, in the order in which they stand in their forms. Their labels are the words of the same key.
+// fields are all of them, in the order of their forms. Their names are the keys of their labels.
 var fields = []field{
 	{"title", 1}, {"body", 6}, {"display_name", 0}, {"bio", 6}, {"website", 0}, {"avatar_url", 0},
 	{"locale", 0}, {"time_zone", 0}, {"theme", 0}, {"tags", 0}, {"format", 0},
 }
 
-// FieldNames are the names of all fields that people fill in, and the keys of their labels.
+// FieldNames are the names of the fields that people fill in, which are also the keys of their
+// labels.
 func FieldNames() (names []string) {
 	for _, field := range fields {
 		names = append(names, field.name)
@@ -44,10 +47,10 @@ func FieldNames() (names []string) {
 // Get returns a field's value.
 func (f *Form) Get(field string) string { return f.Values.Get(field) }
 
-// Is tells whether a field has a value, for choices.
+// Is tells whether a field has a value, to mark a choice.
 func (f *Form) Is(field, value string) bool { return f.Values.Get(field) == value }
 
-// Refuse says why the form was not saved: in a notice above it, and for single fields below them.
+// Refuse says why the form was not saved: in a notice above it, and below each wrong field.
 func (f *Form) Refuse(status int, notice string, wrong map[string]string) {
 	f.refused, f.Status, f.Notice, f.wrong = true, status, notice, wrong
 	if faults := f.Faults(); len(faults) > 0 {
@@ -55,7 +58,7 @@ func (f *Form) Refuse(status int, notice string, wrong map[string]string) {
 	}
 }
 
-// Lose says that somebody else saved other values meanwhile: those of saved, which has etag. The form has the etag now, so that
+// Lose says that somebody else has saved other values. The form takes over their etag, so that
 // sending it again replaces them.
 func (f *Form) Lose(notice string, saved map[string]string, etag string) {
 	f.refused, f.Status, f.Notice, f.theirs = true, http.StatusConflict, notice, map[string]string{}
@@ -67,10 +70,10 @@ func (f *Form) Lose(notice string, saved map[string]string, etag string) {
 	f.Values.Set("etag", etag)
 }
 
-// FocusOn has the cursor in a field that stands far down the page.
+// FocusOn puts the cursor into a field that is far down the page.
 func (f *Form) FocusOn(field string) { f.focus = field }
 
-// Focus is the attribute autofocus, for the field that the cursor is to be in.
+// Focus is the attribute autofocus for the field that gets the cursor.
 func (f *Form) Focus(field string) template.HTMLAttr {
 	if field == f.focus {
 		return " autofocus"
@@ -78,7 +81,7 @@ func (f *Form) Focus(field string) template.HTMLAttr {
 	return ""
 }
 
-// note is what stands below a field.
+// note is what is shown below a field.
 type note struct {
 	Field  string
 	Wrong  string
@@ -86,7 +89,7 @@ type note struct {
 	Theirs string
 }
 
-// Note returns what stands below a field.
+// Note returns what to show below a field.
 func (f *Form) Note(field string) note {
 	theirs, lost := f.theirs[field]
 	return note{field, f.wrong[field], lost, theirs}
@@ -95,7 +98,7 @@ func (f *Form) Note(field string) note {
 // Bad tells whether something is wrong with a field.
 func (f *Form) Bad(field string) bool { return f.wrong[field] != "" }
 
-// Faults are the fields with something wrong, in the order in which they stand.
+// Faults are the notes of the wrong fields, in the order of the form.
 func (f *Form) Faults() []note {
 	var faults []note
 	for _, field := range fields {
@@ -106,16 +109,17 @@ func (f *Form) Faults() []note {
 	return faults
 }
 
-// KeptPrefix keeps the fields of a form that came too late apart from the own ones of the page that keeps it.
+// KeptPrefix begins the names of kept fields, and so keeps them apart from the log-in page's own.
 const KeptPrefix = "kept."
 
-// KeptField is a field of a form that came too late.
+// KeptField is a field of a form that came after the session had ended.
 type KeptField struct {
 	Name, Value string
-	Rows        int // how many lines of it the page shows; 0: none
+	Rows        int // as of [field]
 }
 
-// Keep returns the fields of a form that came too late. get reads one of them.
+// Keep returns the fields to keep of a form that came after the session had ended. get reads one of
+// them.
 func Keep(get func(field string) string) []KeptField {
 	var kept []KeptField
 	for _, field := range append(fields, field{name: "parent"}, field{name: "key"}, field{name: "etag"}) {

@@ -10,24 +10,24 @@ import (
 // Page is one of the app's pages.
 type Page interface{ head(l *lang.Language) Head }
 
-// Head is what a page says of itself.
+// Head says how to show a page, and what goes around it.
 type Head struct {
 	Template string // the file in templates, without .html
 	Title    string // empty: the app's name alone
 	Status   int    // 0: 200
 	Menu     menu
-	Form     *Form // nil: it has none that could be refused
+	Form     *Form // nil: it has none that can be refused
 }
 
-// menu has, for each of its entries, the attribute aria-current on this page.
+// menu has, for each of the menu's entries, its attribute aria-current on the page.
 type menu struct{ Home, Boards, Tokens, Own template.HTMLAttr }
 
 const (
 	thisPage template.HTMLAttr = ` aria-current="page"` // the entry leads here
-	partOf   template.HTMLAttr = ` aria-current="true"` // it leads to what this page is part of
+	partOf   template.HTMLAttr = ` aria-current="true"` // it leads to what the page is part of
 )
 
-// missing is the status of a page whose main part a notice stands for.
+// missing is the status of a page whose main part is missing if there is a notice.
 func missing(notice string) int {
 	if notice != "" {
 		return http.StatusServiceUnavailable
@@ -64,7 +64,8 @@ func (p Write) head(l *lang.Language) Head {
 }
 
 func (p EditComment) head(l *lang.Language) Head {
-	return Head{Template: "comment", Title: l.T("edit_comment_title"), Menu: menu{Boards: partOf}, Status: p.Form.Status, Form: p.Form}
+	return Head{Template: "comment", Title: l.T("edit_comment_title"), Menu: menu{Boards: partOf},
+		Status: p.Form.Status, Form: p.Form}
 }
 
 func (p Delete) head(*lang.Language) Head {

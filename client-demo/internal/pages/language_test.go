@@ -20,7 +20,7 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/markdown"
 )
 
-// another is a language that the app does not speak. It has every word in brackets, so that one sees which are missing.
+// another is a language that the app does not speak. All its words are in brackets, so that what is outside them was not translated.
 func another() *lang.Language {
 	first := lang.All[0]
 	l := &lang.Language{
@@ -39,7 +39,7 @@ func another() *lang.Language {
 	return l
 }
 
-// every is one of each page, with all that it may show. Digits stand for what people write.
+// every has each page, with all that it may show. Digits stand for what people write.
 func every(l *lang.Language, languages lang.Languages) []Page {
 	now := time.Now()
 	author := backend.Author{ID: "1", Name: "1"}

@@ -1,8 +1,8 @@
-// Package pages shows the app's pages: plain HTML that works without script, the page of tokens excepted. It knows how a page
-// looks, in every language, and nothing of who may see it.
+// Package pages shows the app's pages: plain HTML that works without scripts, except for the page
+// of tokens. It knows how a page looks in every language, and not who may see it.
 //
-// Each page is a type. Its method head says which template shows it and what goes around that: title, status, entry of the menu,
-// form.
+// Each page is a type. Its method head names the template and gives title, status, menu entry and
+// form; to add a page, write its type, its head and its template.
 package pages
 
 import (
@@ -25,7 +25,7 @@ var templateFiles embed.FS
 type Pages struct {
 	Assets    Assets
 	languages lang.Languages
-	templates map[*lang.Language]map[string]*template.Template // by the name that a page's head gives
+	templates map[*lang.Language]map[string]*template.Template // by name
 }
 
 // New reads the templates for these languages.
@@ -52,19 +52,20 @@ func New(languages lang.Languages) *Pages {
 type View struct {
 	Lang   *lang.Language
 	Theme  string         // "light" or "dark"; empty: the system's
-	Zone   *time.Location // nil: not known, and times are in UTC
+	Zone   *time.Location // nil: unknown, and times are in UTC
 	Now    time.Time
 	Member *Member // nil: nobody is logged in
 	Here   string  // where to come back to after log-in or a switch of language
 
-	// TakeFlash returns, once, what came of the form before, in words; empty: nothing to say. Only a page of status 200 says it.
+	// TakeFlash returns what came of the last form, once; empty if there is nothing to say. Only a
+	// page of status 200 says it.
 	TakeFlash func() string
 }
 
 // Member is the person who is logged in.
 type Member struct{ ID, Name string }
 
-// layout is what the templates are given: the page, and what goes around it.
+// layout is what templates are given: the page and what goes around it.
 type layout struct {
 	Head
 	View
@@ -77,7 +78,7 @@ type layout struct {
 // Refused tells whether the page has a form that was refused.
 func (l layout) Refused() bool { return l.Form != nil && l.Form.refused }
 
-// With makes the input of a part of a page out of the page and what the part is about.
+// With is the input of a part of the page that is about something.
 func (l layout) With(about any) part { return part{l, about} }
 
 type part struct {

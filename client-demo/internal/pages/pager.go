@@ -5,19 +5,19 @@ import (
 	"strconv"
 )
 
-// maxPagesBack is how many pages the address of a page remembers: cursors lead forward only.
+// maxPagesBack is how many pages before it a page's address remembers: cursors lead forward only.
 const maxPagesBack = 10
 
 // Pager leads from page to page of a list.
 type Pager struct {
-	First    string // address of the first page; empty on it, and where Previous is the first
-	Previous string // empty on the first page, and where it is forgotten
+	First    string // empty on the first page, and if Previous leads there
+	Previous string // empty on the first page, and if it is forgotten
 	Next     string // empty on the last page
 	Number   int
 }
 
-// NewPager reads from the address of a page which ones came before. address is the list's, without a query; keep are the
-// values of the query that make the list what it is; next is the cursor of the next page, or empty.
+// NewPager reads the pages before from a page's query. address is the list's, without a query; keep
+// has the parameters that define the list; next is the cursor of the next page, or empty.
 func NewPager(address string, query, keep url.Values, next string) Pager {
 	cursor, back := query.Get("cursor"), query["back"]
 	if len(back) > maxPagesBack {

@@ -2,15 +2,15 @@ package pages
 
 import "time"
 
-// moment is a time as people read it and as programs do.
+// moment is a time as people read it and as programs read it.
 type moment struct {
-	Text string // near times are relative
+	Text string // relative if near
 	Full string // the whole time, with its zone
 	ISO  string
-	Here bool // the zone is not known: a script may put it right
+	Here bool // the zone is unknown, and a script shows the browser's
 }
 
-// When shows t in the person's time zone: relative while it is less than a week ago.
+// When shows t in the person's time zone, relative if it is less than a week ago.
 func (v View) When(t time.Time) moment {
 	m := v.At(t)
 	if text, near := v.Lang.Ago(v.Now.Sub(t)); near {
@@ -19,7 +19,7 @@ func (v View) When(t time.Time) moment {
 	return m
 }
 
-// At shows t in the person's time zone, always whole.
+// At shows t in the person's time zone, always in full.
 func (v View) At(t time.Time) moment {
 	local := t.UTC()
 	if v.Zone != nil {

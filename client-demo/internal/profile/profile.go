@@ -1,4 +1,5 @@
-// Package profile serves the pages of what a person keeps in the user service: profile, settings and interests.
+// Package profile serves the pages of a person's own data in the user service: profile, settings
+// and interests.
 package profile
 
 import (
@@ -23,7 +24,7 @@ func New(users backend.Users, account string, languages lang.Languages) *Handler
 	return &Handlers{users, account, languages}
 }
 
-// form is a form with the values that are saved, and their ETag.
+// form makes a form with the saved values and their ETag.
 func form(v *site.Visit, saved map[string]string, etag string) *pages.Form {
 	values := url.Values{"etag": {etag}}
 	for field, value := range saved {
@@ -51,7 +52,8 @@ func (h *Handlers) Profile(v *site.Visit) error {
 }
 
 func profileFields(p backend.Profile) map[string]string {
-	return map[string]string{"display_name": p.DisplayName, "bio": p.Bio, "avatar_url": p.AvatarURL, "website": p.Website}
+	return map[string]string{"display_name": p.DisplayName, "bio": p.Bio, "avatar_url": p.AvatarURL,
+		"website": p.Website}
 }
 
 // SaveProfile serves POST /profile.
@@ -59,7 +61,8 @@ func (h *Handlers) SaveProfile(v *site.Visit) error {
 	return v.Edit(site.Edit{
 		Save: func(f *pages.Form) error {
 			profile, err := h.users.ChangeMe(v.R.Context(), v.Token, f.Get("etag"), backend.ProfileChange{
-				DisplayName: f.Get("display_name"), Bio: f.Get("bio"), AvatarURL: f.Get("avatar_url"), Website: f.Get("website"),
+				DisplayName: f.Get("display_name"), Bio: f.Get("bio"), AvatarURL: f.Get("avatar_url"),
+				Website: f.Get("website"),
 			})
 			if err == nil {
 				v.Session.SetName(profile.DisplayName)
@@ -100,7 +103,8 @@ func settingsFields(s backend.Settings) map[string]string {
 func (h *Handlers) SaveSettings(v *site.Visit) error {
 	return v.Edit(site.Edit{
 		Save: func(f *pages.Form) error {
-			settings := backend.Settings{Locale: f.Get("locale"), TimeZone: strings.TrimSpace(f.Get("time_zone")), Theme: f.Get("theme")}
+			settings := backend.Settings{Locale: f.Get("locale"),
+				TimeZone: strings.TrimSpace(f.Get("time_zone")), Theme: f.Get("theme")}
 			err := h.users.PutSettings(v.R.Context(), v.Token, f.Get("etag"), settings)
 			if err == nil {
 				v.UseSettings(settings)
@@ -126,7 +130,8 @@ func (h *Handlers) Interests(v *site.Visit) error {
 	if notice != "" {
 		return v.Show(pages.Interests{Own: pages.Own{Notice: notice}})
 	}
-	return v.Show(pages.Interests{Own: pages.Own{Form: form(v, interestsFields(interests), etag)}, Tags: interests.Tags})
+	return v.Show(pages.Interests{Own: pages.Own{Form: form(v, interestsFields(interests), etag)},
+		Tags: interests.Tags})
 }
 
 func interestsFields(i backend.Interests) map[string]string {
@@ -135,10 +140,11 @@ func interestsFields(i backend.Interests) map[string]string {
 
 // SaveInterests serves POST /interests.
 func (h *Handlers) SaveInterests(v *site.Visit) error {
-	var saved backend.Interests // read only after a lost race
+	var saved backend.Interests // as read after a lost race
 	return v.Edit(site.Edit{
 		Save: func(f *pages.Form) error {
-			return h.users.PutInterests(v.R.Context(), v.Token, f.Get("etag"), backend.Interests{Tags: splitTags(f.Get("tags"))})
+			return h.users.PutInterests(v.R.Context(), v.Token, f.Get("etag"),
+				backend.Interests{Tags: splitTags(f.Get("tags"))})
 		},
 		Read: func() (fields map[string]string, etag string, err error) {
 			saved, etag, err = h.users.Interests(v.R.Context(), v.Token)
@@ -149,7 +155,8 @@ func (h *Handlers) SaveInterests(v *site.Visit) error {
 	})
 }
 
-// splitTags reads tags as people type them: by comma or line, with or without #, none twice.
+// splitTags reads tags as people type them, separated by commas or lines, with or without #. Each
+// is taken once.
 func splitTags(text string) []string {
 	tags := []string{}
 	seen := map[string]bool{}

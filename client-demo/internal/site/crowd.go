@@ -8,17 +8,19 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// maxAtOnce is how many requests of one person, or without a session of one network address, are
-// answered at once. While a service is slow, one visitor must not fill the places of all.
+// maxAtOnce is how many requests of one person, or of one network if nobody is logged in, are
+// answered at once. While a service is slow, one visitor must not take up all calls to it.
 const maxAtOnce = 32
 
-// crowd counts requests under way by visitor. The zero value is ready, and safe for concurrent use.
+// crowd counts requests under way by visitor. The zero value is ready for use, and safe for
+// concurrent use.
 type crowd struct {
 	mu     sync.Mutex
 	byWhom map[string]int
 }
 
-// enter counts a request until leave is called; it returns false when the visitor has too many.
+// enter counts a request until leave is called. It returns false if the visitor has too many under
+// way.
 func (c *crowd) enter(who string) (leave func(), ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,7 +40,7 @@ func (c *crowd) enter(who string) (leave func(), ok bool) {
 	}, true
 }
 
-// visitor names who makes a request, whether they are a person or an address.
+// visitor names who makes a request: a person or a network.
 func visitor(r *http.Request, session *flow.Session) string {
 	if session != nil {
 		return "person " + session.Subject

@@ -12,21 +12,22 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// ErrNoSuchAction is for a form that asks for something that there is not.
-var ErrNoSuchAction = fmt.Errorf("the form asks for no action that there is: %w", &backend.Error{Status: http.StatusNotFound})
+// ErrNoSuchAction is the error of a form that asks for an unknown action.
+var ErrNoSuchAction = fmt.Errorf("the form asks for an unknown action: %w", &backend.Error{Status: http.StatusNotFound})
 
-// finish makes a page of an error that a handler could not deal with itself. Nil is no error.
+// finish makes a page of an error that a handler returned; nil is none.
 func (v *Visit) finish(err error) {
 	if err == nil {
 		return
 	}
 	if failed := v.showError(err); failed != nil {
-		v.site.cfg.Log.Error("cannot show a page", "request", httpd.RequestID(v.R.Context()), "error", failed, "because", err)
+		v.site.cfg.Log.Error("cannot show a page",
+			"request", httpd.RequestID(v.R.Context()), "error", failed, "because", err)
 		http.Error(v.W, "Something went wrong on our side. Try again in a moment.", http.StatusInternalServerError)
 	}
 }
 
-// refusals are the pages for what a service refuses, by its status.
+// refusals are the pages for a service's refusals, by status.
 var refusals = map[int]struct {
 	status      int
 	title, text string
@@ -36,7 +37,7 @@ var refusals = map[int]struct {
 	http.StatusUnauthorized:        {http.StatusBadGateway, "token_refused_title", "token_refused"},
 	http.StatusTooManyRequests:     {http.StatusTooManyRequests, "too_many_title", "too_many"},
 	http.StatusPreconditionFailed:  {http.StatusConflict, "changed_title", "changed"},
-	http.StatusBadRequest:          {http.StatusBadRequest, "not_found_title", "bad_address"}, // such as a cursor that is none
+	http.StatusBadRequest:          {http.StatusBadRequest, "not_found_title", "bad_address"}, // such as a bad cursor
 	http.StatusUnprocessableEntity: {http.StatusBadRequest, "not_found_title", "bad_address"},
 }
 
@@ -50,7 +51,7 @@ func (v *Visit) showError(err error) error {
 	case errors.Is(err, backend.ErrDown):
 		return v.Message(http.StatusServiceUnavailable, "down_title", v.downText(err))
 	case errors.As(err, &refused):
-		if refused.Status == http.StatusUnauthorized && v.Session == nil { // it is not for everybody
+		if refused.Status == http.StatusUnauthorized && v.Session == nil { // strangers may not read it
 			return v.LogInFirst()
 		}
 		if page, ok := refusals[refused.Status]; ok {
@@ -63,7 +64,7 @@ func (v *Visit) showError(err error) error {
 	return v.Message(http.StatusInternalServerError, "failed_title", "failed")
 }
 
-// downText names the words for a service that does not answer.
+// downText is the key of the words for a service that does not answer.
 func (v *Visit) downText(err error) string {
 	v.site.cfg.Log.Warn("a service is down", "request", httpd.RequestID(v.R.Context()), "error", err)
 	var down *backend.DownError
@@ -73,8 +74,8 @@ func (v *Visit) downText(err error) string {
 	return "board_down"
 }
 
-// Notice is what to say, in a part of a page, of an error that leaves the rest of the page alone; it is empty without one.
-// An error that concerns the whole page is returned instead.
+// Notice turns an error that concerns one part of a page into what to say there, which is empty
+// without one. An error that concerns the whole page is returned.
 func (v *Visit) Notice(err error) (text string, whole error) {
 	switch {
 	case err == nil:
@@ -87,12 +88,13 @@ func (v *Visit) Notice(err error) (text string, whole error) {
 	return "", err
 }
 
-// Message shows a page that says one thing. title and text are keys of words, args what is put into the text.
+// Message shows a page that says one thing. title and text are keys of words; args are put into the
+// text.
 func (v *Visit) Message(status int, title, text string, args ...any) error {
 	return v.Show(pages.Message{Status: status, Title: v.T(title), Text: v.T(text, args...), Retry: v.retry(status)})
 }
 
-// retry is where "try again" leads, or empty where that makes no sense.
+// retry is where "try again" leads, or empty if trying again makes no sense.
 func (v *Visit) retry(status int) string {
 	passing := status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
 	if v.R.Method == http.MethodGet && v.page == nil && passing {
@@ -101,8 +103,8 @@ func (v *Visit) retry(status int) string {
 	return ""
 }
 
-// LogInFirst says that this page needs a log-in. A form that was sent is not lost: its fields stand in the page, and logging in
-// from there brings them back to their own page.
+// LogInFirst says that the page needs a log-in. A form that was sent is not lost: the page keeps
+// its fields, and logging in from there brings them back to their own page.
 func (v *Visit) LogInFirst() error {
 	page := pages.Login{Title: v.T("login_first_title"), Text: v.T("login_first"), Here: v.Here()}
 	if v.Session != nil || v.site.flow.HadSession(v.R) {
@@ -116,7 +118,7 @@ func (v *Visit) LogInFirst() error {
 	return v.Show(page)
 }
 
-// issuerDown says that nobody can log in, or stay so, until the issuer answers.
+// issuerDown says that nobody can log in, or renew their access, until the issuer answers.
 func (v *Visit) issuerDown() error {
 	text := "issuer_down"
 	if v.Session != nil {

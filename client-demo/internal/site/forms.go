@@ -11,10 +11,11 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/pages"
 )
 
-// NewKey is an Idempotency-Key: a form sent twice makes one post.
+// NewKey makes an Idempotency-Key, by which a form that is sent twice makes one post.
 func NewKey() string { return rand.Text() }
 
-// NewForm is a form with these values, or with those of a form that was sent after the session had ended.
+// NewForm makes a form with these values, or with those of a form that was sent here after the
+// session had ended.
 func (v *Visit) NewForm(values url.Values) *pages.Form {
 	f := pages.NewForm(values)
 	if v.Session == nil {
@@ -31,7 +32,7 @@ func (v *Visit) NewForm(values url.Values) *pages.Form {
 	return f
 }
 
-// SentForm is the form that was sent.
+// SentForm returns the form that was sent.
 func (v *Visit) SentForm() *pages.Form {
 	values := url.Values{}
 	for name := range v.R.PostForm {
@@ -40,7 +41,7 @@ func (v *Visit) SentForm() *pages.Form {
 	return pages.NewForm(values)
 }
 
-// Refused takes into f why a service would not do what the form asks. An error that a form cannot show is returned.
+// Refused puts into f why a service refused it. An error that a form cannot show is returned.
 func (v *Visit) Refused(f *pages.Form, err error) error {
 	var refusal *backend.Error
 	switch {
@@ -55,7 +56,8 @@ func (v *Visit) Refused(f *pages.Form, err error) error {
 		}
 		f.Refuse(refusal.Status, notice, v.wrong(refusal))
 		if invalid(refusal) && len(refusal.Fields) == 0 {
-			// Such as another text under a key that was used: the person sent a changed form again.
+			// The key may have been used for another text: the person changed the form and sent it
+			// again.
 			f.Values.Set("key", NewKey())
 		}
 	default:
@@ -64,12 +66,12 @@ func (v *Visit) Refused(f *pages.Form, err error) error {
 	return nil
 }
 
-// invalid tells whether a service refused what stands in a form, and not that it was sent.
+// invalid tells whether a service refused a form for what is in it.
 func invalid(refusal *backend.Error) bool {
 	return refusal.Status == http.StatusBadRequest || refusal.Status == http.StatusUnprocessableEntity
 }
 
-// refusal is what to say above a form that a service refused; empty when no form can say it.
+// refusal is what to say above a form that a service refused; empty if a form cannot say it.
 func (v *Visit) refusal(refusal *backend.Error) string {
 	switch refusal.Status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
@@ -89,7 +91,7 @@ func (v *Visit) refusal(refusal *backend.Error) string {
 	return ""
 }
 
-// wrong says what each refused field may hold, in the person's language; the services say it in English only.
+// wrong says what each refused field may hold. The services say it too, but only in English.
 func (v *Visit) wrong(refusal *backend.Error) map[string]string {
 	if !invalid(refusal) {
 		return nil
@@ -104,20 +106,21 @@ func (v *Visit) wrong(refusal *backend.Error) map[string]string {
 	return wrong
 }
 
-// Changed tells whether err is a lost race: somebody changed the thing since it was read.
+// Changed tells whether err is a lost race: somebody has changed what the form is about since it
+// was read (RFC 9110 §15.5.13).
 func Changed(err error) bool {
 	return errors.Is(err, &backend.Error{Status: http.StatusPreconditionFailed})
 }
 
-// Edit is a form that changes something which somebody else, or the person elsewhere, may change meanwhile.
+// Edit is a form that changes something that may also be changed elsewhere in the meantime.
 type Edit struct {
 	Save func(f *pages.Form) error
-	Read func() (saved map[string]string, etag string, err error) // what is saved now, after a lost race
+	Read func() (saved map[string]string, etag string, err error) // what is saved now; called after a lost race
 	Show func(f *pages.Form) error
-	Then string // the page to go to when it is saved
+	Then string // the page to go to once it is saved
 }
 
-// Edit saves the form that was sent, or shows it again with what is wrong and all that was typed.
+// Edit saves the form that was sent, or shows it again with all that was typed and what is wrong.
 func (v *Visit) Edit(edit Edit) error {
 	f := v.SentForm()
 	err := edit.Save(f)

@@ -7,7 +7,8 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/flow"
 )
 
-// Secure is around every answer: headers that keep a page what it is, and no change on behalf of another site.
+// Secure adds headers that confine pages to every answer, and refuses changes on behalf of other
+// sites.
 func (s *Site) Secure(next http.Handler) http.Handler {
 	var guard http.CrossOriginProtection
 	if err := guard.AddTrustedOrigin(s.cfg.Origin); err != nil {
@@ -30,11 +31,11 @@ func (s *Site) Secure(next http.Handler) http.Handler {
 	})
 }
 
-// Home is where a person comes back to who was nowhere, for [Site.ServeFor].
+// Home is the home page as the page of [Site.ServeFor].
 func Home(*http.Request) string { return "/" }
 
-// policy lets pages load only what is ours. The issuer may be asked by script for its keys, and forms may end up there: Chromium
-// holds form-action also against the redirect that answers a form, as at logout.
+// policy lets pages load the app's own files only. Scripts may ask the issuer for its keys, and
+// forms may end up there: Chromium applies form-action to redirects too, as at logout.
 func (s *Site) policy() string {
 	issuer := originOf(s.cfg.Issuer)
 	connect := issuer
@@ -53,7 +54,8 @@ func originOf(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// Enter counts a request of a visitor until leave is called; it returns false when they have too many under way.
+// Enter counts a visitor's request until leave is called. It returns false if they have too many
+// under way.
 func (s *Site) Enter(r *http.Request, session *flow.Session) (leave func(), ok bool) {
 	return s.crowd.enter(visitor(r, session))
 }

@@ -17,7 +17,8 @@ import (
 // Show shows a page.
 func (v *Visit) Show(page pages.Page) error {
 	view := pages.View{
-		Lang: v.Lang, Theme: v.preferences.Theme, Zone: v.Zone(), Now: v.site.cfg.Now(), Here: v.Here(), TakeFlash: v.takeFlash,
+		Lang: v.Lang, Theme: v.preferences.Theme, Zone: v.Zone(), Now: v.site.cfg.Now(), Here: v.Here(),
+		TakeFlash: v.takeFlash,
 	}
 	if v.Session != nil {
 		view.Member = &pages.Member{ID: v.Session.Subject, Name: v.Session.Name()}
@@ -38,7 +39,7 @@ func (v *Visit) takeFlash() string {
 	return ""
 }
 
-// Here is the page to come back to: the one that is asked for, or the one whose form was sent.
+// Here is the page to come back to: the requested one, or the one whose form was sent.
 func (v *Visit) Here() string {
 	here := url.URL{Path: v.R.URL.Path}
 	switch {
@@ -53,11 +54,11 @@ func (v *Visit) Here() string {
 const (
 	preferencesFresh = 5 * time.Minute
 	preferencesRetry = 30 * time.Second
-	preferencesWait  = 2 * time.Second // a page is shown without them rather than late
+	preferencesWait  = 2 * time.Second // a page without them is better than a late one
 )
 
-// loadPreferences reads the person's settings now and then, and their name if the ID token did not say it. Pages do without
-// when the user service is down.
+// loadPreferences reads the person's settings now and then, and their name if the ID token did not
+// have it. While the user service is down, pages do without.
 func (v *Visit) loadPreferences() {
 	if v.Session == nil {
 		return
@@ -83,7 +84,7 @@ func (v *Visit) loadPreferences() {
 	v.keep(settings)
 }
 
-// UseSettings has pages follow the person's settings from now on, and undoes their switch of language.
+// UseSettings makes pages follow new settings from now on, and undoes a switch of language.
 func (v *Visit) UseSettings(settings backend.Settings) {
 	v.keep(settings)
 	v.setLanguage("", -1)
@@ -100,10 +101,10 @@ func (v *Visit) keep(settings backend.Settings) {
 	v.Session.SetPreferences(v.preferences)
 }
 
-// languageCookie is no secret and harms nobody who changes it, so it needs no prefix.
+// languageCookie is not secret and changing it harms nobody, so its name has no prefix.
 const languageCookie = "demo-language"
 
-// language chooses by what the person switched to here, then by their settings, then by what their browser asks for.
+// language chooses by the person's switch, then by their settings, then by their browser.
 func (s *Site) language(r *http.Request, preferences flow.Preferences) *lang.Language {
 	if cookie, err := r.Cookie(languageCookie); err == nil {
 		if l := s.cfg.Languages.Find(cookie.Value); l != nil {
@@ -116,7 +117,8 @@ func (s *Site) language(r *http.Request, preferences flow.Preferences) *lang.Lan
 	return s.cfg.Languages.Asked(r)
 }
 
-// SwitchLanguage has pages in the language with a code from now on; it returns false when there is none.
+// SwitchLanguage shows pages in the language with a code from now on. It returns false if there is
+// none.
 func (v *Visit) SwitchLanguage(code string) bool {
 	l := v.site.cfg.Languages.Find(code)
 	if l == nil {
@@ -128,19 +130,22 @@ func (v *Visit) SwitchLanguage(code string) bool {
 
 func (v *Visit) setLanguage(code string, maxAge int) { v.SetOpenCookie(languageCookie, code, maxAge) }
 
-// SetOpenCookie sets a cookie that is no secret. maxAge is in seconds; a negative one removes it.
+// SetOpenCookie sets a cookie that is not secret. maxAge is in seconds; a negative one removes it.
 func (v *Visit) SetOpenCookie(name, value string, maxAge int) {
-	http.SetCookie(v.W, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, //nolint:gosec // G124: Secure with https
-		Secure: strings.HasPrefix(v.site.cfg.Origin, "https://"), SameSite: http.SameSiteLaxMode})
+	http.SetCookie(v.W, &http.Cookie{ //nolint:gosec // G124: Secure with https
+		Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
+		Secure: strings.HasPrefix(v.site.cfg.Origin, "https://"), SameSite: http.SameSiteLaxMode,
+	})
 }
 
-// zoneCookie holds the browser's time zone, which a script sets. It is no secret and harms nobody who changes it.
+// zoneCookie has the browser's time zone; a script sets it. It is not secret and changing it harms
+// nobody.
 const zoneCookie = "demo-zone"
 
-// zoneName is the form of a name in the IANA time zone database: it leads to no other file.
+// zoneName matches names in the IANA time zone database, and no path to another file.
 var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*){0,2}$`)
 
-// Zone is the time zone of the person's settings, or else of their browser, as far as it said so; nil if neither is known.
+// Zone is the time zone of the person's settings or else of their browser; nil if neither is known.
 func (v *Visit) Zone() *time.Location {
 	names := []string{v.preferences.TimeZone}
 	if cookie, err := v.R.Cookie(zoneCookie); err == nil {

@@ -1,5 +1,5 @@
-// Package site is what every page of the app shares: who asks and in which language, what a page is shown with, what becomes of
-// errors and of forms. It knows no page's address; package web lists those.
+// Package site is what all pages share: who asks, in which language, and what becomes of errors and
+// forms. It knows no addresses; package web lists them.
 package site
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/pages"
 )
 
-// Config is what pages need to know of the settings. All fields are needed.
+// Config has the settings that all pages need. All fields are required.
 type Config struct {
 	Origin    string
 	Issuer    string
@@ -34,7 +34,7 @@ type Site struct {
 	crowd crowd
 }
 
-// New makes a site whose people log in with client and whose settings are kept by users.
+// New makes a site where people log in by client and keep their settings in users.
 func New(cfg Config, client *flow.Client, users backend.Users) *Site {
 	return &Site{cfg: cfg, flow: client, users: users, pages: pages.New(cfg.Languages)}
 }
@@ -42,14 +42,14 @@ func New(cfg Config, client *flow.Client, users backend.Users) *Site {
 // Assets serves styles, scripts and the app's mark.
 func (s *Site) Assets() pages.Assets { return s.pages.Assets }
 
-// Handler answers one request. An error that it returns becomes a page, or the log-in.
+// Handler answers a request. An error that it returns becomes a page.
 type Handler func(*Visit) error
 
 // Serve makes an http.Handler of h.
 func (s *Site) Serve(h Handler) http.Handler { return s.serve(nil, h) }
 
-// ServeFor is as [Site.Serve], for an address that has no page of its own: page is the path of the one that a person comes back
-// to from log-in or a switch of language.
+// ServeFor is [Site.Serve] for an address without a page of its own. page is the path of the page
+// to come back to after log-in or a switch of language.
 func (s *Site) ServeFor(page func(*http.Request) string, h Handler) http.Handler {
 	return s.serve(page, h)
 }
@@ -74,7 +74,7 @@ func (s *Site) serve(page func(*http.Request) string, h Handler) http.Handler {
 	})
 }
 
-// Members lets only people with a session through to h.
+// Members lets only people who are logged in through to h.
 func Members(h Handler) Handler {
 	return func(v *Visit) error {
 		if v.Session == nil {
@@ -84,7 +84,7 @@ func Members(h Handler) Handler {
 	}
 }
 
-// Visit is one request and who makes it.
+// Visit is a request and who makes it.
 type Visit struct {
 	W       http.ResponseWriter
 	R       *http.Request
@@ -96,10 +96,10 @@ type Visit struct {
 	preferences flow.Preferences
 }
 
-// T returns words in the language of the page.
+// T returns the words for key in the language of the page.
 func (v *Visit) T(key string, args ...any) string { return v.Lang.T(key, args...) }
 
-// Text is a field of the form that was sent, with the line ends that people mean: browsers send CRLF.
+// Text returns a field of the form that was sent, its line breaks as \n: browsers send CRLF.
 func (v *Visit) Text(field string) string {
 	return strings.ReplaceAll(v.R.PostForm.Get(field), "\r\n", "\n")
 }
@@ -116,7 +116,7 @@ func (v *Visit) RedirectTo(path, fragment string) error {
 	return nil
 }
 
-// Reader is what to call a service with that lets strangers read: nil, for them.
+// Reader is the token to call a service with that lets strangers read; for them it is nil.
 func (v *Visit) Reader() backend.TokenFunc {
 	if v.Session == nil {
 		return nil
@@ -124,7 +124,8 @@ func (v *Visit) Reader() backend.TokenFunc {
 	return v.Token
 }
 
-// Token is what to call a service with that asks for a person. Its errors are those of [flow.Client.Token].
+// Token is the token to call a service with on the person's behalf. Its errors are those of
+// [flow.Client.Token].
 func (v *Visit) Token(ctx context.Context, refused string) (string, error) {
 	if v.Session == nil {
 		return "", flow.ErrLoginAgain
@@ -138,10 +139,10 @@ func (v *Visit) Can(scope string) bool { return v.Session != nil && v.Session.Gr
 // Moderator tells whether to show what moderators use.
 func (v *Visit) Moderator() bool { return v.Session != nil && v.Session.Moderator() }
 
-// Is tells whether the person is the one with an id.
+// Is tells whether the person who is logged in has this id.
 func (v *Visit) Is(id string) bool { return v.Session != nil && v.Session.Subject == id && id != "" }
 
-// parse reads the form that a POST brings. When it cannot, it shows a page and returns false.
+// parse reads the form of a POST. If it cannot, it shows a page and returns false.
 func (v *Visit) parse() bool {
 	if v.R.Method != http.MethodPost {
 		return true

@@ -1,5 +1,5 @@
-// Package tokens serves the page on which a person's tokens reach the browser, which checks them there, and the call that the
-// browser makes once a token has passed.
+// Package tokens serves the one page on which tokens reach the browser, which checks them there,
+// and the call that the browser makes after that.
 package tokens
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// Config is what the browser is to demand of tokens, and where it may call. All fields but APIDocs are needed.
+// Config says what the browser demands of tokens. All fields but APIDocs are required.
 type Config struct {
 	Issuer   string
 	ClientID string
@@ -44,7 +44,7 @@ func New(cfg Config, site *site.Site, client *flow.Client, users backend.Users) 
 
 // Page serves GET /tokens.
 func (h *Handlers) Page(v *site.Visit) error {
-	_, err := v.Token(v.R.Context(), "") // refreshes them when it is time
+	_, err := v.Token(v.R.Context(), "") // refreshes the tokens if it is time
 	notice, err := v.Notice(err)
 	if err != nil {
 		return err
@@ -55,9 +55,11 @@ func (h *Handlers) Page(v *site.Visit) error {
 	access.Audience, access.Types = h.cfg.UserAPI+" "+h.cfg.BoardAPI, "at+jwt application/at+jwt"
 	id := describe(v, "id", t.ID)
 	id.Raw, id.Audience, id.Types = t.ID, h.cfg.ClientID, "JWT"
-	page := pages.Tokens{Issuer: h.cfg.Issuer, Notice: notice, Words: map[string]string{}, Tokens: []pages.Token{access, id}}
+	page := pages.Tokens{Issuer: h.cfg.Issuer, Notice: notice, Words: map[string]string{},
+		Tokens: []pages.Token{access, id}}
 	if t.Refresh != "" {
-		// Raw stays empty: with it anybody could be the person for days; its claims alone are worth nothing.
+		// Raw stays empty: with the token anybody could act as the person for days. The claims
+		// alone are harmless.
 		page.Tokens = append(page.Tokens, describe(v, "refresh", t.Refresh))
 	}
 	if h.cfg.APIDocs {
@@ -69,12 +71,12 @@ func (h *Handlers) Page(v *site.Visit) error {
 	return v.Show(page)
 }
 
-// ScriptWords are what the script says; the keys of their words begin with js_.
+// ScriptWords are what the script says. In package lang, their keys begin with js_.
 var ScriptWords = strings.Fields(`passed refused running not_run no_keys no_crypto good
 	bad_form bad_algorithm bad_type no_key bad_signature bad_issuer bad_audience bad_party expired not_yet future no_expiry
 	expired_short days hours minutes seconds tampered restored call_ok call_failed call_refused`)
 
-// Checks are what the browser checks, in this order; the keys of their names begin with check_.
+// Checks are what the browser checks, in this order. In package lang, their keys begin with check_.
 var Checks = []string{"form", "algorithm", "type", "signature", "issuer", "audience", "expiry"}
 
 // describe takes a token apart.
@@ -86,7 +88,8 @@ func describe(v *site.Visit, kind, raw string) pages.Token {
 		return token
 	}
 	token.Header = list(v, header, "typ", "alg", "kid")
-	token.Claims = list(v, claims, "iss", "sub", "aud", "client_id", "azp", "scope", "roles", "iat", "nbf", "exp", "auth_time", "sid", "jti")
+	token.Claims = list(v, claims, "iss", "sub", "aud", "client_id", "azp", "scope", "roles", "iat",
+		"nbf", "exp", "auth_time", "sid", "jti")
 	var exp float64
 	if json.Unmarshal(claims["exp"], &exp) == nil {
 		token.Expires = time.Unix(int64(exp), 0)
@@ -94,7 +97,7 @@ func describe(v *site.Visit, kind, raw string) pages.Token {
 	return token
 }
 
-// list returns what a token says: the names in first before the rest.
+// list returns the claims of a token: first those named, then the rest by name.
 func list(v *site.Visit, all map[string]json.RawMessage, first ...string) []pages.Claim {
 	rank := func(name string) int {
 		if i := slices.Index(first, name); i >= 0 {
@@ -119,7 +122,8 @@ func list(v *site.Visit, all map[string]json.RawMessage, first ...string) []page
 	return claims
 }
 
-// text shows a claim's value: a text as it is, a list by lines, a time also as people read it, all else as JSON.
+// text shows a claim's value: a string as it is, a list by lines, a time also as a date, all else
+// as JSON.
 func text(v *site.Visit, name string, raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -153,7 +157,8 @@ func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) {
 	leave, ok := h.site.Enter(r, session)
 	if !ok {
 		w.Header().Set("Retry-After", "1")
-		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusTooManyRequests, Detail: "Too many requests at once."})
+		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusTooManyRequests,
+			Detail: "Too many requests at once."})
 		return
 	}
 	defer leave()
@@ -169,6 +174,7 @@ func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) {
 		httpd.WriteProblem(w, r, httpd.Problem{Status: refused.Status, Detail: refused.Detail})
 	default:
 		h.cfg.Log.Warn("cannot read the profile", "request", httpd.RequestID(r.Context()), "error", err)
-		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusServiceUnavailable, Detail: "The user service or the issuer does not answer."})
+		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusServiceUnavailable,
+			Detail: "The user service or the issuer does not answer."})
 	}
 }

@@ -27,11 +27,11 @@ func (a *App) home(v *site.Visit) error {
 	return v.Show(page)
 }
 
-// welcome is the home page for those who are not logged in.
+// welcome is the home page of strangers.
 func (a *App) welcome(v *site.Visit) error {
 	if a.flow.LoggedOut(v.W, v.R) {
 		setLeft(v, "logged_out")
-		return v.Redirect("/") // so that a reload says nothing of it any more
+		return v.Redirect("/") // so that a reload does not say it again
 	}
 	page := pages.Home{Issuer: a.cfg.Issuer, LoggedOut: takeLeft(v)}
 	if err := a.flow.Reachable(v.R.Context()); err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// login serves GET /login?to=…, and POST /login with the fields of a form that came too late (see [site.Visit.LogInFirst]).
+// login serves GET /login?to=…, and POST /login with the fields of a form that came too late (see
+// [site.Visit.LogInFirst]).
 func (a *App) login(v *site.Visit) error {
 	in := flow.Login{To: v.R.FormValue("to"), Locale: v.Lang.Code(), From: httpd.ClientAddr(v.R.Context())}
 	if v.R.Method == http.MethodPost {
@@ -46,7 +47,8 @@ func (a *App) callback(v *site.Visit) error {
 		if refused != nil {
 			code = refused.Code
 		}
-		return v.Message(http.StatusBadRequest, "login_failed_title", "login_failed", code, httpd.RequestID(v.R.Context()))
+		return v.Message(http.StatusBadRequest, "login_failed_title", "login_failed", code,
+			httpd.RequestID(v.R.Context()))
 	}
 	return err
 }
@@ -58,7 +60,7 @@ func (a *App) logout(v *site.Visit) error {
 		return v.Redirect("/")
 	}
 	session := v.Session
-	v.Session = nil // pages from here on are nobody's
+	v.Session = nil // nobody is logged in from here on
 	if v.R.PostForm.Get("from") == "app" {
 		a.flow.Leave(v.W, v.R, session)
 		setLeft(v, "left")
@@ -72,12 +74,13 @@ func (a *App) logout(v *site.Visit) error {
 	return v.Redirect("/")
 }
 
-// leftCookie names the message about a log-out for the next page: the session that could carry it is over.
+// leftCookie carries the key of a message about a log-out to the next page, because the session
+// that could carry it is over.
 const leftCookie = "demo-left"
 
 func setLeft(v *site.Visit, message string) { v.SetOpenCookie(leftCookie, message, 60) }
 
-// takeLeft returns, once and in words, the message of setLeft.
+// takeLeft returns the words of the message that setLeft kept, once.
 func takeLeft(v *site.Visit) string {
 	cookie, err := v.R.Cookie(leftCookie)
 	if err != nil {
@@ -91,8 +94,8 @@ func takeLeft(v *site.Visit) string {
 	return ""
 }
 
-// backchannelLogout serves POST /backchannel-logout, where the issuer tells of log-outs that began elsewhere (OpenID Connect
-// Back-Channel Logout 1.0 §2.5). No browser comes here.
+// backchannelLogout serves POST /backchannel-logout, where the issuer tells of log-outs that began
+// elsewhere (OpenID Connect Back-Channel Logout 1.0 §2.5). No browser comes here.
 func (a *App) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	leave, ok := a.site.Enter(r, nil)

@@ -1,34 +1,26 @@
-// Package web puts the app together: it lists every address, serves the home page, log-in and log-out, and leaves the rest to
-// the rooms that it is about.
+// Package web puts the app together. It lists every address and serves the home page, log-in and
+// log-out; the other rooms serve the rest.
 package web
 
 import (
-	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/boards"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
-	"github.com/maru-auth/maru/client-demo/internal/lang"
 	"github.com/maru-auth/maru/client-demo/internal/profile"
 	"github.com/maru-auth/maru/client-demo/internal/site"
 	"github.com/maru-auth/maru/client-demo/internal/tokens"
 )
 
-// Config is what pages need to know of the settings. All fields but APIDocs are needed.
+// Config has the app's settings. All fields but APIDocs are required.
 type Config struct {
-	Origin   string
-	Issuer   string
-	ClientID string
-	UserAPI  string // also its audience
-	BoardAPI string // also its audience
-
+	site.Config
+	ClientID   string
+	UserAPI    string // also its audience
+	BoardAPI   string // also its audience
 	AccountURL string // where people manage their account at the issuer
 	APIDocs    bool   // the services have an API reference, at /docs below their addresses
-	Languages  lang.Languages
-	Now        func() time.Time
-	Log        *slog.Logger
 }
 
 // App is the demo app. It is safe for concurrent use.
@@ -44,13 +36,14 @@ type App struct {
 
 // New puts the app together.
 func New(cfg Config, client *flow.Client, users backend.Users, posts backend.Boards) *App {
-	shared := site.New(site.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, Languages: cfg.Languages, Now: cfg.Now, Log: cfg.Log}, client, users)
+	shared := site.New(cfg.Config, client, users)
 	return &App{
 		cfg: cfg, flow: client, users: users, site: shared,
 		boards:  boards.New(posts, users),
 		profile: profile.New(users, cfg.AccountURL, cfg.Languages),
 		tokens: tokens.New(tokens.Config{
-			Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, APIDocs: cfg.APIDocs, Log: cfg.Log,
+			Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI,
+			APIDocs: cfg.APIDocs, Log: cfg.Log,
 		}, shared, client, users),
 	}
 }
@@ -60,7 +53,7 @@ func (a *App) Routes() http.Handler {
 	mux := http.NewServeMux()
 	anyone := func(pattern string, h site.Handler) { mux.Handle(pattern, a.site.Serve(h)) }
 	member := func(pattern string, h site.Handler) { mux.Handle(pattern, a.site.Serve(site.Members(h))) }
-	// These have no page of their own: page is the one that they belong to.
+	// For addresses without a page of their own, page is the one to come back to.
 	anyoneFor := func(page func(*http.Request) string, pattern string, h site.Handler) {
 		mux.Handle(pattern, a.site.ServeFor(page, h))
 	}
@@ -72,7 +65,7 @@ func (a *App) Routes() http.Handler {
 
 	anyone("GET /{$}", a.home)
 	anyone("GET /login", a.login)
-	anyone("POST /login", a.login) // with a form that was sent after the session had ended
+	anyone("POST /login", a.login) // with a form that came after the session had ended
 	anyone("GET /signup", a.signup)
 	anyoneFor(site.Home, "GET /callback", a.callback)
 	anyoneFor(site.Home, "POST /logout", a.logout)

@@ -26,7 +26,7 @@ function decodeJSON(text) {
   return value;
 }
 
-// take apart a token, or throw.
+// parse takes a token apart, or throws.
 export function parse(raw) {
   const parts = raw.split(".");
   if (raw.length > 16384 || parts.length !== 3) throw new Error("not three parts");
@@ -38,7 +38,8 @@ export function parse(raw) {
   };
 }
 
-// issuerKeys fetches the issuer's key set by discovery (OpenID Connect Discovery 1.0 §4). The document must name the very issuer.
+// issuerKeys fetches the issuer's key set by discovery (OpenID Connect Discovery 1.0 §4). The document must name exactly this
+// issuer.
 export async function issuerKeys(issuer) {
   const discovery = await fetchJSON(issuer.replace(/\/$/, "") + "/.well-known/openid-configuration");
   if (discovery.issuer !== issuer) throw new Error("the discovery document names another issuer");
@@ -53,9 +54,9 @@ async function fetchJSON(url) {
   return answer.json();
 }
 
-// checkToken checks raw against what is demanded of it and returns {ok, claims, results}: results has for each check true, or
-// a word for what is wrong. demand is {issuer, audiences, types, client}: one of audiences and one of types must fit; client,
-// when given, is who an ID token must be made for. keys are those of issuerKeys; now is in seconds.
+// checkToken checks raw against a demand and returns {ok, claims, results}: results has, for each check, true or a word for what
+// is wrong. demand is {issuer, audiences, types, client}: one of audiences and one of types must fit; client, if given, is the
+// client that an ID token must be for. keys are those of issuerKeys; now is in seconds.
 export async function checkToken(raw, demand, keys, now) {
   const results = {};
   let token;
@@ -65,8 +66,8 @@ export async function checkToken(raw, demand, keys, now) {
     return { ok: false, claims: null, results: { form: "bad_form" } };
   }
   const { header, claims } = token;
-  results.form = "crit" in header ? "bad_form" : true; // RFC 7515 §4.1.11: we understand no extension
-  // The algorithm is ours to choose, never the token's (RFC 8725 §3.1).
+  results.form = "crit" in header ? "bad_form" : true; // RFC 7515 §4.1.11: no extension is understood here
+  // The checker chooses the algorithm, never the token (RFC 8725 §3.1).
   results.algorithm = header.alg === "RS256" ? true : "bad_algorithm";
   const type = typeof header.typ === "string" ? header.typ.toLowerCase() : "";
   results.type = demand.types.some((t) => t.toLowerCase() === type) ? true : "bad_type";
@@ -87,11 +88,11 @@ async function checkSignature({ header, signed, signature }, keys) {
   if (typeof header.kid !== "string" || found.length === 0) return "no_key";
   for (const { kty, n, e } of found) {
     try {
-      if (decodeBytes(n).length < 256) continue; // RSA below 2048 bits proves little (RFC 7518 §3.3)
+      if (decodeBytes(n).length < 256) continue; // RS256 needs 2048 bits or more (RFC 7518 §3.3)
       const key = await crypto.subtle.importKey("jwk", { kty, n, e }, algorithm, false, ["verify"]);
       if (await crypto.subtle.verify(algorithm, key, signature, signed)) return true;
     } catch {
-      // a key that cannot be used verifies nothing
+      // an unusable key verifies nothing
     }
   }
   return "bad_signature";

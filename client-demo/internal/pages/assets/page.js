@@ -1,6 +1,6 @@
-// Small comforts of every page. All of it works without them.
+// Small comforts of every page, which works without them.
 
-// The server shows times in the zone of this browser once it knows it.
+// Tells the server this browser's time zone, to show times in it.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && !document.cookie.split("; ").includes("demo-zone=" + zone)) {
   document.cookie = "demo-zone=" + zone + "; path=/; max-age=31536000; samesite=lax" + (location.protocol === "https:" ? "; secure" : "");
@@ -10,7 +10,7 @@ for (const time of document.querySelectorAll("time[data-here]")) {
   time.textContent = clock.format(new Date(time.dateTime));
 }
 
-// How much of a text fits: in characters, as the services count them.
+// Counters show how much of a text fits, in characters as the services count them.
 for (const field of document.querySelectorAll("[data-count]")) {
   const most = Number(field.getAttribute("maxlength"));
   const counter = document.createElement("p");

@@ -1,4 +1,4 @@
-// The page of tokens: time left, the check of each token in this browser, and a call that is made only after it.
+// The page of tokens: the time left, the check of each token in this browser, and a call that is made only if it passes.
 import { checkToken, encode, issuerKeys, parse } from "./check.js";
 
 const page = document.getElementById("token-page");
@@ -29,7 +29,7 @@ function duration(seconds) {
 tick();
 setInterval(tick, 1000);
 
-// keys are fetched once a check, not once a page: a check must see a rotation.
+// The keys are fetched for each check, not once for the page, so that a check sees a rotation.
 async function check(card) {
   const result = document.getElementById(card.id + "-result");
   const list = document.getElementById(card.id + "-checks");
@@ -70,7 +70,7 @@ function say(place, text, kind) {
 
 const raw = (card) => document.getElementById(card.id + "-raw");
 
-// forge puts another subject under the old signature, as a thief who wants to be somebody else would.
+// forge puts another subject under the old signature, as an impostor would.
 function forge(text) {
   try {
     const { claims } = parse(text);
