@@ -11,7 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/passwords"
+	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/cli"
@@ -77,10 +78,10 @@ func (cmd userSetClaims) apply(u *accounts.User, now time.Time) (err error) {
 	if u.Claims.PhoneNumber != phone && named.PhoneVerified == nil {
 		u.Claims.PhoneVerified = false
 	}
-	if err := login.CleanProfile(u, now); err != nil {
+	if err := profile.Clean(u, now); err != nil {
 		return err
 	}
-	if u.Name, err = login.CleanName(u.Name); err != nil {
+	if u.Name, err = profile.CleanName(u.Name); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
 	return nil
@@ -100,7 +101,7 @@ func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
 		if err := checkPassword(password, user.Email, user.Name); err != nil {
 			return err
 		}
-		if err := s.Users.ResetPassword(ctx, user.ID, login.HashPassword(password)); err != nil {
+		if err := s.Users.ResetPassword(ctx, user.ID, passwords.Hash(password)); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(p.out, "%s has a new password; its sessions and grants have ended, access tokens end when they expire\n", user.Email)
@@ -118,11 +119,11 @@ type userCreate struct {
 }
 
 func (cmd userCreate) Run(ctx context.Context, p *program) error {
-	email, err := login.CleanEmail(cmd.Email)
+	email, err := profile.CleanEmail(cmd.Email)
 	if err != nil {
 		return fmt.Errorf("--email: %w", err)
 	}
-	name, err := login.CleanName(cmd.Name)
+	name, err := profile.CleanName(cmd.Name)
 	if err != nil {
 		return fmt.Errorf("--name: %w", err)
 	}
@@ -138,7 +139,7 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return p.withStore(ctx, func(s *store.Store) error {
-		user, err := s.Users.CreateUser(ctx, accounts.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: roles, PasswordHash: login.HashPassword(password)})
+		user, err := s.Users.CreateUser(ctx, accounts.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: roles, PasswordHash: passwords.Hash(password)})
 		if errors.Is(err, store.ErrExists) {
 			if cmd.IfMissing {
 				_, err := fmt.Fprintf(p.out, "%s has an account already\n", email)
@@ -156,7 +157,7 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 
 // checkPassword refuses a weak password.
 func checkPassword(password, email, name string) error {
-	if problem := login.Weakness(password, email, name); problem != "" {
+	if problem := passwords.Weakness(password, email, name); problem != "" {
 		return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
 	}
 	return nil

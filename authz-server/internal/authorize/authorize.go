@@ -12,9 +12,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
+	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
@@ -43,8 +43,8 @@ type visit struct {
 	waiting *waiting // the interaction that the request comes back from; nil: it is new
 	request *request // nil: it could not be read, or is not known to be from its client
 
-	current      *login.Session // who is logged in; nil: nobody
-	currentKnown bool           // current was looked up
+	current      *session.Session // who is logged in; nil: nobody
+	currentKnown bool             // current was looked up
 }
 
 // waiting is an interaction that a person comes back from, with the handle that they bring.
@@ -111,7 +111,7 @@ func (v *visit) redirect(path string) {
 }
 
 // session is who is logged in; nil: nobody.
-func (v *visit) session() (*login.Session, error) {
+func (v *visit) session() (*session.Session, error) {
 	if v.currentKnown {
 		return v.current, nil
 	}

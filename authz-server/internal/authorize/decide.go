@@ -4,8 +4,8 @@ import (
 	"errors"
 
 	"github.com/maru-auth/maru/authz-server/internal/consent"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
@@ -14,7 +14,7 @@ import (
 // step is what comes next for an authorization request: a page, or the answer.
 type step struct {
 	page     string // "/login", "/signup" or "/consent"; empty: answer
-	login    *login.Session
+	login    *session.Session
 	answered bool     // the person was asked about this very request, and agreed
 	granted  []string // words of package consent
 	declined []string // those that the person just left out
@@ -35,7 +35,7 @@ func (v *visit) decide() (step, error) {
 
 // decideLogin finds out whether somebody has to log in, and where; "": nobody has to (OIDC Core §3.1.2.1,
 // §3.1.2.3).
-func (v *visit) decideLogin(current *login.Session) (page string, err error) {
+func (v *visit) decideLogin(current *session.Session) (page string, err error) {
 	a := v.request
 	// A log-in after the request began is fresh enough for every prompt and every max_age.
 	fresh := current != nil && v.waiting != nil && !current.CreatedAt.Before(v.waiting.CreatedAt)
@@ -83,7 +83,7 @@ func checkClaimsRequest(asked *tokens.ClaimsRequest, subject, acr string) error 
 }
 
 // decideConsent finds out whether the person has to be asked, and what they grant.
-func (v *visit) decideConsent(current *login.Session) (step, error) {
+func (v *visit) decideConsent(current *session.Session) (step, error) {
 	a := v.request
 	asked := consent.Asked(a.Form)
 	if v.waiting != nil && v.waiting.ConsentSID == current.ID {

@@ -10,9 +10,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
@@ -72,7 +72,7 @@ func (e *Endpoint) authorize(r *http.Request) (code string, d grants.DeviceCode,
 		return "", d, err
 	}
 	d = grants.DeviceCode{ClientID: caller.ID, Interval: pollInterval, ExpiresAt: e.Now().Add(codeLifetime)}
-	d.Address, d.UserAgent = login.Origin(r)
+	d.Address, d.UserAgent = sender.Of(r)
 	if d.Scope, err = oauth.ReadScope(caller, r.PostForm.Get("scope")); err != nil {
 		return "", d, err
 	}

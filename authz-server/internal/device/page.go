@@ -5,16 +5,15 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
-	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/sender"
+	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
@@ -69,7 +68,7 @@ type visit struct {
 	*Endpoint
 	w       http.ResponseWriter
 	r       *http.Request
-	current *login.Session
+	current *session.Session
 	typed   string // the user code as it came
 }
 
@@ -141,20 +140,23 @@ func (v *visit) find() (d grants.DeviceCode, c *client.Client, err error) {
 	if code == "" {
 		return d, nil, store.ErrNotFound
 	}
-	end, wait, ok, err := v.Login.Guess(v.r, v.current.ID)
+	try, err := v.Login.Guess(v.r, v.current.ID)
 	if err != nil {
-		return d, nil, err
-	}
-	if !ok {
-		v.tooManyGuesses(code, wait)
+		v.Login.Guard.Refuse(v.w, v.r, err, func(form pages.Form) pages.Page {
+			return pages.UserCodePage{Form: form, UserCode: showUserCode(code), Email: v.current.User.Email}
+		})
 		return d, nil, errAnswered
 	}
 	d, err = v.Store.Devices.PendingDeviceCode(v.r.Context(), code)
 	if errors.Is(err, store.ErrNotFound) && v.allowedBefore(code) {
-		end(true)
+		try.Release(v.r.Context())
 		return d, nil, errAnswered
 	}
-	end(!errors.Is(err, store.ErrNotFound))
+	if errors.Is(err, store.ErrNotFound) {
+		try.Fail(v.r.Context())
+		return d, nil, err
+	}
+	try.Release(v.r.Context())
 	if err != nil {
 		return d, nil, err
 	}
@@ -169,14 +171,6 @@ func (v *visit) find() (d grants.DeviceCode, c *client.Client, err error) {
 		return d, nil, store.ErrNotFound
 	}
 	return d, &found, nil
-}
-
-func (v *visit) tooManyGuesses(code string, wait time.Duration) {
-	page := pages.UserCodePage{UserCode: showUserCode(code), Email: v.current.User.Email}
-	page.Problems, page.Wait = map[string]messages.Problem{"": messages.TooManyTries}, wait
-	v.w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-	v.Log.WarnContext(v.r.Context(), "guesses of user codes slowed down", "request", httpd.RequestID(v.r.Context()), "session", v.current.ID)
-	v.Pages.Render(v.w, v.r, http.StatusTooManyRequests, page)
 }
 
 // allowedBefore answers the second click on the button that allows a device as the first one.
@@ -217,7 +211,7 @@ func (v *visit) confirm(d *grants.DeviceCode) (pages.DevicePage, error) {
 		Address:  d.Address,
 		Asked:    v.Now().Sub(d.CreatedAt),
 	}
-	page.Browser, page.System = login.Device(d.UserAgent)
+	page.Browser, page.System = sender.Browser(d.UserAgent)
 	return page, err
 }
 

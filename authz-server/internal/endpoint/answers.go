@@ -11,11 +11,12 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clientauth"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -24,7 +25,7 @@ import (
 type Common struct {
 	Issuer issuer.URL
 	Auth   *clientauth.Authenticator
-	Login  *login.Service
+	Login  *people.People
 	Pages  *pages.Pages
 	Log    *slog.Logger
 
@@ -70,7 +71,7 @@ func (c *Common) SlowDown(w http.ResponseWriter, r *http.Request, err error) err
 	case errors.As(err, &full):
 		wait, text = full.Wait, "too many requests came from the same address; try again later"
 		kind.Status = http.StatusTooManyRequests
-	case !login.IsBusy(err):
+	case !throttle.IsBusy(err):
 		return err
 	}
 	if full != nil {

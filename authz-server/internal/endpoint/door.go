@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
+	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
@@ -31,7 +32,7 @@ const (
 
 // A Door lets requests in: each sender in turn, and no more than can wait. It is safe for concurrent use.
 type Door struct {
-	Login    *login.Service
+	Login    *people.People
 	Store    *store.Store
 	Protocol *protocol.Protocol
 }
@@ -47,7 +48,7 @@ var Interactions = Pending{"interaction", requests.InteractionLifetime}
 
 // OfAddress bounds what comes from r's sender.
 func (p Pending) OfAddress(r *http.Request) []limits.Quota {
-	return limits.QuotasWithin(login.Networks(r), p.Kind, pendingOfAddress, pendingOfNetwork, p.Window)
+	return limits.QuotasWithin(sender.Networks(r), p.Kind, pendingOfAddress, pendingOfNetwork, p.Window)
 }
 
 // Shared bounds what many do together.
@@ -57,7 +58,7 @@ func (p Pending) Shared(of string, limit int) limits.Quota {
 
 // OfStranger bounds what r's sender does for clients that nobody vouched for.
 func (p Pending) OfStranger(r *http.Request) []limits.Quota {
-	return limits.QuotasWithin(login.Networks(r), p.Kind+" strangers", strangersOfAddress, strangersOfNetwork, p.Window)
+	return limits.QuotasWithin(sender.Networks(r), p.Kind+" strangers", strangersOfAddress, strangersOfNetwork, p.Window)
 }
 
 // OfNobody bounds what is done for no client.
@@ -102,7 +103,7 @@ func (d *Door) Admit(r *http.Request) (caller *client.Client, leave func(), err 
 	return caller, leave, nil
 }
 
-// Turn waits for the turn of r's sender, whose form has been read; see [login.Service.Turn]. authenticates
+// Turn waits for the turn of r's sender, whose form has been read; see [throttle.Throttle.Turn]. authenticates
 // says that clients show who they are here.
 func (d *Door) Turn(r *http.Request, authenticates bool) (leave func(), err error) {
 	if NeedsLongTurn(r, authenticates) {

@@ -1,282 +1,185 @@
-// Package login is the people's side of the authorization server: /signup, /login, /consent and /account, sessions,
-// passwords and the slowing of guesses.
+// Package login has the pages that an authorization request leads a person through: /login, /signup and /consent.
 //
-// Log-in, sign-up and consent know nothing of each other: each ends by a redirect to /oauth2/authorize, which decides what
-// is still missing, or, when no application sent the person, to /account. There is no other way out.
+// They know nothing of each other: each ends by a redirect to /oauth2/authorize, which decides what is still missing, or, when
+// no application sent the person, to their account. There is no other way out.
 package login
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"time"
+	"strings"
 
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/apps"
+	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/passwords"
+	"github.com/maru-auth/maru/authz-server/internal/profile"
+	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// How a person who logs in with a password has proved who they are: the claims "amr" (RFC 8176) and "acr".
-const ACRPassword = "1"
+// Login serves the pages. All fields must be set. It is safe for concurrent use.
+type Login struct {
+	Store     *store.Store
+	Pages     *pages.Pages
+	Issuer    issuer.URL
+	Sessions  *session.Sessions
+	Guard     *guard.Guard
+	Throttle  *throttle.Throttle
+	Passwords *passwords.Hasher
+	Apps      *apps.Apps
+	Log       *slog.Logger
 
-var amrPassword = []string{"pwd"}
-
-// Config is what [New] needs. Store, Pages and Issuer must be set.
-type Config struct {
-	Store  *store.Store
-	Pages  *pages.Pages
-	Issuer string           // whose origin our forms come from, and below whose path the pages are; https makes cookies Secure
-	Now    func() time.Time // nil: time.Now; the store has a clock of its own, which decides what has expired
-	Log    *slog.Logger     // nil: slog.Default()
-
-	Limits Limits
-
-	// AccessToken is how long an access token lives: so long an app can use it that has lost its access. 0: 10 minutes.
-	AccessToken time.Duration
-
-	// InsecureLegacyResponseTypes is the server's setting: with it, apps that registered themselves count as vouched for.
-	InsecureLegacyResponseTypes bool
-}
-
-// Limits slow down guessing: how many tries there are within Window. Zero values stand for the defaults.
-type Limits struct {
-	Account int           // failed log-ins for one account; 5
-	Address int           // failed log-ins from one network address (IPv6: a /64; a /48 has ten times as many); 20
-	Signups int           // sign-ups from one network address (the same), failed or not, and new passwords chosen by one person; 50
-	Window  time.Duration // 15 minutes
-}
-
-// Service serves the pages and answers who is logged in. It is safe for concurrent use.
-type Service struct {
-	*apps.Apps
-
-	cfg       Config
-	issuer    issuer.URL
-	passwords *passwords
-	turns     *turns
-	long      *turns        // see LongTurn
-	held      chan struct{} // holding one is the right to wait for a try that another holds
-	forgery   *http.CrossOriginProtection
-}
-
-// New checks cfg.
-func New(cfg Config) (*Service, error) {
-	at, err := issuer.Parse(cfg.Issuer)
-	if err != nil {
-		return nil, fmt.Errorf("the issuer %q %w", cfg.Issuer, err)
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
-	setDefault(&cfg.AccessToken, 10*time.Minute)
-	setDefault(&cfg.Limits.Account, 5)
-	setDefault(&cfg.Limits.Address, 20)
-	setDefault(&cfg.Limits.Signups, 50)
-	setDefault(&cfg.Limits.Window, 15*time.Minute)
-	s := &Service{Apps: &apps.Apps{Store: cfg.Store, Pages: cfg.Pages, Issuer: cfg.Issuer, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes}, cfg: cfg, issuer: at, passwords: newPasswords(), turns: newTurns(halfOfProcessors()), long: newTurns(longTurns), held: make(chan struct{}, maxHeld), forgery: http.NewCrossOriginProtection()}
-	// Behind a gateway that changes the Host header, our own forms would look like another site's.
-	if err := s.forgery.AddTrustedOrigin(at.Origin()); err != nil {
-		return nil, fmt.Errorf("the issuer's origin: %w", err)
-	}
-	s.forgery.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		cfg.Pages.Error(w, r, http.StatusForbidden, "access_denied", "This form was sent from another site (its Origin or Sec-Fetch-Site header says so).")
-	}))
-	return s, nil
-}
-
-func setDefault[T int | time.Duration](setting *T, value T) {
-	if *setting == 0 {
-		*setting = value
-	}
+	// Landing is the path where somebody goes on whom no application sent.
+	Landing func(http.ResponseWriter, *http.Request) string
 }
 
 // Routes adds the pages to r.
-func (s *Service) Routes(r *mux.Router) {
-	page := func(path string, get, post http.HandlerFunc) {
-		r.Handle(path, s.inTurn(get)).Methods(http.MethodGet, http.MethodHead)
-		r.Handle(path, s.Form(post)).Methods(http.MethodPost)
-	}
-	page("/login", s.showLogin, s.postLogin)
-	page("/signup", s.showSignup, s.postSignup)
-	page("/consent", s.showConsent, s.postConsent)
-	page("/account", s.showAccount, s.postAccount)
-	r.HandleFunc("/account/profile", s.inTurn(s.showProfile)).Methods(http.MethodGet, http.MethodHead)
-	r.Handle("/account/profile", s.form(maxProfile, s.postProfile)).Methods(http.MethodPost)
-	page("/account/password", s.showPassword, s.postPassword)
-	page("/account/sessions", s.showSessions, s.postSessions)
-	page("/account/apps", s.showApps, s.postApps)
-	// Where password managers send people (W3C, A Well-Known URL for Changing Passwords).
-	r.HandleFunc("/.well-known/change-password", func(w http.ResponseWriter, r *http.Request) {
-		s.see(w, r, "/account/password")
-	}).Methods(http.MethodGet, http.MethodHead)
+func (l *Login) Routes(r *mux.Router) {
+	l.Guard.Route(r, "/login", l.showLogin, l.postLogin)
+	l.Guard.Route(r, "/signup", l.showSignup, l.postSignup)
+	l.Guard.Route(r, "/consent", l.showConsent, l.postConsent)
 }
 
-// Session is a live session and its person.
-type Session struct {
-	store.Session
-	User store.User
-}
-
-// touchEvery is how precisely it is known when a session was last seen.
-const touchEvery = 5 * time.Minute
-
-// Session returns the session of the browser that sent r, or nil when nobody is logged in there.
-func (s *Service) Session(r *http.Request) (*Session, error) {
-	cookie, ok := s.cookie(r, sessionCookie)
+// GET /login: asks who it is. It never goes on by itself, also when somebody is logged in: the one who sent the person here
+// (prompt=login, max_age, another account) had a reason. A page of this server that sent them wants no more than a log-in.
+func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
+	v, r, ok := l.visit(w, r)
 	if !ok {
-		return nil, nil
+		return
 	}
-	session, user, err := s.cfg.Store.SessionByCookie(r.Context(), cookie)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
+	current, err := l.Sessions.Session(r)
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return
+	}
+	if current != nil && v.app == nil {
+		l.onward(w, r, v.handle)
+		return
+	}
+	l.Sessions.EnsureBrowser(w, r)
+	l.Pages.Render(w, r, http.StatusOK, pages.LoginPage{Interaction: v.handle, App: v.app, Email: v.loginHint()})
+}
+
+// POST /login: checks e-mail address and password, and makes a session.
+func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
+	v, r, ok := l.visit(w, r)
+	if !ok {
+		return
+	}
+	email, problem := profile.Email(r.PostForm.Get("email"))
+	err := l.readLogin(w, r, problem)
+	var user accounts.User
+	if err == nil {
+		user, err = l.authenticate(r, email, r.PostForm.Get("password"))
+	}
+	if err == nil {
+		err = l.Sessions.Open(w, r, user, session.Password)
+	}
+	if errors.Is(err, store.ErrNotFound) { // no such account; or disabled, or another password, this very moment
+		err = guard.FormError{"": messages.WrongCredentials}
 	}
 	if err != nil {
-		return nil, err
+		l.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
+			if form.Problems[""] == messages.TooManyTries {
+				form.Problems[""] = messages.TooManyLogins
+			}
+			return pages.LoginPage{Form: form, Interaction: v.handle, App: v.app, Email: email}
+		})
+		return
 	}
-	if err := s.touch(r.Context(), session); err != nil {
-		return nil, err
-	}
-	return &Session{session, user}, nil
+	l.onward(w, r, v.handle)
 }
 
-// touch notes that a session is in use. Pages that only read do not wait for a database that cannot write at the moment;
-// then the session ends a little earlier, if the person does nothing more.
-func (s *Service) touch(ctx context.Context, session store.Session) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	err := s.cfg.Store.TouchSession(ctx, session, touchEvery)
-	if errors.Is(err, store.ErrUnavailable) {
-		s.cfg.Log.WarnContext(ctx, "cannot note that a session is in use", "request", httpd.RequestID(ctx), "error", err)
-		return nil
+// readLogin tells what is wrong with the form before anything is looked up.
+func (l *Login) readLogin(w http.ResponseWriter, r *http.Request, emailProblem messages.Problem) error {
+	wrong := make(guard.FormError)
+	if emailProblem != "" {
+		wrong["email"] = emailProblem
 	}
-	return err
+	if r.PostForm.Get("password") == "" {
+		wrong["password"] = messages.PasswordMissing
+	}
+	return l.needsCookies(w, r, wrong)
 }
 
-// maxRequest is how large a stored authorization request may be, form-encoded, in bytes.
-const maxRequest = 16 << 10
-
-// ErrTooLarge is what Begin returns for an authorization request that is too large to be kept.
-var ErrTooLarge = errors.New("the authorization request is too large")
-
-// Begin stores an authorization request (ClientID and Form of in; without a ClientID, what a page of ours needs to go on) that waits for a person, and binds it to the browser that
-// sent r by a cookie. The handle is for the parameter "interaction" of /login, /signup, /consent and /oauth2/authorize. It counts in the quotas until
-// it is answered; [*store.QuotaError]: one is used up.
-func (s *Service) Begin(w http.ResponseWriter, r *http.Request, in store.Interaction, quotas ...store.Quota) (handle string, err error) {
-	if len(in.Form.Encode()) > maxRequest {
-		return "", ErrTooLarge
+// needsCookies adds to what is wrong with a form that the browser sent no cookie. Nobody who was shown the page comes without
+// it, unless the browser keeps no cookies: then logging in is in vain. It returns wrong, or nil when nothing is.
+func (l *Login) needsCookies(w http.ResponseWriter, r *http.Request, wrong guard.FormError) error {
+	if !l.Sessions.HasBrowser(r) {
+		l.Sessions.EnsureBrowser(w, r)
+		wrong[""] = messages.NeedsCookies
 	}
-	return s.cfg.Store.CreateInteraction(r.Context(), in, s.ensureBrowser(w, r), quotas...)
-}
-
-// Interaction returns the one with this handle. store.ErrNotFound: unknown, expired, spent, or another browser's.
-func (s *Service) Interaction(r *http.Request, handle string) (store.Interaction, error) {
-	browser, ok := s.cookie(r, browserCookie)
-	if !ok || !isSecret(handle) {
-		return store.Interaction{}, store.ErrNotFound
-	}
-	return s.cfg.Store.Interaction(r.Context(), handle, browser)
-}
-
-// EndSession ends the session sid with its grants and, when it is the one of the browser that sent r, its cookie. A session
-// that has ended already is no error.
-func (s *Service) EndSession(w http.ResponseWriter, r *http.Request, sid string) error {
-	mine, err := s.Session(r)
-	if err != nil {
-		return err
-	}
-	if err := s.cfg.Store.EndSession(r.Context(), sid); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	if mine == nil || mine.ID == sid {
-		s.setCookie(w, sessionCookie, "", -1)
-		s.setBrowserState(w, nil, "")
+	if len(wrong) > 0 {
+		return wrong
 	}
 	return nil
 }
 
-// Form wraps a handler of one of our own forms: it refuses those that another site sent, and those that no page of ours makes.
-func (s *Service) Form(next http.HandlerFunc) http.Handler { return s.form(maxForm, next) }
-
-func (s *Service) form(most int64, next http.HandlerFunc) http.Handler {
-	return s.forgery.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, most)
-		if err := parseForm(r); err != nil {
-			s.cfg.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", err.Error())
-			return
-		}
-		next(w, r)
-	}))
-}
-
-// onward leads to where the person goes after a step that is done.
-func (s *Service) onward(w http.ResponseWriter, r *http.Request, handle string) {
-	if handle != "" {
-		s.see(w, r, "/oauth2/authorize?interaction="+url.QueryEscape(handle))
-		return
+// authenticate returns the account that email and password belong to. Errors: [store.ErrNotFound], for an unknown or disabled
+// account after the same work as for a wrong password; and those of [throttle.Throttle.LogIn].
+//
+// The try is taken before the password is looked at, so that guesses sent at once are counted as well as one after another.
+func (l *Login) authenticate(r *http.Request, email, password string) (accounts.User, error) {
+	ctx := r.Context()
+	waiting, cancel := context.WithTimeout(ctx, throttle.Patience)
+	defer cancel()
+	try, err := l.Throttle.LogIn(waiting, r, email)
+	if err != nil {
+		return accounts.User{}, err
 	}
-	s.see(w, r, s.toward(w, r))
-}
-
-// see redirects to a path of this server, after a form too, by a GET that is stored nowhere.
-func (s *Service) see(w http.ResponseWriter, r *http.Request, target string) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "same-origin")
-	http.Redirect(w, r, s.issuer.Path(target), http.StatusSeeOther)
-}
-
-// fail answers an error that is nobody's fault but ours, and logs it.
-func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if !errors.Is(r.Context().Err(), context.Canceled) { // otherwise the person went away
-		s.cfg.Log.ErrorContext(r.Context(), "cannot answer", "request", httpd.RequestID(r.Context()), "path", r.URL.Path, "error", err)
+	user, err := l.Store.UserByEmail(ctx, email)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		try.Release(ctx)
+		return accounts.User{}, err
 	}
-	if errors.Is(err, store.ErrUnavailable) {
-		s.cfg.Pages.Error(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "")
-		return
+	hash := user.PasswordHash
+	if user.Disabled {
+		hash = ""
 	}
-	s.cfg.Pages.Error(w, r, http.StatusInternalServerError, "server_error", "")
+	right, outdated, err := l.Passwords.Check(waiting, l.Passwords.LogIn, password, hash)
+	if err != nil {
+		try.Release(ctx)
+		return accounts.User{}, err
+	}
+	if !right {
+		try.Fail(ctx)
+		return accounts.User{}, store.ErrNotFound
+	}
+	try.Succeed(ctx)
+	if outdated {
+		l.rehash(waiting, &user, password)
+	}
+	return user, nil
 }
 
-// step is what /login, /signup and /consent know of the request that they are a part of.
-type step struct {
-	handle      string // empty: nobody sent the person
-	interaction store.Interaction
-	app         *pages.App // nil: no application sent the person
-}
-
-// step finds the interaction that r names. When it cannot be had, it answers and returns false.
-func (s *Service) step(w http.ResponseWriter, r *http.Request) (st step, with *http.Request, ok bool) {
-	handle := r.URL.Query().Get("interaction")
-	if handle == "" {
-		return step{}, r, true
-	}
-	in, err := s.Interaction(r, handle)
-	if errors.Is(err, store.ErrNotFound) {
-		s.LeadOn(w, r, handle)
-		return step{}, r, false
+// rehash moves a password to the present parameters. If that fails, the next log-in tries again.
+func (l *Login) rehash(ctx context.Context, user *accounts.User, password string) {
+	hash, err := l.Passwords.Hash(ctx, l.Passwords.LogIn, password)
+	if err == nil {
+		err = l.Store.RehashPassword(ctx, user.ID, user.PasswordHash, hash)
 	}
 	if err != nil {
-		s.fail(w, r, err)
-		return step{}, r, false
+		l.Log.WarnContext(ctx, "cannot renew a password hash", "request", httpd.RequestID(ctx), "error", err)
+		return
 	}
-	r = pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt)
-	if in.ClientID == "" { // begun by a page of ours that needs a log-in: /device
-		return step{handle: handle, interaction: in}, r, true
+	user.PasswordHash = hash
+}
+
+// loginHint is the parameter login_hint (OpenID Connect Core §3.1.2.1), if it can be an address.
+func (v visit) loginHint() string {
+	hint := strings.TrimSpace(v.interaction.Form.Get("login_hint"))
+	if len(hint) > profile.MaxEmail || strings.ContainsAny(hint, "\r\n") {
+		return ""
 	}
-	app, err := s.App(r, in.ClientID, in.Form.Get("redirect_uri"))
-	if err != nil {
-		s.fail(w, r, err)
-		return step{}, r, false
-	}
-	httpd.NoteClient(w, app.ID)
-	return step{handle, in, &app}, r, true
+	return hint
 }

@@ -11,9 +11,9 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
@@ -94,7 +94,7 @@ func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
 }
 
 // hinted tells whether the hint is about the person who is logged in.
-func (e *Endpoint) hinted(asked request, current *login.Session) bool {
+func (e *Endpoint) hinted(asked request, current *session.Session) bool {
 	if asked.hint == nil || asked.client == nil {
 		return false
 	}
@@ -157,7 +157,7 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values) (request, e
 // endSessions ends the browser's session, and the one that the hint names if it is another: a client that posts across
 // origins comes without the cookie. It returns the frames that clients want loaded; those of the session in the hint are
 // loaded for trusted clients alone.
-func (e *Endpoint) endSessions(w http.ResponseWriter, r *http.Request, asked request, current *login.Session, trusted bool) ([]string, error) {
+func (e *Endpoint) endSessions(w http.ResponseWriter, r *http.Request, asked request, current *session.Session, trusted bool) ([]string, error) {
 	var frames []string
 	if current != nil {
 		var err error
@@ -186,7 +186,7 @@ func (e *Endpoint) endSessions(w http.ResponseWriter, r *http.Request, asked req
 }
 
 // askToLogOut shows the page with the button. Its form posts the same parameters, so that they are checked anew.
-func (e *Endpoint) askToLogOut(w http.ResponseWriter, r *http.Request, asked request, current *login.Session) error {
+func (e *Endpoint) askToLogOut(w http.ResponseWriter, r *http.Request, asked request, current *session.Session) error {
 	hidden := url.Values{}
 	for _, name := range parameters {
 		if value := r.Form.Get(name); value != "" {

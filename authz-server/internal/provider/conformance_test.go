@@ -25,7 +25,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
-	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -84,7 +84,7 @@ func newSuite(t *testing.T) *suite {
 	})
 	s := &suite{registrar: r}
 	var err error
-	s.person, err = s.store.Users.CreateUser(t.Context(), accounts.User{Email: suiteEmail, Name: "Suite Person", Locale: "en", PasswordHash: login.HashPassword(suitePassword)})
+	s.person, err = s.store.Users.CreateUser(t.Context(), accounts.User{Email: suiteEmail, Name: "Suite Person", Locale: "en", PasswordHash: passwords.Hash(suitePassword)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/grant"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -103,7 +103,7 @@ func newMetadata(cfg Config, at issuer.URL) metadata {
 		ResponseModesSupported:        authorize.ResponseModes,
 		GrantTypesSupported:           grantTypes(cfg.InsecureLegacyResponseTypes),
 		SubjectTypesSupported:         []string{"public", "pairwise"},
-		ACRValuesSupported:            []string{login.ACRPassword},
+		ACRValuesSupported:            people.ACRValues,
 		PromptValuesSupported:         authorize.PromptValues,
 		DisplayValuesSupported:        []string{"page", "popup"},
 		ClaimTypesSupported:           []string{"normal"},

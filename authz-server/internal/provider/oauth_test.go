@@ -24,9 +24,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/keys/keystest"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -110,7 +110,7 @@ func oneWith(t testing.TB, databaseURL string, change func(*provider.Config)) *f
 	must(err)
 	config := provider.Config{Issuer: f.issuer, Resources: client.Builtin(apiOrigin), Store: f.store, Clients: known, Fetch: outgoing, PairwiseSalt: make([]byte, 32), Keys: f.ring, Pages: rendered, Log: log, Now: f.clock.now}
 	change(&config)
-	people, err := login.New(login.Config{
+	people, err := people.New(people.Config{
 		Issuer: f.issuer, Store: f.store, Pages: rendered, Log: log, Now: f.clock.now, InsecureLegacyResponseTypes: config.InsecureLegacyResponseTypes,
 	})
 	must(err)

@@ -35,10 +35,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/grant"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/logout"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -54,7 +54,7 @@ type Config struct {
 	Clients   *directory.Clients
 	Fetch     *fetch.Client // for what clients keep at addresses of their own
 	Keys      *keys.Ring
-	Login     *login.Service
+	Login     *people.People
 	Pages     *pages.Pages
 	Log       *slog.Logger
 	Lifetimes tokens.Lifetimes
@@ -175,7 +175,7 @@ func (p *Provider) Routes(r *mux.Router) {
 	post("/oauth2/introspect", endpoint.MaxToken, p.TokenInfo.Introspect)
 	post("/oauth2/device_authorization", endpoint.MaxToken, p.Device.Authorize)
 	get("/device", p.Device.Show)
-	r.Handle("/device", p.common.Login.Form(p.Device.Post)).Methods("POST")
+	r.Handle("/device", p.common.Login.Guard.Form(p.Device.Post)).Methods("POST")
 	browser("/oauth2/logout", p.Logout)
 	get("/oauth2/check_session", p.common.Pages.CheckSession)
 	if p.Registration.Mode.Offered() {

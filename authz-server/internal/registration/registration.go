@@ -21,9 +21,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
-	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
@@ -73,7 +73,7 @@ func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) {
 	}
 	leave, err := e.Login.Turn(r)
 	if err == nil {
-		err = e.Store.Quotas.TakeQuotas(ctx, limits.QuotasOf(login.Networks(r), "register", registrationsAtMost, registrationsPer)...)
+		err = e.Store.Quotas.TakeQuotas(ctx, limits.QuotasOf(sender.Networks(r), "register", registrationsAtMost, registrationsPer)...)
 		leave() // the body has not been read yet
 	}
 	if err != nil {

@@ -1,0 +1,121 @@
+// Package account has the pages where people look after their account: name, profile, password, where they are logged in, and
+// which apps they have allowed what.
+package account
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/maru-auth/maru/authz-server/internal/apps"
+	"github.com/maru-auth/maru/authz-server/internal/guard"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/passwords"
+	"github.com/maru-auth/maru/authz-server/internal/profile"
+	"github.com/maru-auth/maru/authz-server/internal/session"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
+)
+
+// Account serves the pages. All fields must be set. It is safe for concurrent use.
+type Account struct {
+	Store     *store.Store
+	Pages     *pages.Pages
+	Sessions  *session.Sessions
+	Guard     *guard.Guard
+	Throttle  *throttle.Throttle
+	Passwords *passwords.Hasher
+	Apps      *apps.Apps
+	Now       func() time.Time
+
+	// AccessToken is how long an access token lives: so long an app can use it that has lost its access.
+	AccessToken time.Duration
+}
+
+// maxProfile is how large the form of a profile may be, in bytes: an address has many lines, and a character takes up to twelve.
+const maxProfile = 64 << 10
+
+// Routes adds the pages to r.
+func (a *Account) Routes(r *mux.Router) {
+	a.Guard.Route(r, "/account", a.showAccount, a.postAccount)
+	a.Guard.RouteUpTo(maxProfile, r, "/account/profile", a.showProfile, a.postProfile)
+	a.Guard.Route(r, "/account/password", a.showPassword, a.postPassword)
+	a.Guard.Route(r, "/account/sessions", a.showSessions, a.postSessions)
+	a.Guard.Route(r, "/account/apps", a.showApps, a.postApps)
+	// Where password managers send people (W3C, A Well-Known URL for Changing Passwords).
+	r.HandleFunc("/.well-known/change-password", func(w http.ResponseWriter, r *http.Request) {
+		a.Guard.See(w, r, "/account/password")
+	}).Methods(http.MethodGet, http.MethodHead)
+}
+
+// owner returns the session of the person whose account it is. When nobody is logged in, it leads to /login, and from there
+// back to this page, and returns false.
+func (a *Account) owner(w http.ResponseWriter, r *http.Request) (*session.Session, bool) {
+	current, err := a.Sessions.Session(r)
+	if err != nil {
+		a.Guard.Fail(w, r, err)
+		return nil, false
+	}
+	if current == nil {
+		if page := r.URL.Path; slices.Contains(landings, page) {
+			a.Sessions.Want(w, strings.TrimPrefix(page, "/account/"))
+		}
+		a.Guard.See(w, r, "/login")
+		return nil, false
+	}
+	return current, true
+}
+
+// landings are the pages that a log-in leads back to.
+var landings = []string{"/account/profile", "/account/password", "/account/sessions", "/account/apps"}
+
+// Landing is the page of the account that the person asked for before they logged in, and forgets it; /account, if none.
+func (a *Account) Landing(w http.ResponseWriter, r *http.Request) string {
+	if page := "/account/" + a.Sessions.Wanted(w, r); slices.Contains(landings, page) {
+		return page
+	}
+	return "/account"
+}
+
+// done is what the address says was just done: one of the things that there is a text for, or nothing.
+func done(r *http.Request) messages.Done {
+	if d := messages.Done(r.URL.Query().Get("done")); slices.Contains(messages.Dones, d) {
+		return d
+	}
+	return ""
+}
+
+// GET /account
+func (a *Account) showAccount(w http.ResponseWriter, r *http.Request) {
+	current, ok := a.owner(w, r)
+	if !ok {
+		return
+	}
+	a.Pages.Render(w, r, http.StatusOK, pages.AccountPage{Done: done(r), Name: current.User.Name, Email: current.User.Email})
+}
+
+// POST /account: changes the name.
+func (a *Account) postAccount(w http.ResponseWriter, r *http.Request) {
+	current, ok := a.owner(w, r)
+	if !ok {
+		return
+	}
+	name, problem := profile.Name(r.PostForm.Get("name"))
+	var err error
+	if problem != "" {
+		err = guard.FormError{"name": problem}
+	} else {
+		err = a.Store.SetName(r.Context(), current.UserID, name)
+	}
+	if err != nil {
+		a.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
+			return pages.AccountPage{Form: form, Name: name, Email: current.User.Email}
+		})
+		return
+	}
+	a.Guard.See(w, r, "/account?done="+string(messages.NameChanged))
+}

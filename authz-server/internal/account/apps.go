@@ -1,0 +1,52 @@
+package account
+
+import (
+	"net/http"
+
+	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+)
+
+// GET /account/apps
+func (a *Account) showApps(w http.ResponseWriter, r *http.Request) {
+	current, ok := a.owner(w, r)
+	if !ok {
+		return
+	}
+	connections, err := a.Store.Connections(r.Context(), current.UserID)
+	if err != nil {
+		a.Guard.Fail(w, r, err)
+		return
+	}
+	page := pages.AppsPage{Done: done(r)}
+	if page.Done != "" {
+		page.TokensLast = a.AccessToken
+	}
+	for _, one := range connections {
+		app, err := a.Apps.App(r, one.ClientID, "")
+		if err != nil {
+			a.Guard.Fail(w, r, err)
+			return
+		}
+		page.Apps = append(page.Apps, pages.AllowedApp{App: app, Words: one.Scope, Since: a.Now().Sub(one.UpdatedAt)})
+	}
+	a.Pages.Render(w, r, http.StatusOK, page)
+}
+
+// POST /account/apps: takes back what an application was allowed.
+func (a *Account) postApps(w http.ResponseWriter, r *http.Request) {
+	current, ok := a.owner(w, r)
+	if !ok {
+		return
+	}
+	client := r.PostForm.Get("client")
+	if client == "" {
+		a.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter client is missing.")
+		return
+	}
+	if err := a.Store.WithdrawConsent(r.Context(), current.UserID, client); err != nil {
+		a.Guard.Fail(w, r, err)
+		return
+	}
+	a.Guard.See(w, r, "/account/apps?done="+string(messages.AppWithdrawn))
+}

@@ -1,0 +1,271 @@
+package account_test
+
+import (
+	"html"
+	"maps"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+var versionField = regexp.MustCompile(`name="version" value="([^"]*)"`)
+
+// profileVersion is what the form of the person's profile carries.
+func profileVersion(t *testing.T, b *peopletest.Browser) string {
+	t.Helper()
+	found := versionField.FindStringSubmatch(b.Get("/account/profile").Body)
+	if found == nil {
+		t.Fatal("no version in the page")
+	}
+	return found[1]
+}
+
+func saveProfile(t *testing.T, b *peopletest.Browser, version string, values map[string]string) peopletest.Answer {
+	t.Helper()
+	fields := []string{"version", version}
+	for name, value := range values {
+		fields = append(fields, name, value)
+	}
+	return b.Post("/account/profile", fields...)
+}
+
+func TestAPersonEditsTheirProfile(t *testing.T) {
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		user := s.Person("mina@example.org")
+		b := s.Browser()
+		b.Get("/account/profile")
+		b.LogIn("mina@example.org")
+		b.Get("/account/profile").Want(t, http.StatusOK, "Birthday", `id="given_name"`)
+		typed := map[string]string{
+			"given_name": " 민아 ", "family_name": "김", "nickname": "미나", "preferred_username": "mina", "profile": "https://example.org/mina", "website": "http://example.org",
+			"picture": "https://example.org/m.png", "gender": "female", "birthdate": "1990-04-23", "zoneinfo": "Asia/Seoul", "locale": "ko_kr", "phone_number": "+82 (0)10-1234-5678",
+			"street_address": "Sejong-daero 110\r\n\r\n3F", "locality": "중구", "region": "서울", "postal_code": "04524", "country": "대한민국",
+		}
+		typed["phone_number"] = "+82 10-1234-5678"
+		saveProfile(t, b, profileVersion(t, b), typed).WantRedirect(t, "/account/profile?done=profile")
+		b.Get("/account/profile?done=profile").Want(t, http.StatusOK, "Your profile was saved.", "821012345678\"")
+		got, err := s.Store.User(t.Context(), user.ID)
+		want := store.Claims{
+			GivenName: "민아", FamilyName: "김", Nickname: "미나", PreferredUsername: "mina", Profile: "https://example.org/mina", Website: "http://example.org",
+			Picture: "https://example.org/m.png", Gender: "female", Birthdate: "1990-04-23", Zoneinfo: "Asia/Seoul", PhoneNumber: "+821012345678",
+			Address: store.Address{StreetAddress: "Sejong-daero 110\n3F", Locality: "중구", Region: "서울", PostalCode: "04524", Country: "대한민국"},
+		}
+		if err != nil || got.Claims != want || got.Locale != "ko-KR" {
+			t.Errorf("%+v %v", got, err)
+		}
+		// Emptied fields are gone.
+		saveProfile(t, b, profileVersion(t, b), map[string]string{"given_name": " ", "street_address": "\r\n"}).WantRedirect(t, "/account/profile?done=profile")
+		got, err = s.Store.User(t.Context(), user.ID)
+		if err != nil || got.Claims.GivenName != "" || got.Claims.Address.StreetAddress != "" || got.Claims.FamilyName != "김" {
+			t.Errorf("%+v %v", got, err)
+		}
+	})
+}
+
+func TestWhatIsWrongWithAProfileIsSaidAndTheInputKept(t *testing.T) {
+	s := peopletest.New(t)
+	user := s.Person("mina@example.org")
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	version := profileVersion(t, b)
+	for _, test := range []struct{ name, value, problem string }{
+		{"given_name", strings.Repeat("가", 101), "too long"},
+		{"nickname", "a\u202eb", "Use letters"},
+		{"website", "javascript:alert(1)", "web address"},
+		{"website", "example.org", "web address"},
+		{"website", "https://", "web address"},
+		{"website", "https://user:secret@example.org/", "web address"},
+		{"picture", "data:image/png;base64,AAAA", "web address"},
+		{"picture", `https://example.org/"onload="x`, "web address"},
+		{"profile", "https://example.org/" + strings.Repeat("a", 1000), "too long"},
+		{"gender", strings.Repeat("x", 51), "too long"},
+		{"birthdate", "1990-02-30", "Enter a date"},
+		{"birthdate", "23.04.1990", "Enter a date"},
+		{"birthdate", "2027-01-01", "Enter a date"},
+		{"birthdate", "1066-10-14", "Enter a date"},
+		{"birthdate", "0000", "Enter a date"},
+		{"birthdate", "0000-13-01", "Enter a date"},
+		{"zoneinfo", "Seoul", "no time zone"},
+		{"zoneinfo", "Local", "no time zone"},
+		{"zoneinfo", "../../etc/passwd", "no time zone"},
+		{"zoneinfo", "localtime", "no time zone"},
+		{"locale", "not a language", "no language"},
+		{"locale", "und", "no language"},
+		{"phone_number", "010-1234-5678", "country code"},
+		{"phone_number", "+82", "country code"},
+		{"phone_number", "+1234567890123456", "country code"},
+		{"phone_number", "+82 10 1234 5678;ext=x", "country code"},
+		{"street_address", strings.Repeat("x", 301), "too long"},
+		{"postal_code", strings.Repeat("1", 21), "too long"},
+		{"country", "\u200b", "Use letters"},
+	} {
+		a := saveProfile(t, b, version, map[string]string{test.name: test.value, "family_name": "kept as typed"})
+		a.Want(t, http.StatusUnprocessableEntity, test.problem, `id="`+test.name+`-problem"`, "kept as typed")
+		if !strings.Contains(html.UnescapeString(a.Body), test.value) {
+			t.Errorf("%s=%q is not kept", test.name, test.value)
+		}
+	}
+	for _, value := range []string{"0000-02-29", "1990", "2024-02-29"} {
+		saveProfile(t, b, profileVersion(t, b), map[string]string{"birthdate": value}).WantRedirect(t, "/account/profile?done=profile")
+	}
+	saveProfile(t, b, profileVersion(t, b), map[string]string{"zoneinfo": "America/Argentina/Buenos_Aires"}).WantRedirect(t, "/account/profile?done=profile")
+	if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims != (store.Claims{Birthdate: "2024-02-29", Zoneinfo: "America/Argentina/Buenos_Aires"}) {
+		t.Errorf("%+v %v", got.Claims, err)
+	}
+}
+
+// Numbers and dates are taken as people write them where they live.
+func TestAProfileIsTypedAsPeopleWrite(t *testing.T) {
+	s := peopletest.New(t)
+	user := s.Person("mina@example.org")
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	for _, test := range []struct{ country, locale, zone, number, want string }{
+		{"KR", "", "", "010-1234-5678", "+821012345678"},
+		{"대한민국", "", "", "010 1234 5678", "+821012345678"},
+		{"", "ko", "", "(02) 123-4567", "+8221234567"},
+		{"", "en-KR", "", "０１０－１２３４－５６７８", "+821012345678"},
+		{"", "en", "Asia/Seoul", "010.1234.5678", "+821012345678"},
+		{"KR", "ko", "", "+44 (0)20 7946 0958", "+442079460958"},
+		{"KR", "", "", "82-10-1234-5678", ""},
+		{"KR", "", "", "010-1234", ""},
+		{"KR", "", "", "1234-5678", ""},
+		{"", "en", "", "010-1234-5678", ""},
+		{"Atlantis", "ko", "Asia/Seoul", "010-1234-5678", ""},
+		{"US", "ko", "Asia/Seoul", "(415) 555-2671", "+14155552671"},
+		{"US", "", "", "1-415-555-2671", "+14155552671"},
+		{"US", "", "", "011 82 10 1234 5678", "+821012345678"},
+		{"", "en-GB", "", "020 7946 0958", "+442079460958"},
+		{"GB", "", "", "0082 10 1234 5678", "+821012345678"},
+		{"", "ja", "", "090-1234-5678", "+819012345678"},
+		{"CN", "", "", "138 0013 8000", "+8613800138000"},
+		{"RU", "", "", "8 (916) 123-45-67", "+79161234567"},
+		{"SG", "", "", "6123 4567", "+6561234567"},
+	} {
+		a := saveProfile(t, b, profileVersion(t, b), map[string]string{"country": test.country, "locale": test.locale, "zoneinfo": test.zone, "phone_number": test.number})
+		if test.want == "" {
+			a.Want(t, http.StatusUnprocessableEntity, `id="phone_number-problem"`)
+			continue
+		}
+		if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims.PhoneNumber != test.want {
+			t.Errorf("%+v: %q %v", test, got.Claims.PhoneNumber, err)
+		}
+	}
+	for typed, want := range map[string]string{
+		"1990.4.23": "1990-04-23", "1990. 4. 23.": "1990-04-23", "1990-4-23": "1990-04-23", "1990/04/23": "1990-04-23", "1990년 4월 23일": "1990-04-23", "19900423": "1990-04-23",
+		"１９９０년４월２３일": "1990-04-23", "4월 23일": "0000-04-23", "0000.4.23": "0000-04-23", "1990년": "1990", "April 23, 1990": "1990-04-23", "23 apr. 1990": "1990-04-23",
+	} {
+		saveProfile(t, b, profileVersion(t, b), map[string]string{"birthdate": typed}).WantRedirect(t, "/account/profile?done=profile")
+		if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims.Birthdate != want {
+			t.Errorf("%q: %q %v", typed, got.Claims.Birthdate, err)
+		}
+	}
+	for _, typed := range []string{"1990.13.1", "90.4.23", "4/23/1990", "2월 30일", "1990.4", "tomorrow"} {
+		saveProfile(t, b, profileVersion(t, b), map[string]string{"birthdate": typed}).Want(t, http.StatusUnprocessableEntity, "Enter a date")
+	}
+
+	// A person who reads Korean dials Korean numbers, unless they say otherwise.
+	saveProfile(t, b, profileVersion(t, b), map[string]string{"country": "", "locale": "", "zoneinfo": ""}).WantRedirect(t, "/account/profile?done=profile")
+	b.Header = b.Header.Clone()
+	b.Header.Set("Accept-Language", "ko")
+	saveProfile(t, b, profileVersion(t, b), map[string]string{"phone_number": "011-123-4567"}).WantRedirect(t, "/account/profile?done=profile")
+	if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims.PhoneNumber != "+82111234567" {
+		t.Errorf("%q %v", got.Claims.PhoneNumber, err)
+	}
+}
+
+func TestPlacesOfAProfileAreChosenFromAList(t *testing.T) {
+	s := peopletest.New(t)
+	user := s.Person("mina@example.org")
+	if err := s.Store.SetClaims(t.Context(), user.ID, store.Claims{Zoneinfo: "Asia/Calcutta", Address: store.Address{Country: "대한민국"}}); err != nil {
+		t.Fatal(err)
+	}
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	b.Get("/account/profile").Want(t, http.StatusOK, `<option value="KR">South Korea</option>`, `<option value="Asia/Seoul">South Korea (Asia/Seoul)</option>`, `<option value="ko">Korean – 한국어</option>`,
+		`<option value="Asia/Calcutta" selected>`, `<option value="대한민국" selected>`)
+	b.Get("/account/profile?lang=ko").Want(t, http.StatusOK, `<option value="KR">대한민국</option>`, `<option value="Asia/Seoul">대한민국 (Asia/Seoul)</option>`, `<option value="en">영어 – English</option>`)
+}
+
+func TestAnotherPhoneNumberIsNotVerified(t *testing.T) {
+	s := peopletest.New(t)
+	user := s.Person("mina@example.org")
+	if err := s.Store.SetClaims(t.Context(), user.ID, store.Claims{PhoneNumber: "+821012345678", PhoneVerified: true}); err != nil {
+		t.Fatal(err)
+	}
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	b.Get("/account/profile").Want(t, http.StatusOK, "verified")
+	for _, step := range []struct {
+		number   string
+		verified bool
+	}{{"+82 10 1234 5678", true}, {"+82 10 1234 5679", false}, {"+82 10 1234 5678", false}, {"", false}} {
+		saveProfile(t, b, profileVersion(t, b), map[string]string{"phone_number": step.number}).WantRedirect(t, "/account/profile?done=profile")
+		if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims.PhoneVerified != step.verified {
+			t.Errorf("%q: verified is %v, %v", step.number, got.Claims.PhoneVerified, err)
+		}
+	}
+}
+
+// Two tabs: the second sees what the first saved, and loses nothing of what was typed in either.
+func TestTheSecondOfTwoTabsIsToldBeforeItReplaces(t *testing.T) {
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		user := s.Person("mina@example.org")
+		b := s.Browser()
+		b.LogIn("mina@example.org")
+		version := profileVersion(t, b)
+		saveProfile(t, b, version, map[string]string{"nickname": "first", "country": "KR"}).WantRedirect(t, "/account/profile?done=profile")
+		a := saveProfile(t, b, version, map[string]string{"nickname": "second", "country": "KR"})
+		a.Want(t, http.StatusConflict, "changed in another window", "By now this is: first", `value="second"`)
+		if strings.Contains(a.Body, "By now this is: KR") {
+			t.Error("a field that is the same is called different")
+		}
+		if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims.Nickname != "first" {
+			t.Errorf("%+v %v", got, err)
+		}
+		saveProfile(t, b, versionField.FindStringSubmatch(a.Body)[1], map[string]string{"nickname": "second"}).WantRedirect(t, "/account/profile?done=profile")
+
+		// All at once: one is saved, the others are told.
+		version = profileVersion(t, b)
+		var saved atomic.Int32
+		var wg sync.WaitGroup
+		for _, name := range []string{"a", "b", "c", "d"} {
+			wg.Go(func() {
+				if a := saveProfile(t, b, version, map[string]string{"nickname": name}); a.Status == http.StatusSeeOther {
+					saved.Add(1)
+				} else if a.Status != http.StatusConflict {
+					t.Errorf("%d", a.Status)
+				}
+			})
+		}
+		wg.Wait()
+		if saved.Load() != 1 {
+			t.Errorf("%d were saved", saved.Load())
+		}
+	})
+}
+
+func TestAProfileIsItsPersonsAlone(t *testing.T) {
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b := s.Browser()
+	b.Get("/account/profile").WantRedirect(t, "/login")
+	saveProfile(t, b, "", map[string]string{"nickname": "x"}).WantRedirect(t, "/login")
+	b.LogIn("mina@example.org")
+	r := b.FormRequest("/account/profile", "nickname=x&version="+profileVersion(t, b))
+	r.Header.Set("Origin", "https://evil.example")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	if a := b.Do(r); a.Status != http.StatusForbidden {
+		t.Errorf("another site's form: %d", a.Status)
+	}
+	korean := maps.Clone(b.Header)
+	korean["Accept-Language"] = []string{"ko"}
+	b.Header = korean
+	saveProfile(t, b, profileVersion(t, b), map[string]string{"phone_number": "1"}).Want(t, http.StatusUnprocessableEntity, "국가 번호로 시작하는 전화번호")
+}

@@ -1,0 +1,75 @@
+package account
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/sender"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+)
+
+// GET /account/sessions
+func (a *Account) showSessions(w http.ResponseWriter, r *http.Request) {
+	current, ok := a.owner(w, r)
+	if !ok {
+		return
+	}
+	all, err := a.Store.SessionsOf(r.Context(), current.UserID)
+	if err != nil {
+		a.Guard.Fail(w, r, err)
+		return
+	}
+	now := a.Now()
+	page := pages.SessionsPage{Done: done(r), Zone: zoneOf(current.User)}
+	if page.Done != "" {
+		page.TokensLast = a.AccessToken
+	}
+	for _, one := range all {
+		shown := pages.Session{ID: one.ID, Current: one.ID == current.ID, Address: one.Address, LoggedIn: one.AuthTime, Seen: now.Sub(one.SeenAt)}
+		shown.Browser, shown.System = sender.Browser(one.UserAgent)
+		if shown.Current {
+			page.Sessions = append([]pages.Session{shown}, page.Sessions...)
+			continue
+		}
+		page.Sessions = append(page.Sessions, shown)
+	}
+	a.Pages.Render(w, r, http.StatusOK, page)
+}
+
+// zoneOf is the time zone that a person says they are in, or nil.
+func zoneOf(user accounts.User) *time.Location {
+	if user.Claims.Zoneinfo == "" {
+		return nil
+	}
+	zone, err := time.LoadLocation(user.Claims.Zoneinfo)
+	if err != nil {
+		return nil
+	}
+	return zone
+}
+
+// POST /account/sessions: ends one of the person's other sessions, or all of them.
+func (a *Account) postSessions(w http.ResponseWriter, r *http.Request) {
+	current, ok := a.owner(w, r)
+	if !ok {
+		return
+	}
+	what, err := messages.SessionEnded, error(nil)
+	if id := r.PostForm.Get("session"); id != "" {
+		err = a.Store.EndSessionOf(r.Context(), current.UserID, id)
+	} else if r.PostForm.Get("others") == "yes" {
+		what, err = messages.OthersEnded, a.Store.EndSessionsOf(r.Context(), current.UserID, current.ID)
+	} else {
+		a.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter session is missing.")
+		return
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // one that has ended already, or was never theirs, is not there afterwards either
+		a.Guard.Fail(w, r, err)
+		return
+	}
+	a.Guard.See(w, r, "/account/sessions?done="+string(what))
+}

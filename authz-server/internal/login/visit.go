@@ -1,0 +1,112 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// visit is what the pages know of why a person is here.
+type visit struct {
+	handle      string // of the interaction; empty: nobody sent the person
+	interaction requests.Interaction
+	app         *pages.App // nil: no application sent the person
+}
+
+// visit finds the interaction that r names, and returns r in the language that its application wishes. When it cannot be had,
+// it answers and returns false.
+func (l *Login) visit(w http.ResponseWriter, r *http.Request) (v visit, with *http.Request, ok bool) {
+	handle := r.URL.Query().Get("interaction")
+	if handle == "" {
+		return visit{}, r, true
+	}
+	in, err := l.Sessions.Interaction(r, handle)
+	if errors.Is(err, store.ErrNotFound) {
+		l.LeadOn(w, r, handle)
+		return visit{}, r, false
+	}
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return visit{}, r, false
+	}
+	r = pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt)
+	if in.ClientID == "" { // begun by a page of this server that needs a log-in: /device
+		return visit{handle: handle, interaction: in}, r, true
+	}
+	app, err := l.Apps.App(r, in.ClientID, in.Form.Get("redirect_uri"))
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return visit{}, r, false
+	}
+	httpd.NoteClient(w, app.ID)
+	return visit{handle, in, &app}, r, true
+}
+
+// onward leads to where the person goes after a page that is done.
+func (l *Login) onward(w http.ResponseWriter, r *http.Request, handle string) {
+	if handle != "" {
+		l.Guard.See(w, r, "/oauth2/authorize?interaction="+url.QueryEscape(handle))
+		return
+	}
+	l.Guard.See(w, r, l.Landing(w, r))
+}
+
+// LeadOn answers a request for an interaction that does not wait any more. A second click on a button whose answer is slow, the
+// back button and a bookmark all make one. What this browser finished leads back to its application, if somebody is logged in
+// here; the answer itself is given once. For an interaction that is unknown, has expired or is another browser's, a page says so.
+func (l *Login) LeadOn(w http.ResponseWriter, r *http.Request, handle string) {
+	current, err := l.Sessions.Session(r)
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return
+	}
+	in, err := l.Sessions.Spent(r, handle)
+	var c client.Client
+	if err == nil {
+		c, err = l.Store.Client(r.Context(), in.ClientID)
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		l.Pages.Render(w, r, http.StatusBadRequest, pages.ErrorPage{Code: "invalid_request", Expired: true,
+			Detail: "The parameter interaction names a log-in that is finished, has expired, or was begun in another browser."})
+		return
+	case err != nil:
+		l.Guard.Fail(w, r, err)
+		return
+	}
+	r = pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt)
+	app, err := l.Apps.App(r, in.ClientID, in.Form.Get("redirect_uri"))
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return
+	}
+	home := l.Apps.Home(r, &c)
+	if current == nil {
+		app.Home = home
+		l.Pages.Render(w, r, http.StatusBadRequest, pages.ErrorPage{Code: "invalid_request", Expired: true, Detail: "This log-in is completed already, and nobody is logged in any more.", App: &app})
+		return
+	}
+	if home != "" {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("Location", home)
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
+	l.Pages.Render(w, r, http.StatusOK, pages.AlreadyPage{App: app, To: l.again(&c, in.Form)})
+}
+
+// again is a link by which a person makes the same request once more, as their application would; empty: only the application
+// can make it, for it pushed or signed it.
+func (l *Login) again(c *client.Client, form url.Values) string {
+	if form.Has("request_uri") || c.RequirePAR || c.RequireSignedRequestObject || c.Profile != "" {
+		return ""
+	}
+	return l.Issuer.Path("/oauth2/authorize?" + form.Encode())
+}

@@ -1,0 +1,184 @@
+// Package passwords hashes and checks passwords, and judges which are too easy to guess.
+package passwords
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
+)
+
+// parameters of argon2id.
+type parameters struct {
+	memory  uint32 // KiB
+	time    uint32 // passes
+	threads uint8
+}
+
+// present is what new passwords are hashed with: OWASP's first choice. A log-in moves older ones to it.
+var present = parameters{memory: 19 << 10, time: 2, threads: 1}
+
+const (
+	saltLength = 16
+	keyLength  = 32
+)
+
+// errBusy is returned when too much work of the same kind waits already.
+var errBusy = errors.New("too many are being served already")
+
+// A queue bounds how much expensive work of one kind is done at once, and how much waits.
+type queue struct {
+	slots   chan struct{} // holding one is the right to work
+	waiting chan struct{} // holding one is the right to wait for it
+}
+
+// newQueue lets a queue build up that takes a second or two: whoever comes later had better come again.
+func newQueue(slots int) *queue {
+	return &queue{slots: make(chan struct{}, slots), waiting: make(chan struct{}, 32*slots)}
+}
+
+// enter waits for a slot. It returns errBusy at once when too many wait, and ctx's error when ctx ends first.
+func (p *queue) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case p.waiting <- struct{}{}:
+	default:
+		return nil, errBusy
+	}
+	defer func() { <-p.waiting }()
+	select {
+	case p.slots <- struct{}{}:
+		return func() { <-p.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Hasher hashes, checks and judges passwords: each takes up to 19 MiB and a processor. The pages have queues of their own, so
+// that what is done at one never waits for another: anybody can sign up, and that must not keep people from logging in. It is
+// safe for concurrent use; make one with [New].
+type Hasher struct {
+	LogIn, SignUp, Change *throttle.Queue
+
+	dummy string // the hash of a password that nobody knows
+}
+
+// New makes a Hasher with queues that fit the processors.
+func New() *Hasher {
+	processors := runtime.GOMAXPROCS(0)
+	return &Hasher{
+		LogIn:  throttle.NewQueue(max(2, processors)),
+		SignUp: throttle.NewQueue(max(1, processors/2)),
+		Change: throttle.NewQueue(max(1, processors/2)),
+		dummy:  encodeHash(present, randomBytes(saltLength), randomBytes(keyLength)),
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// normal is the form of a password that is hashed: NIST SP 800-63B §5.1.1.2 asks for a normalization, so that the same
+// characters typed on different keyboards are the same password. Hangul typed on a Mac is decomposed, elsewhere it is not.
+func normal(password string) []byte { return norm.NFC.Bytes([]byte(password)) }
+
+// Same tells whether two passwords are one.
+func Same(a, b string) bool { return string(normal(a)) == string(normal(b)) }
+
+// maxPasswordBytes is more than any password of maxPassword characters has, however it is composed. Nothing longer is
+// normalized or hashed.
+const maxPasswordBytes = 4 << 10
+
+// Hash is [Hash], in a queue.
+func (h *Hasher) Hash(ctx context.Context, in *throttle.Queue, password string) (string, error) {
+	leave, err := in.Enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	return Hash(password), nil
+}
+
+// Weakness is [Weakness], in a queue unless the reason is obvious.
+func (h *Hasher) Weakness(ctx context.Context, in *throttle.Queue, password, email, name string) (messages.Problem, error) {
+	if problem := Obvious(password); problem != "" {
+		return problem, nil
+	}
+	leave, err := in.Enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	return Weakness(password, email, name), nil
+}
+
+// Hash is how a password is stored: an argon2id PHC string with a new salt. It takes 19 MiB and some 20 ms.
+func Hash(password string) string {
+	salt := randomBytes(saltLength)
+	key := argon2.IDKey(normal(password), salt, present.time, present.memory, present.threads, keyLength)
+	return encodeHash(present, salt, key)
+}
+
+// Check tells, in a queue, whether the password belongs to the hash, and whether the hash is out of date. An empty hash stands for an
+// account that does not exist or may not be used: it takes the same time and is never right.
+func (h *Hasher) Check(ctx context.Context, in *throttle.Queue, password, hash string) (right, outdated bool, err error) {
+	leave, err := in.Enter(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	defer leave()
+	possible := hash != "" && len(password) <= maxPasswordBytes
+	if hash == "" {
+		hash = h.dummy
+	}
+	password = password[:min(len(password), maxPasswordBytes)]
+	with, salt, key, err := decodeHash(hash)
+	if err != nil {
+		return false, false, err
+	}
+	got := argon2.IDKey(normal(password), salt, with.time, with.memory, with.threads, uint32(len(key))) //nolint:gosec // decodeHash bounds it
+	right = subtle.ConstantTimeCompare(got, key) == 1 && possible
+	return right, right && (with != present || len(salt) != saltLength || len(key) != keyLength), nil
+}
+
+func encodeHash(with parameters, salt, key []byte) string {
+	b64 := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, with.memory, with.time, with.threads, b64(salt), b64(key))
+}
+
+var errHash = errors.New("a stored password hash is not an argon2id PHC string within bounds")
+
+// decodeHash is the inverse of encodeHash. It accepts what could have been present's value once or may be some day, and
+// nothing that would take the memory or the time of the whole machine.
+func decodeHash(s string) (with parameters, salt, key []byte, err error) {
+	parts := strings.Split(s, "$")
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return with, nil, nil, errHash
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &with.memory, &with.time, &with.threads); err != nil {
+		return with, nil, nil, errHash
+	}
+	b64 := base64.RawStdEncoding.Strict()
+	if salt, err = b64.DecodeString(parts[4]); err != nil {
+		return with, nil, nil, errHash
+	}
+	if key, err = b64.DecodeString(parts[5]); err != nil {
+		return with, nil, nil, errHash
+	}
+	if with.memory < 8 || with.memory > 256<<10 || with.time < 1 || with.time > 16 || with.threads < 1 || with.threads > 16 ||
+		len(salt) < 8 || len(salt) > 64 || len(key) < 16 || len(key) > 64 || encodeHash(with, salt, key) != s {
+		return with, nil, nil, errHash
+	}
+	return with, salt, key, nil
+}

@@ -1,0 +1,90 @@
+// Package people puts together what people do in a browser: their sessions, the pages that a log-in
+// leads through, and those of the account. What is built for people later has its place here.
+package people
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/maru-auth/maru/authz-server/internal/account"
+	"github.com/maru-auth/maru/authz-server/internal/apps"
+	"github.com/maru-auth/maru/authz-server/internal/guard"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/passwords"
+	"github.com/maru-auth/maru/authz-server/internal/session"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
+)
+
+// Config is what [New] needs. Store, Pages and Issuer must be set.
+type Config struct {
+	Store  *store.Store
+	Pages  *pages.Pages
+	Issuer string           // whose origin the forms come from, and below whose path the pages are; https makes cookies Secure
+	Now    func() time.Time // nil: time.Now; the store has a clock of its own, which decides what has expired
+	Log    *slog.Logger     // nil: slog.Default()
+
+	Limits throttle.Limits
+
+	// AccessToken is how long an access token lives: so long an app can use it that has lost its access. 0: 10 minutes.
+	AccessToken time.Duration
+
+	// InsecureLegacyResponseTypes is the server's setting: with it, apps that registered themselves count as vouched for.
+	InsecureLegacyResponseTypes bool
+}
+
+// ACRValues are the values of the claim acr that a log-in can have.
+var ACRValues = []string{session.Password.ACR}
+
+// People is the rooms together, for the endpoints that need a person. It is safe for concurrent use.
+type People struct {
+	*session.Sessions
+	*throttle.Throttle
+	*apps.Apps
+	Guard     *guard.Guard
+	Passwords *passwords.Hasher
+	*login.Login
+	Account *account.Account
+}
+
+// New checks cfg.
+func New(cfg Config) (*People, error) {
+	at, err := issuer.Parse(cfg.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("the issuer %q %w", cfg.Issuer, err)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	log := cmp.Or(cfg.Log, slog.Default())
+	p := &People{
+		Sessions:  session.New(cfg.Store, at, cfg.Now, log),
+		Throttle:  throttle.New(cfg.Store, log, cfg.Limits),
+		Apps:      &apps.Apps{Store: cfg.Store, Pages: cfg.Pages, Issuer: cfg.Issuer, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes},
+		Passwords: passwords.New(),
+	}
+	if p.Guard, err = guard.New(cfg.Pages, p.Throttle, at, log); err != nil {
+		return nil, err
+	}
+	p.Account = &account.Account{
+		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle, Passwords: p.Passwords, Apps: p.Apps,
+		Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
+	}
+	p.Login = &login.Login{
+		Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle, Passwords: p.Passwords, Apps: p.Apps,
+		Log: log, Landing: p.Account.Landing,
+	}
+	return p, nil
+}
+
+// Routes adds the pages to r.
+func (p *People) Routes(r *mux.Router) {
+	p.Login.Routes(r)
+	p.Account.Routes(r)
+}

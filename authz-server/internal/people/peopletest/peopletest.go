@@ -1,0 +1,154 @@
+// Package peopletest gives tests the pages for people on a server of their own, and browsers to use
+// them with.
+package peopletest
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/passwords"
+	"github.com/maru-auth/maru/authz-server/internal/people"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+	"github.com/maru-auth/maru/internal/testenv/clock"
+	"github.com/maru-auth/maru/internal/testenv/site"
+)
+
+// Password is that of every [Site.Person].
+const Password = "four unrelated wooden words"
+
+// Site is the pages on a server of their own, with a clock that the test moves. It has one client: "app", called Bookshop.
+type Site struct {
+	t      testing.TB
+	Clock  *clock.Clock
+	Store  *store.Store
+	People *people.People
+	Server *httptest.Server
+	Router *mux.Router
+}
+
+// New makes a site on SQLite.
+func New(t testing.TB) *Site {
+	router := mux.NewRouter()
+	server := httptest.NewServer(router)
+	t.Cleanup(server.Close)
+	return newSite(t, sqldbtest.SQLite(t), server, router)
+}
+
+// NewTLS makes a site on SQLite that is served by https.
+func NewTLS(t testing.TB) *Site {
+	router := mux.NewRouter()
+	return newSite(t, sqldbtest.SQLite(t), site.New(t, router).Server, router)
+}
+
+// Each runs test on each database engine.
+func Each(t *testing.T, test func(t *testing.T, s *Site)) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		router := mux.NewRouter()
+		server := httptest.NewServer(router)
+		t.Cleanup(server.Close)
+		test(t, newSite(t, databaseURL, server, router))
+	})
+}
+
+func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *mux.Router) *Site {
+	t.Helper()
+	s := &Site{t: t, Clock: clock.At(time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)), Server: server, Router: router}
+	var err error
+	if s.Store, err = store.Open(t.Context(), databaseURL, s.Clock.Now); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	at, err := issuer.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	p, err := pages.New(pages.Config{Issuer: at, Now: s.Clock.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.People, err = people.New(people.Config{Store: s.Store, Pages: p, Issuer: server.URL, Now: s.Clock.Now, Log: log}); err != nil {
+		t.Fatal(err)
+	}
+	p.Routes(router)
+	s.People.Routes(router)
+	router.HandleFunc("/begin", s.begin)
+	app := client.Client{ID: "app", Name: "Bookshop", PolicyURI: "https://app.example/policy", LogoURI: "https://cdn.app.example/logo.png"}
+	if err := s.Store.CreateClient(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// begin stands for the endpoint that sends people here.
+func (s *Site) begin(w http.ResponseWriter, r *http.Request) {
+	form := r.URL.Query()
+	handle, err := s.People.Begin(w, r, requests.Interaction{ClientID: form.Get("client_id"), Form: form})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	io.WriteString(w, handle) //nolint:errcheck // the test will see
+}
+
+// Authorize serves the endpoint that decides what is still missing.
+func (s *Site) Authorize(handler http.HandlerFunc) { s.Router.HandleFunc("/oauth2/authorize", handler) }
+
+// Person makes an account of somebody called Mina.
+func (s *Site) Person(email string) accounts.User {
+	s.t.Helper()
+	user, err := s.Store.CreateUser(s.t.Context(), accounts.User{Email: email, Name: "Mina", PasswordHash: hashed()})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return user
+}
+
+// hashed is the hash of Password; the same one does for all accounts.
+var hashed = sync.OnceValue(func() string { return passwords.Hash(Password) })
+
+// Occupy lets nothing be done or wait in a queue until leave is called.
+func Occupy(q **throttle.Queue) (leave func()) {
+	usual := *q
+	*q = throttle.NewQueue(0)
+	return func() { *q = usual }
+}
+
+// OccupyTurns takes all turns of the sender with this address until leave is called.
+func (s *Site) OccupyTurns(address string) (leave func()) {
+	s.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.RemoteAddr = address + ":1"
+	var leaves []func()
+	for range max(1, runtime.GOMAXPROCS(0)/2) {
+		one, err := s.People.Turn(r)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		leaves = append(leaves, one)
+	}
+	return func() {
+		for _, one := range leaves {
+			one()
+		}
+	}
+}

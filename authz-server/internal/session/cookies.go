@@ -1,0 +1,81 @@
+package session
+
+import (
+	"encoding/base64"
+	"net/http"
+
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
+)
+
+// Names of cookies, without the prefix that they get on https: see issuer.URL.Cookie.
+const (
+	sessionCookie = "maru-session" // who is logged in
+	browserCookie = "maru-browser" // which browser it is, logged in or not
+	wantedCookie  = "maru-toward"  // which page of the account somebody asked for before they logged in
+)
+
+// cookie returns the value of one of our cookies, if it has the form of one.
+func (s *Sessions) cookie(r *http.Request, name string) (string, bool) {
+	cookie, err := r.Cookie(s.at.Cookie(name))
+	if err != nil || !isSecret(cookie.Value) {
+		return "", false
+	}
+	return cookie.Value, true
+}
+
+// HasCookies tells whether the browser that sent r brought any of the cookies by which it is known here.
+func (s *Sessions) HasCookies(r *http.Request) bool {
+	_, session := s.cookie(r, sessionCookie)
+	_, browser := s.cookie(r, browserCookie)
+	return session || browser
+}
+
+// setCookie sets one of our cookies for maxAge seconds; 0: until the browser closes; negative: removes it. SameSite=Lax, because
+// an application sends people here by a link, and they must arrive logged in; a form that another site posts comes without it.
+func (s *Sessions) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure unless the issuer is on plain http
+		Name: s.at.Cookie(name), Value: value, Path: s.at.CookiePath(), MaxAge: maxAge,
+		HttpOnly: true, Secure: s.at.Secure(), SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// EnsureBrowser returns the secret that tells this browser from others, and makes one when there is none.
+func (s *Sessions) EnsureBrowser(w http.ResponseWriter, r *http.Request) string {
+	secret, ok := s.cookie(r, browserCookie)
+	if !ok {
+		secret = opaque.New()
+	}
+	s.setCookie(w, browserCookie, secret, 24*3600)
+	return secret
+}
+
+// isSecret tells whether s has the form of what opaque.New makes.
+func isSecret(s string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(s)
+	return err == nil && len(raw) == 32
+}
+
+// HasBrowser tells whether the browser that sent r brought the secret of EnsureBrowser.
+func (s *Sessions) HasBrowser(r *http.Request) bool {
+	_, ok := s.cookie(r, browserCookie)
+	return ok
+}
+
+// wantedFor is how long a log-in may take that is to lead back to a page, in seconds.
+const wantedFor = 900
+
+// Want remembers which page somebody asked for before they logged in.
+func (s *Sessions) Want(w http.ResponseWriter, page string) {
+	s.setCookie(w, wantedCookie, page, wantedFor)
+}
+
+// Wanted returns the page that somebody asked for before they logged in, and forgets it; empty: none. Nothing guarantees that
+// it is one of this server's.
+func (s *Sessions) Wanted(w http.ResponseWriter, r *http.Request) (page string) {
+	cookie, err := r.Cookie(s.at.Cookie(wantedCookie))
+	if err != nil {
+		return ""
+	}
+	s.setCookie(w, wantedCookie, "", -1)
+	return cookie.Value
+}

@@ -1,0 +1,307 @@
+package throttle_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+func TestMain(m *testing.M) { sqldbtest.Main(m) }
+
+func TestGuessesAreSlowedDown(t *testing.T) {
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	owner := s.Browser()
+	owner.LogIn("mina@example.org")
+	for _, email := range []string{"mina@example.org", "nobody@example.org"} {
+		b := s.Browser()
+		b.Get("/login")
+		for range 5 {
+			b.Post("/login", "email", email, "password", "a wrong one").Want(t, http.StatusUnprocessableEntity)
+			s.Clock.Advance(time.Second)
+		}
+		a := b.Post("/login", "email", strings.ToUpper(email), "password", peopletest.Password)
+		a.Want(t, http.StatusTooManyRequests, "Please try again in 15 minutes.", `value="`)
+		if a.Header.Get("Retry-After") != "895" {
+			t.Errorf("Retry-After %q", a.Header.Get("Retry-After"))
+		}
+	}
+	if !owner.LoggedIn() {
+		t.Error("guesses ended the owner's session")
+	}
+	owner.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").WantRedirect(t, "/account/sessions?done=password")
+	s.Clock.Advance(15 * time.Minute)
+	b := s.Browser()
+	b.Get("/login")
+	b.Post("/login", "email", "mina@example.org", "password", "another set of wooden words").WantRedirect(t, "/account")
+}
+
+// Were the right password of a disabled account not counted, the missing limit would tell that there is one.
+func TestADisabledAccountIsSlowedDownLikeAnyOther(t *testing.T) {
+	s := peopletest.New(t)
+	user := s.Person("mina@example.org")
+	if err := s.Store.SetDisabled(t.Context(), user.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	b := s.Browser()
+	b.Get("/login")
+	for range 5 {
+		b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).Want(t, http.StatusUnprocessableEntity)
+	}
+	b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).Want(t, http.StatusTooManyRequests)
+}
+
+func TestARefusedTryCountsForNothing(t *testing.T) {
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b := s.Browser()
+	b.Get("/login")
+	for range 40 {
+		b.Post("/login", "email", "nobody@example.org", "password", "a wrong one")
+	}
+	b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
+}
+
+func TestSuccessForgetsTheFailuresOfTheAccountButNotOfTheAddress(t *testing.T) {
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b := s.Browser()
+	b.Get("/login")
+	for range 5 {
+		for range 4 {
+			b.Post("/login", "email", "mina@example.org", "password", "a wrong one").Want(t, http.StatusUnprocessableEntity)
+		}
+		b.Post("/login", "email", "mina@example.org", "password", peopletest.Password)
+	}
+	// Twenty failures came from here.
+	b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).Want(t, http.StatusTooManyRequests)
+}
+
+func TestParallelGuessesCannotExceedTheLimit(t *testing.T) {
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		s.Person("mina@example.org")
+		b := s.Browser()
+		b.Get("/login")
+		var mu sync.Mutex
+		statuses := make(map[int]int)
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() {
+				a := b.Post("/login", "email", "mina@example.org", "password", fmt.Sprint("guess number ", i))
+				mu.Lock()
+				defer mu.Unlock()
+				statuses[a.Status]++
+			})
+		}
+		wg.Wait()
+		// 422 is the answer to a password that was checked.
+		if statuses[http.StatusUnprocessableEntity] > 5 || statuses[http.StatusUnprocessableEntity]+statuses[http.StatusTooManyRequests] != 50 {
+			t.Errorf("answers by status: %v", statuses)
+		}
+	})
+}
+
+func TestSignupsAreSlowedDown(t *testing.T) {
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b := s.Browser()
+	b.Get("/signup")
+	b.Post("/signup", "name", "Mina", "email", "MINA@example.org", "password", "the hash is made also for nothing").
+		Want(t, http.StatusUnprocessableEntity, "cannot be used to sign up", `aria-describedby="email-problem"`, `value="Mina"`)
+	for range 49 {
+		if err := s.Store.TakeQuotas(t.Context(), store.Quota{Subject: "signup 127.0.0.1", Limit: 50, Window: 15 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// From here on it costs nothing: it does not even wait for the others who sign up.
+	defer peopletest.Occupy(&s.People.Passwords.SignUp)()
+	a := b.Post("/signup", "name", "Mina", "email", "new@example.org", "password", peopletest.Password)
+	a.Want(t, http.StatusTooManyRequests, "Please try again in 15 minutes.")
+	if a.Header.Get("Retry-After") != "900" {
+		t.Errorf("Retry-After %q", a.Header.Get("Retry-After"))
+	}
+}
+
+func TestWhenTooManyPasswordsAreCheckedOthersAreToldToComeAgain(t *testing.T) {
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b, owner := s.Browser(), s.Browser()
+	owner.LogIn("mina@example.org")
+	b.Get("/login")
+	leave := peopletest.Occupy(&s.People.Passwords.LogIn)
+	for range 25 { // more than there are tries: none of these counts
+		a := b.Post("/login", "email", "mina@example.org", "password", "a wrong one")
+		a.Want(t, http.StatusServiceUnavailable, "try again in a few seconds", `value="mina@example.org"`)
+		if a.Header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+	}
+	leave()
+	leave = peopletest.Occupy(&s.People.Passwords.SignUp)
+	b.Post("/signup", "name", "Hana", "email", "hana@example.org", "password", peopletest.Password).Want(t, http.StatusServiceUnavailable, `value="hana@example.org"`)
+	leave()
+	leave = peopletest.Occupy(&s.People.Passwords.Change)
+	owner.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").Want(t, http.StatusServiceUnavailable)
+	leave()
+	b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
+}
+
+func TestTheWorkOfOnePageDoesNotWaitForThatOfAnother(t *testing.T) {
+	for _, flooded := range []string{"log-in", "sign-up", "change of a password"} {
+		t.Run(flooded, func(t *testing.T) {
+			s := peopletest.New(t)
+			s.Person("mina@example.org")
+			owner := s.Browser()
+			owner.LogIn("mina@example.org")
+			queues := s.People.Passwords
+			defer peopletest.Occupy(map[string]**throttle.Queue{
+				"log-in": &queues.LogIn, "sign-up": &queues.SignUp, "change of a password": &queues.Change,
+			}[flooded])()
+			b := s.Browser()
+			b.Get("/login")
+			if flooded != "log-in" {
+				b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
+			}
+			if flooded != "sign-up" {
+				b.Post("/signup", "name", "Hana", "email", "hana@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
+			}
+			if flooded != "change of a password" {
+				owner.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").WantRedirect(t, "/account/sessions?done=password")
+			}
+		})
+	}
+}
+
+// A flood of what anybody can ask for waits behind itself: neither a log-in from the same address, nor anything from another.
+func TestAFloodFromOneAddressKeepsNobodyFromLoggingIn(t *testing.T) {
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b := s.Browser()
+	b.Get("/login")
+	leave := s.OccupyTurns("127.0.0.1")
+	b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
+	waits := make(chan peopletest.Answer, 1)
+	go func() { waits <- b.Get("/account") }()
+	r := httptest.NewRequest(http.MethodGet, "/signup", nil)
+	r.RemoteAddr = "198.51.100.1:443"
+	w := httptest.NewRecorder()
+	s.Router.ServeHTTP(w, r)
+	if w.Code != http.StatusOK {
+		t.Errorf("another address got %d", w.Code)
+	}
+	select {
+	case a := <-waits:
+		t.Errorf("it did not wait for its turn: %d", a.Status)
+	default:
+	}
+	leave()
+	if a := <-waits; a.Status != http.StatusOK {
+		t.Errorf("its turn came, and it got %d", a.Status)
+	}
+}
+
+func TestWhatIsObviouslyWrongWithAPasswordCostsAndCountsNothing(t *testing.T) {
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b, owner := s.Browser(), s.Browser()
+	owner.LogIn("mina@example.org")
+	b.Get("/signup")
+	leaveSignUp, leaveChange := peopletest.Occupy(&s.People.Passwords.SignUp), peopletest.Occupy(&s.People.Passwords.Change)
+	for range 51 {
+		b.Post("/signup", "name", "Hana", "email", "hana@example.org", "password", strings.Repeat("x", 12<<10)).Want(t, http.StatusUnprocessableEntity, "at most 128")
+	}
+	owner.Post("/account/password", "password", peopletest.Password, "new_password", "short").Want(t, http.StatusUnprocessableEntity)
+	leaveChange()
+	leaveSignUp()
+	b.Post("/signup", "name", "Hana", "email", "hana@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
+}
+
+// The estimate of a new password is work that somebody who is logged in can ask for.
+func TestNewPasswordsOfOnePersonAreCounted(t *testing.T) {
+	s := peopletest.New(t)
+	user := s.Person("mina@example.org")
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	for range 50 {
+		if err := s.Store.TakeQuotas(t.Context(), store.Quota{Subject: "new-password " + user.ID, Limit: 50, Window: 15 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer peopletest.Occupy(&s.People.Passwords.Change)()
+	a := b.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words")
+	a.Want(t, http.StatusTooManyRequests)
+	if a.Header.Get("Retry-After") != "900" {
+		t.Errorf("Retry-After %q", a.Header.Get("Retry-After"))
+	}
+}
+
+// A place that somebody else's password is being checked in is no failure: it is free in a moment.
+func TestManyRightLoginsAtOnceFromOneAddressAllSucceed(t *testing.T) {
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		const people = 60
+		var wg sync.WaitGroup
+		for i := range people {
+			email := fmt.Sprintf("person%d@example.org", i)
+			s.Person(email)
+			wg.Go(func() {
+				b := s.Browser()
+				b.Get("/login")
+				for {
+					a := b.Post("/login", "email", email, "password", peopletest.Password)
+					if a.Status == http.StatusServiceUnavailable { // a slow machine; the wait is short
+						if seconds, err := strconv.Atoi(a.Header.Get("Retry-After")); err == nil && seconds <= 5 {
+							continue
+						}
+					}
+					if a.Status != http.StatusSeeOther {
+						t.Errorf("%s: %d, Retry-After %q", email, a.Status, a.Header.Get("Retry-After"))
+					}
+					return
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+func TestAWideIPv6NetworkHasABoundOfItsOwn(t *testing.T) {
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	at := func(address string) int {
+		form := url.Values{"email": {"nobody@example.org"}, "password": {"a wrong one"}}
+		r := httptest.NewRequest(http.MethodPost, "/login", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.AddCookie(&http.Cookie{Name: "maru-browser", Value: opaque.New()})
+		r.RemoteAddr = "[" + address + "]:443"
+		w := httptest.NewRecorder()
+		s.Router.ServeHTTP(w, r)
+		return w.Code
+	}
+	for i := range 200 { // those of the whole /48, each from a /64 of its own
+		attempt, _, ok, err := s.Store.ReserveAttempt(t.Context(), "address 2001:db8:7::/48", 200, 15*time.Minute)
+		if err == nil {
+			err = s.Store.FailAttempt(t.Context(), attempt)
+		}
+		if err != nil || !ok {
+			t.Fatal(i, ok, err)
+		}
+	}
+	if status := at("2001:db8:7:99::1"); status != http.StatusTooManyRequests {
+		t.Errorf("from a network that failed 200 times: %d", status)
+	}
+	if status := at("2001:db8:8:99::1"); status != http.StatusUnprocessableEntity {
+		t.Errorf("from another: %d", status)
+	}
+}

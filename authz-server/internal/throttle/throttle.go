@@ -1,0 +1,128 @@
+// Package throttle slows down what strangers can ask for without end: it gives each sender its turn,
+// bounds expensive work, and counts guesses, sign-ups and new passwords. All limits of the pages for
+// people are here.
+package throttle
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/sender"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+)
+
+// Limits slow down guessing: how many tries there are within Window. Zero values stand for the defaults.
+type Limits struct {
+	Account int           // failed log-ins for one account; 5
+	Address int           // failed log-ins from one network address (IPv6: a /64; a /48 has ten times as many); 20
+	Signups int           // sign-ups from one network address (the same), failed or not, and new passwords of one person; 50
+	Window  time.Duration // 15 minutes
+}
+
+// guessesOfSession is how many user codes of devices may be typed in vain in one session, within Limits.Window. One network
+// address may try as many as failed log-ins.
+const guessesOfSession = 10
+
+// Patience is how long a person waits until others have been served.
+const Patience = 10 * time.Second
+
+// Throttle counts, and makes senders wait. It is safe for concurrent use.
+type Throttle struct {
+	store  *store.Store
+	log    *slog.Logger
+	limits Limits
+	turns  *turns
+	long   *turns        // see LongTurn
+	held   chan struct{} // holding one is the right to wait for a try that another holds
+}
+
+// New makes a Throttle. s must be set; a nil log stands for slog.Default().
+func New(s *store.Store, log *slog.Logger, l Limits) *Throttle {
+	l.Account, l.Address = cmp.Or(l.Account, 5), cmp.Or(l.Address, 20)
+	l.Signups, l.Window = cmp.Or(l.Signups, 50), cmp.Or(l.Window, 15*time.Minute)
+	return &Throttle{
+		store: s, log: cmp.Or(log, slog.Default()), limits: l,
+		turns: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), long: newTurns(longTurns), held: make(chan struct{}, maxHeld),
+	}
+}
+
+// Turn waits until it is r's turn among the requests of its sender. Call it where anybody can ask for work, after the body has
+// been read and before anything is looked up; call leave, once or more often, when the work is done. Nothing that takes long
+// for other reasons may be done meanwhile. [IsBusy] knows the error.
+func (t *Throttle) Turn(r *http.Request) (leave func(), err error) {
+	return t.turns.enter(r.Context(), sender.Networks(r)...)
+}
+
+// LongTurn is Turn for what may take long for other reasons, such as a fetch, or stands for many people. It has a queue of its
+// own, and more of it is done at once.
+func (t *Throttle) LongTurn(r *http.Request) (leave func(), err error) {
+	return t.long.enter(r.Context(), sender.Networks(r)...)
+}
+
+// WaitError says that there were too many tries, sign-ups or new passwords, and how long to wait until the next one.
+type WaitError struct {
+	What string // for the log
+	Wait time.Duration
+}
+
+func (e *WaitError) Error() string { return e.What + " slowed down for " + e.Wait.String() }
+
+// LogIn takes the right to check one password of the account with this e-mail address, whether it exists or not. Errors:
+// [*WaitError], and those that [IsBusy] knows: too many try at once.
+//
+// The address is hashed, so that what people mistype, which at times is their password, is not kept.
+func (t *Throttle) LogIn(ctx context.Context, r *http.Request, email string) (Tries, error) {
+	account := "account:" + hex.EncodeToString(opaque.Hash(accounts.EmailKey(email)))
+	tries, err := t.reserve(ctx, "log-in", append(t.ofSender(r, "address"), limited{account, t.limits.Account})...)
+	tries.account = account
+	return tries, err
+}
+
+// PresentPassword is LogIn for the present password where it is to be changed, in a session. The session has its own count:
+// whoever guesses at /login cannot keep the owner from changing the password.
+func (t *Throttle) PresentPassword(ctx context.Context, sessionID string) (Tries, error) {
+	return t.reserve(ctx, "change of a password", limited{"session:" + sessionID, t.limits.Account})
+}
+
+// Guess is LogIn for one user code of a device, typed in a session (RFC 8628 §5.1).
+func (t *Throttle) Guess(r *http.Request, sessionID string) (Tries, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), Patience)
+	defer cancel()
+	return t.reserve(ctx, "guesses of user codes", append(t.ofSender(r, "device-address"), limited{"device:" + sessionID, guessesOfSession})...)
+}
+
+// Signup counts a sign-up of r's sender; [*WaitError]: there were too many.
+func (t *Throttle) Signup(ctx context.Context, r *http.Request) error {
+	return t.take(ctx, "sign-up", limits.QuotasOf(sender.Networks(r), "signup", t.limits.Signups, t.limits.Window)...)
+}
+
+// NewPassword counts a password that a person chooses; [*WaitError]: there were too many.
+func (t *Throttle) NewPassword(ctx context.Context, userID string) error {
+	return t.take(ctx, "choice of passwords", limits.Quota{Subject: "new-password " + userID, Limit: t.limits.Signups, Window: t.limits.Window})
+}
+
+func (t *Throttle) take(ctx context.Context, what string, quotas ...limits.Quota) error {
+	err := t.store.TakeQuotas(ctx, quotas...)
+	var full *limits.QuotaError
+	if errors.As(err, &full) {
+		return &WaitError{what, full.Wait}
+	}
+	return err
+}
+
+// ofSender is what failures of r's sender are counted under.
+func (t *Throttle) ofSender(r *http.Request, kind string) (subjects []limited) {
+	for _, q := range limits.QuotasOf(sender.Networks(r), kind, t.limits.Address, 0) {
+		subjects = append(subjects, limited{q.Subject, q.Limit})
+	}
+	return subjects
+}
