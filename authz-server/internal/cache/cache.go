@@ -1,5 +1,5 @@
-// Package cache keeps what was used last within a bound of bytes. A bound of entries is none where strangers choose how
-// large an entry is.
+// Package cache keeps what was used last, within a bound of bytes. A bound on the number of entries
+// would bound nothing where strangers choose how large an entry is.
 package cache
 
 import (
@@ -9,10 +9,11 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Overhead is what an entry counts beside its size, in bytes: the maps and lists around it. It bounds their number, too.
+// Overhead is what an entry counts for besides its size, in bytes: the map and list around it. So
+// it bounds the number of entries, too.
 const Overhead = 256
 
-// Cache is a map that forgets what was not used for longest. It is safe for concurrent use.
+// Cache is a map that forgets what has not been used for longest. It is safe for concurrent use.
 type Cache[K comparable, V any] struct {
 	mu      sync.Mutex
 	entries *simplelru.LRU[K, entry[V]]
@@ -25,7 +26,7 @@ type entry[V any] struct {
 	size  int
 }
 
-// New makes a cache whose entries count at most so many bytes together.
+// New returns a cache whose entries count for at most that many bytes together.
 func New[K comparable, V any](most int) *Cache[K, V] {
 	c := &Cache[K, V]{most: most}
 	entries, err := simplelru.NewLRU(math.MaxInt, func(_ K, e entry[V]) { c.bytes -= e.size })
@@ -36,7 +37,7 @@ func New[K comparable, V any](most int) *Cache[K, V] {
 	return c
 }
 
-// Get returns what is kept for a key, and makes it the one used last.
+// Get returns the value of a key and marks it as used last.
 func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -44,15 +45,15 @@ func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 	return e.value, ok
 }
 
-// Add keeps a value in place of what was kept for the key. size is how much memory key and value take, in bytes, about. One
-// that is larger than the whole cache is not kept.
+// Add sets the value of a key. size is roughly how much memory key and value take, in bytes. A
+// value larger than the whole cache is not kept.
 func (c *Cache[K, V]) Add(key K, value V, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.add(key, value, size)
 }
 
-// GetOrAdd returns what is kept for a key, or keeps value and returns that.
+// GetOrAdd returns the value of a key, or adds value and returns it.
 func (c *Cache[K, V]) GetOrAdd(key K, value V, size int) V {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,14 +73,14 @@ func (c *Cache[K, V]) add(key K, value V, size int) {
 	}
 }
 
-// Remove forgets what is kept for a key.
+// Remove forgets the value of a key.
 func (c *Cache[K, V]) Remove(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.entries.Remove(key)
 }
 
-// Bytes is what the entries count together.
+// Bytes is what the entries count for together.
 func (c *Cache[K, V]) Bytes() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

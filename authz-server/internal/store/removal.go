@@ -13,10 +13,10 @@ type DeletedClient struct {
 	Consents int64
 }
 
-// DeleteClient removes a client, and with it its secrets, grants, consents and requests under way. It is gone for everybody at
-// once, and access tokens that it holds are refused by introspection; resource services refuse them when they expire. The rows
-// of what people gave it go in batches, with pauses for others. If that ends early, Sweep goes on with it, or
-// another call. ErrNotFound: there is none of that id.
+// DeleteClient removes a client with its secrets, grants, consents and requests under way. It is
+// gone for everybody at once, and introspection refuses its access tokens; resource services accept
+// those until they expire. What people gave it goes in batches, with pauses for others. If that
+// ends early, Sweep or another call goes on with it. ErrNotFound: there is none with that id.
 func (s *Store) DeleteClient(ctx context.Context, id string) (DeletedClient, error) {
 	if err := s.Clients.MarkRemoved(ctx, id); err != nil {
 		return DeletedClient{}, err
@@ -24,9 +24,10 @@ func (s *Store) DeleteClient(ctx context.Context, id string) (DeletedClient, err
 	return s.purgeClient(ctx, id)
 }
 
-// purgeClient removes all that hangs on a removed client, and then its row.
+// purgeClient removes all that refers to a removed client, and then its row.
 func (s *Store) purgeClient(ctx context.Context, id string) (gone DeletedClient, err error) {
-	_, gone.Grants, err = s.Grants.Remove(ctx, `SELECT id FROM grants WHERE client_id = $1 ORDER BY client_id, created_at LIMIT 200`, id)
+	_, gone.Grants, err = s.Grants.Remove(ctx, `SELECT id FROM grants WHERE client_id = $1
+		ORDER BY client_id, created_at LIMIT 200`, id)
 	if err != nil {
 		return gone, err
 	}
@@ -39,7 +40,8 @@ func (s *Store) purgeClient(ctx context.Context, id string) (gone DeletedClient,
 		{"interactions", "handle_hash", &requests},
 		{"device_codes", "device_code_hash", &requests},
 	} {
-		n, err := s.db.Remove(ctx, sqldb.Rows{Table: one.table, Key: one.key, Where: "client_id = $1", Order: "client_id, created_at"}, id)
+		n, err := s.db.Remove(ctx, sqldb.Rows{Table: one.table, Key: one.key,
+			Where: "client_id = $1", Order: "client_id, created_at"}, id)
 		*one.count += n
 		if err != nil {
 			return gone, err
@@ -48,7 +50,7 @@ func (s *Store) purgeClient(ctx context.Context, id string) (gone DeletedClient,
 	return gone, s.Clients.Purge(ctx, id)
 }
 
-// purgeClients goes on with what a DeleteClient did not bring to its end.
+// purgeClients goes on where a DeleteClient ended early.
 func (s *Store) purgeClients(ctx context.Context, _ time.Time) (rows int64, err error) {
 	ids, err := s.Clients.Removed(ctx)
 	if err != nil {
@@ -69,14 +71,16 @@ type Ended struct {
 	Sessions, Grants, DeviceCodes, Requests, InitialTokens, Consents int64
 }
 
-// EndAll ends every session and grant, with all codes and refresh tokens, and removes what is under way: interactions, pushed
-// requests, device codes, and the initial access tokens. Clients are told of the sessions' end as usual. With consents, people
-// are asked anew for those too. It works in batches, with pauses for others; what is made meanwhile may stay.
+// EndAll ends every session and grant, with all codes and refresh tokens, and removes what is under
+// way: interactions, pushed requests, device codes and initial access tokens. It tells clients of
+// the sessions' end. With consents, it removes consents too, so that people are asked again. It
+// works in batches, with pauses for others; what is made meanwhile may stay.
 func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err error) {
 	if ended.Sessions, err = s.Sessions.EndEverySession(ctx); err != nil {
 		return ended, err
 	}
-	if ended.Grants, _, err = s.Grants.Remove(ctx, `SELECT id FROM grants ORDER BY id LIMIT 200`); err != nil {
+	if ended.Grants, _, err = s.Grants.Remove(ctx, `SELECT id FROM grants
+		ORDER BY id LIMIT 200`); err != nil {
 		return ended, err
 	}
 	for _, one := range []struct {
@@ -93,7 +97,8 @@ func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err err
 		if one.table == "consents" && !consents {
 			continue
 		}
-		n, err := s.db.Remove(ctx, sqldb.Rows{Table: one.table, Key: one.key, Where: "true", Order: one.key})
+		n, err := s.db.Remove(ctx, sqldb.Rows{Table: one.table, Key: one.key, Where: "true",
+			Order: one.key})
 		*one.count += n
 		if err != nil {
 			return ended, err

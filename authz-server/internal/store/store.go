@@ -1,8 +1,9 @@
-// Package store is the authorization server's database. Its subpackages hold the SQL statements, each
-// for its own tables; this package opens the database, puts them together, and does what concerns
-// several of them: removing a client, ending everything, sweeping.
+// Package store is the authorization server's database. The packages below it hold the SQL
+// statements, each for its own tables. This one opens the database, joins them, and does what
+// concerns several of them: it removes a client, ends everything, and sweeps.
 //
-// One-time transitions are single conditional statements whose row count decides. All methods are safe for concurrent use.
+// A one-time transition is a single conditional statement whose row count decides. All methods are
+// safe for concurrent use.
 package store
 
 import (
@@ -33,11 +34,12 @@ var (
 	ErrExists   = row.ErrExists
 	ErrStale    = row.ErrStale
 
-	// ErrUnavailable is what the database cannot do at the moment. See [sqldb.ErrUnavailable].
+	// ErrUnavailable says that the database cannot do it at the moment. See [sqldb.ErrUnavailable].
 	ErrUnavailable = sqldb.ErrUnavailable
 )
 
-// Store is the authorization server's database. Its Sweep removes what has expired or is not needed any more.
+// Store is the authorization server's database. Its Sweep removes what has expired or is not needed
+// any more.
 type Store struct {
 	sqldb.Upkeep
 	db *sqldb.DB
@@ -122,7 +124,8 @@ func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store
 	return OpenWith(ctx, sqldb.Options{DatabaseURL: databaseURL, Create: true}, now)
 }
 
-// OpenWith connects to opts.DatabaseURL (see [sqldb.OpenWith]) and brings the schema up to date. now is the clock that decides what has expired.
+// OpenWith connects to opts.DatabaseURL (see [sqldb.OpenWith]) and brings the schema up to date.
+// The clock now decides what has expired.
 func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*Store, error) {
 	db, err := sqldb.OpenStore(ctx, opts, migrations)
 	if err != nil {
@@ -131,12 +134,14 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 	return newStore(db, now), nil
 }
 
-// newStore puts the rooms together. What ends something knows what ends with it, and never the other way round.
+// newStore joins the rooms. What ends something knows what ends with it, never the other way round.
 func newStore(db *sqldb.DB, now func() time.Time) *Store {
 	s := &Store{
 		db:   db,
-		Keys: keystore.NewKeys(db, now), Clients: registry.NewClients(db, now), Grants: grants.NewGrants(db, now),
-		Quotas: limits.NewQuotas(db, now), Attempts: limits.NewAttempts(db, now), UsedIDs: limits.NewUsedIDs(db, now),
+		Keys: keystore.NewKeys(db, now), Clients: registry.NewClients(db,
+			now), Grants: grants.NewGrants(db, now),
+		Quotas: limits.NewQuotas(db, now), Attempts: limits.NewAttempts(db,
+			now), UsedIDs: limits.NewUsedIDs(db, now),
 	}
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
 	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)
@@ -158,7 +163,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 	)
 }
 
-// Tx runs f in one transaction, joining one that ctx already carries. See [sqldb.DB.Tx].
+// Tx runs f in one transaction, joining the one that ctx carries, if any. See [sqldb.DB.Tx].
 func (s *Store) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	return s.db.Tx(ctx, f)
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// Claims are what a person tells of themselves beyond name, e-mail and locale (OIDC Core §5.1). Empty: not told.
+// Claims are what people say of themselves beyond name, e-mail and locale (OIDC Core §5.1). An
+// empty field was not given.
 type Claims struct {
 	GivenName         string  `json:"given_name,omitempty"`
 	FamilyName        string  `json:"family_name,omitempty"`
@@ -36,7 +37,8 @@ type Address struct {
 	Country       string `json:"country,omitempty"`
 }
 
-// Map is the claims by name, without those that have no value. Whether a telephone number is verified is said beside one alone.
+// Map returns the claims by name, without empty ones. phone_number_verified is there only beside a
+// phone_number.
 func (c Claims) Map() (map[string]any, error) {
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -53,11 +55,12 @@ func (c Claims) Map() (map[string]any, error) {
 	return all, nil
 }
 
-// SetClaims changes what a person tells of themselves. ErrNotFound: there is no such account.
+// SetClaims changes what a person says of themselves. ErrNotFound: there is no such account.
 func (s *Users) SetClaims(ctx context.Context, id string, claims Claims) error {
 	text, err := json.Marshal(claims)
 	if err != nil {
 		return err
 	}
-	return row.Changed(s.db.Exec(ctx, `UPDATE users SET claims = $1, updated_at = $2 WHERE id = $3`, string(text), sqldb.Micros(s.now()), id))
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET claims = $1, updated_at = $2 WHERE id = $3`,
+		string(text), sqldb.Micros(s.now()), id))
 }

@@ -14,30 +14,32 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// EmailKey is what makes two spellings of an e-mail address the same account: the domain as DNS has it
-// (UTS #46: bücher.example and xn--bcher-kva.example are one), and the local part composed (NFC, RFC
-// 6532 §3.1) and in small letters. Two addresses that a mail system tells apart for more than case
-// have two keys. What is no address gets a key too.
+// EmailKey is equal for two spellings of an e-mail address that belong to the same account. It has
+// the domain as DNS has it (UTS #46: bücher.example and xn--bcher-kva.example are one), and the
+// local part composed (NFC, RFC 6532 §3.1) and in lower case. Addresses that a mail system tells
+// apart by more than case have different keys. A text that is no address has a key too.
 func EmailKey(email string) string {
 	email = strings.TrimSpace(email)
 	i := strings.LastIndexByte(email, '@')
 	if i < 0 {
-		return smallLetters(email)
+		return lowerCase(email)
 	}
-	// In small letters first, for the mapping makes ẞ ss; but strings.ToLower makes İ i, another domain.
+	// Lower case first, since the mapping turns ẞ into ss; but strings.ToLower turns İ into i,
+	// which is another domain.
 	domain, err := domains.ToASCII(strings.ToLower(strings.ReplaceAll(email[i+1:], "İ", "i\u0307")))
 	if err != nil { // no name of the DNS, such as an address in brackets
-		domain = smallLetters(email[i+1:])
+		domain = lowerCase(email[i+1:])
 	}
-	return smallLetters(email[:i]) + "@" + domain
+	return lowerCase(email[:i]) + "@" + domain
 }
 
-// domains takes every name that DNS could have. Those beyond ASCII are mapped as browsers map them.
-var domains = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false))
+// domains accepts every name that DNS could have, and maps those beyond ASCII as browsers do.
+var domains = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false),
+	idna.CheckHyphens(false))
 
-// smallLetters is s composed and in small letters. Unlike [strings.ToLower] it keeps İ (U+0130) apart
-// from i, and takes the two small forms of Σ for one.
-func smallLetters(s string) string {
+// lowerCase is s composed and in lower case. Unlike [strings.ToLower] it keeps İ (U+0130) apart
+// from i, and makes the two small forms of Σ equal.
+func lowerCase(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFC.String(s) {
 		switch r {
@@ -52,17 +54,18 @@ func smallLetters(s string) string {
 	return norm.NFC.String(b.String())
 }
 
-// formerEmailKey is what EmailKey was at first. See [Store.UpdateEmailKeys].
+// formerEmailKey is the first version of EmailKey. See [Users.UpdateEmailKeys].
 func formerEmailKey(email string) string {
 	return strings.ToLower(norm.NFC.String(strings.TrimSpace(email)))
 }
 
-// UserByEmail returns the account with this e-mail address in any spelling, disabled or not, or ErrNotFound.
+// UserByEmail returns the account with this e-mail address in any spelling, disabled or not.
+// ErrNotFound: there is none.
 func (s *Users) UserByEmail(ctx context.Context, email string) (User, error) {
 	key, former := EmailKey(email), formerEmailKey(email)
 	if former != key {
-		// Of two accounts that UpdateEmailKeys could not make one, each is found by its own spelling. A key
-		// of the former kind can be another address by now: İ@ was i@.
+		// Where UpdateEmailKeys found two accounts for one address, each is found by its own
+		// spelling. A former key can be another address today: İ@ was i@.
 		u, err := s.userByKey(ctx, former)
 		if err == nil && EmailKey(u.Email) == key {
 			return u, nil
@@ -75,18 +78,22 @@ func (s *Users) UserByEmail(ctx context.Context, email string) (User, error) {
 }
 
 func (s *Users) userByKey(ctx context.Context, key string) (User, error) {
-	return scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM users u WHERE u.email_key = $1`, key).Scan)
+	return scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM users u WHERE u.email_key = $1`,
+		key).Scan)
 }
 
-// UpdateEmailKeys gives the accounts whose address is not plain ASCII the keys of today: [EmailKey] was
-// another function once, and follows Unicode. All other keys stay what they are. No account is lost where
-// two turn out to have one address: whoever has the key keeps it, and the other keeps its former one, by
-// which [Store.UserByEmail] finds it. It returns the ids of those others.
+// UpdateEmailKeys gives accounts whose address is not plain ASCII their current [EmailKey], which
+// has changed since the first version and follows Unicode. If two accounts turn out to have one
+// address, the one that has the key keeps it, and the other keeps its former key, by which
+// [Users.UserByEmail] still finds it. It returns the ids of those others.
 func (s *Users) UpdateEmailKeys(ctx context.Context) (doubles []string, err error) {
 	type row struct{ id, email, key string }
 	for after := ""; ; {
-		batch, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.id, &r.email, &r.key) },
-			`SELECT id, email, email_key FROM users WHERE octet_length(email) <> length(email) AND id > $1 ORDER BY id LIMIT 500`, after)
+		batch, err := sqldb.All(ctx, s.db,
+			func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.id, &r.email, &r.key) },
+			`SELECT id, email, email_key FROM users
+				WHERE octet_length(email) <> length(email) AND id > $1 ORDER BY id LIMIT 500`,
+			after)
 		if err != nil || len(batch) == 0 {
 			return doubles, err
 		}
@@ -96,7 +103,9 @@ func (s *Users) UpdateEmailKeys(ctx context.Context) (doubles []string, err erro
 			if key == one.key {
 				continue
 			}
-			changed, err := s.db.Exec(ctx, `UPDATE users SET email_key = $1 WHERE id = $2 AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email_key = $1)`, key, one.id)
+			changed, err := s.db.Exec(ctx, `UPDATE users SET email_key = $1
+				WHERE id = $2 AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email_key = $1)`,
+				key, one.id)
 			if err != nil {
 				return nil, err
 			}

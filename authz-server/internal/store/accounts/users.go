@@ -31,26 +31,28 @@ type User struct {
 	Key string // what the address is looked up and ordered by; set by the store
 }
 
-// Users are the accounts.
+// Users stores accounts.
 type Users struct {
 	db       *sqldb.DB
 	now      func() time.Time
 	sessions *Sessions // which end with an account or a password
 }
 
-// NewUsers makes them of a database and a clock, with the sessions that end when an account is closed.
+// NewUsers returns the accounts in db. Closing one ends its sessions.
 func NewUsers(db *sqldb.DB, now func() time.Time, sessions *Sessions) *Users {
 	return &Users{db, now, sessions}
 }
 
-const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles, u.disabled, u.claims, u.created_at, u.updated_at, u.email_key`
+const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles,
+	u.disabled, u.claims, u.created_at, u.updated_at, u.email_key`
 
-// scanUser reads userColumns and, behind them, what more the statement selects.
+// scanUser reads userColumns and then the further columns that the statement selects.
 func scanUser(scan func(...any) error, more ...any) (User, error) {
 	var u User
 	var roles, claims string
 	var created, updated int64
-	into := append([]any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.Locale, &u.PasswordHash, &roles, &u.Disabled, &claims, &created, &updated, &u.Key}, more...)
+	into := append([]any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.Locale, &u.PasswordHash,
+		&roles, &u.Disabled, &claims, &created, &updated, &u.Key}, more...)
 	if err := scan(into...); err != nil {
 		return User{}, row.NotFound(err)
 	}
@@ -62,15 +64,18 @@ func scanUser(scan func(...any) error, more ...any) (User, error) {
 	return u, nil
 }
 
-// CreateUser stores a new account, with an id and times of its own. It returns ErrExists when the e-mail address has one.
+// CreateUser stores a new account and gives it its id and times. ErrExists: the e-mail address has
+// an account.
 func (s *Users) CreateUser(ctx context.Context, u User) (User, error) {
 	u.ID = uuid.NewString()
 	u.CreatedAt = s.now().UTC().Truncate(time.Microsecond)
 	u.UpdatedAt = u.CreatedAt
 	u.Key = EmailKey(u.Email)
-	rows, err := s.db.Exec(ctx, `INSERT INTO users (id, email, email_key, email_verified, name, locale, password_hash, roles, disabled, created_at, updated_at)
+	rows, err := s.db.Exec(ctx, `INSERT INTO users (id, email, email_key, email_verified, name,
+		locale, password_hash, roles, disabled, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING`,
-		u.ID, u.Email, u.Key, u.EmailVerified, u.Name, u.Locale, u.PasswordHash, strings.Join(u.Roles, " "), u.Disabled, sqldb.Micros(u.CreatedAt))
+		u.ID, u.Email, u.Key, u.EmailVerified, u.Name, u.Locale, u.PasswordHash,
+		strings.Join(u.Roles, " "), u.Disabled, sqldb.Micros(u.CreatedAt))
 	if err != nil {
 		return User{}, err
 	}
@@ -80,34 +85,42 @@ func (s *Users) CreateUser(ctx context.Context, u User) (User, error) {
 	return u, nil
 }
 
-// User returns the account with this id, disabled or not, or ErrNotFound.
+// User returns the account with this id, disabled or not. ErrNotFound: there is none.
 func (s *Users) User(ctx context.Context, id string) (User, error) {
-	return scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id).Scan)
+	return scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`,
+		id).Scan)
 }
 
-// ListUsers returns up to limit accounts in the order of their e-mail addresses, those behind the [User.Key] after ("": from the first).
+// ListUsers returns up to limit accounts in the order of their e-mail addresses, starting after the
+// [User.Key] after ("" starts at the first).
 func (s *Users) ListUsers(ctx context.Context, after string, limit int) ([]User, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (User, error) { return scanUser(rows.Scan) },
-		`SELECT `+userColumns+` FROM users u WHERE u.email_key > $1 ORDER BY u.email_key LIMIT $2`, after, limit)
+		`SELECT `+userColumns+` FROM users u WHERE u.email_key > $1 ORDER BY u.email_key LIMIT $2`,
+		after, limit)
 }
 
-// SetName changes what the person is called.
+// SetName changes a person's name.
 func (s *Users) SetName(ctx context.Context, id, name string) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE users SET name = $1, updated_at = $2 WHERE id = $3`, name, sqldb.Micros(s.now()), id))
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET name = $1, updated_at = $2 WHERE id = $3`,
+		name, sqldb.Micros(s.now()), id))
 }
 
-// SetRoles replaces the person's roles. Tokens issued before keep the old ones until they expire.
+// SetRoles replaces a person's roles. Tokens issued before keep the old ones until they expire.
 func (s *Users) SetRoles(ctx context.Context, id string, roles []string) error {
 	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
-	return row.Changed(s.db.Exec(ctx, `UPDATE users SET roles = $1, updated_at = $2 WHERE id = $3`, strings.Join(roles, " "), sqldb.Micros(s.now()), id))
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET roles = $1, updated_at = $2 WHERE id = $3`,
+		strings.Join(roles, " "), sqldb.Micros(s.now()), id))
 }
 
-// SetDisabled closes an account, which ends all its sessions and revokes all its grants, or opens it again.
+// SetDisabled disables an account, which ends all its sessions and revokes all its grants, or
+// enables it again.
 func (s *Users) SetDisabled(ctx context.Context, id string, disabled bool) error {
 	return s.sessions.logouts.Tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
-		// The row stays locked until the end: a log-in that is under way comes wholly before (and is ended below) or wholly after.
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET disabled = $1, updated_at = $2 WHERE id = $3`, disabled, now, id)); err != nil {
+		// This locks the row until the transaction ends: a log-in under way comes wholly before,
+		// and is ended below, or wholly after.
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET disabled = $1, updated_at = $2
+			WHERE id = $3`, disabled, now, id)); err != nil {
 			return err
 		}
 		if !disabled {
@@ -117,13 +130,15 @@ func (s *Users) SetDisabled(ctx context.Context, id string, disabled bool) error
 	})
 }
 
-// EditUser changes what an account says of its person (Name, EmailVerified, Locale and Claims; nothing else) as edit does.
-// Between what edit is shown and what is stored nobody else changes the account. An error of edit is returned, and then
-// nothing is changed. ErrNotFound: there is no such account.
+// EditUser changes an account's Name, EmailVerified, Locale and Claims, and nothing else, as edit
+// does. Nobody else can change the account between what edit sees and what is stored. If edit
+// returns an error, EditUser returns it and changes nothing. ErrNotFound: there is no such account.
 func (s *Users) EditUser(ctx context.Context, id string, edit func(*User) error) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		// First, because it locks the row: on PostgreSQL two could read the same otherwise.
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2`, sqldb.Micros(s.now()), id)); err != nil {
+		// This comes first because it locks the row: on Postgres two edits could otherwise start
+		// from the same state.
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2`,
+			sqldb.Micros(s.now()), id)); err != nil {
 			return err
 		}
 		u, err := s.User(ctx, id)
@@ -137,7 +152,8 @@ func (s *Users) EditUser(ctx context.Context, id string, edit func(*User) error)
 		if err != nil {
 			return err
 		}
-		return row.Changed(s.db.Exec(ctx, `UPDATE users SET name = $1, email_verified = $2, locale = $3, claims = $4 WHERE id = $5`,
+		return row.Changed(s.db.Exec(ctx, `UPDATE users
+			SET name = $1, email_verified = $2, locale = $3, claims = $4 WHERE id = $5`,
 			u.Name, u.EmailVerified, u.Locale, string(claims), id))
 	})
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// Code is an authorization code with what the token endpoint has to check (RFC 6749 §4.1.3, RFC 7636 §4.6).
+// Code is an authorization code and what the token endpoint checks about it (RFC 6749 §4.1.3, RFC
+// 7636 §4.6).
 type Code struct {
 	Grant         Grant
 	Active        bool
@@ -19,22 +20,25 @@ type Code struct {
 	ExpiresAt     time.Time
 }
 
-// CreateCode stores a new authorization code of a stored grant under the code's hash.
+// CreateCode stores a new code of a stored grant, under the code's hash.
 func (s *Grants) CreateCode(ctx context.Context, hash []byte, c Code) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO authorization_codes (code_hash, grant_id, active, redirect_uri, code_challenge, nonce, jkt, expires_at)
+	_, err := s.db.Exec(ctx, `INSERT INTO authorization_codes (code_hash, grant_id, active,
+		redirect_uri, code_challenge, nonce, jkt, expires_at)
 		VALUES ($1, $2, true, $3, $4, $5, $6, $7)`,
 		hash, c.Grant.ID, c.RedirectURI, c.CodeChallenge, c.Nonce, c.KeyThumbprint, sqldb.Micros(c.ExpiresAt))
 	return err
 }
 
-// Code returns an authorization code, spent and expired ones too, or ErrNotFound.
+// Code returns an authorization code, even a spent or expired one. ErrNotFound: there is none.
 func (s *Grants) Code(ctx context.Context, hash []byte) (Code, error) {
 	var c Code
 	var expires int64
 	fields, finish := grantFields(&c.Grant)
-	err := s.db.QueryRow(ctx, `SELECT c.active, c.redirect_uri, c.code_challenge, c.nonce, c.jkt, c.expires_at, `+grantColumns+`
-		FROM authorization_codes c JOIN grants g ON g.id = c.grant_id WHERE c.code_hash = $1`, hash).
-		Scan(append([]any{&c.Active, &c.RedirectURI, &c.CodeChallenge, &c.Nonce, &c.KeyThumbprint, &expires}, fields...)...)
+	err := s.db.QueryRow(ctx, `SELECT c.active, c.redirect_uri, c.code_challenge, c.nonce, c.jkt,
+		c.expires_at, `+grantColumns+`
+		FROM authorization_codes c JOIN grants g ON g.id = c.grant_id WHERE c.code_hash = $1`,
+		hash).Scan(append([]any{&c.Active, &c.RedirectURI, &c.CodeChallenge, &c.Nonce,
+		&c.KeyThumbprint, &expires}, fields...)...)
 	if err != nil {
 		return Code{}, row.NotFound(err)
 	}
@@ -43,12 +47,14 @@ func (s *Grants) Code(ctx context.Context, hash []byte) (Code, error) {
 	return c, nil
 }
 
-// RedeemCode spends a code and stores the grant's first refresh token, if there is one. Of several calls one wins. A grant
-// that was revoked in the meantime lets nobody win.
+// RedeemCode spends a code and stores the grant's first refresh token, unless first is nil. Of
+// several calls one wins. No call wins if the grant has been revoked.
 func (s *Grants) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
-	return s.spend(ctx, `(SELECT grant_id FROM authorization_codes WHERE code_hash = $2)`, hash, first, func(ctx context.Context) (int64, error) {
-		return s.db.Exec(ctx, `UPDATE authorization_codes SET active = false, redirect_uri = '', code_challenge = '', nonce = '', jkt = ''
+	return s.use(ctx, single{
+		key: hash, grantOf: `(SELECT grant_id FROM authorization_codes WHERE code_hash = $2)`,
+		spend: `UPDATE authorization_codes
+			SET active = false, redirect_uri = '', code_challenge = '', nonce = '', jkt = ''
 			WHERE code_hash = $1 AND active AND expires_at > $2`,
-			hash, sqldb.Micros(s.now()))
-	})
+		args: []any{hash, sqldb.Micros(s.now())},
+	}, first)
 }

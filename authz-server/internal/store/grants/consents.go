@@ -14,17 +14,17 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// Consent is what a person has allowed a client to do.
+// Consent is what a person has allowed a client.
 type Consent struct {
 	UserID    string
 	ClientID  string
 	Scope     []string // sorted words of package consent
-	Declined  []string // what they left out when they were asked last; nobody asks for it again by itself
+	Declined  []string // what they declined when last asked; that alone is no reason to ask again
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
-// Consents are what people have allowed clients.
+// Consents stores what people have allowed clients.
 type Consents struct {
 	db           *sqldb.DB
 	now          func() time.Time
@@ -33,8 +33,12 @@ type Consents struct {
 	logouts      *outbox.Logouts
 }
 
-// NewConsents makes them of a database and a clock, with all that ends when one is withdrawn.
-func NewConsents(db *sqldb.DB, now func() time.Time, interactions *requests.Interactions, grants *Grants, logouts *outbox.Logouts) *Consents {
+// NewConsents returns the consents in db. Interactions, grants and logouts have what ends with a
+// consent.
+func NewConsents(
+	db *sqldb.DB, now func() time.Time,
+	interactions *requests.Interactions, grants *Grants, logouts *outbox.Logouts,
+) *Consents {
 	return &Consents{db, now, interactions, grants, logouts}
 }
 
@@ -47,60 +51,69 @@ func scanConsent(scan func(...any) error) (Consent, error) {
 	if err := scan(&c.UserID, &c.ClientID, &scope, &declined, &created, &updated); err != nil {
 		return Consent{}, row.NotFound(err)
 	}
-	c.Scope, c.Declined, c.CreatedAt, c.UpdatedAt = strings.Fields(scope), strings.Fields(declined), sqldb.Time(created), sqldb.Time(updated)
+	c.Scope, c.Declined = strings.Fields(scope), strings.Fields(declined)
+	c.CreatedAt, c.UpdatedAt = sqldb.Time(created), sqldb.Time(updated)
 	return c, nil
 }
 
-// Consent returns what the person has allowed the client, or ErrNotFound.
+// Consent returns what a person has allowed a client. ErrNotFound: nothing.
 func (s *Consents) Consent(ctx context.Context, userID, clientID string) (Consent, error) {
-	return scanConsent(s.db.QueryRow(ctx, `SELECT `+consentColumns+` FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID).Scan)
+	return scanConsent(s.db.QueryRow(ctx, `SELECT `+consentColumns+` FROM consents
+		WHERE user_id = $1 AND client_id = $2`, userID, clientID).Scan)
 }
 
-// Connections returns what the person has allowed, the newest first, and with it the clients that need no consent but hold a
-// live grant, with no scope.
+// Connections returns what a person has allowed, the newest first. It includes clients that need no
+// consent but hold a live grant; their scope is empty.
 func (s *Consents) Connections(ctx context.Context, userID string) ([]Consent, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Consent, error) { return scanConsent(rows.Scan) },
 		`SELECT `+consentColumns+` FROM consents WHERE user_id = $1
 		UNION ALL
 		SELECT g.user_id, g.client_id, '', '', min(g.created_at), max(g.created_at) FROM grants g
 		WHERE g.user_id = $1 AND g.revoked_at = 0 AND g.expires_at > $2
-		AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.user_id = g.user_id AND c.client_id = g.client_id)
+		AND NOT EXISTS (SELECT 1 FROM consents c
+		WHERE c.user_id = g.user_id AND c.client_id = g.client_id)
 		GROUP BY g.user_id, g.client_id
 		ORDER BY updated_at DESC, client_id`, userID, sqldb.Micros(s.now()))
 }
 
-// GrantConsent adds scope to what the person has allowed the client.
+// GrantConsent adds scope to what a person has allowed a client.
 func (s *Consents) GrantConsent(ctx context.Context, userID, clientID string, scope []string) error {
 	return s.DecideConsent(ctx, userID, clientID, scope, nil)
 }
 
-// DecideConsent notes what the person allowed the client and what they declined of what they were asked. What is in neither
-// stays as it was decided before. Grants that are there already keep what they have.
+// DecideConsent notes what a person allowed a client and what they declined. What is in neither
+// list stays as it was decided before. Existing grants keep what they have.
 func (s *Consents) DecideConsent(ctx context.Context, userID, clientID string, allowed, declined []string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
-		if _, err := s.db.Exec(ctx, `INSERT INTO consents (user_id, client_id, scope, declined, created_at, updated_at) VALUES ($1, $2, '', '', $3, $3) ON CONFLICT DO NOTHING`,
+		if _, err := s.db.Exec(ctx, `INSERT INTO consents (user_id, client_id, scope, declined,
+			created_at, updated_at) VALUES ($1, $2, '', '', $3, $3) ON CONFLICT DO NOTHING`,
 			userID, clientID, now); err != nil {
 			return err
 		}
-		// The update locks the row before its scope is read: two grants at once both count.
+		// The update locks the row before its scope is read, so that of two at once neither is
+		// lost.
 		var scope, left string
-		if err := s.db.ExecReturning(ctx, `UPDATE consents SET updated_at = $1 WHERE user_id = $2 AND client_id = $3 RETURNING scope, declined`,
+		if err := s.db.ExecReturning(ctx, `UPDATE consents SET updated_at = $1
+			WHERE user_id = $2 AND client_id = $3 RETURNING scope, declined`,
 			now, userID, clientID).Scan(&scope, &left); err != nil {
 			return row.NotFound(err)
 		}
-		_, err := s.db.Exec(ctx, `UPDATE consents SET scope = $1, declined = $2 WHERE user_id = $3 AND client_id = $4`,
+		_, err := s.db.Exec(ctx, `UPDATE consents SET scope = $1, declined = $2
+			WHERE user_id = $3 AND client_id = $4`,
 			moved(scope, allowed, declined), moved(left, declined, allowed), userID, clientID)
 		return err
 	})
 }
 
-// HoldConsent makes sure that the person still allows the client all of scope. In a transaction, that stays so until the
-// transaction ends: a withdrawal comes before, and is seen here, or after, and finds the grant that was made. ErrStale: not so any more.
+// HoldConsent makes sure that a person still allows a client all of scope. In a transaction, this
+// stays so until it ends: a withdrawal comes before and is seen here, or comes after and finds the
+// grant. ErrStale: the person does not allow it any more.
 func (s *Consents) HoldConsent(ctx context.Context, userID, clientID string, scope []string) error {
 	var allowed string
-	// Changing nothing, this locks the row.
-	err := s.db.ExecReturning(ctx, `UPDATE consents SET scope = scope WHERE user_id = $1 AND client_id = $2 RETURNING scope`, userID, clientID).Scan(&allowed)
+	// This changes nothing and locks the row.
+	err := s.db.ExecReturning(ctx, `UPDATE consents SET scope = scope
+		WHERE user_id = $1 AND client_id = $2 RETURNING scope`, userID, clientID).Scan(&allowed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return row.ErrStale
 	}
@@ -114,30 +127,35 @@ func (s *Consents) HoldConsent(ctx context.Context, userID, clientID string, sco
 	return nil
 }
 
-// moved is a list of words with some added and others taken away, sorted, each once.
+// moved returns a sorted list of words with some added and others removed, each once.
 func moved(list string, added, taken []string) string {
-	words := slices.DeleteFunc(slices.Concat(strings.Fields(list), added), func(word string) bool { return slices.Contains(taken, word) })
+	words := slices.DeleteFunc(slices.Concat(strings.Fields(list), added),
+		func(word string) bool { return slices.Contains(taken, word) })
 	slices.Sort(words)
 	return strings.Join(slices.Compact(words), " ")
 }
 
-// WithdrawConsent forgets what the person has allowed the client and revokes all grants that came of it, offline ones too.
-// An answer to the consent page that was not acted on yet is forgotten as well: the person is asked again.
-// The client is told by the back channel, if it wants to be, and no more of the sessions that it knew of.
-// It is no error when there was no consent: a client that needs none can have grants.
+// WithdrawConsent forgets what a person has allowed a client and revokes all grants that came of
+// it, offline ones too. It also forgets an answer to the consent page that was not acted on yet, so
+// that the person is asked again. It queues what tells the client, if the client wants to be told,
+// and forgets which sessions the client knew of. It is no error if there was no consent, since a
+// client that needs none can have grants.
 func (s *Consents) WithdrawConsent(ctx context.Context, userID, clientID string) error {
 	return s.logouts.Tx(ctx, func(ctx context.Context) error {
-		// In the order in which an authorization request takes them: interaction, consent, grant.
+		// In the order in which an authorization request takes its locks: interaction, consent,
+		// grant.
 		if err := s.interactions.ForgetDecisions(ctx, userID, clientID); err != nil {
 			return err
 		}
-		if _, err := s.db.Exec(ctx, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID); err != nil {
+		if _, err := s.db.Exec(ctx, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2`,
+			userID, clientID); err != nil {
 			return err
 		}
 		revoked, err := s.grants.revokeToClient(ctx, userID, clientID)
 		if err != nil {
 			return err
 		}
-		return s.logouts.TellOfWithdrawal(ctx, userID, clientID, revoked > 0) // after the grants, as when a session ends
+		// After the grants, as when a session ends.
+		return s.logouts.TellOfWithdrawal(ctx, userID, clientID, revoked > 0)
 	})
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// DeviceCode is a request of a device that waits for a person to decide on it in a browser elsewhere (RFC 8628).
+// DeviceCode is the request of a device for which a person decides in a browser elsewhere (RFC
+// 8628).
 type DeviceCode struct {
 	Hash          []byte // of the device code
 	UserCode      string // upper case, without separators
@@ -27,98 +28,126 @@ type DeviceCode struct {
 	ExpiresAt     time.Time
 }
 
-// Devices are the requests of devices.
+// Devices stores the requests of devices.
 type Devices struct {
 	db     *sqldb.DB
 	now    func() time.Time
 	grants *Grants // what people allow
 }
 
-// NewDevices makes them of a database and a clock, with the grants that people give to them.
+// NewDevices returns the requests in db, for grants in grants.
 func NewDevices(db *sqldb.DB, now func() time.Time, grants *Grants) *Devices {
 	return &Devices{db, now, grants}
 }
 
-const deviceCodeColumns = `device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, poll_interval, created_at, expires_at`
+const deviceCodeColumns = `device_code_hash, user_code, client_id, scope, audience, jkt, address,
+	user_agent, grant_id, denied, spent, poll_interval, created_at, expires_at`
 
 func scanDeviceCode(found *sqldb.Row) (DeviceCode, error) {
 	var d DeviceCode
 	var scope, audience string
 	var interval, created, expires int64
-	err := found.Scan(&d.Hash, &d.UserCode, &d.ClientID, &scope, &audience, &d.KeyThumbprint, &d.Address, &d.UserAgent, &d.GrantID, &d.Denied, &d.Spent, &interval, &created, &expires)
+	err := found.Scan(&d.Hash, &d.UserCode, &d.ClientID, &scope, &audience, &d.KeyThumbprint,
+		&d.Address, &d.UserAgent, &d.GrantID, &d.Denied, &d.Spent, &interval, &created, &expires)
 	if err != nil {
 		return DeviceCode{}, row.NotFound(err)
 	}
 	d.Scope, d.Audience = strings.Fields(scope), strings.Fields(audience)
-	d.Interval, d.CreatedAt, d.ExpiresAt = time.Duration(interval)*time.Microsecond, sqldb.Time(created), sqldb.Time(expires)
+	d.Interval = time.Duration(interval) * time.Microsecond
+	d.CreatedAt, d.ExpiresAt = sqldb.Time(created), sqldb.Time(expires)
 	return d, nil
 }
 
-// CreateDeviceCode stores a new request, undecided. ErrExists: the user code is taken; try another one.
+// CreateDeviceCode stores a new request, undecided. ErrExists: the user code is taken, so try
+// another one.
 func (s *Devices) CreateDeviceCode(ctx context.Context, d DeviceCode) error {
-	return row.Added(s.db.Exec(ctx, `INSERT INTO device_codes (device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, polled_at, poll_interval, early, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', false, false, 0, $9, false, $10, $11) ON CONFLICT DO NOTHING`,
-		d.Hash, d.UserCode, d.ClientID, strings.Join(d.Scope, " "), strings.Join(d.Audience, " "), d.KeyThumbprint, d.Address, d.UserAgent,
+	return row.Added(s.db.Exec(ctx, `INSERT INTO device_codes (device_code_hash, user_code,
+		client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, polled_at,
+		poll_interval, early, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', false, false, 0, $9, false, $10, $11)
+		ON CONFLICT DO NOTHING`,
+		d.Hash, d.UserCode, d.ClientID, strings.Join(d.Scope, " "), strings.Join(d.Audience, " "),
+		d.KeyThumbprint, d.Address, d.UserAgent,
 		d.Interval.Microseconds(), sqldb.Micros(s.now()), sqldb.Micros(d.ExpiresAt)))
 }
 
-// DeviceCode returns a request by the hash of its device code, decided, spent and expired ones too, or ErrNotFound.
+// DeviceCode returns a request by the hash of its device code, even a decided, spent or expired
+// one. ErrNotFound: there is none.
 func (s *Devices) DeviceCode(ctx context.Context, hash []byte) (DeviceCode, error) {
-	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes WHERE device_code_hash = $1`, hash))
+	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes
+		WHERE device_code_hash = $1`, hash))
 }
 
-// PendingDeviceCode returns the request with this user code while it can be decided on, or ErrNotFound.
+// PendingDeviceCode returns the undecided request with this user code. ErrNotFound: there is none.
 func (s *Devices) PendingDeviceCode(ctx context.Context, userCode string) (DeviceCode, error) {
-	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes WHERE user_code = $1 AND grant_id = '' AND NOT denied AND expires_at > $2`,
+	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes
+		WHERE user_code = $1 AND grant_id = '' AND NOT denied AND expires_at > $2`,
 		userCode, sqldb.Micros(s.now())))
 }
 
-// AllowedDeviceCode returns the request with this user code that the person has allowed already, or ErrNotFound.
+// AllowedDeviceCode returns the request with this user code that this person has allowed.
+// ErrNotFound: there is none.
 func (s *Devices) AllowedDeviceCode(ctx context.Context, userCode, userID string) (DeviceCode, error) {
-	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes WHERE user_code = $1 AND expires_at > $2
-		AND grant_id IN (SELECT g.id FROM grants g WHERE g.user_id = $3 AND g.client_id = device_codes.client_id)`, userCode, sqldb.Micros(s.now()), userID))
+	return scanDeviceCode(s.db.QueryRow(ctx, `SELECT `+deviceCodeColumns+` FROM device_codes
+		WHERE user_code = $1 AND expires_at > $2
+		AND grant_id IN (SELECT g.id FROM grants g
+		WHERE g.user_id = $3 AND g.client_id = device_codes.client_id)`,
+		userCode, sqldb.Micros(s.now()), userID))
 }
 
-// AllowDevice decides a pending request: its device may redeem the grant. Of several decisions one counts; the others get
-// ErrNotFound, and must not leave a grant behind: call it in the transaction that makes the grant.
+// AllowDevice decides a pending request: its device may redeem the grant. Of several decisions one
+// counts, and the others get ErrNotFound. Call it in the transaction that makes the grant, so that
+// those leave no grant behind.
 func (s *Devices) AllowDevice(ctx context.Context, hash []byte, grantID string) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE device_codes SET grant_id = $1 WHERE device_code_hash = $2 AND grant_id = '' AND NOT denied AND expires_at > $3`,
+	return row.Changed(s.db.Exec(ctx, `UPDATE device_codes SET grant_id = $1
+		WHERE device_code_hash = $2 AND grant_id = '' AND NOT denied AND expires_at > $3`,
 		grantID, hash, sqldb.Micros(s.now())))
 }
 
-// DenyDevice decides a pending request: its device gets nothing. Of several decisions one counts; the others get ErrNotFound.
+// DenyDevice decides a pending request: its device gets nothing. Of several decisions one counts,
+// and the others get ErrNotFound.
 func (s *Devices) DenyDevice(ctx context.Context, hash []byte) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE device_codes SET denied = true WHERE device_code_hash = $1 AND grant_id = '' AND NOT denied AND expires_at > $2`,
+	return row.Changed(s.db.Exec(ctx, `UPDATE device_codes SET denied = true
+		WHERE device_code_hash = $1 AND grant_id = '' AND NOT denied AND expires_at > $2`,
 		hash, sqldb.Micros(s.now())))
 }
 
-// PollTolerance is how much too early a poll may come: a device counts from its own request, and the network is not even.
+// PollTolerance is how much too early a poll may come: a device counts from its own request, and
+// networks are uneven.
 const PollTolerance = 500 * time.Millisecond
 
 // slowDown is what a poll that comes too early adds to the interval (RFC 8628 §3.5).
 const slowDown = 5 * time.Second
 
-// PollDevice notes that the device of a pending request asked. early: it did so before the interval was over, which is now five seconds
-// longer. ErrNotFound: the request has been decided or has expired.
+// PollDevice notes that the device of a pending request asked. early says that it did so before the
+// interval was over, which has now grown by slowDown. ErrNotFound: the request has been decided or
+// has expired.
 func (s *Devices) PollDevice(ctx context.Context, hash []byte) (early bool, err error) {
 	now := s.now()
-	err = s.db.ExecReturning(ctx, `UPDATE device_codes SET polled_at = $1, early = (polled_at + poll_interval > $2),
-		poll_interval = CASE WHEN polled_at + poll_interval > $2 THEN poll_interval + $3 ELSE poll_interval END
-		WHERE device_code_hash = $4 AND grant_id = '' AND NOT denied AND expires_at > $1 RETURNING early`,
-		sqldb.Micros(now), sqldb.Micros(now.Add(PollTolerance)), slowDown.Microseconds(), hash).Scan(&early)
+	err = s.db.ExecReturning(ctx, `UPDATE device_codes
+		SET polled_at = $1, early = (polled_at + poll_interval > $2),
+		poll_interval = CASE WHEN polled_at + poll_interval > $2
+			THEN poll_interval + $3 ELSE poll_interval END
+		WHERE device_code_hash = $4 AND grant_id = '' AND NOT denied AND expires_at > $1
+		RETURNING early`,
+		sqldb.Micros(now), sqldb.Micros(now.Add(PollTolerance)), slowDown.Microseconds(), hash).
+		Scan(&early)
 	return early, row.NotFound(err)
 }
 
-// RedeemDeviceCode spends a device code that a person allowed, and stores the grant's first refresh token, if there is one. Of several calls
-// one wins. A grant that was revoked in the meantime lets nobody win.
+// RedeemDeviceCode spends a device code that a person allowed and stores the grant's first refresh
+// token, unless first is nil. Of several calls one wins. No call wins if the grant has been
+// revoked.
 func (s *Devices) RedeemDeviceCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
-	return s.grants.spend(ctx, `(SELECT grant_id FROM device_codes WHERE device_code_hash = $2)`, hash, first, func(ctx context.Context) (int64, error) {
-		return s.db.Exec(ctx, `UPDATE device_codes SET spent = true WHERE device_code_hash = $1 AND NOT spent AND expires_at > $2`,
-			hash, sqldb.Micros(s.now()))
-	})
+	return s.grants.use(ctx, single{
+		key: hash, grantOf: `(SELECT grant_id FROM device_codes WHERE device_code_hash = $2)`,
+		spend: `UPDATE device_codes SET spent = true
+			WHERE device_code_hash = $1 AND NOT spent AND expires_at > $2`,
+		args: []any{hash, sqldb.Micros(s.now())},
+	}, first)
 }
 
-// Sweeps are the requests that have expired.
+// Sweeps lists expired requests.
 func (s *Devices) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
 		{Name: "expired device codes", Keep: time.Hour, Rows: sqldb.Rows{

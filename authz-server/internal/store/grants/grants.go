@@ -13,7 +13,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// Grant is what a person gave to a client by one authorization. Its code, refresh tokens and access tokens live as long as it does.
+// Grant is what a person gave a client by one authorization. Its code, refresh tokens and access
+// tokens live no longer than the grant does.
 type Grant struct {
 	ID        string
 	ClientID  string
@@ -24,7 +25,8 @@ type Grant struct {
 	Audience  []string
 	Offline   bool   // outlives its session
 	Claims    string // the authorization's parameter "claims" (OIDC Core §5.5), or empty
-	// KeyThumbprint is the DPoP key that refresh tokens of a public client are bound to (RFC 9449 §5); empty: none.
+	// KeyThumbprint is the DPoP key to which the refresh tokens of a public client are bound (RFC
+	// 9449 §5). Empty: none.
 	KeyThumbprint string
 	AuthTime      time.Time
 	ACR           string
@@ -34,25 +36,28 @@ type Grant struct {
 	RevokedAt     time.Time // zero: live
 }
 
-// Live tells whether the grant may still be used at the time now.
+// Live tells whether the grant can be used at the time now.
 func (g *Grant) Live(now time.Time) bool { return g.RevokedAt.IsZero() && now.Before(g.ExpiresAt) }
 
-// Grants are what people gave to clients, with their codes and tokens.
+// Grants stores what people gave clients, with its codes and tokens.
 type Grants struct {
 	db  *sqldb.DB
 	now func() time.Time
 }
 
-// NewGrants makes them of a database and a clock.
+// NewGrants returns the grants in db.
 func NewGrants(db *sqldb.DB, now func() time.Time) *Grants { return &Grants{db, now} }
 
-const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.declined, g.audience, g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at`
+const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.declined, g.audience,
+	g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at`
 
 // grantFields are the destinations of grantColumns; finish turns the raw values into g.
 func grantFields(g *Grant) (fields []any, finish func()) {
 	var scope, declined, audience, amr string
 	var authTime, created, expires, revoked int64
-	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &declined, &audience, &g.Offline, &g.Claims, &g.KeyThumbprint, &authTime, &g.ACR, &amr, &created, &expires, &revoked}
+	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &declined, &audience,
+		&g.Offline, &g.Claims, &g.KeyThumbprint, &authTime, &g.ACR, &amr, &created, &expires,
+		&revoked}
 	return fields, func() {
 		g.Scope, g.Declined = strings.Fields(scope), strings.Fields(declined)
 		g.Audience, g.AMR = strings.Fields(audience), strings.Fields(amr)
@@ -61,19 +66,25 @@ func grantFields(g *Grant) (fields []any, finish func()) {
 	}
 }
 
-// CreateGrant stores a new grant to the client c, as it was read when the grant was decided. In a
-// transaction, c is then not removed before the transaction ends. ErrStale: c has been changed or
-// removed since it was read, and what was decided from it may be wrong. (A document client is only
-// checked to be there: the document decides, and its row is written anew by every reader.)
+// CreateGrant stores a new grant to the client c, as c was read when the grant was decided. In a
+// transaction, c is then not removed before the transaction ends. ErrStale: c was changed or
+// removed since it was read, so what was decided from it may be wrong. (A document client only has
+// to be there: its document decides, and every reader writes its row anew.)
 //
-// Call [Store.ContinueSession] before it in the same transaction, so that whatever ends the session,
-// and what was granted in it, comes before and is seen, or after and finds the grant. Of more than
-// MaxGrants to this client by this person the oldest ends.
+// Call [accounts.Sessions.ContinueSession] before it in the same transaction. What ends the session
+// and its grants then comes before and is seen, or comes after and finds the grant. Of a person's
+// grants to one client beyond MaxGrants, the oldest ends.
 func (s *Grants) CreateGrant(ctx context.Context, g Grant, c *client.Client) error {
-	rows, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at, declined)
-		SELECT $1, c.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $17 FROM clients c WHERE c.id = $2 AND c.removed_at = 0 AND (c.updated_at = $15 OR $16)`,
-		g.ID, c.ID, g.UserID, g.SessionID, strings.Join(g.Scope, " "), strings.Join(g.Audience, " "), g.Offline, g.Claims, g.KeyThumbprint,
-		sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt), sqldb.Micros(g.ExpiresAt), sqldb.Micros(c.UpdatedAt), c.Document(), strings.Join(g.Declined, " "))
+	rows, err := s.db.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, scope,
+		audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at,
+		declined)
+		SELECT $1, c.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $17 FROM clients c
+		WHERE c.id = $2 AND c.removed_at = 0 AND (c.updated_at = $15 OR $16)`,
+		g.ID, c.ID, g.UserID, g.SessionID, strings.Join(g.Scope, " "),
+		strings.Join(g.Audience, " "), g.Offline, g.Claims, g.KeyThumbprint,
+		sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt),
+		sqldb.Micros(g.ExpiresAt), sqldb.Micros(c.UpdatedAt), c.Document(),
+		strings.Join(g.Declined, " "))
 	if sqldb.IsMissingReference(err) || (err == nil && rows == 0) {
 		return row.ErrStale
 	}
@@ -88,14 +99,23 @@ func (s *Grants) BindGrant(ctx context.Context, id, thumbprint string) error {
 	return row.Changed(s.db.Exec(ctx, `UPDATE grants SET jkt = $1 WHERE id = $2`, thumbprint, id))
 }
 
-// spend makes something of a grant single use: it holds the grant that grantOf selects by key, runs spend, and stores the
-// token issued for it, if there is one. Of several calls one wins: the one whose spend changes a row. A grant that is over lets nobody win.
-func (s *Grants) spend(ctx context.Context, grantOf string, key []byte, issued *RefreshToken, spend func(ctx context.Context) (int64, error)) (won bool, err error) {
+// single is a code or token that can be used once.
+type single struct {
+	key     []byte
+	grantOf string // selects the id of its grant by key
+	spend   string // marks it as used, by args
+	args    []any
+}
+
+// use spends a code or token and stores the token that is issued for it, unless that is nil. Of
+// several calls one wins: the one whose spend changes a row. No call wins if the grant is over.
+func (s *Grants) use(ctx context.Context, one single, issued *RefreshToken) (won bool, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		if n, err := s.db.Exec(ctx, holdGrantOf+grantOf, sqldb.Micros(s.now()), key); err != nil || n == 0 {
+		n, err := s.db.Exec(ctx, holdGrantOf+one.grantOf, sqldb.Micros(s.now()), one.key)
+		if err != nil || n == 0 {
 			return err
 		}
-		if n, err := spend(ctx); err != nil || n == 0 {
+		if n, err = s.db.Exec(ctx, one.spend, one.args...); err != nil || n == 0 {
 			return err
 		}
 		won = true
@@ -107,16 +127,21 @@ func (s *Grants) spend(ctx context.Context, grantOf string, key []byte, issued *
 	return won && err == nil, err
 }
 
-// holdGrantOf begins the statement that locks the grant of a code or token before that is spent, if the grant is live; it then
-// stays so until the transaction ends. It comes before the code's or token's own row, for the removal of a client takes them
-// in that order. What follows finds the grant's id by the key $2.
-const holdGrantOf = `UPDATE grants SET revoked_at = 0 WHERE revoked_at = 0 AND expires_at > $1 AND id = `
+// holdGrantOf begins the statement that locks the grant of a code or token if the grant is live, so
+// that it stays live until the transaction ends. Run it before you touch the row of the code or
+// token: the removal of a client locks in that order. What follows selects the grant's id by the
+// key $2.
+const holdGrantOf = `UPDATE grants SET revoked_at = 0
+	WHERE revoked_at = 0 AND expires_at > $1 AND id = `
 
-// Grant returns a grant, revoked and expired ones too, or ErrNotFound: also when its client was removed.
+// Grant returns a grant, even a revoked or expired one. ErrNotFound: there is none, or its client
+// was removed.
 func (s *Grants) Grant(ctx context.Context, id string) (Grant, error) {
 	var g Grant
 	fields, finish := grantFields(&g)
-	if err := s.db.QueryRow(ctx, `SELECT `+grantColumns+` FROM grants g JOIN clients c ON c.id = g.client_id AND c.removed_at = 0 WHERE g.id = $1`, id).Scan(fields...); err != nil {
+	if err := s.db.QueryRow(ctx, `SELECT `+grantColumns+` FROM grants g
+		JOIN clients c ON c.id = g.client_id AND c.removed_at = 0 WHERE g.id = $1`,
+		id).Scan(fields...); err != nil {
 		return Grant{}, row.NotFound(err)
 	}
 	finish()
@@ -125,40 +150,47 @@ func (s *Grants) Grant(ctx context.Context, id string) (Grant, error) {
 
 // RevokeGrant ends a grant with all its tokens. It tells whether this call did so.
 func (s *Grants) RevokeGrant(ctx context.Context, id string) (revoked bool, err error) {
-	n, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0`, sqldb.Micros(s.now()), id)
+	n, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0`,
+		sqldb.Micros(s.now()), id)
 	return n == 1, err
 }
 
 // RevokeOfSession ends the grants that were given in a session and do not outlive it.
 func (s *Grants) RevokeOfSession(ctx context.Context, id string) error {
-	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE session_id = $2 AND NOT offline AND revoked_at = 0`, sqldb.Micros(s.now()), id)
+	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1
+		WHERE session_id = $2 AND NOT offline AND revoked_at = 0`, sqldb.Micros(s.now()), id)
 	return err
 }
 
-// bound ends the oldest grants of a person to a client when there are more than MaxGrants.
+// bound ends a person's oldest grants to a client beyond MaxGrants.
 func (s *Grants) bound(ctx context.Context, userID, clientID string) error {
 	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE revoked_at = 0 AND id IN
-		(SELECT id FROM grants WHERE user_id = $2 AND client_id = $3 ORDER BY user_id DESC, client_id DESC, created_at DESC LIMIT 20 OFFSET 500)`,
+		(SELECT id FROM grants WHERE user_id = $2 AND client_id = $3
+		ORDER BY user_id DESC, client_id DESC, created_at DESC LIMIT 20 OFFSET 500)`,
 		sqldb.Micros(s.now()), userID, clientID)
 	return err
 }
 
-// Remove removes the grants of which pick selects the ids, sqldb.BatchRows at most each time, until it finds no more. It
-// returns how many there were, and how many of them were live. With a grant go its codes and its refresh tokens; nobody can
-// say how many tokens there are, so they go first, in batches of their own. The two statements are no transaction: whoever
-// uses a token locks its grant first and then the token, and one that locks in the other order could meet it in a deadlock.
+// Remove removes the grants whose ids pick selects, at most sqldb.BatchRows at a time, until it
+// selects none. It returns how many there were, and how many of them were live. A grant's codes and
+// refresh tokens go with it. Since a grant can have any number of tokens, they go first, in batches
+// of their own. The two statements share no transaction: a request that uses a token locks the
+// grant before the token, so locking in the other order could deadlock.
 func (s *Grants) Remove(ctx context.Context, pick string, args ...any) (grants, live int64, err error) {
 	now := strconv.FormatInt(sqldb.Micros(s.now()), 10)
 	_, err = s.db.Batches(ctx, 1, func(ctx context.Context) (int64, error) {
 		tokens, err := s.db.Exec(ctx, `DELETE FROM refresh_tokens WHERE token_hash IN
-			(SELECT t.token_hash FROM (`+pick+`) g JOIN refresh_tokens t ON t.grant_id = g.id LIMIT 200)`, args...)
+			(SELECT t.token_hash FROM (`+pick+`) g
+			JOIN refresh_tokens t ON t.grant_id = g.id LIMIT 200)`, args...)
 		if err != nil || tokens == sqldb.BatchRows {
 			return tokens, err
 		}
 		var removed []bool
 		err = s.db.Tx(ctx, func(ctx context.Context) error {
-			removed, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (live bool, err error) { return live, rows.Scan(&live) },
-				`DELETE FROM grants WHERE id IN (`+pick+`) RETURNING revoked_at = 0 AND expires_at > `+now, args...)
+			removed, err = sqldb.All(ctx, s.db,
+				func(rows *sql.Rows) (live bool, err error) { return live, rows.Scan(&live) },
+				`DELETE FROM grants WHERE id IN (`+pick+`)
+					RETURNING revoked_at = 0 AND expires_at > `+now, args...)
 			return err
 		})
 		if err != nil {
@@ -175,29 +207,32 @@ func (s *Grants) Remove(ctx context.Context, pick string, args ...any) (grants, 
 	return grants, live, err
 }
 
-// MaxGrants is how many grants to one client a person keeps: another one ends the oldest. What ends all of a person's at once,
-// such as closing the account, is short work then.
+// MaxGrants is how many grants to one client a person can have; one more ends the oldest. It keeps
+// short what ends all of a person's grants at once, such as disabling the account.
 const MaxGrants = 500
 
-// RevokeOfUser ends a person's grants but those that were given in the session except.
+// RevokeOfUser ends a person's grants but those given in the session except.
 func (s *Grants) RevokeOfUser(ctx context.Context, userID, except string) error {
-	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id <> $3 AND revoked_at = 0`,
+	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1
+		WHERE user_id = $2 AND session_id <> $3 AND revoked_at = 0`,
 		sqldb.Micros(s.now()), userID, except)
 	return err
 }
 
-// revokeToClient ends what a person gave to a client, and returns how many grants that were.
+// revokeToClient ends what a person gave a client and returns how many grants that were.
 func (s *Grants) revokeToClient(ctx context.Context, userID, clientID string) (revoked int64, err error) {
-	return s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND client_id = $3 AND revoked_at = 0`,
+	return s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1
+		WHERE user_id = $2 AND client_id = $3 AND revoked_at = 0`,
 		sqldb.Micros(s.now()), userID, clientID)
 }
 
-// endRetention is how long what has ended stays: a day, in which a use that comes late is told from a forgery in the log.
+// endRetention is how long a grant stays after its end. For that long, the log can tell late use
+// from forgery.
 const endRetention = 24 * time.Hour
 
-// Sweeps are grants, with their codes and refresh tokens, a day after they expired or were revoked, and those whose code
-// nobody came for; and revocations of tokens that no longer verify. Of a spent code its hash stays for as long as its grant:
-// it must be known again.
+// Sweeps lists grants, with their codes and refresh tokens, endRetention after they expired or were
+// revoked; grants whose code nobody redeemed; and revocations of tokens that have expired since.
+// The hash of a spent code stays as long as its grant, so that a replay is recognized.
 func (s *Grants) Sweeps() []sqldb.Sweep {
 	over := func(pick string) func(context.Context, time.Time) (int64, error) {
 		return func(ctx context.Context, now time.Time) (int64, error) {
@@ -207,12 +242,16 @@ func (s *Grants) Sweeps() []sqldb.Sweep {
 	}
 	const all = math.MaxInt64 // Remove has batches of its own
 	return []sqldb.Sweep{
-		{Name: "revocations", Keep: time.Hour, Rows: sqldb.Rows{Table: "revoked_tokens", Key: "jti", Where: "expires_at < $1", Order: "expires_at"}},
+		{Name: "revocations", Keep: time.Hour, Rows: sqldb.Rows{
+			Table: "revoked_tokens", Key: "jti", Where: "expires_at < $1", Order: "expires_at"}},
 		{Name: "expired grants", Batch: all,
-			Step: over(`SELECT id FROM grants WHERE expires_at < $1 ORDER BY expires_at LIMIT 200`)},
+			Step: over(`SELECT id FROM grants WHERE expires_at < $1
+				ORDER BY expires_at LIMIT 200`)},
 		{Name: "revoked grants", Batch: all,
-			Step: over(`SELECT id FROM grants WHERE revoked_at > 0 AND revoked_at < $1 ORDER BY revoked_at LIMIT 200`)},
+			Step: over(`SELECT id FROM grants WHERE revoked_at > 0 AND revoked_at < $1
+				ORDER BY revoked_at LIMIT 200`)},
 		{Name: "grants whose code nobody came for", Batch: all,
-			Step: over(`SELECT grant_id AS id FROM authorization_codes WHERE active AND expires_at < $1 ORDER BY expires_at LIMIT 200`)},
+			Step: over(`SELECT grant_id AS id FROM authorization_codes
+				WHERE active AND expires_at < $1 ORDER BY expires_at LIMIT 200`)},
 	}
 }

@@ -9,14 +9,15 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// ServerSecret is a secret of the server itself as the database keeps it.
+// ServerSecret is a secret of the server as the database keeps it.
 type ServerSecret struct {
 	Name  string
 	Value []byte // encrypted; see package keys
 }
 
-// ServerSecret returns the secret with that name. If there is none yet, make makes it: of several replicas that start at once,
-// each may call make, and all get the one that was stored.
+// ServerSecret returns the secret with that name. If there is none, it stores what make returns: of
+// several replicas that start at once each may call make, and all get the one value that was
+// stored.
 func (s *Keys) ServerSecret(ctx context.Context, name string, make func() ([]byte, error)) ([]byte, error) {
 	value, err := s.serverSecret(ctx, name)
 	if !errors.Is(err, sql.ErrNoRows) {
@@ -26,7 +27,8 @@ func (s *Keys) ServerSecret(ctx context.Context, name string, make func() ([]byt
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.db.Exec(ctx, `INSERT INTO server_secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, made); err != nil {
+	if _, err := s.db.Exec(ctx, `INSERT INTO server_secrets (name, value) VALUES ($1, $2)
+		ON CONFLICT DO NOTHING`, name, made); err != nil {
 		return nil, err
 	}
 	return s.serverSecret(ctx, name)
@@ -45,8 +47,9 @@ func (s *Keys) ServerSecrets(ctx context.Context) ([]ServerSecret, error) {
 	}, `SELECT name, value FROM server_secrets ORDER BY name`)
 }
 
-// RewrapServerSecret replaces a secret's encrypted form, unless another process did so since it was read. ErrNotFound: it did,
-// or the secret is gone.
+// RewrapServerSecret replaces a secret's encrypted form. ErrNotFound: another process has done so
+// since it was read, or the secret is gone.
 func (s *Keys) RewrapServerSecret(ctx context.Context, name string, from, to []byte) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE server_secrets SET value = $3 WHERE name = $1 AND value = $2`, name, from, to))
+	return row.Changed(s.db.Exec(ctx, `UPDATE server_secrets SET value = $3
+		WHERE name = $1 AND value = $2`, name, from, to))
 }

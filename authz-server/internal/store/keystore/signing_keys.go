@@ -9,7 +9,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// SigningKey is a private key as the database keeps it. What it is now (next, current or retired) follows from the clock.
+// SigningKey is a private key as the database keeps it. Whether it is next, current or retired
+// follows from the clock.
 type SigningKey struct {
 	KID         string
 	Alg         string // JOSE name, such as "RS256"
@@ -19,13 +20,13 @@ type SigningKey struct {
 	ActivatesAt time.Time // signs from here on, until a later generation activates
 }
 
-// Keys are the signing keys and the other secrets of the server.
+// Keys stores the signing keys and the server's other secrets.
 type Keys struct {
 	db  *sqldb.DB
 	now func() time.Time
 }
 
-// NewKeys makes them of a database and a clock.
+// NewKeys returns the keys in db.
 func NewKeys(db *sqldb.DB, now func() time.Time) *Keys { return &Keys{db, now} }
 
 // SigningKeys returns every key, by algorithm and generation.
@@ -35,30 +36,39 @@ func (s *Keys) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 		err = rows.Scan(&k.KID, &k.Alg, &k.Generation, &k.PrivateKey, &created, &activates)
 		k.CreatedAt, k.ActivatesAt = sqldb.Time(created), sqldb.Time(activates)
 		return k, err
-	}, `SELECT kid, alg, generation, private_key, created_at, activates_at FROM signing_keys ORDER BY alg, generation`)
+	}, `SELECT kid, alg, generation, private_key, created_at, activates_at FROM signing_keys
+		ORDER BY alg, generation`)
 }
 
-// AddSigningKey stores a key. Of several replicas that add the same generation at once, one wins. ErrExists: it was another.
+// AddSigningKey stores a key. Of several replicas that add the same generation at once, one wins.
+// ErrExists: another one did.
 func (s *Keys) AddSigningKey(ctx context.Context, k SigningKey) error {
-	return row.Added(s.db.Exec(ctx, `INSERT INTO signing_keys (kid, alg, generation, private_key, created_at, activates_at)
+	return row.Added(s.db.Exec(ctx, `INSERT INTO signing_keys (kid, alg, generation, private_key,
+		created_at, activates_at)
 		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
 		k.KID, k.Alg, k.Generation, k.PrivateKey, sqldb.Micros(s.now()), sqldb.Micros(k.ActivatesAt)))
 }
 
-// ActivateSigningKey lets the newest key of an algorithm sign from now on, if it still waits. ErrNotFound: it does not wait.
+// ActivateSigningKey lets the newest key of an algorithm sign from now on. ErrNotFound: it does so
+// already.
 func (s *Keys) ActivateSigningKey(ctx context.Context, alg string) (kid string, err error) {
 	now := sqldb.Micros(s.now())
-	err = s.db.ExecReturning(ctx, `UPDATE signing_keys SET activates_at = $2 WHERE alg = $1 AND activates_at > $2
-		AND generation = (SELECT max(generation) FROM signing_keys WHERE alg = $1) RETURNING kid`, alg, now).Scan(&kid)
+	err = s.db.ExecReturning(ctx, `UPDATE signing_keys SET activates_at = $2
+		WHERE alg = $1 AND activates_at > $2
+		AND generation = (SELECT max(generation) FROM signing_keys WHERE alg = $1) RETURNING kid`,
+		alg, now).Scan(&kid)
 	return kid, row.NotFound(err)
 }
 
-// RewrapSigningKey replaces a key's encrypted form, unless another process did so since it was read. ErrNotFound: it did, or the key is gone.
+// RewrapSigningKey replaces a key's encrypted form. ErrNotFound: another process has done so since
+// it was read, or the key is gone.
 func (s *Keys) RewrapSigningKey(ctx context.Context, kid string, from, to []byte) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE signing_keys SET private_key = $3 WHERE kid = $1 AND private_key = $2`, kid, from, to))
+	return row.Changed(s.db.Exec(ctx, `UPDATE signing_keys SET private_key = $3
+		WHERE kid = $1 AND private_key = $2`, kid, from, to))
 }
 
-// DeleteSigningKey removes a key: what it signed verifies no more. ErrNotFound: it is gone already.
+// DeleteSigningKey removes a key. What it signed no longer verifies. ErrNotFound: it is gone
+// already.
 func (s *Keys) DeleteSigningKey(ctx context.Context, kid string) error {
 	return row.Changed(s.db.Exec(ctx, `DELETE FROM signing_keys WHERE kid = $1`, kid))
 }

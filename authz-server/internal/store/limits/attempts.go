@@ -9,33 +9,36 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// Attempts are tries that may fail, of which a subject has so many.
+// Attempts counts tries that may fail, such as of a password, for each subject.
 type Attempts struct {
 	db  *sqldb.DB
 	now func() time.Time
 }
 
-// NewAttempts makes them of a database and a clock.
+// NewAttempts returns the counts in db.
 func NewAttempts(db *sqldb.DB, now func() time.Time) *Attempts { return &Attempts{db, now} }
 
-// An Attempt is the right to one try. It holds one of its subject's places until it is known how the try ended: see
-// ReleaseAttempt and FailAttempt. One that nothing more is heard of counts as failed after attemptHeld.
+// An Attempt is the right to one try. It holds one of its subject's slots until you say how the try
+// ended, by ReleaseAttempt or FailAttempt. If you never do, it counts as failed after attemptHeld.
 type Attempt struct {
 	subject, slot string
 	at            int64
 }
 
-// attemptHeld is how long a try can take to be decided.
+// attemptHeld is how long a try can take.
 const attemptHeld = 30 * time.Second
 
-// ReserveAttempt takes one of limit tries that subject has within window. When none is left, ok is false, and wait tells
-// when the next one comes free: 0 means that others hold what is left and have not failed yet, so that one may come free at
-// any moment. Every subject has limit slots, and taking one is a single conditional statement, so that any number of
-// parallel callers on any number of replicas get limit tries and no more.
-func (s *Attempts) ReserveAttempt(ctx context.Context, subject string, limit int, window time.Duration) (attempt Attempt, wait time.Duration, ok bool, err error) {
+// ReserveAttempt takes one of limit tries that a subject has within window. If none is left, ok is
+// false and wait tells when the next one comes free; 0 means that others hold tries that have not
+// failed yet, so that one may come free at any moment. A subject has limit slots and taking one is
+// a single conditional statement, so callers get limit tries and no more, however many they are and
+// on however many replicas.
+func (s *Attempts) ReserveAttempt(
+	ctx context.Context, subject string, limit int, window time.Duration,
+) (attempt Attempt, wait time.Duration, ok bool, err error) {
 	now := s.now()
 	at, cutoff := sqldb.Micros(now), sqldb.Micros(now.Add(-window))
-	// What is read here only spares statements that cannot succeed; the statement below decides.
+	// This only saves statements that cannot succeed; the statement below decides.
 	next, held := at, false // the oldest failure that counts, whose slot comes free first
 	taken := make(map[string]bool)
 	if _, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (struct{}, error) {
@@ -45,7 +48,8 @@ func (s *Attempts) ReserveAttempt(ctx context.Context, subject string, limit int
 		taken[slot] = true
 		next, held = min(next, failed), held || heldUntil > at
 		return struct{}{}, err
-	}, `SELECT id, failed_at, held_until FROM login_failures WHERE subject = $1 AND failed_at > $2`, subject, cutoff); err != nil {
+	}, `SELECT id, failed_at, held_until FROM login_failures WHERE subject = $1 AND failed_at > $2`,
+		subject, cutoff); err != nil {
 		return Attempt{}, 0, false, err
 	}
 	for n := range limit {
@@ -53,9 +57,12 @@ func (s *Attempts) ReserveAttempt(ctx context.Context, subject string, limit int
 		if taken[slot] {
 			continue
 		}
-		rows, err := s.db.Exec(ctx, `INSERT INTO login_failures (subject, id, failed_at, held_until) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (subject, id) DO UPDATE SET failed_at = excluded.failed_at, held_until = excluded.held_until
-			WHERE login_failures.failed_at <= $5`, subject, slot, at, sqldb.Micros(now.Add(attemptHeld)), cutoff)
+		rows, err := s.db.Exec(ctx, `INSERT INTO login_failures (subject, id, failed_at, held_until)
+			VALUES ($1, $2, $3, $4)
+			ON CONFLICT (subject, id) DO UPDATE SET failed_at = excluded.failed_at,
+			held_until = excluded.held_until
+			WHERE login_failures.failed_at <= $5`,
+			subject, slot, at, sqldb.Micros(now.Add(attemptHeld)), cutoff)
 		if err != nil {
 			return Attempt{}, 0, false, err
 		}
@@ -70,30 +77,34 @@ func (s *Attempts) ReserveAttempt(ctx context.Context, subject string, limit int
 	return Attempt{}, max(sqldb.Time(next).Add(window).Sub(now), time.Second), false, nil
 }
 
-// ReleaseAttempt gives the try back: it succeeded, or was not made after all.
+// ReleaseAttempt gives a try back: it succeeded, or was not made.
 func (s *Attempts) ReleaseAttempt(ctx context.Context, a Attempt) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM login_failures WHERE subject = $1 AND id = $2 AND failed_at = $3`, a.subject, a.slot, a.at)
+	_, err := s.db.Exec(ctx, `DELETE FROM login_failures
+		WHERE subject = $1 AND id = $2 AND failed_at = $3`, a.subject, a.slot, a.at)
 	return err
 }
 
-// FailAttempt notes that the try has failed. It counts until the window that it was reserved for is over.
+// FailAttempt notes that a try has failed. It counts until its window is over.
 func (s *Attempts) FailAttempt(ctx context.Context, a Attempt) error {
-	_, err := s.db.Exec(ctx, `UPDATE login_failures SET held_until = 0 WHERE subject = $1 AND id = $2 AND failed_at = $3`, a.subject, a.slot, a.at)
+	_, err := s.db.Exec(ctx, `UPDATE login_failures SET held_until = 0
+		WHERE subject = $1 AND id = $2 AND failed_at = $3`, a.subject, a.slot, a.at)
 	return err
 }
 
-// ClearAttempts forgets the failed tries of subject, and none that is still being decided.
+// ClearAttempts forgets a subject's failed tries, but none that is undecided.
 func (s *Attempts) ClearAttempts(ctx context.Context, subject string) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM login_failures WHERE subject = $1 AND held_until <= $2`, subject, sqldb.Micros(s.now()))
+	_, err := s.db.Exec(ctx, `DELETE FROM login_failures WHERE subject = $1 AND held_until <= $2`,
+		subject, sqldb.Micros(s.now()))
 	return err
 }
 
-// FailureRetention is how long counted tries are kept: longer than any window.
+// FailureRetention is how long tries are kept: longer than any window.
 const FailureRetention = 24 * time.Hour
 
-// Sweeps are the tries that count no more.
+// Sweeps lists tries that no longer count.
 func (s *Attempts) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
-		{Name: "failed tries", Keep: FailureRetention, Rows: sqldb.Rows{Table: "login_failures", Key: "subject, id", Where: "failed_at <= $1", Order: "failed_at"}},
+		{Name: "failed tries", Keep: FailureRetention, Rows: sqldb.Rows{
+			Table: "login_failures", Key: "subject, id", Where: "failed_at <= $1", Order: "failed_at"}},
 	}
 }

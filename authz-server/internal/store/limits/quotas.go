@@ -13,32 +13,36 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// A Quota bounds how often something is done within a window of time. The window begins with the first time, and the count
-// starts anew when it is over. What lives no longer than a window therefore exists at most twice Limit times.
+// A Quota bounds how often something is done within a window of time. The window begins with the
+// first time; when it is over, the count starts again. So of what lives no longer than a window, at
+// most twice Limit exist.
 type Quota struct {
 	Subject string // what is counted and for whom
 	Limit   int
 	Window  time.Duration
 
-	// Shards is how many rows the count is spread over, so that many can count at once: each row bounds its part of Limit.
-	// 0 stands for 1.
+	// Shards is how many rows the count is spread over, so that many callers can count at once.
+	// Each row bounds its part of Limit. 0 stands for 1.
 	Shards int
 
-	// Shared says that others take from the quota too: who finds it used up has done nothing wrong.
+	// Shared says that others take from the quota too, so that a caller who finds it used up may
+	// have done nothing wrong.
 	Shared bool
 }
 
-// wider is how much more a wider network may do than the one within it: it can be one customer's, and thousands'.
+// wider is how many times more a wider network may do than the one within it: it can be one
+// customer's network, or thousands of customers'.
 const wider = 10
 
-// QuotasOf bounds how often a sender does one kind of thing. networks are what the sender is known by, the narrowest first
-// (httpd.Networks): limit is that one's, and the wider one has ten times as much.
+// QuotasOf bounds how often a sender does one kind of thing. networks are what the sender is known
+// by, the narrowest first (httpd.Networks). limit is for the narrowest; the wider one has ten times
+// as much.
 func QuotasOf(networks []string, kind string, limit int, window time.Duration) (quotas []Quota) {
 	return QuotasWithin(networks, kind, limit, limit*wider, window)
 }
 
-// QuotasWithin is QuotasOf where what a sender takes is taken from others: wide is the limit of the wider network, which
-// one sender can have to itself, and should be well below what there is for all.
+// QuotasWithin is QuotasOf where senders share one supply. wide is the limit of the wider network,
+// which one sender can have to itself: set it well below what there is for all.
 func QuotasWithin(networks []string, kind string, limit, wide int, window time.Duration) (quotas []Quota) {
 	for _, network := range networks {
 		quotas = append(quotas, Quota{Subject: kind + " " + network, Limit: limit, Window: window})
@@ -54,40 +58,41 @@ type QuotaError struct {
 }
 
 func (e *QuotaError) Error() string {
-	return fmt.Sprintf("the quota %q of %d in %s is used up", e.Quota.Subject, e.Quota.Limit, e.Quota.Window)
+	return fmt.Sprintf("the quota %q of %d in %s is used up", e.Quota.Subject, e.Quota.Limit,
+		e.Quota.Window)
 }
 
-// Places are what a caller took of quotas, so that it can give it back.
+// Places are what a caller took from quotas and can give back.
 type Places []place
 
-// place is the row that a quota was counted in, with the window that it was counted for.
+// place is a row in which a quota was counted, and the window for which it counts.
 type place struct {
 	subject string
 	ends    int64
 }
 
-// Quotas are the counts that quotas bound.
+// Quotas stores counts.
 type Quotas struct {
 	db  *sqldb.DB
 	now func() time.Time
 }
 
-// NewQuotas makes them of a database and a clock.
+// NewQuotas returns the counts in db.
 func NewQuotas(db *sqldb.DB, now func() time.Time) *Quotas { return &Quotas{db, now} }
 
-// TakeQuotas counts one in each of the quotas, or in none of them. The error is a [*QuotaError] when one is used up. Any
-// number of callers, on any number of replicas, get Limit and no more.
+// TakeQuotas counts one in each of the quotas, or in none. A [*QuotaError] says that one is used
+// up. Callers get Limit and no more, however many they are and on however many replicas.
 //
-// Two callers that share several quotas must name them in the same order; the one that most callers share comes last, for
-// its row is locked until the end of the transaction. Call it outside of one.
+// Callers that share several quotas must name them in the same order, the most widely shared one
+// last, since its row is locked until the transaction ends. Call it outside a transaction.
 func (s *Quotas) TakeQuotas(ctx context.Context, quotas ...Quota) error {
 	return s.With(ctx, quotas, func(context.Context, Places) error { return nil })
 }
 
-// With is TakeQuotas with more to do in the same transaction.
+// With is TakeQuotas, with more to do in the same transaction.
 func (s *Quotas) With(ctx context.Context, quotas []Quota, do func(ctx context.Context, taken Places) error) error {
 	for {
-		// Found out by reading alone, so that a flood of refusals does not compete with those who write.
+		// These only read, so that a flood of refusals does not compete with writers.
 		rows := make([]shard, len(quotas))
 		for i, q := range quotas {
 			var err error
@@ -106,15 +111,16 @@ func (s *Quotas) With(ctx context.Context, quotas []Quota, do func(ctx context.C
 			}
 			return do(ctx, taken)
 		})
-		// Others took the rest of a row meanwhile. To look at another row in the same transaction could be a deadlock: this
-		// one is locked now. Each round follows somebody's success, so there are no more of them than places.
+		// Others took the rest of a row meanwhile. Looking at another row in the same transaction
+		// could deadlock, since this one is locked now. Each round follows somebody's success, so
+		// there are at most as many rounds as places.
 		if !errors.Is(err, errNoRoom) {
 			return err
 		}
 	}
 }
 
-// errNoRoom says that a row which had room has none any more.
+// errNoRoom says that a row that had room has none any more.
 var errNoRoom = errors.New("a shard of a quota is used up")
 
 // shard is one row of a quota.
@@ -124,7 +130,7 @@ type shard struct {
 	window  time.Duration
 }
 
-// shard is the i-th row of the quota.
+// shard returns row i of the quota.
 func (q Quota) shard(i int) shard {
 	if q.Shards <= 1 {
 		return shard{q.Subject, q.Limit, q.Window}
@@ -146,7 +152,8 @@ func (s *Quotas) findRoom(ctx context.Context, q Quota) (shard, error) {
 			continue
 		}
 		var taken, ends int64
-		err := s.db.QueryRow(ctx, `SELECT taken, ends_at FROM quotas WHERE subject = $1`, row.subject).Scan(&taken, &ends)
+		err := s.db.QueryRow(ctx, `SELECT taken, ends_at FROM quotas WHERE subject = $1`,
+			row.subject).Scan(&taken, &ends)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return shard{}, err
 		}
@@ -158,7 +165,7 @@ func (s *Quotas) findRoom(ctx context.Context, q Quota) (shard, error) {
 	return shard{}, &QuotaError{q, wait}
 }
 
-// takeQuota counts one in the row, or returns errNoRoom.
+// takeQuota counts one in the row. errNoRoom: it is used up.
 func (s *Quotas) takeQuota(ctx context.Context, row shard) (place, error) {
 	now := s.now()
 	one := place{subject: row.subject}
@@ -174,17 +181,19 @@ func (s *Quotas) takeQuota(ctx context.Context, row shard) (place, error) {
 	return one, err
 }
 
-// GiveBack gives back what was counted, unless its window is over.
+// GiveBack takes back what was counted, unless its window is over.
 func (s *Quotas) GiveBack(ctx context.Context, taken Places) error {
 	for _, one := range taken {
-		if _, err := s.db.Exec(ctx, `UPDATE quotas SET taken = taken - 1 WHERE subject = $1 AND ends_at = $2 AND taken > 0`, one.subject, one.ends); err != nil {
+		if _, err := s.db.Exec(ctx, `UPDATE quotas SET taken = taken - 1
+			WHERE subject = $1 AND ends_at = $2 AND taken > 0`, one.subject, one.ends); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Text is how places are kept in a column: a line each, the window before the subject. [ParsePlaces] reads it.
+// Text is how a column keeps places: a line each, the window before the subject. [ParsePlaces]
+// reads it.
 func (p Places) Text() string {
 	var b strings.Builder
 	for _, one := range p {
@@ -204,9 +213,10 @@ func ParsePlaces(text string) (taken Places) {
 	return taken
 }
 
-// Sweeps are the counts whose window is over.
+// Sweeps lists counts whose window is over.
 func (s *Quotas) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
-		{Name: "counts of quotas", Rows: sqldb.Rows{Table: "quotas", Key: "subject", Where: "ends_at <= $1", Order: "ends_at"}},
+		{Name: "counts of quotas", Rows: sqldb.Rows{
+			Table: "quotas", Key: "subject", Where: "ends_at <= $1", Order: "ends_at"}},
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// LogoutDelivery is a log-out that a client still has to be told of (OpenID Connect Back-Channel Logout 1.0).
+// LogoutDelivery is a log-out that a client has yet to be told of (OpenID Connect Back-Channel
+// Logout 1.0).
 type LogoutDelivery struct {
 	ID        string
 	ClientID  string
@@ -28,7 +29,7 @@ type LogoutDelivery struct {
 	GivenUpAt time.Time // zero: it is still tried
 }
 
-// Logouts are what clients are to be told of the ends of sessions: which clients know of a session, and what waits to be sent.
+// Logouts stores which clients know of a session, and what they are to be told of its end.
 type Logouts struct {
 	db      *sqldb.DB
 	now     func() time.Time
@@ -39,32 +40,38 @@ type Logouts struct {
 	told   string // id of the client that a log-out was taken for last
 }
 
-// NewLogouts makes them of a database and a clock. Clients say whether they want to be told.
+// NewLogouts returns the log-outs in db. Clients say whether they want to be told.
 func NewLogouts(db *sqldb.DB, now func() time.Time, clients *registry.Clients) *Logouts {
 	return &Logouts{db: db, now: now, clients: clients, due: make(chan struct{}, 1)}
 }
 
-// NoteSessionClient remembers that a client was told of a session, so that it is told of its end as well. In a transaction,
-// the session then does not end before the transaction does. ErrNotFound: it has ended already.
+// NoteSessionClient remembers that a client knows of a session, so that it is told of the end. In a
+// transaction, the session then does not end before the transaction does. ErrNotFound: it has ended
+// already.
 func (s *Logouts) NoteSessionClient(ctx context.Context, sessionID, clientID string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		// Changing nothing, this locks the row.
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE id = $1`, sessionID)); err != nil {
+		// This changes nothing and locks the row.
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE id = $1`,
+			sessionID)); err != nil {
 			return err
 		}
-		_, err := s.db.Exec(ctx, `INSERT INTO session_clients (session_id, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, sessionID, clientID)
+		_, err := s.db.Exec(ctx, `INSERT INTO session_clients (session_id, client_id)
+			VALUES ($1, $2) ON CONFLICT DO NOTHING`, sessionID, clientID)
 		return err
 	})
 }
 
-// SessionClients are the ids of the clients that were told of a session, in order.
+// SessionClients returns the ids of the clients that know of a session, in order.
 func (s *Logouts) SessionClients(ctx context.Context, sessionID string) ([]string, error) {
-	return sqldb.All(ctx, s.db, row.Text, `SELECT client_id FROM session_clients WHERE session_id = $1 ORDER BY client_id`, sessionID)
+	return sqldb.All(ctx, s.db, row.Text, `SELECT client_id FROM session_clients
+		WHERE session_id = $1 ORDER BY client_id`, sessionID)
 }
 
-// TellOfEnd forgets which clients were told of a session, and queues what tells those of its end that want to be told.
+// TellOfEnd forgets which clients know of a session and queues a delivery for each that wants to be
+// told of the end.
 func (s *Logouts) TellOfEnd(ctx context.Context, userID, sessionID string) error {
-	clients, err := sqldb.All(ctx, s.db, row.Text, `DELETE FROM session_clients WHERE session_id = $1 RETURNING client_id`, sessionID)
+	clients, err := sqldb.All(ctx, s.db, row.Text, `DELETE FROM session_clients
+		WHERE session_id = $1 RETURNING client_id`, sessionID)
 	if err != nil {
 		return err
 	}
@@ -83,25 +90,30 @@ func (s *Logouts) TellOfEnd(ctx context.Context, userID, sessionID string) error
 	return nil
 }
 
-// ForgetSession forgets which clients were told of a session, and tells none of them.
+// ForgetSession forgets which clients know of a session, and tells none of them.
 func (s *Logouts) ForgetSession(ctx context.Context, sessionID string) error {
 	_, err := s.db.Exec(ctx, `DELETE FROM session_clients WHERE session_id = $1`, sessionID)
 	return err
 }
 
-// queueLogout makes a delivery for a client: of the end of a session, or with an empty sessionID of the person's access at all.
+// queueLogout queues a delivery for a client: of the end of a session or, if sessionID is empty, of
+// all the person's access.
 func (s *Logouts) queueLogout(ctx context.Context, clientID, userID, sessionID string) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO logout_deliveries (id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at)
-		VALUES ($1, $2, $3, $4, 0, '', $5, $5, 0)`, rand.Text(), clientID, userID, sessionID, sqldb.Micros(s.now()))
+	_, err := s.db.Exec(ctx, `INSERT INTO logout_deliveries (id, client_id, user_id, session_id,
+		attempts, last_error, created_at, due_at, given_up_at)
+		VALUES ($1, $2, $3, $4, 0, '', $5, $5, 0)`,
+		rand.Text(), clientID, userID, sessionID, sqldb.Micros(s.now()))
 	return err
 }
 
-// TellOfWithdrawal queues what tells a client that a person took back what they had allowed it. One logout token without a
-// session stands for all of them (OIDC Back-Channel Logout §2.4), unless the client wants each named. Where the client was
-// told of no session, it is told only if it had something to take back.
+// TellOfWithdrawal queues what tells a client that a person took back what they had allowed it. One
+// logout token without a session stands for all sessions (OIDC Back-Channel Logout §2.4), unless
+// the client requires each to be named. A client that knows of no session is told only if grants
+// were revoked.
 func (s *Logouts) TellOfWithdrawal(ctx context.Context, userID, clientID string, revoked bool) error {
 	sessions, err := sqldb.All(ctx, s.db, row.Text, `DELETE FROM session_clients
-		WHERE client_id = $1 AND session_id IN (SELECT id FROM sessions WHERE user_id = $2) RETURNING session_id`, clientID, userID)
+		WHERE client_id = $1 AND session_id IN (SELECT id FROM sessions WHERE user_id = $2)
+		RETURNING session_id`, clientID, userID)
 	if err != nil || (!revoked && len(sessions) == 0) {
 		return err
 	}
@@ -120,7 +132,8 @@ func (s *Logouts) TellOfWithdrawal(ctx context.Context, userID, clientID string,
 	return nil
 }
 
-// Tx runs f in a transaction, after which LogoutsDue gets a value: f may queue log-outs.
+// Tx runs f, which may queue log-outs, in a transaction, and then wakes whoever waits for
+// LogoutsDue.
 func (s *Logouts) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	err := s.db.Tx(ctx, f)
 	if err == nil {
@@ -132,16 +145,20 @@ func (s *Logouts) Tx(ctx context.Context, f func(ctx context.Context) error) err
 	return err
 }
 
-// LogoutsDue gets a value soon after sessions have ended by this Store. Other processes' are found by asking again.
+// LogoutsDue receives a value soon after this process queued log-outs. To find those of other
+// processes, poll with TakeLogouts.
 func (s *Logouts) LogoutsDue() <-chan struct{} { return s.due }
 
-// logoutClients is how many clients one TakeLogouts asks for deliveries.
+// logoutClients is how many clients TakeLogouts looks at in one call.
 const logoutClients = 50
 
-// TakeLogouts takes up to limit deliveries that are due, at most perClient of one client's, and none of them is anybody else's
-// before the lease is over. A process that dies leaves them to the next. It goes from client to client, and the next call goes
-// on behind the last, so that what one client has waiting costs the others nothing.
-func (s *Logouts) TakeLogouts(ctx context.Context, lease time.Duration, limit, perClient int) (taken []LogoutDelivery, err error) {
+// TakeLogouts takes up to limit deliveries that are due, at most perClient of each client. Nobody
+// else takes them before the lease is over; if this process dies, another one takes them then. It
+// goes from client to client, and the next call goes on behind the last one, so that a long queue
+// of one client costs the others nothing.
+func (s *Logouts) TakeLogouts(
+	ctx context.Context, lease time.Duration, limit, perClient int,
+) (taken []LogoutDelivery, err error) {
 	now := s.now()
 	s.taking.Lock()
 	after := s.told
@@ -159,10 +176,14 @@ func (s *Logouts) TakeLogouts(ctx context.Context, lease time.Duration, limit, p
 			return err
 		}
 		for _, id := range clients {
-			// The condition on due_at stands outside as well: Postgres looks at it again when it has waited for another's update.
-			got, err := sqldb.All(ctx, s.db, scanDelivery, `UPDATE logout_deliveries SET due_at = $1, attempts = attempts + 1
+			// The condition on due_at stands outside as well, where Postgres evaluates it again
+			// after waiting for another transaction's update.
+			got, err := sqldb.All(ctx, s.db, scanDelivery, `UPDATE logout_deliveries
+				SET due_at = $1, attempts = attempts + 1
 				WHERE due_at <= $2 AND given_up_at = 0 AND id IN (
-					SELECT id FROM logout_deliveries WHERE client_id = $3 AND due_at <= $2 AND given_up_at = 0 ORDER BY due_at, id LIMIT `+
+					SELECT id FROM logout_deliveries
+					WHERE client_id = $3 AND due_at <= $2 AND given_up_at = 0
+					ORDER BY due_at, id LIMIT `+
 				strconv.Itoa(min(perClient, limit-len(taken)))+`)
 				RETURNING `+deliveryColumns, sqldb.Micros(now.Add(lease)), sqldb.Micros(now), id)
 			if err != nil {
@@ -183,54 +204,62 @@ func (s *Logouts) TakeLogouts(ctx context.Context, lease time.Duration, limit, p
 	return taken, err
 }
 
-// clientsToTell are the next clients behind one that deliveries wait for, due or not, by as many looks at an index.
+// clientsToTell returns the next clients behind after that have deliveries waiting, due or not, by
+// one look at an index for each.
 func (s *Logouts) clientsToTell(ctx context.Context, after string) ([]string, error) {
 	return sqldb.All(ctx, s.db, row.Text, `WITH RECURSIVE waiting (client_id, n) AS (
 			SELECT min(client_id), 1 FROM logout_deliveries WHERE given_up_at = 0 AND client_id > $1
 			UNION ALL
-			SELECT (SELECT min(d.client_id) FROM logout_deliveries d WHERE d.given_up_at = 0 AND d.client_id > waiting.client_id), n + 1
+			SELECT (SELECT min(d.client_id) FROM logout_deliveries d
+			WHERE d.given_up_at = 0 AND d.client_id > waiting.client_id), n + 1
 			FROM waiting WHERE client_id IS NOT NULL AND n < 50)
 		SELECT client_id FROM waiting WHERE client_id IS NOT NULL`, after)
 }
 
-const deliveryColumns = `id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at`
+const deliveryColumns = `id, client_id, user_id, session_id, attempts, last_error, created_at,
+	due_at, given_up_at`
 
 func scanDelivery(rows *sql.Rows) (d LogoutDelivery, err error) {
 	var created, due, givenUp int64
-	err = rows.Scan(&d.ID, &d.ClientID, &d.UserID, &d.SessionID, &d.Attempts, &d.LastError, &created, &due, &givenUp)
+	err = rows.Scan(&d.ID, &d.ClientID, &d.UserID, &d.SessionID, &d.Attempts, &d.LastError,
+		&created, &due, &givenUp)
 	d.CreatedAt, d.DueAt, d.GivenUpAt = sqldb.Time(created), sqldb.Time(due), sqldb.Time(givenUp)
 	return d, err
 }
 
-// EndLogout removes a delivery that is done, or that nobody wants any more.
+// EndLogout removes a delivery that is done or not wanted any more.
 func (s *Logouts) EndLogout(ctx context.Context, id string) error {
 	_, err := s.db.Exec(ctx, `DELETE FROM logout_deliveries WHERE id = $1`, id)
 	return err
 }
 
-// PostponeLogout notes why the attempt that was taken failed, and when the next one is due; the zero time gives up. It does
-// nothing when the lease was over and somebody else has taken the delivery since.
+// PostponeLogout notes why the attempt failed and when the next one is due; the zero time gives up.
+// It does nothing if the lease was over and somebody else has taken the delivery since.
 func (s *Logouts) PostponeLogout(ctx context.Context, taken LogoutDelivery, reason string, next time.Time) error {
 	due, givenUp := next, time.Time{}
 	if next.IsZero() {
 		due, givenUp = taken.DueAt, s.now()
 	}
-	_, err := s.db.Exec(ctx, `UPDATE logout_deliveries SET due_at = $1, given_up_at = $2, last_error = $3 WHERE id = $4 AND attempts = $5`,
+	_, err := s.db.Exec(ctx, `UPDATE logout_deliveries
+		SET due_at = $1, given_up_at = $2, last_error = $3 WHERE id = $4 AND attempts = $5`,
 		sqldb.Micros(due), sqldb.Micros(givenUp), reason, taken.ID, taken.Attempts)
 	return err
 }
 
-// LogoutDeliveries returns deliveries that are not done, those given up too, in the order of their ids: up to limit of those behind the id after.
+// LogoutDeliveries returns up to limit deliveries that are not done, including those given up, in
+// the order of their ids, starting after the id after.
 func (s *Logouts) LogoutDeliveries(ctx context.Context, after string, limit int) ([]LogoutDelivery, error) {
-	return sqldb.All(ctx, s.db, scanDelivery, `SELECT `+deliveryColumns+` FROM logout_deliveries WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+	return sqldb.All(ctx, s.db, scanDelivery, `SELECT `+deliveryColumns+` FROM logout_deliveries
+		WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 }
 
-// LogoutRetention is how long a delivery that was given up stays to be seen.
+// LogoutRetention is how long an operator can see a delivery that was given up.
 const LogoutRetention = 30 * 24 * time.Hour
 
-// Sweeps are the deliveries that were given up [LogoutRetention] ago.
+// Sweeps lists deliveries that were given up [LogoutRetention] ago.
 func (s *Logouts) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
-		{Name: "log-outs that were given up", Keep: LogoutRetention, Rows: sqldb.Rows{Table: "logout_deliveries", Key: "id", Where: "given_up_at > 0 AND given_up_at <= $1", Order: "given_up_at"}},
+		{Name: "log-outs that were given up", Keep: LogoutRetention, Rows: sqldb.Rows{
+			Table: "logout_deliveries", Key: "id", Where: "given_up_at > 0 AND given_up_at <= $1", Order: "given_up_at"}},
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// Clients are the registered clients: their metadata, their secrets, and the tokens by which they registered.
+// Clients stores registered clients: their metadata, their secrets, and the tokens by which they
+// register.
 type Clients struct {
 	db  *sqldb.DB
 	now func() time.Time
@@ -27,23 +28,28 @@ type Clients struct {
 	swept      string // id of the document client that was looked at last
 }
 
-// NewClients makes them of a database and a clock.
+// NewClients returns the clients in db.
 func NewClients(db *sqldb.DB, now func() time.Time) *Clients {
-	return &Clients{db: db, now: now, parsed: cache.New[[sha256.Size]byte, client.Client](parsedClientBytes)}
+	return &Clients{db: db, now: now, parsed: cache.New[[sha256.Size]byte,
+		client.Client](parsedClientBytes)}
 }
 
-// Client returns a client. Its lists are shared: replace them, never change their elements. ErrNotFound: there is none of that id.
+// Client returns a client. Its slices and maps are shared: replace them, never change their
+// elements. ErrNotFound: there is none with that id.
 func (s *Clients) Client(ctx context.Context, id string) (client.Client, error) {
 	r := clientRow{id: id}
-	if err := s.db.QueryRow(ctx, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched FROM clients c
-		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id = $1 AND c.removed_at = 0`, id).Scan(r.into()...); err != nil {
+	if err := s.db.QueryRow(ctx, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched
+		FROM clients c
+		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id = $1 AND c.removed_at = 0`,
+		id).Scan(r.into()...); err != nil {
 		return client.Client{}, row.NotFound(err)
 	}
 	return s.read(r)
 }
 
-// ClientWithSecrets returns a client and the SHA-256 hashes of its unexpired secrets (see [Hash]), by one statement:
-// what the token endpoint needs to authenticate it. Its lists are shared, as those of [Store.Client]. ErrNotFound: there is none of that id.
+// ClientWithSecrets returns a client and the hashes ([opaque.Hash]) of its unexpired secrets, by
+// one statement: what the token endpoint needs to authenticate it. The client is shared, as with
+// Client. ErrNotFound: there is none with that id.
 func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Client, [][]byte, error) {
 	type withSecret struct {
 		clientRow
@@ -54,7 +60,8 @@ func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Clie
 		return r, rows.Scan(append(r.into(), &r.secret)...)
 	}, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched, s.secret_hash FROM clients c
 		LEFT JOIN registration_tokens r ON r.client_id = c.id
-		LEFT JOIN client_secrets s ON s.client_id = c.id AND (s.expires_at = 0 OR s.expires_at > $2) WHERE c.id = $1 AND c.removed_at = 0`,
+		LEFT JOIN client_secrets s ON s.client_id = c.id AND (s.expires_at = 0 OR s.expires_at > $2)
+		WHERE c.id = $1 AND c.removed_at = 0`,
 		id, sqldb.Micros(s.now()))
 	if err != nil {
 		return client.Client{}, nil, err
@@ -75,7 +82,8 @@ func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Clie
 	return c, secrets, nil
 }
 
-// ListClients returns up to limit clients in the order of their ids, those after an id; empty: from the first.
+// ListClients returns up to limit clients in the order of their ids, starting after an id (""
+// starts at the first).
 func (s *Clients) ListClients(ctx context.Context, after string, limit int) ([]client.Client, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (client.Client, error) {
 		var r clientRow
@@ -83,12 +91,14 @@ func (s *Clients) ListClients(ctx context.Context, after string, limit int) ([]c
 			return client.Client{}, err
 		}
 		return s.read(r)
-		// Not a join, for which Postgres may read all registrations up to the first of these clients.
-	}, `SELECT c.id, c.metadata, c.created_at, c.updated_at, (SELECT r.vouched FROM registration_tokens r WHERE r.client_id = c.id)
+		// A join would let Postgres read all registrations up to the first of these clients.
+	}, `SELECT c.id, c.metadata, c.created_at, c.updated_at, (SELECT r.vouched
+		FROM registration_tokens r WHERE r.client_id = c.id)
 		FROM clients c WHERE c.id > $1 AND c.removed_at = 0 ORDER BY c.id LIMIT $2`, after, limit)
 }
 
-// parsedClientBytes bounds the memory of parsed metadata; a parsed client counts parsedPerByte times its text.
+// parsedClientBytes bounds the memory that parsed metadata takes. A parsed client counts for
+// parsedPerByte times the size of its text.
 const (
 	parsedClientBytes = 16 << 20
 	parsedPerByte     = 4
@@ -101,11 +111,11 @@ type clientRow struct {
 	vouched          sql.NullBool // null: it did not register itself
 }
 
-// into are the destinations of metadata, created_at, updated_at and vouched.
+// into returns the destinations of metadata, created_at, updated_at and vouched.
 func (r *clientRow) into() []any { return []any{&r.metadata, &r.created, &r.updated, &r.vouched} }
 
-// read makes a client of a row. Parsing costs more than the SELECT, so it is done once a text; the row itself is read each
-// time, and no replica sees an old one.
+// read makes a client of a row. Parsing costs more than the SELECT, so each text is parsed once;
+// but the row is read each time, so that no replica sees an old one.
 func (s *Clients) read(r clientRow) (client.Client, error) {
 	text := sha256.Sum256([]byte(r.metadata))
 	c, ok := s.parsed.Get(text)
@@ -121,26 +131,29 @@ func (s *Clients) read(r clientRow) (client.Client, error) {
 	return c, nil
 }
 
-// CreateClient stores a client that was checked ([client.Client.Check]). ErrExists: its id is taken.
+// CreateClient stores a client that passed [client.Client.Check]. ErrExists: its id is taken.
 func (s *Clients) CreateClient(ctx context.Context, c client.Client) error {
 	metadata, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	return row.Added(s.db.Exec(ctx, `INSERT INTO clients (id, metadata, created_at, updated_at) VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING`,
+	return row.Added(s.db.Exec(ctx, `INSERT INTO clients (id, metadata, created_at, updated_at)
+		VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING`,
 		c.ID, string(metadata), sqldb.Micros(s.now())))
 }
 
-// UpdateClient replaces the metadata of a client by such that was checked ([client.Client.Check]). Its secrets stay.
-// c.UpdatedAt, unless it is zero, is that of the client whose reading c was made from. ErrNotFound: there is none of that
-// id. ErrStale: it was changed since it was read, and c would undo that.
+// UpdateClient replaces a client's metadata by metadata that passed [client.Client.Check]. Its
+// secrets stay. Unless c.UpdatedAt is zero, it must be that of the stored client. ErrNotFound:
+// there is none with that id. ErrStale: it was changed since c was read, and c would undo the
+// change.
 func (s *Clients) UpdateClient(ctx context.Context, c client.Client) error {
 	metadata, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	// The time of the change is also the row's version, so it moves on even where the clock does not.
-	rows, err := s.db.Exec(ctx, `UPDATE clients SET metadata = $2, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END
+	// The time of the change is also the row's version, so it moves on even if the clock does not.
+	rows, err := s.db.Exec(ctx, `UPDATE clients
+		SET metadata = $2, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END
 		WHERE id = $1 AND removed_at = 0 AND (updated_at = $4 OR $5)`,
 		c.ID, string(metadata), sqldb.Micros(s.now()), sqldb.Micros(c.UpdatedAt), c.UpdatedAt.IsZero())
 	if err == nil && rows == 0 {
@@ -151,63 +164,74 @@ func (s *Clients) UpdateClient(ctx context.Context, c client.Client) error {
 	return err
 }
 
-// holdClient locks a client's row, changing nothing: of two that change its secrets at once, the second sees what the first
-// left. ErrNotFound: there is no such client.
+// holdClient locks a client's row and changes nothing: of two calls that change its secrets at
+// once, the second sees what the first left. ErrNotFound: there is no such client.
 func (s *Clients) holdClient(ctx context.Context, id string) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at WHERE id = $1 AND removed_at = 0`, id))
+	return row.Changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at
+		WHERE id = $1 AND removed_at = 0`, id))
 }
 
-// AddClientSecret gives a client one more secret, by its [Hash]. Those that it has stop working at expireOlder, unless
-// they do earlier; the zero time leaves them. ErrNotFound: there is no such client.
+// AddClientSecret gives a client one more secret, by its [opaque.Hash]. The secrets that it has
+// stop working at expireOlder at the latest; the zero time leaves them as they are. ErrNotFound:
+// there is no such client.
 func (s *Clients) AddClientSecret(ctx context.Context, id string, hash []byte, expireOlder time.Time) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := s.holdClient(ctx, id); err != nil {
 			return err
 		}
 		if !expireOlder.IsZero() {
-			_, err := s.db.Exec(ctx, `UPDATE client_secrets SET expires_at = $2 WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2)`,
+			_, err := s.db.Exec(ctx, `UPDATE client_secrets SET expires_at = $2
+				WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2)`,
 				id, sqldb.Micros(expireOlder))
 			if err != nil {
 				return err
 			}
 		}
-		return row.Changed(s.db.Exec(ctx, `INSERT INTO client_secrets (client_id, secret_hash, created_at, expires_at)
+		return row.Changed(s.db.Exec(ctx, `INSERT INTO client_secrets (client_id, secret_hash,
+			created_at, expires_at)
 			SELECT id, $2, $3, 0 FROM clients WHERE id = $1 AND removed_at = 0
 			ON CONFLICT (client_id, secret_hash) DO UPDATE SET expires_at = 0`,
 			id, hash, sqldb.Micros(s.now())))
 	})
 }
 
-// ReplaceClientSecrets makes hash the only secret of a client, at once. nil: it has none any more.
-// ErrNotFound: there is no such client.
+// ReplaceClientSecrets makes hash a client's only secret at once; nil leaves it none. ErrNotFound:
+// there is no such client.
 func (s *Clients) ReplaceClientSecrets(ctx context.Context, id string, hash []byte) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := s.holdClient(ctx, id); err != nil {
 			return err
 		}
-		if _, err := s.db.Exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`, id); err != nil || hash == nil {
+		if _, err := s.db.Exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`,
+			id); err != nil || hash == nil {
 			return err
 		}
 		return s.AddClientSecret(ctx, id, hash, time.Time{})
 	})
 }
 
-// ClientSecretHashes returns the hashes of a client's unexpired secrets, the newest first; none when there is no such client.
+// ClientSecretHashes returns the hashes of a client's unexpired secrets, the newest first. It
+// returns none if there is no such client.
 func (s *Clients) ClientSecretHashes(ctx context.Context, id string) ([][]byte, error) {
-	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (hash []byte, err error) { return hash, rows.Scan(&hash) },
-		`SELECT secret_hash FROM client_secrets WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2) ORDER BY created_at DESC, secret_hash`,
+	return sqldb.All(ctx, s.db,
+		func(rows *sql.Rows) (hash []byte, err error) { return hash, rows.Scan(&hash) },
+		`SELECT secret_hash FROM client_secrets
+			WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2)
+			ORDER BY created_at DESC, secret_hash`,
 		id, sqldb.Micros(s.now()))
 }
 
-// MarkRemoved removes a client for everybody, with its secrets and its registration: what people gave it, and its row, are
-// still there. ErrNotFound: there is none of that id.
+// MarkRemoved hides a client from everybody and removes its secrets and its registration. Its row
+// stays until [Clients.Purge]. ErrNotFound: there is none with that id.
 func (s *Clients) MarkRemoved(ctx context.Context, id string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE clients SET removed_at = $2, updated_at = $2 WHERE id = $1`, id, now)); err != nil {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE clients SET removed_at = $2, updated_at = $2
+			WHERE id = $1`, id, now)); err != nil {
 			return err
 		}
-		if _, err := s.db.Exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`, id); err != nil {
+		if _, err := s.db.Exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`,
+			id); err != nil {
 			return err
 		}
 		_, err := s.db.Exec(ctx, `DELETE FROM registration_tokens WHERE client_id = $1`, id)
@@ -215,12 +239,13 @@ func (s *Clients) MarkRemoved(ctx context.Context, id string) error {
 	})
 }
 
-// Removed returns ids of clients that are marked as removed, at most 20.
+// Removed returns the ids of up to 20 clients that are marked as removed.
 func (s *Clients) Removed(ctx context.Context) ([]string, error) {
-	return sqldb.All(ctx, s.db, row.Text, `SELECT id FROM clients WHERE removed_at > 0 ORDER BY id LIMIT 20`)
+	return sqldb.All(ctx, s.db, row.Text, `SELECT id FROM clients WHERE removed_at > 0
+		ORDER BY id LIMIT 20`)
 }
 
-// Purge removes the row of a client that is marked as removed, once nothing hangs on it.
+// Purge removes the row of a client that is marked as removed. Remove what refers to it first.
 func (s *Clients) Purge(ctx context.Context, id string) error {
 	_, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1 AND removed_at > 0`, id)
 	return err

@@ -11,15 +11,17 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// Registration is what comes with a client that registers itself. All hashes are [Hash] of the secret.
+// Registration is what comes with a client that registers itself. All hashes are those of
+// [opaque.Hash].
 type Registration struct {
 	Secret       []byte // hash of its secret; nil: it has none
 	Token        []byte // hash of its registration access token (RFC 7592)
-	InitialToken []byte // hash of the initial access token that it was let in by, of which one use is spent: who made that vouches for it; nil: none was needed
+	InitialToken []byte // hash of the initial access token that let it in; see RegisterClient; nil: none was needed
 }
 
-// RegisterClient stores a checked client with its registration, all or nothing. ErrNotFound: the initial access token is
-// unknown, used up or expired. ErrExists: the client's id is taken.
+// RegisterClient stores a checked client and its registration, all or nothing. It spends one use of
+// the initial access token, whose maker then vouches for the client. ErrNotFound: the
+// initial access token is unknown, used up or expired. ErrExists: the client's id is taken.
 func (s *Clients) RegisterClient(ctx context.Context, c client.Client, r Registration) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if r.InitialToken != nil {
@@ -35,39 +37,46 @@ func (s *Clients) RegisterClient(ctx context.Context, c client.Client, r Registr
 				return err
 			}
 		}
-		_, err := s.db.Exec(ctx, `INSERT INTO registration_tokens (client_id, token_hash, vouched, checked_at) VALUES ($1, $2, $3, $4)`,
+		_, err := s.db.Exec(ctx, `INSERT INTO registration_tokens (client_id, token_hash, vouched,
+			checked_at) VALUES ($1, $2, $3, $4)`,
 			c.ID, r.Token, r.InitialToken != nil, sqldb.Micros(s.now()))
 		return err
 	})
 }
 
-// CheckRegistrationToken tells whether token manages a client. ErrNotFound: it does not, or there is no such client; the two
-// cannot be told apart.
+// CheckRegistrationToken checks that token manages a client. ErrNotFound: it does not, or there is
+// no such client; a caller cannot tell which.
 func (s *Clients) CheckRegistrationToken(ctx context.Context, clientID, token string) error {
 	var hash []byte
-	err := s.db.QueryRow(ctx, `SELECT token_hash FROM registration_tokens WHERE client_id = $1`, clientID).Scan(&hash)
+	err := s.db.QueryRow(ctx, `SELECT token_hash FROM registration_tokens WHERE client_id = $1`,
+		clientID).Scan(&hash)
 	if err == nil && subtle.ConstantTimeCompare(hash, opaque.Hash(token)) != 1 {
 		return row.ErrNotFound
 	}
 	return row.NotFound(err)
 }
 
-// CreateInitialToken stores a token by which uses clients can be registered until expires.
+// CreateInitialToken stores a token that lets in so many clients until expires.
 func (s *Clients) CreateInitialToken(ctx context.Context, hash []byte, note string, uses int64, expires time.Time) error {
-	return row.Added(s.db.Exec(ctx, `INSERT INTO initial_access_tokens (token_hash, note, uses_left, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`, hash, note, uses, sqldb.Micros(s.now()), sqldb.Micros(expires)))
+	return row.Added(s.db.Exec(ctx, `INSERT INTO initial_access_tokens (token_hash, note, uses_left,
+		created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		hash, note, uses, sqldb.Micros(s.now()), sqldb.Micros(expires)))
 }
 
-// CheckInitialToken tells whether a client could be registered by a token now; [Store.RegisterClient] decides. ErrNotFound: no.
+// CheckInitialToken checks that a token could let in a client now; [Clients.RegisterClient]
+// decides. ErrNotFound: it could not.
 func (s *Clients) CheckInitialToken(ctx context.Context, hash []byte) error {
 	var left int64
-	err := s.db.QueryRow(ctx, `SELECT uses_left FROM initial_access_tokens WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2`,
+	err := s.db.QueryRow(ctx, `SELECT uses_left FROM initial_access_tokens
+		WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2`,
 		hash, sqldb.Micros(s.now())).Scan(&left)
 	return row.NotFound(err)
 }
 
-// useInitialToken spends one use, of which no more are given than there are.
+// useInitialToken spends one use. ErrNotFound: none is left.
 func (s *Clients) useInitialToken(ctx context.Context, hash []byte) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE initial_access_tokens SET uses_left = uses_left - 1 WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2`,
+	return row.Changed(s.db.Exec(ctx, `UPDATE initial_access_tokens SET uses_left = uses_left - 1
+		WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2`,
 		hash, sqldb.Micros(s.now())))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// Sweeps are what has expired, and the clients that nobody uses.
+// Sweeps lists what has expired, and clients that nobody uses.
 func (s *Clients) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
 		{Name: "expired client secrets", Rows: sqldb.Rows{
@@ -18,14 +18,15 @@ func (s *Clients) Sweeps() []sqldb.Sweep {
 			Table: "initial_access_tokens", Key: "token_hash", Where: "expires_at <= $1", Order: "expires_at"}},
 		{Name: "initial access tokens that are used up", Rows: sqldb.Rows{
 			Table: "initial_access_tokens", Key: "token_hash", Where: "uses_left <= 0", Order: "uses_left"}},
-		// These two have batches of their own, so a step is all of it.
-		{Name: "document clients that nobody uses", Step: s.sweepDocumentClients, Batch: math.MaxInt64},
+		// These two have batches of their own, so one step does all of it.
+		{Name: "document clients that nobody uses", Step: s.sweepDocumentClients,
+			Batch: math.MaxInt64},
 		{Name: "registered clients that nobody uses", Step: s.sweepUnused, Batch: math.MaxInt64},
 	}
 }
 
-// KeepUnused sets for how long a client that registered itself is kept while nobody uses it. 0: for ever, as it is from the
-// start. Call it before anything else uses the store.
+// KeepUnused sets how long an unused client that registered itself is kept; 0, the default, keeps
+// it for ever. Call it before anything else uses the store.
 func (s *Clients) KeepUnused(unused time.Duration) { s.keepUnused = unused }
 
 func (s *Clients) sweepUnused(ctx context.Context, _ time.Time) (removed int64, err error) {
@@ -35,9 +36,11 @@ func (s *Clients) sweepUnused(ctx context.Context, _ time.Time) (removed int64, 
 	return s.SweepUnusedClients(ctx, s.keepUnused)
 }
 
-// SweepUnusedClients removes clients that registered themselves, that nobody vouched for, and that nobody used for so long: no
-// person agreed to them, and nothing is under way. That their metadata was changed is no use: it would keep any number alive. It returns how many went. It looks at a client once in that time, in small
-// batches, so that those in use cost little. Several replicas may sweep at once.
+// SweepUnusedClients removes clients that registered themselves, that nobody vouched for, and that
+// have been unused for that long: no person agreed to them, and no request is under way. A change
+// of their metadata is not a use, since it would keep any number of them alive. It returns how many
+// went. It looks at each client once in that time, in small batches, so that clients in use cost
+// little. Several replicas may sweep at once.
 func (s *Clients) SweepUnusedClients(ctx context.Context, unused time.Duration) (removed int64, err error) {
 	now := s.now()
 	due := sqldb.Micros(now.Add(-unused))
@@ -47,18 +50,21 @@ func (s *Clients) SweepUnusedClients(ctx context.Context, unused time.Duration) 
 		err = s.db.Tx(ctx, func(ctx context.Context) error {
 			gone = 0
 			ids, err := sqldb.All(ctx, s.db, row.Text,
-				`SELECT client_id FROM registration_tokens WHERE NOT vouched AND checked_at <= $1 ORDER BY checked_at LIMIT 50`, due)
+				`SELECT client_id FROM registration_tokens WHERE NOT vouched AND checked_at <= $1
+					ORDER BY checked_at LIMIT 50`, due)
 			if err != nil {
 				return err
 			}
 			looked = int64(len(ids))
 			for _, id := range ids {
-				n, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id = $1 AND created_at <= $2 AND `+clientUnused, id, due)
+				n, err := s.db.Exec(ctx, `DELETE FROM clients
+					WHERE id = $1 AND created_at <= $2 AND `+clientUnused, id, due)
 				if err != nil {
 					return err
 				}
 				gone += n
-				if _, err := s.db.Exec(ctx, `UPDATE registration_tokens SET checked_at = $2 WHERE client_id = $1`, id, sqldb.Micros(now)); err != nil {
+				if _, err := s.db.Exec(ctx, `UPDATE registration_tokens SET checked_at = $2
+					WHERE client_id = $1`, id, sqldb.Micros(now)); err != nil {
 					return err
 				}
 			}
@@ -72,16 +78,21 @@ func (s *Clients) SweepUnusedClients(ctx context.Context, unused time.Duration) 
 	return removed, err
 }
 
-// clientUnused is the condition that nothing hangs on a client. Not EXISTS, which Postgres may answer by reading all that
-// hangs on any client, and in the order of the one index that leads there.
-const clientUnused = `(SELECT 1 FROM grants g WHERE g.client_id = clients.id ORDER BY g.client_id, g.created_at LIMIT 1) IS NULL
-	AND (SELECT 1 FROM consents a WHERE a.client_id = clients.id ORDER BY a.client_id, a.created_at LIMIT 1) IS NULL
-	AND (SELECT 1 FROM interactions i WHERE i.client_id = clients.id ORDER BY i.client_id, i.created_at LIMIT 1) IS NULL
-	AND (SELECT 1 FROM device_codes d WHERE d.client_id = clients.id ORDER BY d.client_id, d.created_at LIMIT 1) IS NULL`
+// clientUnused is the condition that nothing refers to a client. It avoids EXISTS, which Postgres
+// may answer by reading everything that refers to any client, and orders by the one index that
+// leads there.
+const clientUnused = `(SELECT 1 FROM grants g WHERE g.client_id = clients.id
+	ORDER BY g.client_id, g.created_at LIMIT 1) IS NULL
+	AND (SELECT 1 FROM consents a WHERE a.client_id = clients.id
+	ORDER BY a.client_id, a.created_at LIMIT 1) IS NULL
+	AND (SELECT 1 FROM interactions i WHERE i.client_id = clients.id
+	ORDER BY i.client_id, i.created_at LIMIT 1) IS NULL
+	AND (SELECT 1 FROM device_codes d WHERE d.client_id = clients.id
+	ORDER BY d.client_id, d.created_at LIMIT 1) IS NULL`
 
-// sweepDocumentClients removes document clients that were not seen for documentRetention and that nobody uses. It looks at
-// documentPages pages of them a call, and the next call goes on behind those: however many are in use, each is looked at
-// now and then.
+// sweepDocumentClients removes document clients that were not seen for documentRetention and that
+// nobody uses. A call looks at documentPages pages of them, and the next call goes on behind those,
+// so that every client is looked at now and then, however many are in use.
 func (s *Clients) sweepDocumentClients(ctx context.Context, now time.Time) (rows int64, err error) {
 	const documentPages = 5
 	until := sqldb.Micros(now.Add(-documentRetention))
@@ -89,7 +100,8 @@ func (s *Clients) sweepDocumentClients(ctx context.Context, now time.Time) (rows
 		s.sweeping.Lock()
 		after := max(s.swept, "https://")
 		s.sweeping.Unlock()
-		ids, err := sqldb.All(ctx, s.db, row.Text, `SELECT id FROM clients WHERE id > $1 AND id < 'https:0' ORDER BY id LIMIT 200`, after)
+		ids, err := sqldb.All(ctx, s.db, row.Text, `SELECT id FROM clients
+			WHERE id > $1 AND id < 'https:0' ORDER BY id LIMIT 200`, after)
 		if err != nil {
 			return rows, err
 		}
@@ -98,7 +110,8 @@ func (s *Clients) sweepDocumentClients(ctx context.Context, now time.Time) (rows
 			last = ids[len(ids)-1]
 		}
 		if len(ids) > 0 {
-			n, err := s.db.Exec(ctx, `DELETE FROM clients WHERE id > $1 AND id <= $2 AND updated_at <= $3 AND `+clientUnused,
+			n, err := s.db.Exec(ctx, `DELETE FROM clients
+				WHERE id > $1 AND id <= $2 AND updated_at <= $3 AND `+clientUnused,
 				after, ids[len(ids)-1], until)
 			rows += n
 			if err != nil {

@@ -21,8 +21,9 @@ const (
 	ConsentDeny  = "deny"
 )
 
-// Interaction is an authorization request that waits for a person to log in, sign up or consent. It is found by an opaque
-// handle, and only together with the secret of the browser that began it; of both only hashes are stored.
+// Interaction is an authorization request that waits for a person to log in, sign up or consent.
+// You find it by its handle together with the secret of the browser that began it. Only hashes of
+// both are stored.
 type Interaction struct {
 	ClientID     string
 	Form         url.Values // the request's parameters
@@ -35,25 +36,27 @@ type Interaction struct {
 	counted limits.Places
 }
 
-// Interactions are the authorization requests under way.
+// Interactions stores authorization requests under way.
 type Interactions struct {
 	db     *sqldb.DB
 	now    func() time.Time
 	quotas *limits.Quotas
 }
 
-// NewInteractions makes them of a database and a clock. They count in quotas.
+// NewInteractions returns the requests in db, which count in quotas.
 func NewInteractions(db *sqldb.DB, now func() time.Time, quotas *limits.Quotas) *Interactions {
 	return &Interactions{db, now, quotas}
 }
 
-const interactionColumns = `client_id, form, consent, consent_scope, consent_sid, created_at, expires_at, counted`
+const interactionColumns = `client_id, form, consent, consent_scope, consent_sid, created_at,
+	expires_at, counted`
 
 func scanInteraction(found *sqldb.Row) (Interaction, error) {
 	var in Interaction
 	var form, scope, counted string
 	var created, expires int64
-	if err := found.Scan(&in.ClientID, &form, &in.Consent, &scope, &in.ConsentSID, &created, &expires, &counted); err != nil {
+	if err := found.Scan(&in.ClientID, &form, &in.Consent, &scope, &in.ConsentSID, &created,
+		&expires, &counted); err != nil {
 		return Interaction{}, row.NotFound(err)
 	}
 	values, err := url.ParseQuery(form)
@@ -66,18 +69,24 @@ func scanInteraction(found *sqldb.Row) (Interaction, error) {
 	return in, nil
 }
 
-// CreateInteraction stores in.ClientID and in.Form, bound to the browser with this secret, and returns the handle. It counts
-// in the quotas until it is answered; [*limits.QuotaError]: one of them is used up.
-func (s *Interactions) CreateInteraction(ctx context.Context, in Interaction, browser string, quotas ...limits.Quota) (handle string, err error) {
+// CreateInteraction stores in.ClientID and in.Form, bound to the browser with this secret, and
+// returns the handle. It counts in the quotas until it is answered. [*limits.QuotaError]: one of
+// them is used up.
+func (s *Interactions) CreateInteraction(
+	ctx context.Context, in Interaction, browser string, quotas ...limits.Quota,
+) (handle string, err error) {
 	return s.createInteraction(ctx, in, browser, InteractionLifetime, quotas...)
 }
 
-// PostedLifetime is how long a request waits that a browser brought without its cookies and is to bring again with them.
+// PostedLifetime is how long a form waits that a browser sent without its cookies and is to send
+// again with them.
 const PostedLifetime = time.Minute
 
-// CreatePosted stores a form that no browser is bound to: whoever has the handle can bring it again, as they could have brought
-// the form itself. It counts in the quotas until it expires.
-func (s *Interactions) CreatePosted(ctx context.Context, form url.Values, quotas ...limits.Quota) (handle string, err error) {
+// CreatePosted stores a form that is bound to no browser: anybody who has the handle can send the
+// form, as they could have sent it at first. It counts in the quotas until it expires.
+func (s *Interactions) CreatePosted(
+	ctx context.Context, form url.Values, quotas ...limits.Quota,
+) (handle string, err error) {
 	return s.createInteraction(ctx, Interaction{Form: form}, "", PostedLifetime, quotas...)
 }
 
@@ -87,60 +96,79 @@ func (s *Interactions) Posted(ctx context.Context, handle string) (url.Values, e
 	return in.Form, err
 }
 
-func (s *Interactions) createInteraction(ctx context.Context, in Interaction, browser string, lifetime time.Duration, quotas ...limits.Quota) (handle string, err error) {
+func (s *Interactions) createInteraction(
+	ctx context.Context, in Interaction, browser string, lifetime time.Duration, quotas ...limits.Quota,
+) (handle string, err error) {
 	handle = opaque.New()
 	now := s.now()
 	err = s.quotas.With(ctx, quotas, func(ctx context.Context, taken limits.Places) error {
-		_, err := s.db.Exec(ctx, `INSERT INTO interactions (handle_hash, browser_hash, client_id, form, consent, consent_scope, consent_sid, created_at, expires_at, counted)
+		_, err := s.db.Exec(ctx, `INSERT INTO interactions (handle_hash, browser_hash, client_id,
+			form, consent, consent_scope, consent_sid, created_at, expires_at, counted)
 			VALUES ($1, $2, $3, $4, '', '', '', $5, $6, $7)`,
-			opaque.Hash(handle), opaque.Hash(browser), in.ClientID, in.Form.Encode(), sqldb.Micros(now), sqldb.Micros(now.Add(lifetime)), taken.Text())
+			opaque.Hash(handle), opaque.Hash(browser), in.ClientID, in.Form.Encode(),
+			sqldb.Micros(now), sqldb.Micros(now.Add(lifetime)), taken.Text())
 		return err
 	})
 	return handle, err
 }
 
-// Interaction returns the one with this handle. ErrNotFound: unknown, expired, spent, or begun by another browser.
+// Interaction returns the one with this handle. ErrNotFound: it is unknown, expired or spent, or
+// another browser began it.
 func (s *Interactions) Interaction(ctx context.Context, handle, browser string) (Interaction, error) {
-	return scanInteraction(s.db.QueryRow(ctx, `SELECT `+interactionColumns+` FROM interactions WHERE handle_hash = $1 AND browser_hash = $2 AND expires_at > $3 AND spent_at = 0`,
+	return scanInteraction(s.db.QueryRow(ctx, `SELECT `+interactionColumns+` FROM interactions
+		WHERE handle_hash = $1 AND browser_hash = $2 AND expires_at > $3 AND spent_at = 0`,
 		opaque.Hash(handle), opaque.Hash(browser), sqldb.Micros(s.now())))
 }
 
-// DecideInteraction notes what the person of session sid decided: ConsentAllow with the scope allowed, or ConsentDeny.
-// A later decision replaces an earlier one until the interaction is spent. ErrNotFound: as for Interaction.
-func (s *Interactions) DecideInteraction(ctx context.Context, handle, browser, sid, decision string, scope []string) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE interactions SET consent = $1, consent_scope = $2, consent_sid = $3 WHERE handle_hash = $4 AND browser_hash = $5 AND expires_at > $6 AND spent_at = 0`,
-		decision, strings.Join(scope, " "), sid, opaque.Hash(handle), opaque.Hash(browser), sqldb.Micros(s.now())))
+// DecideInteraction notes what the person of session sid decided: ConsentAllow with the scope
+// allowed, or ConsentDeny. A later decision replaces an earlier one until the interaction is spent.
+// ErrNotFound: as for Interaction.
+func (s *Interactions) DecideInteraction(
+	ctx context.Context, handle, browser, sid, decision string, scope []string,
+) error {
+	return row.Changed(s.db.Exec(ctx, `UPDATE interactions
+		SET consent = $1, consent_scope = $2, consent_sid = $3
+		WHERE handle_hash = $4 AND browser_hash = $5 AND expires_at > $6 AND spent_at = 0`,
+		decision, strings.Join(scope, " "), sid,
+		opaque.Hash(handle), opaque.Hash(browser), sqldb.Micros(s.now())))
 }
 
-// SpentInteraction returns one that was spent and has not expired yet. ErrNotFound: as for Interaction, or it still waits.
+// SpentInteraction returns one that was spent and has not expired yet. ErrNotFound: as for
+// Interaction, or it still waits.
 func (s *Interactions) SpentInteraction(ctx context.Context, handle, browser string) (Interaction, error) {
-	return scanInteraction(s.db.QueryRow(ctx, `SELECT `+interactionColumns+` FROM interactions WHERE handle_hash = $1 AND browser_hash = $2 AND expires_at > $3 AND spent_at > 0`,
+	return scanInteraction(s.db.QueryRow(ctx, `SELECT `+interactionColumns+` FROM interactions
+		WHERE handle_hash = $1 AND browser_hash = $2 AND expires_at > $3 AND spent_at > 0`,
 		opaque.Hash(handle), opaque.Hash(browser), sqldb.Micros(s.now())))
 }
 
-// SpendInteraction ends the interaction and returns its last state: what the answer is to be made from. Of several callers
-// one gets it, the others ErrNotFound. It joins the transaction of ctx, so that it is spent exactly if the answer is issued.
+// SpendInteraction ends the interaction and returns its last state, from which to make the answer.
+// Of several calls one gets it, the others ErrNotFound. Call it in the transaction that issues the
+// answer, so that neither happens without the other.
 func (s *Interactions) SpendInteraction(ctx context.Context, handle string) (Interaction, error) {
-	return scanInteraction(s.db.ExecReturning(ctx, `UPDATE interactions SET spent_at = $2 WHERE handle_hash = $1 AND expires_at > $2 AND spent_at = 0 RETURNING `+interactionColumns,
+	return scanInteraction(s.db.ExecReturning(ctx, `UPDATE interactions SET spent_at = $2
+		WHERE handle_hash = $1 AND expires_at > $2 AND spent_at = 0 RETURNING `+interactionColumns,
 		opaque.Hash(handle), sqldb.Micros(s.now())))
 }
 
-// Uncount gives back the places that a spent interaction took in its quotas. Call it last in the transaction that answers the
-// interaction, for others count in the same rows.
+// Uncount gives back the places that a spent interaction took in its quotas. Call it last in the
+// transaction that answers the interaction, since others count in the same rows.
 func (s *Interactions) Uncount(ctx context.Context, spent Interaction) error {
 	return s.quotas.GiveBack(ctx, spent.counted)
 }
 
-// ForgetDecisions makes a client's requests undecided that a person has decided and that are not answered yet.
+// ForgetDecisions makes a person's decided and unanswered requests of a client undecided.
 func (s *Interactions) ForgetDecisions(ctx context.Context, userID, clientID string) error {
-	_, err := s.db.Exec(ctx, `UPDATE interactions SET consent = '', consent_scope = '', consent_sid = ''
-		WHERE client_id = $1 AND consent_sid <> '' AND consent_sid IN (SELECT id FROM sessions WHERE user_id = $2)`, clientID, userID)
+	_, err := s.db.Exec(ctx, `UPDATE interactions
+		SET consent = '', consent_scope = '', consent_sid = ''
+		WHERE client_id = $1 AND consent_sid <> '' AND consent_sid IN (SELECT id FROM sessions
+		WHERE user_id = $2)`, clientID, userID)
 	return err
 }
 
-// Sweeps are the requests that have expired.
+// Sweeps lists expired interactions.
 func (s *Interactions) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
-		{Name: "expired interactions", Rows: sqldb.Rows{Table: "interactions", Key: "handle_hash", Where: "expires_at <= $1", Order: "expires_at"}},
+		{Name: "expired interactions", Rows: sqldb.Rows{
+			Table: "interactions", Key: "handle_hash", Where: "expires_at <= $1", Order: "expires_at"}},
 	}
 }

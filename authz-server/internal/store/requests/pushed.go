@@ -19,31 +19,34 @@ type PushedRequest struct {
 	ExpiresAt time.Time
 }
 
-// Pushed are the pushed requests.
+// Pushed stores pushed requests.
 type Pushed struct {
 	db      *sqldb.DB
 	now     func() time.Time
 	usedIDs *limits.UsedIDs
 }
 
-// NewPushed makes them of a database, a clock and the memory of what was used.
+// NewPushed returns the requests in db. usedIDs remembers which were spent.
 func NewPushed(db *sqldb.DB, now func() time.Time, usedIDs *limits.UsedIDs) *Pushed {
 	return &Pushed{db, now, usedIDs}
 }
 
 // CreatePushedRequest stores a request under its URI, of which only the hash is kept.
 func (s *Pushed) CreatePushedRequest(ctx context.Context, uri string, p PushedRequest) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO pushed_requests (uri_hash, client_id, form, expires_at) VALUES ($1, $2, $3, $4)`,
+	_, err := s.db.Exec(ctx, `INSERT INTO pushed_requests (uri_hash, client_id, form, expires_at)
+		VALUES ($1, $2, $3, $4)`,
 		opaque.Hash(uri), p.ClientID, p.Form.Encode(), sqldb.Micros(p.ExpiresAt))
 	return err
 }
 
-// PushedRequest returns an unexpired, unspent request. It can be read again until it is spent: a person may reload the page.
+// PushedRequest returns an unexpired, unspent request. You can read it again until it is spent,
+// since a person may reload the page. ErrNotFound: there is none.
 func (s *Pushed) PushedRequest(ctx context.Context, uri string) (PushedRequest, error) {
 	var p PushedRequest
 	var form string
 	var expires int64
-	err := s.db.QueryRow(ctx, `SELECT client_id, form, expires_at FROM pushed_requests WHERE uri_hash = $1 AND expires_at > $2`, opaque.Hash(uri), sqldb.Micros(s.now())).
+	err := s.db.QueryRow(ctx, `SELECT client_id, form, expires_at FROM pushed_requests
+		WHERE uri_hash = $1 AND expires_at > $2`, opaque.Hash(uri), sqldb.Micros(s.now())).
 		Scan(&p.ClientID, &form, &expires)
 	if err != nil {
 		return PushedRequest{}, row.NotFound(err)
@@ -53,10 +56,12 @@ func (s *Pushed) PushedRequest(ctx context.Context, uri string) (PushedRequest, 
 	return p, err
 }
 
-// SpendPushedRequest removes a request as part of answering it. It may have expired while its person was at our pages, and its
-// row may be gone. Of several callers one succeeds, the others get ErrNotFound.
+// SpendPushedRequest removes a request as part of answering it. It works even if the request
+// expired, and its row went, while the person was at the pages. Of several calls one succeeds, the
+// others get ErrNotFound.
 func (s *Pushed) SpendPushedRequest(ctx context.Context, uri string) error {
-	// What makes it single use is the name and not the row. Whatever was begun with it ends within an interaction's life.
+	// The name makes it single use, not the row. What was begun with it ends within the lifetime of
+	// an interaction.
 	err := s.usedIDs.UseID(ctx, "pushed", "", uri, s.now().Add(2*InteractionLifetime))
 	if errors.Is(err, row.ErrExists) {
 		return row.ErrNotFound
@@ -67,9 +72,10 @@ func (s *Pushed) SpendPushedRequest(ctx context.Context, uri string) error {
 	return err
 }
 
-// Sweeps are the requests that have expired.
+// Sweeps lists expired requests.
 func (s *Pushed) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
-		{Name: "expired pushed requests", Rows: sqldb.Rows{Table: "pushed_requests", Key: "uri_hash", Where: "expires_at <= $1", Order: "expires_at"}},
+		{Name: "expired pushed requests", Rows: sqldb.Rows{
+			Table: "pushed_requests", Key: "uri_hash", Where: "expires_at <= $1", Order: "expires_at"}},
 	}
 }
