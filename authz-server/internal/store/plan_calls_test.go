@@ -60,7 +60,8 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 		return err
 	})
 	add("RegisterClient", func(ctx context.Context) error {
-		return s.Clients.RegisterClient(ctx, client.Client{ID: "new"}, registry.Registration{Secret: key(0), Token: key(0), InitialToken: key(1099)})
+		return s.Clients.RegisterClient(ctx, client.Client{ID: "new"},
+			registry.Registration{Secret: key(0), Token: key(0), InitialToken: key(1099)})
 	})
 	add("SweepUnusedClients", func(ctx context.Context) error {
 		_, err := s.Clients.SweepUnusedClients(ctx, 800*time.Millisecond)
@@ -97,7 +98,8 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	})
 
 	add("CreateGrant", func(ctx context.Context) error {
-		return s.Grants.CreateGrant(ctx, grants.Grant{ID: "new", UserID: "u1", SessionID: "s1", ExpiresAt: soon}, &client.Client{ID: "c1", UpdatedAt: time.UnixMicro(1)})
+		return s.Grants.CreateGrant(ctx, grants.Grant{ID: "new", UserID: "u1", SessionID: "s1", ExpiresAt: soon},
+			&client.Client{ID: "c1", UpdatedAt: time.UnixMicro(1)})
 	})
 	add("BindGrant", func(ctx context.Context) error { return s.Grants.BindGrant(ctx, "g1", "jkt") })
 	add("CreateCode", func(ctx context.Context) error {
@@ -198,10 +200,12 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	add("ReleaseAttempt", func(ctx context.Context) error { return s.Attempts.ReleaseAttempt(ctx, attempt(ctx)) })
 	add("FailAttempt", func(ctx context.Context) error { return s.Attempts.FailAttempt(ctx, attempt(ctx)) })
 	add("TakeQuotas", func(ctx context.Context) error {
-		return s.Quotas.TakeQuotas(ctx, limits.Quota{Subject: "x2000", Limit: 9, Window: time.Hour}, limits.Quota{Subject: "x", Limit: 9, Window: time.Hour, Shards: 3})
+		return s.Quotas.TakeQuotas(ctx, limits.Quota{Subject: "x2000", Limit: 9, Window: time.Hour},
+			limits.Quota{Subject: "x", Limit: 9, Window: time.Hour, Shards: 3})
 	})
 	add("Uncount", func(ctx context.Context) error {
-		handle, err := s.Interactions.CreateInteraction(ctx, requests.Interaction{ClientID: "c1"}, "browser", limits.Quota{Subject: "x2000", Limit: 9, Window: time.Hour})
+		handle, err := s.Interactions.CreateInteraction(ctx, requests.Interaction{ClientID: "c1"}, "browser",
+			limits.Quota{Subject: "x2000", Limit: 9, Window: time.Hour})
 		if err != nil {
 			return err
 		}
@@ -236,7 +240,8 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	add("ResetPassword", func(ctx context.Context) error { return s.Users.ResetPassword(ctx, "u1", "new") })
 	add("SetDisabled", func(ctx context.Context) error { return s.Users.SetDisabled(ctx, "u1", true) })
 	add("EndAll", func(ctx context.Context) error {
-		if err := prepare(ctx, "sessions", "session_clients", "grants", "interactions", "pushed_requests", "device_codes", "initial_access_tokens", "consents"); err != nil {
+		if err := prepare(ctx, "sessions", "session_clients", "grants", "interactions", "pushed_requests", "device_codes",
+			"initial_access_tokens", "consents"); err != nil {
 			return err
 		}
 		_, err := s.EndAll(ctx, true)
@@ -255,6 +260,7 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 	}
 	s.Clients.KeepUnused(800 * time.Millisecond)
 	add("Sweep", sweep())
-	add("Sweep", sweep(`UPDATE clients SET removed_at = 1 WHERE id = 'c1'`, leave["grants"], leave["consents"], leave["interactions"], leave["device_codes"]))
+	add("Sweep", sweep(`UPDATE clients SET removed_at = 1
+		WHERE id = 'c1'`, leave["grants"], leave["consents"], leave["interactions"], leave["device_codes"]))
 	return calls
 }

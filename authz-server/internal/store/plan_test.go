@@ -34,7 +34,8 @@ var grown = []string{
 		` + growthtest.Numbers + ` SELECT 'c' || i, CAST('x' || i AS BYTEA), i % 2 = 0, i * 1000 FROM n`,
 	`INSERT INTO initial_access_tokens (token_hash, note, uses_left, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), '', i % 100, i, i * 1000 FROM n`,
-	`INSERT INTO sessions (id, cookie_hash, user_id, auth_time, amr, acr, address, user_agent, created_at, seen_at, idle_expires_at, expires_at)
+	`INSERT INTO sessions (id, cookie_hash, user_id, auth_time, amr, acr, address, user_agent, created_at, seen_at, idle_expires_at,
+		expires_at)
 		` + growthtest.Numbers + ` SELECT 's' || i, CAST('x' || i AS BYTEA), 'u' || CASE WHEN i <= 100 THEN 1 ELSE i END, i, '', '', '', '', i, i,
 		CASE WHEN i <= 100 THEN 9000000000000 ELSE i * 1000 + 700000 END, 9000000000000 FROM n`,
 	`INSERT INTO session_clients (session_id, client_id) ` + growthtest.Numbers + ` SELECT 's' || i, 'c1' FROM n`,
@@ -42,24 +43,30 @@ var grown = []string{
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CAST('b' AS BYTEA), 'c1', '', '', '', 's' || i, i, i * 1000 FROM n`,
 	`INSERT INTO pushed_requests (uri_hash, client_id, form, expires_at)
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), 'c1', '', i * 1000 FROM n`,
-	`INSERT INTO device_codes (device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent, polled_at, poll_interval, early, created_at, expires_at)
-		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), 'x' || i, 'c1', '', '', '', '', '', CASE WHEN i % 2 = 0 THEN '' ELSE 'g' || i END, false, false, 0, 0, false, i, i * 1000 FROM n`,
+	`INSERT INTO device_codes (device_code_hash, user_code, client_id, scope, audience, jkt, address, user_agent, grant_id, denied, spent,
+		polled_at, poll_interval, early, created_at, expires_at)
+		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), 'x' || i, 'c1', '', '', '', '', '',
+		CASE WHEN i % 2 = 0 THEN '' ELSE 'g' || i END, false, false, 0, 0, false, i, i * 1000 FROM n`,
 	`INSERT INTO consents (user_id, client_id, scope, declined, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'u' || i, 'c1', '', '', i, i FROM n`,
-	`INSERT INTO login_failures (subject, id, failed_at) ` + growthtest.Numbers + ` SELECT 'address:' || i, '0', i * 1000 - 86400000000 FROM n`,
+	`INSERT INTO login_failures (subject, id, failed_at) ` + growthtest.Numbers + ` SELECT 'address:' || i, '0', i * 1000 - 86400000000
+		FROM n`,
 	`INSERT INTO quotas (subject, taken, ends_at) ` + growthtest.Numbers + ` SELECT 'x' || i, 1, i * 1000 FROM n`,
 	`INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, auth_time, acr, amr, created_at, expires_at, revoked_at)
-		` + growthtest.Numbers + ` SELECT 'g' || i, 'c1', 'u' || CASE WHEN i <= 500 THEN 1 ELSE i END, CASE WHEN i <= 500 THEN 's1' ELSE 's' || i END, '', '',
+		` + growthtest.Numbers + ` SELECT 'g' || i, 'c1', 'u' || CASE WHEN i <= 500 THEN 1 ELSE i END,
+		CASE WHEN i <= 500 THEN 's1' ELSE 's' || i END, '', '',
 		i % 2 = 0, i, '', '', i, CASE WHEN i > 500 THEN i * 1000 - 86400000000 + 86400000000 * (i % 2) ELSE 9000000000000 END,
 		CASE WHEN i > 500 AND i % 2 = 0 THEN i * 1000 ELSE 0 END FROM n`,
 	`INSERT INTO authorization_codes (code_hash, grant_id, active, redirect_uri, code_challenge, nonce, jkt, expires_at)
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), 'g' || i, i % 2 = 1, '', '', '', '', i * 1000 FROM n`,
 	`INSERT INTO refresh_tokens (token_hash, grant_id, jti, kid, issued_at, expires_at, used_at, successor)
-		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CASE WHEN i % 2 = 0 THEN 'g502' ELSE 'g' || i END, '', '', i, 9000000000000, 0, CAST('' AS BYTEA) FROM n`,
+		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CASE WHEN i % 2 = 0 THEN 'g502' ELSE 'g' || i END, '', '', i, 9000000000000, 0,
+		CAST('' AS BYTEA) FROM n`,
 	`INSERT INTO revoked_tokens (jti, expires_at) ` + growthtest.Numbers + ` SELECT 'x' || i, i * 1000 - 3600000000 FROM n`,
 	`INSERT INTO used_ids (id_hash, expires_at) ` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), i * 1000 FROM n`,
 	`INSERT INTO logout_deliveries (id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at)
-		` + growthtest.Numbers + ` SELECT 'x' || i, CASE WHEN i % 100 = 0 THEN 'c' || i ELSE 'c1' END, 'u1', 's', 0, '', i, i, CASE WHEN i % 2 = 0 THEN i * 1000 - 2592000000000 ELSE 0 END FROM n`,
+		` + growthtest.Numbers + ` SELECT 'x' || i, CASE WHEN i % 100 = 0 THEN 'c' || i ELSE 'c1' END, 'u1', 's', 0, '', i, i,
+		CASE WHEN i % 2 = 0 THEN i * 1000 - 2592000000000 ELSE 0 END FROM n`,
 }
 
 // planNow leaves some batches of each table to be swept.

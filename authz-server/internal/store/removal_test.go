@@ -55,7 +55,8 @@ func TestAClientWithManyGrantsIsGoneAtOnceAndItsRowsInBatches(t *testing.T) {
 		if err != nil || gone.Consents != 1 || gone.Grants < 500 {
 			t.Error(gone, err)
 		}
-		if g, c, r, cl := s.Count(t, "grants"), s.Count(t, "authorization_codes"), s.Count(t, "refresh_tokens"), s.Count(t, "clients"); g != 1 || c != 0 || r != 0 || cl != 1 {
+		if g, c, r, cl := s.Count(t, "grants"), s.Count(t, "authorization_codes"), s.Count(t, "refresh_tokens"), s.Count(t, "clients"); g != 1 ||
+			c != 0 || r != 0 || cl != 1 {
 			t.Errorf("%d grants, %d codes, %d refresh tokens and %d clients are left", g, c, r, cl)
 		}
 		if _, err := s.DeleteClient(t.Context(), "app"); !errors.Is(err, store.ErrNotFound) {
@@ -91,7 +92,8 @@ func TestEndAllEndsWhatMustNotLiveOn(t *testing.T) {
 		ok(t, err)
 		ok(t, s.Logouts.NoteSessionClient(ctx, session.ID, "app"))
 		s.many(t, 450)
-		ok(t, s.Devices.CreateDeviceCode(ctx, grants.DeviceCode{Hash: opaque.Hash("d"), UserCode: "D", ClientID: "app", ExpiresAt: s.Now.Add(time.Hour)}))
+		ok(t, s.Devices.CreateDeviceCode(ctx,
+			grants.DeviceCode{Hash: opaque.Hash("d"), UserCode: "D", ClientID: "app", ExpiresAt: s.Now.Add(time.Hour)}))
 		_, err = s.Interactions.CreateInteraction(ctx, requests.Interaction{ClientID: "app"}, "browser")
 		ok(t, err)
 		ok(t, s.Pushed.CreatePushedRequest(ctx, "urn:x", requests.PushedRequest{ClientID: "app", ExpiresAt: s.Now.Add(time.Hour)}))

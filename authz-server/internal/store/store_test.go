@@ -45,13 +45,17 @@ func (s *town) many(t *testing.T, n int) {
 	t.Helper()
 	numbers := fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)`, n)
 	for _, statement := range []string{
-		`INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, auth_time, acr, amr, created_at, expires_at, revoked_at)
-			` + numbers + fmt.Sprintf(` SELECT 'many' || i, 'app', '%s', '', 'openid', '', true, 0, '', '', i, 9000000000000000, 0 FROM n`, s.ann.ID),
+		`INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, auth_time, acr, amr, created_at, expires_at,
+			revoked_at)
+			` + numbers + fmt.Sprintf(` SELECT 'many' || i, 'app', '%s', '', 'openid', '', true, 0, '', '', i, 9000000000000000, 0
+			FROM n`, s.ann.ID),
 		`INSERT INTO authorization_codes (code_hash, grant_id, active, redirect_uri, code_challenge, nonce, jkt, expires_at)
 			` + numbers + ` SELECT CAST('x' || i AS BYTEA), 'many' || i, false, '', '', '', '', 0 FROM n`,
 		`INSERT INTO refresh_tokens (token_hash, grant_id, jti, kid, issued_at, expires_at, used_at, successor)
-			` + numbers + ` SELECT CAST('x' || i AS BYTEA), 'many' || CASE WHEN i <= 450 THEN 1 ELSE i END, '', '', 0, 0, 0, CAST('' AS BYTEA) FROM n`,
-		`INSERT INTO consents (user_id, client_id, scope, declined, created_at, updated_at) VALUES ('` + s.ann.ID + `', 'app', 'openid', '', 0, 0)`,
+			` + numbers + ` SELECT CAST('x' || i AS BYTEA), 'many' || CASE WHEN i <= 450 THEN 1 ELSE i END, '', '', 0, 0, 0, CAST('' AS BYTEA)
+			FROM n`,
+		`INSERT INTO consents (user_id, client_id, scope, declined, created_at, updated_at) VALUES ('` + s.ann.ID + `', 'app', 'openid', '', 0,
+			0)`,
 	} {
 		s.Exec(t, statement)
 	}
@@ -61,7 +65,8 @@ func (s *town) grant(t *testing.T, id, clientID, sessionID string) {
 	t.Helper()
 	c, err := s.Clients.Client(t.Context(), clientID)
 	ok(t, err)
-	ok(t, s.Grants.CreateGrant(t.Context(), grants.Grant{ID: id, UserID: s.ann.ID, SessionID: sessionID, CreatedAt: s.Now, ExpiresAt: s.Now.Add(time.Hour)}, &c))
+	ok(t, s.Grants.CreateGrant(t.Context(),
+		grants.Grant{ID: id, UserID: s.ann.ID, SessionID: sessionID, CreatedAt: s.Now, ExpiresAt: s.Now.Add(time.Hour)}, &c))
 }
 
 func TestAPersonKeepsSoManySessionsAndGrants(t *testing.T) {

@@ -68,7 +68,8 @@ func TestWhatHasEndedGoesAfterADay(t *testing.T) {
 			ok(t, s.Grants.CreateGrant(t.Context(), grants.Grant{ID: id, UserID: s.ann.ID, CreatedAt: s.Now, ExpiresAt: long}, &c))
 			ok(t, s.Grants.CreateCode(t.Context(), opaque.Hash(id), grants.Code{Grant: grants.Grant{ID: id}, ExpiresAt: s.Now.Add(time.Minute)}))
 			if id != "unused" {
-				if won, err := s.Grants.RedeemCode(t.Context(), opaque.Hash(id), &grants.RefreshToken{Hash: opaque.Hash("r" + id), GrantID: id, ExpiresAt: long}); err != nil || !won {
+				if won, err := s.Grants.RedeemCode(t.Context(), opaque.Hash(id),
+					&grants.RefreshToken{Hash: opaque.Hash("r" + id), GrantID: id, ExpiresAt: long}); err != nil || !won {
 					t.Fatal(won, err)
 				}
 			}

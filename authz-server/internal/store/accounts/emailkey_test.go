@@ -16,7 +16,8 @@ import (
 func TestOneAddressHasOneKeyInEveryScript(t *testing.T) {
 	seen := map[string]string{}
 	for _, same := range [][]string{
-		{"u@bücher.example", "U@BÜCHER.example", "u@bu\u0308cher.EXAMPLE", "u@xn--bcher-kva.example", "u@XN--BCHER-KVA.Example", " u@bücher.example\n"},
+		{"u@bücher.example", "U@BÜCHER.example", "u@bu\u0308cher.EXAMPLE", "u@xn--bcher-kva.example", "u@XN--BCHER-KVA.Example",
+			" u@bücher.example\n"},
 		{"u@bucher.example"},
 		{"u@straße.example", "u@STRAẞE.example", "u@xn--strae-oqa.example"},
 		{"u@strasse.example", "u@STRASSE.example"},
@@ -66,7 +67,8 @@ func TestOneAddressHasOneKeyInEveryScript(t *testing.T) {
 }
 
 func FuzzEmailKey(f *testing.F) {
-	for _, seed := range []string{"u@bücher.example", "İ@x", "a@b@c", "u@xn--bcher-kva.example", "ΟΔΟΣ@x", "u@[::1]", "@", "u@a。b", "a@mİt.example", "a@İ_x"} {
+	for _, seed := range []string{"u@bücher.example", "İ@x", "a@b@c", "u@xn--bcher-kva.example", "ΟΔΟΣ@x", "u@[::1]", "@", "u@a。b",
+		"a@mİt.example", "a@İ_x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, email string) {
@@ -135,14 +137,16 @@ func TestAccountsGetTheKeysOfToday(t *testing.T) {
 			return u.ID
 		}
 		// As the server once stored them: one address twice, İ@ where i@ belongs, and one without a rival.
-		plain, other, dotted, alone := make("u@xn--bcher-kva.example"), make("other@example.com"), make("İ@example.com"), make("Mina@Bücher.example")
+		plain, other, dotted, alone := make("u@xn--bcher-kva.example"), make("other@example.com"), make("İ@example.com"),
+			make("Mina@Bücher.example")
 		twice := make("U@placeholder.example")
 		db, err := sqldb.OpenWith(t.Context(), sqldb.Options{DatabaseURL: databaseURL})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for id, row := range map[string][2]string{
-			dotted: {"İ@example.com", "i@example.com"}, alone: {"Mina@Bücher.example", "mina@bücher.example"}, twice: {"U@Bücher.example", "u@bücher.example"},
+			dotted: {"İ@example.com", "i@example.com"}, alone: {"Mina@Bücher.example", "mina@bücher.example"},
+			twice: {"U@Bücher.example", "u@bücher.example"},
 		} {
 			if _, err := db.Exec(t.Context(), `UPDATE users SET email = $1, email_key = $2 WHERE id = $3`, row[0], row[1], id); err != nil {
 				t.Fatal(err)

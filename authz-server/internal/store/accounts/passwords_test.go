@@ -78,7 +78,8 @@ func TestAPasswordChangeLeavesOnlyWhatTheSessionThatMakesItGranted(t *testing.T)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if live := f.LiveGrants(t, "theirs", "theirs-offline", "theirs-expired", "ours", "ours-offline"); !slices.Equal(live, []string{"ours", "ours-offline"}) {
+		live := f.LiveGrants(t, "theirs", "theirs-offline", "theirs-expired", "ours", "ours-offline")
+		if !slices.Equal(live, []string{"ours", "ours-offline"}) {
 			t.Errorf("%v live on", live)
 		}
 		first := f.RefreshToken("theirs-offline", "r1")

@@ -17,13 +17,16 @@ func TestASessionIsFoundByItsCookieUntilItExpires(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		start := f.Now.Add(1234567 * time.Microsecond)
 		f.Now = start
-		made, cookie, err := f.Sessions.CreateSession(t.Context(), accounts.Session{UserID: f.Person.ID, AMR: []string{"pwd", "otp"}, ACR: "1", Address: "192.0.2.1", UserAgent: "브라우저"}, "x")
+		made, cookie, err := f.Sessions.CreateSession(t.Context(),
+			accounts.Session{UserID: f.Person.ID, AMR: []string{"pwd", "otp"}, ACR: "1", Address: "192.0.2.1", UserAgent: "브라우저"}, "x")
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, user, err := f.Sessions.SessionByCookie(t.Context(), cookie)
-		if err != nil || user.ID != f.Person.ID || got.ID != made.ID || !slices.Equal(got.AMR, made.AMR) || got.ACR != "1" || got.Address != "192.0.2.1" || got.UserAgent != "브라우저" ||
-			!got.AuthTime.Equal(start.Truncate(time.Second)) || !got.CreatedAt.Equal(start) || !got.ExpiresAt.Equal(start.Add(accounts.SessionLifetime)) {
+		if err != nil || user.ID != f.Person.ID || got.ID != made.ID || !slices.Equal(got.AMR, made.AMR) || got.ACR != "1" ||
+			got.Address != "192.0.2.1" || got.UserAgent != "브라우저" ||
+			!got.AuthTime.Equal(start.Truncate(time.Second)) || !got.CreatedAt.Equal(start) ||
+			!got.ExpiresAt.Equal(start.Add(accounts.SessionLifetime)) {
 			t.Fatalf("%+v %+v %v", got, user, err)
 		}
 		if _, _, err := f.Sessions.SessionByCookie(t.Context(), made.ID); !errors.Is(err, store.ErrNotFound) {
@@ -105,7 +108,8 @@ func TestLoggingInAgainKeepsTheSessionUnderANewCookie(t *testing.T) {
 			t.Errorf("the cookie of before still opens the session: %v", err)
 		}
 		got, _, err := f.Sessions.SessionByCookie(t.Context(), after)
-		if err != nil || got.ID != first.ID || got.ACR != "2" || !got.AuthTime.Equal(f.Now) || !got.ExpiresAt.Equal(f.Now.Add(accounts.SessionLifetime)) {
+		if err != nil || got.ID != first.ID || got.ACR != "2" || !got.AuthTime.Equal(f.Now) ||
+			!got.ExpiresAt.Equal(f.Now.Add(accounts.SessionLifetime)) {
 			t.Errorf("%+v %v", got, err)
 		}
 
@@ -146,7 +150,8 @@ func TestNobodyEndsAnothersSession(t *testing.T) {
 		if err := f.Sessions.EndSessionsOf(t.Context(), other.ID, ""); err != nil {
 			t.Fatal(err)
 		}
-		if sessions, err := f.Sessions.SessionsOf(t.Context(), f.Person.ID); err != nil || len(sessions) != 1 || f.LiveGrants(t, "online") == nil {
+		if sessions, err := f.Sessions.SessionsOf(t.Context(), f.Person.ID); err != nil || len(sessions) != 1 ||
+			f.LiveGrants(t, "online") == nil {
 			t.Error(sessions, err)
 		}
 		if err := f.Sessions.EndSessionOf(t.Context(), f.Person.ID, f.Session.ID); err != nil || f.LiveGrants(t, "online") != nil {

@@ -16,7 +16,8 @@ import (
 
 func TestAnAddressHasOneAccountInAnySpelling(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
-		made, err := f.Users.CreateUser(t.Context(), accounts.User{Email: "Müller@Example.com", Name: "Müller", Locale: "ko", PasswordHash: "h", Roles: []string{"moderator"}})
+		made, err := f.Users.CreateUser(t.Context(),
+			accounts.User{Email: "Müller@Example.com", Name: "Müller", Locale: "ko", PasswordHash: "h", Roles: []string{"moderator"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,7 +26,8 @@ func TestAnAddressHasOneAccountInAnySpelling(t *testing.T) {
 				t.Errorf("a second account for %q: %v", spelling, err)
 			}
 			got, err := f.Users.UserByEmail(t.Context(), spelling)
-			if err != nil || got.ID != made.ID || got.Email != "Müller@Example.com" || got.Locale != "ko" || !slices.Equal(got.Roles, []string{"moderator"}) || !got.CreatedAt.Equal(f.Now) {
+			if err != nil || got.ID != made.ID || got.Email != "Müller@Example.com" || got.Locale != "ko" ||
+				!slices.Equal(got.Roles, []string{"moderator"}) || !got.CreatedAt.Equal(f.Now) {
 				t.Errorf("%q found %+v, %v", spelling, got, err)
 			}
 		}
@@ -77,7 +79,8 @@ func TestUsersAreListedInPages(t *testing.T) {
 func TestAnAccountCanBeChanged(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		ctx := t.Context()
-		if err := errors.Join(f.Users.SetName(ctx, f.Person.ID, "마루"), f.Users.SetRoles(ctx, f.Person.ID, []string{"b", "a", "b"}), f.Users.RehashPassword(ctx, f.Person.ID, "x", "y")); err != nil {
+		if err := errors.Join(f.Users.SetName(ctx, f.Person.ID, "마루"), f.Users.SetRoles(ctx, f.Person.ID, []string{"b", "a", "b"}),
+			f.Users.RehashPassword(ctx, f.Person.ID, "x", "y")); err != nil {
 			t.Fatal(err)
 		}
 		got, err := f.Users.User(ctx, f.Person.ID)
@@ -176,7 +179,8 @@ func TestEditsOfAnAccountComeOneAfterTheOther(t *testing.T) {
 			t.Errorf("%+v %v", u, err)
 		}
 		no := errors.New("no")
-		if err := f.Users.EditUser(t.Context(), f.Person.ID, func(u *accounts.User) error { u.Name = "changed"; return no }); !errors.Is(err, no) {
+		err = f.Users.EditUser(t.Context(), f.Person.ID, func(u *accounts.User) error { u.Name = "changed"; return no })
+		if !errors.Is(err, no) {
 			t.Error(err)
 		}
 		after, err := f.Users.User(t.Context(), f.Person.ID)

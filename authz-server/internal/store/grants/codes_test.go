@@ -19,11 +19,13 @@ func TestACodeComesBackAsItWasStored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !c.Active || c.RedirectURI != "https://app.example/cb" || c.CodeChallenge != "challenge" || c.Nonce != "n" || c.KeyThumbprint != "jkt2" || c.Grant.KeyThumbprint != "jkt" || c.Grant.Claims != "{}" || !c.ExpiresAt.Equal(f.Now.Add(time.Minute)) {
+		if !c.Active || c.RedirectURI != "https://app.example/cb" || c.CodeChallenge != "challenge" || c.Nonce != "n" ||
+			c.KeyThumbprint != "jkt2" || c.Grant.KeyThumbprint != "jkt" || c.Grant.Claims != "{}" || !c.ExpiresAt.Equal(f.Now.Add(time.Minute)) {
 			t.Errorf("code: %+v", c)
 		}
 		g := c.Grant
-		if g.ID != "g1" || g.ClientID != "app" || g.UserID != f.Person.ID || !g.Offline || !slices.Equal(g.Scope, []string{"openid", "user:read"}) ||
+		if g.ID != "g1" || g.ClientID != "app" || g.UserID != f.Person.ID || !g.Offline ||
+			!slices.Equal(g.Scope, []string{"openid", "user:read"}) ||
 			!slices.Equal(g.AMR, []string{"pwd"}) || !g.AuthTime.Equal(f.Now) || !g.Live(f.Now) || g.Live(f.Now.Add(25*time.Hour)) {
 			t.Errorf("grant: %+v", g)
 		}

@@ -123,7 +123,8 @@ func TestAWithdrawalLeavesNoGrantInARace(t *testing.T) {
 				if err := f.Consents.HoldConsent(ctx, f.Person.ID, "app", []string{"openid"}); err != nil {
 					return err
 				}
-				g := grants.Grant{ID: id, UserID: f.Person.ID, SessionID: f.Session.ID, Scope: []string{"openid"}, CreatedAt: f.Now, ExpiresAt: f.Now.Add(time.Hour)}
+				g := grants.Grant{ID: id, UserID: f.Person.ID, SessionID: f.Session.ID, Scope: []string{"openid"}, CreatedAt: f.Now,
+					ExpiresAt: f.Now.Add(time.Hour)}
 				return f.Grants.CreateGrant(ctx, g, &c)
 			})
 		}
@@ -176,7 +177,8 @@ func TestAConsentIsHeldForWhatItCovers(t *testing.T) {
 		for _, test := range []struct {
 			client, scope string
 			want          error
-		}{{"app", "openid", nil}, {"app", "openid email", nil}, {"app", "", nil}, {"app", "openid phone", store.ErrStale}, {"other", "openid", store.ErrStale}} {
+		}{{"app", "openid", nil}, {"app", "openid email", nil}, {"app", "", nil}, {"app", "openid phone", store.ErrStale},
+			{"other", "openid", store.ErrStale}} {
 			if err := f.Consents.HoldConsent(t.Context(), f.Person.ID, test.client, strings.Fields(test.scope)); !errors.Is(err, test.want) {
 				t.Errorf("%s, %q: %v", test.client, test.scope, err)
 			}

@@ -19,8 +19,9 @@ func device(t *testing.T, f *storetest.World, userCode string) []byte {
 	t.Helper()
 	hash := opaque.Hash("device-" + userCode)
 	err := f.Devices.CreateDeviceCode(t.Context(), grants.DeviceCode{
-		Hash: hash, UserCode: userCode, ClientID: "app", Scope: []string{"openid", "x"}, Audience: []string{"https://api.example/x"}, KeyThumbprint: "jkt",
-		Address: "192.0.2.1", UserAgent: "마루TV", Interval: 5 * time.Second, ExpiresAt: f.Now.Add(10 * time.Minute),
+		Hash: hash, UserCode: userCode, ClientID: "app", Scope: []string{"openid", "x"}, Audience: []string{"https://api.example/x"},
+		KeyThumbprint: "jkt",
+		Address:       "192.0.2.1", UserAgent: "마루TV", Interval: 5 * time.Second, ExpiresAt: f.Now.Add(10 * time.Minute),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +32,8 @@ func device(t *testing.T, f *storetest.World, userCode string) []byte {
 // allow gives the request a new grant, as the page does.
 func allow(ctx context.Context, f *storetest.World, hash []byte) error {
 	return f.Tx(ctx, func(ctx context.Context) error {
-		g := grants.Grant{ID: rand.Text(), ClientID: "app", UserID: f.Person.ID, SessionID: f.Session.ID, CreatedAt: f.Now, ExpiresAt: f.Now.Add(time.Hour)}
+		g := grants.Grant{ID: rand.Text(), ClientID: "app", UserID: f.Person.ID, SessionID: f.Session.ID, CreatedAt: f.Now,
+			ExpiresAt: f.Now.Add(time.Hour)}
 		c, err := f.Clients.Client(ctx, "app")
 		if err != nil {
 			return err
@@ -47,12 +49,15 @@ func TestADeviceCodeComesBackAsItWasStored(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		hash := device(t, f, "BCDFGHJK")
 		d, err := f.Devices.DeviceCode(t.Context(), hash)
-		if err != nil || d.UserCode != "BCDFGHJK" || d.ClientID != "app" || !slices.Equal(d.Scope, []string{"openid", "x"}) || !slices.Equal(d.Audience, []string{"https://api.example/x"}) ||
-			d.KeyThumbprint != "jkt" || d.Address != "192.0.2.1" || d.UserAgent != "마루TV" || d.GrantID != "" || d.Denied || d.Spent || d.Interval != 5*time.Second ||
+		if err != nil || d.UserCode != "BCDFGHJK" || d.ClientID != "app" || !slices.Equal(d.Scope, []string{"openid", "x"}) ||
+			!slices.Equal(d.Audience, []string{"https://api.example/x"}) ||
+			d.KeyThumbprint != "jkt" || d.Address != "192.0.2.1" || d.UserAgent != "마루TV" || d.GrantID != "" || d.Denied || d.Spent ||
+			d.Interval != 5*time.Second ||
 			!d.CreatedAt.Equal(f.Now) || !d.ExpiresAt.Equal(f.Now.Add(10*time.Minute)) {
 			t.Errorf("%+v %v", d, err)
 		}
-		if err := f.Devices.CreateDeviceCode(t.Context(), grants.DeviceCode{Hash: opaque.Hash("another"), UserCode: "BCDFGHJK"}); !errors.Is(err, store.ErrExists) {
+		err = f.Devices.CreateDeviceCode(t.Context(), grants.DeviceCode{Hash: opaque.Hash("another"), UserCode: "BCDFGHJK"})
+		if !errors.Is(err, store.ErrExists) {
 			t.Errorf("two requests have one user code: %v", err)
 		}
 		if _, err := f.Devices.PendingDeviceCode(t.Context(), "BCDFGHJK"); err != nil {
@@ -151,7 +156,8 @@ func TestADeviceThatAsksTooOftenIsSlowedDown(t *testing.T) {
 			interval time.Duration
 		}{
 			{0, false, 5 * time.Second}, {4 * time.Second, true, 10 * time.Second}, {5 * time.Second, true, 15 * time.Second},
-			{15 * time.Second, false, 15 * time.Second}, {15*time.Second - grants.PollTolerance, false, 15 * time.Second}, {14 * time.Second, true, 20 * time.Second},
+			{15 * time.Second, false, 15 * time.Second}, {15*time.Second - grants.PollTolerance, false, 15 * time.Second},
+			{14 * time.Second, true, 20 * time.Second},
 		} {
 			f.Now = f.Now.Add(poll.after)
 			early, err := f.Devices.PollDevice(t.Context(), hash)

@@ -18,7 +18,9 @@ func TestAGrantToAClientThatHasChangedIsNotMade(t *testing.T) {
 			t.Fatal(err)
 		}
 		grant := func(id string) error {
-			return f.Grants.CreateGrant(t.Context(), grants.Grant{ID: id, ClientID: "app", UserID: f.Person.ID, SessionID: f.Session.ID, CreatedAt: f.Now, ExpiresAt: f.Now.Add(time.Hour)}, &c)
+			return f.Grants.CreateGrant(t.Context(),
+				grants.Grant{ID: id, ClientID: "app", UserID: f.Person.ID, SessionID: f.Session.ID, CreatedAt: f.Now, ExpiresAt: f.Now.Add(time.Hour)},
+				&c)
 		}
 		if err := grant("first"); err != nil {
 			t.Fatal(err)

@@ -15,7 +15,8 @@ func TestAnIdentifierIsUsedOnce(t *testing.T) {
 		storetest.OneWins(t, store.ErrExists, func(ctx context.Context, _ int) error {
 			return f.UsedIDs.UseID(ctx, "assertion", "app", "1", soon)
 		})
-		for _, id := range [][3]string{{"assertion", "app", "2"}, {"assertion", "another", "1"}, {"dpop", "app", "1"}, {"assertion", "", "app 1:1 1"}, {"assertion", "app 1", ""}} {
+		for _, id := range [][3]string{{"assertion", "app", "2"}, {"assertion", "another", "1"}, {"dpop", "app", "1"},
+			{"assertion", "", "app 1:1 1"}, {"assertion", "app 1", ""}} {
 			if err := f.UsedIDs.UseID(t.Context(), id[0], id[1], id[2], soon); err != nil {
 				t.Errorf("%v: %v", id, err)
 			}

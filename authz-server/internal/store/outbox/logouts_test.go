@@ -84,7 +84,8 @@ func TestHoweverASessionEndsItsClientsAreToBeTold(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, f *storetest.World) {
 				told(t, f, "one", "two")
 				noted(t, f, f.Session.ID, "gone") // a client that was deleted since
-				if got, err := f.Logouts.SessionClients(t.Context(), f.Session.ID); err != nil || !slices.Equal(got, []string{"app", "gone", "one", "two"}) {
+				if got, err := f.Logouts.SessionClients(t.Context(), f.Session.ID); err != nil ||
+					!slices.Equal(got, []string{"app", "gone", "one", "two"}) {
 					t.Error(got, err)
 				}
 				if err := end(t.Context(), f); err != nil {

@@ -17,14 +17,16 @@ import (
 func TestAClientIsRegisteredWithAllThatItHas(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		c := client.Client{ID: "self", Name: "Self"}
-		if err := f.Clients.RegisterClient(t.Context(), c, registry.Registration{Secret: opaque.Hash("secret"), Token: opaque.Hash("token")}); err != nil {
+		if err := f.Clients.RegisterClient(t.Context(), c,
+			registry.Registration{Secret: opaque.Hash("secret"), Token: opaque.Hash("token")}); err != nil {
 			t.Fatal(err)
 		}
 		got, secrets, err := f.Clients.ClientWithSecrets(t.Context(), "self")
 		if err != nil || got.Name != "Self" || len(secrets) != 1 || string(secrets[0]) != string(opaque.Hash("secret")) {
 			t.Errorf("%+v %v %v", got, secrets, err)
 		}
-		for id, want := range map[string]map[string]bool{"self": {"token": true, "another": false, "": false, "secret": false}, "app": {"token": false, "": false}, "none": {"token": false}} {
+		for id, want := range map[string]map[string]bool{"self": {"token": true, "another": false, "": false, "secret": false},
+			"app": {"token": false, "": false}, "none": {"token": false}} {
 			for token, good := range want {
 				err := f.Clients.CheckRegistrationToken(t.Context(), id, token)
 				if good && err != nil || !good && !errors.Is(err, store.ErrNotFound) {
@@ -32,7 +34,8 @@ func TestAClientIsRegisteredWithAllThatItHas(t *testing.T) {
 				}
 			}
 		}
-		if err := f.Clients.RegisterClient(t.Context(), c, registry.Registration{Token: opaque.Hash("another")}); !errors.Is(err, store.ErrExists) {
+		err = f.Clients.RegisterClient(t.Context(), c, registry.Registration{Token: opaque.Hash("another")})
+		if !errors.Is(err, store.ErrExists) {
 			t.Error(err)
 		}
 		if err := f.Clients.CheckRegistrationToken(t.Context(), "self", "token"); err != nil {
@@ -64,7 +67,8 @@ func TestAnInitialTokenLetsInSoManyClientsAndNoMore(t *testing.T) {
 			return err == nil, err
 		}
 		// A registration that fails for another reason spends nothing.
-		if err := f.Clients.RegisterClient(t.Context(), client.Client{ID: "app"}, registry.Registration{Token: hash, InitialToken: hash}); !errors.Is(err, store.ErrExists) {
+		if err := f.Clients.RegisterClient(t.Context(), client.Client{ID: "app"},
+			registry.Registration{Token: hash, InitialToken: hash}); !errors.Is(err, store.ErrExists) {
 			t.Error(err)
 		}
 		won := storetest.Winners(t, func(ctx context.Context, i int) (bool, error) { return register(ctx, fmt.Sprint("self-", i)) })

@@ -19,7 +19,8 @@ func TestClientsThatNobodyUsesAreSwept(t *testing.T) {
 		const unused = 72 * time.Hour
 		register := func(id string, initial []byte) {
 			t.Helper()
-			if err := f.Clients.RegisterClient(t.Context(), client.Client{ID: id}, registry.Registration{Secret: opaque.Hash(id), Token: opaque.Hash(id), InitialToken: initial}); err != nil {
+			if err := f.Clients.RegisterClient(t.Context(), client.Client{ID: id},
+				registry.Registration{Secret: opaque.Hash(id), Token: opaque.Hash(id), InitialToken: initial}); err != nil {
 				t.Fatal(err)
 			}
 		}

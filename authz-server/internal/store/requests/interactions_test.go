@@ -22,26 +22,31 @@ func TestAnInteractionIsItsBrowsersAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := f.Interactions.Interaction(t.Context(), handle, "browser")
-		if err != nil || got.ClientID != "app" || got.Form.Encode() != form.Encode() || got.Consent != "" || len(got.ConsentScope) != 0 || !got.CreatedAt.Equal(f.Now) {
+		if err != nil || got.ClientID != "app" || got.Form.Encode() != form.Encode() || got.Consent != "" || len(got.ConsentScope) != 0 ||
+			!got.CreatedAt.Equal(f.Now) {
 			t.Errorf("%+v %v", got, err)
 		}
 		if _, err := f.Interactions.Interaction(t.Context(), handle, "another browser"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("another browser sees it: %v", err)
 		}
-		if err := f.Interactions.DecideInteraction(t.Context(), handle, "another browser", "sid", requests.ConsentAllow, nil); !errors.Is(err, store.ErrNotFound) {
+		err = f.Interactions.DecideInteraction(t.Context(), handle, "another browser", "sid", requests.ConsentAllow, nil)
+		if !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("another browser decided: %v", err)
 		}
-		if err := f.Interactions.DecideInteraction(t.Context(), handle, "browser", "sid", requests.ConsentAllow, []string{"openid", "email"}); err != nil {
+		if err := f.Interactions.DecideInteraction(t.Context(), handle, "browser", "sid", requests.ConsentAllow,
+			[]string{"openid", "email"}); err != nil {
 			t.Fatal(err)
 		}
-		if got, err = f.Interactions.Interaction(t.Context(), handle, "browser"); err != nil || got.Consent != requests.ConsentAllow || got.ConsentSID != "sid" || !slices.Equal(got.ConsentScope, []string{"openid", "email"}) {
+		if got, err = f.Interactions.Interaction(t.Context(), handle, "browser"); err != nil || got.Consent != requests.ConsentAllow ||
+			got.ConsentSID != "sid" || !slices.Equal(got.ConsentScope, []string{"openid", "email"}) {
 			t.Errorf("%+v %v", got, err)
 		}
 		f.Now = f.Now.Add(requests.InteractionLifetime)
 		if _, err := f.Interactions.Interaction(t.Context(), handle, "browser"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("it never expires: %v", err)
 		}
-		if err := f.Interactions.DecideInteraction(t.Context(), handle, "browser", "sid", requests.ConsentDeny, nil); !errors.Is(err, store.ErrNotFound) {
+		err = f.Interactions.DecideInteraction(t.Context(), handle, "browser", "sid", requests.ConsentDeny, nil)
+		if !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("decided when expired: %v", err)
 		}
 		if _, err := f.Interactions.SpendInteraction(t.Context(), handle); !errors.Is(err, store.ErrNotFound) {
@@ -79,9 +84,11 @@ func TestAnInteractionIsSpentOnce(t *testing.T) {
 
 func TestAnAnsweredInteractionMakesRoom(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
-		quotas := []limits.Quota{{Subject: "interaction 203.0.113.7", Limit: 2, Window: requests.InteractionLifetime}, {Subject: "client a b", Limit: 4, Window: requests.InteractionLifetime, Shards: 2}}
+		quotas := []limits.Quota{{Subject: "interaction 203.0.113.7", Limit: 2, Window: requests.InteractionLifetime},
+			{Subject: "client a b", Limit: 4, Window: requests.InteractionLifetime, Shards: 2}}
 		begin := func() (string, error) {
-			return f.Interactions.CreateInteraction(t.Context(), requests.Interaction{ClientID: "a b", Form: url.Values{"state": {"x"}}}, "browser", quotas...)
+			return f.Interactions.CreateInteraction(t.Context(), requests.Interaction{ClientID: "a b", Form: url.Values{"state": {"x"}}}, "browser",
+				quotas...)
 		}
 		answer := func(handle string) {
 			t.Helper()

@@ -14,7 +14,8 @@ import (
 func TestAPushedRequestIsSweptWhenItExpiresAndStillSpentOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		const uri = "urn:ietf:params:oauth:request_uri:x"
-		err := f.Pushed.CreatePushedRequest(t.Context(), uri, requests.PushedRequest{ClientID: "app", Form: url.Values{"scope": {"openid"}}, ExpiresAt: f.Now.Add(time.Minute)})
+		err := f.Pushed.CreatePushedRequest(t.Context(), uri,
+			requests.PushedRequest{ClientID: "app", Form: url.Values{"scope": {"openid"}}, ExpiresAt: f.Now.Add(time.Minute)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -79,13 +79,15 @@ func (w *World) Code(t *testing.T, id string, offline bool) []byte {
 	g := grants.Grant{
 		ID: id, ClientID: "app", UserID: w.Person.ID, SessionID: w.Session.ID,
 		Scope: []string{"openid", "user:read"}, Audience: []string{"https://api.example/user"}, Offline: offline,
-		AuthTime: w.Now, ACR: "1", AMR: []string{"pwd"}, CreatedAt: w.Now, ExpiresAt: w.Now.Add(24 * time.Hour), Claims: "{}", KeyThumbprint: "jkt",
+		AuthTime: w.Now, ACR: "1", AMR: []string{"pwd"}, CreatedAt: w.Now, ExpiresAt: w.Now.Add(24 * time.Hour), Claims: "{}",
+		KeyThumbprint: "jkt",
 	}
 	c, err := w.Clients.Client(t.Context(), "app")
 	OK(t, err)
 	OK(t, w.Grants.CreateGrant(t.Context(), g, &c))
 	OK(t, w.Grants.CreateCode(t.Context(), hash, grants.Code{
-		Grant: g, RedirectURI: "https://app.example/cb", CodeChallenge: "challenge", Nonce: "n", KeyThumbprint: "jkt2", ExpiresAt: w.Now.Add(time.Minute),
+		Grant: g, RedirectURI: "https://app.example/cb", CodeChallenge: "challenge", Nonce: "n", KeyThumbprint: "jkt2",
+		ExpiresAt: w.Now.Add(time.Minute),
 	}))
 	return hash
 }
@@ -159,7 +161,8 @@ func (w *World) Exec(t *testing.T, statement string, args ...any) {
 // Count is how many rows there are, from a table and what follows it in a statement.
 func (w *World) Count(t *testing.T, from string) int {
 	t.Helper()
-	n, err := sqldb.All(t.Context(), w.sql(t), func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) }, `SELECT count(*) FROM `+from)
+	n, err := sqldb.All(t.Context(), w.sql(t), func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) }, `SELECT count(*)
+		FROM `+from)
 	OK(t, err)
 	return n[0]
 }
