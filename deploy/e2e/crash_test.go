@@ -55,7 +55,7 @@ func duringWrites(t *testing.T, r *running, part string, workers int, enough int
 }
 
 func TestABoardKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	each(t, func(t *testing.T, settings []string) {
 		r := start(t, 1, settings...)
 		g := sampleApp(t, r, everyScope...).signUp(newPerson(t, nil))
@@ -85,7 +85,7 @@ func TestABoardKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
 }
 
 func TestAUserServiceKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	each(t, func(t *testing.T, settings []string) {
 		r := start(t, 1, settings...)
 		someone := newPerson(t, nil)
@@ -109,7 +109,7 @@ func TestAUserServiceKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
 			return true
 		})
 		var text string
-		until(t, "the profile is shown again", func() bool {
+		testenv.Eventually(t, "the profile is shown again", func() bool {
 			form := someone.open(r.App + "/profile")
 			field := form.byID("bio")
 			if field == nil || field.FirstChild == nil {
@@ -125,7 +125,7 @@ func TestAUserServiceKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
 }
 
 func TestAnAuthorizationServerKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	each(t, func(t *testing.T, settings []string) {
 		r := start(t, 1, append(slices.Clone(settings), "AUTHZ_REFRESH_GRACE=5m")...)
 		sample := sampleApp(t, r, everyScope...)
@@ -167,6 +167,7 @@ func TestAnAuthorizationServerKilledWhileItWritesLosesNothingAcknowledged(t *tes
 }
 
 func TestADemoAppOrAGatewayThatComesBackServesAgain(t *testing.T) {
+	t.Parallel()
 	r := start(t, 1)
 	someone := newPerson(t, nil)
 	agree(someone.open(r.App+"/signup").press("signup", "name", someone.Name, "email", someone.Email, "password", someone.Password))
@@ -182,6 +183,7 @@ func TestADemoAppOrAGatewayThatComesBackServesAgain(t *testing.T) {
 }
 
 func TestKeysAndDiscoveryOutliveTheDatabase(t *testing.T) {
+	t.Parallel()
 	database, stop, err := sqldbtest.Start() // one that can be taken away
 	if errors.Is(err, sqldbtest.ErrNoPostgres) {
 		testenv.Absent(t, err.Error())
@@ -196,7 +198,7 @@ func TestKeysAndDiscoveryOutliveTheDatabase(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "nobody can log in any more", func() bool {
+	testenv.Eventually(t, "nobody can log in any more", func() bool {
 		a := call(t, "POST", r.Issuer+"/oauth2/token", "", refreshForm(g.RefreshToken))
 		return a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "" && a.Header.Get("Content-Type") == "application/json"
 	})
@@ -211,13 +213,13 @@ func TestKeysAndDiscoveryOutliveTheDatabase(t *testing.T) {
 	if err := errors.Join(r.StopPart("user"), os.Remove(filepath.Join(r.dir, "user-keys.json")), r.Launch("user")); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the user service verifies a token", func() bool {
+	testenv.Eventually(t, "the user service verifies a token", func() bool {
 		return call(t, "GET", r.API+"/user/v1/me", g.AccessToken, nil).Status == http.StatusOK
 	})
 }
 
 func TestAServiceRestartsWhileTheIssuerIsAway(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	r := start(t, 1)
 	g := sampleApp(t, r, everyScope...).signUp(newPerson(t, nil))
 	call(t, "GET", r.API+"/user/v1/me", g.AccessToken, nil).decode(t, http.StatusOK, &struct{}{})
@@ -234,7 +236,7 @@ func TestAServiceRestartsWhileTheIssuerIsAway(t *testing.T) {
 	}
 	for address, method := range map[string]string{r.API + "/user/v1/me": "GET", r.API + "/board/v1/boards/free/posts": "POST"} {
 		var last answer
-		until(t, method+" "+address+" is answered", func() bool {
+		testenv.Eventually(t, method+" "+address+" is answered", func() bool {
 			last = call(t, method, address, g.AccessToken, map[string]string{"title": "t", "body": "b"})
 			return last.Status < 500 || last.Header.Get("WWW-Authenticate") != ""
 		})
@@ -248,7 +250,7 @@ func TestAServiceRestartsWhileTheIssuerIsAway(t *testing.T) {
 }
 
 func TestOneServicesFailureStaysItsOwn(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	r := start(t, 1)
 	someone := newPerson(t, nil)
 	g := sampleApp(t, r, everyScope...).signUp(someone)
@@ -260,7 +262,7 @@ func TestOneServicesFailureStaysItsOwn(t *testing.T) {
 		a, err := try("GET", onPost, g.AccessToken, nil)
 		return err == nil && a.Status == http.StatusOK && strings.Contains(string(a.Body), someone.Name)
 	}
-	until(t, "the board knows the author's name", named)
+	testenv.Eventually(t, "the board knows the author's name", named)
 	agree(someone.open(r.App + "/login"))
 
 	for dead, alive := range map[string][]string{

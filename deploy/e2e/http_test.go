@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 // claims reads a token that the test has no need to verify.
@@ -40,6 +42,7 @@ type post struct {
 }
 
 func TestAnOrdinaryClientLogsAPersonInAndItsTokensOpenBothServices(t *testing.T) {
+	t.Parallel()
 	r := start(t, 1)
 	sample := sampleApp(t, r, everyScope...)
 	someone := newPerson(t, nil)
@@ -68,7 +71,7 @@ func TestAnOrdinaryClientLogsAPersonInAndItsTokensOpenBothServices(t *testing.T)
 		t.Errorf("the post: %+v", written)
 	}
 	call(t, "POST", r.API+"/board/v1/posts/"+written.ID+"/comments", g.AccessToken, map[string]string{"body": "반갑습니다"}).decode(t, http.StatusCreated, &struct{}{})
-	until(t, "the board knows the author's name", func() bool {
+	testenv.Eventually(t, "the board knows the author's name", func() bool {
 		var read post
 		call(t, "GET", r.API+"/board/v1/posts/"+written.ID, g.AccessToken, nil).decode(t, http.StatusOK, &read)
 		return read.Author.Name == someone.Name && read.Comments == 1
@@ -107,6 +110,7 @@ func TestAnOrdinaryClientLogsAPersonInAndItsTokensOpenBothServices(t *testing.T)
 }
 
 func TestTheSecondTimeNothingIsAsked(t *testing.T) {
+	t.Parallel()
 	r := start(t, 1)
 	sample := sampleApp(t, r, everyScope...)
 	someone := newPerson(t, nil)
@@ -119,6 +123,7 @@ func TestTheSecondTimeNothingIsAsked(t *testing.T) {
 }
 
 func TestAServiceCallsAServiceByItself(t *testing.T) {
+	t.Parallel()
 	r := start(t, 1)
 	someone := newPerson(t, nil)
 	g := sampleApp(t, r, everyScope...).signUp(someone)
@@ -139,6 +144,7 @@ func TestAServiceCallsAServiceByItself(t *testing.T) {
 }
 
 func TestATokenOpensOnlyWhatItIsFor(t *testing.T) {
+	t.Parallel()
 	r := start(t, 1)
 	someone := newPerson(t, nil)
 	g := sampleApp(t, r, "openid", "user:read", "offline_access").signUp(someone)
@@ -189,6 +195,7 @@ func TestATokenOpensOnlyWhatItIsFor(t *testing.T) {
 }
 
 func TestLoggingOutEndsWhatHangsOnTheSession(t *testing.T) {
+	t.Parallel()
 	r := start(t, 1)
 	sample := sampleApp(t, r, "openid", "user:read")
 	someone := newPerson(t, nil)
@@ -213,6 +220,7 @@ func TestLoggingOutEndsWhatHangsOnTheSession(t *testing.T) {
 }
 
 func TestDemoAccountsWorkAndTheModeratorModerates(t *testing.T) {
+	t.Parallel()
 	r := start(t, 1)
 	for _, tc := range []struct {
 		email, password string

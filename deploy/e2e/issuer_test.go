@@ -10,6 +10,7 @@ import (
 
 // Every program, and client libraries, take an issuer that has a path and ends in a slash.
 func TestAnIssuerWithAPathAndASlashServesEverybody(t *testing.T) {
+	t.Parallel()
 	r := startWith(t, stack.Config{IssuerPath: "/our/id/"}, 1)
 	r.Issuer += "/our/id/"
 	someone := newPerson(t, plain.Transport)

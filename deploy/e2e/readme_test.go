@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +52,7 @@ serve() {
 `
 
 func TestEveryStepOfTheReadmesRuns(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
 			testenv.Absent(t, "no "+program+", with which the README's steps are run")
@@ -67,7 +67,7 @@ func TestEveryStepOfTheReadmesRuns(t *testing.T) {
 		text += string(part)
 	}
 	scratch := t.TempDir()
-	notes, login := freePort(t), freePort(t)
+	notes, login := testenv.FreePort(t), testenv.FreePort(t)
 	text = strings.NewReplacer("../", scratch+"/", ":8091", ":"+notes, ":8090", ":"+login).Replace(text)
 
 	r := start(t, 1, exported(text)...)
@@ -156,14 +156,4 @@ func steps(t *testing.T, text, scratch string, ports map[string]string) (script 
 		}
 	}
 	return script, ran
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }

@@ -12,12 +12,15 @@ import (
 	"testing"
 
 	"golang.org/x/oauth2"
+
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 // Two authorization servers on one Postgres, behind one gateway. Where a test must know which of the two answers, it goes past
 // the gateway to that one, under the issuer's name.
 
 func TestLogInOnOneReplicaAndTokenAtTheOther(t *testing.T) {
+	t.Parallel()
 	r := start(t, 2, postgres(t)...)
 	sample := sampleApp(t, r, everyScope...)
 	someone := newPerson(t, r.replica(0))
@@ -78,6 +81,7 @@ type tokens struct {
 }
 
 func TestARefreshRaceAcrossReplicasHasOneSuccessor(t *testing.T) {
+	t.Parallel()
 	r := start(t, 2, append(postgres(t), "AUTHZ_REFRESH_GRACE=60s")...) // a busy machine must not be mistaken for a thief
 	g := sampleApp(t, r, everyScope...).signUp(newPerson(t, nil))
 	last := g.RefreshToken
@@ -104,6 +108,7 @@ func TestARefreshRaceAcrossReplicasHasOneSuccessor(t *testing.T) {
 }
 
 func TestACodeRaceAcrossReplicasHasOneWinnerAtMost(t *testing.T) {
+	t.Parallel()
 	r := start(t, 2, postgres(t)...)
 	sample := sampleApp(t, r, everyScope...)
 	someone := newPerson(t, nil)
@@ -134,6 +139,7 @@ func TestACodeRaceAcrossReplicasHasOneWinnerAtMost(t *testing.T) {
 }
 
 func TestFailedLogInsAreCountedAcrossReplicas(t *testing.T) {
+	t.Parallel()
 	r := start(t, 2, postgres(t)...)
 	someone := newPerson(t, nil)
 	sampleApp(t, r, everyScope...).signUp(someone)
@@ -171,7 +177,7 @@ func keyIDs(t *testing.T, r *running, replica int) []string {
 }
 
 func TestAKeyRotationReachesBothReplicasAndOldTokensGoOn(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	r := start(t, 2, postgres(t)...)
 	before := keyIDs(t, r, 0)
 	if other := keyIDs(t, r, 1); !slices.Equal(before, other) {
@@ -181,7 +187,7 @@ func TestAKeyRotationReachesBothReplicasAndOldTokensGoOn(t *testing.T) {
 	if out, err := r.Authz(context.Background(), "", "keys", "rotate"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	until(t, "both replicas publish the new key", func() bool {
+	testenv.Eventually(t, "both replicas publish the new key", func() bool {
 		after := keyIDs(t, r, 0)
 		return !slices.Equal(before, after) && slices.Equal(after, keyIDs(t, r, 1))
 	})
@@ -198,7 +204,7 @@ func TestAKeyRotationReachesBothReplicasAndOldTokensGoOn(t *testing.T) {
 }
 
 func TestTheDeathOfOneReplicaIsNotSeen(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	r := start(t, 2, postgres(t)...)
 	sample := sampleApp(t, r, everyScope...)
 	someone := newPerson(t, nil)
@@ -214,11 +220,11 @@ func TestTheDeathOfOneReplicaIsNotSeen(t *testing.T) {
 		}
 		service(t, r, "user:lookup")
 	}
-	served := r.log.requests("authz-server-2")
+	served := r.log.requestsOf("authz-server-2")
 	r.launch(t, "authz-server-2")
-	until(t, "the gateway sends requests to the replica that came back", func() bool {
+	testenv.Eventually(t, "the gateway sends requests to the replica that came back", func() bool {
 		call(t, "GET", r.Issuer+"/.well-known/openid-configuration", "", nil)
-		return r.log.requests("authz-server-2") > served
+		return r.log.requestsOf("authz-server-2") > served
 	})
 	if err := r.Kill("authz-server"); err != nil {
 		t.Fatal(err)

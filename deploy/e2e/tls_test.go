@@ -14,6 +14,7 @@ import (
 )
 
 func TestBehindTLSEverythingIsHTTPSAndCookiesAreBoundToTheHost(t *testing.T) {
+	t.Parallel()
 	r := startWith(t, stack.Config{TLS: true}, 1)
 	client := &http.Client{Transport: r.Transport(), CheckRedirect: plain.CheckRedirect}
 	get := func(address, token string) answer {

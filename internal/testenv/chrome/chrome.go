@@ -5,6 +5,7 @@ package chrome
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -79,15 +80,29 @@ func (b *Browser) listen(event any) {
 	}
 }
 
-// Calm fails the test for everything the browser has complained of since the last time.
-func (b *Browser) Calm() {
+// Calm fails the test for everything the browser has complained of since the last time, but for
+// complaints that hold one of the texts in except.
+func (b *Browser) Calm(except ...string) {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range b.complaints {
-		b.t.Errorf("the browser complains: %s", c)
+		if !slices.ContainsFunc(except, func(text string) bool { return strings.Contains(c, text) }) {
+			b.t.Errorf("the browser complains: %s", c)
+		}
 	}
 	b.complaints = nil
+}
+
+// Another is another tab of the same browser, with the same people logged in. Its complaints are not collected.
+func (b *Browser) Another() *Browser {
+	b.t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	b.t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil { // the tab lives as long as the context that it is first used with
+		b.t.Fatal(err)
+	}
+	return &Browser{t: b.t, ctx: ctx}
 }
 
 // Call sends a command of the browser's own protocol.
@@ -166,6 +181,12 @@ func (b *Browser) Fill(fields ...string) {
 func (b *Browser) Visible(selector CSS) {
 	b.t.Helper()
 	b.Is(fmt.Sprintf("document.querySelector(%q)?.checkVisibility() ?? false", selector))
+}
+
+// At waits for a page of an origin with a visible element.
+func (b *Browser) At(origin string, selector CSS) {
+	b.t.Helper()
+	b.Is(fmt.Sprintf("location.origin === %q && (document.querySelector(%q)?.checkVisibility() ?? false)", origin, selector))
 }
 
 // See waits until an element holds a text.
