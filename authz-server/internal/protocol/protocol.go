@@ -2,7 +2,7 @@
 // clients authenticated, finds who answers a grant type or a response type, and refuses what nobody
 // answers. What a grant or a response is, other packages say: see [Grant] and [Protocol.Respond].
 //
-// ARCHITECTURE.md lists what fosite would do by itself, what is done instead, and the tests.
+// README.md lists what fosite would do by itself, what is done instead, and the tests.
 package protocol
 
 import (
