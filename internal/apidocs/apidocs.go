@@ -1,5 +1,6 @@
-// Package apidocs serves an OpenAPI document as an interactive reference: Swagger UI, from the program itself, with log-in by
-// authorization code and PKCE. Nothing comes from elsewhere, and no script is inline.
+// Package apidocs serves an OpenAPI document as an interactive reference: Swagger UI, from the
+// program itself, with log-in by authorization code and PKCE. The page loads nothing from other
+// hosts, and no script is inline.
 package apidocs
 
 import (
@@ -29,7 +30,7 @@ type Config struct {
 	Path     string // of the page, such as /docs; its assets are below it
 	Document string // address of the OpenAPI document, relative to the page
 	Server   string // URL of the server that the document names: the page may call it
-	Issuer   string // the page may call it, and takes answers of its log-in from it alone (RFC 9207)
+	Issuer   string // the page may call it, and accepts the answer to a log-in from it only (RFC 9207)
 	ClientID string // a public client there; its redirect URI is the page's address with /oauth2-redirect.html
 }
 
@@ -58,30 +59,16 @@ var contentTypes = map[string]string{
 
 // New returns the reference, or an error that says which field is wrong.
 func New(cfg Config) (*Docs, error) {
-	var callable []string
-	for _, address := range []string{cfg.Issuer, cfg.Server} {
-		u, err := url.Parse(address)
-		if err != nil || u.Host == "" || strings.ContainsAny(u.Host, "; ,'") {
-			return nil, fmt.Errorf("no URL that a page could call: %q", address)
-		}
-		callable = append(callable, u.Scheme+"://"+u.Host)
-	}
-	d := &Docs{
-		files: make(map[string]file),
-		// Swagger UI draws its icons from data: URLs in its style.
-		policy: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' " + strings.Join(callable, " ") +
-			"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-	}
-	page, err := template.ParseFS(own, "assets/docs.html")
+	policy, err := contentPolicy(cfg.Issuer, cfg.Server)
 	if err != nil {
 		return nil, err
 	}
-	var body bytes.Buffer
-	data := map[string]string{"Title": cfg.Title, "Base": path.Base(cfg.Path), "Document": cfg.Document, "Issuer": cfg.Issuer, "ClientID": cfg.ClientID}
-	if err := page.Execute(&body, data); err != nil {
+	page, err := writePage(cfg)
+	if err != nil {
 		return nil, err
 	}
-	d.add(cfg.Path, ".html", body.Bytes(), false)
+	d := &Docs{files: make(map[string]file), policy: policy}
+	d.add(cfg.Path, ".html", page, false)
 	for _, name := range []string{"docs.js", "oauth2-redirect.html", "oauth2-redirect.js"} {
 		text, err := own.ReadFile("assets/" + name)
 		if err != nil {
@@ -100,12 +87,40 @@ func New(cfg Config) (*Docs, error) {
 	return d, nil
 }
 
-func (d *Docs) add(at, extension string, body []byte, gzipped bool) {
-	sum := sha256.Sum256(body)
-	d.files[at] = file{contentType: contentTypes[extension], etag: `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, body: body, gzipped: gzipped}
+// contentPolicy lets the page run and show only what is served here, and call these addresses.
+func contentPolicy(addresses ...string) (string, error) {
+	var callable []string
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || strings.ContainsAny(u.Host, "; ,'") {
+			return "", fmt.Errorf("no URL that a page could call: %q", address)
+		}
+		callable = append(callable, u.Scheme+"://"+u.Host)
+	}
+	// Swagger UI draws its icons from data: URLs in its style.
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+		"connect-src 'self' " + strings.Join(callable, " ") + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", nil
 }
 
-// Paths are those that the reference has, in order.
+func writePage(cfg Config) ([]byte, error) {
+	page, err := template.ParseFS(own, "assets/docs.html")
+	if err != nil {
+		return nil, err
+	}
+	var body bytes.Buffer
+	err = page.Execute(&body, map[string]string{
+		"Title": cfg.Title, "Base": path.Base(cfg.Path), "Document": cfg.Document, "Issuer": cfg.Issuer, "ClientID": cfg.ClientID,
+	})
+	return body.Bytes(), err
+}
+
+func (d *Docs) add(at, extension string, body []byte, gzipped bool) {
+	sum := sha256.Sum256(body)
+	etag := `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	d.files[at] = file{contentType: contentTypes[extension], etag: etag, body: body, gzipped: gzipped}
+}
+
+// Paths returns the paths that the reference has, in order.
 func (d *Docs) Paths() []string { return slices.Sorted(maps.Keys(d.files)) }
 
 // ServeHTTP answers GET and HEAD for one of Paths, and 404 for every other.
@@ -120,7 +135,7 @@ func (d *Docs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Security-Policy", d.policy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Cache-Control", "no-cache") // kept, but asked for again: the next version may have another
+	header.Set("Cache-Control", "no-cache") // kept, but asked for again: the next version may have another one
 	header.Set("ETag", f.etag)
 	if f.gzipped {
 		header.Set("Vary", "Accept-Encoding")
@@ -129,13 +144,13 @@ func (d *Docs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case httpd.NoneMatch(r, f.etag):
 		w.WriteHeader(http.StatusNotModified)
 	case !f.gzipped:
-		w.Write(f.body) //nolint:errcheck // nobody is left to tell
+		w.Write(f.body) //nolint:errcheck // the client is gone
 	case strings.Contains(r.Header.Get("Accept-Encoding"), "gzip"):
 		header.Set("Content-Encoding", "gzip")
-		w.Write(f.body) //nolint:errcheck // nobody is left to tell
+		w.Write(f.body) //nolint:errcheck // the client is gone
 	default:
 		if plain, err := gzip.NewReader(bytes.NewReader(f.body)); err == nil {
-			io.Copy(w, plain) //nolint:errcheck,gosec // nobody is left to tell, and the file is our own
+			io.Copy(w, plain) //nolint:errcheck,gosec // the client is gone, and the file is our own
 		}
 	}
 }

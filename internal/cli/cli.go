@@ -1,5 +1,6 @@
-// Package cli is what the command lines of all programs have in common: their exit status, their help, and the check that
-// every environment variable with their prefix is one of their settings.
+// Package cli is what the command lines of all programs have in common: exit statuses, help, the
+// signals that stop a program, and the check that every environment variable with the program's
+// prefix is one of its settings.
 package cli
 
 import (
@@ -18,8 +19,8 @@ import (
 
 // Exit statuses, the same for all programs and commands. 0 is success.
 const (
-	Failed = 1 // the command was understood, and could not be done
-	Misuse = 2 // the command line, an environment variable or a setting is wrong: trying again changes nothing
+	Failed = 1 // the command is understood, but failed
+	Misuse = 2 // the command line, an environment variable or a setting is wrong: trying again does not help
 )
 
 // usageError marks an error as misuse.
@@ -27,7 +28,7 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// Usage marks err, unless it is nil, as one that [Status] calls misuse.
+// Usage marks err, unless it is nil, as one for which [Status] is Misuse.
 func Usage(err error) error {
 	if err == nil {
 		return nil
@@ -35,7 +36,7 @@ func Usage(err error) error {
 	return usageError{err}
 }
 
-// Status is the exit status for what a program ended with.
+// Status returns the exit status for the error that a program ended with.
 func Status(err error) int {
 	var usage usageError
 	switch {
@@ -47,8 +48,8 @@ func Status(err error) int {
 	return Failed
 }
 
-// Main runs the command that the arguments and the environment name, and ends the program. commands is
-// kong's; variables begin with prefix, such as "BOARD_".
+// Main runs the command that the arguments and the environment name, and ends the program. commands
+// is a pointer to a struct with kong's tags; variables begin with prefix, such as "BOARD_".
 func Main(name, prefix string, commands any, options ...kong.Option) {
 	parser, err := kong.New(commands, options...)
 	if err != nil {
@@ -61,8 +62,8 @@ func Main(name, prefix string, commands any, options ...kong.Option) {
 	os.Exit(Status(err))
 }
 
-// UntilStopped runs f with a context that ends when the program is told to stop: by SIGINT, which is
-// Ctrl-C, or by SIGTERM.
+// UntilStopped runs f with a context that ends when the program is told to stop: by SIGINT, which
+// is Ctrl-C, or by SIGTERM.
 func UntilStopped(f func(ctx context.Context) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -77,8 +78,8 @@ func run(parser *kong.Kong, name, prefix string, args, environ []string) error {
 	return command.Run()
 }
 
-// Parse reads the command line and the environment of the program name. Its errors are misuse. A variable that sets nothing
-// comes first: it is why a setting is missing.
+// Parse reads the command line and the environment of the program name. Its errors are misuse. A
+// variable that sets nothing is reported first, because it may be why a setting is missing.
 func Parse(parser *kong.Kong, name, prefix string, args, environ []string) (*kong.Context, error) {
 	command, err := parser.Parse(args)
 	if wrong := CheckEnviron(parser.Model, prefix, environ); wrong != nil {
@@ -90,10 +91,10 @@ func Parse(parser *kong.Kong, name, prefix string, args, environ []string) (*kon
 	return command, nil
 }
 
-// CheckEnviron refuses variables that begin with prefix and set nothing: whoever set one believes that
-// it does. It passes over what compose.yaml has for others under the same prefix (DATABASE_PASSWORD), what
-// Kubernetes and Docker set for services of that name, and, of the prefix USER_, which other programs use
-// too, what no setting resembles. Its error is misuse.
+// CheckEnviron refuses variables that begin with prefix and set nothing: they are most likely
+// misspelt. It passes over what compose.yaml has for other containers under the same prefix
+// (DATABASE_PASSWORD), what Kubernetes and Docker set for services of that name, and, for the
+// prefix USER_, which other programs use too, what resembles no setting. Its error is misuse.
 func CheckEnviron(app *kong.Application, prefix string, environ []string) error {
 	known := []string{}
 	eachFlag(app.Node, func(flag *kong.Flag) { known = append(known, flag.Envs...) })
@@ -115,7 +116,7 @@ func CheckEnviron(app *kong.Application, prefix string, environ []string) error 
 var serviceLink = regexp.MustCompile(`(^|_)(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 
 // isServiceLink tells whether a variable, without its prefix, is one that Kubernetes sets in every
-// container for each service of the namespace (enableServiceLinks), as Docker's links once did.
+// container for each service of the namespace (enableServiceLinks), as Docker's links did.
 func isServiceLink(rest, value string) bool {
 	address := strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://") || strings.HasPrefix(value, "sctp://")
 	return serviceLink.MatchString(rest) || address && (rest == "PORT" || strings.HasSuffix(rest, "_PORT"))
@@ -130,8 +131,8 @@ func eachFlag(node *kong.Node, f func(*kong.Flag)) {
 	}
 }
 
-// Nearest is the word of known that takes the fewest changes of a character to become word, and how
-// many. known must not be empty.
+// Nearest returns the word of known that takes the fewest changes of a character to become word,
+// and how many it takes. known must not be empty.
 func Nearest(word string, known []string) (nearest string, distance int) {
 	distance = -1
 	for _, one := range known {
@@ -142,7 +143,7 @@ func Nearest(word string, known []string) (nearest string, distance int) {
 	return nearest, distance
 }
 
-// changes is the Levenshtein distance of two words, in bytes.
+// changes returns the Levenshtein distance of two words, in bytes.
 func changes(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -162,9 +163,9 @@ func changes(a, b string) int {
 	return row[len(b)]
 }
 
-// Help prints the help of a program or command. That of a program has the settings of the command that
-// runs when none is named. That of a command has its own flags first, then those settings of the whole
-// program that reads names for the command, such as "client create". Nil: all of them.
+// Help prints the help of a program or command. A program's help includes the settings of its
+// default command. A command's help has its own flags first, then the settings of the whole program
+// that reads names for the command, such as "client create". Nil: all of them.
 func Help(reads func(command string) []string) kong.HelpPrinter {
 	return func(options kong.HelpOptions, ctx *kong.Context) error {
 		app, selected := ctx.Model, ctx.Selected()
@@ -183,7 +184,7 @@ func Help(reads func(command string) []string) kong.HelpPrinter {
 	}
 }
 
-// commandOf is a command with those above it, such as "client create".
+// commandOf returns a command with those above it, such as "client create".
 func commandOf(node *kong.Node) string {
 	name := node.Name
 	for above := node.Parent; above != nil && above.Type == kong.CommandNode; above = above.Parent {
@@ -192,8 +193,8 @@ func commandOf(node *kong.Node) string {
 	return name
 }
 
-// narrow hides the settings of the whole program but those in named, and puts these behind the flags
-// of the command.
+// narrow hides the settings of the whole program except those in named, and puts these after the
+// command's flags.
 func narrow(app *kong.Application, named []string) {
 	for _, flag := range app.Flags {
 		switch {

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// How much the bodies of requests may take in memory while they arrive, in bytes. Forms and most other bodies are small, and
-// not counted: a connection takes as much by itself. So nobody who sends only such ones has to wait for those who send more.
+// How much memory the bodies of requests may take while they arrive, in bytes. Forms and most other
+// bodies are small and not counted, since a connection alone takes as much; so whoever sends only
+// small ones never has to wait for those who send large ones.
 const (
 	smallBody       = 8 << 10
 	bodies          = 32 << 20
@@ -20,8 +21,8 @@ type bodyBudget struct {
 	of    map[string]int64 // by sender
 }
 
-// reserve takes the size that a body says it has, or most when it does not say, until release is called. There is no room when
-// ok is false.
+// reserve takes the size that a body declares, or most if it declares none, until release is
+// called. If ok is false, there is no room.
 func (b *bodyBudget) reserve(r *http.Request, sender string, most int64) (release func(), ok bool) {
 	size := r.ContentLength
 	if size < 0 || size > most {

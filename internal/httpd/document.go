@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ServeJSON answers GET and HEAD with a JSON document that any cache may keep for maxAge, and with 304
-// where the caller has it by its ETag already.
+// ServeJSON answers GET and HEAD with a JSON document that any cache may keep for maxAge, and with
+// 304 where the caller has it by its ETag already.
 func ServeJSON(w http.ResponseWriter, r *http.Request, document []byte, maxAge time.Duration) {
 	sum := sha256.Sum256(document)
 	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`

@@ -1,5 +1,6 @@
-// Package httpd is what every Maru service shares about serving HTTP: listen, serve, shut down, health, logs, metrics,
-// request ids, limits and problem documents (RFC 9457). It knows nothing of tokens or of any service.
+// Package httpd is what every Maru service shares about serving HTTP: listen, serve, shut down,
+// health, logs, metrics, request ids, limits and problem documents (RFC 9457). It knows nothing of
+// tokens or of any service.
 package httpd
 
 import (
@@ -19,16 +20,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config is the part of a program's settings that is the same in every service. Its tags are kong's; embed it.
+// Config is the part of a program's settings that is the same in every service. Its tags are
+// kong's; embed it.
 type Config struct {
 	Listen          string        `help:"Address to serve on, host:port." placeholder:"ADDR"`
 	MetricsListen   string        `help:"Address to serve Prometheus metrics on, host:port. Empty: no metrics." placeholder:"ADDR"`
 	LogLevel        slog.Level    `help:"Least severe level to log: debug, info, warn or error." default:"info"`
 	LogFormat       string        `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
-	TrustedProxies  []string      `help:"Addresses or networks (CIDR) whose X-Forwarded-For is believed, separated by commas." default:"127.0.0.0/8,::1/128"`
-	RequestTimeout  time.Duration `help:"How long answering a request may take, after which what it waits for is given up. 0: no limit but that of the connection." default:"15s"`
-	ShutdownDelay   time.Duration `help:"How long a program that was told to stop goes on serving while /readyz fails, so that whoever balances the load sends its requests elsewhere first. 0: stops at once." default:"3s"`
-	ShutdownTimeout time.Duration `help:"How long requests under way may take to finish at a stop, after the delay." default:"10s"`
+	TrustedProxies  []string      `help:"Addresses or networks (CIDR) of proxies whose X-Forwarded-For is believed, separated by commas." default:"127.0.0.0/8,::1/128"`
+	RequestTimeout  time.Duration `help:"How long answering a request may take; after that, whatever it waits for is given up. 0: the connection's own limit only." default:"15s"`
+	ShutdownDelay   time.Duration `help:"How long the program goes on serving once it is told to stop, while /readyz fails, so that the load balancer sends requests elsewhere first. 0: it stops at once." default:"3s"`
+	ShutdownTimeout time.Duration `help:"How long requests under way may then take to finish." default:"10s"`
 }
 
 // Logger makes the program's log on standard error, as cfg says.
@@ -44,34 +46,39 @@ func (cfg Config) Logger() *slog.Logger {
 type Server struct {
 	Config  Config
 	Log     *slog.Logger
-	Handler http.Handler                // the service's routes, without the parts that Run adds
-	Ready   func(context.Context) error // what /readyz asks, within two seconds; nil: always ready. It asks what most requests need, for an answer other than nil takes all of them away
-	Metrics *prometheus.Registry        // nil: a registry of Run's own
+	Handler http.Handler         // the service's routes, without the parts that Run adds
+	Metrics *prometheus.Registry // nil: a registry of Run's own
+
+	// Ready is what /readyz asks, within two seconds. It checks only what most requests need: while
+	// it returns an error, the service gets no requests at all. Nil: always ready.
+	Ready func(context.Context) error
 
 	// MaxBody is the largest request body in bytes. Zero: 1 MiB.
 	MaxBody int64
 
-	// Serving, when not nil, is told the address once the service listens: tests listen on port 0.
+	// Serving, if not nil, is called with the address once the service listens: tests listen on
+	// port 0.
 	Serving func(addr net.Addr)
 
 	stopping atomic.Bool // set while the shutdown delay runs, and after
 }
 
-// Run listens and serves until told ends, and then stops so that no request is lost: /readyz fails at once, and every answer
-// closes its connection, while Run goes on serving for the shutdown delay; then it stops accepting, waits for requests under
-// way up to the shutdown timeout, and returns nil. It returns an error when it cannot listen, when serving fails, or when
-// requests had to be cut off. What the handler needs must therefore outlive told, until Run has returned.
-func (s *Server) Run(told context.Context) error {
+// Run listens and serves until ctx ends, and then stops so that no request is lost: /readyz fails
+// at once, and every answer closes its connection, while Run goes on serving for the shutdown
+// delay; then it stops accepting, waits for requests under way for up to the shutdown timeout, and
+// returns nil. It returns an error if it cannot listen, if serving fails, or if requests had to be
+// cut off. What the handler needs must outlive ctx until Run has returned.
+func (s *Server) Run(ctx context.Context) error {
 	listening, err := s.listen()
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(told)
+	group, serving := errgroup.WithContext(ctx)
 	drained := make(chan struct{}) // closed when the shutdown delay is over
 	group.Go(func() error {
 		defer close(drained)
-		<-ctx.Done()
-		if told.Err() != nil { // otherwise a listener failed, and waiting would help nobody
+		<-serving.Done()
+		if ctx.Err() != nil { // otherwise a listener failed, and there is nothing to wait for
 			s.stopping.Store(true)
 			s.Log.Info("stopping", "delay", s.Config.ShutdownDelay)
 			time.Sleep(s.Config.ShutdownDelay)
@@ -82,7 +89,7 @@ func (s *Server) Run(told context.Context) error {
 		group.Go(one.serve)
 		group.Go(func() error {
 			<-drained
-			return one.stop(context.WithoutCancel(ctx), s.Config.ShutdownTimeout)
+			return one.stop(context.WithoutCancel(serving), s.Config.ShutdownTimeout)
 		})
 	}
 	addr := listening[0].listener.Addr()
@@ -142,7 +149,8 @@ func (l listening) stop(ctx context.Context, timeout time.Duration) error {
 	return nil
 }
 
-// newServer sets the limits of time and size that keep one slow or greedy peer from holding the service.
+// newServer sets the limits of time and size that keep a slow or greedy peer from holding up the
+// service.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,

@@ -9,7 +9,8 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// AllowedMethods are those that router takes at r's path: what routes name, HEAD where GET is, and OPTIONS.
+// AllowedMethods returns the methods that router takes at r's path: those that its routes name,
+// HEAD where GET is, and OPTIONS.
 func AllowedMethods(router *mux.Router, r *http.Request) []string {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
@@ -40,8 +41,8 @@ func MethodNotAllowed(router *mux.Router, refuse func(w http.ResponseWriter, r *
 	})
 }
 
-// WriteOptions answers an OPTIONS request for a path that takes the allowed methods (RFC 9110 §9.3.7), after
-// [AllowCrossOrigin] if scripts may call it.
+// WriteOptions answers an OPTIONS request for a path that takes the allowed methods (RFC 9110
+// §9.3.7), after [AllowCrossOrigin] if scripts may call it.
 func WriteOptions(w http.ResponseWriter, allowed []string) {
 	header := w.Header()
 	if asked := header.Get("Access-Control-Allow-Methods"); asked != "" {
@@ -59,10 +60,11 @@ func IsPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// AllowCrossOrigin lets scripts of every origin read the answer to r, whatever it is; and if r is their browser's question
-// before it, tells it to go on, whatever headers they want to send: only then do they see what the answer would be, be it 404
-// or 405. It is for paths that do nothing on the strength of a cookie, so that a foreign page gains nothing that its owner
-// could not do from a program of their own. It writes nothing but headers.
+// AllowCrossOrigin lets scripts of every origin read the answer to r, whatever it is. If r is the
+// browser's preflight, it allows the request, whatever headers the script wants to send: only then
+// does the script see the answer, even if that is 404 or 405. Use it for paths that never act on a
+// cookie: another site's page can then do nothing that a program of its owner could not. It sets
+// headers only.
 func AllowCrossOrigin(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Access-Control-Allow-Origin", "*")
@@ -70,7 +72,7 @@ func AllowCrossOrigin(w http.ResponseWriter, r *http.Request) {
 		header.Set("Access-Control-Expose-Headers", "Allow, DPoP-Nonce, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id")
 		return
 	}
-	// A * would not include Authorization, and means nothing to older browsers.
+	// "*" would not include Authorization, and older browsers do not know it.
 	names := usualHeaders
 	if asked := strings.Join(r.Header.Values("Access-Control-Request-Headers"), ", "); fieldNames.MatchString(asked) {
 		names += ", " + asked
@@ -83,14 +85,14 @@ func AllowCrossOrigin(w http.ResponseWriter, r *http.Request) {
 	header.Add("Vary", "Access-Control-Request-Headers, Access-Control-Request-Method")
 }
 
-// usualHeaders are what scripts send to one service or another.
+// usualHeaders are the headers that scripts send to our services.
 const usualHeaders = "Authorization, Content-Type, DPoP, Idempotency-Key, If-Match, If-None-Match"
 
-// fieldNames is a list of tokens (RFC 9110 §5.6.2), of a bounded length.
+// fieldNames matches a list of tokens (RFC 9110 §5.6.2) of a bounded length.
 var fieldNames = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~ ,-]{1,1000}$")
 
-// NoneMatch tells whether a request's If-None-Match names the entity tag, strong or weak, alone or in a list, so that it is
-// answered with 304 (RFC 9110 §13.1.2). etag has its quotes.
+// NoneMatch tells whether a request's If-None-Match names the entity tag, strong or weak, alone or
+// in a list, so that the answer is 304 (RFC 9110 §13.1.2). etag has its quotes.
 func NoneMatch(r *http.Request, etag string) bool {
 	etag = strings.TrimPrefix(etag, "W/")
 	for _, one := range strings.Split(strings.Join(r.Header.Values("If-None-Match"), ","), ",") { // no tag of ours has a comma

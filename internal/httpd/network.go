@@ -2,8 +2,9 @@ package httpd
 
 import "net/netip"
 
-// Networks returns what is counted as one sender of requests, the narrowest first: the address of IPv4; of IPv6 the /64,
-// which one household or machine has to itself, and the /48, since many customers have all 65,536 networks of one.
+// Networks returns the networks of addr that count as one sender of requests, narrowest first: an
+// IPv4 address itself; of IPv6 the /64, which one household or machine has to itself, and the /48,
+// because providers give many customers a whole one, with 65,536 networks.
 func Networks(addr netip.Addr) []string {
 	addr = addr.Unmap().WithZone("")
 	if !addr.Is6() {

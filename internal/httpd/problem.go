@@ -21,7 +21,8 @@ type ProblemField struct {
 	Message  string `json:"message"`
 }
 
-// WriteProblem answers with p. An error that is not the caller's fault should carry no detail; the log has it under the request id.
+// WriteProblem answers with p. An error that is not the caller's fault should carry no detail: the
+// log has it under the request id.
 func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
 	if p.Title == "" {
 		p.Title = http.StatusText(p.Status)
@@ -34,14 +35,15 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
-	json.NewEncoder(w).Encode(p) //nolint:errcheck // nobody is left to tell
+	json.NewEncoder(w).Encode(p) //nolint:errcheck // the client is gone
 }
 
-// NoteProblem notes a problem that is written by other means than [WriteProblem]: see [NoteRefusal].
+// NoteProblem notes a problem that is written by other means than [WriteProblem]: see
+// [NoteRefusal].
 func NoteProblem(w http.ResponseWriter, p Problem) { NoteRefusal(w, statusCode(p.Status), p.summary()) }
 
-// SetRetryAfter tells a client to come back in two seconds (RFC 9110 §10.2.3), unless header says another time already: what is
-// wrong with a database is mostly over then, or will last.
+// SetRetryAfter tells a client to come back in two seconds (RFC 9110 §10.2.3), unless header says
+// another time already: most faults of a database are over by then.
 func SetRetryAfter(header http.Header) {
 	if header.Get("Retry-After") == "" {
 		header.Set("Retry-After", "2")

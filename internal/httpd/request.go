@@ -25,14 +25,15 @@ const (
 	clientAddrKey
 )
 
-// RequestID is the id under which the request of ctx is in the log, or empty outside a request.
+// RequestID returns the id under which the log has the request of ctx, or the empty string outside
+// a request.
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey).(string)
 	return id
 }
 
-// ClientAddr is the address that the request came from: the nearest one in X-Forwarded-For that is no trusted proxy.
-// It is the zero Addr outside of [Server.Run].
+// ClientAddr returns the address that the request came from: the nearest one in X-Forwarded-For
+// that is not a trusted proxy. Outside [Server.Run] it is the zero Addr.
 func ClientAddr(ctx context.Context) netip.Addr {
 	addr, _ := ctx.Value(clientAddrKey).(netip.Addr)
 	return addr
@@ -158,10 +159,10 @@ func (s *Server) health() http.Handler {
 	return mux
 }
 
-// maxLoggedPath bounds what a stranger can make the log grow by with one request, in bytes.
+// maxLoggedPath is how many bytes of a path one request can put into the log.
 const maxLoggedPath = 512
 
-// cut shortens a text to at most that many bytes, and says so.
+// cut shortens a text to at most that many bytes, and marks that it did.
 func cut(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -173,7 +174,7 @@ func writeHealth(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	w.Write([]byte(text + "\n")) //nolint:errcheck // nobody is left to tell
+	w.Write([]byte(text + "\n")) //nolint:errcheck // the client is gone
 }
 
 func metricsHandler(registry *prometheus.Registry) http.Handler {
@@ -182,7 +183,7 @@ func metricsHandler(registry *prometheus.Registry) http.Handler {
 	return mux
 }
 
-// methodLabel keeps a caller from making up metrics: a method can be any token.
+// methodLabel keeps callers from adding to the metrics: a method can be any token.
 func methodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -191,8 +192,8 @@ func methodLabel(method string) string {
 	return "other"
 }
 
-// clientAddr walks X-Forwarded-For from its end, where our own proxies write, to the first address that is not theirs.
-// What stands before that was written by the caller and proves nothing.
+// clientAddr walks X-Forwarded-For from its end, where our proxies write, to the first address that
+// is not a proxy. The caller wrote what stands before that, and it proves nothing.
 func clientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -211,7 +212,7 @@ func clientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
 		}
 		addr = hop.Unmap()
 	}
-	return addr.WithZone("") // a zone means nothing elsewhere, and can be any text
+	return addr.WithZone("") // a zone means nothing on another machine, and can be any text
 }
 
 func trusted(addr netip.Addr, proxies []netip.Prefix) bool {
@@ -227,7 +228,7 @@ type statusRecorder struct {
 	http.ResponseWriter
 	status   int
 	stopping *atomic.Bool
-	refusal  refusal // of the handler's goroutine
+	refusal  refusal // used by the handler's goroutine only
 }
 
 func (w *statusRecorder) code() int {
@@ -241,8 +242,8 @@ func (w *statusRecorder) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 { // 1xx answers come before the real one
 		w.status = status
 		if w.stopping.Load() {
-			// Otherwise a proxy could send its next request over this connection at the moment when it is closed for
-			// being idle, and that request, if not safe to repeat, would be lost.
+			// Otherwise a proxy could send its next request at the moment when this connection is
+			// closed as idle, and a request that is not safe to repeat would be lost.
 			w.Header().Set("Connection", "close")
 		}
 	}

@@ -7,19 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// IsText tells whether s can be stored and shown as text: UTF-8 without U+0000, which PostgreSQL refuses.
+// IsText tells whether s can be stored and shown as text: UTF-8 without U+0000, which PostgreSQL
+// refuses.
 func IsText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // storedHeaders are the headers whose values services keep.
 var storedHeaders = []string{"User-Agent", "Idempotency-Key"}
 
-// NotText names the first part of a request that is not text ([IsText]), in words for its sender: its path, its query, or a
-// header that services keep; empty: all of them are. A body is for whoever reads it: see [FormIsText].
+// NotText names the first part of a request that is not text ([IsText]), in words for the caller:
+// its path, its query, or a header that services keep. Empty: all of them are text. The handler
+// checks the body: see [FormIsText].
 func NotText(r *http.Request) string {
 	if !IsText(r.URL.Path) {
 		return "the path"
 	}
-	if query, _ := url.ParseQuery(r.URL.RawQuery); !FormIsText(query) { // what cannot be parsed is no parameter
+	if query, _ := url.ParseQuery(r.URL.RawQuery); !FormIsText(query) { // what cannot be parsed is not a parameter
 		return "the query"
 	}
 	for _, name := range storedHeaders {

@@ -69,7 +69,7 @@ func (a Access) security() []map[string][]string {
 type Caller struct {
 	Subject string       // the issuer's id of the person, or of the client; empty: nobody, there is no token
 	Claims  *jwks.Claims // nil: there is no token
-	Token   string       // as it was sent: for the issuer that made it, and for nobody else
+	Token   string       // as it was sent: only its issuer may be shown it
 }
 
 type callerKey struct{}
@@ -120,7 +120,8 @@ func (a *API) admit(ctx huma.Context, access Access) (*jwks.Claims, bool) {
 	return claims, true
 }
 
-// carriesToken tells whether a request has anything that could be a token: it is then judged as one.
+// carriesToken tells whether a request has anything that could be a token. If so, it is judged as
+// one.
 func carriesToken(r *http.Request) bool {
 	return len(r.Header["Authorization"]) > 0 || len(r.Header["Dpop"]) > 0 || r.URL.Query().Has("access_token")
 }

@@ -144,7 +144,7 @@ func published(contentType string, body []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		w.Header().Set("Cache-Control", "public, max-age=300")
-		w.Write(body) //nolint:errcheck // nobody is left to tell
+		w.Write(body) //nolint:errcheck // the client is gone
 	})
 }
 
@@ -163,8 +163,8 @@ func (a *API) Document() ([]byte, error) {
 }
 
 // answerTo makes the answer to a handler's error: a [Problem] as it is, the service's own by
-// [Resource.Problem]. Any other is written to the log, and the caller learns nothing of it but, with
-// [sqldb.ErrUnavailable], that trying again may help.
+// [Resource.Problem]. Any other is written to the log, and the caller learns nothing of it but,
+// with [sqldb.ErrUnavailable], that trying again may help.
 func (a *API) answerTo(ctx context.Context, err error) error {
 	if a.resource.Problem != nil {
 		if own := a.resource.Problem(err); own != nil {

@@ -15,7 +15,7 @@ import (
 
 const mergePatch = "application/merge-patch+json"
 
-// checkMediaType refuses a body that says it is something else than the operation takes.
+// checkMediaType is the middleware that refuses a body of a type that the operation does not take.
 func checkMediaType(ctx huma.Context, next func(huma.Context)) {
 	body, sent := ctx.Operation().RequestBody, ctx.Header("Content-Type")
 	if body == nil || sent == "" {
@@ -34,8 +34,9 @@ func checkMediaType(ctx huma.Context, next func(huma.Context)) {
 	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusUnsupportedMediaType, Detail: "The body must be application/json."})
 }
 
-// unmarshal is json.Unmarshal for request bodies. It refuses what is not UTF-8, which json would silently alter (RFC 8259
-// §8.1), and names that come twice, and normalizes the texts in the generic form, by which huma counts.
+// unmarshal is json.Unmarshal for request bodies. It refuses what is not UTF-8, which json would
+// silently alter (RFC 8259 §8.1), and names that occur twice, and normalizes the texts in the
+// generic form, in which huma counts characters.
 func unmarshal(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return errUTF8

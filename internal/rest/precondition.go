@@ -20,20 +20,20 @@ func ETag[V Version](version V) string { return `"` + fmt.Sprint(version) + `"` 
 // ChangeInput is what every change takes; embed it. Like all that is embedded in an input it is
 // exported: huma overlooks it otherwise.
 type ChangeInput struct {
-	IfMatch string `header:"If-Match" doc:"ETag of what was read and is to be changed, or * for whatever is there."`
+	IfMatch string `header:"If-Match" doc:"ETag that you read with what is to be changed, or * for whatever version is there."`
 }
 
-// Match is which versions a precondition allows.
+// Match says which versions a precondition allows.
 type Match struct {
 	Any      bool     // *: whatever is there
 	Versions []string // otherwise one of these
 }
 
-// IfMatch reads the If-Match of a change (RFC 9110 §13.1.1). Without one it is a problem with status 428 (RFC 6585 §3), and
-// with one that is malformed of status 400.
+// IfMatch reads the If-Match of a change (RFC 9110 §13.1.1). Errors: a [Problem] with status 428 if
+// there is none (RFC 6585 §3), or with 400 if it is malformed.
 func IfMatch(header string) (Match, error) {
 	if header == "" {
-		return Match{}, &Problem{Status: http.StatusPreconditionRequired, Detail: "Send the ETag of what you read in If-Match, so that nobody's change is lost."}
+		return Match{}, &Problem{Status: http.StatusPreconditionRequired, Detail: "Send the ETag of what you read in If-Match, so that nobody else's change is lost."}
 	}
 	tags, anything, err := parseTags(header)
 	if err != nil {
@@ -68,8 +68,8 @@ func OptionalMatch[V Version](header string, version V) (V, error) {
 	return version, RequireMatch(header, version)
 }
 
-// Unchanged tells whether an If-None-Match names the version, so that a read is answered with 304 (RFC 9110 §13.1.2).
-// One that is malformed names nothing.
+// Unchanged tells whether an If-None-Match names the version, so that the answer to a read is 304
+// (RFC 9110 §13.1.2). A malformed one names nothing.
 func Unchanged(ifNoneMatch, version string) bool {
 	tags, anything, err := parseTags(ifNoneMatch)
 	if err != nil {

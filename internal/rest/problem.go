@@ -11,7 +11,7 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// Problem is an error as RFC 9457 writes it, in the form that all services share.
+// Problem is an error in the form of RFC 9457 that all services share.
 type Problem httpd.Problem
 
 var (
@@ -20,7 +20,7 @@ var (
 	_ huma.SchemaTransformer = (*Problem)(nil)
 )
 
-// huma keeps these for the whole process, which has one interface.
+// huma has these once for the whole process, which has one interface.
 func init() {
 	huma.NewError = newProblem
 	huma.ValidateStrictCasing = true // "Title" is not "title"
@@ -29,22 +29,22 @@ func init() {
 
 func (p *Problem) Error() string { return http.StatusText(p.Status) + ": " + p.Detail }
 
-// GetStatus is the HTTP status, for huma.
+// GetStatus returns the HTTP status, for huma.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType is the media type, for huma.
+// ContentType returns the media type, for huma.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// TransformSchema adds to the schema what the members mean.
+// TransformSchema adds the meaning of the members to the schema.
 func (p *Problem) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	s.Description = "An error (RFC 9457)."
 	s.AdditionalProperties = true
 	for name, description := range map[string]string{
-		"type":       "URI of the kind of problem; absent: none but what the status says.",
+		"type":       "URI of the kind of problem. Absent: the status says it all.",
 		"title":      "The status in words.",
 		"status":     "The HTTP status.",
 		"detail":     "What to do about it, for developers. It may change: do not parse it.",
-		"request_id": "The id under which the service's log has the request.",
+		"request_id": "Id of the request in the service's log.",
 		"errors":     "What is wrong with the request, place by place.",
 	} {
 		s.Properties[name].Description = description
@@ -52,7 +52,7 @@ func (p *Problem) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema 
 	return s
 }
 
-// Invalid is the problem of a value that is not allowed. Location is such as "body.title".
+// Invalid is the problem of a value that is not allowed. location is a place such as "body.title".
 func Invalid(location string, err error) *Problem {
 	return &Problem{Status: http.StatusUnprocessableEntity, Detail: "The request is not valid.",
 		Errors: []httpd.ProblemField{{Location: location, Message: err.Error()}}}
@@ -66,23 +66,23 @@ func Changed() *Problem {
 // maxErrors is how many errors of a request a problem lists.
 const maxErrors = 20
 
-// newProblem makes a Problem of what huma finds wrong, without the values that huma would repeat.
+// newProblem makes a Problem of what huma finds wrong, without repeating the values as huma would.
 func newProblem(status int, message string, errs ...error) huma.StatusError {
 	p := &Problem{Status: status, Title: http.StatusText(status)}
 	switch {
-	case status >= http.StatusInternalServerError || status == 0: // 0: huma asks for the form
+	case status >= http.StatusInternalServerError || status == 0: // 0: huma asks for the schema
 		return p
 	case status == http.StatusRequestEntityTooLarge:
 		p.Detail = "The request body is too large."
 		return p
-	case status == http.StatusBadRequest: // the only reason for which huma says 400
+	case status == http.StatusBadRequest: // huma has no other reason for 400
 		p.Detail = "The body must be JSON in UTF-8."
 		return p
 	case status == http.StatusUnprocessableEntity:
 		message = "The request is not valid."
 	}
 	p.Detail = message
-	if len(errs) > maxErrors { // else 64 KB of wrong tags are answered with 2 MB
+	if len(errs) > maxErrors { // otherwise 64 KB of wrong tags would get 2 MB of answer
 		p.Detail = fmt.Sprintf("%s The first %d of %d errors:", message, maxErrors, len(errs))
 		errs = errs[:maxErrors]
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/maru-auth/maru/jwks"
 )
 
-// A Refusal is an error for a good token that may not do what is asked, and for which no other scope
-// would help.
+// A Refusal is an error for a good token that may not do what is asked, and for which no other
+// scope would help.
 type Refusal struct {
 	reason string // label of the metric
 	detail string // for the client's developer
@@ -27,8 +27,8 @@ func roleNeeded(role string) *Refusal {
 	return &Refusal{"not_" + role, "This needs a person with the role " + role + "."}
 }
 
-// NoToken is the problem of a request without a token for something that needs one after all, as Admit would answer it. It is
-// for handlers of what some may have without.
+// NoToken is the answer to a request without a token for something that needs one after all: the
+// same as if the operation needed one. It is for handlers of operations with [Access.Anonymous].
 func (a *API) NoToken() error {
 	a.refused.WithLabelValues(refusalReason(jwks.ErrNoToken)).Inc()
 	refusal := a.guard.Refuse(jwks.ErrNoToken)
@@ -36,7 +36,7 @@ func (a *API) NoToken() error {
 		http.Header{"WWW-Authenticate": {refusal.Challenge}, "Cache-Control": {"no-store"}})
 }
 
-// refuse answers a request whose token does not do.
+// refuse answers a request whose token is not good enough.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	reason := refusalReason(err)
 	a.refused.WithLabelValues(reason).Inc()
@@ -65,7 +65,7 @@ func newRefused(registry *prometheus.Registry) *prometheus.CounterVec {
 		Help: "Requests refused for their access token, or for having none, by reason.",
 	}, []string{"reason"})
 	for _, r := range refusalReasons {
-		refused.WithLabelValues(r.label) // from the start, so that the first one is seen as an increase
+		refused.WithLabelValues(r.label) // from the start, so that the first one shows as an increase
 	}
 	if registry != nil {
 		registry.MustRegister(refused)
@@ -73,7 +73,7 @@ func newRefused(registry *prometheus.Registry) *prometheus.CounterVec {
 	return refused
 }
 
-// refusalReasons are the labels of the metric: a fixed number, whatever callers send.
+// refusalReasons are the labels of the metric: a fixed set, whatever callers send.
 var refusalReasons = []struct {
 	err   error
 	label string

@@ -56,21 +56,21 @@ func Route[I, O any](a *API, access Access, op huma.Operation, handler func(cont
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	if httpd.IsPreflight(r) { // or else a script would not see the answer
+	if httpd.IsPreflight(r) { // otherwise a script would not see the answer
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this path. /openapi.json describes what there is."})
+	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this path. /openapi.json describes the paths there are."})
 }
 
 func methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed string) {
 	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusMethodNotAllowed, Detail: "This path takes " + allowed + "."})
 }
 
-// around is what every request passes before it meets a route.
+// around is what every request passes before it reaches a route.
 func around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		httpd.AllowCrossOrigin(w, r) // a page of any origin may call, with a token that it has
+		httpd.AllowCrossOrigin(w, r) // pages of any origin may call with a token of their own
 		if part := httpd.NotText(r); part != "" {
 			httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusBadRequest, Detail: "The request cannot be read: " + part + " must be UTF-8 without U+0000."})
 			return
@@ -90,10 +90,10 @@ func around(next http.Handler) http.Handler {
 	})
 }
 
-// headKey marks the context of a request that was sent as HEAD, and is answered as GET.
+// headKey marks the context of a request that came as HEAD and is answered as GET.
 type headKey struct{}
 
-// asSent returns r with the method that it was sent with: a DPoP proof names it (RFC 9449 §4.2).
+// asSent returns r with the method that the client sent: a DPoP proof names it (RFC 9449 §4.2).
 func asSent(r *http.Request) *http.Request {
 	if r.Context().Value(headKey{}) == nil {
 		return r

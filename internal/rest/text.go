@@ -10,17 +10,18 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Length is how long a text may be, in code points, once it is clean.
+// Length bounds a text, in code points of its cleaned form.
 type Length struct{ Least, Most int }
 
-// What is wrong with a text.
+// Errors of [Length.Line] and [Length.Lines].
 var (
 	ErrControl   = errors.New("must not contain control characters")
 	errUTF8      = errors.New("must be in UTF-8")
 	errInvisible = errors.New("must contain a character that can be seen")
 )
 
-// Line returns a text of one line as it is kept, or an error that says what is wrong with it.
+// Line returns the cleaned form of a text of one line, in which it is kept, or an error that says
+// what is wrong with it.
 func (l Length) Line(text string) (string, error) { return l.clean(text, Misleading) }
 
 // Lines is Line for a text that may have several, with tabs.
@@ -44,18 +45,19 @@ func (l Length) clean(text string, refused func(rune) bool) (string, error) {
 	return text, nil
 }
 
-// normalize is the form in which texts are counted and kept: NFC, so that a Hangul syllable is one character however it
-// was typed, with \n between lines, which forms send as \r\n.
+// normalize returns a text in the form in which it is counted and kept: in NFC, so that a Hangul
+// syllable is one character however it was typed, and with \n between lines, where forms send \r\n.
 func normalize(text string) string {
 	return norm.NFC.String(strings.ReplaceAll(text, "\r\n", "\n"))
 }
 
-// Misleading tells whether r, in a line, could break it or make what follows look like something else (Unicode TR 36 §2.6).
+// Misleading tells whether r could break a line, or make what follows it look like something else
+// (Unicode TR 36 §2.6).
 func Misleading(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
-// visible tells whether r leaves a mark: some letters do not, U+3164 HANGUL FILLER for one.
+// visible tells whether r leaves a mark. Some letters do not, such as U+3164 HANGUL FILLER.
 func visible(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }

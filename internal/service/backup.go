@@ -15,7 +15,7 @@ type BackupCommand struct {
 	File        string `arg:"" help:"The file to write; it must not exist. Only this account can read it."`
 }
 
-// Run copies the database, also while the service uses it.
+// Run copies the database, even while the service uses it.
 func (c BackupCommand) Run(app *kong.Kong) error {
 	if err := sqldb.Backup(context.Background(), c.DatabaseURL, c.File); err != nil {
 		return err

@@ -107,7 +107,7 @@ func (p *Process) Go(work func(ctx context.Context)) {
 const sweepEvery = 10 * time.Minute
 
 // Serve makes the interface, serves it until ctx ends, and closes the database. No other service
-// need be there: not even the issuer.
+// need be up, not even the issuer.
 func (p Program) Serve(ctx context.Context, settings Settings, database sqldb.Upkeep, newInterface func(*Process) (http.Handler, error)) (err error) {
 	defer func() { err = errors.Join(err, database.Close()) }()
 	process := &Process{Now: settings.Clock(), Config: rest.Config{
@@ -118,8 +118,8 @@ func (p Program) Serve(ctx context.Context, settings Settings, database sqldb.Up
 		process.Log.Warn(warning)
 	}
 
-	// Requests are still under way when ctx ends, and may need the work in the background: the
-	// fetching of keys, for one.
+	// When ctx ends, requests are still under way, and may need the work in the background, such as
+	// the fetching of keys.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	process.working = working
 	defer process.background.Wait()

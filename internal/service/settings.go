@@ -15,15 +15,15 @@ import (
 	"github.com/maru-auth/maru/jwks"
 )
 
-// Settings are those of every resource service. The tags are kong's; embed it.
+// Settings are those that every resource service has. The tags are kong's; embed it.
 type Settings struct {
 	httpd.Config  `embed:""`
 	Issuer        string   `help:"Issuer of the access tokens, as in their iss. Required." required:"" placeholder:"URL"`
-	JWKSURL       string   `name:"jwks-url" help:"Where the issuer's keys are. Empty: by discovery from the issuer." placeholder:"URL"`
-	JWKSCache     string   `name:"jwks-cache-file" help:"File in which to keep the issuer's last keys as well, so that the service can start while the issuer is away. Only this program may be able to write to it: whoever can forges tokens. Its folder must exist. Empty: keys are kept in memory alone." placeholder:"PATH"`
-	Audience      string   `help:"What this service is called in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
-	TokenAlgs     []string `name:"token-algs" help:"What tokens may be signed by: of RS256, PS256, ES256, EdDSA and Ed25519. More than RS256 where the issuer signs tokens of some clients by another (--fapi2-token-alg)." default:"RS256" placeholder:"ALG,…"`
-	DocsClientID  string   `name:"docs-client-id" help:"A public client at the issuer with which people try this interface at /docs, where its reference is; its redirect URI is the audience with /docs/oauth2-redirect.html. Empty: there is no /docs." placeholder:"ID"`
+	JWKSURL       string   `name:"jwks-url" help:"URL of the issuer's keys. Empty: the issuer's discovery document names it." placeholder:"URL"`
+	JWKSCache     string   `name:"jwks-cache-file" help:"File in which to keep the issuer's last keys too, so that the service can start while the issuer is down. Only this program may be able to write to it: anybody else who can can forge tokens. Its folder must exist. Empty: keys are kept in memory only." placeholder:"PATH"`
+	Audience      string   `help:"This service's identifier in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
+	TokenAlgs     []string `name:"token-algs" help:"Algorithms that may sign tokens: RS256, PS256, ES256, EdDSA, Ed25519. Add to RS256 if the issuer signs some clients' tokens with another (--fapi2-token-alg)." default:"RS256" placeholder:"ALG,…"`
+	DocsClientID  string   `name:"docs-client-id" help:"A public client at the issuer, with which people try this interface in its reference at /docs; its redirect URI is the audience with /docs/oauth2-redirect.html. Empty: there is no /docs." placeholder:"ID"`
 	sqldb.Options `embed:""`
 
 	// Serving is told the address once the service listens. Nil: nobody is told.
@@ -46,8 +46,8 @@ func (s Settings) Database() sqldb.Options {
 	return opts
 }
 
-// Verifier returns what decides on the service's tokens. Until ctx ends it keeps the issuer's keys fresh; the issuer need
-// not be there.
+// Verifier returns the verifier of the service's tokens. Until ctx ends it keeps the issuer's keys
+// fresh; the issuer need not be up.
 func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifier, error) {
 	keys, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: s.Issuer, JWKSURL: s.JWKSURL, File: s.JWKSCache, Log: log})
 	if err != nil {

@@ -11,12 +11,13 @@ import (
 	"strings"
 )
 
-// ErrUsePgDump is what Backup says of a Postgres database.
+// ErrUsePgDump is Backup's error for a Postgres database.
 var ErrUsePgDump = errors.New(`Postgres has its own program for that: umask 077; pg_dump --format=custom --file=FILE "$URL", with URL being the value of --database-url; pg_restore --clean --if-exists --dbname="$URL" FILE brings it back`)
 
-// Backup writes a copy of the SQLite database at databaseURL to a new file that only this account can read. It holds what was
-// committed when it began; servers go on reading and writing meanwhile. The copy is checked, and on the disk, before it has
-// its name. Errors: [ErrUsePgDump]; one that wraps fs.ErrExist when there is such a file.
+// Backup writes a copy of the SQLite database at databaseURL to a new file that only this account
+// can read. It holds what is committed when Backup begins; servers go on reading and writing
+// meanwhile. The copy is checked and synced to disk before it gets its name. Errors:
+// [ErrUsePgDump]; one that wraps fs.ErrExist if there is such a file.
 func Backup(ctx context.Context, databaseURL, file string) (err error) {
 	path, ok := strings.CutPrefix(databaseURL, "sqlite:")
 	if !ok {
@@ -26,7 +27,8 @@ func Backup(ctx context.Context, databaseURL, file string) (err error) {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("the database: %w", err)
 	}
-	// Taken first, so that nobody else's file is overwritten. Empty, it is not taken for a backup if we do not come further.
+	// Created first, so that no other file is overwritten. If we get no further, it is empty, and
+	// cannot be mistaken for a backup.
 	if err := createPrivate(file); err != nil {
 		return err
 	}
@@ -79,9 +81,10 @@ func openCopy(path, mode string) (*sql.DB, error) {
 	return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode="+mode+"&_pragma=busy_timeout(10000)")
 }
 
-// copyInto fills the empty file to. Unlike SQLite's backup interface, VACUUM INTO does not begin anew with every write.
+// copyInto fills the empty file to. Unlike SQLite's backup interface, VACUUM INTO does not start
+// over at every write.
 func copyInto(ctx context.Context, from, to string) (err error) {
-	db, err := openCopy(from, "rw") // a reader of a WAL database may have to make its index; nothing else is written
+	db, err := openCopy(from, "rw") // a reader of a WAL database may have to create its index; nothing else is written
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// userTimeout makes a TCP connection break when what was sent stays unacknowledged for limit (RFC 5482, tcp(7)).
+// userTimeout makes a TCP connection break if what was sent stays unacknowledged for limit (RFC
+// 5482, tcp(7)).
 func userTimeout(limit time.Duration) func(network, address string, c syscall.RawConn) error {
 	return func(network, _ string, c syscall.RawConn) error {
 		if network == "unix" {

@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// userTimeout does nothing where the system has no such limit; keep-alive packets remain.
+// userTimeout does nothing on systems without such a limit; keep-alive packets still apply.
 func userTimeout(time.Duration) func(network, address string, c syscall.RawConn) error { return nil }

@@ -16,14 +16,15 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// ErrUnavailable is what an error wraps that is the database's fault and may be over in a moment: it does not answer, its
-// connections broke, it is locked, full or shutting down, or all places in the pool are taken. Whether a transaction took
-// effect whose commit ends so is unknown. An interface answers it with 503 and Retry-After.
+// ErrUnavailable is wrapped by errors that are the database's fault and may be over in a moment: it
+// does not answer, its connections broke, it is locked, full or shutting down, or all places in the
+// pool are taken. If a commit fails so, it is unknown whether the transaction took effect. An
+// interface answers with 503 and Retry-After.
 var ErrUnavailable = errors.New("the database is unavailable")
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
 
-// explain marks err with ErrUnavailable where that is what it means. ctx is the caller's, without limits of ours.
+// explain marks err with ErrUnavailable if it means that. ctx is the caller's, without our limits.
 func explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil, errors.Is(err, sql.ErrNoRows), errors.Is(err, ErrUnavailable):
@@ -47,7 +48,8 @@ func broken(err error) bool {
 		return true
 	}
 	if code := postgresCode(err); code != "" {
-		// admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout, and connection exceptions
+		// admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout, and connection
+		// exceptions
 		return strings.HasPrefix(code, "57P") || strings.HasPrefix(code, "08")
 	}
 	var network net.Error
@@ -55,11 +57,12 @@ func broken(err error) bool {
 		errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// anyLoss is when a statement that only reads may be repeated: whenever its connection broke.
+// anyLoss tells whether a statement that only reads may be repeated: whenever its connection broke.
 func anyLoss(err error) bool { return broken(err) }
 
-// unexecuted is when a statement that writes may be repeated outside a transaction: Postgres said that it ended the
-// session instead of executing it, or there never was one. After a connection that just closed nobody knows.
+// unexecuted tells whether a statement that writes may be repeated outside a transaction: Postgres
+// said that it ended the session instead of executing it, or there never was a session. If the
+// connection just closed, that is unknown.
 func unexecuted(err error) bool {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) {
@@ -72,13 +75,14 @@ func unexecuted(err error) bool {
 	return false
 }
 
-// crowded tells whether Postgres has no place for another connection just now, or is starting. Nothing was executed.
+// crowded tells whether Postgres has no room for another connection just now, or is starting.
+// Nothing was executed.
 func crowded(err error) bool {
 	code := postgresCode(err)
 	return code == "53300" || code == "57P03"
 }
 
-// refused tells whether the database lives but cannot do it now.
+// refused tells whether the database is up but cannot execute the statement now.
 func refused(err error) bool {
 	if code := postgresCode(err); code != "" {
 		switch code {
@@ -124,8 +128,8 @@ func IsDuplicate(err error) bool {
 		(lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
-// IsMissingReference tells whether err is the violation of a foreign key: the row that another one hangs on is gone.
-// On Postgres it ends the transaction.
+// IsMissingReference tells whether err is the violation of a foreign key: the row that another one
+// refers to is gone. On Postgres it ends the transaction.
 func IsMissingReference(err error) bool {
 	if code := postgresCode(err); code != "" {
 		return code == "23503"

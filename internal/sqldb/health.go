@@ -10,13 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// MaxClockOffset is how far this machine's clock and the database's may be apart. Codes live for a minute, and verifiers
-// elsewhere allow tokens about a minute.
+// MaxClockOffset is how far apart this machine's clock and the database's may be. Codes live for a
+// minute, and verifiers allow clocks to differ by about a minute.
 const MaxClockOffset = 5 * time.Second
 
-// Ready tells whether requests that read can be answered: the database answers, on SQLite its file is still the one that
-// was opened, the schema is what the program expects, and the clock is right. It does not wait behind requests. That
-// nothing can be written at the moment does not count: see [DB.Watch].
+// Ready tells whether requests that read can be answered: the database answers, on SQLite its file
+// is still the one that was opened, the schema is what the program expects, and the clock is right.
+// It does not wait behind requests. It does not ask whether the database takes writes: see
+// [DB.Watch].
 func (db *DB) Ready(ctx context.Context) error {
 	if err := db.file.check(); err != nil {
 		return err
@@ -27,9 +28,10 @@ func (db *DB) Ready(ctx context.Context) error {
 	return db.checkSchema(ctx)
 }
 
-// CheckClock returns an error when this machine's clock is more than [MaxClockOffset] off the database's, or when that
-// cannot be found out: nothing must be deleted then for being old. The database's clock is the one that all replicas share.
-// On SQLite there is no other clock, and without Options.Now no comparison.
+// CheckClock returns an error if this machine's clock differs from the database's by more than
+// [MaxClockOffset], or if that cannot be found out: then nothing may be removed for its age. All
+// replicas share the database's clock. On SQLite there is no second clock, and without Options.Now
+// no comparison.
 func (db *DB) CheckClock(ctx context.Context) error {
 	if db.engine != Postgres || db.opts.Now == nil {
 		return nil
@@ -38,8 +40,8 @@ func (db *DB) CheckClock(ctx context.Context) error {
 	return err
 }
 
-// compareClocks asks the database for its time and returns how far ahead of it this machine's clock is, with an error when
-// that is too much.
+// compareClocks asks the database for its time and returns how far this machine's clock is ahead of
+// it, with an error if that is too much.
 func (db *DB) compareClocks(ctx context.Context) (ahead time.Duration, err error) {
 	query := `SELECT 0`
 	if db.engine == Postgres {
@@ -66,7 +68,7 @@ func (db *DB) compareClocks(ctx context.Context) (ahead time.Duration, err error
 		return 0, nil
 	}
 	ahead = asked.Add(took / 2).Sub(time.UnixMicro(micros))
-	if off := ahead.Abs() - took/2; off > MaxClockOffset { // the answer is from some moment while we waited
+	if off := ahead.Abs() - took/2; off > MaxClockOffset { // the database answered at some moment while we waited
 		direction := "ahead of"
 		if ahead < 0 {
 			direction = "behind"
@@ -78,9 +80,9 @@ func (db *DB) compareClocks(ctx context.Context) (ahead time.Duration, err error
 
 const watchEvery = 5 * time.Second
 
-// Watch looks after the database until ctx ends. It writes to the log when the database stops or starts being ready, and
-// when it stops or starts taking writes, and keeps metrics: of these two, of the clocks' difference and of the pools. A nil
-// registerer keeps none.
+// Watch watches the database until ctx ends. It logs when the database becomes ready or stops being
+// so, and when it stops or starts taking writes, and keeps metrics of both, of the clocks'
+// difference and of the pools. A nil registerer keeps none.
 func (db *DB) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Registerer) {
 	gauge := func(name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})

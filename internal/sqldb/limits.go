@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A pool is connections of which so many requests can have one at a time. Waiting for a place is bounded apart from what is
-// done with it, which database/sql cannot do, and first come are first served.
+// A pool is a pool of connections whose queue is first come, first served. Unlike that of
+// database/sql, it bounds the wait for a connection apart from the use of it.
 type pool struct {
 	*sql.DB
 	places chan struct{}
@@ -20,7 +20,7 @@ func newPool(db *sql.DB, size int) *pool {
 	return &pool{db, make(chan struct{}, size)}
 }
 
-// take waits for a place, for limit (0: as long as it takes).
+// take waits for a place, for at most limit (0: as long as it takes).
 func (p *pool) take(ctx context.Context, limit time.Duration) error {
 	select {
 	case p.places <- struct{}{}:
@@ -45,9 +45,9 @@ func (p *pool) take(ctx context.Context, limit time.Duration) error {
 
 func (p *pool) leave() { <-p.places }
 
-// send runs f, which sends one statement to the transaction of ctx or else to p, within the limits of time, and once more
-// if that is safe after its connection broke. writes says that the statement does. If send returns no error, the caller
-// calls done when the answer has been read.
+// send runs f, which sends one statement to the transaction of ctx, or else to p, within the time
+// limits, and once more if its connection broke and that is safe. writes says whether the statement
+// writes. If send returns no error, the caller calls done once it has read the answer.
 func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context.Context, on querier) error) (done func(), err error) {
 	if err := db.file.check(); err != nil {
 		return nil, err
@@ -85,8 +85,9 @@ func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context
 	return end, nil
 }
 
-// sendIn sends a statement in a transaction. Until something was written, a transaction whose connection broke is replaced by a
-// new one unseen: in READ COMMITTED, what was read before it would bind the statements after it no more than it does.
+// sendIn sends a statement in a transaction. If the connection breaks before anything was written,
+// a new transaction replaces the old one unseen: under READ COMMITTED, what was read before binds
+// later statements no more in the same transaction than in a new one.
 func (db *DB) sendIn(ctx, limited context.Context, tx *transaction, writes bool, f func(ctx context.Context, on querier) error) error {
 	err := f(limited, tx)
 	if broken(err) {
@@ -96,7 +97,7 @@ func (db *DB) sendIn(ctx, limited context.Context, tx *transaction, writes bool,
 		}
 		db.rollback(tx)
 		tx.renewed = true
-		// Not under the limited context, which would end the transaction with this statement.
+		// Not under the limited context: the transaction would end with this statement.
 		if err := db.begin(withoutTransaction(ctx, db), tx); err != nil {
 			return err
 		}
@@ -119,11 +120,13 @@ func (db *DB) limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() {}
 }
 
-// crowdedPause is how long to wait before Postgres is asked again for a connection that it had no place for.
+// crowdedPause is how long to wait before asking Postgres again for a connection that it had no
+// room for.
 const crowdedPause = 50 * time.Millisecond
 
-// repeat runs f, and once more when its connection broke and safe says that nothing can have come of it; as long as Postgres
-// has no place for another connection, f runs again and again within the time to wait for one.
+// repeat runs f, and once more if its connection broke and safe says that repeating is harmless.
+// While Postgres has no room for another connection, f runs again and again, for as long as a
+// request may wait for one.
 func (db *DB) repeat(ctx context.Context, safe func(error) bool, f func() error) error {
 	start, repeated := time.Now(), false
 	for {
@@ -150,5 +153,5 @@ func (db *DB) repeat(ctx context.Context, safe func(error) bool, f func() error)
 	}
 }
 
-// noteBroken lets every other connection prove that it lives before it is used again.
+// noteBroken makes every other connection prove that it works before it is used again.
 func (db *DB) noteBroken() { db.brokenAt.Store(time.Now().UnixNano()) }

@@ -18,9 +18,10 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// Migrate brings the schema up to date with the numbered .sql files in the root of migrations (goose's form), and checks
-// that it then has every table and column that they make. It refuses a schema that is newer than the files. Several
-// processes may call it at once: on Postgres an advisory lock, and on SQLite the single writer, lets one do the work.
+// Migrate brings the schema up to date with the numbered .sql files in the root of migrations
+// (goose's form), and checks that it then has every table and column that they create. It refuses a
+// schema that is newer than the files. Several processes may call it at once: an advisory lock on
+// Postgres, and the single writer on SQLite, lets one of them do the work.
 func (db *DB) Migrate(ctx context.Context, migrations fs.FS) error {
 	expected, err := expectedSchema(ctx, migrations)
 	if err != nil {
@@ -55,8 +56,8 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS) error {
 		on = stdlib.OpenDB(*connection)
 		defer on.Close()
 	}
-	// On SQLite two processes can both see a migration as pending. The one that comes second fails as a whole,
-	// finds on its next look that nothing is pending any more, and goes on.
+	// On SQLite two processes can both see a migration as pending. The second one fails as a whole,
+	// finds nothing pending at its next attempt, and goes on.
 	const attempts = 5
 	for attempt := 1; ; attempt++ {
 		provider, err := goose.NewProvider(dialect, on, migrations, options...)
@@ -73,7 +74,7 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS) error {
 	}
 }
 
-// schema is what migrations make: their last number, and tables and columns as "table.column".
+// schema is what migrations create: their last number, and tables and columns as "table.column".
 type schema struct {
 	version int64
 	columns map[string]bool
@@ -85,11 +86,12 @@ type schemaCheck struct {
 	goodAt   atomic.Int64           // unix nanoseconds
 }
 
-// schemaEvery is how long a schema that was found right counts as such. Asking takes a millisecond.
+// schemaEvery is how long a schema that was found right needs no new check, which takes a
+// millisecond.
 const schemaEvery = 5 * time.Second
 
-// checkSchema returns an error that names a table or column that is missing. More than expected may be there: a newer
-// program is being rolled out.
+// checkSchema returns an error that names a table or column that is missing. There may be more than
+// expected: a newer program is being rolled out.
 func (db *DB) checkSchema(ctx context.Context) error {
 	expected := db.schema.expected.Load()
 	if expected == nil || time.Since(time.Unix(0, db.schema.goodAt.Load())) < schemaEvery {
@@ -118,7 +120,7 @@ func (db *DB) checkSchema(ctx context.Context) error {
 	return nil
 }
 
-// refuseNewer returns an error when a newer program has migrated the database.
+// refuseNewer returns an error if a newer program has migrated the database.
 func (db *DB) refuseNewer(ctx context.Context, known int64) error {
 	found, err := columns(ctx, db.engine, db.checks)
 	if err != nil {
@@ -163,7 +165,8 @@ func columns(ctx context.Context, engine Engine, on *sql.DB) (map[string]bool, e
 
 var schemas sync.Map // sha256 of the migrations → *schema
 
-// expectedSchema runs the migrations in memory. The columns have the same names on both engines.
+// expectedSchema runs the migrations on an SQLite database in memory. Columns have the same names
+// on both engines.
 func expectedSchema(ctx context.Context, migrations fs.FS) (*schema, error) {
 	key, err := digest(migrations)
 	if err != nil {

@@ -4,8 +4,8 @@ import "context"
 
 type observerKey struct{}
 
-// Observe returns a context in which f is told of every statement, just before it runs: what a test needs to look at the
-// plans of all statements of a store. f runs on the caller's goroutine.
+// Observe returns a context in which f is called with every statement just before it runs, for
+// tests that look at the plans of all statements of a store. f runs on the caller's goroutine.
 func Observe(ctx context.Context, f func(query string, args []any)) context.Context {
 	return context.WithValue(ctx, observerKey{}, f)
 }

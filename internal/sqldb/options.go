@@ -5,34 +5,37 @@ import (
 	"time"
 )
 
-// Options is the part of a program's settings that says how it uses its database. Its tags are kong's; embed it, and set
-// kong's variable database_url to the default of --database-url. In the zero Options every limit of time is off, and other
-// fields have the default that their tag names.
+// Options is the part of a program's settings that says how it uses its database. The tags are
+// kong's; embed it, and set kong's variable database_url to the default of --database-url. The zero
+// Options has no time limits; its other fields have the defaults that their tags name.
 //
-// All programs bound what a request can wait for, so that a database that is locked, silent or gone costs each request
-// seconds and an answer that says so ([ErrUnavailable]), and never all connections for as long as the fault lasts.
+// All programs bound what a request can wait for, so that a database that is locked, silent or gone
+// costs each request seconds and an answer that says so ([ErrUnavailable]), and never all
+// connections for as long as the fault lasts.
 type Options struct {
 	DatabaseURL string `help:"The database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/NAME?sslmode=verify-full." default:"${database_url}" placeholder:"URL"`
 
-	DatabaseMaxConnections   int           `help:"How many connections this process opens to Postgres at most for requests; one more is for health checks. On SQLite, how many readers." default:"8"`
+	DatabaseMaxConnections   int           `help:"How many connections this process opens to Postgres for requests at most; one more is for health checks. On SQLite, how many readers." default:"8"`
 	DatabaseConnectTimeout   time.Duration `help:"How long connecting to one host of Postgres may take. 0: no limit." default:"3s"`
-	DatabaseWaitTimeout      time.Duration `help:"How long a request waits for a free connection, also while Postgres has none to give. 0: no limit." default:"3s"`
+	DatabaseWaitTimeout      time.Duration `help:"How long a request waits for a free connection, also while Postgres accepts no more. 0: no limit." default:"3s"`
 	DatabaseLockTimeout      time.Duration `help:"How long a statement waits for a lock. 0: no limit; on SQLite, 10s." default:"3s"`
 	DatabaseStatementTimeout time.Duration `help:"How long a statement may take. 0: no limit." default:"5s"`
 	DatabaseBatchTimeout     time.Duration `help:"How long a statement of a migration or of an operator's command may take. 0: no limit." default:"10m"`
-	DatabaseTCPTimeout       time.Duration `name:"database-tcp-timeout" help:"How long Postgres may leave packets unanswered before a connection counts as broken. 0: as the operating system has it." default:"15s"`
+	DatabaseTCPTimeout       time.Duration `name:"database-tcp-timeout" help:"How long Postgres may leave packets unanswered before a connection counts as broken. 0: the operating system's own limit." default:"15s"`
 
-	InsecureDatabaseTransport bool `help:"Allow a Postgres on another machine without sslmode=verify-full. Passwords and data can then be read and changed on their way."`
+	InsecureDatabaseTransport bool `help:"Allow a Postgres on another machine without sslmode=verify-full. Passwords and data can then be read and changed in transit."`
 
-	// Create makes the file of an SQLite database that is missing, and its folder. Only a program that serves sets it: a
-	// command that works on an empty database by mistake would seem to succeed.
+	// Create creates the file of an SQLite database that is missing, and its folder. Only a program
+	// that serves sets it: a command that worked on an empty database by mistake would seem to
+	// succeed.
 	Create bool `kong:"-"`
 
-	// Now is the clock that is compared with the database's. Nil: no comparison.
+	// Now is the clock to compare with the database's. Nil: no comparison.
 	Now func() time.Time `kong:"-"`
 }
 
-// ForBatch is opts for an operator's command: each of its statements may take as long as the batch timeout says.
+// ForBatch returns opts for an operator's command: each of its statements may take as long as the
+// batch timeout says.
 func (opts Options) ForBatch() Options {
 	opts.DatabaseStatementTimeout = opts.DatabaseBatchTimeout
 	opts.DatabaseLockTimeout = batchLockTimeout
@@ -40,11 +43,13 @@ func (opts Options) ForBatch() Options {
 	return opts
 }
 
-// batchLockTimeout is how long a migration or a command waits for a lock. On Postgres, everybody else queues behind who
-// waits for an exclusive lock on a table, so it must give up before long.
+// batchLockTimeout is how long a migration or a command waits for a lock. On Postgres, everybody
+// else queues behind a statement that waits for an exclusive lock on a table, so it must give up
+// soon.
 const batchLockTimeout = 10 * time.Second
 
-// answerGrace is how much longer than Postgres itself we wait before a statement counts as unanswered.
+// answerGrace is how much longer than Postgres itself we wait before a statement counts as
+// unanswered.
 const answerGrace = 2 * time.Second
 
 func (opts Options) check() error {

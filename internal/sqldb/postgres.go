@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// idleInTransaction is how long Postgres leaves a transaction open whose program says nothing, in milliseconds: a program
-// that hangs, or a machine that is gone, must not hold its locks for ever.
+// idleInTransaction is how long Postgres keeps a transaction open while its program sends nothing,
+// in milliseconds: a program that hangs, or a machine that is gone, must not hold locks for ever.
 const idleInTransaction = "30000"
 
 func openPostgres(ctx context.Context, opts Options) (*DB, error) {
@@ -30,7 +30,7 @@ func openPostgres(ctx context.Context, opts Options) (*DB, error) {
 			return nil, fmt.Errorf("the connection to Postgres at %s would not be protected; add sslmode=verify-full to the database URL, and sslrootcert=PATH for a CA of your own (or set --insecure-database-transport)",
 				strings.Join(exposed, ", "))
 		}
-		db.warning = "the connection to Postgres at " + strings.Join(exposed, ", ") + " is not protected: passwords and data can be read and changed on their way (--insecure-database-transport)"
+		db.warning = "the connection to Postgres at " + strings.Join(exposed, ", ") + " is not protected: passwords and data can be read and changed in transit (--insecure-database-transport)"
 	}
 	limitConnection(connection, opts)
 
@@ -49,7 +49,7 @@ func openPostgres(ctx context.Context, opts Options) (*DB, error) {
 	return db, nil
 }
 
-// limitConnection adds to a connection's settings the limits that the URL does not set itself.
+// limitConnection adds the limits that the URL does not set to a connection's settings.
 func limitConnection(connection *pgx.ConnConfig, opts Options) {
 	set := func(name, value string) {
 		if _, given := connection.RuntimeParams[name]; !given {
@@ -69,7 +69,7 @@ func limitConnection(connection *pgx.ConnConfig, opts Options) {
 	}
 	dialer := &net.Dialer{Timeout: connection.ConnectTimeout}
 	if limit := opts.DatabaseTCPTimeout; limit > 0 {
-		// Postgres looks after us in the same way: what a program held that is gone becomes free.
+		// Postgres watches us in the same way, and frees the locks of a program that is gone.
 		if network, _ := pgconn.NetworkAddress(connection.Host, connection.Port); network != "unix" {
 			set("tcp_user_timeout", milliseconds(limit))
 			set("tcp_keepalives_idle", seconds(limit/2))
@@ -87,8 +87,9 @@ func seconds(d time.Duration) string {
 	return strconv.FormatInt(max(1, int64(d/time.Second)), 10)
 }
 
-// exposedHosts returns the hosts that a connection may lead to on another machine without TLS that verifies the host's name.
-// It judges what pgx made of the URL, the environment and the service file together, which is what will be dialed.
+// exposedHosts returns the hosts on other machines that a connection may lead to without TLS that
+// verifies the host's name. It judges what pgx made of the URL, the environment and the service
+// file together, because that is what will be dialed.
 func exposedHosts(connection *pgconn.Config) []string {
 	var exposed []string
 	add := func(host string, port uint16, verification *tls.Config) {
@@ -116,9 +117,10 @@ func local(host string, port uint16) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// shouldPing decides, when a connection is taken from the pool, whether to ask first if it still lives: after a second
-// without use, and after some other connection has broken, for a restart breaks them all. A ping of our own has a limit of
-// its own; the one that pgx makes after true finds the connection closed, and pgx takes another.
+// shouldPing decides whether a connection from the pool must prove first that it still works: after
+// a second without use, and after another connection has broken, because a restart breaks all of
+// them. Our own ping has a time limit; the one that pgx makes if we return true then finds the
+// connection closed, and pgx takes another.
 func (db *DB) shouldPing(ctx context.Context, p stdlib.ShouldPingParams) bool {
 	since := time.Since(time.Unix(0, db.brokenAt.Load()))
 	if p.IdleDuration < time.Second && p.IdleDuration < since {

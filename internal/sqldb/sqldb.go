@@ -1,13 +1,16 @@
 // Package sqldb opens a service's database, SQLite or Postgres, and lets one SQL text run on both.
 //
-// What differs between the engines lives here and nowhere else: the connection settings, who may write at once,
-// the migration lock and the classification of errors. Statements use $1 placeholders, which both engines bind by number.
+// What differs between the engines is here and nowhere else: connection settings, how many may
+// write at once, the migration lock and the classification of errors. Statements use $1
+// placeholders, which both engines bind by number.
 //
-// A transaction travels in the context: [DB.Tx] puts it there and joins one that is there already, and every other
-// method uses it. All methods are safe for concurrent use; one transaction's context belongs to one goroutine.
+// A transaction travels in the context: [DB.Tx] puts it there or joins the one that is there, and
+// every other method uses it. All methods are safe for concurrent use; the context of a transaction
+// belongs to one goroutine.
 //
-// Every statement is bounded in time (see [Options]), and repeated once when its connection broke and repeating is safe.
-// What the database cannot do at the moment is an error that wraps [ErrUnavailable].
+// Every statement is bounded in time (see [Options]), and repeated once if its connection broke and
+// repeating is safe. If the database cannot execute it at the moment, the error wraps
+// [ErrUnavailable].
 //
 // A store opens its database by [OpenStore], embeds what [DB.Upkeep] returns, and lists the rows
 // that it no longer needs as a table of [Sweep]; long removals go in batches ([DB.Remove],
@@ -35,8 +38,9 @@ const (
 	Postgres Engine = "postgres"
 )
 
-// DB is an open database. On SQLite it has one writing connection and a pool of reading ones; on Postgres one pool does
-// both. One more connection is for health checks, which must not wait behind requests.
+// DB is an open database. On SQLite it has one connection that writes and a pool of those that
+// read; on Postgres one pool does both. One more connection is for health checks, which must not
+// wait behind requests.
 type DB struct {
 	engine   Engine
 	opts     Options
@@ -54,14 +58,13 @@ type DB struct {
 	count      atomic.Int32 // of statements
 }
 
-// Open connects to the database that databaseURL names, without limits of time, and makes an SQLite file that is missing:
-// for tests. Programs use [OpenWith].
+// Open is [OpenWith] for tests: without time limits, and with Options.Create.
 func Open(ctx context.Context, databaseURL string) (*DB, error) {
 	return OpenWith(ctx, Options{DatabaseURL: databaseURL, Create: true})
 }
 
-// OpenWith connects to the database that opts.DatabaseURL names: "sqlite:PATH" or "postgres://…". It fails when the
-// database does not answer before ctx ends, and when the way to it is not protected.
+// OpenWith connects to the database that opts.DatabaseURL names: "sqlite:PATH" or "postgres://…".
+// It fails if the database does not answer before ctx ends, or if the connection is not protected.
 func OpenWith(ctx context.Context, opts Options) (*DB, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
@@ -77,7 +80,7 @@ func OpenWith(ctx context.Context, opts Options) (*DB, error) {
 	return nil, errors.New(`the database URL must be "sqlite:PATH" or "postgres://…"`)
 }
 
-// Engine names the product behind db. Only tests and migrations should care.
+// Engine returns the product behind db. Only tests and migrations should care.
 func (db *DB) Engine() Engine { return db.engine }
 
 // Warning is a line for the operator about how the database is connected, or empty.
@@ -102,9 +105,10 @@ type transaction struct {
 	renewed bool // Tx is the second, after the first one's connection broke
 }
 
-// Tx runs f in a transaction: committed when f returns nil, rolled back when it returns an error or panics. If ctx
-// already carries a transaction of db, f joins it, and the outer one decides. f must use the context that it is given.
-// On Postgres the isolation is READ COMMITTED: decide one-time transitions by a conditional UPDATE's row count, not by a SELECT before it.
+// Tx runs f in a transaction: committed if f returns nil, rolled back if it returns an error or
+// panics. If ctx already carries a transaction of db, f joins it, and the outer call decides. f
+// must use the context that it is given. On Postgres the isolation level is READ COMMITTED: decide
+// one-time transitions by the row count of a conditional UPDATE, not by a SELECT before it.
 func (db *DB) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	if db.transaction(ctx) != nil {
 		return f(ctx)
@@ -138,8 +142,8 @@ func (db *DB) transaction(ctx context.Context) *transaction {
 	return tx
 }
 
-// begin starts tx. database/sql and pgx keep the context of BEGIN for COMMIT and ROLLBACK, so that its cancellation is what
-// bounds all three.
+// begin starts tx. database/sql and pgx keep the context of BEGIN for COMMIT and ROLLBACK, so
+// cancelling it bounds all three.
 func (db *DB) begin(ctx context.Context, tx *transaction) error {
 	return db.repeat(ctx, anyLoss, func() error {
 		under, cancel := context.WithCancel(ctx)
@@ -155,7 +159,8 @@ func (db *DB) begin(ctx context.Context, tx *transaction) error {
 	})
 }
 
-// rollback ends tx. After a commit it does nothing; and when it fails, the connection's end ends the transaction too.
+// rollback ends tx. After a commit it does nothing; if it fails, the connection breaks, which ends
+// the transaction too.
 func (db *DB) rollback(tx *transaction) {
 	stop := db.cancelLater(tx.cancel)
 	tx.Rollback() //nolint:errcheck // see above
@@ -163,7 +168,7 @@ func (db *DB) rollback(tx *transaction) {
 	tx.cancel()
 }
 
-// cancelLater calls cancel when the database has had as long to answer as it may, unless stop is called before.
+// cancelLater calls cancel when the time to answer is over, unless stop is called before.
 func (db *DB) cancelLater(cancel context.CancelFunc) (stop func()) {
 	limit := db.opts.answerTimeout()
 	if limit == 0 {
@@ -182,8 +187,9 @@ type querier interface {
 // maxStatements bounds what prepared keeps, should some query be put together from parts.
 const maxStatements = 500
 
-// prepared returns the prepared form of a query for the reading pool, or nil where there is none to be had. SQLite takes
-// several times as long to compile a query as to run it. pgx prepares by itself, and a transaction has its own connection.
+// prepared returns the prepared form of a query for the reading pool, or nil if there is none.
+// SQLite takes several times as long to compile a query as to run it. pgx prepares statements
+// itself, and a transaction has its own connection.
 func (db *DB) prepared(ctx context.Context, query string) *sql.Stmt {
 	if db.engine != SQLite || db.transaction(ctx) != nil {
 		return nil
@@ -196,7 +202,7 @@ func (db *DB) prepared(ctx context.Context, query string) *sql.Stmt {
 	}
 	stmt, err := db.read.PrepareContext(ctx, query)
 	if err != nil {
-		return nil // running it will tell
+		return nil // running it will report the error
 	}
 	if first, raced := db.statements.LoadOrStore(query, stmt); raced {
 		stmt.Close()
@@ -224,7 +230,8 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (rows int64, 
 	return rows, nil
 }
 
-// A Row is the answer of a statement that has at most one. Scan must be called, for it gives the connection back.
+// A Row is the answer to a statement that returns at most one row. You must call Scan: it gives the
+// connection back.
 type Row struct {
 	ctx  context.Context
 	row  *sql.Row
@@ -241,7 +248,8 @@ func (r *Row) Scan(dest ...any) error {
 	return explain(r.ctx, r.row.Scan(dest...))
 }
 
-// ExecReturning runs a statement that writes and returns one row (… RETURNING). No row is sql.ErrNoRows from Scan.
+// ExecReturning runs a statement that writes and returns one row (… RETURNING). No row is
+// sql.ErrNoRows from Scan.
 func (db *DB) ExecReturning(ctx context.Context, query string, args ...any) *Row {
 	return db.row(ctx, db.write, true, query, args)
 }
@@ -265,7 +273,7 @@ func (db *DB) row(ctx context.Context, p *pool, writes bool, query string, args 
 	return r
 }
 
-// All runs a statement that only reads and returns every row, as scan makes it.
+// All runs a statement that only reads, and returns what scan makes of each row.
 func All[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error), query string, args ...any) ([]T, error) {
 	observe(ctx, query, args)
 	var all []T

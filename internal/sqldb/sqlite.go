@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// maxJournal is how large the write-ahead log may stay, in bytes, once its content is in the database file. While a reader
-// holds on to an old state it grows beyond.
+// maxJournal is how large the write-ahead log may stay, in bytes, once its content is in the
+// database file. It grows beyond that while a reader holds on to an old state.
 const maxJournal = 16 << 20
 
 func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
@@ -38,7 +38,7 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := write.PingContext(ctx); err != nil { // makes the file a WAL database before a reader opens it
+	if err := write.PingContext(ctx); err != nil { // turns the file into a WAL database before a reader opens it
 		return nil, errors.Join(fmt.Errorf("open the database: %w", err), write.Close())
 	}
 	read, err := sql.Open("sqlite", name+"?_pragma=query_only(1)"+common)
@@ -66,8 +66,9 @@ func openFile(path string, create bool) (*dataFile, error) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, fmt.Errorf("make the database's folder: %w", err)
 		}
-		// The file holds people's data: nobody else on the machine reads it. SQLite gives -wal and -shm the same mode. A file
-		// that is there is not opened here: closing it would drop the locks that this process has on it (fcntl(2)).
+		// The file holds people's data: no other account may read it. SQLite gives -wal and -shm
+		// the same mode. A file that exists is not opened here: closing it would drop the locks
+		// that this process has on it (fcntl(2)).
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // G304: the operator names the file
 		if err != nil && !errors.Is(err, fs.ErrExist) {                        // another process was faster
 			return nil, fmt.Errorf("open the database file: %w", err)
@@ -87,7 +88,7 @@ func openFile(path string, create bool) (*dataFile, error) {
 		if absolute, err := filepath.Abs(path); err == nil {
 			path = absolute
 		}
-		return nil, fmt.Errorf("there is no database at %s; the program makes it when it first serves", path)
+		return nil, fmt.Errorf("there is no database at %s; the program creates it when it first serves", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the database file: %w", err)
@@ -98,8 +99,9 @@ func openFile(path string, create bool) (*dataFile, error) {
 	return &dataFile{path, info}, nil
 }
 
-// check returns an error when the path no longer leads to the file that was opened. SQLite does not notice: it would go on
-// writing to a file without a name, and lose all of it at the end of the process.
+// check returns an error if the path no longer leads to the file that was opened. SQLite does not
+// notice: it would go on writing to a file without a name, and lose all of it when the process
+// ends.
 func (f *dataFile) check() error {
 	if f == nil {
 		return nil

@@ -103,7 +103,8 @@ func TestTheLongestTextsAreTaken(t *testing.T) {
 	t.Parallel()
 	p := startNew(t)
 	ann := p.person("ann")
-	// Jamo that normalize to one syllable each, and characters that JSON may escape in twelve bytes.
+	// Jamo that normalize to one syllable each, and characters that JSON may escape in twelve
+	// bytes.
 	title, body := strings.Repeat("각", 200), strings.Repeat("😀", 20000)
 	escaped := strings.Repeat(`\ud83d\ude00`, 20000)
 	got := p.Call("POST", "/v1/boards/free/posts", ann, `{"title":"`+norm.NFD.String(title)+`","body":"`+escaped+`"}`).Want(201)

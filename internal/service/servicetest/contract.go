@@ -296,7 +296,8 @@ func (p Program[S]) startsAlone(t *testing.T) {
 	s.Call("GET", p.Read, token, "").Want(200)
 	s.Call("GET", p.Read, token[:len(token)-8]+"AAAAAAAA", "").Want(401)
 	for _, bad := range issuer.BadTokens(p.Audience(), jwkstest.Token{Scope: p.Scopes}) {
-		// While the issuer is silent an unknown key cannot be told from a new one: 503, and nobody gets in either.
+		// While the issuer is silent an unknown key cannot be told from a new one: 503, and nobody
+		// gets in either.
 		if r := s.Call("GET", p.Read, bad.Token, ""); !slices.Contains([]int{401, 431, 503}, r.Status) {
 			t.Errorf("%s: %v", bad.Name, r)
 		}

@@ -1,6 +1,6 @@
-// Package servicetest runs a resource service for a test: it starts the whole program with an issuer
-// that it trusts, mints tokens, makes calls and reads the answers. [Program.Contract] checks what
-// every resource service does alike.
+// Package servicetest runs a resource service for a test: it starts the whole program with an
+// issuer that it trusts, mints tokens, makes calls and reads the answers. [Program.Contract] checks
+// what every resource service does alike.
 package servicetest
 
 import (

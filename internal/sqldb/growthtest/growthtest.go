@@ -1,9 +1,10 @@
-// Package growthtest checks that what a store's statements cost does not grow with its tables.
+// Package growthtest checks that the cost of a store's statements does not grow with its tables.
 //
-// A store's test fills the tables that grow, and names one call or more of every method. [Test.Run] makes the calls, notes
-// every statement that they run, and runs each again to see its plan and how many rows it looked at. It fails when a method
-// is not called, when a statement in the source was not run, when a table is neither filled nor said to stay small, and when
-// a statement scans, counts or otherwise looks at what grows.
+// A store's test fills the tables that grow, and lists at least one call of every method.
+// [Test.Run] makes the calls, records every statement that they run, and runs each again to see its
+// plan and how many rows it looked at. It fails if a method is not called, if a statement in the
+// source was not run, if a table is neither filled nor declared small, and if a statement scans,
+// counts or otherwise looks at what grows.
 package growthtest
 
 import (
@@ -35,7 +36,7 @@ const (
 	maxPages = 12_000 // of Postgres, for the whole statement
 )
 
-// Test is what a store tells of itself.
+// Test describes a store.
 type Test struct {
 	DB    *sqldb.DB
 	URL   string       // of DB
@@ -57,16 +58,17 @@ type Test struct {
 	Calls []Call
 }
 
-// Call calls a method with arguments that make it do much: for whoever has most rows.
+// Call calls a method with arguments that make it do much: for the person with most rows, say.
 type Call struct {
 	Method string
 	Do     func(ctx context.Context) error
 }
 
-// Numbers is the beginning of an INSERT's query: n has the numbers from 1 to Rows as i.
+// Numbers begins the query of an INSERT: n has the numbers from 1 to Rows as i.
 var Numbers = fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)`, Rows)
 
-// explained is how often the same statement of one call is looked at. After that it only runs, for what comes later.
+// explained is how often the same statement of one call is examined. After that it only runs, for
+// the sake of later statements.
 const explained = 4
 
 // times counts how often each statement has come, itself included.
@@ -79,10 +81,10 @@ func times(ran []statement) []int {
 	return counts
 }
 
-// prepares marks a statement that a call makes for itself.
+// prepares marks a statement with which a call prepares its own ground.
 const prepares = "-- prepares\n"
 
-// Prepare runs a statement of the test within a call. What it costs does not matter.
+// Prepare runs a statement of the test within a call. Its cost does not matter.
 func Prepare(ctx context.Context, db *sqldb.DB, query string) error {
 	_, err := db.Exec(ctx, prepares+query)
 	return err
@@ -93,7 +95,7 @@ type statement struct {
 	args  []any
 }
 
-// cost is what running a statement showed. What an engine does not tell is 0.
+// cost is what running a statement showed; 0 where the engine does not tell.
 type cost struct {
 	rows, steps, pages int64
 	scans              []string // tables that the plan reads from end to end
@@ -103,7 +105,7 @@ type cost struct {
 
 var errRollback = errors.New("roll back")
 
-// Run does all of it.
+// Run makes the calls and checks their statements.
 func (g Test) Run(t *testing.T) {
 	fill(t, g.DB, g.Fill)
 	tables := g.tables(t)
@@ -162,15 +164,15 @@ func fill(t *testing.T, db *sqldb.DB, statements []string) {
 			t.Fatalf("fill: %v\n%s", err, one)
 		}
 	}
-	if db.Engine() == sqldb.Postgres { // as autovacuum does; on SQLite nobody does
+	if db.Engine() == sqldb.Postgres { // as autovacuum does; SQLite has none
 		if _, err := db.Exec(t.Context(), `VACUUM ANALYZE`); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// explain runs statements one after another in a transaction that is rolled back, and tells what each cost: on Postgres twice,
-// for plans are made both for the arguments at hand and for any.
+// explain runs statements one after another in a transaction that is rolled back, and returns what
+// each cost: on Postgres twice, since it plans both for the arguments at hand and for any.
 func (g Test) explain(t *testing.T, ran []statement) [][]cost {
 	if g.DB.Engine() == sqldb.Postgres {
 		return explainPostgres(t, g.URL, ran)
@@ -192,7 +194,7 @@ func (g Test) judge(t *testing.T, method, query string, costs []cost, tables []s
 	return false
 }
 
-// wrong tells what about a cost grows with the tables.
+// wrong returns what about a cost grows with the tables.
 func (g Test) wrong(query string, c cost, tables []string) (wrong []string) {
 	for _, name := range c.scans {
 		if table := tableOf(name, query, tables); table != "" && g.Small[table] == "" {
@@ -211,7 +213,7 @@ func (g Test) wrong(query string, c cost, tables []string) (wrong []string) {
 	return wrong
 }
 
-// tableOf finds the table that a plan names, which it does by its alias where there is one. Empty: it is no table.
+// tableOf finds the table that a plan names, by its alias if it has one. Empty: it is not a table.
 func tableOf(name, query string, tables []string) string {
 	if slices.Contains(tables, name) {
 		return name
@@ -224,7 +226,7 @@ func tableOf(name, query string, tables []string) string {
 	return ""
 }
 
-// tables are those of the database. All of them must be filled, or small for a reason.
+// tables returns those of the database. Each must be filled, or small for a reason.
 func (g Test) tables(t *testing.T) []string {
 	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
 	if g.DB.Engine() == sqldb.Postgres {

@@ -41,8 +41,8 @@ func explainPostgres(t *testing.T, databaseURL string, ran []statement) [][]cost
 		}
 		for _, setting := range []string{
 			`plan_cache_mode = ` + mode,
-			// As on an SSD. Otherwise a whole table of this size is cheaper to read than 200 rows to look up, which is true
-			// and no concern: a larger one is not.
+			// As on an SSD. Otherwise reading a whole table of this size is cheaper than looking up
+			// 200 rows. That is true, but not of the larger tables that this test stands for.
 			`random_page_cost = 1.1`,
 		} {
 			if _, err := tx.ExecContext(t.Context(), `SET LOCAL `+setting); err != nil {
@@ -111,7 +111,7 @@ func (n *node) count(c *cost, indent string) {
 	}
 }
 
-// quoted is an argument as SQL.
+// quoted returns an argument as SQL.
 func quoted(t *testing.T, arg any) string {
 	value, err := driver.DefaultParameterConverter.ConvertValue(arg)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// lite is a connection by SQLite's own interface: database/sql does not show what a statement cost.
+// lite is a connection by SQLite's own interface: database/sql does not show the cost of a
+// statement.
 type lite struct {
 	t   *testing.T
 	tls *libc.TLS
@@ -65,7 +66,8 @@ func explainSQLite(t *testing.T, path string, ran []statement) (all [][]cost) {
 	return all
 }
 
-// run runs one statement to its end. It returns how often it went forward in a scan, and the steps of the virtual machine.
+// run runs one statement to its end. It returns how many rows it stepped over in scans, and the
+// steps of the virtual machine.
 func (l *lite) run(one statement, row func(stmt uintptr)) (scanned, steps int64) {
 	l.t.Helper()
 	p, query := l.pointer(), l.text(one.query)

@@ -23,7 +23,8 @@ var (
 	mayModerate = rest.Access{Scopes: []string{scopeModerate}, Role: "moderator"}
 )
 
-// mayReadPublic is mayRead for what everybody reads of a public board: the handler asks checkReader.
+// mayReadPublic is mayRead for what everybody reads of a public board: the handler asks
+// checkReader.
 func (s *service) mayReadPublic() rest.Access {
 	access := mayRead
 	access.Anonymous = s.admitAnonymous

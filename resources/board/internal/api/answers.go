@@ -2,10 +2,11 @@ package api
 
 // What requests and answers have in common.
 
-// PageInput is what every list takes. Like all that is embedded in an input it is exported: huma overlooks it else.
+// PageInput is what every list takes. It is exported because huma overlooks what is not, when it is
+// embedded in an input.
 type PageInput struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many items a page has at most."`
-	Cursor string `query:"cursor" maxLength:"500" doc:"The next of the page before. Absent: the first page."`
+	Cursor string `query:"cursor" maxLength:"500" doc:"The next of the previous page. Absent: the first page."`
 }
 
 // answer is a resource with its entity tag.

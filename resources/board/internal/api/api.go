@@ -1,8 +1,8 @@
-// Package api is the HTTP interface of the board service: paths under /v1, described by OpenAPI at /openapi.json, and the
-// service's metadata as a protected resource (RFC 9728).
+// Package api is the HTTP interface of the board service: paths under /v1, described by OpenAPI at
+// /openapi.json, and the service's metadata as a protected resource (RFC 9728).
 //
-// Who may do what is settled in access.go and, where it depends on the thing itself, at the top of each handler; the table
-// in the service's README says it all, and a test holds them together.
+// Who may do what is decided in access.go and, where it depends on the post or comment, at the top
+// of each handler. A table in the service's README says all of it, and a test compares the two.
 package api
 
 import (
@@ -17,7 +17,8 @@ import (
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
-// MaxBody is the largest request body in bytes: the longest post with every character outside the BMP and escaped (\uD83D\uDE00).
+// MaxBody is the largest request body in bytes: the longest post, with every character outside the
+// BMP and escaped (\uD83D\uDE00).
 const MaxBody = 256 << 10
 
 // Config is what the interface needs. All fields of its own but Now are required to serve.
@@ -28,7 +29,7 @@ type Config struct {
 	Now   func() time.Time // nil: time.Now
 }
 
-// service is what the handlers share. It is immutable once made, searches and strangers apart.
+// service is what the handlers share. It is immutable once made, apart from searches and anonymous.
 type service struct {
 	api       *rest.API
 	store     *store.Store
@@ -48,7 +49,8 @@ func New(cfg Config) (http.Handler, error) {
 	return api.Handler()
 }
 
-// Document returns the OpenAPI 3.1 document of the service that has the audience and trusts the issuer, indented.
+// Document returns the OpenAPI 3.1 document of the service that has the audience and trusts the
+// issuer, indented.
 func Document(issuer, audience string) ([]byte, error) {
 	api, err := rest.New(rest.Config{Issuer: issuer, Audience: audience}, resource)
 	if err != nil {
@@ -71,19 +73,19 @@ func (s *service) routes() {
 
 	posts := describe{tag: "posts"}
 	rest.Route(api, mayReadPublic, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board", "Pinned ones first, then the newest; without their bodies.", 404, 429), s.listPosts)
-	rest.Route(api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post", "On a board with moderators_only this takes a moderator.", 404), s.createPost)
-	rest.Route(api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person", "The newest first; without their bodies. The text is searched for as it is, in title and body; small and capital letters are the same. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
+	rest.Route(api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post", "On a board with moderators_only, only moderators may.", 404), s.createPost)
+	rest.Route(api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person", "The newest first; without their bodies. The search takes the text literally, in title and body, and ignores case. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
 	rest.Route(api, mayReadPublic, posts.op("get-post", "GET /v1/posts/{id}", "Get a post", "", 404, 429), s.getPost)
-	rest.Route(api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post", "Not while it is locked, moderators excepted. "+mergePatchDoc, 404), s.updatePost)
-	rest.Route(api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments", "One's own; a moderator any.", 400, 404, 412), s.deletePost)
+	rest.Route(api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post", "Not while it is locked, except for moderators. "+mergePatchDoc, 404), s.updatePost)
+	rest.Route(api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments", "Your own; as a moderator, any.", 400, 404, 412), s.deletePost)
 
 	comments := describe{tag: "comments"}
 	rest.Route(api, mayReadPublic, comments.op("list-comments", "GET /v1/posts/{id}/comments", "List the comments of a post",
-		"Thread by thread, the oldest first, each comment followed by its replies. What is deleted or hidden is left out, or, if it has replies, a stub without body and author.", 404, 429), s.listComments)
-	rest.Route(api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment", "Not while the post is locked, moderators excepted.", 404), s.createComment)
-	rest.Route(api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment", "For its ETag, before it is changed.", 404), s.getComment)
-	rest.Route(api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment", "Not while its post is locked, moderators excepted. "+mergePatchDoc, 404), s.updateComment)
-	rest.Route(api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment", "One's own; a moderator any. Its replies stay.", 400, 404, 412), s.deleteComment)
+		"Thread by thread, the oldest first, each comment followed by its replies. A comment that is deleted or hidden is left out, or, if it has replies, a stub without body and author.", 404, 429), s.listComments)
+	rest.Route(api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment", "Not while the post is locked, except for moderators.", 404), s.createComment)
+	rest.Route(api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment", "To get its ETag before you change it.", 404), s.getComment)
+	rest.Route(api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment", "Not while its post is locked, except for moderators. "+mergePatchDoc, 404), s.updateComment)
+	rest.Route(api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment", "Your own; as a moderator, any. Its replies stay.", 400, 404, 412), s.deleteComment)
 
 	moderation := describe{tag: "moderation"}
 	for _, mark := range []struct {
@@ -95,18 +97,18 @@ func (s *service) routes() {
 		{"post-hidden", "/v1/posts/{id}/hidden", "Hide a post from all but its author and moderators", "Show a hidden post again", s.store.SetHidden},
 		{"comment-hidden", "/v1/comments/{id}/hidden", "Hide a comment from all but its author and moderators", "Show a hidden comment again", s.store.SetCommentHidden},
 	} {
-		const doc = "Done twice it is done once. The ETag stays the same."
+		const doc = "Repeating it changes nothing. The ETag stays the same."
 		rest.Route(api, mayModerate, moderation.op("set-"+mark.name, "PUT "+mark.path, mark.on, doc, 404), marker(mark.set, true))
 		rest.Route(api, mayModerate, moderation.op("unset-"+mark.name, "DELETE "+mark.path, mark.off, doc, 404), marker(mark.set, false))
 	}
 }
 
-const mergePatchDoc = "A JSON Merge Patch (RFC 7396): members that are left out stay as they are."
+const mergePatchDoc = "A JSON Merge Patch (RFC 7396): members that you leave out stay as they are."
 
 // describe makes the operations of one tag.
 type describe struct{ tag string }
 
-// op describes an operation; errors are the statuses that are its own.
+// op describes an operation; errors are the statuses of its own errors.
 func (d describe) op(id, methodAndPath, summary, description string, errors ...int) huma.Operation {
 	method, path, _ := strings.Cut(methodAndPath, " ")
 	op := huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Description: description, Tags: []string{d.tag}, Errors: errors}

@@ -16,9 +16,9 @@ type board struct {
 	Slug           string    `json:"slug" doc:"The board's name in URLs." example:"free"`
 	Title          string    `json:"title" maxLength:"100" example:"자유 게시판 · Free board"`
 	Description    string    `json:"description" maxLength:"500" doc:"May be empty."`
-	ModeratorsOnly bool      `json:"moderators_only" doc:"Only moderators write posts here; everybody may comment."`
-	PublicRead     bool      `json:"public_read" doc:"Everybody reads this board, its posts and their comments, without a token too."`
-	Posts          int64     `json:"posts" doc:"How many posts it has that are not hidden."`
+	ModeratorsOnly bool      `json:"moderators_only" doc:"Only moderators may write posts; everybody may comment."`
+	PublicRead     bool      `json:"public_read" doc:"Everybody reads this board, its posts and their comments, even without a token."`
+	Posts          int64     `json:"posts" doc:"Number of its posts that are not hidden."`
 	CreatedAt      time.Time `json:"created_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
 }
@@ -28,18 +28,18 @@ func newBoard(b store.Board) board {
 }
 
 type newBoardBody struct {
-	Slug           string `json:"slug" pattern:"^[a-z0-9-]{1,40}$" patternDescription:"1 to 40 small letters a to z, digits and hyphens" doc:"The board's name in URLs, for good." example:"free"`
+	Slug           string `json:"slug" pattern:"^[a-z0-9-]{1,40}$" patternDescription:"1 to 40 lower-case letters a to z, digits and hyphens" doc:"The board's name in URLs, which never changes." example:"free"`
 	Title          string `json:"title" minLength:"1" maxLength:"100" doc:"One line." example:"자유 게시판 · Free board"`
 	Description    string `json:"description,omitempty" maxLength:"500"`
 	ModeratorsOnly bool   `json:"moderators_only,omitempty" doc:"Only moderators may write posts. Absent: everybody."`
-	PublicRead     bool   `json:"public_read,omitempty" doc:"Everybody reads it, without a token too. Absent: who has a token with the scope."`
+	PublicRead     bool   `json:"public_read,omitempty" doc:"Everybody reads it, even without a token. Absent: only callers whose token has the scope."`
 }
 
 type boardPatch struct {
 	Title          rest.Patch[string] `json:"title,omitempty" minLength:"1" maxLength:"100" doc:"One line."`
 	Description    rest.Patch[string] `json:"description,omitempty" maxLength:"500"`
 	ModeratorsOnly rest.Patch[bool]   `json:"moderators_only,omitempty" doc:"Only moderators may write posts."`
-	PublicRead     rest.Patch[bool]   `json:"public_read,omitempty" doc:"Everybody reads it, without a token too."`
+	PublicRead     rest.Patch[bool]   `json:"public_read,omitempty" doc:"Everybody reads it, even without a token."`
 }
 
 type boardsPage struct {
@@ -50,7 +50,7 @@ type boardsPage struct {
 
 type listBoardsInput struct {
 	PageInput
-	PublicRead bool `query:"public_read" doc:"Only boards that everybody reads. Without a token there are no others, and this must be true."`
+	PublicRead bool `query:"public_read" doc:"Only boards that everybody reads. Without a token, this must be true."`
 }
 
 func (s *service) listBoards(ctx context.Context, in *listBoardsInput) (*listOf[boardsPage], error) {
@@ -115,7 +115,7 @@ func (s *service) createBoard(ctx context.Context, in *createBoardInput) (*creat
 		return nil, rest.Invalid("body.description", err)
 	}
 	if !validSlug(in.Body.Slug) {
-		return nil, rest.Invalid("body.slug", errors.New("must be 1 to 40 small letters a to z, digits and hyphens"))
+		return nil, rest.Invalid("body.slug", errors.New("must be 1 to 40 lower-case letters a to z, digits and hyphens"))
 	}
 	asked := store.Board{Slug: in.Body.Slug, Title: title, Description: description, ModeratorsOnly: in.Body.ModeratorsOnly, PublicRead: in.Body.PublicRead}
 	key, err := in.key(ctx, "create-board", asked)

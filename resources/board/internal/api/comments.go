@@ -15,12 +15,12 @@ type comment struct {
 	_         struct{}  `json:"-" additionalProperties:"true"`
 	ID        string    `json:"id"`
 	Post      string    `json:"post" doc:"Id of its post."`
-	Parent    string    `json:"parent,omitempty" doc:"Id of the comment that it replies to. Absent: it is none's reply."`
-	Body      string    `json:"body" maxLength:"2000" doc:"As it was written; Markdown is not rendered, and not to be trusted. Empty in a stub."`
-	Format    string    `json:"format" enum:"plain,markdown" doc:"How the body is to be shown."`
+	Parent    string    `json:"parent,omitempty" doc:"Id of the comment that it replies to. Absent: it is not a reply."`
+	Body      string    `json:"body" maxLength:"2000" doc:"As it was written; Markdown is not rendered, and must not be trusted. Empty in a stub."`
+	Format    string    `json:"format" enum:"plain,markdown" doc:"How to show the body."`
 	Author    *author   `json:"author,omitempty" doc:"Absent in a stub: a comment that is deleted, or hidden from the caller, but has replies."`
 	Hidden    bool      `json:"hidden" doc:"Only its author and moderators see it."`
-	Deleted   bool      `json:"deleted" doc:"It is deleted and stands here for its replies."`
+	Deleted   bool      `json:"deleted" doc:"It is deleted, and here only for its replies."`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
@@ -38,20 +38,20 @@ func (s *service) newComment(ctx context.Context, c store.Comment) comment {
 }
 
 type newCommentBody struct {
-	Body   string `json:"body" minLength:"1" maxLength:"2000" doc:"Without control characters but line feed and tab."`
-	Format string `json:"format,omitempty" enum:"plain,markdown" default:"plain" doc:"How the body is to be shown."`
-	Parent string `json:"parent,omitempty" doc:"Id of the comment of this post to reply to, which must not be a reply itself. Absent: none."`
+	Body   string `json:"body" minLength:"1" maxLength:"2000" doc:"Without control characters other than line feed and tab."`
+	Format string `json:"format,omitempty" enum:"plain,markdown" default:"plain" doc:"How to show the body."`
+	Parent string `json:"parent,omitempty" doc:"Id of the comment of this post to reply to, which must not itself be a reply. Absent: none."`
 }
 
 type commentPatch struct {
-	Body   rest.Patch[string] `json:"body,omitempty" minLength:"1" maxLength:"2000" doc:"Without control characters but line feed and tab."`
-	Format rest.Patch[string] `json:"format,omitempty" enum:"plain,markdown" doc:"How the body is to be shown."`
+	Body   rest.Patch[string] `json:"body,omitempty" minLength:"1" maxLength:"2000" doc:"Without control characters other than line feed and tab."`
+	Format rest.Patch[string] `json:"format,omitempty" enum:"plain,markdown" doc:"How to show the body."`
 }
 
 type commentsPage struct {
 	_     struct{}  `json:"-" additionalProperties:"true"`
 	Items []comment `json:"items"`
-	Next  string    `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last. A page can have fewer items than asked for and still be followed by others."`
+	Next  string    `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last. A page with fewer items than the limit need not be the last."`
 }
 
 type listCommentsInput struct {
@@ -152,7 +152,7 @@ func (s *service) updateComment(ctx context.Context, in *updateCommentInput) (*a
 	case err != nil:
 		return nil, err
 	case c.Author != caller.subject:
-		return nil, forbidden("Only its author changes a comment.")
+		return nil, forbidden("Only its author may change a comment.")
 	case c.PostLocked && !caller.moderator:
 		return nil, store.ErrLocked
 	}
@@ -173,7 +173,7 @@ func (s *service) updateComment(ctx context.Context, in *updateCommentInput) (*a
 
 type deleteCommentInput struct {
 	CommentInput
-	IfMatch string `header:"If-Match" doc:"ETag of what was read and is to be deleted. Absent: whatever is there."`
+	IfMatch string `header:"If-Match" doc:"ETag that you read with what is to be deleted. Absent: whatever version is there."`
 }
 
 func (s *service) deleteComment(ctx context.Context, in *deleteCommentInput) (*struct{}, error) {
@@ -183,7 +183,7 @@ func (s *service) deleteComment(ctx context.Context, in *deleteCommentInput) (*s
 		return nil, err
 	}
 	if c.Author != caller.subject && !caller.moderator {
-		return nil, forbidden("Only its author and moderators delete a comment.")
+		return nil, forbidden("Only its author and moderators may delete a comment.")
 	}
 	version, err := rest.OptionalMatch(in.IfMatch, c.Version)
 	if err != nil {

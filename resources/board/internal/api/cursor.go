@@ -12,13 +12,15 @@ import (
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
-// A cursor is a JSON array of strings in base64url: its version, the list that it belongs to, and where the page ended. It
-// carries nothing that its holder has not seen, so it needs no signature; whatever else is sent for one is refused.
+// A cursor is a JSON array of strings in base64url: its version, the list that it belongs to, and
+// where the page ended. It carries nothing that the caller has not seen, so it needs no signature;
+// anything else that is sent as a cursor is refused.
 const cursorVersion = "1"
 
-var errCursor = errors.New("must be the next of a page of this very list")
+var errCursor = errors.New("must be the next of a page of the same list")
 
-// list names a list by its kind and what it was asked for, so that a cursor of one is not taken for another's.
+// list names a list by its kind and its parameters, so that the cursor of one list is not accepted
+// by another.
 func list(kind string, asked ...string) string {
 	text, err := json.Marshal(asked)
 	if err != nil {
@@ -36,7 +38,8 @@ func encodeCursor(list string, position ...string) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// decodeCursor returns the n parts of the position in a cursor of list. A position has one form only.
+// decodeCursor returns the n parts of the position in a cursor of list. A position has one form
+// only.
 func decodeCursor(cursor, list string, n int) ([]string, error) {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
@@ -63,7 +66,8 @@ func boardCursor(list string, p store.BoardPosition) string {
 	return encodeCursor(list, formatMicros(p.CreatedAt), p.Slug)
 }
 
-// parseBoardCursor returns the position before the first board for an empty cursor. Error: a problem with status 422.
+// parseBoardCursor returns the position before the first board for an empty cursor. Error: a
+// problem with status 422.
 func parseBoardCursor(cursor, list string) (p store.BoardPosition, err error) {
 	if cursor == "" {
 		return p, nil
@@ -83,7 +87,8 @@ func postCursor(list string, p store.PostPosition) string {
 	return encodeCursor(list, strconv.FormatBool(p.Pinned), formatMicros(p.CreatedAt), p.ID)
 }
 
-// parsePostCursor returns the position before the first post for an empty cursor. Error: a problem with status 422.
+// parsePostCursor returns the position before the first post for an empty cursor. Error: a problem
+// with status 422.
 func parsePostCursor(cursor, list string) (p store.PostPosition, err error) {
 	if cursor == "" {
 		return store.FirstPost(), nil
@@ -103,7 +108,8 @@ func commentCursor(list string, p store.CommentPosition) string {
 	return encodeCursor(list, formatMicros(p.ThreadAt), p.Thread, formatMicros(p.Place), p.ID)
 }
 
-// parseCommentCursor returns the position before the first comment for an empty cursor. Error: a problem with status 422.
+// parseCommentCursor returns the position before the first comment for an empty cursor. Error: a
+// problem with status 422.
 func parseCommentCursor(cursor, list string) (p store.CommentPosition, err error) {
 	if cursor == "" {
 		return p, nil

@@ -10,7 +10,7 @@ import (
 
 // CreateInput is what every request that creates takes.
 type CreateInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" pattern:"^[!-~]+$" patternDescription:"visible ASCII without spaces" maxLength:"255" doc:"A random text of the caller's making, at most 255 visible ASCII characters. The same key with the same request, within 24 hours, creates nothing again and gets what was created; with another request it is an error."`
+	IdempotencyKey string `header:"Idempotency-Key" pattern:"^[!-~]+$" patternDescription:"visible ASCII without spaces" maxLength:"255" doc:"A random text of your choice, at most 255 visible ASCII characters. The same request with the same key, within 24 hours, creates nothing new and returns what was created; another request with it is an error."`
 }
 
 // key names the request of ctx for the store. The client's key counts for the caller and the route;

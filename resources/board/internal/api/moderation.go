@@ -14,7 +14,8 @@ type markInput struct {
 	ID string `path:"id" doc:"The id of the post or comment."`
 }
 
-// marker is the handler that sets or unsets a mark. Its operation lets moderators pass only, and they see everything.
+// marker returns the handler that sets or unsets a mark. Only moderators get there, and they see
+// everything.
 func marker(set setMark, on bool) func(context.Context, *markInput) (*struct{}, error) {
 	return func(ctx context.Context, in *markInput) (*struct{}, error) {
 		if !store.ValidID(in.ID) {

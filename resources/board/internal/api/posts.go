@@ -14,7 +14,7 @@ import (
 type author struct {
 	_    struct{} `json:"-" additionalProperties:"true"`
 	ID   string   `json:"id" doc:"The person's id: the subject of their tokens, opaque."`
-	Name string   `json:"name" doc:"The name that the user service gave last. Empty: none is known." example:"김지수"`
+	Name string   `json:"name" doc:"The name that the user service gave last. Empty: unknown." example:"김지수"`
 }
 
 // PostSummary is a post as lists have it.
@@ -23,11 +23,11 @@ type PostSummary struct {
 	ID        string    `json:"id"`
 	Board     string    `json:"board" doc:"Slug of its board." example:"free"`
 	Title     string    `json:"title" maxLength:"200"`
-	Format    string    `json:"format" enum:"plain,markdown" doc:"How the body is to be shown."`
+	Format    string    `json:"format" enum:"plain,markdown" doc:"How to show the body."`
 	Author    author    `json:"author"`
-	Comments  int64     `json:"comments" doc:"How many comments it has that are neither hidden nor deleted."`
-	Pinned    bool      `json:"pinned" doc:"It stands before the others of its board."`
-	Locked    bool      `json:"locked" doc:"There are no changes and no new comments."`
+	Comments  int64     `json:"comments" doc:"Number of its comments that are neither hidden nor deleted."`
+	Pinned    bool      `json:"pinned" doc:"It comes before the others of its board."`
+	Locked    bool      `json:"locked" doc:"It takes no changes and no new comments."`
 	Hidden    bool      `json:"hidden" doc:"Only its author and moderators see it."`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at" doc:"When its author changed it last."`
@@ -35,7 +35,7 @@ type PostSummary struct {
 
 type post struct {
 	PostSummary
-	Body string `json:"body" maxLength:"20000" doc:"As it was written; Markdown is not rendered, and not to be trusted."`
+	Body string `json:"body" maxLength:"20000" doc:"As it was written; Markdown is not rendered, and must not be trusted."`
 }
 
 func newSummary(p store.Post, names map[string]string) PostSummary {
@@ -49,20 +49,20 @@ func (s *service) newPost(ctx context.Context, p store.Post) post {
 
 type newPostBody struct {
 	Title  string `json:"title" minLength:"1" maxLength:"200" doc:"One line."`
-	Body   string `json:"body" minLength:"1" maxLength:"20000" doc:"Without control characters but line feed and tab."`
-	Format string `json:"format,omitempty" enum:"plain,markdown" default:"plain" doc:"How the body is to be shown."`
+	Body   string `json:"body" minLength:"1" maxLength:"20000" doc:"Without control characters other than line feed and tab."`
+	Format string `json:"format,omitempty" enum:"plain,markdown" default:"plain" doc:"How to show the body."`
 }
 
 type postPatch struct {
 	Title  rest.Patch[string] `json:"title,omitempty" minLength:"1" maxLength:"200" doc:"One line."`
-	Body   rest.Patch[string] `json:"body,omitempty" minLength:"1" maxLength:"20000" doc:"Without control characters but line feed and tab."`
-	Format rest.Patch[string] `json:"format,omitempty" enum:"plain,markdown" doc:"How the body is to be shown."`
+	Body   rest.Patch[string] `json:"body,omitempty" minLength:"1" maxLength:"20000" doc:"Without control characters other than line feed and tab."`
+	Format rest.Patch[string] `json:"format,omitempty" enum:"plain,markdown" doc:"How to show the body."`
 }
 
 type postsPage struct {
 	_     struct{}      `json:"-" additionalProperties:"true"`
 	Items []PostSummary `json:"items"`
-	Next  string        `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last. A page can have fewer items than asked for and still be followed by others."`
+	Next  string        `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last. A page with fewer items than the limit need not be the last."`
 }
 
 func (s *service) newPostsPage(ctx context.Context, name string, posts []store.Post, next *store.PostPosition) *listOf[postsPage] {
@@ -107,16 +107,16 @@ type searchInput struct {
 	PageInput
 	Query  string `query:"q" maxLength:"400" doc:"What to search for: 1 to 100 characters. Required without author, and not allowed with it." example:"마루"`
 	Board  string `query:"board" doc:"Slug of the board to search. Absent: all boards."`
-	Author string `query:"author" maxLength:"255" doc:"Id of the person whose posts are wanted, on all boards."`
+	Author string `query:"author" maxLength:"255" doc:"Id of a person: lists their posts, on all boards."`
 }
 
 // postsOf lists the posts of an author.
 func (s *service) postsOf(ctx context.Context, in *searchInput) (*listOf[postsPage], error) {
 	switch {
 	case in.Query != "":
-		return nil, rest.Invalid("query.q", errors.New("must not come with author"))
+		return nil, rest.Invalid("query.q", errors.New("must not be combined with author"))
 	case in.Board != "":
-		return nil, rest.Invalid("query.board", errors.New("must not come with author"))
+		return nil, rest.Invalid("query.board", errors.New("must not be combined with author"))
 	case !rest.ValidSubject(in.Author):
 		return nil, rest.Invalid("query.author", errors.New("must be the id of a person"))
 	}
@@ -176,7 +176,7 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 		return nil, err
 	}
 	if b.ModeratorsOnly && !caller.moderator {
-		return nil, forbidden("Only moderators write posts on this board.")
+		return nil, forbidden("Only moderators may write posts on this board.")
 	}
 	asked := store.Post{Board: b.Slug, Format: in.Body.Format, Author: caller.subject}
 	if asked.Title, err = postTitle(in.Body.Title); err != nil {
@@ -229,8 +229,8 @@ func (s *service) updatePost(ctx context.Context, in *updatePostInput) (*answer[
 	switch {
 	case err != nil:
 		return nil, err
-	case p.Author != caller.subject: // nobody puts words into another's mouth, moderators neither
-		return nil, forbidden("Only its author changes a post.")
+	case p.Author != caller.subject: // moderators do not put words into other people's mouths either
+		return nil, forbidden("Only its author may change a post.")
 	case p.Locked && !caller.moderator:
 		return nil, store.ErrLocked
 	}
@@ -252,7 +252,7 @@ func (s *service) updatePost(ctx context.Context, in *updatePostInput) (*answer[
 
 type deletePostInput struct {
 	PostInput
-	IfMatch string `header:"If-Match" doc:"ETag of what was read and is to be deleted. Absent: whatever is there."`
+	IfMatch string `header:"If-Match" doc:"ETag that you read with what is to be deleted. Absent: whatever version is there."`
 }
 
 func (s *service) deletePost(ctx context.Context, in *deletePostInput) (*struct{}, error) {
@@ -262,7 +262,7 @@ func (s *service) deletePost(ctx context.Context, in *deletePostInput) (*struct{
 		return nil, err
 	}
 	if p.Author != caller.subject && !caller.moderator {
-		return nil, forbidden("Only its author and moderators delete a post.")
+		return nil, forbidden("Only its author and moderators may delete a post.")
 	}
 	version, err := rest.OptionalMatch(in.IfMatch, p.Version)
 	if err != nil {

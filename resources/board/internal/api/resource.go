@@ -13,17 +13,17 @@ import (
 // resource is what the service says of itself.
 var resource = rest.Resource{
 	Name: "Maru board service",
-	Description: "Boards, posts and comments. Texts are in Unicode and kept in normalization form C, with \\n between lines; lengths count code points. " +
-		"Markdown is kept as it was written: whoever shows it renders it, and must not trust it. " +
-		"A change needs the ETag of what was read in If-Match: 428 without, 412 when somebody else was faster. " +
-		"A request that creates may carry an Idempotency-Key: sent again within 24 hours it creates nothing new and gets what the first one created. " +
-		"Lists come in pages: send the next of one page as the cursor of the following one. " +
-		"Errors are problem documents (RFC 9457). Members may be added to answers within this version: ignore those you do not know.",
+	Description: "Boards, posts and comments. Texts are Unicode, kept in normalization form C, with \\n between lines; lengths count code points. " +
+		"Markdown is kept as it was written: if you show it, render it, and do not trust it. " +
+		"To change something, send the ETag that you read with it in If-Match: without one the answer is 428, and 412 if somebody else was faster. " +
+		"A request that creates may carry an Idempotency-Key: repeated within 24 hours, it creates nothing new and returns what the first one created. " +
+		"Lists come in pages: to get the following page, send the next of this one as the cursor. " +
+		"Errors are problem documents (RFC 9457). Answers may get new members within this version: ignore those you do not know.",
 	Tags: []*huma.Tag{
 		{Name: "boards", Description: "Places for posts."},
 		{Name: "posts", Description: "What people write."},
-		{Name: "comments", Description: "What people say to it, with one level of replies."},
-		{Name: "moderation", Description: "For people with the role moderator, with a token of the scope " + scopeModerate + "."},
+		{Name: "comments", Description: "Answers to posts, with one level of replies."},
+		{Name: "moderation", Description: "For people with the role moderator, with a token for the scope " + scopeModerate + "."},
 	},
 	Scopes: []rest.Scope{
 		{Name: scopeRead, Text: "Read boards, posts and comments.", People: true, Clients: true},
@@ -45,19 +45,19 @@ func problem(err error) error {
 	case errors.Is(err, store.ErrChanged):
 		return rest.Changed()
 	case errors.Is(err, store.ErrLocked):
-		return forbidden("The post is locked: there are no changes and no new comments.")
+		return forbidden("The post is locked: it takes no changes and no new comments.")
 	case errors.Is(err, store.ErrExists):
-		return &rest.Problem{Status: http.StatusConflict, Detail: "There is a board with this slug already."}
+		return &rest.Problem{Status: http.StatusConflict, Detail: "A board with this slug exists already."}
 	case errors.Is(err, store.ErrParent):
 		return rest.Invalid("body.parent", errors.New("must be the id of a comment of this post"))
 	case errors.Is(err, store.ErrReplyToReply):
-		return rest.Invalid("body.parent", errors.New("is a reply itself; reply to the comment that it replies to"))
+		return rest.Invalid("body.parent", errors.New("is itself a reply; reply to the comment that it replies to"))
 	case errors.Is(err, errManySearches):
-		return later(http.StatusTooManyRequests, "You are searching already. Wait for the answers before you search again.")
+		return later(http.StatusTooManyRequests, "Your earlier searches are still running. Wait for their answers before you search again.")
 	case errors.Is(err, errSearchesBusy):
-		return later(http.StatusServiceUnavailable, "Too many are searching at the moment. Try again.")
+		return later(http.StatusServiceUnavailable, "Too many searches are running at the moment. Try again.")
 	case errors.Is(err, store.ErrKeyReused):
-		return rest.Invalid("header.Idempotency-Key", errors.New("was used for another request; make a new key for each new request"))
+		return rest.Invalid("header.Idempotency-Key", errors.New("was used for another request; use a new key for each new request"))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 
 const (
 	searchesOf = 2               // of one caller at once
-	searchWait = 3 * time.Second // for a place and the search itself
+	searchWait = 3 * time.Second // for a place in the queue and the search itself
 )
 
 var (
@@ -17,15 +17,15 @@ var (
 	errSearchesBusy = errors.New("too many searches are under way")
 )
 
-// searches sees to it that no caller takes the few places that searching has from all others, and that
-// nobody waits for one for long. The zero value is ready, and safe for concurrent use.
+// searches keeps a caller from taking all of the few places for searches, and bounds the wait for
+// one. The zero value is ready to use, and safe for concurrent use.
 type searches struct {
 	mu     sync.Mutex
 	byWhom map[string]int
 }
 
-// enter counts a search of the caller's until leave is called. The search ends with the context that is
-// returned, the cause of whose end may be errSearchesBusy. Error: errManySearches.
+// enter counts a search of the caller until leave is called. The search must end with the returned
+// context, whose cause may be errSearchesBusy. Error: errManySearches.
 func (s *searches) enter(ctx context.Context, caller string) (limited context.Context, leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

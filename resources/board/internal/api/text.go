@@ -2,7 +2,8 @@ package api
 
 import "github.com/maru-auth/maru/internal/rest"
 
-// The limits of what people write, in code points. The tags of the request types repeat them, for the OpenAPI document.
+// The limits of what people write, in code points. The tags of the request types repeat them for
+// the OpenAPI document.
 const (
 	maxTitle            = 200
 	maxPostBody         = 20000
@@ -12,7 +13,7 @@ const (
 	maxQuery            = 100
 )
 
-// Each returns the text as it is kept, or an error that says what is wrong with it.
+// Each returns the cleaned text, or an error that says what is wrong with it.
 func boardTitle(text string) (string, error) {
 	return rest.Length{Least: 1, Most: maxBoardTitle}.Line(text)
 }
@@ -28,7 +29,7 @@ func commentBody(text string) (string, error) {
 }
 func searchText(text string) (string, error) { return rest.Length{Least: 1, Most: maxQuery}.Line(text) }
 
-// asItIs is for members that huma has checked wholly.
+// asItIs is for members that huma has checked completely.
 func asItIs[T any](value T) (T, error) { return value, nil }
 
 // validSlug tells whether a board could have the slug.

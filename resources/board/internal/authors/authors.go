@@ -1,9 +1,10 @@
-// Package authors knows the names of authors. They come from the user service (GET /v1/users?ids=…), asked with the board's
-// own client-credentials token, and are kept in memory and in the board's database.
+// Package authors finds the names of authors. It asks the user service (GET /v1/users?ids=…) with
+// the board's own client-credentials token, and keeps the answers in memory and in the board's
+// database.
 //
-// The user service may be slow, down or talking nonsense: a reader waits a second at most for a name that is not known at
-// all, and not even that while the last answer was late or wrong. Names that are known but old are used, and renewed behind
-// the reader's back.
+// The user service may be slow, down or broken: a reader waits at most a second for a name that is
+// not known at all, and does not wait if the last answer was late or wrong. A name that is known
+// but old is used, and renewed in the background.
 package authors
 
 import (
@@ -26,12 +27,12 @@ import (
 
 const (
 	cacheSize   = 20000           // names kept in memory
-	fresh       = 5 * time.Minute // how long a name is taken for current
-	freshAbsent = time.Minute     // how long an id is taken for unknown
+	fresh       = 5 * time.Minute // how long a name counts as current
+	freshAbsent = time.Minute     // how long an id counts as unknown
 	batch       = 100             // ids in one request: what the user service allows
-	batchBytes  = 2000            // of ids in one request: escaped they make a URL that every gateway takes
+	batchBytes  = 2000            // of ids in one request: escaped, they fit into a URL that every gateway takes
 	maxID       = 128             // bytes of an id
-	maxWanted   = 2000            // ids waiting to be asked for; more come back with their next reader
+	maxWanted   = 2000            // ids waiting to be asked for; further ones wait for their next reader
 
 	readerWait = time.Second     // how long a reader waits for a name
 	fetchLimit = 3 * time.Second // how long the user service may take
@@ -41,9 +42,11 @@ const (
 
 // Config says where names come from.
 type Config struct {
-	// UserAPI is the base URL of the user service, without /v1. Empty: no names are asked for; those in the store are used.
+	// UserAPI is the base URL of the user service, without /v1. Empty: only names in the store are
+	// used.
 	UserAPI string
-	// Issuer has, in its discovery document, the token endpoint at which ClientID and ClientSecret get the board's own token.
+	// Issuer names, in its discovery document, the token endpoint at which ClientID and
+	// ClientSecret get the board's own token.
 	Issuer, ClientID, ClientSecret string
 
 	Store *store.Store
@@ -51,7 +54,8 @@ type Config struct {
 	Log   *slog.Logger
 }
 
-// Names finds the names of authors. Make it by [New], and have [Names.Run] running; all methods are safe for concurrent use.
+// Names finds the names of authors. Make it with [New], and keep [Names.Run] running. All methods
+// are safe for concurrent use.
 type Names struct {
 	cfg    Config
 	source *source
@@ -59,14 +63,15 @@ type Names struct {
 
 	mu       sync.Mutex
 	wanted   map[string]bool // ids to ask for
-	answered chan struct{}   // closed, and made anew, when an answer has been taken in
-	slow     bool            // the last answer failed or came too late for its readers: nobody waits
-	wake     chan struct{}   // has room for one: something is wanted
+	answered chan struct{}   // closed, and replaced, after each answer
+	slow     bool            // the last answer failed or was late: nobody waits
+	wake     chan struct{}   // of capacity one: something is wanted
 }
 
-// New checks cfg. Names answers from the store until Run runs.
+// New checks cfg. Until Run runs, names come from the store only.
 func New(cfg Config) (*Names, error) {
-	if u, err := url.Parse(cfg.UserAPI); cfg.UserAPI != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
+	u, err := url.Parse(cfg.UserAPI)
+	if cfg.UserAPI != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
 		return nil, errors.New("--user-api must be an http or https URL without query or fragment, such as https://api.example/user")
 	}
 	if cfg.UserAPI != "" && (cfg.ClientID == "" || cfg.ClientSecret == "") {
@@ -86,8 +91,8 @@ func New(cfg Config) (*Names, error) {
 	}, nil
 }
 
-// Of returns the names of the given ids, as far as they are known or the user service tells them within a second. An id
-// without a name is absent. It never fails: what goes wrong is in the log.
+// Of returns the names of the ids, as far as they are known or the user service returns them within
+// a second. An id without a name is absent. It never fails: the log has what goes wrong.
 func (n *Names) Of(ctx context.Context, ids []string) map[string]string {
 	names := make(map[string]string, len(ids))
 	missing := n.cached(ids, names)
@@ -100,7 +105,8 @@ func (n *Names) Of(ctx context.Context, ids []string) map[string]string {
 	return names
 }
 
-// cached adds what is in memory to names and returns the ids that are not. Old entries count, and are asked for again.
+// cached adds the names in memory to names and returns the ids without an entry. Old entries count,
+// and are asked for again.
 func (n *Names) cached(ids []string, names map[string]string) (missing []string) {
 	now := n.cfg.Now()
 	var old []string
@@ -125,7 +131,7 @@ func (n *Names) cached(ids []string, names map[string]string) (missing []string)
 	return missing
 }
 
-// askable tells whether id can stand in a list of ids in a URL: whatever else a subject may be, it has no name.
+// askable tells whether id can be in a list of ids in a URL. Any other subject has no name.
 func askable(id string) bool {
 	for i := range len(id) {
 		if c := id[i]; c <= ' ' || c > '~' || c == ',' {
@@ -151,13 +157,13 @@ func (n *Names) stored(ctx context.Context, ids []string, names map[string]strin
 		return ids
 	}
 	for _, name := range known {
-		// A fetch that ended meanwhile knows better.
+		// A fetch that has ended meanwhile has the newer name.
 		n.cache.ContainsOrAdd(name.ID, name)
 	}
 	return n.cached(ids, names)
 }
 
-// want notes ids to be asked for.
+// want adds ids to those to be asked for.
 func (n *Names) want(ids []string) {
 	if n.cfg.UserAPI == "" {
 		return
@@ -176,7 +182,8 @@ func (n *Names) want(ids []string) {
 	}
 }
 
-// wait asks for ids and waits until memory has them all, within bounds. It returns at once while the service is slow.
+// wait asks for ids and waits, for a bounded time, until memory has all of them. While the service
+// is slow it returns at once.
 func (n *Names) wait(ctx context.Context, ids []string) bool {
 	if n.cfg.UserAPI == "" {
 		return false
@@ -185,7 +192,7 @@ func (n *Names) wait(ctx context.Context, ids []string) bool {
 	timeout := time.NewTimer(readerWait)
 	defer timeout.Stop()
 	for {
-		// Taken before the look, so that no answer is missed.
+		// Read before looking, so that no answer is missed.
 		n.mu.Lock()
 		answered, slow := n.answered, n.slow
 		n.mu.Unlock()
@@ -198,7 +205,7 @@ func (n *Names) wait(ctx context.Context, ids []string) bool {
 		select {
 		case <-answered:
 		case <-timeout.C:
-			// The next readers need not find that out again.
+			// The next readers need not wait to find that out.
 			n.mu.Lock()
 			defer n.mu.Unlock()
 			n.slow = true
@@ -218,8 +225,9 @@ func (n *Names) holds(ids []string) bool {
 	return true
 }
 
-// Run asks the user service for what is wanted, one request at a time, until ctx ends. After a failure it pauses, longer
-// each time, and asks again: so it notices by itself that the service is back.
+// Run asks the user service for what is wanted, one request at a time, until ctx ends. After a
+// failure it pauses, longer each time, and asks again, so that it notices by itself when the
+// service is back.
 func (n *Names) Run(ctx context.Context) {
 	defer n.source.close()
 	for pause := time.Duration(0); ; {
@@ -251,7 +259,7 @@ func (n *Names) Run(ctx context.Context) {
 	}
 }
 
-// take takes up to a batch of the wanted ids.
+// take removes up to a batch of ids from the wanted ones, and returns them.
 func (n *Names) take() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -268,7 +276,7 @@ func (n *Names) take() []string {
 	return ids
 }
 
-// fetch asks for ids, takes the answer in and tells the readers who wait.
+// fetch asks for ids, keeps the answer and wakes the readers who wait.
 func (n *Names) fetch(ctx context.Context, ids []string) error {
 	start := time.Now() // the wall clock: readers wait by it too
 	answer, refused, err := n.ask(ctx, ids)
@@ -279,9 +287,9 @@ func (n *Names) fetch(ctx context.Context, ids []string) error {
 			name, ok := answer[id]
 			entry := store.Name{ID: id, Name: name, Unknown: !ok, FetchedAt: now}
 			if slices.Contains(refused, id) {
-				n.cfg.Log.Warn("the user service takes no question about an author") // whose id is nobody's business here
+				n.cfg.Log.Warn("the user service refuses to look up an author") // without the id: it does not belong into the log
 				if known, ok := n.cache.Get(id); ok {
-					entry.Name = known.Name // what it said once
+					entry.Name = known.Name // its earlier name
 				}
 				n.cache.Add(id, entry)
 				continue
@@ -290,7 +298,7 @@ func (n *Names) fetch(ctx context.Context, ids []string) error {
 			n.cache.Add(id, entry)
 		}
 		if err := n.cfg.Store.SaveNames(ctx, names); err != nil {
-			n.cfg.Log.Warn("cannot keep the names of authors", "error", err) // they are in memory all the same
+			n.cfg.Log.Warn("cannot keep the names of authors", "error", err) // memory has them
 		}
 	}
 	n.mu.Lock()
@@ -306,8 +314,9 @@ func (n *Names) fetch(ctx context.Context, ids []string) error {
 	return err
 }
 
-// ask returns the names of ids; those without a name are absent. refused are ids that the user service takes no question
-// about: they must not keep the names of all others away. Error: also when it refuses every one of several.
+// ask returns the names of ids; those without a name are absent. refused are the ids for which the
+// user service refuses the request: they must not keep the names of others away. It is an error if
+// the service refuses each of several ids.
 func (n *Names) ask(ctx context.Context, ids []string) (names map[string]string, refused []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
@@ -322,7 +331,8 @@ func (n *Names) ask(ctx context.Context, ids []string) (names map[string]string,
 	return names, refused, nil
 }
 
-// askParts puts the names of ids into names. A question that is refused is asked again by halves.
+// askParts puts the names of ids into names. A request that is refused is repeated for each half of
+// its ids.
 func (n *Names) askParts(ctx context.Context, ids []string, names map[string]string) (refused []string, err error) {
 	answer, err := n.source.names(ctx, ids)
 	switch {
@@ -344,14 +354,14 @@ func (n *Names) askParts(ctx context.Context, ids []string, names map[string]str
 	return refused, nil
 }
 
-// newClient makes the HTTP client for both the issuer and the user service.
+// newClient returns the HTTP client for both the issuer and the user service.
 func newClient() (*http.Client, *http.Transport) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = 64 << 10
 	transport.MaxConnsPerHost = 4
 	return &http.Client{
 		Transport: transport,
-		// A redirect could take the secret or the token to another host.
+		// A redirect could carry the secret or the token to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, transport
 }

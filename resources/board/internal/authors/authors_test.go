@@ -141,7 +141,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// learn reads until the names of ids are there: a busy machine may be late for the second that a reader waits.
+// learn reads until the names of ids are there: a busy machine may be late for the second that a
+// reader waits.
 func learn(t *testing.T, n *authors.Names, ids ...string) {
 	t.Helper()
 	eventually(t, "the names", func() bool { return len(n.Of(t.Context(), ids)) == len(ids) })

@@ -22,7 +22,7 @@ const (
 	maxName   = 100     // characters of a name; the user service allows fewer
 )
 
-// source asks the user service. It is used by one goroutine, that of [Names.Run].
+// source asks the user service. Only the goroutine of [Names.Run] uses it.
 type source struct {
 	cfg       Config
 	client    *http.Client
@@ -57,7 +57,7 @@ func (s *source) names(ctx context.Context, ids []string) (map[string]string, er
 		return nil, err
 	}
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
-		s.token = nil // revoked, or of a key that is gone: the next try takes a new one
+		s.token = nil // revoked, or its key is gone: the next try gets a new one
 	}
 	switch {
 	case status == http.StatusOK:
@@ -68,10 +68,11 @@ func (s *source) names(ctx context.Context, ids []string) (map[string]string, er
 	return nil, fmt.Errorf("the user service answered with status %d", status)
 }
 
-// errRefused tells that the user service is well, and would not answer this question.
-var errRefused = errors.New("the user service refuses the question")
+// errRefused: the user service works, but refuses this request.
+var errRefused = errors.New("the user service refuses the request")
 
-// refusesIDs tells whether a status is about what was asked, and not about who asks, how often, or the service.
+// refusesIDs tells whether a status is about the ids, and not about the caller, the rate of
+// requests or the service itself.
 func refusesIDs(status int) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
@@ -81,7 +82,7 @@ func refusesIDs(status int) bool {
 	return false
 }
 
-// parseNames reads the user service's answer to a question about ids. Whatever it says of others is ignored.
+// parseNames reads the user service's answer about ids. It ignores what the answer says of others.
 func parseNames(body []byte, ids []string) (map[string]string, error) {
 	var answer struct {
 		Items *[]struct {
@@ -105,7 +106,7 @@ func parseNames(body []byte, ids []string) (map[string]string, error) {
 	return names, nil
 }
 
-// cleanName makes one line of bounded length of what another service calls a name.
+// cleanName makes one line of bounded length of the name that another service gives.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
@@ -141,7 +142,7 @@ func (s *source) newToken(ctx context.Context) (*oauth2.Token, error) {
 	return token, err
 }
 
-// printable keeps a stranger's text short and on one line in the log.
+// printable keeps another server's text short and on one line in the log.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < '!' || r > '~' {
@@ -166,13 +167,13 @@ func (s *source) tokenEndpoint(ctx context.Context) (string, error) {
 		TokenEndpoint string `json:"token_endpoint"`
 	}
 	if status != http.StatusOK || json.Unmarshal(body, &document) != nil {
-		return "", fmt.Errorf("the issuer's discovery document cannot be had (status %d)", status)
+		return "", fmt.Errorf("the issuer's discovery document is unavailable (status %d)", status)
 	}
-	// §4.3: the issuer must be the one that was asked.
+	// §4.3: the document must be the issuer's own.
 	if document.Issuer != s.cfg.Issuer {
 		return "", errors.New("the discovery document is another issuer's")
 	}
-	// The secret goes there: in the clear only if the issuer itself is reached so.
+	// The secret goes there: unencrypted only if the issuer itself is reached so.
 	endpoint, err := url.Parse(document.TokenEndpoint)
 	if err != nil || endpoint.Host == "" || endpoint.Scheme != "https" && (endpoint.Scheme != "http" || strings.HasPrefix(s.cfg.Issuer, "https:")) {
 		return "", errors.New("the discovery document names no usable token endpoint")
@@ -180,7 +181,7 @@ func (s *source) tokenEndpoint(ctx context.Context) (string, error) {
 	return document.TokenEndpoint, nil
 }
 
-// do sends r and reads a bounded part of the answer.
+// do sends r and reads the answer up to a bound.
 func (s *source) do(r *http.Request) (status int, body []byte, err error) {
 	response, err := s.client.Do(r)
 	if err != nil {

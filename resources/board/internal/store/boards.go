@@ -13,7 +13,7 @@ import (
 type Board struct {
 	Slug, Title, Description string
 	ModeratorsOnly           bool  // only moderators write posts; everybody may comment
-	PublicRead               bool  // whoever comes may read it
+	PublicRead               bool  // everybody may read it, even without a token
 	Posts                    int64 // those that are not hidden
 	Version                  int64 // starts at 1, grows with each UpdateBoard
 	CreatedAt, UpdatedAt     time.Time
@@ -28,7 +28,8 @@ type BoardPosition struct {
 // Position is where a page that ends with b ends.
 func (b Board) Position() BoardPosition { return BoardPosition{sqldb.Micros(b.CreatedAt), b.Slug} }
 
-// makeFirstBoards makes what a first start makes. Boards are never deleted, so later starts find them.
+// makeFirstBoards creates the boards of a first start. Boards are never deleted, so later starts
+// find them.
 func (s *Store) makeFirstBoards(ctx context.Context) error {
 	now := s.now()
 	for i, b := range []Board{
@@ -50,7 +51,8 @@ func (s *Store) insertBoard(ctx context.Context, b Board) (rows int64, err error
 		b.Slug, b.Title, b.Description, b.ModeratorsOnly, b.PublicRead, at, at)
 }
 
-// CreateBoard makes a board of b's slug, texts and rule. Errors: ErrExists, and those of [IdempotencyKey].
+// CreateBoard creates a board with b's slug, texts and rules. Errors: ErrExists, and those of
+// [IdempotencyKey].
 func (s *Store) CreateBoard(ctx context.Context, key IdempotencyKey, b Board) (Board, error) {
 	var created Board
 	err := s.idempotent(ctx, key, b.Slug, func(ctx context.Context) error {
@@ -67,7 +69,8 @@ func (s *Store) CreateBoard(ctx context.Context, key IdempotencyKey, b Board) (B
 	return created, err
 }
 
-// UpdateBoard changes texts and rule of the board b.Slug if its version is still b.Version. Errors: ErrNotFound, ErrChanged.
+// UpdateBoard changes texts and rules of the board b.Slug if its version is still b.Version.
+// Errors: ErrNotFound, ErrChanged.
 func (s *Store) UpdateBoard(ctx context.Context, b Board) (Board, error) {
 	var updated Board
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
@@ -104,8 +107,8 @@ func (s *Store) Board(ctx context.Context, slug string) (Board, error) {
 	return b, err
 }
 
-// Boards reads up to limit boards after a position, all or those with PublicRead, the oldest first, and tells whether there
-// are more.
+// Boards reads up to limit boards after a position, all or only those with PublicRead, the oldest
+// first, and tells whether there are more.
 func (s *Store) Boards(ctx context.Context, publicOnly bool, after BoardPosition, limit int) (boards []Board, more bool, err error) {
 	query := `SELECT ` + boardColumns + ` FROM boards b WHERE (b.created_at, b.slug) > ($1, $2) ORDER BY b.created_at, b.slug LIMIT $3`
 	if publicOnly {

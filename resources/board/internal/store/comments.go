@@ -10,7 +10,7 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// Comment is what somebody wrote about a post, or about another comment of it.
+// Comment is an answer to a post, or to another comment on it.
 type Comment struct {
 	ID, Post             string
 	Parent               string // the comment that this one replies to; empty: to the post
@@ -27,7 +27,8 @@ type Comment struct {
 	thread          string
 }
 
-// A CommentPosition is where a page of comments ended: a place in a thread. The zero value is before the first.
+// A CommentPosition is where a page of comments ended: a place in a thread. The zero value is
+// before the first.
 type CommentPosition struct {
 	ThreadAt int64 // unix microseconds
 	Thread   string
@@ -55,13 +56,15 @@ func scanComment(scan func(...any) error, more ...any) (c Comment, err error) {
 	return c, err
 }
 
-// CreateComment writes a comment of c's post, parent, body and author, who looks as viewer. Errors: ErrNotFound without such
-// a post, ErrLocked unless evenLocked, ErrParent and ErrReplyToReply, and those of [IdempotencyKey].
+// CreateComment writes a comment with c's post, parent, body, format and author, who looks as
+// viewer. Errors: ErrNotFound if there is no such post, ErrLocked unless evenLocked, ErrParent,
+// ErrReplyToReply, and those of [IdempotencyKey].
 func (s *Store) CreateComment(ctx context.Context, key IdempotencyKey, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
 	var created Comment
 	id := newID()
 	err := s.idempotent(ctx, key, id, func(ctx context.Context) error {
-		// This holds the post's row until the commit: neither the post nor the parent can be deleted meanwhile.
+		// This holds the post's row until the commit: neither the post nor the parent can be
+		// deleted meanwhile.
 		n, err := s.db.Exec(ctx, `UPDATE posts SET comments = comments + 1 WHERE id = $1 AND NOT removed AND (NOT locked OR CAST($2 AS BOOLEAN))`,
 			c.Post, evenLocked)
 		if err != nil {
@@ -98,7 +101,8 @@ func (s *Store) CreateComment(ctx context.Context, key IdempotencyKey, viewer Vi
 	return created, err
 }
 
-// Comment reads one comment. Error: ErrNotFound, also for one that is deleted or that viewer cannot see.
+// Comment reads one comment. Error: ErrNotFound, also for one that is deleted or that viewer cannot
+// see.
 func (s *Store) Comment(ctx context.Context, viewer Viewer, id string) (Comment, error) {
 	c, err := scanComment(s.db.QueryRow(ctx, `SELECT `+commentColumns+` FROM comments c JOIN posts p ON p.id = c.post
 		WHERE `+postVisible+` AND `+commentVisible+` AND c.id = $3 AND NOT c.deleted`,
@@ -109,17 +113,17 @@ func (s *Store) Comment(ctx context.Context, viewer Viewer, id string) (Comment,
 	return c, err
 }
 
-// Comments reads up to limit comments of a post after a position, thread by thread, the oldest first. next is where the next
-// page begins; nil: this is the last. A comment that is deleted, or hidden from viewer, is left out unless somebody replied to
-// it: then it is a stub with neither body nor author. A page is shorter where many are left out. Whether viewer can see the
-// post is not asked here.
+// Comments reads up to limit comments of a post after a position, thread by thread, the oldest
+// first. next is where the next page begins; nil: this is the last. A comment that is deleted, or
+// hidden from viewer, is left out, or, if it has replies, a stub with neither body nor author. A
+// page is shorter where many are left out. The caller checks whether viewer can see the post.
 func (s *Store) Comments(ctx context.Context, viewer Viewer, post string, after CommentPosition, limit int) (comments []Comment, next *CommentPosition, err error) {
 	comments, next, err = fill(after, Comment.Position, bounds{rows: limit}, func(after CommentPosition, n int) ([]candidate[Comment], error) {
 		return sqldb.All(ctx, s.db, func(rows *sql.Rows) (c candidate[Comment], err error) {
 			c.row, err = scanComment(rows.Scan, &c.shown)
 			return c, err
-			// Not EXISTS, which Postgres may answer from a hash of all replies that there are, and in this order, so that it
-			// does not hope to meet one early while it reads the whole table.
+			// Not EXISTS, for which Postgres may hash all replies that there are; and ordered, so
+			// that it does not read the whole table in the hope of meeting one early.
 		}, `SELECT `+commentColumns+`, NOT c.deleted AND `+commentVisible+` OR
 				(SELECT 1 FROM comments r WHERE r.parent = c.id AND r.parent <> '' AND NOT r.deleted AND (NOT r.hidden OR r.author = $1 OR CAST($2 AS BOOLEAN)) ORDER BY r.hidden LIMIT 1) IS NOT NULL
 			FROM comments c JOIN posts p ON p.id = c.post
@@ -135,8 +139,8 @@ func (s *Store) Comments(ctx context.Context, viewer Viewer, post string, after 
 	return comments, next, err
 }
 
-// UpdateComment changes body and format of the comment c.ID if its version is still c.Version and, unless evenLocked, its post is
-// not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
+// UpdateComment changes body and format of the comment c.ID if its version is still c.Version and,
+// unless evenLocked, its post is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
 func (s *Store) UpdateComment(ctx context.Context, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
 	var updated Comment
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
@@ -158,8 +162,8 @@ func (s *Store) UpdateComment(ctx context.Context, viewer Viewer, c Comment, eve
 	return updated, err
 }
 
-// DeleteComment takes a comment out of lists and counts; a version other than 0 must still be the comment's. While there are
-// replies to it, an empty row stays for them. Errors: ErrNotFound, ErrChanged.
+// DeleteComment removes a comment from lists and counts; a version other than 0 must still be the
+// comment's. While it has replies, an empty row stays for them. Errors: ErrNotFound, ErrChanged.
 func (s *Store) DeleteComment(ctx context.Context, id string, version int64) error {
 	return s.onPostOf(ctx, id, func(ctx context.Context) error {
 		var parent string
@@ -188,7 +192,8 @@ func (s *Store) DeleteComment(ctx context.Context, id string, version int64) err
 	})
 }
 
-// SetCommentHidden hides a comment from all but its author and moderators, or shows it again. Error: ErrNotFound.
+// SetCommentHidden hides a comment from all but its author and moderators, or shows it again.
+// Error: ErrNotFound.
 func (s *Store) SetCommentHidden(ctx context.Context, id string, hidden bool) error {
 	return s.onPostOf(ctx, id, func(ctx context.Context) error {
 		n, err := s.db.Exec(ctx, `UPDATE comments SET hidden = $1 WHERE id = $2 AND hidden <> $3 AND NOT deleted`, hidden, id, hidden)
@@ -205,8 +210,8 @@ func (s *Store) SetCommentHidden(ctx context.Context, id string, hidden bool) er
 	})
 }
 
-// onPostOf runs f in a transaction that holds the row of a comment's post: everything that changes the post's count takes it
-// first, so that nobody waits in a circle. Error: ErrNotFound.
+// onPostOf runs f in a transaction that holds the row of a comment's post. Everything that changes
+// the post's count locks that row first, so that there are no deadlocks. Error: ErrNotFound.
 func (s *Store) onPostOf(ctx context.Context, comment string, f func(ctx context.Context) error) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		n, err := s.db.Exec(ctx, `UPDATE posts SET locked = locked WHERE id = (SELECT post FROM comments WHERE id = $1) AND NOT removed`, comment)

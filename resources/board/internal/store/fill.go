@@ -2,27 +2,28 @@ package store
 
 import "time"
 
-// What a page of a list may cost, however many rows nobody may see lie between those that it shows.
+// The bounds of a page, however many hidden rows lie between those that it shows.
 const (
 	pageVisits = 1000 // rows that are looked at
 	pageChunk  = 200  // of these, by one statement after the first
 )
 
-// candidate is a row that a list looked at, and whether it belongs into it.
+// candidate is a row that a list looked at, and whether it shows it.
 type candidate[T any] struct {
 	row   T
 	shown bool
 }
 
-// bounds are those of one page.
+// bounds are what one page may cost.
 type bounds struct {
 	rows          int
 	visits, chunk int       // 0: pageVisits, and one row more than wanted, then pageChunk
 	until         time.Time // zero: no matter
 }
 
-// fill makes a page of the rows that read finds after a position, n of them a call, and that are shown. next is where the page
-// ended, or nil when there is nothing more. A page that would cost too much ends early: its next goes on from there.
+// fill makes a page of the rows that are shown among those that read finds after a position, n of
+// them a call. next is where the page ended, or nil if there are no more. A page that would cost
+// too much ends early: the next one goes on from there.
 func fill[T, P any](after P, position func(T) P, may bounds, read func(after P, n int) ([]candidate[T], error)) (rows []T, next *P, err error) {
 	n := may.chunk
 	if may.visits == 0 {

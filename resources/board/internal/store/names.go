@@ -14,11 +14,11 @@ import (
 // Name is an author's name as the user service gave it.
 type Name struct {
 	ID, Name  string
-	Unknown   bool // the user service knows nobody of this id; never kept
+	Unknown   bool // the user service does not know the id; never kept
 	FetchedAt time.Time
 }
 
-// Names reads the names that are known of the given ids, at most some hundreds.
+// Names reads the names that are known of the ids, of which there may be some hundreds.
 func (s *Store) Names(ctx context.Context, ids []string) ([]Name, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -36,9 +36,10 @@ func (s *Store) Names(ctx context.Context, ids []string) ([]Name, error) {
 	}, `SELECT id, name, fetched_at FROM author_names WHERE id IN (`+strings.Join(places, ", ")+`)`, args...)
 }
 
-// SaveNames remembers names, and forgets those that are Unknown.
+// SaveNames keeps names, and removes those that are Unknown.
 func (s *Store) SaveNames(ctx context.Context, names []Name) error {
-	// In one order everywhere: two replicas that save the same names at once must not wait for each other in a circle.
+	// In one order everywhere: otherwise two replicas that save the same names at once could
+	// deadlock.
 	names = slices.SortedFunc(slices.Values(names), func(a, b Name) int { return strings.Compare(a.ID, b.ID) })
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		for _, n := range names {

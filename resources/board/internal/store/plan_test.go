@@ -12,8 +12,9 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// grown puts most of everything in one place: the board free, the post p1 with all comments, the deleted comment c1 with half of them
-// as replies. Every fourth post and comment is hidden, and the post p2 is deleted, but its comments are there.
+// grown puts most of everything in one place: the board free, the post p1 with all comments, the
+// deleted comment c1 with half of them as replies. Every fourth post and comment is hidden, and the
+// post p2 is deleted, but its comments are there.
 var grown = []string{
 	`INSERT INTO boards (slug, title, description, moderators_only, public_read, version, created_at, updated_at, posts)
 		` + growthtest.Numbers + ` SELECT 'b' || i, 't', '', false, i % 3000 = 0, 1, i, i, 0 FROM n`,

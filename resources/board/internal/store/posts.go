@@ -52,7 +52,8 @@ func scanPost(scan func(...any) error, body ...any) (p Post, err error) {
 	return p, err
 }
 
-// CreatePost writes a post of p's board, texts, format and author. Errors: ErrNotFound without such a board, and those of [IdempotencyKey].
+// CreatePost writes a post with p's board, texts, format and author. Errors: ErrNotFound if there
+// is no such board, and those of [IdempotencyKey].
 func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, p Post) (Post, error) {
 	var created Post
 	id := newID()
@@ -87,8 +88,9 @@ func (s *Store) Post(ctx context.Context, viewer Viewer, id string) (Post, error
 	return p, err
 }
 
-// Posts reads up to limit posts of a board after a position, pinned ones first, then the newest. next is where the next page
-// begins; nil: this is the last. A page is shorter where many posts are hidden from viewer.
+// Posts reads up to limit posts of a board after a position, pinned ones first, then the newest.
+// next is where the next page begins; nil: this is the last. A page is shorter where many posts are
+// hidden from viewer.
 func (s *Store) Posts(ctx context.Context, viewer Viewer, board string, after PostPosition, limit int) (posts []Post, next *PostPosition, err error) {
 	return fill(after, Post.Position, bounds{rows: limit}, func(after PostPosition, n int) ([]candidate[Post], error) {
 		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+postVisible+` FROM posts p
@@ -98,8 +100,8 @@ func (s *Store) Posts(ctx context.Context, viewer Viewer, board string, after Po
 	})
 }
 
-// PostsBy reads up to limit posts of an author, on all boards, the newest first, after a position whose Pinned means nothing.
-// next is as for [Store.Posts].
+// PostsBy reads up to limit posts of an author, on all boards, the newest first, after a position,
+// whose Pinned is ignored. next is as for [Store.Posts].
 func (s *Store) PostsBy(ctx context.Context, viewer Viewer, author string, after PostPosition, limit int) (posts []Post, next *PostPosition, err error) {
 	return fill(after, Post.Position, bounds{rows: limit}, func(after PostPosition, n int) ([]candidate[Post], error) {
 		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+postVisible+` FROM posts p
@@ -115,17 +117,19 @@ func (s *Store) postCandidates(ctx context.Context, query string, args ...any) (
 	}, query, args...)
 }
 
-// What one search may cost. Texts are compared one by one, and a text that almost matches everywhere takes milliseconds.
+// The bounds of one search. Texts are compared one by one, and one that almost matches everywhere
+// takes milliseconds.
 const (
 	searchesAtOnce = 2
-	searchTime     = 500 * time.Millisecond // from when on the page ends
+	searchTime     = 500 * time.Millisecond // after which the page ends
 	searchPosts    = 5000                   // that it looks at
 	searchChunk    = 50                     // of these, by one statement
 )
 
-// SearchPosts reads up to limit posts that have text in title or body, the newest first, after a position whose Pinned
-// means nothing. An empty board means all boards. Small and capital letters are the same as far as the database knows them.
-// next is as for [Store.Posts]. A page is shorter where few posts match: it ends after [searchPosts] or [searchTime].
+// SearchPosts reads up to limit posts with text in title or body, the newest first, after a
+// position, whose Pinned is ignored. An empty board means all boards. Case is ignored as far as the
+// database knows it. next is as for [Store.Posts]. A page is shorter where few posts match: it ends
+// after [searchPosts] or [searchTime].
 func (s *Store) SearchPosts(ctx context.Context, viewer Viewer, text, board string, after PostPosition, limit int) (posts []Post, next *PostPosition, err error) {
 	select {
 	case s.searches <- struct{}{}:
@@ -150,11 +154,11 @@ func (s *Store) SearchPosts(ctx context.Context, viewer Viewer, text, board stri
 
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// containing is the LIKE pattern, with \ as its escape, of everything that has text in it.
+// containing returns the LIKE pattern, with \ as its escape, of everything that contains text.
 func containing(text string) string { return "%" + likeEscaper.Replace(text) + "%" }
 
-// UpdatePost changes title, body and format of the post p.ID if its version is still p.Version and, unless evenLocked,
-// it is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
+// UpdatePost changes title, body and format of the post p.ID if its version is still p.Version and,
+// unless evenLocked, it is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
 func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocked bool) (Post, error) {
 	var updated Post
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
@@ -175,8 +179,9 @@ func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocke
 	return updated, err
 }
 
-// DeletePost removes a post and its comments; a version other than 0 must still be the post's. It is gone at once; where
-// there are many comments, [Store.Sweep] removes their rows. Errors: ErrNotFound, ErrChanged.
+// DeletePost removes a post and its comments; a version other than 0 must still be the post's. The
+// post is gone at once; if it has many comments, [Store.Sweep] removes their rows. Errors:
+// ErrNotFound, ErrChanged.
 func (s *Store) DeletePost(ctx context.Context, id string, version int64) error {
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		var board string
@@ -214,7 +219,8 @@ func (s *Store) countPost(ctx context.Context, board string, more int) error {
 	return err
 }
 
-// why tells why a conditional statement changed nothing: what it meant is gone, or is there in another version.
+// why returns why a conditional statement changed nothing: ErrNotFound, or ErrChanged if what it is
+// about has another version.
 func (s *Store) why(ctx context.Context, count, id string) error {
 	var n int
 	if err := s.db.QueryRow(ctx, count, id).Scan(&n); err != nil {
@@ -226,17 +232,18 @@ func (s *Store) why(ctx context.Context, count, id string) error {
 	return ErrChanged
 }
 
-// SetPinned puts a post before the others of its board, or back in its place. Error: ErrNotFound.
+// SetPinned puts a post before the others of its board, or back into its place. Error: ErrNotFound.
 func (s *Store) SetPinned(ctx context.Context, id string, pinned bool) error {
 	return s.set(ctx, `UPDATE posts SET pinned = $1 WHERE id = $2 AND NOT removed`, pinned, id)
 }
 
-// SetLocked ends or allows again changes and new comments. Error: ErrNotFound.
+// SetLocked stops changes and new comments, or allows them again. Error: ErrNotFound.
 func (s *Store) SetLocked(ctx context.Context, id string, locked bool) error {
 	return s.set(ctx, `UPDATE posts SET locked = $1 WHERE id = $2 AND NOT removed`, locked, id)
 }
 
-// SetHidden hides a post from all but its author and moderators, or shows it again. Error: ErrNotFound.
+// SetHidden hides a post from all but its author and moderators, or shows it again. Error:
+// ErrNotFound.
 func (s *Store) SetHidden(ctx context.Context, id string, hidden bool) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		var board string
@@ -255,7 +262,7 @@ func (s *Store) SetHidden(ctx context.Context, id string, hidden bool) error {
 	})
 }
 
-// unlessChanged turns ErrChanged into success: what should be changed is there, and is as it should be.
+// unlessChanged turns ErrChanged into success: the row is there, and is as it should be already.
 func unlessChanged(err error) error {
 	if errors.Is(err, ErrChanged) {
 		return nil

@@ -1,7 +1,8 @@
 // Package store holds every SQL statement of the board service.
 //
-// Who may do what is decided above, with two exceptions: what a [Viewer] cannot see does not exist for them, and a lock
-// holds at the moment of the change, so the statement that changes decides. All methods are safe for concurrent use.
+// Callers decide who may do what, with two exceptions: what a [Viewer] cannot see does not exist
+// for them, and the statement that changes something decides whether it is locked. All methods are
+// safe for concurrent use.
 package store
 
 import (
@@ -19,11 +20,11 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// What a look-up or a change can find. Any other error is a failure of the database.
+// Errors of look-ups and changes. Any other error is the database's.
 var (
 	ErrNotFound     = errors.New("not found")
 	ErrExists       = errors.New("exists already")
-	ErrChanged      = errors.New("changed by somebody else in the meantime")
+	ErrChanged      = errors.New("changed by somebody else meanwhile")
 	ErrLocked       = errors.New("the post is locked")
 	ErrParent       = errors.New("no such comment to reply to")
 	ErrReplyToReply = errors.New("a reply to a reply")
@@ -35,10 +36,11 @@ type Store struct {
 	sqldb.Upkeep
 	db       *sqldb.DB
 	now      func() time.Time
-	searches chan struct{} // those under way
+	searches chan struct{} // has one element for each that is under way
 }
 
-// A Viewer is who looks. A hidden post or comment exists for its author and for moderators only.
+// A Viewer is whoever looks. A hidden post or comment exists for its author and for moderators
+// only.
 type Viewer struct {
 	Subject   string // never empty
 	Moderator bool
@@ -47,13 +49,13 @@ type Viewer struct {
 // Anonymous is the viewer who is nobody: an author has no control characters in their subject.
 var Anonymous = Viewer{Subject: "\x01"}
 
-// Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
+// Open is [OpenWith] for tests: without time limits, and it creates an SQLite file that is missing.
 func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store, error) {
 	return OpenWith(ctx, sqldb.Options{DatabaseURL: databaseURL, Create: true}, now)
 }
 
-// OpenWith connects to opts.DatabaseURL (see [sqldb.OpenWith]), brings the schema up to date and makes the boards of a first start.
-// now is the clock that dates what is written and decides what has expired.
+// OpenWith connects to opts.DatabaseURL and brings the schema up to date (see [sqldb.OpenStore]),
+// and creates the boards of a first start. now dates what is written and decides what has expired.
 func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*Store, error) {
 	db, err := sqldb.OpenStore(ctx, opts, migrations)
 	if err != nil {
@@ -67,11 +69,11 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 	return s, nil
 }
 
-// newID is 130 random bits: nobody guesses the id of a hidden post.
+// newID returns 130 random bits: nobody can guess the id of a hidden post.
 func newID() string { return strings.ToLower(rand.Text()) }
 
-// ValidID tells whether id has the form of the ids made here. What has not is unknown, and some of it (NUL, broken UTF-8)
-// is an error to Postgres.
+// ValidID tells whether id has the form of newID. Any other is unknown, and some (NUL, broken
+// UTF-8) are errors to Postgres.
 func ValidID(id string) bool {
 	for i := range len(id) {
 		if c := id[i]; (c < 'a' || c > 'z') && (c < '2' || c > '7') {
@@ -81,7 +83,8 @@ func ValidID(id string) bool {
 	return len(id) == 26
 }
 
-// page cuts what was read with a limit of one more than wanted, and tells whether there was more.
+// page cuts rows that were read with a limit of one more than wanted, and tells whether there are
+// more.
 func page[T any](rows []T, limit int) ([]T, bool) {
 	if len(rows) > limit {
 		return rows[:limit], true

@@ -129,7 +129,8 @@ func TestAFirstStartMakesTwoBoardsAndLaterOnesKeepThem(t *testing.T) {
 	})
 }
 
-// race calls f n times at once and returns how many calls returned nil; the others must return lost.
+// race calls f n times at once and returns how many calls returned nil; the others must return
+// lost.
 func race(t *testing.T, n int, lost error, f func(i int) error) (won int64) {
 	t.Helper()
 	var count atomic.Int64

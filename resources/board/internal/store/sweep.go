@@ -17,7 +17,8 @@ func (s *Store) sweeps() []sqldb.Sweep {
 	}
 }
 
-// sweepPosts removes a batch of one deleted post's rows and returns how many; 0: there are none left.
+// sweepPosts removes a batch of one deleted post's rows and returns how many; 0: there are none
+// left.
 func (s *Store) sweepPosts(ctx context.Context, _ time.Time) (rows int64, err error) {
 	posts, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) },
 		`SELECT id FROM posts WHERE removed ORDER BY id LIMIT 1`)

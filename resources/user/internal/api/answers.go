@@ -6,10 +6,10 @@ import (
 	"github.com/maru-auth/maru/internal/rest"
 )
 
-// What a read is asked with, and a change.
+// The inputs of reads and of changes.
 type (
 	readInput struct {
-		IfNoneMatch string `header:"If-None-Match" doc:"ETag of the copy that the caller has: 304 if it is still good."`
+		IfNoneMatch string `header:"If-None-Match" doc:"ETag of your copy. The answer is 304 if the copy is still good."`
 	}
 	changeInput[T any] struct {
 		rest.ChangeInput
@@ -29,7 +29,7 @@ type answer[T any] struct {
 	Body         T
 }
 
-// private is for what belongs to the caller alone.
+// private is the Cache-Control of what belongs to the caller alone.
 const private = "private, no-store"
 
 func newAnswer[T any](body T, version, cacheControl string) *answer[T] {

@@ -1,5 +1,5 @@
-// Package api is the HTTP interface of the user service: paths under /v1, described by OpenAPI at /openapi.json, and the
-// service's metadata as a protected resource (RFC 9728).
+// Package api is the HTTP interface of the user service: paths under /v1, described by OpenAPI at
+// /openapi.json, and the service's metadata as a protected resource (RFC 9728).
 package api
 
 import (
@@ -13,12 +13,13 @@ import (
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
-// MaxBody is the largest request body in bytes: several times what the largest allowed profile needs, escapes and all.
+// MaxBody is the largest request body in bytes: several times what the largest profile needs, with
+// every character escaped.
 const MaxBody = 64 << 10
 
 // Config is what the interface needs. All fields of its own but Now are required to serve.
 type Config struct {
-	rest.Config // the issuer is also asked for userinfo when a profile comes into being
+	rest.Config // the issuer is also asked for userinfo, to fill a new profile
 	Store       *store.Store
 	Now         func() time.Time // nil: time.Now
 }
@@ -44,7 +45,8 @@ func New(cfg Config) (http.Handler, error) {
 	return api.Handler()
 }
 
-// Document returns the OpenAPI 3.1 document of the service that has the audience and trusts the issuer, indented.
+// Document returns the OpenAPI 3.1 document of the service that has the audience and trusts the
+// issuer, indented.
 func Document(issuer, audience string) ([]byte, error) {
 	api, err := rest.New(rest.Config{Issuer: issuer, Audience: audience}, resource)
 	if err != nil {
@@ -67,20 +69,20 @@ func (s *service) addRoutes(api *rest.API) {
 	}
 
 	rest.Route(api, own("user:read"), read("get-me", "/v1/me", "Get one's own profile",
-		"The profile of the person whose token it is. It comes into being on the first call, filled with the name, picture and website that the issuer knows, if it answers."), s.getMe)
+		"The profile of the person whose token you send. The first call creates it, with the name, picture and website that the issuer knows, if the issuer answers."), s.getMe)
 	patch := change("update-me", http.MethodPatch, "/v1/me", "Change one's own profile",
-		"A JSON Merge Patch (RFC 7396): members that are left out stay as they are.")
+		"A JSON Merge Patch (RFC 7396): members that you leave out stay as they are.")
 	rest.Route(api, own("user:write"), patch, s.patchMe)
 	rest.Route(api, own("user:read"), read("get-settings", "/v1/me/settings", "Get one's own settings", ""), s.getSettings)
 	rest.Route(api, own("user:write"), change("replace-settings", http.MethodPut, "/v1/me/settings", "Replace one's own settings", ""), s.putSettings)
 	rest.Route(api, own("user:read"), read("get-interests", "/v1/me/interests", "Get one's own interests", ""), s.getInterests)
 	rest.Route(api, own("user:write"), change("replace-interests", http.MethodPut, "/v1/me/interests", "Replace one's own interests",
-		"Tags that differ only in case or in white space around them count once; the first stays."), s.putInterests)
+		"Tags that differ only in case, or in white space around them, count as one; the first stays."), s.putInterests)
 
 	user := read("get-user", "/v1/users/{id}", "Get a person's public profile", "")
 	user.Tags, user.Errors = []string{"users"}, []int{404}
 	rest.Route(api, rest.Access{Scopes: []string{"user:read", "user:lookup"}}, user, s.getUser)
 	users := huma.Operation{OperationID: "list-users", Method: http.MethodGet, Path: "/v1/users", Summary: "Get many public profiles at once",
-		Description: "For services that show people's names. Profiles come in the order of the ids; ids that nobody has are left out.", Tags: []string{"users"}, Errors: []int{422}}
+		Description: "For services that show people's names. Profiles come in the order of the ids; unknown ids are left out.", Tags: []string{"users"}, Errors: []int{422}}
 	rest.Route(api, rest.Access{Scopes: []string{"user:lookup"}}, users, s.listUsers)
 }

@@ -15,7 +15,7 @@ import (
 type profile struct {
 	_           struct{}  `json:"-" additionalProperties:"true"`
 	ID          string    `json:"id" doc:"The person's id: the subject of their tokens, opaque."`
-	DisplayName string    `json:"display_name" maxLength:"80" doc:"Empty: neither the issuer nor the person has said it yet." example:"김지수"`
+	DisplayName string    `json:"display_name" maxLength:"80" doc:"Empty: neither the issuer nor the person has given one yet." example:"김지수"`
 	Bio         string    `json:"bio" maxLength:"500" doc:"May have several lines."`
 	AvatarURL   string    `json:"avatar_url" maxLength:"500" doc:"An http or https URL, or empty."`
 	Website     string    `json:"website" maxLength:"500" doc:"An http or https URL, or empty." example:"https://jisu.example/"`
@@ -24,8 +24,8 @@ type profile struct {
 }
 
 type profilePatch struct {
-	DisplayName rest.Patch[string]          `json:"display_name,omitempty" doc:"1 to 80 characters once white space around it is taken away, without control characters. It cannot be removed." example:"김지수"`
-	Bio         rest.RemovablePatch[string] `json:"bio,omitempty" doc:"At most 500 characters, several lines if need be. null or empty removes it."`
+	DisplayName rest.Patch[string]          `json:"display_name,omitempty" doc:"1 to 80 characters, not counting white space around them, without control characters. It cannot be removed." example:"김지수"`
+	Bio         rest.RemovablePatch[string] `json:"bio,omitempty" doc:"At most 500 characters, in one line or several. null or empty removes it."`
 	AvatarURL   rest.RemovablePatch[string] `json:"avatar_url,omitempty" doc:"An http or https URL of at most 500 characters. null or empty removes it."`
 	Website     rest.RemovablePatch[string] `json:"website,omitempty" doc:"An http or https URL of at most 500 characters. null or empty removes it." example:"https://jisu.example/"`
 }
@@ -34,8 +34,9 @@ func newProfile(p store.Profile) profile {
 	return profile{ID: p.ID, DisplayName: p.DisplayName, Bio: p.Bio, AvatarURL: p.AvatarURL, Website: p.Website, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt}
 }
 
-// getMe makes the profile on the first call, and fills it once the issuer says something. Until the person edits it, it follows
-// what the issuer says, asked once a token. It never fails for the issuer's sake.
+// getMe creates the profile on the first call, and fills it once the issuer answers. Until the
+// person edits it, the profile follows the issuer, which is asked once for each token. That the
+// issuer does not answer is no error.
 func (s *service) getMe(ctx context.Context, in *readInput) (*answer[profile], error) {
 	caller := rest.CallerOf(ctx)
 	p, err := s.store.EnsureProfile(ctx, caller.Subject)
@@ -50,7 +51,7 @@ func (s *service) getMe(ctx context.Context, in *readInput) (*answer[profile], e
 				return nil, err
 			}
 		case !errors.Is(err, errResting):
-			s.log.WarnContext(ctx, "the issuer's userinfo is not available; a profile stays as it is until it is", "request", httpd.RequestID(ctx), "error", err)
+			s.log.WarnContext(ctx, "the issuer's userinfo is unavailable; a profile stays as it is for now", "request", httpd.RequestID(ctx), "error", err)
 		}
 	}
 	return newAnswer(newProfile(p), p.Version, private).orUnchanged(in.IfNoneMatch, p.Version), nil

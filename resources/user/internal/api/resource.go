@@ -13,11 +13,11 @@ import (
 // resource is what the service says of itself.
 var resource = rest.Resource{
 	Name: "Maru user service",
-	Description: "Profiles, settings and interests of people. Texts are in Unicode, and kept in normalization form C; lengths count code points. " +
-		"A resource is changed with the ETag that it was read with in If-Match: 428 without, 412 when somebody else was faster. " +
-		"Errors are problem documents (RFC 9457). Members may be added to answers within this version: ignore those you do not know.",
+	Description: "Profiles, settings and interests of people. Texts are Unicode, kept in normalization form C; lengths count code points. " +
+		"To change a resource, send the ETag that you read with it in If-Match: without one the answer is 428, and 412 if somebody else was faster. " +
+		"Errors are problem documents (RFC 9457). Answers may get new members within this version: ignore those you do not know.",
 	Tags: []*huma.Tag{
-		{Name: "me", Description: "What belongs to the person whose token it is."},
+		{Name: "me", Description: "What belongs to the person whose token you send."},
 		{Name: "users", Description: "Public profiles."},
 	},
 	Scopes: []rest.Scope{

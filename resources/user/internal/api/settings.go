@@ -10,8 +10,8 @@ import (
 // GET and PUT /v1/me/settings
 
 type settings struct {
-	Locale   string `json:"locale" doc:"Language as a BCP 47 tag. Empty: no choice made." example:"ko-KR"`
-	TimeZone string `json:"time_zone" doc:"Name in the IANA time zone database. Empty: no choice made." example:"Asia/Seoul"`
+	Locale   string `json:"locale" doc:"Language as a BCP 47 tag. Empty: not chosen." example:"ko-KR"`
+	TimeZone string `json:"time_zone" doc:"Name in the IANA time zone database. Empty: not chosen." example:"Asia/Seoul"`
 	Theme    string `json:"theme" enum:"system,light,dark"`
 }
 

@@ -26,15 +26,15 @@ const (
 	maxURL         = 500
 	maxTag         = 30
 	maxInterests   = 30
-	maxTags        = 10 * maxInterests // those counted that are there already
+	maxTags        = 10 * maxInterests // duplicates included
 )
 
-// displayName returns the text as it is kept, or an error that says what is wrong with it.
+// displayName returns the cleaned name, or an error that says what is wrong with it.
 func displayName(text string) (string, error) {
 	return rest.Length{Least: 1, Most: maxDisplayName}.Line(text)
 }
 
-// bio returns the text as it is kept, with \n between its lines. Empty is allowed.
+// bio returns the cleaned text, with \n between its lines. Empty is allowed.
 func bio(text string) (string, error) {
 	text, err := rest.Length{Most: maxBio}.Lines(text)
 	if err == nil && strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && r != '\t' && rest.Misleading(r) }) {
@@ -45,7 +45,8 @@ func bio(text string) (string, error) {
 
 var errURL = fmt.Errorf("must be an http or https URL of at most %d characters, such as https://name.example/", maxURL)
 
-// webURL returns the URL as it is kept: escaped, its host in ASCII, so that it can stand in a page. Empty is allowed.
+// webURL returns the URL escaped and with its host in ASCII, so that a page can contain it. Empty
+// is allowed.
 func webURL(text string) (string, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -82,7 +83,7 @@ func asciiHost(u *url.URL) (string, error) {
 		return "", err
 	}
 	if again, err := idna.Lookup.ToASCII(host); err != nil || again != host {
-		return "", errURL // no name that a browser would take back
+		return "", errURL // browsers would not accept the name in this form
 	}
 	if port := u.Port(); port != "" {
 		host += ":" + port
@@ -92,7 +93,7 @@ func asciiHost(u *url.URL) (string, error) {
 
 var errInterests = fmt.Errorf("must be at most %d", maxInterests)
 
-// tags returns the tags as they are kept: clean, each once whatever its case, in their order.
+// tags returns the cleaned tags in their order, each once whatever its case.
 func tags(texts []string) ([]string, error) {
 	kept, seen := []string{}, make(map[string]bool)
 	if len(texts) > maxTags {
@@ -129,7 +130,8 @@ func locale(text string) (string, error) {
 	return "", errors.New("must be a language tag (BCP 47) such as ko or en-GB, or empty")
 }
 
-// zoneName is the form of names in the IANA database. It keeps LoadLocation from looking elsewhere in the file system.
+// zoneName is the form of names in the IANA database. It keeps LoadLocation from opening other
+// files.
 var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]{0,31}(/[A-Z][A-Za-z0-9_+-]{0,31}){0,2}$`)
 
 // timeZone checks that the text names a time zone of the IANA database. Empty is allowed.

@@ -25,19 +25,19 @@ import (
 )
 
 const (
-	userinfoTimeout = 2 * time.Second // for discovery and the answer together: a person waits for it
-	userinfoMost    = 64 << 10        // bytes of an answer
-	userinfoRest    = 30 * time.Second
-	userinfoPlaces  = 32     // questions under way at once
-	userinfoRefused = 10_000 // tokens that are remembered as refused
+	userinfoTimeout = 2 * time.Second  // for discovery and the answer together: a person is waiting
+	userinfoMost    = 64 << 10         // bytes of an answer
+	userinfoRest    = 30 * time.Second // without asking, after a failure
+	userinfoPlaces  = 32               // requests under way at once
+	userinfoRefused = 10_000           // tokens that are remembered as refused
 	endpointKept    = time.Hour
 )
 
-// What is returned without asking.
+// Errors of ask without asking.
 var (
-	// errResting: the issuer did not answer a moment ago, or would not tell this token anything.
+	// errResting: the issuer failed to answer a moment ago, or gave this token no usable answer.
 	errResting = errors.New("the issuer did not answer a moment ago")
-	// errBusy: too many wait for the issuer's answers.
+	// errBusy: too many requests are waiting for the issuer.
 	errBusy = errors.New("the issuer is asked too much at once")
 )
 
@@ -47,7 +47,8 @@ func mayAskUserinfo(claims *jwks.Claims) bool {
 	return claims.HasScope("openid") && claims.KeyThumbprint == ""
 }
 
-// userinfo asks the issuer who a person is (OpenID Connect Core §5.3). Many goroutines may use it at once.
+// userinfo asks the issuer who a person is (OpenID Connect Core §5.3). Many goroutines may use it
+// at once.
 type userinfo struct {
 	issuer  string
 	client  *http.Client
@@ -56,9 +57,9 @@ type userinfo struct {
 	flights singleflight.Group // by token: parallel first calls of an app ask once
 	places  chan struct{}
 
-	// refused has the tokens, by SHA-256, to which the issuer said something that a profile cannot use,
-	// and until when they are not shown to it again. Each rests for itself: a stranger's token, or one of
-	// an app whose answers are signed, is no reason not to ask for others.
+	// refused has the tokens, by SHA-256, for which the issuer gave no usable answer, and until
+	// when they are not sent again. Each rests by itself: a token that fails, or one of an app
+	// whose answers are signed, must not keep others from being asked for.
 	refused *lru.Cache[[sha256.Size]byte, time.Time]
 
 	mu            sync.Mutex
@@ -82,9 +83,9 @@ func newUserinfo(issuer string, now func() time.Time) *userinfo {
 	}}
 }
 
-// ask returns what the issuer says about the subject, by the access token that the person sent. It takes two seconds at most.
-// When the issuer did not answer, everybody's questions get errResting for half a minute; when it did, but said nothing that
-// can be used, only those with this token.
+// ask returns what the issuer says about the subject, to whose access token it answers. It takes
+// two seconds at most. After the issuer fails to answer, all calls get errResting for half a
+// minute; after an answer that cannot be used, only those with this token.
 func (u *userinfo) ask(ctx context.Context, subject, token string) (store.ProfilePatch, error) {
 	key := sha256.Sum256([]byte(token))
 	now := u.now()
@@ -101,7 +102,7 @@ func (u *userinfo) ask(ctx context.Context, subject, token string) (store.Profil
 		default:
 			return nil, errBusy
 		}
-		// The answer is for all who wait, so it does not end with the first of them.
+		// The answer is for all who wait, so it must not end with the first one's request.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.timeout)
 		defer cancel()
 		return u.fetch(ctx, subject, token)
@@ -117,20 +118,21 @@ func (u *userinfo) ask(ctx context.Context, subject, token string) (store.Profil
 	return store.ProfilePatch{}, err
 }
 
-// errUnanswered tells that the issuer, or the way to it, is at fault, whoever asks.
+// errUnanswered: the issuer, or the network on the way, is at fault, whichever token is sent.
 var errUnanswered = errors.New("the issuer did not answer")
 
 func (u *userinfo) fetch(ctx context.Context, subject, token string) (store.ProfilePatch, error) {
 	endpoint, err := u.discover(ctx)
 	if err != nil {
-		return store.ProfilePatch{}, fmt.Errorf("%w: %w", errUnanswered, err) // which is the same for all tokens
+		return store.ProfilePatch{}, fmt.Errorf("%w: %w", errUnanswered, err) // the same for all tokens
 	}
 	body, status, err := u.get(ctx, endpoint, token)
 	switch {
 	case status == 0, status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		return store.ProfilePatch{}, fmt.Errorf("%w: userinfo: %w", errUnanswered, err)
 	case err != nil:
-		// What is wrong with this token, or with what the issuer says to it, is no reason to leave other people's profiles empty.
+		// A fault of this token, or of the answer to it, must not leave other people's profiles
+		// empty.
 		return store.ProfilePatch{}, fmt.Errorf("userinfo: %w", err)
 	}
 	return parseUserinfo(body, subject)
@@ -170,7 +172,7 @@ func parseDiscovery(body []byte, issuer string) (endpoint string, err error) {
 		Endpoint string `json:"userinfo_endpoint"`
 	}
 	if err := json.Unmarshal(body, &document); err != nil {
-		return "", errors.New("the document is not JSON as it should be")
+		return "", errors.New("the document is not the JSON that it should be")
 	}
 	if document.Issuer != issuer { // OpenID Connect Discovery §4.3
 		return "", errors.New("the document is another issuer's")
@@ -182,7 +184,7 @@ func parseDiscovery(body []byte, issuer string) (endpoint string, err error) {
 	return document.Endpoint, nil
 }
 
-// get returns the JSON at the address, and the status if there was an answer at all.
+// get returns the JSON at the address, and the status, or 0 if there was no answer.
 func (u *userinfo) get(ctx context.Context, address, token string) (body []byte, status int, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -210,7 +212,8 @@ func (u *userinfo) get(ctx context.Context, address, token string) (body []byte,
 	return body, answer.StatusCode, err
 }
 
-// parseUserinfo takes from a userinfo answer what a profile can use. Claims that are absent, or not as a profile wants them, are left out.
+// parseUserinfo returns what a profile can use of a userinfo answer. It leaves out claims that are
+// absent or not fit for a profile.
 func parseUserinfo(body []byte, subject string) (store.ProfilePatch, error) {
 	var claims struct {
 		Subject                any `json:"sub"`
@@ -240,7 +243,7 @@ func parseUserinfo(body []byte, subject string) (store.ProfilePatch, error) {
 	return patch, nil
 }
 
-// shorten makes a display name of whatever name the issuer has, or an empty one if nothing is left of it.
+// shorten makes a display name of the issuer's name; it is empty if nothing usable is left.
 func shorten(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {

@@ -67,7 +67,8 @@ func TestATokenThatUserinfoRefusesHoldsUpNobodyElse(t *testing.T) {
 	}
 }
 
-// TestWhatTheIssuerSaysToOneTokenSilencesItForNobodyElse has the answers that one app, or one person, can bring about.
+// TestWhatTheIssuerSaysToOneTokenSilencesItForNobodyElse has the answers that one app, or one
+// person, can bring about.
 func TestWhatTheIssuerSaysToOneTokenSilencesItForNobodyElse(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"signed, as the app registered": func(w http.ResponseWriter, _ *http.Request) {

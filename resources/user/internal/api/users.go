@@ -25,7 +25,7 @@ type publicProfiles struct {
 	Items []publicProfile `json:"items" doc:"In the order of the ids."`
 }
 
-// forAMinute lets the caller keep what everybody with a token may see, but no cache that callers share.
+// forAMinute lets callers keep what everybody with a token may see, but not caches that they share.
 const forAMinute = "private, max-age=60"
 
 func newPublicProfile(p store.Profile) publicProfile {
@@ -34,7 +34,7 @@ func newPublicProfile(p store.Profile) publicProfile {
 
 type userInput struct {
 	ID          string `path:"id" doc:"The person's id, percent-encoded."`
-	IfNoneMatch string `header:"If-None-Match" doc:"ETag of the copy that the caller has: 304 if it is still good."`
+	IfNoneMatch string `header:"If-None-Match" doc:"ETag of your copy. The answer is 304 if the copy is still good."`
 }
 
 func (s *service) getUser(ctx context.Context, in *userInput) (*answer[publicProfile], error) {

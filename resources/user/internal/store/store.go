@@ -1,6 +1,7 @@
 // Package store holds every SQL statement of the user service.
 //
-// Each change is one conditional statement whose row count decides. All methods are safe for concurrent use.
+// Each change is one conditional statement whose row count decides. All methods are safe for
+// concurrent use.
 package store
 
 import (
@@ -21,10 +22,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// What a look-up or a change can find. Any other error is a failure of the database.
+// Errors of look-ups and changes. Any other error is the database's.
 var (
 	ErrNotFound = errors.New("not found")
-	ErrChanged  = errors.New("not the current version") // what was to be changed is not what the caller saw
+	ErrChanged  = errors.New("not the current version") // of what was to be changed
 )
 
 // Store is the user service's database.
@@ -34,12 +35,13 @@ type Store struct {
 	now func() time.Time
 }
 
-// Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
+// Open is [OpenWith] for tests: without time limits, and it creates an SQLite file that is missing.
 func Open(ctx context.Context, databaseURL string, now func() time.Time) (*Store, error) {
 	return OpenWith(ctx, sqldb.Options{DatabaseURL: databaseURL, Create: true}, now)
 }
 
-// OpenWith connects to opts.DatabaseURL (see [sqldb.OpenWith]) and brings the schema up to date. now dates the changes.
+// OpenWith connects to opts.DatabaseURL and brings the schema up to date (see [sqldb.OpenStore]).
+// now dates the changes.
 func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*Store, error) {
 	db, err := sqldb.OpenStore(ctx, opts, migrations)
 	if err != nil {
@@ -48,7 +50,7 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 	return &Store{Upkeep: db.Upkeep(now, nil), db: db, now: now}, nil // people stay: there is nothing to sweep
 }
 
-// Profile is what a person says about themselves. Its texts are empty where they say nothing.
+// Profile is what a person says about themselves. Texts that they do not give are empty.
 type Profile struct {
 	ID          string // the issuer's subject
 	DisplayName string
@@ -56,14 +58,14 @@ type Profile struct {
 	AvatarURL   string
 	Website     string
 	Filled      bool      // by the issuer or the person
-	Edited      bool      // by the person: it does not follow the issuer any more
-	AskedAt     time.Time // when the token was issued with which the issuer was asked last; before any was, the Unix epoch
+	Edited      bool      // by the person: it no longer follows the issuer
+	AskedAt     time.Time // when the token with which the issuer was asked last was issued; the Unix epoch: never asked
 	Version     string    // new at every change
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
 
-// Follows tells whether what the issuer says by a token of that age belongs into p.
+// Follows tells whether what the issuer says for a token issued at that time belongs into p.
 func (p Profile) Follows(issued time.Time) bool {
 	return !p.Edited && (!p.Filled || issued.After(p.AskedAt))
 }
@@ -80,7 +82,7 @@ const (
 	ThemeDark   = "dark"
 )
 
-// Settings are a person's own, seen by nobody else. Locale and TimeZone are empty until they choose.
+// Settings are a person's own, visible to nobody else. Locale and TimeZone are empty until chosen.
 type Settings struct {
 	Locale   string // BCP 47
 	TimeZone string // IANA
@@ -122,15 +124,16 @@ func (s *Store) Profile(ctx context.Context, id string) (Profile, error) {
 	return scanProfile(s.db.QueryRow(ctx, `SELECT `+profileColumns+` FROM people WHERE id = $1`, id))
 }
 
-// EnsureProfile returns the profile of the person with the id, and makes an empty one, and default settings, if there is none.
-// However many callers do so at once, one row comes into being, and all see it.
+// EnsureProfile returns the profile of the person with the id, and creates an empty one, with
+// default settings, if there is none. However many callers do so at once, they create one row, and
+// all see it.
 func (s *Store) EnsureProfile(ctx context.Context, id string) (Profile, error) {
 	p, err := s.Profile(ctx, id)
 	if !errors.Is(err, ErrNotFound) {
 		return p, err
 	}
 	now := sqldb.Micros(s.now())
-	// notify_email and notify_replies are of an earlier version. Nothing reads them.
+	// notify_email and notify_replies belong to an earlier version. Nothing reads them.
 	if _, err := s.db.Exec(ctx, `INSERT INTO people (id, display_name, bio, avatar_url, website, filled, profile_version,
 			locale, time_zone, theme, notify_email, notify_replies, settings_version, tags, interests_version, created_at, updated_at)
 		VALUES ($1, '', '', '', '', $2, $3, '', '', $4, $5, $5, $6, '[]', $7, $8, $8) ON CONFLICT DO NOTHING`,
@@ -140,9 +143,9 @@ func (s *Store) EnsureProfile(ctx context.Context, id string) (Profile, error) {
 	return s.Profile(ctx, id)
 }
 
-// FillProfile writes what the issuer says by a token issued then into a profile that follows it ([Profile.Follows]); it returns
-// the profile as it then is. The version stays if nothing changed: a form that a person is filling in is not lost. Errors:
-// ErrNotFound.
+// FillProfile writes what the issuer says for a token issued at that time into a profile that
+// follows it ([Profile.Follows]), and returns the resulting profile. The version stays the same if
+// nothing changes, so that a form that the person is filling in is not lost. Errors: ErrNotFound.
 func (s *Store) FillProfile(ctx context.Context, id string, issued time.Time, patch ProfilePatch) (Profile, error) {
 	const same = `filled AND display_name = COALESCE(CAST($3 AS TEXT), display_name) AND bio = COALESCE(CAST($4 AS TEXT), bio)
 			AND avatar_url = COALESCE(CAST($5 AS TEXT), avatar_url) AND website = COALESCE(CAST($6 AS TEXT), website)`
@@ -160,8 +163,8 @@ func (s *Store) FillProfile(ctx context.Context, id string, issued time.Time, pa
 	return p, err
 }
 
-// PatchProfile changes the profile if it matches, and returns it as it then is. From then on it is the person's, and does not follow the issuer.
-// Errors: ErrNotFound, ErrChanged.
+// PatchProfile changes the profile if it matches, and returns the result. From then on it is the
+// person's, and no longer follows the issuer. Errors: ErrNotFound, ErrChanged.
 func (s *Store) PatchProfile(ctx context.Context, id string, match Match, patch ProfilePatch) (Profile, error) {
 	var p Profile
 	err := s.change(ctx, id, match, func(whatever bool, version string) (err error) {
@@ -176,7 +179,8 @@ func (s *Store) PatchProfile(ctx context.Context, id string, match Match, patch 
 	return p, err
 }
 
-// change runs update, one conditional statement, for each version that match allows until it hits; update says ErrNotFound when it does not.
+// change runs update, one conditional statement, for each version that match allows until one hits;
+// update returns ErrNotFound if it does not.
 func (s *Store) change(ctx context.Context, id string, match Match, update func(whatever bool, version string) error) error {
 	versions := match.Versions
 	if match.Any {
@@ -193,7 +197,7 @@ func (s *Store) change(ctx context.Context, id string, match Match, update func(
 	return ErrChanged
 }
 
-// Profiles returns the profiles of those ids that there are, in no particular order.
+// Profiles returns the profiles that exist of the ids, in no particular order.
 func (s *Store) Profiles(ctx context.Context, ids []string) ([]Profile, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -219,7 +223,8 @@ func (s *Store) Settings(ctx context.Context, id string) (Settings, error) {
 	return scanSettings(s.db.QueryRow(ctx, `SELECT `+settingsColumns+` FROM people WHERE id = $1`, id))
 }
 
-// PutSettings replaces the settings if they match, and returns them as they then are. Errors: ErrNotFound, ErrChanged.
+// PutSettings replaces the settings if they match, and returns the result. Errors: ErrNotFound,
+// ErrChanged.
 func (s *Store) PutSettings(ctx context.Context, id string, match Match, in Settings) (Settings, error) {
 	var out Settings
 	err := s.change(ctx, id, match, func(whatever bool, version string) (err error) {
@@ -249,7 +254,8 @@ func (s *Store) Interests(ctx context.Context, id string) (Interests, error) {
 	return scanInterests(s.db.QueryRow(ctx, `SELECT tags, interests_version FROM people WHERE id = $1`, id))
 }
 
-// PutInterests replaces the tags if they match, and returns them as they then are. Errors: ErrNotFound, ErrChanged.
+// PutInterests replaces the tags if they match, and returns the result. Errors: ErrNotFound,
+// ErrChanged.
 func (s *Store) PutInterests(ctx context.Context, id string, match Match, in Interests) (Interests, error) {
 	tags, err := json.Marshal(append([]string{}, in.Tags...)) // nil tags too are an empty array
 	if err != nil {
