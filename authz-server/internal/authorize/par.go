@@ -54,7 +54,7 @@ func (e *Endpoint) push(r *http.Request) (uri string, err error) {
 	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
 		form.Del(name) // what authenticated the client is no part of its request, and must not be stored
 	}
-	proof, err := e.Auth.ReadProof(r, "")
+	proof, err := e.Auth.ReadProof(r)
 	if err != nil {
 		return "", err
 	}

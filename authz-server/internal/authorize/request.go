@@ -205,7 +205,7 @@ func (e *Endpoint) checkRequest(a *request) error {
 		return err
 	}
 	a.KeyThumbprint = form.Get("dpop_jkt")
-	if a.KeyThumbprint != "" && !oauth.IsThumbprint(a.KeyThumbprint) {
+	if a.KeyThumbprint != "" && !jose.IsThumbprint(a.KeyThumbprint) {
 		return oauth.InvalidRequest.Because("dpop_jkt must be the base64url of a SHA-256, without padding (RFC 7638)")
 	}
 	a.Nonce = form.Get("nonce")
@@ -283,7 +283,7 @@ func (e *Endpoint) readChallenge(a *request) error {
 		return nil
 	case method != "S256":
 		return oauth.InvalidRequest.Because("code_challenge_method must be S256")
-	case !oauth.IsThumbprint(challenge):
+	case !jose.IsThumbprint(challenge):
 		return oauth.InvalidRequest.Because("code_challenge must be the base64url of a SHA-256, without padding")
 	}
 	a.CodeChallenge = challenge

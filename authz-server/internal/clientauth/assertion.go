@@ -2,12 +2,10 @@ package clientauth
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -60,20 +58,20 @@ func (a *Authenticator) authenticateByAssertion(ctx context.Context, r *http.Req
 	return &found, nil
 }
 
-// assertedClient is whom an assertion says that it is of. Nothing of it is verified yet.
+// assertedClient is the client that an assertion says that it is from. Nothing of it is verified yet.
 func assertedClient(token string) (string, error) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 || len(token) > MaxAssertion {
-		return "", errors.New("no JWT")
+	if len(token) > MaxAssertion {
+		return "", errors.New("too long")
 	}
-	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	jwt, err := jose.Parse(token)
 	if err != nil {
 		return "", err
 	}
 	var claims struct {
 		Subject string `json:"sub"`
 	}
-	return claims.Subject, jose.UnmarshalExact(text, &claims)
+	err = jose.UnmarshalExact(jwt.UnverifiedPayload(), &claims)
+	return claims.Subject, err
 }
 
 // checkAssertion checks the claims of a verified assertion, and spends its jti.

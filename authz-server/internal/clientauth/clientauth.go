@@ -21,6 +21,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Methods are the ways in which clients authenticate (RFC 6749 §2.3, OIDC Core §9). client_secret_jwt is
@@ -47,7 +48,9 @@ type Config struct {
 // Authenticator authenticates clients and checks their proofs. It is safe for concurrent use.
 type Authenticator struct {
 	Config
-	nonceKey []byte
+	proofs *jose.ProofRule
+	nonces *jose.Nonces
+	used   jose.ProofMemory
 }
 
 // New makes an authenticator.
@@ -55,11 +58,11 @@ func New(cfg Config) (*Authenticator, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	nonceKey, err := newNonceKey(cfg.NonceSecret)
+	proofs, nonces, err := newProofRule(cfg.DPoPNonces, cfg.NonceSecret)
 	if err != nil {
 		return nil, fmt.Errorf("the key of DPoP nonces: %w", err)
 	}
-	return &Authenticator{Config: cfg, nonceKey: nonceKey}, nil
+	return &Authenticator{Config: cfg, proofs: proofs, nonces: nonces, used: usedProofs{cfg.Store}}, nil
 }
 
 // Authenticate finds the client that a request comes from. There is one way of authentication a request,

@@ -2,6 +2,8 @@ package clientauth
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"slices"
@@ -16,81 +18,107 @@ import (
 
 // How long proofs and nonces are good (RFC 9449 §4.3, §8, §11.1).
 const (
-	proofAge     = time.Minute // since iat, and jose.DefaultLeeway before and after, for clocks differ
-	nonceMinutes = 5           // since a nonce of ours was made
+	proofAge  = time.Minute // after iat, if no nonce dates the proof
+	nonceStep = time.Minute
+	nonceGood = 5 // steps after that of a nonce
 )
 
-// Proof is a DPoP proof that was verified: whoever sent the request holds the key.
-type Proof struct {
-	Thumbprint string    // RFC 7638, base64url of the SHA-256
-	Alg        string    // what it is signed by; not every client may use each: see SpendProof
-	id         string    // jti, which SpendProof uses up
-	until      time.Time // good until then
+// Proof is a DPoP proof that was verified: the sender of the request holds the key.
+type Proof = jose.Proof
+
+// newProofRule makes the rule for proofs and the nonces that they may need. The key of the nonces is
+// derived from secret, and so the same in every replica.
+func newProofRule(required bool, secret []byte) (*jose.ProofRule, *jose.Nonces, error) {
+	key, err := hkdf.Key(sha256.New, secret, nil, "maru dpop nonce", sha256.Size)
+	if err != nil {
+		return nil, nil, err
+	}
+	nonces := &jose.Nonces{Key: key, Step: nonceStep, Steps: nonceGood}
+	rule := &jose.ProofRule{Algorithms: client.Algorithms, MaxAge: proofAge, Leeway: jose.DefaultLeeway}
+	if required {
+		rule.Nonces = nonces
+	}
+	return rule, nonces, nil
 }
 
-// BoundAlg is the algorithm that a token is bound to beside the key: resource services do not know its client's profile, and
-// an RSA key does not say by which algorithm it signs. Empty: the key says.
-func (p *Proof) BoundAlg() string {
-	if p.Alg == "RS256" || p.Alg == "PS256" {
-		return p.Alg
+// Nonce is the DPoP nonce that clients should use now.
+func (a *Authenticator) Nonce() string { return a.nonces.At(a.Now()) }
+
+// BoundAlg is the algorithm that a token is bound to beside the key of a proof: resource services do not
+// know its client's profile, and an RSA key does not say by which algorithm it signs. Empty: the key says.
+func BoundAlg(p *Proof) string {
+	if p.Algorithm == "RS256" || p.Algorithm == "PS256" {
+		return p.Algorithm
 	}
 	return ""
 }
 
-// ReadProof verifies the DPoP header of a request (RFC 9449 §4.3). No header is no error: nil is returned. With an access
-// token the proof must be for that one (§7). The proof is good for one use: SpendProof makes sure of that, once it is known
-// who asks, so that a stranger cannot fill the memory of used ones.
-func (a *Authenticator) ReadProof(r *http.Request, accessToken string) (*Proof, error) {
-	headers := r.Header.Values("DPoP")
-	if len(headers) == 0 {
+// ReadProof verifies the DPoP header of a request. No header is no error: nil is returned. The proof is
+// good for one use: SpendProof makes sure of that, once the client is known, so that a stranger cannot
+// fill the memory of used ones.
+func (a *Authenticator) ReadProof(r *http.Request) (*Proof, error) {
+	if len(r.Header.Values("DPoP")) == 0 {
 		return nil, nil
 	}
-	if len(headers) > 1 {
-		return nil, oauth.InvalidDPoPProof.Because("send one DPoP header")
-	}
-	read, err := jose.ParseProof(headers[0], client.Algorithms)
-	if err != nil {
-		_, why, _ := strings.Cut(err.Error(), "proof: ")
-		return nil, oauth.InvalidDPoPProof.Because("the DPoP proof is refused: " + why)
-	}
-	now, target := a.Now(), a.Issuer.URL(r.URL.Path)
-	switch {
-	case read.Method != r.Method:
-		return nil, oauth.InvalidDPoPProof.Because("htm must be the method of the request, " + r.Method)
-	case !read.IsForURL(target):
-		return nil, oauth.InvalidDPoPProof.Because("htu must be " + target)
-	case accessToken != "" && !read.IsForToken(accessToken):
-		return nil, oauth.InvalidDPoPProof.Because("ath must be the hash of the access token")
-	}
-	until := read.IssuedAt.Add(proofAge + jose.DefaultLeeway)
-	if a.DPoPNonces { // RFC 9449 §4.3, number 11: the nonce says when, whatever the client's clock says
-		made, ok := a.nonceMade(read.Nonce)
-		if until = made.Add((nonceMinutes + 1) * time.Minute); !ok || (oauth.NumericDate{Time: made}).Ahead(now) || !now.Before(until) {
-			return nil, oauth.UseDPoPNonce.Because("the DPoP proof needs the nonce of the header DPoP-Nonce")
-		}
-	} else if (oauth.NumericDate{Time: read.IssuedAt}).Ahead(now) || !now.Before(until) {
-		return nil, oauth.InvalidDPoPProof.Because("iat must be now")
-	}
-	return &Proof{read.Thumbprint, read.Algorithm, read.ID, until}, nil
+	return a.checkProof(r, jose.ProofTarget{})
 }
 
-// SpendProof makes sure that a proof is one that the client may make (FAPI 2.0 Security Profile §5.4.1), and used once (RFC
-// 9449 §11.1): it is remembered for as long as it is good. nil: there is none.
+// SpendProof makes sure that a proof is one that the client may make (FAPI 2.0 Security Profile §5.4.1),
+// and used once. nil: there is none.
 func (a *Authenticator) SpendProof(ctx context.Context, c *client.Client, p *Proof) error {
 	if p == nil {
 		return nil
 	}
-	if allowed := c.Algorithms(); !slices.Contains(allowed, p.Alg) {
-		return oauth.InvalidDPoPProof.Because("the DPoP proof must be signed by one of " + strings.Join(allowed, ", ") + ", as the client's profile demands")
+	if allowed := c.Algorithms(); !slices.Contains(allowed, p.Algorithm) {
+		return oauth.InvalidDPoPProof.Because("the DPoP proof must be signed by one of " + strings.Join(allowed, ", ") +
+			", as the client's profile demands")
 	}
-	return a.UseProof(ctx, p)
+	return a.useProof(ctx, p)
 }
 
-// UseProof makes sure that a proof is used once, whoever made it.
-func (a *Authenticator) UseProof(ctx context.Context, p *Proof) error {
-	err := a.Store.UsedIDs.UseID(ctx, "dpop", p.Thumbprint, p.id, p.until)
-	if errors.Is(err, store.ErrExists) {
+// Prove makes sure that a request has a proof for its access token, which is bound to a key and perhaps to
+// an algorithm (RFC 9449 §7.1), and that the proof is used once.
+func (a *Authenticator) Prove(r *http.Request, token, thumbprint, alg string) error {
+	p, err := a.checkProof(r, jose.ProofTarget{Token: token, Thumbprint: thumbprint, Algorithm: alg})
+	if err != nil {
+		return err
+	}
+	return a.useProof(r.Context(), p)
+}
+
+// checkProof returns the proof of a request, if it is good for the request and the rest of the target.
+func (a *Authenticator) checkProof(r *http.Request, target jose.ProofTarget) (*Proof, error) {
+	at := a.Issuer.URL(r.URL.Path)
+	target.Method, target.URLs = r.Method, []string{at}
+	p, err := a.proofs.Check(r.Header.Values("DPoP"), target, a.Now())
+	var why jose.ProofError
+	switch {
+	case errors.Is(err, jose.ErrProofNonce):
+		return nil, oauth.UseDPoPNonce.Because("the DPoP proof needs the nonce of the header DPoP-Nonce")
+	case errors.As(err, &why):
+		return nil, oauth.InvalidDPoPProof.Because("the DPoP proof for " + r.Method + " " + at + " is refused: " + string(why))
+	}
+	return p, err
+}
+
+func (a *Authenticator) useProof(ctx context.Context, p *Proof) error {
+	err := a.used.Use(ctx, p, a.Now())
+	if errors.Is(err, jose.ErrReplayedProof) {
 		return oauth.InvalidDPoPProof.Because("the DPoP proof was used before; make a new one for each request")
+	}
+	return err
+}
+
+var _ jose.ProofMemory = usedProofs{}
+
+// usedProofs is the memory of proofs that all replicas share: the database.
+type usedProofs struct{ *store.Store }
+
+// Use is [jose.ProofMemory].Use.
+func (u usedProofs) Use(ctx context.Context, p *Proof, _ time.Time) error {
+	err := u.UsedIDs.UseID(ctx, "dpop", p.Thumbprint, p.ID, p.Until)
+	if errors.Is(err, store.ErrExists) {
+		return jose.ErrReplayedProof
 	}
 	return err
 }

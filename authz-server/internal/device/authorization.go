@@ -79,7 +79,7 @@ func (e *Endpoint) authorize(r *http.Request) (code string, d grants.DeviceCode,
 	if d.Audience, err = e.Resources.Narrow(d.Scope, r.PostForm["resource"]); err != nil {
 		return "", d, err
 	}
-	proof, err := e.Auth.ReadProof(r, "")
+	proof, err := e.Auth.ReadProof(r)
 	if err != nil {
 		return "", d, err
 	}

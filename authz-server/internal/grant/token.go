@@ -44,7 +44,7 @@ func (e *Endpoint) answer(r *http.Request) (map[string]any, error) {
 	if err := readRequest(r); err != nil {
 		return nil, err
 	}
-	proof, err := e.Auth.ReadProof(r, "")
+	proof, err := e.Auth.ReadProof(r)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (cfg *Config) narrowAccess(request *protocol.TokenRequest, g *grants.Grant,
 // bound is want, bound to the key that the request proves, if it does.
 func bound(request *protocol.TokenRequest, want tokens.AccessSpec) tokens.AccessSpec {
 	if request.Proof != nil {
-		want.Thumbprint, want.ProofAlg = request.Proof.Thumbprint, request.Proof.BoundAlg()
+		want.Thumbprint, want.ProofAlg = request.Proof.Thumbprint, clientauth.BoundAlg(request.Proof)
 	}
 	return want
 }

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"time"
@@ -53,10 +52,3 @@ func (d NumericDate) Ahead(now time.Time) bool { return d.After(now.Add(jose.Def
 
 // Past tells whether d, an exp, is over. So is one that is missing.
 func (d NumericDate) Past(now time.Time) bool { return !now.Before(d.Add(jose.DefaultLeeway)) }
-
-// IsThumbprint tells whether text is the base64url of 32 bytes, without padding: the SHA-256 of a key
-// (RFC 7638) or of a PKCE verifier (RFC 7636 §4.2).
-func IsThumbprint(text string) bool {
-	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	return err == nil && len(sum) == 32
-}

@@ -110,17 +110,7 @@ func (e *Endpoints) checkBinding(r *http.Request, scheme, token string, claims *
 	if claims.Confirmation == nil || scheme != "dpop" {
 		return oauth.InvalidToken.Because("a token that is bound to a key is used by the scheme DPoP, and any other by Bearer")
 	}
-	p, err := e.Auth.ReadProof(r, token)
-	if err != nil {
-		return err
-	}
-	if p == nil || p.Thumbprint != claims.Confirmation.Thumbprint {
-		return oauth.InvalidDPoPProof.Because("the DPoP header must prove the key that the token is bound to")
-	}
-	if claims.ProofAlg != "" && p.Alg != claims.ProofAlg {
-		return oauth.InvalidDPoPProof.Because("the DPoP proof must be signed by " + claims.ProofAlg + ", as the one was that the token was issued for")
-	}
-	return e.Auth.UseProof(r.Context(), p)
+	return e.Auth.Prove(r, token, claims.Confirmation.Thumbprint, claims.ProofAlg)
 }
 
 // accessTokenOf returns the request's token, or "" when there is none, and the scheme that it came by in lower case.
