@@ -61,7 +61,7 @@ var rules = []rule{
 	{"internal/sqldb/growthtest", []string{"internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv", "internal/testenv/program"}},
 	{"internal/apidocs", []string{"internal/httpd"}},
-	{"internal/rest", []string{"jwks", "internal/apidocs", "internal/httpd", "internal/sqldb"}},
+	{"internal/rest", []string{"jwks", "jwks/jose", "internal/apidocs", "internal/httpd", "internal/sqldb"}},
 	{"internal/service", []string{"jwks", "internal/cli", "internal/httpd", "internal/rest", "internal/sqldb"}},
 	{"internal/service/servicetest", []string{"internal/service", "internal/sqldb/sqldbtest", "internal/testenv", "jwks/jwkstest"}},
 	{"internal", nil},

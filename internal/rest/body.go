@@ -10,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
 	"github.com/maru-auth/maru/internal/httpd"
-	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 const mergePatch = "application/merge-patch+json"
@@ -41,7 +41,7 @@ func unmarshal(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return errUTF8
 	}
-	if err := jwks.CheckExact(data); err != nil {
+	if err := jose.CheckExact(data); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(data, v); err != nil {

@@ -109,6 +109,25 @@ func NormalType(typ string) string {
 	return strings.TrimPrefix(strings.ToLower(typ), "application/")
 }
 
+// A NumericDate is a time in a JWT (RFC 7519 §2): in JSON, seconds since 1970,
+// perhaps with a fraction, up to the year 9999. The zero value, or null, means
+// that there is none.
+type NumericDate struct{ time.Time }
+
+// UnmarshalJSON is that of [json.Unmarshaler].
+func (d *NumericDate) UnmarshalJSON(text []byte) (err error) {
+	if string(text) != "null" {
+		d.Time, err = exactjson.NumericDate(text)
+	}
+	return err
+}
+
+// Ahead says whether d, an iat or nbf, is still to come, by [DefaultLeeway].
+func (d NumericDate) Ahead(now time.Time) bool { return d.After(now.Add(DefaultLeeway)) }
+
+// Past says whether d, an exp, is over, by [DefaultLeeway]. So is the zero value.
+func (d NumericDate) Past(now time.Time) bool { return !now.Before(d.Add(DefaultLeeway)) }
+
 // base64url as RFC 7515 wants it: no padding, and no stray bits at the end,
 // so that a JWT has one spelling only. See decodeBase64.
 var base64url = base64.RawURLEncoding.Strict()

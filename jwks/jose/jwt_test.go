@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/maru-auth/maru/jwks/jose"
 )
@@ -131,5 +132,33 @@ func TestASecretKeyIsToldFromOthers(t *testing.T) {
 		if _, err := jose.ParseKey([]byte(other)); err == nil || errors.Is(err, jose.ErrSecretKey) || errors.Is(err, jose.ErrMalformedKey) {
 			t.Errorf("%s: %v", other, err)
 		}
+	}
+}
+
+func TestTimesOfAJWT(t *testing.T) {
+	t.Parallel()
+	var claims struct {
+		Time jose.NumericDate `json:"t"`
+	}
+	for text, want := range map[string]time.Time{
+		"null": {}, "0": time.Unix(0, 0), "1800000000": time.Unix(1_800_000_000, 0), "1.8e9": time.Unix(1_800_000_000, 0),
+		"1800000000.25": time.Unix(1_800_000_000, 250_000_000), "253402300799": time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+	} {
+		claims.Time = jose.NumericDate{}
+		if err := jose.UnmarshalExact([]byte(`{"t":`+text+`}`), &claims); err != nil || !claims.Time.Equal(want) {
+			t.Errorf("%s: %v, %v", text, claims.Time, err)
+		}
+	}
+	for _, text := range []string{"-1", `"1800000000"`, "253402300800", "1e300", "true", "[]", "{}"} {
+		if err := jose.UnmarshalExact([]byte(`{"t":`+text+`}`), &claims); err == nil {
+			t.Errorf("%s: %v", text, claims.Time)
+		}
+	}
+	at := jose.NumericDate{Time: time.Unix(1_800_000_000, 0)}
+	if at.Ahead(at.Add(-10*time.Second)) || !at.Ahead(at.Add(-11*time.Second)) {
+		t.Error("ahead")
+	}
+	if at.Past(at.Add(10*time.Second-1)) || !at.Past(at.Add(10*time.Second)) || !(jose.NumericDate{}).Past(at.Time) {
+		t.Error("past")
 	}
 }

@@ -120,12 +120,12 @@ func (e *Endpoint) openRequestObject(ctx context.Context, c *client.Client, obje
 // number stays the number that was written.
 func (e *Endpoint) requestObjectParameters(c *client.Client, text []byte) (url.Values, error) {
 	var about struct {
-		Issuer    string            `json:"iss"`
-		Audience  oauth.Audiences   `json:"aud"`
-		Subject   string            `json:"sub"`
-		Expiry    oauth.NumericDate `json:"exp"`
-		NotBefore oauth.NumericDate `json:"nbf"`
-		IssuedAt  oauth.NumericDate `json:"iat"`
+		Issuer    string           `json:"iss"`
+		Audience  oauth.Audiences  `json:"aud"`
+		Subject   string           `json:"sub"`
+		Expiry    jose.NumericDate `json:"exp"`
+		NotBefore jose.NumericDate `json:"nbf"`
+		IssuedAt  jose.NumericDate `json:"iat"`
 	}
 	var claims map[string]json.RawMessage
 	if err := jose.UnmarshalExact(text, &about); err != nil {

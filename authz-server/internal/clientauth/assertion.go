@@ -77,13 +77,13 @@ func assertedClient(token string) (string, error) {
 // checkAssertion checks the claims of a verified assertion, and spends its jti.
 func (a *Authenticator) checkAssertion(ctx context.Context, r *http.Request, c *client.Client, text []byte) error {
 	var claims struct {
-		Issuer    string            `json:"iss"`
-		Subject   string            `json:"sub"`
-		Audience  json.RawMessage   `json:"aud"`
-		ID        string            `json:"jti"`
-		Expiry    oauth.NumericDate `json:"exp"`
-		NotBefore oauth.NumericDate `json:"nbf"`
-		IssuedAt  oauth.NumericDate `json:"iat"`
+		Issuer    string           `json:"iss"`
+		Subject   string           `json:"sub"`
+		Audience  json.RawMessage  `json:"aud"`
+		ID        string           `json:"jti"`
+		Expiry    jose.NumericDate `json:"exp"`
+		NotBefore jose.NumericDate `json:"nbf"`
+		IssuedAt  jose.NumericDate `json:"iat"`
 	}
 	if err := jose.UnmarshalExact(text, &claims); err != nil {
 		return oauth.InvalidClient.Because("the claims of client_assertion cannot be read: " + err.Error())

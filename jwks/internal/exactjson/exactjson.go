@@ -25,7 +25,7 @@ var (
 	errNotObject = errors.New("not a JSON object")
 	errNotArray  = errors.New("not a JSON array")
 	errNotString = errors.New("not a string")
-	errNotTime   = errors.New("not a time")
+	errNotTime   = errors.New("not a time in seconds since 1970")
 	errRepeated  = errors.New("repeated member")
 	errMembers   = errors.New("too many members")
 )
