@@ -92,7 +92,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		endpoints, err := provider.New(provider.Config{
 			Metrics: metrics,
 			Issuer:  cfg.Issuer, Resources: resources, Store: s, Clients: known, Fetch: outgoing,
-			Keys: ring, Login: people, Pages: rendered, Log: log, Now: p.now,
+			Keys: ring, People: people, Pages: rendered, Log: log, Now: p.now,
 			Registration: registration.Mode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 		})
 		if err != nil {

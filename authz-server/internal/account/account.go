@@ -109,7 +109,7 @@ func (a *Account) postAccount(w http.ResponseWriter, r *http.Request) {
 	if problem != "" {
 		err = guard.FormError{"name": problem}
 	} else {
-		err = a.Store.SetName(r.Context(), current.UserID, name)
+		err = a.Store.Users.SetName(r.Context(), current.UserID, name)
 	}
 	if err != nil {
 		a.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {

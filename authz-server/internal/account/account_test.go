@@ -9,7 +9,8 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -80,7 +81,7 @@ func TestConnectedAppsAreWithdrawnByTheirOwner(t *testing.T) {
 	mina := s.Person("mina@example.org")
 	s.Person("eve@example.org")
 	for _, client := range []string{"app", "gone"} {
-		if err := s.Store.GrantConsent(t.Context(), mina.ID, client, []string{"openid", "board:write"}); err != nil {
+		if err := s.Store.Consents.GrantConsent(t.Context(), mina.ID, client, []string{"openid", "board:write"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,23 +123,23 @@ func TestAppsOfTheKeptSessionAreRemovedOneByOne(t *testing.T) {
 		mina := s.Person("mina@example.org")
 		b := s.Browser()
 		b.LogIn("mina@example.org")
-		sessions, err := s.Store.SessionsOf(t.Context(), mina.ID)
+		sessions, err := s.Store.Sessions.SessionsOf(t.Context(), mina.ID)
 		if err != nil || len(sessions) != 1 {
 			t.Fatal(sessions, err)
 		}
 		grant := func(id, session string) {
-			c, err := s.Store.Client(t.Context(), id)
+			c, err := s.Store.Clients.Client(t.Context(), id)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Store.CreateGrant(t.Context(), store.Grant{
+			if err := s.Store.Grants.CreateGrant(t.Context(), grants.Grant{
 				ID: id, ClientID: id, UserID: mina.ID, SessionID: session, Offline: true, CreatedAt: s.Clock.Now(), ExpiresAt: s.Clock.Now().Add(time.Hour),
 			}, &c); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for _, name := range []string{"Mail", "Radio", "Thief"} {
-			if err := s.Store.CreateClient(t.Context(), client.Client{ID: name, Name: name, Trusted: true}); err != nil {
+			if err := s.Store.Clients.CreateClient(t.Context(), client.Client{ID: name, Name: name, Trusted: true}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -191,7 +192,7 @@ func TestPasswordManagersFindWhereToChangeAPassword(t *testing.T) {
 func TestSessionsAreToldApartByDate(t *testing.T) {
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
-	if err := s.Store.SetClaims(t.Context(), user.ID, store.Claims{Zoneinfo: "Asia/Seoul"}); err != nil {
+	if err := s.Store.Users.SetClaims(t.Context(), user.ID, accounts.Claims{Zoneinfo: "Asia/Seoul"}); err != nil {
 		t.Fatal(err)
 	}
 	s.Browser().LogIn("mina@example.org")

@@ -13,7 +13,7 @@ func (a *Account) showApps(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	connections, err := a.Store.Connections(r.Context(), current.UserID)
+	connections, err := a.Store.Consents.Connections(r.Context(), current.UserID)
 	if err != nil {
 		a.Guard.Fail(w, r, err)
 		return
@@ -44,7 +44,7 @@ func (a *Account) postApps(w http.ResponseWriter, r *http.Request) {
 		a.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter client is missing.")
 		return
 	}
-	if err := a.Store.WithdrawConsent(r.Context(), current.UserID, client); err != nil {
+	if err := a.Store.Consents.WithdrawConsent(r.Context(), current.UserID, client); err != nil {
 		a.Guard.Fail(w, r, err)
 		return
 	}

@@ -99,5 +99,5 @@ func (a *Account) changePassword(ctx context.Context, r *http.Request, current *
 	if err != nil {
 		return "", err
 	}
-	return a.Store.ChangePassword(r.Context(), current.UserID, current.User.PasswordHash, hash, current.ID)
+	return a.Store.Users.ChangePassword(r.Context(), current.UserID, current.User.PasswordHash, hash, current.ID)
 }

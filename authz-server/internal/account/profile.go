@@ -54,7 +54,7 @@ func (a *Account) postProfile(w http.ResponseWriter, r *http.Request) {
 	typed, shown := typedProfile(r), r.PostForm.Get("version")
 	region := profile.RegionOfLanguage(a.Pages.Language(r))
 	var stored accounts.User
-	err := a.Store.EditUser(r.Context(), current.UserID, func(u *accounts.User) error {
+	err := a.Store.Users.EditUser(r.Context(), current.UserID, func(u *accounts.User) error {
 		stored = *u
 		if problems := profile.Set(u, typed, a.Now(), region); len(problems) > 0 {
 			return guard.FormError(problems)

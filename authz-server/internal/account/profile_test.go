@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
 var versionField = regexp.MustCompile(`name="version" value="([^"]*)"`)
@@ -50,18 +50,18 @@ func TestAPersonEditsTheirProfile(t *testing.T) {
 		typed["phone_number"] = "+82 10-1234-5678"
 		saveProfile(t, b, profileVersion(t, b), typed).WantRedirect(t, "/account/profile?done=profile")
 		b.Get("/account/profile?done=profile").Want(t, http.StatusOK, "Your profile was saved.", "821012345678\"")
-		got, err := s.Store.User(t.Context(), user.ID)
-		want := store.Claims{
+		got, err := s.Store.Users.User(t.Context(), user.ID)
+		want := accounts.Claims{
 			GivenName: "민아", FamilyName: "김", Nickname: "미나", PreferredUsername: "mina", Profile: "https://example.org/mina", Website: "http://example.org",
 			Picture: "https://example.org/m.png", Gender: "female", Birthdate: "1990-04-23", Zoneinfo: "Asia/Seoul", PhoneNumber: "+821012345678",
-			Address: store.Address{StreetAddress: "Sejong-daero 110\n3F", Locality: "중구", Region: "서울", PostalCode: "04524", Country: "대한민국"},
+			Address: accounts.Address{StreetAddress: "Sejong-daero 110\n3F", Locality: "중구", Region: "서울", PostalCode: "04524", Country: "대한민국"},
 		}
 		if err != nil || got.Claims != want || got.Locale != "ko-KR" {
 			t.Errorf("%+v %v", got, err)
 		}
 		// Emptied fields are gone.
 		saveProfile(t, b, profileVersion(t, b), map[string]string{"given_name": " ", "street_address": "\r\n"}).WantRedirect(t, "/account/profile?done=profile")
-		got, err = s.Store.User(t.Context(), user.ID)
+		got, err = s.Store.Users.User(t.Context(), user.ID)
 		if err != nil || got.Claims.GivenName != "" || got.Claims.Address.StreetAddress != "" || got.Claims.FamilyName != "김" {
 			t.Errorf("%+v %v", got, err)
 		}
@@ -115,7 +115,7 @@ func TestWhatIsWrongWithAProfileIsSaidAndTheInputKept(t *testing.T) {
 		saveProfile(t, b, profileVersion(t, b), map[string]string{"birthdate": value}).WantRedirect(t, "/account/profile?done=profile")
 	}
 	saveProfile(t, b, profileVersion(t, b), map[string]string{"zoneinfo": "America/Argentina/Buenos_Aires"}).WantRedirect(t, "/account/profile?done=profile")
-	if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims != (store.Claims{Birthdate: "2024-02-29", Zoneinfo: "America/Argentina/Buenos_Aires"}) {
+	if got, err := s.Store.Users.User(t.Context(), user.ID); err != nil || got.Claims != (accounts.Claims{Birthdate: "2024-02-29", Zoneinfo: "America/Argentina/Buenos_Aires"}) {
 		t.Errorf("%+v %v", got.Claims, err)
 	}
 }
@@ -153,7 +153,7 @@ func TestAProfileIsTypedAsPeopleWrite(t *testing.T) {
 			a.Want(t, http.StatusUnprocessableEntity, `id="phone_number-problem"`)
 			continue
 		}
-		if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims.PhoneNumber != test.want {
+		if got, err := s.Store.Users.User(t.Context(), user.ID); err != nil || got.Claims.PhoneNumber != test.want {
 			t.Errorf("%+v: %q %v", test, got.Claims.PhoneNumber, err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestAProfileIsTypedAsPeopleWrite(t *testing.T) {
 		"１９９０년４월２３일": "1990-04-23", "4월 23일": "0000-04-23", "0000.4.23": "0000-04-23", "1990년": "1990", "April 23, 1990": "1990-04-23", "23 apr. 1990": "1990-04-23",
 	} {
 		saveProfile(t, b, profileVersion(t, b), map[string]string{"birthdate": typed}).WantRedirect(t, "/account/profile?done=profile")
-		if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims.Birthdate != want {
+		if got, err := s.Store.Users.User(t.Context(), user.ID); err != nil || got.Claims.Birthdate != want {
 			t.Errorf("%q: %q %v", typed, got.Claims.Birthdate, err)
 		}
 	}
@@ -175,7 +175,7 @@ func TestAProfileIsTypedAsPeopleWrite(t *testing.T) {
 	b.Header = b.Header.Clone()
 	b.Header.Set("Accept-Language", "ko")
 	saveProfile(t, b, profileVersion(t, b), map[string]string{"phone_number": "011-123-4567"}).WantRedirect(t, "/account/profile?done=profile")
-	if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims.PhoneNumber != "+82111234567" {
+	if got, err := s.Store.Users.User(t.Context(), user.ID); err != nil || got.Claims.PhoneNumber != "+82111234567" {
 		t.Errorf("%q %v", got.Claims.PhoneNumber, err)
 	}
 }
@@ -183,7 +183,7 @@ func TestAProfileIsTypedAsPeopleWrite(t *testing.T) {
 func TestPlacesOfAProfileAreChosenFromAList(t *testing.T) {
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
-	if err := s.Store.SetClaims(t.Context(), user.ID, store.Claims{Zoneinfo: "Asia/Calcutta", Address: store.Address{Country: "대한민국"}}); err != nil {
+	if err := s.Store.Users.SetClaims(t.Context(), user.ID, accounts.Claims{Zoneinfo: "Asia/Calcutta", Address: accounts.Address{Country: "대한민국"}}); err != nil {
 		t.Fatal(err)
 	}
 	b := s.Browser()
@@ -196,7 +196,7 @@ func TestPlacesOfAProfileAreChosenFromAList(t *testing.T) {
 func TestAnotherPhoneNumberIsNotVerified(t *testing.T) {
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
-	if err := s.Store.SetClaims(t.Context(), user.ID, store.Claims{PhoneNumber: "+821012345678", PhoneVerified: true}); err != nil {
+	if err := s.Store.Users.SetClaims(t.Context(), user.ID, accounts.Claims{PhoneNumber: "+821012345678", PhoneVerified: true}); err != nil {
 		t.Fatal(err)
 	}
 	b := s.Browser()
@@ -207,7 +207,7 @@ func TestAnotherPhoneNumberIsNotVerified(t *testing.T) {
 		verified bool
 	}{{"+82 10 1234 5678", true}, {"+82 10 1234 5679", false}, {"+82 10 1234 5678", false}, {"", false}} {
 		saveProfile(t, b, profileVersion(t, b), map[string]string{"phone_number": step.number}).WantRedirect(t, "/account/profile?done=profile")
-		if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims.PhoneVerified != step.verified {
+		if got, err := s.Store.Users.User(t.Context(), user.ID); err != nil || got.Claims.PhoneVerified != step.verified {
 			t.Errorf("%q: verified is %v, %v", step.number, got.Claims.PhoneVerified, err)
 		}
 	}
@@ -226,7 +226,7 @@ func TestTheSecondOfTwoTabsIsToldBeforeItReplaces(t *testing.T) {
 		if strings.Contains(a.Body, "By now this is: KR") {
 			t.Error("a field that is the same is called different")
 		}
-		if got, err := s.Store.User(t.Context(), user.ID); err != nil || got.Claims.Nickname != "first" {
+		if got, err := s.Store.Users.User(t.Context(), user.ID); err != nil || got.Claims.Nickname != "first" {
 			t.Errorf("%+v %v", got, err)
 		}
 		saveProfile(t, b, versionField.FindStringSubmatch(a.Body)[1], map[string]string{"nickname": "second"}).WantRedirect(t, "/account/profile?done=profile")

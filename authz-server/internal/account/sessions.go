@@ -18,7 +18,7 @@ func (a *Account) showSessions(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	all, err := a.Store.SessionsOf(r.Context(), current.UserID)
+	all, err := a.Store.Sessions.SessionsOf(r.Context(), current.UserID)
 	if err != nil {
 		a.Guard.Fail(w, r, err)
 		return
@@ -60,9 +60,9 @@ func (a *Account) postSessions(w http.ResponseWriter, r *http.Request) {
 	}
 	what, err := messages.SessionEnded, error(nil)
 	if id := r.PostForm.Get("session"); id != "" {
-		err = a.Store.EndSessionOf(r.Context(), current.UserID, id)
+		err = a.Store.Sessions.EndSessionOf(r.Context(), current.UserID, id)
 	} else if r.PostForm.Get("others") == "yes" {
-		what, err = messages.OthersEnded, a.Store.EndSessionsOf(r.Context(), current.UserID, current.ID)
+		what, err = messages.OthersEnded, a.Store.Sessions.EndSessionsOf(r.Context(), current.UserID, current.ID)
 	} else {
 		a.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter session is missing.")
 		return

@@ -6,8 +6,9 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -16,10 +17,10 @@ func TestMain(m *testing.M) { sqldbtest.Main(m) }
 // Whoever can make this server ask people something is shown with what is known of them: a host name, never a name of their choice alone.
 func TestAnAppThatNobodyVouchedForIsShownWithWhereItIs(t *testing.T) {
 	s := peopletest.New(t)
-	if err := s.Store.CreateClient(t.Context(), client.Client{ID: "https://tool.example/client.json", Name: "Your Bank"}); err != nil {
+	if err := s.Store.Clients.CreateClient(t.Context(), client.Client{ID: "https://tool.example/client.json", Name: "Your Bank"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Store.RegisterClient(t.Context(), client.Client{ID: "registered", Name: "Your Bank"}, store.Registration{Token: store.Hash("token")}); err != nil {
+	if err := s.Store.Clients.RegisterClient(t.Context(), client.Client{ID: "registered", Name: "Your Bank"}, registry.Registration{Token: opaque.Hash("token")}); err != nil {
 		t.Fatal(err)
 	}
 	s.Person("mina@example.org")

@@ -35,7 +35,7 @@ func (v *visit) answer(decided step) error {
 		v.redirect("/oauth2/authorize?" + url.Values{"interaction": {v.waiting.handle}}.Encode())
 		return nil
 	case errors.Is(err, store.ErrNotFound) && v.waiting != nil: // the person clicked twice
-		v.Login.LeadOn(v.w, v.r, v.waiting.handle)
+		v.People.LeadOn(v.w, v.r, v.waiting.handle)
 		return nil
 	case errors.Is(err, store.ErrNotFound):
 		return oauth.InvalidRequest.Because("this log-in is completed already; go back to the app")

@@ -78,9 +78,9 @@ func (v *visit) serve() error {
 	}
 	form := v.r.Form
 	if handle := form.Get("interaction"); handle != "" && v.r.Method == http.MethodGet {
-		in, err := v.Login.Interaction(v.r, handle)
+		in, err := v.People.Interaction(v.r, handle)
 		if errors.Is(err, store.ErrNotFound) {
-			v.Login.LeadOn(v.w, v.r, handle)
+			v.People.LeadOn(v.w, v.r, handle)
 			return nil
 		}
 		if err != nil {
@@ -116,7 +116,7 @@ func (v *visit) session() (*session.Session, error) {
 		return v.current, nil
 	}
 	var err error
-	v.current, err = v.Login.Session(v.r)
+	v.current, err = v.People.Session(v.r)
 	v.currentKnown = err == nil
 	return v.current, err
 }
@@ -130,7 +130,7 @@ func (v *visit) wait(page string) error {
 		c := &v.request.Client
 		var err error
 		quotas := append(endpoint.Interactions.OfAddress(v.r), endpoint.Interactions.OfClient(v.r, c)...)
-		handle, err = v.Login.Begin(v.w, v.r, requests.Interaction{ClientID: c.ID, Form: v.request.Form}, quotas...)
+		handle, err = v.People.Begin(v.w, v.r, requests.Interaction{ClientID: c.ID, Form: v.request.Form}, quotas...)
 		var full *limits.QuotaError
 		if errors.As(err, &full) { // not at the client's redirect URI: from there the person would be sent here again
 			return err

@@ -60,7 +60,7 @@ func (v *visit) refuseAfterAsking(refused *oauth.Error, parameters url.Values) e
 	if err != nil {
 		return err
 	}
-	app, err := v.Login.App(v.r, v.request.Client.ID, v.request.RedirectURI)
+	app, err := v.People.App(v.r, v.request.Client.ID, v.request.RedirectURI)
 	if err != nil {
 		return err
 	}

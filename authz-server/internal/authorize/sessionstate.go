@@ -23,7 +23,7 @@ func (v *visit) sessionState() (string, error) {
 		return "", err
 	}
 	salt := rand.Text()
-	sum := sha256.Sum256([]byte(a.Client.ID + " " + origin + " " + v.Login.BrowserState(v.w, v.r, current) + " " + salt))
+	sum := sha256.Sum256([]byte(a.Client.ID + " " + origin + " " + v.People.BrowserState(v.w, v.r, current) + " " + salt))
 	return base64.RawURLEncoding.EncodeToString(sum[:]) + "." + salt, nil
 }
 

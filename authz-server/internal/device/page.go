@@ -33,12 +33,12 @@ func (e *Endpoint) Show(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *Endpoint) show(w http.ResponseWriter, r *http.Request) error {
-	leave, err := e.Login.Turn(r)
+	leave, err := e.People.Turn(r)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	current, err := e.Login.Session(r)
+	current, err := e.People.Session(r)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (e *Endpoint) show(w http.ResponseWriter, r *http.Request) error {
 	if current == nil {
 		// The log-in leads back to the authorization endpoint, and that one here.
 		quotas := append(endpoint.Interactions.OfAddress(r), endpoint.Interactions.Shared("device", waitingAtMost))
-		handle, err := e.Login.Begin(w, r, requests.Interaction{Form: url.Values{"user_code": {code}}}, quotas...)
+		handle, err := e.People.Begin(w, r, requests.Interaction{Form: url.Values{"user_code": {code}}}, quotas...)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ var errAnswered = errors.New("answered")
 // Post takes the code, shows what it is about, and takes the decision. Every post names the code, and counts
 // as a guess when it is wrong.
 func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) {
-	current, err := e.Login.Session(r)
+	current, err := e.People.Session(r)
 	if err != nil {
 		e.ErrorPage(w, r, err)
 		return
@@ -140,9 +140,9 @@ func (v *visit) find() (d grants.DeviceCode, c *client.Client, err error) {
 	if code == "" {
 		return d, nil, store.ErrNotFound
 	}
-	try, err := v.Login.Guess(v.r, v.current.ID)
+	try, err := v.People.Guess(v.r, v.current.ID)
 	if err != nil {
-		v.Login.Guard.Refuse(v.w, v.r, err, func(form pages.Form) pages.Page {
+		v.People.Guard.Refuse(v.w, v.r, err, func(form pages.Form) pages.Page {
 			return pages.UserCodePage{Form: form, UserCode: showUserCode(code), Email: v.current.User.Email}
 		})
 		return d, nil, errAnswered
@@ -204,7 +204,7 @@ func (v *visit) wrongCode() {
 // confirm is the page with what a person must know to decide. A trusted client's request is shown as well:
 // what is to be found out is not whether the app is good, but whether the device is theirs (RFC 8628 §5.4).
 func (v *visit) confirm(d *grants.DeviceCode) (pages.DevicePage, error) {
-	app, err := v.Login.App(v.r, d.ClientID, "")
+	app, err := v.People.App(v.r, d.ClientID, "")
 	page := pages.DevicePage{
 		Question: pages.Question{App: app, Session: v.current.ID, Email: v.current.User.Email, Choices: consent.Choices(d.Scope, nil)},
 		UserCode: showUserCode(d.UserCode),

@@ -25,7 +25,7 @@ import (
 type Common struct {
 	Issuer issuer.URL
 	Auth   *clientauth.Authenticator
-	Login  *people.People
+	People *people.People
 	Pages  *pages.Pages
 	Log    *slog.Logger
 
@@ -119,7 +119,7 @@ func (c *Common) ErrorPage(w http.ResponseWriter, r *http.Request, err error) {
 	c.NoteClient(w, r)
 	failure := pages.ErrorPage{Code: e.Code, Detail: e.Text(), ServerFault: status >= http.StatusInternalServerError}
 	if id := r.Form.Get("client_id"); id != "" && !failure.ServerFault {
-		if app, err := c.Login.App(r, id, ""); err == nil && !app.Unchecked {
+		if app, err := c.People.App(r, id, ""); err == nil && !app.Unchecked {
 			failure.App = &app
 		}
 	}

@@ -48,7 +48,7 @@ func (b *BrowserForms) Read(r *http.Request) error {
 // ComeWithCookies sends a browser back here that another site's page made post r, whose form has been
 // read, without cookies; keep names the parameters that are kept until then. answered: it did so.
 func (b *BrowserForms) ComeWithCookies(w http.ResponseWriter, r *http.Request, keep []string) (answered bool, err error) {
-	if r.Method != http.MethodPost || b.CrossOrigin.Check(r) == nil || b.Login.HasCookies(r) {
+	if r.Method != http.MethodPost || b.CrossOrigin.Check(r) == nil || b.People.HasCookies(r) {
 		return false, nil
 	}
 	if len(r.Form.Encode()) > MaxForm {

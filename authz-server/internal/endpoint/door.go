@@ -32,7 +32,7 @@ const (
 
 // A Door lets requests in: each sender in turn, and no more than can wait. It is safe for concurrent use.
 type Door struct {
-	Login    *people.People
+	People   *people.People
 	Store    *store.Store
 	Protocol *protocol.Protocol
 }
@@ -107,9 +107,9 @@ func (d *Door) Admit(r *http.Request) (caller *client.Client, leave func(), err 
 // says that clients show who they are here.
 func (d *Door) Turn(r *http.Request, authenticates bool) (leave func(), err error) {
 	if NeedsLongTurn(r, authenticates) {
-		return d.Login.LongTurn(r)
+		return d.People.LongTurn(r)
 	}
-	return d.Login.Turn(r)
+	return d.People.Turn(r)
 }
 
 // NeedsLongTurn tells whether something may have to be fetched for r, or r may come from a client that

@@ -121,11 +121,11 @@ func TestTextOfOthersStaysText(t *testing.T) {
 	b.Header.Set("User-Agent", "Chrome/"+evil)
 	b.Get("/signup")
 	b.Post("/signup", "name", evil, "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
-	user, err := s.Store.UserByEmail(t.Context(), "mina@example.org")
+	user, err := s.Store.Users.UserByEmail(t.Context(), "mina@example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Store.GrantConsent(t.Context(), user.ID, evil, []string{evil}); err != nil {
+	if err := s.Store.Consents.GrantConsent(t.Context(), user.ID, evil, []string{evil}); err != nil {
 		t.Fatal(err)
 	}
 	handle := b.Begin("client_id", evil, "scope", evil+" openid", "login_hint", evil, "ui_locales", evil)

@@ -12,28 +12,28 @@ import (
 
 // GET /consent: asks whether the application may have what it asks for.
 func (l *Login) showConsent(w http.ResponseWriter, r *http.Request) {
-	v, current, r, ok := l.consentVisit(w, r)
+	a, current, r, ok := l.consentArrival(w, r)
 	if !ok {
 		return
 	}
-	before, err := l.Store.Consent(r.Context(), current.UserID, v.interaction.ClientID)
+	before, err := l.Store.Consents.Consent(r.Context(), current.UserID, a.interaction.ClientID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		l.Guard.Fail(w, r, err)
 		return
 	}
 	// What they left out before stays so, unless they tick it.
-	l.Pages.Render(w, r, http.StatusOK, consentPage(v, current, before.Declined))
+	l.Pages.Render(w, r, http.StatusOK, consentPage(a, current, before.Declined))
 }
 
 // POST /consent: the decision counts for the browser, the session and the request that were asked.
 func (l *Login) postConsent(w http.ResponseWriter, r *http.Request) {
-	v, current, r, ok := l.consentVisit(w, r)
+	a, current, r, ok := l.consentArrival(w, r)
 	if !ok {
 		return
 	}
-	answer, err := consent.Read(r.PostForm, current.ID, consent.Asked(v.interaction.Form))
+	answer, err := consent.Read(r.PostForm, current.ID, consent.Asked(a.interaction.Form))
 	if err != nil {
-		page := consentPage(v, current, nil)
+		page := consentPage(a, current, nil)
 		if status := page.Refuse(err); status != 0 {
 			l.Pages.Render(w, r, status, page)
 			return
@@ -41,39 +41,39 @@ func (l *Login) postConsent(w http.ResponseWriter, r *http.Request) {
 		l.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter decision must be allow or deny.")
 		return
 	}
-	err = l.Sessions.Decide(r, v.handle, current, answer.Decision(), answer.Granted)
+	err = l.Sessions.Decide(r, a.handle, current, answer.Decision(), answer.Granted)
 	if err != nil && !errors.Is(err, store.ErrNotFound) { // spent meanwhile: /oauth2/authorize will say so
 		l.Guard.Fail(w, r, err)
 		return
 	}
-	l.onward(w, r, v.handle)
+	l.onward(w, r, a.handle)
 }
 
-// consentVisit finds out who is asked about what. When there is nothing to ask, it answers and returns false.
-func (l *Login) consentVisit(w http.ResponseWriter, r *http.Request) (v visit, current *session.Session, with *http.Request, ok bool) {
-	v, r, ok = l.visit(w, r)
+// consentArrival finds out who is asked about what. When there is nothing to ask, it answers and returns false.
+func (l *Login) consentArrival(w http.ResponseWriter, r *http.Request) (a arrival, current *session.Session, with *http.Request, ok bool) {
+	a, r, ok = l.arrival(w, r)
 	if !ok {
-		return visit{}, nil, r, false
+		return arrival{}, nil, r, false
 	}
-	if v.app == nil {
+	if a.app == nil {
 		l.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter interaction is missing, or no application's.")
-		return visit{}, nil, r, false
+		return arrival{}, nil, r, false
 	}
 	current, err := l.Sessions.Session(r)
 	if err != nil {
 		l.Guard.Fail(w, r, err)
-		return visit{}, nil, r, false
+		return arrival{}, nil, r, false
 	}
 	if current == nil { // it ended meanwhile: whoever decides what is missing will find out
-		l.onward(w, r, v.handle)
-		return visit{}, nil, r, false
+		l.onward(w, r, a.handle)
+		return arrival{}, nil, r, false
 	}
-	return v, current, r, true
+	return a, current, r, true
 }
 
 // consentPage asks for everything, ticked but for what is in unticked.
-func consentPage(v visit, current *session.Session, unticked []string) pages.ConsentPage {
-	return pages.ConsentPage{Interaction: v.handle, Question: pages.Question{
-		App: *v.app, Session: current.ID, Email: current.User.Email, Choices: consent.Choices(consent.Asked(v.interaction.Form), unticked),
+func consentPage(a arrival, current *session.Session, unticked []string) pages.ConsentPage {
+	return pages.ConsentPage{Interaction: a.handle, Question: pages.Question{
+		App: *a.app, Session: current.ID, Email: current.User.Email, Choices: consent.Choices(consent.Asked(a.interaction.Form), unticked),
 	}}
 }

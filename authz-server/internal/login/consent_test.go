@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 )
 
 func TestConsent(t *testing.T) {
@@ -23,11 +23,11 @@ func TestConsent(t *testing.T) {
 		decision    string
 		allowed     []string
 	}{
-		{"all", "openid email email board:write", []string{"decision", "allow", "scope", "email", "scope", "board:write"}, store.ConsentAllow, []string{"openid", "email", "board:write"}},
-		{"some", "openid email board:write", []string{"decision", "allow", "scope", "board:write"}, store.ConsentAllow, []string{"openid", "board:write"}},
-		{"more than was asked", "openid email", []string{"decision", "allow", "scope", "email", "scope", "board:moderate"}, store.ConsentAllow, []string{"openid", "email"}},
-		{"nothing is asked", "", []string{"decision", "allow"}, store.ConsentAllow, nil},
-		{"no", "openid email", []string{"decision", "deny", "scope", "email"}, store.ConsentDeny, nil},
+		{"all", "openid email email board:write", []string{"decision", "allow", "scope", "email", "scope", "board:write"}, requests.ConsentAllow, []string{"openid", "email", "board:write"}},
+		{"some", "openid email board:write", []string{"decision", "allow", "scope", "board:write"}, requests.ConsentAllow, []string{"openid", "board:write"}},
+		{"more than was asked", "openid email", []string{"decision", "allow", "scope", "email", "scope", "board:moderate"}, requests.ConsentAllow, []string{"openid", "email"}},
+		{"nothing is asked", "", []string{"decision", "allow"}, requests.ConsentAllow, nil},
+		{"no", "openid email", []string{"decision", "deny", "scope", "email"}, requests.ConsentDeny, nil},
 	} {
 		handle := b.Begin("scope", test.scope)
 		page := b.Get("/consent?interaction=" + handle)
@@ -69,7 +69,7 @@ func TestConsentCountsForTheSessionThatWasAsked(t *testing.T) {
 	}
 
 	// Nobody is logged in any more: whoever sent the person here finds out what to do.
-	if err := s.Store.EndSession(t.Context(), b.SessionID()); err != nil {
+	if err := s.Store.Sessions.EndSession(t.Context(), b.SessionID()); err != nil {
 		t.Fatal(err)
 	}
 	b.Post("/consent?interaction="+handle, "decision", "allow", "session", asked).WantRedirect(t, "/oauth2/authorize?interaction="+handle)

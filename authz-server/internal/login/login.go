@@ -53,7 +53,7 @@ func (l *Login) Routes(r *mux.Router) {
 // GET /login: asks who it is. It never goes on by itself, also when somebody is logged in: the one who sent the person here
 // (prompt=login, max_age, another account) had a reason. A page of this server that sent them wants no more than a log-in.
 func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
-	v, r, ok := l.visit(w, r)
+	a, r, ok := l.arrival(w, r)
 	if !ok {
 		return
 	}
@@ -62,17 +62,17 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 		l.Guard.Fail(w, r, err)
 		return
 	}
-	if current != nil && v.app == nil {
-		l.onward(w, r, v.handle)
+	if current != nil && a.app == nil {
+		l.onward(w, r, a.handle)
 		return
 	}
 	l.Sessions.EnsureBrowser(w, r)
-	l.Pages.Render(w, r, http.StatusOK, pages.LoginPage{Interaction: v.handle, App: v.app, Email: v.loginHint()})
+	l.Pages.Render(w, r, http.StatusOK, pages.LoginPage{Interaction: a.handle, App: a.app, Email: a.loginHint()})
 }
 
 // POST /login: checks e-mail address and password, and makes a session.
 func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
-	v, r, ok := l.visit(w, r)
+	a, r, ok := l.arrival(w, r)
 	if !ok {
 		return
 	}
@@ -93,11 +93,11 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 			if form.Problems[""] == messages.TooManyTries {
 				form.Problems[""] = messages.TooManyLogins
 			}
-			return pages.LoginPage{Form: form, Interaction: v.handle, App: v.app, Email: email}
+			return pages.LoginPage{Form: form, Interaction: a.handle, App: a.app, Email: email}
 		})
 		return
 	}
-	l.onward(w, r, v.handle)
+	l.onward(w, r, a.handle)
 }
 
 // readLogin tells what is wrong with the form before anything is looked up.
@@ -137,7 +137,7 @@ func (l *Login) authenticate(r *http.Request, email, password string) (accounts.
 	if err != nil {
 		return accounts.User{}, err
 	}
-	user, err := l.Store.UserByEmail(ctx, email)
+	user, err := l.Store.Users.UserByEmail(ctx, email)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		try.Release(ctx)
 		return accounts.User{}, err
@@ -166,7 +166,7 @@ func (l *Login) authenticate(r *http.Request, email, password string) (accounts.
 func (l *Login) rehash(ctx context.Context, user *accounts.User, password string) {
 	hash, err := l.Passwords.Hash(ctx, l.Passwords.LogIn, password)
 	if err == nil {
-		err = l.Store.RehashPassword(ctx, user.ID, user.PasswordHash, hash)
+		err = l.Store.Users.RehashPassword(ctx, user.ID, user.PasswordHash, hash)
 	}
 	if err != nil {
 		l.Log.WarnContext(ctx, "cannot renew a password hash", "request", httpd.RequestID(ctx), "error", err)
@@ -176,8 +176,8 @@ func (l *Login) rehash(ctx context.Context, user *accounts.User, password string
 }
 
 // loginHint is the parameter login_hint (OpenID Connect Core §3.1.2.1), if it can be an address.
-func (v visit) loginHint() string {
-	hint := strings.TrimSpace(v.interaction.Form.Get("login_hint"))
+func (a arrival) loginHint() string {
+	hint := strings.TrimSpace(a.interaction.Form.Get("login_hint"))
 	if len(hint) > profile.MaxEmail || strings.ContainsAny(hint, "\r\n") {
 		return ""
 	}

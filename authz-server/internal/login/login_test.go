@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"golang.org/x/crypto/argon2"
 )
@@ -21,7 +21,7 @@ func TestTheLanguageOfASignupIsKept(t *testing.T) {
 	handle := b.Begin("ui_locales", "fr ko-KR en")
 	b.Get("/signup?interaction="+handle).Want(t, http.StatusOK, `<html lang="ko">`, "계정 만들기")
 	b.Post("/signup?interaction="+handle, "name", "민아", "email", "mina@example.org", "password", peopletest.Password)
-	if user, err := s.Store.UserByEmail(t.Context(), "mina@example.org"); err != nil || user.Locale != "ko" {
+	if user, err := s.Store.Users.UserByEmail(t.Context(), "mina@example.org"); err != nil || user.Locale != "ko" {
 		t.Errorf("locale %q, %v", user.Locale, err)
 	}
 }
@@ -31,7 +31,7 @@ func TestAFailedLoginLooksTheSameWhateverTheReason(t *testing.T) {
 	s := peopletest.New(t)
 	s.Person("known@example.org")
 	disabled := s.Person("gone@example.org")
-	if err := s.Store.SetDisabled(t.Context(), disabled.ID, true); err != nil {
+	if err := s.Store.Users.SetDisabled(t.Context(), disabled.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	var answers []peopletest.Answer
@@ -86,12 +86,12 @@ func TestPasswordsAreNeverShown(t *testing.T) {
 func TestALoginRenewsAnOutdatedHash(t *testing.T) {
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
 		old := "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$" + base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(peopletest.Password), []byte("saltsalt"), 1, 64, 1, 32))
-		user, err := s.Store.CreateUser(t.Context(), store.User{Email: "mina@example.org", PasswordHash: old})
+		user, err := s.Store.Users.CreateUser(t.Context(), accounts.User{Email: "mina@example.org", PasswordHash: old})
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Browser().LogIn("mina@example.org")
-		if user, err = s.Store.User(t.Context(), user.ID); err != nil || !strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		if user, err = s.Store.Users.User(t.Context(), user.ID); err != nil || !strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$") {
 			t.Errorf("%s %v", user.PasswordHash, err)
 		}
 		s.Browser().LogIn("mina@example.org")

@@ -18,12 +18,12 @@ import (
 
 // GET /signup
 func (l *Login) showSignup(w http.ResponseWriter, r *http.Request) {
-	v, r, ok := l.visit(w, r)
+	a, r, ok := l.arrival(w, r)
 	if !ok {
 		return
 	}
 	l.Sessions.EnsureBrowser(w, r)
-	l.Pages.Render(w, r, http.StatusOK, pages.SignupPage{Interaction: v.handle, App: v.app, Email: v.loginHint()})
+	l.Pages.Render(w, r, http.StatusOK, pages.SignupPage{Interaction: a.handle, App: a.app, Email: a.loginHint()})
 }
 
 // POST /signup: makes an account and logs in. That an address has an account already cannot be hidden without sending mail;
@@ -34,7 +34,7 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	v, r, ok := l.visit(w, r)
+	a, r, ok := l.arrival(w, r)
 	if !ok {
 		return
 	}
@@ -47,11 +47,11 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		l.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
-			return pages.SignupPage{Form: form, Interaction: v.handle, App: v.app, Email: user.Email, Name: user.Name}
+			return pages.SignupPage{Form: form, Interaction: a.handle, App: a.app, Email: user.Email, Name: user.Name}
 		})
 		return
 	}
-	l.onward(w, r, v.handle)
+	l.onward(w, r, a.handle)
 }
 
 // readSignup reads the form, and tells what is wrong with it as far as that costs nothing to find out.
@@ -93,7 +93,7 @@ func (l *Login) newPassword(r *http.Request, user accounts.User, leave func()) (
 
 // signUp makes the account and logs in. Whoever clicked twice is logged in already, with this address.
 func (l *Login) signUp(w http.ResponseWriter, r *http.Request, user accounts.User) error {
-	made, err := l.Store.CreateUser(r.Context(), user)
+	made, err := l.Store.Users.CreateUser(r.Context(), user)
 	if errors.Is(err, store.ErrExists) {
 		if l.signedUp(r, user.Email) {
 			return nil
@@ -112,6 +112,6 @@ func (l *Login) signedUp(r *http.Request, email string) bool {
 	if err != nil || current == nil {
 		return false
 	}
-	user, err := l.Store.UserByEmail(r.Context(), email)
+	user, err := l.Store.Users.UserByEmail(r.Context(), email)
 	return err == nil && user.ID == current.UserID
 }

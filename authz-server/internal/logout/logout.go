@@ -59,7 +59,7 @@ func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	current, err := e.Login.Session(r)
+	current, err := e.People.Session(r)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := pages.LoggedOutPage{Frames: frames, Next: asked.redirect}
 	if asked.redirect != "" && !trusted {
-		app, err := e.Login.App(r, asked.client.ID, asked.redirect)
+		app, err := e.People.App(r, asked.client.ID, asked.redirect)
 		if err != nil {
 			return err
 		}
@@ -164,7 +164,7 @@ func (e *Endpoint) endSessions(w http.ResponseWriter, r *http.Request, asked req
 		if frames, err = e.frames(r.Context(), current.ID); err != nil {
 			return nil, err
 		}
-		if err := e.Login.EndSession(w, r, current.ID); err != nil {
+		if err := e.People.EndSession(w, r, current.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -195,7 +195,7 @@ func (e *Endpoint) askToLogOut(w http.ResponseWriter, r *http.Request, asked req
 	}
 	data := pages.LogoutPage{Action: e.Issuer.Path("/oauth2/logout"), Hidden: hidden, Email: current.User.Email}
 	if asked.client != nil {
-		app, err := e.Login.App(r, asked.client.ID, asked.redirect)
+		app, err := e.People.App(r, asked.client.ID, asked.redirect)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
@@ -26,7 +26,7 @@ import (
 func TestPagesInABrowserWithoutScripts(t *testing.T) {
 	ctx := chrome.Tab(t)
 	s := peopletest.New(t)
-	if err := s.Store.CreateClient(t.Context(), client.Client{ID: "local", Name: "Local"}); err != nil { // without a logo to load from elsewhere
+	if err := s.Store.Clients.CreateClient(t.Context(), client.Client{ID: "local", Name: "Local"}); err != nil { // without a logo to load from elsewhere
 		t.Fatal(err)
 	}
 
@@ -39,7 +39,7 @@ func TestPagesInABrowserWithoutScripts(t *testing.T) {
 	s.Authorize(func(w http.ResponseWriter, r *http.Request) {
 		switch handle := r.URL.Query().Get("interaction"); {
 		case handle == "":
-			handle, err := s.People.Begin(w, r, store.Interaction{ClientID: "local", Form: url.Values{"scope": {"openid email"}}})
+			handle, err := s.People.Begin(w, r, requests.Interaction{ClientID: "local", Form: url.Values{"scope": {"openid email"}}})
 			if err != nil {
 				t.Error(err)
 			}

@@ -114,7 +114,7 @@ func oneWith(t testing.TB, databaseURL string, change func(*provider.Config)) *f
 		Issuer: f.issuer, Store: f.store, Pages: rendered, Log: log, Now: f.clock.now, InsecureLegacyResponseTypes: config.InsecureLegacyResponseTypes,
 	})
 	must(err)
-	config.Login = people
+	config.People = people
 	server, err := provider.New(config)
 	must(err)
 	router := mux.NewRouter()

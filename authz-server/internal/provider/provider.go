@@ -54,7 +54,7 @@ type Config struct {
 	Clients   *directory.Clients
 	Fetch     *fetch.Client // for what clients keep at addresses of their own
 	Keys      *keys.Ring
-	Login     *people.People
+	People    *people.People
 	Pages     *pages.Pages
 	Log       *slog.Logger
 	Lifetimes tokens.Lifetimes
@@ -124,10 +124,10 @@ func New(cfg Config) (*Provider, error) {
 		Grants:       grant.All(grant.Config{Tokens: issued, Store: cfg.Store, Resources: resources, Log: cfg.Log, Now: cfg.Now}),
 	})
 	common := &endpoint.Common{
-		Issuer: at, Auth: auth, Login: cfg.Login, Pages: cfg.Pages, Log: cfg.Log,
+		Issuer: at, Auth: auth, People: cfg.People, Pages: cfg.Pages, Log: cfg.Log,
 		InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	}
-	door := &endpoint.Door{Login: cfg.Login, Store: cfg.Store, Protocol: core}
+	door := &endpoint.Door{People: cfg.People, Store: cfg.Store, Protocol: core}
 	forms := &endpoint.BrowserForms{Common: common, Store: cfg.Store, CrossOrigin: crossOrigin}
 	p := &Provider{
 		common: common,
@@ -175,7 +175,7 @@ func (p *Provider) Routes(r *mux.Router) {
 	post("/oauth2/introspect", endpoint.MaxToken, p.TokenInfo.Introspect)
 	post("/oauth2/device_authorization", endpoint.MaxToken, p.Device.Authorize)
 	get("/device", p.Device.Show)
-	r.Handle("/device", p.common.Login.Guard.Form(p.Device.Post)).Methods("POST")
+	r.Handle("/device", p.common.People.Guard.Form(p.Device.Post)).Methods("POST")
 	browser("/oauth2/logout", p.Logout)
 	get("/oauth2/check_session", p.common.Pages.CheckSession)
 	if p.Registration.Mode.Offered() {

@@ -71,7 +71,7 @@ func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	leave, err := e.Login.Turn(r)
+	leave, err := e.People.Turn(r)
 	if err == nil {
 		err = e.Store.Quotas.TakeQuotas(ctx, limits.QuotasOf(sender.Networks(r), "register", registrationsAtMost, registrationsPer)...)
 		leave() // the body has not been read yet

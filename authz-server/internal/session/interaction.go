@@ -24,17 +24,17 @@ func (s *Sessions) Begin(w http.ResponseWriter, r *http.Request, in requests.Int
 	if len(in.Form.Encode()) > maxRequest {
 		return "", ErrTooLarge
 	}
-	return s.store.CreateInteraction(r.Context(), in, s.EnsureBrowser(w, r), quotas...)
+	return s.store.Interactions.CreateInteraction(r.Context(), in, s.EnsureBrowser(w, r), quotas...)
 }
 
 // Interaction returns the one with this handle. [store.ErrNotFound]: unknown, expired, spent, or another browser's.
 func (s *Sessions) Interaction(r *http.Request, handle string) (requests.Interaction, error) {
-	return s.find(r, handle, s.store.Interaction)
+	return s.find(r, handle, s.store.Interactions.Interaction)
 }
 
 // Spent returns an interaction that was answered already, as Interaction does.
 func (s *Sessions) Spent(r *http.Request, handle string) (requests.Interaction, error) {
-	return s.find(r, handle, s.store.SpentInteraction)
+	return s.find(r, handle, s.store.Interactions.SpentInteraction)
 }
 
 func (s *Sessions) find(r *http.Request, handle string, in func(_ context.Context, handle, browser string) (requests.Interaction, error)) (requests.Interaction, error) {
@@ -49,5 +49,5 @@ func (s *Sessions) find(r *http.Request, handle string, in func(_ context.Contex
 // allows. [store.ErrNotFound] is as of Interaction.
 func (s *Sessions) Decide(r *http.Request, handle string, in *Session, decision string, granted []string) error {
 	browser, _ := s.cookie(r, browserCookie)
-	return s.store.DecideInteraction(r.Context(), handle, browser, in.ID, decision, granted)
+	return s.store.Interactions.DecideInteraction(r.Context(), handle, browser, in.ID, decision, granted)
 }

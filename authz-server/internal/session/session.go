@@ -59,7 +59,7 @@ func (s *Sessions) Session(r *http.Request) (*Session, error) {
 	if !ok {
 		return nil, nil
 	}
-	session, user, err := s.store.SessionByCookie(r.Context(), cookie)
+	session, user, err := s.store.Sessions.SessionByCookie(r.Context(), cookie)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -77,7 +77,7 @@ func (s *Sessions) Session(r *http.Request) (*Session, error) {
 func (s *Sessions) touch(ctx context.Context, session accounts.Session) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	err := s.store.TouchSession(ctx, session, touchEvery)
+	err := s.store.Sessions.TouchSession(ctx, session, touchEvery)
 	if errors.Is(err, store.ErrUnavailable) {
 		s.log.WarnContext(ctx, "cannot note that a session is in use", "request", httpd.RequestID(ctx), "error", err)
 		return nil
@@ -99,12 +99,12 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, user accounts.Us
 	if before != nil && before.UserID == user.ID {
 		in.ID = before.ID
 	}
-	session, cookie, err := s.store.CreateSession(r.Context(), in, user.PasswordHash)
+	session, cookie, err := s.store.Sessions.CreateSession(r.Context(), in, user.PasswordHash)
 	if err != nil {
 		return err
 	}
 	if before != nil && before.UserID != user.ID {
-		if err := s.store.EndSession(r.Context(), before.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := s.store.Sessions.EndSession(r.Context(), before.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}
@@ -125,7 +125,7 @@ func (s *Sessions) EndSession(w http.ResponseWriter, r *http.Request, sid string
 	if err != nil {
 		return err
 	}
-	if err := s.store.EndSession(r.Context(), sid); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := s.store.Sessions.EndSession(r.Context(), sid); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	if mine == nil || mine.ID == sid {

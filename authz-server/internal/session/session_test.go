@@ -10,7 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/session"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -50,13 +50,13 @@ func TestALoginMakesANewSessionCookie(t *testing.T) {
 	}
 
 	// Another person in the same browser: the session of before ends.
-	mina, err := s.Store.UserByEmail(t.Context(), "mina@example.org")
+	mina, err := s.Store.Users.UserByEmail(t.Context(), "mina@example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
 	handle = b.Begin("prompt", "select_account")
 	b.Post("/login?interaction="+handle, "email", "hana@example.org", "password", peopletest.Password).WantRedirect(t, "/oauth2/authorize?interaction="+handle)
-	if left, err := s.Store.SessionsOf(t.Context(), mina.ID); err != nil || len(left) != 0 {
+	if left, err := s.Store.Sessions.SessionsOf(t.Context(), mina.ID); err != nil || len(left) != 0 {
 		t.Errorf("%d sessions of the person before: %v", len(left), err)
 	}
 	b.Get("/account").Want(t, http.StatusOK, "hana@example.org")
@@ -129,7 +129,7 @@ func TestAnInteractionOfAnotherBrowserIsRefused(t *testing.T) {
 			victim.Post(path+"?interaction="+wrong, "email", "mina@example.org", "password", peopletest.Password, "decision", "allow").Want(t, http.StatusBadRequest, "invalid_request")
 		}
 	}
-	s.Clock.Advance(store.InteractionLifetime)
+	s.Clock.Advance(requests.InteractionLifetime)
 	attacker.Get("/login?interaction="+handle).Want(t, http.StatusBadRequest, "has expired")
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
-	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -52,7 +52,7 @@ func TestGuessesAreSlowedDown(t *testing.T) {
 func TestADisabledAccountIsSlowedDownLikeAnyOther(t *testing.T) {
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
-	if err := s.Store.SetDisabled(t.Context(), user.ID, true); err != nil {
+	if err := s.Store.Users.SetDisabled(t.Context(), user.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	b := s.Browser()
@@ -121,7 +121,7 @@ func TestSignupsAreSlowedDown(t *testing.T) {
 	b.Post("/signup", "name", "Mina", "email", "MINA@example.org", "password", "the hash is made also for nothing").
 		Want(t, http.StatusUnprocessableEntity, "cannot be used to sign up", `aria-describedby="email-problem"`, `value="Mina"`)
 	for range 49 {
-		if err := s.Store.TakeQuotas(t.Context(), store.Quota{Subject: "signup 127.0.0.1", Limit: 50, Window: 15 * time.Minute}); err != nil {
+		if err := s.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: "signup 127.0.0.1", Limit: 50, Window: 15 * time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -235,7 +235,7 @@ func TestNewPasswordsOfOnePersonAreCounted(t *testing.T) {
 	b := s.Browser()
 	b.LogIn("mina@example.org")
 	for range 50 {
-		if err := s.Store.TakeQuotas(t.Context(), store.Quota{Subject: "new-password " + user.ID, Limit: 50, Window: 15 * time.Minute}); err != nil {
+		if err := s.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: "new-password " + user.ID, Limit: 50, Window: 15 * time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -290,9 +290,9 @@ func TestAWideIPv6NetworkHasABoundOfItsOwn(t *testing.T) {
 		return w.Code
 	}
 	for i := range 200 { // those of the whole /48, each from a /64 of its own
-		attempt, _, ok, err := s.Store.ReserveAttempt(t.Context(), "address 2001:db8:7::/48", 200, 15*time.Minute)
+		attempt, _, ok, err := s.Store.Attempts.ReserveAttempt(t.Context(), "address 2001:db8:7::/48", 200, 15*time.Minute)
 		if err == nil {
-			err = s.Store.FailAttempt(t.Context(), attempt)
+			err = s.Store.Attempts.FailAttempt(t.Context(), attempt)
 		}
 		if err != nil || !ok {
 			t.Fatal(i, ok, err)

@@ -111,7 +111,7 @@ func (t *Throttle) NewPassword(ctx context.Context, userID string) error {
 }
 
 func (t *Throttle) take(ctx context.Context, what string, quotas ...limits.Quota) error {
-	err := t.store.TakeQuotas(ctx, quotas...)
+	err := t.store.Quotas.TakeQuotas(ctx, quotas...)
 	var full *limits.QuotaError
 	if errors.As(err, &full) {
 		return &WaitError{what, full.Wait}

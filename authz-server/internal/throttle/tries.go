@@ -44,7 +44,7 @@ func (t *Throttle) reserve(ctx context.Context, what string, subjects ...limited
 func (t *Throttle) reserveOne(ctx context.Context, subject limited) (attempt limits.Attempt, wait time.Duration, ok bool, err error) {
 	waits := false
 	for {
-		attempt, wait, ok, err = t.store.ReserveAttempt(ctx, subject.name, subject.limit, t.limits.Window)
+		attempt, wait, ok, err = t.store.Attempts.ReserveAttempt(ctx, subject.name, subject.limit, t.limits.Window)
 		if err != nil || ok || wait > 0 {
 			return attempt, wait, ok, err
 		}
@@ -73,19 +73,19 @@ const (
 
 // Release gives the tries back: they succeeded, or nothing was checked.
 func (t Tries) Release(ctx context.Context) {
-	t.end(ctx, func(ctx context.Context) error { return t.each(ctx, t.t.store.ReleaseAttempt) })
+	t.end(ctx, func(ctx context.Context) error { return t.each(ctx, t.t.store.Attempts.ReleaseAttempt) })
 }
 
 // Succeed gives the tries back, and forgets the failures of the account.
 func (t Tries) Succeed(ctx context.Context) {
 	t.end(ctx, func(ctx context.Context) error {
-		return errors.Join(t.each(ctx, t.t.store.ReleaseAttempt), t.t.store.ClearAttempts(ctx, t.account))
+		return errors.Join(t.each(ctx, t.t.store.Attempts.ReleaseAttempt), t.t.store.Attempts.ClearAttempts(ctx, t.account))
 	})
 }
 
 // Fail counts the tries as failed.
 func (t Tries) Fail(ctx context.Context) {
-	t.end(ctx, func(ctx context.Context) error { return t.each(ctx, t.t.store.FailAttempt) })
+	t.end(ctx, func(ctx context.Context) error { return t.each(ctx, t.t.store.Attempts.FailAttempt) })
 }
 
 func (t Tries) each(ctx context.Context, do func(context.Context, limits.Attempt) error) error {
@@ -104,7 +104,7 @@ func (t Tries) end(ctx context.Context, do func(context.Context) error) {
 	// Whether or not the person still waits for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := t.t.store.Tx(ctx, do); err != nil {
+	if err := t.t.store.Logouts.Tx(ctx, do); err != nil {
 		t.t.log.ErrorContext(ctx, "cannot note how a try ended", "request", httpd.RequestID(ctx), "error", err)
 	}
 }

@@ -167,7 +167,7 @@ func (a Answer) Text() string { return requestID.ReplaceAllString(a.Body, "") }
 // SessionID is the id of the browser's session.
 func (b *Browser) SessionID() string {
 	b.t.Helper()
-	session, _, err := b.Store.SessionByCookie(b.t.Context(), b.Cookie("maru-session"))
+	session, _, err := b.Store.Sessions.SessionByCookie(b.t.Context(), b.Cookie("maru-session"))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func (b *Browser) SessionID() string {
 // Interaction is what is stored of an interaction of the browser.
 func (b *Browser) Interaction(handle string) requests.Interaction {
 	b.t.Helper()
-	in, err := b.Store.Interaction(b.t.Context(), handle, b.Cookie("maru-browser"))
+	in, err := b.Store.Interactions.Interaction(b.t.Context(), handle, b.Cookie("maru-browser"))
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *
 	s.People.Routes(router)
 	router.HandleFunc("/begin", s.begin)
 	app := client.Client{ID: "app", Name: "Bookshop", PolicyURI: "https://app.example/policy", LogoURI: "https://cdn.app.example/logo.png"}
-	if err := s.Store.CreateClient(t.Context(), app); err != nil {
+	if err := s.Store.Clients.CreateClient(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -116,7 +116,7 @@ func (s *Site) Authorize(handler http.HandlerFunc) { s.Router.HandleFunc("/oauth
 // Person makes an account of somebody called Mina.
 func (s *Site) Person(email string) accounts.User {
 	s.t.Helper()
-	user, err := s.Store.CreateUser(s.t.Context(), accounts.User{Email: email, Name: "Mina", PasswordHash: hashed()})
+	user, err := s.Store.Users.CreateUser(s.t.Context(), accounts.User{Email: email, Name: "Mina", PasswordHash: hashed()})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -12,40 +12,40 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// visit is what the pages know of why a person is here.
-type visit struct {
+// arrival is what the pages know of why a person is here.
+type arrival struct {
 	handle      string // of the interaction; empty: nobody sent the person
 	interaction requests.Interaction
 	app         *pages.App // nil: no application sent the person
 }
 
-// visit finds the interaction that r names, and returns r in the language that its application wishes. When it cannot be had,
+// arrival finds the interaction that r names, and returns r in the language that its application wishes. When it cannot be had,
 // it answers and returns false.
-func (l *Login) visit(w http.ResponseWriter, r *http.Request) (v visit, with *http.Request, ok bool) {
+func (l *Login) arrival(w http.ResponseWriter, r *http.Request) (a arrival, with *http.Request, ok bool) {
 	handle := r.URL.Query().Get("interaction")
 	if handle == "" {
-		return visit{}, r, true
+		return arrival{}, r, true
 	}
 	in, err := l.Sessions.Interaction(r, handle)
 	if errors.Is(err, store.ErrNotFound) {
 		l.LeadOn(w, r, handle)
-		return visit{}, r, false
+		return arrival{}, r, false
 	}
 	if err != nil {
 		l.Guard.Fail(w, r, err)
-		return visit{}, r, false
+		return arrival{}, r, false
 	}
 	r = pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt)
 	if in.ClientID == "" { // begun by a page of this server that needs a log-in: /device
-		return visit{handle: handle, interaction: in}, r, true
+		return arrival{handle: handle, interaction: in}, r, true
 	}
 	app, err := l.Apps.App(r, in.ClientID, in.Form.Get("redirect_uri"))
 	if err != nil {
 		l.Guard.Fail(w, r, err)
-		return visit{}, r, false
+		return arrival{}, r, false
 	}
 	httpd.NoteClient(w, app.ID)
-	return visit{handle, in, &app}, r, true
+	return arrival{handle, in, &app}, r, true
 }
 
 // onward leads to where the person goes after a page that is done.
@@ -69,7 +69,7 @@ func (l *Login) LeadOn(w http.ResponseWriter, r *http.Request, handle string) {
 	in, err := l.Sessions.Spent(r, handle)
 	var c client.Client
 	if err == nil {
-		c, err = l.Store.Client(r.Context(), in.ClientID)
+		c, err = l.Store.Clients.Client(r.Context(), in.ClientID)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
