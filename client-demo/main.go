@@ -93,17 +93,7 @@ func run(ctx context.Context, cfg config) error {
 	if err := cfg.check(); err != nil {
 		return cli.Usage(err)
 	}
-	if cfg.Listen == "" {
-		cfg.Listen = defaultListen
-	}
-	now := cfg.Now
-	if now == nil {
-		now = time.Now
-	}
-	languages := cfg.Languages
-	if languages == nil {
-		languages = lang.All
-	}
+	cfg.fill()
 	log := cfg.Logger()
 	for _, insecure := range []struct{ setting, url string }{{"--origin", cfg.Origin}, {"--issuer", cfg.Issuer}} {
 		if plainRemote(insecure.url) {
@@ -119,23 +109,35 @@ func run(ctx context.Context, cfg config) error {
 	client, err := flow.New(flow.Config{
 		Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret,
 		Scopes:    strings.Fields("openid profile email user:read user:write board:read board:write board:moderate"),
-		CookieKey: cookieKey, Now: now, Log: log,
+		CookieKey: cookieKey, Now: cfg.Now, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	users, boards := backend.NewUsers(cfg.UserAPI), backend.NewBoards(cfg.BoardAPI, now)
+	users, boards := backend.NewUsers(cfg.UserAPI), backend.NewBoards(cfg.BoardAPI, cfg.Now)
 	defer users.Close()
 	defer boards.Close()
 
 	app := web.New(web.Config{
-		Config:   site.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, Languages: languages, Now: now, Log: log},
+		Config:   site.Config{Origin: cfg.Origin, Issuer: cfg.Issuer, Languages: cfg.Languages, Now: cfg.Now, Log: log},
 		ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, APIDocs: cfg.APIDocs,
-		AccountURL: cmp.Or(cfg.AccountURL, strings.TrimSuffix(cfg.Issuer, "/")+"/account"),
+		AccountURL: cfg.AccountURL,
 	}, client, users, boards)
 	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Serving: cfg.Serving}
 	return server.Run(ctx)
+}
+
+// fill gives the settings that are empty their defaults.
+func (cfg *config) fill() {
+	cfg.Listen = cmp.Or(cfg.Listen, defaultListen)
+	cfg.AccountURL = cmp.Or(cfg.AccountURL, strings.TrimSuffix(cfg.Issuer, "/")+"/account")
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Languages == nil {
+		cfg.Languages = lang.All
+	}
 }
 
 // check finds what is wrong with the settings, and cuts the slash at the end of addresses.

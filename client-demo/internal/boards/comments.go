@@ -17,7 +17,7 @@ func (h *Handlers) WriteComment(v *site.Visit) error {
 		made, err := h.boards.WriteComment(v.R.Context(), v.Token, id, f.Get("key"), text)
 		if err == nil {
 			v.Session.SetFlash("commented")
-			return v.RedirectTo("/posts/"+url.PathEscape(id), "c-"+url.PathEscape(made.ID))
+			return v.Redirect("/posts/" + url.PathEscape(id) + "#c-" + made.ID)
 		}
 		if err := v.Refused(f, err); err != nil {
 			return err

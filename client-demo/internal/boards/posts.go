@@ -35,7 +35,7 @@ func (h *Handlers) showPost(v *site.Visit, f *pages.Form) error {
 	if page.Notice, err = v.Notice(err); err != nil {
 		return err
 	}
-	texts, err := h.commentTexts(ctx, comments.Items)
+	texts, err := commentTexts(ctx, h.markdown, comments.Items)
 	if err != nil {
 		return err
 	}
@@ -76,12 +76,12 @@ func threads(comments []backend.Comment, view func(backend.Comment) pages.Commen
 }
 
 // commentTexts returns the texts of comments by their ids.
-func (h *Handlers) commentTexts(ctx context.Context, comments []backend.Comment) (map[string]markdown.Text, error) {
+func commentTexts(ctx context.Context, r *markdown.Renderer, comments []backend.Comment) (map[string]markdown.Text, error) {
 	sources := make([]markdown.Source, len(comments))
 	for i, c := range comments {
 		sources[i] = markdown.Source{Format: c.Format, Body: c.Body}
 	}
-	rendered, err := h.markdown.RenderAll(ctx, sources)
+	rendered, err := r.RenderAll(ctx, sources)
 	texts := map[string]markdown.Text{}
 	for i, text := range rendered {
 		texts[comments[i].ID] = text

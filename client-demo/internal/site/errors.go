@@ -47,7 +47,11 @@ func (v *Visit) showError(err error) error {
 	case errors.Is(err, flow.ErrLoginAgain):
 		return v.LogInFirst()
 	case errors.Is(err, flow.ErrIssuerDown):
-		return v.issuerDown()
+		text := "issuer_down" // nobody can log in
+		if v.Session != nil {
+			text = "issuer_down_session" // nor renew their access
+		}
+		return v.Message(http.StatusServiceUnavailable, "issuer_down_title", text, v.site.cfg.Issuer)
 	case errors.Is(err, backend.ErrDown):
 		return v.Message(http.StatusServiceUnavailable, "down_title", v.downText(err))
 	case errors.As(err, &refused):
@@ -116,13 +120,4 @@ func (v *Visit) LogInFirst() error {
 		page.Kept = pages.Keep(v.Text)
 	}
 	return v.Show(page)
-}
-
-// issuerDown says that nobody can log in, or renew their access, until the issuer answers.
-func (v *Visit) issuerDown() error {
-	text := "issuer_down"
-	if v.Session != nil {
-		text = "issuer_down_session"
-	}
-	return v.Message(http.StatusServiceUnavailable, "issuer_down_title", text, v.site.cfg.Issuer)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
+	"github.com/maru-auth/maru/client-demo/internal/lang"
 	"github.com/maru-auth/maru/client-demo/internal/pages"
 )
 
@@ -50,11 +51,11 @@ func (v *Visit) Refused(f *pages.Form, err error) error {
 	case errors.Is(err, flow.ErrIssuerDown):
 		f.Refuse(http.StatusServiceUnavailable, v.T("issuer_down_short")+" "+v.T("kept_typed"), nil)
 	case errors.As(err, &refusal):
-		notice := v.refusal(refusal)
-		if notice == "" {
+		text := notice(v.Lang, refusal)
+		if text == "" {
 			return err
 		}
-		f.Refuse(refusal.Status, notice, v.wrong(refusal))
+		f.Refuse(refusal.Status, text, wrong(v.Lang, refusal))
 		if invalid(refusal) && len(refusal.Fields) == 0 {
 			// The key may have been used for another text: the person changed the form and sent it
 			// again.
@@ -71,39 +72,39 @@ func invalid(refusal *backend.Error) bool {
 	return refusal.Status == http.StatusBadRequest || refusal.Status == http.StatusUnprocessableEntity
 }
 
-// refusal is what to say above a form that a service refused; empty if a form cannot say it.
-func (v *Visit) refusal(refusal *backend.Error) string {
+// notice is what to say above a form that a service refused; empty if a form cannot say it.
+func notice(l *lang.Language, refusal *backend.Error) string {
 	switch refusal.Status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		if len(refusal.Fields) == 0 && refusal.Detail != "" {
-			return v.T("form_wrong_detail", refusal.Detail)
+			return l.T("form_wrong_detail", refusal.Detail)
 		}
-		return v.T("form_wrong")
+		return l.T("form_wrong")
 	case http.StatusForbidden:
-		return v.T("forbidden")
+		return l.T("forbidden")
 	case http.StatusNotFound:
-		return v.T("gone")
+		return l.T("gone")
 	case http.StatusConflict, http.StatusLocked:
-		return v.T("form_conflict", refusal.Detail)
+		return l.T("form_conflict", refusal.Detail)
 	case http.StatusTooManyRequests:
-		return v.T("too_many")
+		return l.T("too_many")
 	}
 	return ""
 }
 
 // wrong says what each refused field may hold. The services say it too, but only in English.
-func (v *Visit) wrong(refusal *backend.Error) map[string]string {
+func wrong(l *lang.Language, refusal *backend.Error) map[string]string {
 	if !invalid(refusal) {
 		return nil
 	}
-	wrong := map[string]string{}
+	texts := map[string]string{}
 	for field := range refusal.Fields {
-		wrong[field] = v.T("wrong_other")
-		if key := "wrong_" + field; v.Lang.Has(key) {
-			wrong[field] = v.T(key)
+		texts[field] = l.T("wrong_other")
+		if key := "wrong_" + field; l.Has(key) {
+			texts[field] = l.T(key)
 		}
 	}
-	return wrong
+	return texts
 }
 
 // Changed tells whether err is a lost race: somebody has changed what the form is about since it

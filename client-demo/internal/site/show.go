@@ -87,7 +87,7 @@ func (v *Visit) loadPreferences() {
 // UseSettings makes pages follow new settings from now on, and undoes a switch of language.
 func (v *Visit) UseSettings(settings backend.Settings) {
 	v.keep(settings)
-	v.setLanguage("", -1)
+	v.SetOpenCookie(languageCookie, "", -1)
 }
 
 func (v *Visit) keep(settings backend.Settings) {
@@ -124,11 +124,9 @@ func (v *Visit) SwitchLanguage(code string) bool {
 	if l == nil {
 		return false
 	}
-	v.setLanguage(l.Code(), int((365 * 24 * time.Hour).Seconds()))
+	v.SetOpenCookie(languageCookie, l.Code(), int((365 * 24 * time.Hour).Seconds()))
 	return true
 }
-
-func (v *Visit) setLanguage(code string, maxAge int) { v.SetOpenCookie(languageCookie, code, maxAge) }
 
 // SetOpenCookie sets a cookie that is not secret. maxAge is in seconds; a negative one removes it.
 func (v *Visit) SetOpenCookie(name, value string, maxAge int) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -104,15 +105,11 @@ func (v *Visit) Text(field string) string {
 	return strings.ReplaceAll(v.R.PostForm.Get(field), "\r\n", "\n")
 }
 
-// Redirect sends the browser to a page of this app, by GET.
+// Redirect sends the browser to a page of this app, by GET. The path may end in a fragment.
 func (v *Visit) Redirect(path string) error {
-	http.Redirect(v.W, v.R, v.site.cfg.Origin+flow.LocalPath(path), http.StatusSeeOther)
-	return nil
-}
-
-// RedirectTo sends the browser to a place on a page of this app.
-func (v *Visit) RedirectTo(path, fragment string) error {
-	http.Redirect(v.W, v.R, v.site.cfg.Origin+flow.LocalPath(path)+"#"+fragment, http.StatusSeeOther)
+	path, fragment, _ := strings.Cut(path, "#")
+	place := url.URL{Fragment: fragment} // escapes it
+	http.Redirect(v.W, v.R, v.site.cfg.Origin+flow.LocalPath(path)+place.String(), http.StatusSeeOther)
 	return nil
 }
 
