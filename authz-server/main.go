@@ -180,7 +180,7 @@ func (p *program) openRing(ctx context.Context, s *store.Store, log *slog.Logger
 
 func (p *program) ringConfig(s *store.Store, kek *keys.KEK, log *slog.Logger) keys.Config {
 	return keys.Config{
-		Store:           s,
+		Store:           s.Keys,
 		KEK:             kek,
 		Now:             p.now,
 		Log:             log,

@@ -251,7 +251,7 @@ func TestKeysCommands(t *testing.T) {
 		if out := c.must("keys", "list"); strings.Contains(out, "current") {
 			t.Errorf("a list made keys: %s", out)
 		}
-		cfg := keys.Config{Store: c.store(), KEK: kek(t), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+		cfg := keys.Config{Store: c.store().Keys, KEK: kek(t), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 		if _, err := keys.Open(t.Context(), cfg); err != nil { // as serve does
 			t.Fatal(err)
 		}

@@ -23,7 +23,7 @@ func BenchmarkSign(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	ring, err := Open(b.Context(), Config{Store: s, KEK: testKEK(b, 1), Now: time.Now})
+	ring, err := Open(b.Context(), Config{Store: s.Keys, KEK: testKEK(b, 1), Now: time.Now})
 	if err != nil {
 		b.Fatal(err)
 	}

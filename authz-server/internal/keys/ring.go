@@ -22,12 +22,13 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/keystore"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Config says how a [Ring] works.
 type Config struct {
-	Store *store.Store
+	Store *keystore.Keys
 	KEK   *KEK
 	Now   func() time.Time
 	Log   *slog.Logger
@@ -153,7 +154,7 @@ func (k *Ring) Rewrap(ctx context.Context) (int, error) {
 		if err != nil {
 			return done, err
 		}
-		if err := k.cfg.Store.Keys.RewrapSigningKey(ctx, one.kid, one.envelope, envelope); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := k.cfg.Store.RewrapSigningKey(ctx, one.kid, one.envelope, envelope); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return done, err
 		}
 		done++
@@ -183,7 +184,7 @@ func (k *Ring) load(ctx context.Context) error {
 }
 
 func (k *Ring) read(ctx context.Context) (*snapshot, error) {
-	rows, err := k.cfg.Store.Keys.SigningKeys(ctx)
+	rows, err := k.cfg.Store.SigningKeys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the signing keys: %w", err)
 	}

@@ -63,7 +63,7 @@ func newPlace(t testing.TB, databaseURL string) *place {
 
 func (p *place) config(t testing.TB) Config {
 	return Config{
-		Store: p.store, KEK: testKEK(t, 1), Now: p.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Store: p.store.Keys, KEK: testKEK(t, 1), Now: p.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Bits:     1024, // quick to make; the command line allows no less than 2048
 		Rotation: 90 * day, MaxAge: 5 * time.Minute, TokenLifetime: 10 * time.Minute, RefreshLifetime: 90 * day, Reload: 30 * time.Second,
 	}
@@ -182,7 +182,7 @@ func TestRewrapMovesToANewKeyEncryptionKey(t *testing.T) {
 		}
 		want, _ := sign(t, before)
 		cfg := p.config(t)
-		salt, err := Secret(t.Context(), p.store, cfg.KEK, "salt", 32)
+		salt, err := Secret(t.Context(), p.store.Keys, cfg.KEK, "salt", 32)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +204,7 @@ func TestRewrapMovesToANewKeyEncryptionKey(t *testing.T) {
 		if got, _ := sign(t, after); got != want {
 			t.Error("the keys changed")
 		}
-		if got, err := Secret(t.Context(), p.store, cfg.KEK, "salt", 32); !bytes.Equal(got, salt) || err != nil {
+		if got, err := Secret(t.Context(), p.store.Keys, cfg.KEK, "salt", 32); !bytes.Equal(got, salt) || err != nil {
 			t.Errorf("the secret changed: %v", err)
 		}
 		// A replica that still has the old one alone goes on with what it knows.

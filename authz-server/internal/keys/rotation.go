@@ -47,7 +47,7 @@ func (k *Ring) rotate(ctx context.Context, alg string, immediately bool) error {
 	}
 	at := now
 	if immediately {
-		if _, err := k.cfg.Store.Keys.ActivateSigningKey(ctx, alg); err == nil || !errors.Is(err, store.ErrNotFound) {
+		if _, err := k.cfg.Store.ActivateSigningKey(ctx, alg); err == nil || !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	} else {
@@ -110,7 +110,7 @@ func (k *Ring) Remove(ctx context.Context, kid string) error {
 			return ErrCurrent
 		}
 	}
-	if err := k.cfg.Store.Keys.DeleteSigningKey(ctx, kid); err != nil {
+	if err := k.cfg.Store.DeleteSigningKey(ctx, kid); err != nil {
 		if errors.Is(err, store.ErrNotFound) {
 			err = ErrUnknown
 		}
@@ -126,7 +126,7 @@ func (k *Ring) Sweep(ctx context.Context) error {
 		if one.retiresAt.IsZero() || now.Before(one.retiresAt.Add(k.keepFor())) {
 			continue
 		}
-		if err := k.cfg.Store.Keys.DeleteSigningKey(ctx, one.kid); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := k.cfg.Store.DeleteSigningKey(ctx, one.kid); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 		k.cfg.Log.Info("removed a signing key that is past use", "kid", one.kid)
@@ -143,7 +143,7 @@ func (k *Ring) add(ctx context.Context, alg string, generation int64, activatesA
 	if err != nil {
 		return err
 	}
-	return k.cfg.Store.Keys.AddSigningKey(ctx, keystore.SigningKey{
+	return k.cfg.Store.AddSigningKey(ctx, keystore.SigningKey{
 		KID: made.kid, Alg: alg, Generation: generation, PrivateKey: envelope, ActivatesAt: activatesAt,
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/keystore"
 )
 
 // secretPurpose separates the encryption of [Secret] from other uses of the key-encryption key.
@@ -15,8 +16,8 @@ const secretPurpose = "server secret"
 // Secret returns a random secret of the server: size bytes that the first call for name makes. From
 // then on they are the same at every replica. The database keeps them encrypted with kek;
 // [Ring.Rewrap] covers them.
-func Secret(ctx context.Context, s *store.Store, kek *KEK, name string, size int) ([]byte, error) {
-	envelope, err := s.Keys.ServerSecret(ctx, name, func() ([]byte, error) {
+func Secret(ctx context.Context, s *keystore.Keys, kek *KEK, name string, size int) ([]byte, error) {
+	envelope, err := s.ServerSecret(ctx, name, func() ([]byte, error) {
 		secret := make([]byte, size)
 		rand.Read(secret)
 		return kek.Seal(secretPurpose, secret, name)
@@ -41,7 +42,7 @@ func (k *Ring) Secret(ctx context.Context, name string, size int) ([]byte, error
 
 // rewrapSecrets encrypts anew the secrets that are still encrypted under an old key-encryption key.
 func (k *Ring) rewrapSecrets(ctx context.Context) (done int, err error) {
-	secrets, err := k.cfg.Store.Keys.ServerSecrets(ctx)
+	secrets, err := k.cfg.Store.ServerSecrets(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -57,7 +58,7 @@ func (k *Ring) rewrapSecrets(ctx context.Context) (done int, err error) {
 		if err != nil {
 			return done, err
 		}
-		if err := k.cfg.Store.Keys.RewrapServerSecret(ctx, one.Name, one.Value, envelope); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := k.cfg.Store.RewrapServerSecret(ctx, one.Name, one.Value, envelope); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return done, err
 		}
 		done++

@@ -19,7 +19,7 @@ func TestASecretIsMadeOnceAndKeptEncrypted(t *testing.T) {
 		for i := range got {
 			group.Go(func() {
 				var err error
-				if got[i], err = Secret(t.Context(), p.store, kek, "salt", 32); err != nil {
+				if got[i], err = Secret(t.Context(), p.store.Keys, kek, "salt", 32); err != nil {
 					t.Error(err)
 				}
 			})
@@ -30,7 +30,7 @@ func TestASecretIsMadeOnceAndKeptEncrypted(t *testing.T) {
 				t.Errorf("%x and %x", one, got[0])
 			}
 		}
-		other, err := Secret(t.Context(), p.store, kek, "other", 32)
+		other, err := Secret(t.Context(), p.store.Keys, kek, "other", 32)
 		if err != nil || bytes.Equal(other, got[0]) {
 			t.Errorf("two names have one secret: %v", err)
 		}
@@ -43,17 +43,17 @@ func TestASecretIsMadeOnceAndKeptEncrypted(t *testing.T) {
 				t.Error("the database shows the secret")
 			}
 		}
-		if secret, err := Secret(t.Context(), p.store, testKEK(t, 2), "salt", 32); !errors.Is(err, ErrWrongKEK) || secret != nil {
+		if secret, err := Secret(t.Context(), p.store.Keys, testKEK(t, 2), "salt", 32); !errors.Is(err, ErrWrongKEK) || secret != nil {
 			t.Errorf("with another key-encryption key: %v", err)
 		}
-		if secret, err := Secret(t.Context(), p.store, kek, "salt", 16); err == nil || secret != nil {
+		if secret, err := Secret(t.Context(), p.store.Keys, kek, "salt", 16); err == nil || secret != nil {
 			t.Error("a secret of another size is taken")
 		}
 		// One row's envelope is no good in another.
 		if err := p.store.Keys.RewrapServerSecret(t.Context(), rows[0].Name, rows[0].Value, rows[1].Value); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Secret(t.Context(), p.store, kek, rows[0].Name, 32); !errors.Is(err, ErrWrongKEK) {
+		if _, err := Secret(t.Context(), p.store.Keys, kek, rows[0].Name, 32); !errors.Is(err, ErrWrongKEK) {
 			t.Error(err)
 		}
 		if _, err := p.ring(t).Rewrap(t.Context()); !errors.Is(err, ErrWrongKEK) {

@@ -99,8 +99,8 @@ func oneWith(t testing.TB, databaseURL string, change func(*provider.Config)) *f
 			t.Error(err)
 		}
 	})
-	keystest.Fill(t, f.store, f.clock.now())
-	f.ring, err = keys.Open(t.Context(), keys.Config{Store: f.store, KEK: keystest.KEK(t), Now: f.clock.now, Log: log, TokenLifetime: 10 * time.Minute, RefreshLifetime: 90 * 24 * time.Hour})
+	keystest.Fill(t, f.store.Keys, f.clock.now())
+	f.ring, err = keys.Open(t.Context(), keys.Config{Store: f.store.Keys, KEK: keystest.KEK(t), Now: f.clock.now, Log: log, TokenLifetime: 10 * time.Minute, RefreshLifetime: 90 * 24 * time.Hour})
 	must(err)
 	rendered, err := pages.New(pages.Config{Now: f.clock.now, Log: log})
 	must(err)

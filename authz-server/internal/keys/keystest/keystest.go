@@ -33,11 +33,11 @@ func KEK(t testing.TB) *keys.KEK {
 // Fill puts a first key of each algorithm into a store, so that [keys.Open] has none to make. They
 // sign as of now, and are the same in each store that this process fills: a test that must tell two
 // rings apart fills one of them only.
-func Fill(t testing.TB, s *store.Store, now time.Time) {
+func Fill(t testing.TB, s *keystore.Keys, now time.Time) {
 	t.Helper()
 	for _, row := range rows(t) {
 		row.ActivatesAt = now
-		if err := s.Keys.AddSigningKey(t.Context(), row); err != nil {
+		if err := s.AddSigningKey(t.Context(), row); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,7 +54,7 @@ func rows(t testing.TB) []keystore.SigningKey {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = keys.Open(t.Context(), keys.Config{Store: s, KEK: KEK(t), Now: time.Now})
+	_, err = keys.Open(t.Context(), keys.Config{Store: s.Keys, KEK: KEK(t), Now: time.Now})
 	if err == nil {
 		shared.rows, err = s.Keys.SigningKeys(t.Context())
 	}

@@ -29,6 +29,9 @@ type Keys struct {
 // NewKeys returns the keys in db.
 func NewKeys(db *sqldb.DB, now func() time.Time) *Keys { return &Keys{db, now} }
 
+// CheckClock returns an error when nothing may be removed for its age. See [sqldb.DB.CheckClock].
+func (s *Keys) CheckClock(ctx context.Context) error { return s.db.CheckClock(ctx) }
+
 // SigningKeys returns every key, by algorithm and generation.
 func (s *Keys) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (k SigningKey, err error) {
