@@ -1,5 +1,5 @@
 // Package device lets devices without a browser ask for a grant, and people decide on it at the page /device
-// (RFC 8628). The device's polling is the business of package grant.
+// (RFC 8628). The device's polling is the business of package tokenendpoint.
 package device
 
 import (

@@ -111,7 +111,7 @@ func TestARequestIsRefused(t *testing.T) {
 	refusing := fakeGrant{"refusing", func(*TokenRequest) (Finish, error) { return nil, refusal }}
 	p := newTestProtocol(issuing("one"), issuing("unregistered"), failing, refusing)
 	for form, want := range map[string]oauth.Kind{
-		"client_id=app&grant_type=unknown":      oauth.InvalidRequest, // package grant says which are known, before
+		"client_id=app&grant_type=unknown":      oauth.InvalidRequest, // package tokenendpoint says which are known, before
 		"client_id=else&grant_type=one":         oauth.InvalidClient,
 		"client_id=app&grant_type=unregistered": oauth.UnauthorizedClient,
 		"client_id=app&grant_type=refusing":     refusal.Kind,

@@ -10,10 +10,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clientauth"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
-	"github.com/maru-auth/maru/authz-server/internal/grant"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/people"
+	"github.com/maru-auth/maru/authz-server/internal/tokenendpoint"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -154,7 +154,7 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 // offered, whose grant has no token endpoint.
 func grantTypes(legacy bool) []string {
 	if legacy {
-		return append(slices.Clone(grant.Types), "implicit")
+		return append(slices.Clone(tokenendpoint.Types), "implicit")
 	}
-	return grant.Types
+	return tokenendpoint.Types
 }

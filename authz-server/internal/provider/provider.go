@@ -1,18 +1,19 @@
 // Package provider puts the rooms of the OpenID provider together, and says at which path each is:
 //
-//	/.well-known/openid-configuration, /.well-known/oauth-authorization-server   discovery.go         OIDC Discovery, RFC 8414
-//	/.well-known/jwks.json                                                       package keys         RFC 7517
-//	/oauth2/authorize                                                            package authorize    RFC 6749 §3.1, OIDC Core §3.1.2
-//	/oauth2/par                                                                  package authorize    RFC 9126
-//	/oauth2/token                                                                package grant        RFC 6749 §3.2
-//	/oauth2/device_authorization                                                 package device       RFC 8628 §3.1
-//	/device                                                                      package device       RFC 8628 §3.3
-//	/oauth2/userinfo                                                             package tokeninfo    OIDC Core §5.3
-//	/oauth2/introspect                                                           package tokeninfo    RFC 7662
-//	/oauth2/revoke                                                               package tokeninfo    RFC 7009
-//	/oauth2/register                                                             package registration RFC 7591, 7592, OIDC Registration
-//	/oauth2/logout                                                               package logout       OIDC RP-Initiated, Back-Channel and Front-Channel Logout
-//	/oauth2/check_session                                                        package pages        OIDC Session Management
+//	/.well-known/openid-configuration, /.well-known/oauth-authorization-server
+//	                                  discovery.go           OIDC Discovery, RFC 8414
+//	/.well-known/jwks.json            package keys           RFC 7517
+//	/oauth2/authorize                 package authorize      RFC 6749 §3.1, OIDC Core §3.1.2
+//	/oauth2/par                       package authorize      RFC 9126
+//	/oauth2/token                     package tokenendpoint  RFC 6749 §3.2
+//	/oauth2/device_authorization      package device         RFC 8628 §3.1
+//	/device                           package device         RFC 8628 §3.3
+//	/oauth2/userinfo                  package tokeninfo      OIDC Core §5.3
+//	/oauth2/introspect                package tokeninfo      RFC 7662
+//	/oauth2/revoke                    package tokeninfo      RFC 7009
+//	/oauth2/register                  package registration   RFC 7591, 7592, OIDC Registration
+//	/oauth2/logout                    package logout         OIDC RP-Initiated Logout
+//	/oauth2/check_session             package pages          OIDC Session Management
 package provider
 
 import (
@@ -32,7 +33,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
-	"github.com/maru-auth/maru/authz-server/internal/grant"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/logout"
@@ -42,6 +42,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/tokenendpoint"
 	"github.com/maru-auth/maru/authz-server/internal/tokeninfo"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
@@ -75,7 +76,7 @@ type Config struct {
 // Provider answers the endpoints of the protocol. It is safe for concurrent use.
 type Provider struct {
 	Authorize    *authorize.Endpoint
-	Grant        *grant.Endpoint
+	Grant        *tokenendpoint.Endpoint
 	Device       *device.Endpoint
 	TokenInfo    *tokeninfo.Endpoints
 	Logout       *logout.Endpoint
@@ -121,7 +122,7 @@ func New(cfg Config) (*Provider, error) {
 	}
 	core := protocol.New(protocol.Config{
 		Authenticate: auth.Authenticate,
-		Grants:       grant.All(grant.Config{Tokens: issued, Store: cfg.Store, Resources: resources, Log: cfg.Log, Now: cfg.Now}),
+		Grants:       tokenendpoint.All(tokenendpoint.Config{Tokens: issued, Store: cfg.Store, Resources: resources, Log: cfg.Log, Now: cfg.Now}),
 	})
 	common := &endpoint.Common{
 		Issuer: at, Auth: auth, People: cfg.People, Pages: cfg.Pages, Log: cfg.Log,
@@ -135,7 +136,7 @@ func New(cfg Config) (*Provider, error) {
 		Authorize: &authorize.Endpoint{
 			BrowserForms: forms, Door: door, Protocol: core, Tokens: issued, Clients: cfg.Clients, Fetch: cfg.Fetch, Resources: resources, Now: cfg.Now,
 		},
-		Grant: &grant.Endpoint{Common: common, Protocol: core},
+		Grant: &tokenendpoint.Endpoint{Common: common, Protocol: core},
 		Device: &device.Endpoint{
 			Common: common, Door: door, Tokens: issued, Clients: cfg.Clients, Store: cfg.Store, Resources: resources, Now: cfg.Now,
 		},
@@ -169,7 +170,7 @@ func (p *Provider) Routes(r *mux.Router) {
 	get("/.well-known/jwks.json", p.keys.ServeJWKS)
 	browser("/oauth2/authorize", p.Authorize)
 	post("/oauth2/par", authorize.MaxPush, p.Authorize.Push)
-	post("/oauth2/token", grant.MaxRequest, p.Grant.ServeHTTP)
+	post("/oauth2/token", tokenendpoint.MaxRequest, p.Grant.ServeHTTP)
 	r.Handle("/oauth2/userinfo", endpoint.Bounded(endpoint.MaxForm, p.TokenInfo.Userinfo)).Methods("GET", "HEAD", "POST")
 	post("/oauth2/revoke", endpoint.MaxToken, p.TokenInfo.Revoke)
 	post("/oauth2/introspect", endpoint.MaxToken, p.TokenInfo.Introspect)

@@ -1,5 +1,5 @@
-// Package grant is the token endpoint, with one file for each grant type.
-package grant
+// Package tokenendpoint is /oauth2/token, with one file for each grant type.
+package tokenendpoint
 
 import (
 	"context"
