@@ -1,0 +1,77 @@
+package deploy
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestTheImagesAreBareAndNotRoot(t *testing.T) {
+	text, err := os.ReadFile("Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages := map[string][]string{}
+	var stage string
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] == "#" {
+			continue
+		}
+		if words[0] == "FROM" {
+			stage = words[3]
+		}
+		stages[stage] = append(stages[stage], strings.Join(words, " "))
+	}
+	build := strings.Join(stages["build"], "\n")
+	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "timetzdata", "./authz-server ./resources/user ./resources/board ./client-demo", "deploy/tools/caddy/go.mod"} {
+		if !strings.Contains(build, want) {
+			t.Errorf("the build has no %s", want)
+		}
+	}
+	for name, executables := range map[string][]string{"maru": {"authz-server", "user", "board", "client-demo"}, "gateway": {"caddy"}} {
+		lines := stages[name]
+		if len(lines) == 0 || lines[0] != "FROM scratch AS "+name {
+			t.Errorf("%s is not made from nothing: %v", name, lines)
+		}
+		if !slices.Contains(lines, "USER 65532:65532") {
+			t.Errorf("%s runs as root", name)
+		}
+		if slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "RUN") }) {
+			t.Errorf("%s has a RUN, and no shell", name)
+		}
+		for _, executable := range executables {
+			if !strings.Contains(strings.Join(lines, "\n"), "/out/"+executable+" ") {
+				t.Errorf("%s holds no %s", name, executable)
+			}
+		}
+	}
+}
+
+// What the build's Dockerfile copies must not be kept from it by .dockerignore.
+func TestTheBuildSeesEveryPackageItNeeds(t *testing.T) {
+	text, err := os.ReadFile("../.dockerignore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	cmd := exec.Command("go", "list", "-deps", "-f", `{{if not .Standard}}{{with .Module}}{{if .Main}}{{$.ImportPath}}{{end}}{{end}}{{end}}`, "./authz-server", "./resources/user", "./resources/board", "./client-demo")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := strings.Fields(string(out))
+	if len(packages) < 8 {
+		t.Fatalf("go list names only %v", packages)
+	}
+	for _, p := range packages {
+		folder := strings.TrimPrefix(p, "github.com/maru-auth/maru/")
+		top, _, _ := strings.Cut(folder, "/")
+		if !slices.Contains(lines, "!"+top) {
+			t.Errorf(".dockerignore keeps %s out", folder)
+		}
+	}
+}
