@@ -55,6 +55,7 @@ func readCompose(t *testing.T) (compose, string) {
 }
 
 func TestComposeRunsWhatTheDevRunnerRuns(t *testing.T) {
+	t.Parallel()
 	c, _ := readCompose(t)
 	table := fromTable(t)
 	running := map[string]int{}
@@ -106,6 +107,7 @@ func expanded(value string) string {
 }
 
 func TestComposeGivesNoContainerMoreThanItNeeds(t *testing.T) {
+	t.Parallel()
 	c, _ := readCompose(t)
 	for name, s := range c.Services {
 		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.Privileged || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
@@ -131,6 +133,7 @@ func TestComposeGivesNoContainerMoreThanItNeeds(t *testing.T) {
 }
 
 func TestComposesSecretsAreMadeByItsScript(t *testing.T) {
+	t.Parallel()
 	for name, app := range map[string]string{"as it comes": "", "with a name of one's own": "https://app.example.com"} {
 		t.Run(name, func(t *testing.T) { testComposeSecrets(t, app) })
 	}
@@ -236,7 +239,7 @@ func testComposeSecrets(t *testing.T, app string) {
 	}
 	serving := exec.Command(p.AuthzServer) // makes the database, which no command does
 	serving.Env = append(slices.Clone(imported.Env), "AUTHZ_LISTEN=127.0.0.1:0")
-	if said, serves := untilServing(t, serving); !serves {
+	if said, ok := serves(t, serving); !ok {
 		t.Fatal(said)
 	}
 	if out, err := imported.CombinedOutput(); err != nil {

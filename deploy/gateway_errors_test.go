@@ -31,6 +31,7 @@ func problem(t *testing.T, resp *http.Response, status int) {
 }
 
 func TestABodyOverTheLimitIsRefused(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.all(t)
 	const limit = 1 << 20
@@ -53,6 +54,7 @@ func TestABodyOverTheLimitIsRefused(t *testing.T) {
 }
 
 func TestADeadProgramIsAProblemDocumentAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.upstream(t, "board", g.ports.Board, nil)
 	g.run(t)
@@ -79,35 +81,65 @@ func TestADeadProgramIsAProblemDocumentAndTheOthersGoOn(t *testing.T) {
 }
 
 func TestAnErrorOfTheGatewayHasItsInterfacesForm(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.upstream(t, "user", g.ports.User, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	g.run(t)
-	for _, path := range []string{"/oauth2/token", "/oauth2/par", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/userinfo", "/oauth2/register", "/oauth2/register/a-client",
-		"/oauth2/device_authorization", "/.well-known/jwks.json", "/.well-known/openid-configuration"} {
-		resp, body := do(t, http.MethodPost, g.Issuer+path, nil, "Origin", "https://app.example")
-		var e struct {
-			Error       string `json:"error"`
-			Description string `json:"error_description"`
-		}
-		if err := json.Unmarshal([]byte(body), &e); err != nil || e.Error != "temporarily_unavailable" || e.Description == "" {
-			t.Errorf("%s: %s (%v)", path, body, err)
-		}
-		passing(t, path, resp, "application/json")
-		if resp.Header.Get("Access-Control-Allow-Origin") != "*" {
-			t.Errorf("%s: an app in a browser cannot read it", path)
-		}
+	// Each answer takes the two seconds for which the gateway looks for a program that serves it.
+	for _, path := range []string{
+		"/oauth2/token", "/oauth2/par", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/userinfo", "/oauth2/register",
+		"/oauth2/register/a-client", "/oauth2/device_authorization", "/.well-known/jwks.json", "/.well-known/openid-configuration",
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			resp, body := do(t, http.MethodPost, g.Issuer+path, nil, "Origin", "https://app.example")
+			var e struct {
+				Error       string `json:"error"`
+				Description string `json:"error_description"`
+			}
+			if err := json.Unmarshal([]byte(body), &e); err != nil || e.Error != "temporarily_unavailable" || e.Description == "" {
+				t.Errorf("%s (%v)", body, err)
+			}
+			passing(t, resp, "application/json")
+			if resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+				t.Error("an app in a browser cannot read it")
+			}
+		})
 	}
-	for _, path := range []string{"/login", "/oauth2/authorize", "/oauth2/logout", "/device"} {
-		resp, body := get(t, g.Issuer+path)
-		passing(t, path, resp, "text/html; charset=utf-8")
-		if !strings.Contains(body, "<h1>") {
-			t.Errorf("%s: %s", path, body)
-		}
+	for _, page := range []string{g.Issuer + "/login", g.Issuer + "/oauth2/authorize", g.Issuer + "/oauth2/logout", g.Issuer + "/device", g.App + "/"} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			resp, body := get(t, page)
+			passing(t, resp, "text/html; charset=utf-8")
+			if !strings.Contains(body, "<h1>") {
+				t.Error(body)
+			}
+		})
 	}
-	resp, _ := get(t, g.App+"/")
-	passing(t, "the demo app", resp, "text/html; charset=utf-8")
+	for _, path := range []string{"/user/v1/me", "/board/v1/boards", "/.well-known/oauth-protected-resource/board", "/board/openapi.json"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			resp, _ := do(t, http.MethodPost, g.API+path, nil)
+			passing(t, resp, "application/problem+json")
+		})
+	}
+	t.Run("too large", func(t *testing.T) {
+		t.Parallel()
+		resp, body := do(t, http.MethodPost, g.Issuer+"/oauth2/token", bytes.NewReader(make([]byte, 2<<20)))
+		// The body is looked at only once an upstream is there.
+		if resp.StatusCode != http.StatusRequestEntityTooLarge && resp.StatusCode < 502 {
+			t.Errorf("%s %s", resp.Status, body)
+		}
+	})
+	if resp, _ := get(t, g.API+"/nowhere"); resp.Header.Get("Retry-After") != "" {
+		t.Error("a 404 will not pass by itself")
+	}
+}
 
-	// The page has a style, in the two languages a way to try again, and nothing of the address.
+func TestThePageOfAGatewaysErrorHasAStyleTwoLanguagesAndNothingOfTheAddress(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, 1)
+	g.run(t)
 	resp, page := get(t, g.Issuer+"/oauth2/logout?id_token_hint=a-secret")
 	_, style, _ := strings.Cut(page, "<style>")
 	style, _, _ = strings.Cut(style, "</style>")
@@ -126,30 +158,19 @@ func TestAnErrorOfTheGatewayHasItsInterfacesForm(t *testing.T) {
 	if _, page := do(t, http.MethodGet, g.Issuer+"/%5c", nil, "Accept-Language", "ko-KR,ko;q=0.9"); !strings.Contains(page, `<html lang="ko">`) || !strings.Contains(page, `href="/">홈으로`) {
 		t.Errorf("a page that is not there:\n%s", page)
 	}
-	for _, path := range []string{"/user/v1/me", "/board/v1/boards", "/.well-known/oauth-protected-resource/board", "/board/openapi.json"} {
-		resp, _ := do(t, http.MethodPost, g.API+path, nil)
-		passing(t, path, resp, "application/problem+json")
-	}
-
-	resp, body := do(t, http.MethodPost, g.Issuer+"/oauth2/token", bytes.NewReader(make([]byte, 2<<20)))
-	if resp.StatusCode != http.StatusRequestEntityTooLarge && resp.StatusCode < 502 { // the body is looked at only once an upstream is there
-		t.Errorf("too large: %s %s", resp.Status, body)
-	}
-	if resp, _ := get(t, g.API+"/nowhere"); resp.Header.Get("Retry-After") != "" {
-		t.Error("a 404 will not pass by itself")
-	}
 }
 
-// passing checks that an answer says that the trouble passes, and when to come again.
-func passing(t *testing.T, what string, resp *http.Response, contentType string) {
+// passing asserts that an answer says that the trouble passes, and when to come again.
+func passing(t *testing.T, resp *http.Response, contentType string) {
 	t.Helper()
 	if resp.StatusCode < 502 || resp.StatusCode > 504 || resp.Header.Get("Retry-After") != "2" || resp.Header.Get("Content-Type") != contentType ||
 		resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Server") != "" {
-		t.Errorf("%s: %s %v", what, resp.Status, resp.Header)
+		t.Errorf("%s %v", resp.Status, resp.Header)
 	}
 }
 
 func TestATooLargeTokenRequestIsAnOAuthError(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.all(t)
 	resp, body := do(t, http.MethodPost, g.Issuer+"/oauth2/token", bytes.NewReader(make([]byte, 2<<20)))

@@ -9,9 +9,11 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 func TestTheLogIsJSONAndKeepsSecretsOut(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.upstream(t, "authz1", g.ports.Authz[0], func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "s", Value: "hush-set"})
@@ -20,7 +22,7 @@ func TestTheLogIsJSONAndKeepsSecretsOut(t *testing.T) {
 	g.run(t)
 	get(t, g.Issuer+"/oauth2/authorize?code=hush-query", "Authorization", "Bearer hush-token", "Cookie", "s=hush-cookie", "Referer", "https://x.example/?t=hush-referer")
 	get(t, g.App+"/gone?code=hush-query") // an error is logged by another logger
-	until(t, "both requests are logged", func() bool { return strings.Count(g.log.String(), `"status":`) >= 2 })
+	testenv.Eventually(t, "both requests are logged", func() bool { return strings.Count(g.log.String(), `"status":`) >= 2 })
 	log := g.log.String()
 	if !strings.Contains(log, "/oauth2/authorize?…") || !strings.Contains(log, "https://app.example/callback?…") || !strings.Contains(log, "/gone?…") {
 		t.Error("the log does not tell which paths were asked for")
@@ -37,6 +39,7 @@ func TestTheLogIsJSONAndKeepsSecretsOut(t *testing.T) {
 }
 
 func TestTheLogKeepsTheFewNamedHeadersAndNoPadding(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.upstream(t, "authz1", g.ports.Authz[0], func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Request-Id", "the-id-of-the-request")
@@ -58,7 +61,7 @@ func TestTheLogKeepsTheFewNamedHeadersAndNoPadding(t *testing.T) {
 		resp.Body.Close()
 	}
 	get(t, g.App+"/gone", "X-Padding", padding, "DPoP", "hush-proof") // nobody serves it
-	until(t, "all requests are logged", func() bool { return strings.Count(g.log.String(), `"status":`) >= 5 })
+	testenv.Eventually(t, "all requests are logged", func() bool { return strings.Count(g.log.String(), `"status":`) >= 5 })
 	log := g.log.String()
 	for _, kept := range []string{`"user_agent":"a browser"`, `"referer":"https://x.example/from"`, `"request_id":"the-id-of-the-request"`, `"client_ip":"127.0.0.1"`} {
 		if !strings.Contains(log, kept) {
@@ -76,6 +79,7 @@ func TestTheLogKeepsTheFewNamedHeadersAndNoPadding(t *testing.T) {
 }
 
 func TestTheLogFileIsRotated(t *testing.T) {
+	t.Parallel()
 	program, err := caddy()
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +115,7 @@ func TestTheLogFileIsRotated(t *testing.T) {
 }
 
 func TestProductionsHostNamesMakeAValidGatewayWithTLS(t *testing.T) {
+	t.Parallel()
 	program, err := caddy()
 	if err != nil {
 		t.Fatal(err)

@@ -9,9 +9,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 func TestASlowReplicaIsNotADeadOne(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	var checks atomic.Int32
 	answered := make(chan struct{}, 100)
@@ -44,6 +47,7 @@ func TestASlowReplicaIsNotADeadOne(t *testing.T) {
 }
 
 func TestKeysAndDiscoveryAreServedWhileNoReplicaIsReady(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 2)
 	unready := func(name string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -72,7 +76,7 @@ func TestKeysAndDiscoveryAreServedWhileNoReplicaIsReady(t *testing.T) {
 	serve("user", g.ports.User)
 	serve("board", g.ports.Board)
 	g.run(t)
-	until(t, "nobody is ready for anything else", func() bool {
+	testenv.Eventually(t, "nobody is ready for anything else", func() bool {
 		a, _ := get(t, g.Issuer+"/login")
 		b, _ := get(t, g.API+"/user/v1/me")
 		return a.StatusCode == http.StatusServiceUnavailable && b.StatusCode == http.StatusServiceUnavailable
@@ -96,6 +100,7 @@ func TestKeysAndDiscoveryAreServedWhileNoReplicaIsReady(t *testing.T) {
 }
 
 func TestAKilledReplicaIsNotSeenByCallers(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 2)
 	one := g.upstream(t, "authz1", g.ports.Authz[0], nil)
 	g.upstream(t, "authz2", g.ports.Authz[1], nil)
@@ -135,7 +140,7 @@ func TestAKilledReplicaIsNotSeenByCallers(t *testing.T) {
 	// A POST too, when the connection was refused, for then nothing was sent. One that was on its way over a connection that
 	// broke is not tried again, so that the first ones may fail.
 	inARow := 0
-	until(t, "the broken connections are used up", func() bool {
+	testenv.Eventually(t, "the broken connections are used up", func() bool {
 		resp, _ := do(t, http.MethodPost, g.Issuer+"/oauth2/token", strings.NewReader("x"))
 		if inARow++; resp.StatusCode != http.StatusOK {
 			inARow = 0
@@ -156,6 +161,7 @@ func TestAKilledReplicaIsNotSeenByCallers(t *testing.T) {
 }
 
 func TestAReplicaThatIsNotReadyGetsNothing(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 2)
 	var ready atomic.Bool
 	g.upstream(t, "authz2", g.ports.Authz[1], nil)
@@ -186,12 +192,13 @@ func TestAReplicaThatIsNotReadyGetsNothing(t *testing.T) {
 		}
 		return ok, one
 	}
-	until(t, "only the ready replica is asked", func() bool { ok, one := run(); return ok == 10 && one == 0 })
+	testenv.Eventually(t, "only the ready replica is asked", func() bool { ok, one := run(); return ok == 10 && one == 0 })
 	ready.Store(true)
-	until(t, "the other one is asked as well", func() bool { ok, one := run(); return ok == 10 && one >= 4 })
+	testenv.Eventually(t, "the other one is asked as well", func() bool { ok, one := run(); return ok == 10 && one >= 4 })
 }
 
 func TestOnlyWhatCannotDoAThingTwiceIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	var asked sync.Map
 	g.upstream(t, "user", g.ports.User, func(w http.ResponseWriter, r *http.Request) {

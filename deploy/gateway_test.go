@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -18,7 +19,18 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/program"
 )
+
+func TestMain(m *testing.M) {
+	// Most tests wait for a gateway, so more of them run at once than there are processors. The flag
+	// -parallel counts all the same, because flags are parsed later.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // caddy compiles the pinned Caddy once, which takes minutes the very first time.
 var caddy = sync.OnceValues(func() (string, error) { return stack.Tool(context.Background(), "..", "caddy") })
@@ -28,31 +40,14 @@ type gateway struct {
 	stack.Origins
 	ports stack.Ports
 	stack *stack.Stack
-	log   *buffer
+	log   *program.Output
 	seen  chan string // the upstream and path of each request that reached one, health checks excepted
-}
-
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // newGateway plans a gateway before n authorization servers; run starts it, when the upstreams that the test wants listen.
 func newGateway(t *testing.T, replicas int) *gateway {
 	t.Helper()
-	program, err := caddy()
+	path, err := caddy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,10 +55,10 @@ func newGateway(t *testing.T, replicas int) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gateway{Origins: ports.Origins(), ports: ports, log: &buffer{}, seen: make(chan string, 10_000)}
+	g := &gateway{Origins: ports.Origins(), ports: ports, log: &program.Output{}, seen: make(chan string, 10_000)}
 	g.stack, err = stack.New(stack.Config{
 		Root: "..", Dir: t.TempDir(), Ports: ports, Env: os.Environ(), Log: g.log,
-		Programs: stack.Programs{Caddy: program},
+		Programs: stack.Programs{Caddy: path},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +78,7 @@ func (g *gateway) run(t *testing.T) {
 	if err := g.stack.Launch("gateway"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the gateway listens", func() bool {
+	testenv.Eventually(t, "the gateway listens", func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(g.App, "http://"))
 		if err != nil {
 			return false
@@ -144,16 +139,6 @@ func (g *gateway) all(t *testing.T) {
 	g.run(t)
 }
 
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("waited in vain until %s", what)
-}
-
 var client = &http.Client{
 	Timeout:       30 * time.Second,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -195,6 +180,7 @@ func decode(t *testing.T, body string) echoed {
 }
 
 func TestEachOriginLeadsToItsProgram(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.all(t)
 	for _, tc := range []struct{ url, upstream, uri string }{
@@ -232,10 +218,11 @@ func TestEachOriginLeadsToItsProgram(t *testing.T) {
 }
 
 func TestThePathOfAnIssuerArrivesUnchanged(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	server := g.upstream(t, "authz-server", g.ports.Authz[0], nil)
 	g.run(t)
-	until(t, "the server answers", func() bool { resp, _ := get(t, g.Issuer+"/id/login"); return resp.StatusCode == http.StatusOK })
+	testenv.Eventually(t, "the server answers", func() bool { resp, _ := get(t, g.Issuer+"/id/login"); return resp.StatusCode == http.StatusOK })
 	for _, path := range []string{"/id", "/id/", "/id/oauth2/token", "/.well-known/oauth-authorization-server/id", "/id/.well-known/openid-configuration"} {
 		if resp, body := get(t, g.Issuer+path); resp.StatusCode != http.StatusOK || decode(t, body).URI != path {
 			t.Errorf("%s: %s %s", path, resp.Status, body)
@@ -250,6 +237,7 @@ func TestThePathOfAnIssuerArrivesUnchanged(t *testing.T) {
 }
 
 func TestForwardedHeadersAreTheGatewaysOwn(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.all(t)
 	_, body := get(t, g.Issuer+"/", "X-Forwarded-For", "6.6.6.6", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example",
@@ -292,6 +280,7 @@ func raw(t *testing.T, origin, target string) *http.Response {
 }
 
 func TestWhatIsInsideCannotBeReachedFromOutside(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.all(t)
 	for _, tc := range []struct{ origin, target string }{
@@ -323,6 +312,7 @@ func TestWhatIsInsideCannotBeReachedFromOutside(t *testing.T) {
 }
 
 func TestAProgramGetsExactlyThePathThatWasSentOrNothing(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.upstream(t, "authz1", g.ports.Authz[0], echo("authz1"))
 	g.upstream(t, "user", g.ports.User, echo("user"))
@@ -378,6 +368,7 @@ func TestAProgramGetsExactlyThePathThatWasSentOrNothing(t *testing.T) {
 }
 
 func TestMetricsSpelledOtherwiseStayInside(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.all(t)
 	for _, origin := range []string{g.Issuer, g.App, g.API} {
@@ -393,6 +384,7 @@ func TestMetricsSpelledOtherwiseStayInside(t *testing.T) {
 }
 
 func TestAnotherHostNameIsRefused(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, 1)
 	g.all(t)
 	for _, origin := range []string{g.Issuer, g.API, g.App} {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestTheImagesAreBareAndNotRoot(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +53,7 @@ func TestTheImagesAreBareAndNotRoot(t *testing.T) {
 
 // What the build's Dockerfile copies must not be kept from it by .dockerignore.
 func TestTheBuildSeesEveryPackageItNeeds(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../.dockerignore")
 	if err != nil {
 		t.Fatal(err)

@@ -142,6 +142,7 @@ func named(objects []object, kind, name string) *object {
 }
 
 func TestKubernetesRunsWhatTheDevRunnerRuns(t *testing.T) {
+	t.Parallel()
 	objects := manifests(t)
 	table := fromTable(t)
 	origins := named(objects, "ConfigMap", "origins")
@@ -206,6 +207,7 @@ func (c container) prefix() string {
 }
 
 func TestKubernetesGivesNoPodMoreThanItNeeds(t *testing.T) {
+	t.Parallel()
 	objects := manifests(t)
 	if o := named(objects, "NetworkPolicy", "nothing-by-default"); o == nil || len(o.Spec.PodSelector.MatchLabels) > 0 || len(o.Spec.Ingress) > 0 {
 		t.Error("traffic is open by default")

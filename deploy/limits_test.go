@@ -40,6 +40,7 @@ func goMemory(t *testing.T, where, limit, told string) {
 }
 
 func TestEveryContainersMemoryIsLimitedAndGoKnows(t *testing.T) {
+	t.Parallel()
 	c, _ := readCompose(t)
 	for name, s := range c.Services {
 		if name == "postgres" {
@@ -67,6 +68,7 @@ func TestEveryContainersMemoryIsLimitedAndGoKnows(t *testing.T) {
 }
 
 func TestEveryContainersLogIsRotated(t *testing.T) {
+	t.Parallel()
 	c, _ := readCompose(t)
 	for name, s := range c.Services {
 		if s.Logging.Options["max-size"] == "" || s.Logging.Options["max-file"] == "" {
@@ -77,6 +79,7 @@ func TestEveryContainersLogIsRotated(t *testing.T) {
 
 // What stops a container waits for as long as its program takes to stop without losing a request.
 func TestAContainerIsGivenTheTimeThatAStopTakes(t *testing.T) {
+	t.Parallel()
 	p, err := programs()
 	if err != nil {
 		t.Fatal(err)

@@ -1,12 +1,9 @@
 package deploy
 
 import (
-	"bufio"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/testenv/program"
 )
 
 // No container engine is needed for these tests: they read the files and hold them to the table that the dev runner runs,
@@ -91,6 +89,7 @@ func fromTable(t *testing.T) map[string]process {
 }
 
 func TestTheTableAndTheProgramsKnowTheSameSettings(t *testing.T) {
+	t.Parallel()
 	known, err := settings()
 	if err != nil {
 		t.Fatal(err)
@@ -168,31 +167,16 @@ func starts(t *testing.T, p process) {
 		// No test asks for a name outside of this machine.
 		cmd.Env = append(cmd.Env, name+"="+strings.ReplaceAll(value, "example.com", "maru.localhost"))
 	}
-	if said, serves := untilServing(t, cmd); !serves {
+	if said, ok := serves(t, cmd); !ok {
 		t.Errorf("%s: %s does not start:\n%s", p.where, p.program, said)
 	}
 }
 
-// untilServing runs a program until it serves, and tells what it said until then.
-func untilServing(t *testing.T, cmd *exec.Cmd) (said string, serves bool) {
+// serves runs a program until it serves, then kills it, and returns what it said until then.
+func serves(t *testing.T, cmd *exec.Cmd) (said string, ok bool) {
 	t.Helper()
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for lines := bufio.NewScanner(log); !serves && lines.Scan(); {
-		said += lines.Text() + "\n"
-		serves = strings.Contains(lines.Text(), "serving")
-	}
-	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		t.Error(err)
-	}
-	if _, err := io.Copy(io.Discard, log); err != nil {
-		t.Error(err)
-	}
-	cmd.Wait() // it was killed
-	return said, serves
+	p := program.Start(t, cmd)
+	ok = p.Says("serving")
+	p.Kill()
+	return p.String(), ok
 }

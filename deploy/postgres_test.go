@@ -7,14 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +25,7 @@ import (
 )
 
 func TestComposesProgramsCheckPostgressCertificate(t *testing.T) {
+	t.Parallel()
 	c, _ := readCompose(t)
 	seen := 0
 	for name, s := range c.Services {
@@ -95,6 +94,7 @@ func needsOpenSSL(t *testing.T) {
 }
 
 func TestPostgresRunsWithTheCertificateThatTheScriptMakes(t *testing.T) {
+	t.Parallel()
 	needsOpenSSL(t)
 	dir, err := os.MkdirTemp("", "maru-tls-") // where the account that runs Postgres gets at it
 	if err != nil {
@@ -140,8 +140,8 @@ func TestPostgresRunsWithTheCertificateThatTheScriptMakes(t *testing.T) {
 	}
 	command := c.Services["postgres"].Command
 	key := postgresKey(t, dir, filepath.Join(secrets, "postgres.key"), command)
-	port := freePort(t)
-	settings := []string{"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(port)}
+	port := testenv.FreePort(t)
+	settings := []string{"listen_addresses=127.0.0.1", "port=" + port}
 	for _, argument := range command[1:] {
 		setting, ok := strings.CutPrefix(argument, "--")
 		if !ok {
@@ -164,7 +164,7 @@ func TestPostgresRunsWithTheCertificateThatTheScriptMakes(t *testing.T) {
 	})
 
 	connect := func(host, root string) error {
-		config, err := pgx.ParseConfig(fmt.Sprintf("postgres://postgres@%s:%d/postgres?sslmode=verify-full&sslrootcert=%s", host, port, root))
+		config, err := pgx.ParseConfig(fmt.Sprintf("postgres://postgres@%s:%s/postgres?sslmode=verify-full&sslrootcert=%s", host, port, root))
 		if err != nil {
 			return err
 		}
@@ -196,17 +196,8 @@ func TestPostgresRunsWithTheCertificateThatTheScriptMakes(t *testing.T) {
 	}
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func TestTheScriptsSayWhenOpenSSLIsMissing(t *testing.T) {
+	t.Parallel()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		t.Fatal(err)
@@ -236,6 +227,7 @@ func TestTheScriptsSayWhenOpenSSLIsMissing(t *testing.T) {
 }
 
 func TestAnOlderInstallationGetsItsCertificate(t *testing.T) {
+	t.Parallel()
 	needsOpenSSL(t)
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "compose.env"), []byte("POSTGRES_PASSWORD=kept\n"), 0o600); err != nil {
@@ -255,6 +247,7 @@ func TestAnOlderInstallationGetsItsCertificate(t *testing.T) {
 }
 
 func TestKubernetesSecretsAreMadeByTheirScript(t *testing.T) {
+	t.Parallel()
 	needsOpenSSL(t)
 	dir := filepath.Join(t.TempDir(), "secrets")
 	ca := filepath.Join(t.TempDir(), "ca.crt")

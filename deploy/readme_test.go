@@ -105,6 +105,7 @@ func markdown(t *testing.T) []string {
 }
 
 func TestTheReadmeIsAFrontPageOfAtMost200Lines(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{"../README.md", "../README.ko.md"} {
 		if n := len(readDocument(t, path).lines); n > 200 {
 			t.Errorf("%s has %d lines", path, n)
@@ -113,6 +114,7 @@ func TestTheReadmeIsAFrontPageOfAtMost200Lines(t *testing.T) {
 }
 
 func TestLinksAndAnchorsInMarkdownLeadSomewhere(t *testing.T) {
+	t.Parallel()
 	for _, path := range markdown(t) {
 		d := readDocument(t, path)
 		for _, link := range d.links {
@@ -142,6 +144,7 @@ func TestLinksAndAnchorsInMarkdownLeadSomewhere(t *testing.T) {
 // Both languages say the same: headings of the same levels, and the same rows and programs in the same order. In tables the code of each cell
 // is compared; what people read is left to people.
 func TestTheKoreanDocumentsHaveTheRowsAndBlocksOfTheEnglishOnes(t *testing.T) {
+	t.Parallel()
 	korean, err := filepath.Glob("../*.ko.md")
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +181,7 @@ func TestTheKoreanDocumentsHaveTheRowsAndBlocksOfTheEnglishOnes(t *testing.T) {
 }
 
 func TestGoProgramsInMarkdownCompile(t *testing.T) {
+	t.Parallel()
 	programs := 0
 	for _, path := range markdown(t) {
 		text, err := os.ReadFile(path)

@@ -11,6 +11,7 @@ import (
 // A fix in Go's own library reaches people only if everything that they get is built with it: go.mod's programs, the gateway
 // and the image. The tools follow, so that one Go compiles all.
 func TestEverythingIsBuiltWithOneGo(t *testing.T) {
+	t.Parallel()
 	toolchain := func(path string) string {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -44,6 +45,7 @@ func TestEverythingIsBuiltWithOneGo(t *testing.T) {
 
 // Dependabot raises a tool only if it is told the tool's name, see dependabot.yml.
 func TestEveryToolIsKeptCurrent(t *testing.T) {
+	t.Parallel()
 	dependabot, err := os.ReadFile("../.github/dependabot.yml")
 	if err != nil {
 		t.Fatal(err)
