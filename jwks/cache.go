@@ -11,10 +11,10 @@ import (
 
 // Defaults of CacheConfig.
 const (
-	DefaultMinRefresh = keycache.DefaultMinRefresh
-	DefaultMaxRefresh = keycache.DefaultMaxRefresh
-	DefaultCooldown   = keycache.DefaultCooldown
-	DefaultMaxStale   = keycache.DefaultMaxStale
+	DefaultMinRefresh = keycache.DefaultMinRefresh // 1 minute
+	DefaultMaxRefresh = keycache.DefaultMaxRefresh // 1 hour
+	DefaultCooldown   = keycache.DefaultCooldown   // 10 seconds
+	DefaultMaxStale   = keycache.DefaultMaxStale   // 12 hours
 )
 
 // CacheConfig says where a [Cache] gets its keys and how long it keeps them.

@@ -14,7 +14,7 @@ import (
 // DefaultLeeway is how far clocks may differ, for every time in a JWT that
 // comes from elsewhere: exp counts for so long after it, nbf and iat so long
 // before.
-const DefaultLeeway = jose.DefaultLeeway
+const DefaultLeeway = jose.DefaultLeeway // 10 seconds
 
 // DefaultMaxTokenBytes is the default of VerifierConfig.MaxTokenBytes.
 const DefaultMaxTokenBytes = 8 << 10

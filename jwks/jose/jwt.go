@@ -137,7 +137,7 @@ var errBase64 = errors.New("not base64url")
 // decodeBase64 decodes text. Unlike the decoder of encoding/base64 it does not
 // read over line breaks.
 func decodeBase64(text string) ([]byte, error) {
-	if strings.ContainsAny(text, "\r\n") {
+	if strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
 		return nil, errBase64
 	}
 	decoded := make([]byte, base64url.DecodedLen(len(text)))
