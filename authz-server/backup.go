@@ -7,7 +7,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/backup"
 )
 
 type backupCommand struct {
@@ -16,7 +16,7 @@ type backupCommand struct {
 
 // Run copies the database, even while servers use it.
 func (cmd backupCommand) Run(ctx context.Context, p *program) error {
-	if err := sqldb.Backup(ctx, p.settings.DatabaseURL, cmd.File); err != nil {
+	if err := backup.SQLite(ctx, p.settings.DatabaseURL, cmd.File); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(p.out, "wrote and checked %s; after you restore it, run 'authz-server after-restore'\n", cmd.File)

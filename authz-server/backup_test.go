@@ -9,7 +9,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
-	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/backup"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -76,7 +76,7 @@ func TestABackupComesBackWithoutWhatItForgot(t *testing.T) {
 func TestABackupOfPostgresIsPgDumps(t *testing.T) {
 	c := commandLine{t, sqldbtest.Postgres(t)}
 	file := filepath.Join(t.TempDir(), "backup")
-	if out, err := c.run("", "backup", file); !errors.Is(err, sqldb.ErrUsePgDump) {
+	if out, err := c.run("", "backup", file); !errors.Is(err, backup.ErrUsePgDump) {
 		t.Error(out, err)
 	}
 	if _, err := os.Stat(file); err == nil {

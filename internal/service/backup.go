@@ -6,7 +6,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/backup"
 )
 
 // BackupCommand is the command "backup" of a resource service.
@@ -17,7 +17,7 @@ type BackupCommand struct {
 
 // Run copies the database, even while the service uses it.
 func (c BackupCommand) Run(app *kong.Kong) error {
-	if err := sqldb.Backup(context.Background(), c.DatabaseURL, c.File); err != nil {
+	if err := backup.SQLite(context.Background(), c.DatabaseURL, c.File); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(app.Stdout, "wrote and checked %s\n", c.File)

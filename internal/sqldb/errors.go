@@ -3,17 +3,10 @@ package sqldb
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"strings"
-	"syscall"
 
-	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
 )
 
 // ErrUnavailable is wrapped by errors that are the database's fault and may be over in a moment: it
@@ -35,105 +28,16 @@ func explain(ctx context.Context, err error) error {
 		return unavailable(err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled): // our limit
 		return unavailable(fmt.Errorf("no answer in time: %w", err))
-	case broken(err), refused(err):
+	case fault.Broken(err), fault.Refused(err):
 		return unavailable(err)
 	}
 	return err
 }
 
-// broken tells whether err means that the connection is gone, or was never made.
-func broken(err error) bool {
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
-		return true
-	}
-	if code := postgresCode(err); code != "" {
-		// admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout, and connection
-		// exceptions
-		return strings.HasPrefix(code, "57P") || strings.HasPrefix(code, "08")
-	}
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-// anyLoss tells whether a statement that only reads may be repeated: whenever its connection broke.
-func anyLoss(err error) bool { return broken(err) }
-
-// unexecuted tells whether a statement that writes may be repeated outside a transaction: Postgres
-// said that it ended the session instead of executing it, or there never was a session. If the
-// connection just closed, that is unknown.
-func unexecuted(err error) bool {
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) {
-		return true
-	}
-	switch postgresCode(err) {
-	case "57P01", "57P02", "57P03", "57P05", "08001", "08004":
-		return true
-	}
-	return false
-}
-
-// crowded tells whether Postgres has no room for another connection just now, or is starting.
-// Nothing was executed.
-func crowded(err error) bool {
-	code := postgresCode(err)
-	return code == "53300" || code == "57P03"
-}
-
-// refused tells whether the database is up but cannot execute the statement now.
-func refused(err error) bool {
-	if code := postgresCode(err); code != "" {
-		switch code {
-		case "57014", // query_canceled: the statement's time is over
-			"55P03",          // lock_not_available
-			"40001", "40P01", // serialization_failure, deadlock_detected
-			"25006",          // read_only_sql_transaction: a standby, after a failover
-			"25P03", "25P04": // idle_in_transaction_session_timeout, transaction_timeout
-			return true
-		}
-		// insufficient resources, system errors
-		return strings.HasPrefix(code, "53") || strings.HasPrefix(code, "58")
-	}
-	var lite *sqlite.Error
-	if !errors.As(err, &lite) {
-		return false
-	}
-	switch lite.Code() & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_INTERRUPT,
-		sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
-		return true
-	}
-	return false
-}
-
-// postgresCode is the SQLSTATE of err, or empty.
-func postgresCode(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pg.Code
-	}
-	return ""
-}
-
-// IsDuplicate tells whether err is the violation of a primary key or a UNIQUE constraint.
-// Prefer ON CONFLICT DO NOTHING and the row count: on Postgres an error ends the transaction.
-func IsDuplicate(err error) bool {
-	if code := postgresCode(err); code != "" {
-		return code == "23505"
-	}
-	var lite *sqlite.Error
-	return errors.As(err, &lite) &&
-		(lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
-}
+// IsDuplicate tells whether err is the violation of a primary key or a UNIQUE constraint. Prefer ON
+// CONFLICT DO NOTHING and the row count: on Postgres an error ends the transaction.
+func IsDuplicate(err error) bool { return fault.Duplicate(err) }
 
 // IsMissingReference tells whether err is the violation of a foreign key: the row that another one
 // refers to is gone. On Postgres it ends the transaction.
-func IsMissingReference(err error) bool {
-	if code := postgresCode(err); code != "" {
-		return code == "23503"
-	}
-	var lite *sqlite.Error
-	return errors.As(err, &lite) && lite.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
-}
+func IsMissingReference(err error) bool { return fault.MissingReference(err) }

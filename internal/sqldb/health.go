@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
 )
 
 // MaxClockOffset is how far apart this machine's clock and the database's may be. Codes live for a
@@ -52,7 +54,7 @@ func (db *DB) compareClocks(ctx context.Context) (ahead time.Duration, err error
 	var micros int64
 	var asked time.Time
 	var took time.Duration
-	err = db.repeat(ctx, anyLoss, func() error {
+	err = db.repeat(ctx, fault.Broken, func() error {
 		started := time.Now()
 		if db.opts.Now != nil {
 			asked = db.opts.Now()

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
 )
 
 // A pool is a pool of connections whose queue is first come, first served. Unlike that of
@@ -73,9 +75,9 @@ func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context
 	if tx != nil {
 		err = db.sendIn(ctx, limited, tx, writes, f)
 	} else {
-		safe := anyLoss
+		safe := fault.Broken
 		if writes {
-			safe = unexecuted
+			safe = fault.Unexecuted
 		}
 		err = db.repeat(limited, safe, func() error { return f(limited, p) })
 	}
@@ -90,7 +92,7 @@ func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context
 // later statements no more in the same transaction than in a new one.
 func (db *DB) sendIn(ctx, limited context.Context, tx *transaction, writes bool, f func(ctx context.Context, on querier) error) error {
 	err := f(limited, tx)
-	if broken(err) {
+	if fault.Broken(err) {
 		db.noteBroken()
 		if tx.wrote || tx.renewed || db.engine != Postgres {
 			return err
@@ -134,7 +136,7 @@ func (db *DB) repeat(ctx context.Context, safe func(error) bool, f func() error)
 		if err == nil || db.engine != Postgres {
 			return err
 		}
-		if crowded(err) && (db.opts.DatabaseWaitTimeout == 0 || time.Since(start) < db.opts.DatabaseWaitTimeout) {
+		if fault.Crowded(err) && (db.opts.DatabaseWaitTimeout == 0 || time.Since(start) < db.opts.DatabaseWaitTimeout) {
 			select {
 			case <-ctx.Done():
 				return err
@@ -142,7 +144,7 @@ func (db *DB) repeat(ctx context.Context, safe func(error) bool, f func() error)
 				continue
 			}
 		}
-		if !broken(err) {
+		if !fault.Broken(err) {
 			return err
 		}
 		db.noteBroken()

@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
 )
 
 // Migrate brings the schema up to date with the numbered .sql files in the root of migrations
@@ -100,7 +102,7 @@ func (db *DB) checkSchema(ctx context.Context) error {
 	ctx, cancel := db.limit(ctx)
 	defer cancel()
 	var found map[string]bool
-	err := db.repeat(ctx, anyLoss, func() (err error) {
+	err := db.repeat(ctx, fault.Broken, func() (err error) {
 		found, err = columns(ctx, db.engine, db.checks)
 		return err
 	})

@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
 )
 
 // idleInTransaction is how long Postgres keeps a transaction open while its program sends nothing,
@@ -43,7 +45,7 @@ func openPostgres(ctx context.Context, opts Options) (*DB, error) {
 	db.checks = stdlib.OpenDB(*connection, stdlib.OptionShouldPing(db.shouldPing))
 	db.checks.SetMaxOpenConns(1)
 	db.checks.SetConnMaxLifetime(time.Hour)
-	if err := db.repeat(ctx, anyLoss, func() error { return db.checks.PingContext(ctx) }); err != nil {
+	if err := db.repeat(ctx, fault.Broken, func() error { return db.checks.PingContext(ctx) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to Postgres at %s: %w", connection.Host, err), db.Close())
 	}
 	return db, nil

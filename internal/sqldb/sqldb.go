@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
 )
 
 // An Engine is a database product.
@@ -131,7 +133,7 @@ func (db *DB) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	stop := db.cancelLater(tx.cancel)
 	err := tx.Commit()
 	stop()
-	if broken(err) {
+	if fault.Broken(err) {
 		db.noteBroken()
 	}
 	return explain(ctx, err)
@@ -145,7 +147,7 @@ func (db *DB) transaction(ctx context.Context) *transaction {
 // begin starts tx. database/sql and pgx keep the context of BEGIN for COMMIT and ROLLBACK, so
 // cancelling it bounds all three.
 func (db *DB) begin(ctx context.Context, tx *transaction) error {
-	return db.repeat(ctx, anyLoss, func() error {
+	return db.repeat(ctx, fault.Broken, func() error {
 		under, cancel := context.WithCancel(ctx)
 		stop := db.cancelLater(cancel)
 		begun, err := db.write.BeginTx(under, nil)

@@ -1,4 +1,4 @@
-package sqldb_test
+package backup_test
 
 import (
 	"context"
@@ -11,11 +11,36 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/backup"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/internal/testenv"
 )
+
+func TestMain(m *testing.M) { sqldbtest.Main(m) }
+
+var migrations = fstest.MapFS{
+	"0001_things.sql": {Data: []byte("-- +goose Up\nCREATE TABLE things (id TEXT PRIMARY KEY);\n")},
+}
+
+func open(t *testing.T, databaseURL string) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := db.Migrate(t.Context(), migrations); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func insert(ctx context.Context, db *sqldb.DB, id string) (int64, error) {
+	return db.Exec(ctx, `INSERT INTO things (id) VALUES ($1)`, id)
+}
 
 func TestABackupUnderLoadIsWholeAndPrivate(t *testing.T) {
 	databaseURL := sqldbtest.SQLite(t)
@@ -35,7 +60,7 @@ func TestABackupUnderLoadIsWholeAndPrivate(t *testing.T) {
 		}
 	})
 	file := filepath.Join(t.TempDir(), "backup.db")
-	err := sqldb.Backup(t.Context(), databaseURL, file)
+	err := backup.SQLite(t.Context(), databaseURL, file)
 	stop()
 	writing.Wait()
 	if err != nil {
@@ -55,7 +80,7 @@ func TestABackupUnderLoadIsWholeAndPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sqldb.Backup(t.Context(), databaseURL, file); !errors.Is(err, fs.ErrExist) {
+	if err := backup.SQLite(t.Context(), databaseURL, file); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("the second backup to one file: %v", err)
 	}
 	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
@@ -73,7 +98,7 @@ func TestAFailedBackupLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"broken.db", "empty.db", "missing.db"} {
-		if err := sqldb.Backup(t.Context(), "sqlite:"+filepath.Join(dir, name), filepath.Join(dir, "copy")); err == nil {
+		if err := backup.SQLite(t.Context(), "sqlite:"+filepath.Join(dir, name), filepath.Join(dir, "copy")); err == nil {
 			t.Errorf("%s: a backup was made", name)
 		}
 	}
@@ -86,8 +111,8 @@ func TestAFailedBackupLeavesNothing(t *testing.T) {
 func TestTheAdviceForPostgresWorks(t *testing.T) {
 	databaseURL := sqldbtest.Postgres(t)
 	file := filepath.Join(t.TempDir(), "dump")
-	err := sqldb.Backup(t.Context(), databaseURL, file)
-	if !errors.Is(err, sqldb.ErrUsePgDump) {
+	err := backup.SQLite(t.Context(), databaseURL, file)
+	if !errors.Is(err, backup.ErrUsePgDump) {
 		t.Fatal(err)
 	}
 	_, commands, _ := strings.Cut(err.Error(), "for that: ")

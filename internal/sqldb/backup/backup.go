@@ -1,4 +1,5 @@
-package sqldb
+// Package backup copies an SQLite database to a file while servers use it.
+package backup
 
 import (
 	"context"
@@ -9,16 +10,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	_ "modernc.org/sqlite" // the "sqlite" driver
 )
 
-// ErrUsePgDump is Backup's error for a Postgres database.
+// ErrUsePgDump is the error for a Postgres database.
 var ErrUsePgDump = errors.New(`Postgres has its own program for that: umask 077; pg_dump --format=custom --file=FILE "$URL", with URL being the value of --database-url; pg_restore --clean --if-exists --dbname="$URL" FILE brings it back`)
 
-// Backup writes a copy of the SQLite database at databaseURL to a new file that only this account
-// can read. It holds what is committed when Backup begins; servers go on reading and writing
+// SQLite writes a copy of the SQLite database at databaseURL to a new file that only this account
+// can read. It holds what is committed when SQLite begins; servers go on reading and writing
 // meanwhile. The copy is checked and synced to disk before it gets its name. Errors:
 // [ErrUsePgDump]; one that wraps fs.ErrExist if there is such a file.
-func Backup(ctx context.Context, databaseURL, file string) (err error) {
+func SQLite(ctx context.Context, databaseURL, file string) (err error) {
 	path, ok := strings.CutPrefix(databaseURL, "sqlite:")
 	if !ok {
 		return ErrUsePgDump
