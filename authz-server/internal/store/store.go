@@ -13,7 +13,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
@@ -44,79 +43,19 @@ type Store struct {
 	sqldb.Upkeep
 	db *sqldb.DB
 
-	*Users
-	*Sessions
-	*Clients
-	*Consents
-	*Grants
-	*Devices
-	*Logouts
-	*Interactions
-	*Pushed
-	*Quotas
-	*Attempts
-	*UsedIDs
-	*Keys
-}
-
-// For the callers that do not name the rooms yet.
-type (
-	Users          = accounts.Users
-	Sessions       = accounts.Sessions
-	Clients        = registry.Clients
-	Consents       = grants.Consents
-	Grants         = grants.Grants
-	Devices        = grants.Devices
-	Logouts        = outbox.Logouts
-	Interactions   = requests.Interactions
-	Pushed         = requests.Pushed
-	Quotas         = limits.Quotas
-	Attempts       = limits.Attempts
-	UsedIDs        = limits.UsedIDs
-	Keys           = keystore.Keys
-	User           = accounts.User
-	Claims         = accounts.Claims
-	Address        = accounts.Address
-	Session        = accounts.Session
-	SessionLimits  = accounts.SessionLimits
-	Registration   = registry.Registration
-	Consent        = grants.Consent
-	Grant          = grants.Grant
-	Code           = grants.Code
-	RefreshToken   = grants.RefreshToken
-	DeviceCode     = grants.DeviceCode
-	LogoutDelivery = outbox.LogoutDelivery
-	Interaction    = requests.Interaction
-	PushedRequest  = requests.PushedRequest
-	Quota          = limits.Quota
-	QuotaError     = limits.QuotaError
-	Attempt        = limits.Attempt
-	SigningKey     = keystore.SigningKey
-	ServerSecret   = keystore.ServerSecret
-)
-
-// The same for the rest.
-const (
-	SessionIdle         = accounts.SessionIdle
-	SessionLifetime     = accounts.SessionLifetime
-	MaxSessions         = accounts.MaxSessions
-	PollTolerance       = grants.PollTolerance
-	InteractionLifetime = requests.InteractionLifetime
-	PostedLifetime      = requests.PostedLifetime
-	ConsentAllow        = requests.ConsentAllow
-	ConsentDeny         = requests.ConsentDeny
-	LogoutRetention     = outbox.LogoutRetention
-	FailureRetention    = limits.FailureRetention
-)
-
-func EmailKey(email string) string { return accounts.EmailKey(email) }
-func Hash(secret string) []byte    { return opaque.Hash(secret) }
-func NewSecret() string            { return opaque.New() }
-func QuotasOf(networks []string, kind string, limit int, window time.Duration) []Quota {
-	return limits.QuotasOf(networks, kind, limit, window)
-}
-func QuotasWithin(networks []string, kind string, limit, wide int, window time.Duration) []Quota {
-	return limits.QuotasWithin(networks, kind, limit, wide, window)
+	Users        *accounts.Users
+	Sessions     *accounts.Sessions
+	Clients      *registry.Clients
+	Consents     *grants.Consents
+	Grants       *grants.Grants
+	Devices      *grants.Devices
+	Logouts      *outbox.Logouts
+	Interactions *requests.Interactions
+	Pushed       *requests.Pushed
+	Quotas       *limits.Quotas
+	Attempts     *limits.Attempts
+	UsedIDs      *limits.UsedIDs
+	Keys         *keystore.Keys
 }
 
 // Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
