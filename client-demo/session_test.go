@@ -107,6 +107,17 @@ func TestARefreshedIDTokenOfAnotherPersonEndsTheSession(t *testing.T) {
 	b.get("/boards").want(t, http.StatusForbidden, "Please log in again")
 }
 
+func TestARefreshWhoseAnswerCannotBeCheckedYetLosesNoToken(t *testing.T) {
+	w := start(t)
+	b := w.browser().login()
+	w.pass(2 * time.Hour) // the discovery document has grown old, and its keys with it
+	w.issuer.noKeys.Store(true)
+	b.get("/boards").want(t, http.StatusServiceUnavailable, "You stay logged in", `id="logout"`)
+	w.issuer.noKeys.Store(false)
+	w.pass(10 * time.Second)
+	b.get("/boards").want(t, http.StatusOK, "자유") // by the token that the refresh brought: the old one is used up
+}
+
 func TestSessionsEndWhenIdleAndWhenOld(t *testing.T) {
 	w := start(t)
 	b := w.browser().login()

@@ -24,13 +24,17 @@ func New(users backend.Users, account string, languages lang.Languages) *Handler
 	return &Handlers{users, account, languages}
 }
 
-// form makes a form with the saved values and their ETag.
-func form(v *site.Visit, saved map[string]string, etag string) *pages.Form {
+// own is a form with what is saved, and its ETag; or, if err says that a service is down, a notice.
+func own(v *site.Visit, saved map[string]string, etag string, err error) (pages.Own, error) {
+	notice, err := v.Notice(err)
+	if err != nil || notice != "" {
+		return pages.Own{Notice: notice}, err
+	}
 	values := url.Values{"etag": {etag}}
 	for field, value := range saved {
 		values.Set(field, value)
 	}
-	return v.NewForm(values)
+	return pages.Own{Form: v.NewForm(values)}, nil
 }
 
 func (h *Handlers) profile(own pages.Own) pages.Profile {
@@ -40,15 +44,12 @@ func (h *Handlers) profile(own pages.Own) pages.Profile {
 // Profile serves GET /profile.
 func (h *Handlers) Profile(v *site.Visit) error {
 	profile, etag, err := h.users.Me(v.R.Context(), v.Token)
-	notice, err := v.Notice(err)
+	page, err := own(v, profileFields(profile), etag, err)
 	if err != nil {
 		return err
 	}
-	if notice != "" {
-		return v.Show(h.profile(pages.Own{Notice: notice}))
-	}
 	v.Session.SetName(profile.DisplayName)
-	return v.Show(h.profile(pages.Own{Form: form(v, profileFields(profile), etag)}))
+	return v.Show(h.profile(page))
 }
 
 func profileFields(p backend.Profile) map[string]string {
@@ -85,14 +86,11 @@ func (h *Handlers) settings(own pages.Own) pages.Settings {
 // Settings serves GET /settings.
 func (h *Handlers) Settings(v *site.Visit) error {
 	settings, etag, err := h.users.Settings(v.R.Context(), v.Token)
-	notice, err := v.Notice(err)
+	page, err := own(v, settingsFields(settings), etag, err)
 	if err != nil {
 		return err
 	}
-	if notice != "" {
-		return v.Show(h.settings(pages.Own{Notice: notice}))
-	}
-	return v.Show(h.settings(pages.Own{Form: form(v, settingsFields(settings), etag)}))
+	return v.Show(h.settings(page))
 }
 
 func settingsFields(s backend.Settings) map[string]string {
@@ -123,15 +121,11 @@ func (h *Handlers) SaveSettings(v *site.Visit) error {
 // Interests serves GET /interests.
 func (h *Handlers) Interests(v *site.Visit) error {
 	interests, etag, err := h.users.Interests(v.R.Context(), v.Token)
-	notice, err := v.Notice(err)
+	page, err := own(v, interestsFields(interests), etag, err)
 	if err != nil {
 		return err
 	}
-	if notice != "" {
-		return v.Show(pages.Interests{Own: pages.Own{Notice: notice}})
-	}
-	return v.Show(pages.Interests{Own: pages.Own{Form: form(v, interestsFields(interests), etag)},
-		Tags: interests.Tags})
+	return v.Show(pages.Interests{Own: page, Tags: interests.Tags})
 }
 
 func interestsFields(i backend.Interests) map[string]string {
