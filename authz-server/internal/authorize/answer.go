@@ -45,11 +45,11 @@ func (v *visit) answer(decided step) error {
 	return v.respond(parameters)
 }
 
-// answerOnce makes the answer: the parameters of the redirect. The answer and the end of what it answers
-// are one transaction, and what the decision depends on is looked at again in it. The order matters twice:
-// [tokens.Issuer.Begin] holds the session first, and whoever removes the client or withdraws the consent
-// takes the rows in the same order, so that nobody waits in a circle. store.ErrNotFound: the request was
-// answered already.
+// answerOnce makes the answer: the parameters of the redirect. The answer and the end of what it
+// answers are one transaction, and what the decision depends on is looked at again in it. The order
+// matters twice: [tokens.Issuer.Begin] holds the session first, and whoever removes the client or
+// withdraws the consent takes the rows in the same order, so that nobody waits in a circle.
+// store.ErrNotFound: the request was answered already.
 func (v *visit) answerOnce(ctx context.Context, decided step) (parameters url.Values, err error) {
 	err = v.Store.Tx(ctx, func(ctx context.Context) error {
 		var err error
@@ -70,9 +70,9 @@ func (v *visit) answerOnce(ctx context.Context, decided step) (parameters url.Va
 	return parameters, err
 }
 
-// issue begins the grant and makes what the response type asks for: "code" (RFC 6749 §4.1.2), and with the
-// setting for older ones the implicit and hybrid combinations (OIDC Core §3.2, §3.3), whose tokens come in
-// the front channel.
+// issue begins the grant and makes what the response type asks for: "code" (RFC 6749 §4.1.2), and
+// with the setting for older ones the implicit and hybrid combinations (OIDC Core §3.2, §3.3),
+// whose tokens come in the front channel.
 func (v *visit) issue(ctx context.Context, decided step) (url.Values, error) {
 	a, c := v.request, &v.request.Client
 	spec := tokens.GrantSpec{
@@ -123,9 +123,9 @@ func (v *visit) issue(ctx context.Context, decided step) (url.Values, error) {
 	return parameters, nil
 }
 
-// spend ends the interaction and the pushed request that are being answered. store.ErrNotFound: another
-// request was faster. errDecisionChanged: the person answered otherwise, or took the answer back, since it
-// was read.
+// spend ends the interaction and the pushed request that are being answered. store.ErrNotFound:
+// another request was faster. errDecisionChanged: the person answered otherwise, or took the answer
+// back, since it was read.
 func (v *visit) spend(ctx context.Context) error {
 	if read := v.waiting; read != nil {
 		last, err := v.Store.Interactions.SpendInteraction(ctx, read.handle)
@@ -142,7 +142,8 @@ func (v *visit) spend(ctx context.Context) error {
 	return nil
 }
 
-// settleConsent notes what the person just answered, or makes sure that what they allowed before still stands.
+// settleConsent notes what the person just answered, or makes sure that what they allowed before
+// still stands.
 func (v *visit) settleConsent(ctx context.Context, decided step) error {
 	c, userID := &v.request.Client, decided.login.UserID
 	switch {

@@ -1,5 +1,5 @@
-// Package authorize is the authorization endpoint and its back door for pushed requests: what is asked,
-// what is still missing until it can be answered, and the answer.
+// Package authorize is the authorization endpoint and its back door for pushed requests: what is
+// asked, what is still missing until it can be answered, and the answer.
 package authorize
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
-// Endpoint is /oauth2/authorize (RFC 6749 §3.1, OIDC Core §3.1.2). It is safe for concurrent use. All
-// fields are required.
+// Endpoint is /oauth2/authorize (RFC 6749 §3.1, OIDC Core §3.1.2). It is safe for concurrent use.
+// All fields are required.
 type Endpoint struct {
 	*endpoint.BrowserForms
 	Door      *endpoint.Door
@@ -53,8 +53,8 @@ type waiting struct {
 	handle string
 }
 
-// ServeHTTP answers, or sends the person to a page first. Whatever they do there, they come back here, and
-// here alone it is decided what is still missing.
+// ServeHTTP answers, or sends the person to a page first. Whatever they do there, they come back
+// here, and here alone it is decided what is still missing.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	v := &visit{Endpoint: e, w: w, r: r}

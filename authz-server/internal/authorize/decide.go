@@ -33,8 +33,8 @@ func (v *visit) decide() (step, error) {
 	return v.decideConsent(current)
 }
 
-// decideLogin finds out whether somebody has to log in, and where; "": nobody has to (OIDC Core §3.1.2.1,
-// §3.1.2.3).
+// decideLogin finds out whether somebody has to log in, and where; "": nobody has to (OIDC Core
+// §3.1.2.1, §3.1.2.3).
 func (v *visit) decideLogin(current *session.Session) (page string, err error) {
 	a := v.request
 	// A log-in after the request began is fresh enough for every prompt and every max_age.
@@ -70,8 +70,8 @@ func (v *visit) decideLogin(current *session.Session) (page string, err error) {
 	return "/login", nil
 }
 
-// checkClaimsRequest refuses what the person logged in cannot answer: another subject, or an essential acr
-// that is not theirs (OIDC Core §5.5.1, §5.5.1.1).
+// checkClaimsRequest refuses what the person logged in cannot answer: another subject, or an
+// essential acr that is not theirs (OIDC Core §5.5.1, §5.5.1.1).
 func checkClaimsRequest(asked *tokens.ClaimsRequest, subject, acr string) error {
 	if !asked.IDToken["sub"].Allows(subject) || !asked.Userinfo["sub"].Allows(subject) {
 		return oauth.LoginRequired.Because("another person than the one that the claims parameter names is logged in")
@@ -101,8 +101,8 @@ func (v *visit) decideConsent(current *session.Session) (step, error) {
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return step{}, err
 		}
-		// What the person left out before is not asked again, for an app sends the same request at every
-		// log-in, unless the app insists by prompt=consent. What they were never asked is.
+		// What the person left out before is not asked again, for an app sends the same request at
+		// every log-in, unless the app insists by prompt=consent. What they were never asked is.
 		granted = oauth.Intersect(asked, given.Scope)
 		unasked := oauth.Without(oauth.Without(asked, given.Scope), given.Declined)
 		needed = errors.Is(err, store.ErrNotFound) || len(unasked) > 0 || len(granted) == 0 && len(asked) > 0

@@ -13,8 +13,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 )
 
-// pushedLifetime is how long a pushed request waits to be used (RFC 9126 §2.2). Once a person is at its
-// pages, the interaction's lifetime counts.
+// pushedLifetime is how long a pushed request waits to be used (RFC 9126 §2.2). Once a person is at
+// its pages, the interaction's lifetime counts.
 const pushedLifetime = time.Minute
 
 // MaxPush is the largest body of a push, in bytes: a request object or other parameters, and what
@@ -24,9 +24,9 @@ const MaxPush = endpoint.MaxForm + clientauth.MaxAssertion
 // pushes are pushed requests that wait for their browser.
 var pushes = endpoint.Pending{Kind: "push", Window: pushedLifetime}
 
-// Push is /oauth2/par: it takes an authorization request from the client itself, before any browser is
-// involved (RFC 9126). It checks the request as the authorization endpoint would, so that the client learns
-// of its mistakes at once.
+// Push is /oauth2/par: it takes an authorization request from the client itself, before any browser
+// is involved (RFC 9126). It checks the request as the authorization endpoint would, so that the
+// client learns of its mistakes at once.
 func (e *Endpoint) Push(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	uri, err := e.push(r)

@@ -22,8 +22,8 @@ import (
 // maxRequestObject is the longest request object, in bytes.
 const maxRequestObject = 16 << 10
 
-// followReferences returns the parameters that a request means: those of the pushed request or of the request object that it
-// refers to, and otherwise its own.
+// followReferences returns the parameters that a request means: those of the pushed request or of
+// the request object that it refers to, and otherwise its own.
 func (e *Endpoint) followReferences(ctx context.Context, c *client.Client, form url.Values) (url.Values, error) {
 	uri := form.Get("request_uri")
 	switch {
@@ -47,8 +47,9 @@ func (e *Endpoint) followReferences(ctx context.Context, c *client.Client, form 
 	return form, nil
 }
 
-// pushedParameters returns the parameters of a pushed request of this client, and nothing that came beside the reference
-// (RFC 9126 §4): who can change the query could add a nonce or a prompt. The reference stays in the form, to be spent with the answer.
+// pushedParameters returns the parameters of a pushed request of this client, and nothing that came
+// beside the reference (RFC 9126 §4): who can change the query could add a nonce or a prompt. The
+// reference stays in the form, to be spent with the answer.
 func (e *Endpoint) pushedParameters(ctx context.Context, c *client.Client, uri string) (url.Values, error) {
 	pushed, err := e.Store.Pushed.PushedRequest(ctx, uri)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && pushed.ClientID != c.ID) {
@@ -62,8 +63,9 @@ func (e *Endpoint) pushedParameters(ctx context.Context, c *client.Client, uri s
 	return form, nil
 }
 
-// fetchRequestObject gets a request object from where the client registered to keep it (OIDC Core §6.2). A fragment is the
-// hash by which the client tells versions apart, and no part of the address.
+// fetchRequestObject gets a request object from where the client registered to keep it (OIDC Core
+// §6.2). A fragment is the hash by which the client tells versions apart, and no part of the
+// address.
 func (e *Endpoint) fetchRequestObject(ctx context.Context, c *client.Client, uri string) (string, error) {
 	address, fragment, _ := strings.Cut(uri, "#")
 	registered := slices.ContainsFunc(c.RequestURIs, func(known string) bool {
@@ -81,8 +83,9 @@ func (e *Endpoint) fetchRequestObject(ctx context.Context, c *client.Client, uri
 	return strings.TrimSpace(string(object)), nil
 }
 
-// openRequestObject verifies a request object (RFC 9101 §6, OIDC Core §6.1) and returns the parameters that it means. What
-// the object says counts; what stands beside it fills gaps, unless the client signs everything.
+// openRequestObject verifies a request object (RFC 9101 §6, OIDC Core §6.1) and returns the
+// parameters that it means. What the object says counts; what stands beside it fills gaps, unless
+// the client signs everything.
 func (e *Endpoint) openRequestObject(ctx context.Context, c *client.Client, object string, beside url.Values) (url.Values, error) {
 	rule := directory.Rule{Algs: c.Algorithms(), Types: []string{"", "JWT", "oauth-authz-req+jwt"}, MaxBytes: maxRequestObject}
 	if c.RequestObjectSigningAlg != "" {
@@ -116,8 +119,8 @@ func (e *Endpoint) openRequestObject(ctx context.Context, c *client.Client, obje
 	return form, nil
 }
 
-// requestObjectParameters checks the claims about the object itself and turns the others into parameters, as they are: a
-// number stays the number that was written.
+// requestObjectParameters checks the claims about the object itself and turns the others into
+// parameters, as they are: a number stays the number that was written.
 func (e *Endpoint) requestObjectParameters(c *client.Client, text []byte) (url.Values, error) {
 	var about struct {
 		Issuer    string           `json:"iss"`
@@ -170,8 +173,8 @@ func (e *Endpoint) requestObjectParameters(c *client.Client, text []byte) (url.V
 	return form, nil
 }
 
-// parameterValues is a member of a request object as a parameter: a string as it is, a number or object as its JSON text,
-// an array of strings (as resource may be) as several.
+// parameterValues is a member of a request object as a parameter: a string as it is, a number or
+// object as its JSON text, an array of strings (as resource may be) as several.
 func parameterValues(value json.RawMessage) ([]string, error) {
 	var text string
 	if json.Unmarshal(value, &text) == nil {

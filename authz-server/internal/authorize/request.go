@@ -18,9 +18,9 @@ import (
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
-// request is an authorization request that has been read and checked (RFC 6749 §4.1.1, OIDC Core §3.1.2.1),
-// from wherever its parameters came: the query, a form, a pushed request or a request object. Every later
-// step looks at it and none at the raw parameters.
+// request is an authorization request that has been read and checked (RFC 6749 §4.1.1, OIDC Core
+// §3.1.2.1), from wherever its parameters came: the query, a form, a pushed request or a request
+// object. Every later step looks at it and none at the raw parameters.
 type request struct {
 	Form          url.Values // the parameters, after all references were followed: what an interaction stores
 	Client        client.Client
@@ -45,11 +45,11 @@ func (a *request) asksFor(responseType string) bool {
 	return slices.Contains(a.ResponseType, responseType)
 }
 
-// readRequest reads and checks the parameters of an authorization request, in this order: the client, the
-// references that it makes (pushed request, request object) and its redirect URI, whose failures are for a
-// page; then everything whose failure may be told to the client. In that case the request is returned beside
-// the error, and has what a redirect needs. resumed says that the form comes from an interaction, where
-// references were followed already.
+// readRequest reads and checks the parameters of an authorization request, in this order: the
+// client, the references that it makes (pushed request, request object) and its redirect URI, whose
+// failures are for a page; then everything whose failure may be told to the client. In that case
+// the request is returned beside the error, and has what a redirect needs. resumed says that the
+// form comes from an interaction, where references were followed already.
 func (e *Endpoint) readRequest(ctx context.Context, form url.Values, resumed bool) (*request, error) {
 	if err := requireOne(form, "client_id"); err != nil {
 		return nil, err
@@ -111,7 +111,8 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values, resumed boo
 // readParameters are those of an authorization request that is yet to be read.
 var readParameters = append([]string{"interaction", "registration", "request"}, knownParameters...)
 
-// knownParameters are those that a later step looks at, or a person's page. Others are ignored (RFC 6749 §3.1), and not stored.
+// knownParameters are those that a later step looks at, or a person's page. Others are ignored (RFC
+// 6749 §3.1), and not stored.
 var knownParameters = []string{
 	"acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display", "dpop_jkt", "id_token_hint", "login_hint", "max_age",
 	"nonce", "prompt", "redirect_uri", "request_uri", "resource", "response_mode", "response_type", "scope", "state", "ui_locales",
@@ -130,7 +131,8 @@ func requireOne(form url.Values, name string) error {
 	return nil
 }
 
-// outside is where to send the refusal of a reference: to the redirect URI that stands beside it, if that is the client's. nil: nowhere.
+// outside is where to send the refusal of a reference: to the redirect URI that stands beside it,
+// if that is the client's. nil: nowhere.
 func (e *Endpoint) outside(c client.Client, form url.Values) *request {
 	if len(form["redirect_uri"]) != 1 || !c.MatchRedirectURI(form.Get("redirect_uri")) {
 		return nil
@@ -142,8 +144,9 @@ func (e *Endpoint) outside(c client.Client, form url.Values) *request {
 	return a
 }
 
-// readResponseMode reads response_type and response_mode (OAuth 2.0 Multiple Response Type Encoding Practices, JARM §4.3).
-// Whatever is wrong with them, a.ResponseMode is one that an error can be sent in.
+// readResponseMode reads response_type and response_mode (OAuth 2.0 Multiple Response Type Encoding
+// Practices, JARM §4.3). Whatever is wrong with them, a.ResponseMode is one that an error can be
+// sent in.
 func (e *Endpoint) readResponseMode(a *request) error {
 	kinds := strings.Fields(a.Form.Get("response_type"))
 	slices.Sort(kinds)
@@ -159,7 +162,8 @@ func (e *Endpoint) readResponseMode(a *request) error {
 		a.ResponseMode = natural + ".jwt"
 	case !slices.Contains(ResponseModes, mode):
 		return oauth.UnsupportedResponseMode.Because("response_mode must be one of " + strings.Join(ResponseModes, ", "))
-	// Tokens in a query end up in logs and histories (Multiple Response Types §5); in JARM's query they are signed, and not encrypted either.
+	// Tokens in a query end up in logs and histories (Multiple Response Types §5); in JARM's query
+	// they are signed, and not encrypted either.
 	case strings.HasPrefix(mode, "query") && natural == "fragment":
 		return oauth.UnsupportedResponseMode.Because("response_mode " + mode + " cannot carry this response_type; use fragment or form_post")
 	case strings.HasPrefix(mode, "form_post") && browserOrigin(a.RedirectURI) == "":
@@ -173,7 +177,8 @@ func (e *Endpoint) readResponseMode(a *request) error {
 // ResponseModes are those that an answer can be sent in.
 var ResponseModes = []string{"query", "fragment", "form_post", "query.jwt", "fragment.jwt", "form_post.jwt", "jwt"}
 
-// ResponseTypes are those that the server offers, as sorted words; legacy says whether the older ones too.
+// ResponseTypes are those that the server offers, as sorted words; legacy says whether the older
+// ones too.
 func ResponseTypes(legacy bool) []string {
 	if legacy {
 		return []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
@@ -268,10 +273,12 @@ func readPrompt(a *request) error {
 	return nil
 }
 
-// PromptValues are those of OIDC Core §3.1.2.1 and of Initiating User Registration via OpenID Connect.
+// PromptValues are those of OIDC Core §3.1.2.1 and of Initiating User Registration via OpenID
+// Connect.
 var PromptValues = []string{"none", "login", "consent", "select_account", "create"}
 
-// readChallenge checks the PKCE parameters (RFC 7636 §4.3, §4.4.1). Only S256: plain protects against nothing that PKCE is for.
+// readChallenge checks the PKCE parameters (RFC 7636 §4.3, §4.4.1). Only S256: plain protects
+// against nothing that PKCE is for.
 func (e *Endpoint) readChallenge(a *request) error {
 	challenge, method := a.Form.Get("code_challenge"), a.Form.Get("code_challenge_method")
 	switch {

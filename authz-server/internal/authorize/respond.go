@@ -14,8 +14,9 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// respond sends the person back to the client with the answer, in the mode that the request asked for (RFC
-// 6749 §4.1.2, OAuth 2.0 Multiple Response Types, OAuth 2.0 Form Post Response Mode, JARM, RFC 9207 §2).
+// respond sends the person back to the client with the answer, in the mode that the request asked
+// for (RFC 6749 §4.1.2, OAuth 2.0 Multiple Response Types, OAuth 2.0 Form Post Response Mode, JARM,
+// RFC 9207 §2).
 func (v *visit) respond(parameters url.Values) error {
 	to, fields, err := v.compose(parameters)
 	switch {
@@ -30,8 +31,9 @@ func (v *visit) respond(parameters url.Values) error {
 	return nil
 }
 
-// refuse answers with an error: at the client's redirect URI when that is known to be the client's and the
-// person need not be asked, and else on a page. What it returns is for a page that names no client.
+// refuse answers with an error: at the client's redirect URI when that is known to be the client's
+// and the person need not be asked, and else on a page. What it returns is for a page that names no
+// client.
 func (v *visit) refuse(err error) error {
 	if v.request == nil {
 		return err
@@ -54,7 +56,8 @@ func (v *visit) refuse(err error) error {
 	return v.refuseAfterAsking(refused, parameters)
 }
 
-// refuseAfterAsking shows a refusal on a page that names the client, and leaves it to the person to go back with it.
+// refuseAfterAsking shows a refusal on a page that names the client, and leaves it to the person to
+// go back with it.
 func (v *visit) refuseAfterAsking(refused *oauth.Error, parameters url.Values) error {
 	to, fields, err := v.compose(parameters)
 	if err != nil {
@@ -74,11 +77,12 @@ func (v *visit) refuseAfterAsking(refused *oauth.Error, parameters url.Values) e
 	return nil
 }
 
-// redirectsRefusal tells whether the refusal of a request may send the browser on unasked. Whoever makes a
-// client of their own could otherwise lead people from this server's address to any other, by a request that
-// is wrong on purpose: RFC 9700 §4.11.2 has only clients that are trusted told at once. A client that nobody
-// vouched for is when the person is logged in, and either agreed to it before, or has just acted on a page
-// for this very request, or is to be asked nothing (prompt=none).
+// redirectsRefusal tells whether the refusal of a request may send the browser on unasked. Whoever
+// makes a client of their own could otherwise lead people from this server's address to any other,
+// by a request that is wrong on purpose: RFC 9700 §4.11.2 has only clients that are trusted told at
+// once. A client that nobody vouched for is when the person is logged in, and either agreed to it
+// before, or has just acted on a page for this very request, or is to be asked nothing
+// (prompt=none).
 func (v *visit) redirectsRefusal() (bool, error) {
 	if v.Vouched(&v.request.Client) {
 		return true, nil
@@ -102,7 +106,8 @@ func (v *visit) redirectsRefusal() (bool, error) {
 	return err == nil, err
 }
 
-// compose makes the answer: the address to go to, and what is posted there; nil: the answer is in the address.
+// compose makes the answer: the address to go to, and what is posted there; nil: the answer is in
+// the address.
 func (v *visit) compose(parameters url.Values) (to string, fields url.Values, err error) {
 	a := v.request
 	if a.State != "" {
@@ -139,7 +144,8 @@ func (v *visit) compose(parameters url.Values) (to string, fields url.Values, er
 	return a.RedirectURI + separator + parameters.Encode(), nil, nil
 }
 
-// signedResponse is the answer as a JWT (JARM §4.1). It has iss and aud of its own, and lives ten minutes at most.
+// signedResponse is the answer as a JWT (JARM §4.1). It has iss and aud of its own, and lives ten
+// minutes at most.
 func (v *visit) signedResponse(parameters url.Values) (string, error) {
 	c := &v.request.Client
 	claims := map[string]any{"iss": v.Issuer.String(), "aud": c.ID, "exp": v.Now().Add(v.Tokens.Lifetimes.Code).Unix()}

@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// sessionState is the parameter session_state of the answer to an authorization request (OpenID Connect Session Management
-// 1.0 §3), or empty for requests that have none: those without openid, and those of apps that have no origin. The script of
-// the check_session_iframe makes the same from what an application sends it.
+// sessionState is the parameter session_state of the answer to an authorization request (OpenID
+// Connect Session Management 1.0 §3), or empty for requests that have none: those without openid,
+// and those of apps that have no origin. The script of the check_session_iframe makes the same from
+// what an application sends it.
 func (v *visit) sessionState() (string, error) {
 	a := v.request
 	origin := browserOrigin(a.RedirectURI)
@@ -27,7 +28,8 @@ func (v *visit) sessionState() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum[:]) + "." + salt, nil
 }
 
-// browserOrigin is the origin of an http or https URI as browsers write it (RFC 6454 §6.2), and empty for other URIs.
+// browserOrigin is the origin of an http or https URI as browsers write it (RFC 6454 §6.2), and
+// empty for other URIs.
 func browserOrigin(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {

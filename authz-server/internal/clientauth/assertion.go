@@ -24,7 +24,8 @@ const (
 	assertionMostAhead = time.Hour // of exp: so long a used jti must be remembered
 )
 
-// authenticateByAssertion takes a JWT that the client signed with its own key (RFC 7523 §3, OIDC Core §9). It is used once.
+// authenticateByAssertion takes a JWT that the client signed with its own key (RFC 7523 §3, OIDC
+// Core §9). It is used once.
 func (a *Authenticator) authenticateByAssertion(ctx context.Context, r *http.Request, form url.Values) (*client.Client, error) {
 	if form.Get("client_assertion_type") != assertionType {
 		return nil, oauth.InvalidClient.Because("client_assertion_type must be " + assertionType)
@@ -58,7 +59,8 @@ func (a *Authenticator) authenticateByAssertion(ctx context.Context, r *http.Req
 	return &found, nil
 }
 
-// assertedClient is the client that an assertion says that it is from. Nothing of it is verified yet.
+// assertedClient is the client that an assertion says that it is from. Nothing of it is verified
+// yet.
 func assertedClient(token string) (string, error) {
 	if len(token) > MaxAssertion {
 		return "", errors.New("too long")
@@ -110,9 +112,9 @@ func (a *Authenticator) checkAssertion(ctx context.Context, r *http.Request, c *
 	return err
 }
 
-// audienceOfAssertion tells whether an assertion was made for this server. Clients name the issuer, the token endpoint or the
-// endpoint that they call; a fapi2 client the issuer alone, and as a string (FAPI 2.0 Security Profile §5.3.2.1), so that no
-// other server can be the audience as well.
+// audienceOfAssertion tells whether an assertion was made for this server. Clients name the issuer,
+// the token endpoint or the endpoint that they call; a fapi2 client the issuer alone, and as a
+// string (FAPI 2.0 Security Profile §5.3.2.1), so that no other server can be the audience as well.
 func (a *Authenticator) audienceOfAssertion(r *http.Request, c *client.Client, raw json.RawMessage) bool {
 	var one string
 	if json.Unmarshal(raw, &one) == nil && one == a.Issuer.String() {

@@ -1,5 +1,5 @@
-// Package clientauth finds out who sent a request: which client, by its secret or an assertion (RFC 6749
-// §2.3, OIDC Core §9), and which key its DPoP proof is of (RFC 9449).
+// Package clientauth finds out who sent a request: which client, by its secret or an assertion (RFC
+// 6749 §2.3, OIDC Core §9), and which key its DPoP proof is of (RFC 9449).
 package clientauth
 
 import (
@@ -24,8 +24,8 @@ import (
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
-// Methods are the ways in which clients authenticate (RFC 6749 §2.3, OIDC Core §9). client_secret_jwt is
-// not offered: it needs secrets that the server can read.
+// Methods are the ways in which clients authenticate (RFC 6749 §2.3, OIDC Core §9).
+// client_secret_jwt is not offered: it needs secrets that the server can read.
 var Methods = []string{client.AuthBasic, client.AuthPost, client.AuthPrivateKeyJWT, client.AuthNone}
 
 // Config is what an [Authenticator] needs. All fields are required but those with a default.
@@ -35,8 +35,8 @@ type Config struct {
 	Store   *store.Store     // remembers what may be used once
 	Now     func() time.Time // nil: time.Now
 
-	// StrictMethod takes a client's secret only by the method that it registered for, and not in the
-	// Authorization header and in the body alike.
+	// StrictMethod takes a client's secret only by the method that it registered for, and not in
+	// the Authorization header and in the body alike.
 	StrictMethod bool
 
 	// DPoPNonces asks clients for a nonce of this server in every DPoP proof (RFC 9449 §8).
@@ -65,8 +65,9 @@ func New(cfg Config) (*Authenticator, error) {
 	return &Authenticator{Config: cfg, proofs: proofs, nonces: nonces, used: usedProofs{cfg.Store}}, nil
 }
 
-// Authenticate finds the client that a request comes from. There is one way of authentication a request,
-// and one client (RFC 6749 §2.3): fosite would take Basic for one client beside the client_id of another.
+// Authenticate finds the client that a request comes from. There is one way of authentication a
+// request, and one client (RFC 6749 §2.3): fosite would take Basic for one client beside the
+// client_id of another.
 func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form url.Values) (*client.Client, error) {
 	shown := credentials{id: form.Get("client_id"), secret: form.Get("client_secret"), method: client.AuthPost}
 	basic := len(r.Header.Values("Authorization")) > 0
@@ -94,8 +95,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form 
 // credentials are a client's id and secret, and the method by which a request shows them.
 type credentials struct{ id, secret, method string }
 
-// basicCredentials reads the Authorization header (RFC 6749 §2.3.1). Any number of spaces may follow
-// the scheme (RFC 9110 §11.4), of which [http.Request.BasicAuth] takes one.
+// basicCredentials reads the Authorization header (RFC 6749 §2.3.1). Any number of spaces may
+// follow the scheme (RFC 9110 §11.4), of which [http.Request.BasicAuth] takes one.
 func basicCredentials(r *http.Request) (credentials, error) {
 	switch {
 	case len(r.Header.Values("Authorization")) > 1:
@@ -139,16 +140,16 @@ func (a *Authenticator) authenticateBySecret(ctx context.Context, shown credenti
 	return nil, oauth.InvalidClient.Because("client authentication failed: the client is unknown, or its secret is wrong")
 }
 
-// takesSecret tells whether a client may show its secret by a method. A secret is as good in the header
-// as in the body, and many libraries try one after the other, so the method that the client
+// takesSecret tells whether a client may show its secret by a method. A secret is as good in the
+// header as in the body, and many libraries try one after the other, so the method that the client
 // registered for binds only those that a profile binds, and all where the operator says so.
 func (a *Authenticator) takesSecret(c *client.Client, method string) bool {
 	return c.TokenEndpointAuthMethod == method || c.HasSecret() && c.Profile == "" && !a.StrictMethod
 }
 
-// Claimed is the client that a request, whose form may have been read, says that it is from; empty: it
-// does not say, or names nobody. Nothing is verified. A name in the Authorization header counts only if a
-// client has it: a secret can stand in its place by mistake.
+// Claimed is the client that a request, whose form may have been read, says that it is from; empty:
+// it does not say, or names nobody. Nothing is verified. A name in the Authorization header counts
+// only if a client has it: a secret can stand in its place by mistake.
 func (a *Authenticator) Claimed(r *http.Request) string {
 	form := r.Form // nil if the request could not be read
 	id := form.Get("client_id")

@@ -26,8 +26,8 @@ const (
 // Proof is a DPoP proof that was verified: the sender of the request holds the key.
 type Proof = jose.Proof
 
-// newProofRule makes the rule for proofs and the nonces that they may need. The key of the nonces is
-// derived from secret, and so the same in every replica.
+// newProofRule makes the rule for proofs and the nonces that they may need. The key of the nonces
+// is derived from secret, and so the same in every replica.
 func newProofRule(required bool, secret []byte) (*jose.ProofRule, *jose.Nonces, error) {
 	key, err := hkdf.Key(sha256.New, secret, nil, "maru dpop nonce", sha256.Size)
 	if err != nil {
@@ -44,8 +44,9 @@ func newProofRule(required bool, secret []byte) (*jose.ProofRule, *jose.Nonces, 
 // Nonce is the DPoP nonce that clients should use now.
 func (a *Authenticator) Nonce() string { return a.nonces.At(a.Now()) }
 
-// BoundAlg is the algorithm that a token is bound to beside the key of a proof: resource services do not
-// know its client's profile, and an RSA key does not say by which algorithm it signs. Empty: the key says.
+// BoundAlg is the algorithm that a token is bound to beside the key of a proof: resource services
+// do not know its client's profile, and an RSA key does not say by which algorithm it signs. Empty:
+// the key says.
 func BoundAlg(p *Proof) string {
 	if p.Algorithm == "RS256" || p.Algorithm == "PS256" {
 		return p.Algorithm
@@ -53,9 +54,9 @@ func BoundAlg(p *Proof) string {
 	return ""
 }
 
-// ReadProof verifies the DPoP header of a request. No header is no error: nil is returned. The proof is
-// good for one use: SpendProof makes sure of that, once the client is known, so that a stranger cannot
-// fill the memory of used ones.
+// ReadProof verifies the DPoP header of a request. No header is no error: nil is returned. The
+// proof is good for one use: SpendProof makes sure of that, once the client is known, so that a
+// stranger cannot fill the memory of used ones.
 func (a *Authenticator) ReadProof(r *http.Request) (*Proof, error) {
 	if len(r.Header.Values("DPoP")) == 0 {
 		return nil, nil
@@ -63,8 +64,8 @@ func (a *Authenticator) ReadProof(r *http.Request) (*Proof, error) {
 	return a.checkProof(r, jose.ProofTarget{})
 }
 
-// SpendProof makes sure that a proof is one that the client may make (FAPI 2.0 Security Profile §5.4.1),
-// and used once. nil: there is none.
+// SpendProof makes sure that a proof is one that the client may make (FAPI 2.0 Security Profile
+// §5.4.1), and used once. nil: there is none.
 func (a *Authenticator) SpendProof(ctx context.Context, c *client.Client, p *Proof) error {
 	if p == nil {
 		return nil
@@ -76,8 +77,8 @@ func (a *Authenticator) SpendProof(ctx context.Context, c *client.Client, p *Pro
 	return a.useProof(ctx, p)
 }
 
-// Prove makes sure that a request has a proof for its access token, which is bound to a key and perhaps to
-// an algorithm (RFC 9449 §7.1), and that the proof is used once.
+// Prove makes sure that a request has a proof for its access token, which is bound to a key and
+// perhaps to an algorithm (RFC 9449 §7.1), and that the proof is used once.
 func (a *Authenticator) Prove(r *http.Request, token, thumbprint, alg string) error {
 	p, err := a.checkProof(r, jose.ProofTarget{Token: token, Thumbprint: thumbprint, Algorithm: alg})
 	if err != nil {
@@ -86,7 +87,8 @@ func (a *Authenticator) Prove(r *http.Request, token, thumbprint, alg string) er
 	return a.useProof(r.Context(), p)
 }
 
-// checkProof returns the proof of a request, if it is good for the request and the rest of the target.
+// checkProof returns the proof of a request, if it is good for the request and the rest of the
+// target.
 func (a *Authenticator) checkProof(r *http.Request, target jose.ProofTarget) (*Proof, error) {
 	at := a.Issuer.URL(r.URL.Path)
 	target.Method, target.URLs = r.Method, []string{at}

@@ -1,5 +1,5 @@
-// Package device lets devices without a browser ask for a grant, and people decide on it at the page /device
-// (RFC 8628). The device's polling is the business of package tokenendpoint.
+// Package device lets devices without a browser ask for a grant, and people decide on it at the
+// page /device (RFC 8628). The device's polling is the business of package tokenendpoint.
 package device
 
 import (
@@ -27,8 +27,8 @@ const (
 // codes are device codes that wait for their person.
 var codes = endpoint.Pending{Kind: "device", Window: codeLifetime}
 
-// Endpoint is /oauth2/device_authorization and the page /device. It is safe for concurrent use. All fields
-// are required.
+// Endpoint is /oauth2/device_authorization and the page /device. It is safe for concurrent use. All
+// fields are required.
 type Endpoint struct {
 	*endpoint.Common
 	Door      *endpoint.Door
@@ -39,9 +39,9 @@ type Endpoint struct {
 	Now       func() time.Time
 }
 
-// Authorize is /oauth2/device_authorization: it gives a device the two codes of RFC 8628 §3.2, one to poll
-// with, and one for its person. A DPoP proof with the request binds the first to the key, as RFC 9449 §10.1
-// does for a pushed request.
+// Authorize is /oauth2/device_authorization: it gives a device the two codes of RFC 8628 §3.2, one
+// to poll with, and one for its person. A DPoP proof with the request binds the first to the key,
+// as RFC 9449 §10.1 does for a pushed request.
 func (e *Endpoint) Authorize(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	code, of, err := e.authorize(r)

@@ -21,11 +21,12 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// waitingAtMost is how many people from everywhere may have been sent to log in by the page at a time.
+// waitingAtMost is how many people from everywhere may have been sent to log in by the page at a
+// time.
 const waitingAtMost = 10_000
 
-// Show asks for the code that a device shows (RFC 8628 §3.3). With verification_uri_complete it is filled
-// in, and the person still has to send it: a link alone takes nobody to the decision.
+// Show asks for the code that a device shows (RFC 8628 §3.3). With verification_uri_complete it is
+// filled in, and the person still has to send it: a link alone takes nobody to the decision.
 func (e *Endpoint) Show(w http.ResponseWriter, r *http.Request) {
 	if err := e.show(w, r); err != nil {
 		e.ErrorPage(w, r, err)
@@ -75,8 +76,8 @@ type visit struct {
 // errAnswered says that the person has their answer.
 var errAnswered = errors.New("answered")
 
-// Post takes the code, shows what it is about, and takes the decision. Every post names the code, and counts
-// as a guess when it is wrong.
+// Post takes the code, shows what it is about, and takes the decision. Every post names the code,
+// and counts as a guess when it is wrong.
 func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) {
 	current, err := e.People.Session(r)
 	if err != nil {
@@ -133,8 +134,8 @@ func (v *visit) post() error {
 	return nil
 }
 
-// find finds the request that waits for a person to decide, and its client. store.ErrNotFound: there is
-// none. errAnswered: the person had to be told something else.
+// find finds the request that waits for a person to decide, and its client. store.ErrNotFound:
+// there is none. errAnswered: the person had to be told something else.
 func (v *visit) find() (d grants.DeviceCode, c *client.Client, err error) {
 	code := readUserCode(v.typed)
 	if code == "" {
@@ -201,8 +202,9 @@ func (v *visit) wrongCode() {
 	v.Pages.Render(v.w, v.r, http.StatusUnprocessableEntity, page)
 }
 
-// confirm is the page with what a person must know to decide. A trusted client's request is shown as well:
-// what is to be found out is not whether the app is good, but whether the device is theirs (RFC 8628 §5.4).
+// confirm is the page with what a person must know to decide. A trusted client's request is shown
+// as well: what is to be found out is not whether the app is good, but whether the device is theirs
+// (RFC 8628 §5.4).
 func (v *visit) confirm(d *grants.DeviceCode) (pages.DevicePage, error) {
 	app, err := v.People.App(v.r, d.ClientID, "")
 	page := pages.DevicePage{

@@ -6,8 +6,9 @@ import (
 	"unicode"
 )
 
-// userCodeLetters are consonants alone, so that no code is a word (RFC 8628 §6.1). Eight of them are 34
-// bits: with so few guesses as a session has, and so short a life, nobody finds a code by chance.
+// userCodeLetters are consonants alone, so that no code is a word (RFC 8628 §6.1). Eight of them
+// are 34 bits: with so few guesses as a session has, and so short a life, nobody finds a code by
+// chance.
 const (
 	userCodeLetters = "BCDFGHJKLMNPQRSTVWXZ"
 	userCodeLength  = 8
@@ -34,8 +35,8 @@ func showUserCode(code string) string {
 	return code[:userCodeLength/2] + "-" + code[userCodeLength/2:]
 }
 
-// readUserCode is what a person typed, in any case and with separators or without, as it is stored. Empty:
-// it cannot be a code.
+// readUserCode is what a person typed, in any case and with separators or without, as it is stored.
+// Empty: it cannot be a code.
 func readUserCode(typed string) string {
 	if len(typed) > 64 {
 		return ""
@@ -52,7 +53,8 @@ func readUserCode(typed string) string {
 	return code
 }
 
-// Link is the path of the page where a person decides on a device, with the code filled in if it can be one.
+// Link is the path of the page where a person decides on a device, with the code filled in if it
+// can be one.
 func Link(userCode string) string {
 	if userCode = showUserCode(readUserCode(userCode)); userCode == "" {
 		return "/device"

@@ -20,8 +20,8 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// Common is what all endpoints have: who they are, who calls, and how they say that they cannot do what
-// is asked. All fields are required but the last. It is safe for concurrent use.
+// Common is what all endpoints have: who they are, who calls, and how they say that they cannot do
+// what is asked. All fields are required but the last. It is safe for concurrent use.
 type Common struct {
 	Issuer issuer.URL
 	Auth   *clientauth.Authenticator
@@ -29,21 +29,21 @@ type Common struct {
 	Pages  *pages.Pages
 	Log    *slog.Logger
 
-	// InsecureLegacyResponseTypes offers the implicit and hybrid response types, whose tokens travel in
-	// addresses; RFC 9700 §2.1.2 advises against them. With it, clients that registered themselves count
-	// as vouched for.
+	// InsecureLegacyResponseTypes offers the implicit and hybrid response types, whose tokens
+	// travel in addresses; RFC 9700 §2.1.2 advises against them. With it, clients that registered
+	// themselves count as vouched for.
 	InsecureLegacyResponseTypes bool
 }
 
 // Vouched tells whether somebody vouched for a client.
 func (c *Common) Vouched(of *client.Client) bool { return of.Vouched(c.InsecureLegacyResponseTypes) }
 
-// RequiresPKCE tells whether a client must send a code_challenge (RFC 9700 §2.1.1): one that registered for
-// it, every public one, and every one that nobody vouched for.
+// RequiresPKCE tells whether a client must send a code_challenge (RFC 9700 §2.1.1): one that
+// registered for it, every public one, and every one that nobody vouched for.
 func (c *Common) RequiresPKCE(of *client.Client) bool { return of.RequirePKCE || !c.Vouched(of) }
 
-// Refusal is err as an error of the protocol. What is not one is a failure of the server: it is logged
-// whole, and answered without detail.
+// Refusal is err as an error of the protocol. What is not one is a failure of the server: it is
+// logged whole, and answered without detail.
 func (c *Common) Refusal(ctx context.Context, err error) *oauth.Error {
 	if errors.Is(err, store.ErrUnavailable) {
 		c.Log.ErrorContext(ctx, "request failed", "request", httpd.RequestID(ctx), "error", err)
@@ -59,8 +59,8 @@ func (c *Common) Refusal(ctx context.Context, err error) *oauth.Error {
 	return oauth.ServerError.Because("the server failed; try again later, and tell its operator the request id " + httpd.RequestID(ctx))
 }
 
-// SlowDown turns a quota that is used up, and work that too many others wait for, into a refusal, and sets
-// when to try again (RFC 9110 §10.2.3). Every other err stays what it is.
+// SlowDown turns a quota that is used up, and work that too many others wait for, into a refusal,
+// and sets when to try again (RFC 9110 §10.2.3). Every other err stays what it is.
 func (c *Common) SlowDown(w http.ResponseWriter, r *http.Request, err error) error {
 	kind := oauth.TemporarilyUnavailable
 	wait, text := 5*time.Second, "too many requests are being served; try again in some seconds"
@@ -103,7 +103,8 @@ func (c *Common) OfferNonce(w http.ResponseWriter, e *oauth.Error) {
 	}
 }
 
-// NoteClient notes for the log which client a refused request says that it is from, unless that is known already.
+// NoteClient notes for the log which client a refused request says that it is from, unless that is
+// known already.
 func (c *Common) NoteClient(w http.ResponseWriter, r *http.Request) {
 	httpd.NoteClient(w, c.Auth.Claimed(r))
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 )
 
-// BrowserForms reads what browsers bring. Applications send them here by links, and may as well post a
-// form (OIDC Core §3.1.2.1, RP-Initiated Logout §2). A form that another site posts comes without this
-// server's cookies, for they are SameSite=Lax: it looks as if nobody were logged in, and a cookie set in
-// answer would take the place of the one that the browser has. Such a form is kept, and the browser brings
-// it again by a GET, which has the cookies.
+// BrowserForms reads what browsers bring. Applications send them here by links, and may as well
+// post a form (OIDC Core §3.1.2.1, RP-Initiated Logout §2). A form that another site posts comes
+// without this server's cookies, for they are SameSite=Lax: it looks as if nobody were logged in,
+// and a cookie set in answer would take the place of the one that the browser has. Such a form is
+// kept, and the browser brings it again by a GET, which has the cookies.
 type BrowserForms struct {
 	*Common
 	Store       *store.Store
@@ -24,8 +24,8 @@ type BrowserForms struct {
 // posts are forms that wait for their browser.
 var posts = Pending{"post", requests.PostedLifetime}
 
-// Read reads the parameters that a browser brings into r.Form: from the address, from a form, or from a
-// form that it posted before.
+// Read reads the parameters that a browser brings into r.Form: from the address, from a form, or
+// from a form that it posted before.
 func (b *BrowserForms) Read(r *http.Request) error {
 	if len(r.URL.RawQuery) > MaxForm {
 		return oauth.InvalidRequest.Because("the request's parameters are too long")
@@ -45,8 +45,9 @@ func (b *BrowserForms) Read(r *http.Request) error {
 	return err
 }
 
-// ComeWithCookies sends a browser back here that another site's page made post r, whose form has been
-// read, without cookies; keep names the parameters that are kept until then. answered: it did so.
+// ComeWithCookies sends a browser back here that another site's page made post r, whose form has
+// been read, without cookies; keep names the parameters that are kept until then. answered: it did
+// so.
 func (b *BrowserForms) ComeWithCookies(w http.ResponseWriter, r *http.Request, keep []string) (answered bool, err error) {
 	if r.Method != http.MethodPost || b.CrossOrigin.Check(r) == nil || b.People.HasCookies(r) {
 		return false, nil

@@ -15,10 +15,11 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 )
 
-// Anybody can begin an authorization, push a request for a public client, and ask for a device code.
-// What is stored for it is bounded for each network, for each client, for all clients together that
-// nobody vouched for, and for the page /device. No network can have more than a third of any of these:
-// one address, or one /48 of IPv6, does not take what is left to the others. Several together can.
+// Anybody can begin an authorization, push a request for a public client, and ask for a device
+// code. What is stored for it is bounded for each network, for each client, for all clients
+// together that nobody vouched for, and for the page /device. No network can have more than a third
+// of any of these: one address, or one /48 of IPv6, does not take what is left to the others.
+// Several together can.
 const (
 	pendingOfAddress   = 300   // IPv6: of a /64
 	pendingOfNetwork   = 3_000 // IPv6: of a /48
@@ -30,7 +31,8 @@ const (
 	pendingShards      = 8
 )
 
-// A Door lets requests in: each sender in turn, and no more than can wait. It is safe for concurrent use.
+// A Door lets requests in: each sender in turn, and no more than can wait. It is safe for
+// concurrent use.
 type Door struct {
 	People   *people.People
 	Store    *store.Store
@@ -76,9 +78,9 @@ func (p Pending) OfClient(r *http.Request, c *client.Client) []limits.Quota {
 	return append(p.OfStranger(r), own, p.Shared("strangers", pendingOfStrangers))
 }
 
-// Count counts a request of c that is about to be stored. A client that proved who it is sends those of
-// all its people from one address; one that nobody vouched for gives itself the secret to prove it with,
-// and its address is counted all the same.
+// Count counts a request of c that is about to be stored. A client that proved who it is sends
+// those of all its people from one address; one that nobody vouched for gives itself the secret to
+// prove it with, and its address is counted all the same.
 func (d *Door) Count(r *http.Request, p Pending, c *client.Client) error {
 	quotas := p.OfClient(r, c)
 	if c.Public() {
@@ -87,8 +89,8 @@ func (d *Door) Count(r *http.Request, p Pending, c *client.Client) error {
 	return d.Store.Quotas.TakeQuotas(r.Context(), quotas...)
 }
 
-// Admit reads the form of a back-channel request, waits for the turn of its sender, and finds the client
-// that it comes from. Without an error, the caller must call leave.
+// Admit reads the form of a back-channel request, waits for the turn of its sender, and finds the
+// client that it comes from. Without an error, the caller must call leave.
 func (d *Door) Admit(r *http.Request) (caller *client.Client, leave func(), err error) {
 	if err := oauth.ReadPost(r); err != nil {
 		return nil, nil, err
@@ -103,8 +105,8 @@ func (d *Door) Admit(r *http.Request) (caller *client.Client, leave func(), err 
 	return caller, leave, nil
 }
 
-// Turn waits for the turn of r's sender, whose form has been read; see [throttle.Throttle.Turn]. authenticates
-// says that clients show who they are here.
+// Turn waits for the turn of r's sender, whose form has been read; see [throttle.Throttle.Turn].
+// authenticates says that clients show who they are here.
 func (d *Door) Turn(r *http.Request, authenticates bool) (leave func(), err error) {
 	if NeedsLongTurn(r, authenticates) {
 		return d.People.LongTurn(r)
@@ -112,9 +114,9 @@ func (d *Door) Turn(r *http.Request, authenticates bool) (leave func(), err erro
 	return d.People.Turn(r)
 }
 
-// NeedsLongTurn tells whether something may have to be fetched for r, or r may come from a client that
-// authenticates, which sends the requests of many people from one address. Anybody can write what makes
-// it so: it allows more at once, and still a bounded number.
+// NeedsLongTurn tells whether something may have to be fetched for r, or r may come from a client
+// that authenticates, which sends the requests of many people from one address. Anybody can write
+// what makes it so: it allows more at once, and still a bounded number.
 func NeedsLongTurn(r *http.Request, authenticates bool) bool {
 	form, uri := r.Form, r.Form.Get("request_uri")
 	if authenticates && (r.Header.Get("Authorization") != "" || form.Has("client_secret") || form.Has("client_assertion")) {

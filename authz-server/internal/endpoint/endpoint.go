@@ -1,5 +1,6 @@
-// Package endpoint holds what every endpoint of the protocol needs of the server around it: answers, also
-// on a page, a turn for each sender, bounds on what waits here, and forms that other sites' pages post.
+// Package endpoint holds what every endpoint of the protocol needs of the server around it:
+// answers, also on a page, a turn for each sender, bounds on what waits here, and forms that other
+// sites' pages post.
 package endpoint
 
 import (

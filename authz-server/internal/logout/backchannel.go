@@ -19,10 +19,12 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
-// typeLogout is the type of a logout token (OIDC Back-Channel Logout §2.4). It keeps one from passing for an ID token.
+// typeLogout is the type of a logout token (OIDC Back-Channel Logout §2.4). It keeps one from
+// passing for an ID token.
 const typeLogout = "logout+jwt"
 
-// logoutClaims are the claims of a logout token. It has no nonce, so that it cannot be taken for an ID token either.
+// logoutClaims are the claims of a logout token. It has no nonce, so that it cannot be taken for an
+// ID token either.
 type logoutClaims struct {
 	Issuer    string       `json:"iss"`
 	Subject   string       `json:"sub"`
@@ -39,8 +41,8 @@ type logoutEvents struct {
 	Logout struct{} `json:"http://schemas.openid.net/event/backchannel-logout"`
 }
 
-// How clients are told of log-outs. A delivery is tried until giveUp after the session ended, first after
-// retryFirst and then each time after about twice as long, up to retryMost.
+// How clients are told of log-outs. A delivery is tried until giveUp after the session ended, first
+// after retryFirst and then each time after about twice as long, up to retryMost.
 const (
 	tokenLifetime = 2 * time.Minute
 	pollEvery     = 5 * time.Second // how soon those are found that another process queued, and those due again
@@ -63,8 +65,8 @@ type Config struct {
 	Metrics prometheus.Registerer // nil: attempts are not counted
 }
 
-// Deliveries tells clients of sessions that have ended (OIDC Back-Channel Logout §2.5). It is safe for
-// concurrent use.
+// Deliveries tells clients of sessions that have ended (OIDC Back-Channel Logout §2.5). It is safe
+// for concurrent use.
 type Deliveries struct {
 	Config
 	attempts *prometheus.CounterVec
@@ -76,8 +78,8 @@ func NewDeliveries(cfg Config) (*Deliveries, error) {
 	return &Deliveries{cfg, attempts}, err
 }
 
-// Run tells clients of sessions that have ended, at once and again until they know, until ctx ends; what is under way then
-// is finished first. Every replica may run it.
+// Run tells clients of sessions that have ended, at once and again until they know, until ctx ends;
+// what is under way then is finished first. Every replica may run it.
 func (d *Deliveries) Run(ctx context.Context) {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
@@ -100,7 +102,8 @@ func (d *Deliveries) Run(ctx context.Context) {
 	}
 }
 
-// Deliver makes one attempt for each of some deliveries that are due, in parallel, and returns how many there were.
+// Deliver makes one attempt for each of some deliveries that are due, in parallel, and returns how
+// many there were.
 func (d *Deliveries) Deliver(ctx context.Context) (int, error) {
 	taken, err := d.Store.Logouts.TakeLogouts(ctx, lease, batch, perClient)
 	if err != nil {
@@ -121,9 +124,10 @@ func (d *Deliveries) Deliver(ctx context.Context) (int, error) {
 
 // attempt makes one attempt and notes what came of it. The error is the database's.
 //
-// Every answer but 200 and 204 is tried again, 400 too: OIDC Back-Channel Logout §2.8 has a client answer that also when
-// its own log-out failed, and one that does not know our new key yet will know it later. A token that is told twice does no
-// harm, one that is not told leaves somebody logged in.
+// Every answer but 200 and 204 is tried again, 400 too: OIDC Back-Channel Logout §2.8 has a client
+// answer that also when its own log-out failed, and one that does not know our new key yet will
+// know it later. A token that is told twice does no harm, one that is not told leaves somebody
+// logged in.
 func (d *Deliveries) attempt(ctx context.Context, one outbox.LogoutDelivery) error {
 	c, err := d.Store.Clients.Client(ctx, one.ClientID)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") { // it has gone, or wants to know no more
@@ -160,7 +164,8 @@ func (d *Deliveries) attempt(ctx context.Context, one outbox.LogoutDelivery) err
 	return d.Store.Logouts.PostponeLogout(ctx, one, reason, next)
 }
 
-// retryAfter is how long to wait after so many attempts, give or take a fifth, so that many that failed at once do not come back at once.
+// retryAfter is how long to wait after so many attempts, give or take a fifth, so that many that
+// failed at once do not come back at once.
 func retryAfter(attempts int64) time.Duration {
 	wait := retryMost
 	if attempts < 16 {

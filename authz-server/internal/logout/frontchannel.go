@@ -9,8 +9,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
-// frames are the addresses that clients of a session want loaded in the browser when it ends, each with the issuer and
-// the session in its query, whether the client requires them or not (OIDC Front-Channel Logout §3).
+// frames are the addresses that clients of a session want loaded in the browser when it ends, each
+// with the issuer and the session in its query, whether the client requires them or not (OIDC
+// Front-Channel Logout §3).
 func (e *Endpoint) frames(ctx context.Context, sessionID string) ([]string, error) {
 	ids, err := e.Store.Logouts.SessionClients(ctx, sessionID)
 	if err != nil {

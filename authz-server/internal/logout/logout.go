@@ -1,5 +1,6 @@
-// Package logout ends login sessions at an application's request (OIDC RP-Initiated Logout), and tells the
-// other applications: in the browser (Front-Channel Logout) and from server to server (Back-Channel Logout).
+// Package logout ends login sessions at an application's request (OIDC RP-Initiated Logout), and
+// tells the other applications: in the browser (Front-Channel Logout) and from server to server
+// (Back-Channel Logout).
 package logout
 
 import (
@@ -44,9 +45,9 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// logOut ends the login session. It does so at once when the client proves by an ID token of this person
-// that it knows whom it logs out, and when this server's own form asks; anybody else could send a browser
-// here, so the person is asked.
+// logOut ends the login session. It does so at once when the client proves by an ID token of this
+// person that it knows whom it logs out, and when this server's own form asks; anybody else could
+// send a browser here, so the person is asked.
 func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
 	if err := e.Read(r); err != nil {
 		return err
@@ -67,11 +68,11 @@ func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
 	if current != nil && !confirmed && !e.hinted(asked, current) {
 		return e.askToLogOut(w, r, asked, current)
 	}
-	// Without a hint, somebody else than the client may have sent the person, and to log out is all that
-	// they ask for; where they go on to is known to the letter (OIDC RP-Initiated Logout §2, §3). A client
-	// that nobody vouched for sends people on, and loads what it likes in their browser, only when they
-	// acted or it shows an ID token of theirs; with one of somebody else this would be an open redirector
-	// (RFC 9700 §4.11).
+	// Without a hint, somebody else than the client may have sent the person, and to log out is all
+	// that they ask for; where they go on to is known to the letter (OIDC RP-Initiated Logout §2,
+	// §3). A client that nobody vouched for sends people on, and loads what it likes in their
+	// browser, only when they acted or it shows an ID token of theirs; with one of somebody else
+	// this would be an open redirector (RFC 9700 §4.11).
 	trusted := asked.client == nil || e.Vouched(asked.client) || confirmed || current != nil
 	frames, err := e.endSessions(w, r, asked, current, trusted)
 	if err != nil {
@@ -101,14 +102,14 @@ func (e *Endpoint) hinted(asked request, current *session.Session) bool {
 	return asked.hint.Subject == e.Tokens.Subject(asked.client, current.UserID)
 }
 
-// fromBrowser tells whether the request says where it comes from. CrossOriginProtection lets through what does not, which
-// is right for programs; but here "our own page" must be proved.
+// fromBrowser tells whether the request says where it comes from. CrossOriginProtection lets
+// through what does not, which is right for programs; but here "our own page" must be proved.
 func fromBrowser(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
 }
 
-// readRequest checks the parameters. A redirect needs a client, by a hint or by its client_id, and a URI that it registered to
-// the letter: whatever is wrong with either, nobody is sent anywhere.
+// readRequest checks the parameters. A redirect needs a client, by a hint or by its client_id, and
+// a URI that it registered to the letter: whatever is wrong with either, nobody is sent anywhere.
 func (e *Endpoint) readRequest(ctx context.Context, form url.Values) (request, error) {
 	var asked request
 	if err := oauth.OnlyOnce(form); err != nil {
@@ -154,9 +155,9 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values) (request, e
 	return asked, nil
 }
 
-// endSessions ends the browser's session, and the one that the hint names if it is another: a client that posts across
-// origins comes without the cookie. It returns the frames that clients want loaded; those of the session in the hint are
-// loaded for trusted clients alone.
+// endSessions ends the browser's session, and the one that the hint names if it is another: a
+// client that posts across origins comes without the cookie. It returns the frames that clients
+// want loaded; those of the session in the hint are loaded for trusted clients alone.
 func (e *Endpoint) endSessions(w http.ResponseWriter, r *http.Request, asked request, current *session.Session, trusted bool) ([]string, error) {
 	var frames []string
 	if current != nil {
@@ -185,7 +186,8 @@ func (e *Endpoint) endSessions(w http.ResponseWriter, r *http.Request, asked req
 	return frames, err
 }
 
-// askToLogOut shows the page with the button. Its form posts the same parameters, so that they are checked anew.
+// askToLogOut shows the page with the button. Its form posts the same parameters, so that they are
+// checked anew.
 func (e *Endpoint) askToLogOut(w http.ResponseWriter, r *http.Request, asked request, current *session.Session) error {
 	hidden := url.Values{}
 	for _, name := range parameters {

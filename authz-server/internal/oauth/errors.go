@@ -1,6 +1,6 @@
 // Package oauth holds what all OAuth 2 and OpenID Connect endpoints share and that needs neither a
-// database nor a page: the errors of the protocol, the reading of forms, and the arithmetic of scopes
-// and audiences.
+// database nor a page: the errors of the protocol, the reading of forms, and the arithmetic of
+// scopes and audiences.
 package oauth
 
 import (

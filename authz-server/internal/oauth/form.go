@@ -11,8 +11,9 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// MaxParameter is the longest parameter of an authorization request, in bytes; only a request object
-// may be as long as the whole form. It bounds what is stored and what comes back in redirects.
+// MaxParameter is the longest parameter of an authorization request, in bytes; only a request
+// object may be as long as the whole form. It bounds what is stored and what comes back in
+// redirects.
 const MaxParameter = 2048
 
 // PushedPrefix begins the request_uri of a pushed authorization request (RFC 9126 §2.2).
@@ -26,7 +27,8 @@ var (
 )
 
 // ReadForm reads the parameters of a request into r.Form and r.PostForm. One without a value counts
-// as omitted (RFC 6749 §3.1, §3.2) and is gone afterwards. Every endpoint reads its parameters by it.
+// as omitted (RFC 6749 §3.1, §3.2) and is gone afterwards. Every endpoint reads its parameters by
+// it.
 func ReadForm(r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		var tooLarge *http.MaxBytesError

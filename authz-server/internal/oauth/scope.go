@@ -57,7 +57,8 @@ func (r *Resources) Audience(scope []string) []string {
 	return []string{r.Issuer}
 }
 
-// Narrow is the audience of a token with these scopes, narrowed to the resources asked for (RFC 8707 §2).
+// Narrow is the audience of a token with these scopes, narrowed to the resources asked for (RFC
+// 8707 §2).
 func (r *Resources) Narrow(scope, resources []string) ([]string, error) {
 	audience := r.Audience(scope)
 	if len(resources) == 0 {

@@ -79,7 +79,8 @@ func (responder) HandleAuthorizeEndpointRequest(ctx context.Context, request fos
 	return nil
 }
 
-// session carries what one request needs from one of fosite's calls to the next. Nothing of it is stored.
+// session carries what one request needs from one of fosite's calls to the next. Nothing of it is
+// stored.
 type session struct {
 	proof  *clientauth.Proof
 	finish Finish                                        // at the token endpoint, once the grant was checked

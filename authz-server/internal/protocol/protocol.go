@@ -1,6 +1,7 @@
-// Package protocol runs the core of OAuth 2 on fosite, and is the only package that names it: fosite has
-// clients authenticated, finds who answers a grant type or a response type, and refuses what nobody
-// answers. What a grant or a response is, other packages say: see [Grant] and [Protocol.Respond].
+// Package protocol runs the core of OAuth 2 on fosite, and is the only package that names it:
+// fosite has clients authenticated, finds who answers a grant type or a response type, and refuses
+// what nobody answers. What a grant or a response is, other packages say: see [Grant] and
+// [Protocol.Respond].
 //
 // README.md lists what fosite would do by itself, what is done instead, and the tests.
 package protocol
@@ -41,7 +42,8 @@ type TokenRequest struct {
 	Proof  *clientauth.Proof // the DPoP proof, not spent yet; nil: there is none
 }
 
-// TokenAnswer is a successful answer of the token endpoint (RFC 6749 §5.1). Empty members are left out.
+// TokenAnswer is a successful answer of the token endpoint (RFC 6749 §5.1). Empty members are left
+// out.
 type TokenAnswer struct {
 	AccessToken     string
 	TokenType       string // "Bearer" or "DPoP"
@@ -80,8 +82,8 @@ func New(cfg Config) *Protocol {
 	return &Protocol{fosite.NewOAuth2Provider(nil, config)}
 }
 
-// Authenticate finds the client that a request to a back-channel endpoint comes from. The form must have
-// been read by oauth.ReadPost.
+// Authenticate finds the client that a request to a back-channel endpoint comes from. The form must
+// have been read by oauth.ReadPost.
 func (p *Protocol) Authenticate(r *http.Request) (*client.Client, error) {
 	authenticated, err := p.fosite.AuthenticateClient(r.Context(), r, r.PostForm)
 	if err != nil {
@@ -98,8 +100,8 @@ type Checked struct {
 	request  fosite.AccessRequester
 }
 
-// Check authenticates the client of a token request, and has its grant checked. The form must have been
-// read by oauth.ReadPost. proof is what [TokenRequest] says of it.
+// Check authenticates the client of a token request, and has its grant checked. The form must have
+// been read by oauth.ReadPost. proof is what [TokenRequest] says of it.
 func (p *Protocol) Check(r *http.Request, proof *clientauth.Proof) (*Checked, error) {
 	request, err := p.fosite.NewAccessRequest(r.Context(), r, &session{proof: proof})
 	if err != nil {
@@ -117,8 +119,8 @@ func (c *Checked) Finish(ctx context.Context) (map[string]any, error) {
 	return response.ToMap(), nil
 }
 
-// Respond answers an authorization request of a client with the parameters that answer returns, if that
-// answers all of the response type.
+// Respond answers an authorization request of a client with the parameters that answer returns, if
+// that answers all of the response type.
 func (p *Protocol) Respond(ctx context.Context, c *client.Client, responseType []string,
 	answer func(ctx context.Context) (url.Values, error)) (url.Values, error) {
 	request := fosite.NewAuthorizeRequest()

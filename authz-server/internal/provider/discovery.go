@@ -17,8 +17,9 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// metadata is what both discovery documents say (OIDC Discovery §3, RFC 8414 §2). It is made from the same values that
-// the endpoints check requests by, so that it cannot announce what is not there.
+// metadata is what both discovery documents say (OIDC Discovery §3, RFC 8414 §2). It is made from
+// the same values that the endpoints check requests by, so that it cannot announce what is not
+// there.
 type metadata struct {
 	Issuer                string `json:"issuer"`
 	AuthorizationEndpoint string `json:"authorization_endpoint"`
@@ -150,8 +151,8 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	httpd.ServeJSON(w, r, text, metadataAge)
 }
 
-// grantTypes are those that a client can register for; legacy says whether the older response types are
-// offered, whose grant has no token endpoint.
+// grantTypes are those that a client can register for; legacy says whether the older response types
+// are offered, whose grant has no token endpoint.
 func grantTypes(legacy bool) []string {
 	if legacy {
 		return append(slices.Clone(tokenendpoint.Types), "implicit")

@@ -64,7 +64,8 @@ type Config struct {
 
 	Registration registration.Mode // who may register clients; empty: nobody but the operator
 
-	// PairwiseSalt keeps pairwise subjects from being linked (OIDC Core §8.1): 32 random bytes that never change.
+	// PairwiseSalt keeps pairwise subjects from being linked (OIDC Core §8.1): 32 random bytes that
+	// never change.
 	PairwiseSalt []byte
 
 	DPoPNonces                  bool   // see clientauth.Config
@@ -152,8 +153,9 @@ func New(cfg Config) (*Provider, error) {
 // Run tells clients of log-outs, until ctx ends: see [logout.Deliveries.Run].
 func (p *Provider) Run(ctx context.Context) { p.Deliveries.Run(ctx) }
 
-// Routes mounts every endpoint, by its path below the issuer, and answers what r has no route for, also
-// among those of other packages. HEAD is answered as GET is. Requests must be text: see checkText.
+// Routes mounts every endpoint, by its path below the issuer, and answers what r has no route for,
+// also among those of other packages. HEAD is answered as GET is. Requests must be text: see
+// checkText.
 func (p *Provider) Routes(r *mux.Router) {
 	r.Use(crossOrigin, p.checkText)
 	r.NotFoundHandler = p.NotFound()

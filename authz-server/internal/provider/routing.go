@@ -20,8 +20,8 @@ func forPrograms(path string) bool {
 	return strings.HasPrefix(path, "/oauth2/") || strings.HasPrefix(path, "/.well-known/")
 }
 
-// crossOrigin lets scripts of every origin call what programs call, and read errors too; but not introspection, which is for
-// who can keep a secret.
+// crossOrigin lets scripts of every origin call what programs call, and read errors too; but not
+// introspection, which is for who can keep a secret.
 func crossOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if forPrograms(r.URL.Path) && r.URL.Path != "/oauth2/introspect" {
@@ -42,7 +42,8 @@ func headAsGet(next http.Handler) http.Handler {
 	})
 }
 
-// NotFound answers requests for what is not there. Preflights are let through, so that scripts see it.
+// NotFound answers requests for what is not there. Preflights are let through, so that scripts see
+// it.
 func (p *Provider) NotFound() http.Handler { return crossOrigin(http.HandlerFunc(p.notFound)) }
 
 func (p *Provider) notFound(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +58,8 @@ func (p *Provider) notFound(w http.ResponseWriter, r *http.Request) {
 	p.refuseRequest(w, r, http.StatusNotFound, "not_found", description)
 }
 
-// methodNotAllowed answers requests for a path that router has, but not with their method (RFC 9110 §15.5.6, §9.3.7).
+// methodNotAllowed answers requests for a path that router has, but not with their method (RFC 9110
+// §15.5.6, §9.3.7).
 func (p *Provider) methodNotAllowed(router *mux.Router) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		methods := httpd.AllowedMethods(router, r)
@@ -80,8 +82,9 @@ func (p *Provider) refuseRequest(w http.ResponseWriter, r *http.Request, status 
 	p.common.Pages.Error(w, r, status, code, description)
 }
 
-// checkText refuses requests whose path, query or kept headers are not text, before any handler sees them: on a page where
-// people are, and as JSON elsewhere. Bodies are checked where they are read.
+// checkText refuses requests whose path, query or kept headers are not text, before any handler
+// sees them: on a page where people are, and as JSON elsewhere. Bodies are checked where they are
+// read.
 func (p *Provider) checkText(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		part := httpd.NotText(r)

@@ -42,8 +42,8 @@ const (
 // Offered tells whether there is an endpoint.
 func (m Mode) Offered() bool { return m == Token || m == Open }
 
-// Endpoint is /oauth2/register, and /oauth2/register/{client_id}. It is safe for concurrent use. All fields
-// are required.
+// Endpoint is /oauth2/register, and /oauth2/register/{client_id}. It is safe for concurrent use.
+// All fields are required.
 type Endpoint struct {
 	*endpoint.Common
 	Clients *directory.Clients
@@ -59,7 +59,8 @@ const (
 	StrangersPerHour    = 1000 // of clients that nobody vouches for, from all addresses together; from one: strangersOfAddress
 )
 
-// Register makes a client of what its developer says about it (RFC 7591 §3.1, OpenID Connect Registration 1.0 §3.1).
+// Register makes a client of what its developer says about it (RFC 7591 §3.1, OpenID Connect
+// Registration 1.0 §3.1).
 func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	ctx := r.Context()
@@ -106,8 +107,8 @@ func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) {
 	e.writeRegistration(w, r, http.StatusCreated, c.ID, answer)
 }
 
-// Manage lets a client look at, change and remove its own registration (RFC 7592 §2). The registration access
-// token stays the same for as long as the client exists.
+// Manage lets a client look at, change and remove its own registration (RFC 7592 §2). The
+// registration access token stays the same for as long as the client exists.
 func (e *Endpoint) Manage(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	ctx, id, token := r.Context(), mux.Vars(r)["client_id"], bearer(r)
@@ -135,8 +136,9 @@ func (e *Endpoint) Manage(w http.ResponseWriter, r *http.Request) {
 	e.writeRegistration(w, r, http.StatusOK, id, answer)
 }
 
-// changeRegistration replaces the metadata of a client by what the request says (RFC 7592 §2.2), and returns the secret if it
-// got one that it did not have. What an operator gave it beyond what it could give itself does not survive, but for scopes and grants.
+// changeRegistration replaces the metadata of a client by what the request says (RFC 7592 §2.2),
+// and returns the secret if it got one that it did not have. What an operator gave it beyond what
+// it could give itself does not survive, but for scopes and grants.
 func (e *Endpoint) changeRegistration(w http.ResponseWriter, r *http.Request, id string) (secret string, err error) {
 	ctx := r.Context()
 	c, rest, err := readMetadata(w, r)
@@ -218,8 +220,8 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// registrationAnswer is what an answer says beside the metadata (RFC 7591 §3.2.1, RFC 7592 §3). Secrets are kept as hashes, so
-// an old one is not said again.
+// registrationAnswer is what an answer says beside the metadata (RFC 7591 §3.2.1, RFC 7592 §3).
+// Secrets are kept as hashes, so an old one is not said again.
 type registrationAnswer struct {
 	IssuedAt          int64  `json:"client_id_issued_at"`
 	Secret            string `json:"client_secret,omitempty"`
@@ -248,7 +250,8 @@ func (e *Endpoint) writeRegistration(w http.ResponseWriter, r *http.Request, sta
 	endpoint.WriteJSON(w, status, document)
 }
 
-// refuseRegistration answers who did not show what they must (RFC 6750 §3, RFC 7592 §2.1: a client that is gone is no exception).
+// refuseRegistration answers who did not show what they must (RFC 6750 §3, RFC 7592 §2.1: a client
+// that is gone is no exception).
 func (e *Endpoint) refuseRegistration(w http.ResponseWriter, r *http.Request, needed string, err error) {
 	if !errors.Is(err, store.ErrNotFound) {
 		e.Error(w, r, err)

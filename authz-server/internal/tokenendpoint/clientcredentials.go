@@ -9,7 +9,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
-// clientCredentialsGrant gives a service a token of its own (RFC 6749 §4.4). It writes nothing to the database.
+// clientCredentialsGrant gives a service a token of its own (RFC 6749 §4.4). It writes nothing to
+// the database.
 type clientCredentialsGrant struct{ *Config }
 
 func (*clientCredentialsGrant) Type() string { return "client_credentials" }
@@ -43,7 +44,8 @@ func (cfg *clientCredentialsGrant) Check(_ context.Context, request *protocol.To
 	}, nil
 }
 
-// aboutPerson tells whether a scope says what a token tells of a person, and not what it may do at a service.
+// aboutPerson tells whether a scope says what a token tells of a person, and not what it may do at
+// a service.
 func (cfg *clientCredentialsGrant) aboutPerson(scope string) bool {
 	return len(cfg.Resources.Of(scope)) == 0
 }

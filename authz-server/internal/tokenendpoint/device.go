@@ -12,7 +12,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 )
 
-// deviceGrant gives a device its tokens once its person agreed, and until then tells it to wait (RFC 8628 §3.4, §3.5).
+// deviceGrant gives a device its tokens once its person agreed, and until then tells it to wait
+// (RFC 8628 §3.4, §3.5).
 type deviceGrant struct{ *Config }
 
 func (*deviceGrant) Type() string { return client.DeviceCode }
@@ -62,8 +63,8 @@ func (cfg *deviceGrant) Check(ctx context.Context, request *protocol.TokenReques
 		spend: func(ctx context.Context, first *grants.RefreshToken) (bool, error) {
 			return cfg.Store.Devices.RedeemDeviceCode(ctx, hash, first)
 		},
-		// Unlike an authorization code, this one never passed through a browser: whoever has it twice is
-		// the device, which polls twice at once. Its grant goes on.
+		// Unlike an authorization code, this one never passed through a browser: whoever has it
+		// twice is the device, which polls twice at once. Its grant goes on.
 		lost: func(context.Context) error { return oauth.InvalidGrant.Because("the device_code was used before") },
 	}), nil
 }

@@ -16,17 +16,19 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// exchangeGrant lets a service that got a person's access token have another one, to call a further service for the same person
-// (RFC 8693). The new token belongs to the same grant and ends with it, lives no longer than the one it was made from, and says
-// in "act" who acts.
+// exchangeGrant lets a service that got a person's access token have another one, to call a further
+// service for the same person (RFC 8693). The new token belongs to the same grant and ends with it,
+// lives no longer than the one it was made from, and says in "act" who acts.
 //
-// What it is good for is narrow: only scopes of the services that it is for, that the person granted to the app in the first
-// place, that the app is still registered for, and that the exchanging client is. Of a service that the given token is for
-// already, or that any token was for from which it was made, no scope beyond that token's: the chain remembers what it gave
-// up in the claim "withheld". Scopes about the person (openid and its like) are never handed on.
+// What it is good for is narrow: only scopes of the services that it is for, that the person
+// granted to the app in the first place, that the app is still registered for, and that the
+// exchanging client is. Of a service that the given token is for already, or that any token was for
+// from which it was made, no scope beyond that token's: the chain remembers what it gave up in the
+// claim "withheld". Scopes about the person (openid and its like) are never handed on.
 //
-// Its "sub" is that of the given token: the service behind knows the person by the name that it would see if the app called it directly.
-// If that is a pairwise one (OIDC Core §8.1), nobody learns here whose it is.
+// Its "sub" is that of the given token: the service behind knows the person by the name that it
+// would see if the app called it directly. If that is a pairwise one (OIDC Core §8.1), nobody
+// learns here whose it is.
 type exchangeGrant struct{ *Config }
 
 // tokenTypeAccess is the one type of token that is taken and given (RFC 8693 §3).
@@ -86,8 +88,9 @@ func (cfg *exchangeGrant) Check(ctx context.Context, request *protocol.TokenRequ
 	return func(ctx context.Context) (*protocol.TokenAnswer, error) { return cfg.exchange(ctx, c, subject, want) }, nil
 }
 
-// readSubjectToken checks that the token is a live one of a person, and one that came to this client rightly: issued to it, or meant
-// for a resource that it serves. Whatever is wrong is invalid_request (RFC 8693 §2.2.2).
+// readSubjectToken checks that the token is a live one of a person, and one that came to this
+// client rightly: issued to it, or meant for a resource that it serves. Whatever is wrong is
+// invalid_request (RFC 8693 §2.2.2).
 func (cfg *exchangeGrant) readSubjectToken(ctx context.Context, request *protocol.TokenRequest) (*exchanging, error) {
 	c := request.Client
 	claims, err := cfg.Tokens.Live(ctx, request.Form.Get("subject_token"))
@@ -107,7 +110,8 @@ func (cfg *exchangeGrant) readSubjectToken(ctx context.Context, request *protoco
 	if err != nil {
 		return nil, err
 	}
-	// RFC 9449 §7: whoever holds such a token without its key may not use it, and not change it for one that needs no key either.
+	// RFC 9449 §7: whoever holds such a token without its key may not use it, and not change it for
+	// one that needs no key either.
 	if claims.Confirmation != nil && (request.Proof == nil || request.Proof.Thumbprint != claims.Confirmation.Thumbprint) {
 		return nil, oauth.InvalidRequest.Because("subject_token is bound to a key that the DPoP header does not prove")
 	}
@@ -121,8 +125,8 @@ func (cfg *exchangeGrant) readSubjectToken(ctx context.Context, request *protoco
 	return &exchanging{claims, g}, nil
 }
 
-// exchangeTargets is the services that the new token is to be for. The parameters resource and audience both name them by their
-// identifiers (RFC 8693 §2.1).
+// exchangeTargets is the services that the new token is to be for. The parameters resource and
+// audience both name them by their identifiers (RFC 8693 §2.1).
 func exchangeTargets(c *client.Client, named []string) ([]string, error) {
 	if len(named) == 0 {
 		if len(c.TokenExchangeAudiences) > 1 {
@@ -138,8 +142,9 @@ func exchangeTargets(c *client.Client, named []string) ([]string, error) {
 	return named, nil
 }
 
-// withheld is the scopes of the grant that no token made from the subject token may carry: those that it lacks though it is
-// for their service, or carries others of that service to be handed on, and those that tokens before it lacked. It is never nil.
+// withheld is the scopes of the grant that no token made from the subject token may carry: those
+// that it lacks though it is for their service, or carries others of that service to be handed on,
+// and those that tokens before it lacked. It is never nil.
 func (cfg *exchangeGrant) withheld(subject *exchanging) []string {
 	claims := &subject.claims
 	carried := strings.Fields(claims.Scope)

@@ -13,9 +13,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
-// refreshGrant exchanges a refresh token for new tokens (RFC 6749 §6). Every token is used once (RFC 9700 §4.14.2). Within
-// the grace window a repeated refresh gets the same successor, so that a client that lost the answer, or asks twice at
-// once, is no thief; after it, a second use ends the grant.
+// refreshGrant exchanges a refresh token for new tokens (RFC 6749 §6). Every token is used once
+// (RFC 9700 §4.14.2). Within the grace window a repeated refresh gets the same successor, so that a
+// client that lost the answer, or asks twice at once, is no thief; after it, a second use ends the
+// grant.
 type refreshGrant struct{ *Config }
 
 func (*refreshGrant) Type() string { return "refresh_token" }
@@ -55,9 +56,10 @@ func (cfg *refreshGrant) Check(ctx context.Context, request *protocol.TokenReque
 	}, nil
 }
 
-// narrow returns the requested part of a grant's scope, or all of it when nothing is requested (RFC 6749 §6). Many clients send
-// the scope that they are configured with at every refresh: what of it the person did not allow is left out, and the answer
-// says so (§3.3). Only what the grant was never asked for is refused.
+// narrow returns the requested part of a grant's scope, or all of it when nothing is requested (RFC
+// 6749 §6). Many clients send the scope that they are configured with at every refresh: what of it
+// the person did not allow is left out, and the answer says so (§3.3). Only what the grant was
+// never asked for is refused.
 func narrow(g *grants.Grant, requested []string) ([]string, error) {
 	if len(requested) == 0 {
 		return g.Scope, nil
@@ -90,7 +92,8 @@ func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenReq
 		}
 	}
 	if c.Profile == client.ProfileFAPI2 && row.UsedAt.IsZero() { // one used before the client got this profile stays used
-		// FAPI 2.0 Security Profile §5.3.2.1 no. 9: no rotation; the token is bound to the client's authentication already.
+		// FAPI 2.0 Security Profile §5.3.2.1 no. 9: no rotation; the token is bound to the client's
+		// authentication already.
 		answer.RefreshToken = request.Form.Get("refresh_token")
 		return answer, cfg.keepSession(ctx, c, g)
 	}
@@ -98,7 +101,8 @@ func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenReq
 	return answer, err
 }
 
-// rotate exchanges a refresh token for its successor: a new one if it is unused, and within the grace window the same again.
+// rotate exchanges a refresh token for its successor: a new one if it is unused, and within the
+// grace window the same again.
 func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *grants.RefreshToken, g *grants.Grant) (string, error) {
 	if row.UsedAt.IsZero() {
 		token, next, err := cfg.Tokens.Refresh(ctx, c, g)
@@ -117,7 +121,8 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *gran
 			return token, nil
 		}
 		if err == nil {
-			// Another request was faster. What it left is the newest state, and what follows is decided from that.
+			// Another request was faster. What it left is the newest state, and what follows is
+			// decided from that.
 			*row, *g, err = cfg.Store.Grants.RefreshToken(ctx, row.Hash)
 		}
 		if errors.Is(err, store.ErrNotFound) {
@@ -147,8 +152,9 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *gran
 	return cfg.Tokens.RefreshAgain(ctx, c, g, successor)
 }
 
-// keepSession counts a refresh as use of the login session that the grant depends on. If the session is over, so is the grant,
-// unless the person agreed to offline access and the client is still registered for it.
+// keepSession counts a refresh as use of the login session that the grant depends on. If the
+// session is over, so is the grant, unless the person agreed to offline access and the client is
+// still registered for it.
 func (cfg *refreshGrant) keepSession(ctx context.Context, c *client.Client, g *grants.Grant) error {
 	if g.Offline && slices.Contains(c.Scopes(), "offline_access") {
 		return nil

@@ -19,8 +19,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
-// MaxRequest is the largest body of a token request, in bytes: an exchange has several tokens and a list
-// of resources.
+// MaxRequest is the largest body of a token request, in bytes: an exchange has several tokens and a
+// list of resources.
 const MaxRequest = 64 << 10
 
 // Endpoint is /oauth2/token (RFC 6749 §3.2). It is safe for concurrent use.
@@ -29,8 +29,8 @@ type Endpoint struct {
 	Protocol *protocol.Protocol
 }
 
-// ServeHTTP has the client authenticated and its grant checked before anything is spent: first the DPoP
-// proof, then what the grant is about.
+// ServeHTTP has the client authenticated and its grant checked before anything is spent: first the
+// DPoP proof, then what the grant is about.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, err := e.answer(r)
 	if err != nil {
@@ -102,7 +102,8 @@ func All(cfg Config) []protocol.Grant {
 	}
 }
 
-// requireKey refuses a request without a proof of the key that what it redeems is bound to; empty: to none.
+// requireKey refuses a request without a proof of the key that what it redeems is bound to; empty:
+// to none.
 func requireKey(proof *clientauth.Proof, thumbprint string) error {
 	if thumbprint != "" && (proof == nil || proof.Thumbprint != thumbprint) {
 		return oauth.InvalidGrant.Because("this is bound to a key that the DPoP header does not prove")
@@ -110,9 +111,9 @@ func requireKey(proof *clientauth.Proof, thumbprint string) error {
 	return nil
 }
 
-// narrowAccess is what an access token of a grant is good for: a part of the grant's scope, without what
-// its client has lost the registration for since, and of its audience what belongs to that scope and, if
-// the request names resources, to these (RFC 8707 §2.2).
+// narrowAccess is what an access token of a grant is good for: a part of the grant's scope, without
+// what its client has lost the registration for since, and of its audience what belongs to that
+// scope and, if the request names resources, to these (RFC 8707 §2.2).
 func (cfg *Config) narrowAccess(request *protocol.TokenRequest, g *grants.Grant, scope []string) (tokens.AccessSpec, error) {
 	registered := oauth.Intersect(scope, request.Client.Scopes())
 	if len(registered) == 0 && len(scope) > 0 {
@@ -152,8 +153,8 @@ type redemption struct {
 	want    tokens.AccessSpec
 	nonce   string // of the ID token; empty: none
 
-	// spend uses up what is redeemed, and stores the first refresh token; nil: there is none. Of several
-	// requests at once, one wins.
+	// spend uses up what is redeemed, and stores the first refresh token; nil: there is none. Of
+	// several requests at once, one wins.
 	spend func(ctx context.Context, first *grants.RefreshToken) (won bool, err error)
 	// lost is the refusal of the others.
 	lost func(ctx context.Context) error
@@ -188,7 +189,8 @@ func (cfg *Config) redeem(r redemption) protocol.Finish {
 			if won, err = r.spend(ctx, first); err != nil || !won {
 				return err
 			}
-			// RFC 9449 §5: a public client has nothing else that its refresh tokens could be bound to.
+			// RFC 9449 §5: a public client has nothing else that its refresh tokens could be bound
+			// to.
 			if first != nil && c.Public() && r.request.Proof != nil {
 				return cfg.Store.Grants.BindGrant(ctx, r.grant.ID, r.request.Proof.Thumbprint)
 			}

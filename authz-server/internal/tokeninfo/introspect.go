@@ -38,10 +38,12 @@ type introspection struct {
 	Actor        *tokens.Actor        `json:"act,omitempty"` // RFC 8693 §4.1
 }
 
-// typeIntrospection is the media type of a signed answer without "application/", and the type of its JWT (RFC 9701 §4, §5).
+// typeIntrospection is the media type of a signed answer without "application/", and the type of
+// its JWT (RFC 9701 §4, §5).
 const typeIntrospection = "token-introspection+jwt"
 
-// signedIntrospection is a signed answer (RFC 9701 §5). It has neither sub nor exp, so that nobody takes it for a token.
+// signedIntrospection is a signed answer (RFC 9701 §5). It has neither sub nor exp, so that nobody
+// takes it for a token.
 type signedIntrospection struct {
 	Issuer   string        `json:"iss"`
 	Audience string        `json:"aud"`
@@ -52,8 +54,8 @@ type signedIntrospection struct {
 // maxAccept is the longest Accept header that is read, in bytes: each part of it is work.
 const maxAccept = 1 << 10
 
-// wantsSigned tells whether the Accept header prefers a signed answer: it must name its type (RFC 9701 §4), and JSON, by name
-// or by a wildcard, with no larger weight (RFC 9110 §12.5.1).
+// wantsSigned tells whether the Accept header prefers a signed answer: it must name its type (RFC
+// 9701 §4), and JSON, by name or by a wildcard, with no larger weight (RFC 9110 §12.5.1).
 func wantsSigned(r *http.Request) bool {
 	const unnamed = -1
 	accept := strings.Join(r.Header.Values("Accept"), ",")
@@ -86,8 +88,9 @@ func wantsSigned(r *http.Request) bool {
 	return signed > 0 && signed >= of("application/json", "application/*", "*/*")
 }
 
-// Introspect tells a client about a token that it may know of: its own, or an access token for a resource that it serves.
-// About every other token, and every invalid one, it says the same: not active (RFC 7662 §2.2, §4).
+// Introspect tells a client about a token that it may know of: its own, or an access token for a
+// resource that it serves. About every other token, and every invalid one, it says the same: not
+// active (RFC 7662 §2.2, §4).
 func (e *Endpoints) Introspect(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	caller, err := e.authenticate(r)
@@ -95,7 +98,8 @@ func (e *Endpoints) Introspect(w http.ResponseWriter, r *http.Request) {
 		e.Error(w, r, err)
 		return
 	}
-	// RFC 7662 §2.1: the endpoint must be protected; whoever knows a client_id could use it to try tokens.
+	// RFC 7662 §2.1: the endpoint must be protected; whoever knows a client_id could use it to try
+	// tokens.
 	if caller.Public() {
 		e.Error(w, r, oauth.InvalidClient.Because("a public client cannot use introspection: it does not authenticate"))
 		return

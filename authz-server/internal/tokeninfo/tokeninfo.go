@@ -1,5 +1,5 @@
-// Package tokeninfo is what a token can be shown for: claims about its person, what it is good for, and its
-// end. It has the endpoints userinfo, introspection and revocation.
+// Package tokeninfo is what a token can be shown for: claims about its person, what it is good for,
+// and its end. It has the endpoints userinfo, introspection and revocation.
 package tokeninfo
 
 import (

@@ -15,8 +15,8 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// Userinfo tells a client what it may know of the person (OIDC Core §5.3). The token comes in the Authorization header, or
-// in the form of a POST (RFC 6750 §2.1, §2.2), and in one of them alone.
+// Userinfo tells a client what it may know of the person (OIDC Core §5.3). The token comes in the
+// Authorization header, or in the form of a POST (RFC 6750 §2.1, §2.2), and in one of them alone.
 func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	scheme, token, err := accessTokenOf(r)
@@ -68,7 +68,8 @@ func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answerUserinfo tells what scope and the claims parameter asked for, as JSON or, if the client registered for it, as a signed JWT (OIDC Core §5.3.2).
+// answerUserinfo tells what scope and the claims parameter asked for, as JSON or, if the client
+// registered for it, as a signed JWT (OIDC Core §5.3.2).
 func (e *Endpoints) answerUserinfo(w http.ResponseWriter, r *http.Request, token tokens.AccessClaims, user accounts.User) error {
 	c, _, err := e.Clients.Client(r.Context(), token.ClientID)
 	if err != nil {
@@ -101,8 +102,8 @@ func (e *Endpoints) answerUserinfo(w http.ResponseWriter, r *http.Request, token
 	return nil
 }
 
-// checkBinding makes sure that a token is used as it was issued: one that is bound to a key with a proof of it, and no other
-// with one (RFC 9449 §7.1, §7.2).
+// checkBinding makes sure that a token is used as it was issued: one that is bound to a key with a
+// proof of it, and no other with one (RFC 9449 §7.1, §7.2).
 func (e *Endpoints) checkBinding(r *http.Request, scheme, token string, claims *tokens.AccessClaims) error {
 	if claims.Confirmation == nil && scheme == "bearer" {
 		return nil
@@ -113,7 +114,8 @@ func (e *Endpoints) checkBinding(r *http.Request, scheme, token string, claims *
 	return e.Auth.Prove(r, token, claims.Confirmation.Thumbprint, claims.ProofAlg)
 }
 
-// accessTokenOf returns the request's token, or "" when there is none, and the scheme that it came by in lower case.
+// accessTokenOf returns the request's token, or "" when there is none, and the scheme that it came
+// by in lower case.
 func accessTokenOf(r *http.Request) (scheme, token string, err error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
@@ -140,8 +142,9 @@ func accessTokenOf(r *http.Request) (scheme, token string, err error) {
 	return scheme, token, nil
 }
 
-// challenge refuses a request for a person's claims. The error is told in the challenge of the scheme that the token came by
-// (RFC 6750 §3, RFC 9449 §7.1), where clients look for it. A request without any authentication gets no error code, and both.
+// challenge refuses a request for a person's claims. The error is told in the challenge of the
+// scheme that the token came by (RFC 6750 §3, RFC 9449 §7.1), where clients look for it. A request
+// without any authentication gets no error code, and both.
 func (e *Endpoints) challenge(w http.ResponseWriter, scheme string, status int, code, description string) {
 	why := `realm="` + e.Issuer.String() + `"`
 	if code != "" {

@@ -37,7 +37,8 @@ type AccessClaims struct {
 	Actor        *Actor        `json:"act,omitempty"`      // RFC 8693 §4.1: who acts for the person
 
 	// Withheld is there in every exchanged token, and in no other: the scopes of the grant that an
-	// earlier token of the chain did not carry though it was for their service. No later one gets them.
+	// earlier token of the chain did not carry though it was for their service. No later one gets
+	// them.
 	Withheld []string `json:"withheld,omitzero"`
 }
 
@@ -59,8 +60,8 @@ type Actor struct {
 	Actor   *Actor `json:"act,omitempty"`
 }
 
-// GrantID is the grant that the token belongs to: the part of the jti before the dot. It is empty for
-// a service's own token.
+// GrantID is the grant that the token belongs to: the part of the jti before the dot. It is empty
+// for a service's own token.
 func (c *AccessClaims) GrantID() string {
 	grant, _, ok := strings.Cut(c.ID, ".")
 	if !ok {
@@ -145,8 +146,8 @@ func (i *Issuer) accessAlg(c *client.Client) string {
 	return ""
 }
 
-// Live reads an access token that is valid now: issued here, unexpired, and neither it nor its grant
-// revoked. The error is ErrInvalid, or a failure of the database.
+// Live reads an access token that is valid now: issued here, unexpired, and neither it nor its
+// grant revoked. The error is ErrInvalid, or a failure of the database.
 func (i *Issuer) Live(ctx context.Context, token string) (AccessClaims, error) {
 	var claims AccessClaims
 	if err := i.verify(ctx, token, typeAccess, &claims); err != nil {
@@ -174,8 +175,8 @@ func (i *Issuer) Live(ctx context.Context, token string) (AccessClaims, error) {
 	return claims, nil
 }
 
-// Person is the person of an access token, whose subject may be pairwise: the grant knows whose it is.
-// store.ErrNotFound: the token is a service's own.
+// Person is the person of an access token, whose subject may be pairwise: the grant knows whose it
+// is. store.ErrNotFound: the token is a service's own.
 func (i *Issuer) Person(ctx context.Context, claims *AccessClaims) (accounts.User, error) {
 	g, err := i.store.Grants.Grant(ctx, claims.GrantID())
 	if err != nil {

@@ -48,8 +48,8 @@ func (c ClaimsRequest) Only(granted []string) ClaimsRequest {
 	return ClaimsRequest{Userinfo: covered(c.Userinfo), IDToken: covered(c.IDToken)}
 }
 
-// About are the claims about a person that scopes and single requests ask for. One without a value is
-// left out (§5.3.2).
+// About are the claims about a person that scopes and single requests ask for. One without a value
+// is left out (§5.3.2).
 func About(user accounts.User, scope []string, requested map[string]*ClaimRequest) (map[string]any, error) {
 	wanted := slices.Collect(maps.Keys(requested))
 	for _, one := range scope {

@@ -24,9 +24,9 @@ type GrantSpec struct {
 	Claims    *ClaimsRequest    // nil: none
 }
 
-// NewGrant is a grant that begins now; [Issuer.Begin] stores it. It lives as long as what may be issued
-// from it: with refresh tokens up to the absolute lifetime, and no longer than its session unless the
-// person agreed to offline access; without them until the access token expires.
+// NewGrant is a grant that begins now; [Issuer.Begin] stores it. It lives as long as what may be
+// issued from it: with refresh tokens up to the absolute lifetime, and no longer than its session
+// unless the person agreed to offline access; without them until the access token expires.
 func (i *Issuer) NewGrant(of GrantSpec) (grants.Grant, error) {
 	audience, err := i.resources.Narrow(of.Scope, of.Resources)
 	if err != nil {
@@ -66,14 +66,15 @@ var (
 	// ErrSessionEnded says that the person logged out while their request was being answered.
 	ErrSessionEnded = oauth.LoginRequired.Because("the person has just logged out")
 
-	// ErrClientChanged says that the client's registration was changed, or removed, meanwhile. It is
-	// shown to the person: what the redirect URI is worth now is not known.
+	// ErrClientChanged says that the client's registration was changed, or removed, meanwhile. It
+	// is shown to the person: what the redirect URI is worth now is not known.
 	ErrClientChanged = oauth.InvalidRequest.OnPage("the app's registration has just been changed; go back to the app and start again")
 )
 
-// Begin stores a grant to c. It belongs into the transaction in which the person's decision is acted
-// on, first of all: it holds the session until the grant is there, so that whoever ends the session
-// finds the grant as well. The error is ErrSessionEnded, ErrClientChanged, or a failure of the database.
+// Begin stores a grant to c. It belongs into the transaction in which the person's decision is
+// acted on, first of all: it holds the session until the grant is there, so that whoever ends the
+// session finds the grant as well. The error is ErrSessionEnded, ErrClientChanged, or a failure of
+// the database.
 func (i *Issuer) Begin(ctx context.Context, g grants.Grant, c *client.Client) error {
 	if err := i.store.Sessions.ContinueSession(ctx, g.SessionID); errors.Is(err, store.ErrNotFound) {
 		return ErrSessionEnded

@@ -94,7 +94,8 @@ func merge(about map[string]any, own any) (map[string]any, error) {
 }
 
 // leftHash is the left half of the hash of a token or code, by the hash of the algorithm that signs
-// (OIDC Core §3.1.3.6, §3.3.2.11): SHA-512 with Ed25519, SHA-256 with all others. Empty stays empty.
+// (OIDC Core §3.1.3.6, §3.3.2.11): SHA-512 with Ed25519, SHA-256 with all others. Empty stays
+// empty.
 func leftHash(alg, text string) string {
 	if text == "" {
 		return ""
@@ -107,8 +108,8 @@ func leftHash(alg, text string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// Hint reads an ID token that this server issued, though it may have expired: an id_token_hint (OIDC
-// Core §3.1.2.1). The error is ErrInvalid, or a failure of the database.
+// Hint reads an ID token that this server issued, though it may have expired: an id_token_hint
+// (OIDC Core §3.1.2.1). The error is ErrInvalid, or a failure of the database.
 func (i *Issuer) Hint(ctx context.Context, token string) (IDClaims, error) {
 	var claims IDClaims
 	if err := i.verify(ctx, token, typeID, &claims); err != nil {

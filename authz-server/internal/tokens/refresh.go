@@ -43,7 +43,8 @@ func (i *Issuer) Refresh(ctx context.Context, c *client.Client, g *grants.Grant)
 	return token, row, nil
 }
 
-// RefreshAgain signs the token of a row again. RS256 is deterministic: it is the same to the letter.
+// RefreshAgain signs the token of a row again. RS256 is deterministic: it is the same to the
+// letter.
 func (i *Issuer) RefreshAgain(ctx context.Context, c *client.Client, g *grants.Grant, row grants.RefreshToken) (string, error) {
 	claims, err := json.Marshal(i.RefreshClaims(c, g, row))
 	if err != nil {
@@ -60,14 +61,14 @@ func (i *Issuer) RefreshClaims(c *client.Client, g *grants.Grant, row grants.Ref
 	}
 }
 
-// refreshHash is the key of a refresh token's row. It comes from the signature, which only this server
-// can make: a look-up by the jti would let a forged token name somebody else's grant.
+// refreshHash is the key of a refresh token's row. It comes from the signature, which only this
+// server can make: a look-up by the jti would let a forged token name somebody else's grant.
 func refreshHash(token string) []byte {
 	return opaque.Hash(token[strings.LastIndexByte(token, '.')+1:])
 }
 
-// FindRefresh verifies a refresh token and finds its row. Only a token that this server signed reaches
-// the database. The error is ErrInvalid, or a failure of the database.
+// FindRefresh verifies a refresh token and finds its row. Only a token that this server signed
+// reaches the database. The error is ErrInvalid, or a failure of the database.
 func (i *Issuer) FindRefresh(ctx context.Context, token string) (grants.RefreshToken, grants.Grant, error) {
 	var claims RefreshClaims
 	if err := i.verify(ctx, token, typeRefresh, &claims); err != nil {

@@ -8,8 +8,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 )
 
-// Subject is how a client knows a person: by their id, or, if it registered for pairwise subjects, by a name that only
-// clients of the same sector see (OIDC Core §8.1). Nobody without the salt can tell that two such names are one person's.
+// Subject is how a client knows a person: by their id, or, if it registered for pairwise subjects,
+// by a name that only clients of the same sector see (OIDC Core §8.1). Nobody without the salt can
+// tell that two such names are one person's.
 func (i *Issuer) Subject(c *client.Client, userID string) string {
 	if c.SubjectType != "pairwise" {
 		return userID

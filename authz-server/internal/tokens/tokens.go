@@ -29,7 +29,8 @@ type Config struct {
 	Lifetimes Lifetimes
 	Now       func() time.Time // nil: time.Now
 
-	// PairwiseSalt keeps pairwise subjects from being linked (OIDC Core §8.1): 32 random bytes that never change.
+	// PairwiseSalt keeps pairwise subjects from being linked (OIDC Core §8.1): 32 random bytes that
+	// never change.
 	PairwiseSalt []byte
 
 	// ProfileAlg signs access tokens of clients with the profile fapi2 (FAPI 2.0 Security Profile
@@ -108,8 +109,8 @@ func New(cfg Config) *Issuer {
 // ErrInvalid says that a token is not one that this server issued, of the type asked for.
 var ErrInvalid = errors.New("not a token of this server")
 
-// Sign signs claims with the algorithm that a client registered for; empty: RS256. typ is the "typ" of
-// the JWT's header.
+// Sign signs claims with the algorithm that a client registered for; empty: RS256. typ is the "typ"
+// of the JWT's header.
 func (i *Issuer) Sign(ctx context.Context, alg, typ string, claims any) (string, error) {
 	if alg == "" {
 		alg = keys.RS256
