@@ -121,6 +121,8 @@ var rules = []rule{
 	authz("tokeninfo", "client directory endpoint oauth protocol store/... tokens", "internal/httpd"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people protocol "+
 		"registration store/... tokenendpoint tokeninfo tokens", "internal/httpd"),
+	authz("provider/providertest", "client directory fetch keys keys/keystest opaque pages people provider registration store/...",
+		"internal/sqldb/sqldbtest", "internal/testenv/clock", "internal/testenv/site", "internal/testenv/testkey"),
 
 	{"resources/user", []string{"resources/user/internal/...", "internal/cli", "internal/service"}},
 	{"resources/user/internal/api", []string{"resources/user/internal/store", "jwks", "internal/httpd", "internal/rest"}},
@@ -172,7 +174,11 @@ var confinements = []confinement{
 	{"github.com/danielgtaylor/huma", []string{"resources", "internal/rest"}, false, "only the REST interfaces are described by OpenAPI"},
 	{"github.com/swaggest/swgui", []string{"internal/apidocs"}, true, "what draws the API reference must stay replaceable"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
-	{"testing", []string{"internal/testenv", "internal/service/servicetest", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "authz-server/internal/keys/keystest", "authz-server/internal/people/peopletest", "authz-server/internal/store/storetest", "jwks/jwkstest"}, false, "it belongs to tests"},
+	{"testing", []string{
+		"internal/testenv", "internal/service/servicetest", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest",
+		"authz-server/internal/keys/keystest", "authz-server/internal/people/peopletest", "authz-server/internal/provider/providertest",
+		"authz-server/internal/store/storetest", "jwks/jwkstest",
+	}, false, "it belongs to tests"},
 }
 
 var databases = []string{"internal/sqldb", "authz-server/internal/store", "resources/user/internal/store", "resources/board/internal/store"}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
 
@@ -42,37 +43,37 @@ func median(times []time.Duration) time.Duration {
 	return times[len(times)/2]
 }
 
-func (f *fixture) post(form url.Values) *httptest.ResponseRecorder {
-	r := f.request("POST", "/oauth2/token", form)
-	r.SetBasicAuth("app", secret)
+func post(f *providertest.Fixture, form url.Values) *httptest.ResponseRecorder {
+	r := f.Request("POST", "/oauth2/token", form)
+	r.SetBasicAuth("app", providertest.Secret)
 	w := httptest.NewRecorder()
-	f.server.Config.Handler.ServeHTTP(w, r)
+	f.Server.Config.Handler.ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
-		f.t.Fatalf("%d %s", w.Code, w.Body)
+		f.T.Fatalf("%d %s", w.Code, w.Body)
 	}
 	return w
 }
 
 func BenchmarkClientCredentials(b *testing.B) {
-	f := one(b)
+	f := providertest.One(b)
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"board:read"}}
-	ratio(b, func() {}, func() { f.post(form) })
+	ratio(b, func() {}, func() { post(f, form) })
 }
 
 func BenchmarkCodeExchange(b *testing.B) {
-	f := one(b)
-	person := f.browser().logIn(f.user)
+	f := providertest.One(b)
+	person := f.Browser().LogIn(f.User)
 	var code string
-	ratio(b, func() { code = person.code() }, func() {
-		f.post(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}})
+	ratio(b, func() { code = person.Code() }, func() {
+		post(f, providertest.CodeGrant(code))
 	})
 }
 
 func BenchmarkRefresh(b *testing.B) {
-	f := one(b)
-	token := f.tokens(f.exchange(f.browser().logIn(f.user).code())).refresh
+	f := providertest.One(b)
+	token := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code())).Refresh
 	ratio(b, func() {}, func() {
-		w := f.post(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
-		token = f.tokens(answer{status: w.Code, header: w.Header(), body: w.Body.String()}).refresh
+		w := post(f, providertest.RefreshGrant(token))
+		token = f.Tokens(providertest.Answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}).Refresh
 	})
 }

@@ -1,15 +1,10 @@
 package provider_test
 
 import (
-	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -24,13 +19,12 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
-	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
-	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
 
 // The walk of the OpenID Foundation's conformance suite: clients register themselves, every module starts logged out, and
@@ -44,47 +38,24 @@ const (
 
 // suite is a server as it is set up for certification: open registration, all scopes, and the older response types.
 type suite struct {
-	*registrar
+	*providertest.Registrar
 	person accounts.User
 }
 
 func newSuite(t *testing.T) *suite {
 	t.Helper()
-	r := &registrar{pages: map[string]string{}}
-	r.site = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if _, ok := r.pages[q.URL.Path]; !ok {
-			http.NotFound(w, q)
-			return
-		}
-		w.Header().Set("Cache-Control", "no-store")
-		io.WriteString(w, r.pages[q.URL.Path])
-	}))
-	t.Cleanup(r.site.Close)
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.site.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r.fixture = oneWith(t, sqldbtest.SQLite(t), func(cfg *provider.Config) {
-		outgoing, err := fetch.New(fetch.Config{CAFile: ca, InsecureLoopback: true, Now: cfg.Now})
-		if err != nil {
-			t.Fatal(err)
-		}
-		scopes := strings.Fields("openid profile email address phone offline_access")
-		cfg.Registration, cfg.Fetch, cfg.InsecureLegacyResponseTypes = registration.Open, outgoing, true
-		cfg.Clients, err = directory.New(directory.Config{
-			Store: cfg.Store, Fetch: outgoing, Now: cfg.Now, Log: slog.New(slog.DiscardHandler),
-			Policy: client.Policy{
-				Scopes: scopes, DefaultScope: strings.Join(scopes, " "), LegacyResponseTypes: true, InsecureLoopback: true,
-				GrantTypes: []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode, client.Implicit},
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
+	scopes := strings.Fields("openid profile email address phone offline_access")
+	r := providertest.NewRegistrarWith(t, sqldbtest.SQLite(t), func(cfg *provider.Config, clients *directory.Config) {
+		cfg.Registration, cfg.InsecureLegacyResponseTypes = registration.Open, true
+		clients.Policy = client.Policy{
+			Scopes: scopes, DefaultScope: strings.Join(scopes, " "), LegacyResponseTypes: true, InsecureLoopback: true,
+			GrantTypes: []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode, client.Implicit},
 		}
 	})
-	s := &suite{registrar: r}
+	r.Pages.CacheControl("no-store")
+	s := &suite{Registrar: r}
 	var err error
-	s.person, err = s.store.Users.CreateUser(t.Context(), accounts.User{Email: suiteEmail, Name: "Suite Person", Locale: "en", PasswordHash: passwords.Hash(suitePassword)})
+	s.person, err = s.Store.Users.CreateUser(t.Context(), accounts.User{Email: suiteEmail, Name: "Suite Person", Locale: "en", PasswordHash: passwords.Hash(suitePassword)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +63,7 @@ func newSuite(t *testing.T) *suite {
 		GivenName: "Suite", FamilyName: "Person", MiddleName: "M", Nickname: "S", PreferredUsername: "suite", Profile: "https://person.example/", Picture: "https://person.example/p.png",
 		Website: "https://person.example/", Gender: "other", Birthdate: "2000-01-02", Zoneinfo: "Asia/Seoul", PhoneNumber: "+82 10 1234 5678", Address: accounts.Address{Formatted: "1 Street", Country: "KR"},
 	}
-	if err := s.store.Users.SetClaims(t.Context(), s.person.ID, claims); err != nil {
+	if err := s.Store.Users.SetClaims(t.Context(), s.person.ID, claims); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -110,7 +81,7 @@ type party struct {
 
 // register registers a client as the suite does, with metadata changed; nil takes a member out.
 func (s *suite) register(kind string, changes ...any) party {
-	s.t.Helper()
+	s.T.Helper()
 	grants := []string{}
 	if strings.Contains(kind, "code") {
 		grants = append(grants, "authorization_code")
@@ -128,9 +99,9 @@ func (s *suite) register(kind string, changes ...any) party {
 	}
 	body, err := json.Marshal(metadata)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	made := s.read(s.send("POST", "/oauth2/register", "", string(body)), 201)
+	made := s.Read(s.Send("POST", "/oauth2/register", "", string(body)), 201)
 	uris, _ := metadata["redirect_uris"].([]string)
 	return party{s, made.ID, made.Secret, uris[0], kind, metadata["token_endpoint_auth_method"].(string)}
 }
@@ -148,18 +119,18 @@ func (p party) request(changes ...string) url.Values {
 }
 
 // authorize goes through the pages until the client is called back, or a page comes that the suite does not know.
-func (p party) authorize(b *browser, form url.Values) answer {
-	p.s.t.Helper()
-	a := b.visit("/oauth2/authorize?" + form.Encode())
-	if a.location != nil && (a.parameter("state") != form.Get("state") || a.parameter("iss") != p.s.issuer) {
-		p.s.t.Errorf("state or iss of the answer: %v", a.location)
+func (p party) authorize(b *providertest.Browser, form url.Values) providertest.Answer {
+	p.s.T.Helper()
+	a := visit(b, "/oauth2/authorize?"+form.Encode())
+	if a.Location != nil && (a.Parameter("state") != form.Get("state") || a.Parameter("iss") != p.s.Issuer) {
+		p.s.T.Errorf("state or iss of the answer: %v", a.Location)
 	}
 	return a
 }
 
 // redeem redeems a code, with parameters changed.
-func (p party) redeem(code string, changes ...string) answer {
-	p.s.t.Helper()
+func (p party) redeem(code string, changes ...string) providertest.Answer {
+	p.s.T.Helper()
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {p.redirect}}
 	for i := 0; i < len(changes); i += 2 {
 		form.Set(changes[i], changes[i+1])
@@ -168,84 +139,86 @@ func (p party) redeem(code string, changes ...string) answer {
 }
 
 // call calls the token endpoint in the way that the client registered.
-func (p party) call(form url.Values) answer {
-	p.s.t.Helper()
+func (p party) call(form url.Values) providertest.Answer {
+	p.s.T.Helper()
 	if p.method == "client_secret_post" {
 		form.Set("client_id", p.id)
 		form.Set("client_secret", p.secret)
-		return p.s.postForm("/oauth2/token", form)
+		return p.s.PostForm("/oauth2/token", form)
 	}
-	return p.s.token(p.id, p.secret, form)
+	return p.s.TokenWith(p.id, p.secret, form)
 }
 
 // logIn is a whole flow: what came back, and the claims of the ID token, whose hashes are checked.
-func (p party) logIn(b *browser, changes ...string) (got tokens, id map[string]any) {
-	p.s.t.Helper()
+func (p party) logIn(b *providertest.Browser, changes ...string) (got providertest.Tokens, id map[string]any) {
+	p.s.T.Helper()
 	form := p.request(changes...)
 	a := p.authorize(b, form)
-	got = tokens{access: a.parameter("access_token"), id: a.parameter("id_token")}
-	if code := a.parameter("code"); code != "" {
-		got = p.s.tokens(p.redeem(code))
+	got = providertest.Tokens{Access: a.Parameter("access_token"), ID: a.Parameter("id_token")}
+	if code := a.Parameter("code"); code != "" {
+		got = p.s.Tokens(p.redeem(code))
 	}
-	if got.id == "" {
-		p.s.t.Fatalf("%s: %d %v %s", form.Encode(), a.status, a.location, a.body)
+	if got.ID == "" {
+		p.s.T.Fatalf("%s: %d %v %s", form.Encode(), a.Status, a.Location, a.Body)
 	}
-	id = p.s.claimsOf(got.id)
+	id = claimsOf(p.s.Fixture, got.ID)
 	nonce, _ := id["nonce"].(string)
-	if id["iss"] != p.s.issuer || id["aud"] != p.id || nonce != form.Get("nonce") {
-		p.s.t.Errorf("ID token: %v", id)
+	if id["iss"] != p.s.Issuer || id["aud"] != p.id || nonce != form.Get("nonce") {
+		p.s.T.Errorf("ID token: %v", id)
 	}
 	return got, id
 }
 
-func (f *fixture) claimsOf(token string) map[string]any {
-	f.t.Helper()
-	text, _, err := f.ring.Verify(f.t.Context(), token, "JWT")
+func b64(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+func claimsOf(f *providertest.Fixture, token string) map[string]any {
+	f.T.Helper()
+	text, _, err := f.Ring.Verify(f.T.Context(), token, "JWT")
 	var claims map[string]any
 	if err != nil || json.Unmarshal(text, &claims) != nil {
-		f.t.Fatalf("%v: %s", err, token)
+		f.T.Fatalf("%v: %s", err, token)
 	}
 	return claims
 }
 
 // visit goes to an address and through the pages of the server: it logs the suite's person in, and allows. It ends where the
 // client is called back, or at a page that is neither.
-func (b *browser) visit(path string) answer {
-	b.f.t.Helper()
-	at, err := url.Parse(b.f.issuer + path)
+func visit(b *providertest.Browser, path string) providertest.Answer {
+	b.Fixture.T.Helper()
+	at, err := url.Parse(b.Fixture.Issuer + path)
 	if err != nil {
-		b.f.t.Fatal(err)
+		b.Fixture.T.Fatal(err)
 	}
-	a := b.get(at.String())
+	a := b.Get(at.String())
 	for range 12 {
 		switch {
-		case a.location != nil && a.location.Host == at.Host:
-			at = a.location
-			a = b.get(at.String())
-		case a.location != nil || a.status != http.StatusOK:
+		case a.Location != nil && a.Location.Host == at.Host:
+			at = a.Location
+			a = b.Get(at.String())
+		case a.Location != nil || a.Status != http.StatusOK:
 			return a
 		case at.Path == "/login":
-			a = b.click(at, a, "login", "email", suiteEmail, "password", suitePassword)
+			a = click(b, at, a, "login", "email", suiteEmail, "password", suitePassword)
 		case at.Path == "/consent":
-			a = b.click(at, a, "allow")
+			a = click(b, at, a, "allow")
 		default:
 			return a
 		}
 	}
-	b.f.t.Fatalf("it goes round and round, last at %s", at)
+	b.Fixture.T.Fatalf("it goes round and round, last at %s", at)
 	return a
 }
 
 // click fills fields of the form that a button is in, both found by id, and presses the button.
-func (b *browser) click(at *url.URL, page answer, button string, fields ...string) answer {
-	b.f.t.Helper()
-	document, err := html.Parse(strings.NewReader(page.body))
+func click(b *providertest.Browser, at *url.URL, page providertest.Answer, button string, fields ...string) providertest.Answer {
+	b.Fixture.T.Helper()
+	document, err := html.Parse(strings.NewReader(page.Body))
 	if err != nil {
-		b.f.t.Fatal(err)
+		b.Fixture.T.Fatal(err)
 	}
 	pressed := byID(document, button)
 	if pressed == nil {
-		b.f.t.Fatalf("%s has no button %s: %s", at, button, page.body)
+		b.Fixture.T.Fatalf("%s has no button %s: %s", at, button, page.Body)
 	}
 	around := pressed
 	for around != nil && around.Data != "form" {
@@ -261,7 +234,7 @@ func (b *browser) click(at *url.URL, page answer, button string, fields ...strin
 	}
 	for i := 0; i < len(fields); i += 2 {
 		if field := byID(around, fields[i]); field == nil || attribute(field, "name") != fields[i] {
-			b.f.t.Fatalf("%s has no field whose name and id are %s: %s", at, fields[i], page.body)
+			b.Fixture.T.Fatalf("%s has no field whose name and id are %s: %s", at, fields[i], page.Body)
 		}
 		form.Set(fields[i], fields[i+1])
 	}
@@ -270,9 +243,9 @@ func (b *browser) click(at *url.URL, page answer, button string, fields ...strin
 	}
 	target, err := at.Parse(attribute(around, "action"))
 	if err != nil {
-		b.f.t.Fatal(err)
+		b.Fixture.T.Fatal(err)
 	}
-	return b.post(target.String(), form)
+	return b.Post(target.String(), form)
 }
 
 func byID(in *html.Node, id string) *html.Node {
@@ -300,11 +273,11 @@ func attribute(node *html.Node, name string) string {
 // Every member of discovery has its form, nothing is there that no specification names, and the key set keeps its rules.
 func TestConfigOP(t *testing.T) {
 	s := newSuite(t)
-	a := s.do(s.server.Client(), s.request("GET", "/.well-known/openid-configuration", nil))
-	if a.status != 200 || a.header.Get("Content-Type") != "application/json" {
-		t.Errorf("%d %v", a.status, a.header)
+	a := s.Do(s.Request("GET", "/.well-known/openid-configuration", nil))
+	if a.Status != 200 || a.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%d %v", a.Status, a.Header)
 	}
-	document := a.json(t)
+	document := a.JSON(t)
 	strs := func(values ...string) func(any) bool { // an array of strings that has these
 		return func(value any) bool {
 			list, ok := value.([]any)
@@ -327,11 +300,11 @@ func TestConfigOP(t *testing.T) {
 	address := func(value any) bool {
 		text, _ := value.(string)
 		u, err := url.Parse(text)
-		return err == nil && strings.HasPrefix(text, s.issuer+"/") && u.Fragment == "" && u.RawQuery == ""
+		return err == nil && strings.HasPrefix(text, s.Issuer+"/") && u.Fragment == "" && u.RawQuery == ""
 	}
 	is := func(want any) func(any) bool { return func(value any) bool { return value == want } }
 	known := map[string]func(any) bool{
-		"issuer": is(s.issuer), "authorization_endpoint": address, "token_endpoint": address, "userinfo_endpoint": address, "jwks_uri": address,
+		"issuer": is(s.Issuer), "authorization_endpoint": address, "token_endpoint": address, "userinfo_endpoint": address, "jwks_uri": address,
 		"registration_endpoint": address, "end_session_endpoint": address, "check_session_iframe": address, "revocation_endpoint": address,
 		"introspection_endpoint": address, "device_authorization_endpoint": address, "pushed_authorization_request_endpoint": address,
 		"scopes_supported":         strs("openid", "profile", "email", "address", "phone", "offline_access"),
@@ -363,7 +336,7 @@ func TestConfigOP(t *testing.T) {
 		}
 	}
 
-	keys, _ := s.do(s.server.Client(), s.request("GET", "/.well-known/jwks.json", nil)).json(t)["keys"].([]any)
+	keys, _ := s.Do(s.Request("GET", "/.well-known/jwks.json", nil)).JSON(t)["keys"].([]any)
 	ids := map[any]bool{}
 	for _, one := range keys {
 		key := one.(map[string]any)
@@ -424,8 +397,8 @@ func TestBasicOP(t *testing.T) {
 		"oidcc-login-hint of an account":                       {changes: []string{"login_hint", suiteEmail}},
 	} {
 		t.Run(module, func(t *testing.T) {
-			got, id := p.logIn(s.browser(), test.changes...)
-			info := s.userinfo(got.access).json(t)
+			got, id := p.logIn(s.Browser(), test.changes...)
+			info := s.Userinfo(got.Access).JSON(t)
 			for _, name := range strings.Fields(test.userinfo) {
 				if info[name] == nil || info[name] == "" || id[name] != nil {
 					t.Errorf("%s: in userinfo %v, in the ID token %v", name, info[name], id[name])
@@ -439,140 +412,140 @@ func TestBasicOP(t *testing.T) {
 					t.Errorf("%s of the ID token: %v", name, id[name])
 				}
 			}
-			if header, _ := decode(t, got.id); header["alg"] != "RS256" || header["kid"] == "" {
+			if header, _ := providertest.Decode(t, got.ID); header["alg"] != "RS256" || header["kid"] == "" {
 				t.Errorf("oidcc-idtoken-signature: %v", header)
 			}
 		})
 	}
 
 	t.Run("oidcc-server-client-secret-post", func(t *testing.T) {
-		s.register("code", "token_endpoint_auth_method", "client_secret_post").logIn(s.browser())
+		s.register("code", "token_endpoint_auth_method", "client_secret_post").logIn(s.Browser())
 	})
 	t.Run("oidcc-ensure-request-with-valid-pkce-succeeds", func(t *testing.T) {
-		a := p.authorize(s.browser(), p.request("code_challenge", challenge(verifier), "code_challenge_method", "S256"))
-		s.tokens(p.redeem(a.parameter("code"), "code_verifier", verifier))
+		a := p.authorize(s.Browser(), p.request("code_challenge", providertest.Challenge(providertest.Verifier), "code_challenge_method", "S256"))
+		s.Tokens(p.redeem(a.Parameter("code"), "code_verifier", providertest.Verifier))
 	})
 	t.Run("oidcc-ensure-post-request-succeeds", func(t *testing.T) {
 		// From the client's site: no cookie comes with it, and the answer has the browser come again with them.
-		b := s.browser()
-		a := s.do(b.Client, s.request("POST", "/oauth2/authorize", p.request(), "Origin", "https://suite.example", "Sec-Fetch-Site", "cross-site"))
-		if a.location == nil || a.location.Path != "/oauth2/authorize" {
-			t.Fatalf("%d %v %s", a.status, a.location, a.body)
+		b := s.Browser()
+		a := b.Send(s.Request("POST", "/oauth2/authorize", p.request(), "Origin", "https://suite.example", "Sec-Fetch-Site", "cross-site"))
+		if a.Location == nil || a.Location.Path != "/oauth2/authorize" {
+			t.Fatalf("%d %v %s", a.Status, a.Location, a.Body)
 		}
-		s.tokens(p.redeem(b.visit(a.location.RequestURI()).parameter("code")))
+		s.Tokens(p.redeem(visit(b, a.Location.RequestURI()).Parameter("code")))
 	})
 	t.Run("oidcc-response-type-missing", func(t *testing.T) {
-		if a := p.authorize(s.browser(), p.request("response_type", "")); a.parameter("error") != "invalid_request" {
-			t.Errorf("%d %v", a.status, a.location)
+		if a := p.authorize(s.Browser(), p.request("response_type", "")); a.Parameter("error") != "invalid_request" {
+			t.Errorf("%d %v", a.Status, a.Location)
 		}
 	})
 	t.Run("oidcc-ensure-registered-redirect-uri, oidcc-ensure-redirect-uri-in-authorization-request", func(t *testing.T) {
 		for _, uri := range []string{"https://suite.example/callback/xyz", "https://suite.example/callback?x=1", ""} {
 			// In place, and not at a page of its own: the suite looks at the authorization endpoint's address.
-			a := s.browser().get("/oauth2/authorize?" + p.request("redirect_uri", uri).Encode())
-			if a.status != 400 || a.location != nil || !strings.Contains(a.body, "redirect_uri") || !strings.Contains(a.body, "invalid_request") {
-				t.Errorf("%q: %d %v %s", uri, a.status, a.location, a.body)
+			a := s.Browser().Get("/oauth2/authorize?" + p.request("redirect_uri", uri).Encode())
+			if a.Status != 400 || a.Location != nil || !strings.Contains(a.Body, "redirect_uri") || !strings.Contains(a.Body, "invalid_request") {
+				t.Errorf("%q: %d %v %s", uri, a.Status, a.Location, a.Body)
 			}
 		}
 	})
 	t.Run("oidcc-prompt-login", func(t *testing.T) {
-		b := s.browser()
+		b := s.Browser()
 		_, first := p.logIn(b)
-		s.clock.advance(2 * time.Second)
+		s.Clock.Advance(2 * time.Second)
 		form := p.request("prompt", "login")
-		if a := b.authorize(form); a.location == nil || a.location.Path != "/login" {
-			t.Fatalf("no page asks for a log-in: %d %v", a.status, a.location)
+		if a := b.AuthorizeForm(form); a.Location == nil || a.Location.Path != "/login" {
+			t.Fatalf("no page asks for a log-in: %d %v", a.Status, a.Location)
 		}
 		if _, second := p.logIn(b, "prompt", "login"); second["auth_time"].(float64) <= first["auth_time"].(float64) || second["sub"] != first["sub"] {
 			t.Errorf("%v, then %v", first, second)
 		}
 	})
 	t.Run("oidcc-prompt-none-not-logged-in", func(t *testing.T) {
-		if a := s.browser().authorize(p.request("prompt", "none")); a.parameter("error") != "login_required" {
-			t.Errorf("%d %v", a.status, a.location)
+		if a := s.Browser().AuthorizeForm(p.request("prompt", "none")); a.Parameter("error") != "login_required" {
+			t.Errorf("%d %v", a.Status, a.Location)
 		}
 	})
 	t.Run("oidcc-prompt-none-logged-in, oidcc-id-token-hint", func(t *testing.T) {
-		b := s.browser()
+		b := s.Browser()
 		got, first := p.logIn(b)
-		s.clock.advance(time.Second)
-		for _, hint := range []string{"", got.id} {
-			a := b.authorize(p.request("prompt", "none", "id_token_hint", hint))
-			again := s.claimsOf(s.tokens(p.redeem(a.parameter("code"))).id)
+		s.Clock.Advance(time.Second)
+		for _, hint := range []string{"", got.ID} {
+			a := b.AuthorizeForm(p.request("prompt", "none", "id_token_hint", hint))
+			again := claimsOf(s.Fixture, s.Tokens(p.redeem(a.Parameter("code"))).ID)
 			if again["sub"] != first["sub"] || again["auth_time"] != first["auth_time"] {
 				t.Errorf("%v, then %v", first, again)
 			}
 		}
 	})
 	t.Run("oidcc-max-age-1", func(t *testing.T) {
-		b := s.browser()
+		b := s.Browser()
 		_, first := p.logIn(b)
-		s.clock.advance(2 * time.Second)
+		s.Clock.Advance(2 * time.Second)
 		if _, second := p.logIn(b, "max_age", "1"); second["auth_time"].(float64) <= first["auth_time"].(float64) {
 			t.Errorf("%v, then %v", first, second)
 		}
 	})
 	t.Run("oidcc-codereuse, oidcc-codereuse-30seconds", func(t *testing.T) {
 		for _, wait := range []time.Duration{0, 30 * time.Second, 5 * time.Minute} {
-			code := p.authorize(s.browser(), p.request()).parameter("code")
-			got := s.tokens(p.redeem(code))
-			s.clock.advance(wait)
-			wantError(t, p.redeem(code), 400, "invalid_grant")
-			if a := s.userinfo(got.access); a.status != 401 {
-				t.Errorf("after %s the access token works: %d", wait, a.status)
+			code := p.authorize(s.Browser(), p.request()).Parameter("code")
+			got := s.Tokens(p.redeem(code))
+			s.Clock.Advance(wait)
+			p.redeem(code).WantError(t, 400, "invalid_grant")
+			if a := s.Userinfo(got.Access); a.Status != 401 {
+				t.Errorf("after %s the access token works: %d", wait, a.Status)
 			}
 		}
 	})
 	t.Run("oidcc-refresh-token", func(t *testing.T) {
 		grants := []string{"authorization_code", "refresh_token"}
 		one, other := s.register("code", "grant_types", grants), s.register("code", "grant_types", grants)
-		refresh := func(p party, token string) answer {
-			return p.call(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+		refresh := func(p party, token string) providertest.Answer {
+			return p.call(providertest.RefreshGrant(token))
 		}
 		var last string
 		for _, p := range []party{one, other} {
-			got, first := p.logIn(s.browser(), "scope", "openid offline_access", "prompt", "consent")
-			s.clock.advance(2 * time.Second)
-			next := s.tokens(refresh(p, got.refresh))
-			id := s.claimsOf(next.id)
+			got, first := p.logIn(s.Browser(), "scope", "openid offline_access", "prompt", "consent")
+			s.Clock.Advance(2 * time.Second)
+			next := s.Tokens(refresh(p, got.Refresh))
+			id := claimsOf(s.Fixture, next.ID)
 			for _, name := range []string{"iss", "sub", "aud", "auth_time", "azp"} {
 				if id[name] != first[name] {
 					t.Errorf("%s went from %v to %v", name, first[name], id[name])
 				}
 			}
-			if id["iat"].(float64) <= first["iat"].(float64) || id["nonce"] != nil && id["nonce"] != first["nonce"] || next.access == got.access {
+			if id["iat"].(float64) <= first["iat"].(float64) || id["nonce"] != nil && id["nonce"] != first["nonce"] || next.Access == got.Access {
 				t.Errorf("%v, then %v", first, id)
 			}
-			if a := s.userinfo(next.access); a.status != 200 {
-				t.Errorf("%d %s", a.status, a.body)
+			if a := s.Userinfo(next.Access); a.Status != 200 {
+				t.Errorf("%d %s", a.Status, a.Body)
 			}
-			last = next.refresh
+			last = next.Refresh
 		}
-		wantError(t, refresh(one, last), 400, "invalid_grant")
-		s.tokens(refresh(other, last))
+		refresh(one, last).WantError(t, 400, "invalid_grant")
+		s.Tokens(refresh(other, last))
 	})
 	t.Run("oidcc-ensure-request-object-with-redirect-uri", func(t *testing.T) {
-		key := newSigner(t, "k1")
-		p := s.register("code", "jwks", key.set())
+		key := providertest.NewSigner(t, "k1")
+		p := s.register("code", "jwks", key.JWKS())
 		form := p.request("redirect_uri", "https://suite.example/other")
-		claims := map[string]any{"iss": p.id, "aud": s.issuer, "redirect_uri": p.redirect}
+		claims := map[string]any{"iss": p.id, "aud": s.Issuer, "redirect_uri": p.redirect}
 		for _, name := range []string{"client_id", "response_type", "scope", "state", "nonce"} {
 			claims[name] = form.Get(name)
 		}
-		form.Set("request", key.sign(nil, claims))
-		if a := p.authorize(s.browser(), form); a.parameter("code") == "" || !strings.HasPrefix(a.location.String(), p.redirect+"?") {
-			t.Errorf("%d %v %s", a.status, a.location, a.body)
+		form.Set("request", key.Sign(nil, claims))
+		if a := p.authorize(s.Browser(), form); a.Parameter("code") == "" || !strings.HasPrefix(a.Location.String(), p.redirect+"?") {
+			t.Errorf("%d %v %s", a.Status, a.Location, a.Body)
 		}
 	})
 	t.Run("oidcc-unsigned-request-object, oidcc-request-uri-unsigned: refused, and not ignored", func(t *testing.T) {
 		object := "eyJhbGciOiJub25lIn0." + b64(`{"client_id":"`+p.id+`","response_type":"code","redirect_uri":"`+p.redirect+`","scope":"openid"}`) + "."
-		if a := p.authorize(s.browser(), p.request("request", object)); a.parameter("error") != "invalid_request_object" {
-			t.Errorf("by value: %d %v", a.status, a.location)
+		if a := p.authorize(s.Browser(), p.request("request", object)); a.Parameter("error") != "invalid_request_object" {
+			t.Errorf("by value: %d %v", a.Status, a.Location)
 		}
-		s.pages["/unsigned"] = object
-		p := s.register("code", "request_uris", []string{s.site.URL + "/unsigned#hash"})
-		if a := p.authorize(s.browser(), p.request("request_uri", s.site.URL+"/unsigned#hash")); a.parameter("error") != "invalid_request_object" {
-			t.Errorf("by reference: %d %v", a.status, a.location)
+		s.Pages.Set("/unsigned", object)
+		p := s.register("code", "request_uris", []string{s.Site.URL + "/unsigned#hash"})
+		if a := p.authorize(s.Browser(), p.request("request_uri", s.Site.URL+"/unsigned#hash")); a.Parameter("error") != "invalid_request_object" {
+			t.Errorf("by reference: %d %v", a.Status, a.Location)
 		}
 	})
 }
@@ -582,21 +555,21 @@ func TestFormPostOP(t *testing.T) {
 	for _, kind := range []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"} {
 		p := s.register(kind)
 		form := p.request("response_mode", "form_post")
-		a := p.authorize(s.browser(), form)
+		a := p.authorize(s.Browser(), form)
 		for name, in := range map[string]string{"code": "code", "id_token": "id_token", "access_token": "token"} {
-			if (a.parameter(name) != "") != slices.Contains(strings.Fields(kind), in) {
-				t.Errorf("%s: %s is %q", kind, name, a.parameter(name))
+			if (a.Parameter(name) != "") != slices.Contains(strings.Fields(kind), in) {
+				t.Errorf("%s: %s is %q", kind, name, a.Parameter(name))
 			}
 		}
-		if a.status != 200 || a.location != nil || a.parameter("state") != form.Get("state") || !strings.Contains(a.body, `action="`+p.redirect+`"`) || !strings.Contains(a.body, "<script src=") {
-			t.Errorf("%s: %d %v %s", kind, a.status, a.location, a.body)
+		if a.Status != 200 || a.Location != nil || a.Parameter("state") != form.Get("state") || !strings.Contains(a.Body, `action="`+p.redirect+`"`) || !strings.Contains(a.Body, "<script src=") {
+			t.Errorf("%s: %d %v %s", kind, a.Status, a.Location, a.Body)
 		}
-		if code := a.parameter("code"); code != "" {
-			s.tokens(p.redeem(code))
+		if code := a.Parameter("code"); code != "" {
+			s.Tokens(p.redeem(code))
 		}
-		a = p.authorize(s.browser(), p.request("response_mode", "form_post", "prompt", "none"))
-		if a.location != nil || a.parameter("error") != "login_required" {
-			t.Errorf("%s, an error: %d %v %s", kind, a.status, a.location, a.body)
+		a = p.authorize(s.Browser(), p.request("response_mode", "form_post", "prompt", "none"))
+		if a.Location != nil || a.Parameter("error") != "login_required" {
+			t.Errorf("%s, an error: %d %v %s", kind, a.Status, a.Location, a.Body)
 		}
 	}
 }
@@ -606,9 +579,9 @@ func TestImplicitAndHybridOP(t *testing.T) {
 	for _, kind := range []string{"id_token", "id_token token", "code id_token", "code token", "code id_token token"} {
 		t.Run(kind, func(t *testing.T) {
 			p := s.register(kind)
-			b := s.browser()
+			b := s.Browser()
 			got, id := p.logIn(b, "scope", "openid email")
-			if got.access != "" && s.userinfo(got.access).json(t)["email"] != suiteEmail {
+			if got.Access != "" && s.Userinfo(got.Access).JSON(t)["email"] != suiteEmail {
 				t.Error("userinfo does not tell the address")
 			}
 			if (id["email"] != nil) != (kind == "id_token") {
@@ -619,8 +592,8 @@ func TestImplicitAndHybridOP(t *testing.T) {
 				if !strings.Contains(kind, "id_token") { // without an ID token in the front channel none is needed
 					want = ""
 				}
-				if a := p.authorize(b, p.request("nonce", "")); a.parameter("error") != want || a.location.Fragment == "" {
-					t.Errorf("%d %v", a.status, a.location)
+				if a := p.authorize(b, p.request("nonce", "")); a.Parameter("error") != want || a.Location.Fragment == "" {
+					t.Errorf("%d %v", a.Status, a.Location)
 				}
 			})
 			if !strings.Contains(kind, "code") {
@@ -628,13 +601,13 @@ func TestImplicitAndHybridOP(t *testing.T) {
 			}
 			t.Run("both ID tokens are of one person, and a code used twice ends the front channel's token too", func(t *testing.T) {
 				a := p.authorize(b, p.request())
-				back := s.tokens(p.redeem(a.parameter("code")))
-				if front := a.parameter("id_token"); front != "" && s.claimsOf(front)["sub"] != s.claimsOf(back.id)["sub"] {
+				back := s.Tokens(p.redeem(a.Parameter("code")))
+				if front := a.Parameter("id_token"); front != "" && claimsOf(s.Fixture, front)["sub"] != claimsOf(s.Fixture, back.ID)["sub"] {
 					t.Error("the ID tokens are of two people")
 				}
-				wantError(t, p.redeem(a.parameter("code")), 400, "invalid_grant")
-				for _, token := range []string{a.parameter("access_token"), back.access} {
-					if token != "" && s.userinfo(token).status != 401 {
+				p.redeem(a.Parameter("code")).WantError(t, 400, "invalid_grant")
+				for _, token := range []string{a.Parameter("access_token"), back.Access} {
+					if token != "" && s.Userinfo(token).Status != 401 {
 						t.Error("an access token works after the code was used twice")
 					}
 				}
@@ -647,81 +620,81 @@ func TestDynamicOP(t *testing.T) {
 	s := newSuite(t)
 	t.Run("oidcc-redirect-uri-query-OK, -query-mismatch, -query-added", func(t *testing.T) {
 		p := s.register("code", "redirect_uris", []string{"https://suite.example/callback?foo=bar"})
-		if a := p.authorize(s.browser(), p.request()); a.parameter("code") == "" || a.parameter("foo") != "bar" {
-			t.Errorf("%d %v", a.status, a.location)
+		if a := p.authorize(s.Browser(), p.request()); a.Parameter("code") == "" || a.Parameter("foo") != "bar" {
+			t.Errorf("%d %v", a.Status, a.Location)
 		}
 		for _, uri := range []string{"https://suite.example/callback?foo=other", "https://suite.example/callback?foo=bar&x=1", "https://suite.example/callback"} {
-			if a := p.authorize(s.browser(), p.request("redirect_uri", uri)); a.status != 400 || a.location != nil || !strings.Contains(a.body, "redirect_uri") {
-				t.Errorf("%s: %d %v", uri, a.status, a.location)
+			if a := p.authorize(s.Browser(), p.request("redirect_uri", uri)); a.Status != 400 || a.Location != nil || !strings.Contains(a.Body, "redirect_uri") {
+				t.Errorf("%s: %d %v", uri, a.Status, a.Location)
 			}
 		}
 	})
 	t.Run("oidcc-registration-logo-uri, -policy-uri, -tos-uri: on the log-in page and on the consent page", func(t *testing.T) {
 		p := s.register("code", "logo_uri", "https://suite.example/logo.png", "policy_uri", "https://suite.example/policy", "tos_uri", "https://suite.example/tos")
-		b := s.browser()
-		a := b.authorize(p.request())
-		shown := func(what string, a answer) {
+		b := s.Browser()
+		a := b.AuthorizeForm(p.request())
+		shown := func(what string, a providertest.Answer) {
 			for _, uri := range []string{"logo.png", "policy", "tos"} {
-				if !strings.Contains(a.body, `"https://suite.example/`+uri+`"`) {
-					t.Errorf("%s does not show %s: %s", what, uri, a.body)
+				if !strings.Contains(a.Body, `"https://suite.example/`+uri+`"`) {
+					t.Errorf("%s does not show %s: %s", what, uri, a.Body)
 				}
 			}
 		}
-		at, page := a.location, b.get(a.location.String())
+		at, page := a.Location, b.Get(a.Location.String())
 		shown("the log-in page", page)
-		a = b.get(b.click(at, page, "login", "email", suiteEmail, "password", suitePassword).location.String())
-		if a.location == nil || a.location.Path != "/consent" {
-			t.Fatalf("%d %v", a.status, a.location)
+		a = b.Get(click(b, at, page, "login", "email", suiteEmail, "password", suitePassword).Location.String())
+		if a.Location == nil || a.Location.Path != "/consent" {
+			t.Fatalf("%d %v", a.Status, a.Location)
 		}
-		at, page = a.location, b.get(a.location.String())
+		at, page = a.Location, b.Get(a.Location.String())
 		shown("the consent page", page)
-		a = b.visit(b.click(at, page, "deny").location.RequestURI())
-		if a.parameter("error") != "access_denied" {
-			t.Errorf("after a denial: %v", a.location)
+		a = visit(b, click(b, at, page, "deny").Location.RequestURI())
+		if a.Parameter("error") != "access_denied" {
+			t.Errorf("after a denial: %v", a.Location)
 		}
 	})
 	t.Run("oidcc-userinfo-rs256", func(t *testing.T) {
 		p := s.register("code", "userinfo_signed_response_alg", "RS256")
-		got, id := p.logIn(s.browser(), "scope", "openid email")
-		a := s.userinfo(got.access)
-		if claims := s.claimsOf(a.body); a.header.Get("Content-Type") != "application/jwt" || claims["sub"] != id["sub"] || claims["email"] != suiteEmail || claims["iss"] != s.issuer || claims["aud"] != p.id {
+		got, id := p.logIn(s.Browser(), "scope", "openid email")
+		a := s.Userinfo(got.Access)
+		if claims := claimsOf(s.Fixture, a.Body); a.Header.Get("Content-Type") != "application/jwt" || claims["sub"] != id["sub"] || claims["email"] != suiteEmail || claims["iss"] != s.Issuer || claims["aud"] != p.id {
 			t.Errorf("%v", claims)
 		}
 	})
 	t.Run("oidcc-request-uri-signed-rs256", func(t *testing.T) {
-		key := newRSASigner(t, "the client", "k1", "RS256")
-		s.pages["/jwks"] = string(key.set())
-		p := s.register("code", "jwks_uri", s.site.URL+"/jwks", "request_uris", []string{s.site.URL + "/request#abc"}, "request_object_signing_alg", "RS256")
-		s.pages["/request"] = key.sign(nil, map[string]any{"iss": p.id, "aud": s.issuer, "client_id": p.id, "response_type": "code", "redirect_uri": p.redirect, "scope": "openid", "state": "inside", "nonce": "inside"})
-		a := s.browser().visit("/oauth2/authorize?" + url.Values{"client_id": {p.id}, "response_type": {"code"}, "scope": {"openid"}, "request_uri": {s.site.URL + "/request#abc"}}.Encode())
-		if a.parameter("state") != "inside" || s.claimsOf(s.tokens(p.redeem(a.parameter("code"))).id)["nonce"] != "inside" {
-			t.Errorf("%d %v %s", a.status, a.location, a.body)
+		key := providertest.NewRSASigner(t, "the client", "k1", "RS256")
+		s.Pages.Set("/jwks", string(key.JWKS()))
+		p := s.register("code", "jwks_uri", s.Site.URL+"/jwks", "request_uris", []string{s.Site.URL + "/request#abc"}, "request_object_signing_alg", "RS256")
+		s.Pages.Set("/request", key.Sign(nil, map[string]any{"iss": p.id, "aud": s.Issuer, "client_id": p.id, "response_type": "code", "redirect_uri": p.redirect, "scope": "openid", "state": "inside", "nonce": "inside"}))
+		a := visit(s.Browser(), "/oauth2/authorize?"+url.Values{"client_id": {p.id}, "response_type": {"code"}, "scope": {"openid"}, "request_uri": {s.Site.URL + "/request#abc"}}.Encode())
+		if a.Parameter("state") != "inside" || claimsOf(s.Fixture, s.Tokens(p.redeem(a.Parameter("code"))).ID)["nonce"] != "inside" {
+			t.Errorf("%d %v %s", a.Status, a.Location, a.Body)
 		}
 	})
 	t.Run("oidcc-registration-jwks-uri, oidcc-refresh-token-rp-key-rotation", func(t *testing.T) {
-		key := newSigner(t, "k1")
-		s.pages["/keys"] = string(key.set())
-		p := s.register("code", "jwks_uri", s.site.URL+"/keys", "token_endpoint_auth_method", "private_key_jwt", "grant_types", []string{"authorization_code", "refresh_token"})
-		call := func(form url.Values) answer {
-			return s.postForm("/oauth2/token", with(form, key.assertion(s.fixture, p.id)))
+		key := providertest.NewSigner(t, "k1")
+		s.Pages.Set("/keys", string(key.JWKS()))
+		p := s.register("code", "jwks_uri", s.Site.URL+"/keys", "token_endpoint_auth_method", "private_key_jwt", "grant_types", []string{"authorization_code", "refresh_token"})
+		call := func(form url.Values) providertest.Answer {
+			return s.PostForm("/oauth2/token", providertest.Merge(form, key.Assertion(s.Fixture, p.id)))
 		}
-		code := p.authorize(s.browser(), p.request()).parameter("code")
-		got := s.tokens(call(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {p.redirect}}))
-		s.clock.advance(time.Minute)
-		key = newSigner(t, "k2")
-		s.pages["/keys"] = string(key.set())
-		s.tokens(call(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.refresh}}))
+		code := p.authorize(s.Browser(), p.request()).Parameter("code")
+		got := s.Tokens(call(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {p.redirect}}))
+		s.Clock.Advance(time.Minute)
+		key = providertest.NewSigner(t, "k2")
+		s.Pages.Set("/keys", string(key.JWKS()))
+		s.Tokens(call(providertest.RefreshGrant(got.Refresh)))
 	})
 	t.Run("oidcc-server-rotate-keys", func(t *testing.T) {
 		p := s.register("code")
-		before, _ := p.logIn(s.browser())
-		if err := s.ring.Rotate(t.Context(), true); err != nil {
+		before, _ := p.logIn(s.Browser())
+		if err := s.Ring.Rotate(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
-		after, _ := p.logIn(s.browser())
-		published := s.do(s.server.Client(), s.request("GET", "/.well-known/jwks.json", nil)).body
-		old, _ := decode(t, before.id)
-		new, _ := decode(t, after.id)
+		after, _ := p.logIn(s.Browser())
+		published := s.Do(s.Request("GET", "/.well-known/jwks.json", nil)).Body
+		old, _ := providertest.Decode(t, before.ID)
+		new, _ := providertest.Decode(t, after.ID)
 		if old["kid"] == new["kid"] || !strings.Contains(published, old["kid"].(string)) || !strings.Contains(published, new["kid"].(string)) {
 			t.Errorf("%v, %v: %s", old, new, published)
 		}
@@ -732,114 +705,62 @@ func TestDynamicOP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.pages["/sector"] = string(text)
-		p := s.register("code", "redirect_uris", uris, "subject_type", "pairwise", "sector_identifier_uri", s.site.URL+"/sector")
-		if _, id := p.logIn(s.browser()); id["sub"] == s.person.ID {
+		s.Pages.Set("/sector", string(text))
+		p := s.register("code", "redirect_uris", uris, "subject_type", "pairwise", "sector_identifier_uri", s.Site.URL+"/sector")
+		if _, id := p.logIn(s.Browser()); id["sub"] == s.person.ID {
 			t.Error("the subject is the public one")
 		}
 	})
 	t.Run("oidcc-default-max-age, require_auth_time", func(t *testing.T) {
 		p := s.register("code", "default_max_age", 1, "require_auth_time", true)
-		b := s.browser()
+		b := s.Browser()
 		_, first := p.logIn(b)
-		s.clock.advance(3 * time.Second)
+		s.Clock.Advance(3 * time.Second)
 		if _, second := p.logIn(b); second["auth_time"].(float64) <= first["auth_time"].(float64) {
 			t.Errorf("%v, then %v", first, second)
 		}
 	})
 }
 
-func b64(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
-
-// newRSASigner is a client's key for RS256 and PS256: the same one for the same owner, kid and alg.
-func newRSASigner(t testing.TB, owner, kid, alg string) *signer {
-	t.Helper()
-	return &signer{t, jose.JSONWebKey{Key: testkey.RSA(t, owner+" "+kid+" "+alg), KeyID: kid, Algorithm: alg, Use: "sig"}}
-}
-
-// fapi is a client with the profile fapi2, with its key.
-type fapi struct {
-	f   *fixture
-	id  string
-	key *signer
-}
-
-func (f *fixture) fapiClient(id string, key *signer, change func(c *client.Client)) fapi {
-	f.t.Helper()
-	f.addClient(id, func(c *client.Client) {
-		c.Profile, c.JWKS, c.TokenEndpointAuthMethod, c.GrantTypes = client.ProfileFAPI2, key.set(), "private_key_jwt", []string{"authorization_code", "refresh_token"}
-		if change != nil {
-			change(c)
-		}
-	})
-	return fapi{f, id, key}
-}
-
-// push pushes a request; changes are those of the assertion.
-func (c fapi) push(form url.Values, changes ...any) answer {
-	c.f.t.Helper()
-	return c.f.postForm("/oauth2/par", with(form, c.key.assertion(c.f, c.id, changes...)))
-}
-
-// authorize pushes a request and has it answered.
-func (c fapi) authorize(b *browser, changes ...string) answer {
-	c.f.t.Helper()
-	a := c.push(parameters(append([]string{"client_id", c.id}, changes...)...))
-	uri, _ := a.json(c.f.t)["request_uri"].(string)
-	if a.status != 201 || uri == "" {
-		c.f.t.Fatalf("%d %s", a.status, a.body)
-	}
-	return b.authorize(url.Values{"client_id": {c.id}, "request_uri": {uri}})
-}
-
-// token calls the token endpoint with a DPoP proof.
-func (c fapi) token(form url.Values) answer {
-	c.f.t.Helper()
-	return c.f.postForm("/oauth2/token", with(form, c.key.assertion(c.f, c.id)), "DPoP", newSigner(c.f.t, "").proof(c.f, "POST", "/oauth2/token"))
-}
-
-func (c fapi) redeem(code string) answer {
-	return c.token(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}})
-}
-
 func TestFAPI2SecurityProfileOP(t *testing.T) {
-	f := one(t)
-	b := f.browser().logIn(f.user)
-	for name, key := range map[string]*signer{"ES256": newSigner(t, "k1"), "PS256": newRSASigner(t, "the client", "k1", "PS256"), "EdDSA": newEdSigner(t, "k1", "EdDSA"), "Ed25519": newEdSigner(t, "k1", "Ed25519")} {
+	f := providertest.One(t)
+	b := f.Browser().LogIn(f.User)
+	for name, key := range map[string]*providertest.Signer{"ES256": providertest.NewSigner(t, "k1"), "PS256": providertest.NewRSASigner(t, "the client", "k1", "PS256"), "EdDSA": providertest.NewEd25519Signer(t, "k1", "EdDSA"), "Ed25519": providertest.NewEd25519Signer(t, "k1", "Ed25519")} {
 		t.Run("happy-flow, "+name, func(t *testing.T) {
-			c := f.fapiClient("fapi-"+name, key, func(c *client.Client) { c.IDTokenSignedResponseAlg = name })
-			a := c.authorize(b, "state", strings.Repeat("s", 128), "nonce", strings.Repeat("n", 43))
-			if a.parameter("state") != strings.Repeat("s", 128) || a.parameter("iss") != f.issuer {
-				t.Errorf("%v", a.location)
+			c := f.AddFAPIClient("fapi-"+name, key, func(c *client.Client) { c.IDTokenSignedResponseAlg = name })
+			a := c.Authorize(b, "state", strings.Repeat("s", 128), "nonce", strings.Repeat("n", 43))
+			if a.Parameter("state") != strings.Repeat("s", 128) || a.Parameter("iss") != f.Issuer {
+				t.Errorf("%v", a.Location)
 			}
-			object := c.redeem(a.parameter("code")).json(t)
-			if header, id := decode(t, object["id_token"].(string)); header["alg"] != name || id["nonce"] != strings.Repeat("n", 43) || id["acr"] == nil {
+			object := c.Redeem(a.Parameter("code")).JSON(t)
+			if header, id := providertest.Decode(t, object["id_token"].(string)); header["alg"] != name || id["nonce"] != strings.Repeat("n", 43) || id["acr"] == nil {
 				t.Errorf("%v %v", header, id)
 			}
 			// plain_oauth: without openid there is no ID token.
-			object = c.redeem(c.authorize(b, "scope", "board:read", "nonce", "").parameter("code")).json(t)
+			object = c.Redeem(c.Authorize(b, "scope", "board:read", "nonce", "").Parameter("code")).JSON(t)
 			if object["token_type"] != "DPoP" || object["id_token"] != nil {
 				t.Errorf("%v", object)
 			}
 		})
 	}
-	key := newRSASigner(t, "the client", "k2", "PS256")
-	c := f.fapiClient("fapi", key, nil)
+	key := providertest.NewRSASigner(t, "the client", "k2", "PS256")
+	c := f.AddFAPIClient("fapi", key, nil)
 	t.Run("client assertions", func(t *testing.T) {
-		in := func(d time.Duration) int64 { return f.clock.now().Add(d).Unix() }
-		if a := c.push(parameters("client_id", "fapi"), "iat", in(10*time.Second), "nbf", in(10*time.Second)); a.status != 201 {
-			t.Errorf("10 s ahead: %d %s", a.status, a.body)
+		in := func(d time.Duration) int64 { return f.Clock.Now().Add(d).Unix() }
+		if a := c.Push(providertest.Parameters("client_id", "fapi"), "iat", in(10*time.Second), "nbf", in(10*time.Second)); a.Status != 201 {
+			t.Errorf("10 s ahead: %d %s", a.Status, a.Body)
 		}
 		for name, changes := range map[string][]any{
 			"iat 61 s ahead": {"iat", in(61 * time.Second)}, "nbf 61 s ahead": {"nbf", in(61 * time.Second)}, "aud missing": {"aud", nil}, "exp past": {"exp", in(-time.Minute)},
 			"iss of another": {"iss", "app"}, "sub of another": {"sub", "app"},
 		} {
-			if a := c.push(parameters("client_id", "fapi"), changes...); a.status != 401 || a.json(t)["error"] != "invalid_client" {
-				t.Errorf("%s: %d %s", name, a.status, a.body)
+			if a := c.Push(providertest.Parameters("client_id", "fapi"), changes...); a.Status != 401 || a.JSON(t)["error"] != "invalid_client" {
+				t.Errorf("%s: %d %s", name, a.Status, a.Body)
 			}
 		}
-		rs256 := &signer{t, jose.JSONWebKey{Key: key.key.Key, KeyID: "k2", Algorithm: "RS256", Use: "sig"}}
-		wantError(t, fapi{f, "fapi", rs256}.push(parameters("client_id", "fapi")), 401, "invalid_client")
+		rs256 := key.As("RS256")
+		rs256.Key.KeyID = "k2"
+		c.SigningBy(rs256).Push(providertest.Parameters("client_id", "fapi")).WantError(t, 401, "invalid_client")
 	})
 	t.Run("par: what is refused", func(t *testing.T) {
 		for name, changes := range map[string][]string{
@@ -847,64 +768,64 @@ func TestFAPI2SecurityProfileOP(t *testing.T) {
 			"ensure-response-type-code": {"response_type", ""}, "a request_uri inside": {"request_uri", "urn:ietf:params:oauth:request_uri:x"},
 		} {
 			t.Run(name, func(t *testing.T) {
-				wantError(t, c.push(parameters(append([]string{"client_id", "fapi"}, changes...)...)), 400, "invalid_request")
+				c.Push(providertest.Parameters(append([]string{"client_id", "fapi"}, changes...)...)).WantError(t, 400, "invalid_request")
 			})
 		}
-		wantError(t, c.push(parameters("client_id", "fapi", "response_type", "code id_token")), 400, "unsupported_response_type")
+		c.Push(providertest.Parameters("client_id", "fapi", "response_type", "code id_token")).WantError(t, 400, "unsupported_response_type")
 	})
 	t.Run("ensure-authorization-code-expires: dead at 62 s", func(t *testing.T) {
-		code := c.authorize(b).parameter("code")
-		f.clock.advance(62 * time.Second)
-		wantError(t, c.redeem(code), 400, "invalid_grant")
+		code := c.Authorize(b).Parameter("code")
+		f.Clock.Advance(62 * time.Second)
+		c.Redeem(code).WantError(t, 400, "invalid_grant")
 	})
 	t.Run("user-rejects-authentication", func(t *testing.T) {
-		c := f.fapiClient("fapi-third", key, func(c *client.Client) { c.Trusted = false })
-		a := c.authorize(b)
-		at, page := a.location, b.get(a.location.String())
-		if a := b.get(b.click(at, page, "deny").location.String()); a.parameter("error") != "access_denied" || a.parameter("iss") != f.issuer {
-			t.Errorf("%d %v", a.status, a.location)
+		c := f.AddFAPIClient("fapi-third", key, func(c *client.Client) { c.Trusted = false })
+		a := c.Authorize(b)
+		at, page := a.Location, b.Get(a.Location.String())
+		if a := b.Get(click(b, at, page, "deny").Location.String()); a.Parameter("error") != "access_denied" || a.Parameter("iss") != f.Issuer {
+			t.Errorf("%d %v", a.Status, a.Location)
 		}
 	})
 	t.Run("ensure-different-nonce-and-state-inside-and-outside: what was pushed counts", func(t *testing.T) {
-		uri := c.push(parameters("client_id", "fapi", "state", "pushed")).json(t)["request_uri"].(string)
-		if a := b.authorize(url.Values{"client_id": {"fapi"}, "request_uri": {uri}, "state": {"outside"}}); a.parameter("state") != "pushed" || a.parameter("code") == "" {
-			t.Errorf("%v", a.location)
+		uri := c.Push(providertest.Parameters("client_id", "fapi", "state", "pushed")).JSON(t)["request_uri"].(string)
+		if a := b.AuthorizeForm(url.Values{"client_id": {"fapi"}, "request_uri": {uri}, "state": {"outside"}}); a.Parameter("state") != "pushed" || a.Parameter("code") == "" {
+			t.Errorf("%v", a.Location)
 		}
 	})
 	t.Run("ensure-request-with-long-state, -long-nonce: whole, or refused", func(t *testing.T) {
 		for _, length := range []int{384, 1000, 5000} {
 			long := strings.Repeat("x", length)
-			pushed := c.push(parameters("client_id", "fapi", "state", long, "nonce", long))
-			if pushed.status != 201 {
-				wantError(t, pushed, 400, "invalid_request")
+			pushed := c.Push(providertest.Parameters("client_id", "fapi", "state", long, "nonce", long))
+			if pushed.Status != 201 {
+				pushed.WantError(t, 400, "invalid_request")
 				continue
 			}
-			a := b.authorize(url.Values{"client_id": {"fapi"}, "request_uri": {pushed.json(t)["request_uri"].(string)}})
-			_, id := decode(t, c.redeem(a.parameter("code")).json(t)["id_token"].(string))
-			if a.parameter("state") != long || id["nonce"] != long {
+			a := b.AuthorizeForm(url.Values{"client_id": {"fapi"}, "request_uri": {pushed.JSON(t)["request_uri"].(string)}})
+			_, id := providertest.Decode(t, c.Redeem(a.Parameter("code")).JSON(t)["id_token"].(string))
+			if a.Parameter("state") != long || id["nonce"] != long {
 				t.Errorf("%d characters did not come back", length)
 			}
 		}
 	})
 	t.Run("refresh by another client", func(t *testing.T) {
-		other := f.fapiClient("fapi-other", newSigner(t, "k3"), nil)
-		token, _ := c.redeem(c.authorize(b).parameter("code")).json(t)["refresh_token"].(string)
-		wantError(t, other.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}), 400, "invalid_grant")
-		if a := c.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}); a.status != 200 {
-			t.Errorf("%d %s", a.status, a.body)
+		other := f.AddFAPIClient("fapi-other", providertest.NewSigner(t, "k3"), nil)
+		token, _ := c.Redeem(c.Authorize(b).Parameter("code")).JSON(t)["refresh_token"].(string)
+		other.Token(providertest.RefreshGrant(token)).WantError(t, 400, "invalid_grant")
+		if a := c.Token(providertest.RefreshGrant(token)); a.Status != 200 {
+			t.Errorf("%d %s", a.Status, a.Body)
 		}
 	})
 }
 
 func TestFAPI2MessageSigningOP(t *testing.T) {
-	f := one(t)
-	b := f.browser().logIn(f.user)
-	key := newRSASigner(t, "the client", "k1", "PS256")
-	c := f.fapiClient("signing", key, func(c *client.Client) { c.RequireSignedRequestObject = true })
-	in := func(d time.Duration) int64 { return f.clock.now().Add(d).Unix() }
-	push := func(s *signer, changes ...any) answer {
-		claims := map[string]any{"iss": "signing", "aud": f.issuer, "nbf": in(0), "exp": in(5 * time.Minute)}
-		for name, values := range parameters("client_id", "signing", "response_mode", "jwt") {
+	f := providertest.One(t)
+	b := f.Browser().LogIn(f.User)
+	key := providertest.NewRSASigner(t, "the client", "k1", "PS256")
+	c := f.AddFAPIClient("signing", key, func(c *client.Client) { c.RequireSignedRequestObject = true })
+	in := func(d time.Duration) int64 { return f.Clock.Now().Add(d).Unix() }
+	push := func(s *providertest.Signer, changes ...any) providertest.Answer {
+		claims := map[string]any{"iss": "signing", "aud": f.Issuer, "nbf": in(0), "exp": in(5 * time.Minute)}
+		for name, values := range providertest.Parameters("client_id", "signing", "response_mode", "jwt") {
 			claims[name] = values[0]
 		}
 		for i := 0; i < len(changes); i += 2 {
@@ -913,55 +834,45 @@ func TestFAPI2MessageSigningOP(t *testing.T) {
 				delete(claims, changes[i].(string))
 			}
 		}
-		return c.push(url.Values{"client_id": {"signing"}, "request": {s.sign(map[jose.HeaderKey]any{"typ": "oauth-authz-req+jwt"}, claims)}})
+		return c.Push(url.Values{"client_id": {"signing"}, "request": {s.Sign(map[jose.HeaderKey]any{"typ": "oauth-authz-req+jwt"}, claims)}})
 	}
 	t.Run("happy-flow: a signed request, and JARM", func(t *testing.T) {
 		a := push(key)
-		uri, _ := a.json(t)["request_uri"].(string)
-		a = b.authorize(url.Values{"client_id": {"signing"}, "request_uri": {uri}})
-		header, response := decode(t, a.parameter("response"))
-		if header["alg"] != "PS256" || response["iss"] != f.issuer || response["aud"] != "signing" || response["exp"] == nil || a.parameter("code") != "" {
-			t.Fatalf("%d %v %v", a.status, a.location, response)
+		uri, _ := a.JSON(t)["request_uri"].(string)
+		a = b.AuthorizeForm(url.Values{"client_id": {"signing"}, "request_uri": {uri}})
+		header, response := providertest.Decode(t, a.Parameter("response"))
+		if header["alg"] != "PS256" || response["iss"] != f.Issuer || response["aud"] != "signing" || response["exp"] == nil || a.Parameter("code") != "" {
+			t.Fatalf("%d %v %v", a.Status, a.Location, response)
 		}
-		if a := c.redeem(response["code"].(string)); a.status != 200 {
-			t.Errorf("%d %s", a.status, a.body)
+		if a := c.Redeem(response["code"].(string)); a.Status != 200 {
+			t.Errorf("%d %s", a.Status, a.Body)
 		}
 	})
-	rs256 := &signer{t, jose.JSONWebKey{Key: key.key.Key, KeyID: "k1", Algorithm: "RS256", Use: "sig"}}
-	for name, a := range map[string]func() answer{
-		"ensure-request-object-without-exp-fails":       func() answer { return push(key, "exp", nil) },
-		"ensure-request-object-without-nbf-fails":       func() answer { return push(key, "nbf", nil) },
-		"ensure-expired-request-object-fails":           func() answer { return push(key, "exp", in(-5*time.Minute), "nbf", in(-10*time.Minute)) },
-		"ensure-request-object-with-exp-over-60-fails":  func() answer { return push(key, "exp", in(70*time.Minute)) },
-		"ensure-request-object-with-nbf-over-60-fails":  func() answer { return push(key, "nbf", in(-70*time.Minute)) },
-		"ensure-request-object-with-bad-aud-fails":      func() answer { return push(key, "aud", "https://other.example") },
-		"ensure-request-object-without-aud-fails":       func() answer { return push(key, "aud", nil) },
-		"ensure-request-object-without-iss-fails":       func() answer { return push(key, "iss", nil) },
-		"ensure-signed-request-object-with-RS256-fails": func() answer { return push(rs256) },
-		"ensure-request-object-signature-is-checked":    func() answer { return push(newRSASigner(t, "a stranger", "k1", "PS256")) },
-		"ensure-request_uri-inside-the-object-fails":    func() answer { return push(key, "request_uri", "https://x.example/") },
-		"ensure-unsigned-request-object-alg-none-fails": func() answer {
-			return c.push(url.Values{"client_id": {"signing"}, "request": {b64(`{"alg":"none"}`) + "." + b64(`{"iss":"signing"}`) + "."}})
+	rs256 := key.As("RS256")
+	for name, a := range map[string]func() providertest.Answer{
+		"ensure-request-object-without-exp-fails":       func() providertest.Answer { return push(key, "exp", nil) },
+		"ensure-request-object-without-nbf-fails":       func() providertest.Answer { return push(key, "nbf", nil) },
+		"ensure-expired-request-object-fails":           func() providertest.Answer { return push(key, "exp", in(-5*time.Minute), "nbf", in(-10*time.Minute)) },
+		"ensure-request-object-with-exp-over-60-fails":  func() providertest.Answer { return push(key, "exp", in(70*time.Minute)) },
+		"ensure-request-object-with-nbf-over-60-fails":  func() providertest.Answer { return push(key, "nbf", in(-70*time.Minute)) },
+		"ensure-request-object-with-bad-aud-fails":      func() providertest.Answer { return push(key, "aud", "https://other.example") },
+		"ensure-request-object-without-aud-fails":       func() providertest.Answer { return push(key, "aud", nil) },
+		"ensure-request-object-without-iss-fails":       func() providertest.Answer { return push(key, "iss", nil) },
+		"ensure-signed-request-object-with-RS256-fails": func() providertest.Answer { return push(rs256) },
+		"ensure-request-object-signature-is-checked":    func() providertest.Answer { return push(providertest.NewRSASigner(t, "a stranger", "k1", "PS256")) },
+		"ensure-request_uri-inside-the-object-fails":    func() providertest.Answer { return push(key, "request_uri", "https://x.example/") },
+		"ensure-unsigned-request-object-alg-none-fails": func() providertest.Answer {
+			return c.Push(url.Values{"client_id": {"signing"}, "request": {b64(`{"alg":"none"}`) + "." + b64(`{"iss":"signing"}`) + "."}})
 		},
 	} {
-		t.Run(name, func(t *testing.T) { wantError(t, a(), 400, "invalid_request_object") })
+		t.Run(name, func(t *testing.T) { a().WantError(t, 400, "invalid_request_object") })
 	}
 	t.Run("ensure-unsigned-authorization-request-fails", func(t *testing.T) {
-		wantError(t, c.push(parameters("client_id", "signing")), 400, "invalid_request")
-		if a := b.authorize(parameters("client_id", "signing")); a.parameter("error") != "invalid_request" {
-			t.Errorf("%d %v", a.status, a.location)
+		c.Push(providertest.Parameters("client_id", "signing")).WantError(t, 400, "invalid_request")
+		if a := b.Authorize("client_id", "signing"); a.Parameter("error") != "invalid_request" {
+			t.Errorf("%d %v", a.Status, a.Location)
 		}
 	})
-}
-
-// newEdSigner is a client's key for EdDSA, by that name or by Ed25519.
-func newEdSigner(t testing.TB, kid, alg string) *signer {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &signer{t, jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: alg, Use: "sig"}}
 }
 
 // What the suite's browser looks for on the pages of a log-out, in both languages, and that a log-out holds.
@@ -969,8 +880,8 @@ func TestLogoutOP(t *testing.T) {
 	s := newSuite(t)
 	p := s.register("code")
 	titles := map[string][3]string{"en": {"Log out?", "You are logged out", "Cannot log you out"}, "ko": {"로그아웃", "로그아웃", "로그아웃"}}
-	title := func(a answer) string {
-		document, err := html.Parse(strings.NewReader(a.body))
+	title := func(a providertest.Answer) string {
+		document, err := html.Parse(strings.NewReader(a.Body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -983,47 +894,47 @@ func TestLogoutOP(t *testing.T) {
 	}
 	for language, want := range titles {
 		t.Run("no parameters, "+language, func(t *testing.T) {
-			b := s.browser()
+			b := s.Browser()
 			p.logIn(b)
-			at, err := url.Parse(s.issuer + "/oauth2/logout?ui_locales=" + language)
+			at, err := url.Parse(s.Issuer + "/oauth2/logout?ui_locales=" + language)
 			if err != nil {
 				t.Fatal(err)
 			}
-			page := b.get(at.String())
-			if !strings.Contains(page.body, want[0]) || !strings.Contains(title(page), want[0][:7]) {
-				t.Errorf("the question: %q %s", title(page), page.body)
+			page := b.Get(at.String())
+			if !strings.Contains(page.Body, want[0]) || !strings.Contains(title(page), want[0][:7]) {
+				t.Errorf("the question: %q %s", title(page), page.Body)
 			}
-			page = b.click(at, page, "logout")
-			if page.status != 200 || page.location != nil || !strings.Contains(page.body, want[1]) || !strings.Contains(title(page), want[1]) {
-				t.Errorf("the end: %d %q %s", page.status, title(page), page.body)
+			page = click(b, at, page, "logout")
+			if page.Status != 200 || page.Location != nil || !strings.Contains(page.Body, want[1]) || !strings.Contains(title(page), want[1]) {
+				t.Errorf("the end: %d %q %s", page.Status, title(page), page.Body)
 			}
-			if a := b.authorize(p.request("prompt", "none")); a.parameter("error") != "login_required" {
-				t.Errorf("afterwards: %v", a.location)
+			if a := b.AuthorizeForm(p.request("prompt", "none")); a.Parameter("error") != "login_required" {
+				t.Errorf("afterwards: %v", a.Location)
 			}
-			page = b.get("/oauth2/logout?id_token_hint=x.y.z&ui_locales=" + language)
-			if page.status != 400 || page.location != nil || !strings.Contains(page.body, want[2]) {
-				t.Errorf("a bad hint: %d %s", page.status, page.body)
+			page = b.Get("/oauth2/logout?id_token_hint=x.y.z&ui_locales=" + language)
+			if page.Status != 400 || page.Location != nil || !strings.Contains(page.Body, want[2]) {
+				t.Errorf("a bad hint: %d %s", page.Status, page.Body)
 			}
 		})
 	}
 	t.Run("oidcc-rp-initiated-logout, with the hint and the address of a client that registered itself", func(t *testing.T) {
-		b := s.browser()
+		b := s.Browser()
 		got, _ := p.logIn(b)
-		bye := url.Values{"id_token_hint": {got.id}, "post_logout_redirect_uri": {"https://suite.example/bye"}, "state": {strings.Repeat("s", 128)}}
-		if a := b.visit("/oauth2/logout?" + bye.Encode()); a.location == nil || a.location.Host != "suite.example" || a.parameter("state") != strings.Repeat("s", 128) || len(a.location.Query()) != 1 {
-			t.Errorf("%d %v %s", a.status, a.location, a.body)
+		bye := url.Values{"id_token_hint": {got.ID}, "post_logout_redirect_uri": {"https://suite.example/bye"}, "state": {strings.Repeat("s", 128)}}
+		if a := visit(b, "/oauth2/logout?"+bye.Encode()); a.Location == nil || a.Location.Host != "suite.example" || a.Parameter("state") != strings.Repeat("s", 128) || len(a.Location.Query()) != 1 {
+			t.Errorf("%d %v %s", a.Status, a.Location, a.Body)
 		}
-		if a := b.authorize(p.request("prompt", "none")); a.parameter("error") != "login_required" {
-			t.Errorf("afterwards: %v", a.location)
+		if a := b.AuthorizeForm(p.request("prompt", "none")); a.Parameter("error") != "login_required" {
+			t.Errorf("afterwards: %v", a.Location)
 		}
 	})
 	t.Run("session_state comes with every answer, an error too", func(t *testing.T) {
-		b := s.browser()
-		if a := b.authorize(p.request("prompt", "none")); a.parameter("session_state") == "" || a.parameter("error") == "" {
-			t.Errorf("%v", a.location)
+		b := s.Browser()
+		if a := b.AuthorizeForm(p.request("prompt", "none")); a.Parameter("session_state") == "" || a.Parameter("error") == "" {
+			t.Errorf("%v", a.Location)
 		}
-		if a := p.authorize(b, p.request()); !strings.Contains(a.parameter("session_state"), ".") || strings.Contains(a.parameter("session_state"), " ") {
-			t.Errorf("%v", a.location)
+		if a := p.authorize(b, p.request()); !strings.Contains(a.Parameter("session_state"), ".") || strings.Contains(a.Parameter("session_state"), " ") {
+			t.Errorf("%v", a.Location)
 		}
 	})
 }
@@ -1032,27 +943,27 @@ func TestLogoutOP(t *testing.T) {
 func TestSignupOnTheWayToAClient(t *testing.T) {
 	s := newSuite(t)
 	p := s.register("code")
-	b := s.browser()
-	a := b.authorize(p.request("prompt", "create"))
-	if a.location == nil || a.location.Path != "/signup" {
-		t.Fatalf("%d %v", a.status, a.location)
+	b := s.Browser()
+	a := b.AuthorizeForm(p.request("prompt", "create"))
+	if a.Location == nil || a.Location.Path != "/signup" {
+		t.Fatalf("%d %v", a.Status, a.Location)
 	}
-	page := b.get(a.location.String())
+	page := b.Get(a.Location.String())
 	for _, id := range []string{"email", "password", "name"} {
-		document, err := html.Parse(strings.NewReader(page.body))
+		document, err := html.Parse(strings.NewReader(page.Body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if field := byID(document, id); field == nil || attribute(field, "name") != id {
-			t.Errorf("the page has no field whose id and name are %s: %s", id, page.body)
+			t.Errorf("the page has no field whose id and name are %s: %s", id, page.Body)
 		}
 	}
-	after := b.click(a.location, page, "signup", "email", "new@example.com", "password", suitePassword, "name", "New Person")
-	if after.location == nil {
-		t.Fatalf("%d %s", after.status, after.body)
+	after := click(b, a.Location, page, "signup", "email", "new@example.com", "password", suitePassword, "name", "New Person")
+	if after.Location == nil {
+		t.Fatalf("%d %s", after.Status, after.Body)
 	}
-	if a := b.visit(after.location.RequestURI()); a.parameter("code") == "" {
-		t.Errorf("%d %v %s", a.status, a.location, a.body)
+	if a := visit(b, after.Location.RequestURI()); a.Parameter("code") == "" {
+		t.Errorf("%d %v %s", a.Status, a.Location, a.Body)
 	}
 }
 

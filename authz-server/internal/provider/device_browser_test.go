@@ -7,15 +7,16 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
 // A person without a session follows the link of a device, signs up on the way, comes back to the code, and allows it.
 func TestADeviceIsConnectedInABrowser(t *testing.T) {
 	ctx := chrome.Tab(t)
-	f := one(t)
-	f.addTV("tv", nil)
-	codes := f.startDevice("tv", url.Values{"scope": {"openid email board:read"}})
+	f := providertest.One(t)
+	f.AddTV("tv", nil)
+	codes := f.StartDevice("tv", url.Values{"scope": {"openid email board:read"}})
 
 	do := func(actions ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
@@ -24,7 +25,7 @@ func TestADeviceIsConnectedInABrowser(t *testing.T) {
 		}
 	}
 	do(
-		chromedp.Navigate(codes.complete),
+		chromedp.Navigate(codes.Complete),
 		chromedp.WaitVisible("#login"),
 		chromedp.Click(`.below a`),
 		chromedp.SendKeys("#name", "김민아"),
@@ -43,10 +44,10 @@ func TestADeviceIsConnectedInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(chromedp.Click("#allow"), chromedp.WaitVisible(`main a[href="/account"]`))
-	if code != codes.user || strings.TrimSpace(shown) != codes.user {
-		t.Errorf("the code is %s, and %s and %s in the pages", codes.user, code, shown)
+	if code != codes.User || strings.TrimSpace(shown) != codes.User {
+		t.Errorf("the code is %s, and %s and %s in the pages", codes.User, code, shown)
 	}
-	if got := f.tokens(f.pollInTime("tv", codes.device)); got.scope != "openid email board:read" {
-		t.Errorf("scope %q", got.scope)
+	if got := f.Tokens(f.PollInTime("tv", codes.Device)); got.Scope != "openid email board:read" {
+		t.Errorf("scope %q", got.Scope)
 	}
 }

@@ -11,27 +11,28 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 )
 
 func TestACodeBecomesTokensAsDesigned(t *testing.T) {
-	f := one(t)
-	b := f.browser().logIn(f.user)
-	request := parameters("scope", "openid profile email board:read board:moderate")
-	a := b.authorize(request)
-	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location.String(), callback+"&") {
-		t.Fatalf("redirect: %d %v", a.status, a.location)
+	f := providertest.One(t)
+	b := f.Browser().LogIn(f.User)
+	request := providertest.Parameters("scope", "openid profile email board:read board:moderate")
+	a := b.AuthorizeForm(request)
+	if a.Status != http.StatusSeeOther || !strings.HasPrefix(a.Location.String(), providertest.Callback+"&") {
+		t.Fatalf("redirect: %d %v", a.Status, a.Location)
 	}
-	if a.parameter("state") != request.Get("state") || a.parameter("iss") != f.issuer || a.location.Query().Has("scope") {
-		t.Errorf("redirect: %v", a.location)
+	if a.Parameter("state") != request.Get("state") || a.Parameter("iss") != f.Issuer || a.Location.Query().Has("scope") {
+		t.Errorf("redirect: %v", a.Location)
 	}
-	got := f.tokens(f.exchange(a.parameter("code")))
+	got := f.Tokens(f.Redeem(a.Parameter("code")))
 
-	header, access := decode(t, got.access)
+	header, access := providertest.Decode(t, got.Access)
 	if header["typ"] != "at+jwt" || header["alg"] != "RS256" || header["kid"] == "" {
 		t.Errorf("access token's header: %v", header)
 	}
-	for name, want := range map[string]any{"iss": f.issuer, "sub": f.user.ID, "aud": apiOrigin + "/board", "client_id": "app",
-		"scope": "openid profile email board:read board:moderate", "acr": "1", "sid": b.sid} {
+	for name, want := range map[string]any{"iss": f.Issuer, "sub": f.User.ID, "aud": providertest.APIOrigin + "/board", "client_id": "app",
+		"scope": "openid profile email board:read board:moderate", "acr": "1", "sid": b.SID} {
 		if access[name] != want {
 			t.Errorf("access token: %s is %v, want %v", name, access[name], want)
 		}
@@ -43,28 +44,28 @@ func TestACodeBecomesTokensAsDesigned(t *testing.T) {
 		t.Errorf("access token: %v", access)
 	}
 
-	header, refresh := decode(t, got.refresh)
-	if header["typ"] != "rt+jwt" || header["kid"] == "" || refresh["aud"] != f.issuer || refresh["sub"] != f.user.ID || refresh["client_id"] != "app" || refresh["scope"] != nil {
+	header, refresh := providertest.Decode(t, got.Refresh)
+	if header["typ"] != "rt+jwt" || header["kid"] == "" || refresh["aud"] != f.Issuer || refresh["sub"] != f.User.ID || refresh["client_id"] != "app" || refresh["scope"] != nil {
 		t.Errorf("refresh token: %v %v", header, refresh)
 	}
 
-	header, id := decode(t, got.id)
-	if header["typ"] != "JWT" || header["kid"] == "" || id["aud"] != "app" || id["azp"] != "app" || id["nonce"] != "n-1" || id["sid"] != b.sid || id["email"] != nil {
+	header, id := providertest.Decode(t, got.ID)
+	if header["typ"] != "JWT" || header["kid"] == "" || id["aud"] != "app" || id["azp"] != "app" || id["nonce"] != "n-1" || id["sid"] != b.SID || id["email"] != nil {
 		t.Errorf("ID token: %v %v", header, id)
 	}
-	if want := challenge(got.access)[:22]; !strings.HasPrefix(id["at_hash"].(string), want[:21]) {
+	if want := providertest.Challenge(got.Access)[:22]; !strings.HasPrefix(id["at_hash"].(string), want[:21]) {
 		t.Errorf("at_hash is %v, want the left half of the hash: %s", id["at_hash"], want)
 	}
 }
 
 func TestScopesDecideTheAudience(t *testing.T) {
-	f := one(t)
-	b := f.browser().logIn(f.user)
+	f := providertest.One(t)
+	b := f.Browser().LogIn(f.User)
 	for scope, want := range map[string][]any{
-		"openid":                      {f.issuer},
-		"openid user:read board:read": {apiOrigin + "/user", apiOrigin + "/board"},
+		"openid":                      {f.Issuer},
+		"openid user:read board:read": {providertest.APIOrigin + "/user", providertest.APIOrigin + "/board"},
 	} {
-		_, claims := decode(t, f.tokens(f.exchange(b.code("scope", scope))).access)
+		_, claims := providertest.Decode(t, f.Tokens(f.Redeem(b.Code("scope", scope))).Access)
 		aud, ok := claims["aud"].([]any)
 		if !ok {
 			aud = []any{claims["aud"]}
@@ -79,126 +80,128 @@ func TestScopesDecideTheAudience(t *testing.T) {
 }
 
 func TestWithoutStateAndNonceTheFlowSucceeds(t *testing.T) {
-	f := one(t)
-	a := f.browser().logIn(f.user).authorize(parameters("state", "", "nonce", ""))
-	if a.location.Query().Has("state") {
-		t.Errorf("a state came back that was never sent: %v", a.location)
+	f := providertest.One(t)
+	a := f.Browser().LogIn(f.User).Authorize("state", "", "nonce", "")
+	if a.Location.Query().Has("state") {
+		t.Errorf("a state came back that was never sent: %v", a.Location)
 	}
-	if _, id := decode(t, f.tokens(f.exchange(a.parameter("code"))).id); id["nonce"] != nil {
+	if _, id := providertest.Decode(t, f.Tokens(f.Redeem(a.Parameter("code"))).ID); id["nonce"] != nil {
 		t.Errorf("nonce: %v", id)
 	}
 }
 
 func TestWithoutOpenidThereIsNoIDToken(t *testing.T) {
-	f := one(t)
-	if got := f.tokens(f.exchange(f.browser().logIn(f.user).code("scope", "board:read"))); got.id != "" {
+	f := providertest.One(t)
+	if got := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code("scope", "board:read"))); got.ID != "" {
 		t.Error("an ID token was issued")
 	}
 }
 
 func TestACodeIsRefused(t *testing.T) {
-	f := one(t)
-	f.addClient("other", nil)
-	f.addClient("no-pkce", func(c *client.Client) { c.RequirePKCE = false })
-	b := f.browser().logIn(f.user)
-	for name, attempt := range map[string]func() answer{
-		"unknown":                func() answer { return f.exchange("unknown") },
-		"no verifier":            func() answer { return f.exchange(b.code(), "code_verifier", "") },
-		"wrong verifier":         func() answer { return f.exchange(b.code(), "code_verifier", verifier+"x") },
-		"the challenge itself":   func() answer { return f.exchange(b.code(), "code_verifier", challenge(verifier)) },
-		"other redirect_uri":     func() answer { return f.exchange(b.code(), "redirect_uri", "https://app.example/other") },
-		"redirect_uri left away": func() answer { return f.exchange(b.code(), "redirect_uri", "") },
-		"expired": func() answer {
-			code := b.code()
-			f.clock.advance(61 * time.Second)
-			return f.exchange(code)
+	f := providertest.One(t)
+	f.AddClient("other", nil)
+	f.AddClient("no-pkce", func(c *client.Client) { c.RequirePKCE = false })
+	b := f.Browser().LogIn(f.User)
+	for name, attempt := range map[string]func() providertest.Answer{
+		"unknown":        func() providertest.Answer { return f.Redeem("unknown") },
+		"no verifier":    func() providertest.Answer { return f.Redeem(b.Code(), "code_verifier", "") },
+		"wrong verifier": func() providertest.Answer { return f.Redeem(b.Code(), "code_verifier", providertest.Verifier+"x") },
+		"the challenge itself": func() providertest.Answer {
+			return f.Redeem(b.Code(), "code_verifier", providertest.Challenge(providertest.Verifier))
 		},
-		"of another client": func() answer {
-			return f.token("other", secret, url.Values{"grant_type": {"authorization_code"}, "code": {b.code()}, "redirect_uri": {callback}, "code_verifier": {verifier}})
+		"other redirect_uri":     func() providertest.Answer { return f.Redeem(b.Code(), "redirect_uri", "https://app.example/other") },
+		"redirect_uri left away": func() providertest.Answer { return f.Redeem(b.Code(), "redirect_uri", "") },
+		"expired": func() providertest.Answer {
+			code := b.Code()
+			f.Clock.Advance(61 * time.Second)
+			return f.Redeem(code)
+		},
+		"of another client": func() providertest.Answer {
+			return f.Token("other", providertest.CodeGrant(b.Code()))
 		},
 		// The downgrade that fosite allows: a wrong verifier must not use up the challenge.
-		"downgrade after a wrong verifier": func() answer {
-			code := b.code()
-			f.exchange(code, "code_verifier", "wrong")
-			return f.exchange(code, "code_verifier", "")
+		"downgrade after a wrong verifier": func() providertest.Answer {
+			code := b.Code()
+			f.Redeem(code, "code_verifier", "wrong")
+			return f.Redeem(code, "code_verifier", "")
 		},
 		// RFC 9700 §4.8.2: the challenge was taken out of the request on its way.
-		"a verifier without a challenge": func() answer {
-			code := b.code("client_id", "no-pkce", "code_challenge", "", "code_challenge_method", "")
-			return f.token("no-pkce", secret, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}})
+		"a verifier without a challenge": func() providertest.Answer {
+			code := b.Code("client_id", "no-pkce", "code_challenge", "", "code_challenge_method", "")
+			return f.Token("no-pkce", providertest.CodeGrant(code))
 		},
-		"the session's log-out": func() answer {
-			b := f.browser().logIn(f.user)
-			code := b.code()
-			if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil {
+		"the session's log-out": func() providertest.Answer {
+			b := f.Browser().LogIn(f.User)
+			code := b.Code()
+			if err := f.Store.Sessions.EndSession(t.Context(), b.SID); err != nil {
 				t.Fatal(err)
 			}
-			return f.exchange(code)
+			return f.Redeem(code)
 		},
 	} {
-		t.Run(name, func(t *testing.T) { wantError(t, attempt(), http.StatusBadRequest, "invalid_grant") })
+		t.Run(name, func(t *testing.T) { attempt().WantError(t, http.StatusBadRequest, "invalid_grant") })
 	}
 }
 
 func TestAClientWithoutPKCEMayLeaveItAwayOnlyIfRegisteredSo(t *testing.T) {
-	f := one(t)
-	f.addClient("no-pkce", func(c *client.Client) { c.RequirePKCE = false })
-	f.addClient("pkce", func(c *client.Client) { c.RequirePKCE = true })
-	f.addClient("public", func(c *client.Client) {
+	f := providertest.One(t)
+	f.AddClient("no-pkce", func(c *client.Client) { c.RequirePKCE = false })
+	f.AddClient("pkce", func(c *client.Client) { c.RequirePKCE = true })
+	f.AddClient("public", func(c *client.Client) {
 		c.TokenEndpointAuthMethod, c.GrantTypes, c.RequirePKCE = "none", []string{"authorization_code"}, false
 	})
-	b := f.browser().logIn(f.user)
+	b := f.Browser().LogIn(f.User)
 	for id, wantCode := range map[string]bool{"no-pkce": true, "pkce": false, "public": false} {
-		a := b.authorize(parameters("client_id", id, "code_challenge", "", "code_challenge_method", ""))
-		if (a.parameter("code") != "") != wantCode || (a.parameter("error") == "invalid_request") == wantCode {
-			t.Errorf("%s: %v", id, a.location)
+		a := b.Authorize("client_id", id, "code_challenge", "", "code_challenge_method", "")
+		if (a.Parameter("code") != "") != wantCode || (a.Parameter("error") == "invalid_request") == wantCode {
+			t.Errorf("%s: %v", id, a.Location)
 		}
 	}
-	code := b.code("client_id", "no-pkce", "code_challenge", "", "code_challenge_method", "")
-	f.tokens(f.token("no-pkce", secret, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}}))
+	code := b.Code("client_id", "no-pkce", "code_challenge", "", "code_challenge_method", "")
+	f.Tokens(f.Token("no-pkce", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {providertest.Callback}}))
 }
 
 func TestAReplayedCodeEndsWhatWasIssuedFromIt(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		code := f.browser().logIn(f.user).code()
-		got := f.tokens(f.exchange(code))
-		if a := f.userinfo(got.access); a.status != http.StatusOK {
-			t.Fatalf("before the replay: %d %s", a.status, a.body)
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		code := f.Browser().LogIn(f.User).Code()
+		got := f.Tokens(f.Redeem(code))
+		if a := f.Userinfo(got.Access); a.Status != http.StatusOK {
+			t.Fatalf("before the replay: %d %s", a.Status, a.Body)
 		}
-		wantError(t, f.exchange(code), http.StatusBadRequest, "invalid_grant")
-		if a := f.userinfo(got.access); a.status != http.StatusUnauthorized {
-			t.Errorf("the access token still works: %d", a.status)
+		f.Redeem(code).WantError(t, http.StatusBadRequest, "invalid_grant")
+		if a := f.Userinfo(got.Access); a.Status != http.StatusUnauthorized {
+			t.Errorf("the access token still works: %d", a.Status)
 		}
-		wantError(t, f.refresh(got.refresh), http.StatusBadRequest, "invalid_grant")
+		f.Refresh(got.Refresh).WantError(t, http.StatusBadRequest, "invalid_grant")
 	})
 }
 
 // A thief who saw a code of another client must not be able to end that client's grant with it.
 func TestAReplayByAnotherClientEndsNothing(t *testing.T) {
-	f := one(t)
-	f.addClient("other", nil)
-	code := f.browser().logIn(f.user).code()
-	got := f.tokens(f.exchange(code))
-	wantError(t, f.token("other", secret, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}}), 400, "invalid_grant")
-	if a := f.userinfo(got.access); a.status != http.StatusOK {
-		t.Errorf("the grant was ended: %d", a.status)
+	f := providertest.One(t)
+	f.AddClient("other", nil)
+	code := f.Browser().LogIn(f.User).Code()
+	got := f.Tokens(f.Redeem(code))
+	f.Token("other", providertest.CodeGrant(code)).WantError(t, 400, "invalid_grant")
+	if a := f.Userinfo(got.Access); a.Status != http.StatusOK {
+		t.Errorf("the grant was ended: %d", a.Status)
 	}
 }
 
 func TestACodeHasOneWinnerInARace(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		code := f.browser().logIn(f.user).code()
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		code := f.Browser().LogIn(f.User).Code()
 		var won, refused atomic.Int64
 		var wg sync.WaitGroup
 		for range 16 {
 			wg.Go(func() {
-				switch a := f.exchange(code); {
-				case a.status == http.StatusOK:
+				switch a := f.Redeem(code); {
+				case a.Status == http.StatusOK:
 					won.Add(1)
-				case a.status == http.StatusBadRequest && a.json(t)["error"] == "invalid_grant":
+				case a.Status == http.StatusBadRequest && a.JSON(t)["error"] == "invalid_grant":
 					refused.Add(1)
 				default:
-					t.Errorf("%d %s", a.status, a.body)
+					t.Errorf("%d %s", a.Status, a.Body)
 				}
 			})
 		}
@@ -210,33 +213,33 @@ func TestACodeHasOneWinnerInARace(t *testing.T) {
 }
 
 func TestAPublicClientGetsTokensWithItsVerifierAlone(t *testing.T) {
-	f := one(t)
-	f.addClient("public", func(c *client.Client) {
+	f := providertest.One(t)
+	f.AddClient("public", func(c *client.Client) {
 		c.TokenEndpointAuthMethod, c.GrantTypes = "none", []string{"authorization_code", "refresh_token"}
 		c.RedirectURIs = []string{"http://127.0.0.1/cb"}
 	})
 	redirect := "http://127.0.0.1:51234/cb"
-	code := f.browser().logIn(f.user).code("client_id", "public", "redirect_uri", redirect)
-	got := f.tokens(f.token("public", "", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {verifier}}))
-	next := f.tokens(f.token("public", "", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.refresh}}))
-	if next.refresh == got.refresh {
+	code := f.Browser().LogIn(f.User).Code("client_id", "public", "redirect_uri", redirect)
+	got := f.Tokens(f.TokenWith("public", "", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {providertest.Verifier}}))
+	next := f.Tokens(f.TokenWith("public", "", providertest.RefreshGrant(got.Refresh)))
+	if next.Refresh == got.Refresh {
 		t.Error("the refresh token was not rotated")
 	}
-	wantError(t, f.token("public", "", url.Values{"grant_type": {"client_credentials"}}), http.StatusBadRequest, "unauthorized_client")
+	f.TokenWith("public", "", url.Values{"grant_type": {"client_credentials"}}).WantError(t, http.StatusBadRequest, "unauthorized_client")
 }
 
 func TestADisabledAccountGetsNothingMore(t *testing.T) {
-	f := one(t)
-	b := f.browser().logIn(f.user)
-	got := f.tokens(f.exchange(b.code("scope", "openid offline_access")))
-	if err := f.store.Users.SetDisabled(t.Context(), f.user.ID, true); err != nil {
+	f := providertest.One(t)
+	b := f.Browser().LogIn(f.User)
+	got := f.Tokens(f.Redeem(b.Code("scope", "openid offline_access")))
+	if err := f.Store.Users.SetDisabled(t.Context(), f.User.ID, true); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, f.refresh(got.refresh), http.StatusBadRequest, "invalid_grant")
-	if a := f.userinfo(got.access); a.status != http.StatusUnauthorized {
-		t.Errorf("userinfo: %d", a.status)
+	f.Refresh(got.Refresh).WantError(t, http.StatusBadRequest, "invalid_grant")
+	if a := f.Userinfo(got.Access); a.Status != http.StatusUnauthorized {
+		t.Errorf("userinfo: %d", a.Status)
 	}
-	if a := b.authorize(parameters("prompt", "none")); a.parameter("error") != "login_required" {
-		t.Errorf("authorize: %v", a.location)
+	if a := b.Authorize("prompt", "none"); a.Parameter("error") != "login_required" {
+		t.Errorf("authorize: %v", a.Location)
 	}
 }

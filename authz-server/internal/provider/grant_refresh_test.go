@@ -9,18 +9,19 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 )
 
 func TestARefreshTokenIsExchangedForNewTokens(t *testing.T) {
-	f := one(t)
-	first := f.tokens(f.exchange(f.browser().logIn(f.user).code("scope", "openid board:read board:write")))
-	_, firstID := decode(t, first.id)
-	f.clock.advance(time.Minute)
-	next := f.tokens(f.refresh(first.refresh))
-	if next.refresh == first.refresh || next.access == first.access || next.scope != first.scope {
+	f := providertest.One(t)
+	first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code("scope", "openid board:read board:write")))
+	_, firstID := providertest.Decode(t, first.ID)
+	f.Clock.Advance(time.Minute)
+	next := f.Tokens(f.Refresh(first.Refresh))
+	if next.Refresh == first.Refresh || next.Access == first.Access || next.Scope != first.Scope {
 		t.Errorf("nothing changed, or the scope did: %+v", next)
 	}
-	_, nextID := decode(t, next.id)
+	_, nextID := providertest.Decode(t, next.ID)
 	for _, name := range []string{"iss", "sub", "aud", "auth_time", "sid"} {
 		if firstID[name] != nextID[name] {
 			t.Errorf("ID token: %s changed from %v to %v", name, firstID[name], nextID[name])
@@ -32,187 +33,187 @@ func TestARefreshTokenIsExchangedForNewTokens(t *testing.T) {
 }
 
 func TestAScopeCanBeNarrowedAndNeverWidened(t *testing.T) {
-	f := one(t)
-	first := f.tokens(f.exchange(f.browser().logIn(f.user).code("scope", "openid user:read board:read")))
-	narrowed := f.tokens(f.refresh(first.refresh, "scope", "board:read"))
-	if _, claims := decode(t, narrowed.access); claims["scope"] != "board:read" || claims["aud"] != apiOrigin+"/board" || narrowed.id != "" {
+	f := providertest.One(t)
+	first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code("scope", "openid user:read board:read")))
+	narrowed := f.Tokens(f.Refresh(first.Refresh, "scope", "board:read"))
+	if _, claims := providertest.Decode(t, narrowed.Access); claims["scope"] != "board:read" || claims["aud"] != providertest.APIOrigin+"/board" || narrowed.ID != "" {
 		t.Errorf("narrowed: %v", claims)
 	}
-	wantError(t, f.refresh(narrowed.refresh, "scope", "board:read board:write"), http.StatusBadRequest, "invalid_scope")
+	f.Refresh(narrowed.Refresh, "scope", "board:read board:write").WantError(t, http.StatusBadRequest, "invalid_scope")
 	// The refusal cost nothing, and what was granted is still there (RFC 6749 §6).
-	if again := f.tokens(f.refresh(narrowed.refresh)); again.scope != "openid user:read board:read" {
-		t.Errorf("the whole scope is %q", again.scope)
+	if again := f.Tokens(f.Refresh(narrowed.Refresh)); again.Scope != "openid user:read board:read" {
+		t.Errorf("the whole scope is %q", again.Scope)
 	}
 }
 
 func TestWithinTheGraceWindowTheSameSuccessorComesAgain(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		first := f.tokens(f.exchange(f.browser().logIn(f.user).code()))
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code()))
 		var mu sync.Mutex
 		seen := map[string]int{}
 		var wg sync.WaitGroup
 		for range 16 {
 			wg.Go(func() {
-				next := f.tokens(f.refresh(first.refresh))
+				next := f.Tokens(f.Refresh(first.Refresh))
 				mu.Lock()
 				defer mu.Unlock()
-				seen[next.refresh]++
+				seen[next.Refresh]++
 			})
 		}
 		wg.Wait()
 		if len(seen) != 1 {
 			t.Fatalf("16 refreshes at once got %d different successors", len(seen))
 		}
-		f.clock.advance(9 * time.Second)
-		again := f.tokens(f.refresh(first.refresh))
-		if seen[again.refresh] != 16 {
+		f.Clock.Advance(9 * time.Second)
+		again := f.Tokens(f.Refresh(first.Refresh))
+		if seen[again.Refresh] != 16 {
 			t.Error("a late refresh within the window got another successor")
 		}
-		f.tokens(f.refresh(again.refresh))
+		f.Tokens(f.Refresh(again.Refresh))
 	})
 }
 
 func TestAReuseAfterTheGraceWindowEndsTheGrant(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		first := f.tokens(f.exchange(f.browser().logIn(f.user).code("scope", "openid offline_access")))
-		next := f.tokens(f.refresh(first.refresh))
-		f.clock.advance(11 * time.Second)
-		wantError(t, f.refresh(first.refresh), http.StatusBadRequest, "invalid_grant")
-		wantError(t, f.refresh(next.refresh), http.StatusBadRequest, "invalid_grant")
-		if a := f.userinfo(next.access); a.status != http.StatusUnauthorized {
-			t.Errorf("the access token still works: %d", a.status)
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code("scope", "openid offline_access")))
+		next := f.Tokens(f.Refresh(first.Refresh))
+		f.Clock.Advance(11 * time.Second)
+		f.Refresh(first.Refresh).WantError(t, http.StatusBadRequest, "invalid_grant")
+		f.Refresh(next.Refresh).WantError(t, http.StatusBadRequest, "invalid_grant")
+		if a := f.Userinfo(next.Access); a.Status != http.StatusUnauthorized {
+			t.Errorf("the access token still works: %d", a.Status)
 		}
 	})
 }
 
 func TestARefreshTokenIsRefused(t *testing.T) {
-	f := one(t)
-	f.addClient("other", nil)
-	fresh := func() tokens {
-		return f.tokens(f.exchange(f.browser().logIn(f.user).code("scope", "openid offline_access")))
+	f := providertest.One(t)
+	f.AddClient("other", nil)
+	fresh := func() providertest.Tokens {
+		return f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code("scope", "openid offline_access")))
 	}
-	for name, attempt := range map[string]func() answer{
-		"rubbish":             func() answer { return f.refresh("rubbish") },
-		"an access token":     func() answer { return f.refresh(fresh().access) },
-		"an ID token":         func() answer { return f.refresh(fresh().id) },
-		"a changed signature": func() answer { token := fresh().refresh; return f.refresh(token[:len(token)-4] + "AAAA") },
-		"another client's": func() answer {
-			return f.token("other", secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {fresh().refresh}})
+	for name, attempt := range map[string]func() providertest.Answer{
+		"rubbish":             func() providertest.Answer { return f.Refresh("rubbish") },
+		"an access token":     func() providertest.Answer { return f.Refresh(fresh().Access) },
+		"an ID token":         func() providertest.Answer { return f.Refresh(fresh().ID) },
+		"a changed signature": func() providertest.Answer { token := fresh().Refresh; return f.Refresh(token[:len(token)-4] + "AAAA") },
+		"another client's": func() providertest.Answer {
+			return f.Token("other", providertest.RefreshGrant(fresh().Refresh))
 		},
-		"idle for too long": func() answer {
-			token := fresh().refresh
-			f.clock.advance(30*24*time.Hour + time.Second)
-			return f.refresh(token)
+		"idle for too long": func() providertest.Answer {
+			token := fresh().Refresh
+			f.Clock.Advance(30*24*time.Hour + time.Second)
+			return f.Refresh(token)
 		},
 	} {
-		t.Run(name, func(t *testing.T) { wantError(t, attempt(), http.StatusBadRequest, "invalid_grant") })
+		t.Run(name, func(t *testing.T) { attempt().WantError(t, http.StatusBadRequest, "invalid_grant") })
 	}
 }
 
 // Somebody who knows a jti, from a log say, must not be able to end the grant by a token that they made up around it.
 func TestAForgedTokenWithAKnownIDEndsNothing(t *testing.T) {
-	f := one(t)
-	first := f.tokens(f.exchange(f.browser().logIn(f.user).code()))
-	next := f.tokens(f.refresh(first.refresh))
-	f.clock.advance(time.Minute)
-	parts := strings.Split(first.refresh, ".")
-	wantError(t, f.refresh(parts[0]+"."+parts[1]+".Zm9yZ2Vk"), http.StatusBadRequest, "invalid_grant")
-	wantError(t, f.refresh("eyJhbGciOiJub25lIiwidHlwIjoicnQrand0In0."+parts[1]+"."), http.StatusBadRequest, "invalid_grant")
-	f.tokens(f.refresh(next.refresh))
+	f := providertest.One(t)
+	first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code()))
+	next := f.Tokens(f.Refresh(first.Refresh))
+	f.Clock.Advance(time.Minute)
+	parts := strings.Split(first.Refresh, ".")
+	f.Refresh(parts[0]+"."+parts[1]+".Zm9yZ2Vk").WantError(t, http.StatusBadRequest, "invalid_grant")
+	f.Refresh("eyJhbGciOiJub25lIiwidHlwIjoicnQrand0In0."+parts[1]+".").WantError(t, http.StatusBadRequest, "invalid_grant")
+	f.Tokens(f.Refresh(next.Refresh))
 }
 
 func TestARefreshTokenEndsWithItsSessionUnlessOffline(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		b := f.browser().logIn(f.user)
-		bound := f.tokens(f.exchange(b.code("scope", "openid")))
-		offline := f.tokens(f.exchange(b.code("scope", "openid offline_access")))
-		if err := f.store.Sessions.EndSession(t.Context(), b.sid); err != nil {
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		b := f.Browser().LogIn(f.User)
+		bound := f.Tokens(f.Redeem(b.Code("scope", "openid")))
+		offline := f.Tokens(f.Redeem(b.Code("scope", "openid offline_access")))
+		if err := f.Store.Sessions.EndSession(t.Context(), b.SID); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, f.refresh(bound.refresh), http.StatusBadRequest, "invalid_grant")
-		if a := f.userinfo(bound.access); a.status != http.StatusUnauthorized {
-			t.Errorf("the access token of the ended session still works: %d", a.status)
+		f.Refresh(bound.Refresh).WantError(t, http.StatusBadRequest, "invalid_grant")
+		if a := f.Userinfo(bound.Access); a.Status != http.StatusUnauthorized {
+			t.Errorf("the access token of the ended session still works: %d", a.Status)
 		}
-		f.tokens(f.refresh(offline.refresh))
+		f.Tokens(f.Refresh(offline.Refresh))
 	})
 }
 
 func TestAnIdleSessionEndsItsRefreshTokens(t *testing.T) {
-	f := one(t)
-	b := f.browser().logIn(f.user)
-	used := f.tokens(f.exchange(b.code("scope", "openid")))
+	f := providertest.One(t)
+	b := f.Browser().LogIn(f.User)
+	used := f.Tokens(f.Redeem(b.Code("scope", "openid")))
 	for range 5 { // use keeps it alive past the idle time
-		f.clock.advance(8 * time.Hour)
-		used = f.tokens(f.refresh(used.refresh))
+		f.Clock.Advance(8 * time.Hour)
+		used = f.Tokens(f.Refresh(used.Refresh))
 	}
-	f.clock.advance(12*time.Hour + time.Second)
-	wantError(t, f.refresh(used.refresh), http.StatusBadRequest, "invalid_grant")
+	f.Clock.Advance(12*time.Hour + time.Second)
+	f.Refresh(used.Refresh).WantError(t, http.StatusBadRequest, "invalid_grant")
 }
 
 func TestRefreshTokensSurviveARotationOfTheKeys(t *testing.T) {
-	f := one(t)
-	first := f.tokens(f.exchange(f.browser().logIn(f.user).code()))
-	if err := f.ring.Rotate(t.Context(), true); err != nil {
+	f := providertest.One(t)
+	first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code()))
+	if err := f.Ring.Rotate(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	next := f.tokens(f.refresh(first.refresh))
-	again := f.tokens(f.refresh(first.refresh)) // within the grace window
-	if next.refresh != again.refresh {
+	next := f.Tokens(f.Refresh(first.Refresh))
+	again := f.Tokens(f.Refresh(first.Refresh)) // within the grace window
+	if next.Refresh != again.Refresh {
 		t.Error("the successor is not the same")
 	}
-	before, _ := decode(t, first.access)
-	after, _ := decode(t, next.access)
+	before, _ := providertest.Decode(t, first.Access)
+	after, _ := providertest.Decode(t, next.Access)
 	if before["kid"] == after["kid"] {
 		t.Error("the new key does not sign")
 	}
-	if a := f.userinfo(first.access); a.status != http.StatusOK {
-		t.Errorf("a token of the old key is refused: %d", a.status)
+	if a := f.Userinfo(first.Access); a.Status != http.StatusOK {
+		t.Errorf("a token of the old key is refused: %d", a.Status)
 	}
 }
 
 // Many clients send the scope that they are configured with at every refresh (RFC 6749 §3.3, §6).
 func TestARefreshWithAScopeThatThePersonUntickedGetsTheRest(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		f.addClient("third", func(c *client.Client) { c.Trusted = false })
-		b := f.browser().logIn(f.user)
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		f.AddClient("third", func(c *client.Client) { c.Trusted = false })
+		b := f.Browser().LogIn(f.User)
 		all := "openid email user:read"
-		path, page := b.asked(parameters("client_id", "third", "scope", all))
-		code := b.allow(t, path, page, "user:read").parameter("code")
-		refresh := func(token, scope string) answer {
-			return f.token("third", secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "scope": {scope}})
+		path, page := b.Asked(providertest.Parameters("client_id", "third", "scope", all))
+		code := b.Allow(t, path, page, "user:read").Parameter("code")
+		refresh := func(token, scope string) providertest.Answer {
+			return f.Token("third", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "scope": {scope}})
 		}
-		redeem := func(code string) tokens {
-			return f.tokens(f.token("third", secret, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}}))
+		redeem := func(code string) providertest.Tokens {
+			return f.Tokens(f.Token("third", providertest.CodeGrant(code)))
 		}
-		got := f.tokens(refresh(redeem(code).refresh, all))
-		if _, claims := decode(t, got.access); got.scope != "openid user:read" || claims["scope"] != "openid user:read" || got.id == "" {
-			t.Errorf("got %q, %v", got.scope, claims)
+		got := f.Tokens(refresh(redeem(code).Refresh, all))
+		if _, claims := providertest.Decode(t, got.Access); got.Scope != "openid user:read" || claims["scope"] != "openid user:read" || got.ID == "" {
+			t.Errorf("got %q, %v", got.Scope, claims)
 		}
-		wantError(t, refresh(got.refresh, "openid board:read"), http.StatusBadRequest, "invalid_scope") // never asked for
-		wantError(t, refresh(got.refresh, "email"), http.StatusBadRequest, "invalid_scope")             // nothing is left
+		refresh(got.Refresh, "openid board:read").WantError(t, http.StatusBadRequest, "invalid_scope") // never asked for
+		refresh(got.Refresh, "email").WantError(t, http.StatusBadRequest, "invalid_scope")             // nothing is left
 		// The same when the person was not asked again.
-		got = f.tokens(refresh(redeem(b.authorize(parameters("client_id", "third", "scope", all)).parameter("code")).refresh, all))
-		if got.scope != "openid user:read" {
-			t.Errorf("the next log-in: %q", got.scope)
+		got = f.Tokens(refresh(redeem(b.Authorize("client_id", "third", "scope", all).Parameter("code")).Refresh, all))
+		if got.Scope != "openid user:read" {
+			t.Errorf("the next log-in: %q", got.Scope)
 		}
 	})
 }
 
 // The same for a device.
 func TestADeviceRefreshesWithAScopeThatThePersonUnticked(t *testing.T) {
-	f := one(t)
-	f.addTV("tv", nil)
-	codes := f.startDevice("tv", url.Values{"scope": {"openid email"}})
-	b := f.browser().logIn(f.user)
-	form := url.Values{"user_code": {codes.user}, "decision": {"allow"}, "session": {b.sid}, "scope": {"openid"}}
+	f := providertest.One(t)
+	f.AddTV("tv", nil)
+	codes := f.StartDevice("tv", url.Values{"scope": {"openid email"}})
+	b := f.Browser().LogIn(f.User)
+	form := url.Values{"user_code": {codes.User}, "decision": {"allow"}, "session": {b.SID}, "scope": {"openid"}}
 	for range 2 { // a second click is answered as the first
-		if a := b.post("/device", form); a.status != 200 || !strings.Contains(a.body, "connected") {
-			t.Fatalf("%d %s", a.status, a.body)
+		if a := b.Post("/device", form); a.Status != 200 || !strings.Contains(a.Body, "connected") {
+			t.Fatalf("%d %s", a.Status, a.Body)
 		}
 	}
-	got := f.tokens(f.poll("tv", codes.device))
-	again := f.token("tv", "", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.refresh}, "scope": {"openid email"}})
-	if got := f.tokens(again); got.scope != "openid" {
-		t.Errorf("%q", got.scope)
+	got := f.Tokens(f.Poll("tv", codes.Device))
+	again := f.TokenWith("tv", "", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.Refresh}, "scope": {"openid email"}})
+	if got := f.Tokens(again); got.Scope != "openid" {
+		t.Errorf("%q", got.Scope)
 	}
 }

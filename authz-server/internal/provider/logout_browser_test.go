@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
@@ -19,8 +20,8 @@ import (
 // "changed"; before the browser gets back to the application, the frame for the front channel has been loaded.
 func TestFramesAndSessionStateInABrowser(t *testing.T) {
 	ctx := chrome.Tab(t)
-	f := one(t)
-	_, cookie, err := f.store.Sessions.CreateSession(t.Context(), accounts.Session{UserID: f.user.ID, ACR: "1", AMR: []string{"pwd"}}, f.user.PasswordHash)
+	f := providertest.One(t)
+	_, cookie, err := f.Store.Sessions.CreateSession(t.Context(), accounts.Session{UserID: f.User.ID, ACR: "1", AMR: []string{"pwd"}}, f.User.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,27 +40,27 @@ func TestFramesAndSessionStateInABrowser(t *testing.T) {
 				document.body.append(said);
 			});
 			op.addEventListener("load", () => [%q, "nonsense"].forEach((question) => op.contentWindow.postMessage(question, issuer)));
-		</script>`, then, f.issuer, f.issuer, "browser-app "+state)
+		</script>`, then, f.Issuer, f.Issuer, "browser-app "+state)
 	}
 	routes.HandleFunc("/start", func(w http.ResponseWriter, r *http.Request) {
 		// Cookies know no ports: this one is the issuer's as well.
 		http.SetCookie(w, &http.Cookie{Name: "maru-session", Value: cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
-		form := parameters("client_id", "browser-app", "redirect_uri", app.URL+"/cb")
-		http.Redirect(w, r, f.issuer+"/oauth2/authorize?"+form.Encode(), http.StatusSeeOther)
+		form := providertest.Parameters("client_id", "browser-app", "redirect_uri", app.URL+"/cb")
+		http.Redirect(w, r, f.Issuer+"/oauth2/authorize?"+form.Encode(), http.StatusSeeOther)
 	})
 	routes.HandleFunc("/cb", func(w http.ResponseWriter, r *http.Request) {
 		state = r.FormValue("session_state")
-		id := f.tokens(f.token("browser-app", secret, url.Values{
-			"grant_type": {"authorization_code"}, "code": {r.FormValue("code")}, "redirect_uri": {app.URL + "/cb"}, "code_verifier": {verifier},
-		})).id
-		out := f.issuer + "/oauth2/logout?" + url.Values{"id_token_hint": {id}, "post_logout_redirect_uri": {app.URL + "/bye"}, "state": {"s"}}.Encode()
+		id := f.Tokens(f.Token("browser-app", url.Values{
+			"grant_type": {"authorization_code"}, "code": {r.FormValue("code")}, "redirect_uri": {app.URL + "/cb"}, "code_verifier": {providertest.Verifier},
+		})).ID
+		out := f.Issuer + "/oauth2/logout?" + url.Values{"id_token_hint": {id}, "post_logout_redirect_uri": {app.URL + "/bye"}, "state": {"s"}}.Encode()
 		asks(w, `<a id="out" href="`+html.EscapeString(out)+`">Log out</a>`)
 	})
 	routes.HandleFunc("/front", func(_ http.ResponseWriter, r *http.Request) { told <- r.URL.Query() })
 	routes.HandleFunc("/bye", func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case q := <-told:
-			if q.Get("iss") != f.issuer || q.Get("sid") == "" {
+			if q.Get("iss") != f.Issuer || q.Get("sid") == "" {
 				t.Errorf("the frame was asked for with %v", q)
 			}
 		default:
@@ -69,7 +70,7 @@ func TestFramesAndSessionStateInABrowser(t *testing.T) {
 	})
 	app = httptest.NewServer(routes)
 	defer app.Close()
-	f.addClient("browser-app", func(c *client.Client) {
+	f.AddClient("browser-app", func(c *client.Client) {
 		c.RedirectURIs, c.PostLogoutRedirectURIs, c.ApplicationType = []string{app.URL + "/cb"}, []string{app.URL + "/bye"}, "native"
 		c.FrontchannelLogoutURI = app.URL + "/front"
 	})

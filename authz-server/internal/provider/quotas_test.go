@@ -1,8 +1,6 @@
 package provider_test
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,140 +15,119 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
-	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// useUp takes everything that is left of a quota, in one transaction to be quick.
-func (f *fixture) useUp(subject string, limit int, window time.Duration) {
-	f.t.Helper()
-	err := f.store.Tx(f.t.Context(), func(ctx context.Context) error {
-		for range limit {
-			err := f.store.Quotas.TakeQuotas(ctx, limits.Quota{Subject: subject, Limit: limit, Window: window})
-			var full *limits.QuotaError
-			if errors.As(err, &full) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-}
-
 // wantSlow checks that a request is refused for now.
-func wantSlow(t *testing.T, what string, a answer, status int, seconds ...string) {
+func wantSlow(t *testing.T, what string, a providertest.Answer, status int, seconds ...string) {
 	t.Helper()
-	if a.status != status || !slices.Contains(seconds, a.header.Get("Retry-After")) || !strings.Contains(a.body, "temporarily_unavailable") || a.location != nil {
-		t.Errorf("%s: %d, Retry-After %q, to %v: %s", what, a.status, a.header.Get("Retry-After"), a.location, a.body)
+	if a.Status != status || !slices.Contains(seconds, a.Header.Get("Retry-After")) || !strings.Contains(a.Body, "temporarily_unavailable") || a.Location != nil {
+		t.Errorf("%s: %d, Retry-After %q, to %v: %s", what, a.Status, a.Header.Get("Retry-After"), a.Location, a.Body)
 	}
 }
 
 func TestWhatOneAddressBeginsIsBounded(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		f.addTV("tv", nil)
-		f.addClient("spa", func(c *client.Client) {
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		f.AddTV("tv", nil)
+		f.AddClient("spa", func(c *client.Client) {
 			c.TokenEndpointAuthMethod, c.GrantTypes = "none", []string{"authorization_code"}
 		})
-		f.useUp("interaction 127.0.0.1", 300, 15*time.Minute)
-		f.useUp("push 127.0.0.1", 300, time.Minute)
-		f.useUp("device 127.0.0.1", 300, 10*time.Minute)
-		b := f.browser()
-		wantSlow(t, "an authorization", b.authorize(parameters()), http.StatusTooManyRequests, "900", "899", "898")
-		wantSlow(t, "the page of devices", b.get("/device"), http.StatusTooManyRequests, "900", "899", "898")
-		wantSlow(t, "a push of a public client", f.postForm("/oauth2/par", parameters("client_id", "spa")), http.StatusTooManyRequests, "60", "59", "58")
-		wantSlow(t, "a device", f.postForm("/oauth2/device_authorization", url.Values{"client_id": {"tv"}}), http.StatusTooManyRequests, "600", "599", "598")
+		f.UseUp("interaction 127.0.0.1", 300, 15*time.Minute)
+		f.UseUp("push 127.0.0.1", 300, time.Minute)
+		f.UseUp("device 127.0.0.1", 300, 10*time.Minute)
+		b := f.Browser()
+		wantSlow(t, "an authorization", b.Authorize(), http.StatusTooManyRequests, "900", "899", "898")
+		wantSlow(t, "the page of devices", b.Get("/device"), http.StatusTooManyRequests, "900", "899", "898")
+		wantSlow(t, "a push of a public client", f.PostForm("/oauth2/par", providertest.Parameters("client_id", "spa")), http.StatusTooManyRequests, "60", "59", "58")
+		wantSlow(t, "a device", f.PostForm("/oauth2/device_authorization", url.Values{"client_id": {"tv"}}), http.StatusTooManyRequests, "600", "599", "598")
 		// What a client sends that proved who it is comes from one address for all its people.
-		if a := f.push(parameters()); a.status != http.StatusCreated {
-			t.Errorf("a push of a confidential client: %d %s", a.status, a.body)
+		if a := f.Push(); a.Status != http.StatusCreated {
+			t.Errorf("a push of a confidential client: %d %s", a.Status, a.Body)
 		}
 		// Who is logged in and agreed leaves nothing behind, and is not counted.
-		b.logIn(f.user).code()
+		b.LogIn(f.User).Code()
 	})
 }
 
 func TestNoClientTakesWhatIsLeftToOthers(t *testing.T) {
-	f := one(t)
+	f := providertest.One(t)
 	for _, id := range []string{"other", "stranger", "another-stranger"} {
 		c := client.Client{
-			ID: id, Name: id, RedirectURIs: []string{callback}, GrantTypes: []string{"authorization_code"}, Scope: "openid profile email user:read board:read", TokenEndpointAuthMethod: "none",
+			ID: id, Name: id, RedirectURIs: []string{providertest.Callback}, GrantTypes: []string{"authorization_code"}, Scope: "openid profile email user:read board:read", TokenEndpointAuthMethod: "none",
 		}
-		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin))}); err != nil {
+		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(providertest.APIOrigin))}); err != nil {
 			t.Fatal(err)
 		}
 		var err error
 		if id == "other" {
-			err = f.store.Clients.CreateClient(t.Context(), c)
+			err = f.Store.Clients.CreateClient(t.Context(), c)
 		} else {
-			err = f.store.Clients.RegisterClient(t.Context(), c, registry.Registration{Token: opaque.Hash(id)})
+			err = f.Store.Clients.RegisterClient(t.Context(), c, registry.Registration{Token: opaque.Hash(id)})
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	begins := func(id string) answer { return f.browser().authorize(parameters("client_id", id)) }
-	f.useUp("interaction client stranger", 1000, 15*time.Minute)
+	begins := func(id string) providertest.Answer { return f.Browser().Authorize("client_id", id) }
+	f.UseUp("interaction client stranger", 1000, 15*time.Minute)
 	wantSlow(t, "a stranger's client with all that it may have", begins("stranger"), http.StatusServiceUnavailable, "60")
 	for _, id := range []string{"app", "other", "another-stranger"} {
-		if a := begins(id); a.status != http.StatusSeeOther {
-			t.Errorf("%s has to wait: %d %s", id, a.status, a.body)
+		if a := begins(id); a.Status != http.StatusSeeOther {
+			t.Errorf("%s has to wait: %d %s", id, a.Status, a.Body)
 		}
 	}
 	for _, shard := range "01234567" {
-		f.useUp("interaction strangers#"+string(shard), 1250, 15*time.Minute)
+		f.UseUp("interaction strangers#"+string(shard), 1250, 15*time.Minute)
 	}
 	wantSlow(t, "any stranger's client", begins("another-stranger"), http.StatusServiceUnavailable, "60")
 	for _, id := range []string{"app", "other"} {
-		if a := begins(id); a.status != http.StatusSeeOther {
-			t.Errorf("%s has to wait for strangers: %d %s", id, a.status, a.body)
+		if a := begins(id); a.Status != http.StatusSeeOther {
+			t.Errorf("%s has to wait for strangers: %d %s", id, a.Status, a.Body)
 		}
 	}
 	for _, shard := range "01234567" {
-		f.useUp("interaction client other#"+string(shard), 1250, 15*time.Minute)
+		f.UseUp("interaction client other#"+string(shard), 1250, 15*time.Minute)
 	}
 	wantSlow(t, "a registered client with all that it may have", begins("other"), http.StatusServiceUnavailable, "60")
-	if a := begins("app"); a.status != http.StatusSeeOther {
-		t.Errorf("one registered client has to wait for another: %d %s", a.status, a.body)
+	if a := begins("app"); a.Status != http.StatusSeeOther {
+		t.Errorf("one registered client has to wait for another: %d %s", a.Status, a.Body)
 	}
 }
 
 func TestAnAnsweredRequestIsNoLongerCounted(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		f.useUp("interaction 127.0.0.1", 299, 15*time.Minute)
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		f.UseUp("interaction 127.0.0.1", 299, 15*time.Minute)
 		for range 3 {
-			b := f.browser()
-			waits := b.authorize(parameters())
-			if waits.status != http.StatusSeeOther {
-				t.Fatalf("%d %s", waits.status, waits.body)
+			b := f.Browser()
+			waits := b.Authorize()
+			if waits.Status != http.StatusSeeOther {
+				t.Fatalf("%d %s", waits.Status, waits.Body)
 			}
-			b.logIn(f.user)
-			if a := b.get("/oauth2/authorize?interaction=" + url.QueryEscape(waits.location.Query().Get("interaction"))); a.parameter("code") == "" {
-				t.Fatalf("%d %s", a.status, a.body)
+			b.LogIn(f.User)
+			if a := b.Get("/oauth2/authorize?interaction=" + url.QueryEscape(waits.Location.Query().Get("interaction"))); a.Parameter("code") == "" {
+				t.Fatalf("%d %s", a.Status, a.Body)
 			}
 		}
 	})
 }
 
 func TestOnlyKnownParametersAreStored(t *testing.T) {
-	f := one(t)
+	f := providertest.One(t)
 	padding := strings.Repeat("x", 2000)
-	b := f.browser()
-	a := b.authorize(parameters("unknown", padding, "ui_locales", "ko"))
-	u, err := url.Parse(f.issuer)
+	b := f.Browser()
+	a := b.Authorize("unknown", padding, "ui_locales", "ko")
+	u, err := url.Parse(f.Issuer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiting, err := f.store.Interactions.Interaction(t.Context(), a.location.Query().Get("interaction"), b.Jar.Cookies(u)[0].Value)
+	waiting, err := f.Store.Interactions.Interaction(t.Context(), a.Location.Query().Get("interaction"), b.Jar.Cookies(u)[0].Value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pushed, err := f.store.Pushed.PushedRequest(t.Context(), f.push(parameters("unknown", padding, "ui_locales", "ko")).json(t)["request_uri"].(string))
+	pushed, err := f.Store.Pushed.PushedRequest(t.Context(), f.Push("unknown", padding, "ui_locales", "ko").JSON(t)["request_uri"].(string))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,23 +139,23 @@ func TestOnlyKnownParametersAreStored(t *testing.T) {
 }
 
 func TestAPersonCanFinishAPushedRequestThatExpiredMeanwhile(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		uri := f.push(parameters()).json(t)["request_uri"].(string)
-		b := f.browser()
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		uri := f.Push().JSON(t)["request_uri"].(string)
+		b := f.Browser()
 		var handles []string
 		for range 2 { // two tabs
-			a := b.authorize(url.Values{"client_id": {"app"}, "request_uri": {uri}})
-			handles = append(handles, url.QueryEscape(a.location.Query().Get("interaction")))
+			a := b.AuthorizeForm(url.Values{"client_id": {"app"}, "request_uri": {uri}})
+			handles = append(handles, url.QueryEscape(a.Location.Query().Get("interaction")))
 		}
-		f.clock.advance(10 * time.Minute)
-		if _, err := f.store.Sweep(t.Context()); err != nil {
+		f.Clock.Advance(10 * time.Minute)
+		if _, err := f.Store.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		b.logIn(f.user)
-		if a := b.get("/oauth2/authorize?interaction=" + handles[0]); a.parameter("code") == "" {
-			t.Errorf("%d %s", a.status, a.body)
+		b.LogIn(f.User)
+		if a := b.Get("/oauth2/authorize?interaction=" + handles[0]); a.Parameter("code") == "" {
+			t.Errorf("%d %s", a.Status, a.Body)
 		}
-		if a := b.get("/oauth2/authorize?interaction=" + handles[1]); a.parameter("code") != "" {
+		if a := b.Get("/oauth2/authorize?interaction=" + handles[1]); a.Parameter("code") != "" {
 			t.Error("a pushed request was answered twice")
 		}
 	})
@@ -196,9 +173,9 @@ func (e *endless) Read(p []byte) (int, error) {
 }
 
 func TestNoEndpointReadsMoreOfABodyThanItNeeds(t *testing.T) {
-	f := oneWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.Registration = registration.Open })
+	f := providertest.NewWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.Registration = registration.Open })
 	most := map[string]int{"/oauth2/token": 64 << 10, "/account/profile": 64 << 10, "/oauth2/register": 256 << 10}
-	err := f.server.Config.Handler.(*mux.Router).Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+	err := f.Server.Config.Handler.(*mux.Router).Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		path, err := route.GetPathTemplate()
 		methods, _ := route.GetMethods() // one without takes every method
 		if err != nil || !slices.Contains(methods, http.MethodPost) {
@@ -215,7 +192,7 @@ func TestNoEndpointReadsMoreOfABodyThanItNeeds(t *testing.T) {
 			r.Header.Set("Content-Type", "application/json")
 		}
 		w := httptest.NewRecorder()
-		f.server.Config.Handler.ServeHTTP(w, r)
+		f.Server.Config.Handler.ServeHTTP(w, r)
 		if (w.Code != http.StatusRequestEntityTooLarge && w.Code != http.StatusBadRequest) || body.read > limit+4<<10 {
 			t.Errorf("%s answers %d after %d bytes", path, w.Code, body.read)
 		}
@@ -227,38 +204,38 @@ func TestNoEndpointReadsMoreOfABodyThanItNeeds(t *testing.T) {
 }
 
 func TestLongListsCostAndAnswerLittle(t *testing.T) {
-	f := one(t)
-	tokens := func(scope string, resources ...string) answer {
-		return f.token("app", secret, url.Values{"grant_type": {"client_credentials"}, "scope": {scope}, "resource": resources})
+	f := providertest.One(t)
+	tokens := func(scope string, resources ...string) providertest.Answer {
+		return f.Token("app", url.Values{"grant_type": {"client_credentials"}, "scope": {scope}, "resource": resources})
 	}
 	got := tokens(strings.Repeat("board:read ", 5000))
-	if got.status != http.StatusOK || got.json(t)["scope"] != "board:read" {
-		t.Errorf("a scope said 5000 times: %d %s", got.status, got.body)
+	if got.Status != http.StatusOK || got.JSON(t)["scope"] != "board:read" {
+		t.Errorf("a scope said 5000 times: %d %s", got.Status, got.Body)
 	}
 	long := strings.Repeat("x", 40<<10)
-	for what, a := range map[string]answer{"scope": tokens(long), "resource": tokens("board:read", "https://"+long)} {
-		if a.status != http.StatusBadRequest || len(a.body) > 700 {
-			t.Errorf("a %s of %d bytes: %d, %d bytes", what, len(long), a.status, len(a.body))
+	for what, a := range map[string]providertest.Answer{"scope": tokens(long), "resource": tokens("board:read", "https://"+long)} {
+		if a.Status != http.StatusBadRequest || len(a.Body) > 700 {
+			t.Errorf("a %s of %d bytes: %d, %d bytes", what, len(long), a.Status, len(a.Body))
 		}
 	}
 }
 
 func TestNoNetworkTakesWhatIsLeftToOthersOfNobody(t *testing.T) {
-	f := one(t)
+	f := providertest.One(t)
 	for _, c := range []client.Client{{ID: "stranger", TokenEndpointAuthMethod: "none"}, {ID: "with-a-secret", TokenEndpointAuthMethod: "client_secret_post"}} {
-		c.Name, c.RedirectURIs, c.GrantTypes, c.Scope = c.ID, []string{callback}, []string{"authorization_code"}, "openid profile email user:read board:read"
-		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(apiOrigin))}); err != nil {
+		c.Name, c.RedirectURIs, c.GrantTypes, c.Scope = c.ID, []string{providertest.Callback}, []string{"authorization_code"}, "openid profile email user:read board:read"
+		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(providertest.APIOrigin))}); err != nil {
 			t.Fatal(err)
 		}
 		registration := registry.Registration{Token: opaque.Hash(c.ID)}
 		if !c.Public() {
-			registration.Secret = opaque.Hash(secret)
+			registration.Secret = opaque.Hash(providertest.Secret)
 		}
-		if err := f.store.Clients.RegisterClient(t.Context(), c, registration); err != nil {
+		if err := f.Store.Clients.RegisterClient(t.Context(), c, registration); err != nil {
 			t.Fatal(err)
 		}
 	}
-	router := f.server.Config.Handler
+	router := f.Server.Config.Handler
 	send := func(method, path, address string, form url.Values) *httptest.ResponseRecorder {
 		target, body := path, form.Encode()
 		if method == http.MethodGet {
@@ -274,7 +251,7 @@ func TestNoNetworkTakesWhatIsLeftToOthersOfNobody(t *testing.T) {
 		router.ServeHTTP(w, r)
 		return w
 	}
-	stranger := parameters("client_id", "stranger")
+	stranger := providertest.Parameters("client_id", "stranger")
 	for _, kind := range []struct {
 		name, method, path string
 		form               url.Values
@@ -283,12 +260,12 @@ func TestNoNetworkTakesWhatIsLeftToOthersOfNobody(t *testing.T) {
 	}{
 		{"interaction", http.MethodGet, "/oauth2/authorize", stranger, 15 * time.Minute, http.StatusSeeOther},
 		{"push", http.MethodPost, "/oauth2/par", stranger, time.Minute, http.StatusCreated},
-		{"push", http.MethodPost, "/oauth2/par", parameters("client_id", "with-a-secret", "client_secret", secret), time.Minute, http.StatusCreated},
+		{"push", http.MethodPost, "/oauth2/par", providertest.Parameters("client_id", "with-a-secret", "client_secret", providertest.Secret), time.Minute, http.StatusCreated},
 		{"post", http.MethodPost, "/oauth2/authorize", stranger, time.Minute, http.StatusSeeOther},
 		{"post", http.MethodPost, "/oauth2/logout", url.Values{}, time.Minute, http.StatusSeeOther},
 	} {
-		f.useUp(kind.name+" strangers 2001:db8:7:1::/64", 100, kind.window)
-		f.useUp(kind.name+" strangers 2001:db8:9::/48", 300, kind.window)
+		f.UseUp(kind.name+" strangers 2001:db8:7:1::/64", 100, kind.window)
+		f.UseUp(kind.name+" strangers 2001:db8:9::/48", 300, kind.window)
 		for address, want := range map[string]int{
 			"2001:db8:7:1::1": http.StatusTooManyRequests, "2001:db8:9:1::1": http.StatusTooManyRequests,
 			"2001:db8:7:2::1": kind.done, "2001:db8:8:1::1": kind.done,
@@ -299,14 +276,14 @@ func TestNoNetworkTakesWhatIsLeftToOthersOfNobody(t *testing.T) {
 		}
 	}
 	// Those whom an operator registered have what they had: many people are behind one address.
-	for path, query := range map[string]url.Values{"/oauth2/authorize": parameters(), "/device": {}} {
+	for path, query := range map[string]url.Values{"/oauth2/authorize": providertest.Parameters(), "/device": {}} {
 		if w := send(http.MethodGet, path, "2001:db8:7:1::1", query); w.Code != http.StatusSeeOther {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
 	// What is left to strangers is nothing that the page of devices depends on.
 	for _, shard := range "01234567" {
-		f.useUp("interaction strangers#"+string(shard), 1250, 15*time.Minute)
+		f.UseUp("interaction strangers#"+string(shard), 1250, 15*time.Minute)
 	}
 	if w := send(http.MethodGet, "/oauth2/authorize", "2001:db8:8:2::1", stranger); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("a stranger's client: %d", w.Code)

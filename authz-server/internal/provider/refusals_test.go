@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -29,23 +30,23 @@ func (b *records) Write(p []byte) (int, error) {
 }
 
 // behindHTTPD serves the fixture as the program does, and returns what stops it and gives the log.
-func (f *fixture) behindHTTPD() (base string, log func() string) {
-	f.t.Helper()
+func behindHTTPD(f *providertest.Fixture) (base string, log func() string) {
+	f.T.Helper()
 	written := &records{}
 	addresses, done := make(chan net.Addr, 1), make(chan error, 1)
-	ctx, stop := context.WithCancel(f.t.Context())
+	ctx, stop := context.WithCancel(f.T.Context())
 	server := &httpd.Server{
 		Config: httpd.Config{Listen: "127.0.0.1:0", ShutdownTimeout: 10 * time.Second}, Log: slog.New(slog.NewJSONHandler(written, nil)),
-		Handler: f.server.Config.Handler, Serving: func(a net.Addr) { addresses <- a },
+		Handler: f.Server.Config.Handler, Serving: func(a net.Addr) { addresses <- a },
 	}
 	go func() { done <- server.Run(ctx) }()
 	end := sync.OnceFunc(func() {
 		stop()
 		if err := <-done; err != nil {
-			f.t.Error(err)
+			f.T.Error(err)
 		}
 	})
-	f.t.Cleanup(end)
+	f.T.Cleanup(end)
 	return "http://" + (<-addresses).String(), func() string {
 		end() // a request is logged after it is answered
 		return written.String()
@@ -53,9 +54,9 @@ func (f *fixture) behindHTTPD() (base string, log func() string) {
 }
 
 func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
-	f := one(t)
-	f.addClient("other", nil)
-	base, log := f.behindHTTPD()
+	f := providertest.One(t)
+	f.AddClient("other", nil)
+	base, log := behindHTTPD(f)
 	const hidden = "hidden-5e8f"
 	form := func(pairs ...string) url.Values {
 		v := url.Values{}
@@ -64,7 +65,7 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 		}
 		return v
 	}
-	b := f.browser().logIn(f.user)
+	b := f.Browser().LogIn(f.User)
 	tests := []struct {
 		name, method, path  string
 		form                url.Values
@@ -73,7 +74,7 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 		code, client, about string
 	}{
 		{"a wrong secret", "POST", "/oauth2/token", form("grant_type", "client_credentials"), "app", "", "invalid_client", "app", "secret is wrong"},
-		{"an unknown code", "POST", "/oauth2/token", form("grant_type", "authorization_code", "code", hidden, "redirect_uri", callback, "code_verifier", hidden), "app", "", "invalid_grant", "app", ""},
+		{"an unknown code", "POST", "/oauth2/token", form("grant_type", "authorization_code", "code", hidden, "redirect_uri", providertest.Callback, "code_verifier", hidden), "app", "", "invalid_grant", "app", ""},
 		{"an assertion of nobody", "POST", "/oauth2/par", form("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", "e30.eyJzdWIiOiJnaG9zdCJ9."+hidden), "", "", "invalid_client", "ghost", "private_key_jwt"},
 		{"no token to revoke", "POST", "/oauth2/revoke", form("token_type_hint", "x"), "app", "", "invalid_request", "app", "token"},
 		{"a bad access token", "GET", "/oauth2/userinfo", nil, "", hidden, "invalid_token", "", "access token"},
@@ -81,10 +82,10 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 		{"a wrong redirect URI", "GET", "/oauth2/authorize?" + form("client_id", "app", "response_type", "code", "redirect_uri", "https://app.example/cb2<script>").Encode(), nil, "", "", "invalid_request", "app", "https://app.example/cb2<script>"},
 		{"a wrong redirect URI with a query", "GET", "/oauth2/authorize?" + form("client_id", "app", "response_type", "code", "redirect_uri", "https://app.example/cb?code="+hidden).Encode(), nil, "", "", "invalid_request", "app", "https://app.example/cb?..."},
 		{"a secret in the place of the client's name", "POST", "/oauth2/token", form("grant_type", "client_credentials"), hidden, "", "invalid_client", "", ""},
-		{"a refusal that the client is sent", "GET", "/oauth2/authorize?" + form("client_id", "app", "response_type", "code", "redirect_uri", callback, "scope", "x", "state", hidden).Encode(), nil, "", "", "invalid_scope", "app", ""},
+		{"a refusal that the client is sent", "GET", "/oauth2/authorize?" + form("client_id", "app", "response_type", "code", "redirect_uri", providertest.Callback, "scope", "x", "state", hidden).Encode(), nil, "", "", "invalid_scope", "app", ""},
 		{"a foreign hint at log-out", "GET", "/oauth2/logout?" + form("client_id", "other", "post_logout_redirect_uri", "https://elsewhere.example/").Encode(), nil, "", "", "invalid_request", "other", "https://elsewhere.example/"},
 		{"a log-in that expired", "GET", "/login?interaction=" + hidden, nil, "", "", "invalid_request", "", "interaction"},
-		{"a wrong password", "POST", "/login", form("email", f.user.Email, "password", hidden), "", "", "", "", ""},
+		{"a wrong password", "POST", "/login", form("email", f.User.Email, "password", hidden), "", "", "", "", ""},
 		{"a sign-up without a name", "POST", "/signup", form("email", "someone@example.com", "password", hidden, "name", ""), "", "", "", "", "name: name_missing"},
 		{"a device code of nobody", "POST", "/device", form("user_code", "BBBB-BBBB"), "", "", "invalid_form", "", "user_code: device_code_wrong"},
 	}
@@ -98,7 +99,7 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
 		if test.user != "" {
-			password := secret
+			password := providertest.Secret
 			if test.code == "invalid_client" {
 				password = hidden
 			}
@@ -107,7 +108,7 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 		if test.bearer != "" {
 			r.Header.Set("Authorization", "Bearer "+test.bearer)
 		}
-		for _, cookie := range b.Jar.Cookies(f.request("GET", "/", nil).URL) {
+		for _, cookie := range b.Jar.Cookies(f.Request("GET", "/", nil).URL) {
 			r.AddCookie(cookie)
 		}
 		resp, err := b.Do(r)
@@ -118,7 +119,7 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 		ids[i] = resp.Header.Get("X-Request-Id")
 	}
 	text := log()
-	if strings.Contains(text, hidden) || strings.Contains(text, secret) || strings.Contains(text, "someone@") {
+	if strings.Contains(text, hidden) || strings.Contains(text, providertest.Secret) || strings.Contains(text, "someone@") {
 		t.Errorf("a secret, or an address, is in the log:\n%s", text)
 	}
 	lines := make(map[string]map[string]any)
@@ -141,15 +142,15 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 }
 
 func TestTheRefusalOfARedirectURIShowsWhatWasReceived(t *testing.T) {
-	f := one(t)
-	page := f.browser().get("/oauth2/authorize?" + url.Values{"client_id": {"app"}, "response_type": {"code"}, "redirect_uri": {`https://app.example/"><script>x</script>` + strings.Repeat("y", 2000)}}.Encode())
-	_, received, _ := strings.Cut(page.body, "Received: ")
+	f := providertest.One(t)
+	page := f.Browser().Get("/oauth2/authorize?" + url.Values{"client_id": {"app"}, "response_type": {"code"}, "redirect_uri": {`https://app.example/"><script>x</script>` + strings.Repeat("y", 2000)}}.Encode())
+	_, received, _ := strings.Cut(page.Body, "Received: ")
 	received, _, _ = strings.Cut(received, "</dd>")
-	if page.status != http.StatusBadRequest || !strings.HasPrefix(received, "https://app.example/") || strings.Contains(page.body, "<script>x") || !strings.HasSuffix(received, "yyy...") || len(received) > 300 {
-		t.Errorf("%d %s", page.status, received)
+	if page.Status != http.StatusBadRequest || !strings.HasPrefix(received, "https://app.example/") || strings.Contains(page.Body, "<script>x") || !strings.HasSuffix(received, "yyy...") || len(received) > 300 {
+		t.Errorf("%d %s", page.Status, received)
 	}
-	page = f.browser().logIn(f.user).get("/oauth2/logout?" + url.Values{"client_id": {"app"}, "post_logout_redirect_uri": {"https://app.example/bye/"}}.Encode())
-	if page.status != http.StatusBadRequest || !strings.Contains(page.body, "https://app.example/bye/") {
-		t.Errorf("%d %s", page.status, page.body)
+	page = f.Browser().LogIn(f.User).Get("/oauth2/logout?" + url.Values{"client_id": {"app"}, "post_logout_redirect_uri": {"https://app.example/bye/"}}.Encode())
+	if page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "https://app.example/bye/") {
+		t.Errorf("%d %s", page.Status, page.Body)
 	}
 }

@@ -1,249 +1,136 @@
 package provider_test
 
 import (
-	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"io"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/directory"
-	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
-	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// registrar is a server at which clients register themselves, with a site of a client's developer on https.
-type registrar struct {
-	*fixture
-	site  *httptest.Server
-	pages map[string]string // of the site, by path
-}
-
-func newRegistrar(t *testing.T, databaseURL string, mode registration.Mode) *registrar {
-	t.Helper()
-	r := &registrar{pages: map[string]string{}}
-	r.site = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		text, ok := r.pages[q.URL.Path]
-		if !ok {
-			http.NotFound(w, q)
-			return
-		}
-		io.WriteString(w, text)
-	}))
-	t.Cleanup(r.site.Close)
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.site.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	outgoing, err := fetch.New(fetch.Config{CAFile: ca, InsecureLoopback: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.fixture = oneWith(t, databaseURL, func(cfg *provider.Config) {
-		cfg.Registration, cfg.Fetch = mode, outgoing
-		cfg.Clients, err = directory.New(directory.Config{
-			Store: cfg.Store, Fetch: outgoing, MetadataDocuments: true, Now: cfg.Now, Log: slog.New(slog.DiscardHandler),
-			Policy: client.Policy{
-				Scopes: []string{"openid", "profile", "email"}, DefaultScope: "openid profile email",
-				GrantTypes: []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode},
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
-	return r
-}
-
-// send sends JSON to a registration endpoint, with a token or without.
-func (r *registrar) send(method, path, token, body string) answer {
-	r.t.Helper()
-	if !strings.HasPrefix(path, "http") {
-		path = r.issuer + path
-	}
-	q, err := http.NewRequestWithContext(r.t.Context(), method, path, strings.NewReader(body))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if body != "" {
-		q.Header.Set("Content-Type", "application/json; charset=utf-8")
-	}
-	if token != "" {
-		q.Header.Set("Authorization", "Bearer "+token)
-	}
-	return r.do(r.server.Client(), q)
-}
-
-// registered is what registration says.
-type registered struct {
-	ID        string   `json:"client_id"`
-	Name      string   `json:"client_name"`
-	Secret    string   `json:"client_secret"`
-	ExpiresAt *int64   `json:"client_secret_expires_at"`
-	IssuedAt  int64    `json:"client_id_issued_at"`
-	Token     string   `json:"registration_access_token"`
-	URI       string   `json:"registration_client_uri"`
-	Scope     string   `json:"scope"`
-	Trusted   bool     `json:"trusted"`
-	Audiences []string `json:"audiences"`
-	Login     string   `json:"initiate_login_uri"`
-}
-
-func (r *registrar) read(a answer, status int) registered {
-	r.t.Helper()
-	var c registered
-	if err := json.Unmarshal([]byte(a.body), &c); err != nil || a.status != status || a.header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
-		r.t.Fatalf("status %d, %v, %s", a.status, a.header, a.body)
-	}
-	return c
-}
-
-func (r *registrar) refused(what string, a answer, status int, code, says string) {
-	r.t.Helper()
-	var e struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}
-	if err := json.Unmarshal([]byte(a.body), &e); err != nil || a.status != status || e.Error != code || !strings.Contains(e.Description, says) {
-		r.t.Errorf("%s: status %d, %s", what, a.status, a.body)
-	}
-	if challenge := a.header.Get("WWW-Authenticate"); (status == 401) != strings.HasPrefix(challenge, "Bearer ") {
-		r.t.Errorf("%s: challenge %q", what, challenge)
-	}
-}
-
-const webApp = `"redirect_uris":["https://app.example/cb?tenant=1"]`
-
 func TestAClientRegistersItselfAndManagesItself(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
-		r := newRegistrar(t, databaseURL, registration.Open)
-		made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"client_name":"Self","client_id":"chosen","client_secret":"chosen","trusted":true,
-			"audiences":["https://api.example/board"],"initiate_login_uri":"https://app.example/start","unknown":{"a":1},"software_statement":"x.y.z","client_name#ko":"스스로"}`), 201)
+		r := providertest.NewRegistrar(t, databaseURL, registration.Open)
+		made := r.Register("", `"client_name":"Self","client_id":"chosen","client_secret":"chosen","trusted":true,
+			"audiences":["https://api.example/board"],"initiate_login_uri":"https://app.example/start","unknown":{"a":1},"software_statement":"x.y.z","client_name#ko":"스스로"`)
 		if made.ID == "" || made.ID == "chosen" || len(made.Secret) != 43 || made.ExpiresAt == nil || *made.ExpiresAt != 0 || made.IssuedAt == 0 ||
-			made.Token == "" || made.URI != r.issuer+"/oauth2/register/"+made.ID || made.Scope != "openid profile email" || made.Login != "https://app.example/start" {
+			made.Token == "" || made.URI != r.Issuer+"/oauth2/register/"+made.ID || made.Scope != "openid profile email" || made.Login != "https://app.example/start" {
 			t.Errorf("%+v", made)
 		}
 		if made.Trusted || made.Audiences != nil {
 			t.Errorf("it gave itself what an operator must give: %+v", made)
 		}
 		// It works at once.
-		user := r.browser().logIn(r.user)
-		consented := user.authorize(parameters("client_id", made.ID, "scope", "openid"))
-		if consented.location == nil || !strings.HasPrefix(consented.location.Path, "/consent") {
-			t.Errorf("status %d, %v, %s", consented.status, consented.location, consented.body)
+		user := r.Browser().LogIn(r.User)
+		consented := user.Authorize("client_id", made.ID, "scope", "openid")
+		if consented.Location == nil || !strings.HasPrefix(consented.Location.Path, "/consent") {
+			t.Errorf("status %d, %v, %s", consented.Status, consented.Location, consented.Body)
 		}
-		if a := r.token(made.ID, made.Secret, url.Values{"grant_type": {"authorization_code"}, "code": {"x"}, "redirect_uri": {callback}}); a.json(t)["error"] != "invalid_grant" {
-			t.Errorf("its secret: %s", a.body)
+		if a := r.TokenWith(made.ID, made.Secret, url.Values{"grant_type": {"authorization_code"}, "code": {"x"}, "redirect_uri": {providertest.Callback}}); a.JSON(t)["error"] != "invalid_grant" {
+			t.Errorf("its secret: %s", a.Body)
 		}
 
-		seen := r.read(r.send("GET", made.URI, made.Token, ""), 200)
+		seen := r.Read(r.Send("GET", made.URI, made.Token, ""), 200)
 		if seen.ID != made.ID || seen.Name != "Self" || seen.Secret != "" || seen.ExpiresAt == nil || seen.Token != made.Token || seen.URI != made.URI || seen.IssuedAt != made.IssuedAt || seen.Login != made.Login {
 			t.Errorf("%+v", seen)
 		}
 
-		changed := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`","client_secret":"`+made.Secret+`",`+webApp+`,"client_name":"Changed","trusted":true}`), 200)
+		changed := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`","client_secret":"`+made.Secret+`",`+providertest.WebApp+`,"client_name":"Changed","trusted":true}`), 200)
 		if changed.Name != "Changed" || changed.Login != "" || changed.Trusted || changed.Token != made.Token || changed.Secret != "" {
 			t.Errorf("%+v", changed)
 		}
-		if _, secrets, err := r.store.Clients.ClientWithSecrets(t.Context(), made.ID); err != nil || len(secrets) != 1 || string(secrets[0]) != string(opaque.Hash(made.Secret)) {
+		if _, secrets, err := r.Store.Clients.ClientWithSecrets(t.Context(), made.ID); err != nil || len(secrets) != 1 || string(secrets[0]) != string(opaque.Hash(made.Secret)) {
 			t.Errorf("the secret did not stay: %v", err)
 		}
 		// Without a secret, and with one again.
-		public := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+webApp+`,"token_endpoint_auth_method":"none"}`), 200)
-		if _, secrets, err := r.store.Clients.ClientWithSecrets(t.Context(), made.ID); err != nil || secrets != nil || public.ExpiresAt != nil {
+		public := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+providertest.WebApp+`,"token_endpoint_auth_method":"none"}`), 200)
+		if _, secrets, err := r.Store.Clients.ClientWithSecrets(t.Context(), made.ID); err != nil || secrets != nil || public.ExpiresAt != nil {
 			t.Errorf("%+v %v %v", public, secrets, err)
 		}
-		again := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+webApp+`,"token_endpoint_auth_method":"client_secret_post"}`), 200)
+		again := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+providertest.WebApp+`,"token_endpoint_auth_method":"client_secret_post"}`), 200)
 		if again.Secret == "" || again.Secret == made.Secret || again.ExpiresAt == nil {
 			t.Errorf("%+v", again)
 		}
 
-		if a := r.send("DELETE", made.URI, made.Token, ""); a.status != 204 || a.body != "" {
-			t.Errorf("status %d, %s", a.status, a.body)
+		if a := r.Send("DELETE", made.URI, made.Token, ""); a.Status != 204 || a.Body != "" {
+			t.Errorf("status %d, %s", a.Status, a.Body)
 		}
 		for _, method := range []string{"GET", "PUT", "DELETE"} {
-			r.refused(method+" of a client that is gone", r.send(method, made.URI, made.Token, ""), 401, "invalid_token", "registration access token")
+			r.WantRefused(method+" of a client that is gone", r.Send(method, made.URI, made.Token, ""), 401, "invalid_token", "registration access token")
 		}
 	})
 }
 
 func TestRegistrationTokensOfOthersAreRefused(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
-	one := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
-	other := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	one := r.Register("", "")
+	other := r.Register("", "")
 	for what, token := range map[string]string{"none": "", "another's": other.Token, "its secret": one.Secret, "its id": one.ID, "a changed one": one.Token + "x"} {
 		for _, method := range []string{"GET", "PUT", "DELETE"} {
-			r.refused(method+" with "+what, r.send(method, one.URI, token, `{"client_id":"`+one.ID+`",`+webApp+`}`), 401, "invalid_token", "registration access token")
+			r.WantRefused(method+" with "+what, r.Send(method, one.URI, token, `{"client_id":"`+one.ID+`",`+providertest.WebApp+`}`), 401, "invalid_token", "registration access token")
 		}
 	}
 	for _, id := range []string{"app", "nobody"} { // a client that an operator made has no such token
-		r.refused(id, r.send("DELETE", "/oauth2/register/"+id, one.Token, ""), 401, "invalid_token", "")
+		r.WantRefused(id, r.Send("DELETE", "/oauth2/register/"+id, one.Token, ""), 401, "invalid_token", "")
 	}
-	r.read(r.send("GET", one.URI, one.Token, ""), 200)
-	twice := r.request("GET", one.URI, nil)
+	r.Read(r.Send("GET", one.URI, one.Token, ""), 200)
+	twice := r.Request("GET", one.URI, nil)
 	twice.Header["Authorization"] = []string{"Bearer " + one.Token, "Bearer " + other.Token}
-	r.refused("two tokens", r.do(r.server.Client(), twice), 401, "invalid_token", "")
+	r.WantRefused("two tokens", r.Do(twice), 401, "invalid_token", "")
 }
 
 func TestRegistrationRefuses(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
-	r.pages["/sector"] = `["https://app.example/other"]`
-	mine := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	r.Pages.Set("/sector", `["https://app.example/other"]`)
+	mine := r.Register("", "")
 	for body, test := range map[string]struct{ code, says string }{
 		`{}`:                                 {"invalid_redirect_uri", "redirect_uris"},
 		`{"redirect_uris":["https://a/#x"]}`: {"invalid_redirect_uri", "fragment"},
-		`{"redirect_uris":["http://app.example/cb"]}`:                                        {"invalid_redirect_uri", "https"},
-		`{` + webApp + `,"initiate_login_uri":"http://app.example/"}`:                        {"invalid_client_metadata", "initiate_login_uri"},
-		`{` + webApp + `,"id_token_signed_response_alg":"none"}`:                             {"invalid_client_metadata", "id_token_signed_response_alg"},
-		`{` + webApp + `,"grant_types":["client_credentials"]}`:                              {"invalid_client_metadata", "grant_types"},
-		`{` + webApp + `,"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"]}`: {"invalid_client_metadata", "grant_types"},
-		`{` + webApp + `,"token_endpoint_auth_method":"client_secret_jwt"}`:                  {"invalid_client_metadata", "token_endpoint_auth_method"},
-		`{` + webApp + `,"jwks_uri":"http://127.0.0.1/jwks"}`:                                {"invalid_client_metadata", "jwks_uri"},
-		`{` + webApp + `,"sector_identifier_uri":"` + r.site.URL + `/sector"}`:               {"invalid_client_metadata", "lacks https://app.example/cb"},
-		`{` + webApp + `,"sector_identifier_uri":"` + r.site.URL + `/none"}`:                 {"invalid_client_metadata", "sector_identifier_uri"},
-		`{` + webApp + `,"sector_identifier_uri":"https://10.0.0.1/sector"}`:                 {"invalid_client_metadata", "public address"},
-		`{` + webApp + `,"client_name":"a\u202eb"}`:                                          {"invalid_client_metadata", "client_name"},
-		`{` + webApp + `,"client_name":"` + strings.Repeat("x", 300<<10) + `"}`:              {"invalid_client_metadata", "32 KiB"},
+		`{"redirect_uris":["http://app.example/cb"]}`:                                                     {"invalid_redirect_uri", "https"},
+		`{` + providertest.WebApp + `,"initiate_login_uri":"http://app.example/"}`:                        {"invalid_client_metadata", "initiate_login_uri"},
+		`{` + providertest.WebApp + `,"id_token_signed_response_alg":"none"}`:                             {"invalid_client_metadata", "id_token_signed_response_alg"},
+		`{` + providertest.WebApp + `,"grant_types":["client_credentials"]}`:                              {"invalid_client_metadata", "grant_types"},
+		`{` + providertest.WebApp + `,"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"]}`: {"invalid_client_metadata", "grant_types"},
+		`{` + providertest.WebApp + `,"token_endpoint_auth_method":"client_secret_jwt"}`:                  {"invalid_client_metadata", "token_endpoint_auth_method"},
+		`{` + providertest.WebApp + `,"jwks_uri":"http://127.0.0.1/jwks"}`:                                {"invalid_client_metadata", "jwks_uri"},
+		`{` + providertest.WebApp + `,"sector_identifier_uri":"` + r.Site.URL + `/sector"}`:               {"invalid_client_metadata", "lacks https://app.example/cb"},
+		`{` + providertest.WebApp + `,"sector_identifier_uri":"` + r.Site.URL + `/none"}`:                 {"invalid_client_metadata", "sector_identifier_uri"},
+		`{` + providertest.WebApp + `,"sector_identifier_uri":"https://10.0.0.1/sector"}`:                 {"invalid_client_metadata", "public address"},
+		`{` + providertest.WebApp + `,"client_name":"a\u202eb"}`:                                          {"invalid_client_metadata", "client_name"},
+		`{` + providertest.WebApp + `,"client_name":"` + strings.Repeat("x", 300<<10) + `"}`:              {"invalid_client_metadata", "32 KiB"},
 		`[]`:   {"invalid_client_metadata", "JSON object"},
 		`null`: {"invalid_client_metadata", "JSON object"},
 		`{`:    {"invalid_client_metadata", "JSON object"},
 	} {
-		r.refused(fmt.Sprintf("%.90s", body), r.send("POST", "/oauth2/register", "", body), 400, test.code, test.says)
+		r.WantRefused(fmt.Sprintf("%.90s", body), r.Send("POST", "/oauth2/register", "", body), 400, test.code, test.says)
 	}
-	form := r.postForm("/oauth2/register", url.Values{"redirect_uris": {"https://app.example/cb"}})
-	r.refused("a form", form, 400, "invalid_client_metadata", "application/json")
+	form := r.PostForm("/oauth2/register", url.Values{"redirect_uris": {"https://app.example/cb"}})
+	r.WantRefused("a form", form, 400, "invalid_client_metadata", "application/json")
 
 	for body, test := range map[string]struct{ code, says string }{
-		`{` + webApp + `}`:                   {"invalid_client_metadata", "client_id"},
-		`{"client_id":"app",` + webApp + `}`: {"invalid_client_metadata", "client_id"},
-		`{"client_id":"` + mine.ID + `"}`:    {"invalid_redirect_uri", "redirect_uris"},
-		`{"client_id":"` + mine.ID + `","client_secret":"guess",` + webApp + `}`: {"invalid_client_metadata", "client_secret"},
-		`{"client_id":"` + mine.ID + `","client_secret":5,` + webApp + `}`:       {"invalid_client_metadata", "client_secret"},
+		`{` + providertest.WebApp + `}`:                                                       {"invalid_client_metadata", "client_id"},
+		`{"client_id":"app",` + providertest.WebApp + `}`:                                     {"invalid_client_metadata", "client_id"},
+		`{"client_id":"` + mine.ID + `"}`:                                                     {"invalid_redirect_uri", "redirect_uris"},
+		`{"client_id":"` + mine.ID + `","client_secret":"guess",` + providertest.WebApp + `}`: {"invalid_client_metadata", "client_secret"},
+		`{"client_id":"` + mine.ID + `","client_secret":5,` + providertest.WebApp + `}`:       {"invalid_client_metadata", "client_secret"},
 	} {
-		r.refused(body, r.send("PUT", mine.URI, mine.Token, body), 400, test.code, test.says)
+		r.WantRefused(body, r.Send("PUT", mine.URI, mine.Token, body), 400, test.code, test.says)
 	}
-	if c, err := r.store.Clients.Client(t.Context(), mine.ID); err != nil || !c.MatchRedirectURI(callback) {
+	if c, err := r.Store.Clients.Client(t.Context(), mine.ID); err != nil || !c.MatchRedirectURI(providertest.Callback) {
 		t.Errorf("%+v %v", c, err)
 	}
 }
 
 func TestScopesThatAreNotKnownAreLeftOutOfARegistration(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
-	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	made := r.Register("", "")
 	for asked, want := range map[string]string{
 		"openid board:read mcp:tools email": "openid email",
 		"openid  openid profile ":           "openid profile",
@@ -251,21 +138,21 @@ func TestScopesThatAreNotKnownAreLeftOutOfARegistration(t *testing.T) {
 		"":                                  "openid profile email",
 		`openid \"x\"`:                      "openid",
 	} {
-		if got := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"scope":"`+asked+`"}`), 201); got.Scope != want {
+		if got := r.Register("", `"scope":"`+asked+`"`); got.Scope != want {
 			t.Errorf("registered %q, got %q", asked, got.Scope)
 		}
-		if got := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+webApp+`,"scope":"`+asked+`"}`), 200); got.Scope != want {
+		if got := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+providertest.WebApp+`,"scope":"`+asked+`"}`), 200); got.Scope != want {
 			t.Errorf("changed to %q, got %q", asked, got.Scope)
 		}
 	}
 	// What a client asks for in its requests is another matter.
-	if a := r.browser().logIn(r.user).authorize(parameters("client_id", made.ID, "scope", "openid board:read")); a.parameter("error") == "" && a.status == 200 {
-		t.Errorf("%v %s", a.location, a.body)
+	if a := r.Browser().LogIn(r.User).Authorize("client_id", made.ID, "scope", "openid board:read"); a.Parameter("error") == "" && a.Status == 200 {
+		t.Errorf("%v %s", a.Location, a.Body)
 	}
 }
 
 func TestAgentsRegisterAsTheyAre(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	for name, body := range map[string]string{
 		"Cursor": `{"client_name":"Cursor","redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","https://www.cursor.com/agents/mcp/oauth/callback"],
 			"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid mcp:tools"}`,
@@ -274,30 +161,30 @@ func TestAgentsRegisterAsTheyAre(t *testing.T) {
 			"token_endpoint_auth_method":"none","application_type":"native"}`,
 		"an inspector": `{"client_name":"MCP Inspector","redirect_uris":["http://localhost:6274/oauth/callback"],"contacts":["the team, https://example.com/contact","Me <me@app.example>",""],"scope":"everything"}`,
 	} {
-		made := r.read(r.send("POST", "/oauth2/register", "", body), 201)
-		c, err := r.store.Clients.Client(t.Context(), made.ID)
+		made := r.Read(r.Send("POST", "/oauth2/register", "", body), 201)
+		c, err := r.Store.Clients.Client(t.Context(), made.ID)
 		if err != nil || strings.Contains(made.Scope, "mcp") {
 			t.Errorf("%s: %v %q", name, err, made.Scope)
 		}
-		if a := r.browser().logIn(r.user).authorize(parameters("client_id", made.ID, "scope", "openid", "redirect_uri", c.RedirectURIs[0])); a.location == nil || a.location.Path != "/consent" {
-			t.Errorf("%s: %d %v %s", name, a.status, a.location, a.body)
+		if a := r.Browser().LogIn(r.User).Authorize("client_id", made.ID, "scope", "openid", "redirect_uri", c.RedirectURIs[0]); a.Location == nil || a.Location.Path != "/consent" {
+			t.Errorf("%s: %d %v %s", name, a.Status, a.Location, a.Body)
 		}
 	}
 }
 
 func TestWhatAnOperatorGaveStaysWithinWhatAClientCanKeep(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
-	made := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
-	c, err := r.store.Clients.Client(t.Context(), made.ID)
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	made := r.Register("", "")
+	c, err := r.Store.Clients.Client(t.Context(), made.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Scope += " board:read"
 	c.Trusted = true
-	if err := r.store.Clients.UpdateClient(t.Context(), c); err != nil {
+	if err := r.Store.Clients.UpdateClient(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	got := r.read(r.send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`","redirect_uris":["https://elsewhere.example/"],"scope":"openid board:read"}`), 200)
+	got := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`","redirect_uris":["https://elsewhere.example/"],"scope":"openid board:read"}`), 200)
 	if got.Scope != "openid board:read" || got.Trusted { // nobody is sent elsewhere without being asked
 		t.Errorf("%+v", got)
 	}
@@ -305,52 +192,52 @@ func TestWhatAnOperatorGaveStaysWithinWhatAClientCanKeep(t *testing.T) {
 
 func TestInitialAccessTokensLetIn(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
-		r := newRegistrar(t, databaseURL, registration.Token)
-		if err := r.store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 2, r.clock.now().Add(time.Hour)); err != nil {
+		r := providertest.NewRegistrar(t, databaseURL, registration.Token)
+		if err := r.Store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 2, r.Clock.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		r.refused("no token", r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 401, "invalid_token", "initial access token")
-		r.refused("another token", r.send("POST", "/oauth2/register", "guess", `{`+webApp+`}`), 401, "invalid_token", "initial access token")
-		r.refused("bad metadata", r.send("POST", "/oauth2/register", "initial", `{}`), 400, "invalid_redirect_uri", "")
-		made := r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
-		r.refused("the initial token for managing", r.send("GET", made.URI, "initial", ""), 401, "invalid_token", "")
-		r.read(r.send("GET", made.URI, made.Token, ""), 200)
-		r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
-		r.refused("used up", r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 401, "invalid_token", "used up")
-		r.refused("a registration token", r.send("POST", "/oauth2/register", made.Token, `{`+webApp+`}`), 401, "invalid_token", "")
+		r.WantRefused("no token", r.Apply("", ""), 401, "invalid_token", "initial access token")
+		r.WantRefused("another token", r.Apply("guess", ""), 401, "invalid_token", "initial access token")
+		r.WantRefused("bad metadata", r.Send("POST", "/oauth2/register", "initial", `{}`), 400, "invalid_redirect_uri", "")
+		made := r.Register("initial", "")
+		r.WantRefused("the initial token for managing", r.Send("GET", made.URI, "initial", ""), 401, "invalid_token", "")
+		r.Read(r.Send("GET", made.URI, made.Token, ""), 200)
+		r.Register("initial", "")
+		r.WantRefused("used up", r.Apply("initial", ""), 401, "invalid_token", "used up")
+		r.WantRefused("a registration token", r.Apply(made.Token, ""), 401, "invalid_token", "")
 	})
 }
 
 func TestRegistrationIsClosedUnlessItIsOpened(t *testing.T) {
-	closed := newRegistrar(t, sqldbtest.SQLite(t), "")
-	for _, a := range []answer{closed.send("POST", "/oauth2/register", "", `{`+webApp+`}`), closed.send("GET", "/oauth2/register/app", "x", "")} {
-		if a.status != 404 {
-			t.Errorf("status %d, %s", a.status, a.body)
+	closed := providertest.NewRegistrar(t, sqldbtest.SQLite(t), "")
+	for _, a := range []providertest.Answer{closed.Apply("", ""), closed.Send("GET", "/oauth2/register/app", "x", "")} {
+		if a.Status != 404 {
+			t.Errorf("status %d, %s", a.Status, a.Body)
 		}
 	}
-	if got := closed.do(closed.server.Client(), closed.request("GET", "/.well-known/openid-configuration", nil)).json(t); got["registration_endpoint"] != nil {
+	if got := closed.Do(closed.Request("GET", "/.well-known/openid-configuration", nil)).JSON(t); got["registration_endpoint"] != nil {
 		t.Error("announced", got["registration_endpoint"])
 	}
-	open := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
-	got := open.do(open.server.Client(), open.request("GET", "/.well-known/openid-configuration", nil)).json(t)
-	if got["registration_endpoint"] != open.issuer+"/oauth2/register" || got["client_id_metadata_document_supported"] != true {
+	open := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	got := open.Do(open.Request("GET", "/.well-known/openid-configuration", nil)).JSON(t)
+	if got["registration_endpoint"] != open.Issuer+"/oauth2/register" || got["client_id_metadata_document_supported"] != true {
 		t.Error("not announced", got)
 	}
-	preflight := open.do(open.server.Client(), open.request("OPTIONS", "/oauth2/register", nil, "Origin", "https://agent.example", "Access-Control-Request-Method", "POST"))
-	if preflight.status != 204 || preflight.header.Get("Access-Control-Allow-Origin") != "*" {
+	preflight := open.Do(open.Request("OPTIONS", "/oauth2/register", nil, "Origin", "https://agent.example", "Access-Control-Request-Method", "POST"))
+	if preflight.Status != 204 || preflight.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Error(preflight)
 	}
 }
 
 func TestRegistrationIsLimitedForAnAddress(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	var limited atomic.Int64
 	for range 301 { // bad ones count, too
-		a := r.send("POST", "/oauth2/register", "", `{}`)
-		if a.status == 429 {
+		a := r.Send("POST", "/oauth2/register", "", `{}`)
+		if a.Status == 429 {
 			limited.Add(1)
-			r.refused("too many", a, 429, "temporarily_unavailable", "later")
-			if a.header.Get("Retry-After") == "" {
+			r.WantRefused("too many", a, 429, "temporarily_unavailable", "later")
+			if a.Header.Get("Retry-After") == "" {
 				t.Error("it does not say when")
 			}
 		}
@@ -358,103 +245,103 @@ func TestRegistrationIsLimitedForAnAddress(t *testing.T) {
 	if limited.Load() != 1 {
 		t.Errorf("%d of 301 refused", limited.Load())
 	}
-	r.clock.advance(time.Hour)
-	r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+	r.Clock.Advance(time.Hour)
+	r.Register("", "")
 }
 
 func TestOneNetworkDoesNotTakeTheRegistrationsOfAll(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
-	r.useUp("register strangers 127.0.0.1", 100, time.Hour)
-	r.refused("a stranger", r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 429, "temporarily_unavailable", "later")
-	if err := r.store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	r.UseUp("register strangers 127.0.0.1", 100, time.Hour)
+	r.WantRefused("a stranger", r.Apply("", ""), 429, "temporarily_unavailable", "later")
+	if err := r.Store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 1, r.Clock.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
+	r.Register("initial", "")
 }
 
 // An agent that nobody registered: its client_id is the address of what it says about itself.
 func TestAClientOfADocumentAsksForConsent(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), "")
-	id := r.site.URL + "/agent.json"
-	r.pages["/agent.json"] = `{"client_id":"` + id + `","client_name":"Agent","redirect_uris":["https://app.example/cb?tenant=1"],"token_endpoint_auth_method":"none","scope":"openid","trusted":true}`
-	b := r.browser().logIn(r.user)
-	a := b.authorize(parameters("client_id", id, "scope", "openid"))
-	if a.location == nil || !strings.HasPrefix(a.location.Path, "/consent") {
-		t.Fatalf("status %d, %v, %s", a.status, a.location, a.body)
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), "")
+	id := r.Site.URL + "/agent.json"
+	r.Pages.Set("/agent.json", `{"client_id":"`+id+`","client_name":"Agent","redirect_uris":["https://app.example/cb?tenant=1"],"token_endpoint_auth_method":"none","scope":"openid","trusted":true}`)
+	b := r.Browser().LogIn(r.User)
+	a := b.Authorize("client_id", id, "scope", "openid")
+	if a.Location == nil || !strings.HasPrefix(a.Location.Path, "/consent") {
+		t.Fatalf("status %d, %v, %s", a.Status, a.Location, a.Body)
 	}
-	if a := b.authorize(parameters("client_id", r.site.URL+"/none.json", "scope", "openid")); a.status < 400 || a.location != nil {
-		t.Errorf("one that is not there: status %d, %v", a.status, a.location)
+	if a := b.Authorize("client_id", r.Site.URL+"/none.json", "scope", "openid"); a.Status < 400 || a.Location != nil {
+		t.Errorf("one that is not there: status %d, %v", a.Status, a.Location)
 	}
 }
 
 // RFC 9700 §2.1.1, and what SECURITY.md says: whoever nobody vouched for uses PKCE, with a secret or without.
 func TestAClientThatNobodyVouchedForMustUsePKCE(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
-	if err := r.store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	if err := r.Store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 1, r.Clock.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	stranger := r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`,"require_pkce":false}`), 201)
-	vouched := r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
-	r.pages["/client.json"] = fmt.Sprintf(`{"client_id":"%s/client.json",%s}`, r.site.URL, webApp)
-	b := r.browser().logIn(r.user)
-	ask := func(id string) answer {
-		return b.authorize(parameters("client_id", id, "scope", "openid", "code_challenge", "", "code_challenge_method", ""))
+	stranger := r.Register("", `"require_pkce":false`)
+	vouched := r.Register("initial", "")
+	r.Pages.Set("/client.json", fmt.Sprintf(`{"client_id":"%s/client.json",%s}`, r.Site.URL, providertest.WebApp))
+	b := r.Browser().LogIn(r.User)
+	ask := func(id string) providertest.Answer {
+		return b.Authorize("client_id", id, "scope", "openid", "code_challenge", "", "code_challenge_method", "")
 	}
-	for _, id := range []string{stranger.ID, r.site.URL + "/client.json"} {
-		if a := ask(id); a.location != nil && a.location.Path == "/consent" || a.parameter("error") != "invalid_request" && !strings.Contains(a.body, "code_challenge") {
-			t.Errorf("%s: %d %v", id, a.status, a.location)
+	for _, id := range []string{stranger.ID, r.Site.URL + "/client.json"} {
+		if a := ask(id); a.Location != nil && a.Location.Path == "/consent" || a.Parameter("error") != "invalid_request" && !strings.Contains(a.Body, "code_challenge") {
+			t.Errorf("%s: %d %v", id, a.Status, a.Location)
 		}
 	}
 	// One that registered before it was so is held to it as well, and says so when it is changed.
-	c, err := r.store.Clients.Client(t.Context(), stranger.ID)
+	c, err := r.Store.Clients.Client(t.Context(), stranger.ID)
 	if err != nil || !c.RequirePKCE || !c.Unvouched {
 		t.Errorf("%+v %v", c, err)
 	}
 	c.RequirePKCE = false
-	if err := r.store.Clients.UpdateClient(t.Context(), c); err != nil {
+	if err := r.Store.Clients.UpdateClient(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	if a := ask(stranger.ID); a.location != nil && a.location.Path == "/consent" {
-		t.Errorf("an older one: %v", a.location)
+	if a := ask(stranger.ID); a.Location != nil && a.Location.Path == "/consent" {
+		t.Errorf("an older one: %v", a.Location)
 	}
-	changed := r.send("PUT", stranger.URI, stranger.Token, `{"client_id":"`+stranger.ID+`",`+webApp+`,"require_pkce":false}`)
-	if changed.status != 200 || changed.json(t)["require_pkce"] != true {
-		t.Errorf("after a change: %d %s", changed.status, changed.body)
+	changed := r.Send("PUT", stranger.URI, stranger.Token, `{"client_id":"`+stranger.ID+`",`+providertest.WebApp+`,"require_pkce":false}`)
+	if changed.Status != 200 || changed.JSON(t)["require_pkce"] != true {
+		t.Errorf("after a change: %d %s", changed.Status, changed.Body)
 	}
-	if a := ask(vouched.ID); a.location == nil || a.location.Path != "/consent" {
-		t.Errorf("by an initial access token: %d %v %s", a.status, a.location, a.body)
+	if a := ask(vouched.ID); a.Location == nil || a.Location.Path != "/consent" {
+		t.Errorf("by an initial access token: %d %v %s", a.Status, a.Location, a.Body)
 	}
-	r.refused("a token that is none, where none is needed", r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 401, "invalid_token", "used up")
+	r.WantRefused("a token that is none, where none is needed", r.Apply("initial", ""), 401, "invalid_token", "used up")
 }
 
 func TestRegistrationsOfAllAddressesAreBounded(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	for n := range registration.StrangersPerHour { // from many addresses
-		if err := r.store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: registration.StrangersPerHour / 8, Window: time.Hour}); err != nil {
+		if err := r.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: registration.StrangersPerHour / 8, Window: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a := r.send("POST", "/oauth2/register", "", `{`+webApp+`}`)
-	if a.header.Get("Retry-After") == "" {
-		t.Errorf("%v", a.header)
+	a := r.Apply("", "")
+	if a.Header.Get("Retry-After") == "" {
+		t.Errorf("%v", a.Header)
 	}
-	r.refused("one too many", a, 503, "temporarily_unavailable", "too many")
-	if err := r.store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 1, r.clock.now().Add(time.Hour)); err != nil {
+	r.WantRefused("one too many", a, 503, "temporarily_unavailable", "too many")
+	if err := r.Store.Clients.CreateInitialToken(t.Context(), opaque.Hash("initial"), "", 1, r.Clock.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	r.read(r.send("POST", "/oauth2/register", "initial", `{`+webApp+`}`), 201)
-	r.clock.advance(time.Hour)
-	r.read(r.send("POST", "/oauth2/register", "", `{`+webApp+`}`), 201)
+	r.Register("initial", "")
+	r.Clock.Advance(time.Hour)
+	r.Register("", "")
 }
 
 // What is stored can be longer than what was sent: "&" is six bytes in JSON that is safe in HTML.
 func TestMetadataIsBoundedAsItIsStored(t *testing.T) {
-	r := newRegistrar(t, sqldbtest.SQLite(t), registration.Open)
+	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	uri := func(n int) string { return fmt.Sprintf(`"https://app.example/cb?%d=%s"`, n, strings.Repeat("&", 1900)) }
 	var uris []string
 	for n := range 10 {
 		uris = append(uris, uri(n))
 	}
-	r.refused("19 KB that become 114", r.send("POST", "/oauth2/register", "", `{"redirect_uris":[`+strings.Join(uris, ",")+`]}`), 400, "invalid_client_metadata", "32 KiB")
-	r.read(r.send("POST", "/oauth2/register", "", `{"redirect_uris":[`+strings.Join(uris[:2], ",")+`]}`), 201)
+	r.WantRefused("19 KB that become 114", r.Send("POST", "/oauth2/register", "", `{"redirect_uris":[`+strings.Join(uris, ",")+`]}`), 400, "invalid_client_metadata", "32 KiB")
+	r.Read(r.Send("POST", "/oauth2/register", "", `{"redirect_uris":[`+strings.Join(uris[:2], ",")+`]}`), 201)
 }
