@@ -17,6 +17,7 @@ import (
 func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
 func TestAPersonSignsUpLogsInAndManagesTheAccount(t *testing.T) {
+	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
 		b := s.Browser()
 		handle := b.Begin("login_hint", "mina@example.org", "scope", "openid email")
@@ -52,6 +53,7 @@ func TestAPersonSignsUpLogsInAndManagesTheAccount(t *testing.T) {
 }
 
 func TestSessionsAreEndedByTheirOwner(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	s.Person("eve@example.org")
@@ -77,6 +79,7 @@ func TestSessionsAreEndedByTheirOwner(t *testing.T) {
 }
 
 func TestConnectedAppsAreWithdrawnByTheirOwner(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	mina := s.Person("mina@example.org")
 	s.Person("eve@example.org")
@@ -99,6 +102,7 @@ func TestConnectedAppsAreWithdrawnByTheirOwner(t *testing.T) {
 
 // Whoever has a copy of the cookie is in the same session as the person who changes the peopletest.Password, and is out afterwards.
 func TestACopiedCookieEndsWithThePassword(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b, thief := s.Browser(), s.Browser()
@@ -119,6 +123,7 @@ func TestACopiedCookieEndsWithThePassword(t *testing.T) {
 
 // What a person connected in the session that ends the others goes on, trusted apps too, and each can be removed by itself.
 func TestAppsOfTheKeptSessionAreRemovedOneByOne(t *testing.T) {
+	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
 		mina := s.Person("mina@example.org")
 		b := s.Browser()
@@ -159,6 +164,7 @@ func TestAppsOfTheKeptSessionAreRemovedOneByOne(t *testing.T) {
 }
 
 func TestTheAccountIsForThoseLoggedIn(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	for _, path := range []string{"/account", "/account/password", "/account/sessions", "/account/apps"} {
 		b := s.Browser()
@@ -172,6 +178,7 @@ func TestTheAccountIsForThoseLoggedIn(t *testing.T) {
 }
 
 func TestPasswordManagersFindWhereToChangeAPassword(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()
@@ -190,6 +197,7 @@ func TestPasswordManagersFindWhereToChangeAPassword(t *testing.T) {
 
 // Two sessions of one kind of browser are told apart by when they began.
 func TestSessionsAreToldApartByDate(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
 	if err := s.Store.Users.SetClaims(t.Context(), user.ID, accounts.Claims{Zoneinfo: "Asia/Seoul"}); err != nil {

@@ -36,6 +36,7 @@ func saveProfile(t *testing.T, b *peopletest.Browser, version string, values map
 }
 
 func TestAPersonEditsTheirProfile(t *testing.T) {
+	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
 		user := s.Person("mina@example.org")
 		b := s.Browser()
@@ -69,6 +70,7 @@ func TestAPersonEditsTheirProfile(t *testing.T) {
 }
 
 func TestWhatIsWrongWithAProfileIsSaidAndTheInputKept(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
 	b := s.Browser()
@@ -122,6 +124,7 @@ func TestWhatIsWrongWithAProfileIsSaidAndTheInputKept(t *testing.T) {
 
 // Numbers and dates are taken as people write them where they live.
 func TestAProfileIsTypedAsPeopleWrite(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
 	b := s.Browser()
@@ -181,6 +184,7 @@ func TestAProfileIsTypedAsPeopleWrite(t *testing.T) {
 }
 
 func TestPlacesOfAProfileAreChosenFromAList(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
 	if err := s.Store.Users.SetClaims(t.Context(), user.ID, accounts.Claims{Zoneinfo: "Asia/Calcutta", Address: accounts.Address{Country: "대한민국"}}); err != nil {
@@ -194,6 +198,7 @@ func TestPlacesOfAProfileAreChosenFromAList(t *testing.T) {
 }
 
 func TestAnotherPhoneNumberIsNotVerified(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
 	if err := s.Store.Users.SetClaims(t.Context(), user.ID, accounts.Claims{PhoneNumber: "+821012345678", PhoneVerified: true}); err != nil {
@@ -215,6 +220,7 @@ func TestAnotherPhoneNumberIsNotVerified(t *testing.T) {
 
 // Two tabs: the second sees what the first saved, and loses nothing of what was typed in either.
 func TestTheSecondOfTwoTabsIsToldBeforeItReplaces(t *testing.T) {
+	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
 		user := s.Person("mina@example.org")
 		b := s.Browser()
@@ -252,6 +258,7 @@ func TestTheSecondOfTwoTabsIsToldBeforeItReplaces(t *testing.T) {
 }
 
 func TestAProfileIsItsPersonsAlone(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()

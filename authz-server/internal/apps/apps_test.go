@@ -16,6 +16,7 @@ func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
 // Whoever can make this server ask people something is shown with what is known of them: a host name, never a name of their choice alone.
 func TestAnAppThatNobodyVouchedForIsShownWithWhereItIs(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	if err := s.Store.Clients.CreateClient(t.Context(), client.Client{ID: "https://tool.example/client.json", Name: "Your Bank"}); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestWhatAPageAsks(t *testing.T) {
+	t.Parallel()
 	got := consent.Choices([]string{"openid", "email", "board:read"}, []string{"openid", "email"})
 	want := []consent.Choice{{Word: "openid", Required: true, Ticked: true}, {Word: "email"}, {Word: "board:read", Ticked: true}}
 	if !slices.Equal(got, want) {
@@ -18,6 +19,7 @@ func TestWhatAPageAsks(t *testing.T) {
 }
 
 func TestWhatAPersonAnswers(t *testing.T) {
+	t.Parallel()
 	words := []string{"openid", "email", "board:read"}
 	for _, test := range []struct {
 		form     string

@@ -9,6 +9,7 @@ import (
 )
 
 func TestWhatARequestAsksFor(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ scope, claims, want string }{
 		{"", "", ""},
 		{"openid email openid", "", "openid email"},
@@ -29,6 +30,7 @@ func TestWhatARequestAsksFor(t *testing.T) {
 }
 
 func TestWhatAGrantCovers(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		words, claim string
 		want         bool

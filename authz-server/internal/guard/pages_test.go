@@ -13,6 +13,7 @@ import (
 func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
 func TestFormsOfOtherSitesAreRefused(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()
@@ -53,6 +54,7 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 }
 
 func TestBadFormsAreRefused(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()
@@ -89,6 +91,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 }
 
 func TestPagesCarrySecurityHeaders(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()
@@ -115,6 +118,7 @@ func TestPagesCarrySecurityHeaders(t *testing.T) {
 }
 
 func TestTextOfOthersStaysText(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	const evil = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>`
 	b := s.Browser()

@@ -7,6 +7,7 @@ import (
 )
 
 func TestAddressesFollowTheIssuer(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ id, url, path, cookie, cookiePath string }{
 		{"https://id.example", "https://id.example/login", "/login", "__Host-c", "/"},
 		{"https://id.example/", "https://id.example/login", "/login", "__Host-c", "/"},
@@ -27,6 +28,7 @@ func TestAddressesFollowTheIssuer(t *testing.T) {
 }
 
 func TestAnIssuerHasOneSpelling(t *testing.T) {
+	t.Parallel()
 	for _, id := range []string{
 		"", "id.example", "ftp://id.example", "https://", "https://ID.example", "HTTPS://id.example", "https://u@id.example", "https://id.example?x", "https://id.example/?",
 		"https://id.example#", "https://id.example/a?b=c", "https://id.example//", "https://id.example//a", "https://id.example/a//", "https://id.example/./a", "https://id.example/a/..",
@@ -39,6 +41,7 @@ func TestAnIssuerHasOneSpelling(t *testing.T) {
 }
 
 func TestOnlyWhatIsBelowThePathIsServed(t *testing.T) {
+	t.Parallel()
 	for _, id := range []string{"https://example.com/a/id", "https://example.com/a/id/"} {
 		i, err := Parse(id)
 		if err != nil {

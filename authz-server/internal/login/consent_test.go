@@ -11,6 +11,7 @@ import (
 )
 
 func TestConsent(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()
@@ -54,6 +55,7 @@ func TestConsent(t *testing.T) {
 
 // The page was shown to Mina; then Hana logged in in another tab; then the page of Mina's tab is sent.
 func TestConsentCountsForTheSessionThatWasAsked(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	s.Person("hana@example.org")

@@ -16,6 +16,7 @@ import (
 func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
 func TestTheLanguageOfASignupIsKept(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	b := s.Browser()
 	handle := b.Begin("ui_locales", "fr ko-KR en")
@@ -28,6 +29,7 @@ func TestTheLanguageOfASignupIsKept(t *testing.T) {
 
 // Whoever tries addresses must not learn which have accounts.
 func TestAFailedLoginLooksTheSameWhateverTheReason(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("known@example.org")
 	disabled := s.Person("gone@example.org")
@@ -57,6 +59,7 @@ func TestAFailedLoginLooksTheSameWhateverTheReason(t *testing.T) {
 }
 
 func TestLoggingInNeedsTheCookieOfThePage(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	for _, form := range []string{"/login", "/signup"} {
@@ -69,6 +72,7 @@ func TestLoggingInNeedsTheCookieOfThePage(t *testing.T) {
 }
 
 func TestPasswordsAreNeverShown(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	b := s.Browser()
 	b.Get("/login")
@@ -84,6 +88,7 @@ func TestPasswordsAreNeverShown(t *testing.T) {
 }
 
 func TestALoginRenewsAnOutdatedHash(t *testing.T) {
+	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
 		old := "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$" + base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(peopletest.Password), []byte("saltsalt"), 1, 64, 1, 32))
 		user, err := s.Store.Users.CreateUser(t.Context(), accounts.User{Email: "mina@example.org", PasswordHash: old})

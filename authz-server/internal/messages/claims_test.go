@@ -9,6 +9,7 @@ import (
 )
 
 func TestEveryClaimThatAnAppCanAskForHasWords(t *testing.T) {
+	t.Parallel()
 	for _, l := range messages.All.List() {
 		for _, claims := range consent.ScopeClaims {
 			for _, claim := range claims {

@@ -71,6 +71,7 @@ func says(f reflect.Value) string {
 }
 
 func TestNothingIsLeftUntranslated(t *testing.T) {
+	t.Parallel()
 	for _, l := range All.List() {
 		for _, name := range missing(*l) {
 			t.Errorf("%s lacks %s", l.Tag, name)
@@ -80,6 +81,7 @@ func TestNothingIsLeftUntranslated(t *testing.T) {
 
 // Whoever adds a language is told of everything that it lacks.
 func TestAMissingMessageIsFound(t *testing.T) {
+	t.Parallel()
 	var visited int
 	walk(reflect.ValueOf(english), reflect.ValueOf(english), "", func(name string, _ bool) {
 		visited++
@@ -112,6 +114,7 @@ func TestAMissingMessageIsFound(t *testing.T) {
 }
 
 func TestTimesAgoAreInWholeUnits(t *testing.T) {
+	t.Parallel()
 	for _, d := range []time.Duration{0, time.Second, 59 * time.Minute, time.Hour, 25 * time.Hour, -time.Hour} {
 		for _, l := range All.List() {
 			for _, text := range []string{l.Seen(d), l.Connected(d), l.Ago(d)} {
@@ -134,6 +137,7 @@ func TestTimesAgoAreInWholeUnits(t *testing.T) {
 
 // Korean is in one tone (해요체): nothing ends as a notice or a report does.
 func TestKoreanIsInOneTone(t *testing.T) {
+	t.Parallel()
 	wrong := regexp.MustCompile(`(니다|니까|십시오|하시오|시길|한다|된다|없다|있다)([.?!… ]|$)`)
 	for name, text := range texts(korean) {
 		if wrong.MatchString(text) {
@@ -169,6 +173,7 @@ func texts(l Language) map[string]string {
 }
 
 func TestEveryTextIsInItsOwnLanguage(t *testing.T) {
+	t.Parallel()
 	hangul := regexp.MustCompile(`\p{Hangul}`)
 	en, ko := texts(english), texts(korean)
 	for _, name := range slices.Sorted(maps.Keys(en)) {

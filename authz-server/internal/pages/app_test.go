@@ -10,6 +10,7 @@ import (
 )
 
 func TestAnAppThatNobodyCheckedIsCalledSo(t *testing.T) {
+	t.Parallel()
 	p := newPages(t)
 	for _, page := range []Page{
 		LoginPage{App: &uncheckedApp},
@@ -40,6 +41,7 @@ func TestAnAppThatNobodyCheckedIsCalledSo(t *testing.T) {
 }
 
 func TestLinksOfAppsAreWebAddresses(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]bool{
 		"https://app.example/p": true, "http://localhost:8080/": true, "javascript:alert(1)": false, "data:text/html,x": false, "//app.example": false, "": false, "https://": false, "https://%zz": false,
 	} {
@@ -65,6 +67,7 @@ func TestLinksOfAppsAreWebAddresses(t *testing.T) {
 }
 
 func TestTheListOfAppsLeadsToThoseThatSomebodyVouchedFor(t *testing.T) {
+	t.Parallel()
 	p := newPages(t)
 	known, unchecked := App{ID: "known", Home: "https://known.example/"}, App{ID: "https://x.example/c", Home: "https://bank.example/", Unchecked: true}
 	body := render(p, "/account/apps", AppsPage{Apps: []AllowedApp{{App: known}, {App: unchecked}}}).Body.String()

@@ -13,6 +13,7 @@ import (
 )
 
 func TestAssetsAreCachedForEverUnderTheNameOfTheirContent(t *testing.T) {
+	t.Parallel()
 	p := newPages(t)
 	router := mux.NewRouter()
 	p.Routes(router)
@@ -43,6 +44,7 @@ func TestAssetsAreCachedForEverUnderTheNameOfTheirContent(t *testing.T) {
 
 // A browser's own bar has the colour of the page, and icons are where browsers look for them.
 func TestBrowsersFindIconsAndColours(t *testing.T) {
+	t.Parallel()
 	p := newPages(t)
 	css, err := files.ReadFile("assets/maru.css")
 	if err != nil {
@@ -71,6 +73,7 @@ var cssColour = regexp.MustCompile(`--([a-z-]+): #([0-9a-f]{6});`)
 
 // WCAG 2.2: 4.5 for text (1.4.3), 3 for the edges of what can be used (1.4.11), in light and dark.
 func TestColoursContrast(t *testing.T) {
+	t.Parallel()
 	css, err := files.ReadFile("assets/maru.css")
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +116,7 @@ func TestColoursContrast(t *testing.T) {
 
 // Old engines run the scripts that have to run for a redirect or a session's check: ES5 is what they all parse.
 func TestScriptsAreOfASyntaxThatOldEnginesParse(t *testing.T) {
+	t.Parallel()
 	newer := regexp.MustCompile("=>|`|\\b(?:const|let|class|async|await)\\b|\\.\\.\\.|\\?\\.|\\?\\?|\\bfor \\([^;)]* of ")
 	comment := regexp.MustCompile(`(?m)//.*$`)
 	for _, name := range []string{"form.js", "form_post.js", "logged_out.js", "check_session.js"} {

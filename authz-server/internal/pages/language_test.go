@@ -12,6 +12,7 @@ import (
 )
 
 func TestTheLanguageIsChosen(t *testing.T) {
+	t.Parallel()
 	p := newPages(t)
 	now := p.cfg.Now()
 	for _, test := range []struct {
@@ -55,6 +56,7 @@ func TestTheLanguageIsChosen(t *testing.T) {
 }
 
 func TestLanguageLinksKeepToThePage(t *testing.T) {
+	t.Parallel()
 	w := render(newPages(t), "//evil.example/login?interaction=a%26b&lang=ko", LoginPage{})
 	if !strings.Contains(w.Body.String(), `href="?interaction=a%26b&amp;lang=en"`) || strings.Contains(w.Body.String(), "evil.example") {
 		t.Error(w.Body)

@@ -46,6 +46,7 @@ func marked() *messages.Language {
 
 // A third language is its file and its place in the list: every page is whole in it, and no page has a word of its own.
 func TestALanguageIsAddedWithoutTouchingAPage(t *testing.T) {
+	t.Parallel()
 	third := marked()
 	p, err := New(Config{Languages: messages.NewLanguages(append(slices.Clone(messages.All.List()), third)...)})
 	if err != nil {
@@ -102,6 +103,7 @@ func wordsOf(t *testing.T, body string) (words []string) {
 }
 
 func TestEveryFieldOfTheProfileHasALabel(t *testing.T) {
+	t.Parallel()
 	for _, l := range messages.All.List() {
 		for name := range profileFields {
 			if l.Profile.Labels[name] == "" {

@@ -16,6 +16,7 @@ import (
 )
 
 func TestEveryPageIsWholeInEveryLanguage(t *testing.T) {
+	t.Parallel()
 	p := newPages(t)
 	tested := make(map[string]bool)
 	for _, page := range everyPage() {
@@ -38,6 +39,7 @@ func TestEveryPageIsWholeInEveryLanguage(t *testing.T) {
 }
 
 func TestEveryLinkFollowsTheIssuersPath(t *testing.T) {
+	t.Parallel()
 	at, err := issuer.Parse("https://example.com/id/")
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +82,7 @@ func TestEveryLinkFollowsTheIssuersPath(t *testing.T) {
 
 // A refused form says so in its title and in a summary that leads to every wrong field, and the first of them has the focus.
 func TestARefusedFormSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	p := newPages(t)
 	for _, page := range everyPage() {
 		form, name := page.layout(english()).form, templateOf(page)
@@ -119,6 +122,7 @@ func TestARefusedFormSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestLoggedOutFramesAreAllowedByThePolicy(t *testing.T) {
+	t.Parallel()
 	w := render(newPages(t), "/", LoggedOutPage{Frames: []string{"https://a.example/out", "https://b.example:8443/out", "javascript:alert(1)"}})
 	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "; frame-src https://a.example https://b.example:8443;") {
 		t.Error(csp)
@@ -129,6 +133,7 @@ func TestLoggedOutFramesAreAllowedByThePolicy(t *testing.T) {
 }
 
 func TestAPageThatCannotBeMadeIsAnError(t *testing.T) {
+	t.Parallel()
 	p := newPages(t)
 	var log bytes.Buffer
 	p.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
@@ -146,6 +151,7 @@ type brokenPage string
 func (p brokenPage) layout(*messages.Language) layout { return layout{template: string(p)} }
 
 func TestTimesAreInThePersonsZoneIfItIsKnown(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 5, 1, 23, 30, 0, 0, time.UTC)
 	sessions := SessionsPage{Sessions: []Session{{ID: "1", LoggedIn: at}}}
 	for _, test := range []struct {
@@ -165,6 +171,7 @@ func TestTimesAreInThePersonsZoneIfItIsKnown(t *testing.T) {
 }
 
 func TestAnErrorShowsItsCodeAndDetailButNothingElse(t *testing.T) {
+	t.Parallel()
 	p := newPages(t)
 	w := httptest.NewRecorder()
 	p.Error(w, httptest.NewRequest(http.MethodPost, "/oauth2/authorize", nil), http.StatusBadRequest, "invalid_request", "The redirect_uri <https://x.example> is not registered.")
@@ -180,6 +187,7 @@ func TestAnErrorShowsItsCodeAndDetailButNothingElse(t *testing.T) {
 
 // An error page says what happened in a person's words, and every one leads on.
 func TestAnErrorPageFitsTheErrorAndLeadsOn(t *testing.T) {
+	t.Parallel()
 	p := newPages(t)
 	for title, failure := range map[string]ErrorPage{
 		"만료된 로그인이에요": {Code: "invalid_request", Expired: true}, "페이지를 찾을 수 없어요": {Code: "not_found", NotFound: true},

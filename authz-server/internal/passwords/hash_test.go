@@ -12,6 +12,7 @@ import (
 )
 
 func TestAPasswordIsHashedAndChecked(t *testing.T) {
+	t.Parallel()
 	p := New()
 	const password = "비밀번호 five words more"
 	hash, err := p.Hash(t.Context(), p.SignUp, password)
@@ -35,6 +36,7 @@ func TestAPasswordIsHashedAndChecked(t *testing.T) {
 }
 
 func TestAnOlderHashIsOutdated(t *testing.T) {
+	t.Parallel()
 	p := New()
 	old := parameters{memory: 64, time: 1, threads: 1}
 	salt := randomBytes(8)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestWeakPasswordsAreRefusedWithTheReason(t *testing.T) {
+	t.Parallel()
 	const email, name = "mina.kim@example.org", "김민아"
 	for password, want := range map[string]messages.Problem{
 		"":                         messages.PasswordMissing,
@@ -52,6 +53,7 @@ func TestWeakPasswordsAreRefusedWithTheReason(t *testing.T) {
 }
 
 func TestHangulIsTheKeysThatTypeIt(t *testing.T) {
+	t.Parallel()
 	for hangul, keys := range map[string]string{
 		"사랑해": "tkfkdgo", "비밀번호": "qlalfqjsgh", "안녕하세요": "dkssudgktpdy", "값싼 닭": "rkqtTks ekfr", "왜": "dho", "의": "dml", "ㅋㅋㅠㅄ": "zzbqt", "abc 1": "abc 1",
 	} {

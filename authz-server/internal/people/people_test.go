@@ -10,6 +10,7 @@ import (
 func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
 func TestTheIssuerMustBeAURL(t *testing.T) {
+	t.Parallel()
 	for _, issuer := range []string{"", "localhost:9000", "ftp://example.org", "http://", "http://a b"} {
 		if _, err := people.New(people.Config{Issuer: issuer}); err == nil {
 			t.Errorf("%q was accepted", issuer)

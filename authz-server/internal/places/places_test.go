@@ -11,6 +11,7 @@ import (
 )
 
 func TestPlacesExist(t *testing.T) {
+	t.Parallel()
 	for _, m := range messages.All.List() {
 		p := In(m)
 		if len(p.Zones) < 400 || len(p.Countries) < 240 {

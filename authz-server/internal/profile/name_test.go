@@ -7,6 +7,7 @@ import (
 )
 
 func TestEmailAddresses(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		" Mina@Example.org\n": "Mina@Example.org", "mina+maru@mail.example.org": "mina+maru@mail.example.org", "민아@예시.한국": "민아@예시.한국", "a@localhost": "a@localhost",
 		"o'brien@example.org": "o'brien@example.org",

@@ -6,6 +6,7 @@ import (
 )
 
 func TestBrowsersAreCalledByTheirNames(t *testing.T) {
+	t.Parallel()
 	for agent, want := range map[string][2]string{
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0.0.0 Safari/537.36 Edg/130.0":           {"Edge", "Windows"},
 		"Mozilla/5.0 (Linux; Android 14; SM-S921N) AppleWebKit/537.36 SamsungBrowser/25.0 Chrome/121.0 Mobile Safari/537": {"Samsung Internet", "Android"},
@@ -21,6 +22,7 @@ func TestBrowsersAreCalledByTheirNames(t *testing.T) {
 }
 
 func TestCutKeepsTextWhole(t *testing.T) {
+	t.Parallel()
 	if got := cut("가나\x00\r\n\x7f다", 8); got != "가나" || !utf8.ValidString(got) {
 		t.Errorf("%q", got)
 	}

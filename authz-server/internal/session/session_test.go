@@ -17,6 +17,7 @@ import (
 func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
 func TestALoginMakesANewSessionCookie(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	s.Person("hana@example.org")
@@ -63,6 +64,7 @@ func TestALoginMakesANewSessionCookie(t *testing.T) {
 }
 
 func TestCookiesAreGuarded(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		site   func(testing.TB) *peopletest.Site
 		secure bool
@@ -100,6 +102,7 @@ func TestCookiesAreGuarded(t *testing.T) {
 }
 
 func TestASessionEndsIdleAndAbsolutely(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()
@@ -118,6 +121,7 @@ func TestASessionEndsIdleAndAbsolutely(t *testing.T) {
 }
 
 func TestAnInteractionOfAnotherBrowserIsRefused(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	attacker, victim := s.Browser(), s.Browser()
@@ -134,6 +138,7 @@ func TestAnInteractionOfAnotherBrowserIsRefused(t *testing.T) {
 }
 
 func TestALargeAuthorizationRequestIsRefused(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	b := s.Browser()
 	b.Get("/begin?client_id=app&state="+strings.Repeat("x", 17<<10)).Want(t, http.StatusBadRequest, session.ErrTooLarge.Error())

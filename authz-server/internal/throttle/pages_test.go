@@ -21,6 +21,7 @@ import (
 func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
 func TestGuessesAreSlowedDown(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	owner := s.Browser()
@@ -50,6 +51,7 @@ func TestGuessesAreSlowedDown(t *testing.T) {
 
 // Were the right password of a disabled account not counted, the missing limit would tell that there is one.
 func TestADisabledAccountIsSlowedDownLikeAnyOther(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
 	if err := s.Store.Users.SetDisabled(t.Context(), user.ID, true); err != nil {
@@ -64,6 +66,7 @@ func TestADisabledAccountIsSlowedDownLikeAnyOther(t *testing.T) {
 }
 
 func TestARefusedTryCountsForNothing(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()
@@ -75,6 +78,7 @@ func TestARefusedTryCountsForNothing(t *testing.T) {
 }
 
 func TestSuccessForgetsTheFailuresOfTheAccountButNotOfTheAddress(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()
@@ -90,6 +94,7 @@ func TestSuccessForgetsTheFailuresOfTheAccountButNotOfTheAddress(t *testing.T) {
 }
 
 func TestParallelGuessesCannotExceedTheLimit(t *testing.T) {
+	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
 		s.Person("mina@example.org")
 		b := s.Browser()
@@ -114,6 +119,7 @@ func TestParallelGuessesCannotExceedTheLimit(t *testing.T) {
 }
 
 func TestSignupsAreSlowedDown(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()
@@ -135,6 +141,7 @@ func TestSignupsAreSlowedDown(t *testing.T) {
 }
 
 func TestWhenTooManyPasswordsAreCheckedOthersAreToldToComeAgain(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b, owner := s.Browser(), s.Browser()
@@ -159,6 +166,7 @@ func TestWhenTooManyPasswordsAreCheckedOthersAreToldToComeAgain(t *testing.T) {
 }
 
 func TestTheWorkOfOnePageDoesNotWaitForThatOfAnother(t *testing.T) {
+	t.Parallel()
 	for _, flooded := range []string{"log-in", "sign-up", "change of a password"} {
 		t.Run(flooded, func(t *testing.T) {
 			s := peopletest.New(t)
@@ -186,6 +194,7 @@ func TestTheWorkOfOnePageDoesNotWaitForThatOfAnother(t *testing.T) {
 
 // A flood of what anybody can ask for waits behind itself: neither a log-in from the same address, nor anything from another.
 func TestAFloodFromOneAddressKeepsNobodyFromLoggingIn(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b := s.Browser()
@@ -213,6 +222,7 @@ func TestAFloodFromOneAddressKeepsNobodyFromLoggingIn(t *testing.T) {
 }
 
 func TestWhatIsObviouslyWrongWithAPasswordCostsAndCountsNothing(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	b, owner := s.Browser(), s.Browser()
@@ -230,6 +240,7 @@ func TestWhatIsObviouslyWrongWithAPasswordCostsAndCountsNothing(t *testing.T) {
 
 // The estimate of a new password is work that somebody who is logged in can ask for.
 func TestNewPasswordsOfOnePersonAreCounted(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	user := s.Person("mina@example.org")
 	b := s.Browser()
@@ -249,6 +260,7 @@ func TestNewPasswordsOfOnePersonAreCounted(t *testing.T) {
 
 // A place that somebody else's password is being checked in is no failure: it is free in a moment.
 func TestManyRightLoginsAtOnceFromOneAddressAllSucceed(t *testing.T) {
+	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
 		const people = 60
 		var wg sync.WaitGroup
@@ -277,6 +289,7 @@ func TestManyRightLoginsAtOnceFromOneAddressAllSucceed(t *testing.T) {
 }
 
 func TestAWideIPv6NetworkHasABoundOfItsOwn(t *testing.T) {
+	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
 	at := func(address string) int {

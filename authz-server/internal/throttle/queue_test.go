@@ -9,6 +9,7 @@ import (
 )
 
 func TestOnlySoMuchIsDoneAtOnce(t *testing.T) {
+	t.Parallel()
 	q := &Queue{slots: make(chan struct{}, 1), waiting: make(chan struct{}, 2)}
 	leave, err := q.Enter(t.Context())
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestOneSenderWaitsForItsTurnAndNobodyElseDoes(t *testing.T) {
+	t.Parallel()
 	turns := newTurns(1)
 	leave, err := turns.enter(t.Context(), "a")
 	if err != nil {
@@ -59,6 +60,7 @@ func TestOneSenderWaitsForItsTurnAndNobodyElseDoes(t *testing.T) {
 }
 
 func TestASenderWithMoreWaitingRestsBetweenTurns(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		turns := newTurns(1)
 		leave, err := turns.enter(t.Context(), "a")
@@ -86,6 +88,7 @@ func TestASenderWithMoreWaitingRestsBetweenTurns(t *testing.T) {
 
 // A hoster gives one customer a /64 after the other, of one /48.
 func TestAFloodFromManySmallNetworksOfOneWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
 	s := &Throttle{turns: newTurns(1), long: newTurns(1)}
 	impatient, cancel := context.WithCancel(t.Context())
 	cancel()
