@@ -33,36 +33,6 @@ const (
 	keyLength  = 32
 )
 
-// errBusy is returned when too much work of the same kind waits already.
-var errBusy = errors.New("too many are being served already")
-
-// A queue bounds how much expensive work of one kind is done at once, and how much waits.
-type queue struct {
-	slots   chan struct{} // holding one is the right to work
-	waiting chan struct{} // holding one is the right to wait for it
-}
-
-// newQueue lets a queue build up that takes a second or two: whoever comes later had better come again.
-func newQueue(slots int) *queue {
-	return &queue{slots: make(chan struct{}, slots), waiting: make(chan struct{}, 32*slots)}
-}
-
-// enter waits for a slot. It returns errBusy at once when too many wait, and ctx's error when ctx ends first.
-func (p *queue) enter(ctx context.Context) (leave func(), err error) {
-	select {
-	case p.waiting <- struct{}{}:
-	default:
-		return nil, errBusy
-	}
-	defer func() { <-p.waiting }()
-	select {
-	case p.slots <- struct{}{}:
-		return func() { <-p.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // Hasher hashes, checks and judges passwords: each takes up to 19 MiB and a processor. The pages have queues of their own, so
 // that what is done at one never waits for another: anybody can sign up, and that must not keep people from logging in. It is
 // safe for concurrent use; make one with [New].
