@@ -1,5 +1,5 @@
-// Package account has the pages where people look after their account: name, profile, password, where they are logged in, and
-// which apps they have allowed what.
+// Package account has the pages where people look after their account: name, profile, password,
+// where they are logged in, and which apps they have allowed what.
 package account
 
 import (
@@ -32,11 +32,13 @@ type Account struct {
 	Apps      *apps.Apps
 	Now       func() time.Time
 
-	// AccessToken is how long an access token lives: so long an app can use it that has lost its access.
+	// AccessToken is the lifetime of access tokens: for so long, an app that lost its access can
+	// still use one.
 	AccessToken time.Duration
 }
 
-// maxProfile is how large the form of a profile may be, in bytes: an address has many lines, and a character takes up to twelve.
+// maxProfile is how large the form of a profile may be, in bytes: an address has many lines, and a
+// character takes up to twelve.
 const maxProfile = 64 << 10
 
 // Routes adds the pages to r.
@@ -52,8 +54,8 @@ func (a *Account) Routes(r *mux.Router) {
 	}).Methods(http.MethodGet, http.MethodHead)
 }
 
-// owner returns the session of the person whose account it is. When nobody is logged in, it leads to /login, and from there
-// back to this page, and returns false.
+// owner returns the session of the person whose account it is. If nobody is logged in, it redirects
+// to /login, which leads back to this page, and returns false.
 func (a *Account) owner(w http.ResponseWriter, r *http.Request) (*session.Session, bool) {
 	current, err := a.Sessions.Session(r)
 	if err != nil {
@@ -73,7 +75,8 @@ func (a *Account) owner(w http.ResponseWriter, r *http.Request) (*session.Sessio
 // landings are the pages that a log-in leads back to.
 var landings = []string{"/account/profile", "/account/password", "/account/sessions", "/account/apps"}
 
-// Landing is the page of the account that the person asked for before they logged in, and forgets it; /account, if none.
+// Landing returns the page of the account that the person asked for before they logged in, and
+// forgets it; /account if there is none.
 func (a *Account) Landing(w http.ResponseWriter, r *http.Request) string {
 	if page := "/account/" + a.Sessions.Wanted(w, r); slices.Contains(landings, page) {
 		return page
@@ -81,7 +84,7 @@ func (a *Account) Landing(w http.ResponseWriter, r *http.Request) string {
 	return "/account"
 }
 
-// done is what the address says was just done: one of the things that there is a text for, or nothing.
+// done is what the address says was just done, if there is a text for it.
 func done(r *http.Request) messages.Done {
 	if d := messages.Done(r.URL.Query().Get("done")); slices.Contains(messages.Dones, d) {
 		return d
@@ -95,7 +98,8 @@ func (a *Account) showAccount(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	a.Pages.Render(w, r, http.StatusOK, pages.AccountPage{Done: done(r), Name: current.User.Name, Email: current.User.Email})
+	a.Pages.Render(w, r, http.StatusOK, pages.AccountPage{Done: done(r), Name: current.User.Name,
+		Email: current.User.Email})
 }
 
 // POST /account: changes the name.

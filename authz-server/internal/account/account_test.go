@@ -21,7 +21,8 @@ func TestAPersonSignsUpLogsInAndManagesTheAccount(t *testing.T) {
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
 		b := s.Browser()
 		handle := b.Begin("login_hint", "mina@example.org", "scope", "openid email")
-		b.Get("/login?interaction="+handle).Want(t, http.StatusOK, `href="/signup?interaction=`+handle, "Bookshop", "https://app.example/policy", `value="mina@example.org"`)
+		b.Get("/login?interaction="+handle).Want(t, http.StatusOK, `href="/signup?interaction=`+handle, "Bookshop",
+			"https://app.example/policy", `value="mina@example.org"`)
 		b.Get("/signup?interaction="+handle).Want(t, http.StatusOK, `href="/login?interaction=`+handle, "Bookshop", `value="mina@example.org"`)
 		b.Post("/signup?interaction="+handle, "name", " Mina  Kim ", "email", "Mina@Example.org", "password", peopletest.Password).
 			WantRedirect(t, "/oauth2/authorize?interaction="+handle)
@@ -31,18 +32,24 @@ func TestAPersonSignsUpLogsInAndManagesTheAccount(t *testing.T) {
 		other.Header.Set("User-Agent", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1")
 		handle = other.Begin()
 		other.Get("/login?interaction=" + handle)
-		other.Post("/login?interaction="+handle, "email", " MINA@example.org ", "password", peopletest.Password).WantRedirect(t, "/oauth2/authorize?interaction="+handle)
+		other.Post("/login?interaction="+handle, "email", " MINA@example.org ", "password", peopletest.Password).
+			WantRedirect(t, "/oauth2/authorize?interaction="+handle)
 
 		b.Post("/account", "name", "민아").WantRedirect(t, "/account?done=name")
 		b.Get("/account?done=name").Want(t, http.StatusOK, `value="민아"`, "Your name was changed.")
 		b.Get("/account/sessions").Want(t, http.StatusOK, "Chrome on Linux", "Safari on iPhone", "This one", "from 127.0.0.1")
 
 		b.Get("/account/password").Want(t, http.StatusOK, `autocomplete="new-password"`, `autocomplete="current-password"`)
-		b.Post("/account/password", "password", "not this one", "new_password", "another set of wooden words").Want(t, http.StatusUnprocessableEntity, "This is not your current password.")
-		b.Post("/account/password", "password", peopletest.Password, "new_password", "tkfkdgo1").Want(t, http.StatusUnprocessableEntity, "many people use")
-		b.Post("/account/password", "password", peopletest.Password, "new_password", peopletest.Password).Want(t, http.StatusUnprocessableEntity, "other than the current one")
-		b.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").WantRedirect(t, "/account/sessions?done=password")
-		b.Get("/account/sessions?done=password").Want(t, http.StatusOK, "All your other sessions have ended, and the apps connected in them have lost their access.")
+		b.Post("/account/password", "password", "not this one", "new_password", "another set of wooden words").
+			Want(t, http.StatusUnprocessableEntity, "This is not your current password.")
+		b.Post("/account/password", "password", peopletest.Password, "new_password", "tkfkdgo1").
+			Want(t, http.StatusUnprocessableEntity, "many people use")
+		b.Post("/account/password", "password", peopletest.Password, "new_password", peopletest.Password).
+			Want(t, http.StatusUnprocessableEntity, "other than the current one")
+		b.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").
+			WantRedirect(t, "/account/sessions?done=password")
+		b.Get("/account/sessions?done=password").Want(t, http.StatusOK,
+			"All your other sessions have ended, and the apps connected in them have lost their access.")
 		if !b.LoggedIn() || other.LoggedIn() {
 			t.Error("a password change ends the other sessions and no more")
 		}
@@ -100,7 +107,8 @@ func TestConnectedAppsAreWithdrawnByTheirOwner(t *testing.T) {
 	b.Post("/account/apps").Want(t, http.StatusBadRequest)
 }
 
-// Whoever has a copy of the cookie is in the same session as the person who changes the peopletest.Password, and is out afterwards.
+// Whoever has a copy of the cookie is in the same session as the person who changes the
+// password, and is out afterwards.
 func TestACopiedCookieEndsWithThePassword(t *testing.T) {
 	t.Parallel()
 	s := peopletest.New(t)
@@ -115,13 +123,15 @@ func TestACopiedCookieEndsWithThePassword(t *testing.T) {
 	if !thief.LoggedIn() {
 		t.Fatal("the copy does not work")
 	}
-	b.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").WantRedirect(t, "/account/sessions?done=password")
+	b.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").
+		WantRedirect(t, "/account/sessions?done=password")
 	if !b.LoggedIn() || thief.LoggedIn() {
 		t.Errorf("the owner is logged in: %v, the thief: %v", b.LoggedIn(), thief.LoggedIn())
 	}
 }
 
-// What a person connected in the session that ends the others goes on, trusted apps too, and each can be removed by itself.
+// What a person connected in the session that ends the others goes on, trusted apps too, and each
+// can be removed by itself.
 func TestAppsOfTheKeptSessionAreRemovedOneByOne(t *testing.T) {
 	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
@@ -138,7 +148,8 @@ func TestAppsOfTheKeptSessionAreRemovedOneByOne(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := s.Store.Grants.CreateGrant(t.Context(), grants.Grant{
-				ID: id, ClientID: id, UserID: mina.ID, SessionID: session, Offline: true, CreatedAt: s.Clock.Now(), ExpiresAt: s.Clock.Now().Add(time.Hour),
+				ID: id, ClientID: id, UserID: mina.ID, SessionID: session, Offline: true, CreatedAt: s.Clock.Now(),
+				ExpiresAt: s.Clock.Now().Add(time.Hour),
 			}, &c); err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +164,8 @@ func TestAppsOfTheKeptSessionAreRemovedOneByOne(t *testing.T) {
 		grant("Thief", "another session")
 		b.Post("/account/sessions", "others", "yes").WantRedirect(t, "/account/sessions?done=others")
 		b.Get("/account/sessions?done=others").Want(t, http.StatusOK, "the apps connected in them have lost their access")
-		if page := b.Get("/account/apps").Body; !strings.Contains(page, "Mail") || !strings.Contains(page, "Radio") || strings.Contains(page, "Thief") {
+		if page := b.Get("/account/apps").Body; !strings.Contains(page, "Mail") || !strings.Contains(page, "Radio") ||
+			strings.Contains(page, "Thief") {
 			t.Error(page)
 		}
 		b.Post("/account/apps", "client", "Mail").WantRedirect(t, "/account/apps?done=app")

@@ -23,8 +23,8 @@ func (a *Account) showPassword(w http.ResponseWriter, r *http.Request) {
 	a.Pages.Render(w, r, http.StatusOK, pages.PasswordPage{Email: current.User.Email})
 }
 
-// POST /account/password: changes the password of whoever knows the present one, and ends all other sessions and what apps
-// were allowed in them.
+// POST /account/password: changes the password if the person knows the present one, and ends all
+// other sessions with what apps were allowed in them.
 func (a *Account) postPassword(w http.ResponseWriter, r *http.Request) {
 	current, ok := a.owner(w, r)
 	if !ok {
@@ -94,7 +94,8 @@ func (a *Account) checkPresent(ctx context.Context, r *http.Request, current *se
 }
 
 // changePassword returns the session's new cookie.
-func (a *Account) changePassword(ctx context.Context, r *http.Request, current *session.Session, chosen string) (cookie string, err error) {
+func (a *Account) changePassword(ctx context.Context, r *http.Request, current *session.Session,
+	chosen string) (cookie string, err error) {
 	hash, err := a.Passwords.Hash(ctx, a.Passwords.Change, chosen)
 	if err != nil {
 		return "", err

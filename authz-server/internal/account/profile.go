@@ -45,7 +45,8 @@ func profileVersion(user accounts.User) (string, error) {
 // errChangedMeanwhile says that a profile is not what the person was shown.
 var errChangedMeanwhile = errors.New("the profile was changed meanwhile")
 
-// POST /account/profile: changes what the person tells of themselves, if it still is what they were shown.
+// POST /account/profile: changes what the person tells of themselves, if it still is what they were
+// shown.
 func (a *Account) postProfile(w http.ResponseWriter, r *http.Request) {
 	current, ok := a.owner(w, r)
 	if !ok {

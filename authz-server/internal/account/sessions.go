@@ -29,7 +29,8 @@ func (a *Account) showSessions(w http.ResponseWriter, r *http.Request) {
 		page.TokensLast = a.AccessToken
 	}
 	for _, one := range all {
-		shown := pages.Session{ID: one.ID, Current: one.ID == current.ID, Address: one.Address, LoggedIn: one.AuthTime, Seen: now.Sub(one.SeenAt)}
+		shown := pages.Session{ID: one.ID, Current: one.ID == current.ID, Address: one.Address, LoggedIn: one.AuthTime,
+			Seen: now.Sub(one.SeenAt)}
 		shown.Browser, shown.System = sender.Browser(one.UserAgent)
 		if shown.Current {
 			page.Sessions = append([]pages.Session{shown}, page.Sessions...)
@@ -67,7 +68,7 @@ func (a *Account) postSessions(w http.ResponseWriter, r *http.Request) {
 		a.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter session is missing.")
 		return
 	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) { // one that has ended already, or was never theirs, is not there afterwards either
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // what has ended already, or was never theirs, needs no end
 		a.Guard.Fail(w, r, err)
 		return
 	}

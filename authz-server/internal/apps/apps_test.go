@@ -14,14 +14,17 @@ import (
 
 func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
-// Whoever can make this server ask people something is shown with what is known of them: a host name, never a name of their choice alone.
+// Whoever can make this server ask people something is shown with what is known of them: a host
+// name, never a name of their choice alone.
 func TestAnAppThatNobodyVouchedForIsShownWithWhereItIs(t *testing.T) {
 	t.Parallel()
 	s := peopletest.New(t)
-	if err := s.Store.Clients.CreateClient(t.Context(), client.Client{ID: "https://tool.example/client.json", Name: "Your Bank"}); err != nil {
+	if err := s.Store.Clients.CreateClient(t.Context(), client.Client{ID: "https://tool.example/client.json",
+		Name: "Your Bank"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Store.Clients.RegisterClient(t.Context(), client.Client{ID: "registered", Name: "Your Bank"}, registry.Registration{Token: opaque.Hash("token")}); err != nil {
+	if err := s.Store.Clients.RegisterClient(t.Context(), client.Client{ID: "registered", Name: "Your Bank"},
+		registry.Registration{Token: opaque.Hash("token")}); err != nil {
 		t.Fatal(err)
 	}
 	s.Person("mina@example.org")
@@ -33,9 +36,12 @@ func TestAnAppThatNobodyVouchedForIsShownWithWhereItIs(t *testing.T) {
 		has, lacks       []string
 	}{
 		{"app", "http://127.0.0.1/cb", nil, []string{unchecked}},
-		{"https://tool.example/client.json", "https://tool.example/cb", []string{unchecked, "<strong>tool.example</strong>"}, []string{onDevice, "takes you back"}},
-		{"https://tool.example/client.json", "https://other.example:8443/cb", []string{"<strong>tool.example</strong>", "<strong>other.example:8443</strong>"}, []string{onDevice}},
-		{"https://tool.example/client.json", "http://127.0.0.1:3000/cb", []string{"<strong>tool.example</strong>", onDevice}, []string{"<strong>127"}},
+		{"https://tool.example/client.json", "https://tool.example/cb", []string{unchecked, "<strong>tool.example</strong>"},
+			[]string{onDevice, "takes you back"}},
+		{"https://tool.example/client.json", "https://other.example:8443/cb",
+			[]string{"<strong>tool.example</strong>", "<strong>other.example:8443</strong>"}, []string{onDevice}},
+		{"https://tool.example/client.json", "http://127.0.0.1:3000/cb", []string{"<strong>tool.example</strong>", onDevice},
+			[]string{"<strong>127"}},
 		{"https://tool.example/client.json", "http://[::1]:3000/cb", []string{onDevice}, nil},
 		{"https://tool.example/client.json", "http://localhost/cb", []string{onDevice}, nil},
 		{"https://tool.example/client.json", "com.example.tool:/cb", []string{onDevice}, nil},

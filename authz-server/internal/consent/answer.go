@@ -53,10 +53,11 @@ func (a Answer) Decision() string {
 	return Deny
 }
 
-// Read reads the answer about words from the fields that a page of [Choices] posts: "session" is the login session that
-// the page was shown to, "decision" the button, and "scope" each word that is ticked. current is the login session that
-// the form is posted in: somebody else may have logged in, in another tab, after the page was shown, and what that person
-// saw is not what this one allows.
+// Read reads the answer about words from the fields that a page of [Choices] posts: "session" is
+// the login session that the page was shown to, "decision" the button, and "scope" each word that
+// is ticked. current is the login session that the form is posted in: somebody else may have logged
+// in, in another tab, after the page was shown, and what that person saw is not what this one
+// allows.
 func Read(form url.Values, current string, words []string) (Answer, error) {
 	decision := form.Get("decision")
 	if decision != Allow && decision != Deny {

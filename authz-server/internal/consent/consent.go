@@ -1,6 +1,7 @@
-// Package consent puts into words what an authorization request asks a person for: the words of its scope, and
-// "claims:NAME" for each claim about the person that it asks for by the parameter "claims" and that none of these scopes
-// covers. A consent is a list of such words.
+// Package consent knows what an authorization request asks a person for, and how they answer. What
+// is asked is a list of words: those of the scope, and "claims:NAME" for each claim about the
+// person that the parameter "claims" asks for and the scope does not cover. Every page that asks
+// shows [Choices] and takes its answer from [Read].
 package consent
 
 import (
@@ -15,7 +16,8 @@ import (
 
 // ScopeClaims are the claims that a scope asks for (OIDC Core §5.4).
 var ScopeClaims = map[string][]string{
-	"profile": {"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
+	"profile": {"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
+		"picture", "website",
 		"gender", "birthdate", "zoneinfo", "locale", "updated_at"},
 	"email":   {"email", "email_verified"},
 	"address": {"address"},
@@ -25,8 +27,9 @@ var ScopeClaims = map[string][]string{
 // Prefix begins the word for a claim.
 const Prefix = "claims:"
 
-// Asked is what the parameters of an authorization request ask for, each word once: the scope in its order, then the claims.
-// The request has been checked; of a parameter claims that cannot be read nothing is said.
+// Asked is what the parameters of an authorization request ask for, each word once: the scope in
+// its order, then the claims. The request has been checked, so that a parameter claims that cannot
+// be read is left out.
 func Asked(form url.Values) []string {
 	var words []string
 	for _, scope := range strings.Fields(form.Get("scope")) {
@@ -50,7 +53,8 @@ func Asked(form url.Values) []string {
 	return words
 }
 
-// Covers tells whether a claim may be told to whom words were granted. That is so of every claim that is not about a person.
+// Covers tells whether an app that was granted words may get a claim. Every app may get claims that
+// are not about a person.
 func Covers(words []string, claim string) bool {
 	personal := false
 	for scope, claims := range ScopeClaims {
@@ -64,5 +68,5 @@ func Covers(words []string, claim string) bool {
 	return !personal || slices.Contains(words, wordFor(claim))
 }
 
-// wordFor is the word for a claim. Whether something is verified is told with it.
+// wordFor is the word for a claim. It includes whether the claim is verified.
 func wordFor(claim string) string { return Prefix + strings.TrimSuffix(claim, "_verified") }

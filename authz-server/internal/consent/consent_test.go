@@ -13,7 +13,8 @@ func TestWhatARequestAsksFor(t *testing.T) {
 	for _, test := range []struct{ scope, claims, want string }{
 		{"", "", ""},
 		{"openid email openid", "", "openid email"},
-		{"openid", `{"userinfo": {"phone_number": null, "gender": {"essential": true}}, "id_token": {"email": null, "auth_time": null, "acr": {"values": ["1"]}, "sub": null}}`,
+		{"openid", `{"userinfo": {"phone_number": null, "gender": {"essential": true}},
+			"id_token": {"email": null, "auth_time": null, "acr": {"values": ["1"]}, "sub": null}}`,
 			"openid claims:gender claims:phone_number claims:email"},
 		{"openid phone", `{"userinfo": {"phone_number": null, "phone_number_verified": null}}`, "openid phone"},
 		{"openid", `{"userinfo": {"email_verified": null, "email": null}, "id_token": {"email": null}}`, "openid claims:email"},
@@ -35,7 +36,8 @@ func TestWhatAGrantCovers(t *testing.T) {
 		words, claim string
 		want         bool
 	}{
-		{"openid", "auth_time", true}, {"openid", "email", false}, {"openid email", "email_verified", true}, {"openid claims:email", "email_verified", true},
+		{"openid", "auth_time", true}, {"openid", "email", false}, {"openid email", "email_verified", true}, {"openid claims:email",
+			"email_verified", true},
 		{"openid claims:email", "phone_number", false}, {"profile", "gender", true}, {"", "name", false},
 	} {
 		if got := consent.Covers(strings.Fields(test.words), test.claim); got != test.want {

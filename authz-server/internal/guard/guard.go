@@ -1,5 +1,5 @@
-// Package guard is what every page for people goes through: each sender has its turn, forms come from
-// this server's own pages and are small, and what cannot be done is answered in the same way
+// Package guard is what every page for people goes through: each sender has its turn, forms come
+// from this server's own pages and are small, and what cannot be done is answered in the same way
 // everywhere.
 package guard
 
@@ -37,16 +37,18 @@ type Guard struct {
 	log      *slog.Logger
 }
 
-// New makes a Guard for the pages below the issuer at at, whose origin the forms come from. A nil log stands for
-// slog.Default().
+// New makes a Guard for the pages below the issuer at at, whose origin the forms come from. A nil
+// log stands for slog.Default().
 func New(p *pages.Pages, t *throttle.Throttle, at issuer.URL, log *slog.Logger) (*Guard, error) {
 	g := &Guard{p, t, at, http.NewCrossOriginProtection(), cmp.Or(log, slog.Default())}
-	// Behind a gateway that changes the Host header, our own forms would look like another site's.
+	// Behind a gateway that changes the Host header, forms of this site would look like another
+	// site's.
 	if err := g.forgery.AddTrustedOrigin(at.Origin()); err != nil {
 		return nil, fmt.Errorf("the issuer's origin: %w", err)
 	}
 	g.forgery.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.Error(w, r, http.StatusForbidden, "access_denied", "This form was sent from another site (its Origin or Sec-Fetch-Site header says so).")
+		p.Error(w, r, http.StatusForbidden, "access_denied",
+			"This form was sent from another site (its Origin or Sec-Fetch-Site header says so).")
 	}))
 	return g, nil
 }
@@ -62,8 +64,8 @@ func (g *Guard) RouteUpTo(most int64, r *mux.Router, path string, get, post http
 	r.Handle(path, g.form(most, post)).Methods(http.MethodPost)
 }
 
-// Form wraps a handler of one of this server's own forms: it refuses those that another site sent, and those that no page of
-// ours makes.
+// Form wraps a handler of a form of this server's pages. It refuses what another site sent, and
+// what no such page can send.
 func (g *Guard) Form(next http.HandlerFunc) http.Handler { return g.form(MaxForm, next) }
 
 func (g *Guard) form(most int64, next http.HandlerFunc) http.Handler {
@@ -77,9 +79,10 @@ func (g *Guard) form(most int64, next http.HandlerFunc) http.Handler {
 	}))
 }
 
-// parseForm reads a form that one of our pages posted, strictly: its errors are sentences for a page.
+// parseForm reads a form strictly. Its errors are sentences for a page.
 func parseForm(r *http.Request) error {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
+		kind != "application/x-www-form-urlencoded" {
 		return errors.New("The Content-Type must be application/x-www-form-urlencoded.")
 	}
 	if err := r.ParseForm(); err != nil {
@@ -103,16 +106,19 @@ func (g *Guard) inTurn(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// Turn is [throttle.Throttle.Turn] for a page: when the turn does not come, it answers and returns false.
+// Turn is [throttle.Throttle.Turn] for a page: when the turn does not come, it answers and returns
+// false.
 func (g *Guard) Turn(w http.ResponseWriter, r *http.Request) (leave func(), ok bool) {
 	leave, err := g.throttle.Turn(r)
 	switch {
 	case err == nil:
 		return leave, true
 	case throttle.IsBusy(err):
-		g.log.WarnContext(r.Context(), "too many requests of one sender", "request", httpd.RequestID(r.Context()), "from", sender.Addr(r).String())
+		g.log.WarnContext(r.Context(), "too many requests of one sender", "request", httpd.RequestID(r.Context()), "from",
+			sender.Addr(r).String())
 		w.Header().Set("Retry-After", "5")
-		g.pages.Error(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "Too many requests came from the same address; try again in some seconds.")
+		g.pages.Error(w, r, http.StatusServiceUnavailable, "temporarily_unavailable",
+			"Too many requests came from the same address; try again in some seconds.")
 	default:
 		g.Fail(w, r, err)
 	}
@@ -133,8 +139,9 @@ func (e FormError) Error() string {
 	return fmt.Sprintf("the form is refused: %v", map[string]messages.Problem(e))
 }
 
-// Refuse answers a form that err keeps from being done. For a [FormError], a [*throttle.WaitError], and what [throttle.IsBusy]
-// knows, it shows again's page with what is wrong; any other error is the server's fault.
+// Refuse answers a form that err keeps from being done. For a [FormError], a [*throttle.WaitError],
+// and what [throttle.IsBusy] knows, it shows again's page with what is wrong; any other error is
+// the server's fault.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error, again func(pages.Form) pages.Page) {
 	var wrong FormError
 	var wait *throttle.WaitError
@@ -142,13 +149,15 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error, again 
 	case errors.As(err, &wrong):
 		g.pages.Render(w, r, http.StatusUnprocessableEntity, again(pages.Form{Problems: wrong}))
 	case errors.As(err, &wait):
-		g.log.WarnContext(r.Context(), wait.What+" slowed down", "request", httpd.RequestID(r.Context()), "from", sender.Addr(r).String())
+		g.log.WarnContext(r.Context(), wait.What+" slowed down", "request", httpd.RequestID(r.Context()), "from",
+			sender.Addr(r).String())
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Wait.Seconds()))))
 		form := pages.Form{Problems: map[string]messages.Problem{"": messages.TooManyTries}, Wait: wait.Wait}
 		g.pages.Render(w, r, http.StatusTooManyRequests, again(form))
 	case throttle.IsBusy(err):
 		w.Header().Set("Retry-After", "5")
-		g.pages.Render(w, r, http.StatusServiceUnavailable, again(pages.Form{Problems: map[string]messages.Problem{"": messages.Busy}}))
+		g.pages.Render(w, r, http.StatusServiceUnavailable,
+			again(pages.Form{Problems: map[string]messages.Problem{"": messages.Busy}}))
 	default:
 		g.Fail(w, r, err)
 	}
@@ -157,7 +166,8 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error, again 
 // Fail answers an error that is the server's fault, and logs it.
 func (g *Guard) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.Is(r.Context().Err(), context.Canceled) { // otherwise the person went away
-		g.log.ErrorContext(r.Context(), "cannot answer", "request", httpd.RequestID(r.Context()), "path", r.URL.Path, "error", err)
+		g.log.ErrorContext(r.Context(), "cannot answer", "request", httpd.RequestID(r.Context()), "path", r.URL.Path,
+			"error", err)
 	}
 	if errors.Is(err, store.ErrUnavailable) {
 		g.pages.Error(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "")

@@ -76,13 +76,16 @@ func TestBadFormsAreRefused(t *testing.T) {
 	r := b.FormRequest("/account", `{"name":"Eve"}`)
 	r.Header.Set("Content-Type", "application/json")
 	b.Do(r).Want(t, http.StatusBadRequest, "Content-Type")
-	for name, want := range map[string]string{" \u3000\t ": "Enter a name.", strings.Repeat("가", 101): "at most 100", "a\u202eb": "Use letters", "\u200d\u200d": "Use letters", "a\x07": "Use letters"} {
+	for name, want := range map[string]string{" \u3000\t ": "Enter a name.", strings.Repeat("가", 101): "at most 100",
+		"a\u202eb": "Use letters", "\u200d\u200d": "Use letters", "a\x07": "Use letters"} {
 		b.Post("/account", "name", name).Want(t, http.StatusUnprocessableEntity, want)
 	}
 	b.Get("/account").Want(t, http.StatusOK, `value="Mina"`)
-	for email, want := range map[string]string{"": "Enter your email", "mina": "does not look like", "a b@example.org": "does not look like", "Mina <mina@example.org>": "does not look like",
+	for email, want := range map[string]string{"": "Enter your email", "mina": "does not look like", "a b@example.org": "does not look like",
+		"Mina <mina@example.org>":                "does not look like",
 		"mina@example.org\r\nBcc: x@example.org": "does not look like", strings.Repeat("a", 250) + "@example.org": "does not look like"} {
-		b.Post("/login", "email", email, "password", peopletest.Password).Want(t, http.StatusUnprocessableEntity, want, `aria-describedby="email-problem"`)
+		b.Post("/login", "email", email, "password", peopletest.Password).
+			Want(t, http.StatusUnprocessableEntity, want, `aria-describedby="email-problem"`)
 	}
 	b.Post("/login", "email", "mina@example.org").Want(t, http.StatusUnprocessableEntity, "Enter your password.", `value="mina@example.org"`)
 	if a := b.Do(b.Request(http.MethodPut, "/account", "")); a.Status != http.StatusMethodNotAllowed {
@@ -97,7 +100,8 @@ func TestPagesCarrySecurityHeaders(t *testing.T) {
 	b := s.Browser()
 	b.LogIn("mina@example.org")
 	handle := b.Begin("scope", "openid")
-	for _, path := range []string{"/login?interaction=" + handle, "/signup", "/consent?interaction=" + handle, "/account", "/account/password", "/account/sessions", "/account/apps", "/login?interaction=x"} {
+	for _, path := range []string{"/login?interaction=" + handle, "/signup", "/consent?interaction=" + handle, "/account",
+		"/account/password", "/account/sessions", "/account/apps", "/login?interaction=x"} {
 		header := b.Get(path).Header
 		csp := header.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "style-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"} {
@@ -105,10 +109,12 @@ func TestPagesCarrySecurityHeaders(t *testing.T) {
 				t.Errorf("%s: policy %q", path, csp)
 			}
 		}
-		if strings.Contains(csp, "unsafe") || header.Get("X-Content-Type-Options") != "nosniff" || header.Get("Referrer-Policy") != "same-origin" || header.Get("Cache-Control") != "no-store" {
+		if strings.Contains(csp, "unsafe") || header.Get("X-Content-Type-Options") != "nosniff" ||
+			header.Get("Referrer-Policy") != "same-origin" || header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %v", path, header)
 		}
-		if strings.HasPrefix(path, "/account") != strings.Contains(csp, "form-action 'self'") || strings.HasPrefix(path, "/account") != (header.Get("Cross-Origin-Opener-Policy") == "same-origin") {
+		if strings.HasPrefix(path, "/account") != strings.Contains(csp, "form-action 'self'") ||
+			strings.HasPrefix(path, "/account") != (header.Get("Cross-Origin-Opener-Policy") == "same-origin") {
 			t.Errorf("%s: %v", path, header)
 		}
 	}
@@ -133,8 +139,10 @@ func TestTextOfOthersStaysText(t *testing.T) {
 		t.Fatal(err)
 	}
 	handle := b.Begin("client_id", evil, "scope", evil+" openid", "login_hint", evil, "ui_locales", evil)
-	for _, path := range []string{"/account", "/account?done=" + url.QueryEscape(evil), "/account/sessions", "/account/apps", "/consent?interaction=" + handle,
-		"/login?interaction=" + handle, "/signup?interaction=" + handle, "/login?interaction=" + url.QueryEscape(evil), "/account?lang=" + url.QueryEscape(evil)} {
+	for _, path := range []string{"/account", "/account?done=" + url.QueryEscape(evil), "/account/sessions", "/account/apps",
+		"/consent?interaction=" + handle,
+		"/login?interaction=" + handle, "/signup?interaction=" + handle, "/login?interaction=" + url.QueryEscape(evil),
+		"/account?lang=" + url.QueryEscape(evil)} {
 		if a := b.Get(path); strings.Contains(a.Body, "<script>") || strings.Contains(a.Body, "<img src=x") {
 			t.Errorf("%s:\n%s", path, a.Body)
 		}

@@ -1,5 +1,6 @@
-// Package issuer knows where the server is: its identifier, which may have a path or end in a slash, and from it every
-// address, link and cookie. Handlers are written as if the issuer were an origin; [URL.Mount] puts them below its path.
+// Package issuer derives every address, link and cookie of the server from its issuer identifier,
+// which may have a path or end in a slash. Handlers are written as if the issuer were an origin;
+// [URL.Mount] puts them below its path.
 package issuer
 
 import (
@@ -10,19 +11,21 @@ import (
 	"strings"
 )
 
-// URL is an issuer identifier (RFC 8414 §2). The zero value is an issuer on plain http without an origin, whose paths
-// begin at the root. It is immutable.
+// URL is an issuer identifier (RFC 8414 §2). The zero value is an issuer on plain http without an
+// origin, whose paths begin at the root. It is immutable.
 type URL struct {
 	id     string
 	origin string // scheme://host:port
 	path   string // without a slash at its end; empty: the root
 }
 
-// segments are paths that have one reading: unreserved characters (RFC 3986 §2.3), and neither empty segments nor dots alone.
+// segments are paths with only one reading: of unreserved characters (RFC 3986 §2.3), without empty
+// or dot segments.
 var segments = regexp.MustCompile(`^(/[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$`)
 
-// Parse reads an identifier: an origin in lower case, and maybe a path. Tokens and metadata name it character by character,
-// so what could be written in two ways is refused. Errors complete a sentence that begins with what is wrong.
+// Parse reads an identifier: an origin in lower case, and maybe a path. Tokens and metadata name it
+// character by character, so an identifier that could be written in two ways is refused. Errors
+// complete a sentence that begins with the identifier.
 func Parse(id string) (URL, error) {
 	u, err := url.Parse(id)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -45,19 +48,19 @@ func (u URL) String() string { return u.id }
 // Origin is the issuer's scheme, host and port.
 func (u URL) Origin() string { return u.origin }
 
-// URL is the public address of a path of this server, which begins with a slash. A slash at the end of the identifier is no
-// part of it (OIDC Discovery §4).
+// URL is the public address of a path of this server, which begins with a slash. A slash at the end
+// of the identifier is left out (OIDC Discovery §4).
 func (u URL) URL(path string) string { return u.origin + u.path + path }
 
-// Path is a path of this server, which begins with a slash, as a link or redirect to it has it. A query may follow.
+// Path is the link to a path of this server, which begins with a slash. A query may follow.
 func (u URL) Path(path string) string { return u.path + path }
 
 // Secure tells whether the issuer is on https.
 func (u URL) Secure() bool { return strings.HasPrefix(u.origin, "https:") }
 
-// Cookie is what a cookie of this name is called. Browsers take one whose name begins with __Host- from nobody but this host,
-// over https, and only for all of its paths (RFC 6265bis §4.1.3.2). An issuer with a path shares the host with others, who
-// must not be sent its cookies; __Secure- then keeps out plain http alone.
+// Cookie is the full name of a cookie. Browsers accept a name with __Host- only from this very
+// host, over https, and for all of its paths (RFC 6265bis §4.1.3.2). An issuer with a path shares
+// its host with others, who must not get its cookies; __Secure- then at least rules out plain http.
 func (u URL) Cookie(name string) string {
 	switch {
 	case !u.Secure():
@@ -76,8 +79,9 @@ func (u URL) CookiePath() string {
 	return u.path
 }
 
-// Mount serves next, whose paths begin at the root, below the issuer's path, and its metadata also where RFC 8414 §3.1 has it:
-// /.well-known/oauth-authorization-server/id for https://login.example/id. Everything else on the host is elsewhere's.
+// Mount serves next, whose paths begin at the root, below the issuer's path, and its metadata also
+// where RFC 8414 §3.1 has it: /.well-known/oauth-authorization-server/id for
+// https://login.example/id. Everything else on the host goes to elsewhere.
 func (u URL) Mount(next, elsewhere http.Handler) http.Handler {
 	if u.path == "" {
 		return next
@@ -100,7 +104,7 @@ func (u URL) Mount(next, elsewhere http.Handler) http.Handler {
 	})
 }
 
-// below is what a path of the host is for the server, if it is one of its own.
+// below is a path of the host as the server sees it, if it belongs to the server.
 func (u URL) below(path string) (string, bool) {
 	if document, ok := strings.CutSuffix(path, u.path); ok && wellKnown.MatchString(document) {
 		return document, true

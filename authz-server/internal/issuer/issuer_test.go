@@ -21,7 +21,8 @@ func TestAddressesFollowTheIssuer(t *testing.T) {
 			t.Errorf("%s: %v", test.id, err)
 			continue
 		}
-		if i.String() != test.id || i.URL("/login") != test.url || i.Path("/login") != test.path || i.Cookie("c") != test.cookie || i.CookiePath() != test.cookiePath {
+		if i.String() != test.id || i.URL("/login") != test.url || i.Path("/login") != test.path || i.Cookie("c") != test.cookie ||
+			i.CookiePath() != test.cookiePath {
 			t.Errorf("%s: %q %q %q %q %q", test.id, i, i.URL("/login"), i.Path("/login"), i.Cookie("c"), i.CookiePath())
 		}
 	}
@@ -30,9 +31,12 @@ func TestAddressesFollowTheIssuer(t *testing.T) {
 func TestAnIssuerHasOneSpelling(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{
-		"", "id.example", "ftp://id.example", "https://", "https://ID.example", "HTTPS://id.example", "https://u@id.example", "https://id.example?x", "https://id.example/?",
-		"https://id.example#", "https://id.example/a?b=c", "https://id.example//", "https://id.example//a", "https://id.example/a//", "https://id.example/./a", "https://id.example/a/..",
-		"https://id.example/%69d", "https://id.example/a b", "https://id.example/가", "https://id.example/a;b", `https://id.example\a`, "https://id.example/.well-known/x", "https://id.example/...",
+		"", "id.example", "ftp://id.example", "https://", "https://ID.example", "HTTPS://id.example", "https://u@id.example",
+		"https://id.example?x", "https://id.example/?",
+		"https://id.example#", "https://id.example/a?b=c", "https://id.example//", "https://id.example//a", "https://id.example/a//",
+		"https://id.example/./a", "https://id.example/a/..",
+		"https://id.example/%69d", "https://id.example/a b", "https://id.example/가", "https://id.example/a;b", `https://id.example\a`,
+		"https://id.example/.well-known/x", "https://id.example/...",
 	} {
 		if i, err := Parse(id); err == nil {
 			t.Errorf("%s is taken: %+v", id, i)

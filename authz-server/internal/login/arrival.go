@@ -19,8 +19,8 @@ type arrival struct {
 	app         *pages.App // nil: no application sent the person
 }
 
-// arrival finds the interaction that r names, and returns r in the language that its application wishes. When it cannot be had,
-// it answers and returns false.
+// arrival finds the interaction that r names, and returns r in the language that its application
+// wishes. When it cannot be had, it answers and returns false.
 func (l *Login) arrival(w http.ResponseWriter, r *http.Request) (a arrival, with *http.Request, ok bool) {
 	handle := r.URL.Query().Get("interaction")
 	if handle == "" {
@@ -57,9 +57,10 @@ func (l *Login) onward(w http.ResponseWriter, r *http.Request, handle string) {
 	l.Guard.See(w, r, l.Landing(w, r))
 }
 
-// LeadOn answers a request for an interaction that does not wait any more. A second click on a button whose answer is slow, the
-// back button and a bookmark all make one. What this browser finished leads back to its application, if somebody is logged in
-// here; the answer itself is given once. For an interaction that is unknown, has expired or is another browser's, a page says so.
+// LeadOn answers a request for an interaction that does not wait any more. A second click on a
+// button whose answer is slow, the back button and a bookmark all make one. What this browser
+// finished leads back to its application, if somebody is logged in here; the answer itself is given
+// once. For an interaction that is unknown, has expired or is another browser's, a page says so.
 func (l *Login) LeadOn(w http.ResponseWriter, r *http.Request, handle string) {
 	current, err := l.Sessions.Session(r)
 	if err != nil {
@@ -89,7 +90,8 @@ func (l *Login) LeadOn(w http.ResponseWriter, r *http.Request, handle string) {
 	home := l.Apps.Home(r, &c)
 	if current == nil {
 		app.Home = home
-		l.Pages.Render(w, r, http.StatusBadRequest, pages.ErrorPage{Code: "invalid_request", Expired: true, Detail: "This log-in is completed already, and nobody is logged in any more.", App: &app})
+		l.Pages.Render(w, r, http.StatusBadRequest, pages.ErrorPage{Code: "invalid_request", Expired: true,
+			Detail: "This log-in is completed already, and nobody is logged in any more.", App: &app})
 		return
 	}
 	if home != "" {
@@ -102,8 +104,8 @@ func (l *Login) LeadOn(w http.ResponseWriter, r *http.Request, handle string) {
 	l.Pages.Render(w, r, http.StatusOK, pages.AlreadyPage{App: app, To: l.again(&c, in.Form)})
 }
 
-// again is a link by which a person makes the same request once more, as their application would; empty: only the application
-// can make it, for it pushed or signed it.
+// again is a link by which a person makes the same request once more, as their application would;
+// empty: only the application can make it, for it pushed or signed it.
 func (l *Login) again(c *client.Client, form url.Values) string {
 	if form.Has("request_uri") || c.RequirePAR || c.RequireSignedRequestObject || c.Profile != "" {
 		return ""

@@ -49,14 +49,17 @@ func (l *Login) postConsent(w http.ResponseWriter, r *http.Request) {
 	l.onward(w, r, a.handle)
 }
 
-// consentArrival finds out who is asked about what. When there is nothing to ask, it answers and returns false.
-func (l *Login) consentArrival(w http.ResponseWriter, r *http.Request) (a arrival, current *session.Session, with *http.Request, ok bool) {
+// consentArrival finds out who is asked about what. When there is nothing to ask, it answers and
+// returns false.
+func (l *Login) consentArrival(w http.ResponseWriter, r *http.Request) (a arrival, current *session.Session,
+	with *http.Request, ok bool) {
 	a, r, ok = l.arrival(w, r)
 	if !ok {
 		return arrival{}, nil, r, false
 	}
 	if a.app == nil {
-		l.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter interaction is missing, or no application's.")
+		l.Pages.Error(w, r, http.StatusBadRequest, "invalid_request",
+			"The parameter interaction is missing, or no application sent you.")
 		return arrival{}, nil, r, false
 	}
 	current, err := l.Sessions.Session(r)
@@ -64,7 +67,7 @@ func (l *Login) consentArrival(w http.ResponseWriter, r *http.Request) (a arriva
 		l.Guard.Fail(w, r, err)
 		return arrival{}, nil, r, false
 	}
-	if current == nil { // it ended meanwhile: whoever decides what is missing will find out
+	if current == nil { // it ended meanwhile: /oauth2/authorize decides again what is missing
 		l.onward(w, r, a.handle)
 		return arrival{}, nil, r, false
 	}

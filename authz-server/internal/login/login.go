@@ -1,7 +1,9 @@
-// Package login has the pages that an authorization request leads a person through: /login, /signup and /consent.
+// Package login has the pages that an authorization request leads a person through: /login, /signup
+// and /consent.
 //
-// They know nothing of each other: each ends by a redirect to /oauth2/authorize, which decides what is still missing, or, when
-// no application sent the person, to their account. There is no other way out.
+// They know nothing of each other: each ends by a redirect to /oauth2/authorize, which decides what
+// is still missing, or, when no application sent the person, to their account. There is no other
+// way out.
 package login
 
 import (
@@ -50,8 +52,9 @@ func (l *Login) Routes(r *mux.Router) {
 	l.Guard.Route(r, "/consent", l.showConsent, l.postConsent)
 }
 
-// GET /login: asks who it is. It never goes on by itself, also when somebody is logged in: the one who sent the person here
-// (prompt=login, max_age, another account) had a reason. A page of this server that sent them wants no more than a log-in.
+// GET /login: asks who it is. It asks even if somebody is logged in, for the application that sent
+// the person here had a reason (prompt=login, max_age, another account). Only a page of this server
+// that sent them is content with any log-in.
 func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 	a, r, ok := l.arrival(w, r)
 	if !ok {
@@ -112,8 +115,9 @@ func (l *Login) readLogin(w http.ResponseWriter, r *http.Request, emailProblem m
 	return l.needsCookies(w, r, wrong)
 }
 
-// needsCookies adds to what is wrong with a form that the browser sent no cookie. Nobody who was shown the page comes without
-// it, unless the browser keeps no cookies: then logging in is in vain. It returns wrong, or nil when nothing is.
+// needsCookies adds to wrong that the browser sent no cookie, if so: the page sets one, and in a
+// browser that keeps no cookies logging in would not last. It returns wrong, or nil if that is
+// empty.
 func (l *Login) needsCookies(w http.ResponseWriter, r *http.Request, wrong guard.FormError) error {
 	if !l.Sessions.HasBrowser(r) {
 		l.Sessions.EnsureBrowser(w, r)
@@ -125,10 +129,12 @@ func (l *Login) needsCookies(w http.ResponseWriter, r *http.Request, wrong guard
 	return nil
 }
 
-// authenticate returns the account that email and password belong to. Errors: [store.ErrNotFound], for an unknown or disabled
-// account after the same work as for a wrong password; and those of [throttle.Throttle.LogIn].
+// authenticate returns the account that email and password belong to. Errors: [store.ErrNotFound],
+// for an unknown or disabled account after the same work as for a wrong password; and those of
+// [throttle.Throttle.LogIn].
 //
-// The try is taken before the password is looked at, so that guesses sent at once are counted as well as one after another.
+// The try is taken before the password is looked at, so that guesses sent at once are counted as
+// well as one after another.
 func (l *Login) authenticate(r *http.Request, email, password string) (accounts.User, error) {
 	ctx := r.Context()
 	waiting, cancel := context.WithTimeout(ctx, throttle.Patience)

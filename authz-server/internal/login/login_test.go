@@ -64,7 +64,8 @@ func TestLoggingInNeedsTheCookieOfThePage(t *testing.T) {
 	s.Person("mina@example.org")
 	for _, form := range []string{"/login", "/signup"} {
 		b := s.Browser()
-		b.Post(form, "name", "Mina", "email", "mina@example.org", "password", peopletest.Password).Want(t, http.StatusUnprocessableEntity, "Allow cookies for this site")
+		b.Post(form, "name", "Mina", "email", "mina@example.org", "password", peopletest.Password).
+			Want(t, http.StatusUnprocessableEntity, "Allow cookies for this site")
 		if b.Cookie("maru-session") != "" {
 			t.Error("logged in without having seen the page")
 		}
@@ -90,13 +91,15 @@ func TestPasswordsAreNeverShown(t *testing.T) {
 func TestALoginRenewsAnOutdatedHash(t *testing.T) {
 	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
-		old := "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$" + base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(peopletest.Password), []byte("saltsalt"), 1, 64, 1, 32))
+		old := "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$" + base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(peopletest.Password),
+			[]byte("saltsalt"), 1, 64, 1, 32))
 		user, err := s.Store.Users.CreateUser(t.Context(), accounts.User{Email: "mina@example.org", PasswordHash: old})
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Browser().LogIn("mina@example.org")
-		if user, err = s.Store.Users.User(t.Context(), user.ID); err != nil || !strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		if user, err = s.Store.Users.User(t.Context(), user.ID); err != nil ||
+			!strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$") {
 			t.Errorf("%s %v", user.PasswordHash, err)
 		}
 		s.Browser().LogIn("mina@example.org")

@@ -26,8 +26,9 @@ func (l *Login) showSignup(w http.ResponseWriter, r *http.Request) {
 	l.Pages.Render(w, r, http.StatusOK, pages.SignupPage{Interaction: a.handle, App: a.app, Email: a.loginHint()})
 }
 
-// POST /signup: makes an account and logs in. That an address has an account already cannot be hidden without sending mail;
-// it takes as long to find out as to sign up, and tries are counted for each network address.
+// POST /signup: makes an account and logs in. Without sending mail, the page cannot hide that an
+// address has an account; finding out takes as long as signing up, and tries are counted for each
+// network address.
 func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 	leave, ok := l.Guard.Turn(w, r)
 	if !ok {
@@ -54,7 +55,8 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 	l.onward(w, r, a.handle)
 }
 
-// readSignup reads the form, and tells what is wrong with it as far as that costs nothing to find out.
+// readSignup reads the form, and tells what is wrong with it as far as that costs nothing to find
+// out.
 func (l *Login) readSignup(w http.ResponseWriter, r *http.Request) (accounts.User, error) {
 	user := accounts.User{Locale: l.Pages.Language(r)}
 	wrong := make(guard.FormError)
@@ -71,8 +73,9 @@ func (l *Login) readSignup(w http.ResponseWriter, r *http.Request) (accounts.Use
 	return user, l.needsCookies(w, r, wrong)
 }
 
-// newPassword judges and hashes the password of somebody who signs up. It is counted first: from here on it costs work, which
-// anybody can ask for. leave ends the sender's turn, for that work has a queue of its own.
+// newPassword judges and hashes the password of somebody who signs up. It is counted first: from
+// here on it costs work, which anybody can ask for. leave ends the sender's turn, for that work has
+// a queue of its own.
 func (l *Login) newPassword(r *http.Request, user accounts.User, leave func()) (hash string, err error) {
 	waiting, cancel := context.WithTimeout(r.Context(), throttle.Patience)
 	defer cancel()
@@ -91,7 +94,8 @@ func (l *Login) newPassword(r *http.Request, user accounts.User, leave func()) (
 	return l.Passwords.Hash(waiting, l.Passwords.SignUp, password)
 }
 
-// signUp makes the account and logs in. Whoever clicked twice is logged in already, with this address.
+// signUp makes the account and logs in. A second click finds the account, and its person logged in:
+// that is no error.
 func (l *Login) signUp(w http.ResponseWriter, r *http.Request, user accounts.User) error {
 	made, err := l.Store.Users.CreateUser(r.Context(), user)
 	if errors.Is(err, store.ErrExists) {

@@ -20,17 +20,17 @@ var english = Language{
 	LoginTitle: "Log in", LoginHeading: "Log in", LoginButton: "Log in", NoAccount: "New here?", SignupLink: "Create an account",
 	SignupTitle: "Sign up", SignupHeading: "Create your account", SignupButton: "Create account", HaveAccount: "Already have an account?", LoginLink: "Log in",
 	NameHint:        "What people will see. You can change it at any time.",
-	AccountNameHint: "The name of your account. Apps get it when you log in; an app may keep a profile name of its own, which you change there.",
+	AccountNameHint: "Apps get this name when you log in. An app may also keep a profile name of its own, which you change there.",
 	LoginToContinue: "Log in to continue", SignupToContinue: "Sign up to continue",
 	AppPolicy: "Privacy policy", AppTerms: "Terms of service",
-	AppUnchecked: "Nobody at Maru has checked this app or what it calls itself.", AppFrom: "It comes from", AppReturn: "It takes you back to", AppKnown: "Go on only if you know this address.",
-	AppOnDevice: "It takes you back to a program on this device. Go on only if you started it yourself just now.",
+	AppUnchecked: "Maru has not checked this app or its name.", AppFrom: "It comes from", AppReturn: "It takes you back to", AppKnown: "Continue only if you know this address.",
+	AppOnDevice: "It takes you back to a program on this device. Continue only if you started it yourself just now.",
 
 	ConsentTitle:   "Allow access",
 	ConsentHeading: func(app string) string { return app + " asks for access" },
-	ConsentIntro:   "It would be able to:", ConsentAlways: "needed to log you in",
+	ConsentIntro:   "If you allow it, the app can:", ConsentAlways: "needed to log you in",
 	AllowButton: "Allow", DenyButton: "Cancel",
-	ConsentFooter: "You can take this back at any time under “Connected apps” in your account.",
+	ConsentFooter: "You can remove this access at any time under “Connected apps” in your account.",
 	SignedInAs:    func(email string) string { return "Logged in as " + email },
 	OtherAccount:  "Use another account",
 	Scopes: map[string]string{
@@ -51,8 +51,8 @@ var english = Language{
 
 	AccountTitle: "Account", AccountHeading: "Your account", AccountNav: "Account pages",
 	SaveButton: "Save", EmailLabel: "Email",
-	PasswordTitle: "Password", PasswordIntro: "Changing it logs you out everywhere but here, and disconnects the apps that you connected in those other places.", PasswordButton: "Change password",
-	SessionsTitle: "Sessions", SessionsIntro: "Where you are logged in. End those that you do not recognise, and change your password: that disconnects the apps connected there as well.",
+	PasswordTitle: "Password", PasswordIntro: "Changing your password logs you out everywhere else, and disconnects the apps that you connected there.", PasswordButton: "Change password",
+	SessionsTitle: "Sessions", SessionsIntro: "Where you are logged in. If you do not recognise a session, end it and change your password: that also disconnects the apps connected there.",
 	ThisSession: "This one", SessionUnknown: "Unknown device", EndButton: "End", EndOthersButton: "End all others", EndOthers: "Everywhere but here",
 	Device:    func(browser, system string) string { return joined(" on ", browser, system) },
 	LoggedIn:  "Logged in",
@@ -71,22 +71,22 @@ var english = Language{
 	DeviceContinue:       "Continue",
 	DeviceConfirmHeading: func(app string) string { return "Connect " + app + "?" },
 	DeviceCheck:          "Your device must show exactly this code:",
-	DeviceWarning:        "Only go on if you started this yourself, on a device in front of you. If somebody gave you this code or link, cancel: they would get into your account.",
+	DeviceWarning:        "Continue only if you started this yourself, on a device in front of you. If somebody gave you this code or link, cancel: they would get into your account.",
 	DeviceOrigin:         "Where the request came from", DeviceFrom: "Address", DeviceKind: "Device", DeviceWhen: "Asked", Ago: agoEnglish,
 	DeviceAllowedTitle: "Your device is connected", DeviceDeniedTitle: "Nothing was connected", DeviceDeniedIntro: "The device got no access. You can close this page.",
-	DeviceAllowedIntro: func(app string) string { return "Go on with " + app + " on your device. You can close this page." },
-	FormPostTitle:      "Back to the app", FormPostIntro: "If nothing happens, go on with the button.",
+	DeviceAllowedIntro: func(app string) string { return "Continue with " + app + " on your device. You can close this page." },
+	FormPostTitle:      "Back to the app", FormPostIntro: "If nothing happens, press the button.",
 	LoggedOutTitle: "You are logged out", LoggedOutIntro: "See you again soon.", LoggedOutNext: "Continue", LogInNow: "Log in again",
 	CannotLogOutTitle: "Cannot log you out", CannotLogOutIntro: "The app that sent you here made a request that cannot be trusted, so nothing was changed. You can log out from your account.",
 
-	ErrorReturn: "The app that sent you here asked for something that cannot be done. Nobody at Maru has checked this app, so we do not send you on without asking.", ErrorReturnButton: "Go back to the app",
-	AlreadyTitle: "You are logged in already", AlreadyIntro: "This log-in is complete. Go back to the app to go on.",
+	ErrorReturn: "The app that sent you here asked for something that cannot be done. Maru has not checked this app, so we ask before we send you back.", ErrorReturnButton: "Go back to the app",
+	AlreadyTitle: "You are logged in already", AlreadyIntro: "This log-in is complete. Go back to the app to continue.",
 	TokensLast: func(most time.Duration) string {
-		return "An app that has just lost its access can still use what it was given before, for up to " + plural(ceilMinutes(most), "minute", "minutes") + "."
+		return "An app that has just lost its access can still use what it already has for up to " + plural(ceilMinutes(most), "minute", "minutes") + "."
 	},
-	ExpiredTitle: "This log-in has expired", ExpiredIntro: "It was completed, took too long, or was begun in another browser. Go back to the app that you came from, and log in from there again.",
+	ExpiredTitle: "This log-in has expired", ExpiredIntro: "It was completed already, took too long, or was started in another browser. Go back to the app that you came from, and log in again from there.",
 	NotFoundTitle: "There is nothing at this address", NotFoundIntro: "The link may be wrong or out of date.",
-	ErrorTitle: "That did not work", ErrorApp: "Go back to the app that you came from and try again. If it happens again, tell the people who run that app what is written below.",
+	ErrorTitle: "That did not work", ErrorApp: "Go back to the app that you came from and try again. If it happens again, send the details below to the people who run the app.",
 	ErrorServer:        "Something went wrong on our side. Please try again in a moment.",
 	ErrorForDevelopers: "For the app’s developers",
 	ErrorCode:          "Error", ErrorDetail: "Detail", RequestID: "Request", BackToAccount: "To your account",
@@ -116,13 +116,13 @@ var english = Language{
 		NothingChosen:      "Choose at least one, or cancel.",
 		DeviceCodeWrong:    "No device is waiting for this code. Compare it with the one on your device, which is good for 10 minutes.",
 		ConsentOfSomeOther: "Another account was logged in meanwhile. Please decide again.",
-		ProfileChanged:     "Your profile was changed in another window meanwhile, so nothing was saved yet. Where it differs you see below what it is by now. Save again to replace it by what you typed.",
+		ProfileChanged:     "Your profile was changed in another window meanwhile, so nothing has been saved yet. Below each field that differs you see what was saved. Save again to replace it with what you typed.",
 		TextTooLong:        "This is too long.",
 		TextInvalid:        "Use letters, digits, spaces and punctuation only.",
 		URLInvalid:         "Enter a web address that starts with https:// or http://.",
 		BirthdayInvalid:    "Enter a date that exists and is not in the future, such as 1990-04-23, 0000-04-23 or 1990.",
-		ZoneInvalid:        "There is no time zone of this name. Choose one from the list.",
-		LocaleInvalid:      "There is no language of this name. Choose one from the list.",
+		ZoneInvalid:        "There is no such time zone. Choose one from the list.",
+		LocaleInvalid:      "There is no such language. Choose one from the list.",
 		PhoneInvalid:       "Enter the number with + and the country code, such as +82\u00a010\u00a01234\u00a05678, or choose your country below and enter it as you dial it there.",
 	},
 	TooManyTries: func(wait time.Duration) string {
@@ -136,7 +136,7 @@ var english = Language{
 		PasswordChanged: "Your password was changed. All your other sessions have ended, and the apps connected in them have lost their access. Apps that you connected here are listed under Apps.",
 		SessionEnded:    "The session has ended.",
 		OthersEnded:     "All your other sessions have ended, and the apps connected in them have lost their access. Apps that you connected here are listed under Apps.",
-		AppWithdrawn:    "The app is disconnected. If it asks for log-outs, it was told to log you out.",
+		AppWithdrawn:    "The app is disconnected. If it wants to know of log-outs, it was told to log you out.",
 		ProfileSaved:    "Your profile was saved.",
 	},
 
@@ -180,9 +180,9 @@ var english = Language{
 		Genders: map[string]string{"": "Prefer not to say", "female": "Female", "male": "Male", "other": "Other"},
 		Stored: func(value string) string {
 			if value == "" {
-				return "This is empty by now."
+				return "Saved meanwhile: nothing"
 			}
-			return "By now this is: " + value
+			return "Saved meanwhile: " + value
 		},
 	},
 }

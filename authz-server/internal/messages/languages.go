@@ -6,7 +6,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-// All are the languages that the server speaks. The first is for those who ask for none of them.
+// All are the languages that the server speaks. The first is the default.
 var All = NewLanguages(&english, &korean)
 
 // Languages is a list of languages to choose from. It is immutable.
@@ -49,7 +49,8 @@ func (ls *Languages) Tagged(tag string) *Language {
 	return nil
 }
 
-// match returns the first language that speakers of one of tags understand, in the order of tags, or nil.
+// match returns the first language that speakers of one of tags understand, in the order of tags,
+// or nil.
 func (ls *Languages) match(tags ...language.Tag) *Language {
 	for _, tag := range tags {
 		if tag == language.Und {
@@ -62,10 +63,12 @@ func (ls *Languages) match(tags ...language.Tag) *Language {
 	return nil
 }
 
-// maxLocales is how much of a list of languages is read, in bytes: parsing is work that a stranger asks for.
+// maxLocales is how much of a list of languages is read, in bytes: parsing is work that a stranger
+// asks for.
 const maxLocales = 200
 
-// UILocales returns the best language for the OpenID Connect parameter ui_locales, or nil (OIDC Core §3.1.2.1).
+// UILocales returns the best language for the OpenID Connect parameter ui_locales, or nil (OIDC
+// Core §3.1.2.1).
 func (ls *Languages) UILocales(s string) *Language {
 	if len(s) > maxLocales {
 		s = s[:maxLocales]
@@ -80,7 +83,8 @@ func (ls *Languages) UILocales(s string) *Language {
 	return nil
 }
 
-// AcceptLanguage returns the best language for the header Accept-Language, or nil (RFC 9110 §12.5.4).
+// AcceptLanguage returns the best language for the header Accept-Language, or nil (RFC 9110
+// §12.5.4).
 func (ls *Languages) AcceptLanguage(s string) *Language {
 	if len(s) > maxLocales {
 		s = s[:maxLocales]

@@ -1,5 +1,5 @@
-// Package messages holds everything that the pages say: a file for each language, and the list of them. To add a language,
-// write its file like english.go and name it in the list.
+// Package messages holds everything that the pages say: a file for each language, and the list of
+// them. To add a language, write its file like english.go and name it in the list.
 package messages
 
 import (
@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Language is everything that pages say in one language, and how people write dates in it. No field may be empty but where
-// it says so.
+// Language is everything that pages say in one language, and how people write dates in it. No field
+// may be empty unless its comment says so.
 type Language struct {
 	Tag     string // BCP 47
 	OwnName string // the language's name for itself
-	Country string // in ISO 3166-1, where nearly all live who speak it; empty: there is none
+	Country string // ISO 3166-1 code of the country where nearly all its speakers live; empty if there is none
 	Dates   Dates
 	Brand   string
 	Broken  string // when not even a page can be made
@@ -99,7 +99,7 @@ func (t *Language) Scope(name string) string {
 	return t.OtherScope(name)
 }
 
-// ceilMinutes rounds up: whoever waits as long as the page says may then try again.
+// ceilMinutes rounds up, so that a person who waits as long as the page says can try again.
 func ceilMinutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }
 
 // joined leaves out what is empty.
@@ -113,10 +113,11 @@ func joined(sep string, parts ...string) string {
 	return strings.Join(known, sep)
 }
 
-// Dates is how people who speak a language write dates, besides 1990-04-23 and its like, where the order is year, month, day.
+// Dates is how speakers of a language write dates, besides 1990-04-23 and the like. The order is
+// year, month, day.
 type Dates struct {
 	Layouts          []string // with names of months, for time.Parse, without commas and full stops; may be empty
-	Year, Month, Day string   // what follows each number; empty: nothing does
+	Year, Month, Day string   // what follows each number; may be empty
 }
 
 // Profile is what the page of a person's profile says.
@@ -126,11 +127,11 @@ type Profile struct {
 	NameOrder                                         []string          // fields of the two chief parts of a name, as people are used to
 	Labels                                            map[string]string // by field
 	Hints                                             map[string]string // some fields have one
-	Genders                                           map[string]string // "" is not told
+	Genders                                           map[string]string // by value of the claim; "" is what people choose who do not want to say
 	Claims                                            map[string]string // what it means to see one
 	Stored                                            func(value string) string
 }
 
-// Genders are the values of the claim gender that people choose from: none, those that OIDC Core §5.1 names, and one for
-// everybody else.
+// Genders are the values of the claim gender that people choose from: none, those that OIDC Core
+// §5.1 names, and one for everybody else.
 var Genders = []string{"", "female", "male", "other"}

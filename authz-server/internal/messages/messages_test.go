@@ -14,7 +14,8 @@ import (
 // optional are the fields that a language may leave empty.
 var optional = []string{"Country", "Dates.Layouts", "Dates.Year", "Dates.Month", "Dates.Day"}
 
-// missing names what a language lacks: an empty text, an entry that English has, a function that says nothing.
+// missing names what a language lacks: an empty text, an entry that English has, a function that
+// says nothing.
 func missing(l Language) (names []string) {
 	walk(reflect.ValueOf(l), reflect.ValueOf(english), "", func(name string, empty bool) {
 		if empty && !slices.Contains(optional, name) {

@@ -1,6 +1,6 @@
 package messages
 
-// Problem is what can be wrong with a person's input. The texts are in the catalogue.
+// Problem is what can be wrong with a person's input. Each language has a text for it.
 type Problem string
 
 // The problems that pages can explain.
@@ -44,7 +44,8 @@ const (
 )
 
 // Problems lists every Problem.
-var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing, EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
+var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing,
+	EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
 	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordKeyboard, PasswordRepeats,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}

@@ -32,7 +32,8 @@ func (a App) Display() string {
 	return a.Name
 }
 
-// link is raw when it is an http or https address, and empty otherwise: javascript: and its like never become a link.
+// link is raw when it is an http or https address, and empty otherwise: javascript: and its like
+// never become a link.
 func link(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
@@ -49,7 +50,8 @@ func appLink(uri string) template.URL {
 	return template.URL(uri) //nolint:gosec // see client.Linkable; html/template would let no app's own scheme through
 }
 
-// HomeLink is the app's own page, or empty. An unchecked app could name anybody's, and look like them.
+// HomeLink is the app's own page, or empty. An unchecked app could name anybody's, and look like
+// them.
 func (a App) HomeLink() string {
 	if a.Unchecked {
 		return ""
@@ -72,8 +74,9 @@ func (a App) PolicyLink() string { return link(a.Policy) }
 // TermsLink is the app's terms of service, or empty.
 func (a App) TermsLink() string { return link(a.Terms) }
 
-// logo is the address that the page's headers allow the browser to load, or empty; a may be nil. The logo of an unchecked app
-// is not loaded: it could be anybody's mark, and would tell the app's server who is looking.
+// logo is the address that the page's headers allow the browser to load, or empty; a may be nil.
+// The logo of an unchecked app is not loaded: it could be anybody's mark, and would tell the app's
+// server who is looking.
 func (a *App) logo() string {
 	if a == nil || a.Unchecked {
 		return ""

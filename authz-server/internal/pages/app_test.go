@@ -28,7 +28,8 @@ func TestAnAppThatNobodyCheckedIsCalledSo(t *testing.T) {
 		if strings.Contains(body+w.Header().Get("Content-Security-Policy"), "cdn.example") || strings.Contains(body, "bank.example") {
 			t.Errorf("%s shows a logo or links to a page that the app gave itself:\n%s", name, body)
 		}
-		for _, want := range []string{"<strong>tool.example</strong>", "<strong>back.example</strong>", english().AppUnchecked, english().AppKnown, english().AppOnDevice} {
+		for _, want := range []string{"<strong>tool.example</strong>", "<strong>back.example</strong>", english().AppUnchecked,
+			english().AppKnown, english().AppOnDevice} {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s lacks %q:\n%s", name, want, body)
 			}
@@ -43,21 +44,25 @@ func TestAnAppThatNobodyCheckedIsCalledSo(t *testing.T) {
 func TestLinksOfAppsAreWebAddresses(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]bool{
-		"https://app.example/p": true, "http://localhost:8080/": true, "javascript:alert(1)": false, "data:text/html,x": false, "//app.example": false, "": false, "https://": false, "https://%zz": false,
+		"https://app.example/p": true, "http://localhost:8080/": true, "javascript:alert(1)": false, "data:text/html,x": false,
+		"//app.example": false, "": false, "https://": false, "https://%zz": false,
 	} {
 		if got := link(raw) != ""; got != want {
 			t.Errorf("%q: %v", raw, got)
 		}
 	}
 	for raw, want := range map[string]string{
-		"https://cdn.example/a.png": "https://cdn.example", "http://localhost:8080/l.svg": "http://localhost:8080", "https://[2001:db8::1]:8443/": "https://[2001:db8::1]:8443",
-		"javascript:alert(1)": "", "data:image/png;base64,xx": "", "https://a.example; script-src *": "", "https://a,b/": "", "https://u:p@a.example/": "https://a.example", "https://*/": "", "https://'self'/": "",
+		"https://cdn.example/a.png": "https://cdn.example", "http://localhost:8080/l.svg": "http://localhost:8080",
+		"https://[2001:db8::1]:8443/": "https://[2001:db8::1]:8443",
+		"javascript:alert(1)":         "", "data:image/png;base64,xx": "", "https://a.example; script-src *": "", "https://a,b/": "",
+		"https://u:p@a.example/": "https://a.example", "https://*/": "", "https://'self'/": "",
 	} {
 		if got := sourceOf(raw); got != want {
 			t.Errorf("%q: %q, not %q", raw, got, want)
 		}
 	}
-	app := App{ID: "app", Name: "\u202eevil", Logo: "javascript:alert(1)", Home: "javascript:alert(2)", Policy: "javascript:alert(3)", Terms: "data:text/html,x"}
+	app := App{ID: "app", Name: "\u202eevil", Logo: "javascript:alert(1)", Home: "javascript:alert(2)", Policy: "javascript:alert(3)",
+		Terms: "data:text/html,x"}
 	p := newPages(t)
 	for _, page := range []Page{LoginPage{App: &app}, ConsentPage{Question: Question{App: app}}, LogoutPage{App: &app}} {
 		if body := render(p, "/", page).Body.String(); strings.Contains(body, "javascript:") || strings.Contains(body, "data:text") {
@@ -69,9 +74,11 @@ func TestLinksOfAppsAreWebAddresses(t *testing.T) {
 func TestTheListOfAppsLeadsToThoseThatSomebodyVouchedFor(t *testing.T) {
 	t.Parallel()
 	p := newPages(t)
-	known, unchecked := App{ID: "known", Home: "https://known.example/"}, App{ID: "https://x.example/c", Home: "https://bank.example/", Unchecked: true}
+	known, unchecked := App{ID: "known", Home: "https://known.example/"}, App{ID: "https://x.example/c", Home: "https://bank.example/",
+		Unchecked: true}
 	body := render(p, "/account/apps", AppsPage{Apps: []AllowedApp{{App: known}, {App: unchecked}}}).Body.String()
-	if !strings.Contains(body, `<h2><a href="https://known.example/" rel="noopener noreferrer">known</a></h2>`) || strings.Contains(body, "bank.example") {
+	if !strings.Contains(body, `<h2><a href="https://known.example/" rel="noopener noreferrer">known</a></h2>`) ||
+		strings.Contains(body, "bank.example") {
 		t.Errorf("%s", body)
 	}
 }
@@ -99,7 +106,8 @@ func FuzzApp(f *testing.F) {
 				t.Errorf("<%s>", n.Data)
 			}
 			for _, a := range n.Attr {
-				if (a.Key == "href" || a.Key == "src") && strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") || strings.HasPrefix(a.Key, "on") {
+				if (a.Key == "href" || a.Key == "src") && strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") ||
+					strings.HasPrefix(a.Key, "on") {
 					t.Errorf("%s=%q", a.Key, a.Val)
 				}
 			}

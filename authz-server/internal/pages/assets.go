@@ -18,8 +18,8 @@ type asset struct {
 	contentType string
 }
 
-// addAsset makes an embedded file available under a path that names its content, so that it can be cached for ever, and
-// returns the link to it.
+// addAsset makes an embedded file available under a path that names its content, so that browsers
+// can cache it for ever, and returns the link to it.
 func (p *Pages) addAsset(name string) (string, error) {
 	content, err := files.ReadFile("assets/" + name)
 	if err != nil {
@@ -35,8 +35,9 @@ func (p *Pages) addAsset(name string) (string, error) {
 // Routes adds the assets to r.
 func (p *Pages) Routes(r *mux.Router) {
 	r.PathPrefix("/assets/").HandlerFunc(p.serveAsset).Methods(http.MethodGet, http.MethodHead)
-	// Where browsers and bookmarks look by themselves.
-	for path, contentType := range map[string]string{"/favicon.ico": "image/x-icon", "/apple-touch-icon.png": "image/png"} {
+	// Browsers and bookmarks ask for these without a link.
+	for path, contentType := range map[string]string{"/favicon.ico": "image/x-icon",
+		"/apple-touch-icon.png": "image/png"} {
 		r.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			content, err := files.ReadFile("assets" + path)
 			if err != nil {
@@ -62,7 +63,7 @@ func (p *Pages) serveAsset(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", a.contentType)
 	header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	header.Set("X-Content-Type-Options", "nosniff")
-	// The icon is a document of its own when somebody opens it.
+	// Somebody may open the icon as a document.
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
 }

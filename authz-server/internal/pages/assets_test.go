@@ -28,7 +28,8 @@ func TestAssetsAreCachedForEverUnderTheNameOfTheirContent(t *testing.T) {
 	}
 	for path, kind := range map[string]string{p.css: "text/css; charset=utf-8", p.icon: "image/svg+xml"} {
 		w := get(path)
-		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != kind || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") || w.Body.Len() == 0 {
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != kind ||
+			!strings.Contains(w.Header().Get("Cache-Control"), "immutable") || w.Body.Len() == 0 {
 			t.Errorf("%s: %d %v", path, w.Code, w.Header())
 		}
 		if !strings.Contains(render(p, "/", LoginPage{}).Body.String(), path) {
@@ -63,7 +64,8 @@ func TestBrowsersFindIconsAndColours(t *testing.T) {
 	for path, begin := range map[string]string{"/favicon.ico": "\x00\x00\x01\x00", "/apple-touch-icon.png": "\x89PNG"} {
 		w := httptest.NewRecorder()
 		router.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-		if w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), begin) || !strings.HasPrefix(w.Header().Get("Content-Type"), "image/") || !strings.Contains(body, `href="`+path+`"`) {
+		if w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), begin) ||
+			!strings.HasPrefix(w.Header().Get("Content-Type"), "image/") || !strings.Contains(body, `href="`+path+`"`) {
 			t.Errorf("%s: %d %v", path, w.Code, w.Header())
 		}
 	}
@@ -102,8 +104,10 @@ func TestColoursContrast(t *testing.T) {
 			on, colour string
 			least      float64
 		}{
-			{"ground", "ink", 4.5}, {"ground", "soft", 4.5}, {"sheet", "ink", 4.5}, {"sheet", "soft", 4.5}, {"sheet", "accent", 4.5}, {"ground", "accent", 4.5}, {"tint", "accent", 4.5}, {"tint", "ink", 4.5},
-			{"sheet", "bad", 4.5}, {"bad-tint", "bad", 4.5}, {"good-tint", "good", 4.5}, {"accent", "on-accent", 4.5}, {"accent-strong", "on-accent", 4.5}, {"sheet", "field", 3}, {"ground", "accent-strong", 4.5},
+			{"ground", "ink", 4.5}, {"ground", "soft", 4.5}, {"sheet", "ink", 4.5}, {"sheet", "soft", 4.5}, {"sheet", "accent", 4.5}, {"ground",
+				"accent", 4.5}, {"tint", "accent", 4.5}, {"tint", "ink", 4.5},
+			{"sheet", "bad", 4.5}, {"bad-tint", "bad", 4.5}, {"good-tint", "good", 4.5}, {"accent", "on-accent", 4.5}, {"accent-strong",
+				"on-accent", 4.5}, {"sheet", "field", 3}, {"ground", "accent-strong", 4.5},
 		} {
 			a, okA := luminance[pair.on]
 			b, okB := luminance[pair.colour]
@@ -114,7 +118,8 @@ func TestColoursContrast(t *testing.T) {
 	}
 }
 
-// Old engines run the scripts that have to run for a redirect or a session's check: ES5 is what they all parse.
+// Old engines run the scripts that have to run for a redirect or a session's check: ES5 is what
+// they all parse.
 func TestScriptsAreOfASyntaxThatOldEnginesParse(t *testing.T) {
 	t.Parallel()
 	newer := regexp.MustCompile("=>|`|\\b(?:const|let|class|async|await)\\b|\\.\\.\\.|\\?\\.|\\?\\?|\\bfor \\([^;)]* of ")

@@ -54,7 +54,8 @@ func TestALogoThatIsMissingLeavesALetter(t *testing.T) {
 	}
 }
 
-// What the script adds: a password that can be looked at, what is thought of a new one, and a notice that a reload removes.
+// What the script adds: a password that can be looked at, what is thought of a new one, and a
+// notice that a reload removes.
 func TestFormsAreFriendlierWithScripts(t *testing.T) {
 	ctx := chrome.Tab(t)
 	server := serve(t, newPages(t), map[string]Page{"signup": SignupPage{}, "account": AccountPage{Done: messages.NameChanged}})
@@ -77,7 +78,8 @@ func TestFormsAreFriendlierWithScripts(t *testing.T) {
 	is(`document.getElementById("password").type === "password"`)
 	run(chromedp.Click(".reveal"))
 	is(`document.getElementById("password").type === "text" && document.querySelector(".reveal").textContent === "Hide"`)
-	is(`document.getElementById("password").dispatchEvent(new KeyboardEvent("keydown", { key: "A", modifierCapsLock: true })) && document.body.textContent.includes("Caps Lock is on.")`)
+	is(`document.getElementById("password").dispatchEvent(new KeyboardEvent("keydown", { key: "A", modifierCapsLock: true })) &&
+		document.body.textContent.includes("Caps Lock is on.")`)
 
 	run(chromedp.Navigate(server.URL+"/page/account?done=name&x=1"), chromedp.WaitVisible("#name"))
 	is(`location.search === "?x=1"`)

@@ -4,8 +4,9 @@ import (
 	"net/http"
 )
 
-// CheckSession answers with the page that applications load in a hidden frame to ask whether the log-in has changed (OpenID
-// Connect Session Management 1.0 §3.2). It is the only page that every site may frame: there is nothing to see or to click.
+// CheckSession answers with the page that applications load in a hidden frame to ask whether the
+// log-in has changed (OpenID Connect Session Management 1.0 §3.2). Every site may frame it, and no
+// other page: it shows nothing and has nothing to click.
 func (p *Pages) CheckSession(w http.ResponseWriter, _ *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")

@@ -61,7 +61,8 @@ func everyPage() []Page {
 		PasswordPage{Form: problems("password", "new_password"), Email: mina},
 		ProfilePage{
 			Form: problems("birthdate", "gender", "street_address"), Done: messages.ProfileSaved, Version: "v", PhoneVerified: true,
-			Values: map[string]string{"given_name": "Mina", "gender": "else", "formatted": "x"}, Stored: map[string]string{"gender": "", "country": "KR"},
+			Values: map[string]string{"given_name": "Mina", "gender": "else", "formatted": "x"}, Stored: map[string]string{"gender": "",
+				"country": "KR"},
 		},
 		SessionsPage{Done: messages.OthersEnded, TokensLast: time.Minute, Sessions: []Session{
 			{ID: "1", Current: true, Browser: "Firefox", System: "Linux", Address: "192.0.2.1"},
@@ -78,7 +79,8 @@ func everyPage() []Page {
 		LoggedOutPage{Frames: []string{"https://app.example/frontchannel?sid=1"}, Next: "https://app.example/"},
 		FormPostPage{Action: "https://app.example/cb", Fields: url.Values{"code": {"c"}, "state": {"s"}}},
 		CannotLogOutPage{Code: "invalid_request", Detail: "The id_token_hint is not ours."},
-		ErrorReturnPage{Code: "invalid_scope", Detail: "The scope is not registered.", App: testApp, To: "com.example.app:/cb?error=invalid_scope"},
+		ErrorReturnPage{Code: "invalid_scope", Detail: "The scope is not registered.", App: testApp,
+			To: "com.example.app:/cb?error=invalid_scope"},
 		AlreadyPage{App: testApp, To: "/id/x"},
 		ErrorPage{Code: "invalid_request", Detail: "The redirect_uri is not registered."},
 	}
@@ -90,8 +92,8 @@ func render(p *Pages, target string, page Page) *httptest.ResponseRecorder {
 	return w
 }
 
-// checkPage holds a page to what makes it usable without seeing it: one h1, a title, a label for each input, references that
-// lead somewhere; and to what our Content-Security-Policy lets through.
+// checkPage holds a page to what makes it usable without seeing it: one h1, a title, a label for
+// each input, references that lead somewhere; and to what our Content-Security-Policy lets through.
 func checkPage(t *testing.T, name string, body []byte, lang string) {
 	t.Helper()
 	doc, err := html.Parse(bytes.NewReader(body))

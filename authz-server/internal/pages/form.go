@@ -13,7 +13,8 @@ type Form struct {
 	Wait     time.Duration               // how long to wait, with messages.TooManyTries and messages.TooManyLogins
 }
 
-// formScript makes forms friendlier: passwords can be shown, a new one is rated, and times are in the browser's zone.
+// formScript makes forms friendlier: passwords can be shown, a new one is rated, and times are in
+// the browser's zone.
 const formScript = "form.js"
 
 // field is one labelled input of a form.
@@ -49,7 +50,8 @@ func (v view) Input(kind, name, label, value, autocomplete, hint string) field {
 // wrong is one field that is wrong, for the summary above the form.
 type wrong struct{ Name, Label, Text string }
 
-// Wrong lists what is wrong with which field, in the order of the page. What another window saved is worth a look too.
+// Wrong lists what is wrong with which field, in the order of the page. What another window saved
+// is worth a look too.
 func (v view) Wrong() []wrong {
 	var all []wrong
 	for _, f := range v.fields {
@@ -65,8 +67,8 @@ func (v view) Wrong() []wrong {
 // Failed tells whether the page says that a form was refused.
 func (v view) Failed() bool { return len(v.form.Problems) > 0 }
 
-// FirstWrong is the field where the person goes on: the first that is wrong, or else the one to type into first. Empty: none;
-// if the form was refused, the summary has the focus then.
+// FirstWrong is the field where the person goes on: the first that is wrong, or else the one to
+// type into first. Empty: none; if the form was refused, the summary has the focus then.
 func (v view) FirstWrong() string {
 	if wrong := v.Wrong(); len(wrong) > 0 {
 		return wrong[0].Name

@@ -13,8 +13,8 @@ import (
 // Languages are the BCP 47 tags of the languages that pages can be had in, the default first.
 func (p *Pages) Languages() []string { return p.cfg.Languages.Tags() }
 
-// Language is the tag of the language that a page for r is in: by ?lang=, a later choice in the cookie, ui_locales, an
-// earlier choice in the cookie, Accept-Language, in this order.
+// Language is the tag of the language that a page for r is in: by ?lang=, a later choice in the
+// cookie, ui_locales, an earlier choice in the cookie, Accept-Language, in this order.
 func (p *Pages) Language(r *http.Request) string { return p.language(r).Tag }
 
 func (p *Pages) language(r *http.Request) *messages.Language {
@@ -63,7 +63,8 @@ func (p *Pages) chooseLanguage(w http.ResponseWriter, r *http.Request) *messages
 	t := p.language(r)
 	if r.Method == http.MethodGet && r.URL.Query().Get("lang") == t.Tag {
 		http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure unless the issuer is on plain http
-			Name: languageCookie, Value: t.Tag + "." + strconv.FormatInt(p.cfg.Now().Unix(), 10), Path: p.cfg.Issuer.CookiePath(),
+			Name: languageCookie, Value: t.Tag + "." + strconv.FormatInt(p.cfg.Now().Unix(),
+				10), Path: p.cfg.Issuer.CookiePath(),
 			MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: p.cfg.Issuer.Secure(), SameSite: http.SameSiteLaxMode,
 		})
 	}
@@ -75,7 +76,7 @@ type languageLink struct {
 	Current        bool
 }
 
-// languageLinks lead to the same page in each language.
+// languageLinks are links to the same page in each language.
 func (p *Pages) languageLinks(r *http.Request, current *messages.Language) []languageLink {
 	var links []languageLink
 	for _, t := range p.cfg.Languages.List() {
@@ -94,9 +95,9 @@ type wish struct {
 	since  time.Time
 }
 
-// WithLocales returns r with an application's wish for a language: uiLocales is the OpenID parameter ui_locales, BCP 47 tags
-// separated by spaces, said at since. A person's own choice on our pages counts for more when it is later.
-// Without it, Render looks for ui_locales in the query.
+// WithLocales returns r with an application's wish for a language: uiLocales is the OpenID
+// parameter ui_locales, BCP 47 tags separated by spaces, said at since. What a person chose on a
+// page later than that wins. Without it, Render looks for ui_locales in the query.
 func WithLocales(r *http.Request, uiLocales string, since time.Time) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), wishKey{}, wish{uiLocales, since}))
 }

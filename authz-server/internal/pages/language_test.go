@@ -46,7 +46,8 @@ func TestTheLanguageIsChosen(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		p.Error(w, r, http.StatusBadRequest, "invalid_request", "")
-		if !strings.Contains(w.Body.String(), `<html lang="`+test.want+`">`) || w.Header().Get("Content-Language") != test.want || p.Language(r) != test.want {
+		if !strings.Contains(w.Body.String(), `<html lang="`+test.want+`">`) || w.Header().Get("Content-Language") != test.want ||
+			p.Language(r) != test.want {
 			t.Errorf("%s: %s", test.name, w.Header().Get("Content-Language"))
 		}
 		if clicked := strings.Contains(test.target, "lang="+test.want); clicked != (len(w.Result().Cookies()) == 1) {

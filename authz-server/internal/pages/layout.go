@@ -17,7 +17,8 @@ type Page interface {
 	layout(t *messages.Language) layout
 }
 
-// layout says how a page is made, and what its headers must let through. The zero value of each field but template fits.
+// layout says how a page is made, and what its headers must let through. The zero value of each
+// field but template fits.
 type layout struct {
 	template string // a file in templates/, without .html
 
@@ -70,8 +71,8 @@ func tabs(t *messages.Language, current tab) []tabLink {
 	}
 }
 
-// noteRefusal notes for the log why a page refuses what was asked for, and which fields of a form, but nothing of what was
-// typed into them.
+// noteRefusal notes for the log why a page refuses what was asked for, and which fields of a form,
+// but nothing of what was typed into them.
 func (l layout) noteRefusal(w http.ResponseWriter) {
 	if l.clientID != "" {
 		httpd.NoteClient(w, l.clientID)
@@ -123,7 +124,8 @@ func sources(directive string, urls ...string) string {
 	return directive
 }
 
-// sourceOf is the origin of an http or https URL as a source of a Content-Security-Policy; empty when it cannot be one.
+// sourceOf is the origin of an http or https URL as a source of a Content-Security-Policy; empty
+// when it cannot be one.
 func sourceOf(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {

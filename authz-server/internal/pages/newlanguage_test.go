@@ -14,7 +14,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
-// marked is a language whose every text is English between brackets, so that one sees where a text comes from.
+// marked is a language whose every text is English between brackets, so that one sees where a text
+// comes from.
 func marked() *messages.Language {
 	l := *english()
 	var mark func(v reflect.Value) reflect.Value
@@ -44,7 +45,8 @@ func marked() *messages.Language {
 	return &l
 }
 
-// A third language is its file and its place in the list: every page is whole in it, and no page has a word of its own.
+// A third language is its file and its place in the list: every page is whole in it, and no page
+// has a word of its own.
 func TestALanguageIsAddedWithoutTouchingAPage(t *testing.T) {
 	t.Parallel()
 	third := marked()
@@ -74,10 +76,11 @@ func TestALanguageIsAddedWithoutTouchingAPage(t *testing.T) {
 }
 
 // The data of everyPage, names of places and languages, and what is no word.
-var data = regexp.MustCompile(`^(Bookshop|mina@example\.org|Mina|B|G|WDJB-MJHT|192\.0\.2\.1|app|gone|x|else|UTC|English|한국어|app\.example|` +
-	`invalid_request|invalid_scope|The (redirect_uri|id_token_hint|scope) is not .*|<meta .*>|[^\p{L}]*)$`)
+var data = regexp.MustCompile(`^(Bookshop|mina@example\.org|Mina|B|G|WDJB-MJHT|192\.0\.2\.1|app|gone|x|else|UTC|` +
+	`English|한국어|app\.example|invalid_request|invalid_scope|The (redirect_uri|id_token_hint|scope) is not .*|<meta .*>|[^\p{L}]*)$`)
 
-// wordsOf lists the texts of a page, and of attributes that are read to people, that are neither marked nor data.
+// wordsOf lists the texts of a page, and of attributes that are read to people, that are neither
+// marked nor data.
 func wordsOf(t *testing.T, body string) (words []string) {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(body))

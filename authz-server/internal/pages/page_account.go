@@ -71,7 +71,8 @@ type AppsPage struct {
 
 func (p AppsPage) layout(*messages.Language) layout { return accountLayout("account_apps", appsTab) }
 
-// AllowedApp is a client that a person has allowed something, or, without words, one that needs no consent.
+// AllowedApp is a client that a person has allowed something, or, without words, one that needs no
+// consent.
 type AllowedApp struct {
 	App
 	Words []string      // of package consent

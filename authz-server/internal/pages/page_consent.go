@@ -9,7 +9,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
-// Question is what every page has that asks whether an app may have something. Its form posts what [consent.Read] reads.
+// Question is what every page has that asks whether an app may have something. Its form posts what
+// [consent.Read] reads.
 type Question struct {
 	Form
 	App     App
@@ -18,8 +19,8 @@ type Question struct {
 	Choices []consent.Choice
 }
 
-// Refuse puts on the page why [consent.Read] took no answer, and returns the status that goes with it; 0: the person can do
-// nothing about err.
+// Refuse puts on the page why [consent.Read] took no answer, and returns the status that goes with
+// it; 0: the person can do nothing about err.
 func (q *Question) Refuse(err error) (status int) {
 	problem := messages.NothingChosen
 	switch {
@@ -55,7 +56,8 @@ type UserCodePage struct {
 }
 
 func (p UserCodePage) layout(t *messages.Language) layout {
-	return layout{template: "user_code", form: p.Form, fields: []label{{"user_code", t.DeviceCode}}, focus: "user_code", closed: true}
+	return layout{template: "user_code", form: p.Form, fields: []label{{"user_code", t.DeviceCode}}, focus: "user_code",
+		closed: true}
 }
 
 // DevicePage asks whether a device may be connected.

@@ -7,7 +7,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
-// ErrorPage says that something did not work, in a sentence for the person and with Code and Detail for a developer.
+// ErrorPage says that something did not work, in a sentence for the person and with Code and Detail
+// for a developer.
 type ErrorPage struct {
 	Code        string // OAuth error code
 	Detail      string // for a developer
@@ -45,7 +46,8 @@ func (p ErrorPage) Intro(t *messages.Language) string {
 	return t.ErrorApp
 }
 
-// ErrorReturnPage says what did not work, and leaves it to the person whether to go back to the app with the error.
+// ErrorReturnPage says what did not work, and leaves it to the person whether to go back to the app
+// with the error.
 type ErrorReturnPage struct {
 	Code   string // OAuth error code
 	Detail string // for a developer
@@ -71,7 +73,8 @@ func (p AlreadyPage) layout(*messages.Language) layout {
 	return layout{template: "already", logo: p.App.logo()}
 }
 
-// FormPostPage posts Fields to Action by itself, and by a button where scripts are off (OAuth 2.0 Form Post Response Mode).
+// FormPostPage posts Fields to Action by itself, and by a button where scripts are off (OAuth 2.0
+// Form Post Response Mode).
 type FormPostPage struct {
 	Action string // an http or https address
 	Fields url.Values

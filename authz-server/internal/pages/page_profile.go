@@ -8,8 +8,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/places"
 )
 
-// ProfilePage shows and changes what a person tells of themselves. Its fields have the names of OpenID claims, those of an
-// address the names of its members (OIDC Core §5.1, §5.1.1).
+// ProfilePage shows and changes what a person tells of themselves. Its fields have the names of
+// OpenID claims, those of an address the names of its members (OIDC Core §5.1, §5.1.1).
 type ProfilePage struct {
 	Form
 	Done          messages.Done
@@ -62,7 +62,8 @@ var profileFields = map[string]profileField{
 }
 
 // profileOrder is where the fields are on the page, after the chief parts of the name.
-var profileOrder = []string{"middle_name", "nickname", "preferred_username", "birthdate", "gender", "locale", "zoneinfo", "phone_number",
+var profileOrder = []string{"middle_name", "nickname", "preferred_username", "birthdate", "gender", "locale",
+	"zoneinfo", "phone_number",
 	"formatted", "country", "region", "locality", "street_address", "postal_code", "profile", "picture", "website"}
 
 func zones(t *messages.Language) []places.Place     { return withNone(t, places.In(t).Zones) }
@@ -106,7 +107,8 @@ func (in profileInput) DescribedBy() string {
 // Claim makes a field of the profile.
 func (p ProfilePage) Claim(v view, name string) profileInput {
 	f, value := profileFields[name], p.Values[name]
-	in := profileInput{field: v.Input(f.kind, name, v.T.Profile.Labels[name], value, f.autocomplete, v.T.Profile.Hints[name])}
+	in := profileInput{field: v.Input(f.kind, name, v.T.Profile.Labels[name], value, f.autocomplete,
+		v.T.Profile.Hints[name])}
 	if in.Problem != "" { // which says it better
 		in.Hint = ""
 	}
@@ -117,7 +119,8 @@ func (p ProfilePage) Claim(v view, name string) profileInput {
 	return in
 }
 
-// options are the choices of a select with the chosen one, which is among them even if it is in no list.
+// options are the choices of a select with the chosen one, which is among them even if it is in no
+// list.
 func options(t *messages.Language, name, value string) []option {
 	f := profileFields[name]
 	list := f.choices(t)

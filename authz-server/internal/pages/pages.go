@@ -1,7 +1,8 @@
-// Package pages renders what a person sees of the authorization server: templates, styles and two languages. It knows how a
-// page looks and nothing of what it means.
+// Package pages renders what a person sees of the authorization server: templates, styles and
+// scripts. It knows how a page looks, and nothing about what it means.
 //
-// Every page works without JavaScript and carries the security headers that fit it; see [Pages.Render].
+// Every page works without JavaScript and carries the security headers that fit it; see
+// [Pages.Render].
 package pages
 
 import (
@@ -42,7 +43,8 @@ type Pages struct {
 	scripts   map[string]string             // the same, by name
 }
 
-// New reads the embedded templates and assets. It fails only when they are wrong, which a test would have found.
+// New reads the embedded templates and assets. An error means that they are wrong, which a test
+// finds first.
 func New(cfg Config) (*Pages, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -53,7 +55,8 @@ func New(cfg Config) (*Pages, error) {
 	if cfg.Languages == nil {
 		cfg.Languages = messages.All
 	}
-	p := &Pages{cfg: cfg, templates: make(map[string]*template.Template), assets: make(map[string]asset), scripts: make(map[string]string)}
+	p := &Pages{cfg: cfg, templates: make(map[string]*template.Template), assets: make(map[string]asset),
+		scripts: make(map[string]string)}
 	layout, err := template.ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, err
@@ -91,16 +94,18 @@ func New(cfg Config) (*Pages, error) {
 
 // Render answers with a page. Its language follows [WithLocales] and the request.
 //
-// Headers: nothing is loaded but our own style and icon and the logo of the app that is shown; no page can be framed or cached;
-// the address goes to nobody but us. Referrer-Policy is same-origin and not no-referrer, under which browsers send
-// "Origin: null" with a form, and a check against request forgery could not tell our own forms from another site's.
-// A page that can lead back to an app has no form-action: browsers apply it to every redirect that follows the form, also to
-// those that the app makes afterwards on its own. Nor does it have a Cross-Origin-Opener-Policy, which would cut off an app
-// that opened it as a popup.
+// Its headers let the page load this server's style, icon and script and the logo of the app that
+// it shows, and nothing else; they keep it out of frames and caches, and its address from other
+// sites. Referrer-Policy is same-origin, because under no-referrer browsers send "Origin: null"
+// with a form, which hides whether it comes from this site or another. A page that can lead back to
+// an app has no form-action, which browsers apply to every redirect after the form, even to those
+// that the app makes; and no Cross-Origin-Opener-Policy, which would cut off an app that opened the
+// page as a popup.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page Page) {
 	t := p.chooseLanguage(w, r)
 	l := page.layout(t)
-	v := view{layout: l, T: t, D: page, CSS: p.css, Icon: p.icon, Script: p.scripts[l.script], issuer: p.cfg.Issuer, RequestID: httpd.RequestID(r.Context())}
+	v := view{layout: l, T: t, D: page, CSS: p.css, Icon: p.icon, Script: p.scripts[l.script], issuer: p.cfg.Issuer,
+		RequestID: httpd.RequestID(r.Context())}
 	if r.Method == http.MethodGet || l.reloads {
 		v.Languages = p.languageLinks(r, t)
 	}
@@ -113,7 +118,8 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 		err = t.ExecuteTemplate(&body, "layout", v)
 	}
 	if err != nil {
-		p.cfg.Log.ErrorContext(r.Context(), "cannot render a page", "request", v.RequestID, "page", l.template, "error", err)
+		p.cfg.Log.ErrorContext(r.Context(), "cannot render a page", "request", v.RequestID, "page", l.template,
+			"error", err)
 		http.Error(w, t.Broken, http.StatusInternalServerError)
 		return
 	}
@@ -128,8 +134,10 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 	}
 }
 
-// Error answers with the error page: code is an OAuth error code, detail plain text for a developer that names the parameter.
-// Both are shown, with the request's id, below a sentence for the person in their language.
+// Error answers with the error page: code is an OAuth error code, detail plain text for a developer
+// that names the parameter. Both are shown, with the request's id, below a sentence for the person
+// in their language.
 func (p *Pages) Error(w http.ResponseWriter, r *http.Request, status int, code, detail string) {
-	p.Render(w, r, status, ErrorPage{Code: code, Detail: detail, ServerFault: status >= 500, NotFound: status == http.StatusNotFound})
+	p.Render(w, r, status, ErrorPage{Code: code, Detail: detail, ServerFault: status >= 500,
+		NotFound: status == http.StatusNotFound})
 }

@@ -72,15 +72,18 @@ func TestEveryLinkFollowsTheIssuersPath(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	p.CheckSession(w, httptest.NewRequest(http.MethodGet, "/oauth2/check_session", nil))
-	if body := w.Body.String(); !strings.Contains(body, `src="/id/assets/`) || !strings.Contains(body, `data-cookie="__Secure-maru-browser-state"`) {
+	if body := w.Body.String(); !strings.Contains(body, `src="/id/assets/`) ||
+		!strings.Contains(body, `data-cookie="__Secure-maru-browser-state"`) {
 		t.Error(body)
 	}
-	if cookie := render(p, "/login?lang=ko", LoginPage{}).Header().Get("Set-Cookie"); !strings.Contains(cookie, "; Path=/id;") || !strings.Contains(cookie, "; Secure") {
+	if cookie := render(p, "/login?lang=ko", LoginPage{}).Header().Get("Set-Cookie"); !strings.Contains(cookie, "; Path=/id;") ||
+		!strings.Contains(cookie, "; Secure") {
 		t.Error(cookie)
 	}
 }
 
-// A refused form says so in its title and in a summary that leads to every wrong field, and the first of them has the focus.
+// A refused form says so in its title and in a summary that leads to every wrong field, and the
+// first of them has the focus.
 func TestARefusedFormSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	p := newPages(t)
@@ -91,7 +94,8 @@ func TestARefusedFormSaysWhatIsWrong(t *testing.T) {
 		}
 		for _, m := range messages.All.List() {
 			body := render(p, "/x?lang="+m.Tag, page).Body.String()
-			if !strings.Contains(body, "<title>"+m.ErrorPrefix) || !strings.Contains(body, `role="alert" id="problem"`) || strings.Count(body, " autofocus") != 1 {
+			if !strings.Contains(body, "<title>"+m.ErrorPrefix) || !strings.Contains(body, `role="alert" id="problem"`) ||
+				strings.Count(body, " autofocus") != 1 {
 				t.Errorf("%s in %s:\n%s", name, m.Tag, body)
 			}
 			first := len(body)
@@ -116,14 +120,16 @@ func TestARefusedFormSaysWhatIsWrong(t *testing.T) {
 			}
 		}
 	}
-	if body := render(p, "/x", SignupPage{}).Body.String(); strings.Contains(body, `<title>`+english().ErrorPrefix) || strings.Contains(body, `role="alert"`) {
+	if body := render(p, "/x", SignupPage{}).Body.String(); strings.Contains(body, `<title>`+english().ErrorPrefix) ||
+		strings.Contains(body, `role="alert"`) {
 		t.Error("a fresh form says that something is wrong")
 	}
 }
 
 func TestLoggedOutFramesAreAllowedByThePolicy(t *testing.T) {
 	t.Parallel()
-	w := render(newPages(t), "/", LoggedOutPage{Frames: []string{"https://a.example/out", "https://b.example:8443/out", "javascript:alert(1)"}})
+	w := render(newPages(t), "/", LoggedOutPage{Frames: []string{"https://a.example/out", "https://b.example:8443/out",
+		"javascript:alert(1)"}})
 	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "; frame-src https://a.example https://b.example:8443;") {
 		t.Error(csp)
 	}
@@ -174,8 +180,10 @@ func TestAnErrorShowsItsCodeAndDetailButNothingElse(t *testing.T) {
 	t.Parallel()
 	p := newPages(t)
 	w := httptest.NewRecorder()
-	p.Error(w, httptest.NewRequest(http.MethodPost, "/oauth2/authorize", nil), http.StatusBadRequest, "invalid_request", "The redirect_uri <https://x.example> is not registered.")
-	if body := w.Body.String(); w.Code != http.StatusBadRequest || !strings.Contains(body, "invalid_request") || !strings.Contains(body, "The redirect_uri &lt;https://x.example&gt; is not registered.") {
+	p.Error(w, httptest.NewRequest(http.MethodPost, "/oauth2/authorize", nil), http.StatusBadRequest, "invalid_request",
+		"The redirect_uri <https://x.example> is not registered.")
+	if body := w.Body.String(); w.Code != http.StatusBadRequest || !strings.Contains(body, "invalid_request") ||
+		!strings.Contains(body, "The redirect_uri &lt;https://x.example&gt; is not registered.") {
 		t.Error(w.Code, body)
 	}
 	w = httptest.NewRecorder()
@@ -190,8 +198,10 @@ func TestAnErrorPageFitsTheErrorAndLeadsOn(t *testing.T) {
 	t.Parallel()
 	p := newPages(t)
 	for title, failure := range map[string]ErrorPage{
-		"만료된 로그인이에요": {Code: "invalid_request", Expired: true}, "페이지를 찾을 수 없어요": {Code: "not_found", NotFound: true},
-		"요청을 처리하지 못했어요": {Code: "invalid_request"}, "일시적인 오류가 발생했어요": {Code: "server_error", ServerFault: true},
+		"만료된 로그인이에요":     {Code: "invalid_request", Expired: true},
+		"페이지를 찾을 수 없어요":  {Code: "not_found", NotFound: true},
+		"요청을 처리하지 못했어요":  {Code: "invalid_request"},
+		"일시적인 오류가 발생했어요": {Code: "server_error", ServerFault: true},
 	} {
 		body := render(p, "/?lang=ko", failure).Body.String()
 		if !strings.Contains(body, title) || !strings.Contains(body, `<a class="button`) {

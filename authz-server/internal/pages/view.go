@@ -52,8 +52,8 @@ type appView struct {
 	Note string // below the name; may be empty
 }
 
-// Card is an app (of type App or *App) for the templates "card", "origin" and "applinks": every page shows an app by them
-// alone, so that none can leave out the warning.
+// Card is an app (of type App or *App) for the templates "card", "origin" and "applinks": every
+// page shows an app by them alone, so that none can leave out the warning.
 func (v view) Card(app any, note string) (appView, error) {
 	switch app := app.(type) {
 	case App:

@@ -25,7 +25,8 @@ type parameters struct {
 	threads uint8
 }
 
-// present is what new passwords are hashed with: OWASP's first choice. A log-in moves older ones to it.
+// present is what new passwords are hashed with: OWASP's first choice. A log-in moves older ones to
+// it.
 var present = parameters{memory: 19 << 10, time: 2, threads: 1}
 
 const (
@@ -33,9 +34,10 @@ const (
 	keyLength  = 32
 )
 
-// Hasher hashes, checks and judges passwords: each takes up to 19 MiB and a processor. The pages have queues of their own, so
-// that what is done at one never waits for another: anybody can sign up, and that must not keep people from logging in. It is
-// safe for concurrent use; make one with [New].
+// Hasher hashes, checks and judges passwords: each takes up to 19 MiB and a processor. The pages
+// have queues of their own, so that what is done at one never waits for another: anybody can sign
+// up, and that must not keep people from logging in. It is safe for concurrent use; make one with
+// [New].
 type Hasher struct {
 	LogIn, SignUp, Change *throttle.Queue
 
@@ -59,15 +61,16 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-// normal is the form of a password that is hashed: NIST SP 800-63B §5.1.1.2 asks for a normalization, so that the same
-// characters typed on different keyboards are the same password. Hangul typed on a Mac is decomposed, elsewhere it is not.
+// normal is the form of a password that is hashed. NIST SP 800-63B §5.1.1.2 asks for a
+// normalization, so that one password is the same from every keyboard: a Mac decomposes Hangul,
+// other systems do not.
 func normal(password string) []byte { return norm.NFC.Bytes([]byte(password)) }
 
-// Same tells whether two passwords are one.
+// Same tells whether two passwords are the same once they are normalized.
 func Same(a, b string) bool { return string(normal(a)) == string(normal(b)) }
 
-// maxPasswordBytes is more than any password of maxPassword characters has, however it is composed. Nothing longer is
-// normalized or hashed.
+// maxPasswordBytes is more than maxPassword characters can take, however they are composed. What is
+// longer is neither normalized nor hashed.
 const maxPasswordBytes = 4 << 10
 
 // Hash is [Hash], in a queue.
@@ -81,7 +84,8 @@ func (h *Hasher) Hash(ctx context.Context, in *throttle.Queue, password string) 
 }
 
 // Weakness is [Weakness], in a queue unless the reason is obvious.
-func (h *Hasher) Weakness(ctx context.Context, in *throttle.Queue, password, email, name string) (messages.Problem, error) {
+func (h *Hasher) Weakness(ctx context.Context, in *throttle.Queue, password, email, name string) (messages.Problem,
+	error) {
 	if problem := Obvious(password); problem != "" {
 		return problem, nil
 	}
@@ -93,16 +97,19 @@ func (h *Hasher) Weakness(ctx context.Context, in *throttle.Queue, password, ema
 	return Weakness(password, email, name), nil
 }
 
-// Hash is how a password is stored: an argon2id PHC string with a new salt. It takes 19 MiB and some 20 ms.
+// Hash is how a password is stored: an argon2id PHC string with a new salt. It takes 19 MiB and
+// some 20 ms.
 func Hash(password string) string {
 	salt := randomBytes(saltLength)
 	key := argon2.IDKey(normal(password), salt, present.time, present.memory, present.threads, keyLength)
 	return encodeHash(present, salt, key)
 }
 
-// Check tells, in a queue, whether the password belongs to the hash, and whether the hash is out of date. An empty hash stands for an
-// account that does not exist or may not be used: it takes the same time and is never right.
-func (h *Hasher) Check(ctx context.Context, in *throttle.Queue, password, hash string) (right, outdated bool, err error) {
+// Check tells, in a queue, whether the password belongs to the hash, and whether the hash is out of
+// date. An empty hash stands for an account that does not exist or may not be used: it takes the
+// same time and is never right.
+func (h *Hasher) Check(ctx context.Context, in *throttle.Queue, password, hash string) (right, outdated bool,
+	err error) {
 	leave, err := in.Enter(ctx)
 	if err != nil {
 		return false, false, err
@@ -124,13 +131,14 @@ func (h *Hasher) Check(ctx context.Context, in *throttle.Queue, password, hash s
 
 func encodeHash(with parameters, salt, key []byte) string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, with.memory, with.time, with.threads, b64(salt), b64(key))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, with.memory, with.time, with.threads,
+		b64(salt), b64(key))
 }
 
 var errHash = errors.New("a stored password hash is not an argon2id PHC string within bounds")
 
-// decodeHash is the inverse of encodeHash. It accepts what could have been present's value once or may be some day, and
-// nothing that would take the memory or the time of the whole machine.
+// decodeHash is the inverse of encodeHash. It accepts parameters that were or may become present's,
+// and none that would take all memory or time of the machine.
 func decodeHash(s string) (with parameters, salt, key []byte, err error) {
 	parts := strings.Split(s, "$")
 	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
@@ -146,7 +154,8 @@ func decodeHash(s string) (with parameters, salt, key []byte, err error) {
 	if key, err = b64.DecodeString(parts[5]); err != nil {
 		return with, nil, nil, errHash
 	}
-	if with.memory < 8 || with.memory > 256<<10 || with.time < 1 || with.time > 16 || with.threads < 1 || with.threads > 16 ||
+	if with.memory < 8 || with.memory > 256<<10 || with.time < 1 || with.time > 16 || with.threads < 1 ||
+		with.threads > 16 ||
 		len(salt) < 8 || len(salt) > 64 || len(key) < 16 || len(key) > 64 || encodeHash(with, salt, key) != s {
 		return with, nil, nil, errHash
 	}

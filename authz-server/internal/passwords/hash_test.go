@@ -22,7 +22,8 @@ func TestAPasswordIsHashedAndChecked(t *testing.T) {
 	if again, err := p.Hash(t.Context(), p.SignUp, password); err != nil || again == hash {
 		t.Errorf("two hashes have the same salt: %v", err)
 	}
-	for try, want := range map[string]bool{password: true, norm.NFD.String(password): true, password + " ": false, "": false, strings.ToUpper(password): false} {
+	for try, want := range map[string]bool{password: true, norm.NFD.String(password): true, password + " ": false, "": false,
+		strings.ToUpper(password): false} {
 		if right, outdated, err := p.Check(t.Context(), p.LogIn, try, hash); right != want || outdated || err != nil {
 			t.Errorf("%q: %v %v %v", try, right, outdated, err)
 		}

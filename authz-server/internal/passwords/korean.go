@@ -2,13 +2,17 @@ package passwords
 
 import "strings"
 
-// The keys of the Korean standard keyboard (dubeolsik) for the letters of a syllable, in Unicode's order.
+// The keys of the Korean standard keyboard (dubeolsik) for the letters of a syllable, in Unicode's
+// order.
 var (
 	initialKeys = []string{"r", "R", "s", "e", "E", "f", "a", "q", "Q", "t", "T", "d", "w", "W", "c", "z", "x", "v", "g"}
-	vowelKeys   = []string{"k", "o", "i", "O", "j", "p", "u", "P", "h", "hk", "ho", "hl", "y", "n", "nj", "np", "nl", "b", "m", "ml", "l"}
-	finalKeys   = []string{"", "r", "R", "rt", "s", "sw", "sg", "e", "f", "fr", "fa", "fq", "ft", "fx", "fv", "fg", "a", "q", "qt", "t", "T", "d", "w", "c", "z", "x", "v", "g"}
+	vowelKeys   = []string{"k", "o", "i", "O", "j", "p", "u", "P", "h", "hk", "ho", "hl", "y", "n", "nj", "np", "nl",
+		"b", "m", "ml", "l"}
+	finalKeys = []string{"", "r", "R", "rt", "s", "sw", "sg", "e", "f", "fr", "fa", "fq", "ft", "fx", "fv", "fg", "a",
+		"q", "qt", "t", "T", "d", "w", "c", "z", "x", "v", "g"}
 	// Letters that stand alone, U+3131 to U+3163.
-	letterKeys = []string{"r", "R", "rt", "s", "sw", "sg", "e", "E", "f", "fr", "fa", "fq", "ft", "fx", "fv", "fg", "a", "q", "Q", "qt", "t", "T", "d", "w", "W", "c", "z", "x", "v", "g",
+	letterKeys = []string{"r", "R", "rt", "s", "sw", "sg", "e", "E", "f", "fr", "fa", "fq", "ft", "fx", "fv", "fg", "a",
+		"q", "Q", "qt", "t", "T", "d", "w", "W", "c", "z", "x", "v", "g",
 		"k", "o", "i", "O", "j", "p", "u", "P", "h", "hk", "ho", "hl", "y", "n", "nj", "np", "nl", "b", "m", "ml", "l"}
 )
 
@@ -31,7 +35,8 @@ func toKeys(s string) string {
 	return b.String()
 }
 
-// koreanKeys is koreanWords as typed on a Latin keyboard, lower-cased, each word once, and what is no Hangul as it stands.
+// koreanKeys is koreanWords as typed on a Latin keyboard, lower-cased and without repetition; other
+// scripts stay as they are.
 var koreanKeys = func() []string {
 	seen := make(map[string]bool)
 	var keys []string
@@ -45,8 +50,8 @@ var koreanKeys = func() []string {
 	return keys
 }()
 
-// koreanWords are what Korean speakers are known or likely to build passwords on, the likelier first. Written in Hangul, they
-// are mostly typed with the keyboard in Latin mode; some are common in Roman letters.
+// koreanWords are words that Korean speakers build passwords on, the likelier first. Most are in
+// Hangul, and are typed with the keyboard in Latin mode; some are common in Roman letters.
 const koreanWords = `
 비밀번호 사랑해 안녕하세요 사랑 암호 비번 패스워드 관리자 안녕 나는너를사랑해 사랑합니다 대한민국 로그인 비밀 아이디
 행복 행복하자 행복해 우리집 우리가족 가족 엄마 아빠 엄마아빠 여보 자기야 자기 아들 딸 공주 왕자 천사 악마 바보 멍청이 개새끼 씨발 시발 병신 존나 미친 꺼져

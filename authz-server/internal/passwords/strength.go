@@ -19,7 +19,7 @@ const (
 	maxPassword = 128
 )
 
-// Obvious tells why a password should not be used as far as that costs nothing to find out, or "".
+// Obvious is [Weakness] as far as it costs nothing to find out.
 func Obvious(password string) messages.Problem {
 	if len(password) > maxPasswordBytes {
 		return messages.PasswordTooLong
@@ -36,7 +36,8 @@ func Obvious(password string) messages.Problem {
 	return pattern(text)
 }
 
-// Weakness tells why a password should not be used by the person with this e-mail address and name, or "" when it may be.
+// Weakness tells why a password should not be used by the person with this e-mail address and name,
+// or "" when it may be.
 func Weakness(password, email, name string) messages.Problem {
 	if problem := Obvious(password); problem != "" {
 		return problem
@@ -74,11 +75,12 @@ func Weakness(password, email, name string) messages.Problem {
 	return reason
 }
 
-// estimated is how much of a password its strength is estimated from, in characters: the time grows with the cube of it.
+// estimated is how many characters of a password are estimated: the time grows with their cube.
 const estimated = 48
 
-// plain is text as the estimate sees it, in printable ASCII: the keys that are pressed, for 사랑해 is tkfkdgo whichever of them
-// is stored, and a sign that is in no dictionary for every other character.
+// plain is text in printable ASCII, as the estimate reads it. Hangul becomes the keys that type it,
+// since 사랑해 and tkfkdgo are the same to type, and every other character becomes a sign that is in
+// no dictionary.
 func plain(text string) string {
 	var keys []byte
 	for _, c := range toKeys(text) {
@@ -97,7 +99,7 @@ var leet = []*strings.Replacer{
 	strings.NewReplacer("4", "a", "@", "a", "3", "e", "1", "l", "!", "i", "0", "o", "$", "s", "5", "s", "7", "l"),
 }
 
-// once leaves one of the repetitions that s begins with: tkfkdtkfkd1 is hardly harder to guess than tkfkd1.
+// once keeps one of the repetitions that s begins with: tkfkdtkfkd1 is hardly harder to guess than tkfkd1.
 func once(s string) string {
 	for n := 2; n <= len(s)/2; n++ {
 		block := s[:n]
@@ -136,8 +138,8 @@ func contains(words []string, token string) bool {
 	return false
 }
 
-// pattern finds what an estimate of single pieces misses: digits alone, telephone numbers with a little around them, and few
-// different characters.
+// pattern finds what the estimate, which looks at pieces, misses: mere digits, telephone numbers with little around them, and
+// few different characters.
 func pattern(text string) messages.Problem {
 	digits, others := 0, 0
 	different := make(map[rune]bool)

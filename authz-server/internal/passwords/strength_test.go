@@ -55,7 +55,8 @@ func TestWeakPasswordsAreRefusedWithTheReason(t *testing.T) {
 func TestHangulIsTheKeysThatTypeIt(t *testing.T) {
 	t.Parallel()
 	for hangul, keys := range map[string]string{
-		"사랑해": "tkfkdgo", "비밀번호": "qlalfqjsgh", "안녕하세요": "dkssudgktpdy", "값싼 닭": "rkqtTks ekfr", "왜": "dho", "의": "dml", "ㅋㅋㅠㅄ": "zzbqt", "abc 1": "abc 1",
+		"사랑해": "tkfkdgo", "비밀번호": "qlalfqjsgh", "안녕하세요": "dkssudgktpdy", "값싼 닭": "rkqtTks ekfr", "왜": "dho", "의": "dml", "ㅋㅋㅠㅄ": "zzbqt",
+		"abc 1": "abc 1",
 	} {
 		if got := toKeys(hangul); got != keys {
 			t.Errorf("%s: %s, not %s", hangul, got, keys)
@@ -93,8 +94,8 @@ func TestTheWorkForOnePasswordIsBounded(t *testing.T) {
 	}
 }
 
-// What the estimate sees is short and printable, whatever the password is: its own time is bounded by that. The estimate takes
-// too long to be part of a fuzz target.
+// What the estimate sees is short and printable, whatever the password is: its own time is bounded
+// by that. The estimate takes too long to be part of a fuzz target.
 func FuzzPlain(f *testing.F) {
 	for _, one := range costly {
 		f.Add(one.password)

@@ -21,12 +21,14 @@ import (
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
-// In a real browser, with scripts off: the forms work, our own policy blocks nothing of ours, and a form leads on to an
-// application on another origin, and from there to a third (which form-action would forbid).
+// In a real browser, with scripts off: the forms work, our own policy blocks nothing of ours, and a
+// form leads on to an application on another origin, and from there to a third (which form-action
+// would forbid).
 func TestPagesInABrowserWithoutScripts(t *testing.T) {
 	ctx := chrome.Tab(t)
 	s := peopletest.New(t)
-	if err := s.Store.Clients.CreateClient(t.Context(), client.Client{ID: "local", Name: "Local"}); err != nil { // without a logo to load from elsewhere
+	// Without a logo to load from elsewhere.
+	if err := s.Store.Clients.CreateClient(t.Context(), client.Client{ID: "local", Name: "Local"}); err != nil {
 		t.Fatal(err)
 	}
 

@@ -32,17 +32,20 @@ type Config struct {
 
 	Limits throttle.Limits
 
-	// AccessToken is how long an access token lives: so long an app can use it that has lost its access. 0: 10 minutes.
+	// AccessToken is the lifetime of access tokens: for so long, an app that lost its access can
+	// still use one. 0: 10 minutes.
 	AccessToken time.Duration
 
-	// InsecureLegacyResponseTypes is the server's setting: with it, apps that registered themselves count as vouched for.
+	// InsecureLegacyResponseTypes is the server's setting: with it, apps that registered themselves
+	// count as vouched for.
 	InsecureLegacyResponseTypes bool
 }
 
 // ACRValues are the values of the claim acr that a log-in can have.
 var ACRValues = []string{session.Password.ACR}
 
-// People is the rooms together, for the endpoints that need a person. It is safe for concurrent use.
+// People is the rooms together, for the endpoints that need a person. It is safe for concurrent
+// use.
 type People struct {
 	*session.Sessions
 	*throttle.Throttle
@@ -64,9 +67,10 @@ func New(cfg Config) (*People, error) {
 	}
 	log := cmp.Or(cfg.Log, slog.Default())
 	p := &People{
-		Sessions:  session.New(cfg.Store, at, cfg.Now, log),
-		Throttle:  throttle.New(cfg.Store, log, cfg.Limits),
-		Apps:      &apps.Apps{Store: cfg.Store, Pages: cfg.Pages, Issuer: cfg.Issuer, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes},
+		Sessions: session.New(cfg.Store, at, cfg.Now, log),
+		Throttle: throttle.New(cfg.Store, log, cfg.Limits),
+		Apps: &apps.Apps{Store: cfg.Store, Pages: cfg.Pages, Issuer: cfg.Issuer,
+			InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes},
 		Passwords: passwords.New(),
 	}
 	if p.Guard, err = guard.New(cfg.Pages, p.Throttle, at, log); err != nil {

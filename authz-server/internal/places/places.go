@@ -1,4 +1,5 @@
-// Package places knows the time zones, countries and languages that people choose from, and what they are called.
+// Package places knows the time zones, countries and languages that people choose from, and what
+// they are called.
 package places
 
 import (
@@ -14,8 +15,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
-// zoneTable has a line for each time zone that people live in: the country's code in ISO 3166-1, and the zone's name. It is
-// zone.tab of the IANA time zone database, which is in the public domain.
+// zoneTable has a line for each time zone that people live in: the country's code in ISO 3166-1,
+// and the zone's name. It is zone.tab of the IANA time zone database, which is in the public
+// domain.
 //
 //go:embed zones.txt
 var zoneTable string
@@ -30,10 +32,12 @@ var zoneCountries = sync.OnceValue(func() map[string]string {
 	return countries
 })
 
-// ZoneCountry is the code in ISO 3166-1 of the country that a time zone is in; empty: of none, or not known.
+// ZoneCountry is the code in ISO 3166-1 of the country that a time zone is in; empty if there is
+// none or the zone is unknown.
 func ZoneCountry(zone string) string { return zoneCountries()[zone] }
 
-// CountryCode is the code in ISO 3166-1 of a country, which text names by its code, or in a language of the pages; empty: none.
+// CountryCode is the code in ISO 3166-1 of the country that text names, by its code or in a
+// language of the pages; empty if it names none.
 func CountryCode(text string) string {
 	return countryCodes()[strings.ToLower(strings.TrimSpace(text))]
 }
@@ -49,8 +53,8 @@ var countryCodes = sync.OnceValue(func() map[string]string {
 	return codes
 })
 
-// languages are what people can choose for apps to greet them in: those that most people speak, and forms of them that differ
-// in writing.
+// languages are those that people can ask apps to use: the ones with most speakers, and variants
+// that are written differently.
 var languages = strings.Fields(`ko en en-AU en-CA en-GB en-IN en-US af am ar az be bg bn bs ca cs cy da de de-AT de-CH el es es-419 es-MX et eu fa fi
 	fil fr fr-CA ga gl gu he hi hr hu hy id is it ja ka kk km kn ky lo lt lv mk ml mn mr ms my nb ne nl pa pl pt-BR pt-PT ro ru si sk
 	sl sq sr sv sw ta te th tr uk ur uz vi zh-Hans zh-Hant zu`)
@@ -66,7 +70,7 @@ func regionName(t *messages.Language, country string) string {
 	return country
 }
 
-// LocaleName is what a language is called, or its tag.
+// LocaleName is the name of a language in t, and in itself; or its tag.
 func LocaleName(t *messages.Language, tag string) string {
 	parsed, err := language.Parse(tag)
 	if err != nil {
@@ -86,16 +90,18 @@ func LocaleName(t *messages.Language, tag string) string {
 	return name + " – " + own
 }
 
-// Place is a time zone, a country or a language. Value is its name in the IANA database, its code in ISO 3166-1 or its BCP 47
-// tag.
+// Place is a time zone, a country or a language. Value is its name in the IANA database, its code
+// in ISO 3166-1 or its BCP 47 tag.
 type Place struct{ Value, Label string }
 
-// Places are the places that people choose from, each kind in the order of the language that the labels are in.
+// Places are the places that people choose from, each kind in the order of the language that the
+// labels are in.
 type Places struct{ Zones, Countries, Locales []Place }
 
 var named sync.Map // *Places, by tag
 
-// In returns the places, named in a language. They are made once for each: naming and sorting some seven hundred takes a while.
+// In returns the places, named in a language. They are made once for each: naming and sorting some
+// seven hundred takes a while.
 func In(t *messages.Language) *Places {
 	if p, ok := named.Load(t.Tag); ok {
 		return p.(*Places)

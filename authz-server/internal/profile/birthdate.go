@@ -11,9 +11,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
 
-// How people write dates, whatever the language of the page: 1990-04-23, 1990.4.23, 1990. 4. 23., 1990/4/23, 19900423, and
-// 1990 alone. Languages add 1990년 4월 23일, 4월 23일 without the year, 1990년, and names of months. Where the year is last,
-// numbers alone do not tell the day from the month.
+// How people write dates, whatever the language of the page: 1990-04-23, 1990.4.23, 1990. 4. 23.,
+// 1990/4/23, 19900423, and 1990 alone. Languages add 1990년 4월 23일, 4월 23일 without the year, 1990년,
+// and names of months. Where the year is last, numbers alone do not tell the day from the month.
 var (
 	inYear    = mark(func(d messages.Dates) string { return d.Year })
 	inMonth   = mark(func(d messages.Dates) string { return d.Month })
@@ -35,8 +35,8 @@ func mark(of func(messages.Dates) string) string {
 	return "(?:" + strings.Join(marks, "|") + ")"
 }
 
-// cleanBirthdate takes dates as people write them, and makes them what OIDC Core §5.1 says: YYYY-MM-DD, 0000-MM-DD (without
-// the year) or YYYY.
+// cleanBirthdate takes dates as people write them, and makes them YYYY-MM-DD, 0000-MM-DD (without
+// the year) or YYYY, as OIDC Core §5.1 says.
 func cleanBirthdate(typed string, at where) (string, messages.Problem) {
 	if len(typed) > 100 {
 		return typed, messages.BirthdayInvalid
@@ -60,8 +60,9 @@ func cleanBirthdate(typed string, at where) (string, messages.Problem) {
 		}
 	}
 	date, err := time.Parse(layout, s)
-	// It may be tomorrow here already for some.
-	if err != nil || date.After(at.now.Add(24*time.Hour)) || (date.Year() < 1850 && (date.Year() != 0 || layout == "2006")) {
+	// Somewhere it is already tomorrow.
+	if err != nil || date.After(at.now.Add(24*time.Hour)) || (date.Year() < 1850 &&
+		(date.Year() != 0 || layout == "2006")) {
 		return typed, messages.BirthdayInvalid
 	}
 	return s, ""

@@ -1,5 +1,6 @@
-// Package profile reads what people type of themselves, as they write it, and makes it what OpenID Connect says a claim looks
-// like: names, e-mail addresses, telephone numbers, dates, places. Without it, every page would read them in its own way.
+// Package profile reads what people write about themselves (names, e-mail addresses, telephone
+// numbers, dates, places), in the ways that people write it, and turns it into claims as OpenID
+// Connect defines them.
 package profile
 
 import (
@@ -20,8 +21,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
-// fields are what people tell of themselves beyond name and e-mail address, each with its place in an account and
-// how it is cleaned: every clean function takes what was typed, not empty, and returns what is stored or what is wrong.
+// fields are what people tell about themselves beyond name and e-mail address. A clean function
+// takes what was typed, which is not empty, and returns what to store or what is wrong.
 var fields = []struct {
 	name  string
 	in    func(*accounts.User) *string
@@ -57,18 +58,18 @@ func Fields() []string {
 	return names
 }
 
-// where is when and where a person is, as far as it changes how what they type is read.
+// where is the time and country that decide how to read what a person types.
 type where struct {
 	now    time.Time
 	region string // code in ISO 3166-1 of the country whose telephone numbers they dial; empty: unknown
 }
 
-// maxField is more than any field has, in bytes: no more is worked on.
+// maxField is more than any field can hold, in bytes.
 const maxField = 8 << 10
 
-// Set writes the typed values into u, cleaned, and tells what is wrong with which. What was not typed is left as it is.
-// Another telephone number is not a verified one.
-// region is the country to assume of somebody who says nothing of it, or empty.
+// Set writes the typed values into u, cleaned, and returns what is wrong, by field. Fields that
+// were not typed stay as they are. A telephone number that changes is no longer verified. region is
+// the country to assume when u does not tell; it may be empty.
 func Set(u *accounts.User, typed map[string]string, now time.Time, region string) map[string]messages.Problem {
 	at := where{now, regionOf(u, typed, region)}
 	problems := make(map[string]messages.Problem)
@@ -97,7 +98,7 @@ func Set(u *accounts.User, typed map[string]string, now time.Time, region string
 	return problems
 }
 
-// Of is what Set would write, by field: the profile of u.
+// Of returns the profile of u, by field.
 func Of(u accounts.User) map[string]string {
 	values := make(map[string]string)
 	for _, field := range fields {
@@ -106,11 +107,12 @@ func Of(u accounts.User) map[string]string {
 	return values
 }
 
-// Clean puts locale and claims of u into the form in which they are stored. Its error names what is wrong.
+// Clean puts locale and claims of u into the form in which they are stored. Its error names what is
+// wrong.
 func Clean(u *accounts.User, now time.Time) error {
 	verified := u.Claims.PhoneVerified
 	problems := Set(u, Of(*u), now, "")
-	u.Claims.PhoneVerified = verified && u.Claims.PhoneNumber != "" // who calls this says so
+	u.Claims.PhoneVerified = verified && u.Claims.PhoneNumber != "" // the caller vouches for it
 	for _, field := range fields {
 		if problem, ok := problems[field.name]; ok {
 			return fmt.Errorf("%s: %s", field.name, strings.ReplaceAll(string(problem), "_", " "))
@@ -119,7 +121,7 @@ func Clean(u *accounts.User, now time.Time) error {
 	return nil
 }
 
-// cleanLine is for a line of text of at most so many characters.
+// cleanLine cleans a line of text of at most most characters.
 func cleanLine(most int) func(string, where) (string, messages.Problem) {
 	return func(s string, _ where) (string, messages.Problem) {
 		if utf8.RuneCountInString(s) > most {
@@ -133,7 +135,8 @@ func cleanLine(most int) func(string, where) (string, messages.Problem) {
 	}
 }
 
-// cleanLines is the same for several lines, which end with a line feed (OIDC Core §5.1.1 allows either). Empty ones are dropped.
+// cleanLines is cleanLine for several lines. They end with a line feed (OIDC Core §5.1.1 allows
+// either), and empty ones are dropped.
 func cleanLines(most int) func(string, where) (string, messages.Problem) {
 	return func(s string, at where) (string, messages.Problem) {
 		if utf8.RuneCountInString(s) > most {
@@ -160,7 +163,7 @@ func cleanLines(most int) func(string, where) (string, messages.Problem) {
 // maxURL is how long an address on the web may be, in bytes.
 const maxURL = 1000
 
-// cleanURL takes web addresses alone: an application may make a link or an image of them.
+// cleanURL takes web addresses only: applications make links and images of them.
 func cleanURL(s string, _ where) (string, messages.Problem) {
 	if len(s) > maxURL {
 		return s, messages.TextTooLong
@@ -173,7 +176,7 @@ func cleanURL(s string, _ where) (string, messages.Problem) {
 	return s, ""
 }
 
-// zoneName is how names of time zones look; the machine's zone files are read by them.
+// zoneName is the form of a time zone's name, which becomes the name of a file.
 var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]{1,30}(/[A-Z][A-Za-z0-9_+-]{1,30}){0,2}$`)
 
 func cleanZone(s string, _ where) (string, messages.Problem) {

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxEmail is the longest address that mail can be sent to, in bytes (RFC 5321 §4.5.3.1.3, less the brackets).
+// MaxEmail is the longest address that mail can be sent to, in bytes (RFC 5321 §4.5.3.1.3, less the
+// brackets).
 const MaxEmail = 254
 
 // Email trims an e-mail address and tells what is wrong with it, or "".
@@ -41,7 +42,8 @@ func Email(s string) (string, messages.Problem) {
 // maxName is how long a name may be, in characters.
 const maxName = 100
 
-// Name trims a name, makes every run of white space one space, and tells what is wrong with it, or "".
+// Name trims a name, makes every run of white space one space, and tells what is wrong with it, or
+// "".
 func Name(s string) (string, messages.Problem) {
 	if len(s) > 40*maxName { // bytes, composed or not
 		return s[:0], messages.NameTooLong
@@ -55,8 +57,10 @@ func Name(s string) (string, messages.Problem) {
 	}
 	visible := false
 	for _, c := range s {
-		// Overrides of the writing direction would let a name rearrange the text around it. The joiners are part of some scripts.
-		if unicode.IsControl(c) || c == utf8.RuneError || (unicode.Is(unicode.Cf, c) && c != '\u200c' && c != '\u200d') || unicode.Is(unicode.Co, c) {
+		// Overrides of the writing direction would let a name rearrange the text around it. The
+		// joiners are part of some scripts.
+		if unicode.IsControl(c) || c == utf8.RuneError || (unicode.Is(unicode.Cf, c) && c != '\u200c' && c != '\u200d') ||
+			unicode.Is(unicode.Co, c) {
 			return s, messages.NameInvalid
 		}
 		visible = visible || unicode.IsLetter(c) || unicode.IsNumber(c) || unicode.IsSymbol(c) || unicode.IsPunct(c)

@@ -13,14 +13,16 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
-// dialling is how telephone numbers are dialled within a country (ITU-T E.164, and the national plans notified to the ITU).
+// dialling is how telephone numbers are dialled within a country (ITU-T E.164, and the national
+// plans notified to the ITU).
 type dialling struct {
 	code  string // the country's
 	trunk string // what a number begins with at home, and loses abroad; empty: nothing
 	exit  string // what a number of another country begins with
 }
 
-// diallings are those of the countries where it is simple: a number without what the plan says is not guessed at.
+// diallings are those of the countries with a simple plan. In the others, a number without a
+// country code is not guessed at.
 var diallings = func() map[string]dialling {
 	all := make(map[string]dialling)
 	add := func(trunk, exit, countries string) {
@@ -49,7 +51,8 @@ var (
 	northAmerica = regexp.MustCompile(`^[2-9][0-9]{2}[2-9][0-9]{6}$`)
 )
 
-// mobiles are numbers that are dialled without the trunk prefix where others need it.
+// mobiles are numbers that are dialled without the trunk prefix that other numbers of the country
+// need.
 var mobiles = map[string]*regexp.Regexp{
 	"BR": regexp.MustCompile(`^[1-9][1-9]9[0-9]{8}$`),
 	"CN": regexp.MustCompile(`^1[3-9][0-9]{9}$`),
@@ -58,11 +61,12 @@ var mobiles = map[string]*regexp.Regexp{
 	"RU": regexp.MustCompile(`^9[0-9]{9}$`),
 }
 
-// shortest is how many digits a number has at least, without the trunk prefix: less is one that was not typed to its end.
+// shortest is the least number of digits without the trunk prefix. A shorter number was not typed
+// to its end.
 var shortest = map[string]int{"KR": 8, "JP": 9, "CN": 9, "IN": 10, "GB": 9, "FR": 9, "AU": 9, "RU": 10, "KZ": 10}
 
-// cleanPhone takes numbers as people dial them at home or write them for others, however they are grouped, and makes them
-// E.164 (OIDC Core §5.1), with an extension as RFC 3966 writes it.
+// cleanPhone takes numbers as people dial them at home or give them to others, grouped in any way,
+// and makes them E.164 (OIDC Core §5.1), with an extension as in RFC 3966.
 func cleanPhone(typed string, at where) (string, messages.Problem) {
 	if len(typed) > 100 {
 		return typed, messages.PhoneInvalid
@@ -71,7 +75,8 @@ func cleanPhone(typed string, at where) (string, messages.Problem) {
 	if strings.HasPrefix(strings.TrimSpace(number), "+") {
 		number = strings.Replace(number, "(0)", "", 1) // +44 (0)20 7946 0958
 	}
-	number = strings.NewReplacer(" ", "", "-", "", ".", "", "/", "", "(", "", ")", "", "\u2010", "", "\u2011", "", "\u2013", "").Replace(number)
+	number = strings.NewReplacer(" ", "", "-", "", ".", "", "/", "", "(", "", ")", "", "\u2010", "", "\u2011", "",
+		"\u2013", "").Replace(number)
 	if digits.MatchString(number) {
 		number = international(number, at.region)
 	}
@@ -87,7 +92,8 @@ func cleanPhone(typed string, at where) (string, messages.Problem) {
 	return number + ";ext=" + extension, ""
 }
 
-// international is a number that was dialled in a country, with + and the country code; empty: it is not known how.
+// international is a number as dialled within region, with + and the country code; empty if that is
+// unclear.
 func international(number, region string) string {
 	at, ok := diallings[region]
 	if !ok {
@@ -113,8 +119,8 @@ func international(number, region string) string {
 	return "+" + at.code + national
 }
 
-// regionOf is the country whose numbers a person dials: what they say of their address, language and time zone, in the form
-// or before, or else otherwise.
+// regionOf is the country whose numbers a person dials. Address, language and time zone tell, in
+// the form or as stored before; if they do not, it is otherwise.
 func regionOf(u *accounts.User, typed map[string]string, otherwise string) string {
 	latest := func(name, stored string) string {
 		if value, ok := typed[name]; ok {
@@ -123,19 +129,20 @@ func regionOf(u *accounts.User, typed map[string]string, otherwise string) strin
 		return stored
 	}
 	country := latest("country", u.Claims.Address.Country)
-	for _, region := range []string{places.CountryCode(country), RegionOfLanguage(latest("locale", u.Locale)), places.ZoneCountry(latest("zoneinfo", u.Claims.Zoneinfo))} {
+	for _, region := range []string{places.CountryCode(country), RegionOfLanguage(latest("locale", u.Locale)),
+		places.ZoneCountry(latest("zoneinfo", u.Claims.Zoneinfo))} {
 		if region != "" {
 			return region
 		}
-		if country != "" && places.CountryCode(country) == "" { // somewhere that we do not know
+		if country != "" && places.CountryCode(country) == "" { // an unknown country
 			return ""
 		}
 	}
 	return otherwise
 }
 
-// RegionOfLanguage is the country that a BCP 47 tag names, or the one where nearly all live who speak the language; empty:
-// there is none.
+// RegionOfLanguage is the country that a BCP 47 tag names, or the one where nearly all live who
+// speak the language; empty: there is none.
 func RegionOfLanguage(tag string) string {
 	if len(tag) > 35 {
 		return ""
@@ -144,13 +151,15 @@ func RegionOfLanguage(tag string) string {
 	if err != nil {
 		return ""
 	}
-	if region, confidence := parsed.Region(); confidence == language.Exact || confidence >= language.Low && homeland[region.String()] {
+	if region, confidence := parsed.Region(); confidence == language.Exact || confidence >= language.Low &&
+		homeland[region.String()] {
 		return region.String()
 	}
 	return ""
 }
 
-// homeland are the countries that a language without a region stands for: those of the pages' languages, and Japan.
+// homeland are the countries that a language without a region stands for: those of the pages'
+// languages, and Japan.
 var homeland = func() map[string]bool {
 	all := map[string]bool{"JP": true}
 	for _, l := range messages.All.List() {

@@ -27,8 +27,8 @@ func Networks(r *http.Request) []string { return httpd.Networks(Addr(r)) }
 // maxUserAgent is how much is kept of a User-Agent header, in bytes.
 const maxUserAgent = 300
 
-// Of returns where a request came from, as it can be stored: its address, and its User-Agent header,
-// shortened.
+// Of returns where a request came from, as it can be stored: its address, and its User-Agent
+// header, shortened.
 func Of(r *http.Request) (address, userAgent string) {
 	return Addr(r).String(), cut(r.UserAgent(), maxUserAgent)
 }

@@ -8,25 +8,28 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 )
 
-// stateCookie tells the script of /oauth2/check_session whether the log-in in this browser is still the same (OpenID Connect
-// Session Management 1.0 §4.2). It is no secret, opens nothing, and scripts of ours read it, in frames of other sites too.
+// stateCookie tells the script of /oauth2/check_session whether the log-in in this browser is still
+// the same (OpenID Connect Session Management 1.0 §4.2). It is not secret and opens nothing; the
+// script of that page reads it, in frames of other sites too.
 const stateCookie = "maru-browser-state"
 
-// stateOf is the browser state while a session lasts. Logging in again as the same person keeps the session, and so this.
+// stateOf is the browser state while a session lasts. Logging in again as the same person keeps the
+// session, and so this.
 func stateOf(sid string) string {
 	return base64.RawURLEncoding.EncodeToString(opaque.Hash("browser state of " + sid))
 }
 
-// BrowserState is what an application is told to compare by, given the session of the browser that sent r, or nil; it is
-// empty when nobody is logged in. The browser's cookie is brought up to date.
+// BrowserState returns what an application compares to see whether the log-in has changed. session
+// is that of the browser that sent r, or nil; without one the state is empty. BrowserState also
+// brings the browser's cookie up to date.
 func (s *Sessions) BrowserState(w http.ResponseWriter, r *http.Request, session *Session) string {
 	had, _ := s.cookie(r, stateCookie)
 	state := had
 	if session != nil {
 		state = stateOf(session.ID)
 	} else if _, sent := s.cookie(r, sessionCookie); sent {
-		// Its session has ended. Without a session cookie it is not known whether there is one: browsers keep it from
-		// requests that another site makes, and such a site must not change the state.
+		// Its session has ended. A request without the cookie says nothing: browsers leave it out
+		// of requests that another site makes, and such a site must not change the state.
 		state = ""
 	}
 	if state != had {
@@ -35,8 +38,9 @@ func (s *Sessions) BrowserState(w http.ResponseWriter, r *http.Request, session 
 	return state
 }
 
-// setBrowserState sets the cookie for as long as the session can last; without a state it removes it. Over plain http, browsers
-// take SameSite=None from nobody: frames on other sites then see no cookie, those on other ports of localhost do.
+// setBrowserState sets the cookie for as long as the session can last; without a state it removes
+// it. Over plain http, browsers refuse SameSite=None: frames on other sites then see no cookie;
+// those on other ports of localhost do.
 func (s *Sessions) setBrowserState(w http.ResponseWriter, session *Session, state string) {
 	cookie := &http.Cookie{Name: s.at.Cookie(stateCookie), Value: state, Path: s.at.CookiePath(), MaxAge: -1, Secure: s.at.Secure(), SameSite: http.SameSiteLaxMode} //nolint:gosec // G124: its script reads it; Secure with https
 	if s.at.Secure() {

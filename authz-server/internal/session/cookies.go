@@ -14,7 +14,7 @@ const (
 	wantedCookie  = "maru-toward"  // which page of the account somebody asked for before they logged in
 )
 
-// cookie returns the value of one of our cookies, if it has the form of one.
+// cookie returns the value of a cookie that [Sessions.setCookie] made, if it has the form of one.
 func (s *Sessions) cookie(r *http.Request, name string) (string, bool) {
 	cookie, err := r.Cookie(s.at.Cookie(name))
 	if err != nil || !isSecret(cookie.Value) {
@@ -23,15 +23,16 @@ func (s *Sessions) cookie(r *http.Request, name string) (string, bool) {
 	return cookie.Value, true
 }
 
-// HasCookies tells whether the browser that sent r brought any of the cookies by which it is known here.
+// HasCookies tells whether the browser that sent r brought a cookie by which this server knows it.
 func (s *Sessions) HasCookies(r *http.Request) bool {
 	_, session := s.cookie(r, sessionCookie)
 	_, browser := s.cookie(r, browserCookie)
 	return session || browser
 }
 
-// setCookie sets one of our cookies for maxAge seconds; 0: until the browser closes; negative: removes it. SameSite=Lax, because
-// an application sends people here by a link, and they must arrive logged in; a form that another site posts comes without it.
+// setCookie sets a cookie for maxAge seconds; 0 keeps it until the browser closes, and a negative
+// value removes it. It is SameSite=Lax: an application sends people here by a link, and they must
+// arrive logged in, but a form that another site posts comes without the cookie.
 func (s *Sessions) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure unless the issuer is on plain http
 		Name: s.at.Cookie(name), Value: value, Path: s.at.CookiePath(), MaxAge: maxAge,
@@ -39,7 +40,8 @@ func (s *Sessions) setCookie(w http.ResponseWriter, name, value string, maxAge i
 	})
 }
 
-// EnsureBrowser returns the secret that tells this browser from others, and makes one when there is none.
+// EnsureBrowser returns the secret that tells this browser from others, and gives it one when it
+// has none.
 func (s *Sessions) EnsureBrowser(w http.ResponseWriter, r *http.Request) string {
 	secret, ok := s.cookie(r, browserCookie)
 	if !ok {
@@ -69,8 +71,8 @@ func (s *Sessions) Want(w http.ResponseWriter, page string) {
 	s.setCookie(w, wantedCookie, page, wantedFor)
 }
 
-// Wanted returns the page that somebody asked for before they logged in, and forgets it; empty: none. Nothing guarantees that
-// it is one of this server's.
+// Wanted returns the page that somebody asked for before they logged in, and forgets it; empty if
+// there is none. The browser could have changed it: check that it is a page of this server.
 func (s *Sessions) Wanted(w http.ResponseWriter, r *http.Request) (page string) {
 	cookie, err := r.Cookie(s.at.Cookie(wantedCookie))
 	if err != nil {

@@ -30,7 +30,7 @@ type Proof struct {
 	ACR string   // claim acr
 }
 
-// Password is the proof of whoever knows the password.
+// Password is the proof that a person knows the password.
 var Password = Proof{AMR: []string{"pwd"}, ACR: "1"}
 
 // Sessions finds, opens and ends sessions. It is safe for concurrent use.
@@ -41,8 +41,9 @@ type Sessions struct {
 	log   *slog.Logger
 }
 
-// New makes Sessions for the issuer at at, whose https makes cookies Secure. now is for cookies alone: the store has a clock of
-// its own, which decides what has expired. A nil now stands for time.Now, a nil log for slog.Default().
+// New makes Sessions for the issuer at at, whose https makes cookies Secure. now is for cookies
+// alone: the store has a clock of its own, which decides what has expired. A nil now stands for
+// time.Now, a nil log for slog.Default().
 func New(s *store.Store, at issuer.URL, now func() time.Time, log *slog.Logger) *Sessions {
 	if now == nil {
 		now = time.Now
@@ -72,8 +73,8 @@ func (s *Sessions) Session(r *http.Request) (*Session, error) {
 	return &Session{session, user}, nil
 }
 
-// touch notes that a session is in use. Pages that only read do not wait for a database that cannot write at the moment;
-// then the session ends a little earlier, if the person does nothing more.
+// touch notes that a session is in use. Pages that only read do not wait for a database that cannot
+// write at the moment; then the session ends a little earlier, if the person does nothing more.
 func (s *Sessions) touch(ctx context.Context, session accounts.Session) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -85,10 +86,11 @@ func (s *Sessions) touch(ctx context.Context, session accounts.Session) error {
 	return err
 }
 
-// Open makes a session for user, whose password was checked against user.PasswordHash, and gives the browser a new cookie: one
-// that somebody planted before is worth nothing. The same person keeps their session under its id, so that applications that
-// hang on it stay logged in; another person's session in this browser ends. [store.ErrNotFound]: the account was disabled, or
-// got another password, this very moment.
+// Open makes a session for user, whose password was checked against user.PasswordHash, and gives
+// the browser a new cookie: one that somebody planted before is worth nothing. The same person
+// keeps their session under its id, so that applications that hang on it stay logged in; another
+// person's session in this browser ends. [store.ErrNotFound]: the account was disabled, or got
+// another password, this very moment.
 func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, user accounts.User, by Proof) error {
 	before, err := s.Session(r)
 	if err != nil {
@@ -118,8 +120,8 @@ func (s *Sessions) Renew(w http.ResponseWriter, session *Session, cookie string)
 	s.setCookie(w, sessionCookie, cookie, int(session.ExpiresAt.Sub(s.now())/time.Second))
 }
 
-// EndSession ends the session sid with its grants and, when it is the one of the browser that sent r, its cookie. A session
-// that has ended already is no error.
+// EndSession ends the session sid with its grants and, when it is the one of the browser that sent
+// r, its cookie. A session that has ended already is no error.
 func (s *Sessions) EndSession(w http.ResponseWriter, r *http.Request, sid string) error {
 	mine, err := s.Session(r)
 	if err != nil {

@@ -39,11 +39,13 @@ func TestALoginMakesANewSessionCookie(t *testing.T) {
 		t.Error("a planted cookie opens the session")
 	}
 
-	// Again, by the same person: a new cookie, the old one is worth nothing, applications keep their session.
+	// Again, by the same person: a new cookie, the old one is worth nothing, applications keep
+	// their session.
 	s.Clock.Advance(time.Minute)
 	handle := b.Begin("prompt", "login")
 	b.Get("/login?interaction="+handle).Want(t, http.StatusOK, `id="login"`)
-	b.Post("/login?interaction="+handle, "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/oauth2/authorize?interaction="+handle)
+	b.Post("/login?interaction="+handle, "email", "mina@example.org", "password", peopletest.Password).
+		WantRedirect(t, "/oauth2/authorize?interaction="+handle)
 	second := b.Cookie("maru-session")
 	attacker.Jar.SetCookies(u, []*http.Cookie{{Name: "maru-session", Value: first, Path: "/"}})
 	if second == first || attacker.LoggedIn() || !b.LoggedIn() {
@@ -56,7 +58,8 @@ func TestALoginMakesANewSessionCookie(t *testing.T) {
 		t.Fatal(err)
 	}
 	handle = b.Begin("prompt", "select_account")
-	b.Post("/login?interaction="+handle, "email", "hana@example.org", "password", peopletest.Password).WantRedirect(t, "/oauth2/authorize?interaction="+handle)
+	b.Post("/login?interaction="+handle, "email", "hana@example.org", "password", peopletest.Password).
+		WantRedirect(t, "/oauth2/authorize?interaction="+handle)
 	if left, err := s.Store.Sessions.SessionsOf(t.Context(), mina.ID); err != nil || len(left) != 0 {
 		t.Errorf("%d sessions of the person before: %v", len(left), err)
 	}
@@ -75,12 +78,15 @@ func TestCookiesAreGuarded(t *testing.T) {
 		b := s.Browser()
 		cookies := b.Get("/login").Header.Values("Set-Cookie")
 		cookies = append(cookies, b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).Header.Values("Set-Cookie")...)
-		if len(cookies) != 3 || !strings.HasPrefix(cookies[0], test.prefix+"maru-browser=") || !strings.HasPrefix(cookies[1], test.prefix+"maru-session=") ||
+		if len(cookies) != 3 || !strings.HasPrefix(cookies[0], test.prefix+"maru-browser=") ||
+			!strings.HasPrefix(cookies[1], test.prefix+"maru-session=") ||
 			!strings.HasPrefix(cookies[2], test.prefix+"maru-browser-state=") {
 			t.Fatalf("cookies %q", cookies)
 		}
-		// The third is read by our script in applications' frames, and must therefore not be worth anything.
-		if state := b.Cookie(test.prefix + "maru-browser-state"); strings.Contains(cookies[2], "HttpOnly") || strings.Contains(cookies[2], "Domain") ||
+		// The third is read by our script in applications' frames, and must therefore not be worth
+		// anything.
+		if state := b.Cookie(test.prefix + "maru-browser-state"); strings.Contains(cookies[2], "HttpOnly") ||
+			strings.Contains(cookies[2], "Domain") ||
 			strings.Contains(cookies[2], "; Secure") != test.secure || strings.Contains(cookies[2], "; SameSite=None") != test.secure ||
 			state == "" || state == b.Cookie(test.prefix+"maru-session") || state == b.Cookie(test.prefix+"maru-browser") {
 			t.Errorf("%q", cookies[2])
@@ -130,7 +136,8 @@ func TestAnInteractionOfAnotherBrowserIsRefused(t *testing.T) {
 	for _, path := range []string{"/login", "/signup", "/consent"} {
 		for _, wrong := range []string{handle, opaque.New(), "x", strings.Repeat("A", 5000), "%00", "%ff"} {
 			victim.Get(path+"?interaction="+wrong).Want(t, http.StatusBadRequest, "invalid_request")
-			victim.Post(path+"?interaction="+wrong, "email", "mina@example.org", "password", peopletest.Password, "decision", "allow").Want(t, http.StatusBadRequest, "invalid_request")
+			victim.Post(path+"?interaction="+wrong, "email", "mina@example.org", "password", peopletest.Password, "decision", "allow").
+				Want(t, http.StatusBadRequest, "invalid_request")
 		}
 	}
 	s.Clock.Advance(requests.InteractionLifetime)

@@ -42,14 +42,16 @@ func TestGuessesAreSlowedDown(t *testing.T) {
 	if !owner.LoggedIn() {
 		t.Error("guesses ended the owner's session")
 	}
-	owner.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").WantRedirect(t, "/account/sessions?done=password")
+	owner.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").
+		WantRedirect(t, "/account/sessions?done=password")
 	s.Clock.Advance(15 * time.Minute)
 	b := s.Browser()
 	b.Get("/login")
 	b.Post("/login", "email", "mina@example.org", "password", "another set of wooden words").WantRedirect(t, "/account")
 }
 
-// Were the right password of a disabled account not counted, the missing limit would tell that there is one.
+// Were the right password of a disabled account not counted, the missing limit would tell that
+// there is one.
 func TestADisabledAccountIsSlowedDownLikeAnyOther(t *testing.T) {
 	t.Parallel()
 	s := peopletest.New(t)
@@ -127,7 +129,8 @@ func TestSignupsAreSlowedDown(t *testing.T) {
 	b.Post("/signup", "name", "Mina", "email", "MINA@example.org", "password", "the hash is made also for nothing").
 		Want(t, http.StatusUnprocessableEntity, "cannot be used to sign up", `aria-describedby="email-problem"`, `value="Mina"`)
 	for range 49 {
-		if err := s.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: "signup 127.0.0.1", Limit: 50, Window: 15 * time.Minute}); err != nil {
+		if err := s.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: "signup 127.0.0.1", Limit: 50,
+			Window: 15 * time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -157,10 +160,12 @@ func TestWhenTooManyPasswordsAreCheckedOthersAreToldToComeAgain(t *testing.T) {
 	}
 	leave()
 	leave = peopletest.Occupy(&s.People.Passwords.SignUp)
-	b.Post("/signup", "name", "Hana", "email", "hana@example.org", "password", peopletest.Password).Want(t, http.StatusServiceUnavailable, `value="hana@example.org"`)
+	b.Post("/signup", "name", "Hana", "email", "hana@example.org", "password", peopletest.Password).
+		Want(t, http.StatusServiceUnavailable, `value="hana@example.org"`)
 	leave()
 	leave = peopletest.Occupy(&s.People.Passwords.Change)
-	owner.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").Want(t, http.StatusServiceUnavailable)
+	owner.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").
+		Want(t, http.StatusServiceUnavailable)
 	leave()
 	b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
 }
@@ -186,13 +191,15 @@ func TestTheWorkOfOnePageDoesNotWaitForThatOfAnother(t *testing.T) {
 				b.Post("/signup", "name", "Hana", "email", "hana@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
 			}
 			if flooded != "change of a password" {
-				owner.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").WantRedirect(t, "/account/sessions?done=password")
+				owner.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").
+					WantRedirect(t, "/account/sessions?done=password")
 			}
 		})
 	}
 }
 
-// A flood of what anybody can ask for waits behind itself: neither a log-in from the same address, nor anything from another.
+// A flood of what anybody can ask for waits behind itself: neither a log-in from the same address,
+// nor anything from another.
 func TestAFloodFromOneAddressKeepsNobodyFromLoggingIn(t *testing.T) {
 	t.Parallel()
 	s := peopletest.New(t)
@@ -230,7 +237,8 @@ func TestWhatIsObviouslyWrongWithAPasswordCostsAndCountsNothing(t *testing.T) {
 	b.Get("/signup")
 	leaveSignUp, leaveChange := peopletest.Occupy(&s.People.Passwords.SignUp), peopletest.Occupy(&s.People.Passwords.Change)
 	for range 51 {
-		b.Post("/signup", "name", "Hana", "email", "hana@example.org", "password", strings.Repeat("x", 12<<10)).Want(t, http.StatusUnprocessableEntity, "at most 128")
+		b.Post("/signup", "name", "Hana", "email", "hana@example.org", "password", strings.Repeat("x", 12<<10)).
+			Want(t, http.StatusUnprocessableEntity, "at most 128")
 	}
 	owner.Post("/account/password", "password", peopletest.Password, "new_password", "short").Want(t, http.StatusUnprocessableEntity)
 	leaveChange()
@@ -246,7 +254,8 @@ func TestNewPasswordsOfOnePersonAreCounted(t *testing.T) {
 	b := s.Browser()
 	b.LogIn("mina@example.org")
 	for range 50 {
-		if err := s.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: "new-password " + user.ID, Limit: 50, Window: 15 * time.Minute}); err != nil {
+		if err := s.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: "new-password " + user.ID, Limit: 50,
+			Window: 15 * time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 // ErrBusy is returned when too many wait for the same already.
 var ErrBusy = errors.New("too many are being served already")
 
-// IsBusy tells whether something was not done because too many others are at it, or because its turn did not come in time. It
-// can be tried again in some seconds.
+// IsBusy tells whether err means that too many others were served first. The caller can try again
+// in some seconds.
 func IsBusy(err error) bool {
 	return errors.Is(err, ErrBusy) || errors.Is(err, context.DeadlineExceeded)
 }
@@ -20,12 +20,14 @@ type Queue struct {
 	waiting chan struct{} // holding one is the right to wait for it
 }
 
-// NewQueue makes a queue for so much work at once. It lets work wait that takes a second or two; what comes later is refused.
+// NewQueue makes a queue that lets slots pieces of work run at once. It fills up when the work that
+// waits takes a second or two.
 func NewQueue(slots int) *Queue {
 	return &Queue{slots: make(chan struct{}, slots), waiting: make(chan struct{}, 32*slots)}
 }
 
-// Enter waits for a slot; call leave when the work is done. It returns ErrBusy at once when too many wait, and ctx's error when ctx ends first.
+// Enter waits for a slot; call leave when the work is done. It returns ErrBusy at once if too many
+// wait, and ctx's error if ctx ends first.
 func (q *Queue) Enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case q.waiting <- struct{}{}:

@@ -1,6 +1,6 @@
-// Package throttle slows down what strangers can ask for without end: it gives each sender its turn,
-// bounds expensive work, and counts guesses, sign-ups and new passwords. All limits of the pages for
-// people are here.
+// Package throttle slows down what strangers can ask for without end: it gives each sender its
+// turn, bounds expensive work, and counts guesses, sign-ups and new passwords. All limits of the
+// pages for people are here.
 package throttle
 
 import (
@@ -20,7 +20,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 )
 
-// Limits slow down guessing: how many tries there are within Window. Zero values stand for the defaults.
+// Limits slow down guessing: how many tries there are within Window. Zero values stand for the
+// defaults.
 type Limits struct {
 	Account int           // failed log-ins for one account; 5
 	Address int           // failed log-ins from one network address (IPv6: a /64; a /48 has ten times as many); 20
@@ -28,8 +29,8 @@ type Limits struct {
 	Window  time.Duration // 15 minutes
 }
 
-// guessesOfSession is how many user codes of devices may be typed in vain in one session, within Limits.Window. One network
-// address may try as many as failed log-ins.
+// guessesOfSession is how many wrong user codes of devices one session may type within
+// Limits.Window. One network address may type Limits.Address of them.
 const guessesOfSession = 10
 
 // Patience is how long a person waits until others have been served.
@@ -55,20 +56,22 @@ func New(s *store.Store, log *slog.Logger, l Limits) *Throttle {
 	}
 }
 
-// Turn waits until it is r's turn among the requests of its sender. Call it where anybody can ask for work, after the body has
-// been read and before anything is looked up; call leave, once or more often, when the work is done. Nothing that takes long
-// for other reasons may be done meanwhile. [IsBusy] knows the error.
+// Turn waits until it is r's turn among the requests of its sender. Call it where anybody can ask
+// for work, after the body has been read and before anything is looked up; call leave, once or more
+// often, when the work is done. Nothing that takes long for other reasons may be done meanwhile.
+// [IsBusy] knows the error.
 func (t *Throttle) Turn(r *http.Request) (leave func(), err error) {
 	return t.turns.enter(r.Context(), sender.Networks(r)...)
 }
 
-// LongTurn is Turn for what may take long for other reasons, such as a fetch, or stands for many people. It has a queue of its
-// own, and more of it is done at once.
+// LongTurn is Turn for what may take long for other reasons, such as a fetch, or stands for many
+// people. It has a queue of its own, and more of it is done at once.
 func (t *Throttle) LongTurn(r *http.Request) (leave func(), err error) {
 	return t.long.enter(r.Context(), sender.Networks(r)...)
 }
 
-// WaitError says that there were too many tries, sign-ups or new passwords, and how long to wait until the next one.
+// WaitError says that there were too many tries, sign-ups or new passwords, and how long to wait
+// until the next one.
 type WaitError struct {
 	What string // for the log
 	Wait time.Duration
@@ -76,10 +79,11 @@ type WaitError struct {
 
 func (e *WaitError) Error() string { return e.What + " slowed down for " + e.Wait.String() }
 
-// LogIn takes the right to check one password of the account with this e-mail address, whether it exists or not. Errors:
-// [*WaitError], and those that [IsBusy] knows: too many try at once.
+// LogIn takes the right to check one password of the account with this e-mail address, whether it
+// exists or not. Errors: [*WaitError], and those that [IsBusy] knows: too many try at once.
 //
-// The address is hashed, so that what people mistype, which at times is their password, is not kept.
+// The address is hashed: at times people type their password in its place, and that must not be
+// kept.
 func (t *Throttle) LogIn(ctx context.Context, r *http.Request, email string) (Tries, error) {
 	account := "account:" + hex.EncodeToString(opaque.Hash(accounts.EmailKey(email)))
 	tries, err := t.reserve(ctx, "log-in", append(t.ofSender(r, "address"), limited{account, t.limits.Account})...)
@@ -87,8 +91,8 @@ func (t *Throttle) LogIn(ctx context.Context, r *http.Request, email string) (Tr
 	return tries, err
 }
 
-// PresentPassword is LogIn for the present password where it is to be changed, in a session. The session has its own count:
-// whoever guesses at /login cannot keep the owner from changing the password.
+// PresentPassword is LogIn for the present password where it is to be changed, in a session. The
+// session has its own count: guesses at /login cannot keep the owner from changing the password.
 func (t *Throttle) PresentPassword(ctx context.Context, sessionID string) (Tries, error) {
 	return t.reserve(ctx, "change of a password", limited{"session:" + sessionID, t.limits.Account})
 }
@@ -97,7 +101,8 @@ func (t *Throttle) PresentPassword(ctx context.Context, sessionID string) (Tries
 func (t *Throttle) Guess(r *http.Request, sessionID string) (Tries, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), Patience)
 	defer cancel()
-	return t.reserve(ctx, "guesses of user codes", append(t.ofSender(r, "device-address"), limited{"device:" + sessionID, guessesOfSession})...)
+	return t.reserve(ctx, "guesses of user codes", append(t.ofSender(r, "device-address"),
+		limited{"device:" + sessionID, guessesOfSession})...)
 }
 
 // Signup counts a sign-up of r's sender; [*WaitError]: there were too many.
@@ -107,7 +112,8 @@ func (t *Throttle) Signup(ctx context.Context, r *http.Request) error {
 
 // NewPassword counts a password that a person chooses; [*WaitError]: there were too many.
 func (t *Throttle) NewPassword(ctx context.Context, userID string) error {
-	return t.take(ctx, "choice of passwords", limits.Quota{Subject: "new-password " + userID, Limit: t.limits.Signups, Window: t.limits.Window})
+	return t.take(ctx, "choice of passwords", limits.Quota{Subject: "new-password " + userID, Limit: t.limits.Signups,
+		Window: t.limits.Window})
 }
 
 func (t *Throttle) take(ctx context.Context, what string, quotas ...limits.Quota) error {

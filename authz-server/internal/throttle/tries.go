@@ -10,11 +10,12 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// Tries is the right to check one password or code, taken for each thing that is counted. End it by one of its methods.
+// Tries is the right to check one password or code, counted under several subjects. Call Release,
+// Succeed or Fail to end it.
 type Tries struct {
 	t        *Throttle
 	attempts []limits.Attempt
-	account  string // whose failures are forgotten after a success; empty: nobody's
+	account  string // whose failures a success forgets; may be empty
 }
 
 // limited is what tries are counted under, and how many may fail.
@@ -23,8 +24,9 @@ type limited struct {
 	limit int
 }
 
-// reserve takes a try of each subject with its limit, or none. Where every try that is left is held by others who may yet
-// succeed, it waits for one: until ctx ends, or ErrBusy when too many wait already.
+// reserve takes a try of each subject with its limit, or none. Where every try that is left is held
+// by others who may yet succeed, it waits for one: until ctx ends, or ErrBusy when too many wait
+// already.
 func (t *Throttle) reserve(ctx context.Context, what string, subjects ...limited) (Tries, error) {
 	tries := Tries{t: t}
 	for _, subject := range subjects {
@@ -41,7 +43,8 @@ func (t *Throttle) reserve(ctx context.Context, what string, subjects ...limited
 	return tries, nil
 }
 
-func (t *Throttle) reserveOne(ctx context.Context, subject limited) (attempt limits.Attempt, wait time.Duration, ok bool, err error) {
+func (t *Throttle) reserveOne(ctx context.Context, subject limited) (attempt limits.Attempt, wait time.Duration,
+	ok bool, err error) {
 	waits := false
 	for {
 		attempt, wait, ok, err = t.store.Attempts.ReserveAttempt(ctx, subject.name, subject.limit, t.limits.Window)

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// turns let one sender have so much at once of what anybody can ask for, and let the rest wait: a flood from one address then
-// leaves processors and connections to others. To wait costs less than to be refused, and slows the sender down.
+// turns limits how many requests of one sender are served at once, and makes the others wait, so
+// that a flood from one address leaves processors and connections to everybody else. A request that
+// waits costs less than one that is refused and sent again.
 type turns struct {
 	atOnce int
 
@@ -17,21 +18,22 @@ type turns struct {
 
 type turn struct {
 	slots chan struct{}
-	known int // who has a slot or waits for one
+	known int // how many have a slot or wait for one
 }
 
 const (
 	turnWait  = 5 * time.Second
 	turnQueue = 1024                  // of one sender
-	longTurns = 32                    // of one sender: what waits for others' servers, or is of many people
+	longTurns = 32                    // of one sender: requests that wait for other servers, or come from many people
 	mostRest  = 50 * time.Millisecond // of a slot, after a turn of a sender with more waiting
 )
 
-// newTurns gives one sender atOnce at a time.
+// newTurns serves atOnce requests of one sender at a time.
 func newTurns(atOnce int) *turns { return &turns{atOnce: atOnce, of: make(map[string]*turn)} }
 
-// enter waits for sender's turn, in each of the networks that the sender is known by, the narrowest first: a wider one has twice
-// as much as the one within it. It returns ErrBusy when too many wait or it takes too long, and ctx's error when ctx ends first.
+// enter waits for the sender's turn in each of its networks, the narrowest first: a wider network
+// gets twice as much as the one within it. It returns ErrBusy if too many wait or the wait takes
+// too long, and ctx's error if ctx ends first.
 func (t *turns) enter(ctx context.Context, networks ...string) (leave func(), err error) {
 	timeout := time.NewTimer(turnWait)
 	defer timeout.Stop()
@@ -52,7 +54,8 @@ func (t *turns) enter(ctx context.Context, networks ...string) (leave func(), er
 	return leave, nil
 }
 
-func (t *turns) enterOne(ctx context.Context, timeout <-chan time.Time, network string, atOnce int) (leave func(), err error) {
+func (t *turns) enterOne(ctx context.Context, timeout <-chan time.Time, network string, atOnce int) (leave func(),
+	err error) {
 	t.mu.Lock()
 	mine := t.of[network]
 	if mine == nil {
@@ -87,7 +90,8 @@ func (t *turns) enterOne(ctx context.Context, timeout <-chan time.Time, network 
 				done()
 				return
 			}
-			// A sender who has more waiting rests for as long as the work took: others get the processor meanwhile.
+			// A sender with more requests waiting rests for as long as the work took, so that
+			// others get the processor.
 			time.AfterFunc(min(time.Since(begun), mostRest), done)
 		}, nil
 	case <-timeout:

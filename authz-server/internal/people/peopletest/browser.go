@@ -25,7 +25,8 @@ func (s *Site) Browser() *Browser {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return &Browser{Site: s, Jar: jar, Header: http.Header{"Accept-Language": {"en"}, "User-Agent": {"Mozilla/5.0 (X11; Linux x86_64) Chrome/130.0 Safari/537.36"}}}
+	return &Browser{Site: s, Jar: jar, Header: http.Header{"Accept-Language": {"en"},
+		"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64) Chrome/130.0 Safari/537.36"}}}
 }
 
 // Answer is what came back.
@@ -105,11 +106,13 @@ func (b *Browser) Begin(parameters ...string) (handle string) {
 	return a.Body
 }
 
-// LogIn logs in at /login without an interaction. It leads to the account, or back to a page of it that was asked for before.
+// LogIn logs in at /login without an interaction. It leads to the account, or back to a page of it
+// that was asked for before.
 func (b *Browser) LogIn(email string) {
 	b.t.Helper()
 	b.Get("/login")
-	if a := b.Post("/login", "email", email, "password", Password); a.Status != http.StatusSeeOther || !strings.HasPrefix(a.Location, "/account") {
+	if a := b.Post("/login", "email", email, "password", Password); a.Status != http.StatusSeeOther ||
+		!strings.HasPrefix(a.Location, "/account") {
 		b.t.Fatalf("log in: %d %s\n%s", a.Status, a.Location, a.Body)
 	}
 }

@@ -31,7 +31,8 @@ import (
 // Password is that of every [Site.Person].
 const Password = "four unrelated wooden words"
 
-// Site is the pages on a server of their own, with a clock that the test moves. It has one client: "app", called Bookshop.
+// Site is the pages on a server of their own, with a clock that the test moves. It has one client:
+// "app", called Bookshop.
 type Site struct {
 	t      testing.TB
 	Clock  *clock.Clock
