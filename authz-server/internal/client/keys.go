@@ -51,5 +51,6 @@ func parseKeys(set []byte) ([]jose.Key, string) {
 		}
 	}
 	all, _ := parsed.Keys(context.Background(), "") // fails if there is none
-	return slices.DeleteFunc(slices.Clone(all), func(key jose.Key) bool { return !slices.ContainsFunc(Algorithms, key.Fits) }), ""
+	return slices.DeleteFunc(slices.Clone(all),
+		func(key jose.Key) bool { return !slices.ContainsFunc(Algorithms, key.Fits) }), ""
 }

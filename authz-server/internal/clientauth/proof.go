@@ -71,8 +71,8 @@ func (a *Authenticator) SpendProof(ctx context.Context, c *client.Client, p *Pro
 		return nil
 	}
 	if allowed := c.Algorithms(); !slices.Contains(allowed, p.Algorithm) {
-		return oauth.InvalidDPoPProof.Because("the DPoP proof must be signed by one of " + strings.Join(allowed, ", ") +
-			", as the client's profile demands")
+		return oauth.InvalidDPoPProof.Because("the DPoP proof must be signed by one of " +
+			strings.Join(allowed, ", ") + ", as the client's profile demands")
 	}
 	return a.useProof(ctx, p)
 }
@@ -98,7 +98,8 @@ func (a *Authenticator) checkProof(r *http.Request, target jose.ProofTarget) (*P
 	case errors.Is(err, jose.ErrProofNonce):
 		return nil, oauth.UseDPoPNonce.Because("the DPoP proof needs the nonce of the header DPoP-Nonce")
 	case errors.As(err, &why):
-		return nil, oauth.InvalidDPoPProof.Because("the DPoP proof for " + r.Method + " " + at + " is refused: " + string(why))
+		return nil, oauth.InvalidDPoPProof.Because("the DPoP proof for " + r.Method + " " + at +
+			" is refused: " + string(why))
 	}
 	return p, err
 }

@@ -198,7 +198,8 @@ func (d *Clients) readKeys(ctx context.Context, c *client.Client, id string, set
 		keys, err = client.ParseKeys(body)
 	}
 	if err != nil {
-		d.cfg.Log.WarnContext(ctx, "cannot read a client's key set", "request", httpd.RequestID(ctx), "jwks_uri", uri, "error", err, "cause", errors.Unwrap(err))
+		d.cfg.Log.WarnContext(ctx, "cannot read a client's key set", "request", httpd.RequestID(ctx),
+			"jwks_uri", uri, "error", err, "cause", errors.Unwrap(err))
 		err = &invalidError{"the client's jwks_uri cannot be used: " + err.Error(), err}
 	}
 	if !tried {

@@ -46,7 +46,8 @@ func (k *KEK) Seal(purpose string, plain []byte, context ...string) ([]byte, err
 	envelope := make([]byte, 1+aead.NonceSize(), 1+aead.NonceSize()+len(plain)+aead.Overhead())
 	envelope[0] = envelopeVersion
 	rand.Read(envelope[1:])
-	return aead.Seal(envelope, envelope[1:], plain, additional(context)), nil //nolint:gosec // G407: the nonce is random, one line above
+	//nolint:gosec // G407: the nonce is random, one line above
+	return aead.Seal(envelope, envelope[1:], plain, additional(context)), nil
 }
 
 // Open decrypts what [KEK.Seal] made. stale says that an old key was needed. The error is

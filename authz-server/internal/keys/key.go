@@ -87,7 +87,8 @@ func newKey(alg string, private crypto.Signer) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &key{kid: public.ID(), alg: alg, private: private, public: public, jwk: jwk, headers: &sync.Map{}}, nil
+	return &key{kid: public.ID(), alg: alg, private: private, public: public, jwk: jwk,
+		headers: &sync.Map{}}, nil
 }
 
 // publicJWK is a public key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).

@@ -154,7 +154,8 @@ func (k *Ring) Rewrap(ctx context.Context) (int, error) {
 		if err != nil {
 			return done, err
 		}
-		if err := k.cfg.Store.RewrapSigningKey(ctx, one.kid, one.envelope, envelope); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := k.cfg.Store.RewrapSigningKey(ctx, one.kid, one.envelope, envelope); err != nil &&
+			!errors.Is(err, store.ErrNotFound) {
 			return done, err
 		}
 		done++
@@ -188,27 +189,14 @@ func (k *Ring) read(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the signing keys: %w", err)
 	}
-	before := k.snapshot.Load().byKID
 	loaded := &snapshot{lines: map[string]line{}, byKID: map[string]*key{}}
 	for _, row := range rows {
 		if !slices.Contains(algorithms, row.Alg) {
 			continue // of a later version
 		}
-		var one key
-		if k.cfg.KEK == nil { // see List
-			one = key{alg: row.Alg, kid: row.KID}
-		} else if known, ok := before[row.KID]; ok && known.alg == row.Alg && bytes.Equal(known.envelope, row.PrivateKey) {
-			one = *known // decrypting and precomputing cost milliseconds
-		} else {
-			opened, stale, err := openKey(k.cfg.KEK, row.Alg, row.KID, row.PrivateKey)
-			if errors.Is(err, ErrWrongKEK) {
-				return nil, fmt.Errorf("the key-encryption key does not fit the keys in this database: key %s %w; set the one that it was made with", row.KID, err)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("signing key %s in the database: %w", row.KID, err)
-			}
-			one = *opened
-			one.envelope, one.stale = row.PrivateKey, stale
+		one, err := k.open(row)
+		if err != nil {
+			return nil, err
 		}
 		one.generation, one.createdAt, one.activatesAt = row.Generation, row.CreatedAt, row.ActivatesAt
 		loaded.lines[one.alg] = append(loaded.lines[one.alg], &one)
@@ -216,6 +204,27 @@ func (k *Ring) read(ctx context.Context) (*snapshot, error) {
 	}
 	loaded.arrange()
 	return loaded, nil
+}
+
+// open makes the key of a row, without its times.
+func (k *Ring) open(row keystore.SigningKey) (key, error) {
+	if k.cfg.KEK == nil { // see List
+		return key{alg: row.Alg, kid: row.KID}, nil
+	}
+	known, ok := k.snapshot.Load().byKID[row.KID]
+	if ok && known.alg == row.Alg && bytes.Equal(known.envelope, row.PrivateKey) {
+		return *known, nil // decrypting and precomputing cost milliseconds
+	}
+	opened, stale, err := openKey(k.cfg.KEK, row.Alg, row.KID, row.PrivateKey)
+	if errors.Is(err, ErrWrongKEK) {
+		return key{}, fmt.Errorf("the key-encryption key does not fit the keys in this database: "+
+			"key %s %w; set the one that it was made with", row.KID, err)
+	}
+	if err != nil {
+		return key{}, fmt.Errorf("signing key %s in the database: %w", row.KID, err)
+	}
+	opened.envelope, opened.stale = row.PrivateKey, stale
+	return *opened, nil
 }
 
 // lookup finds a key of the ring. It reads the database for an unknown one, since a replica may

@@ -27,7 +27,8 @@ func Secret(ctx context.Context, s *keystore.Keys, kek *KEK, name string, size i
 	}
 	secret, _, err := kek.Open(secretPurpose, envelope, name)
 	if err != nil {
-		return nil, fmt.Errorf("the key-encryption key does not fit the server secret %s in this database: it %w; set the one that it was made with", name, err)
+		return nil, fmt.Errorf("the key-encryption key does not fit the server secret %s in this database: "+
+			"it %w; set the one that it was made with", name, err)
 	}
 	if len(secret) != size {
 		return nil, fmt.Errorf("server secret %s in the database has %d bytes, not %d", name, len(secret), size)
@@ -58,7 +59,8 @@ func (k *Ring) rewrapSecrets(ctx context.Context) (done int, err error) {
 		if err != nil {
 			return done, err
 		}
-		if err := k.cfg.Store.RewrapServerSecret(ctx, one.Name, one.Value, envelope); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := k.cfg.Store.RewrapServerSecret(ctx, one.Name, one.Value, envelope); err != nil &&
+			!errors.Is(err, store.ErrNotFound) {
 			return done, err
 		}
 		done++
