@@ -48,7 +48,8 @@ var rules = []rule{
 	{"jwks", []string{"jwks/internal/...", "jwks/jose"}},
 	{"jwks/jwkstest", []string{"jwks"}},
 
-	{"internal/testenv", nil},
+	{"internal/freeport", nil},
+	{"internal/testenv", []string{"internal/freeport"}},
 	{"internal/testenv/missing", []string{"internal/testenv"}},
 	{"internal/testenv/chrome", []string{"internal/testenv"}},
 	{"internal/testenv/clock", nil},
@@ -146,6 +147,7 @@ var rules = []rule{
 	{"client-demo/internal/backend", []string{"client-demo/internal/outbound"}},
 	{"client-demo/internal/outbound", nil},
 
+	{"deploy/stack", []string{"internal/freeport"}},
 	{"deploy/suite", []string{"deploy/stack", "internal/sqldb/sqldbtest"}},
 	{"deploy/...", []string{"deploy/..."}},
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/maru-auth/maru/internal/freeport"
 )
 
 // Part is one process of the stack.
@@ -34,18 +36,21 @@ func DevelopmentPorts() Ports {
 	return Ports{Issuer: 9000, API: 8000, App: 8080, Authz: []int{9100}, User: 9200, Board: 9300, Demo: 9400}
 }
 
-// FreePorts returns ports that nothing listens on at the moment, with the given number of authorization servers.
+// FreePorts returns ports that nothing listens on, with the given number of authorization servers. They
+// stay reserved for as long as this process runs, see [freeport.Reserve].
 func FreePorts(replicas int) (Ports, error) {
 	free := make([]int, 7+replicas)
 	for i := range free {
-		l, err := net.Listen("tcp", "127.0.0.1:0") // held open until all are chosen, so that all differ
+		port, _, err := freeport.Reserve()
 		if err != nil {
 			return Ports{}, err
 		}
-		defer l.Close()
-		free[i] = l.Addr().(*net.TCPAddr).Port
+		free[i] = port
 	}
-	return Ports{Issuer: free[0], API: free[1], App: free[2], User: free[3], Board: free[4], Demo: free[5], Redirect: free[6], Authz: free[7:]}, nil
+	return Ports{
+		Issuer: free[0], API: free[1], App: free[2], User: free[3], Board: free[4], Demo: free[5],
+		Redirect: free[6], Authz: free[7:],
+	}, nil
 }
 
 // named pairs each port with what a person calls it and with the dev runner's flag that changes it.

@@ -2,10 +2,12 @@ package testenv
 
 import (
 	"context"
-	"net"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/freeport"
 )
 
 // patience bounds every wait of a test. A test that passes never uses it up, so it is long enough for a busy machine.
@@ -45,17 +47,14 @@ func (w *Watched) Done() <-chan struct{} {
 // Waiting is closed at the first call of Done: the code under test has come to its wait.
 func (w *Watched) Waiting() <-chan struct{} { return w.waiting }
 
-// FreePort returns a TCP port on which nothing listens at the moment, for a program that cannot choose one by itself.
+// FreePort returns a TCP port of loopback for a program that cannot choose one by itself; see
+// [freeport.Reserve]. It is the test's own until the test ends.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, release, err := freeport.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Cleanup(release)
+	return strconv.Itoa(port)
 }
