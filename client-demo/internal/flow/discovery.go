@@ -37,8 +37,11 @@ func (c *Client) issuer(ctx context.Context) (*issuer, error) {
 	if err != nil {
 		pause = discoveryRetry
 	}
-	if known == nil {
+	switch {
+	case known == nil:
 		wait = callTimeout
+	case c.provider.flying():
+		return known, nil // one who waits for the new document is enough
 	}
 	known, err = c.provider.again(ctx, pause, wait)
 	switch {

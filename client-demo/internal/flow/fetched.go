@@ -33,6 +33,13 @@ func (f *fetched[T]) held() (T, error) {
 	return f.value, f.err
 }
 
+// flying tells whether a fetch is under way.
+func (f *fetched[T]) flying() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.flight != nil
+}
+
 // again fetches the document unless the last try was less than pause ago, and waits for a fetch
 // under way, but no longer than wait. It returns the document that is held then, and why that is
 // not a newer one: the last fetch's error, errSlow, or ctx's error.

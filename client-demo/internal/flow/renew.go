@@ -54,9 +54,6 @@ func (c *Client) Token(ctx context.Context, s *Session, refused string) (string,
 		case under != nil:
 			select {
 			case <-under.done:
-				if errors.Is(under.err, ErrLoginAgain) {
-					return "", under.err
-				}
 				if under.err != nil {
 					return "", under.err
 				}

@@ -58,7 +58,7 @@ func (s *Site) ServeFor(page func(*http.Request) string, h Handler) http.Handler
 func (s *Site) serve(page func(*http.Request) string, h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &Visit{W: w, R: r, Session: s.flow.Session(r), site: s, page: page}
-		v.Lang = s.language(r, v.preferences)
+		v.Lang = s.language(r, v.preferences) // until the person's settings are read
 		leave, ok := s.Enter(r, v.Session)
 		if !ok {
 			w.Header().Set("Retry-After", "1")
