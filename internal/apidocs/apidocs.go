@@ -99,7 +99,8 @@ func contentPolicy(addresses ...string) (string, error) {
 	}
 	// Swagger UI draws its icons from data: URLs in its style.
 	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-		"connect-src 'self' " + strings.Join(callable, " ") + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", nil
+		"connect-src 'self' " + strings.Join(callable, " ") + "; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'", nil
 }
 
 func writePage(cfg Config) ([]byte, error) {

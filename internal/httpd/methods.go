@@ -69,7 +69,8 @@ func AllowCrossOrigin(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Access-Control-Allow-Origin", "*")
 	if !IsPreflight(r) {
-		header.Set("Access-Control-Expose-Headers", "Allow, DPoP-Nonce, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id")
+		header.Set("Access-Control-Expose-Headers", "Allow, DPoP-Nonce, ETag, Location, Retry-After, "+
+			"WWW-Authenticate, X-Request-Id")
 		return
 	}
 	// "*" would not include Authorization, and older browsers do not know it.

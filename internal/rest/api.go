@@ -58,7 +58,8 @@ func (cfg Config) check() error {
 // ParseOrigin parses an http or https URL that paths can be added to.
 func ParseOrigin(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil ||
+		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return nil, errors.New("must be an http or https URL without user, query or fragment, such as https://auth.example")
 	}
 	return u, nil

@@ -33,7 +33,8 @@ type Match struct {
 // there is none (RFC 6585 §3), or with 400 if it is malformed.
 func IfMatch(header string) (Match, error) {
 	if header == "" {
-		return Match{}, &Problem{Status: http.StatusPreconditionRequired, Detail: "Send the ETag of what you read in If-Match, so that nobody else's change is lost."}
+		const detail = "Send the ETag of what you read in If-Match, so that nobody else's change is lost."
+		return Match{}, &Problem{Status: http.StatusPreconditionRequired, Detail: detail}
 	}
 	tags, anything, err := parseTags(header)
 	if err != nil {
@@ -105,7 +106,8 @@ func parseTags(header string) (tags []entityTag, anything bool, err error) {
 			return nil, false, errTags
 		}
 		end := strings.IndexByte(rest, '"')
-		if end < 0 || strings.ContainsFunc(rest[:end], func(c rune) bool { return c <= ' ' || c == 0x7f }) || len(tags) == maxTags {
+		if end < 0 ||
+			strings.ContainsFunc(rest[:end], func(c rune) bool { return c <= ' ' || c == 0x7f }) || len(tags) == maxTags {
 			return nil, false, errTags
 		}
 		tag.opaque = rest[:end]

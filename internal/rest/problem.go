@@ -60,7 +60,8 @@ func Invalid(location string, err error) *Problem {
 
 // Changed is the problem of a change that came too late (RFC 9110 §15.5.13).
 func Changed() *Problem {
-	return &Problem{Status: http.StatusPreconditionFailed, Detail: "It has changed since it was read. Read it again, and send its new ETag in If-Match."}
+	const detail = "It has changed since you read it. Read it again, and send its new ETag in If-Match."
+	return &Problem{Status: http.StatusPreconditionFailed, Detail: detail}
 }
 
 // maxErrors is how many errors of a request a problem lists.

@@ -60,7 +60,8 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this path. /openapi.json describes the paths there are."})
+	const detail = "There is nothing at this path. /openapi.json describes the paths there are."
+	httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusNotFound, Detail: detail})
 }
 
 func methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed string) {
@@ -72,7 +73,8 @@ func around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpd.AllowCrossOrigin(w, r) // pages of any origin may call with a token of their own
 		if part := httpd.NotText(r); part != "" {
-			httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusBadRequest, Detail: "The request cannot be read: " + part + " must be UTF-8 without U+0000."})
+			detail := "The request cannot be read: " + part + " must be UTF-8 without U+0000."
+			httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusBadRequest, Detail: detail})
 			return
 		}
 		r = r.Clone(r.Context())

@@ -64,7 +64,8 @@ func (p Program) prefix() string { return strings.ToUpper(p.Name) }
 func (p Program) Options() []kong.Option {
 	return []kong.Option{
 		kong.Name(p.Name),
-		kong.Description("Maru's " + p.Name + " service. Every setting is a flag, or an environment variable of the same name with the prefix " + p.prefix() + "_."),
+		kong.Description("Maru's " + p.Name + " service. Every setting is a flag, or an environment variable " +
+			"of the same name with the prefix " + p.prefix() + "_."),
 		kong.DefaultEnvars(p.prefix()),
 		kong.Vars{"database_url": "sqlite:data/" + p.Name + ".db", "audience": "http://localhost:8000/" + p.Name},
 		kong.Bind(p.Document),
@@ -108,7 +109,9 @@ const sweepEvery = 10 * time.Minute
 
 // Serve makes the interface, serves it until ctx ends, and closes the database. No other service
 // need be up, not even the issuer.
-func (p Program) Serve(ctx context.Context, settings Settings, database sqldb.Upkeep, newInterface func(*Process) (http.Handler, error)) (err error) {
+func (p Program) Serve(
+	ctx context.Context, settings Settings, database sqldb.Upkeep, newInterface func(*Process) (http.Handler, error),
+) (err error) {
 	defer func() { err = errors.Join(err, database.Close()) }()
 	process := &Process{Now: settings.Clock(), Config: rest.Config{
 		Issuer: settings.Issuer, Audience: settings.Audience, Docs: settings.DocsClientID,

@@ -75,7 +75,8 @@ func (db *DB) compareClocks(ctx context.Context) (ahead time.Duration, err error
 		if ahead < 0 {
 			direction = "behind"
 		}
-		return ahead, fmt.Errorf("this machine's clock is %s %s the database's; set it right (NTP)", ahead.Abs().Round(time.Millisecond), direction)
+		return ahead, fmt.Errorf("this machine's clock is %s %s the database's; set it right (NTP)",
+			ahead.Abs().Round(time.Millisecond), direction)
 	}
 	return ahead, nil
 }

@@ -136,7 +136,8 @@ func (db *DB) repeat(ctx context.Context, safe func(error) bool, f func() error)
 		if err == nil || db.engine != Postgres {
 			return err
 		}
-		if fault.Crowded(err) && (db.opts.DatabaseWaitTimeout == 0 || time.Since(start) < db.opts.DatabaseWaitTimeout) {
+		if fault.Crowded(err) &&
+			(db.opts.DatabaseWaitTimeout == 0 || time.Since(start) < db.opts.DatabaseWaitTimeout) {
 			select {
 			case <-ctx.Done():
 				return err

@@ -116,7 +116,8 @@ func (db *DB) checkSchema(ctx context.Context) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("the database's schema is not what this program expects: it lacks %s, %d columns in all", slices.Min(missing), len(missing))
+		return fmt.Errorf("the database's schema is not what this program expects: it lacks %s, %d columns in all",
+			slices.Min(missing), len(missing))
 	}
 	db.schema.goodAt.Store(time.Now().UnixNano())
 	return nil
@@ -132,18 +133,21 @@ func (db *DB) refuseNewer(ctx context.Context, known int64) error {
 		return nil // new
 	}
 	var version int64
-	if err := db.checks.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`).Scan(&version); err != nil {
+	if err := db.checks.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0)
+		FROM goose_db_version`).Scan(&version); err != nil {
 		return fmt.Errorf("read the version of the database's schema: %w", explain(ctx, err))
 	}
 	if version > known {
-		return fmt.Errorf("the database's schema has version %d, and this program knows %d at most: a newer program has migrated it; run that one", version, known)
+		return fmt.Errorf("the database's schema has version %d, and this program knows %d at most: a newer "+
+			"program has migrated it; run that one", version, known)
 	}
 	return nil
 }
 
 // columns lists tables and columns in lower case.
 func columns(ctx context.Context, engine Engine, on *sql.DB) (map[string]bool, error) {
-	query := `SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'`
+	query := `SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'`
 	if engine == Postgres {
 		query = `SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 			WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped

@@ -24,15 +24,19 @@ const idleInTransaction = "30000"
 func openPostgres(ctx context.Context, opts Options) (*DB, error) {
 	connection, err := pgx.ParseConfig(opts.DatabaseURL)
 	if err != nil { // its text may hold the password
-		return nil, errors.New("the database URL is not one that Postgres understands; percent-encode special characters in its password")
+		return nil, errors.New("the database URL is not one that Postgres understands; percent-encode " +
+			"special characters in its password")
 	}
 	db := &DB{engine: Postgres, opts: opts, postgres: connection}
 	if exposed := exposedHosts(&connection.Config); len(exposed) > 0 {
 		if !opts.InsecureDatabaseTransport {
-			return nil, fmt.Errorf("the connection to Postgres at %s would not be protected; add sslmode=verify-full to the database URL, and sslrootcert=PATH for a CA of your own (or set --insecure-database-transport)",
+			return nil, fmt.Errorf("the connection to Postgres at %s would not be protected; add "+
+				"sslmode=verify-full to the database URL, and sslrootcert=PATH for a CA of your own (or set "+
+				"--insecure-database-transport)",
 				strings.Join(exposed, ", "))
 		}
-		db.warning = "the connection to Postgres at " + strings.Join(exposed, ", ") + " is not protected: passwords and data can be read and changed in transit (--insecure-database-transport)"
+		db.warning = "the connection to Postgres at " + strings.Join(exposed, ", ") + " is not protected: " +
+			"passwords and data can be read and changed in transit (--insecure-database-transport)"
 	}
 	limitConnection(connection, opts)
 
@@ -95,7 +99,8 @@ func seconds(d time.Duration) string {
 func exposedHosts(connection *pgconn.Config) []string {
 	var exposed []string
 	add := func(host string, port uint16, verification *tls.Config) {
-		if local(host, port) || verification != nil && !verification.InsecureSkipVerify && verification.ServerName != "" {
+		if local(host, port) || verification != nil && !verification.InsecureSkipVerify &&
+			verification.ServerName != "" {
 			return
 		}
 		for _, known := range exposed {

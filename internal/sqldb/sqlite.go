@@ -34,7 +34,8 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	// synchronous=FULL: in WAL mode NORMAL may lose acknowledged commits when power fails.
 	common := fmt.Sprintf("&_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)", lockTimeout.Milliseconds())
 	name := "file:" + (&url.URL{Path: path}).EscapedPath()
-	write, err := sql.Open("sqlite", name+fmt.Sprintf("?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=journal_size_limit(%d)", maxJournal)+common)
+	journal := fmt.Sprintf("?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=journal_size_limit(%d)", maxJournal)
+	write, err := sql.Open("sqlite", name+journal+common)
 	if err != nil {
 		return nil, err
 	}
@@ -110,5 +111,6 @@ func (f *dataFile) check() error {
 	if err == nil && os.SameFile(info, f.info) {
 		return nil
 	}
-	return unavailable(fmt.Errorf("the database file %s was removed or replaced under the running program; put it back, or restart the program", f.path))
+	return unavailable(fmt.Errorf("the database file %s was removed or replaced under the running program; "+
+		"put it back, or restart the program", f.path))
 }

@@ -87,7 +87,8 @@ func (p Program[S]) wrongCommandLines(t *testing.T) {
 
 func (p Program[S]) wrongSettings(t *testing.T) {
 	for flag, value := range map[string]string{
-		"--database-url": "mysql://root:hunter2@db.example/d", "--issuer": "localhost:9000", "--audience": p.Name, "--listen": "nowhere.invalid:1",
+		"--database-url": "mysql://root:hunter2@db.example/d", "--issuer": "localhost:9000",
+		"--audience": p.Name, "--listen": "nowhere.invalid:1",
 	} {
 		p.RefusesToStart(t, flag, flag+"="+value)
 		if flag == "--issuer" {
@@ -229,7 +230,8 @@ func (p Program[S]) boundTokens(t *testing.T) {
 			t.Errorf("%v %v", first, first.Header)
 		}
 		again := s.CallWith(method, p.Read, "", func(h http.Header) { maps.Copy(h, once) })
-		if again.Status != 401 || !strings.Contains(again.Header.Get("WWW-Authenticate"), `DPoP error="invalid_dpop_proof"`) {
+		if again.Status != 401 ||
+			!strings.Contains(again.Header.Get("WWW-Authenticate"), `DPoP error="invalid_dpop_proof"`) {
 			t.Errorf("with the same proof, %v %v", again, again.Header)
 		}
 	}
@@ -258,7 +260,8 @@ func (p Program[S]) describesItself(t *testing.T) {
 		`"dpop_signing_alg_values_supported":["ES256","EdDSA","Ed25519","PS256","RS256"]}` + "\n"
 	for _, path := range []string{"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/" + p.Name} {
 		r := s.Call("GET", path, "", "").Want(200)
-		if r.Body != want || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Access-Control-Allow-Origin") != "*" {
+		if r.Body != want || r.Header.Get("Content-Type") != "application/json" ||
+			r.Header.Get("Access-Control-Allow-Origin") != "*" {
 			t.Errorf("%v %v, want %s", r, r.Header, want)
 		}
 	}

@@ -15,7 +15,9 @@ import (
 )
 
 // ErrUsePgDump is the error for a Postgres database.
-var ErrUsePgDump = errors.New(`Postgres has its own program for that: umask 077; pg_dump --format=custom --file=FILE "$URL", with URL being the value of --database-url; pg_restore --clean --if-exists --dbname="$URL" FILE brings it back`)
+var ErrUsePgDump = errors.New(`Postgres has its own program for that: ` +
+	`umask 077; pg_dump --format=custom --file=FILE "$URL", with URL being the value of --database-url; ` +
+	`pg_restore --clean --if-exists --dbname="$URL" FILE brings it back`)
 
 // SQLite writes a copy of the SQLite database at databaseURL to a new file that only this account
 // can read. It holds what is committed when SQLite begins; servers go on reading and writing
@@ -110,7 +112,8 @@ func checkCopy(ctx context.Context, file string) (err error) {
 		return errors.New(verdict)
 	}
 	var tables int
-	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'table'`).Scan(&tables); err != nil {
+	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master
+		WHERE type = 'table'`).Scan(&tables); err != nil {
 		return err
 	}
 	if tables == 0 {

@@ -99,7 +99,8 @@ func explainOne(t *testing.T, tx *sql.Tx, one statement) cost {
 
 // count adds what the node and those below it cost, and a line for each to the plan.
 func (n *node) count(c *cost, indent string) {
-	c.plan += fmt.Sprintf("%s%s %s %s rows=%v filtered=%v loops=%v\n", indent, n.Type, n.Relation, n.Index, n.Rows, n.Filtered+n.Recheck, n.Loops)
+	c.plan += fmt.Sprintf("%s%s %s %s rows=%v filtered=%v loops=%v\n",
+		indent, n.Type, n.Relation, n.Index, n.Rows, n.Filtered+n.Recheck, n.Loops)
 	if n.Relation != "" && strings.HasSuffix(n.Type, "Scan") {
 		c.rows = max(c.rows, int64((n.Rows+n.Filtered+n.Recheck)*n.Loops))
 		if n.Type == "Seq Scan" && n.Loops > 0 {

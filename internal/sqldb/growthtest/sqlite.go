@@ -50,7 +50,8 @@ func explainSQLite(t *testing.T, path string, ran []statement) (all [][]cost) {
 		l.run(statement{"EXPLAIN QUERY PLAN " + one.query, one.args}, func(stmt uintptr) {
 			detail := libc.GoString(sqlite3.Xsqlite3_column_text(l.tls, stmt, 3))
 			plan = append(plan, detail)
-			if m := liteScan.FindStringSubmatch(detail); m != nil && (m[2] == "" || !strings.Contains(one.query, "LIMIT")) {
+			if m := liteScan.FindStringSubmatch(detail); m != nil &&
+				(m[2] == "" || !strings.Contains(one.query, "LIMIT")) {
 				c.scans = append(c.scans, m[1])
 			}
 			if strings.Contains(detail, "AUTOMATIC") {

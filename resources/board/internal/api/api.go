@@ -66,26 +66,42 @@ func (s *service) routes() {
 	api, mayReadPublic := s.api, s.mayReadPublic()
 
 	boards := describe{tag: "boards"}
-	rest.Route(api, mayReadPublic, boards.op("list-boards", "GET /v1/boards", "List the boards", "The oldest first.", 429), s.listBoards)
-	rest.Route(api, mayModerate, boards.op("create-board", "POST /v1/boards", "Make a board", "", 409), s.createBoard)
-	rest.Route(api, mayReadPublic, boards.op("get-board", "GET /v1/boards/{slug}", "Get a board", "", 404, 429), s.getBoard)
-	rest.Route(api, mayModerate, boards.op("update-board", "PATCH /v1/boards/{slug}", "Change a board", mergePatchDoc, 404), s.updateBoard)
+	rest.Route(api, mayReadPublic, boards.op("list-boards", "GET /v1/boards", "List the boards",
+		"The oldest first.", 429), s.listBoards)
+	rest.Route(api, mayModerate, boards.op("create-board", "POST /v1/boards", "Make a board",
+		"", 409), s.createBoard)
+	rest.Route(api, mayReadPublic, boards.op("get-board", "GET /v1/boards/{slug}", "Get a board",
+		"", 404, 429), s.getBoard)
+	rest.Route(api, mayModerate, boards.op("update-board", "PATCH /v1/boards/{slug}", "Change a board",
+		mergePatchDoc, 404), s.updateBoard)
 
 	posts := describe{tag: "posts"}
-	rest.Route(api, mayReadPublic, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board", "Pinned ones first, then the newest; without their bodies.", 404, 429), s.listPosts)
-	rest.Route(api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post", "On a board with moderators_only, only moderators may.", 404), s.createPost)
-	rest.Route(api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person", "The newest first; without their bodies. The search takes the text literally, in title and body, and ignores case. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
-	rest.Route(api, mayReadPublic, posts.op("get-post", "GET /v1/posts/{id}", "Get a post", "", 404, 429), s.getPost)
-	rest.Route(api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post", "Not while it is locked, except for moderators. "+mergePatchDoc, 404), s.updatePost)
-	rest.Route(api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments", "Your own; as a moderator, any.", 400, 404, 412), s.deletePost)
+	rest.Route(api, mayReadPublic, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board",
+		"Pinned ones first, then the newest; without their bodies.", 404, 429), s.listPosts)
+	rest.Route(api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post",
+		"On a board with moderators_only, only moderators may.", 404), s.createPost)
+	rest.Route(api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person",
+		"The newest first; without their bodies. The search takes the text literally, in title and body, "+
+			"and ignores case. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
+	rest.Route(api, mayReadPublic, posts.op("get-post", "GET /v1/posts/{id}", "Get a post",
+		"", 404, 429), s.getPost)
+	rest.Route(api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post",
+		"Not while it is locked, except for moderators. "+mergePatchDoc, 404), s.updatePost)
+	rest.Route(api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments",
+		"Your own; as a moderator, any.", 400, 404, 412), s.deletePost)
 
 	comments := describe{tag: "comments"}
 	rest.Route(api, mayReadPublic, comments.op("list-comments", "GET /v1/posts/{id}/comments", "List the comments of a post",
-		"Thread by thread, the oldest first, each comment followed by its replies. A comment that is deleted or hidden is left out, or, if it has replies, a stub without body and author.", 404, 429), s.listComments)
-	rest.Route(api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment", "Not while the post is locked, except for moderators.", 404), s.createComment)
-	rest.Route(api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment", "To get its ETag before you change it.", 404), s.getComment)
-	rest.Route(api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment", "Not while its post is locked, except for moderators. "+mergePatchDoc, 404), s.updateComment)
-	rest.Route(api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment", "Your own; as a moderator, any. Its replies stay.", 400, 404, 412), s.deleteComment)
+		"Thread by thread, the oldest first, each comment followed by its replies. A comment that is deleted "+
+			"or hidden is left out, or, if it has replies, a stub without body and author.", 404, 429), s.listComments)
+	rest.Route(api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment",
+		"Not while the post is locked, except for moderators.", 404), s.createComment)
+	rest.Route(api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment",
+		"To get its ETag before you change it.", 404), s.getComment)
+	rest.Route(api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment",
+		"Not while its post is locked, except for moderators. "+mergePatchDoc, 404), s.updateComment)
+	rest.Route(api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment",
+		"Your own; as a moderator, any. Its replies stay.", 400, 404, 412), s.deleteComment)
 
 	moderation := describe{tag: "moderation"}
 	for _, mark := range []struct {
@@ -94,8 +110,10 @@ func (s *service) routes() {
 	}{
 		{"post-pinned", "/v1/posts/{id}/pinned", "Pin a post to the top of its board", "Put a pinned post back in its place", s.store.SetPinned},
 		{"post-locked", "/v1/posts/{id}/locked", "Lock a post: no changes and no new comments", "Unlock a post", s.store.SetLocked},
-		{"post-hidden", "/v1/posts/{id}/hidden", "Hide a post from all but its author and moderators", "Show a hidden post again", s.store.SetHidden},
-		{"comment-hidden", "/v1/comments/{id}/hidden", "Hide a comment from all but its author and moderators", "Show a hidden comment again", s.store.SetCommentHidden},
+		{"post-hidden", "/v1/posts/{id}/hidden",
+			"Hide a post from all but its author and moderators", "Show a hidden post again", s.store.SetHidden},
+		{"comment-hidden", "/v1/comments/{id}/hidden",
+			"Hide a comment from all but its author and moderators", "Show a hidden comment again", s.store.SetCommentHidden},
 	} {
 		const doc = "Repeating it changes nothing. The ETag stays the same."
 		rest.Route(api, mayModerate, moderation.op("set-"+mark.name, "PUT "+mark.path, mark.on, doc, 404), marker(mark.set, true))
@@ -111,7 +129,9 @@ type describe struct{ tag string }
 // op describes an operation; errors are the statuses of its own errors.
 func (d describe) op(id, methodAndPath, summary, description string, errors ...int) huma.Operation {
 	method, path, _ := strings.Cut(methodAndPath, " ")
-	op := huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Description: description, Tags: []string{d.tag}, Errors: errors}
+	op := huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, Description: description, Tags: []string{d.tag}, Errors: errors,
+	}
 	switch method {
 	case http.MethodPost:
 		op.DefaultStatus, op.MaxBodyBytes = http.StatusCreated, MaxBody

@@ -24,7 +24,10 @@ type board struct {
 }
 
 func newBoard(b store.Board) board {
-	return board{Slug: b.Slug, Title: b.Title, Description: b.Description, ModeratorsOnly: b.ModeratorsOnly, PublicRead: b.PublicRead, Posts: b.Posts, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt}
+	return board{
+		Slug: b.Slug, Title: b.Title, Description: b.Description, ModeratorsOnly: b.ModeratorsOnly, PublicRead: b.PublicRead,
+		Posts: b.Posts, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt,
+	}
 }
 
 type newBoardBody struct {
@@ -117,7 +120,10 @@ func (s *service) createBoard(ctx context.Context, in *createBoardInput) (*creat
 	if !validSlug(in.Body.Slug) {
 		return nil, rest.Invalid("body.slug", errors.New("must be 1 to 40 lower-case letters a to z, digits and hyphens"))
 	}
-	asked := store.Board{Slug: in.Body.Slug, Title: title, Description: description, ModeratorsOnly: in.Body.ModeratorsOnly, PublicRead: in.Body.PublicRead}
+	asked := store.Board{
+		Slug: in.Body.Slug, Title: title, Description: description,
+		ModeratorsOnly: in.Body.ModeratorsOnly, PublicRead: in.Body.PublicRead,
+	}
 	key, err := in.key(ctx, "create-board", asked)
 	if err != nil {
 		return nil, err

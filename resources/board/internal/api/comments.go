@@ -26,7 +26,10 @@ type comment struct {
 }
 
 func newComment(c store.Comment, names map[string]string) comment {
-	out := comment{ID: c.ID, Post: c.Post, Parent: c.Parent, Body: c.Body, Format: c.Format, Hidden: c.Hidden, Deleted: c.Deleted, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+	out := comment{
+		ID: c.ID, Post: c.Post, Parent: c.Parent, Body: c.Body, Format: c.Format,
+		Hidden: c.Hidden, Deleted: c.Deleted, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	}
 	if c.Author != "" {
 		out.Author = &author{ID: c.Author, Name: names[c.Author]}
 	}

@@ -46,7 +46,8 @@ func decodeCursor(cursor, list string, n int) ([]string, error) {
 		return nil, errCursor
 	}
 	var parts []string
-	if json.Unmarshal(text, &parts) != nil || len(parts) != 2+n || parts[0] != cursorVersion || parts[1] != list || encodeCursor(list, parts[2:]...) != cursor {
+	if json.Unmarshal(text, &parts) != nil || len(parts) != 2+n || parts[0] != cursorVersion ||
+		parts[1] != list || encodeCursor(list, parts[2:]...) != cursor {
 		return nil, errCursor
 	}
 	return parts[2:], nil

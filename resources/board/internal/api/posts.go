@@ -39,8 +39,10 @@ type post struct {
 }
 
 func newSummary(p store.Post, names map[string]string) PostSummary {
-	return PostSummary{ID: p.ID, Board: p.Board, Title: p.Title, Format: p.Format, Author: author{ID: p.Author, Name: names[p.Author]}, Comments: p.Comments,
-		Pinned: p.Pinned, Locked: p.Locked, Hidden: p.Hidden, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt}
+	return PostSummary{
+		ID: p.ID, Board: p.Board, Title: p.Title, Format: p.Format, Author: author{ID: p.Author, Name: names[p.Author]},
+		Comments: p.Comments, Pinned: p.Pinned, Locked: p.Locked, Hidden: p.Hidden, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+	}
 }
 
 func (s *service) newPost(ctx context.Context, p store.Post) post {

@@ -13,10 +13,13 @@ import (
 // resource is what the service says of itself.
 var resource = rest.Resource{
 	Name: "Maru board service",
-	Description: "Boards, posts and comments. Texts are Unicode, kept in normalization form C, with \\n between lines; lengths count code points. " +
+	Description: "Boards, posts and comments. Texts are Unicode, kept in normalization form C, with \\n " +
+		"between lines; lengths count code points. " +
 		"Markdown is kept as it was written: if you show it, render it, and do not trust it. " +
-		"To change something, send the ETag that you read with it in If-Match: without one the answer is 428, and 412 if somebody else was faster. " +
-		"A request that creates may carry an Idempotency-Key: repeated within 24 hours, it creates nothing new and returns what the first one created. " +
+		"To change something, send the ETag that you read with it in If-Match: without one the answer is " +
+		"428, and 412 if somebody else was faster. " +
+		"A request that creates may carry an Idempotency-Key: repeated within 24 hours, it creates nothing " +
+		"new and returns what the first one created. " +
 		"Lists come in pages: to get the following page, send the next of this one as the cursor. " +
 		"Errors are problem documents (RFC 9457). Answers may get new members within this version: ignore those you do not know.",
 	Tags: []*huma.Tag{
@@ -28,7 +31,8 @@ var resource = rest.Resource{
 	Scopes: []rest.Scope{
 		{Name: scopeRead, Text: "Read boards, posts and comments.", People: true, Clients: true},
 		{Name: scopeWrite, Text: "Write posts and comments; change and delete one's own.", People: true},
-		{Name: scopeModerate, Text: "Pin, lock, hide and delete what others wrote, and make boards: for people with the role moderator.", People: true},
+		{Name: scopeModerate, Text: "Pin, lock, hide and delete what others wrote, and make boards: for " +
+			"people with the role moderator.", People: true},
 	},
 	Problem: problem,
 }
@@ -53,7 +57,8 @@ func problem(err error) error {
 	case errors.Is(err, store.ErrReplyToReply):
 		return rest.Invalid("body.parent", errors.New("is itself a reply; reply to the comment that it replies to"))
 	case errors.Is(err, errManySearches):
-		return later(http.StatusTooManyRequests, "Your earlier searches are still running. Wait for their answers before you search again.")
+		return later(http.StatusTooManyRequests, "Your earlier searches are still running. Wait for their "+
+			"answers before you search again.")
 	case errors.Is(err, errSearchesBusy):
 		return later(http.StatusServiceUnavailable, "Too many searches are running at the moment. Try again.")
 	case errors.Is(err, store.ErrKeyReused):

@@ -71,7 +71,8 @@ type Names struct {
 // New checks cfg. Until Run runs, names come from the store only.
 func New(cfg Config) (*Names, error) {
 	u, err := url.Parse(cfg.UserAPI)
-	if cfg.UserAPI != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
+	if cfg.UserAPI != "" &&
+		(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
 		return nil, errors.New("--user-api must be an http or https URL without query or fragment, such as https://api.example/user")
 	}
 	if cfg.UserAPI != "" && (cfg.ClientID == "" || cfg.ClientSecret == "") {

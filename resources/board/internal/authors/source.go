@@ -175,7 +175,8 @@ func (s *source) tokenEndpoint(ctx context.Context) (string, error) {
 	}
 	// The secret goes there: unencrypted only if the issuer itself is reached so.
 	endpoint, err := url.Parse(document.TokenEndpoint)
-	if err != nil || endpoint.Host == "" || endpoint.Scheme != "https" && (endpoint.Scheme != "http" || strings.HasPrefix(s.cfg.Issuer, "https:")) {
+	if err != nil || endpoint.Host == "" || endpoint.Scheme != "https" &&
+		(endpoint.Scheme != "http" || strings.HasPrefix(s.cfg.Issuer, "https:")) {
 		return "", errors.New("the discovery document names no usable token endpoint")
 	}
 	return document.TokenEndpoint, nil

@@ -33,7 +33,8 @@ func (b Board) Position() BoardPosition { return BoardPosition{sqldb.Micros(b.Cr
 func (s *Store) makeFirstBoards(ctx context.Context) error {
 	now := s.now()
 	for i, b := range []Board{
-		{Slug: "notice", Title: "공지 · Notice", Description: "운영진이 알리는 소식 · News from the moderators", ModeratorsOnly: true, PublicRead: true},
+		{Slug: "notice", Title: "공지 · Notice", Description: "운영진이 알리는 소식 · News from the moderators",
+			ModeratorsOnly: true, PublicRead: true},
 		{Slug: "free", Title: "자유 게시판 · Free board", Description: "무엇이든 이야기해요 · Talk about anything"},
 	} {
 		b.CreatedAt = now.Add(time.Duration(i) * time.Microsecond) // their order in the list
@@ -74,7 +75,8 @@ func (s *Store) CreateBoard(ctx context.Context, key IdempotencyKey, b Board) (B
 func (s *Store) UpdateBoard(ctx context.Context, b Board) (Board, error) {
 	var updated Board
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `UPDATE boards SET title = $1, description = $2, moderators_only = $3, public_read = $4, version = version + 1, updated_at = $5
+		n, err := s.db.Exec(ctx, `UPDATE boards SET title = $1, description = $2, moderators_only = $3, public_read = $4,
+			version = version + 1, updated_at = $5
 			WHERE slug = $6 AND version = $7`,
 			b.Title, b.Description, b.ModeratorsOnly, b.PublicRead, sqldb.Micros(s.now()), b.Slug, b.Version)
 		if err != nil {
@@ -112,7 +114,8 @@ func (s *Store) Board(ctx context.Context, slug string) (Board, error) {
 func (s *Store) Boards(ctx context.Context, publicOnly bool, after BoardPosition, limit int) (boards []Board, more bool, err error) {
 	query := `SELECT ` + boardColumns + ` FROM boards b WHERE (b.created_at, b.slug) > ($1, $2) ORDER BY b.created_at, b.slug LIMIT $3`
 	if publicOnly {
-		query = `SELECT ` + boardColumns + ` FROM boards b WHERE b.public_read AND (b.created_at, b.slug) > ($1, $2) ORDER BY b.created_at, b.slug LIMIT $3`
+		query = `SELECT ` + boardColumns + ` FROM boards b
+			WHERE b.public_read AND (b.created_at, b.slug) > ($1, $2) ORDER BY b.created_at, b.slug LIMIT $3`
 	}
 	boards, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Board, error) { return scanBoard(rows.Scan) },
 		query, after.CreatedAt, after.Slug, limit+1)

@@ -50,7 +50,8 @@ const (
 // scanComment reads commentColumns and, behind them, what more the statement selects.
 func scanComment(scan func(...any) error, more ...any) (c Comment, err error) {
 	var createdAt, updatedAt int64
-	err = scan(append([]any{&c.ID, &c.Post, &c.Parent, &c.Body, &c.Format, &c.Author, &c.Hidden, &c.Deleted, &c.Version, &createdAt, &updatedAt,
+	err = scan(append([]any{&c.ID, &c.Post, &c.Parent, &c.Body, &c.Format, &c.Author, &c.Hidden, &c.Deleted,
+		&c.Version, &createdAt, &updatedAt,
 		&c.threadAt, &c.thread, &c.place, &c.PostLocked}, more...)...)
 	c.CreatedAt, c.UpdatedAt = sqldb.Time(createdAt), sqldb.Time(updatedAt)
 	return c, err
@@ -65,7 +66,8 @@ func (s *Store) CreateComment(ctx context.Context, key IdempotencyKey, viewer Vi
 	err := s.idempotent(ctx, key, id, func(ctx context.Context) error {
 		// This holds the post's row until the commit: neither the post nor the parent can be
 		// deleted meanwhile.
-		n, err := s.db.Exec(ctx, `UPDATE posts SET comments = comments + 1 WHERE id = $1 AND NOT removed AND (NOT locked OR CAST($2 AS BOOLEAN))`,
+		n, err := s.db.Exec(ctx, `UPDATE posts SET comments = comments + 1
+			WHERE id = $1 AND NOT removed AND (NOT locked OR CAST($2 AS BOOLEAN))`,
 			c.Post, evenLocked)
 		if err != nil {
 			return err
@@ -90,7 +92,8 @@ func (s *Store) CreateComment(ctx context.Context, key IdempotencyKey, viewer Vi
 			}
 			threadAt, thread, place = parent.threadAt, parent.thread, max(at, 1)
 		}
-		_, err = s.db.Exec(ctx, `INSERT INTO comments (id, post, parent, thread_at, thread, place, body, format, author, hidden, deleted, version, created_at, updated_at)
+		_, err = s.db.Exec(ctx, `INSERT INTO comments
+			(id, post, parent, thread_at, thread, place, body, format, author, hidden, deleted, version, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, false, false, 1, $10, $11)`,
 			id, c.Post, c.Parent, threadAt, thread, place, c.Body, cmp.Or(c.Format, "plain"), c.Author, at, at)
 		return err
@@ -117,7 +120,9 @@ func (s *Store) Comment(ctx context.Context, viewer Viewer, id string) (Comment,
 // first. next is where the next page begins; nil: this is the last. A comment that is deleted, or
 // hidden from viewer, is left out, or, if it has replies, a stub with neither body nor author. A
 // page is shorter where many are left out. The caller checks whether viewer can see the post.
-func (s *Store) Comments(ctx context.Context, viewer Viewer, post string, after CommentPosition, limit int) (comments []Comment, next *CommentPosition, err error) {
+func (s *Store) Comments(
+	ctx context.Context, viewer Viewer, post string, after CommentPosition, limit int,
+) (comments []Comment, next *CommentPosition, err error) {
 	comments, next, err = fill(after, Comment.Position, bounds{rows: limit}, func(after CommentPosition, n int) ([]candidate[Comment], error) {
 		return sqldb.All(ctx, s.db, func(rows *sql.Rows) (c candidate[Comment], err error) {
 			c.row, err = scanComment(rows.Scan, &c.shown)
@@ -125,7 +130,8 @@ func (s *Store) Comments(ctx context.Context, viewer Viewer, post string, after 
 			// Not EXISTS, for which Postgres may hash all replies that there are; and ordered, so
 			// that it does not read the whole table in the hope of meeting one early.
 		}, `SELECT `+commentColumns+`, NOT c.deleted AND `+commentVisible+` OR
-				(SELECT 1 FROM comments r WHERE r.parent = c.id AND r.parent <> '' AND NOT r.deleted AND (NOT r.hidden OR r.author = $1 OR CAST($2 AS BOOLEAN)) ORDER BY r.hidden LIMIT 1) IS NOT NULL
+				(SELECT 1 FROM comments r WHERE r.parent = c.id AND r.parent <> '' AND NOT r.deleted
+					AND (NOT r.hidden OR r.author = $1 OR CAST($2 AS BOOLEAN)) ORDER BY r.hidden LIMIT 1) IS NOT NULL
 			FROM comments c JOIN posts p ON p.id = c.post
 			WHERE c.post = $3 AND (c.thread_at, c.thread, c.place, c.id) > ($4, $5, $6, $7)
 			ORDER BY c.thread_at, c.thread, c.place, c.id LIMIT $8`,
@@ -196,7 +202,8 @@ func (s *Store) DeleteComment(ctx context.Context, id string, version int64) err
 // Error: ErrNotFound.
 func (s *Store) SetCommentHidden(ctx context.Context, id string, hidden bool) error {
 	return s.onPostOf(ctx, id, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `UPDATE comments SET hidden = $1 WHERE id = $2 AND hidden <> $3 AND NOT deleted`, hidden, id, hidden)
+		n, err := s.db.Exec(ctx, `UPDATE comments SET hidden = $1
+			WHERE id = $2 AND hidden <> $3 AND NOT deleted`, hidden, id, hidden)
 		if err != nil {
 			return err
 		}
@@ -214,7 +221,8 @@ func (s *Store) SetCommentHidden(ctx context.Context, id string, hidden bool) er
 // the post's count locks that row first, so that there are no deadlocks. Error: ErrNotFound.
 func (s *Store) onPostOf(ctx context.Context, comment string, f func(ctx context.Context) error) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `UPDATE posts SET locked = locked WHERE id = (SELECT post FROM comments WHERE id = $1) AND NOT removed`, comment)
+		n, err := s.db.Exec(ctx, `UPDATE posts SET locked = locked WHERE id = (SELECT post FROM comments
+			WHERE id = $1) AND NOT removed`, comment)
 		if err != nil {
 			return err
 		}
@@ -226,6 +234,7 @@ func (s *Store) onPostOf(ctx context.Context, comment string, f func(ctx context
 }
 
 func (s *Store) countComment(ctx context.Context, comment string, more int) error {
-	_, err := s.db.Exec(ctx, `UPDATE posts SET comments = comments + $1 WHERE id = (SELECT post FROM comments WHERE id = $2)`, more, comment)
+	_, err := s.db.Exec(ctx, `UPDATE posts SET comments = comments + $1 WHERE id = (SELECT post FROM comments
+		WHERE id = $2)`, more, comment)
 	return err
 }

@@ -24,7 +24,9 @@ type bounds struct {
 // fill makes a page of the rows that are shown among those that read finds after a position, n of
 // them a call. next is where the page ended, or nil if there are no more. A page that would cost
 // too much ends early: the next one goes on from there.
-func fill[T, P any](after P, position func(T) P, may bounds, read func(after P, n int) ([]candidate[T], error)) (rows []T, next *P, err error) {
+func fill[T, P any](
+	after P, position func(T) P, may bounds, read func(after P, n int) ([]candidate[T], error),
+) (rows []T, next *P, err error) {
 	n := may.chunk
 	if may.visits == 0 {
 		may.visits, may.chunk, n = pageVisits, pageChunk, may.rows+1

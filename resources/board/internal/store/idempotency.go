@@ -26,7 +26,10 @@ type IdempotencyKey struct {
 // created: read gets the id. The key's row is written first and commits with what is created: of
 // parallel requests one creates while the others wait for it, and after a crash there are both or
 // neither.
-func (s *Store) idempotent(ctx context.Context, key IdempotencyKey, id string, create func(context.Context) error, read func(ctx context.Context, id string) error) error {
+func (s *Store) idempotent(
+	ctx context.Context, key IdempotencyKey, id string,
+	create func(context.Context) error, read func(ctx context.Context, id string) error,
+) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if key.Key != "" {
 			created, known, err := s.claim(ctx, key, id)

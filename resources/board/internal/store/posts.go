@@ -59,7 +59,8 @@ func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, p Post) (Pos
 	id := newID()
 	err := s.idempotent(ctx, key, id, func(ctx context.Context) error {
 		at := sqldb.Micros(s.now())
-		n, err := s.db.Exec(ctx, `INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at)
+		n, err := s.db.Exec(ctx, `INSERT INTO posts
+			(id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at)
 			SELECT $1, b.slug, $2, $3, $4, $5, false, false, false, 1, CAST($6 AS BIGINT), CAST($7 AS BIGINT) FROM boards b WHERE b.slug = $8`,
 			id, p.Title, p.Body, p.Format, p.Author, at, at, p.Board)
 		if err != nil {
@@ -91,7 +92,9 @@ func (s *Store) Post(ctx context.Context, viewer Viewer, id string) (Post, error
 // Posts reads up to limit posts of a board after a position, pinned ones first, then the newest.
 // next is where the next page begins; nil: this is the last. A page is shorter where many posts are
 // hidden from viewer.
-func (s *Store) Posts(ctx context.Context, viewer Viewer, board string, after PostPosition, limit int) (posts []Post, next *PostPosition, err error) {
+func (s *Store) Posts(
+	ctx context.Context, viewer Viewer, board string, after PostPosition, limit int,
+) (posts []Post, next *PostPosition, err error) {
 	return fill(after, Post.Position, bounds{rows: limit}, func(after PostPosition, n int) ([]candidate[Post], error) {
 		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+postVisible+` FROM posts p
 			WHERE p.board = $3 AND (p.pinned, p.created_at, p.id) < ($4, $5, $6)
@@ -102,7 +105,9 @@ func (s *Store) Posts(ctx context.Context, viewer Viewer, board string, after Po
 
 // PostsBy reads up to limit posts of an author, on all boards, the newest first, after a position,
 // whose Pinned is ignored. next is as for [Store.Posts].
-func (s *Store) PostsBy(ctx context.Context, viewer Viewer, author string, after PostPosition, limit int) (posts []Post, next *PostPosition, err error) {
+func (s *Store) PostsBy(
+	ctx context.Context, viewer Viewer, author string, after PostPosition, limit int,
+) (posts []Post, next *PostPosition, err error) {
 	return fill(after, Post.Position, bounds{rows: limit}, func(after PostPosition, n int) ([]candidate[Post], error) {
 		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+postVisible+` FROM posts p
 			WHERE p.author = $3 AND (p.created_at, p.id) < ($4, $5) ORDER BY p.created_at DESC, p.id DESC LIMIT $6`,
@@ -130,7 +135,9 @@ const (
 // position, whose Pinned is ignored. An empty board means all boards. Case is ignored as far as the
 // database knows it. next is as for [Store.Posts]. A page is shorter where few posts match: it ends
 // after [searchPosts] or [searchTime].
-func (s *Store) SearchPosts(ctx context.Context, viewer Viewer, text, board string, after PostPosition, limit int) (posts []Post, next *PostPosition, err error) {
+func (s *Store) SearchPosts(
+	ctx context.Context, viewer Viewer, text, board string, after PostPosition, limit int,
+) (posts []Post, next *PostPosition, err error) {
 	select {
 	case s.searches <- struct{}{}:
 		defer func() { <-s.searches }()
@@ -247,7 +254,8 @@ func (s *Store) SetLocked(ctx context.Context, id string, locked bool) error {
 func (s *Store) SetHidden(ctx context.Context, id string, hidden bool) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		var board string
-		err := s.db.ExecReturning(ctx, `UPDATE posts SET hidden = $1 WHERE id = $2 AND hidden <> $3 AND NOT removed RETURNING board`,
+		err := s.db.ExecReturning(ctx, `UPDATE posts SET hidden = $1
+			WHERE id = $2 AND hidden <> $3 AND NOT removed RETURNING board`,
 			hidden, id, hidden).Scan(&board)
 		if errors.Is(err, sql.ErrNoRows) {
 			return unlessChanged(s.why(ctx, `SELECT count(*) FROM posts WHERE id = $1 AND NOT removed`, id))

@@ -69,12 +69,14 @@ func (s *service) addRoutes(api *rest.API) {
 	}
 
 	rest.Route(api, own("user:read"), read("get-me", "/v1/me", "Get one's own profile",
-		"The profile of the person whose token you send. The first call creates it, with the name, picture and website that the issuer knows, if the issuer answers."), s.getMe)
+		"The profile of the person whose token you send. The first call creates it, with the name, picture "+
+			"and website that the issuer knows, if the issuer answers."), s.getMe)
 	patch := change("update-me", http.MethodPatch, "/v1/me", "Change one's own profile",
 		"A JSON Merge Patch (RFC 7396): members that you leave out stay as they are.")
 	rest.Route(api, own("user:write"), patch, s.patchMe)
 	rest.Route(api, own("user:read"), read("get-settings", "/v1/me/settings", "Get one's own settings", ""), s.getSettings)
-	rest.Route(api, own("user:write"), change("replace-settings", http.MethodPut, "/v1/me/settings", "Replace one's own settings", ""), s.putSettings)
+	rest.Route(api, own("user:write"), change("replace-settings", http.MethodPut, "/v1/me/settings",
+		"Replace one's own settings", ""), s.putSettings)
 	rest.Route(api, own("user:read"), read("get-interests", "/v1/me/interests", "Get one's own interests", ""), s.getInterests)
 	rest.Route(api, own("user:write"), change("replace-interests", http.MethodPut, "/v1/me/interests", "Replace one's own interests",
 		"Tags that differ only in case, or in white space around them, count as one; the first stays."), s.putInterests)
@@ -83,6 +85,7 @@ func (s *service) addRoutes(api *rest.API) {
 	user.Tags, user.Errors = []string{"users"}, []int{404}
 	rest.Route(api, rest.Access{Scopes: []string{"user:read", "user:lookup"}}, user, s.getUser)
 	users := huma.Operation{OperationID: "list-users", Method: http.MethodGet, Path: "/v1/users", Summary: "Get many public profiles at once",
-		Description: "For services that show people's names. Profiles come in the order of the ids; unknown ids are left out.", Tags: []string{"users"}, Errors: []int{422}}
+		Description: "For services that show people's names. Profiles come in the order of the ids; unknown ids are left out.",
+		Tags:        []string{"users"}, Errors: []int{422}}
 	rest.Route(api, rest.Access{Scopes: []string{"user:lookup"}}, users, s.listUsers)
 }

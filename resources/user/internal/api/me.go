@@ -31,7 +31,10 @@ type profilePatch struct {
 }
 
 func newProfile(p store.Profile) profile {
-	return profile{ID: p.ID, DisplayName: p.DisplayName, Bio: p.Bio, AvatarURL: p.AvatarURL, Website: p.Website, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt}
+	return profile{
+		ID: p.ID, DisplayName: p.DisplayName, Bio: p.Bio, AvatarURL: p.AvatarURL, Website: p.Website,
+		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+	}
 }
 
 // getMe creates the profile on the first call, and fills it once the issuer answers. Until the
@@ -51,7 +54,8 @@ func (s *service) getMe(ctx context.Context, in *readInput) (*answer[profile], e
 				return nil, err
 			}
 		case !errors.Is(err, errResting):
-			s.log.WarnContext(ctx, "the issuer's userinfo is unavailable; a profile stays as it is for now", "request", httpd.RequestID(ctx), "error", err)
+			s.log.WarnContext(ctx, "the issuer's userinfo is unavailable; a profile stays as it is for now",
+				"request", httpd.RequestID(ctx), "error", err)
 		}
 	}
 	return newAnswer(newProfile(p), p.Version, private).orUnchanged(in.IfNoneMatch, p.Version), nil

@@ -13,15 +13,18 @@ import (
 // resource is what the service says of itself.
 var resource = rest.Resource{
 	Name: "Maru user service",
-	Description: "Profiles, settings and interests of people. Texts are Unicode, kept in normalization form C; lengths count code points. " +
-		"To change a resource, send the ETag that you read with it in If-Match: without one the answer is 428, and 412 if somebody else was faster. " +
+	Description: "Profiles, settings and interests of people. Texts are Unicode, kept in normalization form " +
+		"C; lengths count code points. " +
+		"To change a resource, send the ETag that you read with it in If-Match: without one the answer is " +
+		"428, and 412 if somebody else was faster. " +
 		"Errors are problem documents (RFC 9457). Answers may get new members within this version: ignore those you do not know.",
 	Tags: []*huma.Tag{
 		{Name: "me", Description: "What belongs to the person whose token you send."},
 		{Name: "users", Description: "Public profiles."},
 	},
 	Scopes: []rest.Scope{
-		{Name: "user:read", Text: "Read one's own profile, settings and interests, and public profiles one at a time.", People: true, Clients: true},
+		{Name: "user:read", Text: "Read one's own profile, settings and interests, and public profiles one at a time.",
+			People: true, Clients: true},
 		{Name: "user:write", Text: "Change one's own profile, settings and interests.", People: true},
 		{Name: "user:lookup", Text: "Read public profiles, also many at once. For services.", Clients: true},
 	},

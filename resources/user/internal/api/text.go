@@ -37,7 +37,8 @@ func displayName(text string) (string, error) {
 // bio returns the cleaned text, with \n between its lines. Empty is allowed.
 func bio(text string) (string, error) {
 	text, err := rest.Length{Most: maxBio}.Lines(text)
-	if err == nil && strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && r != '\t' && rest.Misleading(r) }) {
+	if err == nil &&
+		strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && r != '\t' && rest.Misleading(r) }) {
 		return "", rest.ErrControl
 	}
 	return text, err
@@ -52,11 +53,13 @@ func webURL(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxURL || strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || rest.Misleading(r) }) {
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxURL ||
+		strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || rest.Misleading(r) }) {
 		return "", errURL
 	}
 	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Opaque != "" || u.User != nil || u.Hostname() == "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Opaque != "" || u.User != nil ||
+		u.Hostname() == "" {
 		return "", errURL
 	}
 	if u.Host, err = asciiHost(u); err != nil {

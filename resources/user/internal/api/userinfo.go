@@ -76,11 +76,15 @@ func newUserinfo(issuer string, now func() time.Time) *userinfo {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = userinfoMost
 	transport.MaxIdleConnsPerHost = userinfoPlaces
-	return &userinfo{issuer: issuer, now: now, timeout: userinfoTimeout, refused: refused, places: make(chan struct{}, userinfoPlaces), client: &http.Client{
+	client := &http.Client{
 		Transport: transport,
-		// A redirect could carry the person's token elsewhere.
+		// A redirect could take the person's token to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
+	return &userinfo{
+		issuer: issuer, client: client, now: now, timeout: userinfoTimeout,
+		refused: refused, places: make(chan struct{}, userinfoPlaces),
+	}
 }
 
 // ask returns what the issuer says about the subject, to whose access token it answers. It takes
@@ -202,7 +206,8 @@ func (u *userinfo) get(ctx context.Context, address, token string) (body []byte,
 	if answer.StatusCode != http.StatusOK {
 		return nil, answer.StatusCode, fmt.Errorf("the issuer answered with status %d", answer.StatusCode)
 	}
-	if mediaType, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+	if mediaType, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type")); err != nil ||
+		mediaType != "application/json" {
 		return nil, answer.StatusCode, errors.New("the issuer's answer is not application/json")
 	}
 	body, err = io.ReadAll(io.LimitReader(answer.Body, userinfoMost+1))
