@@ -175,6 +175,7 @@ var confinements = []confinement{
 	{"github.com/gorilla/mux", []string{"authz-server", "resources", "client-demo", "internal/httpd", "internal/rest"}, false, "the library jwks knows no router"},
 	{"github.com/danielgtaylor/huma", []string{"resources", "internal/rest"}, false, "only the REST interfaces are described by OpenAPI"},
 	{"github.com/swaggest/swgui", []string{"internal/apidocs"}, true, "what draws the API reference must stay replaceable"},
+	{"github.com/go-jose/go-jose", []string{"client-demo", "authz-server/internal/provider/providertest"}, false, "what others sign is judged by jwks/jose, what the server signs is made by package keys"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
 	{"testing", []string{
 		"internal/testenv", "internal/service/servicetest", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest",
