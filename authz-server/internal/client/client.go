@@ -6,7 +6,6 @@ package client
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -185,13 +184,6 @@ func (c Client) In(tag string) Client {
 
 // NewID makes a client identifier: 130 random bits.
 func NewID() string { return strings.ToLower(rand.Text()) }
-
-// NewSecret makes a client secret: 256 random bits in base64url.
-func NewSecret() string {
-	var bits [32]byte
-	rand.Read(bits[:])
-	return base64.RawURLEncoding.EncodeToString(bits[:])
-}
 
 // Codes of RFC 7591 §3.2.2.
 const (
