@@ -17,7 +17,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
-// What can have happened to a person's decision while it was acted on.
+// What can happen to a person's decision while it is being acted on.
 var (
 	errConsentWithdrawn = oauth.ConsentRequired.Because("the person has just withdrawn their consent")
 	errDecisionChanged  = errors.New("the person has just decided anew") // nobody is told
@@ -47,8 +47,8 @@ func (v *visit) answer(decided step) error {
 
 // answerOnce makes the answer: the parameters of the redirect. The answer and the end of what it
 // answers are one transaction, and what the decision depends on is looked at again in it. The order
-// matters twice: [tokens.Issuer.Begin] holds the session first, and whoever removes the client or
-// withdraws the consent takes the rows in the same order, so that nobody waits in a circle.
+// matters: [tokens.Issuer.Begin] holds the session first, and code that removes a client or
+// withdraws a consent locks rows in the same order, so that there is no deadlock.
 // store.ErrNotFound: the request was answered already.
 func (v *visit) answerOnce(ctx context.Context, decided step) (parameters url.Values, err error) {
 	err = v.Store.Tx(ctx, func(ctx context.Context) error {

@@ -1,5 +1,5 @@
-// Package authorize is the authorization endpoint and its back door for pushed requests: what is
-// asked, what is still missing until it can be answered, and the answer.
+// Package authorize is the authorization endpoint, with the endpoint for pushed requests: what is
+// asked, what is still missing, and the answer.
 package authorize
 
 import (
@@ -29,7 +29,7 @@ type Endpoint struct {
 	Protocol  *protocol.Protocol
 	Tokens    *tokens.Issuer
 	Clients   *directory.Clients
-	Fetch     *fetch.Client // for what clients keep at addresses of their own
+	Fetch     *fetch.Client // gets request objects that clients publish
 	Resources oauth.Resources
 	Now       func() time.Time
 }
@@ -53,8 +53,8 @@ type waiting struct {
 	handle string
 }
 
-// ServeHTTP answers, or sends the person to a page first. Whatever they do there, they come back
-// here, and here alone it is decided what is still missing.
+// ServeHTTP answers, or sends the person to a page first. From each page they come back here, and
+// only this package decides what is still missing.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	v := &visit{Endpoint: e, w: w, r: r}
@@ -86,7 +86,7 @@ func (v *visit) serve() error {
 		if err != nil {
 			return err
 		}
-		if in.ClientID == "" { // no application's: the page for devices sent the person to log in
+		if in.ClientID == "" { // the page for devices sent the person to log in
 			v.redirect(device.Link(in.Form.Get("user_code")))
 			return nil
 		}
@@ -132,7 +132,7 @@ func (v *visit) wait(page string) error {
 		quotas := append(endpoint.Interactions.OfAddress(v.r), endpoint.Interactions.OfClient(v.r, c)...)
 		handle, err = v.People.Begin(v.w, v.r, requests.Interaction{ClientID: c.ID, Form: v.request.Form}, quotas...)
 		var full *limits.QuotaError
-		if errors.As(err, &full) { // not at the client's redirect URI: from there the person would be sent here again
+		if errors.As(err, &full) { // the client would only send the person here again
 			return err
 		}
 		if err != nil {

@@ -101,8 +101,8 @@ func (v *visit) decideConsent(current *session.Session) (step, error) {
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return step{}, err
 		}
-		// What the person left out before is not asked again, for an app sends the same request at
-		// every log-in, unless the app insists by prompt=consent. What they were never asked is.
+		// An app sends the same request at every log-in, so do not ask again for what the person
+		// left out before, unless the app insists with prompt=consent.
 		granted = oauth.Intersect(asked, given.Scope)
 		unasked := oauth.Without(oauth.Without(asked, given.Scope), given.Declined)
 		needed = errors.Is(err, store.ErrNotFound) || len(unasked) > 0 || len(granted) == 0 && len(asked) > 0

@@ -18,7 +18,7 @@ import (
 const pushedLifetime = time.Minute
 
 // MaxPush is the largest body of a push, in bytes: a request object or other parameters, and what
-// authenticates the client. Anybody can send what is stored for a public client.
+// authenticates the client. Anybody can push for a public client.
 const MaxPush = endpoint.MaxForm + clientauth.MaxAssertion
 
 // pushes are pushed requests that wait for their browser.
@@ -52,7 +52,7 @@ func (e *Endpoint) push(r *http.Request) (uri string, err error) {
 	}
 	form.Set("client_id", caller.ID)
 	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
-		form.Del(name) // what authenticated the client is no part of its request, and must not be stored
+		form.Del(name) // credentials are not part of the request, and must not be stored
 	}
 	proof, err := e.Auth.ReadProof(r)
 	if err != nil {

@@ -28,7 +28,7 @@ func (e *Endpoint) followReferences(ctx context.Context, c *client.Client, form 
 	uri := form.Get("request_uri")
 	switch {
 	case len(form["request"])+len(form["request_uri"]) > 1:
-		return nil, oauth.InvalidRequest.Because("send one of request and request_uri, and that once")
+		return nil, oauth.InvalidRequest.Because("send either request or request_uri, and only once")
 	case strings.HasPrefix(uri, oauth.PushedPrefix):
 		return e.pushedParameters(ctx, c, uri)
 	case c.RequirePAR || c.Profile == client.ProfileFAPI2:
@@ -47,9 +47,9 @@ func (e *Endpoint) followReferences(ctx context.Context, c *client.Client, form 
 	return form, nil
 }
 
-// pushedParameters returns the parameters of a pushed request of this client, and nothing that came
-// beside the reference (RFC 9126 §4): who can change the query could add a nonce or a prompt. The
-// reference stays in the form, to be spent with the answer.
+// pushedParameters returns the parameters of a pushed request of this client. It ignores what comes
+// beside the reference (RFC 9126 §4): anybody who can change the query could add a nonce or a
+// prompt. The reference stays in the form, to be spent with the answer.
 func (e *Endpoint) pushedParameters(ctx context.Context, c *client.Client, uri string) (url.Values, error) {
 	pushed, err := e.Store.Pushed.PushedRequest(ctx, uri)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && pushed.ClientID != c.ID) {
@@ -63,9 +63,8 @@ func (e *Endpoint) pushedParameters(ctx context.Context, c *client.Client, uri s
 	return form, nil
 }
 
-// fetchRequestObject gets a request object from where the client registered to keep it (OIDC Core
-// §6.2). A fragment is the hash by which the client tells versions apart, and no part of the
-// address.
+// fetchRequestObject gets a request object from a URI that the client registered (OIDC Core §6.2).
+// A fragment is a hash by which the client tells versions apart; it is not part of the address.
 func (e *Endpoint) fetchRequestObject(ctx context.Context, c *client.Client, uri string) (string, error) {
 	address, fragment, _ := strings.Cut(uri, "#")
 	registered := slices.ContainsFunc(c.RequestURIs, func(known string) bool {
@@ -84,8 +83,8 @@ func (e *Endpoint) fetchRequestObject(ctx context.Context, c *client.Client, uri
 }
 
 // openRequestObject verifies a request object (RFC 9101 §6, OIDC Core §6.1) and returns the
-// parameters that it means. What the object says counts; what stands beside it fills gaps, unless
-// the client signs everything.
+// parameters that it means. The object wins over parameters beside it. These fill gaps,
+// unless the client must sign everything.
 func (e *Endpoint) openRequestObject(ctx context.Context, c *client.Client, object string, beside url.Values) (url.Values, error) {
 	rule := directory.Rule{Algs: c.Algorithms(), Types: []string{"", "JWT", "oauth-authz-req+jwt"}, MaxBytes: maxRequestObject}
 	if c.RequestObjectSigningAlg != "" {
@@ -120,7 +119,7 @@ func (e *Endpoint) openRequestObject(ctx context.Context, c *client.Client, obje
 }
 
 // requestObjectParameters checks the claims about the object itself and turns the others into
-// parameters, as they are: a number stays the number that was written.
+// parameters. A number keeps the digits that were written.
 func (e *Endpoint) requestObjectParameters(c *client.Client, text []byte) (url.Values, error) {
 	var about struct {
 		Issuer    string           `json:"iss"`
@@ -135,7 +134,7 @@ func (e *Endpoint) requestObjectParameters(c *client.Client, text []byte) (url.V
 		return nil, fmt.Errorf("its claims cannot be read: %w", err)
 	}
 	if err := jose.UnmarshalExact(text, &claims); err != nil {
-		return nil, errors.New("its claims are no JSON object")
+		return nil, errors.New("its claims are not a JSON object")
 	}
 	now, strict := e.Now(), c.Profile == client.ProfileFAPI2 || c.RequireSignedRequestObject
 	const maxAge = time.Hour
@@ -144,7 +143,7 @@ func (e *Endpoint) requestObjectParameters(c *client.Client, text []byte) (url.V
 		return nil, errors.New("iss must be the client_id")
 	case len(about.Audience) > 0 && !slices.Contains(about.Audience, e.Issuer.String()), strict && len(about.Audience) == 0:
 		return nil, errors.New("aud must be " + e.Issuer.String())
-	case about.Subject != "" && about.Subject == c.ID: // RFC 9101 §10.8: a client assertion is no request
+	case about.Subject != "" && about.Subject == c.ID: // RFC 9101 §10.8: a client assertion is not a request
 		return nil, errors.New("sub must not be the client_id: that is a client assertion")
 	case (strict || !about.Expiry.IsZero()) && about.Expiry.Past(now):
 		return nil, errors.New("exp is missing or past")

@@ -20,9 +20,9 @@ import (
 
 // request is an authorization request that has been read and checked (RFC 6749 §4.1.1, OIDC Core
 // §3.1.2.1), from wherever its parameters came: the query, a form, a pushed request or a request
-// object. Every later step looks at it and none at the raw parameters.
+// object. Later steps look only at it, never at the raw parameters.
 type request struct {
-	Form          url.Values // the parameters, after all references were followed: what an interaction stores
+	Form          url.Values // the parameters, with all references followed; an interaction stores them
 	Client        client.Client
 	RedirectURI   string // as sent, and checked to be the client's
 	State         string
@@ -80,10 +80,10 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values, resumed boo
 	}
 
 	a := &request{Form: form, Client: found, RedirectURI: form.Get("redirect_uri"), MaxAge: -1}
-	if len(form["state"]) == 1 { // which of two would be the client's?
+	if len(form["state"]) == 1 { // of two, we could not tell which is the client's
 		a.State = form.Get("state")
 	}
-	modeErr := e.readResponseMode(a) // first, for every later refusal is sent in this mode
+	modeErr := e.readResponseMode(a) // first, because later refusals are sent in this mode
 	if !httpd.FormIsText(form) {     // a request object's
 		a.State = ""
 		return a, oauth.ErrNotText
@@ -108,17 +108,17 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values, resumed boo
 	return a, nil
 }
 
-// readParameters are those of an authorization request that is yet to be read.
+// readParameters are the parameters that readRequest looks at.
 var readParameters = append([]string{"interaction", "registration", "request"}, knownParameters...)
 
-// knownParameters are those that a later step looks at, or a person's page. Others are ignored (RFC
+// knownParameters are the parameters that later steps and pages look at. Others are ignored (RFC
 // 6749 §3.1), and not stored.
 var knownParameters = []string{
 	"acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display", "dpop_jkt", "id_token_hint", "login_hint", "max_age",
 	"nonce", "prompt", "redirect_uri", "request_uri", "resource", "response_mode", "response_type", "scope", "state", "ui_locales",
 }
 
-// requireOne refuses a request without the parameter, or with two of it.
+// requireOne refuses a request that lacks the parameter or repeats it.
 func requireOne(form url.Values, name string) error {
 	switch values := form[name]; {
 	case len(values) == 0 || values[0] == "":
@@ -131,8 +131,8 @@ func requireOne(form url.Values, name string) error {
 	return nil
 }
 
-// outside is where to send the refusal of a reference: to the redirect URI that stands beside it,
-// if that is the client's. nil: nowhere.
+// outside returns where to send the refusal of a reference: the redirect URI beside it, if that is
+// the client's. nil: nowhere.
 func (e *Endpoint) outside(c client.Client, form url.Values) *request {
 	if len(form["redirect_uri"]) != 1 || !c.MatchRedirectURI(form.Get("redirect_uri")) {
 		return nil
@@ -162,8 +162,8 @@ func (e *Endpoint) readResponseMode(a *request) error {
 		a.ResponseMode = natural + ".jwt"
 	case !slices.Contains(ResponseModes, mode):
 		return oauth.UnsupportedResponseMode.Because("response_mode must be one of " + strings.Join(ResponseModes, ", "))
-	// Tokens in a query end up in logs and histories (Multiple Response Types §5); in JARM's query
-	// they are signed, and not encrypted either.
+	// Tokens in a query end up in logs and histories (Multiple Response Types §5). In JARM's query
+	// they would be signed, but not encrypted.
 	case strings.HasPrefix(mode, "query") && natural == "fragment":
 		return oauth.UnsupportedResponseMode.Because("response_mode " + mode + " cannot carry this response_type; use fragment or form_post")
 	case strings.HasPrefix(mode, "form_post") && browserOrigin(a.RedirectURI) == "":
@@ -186,7 +186,7 @@ func ResponseTypes(legacy bool) []string {
 	return []string{"code"}
 }
 
-// checkRequest fills in a what its client may be told about.
+// checkRequest reads the parameters whose errors the client may be told.
 func (e *Endpoint) checkRequest(a *request) error {
 	form := a.Form
 	if form.Has("registration") {
@@ -277,8 +277,8 @@ func readPrompt(a *request) error {
 // Connect.
 var PromptValues = []string{"none", "login", "consent", "select_account", "create"}
 
-// readChallenge checks the PKCE parameters (RFC 7636 §4.3, §4.4.1). Only S256: plain protects
-// against nothing that PKCE is for.
+// readChallenge checks the PKCE parameters (RFC 7636 §4.3, §4.4.1). Only S256 is
+// accepted: plain does not protect against the attacks that PKCE is for.
 func (e *Endpoint) readChallenge(a *request) error {
 	challenge, method := a.Form.Get("code_challenge"), a.Form.Get("code_challenge_method")
 	switch {

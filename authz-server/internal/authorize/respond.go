@@ -77,12 +77,11 @@ func (v *visit) refuseAfterAsking(refused *oauth.Error, parameters url.Values) e
 	return nil
 }
 
-// redirectsRefusal tells whether the refusal of a request may send the browser on unasked. Whoever
-// makes a client of their own could otherwise lead people from this server's address to any other,
-// by a request that is wrong on purpose: RFC 9700 §4.11.2 has only clients that are trusted told at
-// once. A client that nobody vouched for is when the person is logged in, and either agreed to it
-// before, or has just acted on a page for this very request, or is to be asked nothing
-// (prompt=none).
+// redirectsRefusal reports whether a refusal may redirect the browser without asking. Otherwise
+// anybody could register a client and use requests that are wrong on purpose to redirect people
+// from this server to any address (RFC 9700 §4.11.2). For a client that nobody vouched for, the
+// person must be logged in, and must have agreed to it before, have just acted on a page for this
+// request, or be asked nothing (prompt=none).
 func (v *visit) redirectsRefusal() (bool, error) {
 	if v.Vouched(&v.request.Client) {
 		return true, nil
@@ -96,7 +95,7 @@ func (v *visit) redirectsRefusal() (bool, error) {
 		return false, nil
 	case v.waiting != nil && (v.waiting.ConsentSID == current.ID || !current.CreatedAt.Before(v.waiting.CreatedAt)):
 		return true, nil
-	case slices.Contains(strings.Fields(v.request.Form.Get("prompt")), "none"): // it may not be read yet
+	case slices.Contains(strings.Fields(v.request.Form.Get("prompt")), "none"): // Prompt may not be read yet
 		return true, nil
 	}
 	_, err = v.Store.Consents.Consent(v.r.Context(), current.UserID, v.request.Client.ID)

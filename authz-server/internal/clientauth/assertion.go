@@ -59,8 +59,7 @@ func (a *Authenticator) authenticateByAssertion(ctx context.Context, r *http.Req
 	return &found, nil
 }
 
-// assertedClient is the client that an assertion says that it is from. Nothing of it is verified
-// yet.
+// assertedClient returns the client that an assertion claims to be from. Nothing is verified yet.
 func assertedClient(token string) (string, error) {
 	if len(token) > MaxAssertion {
 		return "", errors.New("too long")

@@ -65,9 +65,9 @@ func New(cfg Config) (*Authenticator, error) {
 	return &Authenticator{Config: cfg, proofs: proofs, nonces: nonces, used: usedProofs{cfg.Store}}, nil
 }
 
-// Authenticate finds the client that a request comes from. There is one way of authentication a
-// request, and one client (RFC 6749 §2.3): fosite would take Basic for one client beside the
-// client_id of another.
+// Authenticate finds the client that a request comes from. A request
+// authenticates one client in one way (RFC 6749 §2.3); fosite would accept Basic for one client
+// beside the client_id of another.
 func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form url.Values) (*client.Client, error) {
 	shown := credentials{id: form.Get("client_id"), secret: form.Get("client_secret"), method: client.AuthPost}
 	basic := len(r.Header.Values("Authorization")) > 0
@@ -140,16 +140,15 @@ func (a *Authenticator) authenticateBySecret(ctx context.Context, shown credenti
 	return nil, oauth.InvalidClient.Because("client authentication failed: the client is unknown, or its secret is wrong")
 }
 
-// takesSecret tells whether a client may show its secret by a method. A secret is as good in the
-// header as in the body, and many libraries try one after the other, so the method that the client
-// registered for binds only those that a profile binds, and all where the operator says so.
+// takesSecret reports whether a client may send its secret by a method. Many libraries try the
+// header and the body in turn, so the registered method binds only clients with a profile, unless
+// the operator is strict.
 func (a *Authenticator) takesSecret(c *client.Client, method string) bool {
 	return c.TokenEndpointAuthMethod == method || c.HasSecret() && c.Profile == "" && !a.StrictMethod
 }
 
-// Claimed is the client that a request, whose form may have been read, says that it is from; empty:
-// it does not say, or names nobody. Nothing is verified. A name in the Authorization header counts
-// only if a client has it: a secret can stand in its place by mistake.
+// Claimed returns the client that a request says it is from, or "". Nothing is verified. A name in
+// the Authorization header counts only if a client has it, because people paste secrets there.
 func (a *Authenticator) Claimed(r *http.Request) string {
 	form := r.Form // nil if the request could not be read
 	id := form.Get("client_id")

@@ -91,7 +91,7 @@ func (e *Endpoint) authorize(r *http.Request) (code string, d grants.DeviceCode,
 	}
 	code = opaque.New()
 	d.Hash = opaque.Hash(code)
-	for range 5 { // of 25 billion codes, one that is taken is rare, and five in a row are a failure
+	for range 5 { // of 25 billion codes, few are taken; five in a row are a failure
 		d.UserCode = newUserCode()
 		if err = e.Store.Devices.CreateDeviceCode(r.Context(), d); !errors.Is(err, store.ErrExists) {
 			break

@@ -21,12 +21,11 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// waitingAtMost is how many people from everywhere may have been sent to log in by the page at a
-// time.
+// waitingAtMost is how many people may be logging in for the page at a time.
 const waitingAtMost = 10_000
 
-// Show asks for the code that a device shows (RFC 8628 §3.3). With verification_uri_complete it is
-// filled in, and the person still has to send it: a link alone takes nobody to the decision.
+// Show asks for the code that a device shows (RFC 8628 §3.3). verification_uri_complete fills it
+// in, but the person still has to send it: a link alone does not lead to the decision.
 func (e *Endpoint) Show(w http.ResponseWriter, r *http.Request) {
 	if err := e.show(w, r); err != nil {
 		e.ErrorPage(w, r, err)
@@ -191,7 +190,7 @@ func (v *visit) allowedBefore(code string) bool {
 	return true
 }
 
-// wrongCode says the same of a code that is unknown, expired or decided on.
+// wrongCode says the same whether a code is unknown, expired or decided on.
 func (v *visit) wrongCode() {
 	typed := v.typed
 	if code := showUserCode(readUserCode(typed)); code != "" {
@@ -202,9 +201,9 @@ func (v *visit) wrongCode() {
 	v.Pages.Render(v.w, v.r, http.StatusUnprocessableEntity, page)
 }
 
-// confirm is the page with what a person must know to decide. A trusted client's request is shown
-// as well: what is to be found out is not whether the app is good, but whether the device is theirs
-// (RFC 8628 §5.4).
+// confirm is the page with what a person must know to decide. It is shown for trusted
+// clients too: the question is not whether the app is good, but whether the device is theirs (RFC
+// 8628 §5.4).
 func (v *visit) confirm(d *grants.DeviceCode) (pages.DevicePage, error) {
 	app, err := v.People.App(v.r, d.ClientID, "")
 	page := pages.DevicePage{
@@ -225,7 +224,7 @@ func (v *visit) allow(ctx context.Context, d *grants.DeviceCode, c *client.Clien
 	}
 	if narrowed := oauth.Intersect(g.Audience, d.Audience); len(narrowed) > 0 {
 		g.Audience = narrowed
-	} else { // the person agreed to no scope of the resources asked for: what remains is about them
+	} else { // the person granted no scope of these resources: what remains is about them
 		g.Audience = []string{v.Issuer.String()}
 	}
 	if !c.HasGrantType("refresh_token") { // the device has until then to ask

@@ -20,7 +20,7 @@ func newUserCode() string {
 	for len(code) < userCodeLength {
 		var b [1]byte
 		rand.Read(b[:])
-		if int(b[0]) < 256-256%len(userCodeLetters) { // or else some letters would be likelier
+		if int(b[0]) < 256-256%len(userCodeLetters) { // keeps all letters equally likely
 			code = append(code, userCodeLetters[int(b[0])%len(userCodeLetters)])
 		}
 	}

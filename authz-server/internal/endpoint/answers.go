@@ -42,8 +42,8 @@ func (c *Common) Vouched(of *client.Client) bool { return of.Vouched(c.InsecureL
 // registered for it, every public one, and every one that nobody vouched for.
 func (c *Common) RequiresPKCE(of *client.Client) bool { return of.RequirePKCE || !c.Vouched(of) }
 
-// Refusal is err as an error of the protocol. What is not one is a failure of the server: it is
-// logged whole, and answered without detail.
+// Refusal is err as an error of the protocol. Any other error is the server's fault: it is logged
+// whole, and answered without detail.
 func (c *Common) Refusal(ctx context.Context, err error) *oauth.Error {
 	if errors.Is(err, store.ErrUnavailable) {
 		c.Log.ErrorContext(ctx, "request failed", "request", httpd.RequestID(ctx), "error", err)
@@ -66,7 +66,7 @@ func (c *Common) SlowDown(w http.ResponseWriter, r *http.Request, err error) err
 	wait, text := 5*time.Second, "too many requests are being served; try again in some seconds"
 	var full *limits.QuotaError
 	switch {
-	case errors.As(err, &full) && full.Quota.Shared: // others make room by finishing what they began
+	case errors.As(err, &full) && full.Quota.Shared: // it empties as others finish
 		wait, text = min(full.Wait, time.Minute), "too many requests are waiting already; try again later"
 	case errors.As(err, &full):
 		wait, text = full.Wait, "too many requests came from the same address; try again later"
@@ -85,7 +85,7 @@ func (c *Common) SlowDown(w http.ResponseWriter, r *http.Request, err error) err
 func (c *Common) Error(w http.ResponseWriter, r *http.Request, err error) {
 	err = c.SlowDown(w, r, err)
 	e := c.Refusal(r.Context(), err)
-	if e.Status == http.StatusUnauthorized && oauth.UsesBasic(r) { // RFC 6749 §5.2: of the scheme that was used; browsers ask people for a password
+	if e.Status == http.StatusUnauthorized && oauth.UsesBasic(r) { // RFC 6749 §5.2: name the scheme that was used; browsers would ask people for a password
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+c.Issuer.String()+`", charset="UTF-8"`)
 	}
 	if e.Status == http.StatusServiceUnavailable {
@@ -114,7 +114,7 @@ func (c *Common) ErrorPage(w http.ResponseWriter, r *http.Request, err error) {
 	err = c.SlowDown(w, r, err)
 	e := c.Refusal(r.Context(), err)
 	status := e.Status
-	if status == http.StatusUnauthorized { // there is nothing to authenticate with on a page
+	if status == http.StatusUnauthorized { // a page has nothing to authenticate with
 		status = http.StatusBadRequest
 	}
 	c.NoteClient(w, r)

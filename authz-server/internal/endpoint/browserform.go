@@ -10,11 +10,11 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 )
 
-// BrowserForms reads what browsers bring. Applications send them here by links, and may as well
-// post a form (OIDC Core §3.1.2.1, RP-Initiated Logout §2). A form that another site posts comes
-// without this server's cookies, for they are SameSite=Lax: it looks as if nobody were logged in,
-// and a cookie set in answer would take the place of the one that the browser has. Such a form is
-// kept, and the browser brings it again by a GET, which has the cookies.
+// BrowserForms reads what browsers bring. Applications send them here by links, or by posting a
+// form (OIDC Core §3.1.2.1, RP-Initiated Logout §2). A form that another site posts comes without
+// this server's cookies, which are SameSite=Lax: it looks as if nobody were logged in, and a cookie
+// set in the answer would replace the browser's. So the form is stored, and the browser redirected
+// to bring it again by a GET, which has the cookies.
 type BrowserForms struct {
 	*Common
 	Store       *store.Store
@@ -46,8 +46,7 @@ func (b *BrowserForms) Read(r *http.Request) error {
 }
 
 // ComeWithCookies sends a browser back here that another site's page made post r, whose form has
-// been read, without cookies; keep names the parameters that are kept until then. answered: it did
-// so.
+// been read, without cookies; keep names the parameters that are kept until then. answered: it did.
 func (b *BrowserForms) ComeWithCookies(w http.ResponseWriter, r *http.Request, keep []string) (answered bool, err error) {
 	if r.Method != http.MethodPost || b.CrossOrigin.Check(r) == nil || b.People.HasCookies(r) {
 		return false, nil
@@ -60,7 +59,7 @@ func (b *BrowserForms) ComeWithCookies(w http.ResponseWriter, r *http.Request, k
 	switch {
 	case err == nil:
 		quotas = append(quotas, posts.OfClient(r, &c)...)
-	case errors.Is(err, store.ErrNotFound): // at log-out nobody has to say who asks
+	case errors.Is(err, store.ErrNotFound): // a log-out need not name its client
 		quotas = append(quotas, posts.OfNobody(r)...)
 	default:
 		return false, err

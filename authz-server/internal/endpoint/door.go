@@ -18,14 +18,14 @@ import (
 // Anybody can begin an authorization, push a request for a public client, and ask for a device
 // code. What is stored for it is bounded for each network, for each client, for all clients
 // together that nobody vouched for, and for the page /device. No network can have more than a third
-// of any of these: one address, or one /48 of IPv6, does not take what is left to the others.
-// Several together can.
+// of any of these, so that one address, or one /48 of IPv6, cannot lock out the others. Several
+// together can.
 const (
 	pendingOfAddress   = 300   // IPv6: of a /64
 	pendingOfNetwork   = 3_000 // IPv6: of a /48
 	strangersOfAddress = 100   // of these, for clients that nobody vouched for
 	strangersOfNetwork = 300
-	pendingOfClient    = 10_000 // that an operator registered
+	pendingOfClient    = 10_000 // a client that an operator registered
 	pendingOfStranger  = 1_000  // a client that nobody vouched for
 	pendingOfStrangers = 10_000 // all of them, and log-outs that name no client
 	pendingShards      = 8
@@ -78,9 +78,9 @@ func (p Pending) OfClient(r *http.Request, c *client.Client) []limits.Quota {
 	return append(p.OfStranger(r), own, p.Shared("strangers", pendingOfStrangers))
 }
 
-// Count counts a request of c that is about to be stored. A client that proved who it is sends
-// those of all its people from one address; one that nobody vouched for gives itself the secret to
-// prove it with, and its address is counted all the same.
+// Count counts a request of c that is about to be stored. The address of a client that
+// authenticated does not count, because it sends the requests of all its users. Strangers give
+// themselves their secrets, so their addresses count.
 func (d *Door) Count(r *http.Request, p Pending, c *client.Client) error {
 	quotas := p.OfClient(r, c)
 	if c.Public() {
@@ -115,8 +115,8 @@ func (d *Door) Turn(r *http.Request, authenticates bool) (leave func(), err erro
 }
 
 // NeedsLongTurn tells whether something may have to be fetched for r, or r may come from a client
-// that authenticates, which sends the requests of many people from one address. Anybody can write
-// what makes it so: it allows more at once, and still a bounded number.
+// that authenticates, which sends the requests of many people from one address. Anybody can claim
+// that, so the longer queue is bounded too.
 func NeedsLongTurn(r *http.Request, authenticates bool) bool {
 	form, uri := r.Form, r.Form.Get("request_uri")
 	if authenticates && (r.Header.Get("Authorization") != "" || form.Has("client_secret") || form.Has("client_assertion")) {

@@ -10,7 +10,7 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// WriteJSON answers with what must not be kept by any cache.
+// WriteJSON answers with JSON that no cache may keep.
 func WriteJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

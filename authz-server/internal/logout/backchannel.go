@@ -19,12 +19,12 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
-// typeLogout is the type of a logout token (OIDC Back-Channel Logout §2.4). It keeps one from
-// passing for an ID token.
+// typeLogout is the type of a logout token (OIDC Back-Channel Logout §2.4). It keeps
+// logout tokens from passing for ID tokens.
 const typeLogout = "logout+jwt"
 
-// logoutClaims are the claims of a logout token. It has no nonce, so that it cannot be taken for an
-// ID token either.
+// logoutClaims are the claims of a logout token. The missing nonce also keeps it from
+// passing for an ID token.
 type logoutClaims struct {
 	Issuer    string       `json:"iss"`
 	Subject   string       `json:"sub"`
@@ -45,10 +45,10 @@ type logoutEvents struct {
 // after retryFirst and then each time after about twice as long, up to retryMost.
 const (
 	tokenLifetime = 2 * time.Minute
-	pollEvery     = 5 * time.Second // how soon those are found that another process queued, and those due again
+	pollEvery     = 5 * time.Second // how soon deliveries of other processes, and retries, are found
 	lease         = time.Minute     // longer than an attempt can last
 	batch         = 16              // told at once
-	perClient     = 4               // of those, one client's: a dead one leaves room
+	perClient     = 4               // of one client, so that a dead one leaves room
 	retryFirst    = 5 * time.Second
 	retryMost     = 2 * time.Hour
 	giveUp        = 24 * time.Hour
@@ -109,7 +109,7 @@ func (d *Deliveries) Deliver(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	ctx = context.WithoutCancel(ctx) // an attempt is short, and what came of it should be noted
+	ctx = context.WithoutCancel(ctx) // finish what is under way, and note the result
 	var attempts sync.WaitGroup
 	for _, one := range taken {
 		attempts.Go(func() {
@@ -124,13 +124,12 @@ func (d *Deliveries) Deliver(ctx context.Context) (int, error) {
 
 // attempt makes one attempt and notes what came of it. The error is the database's.
 //
-// Every answer but 200 and 204 is tried again, 400 too: OIDC Back-Channel Logout §2.8 has a client
-// answer that also when its own log-out failed, and one that does not know our new key yet will
-// know it later. A token that is told twice does no harm, one that is not told leaves somebody
-// logged in.
+// Every answer but 200 and 204 is tried again, 400 too: a client also answers 400 when its own
+// log-out failed (OIDC Back-Channel Logout §2.8), or when it does not know a new key yet. A second
+// delivery does no harm; a missing one leaves somebody logged in.
 func (d *Deliveries) attempt(ctx context.Context, one outbox.LogoutDelivery) error {
 	c, err := d.Store.Clients.Client(ctx, one.ClientID)
-	if errors.Is(err, store.ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") { // it has gone, or wants to know no more
+	if errors.Is(err, store.ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") { // it is gone, or no longer wants to know
 		return d.Store.Logouts.EndLogout(ctx, one.ID)
 	}
 	if err != nil {
@@ -140,7 +139,7 @@ func (d *Deliveries) attempt(ctx context.Context, one outbox.LogoutDelivery) err
 	token, err := d.Tokens.Sign(ctx, c.IDTokenSignedResponseAlg, typeLogout, logoutClaims{
 		Issuer: d.Issuer, Subject: d.Tokens.Subject(&c, one.UserID), Audience: c.ID, SessionID: one.SessionID,
 		IssuedAt: now.Unix(), Expiry: now.Add(tokenLifetime).Unix(),
-		// One of its own for each attempt: a client may refuse one that it has seen (§2.6).
+		// A new ID for each attempt: a client may refuse one that it has seen (§2.6).
 		ID: fmt.Sprintf("%s.%d", one.ID, one.Attempts),
 	})
 	if err != nil {
@@ -164,8 +163,7 @@ func (d *Deliveries) attempt(ctx context.Context, one outbox.LogoutDelivery) err
 	return d.Store.Logouts.PostponeLogout(ctx, one, reason, next)
 }
 
-// retryAfter is how long to wait after so many attempts, give or take a fifth, so that many that
-// failed at once do not come back at once.
+// retryAfter is how long to wait after this many attempts, plus or minus a fifth to spread retries.
 func retryAfter(attempts int64) time.Duration {
 	wait := retryMost
 	if attempts < 16 {
@@ -180,7 +178,7 @@ func newCounter(registry prometheus.Registerer) (*prometheus.CounterVec, error) 
 		Name: "authz_logout_deliveries_total",
 		Help: "Attempts to tell a client of a log-out, by outcome: delivered, failed (it is tried again) or given_up.",
 	}, []string{"outcome"})
-	for _, outcome := range []string{"delivered", "failed", "given_up"} { // so that a rate can be taken from the first on
+	for _, outcome := range []string{"delivered", "failed", "given_up"} { // start at 0, so that rates work
 		counter.WithLabelValues(outcome)
 	}
 	if registry == nil {

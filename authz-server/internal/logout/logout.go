@@ -68,11 +68,10 @@ func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
 	if current != nil && !confirmed && !e.hinted(asked, current) {
 		return e.askToLogOut(w, r, asked, current)
 	}
-	// Without a hint, somebody else than the client may have sent the person, and to log out is all
-	// that they ask for; where they go on to is known to the letter (OIDC RP-Initiated Logout §2,
-	// §3). A client that nobody vouched for sends people on, and loads what it likes in their
-	// browser, only when they acted or it shows an ID token of theirs; with one of somebody else
-	// this would be an open redirector (RFC 9700 §4.11).
+	// Without a hint, anybody may have sent the person here, but the redirect URI is registered
+	// exactly (OIDC RP-Initiated Logout §2, §3). A client that nobody vouched for redirects people,
+	// and loads frames in their browser, only if they acted or it shows an ID token of theirs;
+	// otherwise this would be an open redirector (RFC 9700 §4.11).
 	trusted := asked.client == nil || e.Vouched(asked.client) || confirmed || current != nil
 	frames, err := e.endSessions(w, r, asked, current, trusted)
 	if err != nil {
@@ -102,14 +101,15 @@ func (e *Endpoint) hinted(asked request, current *session.Session) bool {
 	return asked.hint.Subject == e.Tokens.Subject(asked.client, current.UserID)
 }
 
-// fromBrowser tells whether the request says where it comes from. CrossOriginProtection lets
-// through what does not, which is right for programs; but here "our own page" must be proved.
+// fromBrowser tells whether the request says where it comes from. CrossOriginProtection
+// accepts requests that do not, which is right for programs; but here the page must be proved to be
+// this server's.
 func fromBrowser(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
 }
 
 // readRequest checks the parameters. A redirect needs a client, by a hint or by its client_id, and
-// a URI that it registered to the letter: whatever is wrong with either, nobody is sent anywhere.
+// a URI that it registered to the letter: if either is wrong, nobody is redirected.
 func (e *Endpoint) readRequest(ctx context.Context, form url.Values) (request, error) {
 	var asked request
 	if err := oauth.OnlyOnce(form); err != nil {

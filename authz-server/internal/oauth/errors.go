@@ -1,6 +1,6 @@
-// Package oauth holds what all OAuth 2 and OpenID Connect endpoints share and that needs neither a
-// database nor a page: the errors of the protocol, the reading of forms, and the arithmetic of
-// scopes and audiences.
+// Package oauth has what all OAuth 2 and OpenID Connect endpoints share without a database or a
+// page: the errors of the protocol, the reading of forms, and the arithmetic of scopes and
+// audiences.
 package oauth
 
 import (
@@ -54,8 +54,8 @@ func (k Kind) OnPage(description string) *Error {
 	return &Error{Kind: k, Description: description, PageOnly: true}
 }
 
-// An Error refuses a request. Two errors are the same only if they are the same value, whatever
-// their kinds: compare Kind to tell what sort of refusal one is.
+// An Error refuses a request. [errors.Is] compares values, not kinds: compare Kind to
+// tell what sort of refusal an error is.
 type Error struct {
 	Kind
 	Description string // as written: see Text

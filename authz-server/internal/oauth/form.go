@@ -22,13 +22,13 @@ const PushedPrefix = "urn:ietf:params:oauth:request_uri:"
 var (
 	errTooLarge = Kind{"invalid_request", http.StatusRequestEntityTooLarge}.Because("the request's body is too large")
 
-	// ErrNotText refuses what no database could store and no page could show.
+	// ErrNotText refuses text that the database could not store.
 	ErrNotText = InvalidRequest.Because("the request's parameters must be UTF-8 without U+0000")
 )
 
 // ReadForm reads the parameters of a request into r.Form and r.PostForm. One without a value counts
-// as omitted (RFC 6749 §3.1, §3.2) and is gone afterwards. Every endpoint reads its parameters by
-// it.
+// as omitted (RFC 6749 §3.1, §3.2) and is gone afterwards. Every endpoint reads its parameters
+// with it.
 func ReadForm(r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		var tooLarge *http.MaxBytesError
@@ -55,7 +55,7 @@ func OmitEmpty(form url.Values) {
 	}
 }
 
-// Only is the form without all parameters but these.
+// Only returns the form with these parameters alone.
 func Only(form url.Values, names []string) url.Values {
 	some := url.Values{}
 	for _, name := range names {

@@ -130,7 +130,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		w.Write(body.Bytes()) //nolint:errcheck // nobody is left to tell
+		w.Write(body.Bytes()) //nolint:errcheck // the client is gone
 	}
 }
 

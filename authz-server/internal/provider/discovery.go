@@ -18,8 +18,8 @@ import (
 )
 
 // metadata is what both discovery documents say (OIDC Discovery §3, RFC 8414 §2). It is made from
-// the same values that the endpoints check requests by, so that it cannot announce what is not
-// there.
+// the same values that the endpoints check requests by, so that it cannot announce what does
+// not work.
 type metadata struct {
 	Issuer                string `json:"issuer"`
 	AuthorizationEndpoint string `json:"authorization_endpoint"`

@@ -53,7 +53,7 @@ type Config struct {
 	Resources []client.Resource // resource services, and which scopes belong to each
 	Store     *store.Store
 	Clients   *directory.Clients
-	Fetch     *fetch.Client // for what clients keep at addresses of their own
+	Fetch     *fetch.Client // gets request objects that clients publish
 	Keys      *keys.Ring
 	People    *people.People
 	Pages     *pages.Pages

@@ -11,7 +11,7 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// forPrograms tells whether it is programs that call an address of this server, and not people.
+// forPrograms reports whether programs call a path of this server, and not people.
 func forPrograms(path string) bool {
 	switch path {
 	case "/oauth2/authorize", "/oauth2/logout", "/oauth2/check_session":
@@ -20,8 +20,8 @@ func forPrograms(path string) bool {
 	return strings.HasPrefix(path, "/oauth2/") || strings.HasPrefix(path, "/.well-known/")
 }
 
-// crossOrigin lets scripts of every origin call what programs call, and read errors too; but not
-// introspection, which is for who can keep a secret.
+// crossOrigin lets scripts of every origin call what programs call, and read errors too. The
+// exception is introspection, which is for clients that can keep a secret.
 func crossOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if forPrograms(r.URL.Path) && r.URL.Path != "/oauth2/introspect" {
@@ -31,7 +31,7 @@ func crossOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// headAsGet is for handlers to which only one method is GET; net/http leaves the body out.
+// headAsGet serves HEAD as GET; net/http leaves the body out.
 func headAsGet(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
@@ -73,7 +73,7 @@ func (p *Provider) methodNotAllowed(router *mux.Router) http.Handler {
 	})
 }
 
-// refuseRequest answers what no endpoint takes: on a page where people are, and as JSON elsewhere.
+// refuseRequest answers what no endpoint takes: people with a page, and programs with JSON.
 func (p *Provider) refuseRequest(w http.ResponseWriter, r *http.Request, status int, code, description string) {
 	if forPrograms(r.URL.Path) {
 		endpoint.WriteRefusal(w, status, code, description)
@@ -83,8 +83,7 @@ func (p *Provider) refuseRequest(w http.ResponseWriter, r *http.Request, status 
 }
 
 // checkText refuses requests whose path, query or kept headers are not text, before any handler
-// sees them: on a page where people are, and as JSON elsewhere. Bodies are checked where they are
-// read.
+// sees them. Bodies are checked where they are read.
 func (p *Provider) checkText(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		part := httpd.NotText(r)

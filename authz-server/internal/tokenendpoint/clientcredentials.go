@@ -44,8 +44,8 @@ func (cfg *clientCredentialsGrant) Check(_ context.Context, request *protocol.To
 	}, nil
 }
 
-// aboutPerson tells whether a scope says what a token tells of a person, and not what it may do at
-// a service.
+// aboutPerson reports whether a scope asks for claims about a person, and not for access to a
+// service.
 func (cfg *clientCredentialsGrant) aboutPerson(scope string) bool {
 	return len(cfg.Resources.Of(scope)) == 0
 }

@@ -68,7 +68,7 @@ func (cfg *codeGrant) Check(ctx context.Context, request *protocol.TokenRequest)
 }
 
 // checkVerifier compares the verifier with the challenge (RFC 7636 §4.6). A verifier without a
-// challenge means that somebody took the challenge out of the authorization request (RFC 9700
+// challenge means that somebody removed the challenge from the authorization request (RFC 9700
 // §4.8.2).
 func checkVerifier(challenge, verifier string) error {
 	switch {
@@ -86,8 +86,8 @@ func checkVerifier(challenge, verifier string) error {
 	return nil
 }
 
-// replayed ends the grant of a code that comes a second time (RFC 6749 §4.1.2): one of the two who
-// had it is a thief.
+// replayed ends the grant of a code that comes a second time (RFC 6749 §4.1.2): one of the two
+// senders stole it.
 func (cfg *codeGrant) replayed(ctx context.Context, g *grants.Grant) error {
 	revoked, err := cfg.Store.Grants.RevokeGrant(ctx, g.ID)
 	if err != nil {

@@ -73,7 +73,7 @@ func (cfg *deviceGrant) Check(ctx context.Context, request *protocol.TokenReques
 func (cfg *deviceGrant) wait(ctx context.Context, hash []byte) error {
 	early, err := cfg.Store.Devices.PollDevice(ctx, hash)
 	switch {
-	case err != nil && !errors.Is(err, store.ErrNotFound): // else it was decided this moment: the next poll will tell
+	case err != nil && !errors.Is(err, store.ErrNotFound): // not found: just decided, as the next poll will tell
 		return err
 	case early:
 		return oauth.SlowDown.Because("the device asks too often; let it wait five seconds longer between requests, from now on")

@@ -16,19 +16,17 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// exchangeGrant lets a service that got a person's access token have another one, to call a further
-// service for the same person (RFC 8693). The new token belongs to the same grant and ends with it,
-// lives no longer than the one it was made from, and says in "act" who acts.
+// exchangeGrant lets a service exchange a person's access token for one that calls a further
+// service on the person's behalf (RFC 8693). The new token belongs to the same grant and ends with
+// it, expires no later than the given one, and names the acting services in "act".
 //
-// What it is good for is narrow: only scopes of the services that it is for, that the person
-// granted to the app in the first place, that the app is still registered for, and that the
-// exchanging client is. Of a service that the given token is for already, or that any token was for
-// from which it was made, no scope beyond that token's: the chain remembers what it gave up in the
-// claim "withheld". Scopes about the person (openid and its like) are never handed on.
+// Its scope holds only scopes of its target services that the person granted to the app, and that
+// both the app and the exchanging client are registered for. Where an earlier token of the chain
+// was for the same service, the new one has no scope that the earlier lacked: the claim "withheld"
+// remembers what the chain gave up. Scopes about the person, such as openid, are never passed on.
 //
-// Its "sub" is that of the given token: the service behind knows the person by the name that it
-// would see if the app called it directly. If that is a pairwise one (OIDC Core §8.1), nobody
-// learns here whose it is.
+// Its "sub" is that of the given token: the target knows the person by the name that it would see
+// if the app called it directly. A pairwise subject (OIDC Core §8.1) stays pairwise.
 type exchangeGrant struct{ *Config }
 
 // tokenTypeAccess is the one type of token that is taken and given (RFC 8693 §3).
@@ -88,9 +86,8 @@ func (cfg *exchangeGrant) Check(ctx context.Context, request *protocol.TokenRequ
 	return func(ctx context.Context) (*protocol.TokenAnswer, error) { return cfg.exchange(ctx, c, subject, want) }, nil
 }
 
-// readSubjectToken checks that the token is a live one of a person, and one that came to this
-// client rightly: issued to it, or meant for a resource that it serves. Whatever is wrong is
-// invalid_request (RFC 8693 §2.2.2).
+// readSubjectToken checks that the token is live, is a person's, and was issued to this client or
+// for a resource that it serves. All errors are invalid_request (RFC 8693 §2.2.2).
 func (cfg *exchangeGrant) readSubjectToken(ctx context.Context, request *protocol.TokenRequest) (*exchanging, error) {
 	c := request.Client
 	claims, err := cfg.Tokens.Live(ctx, request.Form.Get("subject_token"))
@@ -110,8 +107,8 @@ func (cfg *exchangeGrant) readSubjectToken(ctx context.Context, request *protoco
 	if err != nil {
 		return nil, err
 	}
-	// RFC 9449 §7: whoever holds such a token without its key may not use it, and not change it for
-	// one that needs no key either.
+	// RFC 9449 §7: without its key, a bound token can be neither used nor exchanged for one that
+	// needs no key.
 	if claims.Confirmation != nil && (request.Proof == nil || request.Proof.Thumbprint != claims.Confirmation.Thumbprint) {
 		return nil, oauth.InvalidRequest.Because("subject_token is bound to a key that the DPoP header does not prove")
 	}

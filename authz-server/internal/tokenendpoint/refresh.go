@@ -15,8 +15,8 @@ import (
 
 // refreshGrant exchanges a refresh token for new tokens (RFC 6749 §6). Every token is used once
 // (RFC 9700 §4.14.2). Within the grace window a repeated refresh gets the same successor, so that a
-// client that lost the answer, or asks twice at once, is no thief; after it, a second use ends the
-// grant.
+// client that lost the answer, or asks twice at once, is not taken for a thief; after it, a second
+// use ends the grant.
 type refreshGrant struct{ *Config }
 
 func (*refreshGrant) Type() string { return "refresh_token" }
@@ -57,9 +57,9 @@ func (cfg *refreshGrant) Check(ctx context.Context, request *protocol.TokenReque
 }
 
 // narrow returns the requested part of a grant's scope, or all of it when nothing is requested (RFC
-// 6749 §6). Many clients send the scope that they are configured with at every refresh: what of it
-// the person did not allow is left out, and the answer says so (§3.3). Only what the grant was
-// never asked for is refused.
+// 6749 §6). Many clients send their configured scope at every refresh: what the person did not
+// allow is left out, and the answer says so (§3.3). Only a scope that was never asked for is
+// refused.
 func narrow(g *grants.Grant, requested []string) ([]string, error) {
 	if len(requested) == 0 {
 		return g.Scope, nil

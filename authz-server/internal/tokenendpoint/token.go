@@ -160,8 +160,8 @@ type redemption struct {
 	lost func(ctx context.Context) error
 }
 
-// redeem makes the tokens before it spends what they are given for: a signature that fails loses
-// nothing.
+// redeem signs the tokens before it spends what they are given for, so that a failing signature
+// loses nothing.
 func (cfg *Config) redeem(r redemption) protocol.Finish {
 	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
 		c := r.request.Client

@@ -42,8 +42,8 @@ type introspection struct {
 // its JWT (RFC 9701 §4, §5).
 const typeIntrospection = "token-introspection+jwt"
 
-// signedIntrospection is a signed answer (RFC 9701 §5). It has neither sub nor exp, so that nobody
-// takes it for a token.
+// signedIntrospection is a signed answer (RFC 9701 §5). It has neither sub nor exp, so that it
+// cannot pass for a token.
 type signedIntrospection struct {
 	Issuer   string        `json:"iss"`
 	Audience string        `json:"aud"`
@@ -51,7 +51,7 @@ type signedIntrospection struct {
 	About    introspection `json:"token_introspection"`
 }
 
-// maxAccept is the longest Accept header that is read, in bytes: each part of it is work.
+// maxAccept is the longest Accept header that is read, in bytes: each part costs work.
 const maxAccept = 1 << 10
 
 // wantsSigned tells whether the Accept header prefers a signed answer: it must name its type (RFC
@@ -98,8 +98,8 @@ func (e *Endpoints) Introspect(w http.ResponseWriter, r *http.Request) {
 		e.Error(w, r, err)
 		return
 	}
-	// RFC 7662 §2.1: the endpoint must be protected; whoever knows a client_id could use it to try
-	// tokens.
+	// RFC 7662 §2.1: the endpoint must be protected; otherwise anybody who knows a client_id could
+	// try tokens.
 	if caller.Public() {
 		e.Error(w, r, oauth.InvalidClient.Because("a public client cannot use introspection: it does not authenticate"))
 		return
@@ -131,7 +131,7 @@ func (e *Endpoints) Introspect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/"+typeIntrospection)
-	io.WriteString(w, signed) //nolint:errcheck // nobody is left to tell
+	io.WriteString(w, signed) //nolint:errcheck // the client is gone
 }
 
 func (e *Endpoints) introspectAccessToken(r *http.Request, caller *client.Client, token string) (introspection, error) {

@@ -39,7 +39,7 @@ func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := e.checkBinding(r, scheme, token, &claims); err != nil {
 		var known *oauth.Error
-		if !errors.As(err, &known) { // nothing is wrong with the token
+		if !errors.As(err, &known) { // the token is fine
 			e.Error(w, r, err)
 			return
 		}
@@ -98,7 +98,7 @@ func (e *Endpoints) answerUserinfo(w http.ResponseWriter, r *http.Request, token
 		return err
 	}
 	w.Header().Set("Content-Type", "application/jwt")
-	w.Write([]byte(signed)) //nolint:errcheck,gosec // nobody is left to tell; G705: a JWT, and said to be one
+	w.Write([]byte(signed)) //nolint:errcheck,gosec // the client is gone; G705: a JWT, labeled as one
 	return nil
 }
 
@@ -144,7 +144,7 @@ func accessTokenOf(r *http.Request) (scheme, token string, err error) {
 
 // challenge refuses a request for a person's claims. The error is told in the challenge of the
 // scheme that the token came by (RFC 6750 §3, RFC 9449 §7.1), where clients look for it. A request
-// without any authentication gets no error code, and both.
+// without any authentication gets both challenges, and no error code.
 func (e *Endpoints) challenge(w http.ResponseWriter, scheme string, status int, code, description string) {
 	why := `realm="` + e.Issuer.String() + `"`
 	if code != "" {

@@ -36,9 +36,8 @@ type AccessClaims struct {
 	ProofAlg     string        `json:"dpop_alg,omitempty"` // what proofs of that key must be signed by; empty: the key says
 	Actor        *Actor        `json:"act,omitempty"`      // RFC 8693 §4.1: who acts for the person
 
-	// Withheld is there in every exchanged token, and in no other: the scopes of the grant that an
-	// earlier token of the chain did not carry though it was for their service. No later one gets
-	// them.
+	// Withheld is in exchanged tokens alone: the scopes of the grant that an earlier token of the
+	// chain lacked, though it was for their service. No later token of the chain gets them.
 	Withheld []string `json:"withheld,omitzero"`
 }
 

@@ -17,7 +17,7 @@ type ClaimsRequest struct {
 	IDToken  map[string]*ClaimRequest `json:"id_token,omitempty"`
 }
 
-// ClaimRequest is what is said of one claim; null: nothing (§5.5.1).
+// ClaimRequest is the request for one claim (§5.5.1); null asks for it as a voluntary one.
 type ClaimRequest struct {
 	Essential bool              `json:"essential,omitempty"`
 	Value     json.RawMessage   `json:"value,omitempty"`
@@ -37,8 +37,7 @@ func (c *ClaimRequest) Allows(value string) bool {
 	return same(c.Value) || slices.ContainsFunc(c.Values, same)
 }
 
-// Only is the request without what the person was asked for and did not grant. null stays null:
-// nothing is said of the claim.
+// Only returns the request without claims that the person did not grant. null stays null.
 func (c ClaimsRequest) Only(granted []string) ClaimsRequest {
 	covered := func(asked map[string]*ClaimRequest) map[string]*ClaimRequest {
 		asked = maps.Clone(asked)

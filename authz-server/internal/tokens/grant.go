@@ -67,14 +67,13 @@ var (
 	ErrSessionEnded = oauth.LoginRequired.Because("the person has just logged out")
 
 	// ErrClientChanged says that the client's registration was changed, or removed, meanwhile. It
-	// is shown to the person: what the redirect URI is worth now is not known.
+	// is shown to the person, because the redirect URI may no longer be the client's.
 	ErrClientChanged = oauth.InvalidRequest.OnPage("the app's registration has just been changed; go back to the app and start again")
 )
 
-// Begin stores a grant to c. It belongs into the transaction in which the person's decision is
-// acted on, first of all: it holds the session until the grant is there, so that whoever ends the
-// session finds the grant as well. The error is ErrSessionEnded, ErrClientChanged, or a failure of
-// the database.
+// Begin stores a grant to c. Call it first in the transaction that acts on the person's decision:
+// it holds the session until the grant is there, so that ending the session finds the grant too.
+// The error is ErrSessionEnded, ErrClientChanged, or a failure of the database.
 func (i *Issuer) Begin(ctx context.Context, g grants.Grant, c *client.Client) error {
 	if err := i.store.Sessions.ContinueSession(ctx, g.SessionID); errors.Is(err, store.ErrNotFound) {
 		return ErrSessionEnded

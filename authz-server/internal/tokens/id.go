@@ -35,7 +35,7 @@ type IDSpec struct {
 	Nonce       string
 	AccessToken string // issued beside it
 	Code        string // issued beside it
-	ScopeClaims bool   // with the claims of the scope, for no access token can fetch them
+	ScopeClaims bool   // with the claims of the scope, because no access token can fetch them
 }
 
 // ID issues an ID token, signed as its client registered for.

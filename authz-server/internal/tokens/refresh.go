@@ -28,7 +28,7 @@ type RefreshClaims struct {
 func (i *Issuer) Refresh(ctx context.Context, c *client.Client, g *grants.Grant) (string, grants.RefreshToken, error) {
 	now := i.now()
 	row := grants.RefreshToken{GrantID: g.ID, ID: rand.Text(), IssuedAt: now, ExpiresAt: now.Add(i.Lifetimes.RefreshIdle)}
-	if row.ExpiresAt.After(g.ExpiresAt) || c.Profile == client.ProfileFAPI2 { // which gets no second one
+	if row.ExpiresAt.After(g.ExpiresAt) || c.Profile == client.ProfileFAPI2 { // which is not rotated
 		row.ExpiresAt = g.ExpiresAt
 	}
 	claims, err := json.Marshal(i.RefreshClaims(c, g, row))

@@ -12,8 +12,8 @@ import (
 var errOfAnother = oauth.UnauthorizedClient.Because("the token was issued to another client")
 
 // Revoke ends a token of a client (RFC 7009 §2.1): a refresh token with its grant and all the
-// grant's access tokens, an access token by itself. Which of the two it is, the token says. One
-// that this server does not know, or that is over, is no error.
+// grant's access tokens, an access token by itself. The token says which it is. One that
+// this server does not know, or that is over, is not an error.
 func (i *Issuer) Revoke(ctx context.Context, c *client.Client, token string) error {
 	err := i.revokeAccess(ctx, c, token)
 	if errors.Is(err, ErrInvalid) {

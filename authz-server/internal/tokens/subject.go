@@ -9,7 +9,7 @@ import (
 )
 
 // Subject is how a client knows a person: by their id, or, if it registered for pairwise subjects,
-// by a name that only clients of the same sector see (OIDC Core §8.1). Nobody without the salt can
+// by a name that only clients of the same sector see (OIDC Core §8.1). Without the salt, nobody can
 // tell that two such names are one person's.
 func (i *Issuer) Subject(c *client.Client, userID string) string {
 	if c.SubjectType != "pairwise" {

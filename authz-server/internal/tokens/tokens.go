@@ -46,7 +46,7 @@ type Lifetimes struct {
 	Code            time.Duration // 60 seconds
 	RefreshIdle     time.Duration // 30 days: a refresh token that is not used for so long ends
 	RefreshAbsolute time.Duration // 90 days: the whole grant
-	RefreshGrace    time.Duration // 10 seconds: a repeated refresh within it gets the same successor; negative: none does
+	RefreshGrace    time.Duration // 10 seconds: a repeated refresh within it gets the same successor; negative turns it off
 }
 
 // DefaultLifetimes stand for the fields that are zero.
