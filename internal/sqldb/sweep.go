@@ -70,10 +70,9 @@ func (db *DB) sweep(ctx context.Context, now time.Time, one Sweep) (rows int64, 
 	return db.remove(ctx, one.Rows, batch, args...)
 }
 
-// SweepEvery sweeps at once and then again and again, until ctx ends, or returns if there are no
-// sweeps. Failures go to the log. It
-// sweeps nothing while [DB.CheckClock] returns an error: by a clock that is ahead, everything has
-// expired.
+// SweepEvery sweeps at once and then again and again until ctx ends; without sweeps it returns.
+// Failures go to the log. It sweeps nothing while [DB.CheckClock] returns an error: by a clock that
+// is ahead, everything has expired.
 func (db *DB) SweepEvery(ctx context.Context, every time.Duration, log *slog.Logger, now func() time.Time, sweeps []Sweep) {
 	if len(sweeps) == 0 {
 		return
