@@ -72,20 +72,17 @@ func (a *Account) postProfile(w http.ResponseWriter, r *http.Request) {
 	}
 	page, pageErr := profilePage(stored)
 	if pageErr != nil {
-		a.Guard.Fail(w, r, pageErr)
-		return
+		err = pageErr
 	}
+	maps.Copy(page.Values, typed)
 	if errors.Is(err, errChangedMeanwhile) {
 		page.Problems = map[string]messages.Problem{"": messages.ProfileChanged}
 		page.Stored = a.changedMeanwhile(stored, typed, region)
-		maps.Copy(page.Values, typed)
 		a.Pages.Render(w, r, http.StatusConflict, page)
 		return
 	}
 	a.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
-		page.Form = form
-		page.Version = shown // nothing newer was shown
-		maps.Copy(page.Values, typed)
+		page.Form, page.Version = form, shown // nothing newer was shown
 		return page
 	})
 }

@@ -63,45 +63,41 @@ func (l *Login) onward(w http.ResponseWriter, r *http.Request, handle string) {
 // once. For an interaction that is unknown, has expired or is another browser's, a page says so.
 func (l *Login) LeadOn(w http.ResponseWriter, r *http.Request, handle string) {
 	current, err := l.Sessions.Session(r)
-	if err != nil {
-		l.Guard.Fail(w, r, err)
-		return
+	var in requests.Interaction
+	if err == nil {
+		in, err = l.Sessions.Spent(r, handle)
 	}
-	in, err := l.Sessions.Spent(r, handle)
 	var c client.Client
 	if err == nil {
 		c, err = l.Store.Clients.Client(r.Context(), in.ClientID)
 	}
-	switch {
-	case errors.Is(err, store.ErrNotFound):
+	if errors.Is(err, store.ErrNotFound) {
 		l.Pages.Render(w, r, http.StatusBadRequest, pages.ErrorPage{Code: "invalid_request", Expired: true,
-			Detail: "The parameter interaction names a log-in that is finished, has expired, or was begun in another browser."})
-		return
-	case err != nil:
-		l.Guard.Fail(w, r, err)
+			Detail: "The parameter interaction names a log-in that is finished, has expired, or was started in another browser."})
 		return
 	}
-	r = pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt)
-	app, err := l.Apps.App(r, in.ClientID, in.Form.Get("redirect_uri"))
+	var app pages.App
+	if err == nil {
+		r = pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt)
+		app, err = l.Apps.App(r, in.ClientID, in.Form.Get("redirect_uri"))
+	}
 	if err != nil {
 		l.Guard.Fail(w, r, err)
 		return
 	}
-	home := l.Apps.Home(r, &c)
-	if current == nil {
+	switch home := l.Apps.Home(r, &c); {
+	case current == nil:
 		app.Home = home
-		l.Pages.Render(w, r, http.StatusBadRequest, pages.ErrorPage{Code: "invalid_request", Expired: true,
-			Detail: "This log-in is completed already, and nobody is logged in any more.", App: &app})
-		return
-	}
-	if home != "" {
+		l.Pages.Render(w, r, http.StatusBadRequest, pages.ErrorPage{Code: "invalid_request", Expired: true, App: &app,
+			Detail: "This log-in is completed already, and nobody is logged in any more."})
+	case home != "":
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Location", home)
 		w.WriteHeader(http.StatusSeeOther)
-		return
+	default:
+		l.Pages.Render(w, r, http.StatusOK, pages.AlreadyPage{App: app, To: l.again(&c, in.Form)})
 	}
-	l.Pages.Render(w, r, http.StatusOK, pages.AlreadyPage{App: app, To: l.again(&c, in.Form)})
 }
 
 // again is a link by which a person makes the same request once more, as their application would;

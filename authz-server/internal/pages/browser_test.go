@@ -26,7 +26,7 @@ func serve(t testing.TB, p *Pages, pages map[string]Page) *httptest.Server {
 }
 
 func TestALogoThatIsMissingLeavesALetter(t *testing.T) {
-	ctx := chrome.Tab(t)
+	b := chrome.Start(t, "en")
 	logos := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/logo.svg" {
 			http.NotFound(w, r)
@@ -42,14 +42,13 @@ func TestALogoThatIsMissingLeavesALetter(t *testing.T) {
 	}
 	server := serve(t, newPages(t), pages)
 	for page, want := range map[string]bool{"login": false, "consent": true} {
-		if err := chrome.Do(ctx, chromedp.Navigate(server.URL+"/page/"+page), chromedp.WaitVisible(".logo")); err != nil {
-			t.Fatal(err)
-		}
+		b.Open(server.URL + "/page/" + page)
+		b.Visible(".logo")
 		// What a person sees in the middle of the card's picture.
-		letter, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`(() => { const box = document.querySelector(".logo").getBoundingClientRect();
-			return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).className === "letter" })()`))
-		if err != nil || letter != want {
-			t.Errorf("%s: the letter is seen: %v %v", page, letter, err)
+		letter := chrome.Eval[bool](b, `(() => { const box = document.querySelector(".logo").getBoundingClientRect();
+			return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).className === "letter" })()`)
+		if letter != want {
+			t.Errorf("%s: the letter is seen: %v", page, letter)
 		}
 	}
 }
@@ -57,30 +56,20 @@ func TestALogoThatIsMissingLeavesALetter(t *testing.T) {
 // What the script adds: a password that can be looked at, what is thought of a new one, and a
 // notice that a reload removes.
 func TestFormsAreFriendlierWithScripts(t *testing.T) {
-	ctx := chrome.Tab(t)
+	b := chrome.Start(t, "en")
 	server := serve(t, newPages(t), map[string]Page{"signup": SignupPage{}, "account": AccountPage{Done: messages.NameChanged}})
-	run := func(actions ...chromedp.Action[chromedp.Void]) {
-		t.Helper()
-		if err := chrome.Do(ctx, actions...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	is := func(script string) {
-		t.Helper()
-		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script)); err != nil || !ok {
-			t.Errorf("not %s: %v", script, err)
-		}
-	}
-	run(chromedp.Navigate(server.URL+"/page/signup"), chromedp.SendKeys("#password", "short"), chromedp.WaitVisible(".strength"))
-	is(`document.querySelector(".strength").textContent === "Too short"`)
-	run(chromedp.SendKeys("#password", " but now four unrelated words"))
-	is(`document.querySelector(".strength").textContent === "Good"`)
-	is(`document.getElementById("password").type === "password"`)
-	run(chromedp.Click(".reveal"))
-	is(`document.getElementById("password").type === "text" && document.querySelector(".reveal").textContent === "Hide"`)
-	is(`document.getElementById("password").dispatchEvent(new KeyboardEvent("keydown", { key: "A", modifierCapsLock: true })) &&
+	b.Open(server.URL + "/page/signup")
+	b.Fill("#password", "short")
+	b.See(".strength", "Too short")
+	b.Do(chromedp.SendKeys("#password", " but now four unrelated words"))
+	b.See(".strength", "Good")
+	b.Is(`document.getElementById("password").type === "password"`)
+	b.Click(".reveal")
+	b.Is(`document.getElementById("password").type === "text" && document.querySelector(".reveal").textContent === "Hide"`)
+	b.Is(`document.getElementById("password").dispatchEvent(new KeyboardEvent("keydown", { key: "A", modifierCapsLock: true })) &&
 		document.body.textContent.includes("Caps Lock is on.")`)
 
-	run(chromedp.Navigate(server.URL+"/page/account?done=name&x=1"), chromedp.WaitVisible("#name"))
-	is(`location.search === "?x=1"`)
+	b.Open(server.URL + "/page/account?done=name&x=1")
+	b.Visible("#name")
+	b.Is(`location.search === "?x=1"`)
 }

@@ -55,28 +55,10 @@ func New(cfg Config) (*Pages, error) {
 	if cfg.Languages == nil {
 		cfg.Languages = messages.All
 	}
-	p := &Pages{cfg: cfg, templates: make(map[string]*template.Template), assets: make(map[string]asset),
-		scripts: make(map[string]string)}
-	layout, err := template.ParseFS(files, "templates/layout.html")
-	if err != nil {
+	p := &Pages{cfg: cfg, assets: make(map[string]asset), scripts: make(map[string]string)}
+	var err error
+	if p.templates, err = readTemplates(); err != nil {
 		return nil, err
-	}
-	names, err := fs.Glob(files, "templates/*.html")
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		page := strings.TrimSuffix(path.Base(name), ".html")
-		if page == "layout" {
-			continue
-		}
-		base, err := layout.Clone()
-		if err != nil {
-			return nil, err
-		}
-		if p.templates[page], err = base.ParseFS(files, name); err != nil {
-			return nil, err
-		}
 	}
 	if p.css, err = p.addAsset("maru.css"); err != nil {
 		return nil, err
@@ -90,6 +72,33 @@ func New(cfg Config) (*Pages, error) {
 		}
 	}
 	return p, nil
+}
+
+// readTemplates reads every page's template, by name, each with the layout.
+func readTemplates() (map[string]*template.Template, error) {
+	layout, err := template.ParseFS(files, "templates/layout.html")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	templates := make(map[string]*template.Template)
+	for _, name := range names {
+		page := strings.TrimSuffix(path.Base(name), ".html")
+		if page == "layout" {
+			continue
+		}
+		base, err := layout.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if templates[page], err = base.ParseFS(files, name); err != nil {
+			return nil, err
+		}
+	}
+	return templates, nil
 }
 
 // Render answers with a page. Its language follows [WithLocales] and the request.
