@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,82 +8,30 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/chromedp/chromedp"
 
 	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
-// tab is a tab of a browser of its own.
+// tab is a tab of a browser of the test's own.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
+	*chrome.Browser
+	t *testing.T
 }
 
-func newTab(t *testing.T) *tab {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(testenv.Chromium(t)), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil { // waits until the browser has ended
-			t.Logf("the browser's end: %v", err)
-		}
-		cancel()
-	})
-	if err := chromedp.Do(ctx); err != nil { // the browser starts now, and lives as long as ctx
-		t.Fatal(err)
-	}
-	return &tab{t, ctx}
-}
-
-// patience bounds one step in the browser; the machine may be busy.
-const patience = 60 * time.Second
-
-func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+// on waits for a page whose address begins so.
+func (b *tab) on(address string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
-		b.t.Fatalf("%v, on %s", err, b.read("location.href + ': ' + document.body.innerText"))
-	}
-}
-
-// read evaluates an expression, also beyond a change of page; it returns the error's text if there is one.
-func (b *tab) read(expression string) string {
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression))
-	if err != nil {
-		return err.Error()
-	}
-	return text
-}
-
-// at waits for a page whose address begins so.
-func (b *tab) at(address string) {
-	b.t.Helper()
-	for end := time.Now().Add(patience); !strings.HasPrefix(b.read("document.readyState === 'complete' ? location.href : ''"), address); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			b.t.Fatalf("never at %s, but on %s", address, b.read("location.href + ': ' + document.body.innerText"))
-		}
-	}
+	b.Is(fmt.Sprintf("document.readyState === 'complete' && location.href.startsWith(%q)", address))
 }
 
 // state waits until the app says so.
 func (b *tab) state(want string) {
 	b.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		got := b.read("document.querySelector('#state')?.textContent ?? ''")
-		if got == want {
-			return
-		}
-		if time.Now().After(end) || strings.Contains(got, "failed") {
-			b.t.Fatalf("the app says %q, want %q; the browser is on %s", got, want, b.read("location.href + ': ' + document.body.innerText"))
-		}
+	const text = "(document.querySelector('#state')?.textContent ?? '')"
+	b.Is(fmt.Sprintf("%[1]s === %[2]q || %[1]s.includes('failed')", text, want))
+	if got := chrome.Eval[string](b.Browser, text); got != want {
+		b.t.Fatalf("the app says %q, want %q", got, want)
 	}
 }
 
@@ -101,7 +48,7 @@ type appUser struct {
 func (b *tab) user() appUser {
 	b.t.Helper()
 	var user appUser
-	text := b.read("document.querySelector('#out').textContent")
+	text := chrome.Eval[string](b.Browser, "document.querySelector('#out').textContent")
 	if err := json.Unmarshal([]byte(text), &user); err != nil {
 		b.t.Fatalf("%v: %s", err, text)
 	}
@@ -109,6 +56,7 @@ func (b *tab) user() appUser {
 }
 
 func TestOIDCClientTSInTheBrowser(t *testing.T) {
+	t.Parallel()
 	testenv.Chromium(t)
 	dir := packages(t)
 	m := start(t)
@@ -142,38 +90,39 @@ func TestOIDCClientTSInTheBrowser(t *testing.T) {
 				"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid profile email offline_access", "dpop_bound_access_tokens": dpop,
 			})
 
-			b := newTab(t)
-			b.do(chromedp.Navigate(app.URL + "/"))
+			b := &tab{chrome.Start(t, "en"), t}
+			b.Open(app.URL + "/")
 			b.state("ready")
-			b.do(chromedp.Click(chromedp.CSS("#go-login")))
-			b.at(m.issuer + "/login")
-			b.do(chromedp.SendKeys(chromedp.CSS("#email"), m.email), chromedp.SendKeys(chromedp.CSS("#password"), m.password), chromedp.Click(chromedp.CSS("#login")))
-			b.at(m.issuer + "/consent")
-			b.do(chromedp.Click(chromedp.CSS("#allow")))
-			b.at(app.URL + "/callback")
+			b.Click("#go-login")
+			b.on(m.issuer + "/login")
+			b.Fill("#email", m.email, "#password", m.password)
+			b.Click("#login")
+			b.on(m.issuer + "/consent")
+			b.Click("#allow")
+			b.on(app.URL + "/callback")
 			b.state("logged in")
 			first := b.user()
 			if first.Name != personName || first.Email != m.email || first.Access == "" || first.Refresh == "" || strings.EqualFold(first.Type, "DPoP") != dpop {
 				t.Fatalf("the app knows %+v", first)
 			}
 
-			b.do(chromedp.Click(chromedp.CSS("#go-renew")))
+			b.Click("#go-renew")
 			b.state("renewed")
 			second := b.user()
 			if second.Access == first.Access || second.Subject != first.Subject {
 				t.Errorf("renewed, the app knows %+v", second)
 			}
 
-			b.do(chromedp.Click(chromedp.CSS("#go-revoke")))
+			b.Click("#go-revoke")
 			b.state("revoked")
 
-			b.do(chromedp.Click(chromedp.CSS("#go-logout")))
-			b.at(app.URL + "/after")
+			b.Click("#go-logout")
+			b.on(app.URL + "/after")
 			b.state("logged out")
-			b.do(chromedp.Navigate(app.URL + "/"))
+			b.Open(app.URL + "/")
 			b.state("ready")
-			b.do(chromedp.Click(chromedp.CSS("#go-login")))
-			b.at(m.issuer + "/login") // the session at the issuer is over too
+			b.Click("#go-login")
+			b.on(m.issuer + "/login") // the session at the issuer is over too
 		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 const callback = "http://127.0.0.1:1/callback"
 
 func TestGoOIDCAndOAuth2(t *testing.T) {
+	t.Parallel()
 	m := start(t)
 	for _, one := range []struct {
 		name       string

@@ -6,14 +6,13 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -23,19 +22,24 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/net/html"
 
 	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/program"
 )
 
 // root of the repository.
 var root = filepath.Join("..", "..")
 
 func TestMain(m *testing.M) {
+	// The tests wait for processes of others; see deploy/e2e.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	for _, dir := range []string{installed, virtual} {
 		if dir == "" {
@@ -49,92 +53,18 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// program compiles the authorization server once.
-var program = sync.OnceValues(func() (string, error) {
+// built is the authorization server, compiled once.
+var built = sync.OnceValues(func() (string, error) {
 	programs, err := stack.BuildForTests(context.Background(), root)
 	return programs.AuthzServer, err
 })
 
-// output keeps what a process prints, for a test that fails.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-// run starts a process that ends with the test, and waits until ready answers below 500.
-func run(t *testing.T, cmd *exec.Cmd, ready string) *output {
+// run starts a process that ends with the test, and waits until it answers at ready.
+func run(t *testing.T, cmd *exec.Cmd, ready string) *program.Program {
 	t.Helper()
-	log := &output{}
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.WaitDelay = 10 * time.Second
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // ended is all that matters; how, its log tells
-		close(ended)
-	}()
-	name := filepath.Base(cmd.Path)
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-		select {
-		case <-ended:
-		case <-time.After(20 * time.Second):
-			t.Errorf("%s had to be killed", name)
-			_ = cmd.Process.Kill()
-			<-ended
-		}
-		if t.Failed() {
-			t.Logf("what %s printed:\n%s", name, log)
-		}
-	})
-	probe := &http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		resp, err := probe.Get(ready)
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode < 500 {
-				return log
-			}
-			err = fmt.Errorf("%s", resp.Status)
-		}
-		select {
-		case <-ended:
-			t.Fatalf("%s ended", name)
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s is not ready: %v", name, err)
-		}
-	}
-}
-
-// freePort is one that nothing listens on at the moment.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	p := program.Start(t, cmd)
+	p.UntilReady(ready)
+	return p
 }
 
 // maru is an authorization server of a test's own, with one person's account.
@@ -150,13 +80,13 @@ const personName = "김마루"
 
 func start(t *testing.T, settings ...string) *maru {
 	t.Helper()
-	path, err := program()
+	path, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}
 	key := make([]byte, 32)
 	rand.Read(key) // never fails
-	port := freePort(t)
+	port := testenv.FreePort(t)
 	who := strings.ToLower(rand.Text())
 	m := &maru{t: t, issuer: "http://localhost:" + port, program: path, email: who + "@example.com", password: "long-and-odd-" + who}
 	m.env = append(os.Environ(),

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/maru-auth/maru/internal/testenv/program"
 )
 
 // packages installs the pinned npm packages once, outside the repository, and returns the folder.
@@ -51,12 +53,13 @@ var install = sync.OnceValues(func() (dir string, err error) {
 })
 
 func TestOpenIDClientInNode(t *testing.T) {
+	t.Parallel()
 	dir := packages(t)
 	m := start(t, "AUTHZ_DPOP_NONCES=true", "AUTHZ_REGISTRATION=open")
 	b := m.browser("https://client.example/")
 	cmd := exec.CommandContext(bounded(t), "node", "openid-client.js", m.issuer)
 	cmd.Dir = dir
-	log := &output{}
+	log := &program.Output{}
 	cmd.Stderr = log
 	answers, err := cmd.StdinPipe()
 	if err != nil {

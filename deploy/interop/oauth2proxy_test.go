@@ -10,14 +10,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 // TestOAuth2Proxy is for an explicit wish: the proxy is pinned in deploy/tools as a Go tool, and its first compilation
 // takes minutes, which CI does not spend. `make interop` asks for it.
 func TestOAuth2Proxy(t *testing.T) {
+	t.Parallel()
 	if wanted, err := strconv.ParseBool(os.Getenv("INTEROP_OAUTH2_PROXY")); err != nil || !wanted {
 		t.Skip("set INTEROP_OAUTH2_PROXY=true to compile oauth2-proxy, which takes some minutes the first time")
 	}
@@ -32,7 +33,7 @@ func TestOAuth2Proxy(t *testing.T) {
 	t.Cleanup(upstream.Close)
 
 	m := start(t)
-	port, s := freePort(t), secret()
+	port, s := testenv.FreePort(t), secret()
 	origin := "http://127.0.0.1:" + port
 	m.register(metadata{
 		"client_id": "proxy", "client_name": "Behind the proxy", "client_secret": s, "redirect_uris": []string{origin + "/oauth2/callback"},
@@ -59,15 +60,11 @@ func TestOAuth2Proxy(t *testing.T) {
 	if token == "" {
 		t.Fatal("the upstream got no access token")
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	testenv.Eventually(t, "the proxy refreshes", func() bool {
 		shown = b.visit(origin + "/")
-		if got := shown.Header.Get("X-Seen-Token"); shown.Status == http.StatusOK && got != "" && got != token {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("never refreshed: %d %s", shown.Status, shown.Body)
-		}
-	}
+		got := shown.Header.Get("X-Seen-Token")
+		return shown.Status == http.StatusOK && got != "" && got != token
+	})
 	if b.logins != 1 {
 		t.Errorf("%d log-ins, want 1", b.logins)
 	}

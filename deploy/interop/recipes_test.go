@@ -21,6 +21,8 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/program"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 )
 
@@ -78,8 +80,9 @@ func webApp(id, secret, redirect string) metadata {
 }
 
 func TestRecipeAuthlib(t *testing.T) {
+	t.Parallel()
 	python := interpreter(t)
-	m, port := start(t), freePort(t)
+	m, port := start(t), testenv.FreePort(t)
 	origin, s := "http://127.0.0.1:"+port, rand.Text()+rand.Text() // Authlib does not encode what RFC 6749 §2.3.1 wants encoded
 	m.register(webApp("authlib", s, origin+"/callback"))
 	cmd := exec.Command(python, filepath.Join("python", "authlib_app.py"))
@@ -95,8 +98,9 @@ func TestRecipeAuthlib(t *testing.T) {
 
 // TestRecipeFastMCP has an agent, made of the Python SDK, that knows nothing but the address of a FastMCP server.
 func TestRecipeFastMCP(t *testing.T) {
+	t.Parallel()
 	python := interpreter(t)
-	port := freePort(t)
+	port := testenv.FreePort(t)
 	server := "http://127.0.0.1:" + port + "/mcp"
 	m := start(t, "AUTHZ_RESOURCE="+server+"=tools:call", "AUTHZ_REGISTRATION=open", "AUTHZ_REGISTRATION_SCOPES=openid profile offline_access tools:call")
 	cmd := exec.Command(python, filepath.Join("python", "fastmcp_server.py"))
@@ -120,7 +124,7 @@ func TestRecipeFastMCP(t *testing.T) {
 
 	b := m.browser(callback)
 	agent := exec.CommandContext(bounded(t), python, filepath.Join("python", "mcp_agent.py"), server, callback)
-	log := &output{}
+	log := &program.Output{}
 	agent.Stderr = log
 	answers, err := agent.StdinPipe()
 	if err != nil {
@@ -140,6 +144,7 @@ func TestRecipeFastMCP(t *testing.T) {
 }
 
 func TestRecipeSpringBoot(t *testing.T) {
+	t.Parallel()
 	wanted(t, "mvn", "java")
 	project := filepath.Join(t.TempDir(), "spring")
 	if err := os.CopyFS(project, os.DirFS("spring")); err != nil {
@@ -149,7 +154,7 @@ func TestRecipeSpringBoot(t *testing.T) {
 		t.Skipf("Maven cannot build the project, most likely for want of a registry: %v", err)
 	}
 	const audience = "http://localhost:8091/notes"
-	m, port, s := start(t, "AUTHZ_RESOURCE="+audience+"=notes:read"), freePort(t), secret()
+	m, port, s := start(t, "AUTHZ_RESOURCE="+audience+"=notes:read"), testenv.FreePort(t), secret()
 	origin := "http://127.0.0.1:" + port
 	m.register(webApp("spring", s, origin+"/login/oauth2/code/maru"))
 	cmd := exec.Command("java", "-jar", filepath.Join(project, "target", "recipes-1.jar"))
@@ -263,6 +268,7 @@ func (m *maru) idToken(ctx context.Context, id string) (raw string) {
 // TestRecipeKubernetes runs no API server, but what one does with an ID token by the recipe's flags: it verifies it by
 // go-oidc, as here, takes the claim that names the user, and refuses an e-mail address as a name that is not confirmed.
 func TestRecipeKubernetes(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("kubernetes", "kube-apiserver.flags"))
 	if err != nil {
 		t.Fatal(err)
@@ -306,8 +312,9 @@ func TestRecipeKubernetes(t *testing.T) {
 }
 
 func TestRecipeAuthJS(t *testing.T) {
+	t.Parallel()
 	dir := packages(t)
-	m, port, s := start(t), freePort(t), secret()
+	m, port, s := start(t), testenv.FreePort(t), secret()
 	origin := "http://127.0.0.1:" + port
 	m.register(webApp("authjs", s, origin+"/auth/callback/maru"))
 	cmd := exec.Command("node", "authjs.js")
@@ -335,6 +342,7 @@ func TestRecipeAuthJS(t *testing.T) {
 
 // TestRecipesShowTheFilesThatRun holds each block that names a file by a comment before it against that file.
 func TestRecipesShowTheFilesThatRun(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("RECIPES.md")
 	if err != nil {
 		t.Fatal(err)
