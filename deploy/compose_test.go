@@ -79,10 +79,12 @@ func TestComposeRunsWhatTheDevRunnerRuns(t *testing.T) {
 		}
 		starts(t, p)
 	}
-	if want := map[string]int{"authz-server": 3, "user": 1, "board": 1, "client-demo": 1, "caddy": 1}; !maps.Equal(running, want) { // 3: two that serve, one that registers clients
+	// 3: two that serve, one that registers clients
+	if want := map[string]int{"authz-server": 3, "user": 1, "board": 1, "client-demo": 1, "caddy": 1}; !maps.Equal(running, want) {
 		t.Errorf("compose runs %v, want %v", running, want)
 	}
-	for setting, upstreams := range map[string]string{"GATEWAY_AUTHZ": "authz-server:9100 authz-server-2:9100", "GATEWAY_USER": "user:9200", "GATEWAY_BOARD": "board:9300", "GATEWAY_DEMO": "demo:9400"} {
+	for setting, upstreams := range map[string]string{"GATEWAY_AUTHZ": "authz-server:9100 authz-server-2:9100",
+		"GATEWAY_USER": "user:9200", "GATEWAY_BOARD": "board:9300", "GATEWAY_DEMO": "demo:9400"} {
 		if got := c.Services["gateway"].Environment[setting]; got != upstreams {
 			t.Errorf("%s: %s, want %s", setting, got, upstreams)
 		}
@@ -110,7 +112,8 @@ func TestComposeGivesNoContainerMoreThanItNeeds(t *testing.T) {
 	t.Parallel()
 	c, _ := readCompose(t)
 	for name, s := range c.Services {
-		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.Privileged || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
+		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.Privileged ||
+			!slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
 			t.Errorf("%s: read-only %v, drops %v, privileged %v, %v", name, s.ReadOnly, s.CapDrop, s.Privileged, s.SecurityOpt)
 		}
 		if name != "postgres" && (s.User != "65532:65532" || len(s.CapAdd) > 0) {
@@ -195,7 +198,9 @@ func testComposeSecrets(t *testing.T, app string) {
 		if strings.Contains(client.Secret, "development") {
 			t.Errorf("%s has development's public secret", client.ID)
 		}
-		if client.ID == "demo" && (client.Secret != values["DEMO_CLIENT_SECRET"] || !slices.Equal(client.Redirects, []string{cmp.Or(app, expanded(c.Services["demo"].Environment["DEMO_ORIGIN"])) + "/callback"})) {
+		if client.ID == "demo" && (client.Secret != values["DEMO_CLIENT_SECRET"] ||
+			!slices.Equal(client.Redirects, []string{cmp.Or(app,
+				expanded(c.Services["demo"].Environment["DEMO_ORIGIN"])) + "/callback"})) {
 			t.Errorf("the demo client: %+v", client)
 		}
 		if client.ID == "board" && client.Secret != values["BOARD_CLIENT_SECRET"] {
@@ -218,7 +223,9 @@ func testComposeSecrets(t *testing.T, app string) {
 	}
 	app = "https://moved.example.com"
 	run()
-	if moved, err := os.ReadFile(filepath.Join(dir, "clients.json")); err != nil || !strings.Contains(string(moved), `"https://moved.example.com/callback"`) || !strings.Contains(string(moved), values["DEMO_CLIENT_SECRET"]) {
+	if moved, err := os.ReadFile(filepath.Join(dir, "clients.json")); err != nil ||
+		!strings.Contains(string(moved), `"https://moved.example.com/callback"`) ||
+		!strings.Contains(string(moved), values["DEMO_CLIENT_SECRET"]) {
 		t.Errorf("the app's new origin, with its old secret, is not in the clients' file (%v):\n%s", err, moved)
 	}
 

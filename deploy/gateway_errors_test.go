@@ -22,7 +22,8 @@ func problem(t *testing.T, resp *http.Response, status int) {
 	if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
 		t.Errorf("the body is not JSON: %v", err)
 	}
-	if resp.StatusCode != status || p.Status != status || p.Title != http.StatusText(status) || resp.Header.Get("Content-Type") != "application/problem+json" {
+	if resp.StatusCode != status || p.Status != status || p.Title != http.StatusText(status) ||
+		resp.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%s, %s, %+v: want a problem document of status %d", resp.Status, resp.Header.Get("Content-Type"), p, status)
 	}
 	if resp.Header.Get("Server") != "" {
@@ -73,7 +74,8 @@ func TestADeadProgramIsAProblemDocumentAndTheOthersGoOn(t *testing.T) {
 
 	for _, page := range []string{g.App + "/", g.Issuer + "/login"} {
 		resp, body := get(t, page)
-		if resp.StatusCode < 502 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") || !strings.Contains(body, "다시 시도") ||
+		if resp.StatusCode < 502 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") ||
+			!strings.Contains(body, "다시 시도") ||
 			!strings.Contains(body, "<title>Error 50") || resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %s %v\n%s", page, resp.Status, resp.Header, body)
 		}
@@ -106,7 +108,8 @@ func TestAnErrorOfTheGatewayHasItsInterfacesForm(t *testing.T) {
 			}
 		})
 	}
-	for _, page := range []string{g.Issuer + "/login", g.Issuer + "/oauth2/authorize", g.Issuer + "/oauth2/logout", g.Issuer + "/device", g.App + "/"} {
+	for _, page := range []string{g.Issuer + "/login", g.Issuer + "/oauth2/authorize",
+		g.Issuer + "/oauth2/logout", g.Issuer + "/device", g.App + "/"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			resp, body := get(t, page)
@@ -116,7 +119,8 @@ func TestAnErrorOfTheGatewayHasItsInterfacesForm(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range []string{"/user/v1/me", "/board/v1/boards", "/.well-known/oauth-protected-resource/board", "/board/openapi.json"} {
+	for _, path := range []string{"/user/v1/me", "/board/v1/boards",
+		"/.well-known/oauth-protected-resource/board", "/board/openapi.json"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			resp, _ := do(t, http.MethodPost, g.API+path, nil)
@@ -144,7 +148,9 @@ func TestThePageOfAGatewaysErrorHasAStyleTwoLanguagesAndNothingOfTheAddress(t *t
 	_, style, _ := strings.Cut(page, "<style>")
 	style, _, _ = strings.Cut(style, "</style>")
 	sum := sha256.Sum256([]byte(style))
-	if policy := resp.Header.Get("Content-Security-Policy"); style == "" || !strings.Contains(policy, "style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") || strings.Contains(policy, "unsafe") {
+	if policy := resp.Header.Get("Content-Security-Policy"); style == "" ||
+		!strings.Contains(policy, "style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") ||
+		strings.Contains(policy, "unsafe") {
 		t.Errorf("the style is blocked: %s, %x", policy, sum)
 	}
 	for _, want := range []string{`<html lang="en">`, "Try again", "다시 시도", "일시적인 오류가 발생했어요", `href=""`} {
@@ -152,10 +158,12 @@ func TestThePageOfAGatewaysErrorHasAStyleTwoLanguagesAndNothingOfTheAddress(t *t
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
 	}
-	if strings.Contains(page, "a-secret") || resp.Header.Get("Referrer-Policy") != "no-referrer" || strings.Contains(page, "{page") || strings.Contains(page, "니다") {
+	if strings.Contains(page, "a-secret") || resp.Header.Get("Referrer-Policy") != "no-referrer" ||
+		strings.Contains(page, "{page") || strings.Contains(page, "니다") {
 		t.Errorf("%v\n%s", resp.Header, page)
 	}
-	if _, page := do(t, http.MethodGet, g.Issuer+"/%5c", nil, "Accept-Language", "ko-KR,ko;q=0.9"); !strings.Contains(page, `<html lang="ko">`) || !strings.Contains(page, `href="/">홈으로`) {
+	if _, page := do(t, http.MethodGet, g.Issuer+"/%5c", nil, "Accept-Language",
+		"ko-KR,ko;q=0.9"); !strings.Contains(page, `<html lang="ko">`) || !strings.Contains(page, `href="/">홈으로`) {
 		t.Errorf("a page that is not there:\n%s", page)
 	}
 }
@@ -163,7 +171,8 @@ func TestThePageOfAGatewaysErrorHasAStyleTwoLanguagesAndNothingOfTheAddress(t *t
 // passing asserts that an answer says that the trouble passes, and when to come again.
 func passing(t *testing.T, resp *http.Response, contentType string) {
 	t.Helper()
-	if resp.StatusCode < 502 || resp.StatusCode > 504 || resp.Header.Get("Retry-After") != "2" || resp.Header.Get("Content-Type") != contentType ||
+	if resp.StatusCode < 502 || resp.StatusCode > 504 || resp.Header.Get("Retry-After") != "2" ||
+		resp.Header.Get("Content-Type") != contentType ||
 		resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Server") != "" {
 		t.Errorf("%s %v", resp.Status, resp.Header)
 	}
@@ -174,7 +183,9 @@ func TestATooLargeTokenRequestIsAnOAuthError(t *testing.T) {
 	g := newGateway(t, 1)
 	g.all(t)
 	resp, body := do(t, http.MethodPost, g.Issuer+"/oauth2/token", bytes.NewReader(make([]byte, 2<<20)))
-	if resp.StatusCode != http.StatusRequestEntityTooLarge || resp.Header.Get("Content-Type") != "application/json" || !strings.Contains(body, `"error":"invalid_request"`) || resp.Header.Get("Retry-After") != "" {
+	if resp.StatusCode != http.StatusRequestEntityTooLarge ||
+		resp.Header.Get("Content-Type") != "application/json" ||
+		!strings.Contains(body, `"error":"invalid_request"`) || resp.Header.Get("Retry-After") != "" {
 		t.Errorf("%s %v %s", resp.Status, resp.Header, body)
 	}
 }

@@ -20,11 +20,13 @@ func TestTheLogIsJSONAndKeepsSecretsOut(t *testing.T) {
 		http.Redirect(w, r, "https://app.example/callback?code=hush-location", http.StatusSeeOther)
 	})
 	g.run(t)
-	get(t, g.Issuer+"/oauth2/authorize?code=hush-query", "Authorization", "Bearer hush-token", "Cookie", "s=hush-cookie", "Referer", "https://x.example/?t=hush-referer")
+	get(t, g.Issuer+"/oauth2/authorize?code=hush-query", "Authorization", "Bearer hush-token", "Cookie",
+		"s=hush-cookie", "Referer", "https://x.example/?t=hush-referer")
 	get(t, g.App+"/gone?code=hush-query") // an error is logged by another logger
 	testenv.Eventually(t, "both requests are logged", func() bool { return strings.Count(g.log.String(), `"status":`) >= 2 })
 	log := g.log.String()
-	if !strings.Contains(log, "/oauth2/authorize?…") || !strings.Contains(log, "https://app.example/callback?…") || !strings.Contains(log, "/gone?…") {
+	if !strings.Contains(log, "/oauth2/authorize?…") ||
+		!strings.Contains(log, "https://app.example/callback?…") || !strings.Contains(log, "/gone?…") {
 		t.Error("the log does not tell which paths were asked for")
 	}
 	for line := range strings.Lines(log) {
@@ -47,7 +49,8 @@ func TestTheLogKeepsTheFewNamedHeadersAndNoPadding(t *testing.T) {
 	})
 	g.run(t)
 	padding := strings.Repeat("x", 12_000)
-	get(t, g.Issuer+"/oauth2/userinfo", "DPoP", "hush-proof", "X-Padding", padding, "Signature", "hush-signature", "User-Agent", "a browser", "Referer", "https://x.example/from")
+	get(t, g.Issuer+"/oauth2/userinfo", "DPoP", "hush-proof", "X-Padding", padding, "Signature",
+		"hush-signature", "User-Agent", "a browser", "Referer", "https://x.example/from")
 	get(t, g.Issuer+"/login/"+padding, "User-Agent", padding, "Referer", "https://x.example/"+padding, "Accept", padding)
 	do(t, strings.Repeat("M", 20_000), g.Issuer+"/method", nil)
 	req, err := http.NewRequest(http.MethodGet, g.Issuer+"/host", nil)
@@ -63,7 +66,8 @@ func TestTheLogKeepsTheFewNamedHeadersAndNoPadding(t *testing.T) {
 	get(t, g.App+"/gone", "X-Padding", padding, "DPoP", "hush-proof") // nobody serves it
 	testenv.Eventually(t, "all requests are logged", func() bool { return strings.Count(g.log.String(), `"status":`) >= 5 })
 	log := g.log.String()
-	for _, kept := range []string{`"user_agent":"a browser"`, `"referer":"https://x.example/from"`, `"request_id":"the-id-of-the-request"`, `"client_ip":"127.0.0.1"`} {
+	for _, kept := range []string{`"user_agent":"a browser"`, `"referer":"https://x.example/from"`,
+		`"request_id":"the-id-of-the-request"`, `"client_ip":"127.0.0.1"`} {
 		if !strings.Contains(log, kept) {
 			t.Errorf("the log has no %s", kept)
 		}
@@ -85,7 +89,8 @@ func TestTheLogFileIsRotated(t *testing.T) {
 		t.Fatal(err)
 	}
 	adapt := exec.Command(program, "adapt", "--config", "Caddyfile", "--adapter", "caddyfile")
-	adapt.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir(), "XDG_DATA_HOME="+t.TempDir(), "GATEWAY_LOG="+stack.GatewayLog(`/var/log/the gateway.log`))
+	adapt.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir(), "XDG_DATA_HOME="+t.TempDir(),
+		"GATEWAY_LOG="+stack.GatewayLog(`/var/log/the gateway.log`))
 	out, err := adapt.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -122,8 +127,10 @@ func TestProductionsHostNamesMakeAValidGatewayWithTLS(t *testing.T) {
 	}
 	cmd := exec.Command(program, "validate", "--config", "Caddyfile", "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir(), "XDG_DATA_HOME="+t.TempDir(),
-		"GATEWAY_ISSUER=https://id.example.com", "GATEWAY_API=https://api.example.com", "GATEWAY_APP=https://app.example.com", "GATEWAY_OTHERS=http://",
-		"GATEWAY_BIND=0.0.0.0", "GATEWAY_AUTHZ=10.0.0.1:9100 10.0.0.2:9100", "GATEWAY_TRUSTED_PROXIES=10.0.0.0/8 fd00::/8", "GATEWAY_ADMIN=unix//tmp/gateway-admin.sock")
+		"GATEWAY_ISSUER=https://id.example.com", "GATEWAY_API=https://api.example.com",
+		"GATEWAY_APP=https://app.example.com", "GATEWAY_OTHERS=http://",
+		"GATEWAY_BIND=0.0.0.0", "GATEWAY_AUTHZ=10.0.0.1:9100 10.0.0.2:9100",
+		"GATEWAY_TRUSTED_PROXIES=10.0.0.0/8 fd00::/8", "GATEWAY_ADMIN=unix//tmp/gateway-admin.sock")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -82,8 +82,11 @@ func TestKeysAndDiscoveryAreServedWhileNoReplicaIsReady(t *testing.T) {
 		return a.StatusCode == http.StatusServiceUnavailable && b.StatusCode == http.StatusServiceUnavailable
 	})
 	published := []string{
-		g.Issuer + "/.well-known/jwks.json", g.Issuer + "/.well-known/openid-configuration", g.Issuer + "/.well-known/oauth-authorization-server",
-		g.API + "/.well-known/oauth-protected-resource/user", g.API + "/.well-known/oauth-protected-resource/board", g.API + "/user/openapi.json", g.API + "/board/openapi.json",
+		g.Issuer + "/.well-known/jwks.json", g.Issuer + "/.well-known/openid-configuration",
+		g.Issuer + "/.well-known/oauth-authorization-server",
+		g.API + "/.well-known/oauth-protected-resource/user",
+		g.API + "/.well-known/oauth-protected-resource/board", g.API + "/user/openapi.json",
+		g.API + "/board/openapi.json",
 	}
 	ask := func() {
 		for _, url := range published {
@@ -137,8 +140,8 @@ func TestAKilledReplicaIsNotSeenByCallers(t *testing.T) {
 	}
 	one.Listener.Close()
 	one.CloseClientConnections()
-	// A POST too, when the connection was refused, for then nothing was sent. One that was on its way over a connection that
-	// broke is not tried again, so that the first ones may fail.
+	// A POST too, when the connection was refused, for then nothing was sent. One that was on its
+	// way over a connection that broke is not tried again, so that the first ones may fail.
 	inARow := 0
 	testenv.Eventually(t, "the broken connections are used up", func() bool {
 		resp, _ := do(t, http.MethodPost, g.Issuer+"/oauth2/token", strings.NewReader("x"))
@@ -210,7 +213,8 @@ func TestOnlyWhatCannotDoAThingTwiceIsTriedAgain(t *testing.T) {
 	})
 	g.run(t)
 	for method, want := range map[string]struct{ status, times int }{
-		http.MethodGet: {200, 2}, http.MethodHead: {200, 2}, http.MethodPost: {502, 1}, http.MethodPatch: {502, 1}, http.MethodDelete: {502, 1},
+		http.MethodGet: {200, 2}, http.MethodHead: {200, 2}, http.MethodPost: {502, 1},
+		http.MethodPatch: {502, 1}, http.MethodDelete: {502, 1},
 	} {
 		resp, _ := do(t, method, g.API+"/user/v1/me", nil)
 		n, ok := asked.Load(method)

@@ -1,4 +1,5 @@
-// Package deploy holds the tests of what deploys Maru: the gateway's Caddyfile, the container files, the manifests.
+// Package deploy holds the tests of what deploys Maru: the gateway's Caddyfile, the container
+// files, the manifests.
 package deploy
 
 import (
@@ -44,7 +45,8 @@ type gateway struct {
 	seen  chan string // the upstream and path of each request that reached one, health checks excepted
 }
 
-// newGateway plans a gateway before n authorization servers; run starts it, when the upstreams that the test wants listen.
+// newGateway plans a gateway before n authorization servers; run starts it, when the upstreams that
+// the test wants listen.
 func newGateway(t *testing.T, replicas int) *gateway {
 	t.Helper()
 	path, err := caddy()
@@ -87,7 +89,8 @@ func (g *gateway) run(t *testing.T) {
 	})
 }
 
-// upstream serves handler at port, as the program of that name would; a nil handler echoes the request.
+// upstream serves handler at port, as the program of that name would; a nil handler echoes the
+// request.
 func (g *gateway) upstream(t *testing.T, name string, port int, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
@@ -222,15 +225,23 @@ func TestThePathOfAnIssuerArrivesUnchanged(t *testing.T) {
 	g := newGateway(t, 1)
 	server := g.upstream(t, "authz-server", g.ports.Authz[0], nil)
 	g.run(t)
-	testenv.Eventually(t, "the server answers", func() bool { resp, _ := get(t, g.Issuer+"/id/login"); return resp.StatusCode == http.StatusOK })
-	for _, path := range []string{"/id", "/id/", "/id/oauth2/token", "/.well-known/oauth-authorization-server/id", "/id/.well-known/openid-configuration"} {
+	testenv.Eventually(t, "the server answers", func() bool {
+		resp,
+			_ := get(t, g.Issuer+"/id/login")
+		return resp.StatusCode == http.StatusOK
+	})
+	for _, path := range []string{"/id", "/id/", "/id/oauth2/token",
+		"/.well-known/oauth-authorization-server/id", "/id/.well-known/openid-configuration"} {
 		if resp, body := get(t, g.Issuer+path); resp.StatusCode != http.StatusOK || decode(t, body).URI != path {
 			t.Errorf("%s: %s %s", path, resp.Status, body)
 		}
 	}
 	server.Close()
-	for path, contentType := range map[string]string{"/id/oauth2/token": "application/json", "/.well-known/oauth-authorization-server/id": "application/json", "/id/login": "text/html; charset=utf-8"} {
-		if resp, _ := get(t, g.Issuer+path, "Origin", "https://spa.example"); resp.Header.Get("Content-Type") != contentType || (contentType == "application/json") != (resp.Header.Get("Access-Control-Allow-Origin") == "*") {
+	for path, contentType := range map[string]string{"/id/oauth2/token": "application/json",
+		"/.well-known/oauth-authorization-server/id": "application/json", "/id/login": "text/html; charset=utf-8"} {
+		if resp, _ := get(t, g.Issuer+path, "Origin",
+			"https://spa.example"); resp.Header.Get("Content-Type") != contentType ||
+			(contentType == "application/json") != (resp.Header.Get("Access-Control-Allow-Origin") == "*") {
 			t.Errorf("%s while nobody answers: %s %v", path, resp.Status, resp.Header)
 		}
 	}
@@ -244,7 +255,8 @@ func TestForwardedHeadersAreTheGatewaysOwn(t *testing.T) {
 		"Forwarded", "for=6.6.6.6", "X-Real-IP", "6.6.6.6")
 	e := decode(t, body)
 	host := strings.TrimPrefix(g.Issuer, "http://")
-	for name, want := range map[string]string{"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Host": host, "Forwarded": "", "X-Real-Ip": ""} {
+	for name, want := range map[string]string{"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http",
+		"X-Forwarded-Host": host, "Forwarded": "", "X-Real-Ip": ""} {
 		if got := strings.Join(e.Header.Values(name), ","); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
@@ -287,13 +299,17 @@ func TestWhatIsInsideCannotBeReachedFromOutside(t *testing.T) {
 		{g.API, "/"}, {g.API, "/metrics"}, {g.API, "/readyz"}, {g.API, "/livez"}, {g.API, "/user"}, {g.API, "/user/"},
 		{g.API, "/user/metrics"}, {g.API, "/user/livez"}, {g.API, "/user/readyz"}, {g.API, "/user/debug/pprof/"},
 		{g.API, "/board/metrics"}, {g.API, "/board/readyz"}, {g.API, "/board/livez"},
-		{g.API, "/user/v1/../metrics"}, {g.API, "/user/v1/%2e%2e/metrics"}, {g.API, "/user/v1/..%2fmetrics"}, {g.API, "/user/v1/%2e%2e%2fmetrics"},
+		{g.API, "/user/v1/../metrics"}, {g.API, "/user/v1/%2e%2e/metrics"}, {g.API, "/user/v1/..%2fmetrics"},
+		{g.API, "/user/v1/%2e%2e%2fmetrics"},
 		{g.API, "//user/metrics"}, {g.API, "/user//metrics"}, {g.API, "/user/%6detrics"},
 		{g.API, "/.well-known/oauth-protected-resource"}, {g.API, "/.well-known/oauth-protected-resource/other"},
-		{g.API, "/USER/v1/me"}, {g.API, "/%75ser/v1/me"}, {g.API, "/user%2fv1/me"}, {g.API, "/user/V1/me"}, {g.API, "/user/%761/me"}, {g.API, "/user/openapi.json/x"},
-		{g.API, "/user/docs/"}, {g.API, "/user/docs/x"}, {g.API, "/user/docs/x/y.js"}, {g.API, "/user/docs/..%2fmetrics"}, {g.API, "/board/docsx"}, {g.API, "/board/docs/%64ocs.js"}, {g.API, "/docs"},
+		{g.API, "/USER/v1/me"}, {g.API, "/%75ser/v1/me"}, {g.API, "/user%2fv1/me"}, {g.API, "/user/V1/me"},
+		{g.API, "/user/%761/me"}, {g.API, "/user/openapi.json/x"},
+		{g.API, "/user/docs/"}, {g.API, "/user/docs/x"}, {g.API, "/user/docs/x/y.js"},
+		{g.API, "/user/docs/..%2fmetrics"}, {g.API, "/board/docsx"}, {g.API, "/board/docs/%64ocs.js"}, {g.API, "/docs"},
 		{g.API, "/user/v1"}, {g.API, "/.well-known/oauth-protected-resource%2fuser"}, {g.API, "/x?y=/user/v1/me"},
-		{g.Issuer, "/metrics"}, {g.Issuer, "//metrics"}, {g.Issuer, "/%6detrics"}, {g.Issuer, "/x/../metrics"}, {g.Issuer, "/./metrics"}, {g.Issuer, "/metrics/"},
+		{g.Issuer, "/metrics"}, {g.Issuer, "//metrics"}, {g.Issuer, "/%6detrics"}, {g.Issuer, "/x/../metrics"},
+		{g.Issuer, "/./metrics"}, {g.Issuer, "/metrics/"},
 		{g.App, "/metrics"}, {g.App, "/readyz"}, {g.App, "/livez"},
 	} {
 		resp := raw(t, tc.origin, tc.target)
@@ -320,8 +336,10 @@ func TestAProgramGetsExactlyThePathThatWasSentOrNothing(t *testing.T) {
 	g.run(t)
 	prefixes := map[string]string{g.API: "/user/v1", g.Issuer: "/oauth2", g.App: "/boards"}
 	for _, path := range []string{
-		"/users/a%2Fb", "/users/a%2fb", "/users/a%20b", "/users/%E2%82%AC", "/users/a;b=c,d", "/users/a%252fb", "/users/%252e%252e%252fme", "/users/a..b", "/users/..a",
-		"/users/...", "/users/.a", "/users/a%2e%2eb", "/users/a/", "/users/(a)'!*$&+=:@~_-", "/users/[a]", "/users/%61", "/users/a?next=//x/../y%00\\", "/users/a?b=%2e%2e%2f",
+		"/users/a%2Fb", "/users/a%2fb", "/users/a%20b", "/users/%E2%82%AC", "/users/a;b=c,d", "/users/a%252fb",
+		"/users/%252e%252e%252fme", "/users/a..b", "/users/..a",
+		"/users/...", "/users/.a", "/users/a%2e%2eb", "/users/a/", "/users/(a)'!*$&+=:@~_-", "/users/[a]",
+		"/users/%61", "/users/a?next=//x/../y%00\\", "/users/a?b=%2e%2e%2f",
 	} {
 		for origin, prefix := range prefixes {
 			resp := raw(t, origin, prefix+path)
@@ -342,10 +360,14 @@ func TestAProgramGetsExactlyThePathThatWasSentOrNothing(t *testing.T) {
 		<-g.seen
 	}
 	for _, path := range []string{
-		"/users/..%2fme", "/users/..%2Fme", "/users/%2e%2e%2fme", "/users/%2E.%2fme", "/users/../me", "/users/%2e%2e/me", "/users/./me", "/users/%2e/me", "/users/me/..", "/users/me/.",
-		"/users/me/%2e%2e", "/users/me/..?x=1", "/users/a%2f..%2fme", "/users/a%2f..", "/users//me", "/users/%2fme", "/users%2f%2fme", "/users/a%2f/b", "/users/a//",
-		"/users/..%5cme", "/users/..\\me", "/users/a%5Cb", "/users/a\\b", "/users/a%00", "/users/%00", "/users/a%0d%0aX:%20y", "/users/a%09", "/users/a%7f", "/users/a%1F",
-		"/users/a%2Fb\"", "/users/a%2Fb|c", "/users/a%2Fb{c}", "/users/a%2Fb<c>", "/users/a%2Fb^", "/users/a%2Fb`", "/users/a%2fb\x80", "/users/a%2fb가",
+		"/users/..%2fme", "/users/..%2Fme", "/users/%2e%2e%2fme", "/users/%2E.%2fme", "/users/../me",
+		"/users/%2e%2e/me", "/users/./me", "/users/%2e/me", "/users/me/..", "/users/me/.",
+		"/users/me/%2e%2e", "/users/me/..?x=1", "/users/a%2f..%2fme", "/users/a%2f..", "/users//me",
+		"/users/%2fme", "/users%2f%2fme", "/users/a%2f/b", "/users/a//",
+		"/users/..%5cme", "/users/..\\me", "/users/a%5Cb", "/users/a\\b", "/users/a%00", "/users/%00",
+		"/users/a%0d%0aX:%20y", "/users/a%09", "/users/a%7f", "/users/a%1F",
+		"/users/a%2Fb\"", "/users/a%2Fb|c", "/users/a%2Fb{c}", "/users/a%2Fb<c>", "/users/a%2Fb^",
+		"/users/a%2Fb`", "/users/a%2fb\x80", "/users/a%2fb가",
 		"/..%2fmetrics", "/%2e%2e%2fmetrics", "/..%2f..%2fmetrics", "/../metrics", "//metrics",
 	} {
 		for origin, prefix := range prefixes {
@@ -372,7 +394,10 @@ func TestMetricsSpelledOtherwiseStayInside(t *testing.T) {
 	g := newGateway(t, 1)
 	g.all(t)
 	for _, origin := range []string{g.Issuer, g.App, g.API} {
-		for _, target := range []string{"/METRICS", "/Metrics/", "/%4d%45trics", "/metrics%2f", "/metrics/x", "/metrics?x=1", "/metrics%00", "/metrics/.", "/oauth2/..%2fmetrics", "/oauth2/%2e%2e/metrics"} {
+		for _, target := range []string{
+			"/METRICS", "/Metrics/", "/%4d%45trics", "/metrics%2f", "/metrics/x", "/metrics?x=1", "/metrics%00", "/metrics/.",
+			"/oauth2/..%2fmetrics", "/oauth2/%2e%2e/metrics",
+		} {
 			if resp := raw(t, origin, target); resp.StatusCode != http.StatusNotFound {
 				t.Errorf("%s%s: %s, want 404", origin, target, resp.Status)
 			}

@@ -27,12 +27,14 @@ func TestTheImagesAreBareAndNotRoot(t *testing.T) {
 		stages[stage] = append(stages[stage], strings.Join(words, " "))
 	}
 	build := strings.Join(stages["build"], "\n")
-	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "timetzdata", "./authz-server ./resources/user ./resources/board ./client-demo", "deploy/tools/caddy/go.mod"} {
+	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "timetzdata",
+		"./authz-server ./resources/user ./resources/board ./client-demo", "deploy/tools/caddy/go.mod"} {
 		if !strings.Contains(build, want) {
 			t.Errorf("the build has no %s", want)
 		}
 	}
-	for name, executables := range map[string][]string{"maru": {"authz-server", "user", "board", "client-demo"}, "gateway": {"caddy"}} {
+	for name, executables := range map[string][]string{"maru": {"authz-server", "user", "board", "client-demo"},
+		"gateway": {"caddy"}} {
 		lines := stages[name]
 		if len(lines) == 0 || lines[0] != "FROM scratch AS "+name {
 			t.Errorf("%s is not made from nothing: %v", name, lines)
@@ -59,7 +61,9 @@ func TestTheBuildSeesEveryPackageItNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(string(text), "\n")
-	cmd := exec.Command("go", "list", "-deps", "-f", `{{if not .Standard}}{{with .Module}}{{if .Main}}{{$.ImportPath}}{{end}}{{end}}{{end}}`, "./authz-server", "./resources/user", "./resources/board", "./client-demo")
+	cmd := exec.Command("go", "list", "-deps", "-f",
+		`{{if not .Standard}}{{with .Module}}{{if .Main}}{{$.ImportPath}}{{end}}{{end}}{{end}}`,
+		"./authz-server", "./resources/user", "./resources/board", "./client-demo")
 	cmd.Dir = ".."
 	out, err := cmd.Output()
 	if err != nil {

@@ -173,7 +173,8 @@ func TestKubernetesRunsWhatTheDevRunnerRuns(t *testing.T) {
 				}
 				env[e.Name] = value
 			}
-			if secret := strings.Contains(e.Name, "SECRET") || strings.Contains(e.Name, "DATABASE_URL"); secret != (e.ValueFrom.SecretKeyRef != nil) {
+			if secret := strings.Contains(e.Name, "SECRET") ||
+				strings.Contains(e.Name, "DATABASE_URL"); secret != (e.ValueFrom.SecretKeyRef != nil) {
 				t.Errorf("%s: %s comes from a Secret: %v, want %v", name, e.Name, !secret, secret)
 			}
 		}
@@ -187,7 +188,8 @@ func TestKubernetesRunsWhatTheDevRunnerRuns(t *testing.T) {
 					t.Errorf("%s is %s, and no Service is there", setting, env[setting])
 				}
 			}
-		} else if got := env[c.prefix()+"LISTEN"]; got != fmt.Sprintf("0.0.0.0:%d", c.Ports[0].ContainerPort) || c.Ports[0].Name != "http" {
+		} else if got := env[c.prefix()+"LISTEN"]; got != fmt.Sprintf("0.0.0.0:%d", c.Ports[0].ContainerPort) ||
+			c.Ports[0].Name != "http" {
 			t.Errorf("%s listens on %s, and the container's ports are %v", name, got, c.Ports)
 		}
 	}
@@ -209,7 +211,8 @@ func (c container) prefix() string {
 func TestKubernetesGivesNoPodMoreThanItNeeds(t *testing.T) {
 	t.Parallel()
 	objects := manifests(t)
-	if o := named(objects, "NetworkPolicy", "nothing-by-default"); o == nil || len(o.Spec.PodSelector.MatchLabels) > 0 || len(o.Spec.Ingress) > 0 {
+	if o := named(objects, "NetworkPolicy", "nothing-by-default"); o == nil ||
+		len(o.Spec.PodSelector.MatchLabels) > 0 || len(o.Spec.Ingress) > 0 {
 		t.Error("traffic is open by default")
 	}
 	for _, o := range objects {
@@ -217,7 +220,8 @@ func TestKubernetesGivesNoPodMoreThanItNeeds(t *testing.T) {
 			continue
 		}
 		name, pod := o.Metadata.Name, o.Spec.Template.Spec
-		if !pod.SecurityContext.RunAsNonRoot || pod.SecurityContext.RunAsUser != 65532 || pod.SecurityContext.SeccompProfile.Type != "RuntimeDefault" || pod.AutomountServiceAccountToken {
+		if !pod.SecurityContext.RunAsNonRoot || pod.SecurityContext.RunAsUser != 65532 ||
+			pod.SecurityContext.SeccompProfile.Type != "RuntimeDefault" || pod.AutomountServiceAccountToken {
 			t.Errorf("%s: %+v", name, pod.SecurityContext)
 		}
 		if pod.EnableServiceLinks == nil || *pod.EnableServiceLinks {
@@ -225,7 +229,8 @@ func TestKubernetesGivesNoPodMoreThanItNeeds(t *testing.T) {
 		}
 		for _, c := range pod.Containers {
 			s := c.SecurityContext
-			if s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || !s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []string{"ALL"}) {
+			if s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || !s.ReadOnlyRootFilesystem ||
+				!slices.Equal(s.Capabilities.Drop, []string{"ALL"}) {
 				t.Errorf("%s: %+v", name, s)
 			}
 			if name == "gateway" {
@@ -234,7 +239,8 @@ func TestKubernetesGivesNoPodMoreThanItNeeds(t *testing.T) {
 				}
 				continue
 			}
-			if r, l := c.ReadinessProbe.HTTPGet, c.LivenessProbe.HTTPGet; r == nil || l == nil || r.Path != "/readyz" || l.Path != "/livez" || r.Port != "http" || l.Port != "http" {
+			if r, l := c.ReadinessProbe.HTTPGet, c.LivenessProbe.HTTPGet; r == nil || l == nil ||
+				r.Path != "/readyz" || l.Path != "/livez" || r.Port != "http" || l.Port != "http" {
 				t.Errorf("%s: readiness %+v, liveness %+v", name, r, l)
 			}
 		}

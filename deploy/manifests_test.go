@@ -17,8 +17,9 @@ import (
 	"github.com/maru-auth/maru/internal/testenv/program"
 )
 
-// No container engine is needed for these tests: they read the files and hold them to the table that the dev runner runs,
-// which the end-to-end tests have proved, and to what the programs themselves say in --help.
+// No container engine is needed for these tests: they read the files and hold them to the table
+// that the dev runner runs, which the end-to-end tests have proved, and to what the programs
+// themselves say in --help.
 
 // programs compiles the four programs once.
 var programs = sync.OnceValues(func() (stack.Programs, error) { return stack.BuildForTests(context.Background(), "..") })
@@ -103,7 +104,8 @@ func TestTheTableAndTheProgramsKnowTheSameSettings(t *testing.T) {
 	}
 }
 
-// agrees holds a process of a deployment to the table: the same settings, the same ports, and no setting that nobody reads.
+// agrees holds a process of a deployment to the table: the same settings, the same ports, and no
+// setting that nobody reads.
 func agrees(t *testing.T, table map[string]process, p process) {
 	t.Helper()
 	known, err := settings()
@@ -122,7 +124,8 @@ func agrees(t *testing.T, table map[string]process, p process) {
 	}
 	for name, value := range want.env {
 		got, set := p.env[name]
-		// What development may do and a deployment must not, and references to try the interfaces in.
+		// What development may do and a deployment must not, and references to try the interfaces
+		// in.
 		development := strings.Contains(name, "_INSECURE_") || strings.HasSuffix(name, "_DOCS_CLIENT_ID") || name == "DEMO_API_DOCS"
 		if set == development {
 			t.Errorf("%s: set is %t for %s", p.where, set, name)
@@ -133,15 +136,17 @@ func agrees(t *testing.T, table map[string]process, p process) {
 	}
 }
 
-// starts runs a program with a deployment's settings, but for its address, its database and its key, and fails the test unless
-// it serves: a setting with a wrong value stops every program at its start.
+// starts runs a program with a deployment's settings, but for its address, its database and its
+// key, and fails the test unless it serves: a setting with a wrong value stops every program at its
+// start.
 func starts(t *testing.T, p process) {
 	t.Helper()
 	all, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, ok := map[string]string{"authz-server": all.AuthzServer, "user": all.User, "board": all.Board, "client-demo": all.Demo}[p.program]
+	path, ok := map[string]string{"authz-server": all.AuthzServer, "user": all.User, "board": all.Board,
+		"client-demo": all.Demo}[p.program]
 	if !ok {
 		return // the gateway; its own tests start it
 	}

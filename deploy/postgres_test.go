@@ -54,8 +54,9 @@ func TestComposesProgramsCheckPostgressCertificate(t *testing.T) {
 	}
 }
 
-// postgresKey is the server's key as the container's start makes it of the secret. As root the script itself does that, ending
-// in a stand-in for the image's entrypoint; another user's Postgres runs as that user, who has the key already.
+// postgresKey is the server's key as the container's start makes it of the secret. As root the
+// script itself does that, ending in a stand-in for the image's entrypoint; another user's Postgres
+// runs as that user, who has the key already.
 func postgresKey(t *testing.T, dir, secret string, command []string) string {
 	t.Helper()
 	key := filepath.Join(dir, "server.key")
@@ -73,7 +74,8 @@ func postgresKey(t *testing.T, dir, secret string, command []string) string {
 	if err := os.Mkdir(stand, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(stand, "docker-entrypoint.sh"), []byte("#!/bin/sh\nprintf '%s\\n' \"$@\"\n"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(stand, "docker-entrypoint.sh"),
+		[]byte("#!/bin/sh\nprintf '%s\\n' \"$@\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("sh", append([]string{"postgres-start.sh"}, command...)...)
@@ -203,7 +205,8 @@ func TestTheScriptsSayWhenOpenSSLIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	tools := t.TempDir() // all that the scripts call but openssl
-	for _, name := range []string{"sh", "dirname", "mkdir", "cat", "sed", "od", "tr", "head", "base64", "chmod", "mv", "mktemp", "rm"} {
+	for _, name := range []string{"sh", "dirname", "mkdir", "cat", "sed", "od", "tr", "head", "base64", "chmod",
+		"mv", "mktemp", "rm"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
@@ -256,11 +259,15 @@ func TestKubernetesSecretsAreMadeByTheirScript(t *testing.T) {
 	}
 	run := func(settings ...string) ([]byte, error) {
 		cmd := exec.Command("sh", "kubernetes-secrets.sh", dir)
-		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "MARU_APP=https://app.example.com", "AUTHZ_DATABASE_URL=postgres://a:p%22w@db/authz",
-			"USER_DATABASE_URL=postgres://u:pw@db/user?connect_timeout=5", "BOARD_DATABASE_URL=postgres://b:pw@db/board", "POSTGRES_CA=" + ca}, settings...)
+		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "MARU_APP=https://app.example.com",
+			"AUTHZ_DATABASE_URL=postgres://a:p%22w@db/authz",
+			"USER_DATABASE_URL=postgres://u:pw@db/user?connect_timeout=5",
+			"BOARD_DATABASE_URL=postgres://b:pw@db/board", "POSTGRES_CA=" + ca}, settings...)
 		return cmd.CombinedOutput()
 	}
-	for _, refused := range []string{"AUTHZ_DATABASE_URL=", "AUTHZ_DATABASE_URL=sqlite:x", "BOARD_DATABASE_URL=postgres://b@db/board?sslmode=disable", "USER_DATABASE_URL=postgres://u@db/user?a=b&sslmode=require", "MARU_APP="} {
+	for _, refused := range []string{"AUTHZ_DATABASE_URL=", "AUTHZ_DATABASE_URL=sqlite:x",
+		"BOARD_DATABASE_URL=postgres://b@db/board?sslmode=disable",
+		"USER_DATABASE_URL=postgres://u@db/user?a=b&sslmode=require", "MARU_APP="} {
 		name, _, _ := strings.Cut(refused, "=")
 		if out, err := run(refused); err == nil || !strings.Contains(string(out), name) {
 			t.Errorf("%s: %v\n%s", refused, err, out)
@@ -299,7 +306,8 @@ func TestKubernetesSecretsAreMadeByTheirScript(t *testing.T) {
 		made[o.Metadata.Name] = values
 	}
 	for name, want := range map[string]string{
-		"authz": "postgres://a:p%22w@db/authz?sslmode=verify-full&sslrootcert=/postgres/ca.crt", "user": "postgres://u:pw@db/user?connect_timeout=5&sslmode=verify-full&sslrootcert=/postgres/ca.crt",
+		"authz": "postgres://a:p%22w@db/authz?sslmode=verify-full&sslrootcert=/postgres/ca.crt",
+		"user":  "postgres://u:pw@db/user?connect_timeout=5&sslmode=verify-full&sslrootcert=/postgres/ca.crt",
 		"board": "postgres://b:pw@db/board?sslmode=verify-full&sslrootcert=/postgres/ca.crt",
 	} {
 		if made[name]["database-url"] != want {

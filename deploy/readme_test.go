@@ -52,7 +52,8 @@ func readDocument(t *testing.T, path string) document {
 			d.headings = append(d.headings, line)
 		case strings.HasPrefix(line, "|"):
 			var cells []string
-			for _, cell := range strings.Split(codeSpan.ReplaceAllStringFunc(line, func(s string) string { return strings.ReplaceAll(s, "|", "¦") }), "|") {
+			for _, cell := range strings.Split(codeSpan.ReplaceAllStringFunc(line,
+				func(s string) string { return strings.ReplaceAll(s, "|", "¦") }), "|") {
 				spans := codeSpan.FindAllString(cell, -1)
 				slices.Sort(spans)
 				cells = append(cells, strings.Join(slices.Compact(spans), " "))
@@ -97,7 +98,10 @@ func markdown(t *testing.T) []string {
 		}
 		files = append(files, found...)
 	}
-	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasPrefix(f, "../bin/") || strings.HasPrefix(f, "../data/") })
+	files = slices.DeleteFunc(files, func(f string) bool {
+		return strings.HasPrefix(f, "../bin/") ||
+			strings.HasPrefix(f, "../data/")
+	})
 	if len(files) < 12 {
 		t.Fatalf("found only %q", files)
 	}
@@ -141,8 +145,8 @@ func TestLinksAndAnchorsInMarkdownLeadSomewhere(t *testing.T) {
 	}
 }
 
-// Both languages say the same: headings of the same levels, and the same rows and programs in the same order. In tables the code of each cell
-// is compared; what people read is left to people.
+// Both languages say the same: headings of the same levels, and the same rows and programs in the
+// same order. In tables the code of each cell is compared; what people read is left to people.
 func TestTheKoreanDocumentsHaveTheRowsAndBlocksOfTheEnglishOnes(t *testing.T) {
 	t.Parallel()
 	korean, err := filepath.Glob("../*.ko.md")
@@ -158,13 +162,15 @@ func TestTheKoreanDocumentsHaveTheRowsAndBlocksOfTheEnglishOnes(t *testing.T) {
 		level := func(h string) int { return len(h) - len(strings.TrimLeft(h, "#")) }
 		for i := range max(len(en.headings), len(ko.headings)) {
 			if i >= len(en.headings) || i >= len(ko.headings) || level(en.headings[i]) != level(ko.headings[i]) {
-				t.Errorf("%s: heading %d differs from the English: %q, %q", path, i+1, ko.headings[min(i, len(ko.headings)-1)], en.headings[min(i, len(en.headings)-1)])
+				t.Errorf("%s: heading %d differs from the English: %q, %q", path, i+1,
+					ko.headings[min(i, len(ko.headings)-1)], en.headings[min(i, len(en.headings)-1)])
 				break
 			}
 		}
 		for i := range max(len(en.rows), len(ko.rows)) {
 			if i >= len(en.rows) || i >= len(ko.rows) || !slices.Equal(en.rows[i], ko.rows[i]) {
-				t.Errorf("%s: row %d of the tables (of %d; English has %d) differs from the English:\n%q\n%q", path, i+1, len(ko.rows), len(en.rows), ko.rows[min(i, len(ko.rows)-1)], en.rows[min(i, len(en.rows)-1)])
+				t.Errorf("%s: row %d of the tables (of %d; English has %d) differs from the English:\n%q\n%q",
+					path, i+1, len(ko.rows), len(en.rows), ko.rows[min(i, len(ko.rows)-1)], en.rows[min(i, len(en.rows)-1)])
 				break
 			}
 		}

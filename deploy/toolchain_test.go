@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A fix in Go's own library reaches people only if everything that they get is built with it: go.mod's programs, the gateway
-// and the image. The tools follow, so that one Go compiles all.
+// A fix in Go's own library reaches people only if everything that they get is built with it:
+// go.mod's programs, the gateway and the image. The tools follow, so that one Go compiles all.
 func TestEverythingIsBuiltWithOneGo(t *testing.T) {
 	t.Parallel()
 	toolchain := func(path string) string {

@@ -29,7 +29,8 @@ func lock(data string) (unlock func(), err error) {
 	return func() { file.Close() }, nil
 }
 
-// requestsSize is how long the file of requests may be before a start begins it anew; the one before is kept.
+// requestsSize is how long the file of requests may be before a start begins it anew; the one
+// before is kept.
 const requestsSize = 20 << 20
 
 func openRequests(path string) (*os.File, error) {
@@ -41,7 +42,8 @@ func openRequests(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 }
 
-// apart is a log whose lines of requests go to a file, so that a person sees the others. Each Write is a line.
+// apart is a log whose lines of requests go to a file, so that a person sees the others. Each Write
+// is a line.
 type apart struct{ rest, requests io.Writer }
 
 func (a apart) Write(line []byte) (int, error) {

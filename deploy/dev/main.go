@@ -1,5 +1,6 @@
-// Command dev runs the whole of Maru on this machine: the authorization server, the user and board services, the demo app
-// and the gateway, each as a process of its own, on loopback. `make run` calls it.
+// Command dev runs the whole of Maru on this machine: the authorization server, the user and board
+// services, the demo app and the gateway, each as a process of its own, on loopback. `make run`
+// calls it.
 package main
 
 import (
@@ -21,8 +22,8 @@ import (
 type config struct {
 	Data     string        `help:"Folder of databases, keys and programs. Relative to the repository's folder." default:"data" placeholder:"DIR"`
 	Ports    string        `help:"default: the ports below. free: any that are free, printed at the start." enum:"default,free" default:"default"`
-	Replicas int           `help:"How many authorization servers to run behind the gateway. More than one wants Postgres in AUTHZ_DATABASE_URL." default:"1"`
-	Wait     time.Duration `help:"How long the parts may take to be ready." default:"60s"`
+	Replicas int           `help:"How many authorization servers to run behind the gateway. More than one needs Postgres in AUTHZ_DATABASE_URL." default:"1"`
+	Wait     time.Duration `help:"How long the parts may take to become ready." default:"60s"`
 
 	IssuerPort int `help:"Port of the issuer's origin (gateway)." default:"${issuer}"`
 	APIPort    int `help:"Port of the API's origin (gateway)." default:"${api}" name:"api-port"`
@@ -38,9 +39,12 @@ func main() {
 	p := stack.DevelopmentPorts()
 	port := func(n int) string { return fmt.Sprint(n) }
 	kong.Parse(&cfg, kong.Name("dev"),
-		kong.Description("Runs Maru on this machine. AUTHZ_DATABASE_URL, USER_DATABASE_URL and BOARD_DATABASE_URL name other databases than files in the data folder; every setting of the programs (AUTHZ_…, USER_…, BOARD_…, DEMO_…) is passed on."),
+		kong.Description("Runs Maru on this machine. Set AUTHZ_DATABASE_URL, USER_DATABASE_URL and BOARD_DATABASE_URL "+
+			"to use other databases than files in the data folder. Every setting of the programs "+
+			"(AUTHZ_…, USER_…, BOARD_…, DEMO_…) is passed on."),
 		kong.DefaultEnvars("DEV"),
-		kong.Vars{"issuer": port(p.Issuer), "api": port(p.API), "app": port(p.App), "authz": port(p.Authz[0]), "user": port(p.User), "board": port(p.Board), "demo": port(p.Demo)})
+		kong.Vars{"issuer": port(p.Issuer), "api": port(p.API), "app": port(p.App), "authz": port(p.Authz[0]),
+			"user": port(p.User), "board": port(p.Board), "demo": port(p.Demo)})
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, cfg, os.Environ(), os.Stdout)
@@ -51,7 +55,8 @@ func main() {
 	os.Exit(status(err))
 }
 
-// status is the exit status that goes with an error of [run]: that of the part that ended, if one did.
+// status is the exit status that goes with an error of [run]: that of the part that ended, if one
+// did.
 func status(err error) int {
 	var exit stack.Exit
 	switch {
@@ -63,7 +68,8 @@ func status(err error) int {
 	return 1
 }
 
-// run returns nil when it was asked to stop by ctx, and an error when it could not start or when a part ended.
+// run returns nil when it was asked to stop by ctx, and an error when it could not start or when a
+// part ended.
 func run(ctx context.Context, cfg config, env []string, out io.Writer) error {
 	root, err := stack.Root()
 	if err != nil {
@@ -136,7 +142,8 @@ func (cfg config) ports() (stack.Ports, error) {
 	if cfg.Ports == "free" {
 		return stack.FreePorts(cfg.Replicas)
 	}
-	p := stack.Ports{Issuer: cfg.IssuerPort, API: cfg.APIPort, App: cfg.AppPort, User: cfg.UserPort, Board: cfg.BoardPort, Demo: cfg.DemoPort}
+	p := stack.Ports{Issuer: cfg.IssuerPort, API: cfg.APIPort, App: cfg.AppPort, User: cfg.UserPort,
+		Board: cfg.BoardPort, Demo: cfg.DemoPort}
 	for i := range cfg.Replicas {
 		p.Authz = append(p.Authz, cfg.AuthzPort+i)
 	}

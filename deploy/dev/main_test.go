@@ -89,8 +89,8 @@ func (r *runner) children(t *testing.T) map[string]int {
 	return found
 }
 
-// placeBuilt puts the programs where the runner builds them, from where all tests have them: "go build"
-// finds them up to date, and links none again.
+// placeBuilt puts the programs where the runner builds them, from where all tests have them: "go
+// build" finds them up to date, and links none again.
 func placeBuilt(t *testing.T, dir string) {
 	t.Helper()
 	built, err := stack.BuildForTests(t.Context(), filepath.Join("..", ".."))
@@ -146,10 +146,12 @@ func TestTheRunner(t *testing.T) {
 				t.Errorf("%s does not run: %v", name, children)
 			}
 		}
-		if log, err := os.ReadFile(filepath.Join(dir, "data", "gateway.log")); err != nil || !bytes.Contains(log, []byte(`"status":200`)) {
+		if log, err := os.ReadFile(filepath.Join(dir, "data", "gateway.log")); err != nil ||
+			!bytes.Contains(log, []byte(`"status":200`)) {
 			t.Errorf("the gateway's log is not where it is said to be (%v)", err)
 		}
-		if log, err := os.ReadFile(filepath.Join(dir, "data", "requests.log")); err != nil || !bytes.Contains(log, []byte("authz-server | ")) || !bytes.Contains(log, []byte("msg=request")) {
+		if log, err := os.ReadFile(filepath.Join(dir, "data", "requests.log")); err != nil ||
+			!bytes.Contains(log, []byte("authz-server | ")) || !bytes.Contains(log, []byte("msg=request")) {
 			t.Errorf("the requests are not where they are said to be (%v)", err)
 		}
 		for _, unwanted := range []string{"msg=request ", "level=WARN", "level=ERROR"} {
@@ -157,7 +159,8 @@ func TestTheRunner(t *testing.T) {
 				t.Errorf("a start where all is well shows %s:\n%s", unwanted, r)
 			}
 		}
-		if second := start(t); second.Status() != 1 || !strings.Contains(second.String(), "DEV_DATA") || strings.Count(second.String(), "\n") != 1 {
+		if second := start(t); second.Status() != 1 || !strings.Contains(second.String(), "DEV_DATA") ||
+			strings.Count(second.String(), "\n") != 1 {
 			t.Errorf("a second run on the same data says:\n%s", second)
 		}
 		r.Signal(syscall.SIGTERM)
@@ -205,7 +208,8 @@ func TestTheRunner(t *testing.T) {
 		if status := r.Status(); status != 1 {
 			t.Errorf("status %d, want 1", status)
 		}
-		if out := r.String(); strings.Count(out, "\n") != 1 || !strings.Contains(out, port) || !strings.Contains(out, "--app-port") {
+		if out := r.String(); strings.Count(out, "\n") != 1 || !strings.Contains(out, port) ||
+			!strings.Contains(out, "--app-port") {
 			t.Errorf("says:\n%s", out)
 		}
 		if _, err := os.Stat(filepath.Join(dir, "other")); err == nil {

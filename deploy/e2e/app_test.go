@@ -10,7 +10,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// app is the sample app: an ordinary OAuth client that knows the issuer's address and nothing else of Maru.
+// app is the sample app: an ordinary OAuth client that knows the issuer's address and nothing else
+// of Maru.
 type app struct {
 	oauth2.Config
 	provider *oidc.Provider
@@ -30,7 +31,8 @@ func sampleApp(t *testing.T, r *running, scopes ...string) app {
 	return app{oauth2.Config{ClientID: "sample-app", Endpoint: endpoint, RedirectURL: callback, Scopes: scopes}, provider, ctx}
 }
 
-// request starts an authorization in the person's browser and returns the page that it ends on, the nonce and the verifier.
+// request starts an authorization in the person's browser and returns the page that it ends on, the
+// nonce and the verifier.
 func (a app) request(p *person, options ...oauth2.AuthCodeOption) (shown page, state, nonce, verifier string) {
 	p.t.Helper()
 	state, nonce, verifier = rand.Text(), rand.Text(), oauth2.GenerateVerifier()

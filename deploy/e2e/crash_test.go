@@ -21,8 +21,9 @@ func each(t *testing.T, test func(t *testing.T, settings []string)) {
 	t.Run("postgres", func(t *testing.T) { test(t, postgres(t)) })
 }
 
-// duringWrites kills the part while workers write through it, and starts it again. Each worker repeats work until it fails,
-// which the kill makes it do; the kill comes once they have done enough together, and then hits what is under way.
+// duringWrites kills the part while workers write through it, and starts it again. Each worker
+// repeats work until it fails, which the kill makes it do; the kill comes once they have done
+// enough together, and then hits what is under way.
 func duringWrites(t *testing.T, r *running, part string, workers int, enough int, work func(worker, n int) bool) {
 	t.Helper()
 	var mu sync.Mutex
@@ -63,7 +64,8 @@ func TestABoardKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
 		acknowledged := map[string]string{} // id → title
 		duringWrites(t, r, "board", 4, 40, func(worker, n int) bool {
 			title := fmt.Sprintf("post %d of worker %d", n, worker)
-			a, err := try("POST", r.API+"/board/v1/boards/free/posts", g.AccessToken, map[string]string{"title": title, "body": "x"})
+			a, err := try("POST", r.API+"/board/v1/boards/free/posts", g.AccessToken,
+				map[string]string{"title": title, "body": "x"})
 			if err != nil || a.Status != http.StatusCreated {
 				return false
 			}
@@ -175,7 +177,8 @@ func TestADemoAppOrAGatewayThatComesBackServesAgain(t *testing.T) {
 	if at := someone.open(r.App + "/boards"); at.byID("logout") == nil {
 		t.Errorf("the session at the app is gone with the gateway: %d %s", at.Status, at.text())
 	}
-	// The app keeps its sessions in memory. The one at the issuer lives, so that no password is asked for.
+	// The app keeps its sessions in memory. The one at the issuer lives, so that no password is
+	// asked for.
 	r.restart(t, "demo")
 	if at := agree(someone.open(r.App + "/login")); at.byID("logout") == nil {
 		t.Errorf("not logged in again: %d %s %s", at.Status, at.URL, at.text())
@@ -200,9 +203,11 @@ func TestKeysAndDiscoveryOutliveTheDatabase(t *testing.T) {
 	}
 	testenv.Eventually(t, "nobody can log in any more", func() bool {
 		a := call(t, "POST", r.Issuer+"/oauth2/token", "", refreshForm(g.RefreshToken))
-		return a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "" && a.Header.Get("Content-Type") == "application/json"
+		return a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "" &&
+			a.Header.Get("Content-Type") == "application/json"
 	})
-	for _, path := range []string{"/.well-known/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"} {
+	for _, path := range []string{"/.well-known/jwks.json", "/.well-known/openid-configuration",
+		"/.well-known/oauth-authorization-server"} {
 		for range 4 {
 			if a := call(t, "GET", r.Issuer+path, "", nil); a.Status != http.StatusOK {
 				t.Errorf("%s: %s", path, a)
@@ -243,7 +248,8 @@ func TestAServiceRestartsWhileTheIssuerIsAway(t *testing.T) {
 		if last.Status >= 300 {
 			t.Errorf("%s %s after the restart: %s", method, address, last)
 		}
-		if a := call(t, method, address, g.AccessToken[:len(g.AccessToken)-6]+"AAAAAA", map[string]string{"title": "t", "body": "b"}); a.Status != http.StatusUnauthorized {
+		if a := call(t, method, address, g.AccessToken[:len(g.AccessToken)-6]+"AAAAAA",
+			map[string]string{"title": "t", "body": "b"}); a.Status != http.StatusUnauthorized {
 			t.Errorf("%s %s with a forged token: %s", method, address, a)
 		}
 	}
@@ -256,7 +262,8 @@ func TestOneServicesFailureStaysItsOwn(t *testing.T) {
 	g := sampleApp(t, r, everyScope...).signUp(someone)
 	call(t, "GET", r.API+"/user/v1/me", g.AccessToken, nil).decode(t, http.StatusOK, &struct{}{})
 	var written post
-	call(t, "POST", r.API+"/board/v1/boards/free/posts", g.AccessToken, map[string]string{"title": "t", "body": "b"}).decode(t, http.StatusCreated, &written)
+	call(t, "POST", r.API+"/board/v1/boards/free/posts", g.AccessToken,
+		map[string]string{"title": "t", "body": "b"}).decode(t, http.StatusCreated, &written)
 	onPost := r.API + "/board/v1/posts/" + written.ID
 	named := func() bool {
 		a, err := try("GET", onPost, g.AccessToken, nil)

@@ -45,7 +45,8 @@ func TestPeopleTryTheInterfacesInTheirReference(t *testing.T) {
 	}
 }
 
-// press waits for an element and clicks it by script: in boxes that scroll, a click of the mouse may miss.
+// press waits for an element and clicks it by script: in boxes that scroll, a click of the mouse
+// may miss.
 func (b tab) press(selector string) {
 	b.Visible(chrome.CSS(selector))
 	b.Is(fmt.Sprintf("(document.querySelector(%q).click(), true)", selector))

@@ -1,4 +1,5 @@
-// Package e2e tests Maru as it runs: separate processes behind the gateway, on free ports, seen from outside only.
+// Package e2e tests Maru as it runs: separate processes behind the gateway, on free ports, seen
+// from outside only.
 package e2e
 
 import (
@@ -84,7 +85,8 @@ func (l *log) end(n int) string {
 	return strings.Join(lines, "\n")
 }
 
-// start runs a stack with as many authorization servers as said, and the settings env. It stops when the test ends.
+// start runs a stack with as many authorization servers as said, and the settings env. It stops
+// when the test ends.
 func start(t *testing.T, replicas int, env ...string) *running {
 	t.Helper()
 	return startWith(t, stack.Config{Env: env}, replicas)
@@ -135,7 +137,8 @@ func postgres(t *testing.T) []string {
 	}
 }
 
-// restart kills the part as a power failure would, starts it again, and returns when the whole stack is ready.
+// restart kills the part as a power failure would, starts it again, and returns when the whole
+// stack is ready.
 func (r *running) restart(t *testing.T, part string) {
 	t.Helper()
 	if err := r.Kill(part); err != nil {

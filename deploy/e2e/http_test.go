@@ -60,17 +60,20 @@ func TestAnOrdinaryClientLogsAPersonInAndItsTokensOpenBothServices(t *testing.T)
 	if own.ID != g.ID.Subject || own.DisplayName != someone.Name {
 		t.Errorf("the profile %+v is not that of %s %s", own, g.ID.Subject, someone.Name)
 	}
-	if a := call(t, "PATCH", r.API+"/user/v1/me", g.AccessToken, map[string]string{"bio": "x"}, "If-Match", me.Header.Get("ETag")); a.Status != http.StatusForbidden {
+	if a := call(t, "PATCH", r.API+"/user/v1/me", g.AccessToken, map[string]string{"bio": "x"}, "If-Match",
+		me.Header.Get("ETag")); a.Status != http.StatusForbidden {
 		t.Errorf("a change without user:write: %s", a)
 	}
 
 	// the board, which asks the user service for the author's name
 	var written post
-	call(t, "POST", r.API+"/board/v1/boards/free/posts", g.AccessToken, map[string]string{"title": "안녕하세요", "body": "첫 글입니다."}).decode(t, http.StatusCreated, &written)
+	call(t, "POST", r.API+"/board/v1/boards/free/posts", g.AccessToken,
+		map[string]string{"title": "안녕하세요", "body": "첫 글입니다."}).decode(t, http.StatusCreated, &written)
 	if written.Title != "안녕하세요" || written.Author.ID != g.ID.Subject {
 		t.Errorf("the post: %+v", written)
 	}
-	call(t, "POST", r.API+"/board/v1/posts/"+written.ID+"/comments", g.AccessToken, map[string]string{"body": "반갑습니다"}).decode(t, http.StatusCreated, &struct{}{})
+	call(t, "POST", r.API+"/board/v1/posts/"+written.ID+"/comments", g.AccessToken,
+		map[string]string{"body": "반갑습니다"}).decode(t, http.StatusCreated, &struct{}{})
 	testenv.Eventually(t, "the board knows the author's name", func() bool {
 		var read post
 		call(t, "GET", r.API+"/board/v1/posts/"+written.ID, g.AccessToken, nil).decode(t, http.StatusOK, &read)
@@ -98,10 +101,13 @@ func TestAnOrdinaryClientLogsAPersonInAndItsTokensOpenBothServices(t *testing.T)
 	if refreshed.RefreshToken == g.RefreshToken {
 		t.Error("the refresh token was not rotated")
 	}
-	if a := call(t, "POST", endpoints.Revocation, "", url.Values{"client_id": {"sample-app"}, "token": {refreshed.RefreshToken}}); a.Status != http.StatusOK {
+	if a := call(t, "POST", endpoints.Revocation, "",
+		url.Values{"client_id": {"sample-app"}, "token": {refreshed.RefreshToken}}); a.Status != http.StatusOK {
 		t.Errorf("revocation: %s", a)
 	}
-	if a := call(t, "POST", sample.Endpoint.TokenURL, "", refreshForm(refreshed.RefreshToken)); a.Status != http.StatusBadRequest || !strings.Contains(string(a.Body), "invalid_grant") {
+	if a := call(t, "POST", sample.Endpoint.TokenURL, "",
+		refreshForm(refreshed.RefreshToken)); a.Status != http.StatusBadRequest ||
+		!strings.Contains(string(a.Body), "invalid_grant") {
 		t.Errorf("a refresh after the revocation: %s", a)
 	}
 	if a := call(t, "GET", endpoints.Userinfo, refreshed.AccessToken, nil); a.Status != http.StatusUnauthorized {
@@ -170,7 +176,8 @@ func TestATokenOpensOnlyWhatItIsFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := call(t, "GET", tc.url, tc.token, nil)
 			challenge := a.Header.Get("WWW-Authenticate")
-			if a.Status != http.StatusUnauthorized || !strings.HasPrefix(challenge, "Bearer ") || a.Header.Get("Content-Type") != "application/problem+json" {
+			if a.Status != http.StatusUnauthorized || !strings.HasPrefix(challenge, "Bearer ") ||
+				a.Header.Get("Content-Type") != "application/problem+json" {
 				t.Fatalf("%s, challenge %q", a, challenge)
 			}
 			if hasError := strings.Contains(challenge, `error="invalid_token"`); hasError != (tc.token != "") { // RFC 6750 §3.1
@@ -187,7 +194,8 @@ func TestATokenOpensOnlyWhatItIsFor(t *testing.T) {
 				AuthorizationServers []string `json:"authorization_servers"`
 			}
 			call(t, "GET", metadata, "", nil).decode(t, http.StatusOK, &resource)
-			if len(resource.AuthorizationServers) != 1 || resource.AuthorizationServers[0] != r.Issuer || !strings.HasPrefix(tc.url, resource.Resource+"/") {
+			if len(resource.AuthorizationServers) != 1 || resource.AuthorizationServers[0] != r.Issuer ||
+				!strings.HasPrefix(tc.url, resource.Resource+"/") {
 				t.Errorf("metadata at %s: %+v", metadata, resource)
 			}
 		})

@@ -34,15 +34,16 @@ func newPerson(t *testing.T, transport http.RoundTripper) *person {
 	who := strings.ToLower(rand.Text())
 	return &person{
 		t: t, Name: "Person " + who[:6], Email: who + "@example.com", Password: "long-and-odd-" + who,
-		browser: &http.Client{Jar: jar, Transport: transport, Timeout: 30 * time.Second, CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if strings.HasPrefix(req.URL.String(), callback) {
-				return http.ErrUseLastResponse
-			}
-			if len(via) > 15 {
-				return fmt.Errorf("redirected for ever: %s", req.URL.Redacted())
-			}
-			return nil
-		}},
+		browser: &http.Client{Jar: jar, Transport: transport, Timeout: 30 * time.Second,
+			CheckRedirect: func(req *http.Request, via []*http.Request) error {
+				if strings.HasPrefix(req.URL.String(), callback) {
+					return http.ErrUseLastResponse
+				}
+				if len(via) > 15 {
+					return fmt.Errorf("redirected for ever: %s", req.URL.Redacted())
+				}
+				return nil
+			}},
 	}
 }
 
@@ -135,7 +136,8 @@ func (g page) press(id string, fields ...string) page {
 	var names []string
 	for n := range form.Descendants() {
 		name, ok := attribute(n, "name")
-		if _, disabled := attribute(n, "disabled"); !ok || disabled || n.Data != "input" && n.Data != "textarea" && n.Data != "select" {
+		if _, disabled := attribute(n, "disabled"); !ok || disabled || n.Data != "input" &&
+			n.Data != "textarea" && n.Data != "select" {
 			continue
 		}
 		names = append(names, name)

@@ -15,12 +15,13 @@ import (
 	"github.com/maru-auth/maru/internal/testenv"
 )
 
-// The files whose steps are run, in the order in which a reader comes to them; those in Korean have the same blocks, as a test of package
-// deploy holds them to.
+// The files whose steps are run, in the order in which a reader comes to them; those in Korean have
+// the same blocks, as a test of package deploy holds them to.
 var readmes = []string{"README.md", filepath.Join("authz-server", "README.md")}
 
-// What a reader does by hand stands here as shell functions: `make run` has been done, a program is compiled already, and what an answer
-// holds is put into the variable that the text names. Every other failure ends the script.
+// What a reader does by hand stands here as shell functions: `make run` has been done, a program is
+// compiled already, and what an answer holds is put into the variable that the text names. Every
+// other failure ends the script.
 const readersHand = `
 set -euo pipefail
 make() { :; }
@@ -71,13 +72,15 @@ func TestEveryStepOfTheReadmesRuns(t *testing.T) {
 	text = strings.NewReplacer("../", scratch+"/", ":8091", ":"+notes, ":8090", ":"+login).Replace(text)
 
 	r := start(t, 1, exported(text)...)
-	text = strings.NewReplacer("http://localhost:9000", r.Issuer, "http://localhost:8000", r.API, "http://localhost:8080", r.App).Replace(text)
+	text = strings.NewReplacer("http://localhost:9000", r.Issuer, "http://localhost:8000", r.API,
+		"http://localhost:8080", r.App).Replace(text)
 	token := sampleApp(t, r, "openid", "user:read", "board:read", "board:write").signUp(newPerson(t, nil)).AccessToken
 	repository, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, target := range map[string]string{"data": r.dir, "deploy": filepath.Join(repository, "deploy")} { // the commands find what `make run` keeps
+	// the commands find what `make run` keeps
+	for name, target := range map[string]string{"data": r.dir, "deploy": filepath.Join(repository, "deploy")} {
 		if err := os.Symlink(target, filepath.Join(scratch, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +106,8 @@ func TestEveryStepOfTheReadmesRuns(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"Notes of notes-reader", "urn:ietf:params:oauth:request_uri:", `"user_code"`, "authorization_pending", `"registration_access_token"`, "RS256"} {
+	for _, want := range []string{"Notes of notes-reader", "urn:ietf:params:oauth:request_uri:", `"user_code"`,
+		"authorization_pending", `"registration_access_token"`, "RS256"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the steps never show %s:\n%s", want, out)
 		}
@@ -125,8 +129,9 @@ func exported(text string) []string {
 	return append(env, "AUTHZ_RESOURCE="+strings.Join(resources, ","))
 }
 
-// steps makes one script of the text's blocks of shell and Go programs. A block after a comment "not run: reason" is left out, and listed. ports
-// are those on which the programs of the text listen.
+// steps makes one script of the text's blocks of shell and Go programs. A block after a comment
+// "not run: reason" is left out, and listed. ports are those on which the programs of the text
+// listen.
 func steps(t *testing.T, text, scratch string, ports map[string]string) (script string, ran int) {
 	t.Helper()
 	blocks := regexp.MustCompile("(?ms)(?:^<!-- not run: ([^\n]*) -->\n)?^```([a-z]*)\n(.*?)^```$")
@@ -147,8 +152,11 @@ func steps(t *testing.T, text, scratch string, ports map[string]string) (script 
 			for what, port := range ports {
 				if strings.Contains(code, `"127.0.0.1:`+port+`"`) {
 					t.Logf("the %s program runs on %s", what, port)
-					// In the folder of the step before, as main.go of the reader's module, or else by this repository's.
-					script += "if [ \"$PWD\" != \"$ROOT\" ]; then cp " + file + ".go main.go; command go build -o " + file + " .; else command go build -o " + file + " " + file + ".go; fi\n" +
+					// In the folder of the step before, as main.go of the reader's module, or else
+					// by this repository's.
+					script += "if [ \"$PWD\" != \"$ROOT\" ]; then cp " + file +
+						".go main.go; command go build -o " + file + " .; else command go build -o " + file +
+						" " + file + ".go; fi\n" +
 						"serve " + port + " " + file + "\n"
 					ran++
 				}

@@ -16,8 +16,8 @@ import (
 	"github.com/maru-auth/maru/internal/testenv"
 )
 
-// Two authorization servers on one Postgres, behind one gateway. Where a test must know which of the two answers, it goes past
-// the gateway to that one, under the issuer's name.
+// Two authorization servers on one Postgres, behind one gateway. Where a test must know which of
+// the two answers, it goes past the gateway to that one, under the issuer's name.
 
 func TestLogInOnOneReplicaAndTokenAtTheOther(t *testing.T) {
 	t.Parallel()
@@ -25,7 +25,8 @@ func TestLogInOnOneReplicaAndTokenAtTheOther(t *testing.T) {
 	sample := sampleApp(t, r, everyScope...)
 	someone := newPerson(t, r.replica(0))
 	shown, state, nonce, verifier := sample.request(someone)
-	shown = agree(shown.follow("/signup").press("signup", "name", someone.Name, "email", someone.Email, "password", someone.Password))
+	shown = agree(shown.follow("/signup").press("signup", "name", someone.Name, "email", someone.Email,
+		"password", someone.Password))
 
 	other := context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Transport: r.replica(1)})
 	token, err := sample.Exchange(other, code(shown, state), oauth2.VerifierOption(verifier))
@@ -114,7 +115,8 @@ func TestACodeRaceAcrossReplicasHasOneWinnerAtMost(t *testing.T) {
 	someone := newPerson(t, nil)
 	sample.signUp(someone)
 	shown, state, _, verifier := sample.request(someone)
-	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"sample-app"}, "code": {code(shown, state)}, "redirect_uri": {callback}, "code_verifier": {verifier}}
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {"sample-app"},
+		"code": {code(shown, state)}, "redirect_uri": {callback}, "code_verifier": {verifier}}
 	var won []tokens
 	for _, a := range race(t, r, 16, form) {
 		switch a.Status {

@@ -35,7 +35,8 @@ func (a answer) decode(t *testing.T, status int, v any) {
 }
 
 // plain is a client that follows no redirects and keeps no cookies.
-var plain = &http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var plain = &http.Client{Timeout: 30 * time.Second,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 // try makes a request; body is sent as JSON unless it is a form or nil.
 func try(method, address, token string, body any, headers ...string) (answer, error) {
@@ -109,8 +110,10 @@ func service(t *testing.T, r *running, scope string) string {
 	var token struct {
 		AccessToken string `json:"access_token"`
 	}
-	form := url.Values{"grant_type": {"client_credentials"}, "scope": {scope}, "client_id": {"sample-service"}, "client_secret": {"sample-secret-for-development-only"}}
-	req, err := http.NewRequest(http.MethodPost, r.Issuer+"/oauth2/token", strings.NewReader(url.Values{"grant_type": form["grant_type"], "scope": form["scope"]}.Encode()))
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {scope}, "client_id": {"sample-service"},
+		"client_secret": {"sample-secret-for-development-only"}}
+	req, err := http.NewRequest(http.MethodPost, r.Issuer+"/oauth2/token",
+		strings.NewReader(url.Values{"grant_type": form["grant_type"], "scope": form["scope"]}.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}

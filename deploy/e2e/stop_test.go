@@ -59,7 +59,8 @@ func TestARestartOfAReplicaLosesNoRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := start(t, 2, append(postgres(t), "AUTHZ_SHUTDOWN_DELAY=2s", "AUTHZ_REFRESH_GRACE=0s")...) // no grace: an answer that was lost ends the grant
+	// no grace: an answer that was lost ends the grant
+	r := start(t, 2, append(postgres(t), "AUTHZ_SHUTDOWN_DELAY=2s", "AUTHZ_REFRESH_GRACE=0s")...)
 	sample := sampleApp(t, r, everyScope...)
 	l := &load{stop: make(chan struct{})}
 	ask := func(method, address string, form url.Values, into any) error {

@@ -50,14 +50,16 @@ func TestBehindTLSEverythingIsHTTPSAndCookiesAreBoundToTheHost(t *testing.T) {
 			}
 		}
 	}
-	for _, address := range []string{sample.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier())), r.App + "/login"} {
+	for _, address := range []string{sample.AuthCodeURL("s",
+		oauth2.S256ChallengeOption(oauth2.GenerateVerifier())), r.App + "/login"} {
 		set := get(address, "").Header.Values("Set-Cookie")
 		if len(set) == 0 {
 			t.Errorf("%s sets no cookie", address)
 		}
 		for _, text := range set {
 			c, err := http.ParseSetCookie(text)
-			if err != nil || !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode {
+			if err != nil || !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly ||
+				c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode {
 				t.Errorf("%s sets %s (%v)", address, text, err)
 			}
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/maru-auth/maru/internal/testenv"
 )
 
-// apache finds the web server and its modules where Debian has them. They are not among what CI installs (.ci/run), so that
-// their absence skips the test there too.
+// apache finds the web server and its modules where Debian has them. They are not among what CI
+// installs (.ci/run), so that their absence skips the test there too.
 func apache(t *testing.T) (program, modules string) {
 	t.Helper()
 	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin") { // which is not on everybody's PATH
@@ -41,7 +41,8 @@ func TestApacheModAuthOpenIDC(t *testing.T) {
 	origin := "http://127.0.0.1:" + port
 	s := secret()
 	m.register(metadata{
-		"client_id": "apache", "client_name": "Behind Apache", "client_secret": s, "redirect_uris": []string{origin + "/secure/callback"},
+		"client_id": "apache", "client_name": "Behind Apache", "client_secret": s,
+		"redirect_uris":             []string{origin + "/secure/callback"},
 		"post_logout_redirect_uris": []string{origin + "/open/"}, "token_endpoint_auth_method": "client_secret_basic",
 		"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid profile email offline_access",
 		"backchannel_logout_uri": origin + "/secure/callback?logout=backchannel", "backchannel_logout_session_required": true,
@@ -100,7 +101,8 @@ OIDCRemoteUserClaim email
 
 	b := m.browser("")
 	shown := b.visit(origin + "/secure/")
-	if shown.Status != http.StatusOK || shown.Body != "the secure page" || shown.Header.Get("X-User") != m.email || shown.Header.Get("X-Subject") == "" || b.logins != 1 {
+	if shown.Status != http.StatusOK || shown.Body != "the secure page" ||
+		shown.Header.Get("X-User") != m.email || shown.Header.Get("X-Subject") == "" || b.logins != 1 {
 		t.Fatalf("after %d log-ins the browser is on %s: %d %q %v", b.logins, shown.URL, shown.Status, shown.Body, shown.Header)
 	}
 	shown = b.visit(origin + "/secure/callback?logout=" + origin + "%2Fopen%2F")

@@ -87,7 +87,8 @@ func TestOIDCClientTSInTheBrowser(t *testing.T) {
 			m.register(metadata{
 				"client_id": id, "client_name": "A browser's app", "token_endpoint_auth_method": "none",
 				"redirect_uris": []string{app.URL + "/callback"}, "post_logout_redirect_uris": []string{app.URL + "/after"},
-				"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid profile email offline_access", "dpop_bound_access_tokens": dpop,
+				"grant_types": []string{"authorization_code", "refresh_token"},
+				"scope":       "openid profile email offline_access", "dpop_bound_access_tokens": dpop,
 			})
 
 			b := &tab{chrome.Start(t, "en"), t}
@@ -102,7 +103,8 @@ func TestOIDCClientTSInTheBrowser(t *testing.T) {
 			b.on(app.URL + "/callback")
 			b.state("logged in")
 			first := b.user()
-			if first.Name != personName || first.Email != m.email || first.Access == "" || first.Refresh == "" || strings.EqualFold(first.Type, "DPoP") != dpop {
+			if first.Name != personName || first.Email != m.email || first.Access == "" ||
+				first.Refresh == "" || strings.EqualFold(first.Type, "DPoP") != dpop {
 				t.Fatalf("the app knows %+v", first)
 			}
 

@@ -84,7 +84,8 @@ func TestGoOIDCAndOAuth2(t *testing.T) {
 			if refreshed.AccessToken == token.AccessToken || refreshed.RefreshToken == "" {
 				t.Error("the refresh brought no new tokens")
 			}
-			if again := checkID(ctx, t, provider, cfg.ClientID, refreshed); again.Subject != first.Subject || again.Nonce != "" && again.Nonce != nonce {
+			if again := checkID(ctx, t, provider, cfg.ClientID, refreshed); again.Subject != first.Subject ||
+				again.Nonce != "" && again.Nonce != nonce {
 				t.Errorf("the refreshed ID token is about %s with the nonce %q", again.Subject, again.Nonce)
 			}
 			checkUserinfo(ctx, t, m, provider, refreshed, first.Subject)
@@ -141,10 +142,12 @@ func TestGoOIDCAndOAuth2(t *testing.T) {
 
 	t.Run("consent refused", func(t *testing.T) {
 		m := m.in(t)
-		m.register(metadata{"client_id": "refused", "client_name": "Refused", "redirect_uris": []string{callback}, "token_endpoint_auth_method": "none"})
+		m.register(metadata{"client_id": "refused", "client_name": "Refused",
+			"redirect_uris": []string{callback}, "token_endpoint_auth_method": "none"})
 		b := m.browser(callback)
 		b.denies = true
-		cfg := oauth2.Config{ClientID: "refused", RedirectURL: callback, Scopes: []string{"openid"}, Endpoint: oauth2.Endpoint{AuthURL: m.issuer + "/oauth2/authorize"}}
+		cfg := oauth2.Config{ClientID: "refused", RedirectURL: callback, Scopes: []string{"openid"},
+			Endpoint: oauth2.Endpoint{AuthURL: m.issuer + "/oauth2/authorize"}}
 		answer := b.callback(cfg.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier()))).Query()
 		if answer.Get("error") != "access_denied" || answer.Get("state") != "s" || answer.Has("code") {
 			t.Errorf("the client got %v", answer)
@@ -158,13 +161,17 @@ func TestGoOIDCAndOAuth2(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := secret()
-		m.register(metadata{"client_id": "machine", "client_name": "Machine", "client_secret": s, "grant_types": []string{"client_credentials"}, "token_endpoint_auth_method": "client_secret_basic", "scope": "user:lookup"})
-		cfg := clientcredentials.Config{ClientID: "machine", ClientSecret: s, TokenURL: provider.Endpoint().TokenURL, Scopes: []string{"user:lookup"}}
+		m.register(metadata{"client_id": "machine", "client_name": "Machine", "client_secret": s,
+			"grant_types": []string{"client_credentials"}, "token_endpoint_auth_method": "client_secret_basic",
+			"scope": "user:lookup"})
+		cfg := clientcredentials.Config{ClientID: "machine", ClientSecret: s,
+			TokenURL: provider.Endpoint().TokenURL, Scopes: []string{"user:lookup"}}
 		token, err := cfg.Token(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Access tokens are JWTs signed by the same keys (RFC 9068), for the resource service and not for the client.
+		// Access tokens are JWTs signed by the same keys (RFC 9068), for the resource service and
+		// not for the client.
 		verified, err := provider.Verifier(&oidc.Config{SkipClientIDCheck: true}).Verify(ctx, token.AccessToken)
 		if err != nil {
 			t.Fatal(err)

@@ -1,8 +1,9 @@
-// Package interop logs people in to an authorization server that runs as a process, by stock clients of others that know
-// OpenID Connect and nothing of Maru: Go's, Node's, a browser's, and two proxies.
+// Package interop logs people in to an authorization server that runs as a process, by stock
+// clients of others that know OpenID Connect and nothing of Maru: Go's, Node's, a browser's, and
+// two proxies.
 //
-// The person's browser is driven as the OpenID Foundation's conformance suite drives one: it knows pages by their address,
-// fields by their names, and buttons by their ids.
+// The person's browser is driven as the OpenID Foundation's conformance suite drives one: it knows
+// pages by their address, fields by their names, and buttons by their ids.
 package interop
 
 import (
@@ -88,7 +89,8 @@ func start(t *testing.T, settings ...string) *maru {
 	rand.Read(key) // never fails
 	port := testenv.FreePort(t)
 	who := strings.ToLower(rand.Text())
-	m := &maru{t: t, issuer: "http://localhost:" + port, program: path, email: who + "@example.com", password: "long-and-odd-" + who}
+	m := &maru{t: t, issuer: "http://localhost:" + port, program: path, email: who + "@example.com",
+		password: "long-and-odd-" + who}
 	m.env = append(os.Environ(),
 		"AUTHZ_LISTEN=127.0.0.1:"+port,
 		"AUTHZ_SHUTDOWN_DELAY=0s",
@@ -168,7 +170,8 @@ func (m *maru) browser(stop string) *browser {
 	return b
 }
 
-// page is what the browser ends on. If Status is a redirect, URL is the client's, and was not opened.
+// page is what the browser ends on. If Status is a redirect, URL is the client's, and was not
+// opened.
 type page struct {
 	URL    *url.URL
 	Status int
@@ -255,7 +258,8 @@ func (b *browser) press(shown page, id string, fields url.Values) page {
 	}
 	for n := range form.Descendants() {
 		name, kind := attribute(n, "name"), attribute(n, "type")
-		if n.Data != "input" || name == "" || kind == "submit" || has(n, "disabled") || (kind == "checkbox" || kind == "radio") && !has(n, "checked") {
+		if n.Data != "input" || name == "" || kind == "submit" || has(n, "disabled") ||
+			(kind == "checkbox" || kind == "radio") && !has(n, "checked") {
 			continue
 		}
 		values.Add(name, attribute(n, "value"))
@@ -273,8 +277,8 @@ func (b *browser) press(shown page, id string, fields url.Values) page {
 	return b.read(b.send(http.MethodPost, target.String(), shown.URL.Scheme+"://"+shown.URL.Host, values.Encode()))
 }
 
-// send makes a request with those headers of browsers that servers look at: what it would like to have, and, of a form,
-// which origin it is from.
+// send makes a request with those headers of browsers that servers look at: what it would like to
+// have, and, of a form, which origin it is from.
 func (b *browser) send(method, address, origin, form string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(b.t.Context(), method, address, strings.NewReader(form))
 	if err != nil {
@@ -301,7 +305,8 @@ func has(n *html.Node, attribute string) bool {
 	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == attribute })
 }
 
-// secret is long enough, and has what must be percent-encoded in HTTP Basic authentication (RFC 6749 §2.3.1).
+// secret is long enough, and has what must be percent-encoded in HTTP Basic authentication (RFC
+// 6749 §2.3.1).
 func secret() string { return rand.Text() + "+/%:&=" + rand.Text() }
 
 // bounded is a context for one test's calls.

@@ -18,8 +18,8 @@ import (
 
 // packages installs the pinned npm packages once, outside the repository, and returns the folder.
 //
-// Node is not among what CI installs (.ci/run), so that its absence skips these tests there too: they run where Node and
-// npm are present and a registry can be reached.
+// Node is not among what CI installs (.ci/run), so that its absence skips these tests there too:
+// they run where Node and npm are present and a registry can be reached.
 func packages(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"node", "npm"} {
@@ -79,8 +79,11 @@ func TestOpenIDClientInNode(t *testing.T) {
 	want := []string{
 		"client_secret_basic", "client_secret_post", "DPoP",
 		"private_key_jwt, PAR, JAR and signed answers by RS256", "private_key_jwt, PAR, JAR and signed answers by PS256",
-		"private_key_jwt, PAR, JAR and signed answers by ES256", "private_key_jwt, PAR, JAR and signed answers by EdDSA", "private_key_jwt, PAR, JAR and signed answers by Ed25519",
-		"FAPI 2.0 with message signing", "client credentials", "signed introspection", "token exchange", "device authorization", "registration",
+		"private_key_jwt, PAR, JAR and signed answers by ES256",
+		"private_key_jwt, PAR, JAR and signed answers by EdDSA",
+		"private_key_jwt, PAR, JAR and signed answers by Ed25519",
+		"FAPI 2.0 with message signing", "client credentials", "signed introspection", "token exchange",
+		"device authorization", "registration",
 	}
 	for _, name := range want {
 		if !slices.Contains(done, name) {
@@ -124,7 +127,8 @@ func serve(b *browser, questions io.Reader, answers io.Writer) (done []string) {
 	return done
 }
 
-// allowDevice enters the code, unless the address brought it, and lets the device have what it asks for.
+// allowDevice enters the code, unless the address brought it, and lets the device have what it asks
+// for.
 func (b *browser) allowDevice(address, code string) {
 	b.t.Helper()
 	shown := b.visit(address)

@@ -15,8 +15,8 @@ import (
 	"github.com/maru-auth/maru/internal/testenv"
 )
 
-// TestOAuth2Proxy is for an explicit wish: the proxy is pinned in deploy/tools as a Go tool, and its first compilation
-// takes minutes, which CI does not spend. `make interop` asks for it.
+// TestOAuth2Proxy is for an explicit wish: the proxy is pinned in deploy/tools as a Go tool, and
+// its first compilation takes minutes, which CI does not spend. `make interop` asks for it.
 func TestOAuth2Proxy(t *testing.T) {
 	t.Parallel()
 	if wanted, err := strconv.ParseBool(os.Getenv("INTEROP_OAUTH2_PROXY")); err != nil || !wanted {
@@ -36,14 +36,16 @@ func TestOAuth2Proxy(t *testing.T) {
 	port, s := testenv.FreePort(t), secret()
 	origin := "http://127.0.0.1:" + port
 	m.register(metadata{
-		"client_id": "proxy", "client_name": "Behind the proxy", "client_secret": s, "redirect_uris": []string{origin + "/oauth2/callback"},
+		"client_id": "proxy", "client_name": "Behind the proxy", "client_secret": s,
+		"redirect_uris":             []string{origin + "/oauth2/callback"},
 		"post_logout_redirect_uris": []string{origin + "/"}, "token_endpoint_auth_method": "client_secret_basic",
 		"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid profile email offline_access",
 	})
 	cmd := exec.Command(proxy,
 		"--config="+filepath.Join("oauth2-proxy", "oauth2-proxy.cfg"), // the recipe; what follows goes before it
 		"--oidc-issuer-url="+m.issuer, "--client-secret="+s, "--redirect-url="+origin+"/oauth2/callback",
-		"--http-address=127.0.0.1:"+port, "--upstream="+upstream.URL, "--cookie-secure=false", "--cookie-secret="+rand.Text()[:16], "--cookie-refresh=1s",
+		"--http-address=127.0.0.1:"+port, "--upstream="+upstream.URL, "--cookie-secure=false",
+		"--cookie-secret="+rand.Text()[:16], "--cookie-refresh=1s",
 		"--insecure-oidc-allow-unverified-email", // nobody has confirmed the address of an account made by an operator
 		"--whitelist-domain=localhost:*",
 	)
@@ -69,7 +71,8 @@ func TestOAuth2Proxy(t *testing.T) {
 		t.Errorf("%d log-ins, want 1", b.logins)
 	}
 
-	// Its log-out ends its own session alone; the issuer still knows the person, and asks for nothing.
+	// Its log-out ends its own session alone; the issuer still knows the person, and asks for
+	// nothing.
 	b.visit(origin + "/oauth2/sign_out")
 	if b.logins != 1 {
 		t.Errorf("after the proxy's log-out %d log-ins, want 1", b.logins)

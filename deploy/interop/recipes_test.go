@@ -26,8 +26,9 @@ import (
 	"github.com/maru-auth/maru/jwks/jwkstest"
 )
 
-// wanted skips a test that fetches packages from a registry, unless `make interop` asks for what needs a network by the
-// same setting as for oauth2-proxy. Python and Maven are not among what CI installs (.ci/run).
+// wanted skips a test that fetches packages from a registry, unless `make interop` asks for what
+// needs a network by the same setting as for oauth2-proxy. Python and Maven are not among what CI
+// installs (.ci/run).
 func wanted(t *testing.T, programs ...string) {
 	t.Helper()
 	if wanted, err := strconv.ParseBool(os.Getenv("INTEROP_OAUTH2_PROXY")); err != nil || !wanted {
@@ -40,7 +41,8 @@ func wanted(t *testing.T, programs ...string) {
 	}
 }
 
-// interpreter is a Python with the pinned packages of python/requirements.txt, in an environment of its own.
+// interpreter is a Python with the pinned packages of python/requirements.txt, in an environment of
+// its own.
 func interpreter(t *testing.T) string {
 	t.Helper()
 	wanted(t, "python3")
@@ -59,7 +61,8 @@ var environment = sync.OnceValues(func() (python string, err error) {
 		return "", err
 	}
 	python = filepath.Join(virtual, "bin", "python")
-	return python, quietly(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", filepath.Join("python", "requirements.txt"))
+	return python, quietly(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r",
+		filepath.Join("python", "requirements.txt"))
 })
 
 var virtual string // the folder of Python's packages, removed at the end
@@ -71,7 +74,8 @@ func quietly(name string, args ...string) error {
 	return nil
 }
 
-// webApp is the metadata of a client with a secret as `client create` makes it: with PKCE, and claims in ID tokens.
+// webApp is the metadata of a client with a secret as `client create` makes it: with PKCE, and
+// claims in ID tokens.
 func webApp(id, secret, redirect string) metadata {
 	return metadata{
 		"client_id": id, "client_name": id, "client_secret": secret, "redirect_uris": []string{redirect}, "require_pkce": true,
@@ -86,29 +90,34 @@ func TestRecipeAuthlib(t *testing.T) {
 	origin, s := "http://127.0.0.1:"+port, rand.Text()+rand.Text() // Authlib does not encode what RFC 6749 §2.3.1 wants encoded
 	m.register(webApp("authlib", s, origin+"/callback"))
 	cmd := exec.Command(python, filepath.Join("python", "authlib_app.py"))
-	cmd.Env = append(os.Environ(), "ISSUER="+m.issuer, "CLIENT_ID=authlib", "CLIENT_SECRET="+s, "SESSION_KEY="+rand.Text(), "PORT="+port)
+	cmd.Env = append(os.Environ(), "ISSUER="+m.issuer, "CLIENT_ID=authlib", "CLIENT_SECRET="+s,
+		"SESSION_KEY="+rand.Text(), "PORT="+port)
 	run(t, cmd, origin+"/login")
 
 	b := m.browser("")
 	shown := b.visit(origin + "/login")
-	if want := fmt.Sprintf("Hello, %s <%s>", personName, m.email); shown.Status != http.StatusOK || shown.Body != want || b.logins != 1 {
+	if want := fmt.Sprintf("Hello, %s <%s>", personName, m.email); shown.Status != http.StatusOK ||
+		shown.Body != want || b.logins != 1 {
 		t.Errorf("after %d log-ins the browser is on %s: %d %q, want %q", b.logins, shown.URL, shown.Status, shown.Body, want)
 	}
 }
 
-// TestRecipeFastMCP has an agent, made of the Python SDK, that knows nothing but the address of a FastMCP server.
+// TestRecipeFastMCP has an agent, made of the Python SDK, that knows nothing but the address of a
+// FastMCP server.
 func TestRecipeFastMCP(t *testing.T) {
 	t.Parallel()
 	python := interpreter(t)
 	port := testenv.FreePort(t)
 	server := "http://127.0.0.1:" + port + "/mcp"
-	m := start(t, "AUTHZ_RESOURCE="+server+"=tools:call", "AUTHZ_REGISTRATION=open", "AUTHZ_REGISTRATION_SCOPES=openid profile offline_access tools:call")
+	m := start(t, "AUTHZ_RESOURCE="+server+"=tools:call", "AUTHZ_REGISTRATION=open",
+		"AUTHZ_REGISTRATION_SCOPES=openid profile offline_access tools:call")
 	cmd := exec.Command(python, filepath.Join("python", "fastmcp_server.py"))
 	cmd.Env = append(os.Environ(), "ISSUER="+m.issuer, "PORT="+port)
 	run(t, cmd, server)
 
 	s := secret()
-	m.register(metadata{"client_id": "service", "client_name": "Service", "client_secret": s, "grant_types": []string{"client_credentials"}, "scope": "tools:call user:lookup"})
+	m.register(metadata{"client_id": "service", "client_name": "Service", "client_secret": s,
+		"grant_types": []string{"client_credentials"}, "scope": "tools:call user:lookup"})
 	for _, one := range []struct{ name, token string }{
 		{"none", ""},
 		{"a token for another API", m.token(bounded(t), "service", s, "user:lookup")},
@@ -118,7 +127,8 @@ func TestRecipeFastMCP(t *testing.T) {
 			t.Errorf("%s: %d, want 401", one.name, got)
 		}
 	}
-	if got := call(t, server, m.token(bounded(t), "service", s, "tools:call")); got == http.StatusUnauthorized || got == http.StatusForbidden {
+	if got := call(t, server, m.token(bounded(t), "service", s,
+		"tools:call")); got == http.StatusUnauthorized || got == http.StatusForbidden {
 		t.Errorf("a token for the server: %d", got)
 	}
 
@@ -158,16 +168,19 @@ func TestRecipeSpringBoot(t *testing.T) {
 	origin := "http://127.0.0.1:" + port
 	m.register(webApp("spring", s, origin+"/login/oauth2/code/maru"))
 	cmd := exec.Command("java", "-jar", filepath.Join(project, "target", "recipes-1.jar"))
-	cmd.Env = append(os.Environ(), "SERVER_PORT="+port, "ISSUER="+m.issuer, "CLIENT_ID=spring", "CLIENT_SECRET="+s, "AUDIENCE="+audience)
+	cmd.Env = append(os.Environ(), "SERVER_PORT="+port, "ISSUER="+m.issuer, "CLIENT_ID=spring",
+		"CLIENT_SECRET="+s, "AUDIENCE="+audience)
 	run(t, cmd, origin+"/api/notes")
 
 	b := m.browser("")
 	shown := b.visit(origin + "/me")
-	if shown.Status != http.StatusOK || !strings.Contains(shown.Body, m.email) || !strings.Contains(shown.Body, personName) || b.logins != 1 {
+	if shown.Status != http.StatusOK || !strings.Contains(shown.Body, m.email) ||
+		!strings.Contains(shown.Body, personName) || b.logins != 1 {
 		t.Errorf("after %d log-ins the browser is on %s: %d %s", b.logins, shown.URL, shown.Status, shown.Body)
 	}
 
-	m.register(metadata{"client_id": "reader", "client_name": "Reader", "client_secret": s, "grant_types": []string{"client_credentials"}, "scope": "notes:read user:lookup"})
+	m.register(metadata{"client_id": "reader", "client_name": "Reader", "client_secret": s,
+		"grant_types": []string{"client_credentials"}, "scope": "notes:read user:lookup"})
 	good := m.token(bounded(t), "reader", s, "notes:read")
 	for _, one := range []struct {
 		name, token string
@@ -188,7 +201,8 @@ func TestRecipeSpringBoot(t *testing.T) {
 // token is a service's own.
 func (m *maru) token(ctx context.Context, id, secret, scope string) string {
 	m.t.Helper()
-	cfg := clientcredentials.Config{ClientID: id, ClientSecret: secret, TokenURL: m.issuer + "/oauth2/token", Scopes: []string{scope}}
+	cfg := clientcredentials.Config{ClientID: id, ClientSecret: secret, TokenURL: m.issuer + "/oauth2/token",
+		Scopes: []string{scope}}
 	token, err := cfg.Token(ctx)
 	if err != nil {
 		m.t.Fatal(err)
@@ -200,7 +214,9 @@ func (m *maru) token(ctx context.Context, id, secret, scope string) string {
 func (m *maru) boundToken(t *testing.T, id, secret, scope string) string {
 	t.Helper()
 	endpoint := m.issuer + "/oauth2/token"
-	proof := jwkstest.NewIssuer(t).ProofKey(t, "ES256").Proof(t, jwkstest.Proof{Method: http.MethodPost, URL: endpoint, Mutate: func(_, claims map[string]any) { delete(claims, "ath") }})
+	proof := jwkstest.NewIssuer(t).ProofKey(t, "ES256").Proof(t,
+		jwkstest.Proof{Method: http.MethodPost, URL: endpoint,
+			Mutate: func(_, claims map[string]any) { delete(claims, "ath") }})
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {scope}}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -242,7 +258,8 @@ func call(t *testing.T, address, token string) int {
 	return resp.StatusCode
 }
 
-// idToken logs the person in to a public client, such as one on somebody's own machine, and returns the checked token.
+// idToken logs the person in to a public client, such as one on somebody's own machine, and returns
+// the checked token.
 func (m *maru) idToken(ctx context.Context, id string) (raw string) {
 	m.t.Helper()
 	client := webApp(id, "", callback)
@@ -253,7 +270,8 @@ func (m *maru) idToken(ctx context.Context, id string) (raw string) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	cfg := oauth2.Config{ClientID: id, Endpoint: provider.Endpoint(), RedirectURL: callback, Scopes: []string{"openid", "profile", "email"}}
+	cfg := oauth2.Config{ClientID: id, Endpoint: provider.Endpoint(), RedirectURL: callback,
+		Scopes: []string{"openid", "profile", "email"}}
 	verifier := oauth2.GenerateVerifier()
 	answer := m.browser(callback).callback(cfg.AuthCodeURL("state", oauth2.S256ChallengeOption(verifier))).Query()
 	token, err := cfg.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(verifier))
@@ -265,8 +283,9 @@ func (m *maru) idToken(ctx context.Context, id string) (raw string) {
 	return raw
 }
 
-// TestRecipeKubernetes runs no API server, but what one does with an ID token by the recipe's flags: it verifies it by
-// go-oidc, as here, takes the claim that names the user, and refuses an e-mail address as a name that is not confirmed.
+// TestRecipeKubernetes runs no API server, but what one does with an ID token by the recipe's
+// flags: it verifies it by go-oidc, as here, takes the claim that names the user, and refuses an
+// e-mail address as a name that is not confirmed.
 func TestRecipeKubernetes(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("kubernetes", "kube-apiserver.flags"))
@@ -319,7 +338,8 @@ func TestRecipeAuthJS(t *testing.T) {
 	m.register(webApp("authjs", s, origin+"/auth/callback/maru"))
 	cmd := exec.Command("node", "authjs.js")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PORT="+port, "AUTH_SECRET="+rand.Text(), "AUTH_MARU_ISSUER="+m.issuer, "AUTH_MARU_ID=authjs", "AUTH_MARU_SECRET="+s)
+	cmd.Env = append(os.Environ(), "PORT="+port, "AUTH_SECRET="+rand.Text(), "AUTH_MARU_ISSUER="+m.issuer,
+		"AUTH_MARU_ID=authjs", "AUTH_MARU_SECRET="+s)
 	run(t, cmd, origin+"/auth/session")
 
 	b := m.browser("")
@@ -335,12 +355,14 @@ func TestRecipeAuthJS(t *testing.T) {
 	shown = b.visit(shown.URL.String())
 	shown = b.visit(origin + "/auth/session")
 	var session struct{ User struct{ Name, Email string } }
-	if err := json.Unmarshal([]byte(shown.Body), &session); err != nil || session.User.Name != personName || session.User.Email != m.email || b.logins != 1 {
+	if err := json.Unmarshal([]byte(shown.Body), &session); err != nil || session.User.Name != personName ||
+		session.User.Email != m.email || b.logins != 1 {
 		t.Errorf("after %d log-ins the session is %s: %v", b.logins, shown.Body, err)
 	}
 }
 
-// TestRecipesShowTheFilesThatRun holds each block that names a file by a comment before it against that file.
+// TestRecipesShowTheFilesThatRun holds each block that names a file by a comment before it against
+// that file.
 func TestRecipesShowTheFilesThatRun(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("RECIPES.md")

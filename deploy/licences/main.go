@@ -1,5 +1,6 @@
-// Command licences prints the licences of everything that Maru's programs, the gateway and the tests are made of, which is
-// THIRD_PARTY.md. It fails on a licence that is not allowed, and on a module without one.
+// Command licences prints the licences of everything that Maru's programs, the gateway and the
+// tests are made of, which is THIRD_PARTY.md. It fails on a licence that is not allowed, and on a
+// module without one.
 //
 // The list names no versions: an upgrade changes it only if a module or a licence comes or goes.
 package main
@@ -20,15 +21,17 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// allowed are the licences that a dependency may have, by their SPDX names. Each lets the programs be passed on under any
-// terms as long as the notices are kept. MPL-2.0 asks for the source of its own files as well, and we change none of them;
-// OFL-1.1 is for fonts.
+// allowed are the licences that a dependency may have, by their SPDX names. Each lets the programs
+// be passed on under any terms as long as the notices are kept. MPL-2.0 asks for the source of its
+// own files as well, and we change none of them; OFL-1.1 is for fonts.
 var allowed = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MPL-2.0", "OFL-1.1"}
 
-// covered is the least share of a licence file, in percent, that known texts make up. The rest are names and years.
+// covered is the least share of a licence file, in percent, that known texts make up. The rest are
+// names and years.
 const covered = 70
 
-// readByHand are files that are called a licence and are not the text of one, and what a reader found in them.
+// readByHand are files that are called a licence and are not the text of one, and what a reader
+// found in them.
 var readByHand = map[string][]string{
 	"modernc.org/libc/LICENSE-3RD-PARTY.md":   {"BSD-3-Clause", "MIT"}, // of Go, musl, go-netdb and nixpkgs
 	"modernc.org/memory/LICENSE-LOGO":         nil,                     // a picture of its README
@@ -36,7 +39,8 @@ var readByHand = map[string][]string{
 	"modernc.org/sqlite/LICENSE-SQLITE":       {"public domain"},
 }
 
-// uses are what dependencies are part of, each with the arguments by which the Go command lists its packages.
+// uses are what dependencies are part of, each with the arguments by which the Go command lists its
+// packages.
 var uses = []struct {
 	name string
 	args []string
@@ -102,7 +106,8 @@ func list() (map[string]*dependency, error) {
 func write(w io.Writer, dependencies map[string]*dependency) error {
 	var text bytes.Buffer
 	text.WriteString("# Third-party licences\n\n" +
-		"Made by `make licences`; `make check` fails when it differs, or when a licence is none of " + strings.Join(allowed, ", ") + ".\n" +
+		"Made by `make licences`; `make check` fails when it differs, or when a licence is none of " +
+		strings.Join(allowed, ", ") + ".\n" +
 		"The programs and the gateway contain Go's standard library too (BSD-3-Clause).\n\n" +
 		"| module | licence | part of |\n|---|---|---|\n")
 	var faults []error
@@ -123,8 +128,8 @@ func write(w io.Writer, dependencies map[string]*dependency) error {
 
 var licenceFile = regexp.MustCompile(`(?i)^(un)?(licen[cs]es?|copying)([-.][a-z0-9.-]+)?$`)
 
-// licences returns the SPDX names of all licences in the module's folders, in order. The error tells of a text that is not
-// known or not allowed, and of no text at all.
+// licences returns the SPDX names of all licences in the module's folders, in order. The error
+// tells of a text that is not known or not allowed, and of no text at all.
 func (d *dependency) licences(module string) ([]string, error) {
 	var names []string
 	var faults []error

@@ -1,5 +1,6 @@
-// Command load drives a stack of its own, on free ports of this machine and with an empty database, at a bounded rate by
-// vegeta, and prints what it measured. `make load` calls it. It fails if a request fails.
+// Command load drives a stack of its own, on free ports of this machine and with an empty database,
+// at a bounded rate by vegeta, and prints what it measured. `make load` calls it. It fails if a
+// request fails.
 package main
 
 import (
@@ -29,12 +30,14 @@ import (
 type config struct {
 	Rate     int           `help:"Requests a second, 1 to 2000." default:"100"`
 	Duration time.Duration `help:"How long each scenario runs, at most a minute." default:"5s"`
-	Replicas int           `help:"How many authorization servers. More than one wants Postgres in AUTHZ_DATABASE_URL." default:"1"`
+	Replicas int           `help:"How many authorization servers. More than one needs Postgres in AUTHZ_DATABASE_URL." default:"1"`
 }
 
 func main() {
 	var cfg config
-	kong.Parse(&cfg, kong.Name("load"), kong.DefaultEnvars("LOAD"), kong.Description("Load test of a stack of its own. AUTHZ_DATABASE_URL, USER_DATABASE_URL and BOARD_DATABASE_URL name other databases than temporary SQLite files."))
+	kong.Parse(&cfg, kong.Name("load"), kong.DefaultEnvars("LOAD"),
+		kong.Description("Runs a load test against a stack of its own. Set AUTHZ_DATABASE_URL, USER_DATABASE_URL "+
+			"and BOARD_DATABASE_URL to use other databases than temporary SQLite files."))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, cfg, os.Stdout); err != nil {
@@ -75,7 +78,8 @@ func run(ctx context.Context, cfg config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := stack.New(stack.Config{Root: root, Dir: filepath.Join(dir, "data"), Programs: programs, Ports: ports, Env: os.Environ()})
+	s, err := stack.New(stack.Config{Root: root, Dir: filepath.Join(dir, "data"), Programs: programs,
+		Ports: ports, Env: os.Environ()})
 	if err != nil {
 		return err
 	}
@@ -140,7 +144,8 @@ func plan(ctx context.Context, o stack.Origins) ([]scenario, error) {
 	}, nil
 }
 
-// attack runs one scenario and prints vegeta's report. It returns the part of requests that succeeded, 0 to 1.
+// attack runs one scenario and prints vegeta's report. It returns the part of requests that
+// succeeded, 0 to 1.
 func attack(ctx context.Context, vegeta, results string, cfg config, one scenario, out io.Writer) (float64, error) {
 	target := map[string]any{"method": one.method, "url": one.url, "body": []byte(one.body)}
 	header := http.Header{}
@@ -152,7 +157,9 @@ func attack(ctx context.Context, vegeta, results string, cfg config, one scenari
 	if err != nil {
 		return 0, err
 	}
-	if _, err := tool(ctx, bytes.NewReader(append(line, '\n')), vegeta, "attack", "-format=json", "-rate="+strconv.Itoa(cfg.Rate), "-duration="+cfg.Duration.String(), "-timeout=10s", "-output="+results); err != nil {
+	if _, err := tool(ctx, bytes.NewReader(append(line, '\n')), vegeta, "attack", "-format=json",
+		"-rate="+strconv.Itoa(cfg.Rate), "-duration="+cfg.Duration.String(), "-timeout=10s",
+		"-output="+results); err != nil {
 		return 0, err
 	}
 	report, err := tool(ctx, nil, vegeta, "report", results)

@@ -38,7 +38,8 @@ func (a *aloud) step(what string, f func(log io.Writer) error) error {
 	}
 }
 
-// buildLog counts what "go build -v" says: a line for each module that it downloads, and one for each package that it compiles.
+// buildLog counts what "go build -v" says: a line for each module that it downloads, and one for
+// each package that it compiles.
 type buildLog struct {
 	mu                   sync.Mutex
 	rest                 []byte

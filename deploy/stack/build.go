@@ -31,14 +31,15 @@ func in(dir, caddy string) Programs {
 	}
 }
 
-// Build compiles the four programs of the repository at root into dir, and the pinned Caddy into Go's
-// build cache. A first build of Caddy takes minutes; after that it is found in the cache. race builds
-// the four with the race detector.
+// Build compiles the four programs of the repository at root into dir, and the pinned Caddy into
+// Go's build cache. A first build of Caddy takes minutes; after that it is found in the cache. race
+// builds the four with the race detector.
 func Build(ctx context.Context, root, dir string, race bool) (Programs, error) {
 	return build(ctx, root, dir, race, nil)
 }
 
-// BuildAloud is [Build] that tells out of its steps, and while one of them takes long, how far it is.
+// BuildAloud is [Build] that tells out of its steps, and while one of them takes long, how far it
+// is.
 func BuildAloud(ctx context.Context, root, dir string, out io.Writer) (Programs, error) {
 	return build(ctx, root, dir, false, &aloud{out: out, every: 5 * time.Second})
 }
@@ -85,9 +86,9 @@ func build(ctx context.Context, root, dir string, race bool, a *aloud) (Programs
 // [BuildForTests] for all packages. Its value is the path of Caddy.
 const BuiltForTests = "MARU_TEST_CADDY"
 
-// BuildForTests is [Build] into bin/tests of the repository, which all tests of programs share: what
-// another test, or the last run, has linked from the same source is not linked again. Tests of several
-// packages may call it at once.
+// BuildForTests is [Build] into bin/tests of the repository, which all tests of programs share:
+// what another test, or the last run, has linked from the same source is not linked again. Tests of
+// several packages may call it at once.
 func BuildForTests(ctx context.Context, root string) (_ Programs, err error) {
 	dir, err := filepath.Abs(filepath.Join(root, "bin", "tests"))
 	if err != nil {
@@ -110,7 +111,8 @@ func BuildForTests(ctx context.Context, root string) (_ Programs, err error) {
 	return Build(ctx, root, dir, false)
 }
 
-// Tool compiles a tool that is pinned in deploy/tools, such as "caddy", and returns the path of its executable.
+// Tool compiles a tool that is pinned in deploy/tools, such as "caddy", and returns the path of its
+// executable.
 func Tool(ctx context.Context, root, name string) (string, error) {
 	out, err := goCommand(ctx, root, nil, "tool", "-modfile="+toolModule(name), "-n", name)
 	if err != nil {
@@ -125,11 +127,12 @@ func Tool(ctx context.Context, root, name string) (string, error) {
 
 func toolModule(name string) string { return filepath.Join("deploy", "tools", name, "go.mod") }
 
-// caddyPackages are what Caddy's main package imports. To build them compiles all of Caddy, and unlike
-// a build of the main package it does not link.
+// caddyPackages are what Caddy's main package imports. To build them compiles all of Caddy, and
+// unlike a build of the main package it does not link.
 var caddyPackages = []string{"github.com/caddyserver/caddy/v2/cmd", "github.com/caddyserver/caddy/v2/modules/standard"}
 
-// goCommand returns what the command prints. What it says on standard error goes to aside too, unless that is nil.
+// goCommand returns what the command prints. What it says on standard error goes to aside too,
+// unless that is nil.
 func goCommand(ctx context.Context, root string, aside io.Writer, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
@@ -139,13 +142,15 @@ func goCommand(ctx context.Context, root string, aside io.Writer, args ...string
 		cmd.Stderr = io.MultiWriter(&log, aside)
 	}
 	if err := cmd.Run(); err != nil {
-		said := slices.DeleteFunc(bytes.SplitAfter(log.Bytes(), []byte("\n")), func(line []byte) bool { return isPackage(bytes.TrimSuffix(line, []byte("\n"))) })
+		said := slices.DeleteFunc(bytes.SplitAfter(log.Bytes(), []byte("\n")),
+			func(line []byte) bool { return isPackage(bytes.TrimSuffix(line, []byte("\n"))) })
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(bytes.Join(said, nil)))
 	}
 	return out.String(), nil
 }
 
-// Root finds the repository's folder: the nearest one at or above the working directory that holds our Caddyfile.
+// Root finds the repository's folder: the nearest one at or above the working directory that holds
+// our Caddyfile.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

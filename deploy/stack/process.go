@@ -83,13 +83,15 @@ func (p *process) stop(limit <-chan time.Time) {
 	}
 }
 
-// kill ends the process, and any that it started, as a power failure would, and waits until it is gone.
+// kill ends the process, and any that it started, as a power failure would, and waits until it is
+// gone.
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
 	<-p.done
 }
 
-// signal goes to the part's whole process group. An error means that it has ended already, which done tells as well.
+// signal goes to the part's whole process group. An error means that it has ended already, which
+// done tells as well.
 func (p *process) signal(s syscall.Signal) {
 	if !p.ended() {
 		_ = syscall.Kill(-p.cmd.Process.Pid, s)
@@ -105,8 +107,8 @@ func (p *process) ended() bool {
 	}
 }
 
-// On Linux a child dies with its parent, see childAttributes; the kernel means the parent's thread, so that all children
-// are started from one thread, which stays for as long as this program runs.
+// On Linux a child dies with its parent, see childAttributes; the kernel means the parent's thread,
+// so that all children are started from one thread, which stays for as long as this program runs.
 var lastingThread struct {
 	once sync.Once
 	run  chan func()

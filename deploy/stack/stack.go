@@ -1,5 +1,6 @@
-// Package stack runs the whole of Maru as separate processes on this machine, from one table: the authorization server
-// (one or several), the two resource services, the demo app, and the gateway before them.
+// Package stack runs the whole of Maru as separate processes on this machine, from one table: the
+// authorization server (one or several), the two resource services, the demo app, and the gateway
+// before them.
 //
 // The dev runner (deploy/dev) and the end-to-end tests (deploy/e2e) are its two users.
 package stack
@@ -36,7 +37,8 @@ type Config struct {
 	// IssuerPath is what the issuer has after its origin, such as /id or a slash. Empty: nothing.
 	IssuerPath string
 
-	// TLS makes the origins https, with certificates of a CA that the gateway makes for itself in [Stack.RootCA].
+	// TLS makes the origins https, with certificates of a CA that the gateway makes for itself in
+	// [Stack.RootCA].
 	TLS bool
 }
 
@@ -52,7 +54,8 @@ func (cfg *Config) getenv(name string) string {
 // Account is a person's account that development has from the start.
 type Account struct{ Email, Name, Password, Role string }
 
-// Accounts are the demo accounts. Their passwords are public: they exist on a stack that listens on loopback alone.
+// Accounts are the demo accounts. Their passwords are public: they exist on a stack that listens on
+// loopback alone.
 var Accounts = []Account{
 	{Email: "demo@maru.example", Name: "마루 Demo", Password: "wooden-floor-in-autumn-light"},
 	{Email: "moderator@maru.example", Name: "Moderator", Password: "keeper-of-the-quiet-courtyard", Role: "moderator"},
@@ -108,8 +111,8 @@ func New(cfg Config) (*Stack, error) {
 	return s, nil
 }
 
-// promptStop is the settings by which the programs stop at once, unless cfg.Env says otherwise: most stacks have no second
-// replica to which the gateway could send requests meanwhile.
+// promptStop is the settings by which the programs stop at once, unless cfg.Env says otherwise:
+// most stacks have no second replica to which the gateway could send requests meanwhile.
 func promptStop() []string {
 	var env []string
 	for _, prefix := range []string{"AUTHZ_", "USER_", "BOARD_", "DEMO_"} {
@@ -118,7 +121,8 @@ func promptStop() []string {
 	return env
 }
 
-// trustGateway lets the gateway make its CA, by a first short run, and has every part trust it, this one included.
+// trustGateway lets the gateway make its CA, by a first short run, and has every part trust it,
+// this one included.
 func (s *Stack) trustGateway() error {
 	if err := s.Launch("gateway"); err != nil {
 		return err
@@ -156,7 +160,8 @@ func (s *Stack) Transport() http.RoundTripper {
 	return s.transport
 }
 
-// makeKey writes a new key-encryption key to path, readable by this user alone. A key that is there already stays.
+// makeKey writes a new key-encryption key to path, readable by this user alone. A key that is there
+// already stays.
 func makeKey(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -177,7 +182,8 @@ func (s *Stack) Parts() []Part { return slices.Clone(s.parts) }
 // Origins returns the public addresses.
 func (s *Stack) Origins() Origins { return s.cfg.origins() }
 
-// RootCA is the path of the certificate of the gateway's own CA. The gateway writes it when it first starts with Config.TLS.
+// RootCA is the path of the certificate of the gateway's own CA. The gateway writes it when it
+// first starts with Config.TLS.
 func (s *Stack) RootCA() string {
 	return filepath.Join(s.cfg.Dir, "gateway", "caddy", "pki", "authorities", "local", "root.crt")
 }
@@ -185,8 +191,9 @@ func (s *Stack) RootCA() string {
 // Exits delivers how each part ended, also those that were stopped or killed by this Stack.
 func (s *Stack) Exits() <-chan Exit { return s.exits }
 
-// Start starts every part in the order in which they need each other, waits until all are ready, and prepares clients and accounts. When it returns an error,
-// everything it started has been stopped. The error is an [Exit] if it is one of the parts that ended.
+// Start starts every part in the order in which they need each other, waits until all are ready,
+// and prepares clients and accounts. When it returns an error, everything it started has been
+// stopped. The error is an [Exit] if it is one of the parts that ended.
 func (s *Stack) Start(ctx context.Context) error {
 	if err := s.cfg.Ports.Check(); err != nil {
 		return err
@@ -202,8 +209,8 @@ func (s *Stack) Start(ctx context.Context) error {
 	return nil
 }
 
-// launchAll starts the issuer and the way to it before the services, which ask for its keys when they start: in the other order
-// each would warn that it cannot reach it.
+// launchAll starts the issuer and the way to it before the services, which ask for its keys when
+// they start: in the other order each would warn that it cannot reach it.
 func (s *Stack) launchAll(ctx context.Context) error {
 	for _, group := range [][]string{{"AUTHZ_"}, {"GATEWAY_"}, {"USER_", "BOARD_", "DEMO_"}} {
 		for _, part := range s.parts {
@@ -214,7 +221,8 @@ func (s *Stack) launchAll(ctx context.Context) error {
 				return err
 			}
 			if part.Prefix == "GATEWAY_" { // ready as far as the issuer; the services are not there yet
-				part.Ready = slices.DeleteFunc(slices.Clone(part.Ready), func(url string) bool { return !strings.HasPrefix(url, s.Origins().Issuer+"/") })
+				part.Ready = slices.DeleteFunc(slices.Clone(part.Ready),
+					func(url string) bool { return !strings.HasPrefix(url, s.Origins().Issuer+"/") })
 			}
 			if slices.Contains(group, "USER_") {
 				continue // these may start at once
@@ -227,7 +235,8 @@ func (s *Stack) launchAll(ctx context.Context) error {
 	return s.WaitReady(ctx)
 }
 
-// prepare registers development's clients and accounts; those that are there already are brought up to date or left alone.
+// prepare registers development's clients and accounts; those that are there already are brought up
+// to date or left alone.
 func (s *Stack) prepare(ctx context.Context) error {
 	if _, err := s.Authz(ctx, "", "client", "import", s.cfg.clientsFile()); err != nil {
 		return err
@@ -244,8 +253,8 @@ func (s *Stack) prepare(ctx context.Context) error {
 	return nil
 }
 
-// Authz runs a command of the authorization server, such as "keys", "rotate", with the settings of the running one, and
-// returns what it prints.
+// Authz runs a command of the authorization server, such as "keys", "rotate", with the settings of
+// the running one, and returns what it prints.
 func (s *Stack) Authz(ctx context.Context, stdin string, args ...string) (string, error) {
 	part := s.parts[0]
 	cmd := exec.CommandContext(ctx, part.Program, args...)
@@ -308,8 +317,8 @@ func (s *Stack) Kill(name string) error {
 	return nil
 }
 
-// StopPart asks the named part to end, as an orchestrator would, and returns when it has. The error is an [Exit] if it did
-// not end well. Other parts go on.
+// StopPart asks the named part to end, as an orchestrator would, and returns when it has. The error
+// is an [Exit] if it did not end well. Other parts go on.
 func (s *Stack) StopPart(name string) error {
 	s.mu.Lock()
 	p := s.running[name]
@@ -333,7 +342,8 @@ func (s *Stack) part(name string) (Part, error) {
 	return Part{}, fmt.Errorf("no part is called %q", name)
 }
 
-// WaitReady returns when every part that runs answers at its readiness URLs, or with the [Exit] of one that ended instead.
+// WaitReady returns when every part that runs answers at its readiness URLs, or with the [Exit] of
+// one that ended instead.
 func (s *Stack) WaitReady(ctx context.Context) error {
 	for _, part := range s.parts {
 		if err := s.partReady(ctx, part); err != nil {
@@ -359,8 +369,10 @@ func (s *Stack) partReady(ctx context.Context, part Part) error {
 }
 
 func (s *Stack) waitReady(ctx context.Context, p *process, url string) error {
-	// No redirect is followed: the demo app's front page may send a visitor elsewhere, and is ready all the same.
-	client := http.Client{Timeout: 5 * time.Second, Transport: s.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	// No redirect is followed: the demo app's front page may send a visitor elsewhere, and is ready
+	// all the same.
+	client := http.Client{Timeout: 5 * time.Second, Transport: s.transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	last := errors.New("no answer yet")
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -180,7 +180,8 @@ func TestABuildTellsHowFarItIs(t *testing.T) {
 		}
 	}
 	if err := a.step("Building", func(log io.Writer) error {
-		_, err := io.WriteString(log, "go: downloading example.com/a v1.0.0\ninternal/abi\nexample.com/a\n# example.com/b\nb.go:1:1: wrong\nunfinished")
+		_, err := io.WriteString(log, "go: downloading example.com/a v1.0.0\ninternal/abi\nexample.com/a\n"+
+			"# example.com/b\nb.go:1:1: wrong\nunfinished")
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -198,7 +199,8 @@ func TestABuildTellsHowFarItIs(t *testing.T) {
 
 func TestNoProgramSeesAnothersSettings(t *testing.T) {
 	part := Part{Prefix: "USER_", Env: []string{"USER_LISTEN=ours"}}
-	env := part.Environment([]string{"PATH=/bin", "USER_LOG_LEVEL=debug", "USER_LISTEN=theirs", "AUTHZ_KEY_ENCRYPTION_KEY=secret", "AWS_SECRET=x", "SUPERUSER_X=1"})
+	env := part.Environment([]string{"PATH=/bin", "USER_LOG_LEVEL=debug", "USER_LISTEN=theirs",
+		"AUTHZ_KEY_ENCRYPTION_KEY=secret", "AWS_SECRET=x", "SUPERUSER_X=1"})
 	if want := []string{"PATH=/bin", "USER_LOG_LEVEL=debug", "USER_LISTEN=theirs", "USER_LISTEN=ours"}; !slices.Equal(env, want) {
 		t.Errorf("%v, want %v (os/exec takes the last of two)", env, want)
 	}
@@ -259,7 +261,8 @@ func TestTheDemosRedirectsFollowItsOrigin(t *testing.T) {
 	}
 	app := ports.Origins().App
 	for _, c := range clients {
-		if c.ID == "demo" && slices.Equal(c.RedirectURIs, []string{app + "/callback"}) && slices.Equal(c.PostLogout, []string{app + "/"}) {
+		if c.ID == "demo" && slices.Equal(c.RedirectURIs, []string{app + "/callback"}) &&
+			slices.Equal(c.PostLogout, []string{app + "/"}) {
 			return
 		}
 	}

@@ -23,7 +23,8 @@ type Part struct {
 	Ready   []string // URLs that answer 200 once it can do its work
 }
 
-// Ports are the TCP ports of the stack, all on loopback. [DevelopmentPorts] are those that the documentation names.
+// Ports are the TCP ports of the stack, all on loopback. [DevelopmentPorts] are those that the
+// documentation names.
 type Ports struct {
 	Issuer, API, App  int   // the gateway's public origins
 	Authz             []int // one a replica
@@ -36,8 +37,8 @@ func DevelopmentPorts() Ports {
 	return Ports{Issuer: 9000, API: 8000, App: 8080, Authz: []int{9100}, User: 9200, Board: 9300, Demo: 9400}
 }
 
-// FreePorts returns ports that nothing listens on, with the given number of authorization servers. They
-// stay reserved for as long as this process runs, see [freeport.Reserve].
+// FreePorts returns ports that nothing listens on, with the given number of authorization servers.
+// They stay reserved for as long as this process runs, see [freeport.Reserve].
 func FreePorts(replicas int) (Ports, error) {
 	free := make([]int, 7+replicas)
 	for i := range free {
@@ -79,7 +80,8 @@ func (n namedPort) variable() string {
 	return "DEV_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(n.flag, "--"), "-", "_"))
 }
 
-// Check tells in one line which ports are taken, all of them, and by which settings they can be changed.
+// Check tells in one line which ports are taken, all of them, and by which settings they can be
+// changed.
 func (p Ports) Check() error {
 	var taken []string
 	var errs []error
@@ -95,7 +97,8 @@ func (p Ports) Check() error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return fmt.Errorf("cannot listen on %s (%w): stop what listens there, choose another by the setting named, or let DEV_PORTS=free choose all", strings.Join(taken, ", "), errs[0])
+	return fmt.Errorf("cannot listen on %s (%w): stop what listens there, choose another by the setting named, "+
+		"or let DEV_PORTS=free choose all", strings.Join(taken, ", "), errs[0])
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
@@ -209,7 +212,8 @@ func (cfg *Config) table() ([]Part, error) {
 	return parts, nil
 }
 
-// GatewayLog is the value of GATEWAY_LOG that has the gateway write its log to a file, with no more than four files of 20 MiB.
+// GatewayLog is the value of GATEWAY_LOG that has the gateway write its log to a file, with no more
+// than four files of 20 MiB.
 func GatewayLog(path string) string {
 	return fmt.Sprintf("file %q {\n\troll_size 20MiB\n\troll_keep 3\n}", path)
 }
@@ -229,7 +233,8 @@ func (cfg *Config) others() string {
 	return fmt.Sprintf("http://:%d http://:%d http://:%d", cfg.Ports.Issuer, cfg.Ports.API, cfg.Ports.App)
 }
 
-// database returns the URL that the environment gives under name, or that of a SQLite file in the data folder.
+// database returns the URL that the environment gives under name, or that of a SQLite file in the
+// data folder.
 func (cfg *Config) database(name, file string) string {
 	if u := cfg.getenv(name); u != "" {
 		return u
@@ -240,8 +245,8 @@ func (cfg *Config) database(name, file string) string {
 func (cfg *Config) kekFile() string     { return filepath.Join(cfg.Dir, "authz.kek") }
 func (cfg *Config) clientsFile() string { return filepath.Join(cfg.Dir, "clients.json") }
 
-// clientsJSON is development's list of OAuth clients, with the origins of the demo app and of the API in place of the
-// documented ones.
+// clientsJSON is development's list of OAuth clients, with the origins of the demo app and of the
+// API in place of the documented ones.
 func (cfg *Config) clientsJSON() ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(cfg.Root, "deploy", "dev", "clients.json"))
 	if err != nil {
@@ -276,10 +281,12 @@ func (cfg *Config) clients() (map[string]string, error) {
 	return secrets, nil
 }
 
-// Environment is what a part of the stack gets to see of the environment env: what every program needs to run at all, and
-// the settings of its own prefix, so that no program sees another's secrets. What the part's own list sets wins.
+// Environment is what a part of the stack gets to see of the environment env: what every program
+// needs to run at all, and the settings of its own prefix, so that no program sees another's
+// secrets. What the part's own list sets wins.
 func (p Part) Environment(env []string) []string {
-	common := []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOCOVERDIR"}
+	common := []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR",
+		"GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOCOVERDIR"}
 	var seen []string
 	for _, pair := range env {
 		name, _, _ := strings.Cut(pair, "=")

@@ -1,9 +1,9 @@
-// Command suite runs "go test" with the arguments that it gets, shows what "go test" would show, and at
-// the end the tests that took the longest. It ends with the status of "go test".
+// Command suite runs "go test" with the arguments that it gets, shows what "go test" would show,
+// and at the end the tests that took the longest. It ends with the status of "go test".
 //
-// All packages share one Postgres cluster, which it starts before and stops after, and the programs,
-// which it builds. "go test" knows these by their files, so that a package that runs a program is
-// tested again when the program has changed.
+// All packages share one Postgres cluster, which it starts before and stops after, and the
+// programs, which it builds. "go test" knows these by their files, so that a package that runs a
+// program is tested again when the program has changed.
 package main
 
 import (
@@ -88,7 +88,8 @@ type timing struct {
 	elapsed time.Duration
 }
 
-// report reads events until they end, and writes each package's part as soon as the package has ended.
+// report reads events until they end, and writes each package's part as soon as the package has
+// ended.
 func report(events io.Reader, w io.Writer) error {
 	pending := map[string][]event{} // by package
 	var slowest []timing
@@ -129,8 +130,8 @@ func report(events io.Reader, w io.Writer) error {
 	return nil
 }
 
-// text is what "go test" says of a package that ended: what the package itself says and, when it failed, the output of all its
-// tests that did not pass.
+// text is what "go test" says of a package that ended: what the package itself says and, when it
+// failed, the output of all its tests that did not pass.
 func text(events []event, failed bool) string {
 	passed := map[string]bool{}
 	for _, e := range events {

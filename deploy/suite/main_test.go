@@ -42,7 +42,8 @@ func TestOnlyWhatFailedIsShownOfAPackage(t *testing.T) {
 		`{"Action":"output","Package":"p","Test":"TestDead","Output":"panic: oh\n"}`, // it has no end of its own
 		`{"Action":"output","Package":"p","Output":"FAIL\tp\t0.6s\n"}`,
 		`{"Action":"fail","Package":"p","Elapsed":0.6}`)
-	want := "ok  \tq\t0.1s\n        a_test.go:2: it broke\npanic: oh\nFAIL\tp\t0.6s\nthe slowest tests:\n    3.00s  p TestBad\n    0.00s  p TestGood\n"
+	want := "ok  \tq\t0.1s\n        a_test.go:2: it broke\npanic: oh\nFAIL\tp\t0.6s\n" +
+		"the slowest tests:\n    3.00s  p TestBad\n    0.00s  p TestGood\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -67,7 +68,8 @@ func TestTheTenSlowestAreListed(t *testing.T) {
 		events = append(events, fmt.Sprintf(`{"Action":"pass","Package":"p","Test":"Test%d","Elapsed":%d}`, i, i))
 	}
 	got := reported(t, events...)
-	if strings.Count(got, "\n") != 11 || !strings.HasPrefix(got, "the slowest tests:\n   29.00s  p Test29\n") || !strings.HasSuffix(got, "   20.00s  p Test20\n") {
+	if strings.Count(got, "\n") != 11 || !strings.HasPrefix(got, "the slowest tests:\n   29.00s  p Test29\n") ||
+		!strings.HasSuffix(got, "   20.00s  p Test20\n") {
 		t.Error(got)
 	}
 }

@@ -1,9 +1,11 @@
-// Package testenv tells tests what this machine offers beyond Go: Postgres and Chromium; and waits for them.
+// Package testenv tells tests what this machine offers beyond Go: Postgres and Chromium; and waits
+// for them.
 //
-// Its rooms are what tests share: clock (a time to be moved), site (somebody's https), program (a process of a test's own),
-// chrome (a browser), testkey (RSA keys).
+// Its rooms are what tests share: clock (a time to be moved), site (somebody's https), program (a
+// process of a test's own), chrome (a browser), testkey (RSA keys).
 //
-// What is absent is skipped on a developer's machine and fails with CI=true, so that CI never leaves anything out silently.
+// What is absent is skipped on a developer's machine and fails with CI=true, so that CI never
+// leaves anything out silently.
 package testenv
 
 import (
@@ -16,13 +18,15 @@ import (
 	"testing"
 )
 
-// CI tells whether this run may leave nothing out: the environment variable CI is set to a true value.
+// CI tells whether this run may leave nothing out: the environment variable CI is set to a true
+// value.
 func CI() bool {
 	on, err := strconv.ParseBool(os.Getenv("CI"))
 	return err == nil && on
 }
 
-// Absent ends a test that lacks something of the machine: it is skipped with the reason, and fails with CI=true.
+// Absent ends a test that lacks something of the machine: it is skipped with the reason, and fails
+// with CI=true.
 func Absent(t testing.TB, reason string) {
 	t.Helper()
 	if CI() {
@@ -31,7 +35,8 @@ func Absent(t testing.TB, reason string) {
 	t.Skip(reason)
 }
 
-// Chromium returns the path of a Chromium or Chrome to drive, out of CHROMIUM or the PATH. A test without one ends by [Absent].
+// Chromium returns the path of a Chromium or Chrome to drive, out of CHROMIUM or the PATH. A test
+// without one ends by [Absent].
 func Chromium(t testing.TB) string {
 	t.Helper()
 	path, ok := chromium()
@@ -54,8 +59,8 @@ func chromium() (string, bool) {
 	return "", false
 }
 
-// PostgresBin returns the folder that holds Postgres's own programs initdb and postgres. Debian keeps them off the PATH,
-// in a folder a version; of several the newest is taken.
+// PostgresBin returns the folder that holds Postgres's own programs initdb and postgres. Debian
+// keeps them off the PATH, in a folder a version; of several the newest is taken.
 func PostgresBin() (dir string, ok bool) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		if real, err := filepath.EvalSymlinks(path); err == nil && hasPostgres(filepath.Dir(real)) {
@@ -100,7 +105,8 @@ func hasPostgres(dir string) bool {
 	return true
 }
 
-// Missing names what this machine lacks, and with it which tests are left out; empty when nothing is.
+// Missing names what this machine lacks, and with it which tests are left out; empty when nothing
+// is.
 func Missing() []string {
 	var missing []string
 	if _, ok := PostgresBin(); !ok && os.Getenv("TEST_POSTGRES_URL") == "" {

@@ -10,11 +10,12 @@ import (
 	"github.com/maru-auth/maru/internal/freeport"
 )
 
-// patience bounds every wait of a test. A test that passes never uses it up, so it is long enough for a busy machine.
+// patience bounds every wait of a test. A test that passes never uses it up, so it is long enough
+// for a busy machine.
 const patience = 90 * time.Second
 
-// Eventually returns once ok returns true, and fails the test with "waited in vain until" and what if it does not
-// within a minute and a half. It asks often at first and more rarely later.
+// Eventually returns once ok returns true, and fails the test with "waited in vain until" and what
+// if it does not within a minute and a half. It asks often at first and more rarely later.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end, pause := time.Now().Add(patience), time.Millisecond; !ok(); pause = min(2*pause, 50*time.Millisecond) {

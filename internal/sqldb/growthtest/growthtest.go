@@ -138,7 +138,8 @@ func (g Test) Run(t *testing.T) {
 			all = append(all, one.query)
 		}
 	}
-	t.Logf("%d statements of %d calls; the slowest took %v: %s", len(all), len(g.Calls), slowest.took.Round(time.Microsecond), slowest.plan)
+	t.Logf("%d statements of %d calls; the slowest took %v: %s", len(all), len(g.Calls),
+		slowest.took.Round(time.Microsecond), slowest.plan)
 
 	for _, store := range append(g.Rooms, g.Store) {
 		for method := range store.Methods() {
@@ -232,7 +233,10 @@ func (g Test) tables(t *testing.T) []string {
 	if g.DB.Engine() == sqldb.Postgres {
 		query = `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`
 	}
-	names, err := sqldb.All(t.Context(), g.DB, func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) }, query)
+	names, err := sqldb.All(t.Context(), g.DB, func(rows *sql.Rows) (name string, err error) {
+		return name,
+			rows.Scan(&name)
+	}, query)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +263,8 @@ var beginsStatement = regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)
 // literals are the texts in the folders that begin a statement.
 func literals(t *testing.T, folders []string) (found []string) {
 	for _, folder := range folders {
-		packages, err := parser.ParseDir(token.NewFileSet(), folder, nil, 0) //nolint:staticcheck // build constraints do not matter here
+		//nolint:staticcheck // build constraints do not matter here
+		packages, err := parser.ParseDir(token.NewFileSet(), folder, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

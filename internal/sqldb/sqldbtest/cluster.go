@@ -18,17 +18,18 @@ import (
 	"github.com/maru-auth/maru/internal/testenv/program"
 )
 
-// Settings of a cluster that need not survive anything, and has many small databases for a short time.
+// Settings of a cluster that need not survive anything, and has many small databases for a short
+// time.
 var throwaway = []string{
 	"listen_addresses=", "max_connections=400", "shared_buffers=64MB", "fsync=off",
 	"full_page_writes=off", "synchronous_commit=off", "wal_level=minimal", "max_wal_senders=0",
 	"max_wal_size=256MB", "autovacuum=off", // which would go round the databases without end
 }
 
-// Start makes a Postgres cluster in a temporary folder, reachable by a unix socket there and nowhere
-// else, and starts it. The stop function ends it and removes the folder; if this process dies without
-// calling it, Postgres ends and the folder goes as well. The settings, such as "port=5433", go to
-// Postgres last.
+// Start makes a Postgres cluster in a temporary folder, reachable by a unix socket there and
+// nowhere else, and starts it. The stop function ends it and removes the folder; if this process
+// dies without calling it, Postgres ends and the folder goes as well. The settings, such as
+// "port=5433", go to Postgres last.
 func Start(settings ...string) (adminURL string, stop func() error, err error) {
 	bin, ok := testenv.PostgresBin()
 	if !ok {
@@ -51,8 +52,8 @@ func Start(settings ...string) (adminURL string, stop func() error, err error) {
 		return "", nil, errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), remove())
 	}
 
-	// The shell waits until its standard input closes, which happens when this process ends, however it
-	// ends.
+	// The shell waits until its standard input closes, which happens when this process ends,
+	// however it ends.
 	args := []string{"-D", data, "-k", dir}
 	query := url.Values{"host": {dir}}
 	for _, setting := range append(throwaway, settings...) {
@@ -124,7 +125,8 @@ func memory() string {
 	return dir
 }
 
-// postgresAccount tells as whom to run Postgres, which refuses to run as root, and gives that account the folder.
+// postgresAccount tells as whom to run Postgres, which refuses to run as root, and gives that
+// account the folder.
 func postgresAccount(dir string) (*syscall.SysProcAttr, error) {
 	attr := &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C at the terminal is for the tests, which then stop Postgres
 	if os.Geteuid() != 0 {

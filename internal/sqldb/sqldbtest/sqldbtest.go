@@ -78,8 +78,8 @@ func SQLite(t testing.TB) string {
 	return "sqlite:" + path
 }
 
-// EmptySQLite returns the URL of a database file that does not exist yet; its folder is removed when
-// the test ends.
+// EmptySQLite returns the URL of a database file that does not exist yet; its folder is removed
+// when the test ends.
 func EmptySQLite(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 }
@@ -136,8 +136,8 @@ func create(t testing.TB, admin, options string) string {
 	return u
 }
 
-// fileCopy has Postgres copy a database's files as they are, where it can (since version 15) and need
-// not wait for a disk: that takes half the time of writing all pages to its log.
+// fileCopy has Postgres copy a database's files as they are, where it can (since version 15) and
+// need not wait for a disk: that takes half the time of writing all pages to its log.
 func fileCopy(admin string) string {
 	running.Lock()
 	defer running.Unlock()
@@ -241,8 +241,8 @@ func (s *templateSet) remove() error {
 	return administer(s.admin, `DROP DATABASE `+s.name+` WITH (FORCE)`)
 }
 
-// administer runs a statement with a bound of its own: what cleans up also runs after a test's context
-// has ended.
+// administer runs a statement with a bound of its own: what cleans up also runs after a test's
+// context has ended.
 func administer(admin, statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -275,14 +275,16 @@ var running struct {
 	fileCopy string
 }
 
-// cluster returns the URL of a database to create others from. It starts the cluster at the first call.
+// cluster returns the URL of a database to create others from. It starts the cluster at the first
+// call.
 func cluster() (string, error) {
 	running.Lock()
 	defer running.Unlock()
 	if !running.started {
 		running.started = true
-		// syscall's Getenv, because "go test" would count a variable that os.Getenv reads among what the
-		// result depends on: the URL is another one each time, and no result would be taken from the cache.
+		// syscall's Getenv, because "go test" would count a variable that os.Getenv reads among
+		// what the result depends on: the URL is another one each time, and no result would be
+		// taken from the cache.
 		shared, _ := syscall.Getenv(SharedCluster)
 		if u := os.Getenv("TEST_POSTGRES_URL"); u != "" {
 			running.url = u

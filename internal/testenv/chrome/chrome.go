@@ -1,5 +1,6 @@
-// Package chrome drives Chromium in tests: [Start] a browser, and take its steps one after the other. Each step waits for what
-// it needs, also beyond a change of page, and fails the test with what the browser shows.
+// Package chrome drives Chromium in tests: [Start] a browser, and take its steps one after the
+// other. Each step waits for what it needs, also beyond a change of page, and fails the test with
+// what the browser shows.
 package chrome
 
 import (
@@ -34,8 +35,8 @@ type Browser struct {
 	complaints []string
 }
 
-// Start starts a browser that asks pages for a language, such as "ko". It ends with the test. Without Chromium the test is
-// skipped; with CI=true it fails.
+// Start starts a browser that asks pages for a language, such as "ko". It ends with the test.
+// Without Chromium the test is skipped; with CI=true it fails.
 func Start(t testing.TB, language string) *Browser {
 	t.Helper()
 	b := &Browser{t: t, ctx: launch(t, chromedp.Flag("accept-lang", language))}
@@ -47,7 +48,8 @@ func Start(t testing.TB, language string) *Browser {
 	return b
 }
 
-// launch prepares a browser without network but for the pages that it is sent to; it starts with the first step.
+// launch prepares a browser without network but for the pages that it is sent to; it starts with
+// the first step.
 func launch(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -66,7 +68,8 @@ func launch(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context 
 	return ctx
 }
 
-// listen collects what the browser complains of: exceptions, and violations of a content security policy among others.
+// listen collects what the browser complains of: exceptions, and violations of a content security
+// policy among others.
 func (b *Browser) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,7 +97,8 @@ func (b *Browser) Calm(except ...string) {
 	b.complaints = nil
 }
 
-// Another is another tab of the same browser, with the same people logged in. Its complaints are not collected.
+// Another is another tab of the same browser, with the same people logged in. Its complaints are
+// not collected.
 func (b *Browser) Another() *Browser {
 	b.t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
@@ -166,7 +170,8 @@ func (b *Browser) Click(selector CSS) {
 	b.Do(chromedp.Click(selector))
 }
 
-// Fill types texts into fields, in place of what is there: selector, text, selector, text and so on.
+// Fill types texts into fields, in place of what is there: selector, text, selector, text and so
+// on.
 func (b *Browser) Fill(fields ...string) {
 	b.t.Helper()
 	for i := 0; i < len(fields); i += 2 {
@@ -211,8 +216,9 @@ func (b *Browser) Is(expression string) {
 	}
 }
 
-// Tab starts a browser and returns the context to drive its tab with, where the steps of [Browser] do not fit: every step
-// fails two minutes after the start. It ends with the test; without Chromium the test is skipped, and with CI=true it fails.
+// Tab starts a browser and returns the context to drive its tab with, where the steps of [Browser]
+// do not fit: every step fails two minutes after the start. It ends with the test; without Chromium
+// the test is skipped, and with CI=true it fails.
 func Tab(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(launch(t), 2*time.Minute)
@@ -220,8 +226,8 @@ func Tab(t testing.TB) context.Context {
 	return ctx
 }
 
-// Do runs actions one after the other, each until it succeeds beyond a change of page: an action that waits for an element
-// fails when the page changes while it looks at it.
+// Do runs actions one after the other, each until it succeeds beyond a change of page: an action
+// that waits for an element fails when the page changes while it looks at it.
 func Do(ctx context.Context, actions ...chromedp.Action[chromedp.Void]) error {
 	for i, action := range actions {
 		actions[i] = func(ctx context.Context, tab *chromedp.Target) (done chromedp.Void, err error) {
@@ -236,7 +242,8 @@ func Do(ctx context.Context, actions ...chromedp.Action[chromedp.Void]) error {
 	return chromedp.Do(ctx, actions...)
 }
 
-// pageChanged tells whether err is that an element or its page has gone. The protocol has no codes for it.
+// pageChanged tells whether err is that an element or its page has gone. The protocol has no codes
+// for it.
 func pageChanged(err error) bool {
 	for _, text := range []string{"Could not find node", "No node with given id", "Node is detached", "Cannot find context"} {
 		if strings.Contains(err.Error(), text) {

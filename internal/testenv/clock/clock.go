@@ -1,4 +1,5 @@
-// Package clock is a clock that tests move. Pass its Now method wherever code takes "now func() time.Time".
+// Package clock is a clock that tests move. Pass its Now method wherever code takes "now func()
+// time.Time".
 package clock
 
 import (
@@ -6,8 +7,9 @@ import (
 	"time"
 )
 
-// Clock tells a time that only tests decide. The zero value runs as the machine's clock does, plus what [Clock.Advance]
-// added; one made by [At] stands still in between. Its methods may be called concurrently.
+// Clock tells a time that only tests decide. The zero value runs as the machine's clock does, plus
+// what [Clock.Advance] added; one made by [At] stands still in between. Its methods may be called
+// concurrently.
 type Clock struct {
 	mu    sync.Mutex
 	still bool

@@ -1,5 +1,5 @@
-// Command missing says which tests were left out on this machine, and what to install so that they run. It says nothing
-// when all of them run.
+// Command missing says which tests were left out on this machine, and what to install so that they
+// run. It says nothing when all of them run.
 package main
 
 import (

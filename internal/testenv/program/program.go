@@ -1,4 +1,5 @@
-// Package program runs a program for a test: starts it, waits until it is ready, keeps what it prints, and ends it.
+// Package program runs a program for a test: starts it, waits until it is ready, keeps what it
+// prints, and ends it.
 package program
 
 import (
@@ -54,7 +55,8 @@ func (p *Program) name() string { return filepath.Base(p.cmd.Path) }
 // PID is its process id.
 func (p *Program) PID() int { return p.cmd.Process.Pid }
 
-// UntilReady returns once url answers below 500, and fails the test if the program ends before. No redirect is followed.
+// UntilReady returns once url answers below 500, and fails the test if the program ends before. No
+// redirect is followed.
 func (p *Program) UntilReady(url string) {
 	p.t.Helper()
 	probe := &http.Client{
@@ -93,7 +95,8 @@ func (p *Program) Ended() bool {
 	}
 }
 
-// Status waits until the program ends by itself, and returns its exit status: -1 if a signal ended it.
+// Status waits until the program ends by itself, and returns its exit status: -1 if a signal ended
+// it.
 func (p *Program) Status() int {
 	p.t.Helper()
 	select {

@@ -8,7 +8,8 @@ import (
 )
 
 func TestAProgramSaysWhatItPrintsAndStopsWhenAsked(t *testing.T) {
-	p := program.Start(t, exec.Command("sh", "-c", `echo out; echo error >&2; trap 'echo bye; exit 3' TERM; while :; do sleep 0.01; done`))
+	p := program.Start(t, exec.Command("sh", "-c",
+		`echo out; echo error >&2; trap 'echo bye; exit 3' TERM; while :; do sleep 0.01; done`))
 	if !p.Says("out\nerror\n") || p.Ended() {
 		t.Fatalf("%q", p.String())
 	}

@@ -1,5 +1,5 @@
-// Package site is somebody's web site for tests: https on loopback, with a certificate that the code under test is told
-// to trust by the file of a CA.
+// Package site is somebody's web site for tests: https on loopback, with a certificate that the
+// code under test is told to trust by the file of a CA.
 package site
 
 import (
@@ -20,7 +20,8 @@ type Site struct {
 	CAFile string // PEM, of the certificate that the server shows
 }
 
-// New starts a site whose pages handler serves, often a [*Pages]. It is silent about handshakes that fail.
+// New starts a site whose pages handler serves, often a [*Pages]. It is silent about handshakes
+// that fail.
 func New(t testing.TB, handler http.Handler) *Site {
 	t.Helper()
 	s := &Site{Server: httptest.NewUnstartedServer(handler), CAFile: filepath.Join(t.TempDir(), "ca.pem")}
@@ -34,8 +35,8 @@ func New(t testing.TB, handler http.Handler) *Site {
 	return s
 }
 
-// Pages serves texts by path; any other path is 404 Not Found. The zero value has none. Its methods may be called
-// concurrently, also while it serves.
+// Pages serves texts by path; any other path is 404 Not Found. The zero value has none. Its methods
+// may be called concurrently, also while it serves.
 type Pages struct {
 	mu           sync.Mutex
 	pages        map[string]string

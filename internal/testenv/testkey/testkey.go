@@ -1,5 +1,5 @@
-// Package testkey shares RSA keys among the tests of a process: to make one takes a tenth of a second, and most tests do not
-// care which it is.
+// Package testkey shares RSA keys among the tests of a process: to make one takes a tenth of a
+// second, and most tests do not care which it is.
 package testkey
 
 import (
@@ -14,7 +14,8 @@ var shared struct {
 	keys map[string]*rsa.PrivateKey
 }
 
-// RSA returns a key of 2048 bits. A name stands for one key as long as the process runs, and each name for another one.
+// RSA returns a key of 2048 bits. A name stands for one key as long as the process runs, and each
+// name for another one.
 func RSA(t testing.TB, name string) *rsa.PrivateKey {
 	t.Helper()
 	shared.Lock()
