@@ -21,172 +21,214 @@ import (
 // key is the hash under which grown stored row i.
 func key(i int) []byte { return fmt.Append(nil, "x", i) }
 
-func planCalls(s *Store) (calls []growthtest.Call) {
-	add := func(method string, do func(ctx context.Context) error) {
-		calls = append(calls, growthtest.Call{Method: method, Do: do})
-	}
-	// late is a call that finds nothing: it looks at as much as one that finds something.
-	late := func(method string, do func(ctx context.Context) error) {
-		add(method, func(ctx context.Context) error {
-			if err := do(ctx); !errors.Is(err, ErrNotFound) {
-				return fmt.Errorf("want ErrNotFound, got: %w", err)
-			}
-			return nil
-		})
-	}
-	prepare := func(ctx context.Context, tables ...string) error {
-		for _, table := range tables {
-			if err := growthtest.Prepare(ctx, s.db, leave[table]); err != nil {
-				return err
-			}
+// planned are the calls that the test makes.
+type planned struct {
+	*Store
+	calls []growthtest.Call
+}
+
+func (p *planned) add(method string, do func(ctx context.Context) error) {
+	p.calls = append(p.calls, growthtest.Call{Method: method, Do: do})
+}
+
+// late adds a call that finds nothing. It costs as much as one that finds something.
+func (p *planned) late(method string, do func(ctx context.Context) error) {
+	p.add(method, func(ctx context.Context) error {
+		if err := do(ctx); !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("want ErrNotFound, got: %w", err)
 		}
 		return nil
-	}
-	soon := planNow.Add(time.Hour)
+	})
+}
 
-	add("Client", func(ctx context.Context) error { _, err := s.Clients.Client(ctx, "c1"); return err })
-	add("ClientWithSecrets", func(ctx context.Context) error { _, _, err := s.Clients.ClientWithSecrets(ctx, "c1"); return err })
-	add("ClientSecretHashes", func(ctx context.Context) error { _, err := s.Clients.ClientSecretHashes(ctx, "c1"); return err })
-	add("ListClients", func(ctx context.Context) error { _, err := s.Clients.ListClients(ctx, "c5", 100); return err })
-	add("CreateClient", func(ctx context.Context) error { return s.Clients.CreateClient(ctx, client.Client{ID: "new"}) })
-	add("UpdateClient", func(ctx context.Context) error { return s.Clients.UpdateClient(ctx, client.Client{ID: "c1"}) })
-	add("AddClientSecret", func(ctx context.Context) error { return s.Clients.AddClientSecret(ctx, "c1", key(0), planNow) })
-	add("ReplaceClientSecrets", func(ctx context.Context) error { return s.Clients.ReplaceClientSecrets(ctx, "c1", key(0)) })
-	add("DeleteClient", func(ctx context.Context) error {
-		if err := prepare(ctx, "grants", "consents", "interactions", "device_codes"); err != nil {
+// prepare leaves some hundred rows in each of the tables.
+func (p *planned) prepare(ctx context.Context, tables ...string) error {
+	for _, table := range tables {
+		if err := growthtest.Prepare(ctx, p.db, leave[table]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var soon = planNow.Add(time.Hour)
+
+func planCalls(s *Store) []growthtest.Call {
+	p := &planned{Store: s}
+	p.ofClients()
+	p.ofConsents()
+	p.ofDevices()
+	p.ofGrants()
+	p.ofInteractions()
+	p.ofKeys()
+	p.ofLogouts()
+	p.ofSessions()
+	p.ofAttempts()
+	p.ofUsers()
+	p.ofAll()
+	return p.calls
+}
+
+func (s *planned) ofClients() {
+	s.add("Client", func(ctx context.Context) error { _, err := s.Clients.Client(ctx, "c1"); return err })
+	s.add("ClientWithSecrets", func(ctx context.Context) error { _, _, err := s.Clients.ClientWithSecrets(ctx, "c1"); return err })
+	s.add("ClientSecretHashes", func(ctx context.Context) error { _, err := s.Clients.ClientSecretHashes(ctx, "c1"); return err })
+	s.add("ListClients", func(ctx context.Context) error { _, err := s.Clients.ListClients(ctx, "c5", 100); return err })
+	s.add("CreateClient", func(ctx context.Context) error { return s.Clients.CreateClient(ctx, client.Client{ID: "new"}) })
+	s.add("UpdateClient", func(ctx context.Context) error { return s.Clients.UpdateClient(ctx, client.Client{ID: "c1"}) })
+	s.add("AddClientSecret", func(ctx context.Context) error { return s.Clients.AddClientSecret(ctx, "c1", key(0), planNow) })
+	s.add("ReplaceClientSecrets", func(ctx context.Context) error { return s.Clients.ReplaceClientSecrets(ctx, "c1", key(0)) })
+	s.add("DeleteClient", func(ctx context.Context) error {
+		if err := s.prepare(ctx, "grants", "consents", "interactions", "device_codes"); err != nil {
 			return err
 		}
 		_, err := s.DeleteClient(ctx, "c1")
 		return err
 	})
-	add("RegisterClient", func(ctx context.Context) error {
+	s.add("RegisterClient", func(ctx context.Context) error {
 		return s.Clients.RegisterClient(ctx, client.Client{ID: "new"},
 			registry.Registration{Secret: key(0), Token: key(0), InitialToken: key(1099)})
 	})
-	add("SweepUnusedClients", func(ctx context.Context) error {
+	s.add("SweepUnusedClients", func(ctx context.Context) error {
 		_, err := s.Clients.SweepUnusedClients(ctx, 800*time.Millisecond)
 		return err
 	})
-	add("PutDocumentClient", func(ctx context.Context) error {
+	s.add("PutDocumentClient", func(ctx context.Context) error {
 		return s.Clients.PutDocumentClient(ctx, client.Client{ID: "https://1.example/"})
 	})
-	late("CheckRegistrationToken", func(ctx context.Context) error { return s.Clients.CheckRegistrationToken(ctx, "c1", "another") })
-	add("CreateInitialToken", func(ctx context.Context) error { return s.Clients.CreateInitialToken(ctx, key(0), "", 1, soon) })
-	add("CheckInitialToken", func(ctx context.Context) error { return s.Clients.CheckInitialToken(ctx, key(1099)) })
+	s.late("CheckRegistrationToken", func(ctx context.Context) error { return s.Clients.CheckRegistrationToken(ctx, "c1", "another") })
+	s.add("CreateInitialToken", func(ctx context.Context) error { return s.Clients.CreateInitialToken(ctx, key(0), "", 1, soon) })
+	s.add("CheckInitialToken", func(ctx context.Context) error { return s.Clients.CheckInitialToken(ctx, key(1099)) })
+}
 
-	add("Consent", func(ctx context.Context) error { _, err := s.Consents.Consent(ctx, "u1", "c1"); return err })
-	add("Connections", func(ctx context.Context) error { _, err := s.Consents.Connections(ctx, "u1"); return err })
-	add("GrantConsent", func(ctx context.Context) error { return s.Consents.GrantConsent(ctx, "u1", "c1", []string{"openid"}) })
-	add("DecideConsent", func(ctx context.Context) error {
+func (s *planned) ofConsents() {
+	s.add("Consent", func(ctx context.Context) error { _, err := s.Consents.Consent(ctx, "u1", "c1"); return err })
+	s.add("Connections", func(ctx context.Context) error { _, err := s.Consents.Connections(ctx, "u1"); return err })
+	s.add("GrantConsent", func(ctx context.Context) error { return s.Consents.GrantConsent(ctx, "u1", "c1", []string{"openid"}) })
+	s.add("DecideConsent", func(ctx context.Context) error {
 		return s.Consents.DecideConsent(ctx, "u1", "c2", nil, []string{"email"})
 	})
-	add("HoldConsent", func(ctx context.Context) error { return s.Consents.HoldConsent(ctx, "u1", "c1", nil) })
-	add("WithdrawConsent", func(ctx context.Context) error { return s.Consents.WithdrawConsent(ctx, "u1", "c1") })
+	s.add("HoldConsent", func(ctx context.Context) error { return s.Consents.HoldConsent(ctx, "u1", "c1", nil) })
+	s.add("WithdrawConsent", func(ctx context.Context) error { return s.Consents.WithdrawConsent(ctx, "u1", "c1") })
+}
 
-	add("CreateDeviceCode", func(ctx context.Context) error {
+func (s *planned) ofDevices() {
+	s.add("CreateDeviceCode", func(ctx context.Context) error {
 		return s.Devices.CreateDeviceCode(ctx, grants.DeviceCode{Hash: key(0), UserCode: "new", ClientID: "c1", ExpiresAt: soon})
 	})
-	add("DeviceCode", func(ctx context.Context) error { _, err := s.Devices.DeviceCode(ctx, key(1)); return err })
-	add("PendingDeviceCode", func(ctx context.Context) error { _, err := s.Devices.PendingDeviceCode(ctx, "x2000"); return err })
-	late("AllowedDeviceCode", func(ctx context.Context) error { _, err := s.Devices.AllowedDeviceCode(ctx, "x1", "u1"); return err })
-	add("AllowDevice", func(ctx context.Context) error { return s.Devices.AllowDevice(ctx, key(2000), "g1") })
-	add("DenyDevice", func(ctx context.Context) error { return s.Devices.DenyDevice(ctx, key(2000)) })
-	add("PollDevice", func(ctx context.Context) error { _, err := s.Devices.PollDevice(ctx, key(2000)); return err })
-	add("RedeemDeviceCode", func(ctx context.Context) error {
+	s.add("DeviceCode", func(ctx context.Context) error { _, err := s.Devices.DeviceCode(ctx, key(1)); return err })
+	s.add("PendingDeviceCode", func(ctx context.Context) error { _, err := s.Devices.PendingDeviceCode(ctx, "x2000"); return err })
+	s.late("AllowedDeviceCode", func(ctx context.Context) error { _, err := s.Devices.AllowedDeviceCode(ctx, "x1", "u1"); return err })
+	s.add("AllowDevice", func(ctx context.Context) error { return s.Devices.AllowDevice(ctx, key(2000), "g1") })
+	s.add("DenyDevice", func(ctx context.Context) error { return s.Devices.DenyDevice(ctx, key(2000)) })
+	s.add("PollDevice", func(ctx context.Context) error { _, err := s.Devices.PollDevice(ctx, key(2000)); return err })
+	s.add("RedeemDeviceCode", func(ctx context.Context) error {
 		_, err := s.Devices.RedeemDeviceCode(ctx, key(2001), &grants.RefreshToken{Hash: key(0), GrantID: "g2001"})
 		return err
 	})
+}
 
-	add("CreateGrant", func(ctx context.Context) error {
+func (s *planned) ofGrants() {
+	s.add("CreateGrant", func(ctx context.Context) error {
 		return s.Grants.CreateGrant(ctx, grants.Grant{ID: "new", UserID: "u1", SessionID: "s1", ExpiresAt: soon},
 			&client.Client{ID: "c1", UpdatedAt: time.UnixMicro(1)})
 	})
-	add("BindGrant", func(ctx context.Context) error { return s.Grants.BindGrant(ctx, "g1", "jkt") })
-	add("CreateCode", func(ctx context.Context) error {
+	s.add("BindGrant", func(ctx context.Context) error { return s.Grants.BindGrant(ctx, "g1", "jkt") })
+	s.add("CreateCode", func(ctx context.Context) error {
 		return s.Grants.CreateCode(ctx, key(0), grants.Code{Grant: grants.Grant{ID: "g1"}})
 	})
-	add("Code", func(ctx context.Context) error { _, err := s.Grants.Code(ctx, key(1)); return err })
-	add("RedeemCode", func(ctx context.Context) error {
+	s.add("Code", func(ctx context.Context) error { _, err := s.Grants.Code(ctx, key(1)); return err })
+	s.add("RedeemCode", func(ctx context.Context) error {
 		_, err := s.Grants.RedeemCode(ctx, key(2001), &grants.RefreshToken{Hash: key(0), GrantID: "g2001"})
 		return err
 	})
-	add("RefreshToken", func(ctx context.Context) error { _, _, err := s.Grants.RefreshToken(ctx, key(1)); return err })
-	add("RotateRefreshToken", func(ctx context.Context) error {
+	s.add("RefreshToken", func(ctx context.Context) error { _, _, err := s.Grants.RefreshToken(ctx, key(1)); return err })
+	s.add("RotateRefreshToken", func(ctx context.Context) error {
 		_, err := s.Grants.RotateRefreshToken(ctx, key(1), grants.RefreshToken{Hash: key(0), GrantID: "g1"})
 		return err
 	})
-	add("ContinueSession", func(ctx context.Context) error { return s.Sessions.ContinueSession(ctx, "s1000") })
-	add("Grant", func(ctx context.Context) error { _, err := s.Grants.Grant(ctx, "g1"); return err })
-	add("RevokeGrant", func(ctx context.Context) error { _, err := s.Grants.RevokeGrant(ctx, "g1"); return err })
-	add("RevokeToken", func(ctx context.Context) error { return s.Grants.RevokeToken(ctx, "new", soon) })
-	add("TokenRevoked", func(ctx context.Context) error { _, err := s.Grants.TokenRevoked(ctx, "x1"); return err })
+	s.add("ContinueSession", func(ctx context.Context) error { return s.Sessions.ContinueSession(ctx, "s1000") })
+	s.add("Grant", func(ctx context.Context) error { _, err := s.Grants.Grant(ctx, "g1"); return err })
+	s.add("RevokeGrant", func(ctx context.Context) error { _, err := s.Grants.RevokeGrant(ctx, "g1"); return err })
+	s.add("RevokeToken", func(ctx context.Context) error { return s.Grants.RevokeToken(ctx, "new", soon) })
+	s.add("TokenRevoked", func(ctx context.Context) error { _, err := s.Grants.TokenRevoked(ctx, "x1"); return err })
+}
 
-	add("CreateInteraction", func(ctx context.Context) error {
+func (s *planned) ofInteractions() {
+	s.add("CreateInteraction", func(ctx context.Context) error {
 		_, err := s.Interactions.CreateInteraction(ctx, requests.Interaction{ClientID: "c1", Form: url.Values{"a": {"b"}}}, "browser")
 		return err
 	})
-	late("Interaction", func(ctx context.Context) error { _, err := s.Interactions.Interaction(ctx, "x", "b"); return err })
-	late("DecideInteraction", func(ctx context.Context) error {
+	s.late("Interaction", func(ctx context.Context) error { _, err := s.Interactions.Interaction(ctx, "x", "b"); return err })
+	s.late("DecideInteraction", func(ctx context.Context) error {
 		return s.Interactions.DecideInteraction(ctx, "x", "b", "s1", requests.ConsentAllow, nil)
 	})
-	late("SpentInteraction", func(ctx context.Context) error { _, err := s.Interactions.SpentInteraction(ctx, "x", "b"); return err })
-	add("CreatePosted", func(ctx context.Context) error {
+	s.late("SpentInteraction", func(ctx context.Context) error { _, err := s.Interactions.SpentInteraction(ctx, "x", "b"); return err })
+	s.add("CreatePosted", func(ctx context.Context) error {
 		_, err := s.Interactions.CreatePosted(ctx, url.Values{"a": {"b"}})
 		return err
 	})
-	late("Posted", func(ctx context.Context) error { _, err := s.Interactions.Posted(ctx, "x"); return err })
-	late("SpendInteraction", func(ctx context.Context) error { _, err := s.Interactions.SpendInteraction(ctx, "x"); return err })
-	add("CreatePushedRequest", func(ctx context.Context) error {
+	s.late("Posted", func(ctx context.Context) error { _, err := s.Interactions.Posted(ctx, "x"); return err })
+	s.late("SpendInteraction", func(ctx context.Context) error { _, err := s.Interactions.SpendInteraction(ctx, "x"); return err })
+	s.add("CreatePushedRequest", func(ctx context.Context) error {
 		return s.Pushed.CreatePushedRequest(ctx, "x", requests.PushedRequest{ClientID: "c1", ExpiresAt: soon})
 	})
-	late("PushedRequest", func(ctx context.Context) error { _, err := s.Pushed.PushedRequest(ctx, "x"); return err })
-	add("SpendPushedRequest", func(ctx context.Context) error { return s.Pushed.SpendPushedRequest(ctx, "x") })
+	s.late("PushedRequest", func(ctx context.Context) error { _, err := s.Pushed.PushedRequest(ctx, "x"); return err })
+	s.add("SpendPushedRequest", func(ctx context.Context) error { return s.Pushed.SpendPushedRequest(ctx, "x") })
+}
 
-	add("AddSigningKey", func(ctx context.Context) error {
+func (s *planned) ofKeys() {
+	s.add("AddSigningKey", func(ctx context.Context) error {
 		return s.Keys.AddSigningKey(ctx, keystore.SigningKey{KID: "k", Alg: "RS256", Generation: 1, PrivateKey: key(0), ActivatesAt: soon})
 	})
-	add("SigningKeys", func(ctx context.Context) error { _, err := s.Keys.SigningKeys(ctx); return err })
-	late("ActivateSigningKey", func(ctx context.Context) error { _, err := s.Keys.ActivateSigningKey(ctx, "RS256"); return err })
-	late("RewrapSigningKey", func(ctx context.Context) error { return s.Keys.RewrapSigningKey(ctx, "k", key(0), key(1)) })
-	late("DeleteSigningKey", func(ctx context.Context) error { return s.Keys.DeleteSigningKey(ctx, "k") })
-	add("ServerSecret", func(ctx context.Context) error {
+	s.add("SigningKeys", func(ctx context.Context) error { _, err := s.Keys.SigningKeys(ctx); return err })
+	s.late("ActivateSigningKey", func(ctx context.Context) error { _, err := s.Keys.ActivateSigningKey(ctx, "RS256"); return err })
+	s.late("RewrapSigningKey", func(ctx context.Context) error { return s.Keys.RewrapSigningKey(ctx, "k", key(0), key(1)) })
+	s.late("DeleteSigningKey", func(ctx context.Context) error { return s.Keys.DeleteSigningKey(ctx, "k") })
+	s.add("ServerSecret", func(ctx context.Context) error {
 		_, err := s.Keys.ServerSecret(ctx, "name", func() ([]byte, error) { return key(0), nil })
 		return err
 	})
-	add("ServerSecrets", func(ctx context.Context) error { _, err := s.Keys.ServerSecrets(ctx); return err })
-	late("RewrapServerSecret", func(ctx context.Context) error { return s.Keys.RewrapServerSecret(ctx, "name", key(0), key(1)) })
+	s.add("ServerSecrets", func(ctx context.Context) error { _, err := s.Keys.ServerSecrets(ctx); return err })
+	s.late("RewrapServerSecret", func(ctx context.Context) error { return s.Keys.RewrapServerSecret(ctx, "name", key(0), key(1)) })
+}
 
-	add("NoteSessionClient", func(ctx context.Context) error { return s.Logouts.NoteSessionClient(ctx, "s1", "c2") })
-	add("SessionClients", func(ctx context.Context) error { _, err := s.Logouts.SessionClients(ctx, "s1"); return err })
-	add("TakeLogouts", func(ctx context.Context) error { _, err := s.Logouts.TakeLogouts(ctx, time.Minute, 16, 4); return err })
+func (s *planned) ofLogouts() {
+	s.add("NoteSessionClient", func(ctx context.Context) error { return s.Logouts.NoteSessionClient(ctx, "s1", "c2") })
+	s.add("SessionClients", func(ctx context.Context) error { _, err := s.Logouts.SessionClients(ctx, "s1"); return err })
+	s.add("TakeLogouts", func(ctx context.Context) error { _, err := s.Logouts.TakeLogouts(ctx, time.Minute, 16, 4); return err })
 	for range 5 { // until it has been with all clients, and begins anew
-		add("TakeLogouts", func(ctx context.Context) error {
+		s.add("TakeLogouts", func(ctx context.Context) error {
 			_, err := s.Logouts.TakeLogouts(ctx, time.Minute, 1000, 4)
 			return err
 		})
 	}
-	add("EndLogout", func(ctx context.Context) error { return s.Logouts.EndLogout(ctx, "x1") })
-	add("PostponeLogout", func(ctx context.Context) error {
+	s.add("EndLogout", func(ctx context.Context) error { return s.Logouts.EndLogout(ctx, "x1") })
+	s.add("PostponeLogout", func(ctx context.Context) error {
 		return s.Logouts.PostponeLogout(ctx, outbox.LogoutDelivery{ID: "x1"}, "slow", soon)
 	})
-	add("LogoutDeliveries", func(ctx context.Context) error { _, err := s.Logouts.LogoutDeliveries(ctx, "x5", 500); return err })
+	s.add("LogoutDeliveries", func(ctx context.Context) error { _, err := s.Logouts.LogoutDeliveries(ctx, "x5", 500); return err })
+}
 
-	add("CreateSession", func(ctx context.Context) error {
+func (s *planned) ofSessions() {
+	s.add("CreateSession", func(ctx context.Context) error {
 		_, _, err := s.Sessions.CreateSession(ctx, accounts.Session{UserID: "u1"}, "hash")
 		return err
 	})
-	add("CreateSession", func(ctx context.Context) error {
+	s.add("CreateSession", func(ctx context.Context) error {
 		_, _, err := s.Sessions.CreateSession(ctx, accounts.Session{ID: "s200", UserID: "u200"}, "hash")
 		return err
 	})
-	late("SessionByCookie", func(ctx context.Context) error { _, _, err := s.Sessions.SessionByCookie(ctx, "x"); return err })
-	add("TouchSession", func(ctx context.Context) error { return s.Sessions.TouchSession(ctx, accounts.Session{ID: "s1"}, 0) })
-	add("SessionsOf", func(ctx context.Context) error { _, err := s.Sessions.SessionsOf(ctx, "u1"); return err })
-	add("EndSession", func(ctx context.Context) error { return s.Sessions.EndSession(ctx, "s1") })
-	add("EndSessionOf", func(ctx context.Context) error { return s.Sessions.EndSessionOf(ctx, "u1", "s1") })
-	add("EndSessionsOf", func(ctx context.Context) error { return s.Sessions.EndSessionsOf(ctx, "u1", "s100") })
+	s.late("SessionByCookie", func(ctx context.Context) error { _, _, err := s.Sessions.SessionByCookie(ctx, "x"); return err })
+	s.add("TouchSession", func(ctx context.Context) error { return s.Sessions.TouchSession(ctx, accounts.Session{ID: "s1"}, 0) })
+	s.add("SessionsOf", func(ctx context.Context) error { _, err := s.Sessions.SessionsOf(ctx, "u1"); return err })
+	s.add("EndSession", func(ctx context.Context) error { return s.Sessions.EndSession(ctx, "s1") })
+	s.add("EndSessionOf", func(ctx context.Context) error { return s.Sessions.EndSessionOf(ctx, "u1", "s1") })
+	s.add("EndSessionsOf", func(ctx context.Context) error { return s.Sessions.EndSessionsOf(ctx, "u1", "s100") })
+}
 
-	add("ReserveAttempt", func(ctx context.Context) error {
+func (s *planned) ofAttempts() {
+	s.add("ReserveAttempt", func(ctx context.Context) error {
 		_, _, _, err := s.Attempts.ReserveAttempt(ctx, "address:29999", 5, 15*time.Minute)
 		return err
 	})
@@ -197,13 +239,13 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 		}
 		return a
 	}
-	add("ReleaseAttempt", func(ctx context.Context) error { return s.Attempts.ReleaseAttempt(ctx, attempt(ctx)) })
-	add("FailAttempt", func(ctx context.Context) error { return s.Attempts.FailAttempt(ctx, attempt(ctx)) })
-	add("TakeQuotas", func(ctx context.Context) error {
+	s.add("ReleaseAttempt", func(ctx context.Context) error { return s.Attempts.ReleaseAttempt(ctx, attempt(ctx)) })
+	s.add("FailAttempt", func(ctx context.Context) error { return s.Attempts.FailAttempt(ctx, attempt(ctx)) })
+	s.add("TakeQuotas", func(ctx context.Context) error {
 		return s.Quotas.TakeQuotas(ctx, limits.Quota{Subject: "x2000", Limit: 9, Window: time.Hour},
 			limits.Quota{Subject: "x", Limit: 9, Window: time.Hour, Shards: 3})
 	})
-	add("Uncount", func(ctx context.Context) error {
+	s.add("Uncount", func(ctx context.Context) error {
 		handle, err := s.Interactions.CreateInteraction(ctx, requests.Interaction{ClientID: "c1"}, "browser",
 			limits.Quota{Subject: "x2000", Limit: 9, Window: time.Hour})
 		if err != nil {
@@ -215,32 +257,38 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 		}
 		return s.Interactions.Uncount(ctx, in)
 	})
-	add("ClearAttempts", func(ctx context.Context) error { return s.Attempts.ClearAttempts(ctx, "address:1") })
-	add("UseID", func(ctx context.Context) error { return s.UsedIDs.UseID(ctx, "p", "i", "j", soon) })
+	s.add("ClearAttempts", func(ctx context.Context) error { return s.Attempts.ClearAttempts(ctx, "address:1") })
+	s.add("UseID", func(ctx context.Context) error { return s.UsedIDs.UseID(ctx, "p", "i", "j", soon) })
+}
 
-	add("CreateUser", func(ctx context.Context) error {
+func (s *planned) ofUsers() {
+	s.add("CreateUser", func(ctx context.Context) error {
 		_, err := s.Users.CreateUser(ctx, accounts.User{Email: "new"})
 		return err
 	})
-	add("User", func(ctx context.Context) error { _, err := s.Users.User(ctx, "u1"); return err })
-	add("UserByEmail", func(ctx context.Context) error { _, err := s.Users.UserByEmail(ctx, "u1"); return err })
-	add("UpdateEmailKeys", func(ctx context.Context) error { _, err := s.Users.UpdateEmailKeys(ctx); return err })
-	add("ListUsers", func(ctx context.Context) error { _, err := s.Users.ListUsers(ctx, "u5", 500); return err })
-	add("SetName", func(ctx context.Context) error { return s.Users.SetName(ctx, "u1", "n") })
-	add("SetRoles", func(ctx context.Context) error { return s.Users.SetRoles(ctx, "u1", nil) })
-	add("SetClaims", func(ctx context.Context) error { return s.Users.SetClaims(ctx, "u1", accounts.Claims{}) })
-	add("EditUser", func(ctx context.Context) error {
+	s.add("User", func(ctx context.Context) error { _, err := s.Users.User(ctx, "u1"); return err })
+	s.add("UserByEmail", func(ctx context.Context) error { _, err := s.Users.UserByEmail(ctx, "u1"); return err })
+	s.add("UpdateEmailKeys", func(ctx context.Context) error { _, err := s.Users.UpdateEmailKeys(ctx); return err })
+	s.add("ListUsers", func(ctx context.Context) error { _, err := s.Users.ListUsers(ctx, "u5", 500); return err })
+	s.add("SetName", func(ctx context.Context) error { return s.Users.SetName(ctx, "u1", "n") })
+	s.add("SetRoles", func(ctx context.Context) error { return s.Users.SetRoles(ctx, "u1", nil) })
+	s.add("SetClaims", func(ctx context.Context) error { return s.Users.SetClaims(ctx, "u1", accounts.Claims{}) })
+	s.add("EditUser", func(ctx context.Context) error {
 		return s.Users.EditUser(ctx, "u1", func(*accounts.User) error { return nil })
 	})
-	add("RehashPassword", func(ctx context.Context) error { return s.Users.RehashPassword(ctx, "u1", "hash", "new") })
-	add("ChangePassword", func(ctx context.Context) error {
+	s.add("RehashPassword", func(ctx context.Context) error { return s.Users.RehashPassword(ctx, "u1", "hash", "new") })
+	s.add("ChangePassword", func(ctx context.Context) error {
 		_, err := s.Users.ChangePassword(ctx, "u1", "hash", "new", "s100")
 		return err
 	})
-	add("ResetPassword", func(ctx context.Context) error { return s.Users.ResetPassword(ctx, "u1", "new") })
-	add("SetDisabled", func(ctx context.Context) error { return s.Users.SetDisabled(ctx, "u1", true) })
-	add("EndAll", func(ctx context.Context) error {
-		if err := prepare(ctx, "sessions", "session_clients", "grants", "interactions", "pushed_requests", "device_codes",
+	s.add("ResetPassword", func(ctx context.Context) error { return s.Users.ResetPassword(ctx, "u1", "new") })
+	s.add("SetDisabled", func(ctx context.Context) error { return s.Users.SetDisabled(ctx, "u1", true) })
+}
+
+// ofAll are calls of what concerns several rooms.
+func (s *planned) ofAll() {
+	s.add("EndAll", func(ctx context.Context) error {
+		if err := s.prepare(ctx, "sessions", "session_clients", "grants", "interactions", "pushed_requests", "device_codes",
 			"initial_access_tokens", "consents"); err != nil {
 			return err
 		}
@@ -259,8 +307,7 @@ func planCalls(s *Store) (calls []growthtest.Call) {
 		}
 	}
 	s.Clients.KeepUnused(800 * time.Millisecond)
-	add("Sweep", sweep())
-	add("Sweep", sweep(`UPDATE clients SET removed_at = 1
+	s.add("Sweep", sweep())
+	s.add("Sweep", sweep(`UPDATE clients SET removed_at = 1
 		WHERE id = 'c1'`, leave["grants"], leave["consents"], leave["interactions"], leave["device_codes"]))
-	return calls
 }

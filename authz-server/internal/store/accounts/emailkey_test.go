@@ -93,7 +93,7 @@ func TestInternationalizedAddressesFindTheirAccount(t *testing.T) {
 				t.Errorf("a second account for %q: %v", spelling, err)
 			}
 		}
-		// Neither for a domain: whoever owns the one is not who owns the other.
+		// Nor for a domain: the two can have different owners.
 		if _, err := f.Users.CreateUser(t.Context(), accounts.User{Email: "a@mit.example"}); err != nil {
 			t.Fatal(err)
 		}

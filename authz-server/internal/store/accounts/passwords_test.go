@@ -95,7 +95,7 @@ func TestAPasswordChangeLeavesOnlyWhatTheSessionThatMakesItGranted(t *testing.T)
 	})
 }
 
-// Whoever changes a password from a session that has just been ended is too late.
+// A change of password from a session that has just ended comes too late.
 func TestAPasswordIsNotChangedFromASessionThatHasEnded(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		if err := f.Sessions.EndSession(t.Context(), f.Session.ID); err != nil {

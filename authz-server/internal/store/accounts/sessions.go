@@ -108,27 +108,12 @@ func (s *Sessions) CreateSession(
 			return err
 		}
 		if in.ID != "" {
-			rows, err := s.db.Exec(ctx, `UPDATE sessions
-				SET cookie_hash = $1, auth_time = $2, amr = $3, acr = $4, address = $5, user_agent = $6,
-				created_at = $7, seen_at = $7, idle_expires_at = $8, expires_at = $9
-				WHERE id = $10 AND user_id = $11 AND idle_expires_at > $7`,
-				opaque.Hash(cookie), sqldb.Micros(in.AuthTime),
-				strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
-				sqldb.Micros(now), sqldb.Micros(s.limits.end(now, in.ExpiresAt)),
-				sqldb.Micros(in.ExpiresAt), in.ID, in.UserID)
-			if err != nil || rows == 1 {
+			if renewed, err := s.renew(ctx, in, cookie); err != nil || renewed {
 				return err
 			}
 		}
 		in.ID = rand.Text()
-		_, err := s.db.Exec(ctx, `INSERT INTO sessions (id, cookie_hash, user_id, auth_time, amr,
-			acr, address, user_agent, created_at, seen_at, idle_expires_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)`,
-			in.ID, opaque.Hash(cookie), in.UserID, sqldb.Micros(in.AuthTime),
-			strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
-			sqldb.Micros(now), sqldb.Micros(s.limits.end(now, in.ExpiresAt)),
-			sqldb.Micros(in.ExpiresAt))
-		if err != nil {
+		if err := s.insert(ctx, in, cookie); err != nil {
 			return err
 		}
 		return s.endSurplus(ctx, in.UserID)
@@ -137,6 +122,30 @@ func (s *Sessions) CreateSession(
 		return Session{}, "", err
 	}
 	return in, cookie, nil
+}
+
+// renew makes the live session in.ID of in.UserID a new log-in, if there is such a session.
+func (s *Sessions) renew(ctx context.Context, in Session, cookie string) (renewed bool, err error) {
+	rows, err := s.db.Exec(ctx, `UPDATE sessions
+		SET cookie_hash = $1, auth_time = $2, amr = $3, acr = $4, address = $5, user_agent = $6,
+		created_at = $7, seen_at = $7, idle_expires_at = $8, expires_at = $9
+		WHERE id = $10 AND user_id = $11 AND idle_expires_at > $7`,
+		opaque.Hash(cookie), sqldb.Micros(in.AuthTime),
+		strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
+		sqldb.Micros(in.CreatedAt), sqldb.Micros(s.limits.end(in.CreatedAt, in.ExpiresAt)),
+		sqldb.Micros(in.ExpiresAt), in.ID, in.UserID)
+	return rows == 1, err
+}
+
+func (s *Sessions) insert(ctx context.Context, in Session, cookie string) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO sessions (id, cookie_hash, user_id, auth_time, amr,
+		acr, address, user_agent, created_at, seen_at, idle_expires_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)`,
+		in.ID, opaque.Hash(cookie), in.UserID, sqldb.Micros(in.AuthTime),
+		strings.Join(in.AMR, " "), in.ACR, in.Address, in.UserAgent,
+		sqldb.Micros(in.CreatedAt), sqldb.Micros(s.limits.end(in.CreatedAt, in.ExpiresAt)),
+		sqldb.Micros(in.ExpiresAt))
+	return err
 }
 
 // MaxSessions is how many live sessions a person can have; the least recently used ones end.

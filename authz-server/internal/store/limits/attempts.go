@@ -39,17 +39,8 @@ func (s *Attempts) ReserveAttempt(
 	now := s.now()
 	at, cutoff := sqldb.Micros(now), sqldb.Micros(now.Add(-window))
 	// This only saves statements that cannot succeed; the statement below decides.
-	next, held := at, false // the oldest failure that counts, whose slot comes free first
-	taken := make(map[string]bool)
-	if _, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (struct{}, error) {
-		var slot string
-		var failed, heldUntil int64
-		err := rows.Scan(&slot, &failed, &heldUntil)
-		taken[slot] = true
-		next, held = min(next, failed), held || heldUntil > at
-		return struct{}{}, err
-	}, `SELECT id, failed_at, held_until FROM login_failures WHERE subject = $1 AND failed_at > $2`,
-		subject, cutoff); err != nil {
+	taken, next, held, err := s.takenSlots(ctx, subject, cutoff, at)
+	if err != nil {
 		return Attempt{}, 0, false, err
 	}
 	for n := range limit {
@@ -75,6 +66,24 @@ func (s *Attempts) ReserveAttempt(
 		return Attempt{}, 0, false, nil
 	}
 	return Attempt{}, max(sqldb.Time(next).Add(window).Sub(now), time.Second), false, nil
+}
+
+// takenSlots returns the slots of tries since cutoff, the time of the oldest of these tries, whose
+// slot comes free first, and whether any of them is undecided at now.
+func (s *Attempts) takenSlots(
+	ctx context.Context, subject string, cutoff, now int64,
+) (taken map[string]bool, oldest int64, held bool, err error) {
+	taken, oldest = make(map[string]bool), now
+	_, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (struct{}, error) {
+		var slot string
+		var failed, heldUntil int64
+		err := rows.Scan(&slot, &failed, &heldUntil)
+		taken[slot] = true
+		oldest, held = min(oldest, failed), held || heldUntil > now
+		return struct{}{}, err
+	}, `SELECT id, failed_at, held_until FROM login_failures WHERE subject = $1 AND failed_at > $2`,
+		subject, cutoff)
+	return taken, oldest, held, err
 }
 
 // ReleaseAttempt gives a try back: it succeeded, or was not made.

@@ -165,27 +165,12 @@ func (s *Logouts) TakeLogouts(
 	s.taking.Unlock()
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		taken = nil
-		clients, err := s.clientsToTell(ctx, after)
-		if err == nil && len(clients) < logoutClients && after != "" { // and once round
-			var first []string
-			if first, err = s.clientsToTell(ctx, ""); err == nil {
-				clients = append(clients, slices.DeleteFunc(first, func(id string) bool { return id > after })...)
-			}
-		}
+		clients, err := s.inTurn(ctx, after)
 		if err != nil {
 			return err
 		}
 		for _, id := range clients {
-			// The condition on due_at stands outside as well, where Postgres evaluates it again
-			// after waiting for another transaction's update.
-			got, err := sqldb.All(ctx, s.db, scanDelivery, `UPDATE logout_deliveries
-				SET due_at = $1, attempts = attempts + 1
-				WHERE due_at <= $2 AND given_up_at = 0 AND id IN (
-					SELECT id FROM logout_deliveries
-					WHERE client_id = $3 AND due_at <= $2 AND given_up_at = 0
-					ORDER BY due_at, id LIMIT `+
-				strconv.Itoa(min(perClient, limit-len(taken)))+`)
-				RETURNING `+deliveryColumns, sqldb.Micros(now.Add(lease)), sqldb.Micros(now), id)
+			got, err := s.takeOf(ctx, id, now, now.Add(lease), min(perClient, limit-len(taken)))
 			if err != nil {
 				return err
 			}
@@ -202,6 +187,35 @@ func (s *Logouts) TakeLogouts(
 		s.taking.Unlock()
 	}
 	return taken, err
+}
+
+// takeOf takes up to limit deliveries of one client. The condition on due_at stands outside as well,
+// where Postgres evaluates it again after waiting for another transaction's update.
+func (s *Logouts) takeOf(
+	ctx context.Context, clientID string, now, until time.Time, limit int,
+) ([]LogoutDelivery, error) {
+	return sqldb.All(ctx, s.db, scanDelivery, `UPDATE logout_deliveries
+		SET due_at = $1, attempts = attempts + 1
+		WHERE due_at <= $2 AND given_up_at = 0 AND id IN (
+			SELECT id FROM logout_deliveries
+			WHERE client_id = $3 AND due_at <= $2 AND given_up_at = 0
+			ORDER BY due_at, id LIMIT `+strconv.Itoa(limit)+`)
+		RETURNING `+deliveryColumns, sqldb.Micros(until), sqldb.Micros(now), clientID)
+}
+
+// inTurn returns the clients to look at, which are those behind after and then, once round, those
+// up to it.
+func (s *Logouts) inTurn(ctx context.Context, after string) ([]string, error) {
+	clients, err := s.clientsToTell(ctx, after)
+	if err != nil || len(clients) >= logoutClients || after == "" {
+		return clients, err
+	}
+	first, err := s.clientsToTell(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	first = slices.DeleteFunc(first, func(id string) bool { return id > after })
+	return append(clients, first...), nil
 }
 
 // clientsToTell returns the next clients behind after that have deliveries waiting, due or not, by

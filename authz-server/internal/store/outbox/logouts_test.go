@@ -221,7 +221,7 @@ func TestOneTakesADeliveryAtATime(t *testing.T) {
 			t.Errorf("taken: %v", taken)
 		}
 
-		f.Now = f.Now.Add(time.Minute) // whoever took them died
+		f.Now = f.Now.Add(time.Minute) // the process that took them died
 		again, err := f.Logouts.TakeLogouts(t.Context(), time.Minute, 10, 2)
 		if err != nil || len(again) != 3 || again[0].Attempts != 2 {
 			t.Fatalf("%+v %v", again, err)

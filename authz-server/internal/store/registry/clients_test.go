@@ -214,7 +214,7 @@ func TestAClientIsNotChangedFromAnOldReading(t *testing.T) {
 	})
 }
 
-// Whoever replaces a secret that leaked relies on the new one being the only one.
+// An operator who replaces a secret that leaked relies on the new one being the only one.
 func TestSecretsReplacedAtOnceLeaveOne(t *testing.T) {
 	storetest.Empty(t, func(t *testing.T, s *storetest.World) {
 		if err := s.Clients.CreateClient(t.Context(), demoClient("app")); err != nil {

@@ -46,29 +46,10 @@ func (s *Clients) SweepUnusedClients(ctx context.Context, unused time.Duration) 
 	due := sqldb.Micros(now.Add(-unused))
 	const batch = 50 // clients, of several statements each
 	_, err = s.db.Batches(ctx, batch, func(ctx context.Context) (looked int64, err error) {
-		gone := int64(0)
+		var gone int64
 		err = s.db.Tx(ctx, func(ctx context.Context) error {
-			gone = 0
-			ids, err := sqldb.All(ctx, s.db, row.Text,
-				`SELECT client_id FROM registration_tokens WHERE NOT vouched AND checked_at <= $1
-					ORDER BY checked_at LIMIT 50`, due)
-			if err != nil {
-				return err
-			}
-			looked = int64(len(ids))
-			for _, id := range ids {
-				n, err := s.db.Exec(ctx, `DELETE FROM clients
-					WHERE id = $1 AND created_at <= $2 AND `+clientUnused, id, due)
-				if err != nil {
-					return err
-				}
-				gone += n
-				if _, err := s.db.Exec(ctx, `UPDATE registration_tokens SET checked_at = $2
-					WHERE client_id = $1`, id, sqldb.Micros(now)); err != nil {
-					return err
-				}
-			}
-			return nil
+			looked, gone, err = s.removeUnused(ctx, due, sqldb.Micros(now))
+			return err
 		})
 		if err == nil {
 			removed += gone
@@ -76,6 +57,29 @@ func (s *Clients) SweepUnusedClients(ctx context.Context, unused time.Duration) 
 		return looked, err
 	})
 	return removed, err
+}
+
+// removeUnused looks at a batch of clients that were last looked at before due.
+func (s *Clients) removeUnused(ctx context.Context, due, now int64) (looked, gone int64, err error) {
+	ids, err := sqldb.All(ctx, s.db, row.Text,
+		`SELECT client_id FROM registration_tokens WHERE NOT vouched AND checked_at <= $1
+			ORDER BY checked_at LIMIT 50`, due)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, id := range ids {
+		n, err := s.db.Exec(ctx, `DELETE FROM clients
+			WHERE id = $1 AND created_at <= $2 AND `+clientUnused, id, due)
+		if err != nil {
+			return 0, 0, err
+		}
+		gone += n
+		if _, err := s.db.Exec(ctx, `UPDATE registration_tokens SET checked_at = $2
+			WHERE client_id = $1`, id, now); err != nil {
+			return 0, 0, err
+		}
+	}
+	return int64(len(ids)), gone, nil
 }
 
 // clientUnused is the condition that nothing refers to a client. It avoids EXISTS, which Postgres

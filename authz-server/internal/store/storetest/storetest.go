@@ -20,7 +20,7 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// World is a store and its clock. [Each] adds a client, a person and their session.
+// World is a store and its clock. [Each] adds the person and their session.
 type World struct {
 	*store.Store
 	Now     time.Time // what the store's clock shows; a test moves it
@@ -31,7 +31,7 @@ type World struct {
 	db  *sqldb.DB // see sql
 }
 
-// Empty runs test in parallel with others, once an engine, with a store that is empty.
+// Empty runs test once on each engine, with an empty store and in parallel with other tests.
 func Empty(t *testing.T, test func(t *testing.T, w *World)) {
 	t.Helper()
 	t.Parallel()
@@ -49,8 +49,8 @@ func Empty(t *testing.T, test func(t *testing.T, w *World)) {
 	})
 }
 
-// Each runs test in parallel with others, once an engine. The client is called "app", and the person has the e-mail address
-// a@example.com and the password hash "x".
+// Each is Empty with a client, "app", a person with the e-mail address a@example.com and the password
+// hash "x", and their session.
 func Each(t *testing.T, test func(t *testing.T, w *World)) {
 	t.Helper()
 	Empty(t, func(t *testing.T, w *World) {
@@ -72,7 +72,8 @@ func OK(t testing.TB, err error) {
 	}
 }
 
-// Code stores a new code of a new grant that the person gave to "app" in their session, and returns the code's hash.
+// Code stores a code of a new grant that the person gave "app" in their session, and returns the
+// code's hash.
 func (w *World) Code(t *testing.T, id string, offline bool) []byte {
 	t.Helper()
 	hash := opaque.Hash("code " + id)
@@ -92,14 +93,14 @@ func (w *World) Code(t *testing.T, id string, offline bool) []byte {
 	return hash
 }
 
-// RefreshToken is one of a grant, for an hour. It is not stored.
+// RefreshToken returns a refresh token of a grant that lasts an hour. It does not store it.
 func (w *World) RefreshToken(grant, id string) grants.RefreshToken {
 	return grants.RefreshToken{
 		Hash: opaque.Hash("refresh " + id), GrantID: grant, ID: id, KeyID: "k1", IssuedAt: w.Now, ExpiresAt: w.Now.Add(time.Hour),
 	}
 }
 
-// LiveGrants are those of the grants that are live.
+// LiveGrants returns those of the grants that are live.
 func (w *World) LiveGrants(t *testing.T, ids ...string) (live []string) {
 	t.Helper()
 	for _, id := range ids {
@@ -132,7 +133,8 @@ func Winners(t *testing.T, try func(ctx context.Context, i int) (won bool, err e
 	return won.Load()
 }
 
-// OneWins runs try 32 times at once: one of them must succeed, and the others must return the error lost.
+// OneWins runs try 32 times at once: one call must succeed, and the others must return the error
+// lost.
 func OneWins(t *testing.T, lost error, try func(ctx context.Context, i int) error) {
 	t.Helper()
 	won := Winners(t, func(ctx context.Context, i int) (bool, error) {
@@ -147,7 +149,7 @@ func OneWins(t *testing.T, lost error, try func(ctx context.Context, i int) erro
 	}
 }
 
-// Exec runs a statement that no method of the store runs. It may say BYTEA on both engines.
+// Exec runs a statement for which the store has no method. BYTEA works on both engines.
 func (w *World) Exec(t *testing.T, statement string, args ...any) {
 	t.Helper()
 	db := w.sql(t)
@@ -158,7 +160,7 @@ func (w *World) Exec(t *testing.T, statement string, args ...any) {
 	OK(t, err)
 }
 
-// Count is how many rows there are, from a table and what follows it in a statement.
+// Count counts the rows of a table; from may go on with a WHERE.
 func (w *World) Count(t *testing.T, from string) int {
 	t.Helper()
 	n, err := sqldb.All(t.Context(), w.sql(t), func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) }, `SELECT count(*)
@@ -167,7 +169,7 @@ func (w *World) Count(t *testing.T, from string) int {
 	return n[0]
 }
 
-// sql is a connection beside the store's.
+// sql returns a connection beside the store's.
 func (w *World) sql(t *testing.T) *sqldb.DB {
 	t.Helper()
 	if w.db == nil {
