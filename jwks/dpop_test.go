@@ -580,31 +580,3 @@ func TestWrongDPoPConfigurationsAreRefused(t *testing.T) {
 		}
 	}
 }
-
-func TestActorsAreRead(t *testing.T) {
-	t.Parallel()
-	iss := jwkstest.NewIssuer(t)
-	v := iss.Verifier(t, audience)
-	verify := func(act any) (*jwks.Claims, error) {
-		return v.Verify(t.Context(), iss.AccessToken(t, jwkstest.Token{Audience: audience, Mutate: func(_, claims map[string]any) {
-			claims["act"] = act
-		}}))
-	}
-	claims, err := verify(map[string]any{"sub": "agent", "iss": "https://agents.example", "act": map[string]any{"sub": "service"}})
-	if err != nil || claims.Actor == nil || claims.Actor.Subject != "agent" || claims.Actor.Issuer != "https://agents.example" ||
-		claims.Actor.Actor == nil || claims.Actor.Actor.Subject != "service" || claims.Actor.Actor.Actor != nil {
-		t.Errorf("%+v, %v", claims, err)
-	}
-	deep := map[string]any{}
-	for range 30 {
-		deep = map[string]any{"act": deep}
-	}
-	for _, bad := range []any{nil, "agent", []any{}, 1, map[string]any{"sub": 1}, map[string]any{"act": "x"}, deep} {
-		if claims, err := verify(bad); !errors.Is(err, jwks.ErrClaims) || claims != nil {
-			t.Errorf("%v: %v", bad, err)
-		}
-	}
-	if claims, err := v.Verify(t.Context(), iss.AccessToken(t, jwkstest.Token{Audience: audience})); err != nil || claims.Actor != nil {
-		t.Errorf("%+v, %v", claims, err)
-	}
-}

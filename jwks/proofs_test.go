@@ -91,3 +91,17 @@ func TestAMemoryThatFailsIsNoFaultOfTheProof(t *testing.T) {
 		t.Errorf("%s, %v", resp.Status, resp.Header)
 	}
 }
+
+func TestAServerWithoutAGuardReadsAProof(t *testing.T) {
+	t.Parallel()
+	iss := jwkstest.NewIssuer(t)
+	key := iss.ProofKey(t, "ES256")
+	text := key.Proof(t, jwkstest.Proof{Method: "POST", URL: "https://login.example/oauth2/token"})
+	p, err := jwks.ParseProof(text, []string{"ES256"})
+	if err != nil || p.Thumbprint != key.Thumbprint() || !p.IsForURL("https://login.example/oauth2/token") || p.Method != "POST" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p, err := jwks.ParseProof(text, []string{"EdDSA"}); !errors.Is(err, jwks.ErrInvalidProof) || p != nil {
+		t.Errorf("by an algorithm that is not accepted: %+v, %v", p, err)
+	}
+}
