@@ -118,7 +118,7 @@ var rules = []rule{
 	authz("authorize", "client clientauth consent device directory endpoint fetch oauth opaque pages protocol session store/... tokens",
 		"internal/httpd", "jwks/jose"),
 	authz("logout", "client endpoint fetch oauth pages session store/... tokens"),
-	authz("registration", "client directory endpoint oauth opaque sender store/...", "internal/httpd"),
+	authz("registration", "client directory endpoint oauth sender store/...", "internal/httpd"),
 	authz("tokeninfo", "client directory endpoint oauth protocol store/... tokens", "internal/httpd"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people protocol "+
 		"registration store/... tokenendpoint tokeninfo tokens", "internal/httpd"),

@@ -144,7 +144,7 @@ func New(cfg Config) (*Provider, error) {
 		TokenInfo:    &tokeninfo.Endpoints{Common: common, Protocol: core, Tokens: issued, Clients: cfg.Clients, Store: cfg.Store, Now: cfg.Now},
 		Logout:       &logout.Endpoint{BrowserForms: forms, Tokens: issued, Now: cfg.Now},
 		Deliveries:   deliveries,
-		Registration: &registration.Endpoint{Common: common, Clients: cfg.Clients, Store: cfg.Store, Mode: cfg.Registration},
+		Registration: &registration.Endpoint{Common: common, Clients: cfg.Clients, Mode: cfg.Registration},
 	}
 	p.metadata = newMetadata(cfg, at)
 	return p, nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
@@ -316,8 +317,8 @@ func TestAClientThatNobodyVouchedForMustUsePKCE(t *testing.T) {
 
 func TestRegistrationsOfAllAddressesAreBounded(t *testing.T) {
 	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
-	for n := range registration.StrangersPerHour { // from many addresses
-		if err := r.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: registration.StrangersPerHour / 8, Window: time.Hour}); err != nil {
+	for n := range directory.StrangersOfAll { // from many addresses
+		if err := r.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: directory.StrangersOfAll / 8, Window: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 	}
