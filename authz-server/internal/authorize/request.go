@@ -177,16 +177,7 @@ func (e *Endpoint) readResponseMode(a *request) error {
 // ResponseModes are those that an answer can be sent in.
 var ResponseModes = []string{"query", "fragment", "form_post", "query.jwt", "fragment.jwt", "form_post.jwt", "jwt"}
 
-// ResponseTypes are those that the server offers, as sorted words; legacy says whether the older
-// ones too.
-func ResponseTypes(legacy bool) []string {
-	if legacy {
-		return []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
-	}
-	return []string{"code"}
-}
-
-// checkRequest reads the parameters whose errors the client may be told.
+// checkRequest fills in a what its client may be told about.
 func (e *Endpoint) checkRequest(a *request) error {
 	form := a.Form
 	if form.Has("registration") {
@@ -228,12 +219,12 @@ func (e *Endpoint) checkRequest(a *request) error {
 
 // checkResponseType holds the request to what the server offers and the client registered for.
 func (e *Endpoint) checkResponseType(a *request) error {
-	kind := strings.Join(a.ResponseType, " ")
+	kind, known := strings.Join(a.ResponseType, " "), client.ResponseTypes(e.InsecureLegacyResponseTypes)
 	switch {
 	case kind == "":
 		return oauth.InvalidRequest.Because("the parameter response_type is missing; send response_type=code")
-	case !slices.Contains(ResponseTypes(e.InsecureLegacyResponseTypes), kind):
-		return oauth.UnsupportedResponseType.Because("response_type must be one of: " + strings.Join(ResponseTypes(e.InsecureLegacyResponseTypes), ", "))
+	case !slices.Contains(known, kind):
+		return oauth.UnsupportedResponseType.Because("response_type must be one of: " + strings.Join(known, ", "))
 	case !slices.ContainsFunc(a.Client.ResponseTypes, func(registered string) bool {
 		words := strings.Fields(registered)
 		slices.Sort(words)

@@ -24,10 +24,6 @@ import (
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
-// Methods are the ways in which clients authenticate (RFC 6749 §2.3, OIDC Core §9).
-// client_secret_jwt is not offered: it needs secrets that the server can read.
-var Methods = []string{client.AuthBasic, client.AuthPost, client.AuthPrivateKeyJWT, client.AuthNone}
-
 // Config is what an [Authenticator] needs. All fields are required but those with a default.
 type Config struct {
 	Issuer  issuer.URL

@@ -3,17 +3,14 @@ package provider
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/authorize"
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/clientauth"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/people"
-	"github.com/maru-auth/maru/authz-server/internal/tokenendpoint"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -100,10 +97,10 @@ func newMetadata(cfg Config, at issuer.URL) metadata {
 
 		ScopesSupported:               client.Scopes(cfg.Resources),
 		ClaimsSupported:               claims,
-		ResponseTypesSupported:        authorize.ResponseTypes(cfg.InsecureLegacyResponseTypes),
+		ResponseTypesSupported:        client.ResponseTypes(cfg.InsecureLegacyResponseTypes),
 		ResponseModesSupported:        authorize.ResponseModes,
-		GrantTypesSupported:           grantTypes(cfg.InsecureLegacyResponseTypes),
-		SubjectTypesSupported:         []string{"public", "pairwise"},
+		GrantTypesSupported:           client.GrantTypes(cfg.InsecureLegacyResponseTypes),
+		SubjectTypesSupported:         client.SubjectTypes,
 		ACRValuesSupported:            people.ACRValues,
 		PromptValuesSupported:         authorize.PromptValues,
 		DisplayValuesSupported:        []string{"page", "popup"},
@@ -111,11 +108,11 @@ func newMetadata(cfg Config, at issuer.URL) metadata {
 		UILocalesSupported:            cfg.Pages.Languages(),
 		CodeChallengeMethodsSupported: []string{"S256"},
 
-		AuthMethodsSupported:              clientauth.Methods,
+		AuthMethodsSupported:              client.AuthMethods,
 		AuthAlgsSupported:                 client.Algorithms,
-		RevocationAuthMethodsSupported:    clientauth.Methods,
+		RevocationAuthMethodsSupported:    client.AuthMethods,
 		RevocationAuthAlgsSupported:       client.Algorithms,
-		IntrospectionAuthMethodsSupported: oauth.Without(clientauth.Methods, []string{client.AuthNone}),
+		IntrospectionAuthMethodsSupported: oauth.Without(client.AuthMethods, []string{client.AuthNone}),
 		IntrospectionAuthAlgsSupported:    client.Algorithms,
 
 		IDTokenAlgsSupported:       client.Algorithms,
@@ -149,13 +146,4 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	httpd.ServeJSON(w, r, text, metadataAge)
-}
-
-// grantTypes are those that a client can register for; legacy says whether the older response types
-// are offered, whose grant has no token endpoint.
-func grantTypes(legacy bool) []string {
-	if legacy {
-		return append(slices.Clone(tokenendpoint.Types), "implicit")
-	}
-	return tokenendpoint.Types
 }

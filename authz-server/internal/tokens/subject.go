@@ -12,7 +12,7 @@ import (
 // by a name that only clients of the same sector see (OIDC Core §8.1). Without the salt, nobody can
 // tell that two such names are one person's.
 func (i *Issuer) Subject(c *client.Client, userID string) string {
-	if c.SubjectType != "pairwise" {
+	if c.SubjectType != client.SubjectPairwise {
 		return userID
 	}
 	mac := hmac.New(sha256.New, i.pairwiseSalt)
