@@ -14,5 +14,7 @@ func (p *Pages) CheckSession(w http.ResponseWriter, _ *http.Request) {
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-cache")
-	w.Write([]byte(`<!doctype html><html lang="en"><meta charset="utf-8"><title>Session</title><script src="` + p.scripts["check_session.js"] + `" data-cookie="` + p.cfg.Issuer.Cookie("maru-browser-state") + `"></script></html>` + "\n")) //nolint:errcheck // the client is gone
+	script := `<script src="` + p.scripts["check_session.js"] + `" data-cookie="` + p.cfg.Issuer.Cookie("maru-browser-state") + `"></script>`
+	page := `<!doctype html><html lang="en"><meta charset="utf-8"><title>Session</title>` + script + "</html>\n"
+	w.Write([]byte(page)) //nolint:errcheck // the client is gone
 }

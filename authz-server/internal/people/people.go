@@ -77,12 +77,12 @@ func New(cfg Config) (*People, error) {
 		return nil, err
 	}
 	p.Account = &account.Account{
-		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle, Passwords: p.Passwords, Apps: p.Apps,
-		Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
+		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
+		Passwords: p.Passwords, Apps: p.Apps, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
 	}
 	p.Login = &login.Login{
-		Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle, Passwords: p.Passwords, Apps: p.Apps,
-		Log: log, Landing: p.Account.Landing,
+		Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
+		Passwords: p.Passwords, Apps: p.Apps, Log: log, Landing: p.Account.Landing,
 	}
 	return p, nil
 }

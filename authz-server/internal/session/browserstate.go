@@ -42,7 +42,10 @@ func (s *Sessions) BrowserState(w http.ResponseWriter, r *http.Request, session 
 // it. Over plain http, browsers refuse SameSite=None: frames on other sites then see no cookie;
 // those on other ports of localhost do.
 func (s *Sessions) setBrowserState(w http.ResponseWriter, session *Session, state string) {
-	cookie := &http.Cookie{Name: s.at.Cookie(stateCookie), Value: state, Path: s.at.CookiePath(), MaxAge: -1, Secure: s.at.Secure(), SameSite: http.SameSiteLaxMode} //nolint:gosec // G124: its script reads it; Secure with https
+	cookie := &http.Cookie{ //nolint:gosec // G124: its script reads it; Secure with https
+		Name: s.at.Cookie(stateCookie), Value: state, Path: s.at.CookiePath(), MaxAge: -1,
+		Secure: s.at.Secure(), SameSite: http.SameSiteLaxMode,
+	}
 	if s.at.Secure() {
 		cookie.SameSite = http.SameSiteNoneMode
 	}
