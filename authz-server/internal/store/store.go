@@ -76,11 +76,13 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 // newStore joins the rooms. What ends something knows what ends with it, never the other way round.
 func newStore(db *sqldb.DB, now func() time.Time) *Store {
 	s := &Store{
-		db:   db,
-		Keys: keystore.NewKeys(db, now), Clients: registry.NewClients(db,
-			now), Grants: grants.NewGrants(db, now),
-		Quotas: limits.NewQuotas(db, now), Attempts: limits.NewAttempts(db,
-			now), UsedIDs: limits.NewUsedIDs(db, now),
+		db:       db,
+		Clients:  registry.NewClients(db, now),
+		Grants:   grants.NewGrants(db, now),
+		Quotas:   limits.NewQuotas(db, now),
+		Attempts: limits.NewAttempts(db, now),
+		UsedIDs:  limits.NewUsedIDs(db, now),
+		Keys:     keystore.NewKeys(db, now),
 	}
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
 	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)
@@ -96,9 +98,11 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 // sweeps is all that is swept, in this order.
 func (s *Store) sweeps() []sqldb.Sweep {
 	return slices.Concat(
-		s.Sessions.Sweeps(), s.Interactions.Sweeps(), s.Pushed.Sweeps(), s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
+		s.Sessions.Sweeps(), s.Interactions.Sweeps(), s.Pushed.Sweeps(),
+		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Logouts.Sweeps(),
-		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}}, // in batches of its own
+		// This has batches of its own, so one step does all of it.
+		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},
 	)
 }
 

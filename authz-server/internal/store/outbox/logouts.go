@@ -1,3 +1,5 @@
+// Package outbox stores what is to be told to others after a transaction: today the log-outs of
+// clients, and which clients know of which session.
 package outbox
 
 import (

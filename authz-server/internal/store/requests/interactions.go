@@ -1,3 +1,5 @@
+// Package requests stores authorization requests under way: interactions, which wait for a person,
+// forms that a browser is to send again, and requests that clients pushed.
 package requests
 
 import (
