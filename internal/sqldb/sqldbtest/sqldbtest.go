@@ -198,7 +198,7 @@ func (s *templateSet) sqlite() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the test has what it needs
+	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "template.db")
 	ctx, cancel := context.WithTimeout(context.Background(), migrateLimit)
 	defer cancel()
