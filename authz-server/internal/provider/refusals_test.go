@@ -75,7 +75,7 @@ func TestARefusalIsFoundInTheLogByItsRequestID(t *testing.T) {
 	}{
 		{"a wrong secret", "POST", "/oauth2/token", form("grant_type", "client_credentials"), "app", "", "invalid_client", "app", "secret is wrong"},
 		{"an unknown code", "POST", "/oauth2/token", form("grant_type", "authorization_code", "code", hidden, "redirect_uri", providertest.Callback, "code_verifier", hidden), "app", "", "invalid_grant", "app", ""},
-		{"an assertion of nobody", "POST", "/oauth2/par", form("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", "e30.eyJzdWIiOiJnaG9zdCJ9."+hidden), "", "", "invalid_client", "ghost", "private_key_jwt"},
+		{"an assertion of nobody", "POST", "/oauth2/par", form("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", "e30.eyJzdWIiOiJnaG9zdCJ9."+hidden+"A"), "", "", "invalid_client", "ghost", "private_key_jwt"},
 		{"no token to revoke", "POST", "/oauth2/revoke", form("token_type_hint", "x"), "app", "", "invalid_request", "app", "token"},
 		{"a bad access token", "GET", "/oauth2/userinfo", nil, "", hidden, "invalid_token", "", "access token"},
 		{"a device without the grant", "POST", "/oauth2/device_authorization", form("scope", "openid"), "app", "", "unauthorized_client", "app", "device_code"},
