@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
@@ -28,82 +30,25 @@ type serveCommand struct{}
 
 // Run serves until ctx ends.
 func (serveCommand) Run(ctx context.Context, p *program) error {
-	cfg := p.settings
-	if err := cfg.check(); err != nil {
+	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)
 	}
-	log := cfg.Logger()
-	opts := cfg.Options
+	log := p.settings.Logger()
+	opts := p.settings.Options
 	opts.Create = true
 	return p.withDatabase(ctx, opts, func(s *store.Store) error {
-		if warning := s.Warning(); warning != "" {
-			log.Warn(warning)
-		}
-		doubles, err := s.Users.UpdateEmailKeys(ctx)
-		if err != nil {
+		if err := p.prepare(ctx, s, log); err != nil {
 			return err
-		}
-		if len(doubles) > 0 {
-			log.Warn("accounts have the e-mail address of another in a second spelling, such as bücher.example and xn--bcher-kva.example; each logs in by its own spelling", "accounts", doubles)
 		}
 		ring, err := p.openRing(ctx, s, log)
 		if err != nil {
 			return err
 		}
-		resources, err := cfg.resources()
-		if err != nil {
-			return err
-		}
-		s.Sessions.LimitSessions(accounts.SessionLimits{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute})
-		s.Clients.KeepUnused(cfg.RegistrationUnused)
-		at, err := issuer.Parse(cfg.Issuer)
-		if err != nil {
-			return err // check has said it better
-		}
-		rendered, err := pages.New(pages.Config{Issuer: at, Log: log})
-		if err != nil {
-			return err
-		}
-		people, err := people.New(people.Config{
-			Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log,
-			AccessToken: cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
-		})
-		if err != nil {
-			return err
-		}
-		if u, err := url.Parse(cfg.Issuer); cfg.InsecureOutgoingLoopback && (err != nil || !loopback(u.Hostname())) { // development's is on loopback itself
-			log.Warn("--insecure-outgoing-loopback is on: clients can have this machine's own addresses called")
-		}
-		outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now})
-		if err != nil {
-			return err
-		}
-		known, err := directory.New(directory.Config{
-			Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
-		})
-		if err != nil {
-			return err
-		}
-		salt, err := ring.Secret(ctx, "pairwise", 32)
-		if err != nil {
-			return err
-		}
 		metrics := prometheus.NewRegistry()
-		endpoints, err := provider.New(provider.Config{
-			Metrics: metrics,
-			Issuer:  cfg.Issuer, Resources: resources, Store: s, Clients: known, Fetch: outgoing,
-			Keys: ring, People: people, Pages: rendered, Log: log, Now: p.now,
-			Registration: registration.Mode(cfg.Registration), PairwiseSalt: salt, Lifetimes: cfg.lifetimes(), DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
-		})
+		endpoints, handler, err := p.assemble(ctx, s, ring, log, metrics)
 		if err != nil {
 			return err
 		}
-		router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would know nothing of the issuer's
-		rendered.Routes(router)
-		people.Routes(router)
-		endpoints.Routes(router)
-		router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
-
 		// What runs in the background ends before the database closes, and after the last request
 		// that may need it.
 		working, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -115,23 +60,103 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { endpoints.Run(working) })
 		background.Go(func() { s.SweepEvery(working, sweepEvery, log) })
 
-		log.Info("authorization server", "issuer", cfg.Issuer)
-		server := &httpd.Server{Config: cfg.Config, Log: log, Handler: at.Mount(router, endpoints.NotFound()), Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Serving: p.serving}
+		log.Info("authorization server", "issuer", p.settings.Issuer)
+		server := &httpd.Server{
+			Config: p.settings.Config, Log: log, Handler: handler, Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Serving: p.serving,
+		}
 		return server.Run(ctx)
 	})
+}
+
+// prepare brings the database up to date with the settings, and logs what the operator should know.
+func (p *program) prepare(ctx context.Context, s *store.Store, log *slog.Logger) error {
+	if warning := s.Warning(); warning != "" {
+		log.Warn(warning)
+	}
+	// Development's own issuer is on loopback.
+	if u, err := url.Parse(p.settings.Issuer); p.settings.InsecureOutgoingLoopback && (err != nil || !loopback(u.Hostname())) {
+		log.Warn("--insecure-outgoing-loopback is on: clients can make the server call addresses of this machine")
+	}
+	doubles, err := s.Users.UpdateEmailKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if len(doubles) > 0 {
+		log.Warn("accounts have the e-mail address of another in a second spelling, such as bücher.example and "+
+			"xn--bcher-kva.example; each logs in by its own spelling", "accounts", doubles)
+	}
+	s.Sessions.LimitSessions(accounts.SessionLimits{Idle: p.settings.SessionIdle, Absolute: p.settings.SessionAbsolute})
+	s.Clients.KeepUnused(p.settings.RegistrationUnused)
+	return nil
+}
+
+// assemble puts the rooms together, and returns what answers all requests.
+func (p *program) assemble(
+	ctx context.Context, s *store.Store, ring *keys.Ring, log *slog.Logger, metrics *prometheus.Registry,
+) (*provider.Provider, http.Handler, error) {
+	cfg := p.settings
+	at, err := issuer.Parse(cfg.Issuer)
+	if err != nil {
+		return nil, nil, err
+	}
+	resources, err := cfg.resources()
+	if err != nil {
+		return nil, nil, err
+	}
+	rendered, err := pages.New(pages.Config{Issuer: at, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	people, err := people.New(people.Config{
+		Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log,
+		AccessToken: cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now})
+	if err != nil {
+		return nil, nil, err
+	}
+	clients, err := directory.New(directory.Config{
+		Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	salt, err := ring.Secret(ctx, "pairwise", 32)
+	if err != nil {
+		return nil, nil, err
+	}
+	endpoints, err := provider.New(provider.Config{
+		Issuer: cfg.Issuer, Resources: resources, Store: s, Clients: clients, Fetch: outgoing,
+		Keys: ring, People: people, Pages: rendered, Log: log, Now: p.now, Metrics: metrics,
+		Lifetimes: cfg.lifetimes(), PairwiseSalt: salt, Registration: registration.Mode(cfg.Registration),
+		DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod,
+		InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
+	rendered.Routes(router)
+	people.Routes(router)
+	endpoints.Routes(router)
+	router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
+	return endpoints, at.Mount(router, endpoints.NotFound()), nil
 }
 
 // maxBody is the largest body that any request to the server has, in bytes: an account's profile,
 // every character of it escaped. Most endpoints take less.
 const maxBody = 64 << 10
 
-// lifetimes is how long what is issued lives.
+// lifetimes returns how long what is issued lives.
 func (s *settings) lifetimes() tokens.Lifetimes {
 	l := tokens.Lifetimes{
 		AccessToken: s.AccessTokenLifetime, IDToken: s.IDTokenLifetime, Code: s.CodeLifetime,
 		RefreshIdle: s.RefreshIdle, RefreshAbsolute: s.RefreshAbsolute, RefreshGrace: s.RefreshGrace,
 	}
-	if l.RefreshGrace == 0 { // said so by the operator, and not left to the default
+	if l.RefreshGrace == 0 { // the operator wants none, not the default
 		l.RefreshGrace = -1
 	}
 	return l

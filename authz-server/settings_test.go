@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -85,6 +88,27 @@ func TestWrongSettingsEndTheStartWithOneLine(t *testing.T) {
 	}
 	if _, err := c.run("", "--key-encryption-key=c2VjcmV0"); err == nil || strings.Contains(err.Error(), "c2VjcmV0") {
 		t.Errorf("the error repeats the key: %v", err)
+	}
+}
+
+func TestTheDefaultsOfTheRoomsAreThoseOfTheSettings(t *testing.T) {
+	p := &program{in: strings.NewReader(""), out: io.Discard, errs: io.Discard, now: time.Now}
+	parser, err := p.parser(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse([]string{"version"}); err != nil {
+		t.Fatal(err)
+	}
+	s := p.settings
+	if got, want := s.lifetimes(), tokens.New(tokens.Config{}).Lifetimes; got != want {
+		t.Errorf("tokens live for %+v by default, and %+v without settings", got, want)
+	}
+	if s.SessionIdle != accounts.SessionIdle || s.SessionAbsolute != accounts.SessionLifetime {
+		t.Errorf("sessions last for %s and %s by default", s.SessionIdle, s.SessionAbsolute)
+	}
+	if s.KeyBits != keys.DefaultBits || s.JWKSMaxAge != keys.DefaultMaxAge {
+		t.Errorf("keys have %d bits by default, and are cached for %s", s.KeyBits, s.JWKSMaxAge)
 	}
 }
 

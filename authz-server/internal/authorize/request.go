@@ -177,7 +177,7 @@ func (e *Endpoint) readResponseMode(a *request) error {
 // ResponseModes are those that an answer can be sent in.
 var ResponseModes = []string{"query", "fragment", "form_post", "query.jwt", "fragment.jwt", "form_post.jwt", "jwt"}
 
-// checkRequest fills in a what its client may be told about.
+// checkRequest reads the parameters whose errors the client may be told.
 func (e *Endpoint) checkRequest(a *request) error {
 	form := a.Form
 	if form.Has("registration") {

@@ -46,7 +46,7 @@ func (k *Ring) List(ctx context.Context) ([]State, error) {
 func List(ctx context.Context, cfg Config) ([]State, error) {
 	cfg.KEK = nil
 	if cfg.MaxAge == 0 {
-		cfg.MaxAge = defaultMaxAge
+		cfg.MaxAge = DefaultMaxAge
 	}
 	k := &Ring{cfg: cfg, loading: make(chan struct{}, 1)}
 	k.snapshot.Store(&snapshot{})

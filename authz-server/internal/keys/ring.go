@@ -41,8 +41,10 @@ type Config struct {
 	Reload          time.Duration // how often Run reads the database again. Zero: 30 seconds
 }
 
+// Defaults of a [Config].
 const (
-	defaultMaxAge = 5 * time.Minute
+	DefaultBits   = 2048
+	DefaultMaxAge = 5 * time.Minute
 	defaultReload = 30 * time.Second
 
 	// slack is for clocks that differ and requests under way.
@@ -75,10 +77,10 @@ type Ring struct {
 // that start at once, one makes it.
 func Open(ctx context.Context, cfg Config) (*Ring, error) {
 	if cfg.Bits == 0 {
-		cfg.Bits = 2048
+		cfg.Bits = DefaultBits
 	}
 	if cfg.MaxAge == 0 {
-		cfg.MaxAge = defaultMaxAge
+		cfg.MaxAge = DefaultMaxAge
 	}
 	if cfg.Reload == 0 {
 		cfg.Reload = defaultReload
