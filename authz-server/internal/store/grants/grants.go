@@ -253,7 +253,7 @@ func (s *Grants) Sweeps() []sqldb.Sweep {
 		{Name: "revoked grants", Batch: all,
 			Step: over(`SELECT id FROM grants WHERE revoked_at > 0 AND revoked_at < $1
 				ORDER BY revoked_at LIMIT 200`)},
-		{Name: "grants whose code nobody came for", Batch: all,
+		{Name: "grants whose code nobody redeemed", Batch: all,
 			Step: over(`SELECT grant_id AS id FROM authorization_codes
 				WHERE active AND expires_at < $1 ORDER BY expires_at LIMIT 200`)},
 	}

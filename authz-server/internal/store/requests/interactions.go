@@ -94,7 +94,7 @@ func (s *Interactions) CreatePosted(
 
 // Posted returns the form of CreatePosted. ErrNotFound: the handle is unknown or has expired.
 func (s *Interactions) Posted(ctx context.Context, handle string) (url.Values, error) {
-	in, err := s.Interaction(ctx, handle, "") // which is no browser's secret
+	in, err := s.Interaction(ctx, handle, "") // no browser has this secret
 	return in.Form, err
 }
 
