@@ -11,10 +11,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
-	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { sqldbtest.Main(m) }
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestAPersonSignsUpLogsInAndManagesTheAccount(t *testing.T) {
 	t.Parallel()

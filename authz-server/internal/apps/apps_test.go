@@ -9,10 +9,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
-	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { sqldbtest.Main(m) }
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 // Whoever can make this server ask people something is shown with what is known of them: a host
 // name, never a name of their choice alone.

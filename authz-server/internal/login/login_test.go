@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/argon2"
+
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
-	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
-	"golang.org/x/crypto/argon2"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { sqldbtest.Main(m) }
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestTheLanguageOfASignupIsKept(t *testing.T) {
 	t.Parallel()

@@ -4,10 +4,10 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/people"
-	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { sqldbtest.Main(m) }
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestTheIssuerMustBeAURL(t *testing.T) {
 	t.Parallel()

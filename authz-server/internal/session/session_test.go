@@ -11,10 +11,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
-	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { sqldbtest.Main(m) }
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestALoginMakesANewSessionCookie(t *testing.T) {
 	t.Parallel()

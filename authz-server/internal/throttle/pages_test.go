@@ -14,11 +14,11 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
-	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-func TestMain(m *testing.M) { sqldbtest.Main(m) }
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestGuessesAreSlowedDown(t *testing.T) {
 	t.Parallel()
