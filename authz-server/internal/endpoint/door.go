@@ -108,16 +108,16 @@ func (d *Door) Admit(r *http.Request) (caller *client.Client, leave func(), err 
 // Turn waits for the turn of r's sender, whose form has been read; see [throttle.Throttle.Turn].
 // authenticates says that clients show who they are here.
 func (d *Door) Turn(r *http.Request, authenticates bool) (leave func(), err error) {
-	if NeedsLongTurn(r, authenticates) {
+	if needsLongTurn(r, authenticates) {
 		return d.People.LongTurn(r)
 	}
 	return d.People.Turn(r)
 }
 
-// NeedsLongTurn tells whether something may have to be fetched for r, or r may come from a client
+// needsLongTurn tells whether something may have to be fetched for r, or r may come from a client
 // that authenticates, which sends the requests of many people from one address. Anybody can claim
 // that, so the longer queue is bounded too.
-func NeedsLongTurn(r *http.Request, authenticates bool) bool {
+func needsLongTurn(r *http.Request, authenticates bool) bool {
 	form, uri := r.Form, r.Form.Get("request_uri")
 	if authenticates && (r.Header.Get("Authorization") != "" || form.Has("client_secret") || form.Has("client_assertion")) {
 		return true

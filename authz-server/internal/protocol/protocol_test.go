@@ -17,6 +17,7 @@ import (
 )
 
 func TestTheTaxonomyOfErrorsIsFositesWhereItHasOne(t *testing.T) {
+	t.Parallel()
 	for _, same := range []struct {
 		fosite *fosite.RFC6749Error
 		ours   oauth.Kind
@@ -86,6 +87,7 @@ func tokenRequest(t *testing.T, form string) *http.Request {
 }
 
 func TestAGrantAnswersTheRequestsOfItsType(t *testing.T) {
+	t.Parallel()
 	p := newTestProtocol(issuing("one"), issuing("two"), issuing("three"))
 	for _, name := range []string{"one", "two", "three"} {
 		checked, err := p.Check(tokenRequest(t, "client_id=app&scope=a+b&grant_type="+name), nil)
@@ -105,6 +107,7 @@ func TestAGrantAnswersTheRequestsOfItsType(t *testing.T) {
 }
 
 func TestARequestIsRefused(t *testing.T) {
+	t.Parallel()
 	refusal := oauth.InvalidGrant.Because("no")
 	failure := errors.New("the database is gone")
 	failing := fakeGrant{"failing", func(*TokenRequest) (Finish, error) { return nil, failure }}
@@ -127,6 +130,7 @@ func TestARequestIsRefused(t *testing.T) {
 }
 
 func TestAFinishThatFailsAnswersNothing(t *testing.T) {
+	t.Parallel()
 	refusal := oauth.InvalidGrant.Because("somebody was faster")
 	p := newTestProtocol(fakeGrant{"once", func(*TokenRequest) (Finish, error) {
 		return func(context.Context) (*TokenAnswer, error) { return nil, refusal }, nil
@@ -141,6 +145,7 @@ func TestAFinishThatFailsAnswersNothing(t *testing.T) {
 }
 
 func TestAnAuthorizationIsAnsweredByItsParameters(t *testing.T) {
+	t.Parallel()
 	p := newTestProtocol()
 	c := &client.Client{ID: "app"}
 	got, err := p.Respond(t.Context(), c, []string{"code", "id_token"}, func(context.Context) (url.Values, error) {

@@ -38,6 +38,7 @@ func wantRefusal(t *testing.T, what, path string, a providertest.Answer) {
 
 // Every route that there is, on the database that cannot store such text; also those that are added later.
 func TestWhatIsNotTextIsRefusedAtEveryDoor(t *testing.T) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		r := providertest.NewRegistrar(t, databaseURL, registration.Open)
 		b := r.Browser().LogIn(r.User)
@@ -82,6 +83,7 @@ func TestWhatIsNotTextIsRefusedAtEveryDoor(t *testing.T) {
 }
 
 func TestWhatIsNotTextIsRefusedInBodiesAndCredentials(t *testing.T) {
+	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		r := providertest.NewRegistrar(t, databaseURL, registration.Open)
 		key := providertest.NewSigner(t, "k1")

@@ -13,6 +13,7 @@ import (
 )
 
 func TestWithoutItsDatabaseTheServerAsksToTryAgainAndItsKeysStayPublic(t *testing.T) {
+	t.Parallel()
 	databaseURL := sqldbtest.SQLite(t)
 	f := providertest.New(t, databaseURL)
 	f.AddClient("service", func(c *client.Client) { c.GrantTypes = []string{client.ClientCredentials} })

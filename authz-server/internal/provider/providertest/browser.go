@@ -59,6 +59,22 @@ func (b *Browser) Post(path string, form url.Values) Answer {
 	return b.Send(b.Fixture.Request("POST", path, form, "Origin", b.Fixture.Issuer, "Sec-Fetch-Site", "same-origin"))
 }
 
+// PostFromElsewhere posts a form as another site's page makes a browser do: without the cookies, which are
+// SameSite=Lax. It follows the redirect that this must lead to, which has them.
+func (b *Browser) PostFromElsewhere(path string, form url.Values) Answer {
+	f := b.Fixture
+	f.T.Helper()
+	bare := &http.Client{CheckRedirect: b.CheckRedirect}
+	a := f.DoWith(bare, f.Request("POST", path, form, "Origin", "https://app.example", "Sec-Fetch-Site", "cross-site"))
+	if a.Status != http.StatusSeeOther || a.Location == nil || a.Location.Path != path || len(a.Location.Query()) != 1 {
+		f.T.Fatalf("posted from elsewhere: %d %v %s", a.Status, a.Location, a.Body)
+	}
+	if len(a.Header.Values("Set-Cookie")) > 0 { // it would take the place of the browser's own
+		f.T.Errorf("a browser that brought no cookies gets %v", a.Header.Values("Set-Cookie"))
+	}
+	return b.Get(a.Location.String())
+}
+
 // Parameters are those of a good authorization request of "app", with pairs of names and values changed; an
 // empty value takes a parameter out.
 func Parameters(changes ...string) url.Values {

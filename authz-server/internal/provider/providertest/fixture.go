@@ -39,7 +39,7 @@ const (
 // clock of its own, so tests that make one can run in parallel.
 type Fixture struct {
 	T        testing.TB
-	Clock    clock.Clock // runs as the machine's does, until a test moves it
+	Clock    *clock.Clock // stands still until a test moves it
 	Issuer   string
 	Store    *store.Store
 	Ring     *keys.Ring
@@ -69,7 +69,7 @@ func New(t testing.TB, databaseURL string) *Fixture {
 // NewWith returns a fixture with settings changed.
 func NewWith(t testing.TB, databaseURL string, change func(*provider.Config)) *Fixture {
 	t.Helper()
-	f := &Fixture{T: t, Server: httptest.NewUnstartedServer(nil)}
+	f := &Fixture{T: t, Clock: clock.At(time.Now()), Server: httptest.NewUnstartedServer(nil)}
 	f.Issuer = "http://" + f.Server.Listener.Addr().String()
 	f.openStore(databaseURL)
 	config := f.config()

@@ -90,3 +90,9 @@ func (f *Fixture) Userinfo(token string) Answer {
 	f.T.Helper()
 	return f.Do(f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+token))
 }
+
+// UserinfoWithProof calls the userinfo endpoint with a token that is bound to a key.
+func (f *Fixture) UserinfoWithProof(token, proof string) Answer {
+	f.T.Helper()
+	return f.Do(f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "DPoP "+token, "DPoP", proof))
+}
