@@ -134,7 +134,9 @@ func TestClientCreateRefusesWhatIsWrong(t *testing.T) {
 		says []string
 	}{
 		{"--redirect-uri=https://app.example/", []string{"--name"}},
-		{"--name=x", []string{"redirect_uris", "at least one"}},
+		{"--name=x", []string{"redirect_uris", "at least one", "(--redirect-uri)"}},
+		{"--name=x --grant-type=client_credentials --jwks-uri=http://127.0.0.1/jwks", []string{"jwks_uri", "OUTGOING_LOOPBACK=true"}},
+		{"--name=x --grant-type=client_credentials --jwks-uri=http://app.example/jwks", []string{"jwks_uri", "(--jwks-uri)"}},
 		{"--name=x --redirect-uri=http://app.example/", []string{"redirect_uris", "https"}},
 		{"--name=x --redirect-uri=https://app.example/ --scope=nonsense", []string{"scope", "nonsense"}},
 		{"--name=x --grant-type=client_credentials --public", []string{"grant_types", "secret"}},
