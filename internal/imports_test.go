@@ -56,6 +56,7 @@ var rules = []rule{
 	{"internal/testenv/program", []string{"internal/testenv"}},
 	{"internal/testenv/site", nil},
 	{"internal/testenv/testkey", nil},
+	{"internal/discovery", []string{"jwks/jose"}},
 	{"internal/httpd", nil},
 	{"internal/cli", nil},
 	{"internal/sqldb", []string{"internal/sqldb/internal/fault"}},
@@ -126,12 +127,12 @@ var rules = []rule{
 		"internal/sqldb/sqldbtest", "internal/testenv/clock", "internal/testenv/site", "internal/testenv/testkey"),
 
 	{"resources/user", []string{"resources/user/internal/...", "internal/cli", "internal/service"}},
-	{"resources/user/internal/api", []string{"resources/user/internal/store", "jwks", "internal/httpd", "internal/rest"}},
+	{"resources/user/internal/api", []string{"internal/discovery", "resources/user/internal/store", "jwks", "internal/httpd", "internal/rest"}},
 	{"resources/user/internal/store", []string{"internal/sqldb"}},
 
 	{"resources/board", []string{"resources/board/internal/...", "internal/cli", "internal/service"}},
 	{"resources/board/internal/api", []string{"resources/board/internal/store", "resources/board/internal/authors", "jwks", "internal/httpd", "internal/rest"}},
-	{"resources/board/internal/authors", []string{"resources/board/internal/store", "internal/httpd"}},
+	{"resources/board/internal/authors", []string{"internal/discovery", "resources/board/internal/store", "internal/httpd"}},
 	{"resources/board/internal/store", []string{"internal/sqldb"}},
 
 	{"client-demo", []string{"client-demo/internal/...", "internal/cli", "internal/httpd"}},

@@ -9,9 +9,9 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// AllowedMethods returns the methods that router takes at r's path: those that its routes name,
+// allowedMethods returns the methods that router takes at r's path: those that its routes name,
 // HEAD where GET is, and OPTIONS.
-func AllowedMethods(router *mux.Router, r *http.Request) []string {
+func allowedMethods(router *mux.Router, r *http.Request) []string {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		try, match := r.Clone(r.Context()), mux.RouteMatch{}
@@ -30,20 +30,20 @@ func AllowedMethods(router *mux.Router, r *http.Request) []string {
 // §15.5.6): OPTIONS by what the path takes, and others by refuse, which answers with status 405.
 func MethodNotAllowed(router *mux.Router, refuse func(w http.ResponseWriter, r *http.Request, allowed string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		methods := AllowedMethods(router, r)
+		methods := allowedMethods(router, r)
 		allowed := strings.Join(methods, ", ")
 		w.Header().Set("Allow", allowed)
 		if r.Method == http.MethodOptions {
-			WriteOptions(w, methods)
+			writeOptions(w, methods)
 			return
 		}
 		refuse(w, r, allowed)
 	})
 }
 
-// WriteOptions answers an OPTIONS request for a path that takes the allowed methods (RFC 9110
+// writeOptions answers an OPTIONS request for a path that takes the allowed methods (RFC 9110
 // §9.3.7), after [AllowCrossOrigin] if scripts may call it.
-func WriteOptions(w http.ResponseWriter, allowed []string) {
+func writeOptions(w http.ResponseWriter, allowed []string) {
 	header := w.Header()
 	if asked := header.Get("Access-Control-Allow-Methods"); asked != "" {
 		safelisted := []string{http.MethodGet, http.MethodHead, http.MethodPost} // for these a browser does not look (Fetch §4.8)

@@ -58,17 +58,9 @@ func (p *Provider) notFound(w http.ResponseWriter, r *http.Request) {
 	p.refuseRequest(w, r, http.StatusNotFound, "not_found", description)
 }
 
-// methodNotAllowed answers requests for a path that router has, but not with their method (RFC 9110
-// §15.5.6, §9.3.7).
+// methodNotAllowed answers requests for a path that router has, but not with their method.
 func (p *Provider) methodNotAllowed(router *mux.Router) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		methods := httpd.AllowedMethods(router, r)
-		allowed := strings.Join(methods, ", ")
-		w.Header().Set("Allow", allowed)
-		if r.Method == http.MethodOptions {
-			httpd.WriteOptions(w, methods)
-			return
-		}
+	return httpd.MethodNotAllowed(router, func(w http.ResponseWriter, r *http.Request, allowed string) {
 		p.refuseRequest(w, r, http.StatusMethodNotAllowed, oauth.InvalidRequest.Code, "this address takes "+allowed)
 	})
 }

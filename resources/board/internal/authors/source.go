@@ -15,6 +15,8 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/maru-auth/maru/internal/discovery"
 )
 
 const (
@@ -123,7 +125,7 @@ func cleanName(name string) string {
 
 // newToken gets the board's own token (RFC 6749 §4.4).
 func (s *source) newToken(ctx context.Context) (*oauth2.Token, error) {
-	endpoint, err := s.tokenEndpoint(ctx)
+	endpoint, err := discovery.Endpoint(ctx, s.client, s.cfg.Issuer, "token_endpoint")
 	if err != nil {
 		return nil, err
 	}
@@ -150,36 +152,6 @@ func printable(text string) string {
 		}
 		return r
 	}, text[:min(len(text), 50)])
-}
-
-// tokenEndpoint reads the issuer's discovery document (OpenID Connect Discovery §4).
-func (s *source) tokenEndpoint(ctx context.Context) (string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, trimBase(s.cfg.Issuer)+"/.well-known/openid-configuration", nil)
-	if err != nil {
-		return "", err
-	}
-	status, body, err := s.do(r)
-	if err != nil {
-		return "", err
-	}
-	var document struct {
-		Issuer        string `json:"issuer"`
-		TokenEndpoint string `json:"token_endpoint"`
-	}
-	if status != http.StatusOK || json.Unmarshal(body, &document) != nil {
-		return "", fmt.Errorf("the issuer's discovery document is unavailable (status %d)", status)
-	}
-	// §4.3: the document must be the issuer's own.
-	if document.Issuer != s.cfg.Issuer {
-		return "", errors.New("the discovery document is another issuer's")
-	}
-	// The secret goes there: unencrypted only if the issuer itself is reached so.
-	endpoint, err := url.Parse(document.TokenEndpoint)
-	if err != nil || endpoint.Host == "" || endpoint.Scheme != "https" &&
-		(endpoint.Scheme != "http" || strings.HasPrefix(s.cfg.Issuer, "https:")) {
-		return "", errors.New("the discovery document names no usable token endpoint")
-	}
-	return document.TokenEndpoint, nil
 }
 
 // do sends r and reads the answer up to a bound.

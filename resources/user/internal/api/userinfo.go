@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/maru-auth/maru/internal/discovery"
 	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/resources/user/internal/store"
@@ -157,35 +158,14 @@ func (u *userinfo) discover(ctx context.Context) (string, error) {
 	if known {
 		return endpoint, nil
 	}
-	body, _, err := u.get(ctx, strings.TrimSuffix(u.issuer, "/")+"/.well-known/openid-configuration", "")
+	endpoint, err := discovery.Endpoint(ctx, u.client, u.issuer, "userinfo_endpoint")
 	if err != nil {
-		return "", fmt.Errorf("discovery: %w", err)
-	}
-	if endpoint, err = parseDiscovery(body, u.issuer); err != nil {
-		return "", fmt.Errorf("discovery: %w", err)
+		return "", err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.endpoint, u.endpointUntil = endpoint, u.now().Add(endpointKept)
 	return endpoint, nil
-}
-
-func parseDiscovery(body []byte, issuer string) (endpoint string, err error) {
-	var document struct {
-		Issuer   string `json:"issuer"`
-		Endpoint string `json:"userinfo_endpoint"`
-	}
-	if err := json.Unmarshal(body, &document); err != nil {
-		return "", errors.New("the document is not the JSON that it should be")
-	}
-	if document.Issuer != issuer { // OpenID Connect Discovery §4.3
-		return "", errors.New("the document is another issuer's")
-	}
-	u, err := rest.ParseOrigin(document.Endpoint)
-	if err != nil || (u.Scheme == "http" && strings.HasPrefix(issuer, "https:")) {
-		return "", errors.New("there is no userinfo endpoint to send a token to")
-	}
-	return document.Endpoint, nil
 }
 
 // get returns the JSON at the address, and the status, or 0 if there was no answer.
@@ -195,9 +175,7 @@ func (u *userinfo) get(ctx context.Context, address, token string) (body []byte,
 		return nil, 0, err
 	}
 	r.Header.Set("Accept", "application/json")
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
+	r.Header.Set("Authorization", "Bearer "+token)
 	answer, err := u.client.Do(r)
 	if err != nil {
 		return nil, 0, err
