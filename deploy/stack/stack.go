@@ -130,7 +130,7 @@ func (s *Stack) trustGateway() error {
 	gateway := s.running["gateway"]
 	defer func() {
 		s.Stop()
-		<-s.exits //nolint:errcheck // this end is nobody's business
+		<-s.exits //nolint:errcheck // this end was asked for
 	}()
 	roots := x509.NewCertPool()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
