@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -184,7 +183,7 @@ func loopback(host string) bool {
 
 // kek reads the key-encryption keys. warning is a line for the operator; empty: none.
 func (s *settings) kek() (kek *keys.KEK, warning string, err error) {
-	current, warning, err := readKEK("--key-encryption-key", s.KeyEncryptionKey, s.KeyEncryptionKeyFile)
+	current, warning, err := keys.ReadKEK("--key-encryption-key", s.KeyEncryptionKey, s.KeyEncryptionKeyFile)
 	if err != nil {
 		return nil, "", err
 	}
@@ -192,7 +191,7 @@ func (s *settings) kek() (kek *keys.KEK, warning string, err error) {
 		return nil, "", errors.New("--key-encryption-key or --key-encryption-key-file must be set, to what 'openssl rand -base64 32' prints; keep a copy: without it the signing keys in the database are lost")
 	}
 	var old [][]byte
-	one, oldWarning, err := readKEK("--old-key-encryption-key", s.OldKeyEncryptionKey, s.OldKeyEncryptionKeyFile)
+	one, oldWarning, err := keys.ReadKEK("--old-key-encryption-key", s.OldKeyEncryptionKey, s.OldKeyEncryptionKeyFile)
 	if err != nil {
 		return nil, "", err
 	}
@@ -219,42 +218,4 @@ func (s *settings) developmentKEK() string {
 		return ""
 	}
 	return file
-}
-
-// readKEK reads a key from text or from the file at path; nil: neither is set. Its errors do not
-// repeat the key.
-func readKEK(flag, text, path string) (key []byte, warning string, err error) {
-	if text != "" && path != "" {
-		return nil, "", fmt.Errorf("%s and %s-file are both set; one is enough", flag, flag)
-	}
-	if path != "" {
-		flag += "-file"
-		file, err := os.Open(path) //nolint:gosec // G304: the operator names the file
-		if err != nil {
-			return nil, "", fmt.Errorf("%s: %w", flag, err)
-		}
-		defer file.Close()
-		stat, err := file.Stat()
-		if err != nil {
-			return nil, "", fmt.Errorf("%s: %w", flag, err)
-		}
-		if stat.Mode().Perm()&0o007 != 0 {
-			warning = fmt.Sprintf("everybody on this machine can read %s (setting %s); run chmod 600 on it", path, flag)
-		}
-		var content [256]byte
-		n, err := file.Read(content[:])
-		if err != nil && n == 0 {
-			return nil, "", fmt.Errorf("%s: %s is empty, or cannot be read", flag, path)
-		}
-		text = strings.TrimSpace(string(content[:n]))
-	}
-	if text == "" {
-		return nil, "", nil
-	}
-	// People paste both alphabets, with and without padding.
-	key, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(text), "="))
-	if err != nil || len(key) != 32 {
-		return nil, "", fmt.Errorf("%s must be 32 bytes in base64, such as 'openssl rand -base64 32' prints", flag)
-	}
-	return key, warning, nil
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -93,7 +91,7 @@ type userSetPassword struct {
 }
 
 func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
-	password, err := readPassword(p.in)
+	password, err := cli.ReadPassword(p.in)
 	if err != nil {
 		return err
 	}
@@ -131,7 +129,7 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return fmt.Errorf("--role: %w", err)
 	}
-	password, err := readPassword(p.in)
+	password, err := cli.ReadPassword(p.in)
 	if err != nil {
 		return err
 	}
@@ -161,22 +159,6 @@ func checkPassword(password, email, name string) error {
 		return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
 	}
 	return nil
-}
-
-// maxPasswordLine is how much of standard input is read for a password, in bytes.
-const maxPasswordLine = 1 << 10
-
-// readPassword reads one line, without its end.
-func readPassword(in io.Reader) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(in, maxPasswordLine)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("read the password from standard input: %w", err)
-	}
-	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
-	if line == "" {
-		return "", errors.New("standard input has no password: write it there, on one line")
-	}
-	return line, nil
 }
 
 // knownRoles are the roles that a service asks for. Tokens carry them only for the board, with the
