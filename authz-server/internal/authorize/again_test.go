@@ -22,7 +22,10 @@ func TestWhoAsksAgainForWhatIsDoneIsLedOn(t *testing.T) {
 		})
 		f.AddClient("plain", func(c *client.Client) { c.Trusted = false })
 		f.AddClient("pushing", func(c *client.Client) { c.Trusted, c.RequirePAR = false, true })
-		for id, want := range map[string]string{"homely": "https://app.example/home", "starting": "https://app.example/start?iss=" + url.QueryEscape(f.Issuer) + "&x=1", "plain": "", "pushing": ""} {
+		for id, want := range map[string]string{
+			"homely": "https://app.example/home", "starting": "https://app.example/start?iss=" + url.QueryEscape(f.Issuer) + "&x=1",
+			"plain": "", "pushing": "",
+		} {
 			b := f.Browser().LogIn(f.User)
 			form := providertest.Parameters("client_id", id)
 			if id == "pushing" {
@@ -53,7 +56,8 @@ func TestWhoAsksAgainForWhatIsDoneIsLedOn(t *testing.T) {
 					if a.Status != http.StatusSeeOther || a.Location == nil || !sameURL(a.Location, want) {
 						t.Errorf("%s, %s: %d %v %s", id, what, a.Status, a.Location, a.Body)
 					}
-				case a.Status != http.StatusOK || !strings.Contains(a.Body, "You are logged in already") || !strings.Contains(a.Body, `href="/account"`):
+				case a.Status != http.StatusOK || !strings.Contains(a.Body, "You are logged in already") ||
+					!strings.Contains(a.Body, `href="/account"`):
 					t.Errorf("%s, %s: %d %v %s", id, what, a.Status, a.Location, a.Body)
 				case id == "plain":
 					again := b.Get(html.UnescapeString(returnLink.FindStringSubmatch(a.Body)[1]))
@@ -65,11 +69,13 @@ func TestWhoAsksAgainForWhatIsDoneIsLedOn(t *testing.T) {
 				}
 			}
 			// Another browser learns nothing, and whoever logged out is not told that they are logged in.
-			if a := f.Browser().LogIn(f.User).Get(path); a.Status != http.StatusBadRequest || a.Location != nil || strings.Contains(a.Body, "app.example") {
+			if a := f.Browser().LogIn(f.User).Get(path); a.Status != http.StatusBadRequest || a.Location != nil ||
+				strings.Contains(a.Body, "app.example") {
 				t.Errorf("%s, another browser: %d %v %s", id, a.Status, a.Location, a.Body)
 			}
 			b.Post("/oauth2/logout", url.Values{})
-			if a := b.Get(path); a.Status != http.StatusBadRequest || a.Location != nil || !strings.Contains(a.Body, `href="/account"`) || (want != "") != strings.Contains(a.Body, `id="return"`) {
+			if a := b.Get(path); a.Status != http.StatusBadRequest || a.Location != nil || !strings.Contains(a.Body, `href="/account"`) ||
+				(want != "") != strings.Contains(a.Body, `id="return"`) {
 				t.Errorf("%s, logged out: %d %v %s", id, a.Status, a.Location, a.Body)
 			}
 		}

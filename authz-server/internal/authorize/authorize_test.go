@@ -97,7 +97,8 @@ func TestAWrongRequestGoesBackToTheClientWithItsState(t *testing.T) {
 			if a.Status != http.StatusSeeOther || !strings.HasPrefix(a.Location.String(), providertest.Callback) {
 				t.Fatalf("%d %v %s", a.Status, a.Location, a.Body)
 			}
-			if a.Parameter("error") != test.want || a.Parameter("state") != form.Get("state") || a.Parameter("iss") != f.Issuer || a.Parameter("code") != "" {
+			if a.Parameter("error") != test.want || a.Parameter("state") != form.Get("state") || a.Parameter("iss") != f.Issuer ||
+				a.Parameter("code") != "" {
 				t.Errorf("got %v, want %s", a.Location, test.want)
 			}
 			for name := range a.Location.Query() {
@@ -203,11 +204,13 @@ func TestPromptAndMaxAge(t *testing.T) {
 		code    bool   // whether the client gets its code, or
 		refusal string // an error
 	}{
-		"none, nobody there":               {b: nobody, changes: []string{"prompt", "none"}, refusal: "login_required"},
-		"none, logged in":                  {b: person, changes: []string{"prompt", "none"}, code: true},
-		"none, no consent":                 {b: person, changes: []string{"prompt", "none", "client_id", "third"}, refusal: "consent_required"},
-		"none, hint of this person":        {b: person, changes: []string{"prompt", "none", "id_token_hint", hint}, code: true},
-		"none, hint of another":            {b: f.Browser().LogIn(other), changes: []string{"prompt", "none", "id_token_hint", hint}, refusal: "login_required"},
+		"none, nobody there":        {b: nobody, changes: []string{"prompt", "none"}, refusal: "login_required"},
+		"none, logged in":           {b: person, changes: []string{"prompt", "none"}, code: true},
+		"none, no consent":          {b: person, changes: []string{"prompt", "none", "client_id", "third"}, refusal: "consent_required"},
+		"none, hint of this person": {b: person, changes: []string{"prompt", "none", "id_token_hint", hint}, code: true},
+		"none, hint of another": {
+			b: f.Browser().LogIn(other), changes: []string{"prompt", "none", "id_token_hint", hint}, refusal: "login_required",
+		},
 		"hint of another":                  {b: f.Browser().LogIn(other), changes: []string{"id_token_hint", hint}, path: "/login"},
 		"login":                            {b: person, changes: []string{"prompt", "login"}, path: "/login"},
 		"select_account":                   {b: person, changes: []string{"prompt", "select_account"}, path: "/login"},
@@ -242,7 +245,8 @@ func TestPromptAndMaxAge(t *testing.T) {
 			}
 			person.LogIn(f.User)
 			a := person.Get("/oauth2/authorize?interaction=" + url.QueryEscape(handle))
-			if _, after := providertest.Decode(t, f.Tokens(f.Redeem(a.Parameter("code"))).ID); after["auth_time"].(float64) <= before["auth_time"].(float64) {
+			_, after := providertest.Decode(t, f.Tokens(f.Redeem(a.Parameter("code"))).ID)
+			if after["auth_time"].(float64) <= before["auth_time"].(float64) {
 				t.Errorf("%v: auth_time went from %v to %v", changes, before["auth_time"], after["auth_time"])
 			}
 		}
@@ -264,7 +268,8 @@ func TestConsentDecidesWhatIsGranted(t *testing.T) {
 	// The page: what stands in it, and where its buttons lead.
 	decide := func(handle, button string, scope ...string) providertest.Answer {
 		page := b.Get("/consent?interaction=" + url.QueryEscape(handle))
-		if page.Status != http.StatusOK || !strings.Contains(page.Body, `id="allow"`) || !strings.Contains(page.Body, `id="deny"`) || !strings.Contains(page.Body, "third") {
+		if page.Status != http.StatusOK || !strings.Contains(page.Body, `id="allow"`) || !strings.Contains(page.Body, `id="deny"`) ||
+			!strings.Contains(page.Body, "third") {
 			t.Fatalf("consent page: %d %s", page.Status, page.Body)
 		}
 		form := providertest.HiddenFields(page.Body)
@@ -289,7 +294,8 @@ func TestConsentDecidesWhatIsGranted(t *testing.T) {
 	if a := b.Authorize("client_id", "third", "scope", "openid user:read", "prompt", "none"); a.Parameter("code") == "" {
 		t.Errorf("asked again: %v", a.Location)
 	}
-	if a := b.Authorize("client_id", "third", "scope", "openid user:read board:write", "prompt", "none"); a.Parameter("error") != "consent_required" {
+	more := []string{"client_id", "third", "scope", "openid user:read board:write", "prompt", "none"}
+	if a := b.Authorize(more...); a.Parameter("error") != "consent_required" {
 		t.Errorf("more was granted silently: %v", a.Location)
 	}
 	if err := f.Store.Consents.WithdrawConsent(t.Context(), f.User.ID, "third"); err != nil {

@@ -24,7 +24,8 @@ func TestClaimsThatNoScopeCoversNeedConsent(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
 	f.AddClient("third", func(c *client.Client) { c.Trusted = false })
-	if err := f.Store.Users.SetClaims(t.Context(), f.User.ID, accounts.Claims{PhoneNumber: "+821012345678", Gender: "female", Nickname: "Nick"}); err != nil {
+	claims := accounts.Claims{PhoneNumber: "+821012345678", Gender: "female", Nickname: "Nick"}
+	if err := f.Store.Users.SetClaims(t.Context(), f.User.ID, claims); err != nil {
 		t.Fatal(err)
 	}
 	b := f.Browser().LogIn(f.User)
@@ -32,7 +33,8 @@ func TestClaimsThatNoScopeCoversNeedConsent(t *testing.T) {
 	path, page := b.Asked(plain)
 	b.Allow(t, path, page)
 
-	phone := providertest.Parameters("client_id", "third", "scope", "openid", "claims", `{"userinfo":{"phone_number":{"essential":true},"gender":null},"id_token":{"auth_time":null}}`)
+	phone := providertest.Parameters("client_id", "third", "scope", "openid", "claims",
+		`{"userinfo":{"phone_number":{"essential":true},"gender":null},"id_token":{"auth_time":null}}`)
 	silent := providertest.Parameters("client_id", "third", "scope", "openid", "claims", phone.Get("claims"), "prompt", "none")
 	if a := b.AuthorizeForm(silent); a.Parameter("error") != "consent_required" {
 		t.Fatalf("claims beyond the consent were granted silently: %v", a.Location)
@@ -88,7 +90,8 @@ func TestWhatWasDeclinedIsNotAskedAgainByItself(t *testing.T) {
 	// The app may insist, and then the latest answer counts.
 	path, page = b.Asked(providertest.Parameters("client_id", "third", "scope", "openid email user:read", "prompt", "consent"))
 	b.Allow(t, path, page, "email")
-	if given, err := f.Store.Consents.Consent(t.Context(), f.User.ID, "third"); err != nil || strings.Join(given.Scope, " ") != "board:read email openid" || strings.Join(given.Declined, " ") != "user:read" {
+	if given, err := f.Store.Consents.Consent(t.Context(), f.User.ID, "third"); err != nil ||
+		strings.Join(given.Scope, " ") != "board:read email openid" || strings.Join(given.Declined, " ") != "user:read" {
 		t.Errorf("%+v %v", given, err)
 	}
 }
@@ -98,14 +101,18 @@ func TestPagesFollowAPushedRequest(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
 	f.AddClient("third", func(c *client.Client) { c.Trusted = false })
-	pushed := f.Push("client_id", "third", "scope", "openid", "ui_locales", "ko", "login_hint", "minji@example.org", "display", "popup", "claims", `{"userinfo":{"phone_number":null}}`).JSON(t)["request_uri"].(string)
+	pushed := f.Push("client_id", "third", "scope", "openid", "ui_locales", "ko", "login_hint", "minji@example.org", "display",
+		"popup", "claims", `{"userinfo":{"phone_number":null}}`).JSON(t)["request_uri"].(string)
 	b := f.Browser()
-	a := b.AuthorizeForm(url.Values{"client_id": {"third"}, "request_uri": {pushed}, "ui_locales": {"en"}, "login_hint": {"evil@example.org"}, "claims": {"{}"}})
+	a := b.AuthorizeForm(url.Values{
+		"client_id": {"third"}, "request_uri": {pushed}, "ui_locales": {"en"}, "login_hint": {"evil@example.org"}, "claims": {"{}"},
+	})
 	if a.Location == nil || a.Location.Path != "/login" {
 		t.Fatalf("%d %v", a.Status, a.Location)
 	}
 	page := b.Get(a.Location.String())
-	if page.Status != http.StatusOK || !strings.Contains(page.Body, `<html lang="ko">`) || !strings.Contains(page.Body, "minji@example.org") || strings.Contains(page.Body, "evil@example.org") ||
+	if page.Status != http.StatusOK || !strings.Contains(page.Body, `<html lang="ko">`) ||
+		!strings.Contains(page.Body, "minji@example.org") || strings.Contains(page.Body, "evil@example.org") ||
 		page.Header.Get("Cross-Origin-Opener-Policy") != "" {
 		t.Errorf("%v %s", page.Header, page.Body)
 	}
@@ -121,7 +128,8 @@ func TestAClientOfADocumentAsksForConsent(t *testing.T) {
 	t.Parallel()
 	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), "")
 	id := r.Site.URL + "/agent.json"
-	r.Pages.Set("/agent.json", `{"client_id":"`+id+`","client_name":"Agent","redirect_uris":["https://app.example/cb?tenant=1"],"token_endpoint_auth_method":"none","scope":"openid","trusted":true}`)
+	r.Pages.Set("/agent.json", `{"client_id":"`+id+`","client_name":"Agent","redirect_uris":["https://app.example/cb?tenant=1"],
+		"token_endpoint_auth_method":"none","scope":"openid","trusted":true}`)
 	b := r.Browser().LogIn(r.User)
 	a := b.Authorize("client_id", id, "scope", "openid")
 	if a.Location == nil || !strings.HasPrefix(a.Location.Path, "/consent") {

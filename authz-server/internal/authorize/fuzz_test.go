@@ -70,6 +70,7 @@ func unusualParameters(t testing.TB, fix *providertest.Fixture) []url.Values {
 		providertest.Parameters("request", "a.b.c"), providertest.Parameters("request_uri", "urn:ietf:params:oauth:request_uri:x"),
 		providertest.Parameters("client_id", "signer", "request", key.RequestObject(fix, providertest.Parameters("client_id", "signer"))),
 		providertest.Parameters("id_token_hint", "e30.e30.e30"), providertest.Parameters("ui_locales", "ko\x00", "login_hint", "\xff"),
-		providertest.Parameters("redirect_uri", "//evil.example"), providertest.Parameters("redirect_uri", providertest.Callback+"\r\nX: y"), providertest.Parameters("client_id", "nobody"),
+		providertest.Parameters("redirect_uri", "//evil.example"),
+		providertest.Parameters("redirect_uri", providertest.Callback+"\r\nX: y"), providertest.Parameters("client_id", "nobody"),
 	}
 }

@@ -52,7 +52,8 @@ func TestAPushedRequestIsUsedOnceAndAlone(t *testing.T) {
 		}
 		// What stands beside the reference is injected by whoever could change the address.
 		uri := pushed()
-		a := b.AuthorizeForm(reference(uri, "nonce", "injected", "state", "injected", "prompt", "none", "redirect_uri", "https://evil.example/", "scope", "openid board:moderate"))
+		a := b.AuthorizeForm(reference(uri, "nonce", "injected", "state", "injected", "prompt", "none", "redirect_uri",
+			"https://evil.example/", "scope", "openid board:moderate"))
 		if a.Parameter("state") != "pushed" || !strings.HasPrefix(a.Location.String(), providertest.Callback) {
 			t.Fatalf("%d %v %s", a.Status, a.Location, a.Body)
 		}

@@ -157,7 +157,8 @@ func TestAnAnswerThatWasTakenBackIsNotActedOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(f.Store.Consents.WithdrawConsent(t.Context(), f.User.ID, "app"), f.Store.Consents.WithdrawConsent(t.Context(), other.ID, "third")); err != nil {
+		if err := errors.Join(f.Store.Consents.WithdrawConsent(t.Context(), f.User.ID, "app"),
+			f.Store.Consents.WithdrawConsent(t.Context(), other.ID, "third")); err != nil {
 			t.Fatal(err)
 		}
 		if a := b.Get(onward); a.Parameter("code") == "" {

@@ -73,11 +73,13 @@ func TestRefusalsOfStrangersClientsAskBeforeTheyRedirect(t *testing.T) {
 			for _, id := range []string{stranger, document} {
 				a := r.Browser().AuthorizeForm(request(id))
 				body := html.UnescapeString(a.Body)
-				if a.Location != nil || a.Status != http.StatusBadRequest || !strings.Contains(body, "app.example") || !strings.Contains(body, `id="return"`) ||
+				if a.Location != nil || a.Status != http.StatusBadRequest || !strings.Contains(body, "app.example") ||
+					!strings.Contains(body, `id="return"`) ||
 					strings.Contains(body, "<script") || strings.Contains(a.Header.Get("Refresh"), "url") || strings.Contains(body, "http-equiv") {
 					t.Errorf("%s, %.20s: %d %v %s", what, id, a.Status, a.Location, a.Body)
 				}
-				if posted := strings.Contains(body, `<form method="post" action="https://app.example/cb?tenant=1">`); posted != strings.HasPrefix(what, "posted") {
+				posted := strings.Contains(body, `<form method="post" action="https://app.example/cb?tenant=1">`)
+				if posted != strings.HasPrefix(what, "posted") {
 					t.Errorf("%s: a form %v", what, posted)
 				}
 			}
@@ -95,7 +97,8 @@ func TestRefusalsOfStrangersClientsAskBeforeTheyRedirect(t *testing.T) {
 		if a := b.Authorize("client_id", stranger, "scope", "admin"); a.Location != nil || !strings.Contains(a.Body, `id="return"`) {
 			t.Errorf("logged in: %d %v", a.Status, a.Location)
 		}
-		if a := b.Authorize("client_id", stranger, "scope", "openid", "prompt", "none"); a.Parameter("error") != "consent_required" || a.Location == nil {
+		if a := b.Authorize("client_id", stranger, "scope", "openid", "prompt", "none"); a.Parameter("error") != "consent_required" ||
+			a.Location == nil {
 			t.Errorf("prompt=none: %d %v", a.Status, a.Location)
 		}
 		if err := r.Store.Consents.DecideConsent(t.Context(), r.User.ID, stranger, []string{"openid"}, nil); err != nil {

@@ -22,7 +22,8 @@ func TestARequestObjectSaysWhatCounts(t *testing.T) {
 	b := f.Browser().LogIn(f.User)
 	inside := providertest.Parameters("client_id", "signer", "state", "inside", "nonce", "inside")
 	outside := func(object string, more ...string) url.Values {
-		form := url.Values{"client_id": {"signer"}, "response_type": {"code"}, "scope": {"openid board:moderate"}, "state": {"outside"}, "nonce": {"outside"},
+		form := url.Values{"client_id": {"signer"}, "response_type": {"code"}, "scope": {"openid board:moderate"}, "state": {"outside"},
+			"nonce":        {"outside"},
 			"redirect_uri": {providertest.Callback}, "request": {object}}
 		for i := 0; i < len(more); i += 2 {
 			form.Set(more[i], more[i+1])
@@ -47,11 +48,15 @@ func TestARequestObjectSaysWhatCounts(t *testing.T) {
 		form url.Values
 		want string
 	}{
-		"another key":              {outside(thief.RequestObject(f, inside)), "invalid_request_object"},
-		"none":                     {outside("eyJhbGciOiJub25lIn0." + strings.Split(key.RequestObject(f, inside), ".")[1] + "."), "invalid_request_object"},
-		"of another client":        {outside(key.RequestObject(f, inside, "iss", "app")), "invalid_request_object"},
-		"for another server":       {outside(key.RequestObject(f, inside, "aud", "https://evil.example")), "invalid_request_object"},
-		"expired":                  {outside(key.RequestObject(f, inside, "exp", f.Clock.Now().Add(-time.Hour).Unix())), "invalid_request_object"},
+		"another key": {outside(thief.RequestObject(f, inside)), "invalid_request_object"},
+		"none": {
+			outside("eyJhbGciOiJub25lIn0." + strings.Split(key.RequestObject(f, inside), ".")[1] + "."), "invalid_request_object",
+		},
+		"of another client":  {outside(key.RequestObject(f, inside, "iss", "app")), "invalid_request_object"},
+		"for another server": {outside(key.RequestObject(f, inside, "aud", "https://evil.example")), "invalid_request_object"},
+		"expired": {
+			outside(key.RequestObject(f, inside, "exp", f.Clock.Now().Add(-time.Hour).Unix())), "invalid_request_object",
+		},
 		"not yet":                  {outside(key.RequestObject(f, inside, "nbf", f.Clock.Now().Add(time.Hour).Unix())), "invalid_request_object"},
 		"a client assertion":       {outside(key.RequestObject(f, inside, "sub", "signer")), "invalid_request_object"},
 		"request inside":           {outside(key.RequestObject(f, inside, "request", "x")), "invalid_request_object"},
@@ -68,7 +73,8 @@ func TestARequestObjectSaysWhatCounts(t *testing.T) {
 		})
 	}
 	t.Run("a redirect URI inside that is not the client's", func(t *testing.T) {
-		if a := b.AuthorizeForm(outside(key.RequestObject(f, inside, "redirect_uri", "https://evil.example/"))); a.Location != nil || a.Status != 400 {
+		if a := b.AuthorizeForm(outside(key.RequestObject(f, inside, "redirect_uri", "https://evil.example/"))); a.Location != nil ||
+			a.Status != 400 {
 			t.Errorf("%d %v", a.Status, a.Location)
 		}
 	})
@@ -93,12 +99,16 @@ func TestARequestObjectByReference(t *testing.T) {
 	object = key.RequestObject(f, providertest.Parameters("client_id", "signer", "state", "inside"))
 	b := f.Browser().LogIn(f.User)
 	ask := func(uri string) providertest.Answer {
-		return b.AuthorizeForm(url.Values{"client_id": {"signer"}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {providertest.Callback}, "request_uri": {uri}})
+		return b.AuthorizeForm(url.Values{
+			"client_id": {"signer"}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {providertest.Callback}, "request_uri": {uri},
+		})
 	}
 	if a := ask(keeper.URL + "/r#hash"); a.Parameter("code") == "" || a.Parameter("state") != "inside" {
 		t.Errorf("%d %v %s", a.Status, a.Location, a.Body)
 	}
-	for _, uri := range []string{keeper.URL + "/other", "https://evil.example/r", "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd"} {
+	for _, uri := range []string{
+		keeper.URL + "/other", "https://evil.example/r", "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd",
+	} {
 		if a := ask(uri); a.Parameter("error") != "invalid_request_uri" {
 			t.Errorf("%s: %v", uri, a.Location)
 		}
@@ -125,7 +135,10 @@ func TestMadeUpHashesOfARequestURIAreFetchedOnlySoOften(t *testing.T) {
 	object = key.RequestObject(f, providertest.Parameters("client_id", "signer"), "exp", f.Clock.Now().Add(time.Hour).Unix())
 	b := f.Browser().LogIn(f.User)
 	ask := func(fragment string) providertest.Answer {
-		return b.AuthorizeForm(url.Values{"client_id": {"signer"}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {providertest.Callback}, "request_uri": {keeper.URL + "/r" + fragment}})
+		return b.AuthorizeForm(url.Values{
+			"client_id": {"signer"}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {providertest.Callback},
+			"request_uri": {keeper.URL + "/r" + fragment},
+		})
 	}
 	for range 50 { // the same one
 		if a := ask(""); a.Parameter("code") == "" {

@@ -21,24 +21,29 @@ func TestResourcesNarrowTheAudience(t *testing.T) {
 	if aud(wide.Access) != providertest.APIOrigin+"/user" {
 		t.Errorf("at the token endpoint: %v", aud(wide.Access))
 	}
-	if again := f.Tokens(f.Refresh(wide.Refresh, "resource", providertest.APIOrigin+"/board")); aud(again.Access) != providertest.APIOrigin+"/board" {
+	again := f.Tokens(f.Refresh(wide.Refresh, "resource", providertest.APIOrigin+"/board"))
+	if aud(again.Access) != providertest.APIOrigin+"/board" {
 		t.Errorf("at a refresh: %v", aud(again.Access))
 	}
 	f.Refresh(got.Refresh, "resource", providertest.APIOrigin+"/user").WantError(t, 400, "invalid_target")
 	if a := b.Authorize("resource", "https://evil.example/"); a.Parameter("error") != "invalid_target" {
 		t.Errorf("unknown: %v", a.Location)
 	}
-	f.Token("app", url.Values{"grant_type": {"client_credentials"}, "scope": {"board:read"}, "resource": {providertest.APIOrigin + "/user"}}).WantError(t, 400, "invalid_target")
+	f.Token("app", url.Values{
+		"grant_type": {"client_credentials"}, "scope": {"board:read"}, "resource": {providertest.APIOrigin + "/user"},
+	}).WantError(t, 400, "invalid_target")
 }
 
 func TestTheClaimsParameter(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
-	if err := f.Store.Users.SetClaims(t.Context(), f.User.ID, accounts.Claims{GivenName: "민지", PhoneNumber: "+82 10 1234 5678", Address: accounts.Address{Country: "KR"}}); err != nil {
+	known := accounts.Claims{GivenName: "민지", PhoneNumber: "+82 10 1234 5678", Address: accounts.Address{Country: "KR"}}
+	if err := f.Store.Users.SetClaims(t.Context(), f.User.ID, known); err != nil {
 		t.Fatal(err)
 	}
 	b := f.Browser().LogIn(f.User)
-	got := f.Tokens(f.Redeem(b.Code("scope", "openid", "claims", `{"userinfo":{"name":{"essential":true},"gender":null},"id_token":{"given_name":null,"auth_time":{"essential":true}}}`)))
+	got := f.Tokens(f.Redeem(b.Code("scope", "openid", "claims",
+		`{"userinfo":{"name":{"essential":true},"gender":null},"id_token":{"given_name":null,"auth_time":{"essential":true}}}`)))
 	_, id := providertest.Decode(t, got.ID)
 	info := f.Userinfo(got.Access).JSON(t)
 	if id["given_name"] != "민지" || id["name"] != nil || info["name"] != "김민지" || info["given_name"] != nil || len(info) != 2 {

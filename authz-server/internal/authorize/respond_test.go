@@ -21,7 +21,8 @@ func TestTheFrontChannelGivesNoBearerTokenToABoundClient(t *testing.T) {
 	})
 	b := f.Browser().LogIn(f.User)
 	for _, kind := range []string{"code token", "id_token token", "code id_token token"} {
-		if a := b.Authorize("client_id", "bound", "response_type", kind); a.Parameter("access_token") != "" || a.Parameter("error") != "unauthorized_client" {
+		if a := b.Authorize("client_id", "bound", "response_type", kind); a.Parameter("access_token") != "" ||
+			a.Parameter("error") != "unauthorized_client" {
 			t.Errorf("%s: %v", kind, a.Location)
 		}
 	}
@@ -73,7 +74,8 @@ func TestLegacyResponseTypesAreOffUntilSwitchedOn(t *testing.T) {
 				continue
 			}
 			_, id := providertest.Decode(t, a.Parameter("id_token"))
-			if id["nonce"] != "n-1" || (id["at_hash"] != nil) != (a.Parameter("access_token") != "") || (id["c_hash"] != nil) != (a.Parameter("code") != "") {
+			if id["nonce"] != "n-1" || (id["at_hash"] != nil) != (a.Parameter("access_token") != "") ||
+				(id["c_hash"] != nil) != (a.Parameter("code") != "") {
 				t.Errorf("%s: %v", kind, id)
 			}
 			// Where no access token can be had, the claims are in the ID token (OIDC Core §5.4).
@@ -85,7 +87,8 @@ func TestLegacyResponseTypesAreOffUntilSwitchedOn(t *testing.T) {
 	if a := b.Authorize("client_id", "old", "response_type", "id_token", "nonce", ""); a.Parameter("error") != "invalid_request" {
 		t.Errorf("without a nonce: %v", a.Location)
 	}
-	if a := b.Authorize("client_id", "old", "response_type", "code token", "response_mode", "query"); a.Parameter("error") != "unsupported_response_mode" {
+	inQuery := []string{"client_id", "old", "response_type", "code token", "response_mode", "query"}
+	if a := b.Authorize(inQuery...); a.Parameter("error") != "unsupported_response_mode" {
 		t.Errorf("tokens in a query: %v", a.Location)
 	}
 	if a := f.Userinfo(b.Authorize("client_id", "old", "response_type", "id_token token").Parameter("access_token")); a.Status != 200 {
@@ -115,10 +118,12 @@ func TestFormPostKeepsTheAnswerOutOfTheAddress(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
 	a := f.Browser().LogIn(f.User).Authorize("response_mode", "form_post", "state", `"><script>alert(1)</script>`)
-	if a.Status != 200 || a.Location != nil || !strings.Contains(a.Body, `action="https://app.example/cb?tenant=1"`) || strings.Contains(a.Body, "<script>alert") {
+	if a.Status != 200 || a.Location != nil || !strings.Contains(a.Body, `action="https://app.example/cb?tenant=1"`) ||
+		strings.Contains(a.Body, "<script>alert") {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
-	if policy := a.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "script-src 'self'") || strings.Contains(policy, "unsafe-inline") {
+	if policy := a.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "script-src 'self'") ||
+		strings.Contains(policy, "unsafe-inline") {
 		t.Errorf("policy: %s", policy)
 	}
 	f.Tokens(f.Redeem(a.Parameter("code")))

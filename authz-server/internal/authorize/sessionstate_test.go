@@ -95,14 +95,18 @@ func TestCheckSessionMayBeFramedByEverybody(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
 	a := f.Browser().Get("/oauth2/check_session")
-	if a.Status != 200 || !strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-ancestors *") || strings.Contains(a.Header.Get("Content-Security-Policy"), "unsafe") {
+	if a.Status != 200 || !strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-ancestors *") ||
+		strings.Contains(a.Header.Get("Content-Security-Policy"), "unsafe") {
 		t.Errorf("%d %v", a.Status, a.Header)
 	}
 	if a := f.Browser().Get("/login"); !strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
 		t.Errorf("the log-in page may be framed: %v", a.Header)
 	}
 	document := f.Browser().Get("/.well-known/openid-configuration").JSON(t)
-	for _, name := range []string{"backchannel_logout_supported", "backchannel_logout_session_supported", "frontchannel_logout_supported", "frontchannel_logout_session_supported"} {
+	for _, name := range []string{
+		"backchannel_logout_supported", "backchannel_logout_session_supported", "frontchannel_logout_supported",
+		"frontchannel_logout_session_supported",
+	} {
 		if document[name] != true {
 			t.Errorf("%s is %v", name, document[name])
 		}

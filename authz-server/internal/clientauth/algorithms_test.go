@@ -33,7 +33,9 @@ func TestEveryAlgorithmOfTheListSignsWhatClientsSend(t *testing.T) {
 			claims[name] = values[0]
 		}
 		object := key.Sign(map[jose.HeaderKey]any{"typ": "oauth-authz-req+jwt"}, claims)
-		if a := b.AuthorizeForm(url.Values{"client_id": {alg}, "response_type": {"code"}, "scope": {"openid"}, "request": {object}}); a.Parameter("code") == "" {
+		if a := b.AuthorizeForm(url.Values{
+			"client_id": {alg}, "response_type": {"code"}, "scope": {"openid"}, "request": {object},
+		}); a.Parameter("code") == "" {
 			t.Errorf("%s: request object: %d %v", alg, a.Status, a.Location)
 		}
 	}
@@ -41,10 +43,12 @@ func TestEveryAlgorithmOfTheListSignsWhatClientsSend(t *testing.T) {
 	for registered, used := range map[string]string{"EdDSA": "Ed25519", "Ed25519": "EdDSA"} {
 		key := providertest.NewEd25519Signer(t, "k1", registered)
 		f.AddClient("registered-"+registered, func(c *client.Client) {
-			c.JWKS, c.TokenEndpointAuthMethod, c.TokenEndpointAuthSigningAlg, c.GrantTypes = key.JWKS(), "private_key_jwt", registered, []string{"client_credentials"}
+			c.JWKS, c.TokenEndpointAuthMethod, c.TokenEndpointAuthSigningAlg, c.GrantTypes = key.JWKS(), "private_key_jwt", registered,
+				[]string{"client_credentials"}
 			c.RedirectURIs = nil
 		})
-		if a := f.ClientCredentials("registered-"+registered, key.As(used), key.Proof(f, "POST", "/oauth2/token", "jwk", key.As(used).Key.Public())); a.Status != 200 {
+		if a := f.ClientCredentials("registered-"+registered, key.As(used),
+			key.Proof(f, "POST", "/oauth2/token", "jwk", key.As(used).Key.Public())); a.Status != 200 {
 			t.Errorf("%s for %s: %d %s", used, registered, a.Status, a.Body)
 		}
 	}
@@ -61,10 +65,12 @@ func TestProofsAreSignedAsProfileAndKeyDemand(t *testing.T) {
 		c.JWKS, c.TokenEndpointAuthMethod = own.JWKS(), "private_key_jwt"
 		c.GrantTypes = []string{"authorization_code", "client_credentials"}
 	})
-	rs256, ps256 := providertest.NewRSASigner(t, "the proofs", "", "RS256"), providertest.NewRSASigner(t, "the proofs", "", "RS256").As("PS256")
+	rs256, ps256 := providertest.NewRSASigner(t, "the proofs", "", "RS256"),
+		providertest.NewRSASigner(t, "the proofs", "", "RS256").As("PS256")
 
 	push := func(id string, key *providertest.Signer) providertest.Answer {
-		return f.PostForm("/oauth2/par", providertest.Merge(providertest.Parameters("client_id", id), own.Assertion(f, id)), "DPoP", key.Proof(f, "POST", "/oauth2/par"))
+		return f.PostForm("/oauth2/par", providertest.Merge(providertest.Parameters("client_id", id), own.Assertion(f, id)), "DPoP",
+			key.Proof(f, "POST", "/oauth2/par"))
 	}
 	push("fapi", rs256).WantError(t, 400, "invalid_dpop_proof")
 	for id, key := range map[string]*providertest.Signer{"fapi": ps256, "plain": rs256} {
@@ -87,7 +93,8 @@ func TestProofsAreSignedAsProfileAndKeyDemand(t *testing.T) {
 	if _, claims := providertest.Decode(t, token); claims["dpop_alg"] != "PS256" {
 		t.Errorf("%v", claims)
 	}
-	if a := f.UserinfoWithProof(token, rs256.Proof(f, "GET", "/oauth2/userinfo", "ath", providertest.ATH(token))); a.Status != 401 || !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "DPoP ") ||
+	if a := f.UserinfoWithProof(token, rs256.Proof(f, "GET", "/oauth2/userinfo", "ath", providertest.ATH(token))); a.Status != 401 ||
+		!strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "DPoP ") ||
 		!strings.Contains(a.Header.Get("WWW-Authenticate"), `error="invalid_dpop_proof"`) {
 		t.Errorf("RS256 at userinfo: %d %v", a.Status, a.Header)
 	}
@@ -139,7 +146,9 @@ func TestClocksOfClientsMayDifferByTenSeconds(t *testing.T) {
 		for i := 0; i < len(changes); i += 2 {
 			claims[changes[i].(string)] = changes[i+1]
 		}
-		a := b.AuthorizeForm(url.Values{"client_id": {"signing"}, "response_type": {"code"}, "scope": {"openid"}, "request": {key.Sign(nil, claims)}})
+		a := b.AuthorizeForm(url.Values{
+			"client_id": {"signing"}, "response_type": {"code"}, "scope": {"openid"}, "request": {key.Sign(nil, claims)},
+		})
 		return a.Parameter("code") != ""
 	}
 	for name, send := range map[string]func(changes ...any) bool{"assertion": assertion, "request object": object, "proof": proof} {

@@ -46,8 +46,13 @@ func TestAClientMustAuthenticateInTheOneWayThatItRegistered(t *testing.T) {
 		"post by a basic client":       {grant("client_id", "app", "client_secret", providertest.Secret), none, 401, "invalid_client"},
 		"basic by a post client":       {grant(), basic("post", providertest.Secret), 401, "invalid_client"},
 		"basic beside another client":  {grant("client_id", "post"), basic("app", providertest.Secret), 400, "invalid_request"},
-		"both ways at once":            {grant("client_id", "app", "client_secret", providertest.Secret), basic("app", providertest.Secret), 400, "invalid_request"},
-		"an assertion":                 {grant("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", "x"), none, 401, "invalid_client"},
+		"both ways at once": {
+			grant("client_id", "app", "client_secret", providertest.Secret), basic("app", providertest.Secret), 400, "invalid_request",
+		},
+		"an assertion": {
+			grant("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", "x"), none, 401,
+			"invalid_client",
+		},
 		"basic with two spaces": {grant(), func(r *http.Request) {
 			basic("app", providertest.Secret)(r)
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), " ", "  ", 1))
@@ -63,10 +68,12 @@ func TestAClientMustAuthenticateInTheOneWayThatItRegistered(t *testing.T) {
 		"basic without a colon":   {grant(), func(r *http.Request) { r.Header.Set("Authorization", "Basic YXBw") }, 401, "invalid_client"},
 		"basic that is no base64": {grant(), func(r *http.Request) { r.Header.Set("Authorization", "Basic app:secret") }, 401, "invalid_client"},
 		"basic without anything":  {grant(), func(r *http.Request) { r.Header.Set("Authorization", "Basic") }, 401, "invalid_client"},
-		"Bearer":                  {grant("client_id", "app"), func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }, 401, "invalid_client"},
-		"client_id twice":         {grant("client_id", "app", "client_id", "post"), basic("app", providertest.Secret), 400, "invalid_request"},
-		"unknown grant":           {url.Values{"grant_type": {"password"}}, basic("app", providertest.Secret), 400, "unsupported_grant_type"},
-		"no grant":                {url.Values{"x": {"y"}}, basic("app", providertest.Secret), 400, "invalid_request"},
+		"Bearer": {
+			grant("client_id", "app"), func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }, 401, "invalid_client",
+		},
+		"client_id twice": {grant("client_id", "app", "client_id", "post"), basic("app", providertest.Secret), 400, "invalid_request"},
+		"unknown grant":   {url.Values{"grant_type": {"password"}}, basic("app", providertest.Secret), 400, "unsupported_grant_type"},
+		"no grant":        {url.Values{"x": {"y"}}, basic("app", providertest.Secret), 400, "invalid_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := f.Request("POST", "/oauth2/token", test.form)
@@ -79,7 +86,8 @@ func TestAClientMustAuthenticateInTheOneWayThatItRegistered(t *testing.T) {
 			a.WantError(t, test.status, test.code)
 			// Whoever did not use Basic is not asked for it: a browser would show its own log-in window.
 			used := strings.HasPrefix(strings.ToLower(r.Header.Get("Authorization")), "basic")
-			if challenge := a.Header.Get("WWW-Authenticate"); strings.HasPrefix(challenge, "Basic ") != (used && test.status == http.StatusUnauthorized) {
+			if challenge := a.Header.Get("WWW-Authenticate"); strings.HasPrefix(challenge, "Basic ") != (used &&
+				test.status == http.StatusUnauthorized) {
 				t.Errorf("WWW-Authenticate: %q", challenge)
 			}
 		})
@@ -95,7 +103,8 @@ func TestAClientMustAuthenticateInTheOneWayThatItRegistered(t *testing.T) {
 		f.Do(r).WantError(t, 400, "invalid_request")
 	})
 	t.Run("a rotated secret overlaps", func(t *testing.T) {
-		if err := f.Store.Clients.AddClientSecret(t.Context(), "app", opaque.Hash("the-new-secret-of-the-test-app-0123456789"), f.Clock.Now().Add(time.Hour)); err != nil {
+		if err := f.Store.Clients.AddClientSecret(t.Context(), "app", opaque.Hash("the-new-secret-of-the-test-app-0123456789"),
+			f.Clock.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		f.Tokens(f.Token("app", grant()))
@@ -136,13 +145,15 @@ func TestASecretIsTakenInTheHeaderAndInTheBodyAlike(t *testing.T) {
 			if a := call("/oauth2/par", id, providertest.Secret, inBody, providertest.Parameters("client_id", id)); a.Status != 201 {
 				t.Errorf("push of %s, in the body %t: %d %s", id, inBody, a.Status, a.Body)
 			}
-			call("/oauth2/token", id, providertest.Secret+"x", inBody, url.Values{"grant_type": {"client_credentials"}}).WantError(t, 401, "invalid_client")
+			call("/oauth2/token", id, providertest.Secret+"x", inBody, url.Values{"grant_type": {"client_credentials"}}).WantError(t, 401,
+				"invalid_client")
 		}
 	}
 	// A secret is no stand-in for the key of a client that signs, and a public client has none, whatever is sent.
 	for _, id := range []string{"signs", "public"} {
 		for _, inBody := range []bool{true, false} {
-			call("/oauth2/token", id, providertest.Secret, inBody, url.Values{"grant_type": {"client_credentials"}}).WantError(t, 401, "invalid_client")
+			call("/oauth2/token", id, providertest.Secret, inBody, url.Values{"grant_type": {"client_credentials"}}).WantError(t, 401,
+				"invalid_client")
 		}
 	}
 	call("/oauth2/token", "signs", "", false, url.Values{"grant_type": {"client_credentials"}}).WantError(t, 401, "invalid_client")

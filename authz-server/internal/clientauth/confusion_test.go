@@ -34,7 +34,8 @@ func TestTokensOfThisServerAreNothingThatAClientSigns(t *testing.T) {
 			if _, claims := providertest.Decode(t, token); claims["iss"] != f.Issuer {
 				t.Fatalf("not signed by the server: %v", claims)
 			}
-			if a := b.Authorize("client_id", "twin", "request", token); a.Parameter("error") != "invalid_request_object" || a.Parameter("code") != "" {
+			if a := b.Authorize("client_id", "twin", "request", token); a.Parameter("error") != "invalid_request_object" ||
+				a.Parameter("code") != "" {
 				t.Errorf("as request object: %v", a.Location)
 			}
 			form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"twin"}}
@@ -63,7 +64,10 @@ func TestTokensOfThisServerAreNothingThatAClientSigns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, token := range signed {
-		form := url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {token}}
+		form := url.Values{
+			"grant_type": {"client_credentials"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+			"client_assertion": {token},
+		}
 		f.PostForm("/oauth2/token", form).WantError(t, http.StatusUnauthorized, "invalid_client")
 	}
 }

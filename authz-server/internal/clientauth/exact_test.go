@@ -43,7 +43,8 @@ func TestNamesInJSONOfStrangersCountToTheLetterAndOnce(t *testing.T) {
 	}
 
 	proof := func(claims string) providertest.Answer {
-		token := key.SignText(map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": key.Key.Public()}, fmt.Sprintf(claims, f.Issuer+"/oauth2/token", now, rand.Text()))
+		token := key.SignText(map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": key.Key.Public()},
+			fmt.Sprintf(claims, f.Issuer+"/oauth2/token", now, rand.Text()))
 		return f.PostAs("app", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "scope": {"board:read"}}, "DPoP", token)
 	}
 	if a := proof(`{"htm":"POST","htu":"%s","iat":%d,"jti":"%s"}`); a.Status != http.StatusOK {
@@ -64,7 +65,10 @@ func TestNamesInJSONOfStrangersCountToTheLetterAndOnce(t *testing.T) {
 	if a := object(`,"aud":"` + f.Issuer + `"`); a.Parameter("code") == "" {
 		t.Fatalf("a good request object: %v %s", a.Location, a.Body)
 	}
-	for _, claims := range []string{`,"aud":"` + f.Issuer + `","aud":"https://other.example"`, `,"state":"twice"`, `,"aud":"https://other.example","AUD":"` + f.Issuer + `"`, `,"exp":1,"EXP":99999999999`} {
+	for _, claims := range []string{
+		`,"aud":"` + f.Issuer + `","aud":"https://other.example"`, `,"state":"twice"`,
+		`,"aud":"https://other.example","AUD":"` + f.Issuer + `"`, `,"exp":1,"EXP":99999999999`,
+	} {
 		if a := object(claims); a.Parameter("error") != "invalid_request_object" {
 			t.Errorf("%s: %v", claims, a.Location)
 		}

@@ -14,7 +14,8 @@ func TestTheProfileFAPI2(t *testing.T) {
 	f := providertest.One(t)
 	key := providertest.NewSigner(t, "k1")
 	f.AddClient("fapi", func(c *client.Client) {
-		c.Profile, c.JWKS, c.TokenEndpointAuthMethod, c.GrantTypes = client.ProfileFAPI2, key.JWKS(), "private_key_jwt", []string{"authorization_code", "refresh_token"}
+		c.Profile, c.JWKS, c.TokenEndpointAuthMethod, c.GrantTypes = client.ProfileFAPI2, key.JWKS(), "private_key_jwt",
+			[]string{"authorization_code", "refresh_token"}
 	})
 	b := f.Browser().LogIn(f.User)
 	if a := b.Authorize("client_id", "fapi"); a.Parameter("error") != "invalid_request" {
@@ -23,7 +24,9 @@ func TestTheProfileFAPI2(t *testing.T) {
 	push := func(changes ...any) providertest.Answer {
 		return f.PostForm("/oauth2/par", providertest.Merge(providertest.Parameters("client_id", "fapi"), key.Assertion(f, "fapi", changes...)))
 	}
-	for name, aud := range map[string]any{"an array": []string{f.Issuer}, "the PAR endpoint": f.Issuer + "/oauth2/par", "the token endpoint": f.Issuer + "/oauth2/token"} {
+	for name, aud := range map[string]any{
+		"an array": []string{f.Issuer}, "the PAR endpoint": f.Issuer + "/oauth2/par", "the token endpoint": f.Issuer + "/oauth2/token",
+	} {
 		if a := push("aud", aud); a.Status != 401 {
 			t.Errorf("aud is %s: %d %s", name, a.Status, a.Body)
 		}
@@ -50,7 +53,8 @@ func TestTheProfileFAPI2(t *testing.T) {
 	token := object["refresh_token"].(string)
 	for range 2 {
 		f.Clock.Advance(time.Minute)
-		a := f.PostForm("/oauth2/token", providertest.Merge(providertest.RefreshGrant(token), key.Assertion(f, "fapi")), "DPoP", other.Proof(f, "POST", "/oauth2/token"))
+		a := f.PostForm("/oauth2/token", providertest.Merge(providertest.RefreshGrant(token), key.Assertion(f, "fapi")), "DPoP",
+			other.Proof(f, "POST", "/oauth2/token"))
 		if a.Status != 200 || a.JSON(t)["refresh_token"] != token {
 			t.Errorf("%d %s", a.Status, a.Body)
 		}

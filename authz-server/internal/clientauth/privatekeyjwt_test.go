@@ -28,7 +28,8 @@ func TestPrivateKeyJWT(t *testing.T) {
 				t.Errorf("aud %v: %d %s", aud, a.Status, a.Body)
 			}
 		}
-		if a := call(key.Assertion(f, "signer", "iat", f.Clock.Now().Add(10*time.Second).Unix(), "nbf", f.Clock.Now().Add(10*time.Second).Unix())); a.Status != 200 {
+		if a := call(key.Assertion(f, "signer", "iat", f.Clock.Now().Add(10*time.Second).Unix(), "nbf",
+			f.Clock.Now().Add(10*time.Second).Unix())); a.Status != 200 {
 			t.Errorf("a clock 10 s ahead: %d %s", a.Status, a.Body)
 		}
 		for name, more := range map[string]url.Values{
@@ -54,6 +55,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 				t.Errorf("%s: %d %s", name, a.Status, a.Body)
 			}
 		}
-		call(providertest.Merge(url.Values{"client_secret": {providertest.Secret}}, key.Assertion(f, "signer"))).WantError(t, 400, "invalid_request")
+		call(providertest.Merge(url.Values{"client_secret": {providertest.Secret}}, key.Assertion(f, "signer"))).WantError(t, 400,
+			"invalid_request")
 	})
 }

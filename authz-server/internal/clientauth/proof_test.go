@@ -104,14 +104,18 @@ func TestAPublicClientsRefreshTokenIsBoundToItsKey(t *testing.T) {
 	})
 	key, thief := providertest.NewSigner(t, ""), providertest.NewSigner(t, "")
 	code := f.Browser().LogIn(f.User).Code("client_id", "public")
-	a := f.PostForm("/oauth2/token", url.Values{"client_id": {"public"}, "grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {providertest.Callback}, "code_verifier": {providertest.Verifier}}, "DPoP", key.Proof(f, "POST", "/oauth2/token"))
+	a := f.PostForm("/oauth2/token", url.Values{
+		"client_id": {"public"}, "grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {providertest.Callback},
+		"code_verifier": {providertest.Verifier},
+	}, "DPoP", key.Proof(f, "POST", "/oauth2/token"))
 	token, _ := a.JSON(t)["refresh_token"].(string)
 	form := func() url.Values {
 		return url.Values{"client_id": {"public"}, "grant_type": {"refresh_token"}, "refresh_token": {token}}
 	}
 	f.PostForm("/oauth2/token", form()).WantError(t, 400, "invalid_grant")
 	f.PostForm("/oauth2/token", form(), "DPoP", thief.Proof(f, "POST", "/oauth2/token")).WantError(t, 400, "invalid_grant")
-	if a := f.PostForm("/oauth2/token", form(), "DPoP", key.Proof(f, "POST", "/oauth2/token")); a.Status != 200 || a.JSON(t)["token_type"] != "DPoP" {
+	if a := f.PostForm("/oauth2/token", form(), "DPoP", key.Proof(f, "POST", "/oauth2/token")); a.Status != 200 ||
+		a.JSON(t)["token_type"] != "DPoP" {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
@@ -121,7 +125,8 @@ func TestDPoPNonces(t *testing.T) {
 	f := providertest.NewWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.DPoPNonces = true })
 	key := providertest.NewSigner(t, "")
 	call := func(changes ...any) providertest.Answer {
-		return f.PostAs("app", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "scope": {"board:read"}}, "DPoP", key.Proof(f, "POST", "/oauth2/token", changes...))
+		return f.PostAs("app", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "scope": {"board:read"}}, "DPoP",
+			key.Proof(f, "POST", "/oauth2/token", changes...))
 	}
 	a := call()
 	a.WantError(t, 400, "use_dpop_nonce")

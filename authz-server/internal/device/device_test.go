@@ -29,8 +29,10 @@ func TestADevicesAppThatNobodyVouchedForIsCalledSo(t *testing.T) {
 	for id, unchecked := range map[string]bool{"tv": false, "bank": true} {
 		codes := f.StartDevice(id, url.Values{"scope": {"openid"}})
 		page := b.Post("/device", url.Values{"user_code": {codes.User}})
-		if page.Status != http.StatusOK || strings.Contains(page.Body, `id="unchecked"`) != unchecked || strings.Contains(page.Body, "https://cdn.example/") == unchecked ||
-			strings.Contains(page.Header.Get("Content-Security-Policy"), "https://cdn.example") == unchecked || strings.Contains(page.Body, id+".example") == unchecked {
+		if page.Status != http.StatusOK || strings.Contains(page.Body, `id="unchecked"`) != unchecked ||
+			strings.Contains(page.Body, "https://cdn.example/") == unchecked ||
+			strings.Contains(page.Header.Get("Content-Security-Policy"), "https://cdn.example") == unchecked ||
+			strings.Contains(page.Body, id+".example") == unchecked {
 			t.Errorf("%s: %d %v\n%s", id, page.Status, page.Header, page.Body)
 		}
 	}
@@ -43,13 +45,15 @@ func TestADeviceGetsItsTokensOnceThePersonAgrees(t *testing.T) {
 		codes := f.StartDevice("tv", url.Values{"scope": {"openid board:read offline_access"}})
 		f.Poll("tv", codes.Device).WantError(t, 400, "authorization_pending")
 		b := f.Browser().LogIn(f.User)
-		if a := b.Decide(strings.ToLower(strings.ReplaceAll(codes.User, "-", " ")), "allow"); a.Status != 200 || !strings.Contains(a.Body, "Your device is connected") {
+		if a := b.Decide(strings.ToLower(strings.ReplaceAll(codes.User, "-", " ")), "allow"); a.Status != 200 ||
+			!strings.Contains(a.Body, "Your device is connected") {
 			t.Fatalf("%d %s", a.Status, a.Body)
 		}
 		got := f.Tokens(f.PollInTime("tv", codes.Device))
 		_, access := providertest.Decode(t, got.Access)
 		_, id := providertest.Decode(t, got.ID)
-		if access["sub"] != f.User.ID || access["client_id"] != "tv" || access["aud"] != providertest.APIOrigin+"/board" || access["sid"] != b.SID || got.Scope != "openid board:read offline_access" || id["aud"] != "tv" || id["nonce"] != nil {
+		if access["sub"] != f.User.ID || access["client_id"] != "tv" || access["aud"] != providertest.APIOrigin+"/board" ||
+			access["sid"] != b.SID || got.Scope != "openid board:read offline_access" || id["aud"] != "tv" || id["nonce"] != nil {
 			t.Errorf("%v %v %s", access, id, got.Scope)
 		}
 		f.PollInTime("tv", codes.Device).WantError(t, 400, "invalid_grant") // a replay
@@ -117,7 +121,9 @@ func TestADeviceIsToldWhatItCannotHave(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	f.Poll("tv", codes.Device).WantError(t, 400, "access_denied")
-	if a := b.Post("/device", url.Values{"user_code": {codes.User}, "decision": {"allow"}, "session": {b.SID}}); a.Status != http.StatusUnprocessableEntity {
+	if a := b.Post("/device", url.Values{
+		"user_code": {codes.User}, "decision": {"allow"}, "session": {b.SID},
+	}); a.Status != http.StatusUnprocessableEntity {
 		t.Errorf("denied and allowed: %d", a.Status)
 	}
 
@@ -127,7 +133,8 @@ func TestADeviceIsToldWhatItCannotHave(t *testing.T) {
 	f.Clock.Advance(10 * time.Minute)
 	f.Poll("tv", codes.Device).WantError(t, 400, "expired_token")
 	f.Poll("tv", late.Device).WantError(t, 400, "expired_token")
-	if a := b.Post("/device", url.Values{"user_code": {codes.User}}); a.Status != http.StatusUnprocessableEntity || !strings.Contains(a.Body, "No device is waiting") {
+	if a := b.Post("/device", url.Values{"user_code": {codes.User}}); a.Status != http.StatusUnprocessableEntity ||
+		!strings.Contains(a.Body, "No device is waiting") {
 		t.Errorf("an expired code: %d %s", a.Status, a.Body)
 	}
 }
@@ -216,11 +223,13 @@ func TestTheDevicePageShowsWhoAsksAndFromWhere(t *testing.T) {
 	})
 	f.AddTV("house", func(c *client.Client) { c.Trusted = true })
 	b := f.Browser().LogIn(f.User)
-	codes := f.StartDevice("tv", url.Values{"scope": {"openid board:write"}}, "User-Agent", `<script>alert("agent")</script> (Windows NT 10.0) "Firefox/130.0`)
+	codes := f.StartDevice("tv", url.Values{"scope": {"openid board:write"}}, "User-Agent",
+		`<script>alert("agent")</script> (Windows NT 10.0) "Firefox/130.0`)
 	f.Clock.Advance(3 * time.Minute)
 	a := b.Post("/device", url.Values{"user_code": {codes.User}})
 	for _, text := range []string{
-		codes.User, "TV &lt;script&gt;", "tv.example", "https://cdn.tv.example/logo.png", "127.0.0.1", "Firefox on Windows", "3 minutes ago", "minji@example.com",
+		codes.User, "TV &lt;script&gt;", "tv.example", "https://cdn.tv.example/logo.png", "127.0.0.1", "Firefox on Windows",
+		"3 minutes ago", "minji@example.com",
 		"Write, edit and delete posts and comments as you", "on a device in front of you",
 	} {
 		if !strings.Contains(a.Body, text) {
@@ -231,7 +240,9 @@ func TestTheDevicePageShowsWhoAsksAndFromWhere(t *testing.T) {
 		t.Errorf("%s", a.Body)
 	}
 	policy := a.Header.Get("Content-Security-Policy")
-	for _, part := range []string{"default-src 'none'", "img-src 'self' https://cdn.tv.example", "frame-ancestors 'none'", "form-action 'self'"} {
+	for _, part := range []string{
+		"default-src 'none'", "img-src 'self' https://cdn.tv.example", "frame-ancestors 'none'", "form-action 'self'",
+	} {
 		if !strings.Contains(policy, part) {
 			t.Errorf("the policy lacks %s: %s", part, policy)
 		}
@@ -244,14 +255,18 @@ func TestTheDevicePageShowsWhoAsksAndFromWhere(t *testing.T) {
 	}
 	// Somebody who takes a tick away gives less.
 	codes = f.StartDevice("tv", url.Values{"scope": {"openid board:read board:write"}})
-	if a := b.Post("/device", url.Values{"user_code": {codes.User}, "decision": {"allow"}, "session": {b.SID}, "scope": {"board:read", "board:moderate"}}); a.Status != 200 {
+	if a := b.Post("/device", url.Values{
+		"user_code": {codes.User}, "decision": {"allow"}, "session": {b.SID}, "scope": {"board:read", "board:moderate"},
+	}); a.Status != 200 {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	if got := f.Tokens(f.PollInTime("tv", codes.Device)); got.Scope != "openid board:read" {
 		t.Errorf("scope %q", got.Scope)
 	}
 	codes = f.StartDevice("tv", url.Values{"scope": {"board:read"}})
-	if a := b.Post("/device", url.Values{"user_code": {codes.User}, "decision": {"allow"}, "session": {b.SID}}); a.Status != http.StatusUnprocessableEntity {
+	if a := b.Post("/device", url.Values{
+		"user_code": {codes.User}, "decision": {"allow"}, "session": {b.SID},
+	}); a.Status != http.StatusUnprocessableEntity {
 		t.Errorf("nothing chosen: %d", a.Status)
 	}
 }
@@ -286,12 +301,16 @@ func TestALinkAloneDecidesNothing(t *testing.T) {
 	if a.Status != 200 || !strings.Contains(a.Body, `value="`+codes.User+`"`) || strings.Contains(a.Body, `id="allow"`) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
-	for _, path := range []string{"/device?user_code=https://evil.example/", "/device?user_code=//evil.example", `/device?user_code="><script>`, "/device?user_code=" + codes.User + "&decision=allow&session=" + b.SID} {
+	for _, path := range []string{
+		"/device?user_code=https://evil.example/", "/device?user_code=//evil.example", `/device?user_code="><script>`,
+		"/device?user_code=" + codes.User + "&decision=allow&session=" + b.SID,
+	} {
 		a := f.Browser().Get(path)
 		if a.Status != http.StatusSeeOther || a.Location.Path != "/login" || a.Location.Host != strings.TrimPrefix(f.Issuer, "http://") {
 			t.Errorf("%s: %v", path, a.Location)
 		}
-		if a := b.Get(path); a.Status != 200 || strings.Contains(a.Body, "evil.example/") && !strings.Contains(a.Body, "lang=") || strings.Contains(a.Body, `"><script`) {
+		if a := b.Get(path); a.Status != 200 || strings.Contains(a.Body, "evil.example/") && !strings.Contains(a.Body, "lang=") ||
+			strings.Contains(a.Body, `"><script`) {
 			t.Errorf("%s: %d %s", path, a.Status, a.Body)
 		}
 	}
@@ -299,10 +318,13 @@ func TestALinkAloneDecidesNothing(t *testing.T) {
 
 	// A form of another site, one for another session, and one of nobody.
 	form := url.Values{"user_code": {codes.User}, "decision": {"allow"}, "session": {b.SID}}
-	if a := b.Send(f.Request("POST", "/device", form, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")); a.Status != http.StatusForbidden {
+	forged := f.Request("POST", "/device", form, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
+	if a := b.Send(forged); a.Status != http.StatusForbidden {
 		t.Errorf("forged: %d", a.Status)
 	}
-	if a := b.Post("/device", url.Values{"user_code": {codes.User}, "decision": {"allow"}, "session": {"another"}}); a.Status != http.StatusConflict {
+	if a := b.Post("/device", url.Values{
+		"user_code": {codes.User}, "decision": {"allow"}, "session": {"another"},
+	}); a.Status != http.StatusConflict {
 		t.Errorf("another session's form: %d", a.Status)
 	}
 	if a := f.Browser().Post("/device", form); a.Status != http.StatusSeeOther || a.Location.Path != "/device" {

@@ -38,7 +38,10 @@ func TestParametersWithoutAValueAreOmittedAndUnknownOnesIgnoredAtEveryEndpoint(t
 		t.Helper()
 		return f.PostAs(id, path, form)
 	}
-	beside := []string{"resource", "max_age", "claims", "prompt", "request", "request_uri", "response_mode", "registration", "dpop_jkt", "id_token_hint", "interaction", "posted"}
+	beside := []string{
+		"resource", "max_age", "claims", "prompt", "request", "request_uri", "response_mode", "registration", "dpop_jkt",
+		"id_token_hint", "interaction", "posted",
+	}
 
 	a := b.AuthorizeForm(with(providertest.Parameters(), append(beside, "scope", "state")...)) // empty beside one with a value
 	if a.Parameter("code") == "" {
@@ -48,25 +51,32 @@ func TestParametersWithoutAValueAreOmittedAndUnknownOnesIgnoredAtEveryEndpoint(t
 		t.Errorf("authorize by POST: %d %v %s", a.Status, a.Location, a.Body)
 	}
 	// Without PKCE, as its client may do.
-	if a := b.AuthorizeForm(with(providertest.Parameters("code_challenge", "", "code_challenge_method", ""), "code_challenge", "code_challenge_method")); a.Parameter("code") == "" {
+	if a := b.AuthorizeForm(with(providertest.Parameters("code_challenge", "", "code_challenge_method", ""), "code_challenge",
+		"code_challenge_method")); a.Parameter("code") == "" {
 		t.Errorf("authorize, no PKCE: %v", a.Location)
 	}
-	if a := back("app", "/oauth2/par", with(providertest.Parameters(), append(beside, "client_secret", "client_assertion", "client_assertion_type")...)); a.Status != 201 {
+	if a := back("app", "/oauth2/par", with(providertest.Parameters(),
+		append(beside, "client_secret", "client_assertion", "client_assertion_type")...)); a.Status != 201 {
 		t.Errorf("par: %d %s", a.Status, a.Body)
 	}
 	got := f.Tokens(back("app", "/oauth2/token", with(providertest.CodeGrant(a.Parameter("code")),
 		"scope", "resource", "client_id", "client_secret", "client_assertion", "client_assertion_type")))
 	got = f.Tokens(back("app", "/oauth2/token", with(providertest.RefreshGrant(got.Refresh), "scope", "resource", "audience", "client_id")))
-	f.Tokens(back("app", "/oauth2/token", with(url.Values{"grant_type": {"client_credentials"}, "scope": {"user:lookup"}}, "resource", "client_secret")))
+	f.Tokens(back("app", "/oauth2/token", with(url.Values{"grant_type": {"client_credentials"}, "scope": {"user:lookup"}}, "resource",
+		"client_secret")))
 	code := b.Code("client_id", "public")
-	if a := f.Do(f.Request("POST", "/oauth2/token", with(url.Values{"grant_type": {"authorization_code"}, "client_id": {"public"}, "code": {code},
-		"redirect_uri": {providertest.Callback}, "code_verifier": {providertest.Verifier}}, "client_secret", "client_assertion", "client_assertion_type"))); a.Status != 200 {
+	if a := f.Do(f.Request("POST", "/oauth2/token", with(url.Values{"grant_type": {"authorization_code"}, "client_id": {"public"},
+		"code":         {code},
+		"redirect_uri": {providertest.Callback}, "code_verifier": {providertest.Verifier}}, "client_secret", "client_assertion",
+		"client_assertion_type"))); a.Status != 200 {
 		t.Errorf("a public client with an empty secret: %d %s", a.Status, a.Body)
 	}
-	if a := back("device", "/oauth2/device_authorization", with(url.Values{"scope": {"openid"}}, "resource", "client_id", "client_secret")); a.Status != 200 {
+	if a := back("device", "/oauth2/device_authorization",
+		with(url.Values{"scope": {"openid"}}, "resource", "client_id", "client_secret")); a.Status != 200 {
 		t.Errorf("device_authorization: %d %s", a.Status, a.Body)
 	}
-	if a := back("app", "/oauth2/introspect", with(url.Values{"token": {got.Access}}, "token_type_hint", "client_secret")); a.Status != 200 || a.JSON(t)["active"] != true {
+	if a := back("app", "/oauth2/introspect", with(url.Values{"token": {got.Access}}, "token_type_hint",
+		"client_secret")); a.Status != 200 || a.JSON(t)["active"] != true {
 		t.Errorf("introspect: %d %s", a.Status, a.Body)
 	}
 	userinfo := f.Do(f.Request("POST", "/oauth2/userinfo", with(url.Values{}, "access_token"), "Authorization", "Bearer "+got.Access))
@@ -76,7 +86,8 @@ func TestParametersWithoutAValueAreOmittedAndUnknownOnesIgnoredAtEveryEndpoint(t
 	if a := back("app", "/oauth2/revoke", with(url.Values{"token": {got.Access}}, "token_type_hint", "client_secret")); a.Status != 200 {
 		t.Errorf("revoke: %d %s", a.Status, a.Body)
 	}
-	if a := b.Get("/oauth2/logout?" + with(url.Values{"id_token_hint": {got.ID}}, "client_id", "post_logout_redirect_uri", "logout_hint", "state").Encode()); a.Status != 200 {
+	if a := b.Get("/oauth2/logout?" + with(url.Values{"id_token_hint": {got.ID}}, "client_id", "post_logout_redirect_uri",
+		"logout_hint", "state").Encode()); a.Status != 200 {
 		t.Errorf("logout: %d %s", a.Status, a.Body)
 	}
 }

@@ -23,12 +23,14 @@ func TestAFormThatAnotherSitePostsComesToTheSameEndAsALink(t *testing.T) {
 	f := providertest.One(t)
 	f.AddClient("third", func(c *client.Client) { c.Trusted = false })
 	b := f.Browser().LogIn(f.User)
-	if a := b.PostFromElsewhere("/oauth2/authorize", providertest.Parameters("prompt", "none", "state", "s")); a.Parameter("code") == "" || a.Parameter("state") != "s" {
+	if a := b.PostFromElsewhere("/oauth2/authorize", providertest.Parameters("prompt", "none", "state",
+		"s")); a.Parameter("code") == "" || a.Parameter("state") != "s" {
 		t.Errorf("who is logged in: %d %v", a.Status, a.Location)
 	}
 	// A log-in that is open in another tab goes on.
 	path, page := b.Asked(providertest.Parameters("client_id", "third"))
-	if a := b.PostFromElsewhere("/oauth2/authorize", providertest.Parameters("client_id", "third")); a.Location == nil || a.Location.Path != "/consent" {
+	if a := b.PostFromElsewhere("/oauth2/authorize", providertest.Parameters("client_id", "third")); a.Location == nil ||
+		a.Location.Path != "/consent" {
 		t.Errorf("%d %v", a.Status, a.Location)
 	}
 	if a := b.Allow(t, path, page, "profile", "email"); a.Parameter("code") == "" {
@@ -38,12 +40,14 @@ func TestAFormThatAnotherSitePostsComesToTheSameEndAsALink(t *testing.T) {
 	if a := b.PostFromElsewhere("/oauth2/authorize", providertest.Parameters("scope", "nonsense")); a.Parameter("error") != "invalid_scope" {
 		t.Errorf("%d %v", a.Status, a.Location)
 	}
-	if a := b.PostFromElsewhere("/oauth2/authorize", providertest.Parameters("redirect_uri", "https://evil.example/")); a.Status != 400 || a.Location != nil {
+	if a := b.PostFromElsewhere("/oauth2/authorize", providertest.Parameters("redirect_uri",
+		"https://evil.example/")); a.Status != 400 || a.Location != nil {
 		t.Errorf("%d %v", a.Status, a.Location)
 	}
 	// A request that was pushed stays one; nothing is a pushed request that its client did not push.
 	f.AddClient("pushing", func(c *client.Client) { c.RequirePAR = true })
-	if a := b.PostFromElsewhere("/oauth2/authorize", providertest.Parameters("client_id", "pushing")); a.Parameter("error") != "invalid_request" {
+	if a := b.PostFromElsewhere("/oauth2/authorize", providertest.Parameters("client_id",
+		"pushing")); a.Parameter("error") != "invalid_request" {
 		t.Errorf("a client that must push posted: %d %v", a.Status, a.Location)
 	}
 
@@ -83,7 +87,8 @@ func TestWhatAnotherSitePostsIsKeptForAMinuteAndBounded(t *testing.T) {
 	}
 	// Only what the endpoint looks at is stored.
 	kept, err := f.Store.Interactions.Posted(t.Context(), post("/oauth2/logout", url.Values{
-		"client_id": {"app"}, "post_logout_redirect_uri": {"https://app.example/bye"}, "id_token_hint": {"x"}, "request": {"x"}, "unknown": {"x"}, "password": {"x"},
+		"client_id": {"app"}, "post_logout_redirect_uri": {"https://app.example/bye"}, "id_token_hint": {"x"}, "request": {"x"},
+		"unknown": {"x"}, "password": {"x"},
 	}).Location.Query().Get("posted"))
 	if err != nil || len(kept) != 3 || kept.Has("request") || kept.Has("unknown") || kept.Has("password") {
 		t.Errorf("stored: %v, %v", kept, err)
@@ -101,7 +106,8 @@ func TestWhatAnotherSitePostsIsKeptForAMinuteAndBounded(t *testing.T) {
 	if a := b.Get(a.Location.String()); a.Status != 400 || a.Location != nil {
 		t.Errorf("%d %v", a.Status, a.Location)
 	}
-	if a := post("/oauth2/authorize", providertest.Parameters("claims", strings.Repeat("x", 17<<10))); a.Status != http.StatusRequestEntityTooLarge {
+	if a := post("/oauth2/authorize", providertest.Parameters("claims",
+		strings.Repeat("x", 17<<10))); a.Status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a form that is too large: %d", a.Status)
 	}
 	for i := range 301 {
@@ -120,7 +126,8 @@ func TestABrowserThatPostsFromAnotherSiteIsStillLoggedIn(t *testing.T) {
 	t.Parallel()
 	ctx := chrome.Tab(t)
 	f := providertest.One(t)
-	_, cookie, err := f.Store.Sessions.CreateSession(t.Context(), accounts.Session{UserID: f.User.ID, ACR: "1", AMR: []string{"pwd"}}, f.User.PasswordHash)
+	_, cookie, err := f.Store.Sessions.CreateSession(t.Context(), accounts.Session{UserID: f.User.ID, ACR: "1", AMR: []string{"pwd"}},
+		f.User.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +169,8 @@ func TestABrowserThatPostsFromAnotherSiteIsStillLoggedIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.getElementById("cb").innerText`)); err != nil || !strings.Contains(text, "code=") {
+	if text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.getElementById("cb").innerText`)); err != nil ||
+		!strings.Contains(text, "code=") {
 		t.Errorf("%v: the app was told %s", err, text)
 	}
 	err = chrome.Do(ctx,

@@ -18,7 +18,8 @@ import (
 // wantSlow checks that a request is refused for now.
 func wantSlow(t *testing.T, what string, a providertest.Answer, status int, seconds ...string) {
 	t.Helper()
-	if a.Status != status || !slices.Contains(seconds, a.Header.Get("Retry-After")) || !strings.Contains(a.Body, "temporarily_unavailable") || a.Location != nil {
+	if a.Status != status || !slices.Contains(seconds, a.Header.Get("Retry-After")) ||
+		!strings.Contains(a.Body, "temporarily_unavailable") || a.Location != nil {
 		t.Errorf("%s: %d, Retry-After %q, to %v: %s", what, a.Status, a.Header.Get("Retry-After"), a.Location, a.Body)
 	}
 }
@@ -36,8 +37,10 @@ func TestWhatOneAddressBeginsIsBounded(t *testing.T) {
 		b := f.Browser()
 		wantSlow(t, "an authorization", b.Authorize(), http.StatusTooManyRequests, "900", "899", "898")
 		wantSlow(t, "the page of devices", b.Get("/device"), http.StatusTooManyRequests, "900", "899", "898")
-		wantSlow(t, "a push of a public client", f.PostForm("/oauth2/par", providertest.Parameters("client_id", "spa")), http.StatusTooManyRequests, "60", "59", "58")
-		wantSlow(t, "a device", f.PostForm("/oauth2/device_authorization", url.Values{"client_id": {"tv"}}), http.StatusTooManyRequests, "600", "599", "598")
+		wantSlow(t, "a push of a public client", f.PostForm("/oauth2/par", providertest.Parameters("client_id", "spa")),
+			http.StatusTooManyRequests, "60", "59", "58")
+		wantSlow(t, "a device", f.PostForm("/oauth2/device_authorization", url.Values{"client_id": {"tv"}}), http.StatusTooManyRequests,
+			"600", "599", "598")
 		// What a client sends that proved who it is comes from one address for all its people.
 		if a := f.Push(); a.Status != http.StatusCreated {
 			t.Errorf("a push of a confidential client: %d %s", a.Status, a.Body)
@@ -52,7 +55,8 @@ func TestNoClientTakesWhatIsLeftToOthers(t *testing.T) {
 	f := providertest.One(t)
 	for _, id := range []string{"other", "stranger", "another-stranger"} {
 		c := client.Client{
-			ID: id, Name: id, RedirectURIs: []string{providertest.Callback}, GrantTypes: []string{"authorization_code"}, Scope: "openid profile email user:read board:read", TokenEndpointAuthMethod: "none",
+			ID: id, Name: id, RedirectURIs: []string{providertest.Callback}, GrantTypes: []string{"authorization_code"},
+			Scope: "openid profile email user:read board:read", TokenEndpointAuthMethod: "none",
 		}
 		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(providertest.APIOrigin))}); err != nil {
 			t.Fatal(err)
@@ -114,8 +118,11 @@ func TestAnAnsweredRequestIsNoLongerCounted(t *testing.T) {
 func TestNoNetworkTakesWhatIsLeftToOthersOfNobody(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
-	for _, c := range []client.Client{{ID: "stranger", TokenEndpointAuthMethod: "none"}, {ID: "with-a-secret", TokenEndpointAuthMethod: "client_secret_post"}} {
-		c.Name, c.RedirectURIs, c.GrantTypes, c.Scope = c.ID, []string{providertest.Callback}, []string{"authorization_code"}, "openid profile email user:read board:read"
+	for _, c := range []client.Client{
+		{ID: "stranger", TokenEndpointAuthMethod: "none"}, {ID: "with-a-secret", TokenEndpointAuthMethod: "client_secret_post"},
+	} {
+		c.Name, c.RedirectURIs, c.GrantTypes, c.Scope = c.ID, []string{providertest.Callback}, []string{"authorization_code"},
+			"openid profile email user:read board:read"
 		if err := c.Check(client.Policy{Scopes: client.Scopes(client.Builtin(providertest.APIOrigin))}); err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +159,10 @@ func TestNoNetworkTakesWhatIsLeftToOthersOfNobody(t *testing.T) {
 	}{
 		{"interaction", http.MethodGet, "/oauth2/authorize", stranger, 15 * time.Minute, http.StatusSeeOther},
 		{"push", http.MethodPost, "/oauth2/par", stranger, time.Minute, http.StatusCreated},
-		{"push", http.MethodPost, "/oauth2/par", providertest.Parameters("client_id", "with-a-secret", "client_secret", providertest.Secret), time.Minute, http.StatusCreated},
+		{
+			"push", http.MethodPost, "/oauth2/par", providertest.Parameters("client_id", "with-a-secret", "client_secret",
+				providertest.Secret), time.Minute, http.StatusCreated,
+		},
 		{"post", http.MethodPost, "/oauth2/authorize", stranger, time.Minute, http.StatusSeeOther},
 		{"post", http.MethodPost, "/oauth2/logout", url.Values{}, time.Minute, http.StatusSeeOther},
 	} {

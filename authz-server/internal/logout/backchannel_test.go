@@ -35,7 +35,8 @@ type receiver struct {
 func newReceiver(t *testing.T, answers ...int) *receiver {
 	r := &receiver{answers: answers, came: make(chan struct{}, 100)}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if err := q.ParseForm(); err != nil || q.Method != "POST" || q.Header.Get("Content-Type") != "application/x-www-form-urlencoded" || q.URL.Path != "/out" {
+		if err := q.ParseForm(); err != nil || q.Method != "POST" ||
+			q.Header.Get("Content-Type") != "application/x-www-form-urlencoded" || q.URL.Path != "/out" {
 			t.Errorf("%s %s %v: %v", q.Method, q.URL, q.Header, err)
 		}
 		r.mu.Lock()
@@ -128,8 +129,10 @@ func TestEveryClientOfASessionIsToldOfItsEnd(t *testing.T) {
 				sub, alg = id["sub"].(string), "ES256" // an ID token has one
 			}
 			lifetime := claims["exp"].(float64) - claims["iat"].(float64) // numbers, or the test may fail here
-			if header["alg"] != alg || header["typ"] != "logout+jwt" || claims["iss"] != f.Issuer || claims["aud"] != name || claims["sub"] != sub || claims["sid"] != b.SID ||
-				claims["jti"] == "" || lifetime != 120 || string(events) != `{"http://schemas.openid.net/event/backchannel-logout":{}}` || len(claims) != 8 {
+			if header["alg"] != alg || header["typ"] != "logout+jwt" || claims["iss"] != f.Issuer || claims["aud"] != name ||
+				claims["sub"] != sub || claims["sid"] != b.SID ||
+				claims["jti"] == "" || lifetime != 120 || string(events) != `{"http://schemas.openid.net/event/backchannel-logout":{}}` ||
+				len(claims) != 8 {
 				t.Errorf("%s: %v %v", name, header, claims)
 			}
 		}
@@ -256,7 +259,8 @@ func TestADeadClientIsGivenUpAfterADay(t *testing.T) {
 			t.Fatalf("%+v", left)
 		}
 		if !left[0].GivenUpAt.IsZero() {
-			if after := left[0].GivenUpAt.Sub(began); after < 20*time.Hour || after > 24*time.Hour+time.Minute || left[0].Attempts < 15 || left[0].Attempts > 40 {
+			if after := left[0].GivenUpAt.Sub(began); after < 20*time.Hour || after > 24*time.Hour+time.Minute || left[0].Attempts < 15 ||
+				left[0].Attempts > 40 {
 				t.Errorf("given up after %s and %d attempts", after, left[0].Attempts)
 			}
 			break

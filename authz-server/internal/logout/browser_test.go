@@ -22,7 +22,8 @@ func TestFramesAndSessionStateInABrowser(t *testing.T) {
 	t.Parallel()
 	ctx := chrome.Tab(t)
 	f := providertest.One(t)
-	_, cookie, err := f.Store.Sessions.CreateSession(t.Context(), accounts.Session{UserID: f.User.ID, ACR: "1", AMR: []string{"pwd"}}, f.User.PasswordHash)
+	_, cookie, err := f.Store.Sessions.CreateSession(t.Context(), accounts.Session{UserID: f.User.ID, ACR: "1", AMR: []string{"pwd"}},
+		f.User.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +53,12 @@ func TestFramesAndSessionStateInABrowser(t *testing.T) {
 	routes.HandleFunc("/cb", func(w http.ResponseWriter, r *http.Request) {
 		state = r.FormValue("session_state")
 		id := f.Tokens(f.Token("browser-app", url.Values{
-			"grant_type": {"authorization_code"}, "code": {r.FormValue("code")}, "redirect_uri": {app.URL + "/cb"}, "code_verifier": {providertest.Verifier},
+			"grant_type": {"authorization_code"}, "code": {r.FormValue("code")}, "redirect_uri": {app.URL + "/cb"},
+			"code_verifier": {providertest.Verifier},
 		})).ID
-		out := f.Issuer + "/oauth2/logout?" + url.Values{"id_token_hint": {id}, "post_logout_redirect_uri": {app.URL + "/bye"}, "state": {"s"}}.Encode()
+		out := f.Issuer + "/oauth2/logout?" + url.Values{
+			"id_token_hint": {id}, "post_logout_redirect_uri": {app.URL + "/bye"}, "state": {"s"},
+		}.Encode()
 		asks(w, `<a id="out" href="`+html.EscapeString(out)+`">Log out</a>`)
 	})
 	routes.HandleFunc("/front", func(_ http.ResponseWriter, r *http.Request) { told <- r.URL.Query() })

@@ -16,11 +16,16 @@ func TestFrontChannelLogoutComesBeforeGoingOn(t *testing.T) {
 	b := f.Browser().LogIn(f.User)
 	b.Code("client_id", "framed")
 	id := f.Tokens(f.Redeem(b.Code())).ID
-	bye := "/oauth2/logout?" + url.Values{"id_token_hint": {id}, "post_logout_redirect_uri": {"https://app.example/bye"}, "state": {"s"}}.Encode()
+	bye := "/oauth2/logout?" + url.Values{
+		"id_token_hint": {id}, "post_logout_redirect_uri": {"https://app.example/bye"}, "state": {"s"},
+	}.Encode()
 	a := b.Get(bye)
 	frame := "https://app.example/front?a=b&amp;iss=" + url.QueryEscape(f.Issuer) + "&amp;sid=" + b.SID
-	if a.Status != 200 || !strings.Contains(a.Body, `<iframe src="`+frame+`"`) || !strings.Contains(a.Body, `id="next" href="https://app.example/bye?state=s"`) ||
-		a.Header.Get("Refresh") != "" || !strings.Contains(a.Body, `<noscript><meta http-equiv="refresh" content="5; url=https://app.example/bye?state=s"></noscript>`) || !strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-src https://app.example;") ||
+	if a.Status != 200 || !strings.Contains(a.Body, `<iframe src="`+frame+`"`) ||
+		!strings.Contains(a.Body, `id="next" href="https://app.example/bye?state=s"`) ||
+		a.Header.Get("Refresh") != "" || !strings.Contains(a.Body,
+		`<noscript><meta http-equiv="refresh" content="5; url=https://app.example/bye?state=s"></noscript>`) ||
+		!strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-src https://app.example;") ||
 		!strings.Contains(a.Body, "logged_out-") {
 		t.Errorf("%d %v %s", a.Status, a.Header, a.Body)
 	}

@@ -52,7 +52,8 @@ func TestLogout(t *testing.T) {
 	})
 	t.Run("posted across origins, without the cookie", func(t *testing.T) {
 		s := begin()
-		if a := s.b.PostFromElsewhere("/oauth2/logout", url.Values{"id_token_hint": {s.id}, "post_logout_redirect_uri": {bye}}); a.Status != 303 || a.Location.String() != bye || loggedIn(s.b) {
+		if a := s.b.PostFromElsewhere("/oauth2/logout", url.Values{"id_token_hint": {s.id},
+			"post_logout_redirect_uri": {bye}}); a.Status != 303 || a.Location.String() != bye || loggedIn(s.b) {
 			t.Errorf("%d %s", a.Status, a.Body)
 		}
 	})
@@ -81,7 +82,8 @@ func TestLogout(t *testing.T) {
 	t.Run("another site cannot log a person out", func(t *testing.T) {
 		s := begin()
 		for _, site := range []string{"cross-site", "same-site"} {
-			a := s.b.Send(f.Request("POST", "/oauth2/logout", url.Values{"confirm": {"yes"}}, "Origin", "https://evil.example", "Sec-Fetch-Site", site))
+			a := s.b.Send(f.Request("POST", "/oauth2/logout", url.Values{"confirm": {"yes"}}, "Origin", "https://evil.example",
+				"Sec-Fetch-Site", site))
 			if a.Status != 200 || !loggedIn(s.b) {
 				t.Errorf("%s: %d %s", site, a.Status, a.Body)
 			}

@@ -22,7 +22,9 @@ func TestALogOutOfAStrangersClientAsksBeforeItRedirects(t *testing.T) {
 	}
 	code := attacker.Code("client_id", made.ID, "scope", "openid")
 	got := r.Tokens(r.TokenWith(made.ID, made.Secret, providertest.CodeGrant(code)))
-	bye := "/oauth2/logout?" + url.Values{"id_token_hint": {got.ID}, "post_logout_redirect_uri": {"https://evil.example/bye"}, "state": {"s"}}.Encode()
+	bye := "/oauth2/logout?" + url.Values{
+		"id_token_hint": {got.ID}, "post_logout_redirect_uri": {"https://evil.example/bye"}, "state": {"s"},
+	}.Encode()
 	a := r.Browser().Get(bye)
 	body := html.UnescapeString(a.Body)
 	if a.Location != nil || strings.Contains(body, "http-equiv") || strings.Contains(body, "<script") || strings.Contains(body, "<iframe") {
@@ -33,7 +35,8 @@ func TestALogOutOfAStrangersClientAsksBeforeItRedirects(t *testing.T) {
 	}
 	// Nor is a browser sent on that brings no token: with nobody logged in there is a link, with somebody the question.
 	bare := "/oauth2/logout?" + url.Values{"client_id": {made.ID}, "post_logout_redirect_uri": {"https://evil.example/bye"}}.Encode()
-	if a := r.Browser().Get(bare); a.Location != nil || a.Status != 200 || strings.Contains(a.Body, "<script") || !strings.Contains(a.Body, `href="https://evil.example/bye"`) {
+	if a := r.Browser().Get(bare); a.Location != nil || a.Status != 200 || strings.Contains(a.Body, "<script") ||
+		!strings.Contains(a.Body, `href="https://evil.example/bye"`) {
 		t.Errorf("%d %v %s", a.Status, a.Location, a.Body)
 	}
 	asked := r.Browser().LogIn(r.User)
@@ -41,7 +44,8 @@ func TestALogOutOfAStrangersClientAsksBeforeItRedirects(t *testing.T) {
 	if a.Location != nil || !strings.Contains(a.Body, `id="logout"`) {
 		t.Errorf("%d %v %s", a.Status, a.Location, a.Body)
 	}
-	if a = asked.Post("/oauth2/logout", providertest.HiddenFields(a.Body)); a.Location == nil || a.Location.String() != "https://evil.example/bye" {
+	if a = asked.Post("/oauth2/logout", providertest.HiddenFields(a.Body)); a.Location == nil ||
+		a.Location.String() != "https://evil.example/bye" {
 		t.Errorf("who agreed is not led on: %d %v %s", a.Status, a.Location, a.Body)
 	}
 	// The person whose token it is goes on at once.

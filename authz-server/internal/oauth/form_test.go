@@ -63,7 +63,8 @@ func TestAFormIsRefused(t *testing.T) {
 
 func TestABackChannelRequestIsItsBodyAlone(t *testing.T) {
 	t.Parallel()
-	for body, ok := range map[string]bool{"grant_type=x": true, "resource=a&resource=b": true, "made_up=1&made_up=2": true, "": false, "scope=": false,
+	for body, ok := range map[string]bool{"grant_type=x": true, "resource=a&resource=b": true, "made_up=1&made_up=2": true, "": false,
+		"scope=":          false,
 		"scope=a&scope=b": false} {
 		if err := ReadPost(post("/x?grant_type=query", body)); (err == nil) != ok {
 			t.Errorf("%q: %v", body, err)
@@ -78,7 +79,8 @@ func TestNoParameterThatIsReadMayComeTwice(t *testing.T) {
 			t.Errorf("%s once: %v", name, err)
 		}
 		var got *Error
-		if err := OnlyOnce(url.Values{name: {"a", "a"}}); !errors.As(err, &got) || got.Kind != InvalidRequest || !strings.Contains(got.Description, name) {
+		if err := OnlyOnce(url.Values{name: {"a", "a"}}); !errors.As(err, &got) || got.Kind != InvalidRequest ||
+			!strings.Contains(got.Description, name) {
 			t.Errorf("%s twice: %v", name, err)
 		}
 	}
@@ -99,7 +101,9 @@ func TestOnlyKeepsTheNamedParameters(t *testing.T) {
 
 func TestBasicIsKnownInAnyCase(t *testing.T) {
 	t.Parallel()
-	for header, want := range map[string]bool{"": false, "Basic eDp5": true, "bAsIc  x": true, "Basic": true, "Bearer x": false, "Basically x": false} {
+	for header, want := range map[string]bool{
+		"": false, "Basic eDp5": true, "bAsIc  x": true, "Basic": true, "Bearer x": false, "Basically x": false,
+	} {
 		r := post("/x", "")
 		r.Header.Set("Authorization", header)
 		if UsesBasic(r) != want {

@@ -95,7 +95,8 @@ func TestAGrantAnswersTheRequestsOfItsType(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		answer, err := checked.Finish(t.Context())
-		if err != nil || answer["access_token"] != name || answer["token_type"] != "Bearer" || answer["expires_in"] != int64(60) || answer["scope"] != "a b" {
+		if err != nil || answer["access_token"] != name || answer["token_type"] != "Bearer" || answer["expires_in"] != int64(60) ||
+			answer["scope"] != "a b" {
 			t.Errorf("%s: %v %v", name, answer, err)
 		}
 		for _, absent := range []string{"refresh_token", "id_token", "issued_token_type"} {
@@ -155,7 +156,8 @@ func TestAnAuthorizationIsAnsweredByItsParameters(t *testing.T) {
 		t.Errorf("%v %v", got, err)
 	}
 	refusal := oauth.AccessDenied.Because("no")
-	if _, err := p.Respond(t.Context(), c, []string{"code"}, func(context.Context) (url.Values, error) { return nil, refusal }); !errors.Is(err, refusal) {
+	if _, err := p.Respond(t.Context(), c, []string{"code"},
+		func(context.Context) (url.Values, error) { return nil, refusal }); !errors.Is(err, refusal) {
 		t.Errorf("a refusal becomes %v", err)
 	}
 }

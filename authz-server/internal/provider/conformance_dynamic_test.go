@@ -20,14 +20,18 @@ func TestDynamicOP(t *testing.T) {
 		if a := p.authorize(s.Browser(), p.request()); a.Parameter("code") == "" || a.Parameter("foo") != "bar" {
 			t.Errorf("%d %v", a.Status, a.Location)
 		}
-		for _, uri := range []string{"https://suite.example/callback?foo=other", "https://suite.example/callback?foo=bar&x=1", "https://suite.example/callback"} {
-			if a := p.authorize(s.Browser(), p.request("redirect_uri", uri)); a.Status != 400 || a.Location != nil || !strings.Contains(a.Body, "redirect_uri") {
+		for _, uri := range []string{
+			"https://suite.example/callback?foo=other", "https://suite.example/callback?foo=bar&x=1", "https://suite.example/callback",
+		} {
+			if a := p.authorize(s.Browser(), p.request("redirect_uri", uri)); a.Status != 400 || a.Location != nil ||
+				!strings.Contains(a.Body, "redirect_uri") {
 				t.Errorf("%s: %d %v", uri, a.Status, a.Location)
 			}
 		}
 	})
 	t.Run("oidcc-registration-logo-uri, -policy-uri, -tos-uri: on the log-in page and on the consent page", func(t *testing.T) {
-		p := s.register("code", "logo_uri", "https://suite.example/logo.png", "policy_uri", "https://suite.example/policy", "tos_uri", "https://suite.example/tos")
+		p := s.register("code", "logo_uri", "https://suite.example/logo.png", "policy_uri", "https://suite.example/policy", "tos_uri",
+			"https://suite.example/tos")
 		b := s.Browser()
 		a := b.AuthorizeForm(p.request())
 		shown := func(what string, a providertest.Answer) {
@@ -54,16 +58,23 @@ func TestDynamicOP(t *testing.T) {
 		p := s.register("code", "userinfo_signed_response_alg", "RS256")
 		got, id := p.logIn(s.Browser(), "scope", "openid email")
 		a := s.Userinfo(got.Access)
-		if claims := claimsOf(s.Fixture, a.Body); a.Header.Get("Content-Type") != "application/jwt" || claims["sub"] != id["sub"] || claims["email"] != suiteEmail || claims["iss"] != s.Issuer || claims["aud"] != p.id {
+		if claims := claimsOf(s.Fixture, a.Body); a.Header.Get("Content-Type") != "application/jwt" || claims["sub"] != id["sub"] ||
+			claims["email"] != suiteEmail || claims["iss"] != s.Issuer || claims["aud"] != p.id {
 			t.Errorf("%v", claims)
 		}
 	})
 	t.Run("oidcc-request-uri-signed-rs256", func(t *testing.T) {
 		key := providertest.NewRSASigner(t, "the client", "k1", "RS256")
 		s.Pages.Set("/jwks", string(key.JWKS()))
-		p := s.register("code", "jwks_uri", s.Site.URL+"/jwks", "request_uris", []string{s.Site.URL + "/request#abc"}, "request_object_signing_alg", "RS256")
-		s.Pages.Set("/request", key.Sign(nil, map[string]any{"iss": p.id, "aud": s.Issuer, "client_id": p.id, "response_type": "code", "redirect_uri": p.redirect, "scope": "openid", "state": "inside", "nonce": "inside"}))
-		a := visit(s.Browser(), "/oauth2/authorize?"+url.Values{"client_id": {p.id}, "response_type": {"code"}, "scope": {"openid"}, "request_uri": {s.Site.URL + "/request#abc"}}.Encode())
+		p := s.register("code", "jwks_uri", s.Site.URL+"/jwks", "request_uris", []string{s.Site.URL + "/request#abc"},
+			"request_object_signing_alg", "RS256")
+		s.Pages.Set("/request", key.Sign(nil, map[string]any{
+			"iss": p.id, "aud": s.Issuer, "client_id": p.id, "response_type": "code", "redirect_uri": p.redirect, "scope": "openid",
+			"state": "inside", "nonce": "inside",
+		}))
+		a := visit(s.Browser(), "/oauth2/authorize?"+url.Values{
+			"client_id": {p.id}, "response_type": {"code"}, "scope": {"openid"}, "request_uri": {s.Site.URL + "/request#abc"},
+		}.Encode())
 		if a.Parameter("state") != "inside" || claimsOf(s.Fixture, s.Tokens(p.redeem(a.Parameter("code"))).ID)["nonce"] != "inside" {
 			t.Errorf("%d %v %s", a.Status, a.Location, a.Body)
 		}
@@ -71,7 +82,8 @@ func TestDynamicOP(t *testing.T) {
 	t.Run("oidcc-registration-jwks-uri, oidcc-refresh-token-rp-key-rotation", func(t *testing.T) {
 		key := providertest.NewSigner(t, "k1")
 		s.Pages.Set("/keys", string(key.JWKS()))
-		p := s.register("code", "jwks_uri", s.Site.URL+"/keys", "token_endpoint_auth_method", "private_key_jwt", "grant_types", []string{"authorization_code", "refresh_token"})
+		p := s.register("code", "jwks_uri", s.Site.URL+"/keys", "token_endpoint_auth_method", "private_key_jwt", "grant_types",
+			[]string{"authorization_code", "refresh_token"})
 		call := func(form url.Values) providertest.Answer {
 			return s.PostForm("/oauth2/token", providertest.Merge(form, key.Assertion(s.Fixture, p.id)))
 		}
@@ -165,8 +177,11 @@ func TestLogoutOP(t *testing.T) {
 	t.Run("oidcc-rp-initiated-logout, with the hint and the address of a client that registered itself", func(t *testing.T) {
 		b := s.Browser()
 		got, _ := p.logIn(b)
-		bye := url.Values{"id_token_hint": {got.ID}, "post_logout_redirect_uri": {"https://suite.example/bye"}, "state": {strings.Repeat("s", 128)}}
-		if a := visit(b, "/oauth2/logout?"+bye.Encode()); a.Location == nil || a.Location.Host != "suite.example" || a.Parameter("state") != strings.Repeat("s", 128) || len(a.Location.Query()) != 1 {
+		bye := url.Values{
+			"id_token_hint": {got.ID}, "post_logout_redirect_uri": {"https://suite.example/bye"}, "state": {strings.Repeat("s", 128)},
+		}
+		if a := visit(b, "/oauth2/logout?"+bye.Encode()); a.Location == nil || a.Location.Host != "suite.example" ||
+			a.Parameter("state") != strings.Repeat("s", 128) || len(a.Location.Query()) != 1 {
 			t.Errorf("%d %v %s", a.Status, a.Location, a.Body)
 		}
 		if a := b.AuthorizeForm(p.request("prompt", "none")); a.Parameter("error") != "login_required" {
@@ -178,7 +193,8 @@ func TestLogoutOP(t *testing.T) {
 		if a := b.AuthorizeForm(p.request("prompt", "none")); a.Parameter("session_state") == "" || a.Parameter("error") == "" {
 			t.Errorf("%v", a.Location)
 		}
-		if a := p.authorize(b, p.request()); !strings.Contains(a.Parameter("session_state"), ".") || strings.Contains(a.Parameter("session_state"), " ") {
+		if a := p.authorize(b, p.request()); !strings.Contains(a.Parameter("session_state"), ".") ||
+			strings.Contains(a.Parameter("session_state"), " ") {
 			t.Errorf("%v", a.Location)
 		}
 	})

@@ -16,7 +16,10 @@ func TestFAPI2SecurityProfileOP(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
 	b := f.Browser().LogIn(f.User)
-	for name, key := range map[string]*providertest.Signer{"ES256": providertest.NewSigner(t, "k1"), "PS256": providertest.NewRSASigner(t, "the client", "k1", "PS256"), "EdDSA": providertest.NewEd25519Signer(t, "k1", "EdDSA"), "Ed25519": providertest.NewEd25519Signer(t, "k1", "Ed25519")} {
+	for name, key := range map[string]*providertest.Signer{
+		"ES256": providertest.NewSigner(t, "k1"), "PS256": providertest.NewRSASigner(t, "the client", "k1", "PS256"),
+		"EdDSA": providertest.NewEd25519Signer(t, "k1", "EdDSA"), "Ed25519": providertest.NewEd25519Signer(t, "k1", "Ed25519"),
+	} {
 		t.Run("happy-flow, "+name, func(t *testing.T) {
 			c := f.AddFAPIClient("fapi-"+name, key, func(c *client.Client) { c.IDTokenSignedResponseAlg = name })
 			a := c.Authorize(b, "state", strings.Repeat("s", 128), "nonce", strings.Repeat("n", 43))
@@ -24,7 +27,8 @@ func TestFAPI2SecurityProfileOP(t *testing.T) {
 				t.Errorf("%v", a.Location)
 			}
 			object := c.Redeem(a.Parameter("code")).JSON(t)
-			if header, id := providertest.Decode(t, object["id_token"].(string)); header["alg"] != name || id["nonce"] != strings.Repeat("n", 43) || id["acr"] == nil {
+			if header, id := providertest.Decode(t, object["id_token"].(string)); header["alg"] != name ||
+				id["nonce"] != strings.Repeat("n", 43) || id["acr"] == nil {
 				t.Errorf("%v %v", header, id)
 			}
 			// plain_oauth: without openid there is no ID token.
@@ -42,7 +46,8 @@ func TestFAPI2SecurityProfileOP(t *testing.T) {
 			t.Errorf("10 s ahead: %d %s", a.Status, a.Body)
 		}
 		for name, changes := range map[string][]any{
-			"iat 61 s ahead": {"iat", in(61 * time.Second)}, "nbf 61 s ahead": {"nbf", in(61 * time.Second)}, "aud missing": {"aud", nil}, "exp past": {"exp", in(-time.Minute)},
+			"iat 61 s ahead": {"iat", in(61 * time.Second)}, "nbf 61 s ahead": {"nbf", in(61 * time.Second)}, "aud missing": {"aud", nil},
+			"exp past":       {"exp", in(-time.Minute)},
 			"iss of another": {"iss", "app"}, "sub of another": {"sub", "app"},
 		} {
 			if a := c.Push(providertest.Parameters("client_id", "fapi"), changes...); a.Status != 401 || a.JSON(t)["error"] != "invalid_client" {
@@ -55,8 +60,10 @@ func TestFAPI2SecurityProfileOP(t *testing.T) {
 	})
 	t.Run("par: what is refused", func(t *testing.T) {
 		for name, changes := range map[string][]string{
-			"par-without-pkce": {"code_challenge", "", "code_challenge_method", ""}, "par-plain-pkce": {"code_challenge_method", "plain"}, "par-attempt-invalid-redirect_uri": {"redirect_uri", "https://app.example/other"},
-			"ensure-response-type-code": {"response_type", ""}, "a request_uri inside": {"request_uri", "urn:ietf:params:oauth:request_uri:x"},
+			"par-without-pkce": {"code_challenge", "", "code_challenge_method", ""}, "par-plain-pkce": {"code_challenge_method", "plain"},
+			"par-attempt-invalid-redirect_uri": {"redirect_uri", "https://app.example/other"},
+			"ensure-response-type-code":        {"response_type", ""},
+			"a request_uri inside":             {"request_uri", "urn:ietf:params:oauth:request_uri:x"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				c.Push(providertest.Parameters(append([]string{"client_id", "fapi"}, changes...)...)).WantError(t, 400, "invalid_request")
@@ -79,7 +86,8 @@ func TestFAPI2SecurityProfileOP(t *testing.T) {
 	})
 	t.Run("ensure-different-nonce-and-state-inside-and-outside: what was pushed counts", func(t *testing.T) {
 		uri := c.Push(providertest.Parameters("client_id", "fapi", "state", "pushed")).JSON(t)["request_uri"].(string)
-		if a := b.AuthorizeForm(url.Values{"client_id": {"fapi"}, "request_uri": {uri}, "state": {"outside"}}); a.Parameter("state") != "pushed" || a.Parameter("code") == "" {
+		if a := b.AuthorizeForm(url.Values{"client_id": {"fapi"}, "request_uri": {uri},
+			"state": {"outside"}}); a.Parameter("state") != "pushed" || a.Parameter("code") == "" {
 			t.Errorf("%v", a.Location)
 		}
 	})
@@ -133,7 +141,8 @@ func TestFAPI2MessageSigningOP(t *testing.T) {
 		uri, _ := a.JSON(t)["request_uri"].(string)
 		a = b.AuthorizeForm(url.Values{"client_id": {"signing"}, "request_uri": {uri}})
 		header, response := providertest.Decode(t, a.Parameter("response"))
-		if header["alg"] != "PS256" || response["iss"] != f.Issuer || response["aud"] != "signing" || response["exp"] == nil || a.Parameter("code") != "" {
+		if header["alg"] != "PS256" || response["iss"] != f.Issuer || response["aud"] != "signing" || response["exp"] == nil ||
+			a.Parameter("code") != "" {
 			t.Fatalf("%d %v %v", a.Status, a.Location, response)
 		}
 		if a := c.Redeem(response["code"].(string)); a.Status != 200 {
@@ -142,17 +151,23 @@ func TestFAPI2MessageSigningOP(t *testing.T) {
 	})
 	rs256 := key.As("RS256")
 	for name, a := range map[string]func() providertest.Answer{
-		"ensure-request-object-without-exp-fails":       func() providertest.Answer { return push(key, "exp", nil) },
-		"ensure-request-object-without-nbf-fails":       func() providertest.Answer { return push(key, "nbf", nil) },
-		"ensure-expired-request-object-fails":           func() providertest.Answer { return push(key, "exp", in(-5*time.Minute), "nbf", in(-10*time.Minute)) },
+		"ensure-request-object-without-exp-fails": func() providertest.Answer { return push(key, "exp", nil) },
+		"ensure-request-object-without-nbf-fails": func() providertest.Answer { return push(key, "nbf", nil) },
+		"ensure-expired-request-object-fails": func() providertest.Answer {
+			return push(key, "exp", in(-5*time.Minute), "nbf",
+				in(-10*time.Minute))
+		},
 		"ensure-request-object-with-exp-over-60-fails":  func() providertest.Answer { return push(key, "exp", in(70*time.Minute)) },
 		"ensure-request-object-with-nbf-over-60-fails":  func() providertest.Answer { return push(key, "nbf", in(-70*time.Minute)) },
 		"ensure-request-object-with-bad-aud-fails":      func() providertest.Answer { return push(key, "aud", "https://other.example") },
 		"ensure-request-object-without-aud-fails":       func() providertest.Answer { return push(key, "aud", nil) },
 		"ensure-request-object-without-iss-fails":       func() providertest.Answer { return push(key, "iss", nil) },
 		"ensure-signed-request-object-with-RS256-fails": func() providertest.Answer { return push(rs256) },
-		"ensure-request-object-signature-is-checked":    func() providertest.Answer { return push(providertest.NewRSASigner(t, "a stranger", "k1", "PS256")) },
-		"ensure-request_uri-inside-the-object-fails":    func() providertest.Answer { return push(key, "request_uri", "https://x.example/") },
+		"ensure-request-object-signature-is-checked": func() providertest.Answer {
+			return push(providertest.NewRSASigner(t,
+				"a stranger", "k1", "PS256"))
+		},
+		"ensure-request_uri-inside-the-object-fails": func() providertest.Answer { return push(key, "request_uri", "https://x.example/") },
 		"ensure-unsigned-request-object-alg-none-fails": func() providertest.Answer {
 			return c.Push(url.Values{"client_id": {"signing"}, "request": {b64(`{"alg":"none"}`) + "." + b64(`{"iss":"signing"}`) + "."}})
 		},

@@ -13,8 +13,9 @@ import (
 
 // suiteClaims are the claims of scopes (OIDC Core §5.4).
 var suiteClaims = map[string]string{
-	"profile": "name family_name given_name middle_name nickname preferred_username profile picture website gender birthdate zoneinfo locale updated_at",
-	"email":   "email email_verified", "address": "address", "phone": "phone_number phone_number_verified",
+	"profile": "name family_name given_name middle_name nickname preferred_username profile picture website gender birthdate " +
+		"zoneinfo locale updated_at",
+	"email": "email email_verified", "address": "address", "phone": "phone_number phone_number_verified",
 }
 
 func TestBasicOP(t *testing.T) {
@@ -27,31 +28,41 @@ func TestBasicOP(t *testing.T) {
 		userinfo string            // claims that must be in userinfo beside sub, and in no other place
 		id       map[string]string // claims of the ID token; "*": any
 	}{
-		"oidcc-server":                                  {},
-		"oidcc-scope-profile":                           {changes: []string{"scope", "openid profile"}, userinfo: suiteClaims["profile"]},
-		"oidcc-scope-email":                             {changes: []string{"scope", "openid email"}, userinfo: suiteClaims["email"]},
-		"oidcc-scope-address":                           {changes: []string{"scope", "openid address"}, userinfo: suiteClaims["address"]},
-		"oidcc-scope-phone":                             {changes: []string{"scope", "openid phone"}, userinfo: suiteClaims["phone"]},
-		"oidcc-scope-all":                               {changes: []string{"scope", all}, userinfo: suiteClaims["profile"] + " " + suiteClaims["email"] + " address " + suiteClaims["phone"]},
-		"oidcc-claims-locales":                          {changes: []string{"claims_locales", "se"}},
-		"oidcc-ensure-other-scope-order-succeeds":       {changes: []string{"scope", "email openid"}, userinfo: suiteClaims["email"]},
-		"oidcc-display-page":                            {changes: []string{"display", "page"}},
-		"oidcc-display-popup":                           {changes: []string{"display", "popup"}},
-		"oidcc-ui-locales":                              {changes: []string{"ui_locales", "se"}},
-		"oidcc-login-hint":                              {changes: []string{"login_hint", "buffy@suite.example"}},
-		"oidcc-max-age-10000":                           {changes: []string{"max_age", "10000"}, id: map[string]string{"auth_time": "*"}},
-		"oidcc-ensure-request-with-acr-values-succeeds": {changes: []string{"acr_values", "1 2"}, id: map[string]string{"acr": "1"}},
+		"oidcc-server":        {},
+		"oidcc-scope-profile": {changes: []string{"scope", "openid profile"}, userinfo: suiteClaims["profile"]},
+		"oidcc-scope-email":   {changes: []string{"scope", "openid email"}, userinfo: suiteClaims["email"]},
+		"oidcc-scope-address": {changes: []string{"scope", "openid address"}, userinfo: suiteClaims["address"]},
+		"oidcc-scope-phone":   {changes: []string{"scope", "openid phone"}, userinfo: suiteClaims["phone"]},
+		"oidcc-scope-all": {
+			changes: []string{"scope", all}, userinfo: suiteClaims["profile"] + " " + suiteClaims["email"] + " address " + suiteClaims["phone"],
+		},
+		"oidcc-claims-locales":                                 {changes: []string{"claims_locales", "se"}},
+		"oidcc-ensure-other-scope-order-succeeds":              {changes: []string{"scope", "email openid"}, userinfo: suiteClaims["email"]},
+		"oidcc-display-page":                                   {changes: []string{"display", "page"}},
+		"oidcc-display-popup":                                  {changes: []string{"display", "popup"}},
+		"oidcc-ui-locales":                                     {changes: []string{"ui_locales", "se"}},
+		"oidcc-login-hint":                                     {changes: []string{"login_hint", "buffy@suite.example"}},
+		"oidcc-max-age-10000":                                  {changes: []string{"max_age", "10000"}, id: map[string]string{"auth_time": "*"}},
+		"oidcc-ensure-request-with-acr-values-succeeds":        {changes: []string{"acr_values", "1 2"}, id: map[string]string{"acr": "1"}},
 		"oidcc-ensure-request-with-unknown-parameter-succeeds": {changes: []string{"extra", "foobar"}},
-		"oidcc-claims-essential":                               {changes: []string{"claims", `{"userinfo":{"name":{"essential":true}}}`}, userinfo: "name"},
+		"oidcc-claims-essential": {
+			changes: []string{"claims", `{"userinfo":{"name":{"essential":true}}}`}, userinfo: "name",
+		},
 		"oidcc-ensure-request-without-nonce-succeeds-for-code": {changes: []string{"nonce", ""}},
 		"oidcc-ensure-request-with-a-state-of-128-succeeds":    {changes: []string{"state", strings.Repeat("aZ0-._~!", 16)}},
 		"oidcc-ensure-request-with-a-nonce-of-64-succeeds":     {changes: []string{"nonce", strings.Repeat("n", 64)}},
-		"oidcc-claims-locales and the claim in a language":     {changes: []string{"claims", `{"userinfo":{"name#ko":null,"email":null}}`}, userinfo: "email"},
-		"oidcc-claims-essential, in the ID token":              {changes: []string{"claims", `{"id_token":{"email":{"essential":true},"auth_time":{"essential":true}}}`}, id: map[string]string{"email": suiteEmail, "auth_time": "*"}},
-		"oidcc-prompt-select-account, nobody there":            {changes: []string{"prompt", "select_account"}},
-		"oidcc-prompt-consent":                                 {changes: []string{"prompt", "consent"}},
-		"oidcc-a request without state (RFC 6749 §4.1.1)":      {changes: []string{"state", ""}},
-		"oidcc-login-hint of an account":                       {changes: []string{"login_hint", suiteEmail}},
+		"oidcc-claims-locales and the claim in a language": {
+			changes: []string{"claims", `{"userinfo":{"name#ko":null,"email":null}}`}, userinfo: "email",
+		},
+		"oidcc-claims-essential, in the ID token": {
+			changes: []string{
+				"claims", `{"id_token":{"email":{"essential":true},"auth_time":{"essential":true}}}`,
+			}, id: map[string]string{"email": suiteEmail, "auth_time": "*"},
+		},
+		"oidcc-prompt-select-account, nobody there":       {changes: []string{"prompt", "select_account"}},
+		"oidcc-prompt-consent":                            {changes: []string{"prompt", "consent"}},
+		"oidcc-a request without state (RFC 6749 §4.1.1)": {changes: []string{"state", ""}},
+		"oidcc-login-hint of an account":                  {changes: []string{"login_hint", suiteEmail}},
 	} {
 		t.Run(module, func(t *testing.T) {
 			got, id := p.logIn(s.Browser(), test.changes...)
@@ -113,7 +124,8 @@ func TestBasicOP(t *testing.T) {
 		if a := b.AuthorizeForm(form); a.Location == nil || a.Location.Path != "/login" {
 			t.Fatalf("no page asks for a log-in: %d %v", a.Status, a.Location)
 		}
-		if _, second := p.logIn(b, "prompt", "login"); second["auth_time"].(float64) <= first["auth_time"].(float64) || second["sub"] != first["sub"] {
+		if _, second := p.logIn(b, "prompt", "login"); second["auth_time"].(float64) <= first["auth_time"].(float64) ||
+			second["sub"] != first["sub"] {
 			t.Errorf("%v, then %v", first, second)
 		}
 	})
@@ -195,13 +207,15 @@ func TestBasicOP(t *testing.T) {
 		}
 	})
 	t.Run("oidcc-unsigned-request-object, oidcc-request-uri-unsigned: refused, and not ignored", func(t *testing.T) {
-		object := "eyJhbGciOiJub25lIn0." + b64(`{"client_id":"`+p.id+`","response_type":"code","redirect_uri":"`+p.redirect+`","scope":"openid"}`) + "."
+		object := "eyJhbGciOiJub25lIn0." + b64(`{"client_id":"`+p.id+`","response_type":"code","redirect_uri":"`+p.redirect+
+			`","scope":"openid"}`) + "."
 		if a := p.authorize(s.Browser(), p.request("request", object)); a.Parameter("error") != "invalid_request_object" {
 			t.Errorf("by value: %d %v", a.Status, a.Location)
 		}
 		s.Pages.Set("/unsigned", object)
 		p := s.register("code", "request_uris", []string{s.Site.URL + "/unsigned#hash"})
-		if a := p.authorize(s.Browser(), p.request("request_uri", s.Site.URL+"/unsigned#hash")); a.Parameter("error") != "invalid_request_object" {
+		if a := p.authorize(s.Browser(), p.request("request_uri",
+			s.Site.URL+"/unsigned#hash")); a.Parameter("error") != "invalid_request_object" {
 			t.Errorf("by reference: %d %v", a.Status, a.Location)
 		}
 	})
@@ -219,7 +233,8 @@ func TestFormPostOP(t *testing.T) {
 				t.Errorf("%s: %s is %q", kind, name, a.Parameter(name))
 			}
 		}
-		if a.Status != 200 || a.Location != nil || a.Parameter("state") != form.Get("state") || !strings.Contains(a.Body, `action="`+p.redirect+`"`) || !strings.Contains(a.Body, "<script src=") {
+		if a.Status != 200 || a.Location != nil || a.Parameter("state") != form.Get("state") ||
+			!strings.Contains(a.Body, `action="`+p.redirect+`"`) || !strings.Contains(a.Body, "<script src=") {
 			t.Errorf("%s: %d %v %s", kind, a.Status, a.Location, a.Body)
 		}
 		if code := a.Parameter("code"); code != "" {

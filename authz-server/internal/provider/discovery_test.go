@@ -18,7 +18,8 @@ func TestDiscoveryAnnouncesWhatWorks(t *testing.T) {
 		return f.Do(f.Request("GET", path, nil, header...))
 	}
 	openid, oauth2 := get("/.well-known/openid-configuration"), get("/.well-known/oauth-authorization-server")
-	if openid.Body != oauth2.Body || openid.Header.Get("Content-Type") != "application/json" || openid.Header.Get("Access-Control-Allow-Origin") != "*" {
+	if openid.Body != oauth2.Body || openid.Header.Get("Content-Type") != "application/json" ||
+		openid.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("%v %s", openid.Header, oauth2.Body)
 	}
 	if again := get("/.well-known/openid-configuration", "If-None-Match", openid.Header.Get("ETag")); again.Status != http.StatusNotModified {
@@ -66,12 +67,14 @@ func TestDiscoveryAnnouncesWhatWorks(t *testing.T) {
 		c.GrantTypes, c.TokenExchangeAudiences = list("grant_types_supported"), []string{providertest.APIOrigin + "/user"}
 	})
 	for _, grant := range list("grant_types_supported") {
-		if code := f.Token("all", url.Values{"grant_type": {grant}}).JSON(t)["error"]; code == "unsupported_grant_type" || code == "unauthorized_client" {
+		if code := f.Token("all", url.Values{"grant_type": {grant}}).JSON(t)["error"]; code == "unsupported_grant_type" ||
+			code == "unauthorized_client" {
 			t.Errorf("grant_type %s: %v", grant, code)
 		}
 	}
 	jwks := get("/.well-known/jwks.json")
-	if !strings.Contains(jwks.Header.Get("Cache-Control"), "max-age=") || jwks.Header.Get("ETag") == "" || strings.Contains(jwks.Body, `"d"`) || jwks.Header.Get("Access-Control-Allow-Origin") != "*" {
+	if !strings.Contains(jwks.Header.Get("Cache-Control"), "max-age=") || jwks.Header.Get("ETag") == "" ||
+		strings.Contains(jwks.Body, `"d"`) || jwks.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("JWKS: %v %s", jwks.Header, jwks.Body)
 	}
 }

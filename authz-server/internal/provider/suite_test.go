@@ -50,13 +50,17 @@ func newSuite(t *testing.T) *suite {
 	r.Pages.CacheControl("no-store")
 	s := &suite{Registrar: r}
 	var err error
-	s.person, err = s.Store.Users.CreateUser(t.Context(), accounts.User{Email: suiteEmail, Name: "Suite Person", Locale: "en", PasswordHash: passwords.Hash(suitePassword)})
+	s.person, err = s.Store.Users.CreateUser(t.Context(), accounts.User{
+		Email: suiteEmail, Name: "Suite Person", Locale: "en", PasswordHash: passwords.Hash(suitePassword),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	claims := accounts.Claims{
-		GivenName: "Suite", FamilyName: "Person", MiddleName: "M", Nickname: "S", PreferredUsername: "suite", Profile: "https://person.example/", Picture: "https://person.example/p.png",
-		Website: "https://person.example/", Gender: "other", Birthdate: "2000-01-02", Zoneinfo: "Asia/Seoul", PhoneNumber: "+82 10 1234 5678", Address: accounts.Address{Formatted: "1 Street", Country: "KR"},
+		GivenName: "Suite", FamilyName: "Person", MiddleName: "M", Nickname: "S", PreferredUsername: "suite",
+		Profile: "https://person.example/", Picture: "https://person.example/p.png",
+		Website: "https://person.example/", Gender: "other", Birthdate: "2000-01-02", Zoneinfo: "Asia/Seoul",
+		PhoneNumber: "+82 10 1234 5678", Address: accounts.Address{Formatted: "1 Street", Country: "KR"},
 	}
 	if err := s.Store.Users.SetClaims(t.Context(), s.person.ID, claims); err != nil {
 		t.Fatal(err)
@@ -84,7 +88,8 @@ func (s *suite) register(kind string, changes ...any) party {
 	if kind != "code" {
 		grants = append(grants, "implicit")
 	}
-	metadata := map[string]any{"client_name": "Suite", "redirect_uris": []string{"https://suite.example/callback"}, "grant_types": grants, "response_types": []string{kind},
+	metadata := map[string]any{"client_name": "Suite", "redirect_uris": []string{"https://suite.example/callback"},
+		"grant_types": grants, "response_types": []string{kind},
 		"token_endpoint_auth_method": "client_secret_basic", "post_logout_redirect_uris": []string{"https://suite.example/bye"}}
 	for i := 0; i < len(changes); i += 2 {
 		metadata[changes[i].(string)] = changes[i+1]
@@ -103,7 +108,10 @@ func (s *suite) register(kind string, changes ...any) party {
 
 // request is the suite's ordinary request, with changes; it carries no PKCE.
 func (p party) request(changes ...string) url.Values {
-	form := url.Values{"client_id": {p.id}, "response_type": {p.kind}, "redirect_uri": {p.redirect}, "scope": {"openid"}, "state": {rand.Text()}, "nonce": {rand.Text()}}
+	form := url.Values{
+		"client_id": {p.id}, "response_type": {p.kind}, "redirect_uri": {p.redirect}, "scope": {"openid"}, "state": {rand.Text()},
+		"nonce": {rand.Text()},
+	}
 	for i := 0; i < len(changes); i += 2 {
 		form.Set(changes[i], changes[i+1])
 		if changes[i+1] == "" {

@@ -22,7 +22,8 @@ var notText = map[string]string{"NUL": "a%00b", "bad UTF-8": "a%ffb", "half a ch
 // wantRefusal checks that an answer is 400 in the form of the interface: JSON for programs, a page for people.
 func wantRefusal(t *testing.T, what, path string, a providertest.Answer) {
 	t.Helper()
-	pages := strings.HasPrefix(path, "/oauth2/authorize") || strings.HasPrefix(path, "/oauth2/logout") || strings.HasPrefix(path, "/oauth2/check_session") ||
+	pages := strings.HasPrefix(path, "/oauth2/authorize") || strings.HasPrefix(path, "/oauth2/logout") ||
+		strings.HasPrefix(path, "/oauth2/check_session") ||
 		!strings.HasPrefix(path, "/oauth2/") && !strings.HasPrefix(path, "/.well-known/")
 	kind := a.Header.Get("Content-Type")
 	var body struct{ Error string }
@@ -94,7 +95,10 @@ func TestWhatIsNotTextIsRefusedInBodiesAndCredentials(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, path := range []string{"/oauth2/token", "/oauth2/par", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/device_authorization", "/oauth2/userinfo", "/oauth2/authorize", "/oauth2/logout", "/login", "/signup", "/device"} {
+			for _, path := range []string{
+				"/oauth2/token", "/oauth2/par", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/device_authorization", "/oauth2/userinfo",
+				"/oauth2/authorize", "/oauth2/logout", "/login", "/signup", "/device",
+			} {
 				form := providertest.Parameters("grant_type", "authorization_code")
 				for _, name := range []string{"client_id", "state", "nonce", "scope", "token", "email", "user_code", "code", "unknown"} {
 					changed := url.Values{}
@@ -121,21 +125,29 @@ func TestWhatIsNotTextIsRefusedInBodiesAndCredentials(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if a := r.Send("POST", "/oauth2/register", "", `{`+providertest.WebApp+`,"`+member+`":`+string(text)+`}`); a.Status != http.StatusBadRequest {
+				if a := r.Send("POST", "/oauth2/register", "", `{`+providertest.WebApp+`,"`+member+`":`+string(text)+
+					`}`); a.Status != http.StatusBadRequest {
 					t.Errorf("registration, %s in %s: %d %s", what, member, a.Status, a.Body)
 				}
-				if a := r.Send("POST", "/oauth2/register", "", "{"+providertest.WebApp+`,"`+member+`":"`+strings.ReplaceAll(value, "%ff", "\xff")+"\xff\"}"); a.Status != http.StatusBadRequest {
+				if a := r.Send("POST", "/oauth2/register", "", "{"+providertest.WebApp+`,"`+member+`":"`+
+					strings.ReplaceAll(value, "%ff", "\xff")+"\xff\"}"); a.Status != http.StatusBadRequest {
 					t.Errorf("registration, %s in %s: %d %s", what, member, a.Status, a.Body)
 				}
 			}
 		}
 		nul := "a\x00b"
 		inside := providertest.Parameters("client_id", "signer", "nonce", nul, "state", nul)
-		if a := b.AuthorizeForm(url.Values{"client_id": {"signer"}, "response_type": {"code"}, "redirect_uri": {providertest.Callback}, "request": {key.RequestObject(r.Fixture, inside)}}); a.Parameter("error") != "invalid_request" || a.Parameter("state") != "" {
+		if a := b.AuthorizeForm(url.Values{
+			"client_id": {"signer"}, "response_type": {"code"}, "redirect_uri": {providertest.Callback},
+			"request": {key.RequestObject(r.Fixture, inside)},
+		}); a.Parameter("error") != "invalid_request" || a.Parameter("state") != "" {
 			t.Errorf("in a request object: %d %v", a.Status, a.Location)
 		}
 		assertion := key.SignText(map[jose.HeaderKey]any{}, `{"iss":"a\u0000b","sub":"a\u0000b"}`)
-		form := url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}}
+		form := url.Values{
+			"grant_type": {"client_credentials"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+			"client_assertion": {assertion},
+		}
 		r.PostForm("/oauth2/token", form).WantError(t, http.StatusUnauthorized, "invalid_client")
 	})
 }

@@ -23,19 +23,25 @@ func TestWithoutItsDatabaseTheServerAsksToTryAgainAndItsKeysStayPublic(t *testin
 		t.Fatal(err)
 	}
 	for name, a := range map[string]providertest.Answer{
-		"token":      f.Token("service", url.Values{"grant_type": {"client_credentials"}}),
-		"refresh":    f.Refresh(got.Refresh),
-		"userinfo":   f.Userinfo(got.Access),
-		"introspect": f.PostForm("/oauth2/introspect", url.Values{"token": {got.Access}, "client_id": {"app"}, "client_secret": {providertest.Secret}}),
-		"revoke":     f.PostForm("/oauth2/revoke", url.Values{"token": {got.Refresh}, "client_id": {"app"}, "client_secret": {providertest.Secret}}),
+		"token":    f.Token("service", url.Values{"grant_type": {"client_credentials"}}),
+		"refresh":  f.Refresh(got.Refresh),
+		"userinfo": f.Userinfo(got.Access),
+		"introspect": f.PostForm("/oauth2/introspect", url.Values{
+			"token": {got.Access}, "client_id": {"app"}, "client_secret": {providertest.Secret},
+		}),
+		"revoke": f.PostForm("/oauth2/revoke", url.Values{"token": {got.Refresh}, "client_id": {"app"}, "client_secret": {providertest.Secret}}),
 	} {
-		if a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" || !strings.Contains(a.Body, `"temporarily_unavailable"`) {
+		if a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" ||
+			!strings.Contains(a.Body, `"temporarily_unavailable"`) {
 			t.Errorf("%s: %d %v %s", name, a.Status, a.Header, a.Body)
 		}
 	}
-	for _, path := range []string{"/oauth2/authorize?client_id=app", "/account", "/device?user_code=BBBB-BBBB", "/oauth2/logout?client_id=app"} {
+	for _, path := range []string{
+		"/oauth2/authorize?client_id=app", "/account", "/device?user_code=BBBB-BBBB", "/oauth2/logout?client_id=app",
+	} {
 		a := b.Get(path)
-		if a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" || !strings.Contains(a.Body, "temporarily_unavailable") || !strings.Contains(a.Body, "<html") {
+		if a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" ||
+			!strings.Contains(a.Body, "temporarily_unavailable") || !strings.Contains(a.Body, "<html") {
 			t.Errorf("%s: %d %v %.300s", path, a.Status, a.Header, a.Body)
 		}
 	}

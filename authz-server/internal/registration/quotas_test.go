@@ -51,7 +51,9 @@ func TestRegistrationsOfAllAddressesAreBounded(t *testing.T) {
 	t.Parallel()
 	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	for n := range directory.StrangersOfAll { // from many addresses
-		if err := r.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: directory.StrangersOfAll / 8, Window: time.Hour}); err != nil {
+		if err := r.Store.Quotas.TakeQuotas(t.Context(), limits.Quota{
+			Subject: fmt.Sprintf("register strangers#%d", n%8), Limit: directory.StrangersOfAll / 8, Window: time.Hour,
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,6 +79,7 @@ func TestMetadataIsBoundedAsItIsStored(t *testing.T) {
 	for n := range 10 {
 		uris = append(uris, uri(n))
 	}
-	r.WantRefused("19 KB that become 114", r.Send("POST", "/oauth2/register", "", `{"redirect_uris":[`+strings.Join(uris, ",")+`]}`), 400, "invalid_client_metadata", "32 KiB")
+	r.WantRefused("19 KB that become 114", r.Send("POST", "/oauth2/register", "", `{"redirect_uris":[`+strings.Join(uris, ",")+`]}`),
+		400, "invalid_client_metadata", "32 KiB")
 	r.Read(r.Send("POST", "/oauth2/register", "", `{"redirect_uris":[`+strings.Join(uris[:2], ",")+`]}`), 201)
 }

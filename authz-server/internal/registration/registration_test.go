@@ -25,7 +25,8 @@ func TestAClientThatRegistersItselfGetsNoClaimsInIDTokens(t *testing.T) {
 func TestNamesInMetadataCountOnce(t *testing.T) {
 	t.Parallel()
 	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
-	r.WantRefused("doubled redirect_uris", r.Apply("", `"redirect_uris":["https://other.example/cb"]`), 400, "invalid_client_metadata", "repeated")
+	r.WantRefused("doubled redirect_uris", r.Apply("", `"redirect_uris":["https://other.example/cb"]`), 400,
+		"invalid_client_metadata", "repeated")
 	key, err := providertest.NewSigner(t, "k1").Key.Public().MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
@@ -40,9 +41,12 @@ func TestAClientRegistersItselfAndManagesItself(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		r := providertest.NewRegistrar(t, databaseURL, registration.Open)
 		made := r.Register("", `"client_name":"Self","client_id":"chosen","client_secret":"chosen","trusted":true,
-			"audiences":["https://api.example/board"],"initiate_login_uri":"https://app.example/start","unknown":{"a":1},"software_statement":"x.y.z","client_name#ko":"스스로"`)
-		if made.ID == "" || made.ID == "chosen" || len(made.Secret) != 43 || made.ExpiresAt == nil || *made.ExpiresAt != 0 || made.IssuedAt == 0 ||
-			made.Token == "" || made.URI != r.Issuer+"/oauth2/register/"+made.ID || made.Scope != "openid profile email" || made.Login != "https://app.example/start" {
+			"audiences":["https://api.example/board"],"initiate_login_uri":"https://app.example/start",
+			"unknown":{"a":1},"software_statement":"x.y.z","client_name#ko":"스스로"`)
+		if made.ID == "" || made.ID == "chosen" || len(made.Secret) != 43 || made.ExpiresAt == nil || *made.ExpiresAt != 0 ||
+			made.IssuedAt == 0 ||
+			made.Token == "" || made.URI != r.Issuer+"/oauth2/register/"+made.ID || made.Scope != "openid profile email" ||
+			made.Login != "https://app.example/start" {
 			t.Errorf("%+v", made)
 		}
 		if made.Trusted || made.Audiences != nil {
@@ -54,28 +58,35 @@ func TestAClientRegistersItselfAndManagesItself(t *testing.T) {
 		if consented.Location == nil || !strings.HasPrefix(consented.Location.Path, "/consent") {
 			t.Errorf("status %d, %v, %s", consented.Status, consented.Location, consented.Body)
 		}
-		if a := r.TokenWith(made.ID, made.Secret, url.Values{"grant_type": {"authorization_code"}, "code": {"x"}, "redirect_uri": {providertest.Callback}}); a.JSON(t)["error"] != "invalid_grant" {
+		if a := r.TokenWith(made.ID, made.Secret, url.Values{
+			"grant_type": {"authorization_code"}, "code": {"x"}, "redirect_uri": {providertest.Callback},
+		}); a.JSON(t)["error"] != "invalid_grant" {
 			t.Errorf("its secret: %s", a.Body)
 		}
 
 		seen := r.Read(r.Send("GET", made.URI, made.Token, ""), 200)
-		if seen.ID != made.ID || seen.Name != "Self" || seen.Secret != "" || seen.ExpiresAt == nil || seen.Token != made.Token || seen.URI != made.URI || seen.IssuedAt != made.IssuedAt || seen.Login != made.Login {
+		if seen.ID != made.ID || seen.Name != "Self" || seen.Secret != "" || seen.ExpiresAt == nil || seen.Token != made.Token ||
+			seen.URI != made.URI || seen.IssuedAt != made.IssuedAt || seen.Login != made.Login {
 			t.Errorf("%+v", seen)
 		}
 
-		changed := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`","client_secret":"`+made.Secret+`",`+providertest.WebApp+`,"client_name":"Changed","trusted":true}`), 200)
+		changed := r.Read(r.Send("PUT", made.URI, made.Token,
+			`{"client_id":"`+made.ID+`","client_secret":"`+made.Secret+`",`+providertest.WebApp+`,"client_name":"Changed","trusted":true}`), 200)
 		if changed.Name != "Changed" || changed.Login != "" || changed.Trusted || changed.Token != made.Token || changed.Secret != "" {
 			t.Errorf("%+v", changed)
 		}
-		if _, secrets, err := r.Store.Clients.ClientWithSecrets(t.Context(), made.ID); err != nil || len(secrets) != 1 || string(secrets[0]) != string(opaque.Hash(made.Secret)) {
+		if _, secrets, err := r.Store.Clients.ClientWithSecrets(t.Context(), made.ID); err != nil || len(secrets) != 1 ||
+			string(secrets[0]) != string(opaque.Hash(made.Secret)) {
 			t.Errorf("the secret did not stay: %v", err)
 		}
 		// Without a secret, and with one again.
-		public := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+providertest.WebApp+`,"token_endpoint_auth_method":"none"}`), 200)
+		public := r.Read(r.Send("PUT", made.URI, made.Token,
+			`{"client_id":"`+made.ID+`",`+providertest.WebApp+`,"token_endpoint_auth_method":"none"}`), 200)
 		if _, secrets, err := r.Store.Clients.ClientWithSecrets(t.Context(), made.ID); err != nil || secrets != nil || public.ExpiresAt != nil {
 			t.Errorf("%+v %v %v", public, secrets, err)
 		}
-		again := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+providertest.WebApp+`,"token_endpoint_auth_method":"client_secret_post"}`), 200)
+		again := r.Read(r.Send("PUT", made.URI, made.Token,
+			`{"client_id":"`+made.ID+`",`+providertest.WebApp+`,"token_endpoint_auth_method":"client_secret_post"}`), 200)
 		if again.Secret == "" || again.Secret == made.Secret || again.ExpiresAt == nil {
 			t.Errorf("%+v", again)
 		}
@@ -84,7 +95,8 @@ func TestAClientRegistersItselfAndManagesItself(t *testing.T) {
 			t.Errorf("status %d, %s", a.Status, a.Body)
 		}
 		for _, method := range []string{"GET", "PUT", "DELETE"} {
-			r.WantRefused(method+" of a client that is gone", r.Send(method, made.URI, made.Token, ""), 401, "invalid_token", "registration access token")
+			r.WantRefused(method+" of a client that is gone", r.Send(method, made.URI, made.Token, ""), 401, "invalid_token",
+				"registration access token")
 		}
 	})
 }
@@ -94,9 +106,12 @@ func TestRegistrationTokensOfOthersAreRefused(t *testing.T) {
 	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	one := r.Register("", "")
 	other := r.Register("", "")
-	for what, token := range map[string]string{"none": "", "another's": other.Token, "its secret": one.Secret, "its id": one.ID, "a changed one": one.Token + "x"} {
+	for what, token := range map[string]string{
+		"none": "", "another's": other.Token, "its secret": one.Secret, "its id": one.ID, "a changed one": one.Token + "x",
+	} {
 		for _, method := range []string{"GET", "PUT", "DELETE"} {
-			r.WantRefused(method+" with "+what, r.Send(method, one.URI, token, `{"client_id":"`+one.ID+`",`+providertest.WebApp+`}`), 401, "invalid_token", "registration access token")
+			r.WantRefused(method+" with "+what, r.Send(method, one.URI, token, `{"client_id":"`+one.ID+`",`+providertest.WebApp+`}`), 401,
+				"invalid_token", "registration access token")
 		}
 	}
 	for _, id := range []string{"app", "nobody"} { // a client that an operator made has no such token
@@ -116,23 +131,27 @@ func TestRegistrationRefuses(t *testing.T) {
 	for body, test := range map[string]struct{ code, says string }{
 		`{}`:                                 {"invalid_redirect_uri", "redirect_uris"},
 		`{"redirect_uris":["https://a/#x"]}`: {"invalid_redirect_uri", "fragment"},
-		`{"redirect_uris":["http://app.example/cb"]}`:                                                     {"invalid_redirect_uri", "https"},
-		`{` + providertest.WebApp + `,"initiate_login_uri":"http://app.example/"}`:                        {"invalid_client_metadata", "initiate_login_uri"},
-		`{` + providertest.WebApp + `,"id_token_signed_response_alg":"none"}`:                             {"invalid_client_metadata", "id_token_signed_response_alg"},
-		`{` + providertest.WebApp + `,"grant_types":["client_credentials"]}`:                              {"invalid_client_metadata", "grant_types"},
-		`{` + providertest.WebApp + `,"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"]}`: {"invalid_client_metadata", "grant_types"},
-		`{` + providertest.WebApp + `,"token_endpoint_auth_method":"client_secret_jwt"}`:                  {"invalid_client_metadata", "token_endpoint_auth_method"},
-		`{` + providertest.WebApp + `,"jwks_uri":"http://127.0.0.1/jwks"}`:                                {"invalid_client_metadata", "jwks_uri"},
-		`{` + providertest.WebApp + `,"sector_identifier_uri":"` + r.Site.URL + `/sector"}`:               {"invalid_client_metadata", "lacks https://app.example/cb"},
-		`{` + providertest.WebApp + `,"sector_identifier_uri":"` + r.Site.URL + `/none"}`:                 {"invalid_client_metadata", "sector_identifier_uri"},
-		`{` + providertest.WebApp + `,"sector_identifier_uri":"https://10.0.0.1/sector"}`:                 {"invalid_client_metadata", "public address"},
-		`{` + providertest.WebApp + `,"client_name":"a\u202eb"}`:                                          {"invalid_client_metadata", "client_name"},
-		`{` + providertest.WebApp + `,"client_name":"` + strings.Repeat("x", 300<<10) + `"}`:              {"invalid_client_metadata", "32 KiB"},
+		`{"redirect_uris":["http://app.example/cb"]}`: {"invalid_redirect_uri", "https"},
 		`[]`:   {"invalid_client_metadata", "JSON object"},
 		`null`: {"invalid_client_metadata", "JSON object"},
 		`{`:    {"invalid_client_metadata", "JSON object"},
 	} {
-		r.WantRefused(fmt.Sprintf("%.90s", body), r.Send("POST", "/oauth2/register", "", body), 400, test.code, test.says)
+		r.WantRefused(body, r.Send("POST", "/oauth2/register", "", body), 400, test.code, test.says)
+	}
+	for members, says := range map[string]string{
+		`"initiate_login_uri":"http://app.example/"`:                        "initiate_login_uri",
+		`"id_token_signed_response_alg":"none"`:                             "id_token_signed_response_alg",
+		`"grant_types":["client_credentials"]`:                              "grant_types",
+		`"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"]`: "grant_types",
+		`"token_endpoint_auth_method":"client_secret_jwt"`:                  "token_endpoint_auth_method",
+		`"jwks_uri":"http://127.0.0.1/jwks"`:                                "jwks_uri",
+		`"sector_identifier_uri":"` + r.Site.URL + `/sector"`:               "lacks https://app.example/cb",
+		`"sector_identifier_uri":"` + r.Site.URL + `/none"`:                 "sector_identifier_uri",
+		`"sector_identifier_uri":"https://10.0.0.1/sector"`:                 "public address",
+		`"client_name":"a\u202eb"`:                                          "client_name",
+		`"client_name":"` + strings.Repeat("x", 300<<10) + `"`:              "32 KiB",
+	} {
+		r.WantRefused(fmt.Sprintf("%.90s", members), r.Apply("", members), 400, "invalid_client_metadata", says)
 	}
 	form := r.PostForm("/oauth2/register", url.Values{"redirect_uris": {"https://app.example/cb"}})
 	r.WantRefused("a form", form, 400, "invalid_client_metadata", "application/json")
@@ -165,12 +184,14 @@ func TestScopesThatAreNotKnownAreLeftOutOfARegistration(t *testing.T) {
 		if got := r.Register("", `"scope":"`+asked+`"`); got.Scope != want {
 			t.Errorf("registered %q, got %q", asked, got.Scope)
 		}
-		if got := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`",`+providertest.WebApp+`,"scope":"`+asked+`"}`), 200); got.Scope != want {
+		change := `{"client_id":"` + made.ID + `",` + providertest.WebApp + `,"scope":"` + asked + `"}`
+		if got := r.Read(r.Send("PUT", made.URI, made.Token, change), 200); got.Scope != want {
 			t.Errorf("changed to %q, got %q", asked, got.Scope)
 		}
 	}
 	// What a client asks for in its requests is another matter.
-	if a := r.Browser().LogIn(r.User).Authorize("client_id", made.ID, "scope", "openid board:read"); a.Parameter("error") == "" && a.Status == 200 {
+	if a := r.Browser().LogIn(r.User).Authorize("client_id", made.ID, "scope", "openid board:read"); a.Parameter("error") == "" &&
+		a.Status == 200 {
 		t.Errorf("%v %s", a.Location, a.Body)
 	}
 }
@@ -179,19 +200,26 @@ func TestAgentsRegisterAsTheyAre(t *testing.T) {
 	t.Parallel()
 	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)
 	for name, body := range map[string]string{
-		"Cursor": `{"client_name":"Cursor","redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","https://www.cursor.com/agents/mcp/oauth/callback"],
-			"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid mcp:tools"}`,
-		"Visual Studio Code": `{"client_name":"Visual Studio Code","client_uri":"https://code.visualstudio.com","grant_types":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:device_code"],
-			"response_types":["code"],"redirect_uris":["https://insiders.vscode.dev/redirect","https://vscode.dev/redirect","http://127.0.0.1/","http://127.0.0.1:33418/"],
+		"Cursor": `{"client_name":"Cursor",
+			"redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","https://www.cursor.com/agents/mcp/oauth/callback"],
+			"grant_types":["authorization_code","refresh_token"],"response_types":["code"],
+			"token_endpoint_auth_method":"none","scope":"openid mcp:tools"}`,
+		"Visual Studio Code": `{"client_name":"Visual Studio Code","client_uri":"https://code.visualstudio.com",
+			"grant_types":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:device_code"],
+			"response_types":["code"],
+			"redirect_uris":["https://insiders.vscode.dev/redirect","https://vscode.dev/redirect",
+			"http://127.0.0.1/","http://127.0.0.1:33418/"],
 			"token_endpoint_auth_method":"none","application_type":"native"}`,
-		"an inspector": `{"client_name":"MCP Inspector","redirect_uris":["http://localhost:6274/oauth/callback"],"contacts":["the team, https://example.com/contact","Me <me@app.example>",""],"scope":"everything"}`,
+		"an inspector": `{"client_name":"MCP Inspector","redirect_uris":["http://localhost:6274/oauth/callback"],
+			"contacts":["the team, https://example.com/contact","Me <me@app.example>",""],"scope":"everything"}`,
 	} {
 		made := r.Read(r.Send("POST", "/oauth2/register", "", body), 201)
 		c, err := r.Store.Clients.Client(t.Context(), made.ID)
 		if err != nil || strings.Contains(made.Scope, "mcp") {
 			t.Errorf("%s: %v %q", name, err, made.Scope)
 		}
-		if a := r.Browser().LogIn(r.User).Authorize("client_id", made.ID, "scope", "openid", "redirect_uri", c.RedirectURIs[0]); a.Location == nil || a.Location.Path != "/consent" {
+		if a := r.Browser().LogIn(r.User).Authorize("client_id", made.ID, "scope", "openid", "redirect_uri",
+			c.RedirectURIs[0]); a.Location == nil || a.Location.Path != "/consent" {
 			t.Errorf("%s: %d %v %s", name, a.Status, a.Location, a.Body)
 		}
 	}
@@ -210,7 +238,8 @@ func TestWhatAnOperatorGaveStaysWithinWhatAClientCanKeep(t *testing.T) {
 	if err := r.Store.Clients.UpdateClient(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	got := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+`","redirect_uris":["https://elsewhere.example/"],"scope":"openid board:read"}`), 200)
+	got := r.Read(r.Send("PUT", made.URI, made.Token, `{"client_id":"`+made.ID+
+		`","redirect_uris":["https://elsewhere.example/"],"scope":"openid board:read"}`), 200)
 	if got.Scope != "openid board:read" || got.Trusted { // nobody is sent elsewhere without being asked
 		t.Errorf("%+v", got)
 	}
@@ -251,7 +280,8 @@ func TestRegistrationIsClosedUnlessItIsOpened(t *testing.T) {
 	if got["registration_endpoint"] != open.Issuer+"/oauth2/register" || got["client_id_metadata_document_supported"] != true {
 		t.Error("not announced", got)
 	}
-	preflight := open.Do(open.Request("OPTIONS", "/oauth2/register", nil, "Origin", "https://agent.example", "Access-Control-Request-Method", "POST"))
+	preflight := open.Do(open.Request("OPTIONS", "/oauth2/register", nil, "Origin", "https://agent.example",
+		"Access-Control-Request-Method", "POST"))
 	if preflight.Status != 204 || preflight.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Error(preflight)
 	}
@@ -272,7 +302,8 @@ func TestAClientThatNobodyVouchedForMustUsePKCE(t *testing.T) {
 		return b.Authorize("client_id", id, "scope", "openid", "code_challenge", "", "code_challenge_method", "")
 	}
 	for _, id := range []string{stranger.ID, r.Site.URL + "/client.json"} {
-		if a := ask(id); a.Location != nil && a.Location.Path == "/consent" || a.Parameter("error") != "invalid_request" && !strings.Contains(a.Body, "code_challenge") {
+		if a := ask(id); a.Location != nil && a.Location.Path == "/consent" ||
+			a.Parameter("error") != "invalid_request" && !strings.Contains(a.Body, "code_challenge") {
 			t.Errorf("%s: %d %v", id, a.Status, a.Location)
 		}
 	}

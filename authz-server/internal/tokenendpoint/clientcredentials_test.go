@@ -16,7 +16,8 @@ func TestClientCredentials(t *testing.T) {
 	})
 	got := f.Tokens(f.Token("service", url.Values{"grant_type": {"client_credentials"}, "scope": {"user:lookup"}}))
 	header, claims := providertest.Decode(t, got.Access)
-	if header["typ"] != "at+jwt" || claims["sub"] != "service" || claims["client_id"] != "service" || claims["aud"] != providertest.APIOrigin+"/user" || claims["scope"] != "user:lookup" ||
+	if header["typ"] != "at+jwt" || claims["sub"] != "service" || claims["client_id"] != "service" ||
+		claims["aud"] != providertest.APIOrigin+"/user" || claims["scope"] != "user:lookup" ||
 		claims["sid"] != nil || claims["auth_time"] != nil || got.Refresh != "" || got.ID != "" {
 		t.Errorf("%v %v %+v", header, claims, got)
 	}

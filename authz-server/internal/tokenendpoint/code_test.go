@@ -46,12 +46,14 @@ func TestACodeBecomesTokensAsDesigned(t *testing.T) {
 	}
 
 	header, refresh := providertest.Decode(t, got.Refresh)
-	if header["typ"] != "rt+jwt" || header["kid"] == "" || refresh["aud"] != f.Issuer || refresh["sub"] != f.User.ID || refresh["client_id"] != "app" || refresh["scope"] != nil {
+	if header["typ"] != "rt+jwt" || header["kid"] == "" || refresh["aud"] != f.Issuer || refresh["sub"] != f.User.ID ||
+		refresh["client_id"] != "app" || refresh["scope"] != nil {
 		t.Errorf("refresh token: %v %v", header, refresh)
 	}
 
 	header, id := providertest.Decode(t, got.ID)
-	if header["typ"] != "JWT" || header["kid"] == "" || id["aud"] != "app" || id["azp"] != "app" || id["nonce"] != "n-1" || id["sid"] != b.SID || id["email"] != nil {
+	if header["typ"] != "JWT" || header["kid"] == "" || id["aud"] != "app" || id["azp"] != "app" || id["nonce"] != "n-1" ||
+		id["sid"] != b.SID || id["email"] != nil {
 		t.Errorf("ID token: %v %v", header, id)
 	}
 	if want := providertest.Challenge(got.Access)[:22]; !strings.HasPrefix(id["at_hash"].(string), want[:21]) {
@@ -230,7 +232,9 @@ func TestAPublicClientGetsTokensWithItsVerifierAlone(t *testing.T) {
 	})
 	redirect := "http://127.0.0.1:51234/cb"
 	code := f.Browser().LogIn(f.User).Code("client_id", "public", "redirect_uri", redirect)
-	got := f.Tokens(f.TokenWith("public", "", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {providertest.Verifier}}))
+	got := f.Tokens(f.TokenWith("public", "", url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {providertest.Verifier},
+	}))
 	next := f.Tokens(f.TokenWith("public", "", providertest.RefreshGrant(got.Refresh)))
 	if next.Refresh == got.Refresh {
 		t.Error("the refresh token was not rotated")

@@ -30,7 +30,10 @@ func addService(f *providertest.Fixture, id, serves string, targets ...string) {
 // exchange exchanges a token as the service id; changes replace parameters, "" takes one out.
 func exchange(f *providertest.Fixture, id, token string, changes ...string) providertest.Answer {
 	f.T.Helper()
-	form := url.Values{"grant_type": {exchangeGrantType}, "subject_token": {token}, "subject_token_type": {accessTokenType}, "audience": {providertest.APIOrigin + "/user"}}
+	form := url.Values{
+		"grant_type": {exchangeGrantType}, "subject_token": {token}, "subject_token_type": {accessTokenType},
+		"audience": {providertest.APIOrigin + "/user"},
+	}
 	for i := 0; i < len(changes); i += 2 {
 		form.Set(changes[i], changes[i+1])
 		if changes[i+1] == "" {
@@ -45,11 +48,13 @@ func TestAServiceExchangesAPersonsTokenForANarrowerOne(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
 		addService(f, "board", providertest.APIOrigin+"/board", providertest.APIOrigin+"/user")
 		b := f.Browser().LogIn(f.User)
-		app := f.Tokens(f.Redeem(b.Code("scope", "openid profile user:read user:write board:read", "resource", providertest.APIOrigin+"/board"), "scope", ""))
+		app := f.Tokens(f.Redeem(b.Code("scope", "openid profile user:read user:write board:read", "resource",
+			providertest.APIOrigin+"/board"), "scope", ""))
 		f.Clock.Advance(4 * time.Minute)
 		a := exchange(f, "board", app.Access, "scope", "user:read")
 		object := a.JSON(t)
-		if a.Status != http.StatusOK || object["issued_token_type"] != accessTokenType || object["token_type"] != "Bearer" || object["scope"] != "user:read" || object["refresh_token"] != nil || object["id_token"] != nil {
+		if a.Status != http.StatusOK || object["issued_token_type"] != accessTokenType || object["token_type"] != "Bearer" ||
+			object["scope"] != "user:read" || object["refresh_token"] != nil || object["id_token"] != nil {
 			t.Fatalf("%d %s", a.Status, a.Body)
 		}
 		if left := object["expires_in"].(float64); left < 350 || left > 360 {
@@ -58,10 +63,12 @@ func TestAServiceExchangesAPersonsTokenForANarrowerOne(t *testing.T) {
 		token := object["access_token"].(string)
 		_, given := providertest.Decode(t, app.Access)
 		_, made := providertest.Decode(t, token)
-		if made["aud"] != providertest.APIOrigin+"/user" || made["client_id"] != "board" || made["sub"] != f.User.ID || made["exp"] != given["exp"] || made["act"].(map[string]any)["sub"] != "board" || made["sid"] != b.SID || made["jti"] == given["jti"] {
+		if made["aud"] != providertest.APIOrigin+"/user" || made["client_id"] != "board" || made["sub"] != f.User.ID ||
+			made["exp"] != given["exp"] || made["act"].(map[string]any)["sub"] != "board" || made["sid"] != b.SID || made["jti"] == given["jti"] {
 			t.Errorf("%v", made)
 		}
-		if all := exchange(f, "board", app.Access, "audience", "", "resource", providertest.APIOrigin+"/user").JSON(t); all["scope"] != "user:read user:write" {
+		if all := exchange(f, "board", app.Access, "audience", "", "resource",
+			providertest.APIOrigin+"/user").JSON(t); all["scope"] != "user:read user:write" {
 			t.Errorf("without a scope: %v", all)
 		}
 		if one := exchange(f, "board", app.Access, "audience", "").JSON(t); one["scope"] != "user:read user:write" {
@@ -108,36 +115,50 @@ func TestAnExchangeRefusesWhatIsNotTheServices(t *testing.T) {
 		a    providertest.Answer
 		code string
 	}{
-		"an ID token":                    {exchange(f, "board", app.ID), "invalid_request"},
-		"an ID token, called so":         {exchange(f, "board", app.ID, "subject_token_type", "urn:ietf:params:oauth:token-type:id_token"), "invalid_request"},
-		"a refresh token":                {exchange(f, "board", app.Refresh), "invalid_request"},
-		"a refresh token, called so":     {exchange(f, "board", app.Refresh, "subject_token_type", "urn:ietf:params:oauth:token-type:refresh_token"), "invalid_request"},
-		"a JWT":                          {exchange(f, "board", app.Access, "subject_token_type", "urn:ietf:params:oauth:token-type:jwt"), "invalid_request"},
-		"no type":                        {exchange(f, "board", app.Access, "subject_token_type", ""), "invalid_request"},
-		"no token":                       {exchange(f, "board", ""), "invalid_request"},
-		"rubbish":                        {exchange(f, "board", "x.y.z"), "invalid_request"},
-		"a forged token":                 {exchange(f, "board", parts[0]+"."+parts[1]+"."+strings.Repeat("A", len(parts[2]))), "invalid_request"},
-		"a service's own token":          {exchange(f, "board", own), "invalid_request"},
-		"a token for another service":    {exchange(f, "board", forUser.Access), "invalid_request"},
-		"a stranger":                     {exchange(f, "stranger", app.Access), "invalid_request"},
-		"an actor":                       {exchange(f, "board", app.Access, "actor_token", own, "actor_token_type", accessTokenType), "invalid_request"},
-		"a refresh token wanted":         {exchange(f, "board", app.Access, "requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token"), "invalid_request"},
-		"no service, of two":             {exchange(f, "board", app.Access, "audience", ""), "invalid_request"},
-		"a foreign service":              {exchange(f, "board", app.Access, "audience", "https://evil.example/"), "invalid_target"},
-		"a foreign service beside":       {exchange(f, "board", app.Access, "resource", "https://evil.example/"), "invalid_target"},
-		"the issuer":                     {exchange(f, "board", app.Access, "audience", f.Issuer), "invalid_target"},
-		"a service without scopes":       {exchange(f, "nowhere", app.Access, "audience", "https://unknown.example/"), "invalid_scope"},
-		"more than was granted":          {exchange(f, "board", app.Access, "scope", "user:read user:write"), "invalid_scope"},
-		"a scope of another service":     {exchange(f, "board", app.Access, "scope", "board:read"), "invalid_scope"},
-		"a scope about the person":       {exchange(f, "board", app.Access, "scope", "openid"), "invalid_scope"},
-		"a service that nobody granted":  {exchange(f, "board", f.Tokens(f.Redeem(b.Code("scope", "openid board:read"))).Access), "invalid_scope"},
+		"an ID token": {exchange(f, "board", app.ID), "invalid_request"},
+		"an ID token, called so": {
+			exchange(f, "board", app.ID, "subject_token_type", "urn:ietf:params:oauth:token-type:id_token"), "invalid_request",
+		},
+		"a refresh token": {exchange(f, "board", app.Refresh), "invalid_request"},
+		"a refresh token, called so": {
+			exchange(f, "board", app.Refresh, "subject_token_type", "urn:ietf:params:oauth:token-type:refresh_token"), "invalid_request",
+		},
+		"a JWT": {
+			exchange(f, "board", app.Access, "subject_token_type", "urn:ietf:params:oauth:token-type:jwt"), "invalid_request",
+		},
+		"no type":                     {exchange(f, "board", app.Access, "subject_token_type", ""), "invalid_request"},
+		"no token":                    {exchange(f, "board", ""), "invalid_request"},
+		"rubbish":                     {exchange(f, "board", "x.y.z"), "invalid_request"},
+		"a forged token":              {exchange(f, "board", parts[0]+"."+parts[1]+"."+strings.Repeat("A", len(parts[2]))), "invalid_request"},
+		"a service's own token":       {exchange(f, "board", own), "invalid_request"},
+		"a token for another service": {exchange(f, "board", forUser.Access), "invalid_request"},
+		"a stranger":                  {exchange(f, "stranger", app.Access), "invalid_request"},
+		"an actor": {
+			exchange(f, "board", app.Access, "actor_token", own, "actor_token_type", accessTokenType), "invalid_request",
+		},
+		"a refresh token wanted": {
+			exchange(f, "board", app.Access, "requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token"), "invalid_request",
+		},
+		"no service, of two":         {exchange(f, "board", app.Access, "audience", ""), "invalid_request"},
+		"a foreign service":          {exchange(f, "board", app.Access, "audience", "https://evil.example/"), "invalid_target"},
+		"a foreign service beside":   {exchange(f, "board", app.Access, "resource", "https://evil.example/"), "invalid_target"},
+		"the issuer":                 {exchange(f, "board", app.Access, "audience", f.Issuer), "invalid_target"},
+		"a service without scopes":   {exchange(f, "nowhere", app.Access, "audience", "https://unknown.example/"), "invalid_scope"},
+		"more than was granted":      {exchange(f, "board", app.Access, "scope", "user:read user:write"), "invalid_scope"},
+		"a scope of another service": {exchange(f, "board", app.Access, "scope", "board:read"), "invalid_scope"},
+		"a scope about the person":   {exchange(f, "board", app.Access, "scope", "openid"), "invalid_scope"},
+		"a service that nobody granted": {
+			exchange(f, "board", f.Tokens(f.Redeem(b.Code("scope", "openid board:read"))).Access), "invalid_scope",
+		},
 		"a client that may not exchange": {exchange(f, "app", app.Access), "unauthorized_client"},
 	} {
 		if test.a.Status != http.StatusBadRequest || test.a.JSON(t)["error"] != test.code || test.a.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %s", name, test.a.Status, test.a.Body)
 		}
 	}
-	f.TokenWith("board", "wrong", url.Values{"grant_type": {exchangeGrantType}, "subject_token": {app.Access}, "subject_token_type": {accessTokenType}}).WantError(t, 401, "invalid_client")
+	f.TokenWith("board", "wrong", url.Values{
+		"grant_type": {exchangeGrantType}, "subject_token": {app.Access}, "subject_token_type": {accessTokenType},
+	}).WantError(t, 401, "invalid_client")
 
 	// Revoked by itself, and expired.
 	r := f.Request("POST", "/oauth2/revoke", url.Values{"token": {app.Access}})
@@ -338,11 +359,14 @@ func TestAnExchangeNeedsTheKeyOfABoundToken(t *testing.T) {
 	f := providertest.One(t)
 	addService(f, "board", providertest.APIOrigin+"/board", providertest.APIOrigin+"/user")
 	key, servicesKey := providertest.NewSigner(t, ""), providertest.NewSigner(t, "")
-	r := f.Request("POST", "/oauth2/token", providertest.CodeGrant(f.Browser().LogIn(f.User).Code()), "DPoP", key.Proof(f, "POST", "/oauth2/token"))
+	r := f.Request("POST", "/oauth2/token", providertest.CodeGrant(f.Browser().LogIn(f.User).Code()), "DPoP",
+		key.Proof(f, "POST", "/oauth2/token"))
 	r.SetBasicAuth("app", providertest.Secret)
 	bound := f.Do(r).JSON(t)["access_token"].(string)
 	change := func(token, proof string) providertest.Answer {
-		return f.PostAs("board", "/oauth2/token", url.Values{"grant_type": {exchangeGrantType}, "subject_token": {token}, "subject_token_type": {accessTokenType}}, "DPoP", proof)
+		return f.PostAs("board", "/oauth2/token", url.Values{
+			"grant_type": {exchangeGrantType}, "subject_token": {token}, "subject_token_type": {accessTokenType},
+		}, "DPoP", proof)
 	}
 	exchange(f, "board", bound).WantError(t, 400, "invalid_request")
 	change(bound, servicesKey.Proof(f, "POST", "/oauth2/token")).WantError(t, 400, "invalid_request")
@@ -355,7 +379,8 @@ func TestAnExchangeNeedsTheKeyOfABoundToken(t *testing.T) {
 	}
 	// A service can have its new token bound to a key of its own.
 	plain := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code())).Access
-	if _, claims := providertest.Decode(t, change(plain, servicesKey.Proof(f, "POST", "/oauth2/token")).JSON(t)["access_token"].(string)); claims["cnf"].(map[string]any)["jkt"] != servicesKey.Thumbprint() {
+	own := change(plain, servicesKey.Proof(f, "POST", "/oauth2/token")).JSON(t)["access_token"].(string)
+	if _, claims := providertest.Decode(t, own); claims["cnf"].(map[string]any)["jkt"] != servicesKey.Thumbprint() {
 		t.Errorf("%v", claims)
 	}
 }

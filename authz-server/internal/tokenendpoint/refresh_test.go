@@ -38,7 +38,8 @@ func TestAScopeCanBeNarrowedAndNeverWidened(t *testing.T) {
 	f := providertest.One(t)
 	first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code("scope", "openid user:read board:read")))
 	narrowed := f.Tokens(f.Refresh(first.Refresh, "scope", "board:read"))
-	if _, claims := providertest.Decode(t, narrowed.Access); claims["scope"] != "board:read" || claims["aud"] != providertest.APIOrigin+"/board" || narrowed.ID != "" {
+	if _, claims := providertest.Decode(t, narrowed.Access); claims["scope"] != "board:read" ||
+		claims["aud"] != providertest.APIOrigin+"/board" || narrowed.ID != "" {
 		t.Errorf("narrowed: %v", claims)
 	}
 	f.Refresh(narrowed.Refresh, "scope", "board:read board:write").WantError(t, http.StatusBadRequest, "invalid_scope")
@@ -196,7 +197,8 @@ func TestARefreshWithAScopeThatThePersonUntickedGetsTheRest(t *testing.T) {
 			return f.Tokens(f.Token("third", providertest.CodeGrant(code)))
 		}
 		got := f.Tokens(refresh(redeem(code).Refresh, all))
-		if _, claims := providertest.Decode(t, got.Access); got.Scope != "openid user:read" || claims["scope"] != "openid user:read" || got.ID == "" {
+		if _, claims := providertest.Decode(t, got.Access); got.Scope != "openid user:read" || claims["scope"] != "openid user:read" ||
+			got.ID == "" {
 			t.Errorf("got %q, %v", got.Scope, claims)
 		}
 		refresh(got.Refresh, "openid board:read").WantError(t, http.StatusBadRequest, "invalid_scope") // never asked for

@@ -49,13 +49,15 @@ func TestIntrospectionTellsAClientOnlyOfTokensThatItMayKnow(t *testing.T) {
 			if a.Status != 200 || object["active"] != test.active || (!test.active && len(object) != 1) {
 				t.Errorf("%d %s", a.Status, a.Body)
 			}
-			if test.active && (object["sub"] != f.User.ID || object["client_id"] != "app" || object["scope"] != "openid board:read" || object["exp"] == nil) {
+			if test.active && (object["sub"] != f.User.ID || object["client_id"] != "app" || object["scope"] != "openid board:read" ||
+				object["exp"] == nil) {
 				t.Errorf("%s", a.Body)
 			}
 		})
 	}
 	f.Do(f.Request("POST", "/oauth2/introspect", url.Values{"token": {forBoard.Access}})).WantError(t, 401, "invalid_client")
-	f.Do(f.Request("POST", "/oauth2/introspect", url.Values{"token": {forBoard.Access}, "client_id": {"public"}})).WantError(t, 401, "invalid_client")
+	f.Do(f.Request("POST", "/oauth2/introspect", url.Values{"token": {forBoard.Access}, "client_id": {"public"}})).WantError(t, 401,
+		"invalid_client")
 	f.Refresh(forBoard.Refresh)
 	if ask("app", forBoard.Refresh).JSON(t)["active"] != false {
 		t.Error("a used refresh token is active")
@@ -83,10 +85,13 @@ func TestIntrospectionAnswersCanBeSigned(t *testing.T) {
 	if err := json.Unmarshal([]byte(jwks.Body), &set); err != nil {
 		t.Fatal(err)
 	}
-	for id, alg := range map[string]jose.SignatureAlgorithm{"plain": jose.RS256, "elliptic": jose.ES256, "edwards": jose.EdDSA, "pss": jose.PS256} {
+	for id, alg := range map[string]jose.SignatureAlgorithm{
+		"plain": jose.RS256, "elliptic": jose.ES256, "edwards": jose.EdDSA, "pss": jose.PS256,
+	} {
 		for _, about := range []string{token, "rubbish"} {
 			a := ask(id, about, "application/json;q=0.5, application/token-introspection+jwt")
-			if a.Status != 200 || a.Header.Get("Content-Type") != "application/token-introspection+jwt" || a.Header.Get("Cache-Control") != "no-store" {
+			if a.Status != 200 || a.Header.Get("Content-Type") != "application/token-introspection+jwt" ||
+				a.Header.Get("Cache-Control") != "no-store" {
 				t.Fatalf("%d %v %s", a.Status, a.Header, a.Body)
 			}
 			jws, err := jose.ParseSignedCompact(a.Body, []jose.SignatureAlgorithm{alg})
@@ -98,7 +103,8 @@ func TestIntrospectionAnswersCanBeSigned(t *testing.T) {
 			}
 			header, claims := providertest.Decode(t, a.Body)
 			inner, _ := claims["token_introspection"].(map[string]any)
-			if header["typ"] != "token-introspection+jwt" || claims["iss"] != f.Issuer || claims["aud"] != id || claims["iat"] == nil || claims["sub"] != nil || claims["exp"] != nil || len(claims) != 4 {
+			if header["typ"] != "token-introspection+jwt" || claims["iss"] != f.Issuer || claims["aud"] != id || claims["iat"] == nil ||
+				claims["sub"] != nil || claims["exp"] != nil || len(claims) != 4 {
 				t.Errorf("%v %v", header, claims)
 			}
 			if active := about == token; inner["active"] != active || (inner["sub"] == f.User.ID) != active || (!active && len(inner) != 1) {
@@ -110,7 +116,8 @@ func TestIntrospectionAnswersCanBeSigned(t *testing.T) {
 			}
 		}
 	}
-	for _, accept := range []string{"application/json", "*/*", "application/token-introspection+jwt;q=0", "text/application/token-introspection+jwt",
+	for _, accept := range []string{"application/json", "*/*", "application/token-introspection+jwt;q=0",
+		"text/application/token-introspection+jwt",
 		"application/token-introspection+jwt" + strings.Repeat(", a/b", 250)} {
 		if a := ask("elliptic", token, accept); a.Header.Get("Content-Type") != "application/json" || a.JSON(t)["active"] != true {
 			t.Errorf("%s: %v", accept, a.Header)
@@ -123,12 +130,16 @@ func TestWeightsDecideTheFormOfIntrospection(t *testing.T) {
 	f := providertest.One(t)
 	const signed, plain = "application/token-introspection+jwt", "application/json"
 	for accept, want := range map[string]string{
-		"": plain, "*/*": plain, plain: plain, "application/*": plain, signed: signed, strings.ToUpper(signed): signed, signed + "; q=0.3": signed, signed + ";q=0": plain,
-		signed + ", " + plain: signed, plain + ", " + signed: signed, signed + ";q=0.5, " + plain: plain, signed + ";q=0.9, " + plain + ";q=0.1": signed,
-		signed + ", */*;q=0.1": signed, signed + ";q=0.5, */*;q=0.8": plain, signed + ";q=0.5, " + plain + ";q=0.1, */*": signed, signed + ";q=x": plain, signed + ";q=7": plain,
+		"": plain, "*/*": plain, plain: plain, "application/*": plain, signed: signed, strings.ToUpper(signed): signed,
+		signed + "; q=0.3": signed, signed + ";q=0": plain,
+		signed + ", " + plain: signed, plain + ", " + signed: signed, signed + ";q=0.5, " + plain: plain,
+		signed + ";q=0.9, " + plain + ";q=0.1": signed,
+		signed + ", */*;q=0.1":                 signed, signed + ";q=0.5, */*;q=0.8": plain,
+		signed + ";q=0.5, " + plain + ";q=0.1, */*": signed, signed + ";q=x": plain, signed + ";q=7": plain,
 		"text/html, " + signed: signed, "nonsense;;, " + signed: signed,
 	} {
-		a := f.PostForm("/oauth2/introspect", url.Values{"token": {"x"}}, "Accept", accept, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("app:"+providertest.Secret)))
+		a := f.PostForm("/oauth2/introspect", url.Values{"token": {"x"}}, "Accept", accept, "Authorization",
+			"Basic "+base64.StdEncoding.EncodeToString([]byte("app:"+providertest.Secret)))
 		if got := a.Header.Get("Content-Type"); a.Status != http.StatusOK || got != want {
 			t.Errorf("Accept: %s: %d %s, want %s", accept, a.Status, got, want)
 		}

@@ -32,11 +32,13 @@ func TestUserinfoTellsTheErrorInTheChallengeOfTheScheme(t *testing.T) {
 	}
 	a = f.UserinfoWithProof(token, key.Proof(f, "GET", "/oauth2/userinfo", "ath", providertest.ATH(token)))
 	challenges, nonce := a.Header.Values("WWW-Authenticate"), a.Header.Get("DPoP-Nonce")
-	if a.Status != 401 || len(challenges) != 1 || !strings.HasPrefix(challenges[0], "DPoP ") || !strings.Contains(challenges[0], `error="use_dpop_nonce"`) ||
+	if a.Status != 401 || len(challenges) != 1 || !strings.HasPrefix(challenges[0], "DPoP ") ||
+		!strings.Contains(challenges[0], `error="use_dpop_nonce"`) ||
 		!strings.Contains(challenges[0], `algs="`+strings.Join(client.Algorithms, " ")+`"`) || nonce == "" {
 		t.Fatalf("%d %v", a.Status, a.Header)
 	}
-	if a := f.UserinfoWithProof(token, key.Proof(f, "GET", "/oauth2/userinfo", "ath", providertest.ATH(token), "nonce", nonce)); a.Status != 200 {
+	if a := f.UserinfoWithProof(token, key.Proof(f, "GET", "/oauth2/userinfo", "ath", providertest.ATH(token), "nonce",
+		nonce)); a.Status != 200 {
 		t.Errorf("with the nonce: %d %s", a.Status, a.Body)
 	}
 	for _, tc := range []struct{ authorization, scheme, code string }{
@@ -97,20 +99,26 @@ func TestUserinfo(t *testing.T) {
 		status int
 		want   string
 	}{
-		"no token":          {f.Request("GET", "/oauth2/userinfo", nil), 401, ""},
-		"in the URL":        {f.Request("GET", "/oauth2/userinfo?access_token="+fresh.Access, nil), 401, ""},
-		"ID token":          {f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+fresh.ID), 401, "invalid_token"},
-		"refresh token":     {f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+fresh.Refresh), 401, "invalid_token"},
-		"expired":           {f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+expired), 401, "invalid_token"},
-		"tampered":          {f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+fresh.Access[:len(fresh.Access)-6]+"AAAAAA"), 401, "invalid_token"},
+		"no token":      {f.Request("GET", "/oauth2/userinfo", nil), 401, ""},
+		"in the URL":    {f.Request("GET", "/oauth2/userinfo?access_token="+fresh.Access, nil), 401, ""},
+		"ID token":      {f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+fresh.ID), 401, "invalid_token"},
+		"refresh token": {f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+fresh.Refresh), 401, "invalid_token"},
+		"expired":       {f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+expired), 401, "invalid_token"},
+		"tampered": {
+			f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+fresh.Access[:len(fresh.Access)-6]+"AAAAAA"), 401, "invalid_token",
+		},
 		"a service's token": {f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+service), 401, "invalid_token"},
-		"twice":             {f.Request("POST", "/oauth2/userinfo", url.Values{"access_token": {fresh.Access}}, "Authorization", "Bearer "+fresh.Access), 400, "invalid_request"},
-		"Basic":             {f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Basic eDp5"), 400, "invalid_request"},
+		"twice": {
+			f.Request("POST", "/oauth2/userinfo", url.Values{"access_token": {fresh.Access}}, "Authorization", "Bearer "+fresh.Access), 400,
+			"invalid_request",
+		},
+		"Basic": {f.Request("GET", "/oauth2/userinfo", nil, "Authorization", "Basic eDp5"), 400, "invalid_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := do(test.r)
 			challenge := a.Header.Get("WWW-Authenticate")
-			if a.Status != test.status || !strings.HasPrefix(challenge, "Bearer ") || (test.want == "") == strings.Contains(challenge, "error=") || !strings.Contains(challenge, test.want) {
+			if a.Status != test.status || !strings.HasPrefix(challenge, "Bearer ") ||
+				(test.want == "") == strings.Contains(challenge, "error=") || !strings.Contains(challenge, test.want) {
 				t.Errorf("%d %q", a.Status, challenge)
 			}
 		})

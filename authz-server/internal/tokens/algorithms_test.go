@@ -23,10 +23,12 @@ func TestAccessTokensAreSignedByTheProfile(t *testing.T) {
 			want = "RS256"
 		}
 		form := providertest.CodeGrant(c.Authorize(b).Parameter("code"))
-		object := f.PostForm("/oauth2/token", providertest.Merge(form, key.Assertion(f, "fapi")), "DPoP", proofs.Proof(f, "POST", "/oauth2/token")).JSON(t)
+		object := f.PostForm("/oauth2/token", providertest.Merge(form, key.Assertion(f, "fapi")), "DPoP",
+			proofs.Proof(f, "POST", "/oauth2/token")).JSON(t)
 		person := object["access_token"].(string)
 		form = providertest.RefreshGrant(object["refresh_token"].(string))
-		refreshed := f.PostForm("/oauth2/token", providertest.Merge(form, key.Assertion(f, "fapi")), "DPoP", proofs.Proof(f, "POST", "/oauth2/token")).JSON(t)["access_token"].(string)
+		refreshed := f.PostForm("/oauth2/token", providertest.Merge(form, key.Assertion(f, "fapi")), "DPoP",
+			proofs.Proof(f, "POST", "/oauth2/token")).JSON(t)["access_token"].(string)
 		own := f.ClientCredentials("fapi", key, proofs.Proof(f, "POST", "/oauth2/token")).JSON(t)["access_token"].(string)
 		for name, token := range map[string]string{"a person's": person, "a refreshed one": refreshed, "the client's own": own} {
 			if header, _ := providertest.Decode(t, token); header["alg"] != want || header["typ"] != "at+jwt" {

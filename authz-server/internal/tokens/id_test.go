@@ -13,7 +13,8 @@ func TestAnIDTokenTellsWhoThePersonIsWhereTheClientIsSetSo(t *testing.T) {
 	t.Parallel()
 	f := providertest.NewWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.InsecureLegacyResponseTypes = true })
 	f.AddClient("named", func(c *client.Client) {
-		c.IDTokenClaims, c.GrantTypes, c.ResponseTypes = true, append(c.GrantTypes, "implicit"), []string{"code", "code id_token", "id_token token"}
+		c.IDTokenClaims, c.GrantTypes, c.ResponseTypes = true, append(c.GrantTypes, "implicit"),
+			[]string{"code", "code id_token", "id_token token"}
 	})
 	b := f.Browser().LogIn(f.User)
 	redeem := func(clientID, scope string) providertest.Tokens {
@@ -22,7 +23,8 @@ func TestAnIDTokenTellsWhoThePersonIsWhereTheClientIsSetSo(t *testing.T) {
 
 	got := redeem("named", "openid profile email")
 	_, id := providertest.Decode(t, got.ID)
-	if id["name"] != "김민지" || id["email"] != "minji@example.com" || id["email_verified"] != false || id["sub"] != f.User.ID || id["aud"] != "named" {
+	if id["name"] != "김민지" || id["email"] != "minji@example.com" || id["email_verified"] != false || id["sub"] != f.User.ID ||
+		id["aud"] != "named" {
 		t.Errorf("%v", id)
 	}
 	info := f.Userinfo(got.Access).JSON(t)

@@ -21,7 +21,9 @@ func TestPairwiseSubjectsCannotBeLinked(t *testing.T) {
 	subjects := map[string]bool{f.User.ID: true}
 	for id, redirect := range map[string]string{"one": "https://one.example/cb", "two": "https://two.example/cb"} {
 		code := b.Code("client_id", id, "redirect_uri", redirect)
-		got := f.Tokens(f.Token(id, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {providertest.Verifier}}))
+		got := f.Tokens(f.Token(id, url.Values{
+			"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {providertest.Verifier},
+		}))
 		_, token := providertest.Decode(t, got.ID)
 		subject := token["sub"].(string)
 		if subjects[subject] {
