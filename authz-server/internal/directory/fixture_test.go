@@ -57,6 +57,7 @@ func newFixture(t testing.TB, databaseURL string) *fixture {
 			Scopes: []string{"openid", "profile", "board:read"}, DefaultScope: "openid profile",
 			GrantTypes: []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode},
 		},
+		OperatorPolicy: client.Policy{Scopes: []string{"openid", "profile", "board:read"}, DefaultScope: "openid profile"},
 	})
 	if err != nil {
 		t.Fatal(err)
