@@ -50,6 +50,22 @@ func TestGuessesAreSlowedDown(t *testing.T) {
 	b.Post("/login", "email", "mina@example.org", "password", "another set of wooden words").WantRedirect(t, "/account")
 }
 
+// A guess is cheap to make. Looking for log-outs to tell clients of is not, and nothing has ended.
+func TestATryDoesNotHaveLogoutsLookedFor(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b := s.Browser()
+	b.Get("/login")
+	b.Post("/login", "email", "mina@example.org", "password", "a wrong one").Want(t, http.StatusUnprocessableEntity)
+	b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
+	select {
+	case <-s.Store.Logouts.LogoutsDue():
+		t.Error("a try to log in made the server look for log-outs")
+	default:
+	}
+}
+
 // Were the right password of a disabled account not counted, the missing limit would tell that
 // there is one.
 func TestADisabledAccountIsSlowedDownLikeAnyOther(t *testing.T) {

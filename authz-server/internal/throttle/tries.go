@@ -107,7 +107,7 @@ func (t Tries) end(ctx context.Context, do func(context.Context) error) {
 	// Whether or not the person still waits for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := t.t.store.Logouts.Tx(ctx, do); err != nil {
+	if err := t.t.store.Tx(ctx, do); err != nil {
 		t.t.log.ErrorContext(ctx, "cannot note how a try ended", "request", httpd.RequestID(ctx), "error", err)
 	}
 }
