@@ -38,24 +38,25 @@ type request struct {
 
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
-	if err := e.logOut(w, r); err != nil {
+	err := e.Read(r)
+	if err == nil {
+		r = pages.WithLocales(r, r.Form.Get("ui_locales"), e.Now()) // the form of askToLogOut posts it on
+		err = e.logOut(w, r)
+	}
+	if err != nil {
 		refused := e.Refusal(r.Context(), err)
 		e.NoteClient(w, r)
 		e.Pages.Render(w, r, refused.Status, pages.CannotLogOutPage{Code: refused.Code, Detail: refused.Text()})
 	}
 }
 
-// logOut ends the login session. It does so at once when the client proves by an ID token of this
-// person that it knows whom it logs out, and when this server's own form asks; anybody else could
-// send a browser here, so the person is asked.
+// logOut ends the login session, if the parameters in r.Form are right. It does so at once when the
+// client proves by an ID token of this person that it knows whom it logs out, and when this
+// server's own form asks; anybody else could send a browser here, so the person is asked.
 func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
-	if err := e.Read(r); err != nil {
-		return err
-	}
 	if answered, err := e.ComeWithCookies(w, r, parameters); answered || err != nil {
 		return err
 	}
-	r = pages.WithLocales(r, r.Form.Get("ui_locales"), e.Now()) // the form of askToLogOut posts it on
 	asked, err := e.readRequest(r.Context(), r.Form)
 	if err != nil {
 		return err

@@ -79,6 +79,12 @@ func TestLogout(t *testing.T) {
 			t.Errorf("%d %s", a.Status, a.Body)
 		}
 	})
+	t.Run("a refused form is answered in the language that it asks for", func(t *testing.T) {
+		a := begin().b.Post("/oauth2/logout", url.Values{"id_token_hint": {"x.y.z"}, "ui_locales": {"ko"}})
+		if a.Status != 400 || !strings.Contains(a.Body, `lang="ko"`) {
+			t.Errorf("%d %s", a.Status, a.Body)
+		}
+	})
 	t.Run("another site cannot log a person out", func(t *testing.T) {
 		s := begin()
 		for _, site := range []string{"cross-site", "same-site"} {
