@@ -8,8 +8,8 @@ import (
 )
 
 // Clock tells a time that only tests decide. The zero value runs as the machine's clock does, plus
-// what [Clock.Advance] added; one made by [At] stands still in between. Its methods may be called
-// concurrently.
+// what [Clock.Advance] added; one made by [At], or after [Clock.Stop], stands still in between. Its
+// methods may be called concurrently.
 type Clock struct {
 	mu    sync.Mutex
 	still bool
@@ -28,6 +28,14 @@ func (c *Clock) Now() time.Time {
 		return c.at
 	}
 	return time.Now().Add(c.ahead)
+}
+
+// Stop lets the clock stand still at its time.
+func (c *Clock) Stop() {
+	now := c.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.still, c.at = true, now
 }
 
 // Advance moves the clock by d.

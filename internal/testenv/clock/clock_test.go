@@ -24,3 +24,18 @@ func TestTheZeroClockRunsAheadByWhatItWasMoved(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestAStoppedClockStandsStill(t *testing.T) {
+	var c clock.Clock
+	c.Advance(time.Hour)
+	before := time.Now().Add(time.Hour)
+	c.Stop()
+	stopped := c.Now()
+	if stopped.Before(before) || !c.Now().Equal(stopped) {
+		t.Errorf("stopped at %v, after %v, and now it is %v", stopped, before, c.Now())
+	}
+	c.Advance(time.Minute)
+	if got := c.Now(); !got.Equal(stopped.Add(time.Minute)) {
+		t.Errorf("moved from %v by a minute to %v", stopped, got)
+	}
+}
