@@ -68,7 +68,7 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values, resumed boo
 	if !resumed {
 		meant, err := e.followReferences(ctx, &found, form)
 		if err != nil {
-			return e.outside(found, form), err
+			return outside(found, form), err
 		}
 		form = meant
 	}
@@ -83,8 +83,8 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values, resumed boo
 	if len(form["state"]) == 1 { // of two, we could not tell which is the client's
 		a.State = form.Get("state")
 	}
-	modeErr := e.readResponseMode(a) // first, because later refusals are sent in this mode
-	if !httpd.FormIsText(form) {     // a request object's
+	modeErr := readResponseMode(a) // first, because later refusals are sent in this mode
+	if !httpd.FormIsText(form) {   // a request object's
 		a.State = ""
 		return a, oauth.ErrNotText
 	}
@@ -133,12 +133,12 @@ func requireOne(form url.Values, name string) error {
 
 // outside returns where to send the refusal of a reference: the redirect URI beside it, if that is
 // the client's. nil: nowhere.
-func (e *Endpoint) outside(c client.Client, form url.Values) *request {
+func outside(c client.Client, form url.Values) *request {
 	if len(form["redirect_uri"]) != 1 || !c.MatchRedirectURI(form.Get("redirect_uri")) {
 		return nil
 	}
 	a := &request{Form: form, Client: c, RedirectURI: form.Get("redirect_uri"), State: form.Get("state")}
-	if e.readResponseMode(a) != nil || len(form["state"]) > 1 || len(a.State) > oauth.MaxParameter {
+	if readResponseMode(a) != nil || len(form["state"]) > 1 || len(a.State) > oauth.MaxParameter {
 		return nil
 	}
 	return a
@@ -147,7 +147,7 @@ func (e *Endpoint) outside(c client.Client, form url.Values) *request {
 // readResponseMode reads response_type and response_mode (OAuth 2.0 Multiple Response Type Encoding
 // Practices, JARM §4.3). Whatever is wrong with them, a.ResponseMode is one that an error can be
 // sent in.
-func (e *Endpoint) readResponseMode(a *request) error {
+func readResponseMode(a *request) error {
 	kinds := strings.Fields(a.Form.Get("response_type"))
 	slices.Sort(kinds)
 	a.ResponseType = slices.Compact(kinds)
@@ -209,10 +209,8 @@ func (e *Endpoint) checkRequest(a *request) error {
 		return oauth.InvalidRequest.Because("a response_type with id_token needs a nonce")
 	}
 	a.IDTokenHint = form.Get("id_token_hint")
-	if text := form.Get("claims"); text != "" {
-		if err := jose.UnmarshalExact([]byte(text), &a.Claims); err != nil {
-			return oauth.InvalidRequest.Because("the parameter claims must be a JSON object as OpenID Connect Core 5.5 says: " + err.Error())
-		}
+	if a.Claims, err = tokens.ReadClaimsRequest(form.Get("claims")); err != nil {
+		return oauth.InvalidRequest.Because("the parameter claims must be a JSON object as OpenID Connect Core 5.5 says: " + err.Error())
 	}
 	return readPrompt(a)
 }

@@ -83,7 +83,7 @@ func allClaims(user accounts.User) (map[string]any, error) {
 	return all, nil
 }
 
-// ReadClaimsRequest reads the parameter. Empty: nothing is asked for.
+// ReadClaimsRequest reads the parameter, or what a grant keeps of it. Empty: nothing is asked for.
 func ReadClaimsRequest(text string) (request ClaimsRequest, err error) {
 	if text != "" {
 		err = jose.UnmarshalExact([]byte(text), &request)
