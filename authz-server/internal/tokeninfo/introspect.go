@@ -5,7 +5,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -139,7 +138,7 @@ func (e *Endpoints) introspectAccessToken(r *http.Request, caller *client.Client
 	if err != nil {
 		return introspection{}, err
 	}
-	if claims.ClientID != caller.ID && !slices.ContainsFunc(caller.Audiences, func(id string) bool { return slices.Contains(claims.Audience, id) }) {
+	if claims.ClientID != caller.ID && len(oauth.Intersect(caller.Audiences, claims.Audience)) == 0 {
 		return introspection{}, tokens.ErrInvalid
 	}
 	kind := "Bearer"

@@ -157,9 +157,8 @@ func (e *Endpoints) challenge(w http.ResponseWriter, scheme string, status int, 
 		w.Header().Set("WWW-Authenticate", "Bearer "+why)
 		w.Header().Add("WWW-Authenticate", "DPoP "+algs)
 	}
-	body := map[string]string{"error": code, "error_description": description}
 	if code == "" {
-		body = map[string]string{"error": "invalid_request", "error_description": "send an access token in the Authorization header"}
+		code, description = "invalid_request", "send an access token in the Authorization header"
 	}
-	endpoint.WriteRefusal(w, status, body["error"], body["error_description"])
+	endpoint.WriteRefusal(w, status, code, description)
 }
