@@ -208,5 +208,6 @@ func (e *Endpoint) challenge(w http.ResponseWriter, r *http.Request, needed stri
 		text = "the token is unknown, used up or expired, or not one for this; send " + needed
 	}
 	w.Header().Set("WWW-Authenticate", challenge)
-	endpoint.WriteRefusal(w, http.StatusUnauthorized, "invalid_token", oauth.InvalidRequest.Because(text).Text())
+	refused := oauth.InvalidToken.Because(text)
+	endpoint.WriteRefusal(w, refused.Status, refused.Code, refused.Text())
 }
