@@ -60,7 +60,7 @@ func (b *BrowserForms) ComeWithCookies(w http.ResponseWriter, r *http.Request, k
 	case err == nil:
 		quotas = append(quotas, posts.OfClient(r, &c)...)
 	case errors.Is(err, store.ErrNotFound): // a log-out need not name its client
-		quotas = append(quotas, posts.OfNobody(r)...)
+		quotas = append(quotas, posts.ofNobody(r)...)
 	default:
 		return false, err
 	}

@@ -58,14 +58,14 @@ func (p Pending) Shared(of string, limit int) limits.Quota {
 	return limits.Quota{Subject: p.Kind + " " + of, Limit: limit, Window: p.Window, Shards: pendingShards, Shared: true}
 }
 
-// OfStranger bounds what r's sender does for clients that nobody vouched for.
-func (p Pending) OfStranger(r *http.Request) []limits.Quota {
+// ofStranger bounds what r's sender does for clients that nobody vouched for.
+func (p Pending) ofStranger(r *http.Request) []limits.Quota {
 	return limits.QuotasWithin(sender.Networks(r), p.Kind+" strangers", strangersOfAddress, strangersOfNetwork, p.Window)
 }
 
-// OfNobody bounds what is done for no client.
-func (p Pending) OfNobody(r *http.Request) []limits.Quota {
-	return append(p.OfStranger(r), p.Shared("strangers", pendingOfStrangers))
+// ofNobody bounds what is done for no client.
+func (p Pending) ofNobody(r *http.Request) []limits.Quota {
+	return append(p.ofStranger(r), p.Shared("strangers", pendingOfStrangers))
 }
 
 // OfClient bounds what is stored for a client, at r's request.
@@ -75,7 +75,7 @@ func (p Pending) OfClient(r *http.Request, c *client.Client) []limits.Quota {
 	}
 	own := p.Shared("client "+c.ID, pendingOfStranger)
 	own.Shards = 1
-	return append(p.OfStranger(r), own, p.Shared("strangers", pendingOfStrangers))
+	return append(p.ofStranger(r), own, p.Shared("strangers", pendingOfStrangers))
 }
 
 // Count counts a request of c that is about to be stored. The address of a client that
