@@ -17,8 +17,7 @@ import (
 // to bring it again by a GET, which has the cookies.
 type BrowserForms struct {
 	*Common
-	Store       *store.Store
-	CrossOrigin *http.CrossOriginProtection // which forms are another site's
+	Store *store.Store
 }
 
 // posts are forms that wait for their browser.
@@ -48,7 +47,7 @@ func (b *BrowserForms) Read(r *http.Request) error {
 // ComeWithCookies sends a browser back here that another site's page made post r, whose form has
 // been read, without cookies; keep names the parameters that are kept until then. answered: it did.
 func (b *BrowserForms) ComeWithCookies(w http.ResponseWriter, r *http.Request, keep []string) (answered bool, err error) {
-	if r.Method != http.MethodPost || b.CrossOrigin.Check(r) == nil || b.People.HasCookies(r) {
+	if r.Method != http.MethodPost || !b.People.Guard.FromOtherSite(r) || b.People.HasCookies(r) {
 		return false, nil
 	}
 	if len(r.Form.Encode()) > MaxForm {

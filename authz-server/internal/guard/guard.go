@@ -79,6 +79,10 @@ func (g *Guard) form(most int64, next http.HandlerFunc) http.Handler {
 	}))
 }
 
+// FromOtherSite tells whether another site's page made the browser send r, as its Sec-Fetch-Site or
+// Origin header says. GET and HEAD never count, nor do programs, which send neither header.
+func (g *Guard) FromOtherSite(r *http.Request) bool { return g.forgery.Check(r) != nil }
+
 // parseForm reads a form strictly. Its errors are sentences for a page.
 func parseForm(r *http.Request) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||

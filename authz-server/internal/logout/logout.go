@@ -65,7 +65,7 @@ func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	confirmed := r.Method == http.MethodPost && e.CrossOrigin.Check(r) == nil && fromBrowser(r)
+	confirmed := r.Method == http.MethodPost && !e.People.Guard.FromOtherSite(r) && fromBrowser(r)
 	if current != nil && !confirmed && !e.hinted(asked, current) {
 		return e.askToLogOut(w, r, asked, current)
 	}
@@ -102,8 +102,8 @@ func (e *Endpoint) hinted(asked request, current *session.Session) bool {
 	return asked.hint.Subject == e.Tokens.Subject(asked.client, current.UserID)
 }
 
-// fromBrowser tells whether the request says where it comes from. CrossOriginProtection
-// accepts requests that do not, which is right for programs; but here the page must be proved to be
+// fromBrowser tells whether the request says where it comes from. [guard.Guard.FromOtherSite] lets
+// requests pass that do not, which is right for programs; but here the page must be proved to be
 // this server's.
 func fromBrowser(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""

@@ -98,11 +98,6 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the issuer %q %w", cfg.Issuer, err)
 	}
-	// Behind the gateway the Host header need not be the issuer's.
-	crossOrigin := http.NewCrossOriginProtection()
-	if err := crossOrigin.AddTrustedOrigin(at.Origin()); err != nil {
-		return nil, err
-	}
 	auth, err := clientauth.New(clientauth.Config{
 		Issuer: at, Clients: cfg.Clients, Store: cfg.Store, Now: cfg.Now,
 		StrictMethod: cfg.StrictAuthMethod, DPoPNonces: cfg.DPoPNonces, NonceSecret: cfg.PairwiseSalt,
@@ -130,7 +125,7 @@ func New(cfg Config) (*Provider, error) {
 		InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	}
 	door := &endpoint.Door{People: cfg.People, Store: cfg.Store, Protocol: core}
-	forms := &endpoint.BrowserForms{Common: common, Store: cfg.Store, CrossOrigin: crossOrigin}
+	forms := &endpoint.BrowserForms{Common: common, Store: cfg.Store}
 	p := &Provider{
 		common: common,
 		keys:   cfg.Keys,
