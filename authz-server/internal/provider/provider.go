@@ -77,7 +77,7 @@ type Config struct {
 // Provider answers the endpoints of the protocol. It is safe for concurrent use.
 type Provider struct {
 	Authorize    *authorize.Endpoint
-	Grant        *tokenendpoint.Endpoint
+	Token        *tokenendpoint.Endpoint
 	Device       *device.Endpoint
 	TokenInfo    *tokeninfo.Endpoints
 	Logout       *logout.Endpoint
@@ -132,7 +132,7 @@ func New(cfg Config) (*Provider, error) {
 		Authorize: &authorize.Endpoint{
 			BrowserForms: forms, Door: door, Protocol: core, Tokens: issued, Clients: cfg.Clients, Fetch: cfg.Fetch, Resources: resources, Now: cfg.Now,
 		},
-		Grant: &tokenendpoint.Endpoint{Common: common, Protocol: core},
+		Token: &tokenendpoint.Endpoint{Common: common, Protocol: core},
 		Device: &device.Endpoint{
 			Common: common, Door: door, Tokens: issued, Clients: cfg.Clients, Store: cfg.Store, Resources: resources, Now: cfg.Now,
 		},
@@ -167,7 +167,7 @@ func (p *Provider) Routes(r *mux.Router) {
 	get("/.well-known/jwks.json", p.keys.ServeJWKS)
 	browser("/oauth2/authorize", p.Authorize)
 	post("/oauth2/par", authorize.MaxPush, p.Authorize.Push)
-	post("/oauth2/token", tokenendpoint.MaxRequest, p.Grant.ServeHTTP)
+	post("/oauth2/token", tokenendpoint.MaxRequest, p.Token.ServeHTTP)
 	r.Handle("/oauth2/userinfo", endpoint.Bounded(endpoint.MaxForm, p.TokenInfo.Userinfo)).Methods("GET", "HEAD", "POST")
 	post("/oauth2/revoke", endpoint.MaxToken, p.TokenInfo.Revoke)
 	post("/oauth2/introspect", endpoint.MaxToken, p.TokenInfo.Introspect)
