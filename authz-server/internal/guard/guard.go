@@ -80,7 +80,8 @@ func (g *Guard) form(most int64, next http.HandlerFunc) http.Handler {
 }
 
 // FromOtherSite tells whether another site's page made the browser send r, as its Sec-Fetch-Site or
-// Origin header says. GET and HEAD never count, nor do programs, which send neither header.
+// Origin header says. Requests by safe methods never count, nor do those of programs, which send
+// neither header.
 func (g *Guard) FromOtherSite(r *http.Request) bool { return g.forgery.Check(r) != nil }
 
 // parseForm reads a form strictly. Its errors are sentences for a page.

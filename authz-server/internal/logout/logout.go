@@ -102,7 +102,7 @@ func (e *Endpoint) hinted(asked request, current *session.Session) bool {
 	return asked.hint.Subject == e.Tokens.Subject(asked.client, current.UserID)
 }
 
-// fromBrowser tells whether the request says where it comes from. [guard.Guard.FromOtherSite] lets
+// fromBrowser tells whether the request says where it comes from. Guard.FromOtherSite lets
 // requests pass that do not, which is right for programs; but here the page must be proved to be
 // this server's.
 func fromBrowser(r *http.Request) bool {
