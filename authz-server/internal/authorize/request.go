@@ -273,7 +273,7 @@ func (e *Endpoint) readChallenge(a *request) error {
 	switch {
 	case challenge == "" && method != "":
 		return oauth.InvalidRequest.Because("code_challenge_method comes without code_challenge")
-	case challenge == "" && e.RequiresPKCE(&a.Client) && a.asksFor("code"):
+	case challenge == "" && a.Client.MustUsePKCE(e.InsecureLegacyResponseTypes) && a.asksFor("code"):
 		return oauth.InvalidRequest.Because("this client must use PKCE: send code_challenge and code_challenge_method=S256")
 	case challenge == "":
 		return nil

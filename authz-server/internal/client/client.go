@@ -130,6 +130,12 @@ func (c *Client) DropPrivileges() {
 // strangers can register.
 func (c *Client) Vouched(legacyResponseTypes bool) bool { return !c.Unvouched || legacyResponseTypes }
 
+// MustUsePKCE reports whether authorization requests for a code need a code_challenge (RFC 9700
+// §2.1.1): if c is registered so, as every public client is, and unless c is vouched for.
+func (c *Client) MustUsePKCE(legacyResponseTypes bool) bool {
+	return c.RequirePKCE || !c.Vouched(legacyResponseTypes)
+}
+
 // KeepScopes removes from c's scope what is not in known, and repetitions. A client that registers
 // itself asks every server for the same scope, and reads from the answer what it got (RFC 7591
 // §3.2.1). A word that is not printable ASCII stays, for [Client.Check] to refuse.

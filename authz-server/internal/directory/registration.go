@@ -164,7 +164,7 @@ func (d *Clients) policyOf(before *client.Client) client.Policy {
 // checkOwn checks metadata that a client gives itself.
 func (d *Clients) checkOwn(ctx context.Context, c *client.Client, policy client.Policy) error {
 	c.DropPrivileges()
-	c.RequirePKCE = c.RequirePKCE || !c.Vouched(policy.LegacyResponseTypes)
+	c.RequirePKCE = c.MustUsePKCE(policy.LegacyResponseTypes)
 	c.KeepScopes(policy.Scopes)
 	if err := c.Check(policy); err != nil {
 		return err

@@ -38,10 +38,6 @@ type Common struct {
 // Vouched tells whether somebody vouched for a client.
 func (c *Common) Vouched(of *client.Client) bool { return of.Vouched(c.InsecureLegacyResponseTypes) }
 
-// RequiresPKCE tells whether a client must send a code_challenge (RFC 9700 §2.1.1): one that
-// registered for it, every public one, and every one that nobody vouched for.
-func (c *Common) RequiresPKCE(of *client.Client) bool { return of.RequirePKCE || !c.Vouched(of) }
-
 // Refusal is err as an error of the protocol. Any other error is the server's fault: it is logged
 // whole, and answered without detail.
 func (c *Common) Refusal(ctx context.Context, err error) *oauth.Error {
