@@ -29,10 +29,16 @@ type rule struct {
 	May  []string
 }
 
-// authz is the rule of a room of the authorization server: which other rooms it may import, and what of the rest.
-func authz(room, rooms string, others ...string) rule {
-	const inside = "authz-server/internal/"
-	r := rule{inside + room, others}
+// authz is the rule of a room of the authorization server, and demo of one of the demo app.
+func authz(name, rooms string, others ...string) rule {
+	return room("authz-server", name, rooms, others)
+}
+func demo(name, rooms string, others ...string) rule { return room("client-demo", name, rooms, others) }
+
+// room is the rule of a room of a service: which other rooms it may import, and what of the rest.
+func room(service, name, rooms string, others []string) rule {
+	inside := service + "/internal/"
+	r := rule{inside + name, others}
 	for other := range strings.FieldsSeq(rooms) {
 		r.May = append(r.May, inside+other)
 	}
@@ -127,26 +133,31 @@ var rules = []rule{
 		"internal/sqldb/sqldbtest", "internal/testenv/clock", "internal/testenv/site", "internal/testenv/testkey"),
 
 	{"resources/user", []string{"resources/user/internal/...", "internal/cli", "internal/service"}},
-	{"resources/user/internal/api", []string{"internal/discovery", "resources/user/internal/store", "jwks", "internal/httpd", "internal/rest"}},
+	{"resources/user/internal/api", []string{
+		"internal/discovery", "resources/user/internal/store", "jwks", "internal/httpd", "internal/rest",
+	}},
 	{"resources/user/internal/store", []string{"internal/sqldb"}},
 
 	{"resources/board", []string{"resources/board/internal/...", "internal/cli", "internal/service"}},
-	{"resources/board/internal/api", []string{"resources/board/internal/store", "resources/board/internal/authors", "jwks", "internal/httpd", "internal/rest"}},
+	{"resources/board/internal/api", []string{
+		"resources/board/internal/store", "resources/board/internal/authors", "jwks", "internal/httpd",
+		"internal/rest",
+	}},
 	{"resources/board/internal/authors", []string{"internal/discovery", "resources/board/internal/store", "internal/httpd"}},
 	{"resources/board/internal/store", []string{"internal/sqldb"}},
 
 	{"client-demo", []string{"client-demo/internal/...", "internal/cli", "internal/httpd"}},
-	{"client-demo/internal/web", []string{"client-demo/internal/boards", "client-demo/internal/profile", "client-demo/internal/tokens", "client-demo/internal/site", "client-demo/internal/pages", "client-demo/internal/lang", "client-demo/internal/flow", "client-demo/internal/backend", "internal/httpd"}},
-	{"client-demo/internal/boards", []string{"client-demo/internal/site", "client-demo/internal/pages", "client-demo/internal/markdown", "client-demo/internal/flow", "client-demo/internal/backend"}},
-	{"client-demo/internal/profile", []string{"client-demo/internal/site", "client-demo/internal/pages", "client-demo/internal/lang", "client-demo/internal/backend"}},
-	{"client-demo/internal/tokens", []string{"client-demo/internal/site", "client-demo/internal/pages", "client-demo/internal/flow", "client-demo/internal/backend", "internal/httpd"}},
-	{"client-demo/internal/site", []string{"client-demo/internal/pages", "client-demo/internal/lang", "client-demo/internal/flow", "client-demo/internal/backend", "internal/httpd"}},
-	{"client-demo/internal/pages", []string{"client-demo/internal/lang", "client-demo/internal/markdown", "client-demo/internal/backend"}},
-	{"client-demo/internal/lang", nil},
-	{"client-demo/internal/markdown", nil},
-	{"client-demo/internal/flow", []string{"client-demo/internal/outbound"}},
-	{"client-demo/internal/backend", []string{"client-demo/internal/outbound"}},
-	{"client-demo/internal/outbound", nil},
+	demo("web", "boards profile tokens site pages lang flow backend", "internal/httpd"),
+	demo("boards", "site pages markdown flow backend"),
+	demo("profile", "site pages lang backend"),
+	demo("tokens", "site pages flow backend", "internal/httpd"),
+	demo("site", "pages lang flow backend", "internal/httpd"),
+	demo("pages", "lang markdown backend"),
+	demo("lang", ""),
+	demo("markdown", ""),
+	demo("flow", "outbound"),
+	demo("backend", "outbound"),
+	demo("outbound", ""),
 
 	{"deploy/stack", []string{"internal/freeport"}},
 	{"deploy/suite", []string{"deploy/stack", "internal/sqldb/sqldbtest"}},
@@ -157,7 +168,11 @@ var rules = []rule{
 var services = []string{"authz-server", "resources/user", "resources/board", "client-demo", "deploy"}
 
 // What only test files may import, in addition to what the rules allow; a test may also reach into its own service.
-var forTests = []string{"internal/testenv", "internal/service/servicetest", "internal/testenv/chrome", "internal/testenv/clock", "internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jose", "jwks/jwkstest"}
+var forTests = []string{
+	"internal/testenv", "internal/service/servicetest", "internal/testenv/chrome", "internal/testenv/clock",
+	"internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey",
+	"internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jose", "jwks/jwkstest",
+}
 
 // A confinement names a library that is to stay replaceable, or that a room has no business with, and the files that may import it.
 type confinement struct {
@@ -173,10 +188,14 @@ var confinements = []confinement{
 	{"github.com/jackc/pgx", databases, false, "engine differences live in internal/sqldb"},
 	{"modernc.org/sqlite", databases, false, "engine differences live in internal/sqldb"},
 	{"github.com/pressly/goose", []string{"internal/sqldb"}, false, "internal/sqldb migrates"},
-	{"github.com/gorilla/mux", []string{"authz-server", "resources", "client-demo", "internal/httpd", "internal/rest"}, false, "the library jwks knows no router"},
+	{"github.com/gorilla/mux", []string{
+		"authz-server", "resources", "client-demo", "internal/httpd", "internal/rest",
+	}, false, "the library jwks knows no router"},
 	{"github.com/danielgtaylor/huma", []string{"resources", "internal/rest"}, false, "only the REST interfaces are described by OpenAPI"},
 	{"github.com/swaggest/swgui", []string{"internal/apidocs"}, true, "what draws the API reference must stay replaceable"},
-	{"github.com/go-jose/go-jose", []string{"client-demo", "authz-server/internal/provider/providertest"}, false, "what others sign is judged by jwks/jose, what the server signs is made by package keys"},
+	{"github.com/go-jose/go-jose", []string{
+		"client-demo", "authz-server/internal/provider/providertest",
+	}, false, "what others sign is judged by jwks/jose, what the server signs is made by package keys"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
 	{"testing", []string{
 		"internal/testenv", "internal/service/servicetest", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest",

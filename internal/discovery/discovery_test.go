@@ -62,9 +62,10 @@ func TestTheDocumentIsFetchedAtTheIssuer(t *testing.T) {
 		answer  http.HandlerFunc
 		refused string // part of the error; empty: none
 	}{
-		"good":    {good, ""},
-		"away":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "status 502"},
-		"no JSON": {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) }, "not application/json"}, //nolint:errcheck // the test sees it
+		"good": {good, ""},
+		"away": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "status 502"},
+		"no JSON": {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) },
+			"not application/json"}, //nolint:errcheck // the test sees it
 		"too large": {func(w http.ResponseWriter, r *http.Request) {
 			good(w, r)
 			fmt.Fprint(w, strings.Repeat(" ", maxDocument))

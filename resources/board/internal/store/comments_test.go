@@ -24,7 +24,8 @@ func TestThreadsListTheirRepliesAfterThem(t *testing.T) {
 		other := newPost(t, s, "other")
 		foreign := newComment(t, s, author, other.ID, "", "foreign")
 		for parent, want := range map[string]error{oneA.ID: store.ErrReplyToReply, foreign.ID: store.ErrParent, "none": store.ErrParent} {
-			_, err := s.CreateComment(ctx, store.IdempotencyKey{}, author, store.Comment{Post: p.ID, Parent: parent, Body: "x", Author: "ann"}, false)
+			_, err := s.CreateComment(ctx, store.IdempotencyKey{}, author,
+				store.Comment{Post: p.ID, Parent: parent, Body: "x", Author: "ann"}, false)
 			wantErr(t, err, want)
 		}
 		_, err := s.CreateComment(ctx, store.IdempotencyKey{}, author, store.Comment{Post: "none", Body: "x", Author: "ann"}, false)
@@ -34,7 +35,8 @@ func TestThreadsListTheirRepliesAfterThem(t *testing.T) {
 		if err := s.DeleteComment(ctx, one.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.CreateComment(ctx, store.IdempotencyKey{}, author, store.Comment{Post: p.ID, Parent: one.ID, Body: "x", Author: "ann"}, false)
+		_, err = s.CreateComment(ctx, store.IdempotencyKey{}, author,
+			store.Comment{Post: p.ID, Parent: one.ID, Body: "x", Author: "ann"}, false)
 		wantErr(t, err, store.ErrParent)
 		if got := bodies(t, s, stranger, p.ID, 10); got != "-|one a|one b|two|two a" {
 			t.Errorf("with a stub: %s", got)
@@ -105,7 +107,8 @@ func TestHiddenCommentsExistForTheirAuthorAndModeratorsOnly(t *testing.T) {
 		}
 		_, err := s.Comment(ctx, stranger, lonely.ID)
 		wantErr(t, err, store.ErrNotFound)
-		_, err = s.CreateComment(ctx, store.IdempotencyKey{}, stranger, store.Comment{Post: p.ID, Parent: lonely.ID, Body: "x", Author: "bob"}, false)
+		_, err = s.CreateComment(ctx, store.IdempotencyKey{}, stranger,
+			store.Comment{Post: p.ID, Parent: lonely.ID, Body: "x", Author: "bob"}, false)
 		wantErr(t, err, store.ErrParent)
 
 		// A hidden reply no longer holds up its hidden parent.
@@ -142,7 +145,8 @@ func TestALockEndsCommentsAndTheirChanges(t *testing.T) {
 		}
 		_, err := s.CreateComment(ctx, store.IdempotencyKey{}, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
 		wantErr(t, err, store.ErrLocked)
-		must[store.Comment](t)(s.CreateComment(ctx, store.IdempotencyKey{}, moderator, store.Comment{Post: p.ID, Body: "enough", Author: "mod"}, true))
+		must[store.Comment](t)(s.CreateComment(ctx, store.IdempotencyKey{}, moderator,
+			store.Comment{Post: p.ID, Body: "enough", Author: "mod"}, true))
 		comment.Body = "changed"
 		_, err = s.UpdateComment(ctx, stranger, comment, false)
 		wantErr(t, err, store.ErrLocked)
@@ -191,7 +195,8 @@ func TestNoCommentOutlivesItsPost(t *testing.T) {
 				if i == 4 {
 					return s.DeletePost(t.Context(), p.ID, 0)
 				}
-				comment, err := s.CreateComment(t.Context(), store.IdempotencyKey{}, stranger, store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
+				comment, err := s.CreateComment(t.Context(), store.IdempotencyKey{}, stranger,
+					store.Comment{Post: p.ID, Body: "x", Author: "bob"}, false)
 				if err == nil {
 					created.Store(comment.ID, true)
 				}
