@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -70,11 +69,7 @@ func (a *Apps) Home(r *http.Request, c *client.Client) string {
 	case c.Unvouched:
 		return ""
 	case c.InitiateLoginURI != "":
-		separator := "?"
-		if strings.Contains(c.InitiateLoginURI, "?") {
-			separator = "&"
-		}
-		return c.InitiateLoginURI + separator + url.Values{"iss": {a.Issuer}}.Encode()
+		return client.WithQuery(c.InitiateLoginURI, url.Values{"iss": {a.Issuer}})
 	}
 	return c.In(a.Pages.Language(r)).ClientURI
 }

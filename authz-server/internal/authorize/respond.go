@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -132,15 +133,10 @@ func (v *visit) compose(parameters url.Values) (to string, fields url.Values, er
 	if mode == "form_post" {
 		return a.RedirectURI, parameters, nil
 	}
-	// The registered URI is kept as it is, its query too.
-	separator := "?"
-	switch {
-	case mode == "fragment":
-		separator = "#"
-	case strings.Contains(a.RedirectURI, "?"):
-		separator = "&"
+	if mode == "fragment" {
+		return a.RedirectURI + "#" + parameters.Encode(), nil, nil
 	}
-	return a.RedirectURI + separator + parameters.Encode(), nil, nil
+	return client.WithQuery(a.RedirectURI, parameters), nil, nil
 }
 
 // signedResponse is the answer as a JWT (JARM §4.1). It has iss and aud of its own, and lives ten

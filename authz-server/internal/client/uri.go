@@ -2,6 +2,7 @@ package client
 
 import (
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,15 @@ func (c *Client) MatchRedirectURI(uri string) bool {
 		h, r, ok := cutLoopback(registered)
 		return ok && h == host && r == rest
 	})
+}
+
+// WithQuery adds parameters to a URI that a client registered, whose own query is kept as it is.
+func WithQuery(uri string, parameters url.Values) string {
+	separator := "?"
+	if strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	return uri + separator + parameters.Encode()
 }
 
 // MatchPostLogoutURI tells whether c registered uri as a place to go after a log-out: exactly the

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"strings"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
@@ -26,16 +26,7 @@ func (e *Endpoint) frames(ctx context.Context, sessionID string) ([]string, erro
 		if err != nil {
 			return nil, err
 		}
-		frames = append(frames, withQuery(c.FrontchannelLogoutURI, url.Values{"iss": {e.Issuer.String()}, "sid": {sessionID}}))
+		frames = append(frames, client.WithQuery(c.FrontchannelLogoutURI, url.Values{"iss": {e.Issuer.String()}, "sid": {sessionID}}))
 	}
 	return frames, nil
-}
-
-// withQuery adds parameters to a URI that a client registered, whose own query is kept as it is.
-func withQuery(uri string, parameters url.Values) string {
-	separator := "?"
-	if strings.Contains(uri, "?") {
-		separator = "&"
-	}
-	return uri + separator + parameters.Encode()
 }

@@ -151,7 +151,7 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values) (request, e
 	}
 	asked.redirect = uri
 	if state := form.Get("state"); state != "" {
-		asked.redirect = withQuery(uri, url.Values{"state": {state}})
+		asked.redirect = client.WithQuery(uri, url.Values{"state": {state}})
 	}
 	return asked, nil
 }
