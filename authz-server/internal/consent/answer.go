@@ -45,14 +45,6 @@ type Answer struct {
 	Declined []string // the words that are not granted
 }
 
-// Decision is [Allow] or [Deny].
-func (a Answer) Decision() string {
-	if a.Allowed {
-		return Allow
-	}
-	return Deny
-}
-
 // Read reads the answer about words from the fields that a page of [Choices] posts: "session" is
 // the login session that the page was shown to, "decision" the button, and "scope" each word that
 // is ticked. current is the login session that the form is posted in: somebody else may have logged

@@ -8,6 +8,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 )
 
 // GET /consent: asks whether the application may have what it asks for.
@@ -41,7 +42,11 @@ func (l *Login) postConsent(w http.ResponseWriter, r *http.Request) {
 		l.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter decision must be allow or deny.")
 		return
 	}
-	err = l.Sessions.Decide(r, a.handle, current, answer.Decision(), answer.Granted)
+	decision := requests.ConsentDeny
+	if answer.Allowed {
+		decision = requests.ConsentAllow
+	}
+	err = l.Sessions.Decide(r, a.handle, current, decision, answer.Granted)
 	if err != nil && !errors.Is(err, store.ErrNotFound) { // spent meanwhile: /oauth2/authorize will say so
 		l.Guard.Fail(w, r, err)
 		return

@@ -49,8 +49,9 @@ func (s *Sessions) find(r *http.Request, handle string, in func(_ context.Contex
 	return in(r.Context(), handle, browser)
 }
 
-// Decide notes what a person decided in a session: decision is [consent.Allow] or [consent.Deny],
-// granted the words that it allows. [store.ErrNotFound] is as of Interaction.
+// Decide notes what a person decided in a session: decision is [requests.ConsentAllow] or
+// [requests.ConsentDeny], granted the words that it allows. [store.ErrNotFound] is as of
+// Interaction.
 func (s *Sessions) Decide(r *http.Request, handle string, in *Session, decision string, granted []string) error {
 	browser, _ := s.cookie(r, browserCookie)
 	return s.store.Interactions.DecideInteraction(r.Context(), handle, browser, in.ID, decision, granted)
