@@ -48,9 +48,9 @@ func (a *request) asksFor(responseType string) bool {
 // readRequest reads and checks the parameters of an authorization request, in this order: the
 // client, the references that it makes (pushed request, request object) and its redirect URI, whose
 // failures are for a page; then everything whose failure may be told to the client. In that case
-// the request is returned beside the error, and has what a redirect needs. resumed says that the
-// form comes from an interaction, where references were followed already.
-func (e *Endpoint) readRequest(ctx context.Context, form url.Values, resumed bool) (*request, error) {
+// the request is returned beside the error, and has what a redirect needs. followed says that the
+// references were followed already: the form comes from an interaction, or from a push.
+func (e *Endpoint) readRequest(ctx context.Context, form url.Values, followed bool) (*request, error) {
 	if err := requireOne(form, "client_id"); err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values, resumed boo
 	if err != nil {
 		return nil, err
 	}
-	if !resumed {
+	if !followed {
 		meant, err := e.followReferences(ctx, &found, form)
 		if err != nil {
 			return outside(found, form), err

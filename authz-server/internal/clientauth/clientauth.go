@@ -61,9 +61,8 @@ func New(cfg Config) (*Authenticator, error) {
 	return &Authenticator{Config: cfg, proofs: proofs, nonces: nonces, used: usedProofs{cfg.Store}}, nil
 }
 
-// Authenticate finds the client that a request comes from. A request
-// authenticates one client in one way (RFC 6749 §2.3); fosite would accept Basic for one client
-// beside the client_id of another.
+// Authenticate finds the client that a request comes from. A request authenticates one client in
+// one way (RFC 6749 §2.3): Basic for one client beside the client_id of another is refused.
 func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form url.Values) (*client.Client, error) {
 	shown := credentials{id: form.Get("client_id"), secret: form.Get("client_secret"), method: client.AuthPost}
 	basic := len(r.Header.Values("Authorization")) > 0

@@ -35,7 +35,7 @@ import (
 // Limits of one request.
 const (
 	Timeout = 5 * time.Second // from name resolution to the last byte; for a POST, with the wait for a place
-	MaxWait = 3 * time.Second // of a GET for a place, before that
+	maxWait = 3 * time.Second // of a GET for a place, before that
 	MaxBody = 1 << 20         // bytes
 
 	maxFreshness = 24 * time.Hour // of an answer, whatever it says
@@ -72,7 +72,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		loopback: cfg.InsecureLoopback, now: cfg.Now, timeout: Timeout, wait: MaxWait,
+		loopback: cfg.InsecureLoopback, now: cfg.Now, timeout: Timeout, wait: maxWait,
 		gets: newPlaces(), strange: newPlaces(), posts: newPlaces(), counts: newWindows(),
 		versions: cache.New[string, version](versionBytes), failures: cache.New[string, failedUntil](failureBytes),
 	}

@@ -25,8 +25,8 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// MaxForm is how large a posted form may be unless a page says otherwise, in bytes.
-const MaxForm = 16 << 10
+// maxForm is how large a posted form may be unless a page says otherwise, in bytes.
+const maxForm = 16 << 10
 
 // Guard stands before the pages. It is safe for concurrent use.
 type Guard struct {
@@ -53,9 +53,9 @@ func New(p *pages.Pages, t *throttle.Throttle, at issuer.URL, log *slog.Logger) 
 	return g, nil
 }
 
-// Route adds a page to r: get shows it, and post takes its form of at most MaxForm bytes.
+// Route adds a page to r: get shows it, and post takes its form of at most 16 KiB.
 func (g *Guard) Route(r *mux.Router, path string, get, post http.HandlerFunc) {
-	g.RouteUpTo(MaxForm, r, path, get, post)
+	g.RouteUpTo(maxForm, r, path, get, post)
 }
 
 // RouteUpTo is Route for a page with a form of at most so many bytes.
@@ -66,7 +66,7 @@ func (g *Guard) RouteUpTo(most int64, r *mux.Router, path string, get, post http
 
 // Form wraps a handler of a form of this server's pages. It refuses what another site sent, and
 // what no such page can send.
-func (g *Guard) Form(next http.HandlerFunc) http.Handler { return g.form(MaxForm, next) }
+func (g *Guard) Form(next http.HandlerFunc) http.Handler { return g.form(maxForm, next) }
 
 func (g *Guard) form(most int64, next http.HandlerFunc) http.Handler {
 	return g.forgery.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -49,8 +49,8 @@ type Lifetimes struct {
 	RefreshGrace    time.Duration // 10 seconds: a repeated refresh within it gets the same successor; negative turns it off
 }
 
-// DefaultLifetimes stand for the fields that are zero.
-var DefaultLifetimes = Lifetimes{
+// defaultLifetimes stand for the fields that are zero.
+var defaultLifetimes = Lifetimes{
 	AccessToken:     10 * time.Minute,
 	IDToken:         10 * time.Minute,
 	Code:            time.Minute,
@@ -61,12 +61,12 @@ var DefaultLifetimes = Lifetimes{
 
 func (l Lifetimes) withDefaults() Lifetimes {
 	for value, fallback := range map[*time.Duration]time.Duration{
-		&l.AccessToken:     DefaultLifetimes.AccessToken,
-		&l.IDToken:         DefaultLifetimes.IDToken,
-		&l.Code:            DefaultLifetimes.Code,
-		&l.RefreshIdle:     DefaultLifetimes.RefreshIdle,
-		&l.RefreshAbsolute: DefaultLifetimes.RefreshAbsolute,
-		&l.RefreshGrace:    DefaultLifetimes.RefreshGrace,
+		&l.AccessToken:     defaultLifetimes.AccessToken,
+		&l.IDToken:         defaultLifetimes.IDToken,
+		&l.Code:            defaultLifetimes.Code,
+		&l.RefreshIdle:     defaultLifetimes.RefreshIdle,
+		&l.RefreshAbsolute: defaultLifetimes.RefreshAbsolute,
+		&l.RefreshGrace:    defaultLifetimes.RefreshGrace,
 	} {
 		if *value == 0 {
 			*value = fallback
