@@ -3,6 +3,7 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,30 +50,15 @@ type Lifetimes struct {
 	RefreshGrace    time.Duration // 10 seconds: a repeated refresh within it gets the same successor; negative turns it off
 }
 
-// defaultLifetimes stand for the fields that are zero.
-var defaultLifetimes = Lifetimes{
-	AccessToken:     10 * time.Minute,
-	IDToken:         10 * time.Minute,
-	Code:            time.Minute,
-	RefreshIdle:     30 * 24 * time.Hour,
-	RefreshAbsolute: 90 * 24 * time.Hour,
-	RefreshGrace:    10 * time.Second,
-}
-
 func (l Lifetimes) withDefaults() Lifetimes {
-	for value, fallback := range map[*time.Duration]time.Duration{
-		&l.AccessToken:     defaultLifetimes.AccessToken,
-		&l.IDToken:         defaultLifetimes.IDToken,
-		&l.Code:            defaultLifetimes.Code,
-		&l.RefreshIdle:     defaultLifetimes.RefreshIdle,
-		&l.RefreshAbsolute: defaultLifetimes.RefreshAbsolute,
-		&l.RefreshGrace:    defaultLifetimes.RefreshGrace,
-	} {
-		if *value == 0 {
-			*value = fallback
-		}
+	return Lifetimes{
+		AccessToken:     cmp.Or(l.AccessToken, 10*time.Minute),
+		IDToken:         cmp.Or(l.IDToken, 10*time.Minute),
+		Code:            cmp.Or(l.Code, time.Minute),
+		RefreshIdle:     cmp.Or(l.RefreshIdle, 30*24*time.Hour),
+		RefreshAbsolute: cmp.Or(l.RefreshAbsolute, 90*24*time.Hour),
+		RefreshGrace:    cmp.Or(l.RefreshGrace, 10*time.Second),
 	}
-	return l
 }
 
 // Issuer issues and verifies tokens. It is safe for concurrent use.
