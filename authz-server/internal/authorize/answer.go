@@ -2,7 +2,6 @@ package authorize
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net/url"
 	"slices"
@@ -92,7 +91,7 @@ func (v *visit) issue(ctx context.Context, decided step) (url.Values, error) {
 	}
 	parameters, id := url.Values{}, tokens.IDSpec{Nonce: a.Nonce}
 	if a.asksFor("code") {
-		id.Code = rand.Text() + rand.Text()
+		id.Code = opaque.New()
 		err := v.Store.Grants.CreateCode(ctx, opaque.Hash(id.Code), grants.Code{
 			Grant: g, RedirectURI: a.RedirectURI, CodeChallenge: a.CodeChallenge, Nonce: a.Nonce, KeyThumbprint: a.KeyThumbprint,
 			ExpiresAt: v.Now().Add(v.Tokens.Lifetimes.Code),
