@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -91,7 +90,7 @@ func (d *Clients) Register(ctx context.Context, r Registration) (Issued, error) 
 	if err := d.checkOwn(ctx, &c, d.cfg.Policy); err != nil {
 		return Issued{}, err
 	}
-	made := Issued{RegistrationToken: rand.Text() + rand.Text()}
+	made := Issued{RegistrationToken: opaque.New()}
 	stored := registry.Registration{Token: opaque.Hash(made.RegistrationToken)}
 	if c.Unvouched {
 		if err := d.countStranger(ctx, r.Networks); err != nil {
