@@ -43,7 +43,7 @@ func main() {
 }
 
 func run(args []string) (err error) {
-	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...) //nolint:gosec // G204: whoever runs it chooses the arguments
 	cmd.Stderr = os.Stderr
 	cmd.Env = os.Environ()
 	if os.Getenv("TEST_POSTGRES_URL") == "" {

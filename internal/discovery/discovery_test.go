@@ -56,7 +56,7 @@ func TestTheDocumentIsFetchedAtTheIssuer(t *testing.T) {
 	at := server.URL + "/id/" // an issuer that ends in a slash
 	good := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.Write(document(at, server.URL+"/token")) //nolint:errcheck // the test sees it
+		w.Write(document(at, server.URL+"/token"))
 	}
 	for name, one := range map[string]struct {
 		answer  http.HandlerFunc
@@ -65,7 +65,7 @@ func TestTheDocumentIsFetchedAtTheIssuer(t *testing.T) {
 		"good": {good, ""},
 		"away": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "status 502"},
 		"no JSON": {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) },
-			"not application/json"}, //nolint:errcheck // the test sees it
+			"not application/json"},
 		"too large": {func(w http.ResponseWriter, r *http.Request) {
 			good(w, r)
 			fmt.Fprint(w, strings.Repeat(" ", maxDocument))

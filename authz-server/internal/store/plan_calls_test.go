@@ -27,13 +27,13 @@ type planned struct {
 	calls []growthtest.Call
 }
 
-func (p *planned) add(method string, do func(ctx context.Context) error) {
-	p.calls = append(p.calls, growthtest.Call{Method: method, Do: do})
+func (s *planned) add(method string, do func(ctx context.Context) error) {
+	s.calls = append(s.calls, growthtest.Call{Method: method, Do: do})
 }
 
 // late adds a call that finds nothing. It costs as much as one that finds something.
-func (p *planned) late(method string, do func(ctx context.Context) error) {
-	p.add(method, func(ctx context.Context) error {
+func (s *planned) late(method string, do func(ctx context.Context) error) {
+	s.add(method, func(ctx context.Context) error {
 		if err := do(ctx); !errors.Is(err, ErrNotFound) {
 			return fmt.Errorf("want ErrNotFound, got: %w", err)
 		}
@@ -42,9 +42,9 @@ func (p *planned) late(method string, do func(ctx context.Context) error) {
 }
 
 // prepare leaves some hundred rows in each of the tables.
-func (p *planned) prepare(ctx context.Context, tables ...string) error {
+func (s *planned) prepare(ctx context.Context, tables ...string) error {
 	for _, table := range tables {
-		if err := growthtest.Prepare(ctx, p.db, leave[table]); err != nil {
+		if err := growthtest.Prepare(ctx, s.db, leave[table]); err != nil {
 			return err
 		}
 	}
