@@ -122,7 +122,8 @@ func (c commandLine) store() *store.Store {
 	return s
 }
 
-// serving runs the server on a database, with the settings args, until end is called or the test ends. addr is where it listens.
+// serving runs the server on a database, with the settings args, until end is called or the test
+// ends. addr is where it listens.
 func serving(t testing.TB, databaseURL string, args ...string) (addr string, end func()) {
 	t.Helper()
 	addresses, done := make(chan net.Addr, 1), make(chan error, 1)

@@ -96,8 +96,8 @@ func TestTheBrowserTellsItsTimeZone(t *testing.T) {
 	b.Calm()
 }
 
-// TestPagesAreFitToShow visits every page, small and large, light and dark, in both languages. If SCREENSHOTS names a folder, it
-// leaves pictures there.
+// TestPagesAreFitToShow visits every page, small and large, light and dark, in both languages. If
+// SCREENSHOTS names a folder, it leaves pictures there.
 func TestPagesAreFitToShow(t *testing.T) {
 	w := start(t)
 	w.issuer.set(func(i *fakeIssuer) { i.roles = []string{"moderator"} })
@@ -214,7 +214,8 @@ func (g gallery) member() {
 	g.look("tokens")
 }
 
-// trouble looks at what can go wrong: forms that are refused or come too late, and services that are down.
+// trouble looks at what can go wrong: forms that are refused or come too late, and services that
+// are down.
 func (g gallery) trouble() {
 	g.t.Helper()
 	g.open("/profile")

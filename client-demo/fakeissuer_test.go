@@ -25,7 +25,8 @@ const (
 	testSecret = "a secret/with:signs"
 )
 
-// fakeIssuer is a small OpenID provider that asks for no password: everybody is person. Tests set its fields to make it lie.
+// fakeIssuer is a small OpenID provider that asks for no password: everybody is person. Tests set
+// its fields to make it lie.
 type fakeIssuer struct {
 	server *httptest.Server
 	key    *rsa.PrivateKey

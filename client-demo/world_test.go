@@ -23,7 +23,8 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// world is the whole program between a fake issuer and fake services, behind a proxy like the gateway.
+// world is the whole program between a fake issuer and fake services, behind a proxy like the
+// gateway.
 type world struct {
 	t        *testing.T
 	origin   string

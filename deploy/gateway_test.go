@@ -25,8 +25,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Most tests wait for a gateway, so more of them run at once than there are processors. The flag
-	// -parallel counts all the same, because flags are parsed later.
+	// Most tests wait for a gateway, so more of them run at once than there are processors. The
+	// flag -parallel counts all the same, because flags are parsed later.
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}

@@ -21,9 +21,10 @@ import (
 
 const module = "github.com/maru-auth/maru"
 
-// A rule says which packages of ours the packages at From may import in their ordinary files. Patterns are paths inside the
-// module; "x/..." is x and all below it. The first rule that matches a package is its rule; a package without one is refused,
-// so that a new room is given its place here when it is made.
+// A rule says which packages of ours the packages at From may import in their ordinary files.
+// Patterns are paths inside the module; "x/..." is x and all below it. The first rule that matches
+// a package is its rule; a package without one is refused, so that a new room is given its place
+// here when it is made.
 type rule struct {
 	From string
 	May  []string
@@ -84,7 +85,8 @@ var rules = []rule{
 	authz("client", "", "jwks/jose"),
 	authz("consent", "", "jwks/jose"),
 	authz("fetch", "cache", "jwks/httpcache"),
-	// The rooms of the store: what ends something knows what ends with it, never the other way round.
+	// The rooms of the store: what ends something knows what ends with it, never the other way
+	// round.
 	authz("store", "opaque store/...", "internal/sqldb"),
 	authz("store/accounts", "opaque store/grants store/outbox store/internal/row", "internal/sqldb"),
 	authz("store/grants", "client store/requests store/outbox store/internal/row", "internal/sqldb"),
@@ -164,17 +166,20 @@ var rules = []rule{
 	{"deploy/...", []string{"deploy/..."}},
 }
 
-// The parts that run as processes of their own. Nothing of one is named in another, not even in a test.
+// The parts that run as processes of their own. Nothing of one is named in another, not even in a
+// test.
 var services = []string{"authz-server", "resources/user", "resources/board", "client-demo", "deploy"}
 
-// What only test files may import, in addition to what the rules allow; a test may also reach into its own service.
+// What only test files may import, in addition to what the rules allow; a test may also reach into
+// its own service.
 var forTests = []string{
 	"internal/testenv", "internal/service/servicetest", "internal/testenv/chrome", "internal/testenv/clock",
 	"internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey",
 	"internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jose", "jwks/jwkstest",
 }
 
-// A confinement names a library that is to stay replaceable, or that a room has no business with, and the files that may import it.
+// A confinement names a library that is to stay replaceable, or that a room has no business with,
+// and the files that may import it.
 type confinement struct {
 	Library  string   // import path, and everything below it
 	Files    []string // files or folders inside the module

@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// A migration that a database somewhere has run must never change: new databases would get another schema than those. What is
-// released is in migrations.sum, in the form of sha256sum; a new migration is added by the line that this test prints, or by
+// A migration that a database somewhere has run must never change: new databases would get another
+// schema than those. What is released is in migrations.sum, in the form of sha256sum; a new
+// migration is added by the line that this test prints, or by
 //
 //	sha256sum authz-server/internal/store/migrations/0042_name.sql >> internal/migrations.sum
 func TestReleasedMigrationsNeverChange(t *testing.T) {

@@ -261,7 +261,8 @@ func TestTheMemoryOfProofsIsBounded(t *testing.T) {
 	}
 	problem(t, resp)
 
-	// What one key used up is no reason to refuse others, each as long as it leaves as much as it takes.
+	// What one key used up is no reason to refuse others, each as long as it leaves as much as it
+	// takes.
 	for range 2 {
 		other := iss.ProofKey(t, "EdDSA")
 		p := jwkstest.Proof{URL: baseURL + "/notes",

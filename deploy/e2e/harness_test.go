@@ -22,8 +22,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The tests mostly wait for processes, so more of them run at once than there are processors. The flag
-	// -parallel counts all the same, because flags are parsed later.
+	// The tests mostly wait for processes, so more of them run at once than there are processors.
+	// The flag -parallel counts all the same, because flags are parsed later.
 	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)
 	}

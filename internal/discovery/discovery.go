@@ -1,5 +1,5 @@
-// Package discovery finds an issuer's endpoints (OpenID Connect Discovery 1.0 §4), for services that
-// call them with a token or a secret. Package jwks finds the issuer's keys by itself.
+// Package discovery finds an issuer's endpoints (OpenID Connect Discovery 1.0 §4), for services
+// that call them with a token or a secret. Package jwks finds the issuer's keys by itself.
 package discovery
 
 import (
@@ -19,9 +19,9 @@ import (
 // maxDocument is the longest document that is read, in bytes.
 const maxDocument = 64 << 10
 
-// Endpoint returns the endpoint that the issuer's document has under name, such as "token_endpoint". It
-// fetches the document anew each time. client bounds how long that takes, and which redirects it
-// follows.
+// Endpoint returns the endpoint that the issuer's document has under name, such as
+// "token_endpoint". It fetches the document anew each time. client bounds how long that takes, and
+// which redirects it follows.
 func Endpoint(ctx context.Context, client *http.Client, issuer, name string) (string, error) {
 	document, err := fetch(ctx, client, strings.TrimRight(issuer, "/")+"/.well-known/openid-configuration")
 	if err != nil {
@@ -58,8 +58,8 @@ func fetch(ctx context.Context, client *http.Client, at string) ([]byte, error) 
 	return document, err
 }
 
-// find reads an endpoint out of a document. The document must be the issuer's own (§4.3). What is sent to
-// the endpoint is secret, so it may be on http only if the issuer is.
+// find reads an endpoint out of a document. The document must be the issuer's own (§4.3). What is
+// sent to the endpoint is secret, so it may be on http only if the issuer is.
 func find(document []byte, issuer, name string) (string, error) {
 	var members map[string]json.RawMessage
 	if err := jose.UnmarshalExact(document, &members); err != nil {

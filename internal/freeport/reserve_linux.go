@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// reserve binds a socket that never listens. Linux lets a second one bind to the same port and listen,
-// when both have SO_REUSEADDR, which servers set; see socket(7).
+// reserve binds a socket that never listens. Linux lets a second one bind to the same port and
+// listen, when both have SO_REUSEADDR, which servers set; see socket(7).
 func reserve() (port int, release func(), err error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -68,7 +68,8 @@ func TestWhoAsksAgainForWhatIsDoneIsLedOn(t *testing.T) {
 					t.Errorf("%s, %s: the request could not be made by a link: %s", id, what, a.Body)
 				}
 			}
-			// Another browser learns nothing, and whoever logged out is not told that they are logged in.
+			// Another browser learns nothing, and whoever logged out is not told that they are
+			// logged in.
 			if a := f.Browser().LogIn(f.User).Get(path); a.Status != http.StatusBadRequest || a.Location != nil ||
 				strings.Contains(a.Body, "app.example") {
 				t.Errorf("%s, another browser: %d %v %s", id, a.Status, a.Location, a.Body)

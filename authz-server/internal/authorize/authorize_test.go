@@ -14,7 +14,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
-// What is wrong with the client or its redirect URI is shown to the person: a redirect would make this server an open redirector.
+// What is wrong with the client or its redirect URI is shown to the person: a redirect would make
+// this server an open redirector.
 func TestAnUnsafeRequestIsAPageAndNoRedirect(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

@@ -53,7 +53,8 @@ func TestClaimsThatNoScopeCoversNeedConsent(t *testing.T) {
 	if info := informed(f, b.AuthorizeForm(plain)); strings.Contains(info, "phone") {
 		t.Errorf("not asked for: %s", info)
 	}
-	// What a scope covers that the person unticked is not told by the back door of the parameter claims.
+	// What a scope covers that the person unticked is not told by the back door of the parameter
+	// claims.
 	path, page = b.Asked(providertest.Parameters("client_id", "third", "scope", "openid email", "claims", `{"userinfo":{"email":null}}`))
 	if info := informed(f, b.Allow(t, path, page)); strings.Contains(info, "email") {
 		t.Errorf("told %s", info)
@@ -64,7 +65,8 @@ func TestClaimsThatNoScopeCoversNeedConsent(t *testing.T) {
 	}
 }
 
-// An app sends the same request at every log-in. Who said no to a part of it is not asked each time.
+// An app sends the same request at every log-in. Who said no to a part of it is not asked each
+// time.
 func TestWhatWasDeclinedIsNotAskedAgainByItself(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
@@ -85,7 +87,8 @@ func TestWhatWasDeclinedIsNotAskedAgainByItself(t *testing.T) {
 		t.Errorf("%s", page.Body)
 	}
 	b.Allow(t, path, page, "board:read")
-	// A request of which nothing would be granted is asked: an answer without any scope helps nobody.
+	// A request of which nothing would be granted is asked: an answer without any scope helps
+	// nobody.
 	b.Asked(providertest.Parameters("client_id", "third", "scope", "email"))
 	// The app may insist, and then the latest answer counts.
 	path, page = b.Asked(providertest.Parameters("client_id", "third", "scope", "openid email user:read", "prompt", "consent"))
@@ -96,7 +99,8 @@ func TestWhatWasDeclinedIsNotAskedAgainByItself(t *testing.T) {
 	}
 }
 
-// What a person reads comes from the request as it was meant, not from what stands beside it in the address.
+// What a person reads comes from the request as it was meant, not from what stands beside it in the
+// address.
 func TestPagesFollowAPushedRequest(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

@@ -10,8 +10,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 )
 
-// Whatever the parameters are, the answer is a page of ours or a redirect to a place that the client registered, and never a
-// failure of the server. The fuzz target works on what reads them: the endpoint itself waits for the database most of the time.
+// Whatever the parameters are, the answer is a page of ours or a redirect to a place that the
+// client registered, and never a failure of the server. The fuzz target works on what reads them:
+// the endpoint itself waits for the database most of the time.
 func FuzzReadRequest(f *testing.F) {
 	fix := providertest.One(f)
 	for _, form := range unusualParameters(f, fix) {

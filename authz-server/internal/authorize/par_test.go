@@ -13,7 +13,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 )
 
-// Whoever knows the client_id of a public client can push, so that what is stored for them is bounded.
+// Whoever knows the client_id of a public client can push, so that what is stored for them is
+// bounded.
 func TestAnOversizedPushIsNotStored(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

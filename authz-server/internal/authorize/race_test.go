@@ -13,7 +13,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
-// Whatever comes first, the end of a session or the answer to a request, no grant of the session is left alive.
+// Whatever comes first, the end of a session or the answer to a request, no grant of the session is
+// left alive.
 func TestTheEndOfASessionLeavesNoGrantInARace(t *testing.T) {
 	t.Parallel()
 	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
@@ -35,8 +36,9 @@ func TestTheEndOfASessionLeavesNoGrantInARace(t *testing.T) {
 	})
 }
 
-// An app asks silently, again and again, while something happens that ends what it was granted. No grant is left alive of those
-// that were under way at that moment, and nobody is told that the server failed.
+// An app asks silently, again and again, while something happens that ends what it was granted. No
+// grant is left alive of those that were under way at that moment, and nobody is told that the
+// server failed.
 func TestWhatEndsGrantsEndsThoseUnderWay(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(f *providertest.Fixture, b *providertest.Browser) error{
@@ -71,7 +73,8 @@ func TestWhatEndsGrantsEndsThoseUnderWay(t *testing.T) {
 	}
 }
 
-// untilEnded authorizes the client "third" from four tabs until what end ends is over, and looks at all grants that were made.
+// untilEnded authorizes the client "third" from four tabs until what end ends is over, and looks at
+// all grants that were made.
 func untilEnded(f *providertest.Fixture, t *testing.T, end func(f *providertest.Fixture, b *providertest.Browser) error) {
 	must := func(err error) {
 		t.Helper()
@@ -126,7 +129,8 @@ func untilEnded(f *providertest.Fixture, t *testing.T, end func(f *providertest.
 	}
 }
 
-// Who agrees, and takes it back before the browser has carried the answer to the app, is asked again.
+// Who agrees, and takes it back before the browser has carried the answer to the app, is asked
+// again.
 func TestAnAnswerThatWasTakenBackIsNotActedOn(t *testing.T) {
 	t.Parallel()
 	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {

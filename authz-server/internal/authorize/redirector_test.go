@@ -15,8 +15,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// RFC 9700 §4.11.2: anybody can register a client, and make a request of it that is wrong on purpose. Nobody is led to its
-// address by following a link to this server alone.
+// RFC 9700 §4.11.2: anybody can register a client, and make a request of it that is wrong on
+// purpose. Nobody is led to its address by following a link to this server alone.
 func TestRefusalsOfStrangersClientsAskBeforeTheyRedirect(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
@@ -92,7 +92,8 @@ func TestRefusalsOfStrangersClientsAskBeforeTheyRedirect(t *testing.T) {
 			t.Errorf("a pushed request: %v", a.Location)
 		}
 
-		// Logged in, and never asked: the page. prompt=none: told at once. Agreed before: told at once.
+		// Logged in, and never asked: the page. prompt=none: told at once. Agreed before: told at
+		// once.
 		b := r.Browser().LogIn(r.User)
 		if a := b.Authorize("client_id", stranger, "scope", "admin"); a.Location != nil || !strings.Contains(a.Body, `id="return"`) {
 			t.Errorf("logged in: %d %v", a.Status, a.Location)

@@ -119,7 +119,8 @@ func TestARequestObjectByReference(t *testing.T) {
 	}
 }
 
-// Anybody can send a registered request_uri with a hash of their own. The server does not fetch it anew each time.
+// Anybody can send a registered request_uri with a hash of their own. The server does not fetch it
+// anew each time.
 func TestMadeUpHashesOfARequestURIAreFetchedOnlySoOften(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

@@ -11,7 +11,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// A client whose tokens are bound to its key gets none from the front channel, where no key can be proved (RFC 9449 §5.2).
+// A client whose tokens are bound to its key gets none from the front channel, where no key can be
+// proved (RFC 9449 §5.2).
 func TestTheFrontChannelGivesNoBearerTokenToABoundClient(t *testing.T) {
 	t.Parallel()
 	f := providertest.NewWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.InsecureLegacyResponseTypes = true })

@@ -12,7 +12,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 )
 
-// stateFor is the session_state as the script of the check_session_iframe computes it, with the browser's cookie.
+// stateFor is the session_state as the script of the check_session_iframe computes it, with the
+// browser's cookie.
 func stateFor(b *providertest.Browser, clientID, origin, sessionState string) string {
 	_, salt, _ := strings.Cut(sessionState, ".")
 	u, err := url.Parse(b.Fixture.Issuer)

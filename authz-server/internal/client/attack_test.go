@@ -7,8 +7,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 )
 
-// A sector is proved by redirect URIs: an answer goes to nobody else. A device is given its ID token wherever it is, so that a
-// client could name another's URIs, or its public list of them, and learn by what name that one knows a person.
+// A sector is proved by redirect URIs: an answer goes to nobody else. A device is given its ID
+// token wherever it is, so that a client could name another's URIs, or its public list of them, and
+// learn by what name that one knows a person.
 func TestADeviceCannotJoinAnothersSector(t *testing.T) {
 	t.Parallel()
 	for _, sector := range []string{"", "https://victim.example/uris.json"} {

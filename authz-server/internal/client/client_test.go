@@ -417,7 +417,8 @@ func TestKeysOfOtherKindsArePassedOver(t *testing.T) {
 	}
 }
 
-// One list of algorithms: for each, a client can be registered that is served by it and that signs by it.
+// One list of algorithms: for each, a client can be registered that is served by it and that signs
+// by it.
 func TestEachAlgorithmCanBeRegisteredForEverything(t *testing.T) {
 	t.Parallel()
 	for _, alg := range client.Algorithms {

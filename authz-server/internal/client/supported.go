@@ -31,8 +31,8 @@ func GrantTypes(legacy bool) []string {
 	return all
 }
 
-// AuthMethods are all ways to authenticate. client_secret_jwt is not among them: it needs secrets that the
-// server can read. Treat AuthMethods as a constant.
+// AuthMethods are all ways to authenticate. client_secret_jwt is not among them: it needs secrets
+// that the server can read. Treat AuthMethods as a constant.
 var AuthMethods = []string{AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthNone}
 
 // ResponseTypes returns all response types that a server supports (OAuth 2.0 Multiple Response Type

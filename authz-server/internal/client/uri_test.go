@@ -217,7 +217,8 @@ func TestAppsRegisterSchemesOfTheirOwn(t *testing.T) {
 	}
 }
 
-// What matches is the registered string, or goes to this machine by the same host and path: whatever net/url reads in it.
+// What matches is the registered string, or goes to this machine by the same host and path:
+// whatever net/url reads in it.
 func FuzzMatchRedirectURI(f *testing.F) {
 	for _, seed := range []string{
 		"http://127.0.0.1:80/cb", "http://[::1]:1/cb", "http://localhost:2/cb?x", "http://a@127.0.0.1/cb", "https://app.example/cb",

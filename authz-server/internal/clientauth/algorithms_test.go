@@ -121,7 +121,8 @@ func TestProofsAreSignedAsProfileAndKeyDemand(t *testing.T) {
 	}
 }
 
-// FAPI 2.0 Security Profile §5.3.2.1: 10 seconds ahead are taken, whatever it is that a client signs.
+// FAPI 2.0 Security Profile §5.3.2.1: 10 seconds ahead are taken, whatever it is that a client
+// signs.
 func TestClocksOfClientsMayDifferByTenSeconds(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

@@ -84,7 +84,8 @@ func TestAClientMustAuthenticateInTheOneWayThatItRegistered(t *testing.T) {
 				return
 			}
 			a.WantError(t, test.status, test.code)
-			// Whoever did not use Basic is not asked for it: a browser would show its own log-in window.
+			// Whoever did not use Basic is not asked for it: a browser would show its own log-in
+			// window.
 			used := strings.HasPrefix(strings.ToLower(r.Header.Get("Authorization")), "basic")
 			if challenge := a.Header.Get("WWW-Authenticate"); strings.HasPrefix(challenge, "Basic ") != (used &&
 				test.status == http.StatusUnauthorized) {
@@ -149,7 +150,8 @@ func TestASecretIsTakenInTheHeaderAndInTheBodyAlike(t *testing.T) {
 				"invalid_client")
 		}
 	}
-	// A secret is no stand-in for the key of a client that signs, and a public client has none, whatever is sent.
+	// A secret is no stand-in for the key of a client that signs, and a public client has none,
+	// whatever is sent.
 	for _, id := range []string{"signs", "public"} {
 		for _, inBody := range []bool{true, false} {
 			call("/oauth2/token", id, providertest.Secret, inBody, url.Values{"grant_type": {"client_credentials"}}).WantError(t, 401,

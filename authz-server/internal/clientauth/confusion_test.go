@@ -11,7 +11,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 )
 
-// A client that registers this server's own keys as its own cannot pass what this server signs off as what the client signs.
+// A client that registers this server's own keys as its own cannot pass what this server signs off
+// as what the client signs.
 func TestTokensOfThisServerAreNothingThatAClientSigns(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

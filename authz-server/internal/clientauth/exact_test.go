@@ -13,7 +13,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 )
 
-// RFC 7519 §4: names are compared to the letter, and each may come once. A verifier in front of this one may read another.
+// RFC 7519 §4: names are compared to the letter, and each may come once. A verifier in front of
+// this one may read another.
 func TestNamesInJSONOfStrangersCountToTheLetterAndOnce(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

@@ -11,7 +11,8 @@ import (
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
-// A person without a session follows the link of a device, signs up on the way, comes back to the code, and allows it.
+// A person without a session follows the link of a device, signs up on the way, comes back to the
+// code, and allows it.
 func TestADeviceIsConnectedInABrowser(t *testing.T) {
 	t.Parallel()
 	ctx := chrome.Tab(t)

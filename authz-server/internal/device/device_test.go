@@ -15,7 +15,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 )
 
-// Whoever registers a client can send people a code: the page says that nobody checked what it calls itself (RFC 8628 §5.4).
+// Whoever registers a client can send people a code: the page says that nobody checked what it
+// calls itself (RFC 8628 §5.4).
 func TestADevicesAppThatNobodyVouchedForIsCalledSo(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

@@ -9,8 +9,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 )
 
-// A person, or somebody at their session, allows a device at the moment when all sessions and grants end: the device gets nothing
-// that lasts. An answer with tokens that came before is worth nothing afterwards.
+// A person, or somebody at their session, allows a device at the moment when all sessions and
+// grants end: the device gets nothing that lasts. An answer with tokens that came before is worth
+// nothing afterwards.
 func TestADeviceAllowedAtTheEndOfASessionGetsNothingInARace(t *testing.T) {
 	t.Parallel()
 	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {

@@ -9,7 +9,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 )
 
-// Whoever followed a wrong link has a way out: to the app, if somebody vouched for it, and to their account.
+// Whoever followed a wrong link has a way out: to the app, if somebody vouched for it, and to their
+// account.
 func TestEveryErrorPageHasAButton(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

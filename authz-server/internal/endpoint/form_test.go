@@ -17,7 +17,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// RFC 6749 §3.1, §3.2: "Parameters sent without a value MUST be treated as if they were omitted", and unknown ones are ignored.
+// RFC 6749 §3.1, §3.2: "Parameters sent without a value MUST be treated as if they were omitted",
+// and unknown ones are ignored.
 func TestParametersWithoutAValueAreOmittedAndUnknownOnesIgnoredAtEveryEndpoint(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

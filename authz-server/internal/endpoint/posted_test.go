@@ -44,7 +44,8 @@ func TestAFormThatAnotherSitePostsComesToTheSameEndAsALink(t *testing.T) {
 		"https://evil.example/")); a.Status != 400 || a.Location != nil {
 		t.Errorf("%d %v", a.Status, a.Location)
 	}
-	// A request that was pushed stays one; nothing is a pushed request that its client did not push.
+	// A request that was pushed stays one; nothing is a pushed request that its client did not
+	// push.
 	f.AddClient("pushing", func(c *client.Client) { c.RequirePAR = true })
 	if a := b.PostFromElsewhere("/oauth2/authorize", providertest.Parameters("client_id",
 		"pushing")); a.Parameter("error") != "invalid_request" {
@@ -121,7 +122,8 @@ func TestWhatAnotherSitePostsIsKeptForAMinuteAndBounded(t *testing.T) {
 	}
 }
 
-// In a real browser, which keeps the cookies from a form of another site: localhost is one, 127.0.0.1 another.
+// In a real browser, which keeps the cookies from a form of another site: localhost is one,
+// 127.0.0.1 another.
 func TestABrowserThatPostsFromAnotherSiteIsStillLoggedIn(t *testing.T) {
 	t.Parallel()
 	ctx := chrome.Tab(t)

@@ -23,7 +23,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// receiver is a client's address for logout tokens. It answers with the next of answers, and then with 200.
+// receiver is a client's address for logout tokens. It answers with the next of answers, and then
+// with 200.
 type receiver struct {
 	*httptest.Server
 	mu      sync.Mutex

@@ -16,8 +16,9 @@ import (
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
-// In a real browser: an application's page asks the check_session_iframe, which answers "unchanged" and, after the log-out,
-// "changed"; before the browser gets back to the application, the frame for the front channel has been loaded.
+// In a real browser: an application's page asks the check_session_iframe, which answers "unchanged"
+// and, after the log-out, "changed"; before the browser gets back to the application, the frame for
+// the front channel has been loaded.
 func TestFramesAndSessionStateInABrowser(t *testing.T) {
 	t.Parallel()
 	ctx := chrome.Tab(t)
@@ -30,7 +31,8 @@ func TestFramesAndSessionStateInABrowser(t *testing.T) {
 	var app *httptest.Server
 	state, told := "", make(chan url.Values, 10)
 	routes := http.NewServeMux()
-	// asks shows what the frame answers to the session state that the application was given, and to nonsense.
+	// asks shows what the frame answers to the session state that the application was given, and to
+	// nonsense.
 	asks := func(w http.ResponseWriter, then string) {
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprintf(w, `<!doctype html><title>app</title>%s<iframe id="op" src="%s/oauth2/check_session"></iframe><script>

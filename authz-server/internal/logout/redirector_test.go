@@ -33,7 +33,8 @@ func TestALogOutOfAStrangersClientAsksBeforeItRedirects(t *testing.T) {
 	if !strings.Contains(body, "<strong>evil.example</strong>") || !strings.Contains(body, `href="https://evil.example/bye?state=s"`) {
 		t.Errorf("the page does not name where the link leads: %s", a.Body)
 	}
-	// Nor is a browser sent on that brings no token: with nobody logged in there is a link, with somebody the question.
+	// Nor is a browser sent on that brings no token: with nobody logged in there is a link, with
+	// somebody the question.
 	bare := "/oauth2/logout?" + url.Values{"client_id": {made.ID}, "post_logout_redirect_uri": {"https://evil.example/bye"}}.Encode()
 	if a := r.Browser().Get(bare); a.Location != nil || a.Status != 200 || strings.Contains(a.Body, "<script") ||
 		!strings.Contains(a.Body, `href="https://evil.example/bye"`) {

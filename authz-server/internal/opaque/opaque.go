@@ -1,5 +1,5 @@
-// Package opaque makes random texts that mean nothing by themselves, such as codes, cookies, handles
-// and client secrets, and the hashes under which the database keeps them.
+// Package opaque makes random texts that mean nothing by themselves, such as codes, cookies,
+// handles and client secrets, and the hashes under which the database keeps them.
 package opaque
 
 import (

@@ -9,7 +9,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 )
 
-// Every member of discovery has its form, nothing is there that no specification names, and the key set keeps its rules.
+// Every member of discovery has its form, nothing is there that no specification names, and the key
+// set keeps its rules.
 func TestConfigOP(t *testing.T) {
 	t.Parallel()
 	s := newSuite(t)

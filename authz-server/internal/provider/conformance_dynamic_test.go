@@ -131,7 +131,8 @@ func TestDynamicOP(t *testing.T) {
 	})
 }
 
-// What the suite's browser looks for on the pages of a log-out, in both languages, and that a log-out holds.
+// What the suite's browser looks for on the pages of a log-out, in both languages, and that a
+// log-out holds.
 func TestLogoutOP(t *testing.T) {
 	t.Parallel()
 	s := newSuite(t)

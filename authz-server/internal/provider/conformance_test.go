@@ -94,7 +94,8 @@ func TestBasicOP(t *testing.T) {
 		s.Tokens(p.redeem(a.Parameter("code"), "code_verifier", providertest.Verifier))
 	})
 	t.Run("oidcc-ensure-post-request-succeeds", func(t *testing.T) {
-		// From the client's site: no cookie comes with it, and the answer has the browser come again with them.
+		// From the client's site: no cookie comes with it, and the answer has the browser come
+		// again with them.
 		b := s.Browser()
 		a := b.Send(s.Request("POST", "/oauth2/authorize", p.request(), "Origin", "https://suite.example", "Sec-Fetch-Site", "cross-site"))
 		if a.Location == nil || a.Location.Path != "/oauth2/authorize" {
@@ -109,7 +110,8 @@ func TestBasicOP(t *testing.T) {
 	})
 	t.Run("oidcc-ensure-registered-redirect-uri, oidcc-ensure-redirect-uri-in-authorization-request", func(t *testing.T) {
 		for _, uri := range []string{"https://suite.example/callback/xyz", "https://suite.example/callback?x=1", ""} {
-			// In place, and not at a page of its own: the suite looks at the authorization endpoint's address.
+			// In place, and not at a page of its own: the suite looks at the authorization
+			// endpoint's address.
 			a := s.Browser().Get("/oauth2/authorize?" + p.request("redirect_uri", uri).Encode())
 			if a.Status != 400 || a.Location != nil || !strings.Contains(a.Body, "redirect_uri") || !strings.Contains(a.Body, "invalid_request") {
 				t.Errorf("%q: %d %v %s", uri, a.Status, a.Location, a.Body)

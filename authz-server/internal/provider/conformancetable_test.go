@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// CONFORMANCE.md says which test holds the server to which line: every test and every departure that it names is there.
+// CONFORMANCE.md says which test holds the server to which line: every test and every departure
+// that it names is there.
 func TestTheTableOfConformanceNamesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	read := func(path string) string {

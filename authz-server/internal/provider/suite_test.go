@@ -22,16 +22,18 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// The walk of the OpenID Foundation's conformance suite: clients register themselves, every module starts logged out, and
-// the browser knows page addresses, field names and button ids alone. Subtests bear the names of the suite's modules.
-// What other tests cover already is in authz-server/CONFORMANCE.md, and not repeated here.
+// The walk of the OpenID Foundation's conformance suite: clients register themselves, every module
+// starts logged out, and the browser knows page addresses, field names and button ids alone.
+// Subtests bear the names of the suite's modules. What other tests cover already is in
+// authz-server/CONFORMANCE.md, and not repeated here.
 
 const (
 	suiteEmail    = "suite@example.com"
 	suitePassword = "correct horse battery staple"
 )
 
-// suite is a server as it is set up for certification: open registration, all scopes, and the older response types.
+// suite is a server as it is set up for certification: open registration, all scopes, and the older
+// response types.
 type suite struct {
 	*providertest.Registrar
 	person accounts.User
@@ -121,7 +123,8 @@ func (p party) request(changes ...string) url.Values {
 	return form
 }
 
-// authorize goes through the pages until the client is called back, or a page comes that the suite does not know.
+// authorize goes through the pages until the client is called back, or a page comes that the suite
+// does not know.
 func (p party) authorize(b *providertest.Browser, form url.Values) providertest.Answer {
 	p.s.T.Helper()
 	a := visit(b, "/oauth2/authorize?"+form.Encode())
@@ -184,8 +187,8 @@ func claimsOf(f *providertest.Fixture, token string) map[string]any {
 	return claims
 }
 
-// visit goes to an address and through the pages of the server: it logs the suite's person in, and allows. It ends where the
-// client is called back, or at a page that is neither.
+// visit goes to an address and through the pages of the server: it logs the suite's person in, and
+// allows. It ends where the client is called back, or at a page that is neither.
 func visit(b *providertest.Browser, path string) providertest.Answer {
 	b.Fixture.T.Helper()
 	at, err := url.Parse(b.Fixture.Issuer + path)

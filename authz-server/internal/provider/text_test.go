@@ -19,7 +19,8 @@ import (
 // notText is what PostgreSQL stores in no text, in the form of a query.
 var notText = map[string]string{"NUL": "a%00b", "bad UTF-8": "a%ffb", "half a character": "%ea%b0"}
 
-// wantRefusal checks that an answer is 400 in the form of the interface: JSON for programs, a page for people.
+// wantRefusal checks that an answer is 400 in the form of the interface: JSON for programs, a page
+// for people.
 func wantRefusal(t *testing.T, what, path string, a providertest.Answer) {
 	t.Helper()
 	pages := strings.HasPrefix(path, "/oauth2/authorize") || strings.HasPrefix(path, "/oauth2/logout") ||
@@ -37,7 +38,8 @@ func wantRefusal(t *testing.T, what, path string, a providertest.Answer) {
 	}
 }
 
-// Every route that there is, on the database that cannot store such text; also those that are added later.
+// Every route that there is, on the database that cannot store such text; also those that are added
+// later.
 func TestWhatIsNotTextIsRefusedAtEveryDoor(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {

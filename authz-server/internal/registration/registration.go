@@ -34,8 +34,8 @@ const (
 // Offered tells whether there is an endpoint.
 func (m Mode) Offered() bool { return m == Token || m == Open }
 
-// Endpoint is /oauth2/register, and /oauth2/register/{client_id}. It is safe for concurrent use. All
-// fields are required.
+// Endpoint is /oauth2/register, and /oauth2/register/{client_id}. It is safe for concurrent use.
+// All fields are required.
 type Endpoint struct {
 	*endpoint.Common
 	Clients *directory.Clients
@@ -199,8 +199,8 @@ func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, needed string,
 	e.Error(w, r, err)
 }
 
-// challenge answers a request that does not show what is needed (RFC 6750 §3). A client that is gone
-// makes no difference (RFC 7592 §2.1).
+// challenge answers a request that does not show what is needed (RFC 6750 §3). A client that is
+// gone makes no difference (RFC 7592 §2.1).
 func (e *Endpoint) challenge(w http.ResponseWriter, r *http.Request, needed string) {
 	challenge, text := `Bearer realm="`+e.Issuer.String()+`"`, "send "+needed+` as "Authorization: Bearer TOKEN"`
 	if bearer(r) != "" {

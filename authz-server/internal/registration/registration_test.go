@@ -287,7 +287,8 @@ func TestRegistrationIsClosedUnlessItIsOpened(t *testing.T) {
 	}
 }
 
-// RFC 9700 §2.1.1, and what SECURITY.md says: whoever nobody vouched for uses PKCE, with a secret or without.
+// RFC 9700 §2.1.1, and what SECURITY.md says: whoever nobody vouched for uses PKCE, with a secret
+// or without.
 func TestAClientThatNobodyVouchedForMustUsePKCE(t *testing.T) {
 	t.Parallel()
 	r := providertest.NewRegistrar(t, sqldbtest.SQLite(t), registration.Open)

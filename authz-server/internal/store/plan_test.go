@@ -17,8 +17,9 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// grown puts most of everything with the client c1, the person u1 and the session s1, as far as they can have it. Every time
-// is its row's number in milliseconds, and the clock stands at planNow. Nearly all is unexpired then.
+// grown puts most of everything with the client c1, the person u1 and the session s1, as far as
+// they can have it. Every time is its row's number in milliseconds, and the clock stands at
+// planNow. Nearly all is unexpired then.
 var grown = []string{
 	`INSERT INTO users (id, email, email_key, email_verified, name, locale, password_hash, roles, disabled, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'u' || i, 'u' || i, 'u' || i, false, 'n', '', 'hash', '', false, i, i FROM n`,

@@ -40,7 +40,8 @@ func ok(t *testing.T, err error) {
 	storetest.OK(t, err)
 }
 
-// many stores n grants that ann gave to app, each with a code and two refresh tokens, the first of them with 450.
+// many stores n grants that ann gave to app, each with a code and two refresh tokens, the first of
+// them with 450.
 func (s *town) many(t *testing.T, n int) {
 	t.Helper()
 	numbers := fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)`, n)

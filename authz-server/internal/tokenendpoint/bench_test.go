@@ -15,11 +15,12 @@ import (
 	"github.com/maru-auth/maru/internal/testenv/testkey"
 )
 
-// The figures of interest are ratios to one bare RSA-2048 signature made in the same run, for machines differ and are noisy.
-// Requests go through the handler, without a network, with the store on SQLite.
+// The figures of interest are ratios to one bare RSA-2048 signature made in the same run, for
+// machines differ and are noisy. Requests go through the handler, without a network, with the store
+// on SQLite.
 
-// ratio runs work again and again, each time after prepare (which is not counted) and beside one bare signature, and
-// reports the ratio of the medians.
+// ratio runs work again and again, each time after prepare (which is not counted) and beside one
+// bare signature, and reports the ratio of the medians.
 func ratio(b *testing.B, prepare, work func()) {
 	key := testkey.RSA(b, "bare")
 	sum := sha256.Sum256([]byte("benchmark"))

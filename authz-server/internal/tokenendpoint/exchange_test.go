@@ -19,7 +19,8 @@ const (
 	accessTokenType   = "urn:ietf:params:oauth:token-type:access_token"
 )
 
-// addService registers a service that serves a resource and may exchange people's tokens for others.
+// addService registers a service that serves a resource and may exchange people's tokens for
+// others.
 func addService(f *providertest.Fixture, id, serves string, targets ...string) {
 	f.AddClient(id, func(c *client.Client) {
 		c.GrantTypes, c.RedirectURIs = []string{exchangeGrantType, "client_credentials"}, nil
@@ -170,7 +171,8 @@ func TestAnExchangeRefusesWhatIsNotTheServices(t *testing.T) {
 	exchange(f, "board", late.Access).WantError(t, 400, "invalid_request")
 }
 
-// A token that the app kept narrow is not widened for a service that it was for; for a further one, what the person granted counts.
+// A token that the app kept narrow is not widened for a service that it was for; for a further one,
+// what the person granted counts.
 func TestAnExchangeWidensNothing(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
@@ -194,8 +196,8 @@ func TestAnExchangeWidensNothing(t *testing.T) {
 	}
 }
 
-// A moderator's app reads the board by a token that can do no more. Neither the board alone, by way of another service, nor the
-// two in league get the rest of what the person granted to the app.
+// A moderator's app reads the board by a token that can do no more. Neither the board alone, by way
+// of another service, nor the two in league get the rest of what the person granted to the app.
 func TestAChainNeverGetsBackWhatItsFirstTokenGaveUp(t *testing.T) {
 	t.Parallel()
 	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
@@ -235,7 +237,8 @@ func TestAChainNeverGetsBackWhatItsFirstTokenGaveUp(t *testing.T) {
 	})
 }
 
-// Whatever the path: of a service that a token of the chain was for, no later token carries more than that one did.
+// Whatever the path: of a service that a token of the chain was for, no later token carries more
+// than that one did.
 func TestNoChainOfExchangesWidens(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
@@ -281,7 +284,8 @@ func TestNoChainOfExchangesWidens(t *testing.T) {
 	})
 }
 
-// A scope that the operator took from the app is gone from all that is made of its grants, by whatever way.
+// A scope that the operator took from the app is gone from all that is made of its grants, by
+// whatever way.
 func TestAScopeThatAClientLostComesByNoGrant(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)
@@ -385,7 +389,8 @@ func TestAnExchangeNeedsTheKeyOfABoundToken(t *testing.T) {
 	}
 }
 
-// The service behind sees the person as it would if the app called it directly: nobody learns whose a pairwise subject is.
+// The service behind sees the person as it would if the app called it directly: nobody learns whose
+// a pairwise subject is.
 func TestAnExchangeKeepsAPairwiseSubject(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

@@ -11,8 +11,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 )
 
-// Codes and refresh tokens are used at the moment when their client is deleted, or their grant is revoked. Whoever comes too
-// late is told invalid_grant or invalid_client and not that the server failed; whoever was in time has tokens of a dead grant.
+// Codes and refresh tokens are used at the moment when their client is deleted, or their grant is
+// revoked. Whoever comes too late is told invalid_grant or invalid_client and not that the server
+// failed; whoever was in time has tokens of a dead grant.
 func TestTokensAreRefusedPlainlyWhenTheirGrantGoesInARace(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(f *providertest.Fixture) error{

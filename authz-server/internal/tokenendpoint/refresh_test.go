@@ -116,7 +116,8 @@ func TestARefreshTokenIsRefused(t *testing.T) {
 	}
 }
 
-// Somebody who knows a jti, from a log say, must not be able to end the grant by a token that they made up around it.
+// Somebody who knows a jti, from a log say, must not be able to end the grant by a token that they
+// made up around it.
 func TestAForgedTokenWithAKnownIDEndsNothing(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

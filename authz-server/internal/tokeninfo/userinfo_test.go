@@ -13,7 +13,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// RFC 9449 §9, RFC 6750 §3: the error is in the challenge of the scheme that was used, or clients do not find it.
+// RFC 9449 §9, RFC 6750 §3: the error is in the challenge of the scheme that was used, or clients
+// do not find it.
 func TestUserinfoTellsTheErrorInTheChallengeOfTheScheme(t *testing.T) {
 	t.Parallel()
 	f := providertest.NewWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.DPoPNonces = true })

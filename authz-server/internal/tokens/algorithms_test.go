@@ -10,7 +10,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// FAPI 2.0 Security Profile §5.4.1 is about what the server signs as well. Ordinary clients keep RS256.
+// FAPI 2.0 Security Profile §5.4.1 is about what the server signs as well. Ordinary clients keep
+// RS256.
 func TestAccessTokensAreSignedByTheProfile(t *testing.T) {
 	t.Parallel()
 	for _, alg := range append([]string{""}, client.ProfileAlgorithms...) {

@@ -179,7 +179,8 @@ func (b Boards) Comments(ctx context.Context, token TokenFunc, post, cursor stri
 	return list, err
 }
 
-// CommentText is what a person writes. Parent is the id of the comment that it replies to, or empty.
+// CommentText is what a person writes. Parent is the id of the comment that it replies to, or
+// empty.
 type CommentText struct {
 	Body   string `json:"body"`
 	Format string `json:"format"`

@@ -192,7 +192,8 @@ func TestOneAddressPushesOutNobodyElsesForm(t *testing.T) {
 	}
 }
 
-// begin begins a log-in in the browser that has the cookies of r, and returns its state and its cookie.
+// begin begins a log-in in the browser that has the cookies of r, and returns its state and its
+// cookie.
 func begin(t *testing.T, c *Client, r *http.Request, in Login) (string, []*http.Cookie) {
 	t.Helper()
 	c.provider.value, c.provider.tried = &issuer{}, c.now()

@@ -113,8 +113,8 @@ func TestABrowserIsUnderstood(t *testing.T) {
 	}
 }
 
-// said finds, in the app's sources and templates, the keys that are asked for by name, and all texts: among those are the other
-// keys.
+// said finds, in the app's sources and templates, the keys that are asked for by name, and all
+// texts: among those are the other keys.
 func said(t *testing.T) (asked, texts map[string]bool) {
 	t.Helper()
 	asked, texts = map[string]bool{}, map[string]bool{}
@@ -144,8 +144,8 @@ func said(t *testing.T) (asked, texts map[string]bool) {
 	return asked, texts
 }
 
-// collect notes the arguments of v.T("key"), l.Count("key", n), v.Message(status, "title", "text") and SetFlash("key"), and
-// every other text.
+// collect notes the arguments of v.T("key"), l.Count("key", n), v.Message(status, "title", "text")
+// and SetFlash("key"), and every other text.
 func collect(n ast.Node, asked, texts map[string]bool) {
 	unquote := func(e ast.Expr) string {
 		lit, ok := e.(*ast.BasicLit)

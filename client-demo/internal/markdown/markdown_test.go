@@ -66,8 +66,8 @@ func FuzzMarkdown(f *testing.F) {
 	})
 }
 
-// TestMarkdownThatCostsTooMuchIsRefused has inputs of 20,000 bytes, as long as a post may be, that take
-// goldmark from 0.1 to 26 seconds, or that make up to 100 MB of HTML.
+// TestMarkdownThatCostsTooMuchIsRefused has inputs of 20,000 bytes, as long as a post may be, that
+// take goldmark from 0.1 to 26 seconds, or that make up to 100 MB of HTML.
 func TestMarkdownThatCostsTooMuchIsRefused(t *testing.T) {
 	t.Parallel()
 	const size = 20_000

@@ -20,7 +20,8 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/markdown"
 )
 
-// another is a language that the app does not speak. All its words are in brackets, so that what is outside them was not translated.
+// another is a language that the app does not speak. All its words are in brackets, so that what is
+// outside them was not translated.
 func another() *lang.Language {
 	first := lang.All[0]
 	l := &lang.Language{
@@ -92,7 +93,8 @@ var (
 	letters   = regexp.MustCompile(`\p{L}{2}`)
 )
 
-// outside returns what a page says outside brackets, in texts and in the attributes that are read out.
+// outside returns what a page says outside brackets, in texts and in the attributes that are read
+// out.
 func outside(t *testing.T, page string) (found []string) {
 	t.Helper()
 	document, err := html.ParseWithOptions(strings.NewReader(page), html.ParseOptionEnableScripting(false))

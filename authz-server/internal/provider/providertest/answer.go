@@ -18,8 +18,8 @@ type Answer struct {
 	Location *url.URL
 }
 
-// Parameter returns a parameter of an authorization answer: out of the redirect's fragment or query, or of
-// the form that posts itself.
+// Parameter returns a parameter of an authorization answer: out of the redirect's fragment or
+// query, or of the form that posts itself.
 func (a Answer) Parameter(name string) string {
 	if a.Location == nil {
 		return HiddenFields(a.Body).Get(name)
@@ -40,7 +40,8 @@ func (a Answer) JSON(t testing.TB) map[string]any {
 	return object
 }
 
-// WantError fails the test unless the answer is this error of an endpoint for programs, which nothing caches.
+// WantError fails the test unless the answer is this error of an endpoint for programs, which
+// nothing caches.
 func (a Answer) WantError(t testing.TB, status int, code string) {
 	t.Helper()
 	if a.Status != status || a.JSON(t)["error"] != code {
@@ -51,7 +52,8 @@ func (a Answer) WantError(t testing.TB, status int, code string) {
 	}
 }
 
-// Request makes a request to the server, with a form (nil: none) and pairs of header names and values.
+// Request makes a request to the server, with a form (nil: none) and pairs of header names and
+// values.
 func (f *Fixture) Request(method, path string, form url.Values, header ...string) *http.Request {
 	f.T.Helper()
 	if !strings.HasPrefix(path, "http") {

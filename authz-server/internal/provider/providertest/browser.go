@@ -59,8 +59,8 @@ func (b *Browser) Post(path string, form url.Values) Answer {
 	return b.Send(b.Fixture.Request("POST", path, form, "Origin", b.Fixture.Issuer, "Sec-Fetch-Site", "same-origin"))
 }
 
-// PostFromElsewhere posts a form as another site's page makes a browser do: without the cookies, which are
-// SameSite=Lax. It follows the redirect that this must lead to, which has them.
+// PostFromElsewhere posts a form as another site's page makes a browser do: without the cookies,
+// which are SameSite=Lax. It follows the redirect that this must lead to, which has them.
 func (b *Browser) PostFromElsewhere(path string, form url.Values) Answer {
 	f := b.Fixture
 	f.T.Helper()
@@ -75,8 +75,8 @@ func (b *Browser) PostFromElsewhere(path string, form url.Values) Answer {
 	return b.Get(a.Location.String())
 }
 
-// Parameters are those of a good authorization request of "app", with pairs of names and values changed; an
-// empty value takes a parameter out.
+// Parameters are those of a good authorization request of "app", with pairs of names and values
+// changed; an empty value takes a parameter out.
 func Parameters(changes ...string) url.Values {
 	return changed(url.Values{
 		"response_type": {"code"}, "client_id": {"app"}, "redirect_uri": {Callback},

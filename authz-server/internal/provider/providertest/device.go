@@ -30,7 +30,8 @@ func (f *Fixture) AddTV(id string, change func(c *client.Client)) {
 // DeviceCodes are what a device gets to begin with.
 type DeviceCodes struct{ Device, User, Complete string }
 
-// StartDevice begins a device flow, with pairs of header names and values. The answer must be as every one is.
+// StartDevice begins a device flow, with pairs of header names and values. The answer must be as
+// every one is.
 func (f *Fixture) StartDevice(id string, form url.Values, header ...string) DeviceCodes {
 	f.T.Helper()
 	form.Set("client_id", id)
@@ -61,7 +62,8 @@ func (f *Fixture) PollInTime(id, code string, header ...string) Answer {
 	return f.Poll(id, code, header...)
 }
 
-// Decide types a device's code and decides as the page lets a person: with all that is ticked on it.
+// Decide types a device's code and decides as the page lets a person: with all that is ticked on
+// it.
 func (b *Browser) Decide(code, decision string) Answer {
 	b.Fixture.T.Helper()
 	page := b.Post("/device", url.Values{"user_code": {code}})

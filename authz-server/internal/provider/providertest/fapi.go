@@ -14,7 +14,8 @@ type FAPIClient struct {
 	Key     *Signer
 }
 
-// AddFAPIClient registers a client with the profile fapi2 that authenticates with a key, and what change says.
+// AddFAPIClient registers a client with the profile fapi2 that authenticates with a key, and what
+// change says.
 func (f *Fixture) AddFAPIClient(id string, key *Signer, change func(c *client.Client)) FAPIClient {
 	f.T.Helper()
 	f.AddClient(id, func(c *client.Client) {

@@ -35,8 +35,8 @@ const (
 	Verifier  = "a-verifier-with-more-than-enough-random-characters-in-it"
 )
 
-// Fixture is an authorization server with the client "app" and one person. Each has a database and a
-// clock of its own, so tests that make one can run in parallel.
+// Fixture is an authorization server with the client "app" and one person. Each has a database and
+// a clock of its own, so tests that make one can run in parallel.
 type Fixture struct {
 	T        testing.TB
 	Clock    *clock.Clock // stands still until a test moves it
@@ -151,8 +151,8 @@ func (f *Fixture) serve(config provider.Config) {
 
 func everyScope() []string { return client.Scopes(client.Builtin(APIOrigin)) }
 
-// AddClient registers a confidential client that an operator trusts and that may have everything, but for
-// what change says. Its secret is [Secret].
+// AddClient registers a confidential client that an operator trusts and that may have everything,
+// but for what change says. Its secret is [Secret].
 func (f *Fixture) AddClient(id string, change func(c *client.Client)) {
 	f.T.Helper()
 	c := client.Client{

@@ -42,7 +42,8 @@ func ButtonName(t testing.TB, page, id string) (name, value string) {
 	return "", ""
 }
 
-// Asked sends a request that must lead to the consent page, and returns that page and the path of its form.
+// Asked sends a request that must lead to the consent page, and returns that page and the path of
+// its form.
 func (b *Browser) Asked(form url.Values) (path string, page Answer) {
 	b.Fixture.T.Helper()
 	a := b.AuthorizeForm(form)
@@ -58,8 +59,8 @@ func (b *Browser) Allow(t testing.TB, path string, page Answer, words ...string)
 	return b.Get(b.Press(t, path, page, "allow", words...))
 }
 
-// Press posts the consent page's form by one of its buttons, with these words ticked, and returns where the
-// browser is led.
+// Press posts the consent page's form by one of its buttons, with these words ticked, and returns
+// where the browser is led.
 func (b *Browser) Press(t testing.TB, path string, page Answer, button string, words ...string) string {
 	t.Helper()
 	form := HiddenFields(page.Body)

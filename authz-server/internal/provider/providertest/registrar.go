@@ -15,15 +15,16 @@ import (
 	"github.com/maru-auth/maru/internal/testenv/site"
 )
 
-// Registrar is a server at which clients register themselves, with a site of a client's developer on https.
+// Registrar is a server at which clients register themselves, with a site of a client's developer
+// on https.
 type Registrar struct {
 	*Fixture
 	Site  *site.Site
 	Pages *site.Pages // of the site
 }
 
-// NewRegistrar returns a server at which strangers may register for ordinary grants and the scopes openid,
-// profile and email.
+// NewRegistrar returns a server at which strangers may register for ordinary grants and the scopes
+// openid, profile and email.
 func NewRegistrar(t testing.TB, databaseURL string, mode registration.Mode) *Registrar {
 	t.Helper()
 	return NewRegistrarWith(t, databaseURL, func(cfg *provider.Config, clients *directory.Config) {
@@ -35,7 +36,8 @@ func NewRegistrar(t testing.TB, databaseURL string, mode registration.Mode) *Reg
 	})
 }
 
-// NewRegistrarWith returns a server whose settings, and those of its directory of clients, change completes.
+// NewRegistrarWith returns a server whose settings, and those of its directory of clients, change
+// completes.
 func NewRegistrarWith(t testing.TB, databaseURL string, change func(*provider.Config, *directory.Config)) *Registrar {
 	t.Helper()
 	r := &Registrar{Pages: &site.Pages{}}

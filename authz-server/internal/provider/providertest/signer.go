@@ -138,8 +138,8 @@ func change(claims map[string]any, changes []any) map[string]any {
 	return claims
 }
 
-// Proof makes a DPoP proof for a request, with claims changed, or the members typ and jwk of the header; nil
-// takes a claim out.
+// Proof makes a DPoP proof for a request, with claims changed, or the members typ and jwk of the
+// header; nil takes a claim out.
 func (s *Signer) Proof(f *Fixture, method, path string, changes ...any) string {
 	s.t.Helper()
 	header := map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": s.Key.Public()}
@@ -171,14 +171,16 @@ func (s *Signer) Assertion(f *Fixture, id string, changes ...any) url.Values {
 	}
 }
 
-// ClientCredentials asks for a client's own token, with an assertion (whose claims are changed) and a proof.
+// ClientCredentials asks for a client's own token, with an assertion (whose claims are changed) and
+// a proof.
 func (f *Fixture) ClientCredentials(id string, key *Signer, proof string, changes ...any) Answer {
 	f.T.Helper()
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"board:read"}}
 	return f.PostForm("/oauth2/token", Merge(form, key.Assertion(f, id, changes...)), "DPoP", proof)
 }
 
-// RequestObject makes a request object (RFC 9101) of the client "signer", with claims changed; nil takes one out.
+// RequestObject makes a request object (RFC 9101) of the client "signer", with claims changed; nil
+// takes one out.
 func (s *Signer) RequestObject(f *Fixture, form url.Values, changes ...any) string {
 	s.t.Helper()
 	now := f.Clock.Now()

@@ -37,7 +37,8 @@ func (f *Fixture) TokenWith(id, secret string, form url.Values) Answer {
 	return f.Do(r)
 }
 
-// Redeem exchanges a code of "app" for tokens, with pairs of parameters changed; an empty value takes one out.
+// Redeem exchanges a code of "app" for tokens, with pairs of parameters changed; an empty value
+// takes one out.
 func (f *Fixture) Redeem(code string, changes ...string) Answer {
 	f.T.Helper()
 	return f.Token("app", changed(CodeGrant(code), changes))

@@ -136,7 +136,8 @@ func TestAccountsGetTheKeysOfToday(t *testing.T) {
 			}
 			return u.ID
 		}
-		// As the server once stored them: one address twice, İ@ where i@ belongs, and one without a rival.
+		// As the server once stored them: one address twice, İ@ where i@ belongs, and one without a
+		// rival.
 		plain, other, dotted, alone := make("u@xn--bcher-kva.example"), make("other@example.com"), make("İ@example.com"),
 			make("Mina@Bücher.example")
 		twice := make("U@placeholder.example")

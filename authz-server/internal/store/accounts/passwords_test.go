@@ -60,7 +60,8 @@ func TestAPasswordChangeEndsTheOtherSessions(t *testing.T) {
 	})
 }
 
-// A thief who got in by the old password, or by the cookie, keeps nothing: no session, no grant that refreshes for months.
+// A thief who got in by the old password, or by the cookie, keeps nothing: no session, no grant
+// that refreshes for months.
 func TestAPasswordChangeLeavesOnlyWhatTheSessionThatMakesItGranted(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		f.Code(t, "theirs", false)

@@ -1,6 +1,6 @@
-// Package accounts stores people: their accounts, passwords and claims, and the sessions in which they
-// are logged in. A session ends here, and with it its grants (package grants) and what its clients
-// are to be told (package outbox).
+// Package accounts stores people: their accounts, passwords and claims, and the sessions in which
+// they are logged in. A session ends here, and with it its grants (package grants) and what its
+// clients are to be told (package outbox).
 package accounts
 
 import (

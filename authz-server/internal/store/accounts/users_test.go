@@ -128,7 +128,8 @@ func TestADisabledAccountLosesSessionsAndGrants(t *testing.T) {
 	})
 }
 
-// A log-in whose password was checked before the account was disabled must not leave a session behind, whichever comes first.
+// A log-in whose password was checked before the account was disabled must not leave a session
+// behind, whichever comes first.
 func TestLoggingInWhileTheAccountIsDisabledLeavesNoSession(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		for range 10 {

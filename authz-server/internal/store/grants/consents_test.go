@@ -109,7 +109,8 @@ func TestAClientThatNeedsNoConsentIsAConnectionWhileItHoldsAGrant(t *testing.T) 
 	})
 }
 
-// Whatever of the two comes first, a grant by an earlier consent never outlives the consent's withdrawal.
+// Whatever of the two comes first, a grant by an earlier consent never outlives the consent's
+// withdrawal.
 func TestAWithdrawalLeavesNoGrantInARace(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		c, err := f.Clients.Client(t.Context(), "app")

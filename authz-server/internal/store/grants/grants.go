@@ -1,6 +1,6 @@
 // Package grants stores what people let clients do: consents, and the grants made from them with
-// their authorization codes, refresh tokens and revocations. The requests of devices, which wait for
-// a grant, are here too.
+// their authorization codes, refresh tokens and revocations. The requests of devices, which wait
+// for a grant, are here too.
 package grants
 
 import (

@@ -10,7 +10,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
-// A grant is decided from what was read of its client. If that is not so any more, nothing is granted.
+// A grant is decided from what was read of its client. If that is not so any more, nothing is
+// granted.
 func TestAGrantToAClientThatHasChangedIsNotMade(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		c, err := f.Clients.Client(t.Context(), "app")

@@ -1,5 +1,5 @@
-// Package keystore stores the server's signing keys and other secrets, all of them encrypted by package
-// keys.
+// Package keystore stores the server's signing keys and other secrets, all of them encrypted by
+// package keys.
 package keystore
 
 import (

@@ -1,5 +1,5 @@
-// Package limits counts what may be done only so often: quotas within a window of time, tries that may
-// fail, and identifiers that can be used once.
+// Package limits counts what may be done only so often: quotas within a window of time, tries that
+// may fail, and identifiers that can be used once.
 package limits
 
 import (

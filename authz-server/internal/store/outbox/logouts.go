@@ -191,8 +191,8 @@ func (s *Logouts) TakeLogouts(
 	return taken, err
 }
 
-// takeOf takes up to limit deliveries of one client. The condition on due_at stands outside as well,
-// where Postgres evaluates it again after waiting for another transaction's update.
+// takeOf takes up to limit deliveries of one client. The condition on due_at stands outside as
+// well, where Postgres evaluates it again after waiting for another transaction's update.
 func (s *Logouts) takeOf(
 	ctx context.Context, clientID string, now, until time.Time, limit int,
 ) ([]LogoutDelivery, error) {

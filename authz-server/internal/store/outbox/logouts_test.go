@@ -15,7 +15,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
-// told makes clients that want to be told of log-outs, and notes them and "app", which does not, for the session.
+// told makes clients that want to be told of log-outs, and notes them and "app", which does not,
+// for the session.
 func told(t *testing.T, f *storetest.World, clients ...string) {
 	t.Helper()
 	for _, id := range clients {
@@ -162,7 +163,8 @@ func TestAnExpiredSessionTellsNobody(t *testing.T) {
 	})
 }
 
-// Clients that are noted at the very time when their session ends are told, or learn that it has ended: never neither.
+// Clients that are noted at the very time when their session ends are told, or learn that it has
+// ended: never neither.
 func TestNotingAClientAndEndingItsSessionAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		var names []string

@@ -1,5 +1,5 @@
-// Package registry stores clients: their metadata and secrets, and the tokens by which they register
-// and manage themselves. It also removes those that nobody uses.
+// Package registry stores clients: their metadata and secrets, and the tokens by which they
+// register and manage themselves. It also removes those that nobody uses.
 package registry
 
 import (

@@ -196,7 +196,8 @@ func BenchmarkClientWithSecrets(b *testing.B) {
 	}
 }
 
-// Of two who change a client from the same reading, one is told: else what an operator took away would come back.
+// Of two who change a client from the same reading, one is told: else what an operator took away
+// would come back.
 func TestAClientIsNotChangedFromAnOldReading(t *testing.T) {
 	storetest.Empty(t, func(t *testing.T, s *storetest.World) {
 		if err := s.Clients.CreateClient(t.Context(), demoClient("app")); err != nil {

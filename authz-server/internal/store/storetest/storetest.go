@@ -49,8 +49,8 @@ func Empty(t *testing.T, test func(t *testing.T, w *World)) {
 	})
 }
 
-// Each is Empty with a client, "app", a person with the e-mail address a@example.com and the password
-// hash "x", and their session.
+// Each is Empty with a client, "app", a person with the e-mail address a@example.com and the
+// password hash "x", and their session.
 func Each(t *testing.T, test func(t *testing.T, w *World)) {
 	t.Helper()
 	Empty(t, func(t *testing.T, w *World) {

@@ -1,5 +1,5 @@
-// Package fault tells what an error of either engine means: what has become of the connection and of
-// the statement, and which constraint refused a row.
+// Package fault tells what an error of either engine means: what has become of the connection and
+// of the statement, and which constraint refused a row.
 package fault
 
 import (
