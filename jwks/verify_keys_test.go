@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -14,7 +13,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -85,35 +83,14 @@ func joseSet(t testing.TB, keys ...jose.JSONWebKey) []byte {
 	return data
 }
 
-// testKeys has a key for each algorithm.
-var testKeys = sync.OnceValue(func() map[string]any {
-	rsaKey, err1 := rsa.GenerateKey(rand.Reader, 2048)
-	_, edKey, err2 := ed25519.GenerateKey(rand.Reader)
-	ec256, err3 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	ec384, err4 := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	ec521, err5 := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
-		panic(err)
-	}
-	return map[string]any{
-		"RS256": rsaKey, "RS384": rsaKey, "RS512": rsaKey,
-		"PS256": rsaKey, "PS384": rsaKey, "PS512": rsaKey,
-		"ES256": ec256, "ES384": ec384, "ES512": ec521, "EdDSA": edKey,
-	}
-})
-
-func publicKey(key any) any {
-	return key.(crypto.Signer).Public()
-}
-
 // Each algorithm's tokens, signed by another library, are accepted under that
 // algorithm, and under no other.
 func TestAlgorithmsAgreeWithAnotherLibrary(t *testing.T) {
 	t.Parallel()
-	names := slices.Sorted(maps.Keys(testKeys()))
+	names := slices.Sorted(maps.Keys(testkey.ByAlgorithm()))
 	for _, alg := range names {
-		public := jose.JSONWebKey{Key: publicKey(testKeys()[alg]), KeyID: "k", Use: "sig"}
-		token := joseToken(t, alg, "k", testKeys()[alg])
+		public := jose.JSONWebKey{Key: testkey.ByAlgorithm()[alg].Public(), KeyID: "k", Use: "sig"}
+		token := joseToken(t, alg, "k", testkey.ByAlgorithm()[alg])
 		_, rest, _ := strings.Cut(token, ".")
 		for _, allowed := range names {
 			v := verifierOf(t, joseSet(t, public), allowed)
@@ -151,7 +128,7 @@ func TestAlgorithmsAgreeWithAnotherLibrary(t *testing.T) {
 			}
 		}
 		// Altered tokens.
-		v := verifierOf(t, joseSet(t, jose.JSONWebKey{Key: publicKey(testKeys()[alg]), KeyID: "k"}), alg)
+		v := verifierOf(t, joseSet(t, jose.JSONWebKey{Key: testkey.ByAlgorithm()[alg].Public(), KeyID: "k"}), alg)
 		dot := strings.LastIndexByte(token, '.')
 		for i := range 3 {
 			signature, _ := base64.RawURLEncoding.DecodeString(token[dot+1:])
@@ -173,7 +150,7 @@ func TestAlgorithmsAgreeWithAnotherLibrary(t *testing.T) {
 // that it signs call it need not be the same; what the verifier allows counts.
 func TestEd25519ByEitherName(t *testing.T) {
 	t.Parallel()
-	key := testKeys()["EdDSA"].(ed25519.PrivateKey)
+	key := testkey.ByAlgorithm()["EdDSA"].(ed25519.PrivateKey)
 	for _, inKey := range []string{"", "EdDSA", "Ed25519"} {
 		set := joseSet(t, jose.JSONWebKey{Key: key.Public(), KeyID: "k", Algorithm: inKey})
 		for _, alg := range []string{"EdDSA", "Ed25519"} {
@@ -193,11 +170,11 @@ func TestEd25519ByEitherName(t *testing.T) {
 func TestKeysOfOneID(t *testing.T) {
 	t.Parallel()
 	other := testkey.RSA(t, "other")
-	first := jose.JSONWebKey{Key: publicKey(testKeys()["RS256"]), KeyID: "k"}
+	first := jose.JSONWebKey{Key: testkey.ByAlgorithm()["RS256"].Public(), KeyID: "k"}
 	second := jose.JSONWebKey{Key: other.Public(), KeyID: "k"}
-	ec := jose.JSONWebKey{Key: publicKey(testKeys()["ES256"]), KeyID: "k"}
+	ec := jose.JSONWebKey{Key: testkey.ByAlgorithm()["ES256"].Public(), KeyID: "k"}
 	v := verifierOf(t, joseSet(t, ec, first, second, first), "RS256", "ES256")
-	for alg, key := range map[string]any{"RS256": testKeys()["RS256"], "ES256": testKeys()["ES256"]} {
+	for alg, key := range map[string]any{"RS256": testkey.ByAlgorithm()["RS256"], "ES256": testkey.ByAlgorithm()["ES256"]} {
 		if _, err := v.Verify(t.Context(), joseToken(t, alg, "k", key)); err != nil {
 			t.Errorf("%s: %v", alg, err)
 		}
@@ -217,10 +194,10 @@ func TestKeysOfOneID(t *testing.T) {
 // A token need not name its key if only one can be meant.
 func TestTokensWithoutKeyID(t *testing.T) {
 	t.Parallel()
-	rsaKey := jose.JSONWebKey{Key: publicKey(testKeys()["RS256"])}
-	ec := jose.JSONWebKey{Key: publicKey(testKeys()["ES256"]), KeyID: "ec"}
+	rsaKey := jose.JSONWebKey{Key: testkey.ByAlgorithm()["RS256"].Public()}
+	ec := jose.JSONWebKey{Key: testkey.ByAlgorithm()["ES256"].Public(), KeyID: "ec"}
 	other := testkey.RSA(t, "other")
-	token := joseToken(t, "RS256", "", testKeys()["RS256"])
+	token := joseToken(t, "RS256", "", testkey.ByAlgorithm()["RS256"])
 	if _, err := verifierOf(t, joseSet(t, rsaKey, ec)).Verify(t.Context(), token); err != nil {
 		t.Errorf("one key fits: %v", err)
 	}

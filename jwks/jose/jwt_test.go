@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/internal/testenv/testkey"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
@@ -19,7 +20,7 @@ func compact(header, claims, signature string) string {
 
 func TestAJWTGivesItsPayloadToTheKeyThatSignedIt(t *testing.T) {
 	t.Parallel()
-	private := testKeys()["EdDSA"].(ed25519.PrivateKey)
+	private := testkey.ByAlgorithm()["EdDSA"].(ed25519.PrivateKey)
 	key, err := jose.NewKey("EdDSA", private.Public())
 	if err != nil {
 		t.Fatal(err)
@@ -53,15 +54,15 @@ func TestAJWTGivesItsPayloadToTheKeyThatSignedIt(t *testing.T) {
 
 func TestAKeyIsForAnAlgorithmThatItFits(t *testing.T) {
 	t.Parallel()
-	for alg, private := range testKeys() {
-		if key, err := jose.NewKey(alg, publicKey(private)); err != nil || key.ID() != key.Thumbprint() || key.Algorithm() != alg {
+	for alg, private := range testkey.ByAlgorithm() {
+		if key, err := jose.NewKey(alg, private.Public()); err != nil || key.ID() != key.Thumbprint() || key.Algorithm() != alg {
 			t.Errorf("%s: %+v %v", alg, key, err)
 		}
-		if key, err := jose.NewKey("HS256", publicKey(private)); err == nil || key.Public() != nil {
+		if key, err := jose.NewKey("HS256", private.Public()); err == nil || key.Public() != nil {
 			t.Errorf("%s as HS256: %+v", alg, key)
 		}
 	}
-	if _, err := jose.NewKey("ES256", publicKey(testKeys()["ES384"])); err == nil {
+	if _, err := jose.NewKey("ES256", testkey.ByAlgorithm()["ES384"].Public()); err == nil {
 		t.Error("a key of P-384 is taken for ES256")
 	}
 }

@@ -1,10 +1,7 @@
 package jose_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -12,11 +9,11 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	gojose "github.com/go-jose/go-jose/v4"
 
+	"github.com/maru-auth/maru/internal/testenv/testkey"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
@@ -27,27 +24,6 @@ func joseSet(t testing.TB, keys ...gojose.JSONWebKey) []byte {
 		t.Fatal(err)
 	}
 	return data
-}
-
-// testKeys has a key for each algorithm.
-var testKeys = sync.OnceValue(func() map[string]any {
-	rsaKey, err1 := rsa.GenerateKey(rand.Reader, 2048)
-	_, edKey, err2 := ed25519.GenerateKey(rand.Reader)
-	ec256, err3 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	ec384, err4 := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	ec521, err5 := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
-		panic(err)
-	}
-	return map[string]any{
-		"RS256": rsaKey, "RS384": rsaKey, "RS512": rsaKey,
-		"PS256": rsaKey, "PS384": rsaKey, "PS512": rsaKey,
-		"ES256": ec256, "ES384": ec384, "ES512": ec521, "EdDSA": edKey,
-	}
-})
-
-func publicKey(key any) any {
-	return key.(crypto.Signer).Public()
 }
 
 func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
@@ -61,7 +37,7 @@ func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
 		{"RS256", "", "PS256 PS384 PS512 RS256 RS384 RS512"}, {"RS256", "PS256", "PS256"},
 		{"ES256", "", "ES256"}, {"ES384", "ES384", "ES384"},
 	} {
-		set, err := jose.ParseKeySet(joseSet(t, gojose.JSONWebKey{Key: publicKey(testKeys()[tc.key]), Algorithm: tc.named}))
+		set, err := jose.ParseKeySet(joseSet(t, gojose.JSONWebKey{Key: testkey.ByAlgorithm()[tc.key].Public(), Algorithm: tc.named}))
 		if err != nil || set.Len() != 1 {
 			t.Fatal(set, err)
 		}
@@ -82,7 +58,7 @@ func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
 		if !slices.Equal(fits, want) {
 			t.Errorf("a key for %q that names %q fits %v", tc.key, tc.named, fits)
 		}
-		if private, ok := testKeys()[tc.key].(ed25519.PrivateKey); ok {
+		if private, ok := testkey.ByAlgorithm()[tc.key].(ed25519.PrivateKey); ok {
 			signature := ed25519.Sign(private, message)
 			if !keys[0].Verifies("Ed25519", message, signature) || keys[0].Verifies("Ed25519", message[1:], signature) ||
 				keys[0].Verifies("ES256", message, signature) {
@@ -95,7 +71,7 @@ func TestAKeyVerifiesByTheAlgorithmsThatItFits(t *testing.T) {
 // One bad key does not spoil the set.
 func TestUnusableKeysAreLeftOut(t *testing.T) {
 	t.Parallel()
-	good := gojose.JSONWebKey{Key: publicKey(testKeys()["RS256"]), KeyID: "good", Use: "sig"}
+	good := gojose.JSONWebKey{Key: testkey.ByAlgorithm()["RS256"].Public(), KeyID: "good", Use: "sig"}
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +94,7 @@ func TestUnusableKeysAreLeftOut(t *testing.T) {
 		return m
 	}
 	ecWith := func(member string, value any) map[string]any {
-		m := encoded(gojose.JSONWebKey{Key: publicKey(testKeys()["ES256"]), KeyID: "bad"})
+		m := encoded(gojose.JSONWebKey{Key: testkey.ByAlgorithm()["ES256"].Public(), KeyID: "bad"})
 		m[member] = value
 		return m
 	}
@@ -154,8 +130,8 @@ func TestUnusableKeysAreLeftOut(t *testing.T) {
 		"with e 1":                 rsaWith("e", "AQ"),
 		"with e 2":                 rsaWith("e", "Ag"),
 		"with huge e":              rsaWith("e", "__________8"),
-		"with its private half":    encoded(gojose.JSONWebKey{Key: testKeys()["RS256"], KeyID: "bad"}),
-		"EC with its private half": encoded(gojose.JSONWebKey{Key: testKeys()["ES256"], KeyID: "bad"}),
+		"with its private half":    encoded(gojose.JSONWebKey{Key: testkey.ByAlgorithm()["RS256"], KeyID: "bad"}),
+		"EC with its private half": encoded(gojose.JSONWebKey{Key: testkey.ByAlgorithm()["ES256"], KeyID: "bad"}),
 		"on an unknown curve":      ecWith("crv", "secp256k1"),
 		"on another curve":         ecWith("crv", "P-384"),
 		"off its curve":            ecWith("y", x),

@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/internal/testenv/testkey"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // proofOf signs a DPoP proof with the test's Ed25519 key.
 func proofOf(t testing.TB, claims map[string]any) string {
 	t.Helper()
-	private := testKeys()["EdDSA"].(ed25519.PrivateKey)
+	private := testkey.ByAlgorithm()["EdDSA"].(ed25519.PrivateKey)
 	encode := base64.RawURLEncoding.EncodeToString
 	text, err := json.Marshal(claims)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package testkey shares RSA keys among the tests of a process: to make one takes a tenth of a
+// Package testkey shares keys among the tests of a process: to make one takes a tenth of a
 // second, and most tests do not care which it is.
 package testkey
 
