@@ -50,6 +50,12 @@ var uses = []struct {
 	{"tests", []string{"-test", "./..."}},
 }
 
+// data are facts that others collected and something of ours contains, and no module has: each with
+// the file of its licence.
+var data = []struct{ name, licence, use string }{
+	{"SecLists (common passwords, as hashes)", "authz-server/internal/passwords/mostcommon/LICENSE-SecLists", "programs"},
+}
+
 // A dependency is a module that something of ours uses.
 type dependency struct {
 	root    string          // where its source lies
@@ -61,6 +67,9 @@ func main() {
 	dependencies, err := list()
 	if err == nil {
 		err = write(os.Stdout, dependencies)
+	}
+	if err == nil {
+		err = writeData(os.Stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -123,6 +132,21 @@ func write(w io.Writer, dependencies map[string]*dependency) error {
 		return errors.Join(faults...)
 	}
 	_, err := text.WriteTo(w)
+	return err
+}
+
+// writeData adds what no module has to the list.
+func writeData(w io.Writer) error {
+	var text strings.Builder
+	text.WriteString("\n| data | licence | part of |\n|---|---|---|\n")
+	for _, one := range data {
+		licences, err := identify(filepath.FromSlash(one.licence))
+		if err != nil {
+			return fmt.Errorf("%s: %w", one.licence, err)
+		}
+		fmt.Fprintf(&text, "| %s | [%s](%s) | %s |\n", one.name, strings.Join(licences, ", "), one.licence, one.use)
+	}
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 

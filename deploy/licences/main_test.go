@@ -20,6 +20,14 @@ DEALINGS IN THE SOFTWARE.`
 const gpl = `This program is free software: you can redistribute it and/or modify it under the terms of the GNU General Public License
 as published by the Free Software Foundation, either version 3 of the License, or (at your option) any later version.`
 
+func TestDataHasALicenceToo(t *testing.T) {
+	t.Chdir("../..")
+	var out strings.Builder
+	if err := writeData(&out); err != nil || !strings.Contains(out.String(), "| SecLists (common passwords, as hashes) | [MIT](") {
+		t.Error(out.String(), err)
+	}
+}
+
 func TestLicencesAreKnownAndAllowed(t *testing.T) {
 	for name, test := range map[string]struct {
 		files map[string]string // by path in the module

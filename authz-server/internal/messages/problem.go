@@ -22,7 +22,8 @@ const (
 	PasswordTooShort   Problem = "password_too_short"
 	PasswordTooLong    Problem = "password_too_long"
 	PasswordPersonal   Problem = "password_personal"
-	PasswordCommon     Problem = "password_common"
+	PasswordCommon     Problem = "password_common" // or built on a common word
+	PasswordMostCommon Problem = "password_most_common"
 	PasswordKeyboard   Problem = "password_keyboard"
 	PasswordRepeats    Problem = "password_repeats"
 	PasswordDigits     Problem = "password_digits"
@@ -46,7 +47,7 @@ const (
 // Problems lists every Problem.
 var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing,
 	EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
-	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordKeyboard, PasswordRepeats,
+	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordMostCommon, PasswordKeyboard, PasswordRepeats,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 

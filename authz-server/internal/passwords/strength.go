@@ -11,6 +11,7 @@ import (
 	"github.com/ccojocar/zxcvbn-go/scoring"
 
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/passwords/mostcommon"
 )
 
 // How long a password may be, in characters (NIST SP 800-63B §5.1.1.1).
@@ -19,7 +20,7 @@ const (
 	maxPassword = 128
 )
 
-// Obvious is [Weakness] as far as it costs nothing to find out.
+// Obvious is [Weakness] as far as it costs next to nothing to find out.
 func Obvious(password string) messages.Problem {
 	if len(password) > maxPasswordBytes {
 		return messages.PasswordTooLong
@@ -33,7 +34,18 @@ func Obvious(password string) messages.Problem {
 	case n > maxPassword:
 		return messages.PasswordTooLong
 	}
-	return pattern(text)
+	if problem := pattern(text); problem != "" {
+		return problem
+	}
+	if mostcommon.Contains(text) || !ascii(text) && mostcommon.Contains(toKeys(text)) {
+		return messages.PasswordMostCommon
+	}
+	return ""
+}
+
+// ascii tells whether text has no Hangul, or anything else that no list has.
+func ascii(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool { return c > unicode.MaxASCII })
 }
 
 // Weakness tells why a password should not be used by the person with this e-mail address and name,

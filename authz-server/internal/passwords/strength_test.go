@@ -16,10 +16,13 @@ func TestWeakPasswordsAreRefusedWithTheReason(t *testing.T) {
 		"a1b2c3!":                  messages.PasswordTooShort,
 		"가나다라마바사":                  messages.PasswordTooShort,
 		strings.Repeat("ab1 ", 33): messages.PasswordTooLong,
-		"password1":                messages.PasswordCommon,
+		"password1":                messages.PasswordMostCommon,
+		"PassWord1":                messages.PasswordMostCommon, // whatever the case
+		"blairsville":              messages.PasswordMostCommon, // the last of the list
+		"ㅇㅏㄴㄴㅕㅇ12":                 messages.PasswordMostCommon, // dkssud12 in Hangul mode
 		"P@ssw0rd123":              messages.PasswordCommon,
 		"Summer2024!":              messages.PasswordCommon,
-		"iloveyou1":                messages.PasswordCommon,
+		"iloveyou1":                messages.PasswordMostCommon,
 		"tkfkdgo1":                 messages.PasswordCommon,  // 사랑해1
 		"qlalfqjsgh":               messages.PasswordCommon,  // 비밀번호
 		"QlalfQjsgh1!":             messages.PasswordCommon,  // the same, dressed up
@@ -37,7 +40,7 @@ func TestWeakPasswordsAreRefusedWithTheReason(t *testing.T) {
 		"19990101":                 messages.PasswordDigits,
 		"990101-2345678":           messages.PasswordDigits,
 		"aaaaaaaaaaaa":             messages.PasswordRepeats,
-		"abcdefgh":                 messages.PasswordRepeats,
+		"abcdefgh":                 messages.PasswordMostCommon,
 		"five wooden words here":   "",
 		"호랑이 담배 피던 시절 이야기": "",
 		"xK9#mQ2$vL":      "",
