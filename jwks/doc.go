@@ -17,6 +17,9 @@
 //	guard := jwks.NewGuard(verifier, jwks.GuardConfig{})
 //	mux.Handle("GET /notes", guard.Middleware(jwks.RequireScope("notes:read")(notes)))
 //
+// Where a good token is not enough, [RequireACR] and [RequireAuthWithin] ask for
+// a person who logged in by better means, or more recently (RFC 9470).
+//
 // Everything is safe for use by many goroutines at once. The package needs
 // only the standard library. Tests of a service that uses it will want
 // [github.com/maru-auth/maru/jwks/jwkstest], an issuer that mints any token,

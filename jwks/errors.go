@@ -71,6 +71,15 @@ var (
 	// [Claims.RequireScope].
 	ErrInsufficientScope = errors.New("jwks: insufficient scope")
 
+	// Errors of [RequireACR], [RequireAuthWithin] and
+	// [Guard.RequireAuthentication].
+
+	// ErrInsufficientAuthentication: a good token of a person who was not
+	// authenticated surely, or not recently, enough.
+	ErrInsufficientAuthentication = errors.New("jwks: insufficient user authentication")
+	// ErrClientToken: a client's own token where a person's is needed.
+	ErrClientToken = errors.New("jwks: a client's own token where a person's is needed")
+
 	// ErrKeysUnavailable: no key set is held, or the one held is too old, or
 	// the key is not in it and the issuer cannot be asked. It says nothing
 	// about the token: the caller should try again later.

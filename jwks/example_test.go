@@ -59,6 +59,34 @@ func Example() {
 	// Bearer error="invalid_token", error_description="The access token is for another resource."
 }
 
+// Ask for a recent log-in with several factors before something that cannot be
+// undone. A client that gets the challenge sends the person to the issuer with
+// its acr_values and max_age, and comes back with another token (RFC 9470).
+func ExampleRequireACR() {
+	tb := newExampleTB()
+	defer tb.end()
+	iss := jwkstest.NewIssuer(tb)
+	guard := jwks.NewGuard(iss.Verifier(tb, "https://api.example/notes"), jwks.GuardConfig{})
+	erase := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "all notes are gone") })
+	// Every class that is good enough: "phr" is not understood to imply "2".
+	strong, recent := jwks.RequireACR("2", "phr"), jwks.RequireAuthWithin(10*time.Minute)
+	api := guard.Middleware(jwks.RequireScope("notes:write")(strong(recent(erase))))
+
+	for _, acr := range []string{"1", "phr"} {
+		token := iss.AccessToken(tb, jwkstest.Token{Audience: "https://api.example/notes", Scope: "notes:write", ACR: acr})
+		r := httptest.NewRequest("DELETE", "/notes", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, r)
+		fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
+		fmt.Println(w.Header().Get("WWW-Authenticate"))
+	}
+	// Output:
+	// 401 {"title":"Unauthorized","status":401,"detail":"A different authentication level is required."}
+	// Bearer error="insufficient_user_authentication", error_description="A different authentication level is required.", acr_values="2 phr", max_age="600"
+	// 200 all notes are gone
+}
+
 // Tell why a token is refused.
 func ExampleVerifier_Verify() {
 	tb := newExampleTB()

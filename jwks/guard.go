@@ -231,8 +231,8 @@ func NewContext(ctx context.Context, claims *Claims) context.Context {
 }
 
 // NewContext is the function NewContext, for adapters to other frameworks;
-// what [RequireScope] then refuses is answered with this guard's realm and
-// metadata.
+// what [RequireScope] and the like then refuse is answered with this guard's
+// realm and metadata.
 func (g *Guard) NewContext(ctx context.Context, claims *Claims) context.Context {
 	return context.WithValue(ctx, contextKey{}, contextValue{claims, g})
 }
@@ -267,6 +267,8 @@ var refusals = []struct {
 	{ErrNoToken, http.StatusUnauthorized, "", "An access token is required."},
 	{ErrInvalidRequest, http.StatusBadRequest, "invalid_request", "The access token must be sent once, in the Authorization header."},
 	{ErrInsufficientScope, http.StatusForbidden, "insufficient_scope", "The access token does not have the scope that is needed."},
+	{ErrInsufficientAuthentication, http.StatusUnauthorized, "insufficient_user_authentication", "Another authentication is required."},
+	{ErrClientToken, http.StatusForbidden, "", "This needs the token of a person; the one sent belongs to a client."},
 	{ErrExpired, http.StatusUnauthorized, "invalid_token", "The access token has expired."},
 	{ErrNotYetValid, http.StatusUnauthorized, "invalid_token", "The access token is not valid yet."},
 	{ErrAudience, http.StatusUnauthorized, "invalid_token", "The access token is for another resource."},
@@ -287,7 +289,7 @@ var refusals = []struct {
 }
 
 // Refuse says how to answer a request that failed with err: an error of
-// Authenticate or of [Claims.RequireScope]. Any other error is answered with
+// Authenticate, [Claims.RequireScope] or [Guard.RequireAuthentication]. Any other error is answered with
 // status 500, and its text stays hidden. It is for adapters to other
 // frameworks; with net/http use WriteError. The guard may be nil, and then
 // has the zero GuardConfig.
@@ -301,6 +303,9 @@ func (g *Guard) Refuse(err error) Refusal {
 			refusal.RetryAfter = retryAfter
 			return refusal
 		}
+		if row.status == http.StatusForbidden && row.code == "" {
+			return refusal // no other token of the caller's would help
+		}
 		var why jose.ProofError
 		if errors.As(err, &why) {
 			refusal.Detail = "The DPoP proof is not valid: " + string(why) + "."
@@ -310,14 +315,20 @@ func (g *Guard) Refuse(err error) Refusal {
 		if dpop {
 			refusal.Nonce = bound.nonce
 		}
-		var scope string
-		var needed *scopeError
-		if errors.As(err, &needed) {
-			scope, dpop = strings.Join(needed.needed, " "), needed.dpop
-		} else if errors.Is(err, ErrNoToken) && g != nil {
-			scope = g.cfg.Scope
+		says := challenge{code: row.code}
+		var scope *scopeError
+		var authentication *authenticationError
+		switch {
+		case errors.As(err, &scope):
+			says.scope, dpop = strings.Join(scope.needed, " "), scope.dpop
+		case errors.As(err, &authentication):
+			refusal.Detail, dpop = authentication.detail(), authentication.dpop
+			says.acrValues, says.maxAge = authentication.parameters()
+		case errors.Is(err, ErrNoToken) && g != nil:
+			says.scope = g.cfg.Scope
 		}
-		refusal.Challenge = g.challenges(dpop, row.code, refusal.Detail, scope)
+		says.description = refusal.Detail
+		refusal.Challenge = g.challenges(dpop, says)
 		return refusal
 	}
 	return Refusal{
@@ -327,24 +338,32 @@ func (g *Guard) Refuse(err error) Refusal {
 	}
 }
 
+// A challenge is what one says beyond its scheme; what is empty is left out.
+type challenge struct {
+	code, description string
+	scope             string
+	acrValues, maxAge string // RFC 9470 §3
+}
+
 // challenges writes a WWW-Authenticate value: the challenge of the scheme that
 // the client used, and of others that it could use (RFC 9110 §11.6.1).
-func (g *Guard) challenges(dpop bool, code, description, scope string) string {
+func (g *Guard) challenges(dpop bool, says challenge) string {
 	var accepted *DPoP
 	if g != nil {
 		accepted = g.cfg.DPoP
 	}
 	switch {
 	case accepted == nil:
-		return g.challenge("Bearer", "", code, description, scope)
+		return g.challenge("Bearer", "", says)
 	case dpop || accepted.required:
-		return g.challenge("DPoP", accepted.names(), code, description, scope)
+		return g.challenge("DPoP", accepted.names(), says)
 	}
-	return g.challenge("Bearer", "", code, description, scope) + ", " + g.challenge("DPoP", accepted.names(), "", "", "")
+	return g.challenge("Bearer", "", says) + ", " + g.challenge("DPoP", accepted.names(), challenge{})
 }
 
-// challenge writes one challenge (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).
-func (g *Guard) challenge(scheme, algs, code, description, scope string) string {
+// challenge writes one challenge (RFC 6750 §3, RFC 9449 §7.1, RFC 9470 §3, RFC
+// 9728 §5.1).
+func (g *Guard) challenge(scheme, algs string, says challenge) string {
 	var b strings.Builder
 	b.WriteString(scheme)
 	separator := " "
@@ -361,11 +380,13 @@ func (g *Guard) challenge(scheme, algs, code, description, scope string) string 
 	if g != nil {
 		add("realm", g.cfg.Realm)
 	}
-	if code != "" {
-		add("error", code)
-		add("error_description", description)
+	if says.code != "" {
+		add("error", says.code)
+		add("error_description", says.description)
 	}
-	add("scope", scope)
+	add("scope", says.scope)
+	add("acr_values", says.acrValues)
+	add("max_age", says.maxAge)
 	add("algs", algs)
 	if g != nil {
 		add("resource_metadata", g.cfg.ResourceMetadata)

@@ -26,8 +26,13 @@ type Token struct {
 	MoreAudiences []string
 	Scope         string // space-separated; none
 	Roles         []string
-	SessionID     string        // "session-1"
-	Lifetime      time.Duration // 10 minutes; negative: expired that long ago
+	SessionID     string // "session-1"
+	// When and how the person logged in: "1", ["pwd"], and a minute ago. A
+	// client's own token has none of these.
+	ACR      string
+	AMR      []string
+	AuthTime time.Time
+	Lifetime time.Duration // 10 minutes; negative: expired that long ago
 	// ProofKey is the key that an access token is bound to (cnf.jkt, RFC 9449
 	// §6.1). Nil: it is a bearer token.
 	ProofKey *ProofKey
@@ -48,6 +53,10 @@ func (t Token) withDefaults() Token {
 	set(&t.ClientID, "client-1")
 	set(&t.Audience, DefaultAudience)
 	set(&t.SessionID, "session-1")
+	set(&t.ACR, "1")
+	if t.AMR == nil {
+		t.AMR = []string{"pwd"}
+	}
 	if t.Lifetime == 0 {
 		t.Lifetime = 10 * time.Minute
 	}
@@ -116,9 +125,9 @@ func (i *Issuer) accessToken(t Token) (header, claims map[string]any) {
 	claims["aud"] = audience
 	claims["client_id"] = t.ClientID
 	claims["sid"] = t.SessionID
-	claims["auth_time"] = i.Now().Add(-time.Minute).Unix()
-	claims["acr"] = "1"
-	claims["amr"] = []string{"pwd"}
+	claims["auth_time"] = i.authTime(t)
+	claims["acr"] = t.ACR
+	claims["amr"] = t.AMR
 	if t.Scope != "" {
 		claims["scope"] = t.Scope
 	}
@@ -136,9 +145,16 @@ func (i *Issuer) idToken(t Token) (header, claims map[string]any) {
 	claims["aud"] = t.ClientID
 	claims["azp"] = t.ClientID
 	claims["sid"] = t.SessionID
-	claims["auth_time"] = i.Now().Add(-time.Minute).Unix()
+	claims["auth_time"] = i.authTime(t)
 	claims["nonce"] = rand.Text()
 	return header, claims
+}
+
+func (i *Issuer) authTime(t Token) int64 {
+	if t.AuthTime.IsZero() {
+		return i.Now().Add(-time.Minute).Unix()
+	}
+	return t.AuthTime.Unix()
 }
 
 func (i *Issuer) refreshToken(t Token) (header, claims map[string]any) {
