@@ -33,6 +33,9 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)
 	}
+	if _, err := p.settings.brand(); err != nil { // before the database is touched
+		return cli.Usage(err)
+	}
 	log := p.settings.Logger()
 	opts := p.settings.Options
 	opts.Create = true
@@ -103,7 +106,11 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	rendered, err := pages.New(pages.Config{Issuer: at, Log: log})
+	look, err := cfg.brand()
+	if err != nil {
+		return nil, nil, err
+	}
+	rendered, err := pages.New(pages.Config{Issuer: at, Log: log, Brand: look})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -102,8 +102,9 @@ var rules = []rule{
 	authz("directory", "cache client fetch opaque store/...", "internal/httpd", "jwks/jose"),
 	// People.
 	authz("messages", ""),
+	authz("brand", ""),
 	authz("places", "messages"),
-	authz("pages", "client consent issuer messages places", "internal/httpd"),
+	authz("pages", "brand client consent issuer messages places", "internal/httpd"),
 	authz("apps", "client pages store/..."),
 	authz("sender", "", "internal/httpd"),
 	authz("throttle", "opaque sender store/...", "internal/httpd"),

@@ -42,7 +42,7 @@ var english = Language{
 	SignupToContinue: "Sign up to continue",
 	AppPolicy:        "Privacy policy",
 	AppTerms:         "Terms of service",
-	AppUnchecked:     "Maru has not checked this app or its name.",
+	AppUnchecked:     "{brand} has not checked this app or its name.",
 	AppFrom:          "It comes from",
 	AppReturn:        "It takes you back to",
 	AppKnown:         "Continue only if you know this address.",
@@ -58,7 +58,7 @@ var english = Language{
 	SignedInAs:     func(email string) string { return "Logged in as " + email },
 	OtherAccount:   "Use another account",
 	Scopes: map[string]string{
-		"openid":         "Know who you are on Maru",
+		"openid":         "Know who you are on {brand}",
 		"profile":        "See your name and profile",
 		"email":          "See your email address",
 		"address":        "See your postal address",
@@ -133,7 +133,7 @@ var english = Language{
 	CannotLogOutTitle:    "Cannot log you out",
 	CannotLogOutIntro:    "The app that sent you here made a request that cannot be trusted, so nothing was changed. You can log out from your account.",
 
-	ErrorReturn:       "The app that sent you here asked for something that cannot be done. Maru has not checked this app, so we ask before we send you back.",
+	ErrorReturn:       "The app that sent you here asked for something that cannot be done. {brand} has not checked this app, so we ask before we send you back.",
 	ErrorReturnButton: "Go back to the app",
 	AlreadyTitle:      "You are logged in already",
 	AlreadyIntro:      "This log-in is complete. Go back to the app to continue.",
@@ -152,6 +152,8 @@ var english = Language{
 	ErrorDetail:        "Detail",
 	RequestID:          "Request",
 	BackToAccount:      "To your account",
+	SupportLink:        "Help",
+	SupportIntro:       "If you need help, send us the details above:",
 
 	Problems: map[Problem]string{
 		WrongCredentials:   "The email address or the password is not right.",

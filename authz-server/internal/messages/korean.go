@@ -43,7 +43,7 @@ var korean = Language{
 	SignupToContinue: "계속하려면 가입해 주세요",
 	AppPolicy:        "개인정보처리방침",
 	AppTerms:         "이용약관",
-	AppUnchecked:     "마루에서 확인하지 않은 앱이에요. 이름도 앱이 직접 정했어요.",
+	AppUnchecked:     "{brand}에서 확인하지 않은 앱이에요. 이름도 앱이 직접 정했어요.",
 	AppFrom:          "앱 주소",
 	AppReturn:        "돌아갈 주소",
 	AppKnown:         "아는 주소일 때만 계속하세요.",
@@ -59,7 +59,7 @@ var korean = Language{
 	SignedInAs:     func(email string) string { return email + " 계정으로 로그인했어요" },
 	OtherAccount:   "다른 계정 사용",
 	Scopes: map[string]string{
-		"openid":         "마루 계정으로 로그인",
+		"openid":         "{brand} 계정으로 로그인",
 		"profile":        "이름과 프로필 보기",
 		"email":          "이메일 주소 보기",
 		"address":        "주소 보기",
@@ -142,7 +142,7 @@ var korean = Language{
 	CannotLogOutTitle: "로그아웃할 수 없어요",
 	CannotLogOutIntro: "앱이 보낸 요청을 신뢰할 수 없어서 아무것도 바꾸지 않았어요. 내 계정에서 로그아웃할 수 있어요.",
 
-	ErrorReturn:       "앱이 처리할 수 없는 요청을 보냈어요. 마루에서 확인하지 않은 앱이라 바로 이동하지 않고 먼저 물어봐요.",
+	ErrorReturn:       "앱이 처리할 수 없는 요청을 보냈어요. {brand}에서 확인하지 않은 앱이라 바로 이동하지 않고 먼저 물어봐요.",
 	ErrorReturnButton: "앱으로 돌아가기",
 	AlreadyTitle:      "이미 로그인했어요",
 	AlreadyIntro:      "이 로그인은 완료됐어요. 앱으로 돌아가 계속하세요.",
@@ -161,6 +161,8 @@ var korean = Language{
 	ErrorDetail:        "설명",
 	RequestID:          "요청 번호",
 	BackToAccount:      "내 계정으로",
+	SupportLink:        "문의하기",
+	SupportIntro:       "도움이 필요하면 위 내용을 보내 주세요.",
 
 	Problems: map[Problem]string{
 		WrongCredentials:   "이메일 주소나 비밀번호가 맞지 않아요.",

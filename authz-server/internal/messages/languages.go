@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"cmp"
 	"strings"
 
 	"golang.org/x/text/language"
@@ -11,7 +12,8 @@ var All = NewLanguages(&english, &korean)
 
 // Languages is a list of languages to choose from. It is immutable.
 type Languages struct {
-	list    []*Language
+	written []*Language // as their files have them
+	list    []*Language // with the product's name in place
 	matcher language.Matcher
 }
 
@@ -21,7 +23,18 @@ func NewLanguages(list ...*Language) *Languages {
 	for i, l := range list {
 		tags[i] = language.Make(l.Tag)
 	}
-	return &Languages{list, language.NewMatcher(tags)}
+	all := &Languages{written: list, matcher: language.NewMatcher(tags)}
+	return all.Of("")
+}
+
+// Of returns the languages with the name of a product in place of {brand}. If name is empty, that
+// is what each language calls it.
+func (ls *Languages) Of(name string) *Languages {
+	named := &Languages{written: ls.written, matcher: ls.matcher}
+	for _, l := range ls.written {
+		named.list = append(named.list, l.of(cmp.Or(name, l.Brand)))
+	}
+	return named
 }
 
 // List returns the languages, the default first.

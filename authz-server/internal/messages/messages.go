@@ -8,13 +8,14 @@ import (
 )
 
 // Language is everything that pages say in one language, and how people write dates in it. No field
-// may be empty unless its comment says so.
+// may be empty unless its comment says so. {brand} in a text stands for the product's name, which
+// an operator sets: see [Languages.Of].
 type Language struct {
 	Tag     string // BCP 47
 	OwnName string // the language's name for itself
 	Country string // ISO 3166-1 code of the country where nearly all its speakers live; empty if there is none
 	Dates   Dates
-	Brand   string
+	Brand   string // what the product is called where no other name is set
 	Broken  string // when not even a page can be made
 
 	Email, Name, Password, CurrentPassword, NewPassword string
@@ -68,6 +69,7 @@ type Language struct {
 	ErrorTitle, ErrorApp, ErrorServer, ErrorForDevelopers        string
 	ExpiredTitle, ExpiredIntro, NotFoundTitle, NotFoundIntro     string
 	ErrorCode, ErrorDetail, RequestID, BackToAccount             string
+	SupportLink, SupportIntro                                    string // where help is to be had; its address follows the second
 	ErrorReturn, ErrorReturnButton                               string
 	AlreadyTitle, AlreadyIntro                                   string
 	TokensLast                                                   func(most time.Duration) string

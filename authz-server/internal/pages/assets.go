@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+
+	"github.com/maru-auth/maru/authz-server/internal/brand"
 )
 
 type asset struct {
@@ -18,19 +20,66 @@ type asset struct {
 	contentType string
 }
 
-// addAsset makes an embedded file available under a path that names its content, so that browsers
-// can cache it for ever, and returns the link to it.
-func (p *Pages) addAsset(name string) (string, error) {
+// addFile makes an embedded file available, and returns the link to it.
+func (p *Pages) addFile(name string) (string, error) {
 	content, err := files.ReadFile("assets/" + name)
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(content)
 	ext := path.Ext(name)
-	at := "/assets/" + strings.TrimSuffix(name, ext) + "-" + base64.RawURLEncoding.EncodeToString(sum[:9]) + ext
-	p.assets[at] = asset{content, mime.TypeByExtension(ext)}
-	return p.cfg.Issuer.Path(at), nil
+	return p.addAsset(strings.TrimSuffix(name, ext), ext, content), nil
 }
+
+// addAsset makes content available under a path that names it, so that browsers can cache it for
+// ever, and returns the link to it.
+func (p *Pages) addAsset(name, ext string, content []byte) string {
+	sum := sha256.Sum256(content)
+	at := "/assets/" + name + "-" + base64.RawURLEncoding.EncodeToString(sum[:9]) + ext
+	p.assets[at] = asset{content, mime.TypeByExtension(ext)}
+	return p.cfg.Issuer.Path(at)
+}
+
+// addLook makes the stylesheet, the logo and the icon available: Maru's, or those of the product.
+func (p *Pages) addLook() error {
+	css, err := files.ReadFile("assets/maru.css")
+	if err != nil {
+		return err
+	}
+	p.css = p.addAsset("style", ".css", append([]byte(p.cfg.Brand.Stylesheet()), css...))
+	icon := p.cfg.Brand.Icon()
+	if icon == nil {
+		content, err := files.ReadFile("assets/maru.svg")
+		if err != nil {
+			return err
+		}
+		icon = &brand.Logo{Content: content, ContentType: "image/svg+xml"}
+	}
+	p.mark = mark{icon.ContentType, p.addLogo("icon", icon)}
+	p.logo = logo{URL: p.mark.URL}
+	if own := p.cfg.Brand.Logo; own != nil {
+		p.logo = logo{p.addLogo("logo", own), own.Wordmark}
+	}
+	return nil
+}
+
+func (p *Pages) addLogo(name string, l *brand.Logo) string {
+	if l.ContentType == "image/png" {
+		return p.addAsset(name, ".png", l.Content)
+	}
+	return p.addAsset(name, ".svg", l.Content)
+}
+
+// mark is the icon of the browser's tab.
+type mark struct{ Type, URL string }
+
+// logo is the picture at the head of a page.
+type logo struct {
+	URL      string
+	Wordmark bool // it shows the product's name
+}
+
+// Logo is the link to the product's logo, below the issuer's origin.
+func (p *Pages) Logo() string { return p.logo.URL }
 
 // Routes adds the assets to r.
 func (p *Pages) Routes(r *mux.Router) {
@@ -44,10 +93,14 @@ func (p *Pages) Routes(r *mux.Router) {
 				http.NotFound(w, r)
 				return
 			}
+			kind := contentType
+			if own := p.cfg.Brand.Icon(); own != nil { // browsers go by the type, not by the path
+				content, kind = own.Content, own.ContentType
+			}
 			header := w.Header()
-			header.Set("Content-Type", contentType)
+			header.Set("Content-Type", kind)
 			header.Set("Cache-Control", "public, max-age=86400")
-			header.Set("X-Content-Type-Options", "nosniff")
+			setInert(header)
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 		}).Methods(http.MethodGet, http.MethodHead)
 	}
@@ -62,8 +115,12 @@ func (p *Pages) serveAsset(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", a.contentType)
 	header.Set("Cache-Control", "public, max-age=31536000, immutable")
-	header.Set("X-Content-Type-Options", "nosniff")
-	// Somebody may open the icon as a document.
-	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+	setInert(header)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
+}
+
+// setInert forbids everything to a file that somebody opens as a document: an SVG file is one.
+func setInert(header http.Header) {
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
 }

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/brand"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -32,6 +33,7 @@ type Config struct {
 	Log    *slog.Logger     // told of a page that cannot be rendered; nil: slog.Default()
 
 	Languages *messages.Languages // nil: all that there are
+	Brand     brand.Brand         // whose pages they are; zero: Maru's
 }
 
 // Pages renders pages. It is safe for concurrent use.
@@ -39,8 +41,10 @@ type Pages struct {
 	cfg       Config
 	templates map[string]*template.Template // by page name
 	assets    map[string]asset              // by path below the issuer
-	css, icon string                        // links to assets
-	scripts   map[string]string             // the same, by name
+	css       string                        // links to assets
+	mark      mark
+	logo      logo
+	scripts   map[string]string // the same, by name
 }
 
 // New reads the embedded templates and assets. An error means that they are wrong, which a test
@@ -55,19 +59,17 @@ func New(cfg Config) (*Pages, error) {
 	if cfg.Languages == nil {
 		cfg.Languages = messages.All
 	}
+	cfg.Languages = cfg.Languages.Of(cfg.Brand.Name)
 	p := &Pages{cfg: cfg, assets: make(map[string]asset), scripts: make(map[string]string)}
 	var err error
 	if p.templates, err = readTemplates(); err != nil {
 		return nil, err
 	}
-	if p.css, err = p.addAsset("maru.css"); err != nil {
-		return nil, err
-	}
-	if p.icon, err = p.addAsset("maru.svg"); err != nil {
+	if err = p.addLook(); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"form_post.js", "logged_out.js", "check_session.js", "form.js"} {
-		if p.scripts[name], err = p.addAsset(name); err != nil {
+		if p.scripts[name], err = p.addFile(name); err != nil {
 			return nil, err
 		}
 	}
@@ -113,8 +115,8 @@ func readTemplates() (map[string]*template.Template, error) {
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page Page) {
 	t := p.chooseLanguage(w, r)
 	l := page.layout(t)
-	v := view{layout: l, T: t, D: page, CSS: p.css, Icon: p.icon, Script: p.scripts[l.script], issuer: p.cfg.Issuer,
-		RequestID: httpd.RequestID(r.Context())}
+	v := view{layout: l, T: t, D: page, CSS: p.css, Icon: p.mark, Logo: p.logo, Brand: p.cfg.Brand, Script: p.scripts[l.script],
+		issuer: p.cfg.Issuer, RequestID: httpd.RequestID(r.Context())}
 	if r.Method == http.MethodGet || l.reloads {
 		v.Languages = p.languageLinks(r, t)
 	}

@@ -63,7 +63,7 @@ func TestEveryLinkFollowsTheIssuersPath(t *testing.T) {
 	}
 	router := mux.NewRouter()
 	p.Routes(router)
-	for _, link := range []string{p.css, p.icon, p.scripts["check_session.js"]} {
+	for _, link := range []string{p.css, p.mark.URL, p.scripts["check_session.js"]} {
 		w := httptest.NewRecorder()
 		at.Mount(router, http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, link, nil))
 		if w.Code != http.StatusOK {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/brand"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 )
@@ -14,7 +15,10 @@ type view struct {
 
 	T         *messages.Language
 	D         Page
-	CSS, Icon string
+	CSS       string
+	Icon      mark
+	Logo      logo
+	Brand     brand.Brand
 	Script    string // link to the page's script, or empty
 	issuer    issuer.URL
 	RequestID string
@@ -23,6 +27,18 @@ type view struct {
 
 // At is the link to a path of this server, such as /login. A query may follow it.
 func (v view) At(path string) string { return v.issuer.Path(path) }
+
+// Bar is the colour of the browser's own bar above the page.
+func (v view) Bar(mode string) string {
+	light, dark := v.Brand.Bars()
+	if mode == "dark" {
+		return dark.String()
+	}
+	return light.String()
+}
+
+// OwnIcon tells whether the product has an icon that is not Maru's.
+func (v view) OwnIcon() bool { return v.Brand.Icon() != nil }
 
 // Wide tells whether the page is one of the account's.
 func (v view) Wide() bool { return v.tab != noTab }
