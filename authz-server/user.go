@@ -18,6 +18,7 @@ import (
 
 type userCommands struct {
 	Create      userCreate      `cmd:"" help:"Create an account."`
+	Import      userImport      `cmd:"" help:"Make accounts with the password hashes of another system, so that people keep their passwords. A line is imported wholly or not at all; those refused are named by their numbers. The first log-in hashes a password anew."`
 	List        userList        `cmd:"" help:"List the accounts."`
 	Disable     userDisable     `cmd:"" help:"Close an account: its sessions end, and everything it allowed to applications is revoked."`
 	Enable      userEnable      `cmd:"" help:"Open a closed account again."`

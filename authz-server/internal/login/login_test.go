@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -37,10 +38,13 @@ func TestAFailedLoginLooksTheSameWhateverTheReason(t *testing.T) {
 	if err := s.Store.Users.SetDisabled(t.Context(), disabled.ID, true); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.Store.Users.CreateUser(t.Context(), accounts.User{Email: "passkey@example.org"}); err != nil { // it has no password
+		t.Fatal(err)
+	}
 	var answers []peopletest.Answer
 	for _, try := range []struct{ email, password string }{
 		{"known@example.org", "not the password"}, {"nobody@example.org", "not the password"}, {"gone@example.org", "not the password"},
-		{"gone@example.org", peopletest.Password},
+		{"gone@example.org", peopletest.Password}, {"passkey@example.org", "not the password"},
 	} {
 		b := s.Browser()
 		b.Get("/login")
@@ -91,18 +95,32 @@ func TestPasswordsAreNeverShown(t *testing.T) {
 
 func TestALoginRenewsAnOutdatedHash(t *testing.T) {
 	t.Parallel()
+	imported, err := bcrypt.GenerateFromPassword([]byte(peopletest.Password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
-		old := "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$" + base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(peopletest.Password),
-			[]byte("saltsalt"), 1, 64, 1, 32))
-		user, err := s.Store.Users.CreateUser(t.Context(), accounts.User{Email: "mina@example.org", PasswordHash: old})
-		if err != nil {
-			t.Fatal(err)
+		for email, old := range map[string]string{
+			"mina@example.org": "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$" + base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(peopletest.Password),
+				[]byte("saltsalt"), 1, 64, 1, 32)),
+			"jun@example.org": string(imported),
+		} {
+			user, err := s.Store.Users.CreateUser(t.Context(), accounts.User{Email: email, PasswordHash: old})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := s.Browser()
+			b.Get("/login")
+			b.Post("/login", "email", email, "password", "not the password")
+			if user, err = s.Store.Users.User(t.Context(), user.ID); err != nil || user.PasswordHash != old {
+				t.Errorf("renewed by a wrong password: %s %v", user.PasswordHash, err)
+			}
+			s.Browser().LogIn(email)
+			if user, err = s.Store.Users.User(t.Context(), user.ID); err != nil ||
+				!strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+				t.Errorf("%s %v", user.PasswordHash, err)
+			}
+			s.Browser().LogIn(email)
 		}
-		s.Browser().LogIn("mina@example.org")
-		if user, err = s.Store.Users.User(t.Context(), user.ID); err != nil ||
-			!strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$") {
-			t.Errorf("%s %v", user.PasswordHash, err)
-		}
-		s.Browser().LogIn("mina@example.org")
 	})
 }

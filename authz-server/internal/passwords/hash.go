@@ -4,12 +4,7 @@ package passwords
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
-	"encoding/base64"
-	"errors"
-	"fmt"
 	"runtime"
-	"strings"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
@@ -41,7 +36,7 @@ const (
 type Hasher struct {
 	LogIn, SignUp, Change *throttle.Queue
 
-	dummy string // the hash of a password that nobody knows
+	dummy string // a hash that no password has
 }
 
 // New makes a Hasher with queues that fit the processors.
@@ -106,8 +101,9 @@ func Hash(password string) string {
 }
 
 // Check tells, in a queue, whether the password belongs to the hash, and whether the hash is out of
-// date. An empty hash stands for an account that does not exist or may not be used: it takes the
-// same time and is never right.
+// date. An empty hash stands for an account that does not exist, may not be used, or has no
+// password: it takes as long as one of ours, and no password is right. An imported hash takes what
+// its parameters ask for, until the first log-in renews it.
 func (h *Hasher) Check(ctx context.Context, in *throttle.Queue, password, hash string) (right, outdated bool,
 	err error) {
 	leave, err := in.Enter(ctx)
@@ -120,44 +116,10 @@ func (h *Hasher) Check(ctx context.Context, in *throttle.Queue, password, hash s
 		hash = h.dummy
 	}
 	password = password[:min(len(password), maxPasswordBytes)]
-	with, salt, key, err := decodeHash(hash)
+	known, err := parse(hash)
 	if err != nil {
 		return false, false, err
 	}
-	got := argon2.IDKey(normal(password), salt, with.time, with.memory, with.threads, uint32(len(key))) //nolint:gosec // decodeHash bounds it
-	right = subtle.ConstantTimeCompare(got, key) == 1 && possible
-	return right, right && (with != present || len(salt) != saltLength || len(key) != keyLength), nil
-}
-
-func encodeHash(with parameters, salt, key []byte) string {
-	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, with.memory, with.time, with.threads,
-		b64(salt), b64(key))
-}
-
-var errHash = errors.New("a stored password hash is not an argon2id PHC string within bounds")
-
-// decodeHash is the inverse of encodeHash. It accepts parameters that were or may become present's,
-// and none that would take all memory or time of the machine.
-func decodeHash(s string) (with parameters, salt, key []byte, err error) {
-	parts := strings.Split(s, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
-		return with, nil, nil, errHash
-	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &with.memory, &with.time, &with.threads); err != nil {
-		return with, nil, nil, errHash
-	}
-	b64 := base64.RawStdEncoding.Strict()
-	if salt, err = b64.DecodeString(parts[4]); err != nil {
-		return with, nil, nil, errHash
-	}
-	if key, err = b64.DecodeString(parts[5]); err != nil {
-		return with, nil, nil, errHash
-	}
-	if with.memory < 8 || with.memory > 256<<10 || with.time < 1 || with.time > 16 || with.threads < 1 ||
-		with.threads > 16 ||
-		len(salt) < 8 || len(salt) > 64 || len(key) < 16 || len(key) > 64 || encodeHash(with, salt, key) != s {
-		return with, nil, nil, errHash
-	}
-	return with, salt, key, nil
+	right = known.fits(password) && possible
+	return right, right && known.outdated(), nil
 }

@@ -1,7 +1,6 @@
 package passwords
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -30,9 +29,6 @@ func TestAPasswordIsHashedAndChecked(t *testing.T) {
 	}
 	if right, _, err := p.Check(t.Context(), p.LogIn, password, ""); right || err != nil {
 		t.Errorf("an account that does not exist: %v %v", right, err)
-	}
-	if _, _, err := p.Check(t.Context(), p.LogIn, password, "$2a$10$abc"); !errors.Is(err, errHash) {
-		t.Errorf("a foreign hash: %v", err)
 	}
 }
 
@@ -77,23 +73,4 @@ func TestNobodyCostsAsMuchAsSomebody(t *testing.T) {
 	if err != nil || with != present || len(salt) != saltLength || len(key) != keyLength {
 		t.Error(with, len(salt), len(key), err)
 	}
-}
-
-func FuzzDecodeHash(f *testing.F) {
-	f.Add(encodeHash(present, make([]byte, 16), make([]byte, 32)))
-	f.Add("$argon2id$v=19$m=4294967295,t=4294967295,p=255$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")
-	f.Add("$argon2id$v=19$m=8, t=1,p=1 $$")
-	f.Add("$$$$$")
-	f.Fuzz(func(t *testing.T, s string) {
-		with, salt, key, err := decodeHash(s)
-		if err != nil {
-			return
-		}
-		if encodeHash(with, salt, key) != s {
-			t.Errorf("%q is not what its parts make", s)
-		}
-		if with.memory > 256<<10 || with.time > 16 || with.threads > 16 || with.time < 1 || with.threads < 1 || len(key) < 16 {
-			t.Errorf("%q is out of bounds", s)
-		}
-	})
 }

@@ -24,7 +24,7 @@ type User struct {
 	EmailVerified bool
 	Name          string
 	Locale        string // BCP 47 tag, or empty
-	PasswordHash  string // argon2id PHC string
+	PasswordHash  string // argon2id PHC string, or bcrypt if imported; empty: no password
 	Roles         []string
 	Disabled      bool
 	Claims        Claims
