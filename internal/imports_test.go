@@ -105,6 +105,7 @@ var rules = []rule{
 	authz("brand", ""),
 	authz("places", "messages"),
 	authz("pages", "brand client consent issuer messages places", "internal/httpd"),
+	authz("mail", "brand issuer messages"),
 	authz("apps", "client pages store/..."),
 	authz("sender", "", "internal/httpd"),
 	authz("throttle", "opaque sender store/...", "internal/httpd"),

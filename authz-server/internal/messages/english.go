@@ -205,6 +205,8 @@ var english = Language{
 		ProfileSaved:    "Your profile was saved.",
 	},
 
+	Mail: mailEnglish,
+
 	Profile: Profile{
 		Title:     "Profile",
 		Intro:     "All of this is optional. Apps see it only if you allow them to.",

@@ -214,6 +214,8 @@ var korean = Language{
 		ProfileSaved:    "프로필을 저장했어요.",
 	},
 
+	Mail: mailKorean,
+
 	Profile: Profile{
 		Title:     "프로필",
 		Intro:     "모두 선택 사항이에요. 허용한 앱만 볼 수 있어요.",

@@ -77,6 +77,7 @@ type Language struct {
 	TooManyTries, TooManyLogins                                  func(wait time.Duration) string
 	Done                                                         map[Done]string
 	Profile                                                      Profile
+	Mail                                                         Mail
 }
 
 // Problem is the text of a problem.

@@ -1,0 +1,116 @@
+package messages
+
+import "time"
+
+var mailEnglish = Mail{
+	Hello:     "Hello,",
+	HelloName: func(name string) string { return "Hello " + name + "," },
+
+	Address:     "If the button does not work, open this address:",
+	Code:        "Reading this on another device? Enter this code on the page that asks for it:",
+	CodeWarning: "Never give this code to anybody. We never ask for it, by phone, by mail or in a chat.",
+	Valid: func(d time.Duration) string {
+		return "The link and the code work once, within " + plural(ceilMinutes(d), "minute", "minutes") + "."
+	},
+	Once: "The link works once.",
+
+	Device:     "Device",
+	From:       "Network address",
+	At:         "Time",
+	NewAddress: "New address",
+	DeletedAt:  "Deletion",
+	Note:       "A note for you",
+
+	SecurityButton: "Check your account",
+	Support:        func(contact string) string { return "Need help? Contact " + contact + "." },
+	Automatic:      "{brand} sent this automatically. Nobody reads replies.",
+
+	ConfirmSignup: Request{
+		Notice: Notice{
+			Subject: "Confirm your email address for {brand}",
+			Text:    "Confirm that this address is yours, and your {brand} account is ready.",
+			NotYou:  "If you did not sign up, ignore this mail. Nobody can use your address without the confirmation.",
+		},
+		Button: "Confirm address",
+	},
+	AddressHasAccount: Request{
+		Notice: Notice{
+			Subject: "You already have a {brand} account",
+			Text:    "Somebody, probably you, tried to sign up for {brand} with this address. It has an account already: just log in.",
+			NotYou:  "If it was not you, you need not do anything. Nobody got into your account, and nothing was changed.",
+		},
+		Button: "Log in",
+	},
+	Forgot: "Forgot your password? Choose a new one:",
+	ConfirmAddress: Request{
+		Notice: Notice{
+			Subject: "Confirm your new email address for {brand}",
+			Text:    "Confirm that this address is yours, and it becomes the address of your {brand} account.",
+			NotYou:  "If you did not ask for this, ignore this mail, and nothing changes. Somebody may have mistyped their own address.",
+		},
+		Button: "Confirm address",
+	},
+	AddressChanged: Notice{
+		Subject: "The email address of your {brand} account was changed",
+		Text:    "Your {brand} account has a new email address. From now on, you log in with it, and get our mail there.",
+		NotYou:  "If it was not you, somebody else may be in your account. Contact the people who run {brand} at once.",
+	},
+	ResetPassword: Request{
+		Notice: Notice{
+			Subject: "Choose a new password for {brand}",
+			Text:    "You asked for a new password for your {brand} account. You can choose it now.",
+			NotYou:  "If you did not ask for this, ignore this mail. Your password stays as it is.",
+		},
+		Button: "Choose a new password",
+	},
+	NewDevice: Notice{
+		Subject: "New log-in to your {brand} account",
+		Text:    "Somebody logged in to your {brand} account on a device that we have not seen before. If it was you, all is well.",
+		NotYou:  "If it was not you, change your password at once, and end all sessions that you do not recognise.",
+	},
+	Changes: map[Change]string{
+		ChangedPassword:   "Your password was changed",
+		ResetPassword:     "Your password was replaced by a link from a mail",
+		PasskeyAdded:      "A passkey was added",
+		PasskeyRemoved:    "A passkey was removed",
+		SecondStepOn:      "Two-step verification was turned on",
+		SecondStepOff:     "Two-step verification was turned off",
+		RecoveryCodesMade: "New recovery codes were made, and the old ones no longer work",
+		RecoveryCodeUsed:  "A recovery code was used to log in",
+		BrowserTrusted:    "A browser was trusted to skip the second step for 30 days",
+		BrowsersForgotten: "Your trusted browsers were forgotten",
+	},
+	ChangeText:   "We tell you because this concerns how you log in to your {brand} account. If it was you, all is well.",
+	ChangeNotYou: "If it was not you, somebody else may be in your account. Change your password at once, and check passkeys, the second step and your sessions.",
+	DeletionScheduled: Request{
+		Notice: Notice{
+			Subject: "Your {brand} account is going to be deleted",
+			Text:    "As you asked, your {brand} account is going to be deleted, with everything in it. Until then, you can change your mind.",
+			NotYou:  "If it was not you, keep your account, and change your password at once.",
+		},
+		Button: "Keep my account",
+	},
+	DeletionCancelled: Notice{
+		Subject: "Your {brand} account stays",
+		Text:    "The deletion of your {brand} account was cancelled. Everything is as it was before.",
+		NotYou:  "If it was not you, change your password at once, and end all sessions that you do not recognise.",
+	},
+	AccountDeleted: Notice{
+		Subject: "Your {brand} account was deleted",
+		Text:    "Your {brand} account is gone, and this is the last mail about it. Thank you for having been with us.",
+		NotYou:  "If you did not ask for this, contact the people who run {brand}.",
+	},
+	Invitation: Request{
+		Notice: Notice{
+			Subject: "You are invited to {brand}",
+			Text:    "You are invited to create an account at {brand}.",
+			NotYou:  "If you do not know who invites you, ignore this mail. No account is made without you.",
+		},
+		Button: "Accept the invitation",
+	},
+	Test: Notice{
+		Subject: "A test of mail from {brand}",
+		Text:    "If you can read this, {brand} can send you mail.",
+		NotYou:  "An operator of {brand} sent this. You need not do anything.",
+	},
+}
