@@ -46,6 +46,7 @@ func (a *Account) Routes(r *mux.Router) {
 	a.Guard.Route(r, "/account", a.showAccount, a.postAccount)
 	a.Guard.RouteUpTo(maxProfile, r, "/account/profile", a.showProfile, a.postProfile)
 	a.Guard.Route(r, "/account/password", a.showPassword, a.postPassword)
+	a.Guard.Route(r, "/account/security", a.showSecurity, nil)
 	a.Guard.Route(r, "/account/sessions", a.showSessions, a.postSessions)
 	a.Guard.Route(r, "/account/apps", a.showApps, a.postApps)
 	// Where password managers send people (W3C, A Well-Known URL for Changing Passwords).
@@ -63,17 +64,22 @@ func (a *Account) owner(w http.ResponseWriter, r *http.Request) (*session.Sessio
 		return nil, false
 	}
 	if current == nil {
-		if page := r.URL.Path; slices.Contains(landings, page) {
-			a.Sessions.Want(w, strings.TrimPrefix(page, "/account/"))
-		}
+		a.want(w, r.URL.Path)
 		a.Guard.See(w, r, "/login")
 		return nil, false
 	}
 	return current, true
 }
 
+// want remembers the page that a log-in is to lead back to, if it is one of landings.
+func (a *Account) want(w http.ResponseWriter, page string) {
+	if slices.Contains(landings, page) {
+		a.Sessions.Want(w, strings.TrimPrefix(page, "/account/"))
+	}
+}
+
 // landings are the pages that a log-in leads back to.
-var landings = []string{"/account/profile", "/account/password", "/account/sessions", "/account/apps"}
+var landings = []string{"/account/profile", "/account/password", "/account/security", "/account/sessions", "/account/apps"}
 
 // Landing returns the page of the account that the person asked for before they logged in, and
 // forgets it; /account if there is none.

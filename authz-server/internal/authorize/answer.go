@@ -76,6 +76,7 @@ func (v *visit) issue(ctx context.Context, decided step) (url.Values, error) {
 	a, c := v.request, &v.request.Client
 	spec := tokens.GrantSpec{
 		Client: c, Session: &decided.login.Session, Resources: a.Resources,
+		ACR:   a.Proof.Reached(decided.login.AMR),
 		Scope: oauth.Intersect(a.Scope, decided.granted), Declined: oauth.Without(a.Scope, decided.granted),
 	}
 	if a.Form.Has("claims") {

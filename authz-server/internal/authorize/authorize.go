@@ -130,7 +130,8 @@ func (v *visit) wait(page string) error {
 		c := &v.request.Client
 		var err error
 		quotas := append(endpoint.Interactions.OfAddress(v.r), endpoint.Interactions.OfClient(v.r, c)...)
-		handle, err = v.People.Begin(v.w, v.r, requests.Interaction{ClientID: c.ID, Form: v.request.Form}, quotas...)
+		handle, err = v.People.Begin(v.w, v.r, requests.Interaction{ClientID: c.ID, Form: v.request.Form,
+			ACR: v.request.Proof.ACR, EssentialACR: v.request.Proof.Essential}, quotas...)
 		var full *limits.QuotaError
 		if errors.As(err, &full) { // the client would only send the person here again
 			return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
@@ -13,7 +14,7 @@ import (
 
 // step is what comes next for an authorization request: a page, or the answer.
 type step struct {
-	page     string // "/login", "/signup" or "/consent"; empty: answer
+	page     string // "/login", "/login/verify", "/signup" or "/consent"; empty: answer
 	login    *session.Session
 	answered bool     // the person was asked about this very request, and agreed
 	granted  []string // words of package consent
@@ -51,18 +52,21 @@ func (v *visit) decideLogin(current *session.Session) (page string, err error) {
 		return "/login", nil
 	}
 	subject := v.Tokens.Subject(&a.Client, current.UserID)
-	if err := checkClaimsRequest(&a.Claims, subject, current.ACR); err != nil {
-		return "", err
+	if !a.Claims.IDToken["sub"].Allows(subject) || !a.Claims.Userinfo["sub"].Allows(subject) {
+		return "", oauth.LoginRequired.Because("another person than the one that the claims parameter names is logged in")
 	}
 	if a.IDTokenHint == "" {
-		return "", nil
+		return v.decideProof(current)
 	}
 	hinted, err := v.Tokens.Hint(v.r.Context(), a.IDTokenHint)
 	if errors.Is(err, tokens.ErrInvalid) {
 		return "", oauth.InvalidRequest.Because("id_token_hint is not an ID token of this server")
 	}
-	if err != nil || hinted.Subject == subject {
+	if err != nil {
 		return "", err
+	}
+	if hinted.Subject == subject {
+		return v.decideProof(current)
 	}
 	if a.prompts("none") || fresh {
 		return "", oauth.LoginRequired.Because("another person than the one in id_token_hint is logged in")
@@ -70,16 +74,20 @@ func (v *visit) decideLogin(current *session.Session) (page string, err error) {
 	return "/login", nil
 }
 
-// checkClaimsRequest refuses what the person logged in cannot answer: another subject, or an
-// essential acr that is not theirs (OIDC Core §5.5.1, §5.5.1.1).
-func checkClaimsRequest(asked *tokens.ClaimsRequest, subject, acr string) error {
-	if !asked.IDToken["sub"].Allows(subject) || !asked.Userinfo["sub"].Allows(subject) {
-		return oauth.LoginRequired.Because("another person than the one that the claims parameter names is logged in")
+// decideProof finds out whether the person who is logged in has to prove more (RFC 9470, OIDC Core
+// §5.5.1.1), and where; "": nothing more. What is asked for voluntarily is asked of the person if
+// they can prove it, and they are not asked with prompt=none.
+func (v *visit) decideProof(current *session.Session) (page string, err error) {
+	asked := v.request.Proof
+	switch owed := asked.Owed(current.Provable(), current.Login()); {
+	case owed == proofs.Nothing || v.request.prompts("none") && !asked.Essential:
+		return "", nil
+	case owed == proofs.SetUp || owed == proofs.Unreachable:
+		return "", oauth.UnmetRequirements.Because("the log-in cannot reach the acr that the claims parameter calls essential")
+	case v.request.prompts("none"):
+		return "", oauth.LoginRequired.Because("the log-in does not reach the acr that the claims parameter calls essential")
 	}
-	if wanted := asked.IDToken["acr"]; wanted != nil && wanted.Essential && !wanted.Allows(acr) {
-		return oauth.UnmetRequirements.Because("the log-in cannot reach the acr that the claims parameter calls essential")
-	}
-	return nil
+	return "/login/verify", nil
 }
 
 // decideConsent finds out whether the person has to be asked, and what they grant.

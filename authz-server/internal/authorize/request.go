@@ -12,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -36,7 +37,8 @@ type request struct {
 	MaxAge        time.Duration // negative: not asked for
 	IDTokenHint   string
 	Claims        tokens.ClaimsRequest
-	KeyThumbprint string // RFC 9449 §10: the code is bound to this DPoP key; empty: to none
+	Proof         proofs.Request // what is demanded of the log-in, beyond its age
+	KeyThumbprint string         // RFC 9449 §10: the code is bound to this DPoP key; empty: to none
 }
 
 func (a *request) prompts(value string) bool { return slices.Contains(a.Prompt, value) }
@@ -212,7 +214,19 @@ func (e *Endpoint) checkRequest(a *request) error {
 	if a.Claims, err = tokens.ReadClaimsRequest(form.Get("claims")); err != nil {
 		return oauth.InvalidRequest.Because("the parameter claims must be a JSON object as OpenID Connect Core 5.5 says: " + err.Error())
 	}
+	a.Proof = readProof(a)
 	return readPrompt(a)
+}
+
+// readProof reads what is demanded of the log-in: the claim acr (OIDC Core §5.5.1.1), or else
+// acr_values (§3.1.2.1).
+func readProof(a *request) proofs.Request {
+	if wanted := a.Claims.IDToken["acr"]; wanted != nil {
+		if values := wanted.Texts(); len(values) > 0 {
+			return proofs.Request{ACR: values, Essential: wanted.Essential}
+		}
+	}
+	return proofs.Request{ACR: strings.Fields(a.Form.Get("acr_values"))}
 }
 
 // checkResponseType holds the request to what the server offers and the client registered for.

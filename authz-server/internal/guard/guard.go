@@ -53,7 +53,7 @@ func New(p *pages.Pages, t *throttle.Throttle, at issuer.URL, log *slog.Logger) 
 	return g, nil
 }
 
-// Route adds a page to r: get shows it, and post takes its form of at most 16 KiB.
+// Route adds a page to r: get shows it, and post takes its form of at most 16 KiB; nil: it has none.
 func (g *Guard) Route(r *mux.Router, path string, get, post http.HandlerFunc) {
 	g.RouteUpTo(maxForm, r, path, get, post)
 }
@@ -61,7 +61,9 @@ func (g *Guard) Route(r *mux.Router, path string, get, post http.HandlerFunc) {
 // RouteUpTo is Route for a page with a form of at most so many bytes.
 func (g *Guard) RouteUpTo(most int64, r *mux.Router, path string, get, post http.HandlerFunc) {
 	r.HandleFunc(path, g.inTurn(get)).Methods(http.MethodGet, http.MethodHead)
-	r.Handle(path, g.form(most, post)).Methods(http.MethodPost)
+	if post != nil {
+		r.Handle(path, g.form(most, post)).Methods(http.MethodPost)
+	}
 }
 
 // Form wraps a handler of a form of this server's pages. It refuses what another site sent, and

@@ -7,6 +7,8 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/proofs"
+	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -17,6 +19,23 @@ type arrival struct {
 	handle      string // of the interaction; empty: nobody sent the person
 	interaction requests.Interaction
 	app         *pages.App // nil: no application sent the person
+	confirm     bool       // somebody who is logged in is to prove again who they are
+}
+
+// demands is what is demanded of the log-in.
+func (a arrival) demands() proofs.Request {
+	return proofs.Request{ACR: a.interaction.ACR, Essential: a.interaction.EssentialACR, Strongest: a.confirm}
+}
+
+// query is the query of the pages that the person is led through.
+func (a arrival) query() string {
+	switch {
+	case a.handle != "":
+		return "?interaction=" + url.QueryEscape(a.handle)
+	case a.confirm:
+		return "?" + session.Confirm
+	}
+	return ""
 }
 
 // arrival finds the interaction that r names, and returns r in the language that its application
@@ -24,7 +43,7 @@ type arrival struct {
 func (l *Login) arrival(w http.ResponseWriter, r *http.Request) (a arrival, with *http.Request, ok bool) {
 	handle := r.URL.Query().Get("interaction")
 	if handle == "" {
-		return arrival{}, r, true
+		return arrival{confirm: r.URL.RawQuery == session.Confirm}, r, true
 	}
 	in, err := l.Sessions.Interaction(r, handle)
 	if errors.Is(err, store.ErrNotFound) {
@@ -45,7 +64,7 @@ func (l *Login) arrival(w http.ResponseWriter, r *http.Request) (a arrival, with
 		return arrival{}, r, false
 	}
 	httpd.NoteClient(w, app.ID)
-	return arrival{handle, in, &app}, r, true
+	return arrival{handle: handle, interaction: in, app: &app}, r, true
 }
 
 // onward leads to where the person goes after a page that is done.

@@ -22,6 +22,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
+	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -65,15 +66,20 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 		l.Guard.Fail(w, r, err)
 		return
 	}
-	if current != nil && a.app == nil {
+	if current != nil && a.app == nil && !a.confirm {
 		l.onward(w, r, a.handle)
 		return
 	}
 	l.Sessions.EnsureBrowser(w, r)
-	l.Pages.Render(w, r, http.StatusOK, pages.LoginPage{Interaction: a.handle, App: a.app, Email: a.loginHint()})
+	page := pages.LoginPage{Query: a.query(), App: a.app, Email: a.loginHint()}
+	if current != nil && a.confirm {
+		page.Confirm, page.Email = true, current.User.Email
+	}
+	l.Pages.Render(w, r, http.StatusOK, page)
 }
 
-// POST /login: checks e-mail address and password, and makes a session.
+// POST /login: checks e-mail address and password, and makes a session, or asks for the second
+// step.
 func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 	a, r, ok := l.arrival(w, r)
 	if !ok {
@@ -85,8 +91,9 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		user, err = l.authenticate(r, email, r.PostForm.Get("password"))
 	}
+	var owed proofs.Owed
 	if err == nil {
-		err = l.Sessions.Open(w, r, user, session.Password)
+		owed, err = l.proved(w, r, a, user)
 	}
 	if errors.Is(err, store.ErrNotFound) { // no such account; or disabled, or another password, this very moment
 		err = guard.FormError{"": messages.WrongCredentials}
@@ -96,11 +103,28 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 			if form.Problems[""] == messages.TooManyTries {
 				form.Problems[""] = messages.TooManyLogins
 			}
-			return pages.LoginPage{Form: form, Interaction: a.handle, App: a.app, Email: email}
+			return pages.LoginPage{Form: form, Query: a.query(), App: a.app, Email: email, Confirm: a.confirm}
 		})
 		return
 	}
+	if owed == proofs.SecondStep {
+		l.Guard.See(w, r, "/login/verify"+a.query())
+		return
+	}
 	l.onward(w, r, a.handle)
+}
+
+// proved takes a right password: the person is logged in, unless they owe the second step.
+func (l *Login) proved(w http.ResponseWriter, r *http.Request, a arrival, user accounts.User) (proofs.Owed, error) {
+	_, trusted, err := l.Sessions.Device(r, user.ID)
+	if err != nil {
+		return proofs.Nothing, err
+	}
+	owed := a.demands().Owed(session.Provable(user), proofs.Login{Proof: proofs.Password, Trusted: trusted})
+	if owed == proofs.SecondStep {
+		return owed, l.Sessions.BeginLogin(w, r, user)
+	}
+	return owed, l.Sessions.Open(w, r, session.Opening{User: user, Proof: proofs.Password})
 }
 
 // readLogin tells what is wrong with the form before anything is looked up.

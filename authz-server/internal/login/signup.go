@@ -10,6 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
+	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -23,7 +24,7 @@ func (l *Login) showSignup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.Sessions.EnsureBrowser(w, r)
-	l.Pages.Render(w, r, http.StatusOK, pages.SignupPage{Interaction: a.handle, App: a.app, Email: a.loginHint()})
+	l.Pages.Render(w, r, http.StatusOK, pages.SignupPage{Query: a.query(), App: a.app, Email: a.loginHint()})
 }
 
 // POST /signup: makes an account and logs in. Without sending mail, the page cannot hide that an
@@ -48,7 +49,7 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		l.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
-			return pages.SignupPage{Form: form, Interaction: a.handle, App: a.app, Email: user.Email, Name: user.Name}
+			return pages.SignupPage{Form: form, Query: a.query(), App: a.app, Email: user.Email, Name: user.Name}
 		})
 		return
 	}
@@ -107,7 +108,7 @@ func (l *Login) signUp(w http.ResponseWriter, r *http.Request, user accounts.Use
 	if err != nil {
 		return err
 	}
-	return l.Sessions.Open(w, r, made, session.Password)
+	return l.Sessions.Open(w, r, session.Opening{User: made, Proof: proofs.Password})
 }
 
 // signedUp tells whether the person who is logged in has this address.

@@ -39,6 +39,8 @@ var english = Language{
 	NameHint:         "What people will see. You can change it at any time.",
 	AccountNameHint:  "Apps get this name when you log in. An app may also keep a profile name of its own, which you change there.",
 	LoginToContinue:  "Log in to continue",
+	ConfirmTitle:     "Confirm it’s you",
+	ConfirmIntro:     "You are about to change something important, so please log in once more.",
 	SignupToContinue: "Sign up to continue",
 	AppPolicy:        "Privacy policy",
 	AppTerms:         "Terms of service",
@@ -271,6 +273,24 @@ var english = Language{
 				return "Saved meanwhile: nothing"
 			}
 			return "Saved meanwhile: " + value
+		},
+	},
+	Security: Security{
+		Title: "Security", Intro: "How you log in, and what happened to your account.",
+		History: "Recent activity", HistoryIntro: "What happened to your account in the last 90 days.", NoNews: "Nothing yet.",
+		ByOperator: "by the people who run this service",
+		Events: map[string]string{
+			"new_device": "Logged in on a new device", "signed_up": "Signed up",
+			"password_changed": "Password changed", "password_reset": "Password reset",
+			"email_changed": "Email address changed", "email_verified": "Email address confirmed",
+			"passkey_added": "Passkey added", "passkey_removed": "Passkey removed",
+			"passkey_cloned":  "A passkey was refused, because it may have been copied",
+			"second_step_on":  "Two-step login turned on",
+			"second_step_off": "Two-step login turned off", "recovery_codes_made": "New recovery codes made",
+			"recovery_code_used": "Logged in with a recovery code",
+			"browser_trusted":    "Browser trusted for 30 days", "trust_ended": "Browser no longer trusted",
+			"sessions_ended": "Logged out elsewhere", "data_exported": "Data downloaded",
+			"deletion_planned": "Account deletion requested", "deletion_cancelled": "Account deletion cancelled",
 		},
 	},
 }

@@ -72,7 +72,9 @@ var korean = Language{
 		"board:write":    "내 이름으로 글과 댓글 쓰기, 수정, 삭제",
 		"board:moderate": "내 이름으로 게시판 관리: 글 숨김, 삭제, 고정, 잠금",
 	},
-	OtherScope: func(name string) string { return name },
+	OtherScope:   func(name string) string { return name },
+	ConfirmTitle: "본인 확인",
+	ConfirmIntro: "중요한 정보를 바꾸기 전에 한 번 더 로그인해 주세요.",
 
 	AccountTitle:    "계정",
 	AccountHeading:  "내 계정",
@@ -280,6 +282,24 @@ var korean = Language{
 				return "지금은 비어 있어요."
 			}
 			return "지금 저장된 값: " + value
+		},
+	},
+	Security: Security{
+		Title: "보안", Intro: "로그인 방법을 관리하고, 계정에 있었던 일을 확인할 수 있어요.",
+		History: "최근 활동", HistoryIntro: "지난 90일 동안 계정에 있었던 일이에요.", NoNews: "아직 활동이 없어요.",
+		ByOperator: "서비스 운영자",
+		Events: map[string]string{
+			"new_device": "새 기기에서 로그인", "signed_up": "가입",
+			"password_changed": "비밀번호 변경", "password_reset": "비밀번호 재설정",
+			"email_changed": "이메일 주소 변경", "email_verified": "이메일 주소 확인",
+			"passkey_added": "패스키 추가", "passkey_removed": "패스키 삭제",
+			"passkey_cloned":  "복제되었을 수 있는 패스키의 로그인을 막았어요",
+			"second_step_on":  "2단계 로그인 켜기",
+			"second_step_off": "2단계 로그인 끄기", "recovery_codes_made": "복구 코드 새로 만들기",
+			"recovery_code_used": "복구 코드로 로그인",
+			"browser_trusted":    "이 브라우저를 30일 동안 신뢰하기로 설정", "trust_ended": "브라우저 신뢰 해제",
+			"sessions_ended": "다른 기기에서 로그아웃", "data_exported": "데이터 내려받기",
+			"deletion_planned": "계정 삭제 신청", "deletion_cancelled": "계정 삭제 취소",
 		},
 	},
 }

@@ -29,6 +29,7 @@ type Language struct {
 	SignupTitle, SignupHeading, SignupButton, HaveAccount, LoginLink string
 	NameHint, AccountNameHint                                        string
 	LoginToContinue, SignupToContinue                                string
+	ConfirmTitle, ConfirmIntro                                       string // before something sensitive is changed
 	AppPolicy, AppTerms                                              string
 	AppUnchecked, AppFrom, AppReturn, AppKnown, AppOnDevice          string
 
@@ -78,6 +79,15 @@ type Language struct {
 	Done                                                         map[Done]string
 	Profile                                                      Profile
 	Mail                                                         Mail
+	Security                                                     Security
+}
+
+// Security is what the page about an account's security says.
+type Security struct {
+	Title, Intro                  string
+	History, HistoryIntro, NoNews string
+	ByOperator                    string
+	Events                        map[string]string // by kind of package notices
 }
 
 // Problem is the text of a problem.

@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
-	"golang.org/x/net/html"
 )
 
 func newPages(t testing.TB) *Pages {
@@ -54,9 +55,10 @@ func everyPage() []Page {
 		return Question{Form: problems(), Session: "sid", App: testApp, Email: mina, Choices: choices}
 	}
 	return []Page{
-		LoginPage{Form: problems("email", "password"), Interaction: "handle", App: &testApp, Email: mina},
-		SignupPage{Form: problems("name", "email", "password"), Interaction: "handle", App: &testApp, Email: mina, Name: "Mina"},
+		LoginPage{Form: problems("email", "password"), Query: "?interaction=handle", App: &testApp, Email: mina},
+		SignupPage{Form: problems("name", "email", "password"), Query: "?interaction=handle", App: &testApp, Email: mina, Name: "Mina"},
 		ConsentPage{Question: question(), Interaction: "handle"},
+		LoginPage{Query: "?confirm=yes", Email: mina, Confirm: true},
 		AccountPage{Form: problems("name"), Done: messages.NameChanged, Name: "Mina", Email: mina},
 		PasswordPage{Form: problems("password", "new_password"), Email: mina},
 		ProfilePage{
@@ -64,6 +66,10 @@ func everyPage() []Page {
 			Values: map[string]string{"given_name": "Mina", "gender": "else", "formatted": "x"}, Stored: map[string]string{"gender": "",
 				"country": "KR"},
 		},
+		SecurityPage{Done: messages.OthersEnded, Events: []Event{
+			{Kind: "passkey_added", Detail: "Phone", Browser: "Firefox", System: "Linux", Address: "192.0.2.1", At: time.Unix(1_790_000_000, 0)},
+			{Kind: "password_reset", At: time.Unix(1_790_000_000, 0)},
+		}},
 		SessionsPage{Done: messages.OthersEnded, TokensLast: time.Minute, Sessions: []Session{
 			{ID: "1", Current: true, Browser: "Firefox", System: "Linux", Address: "192.0.2.1"},
 			{ID: "2", LoggedIn: time.Unix(1_790_000_000, 0), Seen: 3 * time.Hour},

@@ -52,6 +52,7 @@ const (
 	accountTab
 	profileTab
 	passwordTab
+	securityTab
 	sessionsTab
 	appsTab
 )
@@ -66,6 +67,7 @@ func tabs(t *messages.Language, current tab) []tabLink {
 		{"/account", t.AccountTitle, current == accountTab},
 		{"/account/profile", t.Profile.Title, current == profileTab},
 		{"/account/password", t.PasswordTitle, current == passwordTab},
+		{"/account/security", t.Security.Title, current == securityTab},
 		{"/account/sessions", t.SessionsTitle, current == sessionsTab},
 		{"/account/apps", t.AppsTab, current == appsTab},
 	}

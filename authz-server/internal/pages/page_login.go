@@ -5,9 +5,10 @@ import "github.com/maru-auth/maru/authz-server/internal/messages"
 // LoginPage asks who it is.
 type LoginPage struct {
 	Form
-	Interaction string
-	App         *App // nil: nobody sent the person
-	Email       string
+	Query   string // of the pages that a log-in leads through, with its question mark, or empty
+	App     *App   // nil: nobody sent the person
+	Email   string
+	Confirm bool // somebody who is logged in is to prove again who they are
 }
 
 func (p LoginPage) layout(t *messages.Language) layout {
@@ -22,10 +23,10 @@ func (p LoginPage) layout(t *messages.Language) layout {
 // SignupPage makes an account.
 type SignupPage struct {
 	Form
-	Interaction string
-	App         *App // nil: nobody sent the person
-	Email       string
-	Name        string
+	Query string // as of LoginPage
+	App   *App   // nil: nobody sent the person
+	Email string
+	Name  string
 }
 
 func (p SignupPage) layout(t *messages.Language) layout {

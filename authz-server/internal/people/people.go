@@ -15,6 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/login"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/session"
@@ -41,9 +42,6 @@ type Config struct {
 	InsecureLegacyResponseTypes bool
 }
 
-// ACRValues are the values of the claim acr that a log-in can have.
-var ACRValues = []string{session.Password.ACR}
-
 // People is the rooms together, for the endpoints that need a person. It is safe for concurrent
 // use.
 type People struct {
@@ -66,8 +64,9 @@ func New(cfg Config) (*People, error) {
 		cfg.Now = time.Now
 	}
 	log := cmp.Or(cfg.Log, slog.Default())
+	told := &notices.Notices{Store: cfg.Store}
 	p := &People{
-		Sessions: session.New(cfg.Store, at, cfg.Now, log),
+		Sessions: session.New(cfg.Store, at, told, cfg.Now, log),
 		Throttle: throttle.New(cfg.Store, log, cfg.Limits),
 		Apps: &apps.Apps{Store: cfg.Store, Pages: cfg.Pages, Issuer: cfg.Issuer,
 			InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes},

@@ -55,7 +55,7 @@ func TestConfigOP(t *testing.T) {
 		"response_modes_supported": strs("query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"),
 		"grant_types_supported": strs("authorization_code", "implicit", "refresh_token", "client_credentials", client.DeviceCode,
 			client.TokenExchange),
-		"subject_types_supported": strs("public", "pairwise"), "acr_values_supported": strs("1"),
+		"subject_types_supported": strs("public", "pairwise"), "acr_values_supported": strs("1", "2", "phr"),
 		"prompt_values_supported":  strs("none", "login", "consent", "select_account", "create"),
 		"display_values_supported": strs("page", "popup"), "claim_types_supported": strs("normal"),
 		"ui_locales_supported": strs("en", "ko"), "code_challenge_methods_supported": no("plain", strs("S256")),

@@ -10,7 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
-	"github.com/maru-auth/maru/authz-server/internal/people"
+	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -101,7 +101,7 @@ func newMetadata(cfg Config, at issuer.URL) metadata {
 		ResponseModesSupported:        authorize.ResponseModes,
 		GrantTypesSupported:           client.GrantTypes(cfg.InsecureLegacyResponseTypes),
 		SubjectTypesSupported:         client.SubjectTypes,
-		ACRValuesSupported:            people.ACRValues,
+		ACRValuesSupported:            proofs.ACRValues,
 		PromptValuesSupported:         authorize.PromptValues,
 		DisplayValuesSupported:        []string{"page", "popup"},
 		ClaimTypesSupported:           []string{"normal"},

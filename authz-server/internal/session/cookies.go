@@ -11,6 +11,7 @@ import (
 const (
 	sessionCookie = "maru-session" // who is logged in
 	browserCookie = "maru-browser" // which browser it is, logged in or not
+	deviceCookie  = "maru-device"  // the same, for longer: where people have logged in before
 	wantedCookie  = "maru-toward"  // which page of the account somebody asked for before they logged in
 )
 

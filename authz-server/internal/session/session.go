@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -24,31 +27,38 @@ type Session struct {
 	User accounts.User
 }
 
-// Proof is how a person has shown who they are.
-type Proof struct {
-	AMR []string // claim amr (RFC 8176)
-	ACR string   // claim acr
+// Confirm is the query by which a page of the account sends somebody to /login or /login/verify who
+// is to prove again who they are.
+const Confirm = "confirm=yes"
+
+// Provable is what the person can prove by.
+func (s *Session) Provable() proofs.Person { return Provable(s.User) }
+
+// Provable is what a person can prove by.
+func Provable(user accounts.User) proofs.Person {
+	return proofs.Person{SecondStep: user.SecondStep, Passkey: user.Passkey}
 }
 
-// Password is the proof that a person knows the password.
-var Password = Proof{AMR: []string{"pwd"}, ACR: "1"}
+// Login is how far the person has come.
+func (s *Session) Login() proofs.Login { return proofs.Login{Proof: s.AMR, Complete: true} }
 
 // Sessions finds, opens and ends sessions. It is safe for concurrent use.
 type Sessions struct {
-	store *store.Store
-	at    issuer.URL
-	now   func() time.Time
-	log   *slog.Logger
+	store   *store.Store
+	at      issuer.URL
+	notices *notices.Notices
+	now     func() time.Time
+	log     *slog.Logger
 }
 
-// New makes Sessions for the issuer at at, whose https makes cookies Secure. now is for cookies
-// alone: the store has a clock of its own, which decides what has expired. A nil now stands for
+// New makes Sessions for the issuer at at, whose https makes cookies Secure. n is told of log-ins in
+// browsers that are not known. now is for cookies alone: the store has a clock of its own, which decides what has expired. A nil now stands for
 // time.Now, a nil log for slog.Default().
-func New(s *store.Store, at issuer.URL, now func() time.Time, log *slog.Logger) *Sessions {
+func New(s *store.Store, at issuer.URL, n *notices.Notices, now func() time.Time, log *slog.Logger) *Sessions {
 	if now == nil {
 		now = time.Now
 	}
-	return &Sessions{s, at, now, cmp.Or(log, slog.Default())}
+	return &Sessions{s, at, n, now, cmp.Or(log, slog.Default())}
 }
 
 // touchEvery is how precisely it is known when a session was last seen.
@@ -86,22 +96,51 @@ func (s *Sessions) touch(ctx context.Context, session accounts.Session) error {
 	return err
 }
 
-// Open makes a session for user, whose password was checked against user.PasswordHash, and gives
-// the browser a new cookie: one that somebody planted before is worth nothing. The same person
-// keeps their session under its id, so that applications that hang on it stay logged in; another
-// person's session in this browser ends. [store.ErrNotFound]: the account was disabled, or got
-// another password, this very moment.
-func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, user accounts.User, by Proof) error {
+// Opening is a log-in that is complete.
+type Opening struct {
+	User  accounts.User // as read when the password was checked
+	Proof proofs.Proof
+	Trust bool // the browser stands for the second step from now on
+
+	// With runs in the transaction of the log-in, if it is not nil: what the proof was spends itself
+	// there.
+	With func(ctx context.Context) error
+}
+
+// Open makes a session, and gives the browser a new cookie: one that somebody planted before is
+// worth nothing. The same person keeps their session under its id, so that applications that hang
+// on it stay logged in; another person's session in this browser ends. The browser is known from
+// now on, and the person is told if it was not. Errors: [store.ErrNotFound], if the account was
+// disabled, or got another password, this very moment; and those of o.With.
+func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, o Opening) error {
+	user := o.User
 	before, err := s.Session(r)
 	if err != nil {
 		return err
 	}
-	in := accounts.Session{UserID: user.ID, AMR: by.AMR, ACR: by.ACR}
+	in := accounts.Session{UserID: user.ID, AMR: o.Proof, ACR: o.Proof.ACR()}
 	in.Address, in.UserAgent = sender.Of(r)
 	if before != nil && before.UserID == user.ID {
 		in.ID = before.ID
 	}
-	session, cookie, err := s.store.Sessions.CreateSession(r.Context(), in, user.PasswordHash)
+	device, ok := s.cookie(r, deviceCookie)
+	if !ok {
+		device = opaque.New()
+	}
+	var session accounts.Session
+	var cookie string
+	err = s.store.Tx(r.Context(), func(ctx context.Context) error {
+		var err error
+		if session, cookie, err = s.store.Sessions.CreateSession(ctx, in, user.PasswordHash); err != nil {
+			return err
+		}
+		if o.With != nil {
+			if err := o.With(ctx); err != nil {
+				return err
+			}
+		}
+		return s.noteDevice(ctx, r, o, device)
+	})
 	if err != nil {
 		return err
 	}
@@ -112,7 +151,76 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, user accounts.Us
 	}
 	s.setCookie(w, sessionCookie, cookie, int(session.ExpiresAt.Sub(session.CreatedAt)/time.Second))
 	s.setBrowserState(w, &Session{Session: session}, stateOf(session.ID))
+	s.setCookie(w, deviceCookie, device, int(accounts.BrowserRetention/time.Second))
 	return nil
+}
+
+// noteDevice notes in which browser the person logged in, and tells them if it is a new one; the
+// first one of all is no news.
+func (s *Sessions) noteDevice(ctx context.Context, r *http.Request, o Opening, device string) error {
+	address, userAgent := sender.Of(r)
+	known, first, err := s.store.Browsers.NoteLogin(ctx, o.User.ID, device, address, userAgent)
+	if err == nil && !known && !first {
+		err = s.notices.Note(ctx, r, o.User, notices.NewDevice, "")
+	}
+	if err == nil && o.Trust {
+		err = errors.Join(s.store.Browsers.Trust(ctx, o.User.ID, device), s.notices.Note(ctx, r, o.User, notices.BrowserTrusted, ""))
+	}
+	return err
+}
+
+// Raise notes that the person of a live session has proved more, and gives the browser a new
+// cookie; with is as of [Opening]. The log-in keeps its time: what is added to it is not a new one.
+// [store.ErrNotFound]: the session has just ended.
+func (s *Sessions) Raise(w http.ResponseWriter, r *http.Request, current *Session, proof proofs.Proof,
+	with func(ctx context.Context) error) error {
+	var cookie string
+	err := s.store.Tx(r.Context(), func(ctx context.Context) error {
+		var err error
+		if cookie, err = s.store.Sessions.RaiseSession(ctx, current.Session, proof, proof.ACR()); err != nil || with == nil {
+			return err
+		}
+		return with(ctx)
+	})
+	if err == nil {
+		s.Renew(w, current, cookie)
+	}
+	return err
+}
+
+// Device tells whether the person has logged in before in the browser that sent r, and whether it
+// stands for their second step.
+func (s *Sessions) Device(r *http.Request, userID string) (known, trusted bool, err error) {
+	device, ok := s.cookie(r, deviceCookie)
+	if !ok {
+		return false, false, nil
+	}
+	return s.store.Browsers.Known(r.Context(), userID, device)
+}
+
+// BeginLogin notes that the password of user was right, and that a second step is owed.
+func (s *Sessions) BeginLogin(w http.ResponseWriter, r *http.Request, user accounts.User) error {
+	return s.store.Pending.BeginLogin(r.Context(), s.EnsureBrowser(w, r), user)
+}
+
+// PendingLogin returns the log-in that owes a second step in the browser that sent r.
+// [store.ErrNotFound]: there is none.
+func (s *Sessions) PendingLogin(r *http.Request) (accounts.PendingLogin, error) {
+	browser, ok := s.cookie(r, browserCookie)
+	if !ok {
+		return accounts.PendingLogin{}, store.ErrNotFound
+	}
+	return s.store.Pending.PendingLogin(r.Context(), browser)
+}
+
+// EndLogin forgets the log-in that owes a second step. Call it in the transaction that opens the
+// session, by [Opening]: of several calls at once, one succeeds. [store.ErrNotFound]: there is none.
+func (s *Sessions) EndLogin(ctx context.Context, r *http.Request) error {
+	browser, ok := s.cookie(r, browserCookie)
+	if !ok {
+		return store.ErrNotFound
+	}
+	return s.store.Pending.EndLogin(ctx, browser)
 }
 
 // Renew gives the browser another cookie for its session, until the session ends.

@@ -78,9 +78,10 @@ func TestCookiesAreGuarded(t *testing.T) {
 		b := s.Browser()
 		cookies := b.Get("/login").Header.Values("Set-Cookie")
 		cookies = append(cookies, b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).Header.Values("Set-Cookie")...)
-		if len(cookies) != 3 || !strings.HasPrefix(cookies[0], test.prefix+"maru-browser=") ||
+		if len(cookies) != 4 || !strings.HasPrefix(cookies[0], test.prefix+"maru-browser=") ||
 			!strings.HasPrefix(cookies[1], test.prefix+"maru-session=") ||
-			!strings.HasPrefix(cookies[2], test.prefix+"maru-browser-state=") {
+			!strings.HasPrefix(cookies[2], test.prefix+"maru-browser-state=") ||
+			!strings.HasPrefix(cookies[3], test.prefix+"maru-device=") {
 			t.Fatalf("cookies %q", cookies)
 		}
 		// The third is read by our script in applications' frames, and must therefore not be worth
@@ -91,7 +92,7 @@ func TestCookiesAreGuarded(t *testing.T) {
 			state == "" || state == b.Cookie(test.prefix+"maru-session") || state == b.Cookie(test.prefix+"maru-browser") {
 			t.Errorf("%q", cookies[2])
 		}
-		for _, cookie := range cookies[:2] {
+		for _, cookie := range []string{cookies[0], cookies[1], cookies[3]} {
 			for _, attribute := range []string{"; Path=/", "; HttpOnly", "; SameSite=Lax"} {
 				if !strings.Contains(cookie, attribute) {
 					t.Errorf("%q lacks %q", cookie, attribute)

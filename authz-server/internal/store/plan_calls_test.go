@@ -63,6 +63,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p.ofKeys()
 	p.ofLogouts()
 	p.ofSessions()
+	p.ofLogins()
 	p.ofAttempts()
 	p.ofUsers()
 	p.ofAll()
@@ -227,6 +228,28 @@ func (s *planned) ofSessions() {
 	s.add("EndSessionsOf", func(ctx context.Context) error { return s.Sessions.EndSessionsOf(ctx, "u1", "s100") })
 }
 
+func (s *planned) ofLogins() {
+	s.late("RaiseSession", func(ctx context.Context) error {
+		_, err := s.Sessions.RaiseSession(ctx, accounts.Session{ID: "none", UserID: "u1"}, nil, "")
+		return err
+	})
+	s.add("BeginLogin", func(ctx context.Context) error {
+		return s.Pending.BeginLogin(ctx, "x", accounts.User{ID: "u1"})
+	})
+	s.late("PendingLogin", func(ctx context.Context) error { _, err := s.Pending.PendingLogin(ctx, "y"); return err })
+	s.late("EndLogin", func(ctx context.Context) error { return s.Pending.EndLogin(ctx, "y") })
+	s.add("NoteLogin", func(ctx context.Context) error {
+		_, _, err := s.Browsers.NoteLogin(ctx, "u1", "new", "", "")
+		return err
+	})
+	s.add("Known", func(ctx context.Context) error { _, _, err := s.Browsers.Known(ctx, "u1", "new"); return err })
+	s.late("Trust", func(ctx context.Context) error { return s.Browsers.Trust(ctx, "u1", "new") })
+	s.add("TrustedBrowsers", func(ctx context.Context) error { _, err := s.Browsers.TrustedBrowsers(ctx, "u1"); return err })
+	s.add("Distrust", func(ctx context.Context) error { return s.Browsers.Distrust(ctx, "u1", "") })
+	s.add("AddEvent", func(ctx context.Context) error { return s.History.AddEvent(ctx, accounts.Event{UserID: "u1"}) })
+	s.add("Events", func(ctx context.Context) error { _, err := s.History.Events(ctx, "u1", 100); return err })
+}
+
 func (s *planned) ofAttempts() {
 	s.add("ReserveAttempt", func(ctx context.Context) error {
 		_, _, _, err := s.Attempts.ReserveAttempt(ctx, "address:29999", 5, 15*time.Minute)
@@ -272,6 +295,8 @@ func (s *planned) ofUsers() {
 	s.add("ListUsers", func(ctx context.Context) error { _, err := s.Users.ListUsers(ctx, "u5", 500); return err })
 	s.add("SetName", func(ctx context.Context) error { return s.Users.SetName(ctx, "u1", "n") })
 	s.add("SetRoles", func(ctx context.Context) error { return s.Users.SetRoles(ctx, "u1", nil) })
+	s.add("SetSecondStep", func(ctx context.Context) error { return s.Users.SetSecondStep(ctx, "u1", true) })
+	s.add("SetPasskey", func(ctx context.Context) error { return s.Users.SetPasskey(ctx, "u1", true) })
 	s.add("SetClaims", func(ctx context.Context) error { return s.Users.SetClaims(ctx, "u1", accounts.Claims{}) })
 	s.add("EditUser", func(ctx context.Context) error {
 		return s.Users.EditUser(ctx, "u1", func(*accounts.User) error { return nil })

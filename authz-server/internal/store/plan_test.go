@@ -39,6 +39,14 @@ var grown = []string{
 		expires_at)
 		` + growthtest.Numbers + ` SELECT 's' || i, CAST('x' || i AS BYTEA), 'u' || CASE WHEN i <= 100 THEN 1 ELSE i END, i, '', '', '', '', i, i,
 		CASE WHEN i <= 100 THEN 9000000000000 ELSE i * 1000 + 700000 END, 9000000000000 FROM n`,
+	`INSERT INTO pending_logins (browser_hash, user_id, password_hash, created_at, expires_at)
+		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), 'u1', 'hash', i, i * 1000 FROM n`,
+	`INSERT INTO browsers (id, user_id, browser_hash, address, user_agent, trusted_until, created_at, seen_at)
+		` + growthtest.Numbers + ` SELECT 'x' || i, 'u' || CASE WHEN i <= 100 THEN 1 ELSE i END, CAST('x' || i AS BYTEA), '', '',
+		CASE WHEN i % 2 = 0 THEN 9000000000000 ELSE 0 END, i, i * 1000 - 34560000000000 FROM n`,
+	`INSERT INTO security_events (id, user_id, kind, detail, address, user_agent, at)
+		` + growthtest.Numbers + ` SELECT 'x' || i, 'u' || CASE WHEN i <= 500 THEN 1 ELSE i END, '', '', '', '',
+		CASE WHEN i <= 500 THEN 900000 ELSE i * 1000 - 7776000000000 END FROM n`,
 	`INSERT INTO session_clients (session_id, client_id) ` + growthtest.Numbers + ` SELECT 's' || i, 'c1' FROM n`,
 	`INSERT INTO interactions (handle_hash, browser_hash, client_id, form, consent, consent_scope, consent_sid, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CAST('b' AS BYTEA), 'c1', '', '', '', 's' || i, i, i * 1000 FROM n`,
@@ -99,7 +107,8 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 }
 
 var rooms = []reflect.Type{
-	reflect.TypeFor[*accounts.Users](), reflect.TypeFor[*accounts.Sessions](),
+	reflect.TypeFor[*accounts.Users](), reflect.TypeFor[*accounts.Sessions](), reflect.TypeFor[*accounts.Pending](),
+	reflect.TypeFor[*accounts.Browsers](), reflect.TypeFor[*accounts.History](),
 	reflect.TypeFor[*grants.Grants](), reflect.TypeFor[*grants.Consents](), reflect.TypeFor[*grants.Devices](),
 	reflect.TypeFor[*keystore.Keys](),
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),

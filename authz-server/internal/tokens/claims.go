@@ -37,6 +37,22 @@ func (c *ClaimRequest) Allows(value string) bool {
 	return same(c.Value) || slices.ContainsFunc(c.Values, same)
 }
 
+// Texts are the values that are asked for and are text, in the order of preference. A value that
+// is no text is left out, for no claim of ours has it; if there is none besides, the one empty text
+// stands for it.
+func (c *ClaimRequest) Texts() (texts []string) {
+	for _, one := range append([]json.RawMessage{c.Value}, c.Values...) {
+		var text string
+		if one != nil && json.Unmarshal(one, &text) == nil {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) == 0 && (c.Value != nil || c.Values != nil) {
+		texts = []string{""}
+	}
+	return texts
+}
+
 // Only returns the request without claims that the person did not grant. null stays null.
 func (c ClaimsRequest) Only(granted []string) ClaimsRequest {
 	covered := func(asked map[string]*ClaimRequest) map[string]*ClaimRequest {

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -22,6 +23,7 @@ type GrantSpec struct {
 	Declined  []string          // what they did not, though the client asked for it
 	Resources []string          // RFC 8707: the audience is narrowed to these; none: what the scope says
 	Claims    *ClaimsRequest    // nil: none
+	ACR       string            // what of the log-in's the client is told; empty: the most that it reaches
 }
 
 // NewGrant is a grant that begins now; [Issuer.Begin] stores it. It lives as long as what may be
@@ -50,7 +52,7 @@ func (i *Issuer) NewGrant(of GrantSpec) (grants.Grant, error) {
 		Offline:   slices.Contains(of.Scope, "offline_access"),
 		Claims:    string(claims),
 		AuthTime:  of.Session.AuthTime,
-		ACR:       of.Session.ACR,
+		ACR:       cmp.Or(of.ACR, of.Session.ACR),
 		AMR:       of.Session.AMR,
 		CreatedAt: now,
 		ExpiresAt: now.Add(i.Lifetimes.Code + i.Lifetimes.AccessToken),

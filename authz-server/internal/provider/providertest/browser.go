@@ -34,11 +34,16 @@ func (b *Browser) LogIn(user accounts.User) *Browser {
 	session := accounts.Session{UserID: user.ID, ACR: "1", AMR: []string{"pwd"}}
 	session, cookie, err := f.Store.Sessions.CreateSession(f.T.Context(), session, user.PasswordHash)
 	f.must(err)
-	u, err := url.Parse(f.Issuer)
-	f.must(err)
-	b.Jar.SetCookies(u, []*http.Cookie{{Name: "maru-session", Value: cookie, Path: "/"}})
+	b.SetSession(cookie)
 	b.SID = session.ID
 	return b
+}
+
+// SetSession gives the browser the cookie of a session.
+func (b *Browser) SetSession(cookie string) {
+	u, err := url.Parse(b.Fixture.Issuer)
+	b.Fixture.must(err)
+	b.Jar.SetCookies(u, []*http.Cookie{{Name: "maru-session", Value: cookie, Path: "/"}})
 }
 
 // Send sends a request with the browser's cookies.

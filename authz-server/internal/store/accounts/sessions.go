@@ -148,6 +148,23 @@ func (s *Sessions) insert(ctx context.Context, in Session, cookie string) error 
 	return err
 }
 
+// RaiseSession notes that the person of a live session has proved more: amr and acr are what they
+// have proved altogether. The session keeps its id and the time of its log-in, and gets a new
+// cookie, which RaiseSession returns. ErrNotFound: the session is over, or the account was disabled.
+func (s *Sessions) RaiseSession(ctx context.Context, in Session, amr []string, acr string) (cookie string, err error) {
+	cookie = opaque.New()
+	return cookie, s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled
+			WHERE id = $1 AND NOT disabled`, in.UserID)); err != nil {
+			return err
+		}
+		return row.Changed(s.db.Exec(ctx, `UPDATE sessions
+			SET cookie_hash = $1, amr = $2, acr = $3
+			WHERE id = $4 AND user_id = $5 AND idle_expires_at > $6`,
+			opaque.Hash(cookie), strings.Join(amr, " "), acr, in.ID, in.UserID, sqldb.Micros(s.now())))
+	})
+}
+
 // MaxSessions is how many live sessions a person can have; the least recently used ones end.
 const MaxSessions = 100
 

@@ -25,6 +25,8 @@ type User struct {
 	Name          string
 	Locale        string // BCP 47 tag, or empty
 	PasswordHash  string // argon2id PHC string, or bcrypt if imported; empty: no password
+	SecondStep    bool   // a password alone is not enough; the store of second steps sets it
+	Passkey       bool   // the person has one; the store of passkeys sets it
 	Roles         []string
 	Disabled      bool
 	Claims        Claims
@@ -47,7 +49,7 @@ func NewUsers(db *sqldb.DB, now func() time.Time, sessions *Sessions) *Users {
 }
 
 const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles,
-	u.disabled, u.claims, u.created_at, u.updated_at, u.email_key`
+	u.disabled, u.claims, u.created_at, u.updated_at, u.email_key, u.second_step, u.passkey`
 
 // scanUser reads userColumns and then the further columns that the statement selects.
 func scanUser(scan func(...any) error, more ...any) (User, error) {
@@ -55,7 +57,7 @@ func scanUser(scan func(...any) error, more ...any) (User, error) {
 	var roles, claims string
 	var created, updated int64
 	into := append([]any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.Locale, &u.PasswordHash,
-		&roles, &u.Disabled, &claims, &created, &updated, &u.Key}, more...)
+		&roles, &u.Disabled, &claims, &created, &updated, &u.Key, &u.SecondStep, &u.Passkey}, more...)
 	if err := scan(into...); err != nil {
 		return User{}, row.NotFound(err)
 	}
@@ -113,6 +115,18 @@ func (s *Users) SetRoles(ctx context.Context, id string, roles []string) error {
 	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
 	return row.Changed(s.db.Exec(ctx, `UPDATE users SET roles = $1, updated_at = $2 WHERE id = $3`,
 		strings.Join(roles, " "), sqldb.Micros(s.now()), id))
+}
+
+// SetSecondStep notes whether a password alone is not enough for a person. Call it in the
+// transaction that turns their second step on or off.
+func (s *Users) SetSecondStep(ctx context.Context, id string, on bool) error {
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET second_step = $1 WHERE id = $2`, on, id))
+}
+
+// SetPasskey notes whether a person has a passkey. Call it in the transaction that adds their first
+// or removes their last.
+func (s *Users) SetPasskey(ctx context.Context, id string, has bool) error {
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET passkey = $1 WHERE id = $2`, has, id))
 }
 
 // SetDisabled disables an account, which ends all its sessions and revokes all its grants, or

@@ -32,6 +32,8 @@ type Interaction struct {
 	Consent      string     // "" (undecided), ConsentAllow or ConsentDeny
 	ConsentScope []string   // what was allowed
 	ConsentSID   string     // the id of the session that decided
+	ACR          []string   // what the log-in is to reach: one of these; none: anything
+	EssentialACR bool       // without one of them there is no answer
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 
@@ -51,14 +53,14 @@ func NewInteractions(db *sqldb.DB, now func() time.Time, quotas *limits.Quotas) 
 }
 
 const interactionColumns = `client_id, form, consent, consent_scope, consent_sid, created_at,
-	expires_at, counted`
+	expires_at, counted, acr, acr_essential`
 
 func scanInteraction(found *sqldb.Row) (Interaction, error) {
 	var in Interaction
-	var form, scope, counted string
+	var form, scope, counted, acr string
 	var created, expires int64
 	if err := found.Scan(&in.ClientID, &form, &in.Consent, &scope, &in.ConsentSID, &created,
-		&expires, &counted); err != nil {
+		&expires, &counted, &acr, &in.EssentialACR); err != nil {
 		return Interaction{}, row.NotFound(err)
 	}
 	values, err := url.ParseQuery(form)
@@ -66,12 +68,12 @@ func scanInteraction(found *sqldb.Row) (Interaction, error) {
 		return Interaction{}, err
 	}
 	in.Form, in.ConsentScope = values, strings.Fields(scope)
-	in.counted = limits.ParsePlaces(counted)
+	in.ACR, in.counted = strings.Fields(acr), limits.ParsePlaces(counted)
 	in.CreatedAt, in.ExpiresAt = sqldb.Time(created), sqldb.Time(expires)
 	return in, nil
 }
 
-// CreateInteraction stores in.ClientID and in.Form, bound to the browser with this secret, and
+// CreateInteraction stores ClientID, Form, ACR and EssentialACR of in, bound to the browser with this secret, and
 // returns the handle. It counts in the quotas until it is answered. [*limits.QuotaError]: one of
 // them is used up.
 func (s *Interactions) CreateInteraction(
@@ -105,10 +107,12 @@ func (s *Interactions) createInteraction(
 	now := s.now()
 	err = s.quotas.With(ctx, quotas, func(ctx context.Context, taken limits.Places) error {
 		_, err := s.db.Exec(ctx, `INSERT INTO interactions (handle_hash, browser_hash, client_id,
-			form, consent, consent_scope, consent_sid, created_at, expires_at, counted)
-			VALUES ($1, $2, $3, $4, '', '', '', $5, $6, $7)`,
+			form, consent, consent_scope, consent_sid, created_at, expires_at, counted, acr,
+			acr_essential)
+			VALUES ($1, $2, $3, $4, '', '', '', $5, $6, $7, $8, $9)`,
 			opaque.Hash(handle), opaque.Hash(browser), in.ClientID, in.Form.Encode(),
-			sqldb.Micros(now), sqldb.Micros(now.Add(lifetime)), taken.Text())
+			sqldb.Micros(now), sqldb.Micros(now.Add(lifetime)), taken.Text(),
+			strings.Join(in.ACR, " "), in.EssentialACR)
 		return err
 	})
 	return handle, err

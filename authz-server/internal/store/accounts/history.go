@@ -1,0 +1,61 @@
+package accounts
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// Event is something that happened to an account.
+type Event struct {
+	UserID    string
+	Kind      string // package notices has the kinds
+	Detail    string // such as the name of a passkey; may be empty
+	Address   string // the network address that asked for it; empty: an operator did it
+	UserAgent string
+	At        time.Time // set by AddEvent
+}
+
+// HistoryRetention is how long a person can see what happened to their account.
+const HistoryRetention = 90 * 24 * time.Hour
+
+// History stores what happened to accounts.
+type History struct {
+	db  *sqldb.DB
+	now func() time.Time
+}
+
+// NewHistory returns the events in db.
+func NewHistory(db *sqldb.DB, now func() time.Time) *History { return &History{db, now} }
+
+// AddEvent notes an event. Call it in the transaction of what happened.
+func (s *History) AddEvent(ctx context.Context, e Event) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO security_events (id, user_id, kind, detail, address,
+		user_agent, at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		rand.Text(), e.UserID, e.Kind, e.Detail, e.Address, e.UserAgent, sqldb.Micros(s.now()))
+	return err
+}
+
+// Events returns a person's last events, the latest first.
+func (s *History) Events(ctx context.Context, userID string, limit int) ([]Event, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Event, error) {
+		e := Event{UserID: userID}
+		var at int64
+		err := rows.Scan(&e.Kind, &e.Detail, &e.Address, &e.UserAgent, &at)
+		e.At = sqldb.Time(at)
+		return e, err
+	}, `SELECT kind, detail, address, user_agent, at FROM security_events
+		WHERE user_id = $1 AND at > $2 ORDER BY at DESC, id DESC LIMIT $3`,
+		userID, sqldb.Micros(s.now().Add(-HistoryRetention)), limit)
+}
+
+// Sweeps lists events older than [HistoryRetention].
+func (s *History) Sweeps() []sqldb.Sweep {
+	return []sqldb.Sweep{
+		{Name: "security history", Keep: HistoryRetention, Rows: sqldb.Rows{
+			Table: "security_events", Key: "id", Where: "at <= $1", Order: "at"}},
+	}
+}
