@@ -110,6 +110,8 @@ var rules = []rule{
 	authz("sender", "", "internal/httpd"),
 	authz("proofs", ""),
 	authz("notices", "sender store/..."),
+	authz("passkeys", "issuer opaque proofs store/..."),
+	authz("passkeys/passkeytest", ""),
 	authz("throttle", "opaque sender store/...", "internal/httpd"),
 	authz("passwords", "messages passwords/mostcommon throttle"),
 	authz("passwords/mostcommon", ""),
@@ -203,6 +205,7 @@ var confinements = []confinement{
 		"authz-server", "resources", "client-demo", "internal/httpd", "internal/rest",
 	}, false, "the library jwks knows no router"},
 	{"github.com/danielgtaylor/huma", []string{"resources", "internal/rest"}, false, "only the REST interfaces are described by OpenAPI"},
+	{"github.com/go-webauthn/webauthn", []string{"authz-server/internal/passkeys"}, true, "what checks passkeys must stay replaceable"},
 	{"github.com/swaggest/swgui", []string{"internal/apidocs"}, true, "what draws the API reference must stay replaceable"},
 	{"github.com/go-jose/go-jose", []string{
 		"client-demo", "authz-server/internal/provider/providertest",

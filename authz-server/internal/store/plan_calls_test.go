@@ -64,6 +64,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p.ofLogouts()
 	p.ofSessions()
 	p.ofLogins()
+	p.ofPasskeys()
 	p.ofAttempts()
 	p.ofUsers()
 	p.ofAll()
@@ -248,6 +249,32 @@ func (s *planned) ofLogins() {
 	s.add("Distrust", func(ctx context.Context) error { return s.Browsers.Distrust(ctx, "u1", "") })
 	s.add("AddEvent", func(ctx context.Context) error { return s.History.AddEvent(ctx, accounts.Event{UserID: "u1"}) })
 	s.add("Events", func(ctx context.Context) error { _, err := s.History.Events(ctx, "u1", 100); return err })
+}
+
+func (s *planned) ofPasskeys() {
+	s.add("UserHandle", func(ctx context.Context) error { _, err := s.Passkeys.UserHandle(ctx, "u1"); return err })
+	s.add("AddPasskey", func(ctx context.Context) error {
+		_, err := s.Passkeys.AddPasskey(ctx, accounts.Passkey{UserID: "u100", CredentialID: key(0), PublicKey: key(0)})
+		return err
+	})
+	s.add("Passkeys", func(ctx context.Context) error { _, err := s.Passkeys.Passkeys(ctx, "u1"); return err })
+	s.add("PasskeyByCredential", func(ctx context.Context) error {
+		_, _, _, err := s.Passkeys.PasskeyByCredential(ctx, key(1))
+		return err
+	})
+	s.add("UsePasskey", func(ctx context.Context) error {
+		return s.Passkeys.UsePasskey(ctx, accounts.Passkey{ID: "x1", SignCount: 2})
+	})
+	s.late("UsePasskey", func(ctx context.Context) error { return s.Passkeys.UsePasskey(ctx, accounts.Passkey{ID: "none"}) })
+	s.add("NoteClone", func(ctx context.Context) error { return s.Passkeys.NoteClone(ctx, "x1") })
+	s.add("RenamePasskey", func(ctx context.Context) error { return s.Passkeys.RenamePasskey(ctx, "u1", "x1", "n") })
+	s.add("RemovePasskey", func(ctx context.Context) error { _, err := s.Passkeys.RemovePasskey(ctx, "u1", "x1"); return err })
+	s.add("BeginCeremony", func(ctx context.Context) error {
+		return s.Passkeys.BeginCeremony(ctx, accounts.Ceremony{Challenge: "c"})
+	})
+	s.late("SpendCeremony", func(ctx context.Context) error {
+		return s.Passkeys.SpendCeremony(ctx, accounts.Ceremony{Challenge: "none"})
+	})
 }
 
 func (s *planned) ofAttempts() {

@@ -47,6 +47,14 @@ var grown = []string{
 	`INSERT INTO security_events (id, user_id, kind, detail, address, user_agent, at)
 		` + growthtest.Numbers + ` SELECT 'x' || i, 'u' || CASE WHEN i <= 500 THEN 1 ELSE i END, '', '', '', '',
 		CASE WHEN i <= 500 THEN 900000 ELSE i * 1000 - 7776000000000 END FROM n`,
+	`INSERT INTO passkey_handles (user_id, handle)
+		` + growthtest.Numbers + ` SELECT 'u' || i, CAST('x' || i AS BYTEA) FROM n`,
+	`INSERT INTO passkeys (id, user_id, credential_id, public_key, name, aaguid, transports, attestation_format, sign_count, backup_eligible,
+		backup_state, browser_hash, created_at, used_at, cloned_at)
+		` + growthtest.Numbers + ` SELECT 'x' || i, 'u' || CASE WHEN i <= 20 THEN 1 ELSE i END, CAST('x' || i AS BYTEA), CAST('' AS BYTEA), '', '', '',
+		'', 1, false, false, CAST('' AS BYTEA), i, 0, 0 FROM n`,
+	`INSERT INTO passkey_ceremonies (challenge_hash, browser_hash, purpose, user_id, expires_at)
+		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CAST('b' AS BYTEA), 'login', '', i * 1000 FROM n`,
 	`INSERT INTO session_clients (session_id, client_id) ` + growthtest.Numbers + ` SELECT 's' || i, 'c1' FROM n`,
 	`INSERT INTO interactions (handle_hash, browser_hash, client_id, form, consent, consent_scope, consent_sid, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CAST('b' AS BYTEA), 'c1', '', '', '', 's' || i, i, i * 1000 FROM n`,
@@ -108,7 +116,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 
 var rooms = []reflect.Type{
 	reflect.TypeFor[*accounts.Users](), reflect.TypeFor[*accounts.Sessions](), reflect.TypeFor[*accounts.Pending](),
-	reflect.TypeFor[*accounts.Browsers](), reflect.TypeFor[*accounts.History](),
+	reflect.TypeFor[*accounts.Browsers](), reflect.TypeFor[*accounts.History](), reflect.TypeFor[*accounts.Passkeys](),
 	reflect.TypeFor[*grants.Grants](), reflect.TypeFor[*grants.Consents](), reflect.TypeFor[*grants.Devices](),
 	reflect.TypeFor[*keystore.Keys](),
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),

@@ -48,6 +48,7 @@ type Store struct {
 	Pending      *accounts.Pending
 	Browsers     *accounts.Browsers
 	History      *accounts.History
+	Passkeys     *accounts.Passkeys
 	Clients      *registry.Clients
 	Consents     *grants.Consents
 	Grants       *grants.Grants
@@ -89,6 +90,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 		Pending:  accounts.NewPending(db, now),
 		Browsers: accounts.NewBrowsers(db, now),
 		History:  accounts.NewHistory(db, now),
+		Passkeys: accounts.NewPasskeys(db, now),
 	}
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
 	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)
@@ -104,7 +106,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 // sweeps is all that is swept, in this order.
 func (s *Store) sweeps() []sqldb.Sweep {
 	return slices.Concat(
-		s.Sessions.Sweeps(), s.Pending.Sweeps(), s.Browsers.Sweeps(), s.History.Sweeps(), s.Interactions.Sweeps(), s.Pushed.Sweeps(),
+		s.Sessions.Sweeps(), s.Pending.Sweeps(), s.Browsers.Sweeps(), s.History.Sweeps(), s.Passkeys.Sweeps(), s.Interactions.Sweeps(), s.Pushed.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Logouts.Sweeps(),
 		// This has batches of its own, so one step does all of it.

@@ -149,6 +149,12 @@ func OneWins(t *testing.T, lost error, try func(ctx context.Context, i int) erro
 	}
 }
 
+// Statements returns the statements that do runs, when called with a context.
+func Statements(ctx context.Context, do func(ctx context.Context)) (all []string) {
+	do(sqldb.Observe(ctx, func(query string, _ []any) { all = append(all, query) }))
+	return all
+}
+
 // Exec runs a statement for which the store has no method. BYTEA works on both engines.
 func (w *World) Exec(t *testing.T, statement string, args ...any) {
 	t.Helper()
