@@ -116,6 +116,8 @@ func settingsOf(command string) []string {
 	switch command {
 	case "client create", "client update", "client import":
 		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback")
+	case "user create", "user set-password":
+		all = append(all, "password-breach-url", "outgoing-ca-file")
 	case "keys list", "keys rotate", "keys remove", "keys rewrap", "after-restore":
 		all = append(all, "key-encryption-key", "key-encryption-key-file", "old-key-encryption-key", "old-key-encryption-key-file")
 	}

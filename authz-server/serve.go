@@ -114,8 +114,12 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
+	breaches, err := cfg.breaches(log, metrics, p.now)
+	if err != nil {
+		return nil, nil, err
+	}
 	people, err := people.New(people.Config{
-		Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log,
+		Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches,
 		AccessToken: cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {

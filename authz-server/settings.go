@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -11,9 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -40,7 +44,9 @@ type settings struct {
 	RegistrationUnused      time.Duration `help:"How long to keep a client that registered itself without an initial access token and that nobody uses: no person agreed to it, and none is about to. 0: for ever." default:"72h"`
 	RegistrationScopes      string        `help:"What clients may ask for that no operator registered: those that register themselves, and those of metadata documents." default:"openid profile email address phone offline_access"`
 
-	OutgoingCAFile           string `name:"outgoing-ca-file" help:"A PEM file of certificates to trust, besides the system's, at the addresses of clients: key sets, request objects, metadata documents, log-outs." placeholder:"PATH"`
+	PasswordBreachURL string `name:"password-breach-url" help:"Ask this service whether a new password is known from a breach, by the range search of Have I Been Pwned: the first five hex digits of the password's SHA-1 are appended, and nothing else is sent. Such as https://api.pwnedpasswords.com/range/. If it does not answer within a second, the password is accepted." placeholder:"URL"`
+
+	OutgoingCAFile           string `name:"outgoing-ca-file" help:"A PEM file of certificates to trust, besides the system's, at the addresses of clients (key sets, request objects, metadata documents, log-outs) and at --password-breach-url." placeholder:"PATH"`
 	InsecureOutgoingLoopback bool   `help:"Let clients name addresses of this machine for these, and plain http for them. For development and tests."`
 
 	KeyEncryptionKey     string `help:"The key that encrypts signing keys in the database: 32 random bytes in base64, as 'openssl rand -base64 32' prints them. Set it in the environment or a file, for others can see a command line." placeholder:"BASE64"`
@@ -85,6 +91,11 @@ func (s *settings) check() error {
 			return fmt.Errorf("--registration-scopes has %s, which this server does not know; it knows %s", scope, strings.Join(known, " "))
 		}
 	}
+	if s.PasswordBreachURL != "" {
+		if err := passwords.CheckBreachURL(s.PasswordBreachURL); err != nil {
+			return fmt.Errorf("--password-breach-url %w", err)
+		}
+	}
 	if !slices.Contains([]int{2048, 3072, 4096}, s.KeyBits) {
 		return errors.New("--key-bits must be 2048, 3072 or 4096")
 	}
@@ -115,6 +126,20 @@ func (s *settings) check() error {
 		return fmt.Errorf("--key-rotation must be 0 or at least %s", least)
 	}
 	return nil
+}
+
+// breaches returns who is asked about new passwords; nil: nobody.
+func (s *settings) breaches(log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) (*passwords.Breaches, error) {
+	if s.PasswordBreachURL == "" {
+		return nil, nil //nolint:nilnil // a nil Breaches asks nobody
+	}
+	breaches, err := passwords.NewBreaches(passwords.BreachConfig{
+		URL: s.PasswordBreachURL, CAFile: s.OutgoingCAFile, Log: log, Metrics: metrics, Now: now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--password-breach-url: %w", err)
+	}
+	return breaches, nil
 }
 
 // resources returns the services that take this server's tokens.

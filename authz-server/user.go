@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -97,7 +99,7 @@ func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		if err := checkPassword(password, user.Email, user.Name); err != nil {
+		if err := p.checkPassword(ctx, password, user.Email, user.Name); err != nil {
 			return err
 		}
 		if err := s.Users.ResetPassword(ctx, user.ID, passwords.Hash(password)); err != nil {
@@ -134,7 +136,7 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	if err := checkPassword(password, email, name); err != nil {
+	if err := p.checkPassword(ctx, password, email, name); err != nil {
 		return err
 	}
 	return p.withStore(ctx, func(s *store.Store) error {
@@ -154,9 +156,20 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// checkPassword refuses a weak password.
-func checkPassword(password, email, name string) error {
-	if problem := passwords.Weakness(password, email, name); problem != "" {
+// checkPassword refuses a weak password, as the pages do.
+func (p *program) checkPassword(ctx context.Context, password, email, name string) error {
+	problem := passwords.Weakness(password, email, name)
+	if problem == "" {
+		log := slog.New(slog.NewTextHandler(p.errs, nil))
+		breaches, err := p.settings.breaches(log, nil, p.now)
+		if err != nil {
+			return cli.Usage(err)
+		}
+		if breaches.Known(ctx, password) {
+			problem = messages.PasswordBreached
+		}
+	}
+	if problem != "" {
 		return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
 	}
 	return nil

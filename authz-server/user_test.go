@@ -1,6 +1,10 @@
 package main
 
 import (
+	"crypto/sha1"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -153,4 +157,23 @@ func TestAnInternationalizedAddressIsOneAccountOnTheCommandLine(t *testing.T) {
 		shows(t, c.must("user", "set-claims", "--email", spelling, "--json", `{"email_verified": true}`), "Mina@Bücher.example")
 		shows(t, c.must("user", "set-role", spelling, "moderator"), "Mina@Bücher.example")
 	}
+}
+
+func TestABreachServiceIsAskedOnTheCommandLineToo(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	digits := fmt.Sprintf("%X", sha1.Sum([]byte(strings.TrimSpace(goodPassword))))
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/"+digits[:5]) {
+			fmt.Fprintf(w, "%s:7\r\n", digits[5:])
+		}
+	}))
+	defer service.Close()
+	setting := "--password-breach-url=" + service.URL + "/range/"
+	c.refusedWith(goodPassword, mina(setting), "the password is refused: password breached")
+	c.mustWith("another five unrelated wooden words\n", mina(setting)...)
+	set := []string{"user", "set-password", "--email", "mina@example.org", "--password-stdin", setting}
+	c.refusedWith(goodPassword, set, "password breached")
+	c.refusedWith(goodPassword, mina("--password-breach-url=http://pwned.example/"), "--password-breach-url", "https")
+	service.Close() // and then it is done without
+	c.mustWith(goodPassword, set...)
 }

@@ -113,7 +113,7 @@ var rules = []rule{
 	authz("passkeys", "issuer opaque proofs store/..."),
 	authz("passkeys/passkeytest", ""),
 	authz("throttle", "opaque sender store/...", "internal/httpd"),
-	authz("passwords", "messages passwords/mostcommon throttle"),
+	authz("passwords", "cache fetch messages passwords/mostcommon throttle"),
 	authz("passwords/mostcommon", ""),
 	authz("passwords/mostcommon/generate", "passwords/mostcommon"),
 	authz("profile", "messages places store/..."),

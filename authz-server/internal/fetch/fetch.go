@@ -67,7 +67,7 @@ type Client struct {
 
 // New makes a client. It fails if CAFile cannot be read or has no certificate.
 func New(cfg Config) (*Client, error) {
-	roots, err := roots(cfg.CAFile)
+	roots, err := Roots(cfg.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +95,9 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// roots returns the certificates to trust; nil: those of the system.
-func roots(path string) (*x509.CertPool, error) {
+// Roots returns the certificates to trust: those of a PEM file, beside those of the system. nil: those
+// of the system, for an empty path.
+func Roots(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil //nolint:nilnil // what tls.Config calls the system's
 	}

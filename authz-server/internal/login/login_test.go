@@ -1,15 +1,20 @@
 package login_test
 
 import (
+	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
@@ -123,4 +128,24 @@ func TestALoginRenewsAnOutdatedHash(t *testing.T) {
 			s.Browser().LogIn(email)
 		}
 	})
+}
+
+func TestAPasswordKnownFromABreachIsRefusedAtSignUp(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	digits := fmt.Sprintf("%X", sha1.Sum([]byte(peopletest.Password)))
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "%s:7\n", digits[5:]) }))
+	defer service.Close()
+	var err error
+	s.People.Passwords.Breaches, err = passwords.NewBreaches(passwords.BreachConfig{URL: service.URL + "/", Log: slog.New(slog.DiscardHandler), Now: s.Clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.Browser()
+	b.Get("/signup")
+	form := []string{"name", "Mina", "email", "mina@example.org", "password", peopletest.Password}
+	b.Post("/signup", form...).Want(t, http.StatusUnprocessableEntity, "This password was in a data breach")
+	service.Close()
+	s.Clock.Advance(2 * time.Hour) // it is not remembered for so long
+	b.Post("/signup", form...).Want(t, http.StatusSeeOther)
 }

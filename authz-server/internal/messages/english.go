@@ -175,6 +175,7 @@ var english = Language{
 		PasswordPersonal:   "It is too close to your name or email address.",
 		PasswordCommon:     "It is built on a password or word that many people use.",
 		PasswordMostCommon: "This password is among the most common ones. Attackers try those first.",
+		PasswordBreached:   "This password was in a data breach, so attackers know it. Choose another one, and change it wherever else you use it.",
 		PasswordKeyboard:   "It follows a row of keys, which is easy to guess.",
 		PasswordRepeats:    "It repeats or counts up, which is easy to guess.",
 		PasswordDigits:     "Numbers alone, such as phone numbers and birthdays, are easy to guess.",

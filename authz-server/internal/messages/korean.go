@@ -184,6 +184,7 @@ var korean = Language{
 		PasswordPersonal:   "이름이나 이메일 주소와 너무 비슷해요.",
 		PasswordCommon:     "많은 사람이 쓰는 비밀번호나 단어가 들어 있어요.",
 		PasswordMostCommon: "가장 흔히 쓰이는 비밀번호 중 하나예요. 공격자가 가장 먼저 시도해요.",
+		PasswordBreached:   "유출된 적이 있어 공격자에게 알려진 비밀번호예요. 다른 비밀번호를 쓰고, 이 비밀번호를 쓰는 다른 사이트에서도 바꿔 주세요.",
 		PasswordKeyboard:   "키보드에서 나란히 있는 글자라 쉽게 추측할 수 있어요.",
 		PasswordRepeats:    "반복되거나 차례로 이어져서 쉽게 추측할 수 있어요.",
 		PasswordDigits:     "전화번호나 생일처럼 숫자만 쓰면 쉽게 추측할 수 있어요.",

@@ -24,6 +24,7 @@ const (
 	PasswordPersonal   Problem = "password_personal"
 	PasswordCommon     Problem = "password_common" // or built on a common word
 	PasswordMostCommon Problem = "password_most_common"
+	PasswordBreached   Problem = "password_breached"
 	PasswordKeyboard   Problem = "password_keyboard"
 	PasswordRepeats    Problem = "password_repeats"
 	PasswordDigits     Problem = "password_digits"
@@ -47,7 +48,7 @@ const (
 // Problems lists every Problem.
 var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing,
 	EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
-	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordMostCommon, PasswordKeyboard, PasswordRepeats,
+	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordMostCommon, PasswordBreached, PasswordKeyboard, PasswordRepeats,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 

@@ -36,6 +36,8 @@ const (
 type Hasher struct {
 	LogIn, SignUp, Change *throttle.Queue
 
+	Breaches *Breaches // who is asked about new passwords; nil: nobody
+
 	dummy string // a hash that no password has
 }
 
@@ -78,12 +80,21 @@ func (h *Hasher) Hash(ctx context.Context, in *throttle.Queue, password string) 
 	return Hash(password), nil
 }
 
-// Weakness is [Weakness], in a queue unless the reason is obvious.
+// Weakness is [Weakness], in a queue unless the reason is obvious; then Breaches are asked, who may
+// keep the caller waiting, but no queue.
 func (h *Hasher) Weakness(ctx context.Context, in *throttle.Queue, password, email, name string) (messages.Problem,
 	error) {
 	if problem := Obvious(password); problem != "" {
 		return problem, nil
 	}
+	problem, err := weaknessIn(ctx, in, password, email, name)
+	if err == nil && problem == "" && h.Breaches.Known(ctx, password) {
+		problem = messages.PasswordBreached
+	}
+	return problem, err
+}
+
+func weaknessIn(ctx context.Context, in *throttle.Queue, password, email, name string) (messages.Problem, error) {
 	leave, err := in.Enter(ctx)
 	if err != nil {
 		return "", err

@@ -33,6 +33,9 @@ type Config struct {
 
 	Limits throttle.Limits
 
+	// Breaches is asked about new passwords; nil: nobody is.
+	Breaches *passwords.Breaches
+
 	// AccessToken is the lifetime of access tokens: for so long, an app that lost its access can
 	// still use one. 0: 10 minutes.
 	AccessToken time.Duration
@@ -72,6 +75,7 @@ func New(cfg Config) (*People, error) {
 			InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes},
 		Passwords: passwords.New(),
 	}
+	p.Passwords.Breaches = cfg.Breaches
 	if p.Guard, err = guard.New(cfg.Pages, p.Throttle, at, log); err != nil {
 		return nil, err
 	}
