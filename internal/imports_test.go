@@ -59,6 +59,7 @@ var rules = []rule{
 	{"internal/testenv", []string{"internal/freeport"}},
 	{"internal/testenv/missing", []string{"internal/testenv"}},
 	{"internal/testenv/chrome", []string{"internal/testenv"}},
+	{"internal/testenv/axe", []string{"internal/testenv", "internal/testenv/chrome"}},
 	{"internal/testenv/clock", nil},
 	{"internal/testenv/program", []string{"internal/testenv"}},
 	{"internal/testenv/site", nil},
