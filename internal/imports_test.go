@@ -182,7 +182,7 @@ var services = []string{"authz-server", "resources/user", "resources/board", "cl
 // What only test files may import, in addition to what the rules allow; a test may also reach into
 // its own service.
 var forTests = []string{
-	"internal/testenv", "internal/service/servicetest", "internal/testenv/chrome", "internal/testenv/clock",
+	"internal/testenv", "internal/service/servicetest", "internal/testenv/axe", "internal/testenv/chrome", "internal/testenv/clock",
 	"internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey",
 	"internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jose", "jwks/jwkstest",
 }
