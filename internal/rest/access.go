@@ -18,7 +18,12 @@ import (
 type Access struct {
 	Scopes []string // one of them is enough
 	Person bool     // a person's token, not a client's own
+	Client bool     // a client's own token, not a person's
 	Role   string   // a person's token, and this role; empty: none
+
+	// Authentication is how the person must have been authenticated (RFC 9470); a client's own token
+	// does not do then. It holds for Or too. Nil: in any way.
+	Authentication *jwks.Authentication
 
 	// Or is another way in: a token that has that access needs nothing else. Nil: there is none.
 	Or *Access
@@ -30,8 +35,8 @@ type Access struct {
 	Anonymous func(huma.Context) bool
 }
 
-// Check returns nil if a token with these claims has the access. Errors: that of
-// [jwks.Claims.RequireScope], or a [Refusal].
+// Check returns nil if a token with these claims has the access, apart from Authentication. Errors:
+// that of [jwks.Claims.RequireScope], or a [Refusal].
 func (a Access) Check(claims *jwks.Claims) error {
 	if a.Or != nil && a.Or.Check(claims) == nil {
 		return nil
@@ -45,8 +50,10 @@ func (a Access) Check(claims *jwks.Claims) error {
 	switch {
 	case err != nil:
 		return err
-	case (a.Person || a.Role != "") && claims.IsClient():
+	case (a.Person || a.Role != "" || a.Authentication != nil) && claims.IsClient():
 		return errClientToken
+	case a.Client && !claims.IsClient():
+		return errPersonToken
 	case a.Role != "" && !claims.HasRole(a.Role):
 		return roleNeeded(a.Role)
 	}
@@ -112,6 +119,9 @@ func (a *API) admit(ctx huma.Context, access Access) (*jwks.Claims, bool) {
 	}
 	if err == nil {
 		err = access.Check(claims)
+	}
+	if err == nil && access.Authentication != nil {
+		err = a.guard.RequireAuthentication(claims, *access.Authentication)
 	}
 	if err != nil {
 		a.refuse(w, r, err)

@@ -5,10 +5,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 )
 
@@ -33,6 +37,9 @@ func TestWhatATokenNeedsForAnOperation(t *testing.T) {
 		{"a person", Access{Scopes: []string{"read"}, Person: true}, person, "read", nil, ""},
 		{"a client for a person", Access{Scopes: []string{"read"}, Person: true}, client, "read", nil, "client_token"},
 		{"a client without scope for a person", Access{Scopes: []string{"read"}, Person: true}, client, "", nil, "insufficient_scope"},
+		{"a client", Access{Scopes: []string{"erase"}, Client: true}, client, "erase", nil, ""},
+		{"a person for a client", Access{Scopes: []string{"erase"}, Client: true}, person, "erase", nil, "person_token"},
+		{"a client where a log-in counts", Access{Scopes: []string{"read"}, Authentication: &jwks.Authentication{}}, client, "read", nil, "client_token"},
 		{"the role", role, person, "moderate", []string{"member", "moderator"}, ""},
 		{"the role without the scope", role, person, "read", []string{"moderator"}, "insufficient_scope"},
 		{"the scope without the role", role, person, "moderate", []string{"member"}, "not_moderator"},
@@ -114,5 +121,48 @@ func TestAnOperationMayDoWithoutAToken(t *testing.T) {
 	allowed = false
 	if w := get("/v1/things", nil); w.Code != http.StatusTooManyRequests {
 		t.Errorf("nobody, too often: %d", w.Code)
+	}
+}
+
+func TestAnOperationMayNeedARecentLogIn(t *testing.T) {
+	issuer, metrics := jwkstest.NewIssuer(t), prometheus.NewRegistry()
+	api, err := New(Config{Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience), Metrics: metrics}, Resource{Name: "Test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	access := Access{Scopes: []string{"test:read"}, Authentication: &jwks.Authentication{ACR: []string{"2", "phr"}, Within: time.Hour}}
+	access.Or = &Access{Scopes: []string{"test:all"}}
+	Route(api, access, huma.Operation{Method: http.MethodGet, Path: "/v1/secrets"},
+		func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
+	document, err := api.Document()
+	if err != nil || !strings.Contains(string(document), "insufficient_user_authentication") {
+		t.Errorf("the document does not describe the challenge: %v", err)
+	}
+	handler, err := api.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		token  jwkstest.Token
+		detail string // empty: it passes
+	}{
+		"recent and sure enough":            {jwkstest.Token{Scope: "test:read", ACR: "phr"}, ""},
+		"too long ago":                      {jwkstest.Token{Scope: "test:read", ACR: "phr", AuthTime: time.Now().Add(-2 * time.Hour)}, "More recent"},
+		"not sure enough":                   {jwkstest.Token{Scope: "test:read"}, "A different"},
+		"not sure enough, by the other way": {jwkstest.Token{Scope: "test:all"}, "A different"},
+	} {
+		tc.token.Audience = audience
+		r := httptest.NewRequest(http.MethodGet, "/v1/secrets", nil)
+		r.Header.Set("Authorization", "Bearer "+issuer.AccessToken(t, tc.token))
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		challenge := w.Header().Get("WWW-Authenticate")
+		switch {
+		case tc.detail == "" && w.Code != http.StatusNoContent:
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		case tc.detail != "" && (w.Code != http.StatusUnauthorized || !strings.Contains(challenge, tc.detail) ||
+			!strings.Contains(challenge, `acr_values="2 phr", max_age="3600"`)):
+			t.Errorf("%s: %d, challenge %s", name, w.Code, challenge)
+		}
 	}
 }

@@ -21,7 +21,10 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.detail }
 
-var errClientToken = &Refusal{"client_token", "This needs the token of a person; the one sent belongs to a client."}
+var (
+	errClientToken = &Refusal{"client_token", "This needs the token of a person; the one sent belongs to a client."}
+	errPersonToken = &Refusal{"person_token", "This needs a client's own token; the one sent belongs to a person."}
+)
 
 func roleNeeded(role string) *Refusal {
 	return &Refusal{"not_" + role, "This needs a person with the role " + role + "."}
@@ -79,10 +82,12 @@ var refusalReasons = []struct {
 	label string
 }{
 	{errClientToken, errClientToken.reason},
+	{errPersonToken, errPersonToken.reason},
 	{jwks.ErrKeysUnavailable, "keys_unavailable"},
 	{jwks.ErrNoToken, "no_token"},
 	{jwks.ErrInvalidRequest, "invalid_request"},
 	{jwks.ErrInsufficientScope, "insufficient_scope"},
+	{jwks.ErrInsufficientAuthentication, "insufficient_user_authentication"},
 	{jwks.ErrExpired, "expired"},
 	{jwks.ErrNotYetValid, "not_yet_valid"},
 	{jwks.ErrAudience, "audience"},

@@ -31,6 +31,9 @@ func Route[I, O any](a *API, access Access, op huma.Operation, handler func(cont
 	op.Security = access.security()
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable)
 	op.Middlewares = huma.Middlewares{a.authorize(access), checkMediaType}
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{} // otherwise huma makes one that we would not see
+	}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
@@ -39,6 +42,9 @@ func Route[I, O any](a *API, access Access, op huma.Operation, handler func(cont
 		return out, nil
 	})
 	item := a.huma.OpenAPI().Paths[op.Path]
+	if access.Authentication != nil {
+		describeChallenge(op.Responses["401"])
+	}
 	for _, change := range []*huma.Operation{item.Put, item.Patch} {
 		if change == nil {
 			continue
@@ -53,6 +59,18 @@ func Route[I, O any](a *API, access Access, op huma.Operation, handler func(cont
 		content := item.Patch.RequestBody.Content
 		content["application/json"] = content[mergePatch] // RFC 7396's type is little known
 	}
+}
+
+// describeChallenge says of the answer 401 that the person may have to log in again (RFC 9470 §3).
+func describeChallenge(response *huma.Response) {
+	response.Description = "Unauthorized. With the error insufficient_user_authentication in the challenge, the token is good, but " +
+		"its person must be authenticated again: send them to the issuer with the acr_values and max_age of the challenge, and " +
+		"repeat the request with the new token, once (RFC 9470)."
+	response.Headers = map[string]*huma.Param{"WWW-Authenticate": {
+		Description: "The challenge.",
+		Schema:      &huma.Schema{Type: huma.TypeString},
+		Example:     `Bearer error="insufficient_user_authentication", error_description="More recent authentication is required.", max_age="600"`,
+	}}
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
