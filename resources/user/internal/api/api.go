@@ -28,6 +28,8 @@ type Config struct {
 type service struct {
 	store    *store.Store
 	userinfo *userinfo
+	audience string
+	now      func() time.Time
 	log      *slog.Logger
 }
 
@@ -40,7 +42,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{store: cfg.Store, userinfo: newUserinfo(cfg.Issuer, cfg.Now), log: cfg.Log}
+	s := &service{store: cfg.Store, userinfo: newUserinfo(cfg.Issuer, cfg.Now), audience: cfg.Audience, now: cfg.Now, log: cfg.Log}
 	s.addRoutes(api)
 	return api.Handler()
 }
@@ -61,11 +63,11 @@ func (s *service) addRoutes(api *rest.API) {
 	own := func(scope string) rest.Access { return rest.Access{Scopes: []string{scope}, Person: true} }
 	read := func(id, path, summary, description string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: description,
-			Tags: []string{"me"}, Responses: map[string]*huma.Response{"304": {Description: "Not Modified: it is what If-None-Match names."}}}
+			Tags: []string{"me"}, Errors: []int{410}, Responses: map[string]*huma.Response{"304": {Description: "Not Modified: it is what If-None-Match names."}}}
 	}
 	change := func(id, method, path, summary, description string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Description: description,
-			Tags: []string{"me"}, MaxBodyBytes: MaxBody, Errors: []int{400, 412, 413, 415, 428}}
+			Tags: []string{"me"}, MaxBodyBytes: MaxBody, Errors: []int{400, 410, 412, 413, 415, 428}}
 	}
 
 	rest.Route(api, own("user:read"), read("get-me", "/v1/me", "Get one's own profile",
@@ -80,10 +82,20 @@ func (s *service) addRoutes(api *rest.API) {
 	rest.Route(api, own("user:read"), read("get-interests", "/v1/me/interests", "Get one's own interests", ""), s.getInterests)
 	rest.Route(api, own("user:write"), change("replace-interests", http.MethodPut, "/v1/me/interests", "Replace one's own interests",
 		"Tags that differ only in case, or in white space around them, count as one; the first stays."), s.putInterests)
+	rest.Route(api, mayExport, huma.Operation{OperationID: "export-me", Method: http.MethodGet, Path: "/v1/me/export",
+		Summary: "Get everything that the service keeps of oneself",
+		Description: "One document with profile, settings and interests. The person must have been authenticated within the " +
+			"last 10 minutes.",
+		Tags: []string{"me"}, Errors: []int{410}}, s.exportMe)
 
 	user := read("get-user", "/v1/users/{id}", "Get a person's public profile", "")
 	user.Tags, user.Errors = []string{"users"}, []int{404}
 	rest.Route(api, rest.Access{Scopes: []string{"user:read", "user:lookup"}}, user, s.getUser)
+	rest.Route(api, mayDelete, huma.Operation{OperationID: "delete-user", Method: http.MethodDelete, Path: "/v1/users/{id}",
+		Summary: "Delete a person",
+		Description: "For the issuer, with a token of its own. All that the service keeps of the person goes, and their tokens make " +
+			"no new profile for a day: they get 410. The answer is the same if there is nothing to delete.",
+		Tags: []string{"users"}, Errors: []int{404}}, s.deleteUser)
 	users := huma.Operation{OperationID: "list-users", Method: http.MethodGet, Path: "/v1/users", Summary: "Get many public profiles at once",
 		Description: "For services that show people's names. Profiles come in the order of the ids; unknown ids are left out.",
 		Tags:        []string{"users"}, Errors: []int{422}}

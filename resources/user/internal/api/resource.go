@@ -27,6 +27,7 @@ var resource = rest.Resource{
 			People: true, Clients: true},
 		{Name: "user:write", Text: "Change one's own profile, settings and interests.", People: true},
 		{Name: "user:lookup", Text: "Read public profiles, also many at once. For services.", Clients: true},
+		{Name: "user:delete", Text: "Delete what is kept of a person. For the issuer.", Clients: true},
 	},
 	EncodedPaths: true, // ids are opaque, and may hold a slash
 	Problem:      problem,
@@ -37,6 +38,8 @@ func problem(err error) error {
 	switch {
 	case errors.Is(err, store.ErrChanged):
 		return rest.Changed()
+	case errors.Is(err, store.ErrDeleted):
+		return &rest.Problem{Status: http.StatusGone, Detail: "The account of this person was deleted."}
 	case errors.Is(err, store.ErrNotFound):
 		return &rest.Problem{Status: http.StatusNotFound}
 	}

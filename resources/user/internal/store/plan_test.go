@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"testing"
@@ -13,7 +14,7 @@ import (
 
 func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
-		s, err := Open(t.Context(), databaseURL, time.Now)
+		s, err := Open(t.Context(), databaseURL, func() time.Time { return time.UnixMicro(growthtest.Rows / 20).Add(keepMarks) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,10 +27,15 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 		growthtest.Test{
 			DB: s.db, URL: databaseURL, Store: reflect.TypeFor[*Store](),
 			Fill: []string{`INSERT INTO people (id, display_name, bio, avatar_url, website, filled, profile_version, locale, time_zone, theme,
-					notify_email, notify_replies, settings_version, tags, interests_version, created_at, updated_at)
-				` + growthtest.Numbers + ` SELECT 'p' || i, 'n', '', '', '', false, 'v', '', '', 'dark', true, true, 'v', '[]', 'v', i, i FROM n`},
-			Apart: []string{"Sweep"},
+					notify_email, notify_replies, settings_version, tags, interests_version, created_at, updated_at, deleted_at)
+				` + growthtest.Numbers + ` SELECT 'p' || i, 'n', '', '', '', false, 'v', '', '', 'dark', true, true, 'v', '[]', 'v', i, i,
+				CASE WHEN i % 2 = 0 THEN i ELSE 0 END FROM n`},
 			Calls: []growthtest.Call{
+				{Method: "Person", Do: func(ctx context.Context) error { _, err := s.Person(ctx, "p1"); return err }},
+				{Method: "DeletePerson", Do: func(ctx context.Context) error {
+					return errors.Join(s.DeletePerson(ctx, "p1"), s.DeletePerson(ctx, "p2"), s.DeletePerson(ctx, "new"))
+				}},
+				{Method: "Sweep", Do: func(ctx context.Context) error { _, err := s.Sweep(ctx); return err }},
 				{Method: "Profile", Do: func(ctx context.Context) error { _, err := s.Profile(ctx, "p1"); return err }},
 				{Method: "EnsureProfile", Do: func(ctx context.Context) error { _, err := s.EnsureProfile(ctx, "new"); return err }},
 				{Method: "FillProfile", Do: func(ctx context.Context) error {

@@ -26,6 +26,7 @@ var migrations embed.FS
 var (
 	ErrNotFound = errors.New("not found")
 	ErrChanged  = errors.New("not the current version") // of what was to be changed
+	ErrDeleted  = errors.New("the person was deleted")
 )
 
 // Store is the user service's database.
@@ -47,7 +48,7 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Upkeep: db.Upkeep(now, nil), db: db, now: now}, nil // people stay: there is nothing to sweep
+	return &Store{Upkeep: db.Upkeep(now, sweeps), db: db, now: now}, nil
 }
 
 // Profile is what a person says about themselves. Texts that they do not give are empty.
@@ -121,12 +122,12 @@ func notFound(err error) error {
 
 // Profile returns the profile of the person with the id. Errors: ErrNotFound.
 func (s *Store) Profile(ctx context.Context, id string) (Profile, error) {
-	return scanProfile(s.db.QueryRow(ctx, `SELECT `+profileColumns+` FROM people WHERE id = $1`, id))
+	return scanProfile(s.db.QueryRow(ctx, `SELECT `+profileColumns+` FROM people WHERE id = $1 AND deleted_at = 0`, id))
 }
 
 // EnsureProfile returns the profile of the person with the id, and creates an empty one, with
 // default settings, if there is none. However many callers do so at once, they create one row, and
-// all see it.
+// all see it. Errors: ErrDeleted.
 func (s *Store) EnsureProfile(ctx context.Context, id string) (Profile, error) {
 	p, err := s.Profile(ctx, id)
 	if !errors.Is(err, ErrNotFound) {
@@ -140,7 +141,10 @@ func (s *Store) EnsureProfile(ctx context.Context, id string) (Profile, error) {
 		id, false, rand.Text(), ThemeSystem, true, rand.Text(), rand.Text(), now); err != nil {
 		return Profile{}, fmt.Errorf("make a profile: %w", err)
 	}
-	return s.Profile(ctx, id)
+	if p, err = s.Profile(ctx, id); errors.Is(err, ErrNotFound) {
+		err = ErrDeleted // the row that is there is a mark
+	}
+	return p, err
 }
 
 // FillProfile writes what the issuer says for a token issued at that time into a profile that
@@ -155,7 +159,7 @@ func (s *Store) FillProfile(ctx context.Context, id string, issued time.Time, pa
 			filled = $7, asked_at = $9,
 			profile_version = CASE WHEN `+same+` THEN profile_version ELSE CAST($8 AS TEXT) END,
 			updated_at = CASE WHEN `+same+` THEN updated_at ELSE CAST($2 AS BIGINT) END
-		WHERE id = $1 AND NOT edited AND (NOT filled OR asked_at < $9) RETURNING `+profileColumns,
+		WHERE id = $1 AND deleted_at = 0 AND NOT edited AND (NOT filled OR asked_at < $9) RETURNING `+profileColumns,
 		id, sqldb.Micros(s.now()), patch.DisplayName, patch.Bio, patch.AvatarURL, patch.Website, true, rand.Text(), sqldb.Micros(issued)))
 	if errors.Is(err, ErrNotFound) {
 		return s.Profile(ctx, id)
@@ -172,7 +176,7 @@ func (s *Store) PatchProfile(ctx context.Context, id string, match Match, patch 
 				display_name = COALESCE(CAST($5 AS TEXT), display_name), bio = COALESCE(CAST($6 AS TEXT), bio),
 				avatar_url = COALESCE(CAST($7 AS TEXT), avatar_url), website = COALESCE(CAST($8 AS TEXT), website),
 				filled = $9, edited = $9, profile_version = $10, updated_at = $4
-			WHERE id = $1 AND ($2 OR profile_version = $3) RETURNING `+profileColumns,
+			WHERE id = $1 AND deleted_at = 0 AND ($2 OR profile_version = $3) RETURNING `+profileColumns,
 			id, whatever, version, sqldb.Micros(s.now()), patch.DisplayName, patch.Bio, patch.AvatarURL, patch.Website, true, rand.Text()))
 		return err
 	})
@@ -207,7 +211,7 @@ func (s *Store) Profiles(ctx context.Context, ids []string) ([]Profile, error) {
 		places[i], args[i] = "$"+strconv.Itoa(i+1), id
 	}
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Profile, error) { return scanProfile(rows) },
-		`SELECT `+profileColumns+` FROM people WHERE id IN (`+strings.Join(places, ", ")+`)`, args...)
+		`SELECT `+profileColumns+` FROM people WHERE id IN (`+strings.Join(places, ", ")+`) AND deleted_at = 0`, args...)
 }
 
 const settingsColumns = `locale, time_zone, theme, settings_version`
@@ -220,7 +224,7 @@ func scanSettings(row *sqldb.Row) (Settings, error) {
 
 // Settings returns the settings of the person with the id. Errors: ErrNotFound.
 func (s *Store) Settings(ctx context.Context, id string) (Settings, error) {
-	return scanSettings(s.db.QueryRow(ctx, `SELECT `+settingsColumns+` FROM people WHERE id = $1`, id))
+	return scanSettings(s.db.QueryRow(ctx, `SELECT `+settingsColumns+` FROM people WHERE id = $1 AND deleted_at = 0`, id))
 }
 
 // PutSettings replaces the settings if they match, and returns the result. Errors: ErrNotFound,
@@ -230,7 +234,7 @@ func (s *Store) PutSettings(ctx context.Context, id string, match Match, in Sett
 	err := s.change(ctx, id, match, func(whatever bool, version string) (err error) {
 		out, err = scanSettings(s.db.ExecReturning(ctx, `UPDATE people SET
 				locale = $4, time_zone = $5, theme = $6, settings_version = $7
-			WHERE id = $1 AND ($2 OR settings_version = $3) RETURNING `+settingsColumns,
+			WHERE id = $1 AND deleted_at = 0 AND ($2 OR settings_version = $3) RETURNING `+settingsColumns,
 			id, whatever, version, in.Locale, in.TimeZone, in.Theme, rand.Text()))
 		return err
 	})
@@ -251,7 +255,7 @@ func scanInterests(row *sqldb.Row) (Interests, error) {
 
 // Interests returns the tags of the person with the id. Errors: ErrNotFound.
 func (s *Store) Interests(ctx context.Context, id string) (Interests, error) {
-	return scanInterests(s.db.QueryRow(ctx, `SELECT tags, interests_version FROM people WHERE id = $1`, id))
+	return scanInterests(s.db.QueryRow(ctx, `SELECT tags, interests_version FROM people WHERE id = $1 AND deleted_at = 0`, id))
 }
 
 // PutInterests replaces the tags if they match, and returns the result. Errors: ErrNotFound,
@@ -264,7 +268,7 @@ func (s *Store) PutInterests(ctx context.Context, id string, match Match, in Int
 	var out Interests
 	err = s.change(ctx, id, match, func(whatever bool, version string) (err error) {
 		out, err = scanInterests(s.db.ExecReturning(ctx, `UPDATE people SET tags = $4, interests_version = $5
-			WHERE id = $1 AND ($2 OR interests_version = $3) RETURNING tags, interests_version`,
+			WHERE id = $1 AND deleted_at = 0 AND ($2 OR interests_version = $3) RETURNING tags, interests_version`,
 			id, whatever, version, string(tags), rand.Text()))
 		return err
 	})
