@@ -168,7 +168,7 @@ func (s *settings) policy() (client.Policy, error) {
 		return client.Policy{}, err
 	}
 	return client.Policy{
-		Scopes: client.Scopes(resources), DefaultScope: "openid profile email",
+		Scopes: client.Scopes(resources), OwnScopes: client.OwnScopes(resources), DefaultScope: "openid profile email",
 		LegacyResponseTypes: s.InsecureLegacyResponseTypes, InsecureLoopback: s.InsecureOutgoingLoopback,
 	}, nil
 }
@@ -182,7 +182,7 @@ func (s *settings) registrationPolicy() client.Policy {
 		grants = append(grants, client.Implicit)
 	}
 	return client.Policy{
-		Scopes: scopes, DefaultScope: strings.Join(scopes, " "), GrantTypes: grants,
+		Scopes: scopes, OwnScopes: client.OwnScopes(client.Builtin(s.APIOrigin)), DefaultScope: strings.Join(scopes, " "), GrantTypes: grants,
 		LegacyResponseTypes: s.InsecureLegacyResponseTypes, InsecureLoopback: s.InsecureOutgoingLoopback,
 	}
 }

@@ -71,6 +71,7 @@ func TestWrongSettingsEndTheStartWithOneLine(t *testing.T) {
 		{"--jwks-max-age=0", []string{"--jwks-max-age"}},
 		{"--registration=some", []string{"--registration", "closed"}},
 		{"--registration-scopes=openid+x", []string{"--registration-scopes", "openid+x"}},
+		{"--registration-scopes=user:delete", []string{"--registration-scopes", "user:delete"}}, // no stranger may have it
 		{"--registration-scopes=openid,orders:read", []string{"--registration-scopes"}},
 		{"--password-breach-url=pwned.example", []string{"--password-breach-url", "address"}},
 		{"--password-breach-url=http://pwned.example/range/", []string{"--password-breach-url", "https"}},

@@ -11,7 +11,8 @@ import (
 
 // Policy is what a server allows clients to be. [Client.Check] checks them against it.
 type Policy struct {
-	Scopes       []string // all that a client can have
+	Scopes       []string // that a client can have
+	OwnScopes    []string // that it can have beside them if it acts for nobody but itself
 	DefaultScope string   // for a client for people that names none; empty: no scope
 	GrantTypes   []string // nil: those of [GrantTypes]
 	AuthMethods  []string // nil: [AuthMethods]
@@ -206,8 +207,13 @@ func (c *Client) checkScope(policy Policy) *Error {
 		if !scopeToken(word) {
 			return metadataError("scope", "must be words separated by one space (RFC 6749 §3.3)")
 		}
-		if !slices.Contains(policy.Scopes, word) {
+		own := slices.Contains(policy.OwnScopes, word)
+		if !own && !slices.Contains(policy.Scopes, word) {
 			return metadataError("scope", "holds %s, which this server does not know; it knows %s", word, strings.Join(policy.Scopes, " "))
+		}
+		if own && !slices.Equal(c.GrantTypes, []string{ClientCredentials}) {
+			return metadataError("scope", "holds %s, which is for clients that act for themselves: the only grant type must be %s",
+				word, ClientCredentials)
 		}
 		if slices.Contains(words[:i], word) {
 			return metadataError("scope", "names %s twice", word)

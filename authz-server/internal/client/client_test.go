@@ -13,7 +13,34 @@ import (
 
 var policy = client.Policy{
 	Scopes:       client.Scopes(client.Builtin("https://api.example")),
+	OwnScopes:    client.OwnScopes(client.Builtin("https://api.example")),
 	DefaultScope: "openid profile email",
+}
+
+func TestWhatAClientMayDoForItselfNobodyIsAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		grants []string
+		scope  string
+		ok     bool
+	}{
+		{[]string{client.ClientCredentials}, "user:delete board:delete-user user:lookup", true},
+		{[]string{client.ClientCredentials}, "user:deleted", false},
+		{[]string{client.ClientCredentials, client.AuthorizationCode}, "user:delete", false},
+		{[]string{client.ClientCredentials, client.TokenExchange}, "board:delete-user", false},
+		{[]string{client.DeviceCode}, "openid user:delete", false},
+		{nil, "user:delete", false},
+	} {
+		c := client.Client{ID: "app", GrantTypes: test.grants, Scope: test.scope, RedirectURIs: []string{"https://app.example/cb"}}
+		if !c.HasGrantType(client.AuthorizationCode) && test.grants != nil {
+			c.RedirectURIs = nil
+		}
+		err := c.Check(policy)
+		var wrong *client.Error
+		if test.ok != (err == nil) || err != nil && (!errors.As(err, &wrong) || wrong.Field != "scope") {
+			t.Errorf("%q with %q: %v", test.grants, test.scope, err)
+		}
+	}
 }
 
 func TestCheckFillsDefaults(t *testing.T) {

@@ -15,13 +15,18 @@ var identityScopes = []string{"openid", "profile", "email", "address", "phone", 
 type Resource struct {
 	ID     string // an absolute URI without a fragment (RFC 8707 §2)
 	Scopes []string
+	// OwnScopes are further scopes, which only a client can have that acts for nobody but itself. So
+	// nobody is asked to grant them, and discovery does not announce them.
+	OwnScopes []string
 }
 
 // Builtin returns Maru's own resource services, below an origin such as https://api.example.
 func Builtin(apiOrigin string) []Resource {
 	return []Resource{
-		{ID: apiOrigin + "/user", Scopes: []string{"user:read", "user:write", "user:lookup"}},
-		{ID: apiOrigin + "/board", Scopes: []string{"board:read", "board:write", "board:moderate"}},
+		{ID: apiOrigin + "/user", Scopes: []string{"user:read", "user:write", "user:lookup"},
+			OwnScopes: []string{"user:delete"}},
+		{ID: apiOrigin + "/board", Scopes: []string{"board:read", "board:write", "board:moderate"},
+			OwnScopes: []string{"board:delete-user"}},
 	}
 }
 
@@ -55,7 +60,7 @@ func CheckResources(resources []Resource) error {
 		if len(resource.Scopes) == 0 {
 			return fmt.Errorf("the resource %q must have at least one scope", resource.ID)
 		}
-		for _, scope := range resource.Scopes {
+		for _, scope := range resource.all() {
 			if !scopeToken(scope) {
 				return fmt.Errorf("the scope %q of the resource %q has a character that no scope may have (RFC 6749 §3.3)", scope, resource.ID)
 			}
@@ -68,7 +73,10 @@ func CheckResources(resources []Resource) error {
 	return nil
 }
 
-// Scopes returns every scope of a server with these resources, those of OpenID Connect first.
+func (r Resource) all() []string { return slices.Concat(r.Scopes, r.OwnScopes) }
+
+// Scopes returns every scope of a server with these resources that an app can ask people for, those
+// of OpenID Connect first.
 func Scopes(resources []Resource) []string {
 	all := slices.Clone(identityScopes)
 	for _, resource := range resources {
@@ -77,12 +85,21 @@ func Scopes(resources []Resource) []string {
 	return all
 }
 
+// OwnScopes returns the scopes that only a client can have that acts for nobody but itself.
+func OwnScopes(resources []Resource) []string {
+	var own []string
+	for _, resource := range resources {
+		own = append(own, resource.OwnScopes...)
+	}
+	return own
+}
+
 // AudienceOf returns the identifiers of the resources that scopes belong to, each once, in the
 // order of resources; nil: the scopes are only about the person.
 func AudienceOf(resources []Resource, scopes []string) []string {
 	var audience []string
 	for _, resource := range resources {
-		if slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(resource.Scopes, scope) }) {
+		if slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(resource.all(), scope) }) {
 			audience = append(audience, resource.ID)
 		}
 	}

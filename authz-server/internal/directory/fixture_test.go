@@ -54,10 +54,12 @@ func newFixture(t testing.TB, databaseURL string) *fixture {
 	f.Clients, err = directory.New(directory.Config{
 		Store: f.store, Fetch: f.fetcher, MetadataDocuments: true, Now: f.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Policy: client.Policy{
-			Scopes: []string{"openid", "profile", "board:read"}, DefaultScope: "openid profile",
+			Scopes: []string{"openid", "profile", "board:read"}, OwnScopes: []string{"user:delete"}, DefaultScope: "openid profile",
 			GrantTypes: []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode},
 		},
-		OperatorPolicy: client.Policy{Scopes: []string{"openid", "profile", "board:read"}, DefaultScope: "openid profile"},
+		OperatorPolicy: client.Policy{
+			Scopes: []string{"openid", "profile", "board:read"}, OwnScopes: []string{"user:delete"}, DefaultScope: "openid profile",
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

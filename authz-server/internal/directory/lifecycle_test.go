@@ -154,6 +154,34 @@ func TestAClientRegistersItself(t *testing.T) {
 	})
 }
 
+// What a client may do for itself is never something that people are asked for, whoever changes it.
+func TestAScopeOfAClientsOwnStaysItsOwn(t *testing.T) {
+	t.Parallel()
+	f := one(t)
+	const redirect = `"redirect_uris":["https://app.example/cb"]`
+	made, err := f.Register(t.Context(), directory.Registration{
+		Metadata: []byte(`{` + redirect + `,"scope":"openid user:delete"}`), Networks: []string{"192.0.2.1"},
+	})
+	if err != nil || made.Scope != "openid" {
+		t.Fatalf("a stranger asks for it: %q, %v", made.Scope, err)
+	}
+	const eraser = `"grant_types":["client_credentials"],"response_types":[],"redirect_uris":[],"scope":"user:delete"`
+	if changed, err := f.Update(t.Context(), made.ID, client.Patch{
+		"grant_types": []string{"client_credentials"}, "redirect_uris": []string{}, "scope": "user:delete",
+	}); err != nil || changed.Scope != "user:delete" {
+		t.Fatalf("an operator gives it: %q, %v", changed.Scope, err)
+	}
+	own := `{"client_id":"` + made.ID + `","client_secret":"` + made.Secret + `",`
+	if changed, err := f.Replace(t.Context(), made.ID, []byte(own+eraser+`}`)); err != nil || changed.Scope != "user:delete" {
+		t.Errorf("the client keeps it: %q, %v", changed.Scope, err)
+	}
+	var wrong *client.Error
+	_, err = f.Replace(t.Context(), made.ID, []byte(own+redirect+`,"grant_types":["authorization_code"],"scope":"user:delete"}`))
+	if !errors.As(err, &wrong) || wrong.Field != "scope" {
+		t.Errorf("the client asks people for it: %v", err)
+	}
+}
+
 func TestStrangersRegisterSoManyClients(t *testing.T) {
 	t.Parallel()
 	f := one(t)
