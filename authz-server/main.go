@@ -46,6 +46,7 @@ type commands struct {
 	Keys         keysCommands        `cmd:"" help:"Manage signing keys."`
 	User         userCommands        `cmd:"" help:"Manage people's accounts."`
 	Logout       logoutCommands      `cmd:"" help:"See which clients have not been told of log-outs."`
+	Mail         mailCommands        `cmd:"" help:"See which mail has not been sent, and try it."`
 	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, even while servers use it."`
 	AfterRestore afterRestoreCommand `cmd:"" help:"After you restored a backup, and before servers start: end all sessions and grants, and everything under way. Accounts, clients and keys stay as in the backup."`
 
@@ -118,6 +119,8 @@ func settingsOf(command string) []string {
 		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback")
 	case "user create", "user set-password":
 		all = append(all, "password-breach-url", "outgoing-ca-file")
+	case "mail test":
+		return []string{"issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support"}
 	case "keys list", "keys rotate", "keys remove", "keys rewrap", "after-restore":
 		all = append(all, "key-encryption-key", "key-encryption-key-file", "old-key-encryption-key", "old-key-encryption-key-file")
 	}

@@ -36,6 +36,9 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 	if _, err := p.settings.brand(); err != nil { // before the database is touched
 		return cli.Usage(err)
 	}
+	if _, err := p.settings.sender(); err != nil {
+		return cli.Usage(err)
+	}
 	log := p.settings.Logger()
 	opts := p.settings.Options
 	opts.Create = true

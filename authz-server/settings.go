@@ -28,6 +28,7 @@ type settings struct {
 	httpd.Config
 	sqldb.Options
 	brandSettings
+	mailSettings
 
 	Issuer             string   `help:"The server's public address, and its name in all tokens: an origin (https, or http on a loopback host), with a path if the server shares the host. A slash at the end is part of the name." default:"http://localhost:9000"`
 	InsecureHTTPIssuer bool     `name:"insecure-http-issuer" help:"Allow http for an issuer or API origin that is not loopback. Tokens and passwords can then be read on their way."`

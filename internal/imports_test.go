@@ -106,7 +106,8 @@ var rules = []rule{
 	authz("brand", ""),
 	authz("places", "messages"),
 	authz("pages", "brand client consent issuer messages places", "internal/httpd"),
-	authz("mail", "brand issuer messages"),
+	authz("mail", "brand issuer mail/smtp messages"),
+	authz("mail/smtp", ""),
 	authz("apps", "client pages store/..."),
 	authz("sender", "", "internal/httpd"),
 	authz("proofs", ""),
@@ -212,6 +213,8 @@ var confinements = []confinement{
 		"client-demo", "authz-server/internal/provider/providertest",
 	}, false, "what others sign is judged by jwks/jose, what the server signs is made by package keys"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
+	{"github.com/wneessen/go-mail", []string{"authz-server/internal/mail/smtp"}, true, "what speaks SMTP must stay replaceable"},
+	{"github.com/emersion/go-smtp", []string{"deploy/inbox"}, false, "it is a mail server, for development and tests"},
 	{"testing", []string{
 		"internal/testenv", "internal/service/servicetest", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest",
 		"authz-server/internal/keys/keystest", "authz-server/internal/people/peopletest", "authz-server/internal/provider/providertest",

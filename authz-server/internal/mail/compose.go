@@ -35,21 +35,21 @@ type view struct {
 	Light, Dark brand.LetterColors
 }
 
-// letters makes letters. It is immutable.
-type letters struct {
+// Letters makes letters. It is immutable.
+type Letters struct {
 	languages *messages.Languages
 	brand     brand.Brand
 	logo      string
 	links     links
 }
 
-// newLetters takes the absolute address of the brand's logo, which many mail programs show only if
+// NewLetters takes the absolute address of the brand's logo, which many mail programs show only if
 // it is a PNG file.
-func newLetters(b brand.Brand, logo string, at issuer.URL) (letters, error) {
+func NewLetters(b brand.Brand, logo string, at issuer.URL) (*Letters, error) {
 	if logo != "" && !absolute(logo) {
-		return letters{}, errors.New("the logo's address must be absolute, and http or https")
+		return nil, errors.New("the logo's address must be absolute, and http or https")
 	}
-	return letters{
+	return &Letters{
 		languages: messages.All.Of(b.Name), brand: b, logo: logo, links: links{security: at.URL("/account/security")},
 	}, nil
 }
@@ -59,7 +59,7 @@ type composed struct{ Subject, Text, HTML string }
 
 // compose makes a letter in the language of a BCP 47 tag, or the default one. Errors tell nothing
 // of links and codes.
-func (l letters) compose(tag string, letter Letter) (composed, error) {
+func (l *Letters) compose(tag string, letter Letter) (composed, error) {
 	t := l.languages.UILocales(tag)
 	if t == nil {
 		t = l.languages.Default()

@@ -22,13 +22,13 @@ const testLogo = "https://login.example/id/assets/logo.png"
 
 var testBrand = brand.Brand{Name: "Bookshop", Support: brand.Support{Text: "help@bookshop.example"}}
 
-func newTestLetters(t testing.TB, b brand.Brand, logo string) letters {
+func newTestLetters(t testing.TB, b brand.Brand, logo string) *Letters {
 	t.Helper()
 	at, err := issuer.Parse("https://login.example/id")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLetters(b, logo, at)
+	l, err := NewLetters(b, logo, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestLanguageAndBrandHaveDefaults(t *testing.T) {
 			t.Errorf("%q: %v, %q", tag, err, got.Subject)
 		}
 	}
-	if _, err := newLetters(brand.Brand{}, "/logo.png", issuer.URL{}); err == nil {
+	if _, err := NewLetters(brand.Brand{}, "/logo.png", issuer.URL{}); err == nil {
 		t.Error("a logo without a host is taken")
 	}
 }

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	gosmtp "github.com/emersion/go-smtp"
+
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// mailServer is a mail server on loopback, without TLS, that takes everything but what it refuses.
+type mailServer struct {
+	url string
+
+	mu       sync.Mutex
+	refusal  error
+	received []string // "to: data"
+}
+
+func newMailServer(t *testing.T) *mailServer {
+	t.Helper()
+	s := &mailServer{}
+	server := gosmtp.NewServer(gosmtp.BackendFunc(func(*gosmtp.Conn) (gosmtp.Session, error) { return &mailSession{server: s}, nil }))
+	server.Domain = "localhost"
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	s.url = "smtp://" + l.Addr().String()
+	return s
+}
+
+func (s *mailServer) refuse(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal = err
+}
+
+func (s *mailServer) got() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.received...)
+}
+
+type mailSession struct {
+	server *mailServer
+	to     string
+}
+
+func (s *mailSession) Reset()                                 {}
+func (s *mailSession) Logout() error                          { return nil }
+func (s *mailSession) Mail(string, *gosmtp.MailOptions) error { return nil }
+func (s *mailSession) Rcpt(to string, _ *gosmtp.RcptOptions) error {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	s.to = to
+	return s.server.refusal
+}
+
+func (s *mailSession) Data(r io.Reader) error {
+	data, err := io.ReadAll(r)
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	s.server.received = append(s.server.received, s.to+": "+string(data))
+	return err
+}
+
+func TestAMailTestSaysWhatTheServerAnswers(t *testing.T) {
+	t.Parallel()
+	server := newMailServer(t)
+	env := []string{"--mail-smtp-url=" + server.url, "--mail-from=Bookshop <no-reply@bookshop.example>", "--brand-name=Bookshop"}
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	out, err := c.run("", append([]string{"mail", "test", "person@example.com"}, env...)...)
+	if err != nil || !strings.Contains(out, "took the letter") {
+		t.Fatalf("%s, %v", out, err)
+	}
+	if got := server.got(); len(got) != 1 || !strings.HasPrefix(got[0], "person@example.com: ") || !strings.Contains(got[0], "Subject: A test of mail from Bookshop") {
+		t.Errorf("the server got %q", got)
+	}
+	server.refuse(&gosmtp.SMTPError{Code: 550, Message: "no such mailbox here"})
+	c.refused(append([]string{"mail", "test", "nobody@example.com"}, env...), "no such mailbox here", strings.TrimPrefix(server.url, "smtp://"))
+}
+
+func TestMailThatIsHalfSetStopsTheStart(t *testing.T) {
+	t.Parallel()
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	for want, args := range map[string][]string{
+		"mail is not configured":         {"mail", "test", "person@example.com"},
+		"but not --mail-from":            {"serve", "--mail-smtp-url=smtp://mail.example"},
+		"--mail-from is set":             {"serve", "--mail-from=no-reply@example.com"},
+		"--mail-smtp-url must be":        {"serve", "--mail-smtp-url=mail.example:587", "--mail-from=no-reply@example.com"},
+		"names a user without":           {"serve", "--mail-smtp-url=smtp://user@mail.example", "--mail-from=no-reply@example.com"},
+		"must be an address such as \"M": {"serve", "--mail-smtp-url=smtp://user:s3cr3t@mail.example", "--mail-from=Maru"},
+	} {
+		if _, err := c.run("", args...); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
