@@ -1,0 +1,111 @@
+package store
+
+import (
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/growthtest"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// released is the last migration of the version before.
+const released = "0008"
+
+// A database of the version before, with rows in every table, is brought up to date, and loses
+// nothing.
+func TestADatabaseOfTheVersionBeforeIsMigratedWithItsData(t *testing.T) {
+	sqldbtest.EachEmpty(t, func(t *testing.T, databaseURL string) {
+		ctx := t.Context()
+		before, err := sqldb.Open(ctx, databaseURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := before.Migrate(ctx, migrationsUpTo(t, released)); err != nil {
+			t.Fatal(err)
+		}
+		rows := make(map[string]int)
+		for _, statement := range grown {
+			table := tableOf(statement)
+			if before.QueryRow(ctx, `SELECT COUNT(*) FROM `+table).Scan(new(int)) != nil {
+				continue // it is new
+			}
+			if before.Engine() == sqldb.SQLite {
+				statement = strings.ReplaceAll(statement, "AS BYTEA)", "AS BLOB)")
+			}
+			n, err := before.Exec(ctx, statement)
+			if err != nil {
+				t.Fatalf("%v in %s", err, statement)
+			}
+			rows[table] += int(n)
+		}
+		const waiting = 7
+		if _, err := before.Exec(ctx, `INSERT INTO logout_deliveries (id, client_id, user_id, session_id, attempts, last_error,
+			created_at, due_at, given_up_at) `+growthtest.Numbers+` SELECT 'old' || i, 'c1', 'u1', 's1', 0, '', 1, 1, 0
+			FROM n WHERE i <= 7`); err != nil {
+			t.Fatal(err)
+		}
+		if err := before.Close(); err != nil {
+			t.Fatal(err)
+		}
+
+		s, err := Open(ctx, databaseURL, func() time.Time { return planNow })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for table, want := range rows {
+			if table == "logout_deliveries" {
+				continue
+			}
+			var got int
+			if err := s.db.QueryRow(ctx, `SELECT COUNT(*) FROM `+table).Scan(&got); err != nil || got != want {
+				t.Errorf("%s has %d rows, not %d: %v", table, got, want, err)
+			}
+		}
+		user, err := s.Users.User(ctx, "u1")
+		if err != nil || user.PasswordHash != "hash" || user.SecondStep || user.Passkey {
+			t.Errorf("%+v %v", user, err)
+		}
+		if sessions, err := s.Sessions.SessionsOf(ctx, "u1"); err != nil || len(sessions) == 0 {
+			t.Errorf("%d sessions, %v", len(sessions), err)
+		}
+		if g, err := s.Grants.Grant(ctx, "g1"); err != nil || g.UserID != "u1" {
+			t.Errorf("%+v %v", g, err)
+		}
+		if deliveries, err := s.Logouts.LogoutDeliveries(ctx, "", 10_000); err != nil || len(deliveries) < waiting {
+			t.Errorf("%d log-outs wait: %v", len(deliveries), err)
+		}
+	})
+}
+
+// migrationsUpTo is the migrations up to the one whose name begins with last.
+func migrationsUpTo(t *testing.T, last string) fs.FS {
+	t.Helper()
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := fstest.MapFS{}
+	for _, name := range names {
+		if base := path.Base(name); base[:4] <= last {
+			text, err := migrations.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			old[base] = &fstest.MapFile{Data: text}
+		}
+	}
+	return old
+}
+
+var insertsInto = regexp.MustCompile(`^INSERT INTO (\w+)`)
+
+func tableOf(statement string) string {
+	return insertsInto.FindStringSubmatch(strings.TrimSpace(statement))[1]
+}
