@@ -74,7 +74,7 @@ func (s *service) count(outcome string) int {
 }
 
 func answer(body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) } //nolint:errcheck // the test will see
+	return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }
 }
 
 func TestAServiceIsAskedAboutAPasswordByFiveDigits(t *testing.T) {
@@ -140,12 +140,12 @@ func TestAServiceThatFailsIsDoneWithout(t *testing.T) {
 		"a redirection": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/range/"+prefix, http.StatusFound) },
 		"cut off": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
-			io.WriteString(w, line) //nolint:errcheck // it ends too early anyway
+			io.WriteString(w, line)
 		},
 		"a hang-up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"endless headers": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Long", strings.Repeat("x", 64<<10))
-			io.WriteString(w, line) //nolint:errcheck // it is not read
+			io.WriteString(w, line)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,8 +78,8 @@ func hash(password string) place {
 	sum := sha256.Sum256(folded)
 	bits := binary.BigEndian.Uint64(sum[:]) >> (64 - bucketBits - 8*remainderSize)
 	return place{
-		bucket:    uint32(bits >> (8 * remainderSize)), //nolint:gosec // G115: bucketBits remain
-		remainder: [remainderSize]byte{byte(bits >> 16), byte(bits >> 8), byte(bits)},
+		bucket:    uint32(bits >> (8 * remainderSize)),
+		remainder: [remainderSize]byte{byte(bits >> 16), byte(bits >> 8), byte(bits)}, //nolint:gosec // G115: cut on purpose
 	}
 }
 
