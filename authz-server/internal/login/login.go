@@ -163,13 +163,16 @@ func (l *Login) authenticate(r *http.Request, email, password string) (accounts.
 	ctx := r.Context()
 	waiting, cancel := context.WithTimeout(ctx, throttle.Patience)
 	defer cancel()
-	try, err := l.Throttle.LogIn(waiting, r, email)
+	user, err := l.Store.Users.UserByEmail(ctx, email)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return accounts.User{}, err
+	}
+	browser, err := l.Sessions.KnownBrowser(r, user.ID) // that of nobody, too: it takes as long
 	if err != nil {
 		return accounts.User{}, err
 	}
-	user, err := l.Store.Users.UserByEmail(ctx, email)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		try.Release(ctx)
+	try, err := l.Throttle.LogIn(waiting, r, email, browser)
+	if err != nil {
 		return accounts.User{}, err
 	}
 	hash := user.PasswordHash

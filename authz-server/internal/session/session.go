@@ -6,6 +6,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -196,6 +197,20 @@ func (s *Sessions) Device(r *http.Request, userID string) (known, trusted bool, 
 		return false, false, nil
 	}
 	return s.store.Browsers.Known(r.Context(), userID, device)
+}
+
+// KnownBrowser names the browser that sent r if the person with this id has logged in there before;
+// empty: they have not. The name is no secret. The id "" stands for nobody, and takes as long.
+func (s *Sessions) KnownBrowser(r *http.Request, userID string) (string, error) {
+	device, ok := s.cookie(r, deviceCookie)
+	if !ok {
+		return "", nil
+	}
+	known, _, err := s.store.Browsers.Known(r.Context(), userID, device)
+	if err != nil || !known {
+		return "", err
+	}
+	return hex.EncodeToString(opaque.Hash(device)), nil
 }
 
 // BeginLogin notes that the password of user was right, and that a second step is owed.

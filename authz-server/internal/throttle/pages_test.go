@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +49,83 @@ func TestGuessesAreSlowedDown(t *testing.T) {
 	b := s.Browser()
 	b.Get("/login")
 	b.Post("/login", "email", "mina@example.org", "password", "another set of wooden words").WantRedirect(t, "/account")
+}
+
+// guess types a wrong password n times.
+func guess(t *testing.T, b *peopletest.Browser, email string, n int) {
+	t.Helper()
+	for range n {
+		b.Post("/login", "email", email, "password", "a wrong one").Want(t, http.StatusUnprocessableEntity)
+	}
+}
+
+// The owner's browser has logged in before.
+func TestStrangersGuessesDoNotLockTheOwnerOutAtHome(t *testing.T) {
+	t.Parallel()
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		const email = "mina@example.org"
+		s.Person(email)
+		s.Person("eve@example.org")
+		home := s.Browser()
+		home.LogIn(email)
+		s.Clock.Advance(30 * 24 * time.Hour) // the session is over, and the browser is known
+		if home.LoggedIn() {
+			t.Fatal("still logged in")
+		}
+		stranger := s.Browser()
+		stranger.LogIn("eve@example.org") // her browser is known, too, for another account
+		guess(t, stranger, email, 5)
+		stranger.Post("/login", "email", email, "password", peopletest.Password).Want(t, http.StatusTooManyRequests)
+		second := s.Browser() // such as the owner's second device
+		second.Get("/login")
+		second.Post("/login", "email", email, "password", peopletest.Password).Want(t, http.StatusTooManyRequests)
+
+		home.Get("/login")
+		guess(t, home, email, 4)
+		home.Post("/login", "email", email, "password", peopletest.Password).WantRedirect(t, "/account")
+		// That success forgets what failed at home, and nothing of what strangers failed.
+		second.Post("/login", "email", email, "password", peopletest.Password).Want(t, http.StatusTooManyRequests)
+		guess(t, home, email, 5)
+		home.Post("/login", "email", email, "password", peopletest.Password).Want(t, http.StatusTooManyRequests, "Please try again in 15 minutes.")
+	})
+}
+
+// A cookie that is none of ours, or of another person, is worth nothing; and it takes no more or
+// less to look for it.
+func TestAnInventedDeviceHasNoTriesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b := s.Browser()
+	b.Get("/login")
+	guess(t, b, "mina@example.org", 5)
+	for _, device := range []string{opaque.New(), opaque.New(), "", "x", strings.Repeat("A", 43)} {
+		r := b.FormRequest("/login", url.Values{"email": {"mina@example.org"}, "password": {peopletest.Password}}.Encode())
+		r.AddCookie(&http.Cookie{Name: "maru-device", Value: device})
+		b.Do(r).Want(t, http.StatusTooManyRequests)
+	}
+}
+
+func TestParallelGuessesInAKnownBrowserCannotExceedTheLimit(t *testing.T) {
+	t.Parallel()
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		s.Person("mina@example.org")
+		b := s.Browser()
+		b.LogIn("mina@example.org")
+		var checked atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 30 {
+			wg.Go(func() {
+				if a := b.Post("/login", "email", "mina@example.org", "password", fmt.Sprint("guess number ", i)); a.Status == http.StatusUnprocessableEntity {
+					checked.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if checked.Load() > 5 {
+			t.Errorf("%d passwords were checked", checked.Load())
+		}
+	})
 }
 
 // A guess is cheap to make. Looking for log-outs to tell clients of is not, and nothing has ended.

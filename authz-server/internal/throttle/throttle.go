@@ -23,7 +23,7 @@ import (
 // Limits slow down guessing: how many tries there are within Window. Zero values stand for the
 // defaults.
 type Limits struct {
-	Account int           // failed log-ins for one account; 5
+	Account int           // failed log-ins for one account, and in each browser that it knows; 5
 	Address int           // failed log-ins from one network address (IPv6: a /64; a /48 has ten times as many); 20
 	Signups int           // sign-ups from one network address (the same), failed or not, and new passwords of one person; 50
 	Window  time.Duration // 15 minutes
@@ -80,12 +80,20 @@ type WaitError struct {
 func (e *WaitError) Error() string { return e.What + " slowed down for " + e.Wait.String() }
 
 // LogIn takes the right to check one password of the account with this e-mail address, whether it
-// exists or not. Errors: [*WaitError], and those that [IsBusy] knows: too many try at once.
+// exists or not. browser names the browser that sent r if the account's person has logged in there
+// before, and is empty otherwise. Errors: [*WaitError], and those that [IsBusy] knows: too many try
+// at once.
+//
+// A known browser has a count of its own: what strangers fail elsewhere does not lock the owner out
+// there. It has as many tries as all other browsers together.
 //
 // The address is hashed: at times people type their password in its place, and that must not be
 // kept.
-func (t *Throttle) LogIn(ctx context.Context, r *http.Request, email string) (Tries, error) {
+func (t *Throttle) LogIn(ctx context.Context, r *http.Request, email, browser string) (Tries, error) {
 	account := "account:" + hex.EncodeToString(opaque.Hash(accounts.EmailKey(email)))
+	if browser != "" {
+		account += " browser:" + browser
+	}
 	tries, err := t.reserve(ctx, "log-in", append(t.ofSender(r, "address"), limited{account, t.limits.Account})...)
 	tries.account = account
 	return tries, err

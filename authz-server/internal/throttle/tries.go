@@ -79,7 +79,8 @@ func (t Tries) Release(ctx context.Context) {
 	t.end(ctx, func(ctx context.Context) error { return t.each(ctx, t.t.store.Attempts.ReleaseAttempt) })
 }
 
-// Succeed gives the tries back, and forgets the failures of the account.
+// Succeed gives the tries back, and forgets the failures of the account, or those in the known
+// browser: then what strangers failed elsewhere still counts.
 func (t Tries) Succeed(ctx context.Context) {
 	t.end(ctx, func(ctx context.Context) error {
 		return errors.Join(t.each(ctx, t.t.store.Attempts.ReleaseAttempt), t.t.store.Attempts.ClearAttempts(ctx, t.account))
