@@ -65,6 +65,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p.ofSessions()
 	p.ofLogins()
 	p.ofPasskeys()
+	p.ofMailed()
 	p.ofAttempts()
 	p.ofUsers()
 	p.ofAll()

@@ -55,6 +55,10 @@ var grown = []string{
 		'', 1, false, false, CAST('' AS BYTEA), i, 0, 0 FROM n`,
 	`INSERT INTO passkey_ceremonies (challenge_hash, browser_hash, purpose, user_id, expires_at)
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CAST('b' AS BYTEA), 'login', '', i * 1000 FROM n`,
+	`INSERT INTO mailed (link_hash, purpose, user_id, password_hash, account_key, email, email_key, data, browser_hash, code_hash, tries,
+		created_at, expires_at, spent_at)
+		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), 'signup', CASE WHEN i % 2 = 0 THEN NULL ELSE 'u' || i END, 'hash', 'u' || i,
+		'x' || i, 'x' || i, '', CAST('x' || i AS BYTEA), CAST('x' || i AS BYTEA), 0, i, i * 1000, 0 FROM n`,
 	`INSERT INTO session_clients (session_id, client_id) ` + growthtest.Numbers + ` SELECT 's' || i, 'c1' FROM n`,
 	`INSERT INTO interactions (handle_hash, browser_hash, client_id, form, consent, consent_scope, consent_sid, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CAST('b' AS BYTEA), 'c1', '', '', '', 's' || i, i, i * 1000 FROM n`,
@@ -117,6 +121,8 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 var rooms = []reflect.Type{
 	reflect.TypeFor[*accounts.Users](), reflect.TypeFor[*accounts.Sessions](), reflect.TypeFor[*accounts.Pending](),
 	reflect.TypeFor[*accounts.Browsers](), reflect.TypeFor[*accounts.History](), reflect.TypeFor[*accounts.Passkeys](),
+	reflect.TypeFor[*accounts.Browsers](), reflect.TypeFor[*accounts.History](),
+	reflect.TypeFor[*accounts.MailedLinks](),
 	reflect.TypeFor[*grants.Grants](), reflect.TypeFor[*grants.Consents](), reflect.TypeFor[*grants.Devices](),
 	reflect.TypeFor[*keystore.Keys](),
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),

@@ -49,6 +49,7 @@ type Store struct {
 	Browsers     *accounts.Browsers
 	History      *accounts.History
 	Passkeys     *accounts.Passkeys
+	Mailed       *accounts.MailedLinks
 	Clients      *registry.Clients
 	Consents     *grants.Consents
 	Grants       *grants.Grants
@@ -91,6 +92,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 		Browsers: accounts.NewBrowsers(db, now),
 		History:  accounts.NewHistory(db, now),
 		Passkeys: accounts.NewPasskeys(db, now),
+		Mailed:   accounts.NewMailedLinks(db, now),
 	}
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
 	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)
@@ -106,7 +108,8 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 // sweeps is all that is swept, in this order.
 func (s *Store) sweeps() []sqldb.Sweep {
 	return slices.Concat(
-		s.Sessions.Sweeps(), s.Pending.Sweeps(), s.Browsers.Sweeps(), s.History.Sweeps(), s.Passkeys.Sweeps(), s.Interactions.Sweeps(), s.Pushed.Sweeps(),
+		s.Sessions.Sweeps(), s.Pending.Sweeps(), s.Browsers.Sweeps(), s.History.Sweeps(), s.Passkeys.Sweeps(), s.Mailed.Sweeps(),
+		s.Interactions.Sweeps(), s.Pushed.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Logouts.Sweeps(),
 		// This has batches of its own, so one step does all of it.

@@ -117,6 +117,22 @@ func (s *Users) SetRoles(ctx context.Context, id string, roles []string) error {
 		strings.Join(roles, " "), sqldb.Micros(s.now()), id))
 }
 
+// SetVerified notes that a person has proved that the address of their account is theirs.
+func (s *Users) SetVerified(ctx context.Context, id string) error {
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET email_verified = TRUE, updated_at = $1
+		WHERE id = $2`, sqldb.Micros(s.now()), id))
+}
+
+// SetEmail gives an account another address, which its person has proved to be theirs. ErrExists: it
+// has an account.
+func (s *Users) SetEmail(ctx context.Context, id, email string) error {
+	rows, err := s.db.Exec(ctx, `UPDATE users SET email = $1, email_key = $2, email_verified = TRUE,
+		updated_at = $3 WHERE id = $4
+		AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email_key = $2 AND o.id <> $4)`,
+		email, EmailKey(email), sqldb.Micros(s.now()), id)
+	return row.Added(rows, err)
+}
+
 // SetSecondStep notes whether a password alone is not enough for a person. Call it in the
 // transaction that turns their second step on or off.
 func (s *Users) SetSecondStep(ctx context.Context, id string, on bool) error {
