@@ -171,7 +171,8 @@ var rules = []rule{
 	demo("backend", "outbound"),
 	demo("outbound", ""),
 
-	{"deploy/stack", []string{"internal/freeport"}},
+	{"deploy/inbox", nil},
+	{"deploy/stack", []string{"deploy/inbox", "internal/freeport"}},
 	{"deploy/suite", []string{"deploy/stack", "internal/sqldb/sqldbtest"}},
 	{"deploy/...", []string{"deploy/..."}},
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -32,6 +34,7 @@ type config struct {
 	UserPort   int `help:"Port of the user service." default:"${user}"`
 	BoardPort  int `help:"Port of the board service." default:"${board}"`
 	DemoPort   int `help:"Port of the demo app." default:"${demo}"`
+	InboxPort  int `help:"Port of the page with the mail that is sent. It is not used with AUTHZ_MAIL_SMTP_URL." default:"${inbox}"`
 }
 
 func main() {
@@ -44,7 +47,7 @@ func main() {
 			"(AUTHZ_…, USER_…, BOARD_…, DEMO_…) is passed on."),
 		kong.DefaultEnvars("DEV"),
 		kong.Vars{"issuer": port(p.Issuer), "api": port(p.API), "app": port(p.App), "authz": port(p.Authz[0]),
-			"user": port(p.User), "board": port(p.Board), "demo": port(p.Demo)})
+			"user": port(p.User), "board": port(p.Board), "demo": port(p.Demo), "inbox": port(p.Inbox)})
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, cfg, os.Environ(), os.Stdout)
@@ -78,6 +81,9 @@ func run(ctx context.Context, cfg config, env []string, out io.Writer) error {
 	ports, err := cfg.ports()
 	if err != nil {
 		return err
+	}
+	if slices.ContainsFunc(env, func(pair string) bool { return strings.HasPrefix(pair, "AUTHZ_MAIL_SMTP_URL=") }) {
+		ports.Inbox = 0
 	}
 	if err := ports.Check(); err != nil { // before the build: it takes long, and this needs no patience
 		return err
@@ -113,7 +119,7 @@ func run(ctx context.Context, cfg config, env []string, out io.Writer) error {
 		return unlessStopped(ctx, err)
 	}
 	defer s.Stop()
-	announce(out, s.Origins(), requests.Name(), log)
+	announce(out, s, requests.Name(), log)
 
 	select {
 	case <-ctx.Done():
@@ -143,22 +149,25 @@ func (cfg config) ports() (stack.Ports, error) {
 		return stack.FreePorts(cfg.Replicas)
 	}
 	p := stack.Ports{Issuer: cfg.IssuerPort, API: cfg.APIPort, App: cfg.AppPort, User: cfg.UserPort,
-		Board: cfg.BoardPort, Demo: cfg.DemoPort}
+		Board: cfg.BoardPort, Demo: cfg.DemoPort, Inbox: cfg.InboxPort}
 	for i := range cfg.Replicas {
 		p.Authz = append(p.Authz, cfg.AuthzPort+i)
 	}
 	return p, nil
 }
 
-func announce(out io.Writer, o stack.Origins, requests, gateway string) {
+func announce(out io.Writer, s *stack.Stack, requests, gateway string) {
+	o := s.Origins()
 	fmt.Fprintf(out, `
 Maru runs.
   demo app   %s
   API        %s/user/docs  %s/board/docs
   issuer     %s
-  requests   %s, and the gateway's in %s
-
-`, o.App, o.API, o.API, o.Issuer, requests, gateway)
+`, o.App, o.API, o.API, o.Issuer)
+	if s.Inbox() != "" {
+		fmt.Fprintf(out, "  inbox      %s\n", s.Inbox())
+	}
+	fmt.Fprintf(out, "  requests   %s, and the gateway's in %s\n\n", requests, gateway)
 	for _, a := range stack.Accounts {
 		role := ""
 		if a.Role != "" {

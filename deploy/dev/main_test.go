@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/maru-auth/maru/deploy/inbox"
 	"github.com/maru-auth/maru/deploy/stack"
 	"github.com/maru-auth/maru/internal/testenv"
 	"github.com/maru-auth/maru/internal/testenv/program"
@@ -134,6 +135,13 @@ func TestTheRunner(t *testing.T) {
 				t.Fatal(err)
 			}
 			resp.Body.Close()
+		}
+		box := regexp.MustCompile(`(?m)^  inbox +(http://localhost:\d+)$`).FindStringSubmatch(r.String())
+		if box == nil {
+			t.Fatalf("the inbox is not named:\n%s", r)
+		}
+		if mails, err := inbox.Messages(t.Context(), box[1]); err != nil || len(mails) > 0 {
+			t.Errorf("the inbox has %v, %v", mails, err)
 		}
 		for _, account := range stack.Accounts {
 			if !strings.Contains(r.String(), account.Email) || !strings.Contains(r.String(), account.Password) {

@@ -40,6 +40,8 @@ type Config struct {
 	// TLS makes the origins https, with certificates of a CA that the gateway makes for itself in
 	// [Stack.RootCA].
 	TLS bool
+
+	smtpPort int // where mail is taken; 0: nowhere
 }
 
 func (cfg *Config) getenv(name string) string {
@@ -70,8 +72,9 @@ type Stack struct {
 
 	transport http.RoundTripper // how WaitReady reaches the parts; nil: as usual
 
-	mu      sync.Mutex
-	running map[string]*process
+	mu         sync.Mutex
+	running    map[string]*process
+	closeInbox func() // nil: it is not open
 }
 
 // New plans the stack and prepares its data folder. Nothing runs yet.
@@ -83,6 +86,9 @@ func New(cfg Config) (*Stack, error) {
 	cfg.Dir = dir
 	cfg.Env = append(promptStop(), cfg.Env...)
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := cfg.planInbox(); err != nil {
 		return nil, err
 	}
 	parts, err := cfg.table()
@@ -198,6 +204,13 @@ func (s *Stack) Start(ctx context.Context) error {
 	if err := s.cfg.Ports.Check(); err != nil {
 		return err
 	}
+	closing, err := s.openInbox()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.closeInbox = closing
+	s.mu.Unlock()
 	if err := s.launchAll(ctx); err != nil {
 		s.Stop()
 		return err
@@ -423,5 +436,9 @@ func (s *Stack) Stop() {
 		if p := s.running[part.Name]; p != nil {
 			p.stop(limit)
 		}
+	}
+	if s.closeInbox != nil {
+		s.closeInbox()
+		s.closeInbox = nil
 	}
 }

@@ -29,18 +29,19 @@ type Ports struct {
 	Issuer, API, App  int   // the gateway's public origins
 	Authz             []int // one a replica
 	User, Board, Demo int
+	Inbox             int // page of the mail that arrives; 0: there is no inbox, and no mail is sent
 	Redirect          int // with Config.TLS: where the gateway leads http:// to https://; else unused
 }
 
 // DevelopmentPorts returns the ports of the documented addresses.
 func DevelopmentPorts() Ports {
-	return Ports{Issuer: 9000, API: 8000, App: 8080, Authz: []int{9100}, User: 9200, Board: 9300, Demo: 9400}
+	return Ports{Issuer: 9000, API: 8000, App: 8080, Authz: []int{9100}, User: 9200, Board: 9300, Demo: 9400, Inbox: 8025}
 }
 
 // FreePorts returns ports that nothing listens on, with the given number of authorization servers.
 // They stay reserved for as long as this process runs, see [freeport.Reserve].
 func FreePorts(replicas int) (Ports, error) {
-	free := make([]int, 7+replicas)
+	free := make([]int, 8+replicas)
 	for i := range free {
 		port, _, err := freeport.Reserve()
 		if err != nil {
@@ -50,7 +51,7 @@ func FreePorts(replicas int) (Ports, error) {
 	}
 	return Ports{
 		Issuer: free[0], API: free[1], App: free[2], User: free[3], Board: free[4], Demo: free[5],
-		Redirect: free[6], Authz: free[7:],
+		Redirect: free[6], Inbox: free[7], Authz: free[8:],
 	}, nil
 }
 
@@ -63,6 +64,9 @@ func (p Ports) named() []namedPort {
 		{p.User, "the user service", "--user-port"},
 		{p.Board, "the board service", "--board-port"},
 		{p.Demo, "the demo app", "--demo-port"},
+	}
+	if p.Inbox != 0 {
+		named = append(named, namedPort{p.Inbox, "the inbox", "--inbox-port"})
 	}
 	for _, port := range p.Authz {
 		named = append(named, namedPort{port, "the authorization server", "--authz-port"})
@@ -133,14 +137,14 @@ func (cfg *Config) table() ([]Part, error) {
 		replicas = append(replicas, address(port))
 		parts = append(parts, Part{
 			Name: name, Program: cfg.Programs.AuthzServer, Args: []string{"serve"}, Prefix: "AUTHZ_",
-			Env: []string{
+			Env: append([]string{
 				"AUTHZ_LISTEN=" + address(port),
 				"AUTHZ_DATABASE_URL=" + cfg.database("AUTHZ_DATABASE_URL", "authz.db"),
 				"AUTHZ_ISSUER=" + issuer,
 				"AUTHZ_API_ORIGIN=" + origin.API,
 				"AUTHZ_KEY_ENCRYPTION_KEY_FILE=" + cfg.kekFile(),
 				"AUTHZ_INSECURE_OUTGOING_LOOPBACK=true", // the demo app is told of log-outs here
-			},
+			}, cfg.mail()...),
 			Ready: []string{"http://" + address(port) + "/readyz"},
 		})
 	}
