@@ -17,13 +17,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 	tokens := map[string]string{
 		"nobody":     "",
 		"no scope":   p.Person("nobody in particular", "openid profile", "moderator"),
-		"client":     p.Client("service", allScopes, "moderator"),
+		"client":     p.Client("service", board.Scopes, "moderator"),
 		"reader":     p.Person("reader", "board:read"),
 		"writer":     p.person("writer"),
 		"author":     p.person("author"),
 		"role only":  p.Person("role", "board:read board:write", "moderator"),
 		"scope only": p.Person("scope", allScopes, "member"),
-		"moderator":  p.moderator(),
+		"moderator":  p.Person("moderator", board.Scopes, "moderator"),
 	}
 	callers, rows := servicetest.Table(t)
 	if len(callers) != len(tokens) || len(rows) < 40 {

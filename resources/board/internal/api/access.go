@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/jwks"
@@ -13,13 +14,20 @@ const (
 	scopeRead     = "board:read"
 	scopeWrite    = "board:write"
 	scopeModerate = "board:moderate"
+	scopeErase    = "board:delete-user"
 )
+
+// exportWithin is how recently a person must have been authenticated to get all that they wrote: a
+// browser that was left open is not enough.
+const exportWithin = 10 * time.Minute
 
 // What operations need of a token. What is written has an author: a person.
 var (
 	mayRead     = rest.Access{Scopes: []string{scopeRead}}
 	mayWrite    = rest.Access{Scopes: []string{scopeWrite}, Person: true}
 	mayDelete   = rest.Access{Scopes: []string{scopeWrite}, Person: true, Or: &mayModerate}
+	mayExport   = rest.Access{Scopes: []string{scopeRead}, Person: true, Authentication: &jwks.Authentication{Within: exportWithin}}
+	mayErase    = rest.Access{Scopes: []string{scopeErase}, Client: true} // the issuer, which tells of deleted accounts
 	mayModerate = rest.Access{Scopes: []string{scopeModerate}, Role: "moderator"}
 )
 

@@ -34,6 +34,7 @@ type service struct {
 	api       *rest.API
 	store     *store.Store
 	names     *authors.Names
+	audience  string
 	searches  searches
 	anonymous *rateLimit
 }
@@ -44,7 +45,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{api: api, store: cfg.Store, names: cfg.Names, anonymous: newRateLimit(cfg.Now)}
+	s := &service{api: api, store: cfg.Store, names: cfg.Names, audience: cfg.Audience, anonymous: newRateLimit(cfg.Now)}
 	s.routes()
 	return api.Handler()
 }
@@ -79,7 +80,7 @@ func (s *service) routes() {
 	rest.Route(api, mayReadPublic, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board",
 		"Pinned ones first, then the newest; without their bodies.", 404, 429), s.listPosts)
 	rest.Route(api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post",
-		"On a board with moderators_only, only moderators may.", 404), s.createPost)
+		"On a board with moderators_only, only moderators may.", 404, 410), s.createPost)
 	rest.Route(api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person",
 		"The newest first; without their bodies. The search takes the text literally, in title and body, "+
 			"and ignores case. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
@@ -95,13 +96,23 @@ func (s *service) routes() {
 		"Thread by thread, the oldest first, each comment followed by its replies. A comment that is deleted "+
 			"or hidden is left out, or, if it has replies, a stub without body and author.", 404, 429), s.listComments)
 	rest.Route(api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment",
-		"Not while the post is locked, except for moderators.", 404), s.createComment)
+		"Not while the post is locked, except for moderators.", 404, 410), s.createComment)
 	rest.Route(api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment",
 		"To get its ETag before you change it.", 404), s.getComment)
 	rest.Route(api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment",
 		"Not while its post is locked, except for moderators. "+mergePatchDoc, 404), s.updateComment)
 	rest.Route(api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment",
 		"Your own; as a moderator, any. Its replies stay.", 400, 404, 412), s.deleteComment)
+
+	rest.Route(api, mayExport, describe{tag: "me"}.op("export-me", "GET /v1/me/export", "Get everything that the service keeps of oneself",
+		"Posts, then comments, the oldest first; hidden ones too. The person must have been authenticated within the last "+
+			"10 minutes, also for the later pages."), s.exportMe)
+	erase := describe{tag: "users"}.op("delete-user", "DELETE /v1/users/{id}", "Delete a person",
+		"For the issuer, with a token of its own. A call does a part of the work: after 202, repeat it until the answer is 204, "+
+			"which it is too if there is nothing to delete. The person's tokens write nothing new for a day: they get 410.", 404)
+	erase.DefaultStatus = http.StatusNoContent
+	erase.Responses = map[string]*huma.Response{"202": {Description: "Accepted: there is more to do. Repeat the request after Retry-After."}}
+	rest.Route(api, mayErase, erase, s.deleteUser)
 
 	moderation := describe{tag: "moderation"}
 	for _, mark := range []struct {

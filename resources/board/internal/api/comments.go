@@ -18,7 +18,7 @@ type comment struct {
 	Parent    string    `json:"parent,omitempty" doc:"Id of the comment that it replies to. Absent: it is not a reply."`
 	Body      string    `json:"body" maxLength:"2000" doc:"As it was written; Markdown is not rendered, and must not be trusted. Empty in a stub."`
 	Format    string    `json:"format" enum:"plain,markdown" doc:"How to show the body."`
-	Author    *author   `json:"author,omitempty" doc:"Absent in a stub: a comment that is deleted, or hidden from the caller, but has replies."`
+	Author    **author  `json:"author,omitempty" doc:"null: the author's account was deleted. Absent in a stub: a comment that is deleted, or hidden from the caller, but has replies."`
 	Hidden    bool      `json:"hidden" doc:"Only its author and moderators see it."`
 	Deleted   bool      `json:"deleted" doc:"It is deleted, and here only for its replies."`
 	CreatedAt time.Time `json:"created_at"`
@@ -30,8 +30,9 @@ func newComment(c store.Comment, names map[string]string) comment {
 		ID: c.ID, Post: c.Post, Parent: c.Parent, Body: c.Body, Format: c.Format,
 		Hidden: c.Hidden, Deleted: c.Deleted, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
 	}
-	if c.Author != "" {
-		out.Author = &author{ID: c.Author, Name: names[c.Author]}
+	if !c.Stub {
+		by := newAuthor(c.Author, names)
+		out.Author = &by // a pointer to nil is null, and not left out
 	}
 	return out
 }

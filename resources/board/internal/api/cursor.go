@@ -128,3 +128,25 @@ func parseCommentCursor(cursor, list string) (p store.CommentPosition, err error
 	}
 	return p, nil
 }
+
+func writtenCursor(list string, p store.WrittenPosition) string {
+	return encodeCursor(list, strconv.FormatBool(p.Comments), formatMicros(p.CreatedAt), p.ID)
+}
+
+// parseWrittenCursor returns the position before the first post for an empty cursor. Error: a
+// problem with status 422.
+func parseWrittenCursor(cursor, list string) (p store.WrittenPosition, err error) {
+	if cursor == "" {
+		return p, nil
+	}
+	parts, err := decodeCursor(cursor, list, 3)
+	if err == nil {
+		p.Comments, p.ID = parts[0] == "true", parts[2]
+		p.CreatedAt, err = parseMicros(parts[1])
+	}
+	first := p == store.WrittenPosition{Comments: true} // all posts were listed, and no comment yet
+	if err != nil || strconv.FormatBool(p.Comments) != parts[0] || !first && !store.ValidID(p.ID) {
+		return store.WrittenPosition{}, rest.Invalid("query.cursor", errCursor)
+	}
+	return p, nil
+}

@@ -12,9 +12,17 @@ import (
 // GET and POST /v1/boards/{slug}/posts; GET /v1/posts?q=…; GET, PATCH and DELETE /v1/posts/{id}
 
 type author struct {
-	_    struct{} `json:"-" additionalProperties:"true"`
+	_    struct{} `json:"-" additionalProperties:"true" nullable:"true"`
 	ID   string   `json:"id" doc:"The person's id: the subject of their tokens, opaque."`
 	Name string   `json:"name" doc:"The name that the user service gave last. Empty: unknown." example:"김지수"`
+}
+
+// newAuthor returns nil for nobody: the author's account was deleted.
+func newAuthor(subject string, names map[string]string) *author {
+	if subject == "" {
+		return nil
+	}
+	return &author{ID: subject, Name: names[subject]}
 }
 
 // PostSummary is a post as lists have it.
@@ -24,7 +32,7 @@ type PostSummary struct {
 	Board     string    `json:"board" doc:"Slug of its board." example:"free"`
 	Title     string    `json:"title" maxLength:"200"`
 	Format    string    `json:"format" enum:"plain,markdown" doc:"How to show the body."`
-	Author    author    `json:"author"`
+	Author    *author   `json:"author" doc:"null: the author's account was deleted."`
 	Comments  int64     `json:"comments" doc:"Number of its comments that are neither hidden nor deleted."`
 	Pinned    bool      `json:"pinned" doc:"It comes before the others of its board."`
 	Locked    bool      `json:"locked" doc:"It takes no changes and no new comments."`
@@ -40,7 +48,7 @@ type post struct {
 
 func newSummary(p store.Post, names map[string]string) PostSummary {
 	return PostSummary{
-		ID: p.ID, Board: p.Board, Title: p.Title, Format: p.Format, Author: author{ID: p.Author, Name: names[p.Author]},
+		ID: p.ID, Board: p.Board, Title: p.Title, Format: p.Format, Author: newAuthor(p.Author, names),
 		Comments: p.Comments, Pinned: p.Pinned, Locked: p.Locked, Hidden: p.Hidden, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 }

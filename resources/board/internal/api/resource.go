@@ -26,6 +26,8 @@ var resource = rest.Resource{
 		{Name: "boards", Description: "Places for posts."},
 		{Name: "posts", Description: "What people write."},
 		{Name: "comments", Description: "Answers to posts, with one level of replies."},
+		{Name: "me", Description: "What belongs to the person whose token you send."},
+		{Name: "users", Description: "For the issuer."},
 		{Name: "moderation", Description: "For people with the role moderator, with a token for the scope " + scopeModerate + "."},
 	},
 	Scopes: []rest.Scope{
@@ -33,8 +35,10 @@ var resource = rest.Resource{
 		{Name: scopeWrite, Text: "Write posts and comments; change and delete one's own.", People: true},
 		{Name: scopeModerate, Text: "Pin, lock, hide and delete what others wrote, and make boards: for " +
 			"people with the role moderator.", People: true},
+		{Name: scopeErase, Text: "Delete a person from the boards. For the issuer.", Clients: true},
 	},
-	Problem: problem,
+	EncodedPaths: true, // people's ids are opaque, and may hold a slash
+	Problem:      problem,
 }
 
 func forbidden(detail string) *rest.Problem {
@@ -48,6 +52,8 @@ func problem(err error) error {
 		return &rest.Problem{Status: http.StatusNotFound, Detail: "There is no such thing, or it is hidden from you."}
 	case errors.Is(err, store.ErrChanged):
 		return rest.Changed()
+	case errors.Is(err, store.ErrDeleted):
+		return &rest.Problem{Status: http.StatusGone, Detail: "The account of this person was deleted."}
 	case errors.Is(err, store.ErrLocked):
 		return forbidden("The post is locked: it takes no changes and no new comments.")
 	case errors.Is(err, store.ErrExists):

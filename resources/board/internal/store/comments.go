@@ -16,8 +16,9 @@ type Comment struct {
 	Parent               string // the comment that this one replies to; empty: to the post
 	Body                 string // empty when deleted
 	Format               string // "plain" or "markdown"; empty when written: plain
-	Author               string // empty when deleted
+	Author               string // empty when deleted, or if the author was
 	Hidden, Deleted      bool
+	Stub                 bool  // of a list: it has neither body nor author, and is there for its replies
 	Version              int64 // starts at 1, grows with each UpdateComment
 	CreatedAt, UpdatedAt time.Time
 
@@ -59,11 +60,14 @@ func scanComment(scan func(...any) error, more ...any) (c Comment, err error) {
 
 // CreateComment writes a comment with c's post, parent, body, format and author, who looks as
 // viewer. Errors: ErrNotFound if there is no such post, ErrLocked unless evenLocked, ErrParent,
-// ErrReplyToReply, and those of [IdempotencyKey].
+// ErrReplyToReply, ErrDeleted, and those of [IdempotencyKey].
 func (s *Store) CreateComment(ctx context.Context, key IdempotencyKey, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
 	var created Comment
 	id := newID()
 	err := s.idempotent(ctx, key, id, func(ctx context.Context) error {
+		if err := s.checkAuthor(ctx, c.Author); err != nil {
+			return err
+		}
 		// This holds the post's row until the commit: neither the post nor the parent can be
 		// deleted meanwhile.
 		n, err := s.db.Exec(ctx, `UPDATE posts SET comments = comments + 1
@@ -138,7 +142,9 @@ func (s *Store) Comments(
 			viewer.Subject, viewer.Moderator, post, after.ThreadAt, after.Thread, after.Place, after.ID, n)
 	})
 	for i := range comments {
-		if c := &comments[i]; c.Hidden && !viewer.Moderator && c.Author != viewer.Subject {
+		c := &comments[i]
+		c.Stub = c.Deleted || c.Hidden && !viewer.Moderator && c.Author != viewer.Subject
+		if c.Stub {
 			c.Body, c.Author = "", ""
 		}
 	}

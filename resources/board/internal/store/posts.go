@@ -16,7 +16,7 @@ type Post struct {
 	ID, Board, Title       string
 	Body                   string // empty in lists
 	Format                 string // "plain" or "markdown"
-	Author                 string // subject
+	Author                 string // subject; empty: the author was deleted
 	Pinned, Locked, Hidden bool
 	Comments               int64 // those that are neither hidden nor deleted
 	Version                int64 // starts at 1, grows with each UpdatePost
@@ -53,11 +53,14 @@ func scanPost(scan func(...any) error, body ...any) (p Post, err error) {
 }
 
 // CreatePost writes a post with p's board, texts, format and author. Errors: ErrNotFound if there
-// is no such board, and those of [IdempotencyKey].
+// is no such board, ErrDeleted, and those of [IdempotencyKey].
 func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, p Post) (Post, error) {
 	var created Post
 	id := newID()
 	err := s.idempotent(ctx, key, id, func(ctx context.Context) error {
+		if err := s.checkAuthor(ctx, p.Author); err != nil {
+			return err
+		}
 		at := sqldb.Micros(s.now())
 		n, err := s.db.Exec(ctx, `INSERT INTO posts
 			(id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at)
@@ -193,7 +196,7 @@ func (s *Store) DeletePost(ctx context.Context, id string, version int64) error 
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		var board string
 		var hidden bool
-		err := s.db.ExecReturning(ctx, `UPDATE posts SET removed = true, title = '', body = '' WHERE id = $1 AND NOT removed
+		err := s.db.ExecReturning(ctx, `UPDATE posts SET removed = true, title = '', body = '', author = '' WHERE id = $1 AND NOT removed
 			AND (CAST($2 AS BIGINT) = 0 OR version = $3) RETURNING board, hidden`, id, version, version).Scan(&board, &hidden)
 		if errors.Is(err, sql.ErrNoRows) {
 			return s.why(ctx, `SELECT count(*) FROM posts WHERE id = $1 AND NOT removed`, id)

@@ -28,6 +28,7 @@ var (
 	ErrLocked       = errors.New("the post is locked")
 	ErrParent       = errors.New("no such comment to reply to")
 	ErrReplyToReply = errors.New("a reply to a reply")
+	ErrDeleted      = errors.New("the author was deleted")
 	ErrKeyReused    = errors.New("the idempotency key was used for another request")
 )
 
