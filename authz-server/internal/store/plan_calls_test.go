@@ -68,6 +68,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p.ofMailed()
 	p.ofAttempts()
 	p.ofUsers()
+	p.ofSignup()
 	p.ofAll()
 	return p.calls
 }

@@ -25,6 +25,9 @@ var grown = []string{
 		` + growthtest.Numbers + ` SELECT 'u' || i, 'u' || i, 'u' || i, false, 'n', '', 'hash', '', false, i, i FROM n`,
 	`INSERT INTO users (id, email, email_key, email_verified, name, locale, password_hash, roles, disabled, created_at, updated_at)
 		VALUES ('former', 'U@Bücher.example', 'u@bücher.example', false, 'n', '', 'hash', '', false, 1, 1)`,
+	`INSERT INTO invitations (id, secret_hash, email, email_key, mailed, note, created_at, expires_at)
+		` + growthtest.Numbers + ` SELECT 'i' || i, CAST('x' || i AS BYTEA), '', '', false, '', i, i * 1000 - 7776000000000 FROM n`,
+	`INSERT INTO agreements (user_id, version, address, agreed_at) ` + growthtest.Numbers + ` SELECT 'u' || i, '1', '', i FROM n`,
 	`INSERT INTO clients (id, metadata, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'c' || i, '{"client_name":"n","backchannel_logout_uri":"https://a.example/"}', i, i FROM n`,
 	`INSERT INTO clients (id, metadata, created_at, updated_at)
@@ -123,6 +126,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*accounts.Browsers](), reflect.TypeFor[*accounts.History](), reflect.TypeFor[*accounts.Passkeys](),
 	reflect.TypeFor[*accounts.Browsers](), reflect.TypeFor[*accounts.History](),
 	reflect.TypeFor[*accounts.MailedLinks](),
+	reflect.TypeFor[*accounts.Invitations](), reflect.TypeFor[*accounts.Agreements](),
 	reflect.TypeFor[*grants.Grants](), reflect.TypeFor[*grants.Consents](), reflect.TypeFor[*grants.Devices](),
 	reflect.TypeFor[*keystore.Keys](),
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),

@@ -50,6 +50,8 @@ type Store struct {
 	History      *accounts.History
 	Passkeys     *accounts.Passkeys
 	Mailed       *accounts.MailedLinks
+	Invitations  *accounts.Invitations
+	Agreements   *accounts.Agreements
 	Clients      *registry.Clients
 	Consents     *grants.Consents
 	Grants       *grants.Grants
@@ -94,6 +96,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 		Passkeys: accounts.NewPasskeys(db, now),
 		Mailed:   accounts.NewMailedLinks(db, now),
 	}
+	s.Invitations, s.Agreements = accounts.NewInvitations(db, now), accounts.NewAgreements(db, now)
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
 	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)
 	s.Logouts = outbox.NewLogouts(db, now, s.Clients)
@@ -112,6 +115,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		s.Interactions.Sweeps(), s.Pushed.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Logouts.Sweeps(),
+		s.Invitations.Sweeps(),
 		// This has batches of its own, so one step does all of it.
 		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},
 	)

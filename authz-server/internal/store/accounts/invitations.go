@@ -1,0 +1,103 @@
+package accounts
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// Invitation is the right to make one account.
+type Invitation struct {
+	ID        string // no secret; set by CreateInvitation
+	Email     string // whom it is for; empty: whoever has the link
+	Mailed    bool   // to Email, and shown to nobody else: who has the link has the address
+	Note      string // for the operator's own records
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	UsedAt    time.Time // zero: it can still be used
+	UsedBy    string    // the account that it made, which may be gone
+}
+
+// InvitationRetention is how long an invitation is kept after it expired, so that its link says so,
+// and an operator sees whom it let in.
+const InvitationRetention = 90 * 24 * time.Hour
+
+// Invitations stores invitations.
+type Invitations struct {
+	db  *sqldb.DB
+	now func() time.Time
+}
+
+// NewInvitations returns the invitations in db.
+func NewInvitations(db *sqldb.DB, now func() time.Time) *Invitations { return &Invitations{db, now} }
+
+const invitationColumns = `id, email, mailed, note, created_at, expires_at, used_at, used_by`
+
+func scanInvitation(scan func(...any) error) (in Invitation, err error) {
+	var created, expires, used int64
+	if err := scan(&in.ID, &in.Email, &in.Mailed, &in.Note, &created, &expires, &used, &in.UsedBy); err != nil {
+		return Invitation{}, row.NotFound(err)
+	}
+	in.CreatedAt, in.ExpiresAt = sqldb.Time(created), sqldb.Time(expires)
+	if used != 0 {
+		in.UsedAt = sqldb.Time(used)
+	}
+	return in, nil
+}
+
+// CreateInvitation stores an invitation (Email, Mailed, Note and ExpiresAt of in), and returns it
+// with the secret for its link, which is stored nowhere.
+func (s *Invitations) CreateInvitation(ctx context.Context, in Invitation) (made Invitation, secret string, err error) {
+	secret = opaque.New()
+	in.ID, in.CreatedAt = rand.Text()[:12], s.now().UTC().Truncate(time.Microsecond)
+	key := ""
+	if in.Email != "" {
+		key = EmailKey(in.Email)
+	}
+	_, err = s.db.Exec(ctx, `INSERT INTO invitations (id, secret_hash, email, email_key, mailed, note,
+		created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		in.ID, opaque.Hash(secret), in.Email, key, in.Mailed, in.Note, sqldb.Micros(in.CreatedAt), sqldb.Micros(in.ExpiresAt))
+	if err != nil {
+		return Invitation{}, "", err
+	}
+	return in, secret, nil
+}
+
+// Invitation returns the invitation with this secret, used and expired or not. ErrNotFound: there is
+// none.
+func (s *Invitations) Invitation(ctx context.Context, secret string) (Invitation, error) {
+	return scanInvitation(s.db.QueryRow(ctx, `SELECT `+invitationColumns+` FROM invitations
+		WHERE secret_hash = $1`, opaque.Hash(secret)).Scan)
+}
+
+// SpendInvitation uses up the invitation with this secret for the account userID, which is being
+// made with this address. Call it in the transaction that makes the account. ErrNotFound: it is
+// unknown, used, expired or for another address.
+func (s *Invitations) SpendInvitation(ctx context.Context, secret, userID, email string) error {
+	return row.Changed(s.db.Exec(ctx, `UPDATE invitations SET used_at = $1, used_by = $2
+		WHERE secret_hash = $3 AND used_at = 0 AND expires_at > $1 AND email_key IN ('', $4)`,
+		sqldb.Micros(s.now()), userID, opaque.Hash(secret), EmailKey(email)))
+}
+
+// ListInvitations returns up to limit invitations in the order of their ids, starting after the id
+// after ("" starts at the first).
+func (s *Invitations) ListInvitations(ctx context.Context, after string, limit int) ([]Invitation, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Invitation, error) { return scanInvitation(rows.Scan) },
+		`SELECT `+invitationColumns+` FROM invitations WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+}
+
+// RevokeInvitation removes an invitation that is not used. ErrNotFound: there is none with this id.
+func (s *Invitations) RevokeInvitation(ctx context.Context, id string) error {
+	return row.Changed(s.db.Exec(ctx, `DELETE FROM invitations WHERE id = $1 AND used_at = 0`, id))
+}
+
+// Sweeps lists invitations that expired long ago.
+func (s *Invitations) Sweeps() []sqldb.Sweep {
+	return []sqldb.Sweep{{Name: "old invitations", Keep: InvitationRetention, Rows: sqldb.Rows{
+		Table: "invitations", Key: "id", Where: "expires_at <= $1", Order: "expires_at"}}}
+}

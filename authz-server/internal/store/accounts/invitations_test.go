@@ -1,0 +1,120 @@
+package accounts_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
+)
+
+func TestAnInvitationMakesOneAccountHoweverManyComeAtOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		in, secret, err := f.Invitations.CreateInvitation(t.Context(), accounts.Invitation{ExpiresAt: f.Now.Add(time.Hour), Note: "n"})
+		storetest.OK(t, err)
+		storetest.OneWins(t, store.ErrNotFound, func(ctx context.Context, i int) error {
+			return f.Tx(ctx, func(ctx context.Context) error {
+				user, err := f.Users.CreateUser(ctx, accounts.User{Email: fmt.Sprintf("%d@example.com", i)})
+				if err != nil {
+					return err
+				}
+				return f.Invitations.SpendInvitation(ctx, secret, user.ID, user.Email)
+			})
+		})
+		if n := f.Count(t, "users"); n != 2 { // with the person who is there already
+			t.Errorf("%d accounts", n)
+		}
+		got, err := f.Invitations.Invitation(t.Context(), secret)
+		if err != nil || got.ID != in.ID || got.Note != "n" || got.UsedBy == "" || !got.UsedAt.Equal(f.Now) {
+			t.Errorf("%+v %v", got, err)
+		}
+	})
+}
+
+func TestAnInvitationIsForItsAddressAndItsTime(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		ctx := t.Context()
+		_, secret, err := f.Invitations.CreateInvitation(ctx,
+			accounts.Invitation{Email: "Mina@Bücher.example", Mailed: true, ExpiresAt: f.Now.Add(time.Hour)})
+		storetest.OK(t, err)
+		for _, wrong := range []struct{ secret, email string }{
+			{secret, "other@bücher.example"}, {secret, ""}, {"another", "mina@bücher.example"}, {"", "mina@bücher.example"},
+		} {
+			if err := f.Invitations.SpendInvitation(ctx, wrong.secret, "u", wrong.email); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%v: %v", wrong, err)
+			}
+		}
+		f.Now = f.Now.Add(time.Hour)
+		if err := f.Invitations.SpendInvitation(ctx, secret, "u", "mina@bücher.example"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("after it expired: %v", err)
+		}
+		f.Now = f.Now.Add(-time.Second)
+		storetest.OK(t, f.Invitations.SpendInvitation(ctx, secret, "u", "mina@xn--bcher-kva.example"))
+	})
+}
+
+func TestInvitationsAreListedRevokedAndForgotten(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		ctx := t.Context()
+		var secrets []string
+		for i := range 3 {
+			_, secret, err := f.Invitations.CreateInvitation(ctx, accounts.Invitation{Note: fmt.Sprint(i), ExpiresAt: f.Now.Add(time.Hour)})
+			storetest.OK(t, err)
+			secrets = append(secrets, secret)
+		}
+		first, err := f.Invitations.ListInvitations(ctx, "", 2)
+		storetest.OK(t, err)
+		rest, err := f.Invitations.ListInvitations(ctx, first[1].ID, 2)
+		if err != nil || len(first) != 2 || len(rest) != 1 {
+			t.Fatal(first, rest, err)
+		}
+		used, err := f.Invitations.Invitation(ctx, secrets[0])
+		storetest.OK(t, err)
+		storetest.OK(t, f.Invitations.SpendInvitation(ctx, secrets[0], "u", "x@example.com"))
+		if err := f.Invitations.RevokeInvitation(ctx, used.ID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("one that is used: %v", err)
+		}
+		other, err := f.Invitations.Invitation(ctx, secrets[1])
+		storetest.OK(t, err)
+		storetest.OK(t, f.Invitations.RevokeInvitation(ctx, other.ID))
+		if err := f.Invitations.SpendInvitation(ctx, secrets[1], "u", "y@example.com"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("one that is revoked: %v", err)
+		}
+		f.Now = f.Now.Add(accounts.InvitationRetention)
+		_, err = f.Sweep(ctx)
+		storetest.OK(t, err)
+		if n := f.Count(t, "invitations"); n != 2 {
+			t.Errorf("%d invitations are left before their time", n)
+		}
+		f.Now = f.Now.Add(time.Hour)
+		_, err = f.Sweep(ctx)
+		storetest.OK(t, err)
+		if n := f.Count(t, "invitations"); n != 0 {
+			t.Errorf("%d invitations are left", n)
+		}
+	})
+}
+
+func TestTheFirstAgreementToAVersionCounts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		ctx := t.Context()
+		agreed := func(version string) bool {
+			yes, err := f.Agreements.Agreed(ctx, f.Person.ID, version)
+			storetest.OK(t, err)
+			return yes
+		}
+		if agreed("1") {
+			t.Error("agreed before being asked")
+		}
+		storetest.OK(t, f.Agreements.Agree(ctx, accounts.Agreement{UserID: f.Person.ID, Version: "1", Address: "192.0.2.1"}))
+		f.Now = f.Now.Add(time.Hour)
+		storetest.OK(t, f.Agreements.Agree(ctx, accounts.Agreement{UserID: f.Person.ID, Version: "1", Address: "192.0.2.2"}))
+		if !agreed("1") || agreed("2") || f.Count(t, "agreements WHERE address = '192.0.2.1'") != 1 || f.Count(t, "agreements") != 1 {
+			t.Error("the first is not what is kept")
+		}
+	})
+}

@@ -1,0 +1,22 @@
+package store
+
+import (
+	"context"
+
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+)
+
+func (s *planned) ofSignup() {
+	s.add("CreateInvitation", func(ctx context.Context) error {
+		_, _, err := s.Invitations.CreateInvitation(ctx, accounts.Invitation{ExpiresAt: soon})
+		return err
+	})
+	s.late("Invitation", func(ctx context.Context) error { _, err := s.Invitations.Invitation(ctx, "x"); return err })
+	s.late("SpendInvitation", func(ctx context.Context) error { return s.Invitations.SpendInvitation(ctx, "x", "u1", "e") })
+	s.add("ListInvitations", func(ctx context.Context) error { _, err := s.Invitations.ListInvitations(ctx, "i5", 500); return err })
+	s.add("RevokeInvitation", func(ctx context.Context) error { return s.Invitations.RevokeInvitation(ctx, "i1") })
+	s.add("Agree", func(ctx context.Context) error {
+		return s.Agreements.Agree(ctx, accounts.Agreement{UserID: "u1", Version: "2"})
+	})
+	s.add("Agreed", func(ctx context.Context) error { _, err := s.Agreements.Agreed(ctx, "u1", "1"); return err })
+}
