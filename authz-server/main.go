@@ -45,6 +45,7 @@ type commands struct {
 	Client       clientCommands      `cmd:"" help:"Manage OAuth clients."`
 	Keys         keysCommands        `cmd:"" help:"Manage signing keys."`
 	User         userCommands        `cmd:"" help:"Manage people's accounts."`
+	Invite       inviteCommands      `cmd:"" help:"Invite people to make an account, with --signup=invitation."`
 	Logout       logoutCommands      `cmd:"" help:"See which clients have not been told of log-outs."`
 	Mail         mailCommands        `cmd:"" help:"See which mail has not been sent, and try it."`
 	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, even while servers use it."`
@@ -121,6 +122,8 @@ func settingsOf(command string) []string {
 		all = append(all, "password-breach-url", "outgoing-ca-file")
 	case "mail test":
 		return []string{"issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support"}
+	case "invite create":
+		all = append(all, "issuer")
 	case "keys list", "keys rotate", "keys remove", "keys rewrap", "after-restore":
 		all = append(all, "key-encryption-key", "key-encryption-key-file", "old-key-encryption-key", "old-key-encryption-key-file")
 	}

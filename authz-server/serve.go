@@ -33,7 +33,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)
 	}
-	if _, err := p.settings.brand(); err != nil { // before the database is touched
+	if err := p.settings.checkPages(); err != nil { // before the database is touched
 		return cli.Usage(err)
 	}
 	if _, err := p.settings.sender(); err != nil {
@@ -121,8 +121,12 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
+	entry, err := cfg.signup()
+	if err != nil {
+		return nil, nil, err
+	}
 	people, err := people.New(people.Config{
-		Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches,
+		Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
 		AccessToken: cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {

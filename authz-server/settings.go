@@ -18,6 +18,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
+	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -29,6 +30,7 @@ type settings struct {
 	sqldb.Options
 	brandSettings
 	mailSettings
+	signupSettings
 
 	Issuer             string   `help:"The server's public address, and its name in all tokens: an origin (https, or http on a loopback host), with a path if the server shares the host. A slash at the end is part of the name." default:"http://localhost:9000"`
 	InsecureHTTPIssuer bool     `name:"insecure-http-issuer" help:"Allow http for an issuer or API origin that is not loopback. Tokens and passwords can then be read on their way."`
@@ -141,6 +143,18 @@ func (s *settings) breaches(log *slog.Logger, metrics prometheus.Registerer, now
 		return nil, fmt.Errorf("--password-breach-url: %w", err)
 	}
 	return breaches, nil
+}
+
+// checkPages returns the first thing that is wrong with what the pages for people need.
+func (s *settings) checkPages() error {
+	if _, err := s.brand(); err != nil {
+		return err
+	}
+	entry, err := s.signup()
+	if err == nil {
+		_, err = signup.New(nil, entry)
+	}
+	return err
 }
 
 // resources returns the services that take this server's tokens.

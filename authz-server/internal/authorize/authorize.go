@@ -87,8 +87,7 @@ func (v *visit) serve() error {
 			return err
 		}
 		if in.ClientID == "" { // the page for devices sent the person to log in
-			v.redirect(device.Link(in.Form.Get("user_code")))
-			return nil
+			return v.backToDevice(handle, in)
 		}
 		v.waiting, form = &waiting{in, handle}, in.Form
 	}
@@ -103,6 +102,25 @@ func (v *visit) serve() error {
 		return v.wait(next.page)
 	}
 	return v.answer(next)
+}
+
+// backToDevice leads back to the page for devices somebody whom it sent to log in, unless they have
+// to agree to something first.
+func (v *visit) backToDevice(handle string, in requests.Interaction) error {
+	current, err := v.session()
+	owes := false
+	if err == nil && current != nil {
+		owes, err = v.People.Policy.OwesAgreement(v.r.Context(), current.UserID)
+	}
+	switch {
+	case err != nil:
+		return err
+	case owes:
+		v.redirect("/agree?" + url.Values{"interaction": {handle}}.Encode())
+	default:
+		v.redirect(device.Link(in.Form.Get("user_code")))
+	}
+	return nil
 }
 
 // redirect sends the browser to a path of this server.

@@ -14,7 +14,7 @@ import (
 
 // step is what comes next for an authorization request: a page, or the answer.
 type step struct {
-	page     string // "/login", "/login/verify", "/signup" or "/consent"; empty: answer
+	page     string // "/login", "/login/verify", "/signup", "/agree" or "/consent"; empty: answer
 	login    *session.Session
 	answered bool     // the person was asked about this very request, and agreed
 	granted  []string // words of package consent
@@ -29,6 +29,9 @@ func (v *visit) decide() (step, error) {
 	}
 	page, err := v.decideLogin(current)
 	if err != nil || page != "" {
+		return step{page: page}, err
+	}
+	if page, err = v.decideAgreement(current); err != nil || page != "" {
 		return step{page: page}, err
 	}
 	return v.decideConsent(current)
@@ -88,6 +91,19 @@ func (v *visit) decideProof(current *session.Session) (page string, err error) {
 		return "", oauth.LoginRequired.Because("the log-in does not reach the acr that the claims parameter calls essential")
 	}
 	return "/login/verify", nil
+}
+
+// decideAgreement finds out whether the person has to agree to the server's own terms first, and
+// where; "": they need not.
+func (v *visit) decideAgreement(current *session.Session) (page string, err error) {
+	owes, err := v.People.Policy.OwesAgreement(v.r.Context(), current.UserID)
+	switch {
+	case err != nil || !owes:
+		return "", err
+	case v.request.prompts("none"):
+		return "", oauth.InteractionRequired.Because("the person has not agreed to the server's present terms yet")
+	}
+	return "/agree", nil
 }
 
 // decideConsent finds out whether the person has to be asked, and what they grant.

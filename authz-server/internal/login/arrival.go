@@ -67,8 +67,18 @@ func (l *Login) arrival(w http.ResponseWriter, r *http.Request) (a arrival, with
 	return arrival{handle: handle, interaction: in, app: &app}, r, true
 }
 
-// onward leads to where the person goes after a page that is done.
+// onward leads to where the person goes after a page that is done. Whoever is not sent by an
+// application goes past /agree, which knows whether they have to agree to something.
 func (l *Login) onward(w http.ResponseWriter, r *http.Request, handle string) {
+	if handle == "" && l.Signup.Terms.Version != "" {
+		l.Guard.See(w, r, "/agree")
+		return
+	}
+	l.lead(w, r, handle)
+}
+
+// lead is onward for somebody who has been at /agree.
+func (l *Login) lead(w http.ResponseWriter, r *http.Request, handle string) {
 	if handle != "" {
 		l.Guard.See(w, r, "/oauth2/authorize?interaction="+url.QueryEscape(handle))
 		return

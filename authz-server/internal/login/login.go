@@ -1,5 +1,5 @@
-// Package login has the pages that an authorization request leads a person through: /login, /signup
-// and /consent.
+// Package login has the pages that an authorization request leads a person through: /login,
+// /signup, /agree and /consent.
 //
 // They know nothing of each other: each ends by a redirect to /oauth2/authorize, which decides what
 // is still missing, or, when no application sent the person, to their account. There is no other
@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/session"
+	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
@@ -40,6 +42,8 @@ type Login struct {
 	Throttle  *throttle.Throttle
 	Passwords *passwords.Hasher
 	Apps      *apps.Apps
+	Signup    *signup.Policy
+	Now       func() time.Time
 	Log       *slog.Logger
 
 	// Landing is the path where somebody goes on whom no application sent.
@@ -50,6 +54,7 @@ type Login struct {
 func (l *Login) Routes(r *mux.Router) {
 	l.Guard.Route(r, "/login", l.showLogin, l.postLogin)
 	l.Guard.Route(r, "/signup", l.showSignup, l.postSignup)
+	l.Guard.Route(r, "/agree", l.showAgree, l.postAgree)
 	l.Guard.Route(r, "/consent", l.showConsent, l.postConsent)
 }
 
@@ -71,7 +76,7 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.Sessions.EnsureBrowser(w, r)
-	page := pages.LoginPage{Query: a.query(), App: a.app, Email: a.loginHint()}
+	page := pages.LoginPage{Query: a.query(), App: a.app, Email: a.loginHint(), NoSignup: l.noSignup(r)}
 	if current != nil && a.confirm {
 		page.Confirm, page.Email = true, current.User.Email
 	}
@@ -103,7 +108,7 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 			if form.Problems[""] == messages.TooManyTries {
 				form.Problems[""] = messages.TooManyLogins
 			}
-			return pages.LoginPage{Form: form, Query: a.query(), App: a.app, Email: email, Confirm: a.confirm}
+			return pages.LoginPage{Form: form, Query: a.query(), App: a.app, Email: email, Confirm: a.confirm, NoSignup: l.noSignup(r)}
 		})
 		return
 	}

@@ -11,20 +11,34 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
+	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/session"
+	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
 
-// GET /signup
+// GET /signup. The link of an invitation leads here.
 func (l *Login) showSignup(w http.ResponseWriter, r *http.Request) {
+	if l.takeInvitation(w, r) {
+		return
+	}
 	a, r, ok := l.arrival(w, r)
 	if !ok {
 		return
 	}
+	entry, err := l.admit(r)
+	if err != nil {
+		l.refuseSignup(w, r, err, a, pages.SignupPage{})
+		return
+	}
 	l.Sessions.EnsureBrowser(w, r)
-	l.Pages.Render(w, r, http.StatusOK, pages.SignupPage{Query: a.query(), App: a.app, Email: a.loginHint()})
+	page := pages.SignupPage{Email: entry.Invitation.Email}
+	if page.Email == "" {
+		page.Email = a.loginHint()
+	}
+	l.Pages.Render(w, r, http.StatusOK, l.signupPage(page, a, entry))
 }
 
 // POST /signup: makes an account and logs in. Without sending mail, the page cannot hide that an
@@ -40,38 +54,129 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	user, err := l.readSignup(w, r)
+	var user accounts.User
+	entry, err := l.admit(r)
+	if err == nil {
+		user, entry, err = l.readSignup(w, r, entry)
+	}
 	if err == nil {
 		user.PasswordHash, err = l.newPassword(r, user, leave)
 	}
 	if err == nil {
-		err = l.signUp(w, r, user)
+		err = l.signUp(w, r, user, entry)
+	}
+	var refused *signup.Refusal
+	if errors.As(err, &refused) && refused.Reason == messages.InvitationUsed && l.signedUp(r, r.PostForm.Get("email")) {
+		err = nil // it was used by the first of two clicks
 	}
 	if err != nil {
-		l.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
-			return pages.SignupPage{Form: form, Query: a.query(), App: a.app, Email: user.Email, Name: user.Name}
-		})
+		l.refuseSignup(w, r, err, a, l.signupPage(pages.SignupPage{Email: user.Email, Name: user.Name}, a, entry))
 		return
 	}
+	l.Sessions.ForgetInvitation(w)
 	l.onward(w, r, a.handle)
+}
+
+// takeInvitation moves the secret of an invitation from the address to a cookie, and leads to the
+// page without it, so that neither a log nor the history of the browser keeps it. It tells whether
+// it answered.
+func (l *Login) takeInvitation(w http.ResponseWriter, r *http.Request) bool {
+	query := r.URL.Query()
+	secret := query.Get("invitation")
+	if secret == "" {
+		return false
+	}
+	query.Del("invitation")
+	if !l.Sessions.KeepInvitation(w, secret) {
+		l.Sessions.ForgetInvitation(w)
+		query.Set("invitation", "") // the page says what is wrong with the link
+	}
+	path := "/signup"
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	l.Guard.See(w, r, path)
+	return true
+}
+
+// admit finds out whether whoever sent r may see the form. Guesses of invitations are counted.
+func (l *Login) admit(r *http.Request) (signup.Entry, error) {
+	secret := l.Sessions.Invitation(r)
+	if secret == "" || !l.Signup.NeedsInvitation() {
+		entry, err := l.Signup.Admit(r.Context(), "", l.Now())
+		var refused *signup.Refusal
+		if errors.As(err, &refused) && refused.Reason == messages.InvitationMissing && r.URL.Query().Has("invitation") {
+			refused.Reason = messages.InvitationUnknown // see takeInvitation
+		}
+		return entry, err
+	}
+	waiting, cancel := context.WithTimeout(r.Context(), throttle.Patience)
+	defer cancel()
+	try, err := l.Throttle.Invitation(waiting, r)
+	if err != nil {
+		return signup.Entry{}, err
+	}
+	entry, err := l.Signup.Admit(r.Context(), secret, l.Now())
+	var refused *signup.Refusal
+	if errors.As(err, &refused) && refused.Reason == messages.InvitationUnknown {
+		try.Fail(r.Context())
+	} else {
+		try.Release(r.Context())
+	}
+	return entry, err
+}
+
+// noSignup tells whether the browser that sent r has no way to an account.
+func (l *Login) noSignup(r *http.Request) bool {
+	return !l.Signup.Offered() || l.Signup.NeedsInvitation() && l.Sessions.Invitation(r) == ""
+}
+
+// refuseSignup answers what err keeps from being done: with again, or, where no other form would
+// do, with a page that says so.
+func (l *Login) refuseSignup(w http.ResponseWriter, r *http.Request, err error, a arrival, again pages.SignupPage) {
+	var refused *signup.Refusal
+	if errors.As(err, &refused) {
+		l.Pages.Render(w, r, http.StatusForbidden, pages.NoSignupPage{Reason: refused.Reason, Query: a.query(), App: a.app})
+		return
+	}
+	l.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
+		again.Form = form
+		return again
+	})
+}
+
+// signupPage completes page with what it says of the policy.
+func (l *Login) signupPage(page pages.SignupPage, a arrival, entry signup.Entry) pages.SignupPage {
+	page.Query, page.App = a.query(), a.app
+	page.Invited, page.Domains, page.Terms = entry.Invitation.Email, l.Signup.Domains(), pages.Terms(l.Signup.Terms)
+	return page
 }
 
 // readSignup reads the form, and tells what is wrong with it as far as that costs nothing to find
 // out.
-func (l *Login) readSignup(w http.ResponseWriter, r *http.Request) (accounts.User, error) {
+func (l *Login) readSignup(w http.ResponseWriter, r *http.Request, entry signup.Entry) (accounts.User, signup.Entry, error) {
 	user := accounts.User{Locale: l.Pages.Language(r)}
 	wrong := make(guard.FormError)
 	var problem messages.Problem
 	if user.Name, problem = profile.Name(r.PostForm.Get("name")); problem != "" {
 		wrong["name"] = problem
 	}
-	if user.Email, problem = profile.Email(r.PostForm.Get("email")); problem != "" {
+	if user.Email, problem = profile.Email(r.PostForm.Get("email")); problem == "" {
+		problem = l.Signup.For(entry, user.Email)
+	}
+	if problem != "" {
 		wrong["email"] = problem
 	}
 	if problem := passwords.Obvious(r.PostForm.Get("password")); problem != "" {
 		wrong["password"] = problem
 	}
-	return user, l.needsCookies(w, r, wrong)
+	// Of the terms that the page showed: they may have changed since.
+	if l.Signup.Terms.Version != "" && r.PostForm.Get("terms") != l.Signup.Terms.Version {
+		wrong["terms"] = messages.TermsMissing
+	}
+	entry.Version = l.Signup.Terms.Version
+	entry.Address, _ = sender.Of(r)
+	return user, entry, l.needsCookies(w, r, wrong)
 }
 
 // newPassword judges and hashes the password of somebody who signs up. It is counted first: from
@@ -97,8 +202,8 @@ func (l *Login) newPassword(r *http.Request, user accounts.User, leave func()) (
 
 // signUp makes the account and logs in. A second click finds the account, and its person logged in:
 // that is no error.
-func (l *Login) signUp(w http.ResponseWriter, r *http.Request, user accounts.User) error {
-	made, err := l.Store.Users.CreateUser(r.Context(), user)
+func (l *Login) signUp(w http.ResponseWriter, r *http.Request, user accounts.User, entry signup.Entry) error {
+	made, err := l.Signup.Create(r.Context(), user, entry)
 	if errors.Is(err, store.ErrExists) {
 		if l.signedUp(r, user.Email) {
 			return nil

@@ -192,6 +192,9 @@ var english = Language{
 		ZoneInvalid:        "There is no such time zone. Choose one from the list.",
 		LocaleInvalid:      "There is no such language. Choose one from the list.",
 		PhoneInvalid:       "Enter the number with + and the country code, such as +82\u00a010\u00a01234\u00a05678, or choose your country below and enter it as you dial it there.",
+		EmailDomain:        "You cannot sign up with an address at this domain.",
+		InvitationOther:    "The invitation is for another address.",
+		TermsMissing:       "To go on, agree to the terms of service.",
 	},
 	TooManyTries: func(wait time.Duration) string {
 		return "Too many tries. Please try again in " + plural(ceilMinutes(wait), "minute", "minutes") + "."
@@ -293,6 +296,30 @@ var english = Language{
 			"sessions_ended": "Logged out elsewhere", "data_exported": "Data downloaded",
 			"deletion_planned": "Account deletion requested", "deletion_cancelled": "Account deletion cancelled",
 		},
+	},
+
+	Signup: Signup{
+		Titles: map[NoSignup]string{
+			SignupClosed:      "Sign-up is closed",
+			InvitationMissing: "Sign-up is by invitation",
+			InvitationUnknown: "This invitation is not valid",
+			InvitationUsed:    "This invitation has been used",
+			InvitationExpired: "This invitation has expired",
+		},
+		Intros: map[NoSignup]string{
+			SignupClosed:      "{brand} does not take new accounts at the moment. If you have an account, log in.",
+			InvitationMissing: "Open the link in your invitation to create an account. If you have an account already, log in.",
+			InvitationUnknown: "The link may be incomplete, or the invitation was withdrawn. Open the link in your invitation once more, or ask for a new one.",
+			InvitationUsed:    "An invitation is good for one account. If you made it, log in.",
+			InvitationExpired: "Ask the people who invited you for a new one.",
+		},
+		Domains:      func(domains string) string { return "An address at " + domains + "." },
+		Invited:      func(email string) string { return "You are invited as " + email + "." },
+		Agree:        "I agree to the terms of service.",
+		AgreeTitle:   "Terms of service",
+		AgreeHeading: "Please agree to our terms",
+		AgreeIntro:   "To go on using {brand}, read the terms of service and agree to them. We ask only when they are new or have changed.",
+		AgreeButton:  "Agree and continue",
 	},
 }
 

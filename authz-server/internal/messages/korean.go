@@ -201,6 +201,9 @@ var korean = Language{
 		ZoneInvalid:        "존재하지 않는 시간대예요. 목록에서 골라 주세요.",
 		LocaleInvalid:      "존재하지 않는 언어예요. 목록에서 골라 주세요.",
 		PhoneInvalid:       "010-1234-5678처럼 지역 번호까지 입력하거나, +와 국가 번호로 시작하는 전화번호를 입력해 주세요.",
+		EmailDomain:        "이 도메인의 주소로는 가입할 수 없어요.",
+		InvitationOther:    "다른 주소로 보낸 초대예요.",
+		TermsMissing:       "계속하려면 이용약관에 동의해 주세요.",
 	},
 	TooManyTries: func(wait time.Duration) string {
 		return fmt.Sprintf("시도 횟수를 초과했어요. %d분 뒤에 다시 시도해 주세요.", ceilMinutes(wait))
@@ -302,6 +305,30 @@ var korean = Language{
 			"sessions_ended": "다른 기기에서 로그아웃", "data_exported": "데이터 내려받기",
 			"deletion_planned": "계정 삭제 신청", "deletion_cancelled": "계정 삭제 취소",
 		},
+	},
+
+	Signup: Signup{
+		Titles: map[NoSignup]string{
+			SignupClosed:      "지금은 가입할 수 없어요",
+			InvitationMissing: "초대를 받아야 가입할 수 있어요",
+			InvitationUnknown: "사용할 수 없는 초대예요",
+			InvitationUsed:    "이미 사용한 초대예요",
+			InvitationExpired: "만료된 초대예요",
+		},
+		Intros: map[NoSignup]string{
+			SignupClosed:      "{brand은/는} 지금 새 회원을 받지 않아요. 이미 계정이 있다면 로그인해 주세요.",
+			InvitationMissing: "초대장에 있는 링크를 열면 계정을 만들 수 있어요. 이미 계정이 있다면 로그인해 주세요.",
+			InvitationUnknown: "링크가 일부 빠졌거나 초대가 취소됐을 수 있어요. 초대장의 링크를 다시 열어 보거나 새 초대를 요청해 주세요.",
+			InvitationUsed:    "초대 하나로 계정을 하나만 만들 수 있어요. 직접 만든 계정이 있다면 로그인해 주세요.",
+			InvitationExpired: "초대한 사람에게 새 초대를 요청해 주세요.",
+		},
+		Domains:      func(domains string) string { return domains + " 주소로만 가입할 수 있어요." },
+		Invited:      func(email string) string { return email + " 주소로 초대받았어요." },
+		Agree:        "이용약관에 동의해요.",
+		AgreeTitle:   "이용약관",
+		AgreeHeading: "이용약관에 동의해 주세요",
+		AgreeIntro:   "{brand} 계정을 계속 사용하려면 이용약관을 읽고 동의해 주세요. 약관이 새로 생기거나 바뀌었을 때만 여쭤봐요.",
+		AgreeButton:  "동의하고 계속하기",
 	},
 }
 

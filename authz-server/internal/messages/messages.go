@@ -80,6 +80,7 @@ type Language struct {
 	Profile                                                      Profile
 	Mail                                                         Mail
 	Security                                                     Security
+	Signup                                                       Signup
 }
 
 // Security is what the page about an account's security says.
@@ -143,6 +144,16 @@ type Profile struct {
 	Genders                                           map[string]string // by value of the claim; "" is what people choose who do not want to say
 	Claims                                            map[string]string // what it means to see one
 	Stored                                            func(value string) string
+}
+
+// Signup is what the pages say of who can sign up, and of the terms that people agree to.
+type Signup struct {
+	Titles, Intros map[NoSignup]string
+	Domains        func(domains string) string // below the address; a list
+	Invited        func(email string) string   // the same
+	Agree          string                      // beside a box to tick
+
+	AgreeTitle, AgreeHeading, AgreeIntro, AgreeButton string
 }
 
 // Genders are the values of the claim gender that people choose from: none, those that OIDC Core

@@ -27,6 +27,11 @@ func missing(l Language) (names []string) {
 			names = append(names, "problem "+string(p))
 		}
 	}
+	for _, n := range NoSignups {
+		if l.Signup.Titles[n] == "" || l.Signup.Intros[n] == "" {
+			names = append(names, "no sign-up "+string(n))
+		}
+	}
 	for _, d := range Dones {
 		if l.Done[d] == "" {
 			names = append(names, "done "+string(d))

@@ -33,6 +33,9 @@ const (
 	NothingChosen      Problem = "nothing_chosen"
 	ConsentOfSomeOther Problem = "consent_of_some_other"
 	DeviceCodeWrong    Problem = "device_code_wrong"
+	EmailDomain        Problem = "email_domain"     // nobody can sign up with an address there
+	InvitationOther    Problem = "invitation_other" // the invitation is for another address
+	TermsMissing       Problem = "terms_missing"    // not agreed to
 
 	// Of a profile.
 	ProfileChanged  Problem = "profile_changed" // in another tab or browser meanwhile
@@ -49,7 +52,8 @@ const (
 var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing,
 	EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
 	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordMostCommon, PasswordBreached, PasswordKeyboard, PasswordRepeats,
-	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong,
+	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong, EmailDomain,
+	InvitationOther, TermsMissing,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 
 // Done is what a person has just done, said on the page that follows.
@@ -67,3 +71,18 @@ const (
 
 // Dones lists every Done but "".
 var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved}
+
+// NoSignup is why somebody cannot sign up, whatever they type.
+type NoSignup string
+
+// The reasons that a page can explain.
+const (
+	SignupClosed      NoSignup = "closed"
+	InvitationMissing NoSignup = "invitation_missing"
+	InvitationUnknown NoSignup = "invitation_unknown" // or withdrawn
+	InvitationUsed    NoSignup = "invitation_used"
+	InvitationExpired NoSignup = "invitation_expired"
+)
+
+// NoSignups lists every NoSignup.
+var NoSignups = []NoSignup{SignupClosed, InvitationMissing, InvitationUnknown, InvitationUsed, InvitationExpired}

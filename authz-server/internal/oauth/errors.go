@@ -31,6 +31,7 @@ var (
 	UnsupportedResponseMode  = Kind{"unsupported_response_mode", http.StatusBadRequest} // OAuth 2.0 Multiple Response Types
 	LoginRequired            = Kind{"login_required", http.StatusBadRequest}            // OIDC Core §3.1.2.6, as the next
 	ConsentRequired          = Kind{"consent_required", http.StatusBadRequest}
+	InteractionRequired      = Kind{"interaction_required", http.StatusBadRequest}
 	InvalidRequestURI        = Kind{"invalid_request_uri", http.StatusBadRequest}
 	InvalidRequestObject     = Kind{"invalid_request_object", http.StatusBadRequest}
 	RegistrationNotSupported = Kind{"registration_not_supported", http.StatusBadRequest}

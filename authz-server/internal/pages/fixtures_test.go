@@ -34,6 +34,8 @@ var uncheckedApp = App{
 	Unchecked: true, Host: "tool.example", Return: "back.example", OnDevice: true,
 }
 
+var testTerms = Terms{URL: "https://maker.example/terms", Privacy: "https://maker.example/privacy", Version: "2026-05"}
+
 // english is the default language.
 func english() *messages.Language { return messages.All.Default() }
 
@@ -56,7 +58,10 @@ func everyPage() []Page {
 	}
 	return []Page{
 		LoginPage{Form: problems("email", "password"), Query: "?interaction=handle", App: &testApp, Email: mina},
-		SignupPage{Form: problems("name", "email", "password"), Query: "?interaction=handle", App: &testApp, Email: mina, Name: "Mina"},
+		SignupPage{Form: problems("name", "email", "password", "terms"), Query: "?interaction=handle", App: &testApp, Email: mina,
+			Name: "Mina", Domains: []string{"example.org", "*.example.org"}, Terms: testTerms},
+		NoSignupPage{Reason: messages.SignupClosed, Query: "?interaction=handle", App: &testApp},
+		AgreePage{Query: "?interaction=handle", App: &testApp, Email: mina, Terms: testTerms},
 		ConsentPage{Question: question(), Interaction: "handle"},
 		LoginPage{Query: "?confirm=yes", Email: mina, Confirm: true},
 		AccountPage{Form: problems("name"), Done: messages.NameChanged, Name: "Mina", Email: mina},

@@ -41,10 +41,16 @@ func (f field) DescribedBy() string {
 func (v view) Input(kind, name, label, value, autocomplete, hint string) field {
 	f := field{Type: kind, Name: name, Label: label, Value: value, Autocomplete: autocomplete, Hint: hint, T: v.T}
 	f.Autofocus = name == v.FirstWrong()
-	if problem, ok := v.form.Problems[name]; ok {
-		f.Problem = v.T.Problem(problem, v.form.Wait)
-	}
+	f.Problem = v.WrongWith(name)
 	return f
+}
+
+// WrongWith says what is wrong with a field that Input does not make; empty: nothing.
+func (v view) WrongWith(name string) string {
+	if problem, ok := v.form.Problems[name]; ok {
+		return v.T.Problem(problem, v.form.Wait)
+	}
+	return ""
 }
 
 // wrong is one field that is wrong, for the summary above the form.

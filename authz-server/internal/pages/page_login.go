@@ -9,6 +9,8 @@ type LoginPage struct {
 	App     *App   // nil: nobody sent the person
 	Email   string
 	Confirm bool // somebody who is logged in is to prove again who they are
+
+	NoSignup bool // nobody makes an account from here
 }
 
 func (p LoginPage) layout(t *messages.Language) layout {
@@ -18,18 +20,4 @@ func (p LoginPage) layout(t *messages.Language) layout {
 		l.focus = "password"
 	}
 	return l
-}
-
-// SignupPage makes an account.
-type SignupPage struct {
-	Form
-	Query string // as of LoginPage
-	App   *App   // nil: nobody sent the person
-	Email string
-	Name  string
-}
-
-func (p SignupPage) layout(t *messages.Language) layout {
-	return layout{template: "signup", form: p.Form, logo: p.App.logo(), script: formScript, reloads: true,
-		fields: []label{{"name", t.Name}, {"email", t.Email}, {"password", t.Password}}}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/session"
+	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
@@ -35,6 +36,7 @@ type Config struct {
 
 	// Breaches is asked about new passwords; nil: nobody is.
 	Breaches *passwords.Breaches
+	Signup   signup.Config // who can sign up
 
 	// AccessToken is the lifetime of access tokens: for so long, an app that lost its access can
 	// still use one. 0: 10 minutes.
@@ -55,6 +57,7 @@ type People struct {
 	Passwords *passwords.Hasher
 	*login.Login
 	Account *account.Account
+	Policy  *signup.Policy // who can sign up
 }
 
 // New checks cfg.
@@ -79,13 +82,16 @@ func New(cfg Config) (*People, error) {
 	if p.Guard, err = guard.New(cfg.Pages, p.Throttle, at, log); err != nil {
 		return nil, err
 	}
+	if p.Policy, err = signup.New(cfg.Store, cfg.Signup); err != nil {
+		return nil, err
+	}
 	p.Account = &account.Account{
 		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
 		Passwords: p.Passwords, Apps: p.Apps, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
 	}
 	p.Login = &login.Login{
 		Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Apps: p.Apps, Log: log, Landing: p.Account.Landing,
+		Passwords: p.Passwords, Apps: p.Apps, Signup: p.Policy, Now: cfg.Now, Log: log, Landing: p.Account.Landing,
 	}
 	return p, nil
 }

@@ -30,6 +30,8 @@ type metadata struct {
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	DeviceEndpoint        string `json:"device_authorization_endpoint"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
+	PolicyURI             string `json:"op_policy_uri,omitempty"`
+	TermsURI              string `json:"op_tos_uri,omitempty"`
 
 	ScopesSupported               []string `json:"scopes_supported"`
 	ClaimsSupported               []string `json:"claims_supported"`
@@ -81,6 +83,10 @@ func newMetadata(cfg Config, at issuer.URL) metadata {
 	if cfg.Registration.Offered() {
 		registration = at.URL("/oauth2/register")
 	}
+	prompts := authorize.PromptValues
+	if !cfg.People.Policy.Offered() { // a request with it leads to a page that says so, and to the log-in
+		prompts = oauth.Without(prompts, []string{"create"})
+	}
 	return metadata{
 		Issuer:                cfg.Issuer,
 		AuthorizationEndpoint: at.URL("/oauth2/authorize"),
@@ -94,6 +100,8 @@ func newMetadata(cfg Config, at issuer.URL) metadata {
 		IntrospectionEndpoint: at.URL("/oauth2/introspect"),
 		DeviceEndpoint:        at.URL("/oauth2/device_authorization"),
 		RegistrationEndpoint:  registration,
+		PolicyURI:             cfg.People.Policy.Terms.Privacy,
+		TermsURI:              cfg.People.Policy.Terms.URL,
 
 		ScopesSupported:               client.Scopes(cfg.Resources),
 		ClaimsSupported:               claims,
@@ -102,7 +110,7 @@ func newMetadata(cfg Config, at issuer.URL) metadata {
 		GrantTypesSupported:           client.GrantTypes(cfg.InsecureLegacyResponseTypes),
 		SubjectTypesSupported:         client.SubjectTypes,
 		ACRValuesSupported:            proofs.ACRValues,
-		PromptValuesSupported:         authorize.PromptValues,
+		PromptValuesSupported:         prompts,
 		DisplayValuesSupported:        []string{"page", "popup"},
 		ClaimTypesSupported:           []string{"normal"},
 		UILocalesSupported:            cfg.Pages.Languages(),

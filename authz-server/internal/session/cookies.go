@@ -9,10 +9,11 @@ import (
 
 // Names of cookies, without the prefix that they get on https: see issuer.URL.Cookie.
 const (
-	sessionCookie = "maru-session" // who is logged in
-	browserCookie = "maru-browser" // which browser it is, logged in or not
-	deviceCookie  = "maru-device"  // the same, for longer: where people have logged in before
-	wantedCookie  = "maru-toward"  // which page of the account somebody asked for before they logged in
+	sessionCookie    = "maru-session"    // who is logged in
+	browserCookie    = "maru-browser"    // which browser it is, logged in or not
+	deviceCookie     = "maru-device"     // the same, for longer: where people have logged in before
+	wantedCookie     = "maru-toward"     // which page of the account somebody asked for before they logged in
+	invitationCookie = "maru-invitation" // the secret of the link by which somebody is invited to sign up
 )
 
 // cookie returns the value of a cookie that [Sessions.setCookie] made, if it has the form of one.

@@ -343,7 +343,7 @@ func (s *planned) ofUsers() {
 func (s *planned) ofAll() {
 	s.add("EndAll", func(ctx context.Context) error {
 		if err := s.prepare(ctx, "sessions", "session_clients", "grants", "interactions", "pushed_requests", "device_codes",
-			"initial_access_tokens", "consents"); err != nil {
+			"initial_access_tokens", "invitations", "consents"); err != nil {
 			return err
 		}
 		_, err := s.EndAll(ctx, true)

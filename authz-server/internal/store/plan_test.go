@@ -144,5 +144,6 @@ var leave = map[string]string{
 	"pushed_requests":       `DELETE FROM pushed_requests WHERE expires_at > 500000`,
 	"device_codes":          `DELETE FROM device_codes WHERE created_at > 500`,
 	"initial_access_tokens": `DELETE FROM initial_access_tokens WHERE created_at > 500`,
+	"invitations":           `DELETE FROM invitations WHERE created_at > 500`,
 	"consents":              `DELETE FROM consents WHERE created_at > 500`,
 }

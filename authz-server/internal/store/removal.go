@@ -68,13 +68,13 @@ func (s *Store) purgeClients(ctx context.Context, _ time.Time) (rows int64, err 
 
 // Ended counts what EndAll removed.
 type Ended struct {
-	Sessions, Grants, DeviceCodes, Requests, InitialTokens, Consents int64
+	Sessions, Grants, DeviceCodes, Requests, InitialTokens, Invitations, Consents int64
 }
 
 // EndAll ends every session and grant, with all codes and refresh tokens, and removes what is under
-// way: interactions, pushed requests, device codes and initial access tokens. It tells clients of
-// the sessions' end. With consents, it removes consents too, so that people are asked again. It
-// works in batches, with pauses for others; what is made meanwhile may stay.
+// way: interactions, pushed requests, device codes, initial access tokens and invitations. It tells
+// clients of the sessions' end. With consents, it removes consents too, so that people are asked
+// again. It works in batches, with pauses for others; what is made meanwhile may stay.
 func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err error) {
 	if ended.Sessions, err = s.Sessions.EndEverySession(ctx); err != nil {
 		return ended, err
@@ -92,6 +92,7 @@ func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err err
 		{"interactions", "handle_hash", &ended.Requests},
 		{"pushed_requests", "uri_hash", &ended.Requests},
 		{"initial_access_tokens", "token_hash", &ended.InitialTokens},
+		{"invitations", "id", &ended.Invitations},
 		{"consents", "user_id, client_id", &ended.Consents},
 	} {
 		if one.table == "consents" && !consents {

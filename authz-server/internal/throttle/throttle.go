@@ -113,6 +113,11 @@ func (t *Throttle) Guess(r *http.Request, sessionID string) (Tries, error) {
 		limited{"device:" + sessionID, guessesOfSession})...)
 }
 
+// Invitation is LogIn for the secret of one invitation.
+func (t *Throttle) Invitation(ctx context.Context, r *http.Request) (Tries, error) {
+	return t.reserve(ctx, "guesses of invitations", t.ofSender(r, "invitation-address")...)
+}
+
 // Signup counts a sign-up of r's sender; [*WaitError]: there were too many.
 func (t *Throttle) Signup(ctx context.Context, r *http.Request) error {
 	return t.take(ctx, "sign-up", limits.QuotasOf(sender.Networks(r), "signup", t.limits.Signups, t.limits.Window)...)

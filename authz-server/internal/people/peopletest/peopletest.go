@@ -43,11 +43,14 @@ type Site struct {
 }
 
 // New makes a site on SQLite.
-func New(t testing.TB) *Site {
+func New(t testing.TB) *Site { return With(t) }
+
+// With makes a site on SQLite whose settings change changes.
+func With(t testing.TB, change ...func(*people.Config)) *Site {
 	router := mux.NewRouter()
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
-	return newSite(t, sqldbtest.SQLite(t), server, router)
+	return newSite(t, sqldbtest.SQLite(t), server, router, change...)
 }
 
 // NewTLS makes a site on SQLite that is served by https.
@@ -56,17 +59,17 @@ func NewTLS(t testing.TB) *Site {
 	return newSite(t, sqldbtest.SQLite(t), site.New(t, router).Server, router)
 }
 
-// Each runs test on each database engine.
-func Each(t *testing.T, test func(t *testing.T, s *Site)) {
+// Each runs test on each database engine. Each of change changes the site's settings.
+func Each(t *testing.T, test func(t *testing.T, s *Site), change ...func(*people.Config)) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		router := mux.NewRouter()
 		server := httptest.NewServer(router)
 		t.Cleanup(server.Close)
-		test(t, newSite(t, databaseURL, server, router))
+		test(t, newSite(t, databaseURL, server, router, change...))
 	})
 }
 
-func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *mux.Router) *Site {
+func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *mux.Router, change ...func(*people.Config)) *Site {
 	t.Helper()
 	s := &Site{t: t, Clock: clock.At(time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)), Server: server, Router: router}
 	var err error
@@ -87,7 +90,11 @@ func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.People, err = people.New(people.Config{Store: s.Store, Pages: p, Issuer: server.URL, Now: s.Clock.Now, Log: log}); err != nil {
+	cfg := people.Config{Store: s.Store, Pages: p, Issuer: server.URL, Now: s.Clock.Now, Log: log}
+	for _, one := range change {
+		one(&cfg)
+	}
+	if s.People, err = people.New(cfg); err != nil {
 		t.Fatal(err)
 	}
 	p.Routes(router)

@@ -69,12 +69,23 @@ func New(t testing.TB, databaseURL string) *Fixture {
 // NewWith returns a fixture with settings changed.
 func NewWith(t testing.TB, databaseURL string, change func(*provider.Config)) *Fixture {
 	t.Helper()
+	return newFixture(t, databaseURL, change, func(*people.Config) {})
+}
+
+// WithPeople returns a fixture with settings of the pages for people changed.
+func WithPeople(t testing.TB, databaseURL string, change func(*people.Config)) *Fixture {
+	t.Helper()
+	return newFixture(t, databaseURL, func(*provider.Config) {}, change)
+}
+
+func newFixture(t testing.TB, databaseURL string, change func(*provider.Config), ofPeople func(*people.Config)) *Fixture {
+	t.Helper()
 	f := &Fixture{T: t, Clock: clock.At(time.Now()), Server: httptest.NewUnstartedServer(nil)}
 	f.Issuer = "http://" + f.Server.Listener.Addr().String()
 	f.openStore(databaseURL)
 	config := f.config()
 	change(&config)
-	f.serve(config)
+	f.serve(config, ofPeople)
 
 	f.AddClient("app", nil)
 	var err error
@@ -130,13 +141,15 @@ func (f *Fixture) config() provider.Config {
 }
 
 // serve starts the server, with the pages of the log-in.
-func (f *Fixture) serve(config provider.Config) {
+func (f *Fixture) serve(config provider.Config, change func(*people.Config)) {
 	f.T.Helper()
-	var err error
-	config.People, err = people.New(people.Config{
+	ofPeople := people.Config{
 		Issuer: f.Issuer, Store: f.Store, Pages: config.Pages, Log: config.Log, Now: f.Clock.Now,
 		InsecureLegacyResponseTypes: config.InsecureLegacyResponseTypes,
-	})
+	}
+	change(&ofPeople)
+	var err error
+	config.People, err = people.New(ofPeople)
 	f.must(err)
 	f.Provider, err = provider.New(config)
 	f.must(err)

@@ -1,0 +1,62 @@
+package login
+
+import (
+	"net/http"
+
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/sender"
+	"github.com/maru-auth/maru/authz-server/internal/session"
+)
+
+// GET /agree: asks somebody who is logged in to agree to terms that are new to them.
+func (l *Login) showAgree(w http.ResponseWriter, r *http.Request) {
+	a, current, r, ok := l.agreeArrival(w, r)
+	if !ok {
+		return
+	}
+	l.Pages.Render(w, r, http.StatusOK, pages.AgreePage{
+		Query: a.query(), App: a.app, Email: current.User.Email, Terms: pages.Terms(l.Signup.Terms),
+	})
+}
+
+// POST /agree: what the page showed is what they agree to. If the terms have changed since, they
+// are asked once more.
+func (l *Login) postAgree(w http.ResponseWriter, r *http.Request) {
+	a, current, r, ok := l.agreeArrival(w, r)
+	if !ok {
+		return
+	}
+	if r.PostForm.Get("terms") != l.Signup.Terms.Version {
+		l.Guard.See(w, r, "/agree"+a.query())
+		return
+	}
+	address, _ := sender.Of(r)
+	if err := l.Signup.Agree(r.Context(), current.UserID, address); err != nil {
+		l.Guard.Fail(w, r, err)
+		return
+	}
+	l.lead(w, r, a.handle)
+}
+
+// agreeArrival finds out who is asked. When there is nobody or nothing to ask, it leads on and
+// returns false.
+func (l *Login) agreeArrival(w http.ResponseWriter, r *http.Request) (a arrival, current *session.Session,
+	with *http.Request, ok bool) {
+	if a, r, ok = l.arrival(w, r); !ok {
+		return arrival{}, nil, r, false
+	}
+	current, err := l.Sessions.Session(r)
+	owes := false
+	if err == nil && current != nil {
+		owes, err = l.Signup.OwesAgreement(r.Context(), current.UserID)
+	}
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return arrival{}, nil, r, false
+	}
+	if !owes {
+		l.lead(w, r, a.handle)
+		return arrival{}, nil, r, false
+	}
+	return a, current, r, true
+}
