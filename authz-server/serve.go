@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
@@ -125,9 +126,14 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
+	secondStepKey, err := ring.Secret(ctx, "second steps", factors.KeySize)
+	if err != nil {
+		return nil, nil, err
+	}
 	people, err := people.New(people.Config{
 		Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
-		AccessToken: cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+		SecondStepKey: secondStepKey,
+		AccessToken:   cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
 		return nil, nil, err

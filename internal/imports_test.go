@@ -114,6 +114,7 @@ var rules = []rule{
 	authz("notices", "sender store/..."),
 	authz("passkeys", "issuer opaque proofs store/..."),
 	authz("passkeys/passkeytest", ""),
+	authz("factors", "keys notices store/..."),
 	authz("throttle", "opaque sender store/...", "internal/httpd"),
 	authz("passwords", "cache fetch messages passwords/mostcommon throttle"),
 	authz("passwords/mostcommon", ""),
@@ -122,10 +123,10 @@ var rules = []rule{
 	authz("signup", "messages store/..."),
 	authz("session", "issuer notices opaque proofs sender store/...", "internal/httpd"),
 	authz("guard", "issuer messages pages sender store throttle", "internal/httpd"),
-	authz("account", "apps guard messages pages passwords profile proofs sender session store/... throttle"),
-	authz("login", "apps client consent guard issuer messages pages passwords profile proofs sender session signup store/... throttle", "internal/httpd"),
-	authz("people", "account apps guard issuer login notices pages passwords session signup store throttle"),
-	authz("people/peopletest", "client issuer pages passwords people store/... throttle",
+	authz("account", "apps factors guard messages pages passwords profile proofs sender session store/... throttle"),
+	authz("login", "apps client consent factors guard issuer messages pages passwords profile proofs sender session signup store/... throttle", "internal/httpd"),
+	authz("people", "account apps factors guard issuer login notices pages passwords session signup store throttle"),
+	authz("people/peopletest", "client factors issuer pages passwords people store/... throttle",
 		"internal/sqldb/sqldbtest", "internal/testenv/clock", "internal/testenv/site"),
 	// The protocol.
 	authz("oauth", "client", "internal/httpd", "jwks/jose"),
@@ -142,7 +143,7 @@ var rules = []rule{
 	authz("tokeninfo", "client directory endpoint oauth protocol store/... tokens", "internal/httpd"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+
 		"registration store/... tokenendpoint tokeninfo tokens", "internal/httpd"),
-	authz("provider/providertest", "client directory fetch keys keys/keystest opaque pages people provider registration store/...",
+	authz("provider/providertest", "client directory factors fetch keys keys/keystest opaque pages people provider registration store/...",
 		"internal/sqldb/sqldbtest", "internal/testenv/clock", "internal/testenv/site", "internal/testenv/testkey"),
 
 	{"resources/user", []string{"resources/user/internal/...", "internal/cli", "internal/service"}},

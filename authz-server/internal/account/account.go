@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/apps"
+	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -29,6 +30,7 @@ type Account struct {
 	Guard     *guard.Guard
 	Throttle  *throttle.Throttle
 	Passwords *passwords.Hasher
+	Factors   *factors.Factors
 	Apps      *apps.Apps
 	Now       func() time.Time
 
@@ -47,6 +49,7 @@ func (a *Account) Routes(r *mux.Router) {
 	a.Guard.RouteUpTo(maxProfile, r, "/account/profile", a.showProfile, a.postProfile)
 	a.Guard.Route(r, "/account/password", a.showPassword, a.postPassword)
 	a.Guard.Route(r, "/account/security", a.showSecurity, nil)
+	a.secondStepRoutes(r)
 	a.Guard.Route(r, "/account/sessions", a.showSessions, a.postSessions)
 	a.Guard.Route(r, "/account/apps", a.showApps, a.postApps)
 	// Where password managers send people (W3C, A Well-Known URL for Changing Passwords).
@@ -79,7 +82,8 @@ func (a *Account) want(w http.ResponseWriter, page string) {
 }
 
 // landings are the pages that a log-in leads back to.
-var landings = []string{"/account/profile", "/account/password", "/account/security", "/account/sessions", "/account/apps"}
+var landings = []string{"/account/profile", "/account/password", "/account/security", "/account/sessions", "/account/apps",
+	appPage, codesPage, offPage}
 
 // Landing returns the page of the account that the person asked for before they logged in, and
 // forgets it; /account if there is none.

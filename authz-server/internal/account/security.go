@@ -24,6 +24,10 @@ func (a *Account) showSecurity(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := pages.SecurityPage{Done: done(r), Zone: zoneOf(current.User)}
+	if page.SecondStep, err = a.secondStep(r.Context(), current.User); err != nil {
+		a.Guard.Fail(w, r, err)
+		return
+	}
 	for _, one := range events {
 		shown := pages.Event{Kind: one.Kind, Detail: one.Detail, Address: one.Address, At: one.At}
 		shown.Browser, shown.System = sender.Browser(one.UserAgent)

@@ -38,12 +38,20 @@ func (a arrival) query() string {
 	return ""
 }
 
+// with is query and one more parameter.
+func (a arrival) with(parameter string) string {
+	if query := a.query(); query != "" {
+		return query + "&" + parameter
+	}
+	return "?" + parameter
+}
+
 // arrival finds the interaction that r names, and returns r in the language that its application
 // wishes. When it cannot be had, it answers and returns false.
 func (l *Login) arrival(w http.ResponseWriter, r *http.Request) (a arrival, with *http.Request, ok bool) {
 	handle := r.URL.Query().Get("interaction")
 	if handle == "" {
-		return arrival{confirm: r.URL.RawQuery == session.Confirm}, r, true
+		return arrival{confirm: r.URL.Query().Get("confirm") == "yes"}, r, true
 	}
 	in, err := l.Sessions.Interaction(r, handle)
 	if errors.Is(err, store.ErrNotFound) {

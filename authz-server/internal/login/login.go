@@ -17,6 +17,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/apps"
+	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
@@ -41,6 +42,7 @@ type Login struct {
 	Guard     *guard.Guard
 	Throttle  *throttle.Throttle
 	Passwords *passwords.Hasher
+	Factors   *factors.Factors
 	Apps      *apps.Apps
 	Signup    *signup.Policy
 	Now       func() time.Time
@@ -53,6 +55,7 @@ type Login struct {
 // Routes adds the pages to r.
 func (l *Login) Routes(r *mux.Router) {
 	l.Guard.Route(r, "/login", l.showLogin, l.postLogin)
+	l.Guard.Route(r, "/login/verify", l.showVerify, l.postVerify)
 	l.Guard.Route(r, "/signup", l.showSignup, l.postSignup)
 	l.Guard.Route(r, "/agree", l.showAgree, l.postAgree)
 	l.Guard.Route(r, "/consent", l.showConsent, l.postConsent)
@@ -79,6 +82,9 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 	page := pages.LoginPage{Query: a.query(), App: a.app, Email: a.loginHint(), NoSignup: l.noSignup(r)}
 	if current != nil && a.confirm {
 		page.Confirm, page.Email = true, current.User.Email
+	}
+	if r.URL.Query().Get("late") != "" { // for the second step of the last log-in
+		page.Problems = map[string]messages.Problem{"": messages.LoginTooLate}
 	}
 	l.Pages.Render(w, r, http.StatusOK, page)
 }

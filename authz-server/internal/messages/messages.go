@@ -81,6 +81,7 @@ type Language struct {
 	Mail                                                         Mail
 	Security                                                     Security
 	Signup                                                       Signup
+	SecondStep                                                   SecondStep
 }
 
 // Security is what the page about an account's security says.
@@ -89,6 +90,35 @@ type Security struct {
 	History, HistoryIntro, NoNews string
 	ByOperator                    string
 	Events                        map[string]string // by kind of package notices
+}
+
+// SecondStep is what the pages about the second step of a log-in say.
+type SecondStep struct {
+	Title                                        string // of the whole thing
+	Heading, Intro, Code                         string
+	RecoveryHeading, RecoveryIntro, RecoveryCode string
+	Trust, TrustHint, Button                     string
+	UseRecovery, UseApp                          string
+	LoggingInAs                                  func(email string) string
+
+	Off, SetUp, OnTag                               string // in the account
+	Since                                           string // a moment follows
+	CodesLeft                                       func(left int) string
+	FewCodes, NoCodes                               string
+	NewCodes, TurnOff                               string
+	Trusted, TrustedIntro, NoTrusted                string
+	TrustedUntil                                    string // a moment follows
+	Distrust, DistrustAll, DistrustAllHeading       string
+	NewCodesHeading, NewCodesIntro                  string
+	TurnOffHeading, TurnOffIntro, Cancel            string
+	SetUpHeading, SetUpIntro, SetUpApps, SetUpStart string
+	ScanHeading, ScanIntro, QRCode                  string
+	TypeIntro, Key, OpenApp                         string
+	ConfirmHeading, ConfirmIntro, TurnOn            string
+	CodesHeading, CodesOn, CodesIntro, CodesKeep    string
+	Download, Print, Copy, Copied, CodesDone        string
+	CodesFor                                        func(email string) string
+	SetUpForApp                                     string // an application demands it
 }
 
 // Problem is the text of a problem.

@@ -69,6 +69,8 @@ func says(f reflect.Value) string {
 			in = append(in, reflect.ValueOf(90*time.Minute))
 		case reflect.TypeFor[time.Time]():
 			in = append(in, reflect.ValueOf(time.Unix(1_790_000_000, 0)))
+		case reflect.TypeFor[int]():
+			in = append(in, reflect.ValueOf(3))
 		default:
 			in = append(in, reflect.ValueOf("x").Convert(argument))
 		}

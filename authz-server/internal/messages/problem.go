@@ -37,6 +37,13 @@ const (
 	InvitationOther    Problem = "invitation_other" // the invitation is for another address
 	TermsMissing       Problem = "terms_missing"    // not agreed to
 
+	// Of the second step.
+	CodeMissing       Problem = "code_missing"
+	CodeWrong         Problem = "code_wrong"
+	CodeUsed          Problem = "code_used"
+	RecoveryCodeWrong Problem = "recovery_code_wrong"
+	LoginTooLate      Problem = "login_too_late"
+
 	// Of a profile.
 	ProfileChanged  Problem = "profile_changed" // in another tab or browser meanwhile
 	TextTooLong     Problem = "text_too_long"
@@ -53,7 +60,7 @@ var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, Ne
 	EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
 	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordMostCommon, PasswordBreached, PasswordKeyboard, PasswordRepeats,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong, EmailDomain,
-	InvitationOther, TermsMissing,
+	InvitationOther, TermsMissing, CodeMissing, CodeWrong, CodeUsed, RecoveryCodeWrong, LoginTooLate,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 
 // Done is what a person has just done, said on the page that follows.
@@ -67,10 +74,14 @@ const (
 	OthersEnded     Done = "others"
 	AppWithdrawn    Done = "app"
 	ProfileSaved    Done = "profile"
+	TwoStepOff      Done = "second_step_off"
+	TrustEnded      Done = "trust_ended"
+	RecoveryUsed    Done = "recovery"
 )
 
 // Dones lists every Done but "".
-var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved}
+var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved,
+	TwoStepOff, TrustEnded, RecoveryUsed}
 
 // NoSignup is why somebody cannot sign up, whatever they type.
 type NoSignup string

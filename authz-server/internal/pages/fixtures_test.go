@@ -71,10 +71,13 @@ func everyPage() []Page {
 			Values: map[string]string{"given_name": "Mina", "gender": "else", "formatted": "x"}, Stored: map[string]string{"gender": "",
 				"country": "KR"},
 		},
-		SecurityPage{Done: messages.OthersEnded, Events: []Event{
+		SecurityPage{Done: messages.OthersEnded, SecondStep: SecondStep{On: true, Since: time.Unix(1_790_000_000, 0), Codes: 1, Browsers: []TrustedBrowser{
+			{ID: "1", Browser: "Firefox", System: "Linux", Address: "192.0.2.1", Until: time.Unix(1_790_000_000, 0)}, {ID: "2"},
+		}}, Events: []Event{
 			{Kind: "passkey_added", Detail: "Phone", Browser: "Firefox", System: "Linux", Address: "192.0.2.1", At: time.Unix(1_790_000_000, 0)},
 			{Kind: "password_reset", At: time.Unix(1_790_000_000, 0)},
 		}},
+		SecurityPage{},
 		SessionsPage{Done: messages.OthersEnded, TokensLast: time.Minute, Sessions: []Session{
 			{ID: "1", Current: true, Browser: "Firefox", System: "Linux", Address: "192.0.2.1"},
 			{ID: "2", LoggedIn: time.Unix(1_790_000_000, 0), Seen: 3 * time.Hour},
@@ -83,6 +86,15 @@ func everyPage() []Page {
 			{App: testApp, Words: []string{"email"}, Since: 48 * time.Hour},
 			{App: App{ID: "gone"}},
 		}},
+		VerifyPage{Form: problems("otp"), Query: "?interaction=handle", App: &testApp, Email: mina, OTP: true, Passkey: true, Trusts: true,
+			Trust: true},
+		VerifyPage{Form: problems("recovery"), Email: mina, OTP: true, Recovery: true},
+		SetUpPage{Form: problems("otp"), Path: "/account/security/app", Key: "GEZD GNBV", URI: "otpauth://totp/x", QR: "M4 4h7v1h-7z", QRSize: 49},
+		SetUpPage{Path: "/login/setup", App: &testApp, Query: "?interaction=handle"},
+		RecoveryCodesPage{Codes: []string{"ABCDE-F0123", "ABCDE-F0124"}, New: true, Email: mina, Next: "/account/security"},
+		RecoveryCodesPage{App: &testApp, Codes: []string{"ABCDE-F0123"}, Email: mina, Next: "/oauth2/authorize?interaction=handle"},
+		SecondStepChangePage{},
+		SecondStepChangePage{Off: true},
 		LogoutPage{Action: "/id/oauth2/logout", Hidden: url.Values{"state": {"s"}}, App: &testApp, Email: mina},
 		UserCodePage{Form: problems("user_code"), UserCode: "WDJB-MJHT", Email: mina},
 		DevicePage{Question: question(), UserCode: "WDJB-MJHT", Address: "192.0.2.1", System: "Linux", Asked: time.Minute},

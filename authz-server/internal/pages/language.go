@@ -42,6 +42,9 @@ func (p *Pages) language(r *http.Request) *messages.Language {
 	return p.cfg.Languages.Default()
 }
 
+// Product is the product's name in the language of a page for r.
+func (p *Pages) Product(r *http.Request) string { return p.language(r).Brand }
+
 const languageCookie = "maru-lang"
 
 // languageCookie reads what the person once chose and when: "ko.1790000000".

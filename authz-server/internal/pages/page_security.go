@@ -9,9 +9,10 @@ import (
 // SecurityPage shows how a person logs in, and what happened to their account.
 type SecurityPage struct {
 	Form
-	Done   messages.Done
-	Events []Event        // the latest first
-	Zone   *time.Location // the person's; nil: unknown
+	Done       messages.Done
+	SecondStep SecondStep
+	Events     []Event        // the latest first
+	Zone       *time.Location // the person's; nil: unknown
 }
 
 func (p SecurityPage) layout(*messages.Language) layout {

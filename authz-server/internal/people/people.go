@@ -12,6 +12,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/account"
 	"github.com/maru-auth/maru/authz-server/internal/apps"
+	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/login"
@@ -24,7 +25,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
 
-// Config is what [New] needs. Store, Pages and Issuer must be set.
+// Config is what [New] needs. Store, Pages, Issuer and SecondStepKey must be set.
 type Config struct {
 	Store  *store.Store
 	Pages  *pages.Pages
@@ -41,6 +42,10 @@ type Config struct {
 	// AccessToken is the lifetime of access tokens: for so long, an app that lost its access can
 	// still use one. 0: 10 minutes.
 	AccessToken time.Duration
+
+	// SecondStepKey is a random key of [factors.KeySize] bytes, always the same: it encrypts the
+	// secrets of authenticator apps, and keys the hashes of recovery codes.
+	SecondStepKey []byte
 
 	// InsecureLegacyResponseTypes is the server's setting: with it, apps that registered themselves
 	// count as vouched for.
@@ -71,6 +76,11 @@ func New(cfg Config) (*People, error) {
 	}
 	log := cmp.Or(cfg.Log, slog.Default())
 	told := &notices.Notices{Store: cfg.Store}
+	vault, err := factors.NewVault(cfg.SecondStepKey)
+	if err != nil {
+		return nil, err
+	}
+	second := &factors.Factors{Store: cfg.Store, Vault: vault, Notices: told, Now: cfg.Now}
 	p := &People{
 		Sessions: session.New(cfg.Store, at, told, cfg.Now, log),
 		Throttle: throttle.New(cfg.Store, log, cfg.Limits),
@@ -87,11 +97,11 @@ func New(cfg Config) (*People, error) {
 	}
 	p.Account = &account.Account{
 		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Apps: p.Apps, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
+		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
 	}
 	p.Login = &login.Login{
 		Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Apps: p.Apps, Signup: p.Policy, Now: cfg.Now, Log: log, Landing: p.Account.Landing,
+		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Signup: p.Policy, Now: cfg.Now, Log: log, Landing: p.Account.Landing,
 	}
 	return p, nil
 }

@@ -21,6 +21,17 @@ var (
 	PasswordAndPasskey = Proof{"pwd", "swk", "user", "mfa"}
 )
 
+// WithCode is what somebody has proved who had proved p and now shows a code.
+func WithCode(p Proof) Proof {
+	all := slices.Clone(p)
+	for _, one := range []string{"otp", "mfa"} {
+		if !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
 // What a log-in reaches, as the claim acr says it. Each includes those before it.
 const (
 	OneFactor         = "1"   // a password

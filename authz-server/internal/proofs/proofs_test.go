@@ -1,6 +1,7 @@
 package proofs_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
@@ -93,6 +94,19 @@ func TestTheAnswerNamesWhatWasAskedFor(t *testing.T) {
 	} {
 		if got := (proofs.Request{ACR: one.asked}).Reached(one.proof); got != one.want {
 			t.Errorf("asked for %q, proved %q: %q, not %q", one.asked, one.proof, got, one.want)
+		}
+	}
+}
+
+func TestACodeIsAddedToWhatWasProved(t *testing.T) {
+	t.Parallel()
+	for _, one := range []struct{ had, want proofs.Proof }{
+		{proofs.Password, proofs.PasswordAndCode},
+		{proofs.PasswordAndCode, proofs.PasswordAndCode},
+		{proofs.DevicePasskey, proofs.Proof{"hwk", "user", "mfa", "otp"}},
+	} {
+		if got := proofs.WithCode(one.had); !slices.Equal(got, one.want) {
+			t.Errorf("%q and a code: %q, not %q", one.had, got, one.want)
 		}
 	}
 }

@@ -140,6 +140,10 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, o Opening) error
 				return err
 			}
 		}
+		// What waited for a second step waits no more: it could be another person's.
+		if err := s.EndLogin(ctx, r); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
 		return s.noteDevice(ctx, r, o, device)
 	})
 	if err != nil {

@@ -69,6 +69,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p.ofAttempts()
 	p.ofUsers()
 	p.ofSignup()
+	p.ofFactors()
 	p.ofAll()
 	return p.calls
 }

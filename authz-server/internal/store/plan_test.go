@@ -62,6 +62,10 @@ var grown = []string{
 		created_at, expires_at, spent_at)
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), 'signup', CASE WHEN i % 2 = 0 THEN NULL ELSE 'u' || i END, 'hash', 'u' || i,
 		'x' || i, 'x' || i, '', CAST('x' || i AS BYTEA), CAST('x' || i AS BYTEA), 0, i, i * 1000, 0 FROM n`,
+	`INSERT INTO totp (user_id, secret, confirmed_at, last_step, created_at)
+		` + growthtest.Numbers + ` SELECT 'u' || i, CAST('x' || i AS BYTEA), CASE WHEN i % 100 = 2 THEN 0 ELSE i END, 0, i * 1000 FROM n`,
+	`INSERT INTO recovery_codes (user_id, code_hash, used_at, created_at)
+		` + growthtest.Numbers + ` SELECT 'u' || CASE WHEN i <= 10 THEN 1 ELSE i END, CAST('x' || i AS BYTEA), 0, i FROM n`,
 	`INSERT INTO session_clients (session_id, client_id) ` + growthtest.Numbers + ` SELECT 's' || i, 'c1' FROM n`,
 	`INSERT INTO interactions (handle_hash, browser_hash, client_id, form, consent, consent_scope, consent_sid, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CAST('b' AS BYTEA), 'c1', '', '', '', 's' || i, i, i * 1000 FROM n`,
@@ -127,6 +131,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*accounts.Browsers](), reflect.TypeFor[*accounts.History](),
 	reflect.TypeFor[*accounts.MailedLinks](),
 	reflect.TypeFor[*accounts.Invitations](), reflect.TypeFor[*accounts.Agreements](),
+	reflect.TypeFor[*accounts.Factors](),
 	reflect.TypeFor[*grants.Grants](), reflect.TypeFor[*grants.Consents](), reflect.TypeFor[*grants.Devices](),
 	reflect.TypeFor[*keystore.Keys](),
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),

@@ -52,6 +52,7 @@ type Store struct {
 	Mailed       *accounts.MailedLinks
 	Invitations  *accounts.Invitations
 	Agreements   *accounts.Agreements
+	Factors      *accounts.Factors
 	Clients      *registry.Clients
 	Consents     *grants.Consents
 	Grants       *grants.Grants
@@ -104,6 +105,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 	s.Consents = grants.NewConsents(db, now, s.Interactions, s.Grants, s.Logouts)
 	s.Sessions = accounts.NewSessions(db, now, s.Grants, s.Logouts)
 	s.Users = accounts.NewUsers(db, now, s.Sessions)
+	s.Factors = accounts.NewFactors(db, now)
 	s.Upkeep = db.Upkeep(now, s.sweeps())
 	return s
 }
@@ -113,6 +115,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 	return slices.Concat(
 		s.Sessions.Sweeps(), s.Pending.Sweeps(), s.Browsers.Sweeps(), s.History.Sweeps(), s.Passkeys.Sweeps(), s.Mailed.Sweeps(),
 		s.Interactions.Sweeps(), s.Pushed.Sweeps(),
+		s.Factors.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Logouts.Sweeps(),
 		s.Invitations.Sweeps(),

@@ -94,7 +94,7 @@ func (t *Throttle) LogIn(ctx context.Context, r *http.Request, email, browser st
 	if browser != "" {
 		account += " browser:" + browser
 	}
-	tries, err := t.reserve(ctx, "log-in", append(t.ofSender(r, "address"), limited{account, t.limits.Account})...)
+	tries, err := t.reserve(ctx, "log-in", append(t.ofSender(r, "address"), limited{name: account, limit: t.limits.Account})...)
 	tries.account = account
 	return tries, err
 }
@@ -102,7 +102,7 @@ func (t *Throttle) LogIn(ctx context.Context, r *http.Request, email, browser st
 // PresentPassword is LogIn for the present password where it is to be changed, in a session. The
 // session has its own count: guesses at /login cannot keep the owner from changing the password.
 func (t *Throttle) PresentPassword(ctx context.Context, sessionID string) (Tries, error) {
-	return t.reserve(ctx, "change of a password", limited{"session:" + sessionID, t.limits.Account})
+	return t.reserve(ctx, "change of a password", limited{name: "session:" + sessionID, limit: t.limits.Account})
 }
 
 // Guess is LogIn for one user code of a device, typed in a session (RFC 8628 §5.1).
@@ -110,7 +110,28 @@ func (t *Throttle) Guess(r *http.Request, sessionID string) (Tries, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), Patience)
 	defer cancel()
 	return t.reserve(ctx, "guesses of user codes", append(t.ofSender(r, "device-address"),
-		limited{"device:" + sessionID, guessesOfSession})...)
+		limited{name: "device:" + sessionID, limit: guessesOfSession})...)
+}
+
+// A second step can be guessed by whoever has the password, six digits at a time. secondStepsOfDay
+// keeps even those guesses to some that find nothing in a lifetime: of a million codes, three are
+// good at a time.
+const (
+	secondSteps      = 5  // wrong ones for one person within Limits.Window
+	secondStepsOfDay = 20 // the same within a day
+)
+
+// SecondStep is LogIn for one code of the second step of a person's log-in. Browsers in which the
+// person has logged in before (known) have a count of their own: whoever has the password cannot keep
+// the person from logging in there.
+func (t *Throttle) SecondStep(ctx context.Context, r *http.Request, userID string, known bool) (Tries, error) {
+	subject := "second-step:" + userID
+	if known {
+		subject = "second-step-known:" + userID
+	}
+	return t.reserve(ctx, "second step of log-ins", append(t.ofSender(r, "second-step-address"),
+		limited{name: subject, limit: secondSteps},
+		limited{name: subject + " day", limit: secondStepsOfDay, window: limits.FailureRetention})...)
 }
 
 // Invitation is LogIn for the secret of one invitation.
@@ -141,7 +162,7 @@ func (t *Throttle) take(ctx context.Context, what string, quotas ...limits.Quota
 // ofSender is what failures of r's sender are counted under.
 func (t *Throttle) ofSender(r *http.Request, kind string) (subjects []limited) {
 	for _, q := range limits.QuotasOf(sender.Networks(r), kind, t.limits.Address, 0) {
-		subjects = append(subjects, limited{q.Subject, q.Limit})
+		subjects = append(subjects, limited{name: q.Subject, limit: q.Limit})
 	}
 	return subjects
 }

@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -20,8 +21,9 @@ type Tries struct {
 
 // limited is what tries are counted under, and how many may fail.
 type limited struct {
-	name  string
-	limit int
+	name   string
+	limit  int
+	window time.Duration // 0: Limits.Window
 }
 
 // reserve takes a try of each subject with its limit, or none. Where every try that is left is held
@@ -47,7 +49,8 @@ func (t *Throttle) reserveOne(ctx context.Context, subject limited) (attempt lim
 	ok bool, err error) {
 	waits := false
 	for {
-		attempt, wait, ok, err = t.store.Attempts.ReserveAttempt(ctx, subject.name, subject.limit, t.limits.Window)
+		attempt, wait, ok, err = t.store.Attempts.ReserveAttempt(ctx, subject.name, subject.limit,
+			cmp.Or(subject.window, t.limits.Window))
 		if err != nil || ok || wait > 0 {
 			return attempt, wait, ok, err
 		}

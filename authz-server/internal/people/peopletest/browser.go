@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
 )
 
@@ -170,11 +171,17 @@ func (a Answer) Text() string { return requestID.ReplaceAllString(a.Body, "") }
 // SessionID is the id of the browser's session.
 func (b *Browser) SessionID() string {
 	b.t.Helper()
+	return b.Session().ID
+}
+
+// Session is the browser's session.
+func (b *Browser) Session() accounts.Session {
+	b.t.Helper()
 	session, _, err := b.Store.Sessions.SessionByCookie(b.t.Context(), b.Cookie("maru-session"))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return session.ID
+	return session
 }
 
 // Interaction is what is stored of an interaction of the browser.

@@ -15,6 +15,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
@@ -90,7 +91,8 @@ func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := people.Config{Store: s.Store, Pages: p, Issuer: server.URL, Now: s.Clock.Now, Log: log}
+	cfg := people.Config{Store: s.Store, Pages: p, Issuer: server.URL, Now: s.Clock.Now, Log: log,
+		SecondStepKey: make([]byte, factors.KeySize)}
 	for _, one := range change {
 		one(&cfg)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/keys/keystest"
@@ -145,6 +146,7 @@ func (f *Fixture) serve(config provider.Config, change func(*people.Config)) {
 	f.T.Helper()
 	ofPeople := people.Config{
 		Issuer: f.Issuer, Store: f.Store, Pages: config.Pages, Log: config.Log, Now: f.Clock.Now,
+		SecondStepKey:               make([]byte, factors.KeySize),
 		InsecureLegacyResponseTypes: config.InsecureLegacyResponseTypes,
 	}
 	change(&ofPeople)

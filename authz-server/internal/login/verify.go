@@ -1,0 +1,177 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/maru-auth/maru/authz-server/internal/factors"
+	"github.com/maru-auth/maru/authz-server/internal/guard"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/proofs"
+	"github.com/maru-auth/maru/authz-server/internal/session"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
+)
+
+// debtor is somebody who owes a second step: their password was right just now, or they are logged
+// in and are to prove more.
+type debtor struct {
+	user    accounts.User
+	session *session.Session // that is to be raised; nil: the log-in is pending
+	owed    proofs.Owed      // SecondStep or Passkey
+}
+
+// GET /login/verify: asks for the second step. The parameter recovery asks for a recovery code.
+func (l *Login) showVerify(w http.ResponseWriter, r *http.Request) {
+	a, r, ok := l.arrival(w, r)
+	if !ok {
+		return
+	}
+	who, ok := l.debtor(w, r, a)
+	if !ok {
+		return
+	}
+	page := l.verifyPage(a, who)
+	page.Recovery = r.URL.Query().Get("recovery") != ""
+	l.Pages.Render(w, r, http.StatusOK, page)
+}
+
+func (l *Login) verifyPage(a arrival, who debtor) pages.VerifyPage {
+	return pages.VerifyPage{Query: a.query(), App: a.app, Email: who.user.Email, Passkey: who.user.Passkey,
+		OTP: who.user.SecondStep && who.owed == proofs.SecondStep, Trusts: who.session == nil}
+}
+
+// debtor finds out who owes a second step in the browser that sent r. If nobody does, it leads to
+// where the log-in goes on, and returns false.
+func (l *Login) debtor(w http.ResponseWriter, r *http.Request, a arrival) (debtor, bool) {
+	pending, err := l.Sessions.PendingLogin(r)
+	// What was begun before this request, perhaps by another person, is not its log-in.
+	if err == nil && pending.CreatedAt.Before(a.interaction.CreatedAt) {
+		err = store.ErrNotFound
+	}
+	if err == nil {
+		who := debtor{user: pending.User,
+			owed: a.demands().Owed(session.Provable(pending.User), proofs.Login{Proof: proofs.Password})}
+		if who.owed != proofs.SecondStep { // it was turned off meanwhile
+			l.Guard.See(w, r, "/login"+a.query())
+			return debtor{}, false
+		}
+		return who, true
+	}
+	var current *session.Session
+	if errors.Is(err, store.ErrNotFound) {
+		current, err = l.Sessions.Session(r)
+	}
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return debtor{}, false
+	}
+	if current == nil {
+		l.Guard.See(w, r, "/login"+a.with("late=yes"))
+		return debtor{}, false
+	}
+	who := debtor{user: current.User, session: current, owed: a.demands().Owed(current.Provable(), current.Login())}
+	if who.owed != proofs.SecondStep && who.owed != proofs.Passkey {
+		l.onward(w, r, a.handle)
+		return debtor{}, false
+	}
+	return who, true
+}
+
+// POST /login/verify: takes a code of the person's app, or a recovery code. The log-in is complete
+// then, or the session is raised.
+func (l *Login) postVerify(w http.ResponseWriter, r *http.Request) {
+	a, r, ok := l.arrival(w, r)
+	if !ok {
+		return
+	}
+	who, ok := l.debtor(w, r, a)
+	if !ok {
+		return
+	}
+	recovery := r.PostForm.Has("recovery")
+	err := l.verify(w, r, who, recovery)
+	if errors.Is(err, store.ErrNotFound) { // a second click, or the session has just ended: look again
+		l.Guard.See(w, r, "/login/verify"+a.query())
+		return
+	}
+	if err != nil {
+		l.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
+			page := l.verifyPage(a, who)
+			page.Form, page.Recovery, page.Trust = form, recovery, r.PostForm.Has("trust")
+			return page
+		})
+		return
+	}
+	if recovery && a.handle == "" && !a.confirm {
+		l.Guard.See(w, r, "/account/security?done="+string(messages.RecoveryUsed))
+		return
+	}
+	l.onward(w, r, a.handle)
+}
+
+// verify checks the code, which counts as a try if it can be one, and logs in. Errors:
+// [guard.FormError], those of [throttle.Throttle.SecondStep], and [store.ErrNotFound] if there is
+// nothing to log in to any more.
+func (l *Login) verify(w http.ResponseWriter, r *http.Request, who debtor, recovery bool) error {
+	field, wrong := "otp", messages.CodeWrong
+	if recovery {
+		field, wrong = "recovery", messages.RecoveryCodeWrong
+	}
+	typed := r.PostForm.Get(field)
+	if typed == "" {
+		return guard.FormError{field: messages.CodeMissing}
+	}
+	if !who.user.SecondStep || who.owed != proofs.SecondStep ||
+		recovery && !factors.IsRecoveryCode(typed) || !recovery && !factors.IsCode(typed) {
+		return guard.FormError{field: wrong}
+	}
+	known, _, err := l.Sessions.Device(r, who.user.ID)
+	if err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(r.Context(), throttle.Patience)
+	defer cancel()
+	try, err := l.Throttle.SecondStep(waiting, r, who.user.ID, known)
+	if err != nil {
+		return err
+	}
+	var spend factors.Spend
+	if recovery {
+		spend, err = l.Factors.CheckRecovery(r, who.user, typed)
+	} else {
+		spend, err = l.Factors.CheckApp(r.Context(), who.user.ID, typed)
+	}
+	if err == nil {
+		err = l.complete(w, r, who, spend)
+	}
+	switch {
+	case errors.Is(err, factors.ErrUsed):
+		err, wrong = factors.ErrWrong, messages.CodeUsed
+		fallthrough
+	case errors.Is(err, factors.ErrWrong):
+		try.Fail(r.Context())
+		return guard.FormError{field: wrong}
+	}
+	try.Release(r.Context())
+	return err
+}
+
+// complete logs in, or raises the session, and spends the code in the same transaction.
+func (l *Login) complete(w http.ResponseWriter, r *http.Request, who debtor, spend factors.Spend) error {
+	if who.session != nil {
+		return l.Sessions.Raise(w, r, who.session, proofs.WithCode(who.session.AMR), spend)
+	}
+	return l.Sessions.Open(w, r, session.Opening{
+		User: who.user, Proof: proofs.PasswordAndCode, Trust: r.PostForm.Has("trust"),
+		With: func(ctx context.Context) error {
+			if err := l.Sessions.EndLogin(ctx, r); err != nil {
+				return err
+			}
+			return spend(ctx)
+		},
+	})
+}
