@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -16,7 +17,7 @@ import (
 )
 
 type inviteCommands struct {
-	Create inviteCreate `cmd:"" help:"Make an invitation for one account, and print its link, which is shown only now."`
+	Create inviteCreate `cmd:"" help:"Make an invitation for one account, and print its link, which is shown only now, or send it by mail."`
 	List   inviteList   `cmd:"" help:"List the invitations, also those that were used or expired in the last 90 days."`
 	Revoke inviteRevoke `cmd:"" help:"Withdraw an invitation that is not used yet."`
 }
@@ -25,6 +26,8 @@ type inviteCreate struct {
 	Email     string        `help:"The e-mail address that the account must have. Empty: any." env:"-" placeholder:"ADDRESS"`
 	ExpiresIn time.Duration `help:"How long it can be used: at most 8760h." default:"168h" env:"-"`
 	Note      string        `help:"Who it is for, for your own records." env:"-"`
+	Send      bool          `help:"Send the link to --email by mail, and do not print it. Whoever opens it has shown that the address is theirs." env:"-"`
+	Language  string        `help:"The mail's language, such as ko." default:"en" env:"-"`
 	Format    string        `help:"text or json." enum:"text,json" default:"text" env:"-"`
 }
 
@@ -38,6 +41,9 @@ func (cmd inviteCreate) Run(ctx context.Context, p *program) error {
 	}
 	if cmd.ExpiresIn < time.Minute || cmd.ExpiresIn > maxInvitation {
 		return cli.Usage(fmt.Errorf("--expires-in must be from %s to %s", time.Minute, maxInvitation))
+	}
+	if cmd.Send && cmd.Email == "" {
+		return cli.Usage(errors.New("--send needs --email"))
 	}
 	if cmd.Email != "" {
 		if cmd.Email, err = profile.CleanEmail(cmd.Email); err != nil {
@@ -55,20 +61,49 @@ func (cmd inviteCreate) Run(ctx context.Context, p *program) error {
 			}
 		}
 		in, secret, err := s.Invitations.CreateInvitation(ctx, accounts.Invitation{
-			Email: cmd.Email, Note: cmd.Note, ExpiresAt: p.now().Add(cmd.ExpiresIn),
+			Email: cmd.Email, Mailed: cmd.Send, Note: cmd.Note, ExpiresAt: p.now().Add(cmd.ExpiresIn),
 		})
 		if err != nil {
 			return err
 		}
 		link := at.URL("/signup?" + url.Values{"invitation": {secret}}.Encode())
+		if cmd.Send {
+			if err := cmd.send(ctx, p, link); err != nil {
+				return errors.Join(err, s.Invitations.RevokeInvitation(ctx, in.ID))
+			}
+			link = "" // who has it counts as the owner of the address
+		}
 		if cmd.Format == "json" {
 			return cli.PrintJSON(p.out, map[string]any{
 				"id": in.ID, "link": link, "email": in.Email, "note": in.Note, "expires_at": in.ExpiresAt.Unix(),
 			})
 		}
+		if cmd.Send {
+			_, err = fmt.Fprintf(p.out, "sent the invitation %s to %s\n", in.ID, in.Email)
+			return err
+		}
 		_, err = fmt.Fprintln(p.out, link)
 		return err
 	})
+}
+
+// send mails the link at once, so that the operator sees what the mail server answers.
+func (cmd inviteCreate) send(ctx context.Context, p *program, link string) error {
+	letters, err := p.letters("")
+	if err != nil {
+		return cli.Usage(err)
+	}
+	sender, err := p.settings.sender()
+	if err != nil {
+		return cli.Usage(err)
+	}
+	if sender == nil {
+		return cli.Usage(mail.ErrNotConfigured)
+	}
+	if _, err := mail.SendNow(ctx, sender, letters, cmd.Email, cmd.Language, mail.Invitation{Link: link}, p.now()); err != nil {
+		return fmt.Errorf("%s: %w", sender.Server(), err)
+	}
+	return nil
 }
 
 // listedInvitation is an invitation as `invite list` prints it.

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 func TestInvitations(t *testing.T) {
@@ -38,4 +42,34 @@ func TestInvitations(t *testing.T) {
 		c.refused([]string{"invite", "create", "--email=nobody"}, "--email")
 		c.refused([]string{"invite", "create", "--issuer=example.com"}, "--issuer")
 	})
+}
+
+// The link goes to the address and nowhere else, for whoever has it counts as its owner.
+func TestAMailedInvitationIsShownToNobodyElse(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	s := c.store()
+	server := newMailServer(t)
+	args := []string{"invite", "create", "--email=mina@example.org", "--send", "--mail-smtp-url=" + server.url, "--mail-from=no-reply@example.com",
+		"--brand-name=Acme"}
+	server.refuse(errors.New("not today"))
+	c.refused(args, "not today")
+	if text := c.must("invite", "list", "--format=json"); text != "" {
+		t.Errorf("an invitation that was not sent is there:\n%s", text)
+	}
+	server.refuse(nil)
+	for _, args := range [][]string{args, append(args, "--format=json")} {
+		if text := c.must(args...); strings.Contains(text, "/signup") {
+			t.Errorf("it prints %s", text)
+		}
+	}
+	got := server.got()
+	link := regexp.MustCompile(`/signup\?invitation=3?D?([A-Za-z0-9_-]{43})`).FindStringSubmatch(strings.ReplaceAll(got[len(got)-1], "=\r\n", ""))
+	if link == nil || !strings.HasPrefix(got[len(got)-1], "mina@example.org: ") || !strings.Contains(got[len(got)-1], "Acme") {
+		t.Fatalf("the mail: %s", got)
+	}
+	if in, err := s.Invitations.Invitation(t.Context(), link[1]); err != nil || !in.Mailed || in.Email != "mina@example.org" {
+		t.Errorf("%+v %v", in, err)
+	}
+	c.refused([]string{"invite", "create", "--send"}, "--send needs --email")
+	c.refused([]string{"invite", "create", "--send", "--email=x@example.org"}, "--mail-smtp-url")
 }

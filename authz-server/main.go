@@ -123,7 +123,7 @@ func settingsOf(command string) []string {
 	case "mail test":
 		return []string{"issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support"}
 	case "invite create":
-		all = append(all, "issuer")
+		all = append(all, "issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support")
 	case "keys list", "keys rotate", "keys remove", "keys rewrap", "after-restore":
 		all = append(all, "key-encryption-key", "key-encryption-key-file", "old-key-encryption-key", "old-key-encryption-key-file")
 	}

@@ -46,7 +46,7 @@ func TestSignupOfDomainsExplainsWhichAtTheAddress(t *testing.T) {
 	t.Parallel()
 	s := peopletest.With(t, policy(signup.Config{Mode: signup.OfDomains, Domains: []string{"Bücher.example", ".example.org"}}))
 	b := s.Browser()
-	b.Get("/signup").Want(t, http.StatusOK, "An address at bücher.example, *.example.org.", `aria-describedby="email-hint"`)
+	b.Get("/signup").Want(t, http.StatusOK, "Use an address at bücher.example, *.example.org.", `aria-describedby="email-hint"`)
 	for _, email := range []string{"mina@example.org", "mina@evilexample.org", "mina@sub.bücher.example", "mina@example.org.evil.example"} {
 		signUp(b, "/signup", email).Want(t, http.StatusUnprocessableEntity, "You cannot sign up with an address at this domain.",
 			`aria-describedby="email-problem email-hint"`)

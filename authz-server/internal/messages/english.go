@@ -321,7 +321,7 @@ var english = Language{
 			InvitationUsed:    "An invitation is good for one account. If you made it, log in.",
 			InvitationExpired: "Ask the people who invited you for a new one.",
 		},
-		Domains:      func(domains string) string { return "An address at " + domains + "." },
+		Domains:      func(domains string) string { return "Use an address at " + domains + "." },
 		Invited:      func(email string) string { return "You are invited as " + email + "." },
 		Agree:        "I agree to the terms of service.",
 		AgreeTitle:   "Terms of service",

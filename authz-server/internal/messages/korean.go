@@ -324,7 +324,7 @@ var korean = Language{
 			InvitationExpired: "만료된 초대예요",
 		},
 		Intros: map[NoSignup]string{
-			SignupClosed:      "{brand은/는} 지금 새 회원을 받지 않아요. 이미 계정이 있다면 로그인해 주세요.",
+			SignupClosed:      "{brand}에서는 지금 새 회원을 받지 않아요. 이미 계정이 있다면 로그인해 주세요.",
 			InvitationMissing: "초대장에 있는 링크를 열면 계정을 만들 수 있어요. 이미 계정이 있다면 로그인해 주세요.",
 			InvitationUnknown: "링크가 일부 빠졌거나 초대가 취소됐을 수 있어요. 초대장의 링크를 다시 열어 보거나 새 초대를 요청해 주세요.",
 			InvitationUsed:    "초대 하나로 계정을 하나만 만들 수 있어요. 직접 만든 계정이 있다면 로그인해 주세요.",
