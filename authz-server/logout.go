@@ -11,7 +11,8 @@ import (
 )
 
 type logoutCommands struct {
-	List logoutList `cmd:"" help:"List the log-outs of which clients with a backchannel_logout_uri have not been told."`
+	List  logoutList  `cmd:"" help:"List the log-outs of which clients with a backchannel_logout_uri have not been told."`
+	Retry logoutRetry `cmd:"" help:"Try again to tell clients: of one log-out, or of all that were given up."`
 }
 
 // listedLogout is a delivery, as 'logout list' prints it.
@@ -33,24 +34,25 @@ type logoutList struct {
 
 func (cmd logoutList) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
-		return cli.List[outbox.LogoutDelivery]{
-			Page:    s.Logouts.LogoutDeliveries,
-			Key:     func(d outbox.LogoutDelivery) string { return d.ID },
+		return cli.List[outbox.Item]{
+			Page:    page(s, outbox.KindLogout),
+			Key:     func(d outbox.Item) string { return d.ID },
 			Columns: "ID\tCLIENT\tENDED\tATTEMPTS\tNEXT\tERROR",
-			Row: func(d outbox.LogoutDelivery) string {
-				next := d.DueAt.Format(time.RFC3339)
-				if !d.GivenUpAt.IsZero() {
-					next = "given up"
-				}
-				return fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s", d.ID, d.ClientID, d.CreatedAt.Format(time.RFC3339), d.Attempts, next, d.LastError)
+			Row: func(d outbox.Item) string {
+				return fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s", d.ID, d.Lane, d.CreatedAt.Format(time.RFC3339), d.Attempts, nextTry(d), d.LastError)
 			},
-			JSON: func(d outbox.LogoutDelivery) (any, error) {
-				listed := listedLogout{d.ID, d.ClientID, d.UserID, d.SessionID, d.CreatedAt, d.Attempts, &d.DueAt, nil, d.LastError}
-				if !d.GivenUpAt.IsZero() {
-					listed.NextAt, listed.GivenUpAt = nil, &d.GivenUpAt
-				}
-				return listed, nil
+			JSON: func(d outbox.Item) (any, error) {
+				next, givenUp := tries(d)
+				return listedLogout{d.ID, d.Lane, d.UserID, d.Topic, d.CreatedAt, d.Attempts, next, givenUp, d.LastError}, nil
 			},
 		}.Print(ctx, p.out, cmd.Format)
 	})
+}
+
+type logoutRetry struct {
+	retryFlags
+}
+
+func (cmd logoutRetry) Run(ctx context.Context, p *program) error {
+	return cmd.retry(ctx, p, outbox.KindLogout)
 }

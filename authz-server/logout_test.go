@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -31,16 +33,16 @@ func TestLogoutListShowsWhomNobodyCouldTell(t *testing.T) {
 		}
 	}
 	c.must("user", "disable", "mina@example.org") // the command line ends sessions too
-	taken, err := s.Logouts.TakeLogouts(t.Context(), time.Minute, 10, 10)
+	taken, err := s.Outbox.Take(t.Context(), outbox.KindLogout, time.Minute, 10, func(string) int { return 10 })
 	if err != nil || len(taken) != 2 {
 		t.Fatal(taken, err)
 	}
 	for _, d := range taken {
 		next := time.Now().Add(time.Hour)
-		if d.ClientID == "dead" {
+		if d.Lane == "dead" {
 			next = time.Time{}
 		}
-		if err := s.Logouts.PostponeLogout(t.Context(), d, "it answers with status 500", next); err != nil {
+		if err := s.Outbox.Postpone(t.Context(), d, "it answers with status 500", next); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,4 +63,19 @@ func TestLogoutListShowsWhomNobodyCouldTell(t *testing.T) {
 			t.Error(line)
 		}
 	}
+
+	// The client is mended: what was given up is tried again, and so is what waits.
+	shows(t, c.must("logout", "retry", "--all"), ": 1")
+	shows(t, c.must("logout", "retry", "--all"), ": 0")
+	waiting := slices.IndexFunc(taken, func(d outbox.Item) bool { return d.Lane == "waiting" })
+	shows(t, c.must("logout", "retry", taken[waiting].ID), ": 1")
+	if text := c.must("logout", "list"); strings.Contains(text, "given up") {
+		t.Error(text)
+	}
+	if again, err := s.Outbox.Take(t.Context(), outbox.KindLogout, time.Minute, 10, func(string) int { return 10 }); err != nil || len(again) != 2 {
+		t.Error(again, err)
+	}
+	c.refused([]string{"logout", "retry", taken[waiting].ID}, "is being tried")
+	c.refused([]string{"logout", "retry", "nonsense"}, "no delivery")
+	c.refused([]string{"logout", "retry"}, "--all")
 }

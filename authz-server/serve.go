@@ -19,6 +19,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -52,7 +53,11 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		metrics := prometheus.NewRegistry()
-		endpoints, handler, err := p.assemble(ctx, s, ring, log, metrics)
+		outgoing, err := queue.New(queue.Config{Outbox: s.Outbox, Log: log, Now: p.now, Metrics: metrics})
+		if err != nil {
+			return err
+		}
+		handler, err := p.assemble(ctx, s, ring, outgoing, log, metrics)
 		if err != nil {
 			return err
 		}
@@ -64,7 +69,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		defer stop()
 		background.Go(func() { s.Watch(working, log, metrics) })
 		background.Go(func() { ring.Run(working) })
-		background.Go(func() { endpoints.Run(working) })
+		background.Go(func() { outgoing.Run(working) })
 		background.Go(func() { s.SweepEvery(working, sweepEvery, log) })
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
@@ -97,38 +102,39 @@ func (p *program) prepare(ctx context.Context, s *store.Store, log *slog.Logger)
 	return nil
 }
 
-// assemble puts the rooms together, and returns what answers all requests.
+// assemble puts the rooms together, and returns what answers all requests. The rooms give worker what
+// they know how to deliver.
 func (p *program) assemble(
-	ctx context.Context, s *store.Store, ring *keys.Ring, log *slog.Logger, metrics *prometheus.Registry,
-) (*provider.Provider, http.Handler, error) {
+	ctx context.Context, s *store.Store, ring *keys.Ring, worker *queue.Worker, log *slog.Logger, metrics *prometheus.Registry,
+) (http.Handler, error) {
 	cfg := p.settings
 	at, err := issuer.Parse(cfg.Issuer)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	resources, err := cfg.resources()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	look, err := cfg.brand()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	rendered, err := pages.New(pages.Config{Issuer: at, Log: log, Brand: look})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	breaches, err := cfg.breaches(log, metrics, p.now)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	entry, err := cfg.signup()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	secondStepKey, err := ring.Secret(ctx, "second steps", factors.KeySize)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	people, err := people.New(people.Config{
 		Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
@@ -136,38 +142,38 @@ func (p *program) assemble(
 		AccessToken:   cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	clients, err := directory.New(directory.Config{
 		Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	salt, err := ring.Secret(ctx, "pairwise", 32)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	endpoints, err := provider.New(provider.Config{
 		Issuer: cfg.Issuer, Resources: resources, Store: s, Clients: clients, Fetch: outgoing,
-		Keys: ring, People: people, Pages: rendered, Log: log, Now: p.now, Metrics: metrics,
+		Keys: ring, People: people, Pages: rendered, Log: log, Now: p.now, Queue: worker,
 		Lifetimes: cfg.lifetimes(), PairwiseSalt: salt, Registration: registration.Mode(cfg.Registration),
 		DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod,
 		InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
 	rendered.Routes(router)
 	people.Routes(router)
 	endpoints.Routes(router)
 	router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
-	return endpoints, at.Mount(router, endpoints.NotFound()), nil
+	return at.Mount(router, endpoints.NotFound()), nil
 }
 
 // maxBody is the largest body that any request to the server has, in bytes: an account's profile,

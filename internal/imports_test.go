@@ -100,6 +100,7 @@ var rules = []rule{
 	authz("store/storetest", "client opaque store store/accounts store/grants", "internal/sqldb", "internal/sqldb/sqldbtest"),
 	authz("keys", "client opaque store/...", "internal/httpd", "jwks/jose"),
 	authz("keys/keystest", "keys opaque store/...", "internal/sqldb/sqldbtest"),
+	authz("queue", "keys store/..."),
 	authz("directory", "cache client fetch opaque store/...", "internal/httpd", "jwks/jose"),
 	// People.
 	authz("messages", ""),
@@ -138,12 +139,12 @@ var rules = []rule{
 	authz("device", "client consent directory endpoint messages oauth opaque pages sender session store/... tokens", "internal/httpd"),
 	authz("authorize", "client clientauth consent device directory endpoint fetch oauth opaque pages proofs protocol session store/... tokens",
 		"internal/httpd", "jwks/jose"),
-	authz("logout", "client endpoint fetch oauth pages session store/... tokens"),
+	authz("logout", "client endpoint fetch oauth pages queue session store/... tokens"),
 	authz("registration", "client directory endpoint oauth sender store/...", "internal/httpd"),
 	authz("tokeninfo", "client directory endpoint oauth protocol store/... tokens", "internal/httpd"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+
-		"registration store/... tokenendpoint tokeninfo tokens", "internal/httpd"),
-	authz("provider/providertest", "client directory factors fetch keys keys/keystest opaque pages people provider registration store/...",
+		"queue registration store/... tokenendpoint tokeninfo tokens", "internal/httpd"),
+	authz("provider/providertest", "client directory factors fetch keys keys/keystest opaque pages people provider queue registration store/...",
 		"internal/sqldb/sqldbtest", "internal/testenv/clock", "internal/testenv/site", "internal/testenv/testkey"),
 
 	{"resources/user", []string{"resources/user/internal/...", "internal/cli", "internal/service"}},

@@ -103,8 +103,9 @@ type txKey struct{ db *DB }
 type transaction struct {
 	*sql.Tx
 	cancel  context.CancelFunc
-	wrote   bool // a statement that writes was executed
-	renewed bool // Tx is the second, after the first one's connection broke
+	wrote   bool     // a statement that writes was executed
+	renewed bool     // Tx is the second, after the first one's connection broke
+	after   []func() // see AfterCommit
 }
 
 // Tx runs f in a transaction: committed if f returns nil, rolled back if it returns an error or
@@ -136,7 +137,23 @@ func (db *DB) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	if fault.Broken(err) {
 		db.noteBroken()
 	}
+	if err == nil {
+		for _, f := range tx.after {
+			f()
+		}
+	}
 	return explain(ctx, err)
+}
+
+// AfterCommit calls f when the transaction that ctx carries has been committed, and never if it is
+// rolled back; without a transaction, at once. f must be quick and use no database. If the
+// connection breaks during the commit, f is not called although the database may have committed.
+func (db *DB) AfterCommit(ctx context.Context, f func()) {
+	if tx := db.transaction(ctx); tx != nil {
+		tx.after = append(tx.after, f)
+		return
+	}
+	f()
 }
 
 func (db *DB) transaction(ctx context.Context) *transaction {

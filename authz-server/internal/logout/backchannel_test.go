@@ -19,6 +19,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
+	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -68,24 +69,29 @@ func (r *receiver) tokens() []string {
 // deliver makes attempts until nothing is due.
 func deliver(f *providertest.Fixture) {
 	f.T.Helper()
-	for {
-		n, err := f.Provider.Deliveries.Deliver(f.T.Context())
-		if err != nil {
-			f.T.Fatal(err)
-		}
-		if n == 0 {
-			return
-		}
+	if _, err := f.Queue.Deliver(f.T.Context()); err != nil {
+		f.T.Fatal(err)
 	}
 }
 
-func deliveries(f *providertest.Fixture) []outbox.LogoutDelivery {
+func deliveries(f *providertest.Fixture) []outbox.Item {
 	f.T.Helper()
-	all, err := f.Store.Logouts.LogoutDeliveries(f.T.Context(), "", 100)
+	all, err := f.Store.Outbox.List(f.T.Context(), outbox.KindLogout, "", 100)
 	if err != nil {
 		f.T.Fatal(err)
 	}
 	return all
+}
+
+// counting has the queue count its attempts.
+func counting(t *testing.T, registry *prometheus.Registry) func(c *provider.Config) {
+	return func(c *provider.Config) {
+		var err error
+		c.Queue, err = queue.New(queue.Config{Outbox: c.Store.Outbox, Log: c.Log, Now: c.Now, Metrics: registry})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestEveryClientOfASessionIsToldOfItsEnd(t *testing.T) {
@@ -107,7 +113,7 @@ func TestEveryClientOfASessionIsToldOfItsEnd(t *testing.T) {
 
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { f.Provider.Run(ctx) })
+		running.Go(func() { f.Queue.Run(ctx) })
 		defer running.Wait()
 		defer stop()
 		if a := b.Post("/oauth2/logout", url.Values{}); !strings.Contains(a.Body, "You are logged out") {
@@ -178,7 +184,7 @@ func TestWhoCannotBeToldIsToldLater(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		registry := prometheus.NewRegistry()
-		f := providertest.NewWith(t, databaseURL, func(c *provider.Config) { c.Metrics = registry })
+		f := providertest.NewWith(t, databaseURL, counting(t, registry))
 		r := newReceiver(t, 500, 400, 307, 202)
 		f.AddClient("first", func(c *client.Client) { c.BackchannelLogoutURI = r.URL + "/out" })
 		b := f.Browser().LogIn(f.User)
@@ -226,9 +232,9 @@ func counted(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	}
 	got := map[string]float64{}
 	for _, family := range families {
-		if family.GetName() == "authz_logout_deliveries_total" {
+		if family.GetName() == "authz_queue_attempts_total" {
 			for _, m := range family.GetMetric() {
-				got[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+				got[m.GetLabel()[1].GetValue()] = m.GetCounter().GetValue()
 			}
 		}
 	}
@@ -238,7 +244,7 @@ func counted(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 func TestADeadClientIsGivenUpAfterADay(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	f := providertest.NewWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.Metrics = registry })
+	f := providertest.NewWith(t, sqldbtest.SQLite(t), counting(t, registry))
 	r := newReceiver(t)
 	r.Close()
 	f.AddClient("dead", func(c *client.Client) { c.BackchannelLogoutURI = r.URL + "/out" })
@@ -256,7 +262,7 @@ func TestADeadClientIsGivenUpAfterADay(t *testing.T) {
 	deliver(f)
 	for {
 		left := deliveries(f)
-		if len(left) != 1 || left[0].ClientID != "dead" || left[0].LastError == "" {
+		if len(left) != 1 || left[0].Lane != "dead" || left[0].LastError == "" {
 			t.Fatalf("%+v", left)
 		}
 		if !left[0].GivenUpAt.IsZero() {
@@ -273,7 +279,7 @@ func TestADeadClientIsGivenUpAfterADay(t *testing.T) {
 		t.Error(got)
 	}
 	f.Clock.Advance(time.Hour)
-	if n, err := f.Provider.Deliveries.Deliver(t.Context()); n != 0 || err != nil {
+	if n, err := f.Queue.Deliver(t.Context()); n != 0 || err != nil {
 		t.Errorf("tried again: %d %v", n, err)
 	}
 }
@@ -320,7 +326,7 @@ func TestReplicasDeliverALogoutOnce(t *testing.T) {
 		var replicas sync.WaitGroup
 		for range 8 {
 			replicas.Go(func() {
-				if _, err := f.Provider.Deliveries.Deliver(t.Context()); err != nil {
+				if _, err := f.Queue.Deliver(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})

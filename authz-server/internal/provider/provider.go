@@ -17,14 +17,12 @@
 package provider
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/gorilla/mux"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/authorize"
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -40,6 +38,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
+	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/tokenendpoint"
@@ -59,8 +58,8 @@ type Config struct {
 	Pages     *pages.Pages
 	Log       *slog.Logger
 	Lifetimes tokens.Lifetimes
-	Now       func() time.Time      // nil: time.Now
-	Metrics   prometheus.Registerer // nil: nothing is counted
+	Queue     *queue.Worker    // gets the handler for log-outs
+	Now       func() time.Time // nil: time.Now
 
 	Registration registration.Mode // who may register clients; empty: nobody but the operator
 
@@ -81,7 +80,6 @@ type Provider struct {
 	Device       *device.Endpoint
 	TokenInfo    *tokeninfo.Endpoints
 	Logout       *logout.Endpoint
-	Deliveries   *logout.Deliveries
 	Registration *registration.Endpoint
 
 	common   *endpoint.Common
@@ -110,12 +108,9 @@ func New(cfg Config) (*Provider, error) {
 		Resources: resources, Keys: cfg.Keys, Store: cfg.Store, Lifetimes: cfg.Lifetimes, Now: cfg.Now,
 		PairwiseSalt: cfg.PairwiseSalt, ProfileAlg: cfg.ProfileTokenAlg,
 	})
-	deliveries, err := logout.NewDeliveries(logout.Config{
-		Issuer: cfg.Issuer, Tokens: issued, Store: cfg.Store, Fetch: cfg.Fetch, Log: cfg.Log, Now: cfg.Now, Metrics: cfg.Metrics,
-	})
-	if err != nil {
-		return nil, err
-	}
+	cfg.Queue.Handle(logout.Handler(logout.Config{
+		Issuer: cfg.Issuer, Tokens: issued, Store: cfg.Store, Fetch: cfg.Fetch, Now: cfg.Now,
+	}))
 	core := protocol.New(protocol.Config{
 		Authenticate: auth.Authenticate,
 		Grants:       tokenendpoint.All(tokenendpoint.Config{Tokens: issued, Store: cfg.Store, Resources: resources, Log: cfg.Log, Now: cfg.Now}),
@@ -138,15 +133,11 @@ func New(cfg Config) (*Provider, error) {
 		},
 		TokenInfo:    &tokeninfo.Endpoints{Common: common, Protocol: core, Tokens: issued, Clients: cfg.Clients, Store: cfg.Store, Now: cfg.Now},
 		Logout:       &logout.Endpoint{BrowserForms: forms, Tokens: issued, Now: cfg.Now},
-		Deliveries:   deliveries,
 		Registration: &registration.Endpoint{Common: common, Clients: cfg.Clients, Mode: cfg.Registration},
 	}
 	p.metadata = newMetadata(cfg, at)
 	return p, nil
 }
-
-// Run tells clients of log-outs, until ctx ends: see [logout.Deliveries.Run].
-func (p *Provider) Run(ctx context.Context) { p.Deliveries.Run(ctx) }
 
 // Routes mounts every endpoint, by its path below the issuer, and answers what r has no route for,
 // also among those of other packages. HEAD is answered as GET is. Requests must be text: see

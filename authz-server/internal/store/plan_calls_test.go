@@ -62,6 +62,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p.ofInteractions()
 	p.ofKeys()
 	p.ofLogouts()
+	p.ofOutbox()
 	p.ofSessions()
 	p.ofLogins()
 	p.ofPasskeys()
@@ -201,18 +202,42 @@ func (s *planned) ofKeys() {
 func (s *planned) ofLogouts() {
 	s.add("NoteSessionClient", func(ctx context.Context) error { return s.Logouts.NoteSessionClient(ctx, "s1", "c2") })
 	s.add("SessionClients", func(ctx context.Context) error { _, err := s.Logouts.SessionClients(ctx, "s1"); return err })
-	s.add("TakeLogouts", func(ctx context.Context) error { _, err := s.Logouts.TakeLogouts(ctx, time.Minute, 16, 4); return err })
-	for range 5 { // until it has been with all clients, and begins anew
-		s.add("TakeLogouts", func(ctx context.Context) error {
-			_, err := s.Logouts.TakeLogouts(ctx, time.Minute, 1000, 4)
+}
+
+func (s *planned) ofOutbox() {
+	room := func(string) int { return 4 }
+	s.add("Add", func(ctx context.Context) error { return s.Outbox.Add(ctx, outbox.Item{Kind: "logout", Lane: "c1"}) })
+	s.add("Take", func(ctx context.Context) error {
+		_, err := s.Outbox.Take(ctx, "logout", time.Minute, 16, room)
+		return err
+	})
+	for range 5 { // until it has been in all lanes, and begins anew
+		s.add("Take", func(ctx context.Context) error {
+			_, err := s.Outbox.Take(ctx, "logout", time.Minute, 200, room)
 			return err
 		})
 	}
-	s.add("EndLogout", func(ctx context.Context) error { return s.Logouts.EndLogout(ctx, "x1") })
-	s.add("PostponeLogout", func(ctx context.Context) error {
-		return s.Logouts.PostponeLogout(ctx, outbox.LogoutDelivery{ID: "x1"}, "slow", soon)
+	s.add("Take", func(ctx context.Context) error { // nothing is due in a thousand lanes
+		taken, err := s.Outbox.Take(ctx, "mail", time.Minute, 16, room)
+		if len(taken) > 0 {
+			return fmt.Errorf("%d are due", len(taken))
+		}
+		return err
 	})
-	s.add("LogoutDeliveries", func(ctx context.Context) error { _, err := s.Logouts.LogoutDeliveries(ctx, "x5", 500); return err })
+	s.add("End", func(ctx context.Context) error { return s.Outbox.End(ctx, "x1") })
+	s.add("Postpone", func(ctx context.Context) error { return s.Outbox.Postpone(ctx, outbox.Item{ID: "x1"}, "slow", soon) })
+	s.add("List", func(ctx context.Context) error { _, err := s.Outbox.List(ctx, "logout", "x5", 500); return err })
+	s.add("Retry", func(ctx context.Context) error { return s.Outbox.Retry(ctx, "logout", "x2") })
+	s.add("RetryGivenUp", func(ctx context.Context) error {
+		if err := s.prepare(ctx, "outbox"); err != nil {
+			return err
+		}
+		_, err := s.Outbox.RetryGivenUp(ctx, "logout")
+		return err
+	})
+	s.add("Depth", func(ctx context.Context) error { _, err := s.Outbox.Depth(ctx, "logout"); return err })
+	s.add("Payloads", func(ctx context.Context) error { _, _, err := s.Outbox.Payloads(ctx, "x5", 200); return err })
+	s.add("Reseal", func(ctx context.Context) error { return s.Outbox.Reseal(ctx, "x1", []byte("x"), key(1)) })
 }
 
 func (s *planned) ofSessions() {

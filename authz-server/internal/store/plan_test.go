@@ -92,9 +92,12 @@ var grown = []string{
 		CAST('' AS BYTEA) FROM n`,
 	`INSERT INTO revoked_tokens (jti, expires_at) ` + growthtest.Numbers + ` SELECT 'x' || i, i * 1000 - 3600000000 FROM n`,
 	`INSERT INTO used_ids (id_hash, expires_at) ` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), i * 1000 FROM n`,
-	`INSERT INTO logout_deliveries (id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at)
-		` + growthtest.Numbers + ` SELECT 'x' || i, CASE WHEN i % 100 = 0 THEN 'c' || i ELSE 'c1' END, 'u1', 's', 0, '', i, i,
-		CASE WHEN i % 2 = 0 THEN i * 1000 - 2592000000000 ELSE 0 END FROM n`,
+	`INSERT INTO outbox (id, kind, lane, topic, user_id, payload, sealed, attempts, leased, last_error, created_at, since_at, due_at, given_up_at)
+		` + growthtest.Numbers + ` SELECT 'x' || i, 'logout', CASE WHEN i % 100 = 0 THEN 'c' || i ELSE 'c1' END, 's', 'u1', CAST('x' AS BYTEA),
+		i % 4 = 0, 0, false, '', i, i, i, CASE WHEN i % 2 = 0 THEN i * 1000 - 2592000000000 ELSE 0 END FROM n`,
+	`INSERT INTO outbox (id, kind, lane, topic, user_id, payload, sealed, attempts, leased, last_error, created_at, since_at, due_at, given_up_at)
+		` + growthtest.Numbers + ` SELECT 'y' || i, 'mail', 'd' || i, '', 'u1', CAST('x' AS BYTEA),
+		i % 4 = 0, 0, false, '', i, i, 9000000000000, CASE WHEN i % 2 = 0 THEN 9000000000000 ELSE 0 END FROM n WHERE i <= 2000`,
 }
 
 // planNow leaves some batches of each table to be swept.
@@ -115,7 +118,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				"server_secrets": "the server has two",
 			},
 			Apart: slices.Concat(
-				[]string{"Tx", "LimitSessions", "KeepUnused", "LogoutsDue", "Sweeps"},
+				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps"},
 				// These are steps of what is called:
 				[]string{"With", "GiveBack", "ForgetDecisions", "RevokeOfSession", "RevokeOfUser", "Remove", "MarkRemoved", "Removed", "Purge",
 					"EndEverySession", "TellOfEnd", "TellOfWithdrawal", "ForgetSession"},
@@ -135,7 +138,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*grants.Grants](), reflect.TypeFor[*grants.Consents](), reflect.TypeFor[*grants.Devices](),
 	reflect.TypeFor[*keystore.Keys](),
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),
-	reflect.TypeFor[*outbox.Logouts](),
+	reflect.TypeFor[*outbox.Logouts](), reflect.TypeFor[*outbox.Queue](),
 	reflect.TypeFor[*registry.Clients](),
 	reflect.TypeFor[*requests.Interactions](), reflect.TypeFor[*requests.Pushed](),
 }
@@ -150,5 +153,6 @@ var leave = map[string]string{
 	"device_codes":          `DELETE FROM device_codes WHERE created_at > 500`,
 	"initial_access_tokens": `DELETE FROM initial_access_tokens WHERE created_at > 500`,
 	"invitations":           `DELETE FROM invitations WHERE created_at > 500`,
+	"outbox":                `DELETE FROM outbox WHERE created_at > 1500`,
 	"consents":              `DELETE FROM consents WHERE created_at > 500`,
 }

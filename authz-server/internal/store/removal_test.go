@@ -109,7 +109,7 @@ func TestEndAllEndsWhatMustNotLiveOn(t *testing.T) {
 		for table, want := range map[string]int{
 			"sessions": 0, "session_clients": 0, "grants": 0, "authorization_codes": 0, "refresh_tokens": 0, "device_codes": 0,
 			"interactions": 0, "pushed_requests": 0, "initial_access_tokens": 0, "invitations": 0,
-			"users": 2, "clients": 2, "consents": 1, "signing_keys": 1, "logout_deliveries": 1,
+			"users": 2, "clients": 2, "consents": 1, "signing_keys": 1, "outbox": 1,
 		} {
 			if n := s.Count(t, table); n != want {
 				t.Errorf("%s has %d rows, want %d", table, n, want)

@@ -57,6 +57,7 @@ type Store struct {
 	Consents     *grants.Consents
 	Grants       *grants.Grants
 	Devices      *grants.Devices
+	Outbox       *outbox.Queue
 	Logouts      *outbox.Logouts
 	Interactions *requests.Interactions
 	Pushed       *requests.Pushed
@@ -100,7 +101,8 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 	s.Invitations, s.Agreements = accounts.NewInvitations(db, now), accounts.NewAgreements(db, now)
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
 	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)
-	s.Logouts = outbox.NewLogouts(db, now, s.Clients)
+	s.Outbox = outbox.NewQueue(db, now)
+	s.Logouts = outbox.NewLogouts(db, s.Clients, s.Outbox)
 	s.Devices = grants.NewDevices(db, now, s.Grants)
 	s.Consents = grants.NewConsents(db, now, s.Interactions, s.Grants, s.Logouts)
 	s.Sessions = accounts.NewSessions(db, now, s.Grants, s.Logouts)
@@ -117,7 +119,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		s.Interactions.Sweeps(), s.Pushed.Sweeps(),
 		s.Factors.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
-		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Logouts.Sweeps(),
+		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Outbox.Sweeps(),
 		s.Invitations.Sweeps(),
 		// This has batches of its own, so one step does all of it.
 		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},

@@ -10,6 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
@@ -92,7 +93,7 @@ func TestAPersonKeepsSoManySessionsAndGrants(t *testing.T) {
 		if g, err := s.Grants.Grant(t.Context(), "first"); err != nil || g.RevokedAt.IsZero() {
 			t.Errorf("its grant is live: %v", err)
 		}
-		if told, err := s.Logouts.LogoutDeliveries(t.Context(), "", 10); err != nil || len(told) != 1 {
+		if told, err := s.Outbox.List(t.Context(), outbox.KindLogout, "", 10); err != nil || len(told) != 1 {
 			t.Errorf("its client is not told: %v %v", told, err)
 		}
 

@@ -3,12 +3,14 @@ package store
 import (
 	"io/fs"
 	"path"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/growthtest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -46,8 +48,8 @@ func TestADatabaseOfTheVersionBeforeIsMigratedWithItsData(t *testing.T) {
 		}
 		const waiting = 7
 		if _, err := before.Exec(ctx, `INSERT INTO logout_deliveries (id, client_id, user_id, session_id, attempts, last_error,
-			created_at, due_at, given_up_at) `+growthtest.Numbers+` SELECT 'old' || i, 'c1', 'u1', 's1', 0, '', 1, 1, 0
-			FROM n WHERE i <= 7`); err != nil {
+			created_at, due_at, given_up_at) `+growthtest.Numbers+` SELECT 'old' || i, 'c1', 'u1', 's1', 3, 'slow', 1, 2,
+			CASE WHEN i = 7 THEN 3 ELSE 0 END FROM n WHERE i <= 7`); err != nil {
 			t.Fatal(err)
 		}
 		if err := before.Close(); err != nil {
@@ -60,9 +62,6 @@ func TestADatabaseOfTheVersionBeforeIsMigratedWithItsData(t *testing.T) {
 		}
 		defer s.Close()
 		for table, want := range rows {
-			if table == "logout_deliveries" {
-				continue
-			}
 			var got int
 			if err := s.db.QueryRow(ctx, `SELECT COUNT(*) FROM `+table).Scan(&got); err != nil || got != want {
 				t.Errorf("%s has %d rows, not %d: %v", table, got, want, err)
@@ -78,8 +77,21 @@ func TestADatabaseOfTheVersionBeforeIsMigratedWithItsData(t *testing.T) {
 		if g, err := s.Grants.Grant(ctx, "g1"); err != nil || g.UserID != "u1" {
 			t.Errorf("%+v %v", g, err)
 		}
-		if deliveries, err := s.Logouts.LogoutDeliveries(ctx, "", 10_000); err != nil || len(deliveries) < waiting {
-			t.Errorf("%d log-outs wait: %v", len(deliveries), err)
+		deliveries, err := s.Outbox.List(ctx, outbox.KindLogout, "", 100)
+		if err != nil || len(deliveries) != waiting {
+			t.Fatalf("%d log-outs wait: %v", len(deliveries), err)
+		}
+		first := time.UnixMicro(1).UTC()
+		want := outbox.Item{
+			ID: "old7", Kind: outbox.KindLogout, Lane: "c1", Topic: "s1", UserID: "u1", Payload: []byte{}, Attempts: 3, LastError: "slow",
+			CreatedAt: first, Since: first, DueAt: time.UnixMicro(2).UTC(), GivenUpAt: time.UnixMicro(3).UTC(),
+		}
+		if got := deliveries[6]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v\nnot %+v", got, want)
+		}
+		if taken, err := s.Outbox.Take(ctx, outbox.KindLogout, time.Minute, 100, func(string) int { return 100 }); err != nil ||
+			len(taken) != waiting-1 || taken[0].Attempts != 4 {
+			t.Errorf("%+v %v", taken, err)
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
@@ -138,7 +139,7 @@ func TestATryDoesNotHaveLogoutsLookedFor(t *testing.T) {
 	b.Post("/login", "email", "mina@example.org", "password", "a wrong one").Want(t, http.StatusUnprocessableEntity)
 	b.Post("/login", "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/account")
 	select {
-	case <-s.Store.Logouts.LogoutsDue():
+	case <-s.Store.Outbox.Due(outbox.KindLogout):
 		t.Error("a try to log in made the server look for log-outs")
 	default:
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -47,6 +48,7 @@ type Fixture struct {
 	User     accounts.User
 	Server   *httptest.Server
 	Provider *provider.Provider
+	Queue    *queue.Worker // delivers what leaves the server, when a test says so
 }
 
 // Each runs test on both database engines.
@@ -135,8 +137,10 @@ func (f *Fixture) config() provider.Config {
 		Store: f.Store, Fetch: outgoing, Policy: client.Policy{Scopes: everyScope(), InsecureLoopback: true}, Now: f.Clock.Now, Log: log,
 	})
 	f.must(err)
+	worker, err := queue.New(queue.Config{Outbox: f.Store.Outbox, Log: log, Now: f.Clock.Now})
+	f.must(err)
 	return provider.Config{
-		Issuer: f.Issuer, Resources: client.Builtin(APIOrigin), Store: f.Store, Clients: known, Fetch: outgoing,
+		Issuer: f.Issuer, Resources: client.Builtin(APIOrigin), Store: f.Store, Clients: known, Fetch: outgoing, Queue: worker,
 		PairwiseSalt: make([]byte, 32), Keys: f.Ring, Pages: rendered, Log: log, Now: f.Clock.Now,
 	}
 }
@@ -153,6 +157,7 @@ func (f *Fixture) serve(config provider.Config, change func(*people.Config)) {
 	var err error
 	config.People, err = people.New(ofPeople)
 	f.must(err)
+	f.Queue = config.Queue
 	f.Provider, err = provider.New(config)
 	f.must(err)
 	router := mux.NewRouter()

@@ -12,7 +12,7 @@ import (
 // all sessions of the person and revokes all grants, offline ones too: anybody who knew the old
 // password may have made them.
 func (s *Users) ResetPassword(ctx context.Context, id, newHash string) error {
-	return s.sessions.logouts.Tx(ctx, func(ctx context.Context) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1, updated_at = $2
 			WHERE id = $3`, newHash, sqldb.Micros(s.now()), id)); err != nil {
 			return err
@@ -35,7 +35,7 @@ func (s *Users) RehashPassword(ctx context.Context, id, oldHash, newHash string)
 func (s *Users) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSession string) (cookie string, err error) {
 	now := sqldb.Micros(s.now())
 	cookie = opaque.New()
-	err = s.sessions.logouts.Tx(ctx, func(ctx context.Context) error {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1, updated_at = $2
 			WHERE id = $3 AND password_hash = $4`,
 			newHash, now, id, oldHash)); err != nil {

@@ -238,7 +238,7 @@ func (s *Sessions) EndSessionOf(ctx context.Context, userID, id string) error {
 }
 
 func (s *Sessions) endOne(ctx context.Context, condition string, args ...any) error {
-	return s.logouts.Tx(ctx, func(ctx context.Context) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
 		ended, err := s.endSessions(ctx, condition, args...)
 		return row.Changed(int64(ended), err)
 	})
@@ -249,7 +249,7 @@ func (s *Sessions) endOne(ctx context.Context, condition string, args ...any) er
 // ends all other sessions wants everybody else out, and somebody else may have made any of those
 // grants. ErrNotFound: except has itself ended.
 func (s *Sessions) EndSessionsOf(ctx context.Context, userID, except string) error {
-	return s.logouts.Tx(ctx, func(ctx context.Context) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if except != "" {
 			// If two sessions end each other at once, the lock on the person's row lets one of them
 			// go first.
@@ -354,7 +354,7 @@ const sessionBatch = 40
 // as EndSession does.
 func (s *Sessions) EndEverySession(ctx context.Context) (ended int64, err error) {
 	return s.db.Batches(ctx, sessionBatch, func(ctx context.Context) (rows int64, err error) {
-		err = s.logouts.Tx(ctx, func(ctx context.Context) error {
+		err = s.db.Tx(ctx, func(ctx context.Context) error {
 			n, err := s.endSessions(ctx, `id IN (SELECT id FROM sessions ORDER BY id LIMIT 40)`)
 			rows = int64(n)
 			return err

@@ -148,7 +148,7 @@ func (s *Users) SetPasskey(ctx context.Context, id string, has bool) error {
 // SetDisabled disables an account, which ends all its sessions and revokes all its grants, or
 // enables it again.
 func (s *Users) SetDisabled(ctx context.Context, id string, disabled bool) error {
-	return s.sessions.logouts.Tx(ctx, func(ctx context.Context) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
 		// This locks the row until the transaction ends: a log-in under way comes wholly before,
 		// and is ended below, or wholly after.

@@ -141,7 +141,7 @@ func moved(list string, added, taken []string) string {
 // and forgets which sessions the client knew of. It is no error if there was no consent, since a
 // client that needs none can have grants.
 func (s *Consents) WithdrawConsent(ctx context.Context, userID, clientID string) error {
-	return s.logouts.Tx(ctx, func(ctx context.Context) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
 		// In the order in which an authorization request takes its locks: interaction, consent,
 		// grant.
 		if err := s.interactions.ForgetDecisions(ctx, userID, clientID); err != nil {

@@ -39,10 +39,13 @@ func noted(t *testing.T, f *storetest.World, session string, clients ...string) 
 	}
 }
 
+// room lets each lane have up to n.
+func room(n int) func(lane string) int { return func(string) int { return n } }
+
 // queued are the deliveries by "client session".
 func queued(t *testing.T, f *storetest.World) []string {
 	t.Helper()
-	all, err := f.Logouts.LogoutDeliveries(t.Context(), "", 1000)
+	all, err := f.Outbox.List(t.Context(), outbox.KindLogout, "", 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +54,7 @@ func queued(t *testing.T, f *storetest.World) []string {
 		if d.UserID != f.Person.ID || d.Attempts != 0 || !d.DueAt.Equal(f.Now) || !d.GivenUpAt.IsZero() {
 			t.Errorf("%+v", d)
 		}
-		names = append(names, d.ClientID+" "+d.SessionID)
+		names = append(names, d.Lane+" "+d.Topic)
 	}
 	slices.Sort(names)
 	return names
@@ -96,7 +99,7 @@ func TestHoweverASessionEndsItsClientsAreToBeTold(t *testing.T) {
 					t.Errorf("queued: %q", got)
 				}
 				select {
-				case <-f.Logouts.LogoutsDue():
+				case <-f.Outbox.Due(outbox.KindLogout):
 				default:
 					t.Error("nobody was woken")
 				}
@@ -211,11 +214,11 @@ func TestOneTakesADeliveryAtATime(t *testing.T) {
 		var mu sync.Mutex
 		taken := map[string]int{}
 		storetest.Winners(t, func(ctx context.Context, _ int) (bool, error) {
-			got, err := f.Logouts.TakeLogouts(ctx, time.Minute, 10, 2)
+			got, err := f.Outbox.Take(ctx, outbox.KindLogout, time.Minute, 10, room(2))
 			mu.Lock()
 			defer mu.Unlock()
 			for _, d := range got {
-				taken[d.ClientID]++
+				taken[d.Lane]++
 			}
 			return true, err
 		})
@@ -224,25 +227,25 @@ func TestOneTakesADeliveryAtATime(t *testing.T) {
 		}
 
 		f.Now = f.Now.Add(time.Minute) // the process that took them died
-		again, err := f.Logouts.TakeLogouts(t.Context(), time.Minute, 10, 2)
+		again, err := f.Outbox.Take(t.Context(), outbox.KindLogout, time.Minute, 10, room(2))
 		if err != nil || len(again) != 3 || again[0].Attempts != 2 {
 			t.Fatalf("%+v %v", again, err)
 		}
 		late := again[0]
 		late.Attempts = 1
-		if err := f.Logouts.PostponeLogout(t.Context(), late, "late", time.Time{}); err != nil {
+		if err := f.Outbox.Postpone(t.Context(), late, "late", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Logouts.PostponeLogout(t.Context(), again[0], "slow", f.Now.Add(time.Hour)); err != nil {
+		if err := f.Outbox.Postpone(t.Context(), again[0], "slow", f.Now.Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Logouts.PostponeLogout(t.Context(), again[1], "dead", time.Time{}); err != nil {
+		if err := f.Outbox.Postpone(t.Context(), again[1], "dead", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Logouts.EndLogout(t.Context(), again[2].ID); err != nil {
+		if err := f.Outbox.End(t.Context(), again[2].ID); err != nil {
 			t.Fatal(err)
 		}
-		left, err := f.Logouts.LogoutDeliveries(t.Context(), "", 10)
+		left, err := f.Outbox.List(t.Context(), outbox.KindLogout, "", 10)
 		if err != nil || len(left) != 2 {
 			t.Fatal(left, err)
 		}
@@ -259,10 +262,10 @@ func TestOneTakesADeliveryAtATime(t *testing.T) {
 			}
 		}
 		f.Now = f.Now.Add(time.Hour)
-		if got, err := f.Logouts.TakeLogouts(t.Context(), time.Minute, 10, 2); err != nil || len(got) != 1 || got[0].ID != again[0].ID {
+		if got, err := f.Outbox.Take(t.Context(), outbox.KindLogout, time.Minute, 10, room(2)); err != nil || len(got) != 1 || got[0].ID != again[0].ID {
 			t.Errorf("%+v %v", got, err)
 		}
-		f.Now = f.Now.Add(outbox.LogoutRetention)
+		f.Now = f.Now.Add(outbox.Retention)
 		if rows, err := f.Sweep(t.Context()); err != nil || rows != 1 {
 			t.Error(rows, err)
 		}
@@ -286,13 +289,13 @@ func TestAClientWithManyLogoutsLeavesRoomForOthers(t *testing.T) {
 		if err := f.Sessions.EndSession(t.Context(), f.Session.ID); err != nil {
 			t.Fatal(err)
 		}
-		got, err := f.Logouts.TakeLogouts(t.Context(), time.Minute, 3, 2)
+		got, err := f.Outbox.Take(t.Context(), outbox.KindLogout, time.Minute, 3, room(2))
 		if err != nil {
 			t.Fatal(err)
 		}
 		count := map[string]int{}
 		for _, d := range got {
-			count[d.ClientID]++
+			count[d.Lane]++
 		}
 		if count["many"] != 2 || count["few"] != 1 {
 			t.Errorf("taken: %v", count)
@@ -302,15 +305,17 @@ func TestAClientWithManyLogoutsLeavesRoomForOthers(t *testing.T) {
 
 func TestLogoutsAreTakenFromEveryClientInTurn(t *testing.T) {
 	storetest.Empty(t, func(t *testing.T, f *storetest.World) {
-		f.Exec(t, `INSERT INTO logout_deliveries (id, client_id, user_id, session_id, attempts, last_error, created_at, due_at, given_up_at)
+		f.Exec(t, `INSERT INTO outbox (id, kind, lane, topic, user_id, payload, sealed, attempts, leased, last_error,
+				created_at, since_at, due_at, given_up_at)
 			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
-			SELECT 'x' || i, CASE WHEN i <= 900 THEN 'busy' ELSE 'client' || i END, 'u', 's', 0, '', 0, 0, 0 FROM n`)
+			SELECT 'x' || i, 'logout', CASE WHEN i <= 900 THEN 'busy' ELSE 'client' || i END, 's', 'u', CAST('' AS BYTEA), false, 0, false, '',
+				0, 0, 0, 0 FROM n`)
 		took := map[string]int{}
 		for range 40 {
-			got, err := f.Logouts.TakeLogouts(t.Context(), time.Hour, 16, 4)
+			got, err := f.Outbox.Take(t.Context(), outbox.KindLogout, time.Hour, 16, room(4))
 			storetest.OK(t, err)
 			for _, d := range got {
-				took[d.ClientID]++
+				took[d.Lane]++
 			}
 			if len(took) == 101 {
 				if took["busy"] < 4 {
