@@ -203,7 +203,7 @@ func (g gallery) member() {
 	g.visit("board-last", "/boards/notice?cursor=20&page=2", "moderators-only", "/boards/empty",
 		"edit", "/posts/id1/edit", "delete", "/posts/id1/delete",
 		"edit-comment", "/comments/id2/edit", "delete-comment", "/comments/id2/delete",
-		"profile", "/profile", "settings", "/settings", "interests", "/interests", "person", "/people/person-2",
+		"profile", "/profile", "settings", "/settings", "interests", "/interests", "data", "/data", "data-confirmed", "/data?confirmed", "person", "/people/person-2",
 		"not-found", "/nowhere")
 	g.open("/tokens")
 	g.Click("#access-tamper")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -34,6 +35,8 @@ type fakeServices struct {
 	next      int
 	calls     map[string]map[string]bool // by service: method and pattern
 	strangers int                        // calls without a token to the board
+	stepUp    atomic.Value               // string: the challenge for every export; empty: for those after an old log-in
+	cutShort  atomic.Bool                // the second page of the board's export fails
 }
 
 // versioned is a JSON object and its version, which is its ETag.
@@ -192,6 +195,13 @@ func (s *fakeServices) userRoutes() http.Handler {
 			}
 			return nil
 		})
+	mux.HandleFunc("GET /v1/me/export", func(w http.ResponseWriter, r *http.Request) {
+		if person, ok := s.fresh(w, r); ok {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			answer(w, http.StatusOK, "", map[string]any{"service": "user", "profile": s.profiles[person].fields})
+		}
+	})
 	mux.HandleFunc("GET /v1/users/{id}", func(w http.ResponseWriter, r *http.Request) {
 		if _, _, ok := s.issuer.whose(w, r); !ok {
 			return
@@ -208,8 +218,47 @@ func (s *fakeServices) userRoutes() http.Handler {
 	return mux
 }
 
+// fresh is fakeIssuer.whose for what needs a log-in of the last ten minutes (RFC 9470).
+func (s *fakeServices) fresh(w http.ResponseWriter, r *http.Request) (person string, ok bool) {
+	if person, _, ok = s.issuer.whose(w, r); !ok {
+		return "", false
+	}
+	var claims struct {
+		AuthTime int64 `json:"auth_time"`
+	}
+	payload, _ := base64.RawURLEncoding.DecodeString(strings.Split(r.Header.Get("Authorization"), ".")[1])
+	json.Unmarshal(payload, &claims)
+	challenge, _ := s.stepUp.Load().(string)
+	if challenge == "" && s.now().Sub(time.Unix(claims.AuthTime, 0)) > 10*time.Minute {
+		challenge = `max_age="600"`
+	}
+	if challenge != "" {
+		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_user_authentication", error_description="d", `+challenge)
+		problem(w, http.StatusUnauthorized, "More recent authentication is required.")
+		return "", false
+	}
+	return person, true
+}
+
 func (s *fakeServices) boardRoutes() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/me/export", func(w http.ResponseWriter, r *http.Request) {
+		person, ok := s.fresh(w, r)
+		if !ok {
+			return
+		}
+		page := map[string]any{"service": "board", "id": person, "name": "name", "items": []any{map[string]any{"kind": "post", "n": 1}}}
+		switch {
+		case r.FormValue("cursor") == "":
+			page["next"] = "more"
+		case s.cutShort.Load():
+			problem(w, http.StatusServiceUnavailable, "later")
+			return
+		default:
+			page["items"] = []any{map[string]any{"kind": "comment", "n": 2}, map[string]any{"kind": "comment", "n": 3}}
+		}
+		answer(w, http.StatusOK, "", page)
+	})
 	handle := func(pattern string, h func(w http.ResponseWriter, r *http.Request, person string, moderator bool)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") == "" && s.forAll(w, r) {

@@ -162,9 +162,10 @@ var rules = []rule{
 	{"resources/board/internal/store", []string{"internal/sqldb"}},
 
 	{"client-demo", []string{"client-demo/internal/...", "internal/cli", "internal/httpd"}},
-	demo("web", "boards profile tokens site pages lang flow backend", "internal/httpd"),
+	demo("web", "boards profile mydata tokens site pages lang flow backend", "internal/httpd"),
 	demo("boards", "site pages markdown flow backend"),
 	demo("profile", "site pages lang backend"),
+	demo("mydata", "site pages backend", "internal/httpd"),
 	demo("tokens", "site pages flow backend", "internal/httpd"),
 	demo("site", "pages lang flow backend", "internal/httpd"),
 	demo("pages", "lang markdown backend"),

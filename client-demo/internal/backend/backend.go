@@ -44,6 +44,7 @@ type Error struct {
 	Title  string
 	Detail string
 	Fields map[string]string // what was wrong with which field of the body
+	StepUp *StepUp           // the log-in that would help; nil: none
 }
 
 func (e *Error) Error() string {
@@ -106,8 +107,9 @@ func (s service) do(ctx context.Context, token TokenFunc, c call) (etag string, 
 		return "", err
 	}
 	etag, err = s.once(ctx, access, address, c)
-	if !errors.Is(err, &Error{Status: http.StatusUnauthorized}) {
-		return etag, err
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized || refused.StepUp != nil {
+		return etag, err // no other token of the same log-in would help
 	}
 	again, tokenErr := token(ctx, access)
 	if tokenErr != nil {
@@ -140,7 +142,11 @@ func (s service) once(ctx context.Context, access, address string, c call) (etag
 		return "", &DownError{s.name, fmt.Errorf("its answer to %s: %w", c, err)}
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return "", s.refusal(resp.StatusCode, text)
+		err := s.refusal(resp.StatusCode, text)
+		if refused := (*Error)(nil); errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
+			refused.StepUp = stepUp(resp.Header)
+		}
+		return "", err
 	}
 	if err := s.read(text, c); err != nil {
 		return "", err

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"encoding/json"
 	"net/url"
 	"time"
 )
@@ -23,7 +24,8 @@ type Board struct {
 	CreatedAt   time.Time `json:"created_at"`
 }
 
-// Author is who wrote something. Name is empty when the board service does not know it.
+// Author is who wrote something. Name is empty when the board service does not know it. The zero
+// Author is nobody: their account was deleted.
 type Author struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -57,7 +59,7 @@ type Comment struct {
 	ID        string    `json:"id"`
 	Post      string    `json:"post"`
 	Parent    string    `json:"parent"`
-	Body      string    `json:"body"`
+	Body      string    `json:"body"`   // empty in a stub, which is there for its replies
 	Format    string    `json:"format"` // plain or markdown
 	Author    Author    `json:"author"`
 	Hidden    bool      `json:"hidden"`
@@ -213,4 +215,21 @@ func (b Boards) ChangeComment(ctx context.Context, token TokenFunc, id, etag, bo
 func (b Boards) DeleteComment(ctx context.Context, token TokenFunc, id, etag string) error {
 	_, err := b.do(ctx, token, call{method: "DELETE", path: path{"comments", id}, ifMatch: etag})
 	return err
+}
+
+// ExportPage is a part of all that the service keeps of a person. Items are as they are.
+type ExportPage struct {
+	Service string            `json:"service"`
+	ID      string            `json:"id"`
+	Name    string            `json:"name"`
+	Items   []json.RawMessage `json:"items"`
+	Next    string            `json:"next"` // empty: this is the last
+}
+
+// Export returns a page of all that the service keeps of the person. The error is an [Error] with
+// StepUp if they must log in again first.
+func (b Boards) Export(ctx context.Context, token TokenFunc, cursor string) (part ExportPage, err error) {
+	// So few that the longest posts, with every character escaped, fit into an answer.
+	_, err = b.do(ctx, token, call{method: "GET", path: path{"me", "export"}, query: page("10", cursor), out: &part})
+	return part, err
 }

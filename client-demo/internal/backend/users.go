@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -77,6 +78,13 @@ func (u Users) Interests(ctx context.Context, token TokenFunc) (interests Intere
 func (u Users) PutInterests(ctx context.Context, token TokenFunc, etag string, interests Interests) error {
 	_, err := u.do(ctx, token, call{method: "PUT", path: path{"me", "interests"}, ifMatch: etag, in: interests})
 	return err
+}
+
+// Export returns all that the service keeps of the person, as it is. The error is an [Error] with
+// StepUp if they must log in again first.
+func (u Users) Export(ctx context.Context, token TokenFunc) (document json.RawMessage, err error) {
+	_, err = u.do(ctx, token, call{method: "GET", path: path{"me", "export"}, out: &document})
+	return document, err
 }
 
 // User returns another person's public profile.

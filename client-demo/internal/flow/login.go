@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type login struct {
 	Nonce    string    `json:"n"`
 	To       string    `json:"t"`
 	Draft    string    `json:"d,omitempty"` // finds the form that it carries
+	MaxAge   *int      `json:"m,omitempty"` // seconds; nil: none was asked for
 	Expires  time.Time `json:"e"`
 }
 
@@ -37,6 +39,10 @@ type Login struct {
 	Draft  url.Values // a form that was sent without a session; [Session.TakeDraft] returns it
 	Locale string     // language for the issuer's pages; empty: the browser's
 	From   netip.Addr // who sent the draft; all with the zero Addr count as one
+
+	// What a service wants of the log-in (RFC 9470, OpenID Connect Core §3.1.2.1).
+	MaxAge    *int   // how many seconds ago the person may have logged in; nil: at any time
+	ACRValues string // how, space-separated; empty: in any way
 }
 
 // Begin sends the browser to the issuer. When it returns an error, nothing has been written.
@@ -47,7 +53,7 @@ func (c *Client) Begin(w http.ResponseWriter, r *http.Request, in Login) error {
 	}
 	state, now := secret(), c.now()
 	l := login{State: state, Verifier: oauth2.GenerateVerifier(), Nonce: secret(), To: LocalPath(in.To),
-		Expires: now.Add(loginLifetime)}
+		Expires: now.Add(loginLifetime), MaxAge: in.MaxAge}
 	l.Draft = c.drafts.put(in.From, in.Draft, now, l.Expires)
 	sealed, err := c.sealer.seal(loginPurpose, l)
 	if err == nil && len(sealed) > maxSealed {
@@ -65,6 +71,12 @@ func (c *Client) Begin(w http.ResponseWriter, r *http.Request, in Login) error {
 	}
 	if in.Locale != "" {
 		options = append(options, oauth2.SetAuthURLParam("ui_locales", in.Locale))
+	}
+	if in.MaxAge != nil {
+		options = append(options, oauth2.SetAuthURLParam("max_age", strconv.Itoa(*in.MaxAge)))
+	}
+	if in.ACRValues != "" {
+		options = append(options, oauth2.SetAuthURLParam("acr_values", in.ACRValues))
 	}
 	http.Redirect(w, r, op.oauth.AuthCodeURL(state, options...), http.StatusSeeOther)
 	return nil
@@ -108,6 +120,10 @@ func (c *Client) Finish(w http.ResponseWriter, r *http.Request) (to string, err 
 	// OpenID Connect Core §3.1.3.7, 11: another nonce is another log-in's.
 	if subtle.ConstantTimeCompare([]byte(identity.Nonce), []byte(l.Nonce)) != 1 {
 		return "", fmt.Errorf("%w: its nonce is not the one that was sent", ErrBadIDToken)
+	}
+	// §3.1.3.7, 13: the issuer must have asked the person again if it was too long ago.
+	if l.MaxAge != nil && c.now().Sub(identity.authTime) > time.Duration(*l.MaxAge)*time.Second+loginLifetime {
+		return "", fmt.Errorf("%w: the log-in that it is about is older than was asked for", ErrBadIDToken)
 	}
 
 	s := &Session{Subject: identity.Subject, sid: identity.sid, created: c.now(), seen: c.now(), name: identity.name}
@@ -186,6 +202,8 @@ type identity struct {
 	*oidc.IDToken
 	name string
 	sid  string // the session at the issuer, or empty
+
+	authTime time.Time // when the person logged in; the Unix epoch if the issuer does not say
 }
 
 // verifyIDToken checks what OpenID Connect Core §3.1.3.7 asks for. go-oidc checks signature,
@@ -212,6 +230,7 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 		PreferredUsername string `json:"preferred_username"`
 		Email             string `json:"email"`
 		SessionID         string `json:"sid"`
+		AuthTime          int64  `json:"auth_time"`
 	}
 	if err := token.Claims(&claims); err != nil {
 		return identity{}, fmt.Errorf("%w: %w", ErrBadIDToken, err)
@@ -231,7 +250,7 @@ func (c *Client) verifyIDToken(ctx context.Context, op *issuer, raw, accessToken
 			name = other
 		}
 	}
-	return identity{token, name, claims.SessionID}, nil
+	return identity{token, name, claims.SessionID, time.Unix(claims.AuthTime, 0)}, nil
 }
 
 // tokenError tells a refusal of the token endpoint from an answer that did not come.

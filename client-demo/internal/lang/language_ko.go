@@ -67,6 +67,17 @@ var korean = &Language{
 		"preview":       "미리 보기",
 		"preview_note":  "미리 보기예요. 아직 저장하지 않았어요.",
 
+		// my data, and accounts that are gone
+		"my_data":            "내 데이터",
+		"deleted_account":    "탈퇴한 사용자",
+		"account_gone_title": "탈퇴한 계정이에요",
+		"account_gone":       "이 계정의 정보는 삭제되었어요. 로그아웃한 뒤, 다시 글을 쓰려면 새 계정을 만드세요.",
+		"my_data_lead":       "서비스에 보관된 내 정보를 JSON 파일 하나로 모두 내려받아요. 프로필, 설정, 관심사와 내가 쓴 글과 댓글이 들어 있어요.",
+		"my_data_fresh":      "로그인한 지 오래되었다면 먼저 다시 로그인해야 해요.",
+		"my_data_confirmed":  "다시 로그인했어요. 이제 데이터를 내려받을 수 있어요.",
+		"download":           "내려받기",
+		"step_up_failed":     "서비스가 요구하는 만큼 최근이거나 안전한 로그인이 아니에요. 다시 시도해 보고, 계속되면 운영자에게 알려 주세요.",
+
 		// what went wrong
 		"not_found_title": "페이지가 없어요",
 		"not_found":       "없는 페이지이거나 삭제된 페이지예요.",

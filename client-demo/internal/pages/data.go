@@ -130,7 +130,7 @@ type Own struct {
 
 // tabs has, for each of these pages, the attribute aria-current of its tab on the page that is
 // shown.
-type tabs struct{ Profile, Settings, Interests template.HTMLAttr }
+type tabs struct{ Profile, Settings, Interests, Data template.HTMLAttr }
 
 // Profile is the page of a person's own profile.
 type Profile struct {
@@ -201,6 +201,16 @@ type Interests struct {
 
 // Tabs marks the page among its neighbours.
 func (Interests) Tabs() tabs { return tabs{Interests: thisPage} }
+
+// Data is the page where people download all that the services keep of them.
+type Data struct {
+	Status    int // 0: 200
+	Notice    string
+	Confirmed bool // they have just logged in for it
+}
+
+// Tabs marks the page among its neighbours.
+func (Data) Tabs() tabs { return tabs{Data: thisPage} }
 
 // Tokens is the page that shows the tokens and has the browser check them.
 type Tokens struct {

@@ -96,6 +96,10 @@ func (p Own) own(template, title string) Head {
 	return head
 }
 
+func (p Data) head(l *lang.Language) Head {
+	return Head{Template: "data", Title: l.T("my_data"), Status: p.Status, Menu: menu{Own: thisPage}}
+}
+
 func (p Tokens) head(l *lang.Language) Head {
 	return Head{Template: "tokens", Title: l.T("tokens"), Menu: menu{Tokens: thisPage}}
 }

@@ -80,6 +80,7 @@ func every(l *lang.Language, languages lang.Languages) []Page {
 		Delete{Title: l.T("delete_post_title"), Question: l.Count("delete_post", 2), Notice: l.T("delete_changed")},
 		Person{Own: true, PostList: posts}, Person{Profile: backend.Profile{Website: "http://1", AvatarURL: "http://1"}, Own: true},
 		Profile{Own: own}, Settings{own, languages}, Interests{own, []string{"1"}},
+		Data{Notice: l.T("step_up_failed")}, Data{Confirmed: true},
 		Tokens{Tokens: []Token{token, {Problem: l.T("opaque_token")}}, Docs: []string{"1"},
 			Words: map[string]string{"good": l.T("js_good")}},
 		Message{Status: 503, Title: l.T("failed_title"), Text: l.T("failed"), Retry: "/"},

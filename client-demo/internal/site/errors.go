@@ -33,6 +33,7 @@ var refusals = map[int]struct {
 	title, text string
 }{
 	http.StatusNotFound:            {http.StatusNotFound, "not_found_title", "not_found"},
+	http.StatusGone:                {http.StatusGone, "account_gone_title", "account_gone"},
 	http.StatusForbidden:           {http.StatusForbidden, "forbidden_title", "forbidden"},
 	http.StatusUnauthorized:        {http.StatusBadGateway, "token_refused_title", "token_refused"},
 	http.StatusTooManyRequests:     {http.StatusTooManyRequests, "too_many_title", "too_many"},
@@ -90,6 +91,16 @@ func (v *Visit) Notice(err error) (text string, whole error) {
 		return v.T("issuer_down_short"), nil
 	}
 	return "", err
+}
+
+// LogInBetter sends the person to the issuer again, for the log-in that a service wants, and then to
+// the page at to.
+func (v *Visit) LogInBetter(needed *backend.StepUp, to string) error {
+	in := flow.Login{To: to, Locale: v.Lang.Code(), ACRValues: needed.ACRValues}
+	if needed.MaxAge >= 0 {
+		in.MaxAge = &needed.MaxAge
+	}
+	return v.site.flow.Begin(v.W, v.R, in)
 }
 
 // Message shows a page that says one thing. title and text are keys of words; args are put into the

@@ -8,6 +8,7 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/boards"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
+	"github.com/maru-auth/maru/client-demo/internal/mydata"
 	"github.com/maru-auth/maru/client-demo/internal/profile"
 	"github.com/maru-auth/maru/client-demo/internal/site"
 	"github.com/maru-auth/maru/client-demo/internal/tokens"
@@ -31,6 +32,7 @@ type App struct {
 	site    *site.Site
 	boards  *boards.Handlers
 	profile *profile.Handlers
+	mydata  *mydata.Handlers
 	tokens  *tokens.Handlers
 }
 
@@ -41,6 +43,7 @@ func New(cfg Config, client *flow.Client, users backend.Users, posts backend.Boa
 		cfg: cfg, flow: client, users: users, site: shared,
 		boards:  boards.New(posts, users),
 		profile: profile.New(users, cfg.AccountURL, cfg.Languages),
+		mydata:  mydata.New(users, posts, cfg.Log),
 		tokens: tokens.New(tokens.Config{
 			Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI,
 			APIDocs: cfg.APIDocs, Log: cfg.Log,
@@ -61,6 +64,7 @@ func (a *App) Routes() http.Handler {
 		mux.Handle(pattern, a.site.ServeFor(page, site.Members(h)))
 	}
 	thePost := func(r *http.Request) string { return "/posts/" + r.PathValue("id") }
+	theData := func(*http.Request) string { return "/data" }
 	theBoards := func(*http.Request) string { return "/boards" }
 
 	anyone("GET /{$}", a.home)
@@ -97,6 +101,9 @@ func (a *App) Routes() http.Handler {
 	member("POST /settings", a.profile.SaveSettings)
 	member("GET /interests", a.profile.Interests)
 	member("POST /interests", a.profile.SaveInterests)
+
+	member("GET /data", a.mydata.Page)
+	memberFor(theData, "GET /data/download", a.mydata.Download)
 
 	member("GET /tokens", a.tokens.Page)
 	mux.HandleFunc("GET /api/me", a.tokens.Me)
