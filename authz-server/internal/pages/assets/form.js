@@ -80,6 +80,23 @@
     capsLock(input);
   });
 
+  // What a person is to keep can be printed and copied, where the browser can.
+  all("button[data-print]").forEach(function (button) {
+    button.hidden = false;
+    button.addEventListener("click", function () { window.print(); });
+  });
+  all("button[data-copy]").forEach(function (button) {
+    if (!navigator.clipboard) { return; }
+    var text = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      navigator.clipboard.writeText(button.getAttribute("data-copy")).then(function () {
+        button.textContent = button.getAttribute("data-copied");
+        setTimeout(function () { button.textContent = text; }, 3000);
+      });
+    });
+  });
+
   if (/[?&]done=/.test(location.search) && history.replaceState) {
     history.replaceState(null, "", location.pathname + location.search.replace(/([?&])done=[^&]*&?/, "$1").replace(/[?&]$/, ""));
   }

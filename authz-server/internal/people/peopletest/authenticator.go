@@ -41,7 +41,12 @@ func (b *Browser) Authenticator(page Answer) *Authenticator {
 	if key == nil {
 		b.t.Fatalf("no key: %d %s\n%s", page.Status, page.Location, page.Body)
 	}
-	return &Authenticator{site: b.Site, secret: strings.ReplaceAll(key[1], " ", "")}
+	return b.Site.Authenticator(key[1])
+}
+
+// Authenticator is an app that took a key, in groups or not.
+func (s *Site) Authenticator(key string) *Authenticator {
+	return &Authenticator{site: s, secret: strings.ReplaceAll(key, " ", "")}
 }
 
 // RecoveryCodes are those that a page shows.
