@@ -17,6 +17,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
+	"github.com/maru-auth/maru/authz-server/internal/recovery"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
@@ -32,6 +33,7 @@ type Account struct {
 	Passwords *passwords.Hasher
 	Factors   *factors.Factors
 	Apps      *apps.Apps
+	Recovery  *recovery.Recovery
 	Now       func() time.Time
 
 	// AccessToken is the lifetime of access tokens: for so long, an app that lost its access can
@@ -47,6 +49,7 @@ const maxProfile = 64 << 10
 func (a *Account) Routes(r *mux.Router) {
 	a.Guard.Route(r, "/account", a.showAccount, a.postAccount)
 	a.Guard.RouteUpTo(maxProfile, r, "/account/profile", a.showProfile, a.postProfile)
+	a.Guard.Route(r, "/account/email", a.showEmail, a.postEmail)
 	a.Guard.Route(r, "/account/password", a.showPassword, a.postPassword)
 	a.Guard.Route(r, "/account/security", a.showSecurity, nil)
 	a.secondStepRoutes(r)
@@ -82,13 +85,17 @@ func (a *Account) want(w http.ResponseWriter, page string) {
 }
 
 // landings are the pages that a log-in leads back to.
-var landings = []string{"/account/profile", "/account/password", "/account/security", "/account/sessions", "/account/apps",
+var landings = []string{"/account/profile", "/account/email", "/account/password", "/account/security", "/account/sessions", "/account/apps",
 	appPage, codesPage, offPage}
 
 // Landing returns the page of the account that the person asked for before they logged in, and
 // forgets it; /account if there is none.
 func (a *Account) Landing(w http.ResponseWriter, r *http.Request) string {
-	if page := "/account/" + a.Sessions.Wanted(w, r); slices.Contains(landings, page) {
+	wanted := a.Sessions.Wanted(w, r)
+	if "/"+wanted == recovery.VerifyPath { // a mailed link, which only the account's person may follow
+		return recovery.VerifyPath
+	}
+	if page := "/account/" + wanted; slices.Contains(landings, page) {
 		return page
 	}
 	return "/account"
@@ -109,7 +116,7 @@ func (a *Account) showAccount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.Pages.Render(w, r, http.StatusOK, pages.AccountPage{Done: done(r), Name: current.User.Name,
-		Email: current.User.Email})
+		Email: current.User.Email, Verified: current.User.EmailVerified, SendsMail: a.Recovery.SendsMail()})
 }
 
 // POST /account: changes the name.
@@ -127,7 +134,8 @@ func (a *Account) postAccount(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		a.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
-			return pages.AccountPage{Form: form, Name: name, Email: current.User.Email}
+			return pages.AccountPage{Form: form, Name: name, Email: current.User.Email, Verified: current.User.EmailVerified,
+				SendsMail: a.Recovery.SendsMail()}
 		})
 		return
 	}

@@ -1,5 +1,5 @@
 // Package login has the pages that an authorization request leads a person through: /login,
-// /signup, /agree and /consent.
+// /signup, /agree and /consent; and those that mailed links lead to: /forgot, /reset and /verify.
 //
 // They know nothing of each other: each ends by a redirect to /oauth2/authorize, which decides what
 // is still missing, or, when no application sent the person, to their account. There is no other
@@ -25,6 +25,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
+	"github.com/maru-auth/maru/authz-server/internal/recovery"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -46,6 +47,7 @@ type Login struct {
 	Apps      *apps.Apps
 	Signup    *signup.Policy
 	Now       func() time.Time
+	Recovery  *recovery.Recovery
 	Log       *slog.Logger
 
 	// Landing is the path where somebody goes on whom no application sent.
@@ -58,6 +60,9 @@ func (l *Login) Routes(r *mux.Router) {
 	l.Guard.Route(r, "/login/verify", l.showVerify, l.postVerify)
 	l.Guard.Route(r, "/signup", l.showSignup, l.postSignup)
 	l.Guard.Route(r, "/agree", l.showAgree, l.postAgree)
+	l.Guard.Route(r, "/forgot", l.showForgot, l.postForgot)
+	l.Guard.Route(r, recovery.ResetPath, l.showReset, l.postReset)
+	l.Guard.Route(r, recovery.VerifyPath, l.showProve, l.postProve)
 	l.Guard.Route(r, "/consent", l.showConsent, l.postConsent)
 }
 
@@ -80,6 +85,9 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	l.Sessions.EnsureBrowser(w, r)
 	page := pages.LoginPage{Query: a.query(), App: a.app, Email: a.loginHint(), NoSignup: l.noSignup(r)}
+	if email := l.Sessions.Hinted(w, r); email != "" {
+		page.Email, page.Done = email, messages.PasswordReset
+	}
 	if current != nil && a.confirm {
 		page.Confirm, page.Email = true, current.User.Email
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
+	"github.com/maru-auth/maru/authz-server/internal/recovery"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/signup"
@@ -41,7 +42,8 @@ func (l *Login) showSignup(w http.ResponseWriter, r *http.Request) {
 	l.Pages.Render(w, r, http.StatusOK, l.signupPage(page, a, entry))
 }
 
-// POST /signup: makes an account and logs in. Without sending mail, the page cannot hide that an
+// POST /signup: writes to the address, which somebody has to confirm before there is an account. A
+// server that sends no mail makes the account and logs in at once; then the page cannot hide that an
 // address has an account; finding out takes as long as signing up, and tries are counted for each
 // network address.
 func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +64,9 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		user.PasswordHash, err = l.newPassword(r, user, leave)
 	}
-	if err == nil {
+	if err == nil && l.Recovery.SendsMail() {
+		err = l.askToConfirm(w, r, user, entry, a)
+	} else if err == nil {
 		err = l.signUp(w, r, user, entry)
 	}
 	var refused *signup.Refusal
@@ -73,8 +77,22 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 		l.refuseSignup(w, r, err, a, l.signupPage(pages.SignupPage{Email: user.Email, Name: user.Name}, a, entry))
 		return
 	}
+	if l.Recovery.SendsMail() {
+		l.Guard.See(w, r, recovery.VerifyPath)
+		return
+	}
 	l.Sessions.ForgetInvitation(w)
 	l.onward(w, r, a.handle)
+}
+
+// askToConfirm writes to the address of somebody who signs up. Whether it has an account does not
+// show: its owner gets another letter.
+func (l *Login) askToConfirm(w http.ResponseWriter, r *http.Request, user accounts.User, entry signup.Entry, a arrival) error {
+	l.Sessions.DropLink(w, r, verifyLink)
+	return l.Recovery.BeginSignup(r, l.Sessions.Browser(r), user.Email, recovery.Signup{
+		Name: user.Name, PasswordHash: user.PasswordHash, Locale: user.Locale, Interaction: a.handle,
+		Terms: entry.Version, Address: entry.Address, Invitation: entry.Invitation.ID, InvitedAddress: entry.Invitation.Email,
+	})
 }
 
 // takeInvitation moves the secret of an invitation from the address to a cookie, and leads to the

@@ -187,6 +187,12 @@ var english = Language{
 		CodeUsed:           "This code was used already. Wait until your app shows the next one.",
 		RecoveryCodeWrong:  "This is not one of your recovery codes, or it was used already.",
 		LoginTooLate:       "That took too long. Please log in again.",
+		MailCodeMissing:    "Enter the six digits of the code in the mail.",
+		MailCodeWrong:      "This is not the code in our last mail to you. Please check it.",
+		MailCodeOver:       "Too many wrong codes. Open the link in the mail, or have another mail sent.",
+		SignupPassword:     "This is not the password that was chosen at sign-up.",
+		SignupOver:         "Too many wrong passwords. Please sign up anew.",
+		EmailSame:          "This is the address of your account already.",
 		DeviceCodeWrong:    "No device is waiting for this code. Compare it with the one on your device, which is good for 10 minutes.",
 		ConsentOfSomeOther: "Another account was logged in meanwhile. Please decide again.",
 		ProfileChanged:     "Your profile was changed in another window meanwhile, so nothing has been saved yet. Below each field that differs you see what was saved. Save again to replace it with what you typed.",
@@ -217,9 +223,12 @@ var english = Language{
 		TwoStepOff:      "Two-step login is off.",
 		TrustEnded:      "The next log-in there asks for a code again.",
 		RecoveryUsed:    "You logged in with a recovery code. If you lost your phone, turn two-step login off and set it up again with a new one.",
+		AddressChanged:  "Your email address is confirmed.",
+		PasswordReset:   "Your new password is saved. Log in with it.",
 	},
 
-	Mail: mailEnglish,
+	Mail:     mailEnglish,
+	Recovery: recoveryEnglish,
 
 	Profile: Profile{
 		Title:     "Profile",

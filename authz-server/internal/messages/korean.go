@@ -196,6 +196,12 @@ var korean = Language{
 		CodeUsed:           "이미 사용한 인증 코드예요. 다음 코드가 표시될 때까지 기다려 주세요.",
 		RecoveryCodeWrong:  "복구 코드가 맞지 않거나 이미 사용한 코드예요.",
 		LoginTooLate:       "시간이 지나 로그인이 만료됐어요. 다시 로그인해 주세요.",
+		MailCodeMissing:    "메일에 적힌 숫자 6자리를 입력해 주세요.",
+		MailCodeWrong:      "마지막으로 보낸 메일의 인증번호와 달라요. 다시 확인해 주세요.",
+		MailCodeOver:       "인증번호를 여러 번 잘못 입력했어요. 메일의 링크를 열거나 메일을 다시 받아 주세요.",
+		SignupPassword:     "가입할 때 정한 비밀번호와 달라요.",
+		SignupOver:         "비밀번호를 여러 번 잘못 입력했어요. 처음부터 다시 가입해 주세요.",
+		EmailSame:          "지금 쓰고 있는 주소예요.",
 		DeviceCodeWrong:    "이 코드를 기다리는 기기가 없어요. 기기에 표시된 코드와 비교해 주세요. 코드는 10분 동안만 쓸 수 있어요.",
 		ConsentOfSomeOther: "그사이 다른 계정으로 로그인했어요. 다시 정해 주세요.",
 		ProfileChanged:     "그사이 다른 창에서 프로필을 바꿔서 아직 저장하지 않았어요. 달라진 항목에는 지금 저장된 값을 함께 표시했어요. 다시 저장하면 입력한 내용으로 바뀌어요.",
@@ -226,9 +232,12 @@ var korean = Language{
 		TwoStepOff:      "2단계 로그인을 껐어요.",
 		TrustEnded:      "신뢰를 해제했어요. 다음에 로그인할 때 인증 코드를 다시 물어봐요.",
 		RecoveryUsed:    "복구 코드로 로그인했어요. 휴대폰을 잃어버렸다면 2단계 로그인을 끈 뒤 새 휴대폰으로 다시 설정해 주세요.",
+		AddressChanged:  "이메일 주소를 확인했어요.",
+		PasswordReset:   "새 비밀번호를 저장했어요. 새 비밀번호로 로그인해 주세요.",
 	},
 
-	Mail: mailKorean,
+	Mail:     mailKorean,
+	Recovery: recoveryKorean,
 
 	Profile: Profile{
 		Title:     "프로필",

@@ -79,6 +79,7 @@ type Language struct {
 	Done                                                         map[Done]string
 	Profile                                                      Profile
 	Mail                                                         Mail
+	Recovery                                                     Recovery
 	Security                                                     Security
 	Signup                                                       Signup
 	SecondStep                                                   SecondStep

@@ -44,6 +44,14 @@ const (
 	RecoveryCodeWrong Problem = "recovery_code_wrong"
 	LoginTooLate      Problem = "login_too_late"
 
+	// Of mailed codes and links.
+	MailCodeMissing Problem = "mail_code_missing" // or not six digits
+	MailCodeWrong   Problem = "mail_code_wrong"
+	MailCodeOver    Problem = "mail_code_over"  // too many were wrong
+	SignupPassword  Problem = "signup_password" // is not the one that was chosen at sign-up
+	SignupOver      Problem = "signup_over"     // too many were wrong
+	EmailSame       Problem = "email_same"      // as before
+
 	// Of a profile.
 	ProfileChanged  Problem = "profile_changed" // in another tab or browser meanwhile
 	TextTooLong     Problem = "text_too_long"
@@ -61,6 +69,7 @@ var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, Ne
 	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordMostCommon, PasswordBreached, PasswordKeyboard, PasswordRepeats,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong, EmailDomain,
 	InvitationOther, TermsMissing, CodeMissing, CodeWrong, CodeUsed, RecoveryCodeWrong, LoginTooLate,
+	MailCodeMissing, MailCodeWrong, MailCodeOver, SignupPassword, SignupOver, EmailSame,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 
 // Done is what a person has just done, said on the page that follows.
@@ -77,11 +86,13 @@ const (
 	TwoStepOff      Done = "second_step_off"
 	TrustEnded      Done = "trust_ended"
 	RecoveryUsed    Done = "recovery"
+	AddressChanged  Done = "address" // or confirmed
+	PasswordReset   Done = "reset"
 )
 
 // Dones lists every Done but "".
 var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved,
-	TwoStepOff, TrustEnded, RecoveryUsed}
+	TwoStepOff, TrustEnded, RecoveryUsed, AddressChanged, PasswordReset}
 
 // NoSignup is why somebody cannot sign up, whatever they type.
 type NoSignup string

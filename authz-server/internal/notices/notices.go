@@ -5,7 +5,11 @@ package notices
 import (
 	"context"
 	"net/http"
+	"strings"
+	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/mail"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -42,17 +46,98 @@ var Kinds = []Kind{NewDevice, SignedUp, PasswordChanged, PasswordReset, EmailCha
 	PasskeyCloned, SecondStepOn, SecondStepOff, RecoveryCodesMade, RecoveryCodeUsed, BrowserTrusted, TrustEnded, SessionsEnded,
 	DataExported, DeletionPlanned, DeletionCancelled}
 
+// Mailer queues letters in the transaction that ctx carries: [mail.Mailer], or the inbox of a test.
+type Mailer interface {
+	// Enabled tells whether this server sends mail.
+	Enabled() bool
+	// Queue takes a letter in the language of a BCP 47 tag. The address "" stands for nobody: all is
+	// done but the sending.
+	Queue(ctx context.Context, to, language string, letter mail.Letter) error
+}
+
 // Notices notes what happened. It is safe for concurrent use.
 type Notices struct {
 	Store *store.Store
+	Mail  Mailer           // nil: this server sends no mail
+	Now   func() time.Time // nil: time.Now
 }
 
-// Note notes what happened to an account, by the request r; a nil r stands for an operator. Call it
-// in the transaction of what happened, so that neither happens without the other.
+// Note notes what happened to an account, by the request r; a nil r stands for an operator. It writes
+// to the person where it matters. Call it in the transaction of what happened, so that neither
+// happens without the other. With EmailChanged, user has the address of before, and detail is the
+// new one.
 func (n *Notices) Note(ctx context.Context, r *http.Request, user accounts.User, what Kind, detail string) error {
 	e := accounts.Event{UserID: user.ID, Kind: string(what), Detail: detail}
 	if r != nil {
 		e.Address, e.UserAgent = sender.Of(r)
 	}
-	return n.Store.History.AddEvent(ctx, e)
+	if what == EmailChanged {
+		e.Detail = masked(detail)
+	}
+	if err := n.Store.History.AddEvent(ctx, e); err != nil {
+		return err
+	}
+	return n.write(ctx, user, what, e)
+}
+
+// changes are the kinds that people get a letter about, in the words of the letters.
+var changes = map[Kind]messages.Change{
+	PasswordChanged: messages.ChangedPassword, PasswordReset: messages.ResetPassword,
+	PasskeyAdded: messages.PasskeyAdded, PasskeyRemoved: messages.PasskeyRemoved,
+	SecondStepOn: messages.SecondStepOn, SecondStepOff: messages.SecondStepOff,
+	RecoveryCodesMade: messages.RecoveryCodesMade, RecoveryCodeUsed: messages.RecoveryCodeUsed,
+	BrowserTrusted: messages.BrowserTrusted, TrustEnded: messages.BrowsersForgotten,
+}
+
+// write sends the letter about an event, if there is one. An address that nobody has proved to be
+// theirs gets none: it can be a stranger's, whom the account's person would have us write to.
+func (n *Notices) write(ctx context.Context, user accounts.User, what Kind, e accounts.Event) error {
+	if n.Mail == nil || !n.Mail.Enabled() || !user.EmailVerified {
+		return nil
+	}
+	var letter mail.Letter
+	device, at := deviceIn(user.Locale, e.UserAgent), n.at(user)
+	switch change := changes[what]; {
+	case what == NewDevice:
+		letter = mail.NewDevice{Device: device, Address: e.Address, At: at}
+	case what == EmailChanged:
+		letter = mail.AddressChanged{NewMasked: e.Detail}
+	case change != "":
+		letter = mail.SecurityChange{What: change, Device: device, Address: e.Address, At: at}
+	default:
+		return nil
+	}
+	return n.Mail.Queue(ctx, user.Email, user.Locale, letter)
+}
+
+// at is the present time in the person's zone.
+func (n *Notices) at(user accounts.User) time.Time {
+	now := time.Now
+	if n.Now != nil {
+		now = n.Now
+	}
+	if zone, err := time.LoadLocation(user.Claims.Zoneinfo); err == nil && user.Claims.Zoneinfo != "" {
+		return now().In(zone)
+	}
+	return now().UTC()
+}
+
+// deviceIn is what a User-Agent header says of a device, in a person's language.
+func deviceIn(language, userAgent string) string {
+	t := messages.All.UILocales(language)
+	if t == nil {
+		t = messages.All.Default()
+	}
+	return t.Device(sender.Browser(userAgent))
+}
+
+// masked is an address of which its own person sees enough, and others do not.
+func masked(email string) string {
+	at := strings.LastIndexByte(email, '@')
+	for i := range email {
+		if i > 0 && i < at {
+			return email[:i] + "…" + email[at:]
+		}
+	}
+	return email
 }

@@ -17,6 +17,9 @@ type AccountPage struct {
 	Done  messages.Done
 	Name  string // as typed
 	Email string
+
+	Verified  bool // the address is known to be the person's
+	SendsMail bool // the address can be confirmed and changed
 }
 
 func (p AccountPage) layout(t *messages.Language) layout {

@@ -11,6 +11,7 @@ type LoginPage struct {
 	Confirm bool // somebody who is logged in is to prove again who they are
 
 	NoSignup bool // nobody makes an account from here
+	Done     messages.Done
 }
 
 func (p LoginPage) layout(t *messages.Language) layout {

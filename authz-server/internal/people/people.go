@@ -19,6 +19,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
+	"github.com/maru-auth/maru/authz-server/internal/recovery"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -33,6 +34,7 @@ type Config struct {
 	Now    func() time.Time // nil: time.Now; the store has a clock of its own, which decides what has expired
 	Log    *slog.Logger     // nil: slog.Default()
 
+	Mail   notices.Mailer // nil: this server sends no mail
 	Limits throttle.Limits
 
 	// Breaches is asked about new passwords; nil: nobody is.
@@ -60,6 +62,7 @@ type People struct {
 	*apps.Apps
 	Guard     *guard.Guard
 	Passwords *passwords.Hasher
+	Recovery  *recovery.Recovery
 	*login.Login
 	Account *account.Account
 	Policy  *signup.Policy // who can sign up
@@ -75,7 +78,7 @@ func New(cfg Config) (*People, error) {
 		cfg.Now = time.Now
 	}
 	log := cmp.Or(cfg.Log, slog.Default())
-	told := &notices.Notices{Store: cfg.Store}
+	told := &notices.Notices{Store: cfg.Store, Mail: cfg.Mail, Now: cfg.Now}
 	vault, err := factors.NewVault(cfg.SecondStepKey)
 	if err != nil {
 		return nil, err
@@ -95,13 +98,14 @@ func New(cfg Config) (*People, error) {
 	if p.Policy, err = signup.New(cfg.Store, cfg.Signup); err != nil {
 		return nil, err
 	}
+	p.Recovery = &recovery.Recovery{Store: cfg.Store, Mail: cfg.Mail, Issuer: at, Throttle: p.Throttle, Notices: told}
 	p.Account = &account.Account{
 		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
+		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Recovery: p.Recovery, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
 	}
 	p.Login = &login.Login{
 		Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Signup: p.Policy, Now: cfg.Now, Log: log, Landing: p.Account.Landing,
+		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Recovery: p.Recovery, Signup: p.Policy, Now: cfg.Now, Log: log, Landing: p.Account.Landing,
 	}
 	return p, nil
 }

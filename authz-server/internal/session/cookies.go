@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/base64"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 )
@@ -14,6 +15,8 @@ const (
 	deviceCookie     = "maru-device"     // the same, for longer: where people have logged in before
 	wantedCookie     = "maru-toward"     // which page of the account somebody asked for before they logged in
 	invitationCookie = "maru-invitation" // the secret of the link by which somebody is invited to sign up
+	linkCookie       = "maru-link-"      // the secret of a mailed link that somebody opened; the page's name follows
+	hintCookie       = "maru-address"    // which address a page fills in for somebody who is to log in next
 )
 
 // cookie returns the value of a cookie that [Sessions.setCookie] made, if it has the form of one.
@@ -82,4 +85,56 @@ func (s *Sessions) Wanted(w http.ResponseWriter, r *http.Request) (page string) 
 	}
 	s.setCookie(w, wantedCookie, "", -1)
 	return cookie.Value
+}
+
+// Browser returns the secret of EnsureBrowser; empty: the browser that sent r did not bring it.
+func (s *Sessions) Browser(r *http.Request) string {
+	secret, _ := s.cookie(r, browserCookie)
+	return secret
+}
+
+// linkFor is how long a browser keeps the secret of a link that was opened, in seconds.
+const linkFor = 1800
+
+// KeepLink keeps the secret of a mailed link that leads to a page, so that the page's address need
+// not have it. false: it does not have the form of one.
+func (s *Sessions) KeepLink(w http.ResponseWriter, page, secret string) bool {
+	if !isSecret(secret) {
+		return false
+	}
+	s.setCookie(w, linkCookie+page, secret, linkFor)
+	return true
+}
+
+// Link returns what KeepLink keeps; empty: nothing.
+func (s *Sessions) Link(r *http.Request, page string) string {
+	secret, _ := s.cookie(r, linkCookie+page)
+	return secret
+}
+
+// DropLink forgets what KeepLink keeps.
+func (s *Sessions) DropLink(w http.ResponseWriter, r *http.Request, page string) {
+	if _, err := r.Cookie(s.at.Cookie(linkCookie + page)); err == nil {
+		s.setCookie(w, linkCookie+page, "", -1)
+	}
+}
+
+// Hint remembers the address that somebody is to log in with next.
+func (s *Sessions) Hint(w http.ResponseWriter, email string) {
+	s.setCookie(w, hintCookie, base64.RawURLEncoding.EncodeToString([]byte(email)), wantedFor)
+}
+
+// Hinted returns what Hint remembers, and forgets it; empty: nothing. The browser could have
+// changed it.
+func (s *Sessions) Hinted(w http.ResponseWriter, r *http.Request) (email string) {
+	cookie, err := r.Cookie(s.at.Cookie(hintCookie))
+	if err != nil {
+		return ""
+	}
+	s.setCookie(w, hintCookie, "", -1)
+	raw, err := base64.RawURLEncoding.DecodeString(cookie.Value)
+	if err != nil || !utf8.Valid(raw) {
+		return ""
+	}
+	return string(raw)
 }

@@ -144,7 +144,6 @@ func refuse(reason messages.NoSignup) error { return &Refusal{reason} }
 
 // An Entry is by what somebody signs up.
 type Entry struct {
-	Secret     string              // of the invitation's link; empty: there is none
 	Invitation accounts.Invitation // zero: none is needed
 	Version    string              // of the terms that they agree to
 	Address    string              // the network address
@@ -172,7 +171,7 @@ func (p *Policy) Admit(ctx context.Context, secret string, now time.Time) (Entry
 	case !in.ExpiresAt.After(now):
 		return Entry{}, refuse(messages.InvitationExpired)
 	}
-	return Entry{Secret: secret, Invitation: in}, nil
+	return Entry{Invitation: in}, nil
 }
 
 // For says what is wrong with an address for this entry; empty: nothing.
@@ -206,7 +205,7 @@ func (p *Policy) Create(ctx context.Context, user accounts.User, entry Entry) (m
 			return err
 		}
 		if p.mode == ByInvitation {
-			err := p.store.Invitations.SpendInvitation(ctx, entry.Secret, made.ID, made.Email)
+			err := p.store.Invitations.SpendInvitation(ctx, entry.Invitation.ID, made.ID, made.Email)
 			if errors.Is(err, store.ErrNotFound) {
 				return refuse(messages.InvitationUsed)
 			}

@@ -27,7 +27,13 @@ type Limits struct {
 	Address int           // failed log-ins from one network address (IPv6: a /64; a /48 has ten times as many); 20
 	Signups int           // sign-ups from one network address (the same), failed or not, and new passwords of one person; 50
 	Window  time.Duration // 15 minutes
+
+	LettersTo   int // letters to one address that anybody can ask for, within an hour; 5
+	LettersFrom int // letters that one network address asks for (the same), within an hour; 60
 }
+
+// lettersWithin is the window of Limits.LettersTo and Limits.LettersFrom.
+const lettersWithin = time.Hour
 
 // guessesOfSession is how many wrong user codes of devices one session may type within
 // Limits.Window. One network address may type Limits.Address of them.
@@ -50,6 +56,7 @@ type Throttle struct {
 func New(s *store.Store, log *slog.Logger, l Limits) *Throttle {
 	l.Account, l.Address = cmp.Or(l.Account, 5), cmp.Or(l.Address, 20)
 	l.Signups, l.Window = cmp.Or(l.Signups, 50), cmp.Or(l.Window, 15*time.Minute)
+	l.LettersTo, l.LettersFrom = cmp.Or(l.LettersTo, 5), cmp.Or(l.LettersFrom, 60)
 	return &Throttle{
 		store: s, log: cmp.Or(log, slog.Default()), limits: l,
 		turns: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), long: newTurns(longTurns), held: make(chan struct{}, maxHeld),
@@ -103,6 +110,22 @@ func (t *Throttle) LogIn(ctx context.Context, r *http.Request, email, browser st
 // session has its own count: guesses at /login cannot keep the owner from changing the password.
 func (t *Throttle) PresentPassword(ctx context.Context, sessionID string) (Tries, error) {
 	return t.reserve(ctx, "change of a password", limited{name: "session:" + sessionID, limit: t.limits.Account})
+}
+
+// Letter counts a letter to an address that r asks for, whether the address has an account or not;
+// [*WaitError]: there were too many. What is sent unasked does not count.
+func (t *Throttle) Letter(ctx context.Context, r *http.Request, email string) error {
+	quotas := []limits.Quota{{Subject: "letter-to " + hex.EncodeToString(opaque.Hash(accounts.EmailKey(email))),
+		Limit: t.limits.LettersTo, Window: lettersWithin}}
+	return t.take(ctx, "letters", append(quotas, limits.QuotasOf(sender.Networks(r), "letter-from", t.limits.LettersFrom, lettersWithin)...)...)
+}
+
+// MailedCode is LogIn for a code that went by mail, or for the password that a mailed link asks for.
+// Each letter has a count of its own beside this one, in its row.
+func (t *Throttle) MailedCode(r *http.Request) (Tries, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), Patience)
+	defer cancel()
+	return t.reserve(ctx, "mailed codes", t.ofSender(r, "mailed-address")...)
 }
 
 // Guess is LogIn for one user code of a device, typed in a session (RFC 8628 §5.1).

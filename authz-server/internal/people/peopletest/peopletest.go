@@ -41,6 +41,7 @@ type Site struct {
 	People *people.People
 	Server *httptest.Server
 	Router *mux.Router
+	Mail   *Inbox // nil: the site sends no mail
 }
 
 // New makes a site on SQLite.
@@ -59,6 +60,18 @@ func NewTLS(t testing.TB) *Site {
 	router := mux.NewRouter()
 	return newSite(t, sqldbtest.SQLite(t), site.New(t, router).Server, router)
 }
+
+// NewWithMail is [With] an inbox for what the site sends.
+func NewWithMail(t testing.TB, change ...func(*people.Config)) *Site {
+	return With(t, append(change, sendsMail)...)
+}
+
+// EachWithMail is [Each] with an inbox for what the site sends.
+func EachWithMail(t *testing.T, test func(t *testing.T, s *Site), change ...func(*people.Config)) {
+	Each(t, test, append(change, sendsMail)...)
+}
+
+func sendsMail(cfg *people.Config) { cfg.Mail = new(Inbox) }
 
 // Each runs test on each database engine. Each of change changes the site's settings.
 func Each(t *testing.T, test func(t *testing.T, s *Site), change ...func(*people.Config)) {
@@ -96,6 +109,7 @@ func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *
 	for _, one := range change {
 		one(&cfg)
 	}
+	s.Mail, _ = cfg.Mail.(*Inbox)
 	if s.People, err = people.New(cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -75,13 +75,13 @@ func (s *Invitations) Invitation(ctx context.Context, secret string) (Invitation
 		WHERE secret_hash = $1`, opaque.Hash(secret)).Scan)
 }
 
-// SpendInvitation uses up the invitation with this secret for the account userID, which is being
+// SpendInvitation uses up the invitation with this id for the account userID, which is being
 // made with this address. Call it in the transaction that makes the account. ErrNotFound: it is
 // unknown, used, expired or for another address.
-func (s *Invitations) SpendInvitation(ctx context.Context, secret, userID, email string) error {
+func (s *Invitations) SpendInvitation(ctx context.Context, id, userID, email string) error {
 	return row.Changed(s.db.Exec(ctx, `UPDATE invitations SET used_at = $1, used_by = $2
-		WHERE secret_hash = $3 AND used_at = 0 AND expires_at > $1 AND email_key IN ('', $4)`,
-		sqldb.Micros(s.now()), userID, opaque.Hash(secret), EmailKey(email)))
+		WHERE id = $3 AND used_at = 0 AND expires_at > $1 AND email_key IN ('', $4)`,
+		sqldb.Micros(s.now()), userID, id, EmailKey(email)))
 }
 
 // ListInvitations returns up to limit invitations in the order of their ids, starting after the id

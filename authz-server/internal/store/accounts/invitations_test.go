@@ -22,7 +22,7 @@ func TestAnInvitationMakesOneAccountHoweverManyComeAtOnce(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return f.Invitations.SpendInvitation(ctx, secret, user.ID, user.Email)
+				return f.Invitations.SpendInvitation(ctx, in.ID, user.ID, user.Email)
 			})
 		})
 		if n := f.Count(t, "users"); n != 2 { // with the person who is there already
@@ -38,22 +38,22 @@ func TestAnInvitationMakesOneAccountHoweverManyComeAtOnce(t *testing.T) {
 func TestAnInvitationIsForItsAddressAndItsTime(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		ctx := t.Context()
-		_, secret, err := f.Invitations.CreateInvitation(ctx,
+		in, _, err := f.Invitations.CreateInvitation(ctx,
 			accounts.Invitation{Email: "Mina@Bücher.example", Mailed: true, ExpiresAt: f.Now.Add(time.Hour)})
 		storetest.OK(t, err)
-		for _, wrong := range []struct{ secret, email string }{
-			{secret, "other@bücher.example"}, {secret, ""}, {"another", "mina@bücher.example"}, {"", "mina@bücher.example"},
+		for _, wrong := range []struct{ id, email string }{
+			{in.ID, "other@bücher.example"}, {in.ID, ""}, {"another", "mina@bücher.example"}, {"", "mina@bücher.example"},
 		} {
-			if err := f.Invitations.SpendInvitation(ctx, wrong.secret, "u", wrong.email); !errors.Is(err, store.ErrNotFound) {
+			if err := f.Invitations.SpendInvitation(ctx, wrong.id, "u", wrong.email); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("%v: %v", wrong, err)
 			}
 		}
 		f.Now = f.Now.Add(time.Hour)
-		if err := f.Invitations.SpendInvitation(ctx, secret, "u", "mina@bücher.example"); !errors.Is(err, store.ErrNotFound) {
+		if err := f.Invitations.SpendInvitation(ctx, in.ID, "u", "mina@bücher.example"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("after it expired: %v", err)
 		}
 		f.Now = f.Now.Add(-time.Second)
-		storetest.OK(t, f.Invitations.SpendInvitation(ctx, secret, "u", "mina@xn--bcher-kva.example"))
+		storetest.OK(t, f.Invitations.SpendInvitation(ctx, in.ID, "u", "mina@xn--bcher-kva.example"))
 	})
 }
 
@@ -74,14 +74,14 @@ func TestInvitationsAreListedRevokedAndForgotten(t *testing.T) {
 		}
 		used, err := f.Invitations.Invitation(ctx, secrets[0])
 		storetest.OK(t, err)
-		storetest.OK(t, f.Invitations.SpendInvitation(ctx, secrets[0], "u", "x@example.com"))
+		storetest.OK(t, f.Invitations.SpendInvitation(ctx, used.ID, "u", "x@example.com"))
 		if err := f.Invitations.RevokeInvitation(ctx, used.ID); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("one that is used: %v", err)
 		}
 		other, err := f.Invitations.Invitation(ctx, secrets[1])
 		storetest.OK(t, err)
 		storetest.OK(t, f.Invitations.RevokeInvitation(ctx, other.ID))
-		if err := f.Invitations.SpendInvitation(ctx, secrets[1], "u", "y@example.com"); !errors.Is(err, store.ErrNotFound) {
+		if err := f.Invitations.SpendInvitation(ctx, other.ID, "u", "y@example.com"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("one that is revoked: %v", err)
 		}
 		f.Now = f.Now.Add(accounts.InvitationRetention)

@@ -1,0 +1,100 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/maru-auth/maru/authz-server/internal/mail"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+)
+
+// Reset is what is kept of a link to a new password.
+type Reset struct {
+	Interaction string `json:"interaction,omitempty"` // as of Signup
+	ByOperator  bool   `json:"by_operator,omitempty"` // who handed it over, so that it proves nothing about the address
+}
+
+// ResetOf returns what is kept of a link to a new password.
+func ResetOf(m accounts.Mailed) (Reset, error) { return read[Reset](m) }
+
+// BeginReset writes to the owner of an address, or to nobody if there is none. Errors:
+// [*throttle.WaitError].
+func (c *Recovery) BeginReset(r *http.Request, browser, email, interaction string) error {
+	if err := c.Throttle.Letter(r.Context(), r, email); err != nil {
+		return err
+	}
+	user, err := c.owner(r.Context(), email)
+	if err != nil {
+		return err
+	}
+	if user.Disabled {
+		user = accounts.User{}
+	}
+	m := accounts.Mailed{Purpose: accounts.ToReset, User: user, Email: email, Data: text(Reset{Interaction: interaction})}
+	return c.send(r.Context(), m, browser, letter{user.Email, user.Locale, func(link, code string) mail.Letter {
+		return mail.ResetPassword{Link: link, Code: code}
+	}})
+}
+
+// FinishReset spends the link m and gives its account the password with this hash. Sessions, grants,
+// trusted browsers and other links end. Passkeys and the second step stay: whoever reads somebody's
+// mail must not get around them. But as long as nobody had proved that the address of the account
+// was theirs, a stranger may have made it: then they go, with what the stranger allowed to apps, and
+// the address is proved now. Errors: [store.ErrNotFound], for a link that is good for nothing any more.
+func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash string) error {
+	data, err := ResetOf(m)
+	if err != nil {
+		return err
+	}
+	return c.Store.Tx(r.Context(), func(ctx context.Context) error {
+		if err := c.Store.Mailed.SpendMailed(ctx, m); err != nil {
+			return err
+		}
+		user := m.User
+		if err := c.Store.Users.ResetPassword(ctx, user.ID, hash); err != nil {
+			return err
+		}
+		if !data.ByOperator && !user.EmailVerified {
+			if err := c.takeOver(ctx, user); err != nil {
+				return err
+			}
+			user.EmailVerified = true
+		}
+		if err := c.Store.Browsers.Distrust(ctx, user.ID, ""); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err := c.Store.Mailed.DropMailedOf(ctx, user.ID); err != nil {
+			return err
+		}
+		return c.Notices.Note(ctx, r, user, notices.PasswordReset, "")
+	})
+}
+
+// takeOver removes what a stranger may have planted in an account, whose address is proved now.
+func (c *Recovery) takeOver(ctx context.Context, user accounts.User) error {
+	passkeys, err := c.Store.Passkeys.Passkeys(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	for _, one := range passkeys {
+		if _, err := c.Store.Passkeys.RemovePasskey(ctx, user.ID, one.ID); err != nil {
+			return err
+		}
+	}
+	if err := c.Store.Factors.RemoveTOTP(ctx, user.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	allowed, err := c.Store.Consents.Connections(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	for _, one := range allowed {
+		if err := c.Store.Consents.WithdrawConsent(ctx, user.ID, one.ClientID); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return c.Store.Users.SetVerified(ctx, user.ID)
+}
