@@ -168,6 +168,17 @@ func TestThePageOfAGatewaysErrorHasAStyleTwoLanguagesAndNothingOfTheAddress(t *t
 	}
 }
 
+func TestTheErrorPageOfAnotherProductNamesThatOne(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, 1, "GATEWAY_BRAND=가온 &amp; Co")
+	g.run(t)
+	_, page := get(t, g.Issuer+"/login")
+	if strings.Contains(page, "Maru") || strings.Contains(page, "마루") || !strings.Contains(page, `<p class="brand">가온 &amp; Co</p>`) ||
+		!strings.Contains(page, " · 가온 &amp; Co</title>") {
+		t.Error(page)
+	}
+}
+
 // passing asserts that an answer says that the trouble passes, and when to come again.
 func passing(t *testing.T, resp *http.Response, contentType string) {
 	t.Helper()

@@ -47,7 +47,7 @@ type gateway struct {
 
 // newGateway plans a gateway before n authorization servers; run starts it, when the upstreams that
 // the test wants listen.
-func newGateway(t *testing.T, replicas int) *gateway {
+func newGateway(t *testing.T, replicas int, env ...string) *gateway {
 	t.Helper()
 	path, err := caddy()
 	if err != nil {
@@ -59,7 +59,7 @@ func newGateway(t *testing.T, replicas int) *gateway {
 	}
 	g := &gateway{Origins: ports.Origins(), ports: ports, log: &program.Output{}, seen: make(chan string, 10_000)}
 	g.stack, err = stack.New(stack.Config{
-		Root: "..", Dir: t.TempDir(), Ports: ports, Env: os.Environ(), Log: g.log,
+		Root: "..", Dir: t.TempDir(), Ports: ports, Env: append(os.Environ(), env...), Log: g.log,
 		Programs: stack.Programs{Caddy: path},
 	})
 	if err != nil {

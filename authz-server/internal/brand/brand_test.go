@@ -48,7 +48,7 @@ func TestContrastIsThatOfWCAG(t *testing.T) {
 	for pair, want := range map[[2]string]float64{
 		{"#000000", "#ffffff"}: 21, {"#777777", "#ffffff"}: 4.48, {"#767676", "#ffffff"}: 4.54, {"#ff0000", "#ffffff"}: 4.00, {"#abc", "#aabbcc"}: 1,
 	} {
-		if got := contrast(hex(pair[0]), hex(pair[1])); math.Abs(got-want) > 0.005 {
+		if got := contrast(rgb(pair[0]), rgb(pair[1])); math.Abs(got-want) > 0.005 {
 			t.Errorf("%v: %.3f, not %.2f", pair, got, want)
 		}
 	}

@@ -1,10 +1,10 @@
 package brand
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 )
 
@@ -22,15 +22,15 @@ func parseColor(text string) (Color, error) {
 	if len(digits) == 3 {
 		digits = string([]byte{digits[0], digits[0], digits[1], digits[1], digits[2], digits[2]})
 	}
-	n, err := strconv.ParseUint(digits, 16, 32)
-	if !ok || err != nil || len(digits) != 6 {
+	raw, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(raw) != 3 {
 		return Color{}, errors.New("must be a colour such as #1a5fb4")
 	}
-	return Color{uint8(n >> 16), uint8(n >> 8), uint8(n)}, nil
+	return Color{raw[0], raw[1], raw[2]}, nil
 }
 
-// hex is parseColor for colours that are written in this package.
-func hex(text string) Color {
+// rgb is parseColor for colours that are written in this package.
+func rgb(text string) Color {
 	c, err := parseColor(text)
 	if err != nil {
 		panic(err)

@@ -27,7 +27,7 @@ type Logo struct {
 
 // readLogo reads and checks a file. Errors complete a sentence that begins with its name.
 func readLogo(path string) (*Logo, error) {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // G304: the operator names it
 	if err != nil {
 		return nil, fmt.Errorf("cannot be read: %w", errors.Unwrap(err))
 	}

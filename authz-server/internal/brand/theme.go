@@ -18,26 +18,26 @@ type theme struct{ light, dark palette }
 // maru are Maru's own colours.
 var maru = theme{
 	light: palette{
-		ground: hex("#f7f3ed"), sheet: hex("#fffdfa"), ink: hex("#29231d"), soft: hex("#6a5f54"), line: hex("#e3dacd"), field: hex("#8f8273"),
-		accent: hex("#8a4b25"), accentStrong: hex("#713a1a"), onAccent: hex("#fffaf4"), tint: hex("#f5e9dc"),
-		bad: hex("#a3241b"), badTint: hex("#fbeae7"), good: hex("#2c6240"), goodTint: hex("#e6f1e8"),
+		ground: rgb("#f7f3ed"), sheet: rgb("#fffdfa"), ink: rgb("#29231d"), soft: rgb("#6a5f54"), line: rgb("#e3dacd"), field: rgb("#8f8273"),
+		accent: rgb("#8a4b25"), accentStrong: rgb("#713a1a"), onAccent: rgb("#fffaf4"), tint: rgb("#f5e9dc"),
+		bad: rgb("#a3241b"), badTint: rgb("#fbeae7"), good: rgb("#2c6240"), goodTint: rgb("#e6f1e8"),
 	},
 	dark: palette{
-		ground: hex("#181512"), sheet: hex("#221e1a"), ink: hex("#f0e9e0"), soft: hex("#b5a899"), line: hex("#3a332c"), field: hex("#857869"),
-		accent: hex("#e3a878"), accentStrong: hex("#f0bc90"), onAccent: hex("#25160b"), tint: hex("#34281e"),
-		bad: hex("#f4a59b"), badTint: hex("#3b211e"), good: hex("#9fd3ae"), goodTint: hex("#1e3225"),
+		ground: rgb("#181512"), sheet: rgb("#221e1a"), ink: rgb("#f0e9e0"), soft: rgb("#b5a899"), line: rgb("#3a332c"), field: rgb("#857869"),
+		accent: rgb("#e3a878"), accentStrong: rgb("#f0bc90"), onAccent: rgb("#25160b"), tint: rgb("#34281e"),
+		bad: rgb("#f4a59b"), badTint: rgb("#3b211e"), good: rgb("#9fd3ae"), goodTint: rgb("#1e3225"),
 	},
 }
 
 // neutral are greys that an accent of any hue goes with.
 var neutral = theme{
 	light: palette{
-		ground: hex("#f4f5f6"), sheet: white, ink: hex("#1f2328"), soft: hex("#5b626b"), line: hex("#dcdfe3"), field: hex("#7d858f"),
-		bad: hex("#a3241b"), badTint: hex("#fbeae7"), good: hex("#2c6240"), goodTint: hex("#e6f1e8"),
+		ground: rgb("#f4f5f6"), sheet: white, ink: rgb("#1f2328"), soft: rgb("#5b626b"), line: rgb("#dcdfe3"), field: rgb("#7d858f"),
+		bad: rgb("#a3241b"), badTint: rgb("#fbeae7"), good: rgb("#2c6240"), goodTint: rgb("#e6f1e8"),
 	},
 	dark: palette{
-		ground: hex("#131417"), sheet: hex("#1c1e22"), ink: hex("#e9ebee"), soft: hex("#a7adb6"), line: hex("#33373d"), field: hex("#757d88"),
-		bad: hex("#f4a59b"), badTint: hex("#3b211e"), good: hex("#9fd3ae"), goodTint: hex("#1e3225"),
+		ground: rgb("#131417"), sheet: rgb("#1c1e22"), ink: rgb("#e9ebee"), soft: rgb("#a7adb6"), line: rgb("#33373d"), field: rgb("#757d88"),
+		bad: rgb("#f4a59b"), badTint: rgb("#3b211e"), good: rgb("#9fd3ae"), goodTint: rgb("#1e3225"),
 	},
 }
 

@@ -1,6 +1,9 @@
 package signup
 
 import (
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,5 +49,27 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 		if _, err := New(nil, test.cfg); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%+v: %v", test.cfg, err)
 		}
+	}
+}
+
+// Whoever adds another way to sign up goes by the policy. Operators make accounts on the command
+// line, and tests as they like.
+func TestAccountsAreMadeByThePolicyAlone(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	allowed := []string{"internal/signup/signup.go", "internal/store/accounts/users.go", "user.go", "user_import.go"}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(root, path)
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || strings.Contains(name, "test/") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if calls := strings.Contains(string(text), "CreateUser("); calls && !slices.Contains(allowed, name) {
+			t.Errorf("%s makes accounts without asking who may sign up", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
