@@ -137,39 +137,49 @@ type allowance struct {
 	most int
 }
 
-// takeOf takes items of some lanes. The condition on due_at stands outside as well, where Postgres
-// evaluates it again after waiting for another transaction's update.
+// takeOf takes items of some lanes, each in a transaction of its own: replicas go round in different
+// orders, and would wait for each other's rows in a circle.
 func (q *Queue) takeOf(
 	ctx context.Context, kind string, from []allowance, lease time.Duration, limit int,
 ) (taken []Item, err error) {
-	now, last := q.now(), ""
-	err = q.db.Tx(ctx, func(ctx context.Context) error {
-		taken = nil
-		for _, a := range from {
-			got, err := sqldb.All(ctx, q.db, scanItem, `UPDATE outbox
-				SET due_at = $1, leased = true, attempts = attempts + 1
-				WHERE due_at <= $2 AND given_up_at = 0 AND id IN (
-					SELECT id FROM outbox
-					WHERE kind = $3 AND lane = $4 AND due_at <= $2 AND given_up_at = 0
-					ORDER BY due_at, id LIMIT `+strconv.Itoa(min(a.most, limit-len(taken)))+`)
-				RETURNING `+itemColumns,
-				sqldb.Micros(now.Add(lease)), sqldb.Micros(now), kind, a.lane)
-			if err != nil {
-				return err
-			}
-			taken = append(taken, got...)
-			if last = a.lane; len(taken) >= limit {
-				break
-			}
+	for _, a := range from {
+		got, err := q.takeLane(ctx, kind, a.lane, lease, min(a.most, limit-len(taken)))
+		if err != nil && len(taken) == 0 {
+			return nil, err
 		}
-		return nil
+		if err != nil { // the database will say so again
+			return taken, nil
+		}
+		q.mu.Lock()
+		q.turns[kind] = a.lane
+		q.mu.Unlock()
+		if taken = append(taken, got...); len(taken) >= limit {
+			break
+		}
+	}
+	return taken, nil
+}
+
+// takeLane takes items of one lane. The condition on due_at stands outside as well, where Postgres
+// evaluates it again after waiting for another transaction's update.
+func (q *Queue) takeLane(
+	ctx context.Context, kind, lane string, lease time.Duration, limit int,
+) (taken []Item, err error) {
+	now := q.now()
+	err = q.db.Tx(ctx, func(ctx context.Context) error {
+		taken, err = sqldb.All(ctx, q.db, scanItem, `UPDATE outbox
+			SET due_at = $1, leased = true, attempts = attempts + 1
+			WHERE due_at <= $2 AND given_up_at = 0 AND id IN (
+				SELECT id FROM outbox
+				WHERE kind = $3 AND lane = $4 AND due_at <= $2 AND given_up_at = 0
+				ORDER BY due_at, id LIMIT `+strconv.Itoa(limit)+`)
+			RETURNING `+itemColumns,
+			sqldb.Micros(now.Add(lease)), sqldb.Micros(now), kind, lane)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.turns[kind] = last
 	return taken, nil
 }
 
