@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/cli"
 )
@@ -120,7 +121,18 @@ func (keysRewrap) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "signing keys and secrets encrypted anew: %d; you can remove --old-key-encryption-key\n", n)
+		kek, _, err := p.settings.kek()
+		if err != nil {
+			return err
+		}
+		var waiting int
+		if err := p.withStore(ctx, func(s *store.Store) error {
+			waiting, err = queue.Rewrap(ctx, s.Outbox, kek)
+			return err
+		}); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "signing keys and secrets encrypted anew: %d; you can remove --old-key-encryption-key\n", n+waiting)
 		return err
 	})
 }

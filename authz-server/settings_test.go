@@ -16,7 +16,9 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -301,8 +303,15 @@ func TestKeysCommands(t *testing.T) {
 
 		const other = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
 		c.refused([]string{"--key-encryption-key=" + other, "keys", "rotate"}, "does not fit the keys in this database")
+		letter, err := queue.Seal(kek(t), outbox.Item{Kind: "mail"}, []byte("a code"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.store().Outbox.Add(t.Context(), letter); err != nil {
+			t.Fatal(err)
+		}
 		out := c.must("--key-encryption-key="+other, "--old-key-encryption-key="+testKEK, "keys", "rewrap")
-		shows(t, out, fmt.Sprintf("anew: %d;", 2*len(client.Algorithms)-1))
+		shows(t, out, fmt.Sprintf("anew: %d;", 2*len(client.Algorithms)-1+1))
 		c.must("--key-encryption-key="+other, "keys", "list")
 		c.refused([]string{"keys", "rotate"}, "does not fit")
 	})

@@ -117,6 +117,36 @@ func TestAConditionalUpdateHasOneWinner(t *testing.T) {
 	})
 }
 
+func TestWhatFollowsACommitWaitsForTheOuterOne(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		db := open(t, databaseURL)
+		failure := errors.New("rolled back")
+		for _, end := range []error{failure, nil} {
+			called := 0
+			err := db.Tx(t.Context(), func(ctx context.Context) error {
+				if err := db.Tx(ctx, func(ctx context.Context) error {
+					db.AfterCommit(ctx, func() { called++ })
+					_, err := insert(ctx, db, "a")
+					return err
+				}); err != nil {
+					return err
+				}
+				if called > 0 {
+					t.Error("called before the commit")
+				}
+				return end
+			})
+			if !errors.Is(err, end) || (called == 1) != (end == nil) {
+				t.Errorf("after %v it was called %d times: %v", end, called, err)
+			}
+		}
+		called := false
+		if db.AfterCommit(t.Context(), func() { called = true }); !called {
+			t.Error("not called without a transaction")
+		}
+	})
+}
+
 func TestAWrongURLIsRefusedWithoutItsPassword(t *testing.T) {
 	for _, databaseURL := range []string{
 		"", "sqlite:", "mysql://u:secret@h/d", "postgres://u:sec%ret@h/d",
