@@ -362,6 +362,12 @@ func (s *planned) ofUsers() {
 		return err
 	})
 	s.add("ResetPassword", func(ctx context.Context) error { return s.Users.ResetPassword(ctx, "u1", "new") })
+	s.add("PlanDeletion", func(ctx context.Context) error { _, err := s.Users.PlanDeletion(ctx, "u2000", false); return err })
+	s.add("CancelDeletion", func(ctx context.Context) error { return s.Users.CancelDeletion(ctx, "u600") })
+	s.add("DueDeletions", func(ctx context.Context) error { _, err := s.Users.DueDeletions(ctx, 10); return err })
+	s.add("DeleteUser", func(ctx context.Context) error {
+		return s.Users.DeleteUser(ctx, accounts.User{ID: "u600", DeleteAt: time.UnixMicro(1)})
+	})
 	s.add("SetDisabled", func(ctx context.Context) error { return s.Users.SetDisabled(ctx, "u1", true) })
 }
 

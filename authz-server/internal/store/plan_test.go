@@ -28,6 +28,7 @@ var grown = []string{
 	`INSERT INTO invitations (id, secret_hash, email, email_key, mailed, note, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT 'i' || i, CAST('x' || i AS BYTEA), '', '', false, '', i, i * 1000 - 7776000000000 FROM n`,
 	`INSERT INTO agreements (user_id, version, address, agreed_at) ` + growthtest.Numbers + ` SELECT 'u' || i, '1', '', i FROM n`,
+	`UPDATE users SET delete_at = 1 WHERE created_at BETWEEN 600 AND 900`,
 	`INSERT INTO clients (id, metadata, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'c' || i, '{"client_name":"n","backchannel_logout_uri":"https://a.example/"}', i, i FROM n`,
 	`INSERT INTO clients (id, metadata, created_at, updated_at)

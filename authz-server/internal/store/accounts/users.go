@@ -29,6 +29,8 @@ type User struct {
 	Passkey       bool   // the person has one; the store of passkeys sets it
 	Roles         []string
 	Disabled      bool
+	DeleteAt      time.Time // when the account goes, as its person wants; zero: it stays
+	DeletePosts   bool      // what they wrote goes with it
 	Claims        Claims
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
@@ -49,22 +51,23 @@ func NewUsers(db *sqldb.DB, now func() time.Time, sessions *Sessions) *Users {
 }
 
 const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles,
-	u.disabled, u.claims, u.created_at, u.updated_at, u.email_key, u.second_step, u.passkey`
+	u.disabled, u.claims, u.created_at, u.updated_at, u.email_key, u.second_step, u.passkey,
+	u.delete_at, u.delete_posts`
 
 // scanUser reads userColumns and then the further columns that the statement selects.
 func scanUser(scan func(...any) error, more ...any) (User, error) {
 	var u User
 	var roles, claims string
-	var created, updated int64
+	var created, updated, deleteAt int64
 	into := append([]any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.Locale, &u.PasswordHash,
-		&roles, &u.Disabled, &claims, &created, &updated, &u.Key, &u.SecondStep, &u.Passkey}, more...)
+		&roles, &u.Disabled, &claims, &created, &updated, &u.Key, &u.SecondStep, &u.Passkey, &deleteAt, &u.DeletePosts}, more...)
 	if err := scan(into...); err != nil {
 		return User{}, row.NotFound(err)
 	}
 	if err := json.Unmarshal([]byte(claims), &u.Claims); err != nil {
 		return User{}, err
 	}
-	u.Roles = strings.Fields(roles)
+	u.Roles, u.DeleteAt = strings.Fields(roles), sqldb.Time(deleteAt)
 	u.CreatedAt, u.UpdatedAt = sqldb.Time(created), sqldb.Time(updated)
 	return u, nil
 }
