@@ -125,9 +125,9 @@ var rules = []rule{
 	authz("session", "issuer notices opaque proofs sender store/...", "internal/httpd"),
 	authz("guard", "issuer messages pages sender store throttle", "internal/httpd"),
 	authz("recovery", "issuer mail notices opaque store store/accounts throttle"),
-	authz("account", "apps factors guard messages pages passwords profile proofs recovery sender session store/... throttle"),
-	authz("login", "apps client consent factors guard issuer messages pages passwords profile proofs recovery sender session signup store/... throttle", "internal/httpd"),
-	authz("people", "account apps factors guard issuer login notices pages passwords recovery session signup store throttle"),
+	authz("account", "apps factors guard messages notices pages passwords profile proofs recovery sender session store/... throttle"),
+	authz("login", "apps client consent factors guard issuer messages notices pages passwords profile proofs recovery sender session signup store/... throttle", "internal/httpd"),
+	authz("people", "account apps factors guard issuer login notices pages passwords recovery session signup store/... throttle"),
 	authz("people/peopletest", "client factors issuer mail notices pages passwords people store/... throttle",
 		"internal/sqldb/sqldbtest", "internal/testenv/clock", "internal/testenv/site"),
 	// The protocol.

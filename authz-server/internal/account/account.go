@@ -3,6 +3,8 @@
 package account
 
 import (
+	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,12 +16,14 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/recovery"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
 
@@ -34,11 +38,16 @@ type Account struct {
 	Factors   *factors.Factors
 	Apps      *apps.Apps
 	Recovery  *recovery.Recovery
+	Notices   *notices.Notices
 	Now       func() time.Time
 
 	// AccessToken is the lifetime of access tokens: for so long, an app that lost its access can
 	// still use one.
 	AccessToken time.Duration
+
+	// Services returns what the resource services hold of the person of a session, by service. One
+	// that does not answer has an object that says so.
+	Services func(ctx context.Context, session accounts.Session) map[string]json.RawMessage
 }
 
 // maxProfile is how large the form of a profile may be, in bytes: an address has many lines, and a
@@ -54,6 +63,7 @@ func (a *Account) Routes(r *mux.Router) {
 	a.Guard.Route(r, "/account/security", a.showSecurity, nil)
 	a.secondStepRoutes(r)
 	a.Guard.Route(r, "/account/sessions", a.showSessions, a.postSessions)
+	a.Guard.Route(r, dataPage, a.showData, a.postData)
 	a.Guard.Route(r, "/account/apps", a.showApps, a.postApps)
 	// Where password managers send people (W3C, A Well-Known URL for Changing Passwords).
 	r.HandleFunc("/.well-known/change-password", func(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +72,8 @@ func (a *Account) Routes(r *mux.Router) {
 }
 
 // owner returns the session of the person whose account it is. If nobody is logged in, it redirects
-// to /login, which leads back to this page, and returns false.
+// to /login, which leads back to this page, and returns false; so it does, to /restore, if the account
+// waits to be deleted.
 func (a *Account) owner(w http.ResponseWriter, r *http.Request) (*session.Session, bool) {
 	current, err := a.Sessions.Session(r)
 	if err != nil {
@@ -72,6 +83,10 @@ func (a *Account) owner(w http.ResponseWriter, r *http.Request) (*session.Sessio
 	if current == nil {
 		a.want(w, r.URL.Path)
 		a.Guard.See(w, r, "/login")
+		return nil, false
+	}
+	if !current.User.DeleteAt.IsZero() {
+		a.Guard.See(w, r, "/restore")
 		return nil, false
 	}
 	return current, true
@@ -86,7 +101,7 @@ func (a *Account) want(w http.ResponseWriter, page string) {
 
 // landings are the pages that a log-in leads back to.
 var landings = []string{"/account/profile", "/account/email", "/account/password", "/account/security", "/account/sessions", "/account/apps",
-	appPage, codesPage, offPage}
+	dataPage, appPage, codesPage, offPage}
 
 // Landing returns the page of the account that the person asked for before they logged in, and
 // forgets it; /account if there is none.

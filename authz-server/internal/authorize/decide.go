@@ -14,7 +14,7 @@ import (
 
 // step is what comes next for an authorization request: a page, or the answer.
 type step struct {
-	page     string // "/login", "/login/verify", "/signup", "/agree" or "/consent"; empty: answer
+	page     string // "/login", "/login/verify", "/restore", "/signup", "/agree" or "/consent"; empty: answer
 	login    *session.Session
 	answered bool     // the person was asked about this very request, and agreed
 	granted  []string // words of package consent
@@ -30,6 +30,12 @@ func (v *visit) decide() (step, error) {
 	page, err := v.decideLogin(current)
 	if err != nil || page != "" {
 		return step{page: page}, err
+	}
+	if !current.User.DeleteAt.IsZero() { // the account waits to be deleted
+		if v.request.prompts("none") {
+			return step{}, oauth.LoginRequired.Because("the person asked for their account to be deleted")
+		}
+		return step{page: "/restore"}, nil
 	}
 	if page, err = v.decideAgreement(current); err != nil || page != "" {
 		return step{page: page}, err

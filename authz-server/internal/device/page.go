@@ -42,6 +42,10 @@ func (e *Endpoint) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if current != nil && !current.User.DeleteAt.IsZero() { // the account waits to be deleted
+		e.redirect(w, r, "/restore")
+		return nil
+	}
 	code := readUserCode(r.URL.Query().Get("user_code"))
 	if current == nil {
 		// The log-in leads back to the authorization endpoint, and that one here.

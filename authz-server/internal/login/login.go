@@ -21,6 +21,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
@@ -45,6 +46,7 @@ type Login struct {
 	Passwords *passwords.Hasher
 	Factors   *factors.Factors
 	Apps      *apps.Apps
+	Notices   *notices.Notices
 	Signup    *signup.Policy
 	Now       func() time.Time
 	Recovery  *recovery.Recovery
@@ -63,6 +65,7 @@ func (l *Login) Routes(r *mux.Router) {
 	l.Guard.Route(r, "/forgot", l.showForgot, l.postForgot)
 	l.Guard.Route(r, recovery.ResetPath, l.showReset, l.postReset)
 	l.Guard.Route(r, recovery.VerifyPath, l.showProve, l.postProve)
+	l.Guard.Route(r, "/restore", l.showRestore, l.postRestore)
 	l.Guard.Route(r, "/consent", l.showConsent, l.postConsent)
 }
 

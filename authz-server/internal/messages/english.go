@@ -181,6 +181,7 @@ var english = Language{
 		PasswordDigits:     "Numbers alone, such as phone numbers and birthdays, are easy to guess.",
 		PasswordDate:       "It is little more than a date, which is easy to guess.",
 		PasswordGuessable:  "It is too easy to guess. Make it longer, for instance with another word.",
+		PostsUndecided:     "Choose what happens to your posts.",
 		NothingChosen:      "Choose at least one, or cancel.",
 		CodeMissing:        "Enter the code.",
 		CodeWrong:          "This is not the right code. Your app shows a new one every 30 seconds: enter the present one, and check that your phone’s clock is right.",
@@ -295,6 +296,26 @@ var english = Language{
 			}
 			return "Saved meanwhile: " + value
 		},
+	},
+	Data: Data{
+		Tab: "Data", Title: "Your data",
+		ExportTitle:  "Download your data",
+		ExportIntro:  "Everything that is stored about you, here and in the connected services, as one JSON file.",
+		ExportButton: "Download",
+		DeleteTitle:  "Delete your account",
+		DeleteIntro: "You are logged out everywhere at once. Seven days later your account, your profile and your access to apps " +
+			"are deleted for good. Until then you can log in and keep your account.",
+		DeleteButton:  "Delete my account",
+		PostsQuestion: "What about your posts and comments?",
+		PostsKeep:     "Keep them, without my name",
+		PostsDelete:   "Delete them too",
+		PlannedTitle:  "Your account will be deleted",
+		PlannedIntro:  "You are logged out everywhere. Your account is deleted on:",
+		PlannedCancel: "If you change your mind, log in before then.",
+		RestoreTitle:  "Keep your account?",
+		RestoreIntro:  "You asked to delete your account. It is deleted on:",
+		KeepButton:    "Keep my account",
+		LeaveButton:   "Log out",
 	},
 	Security: Security{
 		Title: "Security", Intro: "How you log in, and what happened to your account.",

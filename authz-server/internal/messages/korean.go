@@ -190,6 +190,7 @@ var korean = Language{
 		PasswordDigits:     "전화번호나 생일처럼 숫자만 쓰면 쉽게 추측할 수 있어요.",
 		PasswordDate:       "날짜나 다름없어서 쉽게 추측할 수 있어요.",
 		PasswordGuessable:  "쉽게 추측할 수 있어요. 단어를 더해 길게 만들어 주세요.",
+		PostsUndecided:     "글과 댓글을 어떻게 할지 골라 주세요.",
 		NothingChosen:      "하나 이상 고르거나 취소해 주세요.",
 		CodeMissing:        "코드를 입력해 주세요.",
 		CodeWrong:          "인증 코드가 맞지 않아요. 30초마다 바뀌니 지금 표시된 코드를 입력하고, 휴대폰 시계가 맞는지 확인해 주세요.",
@@ -304,6 +305,26 @@ var korean = Language{
 			}
 			return "지금 저장된 값: " + value
 		},
+	},
+	Data: Data{
+		Tab: "데이터", Title: "내 데이터",
+		ExportTitle:  "데이터 내려받기",
+		ExportIntro:  "이 서비스와 연결된 서비스에 저장된 내 정보를 JSON 파일 하나로 받을 수 있어요.",
+		ExportButton: "내려받기",
+		DeleteTitle:  "계정 삭제",
+		DeleteIntro: "바로 모든 기기에서 로그아웃되고, 7일 뒤에 계정과 프로필, 앱 연결이 완전히 삭제돼요. " +
+			"그전에 로그인하면 삭제를 취소할 수 있어요.",
+		DeleteButton:  "계정 삭제하기",
+		PostsQuestion: "작성한 글과 댓글은 어떻게 할까요?",
+		PostsKeep:     "이름을 지우고 남기기",
+		PostsDelete:   "함께 삭제하기",
+		PlannedTitle:  "계정 삭제를 신청했어요",
+		PlannedIntro:  "모든 기기에서 로그아웃했어요. 계정이 삭제되는 시각:",
+		PlannedCancel: "마음이 바뀌면 그전에 로그인해 주세요.",
+		RestoreTitle:  "계정을 계속 사용할까요?",
+		RestoreIntro:  "계정 삭제를 신청한 상태예요. 계정이 삭제되는 시각:",
+		KeepButton:    "계속 사용하기",
+		LeaveButton:   "로그아웃",
 	},
 	Security: Security{
 		Title: "보안", Intro: "로그인 방법을 관리하고, 계정에 있었던 일을 확인할 수 있어요.",

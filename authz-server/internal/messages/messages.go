@@ -83,6 +83,17 @@ type Language struct {
 	Security                                                     Security
 	Signup                                                       Signup
 	SecondStep                                                   SecondStep
+	Data                                                         Data
+}
+
+// Data is what the pages say on which people get their data and delete their account.
+type Data struct {
+	Tab, Title                                          string
+	ExportTitle, ExportIntro, ExportButton              string
+	DeleteTitle, DeleteIntro, DeleteButton              string
+	PostsQuestion, PostsKeep, PostsDelete               string
+	PlannedTitle, PlannedIntro, PlannedCancel           string // a moment follows the second
+	RestoreTitle, RestoreIntro, KeepButton, LeaveButton string // a moment follows the second
 }
 
 // Security is what the page about an account's security says.

@@ -31,6 +31,7 @@ const (
 	PasswordDate       Problem = "password_date"
 	PasswordGuessable  Problem = "password_guessable"
 	NothingChosen      Problem = "nothing_chosen"
+	PostsUndecided     Problem = "posts_undecided"
 	ConsentOfSomeOther Problem = "consent_of_some_other"
 	DeviceCodeWrong    Problem = "device_code_wrong"
 	EmailDomain        Problem = "email_domain"     // nobody can sign up with an address there
@@ -70,6 +71,8 @@ var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, Ne
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong, EmailDomain,
 	InvitationOther, TermsMissing, CodeMissing, CodeWrong, CodeUsed, RecoveryCodeWrong, LoginTooLate,
 	MailCodeMissing, MailCodeWrong, MailCodeOver, SignupPassword, SignupOver, EmailSame,
+	InvitationOther, TermsMissing,
+	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, PostsUndecided, ConsentOfSomeOther, DeviceCodeWrong,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 
 // Done is what a person has just done, said on the page that follows.

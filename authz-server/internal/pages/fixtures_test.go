@@ -78,6 +78,9 @@ func everyPage() []Page {
 			{Kind: "password_reset", At: time.Unix(1_790_000_000, 0)},
 		}},
 		SecurityPage{},
+		DataPage{Form: problems("posts")},
+		DeletionPage{At: time.Unix(1_790_000_000, 0)},
+		RestorePage{Query: "?interaction=handle", App: &testApp, Email: mina, At: time.Unix(1_790_000_000, 0)},
 		SessionsPage{Done: messages.OthersEnded, TokensLast: time.Minute, Sessions: []Session{
 			{ID: "1", Current: true, Browser: "Firefox", System: "Linux", Address: "192.0.2.1"},
 			{ID: "2", LoggedIn: time.Unix(1_790_000_000, 0), Seen: 3 * time.Hour},

@@ -55,6 +55,7 @@ const (
 	securityTab
 	sessionsTab
 	appsTab
+	dataTab
 )
 
 type tabLink struct {
@@ -70,6 +71,7 @@ func tabs(t *messages.Language, current tab) []tabLink {
 		{"/account/security", t.Security.Title, current == securityTab},
 		{"/account/sessions", t.SessionsTitle, current == sessionsTab},
 		{"/account/apps", t.AppsTab, current == appsTab},
+		{"/account/data", t.Data.Tab, current == dataTab},
 	}
 }
 

@@ -4,6 +4,8 @@ package people
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"time"
@@ -23,6 +25,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
 
@@ -101,11 +104,12 @@ func New(cfg Config) (*People, error) {
 	p.Recovery = &recovery.Recovery{Store: cfg.Store, Mail: cfg.Mail, Issuer: at, Throttle: p.Throttle, Notices: told}
 	p.Account = &account.Account{
 		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Recovery: p.Recovery, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
+		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
+		Services: func(context.Context, accounts.Session) map[string]json.RawMessage { return nil },
 	}
 	p.Login = &login.Login{
 		Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Recovery: p.Recovery, Signup: p.Policy, Now: cfg.Now, Log: log, Landing: p.Account.Landing,
+		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Signup: p.Policy, Now: cfg.Now, Log: log, Landing: p.Account.Landing,
 	}
 	return p, nil
 }

@@ -247,6 +247,12 @@ func (s *Sessions) Renew(w http.ResponseWriter, session *Session, cookie string)
 	s.setCookie(w, sessionCookie, cookie, int(session.ExpiresAt.Sub(s.now())/time.Second))
 }
 
+// Forget takes the session's cookie from the browser, when the session has ended already.
+func (s *Sessions) Forget(w http.ResponseWriter) {
+	s.setCookie(w, sessionCookie, "", -1)
+	s.setBrowserState(w, nil, "")
+}
+
 // EndSession ends the session sid with its grants and, when it is the one of the browser that sent
 // r, its cookie. A session that has ended already is no error.
 func (s *Sessions) EndSession(w http.ResponseWriter, r *http.Request, sid string) error {
@@ -258,8 +264,7 @@ func (s *Sessions) EndSession(w http.ResponseWriter, r *http.Request, sid string
 		return err
 	}
 	if mine == nil || mine.ID == sid {
-		s.setCookie(w, sessionCookie, "", -1)
-		s.setBrowserState(w, nil, "")
+		s.Forget(w)
 	}
 	return nil
 }

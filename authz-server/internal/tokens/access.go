@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
@@ -99,6 +100,31 @@ func (i *Issuer) ForService(ctx context.Context, c *client.Client, want AccessSp
 	}
 	claims.bind(want)
 	return i.Sign(ctx, i.accessAlg(c), typeAccess, claims)
+}
+
+// ownLifetime is how long a token is valid that the server issues for a call of its own.
+const ownLifetime = time.Minute
+
+// Own issues a token for a call that this server itself makes to a service: as itself, which is the
+// client with the issuer's identifier as its name, or, with a session, for that session's person. It
+// belongs to no grant, and nobody else gets to see it.
+func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want AccessSpec) (string, error) {
+	now := i.now()
+	claims := AccessClaims{
+		Issuer:   i.url,
+		Subject:  i.url,
+		Audience: want.Audience,
+		ClientID: i.url,
+		Scope:    strings.Join(want.Scope, " "),
+		IssuedAt: now.Unix(),
+		Expiry:   now.Add(ownLifetime).Unix(),
+		ID:       rand.Text(),
+	}
+	if session != nil {
+		claims.Subject, claims.SessionID = session.UserID, session.ID
+		claims.AuthTime, claims.ACR, claims.AMR = session.AuthTime.Unix(), session.ACR, session.AMR
+	}
+	return i.Sign(ctx, "", typeAccess, claims)
 }
 
 // Access issues an access token of a grant. It writes nothing: the token is verified from itself.

@@ -1,0 +1,95 @@
+package account_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+)
+
+func TestPeopleGetEverythingThatIsHeldOfThem(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	s.People.Account.Services = func(_ context.Context, session accounts.Session) map[string]json.RawMessage {
+		return map[string]json.RawMessage{"board": json.RawMessage(`{"of": "` + session.UserID + `"}`)}
+	}
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	b.Get("/account/data").Want(t, http.StatusOK, `id="export"`, `id="delete"`)
+	a := b.Post("/account/data", "do", "export")
+	a.Want(t, http.StatusOK)
+	var held map[string]any
+	if err := json.Unmarshal([]byte(a.Body), &held); err != nil {
+		t.Fatal(err)
+	}
+	account, services := held["account"].(map[string]any), held["services"].(map[string]any)
+	if account["email"] != "mina@example.org" || services["board"].(map[string]any)["of"] != account["id"] ||
+		len(held["sessions"].([]any)) != 1 || !strings.HasPrefix(a.Header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("%v %v", held, a.Header)
+	}
+	for _, secret := range []string{"argon2", b.Cookie("maru-session"), b.Cookie("maru-device")} {
+		if strings.Contains(a.Body, secret) {
+			t.Errorf("the file holds %q", secret)
+		}
+	}
+	b.Get("/account/security").Want(t, http.StatusOK, "Data downloaded")
+}
+
+func TestASessionThatWasLeftOpenNeitherExportsNorDeletes(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	s.Clock.Advance(11 * time.Minute)
+	for _, do := range []string{"export", "delete"} {
+		b.Post("/account/data", "do", do, "posts", "keep").WantRedirect(t, "/login?confirm=yes")
+	}
+	b.Get("/login?confirm=yes").Want(t, http.StatusOK, "Confirm it’s you", `value="mina@example.org"`)
+	b.Post("/login?confirm=yes", "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/account/data")
+	b.Post("/account/data", "do", "export").Want(t, http.StatusOK)
+}
+
+func TestAnAccountThatWaitsToBeDeletedCanBeKeptAndNothingElse(t *testing.T) {
+	t.Parallel()
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		user := s.Person("mina@example.org")
+		b, elsewhere := s.Browser(), s.Browser()
+		b.LogIn("mina@example.org")
+		elsewhere.LogIn("mina@example.org")
+		b.Post("/account/data", "do", "delete").Want(t, http.StatusUnprocessableEntity)
+		b.Post("/account/data", "do", "delete", "posts", "delete").Want(t, http.StatusOK, "Your account will be deleted")
+		for _, one := range []*peopletest.Browser{b, elsewhere} {
+			one.Get("/account").WantRedirect(t, "/login")
+		}
+
+		logIn := func() {
+			t.Helper()
+			b.Post("/login", "email", "mina@example.org", "password", peopletest.Password)
+		}
+		logIn()
+		for _, page := range []string{"/account", "/account/data", "/account/password"} {
+			b.Get(page).WantRedirect(t, "/restore")
+		}
+		b.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words").WantRedirect(t, "/restore")
+		b.Get("/restore").Want(t, http.StatusOK, `id="keep"`, `id="leave"`, "mina@example.org")
+		b.Post("/restore", "decision", "leave").Want(t, http.StatusOK)
+		if b.Get("/account").Status != http.StatusSeeOther {
+			t.Error("still logged in")
+		}
+		if u, err := s.Store.Users.User(t.Context(), user.ID); err != nil || u.DeleteAt.IsZero() || !u.DeletePosts {
+			t.Fatalf("%+v %v", u, err)
+		}
+
+		logIn()
+		b.Post("/restore", "decision", "keep").WantRedirect(t, "/account")
+		b.Get("/account/security").Want(t, http.StatusOK, "Account deletion requested", "Account deletion cancelled")
+		b.Get("/restore").WantRedirect(t, "/account")
+	})
+}

@@ -1,0 +1,77 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/maru-auth/maru/authz-server/internal/notices"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/session"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+)
+
+// GET /restore: asks somebody whose account waits to be deleted whether they want to keep it. Until
+// they do, their session leads nowhere else.
+func (l *Login) showRestore(w http.ResponseWriter, r *http.Request) {
+	a, current, r, ok := l.restoreArrival(w, r)
+	if !ok {
+		return
+	}
+	l.Pages.Render(w, r, http.StatusOK, pages.RestorePage{Query: a.query(), App: a.app, Email: current.User.Email, At: current.User.DeleteAt})
+}
+
+// POST /restore: keeps the account, or logs out and leaves it to be deleted.
+func (l *Login) postRestore(w http.ResponseWriter, r *http.Request) {
+	a, current, r, ok := l.restoreArrival(w, r)
+	if !ok {
+		return
+	}
+	var err error
+	switch r.PostForm.Get("decision") {
+	case "keep":
+		err = l.Store.Tx(r.Context(), func(ctx context.Context) error {
+			if err := l.Store.Users.CancelDeletion(ctx, current.UserID); err != nil {
+				return err
+			}
+			return l.Notices.Note(ctx, r, current.User, notices.DeletionCancelled, "")
+		})
+		if errors.Is(err, store.ErrNotFound) { // a second click
+			err = nil
+		}
+	case "leave":
+		err = l.Sessions.EndSession(w, r, current.ID)
+	default:
+		l.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter decision must be keep or leave.")
+		return
+	}
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return
+	}
+	if r.PostForm.Get("decision") == "leave" {
+		l.Pages.Render(w, r, http.StatusOK, pages.LoggedOutPage{})
+		return
+	}
+	l.onward(w, r, a.handle)
+}
+
+// restoreArrival finds out whose account waits to be deleted. If none does, it leads on and returns
+// false.
+func (l *Login) restoreArrival(w http.ResponseWriter, r *http.Request) (a arrival, current *session.Session,
+	with *http.Request, ok bool) {
+	a, r, ok = l.arrival(w, r)
+	if !ok {
+		return arrival{}, nil, r, false
+	}
+	current, err := l.Sessions.Session(r)
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return arrival{}, nil, r, false
+	}
+	if current == nil || current.User.DeleteAt.IsZero() {
+		l.onward(w, r, a.handle)
+		return arrival{}, nil, r, false
+	}
+	return a, current, r, true
+}
