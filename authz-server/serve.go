@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/authz-server/internal/closing"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
@@ -21,6 +22,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
+	"github.com/maru-auth/maru/authz-server/internal/services"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
@@ -57,7 +59,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		handler, err := p.assemble(ctx, s, ring, outgoing, log, metrics)
+		handler, closer, err := p.assemble(ctx, s, ring, outgoing, log, metrics)
 		if err != nil {
 			return err
 		}
@@ -70,6 +72,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { s.Watch(working, log, metrics) })
 		background.Go(func() { ring.Run(working) })
 		background.Go(func() { outgoing.Run(working) })
+		background.Go(func() { closer.Run(working) })
 		background.Go(func() { s.SweepEvery(working, sweepEvery, log) })
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
@@ -102,39 +105,39 @@ func (p *program) prepare(ctx context.Context, s *store.Store, log *slog.Logger)
 	return nil
 }
 
-// assemble puts the rooms together, and returns what answers all requests. The rooms give worker what
-// they know how to deliver.
+// assemble puts the rooms together, and returns what answers all requests and what deletes accounts.
+// The rooms give worker what they know how to deliver.
 func (p *program) assemble(
 	ctx context.Context, s *store.Store, ring *keys.Ring, worker *queue.Worker, log *slog.Logger, metrics *prometheus.Registry,
-) (http.Handler, error) {
+) (http.Handler, *closing.Closer, error) {
 	cfg := p.settings
 	at, err := issuer.Parse(cfg.Issuer)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	resources, err := cfg.resources()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	look, err := cfg.brand()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rendered, err := pages.New(pages.Config{Issuer: at, Log: log, Brand: look})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	breaches, err := cfg.breaches(log, metrics, p.now)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	entry, err := cfg.signup()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	secondStepKey, err := ring.Secret(ctx, "second steps", factors.KeySize)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	people, err := people.New(people.Config{
 		Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
@@ -142,21 +145,21 @@ func (p *program) assemble(
 		AccessToken:   cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	clients, err := directory.New(directory.Config{
 		Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	salt, err := ring.Secret(ctx, "pairwise", 32)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	endpoints, err := provider.New(provider.Config{
 		Issuer: cfg.Issuer, Resources: resources, Store: s, Clients: clients, Fetch: outgoing,
@@ -166,14 +169,18 @@ func (p *program) assemble(
 		InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	called := services.New(services.Config{Origin: cfg.APIOrigin, Names: cfg.dataServices(), Tokens: endpoints.Tokens, Log: log})
+	worker.Handle(called.Handler())
+	people.Account.Services = called.Export
+	closer := &closing.Closer{Store: s, Tokens: endpoints.Tokens, Services: called, Log: log}
 	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
 	rendered.Routes(router)
 	people.Routes(router)
 	endpoints.Routes(router)
 	router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
-	return at.Mount(router, endpoints.NotFound()), nil
+	return at.Mount(router, endpoints.NotFound()), closer, nil
 }
 
 // maxBody is the largest body that any request to the server has, in bytes: an account's profile,

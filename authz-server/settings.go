@@ -37,6 +37,8 @@ type settings struct {
 	APIOrigin          string   `name:"api-origin" help:"The public origin of the resource services: tokens for them name ORIGIN/user and ORIGIN/board." default:"http://localhost:8000"`
 	Resource           []string `help:"Another resource service and its scopes, \"URL=scope scope\". Can be repeated." placeholder:"URL=SCOPES"`
 
+	DataServices []string `help:"Which resource services at the API origin keep data of people: they are asked for what they hold when a person wants it, and told when an account is deleted. One of user, board, none; can be repeated." enum:"user,board,none" default:"user,board" placeholder:"NAME"`
+
 	FAPI2TokenAlg               string `name:"fapi2-token-alg" help:"What signs access tokens of clients with the profile fapi2. FAPI 2.0 forbids RS256: choose another as soon as every resource service takes it (user and board: --token-algs). One of ${algorithms}." enum:"${algorithms}" default:"RS256" placeholder:"ALG"`
 	DPoPNonces                  bool   `name:"dpop-nonces" help:"Require a nonce of this server in every DPoP proof (RFC 9449, section 8)."`
 	StrictAuthMethod            bool   `help:"Take a client's secret only by the method that the client is registered for. Otherwise clients without a profile may use client_secret_basic and client_secret_post alike."`
@@ -174,6 +176,11 @@ func (s *settings) resources() ([]client.Resource, error) {
 		return nil, fmt.Errorf("--resource: %w", err)
 	}
 	return all, nil
+}
+
+// dataServices are the services that keep data of people.
+func (s *settings) dataServices() []string {
+	return slices.DeleteFunc(slices.Clone(s.DataServices), func(name string) bool { return name == "none" })
 }
 
 // policy returns what a client that an operator registers may be.

@@ -82,6 +82,9 @@ type Provider struct {
 	Logout       *logout.Endpoint
 	Registration *registration.Endpoint
 
+	// Tokens issues everything that the endpoints give out.
+	Tokens *tokens.Issuer
+
 	common   *endpoint.Common
 	keys     *keys.Ring
 	metadata metadata
@@ -122,6 +125,7 @@ func New(cfg Config) (*Provider, error) {
 	door := &endpoint.Door{People: cfg.People, Store: cfg.Store, Protocol: core}
 	forms := &endpoint.BrowserForms{Common: common, Store: cfg.Store}
 	p := &Provider{
+		Tokens: issued,
 		common: common,
 		keys:   cfg.Keys,
 		Authorize: &authorize.Endpoint{

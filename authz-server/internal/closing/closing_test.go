@@ -1,0 +1,141 @@
+package closing_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/closing"
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
+	"github.com/maru-auth/maru/authz-server/internal/services"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+func TestMain(m *testing.M) { sqldbtest.Main(m) }
+
+// api stands for the resource services.
+type api struct {
+	*httptest.Server
+	t testing.TB
+
+	mu    sync.Mutex
+	calls []string // method, path and query, and what the token says: subject and scope
+	busy  int      // how many deletions are answered with 202 first
+	down  bool
+}
+
+func newAPI(t testing.TB) *api {
+	a := &api{t: t}
+	a.Server = httptest.NewServer(a)
+	t.Cleanup(a.Close)
+	return a
+}
+
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.down {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	_, claims := providertest.Decode(a.t, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	a.calls = append(a.calls, strings.Join([]string{r.Method, r.URL.RequestURI(), claims["sub"].(string), claims["scope"].(string)}, " "))
+	switch {
+	case r.Method == http.MethodDelete && a.busy > 0:
+		a.busy--
+		w.WriteHeader(http.StatusAccepted)
+	case r.Method == http.MethodDelete:
+		w.WriteHeader(http.StatusNoContent)
+	case r.URL.Query().Get("cursor") == "" && strings.HasPrefix(r.URL.Path, "/board/"):
+		w.Write([]byte(`{"items": [1], "next": "c/2"}`))
+	default:
+		w.Write([]byte(`{"items": [2]}`))
+	}
+}
+
+func (a *api) called() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := slices.Clone(a.calls)
+	a.calls = nil
+	slices.Sort(all)
+	return all
+}
+
+func TestADueAccountIsDeletedAndEveryServiceIsTold(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		ctx, a := t.Context(), newAPI(t)
+		log := slog.New(slog.DiscardHandler)
+		s := services.New(services.Config{Origin: a.URL, Names: services.Known, Tokens: f.Provider.Tokens, Log: log})
+		c := &closing.Closer{Store: f.Store, Tokens: f.Provider.Tokens, Services: s, Log: log}
+		if _, err := f.Store.Users.PlanDeletion(ctx, f.User.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		closeDue := func(want int) {
+			t.Helper()
+			if n, err := c.CloseDue(ctx); err != nil || n != want {
+				t.Fatalf("deleted %d: %v", n, err)
+			}
+		}
+		closeDue(0)
+		f.Clock.Advance(accounts.DeletionDelay + time.Second)
+		closeDue(1)
+		closeDue(0)
+
+		items, err := f.Store.Outbox.List(ctx, services.Kind, "", 10)
+		if err != nil || len(items) != 2 {
+			t.Fatalf("%d calls wait: %v", len(items), err)
+		}
+		deliver := func(fail bool) {
+			t.Helper()
+			for _, item := range items {
+				if err := s.Handler().Deliver(ctx, item); (err != nil) != fail {
+					t.Errorf("%s: %v", item.Lane, err)
+				}
+			}
+		}
+		a.down = true
+		deliver(true)
+		a.down, a.busy = false, 1
+		deliver(false)
+		calls := slices.Compact(a.called())
+		if len(calls) != 2 || calls[0] != "DELETE /board/v1/users/"+f.User.ID+"?posts=delete "+f.Issuer+" board:delete-user" ||
+			calls[1] != "DELETE /user/v1/users/"+f.User.ID+"?posts=delete "+f.Issuer+" user:delete" {
+			t.Errorf("called %q", calls)
+		}
+		if err := s.Handler().Deliver(ctx, outbox.Item{Kind: services.Kind, Lane: "../admin", Payload: []byte("{}")}); err == nil {
+			t.Error("a service that is not known was called")
+		}
+	})
+}
+
+func TestAnExportHoldsWhatServicesSayAndThatOneDoesNotAnswer(t *testing.T) {
+	f, a := providertest.One(t), newAPI(t)
+	s := services.New(services.Config{Origin: a.URL, Names: services.Known, Tokens: f.Provider.Tokens, Log: slog.New(slog.DiscardHandler)})
+	session := accounts.Session{ID: "sid", UserID: f.User.ID, AuthTime: f.Clock.Now()}
+	held := s.Export(t.Context(), session)
+	var board []struct{ Items []int }
+	if err := json.Unmarshal(held["board"], &board); err != nil || len(board) != 2 || board[1].Items[0] != 2 {
+		t.Errorf("%s %v", held["board"], err)
+	}
+	if got := string(held["user"]); got != `{"items": [2]}` {
+		t.Error(got)
+	}
+	for _, call := range a.called() {
+		if !strings.Contains(call, " "+f.User.ID+" ") {
+			t.Errorf("not for the person: %s", call)
+		}
+	}
+	a.down = true
+	if held := s.Export(t.Context(), session); !strings.Contains(string(held["board"]), "did not answer") || len(held) != 2 {
+		t.Errorf("%s", held)
+	}
+}

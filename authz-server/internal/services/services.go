@@ -1,0 +1,227 @@
+// Package services calls the resource services that keep data of people: it collects what they hold
+// of a person, and tells them of accounts that were deleted. It speaks their documented REST
+// interfaces, with tokens that this server issues to itself.
+package services
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/queue"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/authz-server/internal/tokens"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// Config is what [New] needs. All fields are required but those with a default.
+type Config struct {
+	Origin string            // of the API, below which each service has its name as path
+	Names  []string          // which of [Known] there are
+	Tokens *tokens.Issuer    // for this server's own calls
+	HTTP   http.RoundTripper // nil: [http.DefaultTransport]
+	Log    *slog.Logger
+}
+
+// Services calls the services. It is safe for concurrent use.
+type Services struct {
+	cfg  Config
+	http *http.Client
+}
+
+// service says what a service wants of those who ask for a person's data and for its deletion.
+type service struct {
+	export, remove string // scopes
+}
+
+// Known are the services that keep data of people.
+var Known = []string{"user", "board"}
+
+var known = map[string]service{
+	"user":  {"user:read", "user:delete"},
+	"board": {"board:read", "board:delete-user"},
+}
+
+// Bounds of what is asked.
+const (
+	exportTimeout = 20 * time.Second // for a service as a whole
+	exportMost    = 32 << 20         // bytes of a service's answers together
+	answerMost    = 8 << 20          // bytes of one answer
+	removeWait    = time.Second      // between calls while a service is still at it
+)
+
+// New makes Services.
+func New(cfg Config) *Services {
+	// A redirect would take the token elsewhere.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Services{cfg, &http.Client{Transport: cfg.HTTP, CheckRedirect: stay}}
+}
+
+// Export returns what each service holds of the person of a session, by name: the answer of
+// GET /v1/me/export, as a list if it comes in pages. A service that does not answer does not keep
+// the person from the rest: it has an object with an error.
+func (s *Services) Export(ctx context.Context, session accounts.Session) map[string]json.RawMessage {
+	all := make([]json.RawMessage, len(s.cfg.Names))
+	var asked sync.WaitGroup
+	for i, name := range s.cfg.Names {
+		asked.Go(func() {
+			pages, err := s.export(ctx, name, session)
+			if err != nil {
+				s.cfg.Log.WarnContext(ctx, "a service does not say what it holds of a person", "service", name,
+					"request", httpd.RequestID(ctx), "error", err)
+				all[i] = json.RawMessage(`{"error": "The service did not answer. Please try again later."}`)
+				return
+			}
+			all[i] = pages
+		})
+	}
+	asked.Wait()
+	held := make(map[string]json.RawMessage, len(all))
+	for i, name := range s.cfg.Names {
+		held[name] = all[i]
+	}
+	return held
+}
+
+func (s *Services) export(ctx context.Context, name string, session accounts.Session) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
+	defer cancel()
+	token, err := s.cfg.Tokens.Own(ctx, &session, s.spec(name, known[name].export))
+	if err != nil {
+		return nil, err
+	}
+	var pages []json.RawMessage
+	size, query := 0, ""
+	for {
+		status, _, body, err := s.call(ctx, http.MethodGet, s.base(name)+"/v1/me/export"+query, token)
+		if err != nil {
+			return nil, err
+		}
+		var page struct {
+			Next string `json:"next"`
+		}
+		if status != http.StatusOK {
+			return nil, fmt.Errorf("it answered %d", status)
+		}
+		if err := json.Unmarshal(body, &page); err != nil {
+			return nil, err
+		}
+		if size += len(body); size > exportMost {
+			return nil, errors.New("it holds too much for one file")
+		}
+		pages = append(pages, body)
+		if page.Next == "" {
+			break
+		}
+		query = "?cursor=" + url.QueryEscape(page.Next)
+	}
+	if len(pages) == 1 {
+		return pages[0], nil
+	}
+	return json.Marshal(pages)
+}
+
+// Kind is what calls to services are in the queue.
+const Kind = "service"
+
+// removal is the payload of such a call.
+type removal struct {
+	Subject string `json:"subject"`
+	Posts   bool   `json:"posts,omitempty"` // what they wrote goes too
+}
+
+// Forget queues calls that tell every service that a person's account was deleted; subjects are all
+// by which tokens have named the person. Call it in the transaction that deletes the account.
+func (s *Services) Forget(ctx context.Context, q *outbox.Queue, posts bool, subjects ...string) error {
+	for _, name := range s.cfg.Names {
+		for _, subject := range subjects {
+			payload, err := json.Marshal(removal{subject, posts})
+			if err != nil {
+				return err
+			}
+			if err := q.Add(ctx, outbox.Item{Kind: Kind, Lane: name, Topic: "deletion", Payload: payload}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Handler delivers what Forget queued. A service that is down for some days is told when it is back.
+func (s *Services) Handler() queue.Handler {
+	return queue.Handler{Kind: Kind, Deliver: s.deliver, Timeout: time.Minute, GiveUpAfter: 30 * 24 * time.Hour}
+}
+
+func (s *Services) deliver(ctx context.Context, item outbox.Item) error {
+	var what removal
+	if err := json.Unmarshal(item.Payload, &what); err != nil {
+		return queue.GiveUp(err)
+	}
+	name := item.Lane
+	if _, ok := known[name]; !ok {
+		return queue.GiveUp(fmt.Errorf("%q is no service that this server knows", name))
+	}
+	token, err := s.cfg.Tokens.Own(ctx, nil, s.spec(name, known[name].remove))
+	if err != nil {
+		return err
+	}
+	posts := "keep"
+	if what.Posts {
+		posts = "delete"
+	}
+	address := s.base(name) + "/v1/users/" + url.PathEscape(what.Subject) + "?posts=" + posts
+	for {
+		status, header, _, err := s.call(ctx, http.MethodDelete, address, token)
+		switch {
+		case err != nil:
+			return err
+		case status == http.StatusNoContent:
+			return nil
+		case status != http.StatusAccepted: // which says that there is more to do
+			return fmt.Errorf("%s answered %d", name, status)
+		}
+		wait := removeWait
+		if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil && seconds > 0 {
+			wait = min(time.Duration(seconds)*time.Second, time.Minute)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New(name + " is still at it")
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (s *Services) base(name string) string { return s.cfg.Origin + "/" + name }
+
+func (s *Services) spec(name, scope string) tokens.AccessSpec {
+	return tokens.AccessSpec{Scope: []string{scope}, Audience: []string{s.base(name)}}
+}
+
+// call sends a request with a token, and reads the answer.
+func (s *Services) call(ctx context.Context, method, address, token string) (status int, header http.Header, body []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	resp, err := s.http.Do(r)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, answerMost+1))
+	if err == nil && len(body) > answerMost {
+		err = errors.New("the answer is too long")
+	}
+	return resp.StatusCode, resp.Header, body, err
+}
