@@ -46,7 +46,7 @@ func TestADownloadAfterAWhileBeginsWithLoggingInAgain(t *testing.T) {
 	w.pass(11 * time.Minute)
 	b.get("/data").want(t, http.StatusOK, "asked to log in again first")
 	page := b.get("/data/download")
-	page.want(t, http.StatusOK, "You can download your data now", `href="/data/download?confirmed"`)
+	page.want(t, http.StatusOK, "You can now download your data", `href="/data/download?confirmed"`)
 	if page.at.RequestURI() != "/data?confirmed" {
 		t.Errorf("one comes back to %s", page.at)
 	}
@@ -72,7 +72,7 @@ func TestALogInThatIsNotGoodEnoughIsAskedForOnce(t *testing.T) {
 	w := start(t)
 	b := w.browser().login()
 	w.services.stepUp.Store(`acr_values="2 phr", max_age="0"`)
-	b.get("/data/download").want(t, http.StatusOK, "You can download your data now")
+	b.get("/data/download").want(t, http.StatusOK, "You can now download your data")
 	asked := w.issuer.lastAsked()
 	if asked.Get("acr_values") != "2 phr" || asked.Get("max_age") != "0" {
 		t.Errorf("the issuer was asked for %v", asked)

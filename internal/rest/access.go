@@ -21,8 +21,8 @@ type Access struct {
 	Client bool     // a client's own token, not a person's
 	Role   string   // a person's token, and this role; empty: none
 
-	// Authentication is how the person must have been authenticated (RFC 9470); a client's own token
-	// does not do then. It holds for Or too. Nil: in any way.
+	// Authentication is how the person must have been authenticated (RFC 9470); a client's own
+	// token does not do then. It holds for Or too. Nil: in any way.
 	Authentication *jwks.Authentication
 
 	// Or is another way in: a token that has that access needs nothing else. Nil: there is none.

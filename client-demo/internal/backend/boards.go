@@ -217,7 +217,7 @@ func (b Boards) DeleteComment(ctx context.Context, token TokenFunc, id, etag str
 	return err
 }
 
-// ExportPage is a part of all that the service keeps of a person. Items are as they are.
+// ExportPage is a part of all that the service keeps about a person. Items are as they are.
 type ExportPage struct {
 	Service string            `json:"service"`
 	ID      string            `json:"id"`
@@ -226,8 +226,8 @@ type ExportPage struct {
 	Next    string            `json:"next"` // empty: this is the last
 }
 
-// Export returns a page of all that the service keeps of the person. The error is an [Error] with
-// StepUp if they must log in again first.
+// Export returns a page of all that the service keeps about the person. The error is an [Error]
+// with StepUp if they must log in again first.
 func (b Boards) Export(ctx context.Context, token TokenFunc, cursor string) (part ExportPage, err error) {
 	// So few that the longest posts, with every character escaped, fit into an answer.
 	_, err = b.do(ctx, token, call{method: "GET", path: path{"me", "export"}, query: page("10", cursor), out: &part})

@@ -80,8 +80,8 @@ func (u Users) PutInterests(ctx context.Context, token TokenFunc, etag string, i
 	return err
 }
 
-// Export returns all that the service keeps of the person, as it is. The error is an [Error] with
-// StepUp if they must log in again first.
+// Export returns all that the service keeps about the person, as it is. The error is an [Error]
+// with StepUp if they must log in again first.
 func (u Users) Export(ctx context.Context, token TokenFunc) (document json.RawMessage, err error) {
 	_, err = u.do(ctx, token, call{method: "GET", path: path{"me", "export"}, out: &document})
 	return document, err

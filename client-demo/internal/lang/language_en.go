@@ -74,9 +74,9 @@ var english = &Language{
 		"deleted_account":    "Deleted account",
 		"account_gone_title": "This account was deleted",
 		"account_gone":       "What belonged to it is gone. Log out; to write again, make a new account.",
-		"my_data_lead":       "Download everything that the services keep of you, as one JSON file: your profile, settings and interests, and your posts and comments.",
+		"my_data_lead":       "Download everything that the services keep about you, as one JSON file: your profile, settings and interests, and your posts and comments.",
 		"my_data_fresh":      "If you have been logged in for a while, you will be asked to log in again first.",
-		"my_data_confirmed":  "Thank you for logging in again. You can download your data now.",
+		"my_data_confirmed":  "Thank you for logging in again. You can now download your data.",
 		"download":           "Download",
 		"step_up_failed":     "The services want a more recent or more secure log-in than the login service made. Try again; if that does not help, tell the operator.",
 

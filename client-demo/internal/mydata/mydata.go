@@ -1,4 +1,4 @@
-// Package mydata serves the page where people download all that the services keep of them. The
+// Package mydata serves the page where people download all that the services keep about them. The
 // services want a log-in of the last minutes for that: if it is older, the person goes to the
 // issuer, and comes back (RFC 9470).
 package mydata

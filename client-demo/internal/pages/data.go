@@ -202,7 +202,7 @@ type Interests struct {
 // Tabs marks the page among its neighbours.
 func (Interests) Tabs() tabs { return tabs{Interests: thisPage} }
 
-// Data is the page where people download all that the services keep of them.
+// Data is the page where people download all that the services keep about them.
 type Data struct {
 	Status    int // 0: 200
 	Notice    string

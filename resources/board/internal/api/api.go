@@ -104,7 +104,7 @@ func (s *service) routes() {
 	rest.Route(api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment",
 		"Your own; as a moderator, any. Its replies stay.", 400, 404, 412), s.deleteComment)
 
-	rest.Route(api, mayExport, describe{tag: "me"}.op("export-me", "GET /v1/me/export", "Get everything that the service keeps of oneself",
+	rest.Route(api, mayExport, describe{tag: "me"}.op("export-me", "GET /v1/me/export", "Get everything that the service keeps about oneself",
 		"Posts, then comments, the oldest first; hidden ones too. The person must have been authenticated within the last "+
 			"10 minutes, also for the later pages."), s.exportMe)
 	erase := describe{tag: "users"}.op("delete-user", "DELETE /v1/users/{id}", "Delete a person",

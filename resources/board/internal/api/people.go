@@ -12,7 +12,7 @@ import (
 
 // GET /v1/me/export and DELETE /v1/users/{id}
 
-// exportPage is a part of everything that the service keeps of a person.
+// exportPage is a part of everything that the service keeps about a person.
 type exportPage struct {
 	_       struct{}  `json:"-" additionalProperties:"true"`
 	Service string    `json:"service" doc:"The service that this is from: its audience."`

@@ -26,8 +26,8 @@ const (
 
 // DeleteAuthor removes a person: withPosts what they wrote goes, as by [Store.DeletePost] and
 // [Store.DeleteComment]; otherwise it stays, and its author is empty. They write nothing new for a
-// day ([ErrDeleted]). A call does a bounded part and returns whether that was all; to repeat it goes
-// on, and later changes nothing. If nobody repeats it, [Store.Sweep] does the rest.
+// day ([ErrDeleted]). A call does a bounded part and returns whether that was all; to repeat it
+// goes on, and later changes nothing. If nobody repeats it, [Store.Sweep] does the rest.
 func (s *Store) DeleteAuthor(ctx context.Context, author string, withPosts bool) (done bool, err error) {
 	if _, err := s.db.Exec(ctx, `INSERT INTO deleted_authors (author, with_posts, done, deleted_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (author) DO UPDATE SET with_posts = excluded.with_posts`,
@@ -63,7 +63,8 @@ func (s *Store) deleteSome(ctx context.Context, author string, withPosts bool) (
 		ids    string
 		change func(ctx context.Context, id string) error
 	}{
-		// Not author = $1: Postgres could then follow an index without the author, and read all posts.
+		// Not author = $1: Postgres could then follow an index without the author, and read all
+		// posts.
 		{`SELECT id FROM posts WHERE author >= $1 AND author <= $1 ORDER BY author, created_at, id LIMIT ` + deletionRows, post},
 		{`SELECT id FROM comments WHERE author = $1 AND author <> '' ORDER BY author, created_at, id LIMIT ` + deletionRows, comment},
 	} {

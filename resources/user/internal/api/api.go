@@ -83,7 +83,7 @@ func (s *service) addRoutes(api *rest.API) {
 	rest.Route(api, own("user:write"), change("replace-interests", http.MethodPut, "/v1/me/interests", "Replace one's own interests",
 		"Tags that differ only in case, or in white space around them, count as one; the first stays."), s.putInterests)
 	rest.Route(api, mayExport, huma.Operation{OperationID: "export-me", Method: http.MethodGet, Path: "/v1/me/export",
-		Summary: "Get everything that the service keeps of oneself",
+		Summary: "Get everything that the service keeps about oneself",
 		Description: "One document with profile, settings and interests. The person must have been authenticated within the " +
 			"last 10 minutes.",
 		Tags: []string{"me"}, Errors: []int{410}}, s.exportMe)
@@ -93,7 +93,7 @@ func (s *service) addRoutes(api *rest.API) {
 	rest.Route(api, rest.Access{Scopes: []string{"user:read", "user:lookup"}}, user, s.getUser)
 	rest.Route(api, mayDelete, huma.Operation{OperationID: "delete-user", Method: http.MethodDelete, Path: "/v1/users/{id}",
 		Summary: "Delete a person",
-		Description: "For the issuer, with a token of its own. All that the service keeps of the person goes, and their tokens make " +
+		Description: "For the issuer, with a token of its own. All that the service keeps about the person goes, and their tokens make " +
 			"no new profile for a day: they get 410. The answer is the same if there is nothing to delete.",
 		Tags: []string{"users"}, Errors: []int{404}}, s.deleteUser)
 	users := huma.Operation{OperationID: "list-users", Method: http.MethodGet, Path: "/v1/users", Summary: "Get many public profiles at once",

@@ -18,7 +18,7 @@ var mayExport = rest.Access{
 	Scopes: []string{"user:read"}, Person: true, Authentication: &jwks.Authentication{Within: exportWithin},
 }
 
-// export is everything that the service keeps of a person.
+// export is everything that the service keeps about a person.
 type export struct {
 	_             struct{}   `json:"-" additionalProperties:"true"`
 	Service       string     `json:"service" doc:"The service that this is from: its audience."`

@@ -18,9 +18,9 @@ var sweeps = []sqldb.Sweep{
 		Table: "people", Key: "id", Where: "deleted_at > 0 AND deleted_at <= $1", Order: "deleted_at"}},
 }
 
-// DeletePerson removes all that is kept of the person with the id, and keeps them from coming back
-// for a day ([Store.EnsureProfile]). A person who is not there is marked all the same. To repeat it
-// changes nothing.
+// DeletePerson removes all that is kept about the person with the id, and keeps them from coming
+// back for a day ([Store.EnsureProfile]). A person who is not there is marked all the same. To
+// repeat it changes nothing.
 func (s *Store) DeletePerson(ctx context.Context, id string) error {
 	// One row, emptied, is profile and mark: whoever makes or changes the profile at this moment
 	// comes before or after.

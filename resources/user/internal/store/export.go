@@ -8,7 +8,7 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// Person is all that is kept of a person.
+// Person is all that is kept about a person.
 type Person struct {
 	Profile
 	Settings  Settings
@@ -18,7 +18,8 @@ type Person struct {
 	NotifyEmail, NotifyReplies bool
 }
 
-// Person returns all that is kept of the person with the id, as of one moment. Errors: ErrNotFound.
+// Person returns all that is kept about the person with the id, as of one moment. Errors:
+// ErrNotFound.
 func (s *Store) Person(ctx context.Context, id string) (Person, error) {
 	var p Person
 	var asked, created, updated int64
