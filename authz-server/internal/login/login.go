@@ -109,13 +109,9 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	email, problem := profile.Email(r.PostForm.Get("email"))
 	err := l.readLogin(w, r, problem)
-	var user accounts.User
-	if err == nil {
-		user, err = l.authenticate(r, email, r.PostForm.Get("password"))
-	}
 	var owed proofs.Owed
 	if err == nil {
-		owed, err = l.proved(w, r, a, user)
+		owed, err = l.logIn(w, r, a, email)
 	}
 	if errors.Is(err, store.ErrNotFound) { // no such account; or disabled, or another password, this very moment
 		err = guard.FormError{"": messages.WrongCredentials}
@@ -125,7 +121,8 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 			if form.Problems[""] == messages.TooManyTries {
 				form.Problems[""] = messages.TooManyLogins
 			}
-			return pages.LoginPage{Form: form, Query: a.query(), App: a.app, Email: email, Confirm: a.confirm, NoSignup: l.noSignup(r)}
+			return pages.LoginPage{Form: form, Query: a.query(), App: a.app, Email: email, Confirm: a.confirm, NoSignup: l.noSignup(r),
+				Code: form.Problems[""] == messages.TooManyLogins || r.PostForm.Has("otp")}
 		})
 		return
 	}
@@ -134,6 +131,19 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.onward(w, r, a.handle)
+}
+
+// logIn checks the password alone, or together with a code where the page asked for both.
+func (l *Login) logIn(w http.ResponseWriter, r *http.Request, a arrival, email string) (proofs.Owed, error) {
+	password := r.PostForm.Get("password")
+	if code := r.PostForm.Get("otp"); code != "" {
+		return proofs.Nothing, l.together(w, r, email, password, code)
+	}
+	user, err := l.authenticate(r, email, password)
+	if err != nil {
+		return proofs.Nothing, err
+	}
+	return l.proved(w, r, a, user)
 }
 
 // proved takes a right password: the person is logged in, unless they owe the second step.

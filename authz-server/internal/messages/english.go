@@ -159,6 +159,7 @@ var english = Language{
 
 	Problems: map[Problem]string{
 		WrongCredentials:   "The email address or the password is not right.",
+		WrongTogether:      "The email address, the password or the code is not right, or there were too many tries.",
 		Busy:               "Many people are logging in just now. Please try again in a few seconds.",
 		NeedsCookies:       "Your browser did not send back our cookie. Allow cookies for this site and try again.",
 		EmailMissing:       "Enter your email address.",
@@ -360,6 +361,8 @@ var english = Language{
 		AgreeButton:  "Agree and continue",
 	},
 	SecondStep: SecondStep{
+		Together: "If you use two-step login, you don’t have to wait. Enter the code from your authenticator app along with your password.",
+
 		Title:           "Two-step login",
 		Heading:         "Enter your code",
 		Intro:           "Open your authenticator app and type the six digits that it shows for this account.",

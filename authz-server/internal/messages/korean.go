@@ -168,6 +168,7 @@ var korean = Language{
 
 	Problems: map[Problem]string{
 		WrongCredentials:   "이메일 주소나 비밀번호가 맞지 않아요.",
+		WrongTogether:      "이메일 주소, 비밀번호, 인증 코드 중에 맞지 않는 것이 있거나, 시도 횟수를 초과했어요.",
 		Busy:               "지금 로그인하는 사람이 많아요. 몇 초 뒤 다시 시도해 주세요.",
 		NeedsCookies:       "브라우저가 쿠키를 보내지 않았어요. 이 사이트의 쿠키를 허용하고 다시 시도해 주세요.",
 		EmailMissing:       "이메일 주소를 입력해 주세요.",
@@ -369,6 +370,8 @@ var korean = Language{
 		AgreeButton:  "동의하고 계속하기",
 	},
 	SecondStep: SecondStep{
+		Together: "2단계 로그인을 쓰고 있다면 기다리지 않아도 돼요. 비밀번호와 함께 인증 앱의 코드를 입력해 주세요.",
+
 		Title:           "2단계 로그인",
 		Heading:         "인증 코드 입력",
 		Intro:           "인증 앱을 열고, 이 계정에 표시된 6자리 숫자를 입력해 주세요.",

@@ -106,6 +106,7 @@ type Security struct {
 
 // SecondStep is what the pages about the second step of a log-in say.
 type SecondStep struct {
+	Together                                     string // at /login, after too many tries with a password alone
 	Title                                        string // of the whole thing
 	Heading, Intro, Code                         string
 	RecoveryHeading, RecoveryIntro, RecoveryCode string

@@ -6,6 +6,7 @@ type Problem string
 // The problems that pages can explain.
 const (
 	WrongCredentials   Problem = "wrong_credentials"
+	WrongTogether      Problem = "wrong_together"  // password and code
 	TooManyTries       Problem = "too_many_tries"  // with how long to wait
 	TooManyLogins      Problem = "too_many_logins" // with how long to wait
 	Busy               Problem = "busy"
@@ -65,7 +66,7 @@ const (
 )
 
 // Problems lists every Problem.
-var Problems = []Problem{WrongCredentials, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing,
+var Problems = []Problem{WrongCredentials, WrongTogether, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing,
 	EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
 	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordMostCommon, PasswordBreached, PasswordKeyboard, PasswordRepeats,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong, EmailDomain,

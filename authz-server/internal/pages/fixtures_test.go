@@ -64,6 +64,7 @@ func everyPage() []Page {
 		AgreePage{Query: "?interaction=handle", App: &testApp, Email: mina, Terms: testTerms},
 		ConsentPage{Question: question(), Interaction: "handle"},
 		LoginPage{Query: "?confirm=yes", Email: mina, Confirm: true},
+		LoginPage{Form: problems("otp"), Email: mina, Code: true},
 		AccountPage{Form: problems("name"), Done: messages.NameChanged, Name: "Mina", Email: mina},
 		PasswordPage{Form: problems("password", "new_password"), Email: mina},
 		ProfilePage{

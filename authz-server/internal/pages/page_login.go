@@ -10,6 +10,7 @@ type LoginPage struct {
 	Email   string
 	Confirm bool // somebody who is logged in is to prove again who they are
 
+	Code     bool // there were too many tries: a code of an authenticator app can be typed with the password
 	NoSignup bool // nobody makes an account from here
 	Done     messages.Done
 }
@@ -17,6 +18,9 @@ type LoginPage struct {
 func (p LoginPage) layout(t *messages.Language) layout {
 	l := layout{template: "login", form: p.Form, focus: "email", logo: p.App.logo(), script: formScript, reloads: true}
 	l.fields = []label{{"email", t.Email}, {"password", t.Password}}
+	if p.Code {
+		l.fields = append(l.fields, label{"otp", t.SecondStep.Code})
+	}
 	if p.Email != "" {
 		l.focus = "password"
 	}
