@@ -327,3 +327,20 @@ func TestLogoutsAreTakenFromEveryClientInTurn(t *testing.T) {
 		t.Errorf("only %d clients had their turn: the busy one got %d", len(took), took["busy"])
 	})
 }
+
+// Lanes whose items wait for a later attempt do not hide what is due, wherever the last turn ended.
+func TestWhatIsDueIsFoundBehindManyLanesThatWait(t *testing.T) {
+	storetest.Empty(t, func(t *testing.T, f *storetest.World) {
+		f.Exec(t, `INSERT INTO outbox (id, kind, lane, topic, user_id, payload, sealed, attempts, leased, last_error,
+				created_at, since_at, due_at, given_up_at)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+			SELECT 'x' || i, 'mail', 'dead' || i, '', '', CAST('' AS BYTEA), false, 9, false, '', 0, 0, 9000000000000000, 0 FROM n`)
+		for _, lane := range []string{"zzz", "aaa", "dead500", ""} {
+			storetest.OK(t, f.Outbox.Add(t.Context(), outbox.Item{Kind: "mail", Lane: lane, Topic: "new"}))
+			got, err := f.Outbox.Take(t.Context(), "mail", time.Hour, 16, room(4))
+			if err != nil || len(got) != 1 || got[0].Topic != "new" {
+				t.Errorf("in the lane %q: %+v %v", lane, got, err)
+			}
+		}
+	})
+}
