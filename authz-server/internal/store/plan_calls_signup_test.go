@@ -18,5 +18,6 @@ func (s *planned) ofSignup() {
 	s.add("Agree", func(ctx context.Context) error {
 		return s.Agreements.Agree(ctx, accounts.Agreement{UserID: "u1", Version: "2"})
 	})
+	s.add("AgreementsOf", func(ctx context.Context) error { _, err := s.Agreements.AgreementsOf(ctx, "u1"); return err })
 	s.add("Agreed", func(ctx context.Context) error { _, err := s.Agreements.Agreed(ctx, "u1", "1"); return err })
 }

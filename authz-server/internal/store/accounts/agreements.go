@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -15,8 +16,8 @@ type Agreement struct {
 	At      time.Time // set by Agree
 }
 
-// Agreements stores what people agreed to. A person has a row for each version, of which an operator
-// makes few.
+// Agreements stores what people agreed to. A person has a row for each version, of which an
+// operator makes few.
 type Agreements struct {
 	db  *sqldb.DB
 	now func() time.Time
@@ -38,4 +39,16 @@ func (s *Agreements) Agreed(ctx context.Context, userID, version string) (agreed
 	err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM agreements WHERE user_id = $1 AND version = $2)`,
 		userID, version).Scan(&agreed)
 	return agreed, err
+}
+
+// AgreementsOf returns what a person agreed to, the first first.
+func (s *Agreements) AgreementsOf(ctx context.Context, userID string) ([]Agreement, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Agreement, error) {
+		a := Agreement{UserID: userID}
+		var at int64
+		err := rows.Scan(&a.Version, &a.Address, &at)
+		a.At = sqldb.Time(at)
+		return a, err
+	}, `SELECT version, address, agreed_at FROM agreements WHERE user_id = $1
+		ORDER BY agreed_at, version LIMIT 1000`, userID)
 }

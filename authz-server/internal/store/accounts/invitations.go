@@ -14,7 +14,7 @@ import (
 // Invitation is the right to make one account.
 type Invitation struct {
 	ID        string // no secret; set by CreateInvitation
-	Email     string // whom it is for; empty: whoever has the link
+	Email     string // whom it is for; empty: whoever has the link, or it was used
 	Mailed    bool   // to Email, and shown to nobody else: who has the link has the address
 	Note      string // for the operator's own records
 	CreatedAt time.Time
@@ -68,18 +68,20 @@ func (s *Invitations) CreateInvitation(ctx context.Context, in Invitation) (made
 	return in, secret, nil
 }
 
-// Invitation returns the invitation with this secret, used and expired or not. ErrNotFound: there is
-// none.
+// Invitation returns the invitation with this secret, used and expired or not. ErrNotFound: there
+// is none.
 func (s *Invitations) Invitation(ctx context.Context, secret string) (Invitation, error) {
 	return scanInvitation(s.db.QueryRow(ctx, `SELECT `+invitationColumns+` FROM invitations
 		WHERE secret_hash = $1`, opaque.Hash(secret)).Scan)
 }
 
-// SpendInvitation uses up the invitation with this id for the account userID, which is being
-// made with this address. Call it in the transaction that makes the account. ErrNotFound: it is
-// unknown, used, expired or for another address.
+// SpendInvitation uses up the invitation with this id for the account userID, which is being made
+// with this address. Call it in the transaction that makes the account. The invitation forgets whom
+// it was for, which the account knows and takes along when it goes. ErrNotFound: it is unknown,
+// used, expired or for another address.
 func (s *Invitations) SpendInvitation(ctx context.Context, id, userID, email string) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE invitations SET used_at = $1, used_by = $2
+	return row.Changed(s.db.Exec(ctx, `UPDATE invitations SET used_at = $1, used_by = $2,
+		email = '', email_key = ''
 		WHERE id = $3 AND used_at = 0 AND expires_at > $1 AND email_key IN ('', $4)`,
 		sqldb.Micros(s.now()), userID, id, EmailKey(email)))
 }

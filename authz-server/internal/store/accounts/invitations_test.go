@@ -38,7 +38,7 @@ func TestAnInvitationMakesOneAccountHoweverManyComeAtOnce(t *testing.T) {
 func TestAnInvitationIsForItsAddressAndItsTime(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		ctx := t.Context()
-		in, _, err := f.Invitations.CreateInvitation(ctx,
+		in, secret, err := f.Invitations.CreateInvitation(ctx,
 			accounts.Invitation{Email: "Mina@Bücher.example", Mailed: true, ExpiresAt: f.Now.Add(time.Hour)})
 		storetest.OK(t, err)
 		for _, wrong := range []struct{ id, email string }{
@@ -54,6 +54,9 @@ func TestAnInvitationIsForItsAddressAndItsTime(t *testing.T) {
 		}
 		f.Now = f.Now.Add(-time.Second)
 		storetest.OK(t, f.Invitations.SpendInvitation(ctx, in.ID, "u", "mina@xn--bcher-kva.example"))
+		if got, err := f.Invitations.Invitation(ctx, secret); err != nil || got.Email != "" || got.UsedBy != "u" {
+			t.Errorf("it still knows the address: %+v %v", got, err)
+		}
 	})
 }
 
@@ -115,6 +118,10 @@ func TestTheFirstAgreementToAVersionCounts(t *testing.T) {
 		storetest.OK(t, f.Agreements.Agree(ctx, accounts.Agreement{UserID: f.Person.ID, Version: "1", Address: "192.0.2.2"}))
 		if !agreed("1") || agreed("2") || f.Count(t, "agreements WHERE address = '192.0.2.1'") != 1 || f.Count(t, "agreements") != 1 {
 			t.Error("the first is not what is kept")
+		}
+		all, err := f.Agreements.AgreementsOf(ctx, f.Person.ID)
+		if err != nil || len(all) != 1 || all[0].Version != "1" || all[0].Address != "192.0.2.1" || !all[0].At.Equal(f.Now.Add(-time.Hour)) {
+			t.Errorf("%+v %v", all, err)
 		}
 	})
 }
