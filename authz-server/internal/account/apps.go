@@ -18,6 +18,11 @@ func (a *Account) showApps(w http.ResponseWriter, r *http.Request) {
 		a.Guard.Fail(w, r, err)
 		return
 	}
+	used, err := a.Store.Consents.LastUses(r.Context(), current.UserID)
+	if err != nil {
+		a.Guard.Fail(w, r, err)
+		return
+	}
 	page := pages.AppsPage{Done: done(r)}
 	if page.Done != "" {
 		page.TokensLast = a.AccessToken
@@ -28,7 +33,11 @@ func (a *Account) showApps(w http.ResponseWriter, r *http.Request) {
 			a.Guard.Fail(w, r, err)
 			return
 		}
-		page.Apps = append(page.Apps, pages.AllowedApp{App: app, Words: one.Scope, Since: a.Now().Sub(one.UpdatedAt)})
+		shown := pages.AllowedApp{App: app, Words: one.Scope, Since: a.Now().Sub(one.UpdatedAt)}
+		if at, ok := used[one.ClientID]; ok {
+			shown.Used, shown.UsedKnown = a.Now().Sub(at), true
+		}
+		page.Apps = append(page.Apps, shown)
 	}
 	a.Pages.Render(w, r, http.StatusOK, page)
 }

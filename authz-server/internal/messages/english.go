@@ -101,6 +101,7 @@ var english = Language{
 	NoApps:          "No app uses your account yet.",
 	WithdrawButton:  "Remove access",
 	CanDo:           "It can:",
+	AppUsed:         func(ago time.Duration) string { return "last used " + agoEnglish(ago) },
 	Connected:       func(ago time.Duration) string { return "Connected " + agoEnglish(ago) },
 
 	LogoutTitle:          "Log out?",

@@ -108,6 +108,7 @@ var korean = Language{
 	NoApps:         "아직 내 계정을 사용하는 앱이 없어요.",
 	WithdrawButton: "연결 끊기",
 	CanDo:          "할 수 있는 일",
+	AppUsed:        func(ago time.Duration) string { return "마지막 사용 " + agoKorean(ago) },
 	Connected:      func(ago time.Duration) string { return agoKorean(ago) + " 연결" },
 
 	LogoutTitle:          "로그아웃",

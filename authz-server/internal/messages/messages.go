@@ -52,7 +52,7 @@ type Language struct {
 	Seen                                                         func(ago time.Duration) string
 	From                                                         func(address string) string
 	AppsTitle, AppsIntro, AppsTab, NoApps, WithdrawButton, CanDo string
-	Connected                                                    func(ago time.Duration) string
+	Connected, AppUsed                                           func(ago time.Duration) string
 	LogoutTitle, LogoutHeading, LogoutIntro, LogoutButton        string
 	LogoutAskedBy                                                func(app string) string
 	StayLink                                                     string

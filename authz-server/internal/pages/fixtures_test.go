@@ -87,7 +87,7 @@ func everyPage() []Page {
 			{ID: "2", LoggedIn: time.Unix(1_790_000_000, 0), Seen: 3 * time.Hour},
 		}},
 		AppsPage{Done: messages.AppWithdrawn, TokensLast: time.Minute, Apps: []AllowedApp{
-			{App: testApp, Words: []string{"email"}, Since: 48 * time.Hour},
+			{App: testApp, Words: []string{"email"}, Since: 48 * time.Hour, Used: time.Hour, UsedKnown: true},
 			{App: App{ID: "gone"}},
 		}},
 		VerifyPage{Form: problems("otp"), Query: "?interaction=handle", App: &testApp, Email: mina, OTP: true, Passkey: true, Trusts: true,

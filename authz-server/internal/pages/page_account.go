@@ -80,4 +80,7 @@ type AllowedApp struct {
 	App
 	Words []string      // of package consent
 	Since time.Duration // ago
+	Used  time.Duration // ago, the last time; if UsedKnown
+
+	UsedKnown bool
 }

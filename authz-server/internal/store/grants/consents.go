@@ -76,6 +76,22 @@ func (s *Consents) Connections(ctx context.Context, userID string) ([]Consent, e
 		ORDER BY updated_at DESC, client_id`, userID, sqldb.Micros(s.now()))
 }
 
+// LastUses returns when the clients that hold live grants of a person last used one, by client id.
+func (s *Consents) LastUses(ctx context.Context, userID string) (map[string]time.Time, error) {
+	type use struct {
+		client string
+		at     int64
+	}
+	uses, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (u use, err error) { return u, rows.Scan(&u.client, &u.at) },
+		`SELECT client_id, max(CASE WHEN used_at > 0 THEN used_at ELSE created_at END) FROM grants
+			WHERE user_id = $1 AND revoked_at = 0 GROUP BY client_id`, userID)
+	last := make(map[string]time.Time, len(uses))
+	for _, one := range uses {
+		last[one.client] = sqldb.Time(one.at)
+	}
+	return last, err
+}
+
 // GrantConsent adds scope to what a person has allowed a client.
 func (s *Consents) GrantConsent(ctx context.Context, userID, clientID string, scope []string) error {
 	return s.DecideConsent(ctx, userID, clientID, scope, nil)
