@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -19,14 +21,15 @@ import (
 )
 
 type userCommands struct {
-	Create      userCreate      `cmd:"" help:"Create an account."`
-	Import      userImport      `cmd:"" help:"Make accounts with the password hashes of another system, so that people keep their passwords. A line is imported wholly or not at all; those refused are named by their numbers. The first log-in hashes a password anew."`
-	List        userList        `cmd:"" help:"List the accounts."`
-	Disable     userDisable     `cmd:"" help:"Close an account: its sessions end, and everything it allowed to applications is revoked."`
-	Enable      userEnable      `cmd:"" help:"Open a closed account again."`
-	SetClaims   userSetClaims   `cmd:"" help:"Change what an account says about its person, as OpenID claims."`
-	SetPassword userSetPassword `cmd:"" help:"Give an account a new password, for a person who forgot theirs: its sessions end, and everything it allowed to applications is revoked."`
-	SetRole     userSetRole     `cmd:"" help:"Replace the roles of an account. Tokens issued before keep the old roles until they expire."`
+	Create        userCreate        `cmd:"" help:"Create an account."`
+	Import        userImport        `cmd:"" help:"Make accounts with the password hashes of another system, so that people keep their passwords. A line is imported wholly or not at all; those refused are named by their numbers. The first log-in hashes a password anew."`
+	List          userList          `cmd:"" help:"List the accounts."`
+	Disable       userDisable       `cmd:"" help:"Close an account: its sessions end, and everything it allowed to applications is revoked."`
+	Enable        userEnable        `cmd:"" help:"Open a closed account again."`
+	SetClaims     userSetClaims     `cmd:"" help:"Change what an account says about its person, as OpenID claims."`
+	RemoveFactors userRemoveFactors `cmd:"" help:"Turn two-step login off for a person who lost their phone and their recovery codes: their password alone lets them in then, and no browser is trusted any more. Make sure that it is them who ask. They are told."`
+	SetPassword   userSetPassword   `cmd:"" help:"Give an account a new password, for a person who forgot theirs: its sessions end, and everything it allowed to applications is revoked."`
+	SetRole       userSetRole       `cmd:"" help:"Replace the roles of an account. Tokens issued before keep the old roles until they expire."`
 }
 
 type userSetClaims struct {
@@ -266,6 +269,21 @@ func (cmd userEnable) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		_, err := fmt.Fprintf(p.out, "enabled %s\n", user.Email)
+		return err
+	})
+}
+
+type userRemoveFactors struct{ account }
+
+func (cmd userRemoveFactors) Run(ctx context.Context, p *program) error {
+	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
+		second := factors.Factors{Store: s, Notices: &notices.Notices{Store: s}, Now: p.now}
+		if err := second.TurnOff(ctx, nil, user); errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("%s has not turned on two-step login", user.Email)
+		} else if err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.out, "turned two-step login off for %s; passkeys and sessions stay\n", user.Email)
 		return err
 	})
 }

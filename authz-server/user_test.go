@@ -177,3 +177,37 @@ func TestABreachServiceIsAskedOnTheCommandLineToo(t *testing.T) {
 	service.Close() // and then it is done without
 	c.mustWith(goodPassword, set...)
 }
+
+func TestTheSecondStepIsTakenFromSomebodyWhoLostEverything(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	c.mustWith(goodPassword, mina()...)
+	c.refused([]string{"user", "remove-factors", "mina@example.org"}, "has not turned on two-step login")
+	s := c.store()
+	user, err := s.Users.UserByEmail(t.Context(), "mina@example.org")
+	if err == nil {
+		err = s.Factors.BeginTOTP(t.Context(), user.ID, []byte("secret"))
+	}
+	if err == nil {
+		err = s.Factors.ConfirmTOTP(t.Context(), user.ID, []byte("secret"), 1, [][]byte{[]byte("code")})
+	}
+	if err == nil {
+		_, _, err = s.Browsers.NoteLogin(t.Context(), user.ID, "browser", "", "")
+	}
+	if err == nil {
+		err = s.Browsers.Trust(t.Context(), user.ID, "browser")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows(t, c.must("user", "remove-factors", "mina@example.org"), "turned two-step login off for mina@example.org")
+	if user, err = s.Users.User(t.Context(), user.ID); err != nil || user.SecondStep {
+		t.Error("it is on", err)
+	}
+	if _, trusted, err := s.Browsers.Known(t.Context(), user.ID, "browser"); err != nil || trusted {
+		t.Error("a browser is trusted still", err)
+	}
+	if events, err := s.History.Events(t.Context(), user.ID, 9); err != nil || len(events) != 1 || events[0].Kind != "second_step_off" ||
+		events[0].Address != "" {
+		t.Errorf("%+v %v", events, err)
+	}
+}

@@ -36,6 +36,7 @@ type Account struct {
 	Throttle  *throttle.Throttle
 	Passwords *passwords.Hasher
 	Factors   *factors.Factors
+	Enrolment *factors.Enrolment
 	Apps      *apps.Apps
 	Recovery  *recovery.Recovery
 	Notices   *notices.Notices

@@ -8,10 +8,8 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/factors"
-	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
-	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -59,75 +57,21 @@ func (a *Account) sensitive(w http.ResponseWriter, r *http.Request, page string)
 	return current, true
 }
 
+// setUp is the page that sets up an app in the account.
+var setUp = pages.SetUpPage{Path: appPage}
+
 // GET /account/security/app: shows the key of the app that is being set up, or says what is needed.
 func (a *Account) showApp(w http.ResponseWriter, r *http.Request) {
 	if current, ok := a.sensitive(w, r, appPage); ok {
-		a.renderApp(w, r, current, nil)
+		a.Enrolment.Show(w, r, current, setUp)
 	}
 }
 
-// renderApp shows the page that sets up an app. refused is what is wrong with its form; nil: it was
-// not posted.
-func (a *Account) renderApp(w http.ResponseWriter, r *http.Request, current *session.Session, refused error) {
-	app, err := a.Factors.Setup(r.Context(), current.User, a.Pages.Product(r))
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		a.Guard.Fail(w, r, err)
-		return
-	}
-	page := pages.SetUpPage{Path: appPage, Key: app.Secret, URI: app.URI, QR: app.QR, QRSize: app.QRSize}
-	if refused != nil && err == nil {
-		a.Guard.Refuse(w, r, refused, func(form pages.Form) pages.Page {
-			page.Form = form
-			return page
-		})
-		return
-	}
-	a.Pages.Render(w, r, http.StatusOK, page)
-}
-
-// POST /account/security/app: without a code, makes a key for an app; with one, turns the second
-// step on and shows the recovery codes.
+// POST /account/security/app: makes a key for an app, or turns the second step on.
 func (a *Account) postApp(w http.ResponseWriter, r *http.Request) {
-	current, ok := a.sensitive(w, r, appPage)
-	if !ok {
-		return
+	if current, ok := a.sensitive(w, r, appPage); ok {
+		a.Enrolment.Post(w, r, current, setUp, "/account/security")
 	}
-	if !r.PostForm.Has("otp") {
-		if err := a.Factors.Begin(r.Context(), current.UserID); err != nil && !errors.Is(err, store.ErrExists) {
-			a.Guard.Fail(w, r, err)
-			return
-		}
-		a.Guard.See(w, r, appPage)
-		return
-	}
-	codes, err := a.turnOn(w, r, current)
-	if errors.Is(err, store.ErrNotFound) { // it took too long, or is on already
-		a.Guard.See(w, r, appPage)
-		return
-	}
-	if err != nil {
-		a.renderApp(w, r, current, err)
-		return
-	}
-	a.Pages.Render(w, r, http.StatusOK, pages.RecoveryCodesPage{Codes: codes, New: true, Email: current.User.Email,
-		Next: "/account/security"})
-}
-
-// turnOn turns the second step on by the app's first code. That code counts as a second step of this
-// session: it cannot be used again. A wrong code counts nothing: the person sees the key.
-func (a *Account) turnOn(w http.ResponseWriter, r *http.Request, current *session.Session) (codes []string, err error) {
-	typed := r.PostForm.Get("otp")
-	if typed == "" {
-		return nil, guard.FormError{"otp": messages.CodeMissing}
-	}
-	codes, turnOn, err := a.Factors.Confirm(r, current.User, typed)
-	if errors.Is(err, factors.ErrWrong) {
-		return nil, guard.FormError{"otp": messages.CodeWrong}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return codes, a.Sessions.Raise(w, r, current, proofs.WithCode(current.AMR), turnOn)
 }
 
 // GET /account/security/codes and /account/security/off: asks whether the person means it.

@@ -14,7 +14,7 @@ import (
 
 // step is what comes next for an authorization request: a page, or the answer.
 type step struct {
-	page     string // "/login", "/login/verify", "/restore", "/signup", "/agree" or "/consent"; empty: answer
+	page     string // "/login", "/login/verify", "/login/setup", "/restore", "/signup", "/agree" or "/consent"; empty: answer
 	login    *session.Session
 	answered bool     // the person was asked about this very request, and agreed
 	granted  []string // words of package consent
@@ -91,6 +91,8 @@ func (v *visit) decideProof(current *session.Session) (page string, err error) {
 	switch owed := asked.Owed(current.Provable(), current.Login()); {
 	case owed == proofs.Nothing || v.request.prompts("none") && !asked.Essential:
 		return "", nil
+	case owed == proofs.SetUp && asked.MetBy(proofs.PasswordAndCode) && !v.request.prompts("none"):
+		return "/login/setup", nil
 	case owed == proofs.SetUp || owed == proofs.Unreachable:
 		return "", oauth.UnmetRequirements.Because("the log-in cannot reach the acr that the claims parameter calls essential")
 	case v.request.prompts("none"):

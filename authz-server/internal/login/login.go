@@ -45,6 +45,7 @@ type Login struct {
 	Throttle  *throttle.Throttle
 	Passwords *passwords.Hasher
 	Factors   *factors.Factors
+	Enrolment *factors.Enrolment
 	Apps      *apps.Apps
 	Notices   *notices.Notices
 	Signup    *signup.Policy
@@ -60,6 +61,7 @@ type Login struct {
 func (l *Login) Routes(r *mux.Router) {
 	l.Guard.Route(r, "/login", l.showLogin, l.postLogin)
 	l.Guard.Route(r, "/login/verify", l.showVerify, l.postVerify)
+	l.Guard.Route(r, "/login/setup", l.showSetUp, l.postSetUp)
 	l.Guard.Route(r, "/signup", l.showSignup, l.postSignup)
 	l.Guard.Route(r, "/agree", l.showAgree, l.postAgree)
 	l.Guard.Route(r, "/forgot", l.showForgot, l.postForgot)

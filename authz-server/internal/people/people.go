@@ -101,15 +101,16 @@ func New(cfg Config) (*People, error) {
 	if p.Policy, err = signup.New(cfg.Store, cfg.Signup); err != nil {
 		return nil, err
 	}
+	enrolment := &factors.Enrolment{Factors: second, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard}
 	p.Recovery = &recovery.Recovery{Store: cfg.Store, Mail: cfg.Mail, Issuer: at, Throttle: p.Throttle, Notices: told}
 	p.Account = &account.Account{
 		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
+		Passwords: p.Passwords, Factors: second, Enrolment: enrolment, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
 		Services: func(context.Context, accounts.Session) map[string]json.RawMessage { return nil },
 	}
 	p.Login = &login.Login{
 		Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Factors: second, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Signup: p.Policy, Now: cfg.Now, Log: log, Landing: p.Account.Landing,
+		Passwords: p.Passwords, Factors: second, Enrolment: enrolment, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Signup: p.Policy, Now: cfg.Now, Log: log, Landing: p.Account.Landing,
 	}
 	return p, nil
 }

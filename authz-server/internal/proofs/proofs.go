@@ -62,6 +62,9 @@ func reaches(acr, wanted string) bool {
 	return i >= 0 && slices.Index(ACRValues, acr) >= i
 }
 
+// MetBy tells whether p reaches one of r.ACR.
+func (r Request) MetBy(p Proof) bool { return r.met(p) >= 0 }
+
 // Recent is how old a proof may be where something sensitive is changed.
 const Recent = 10 * time.Minute
 

@@ -1,0 +1,56 @@
+package login
+
+import (
+	"net/http"
+
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/proofs"
+	"github.com/maru-auth/maru/authz-server/internal/session"
+)
+
+// GET /login/setup: has somebody set up a second step whose application insists on one.
+func (l *Login) showSetUp(w http.ResponseWriter, r *http.Request) {
+	if a, r, current, ok := l.enroller(w, r); ok {
+		l.Enrolment.Show(w, r, current, setUpPage(a))
+	}
+}
+
+// POST /login/setup: makes a key for an authenticator app, or turns the second step on.
+func (l *Login) postSetUp(w http.ResponseWriter, r *http.Request) {
+	if a, r, current, ok := l.enroller(w, r); ok {
+		l.Enrolment.Post(w, r, current, setUpPage(a), "/oauth2/authorize"+a.query())
+	}
+}
+
+func setUpPage(a arrival) pages.SetUpPage {
+	return pages.SetUpPage{Path: "/login/setup", App: a.app, Query: a.query()}
+}
+
+// enroller finds out who is to set up a second step. If nobody is, it leads to where the log-in goes
+// on, and returns false: so it does if the last proof of who they are is not recent, for whoever
+// finds a session left open must not lock its person out.
+func (l *Login) enroller(w http.ResponseWriter, r *http.Request) (a arrival, with *http.Request, current *session.Session, ok bool) {
+	a, r, ok = l.arrival(w, r)
+	if !ok {
+		return a, r, nil, false
+	}
+	current, err := l.Sessions.Session(r)
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return a, r, nil, false
+	}
+	if current == nil {
+		l.Guard.See(w, r, "/login"+a.query())
+		return a, r, nil, false
+	}
+	asked := a.demands()
+	if a.app == nil || asked.Owed(current.Provable(), current.Login()) != proofs.SetUp || !asked.MetBy(proofs.PasswordAndCode) {
+		l.onward(w, r, a.handle)
+		return a, r, nil, false
+	}
+	if l.Now().Sub(current.AuthTime) > proofs.Recent {
+		l.Guard.See(w, r, "/login"+a.query())
+		return a, r, nil, false
+	}
+	return a, r, current, true
+}
