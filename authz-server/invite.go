@@ -89,7 +89,7 @@ func (cmd inviteCreate) Run(ctx context.Context, p *program) error {
 
 // send mails the link at once, so that the operator sees what the mail server answers.
 func (cmd inviteCreate) send(ctx context.Context, p *program, link string) error {
-	letters, err := p.letters("")
+	letters, err := p.letters(nil)
 	if err != nil {
 		return cli.Usage(err)
 	}

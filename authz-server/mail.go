@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/mail/smtp"
+	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/internal/cli"
 )
 
@@ -24,7 +29,9 @@ func (s *mailSettings) sender() (*smtp.Sender, error) {
 }
 
 type mailCommands struct {
-	Test mailTest `cmd:"" help:"Send a letter to an address at once, and say what the mail server answers."`
+	List  mailList  `cmd:"" help:"List the letters that have not been sent: to whom, and why. What they say is not shown."`
+	Retry mailRetry `cmd:"" help:"Try again to send one letter, or all that were given up. One whose link has expired stays given up."`
+	Test  mailTest  `cmd:"" help:"Send a letter to an address at once, and say what the mail server answers."`
 }
 
 type mailTest struct {
@@ -36,7 +43,7 @@ func (cmd mailTest) Run(ctx context.Context, p *program) error {
 	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)
 	}
-	letters, err := p.letters("")
+	letters, err := p.letters(nil)
 	if err != nil {
 		return cli.Usage(err)
 	}
@@ -55,9 +62,21 @@ func (cmd mailTest) Run(ctx context.Context, p *program) error {
 	return err
 }
 
-// letters is what the letters look like. logo is the address of the product's logo; empty: none is
-// shown.
-func (p *program) letters(logo string) (*mail.Letters, error) {
+// mailer returns what sends mail to people; nil: mail is not configured.
+func (p *program) mailer(s *store.Store, ring *keys.Ring, rendered *pages.Pages) (*mail.Mailer, error) {
+	sender, err := p.settings.sender()
+	if err != nil {
+		return nil, err
+	}
+	letters, err := p.letters(rendered)
+	if err != nil {
+		return nil, err
+	}
+	return mail.New(mail.Config{Outbox: s.Outbox, KEK: ring.KEK(), Letters: letters, Sender: sender, Now: p.now}), nil
+}
+
+// letters is what the letters look like. rendered has the product's logo; nil: none is shown.
+func (p *program) letters(rendered *pages.Pages) (*mail.Letters, error) {
 	at, err := issuer.Parse(p.settings.Issuer)
 	if err != nil {
 		return nil, err
@@ -66,5 +85,66 @@ func (p *program) letters(logo string) (*mail.Letters, error) {
 	if err != nil {
 		return nil, err
 	}
+	logo := ""
+	if rendered != nil && look.Logo != nil && look.Logo.ContentType == "image/png" { // mail programs show no SVG
+		logo = at.Origin() + rendered.Logo()
+	}
 	return mail.NewLetters(look, logo, at)
+}
+
+type mailList struct {
+	Format string `help:"text or json (one letter a line)." enum:"text,json" default:"text" env:"-"`
+}
+
+// listedMail is a letter, as 'mail list' prints it.
+type listedMail struct {
+	ID        string     `json:"id"` // also the part before the @ of the header Message-ID
+	Letter    string     `json:"letter"`
+	To        string     `json:"to"`
+	CreatedAt time.Time  `json:"created_at"`
+	Attempts  int64      `json:"attempts"`
+	NextAt    *time.Time `json:"next_at,omitempty"`
+	GivenUpAt *time.Time `json:"given_up_at,omitempty"`
+	Error     string     `json:"error,omitempty"`
+}
+
+// Run shows whom a letter is to, which the key-encryption key opens, and nothing of what it says.
+func (cmd mailList) Run(ctx context.Context, p *program) error {
+	p.findDevelopmentKEK()
+	kek, warning, err := p.settings.kek()
+	if err != nil {
+		return cli.Usage(err)
+	}
+	if warning != "" {
+		fmt.Fprintln(p.errs, "authz-server:", warning)
+	}
+	to := func(i outbox.Item) string {
+		address, err := mail.Recipient(kek, i)
+		if err != nil {
+			return "(" + err.Error() + ")"
+		}
+		return address
+	}
+	return p.withStore(ctx, func(s *store.Store) error {
+		return cli.List[outbox.Item]{
+			Page:    page(s, mail.Kind),
+			Key:     func(i outbox.Item) string { return i.ID },
+			Columns: "ID\tLETTER\tTO\tQUEUED\tATTEMPTS\tNEXT\tERROR",
+			Row: func(i outbox.Item) string {
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", i.ID, i.Topic, to(i), i.CreatedAt.Format(time.RFC3339), i.Attempts, nextTry(i), i.LastError)
+			},
+			JSON: func(i outbox.Item) (any, error) {
+				next, givenUp := tries(i)
+				return listedMail{i.ID, i.Topic, to(i), i.CreatedAt, i.Attempts, next, givenUp, i.LastError}, nil
+			},
+		}.Print(ctx, p.out, cmd.Format)
+	})
+}
+
+type mailRetry struct {
+	retryFlags
+}
+
+func (cmd mailRetry) Run(ctx context.Context, p *program) error {
+	return cmd.retry(ctx, p, mail.Kind)
 }

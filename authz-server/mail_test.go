@@ -1,14 +1,24 @@
 package main
 
 import (
+	"encoding/base64"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
 
+	"github.com/maru-auth/maru/authz-server/internal/brand"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/mail"
+	"github.com/maru-auth/maru/authz-server/internal/mail/smtp"
+	"github.com/maru-auth/maru/authz-server/internal/queue"
+	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -102,4 +112,76 @@ func TestMailThatIsHalfSetStopsTheStart(t *testing.T) {
 			t.Errorf("%v: %v", args, err)
 		}
 	}
+}
+
+// The server queues a letter, a command shows it and has it tried again.
+func TestMailThatDoesNotLeaveIsListedAndRetried(t *testing.T) {
+	t.Parallel()
+	server := newMailServer(t)
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	served(t, c.url)
+	s, err := store.Open(t.Context(), c.url, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	key, err := base64.StdEncoding.DecodeString(testKEK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kek, err := keys.NewKEK(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := issuer.Parse("https://login.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters, err := mail.NewLetters(brand.Brand{}, "", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender, err := smtp.New(smtp.Config{URL: server.url, From: "no-reply@maru.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mailer := mail.New(mail.Config{Outbox: s.Outbox, KEK: kek, Letters: letters, Sender: sender})
+	worker, err := queue.New(queue.Config{Outbox: s.Outbox, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker.Handle(mailer.Handler())
+	server.refuse(&gosmtp.SMTPError{Code: 550, Message: "mailbox full"})
+	letter := mail.ResetPassword{Link: "https://login.example/reset?token=s3cr3t", Code: "123456"}
+	if err := mailer.Queue(t.Context(), "person@example.com", "en", letter); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := worker.Deliver(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, format := range []string{"text", "json"} {
+		list := c.must("mail", "list", "--format="+format)
+		for _, want := range []string{"person@example.com", "reset_password", "mailbox full"} {
+			if !strings.Contains(list, want) {
+				t.Errorf("the list lacks %q: %s", want, list)
+			}
+		}
+		if strings.Contains(list, "s3cr3t") || strings.Contains(list, "123456") {
+			t.Errorf("the list shows a secret: %s", list)
+		}
+	}
+	server.refuse(nil)
+	c.must("mail", "retry", "--all")
+	if _, err := worker.Deliver(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := server.got(); len(got) != 1 || !strings.HasPrefix(got[0], "person@example.com: ") {
+		t.Errorf("the server got %q", got)
+	}
+	if list := c.must("mail", "list", "--format=json"); list != "" {
+		t.Errorf("the list still has %s", list)
+	}
+	c.refused([]string{"mail", "retry", "nothing"}, "there is no delivery")
+	c.refused([]string{"mail", "retry"}, "name one delivery")
 }

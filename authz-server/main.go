@@ -124,7 +124,7 @@ func settingsOf(command string) []string {
 		return []string{"issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support"}
 	case "invite create":
 		all = append(all, "issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support")
-	case "keys list", "keys rotate", "keys remove", "keys rewrap", "after-restore":
+	case "mail list", "keys list", "keys rotate", "keys remove", "keys rewrap", "after-restore":
 		all = append(all, "key-encryption-key", "key-encryption-key-file", "old-key-encryption-key", "old-key-encryption-key-file")
 	}
 	return all
@@ -163,9 +163,7 @@ func (p *program) withRing(ctx context.Context, f func(ring *keys.Ring) error) e
 	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)
 	}
-	if p.settings.KeyEncryptionKey == "" && p.settings.KeyEncryptionKeyFile == "" {
-		p.settings.KeyEncryptionKeyFile = p.settings.developmentKEK()
-	}
+	p.findDevelopmentKEK()
 	return p.withStore(ctx, func(s *store.Store) error {
 		ring, err := p.openRing(ctx, s, slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: slog.LevelWarn})))
 		if err != nil {
@@ -173,6 +171,13 @@ func (p *program) withRing(ctx context.Context, f func(ring *keys.Ring) error) e
 		}
 		return f(ring)
 	})
+}
+
+// findDevelopmentKEK takes development's key-encryption key if none is set.
+func (p *program) findDevelopmentKEK() {
+	if p.settings.KeyEncryptionKey == "" && p.settings.KeyEncryptionKeyFile == "" {
+		p.settings.KeyEncryptionKeyFile = p.settings.developmentKEK()
+	}
 }
 
 func (p *program) openRing(ctx context.Context, s *store.Store, log *slog.Logger) (*keys.Ring, error) {

@@ -135,12 +135,19 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
+	mailer, err := p.mailer(s, ring, rendered)
+	if err != nil {
+		return nil, nil, err
+	}
+	if mailer.Enabled() {
+		worker.Handle(mailer.Handler())
+	}
 	secondStepKey, err := ring.Secret(ctx, "second steps", factors.KeySize)
 	if err != nil {
 		return nil, nil, err
 	}
 	people, err := people.New(people.Config{
-		Store: s, Pages: rendered, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
+		Store: s, Pages: rendered, Mail: mailer, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
 		SecondStepKey: secondStepKey,
 		AccessToken:   cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})

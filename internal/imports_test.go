@@ -107,7 +107,7 @@ var rules = []rule{
 	authz("brand", ""),
 	authz("places", "messages"),
 	authz("pages", "brand client consent issuer messages places", "internal/httpd"),
-	authz("mail", "brand issuer mail/smtp messages"),
+	authz("mail", "brand issuer keys mail/smtp messages queue store/..."),
 	authz("mail/smtp", ""),
 	authz("apps", "client pages store/..."),
 	authz("sender", "", "internal/httpd"),

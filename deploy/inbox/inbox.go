@@ -128,7 +128,7 @@ func read(r io.Reader) (m Mail, err error) {
 		if err != nil {
 			return m, err
 		}
-		if kind, _, _ := inline.ContentType(); kind == "text/html" { //nolint:errcheck // then it is text
+		if kind, _, _ := inline.ContentType(); kind == "text/html" {
 			m.HTML = string(content)
 		} else {
 			m.Text = string(content)

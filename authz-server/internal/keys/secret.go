@@ -41,6 +41,9 @@ func (k *Ring) Secret(ctx context.Context, name string, size int) ([]byte, error
 	return Secret(ctx, k.cfg.Store, k.cfg.KEK, name, size)
 }
 
+// KEK is the ring's key-encryption key, for what else the database keeps encrypted.
+func (k *Ring) KEK() *KEK { return k.cfg.KEK }
+
 // rewrapSecrets encrypts anew the secrets that are still encrypted under an old key-encryption key.
 func (k *Ring) rewrapSecrets(ctx context.Context) (done int, err error) {
 	secrets, err := k.cfg.Store.ServerSecrets(ctx)

@@ -10,6 +10,7 @@ import (
 	htmltemplate "html/template"
 	"strings"
 	texttemplate "text/template"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/brand"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
@@ -55,7 +56,10 @@ func NewLetters(b brand.Brand, logo string, at issuer.URL) (*Letters, error) {
 }
 
 // composed is a letter as it is sent.
-type composed struct{ Subject, Text, HTML string }
+type composed struct {
+	Subject, Text, HTML string
+	lifetime            time.Duration // of its link; 0: it does not expire soon
+}
 
 // compose makes a letter in the language of a BCP 47 tag, or the default one. Errors tell nothing
 // of links and codes.
@@ -79,5 +83,6 @@ func (l *Letters) compose(tag string, letter Letter) (composed, error) {
 	}
 	return composed{
 		Subject: oneLine(v.Subject, maxNote), Text: strings.TrimSpace(text.String()) + "\n", HTML: strings.TrimSpace(html.String()) + "\n",
+		lifetime: v.lifetime,
 	}, nil
 }

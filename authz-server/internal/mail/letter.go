@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
 // Letter is what [Mailer.Queue] sends: one of this package's types below. Links must be absolute.
@@ -29,6 +30,7 @@ type content struct {
 	SecondLink  string
 	Code        string
 	Valid       string // how long link and code are
+	lifetime    time.Duration
 	NotYou      string
 	needsButton bool // the letter is pointless without it
 }
@@ -38,9 +40,6 @@ type fact struct{ Label, Value string }
 
 // links are the addresses that some letters lead to.
 type links struct{ security string }
-
-// LinkLifetime is how long a mailed link, and the code beside it, are valid.
-const LinkLifetime = 30 * time.Minute
 
 // ConfirmSignup goes to an address that somebody signed up with.
 type ConfirmSignup struct {
@@ -52,8 +51,8 @@ type ConfirmSignup struct {
 func (ConfirmSignup) kind() string { return "confirm_signup" }
 func (l ConfirmSignup) content(t *messages.Language, _ links) content {
 	c := request(t.Mail.ConfirmSignup, l.Link)
-	c.Name, c.Code, c.Valid = strangersName(l.Name), l.Code, t.Mail.Valid(LinkLifetime)
-	return c
+	c.Name = strangersName(l.Name)
+	return c.withCode(t, l.Code)
 }
 
 // AddressHasAccount goes to the owner of an address that somebody signed up with, when it has an
@@ -73,8 +72,7 @@ type ConfirmAddress struct{ Link, Code string }
 func (ConfirmAddress) kind() string { return "confirm_address" }
 func (l ConfirmAddress) content(t *messages.Language, _ links) content {
 	c := request(t.Mail.ConfirmAddress, l.Link)
-	c.Code, c.Valid = l.Code, t.Mail.Valid(LinkLifetime)
-	return c
+	return c.withCode(t, l.Code)
 }
 
 // AddressChanged goes to the former address of an account.
@@ -93,8 +91,7 @@ type ResetPassword struct{ Link, Code string }
 func (ResetPassword) kind() string { return "reset_password" }
 func (l ResetPassword) content(t *messages.Language, _ links) content {
 	c := request(t.Mail.ResetPassword, l.Link)
-	c.Code, c.Valid = l.Code, t.Mail.Valid(LinkLifetime)
-	return c
+	return c.withCode(t, l.Code)
 }
 
 // NewDevice tells of a log-in by a browser that the account did not know.
@@ -124,8 +121,12 @@ func (l SecurityChange) content(t *messages.Language, links links) content {
 	if change == "" {
 		return content{}
 	}
+	text, notYou := t.Mail.ChangeText, t.Mail.ChangeNotYou
+	if l.What == messages.PasskeyCloned {
+		text, notYou = t.Mail.ClonedText, t.Mail.ClonedNotYou
+	}
 	return content{
-		Subject: t.Brand + ": " + change, Text: change + ". " + t.Mail.ChangeText, NotYou: t.Mail.ChangeNotYou,
+		Subject: t.Brand + ": " + change, Text: change + ". " + text, NotYou: notYou,
 		Facts: circumstances(t, l.Device, l.Address, l.At), Button: t.Mail.SecurityButton, Link: links.security,
 	}
 }
@@ -180,6 +181,13 @@ type Test struct{}
 func (Test) kind() string { return "test" }
 func (Test) content(t *messages.Language, _ links) content {
 	return notice(t.Mail.Test)
+}
+
+// withCode adds the code beside the link, and how long both are valid.
+func (c content) withCode(t *messages.Language, code string) content {
+	c.Code, c.lifetime = code, accounts.MailedLifetime
+	c.Valid = t.Mail.Valid(c.lifetime)
+	return c
 }
 
 func request(words messages.Request, link string) content {

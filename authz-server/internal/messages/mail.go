@@ -26,6 +26,7 @@ type Mail struct {
 	Forgot                   string // of AddressHasAccount: leads to a new password
 	Changes                  map[Change]string
 	ChangeText, ChangeNotYou string
+	ClonedText, ClonedNotYou string // the same for PasskeyCloned
 }
 
 // Notice is a letter that says what happened.
@@ -46,19 +47,20 @@ type Change string
 // The changes that letters tell of.
 const (
 	ChangedPassword   Change = "password_changed"
-	ResetPassword     Change = "password_reset" // by a mailed link
+	ResetPassword     Change = "password_reset" // by a mailed link, or by an operator
 	PasskeyAdded      Change = "passkey_added"
 	PasskeyRemoved    Change = "passkey_removed"
+	PasskeyCloned     Change = "passkey_cloned" // its counter went back
 	SecondStepOn      Change = "second_step_on"
 	SecondStepOff     Change = "second_step_off"
 	RecoveryCodesMade Change = "recovery_codes_made" // which ends those before them
 	RecoveryCodeUsed  Change = "recovery_code_used"
 	BrowserTrusted    Change = "browser_trusted"
-	BrowsersForgotten Change = "browsers_forgotten"
+	BrowsersForgotten Change = "browsers_forgotten" // one or all
 )
 
 // Changes are all changes that letters tell of.
 var Changes = []Change{
-	ChangedPassword, ResetPassword, PasskeyAdded, PasskeyRemoved, SecondStepOn, SecondStepOff, RecoveryCodesMade,
-	RecoveryCodeUsed, BrowserTrusted, BrowsersForgotten,
+	ChangedPassword, ResetPassword, PasskeyAdded, PasskeyRemoved, PasskeyCloned, SecondStepOn, SecondStepOff,
+	RecoveryCodesMade, RecoveryCodeUsed, BrowserTrusted, BrowsersForgotten,
 }

@@ -70,18 +70,21 @@ var mailEnglish = Mail{
 	},
 	Changes: map[Change]string{
 		ChangedPassword:   "Your password was changed",
-		ResetPassword:     "Your password was replaced by a link from a mail",
+		ResetPassword:     "Your password was reset",
 		PasskeyAdded:      "A passkey was added",
 		PasskeyRemoved:    "A passkey was removed",
+		PasskeyCloned:     "One of your passkeys may have been copied",
 		SecondStepOn:      "Two-step verification was turned on",
 		SecondStepOff:     "Two-step verification was turned off",
 		RecoveryCodesMade: "New recovery codes were made, and the old ones no longer work",
 		RecoveryCodeUsed:  "A recovery code was used to log in",
 		BrowserTrusted:    "A browser was trusted to skip the second step for 30 days",
-		BrowsersForgotten: "Your trusted browsers were forgotten",
+		BrowsersForgotten: "A browser is no longer trusted to skip the second step",
 	},
 	ChangeText:   "We tell you because this concerns how you log in to your {brand} account. If it was you, all is well.",
 	ChangeNotYou: "If it was not you, somebody else may be in your account. Change your password at once, and check passkeys, the second step and your sessions.",
+	ClonedText:   "A passkey of your {brand} account was used with a count that was lower than before. That happens when a copy of it exists.",
+	ClonedNotYou: "Remove this passkey from your account, unless you know why: some programs that keep passkeys count wrongly after they were restored.",
 	DeletionScheduled: Request{
 		Notice: Notice{
 			Subject: "Your {brand} account is going to be deleted",

@@ -73,18 +73,21 @@ var mailKorean = Mail{
 	},
 	Changes: map[Change]string{
 		ChangedPassword:   "비밀번호를 바꿨어요",
-		ResetPassword:     "메일로 받은 링크에서 비밀번호를 새로 만들었어요",
+		ResetPassword:     "비밀번호를 재설정했어요",
 		PasskeyAdded:      "패스키를 추가했어요",
 		PasskeyRemoved:    "패스키를 삭제했어요",
+		PasskeyCloned:     "누군가 패스키를 복사했을 수 있어요",
 		SecondStepOn:      "2단계 인증을 켰어요",
 		SecondStepOff:     "2단계 인증을 껐어요",
 		RecoveryCodesMade: "복구 코드를 새로 만들었어요. 이전 코드는 이제 쓸 수 없어요",
 		RecoveryCodeUsed:  "복구 코드로 로그인했어요",
 		BrowserTrusted:    "앞으로 30일 동안 2단계 인증을 건너뛸 브라우저를 추가했어요",
-		BrowsersForgotten: "2단계 인증을 건너뛰던 브라우저를 모두 삭제했어요",
+		BrowsersForgotten: "2단계 인증을 건너뛰던 브라우저에서 이제 다시 인증해야 해요",
 	},
 	ChangeText:   "{brand} 계정의 로그인 방법과 관련된 일이라 알려 드려요. 본인이라면 아무것도 하지 않아도 돼요.",
 	ChangeNotYou: "본인이 아니라면 다른 사람이 내 계정에 들어왔을 수 있어요. 바로 비밀번호를 바꾸고, 패스키와 2단계 인증, 로그인 기기를 확인해 주세요.",
+	ClonedText:   "{brand} 계정의 패스키가 이전보다 작은 사용 횟수로 쓰였어요. 패스키가 복사되었을 때 생기는 일이에요.",
+	ClonedNotYou: "이유를 모르겠다면 이 패스키를 계정에서 삭제해 주세요. 패스키를 보관하는 앱을 복원한 뒤에 이런 일이 생기기도 해요.",
 	DeletionScheduled: Request{
 		Notice: Notice{
 			Subject: "{brand} 계정이 곧 삭제돼요",

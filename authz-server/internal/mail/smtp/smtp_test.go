@@ -247,11 +247,12 @@ func TestNothingIsSentWithoutTLS(t *testing.T) {
 		options options
 		change  func(*Config)
 	}{
-		"no STARTTLS":                      {options{}, nil},
-		"a certificate of nobody we trust": {options{tls: true}, func(c *Config) { c.CAFile = "" }},
-		"a certificate for another name":   {options{tls: true}, func(c *Config) { c.URL = "smtp://user:password@mail.example" }},
-		"the same with implicit TLS":       {options{implicit: true}, func(c *Config) { c.URL = "smtps://user:password@mail.example" }},
-		"implicit TLS that is none":        {options{}, func(c *Config) { c.URL = "smtps://user:password@example.com" }},
+		"no STARTTLS":                       {options{}, nil},
+		"no STARTTLS, and nobody to log in": {options{}, func(c *Config) { c.URL = "smtp://example.com" }},
+		"a certificate of nobody we trust":  {options{tls: true}, func(c *Config) { c.CAFile = "" }},
+		"a certificate for another name":    {options{tls: true}, func(c *Config) { c.URL = "smtp://user:password@mail.example" }},
+		"the same with implicit TLS":        {options{implicit: true}, func(c *Config) { c.URL = "smtps://user:password@mail.example" }},
+		"implicit TLS that is none":         {options{}, func(c *Config) { c.URL = "smtps://user:password@example.com" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
