@@ -18,6 +18,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/passkeys"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/recovery"
@@ -37,6 +38,7 @@ type Account struct {
 	Passwords *passwords.Hasher
 	Factors   *factors.Factors
 	Enrolment *factors.Enrolment
+	Passkeys  *passkeys.Passkeys
 	Apps      *apps.Apps
 	Recovery  *recovery.Recovery
 	Notices   *notices.Notices
@@ -63,6 +65,7 @@ func (a *Account) Routes(r *mux.Router) {
 	a.Guard.Route(r, "/account/password", a.showPassword, a.postPassword)
 	a.Guard.Route(r, "/account/security", a.showSecurity, nil)
 	a.secondStepRoutes(r)
+	a.passkeyRoutes(r)
 	a.Guard.Route(r, "/account/sessions", a.showSessions, a.postSessions)
 	a.Guard.Route(r, dataPage, a.showData, a.postData)
 	a.Guard.Route(r, "/account/apps", a.showApps, a.postApps)

@@ -18,38 +18,68 @@ func (a *Account) showSecurity(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	events, err := a.Store.History.Events(r.Context(), current.UserID, shownEvents)
+	page, err := a.securityPage(r, current)
 	if err != nil {
 		a.Guard.Fail(w, r, err)
 		return
 	}
-	page := pages.SecurityPage{Done: done(r), Zone: zoneOf(current.User)}
-	if page.SecondStep, err = a.secondStep(r.Context(), current.User); err != nil {
-		a.Guard.Fail(w, r, err)
-		return
+	page.Done = done(r)
+	a.Pages.Render(w, r, http.StatusOK, page)
+}
+
+func (a *Account) securityPage(r *http.Request, current *session.Session) (page pages.SecurityPage, err error) {
+	page.Zone = zoneOf(current.User)
+	if page.Passkeys, err = a.passkeyList(r, current); err != nil {
+		return page, err
 	}
+	if page.SecondStep, err = a.secondStep(r.Context(), current.User); err != nil {
+		return page, err
+	}
+	events, err := a.Store.History.Events(r.Context(), current.UserID, shownEvents)
 	for _, one := range events {
 		shown := pages.Event{Kind: one.Kind, Detail: one.Detail, Address: one.Address, At: one.At}
 		shown.Browser, shown.System = sender.Browser(one.UserAgent)
 		page.Events = append(page.Events, shown)
 	}
-	a.Pages.Render(w, r, http.StatusOK, page)
+	return page, err
+}
+
+// refuseSecurity shows the page again with what err keeps from being done.
+func (a *Account) refuseSecurity(w http.ResponseWriter, r *http.Request, current *session.Session, err error) {
+	page, failed := a.securityPage(r, current)
+	if failed != nil {
+		a.Guard.Fail(w, r, failed)
+		return
+	}
+	a.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
+		page.Form = form
+		return page
+	})
 }
 
 // recent tells whether the person has proved in the last ten minutes who they are, as strongly as
 // they can. If not, it leads them to do so, and from there back to page, one of landings, and
 // returns false. Ask before anything sensitive is shown or changed.
 func (a *Account) recent(w http.ResponseWriter, r *http.Request, current *session.Session, page string) bool {
-	if a.Now().Sub(current.AuthTime) > proofs.Recent {
-		a.want(w, page)
-		a.Guard.See(w, r, "/login?"+session.Confirm)
-		return false
+	to := a.unproved(w, current, page)
+	if to != "" {
+		a.Guard.See(w, r, to)
 	}
+	return to == ""
+}
+
+// unproved is where somebody proves who they are before something sensitive, and "" if they have; see
+// recent.
+func (a *Account) unproved(w http.ResponseWriter, current *session.Session, page string) (to string) {
 	strongest := proofs.Request{Strongest: true}
-	if strongest.Owed(current.Provable(), current.Login()) != proofs.Nothing {
-		a.want(w, page)
-		a.Guard.See(w, r, "/login/verify?"+session.Confirm)
-		return false
+	switch {
+	case a.Now().Sub(current.AuthTime) > proofs.Recent:
+		to = "/login?" + session.Confirm
+	case strongest.Owed(current.Provable(), current.Login()) != proofs.Nothing:
+		to = "/login/verify?" + session.Confirm
+	default:
+		return ""
 	}
-	return true
+	a.want(w, page)
+	return to
 }

@@ -172,13 +172,26 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error, again 
 
 // Fail answers an error that is the server's fault, and logs it.
 func (g *Guard) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	g.noteFailure(r, err)
+	if status := statusOf(err); status == http.StatusServiceUnavailable {
+		g.pages.Error(w, r, status, "temporarily_unavailable", "")
+		return
+	}
+	g.pages.Error(w, r, http.StatusInternalServerError, "server_error", "")
+}
+
+// noteFailure logs an error that is the server's fault.
+func (g *Guard) noteFailure(r *http.Request, err error) {
 	if !errors.Is(r.Context().Err(), context.Canceled) { // otherwise the person went away
 		g.log.ErrorContext(r.Context(), "cannot answer", "request", httpd.RequestID(r.Context()), "path", r.URL.Path,
 			"error", err)
 	}
+}
+
+// statusOf is the status of an error that is the server's fault.
+func statusOf(err error) int {
 	if errors.Is(err, store.ErrUnavailable) {
-		g.pages.Error(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "")
-		return
+		return http.StatusServiceUnavailable
 	}
-	g.pages.Error(w, r, http.StatusInternalServerError, "server_error", "")
+	return http.StatusInternalServerError
 }

@@ -78,20 +78,28 @@ func (l *Login) arrival(w http.ResponseWriter, r *http.Request) (a arrival, with
 // onward leads to where the person goes after a page that is done. Whoever is not sent by an
 // application goes past /agree, which knows whether they have to agree to something.
 func (l *Login) onward(w http.ResponseWriter, r *http.Request, handle string) {
+	l.Guard.See(w, r, l.next(w, r, handle))
+}
+
+// next is where the person goes after a page that is done; see onward.
+func (l *Login) next(w http.ResponseWriter, r *http.Request, handle string) (path string) {
 	if handle == "" && l.Signup.Terms.Version != "" {
-		l.Guard.See(w, r, "/agree")
-		return
+		return "/agree"
 	}
-	l.lead(w, r, handle)
+	return l.end(w, r, handle)
 }
 
 // lead is onward for somebody who has been at /agree.
 func (l *Login) lead(w http.ResponseWriter, r *http.Request, handle string) {
+	l.Guard.See(w, r, l.end(w, r, handle))
+}
+
+// end is where all pages lead in the end.
+func (l *Login) end(w http.ResponseWriter, r *http.Request, handle string) (path string) {
 	if handle != "" {
-		l.Guard.See(w, r, "/oauth2/authorize?interaction="+url.QueryEscape(handle))
-		return
+		return "/oauth2/authorize?interaction=" + url.QueryEscape(handle)
 	}
-	l.Guard.See(w, r, l.Landing(w, r))
+	return l.Landing(w, r)
 }
 
 // LeadOn answers a request for an interaction that does not wait any more. A second click on a

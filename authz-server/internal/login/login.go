@@ -23,6 +23,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/passkeys"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
@@ -46,6 +47,7 @@ type Login struct {
 	Passwords *passwords.Hasher
 	Factors   *factors.Factors
 	Enrolment *factors.Enrolment
+	Passkeys  *passkeys.Passkeys
 	Apps      *apps.Apps
 	Notices   *notices.Notices
 	Signup    *signup.Policy
@@ -62,6 +64,7 @@ func (l *Login) Routes(r *mux.Router) {
 	l.Guard.Route(r, "/login", l.showLogin, l.postLogin)
 	l.Guard.Route(r, "/login/verify", l.showVerify, l.postVerify)
 	l.Guard.Route(r, "/login/setup", l.showSetUp, l.postSetUp)
+	l.passkeyRoutes(r)
 	l.Guard.Route(r, "/signup", l.showSignup, l.postSignup)
 	l.Guard.Route(r, "/agree", l.showAgree, l.postAgree)
 	l.Guard.Route(r, "/forgot", l.showForgot, l.postForgot)
@@ -89,7 +92,8 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.Sessions.EnsureBrowser(w, r)
-	page := pages.LoginPage{Query: a.query(), App: a.app, Email: a.loginHint(), NoSignup: l.noSignup(r)}
+	page := pages.LoginPage{Query: a.query(), App: a.app, Email: a.loginHint(), NoSignup: l.noSignup(r),
+		Passkeys: l.Passkeys.On()}
 	if email := l.Sessions.Hinted(w, r); email != "" {
 		page.Email, page.Done = email, messages.PasswordReset
 	}
@@ -124,12 +128,16 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 				form.Problems[""] = messages.TooManyLogins
 			}
 			return pages.LoginPage{Form: form, Query: a.query(), App: a.app, Email: email, Confirm: a.confirm, NoSignup: l.noSignup(r),
-				Code: form.Problems[""] == messages.TooManyLogins || r.PostForm.Has("otp")}
+				Passkeys: l.Passkeys.On(), Code: form.Problems[""] == messages.TooManyLogins || r.PostForm.Has("otp")}
 		})
 		return
 	}
 	if owed == proofs.SecondStep {
 		l.Guard.See(w, r, "/login/verify"+a.query())
+		return
+	}
+	if l.offers(r, a) {
+		l.Guard.See(w, r, "/login/passkey"+a.query())
 		return
 	}
 	l.onward(w, r, a.handle)

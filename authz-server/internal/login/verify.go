@@ -40,13 +40,33 @@ func (l *Login) showVerify(w http.ResponseWriter, r *http.Request) {
 }
 
 func (l *Login) verifyPage(a arrival, who debtor) pages.VerifyPage {
-	return pages.VerifyPage{Query: a.query(), App: a.app, Email: who.user.Email, Passkey: who.user.Passkey,
+	return pages.VerifyPage{Query: a.query(), App: a.app, Email: who.user.Email, Passkey: who.user.Passkey && l.Passkeys.On(),
 		OTP: who.user.SecondStep && who.owed == proofs.SecondStep, Trusts: who.session == nil}
 }
 
 // debtor finds out who owes a second step in the browser that sent r. If nobody does, it leads to
 // where the log-in goes on, and returns false.
 func (l *Login) debtor(w http.ResponseWriter, r *http.Request, a arrival) (debtor, bool) {
+	who, err := l.owes(r, a)
+	if err == nil && who.owed != proofs.SecondStep && who.owed != proofs.Passkey {
+		l.onward(w, r, a.handle)
+		return debtor{}, false
+	}
+	var elsewhere errElsewhere
+	if errors.As(err, &elsewhere) {
+		l.Guard.See(w, r, string(elsewhere))
+		return debtor{}, false
+	}
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return debtor{}, false
+	}
+	return who, true
+}
+
+// owes finds out who is logging in in the browser that sent r, or is logged in there, and what they
+// owe. [errElsewhere]: nobody, or nothing more.
+func (l *Login) owes(r *http.Request, a arrival) (debtor, error) {
 	pending, err := l.Sessions.PendingLogin(r)
 	// What was begun before this request, perhaps by another person, is not its log-in.
 	if err == nil && pending.CreatedAt.Before(a.interaction.CreatedAt) {
@@ -56,30 +76,27 @@ func (l *Login) debtor(w http.ResponseWriter, r *http.Request, a arrival) (debto
 		who := debtor{user: pending.User,
 			owed: a.demands().Owed(session.Provable(pending.User), proofs.Login{Proof: proofs.Password})}
 		if who.owed != proofs.SecondStep { // it was turned off meanwhile
-			l.Guard.See(w, r, "/login"+a.query())
-			return debtor{}, false
+			return debtor{}, errElsewhere("/login" + a.query())
 		}
-		return who, true
+		return who, nil
 	}
 	var current *session.Session
 	if errors.Is(err, store.ErrNotFound) {
 		current, err = l.Sessions.Session(r)
 	}
 	if err != nil {
-		l.Guard.Fail(w, r, err)
-		return debtor{}, false
+		return debtor{}, err
 	}
 	if current == nil {
-		l.Guard.See(w, r, "/login"+a.with("late=yes"))
-		return debtor{}, false
+		return debtor{}, errElsewhere("/login" + a.with("late=yes"))
 	}
-	who := debtor{user: current.User, session: current, owed: a.demands().Owed(current.Provable(), current.Login())}
-	if who.owed != proofs.SecondStep && who.owed != proofs.Passkey {
-		l.onward(w, r, a.handle)
-		return debtor{}, false
-	}
-	return who, true
+	return debtor{user: current.User, session: current, owed: a.demands().Owed(current.Provable(), current.Login())}, nil
 }
+
+// errElsewhere is the path where a log-in goes on whose page is out of date.
+type errElsewhere string
+
+func (e errElsewhere) Error() string { return "the log-in goes on at " + string(e) }
 
 // POST /login/verify: takes a code of the person's app, or a recovery code. The log-in is complete
 // then, or the session is raised.

@@ -81,6 +81,7 @@ type Language struct {
 	Mail                                                         Mail
 	Recovery                                                     Recovery
 	Security                                                     Security
+	Passkeys                                                     Passkeys
 	Signup                                                       Signup
 	SecondStep                                                   SecondStep
 	Data                                                         Data

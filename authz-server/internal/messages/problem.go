@@ -54,6 +54,18 @@ const (
 	SignupOver      Problem = "signup_over"     // too many were wrong
 	EmailSame       Problem = "email_same"      // as before
 
+	// Of a passkey.
+	PasskeyRefused Problem = "passkey_refused" // at a log-in
+	PasskeyNotMade Problem = "passkey_not_made"
+	PasskeyExists  Problem = "passkey_exists"
+	PasskeyGone    Problem = "passkey_gone" // removed in another window
+	PasskeysFull   Problem = "passkeys_full"
+	PasskeyLastWay Problem = "passkey_last_way"
+
+	// Told by a script of the page.
+	ScriptRefused Problem = "script_refused"
+	ServerFault   Problem = "server_fault"
+
 	// Of a profile.
 	ProfileChanged  Problem = "profile_changed" // in another tab or browser meanwhile
 	TextTooLong     Problem = "text_too_long"
@@ -74,6 +86,7 @@ var Problems = []Problem{WrongCredentials, WrongTogether, TooManyTries, TooManyL
 	MailCodeMissing, MailCodeWrong, MailCodeOver, SignupPassword, SignupOver, EmailSame,
 	InvitationOther, TermsMissing,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, PostsUndecided, ConsentOfSomeOther, DeviceCodeWrong,
+	PasskeyRefused, PasskeyNotMade, PasskeyExists, PasskeyGone, PasskeysFull, PasskeyLastWay, ScriptRefused, ServerFault,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 
 // Done is what a person has just done, said on the page that follows.
@@ -87,6 +100,9 @@ const (
 	OthersEnded     Done = "others"
 	AppWithdrawn    Done = "app"
 	ProfileSaved    Done = "profile"
+	PasskeyMade     Done = "passkey"
+	PasskeyRenamed  Done = "passkey_name"
+	PasskeyDropped  Done = "passkey_removed"
 	TwoStepOff      Done = "second_step_off"
 	TrustEnded      Done = "trust_ended"
 	RecoveryUsed    Done = "recovery"
@@ -95,7 +111,7 @@ const (
 )
 
 // Dones lists every Done but "".
-var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved,
+var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved, PasskeyMade, PasskeyRenamed, PasskeyDropped,
 	TwoStepOff, TrustEnded, RecoveryUsed, AddressChanged, PasswordReset}
 
 // NoSignup is why somebody cannot sign up, whatever they type.

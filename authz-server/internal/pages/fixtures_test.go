@@ -57,7 +57,8 @@ func everyPage() []Page {
 		return Question{Form: problems(), Session: "sid", App: testApp, Email: mina, Choices: choices}
 	}
 	return []Page{
-		LoginPage{Form: problems("email", "password"), Query: "?interaction=handle", App: &testApp, Email: mina},
+		LoginPage{Form: problems("email", "password"), Query: "?interaction=handle", App: &testApp, Email: mina, Passkeys: true},
+		PasskeyOfferPage{Query: "?interaction=handle", App: &testApp},
 		SignupPage{Form: problems("name", "email", "password", "terms"), Query: "?interaction=handle", App: &testApp, Email: mina,
 			Name: "Mina", Domains: []string{"example.org", "*.example.org"}, Terms: testTerms},
 		NoSignupPage{Reason: messages.SignupClosed, Query: "?interaction=handle", App: &testApp},
@@ -74,10 +75,15 @@ func everyPage() []Page {
 		},
 		SecurityPage{Done: messages.OthersEnded, SecondStep: SecondStep{On: true, Since: time.Unix(1_790_000_000, 0), Codes: 1, Browsers: []TrustedBrowser{
 			{ID: "1", Browser: "Firefox", System: "Linux", Address: "192.0.2.1", Until: time.Unix(1_790_000_000, 0)}, {ID: "2"},
+		}}, Passkeys: PasskeyList{On: true, RP: "login.example", Handle: "aGFuZGxl", All: []Passkey{
+			{ID: "1", Credential: "YQ", Name: "Phone", Keeper: "Bitwarden", Synced: true, Used: time.Hour, Created: 50 * time.Hour},
+			{ID: "2", Credential: "Yg", Name: "Chrome on Linux", ThisBrowser: true, Unused: true},
+			{ID: "3", Credential: "Yw", Name: "<key>", Cloned: true, Unused: true},
 		}}, Events: []Event{
 			{Kind: "passkey_added", Detail: "Phone", Browser: "Firefox", System: "Linux", Address: "192.0.2.1", At: time.Unix(1_790_000_000, 0)},
 			{Kind: "password_reset", At: time.Unix(1_790_000_000, 0)},
 		}},
+		SecurityPage{Passkeys: PasskeyList{On: true}},
 		SecurityPage{},
 		DataPage{Form: problems("posts")},
 		DeletionPage{At: time.Unix(1_790_000_000, 0)},

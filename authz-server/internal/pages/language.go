@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -13,9 +14,24 @@ import (
 // Languages are the BCP 47 tags of the languages that pages can be had in, the default first.
 func (p *Pages) Languages() []string { return p.cfg.Languages.Tags() }
 
+// Name is the product's name in the default language.
+func (p *Pages) Name() string { return p.cfg.Languages.Default().Brand }
+
 // Language is the tag of the language that a page for r is in: by ?lang=, a later choice in the
 // cookie, ui_locales, an earlier choice in the cookie, Accept-Language, in this order.
 func (p *Pages) Language(r *http.Request) string { return p.language(r).Tag }
+
+// Problem is what a page for r would say of a problem, with how long to wait.
+func (p *Pages) Problem(r *http.Request, problem messages.Problem, wait time.Duration) string {
+	return p.language(r).Problem(problem, wait)
+}
+
+// PasskeyName is what a passkey is called at first, in the language of a page for r: as its keeper,
+// or as the browser and system where it was made. What is not known is empty.
+func (p *Pages) PasskeyName(r *http.Request, keeper, browser, system string) string {
+	t := p.language(r)
+	return cmp.Or(keeper, t.Device(browser, system), t.Passkeys.NewName)
+}
 
 func (p *Pages) language(r *http.Request) *messages.Language {
 	query := r.URL.Query()

@@ -30,6 +30,7 @@ type layout struct {
 	tab      tab            // of the account's pages
 	closed   bool           // no form of the page leads to an app
 	script   string         // in assets/; the page works without it
+	passkeys bool           // the page has a button that asks for a passkey
 	logo     string         // URL of the logo of the app that is shown
 	frames   []string       // URLs of hidden frames
 	reloads  bool           // GET shows the page again also where it answers a POST, so that it can change its language
@@ -101,8 +102,11 @@ func (l layout) noteRefusal(w http.ResponseWriter) {
 // setHeaders sets the headers that [Pages.Render] speaks of.
 func (l layout) setHeaders(header http.Header) {
 	policy := []string{"default-src 'none'", "style-src 'self'", sources("img-src 'self'", l.logo)}
-	if l.script != "" {
+	if l.script != "" || l.passkeys {
 		policy = append(policy, "script-src 'self'")
+	}
+	if l.passkeys {
+		policy = append(policy, "connect-src 'self'")
 	}
 	if frames := sources("frame-src", l.frames...); frames != "frame-src" {
 		policy = append(policy, frames)

@@ -13,10 +13,15 @@ type LoginPage struct {
 	Code     bool // there were too many tries: a code of an authenticator app can be typed with the password
 	NoSignup bool // nobody makes an account from here
 	Done     messages.Done
+	Passkeys bool // there can be passkeys
 }
 
+// Autofill tells whether the field for the address offers passkeys too.
+func (p LoginPage) Autofill() bool { return p.Passkeys && !p.Confirm }
+
 func (p LoginPage) layout(t *messages.Language) layout {
-	l := layout{template: "login", form: p.Form, focus: "email", logo: p.App.logo(), script: formScript, reloads: true}
+	l := layout{template: "login", form: p.Form, focus: "email", logo: p.App.logo(), script: formScript, passkeys: p.Passkeys,
+		reloads: true}
 	l.fields = []label{{"email", t.Email}, {"password", t.Password}}
 	if p.Code {
 		l.fields = append(l.fields, label{"otp", t.SecondStep.Code})

@@ -23,7 +23,7 @@ type VerifyPage struct {
 }
 
 func (p VerifyPage) layout(t *messages.Language) layout {
-	l := layout{template: "verify", form: p.Form, logo: p.App.logo(), reloads: true}
+	l := layout{template: "verify", form: p.Form, logo: p.App.logo(), passkeys: p.Passkey, reloads: true}
 	switch {
 	case p.OTP && p.Recovery:
 		l.focus, l.fields = "recovery", []label{{"recovery", t.SecondStep.RecoveryCode}}
@@ -31,6 +31,14 @@ func (p VerifyPage) layout(t *messages.Language) layout {
 		l.focus, l.fields = "otp", []label{{"otp", t.SecondStep.Code}}
 	}
 	return l
+}
+
+// Button is b as it stands on the page.
+func (p VerifyPage) Button(b passkeyButton) passkeyButton {
+	if p.OTP {
+		return b.Beside(false)
+	}
+	return b.Chief("")
 }
 
 // Other is the link to the page that asks for the other kind of code.

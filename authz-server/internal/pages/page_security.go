@@ -10,6 +10,7 @@ import (
 type SecurityPage struct {
 	Form
 	Done       messages.Done
+	Passkeys   PasskeyList
 	SecondStep SecondStep
 	Events     []Event        // the latest first
 	Zone       *time.Location // the person's; nil: unknown
@@ -17,7 +18,7 @@ type SecurityPage struct {
 
 func (p SecurityPage) layout(*messages.Language) layout {
 	l := accountLayout("account_security", securityTab)
-	l.form, l.zone = p.Form, p.Zone
+	l.form, l.zone, l.passkeys = p.Form, p.Zone, p.Passkeys.On
 	return l
 }
 

@@ -68,7 +68,7 @@ func New(cfg Config) (*Pages, error) {
 	if err = p.addLook(); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"form_post.js", "logged_out.js", "check_session.js", "form.js"} {
+	for _, name := range []string{"form_post.js", "logged_out.js", "check_session.js", formScript, passkeyScript} {
 		if p.scripts[name], err = p.addFile(name); err != nil {
 			return nil, err
 		}
@@ -76,9 +76,10 @@ func New(cfg Config) (*Pages, error) {
 	return p, nil
 }
 
-// readTemplates reads every page's template, by name, each with the layout.
+// readTemplates reads every page's template, by name, each with the layout and the parts that
+// several pages have.
 func readTemplates() (map[string]*template.Template, error) {
-	layout, err := template.ParseFS(files, "templates/layout.html")
+	layout, err := template.ParseFS(files, "templates/layout.html", "templates/part_*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func readTemplates() (map[string]*template.Template, error) {
 	templates := make(map[string]*template.Template)
 	for _, name := range names {
 		page := strings.TrimSuffix(path.Base(name), ".html")
-		if page == "layout" {
+		if page == "layout" || strings.HasPrefix(page, "part_") {
 			continue
 		}
 		base, err := layout.Clone()
@@ -115,7 +116,7 @@ func readTemplates() (map[string]*template.Template, error) {
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page Page) {
 	t := p.chooseLanguage(w, r)
 	l := page.layout(t)
-	v := view{layout: l, T: t, D: page, CSS: p.css, Icon: p.mark, Logo: p.logo, Brand: p.cfg.Brand, Script: p.scripts[l.script],
+	v := view{layout: l, T: t, D: page, CSS: p.css, Icon: p.mark, Logo: p.logo, Brand: p.cfg.Brand, Scripts: p.scriptsOf(l),
 		issuer: p.cfg.Issuer, RequestID: httpd.RequestID(r.Context())}
 	if r.Method == http.MethodGet || l.reloads {
 		v.Languages = p.languageLinks(r, t)
@@ -143,6 +144,17 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 	if r.Method != http.MethodHead {
 		w.Write(body.Bytes()) //nolint:errcheck // the client is gone
 	}
+}
+
+// scriptsOf are the links to a page's scripts.
+func (p *Pages) scriptsOf(l layout) (links []string) {
+	if l.script != "" {
+		links = append(links, p.scripts[l.script])
+	}
+	if l.passkeys {
+		links = append(links, p.scripts[passkeyScript])
+	}
+	return links
 }
 
 // Error answers with the error page: code is an OAuth error code, detail plain text for a developer

@@ -19,7 +19,7 @@ type view struct {
 	Icon      mark
 	Logo      logo
 	Brand     brand.Brand
-	Script    string // link to the page's script, or empty
+	Scripts   []string // links to the page's scripts
 	issuer    issuer.URL
 	RequestID string
 	Languages []languageLink // empty: the page cannot be asked for again in another language

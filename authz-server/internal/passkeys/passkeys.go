@@ -22,16 +22,17 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
-// Config is what [New] needs. Store and Issuer must be set.
+// Config is what [New] needs. All but Log must be set.
 type Config struct {
 	Store  *store.Store
 	Issuer issuer.URL
-	Name   string       // of the product, as browsers show it; empty: Maru
+	Name   string       // of the product, as browsers show it
 	Log    *slog.Logger // nil: slog.Default()
 }
 
@@ -54,7 +55,7 @@ func New(cfg Config) (*Passkeys, error) {
 	timeout := webauthn.TimeoutConfig{Timeout: accounts.CeremonyLifetime, TimeoutUVD: accounts.CeremonyLifetime}
 	var err error
 	p.party, err = webauthn.New(&webauthn.Config{
-		RPID: host, RPDisplayName: cmp.Or(cfg.Name, "Maru"), RPOrigins: []string{p.origin},
+		RPID: host, RPDisplayName: cfg.Name, RPOrigins: []string{p.origin},
 		AttestationPreference: protocol.PreferNoAttestation,
 		AuthenticatorSelection: protocol.AuthenticatorSelection{
 			RequireResidentKey: protocol.ResidentKeyRequired(), ResidentKey: protocol.ResidentKeyRequirementRequired,
@@ -88,6 +89,20 @@ func relyingParty(at issuer.URL) (host, why string) {
 	return host, ""
 }
 
+// Browser is the one that takes part in a ceremony.
+type Browser struct {
+	Secret string // by which it is told from others, as long as a ceremony lasts
+	Device string // by which it is known for longer; empty: it is not
+}
+
+// device is what is stored of the browser that used a passkey.
+func (b Browser) device() []byte {
+	if b.Device == "" {
+		return nil
+	}
+	return opaque.Hash(b.Device)
+}
+
 // On tells whether there are passkeys. Nothing else may be called if not.
 func (p *Passkeys) On() bool { return p.party != nil }
 
@@ -103,7 +118,7 @@ func (p *Passkeys) RelyingParty() string {
 // nothing in it that the sender chose.
 type RefusedError struct {
 	Reason  string
-	Unknown bool              // nobody has this credential, so that the browser can forget it
+	Unknown string            // the id of the credential, in base64url, if nobody has it: browsers can forget it
 	Cloned  *accounts.Passkey // whose counter went backwards: somebody else has its key
 }
 

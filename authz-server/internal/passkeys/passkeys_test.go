@@ -3,6 +3,7 @@ package passkeys_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -20,10 +21,11 @@ import (
 )
 
 const (
-	origin  = "https://login.example"
-	rp      = "login.example"
-	browser = "the browser"
+	origin = "https://login.example"
+	rp     = "login.example"
 )
+
+var browser = passkeys.Browser{Secret: "the browser", Device: "the device"}
 
 // world is a store with passkeys for its person.
 type world struct {
@@ -36,7 +38,7 @@ func inWorld(t *testing.T, test func(t *testing.T, w world)) {
 	storetest.Each(t, func(t *testing.T, s *storetest.World) {
 		at, err := issuer.Parse(origin)
 		storetest.OK(t, err)
-		p, err := passkeys.New(passkeys.Config{Store: s.Store, Issuer: at, Log: slog.New(slog.DiscardHandler)})
+		p, err := passkeys.New(passkeys.Config{Store: s.Store, Issuer: at, Name: "Maru", Log: slog.New(slog.DiscardHandler)})
 		storetest.OK(t, err)
 		test(t, world{s, p})
 	})
@@ -207,7 +209,7 @@ func TestAnAnswerCountsOnceAndInItsBrowserAlone(t *testing.T) {
 		storetest.OK(t, err)
 		answer, err := a.Assert(options)
 		storetest.OK(t, err)
-		_, _, err = w.FinishLogin(t.Context(), "another browser", answer)
+		_, _, err = w.FinishLogin(t.Context(), passkeys.Browser{Secret: "another browser"}, answer)
 		wantRefused(t, "another browser's challenge", err, "challenge")
 		_, err = w.FinishConfirmation(t.Context(), browser, w.Person, answer)
 		wantRefused(t, "a log-in's answer as a confirmation", err, "challenge")
@@ -292,14 +294,14 @@ func TestAPasskeyOfNobodyIsRefusedAndCanBeForgotten(t *testing.T) {
 		storetest.OK(t, err)
 		_, _, err = w.logIn(t, a)
 		var refused *passkeys.RefusedError
-		if !errors.As(err, &refused) || !refused.Unknown {
+		if !errors.As(err, &refused) || refused.Unknown != base64.RawURLEncoding.EncodeToString(a.Credential) {
 			t.Errorf("%v", err)
 		}
 		b := authenticator(t, passkeytest.ES256)
 		w.register(t, b)
 		storetest.OK(t, w.Users.SetDisabled(t.Context(), w.Person.ID, true))
 		_, _, err = w.logIn(t, b)
-		if !errors.As(err, &refused) || refused.Unknown {
+		if !errors.As(err, &refused) || refused.Unknown != "" {
 			t.Errorf("a disabled account: %v", err)
 		}
 	})
@@ -315,7 +317,7 @@ func TestPasskeysNeedAnIssuerThatBrowsersAllow(t *testing.T) {
 		at, err := issuer.Parse(id)
 		storetest.OK(t, err)
 		var log bytes.Buffer
-		p, err := passkeys.New(passkeys.Config{Issuer: at, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		p, err := passkeys.New(passkeys.Config{Issuer: at, Name: "Maru", Log: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil || p.RelyingParty() != want || p.On() != (want != "") {
 			t.Errorf("%s: %q %v", id, p.RelyingParty(), err)
 		}

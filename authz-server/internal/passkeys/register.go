@@ -7,14 +7,13 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/google/uuid"
 
-	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
-// BeginRegistration returns the options by which a browser, known by its secret, makes a passkey of
+// BeginRegistration returns the options by which a browser makes a passkey of
 // user: the JSON form of CredentialCreationOptions. [accounts.ErrTooMany]: the person can have no
 // more.
-func (p *Passkeys) BeginRegistration(ctx context.Context, browser string, user accounts.User) (options []byte, err error) {
+func (p *Passkeys) BeginRegistration(ctx context.Context, browser Browser, user accounts.User) (options []byte, err error) {
 	person, err := p.person(ctx, user)
 	if err != nil {
 		return nil, err
@@ -28,7 +27,7 @@ func (p *Passkeys) BeginRegistration(ctx context.Context, browser string, user a
 	if err != nil {
 		return nil, err
 	}
-	return p.begin(ctx, accounts.Ceremony{Browser: browser, Purpose: accounts.Register, UserID: user.ID},
+	return p.begin(ctx, accounts.Ceremony{Browser: browser.Secret, Purpose: accounts.Register, UserID: user.ID},
 		creation.Response.Challenge, creation)
 }
 
@@ -39,13 +38,13 @@ const maxCredentialID = 1023
 // RegistrationResponseJSON. It returns the passkey without a name; store it by
 // [accounts.Passkeys.AddPasskey]. [*RefusedError]: the answer is none, or not to this browser's
 // challenge.
-func (p *Passkeys) FinishRegistration(ctx context.Context, browser string, user accounts.User, answer []byte) (accounts.Passkey, error) {
+func (p *Passkeys) FinishRegistration(ctx context.Context, browser Browser, user accounts.User, answer []byte) (accounts.Passkey, error) {
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(answer)
 	if err != nil {
 		return accounts.Passkey{}, refused(err)
 	}
 	client := parsed.Response.CollectedClientData
-	if err := p.spend(ctx, accounts.Ceremony{Browser: browser, Purpose: accounts.Register, UserID: user.ID}, client); err != nil {
+	if err := p.spend(ctx, accounts.Ceremony{Browser: browser.Secret, Purpose: accounts.Register, UserID: user.ID}, client); err != nil {
 		return accounts.Passkey{}, err
 	}
 	person, err := p.person(ctx, user)
@@ -64,7 +63,7 @@ func (p *Passkeys) FinishRegistration(ctx context.Context, browser string, user 
 	passkey := accounts.Passkey{
 		UserID: user.ID, CredentialID: made.ID, PublicKey: made.PublicKey, AAGUID: model(made.Authenticator.AAGUID),
 		Format: made.AttestationFormat, SignCount: made.Authenticator.SignCount,
-		BackupEligible: made.Flags.BackupEligible, BackedUp: made.Flags.BackupState, Browser: opaque.Hash(browser),
+		BackupEligible: made.Flags.BackupEligible, BackedUp: made.Flags.BackupState, Browser: browser.device(),
 	}
 	for _, transport := range made.Transport {
 		if known[transport] {

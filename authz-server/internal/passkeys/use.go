@@ -9,26 +9,25 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
-	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
-// BeginLogin returns the options by which a browser, known by its secret, offers the passkeys that
+// BeginLogin returns the options by which a browser offers the passkeys that
 // it has: the JSON form of CredentialRequestOptions.
-func (p *Passkeys) BeginLogin(ctx context.Context, browser string) (options []byte, err error) {
+func (p *Passkeys) BeginLogin(ctx context.Context, browser Browser) (options []byte, err error) {
 	request, _, err := p.party.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
 	if err != nil {
 		return nil, err
 	}
-	return p.begin(ctx, accounts.Ceremony{Browser: browser, Purpose: accounts.LogIn}, request.Response.Challenge, request)
+	return p.begin(ctx, accounts.Ceremony{Browser: browser.Secret, Purpose: accounts.LogIn}, request.Response.Challenge, request)
 }
 
 // FinishLogin checks the answer of a browser to BeginLogin, an AuthenticationResponseJSON, and
 // returns whose passkey it is. [*RefusedError]: the answer is none, or not to this browser's
 // challenge, or of nobody with an open account.
-func (p *Passkeys) FinishLogin(ctx context.Context, browser string, answer []byte) (accounts.User, accounts.Passkey, error) {
-	parsed, err := p.answer(ctx, accounts.Ceremony{Browser: browser, Purpose: accounts.LogIn}, answer)
+func (p *Passkeys) FinishLogin(ctx context.Context, browser Browser, answer []byte) (accounts.User, accounts.Passkey, error) {
+	parsed, err := p.answer(ctx, accounts.Ceremony{Browser: browser.Secret, Purpose: accounts.LogIn}, answer)
 	if err != nil {
 		return accounts.User{}, accounts.Passkey{}, err
 	}
@@ -41,7 +40,7 @@ func (p *Passkeys) FinishLogin(ctx context.Context, browser string, answer []byt
 	}, parsed)
 	switch {
 	case unknown:
-		return accounts.User{}, accounts.Passkey{}, &RefusedError{Reason: "nobody has it", Unknown: true}
+		return accounts.User{}, accounts.Passkey{}, &RefusedError{Reason: "nobody has it", Unknown: parsed.ID}
 	case err != nil:
 		return accounts.User{}, accounts.Passkey{}, refused(err)
 	case whose.user.Disabled:
@@ -65,9 +64,9 @@ func (p *Passkeys) whose(ctx context.Context, answer *protocol.ParsedCredentialA
 	return &person{handle, user, []accounts.Passkey{passkey}}, false, nil
 }
 
-// BeginConfirmation returns the options by which a browser, known by its secret, asks for one of
+// BeginConfirmation returns the options by which a browser asks for one of
 // user's passkeys, as BeginLogin does. [store.ErrNotFound]: the person has none.
-func (p *Passkeys) BeginConfirmation(ctx context.Context, browser string, user accounts.User) (options []byte, err error) {
+func (p *Passkeys) BeginConfirmation(ctx context.Context, browser Browser, user accounts.User) (options []byte, err error) {
 	person, err := p.person(ctx, user)
 	if err != nil {
 		return nil, err
@@ -79,14 +78,14 @@ func (p *Passkeys) BeginConfirmation(ctx context.Context, browser string, user a
 	if err != nil {
 		return nil, err
 	}
-	return p.begin(ctx, accounts.Ceremony{Browser: browser, Purpose: accounts.Confirm, UserID: user.ID}, request.Response.Challenge,
+	return p.begin(ctx, accounts.Ceremony{Browser: browser.Secret, Purpose: accounts.Confirm, UserID: user.ID}, request.Response.Challenge,
 		request)
 }
 
 // FinishConfirmation checks the answer of a browser to BeginConfirmation, and returns which passkey
 // it was. [*RefusedError] is as of FinishLogin; another person's passkey is refused too.
-func (p *Passkeys) FinishConfirmation(ctx context.Context, browser string, user accounts.User, answer []byte) (accounts.Passkey, error) {
-	parsed, err := p.answer(ctx, accounts.Ceremony{Browser: browser, Purpose: accounts.Confirm, UserID: user.ID}, answer)
+func (p *Passkeys) FinishConfirmation(ctx context.Context, browser Browser, user accounts.User, answer []byte) (accounts.Passkey, error) {
+	parsed, err := p.answer(ctx, accounts.Ceremony{Browser: browser.Secret, Purpose: accounts.Confirm, UserID: user.ID}, answer)
 	if err != nil {
 		return accounts.Passkey{}, err
 	}
@@ -114,7 +113,7 @@ func (p *Passkeys) answer(ctx context.Context, c accounts.Ceremony, answer []byt
 
 // use notes that a passkey was used whose signature is right. An authenticator that counts must
 // count upwards (WebAuthn §6.1.1).
-func (p *Passkeys) use(ctx context.Context, browser string, whose *person, used *webauthn.Credential,
+func (p *Passkeys) use(ctx context.Context, browser Browser, whose *person, used *webauthn.Credential,
 	answer *protocol.ParsedCredentialAssertionData) (accounts.Passkey, error) {
 	var passkey accounts.Passkey
 	for _, one := range whose.passkeys {
@@ -123,11 +122,11 @@ func (p *Passkeys) use(ctx context.Context, browser string, whose *person, used 
 		}
 	}
 	passkey.SignCount, passkey.BackedUp = answer.Response.AuthenticatorData.Counter, used.Flags.BackupState
-	passkey.Browser = opaque.Hash(browser)
+	passkey.Browser = browser.device()
 	err := p.store.Passkeys.UsePasskey(ctx, passkey)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return accounts.Passkey{}, &RefusedError{Reason: "it was removed just now", Unknown: true}
+		return accounts.Passkey{}, &RefusedError{Reason: "it was removed just now", Unknown: answer.ID}
 	case errors.Is(err, store.ErrStale):
 		if err := p.store.Passkeys.NoteClone(ctx, passkey.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return accounts.Passkey{}, err

@@ -20,6 +20,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/passkeys"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/recovery"
 	"github.com/maru-auth/maru/authz-server/internal/session"
@@ -101,16 +102,22 @@ func New(cfg Config) (*People, error) {
 	if p.Policy, err = signup.New(cfg.Store, cfg.Signup); err != nil {
 		return nil, err
 	}
+	keys, err := passkeys.New(passkeys.Config{Store: cfg.Store, Issuer: at, Name: cfg.Pages.Name(), Log: log})
+	if err != nil {
+		return nil, err
+	}
 	enrolment := &factors.Enrolment{Factors: second, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard}
 	p.Recovery = &recovery.Recovery{Store: cfg.Store, Mail: cfg.Mail, Issuer: at, Throttle: p.Throttle, Notices: told}
 	p.Account = &account.Account{
 		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Factors: second, Enrolment: enrolment, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Now: cfg.Now, AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
-		Services: func(context.Context, accounts.Session) map[string]json.RawMessage { return nil },
+		Passwords: p.Passwords, Passkeys: keys, Factors: second, Enrolment: enrolment, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Now: cfg.Now,
+		AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
+		Services:    func(context.Context, accounts.Session) map[string]json.RawMessage { return nil },
 	}
 	p.Login = &login.Login{
 		Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Factors: second, Enrolment: enrolment, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Signup: p.Policy, Now: cfg.Now, Log: log, Landing: p.Account.Landing,
+		Passwords: p.Passwords, Passkeys: keys, Factors: second, Enrolment: enrolment, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Signup: p.Policy,
+		Now: cfg.Now, Log: log, Landing: p.Account.Landing,
 	}
 	return p, nil
 }

@@ -13,6 +13,7 @@ const (
 	sessionCookie    = "maru-session"    // who is logged in
 	browserCookie    = "maru-browser"    // which browser it is, logged in or not
 	deviceCookie     = "maru-device"     // the same, for longer: where people have logged in before
+	laterCookie      = "maru-later"      // somebody wants no passkey for now
 	wantedCookie     = "maru-toward"     // which page of the account somebody asked for before they logged in
 	invitationCookie = "maru-invitation" // the secret of the link by which somebody is invited to sign up
 	linkCookie       = "maru-link-"      // the secret of a mailed link that somebody opened; the page's name follows
@@ -60,6 +61,25 @@ func (s *Sessions) EnsureBrowser(w http.ResponseWriter, r *http.Request) string 
 func isSecret(s string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	return err == nil && len(raw) == 32
+}
+
+// DeviceSecret returns the secret by which a browser is known in which somebody has logged in
+// before; empty: the browser that sent r did not bring it.
+func (s *Sessions) DeviceSecret(r *http.Request) string {
+	secret, _ := s.cookie(r, deviceCookie)
+	return secret
+}
+
+// laterFor is how long somebody is not offered a passkey who did not want one, in seconds.
+const laterFor = 60 * 24 * 3600
+
+// OfferLater notes that the person in this browser wants no passkey for now.
+func (s *Sessions) OfferLater(w http.ResponseWriter) { s.setCookie(w, laterCookie, "yes", laterFor) }
+
+// Later tells whether the person in this browser wants no passkey for now.
+func (s *Sessions) Later(r *http.Request) bool {
+	_, err := r.Cookie(s.at.Cookie(laterCookie))
+	return err == nil
 }
 
 // HasBrowser tells whether the browser that sent r brought the secret of EnsureBrowser.

@@ -162,6 +162,34 @@ func (t *Throttle) Invitation(ctx context.Context, r *http.Request) (Tries, erro
 	return t.reserve(ctx, "guesses of invitations", t.ofSender(r, "invitation-address")...)
 }
 
+// passkeyFailures is how many answers of authenticators from one network address may be refused
+// within Limits.Window. Nobody can guess one, so this only bounds the work.
+const passkeyFailures = 60
+
+// Passkey is LogIn for one answer of an authenticator. It counts for no account: guesses of its
+// password keep nobody from using their passkey, and neither do answers that are refused.
+func (t *Throttle) Passkey(r *http.Request) (Tries, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), Patience)
+	defer cancel()
+	return t.reserve(ctx, "passkeys", ofSenderUpTo(passkeyFailures, r, "passkey-address")...)
+}
+
+// How many ceremonies of passkeys can be begun while one lasts. Every page for logging in begins one.
+const (
+	ceremoniesOfAddress = 300   // IPv6: of a /64
+	ceremoniesOfNetwork = 3_000 // IPv6: of a /48
+	ceremoniesOfAll     = 30_000
+	ceremonyShards      = 8
+)
+
+// Ceremony counts a ceremony of passkeys that r's sender begins; [*WaitError]: there are too many.
+func (t *Throttle) Ceremony(r *http.Request) error {
+	const window = accounts.CeremonyLifetime
+	quotas := limits.QuotasWithin(sender.Networks(r), "ceremony", ceremoniesOfAddress, ceremoniesOfNetwork, window)
+	return t.take(r.Context(), "ceremonies of passkeys", append(quotas,
+		limits.Quota{Subject: "ceremony all", Limit: ceremoniesOfAll, Window: window, Shards: ceremonyShards, Shared: true})...)
+}
+
 // Signup counts a sign-up of r's sender; [*WaitError]: there were too many.
 func (t *Throttle) Signup(ctx context.Context, r *http.Request) error {
 	return t.take(ctx, "sign-up", limits.QuotasOf(sender.Networks(r), "signup", t.limits.Signups, t.limits.Window)...)
@@ -183,8 +211,13 @@ func (t *Throttle) take(ctx context.Context, what string, quotas ...limits.Quota
 }
 
 // ofSender is what failures of r's sender are counted under.
-func (t *Throttle) ofSender(r *http.Request, kind string) (subjects []limited) {
-	for _, q := range limits.QuotasOf(sender.Networks(r), kind, t.limits.Address, 0) {
+func (t *Throttle) ofSender(r *http.Request, kind string) []limited {
+	return ofSenderUpTo(t.limits.Address, r, kind)
+}
+
+// ofSenderUpTo is ofSender where so many may fail.
+func ofSenderUpTo(limit int, r *http.Request, kind string) (subjects []limited) {
+	for _, q := range limits.QuotasOf(sender.Networks(r), kind, limit, 0) {
 		subjects = append(subjects, limited{name: q.Subject, limit: q.Limit})
 	}
 	return subjects

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,8 @@ type Site struct {
 	Server *httptest.Server
 	Router *mux.Router
 	Mail   *Inbox // nil: the site sends no mail
+
+	DatabaseURL string // of Store
 }
 
 // New makes a site on SQLite.
@@ -53,6 +56,15 @@ func With(t testing.TB, change ...func(*people.Config)) *Site {
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
 	return newSite(t, sqldbtest.SQLite(t), server, router, change...)
+}
+
+// NewNamed makes a site on SQLite whose issuer is http://localhost, so that there can be passkeys.
+func NewNamed(t testing.TB) *Site {
+	router := mux.NewRouter()
+	server := httptest.NewServer(router)
+	t.Cleanup(server.Close)
+	server.URL = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	return newSite(t, sqldbtest.SQLite(t), server, router)
 }
 
 // NewTLS makes a site on SQLite that is served by https.
@@ -85,7 +97,8 @@ func Each(t *testing.T, test func(t *testing.T, s *Site), change ...func(*people
 
 func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *mux.Router, change ...func(*people.Config)) *Site {
 	t.Helper()
-	s := &Site{t: t, Clock: clock.At(time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)), Server: server, Router: router}
+	s := &Site{t: t, Clock: clock.At(time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)), Server: server, Router: router,
+		DatabaseURL: databaseURL}
 	var err error
 	if s.Store, err = store.Open(t.Context(), databaseURL, s.Clock.Now); err != nil {
 		t.Fatal(err)

@@ -155,6 +155,9 @@ func Statements(ctx context.Context, do func(ctx context.Context)) (all []string
 	return all
 }
 
+// Beside returns a world for Exec and Count alone, in a database that another store has opened.
+func Beside(databaseURL string) *World { return &World{url: databaseURL} }
+
 // Exec runs a statement for which the store has no method. BYTEA works on both engines.
 func (w *World) Exec(t *testing.T, statement string, args ...any) {
 	t.Helper()
