@@ -15,7 +15,8 @@ import (
 // maxFailing is how many lanes are remembered as failing.
 const maxFailing = 10_000
 
-// line delivers one kind, with slots of its own. A slot is filled again as soon as its attempt ends.
+// line delivers one kind, with slots of its own. A slot is filled again as soon as its attempt
+// ends.
 type line struct {
 	Handler
 	worker *Worker

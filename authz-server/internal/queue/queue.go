@@ -71,7 +71,8 @@ type Config struct {
 	Metrics prometheus.Registerer // nil: nothing is counted
 }
 
-// Worker delivers the items of the queue. Its methods other than Handle are safe for concurrent use.
+// Worker delivers the items of the queue. Its methods other than Handle are safe for concurrent
+// use.
 type Worker struct {
 	Config
 	metrics metrics

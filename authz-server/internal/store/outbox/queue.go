@@ -38,8 +38,8 @@ type Item struct {
 	GivenUpAt time.Time // zero: it is still tried
 }
 
-// Queue stores items until they are delivered. A process must have one Queue for a database, so that
-// [Queue.Due] tells of all that it adds.
+// Queue stores items until they are delivered. A process must have one Queue for a database, so
+// that [Queue.Due] tells of all that it adds.
 type Queue struct {
 	db  *sqldb.DB
 	now func() time.Time
@@ -137,8 +137,8 @@ type allowance struct {
 	most int
 }
 
-// takeOf takes items of some lanes, each in a transaction of its own: replicas go round in different
-// orders, and would wait for each other's rows in a circle.
+// takeOf takes items of some lanes, each in a transaction of its own: replicas go round in
+// different orders, and would wait for each other's rows in a circle.
 func (q *Queue) takeOf(
 	ctx context.Context, kind string, from []allowance, lease time.Duration, limit int,
 ) (taken []Item, err error) {
@@ -262,8 +262,8 @@ func (q *Queue) End(ctx context.Context, id string) error {
 	return err
 }
 
-// Postpone notes why an attempt failed and when the next one is due; the zero time gives up. It does
-// nothing if the lease was over and somebody else has taken the item since.
+// Postpone notes why an attempt failed and when the next one is due; the zero time gives up. It
+// does nothing if the lease was over and somebody else has taken the item since.
 func (q *Queue) Postpone(ctx context.Context, taken Item, reason string, next time.Time) error {
 	due, givenUp := next, time.Time{}
 	if next.IsZero() {
@@ -294,15 +294,16 @@ func printable(text string) string {
 	return text
 }
 
-// List returns up to limit items of a kind that are not done, including those given up, in the order
-// of their ids, starting after the id after.
+// List returns up to limit items of a kind that are not done, including those given up, in the
+// order of their ids, starting after the id after.
 func (q *Queue) List(ctx context.Context, kind, after string, limit int) ([]Item, error) {
 	return sqldb.All(ctx, q.db, scanItem, `SELECT `+itemColumns+` FROM outbox
 		WHERE kind = $1 AND id > $2 ORDER BY kind, id LIMIT $3`, kind, after, limit)
 }
 
-// Retry has an item of a kind tried at once, and anew for as long as a new one, whether it was given
-// up or waits for its next attempt. ErrNotFound: there is none with that id, or it is being tried.
+// Retry has an item of a kind tried at once, and anew for as long as a new one, whether it was
+// given up or waits for its next attempt. ErrNotFound: there is none with that id, or it is being
+// tried.
 func (q *Queue) Retry(ctx context.Context, kind, id string) error {
 	err := row.Changed(q.db.Exec(ctx, `UPDATE outbox
 		SET given_up_at = 0, attempts = 0, leased = false, due_at = $1, since_at = $1
@@ -350,8 +351,8 @@ func (q *Queue) Depth(ctx context.Context, kind string) (d Depth, err error) {
 	return d, err
 }
 
-// Payloads returns up to limit items with a sealed payload, of all kinds, in the order of their ids,
-// starting after the id after. next is where the next page begins; empty: there is none.
+// Payloads returns up to limit items with a sealed payload, of all kinds, in the order of their
+// ids, starting after the id after. next is where the next page begins; empty: there is none.
 func (q *Queue) Payloads(ctx context.Context, after string, limit int) (sealed []Item, next string, err error) {
 	page, err := sqldb.All(ctx, q.db, scanItem, `SELECT `+itemColumns+` FROM outbox
 		WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
