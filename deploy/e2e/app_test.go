@@ -16,6 +16,7 @@ type app struct {
 	oauth2.Config
 	provider *oidc.Provider
 	ctx      context.Context // by which HTTP client it calls
+	stack    *running
 }
 
 // sampleApp finds everything by discovery.
@@ -28,7 +29,7 @@ func sampleApp(t *testing.T, r *running, scopes ...string) app {
 	}
 	endpoint := provider.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInParams // a public client
-	return app{oauth2.Config{ClientID: "sample-app", Endpoint: endpoint, RedirectURL: callback, Scopes: scopes}, provider, ctx}
+	return app{oauth2.Config{ClientID: "sample-app", Endpoint: endpoint, RedirectURL: callback, Scopes: scopes}, provider, ctx, r}
 }
 
 // request starts an authorization in the person's browser and returns the page that it ends on, the
@@ -50,7 +51,7 @@ type grant struct {
 func (a app) signUp(p *person) grant {
 	p.t.Helper()
 	shown, state, nonce, verifier := a.request(p)
-	shown = shown.follow("/signup").press("signup", "name", p.Name, "email", p.Email, "password", p.Password)
+	shown = shown.follow("/signup").signUp(a.stack)
 	return a.exchange(p, agree(shown), state, nonce, verifier)
 }
 

@@ -36,6 +36,9 @@ func (b tab) signUp(r *running, who *person) {
 	b.At(r.Issuer, "#password")
 	b.Fill("#name", who.Name, "#email", who.Email, "#password", who.Password)
 	b.Click("#signup")
+	b.At(r.Issuer, "#code")
+	b.Fill("#code", r.letter(who.t, who.Email).Code())
+	b.Click("#verify")
 	b.At(r.App, "#logout")
 }
 

@@ -91,8 +91,7 @@ func TestAUserServiceKilledWhileItWritesLosesNothingAcknowledged(t *testing.T) {
 	each(t, func(t *testing.T, settings []string) {
 		r := start(t, 1, settings...)
 		someone := newPerson(t, nil)
-		shown := someone.open(r.App + "/signup")
-		shown = agree(shown.press("signup", "name", someone.Name, "email", someone.Email, "password", someone.Password))
+		shown := agree(someone.open(r.App + "/signup").signUp(r))
 		if shown.Status != http.StatusOK || shown.byID("logout") == nil {
 			t.Fatalf("not logged in at the demo app: %s %d", shown.URL, shown.Status)
 		}
@@ -172,7 +171,7 @@ func TestADemoAppOrAGatewayThatComesBackServesAgain(t *testing.T) {
 	t.Parallel()
 	r := start(t, 1)
 	someone := newPerson(t, nil)
-	agree(someone.open(r.App+"/signup").press("signup", "name", someone.Name, "email", someone.Email, "password", someone.Password))
+	agree(someone.open(r.App + "/signup").signUp(r))
 	r.restart(t, "gateway")
 	if at := someone.open(r.App + "/boards"); at.byID("logout") == nil {
 		t.Errorf("the session at the app is gone with the gateway: %d %s", at.Status, at.text())

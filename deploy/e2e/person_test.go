@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+
+	"github.com/maru-auth/maru/deploy/inbox"
 )
 
 // person is somebody with a browser that knows no script: cookies, redirects and forms.
@@ -177,6 +180,26 @@ func (g page) press(id string, fields ...string) page {
 		t.Fatal(err)
 	}
 	return g.person.read(resp)
+}
+
+// signUp fills the form of a new account, and confirms the address by the code that comes by mail.
+func (g page) signUp(r *running) page {
+	p := g.person
+	p.t.Helper()
+	shown := g.press("signup", "name", p.Name, "email", p.Email, "password", p.Password)
+	return shown.press("verify", "code", r.letter(p.t, p.Email).Code())
+}
+
+// letter waits for the newest letter to an address.
+func (r *running) letter(t *testing.T, to string) inbox.Mail {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	m, err := inbox.Wait(ctx, r.Inbox(), to, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // chosen is the value of a select: that of the selected option, or of the first.

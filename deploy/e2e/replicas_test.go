@@ -25,8 +25,7 @@ func TestLogInOnOneReplicaAndTokenAtTheOther(t *testing.T) {
 	sample := sampleApp(t, r, everyScope...)
 	someone := newPerson(t, r.replica(0))
 	shown, state, nonce, verifier := sample.request(someone)
-	shown = agree(shown.follow("/signup").press("signup", "name", someone.Name, "email", someone.Email,
-		"password", someone.Password))
+	shown = agree(shown.follow("/signup").signUp(r))
 
 	other := context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Transport: r.replica(1)})
 	token, err := sample.Exchange(other, code(shown, state), oauth2.VerifierOption(verifier))
