@@ -9,6 +9,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/mail/smtp"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
@@ -60,6 +61,29 @@ func (cmd mailTest) Run(ctx context.Context, p *program) error {
 	}
 	_, err = fmt.Fprintf(p.out, "%s took the letter: %s\n", sender.Server(), answer)
 	return err
+}
+
+// told tells people what an operator did to their account: in its history, and by mail, if the
+// settings say how mail is sent.
+func (p *program) told(s *store.Store) (*notices.Notices, error) {
+	n := &notices.Notices{Store: s, Now: p.now}
+	sender, err := p.settings.sender()
+	if err != nil || sender == nil {
+		return n, err
+	}
+	if p.settings.KeyEncryptionKey == "" && p.settings.KeyEncryptionKeyFile == "" {
+		p.settings.KeyEncryptionKeyFile = p.settings.developmentKEK()
+	}
+	kek, _, err := p.settings.kek()
+	if err != nil {
+		return nil, err
+	}
+	letters, err := p.letters(nil)
+	if err != nil {
+		return nil, err
+	}
+	n.Mail = mail.New(mail.Config{Outbox: s.Outbox, KEK: kek, Letters: letters, Sender: sender, Now: p.now})
+	return n, nil
 }
 
 // mailer returns what sends mail to people; nil: mail is not configured.

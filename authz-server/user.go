@@ -12,7 +12,6 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
-	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -277,13 +276,17 @@ type userRemoveFactors struct{ account }
 
 func (cmd userRemoveFactors) Run(ctx context.Context, p *program) error {
 	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		second := factors.Factors{Store: s, Notices: &notices.Notices{Store: s}, Now: p.now}
+		told, err := p.told(s)
+		if err != nil {
+			return cli.Usage(err)
+		}
+		second := factors.Factors{Store: s, Notices: told, Now: p.now}
 		if err := second.TurnOff(ctx, nil, user); errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("%s has not turned on two-step login", user.Email)
 		} else if err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.out, "turned two-step login off for %s; passkeys and sessions stay\n", user.Email)
+		_, err = fmt.Fprintf(p.out, "turned two-step login off for %s; passkeys and sessions stay\n", user.Email)
 		return err
 	})
 }

@@ -199,7 +199,12 @@ func TestTheSecondStepIsTakenFromSomebodyWhoLostEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shows(t, c.must("user", "remove-factors", "mina@example.org"), "turned two-step login off for mina@example.org")
+	if err := s.Users.EditUser(t.Context(), user.ID, func(u *accounts.User) error { u.EmailVerified = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	mailed := []string{"--mail-smtp-url", "smtp://127.0.0.1:1", "--mail-from", "no-reply@example.org"}
+	shows(t, c.must(append([]string{"user", "remove-factors", "mina@example.org"}, mailed...)...), "turned two-step login off for mina@example.org")
+	shows(t, c.must("mail", "list"), "mina@example.org", "second_step_off")
 	if user, err = s.Users.User(t.Context(), user.ID); err != nil || user.SecondStep {
 		t.Error("it is on", err)
 	}
