@@ -28,6 +28,7 @@ type userCommands struct {
 	SetClaims     userSetClaims     `cmd:"" help:"Change what an account says about its person, as OpenID claims."`
 	RemoveFactors userRemoveFactors `cmd:"" help:"Turn two-step login off for a person who lost their phone and their recovery codes: their password alone lets them in then, and no browser is trusted any more. Make sure that it is them who ask. They are told."`
 	SetPassword   userSetPassword   `cmd:"" help:"Give an account a new password, for a person who forgot theirs: its sessions end, and everything it allowed to applications is revoked."`
+	ResetLink     userResetLink     `cmd:"" help:"Print a link by which a person who forgot their password chooses another one. It works once. Hand it over to them alone, by a way on which you know them: whoever has it can take the account, unless a second step is set up."`
 	SetRole       userSetRole       `cmd:"" help:"Replace the roles of an account. Tokens issued before keep the old roles until they expire."`
 }
 
