@@ -34,7 +34,7 @@ var recoveryEnglish = Recovery{
 	VerifyPassword:     "Password",
 	VerifyPasswordHint: "The one that you chose when you signed up.",
 	VerifyAddress: func(email string) string {
-		return "Confirm that " + email + " is yours, and it is the address of your account."
+		return "Confirm that " + email + " is yours, and it becomes the address of your account."
 	},
 	VerifyLogin:   "Log in with your account to confirm it.",
 	VerifyButton:  "Confirm",
