@@ -100,15 +100,16 @@ func TestEndAllEndsWhatMustNotLiveOn(t *testing.T) {
 		ok(t, s.Clients.CreateInitialToken(ctx, opaque.Hash("i"), "", 5, s.Now.Add(time.Hour)))
 		_, _, err = s.Invitations.CreateInvitation(ctx, accounts.Invitation{ExpiresAt: s.Now.Add(time.Hour)}) // maybe used since the backup
 		ok(t, err)
+		ok(t, s.Mailed.AddMailed(ctx, accounts.Mailed{Purpose: accounts.ToReset, User: s.bob}, "link", "", ""))
 		ok(t, s.Keys.AddSigningKey(ctx, keystore.SigningKey{KID: "k", Alg: "RS256", Generation: 1, PrivateKey: []byte("k")}))
 
 		ended, err := s.EndAll(ctx, false)
-		if want := (store.Ended{Sessions: 1, Grants: 450, DeviceCodes: 1, Requests: 2, InitialTokens: 1, Invitations: 1}); err != nil || ended != want {
+		if want := (store.Ended{Sessions: 1, Grants: 450, DeviceCodes: 1, Requests: 3, InitialTokens: 1, Invitations: 1}); err != nil || ended != want {
 			t.Errorf("%+v %v", ended, err)
 		}
 		for table, want := range map[string]int{
 			"sessions": 0, "session_clients": 0, "grants": 0, "authorization_codes": 0, "refresh_tokens": 0, "device_codes": 0,
-			"interactions": 0, "pushed_requests": 0, "initial_access_tokens": 0, "invitations": 0,
+			"interactions": 0, "pushed_requests": 0, "mailed": 0, "initial_access_tokens": 0, "invitations": 0,
 			"users": 2, "clients": 2, "consents": 1, "signing_keys": 1, "outbox": 1,
 		} {
 			if n := s.Count(t, table); n != want {
