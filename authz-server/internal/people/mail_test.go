@@ -109,7 +109,9 @@ func TestSecretsOfMailAreInNoLogAndPage(t *testing.T) {
 	s.Person("mina@example.org")
 	b := s.Browser()
 	var seen []string
-	note := func(a peopletest.Answer) { seen = append(seen, a.Body+a.Location+fmt.Sprint(a.Header.Values("Content-Location"))) }
+	note := func(a peopletest.Answer) {
+		seen = append(seen, a.Body+a.Location+fmt.Sprint(a.Header.Values("Content-Location")))
+	}
 	b.Get("/signup")
 	note(b.Post("/signup", "name", "N", "email", "new@example.org", "password", "three other brazen kettles"))
 	note(b.Post("/forgot", "email", "mina@example.org"))
