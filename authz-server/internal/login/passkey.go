@@ -35,6 +35,8 @@ func (l *Login) passkeyRoutes(r *mux.Router) {
 		})).Methods(http.MethodPost)
 	}
 	l.Guard.Route(r, "/login/passkey", l.showOffer, l.postOffer)
+	r.Handle("/signup/passkey/begin", l.Guard.Script(l.beginSignup)).Methods(http.MethodPost)
+	r.Handle("/signup/passkey/finish", l.Guard.Script(l.finishSignupPasskey)).Methods(http.MethodPost)
 }
 
 // prover is who uses a passkey, and what for.

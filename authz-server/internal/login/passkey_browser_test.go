@@ -111,3 +111,21 @@ func TestAPasskeyLogsInByTheButton(t *testing.T) {
 	p.logOut(theo)
 	p.Calm()
 }
+
+func TestSomebodySignsUpByAPasskeyInABrowser(t *testing.T) {
+	p := inBrowser(t, "en")
+	p.Open(p.site.Server.URL + "/signup")
+	p.Fill("#name", "Mina")
+	p.Click("#passkey") // the address is missing
+	p.Fill("#email", "mina@example.org")
+	p.Click("#passkey")
+	p.See("h1", "Your account")
+	user, err := p.site.Store.Users.UserByEmail(t.Context(), "mina@example.org")
+	if err != nil || user.PasswordHash != "" || !user.Passkey {
+		t.Fatalf("%+v %v", user, err)
+	}
+	p.logOut(user)
+	p.Open(p.site.Server.URL + "/login")
+	p.See("h1", "Your account")
+	p.Calm()
+}

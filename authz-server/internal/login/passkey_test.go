@@ -312,3 +312,74 @@ func TestWithoutANameThereAreNoPasskeys(t *testing.T) {
 		}
 	}
 }
+
+// signUpBy signs somebody up by the authenticator's passkey, and returns what the script is told.
+func signUpBy(t *testing.T, b *peopletest.Browser, a *passkeytest.Authenticator, email string) peopletest.Reply {
+	t.Helper()
+	b.Get("/signup")
+	fields := `{"name":"Mina","email":"` + email + `"}`
+	options := b.PostJSON("/signup/passkey/begin", fields)
+	if options.Status != http.StatusOK {
+		return options.Reply(b)
+	}
+	answer, err := a.Register([]byte(options.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.PostJSON("/signup/passkey/finish", `{"fields":`+fields+`,"credential":`+string(answer)+`}`).Reply(b)
+}
+
+func TestAPersonSignsUpByAPasskeyAlone(t *testing.T) {
+	t.Parallel()
+	s := peopletest.NewNamed(t)
+	b, a := s.Browser(), s.PasskeyAuthenticator()
+	b.Get("/signup").Want(t, http.StatusOK, `data-begin="/signup/passkey/begin"`, `data-form="newcomer"`)
+	if problem := signUpBy(t, b, a, "no address").Problem; problem == "" {
+		t.Error("what is no address signs up")
+	}
+	if to := signUpBy(t, b, a, "mina@example.org").Location; to != "/account" {
+		t.Fatalf("leads to %q", to)
+	}
+	user, err := s.Store.Users.UserByEmail(t.Context(), "mina@example.org")
+	if err != nil || user.PasswordHash != "" || !user.Passkey || session(t, b).ACR != "phr" {
+		t.Errorf("%+v %v", user, err)
+	}
+	other := s.Browser()
+	other.Get("/login")
+	other.Post("/login", "email", "mina@example.org", "password", "").Want(t, http.StatusUnprocessableEntity)
+	other.Post("/login", "email", "mina@example.org", "password", "anything at all").Want(t, http.StatusUnprocessableEntity)
+	if to := other.UsePasskey(a, "/login", "").Reply(b).Location; to != "/account" {
+		t.Errorf("leads to %q", to)
+	}
+	third := s.Browser()
+	if problem := signUpBy(t, third, s.PasskeyAuthenticator(), "mina@example.org").Problem; !strings.Contains(problem, "cannot be used to sign up") {
+		t.Errorf("the address again: %q", problem)
+	}
+}
+
+// A stranger signs up with the owner's address. The owner's click alone must not make an account that
+// the stranger's passkey opens.
+func TestASignUpByAPasskeyIsConfirmedWhereItBegan(t *testing.T) {
+	t.Parallel()
+	s := peopletest.NewNamedWithMail(t)
+	stranger, a := s.Browser(), s.PasskeyAuthenticator()
+	if to := signUpBy(t, stranger, a, "mina@example.org").Location; to != "/verify" {
+		t.Fatalf("leads to %q", to)
+	}
+	if _, err := s.Store.Users.UserByEmail(t.Context(), "mina@example.org"); err == nil {
+		t.Error("there is an account before its address is confirmed")
+	}
+	link := s.Mail.Last(t, "mina@example.org").Path(t)
+	owner := s.Browser()
+	to := owner.Get(link).Location
+	owner.Get(to).Want(t, http.StatusOK)
+	owner.Post(to).Want(t, http.StatusUnprocessableEntity, "in another browser")
+	if _, err := s.Store.Users.UserByEmail(t.Context(), "mina@example.org"); err == nil {
+		t.Error("the owner's click made the stranger's account")
+	}
+	to = stranger.Get(link).Location
+	stranger.Post(to).WantRedirect(t, "/account")
+	if user, err := s.Store.Users.UserByEmail(t.Context(), "mina@example.org"); err != nil || !user.Passkey || !user.EmailVerified {
+		t.Errorf("%+v %v", user, err)
+	}
+}

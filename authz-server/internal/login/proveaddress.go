@@ -8,6 +8,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/passkeys"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/recovery"
 	"github.com/maru-auth/maru/authz-server/internal/session"
@@ -85,7 +86,7 @@ func (v verification) page(r *http.Request) pages.Page {
 		return page
 	}
 	page := pages.ProveAddressPage{Email: v.Email, App: v.app, Signup: v.Purpose == accounts.ToSignUp}
-	if page.Signup && !v.mine {
+	if page.Signup && !v.mine && v.signup.Passkey == nil {
 		page.Name = v.signup.Name
 	}
 	page.MustLogIn = !page.Signup && !v.mine
@@ -254,8 +255,12 @@ func (l *Login) proveAddress(w http.ResponseWriter, r *http.Request, v *verifica
 	return l.signupPassword(r, *v, leave)
 }
 
-// signupPassword checks the password that was chosen at sign-up.
+// signupPassword checks the password that was chosen at sign-up. Who signed up by a passkey alone
+// confirms in the same browser.
 func (l *Login) signupPassword(r *http.Request, v verification, leave func()) error {
+	if v.signup.Passkey != nil {
+		return guard.FormError{"": messages.SignupElsewhere}
+	}
 	password := r.PostForm.Get("password")
 	if password == "" {
 		return guard.FormError{"password": messages.PasswordMissing}
@@ -275,11 +280,19 @@ func (l *Login) finishSignup(w http.ResponseWriter, r *http.Request, v verificat
 	entry := signup.Entry{Version: v.signup.Terms, Address: v.signup.Address}
 	entry.Invitation.ID, entry.Invitation.Email = v.signup.Invitation, v.signup.InvitedAddress
 	made, err := l.Recovery.FinishSignup(r, v.Mailed, func(ctx context.Context, user accounts.User) (accounts.User, error) {
-		return l.Signup.Create(ctx, user, entry)
+		made, err := l.Signup.Create(ctx, user, entry)
+		if err == nil && v.signup.Passkey != nil {
+			err = l.adopt(ctx, r, made, *v.signup.Passkey)
+		}
+		return made, err
 	})
 	if err != nil {
 		return err
 	}
 	l.Sessions.ForgetInvitation(w)
-	return l.Sessions.Open(w, r, session.Opening{User: made, Proof: proofs.Password})
+	proof := proofs.Password
+	if v.signup.Passkey != nil { // made in this very browser
+		proof = passkeys.Proof(v.signup.Passkey.Passkey)
+	}
+	return l.Sessions.Open(w, r, session.Opening{User: made, Proof: proof})
 }

@@ -59,13 +59,13 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 	var user accounts.User
 	entry, err := l.admit(r)
 	if err == nil {
-		user, entry, err = l.readSignup(w, r, entry)
+		user, entry, err = l.readSignup(w, r, entry, true)
 	}
 	if err == nil {
 		user.PasswordHash, err = l.newPassword(r, user, leave)
 	}
 	if err == nil && l.Recovery.SendsMail() {
-		err = l.askToConfirm(w, r, user, entry, a)
+		err = l.askToConfirm(w, r, user, entry, a, nil)
 	} else if err == nil {
 		err = l.signUp(w, r, user, entry)
 	}
@@ -86,11 +86,12 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 }
 
 // askToConfirm writes to the address of somebody who signs up. Whether it has an account does not
-// show: its owner gets another letter.
-func (l *Login) askToConfirm(w http.ResponseWriter, r *http.Request, user accounts.User, entry signup.Entry, a arrival) error {
+// show: its owner gets another letter. passkey is nil if there is a password.
+func (l *Login) askToConfirm(w http.ResponseWriter, r *http.Request, user accounts.User, entry signup.Entry, a arrival,
+	passkey *recovery.SignupPasskey) error {
 	l.Sessions.DropLink(w, r, verifyLink)
 	return l.Recovery.BeginSignup(r, l.Sessions.Browser(r), user.Email, recovery.Signup{
-		Name: user.Name, PasswordHash: user.PasswordHash, Locale: user.Locale, Interaction: a.handle,
+		Name: user.Name, PasswordHash: user.PasswordHash, Passkey: passkey, Locale: user.Locale, Interaction: a.handle,
 		Terms: entry.Version, Address: entry.Address, Invitation: entry.Invitation.ID, InvitedAddress: entry.Invitation.Email,
 	})
 }
@@ -165,14 +166,14 @@ func (l *Login) refuseSignup(w http.ResponseWriter, r *http.Request, err error, 
 
 // signupPage completes page with what it says of the policy.
 func (l *Login) signupPage(page pages.SignupPage, a arrival, entry signup.Entry) pages.SignupPage {
-	page.Query, page.App = a.query(), a.app
+	page.Query, page.App, page.Passkeys = a.query(), a.app, l.Passkeys.On()
 	page.Invited, page.Domains, page.Terms = entry.Invitation.Email, l.Signup.Domains(), pages.Terms(l.Signup.Terms)
 	return page
 }
 
 // readSignup reads the form, and tells what is wrong with it as far as that costs nothing to find
-// out.
-func (l *Login) readSignup(w http.ResponseWriter, r *http.Request, entry signup.Entry) (accounts.User, signup.Entry, error) {
+// out. password says that one has to be chosen.
+func (l *Login) readSignup(w http.ResponseWriter, r *http.Request, entry signup.Entry, password bool) (accounts.User, signup.Entry, error) {
 	user := accounts.User{Locale: l.Pages.Language(r)}
 	wrong := make(guard.FormError)
 	var problem messages.Problem
@@ -185,7 +186,7 @@ func (l *Login) readSignup(w http.ResponseWriter, r *http.Request, entry signup.
 	if problem != "" {
 		wrong["email"] = problem
 	}
-	if problem := passwords.Obvious(r.PostForm.Get("password")); problem != "" {
+	if problem := passwords.Obvious(r.PostForm.Get("password")); password && problem != "" {
 		wrong["password"] = problem
 	}
 	// Of the terms that the page showed: they may have changed since.

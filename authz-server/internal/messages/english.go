@@ -203,6 +203,7 @@ var english = Language{
 		PasskeyExists:      "This passkey is in use already.",
 		PasskeyGone:        "This passkey was removed in another window.",
 		PasskeysFull:       "You have 20 passkeys, which is the most there can be. Remove one that you do not use.",
+		SignupElsewhere:    "You signed up with a passkey in another browser. Open the link there, or type the code there.",
 		PasskeyLastWay:     "This is your only way to log in. Set a password first, or add another passkey.",
 		ScriptRefused:      "That did not work. Reload the page and try again.",
 		ServerFault:        "Something went wrong on our side. Please try again in a moment.",

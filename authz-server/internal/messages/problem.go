@@ -62,6 +62,8 @@ const (
 	PasskeysFull   Problem = "passkeys_full"
 	PasskeyLastWay Problem = "passkey_last_way"
 
+	SignupElsewhere Problem = "signup_elsewhere" // by a passkey, in another browser
+
 	// Told by a script of the page.
 	ScriptRefused Problem = "script_refused"
 	ServerFault   Problem = "server_fault"
@@ -86,7 +88,7 @@ var Problems = []Problem{WrongCredentials, WrongTogether, TooManyTries, TooManyL
 	MailCodeMissing, MailCodeWrong, MailCodeOver, SignupPassword, SignupOver, EmailSame,
 	InvitationOther, TermsMissing,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, PostsUndecided, ConsentOfSomeOther, DeviceCodeWrong,
-	PasskeyRefused, PasskeyNotMade, PasskeyExists, PasskeyGone, PasskeysFull, PasskeyLastWay, ScriptRefused, ServerFault,
+	PasskeyRefused, PasskeyNotMade, PasskeyExists, PasskeyGone, PasskeysFull, PasskeyLastWay, SignupElsewhere, ScriptRefused, ServerFault,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 
 // Done is what a person has just done, said on the page that follows.

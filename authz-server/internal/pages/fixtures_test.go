@@ -60,7 +60,7 @@ func everyPage() []Page {
 		LoginPage{Form: problems("email", "password"), Query: "?interaction=handle", App: &testApp, Email: mina, Passkeys: true},
 		PasskeyOfferPage{Query: "?interaction=handle", App: &testApp},
 		SignupPage{Form: problems("name", "email", "password", "terms"), Query: "?interaction=handle", App: &testApp, Email: mina,
-			Name: "Mina", Domains: []string{"example.org", "*.example.org"}, Terms: testTerms},
+			Name: "Mina", Domains: []string{"example.org", "*.example.org"}, Terms: testTerms, Passkeys: true},
 		NoSignupPage{Reason: messages.SignupClosed, Query: "?interaction=handle", App: &testApp},
 		AgreePage{Query: "?interaction=handle", App: &testApp, Email: mina, Terms: testTerms},
 		ConsentPage{Question: question(), Interaction: "handle"},

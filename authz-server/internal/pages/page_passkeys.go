@@ -19,6 +19,8 @@ type passkeyButton struct {
 	Makes    bool   // a passkey; otherwise it uses one
 	Or       bool   // it stands below a form that does the same
 	Autofill bool   // passkeys are offered in the page's field for the address too
+	Form     string // the id of the form that is filled in before, but for its password; empty: none
+	Hint     string // may be empty
 	Main     bool   // what the page is for
 	Next     string // where the person goes on; empty: where the server says
 }
@@ -36,6 +38,12 @@ func (b passkeyButton) Maker() passkeyButton { b.Makes = true; return b }
 // the address offers passkeys too.
 func (b passkeyButton) Beside(autofill bool) passkeyButton {
 	b.Or, b.Autofill = true, autofill
+	return b
+}
+
+// With is b as the button below a form that is filled in, but for its password.
+func (b passkeyButton) With(form, hint string) passkeyButton {
+	b.Or, b.Form, b.Hint = true, form, hint
 	return b
 }
 

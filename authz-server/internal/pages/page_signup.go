@@ -17,6 +17,8 @@ type SignupPage struct {
 	Invited string   // the address that the invitation is for; empty: any
 	Domains []string // of the addresses that are let in; nil: all
 	Terms   Terms
+
+	Passkeys bool // there can be passkeys
 }
 
 // Terms are what people agree to, and can read.
@@ -27,7 +29,7 @@ type Terms struct {
 }
 
 func (p SignupPage) layout(t *messages.Language) layout {
-	l := layout{template: "signup", form: p.Form, logo: p.App.logo(), script: formScript, reloads: true,
+	l := layout{template: "signup", form: p.Form, logo: p.App.logo(), script: formScript, passkeys: p.Passkeys, reloads: true,
 		fields: []label{{"name", t.Name}, {"email", t.Email}, {"password", t.Password}}}
 	if p.Terms.URL != "" {
 		l.fields = append(l.fields, label{"terms", t.AppTerms})

@@ -2,6 +2,7 @@ package passkeys
 
 import (
 	"context"
+	"crypto/sha512"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -31,6 +32,41 @@ func (p *Passkeys) BeginRegistration(ctx context.Context, browser Browser, user 
 		creation.Response.Challenge, creation)
 }
 
+// BeginSignup is BeginRegistration for somebody who has no account yet: user has the name and the
+// address that they typed. The handle that the authenticator keeps is derived from the challenge, so
+// that nothing about them is stored.
+func (p *Passkeys) BeginSignup(ctx context.Context, browser Browser, user accounts.User) (options []byte, err error) {
+	creation, _, err := p.party.BeginRegistration(&person{handle: []byte("derived"), user: user},
+		webauthn.WithCredentialParameters(algorithms()),
+		func(o *protocol.PublicKeyCredentialCreationOptions) error {
+			o.User.ID = protocol.URLEncodedBase64(signupHandle(o.Challenge.String()))
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	return p.begin(ctx, accounts.Ceremony{Browser: browser.Secret, Purpose: accounts.Register}, creation.Response.Challenge, creation)
+}
+
+// signupHandle is the handle of somebody who signs up by the answer to a challenge: 64 bytes that
+// nobody could choose.
+func signupHandle(challenge string) []byte {
+	sum := sha512.Sum512([]byte("user handle " + challenge))
+	return sum[:]
+}
+
+// FinishSignup is FinishRegistration after BeginSignup. Store handle with the passkey, by
+// [accounts.Passkeys.SetUserHandle].
+func (p *Passkeys) FinishSignup(ctx context.Context, browser Browser, answer []byte) (made accounts.Passkey, handle []byte, err error) {
+	parsed, err := protocol.ParseCredentialCreationResponseBytes(answer)
+	if err != nil {
+		return accounts.Passkey{}, nil, refused(err)
+	}
+	handle = signupHandle(parsed.Response.CollectedClientData.Challenge)
+	made, err = p.made(ctx, browser, &person{handle: handle}, parsed)
+	return made, handle, err
+}
+
 // maxCredentialID is how long a credential id may be, in bytes (WebAuthn §7.1, step 25).
 const maxCredentialID = 1023
 
@@ -43,16 +79,23 @@ func (p *Passkeys) FinishRegistration(ctx context.Context, browser Browser, user
 	if err != nil {
 		return accounts.Passkey{}, refused(err)
 	}
-	client := parsed.Response.CollectedClientData
-	if err := p.spend(ctx, accounts.Ceremony{Browser: browser.Secret, Purpose: accounts.Register, UserID: user.ID}, client); err != nil {
-		return accounts.Passkey{}, err
-	}
 	person, err := p.person(ctx, user)
 	if err != nil {
 		return accounts.Passkey{}, err
 	}
-	made, err := p.party.CreateCredential(person, webauthn.SessionData{
-		Challenge: client.Challenge, UserID: person.handle, UserVerification: protocol.VerificationRequired, CredParams: algorithms(),
+	return p.made(ctx, browser, person, parsed)
+}
+
+// made ends a registration, and checks what was made. whose has no id if they have no account yet.
+func (p *Passkeys) made(ctx context.Context, browser Browser, whose *person,
+	parsed *protocol.ParsedCredentialCreationData) (accounts.Passkey, error) {
+	client := parsed.Response.CollectedClientData
+	c := accounts.Ceremony{Browser: browser.Secret, Purpose: accounts.Register, UserID: whose.user.ID}
+	if err := p.spend(ctx, c, client); err != nil {
+		return accounts.Passkey{}, err
+	}
+	made, err := p.party.CreateCredential(whose, webauthn.SessionData{
+		Challenge: client.Challenge, UserID: whose.handle, UserVerification: protocol.VerificationRequired, CredParams: algorithms(),
 	}, parsed)
 	if err != nil {
 		return accounts.Passkey{}, refused(err)
@@ -61,7 +104,7 @@ func (p *Passkeys) FinishRegistration(ctx context.Context, browser Browser, user
 		return accounts.Passkey{}, &RefusedError{Reason: "the credential's id is too long"}
 	}
 	passkey := accounts.Passkey{
-		UserID: user.ID, CredentialID: made.ID, PublicKey: made.PublicKey, AAGUID: model(made.Authenticator.AAGUID),
+		UserID: whose.user.ID, CredentialID: made.ID, PublicKey: made.PublicKey, AAGUID: model(made.Authenticator.AAGUID),
 		Format: made.AttestationFormat, SignCount: made.Authenticator.SignCount,
 		BackupEligible: made.Flags.BackupEligible, BackedUp: made.Flags.BackupState, Browser: browser.device(),
 	}

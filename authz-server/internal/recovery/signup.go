@@ -12,15 +12,23 @@ import (
 // Signup is a sign-up that waits until its address is proved.
 type Signup struct {
 	Name         string `json:"name"`
-	PasswordHash string `json:"password_hash"`
+	PasswordHash string `json:"password_hash"` // empty: they log in by the passkey
 	Locale       string `json:"locale,omitempty"`
 	Interaction  string `json:"interaction,omitempty"` // where its browser goes on; worth nothing in another
+
+	Passkey *SignupPasskey `json:"passkey,omitempty"` // nil: there is a password
 
 	// Of package signup: by what it was let in, and what the person agreed to.
 	Invitation     string `json:"invitation,omitempty"`      // its id
 	InvitedAddress string `json:"invited_address,omitempty"` // whom it is for
 	Terms          string `json:"terms,omitempty"`           // their version
 	Address        string `json:"address,omitempty"`         // the network address
+}
+
+// SignupPasskey is what somebody signs up by instead of a password.
+type SignupPasskey struct {
+	Passkey accounts.Passkey `json:"passkey"`
+	Handle  []byte           `json:"handle"` // by which the authenticator knows the person
 }
 
 // SignupOf returns the sign-up that a letter is about.

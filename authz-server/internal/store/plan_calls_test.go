@@ -282,6 +282,7 @@ func (s *planned) ofLogins() {
 
 func (s *planned) ofPasskeys() {
 	s.add("UserHandle", func(ctx context.Context) error { _, err := s.Passkeys.UserHandle(ctx, "u1"); return err })
+	s.add("SetUserHandle", func(ctx context.Context) error { return s.Passkeys.SetUserHandle(ctx, "former", key(0)) })
 	s.add("AddPasskey", func(ctx context.Context) error {
 		_, err := s.Passkeys.AddPasskey(ctx, accounts.Passkey{UserID: "u100", CredentialID: key(0), PublicKey: key(0)})
 		return err

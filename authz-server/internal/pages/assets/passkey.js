@@ -82,6 +82,14 @@
     return fields;
   }
 
+  // filled tells whether the form is filled in, but for the password, and points out what is not.
+  function filled() {
+    if (button.dataset.form === undefined) { return true; }
+    return Array.prototype.every.call(document.getElementById(button.dataset.form).elements, function (field) {
+      return field.name === "password" || !field.name || field.reportValidity();
+    });
+  }
+
   // ceremony has the browser make or use a passkey, and the server judge it.
   function ceremony(more) {
     return post(button.dataset.begin, form()).then(function (options) {
@@ -91,7 +99,8 @@
       return button.dataset.makes !== undefined ? navigator.credentials.create(request) : navigator.credentials.get(request);
     }).then(function (credential) {
       button.chosen = true;
-      return post(button.dataset.finish, encoded(credential));
+      var answer = encoded(credential);
+      return post(button.dataset.finish, button.dataset.form === undefined ? answer : { fields: form(), credential: answer });
     }).then(function (reply) { return leave(button.dataset.next || reply.location); });
   }
 
@@ -109,8 +118,7 @@
   }
 
   button.addEventListener("click", function () {
-    var inputs = button.dataset.form === undefined ? null : document.getElementById(button.dataset.form);
-    if (inputs && !inputs.reportValidity()) { return; }
+    if (!filled()) { return; }
     if (waiting) { waiting.abort(); }
     say("");
     button.chosen = false;

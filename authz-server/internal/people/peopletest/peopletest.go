@@ -59,12 +59,17 @@ func With(t testing.TB, change ...func(*people.Config)) *Site {
 }
 
 // NewNamed makes a site on SQLite whose issuer is http://localhost, so that there can be passkeys.
-func NewNamed(t testing.TB) *Site {
+func NewNamed(t testing.TB) *Site { return named(t) }
+
+// NewNamedWithMail is NewNamed with an inbox for what the site sends.
+func NewNamedWithMail(t testing.TB) *Site { return named(t, sendsMail) }
+
+func named(t testing.TB, change ...func(*people.Config)) *Site {
 	router := mux.NewRouter()
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
 	server.URL = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
-	return newSite(t, sqldbtest.SQLite(t), server, router)
+	return newSite(t, sqldbtest.SQLite(t), server, router, change...)
 }
 
 // NewTLS makes a site on SQLite that is served by https.

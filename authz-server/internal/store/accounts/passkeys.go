@@ -67,6 +67,13 @@ func (s *Passkeys) UserHandle(ctx context.Context, userID string) (handle []byte
 	return handle, row.NotFound(err)
 }
 
+// SetUserHandle gives a new account the handle by which an authenticator knows its person already.
+// ErrExists: it has one.
+func (s *Passkeys) SetUserHandle(ctx context.Context, userID string, handle []byte) error {
+	return row.Added(s.db.Exec(ctx, `INSERT INTO passkey_handles (user_id, handle) VALUES ($1, $2)
+		ON CONFLICT DO NOTHING`, userID, handle))
+}
+
 const passkeyColumns = `p.id, p.user_id, p.credential_id, p.public_key, p.name, p.aaguid,
 	p.transports, p.attestation_format, p.sign_count, p.backup_eligible, p.backup_state,
 	p.browser_hash, p.created_at, p.used_at, p.cloned_at`
