@@ -122,7 +122,7 @@ func settingsOf(command string) []string {
 		all = append(all, "password-breach-url", "outgoing-ca-file")
 	case "mail test":
 		return []string{"issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support"}
-	case "user remove-factors":
+	case "user remove-factors", "user delete":
 		all = append(all, "issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support",
 			"key-encryption-key", "key-encryption-key-file")
 	case "invite create":

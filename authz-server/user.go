@@ -12,6 +12,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -25,6 +26,7 @@ type userCommands struct {
 	List          userList          `cmd:"" help:"List the accounts."`
 	Disable       userDisable       `cmd:"" help:"Close an account: its sessions end, and everything it allowed to applications is revoked."`
 	Enable        userEnable        `cmd:"" help:"Open a closed account again."`
+	Delete        userDelete        `cmd:"" help:"Delete an account after seven days, in which its person can log in to keep it, or at once. What services keep of the person goes with it."`
 	SetClaims     userSetClaims     `cmd:"" help:"Change what an account says about its person, as OpenID claims."`
 	RemoveFactors userRemoveFactors `cmd:"" help:"Turn two-step login off for a person who lost their phone and their recovery codes: their password alone lets them in then, and no browser is trusted any more. Make sure that it is them who ask. They are told."`
 	SetPassword   userSetPassword   `cmd:"" help:"Give an account a new password, for a person who forgot theirs: its sessions end, and everything it allowed to applications is revoked."`
@@ -214,8 +216,11 @@ func (cmd userList) Run(ctx context.Context, p *program) error {
 			Columns: "ID\tEMAIL\tNAME\tROLES\tSTATE\tCREATED",
 			Row: func(u accounts.User) string {
 				state := "open"
-				if u.Disabled {
+				switch {
+				case u.Disabled:
 					state = "disabled"
+				case !u.DeleteAt.IsZero():
+					state = "to be deleted"
 				}
 				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.ID, u.Email, u.Name, strings.Join(u.Roles, " "), state, u.CreatedAt.Format(time.RFC3339))
 			},
@@ -269,6 +274,44 @@ func (cmd userEnable) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		_, err := fmt.Fprintf(p.out, "enabled %s\n", user.Email)
+		return err
+	})
+}
+
+type userDelete struct {
+	account
+	Now   bool   `help:"Do not wait for seven days: the next server that looks deletes it, within a minute. Nobody can take it back." env:"-"`
+	Posts string `help:"What becomes of what the person wrote: keep leaves it without an author, delete removes it. Empty: as the person chose, if they asked for the deletion themselves, or keep." enum:",keep,delete" default:"" env:"-"`
+}
+
+func (cmd userDelete) Run(ctx context.Context, p *program) error {
+	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
+		posts := cmd.Posts == "delete" || cmd.Posts == "" && user.DeletePosts
+		told, err := p.told(s)
+		if err != nil {
+			return cli.Usage(err)
+		}
+		var at time.Time
+		err = s.Tx(ctx, func(ctx context.Context) (err error) {
+			if cmd.Now {
+				return s.Users.HastenDeletion(ctx, user.ID, posts)
+			}
+			if at, err = s.Users.PlanDeletion(ctx, user.ID, posts); err != nil {
+				return err
+			}
+			return told.Note(ctx, nil, user, notices.DeletionPlanned, "")
+		})
+		switch {
+		case errors.Is(err, store.ErrNotFound) && !user.DeleteAt.IsZero():
+			return fmt.Errorf("%s is to be deleted already, at %s; --now does not wait", user.Email, user.DeleteAt.Format(time.RFC3339))
+		case err != nil:
+			return err
+		case cmd.Now:
+			_, err = fmt.Fprintf(p.out, "%s has no sessions any more; a server deletes it within a minute, and tells the services\n", user.Email)
+		default:
+			_, err = fmt.Fprintf(p.out, "%s will be deleted at %s, unless its person logs in and keeps it; its sessions have ended\n",
+				user.Email, at.Format(time.RFC3339))
+		}
 		return err
 	})
 }

@@ -216,3 +216,41 @@ func TestTheSecondStepIsTakenFromSomebodyWhoLostEverything(t *testing.T) {
 		t.Errorf("%+v %v", events, err)
 	}
 }
+
+func TestAccountsAreDeletedFromTheCommandLine(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	c.mustWith(goodPassword, mina()...)
+	c.refused([]string{"user", "delete", "nobody@example.org"}, "there is no account nobody@example.org")
+	c.refused([]string{"user", "delete", "mina@example.org", "--posts", "burn"}, "--posts")
+	s := c.store()
+	user, err := s.Users.UserByEmail(t.Context(), "mina@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := func(posts bool) accounts.User {
+		t.Helper()
+		found, err := s.Users.User(t.Context(), user.ID)
+		if err != nil || found.DeletePosts != posts {
+			t.Fatalf("posts %t, want %t (%v)", found.DeletePosts, posts, err)
+		}
+		return found
+	}
+
+	shows(t, c.must("user", "delete", "mina@example.org", "--posts", "delete"), "mina@example.org will be deleted at ")
+	shows(t, c.must("user", "list"), "to be deleted")
+	waits := state(true)
+	c.refused([]string{"user", "delete", user.ID}, "is to be deleted already", "--now")
+	if events, err := s.History.Events(t.Context(), user.ID, 9); err != nil || len(events) != 1 || events[0].Kind != "deletion_planned" {
+		t.Errorf("%+v %v", events, err)
+	}
+
+	shows(t, c.must("user", "delete", user.ID, "--now"), "within a minute")
+	if now := state(true); !now.DeleteAt.Before(waits.DeleteAt) { // what was chosen before stays
+		t.Errorf("waits until %s still", now.DeleteAt)
+	}
+	c.must("user", "delete", user.ID, "--now", "--posts", "keep")
+	state(false)
+	if due, err := s.Users.DueDeletions(t.Context(), 9); err != nil || len(due) != 1 {
+		t.Errorf("due are %+v %v", due, err)
+	}
+}

@@ -365,6 +365,7 @@ func (s *planned) ofUsers() {
 	})
 	s.add("ResetPassword", func(ctx context.Context) error { return s.Users.ResetPassword(ctx, "u1", "new") })
 	s.add("PlanDeletion", func(ctx context.Context) error { _, err := s.Users.PlanDeletion(ctx, "u2000", false); return err })
+	s.add("HastenDeletion", func(ctx context.Context) error { return s.Users.HastenDeletion(ctx, "u2001", false) })
 	s.add("CancelDeletion", func(ctx context.Context) error { return s.Users.CancelDeletion(ctx, "u600") })
 	s.add("DueDeletions", func(ctx context.Context) error { _, err := s.Users.DueDeletions(ctx, 10); return err })
 	s.add("DeleteUser", func(ctx context.Context) error {

@@ -28,6 +28,20 @@ func (s *Users) PlanDeletion(ctx context.Context, id string, posts bool) (at tim
 	})
 }
 
+// HastenDeletion has an account deleted as soon as a server looks for accounts that are due, whether it
+// waits already or not. What its person wrote goes too if posts is true. Its sessions end now.
+// ErrNotFound: there is no such account.
+func (s *Users) HastenDeletion(ctx context.Context, id string, posts bool) error {
+	now := sqldb.Micros(s.now())
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET delete_at = $1, delete_posts = $2,
+			updated_at = $3 WHERE id = $4`, now, posts, now, id)); err != nil {
+			return err
+		}
+		return s.sessions.endAllOf(ctx, id, "")
+	})
+}
+
 // CancelDeletion keeps an account that waited to be deleted. ErrNotFound: it does not wait.
 func (s *Users) CancelDeletion(ctx context.Context, id string) error {
 	return row.Changed(s.db.Exec(ctx, `UPDATE users SET delete_at = 0, delete_posts = FALSE,

@@ -85,3 +85,43 @@ func TestAnAccountWaitsToBeDeletedAndThenGoesWithEverything(t *testing.T) {
 		}
 	})
 }
+
+func TestADeletionIsHastened(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		ctx := t.Context()
+		if err := f.Users.HastenDeletion(ctx, "nobody", false); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("an account that there is not: %v", err)
+		}
+		_, cookie, err := f.Sessions.CreateSession(ctx, accounts.Session{UserID: f.Person.ID}, f.Person.PasswordHash)
+		if err == nil {
+			err = f.Users.HastenDeletion(ctx, f.Person.ID, true)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := f.Sessions.SessionByCookie(ctx, cookie); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a session goes on: %v", err)
+		}
+		if due, err := f.Users.DueDeletions(ctx, 10); err != nil || len(due) != 1 || !due[0].DeletePosts {
+			t.Errorf("due at once: %+v %v", due, err)
+		}
+
+		// One that waits already need not wait longer.
+		if err := f.Users.CancelDeletion(ctx, f.Person.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Users.PlanDeletion(ctx, f.Person.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Users.HastenDeletion(ctx, f.Person.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		due, err := f.Users.DueDeletions(ctx, 10)
+		if err != nil || len(due) != 1 || due[0].DeletePosts {
+			t.Fatalf("due at once: %+v %v", due, err)
+		}
+		if err := f.Users.DeleteUser(ctx, due[0]); err != nil {
+			t.Error(err)
+		}
+	})
+}
