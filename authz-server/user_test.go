@@ -191,7 +191,7 @@ func TestTheSecondStepIsTakenFromSomebodyWhoLostEverything(t *testing.T) {
 		err = s.Factors.ConfirmTOTP(t.Context(), user.ID, []byte("secret"), 1, [][]byte{[]byte("code")})
 	}
 	if err == nil {
-		_, _, err = s.Browsers.NoteLogin(t.Context(), user.ID, "browser", "", "")
+		_, _, err = s.Browsers.NoteLogin(t.Context(), user.ID, "", "browser", "", "")
 	}
 	if err == nil {
 		err = s.Browsers.Trust(t.Context(), user.ID, "browser")

@@ -53,7 +53,7 @@ func TestWhatEndsGrantsEndsThoseUnderWay(t *testing.T) {
 			return err
 		},
 		"password reset": func(f *providertest.Fixture, b *providertest.Browser) error {
-			return f.Store.Users.ResetPassword(f.T.Context(), f.User.ID, "x")
+			return f.Store.Users.ResetPassword(f.T.Context(), f.User.ID, "x", "")
 		},
 		"account disabled": func(f *providertest.Fixture, b *providertest.Browser) error {
 			return f.Store.Users.SetDisabled(f.T.Context(), f.User.ID, true)

@@ -28,7 +28,7 @@ func TestADeviceAllowedAtTheEndOfASessionGetsNothingInARace(t *testing.T) {
 				}
 			})
 			wg.Go(func() {
-				if err := f.Store.Users.ResetPassword(t.Context(), f.User.ID, "x"); err != nil {
+				if err := f.Store.Users.ResetPassword(t.Context(), f.User.ID, "x", ""); err != nil {
 					t.Error(err)
 				}
 			})

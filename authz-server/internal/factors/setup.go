@@ -2,7 +2,6 @@ package factors
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/maru-auth/maru/authz-server/internal/notices"
@@ -53,9 +52,9 @@ func (f *Factors) pending(ctx context.Context, userID string) (accounts.TOTP, er
 }
 
 // Confirm looks at the first code of an app that is being set up, as typed by the request r. The
-// function that it returns turns the second step on, ends the trust of all browsers, and tells the
-// person; codes are their recovery codes then, which are shown once. Errors: ErrWrong;
-// [store.ErrNotFound], of both, if none is being set up.
+// function that it returns turns the second step on, and tells the person; codes are their recovery
+// codes then, which are shown once. Errors: ErrWrong; [store.ErrNotFound], of both, if none is
+// being set up.
 func (f *Factors) Confirm(r *http.Request, user accounts.User, typed string) (codes []string, turnOn Spend, err error) {
 	app, err := f.pending(r.Context(), user.ID)
 	if err != nil {
@@ -74,17 +73,8 @@ func (f *Factors) Confirm(r *http.Request, user accounts.User, typed string) (co
 		if err := f.Store.Factors.ConfirmTOTP(ctx, user.ID, app.Secret, step, hashes); err != nil {
 			return err
 		}
-		return f.changed(ctx, r, user, notices.SecondStepOn)
+		return f.Notices.Note(ctx, r, user, notices.SecondStepOn, "")
 	}, nil
-}
-
-// changed ends the trust of all browsers, and tells the person what happened. A nil r stands for an
-// operator.
-func (f *Factors) changed(ctx context.Context, r *http.Request, user accounts.User, what notices.Kind) error {
-	if err := f.Store.Browsers.Distrust(ctx, user.ID, ""); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	return f.Notices.Note(ctx, r, user, what, "")
 }
 
 // NewCodes gives a person new recovery codes in place of the old ones, by the request r.
@@ -107,7 +97,7 @@ func (f *Factors) TurnOff(ctx context.Context, r *http.Request, user accounts.Us
 		if err := f.Store.Factors.RemoveTOTP(ctx, user.ID); err != nil {
 			return err
 		}
-		return f.changed(ctx, r, user, notices.SecondStepOff)
+		return f.Notices.Note(ctx, r, user, notices.SecondStepOff, "")
 	})
 }
 

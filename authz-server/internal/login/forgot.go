@@ -208,7 +208,7 @@ func (l *Login) refuseCode(w http.ResponseWriter, r *http.Request, err error, pa
 func (l *Login) resetPassword(w http.ResponseWriter, r *http.Request, m accounts.Mailed, leave func()) {
 	hash, err := l.chosenPassword(r, m.User, leave)
 	if err == nil {
-		err = l.Recovery.FinishReset(r, m, hash)
+		err = l.Recovery.FinishReset(r, m, hash, l.Sessions.DeviceSecret(r))
 	}
 	if errors.Is(err, store.ErrNotFound) { // spent this very moment
 		l.linkGone(w, r, resetLink)

@@ -159,7 +159,7 @@ func TestAChangedPasswordEndsPendingLogins(t *testing.T) {
 	app, user := careful(t, s)
 	b := s.Browser()
 	b.BeginLogin("mina@example.org")
-	if err := s.Store.Users.ResetPassword(t.Context(), user.ID, "another"); err != nil {
+	if err := s.Store.Users.ResetPassword(t.Context(), user.ID, "another", ""); err != nil {
 		t.Fatal(err)
 	}
 	b.Post("/login/verify", "otp", app.Next()).WantRedirect(t, "/login?late=yes")

@@ -40,11 +40,12 @@ func (c *Recovery) BeginReset(r *http.Request, browser, email, interaction strin
 }
 
 // FinishReset spends the link m and gives its account the password with this hash. Sessions, grants,
-// trusted browsers and other links end. Passkeys and the second step stay: whoever reads somebody's
+// trusted browsers and other links end, and no browser is known but the one with the secret browser;
+// see [accounts.Users.ResetPassword]. Passkeys and the second step stay: whoever reads somebody's
 // mail must not get around them. But as long as nobody had proved that the address of the account
 // was theirs, a stranger may have made it: then they go, with what the stranger allowed to apps, and
 // the address is proved now. Errors: [store.ErrNotFound], for a link that is good for nothing any more.
-func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash string) error {
+func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash, browser string) error {
 	data, err := ResetOf(m)
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash string) 
 			return err
 		}
 		user := m.User
-		if err := c.Store.Users.ResetPassword(ctx, user.ID, hash); err != nil {
+		if err := c.Store.Users.ResetPassword(ctx, user.ID, hash, browser); err != nil {
 			return err
 		}
 		if !data.ByOperator && !user.EmailVerified {
@@ -62,9 +63,6 @@ func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash string) 
 				return err
 			}
 			user.EmailVerified = true
-		}
-		if err := c.Store.Browsers.Distrust(ctx, user.ID, ""); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
 		}
 		if err := c.Store.Mailed.DropMailedOf(ctx, user.ID); err != nil {
 			return err

@@ -6,7 +6,6 @@ package session
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -108,8 +107,8 @@ type Opening struct {
 	With func(ctx context.Context) error
 }
 
-// Open makes a session, and gives the browser a new cookie: one that somebody planted before is
-// worth nothing. The same person keeps their session under its id, so that applications that hang
+// Open makes a session, and gives the browser new cookies, for the session and for what it is known
+// by: those that somebody planted before are worth nothing. The same person keeps their session under its id, so that applications that hang
 // on it stay logged in; another person's session in this browser ends. The browser is known from
 // now on, and the person is told if it was not. Errors: [store.ErrNotFound], if the account was
 // disabled, or got another password, this very moment; and those of o.With.
@@ -124,10 +123,7 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, o Opening) error
 	if before != nil && before.UserID == user.ID {
 		in.ID = before.ID
 	}
-	device, ok := s.cookie(r, deviceCookie)
-	if !ok {
-		device = opaque.New()
-	}
+	device := opaque.New()
 	var session accounts.Session
 	var cookie string
 	err = s.store.Tx(r.Context(), func(ctx context.Context) error {
@@ -160,11 +156,12 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, o Opening) error
 	return nil
 }
 
-// noteDevice notes in which browser the person logged in, and tells them if it is a new one; the
-// first one of all is no news.
+// noteDevice notes in which browser the person logged in, whose secret is device from now on, and
+// tells them if it is a new one; the first one of all is no news.
 func (s *Sessions) noteDevice(ctx context.Context, r *http.Request, o Opening, device string) error {
 	address, userAgent := sender.Of(r)
-	known, first, err := s.store.Browsers.NoteLogin(ctx, o.User.ID, device, address, userAgent)
+	before, _ := s.cookie(r, deviceCookie)
+	known, first, err := s.store.Browsers.NoteLogin(ctx, o.User.ID, before, device, address, userAgent)
 	if err == nil && !known && !first {
 		err = s.notices.Note(ctx, r, o.User, notices.NewDevice, "")
 	}
@@ -196,25 +193,24 @@ func (s *Sessions) Raise(w http.ResponseWriter, r *http.Request, current *Sessio
 // Device tells whether the person has logged in before in the browser that sent r, and whether it
 // stands for their second step.
 func (s *Sessions) Device(r *http.Request, userID string) (known, trusted bool, err error) {
-	device, ok := s.cookie(r, deviceCookie)
-	if !ok {
-		return false, false, nil
-	}
-	return s.store.Browsers.Known(r.Context(), userID, device)
+	id, trusted, err := s.device(r, userID)
+	return id != "", trusted, err
 }
 
 // KnownBrowser names the browser that sent r if the person with this id has logged in there before;
-// empty: they have not. The name is no secret. The id "" stands for nobody, and takes as long.
+// empty: they have not. The name is no secret, and stays when the browser gets another one. The id ""
+// stands for nobody, and takes as long.
 func (s *Sessions) KnownBrowser(r *http.Request, userID string) (string, error) {
+	id, _, err := s.device(r, userID)
+	return id, err
+}
+
+func (s *Sessions) device(r *http.Request, userID string) (id string, trusted bool, err error) {
 	device, ok := s.cookie(r, deviceCookie)
 	if !ok {
-		return "", nil
+		return "", false, nil
 	}
-	known, _, err := s.store.Browsers.Known(r.Context(), userID, device)
-	if err != nil || !known {
-		return "", err
-	}
-	return hex.EncodeToString(opaque.Hash(device)), nil
+	return s.store.Browsers.Known(r.Context(), userID, device)
 }
 
 // BeginLogin notes that the password of user was right, and that a second step is owed.

@@ -151,3 +151,53 @@ func TestALargeAuthorizationRequestIsRefused(t *testing.T) {
 	b := s.Browser()
 	b.Get("/begin?client_id=app&state="+strings.Repeat("x", 17<<10)).Want(t, http.StatusBadRequest, session.ErrTooLarge.Error())
 }
+
+// A page of a sibling domain can set a cookie whose value it knows (__Secure- keeps nobody from
+// that), and wait until the person logs in with it and ticks the box.
+func TestAPlantedDeviceIsWorthNothingToWhoeverPlantedIt(t *testing.T) {
+	t.Parallel()
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		s.Person("mina@example.org")
+		s.Person("planter@example.org")
+		planter, b := s.Browser(), s.Browser()
+		u, err := url.Parse(s.Server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plant := func(b *peopletest.Browser, secret string) {
+			b.Jar.SetCookies(u, []*http.Cookie{{Name: "maru-device", Value: secret, Path: "/"}})
+		}
+		leave := func(b *peopletest.Browser) {
+			b.Jar.SetCookies(u, []*http.Cookie{{Name: "maru-session", MaxAge: -1, Path: "/"}})
+		}
+		planter.LogIn("planter@example.org")
+		planted := planter.Cookie("maru-device")
+		b.LogIn("mina@example.org")
+		app := b.TurnOn()
+		leave(b)
+
+		plant(b, planted)
+		b.BeginLogin("mina@example.org")
+		b.Post("/login/verify", "otp", app.Next(), "trust", "yes").WantRedirect(t, "/account")
+		if b.Cookie("maru-device") == planted {
+			t.Error("the browser kept what was planted")
+		}
+		for _, secret := range []string{planted, planter.Cookie("maru-device")} {
+			thief := s.Browser()
+			plant(thief, secret)
+			thief.BeginLogin("mina@example.org") // which asks for the second step
+		}
+		// It moves with its person.
+		leave(b)
+		b.LogIn("mina@example.org")
+		after := b.Cookie("maru-device")
+		leave(planter)
+		plant(planter, planted)
+		planter.LogIn("planter@example.org")
+		leave(b)
+		if plant(b, after); after == planted {
+			t.Error("the same secret twice")
+		}
+		b.LogIn("mina@example.org")
+	})
+}

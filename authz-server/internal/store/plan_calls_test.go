@@ -269,7 +269,7 @@ func (s *planned) ofLogins() {
 	s.late("PendingLogin", func(ctx context.Context) error { _, err := s.Pending.PendingLogin(ctx, "y"); return err })
 	s.late("EndLogin", func(ctx context.Context) error { return s.Pending.EndLogin(ctx, "y") })
 	s.add("NoteLogin", func(ctx context.Context) error {
-		_, _, err := s.Browsers.NoteLogin(ctx, "u1", "new", "", "")
+		_, _, err := s.Browsers.NoteLogin(ctx, "u1", "old", "new", "", "")
 		return err
 	})
 	s.add("Known", func(ctx context.Context) error { _, _, err := s.Browsers.Known(ctx, "u1", "new"); return err })
@@ -363,7 +363,7 @@ func (s *planned) ofUsers() {
 		_, err := s.Users.ChangePassword(ctx, "u1", "hash", "new", "s100")
 		return err
 	})
-	s.add("ResetPassword", func(ctx context.Context) error { return s.Users.ResetPassword(ctx, "u1", "new") })
+	s.add("ResetPassword", func(ctx context.Context) error { return s.Users.ResetPassword(ctx, "u1", "new", "") })
 	s.add("PlanDeletion", func(ctx context.Context) error { _, err := s.Users.PlanDeletion(ctx, "u2000", false); return err })
 	s.add("HastenDeletion", func(ctx context.Context) error { return s.Users.HastenDeletion(ctx, "u2001", false) })
 	s.add("CancelDeletion", func(ctx context.Context) error { return s.Users.CancelDeletion(ctx, "u600") })

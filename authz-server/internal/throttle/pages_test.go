@@ -107,6 +107,31 @@ func TestAnInventedDeviceHasNoTriesOfItsOwn(t *testing.T) {
 	}
 }
 
+// Somebody who knows the secret of another person's browser, and logs in there as themselves, gives
+// the browser another secret, and not more tries.
+func TestTheCountOfABrowserFollowsItsSecret(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	s.Person("theo@example.org")
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	u, err := url.Parse(s.Server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave := func() { b.Jar.SetCookies(u, []*http.Cookie{{Name: "maru-session", MaxAge: -1, Path: "/"}}) }
+	leave()
+	guess(t, b, "mina@example.org", 5)
+	before := b.Cookie("maru-device")
+	b.LogIn("theo@example.org")
+	leave()
+	if b.Cookie("maru-device") == before {
+		t.Error("the secret stays")
+	}
+	b.Post("/login", "email", "mina@example.org", "password", "another").Want(t, http.StatusTooManyRequests)
+}
+
 func TestParallelGuessesInAKnownBrowserCannotExceedTheLimit(t *testing.T) {
 	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {

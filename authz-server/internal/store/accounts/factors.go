@@ -133,11 +133,15 @@ func (s *Factors) RemoveTOTP(ctx context.Context, userID string) error {
 	})
 }
 
-// setSecondStep notes whether a person has a second factor. It comes first in every transaction:
-// the person's row is locked before all others. ErrNotFound: it is so already.
+// setSecondStep notes whether a person has a second factor, and ends the trust of all browsers. It
+// comes first in every transaction: the person's row is locked before all others. ErrNotFound: it is
+// so already.
 func (s *Factors) setSecondStep(ctx context.Context, userID string, on bool) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE users SET second_step = $1, updated_at = $2
-		WHERE id = $3 AND second_step <> $1`, on, sqldb.Micros(s.now()), userID))
+	if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET second_step = $1, updated_at = $2
+		WHERE id = $3 AND second_step <> $1`, on, sqldb.Micros(s.now()), userID)); err != nil {
+		return err
+	}
+	return endTrust(ctx, s.db, userID)
 }
 
 // Sweeps lists apps that nobody went on to set up.

@@ -42,7 +42,7 @@ func TestAMailedLinkEndsWithWhatItWasMadeFor(t *testing.T) {
 		ctx, start := t.Context(), f.Now
 		for what, do := range map[string]func() error{
 			"half an hour":       func() error { f.Now = f.Now.Add(accounts.MailedLifetime); return nil },
-			"another password":   func() error { return f.Users.ResetPassword(ctx, f.Person.ID, "another") },
+			"another password":   func() error { return f.Users.ResetPassword(ctx, f.Person.ID, "another", "") },
 			"a disabled account": func() error { return f.Users.SetDisabled(ctx, f.Person.ID, true) },
 			"another address":    func() error { return f.Users.SetEmail(ctx, f.Person.ID, "b@example.com") },
 			"thrown away":        func() error { return f.Mailed.DropMailedOf(ctx, f.Person.ID) },

@@ -100,7 +100,7 @@ func TestTheLastWayInCannotBeRemoved(t *testing.T) {
 		for i := range 5 {
 			ids = append(ids, passkey(t, w, fmt.Sprint(i)).ID)
 		}
-		storetest.OK(t, w.Users.ResetPassword(t.Context(), w.Person.ID, ""))
+		storetest.OK(t, w.Users.ResetPassword(t.Context(), w.Person.ID, "", ""))
 		won := storetest.Winners(t, func(ctx context.Context, i int) (bool, error) {
 			_, err := w.Passkeys.RemovePasskey(ctx, w.Person.ID, ids[i%len(ids)])
 			if errors.Is(err, accounts.ErrLastWay) || errors.Is(err, store.ErrNotFound) {

@@ -20,7 +20,7 @@ func TestAResetPasswordEndsAllThatTheOldOneOpened(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.Code(t, "offline", true)
-		if err := f.Users.ResetPassword(t.Context(), f.Person.ID, "another"); err != nil {
+		if err := f.Users.ResetPassword(t.Context(), f.Person.ID, "another", ""); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := f.Sessions.SessionByCookie(t.Context(), cookie); !errors.Is(err, store.ErrNotFound) {
@@ -32,7 +32,7 @@ func TestAResetPasswordEndsAllThatTheOldOneOpened(t *testing.T) {
 		if u, err := f.Users.User(t.Context(), f.Person.ID); err != nil || u.PasswordHash != "another" {
 			t.Errorf("%+v %v", u, err)
 		}
-		if err := f.Users.ResetPassword(t.Context(), "nobody", "x"); !errors.Is(err, store.ErrNotFound) {
+		if err := f.Users.ResetPassword(t.Context(), "nobody", "x", ""); !errors.Is(err, store.ErrNotFound) {
 			t.Error(err)
 		}
 	})

@@ -48,7 +48,7 @@ func TestALoginWaitsForItsSecondStepInItsBrowserAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		begin()
-		if err := f.Users.ResetPassword(ctx, f.Person.ID, "another"); err != nil {
+		if err := f.Users.ResetPassword(ctx, f.Person.ID, "another", ""); err != nil {
 			t.Fatal(err)
 		}
 		gone("another password", "mine")

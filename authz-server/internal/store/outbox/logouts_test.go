@@ -78,7 +78,7 @@ func TestHoweverASessionEndsItsClientsAreToBeTold(t *testing.T) {
 			return err
 		},
 		"password reset": func(ctx context.Context, f *storetest.World) error {
-			return f.Users.ResetPassword(ctx, f.Person.ID, "y")
+			return f.Users.ResetPassword(ctx, f.Person.ID, "y", "")
 		},
 		"disabled": func(ctx context.Context, f *storetest.World) error {
 			return f.Users.SetDisabled(ctx, f.Person.ID, true)
