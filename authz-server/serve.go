@@ -178,7 +178,12 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	called := services.New(services.Config{Origin: cfg.APIOrigin, Names: cfg.dataServices(), Tokens: endpoints.Tokens, Log: log})
+	called, err := services.New(services.Config{
+		Origin: cfg.APIOrigin, Names: cfg.dataServices(), Tokens: endpoints.Tokens, CAFile: cfg.OutgoingCAFile, Log: log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
 	worker.Handle(called.Handler())
 	people.Account.Services = called.Export
 	closer := &closing.Closer{Store: s, Tokens: endpoints.Tokens, Services: called, Log: log}

@@ -143,7 +143,7 @@ var rules = []rule{
 	authz("logout", "client endpoint fetch oauth pages queue session store/... tokens"),
 	authz("registration", "client directory endpoint oauth sender store/...", "internal/httpd"),
 	authz("tokeninfo", "client directory endpoint oauth protocol store/... tokens", "internal/httpd"),
-	authz("services", "queue store/... tokens", "internal/httpd"),
+	authz("services", "fetch queue store/... tokens", "internal/httpd"),
 	authz("closing", "services store/... tokens"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+
 		"queue registration store/... tokenendpoint tokeninfo tokens", "internal/httpd"),

@@ -61,6 +61,15 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func newServices(t testing.TB, f *providertest.Fixture, a *api) *services.Services {
+	t.Helper()
+	s, err := services.New(services.Config{Origin: a.URL, Names: services.Known, Tokens: f.Provider.Tokens, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func (a *api) called() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,7 +83,7 @@ func TestADueAccountIsDeletedAndEveryServiceIsTold(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
 		ctx, a := t.Context(), newAPI(t)
 		log := slog.New(slog.DiscardHandler)
-		s := services.New(services.Config{Origin: a.URL, Names: services.Known, Tokens: f.Provider.Tokens, Log: log})
+		s := newServices(t, f, a)
 		c := &closing.Closer{Store: f.Store, Tokens: f.Provider.Tokens, Services: s, Log: log}
 		if _, err := f.Store.Users.PlanDeletion(ctx, f.User.ID, true); err != nil {
 			t.Fatal(err)
@@ -119,7 +128,7 @@ func TestADueAccountIsDeletedAndEveryServiceIsTold(t *testing.T) {
 
 func TestAnExportHoldsWhatServicesSayAndThatOneDoesNotAnswer(t *testing.T) {
 	f, a := providertest.One(t), newAPI(t)
-	s := services.New(services.Config{Origin: a.URL, Names: services.Known, Tokens: f.Provider.Tokens, Log: slog.New(slog.DiscardHandler)})
+	s := newServices(t, f, a)
 	session := accounts.Session{ID: "sid", UserID: f.User.ID, AuthTime: f.Clock.Now()}
 	held := s.Export(t.Context(), session)
 	var board []struct{ Items []int }

@@ -5,6 +5,7 @@ package services
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
@@ -25,10 +27,10 @@ import (
 
 // Config is what [New] needs. All fields are required but those with a default.
 type Config struct {
-	Origin string            // of the API, below which each service has its name as path
-	Names  []string          // which of [Known] there are
-	Tokens *tokens.Issuer    // for this server's own calls
-	HTTP   http.RoundTripper // nil: [http.DefaultTransport]
+	Origin string         // of the API, below which each service has its name as path
+	Names  []string       // which of [Known] there are
+	Tokens *tokens.Issuer // for this server's own calls
+	CAFile string         // a PEM file of certificates to trust besides the system's; empty: none
 	Log    *slog.Logger
 }
 
@@ -59,11 +61,17 @@ const (
 	removeWait    = time.Second      // between calls while a service is still at it
 )
 
-// New makes Services.
-func New(cfg Config) *Services {
+// New makes Services. The error is one of cfg.CAFile.
+func New(cfg Config) (*Services, error) {
+	roots, err := fetch.Roots(cfg.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	// A redirect would take the token elsewhere.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Services{cfg, &http.Client{Transport: cfg.HTTP, CheckRedirect: stay}}
+	return &Services{cfg, &http.Client{Transport: transport, CheckRedirect: stay}}, nil
 }
 
 // Export returns what each service holds of the person of a session, by name: the answer of
