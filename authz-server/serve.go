@@ -186,7 +186,7 @@ func (p *program) assemble(
 	}
 	worker.Handle(called.Handler())
 	people.Account.Services = called.Export
-	closer := &closing.Closer{Store: s, Tokens: endpoints.Tokens, Services: called, Log: log}
+	closer := &closing.Closer{Store: s, Tokens: endpoints.Tokens, Services: called, Log: log, Mail: mailer}
 	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
 	rendered.Routes(router)
 	people.Routes(router)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
@@ -54,6 +55,27 @@ func TestASessionThatWasLeftOpenNeitherExportsNorDeletes(t *testing.T) {
 	b.Get("/login?confirm=yes").Want(t, http.StatusOK, "Confirm it’s you", `value="mina@example.org"`)
 	b.Post("/login?confirm=yes", "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/account/data")
 	b.Post("/account/data", "do", "export").Want(t, http.StatusOK)
+}
+
+func TestADeletionIsToldByMail(t *testing.T) {
+	t.Parallel()
+	s := peopletest.NewWithMail(t)
+	user := s.Person("mina@example.org")
+	if err := s.Store.Users.SetVerified(t.Context(), user.ID); err != nil {
+		t.Fatal(err)
+	}
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	b.Post("/account/data", "do", "delete", "posts", "keep").Want(t, http.StatusOK)
+	planned, ok := s.Mail.Last(t, "mina@example.org").Letter.(mail.DeletionScheduled)
+	if want := s.Clock.Now().Add(accounts.DeletionDelay); !ok || !planned.When.Equal(want) || !strings.HasSuffix(planned.CancelLink, "/account") {
+		t.Errorf("%+v, want %s", planned, want)
+	}
+	b.Post("/login", "email", "mina@example.org", "password", peopletest.Password)
+	b.Post("/restore", "decision", "keep").WantRedirect(t, "/account")
+	if got := s.Mail.Last(t, "mina@example.org").Letter; got != (mail.DeletionCancelled{}) {
+		t.Errorf("%T", got)
+	}
 }
 
 func TestAnAccountThatWaitsToBeDeletedCanBeKeptAndNothingElse(t *testing.T) {

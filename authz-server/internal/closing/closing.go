@@ -8,19 +8,22 @@ import (
 	"slices"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/mail"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/services"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
-// Closer deletes accounts. All fields are required. It is safe for concurrent use, and every replica
+// Closer deletes accounts. All fields but Mail are required. It is safe for concurrent use, and every replica
 // may run it.
 type Closer struct {
 	Store    *store.Store
 	Tokens   *tokens.Issuer
 	Services *services.Services
 	Log      *slog.Logger
+	Mail     notices.Mailer // nil: this server sends no mail
 }
 
 // every is how often it is looked whose time has come.
@@ -63,7 +66,7 @@ func (c *Closer) CloseDue(ctx context.Context) (closed int, err error) {
 }
 
 // close deletes an account. In the same transaction it queues what the services and the apps are to
-// be told.
+// be told, and a last letter to the person.
 func (c *Closer) close(ctx context.Context, user accounts.User) error {
 	return c.Store.Tx(ctx, func(ctx context.Context) error {
 		subjects, err := c.subjects(ctx, user.ID)
@@ -72,6 +75,11 @@ func (c *Closer) close(ctx context.Context, user accounts.User) error {
 		}
 		if err := c.Store.Users.DeleteUser(ctx, user); err != nil {
 			return err
+		}
+		if c.Mail != nil && c.Mail.Enabled() && user.EmailVerified {
+			if err := c.Mail.Queue(ctx, user.Email, user.Locale, mail.AccountDeleted{}); err != nil {
+				return err
+			}
 		}
 		return c.Services.Forget(ctx, c.Store.Outbox, user.DeletePosts, subjects...)
 	})

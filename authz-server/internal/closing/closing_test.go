@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/closing"
+	"github.com/maru-auth/maru/authz-server/internal/mail"
+	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/services"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -84,7 +86,11 @@ func TestADueAccountIsDeletedAndEveryServiceIsTold(t *testing.T) {
 		ctx, a := t.Context(), newAPI(t)
 		log := slog.New(slog.DiscardHandler)
 		s := newServices(t, f, a)
-		c := &closing.Closer{Store: f.Store, Tokens: f.Provider.Tokens, Services: s, Log: log}
+		post := &peopletest.Inbox{}
+		c := &closing.Closer{Store: f.Store, Tokens: f.Provider.Tokens, Services: s, Log: log, Mail: post}
+		if err := f.Store.Users.SetVerified(ctx, f.User.ID); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := f.Store.Users.PlanDeletion(ctx, f.User.ID, true); err != nil {
 			t.Fatal(err)
 		}
@@ -98,6 +104,9 @@ func TestADueAccountIsDeletedAndEveryServiceIsTold(t *testing.T) {
 		f.Clock.Advance(accounts.DeletionDelay + time.Second)
 		closeDue(1)
 		closeDue(0)
+		if letters := post.To(f.User.Email); len(letters) != 1 || letters[0].Letter != (mail.AccountDeleted{}) {
+			t.Errorf("the person got %v", letters)
+		}
 
 		items, err := f.Store.Outbox.List(ctx, services.Kind, "", 10)
 		if err != nil || len(items) != 2 {

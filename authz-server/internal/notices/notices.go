@@ -60,6 +60,9 @@ type Notices struct {
 	Store *store.Store
 	Mail  Mailer           // nil: this server sends no mail
 	Now   func() time.Time // nil: time.Now
+
+	// Account is the address of the account's pages, where a deletion is cancelled. Letters lead to it.
+	Account string
 }
 
 // Note notes what happened to an account, by the request r; a nil r stands for an operator. It writes
@@ -83,7 +86,7 @@ func (n *Notices) Note(ctx context.Context, r *http.Request, user accounts.User,
 // changes are the kinds that people get a letter about, in the words of the letters.
 var changes = map[Kind]messages.Change{
 	PasswordChanged: messages.ChangedPassword, PasswordReset: messages.ResetPassword,
-	PasskeyAdded: messages.PasskeyAdded, PasskeyRemoved: messages.PasskeyRemoved,
+	PasskeyAdded: messages.PasskeyAdded, PasskeyRemoved: messages.PasskeyRemoved, PasskeyCloned: messages.PasskeyCloned,
 	SecondStepOn: messages.SecondStepOn, SecondStepOff: messages.SecondStepOff,
 	RecoveryCodesMade: messages.RecoveryCodesMade, RecoveryCodeUsed: messages.RecoveryCodeUsed,
 	BrowserTrusted: messages.BrowserTrusted, TrustEnded: messages.BrowsersForgotten,
@@ -102,6 +105,10 @@ func (n *Notices) write(ctx context.Context, user accounts.User, what Kind, e ac
 		letter = mail.NewDevice{Device: device, Address: e.Address, At: at}
 	case what == EmailChanged:
 		letter = mail.AddressChanged{NewMasked: e.Detail}
+	case what == DeletionPlanned:
+		letter = mail.DeletionScheduled{When: at.Add(accounts.DeletionDelay), CancelLink: n.Account}
+	case what == DeletionCancelled:
+		letter = mail.DeletionCancelled{}
 	case change != "":
 		letter = mail.SecurityChange{What: change, Device: device, Address: e.Address, At: at}
 	default:

@@ -82,7 +82,7 @@ func New(cfg Config) (*People, error) {
 		cfg.Now = time.Now
 	}
 	log := cmp.Or(cfg.Log, slog.Default())
-	told := &notices.Notices{Store: cfg.Store, Mail: cfg.Mail, Now: cfg.Now}
+	told := &notices.Notices{Store: cfg.Store, Mail: cfg.Mail, Now: cfg.Now, Account: at.URL("/account")}
 	vault, err := factors.NewVault(cfg.SecondStepKey)
 	if err != nil {
 		return nil, err
