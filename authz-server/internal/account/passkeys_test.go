@@ -104,7 +104,7 @@ func TestTheOnlyWayInStays(t *testing.T) {
 	b.LogIn("mina@example.org")
 	a := s.PasskeyAuthenticator()
 	b.AddPasskey(a)
-	if err := s.Store.Users.ResetPassword(t.Context(), user.ID, ""); err != nil { // as of an account without a password
+	if err := s.Store.Users.ResetPassword(t.Context(), user.ID, "", ""); err != nil { // as of an account without a password
 		t.Fatal(err)
 	}
 	b.Get("/login")
