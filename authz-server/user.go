@@ -107,14 +107,17 @@ func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
 		if err := p.checkPassword(ctx, password, user.Email, user.Name); err != nil {
 			return err
 		}
-		err := s.Tx(ctx, func(ctx context.Context) error {
-			if err := s.Users.ResetPassword(ctx, user.ID, passwords.Hash(password), ""); err != nil {
+		told, err := p.told(s)
+		if err != nil {
+			return cli.Usage(err)
+		}
+		hash := passwords.Hash(password)
+		if err := s.Tx(ctx, func(ctx context.Context) error {
+			if err := s.Users.ResetPassword(ctx, user.ID, hash, ""); err != nil {
 				return err
 			}
-			told := notices.Notices{Store: s}
 			return told.Note(ctx, nil, user, notices.PasswordReset, "")
-		})
-		if err != nil {
+		}); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(p.out, "%s has a new password; its sessions and grants have ended, access tokens end when they expire\n", user.Email)

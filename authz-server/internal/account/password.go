@@ -7,6 +7,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/session"
@@ -100,5 +101,12 @@ func (a *Account) changePassword(ctx context.Context, r *http.Request, current *
 	if err != nil {
 		return "", err
 	}
-	return a.Store.Users.ChangePassword(r.Context(), current.UserID, current.User.PasswordHash, hash, current.ID)
+	err = a.Store.Tx(r.Context(), func(ctx context.Context) (err error) {
+		cookie, err = a.Store.Users.ChangePassword(ctx, current.UserID, current.User.PasswordHash, hash, current.ID)
+		if err != nil {
+			return err
+		}
+		return a.Notices.Note(ctx, r, current.User, notices.PasswordChanged, "")
+	})
+	return cookie, err
 }

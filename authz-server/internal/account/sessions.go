@@ -1,11 +1,13 @@
 package account
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -63,7 +65,12 @@ func (a *Account) postSessions(w http.ResponseWriter, r *http.Request) {
 	if id := r.PostForm.Get("session"); id != "" {
 		err = a.Store.Sessions.EndSessionOf(r.Context(), current.UserID, id)
 	} else if r.PostForm.Get("others") == "yes" {
-		what, err = messages.OthersEnded, a.Store.Sessions.EndSessionsOf(r.Context(), current.UserID, current.ID)
+		what, err = messages.OthersEnded, a.Store.Tx(r.Context(), func(ctx context.Context) error {
+			if err := a.Store.Sessions.EndSessionsOf(ctx, current.UserID, current.ID); err != nil {
+				return err
+			}
+			return a.Notices.Note(ctx, r, current.User, notices.SessionsEnded, "")
+		})
 	} else {
 		a.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter session is missing.")
 		return

@@ -82,8 +82,18 @@ func TestPeopleAreToldByMailOfWhatConcernsTheirLogIn(t *testing.T) {
 			!strings.Contains(got.Device, "Chrome") {
 			t.Errorf("%+v, not %+v", letters[0].Letter, want)
 		}
+		s.Clock.Advance(time.Second)
 		third.Post("/account/password", "password", peopletest.Password, "new_password", "three other brazen kettles").
 			WantRedirect(t, "/account/sessions?done=password")
+		if told, ok := s.Mail.Last(t, "mina@example.org").Letter.(mail.SecurityChange); !ok || told.What != messages.ChangedPassword {
+			t.Errorf("%+v", s.Mail.Last(t, "mina@example.org"))
+		}
+		s.Clock.Advance(time.Second)
+		third.Post("/account/sessions", "others", "yes").WantRedirect(t, "/account/sessions?done=others")
+		events, err := s.Store.History.Events(t.Context(), user.ID, 9)
+		if err != nil || len(events) != 4 || events[0].Kind != "sessions_ended" || events[1].Kind != "password_changed" {
+			t.Errorf("%+v %v", events, err)
+		}
 	})
 }
 
