@@ -114,8 +114,32 @@ func TestTheOnlyWayInStays(t *testing.T) {
 	if left := passkeysOf(t, s, user); len(left) != 1 {
 		t.Errorf("%+v", left)
 	}
-	b.AddPasskey(s.PasskeyAuthenticator())
+	b.Get("/account/password").Want(t, http.StatusOK, "Set password")
+	b.Post("/account/password", "new_password", "another set of wooden words").WantRedirect(t, "/account/sessions?done=password")
 	b.Post("/account/passkeys/remove", "passkey", only[0].ID).WantRedirect(t, "/account/security?done=passkey_removed")
+	b.Post("/account/password", "new_password", "yet another set of words").Want(t, http.StatusUnprocessableEntity, "Enter your password.")
+}
+
+// Whoever finds a session open cannot give the account a password of their own.
+func TestAFirstPasswordNeedsARecentProof(t *testing.T) {
+	t.Parallel()
+	s := peopletest.NewNamed(t)
+	user := s.Person("mina@example.org")
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	a := s.PasskeyAuthenticator()
+	b.AddPasskey(a)
+	if err := s.Store.Users.ResetPassword(t.Context(), user.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	b.Get("/login")
+	b.UsePasskey(a, "/login", "")
+	s.Clock.Advance(11 * time.Minute)
+	b.Get("/account/password").WantRedirect(t, "/login?confirm=yes")
+	b.Post("/account/password", "new_password", "another set of wooden words").WantRedirect(t, "/login?confirm=yes")
+	if to := b.UsePasskey(a, "/login", "?confirm=yes").Reply(b).Location; to != "/account/password" {
+		t.Errorf("leads to %q", to)
+	}
 }
 
 func TestAPasskeyThatLiesIsNotAdded(t *testing.T) {

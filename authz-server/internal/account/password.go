@@ -21,21 +21,28 @@ func (a *Account) showPassword(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	a.Pages.Render(w, r, http.StatusOK, pages.PasswordPage{Email: current.User.Email})
+	if hasPassword(current) || a.recent(w, r, current, passwordPath) {
+		a.Pages.Render(w, r, http.StatusOK, pages.PasswordPage{Email: current.User.Email, First: !hasPassword(current)})
+	}
 }
 
+const passwordPath = "/account/password"
+
+// hasPassword tells whether the person has one: who signed up by a passkey has none.
+func hasPassword(current *session.Session) bool { return current.User.PasswordHash != "" }
+
 // POST /account/password: changes the password if the person knows the present one, and ends all
-// other sessions with what apps were allowed in them.
+// other sessions with what apps were allowed in them. A first password needs a recent proof instead.
 func (a *Account) postPassword(w http.ResponseWriter, r *http.Request) {
 	current, ok := a.owner(w, r)
-	if !ok {
+	if !ok || !hasPassword(current) && !a.recent(w, r, current, passwordPath) {
 		return
 	}
 	waiting, cancel := context.WithTimeout(r.Context(), throttle.Patience)
 	defer cancel()
 	present, chosen := r.PostForm.Get("password"), r.PostForm.Get("new_password")
 	err := a.judge(waiting, current, present, chosen)
-	if err == nil {
+	if err == nil && hasPassword(current) {
 		err = a.checkPresent(waiting, r, current, present)
 	}
 	if err == nil && passwords.Same(present, chosen) {
@@ -53,7 +60,7 @@ func (a *Account) postPassword(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		a.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
-			return pages.PasswordPage{Form: form, Email: current.User.Email}
+			return pages.PasswordPage{Form: form, Email: current.User.Email, First: !hasPassword(current)}
 		})
 		return
 	}
@@ -63,7 +70,7 @@ func (a *Account) postPassword(w http.ResponseWriter, r *http.Request) {
 
 // judge tells what is wrong with what was typed, before the present password is looked at.
 func (a *Account) judge(ctx context.Context, current *session.Session, present, chosen string) error {
-	if present == "" {
+	if present == "" && hasPassword(current) {
 		return guard.FormError{"password": messages.PasswordMissing}
 	}
 	if problem := passwords.Obvious(chosen); problem != "" {

@@ -343,6 +343,7 @@ var english = Language{
 		Cloned:       "It may have been copied, so we refused it. Remove it if you do not know why.",
 		RenameButton: "Rename", NameLabel: "Name of the passkey",
 		RemoveButton: "Remove", RemoveIntro: "You will not be able to log in with this passkey any more.", RemoveNow: "Remove passkey",
+		FirstPassword: "You log in with a passkey and have no password. With one, you can also log in on devices without your passkey.", SetPassword: "Set password",
 		OfferTitle:  "Next time without a password",
 		OfferIntro:  "Make a passkey, and log in with your fingerprint, face or screen lock from now on. Your fingerprint and face never leave your device.",
 		OfferButton: "Create a passkey", LaterButton: "Not now",

@@ -352,6 +352,7 @@ var korean = Language{
 		Cloned:       "복제되었을 수 있어 로그인을 막았어요. 이유를 모르겠다면 삭제해 주세요.",
 		RenameButton: "이름 변경", NameLabel: "패스키 이름",
 		RemoveButton: "삭제", RemoveIntro: "삭제하면 이 패스키로 더 이상 로그인할 수 없어요.", RemoveNow: "패스키 삭제",
+		FirstPassword: "지금은 패스키로만 로그인하고 있어요. 비밀번호를 설정하면 패스키가 없는 기기에서도 로그인할 수 있어요.", SetPassword: "비밀번호 설정",
 		OfferTitle:  "다음부터는 비밀번호 없이",
 		OfferIntro:  "패스키를 만들면 지문, 얼굴, 화면 잠금으로 로그인할 수 있어요. 지문과 얼굴 정보는 기기 밖으로 나가지 않아요.",
 		OfferButton: "패스키 만들기", LaterButton: "나중에 하기",

@@ -16,6 +16,7 @@ type Passkeys struct {
 	RenameButton, NameLabel     string
 	RemoveButton, RemoveIntro   string
 	RemoveNow                   string
+	FirstPassword, SetPassword  string // for an account that has none
 	OfferTitle, OfferIntro      string
 	OfferButton, LaterButton    string
 	Cancelled, Present, Unknown string // said by the page's script when the browser says so

@@ -68,6 +68,7 @@ func everyPage() []Page {
 		LoginPage{Form: problems("otp"), Email: mina, Code: true},
 		AccountPage{Form: problems("name"), Done: messages.NameChanged, Name: "Mina", Email: mina},
 		PasswordPage{Form: problems("password", "new_password"), Email: mina},
+		PasswordPage{Form: problems("new_password"), Email: mina, First: true},
 		ProfilePage{
 			Form: problems("birthdate", "gender", "street_address"), Done: messages.ProfileSaved, Version: "v", PhoneVerified: true,
 			Values: map[string]string{"given_name": "Mina", "gender": "else", "formatted": "x"}, Stored: map[string]string{"gender": "",

@@ -32,11 +32,15 @@ func (p AccountPage) layout(t *messages.Language) layout {
 type PasswordPage struct {
 	Form
 	Email string
+	First bool // there is none yet
 }
 
 func (p PasswordPage) layout(t *messages.Language) layout {
 	l := accountLayout("account_password", passwordTab)
 	l.form, l.fields = p.Form, []label{{"password", t.CurrentPassword}, {"new_password", t.NewPassword}}
+	if p.First {
+		l.fields = l.fields[1:]
+	}
 	return l
 }
 
