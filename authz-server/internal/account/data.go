@@ -77,6 +77,7 @@ type held struct {
 	Claims     accounts.Claims            `json:"claims"`
 	Sessions   []heldSession              `json:"sessions"`
 	Browsers   []heldBrowser              `json:"trusted_browsers"`
+	Passkeys   []heldPasskey              `json:"passkeys"`
 	Apps       []heldApp                  `json:"apps"`
 	History    []heldEvent                `json:"security_history"`
 	Services   map[string]json.RawMessage `json:"services"` // what each resource service holds
@@ -125,6 +126,16 @@ type heldEvent struct {
 	UserAgent string    `json:"user_agent,omitempty"`
 }
 
+type heldPasskey struct {
+	Name         string     `json:"name"`
+	CredentialID []byte     `json:"credential_id"` // in base64
+	PublicKey    []byte     `json:"public_key"`    // COSE_Key, in base64
+	AAGUID       string     `json:"aaguid,omitempty"`
+	Synced       bool       `json:"synced"`
+	CreatedAt    time.Time  `json:"created_at"`
+	LastUsedAt   *time.Time `json:"last_used_at,omitempty"`
+}
+
 // export sends what is held, and what the services hold, as a file.
 func (a *Account) export(w http.ResponseWriter, r *http.Request, current *session.Session) {
 	all, err := a.held(r, current)
@@ -166,6 +177,17 @@ func (a *Account) held(r *http.Request, current *session.Session) (held, error) 
 	}
 	for _, one := range browsers {
 		all.Browsers = append(all.Browsers, heldBrowser{one.Address, one.UserAgent, one.SeenAt, one.TrustedUntil})
+	}
+	passkeys, err := a.Store.Passkeys.Passkeys(ctx, u.ID)
+	if err != nil {
+		return all, err
+	}
+	for _, one := range passkeys {
+		held := heldPasskey{one.Name, one.CredentialID, one.PublicKey, one.AAGUID, one.BackupEligible, one.CreatedAt, nil}
+		if !one.UsedAt.IsZero() {
+			held.LastUsedAt = &one.UsedAt
+		}
+		all.Passkeys = append(all.Passkeys, held)
 	}
 	apps, err := a.Store.Consents.Connections(ctx, u.ID)
 	if err != nil {

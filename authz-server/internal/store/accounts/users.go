@@ -142,12 +142,6 @@ func (s *Users) SetSecondStep(ctx context.Context, id string, on bool) error {
 	return row.Changed(s.db.Exec(ctx, `UPDATE users SET second_step = $1 WHERE id = $2`, on, id))
 }
 
-// SetPasskey notes whether a person has a passkey. Call it in the transaction that adds their first
-// or removes their last.
-func (s *Users) SetPasskey(ctx context.Context, id string, has bool) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE users SET passkey = $1 WHERE id = $2`, has, id))
-}
-
 // SetDisabled disables an account, which ends all its sessions and revokes all its grants, or
 // enables it again.
 func (s *Users) SetDisabled(ctx context.Context, id string, disabled bool) error {
