@@ -68,7 +68,8 @@ func (a *Account) passkeyList(r *http.Request, current *session.Session) (list p
 	return list, nil
 }
 
-// scriptOwner is owner and recent for a script, which it tells where the person proves who they are.
+// scriptOwner is owner and recent for a script, which it tells where the person proves who they
+// are.
 func (a *Account) scriptOwner(w http.ResponseWriter, r *http.Request) (*session.Session, bool) {
 	current, err := a.Sessions.Session(r)
 	if err != nil {

@@ -129,7 +129,7 @@ func TestAFirstPasswordNeedsARecentProof(t *testing.T) {
 	b.LogIn("mina@example.org")
 	a := s.PasskeyAuthenticator()
 	b.AddPasskey(a)
-	if err := s.Store.Users.ResetPassword(t.Context(), user.ID, ""); err != nil {
+	if err := s.Store.Users.ResetPassword(t.Context(), user.ID, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	b.Get("/login")

@@ -32,7 +32,8 @@ const passwordPath = "/account/password"
 func hasPassword(current *session.Session) bool { return current.User.PasswordHash != "" }
 
 // POST /account/password: changes the password if the person knows the present one, and ends all
-// other sessions with what apps were allowed in them. A first password needs a recent proof instead.
+// other sessions with what apps were allowed in them. A first password needs a recent proof
+// instead.
 func (a *Account) postPassword(w http.ResponseWriter, r *http.Request) {
 	current, ok := a.owner(w, r)
 	if !ok || !hasPassword(current) && !a.recent(w, r, current, passwordPath) {

@@ -68,8 +68,8 @@ func (a *Account) recent(w http.ResponseWriter, r *http.Request, current *sessio
 	return to == ""
 }
 
-// unproved is where somebody proves who they are before something sensitive, and "" if they have; see
-// recent.
+// unproved is where somebody proves who they are before something sensitive, and "" if they have;
+// see recent.
 func (a *Account) unproved(w http.ResponseWriter, current *session.Session, page string) (to string) {
 	strongest := proofs.Request{Strongest: true}
 	switch {

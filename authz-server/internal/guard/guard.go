@@ -53,7 +53,8 @@ func New(p *pages.Pages, t *throttle.Throttle, at issuer.URL, log *slog.Logger) 
 	return g, nil
 }
 
-// Route adds a page to r: get shows it, and post takes its form of at most 16 KiB; nil: it has none.
+// Route adds a page to r: get shows it, and post takes its form of at most 16 KiB; nil: it has
+// none.
 func (g *Guard) Route(r *mux.Router, path string, get, post http.HandlerFunc) {
 	g.RouteUpTo(maxForm, r, path, get, post)
 }

@@ -35,8 +35,8 @@ func (g *Guard) Script(next func(w http.ResponseWriter, r *http.Request, body []
 			g.Tell(w, http.StatusForbidden, Reply{Problem: g.pages.Problem(r, messages.ScriptRefused, 0)})
 			return
 		}
-		// Another site's page can send this type only if the server allows it by CORS, which it does
-		// not.
+		// Another site's page can send this type only if the server allows it by CORS, which it
+		// does not.
 		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 			httpd.NoteRefusal(w, "invalid_request", "the Content-Type must be application/json")
 			g.Tell(w, http.StatusUnsupportedMediaType, Reply{Problem: g.pages.Problem(r, messages.ScriptRefused, 0)})
@@ -77,8 +77,8 @@ func (g *Guard) LeadScript(w http.ResponseWriter, path string) {
 	g.Tell(w, http.StatusOK, Reply{Location: g.at.Path(path)})
 }
 
-// RefuseScriptFor tells a script of a problem whose reason is for the log alone. forget is the id of a
-// credential that nobody has, or empty.
+// RefuseScriptFor tells a script of a problem whose reason is for the log alone. forget is the id
+// of a credential that nobody has, or empty.
 func (g *Guard) RefuseScriptFor(w http.ResponseWriter, r *http.Request, problem messages.Problem, reason, forget string) {
 	httpd.NoteRefusal(w, string(problem), reason)
 	g.Tell(w, http.StatusUnprocessableEntity, Reply{Problem: g.pages.Problem(r, problem, 0), Forget: forget})

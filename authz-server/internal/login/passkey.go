@@ -173,8 +173,8 @@ func (l *Login) tellOfClone(r *http.Request, p accounts.Passkey) error {
 	})
 }
 
-// refusePasskey tells the script what err keeps from being done. Why a passkey is refused is for the
-// log alone.
+// refusePasskey tells the script what err keeps from being done. Why a passkey is refused is for
+// the log alone.
 func (l *Login) refusePasskey(w http.ResponseWriter, r *http.Request, err error) {
 	var refused *passkeys.RefusedError
 	var elsewhere errElsewhere
@@ -194,8 +194,8 @@ func (l *Login) refusePasskey(w http.ResponseWriter, r *http.Request, err error)
 // can make a passkey.
 const offered = "yes"
 
-// offers tells whether somebody who has just logged in by their password is led past /login/passkey,
-// which knows whether they have one already.
+// offers tells whether somebody who has just logged in by their password is led past
+// /login/passkey, which knows whether they have one already.
 func (l *Login) offers(r *http.Request, a arrival) bool {
 	return l.Passkeys.On() && !a.confirm && r.PostForm.Get("passkeys") == offered && !l.Sessions.Later(r)
 }

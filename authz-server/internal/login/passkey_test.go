@@ -13,7 +13,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
-// withPasskey is a site with a person who has a passkey, and a browser in which nobody is logged in.
+// withPasskey is a site with a person who has a passkey, and a browser in which nobody is logged
+// in.
 func withPasskey(t *testing.T) (*peopletest.Site, *peopletest.Browser, *passkeytest.Authenticator) {
 	t.Helper()
 	s := peopletest.NewNamed(t)
@@ -357,8 +358,8 @@ func TestAPersonSignsUpByAPasskeyAlone(t *testing.T) {
 	}
 }
 
-// A stranger signs up with the owner's address. The owner's click alone must not make an account that
-// the stranger's passkey opens.
+// A stranger signs up with the owner's address. The owner's click alone must not make an account
+// that the stranger's passkey opens.
 func TestASignUpByAPasskeyIsConfirmedWhereItBegan(t *testing.T) {
 	t.Parallel()
 	s := peopletest.NewNamedWithMail(t)

@@ -28,8 +28,8 @@ type verification struct {
 	current *session.Session // nil: nobody is logged in
 }
 
-// verification finds what the browser that sent r can confirm, and returns r in the language that the
-// application wishes. [store.ErrNotFound]: nothing.
+// verification finds what the browser that sent r can confirm, and returns r in the language that
+// the application wishes. [store.ErrNotFound]: nothing.
 func (l *Login) verification(r *http.Request) (v verification, with *http.Request, err error) {
 	browser := l.Sessions.Browser(r)
 	if v.current, err = l.Sessions.Session(r); err != nil {
@@ -107,8 +107,8 @@ func (v verification) again(r *http.Request, form pages.Form) pages.Page {
 	}
 }
 
-// GET /verify: asks somebody who followed a link to confirm, and for the code of somebody who has not
-// yet.
+// GET /verify: asks somebody who followed a link to confirm, and for the code of somebody who has
+// not yet.
 func (l *Login) showProve(w http.ResponseWriter, r *http.Request) {
 	if l.takeLink(w, r, verifyLink) {
 		return
@@ -123,7 +123,8 @@ func (l *Login) showProve(w http.ResponseWriter, r *http.Request) {
 	l.Pages.Render(w, r, http.StatusOK, v.page(r))
 }
 
-// verificationOrGone is verification; when there is nothing to confirm, it answers and returns false.
+// verificationOrGone is verification; when there is nothing to confirm, it answers and returns
+// false.
 func (l *Login) verificationOrGone(w http.ResponseWriter, r *http.Request) (verification, *http.Request, bool) {
 	v, r, err := l.verification(r)
 	if err == nil && !v.linked && v.Purpose == accounts.ToChangeAddress && !v.mine {
@@ -143,7 +144,8 @@ func (l *Login) verificationOrGone(w http.ResponseWriter, r *http.Request) (veri
 	return v, r, false
 }
 
-// confirmedAlready tells whether the link was spent by the person who is logged in: by a first click.
+// confirmedAlready tells whether the link was spent by the person who is logged in: by a first
+// click.
 func (l *Login) confirmedAlready(r *http.Request, v verification) bool {
 	secret := l.Sessions.Link(r, verifyLink)
 	if v.current == nil || secret == "" {
@@ -203,8 +205,8 @@ func (l *Login) verifyAgain(r *http.Request, v verification) error {
 }
 
 // confirm does what the link is for, if the person has proved enough: the code in the browser that
-// asked, or the link there; elsewhere, the password that was chosen at sign-up too. A click alone, by
-// the owner of an address with which a stranger signed up, makes no account.
+// asked, or the link there; elsewhere, the password that was chosen at sign-up too. A click alone,
+// by the owner of an address with which a stranger signed up, makes no account.
 func (l *Login) confirm(w http.ResponseWriter, r *http.Request, v verification, leave func()) {
 	err := l.proveAddress(w, r, &v, leave)
 	if err == nil && v.Purpose == accounts.ToChangeAddress {

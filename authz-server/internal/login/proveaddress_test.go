@@ -213,8 +213,8 @@ func TestACodeHasFiveTriesAndIsItsBrowsersAlone(t *testing.T) {
 	b.Post("/verify", "code", again.Code).WantRedirect(t, "/account")
 }
 
-// What the pages answer, word by word, and how much is written, is the same for an address that has an
-// account and for one that has none.
+// What the pages answer, word by word, and how much is written, is the same for an address that has
+// an account and for one that has none.
 func TestNothingTellsWhoHasAnAccount(t *testing.T) {
 	t.Parallel()
 	s := peopletest.NewWithMail(t)

@@ -43,9 +43,9 @@ func (l *Login) showSignup(w http.ResponseWriter, r *http.Request) {
 }
 
 // POST /signup: writes to the address, which somebody has to confirm before there is an account. A
-// server that sends no mail makes the account and logs in at once; then the page cannot hide that an
-// address has an account; finding out takes as long as signing up, and tries are counted for each
-// network address.
+// server that sends no mail makes the account and logs in at once; then the page cannot hide that
+// an address has an account; finding out takes as long as signing up, and tries are counted for
+// each network address.
 func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 	leave, ok := l.Guard.Turn(w, r)
 	if !ok {

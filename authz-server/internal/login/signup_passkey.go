@@ -48,8 +48,8 @@ func (l *Login) newcomer(w http.ResponseWriter, r *http.Request, fields map[stri
 	return n, err
 }
 
-// POST /signup/passkey/begin: the options by which the browser makes the passkey of a new account. A
-// server that sends no mail cannot hide that an address has one.
+// POST /signup/passkey/begin: the options by which the browser makes the passkey of a new account.
+// A server that sends no mail cannot hide that an address has one.
 func (l *Login) beginSignup(w http.ResponseWriter, r *http.Request, body []byte) {
 	var fields map[string]string
 	var n newcomer

@@ -228,8 +228,8 @@ func TestCodesAreGuessedOnlySoOften(t *testing.T) {
 	}
 }
 
-// A stranger with the password can use up the guesses, but not those of a browser where the owner has
-// been.
+// A stranger with the password can use up the guesses, but not those of a browser where the owner
+// has been.
 func TestGuessesOfStrangersDoNotLockOutAKnownBrowser(t *testing.T) {
 	t.Parallel()
 	s := peopletest.New(t)
@@ -295,8 +295,8 @@ func TestATrustedBrowserIsNotAskedForACode(t *testing.T) {
 	again(b, "mina@example.org").WantRedirect(t, "/login/verify")
 }
 
-// An application that asks for acr 2, or a page of the account, gets a second step also in a session,
-// and from a browser that is trusted.
+// An application that asks for acr 2, or a page of the account, gets a second step also in a
+// session, and from a browser that is trusted.
 func TestASessionIsRaisedByTheSecondStep(t *testing.T) {
 	t.Parallel()
 	s := peopletest.New(t)

@@ -9,8 +9,8 @@ import (
 // passkeyScript makes and uses passkeys, which only a script can.
 const passkeyScript = "passkey.js"
 
-// passkeyButton is a button that asks for a passkey, for the template "passkey". What it does stands
-// in its attributes, which the script reads.
+// passkeyButton is a button that asks for a passkey, for the template "passkey". What it does
+// stands in its attributes, which the script reads.
 type passkeyButton struct {
 	T        *messages.Language
 	Label    string
@@ -34,8 +34,8 @@ func (v view) PasskeyButton(label, path, query string) passkeyButton {
 // Maker is b as a button that makes a passkey.
 func (b passkeyButton) Maker() passkeyButton { b.Makes = true; return b }
 
-// Beside is b as the button below a form that does the same. autofill says that the form's field for
-// the address offers passkeys too.
+// Beside is b as the button below a form that does the same. autofill says that the form's field
+// for the address offers passkeys too.
 func (b passkeyButton) Beside(autofill bool) passkeyButton {
 	b.Or, b.Autofill = true, autofill
 	return b

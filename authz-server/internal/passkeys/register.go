@@ -33,8 +33,8 @@ func (p *Passkeys) BeginRegistration(ctx context.Context, browser Browser, user 
 }
 
 // BeginSignup is BeginRegistration for somebody who has no account yet: user has the name and the
-// address that they typed. The handle that the authenticator keeps is derived from the challenge, so
-// that nothing about them is stored.
+// address that they typed. The handle that the authenticator keeps is derived from the challenge,
+// so that nothing about them is stored.
 func (p *Passkeys) BeginSignup(ctx context.Context, browser Browser, user accounts.User) (options []byte, err error) {
 	creation, _, err := p.party.BeginRegistration(&person{handle: []byte("derived"), user: user},
 		webauthn.WithCredentialParameters(algorithms()),

@@ -55,8 +55,8 @@ func (c *Recovery) BeginSignup(r *http.Request, browser, email string, s Signup)
 }
 
 // FinishSignup spends the link m and makes the account by create. Of several sign-ups with one
-// address, the first one wins, and the others are thrown away. Errors: [store.ErrNotFound], for a link
-// that is spent; and those of create, such as [store.ErrExists].
+// address, the first one wins, and the others are thrown away. Errors: [store.ErrNotFound], for a
+// link that is spent; and those of create, such as [store.ErrExists].
 func (c *Recovery) FinishSignup(r *http.Request, m accounts.Mailed,
 	create func(ctx context.Context, user accounts.User) (accounts.User, error)) (made accounts.User, err error) {
 	s, err := SignupOf(m)

@@ -120,8 +120,8 @@ func (t *Throttle) Letter(ctx context.Context, r *http.Request, email string) er
 	return t.take(ctx, "letters", append(quotas, limits.QuotasOf(sender.Networks(r), "letter-from", t.limits.LettersFrom, lettersWithin)...)...)
 }
 
-// MailedCode is LogIn for a code that went by mail, or for the password that a mailed link asks for.
-// Each letter has a count of its own beside this one, in its row.
+// MailedCode is LogIn for a code that went by mail, or for the password that a mailed link asks
+// for. Each letter has a count of its own beside this one, in its row.
 func (t *Throttle) MailedCode(r *http.Request) (Tries, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), Patience)
 	defer cancel()
@@ -145,8 +145,8 @@ const (
 )
 
 // SecondStep is LogIn for one code of the second step of a person's log-in. Browsers in which the
-// person has logged in before (known) have a count of their own: whoever has the password cannot keep
-// the person from logging in there.
+// person has logged in before (known) have a count of their own: whoever has the password cannot
+// keep the person from logging in there.
 func (t *Throttle) SecondStep(ctx context.Context, r *http.Request, userID string, known bool) (Tries, error) {
 	subject := "second-step:" + userID
 	if known {
@@ -174,7 +174,8 @@ func (t *Throttle) Passkey(r *http.Request) (Tries, error) {
 	return t.reserve(ctx, "passkeys", ofSenderUpTo(passkeyFailures, r, "passkey-address")...)
 }
 
-// How many ceremonies of passkeys can be begun while one lasts. Every page for logging in begins one.
+// How many ceremonies of passkeys can be begun while one lasts. Every page for logging in begins
+// one.
 const (
 	ceremoniesOfAddress = 300   // IPv6: of a /64
 	ceremoniesOfNetwork = 3_000 // IPv6: of a /48

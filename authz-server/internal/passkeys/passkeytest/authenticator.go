@@ -102,7 +102,7 @@ func (a *Authenticator) Register(raw []byte) ([]byte, error) {
 	}
 	data := a.data(a.Flags | attested)
 	data = append(data, a.AAGUID[:]...)
-	data = binary.BigEndian.AppendUint16(data, uint16(len(a.Credential))) //nolint:gosec // G115: 32
+	data = binary.BigEndian.AppendUint16(data, uint16(len(a.Credential)))
 	data = append(append(data, a.Credential...), key...)
 
 	// {"fmt": "none", "attStmt": {}, "authData": data}
@@ -214,9 +214,9 @@ func bytes(b []byte) []byte { return append(head(2, len(b)), b...) }
 func head(kind byte, n int) []byte {
 	switch {
 	case n < 24:
-		return []byte{kind<<5 | byte(n)} //nolint:gosec // G115: see above
+		return []byte{kind<<5 | byte(n)}
 	case n < 1<<8:
-		return []byte{kind<<5 | 24, byte(n)} //nolint:gosec // G115: see above
+		return []byte{kind<<5 | 24, byte(n)}
 	}
-	return binary.BigEndian.AppendUint16([]byte{kind<<5 | 25}, uint16(n)) //nolint:gosec // G115: nothing here is longer
+	return binary.BigEndian.AppendUint16([]byte{kind<<5 | 25}, uint16(n))
 }
