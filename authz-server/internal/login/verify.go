@@ -123,11 +123,30 @@ func (l *Login) postVerify(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	if recovery && a.handle == "" && !a.confirm {
-		l.Guard.See(w, r, "/account/security?done="+string(messages.RecoveryUsed))
+	if recovery && !a.confirm {
+		l.recovered(w, r, a, who)
 		return
 	}
 	l.onward(w, r, a.handle)
+}
+
+// recovered leads on somebody who used a recovery code: to their account, which says how many are
+// left, or where they were going, by a page that says so if there are few.
+func (l *Login) recovered(w http.ResponseWriter, r *http.Request, a arrival, who debtor) {
+	if a.handle == "" {
+		l.Guard.See(w, r, "/account/security?done="+string(messages.RecoveryUsed))
+		return
+	}
+	left, err := l.Store.Factors.RecoveryCodes(r.Context(), who.user.ID)
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return
+	}
+	if left > pages.FewCodes {
+		l.onward(w, r, a.handle)
+		return
+	}
+	l.Pages.Render(w, r, http.StatusOK, pages.RecoveryLeftPage{App: a.app, Left: left, Next: "/oauth2/authorize" + a.query()})
 }
 
 // verify checks the code, which counts as a try if it can be one, and logs in. Errors:
@@ -165,11 +184,10 @@ func (l *Login) verify(w http.ResponseWriter, r *http.Request, who debtor, recov
 	if err == nil {
 		err = l.complete(w, r, who, spend)
 	}
-	switch {
-	case errors.Is(err, factors.ErrUsed):
-		err, wrong = factors.ErrWrong, messages.CodeUsed
-		fallthrough
-	case errors.Is(err, factors.ErrWrong):
+	if errors.Is(err, factors.ErrUsed) {
+		wrong = messages.CodeUsed
+	}
+	if errors.Is(err, factors.ErrUsed) || errors.Is(err, factors.ErrWrong) {
 		try.Fail(r.Context())
 		return guard.FormError{field: wrong}
 	}

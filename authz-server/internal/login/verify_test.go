@@ -326,3 +326,26 @@ func TestASessionIsRaisedByTheSecondStep(t *testing.T) {
 	}
 	c.Get("/account/security/off").Want(t, http.StatusOK, "Turn off two-step login?")
 }
+
+// Whoever goes on to an app sees no page of ours that says how many codes are left, unless it matters.
+func TestFewRecoveryCodesAreSaidOnTheWayToAnApp(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	app, _ := careful(t, s)
+	for i, code := range app.Recovery {
+		b := s.Browser()
+		handle := b.Begin()
+		b.Get("/login?interaction=" + handle)
+		b.Post("/login?interaction="+handle, "email", "mina@example.org", "password", peopletest.Password).
+			WantRedirect(t, "/login/verify?interaction="+handle)
+		a := b.Post("/login/verify?interaction="+handle, "recovery", code)
+		switch left := 9 - i; left {
+		case 0:
+			a.Want(t, http.StatusOK, "You have no recovery codes left.", `href="/oauth2/authorize?interaction=`+handle)
+		case 1, 2, 3:
+			a.Want(t, http.StatusOK, "Make new ones soon", "Bookshop")
+		default:
+			a.WantRedirect(t, "/oauth2/authorize?interaction="+handle)
+		}
+	}
+}

@@ -406,6 +406,8 @@ var english = Language{
 		Trust:           "Trust this browser for 30 days",
 		TrustHint:       "You will not be asked for a code here. Leave this off on a shared computer.",
 		Button:          "Continue",
+		PasskeyHeading:  "Use your passkey",
+		PasskeyIntro:    "A password is not enough here. Confirm with your passkey to go on.",
 		UseRecovery:     "Use a recovery code",
 		UseApp:          "Use a code from your app",
 		LoggingInAs:     func(email string) string { return "Logging in as " + email },

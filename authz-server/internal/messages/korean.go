@@ -415,6 +415,8 @@ var korean = Language{
 		Trust:           "이 브라우저를 30일 동안 신뢰하기",
 		TrustHint:       "이 브라우저에서는 인증 코드를 묻지 않아요. 함께 쓰는 컴퓨터에서는 켜지 마세요.",
 		Button:          "계속",
+		PasskeyHeading:  "패스키로 본인 확인",
+		PasskeyIntro:    "비밀번호만으로는 계속할 수 없어요. 패스키로 본인 확인을 해 주세요.",
 		UseRecovery:     "복구 코드 사용하기",
 		UseApp:          "인증 앱의 코드 사용하기",
 		LoggingInAs:     func(email string) string { return email + " 계정으로 로그인하고 있어요" },

@@ -112,6 +112,7 @@ type SecondStep struct {
 	Heading, Intro, Code                         string
 	RecoveryHeading, RecoveryIntro, RecoveryCode string
 	Trust, TrustHint, Button                     string
+	PasskeyHeading, PasskeyIntro                 string // nothing but a passkey will do
 	UseRecovery, UseApp                          string
 	LoggingInAs                                  func(email string) string
 

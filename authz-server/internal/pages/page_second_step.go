@@ -57,8 +57,11 @@ type SecondStep struct {
 	Browsers []TrustedBrowser
 }
 
+// FewCodes is from how many recovery codes on people are told that few are left.
+const FewCodes = 3
+
 // Few tells whether the person should think of new recovery codes.
-func (s SecondStep) Few() bool { return s.Codes <= 3 }
+func (s SecondStep) Few() bool { return s.Codes <= FewCodes }
 
 // TrustedBrowser is one that stands for the second step.
 type TrustedBrowser struct {
@@ -127,6 +130,17 @@ func (p *Pages) RecoveryCodesFor(r *http.Request, email string) string {
 
 // Text is what a person copies.
 func (p RecoveryCodesPage) Text() string { return strings.Join(p.Codes, "\n") }
+
+// RecoveryLeftPage says that few recovery codes are left, to somebody who just used one.
+type RecoveryLeftPage struct {
+	App  *App // that the person goes on to; nil: none
+	Left int
+	Next string // a path
+}
+
+func (p RecoveryLeftPage) layout(*messages.Language) layout {
+	return layout{template: "recovery_left", logo: p.App.logo()}
+}
 
 // SecondStepChangePage asks whether the person means it.
 type SecondStepChangePage struct {
