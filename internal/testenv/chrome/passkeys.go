@@ -40,3 +40,9 @@ func (a *Authenticator) Count() int {
 	a.b.t.Helper()
 	return len(Call(a.b, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id}).Credentials)
 }
+
+// Remove takes the authenticator from the browser, with its passkeys.
+func (a *Authenticator) Remove() {
+	a.b.t.Helper()
+	Call(a.b, webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{AuthenticatorID: a.id})
+}
