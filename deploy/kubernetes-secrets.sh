@@ -52,6 +52,7 @@ clients "$MARU_APP" "$demo_secret" "$board_secret" > "$dir/kubernetes-clients.js
 	secret user database-url "$user"
 	secret board database-url "$board" client-secret "$board_secret"
 	secret demo client-secret "$demo_secret"
+	[ -z "${AUTHZ_MAIL_SMTP_URL:-}" ] || secret mail smtp-url "$AUTHZ_MAIL_SMTP_URL" from "${AUTHZ_MAIL_FROM:?whom mail is from}"
 	[ -z "${POSTGRES_CA:-}" ] || secret postgres-ca ca.crt "$(cat "$POSTGRES_CA")"
 } > "$dir/kubernetes.yaml.new"
 mv "$dir/kubernetes.yaml.new" "$dir/kubernetes.yaml"

@@ -173,7 +173,7 @@ func TestKubernetesRunsWhatTheDevRunnerRuns(t *testing.T) {
 				}
 				env[e.Name] = value
 			}
-			if secret := strings.Contains(e.Name, "SECRET") ||
+			if secret := strings.Contains(e.Name, "SECRET") || strings.HasPrefix(e.Name, "AUTHZ_MAIL_") ||
 				strings.Contains(e.Name, "DATABASE_URL"); secret != (e.ValueFrom.SecretKeyRef != nil) {
 				t.Errorf("%s: %s comes from a Secret: %v, want %v", name, e.Name, !secret, secret)
 			}

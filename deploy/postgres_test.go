@@ -262,12 +262,13 @@ func TestKubernetesSecretsAreMadeByTheirScript(t *testing.T) {
 		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "MARU_APP=https://app.example.com",
 			"AUTHZ_DATABASE_URL=postgres://a:p%22w@db/authz",
 			"USER_DATABASE_URL=postgres://u:pw@db/user?connect_timeout=5",
-			"BOARD_DATABASE_URL=postgres://b:pw@db/board", "POSTGRES_CA=" + ca}, settings...)
+			"BOARD_DATABASE_URL=postgres://b:pw@db/board", "POSTGRES_CA=" + ca,
+			"AUTHZ_MAIL_SMTP_URL=smtps://m:pw@mail", "AUTHZ_MAIL_FROM=Maru <no-reply@example.com>"}, settings...)
 		return cmd.CombinedOutput()
 	}
 	for _, refused := range []string{"AUTHZ_DATABASE_URL=", "AUTHZ_DATABASE_URL=sqlite:x",
 		"BOARD_DATABASE_URL=postgres://b@db/board?sslmode=disable",
-		"USER_DATABASE_URL=postgres://u@db/user?a=b&sslmode=require", "MARU_APP="} {
+		"USER_DATABASE_URL=postgres://u@db/user?a=b&sslmode=require", "MARU_APP=", "AUTHZ_MAIL_FROM="} {
 		name, _, _ := strings.Cut(refused, "=")
 		if out, err := run(refused); err == nil || !strings.Contains(string(out), name) {
 			t.Errorf("%s: %v\n%s", refused, err, out)
