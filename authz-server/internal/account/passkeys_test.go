@@ -115,7 +115,7 @@ func TestTheOnlyWayInStays(t *testing.T) {
 		t.Errorf("%+v", left)
 	}
 	b.Get("/account/password").Want(t, http.StatusOK, "Set password")
-	b.Post("/account/password", "new_password", "another set of wooden words").WantRedirect(t, "/account/sessions?done=password")
+	b.Post("/account/password", "new_password", "another set of wooden words").WantRedirect(t, "/account/sessions?done=first_password")
 	b.Post("/account/passkeys/remove", "passkey", only[0].ID).WantRedirect(t, "/account/security?done=passkey_removed")
 	b.Post("/account/password", "new_password", "yet another set of words").Want(t, http.StatusUnprocessableEntity, "Enter your password.")
 }

@@ -98,12 +98,28 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 		page.Email, page.Done = email, messages.PasswordReset
 	}
 	if current != nil && a.confirm {
-		page.Confirm, page.Email = true, current.User.Email
+		page = l.confirmPage(page, current)
 	}
 	if r.URL.Query().Get("late") != "" { // for the second step of the last log-in
 		page.Problems = map[string]messages.Problem{"": messages.LoginTooLate}
 	}
 	l.Pages.Render(w, r, http.StatusOK, page)
+}
+
+// confirming returns the session of somebody who is to prove again who they are; nil: nobody is. Only
+// its person can: another account is for the log-in without a session.
+func (l *Login) confirming(r *http.Request, a arrival) (*session.Session, error) {
+	if !a.confirm {
+		return nil, nil
+	}
+	return l.Sessions.Session(r)
+}
+
+// confirmPage is page for the person of a session who is to prove again who they are.
+func (l *Login) confirmPage(page pages.LoginPage, current *session.Session) pages.LoginPage {
+	page.Confirm, page.Email = true, current.User.Email
+	page.PasskeyOnly = current.User.PasswordHash == "" && current.User.Passkey && page.Passkeys
+	return page
 }
 
 // POST /login: checks e-mail address and password, and makes a session, or asks for the second
@@ -113,8 +129,16 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	confirming, err := l.confirming(r, a)
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return
+	}
 	email, problem := profile.Email(r.PostForm.Get("email"))
-	err := l.readLogin(w, r, problem)
+	if confirming != nil {
+		email, problem = confirming.User.Email, ""
+	}
+	err = l.readLogin(w, r, problem)
 	var owed proofs.Owed
 	if err == nil {
 		owed, err = l.logIn(w, r, a, email)
@@ -127,8 +151,12 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 			if form.Problems[""] == messages.TooManyTries {
 				form.Problems[""] = messages.TooManyLogins
 			}
-			return pages.LoginPage{Form: form, Query: a.query(), App: a.app, Email: email, Confirm: a.confirm, NoSignup: l.noSignup(r),
+			page := pages.LoginPage{Form: form, Query: a.query(), App: a.app, Email: email, NoSignup: l.noSignup(r),
 				Passkeys: l.Passkeys.On(), Code: form.Problems[""] == messages.TooManyLogins || r.PostForm.Has("otp")}
+			if confirming != nil {
+				page = l.confirmPage(page, confirming)
+			}
+			return page
 		})
 		return
 	}

@@ -227,6 +227,8 @@ var english = Language{
 	},
 	Done: map[Done]string{
 		NameChanged:     "Your name was changed.",
+		PasswordSet:     "Your password is set. All your other sessions have ended, and the apps connected in them have lost their access.",
+		LanguageChanged: "Your language was saved.",
 		PasswordChanged: "Your password was changed. All your other sessions have ended, and the apps connected in them have lost their access. Apps that you connected here are listed under Apps.",
 		SessionEnded:    "The session has ended.",
 		OthersEnded:     "All your other sessions have ended, and the apps connected in them have lost their access. Apps that you connected here are listed under Apps.",
@@ -330,6 +332,17 @@ var english = Language{
 		RestoreIntro:  "You asked to delete your account. It is deleted on:",
 		KeepButton:    "Keep my account",
 		LeaveButton:   "Log out",
+	},
+	Account: Account{
+		NotYou:   "Not you?",
+		UsedFrom: func(address string) string { return "last used from " + address },
+		Proofs: map[Means]string{
+			ByPassword: "with your password", ByCode: "with your password and a code", ByPasskey: "with a passkey",
+		},
+		Language: "Language", LanguageHint: "For our pages and for mail to you.",
+		AnyLanguage: "As your browser says", LanguageButton: "Save language",
+		PasswordIntro: "What you type when you log in without a passkey.",
+		EarlierEvents: func(n int) string { return "Show " + plural(n, "earlier event", "earlier events") },
 	},
 	Passkeys: Passkeys{
 		LogInButton: "Log in with a passkey", Or: "or",

@@ -236,6 +236,8 @@ var korean = Language{
 	},
 	Done: map[Done]string{
 		NameChanged:     "이름을 바꿨어요.",
+		PasswordSet:     "비밀번호를 만들고, 이 기기를 제외한 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 연결도 끊겼어요.",
+		LanguageChanged: "언어를 저장했어요.",
 		PasswordChanged: "비밀번호를 바꾸고, 이 기기를 제외한 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 연결도 끊겼어요. 이 기기에서 연결한 앱은 앱 탭에서 볼 수 있어요.",
 		SessionEnded:    "로그아웃했어요.",
 		OthersEnded:     "이 기기를 제외한 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 연결도 끊겼어요. 이 기기에서 연결한 앱은 앱 탭에서 볼 수 있어요.",
@@ -339,6 +341,17 @@ var korean = Language{
 		RestoreIntro:  "계정 삭제를 신청한 상태예요. 계정이 삭제되는 시각:",
 		KeepButton:    "계속 사용하기",
 		LeaveButton:   "로그아웃",
+	},
+	Account: Account{
+		NotYou:   "본인이 아닌가요?",
+		UsedFrom: func(address string) string { return address + "에서 마지막으로 사용" },
+		Proofs: map[Means]string{
+			ByPassword: "비밀번호로 로그인", ByCode: "비밀번호와 인증 코드로 로그인", ByPasskey: "패스키로 로그인",
+		},
+		Language: "언어", LanguageHint: "화면과 메일에 쓰는 언어예요.",
+		AnyLanguage: "브라우저 설정에 맞추기", LanguageButton: "언어 저장",
+		PasswordIntro: "패스키 없이 로그인할 때 입력해요.",
+		EarlierEvents: func(n int) string { return fmt.Sprintf("이전 기록 %d건 보기", n) },
 	},
 	Passkeys: Passkeys{
 		LogInButton: "패스키로 로그인", Or: "또는",

@@ -85,6 +85,7 @@ type Language struct {
 	Signup                                                       Signup
 	SecondStep                                                   SecondStep
 	Data                                                         Data
+	Account                                                      Account
 }
 
 // Data is what the pages say on which people get their data and delete their account.

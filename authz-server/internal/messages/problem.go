@@ -98,6 +98,8 @@ type Done string
 const (
 	NameChanged     Done = "name"
 	PasswordChanged Done = "password"
+	PasswordSet     Done = "first_password"
+	LanguageChanged Done = "language"
 	SessionEnded    Done = "session"
 	OthersEnded     Done = "others"
 	AppWithdrawn    Done = "app"
@@ -113,7 +115,7 @@ const (
 )
 
 // Dones lists every Done but "".
-var Dones = []Done{NameChanged, PasswordChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved, PasskeyMade, PasskeyRenamed, PasskeyDropped,
+var Dones = []Done{NameChanged, PasswordChanged, PasswordSet, LanguageChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved, PasskeyMade, PasskeyRenamed, PasskeyDropped,
 	TwoStepOff, TrustEnded, RecoveryUsed, AddressChanged, PasswordReset}
 
 // NoSignup is why somebody cannot sign up, whatever they type.

@@ -69,6 +69,8 @@ func everyPage() []Page {
 		AccountPage{Form: problems("name"), Done: messages.NameChanged, Name: "Mina", Email: mina},
 		PasswordPage{Form: problems("password", "new_password"), Email: mina},
 		PasswordPage{Form: problems("new_password"), Email: mina, First: true},
+		LoginPage{Form: problems("password"), Email: mina, Confirm: true, Passkeys: true},
+		LoginPage{Email: mina, Confirm: true, Passkeys: true, PasskeyOnly: true},
 		ProfilePage{
 			Form: problems("birthdate", "gender", "street_address"), Done: messages.ProfileSaved, Version: "v", PhoneVerified: true,
 			Values: map[string]string{"given_name": "Mina", "gender": "else", "formatted": "x"}, Stored: map[string]string{"gender": "",

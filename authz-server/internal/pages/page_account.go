@@ -37,9 +37,9 @@ type PasswordPage struct {
 
 func (p PasswordPage) layout(t *messages.Language) layout {
 	l := accountLayout("account_password", passwordTab)
-	l.form, l.fields = p.Form, []label{{"password", t.CurrentPassword}, {"new_password", t.NewPassword}}
-	if p.First {
-		l.fields = l.fields[1:]
+	l.form, l.fields = p.Form, []label{{"new_password", t.NewPassword}}
+	if !p.First {
+		l.fields = append([]label{{"password", t.CurrentPassword}}, l.fields...)
 	}
 	return l
 }

@@ -8,16 +8,25 @@ type LoginPage struct {
 	Query   string // of the pages that a log-in leads through, with its question mark, or empty
 	App     *App   // nil: nobody sent the person
 	Email   string
-	Confirm bool // somebody who is logged in is to prove again who they are
+	Confirm bool // somebody who is logged in is to prove again who they are: the address is theirs
 
-	Code     bool // there were too many tries: a code of an authenticator app can be typed with the password
-	NoSignup bool // nobody makes an account from here
-	Done     messages.Done
-	Passkeys bool // there can be passkeys
+	PasskeyOnly bool // with Confirm: the person has no password
+	Code        bool // there were too many tries: a code of an authenticator app can be typed with the password
+	NoSignup    bool // nobody makes an account from here
+	Done        messages.Done
+	Passkeys    bool // there can be passkeys
 }
 
 // Autofill tells whether the field for the address offers passkeys too.
 func (p LoginPage) Autofill() bool { return p.Passkeys && !p.Confirm }
+
+// Button is the button for a passkey as it stands on the page.
+func (p LoginPage) Button(b passkeyButton) passkeyButton {
+	if p.PasskeyOnly {
+		return b.Chief("")
+	}
+	return b.Beside(p.Autofill())
+}
 
 func (p LoginPage) layout(t *messages.Language) layout {
 	l := layout{template: "login", form: p.Form, focus: "email", logo: p.App.logo(), script: formScript, passkeys: p.Passkeys,
