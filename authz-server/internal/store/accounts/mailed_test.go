@@ -180,3 +180,17 @@ func TestAnAddressOfAnotherAccountIsNotTaken(t *testing.T) {
 		}
 	})
 }
+
+func TestOfAccountsThatTakeOneAddressAtOnceOneGetsIt(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		ids := make([]string, 32)
+		for i := range ids {
+			user, err := f.Users.CreateUser(t.Context(), accounts.User{Email: fmt.Sprintf("%d@example.com", i)})
+			storetest.OK(t, err)
+			ids[i] = user.ID
+		}
+		storetest.OneWins(t, store.ErrExists, func(ctx context.Context, i int) error {
+			return f.Users.SetEmail(ctx, ids[i], "wanted@example.com")
+		})
+	})
+}

@@ -133,6 +133,9 @@ func (s *Users) SetEmail(ctx context.Context, id, email string) error {
 		updated_at = $3 WHERE id = $4
 		AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email_key = $2 AND o.id <> $4)`,
 		email, EmailKey(email), sqldb.Micros(s.now()), id)
+	if sqldb.IsDuplicate(err) { // another account got it this very moment
+		err = row.ErrExists
+	}
 	return row.Added(rows, err)
 }
 
