@@ -11,8 +11,11 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
+	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 // Whoever registers a client can send people a code: the page says that nobody checked what it
@@ -36,6 +39,49 @@ func TestADevicesAppThatNobodyVouchedForIsCalledSo(t *testing.T) {
 			strings.Contains(page.Body, id+".example") == unchecked {
 			t.Errorf("%s: %d %v\n%s", id, page.Status, page.Header, page.Body)
 		}
+	}
+}
+
+// A device would get tokens that work at services when the account is gone, and terms that nobody
+// agreed to would be passed by.
+func TestNobodyAllowsADeviceBeforeWhatTheyOwe(t *testing.T) {
+	t.Parallel()
+	terms := signup.Terms{URL: "https://maker.example/terms", Version: "2"}
+	f := providertest.WithPeople(t, sqldbtest.SQLite(t), func(c *people.Config) { c.Signup.Terms = terms })
+	f.AddTV("tv", nil)
+	codes := f.StartDevice("tv", url.Values{"scope": {"openid"}})
+	b := f.Browser().LogIn(f.User)
+	owes := func(page string) (there string) {
+		t.Helper()
+		form := url.Values{"user_code": {codes.User}, "decision": {"allow"}, "session": {b.SID}, "scope": {"openid"}}
+		if a := b.Post("/device", form); a.Location == nil || a.Location.Path != "/device" {
+			t.Fatalf("%s is passed by: %d %s", page, a.Status, a.Body)
+		}
+		a := b.Get("/device?user_code=" + codes.User)
+		if a.Location == nil || a.Location.Path != page {
+			t.Fatalf("not led to %s: %d %s", page, a.Status, a.Body)
+		}
+		return a.Location.RequestURI()
+	}
+	onward := func(a providertest.Answer) {
+		t.Helper()
+		if a.Location == nil || a.Location.Path != "/oauth2/authorize" {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+		if a = b.Get(a.Location.RequestURI()); a.Location == nil || a.Location.RequestURI() != "/device?user_code="+codes.User {
+			t.Fatalf("not led back: %d %s", a.Status, a.Location)
+		}
+	}
+	onward(b.Post(owes("/agree"), url.Values{"terms": {"2"}}))
+	if err := f.Store.Users.HastenDeletion(t.Context(), f.User.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	b.LogIn(f.User)
+	there := owes("/restore")
+	f.Poll("tv", codes.Device).WantError(t, 400, "authorization_pending")
+	onward(b.Post(there, url.Values{"decision": {"keep"}}))
+	if a := b.Decide(codes.User, "allow"); a.Status != http.StatusOK {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
 

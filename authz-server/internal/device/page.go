@@ -42,23 +42,39 @@ func (e *Endpoint) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if current != nil && !current.User.DeleteAt.IsZero() { // the account waits to be deleted
-		e.redirect(w, r, "/restore")
-		return nil
+	before, err := e.before(r.Context(), current)
+	if err != nil {
+		return err
 	}
 	code := readUserCode(r.URL.Query().Get("user_code"))
-	if current == nil {
-		// The log-in leads back to the authorization endpoint, and that one here.
+	if before != "" {
+		// That page leads back to the authorization endpoint, and that one here.
 		quotas := append(endpoint.Interactions.OfAddress(r), endpoint.Interactions.Shared("device", waitingAtMost))
 		handle, err := e.People.Begin(w, r, requests.Interaction{Form: url.Values{"user_code": {code}}}, quotas...)
 		if err != nil {
 			return err
 		}
-		e.redirect(w, r, "/login?"+url.Values{"interaction": {handle}}.Encode())
+		e.redirect(w, r, before+"?"+url.Values{"interaction": {handle}}.Encode())
 		return nil
 	}
 	e.Pages.Render(w, r, http.StatusOK, pages.UserCodePage{UserCode: showUserCode(code), Email: current.User.Email})
 	return nil
+}
+
+// before is the page that somebody is led past before they can allow a device anything: to log in, to
+// keep an account that waits to be deleted, or to agree to the server's terms; "": none.
+func (e *Endpoint) before(ctx context.Context, current *session.Session) (page string, err error) {
+	if current == nil {
+		return "/login", nil
+	}
+	if !current.User.DeleteAt.IsZero() {
+		return "/restore", nil
+	}
+	owes, err := e.People.Policy.OwesAgreement(ctx, current.UserID)
+	if owes {
+		return "/agree", err
+	}
+	return "", err
 }
 
 // redirect sends the browser to a path of this server.
@@ -83,12 +99,16 @@ var errAnswered = errors.New("answered")
 // and counts as a guess when it is wrong.
 func (e *Endpoint) Post(w http.ResponseWriter, r *http.Request) {
 	current, err := e.People.Session(r)
+	before := ""
+	if err == nil {
+		before, err = e.before(r.Context(), current)
+	}
 	if err != nil {
 		e.ErrorPage(w, r, err)
 		return
 	}
 	v := &visit{e, w, r, current, r.PostForm.Get("user_code")}
-	if current == nil { // it ended meanwhile
+	if before != "" { // such as a session that ended meanwhile
 		e.redirect(w, r, Link(v.typed))
 		return
 	}
