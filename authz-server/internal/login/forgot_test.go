@@ -86,6 +86,31 @@ func TestANewPasswordByCode(t *testing.T) {
 	b.Post("/login", "email", mina, "password", phrase).WantRedirect(t, "/account")
 }
 
+// Whoever asks for letter after letter to somebody's address guesses their codes no faster. The owner
+// has the links.
+func TestCodesOfAnAddressAreGuessedOnlySoOftenADay(t *testing.T) {
+	t.Parallel()
+	s := peopletest.NewWithMail(t)
+	verified(t, s, mina)
+	var letter peopletest.Letter
+	var stranger *peopletest.Browser
+	for range 5 {
+		stranger = s.Browser()
+		forgot(t, stranger, mina)
+		letter = s.Mail.Last(t, mina)
+		for i := range 4 {
+			stranger.Post("/reset", "code", otherCode(letter.Code, i+1)).Want(t, http.StatusUnprocessableEntity)
+		}
+		s.Clock.Advance(16 * time.Minute)
+	}
+	forgot(t, stranger, mina)
+	letter = s.Mail.Last(t, mina)
+	stranger.Post("/reset", "code", letter.Code).Want(t, http.StatusTooManyRequests)
+	owner := s.Browser()
+	follow(t, owner, letter)
+	owner.Post("/reset", "password", phrase).WantRedirect(t, "/login")
+}
+
 func TestALinkToANewPasswordEnds(t *testing.T) {
 	t.Parallel()
 	s := peopletest.NewWithMail(t)

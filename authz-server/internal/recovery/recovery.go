@@ -163,7 +163,11 @@ func (c *Recovery) Pending(ctx context.Context, browser string, purposes ...acco
 // TryCode takes the code of the letter m, typed in the browser with this secret, and returns m as a
 // link to go on with, and the link's secret. Errors: [ErrWrong], [ErrOver], [*throttle.WaitError].
 func (c *Recovery) TryCode(r *http.Request, m accounts.Mailed, browser, code string) (link accounts.Mailed, secret string, err error) {
-	err = c.try(r, m, func() (right bool, err error) {
+	tries, err := c.Throttle.MailedCode(r, m.Email)
+	if err != nil {
+		return link, "", err
+	}
+	err = c.try(r, m, tries, func() (right bool, err error) {
 		secret, err = c.Store.Mailed.ExchangeCode(r.Context(), m, browser, code)
 		if errors.Is(err, store.ErrNotFound) {
 			return false, nil
@@ -179,17 +183,17 @@ func (c *Recovery) TryCode(r *http.Request, m accounts.Mailed, browser, code str
 // TryPassword takes the password that was chosen at sign-up, where the link m of a letter is opened
 // in another browser. right checks it. Errors are as of TryCode.
 func (c *Recovery) TryPassword(r *http.Request, m accounts.Mailed, right func() (bool, error)) error {
-	return c.try(r, m, right)
-}
-
-// try counts before it looks.
-func (c *Recovery) try(r *http.Request, m accounts.Mailed, right func() (bool, error)) error {
-	ctx := r.Context()
-	tries, err := c.Throttle.MailedCode(r)
+	tries, err := c.Throttle.MailedLink(r)
 	if err != nil {
 		return err
 	}
-	err = c.Store.Mailed.CountMailedTry(ctx, m)
+	return c.try(r, m, tries, right)
+}
+
+// try counts before it looks, also for the letter itself.
+func (c *Recovery) try(r *http.Request, m accounts.Mailed, tries throttle.Tries, right func() (bool, error)) error {
+	ctx := r.Context()
+	err := c.Store.Mailed.CountMailedTry(ctx, m)
 	if errors.Is(err, store.ErrNotFound) {
 		tries.Release(ctx)
 		return ErrOver

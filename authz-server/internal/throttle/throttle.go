@@ -120,12 +120,26 @@ func (t *Throttle) Letter(ctx context.Context, r *http.Request, email string) er
 	return t.take(ctx, "letters", append(quotas, limits.QuotasOf(sender.Networks(r), "letter-from", t.limits.LettersFrom, lettersWithin)...)...)
 }
 
-// MailedCode is LogIn for a code that went by mail, or for the password that a mailed link asks
-// for. Each letter has a count of its own beside this one, in its row.
-func (t *Throttle) MailedCode(r *http.Request) (Tries, error) {
+// mailedCodesOfDay is how many wrong codes may be typed within a day of letters to one address.
+// Each letter has a few tries, but anybody can ask for the next one: with so few, somebody who
+// guesses for a year has a chance of one in 130.
+const mailedCodesOfDay = 20
+
+// MailedCode is LogIn for a code that went by mail to an address. Each letter has a count of its
+// own beside these, in its row. Strangers can use up the codes of an address, and not the links
+// beside them.
+func (t *Throttle) MailedCode(r *http.Request, email string) (Tries, error) {
+	subject := "mailed-code:" + hex.EncodeToString(opaque.Hash(accounts.EmailKey(email)))
+	return t.mailed(r, limited{name: subject, limit: mailedCodesOfDay, window: limits.FailureRetention})
+}
+
+// MailedLink is LogIn for the password that a mailed link asks for.
+func (t *Throttle) MailedLink(r *http.Request) (Tries, error) { return t.mailed(r) }
+
+func (t *Throttle) mailed(r *http.Request, more ...limited) (Tries, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), Patience)
 	defer cancel()
-	return t.reserve(ctx, "mailed codes", t.ofSender(r, "mailed-address")...)
+	return t.reserve(ctx, "mailed codes", append(t.ofSender(r, "mailed-address"), more...)...)
 }
 
 // Guess is LogIn for one user code of a device, typed in a session (RFC 8628 §5.1).
