@@ -81,6 +81,32 @@ func TestTheSecondStepIsTurnedOnAndOff(t *testing.T) {
 	}
 }
 
+// Somebody who is in the account, too, begins to set up an app, and waits until its person turns the
+// second step on to keep them out: that must not be with the key that the stranger has seen.
+func TestAKeyIsOfTheSessionThatBeganIt(t *testing.T) {
+	t.Parallel()
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		s.Person("mina@example.org")
+		stranger, owner := s.Browser(), s.Browser()
+		stranger.LogIn("mina@example.org")
+		owner.LogIn("mina@example.org")
+		stranger.Post("/account/security/app").WantRedirect(t, "/account/security/app")
+		known := stranger.Authenticator(stranger.Get("/account/security/app"))
+		if a := owner.Get("/account/security/app"); strings.Contains(a.Body, "<svg") {
+			t.Error("the owner is shown the stranger's key")
+		}
+		owner.Post("/account/security/app", "otp", known.Code()).WantRedirect(t, "/account/security/app")
+		owner.Post("/account/security/app").WantRedirect(t, "/account/security/app")
+		app := owner.Authenticator(owner.Get("/account/security/app"))
+		stranger.Post("/account/security/app", "otp", known.Code()).WantRedirect(t, "/account/security/app")
+		owner.Post("/account/security/app", "otp", app.Code()).Want(t, http.StatusOK, "Two-step login is on.")
+		s.Clock.Advance(time.Minute)
+		other := s.Browser()
+		other.BeginLogin("mina@example.org")
+		other.Post("/login/verify", "otp", app.Next()).WantRedirect(t, "/account")
+	})
+}
+
 // A session that was left open is not enough to turn the second step on or off, or to see codes.
 func TestChangesOfTheSecondStepNeedARecentProof(t *testing.T) {
 	t.Parallel()

@@ -52,17 +52,21 @@ const secretPurpose = "totp secret"
 // secretSize is the length of a TOTP secret in bytes: that of the hash, as RFC 4226 §4 recommends.
 const secretSize = 20
 
-// newSecret makes a TOTP secret for a person, and its encrypted form, which decrypts as theirs
-// alone.
-func (v *Vault) newSecret(userID string) (secret, sealed []byte, err error) {
+// newSecret makes a TOTP secret for a person, and its encrypted form, which decrypts as theirs alone,
+// and, while the app is being set up, in the session that began it.
+func (v *Vault) newSecret(userID string, session ...string) (secret, sealed []byte, err error) {
 	secret = make([]byte, secretSize)
 	rand.Read(secret)
-	sealed, err = v.seal.Seal(secretPurpose, secret, userID)
+	sealed, err = v.sealSecret(secret, userID, session...)
 	return secret, sealed, err
 }
 
-func (v *Vault) openSecret(userID string, sealed []byte) ([]byte, error) {
-	secret, _, err := v.seal.Open(secretPurpose, sealed, userID)
+func (v *Vault) sealSecret(secret []byte, userID string, session ...string) ([]byte, error) {
+	return v.seal.Seal(secretPurpose, secret, append([]string{userID}, session...)...)
+}
+
+func (v *Vault) openSecret(userID string, sealed []byte, session ...string) ([]byte, error) {
+	secret, _, err := v.seal.Open(secretPurpose, sealed, append([]string{userID}, session...)...)
 	if err != nil {
 		return nil, fmt.Errorf("the TOTP secret of %s: %w", userID, err)
 	}

@@ -31,7 +31,7 @@ func (e *Enrolment) Show(w http.ResponseWriter, r *http.Request, current *sessio
 // render is Show, and says why the form is refused; nil: it was not posted.
 func (e *Enrolment) render(w http.ResponseWriter, r *http.Request, current *session.Session, page pages.SetUpPage,
 	refused error) {
-	app, err := e.Factors.Setup(r.Context(), current.User, e.Pages.Product(r))
+	app, err := e.Factors.Setup(r.Context(), current.User, current.ID, e.Pages.Product(r))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		e.Guard.Fail(w, r, err)
 		return
@@ -52,7 +52,7 @@ func (e *Enrolment) render(w http.ResponseWriter, r *http.Request, current *sess
 func (e *Enrolment) Post(w http.ResponseWriter, r *http.Request, current *session.Session, page pages.SetUpPage,
 	next string) {
 	if !r.PostForm.Has("otp") {
-		if err := e.Factors.Begin(r.Context(), current.UserID); err != nil && !errors.Is(err, store.ErrExists) {
+		if err := e.Factors.Begin(r.Context(), current.UserID, current.ID); err != nil && !errors.Is(err, store.ErrExists) {
 			e.Guard.Fail(w, r, err)
 			return
 		}
@@ -79,7 +79,7 @@ func (e *Enrolment) turnOn(w http.ResponseWriter, r *http.Request, current *sess
 	if typed == "" {
 		return nil, guard.FormError{"otp": messages.CodeMissing}
 	}
-	codes, turnOn, err := e.Factors.Confirm(r, current.User, typed)
+	codes, turnOn, err := e.Factors.Confirm(r, current.User, current.ID, typed)
 	if errors.Is(err, ErrWrong) {
 		return nil, guard.FormError{"otp": messages.CodeWrong}
 	}

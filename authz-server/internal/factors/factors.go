@@ -49,26 +49,17 @@ func (f *Factors) CheckApp(ctx context.Context, userID, typed string) (Spend, er
 	if err != nil {
 		return nil, err
 	}
-	step, err := f.step(userID, app, code)
+	secret, err := f.Vault.openSecret(userID, app.Secret)
 	if err != nil {
 		return nil, err
+	}
+	step, ok := matches(secret, code, f.Now())
+	if !ok {
+		return nil, ErrWrong
 	}
 	return func(ctx context.Context) error {
 		return instead(f.Store.Factors.UseTOTP(ctx, userID, app.Secret, step), ErrUsed)
 	}, nil
-}
-
-// step returns the time step that code is the app's code of, or ErrWrong.
-func (f *Factors) step(userID string, app accounts.TOTP, code string) (int64, error) {
-	secret, err := f.Vault.openSecret(userID, app.Secret)
-	if err != nil {
-		return 0, err
-	}
-	step, ok := matches(secret, code, f.Now())
-	if !ok {
-		return 0, ErrWrong
-	}
-	return step, nil
 }
 
 // CheckRecovery looks at a recovery code, as typed by the request r. The function that it returns

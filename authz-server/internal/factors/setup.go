@@ -2,8 +2,10 @@ package factors
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -17,24 +19,20 @@ type Setup struct {
 	Secret string // for typing, in groups
 }
 
-// Begin makes a secret for an app that is to be set up. It is good for [accounts.TOTPSetup].
-// [store.ErrExists]: the person has an app.
-func (f *Factors) Begin(ctx context.Context, userID string) error {
-	_, sealed, err := f.Vault.newSecret(userID)
+// Begin makes a secret for an app that is to be set up in a session. It is good for
+// [accounts.TOTPSetup]. [store.ErrExists]: the person has an app.
+func (f *Factors) Begin(ctx context.Context, userID, sessionID string) error {
+	_, sealed, err := f.Vault.newSecret(userID, sessionID)
 	if err != nil {
 		return err
 	}
 	return f.Store.Factors.BeginTOTP(ctx, userID, sealed)
 }
 
-// Setup returns the app that is being set up, to be kept under the name of the product.
+// Setup returns the app that is being set up in a session, to be kept under the name of the product.
 // [store.ErrNotFound]: none is.
-func (f *Factors) Setup(ctx context.Context, user accounts.User, product string) (Setup, error) {
-	app, err := f.pending(ctx, user.ID)
-	if err != nil {
-		return Setup{}, err
-	}
-	secret, err := f.Vault.openSecret(user.ID, app.Secret)
+func (f *Factors) Setup(ctx context.Context, user accounts.User, sessionID, product string) (Setup, error) {
+	_, secret, err := f.pending(ctx, user.ID, sessionID)
 	if err != nil {
 		return Setup{}, err
 	}
@@ -43,34 +41,42 @@ func (f *Factors) Setup(ctx context.Context, user accounts.User, product string)
 	return s, err
 }
 
-func (f *Factors) pending(ctx context.Context, userID string) (accounts.TOTP, error) {
-	app, err := f.Store.Factors.TOTP(ctx, userID)
+// pending returns the app that is being set up in a session, and its secret. One that is set up in
+// another session counts as none: whoever began it there knows its secret, and need not be the person.
+func (f *Factors) pending(ctx context.Context, userID, sessionID string) (app accounts.TOTP, secret []byte, err error) {
+	app, err = f.Store.Factors.TOTP(ctx, userID)
 	if err == nil && app.On {
 		err = store.ErrNotFound
 	}
-	return app, err
+	if err != nil {
+		return app, nil, err
+	}
+	if secret, err = f.Vault.openSecret(userID, app.Secret, sessionID); errors.Is(err, keys.ErrWrongKEK) {
+		err = store.ErrNotFound
+	}
+	return app, secret, err
 }
 
-// Confirm looks at the first code of an app that is being set up, as typed by the request r. The
-// function that it returns turns the second step on, and tells the person; codes are their recovery
-// codes then, which are shown once. Errors: ErrWrong; [store.ErrNotFound], of both, if none is
-// being set up.
-func (f *Factors) Confirm(r *http.Request, user accounts.User, typed string) (codes []string, turnOn Spend, err error) {
-	app, err := f.pending(r.Context(), user.ID)
+// Confirm looks at the first code of an app that is being set up in a session, as typed by the request
+// r. The function that it returns turns the second step on, and tells the person; codes are their
+// recovery codes then, which are shown once. Errors: ErrWrong; [store.ErrNotFound], of both, if none
+// is being set up.
+func (f *Factors) Confirm(r *http.Request, user accounts.User, sessionID, typed string) (codes []string, turnOn Spend, err error) {
+	app, secret, err := f.pending(r.Context(), user.ID, sessionID)
 	if err != nil {
 		return nil, nil, err
 	}
-	code := readOTP(typed)
-	if code == "" {
+	step, ok := matches(secret, readOTP(typed), f.Now())
+	if !ok {
 		return nil, nil, ErrWrong
 	}
-	step, err := f.step(user.ID, app, code)
+	sealed, err := f.Vault.sealSecret(secret, user.ID)
 	if err != nil {
 		return nil, nil, err
 	}
 	codes, hashes := f.Vault.newCodes(user.ID)
 	return shown(codes), func(ctx context.Context) error {
-		if err := f.Store.Factors.ConfirmTOTP(ctx, user.ID, app.Secret, step, hashes); err != nil {
+		if err := f.Store.Factors.ConfirmTOTP(ctx, user.ID, app.Secret, sealed, step, hashes); err != nil {
 			return err
 		}
 		return f.Notices.Note(ctx, r, user, notices.SecondStepOn, "")

@@ -186,7 +186,7 @@ func TestAResetOfAnAccountThatNobodyVerifiedRemovesWhatAStrangerPlanted(t *testi
 			if err := s.Store.Factors.BeginTOTP(t.Context(), user.ID, []byte("secret")); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Store.Factors.ConfirmTOTP(t.Context(), user.ID, []byte("secret"), 1, nil); err != nil {
+			if err := s.Store.Factors.ConfirmTOTP(t.Context(), user.ID, []byte("secret"), []byte("secret"), 1, nil); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.Store.Consents.GrantConsent(t.Context(), user.ID, "app", []string{"openid"}); err != nil {

@@ -10,7 +10,7 @@ func (s *planned) ofFactors() {
 		if err := s.Factors.BeginTOTP(ctx, "u2", key(0)); err != nil {
 			return err
 		}
-		return s.Factors.ConfirmTOTP(ctx, "u2", key(0), 1, codes)
+		return s.Factors.ConfirmTOTP(ctx, "u2", key(0), key(0), 1, codes)
 	})
 	s.add("UseTOTP", func(ctx context.Context) error { return s.Factors.UseTOTP(ctx, "u1", key(1), 1) })
 	s.add("UseRecoveryCode", func(ctx context.Context) error {
@@ -22,7 +22,7 @@ func (s *planned) ofFactors() {
 		if err := s.Factors.BeginTOTP(ctx, "u2", key(0)); err != nil {
 			return err
 		}
-		if err := s.Factors.ConfirmTOTP(ctx, "u2", key(0), 1, codes); err != nil {
+		if err := s.Factors.ConfirmTOTP(ctx, "u2", key(0), key(0), 1, codes); err != nil {
 			return err
 		}
 		return s.Factors.ReplaceRecoveryCodes(ctx, "u2", codes)
@@ -31,7 +31,7 @@ func (s *planned) ofFactors() {
 		if err := s.Factors.BeginTOTP(ctx, "u2", key(0)); err != nil {
 			return err
 		}
-		if err := s.Factors.ConfirmTOTP(ctx, "u2", key(0), 1, codes); err != nil {
+		if err := s.Factors.ConfirmTOTP(ctx, "u2", key(0), key(0), 1, codes); err != nil {
 			return err
 		}
 		return s.Factors.RemoveTOTP(ctx, "u2")

@@ -199,7 +199,7 @@ func TestAnotherProofEndsTheTrustOfAllBrowsers(t *testing.T) {
 				if err := f.Factors.BeginTOTP(ctx, f.Person.ID, []byte("s")); err != nil {
 					return err
 				}
-				return f.Factors.ConfirmTOTP(ctx, f.Person.ID, []byte("s"), 1, nil)
+				return f.Factors.ConfirmTOTP(ctx, f.Person.ID, []byte("s"), []byte("s"), 1, nil)
 			}, true},
 			{"the second step is turned off", func() error { return f.Factors.RemoveTOTP(ctx, f.Person.ID) }, true},
 			{"the password is reset here", func() error { return f.Users.ResetPassword(ctx, f.Person.ID, "z", "here") }, false},

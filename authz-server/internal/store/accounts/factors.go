@@ -48,18 +48,18 @@ func (s *Factors) BeginTOTP(ctx context.Context, userID string, secret []byte) e
 		userID, secret, sqldb.Micros(s.now())))
 }
 
-// ConfirmTOTP turns on the app with this encrypted secret, after its first code, which is that of
-// the time step step, with hashes of new recovery codes. ErrNotFound: the person has no such app
-// that is being set up.
-func (s *Factors) ConfirmTOTP(ctx context.Context, userID string, secret []byte, step int64, codes [][]byte) error {
+// ConfirmTOTP turns on the app whose encrypted secret is pending, and from now on secret, after its
+// first code, which is that of the time step step, with hashes of new recovery codes. ErrNotFound: the
+// person has no such app that is being set up.
+func (s *Factors) ConfirmTOTP(ctx context.Context, userID string, pending, secret []byte, step int64, codes [][]byte) error {
 	now := s.now()
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := s.setSecondStep(ctx, userID, true); err != nil {
 			return err
 		}
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE totp SET confirmed_at = $1, last_step = $2
-			WHERE user_id = $3 AND secret = $4 AND confirmed_at = 0 AND created_at > $5`,
-			sqldb.Micros(now), step, userID, secret, sqldb.Micros(now.Add(-TOTPSetup)))); err != nil {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE totp SET confirmed_at = $1, last_step = $2, secret = $3
+			WHERE user_id = $4 AND secret = $5 AND confirmed_at = 0 AND created_at > $6`,
+			sqldb.Micros(now), step, secret, userID, pending, sqldb.Micros(now.Add(-TOTPSetup)))); err != nil {
 			return err
 		}
 		return s.replaceCodes(ctx, userID, codes)

@@ -25,7 +25,7 @@ func hashes(name string, n int) (all [][]byte) {
 func turnOn(t *testing.T, w *storetest.World) {
 	t.Helper()
 	storetest.OK(t, w.Factors.BeginTOTP(t.Context(), w.Person.ID, []byte("s")))
-	storetest.OK(t, w.Factors.ConfirmTOTP(t.Context(), w.Person.ID, []byte("s"), 100, hashes("a", 10)))
+	storetest.OK(t, w.Factors.ConfirmTOTP(t.Context(), w.Person.ID, []byte("s"), []byte("s"), 100, hashes("a", 10)))
 }
 
 func wantNone(t *testing.T, err error) {
@@ -46,14 +46,14 @@ func TestASecondFactorIsOnAfterItsFirstCode(t *testing.T) {
 		storetest.OK(t, w.Factors.BeginTOTP(ctx, id, []byte("first")))
 		storetest.OK(t, w.Factors.BeginTOTP(ctx, id, []byte("s")))
 		wantNone(t, w.Factors.UseTOTP(ctx, id, []byte("s"), 100))
-		wantNone(t, w.Factors.ConfirmTOTP(ctx, id, []byte("first"), 100, nil))
+		wantNone(t, w.Factors.ConfirmTOTP(ctx, id, []byte("first"), []byte("first"), 100, nil))
 		if on, err := w.Factors.TOTP(ctx, id); err != nil || on.On || string(on.Secret) != "s" {
 			t.Errorf("%+v %v", on, err)
 		}
 		if u, err := w.Users.User(ctx, id); err != nil || u.SecondStep {
 			t.Error("it is on before its first code", err)
 		}
-		storetest.OK(t, w.Factors.ConfirmTOTP(ctx, id, []byte("s"), 100, hashes("a", 10)))
+		storetest.OK(t, w.Factors.ConfirmTOTP(ctx, id, []byte("s"), []byte("s"), 100, hashes("a", 10)))
 		if on, err := w.Factors.TOTP(ctx, id); err != nil || !on.On {
 			t.Errorf("%+v %v", on, err)
 		}
@@ -63,7 +63,7 @@ func TestASecondFactorIsOnAfterItsFirstCode(t *testing.T) {
 		if err := w.Factors.BeginTOTP(ctx, id, []byte("other")); !errors.Is(err, store.ErrExists) {
 			t.Errorf("another app took its place: %v", err)
 		}
-		wantNone(t, w.Factors.ConfirmTOTP(ctx, id, []byte("s"), 101, nil))
+		wantNone(t, w.Factors.ConfirmTOTP(ctx, id, []byte("s"), []byte("s"), 101, nil))
 
 		storetest.OK(t, w.Factors.ReplaceRecoveryCodes(ctx, id, hashes("b", 10)))
 		_, err = w.Factors.UseRecoveryCode(ctx, id, []byte("a1"))
@@ -121,7 +121,7 @@ func TestASecondFactorIsTurnedOnOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {
 		storetest.OK(t, w.Factors.BeginTOTP(t.Context(), w.Person.ID, []byte("s")))
 		storetest.OneWins(t, store.ErrNotFound, func(ctx context.Context, i int) error {
-			return w.Factors.ConfirmTOTP(ctx, w.Person.ID, []byte("s"), 100, hashes(fmt.Sprint(i, "-"), 10))
+			return w.Factors.ConfirmTOTP(ctx, w.Person.ID, []byte("s"), []byte("s"), 100, hashes(fmt.Sprint(i, "-"), 10))
 		})
 		if n := w.Count(t, "recovery_codes"); n != 10 {
 			t.Errorf("%d recovery codes", n)
@@ -145,7 +145,7 @@ func TestAnAppThatNobodyWentOnToSetUpIsForgotten(t *testing.T) {
 		w.Now = w.Now.Add(time.Second)
 		_, err := w.Factors.TOTP(t.Context(), w.Person.ID)
 		wantNone(t, err)
-		wantNone(t, w.Factors.ConfirmTOTP(t.Context(), w.Person.ID, []byte("s"), 100, nil))
+		wantNone(t, w.Factors.ConfirmTOTP(t.Context(), w.Person.ID, []byte("s"), []byte("s"), 100, nil))
 		if _, err := w.Sweep(t.Context()); err != nil || w.Count(t, "totp") != 0 {
 			t.Error("it is kept", err)
 		}
