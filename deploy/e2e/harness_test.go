@@ -92,16 +92,19 @@ func start(t *testing.T, replicas int, env ...string) *running {
 	return startWith(t, stack.Config{Env: env}, replicas)
 }
 
-// startWith is start with what else cfg says; its Env comes on top of this process's.
+// startWith is start with what else cfg says; its Env comes on top of this process's. Without
+// cfg.Ports any that are free are taken.
 func startWith(t *testing.T, cfg stack.Config, replicas int) *running {
 	t.Helper()
 	p, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports, err := stack.FreePorts(replicas)
-	if err != nil {
-		t.Fatal(err)
+	ports := cfg.Ports
+	if ports.Issuer == 0 {
+		if ports, err = stack.FreePorts(replicas); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r := &running{ports: ports, dir: t.TempDir(), log: &log{requests: map[string]int{}}}
 	cfg.Root, cfg.Dir, cfg.Programs, cfg.Ports, cfg.Env, cfg.Log = root, r.dir, p, ports, append(os.Environ(), cfg.Env...), r.log

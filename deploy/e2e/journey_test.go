@@ -30,7 +30,7 @@ import (
 
 func TestALifeWithAnAccountInEnglish(t *testing.T) {
 	t.Parallel()
-	liveThrough(t, "en", start(t, 1))
+	liveThrough(t, "en", start(t, 1, "AUTHZ_LOG_LEVEL=debug", "USER_LOG_LEVEL=debug", "BOARD_LOG_LEVEL=debug", "DEMO_LOG_LEVEL=debug"))
 }
 
 func TestALifeWithAnAccountInKoreanOnTwoReplicas(t *testing.T) {
@@ -54,7 +54,12 @@ func liveThrough(t *testing.T, language string, r *running) *secrets {
 
 	l.begin()
 	post := l.write("A post that stays")
+	elsewhere := l.logInElsewhere()
+	l.hideFromStrangers()
 	l.forgetPassword()
+	if at := elsewhere.open(r.Issuer + "/account"); at.byID("login") == nil {
+		t.Errorf("a session is open after the password was reset: %s", at.URL)
+	}
 	l.usePasskey()
 	codes := l.turnOnSecondStep()
 	l.losePhone(codes[0])
@@ -191,6 +196,32 @@ func (l *life) write(title string) (address string) {
 	l.See(".post .meta", l.Name)
 	address, _, _ = strings.Cut(chrome.Eval[string](l.Browser, "location.href"), "#")
 	return address
+}
+
+// logInElsewhere logs in in a browser that was not known, which the person is told of.
+func (l *life) logInElsewhere() *person {
+	other := newPerson(l.t, nil)
+	if at := other.open(l.r.Issuer+"/login").press("login", "email", l.Email, "password", l.Password); at.byID("logout") == nil {
+		l.t.Fatalf("not logged in elsewhere: %s %s", at.URL, at.text())
+	}
+	l.letter(l.Email, "127.0.0.1")
+	return other
+}
+
+// hideFromStrangers has a stranger sign up with the person's address: what they see is the same as
+// with an address of nobody, and the person is told.
+func (l *life) hideFromStrangers() {
+	seen := func(email string) string {
+		stranger := newPerson(l.t, nil)
+		at := stranger.open(l.r.App+"/signup").press("signup", "name", "A Stranger", "email", email, "password", stranger.Password)
+		return fmt.Sprint(at.Status, at.URL.Path, strings.ReplaceAll(at.text(), email, "ADDRESS"))
+	}
+	if taken, free := seen(l.Email), seen("nobody-"+l.Email); taken != free {
+		l.t.Errorf("a stranger sees of an address that is taken:\n%s\nand of another:\n%s", taken, free)
+	}
+	if m := l.letter(l.Email, l.r.Issuer+"/forgot"); strings.Contains(m.Text+m.HTML, "A Stranger") || m.Code() != "" {
+		l.t.Errorf("the owner is told: %s", m.Text)
+	}
 }
 
 // logOut ends every session, and opens the page where the next one begins.
