@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
@@ -99,13 +100,14 @@ func (s *MailedLinks) find(ctx context.Context, condition string, args ...any) (
 		return Mailed{}, row.NotFound(err)
 	}
 	m.CreatedAt, m.ExpiresAt = sqldb.Time(created), sqldb.Time(expires)
-	if user == "" {
-		return m, nil
-	}
+	// Also if it is nobody's: the time must not tell who has an account.
 	m.User, err = scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+`
 		FROM mailed m JOIN users u ON u.id = m.user_id
 		WHERE m.link_hash = $1 AND NOT u.disabled AND u.password_hash = m.password_hash
 		AND u.email_key = m.account_key`, m.link).Scan)
+	if user == "" && errors.Is(err, row.ErrNotFound) {
+		err = nil
+	}
 	return m, err
 }
 
