@@ -144,7 +144,7 @@ var rules = []rule{
 	authz("registration", "client directory endpoint oauth sender store/...", "internal/httpd"),
 	authz("tokeninfo", "client directory endpoint oauth protocol store/... tokens", "internal/httpd"),
 	authz("services", "fetch queue store/... tokens", "internal/httpd"),
-	authz("closing", "mail notices services store/... tokens"),
+	authz("closing", "client mail notices services store/... tokens"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+
 		"queue registration store/... tokenendpoint tokeninfo tokens", "internal/httpd"),
 	authz("provider/providertest", "client directory factors fetch keys keys/keystest opaque pages people provider queue registration store/...",

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/services"
@@ -53,8 +54,12 @@ func (c *Closer) CloseDue(ctx context.Context) (closed int, err error) {
 		if err != nil || len(due) == 0 {
 			return closed, err
 		}
+		trusted, err := c.trusted(ctx)
+		if err != nil {
+			return closed, err
+		}
 		for _, user := range due {
-			switch err := c.close(ctx, user); {
+			switch err := c.close(ctx, user, trusted); {
 			case err == nil:
 				closed++
 				c.Log.InfoContext(ctx, "deleted an account, as its person asked", "user", user.ID)
@@ -67,9 +72,9 @@ func (c *Closer) CloseDue(ctx context.Context) (closed int, err error) {
 
 // close deletes an account. In the same transaction it queues what the services and the apps are to
 // be told, and a last letter to the person.
-func (c *Closer) close(ctx context.Context, user accounts.User) error {
+func (c *Closer) close(ctx context.Context, user accounts.User, trusted []client.Client) error {
 	return c.Store.Tx(ctx, func(ctx context.Context) error {
-		subjects, err := c.subjects(ctx, user.ID)
+		subjects, err := c.subjects(ctx, user.ID, trusted)
 		if err != nil {
 			return err
 		}
@@ -86,24 +91,49 @@ func (c *Closer) close(ctx context.Context, user accounts.User) error {
 }
 
 // subjects are all by which tokens may have named the person to services: the account's id, and what
-// clients with pairwise subjects know them by.
-func (c *Closer) subjects(ctx context.Context, userID string) ([]string, error) {
-	connections, err := c.Store.Consents.Connections(ctx, userID)
+// clients with pairwise subjects know them by. Besides the clients that the person allowed something,
+// those are the operator's own, which ask nobody and whose grants are long over.
+func (c *Closer) subjects(ctx context.Context, userID string, trusted []client.Client) ([]string, error) {
+	clients := slices.Clone(trusted)
+	known, err := c.Store.Consents.ClientsOf(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
-	subjects := []string{userID}
-	for _, one := range connections {
-		found, err := c.Store.Clients.Client(ctx, one.ClientID)
+	for _, id := range known {
+		found, err := c.Store.Clients.Client(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if subject := c.Tokens.Subject(&found, userID); !slices.Contains(subjects, subject) {
+		clients = append(clients, found)
+	}
+	subjects := []string{userID}
+	for _, one := range clients {
+		if subject := c.Tokens.Subject(&one, userID); !slices.Contains(subjects, subject) {
 			subjects = append(subjects, subject)
 		}
 	}
 	return subjects, nil
+}
+
+// trusted returns the clients with pairwise subjects that an operator trusts.
+func (c *Closer) trusted(ctx context.Context) (found []client.Client, err error) {
+	const page = 200
+	for after := ""; ; {
+		all, err := c.Store.Clients.ListClients(ctx, after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range all {
+			if one.Trusted && one.SubjectType == client.SubjectPairwise {
+				found = append(found, one)
+			}
+			after = one.ID
+		}
+		if len(all) < page {
+			return found, nil
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/closing"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
@@ -133,6 +134,56 @@ func TestADueAccountIsDeletedAndEveryServiceIsTold(t *testing.T) {
 			t.Error("a service that is not known was called")
 		}
 	})
+}
+
+// Services know the person of a client with pairwise subjects by another name, under which they keep
+// what the person does there.
+func TestServicesAreToldOfEverySubject(t *testing.T) {
+	f, a := providertest.One(t), newAPI(t)
+	pairwise := func(host string, trusted bool) func(*client.Client) {
+		return func(c *client.Client) {
+			c.SubjectType, c.Trusted, c.RedirectURIs = client.SubjectPairwise, trusted, []string{"https://" + host + "/cb"}
+		}
+	}
+	f.AddClient("ours", pairwise("ours.example", true))
+	f.AddClient("allowed", pairwise("allowed.example", false))
+	f.AddClient("stranger", pairwise("stranger.example", false))
+	if err := f.Store.Consents.GrantConsent(t.Context(), f.User.ID, "allowed", []string{"openid"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Store.Users.HastenDeletion(t.Context(), f.User.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	s, err := services.New(services.Config{Origin: a.URL, Names: []string{"user"}, Tokens: f.Provider.Tokens, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &closing.Closer{Store: f.Store, Tokens: f.Provider.Tokens, Services: s, Log: log}
+	if n, err := c.CloseDue(t.Context()); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	items, err := f.Store.Outbox.List(t.Context(), services.Kind, "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range items {
+		if err := s.Handler().Deliver(t.Context(), item); err != nil {
+			t.Error(err)
+		}
+	}
+	var want []string
+	for _, id := range []string{"app", "ours", "allowed"} {
+		found, err := f.Store.Clients.Client(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, "DELETE /user/v1/users/"+f.Provider.Tokens.Subject(&found, f.User.ID)+"?posts=keep "+f.Issuer+" user:delete")
+	}
+	slices.Sort(want)
+	if calls := a.called(); !slices.Equal(calls, want) {
+		t.Errorf("called %q, not %q", calls, want)
+	}
 }
 
 func TestAnExportHoldsWhatServicesSayAndThatOneDoesNotAnswer(t *testing.T) {

@@ -109,6 +109,7 @@ func (s *planned) ofClients() {
 
 func (s *planned) ofConsents() {
 	s.add("Consent", func(ctx context.Context) error { _, err := s.Consents.Consent(ctx, "u1", "c1"); return err })
+	s.add("ClientsOf", func(ctx context.Context) error { _, err := s.Consents.ClientsOf(ctx, "u1"); return err })
 	s.add("Connections", func(ctx context.Context) error { _, err := s.Consents.Connections(ctx, "u1"); return err })
 	s.add("LastUses", func(ctx context.Context) error { _, err := s.Consents.LastUses(ctx, "u600"); return err })
 	s.add("GrantConsent", func(ctx context.Context) error { return s.Consents.GrantConsent(ctx, "u1", "c1", []string{"openid"}) })

@@ -76,6 +76,13 @@ func (s *Consents) Connections(ctx context.Context, userID string) ([]Consent, e
 		ORDER BY updated_at DESC, client_id`, userID, sqldb.Micros(s.now()))
 }
 
+// ClientsOf returns the ids of the clients that a person allows something, or that hold a grant of
+// theirs, over or not, as long as it is kept.
+func (s *Consents) ClientsOf(ctx context.Context, userID string) ([]string, error) {
+	return sqldb.All(ctx, s.db, row.Text, `SELECT client_id FROM consents WHERE user_id = $1
+		UNION SELECT client_id FROM grants WHERE user_id = $1`, userID)
+}
+
 // LastUses returns when the clients that hold live grants of a person last used one, by client id.
 func (s *Consents) LastUses(ctx context.Context, userID string) (map[string]time.Time, error) {
 	type use struct {
