@@ -114,9 +114,18 @@ func TestEveryStepOfTheReadmesRuns(t *testing.T) {
 	}
 }
 
+// block is a block of the text, with the reason why it is not run, its language and what is in it.
+var block = regexp.MustCompile("(?ms)(?:^<!-- not run: ([^\n]*) -->\n)?^```([a-z]*)\n(.*?)^```$")
+
 // exported are the settings that the text exports for the server, those of services in one.
 func exported(text string) []string {
 	var env, resources []string
+	text = block.ReplaceAllStringFunc(text, func(whole string) string {
+		if strings.HasPrefix(whole, "<!-- not run") {
+			return ""
+		}
+		return whole
+	})
 	for _, line := range regexp.MustCompile(`(?m)^export .*$`).FindAllString(text, -1) {
 		for _, m := range regexp.MustCompile(`(AUTHZ_[A-Z_]+)=(?:"([^"]*)"|(\S+))`).FindAllStringSubmatch(line, -1) {
 			if m[1] == "AUTHZ_RESOURCE" {
@@ -134,8 +143,7 @@ func exported(text string) []string {
 // listen.
 func steps(t *testing.T, text, scratch string, ports map[string]string) (script string, ran int) {
 	t.Helper()
-	blocks := regexp.MustCompile("(?ms)(?:^<!-- not run: ([^\n]*) -->\n)?^```([a-z]*)\n(.*?)^```$")
-	for i, m := range blocks.FindAllStringSubmatch(text, -1) {
+	for i, m := range block.FindAllStringSubmatch(text, -1) {
 		reason, language, code := m[1], m[2], m[3]
 		switch {
 		case reason != "":
