@@ -69,6 +69,6 @@ func (a *Account) postEmail(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	a.Sessions.DropLink(w, r, "verify")
+	a.Sessions.DropLink(w, r, recovery.VerifyLink)
 	a.Guard.See(w, r, recovery.VerifyPath)
 }

@@ -3,6 +3,7 @@ package login
 import (
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/session"
@@ -15,7 +16,7 @@ func (l *Login) showAgree(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.Pages.Render(w, r, http.StatusOK, pages.AgreePage{
-		Query: a.query(), App: a.app, Email: current.User.Email, Terms: pages.Terms(l.Signup.Terms),
+		Query: a.Query(), App: a.App, Email: current.User.Email, Terms: pages.Terms(l.Signup.Terms),
 	})
 }
 
@@ -27,7 +28,7 @@ func (l *Login) postAgree(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PostForm.Get("terms") != l.Signup.Terms.Version {
-		l.Guard.See(w, r, "/agree"+a.query())
+		l.Guard.See(w, r, "/agree"+a.Query())
 		return
 	}
 	address, _ := sender.Of(r)
@@ -35,15 +36,15 @@ func (l *Login) postAgree(w http.ResponseWriter, r *http.Request) {
 		l.Guard.Fail(w, r, err)
 		return
 	}
-	l.lead(w, r, a.handle)
+	l.Guard.See(w, r, l.Arrivals.End(w, r, a.Handle))
 }
 
 // agreeArrival finds out who is asked. When there is nobody or nothing to ask, it leads on and
 // returns false.
-func (l *Login) agreeArrival(w http.ResponseWriter, r *http.Request) (a arrival, current *session.Session,
+func (l *Login) agreeArrival(w http.ResponseWriter, r *http.Request) (a arrival.Arrival, current *session.Session,
 	with *http.Request, ok bool) {
-	if a, r, ok = l.arrival(w, r); !ok {
-		return arrival{}, nil, r, false
+	if a, r, ok = l.Arrivals.Of(w, r); !ok {
+		return arrival.Arrival{}, nil, r, false
 	}
 	current, err := l.Sessions.Session(r)
 	owes := false
@@ -52,11 +53,11 @@ func (l *Login) agreeArrival(w http.ResponseWriter, r *http.Request) (a arrival,
 	}
 	if err != nil {
 		l.Guard.Fail(w, r, err)
-		return arrival{}, nil, r, false
+		return arrival.Arrival{}, nil, r, false
 	}
 	if !owes {
-		l.lead(w, r, a.handle)
-		return arrival{}, nil, r, false
+		l.Guard.See(w, r, l.Arrivals.End(w, r, a.Handle))
+		return arrival.Arrival{}, nil, r, false
 	}
 	return a, current, r, true
 }

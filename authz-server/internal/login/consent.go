@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/session"
@@ -17,7 +18,7 @@ func (l *Login) showConsent(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	before, err := l.Store.Consents.Consent(r.Context(), current.UserID, a.interaction.ClientID)
+	before, err := l.Store.Consents.Consent(r.Context(), current.UserID, a.Interaction.ClientID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		l.Guard.Fail(w, r, err)
 		return
@@ -32,7 +33,7 @@ func (l *Login) postConsent(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	answer, err := consent.Read(r.PostForm, current.ID, consent.Asked(a.interaction.Form))
+	answer, err := consent.Read(r.PostForm, current.ID, consent.Asked(a.Interaction.Form))
 	if err != nil {
 		page := consentPage(a, current, nil)
 		if status := page.Refuse(err); status != 0 {
@@ -46,42 +47,42 @@ func (l *Login) postConsent(w http.ResponseWriter, r *http.Request) {
 	if answer.Allowed {
 		decision = requests.ConsentAllow
 	}
-	err = l.Sessions.Decide(r, a.handle, current, decision, answer.Granted)
+	err = l.Sessions.Decide(r, a.Handle, current, decision, answer.Granted)
 	if err != nil && !errors.Is(err, store.ErrNotFound) { // spent meanwhile: /oauth2/authorize will say so
 		l.Guard.Fail(w, r, err)
 		return
 	}
-	l.onward(w, r, a.handle)
+	l.Arrivals.Onward(w, r, a.Handle)
 }
 
 // consentArrival finds out who is asked about what. When there is nothing to ask, it answers and
 // returns false.
-func (l *Login) consentArrival(w http.ResponseWriter, r *http.Request) (a arrival, current *session.Session,
+func (l *Login) consentArrival(w http.ResponseWriter, r *http.Request) (a arrival.Arrival, current *session.Session,
 	with *http.Request, ok bool) {
-	a, r, ok = l.arrival(w, r)
+	a, r, ok = l.Arrivals.Of(w, r)
 	if !ok {
-		return arrival{}, nil, r, false
+		return arrival.Arrival{}, nil, r, false
 	}
-	if a.app == nil {
+	if a.App == nil {
 		l.Pages.Error(w, r, http.StatusBadRequest, "invalid_request",
 			"The parameter interaction is missing, or no application sent you.")
-		return arrival{}, nil, r, false
+		return arrival.Arrival{}, nil, r, false
 	}
 	current, err := l.Sessions.Session(r)
 	if err != nil {
 		l.Guard.Fail(w, r, err)
-		return arrival{}, nil, r, false
+		return arrival.Arrival{}, nil, r, false
 	}
 	if current == nil { // it ended meanwhile: /oauth2/authorize decides again what is missing
-		l.onward(w, r, a.handle)
-		return arrival{}, nil, r, false
+		l.Arrivals.Onward(w, r, a.Handle)
+		return arrival.Arrival{}, nil, r, false
 	}
 	return a, current, r, true
 }
 
 // consentPage asks for everything, ticked but for what is in unticked.
-func consentPage(a arrival, current *session.Session, unticked []string) pages.ConsentPage {
-	return pages.ConsentPage{Interaction: a.handle, Question: pages.Question{
-		App: *a.app, Session: current.ID, Email: current.User.Email, Choices: consent.Choices(consent.Asked(a.interaction.Form), unticked),
+func consentPage(a arrival.Arrival, current *session.Session, unticked []string) pages.ConsentPage {
+	return pages.ConsentPage{Interaction: a.Handle, Question: pages.Question{
+		App: *a.App, Session: current.ID, Email: current.User.Email, Choices: consent.Choices(consent.Asked(a.Interaction.Form), unticked),
 	}}
 }

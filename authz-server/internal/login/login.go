@@ -1,9 +1,6 @@
 // Package login has the pages that an authorization request leads a person through: /login,
-// /signup, /agree and /consent; and those that mailed links lead to: /forgot, /reset and /verify.
-//
-// They know nothing of each other: each ends by a redirect to /oauth2/authorize, which decides what
-// is still missing, or, when no application sent the person, to their account. There is no other
-// way out.
+// /signup, /agree and /consent. They know nothing of each other; package arrival knows why a person
+// is here, and where they go on.
 package login
 
 import (
@@ -11,15 +8,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
 
-	"github.com/maru-auth/maru/authz-server/internal/apps"
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
-	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -40,7 +35,7 @@ import (
 type Login struct {
 	Store     *store.Store
 	Pages     *pages.Pages
-	Issuer    issuer.URL
+	Arrivals  *arrival.Arrivals
 	Sessions  *session.Sessions
 	Guard     *guard.Guard
 	Throttle  *throttle.Throttle
@@ -48,15 +43,11 @@ type Login struct {
 	Factors   *factors.Factors
 	Enrolment *factors.Enrolment
 	Passkeys  *passkeys.Passkeys
-	Apps      *apps.Apps
 	Notices   *notices.Notices
 	Signup    *signup.Policy
 	Now       func() time.Time
 	Recovery  *recovery.Recovery
 	Log       *slog.Logger
-
-	// Landing is the path where somebody goes on whom no application sent.
-	Landing func(http.ResponseWriter, *http.Request) string
 }
 
 // Routes adds the pages to r.
@@ -67,9 +58,6 @@ func (l *Login) Routes(r *mux.Router) {
 	l.passkeyRoutes(r)
 	l.Guard.Route(r, "/signup", l.showSignup, l.postSignup)
 	l.Guard.Route(r, "/agree", l.showAgree, l.postAgree)
-	l.Guard.Route(r, "/forgot", l.showForgot, l.postForgot)
-	l.Guard.Route(r, recovery.ResetPath, l.showReset, l.postReset)
-	l.Guard.Route(r, recovery.VerifyPath, l.showProve, l.postProve)
 	l.Guard.Route(r, "/restore", l.showRestore, l.postRestore)
 	l.Guard.Route(r, "/consent", l.showConsent, l.postConsent)
 }
@@ -78,7 +66,7 @@ func (l *Login) Routes(r *mux.Router) {
 // the person here had a reason (prompt=login, max_age, another account). Only a page of this server
 // that sent them is content with any log-in.
 func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
-	a, r, ok := l.arrival(w, r)
+	a, r, ok := l.Arrivals.Of(w, r)
 	if !ok {
 		return
 	}
@@ -87,17 +75,17 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 		l.Guard.Fail(w, r, err)
 		return
 	}
-	if current != nil && a.app == nil && !a.confirm {
-		l.onward(w, r, a.handle)
+	if current != nil && a.App == nil && !a.Confirm {
+		l.Arrivals.Onward(w, r, a.Handle)
 		return
 	}
 	l.Sessions.EnsureBrowser(w, r)
-	page := pages.LoginPage{Query: a.query(), App: a.app, Email: a.loginHint(), NoSignup: l.noSignup(r),
+	page := pages.LoginPage{Query: a.Query(), App: a.App, Email: a.LoginHint(), NoSignup: l.noSignup(r),
 		Passkeys: l.Passkeys.On()}
 	if email := l.Sessions.Hinted(w, r); email != "" {
 		page.Email, page.Done = email, messages.PasswordReset
 	}
-	if current != nil && a.confirm {
+	if current != nil && a.Confirm {
 		page = l.confirmPage(page, current)
 	}
 	if r.URL.Query().Get("late") != "" { // for the second step of the last log-in
@@ -108,8 +96,8 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 
 // confirming returns the session of somebody who is to prove again who they are; nil: nobody is. Only
 // its person can: another account is for the log-in without a session.
-func (l *Login) confirming(r *http.Request, a arrival) (*session.Session, error) {
-	if !a.confirm {
+func (l *Login) confirming(r *http.Request, a arrival.Arrival) (*session.Session, error) {
+	if !a.Confirm {
 		return nil, nil
 	}
 	return l.Sessions.Session(r)
@@ -125,7 +113,7 @@ func (l *Login) confirmPage(page pages.LoginPage, current *session.Session) page
 // POST /login: checks e-mail address and password, and makes a session, or asks for the second
 // step.
 func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
-	a, r, ok := l.arrival(w, r)
+	a, r, ok := l.Arrivals.Of(w, r)
 	if !ok {
 		return
 	}
@@ -151,7 +139,7 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 			if form.Problems[""] == messages.TooManyTries {
 				form.Problems[""] = messages.TooManyLogins
 			}
-			page := pages.LoginPage{Form: form, Query: a.query(), App: a.app, Email: email, NoSignup: l.noSignup(r),
+			page := pages.LoginPage{Form: form, Query: a.Query(), App: a.App, Email: email, NoSignup: l.noSignup(r),
 				Passkeys: l.Passkeys.On(), Code: form.Problems[""] == messages.TooManyLogins || r.PostForm.Has("otp")}
 			if confirming != nil {
 				page = l.confirmPage(page, confirming)
@@ -161,18 +149,18 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if owed == proofs.SecondStep {
-		l.Guard.See(w, r, "/login/verify"+a.query())
+		l.Guard.See(w, r, "/login/verify"+a.Query())
 		return
 	}
 	if l.offers(r, a) {
-		l.Guard.See(w, r, "/login/passkey"+a.query())
+		l.Guard.See(w, r, "/login/passkey"+a.Query())
 		return
 	}
-	l.onward(w, r, a.handle)
+	l.Arrivals.Onward(w, r, a.Handle)
 }
 
 // logIn checks the password alone, or together with a code where the page asked for both.
-func (l *Login) logIn(w http.ResponseWriter, r *http.Request, a arrival, email string) (proofs.Owed, error) {
+func (l *Login) logIn(w http.ResponseWriter, r *http.Request, a arrival.Arrival, email string) (proofs.Owed, error) {
 	password := r.PostForm.Get("password")
 	if code := r.PostForm.Get("otp"); code != "" {
 		return proofs.Nothing, l.together(w, r, email, password, code)
@@ -185,12 +173,12 @@ func (l *Login) logIn(w http.ResponseWriter, r *http.Request, a arrival, email s
 }
 
 // proved takes a right password: the person is logged in, unless they owe the second step.
-func (l *Login) proved(w http.ResponseWriter, r *http.Request, a arrival, user accounts.User) (proofs.Owed, error) {
+func (l *Login) proved(w http.ResponseWriter, r *http.Request, a arrival.Arrival, user accounts.User) (proofs.Owed, error) {
 	_, trusted, err := l.Sessions.Device(r, user.ID)
 	if err != nil {
 		return proofs.Nothing, err
 	}
-	owed := a.demands().Owed(session.Provable(user), proofs.Login{Proof: proofs.Password, Trusted: trusted})
+	owed := a.Demands().Owed(session.Provable(user), proofs.Login{Proof: proofs.Password, Trusted: trusted})
 	if owed == proofs.SecondStep {
 		return owed, l.Sessions.BeginLogin(w, r, user)
 	}
@@ -206,21 +194,7 @@ func (l *Login) readLogin(w http.ResponseWriter, r *http.Request, emailProblem m
 	if r.PostForm.Get("password") == "" {
 		wrong["password"] = messages.PasswordMissing
 	}
-	return l.needsCookies(w, r, wrong)
-}
-
-// needsCookies adds to wrong that the browser sent no cookie, if so: the page sets one, and in a
-// browser that keeps no cookies logging in would not last. It returns wrong, or nil if that is
-// empty.
-func (l *Login) needsCookies(w http.ResponseWriter, r *http.Request, wrong guard.FormError) error {
-	if !l.Sessions.HasBrowser(r) {
-		l.Sessions.EnsureBrowser(w, r)
-		wrong[""] = messages.NeedsCookies
-	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return l.Arrivals.NeedsCookies(w, r, wrong)
 }
 
 // authenticate returns the account that email and password belong to. Errors: [store.ErrNotFound],
@@ -276,13 +250,4 @@ func (l *Login) rehash(ctx context.Context, user *accounts.User, password string
 		return
 	}
 	user.PasswordHash = hash
-}
-
-// loginHint is the parameter login_hint (OpenID Connect Core §3.1.2.1), if it can be an address.
-func (a arrival) loginHint() string {
-	hint := strings.TrimSpace(a.interaction.Form.Get("login_hint"))
-	if len(hint) > profile.MaxEmail || strings.ContainsAny(hint, "\r\n") {
-		return ""
-	}
-	return hint
 }

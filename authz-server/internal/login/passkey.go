@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
@@ -41,7 +42,7 @@ func (l *Login) passkeyRoutes(r *mux.Router) {
 
 // prover is who uses a passkey, and what for.
 type prover struct {
-	arrival
+	arrival.Arrival
 	user  *accounts.User // who it has to be; nil: whoever has a passkey
 	proof proofs.Proof   // what was proved before in this log-in
 
@@ -52,27 +53,27 @@ type prover struct {
 // prover finds out who uses a passkey on /login, or on /login/verify, and returns r in the language
 // of the page. [errElsewhere]: the page is out of date.
 func (l *Login) prover(r *http.Request, verify bool) (p prover, with *http.Request, err error) {
-	p.handle, p.confirm = r.URL.Query().Get("interaction"), r.URL.RawQuery == session.Confirm
-	if p.handle != "" {
-		p.interaction, err = l.Sessions.Interaction(r, p.handle)
+	p.Handle, p.Confirm = r.URL.Query().Get("interaction"), r.URL.RawQuery == session.Confirm
+	if p.Handle != "" {
+		p.Interaction, err = l.Sessions.Interaction(r, p.Handle)
 		if errors.Is(err, store.ErrNotFound) { // answered or expired, which the page explains
-			err = errElsewhere("/login" + p.query())
+			err = errElsewhere("/login" + p.Query())
 		}
 		if err != nil {
 			return p, r, err
 		}
-		r = pages.WithLocales(r, p.interaction.Form.Get("ui_locales"), p.interaction.CreatedAt)
+		r = pages.WithLocales(r, p.Interaction.Form.Get("ui_locales"), p.Interaction.CreatedAt)
 	}
 	switch {
 	case verify:
-		who, err := l.owes(r, p.arrival)
+		who, err := l.owes(r, p.Arrival)
 		if err != nil {
 			return p, r, err
 		}
 		if p.user = &who.user; who.session == nil {
 			p.proof, p.with = proofs.Password, func(ctx context.Context) error { return l.Sessions.EndLogin(ctx, r) }
 		}
-	case p.confirm:
+	case p.Confirm:
 		current, err := l.Sessions.Session(r)
 		if err != nil {
 			return p, r, err
@@ -89,7 +90,7 @@ func (l *Login) prover(r *http.Request, verify bool) (p prover, with *http.Reque
 func (l *Login) beginPasskey(w http.ResponseWriter, r *http.Request, verify bool) {
 	p, r, err := l.prover(r, verify)
 	if err == nil {
-		err = l.needsCookies(w, r, guard.FormError{})
+		err = l.Arrivals.NeedsCookies(w, r, guard.FormError{})
 	}
 	if err == nil {
 		err = l.Throttle.Ceremony(r)
@@ -128,7 +129,7 @@ func (l *Login) finishPasskey(w http.ResponseWriter, r *http.Request, verify boo
 		l.refusePasskey(w, r, err)
 		return
 	}
-	l.Guard.LeadScript(w, l.next(w, r, p.handle))
+	l.Guard.LeadScript(w, l.Arrivals.Next(w, r, p.Handle))
 }
 
 // provePasskey judges the browser's answer, and opens the session.
@@ -196,13 +197,13 @@ const offered = "yes"
 
 // offers tells whether somebody who has just logged in by their password is led past
 // /login/passkey, which knows whether they have one already.
-func (l *Login) offers(r *http.Request, a arrival) bool {
-	return l.Passkeys.On() && !a.confirm && r.PostForm.Get("passkeys") == offered && !l.Sessions.Later(r)
+func (l *Login) offers(r *http.Request, a arrival.Arrival) bool {
+	return l.Passkeys.On() && !a.Confirm && r.PostForm.Get("passkeys") == offered && !l.Sessions.Later(r)
 }
 
 // GET /login/passkey: offers a passkey, or leads on if there is one, or nobody is logged in.
 func (l *Login) showOffer(w http.ResponseWriter, r *http.Request) {
-	a, r, ok := l.arrival(w, r)
+	a, r, ok := l.Arrivals.Of(w, r)
 	if !ok {
 		return
 	}
@@ -212,18 +213,18 @@ func (l *Login) showOffer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if current == nil || current.User.Passkey || l.Sessions.Later(r) {
-		l.onward(w, r, a.handle)
+		l.Arrivals.Onward(w, r, a.Handle)
 		return
 	}
-	l.Pages.Render(w, r, http.StatusOK, pages.PasskeyOfferPage{Query: a.query(), App: a.app})
+	l.Pages.Render(w, r, http.StatusOK, pages.PasskeyOfferPage{Query: a.Query(), App: a.App})
 }
 
 // POST /login/passkey: no passkey for now.
 func (l *Login) postOffer(w http.ResponseWriter, r *http.Request) {
-	a, r, ok := l.arrival(w, r)
+	a, r, ok := l.Arrivals.Of(w, r)
 	if !ok {
 		return
 	}
 	l.Sessions.OfferLater(w)
-	l.onward(w, r, a.handle)
+	l.Arrivals.Onward(w, r, a.Handle)
 }

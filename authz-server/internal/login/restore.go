@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/session"
@@ -18,7 +19,7 @@ func (l *Login) showRestore(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	l.Pages.Render(w, r, http.StatusOK, pages.RestorePage{Query: a.query(), App: a.app, Email: current.User.Email, At: current.User.DeleteAt})
+	l.Pages.Render(w, r, http.StatusOK, pages.RestorePage{Query: a.Query(), App: a.App, Email: current.User.Email, At: current.User.DeleteAt})
 }
 
 // POST /restore: keeps the account, or logs out and leaves it to be deleted.
@@ -53,25 +54,25 @@ func (l *Login) postRestore(w http.ResponseWriter, r *http.Request) {
 		l.Pages.Render(w, r, http.StatusOK, pages.LoggedOutPage{})
 		return
 	}
-	l.onward(w, r, a.handle)
+	l.Arrivals.Onward(w, r, a.Handle)
 }
 
 // restoreArrival finds out whose account waits to be deleted. If none does, it leads on and returns
 // false.
-func (l *Login) restoreArrival(w http.ResponseWriter, r *http.Request) (a arrival, current *session.Session,
+func (l *Login) restoreArrival(w http.ResponseWriter, r *http.Request) (a arrival.Arrival, current *session.Session,
 	with *http.Request, ok bool) {
-	a, r, ok = l.arrival(w, r)
+	a, r, ok = l.Arrivals.Of(w, r)
 	if !ok {
-		return arrival{}, nil, r, false
+		return arrival.Arrival{}, nil, r, false
 	}
 	current, err := l.Sessions.Session(r)
 	if err != nil {
 		l.Guard.Fail(w, r, err)
-		return arrival{}, nil, r, false
+		return arrival.Arrival{}, nil, r, false
 	}
 	if current == nil || current.User.DeleteAt.IsZero() {
-		l.onward(w, r, a.handle)
-		return arrival{}, nil, r, false
+		l.Arrivals.Onward(w, r, a.Handle)
+		return arrival.Arrival{}, nil, r, false
 	}
 	return a, current, r, true
 }

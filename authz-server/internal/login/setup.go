@@ -3,6 +3,7 @@ package login
 import (
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/session"
@@ -18,19 +19,19 @@ func (l *Login) showSetUp(w http.ResponseWriter, r *http.Request) {
 // POST /login/setup: makes a key for an authenticator app, or turns the second step on.
 func (l *Login) postSetUp(w http.ResponseWriter, r *http.Request) {
 	if a, r, current, ok := l.enroller(w, r); ok {
-		l.Enrolment.Post(w, r, current, setUpPage(a), "/oauth2/authorize"+a.query())
+		l.Enrolment.Post(w, r, current, setUpPage(a), "/oauth2/authorize"+a.Query())
 	}
 }
 
-func setUpPage(a arrival) pages.SetUpPage {
-	return pages.SetUpPage{Path: "/login/setup", App: a.app, Query: a.query()}
+func setUpPage(a arrival.Arrival) pages.SetUpPage {
+	return pages.SetUpPage{Path: "/login/setup", App: a.App, Query: a.Query()}
 }
 
 // enroller finds out who is to set up a second step. If nobody is, it leads to where the log-in goes
 // on, and returns false: so it does if the last proof of who they are is not recent, for whoever
 // finds a session left open must not lock its person out.
-func (l *Login) enroller(w http.ResponseWriter, r *http.Request) (a arrival, with *http.Request, current *session.Session, ok bool) {
-	a, r, ok = l.arrival(w, r)
+func (l *Login) enroller(w http.ResponseWriter, r *http.Request) (a arrival.Arrival, with *http.Request, current *session.Session, ok bool) {
+	a, r, ok = l.Arrivals.Of(w, r)
 	if !ok {
 		return a, r, nil, false
 	}
@@ -40,16 +41,16 @@ func (l *Login) enroller(w http.ResponseWriter, r *http.Request) (a arrival, wit
 		return a, r, nil, false
 	}
 	if current == nil {
-		l.Guard.See(w, r, "/login"+a.query())
+		l.Guard.See(w, r, "/login"+a.Query())
 		return a, r, nil, false
 	}
-	asked := a.demands()
-	if a.app == nil || asked.Owed(current.Provable(), current.Login()) != proofs.SetUp || !asked.MetBy(proofs.PasswordAndCode) {
-		l.onward(w, r, a.handle)
+	asked := a.Demands()
+	if a.App == nil || asked.Owed(current.Provable(), current.Login()) != proofs.SetUp || !asked.MetBy(proofs.PasswordAndCode) {
+		l.Arrivals.Onward(w, r, a.Handle)
 		return a, r, nil, false
 	}
 	if l.Now().Sub(current.AuthTime) > proofs.Recent {
-		l.Guard.See(w, r, "/login"+a.query())
+		l.Guard.See(w, r, "/login"+a.Query())
 		return a, r, nil, false
 	}
 	return a, r, current, true

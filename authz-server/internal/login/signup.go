@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -25,7 +26,7 @@ func (l *Login) showSignup(w http.ResponseWriter, r *http.Request) {
 	if l.takeInvitation(w, r) {
 		return
 	}
-	a, r, ok := l.arrival(w, r)
+	a, r, ok := l.Arrivals.Of(w, r)
 	if !ok {
 		return
 	}
@@ -37,7 +38,7 @@ func (l *Login) showSignup(w http.ResponseWriter, r *http.Request) {
 	l.Sessions.EnsureBrowser(w, r)
 	page := pages.SignupPage{Email: entry.Invitation.Email}
 	if page.Email == "" {
-		page.Email = a.loginHint()
+		page.Email = a.LoginHint()
 	}
 	l.Pages.Render(w, r, http.StatusOK, l.signupPage(page, a, entry))
 }
@@ -52,7 +53,7 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	a, r, ok := l.arrival(w, r)
+	a, r, ok := l.Arrivals.Of(w, r)
 	if !ok {
 		return
 	}
@@ -82,16 +83,16 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.Sessions.ForgetInvitation(w)
-	l.onward(w, r, a.handle)
+	l.Arrivals.Onward(w, r, a.Handle)
 }
 
 // askToConfirm writes to the address of somebody who signs up. Whether it has an account does not
 // show: its owner gets another letter. passkey is nil if there is a password.
-func (l *Login) askToConfirm(w http.ResponseWriter, r *http.Request, user accounts.User, entry signup.Entry, a arrival,
+func (l *Login) askToConfirm(w http.ResponseWriter, r *http.Request, user accounts.User, entry signup.Entry, a arrival.Arrival,
 	passkey *recovery.SignupPasskey) error {
-	l.Sessions.DropLink(w, r, verifyLink)
+	l.Sessions.DropLink(w, r, recovery.VerifyLink)
 	return l.Recovery.BeginSignup(r, l.Sessions.Browser(r), user.Email, recovery.Signup{
-		Name: user.Name, PasswordHash: user.PasswordHash, Passkey: passkey, Locale: user.Locale, Interaction: a.handle,
+		Name: user.Name, PasswordHash: user.PasswordHash, Passkey: passkey, Locale: user.Locale, Interaction: a.Handle,
 		Terms: entry.Version, Address: entry.Address, Invitation: entry.Invitation.ID, InvitedAddress: entry.Invitation.Email,
 	})
 }
@@ -152,10 +153,10 @@ func (l *Login) noSignup(r *http.Request) bool {
 
 // refuseSignup answers what err keeps from being done: with again, or, where no other form would
 // do, with a page that says so.
-func (l *Login) refuseSignup(w http.ResponseWriter, r *http.Request, err error, a arrival, again pages.SignupPage) {
+func (l *Login) refuseSignup(w http.ResponseWriter, r *http.Request, err error, a arrival.Arrival, again pages.SignupPage) {
 	var refused *signup.Refusal
 	if errors.As(err, &refused) {
-		l.Pages.Render(w, r, http.StatusForbidden, pages.NoSignupPage{Reason: refused.Reason, Query: a.query(), App: a.app})
+		l.Pages.Render(w, r, http.StatusForbidden, pages.NoSignupPage{Reason: refused.Reason, Query: a.Query(), App: a.App})
 		return
 	}
 	l.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
@@ -165,8 +166,8 @@ func (l *Login) refuseSignup(w http.ResponseWriter, r *http.Request, err error, 
 }
 
 // signupPage completes page with what it says of the policy.
-func (l *Login) signupPage(page pages.SignupPage, a arrival, entry signup.Entry) pages.SignupPage {
-	page.Query, page.App, page.Passkeys = a.query(), a.app, l.Passkeys.On()
+func (l *Login) signupPage(page pages.SignupPage, a arrival.Arrival, entry signup.Entry) pages.SignupPage {
+	page.Query, page.App, page.Passkeys = a.Query(), a.App, l.Passkeys.On()
 	page.Invited, page.Domains, page.Terms = entry.Invitation.Email, l.Signup.Domains(), pages.Terms(l.Signup.Terms)
 	return page
 }
@@ -195,7 +196,7 @@ func (l *Login) readSignup(w http.ResponseWriter, r *http.Request, entry signup.
 	}
 	entry.Version = l.Signup.Terms.Version
 	entry.Address, _ = sender.Of(r)
-	return user, entry, l.needsCookies(w, r, wrong)
+	return user, entry, l.Arrivals.NeedsCookies(w, r, wrong)
 }
 
 // newPassword judges and hashes the password of somebody who signs up. It is counted first: from

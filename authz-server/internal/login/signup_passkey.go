@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
-	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/passkeys"
 	"github.com/maru-auth/maru/authz-server/internal/recovery"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
@@ -22,7 +22,7 @@ import (
 
 // newcomer is somebody who signs up by a passkey alone.
 type newcomer struct {
-	arrival
+	arrival.Arrival
 	user  accounts.User
 	entry signup.Entry
 }
@@ -33,7 +33,7 @@ func (l *Login) newcomer(w http.ResponseWriter, r *http.Request, fields map[stri
 	if err != nil {
 		return n, err
 	}
-	n.arrival = p.arrival
+	n.Arrival = p.Arrival
 	r.PostForm = url.Values{}
 	for name, value := range fields {
 		r.PostForm.Set(name, value)
@@ -99,7 +99,7 @@ func (l *Login) finishSignupPasskey(w http.ResponseWriter, r *http.Request, body
 		browser, system := sender.Browser(r.UserAgent())
 		made.Passkey.Name = l.Pages.PasskeyName(r, passkeys.Provider(made.Passkey), browser, system)
 		if l.Recovery.SendsMail() {
-			err = l.askToConfirm(w, r, n.user, n.entry, n.arrival, &made)
+			err = l.askToConfirm(w, r, n.user, n.entry, n.Arrival, &made)
 		} else {
 			err = l.signUpBy(w, r, n, made)
 		}
@@ -114,7 +114,7 @@ func (l *Login) finishSignupPasskey(w http.ResponseWriter, r *http.Request, body
 		l.Guard.LeadScript(w, recovery.VerifyPath)
 	default:
 		l.Sessions.ForgetInvitation(w)
-		l.Guard.LeadScript(w, l.next(w, r, n.handle))
+		l.Guard.LeadScript(w, l.Arrivals.Next(w, r, n.Handle))
 	}
 }
 
@@ -125,24 +125,12 @@ func (l *Login) signUpBy(w http.ResponseWriter, r *http.Request, n newcomer, mad
 		if user, err = l.Signup.Create(ctx, n.user, n.entry); err != nil {
 			return err
 		}
-		return l.adopt(ctx, r, user, made)
+		return l.Recovery.Adopt(ctx, r, user, made)
 	})
 	if err != nil {
 		return err
 	}
 	return l.Sessions.Open(w, r, session.Opening{User: user, Proof: passkeys.Proof(made.Passkey)})
-}
-
-// adopt stores the passkey of a new account. Call it in the transaction that makes the account.
-func (l *Login) adopt(ctx context.Context, r *http.Request, user accounts.User, made recovery.SignupPasskey) error {
-	made.Passkey.UserID = user.ID
-	if err := l.Store.Passkeys.SetUserHandle(ctx, user.ID, made.Handle); err != nil {
-		return err
-	}
-	if _, err := l.Store.Passkeys.AddPasskey(ctx, made.Passkey); err != nil {
-		return err
-	}
-	return l.Notices.Note(ctx, r, user, notices.PasskeyAdded, made.Passkey.Name)
 }
 
 // readScript reads what a script posted.

@@ -12,6 +12,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
+const mina = "mina@example.org"
+
 const wrong = "not the password"
 
 // useUp has strangers fail at the password of an account until there are too many tries.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
@@ -26,7 +27,7 @@ type debtor struct {
 
 // GET /login/verify: asks for the second step. The parameter recovery asks for a recovery code.
 func (l *Login) showVerify(w http.ResponseWriter, r *http.Request) {
-	a, r, ok := l.arrival(w, r)
+	a, r, ok := l.Arrivals.Of(w, r)
 	if !ok {
 		return
 	}
@@ -39,17 +40,17 @@ func (l *Login) showVerify(w http.ResponseWriter, r *http.Request) {
 	l.Pages.Render(w, r, http.StatusOK, page)
 }
 
-func (l *Login) verifyPage(a arrival, who debtor) pages.VerifyPage {
-	return pages.VerifyPage{Query: a.query(), App: a.app, Email: who.user.Email, Passkey: who.user.Passkey && l.Passkeys.On(),
+func (l *Login) verifyPage(a arrival.Arrival, who debtor) pages.VerifyPage {
+	return pages.VerifyPage{Query: a.Query(), App: a.App, Email: who.user.Email, Passkey: who.user.Passkey && l.Passkeys.On(),
 		OTP: who.user.SecondStep && who.owed == proofs.SecondStep, Trusts: who.session == nil}
 }
 
 // debtor finds out who owes a second step in the browser that sent r. If nobody does, it leads to
 // where the log-in goes on, and returns false.
-func (l *Login) debtor(w http.ResponseWriter, r *http.Request, a arrival) (debtor, bool) {
+func (l *Login) debtor(w http.ResponseWriter, r *http.Request, a arrival.Arrival) (debtor, bool) {
 	who, err := l.owes(r, a)
 	if err == nil && who.owed != proofs.SecondStep && who.owed != proofs.Passkey {
-		l.onward(w, r, a.handle)
+		l.Arrivals.Onward(w, r, a.Handle)
 		return debtor{}, false
 	}
 	var elsewhere errElsewhere
@@ -66,17 +67,17 @@ func (l *Login) debtor(w http.ResponseWriter, r *http.Request, a arrival) (debto
 
 // owes finds out who is logging in in the browser that sent r, or is logged in there, and what they
 // owe. [errElsewhere]: nobody, or nothing more.
-func (l *Login) owes(r *http.Request, a arrival) (debtor, error) {
+func (l *Login) owes(r *http.Request, a arrival.Arrival) (debtor, error) {
 	pending, err := l.Sessions.PendingLogin(r)
 	// What was begun before this request, perhaps by another person, is not its log-in.
-	if err == nil && pending.CreatedAt.Before(a.interaction.CreatedAt) {
+	if err == nil && pending.CreatedAt.Before(a.Interaction.CreatedAt) {
 		err = store.ErrNotFound
 	}
 	if err == nil {
 		who := debtor{user: pending.User,
-			owed: a.demands().Owed(session.Provable(pending.User), proofs.Login{Proof: proofs.Password})}
+			owed: a.Demands().Owed(session.Provable(pending.User), proofs.Login{Proof: proofs.Password})}
 		if who.owed != proofs.SecondStep { // it was turned off meanwhile
-			return debtor{}, errElsewhere("/login" + a.query())
+			return debtor{}, errElsewhere("/login" + a.Query())
 		}
 		return who, nil
 	}
@@ -88,9 +89,9 @@ func (l *Login) owes(r *http.Request, a arrival) (debtor, error) {
 		return debtor{}, err
 	}
 	if current == nil {
-		return debtor{}, errElsewhere("/login" + a.with("late=yes"))
+		return debtor{}, errElsewhere("/login" + a.With("late=yes"))
 	}
-	return debtor{user: current.User, session: current, owed: a.demands().Owed(current.Provable(), current.Login())}, nil
+	return debtor{user: current.User, session: current, owed: a.Demands().Owed(current.Provable(), current.Login())}, nil
 }
 
 // errElsewhere is the path where a log-in goes on whose page is out of date.
@@ -101,7 +102,7 @@ func (e errElsewhere) Error() string { return "the log-in goes on at " + string(
 // POST /login/verify: takes a code of the person's app, or a recovery code. The log-in is complete
 // then, or the session is raised.
 func (l *Login) postVerify(w http.ResponseWriter, r *http.Request) {
-	a, r, ok := l.arrival(w, r)
+	a, r, ok := l.Arrivals.Of(w, r)
 	if !ok {
 		return
 	}
@@ -112,7 +113,7 @@ func (l *Login) postVerify(w http.ResponseWriter, r *http.Request) {
 	recovery := r.PostForm.Has("recovery")
 	err := l.verify(w, r, who, recovery)
 	if errors.Is(err, store.ErrNotFound) { // a second click, or the session has just ended: look again
-		l.Guard.See(w, r, "/login/verify"+a.query())
+		l.Guard.See(w, r, "/login/verify"+a.Query())
 		return
 	}
 	if err != nil {
@@ -123,17 +124,17 @@ func (l *Login) postVerify(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	if recovery && !a.confirm {
+	if recovery && !a.Confirm {
 		l.recovered(w, r, a, who)
 		return
 	}
-	l.onward(w, r, a.handle)
+	l.Arrivals.Onward(w, r, a.Handle)
 }
 
 // recovered leads on somebody who used a recovery code: to their account, which says how many are
 // left, or where they were going, by a page that says so if there are few.
-func (l *Login) recovered(w http.ResponseWriter, r *http.Request, a arrival, who debtor) {
-	if a.handle == "" {
+func (l *Login) recovered(w http.ResponseWriter, r *http.Request, a arrival.Arrival, who debtor) {
+	if a.Handle == "" {
 		l.Guard.See(w, r, "/account/security?done="+string(messages.RecoveryUsed))
 		return
 	}
@@ -143,10 +144,10 @@ func (l *Login) recovered(w http.ResponseWriter, r *http.Request, a arrival, who
 		return
 	}
 	if left > pages.FewCodes {
-		l.onward(w, r, a.handle)
+		l.Arrivals.Onward(w, r, a.Handle)
 		return
 	}
-	l.Pages.Render(w, r, http.StatusOK, pages.RecoveryLeftPage{App: a.app, Left: left, Next: "/oauth2/authorize" + a.query()})
+	l.Pages.Render(w, r, http.StatusOK, pages.RecoveryLeftPage{App: a.App, Left: left, Next: "/oauth2/authorize" + a.Query()})
 }
 
 // verify checks the code, which counts as a try if it can be one, and logs in. Errors:

@@ -14,6 +14,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/account"
 	"github.com/maru-auth/maru/authz-server/internal/apps"
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
@@ -67,7 +68,9 @@ type People struct {
 	Guard     *guard.Guard
 	Passwords *passwords.Hasher
 	Recovery  *recovery.Recovery
-	*login.Login
+	*arrival.Arrivals
+	Login   *login.Login
+	Links   *recovery.Links
 	Account *account.Account
 	Policy  *signup.Policy // who can sign up
 }
@@ -114,10 +117,16 @@ func New(cfg Config) (*People, error) {
 		AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
 		Services:    func(context.Context, accounts.Session) map[string]json.RawMessage { return nil },
 	}
+	p.Arrivals = &arrival.Arrivals{Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Apps: p.Apps,
+		Signup: p.Policy, Landing: p.Account.Landing}
 	p.Login = &login.Login{
-		Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
-		Passwords: p.Passwords, Passkeys: keys, Factors: second, Enrolment: enrolment, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Signup: p.Policy,
-		Now: cfg.Now, Log: log, Landing: p.Account.Landing,
+		Store: cfg.Store, Pages: cfg.Pages, Arrivals: p.Arrivals, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
+		Passwords: p.Passwords, Passkeys: keys, Factors: second, Enrolment: enrolment, Recovery: p.Recovery, Notices: told, Signup: p.Policy,
+		Now: cfg.Now, Log: log,
+	}
+	p.Links = &recovery.Links{
+		Recovery: p.Recovery, Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Arrivals: p.Arrivals, Sessions: p.Sessions, Guard: p.Guard,
+		Throttle: p.Throttle, Passwords: p.Passwords, Signup: p.Policy,
 	}
 	return p, nil
 }
@@ -125,5 +134,6 @@ func New(cfg Config) (*People, error) {
 // Routes adds the pages to r.
 func (p *People) Routes(r *mux.Router) {
 	p.Login.Routes(r)
+	p.Links.Routes(r)
 	p.Account.Routes(r)
 }

@@ -78,3 +78,15 @@ func (c *Recovery) FinishSignup(r *http.Request, m accounts.Mailed,
 	})
 	return made, err
 }
+
+// Adopt stores the passkey of a new account. Call it in the transaction that makes the account.
+func (c *Recovery) Adopt(ctx context.Context, r *http.Request, user accounts.User, made SignupPasskey) error {
+	made.Passkey.UserID = user.ID
+	if err := c.Store.Passkeys.SetUserHandle(ctx, user.ID, made.Handle); err != nil {
+		return err
+	}
+	if _, err := c.Store.Passkeys.AddPasskey(ctx, made.Passkey); err != nil {
+		return err
+	}
+	return c.Notices.Note(ctx, r, user, notices.PasskeyAdded, made.Passkey.Name)
+}

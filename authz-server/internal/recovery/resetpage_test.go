@@ -1,4 +1,4 @@
-package login_test
+package recovery_test
 
 import (
 	"net/http"

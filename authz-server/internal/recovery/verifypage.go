@@ -1,16 +1,16 @@
-package login
+package recovery
 
 import (
 	"context"
 	"errors"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passkeys"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
-	"github.com/maru-auth/maru/authz-server/internal/recovery"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -22,7 +22,7 @@ import (
 type verification struct {
 	accounts.Mailed
 	linked  bool             // the browser followed the link
-	signup  recovery.Signup  // zero: it is an account's
+	signup  Signup           // zero: it is an account's
 	mine    bool             // the sign-up began in this browser; or the account's person is logged in here
 	app     *pages.App       // where the sign-up goes on; nil: no application sent the person
 	current *session.Session // nil: nobody is logged in
@@ -30,12 +30,12 @@ type verification struct {
 
 // verification finds what the browser that sent r can confirm, and returns r in the language that
 // the application wishes. [store.ErrNotFound]: nothing.
-func (l *Login) verification(r *http.Request) (v verification, with *http.Request, err error) {
+func (l *Links) verification(r *http.Request) (v verification, with *http.Request, err error) {
 	browser := l.Sessions.Browser(r)
 	if v.current, err = l.Sessions.Session(r); err != nil {
 		return v, r, err
 	}
-	if secret := l.Sessions.Link(r, verifyLink); secret != "" {
+	if secret := l.Sessions.Link(r, VerifyLink); secret != "" {
 		v.linked = true
 		v.Mailed, err = l.Store.Mailed.MailedByLink(r.Context(), accounts.ToSignUp, secret)
 		if errors.Is(err, store.ErrNotFound) {
@@ -52,36 +52,25 @@ func (l *Login) verification(r *http.Request) (v verification, with *http.Reques
 		return v, r, nil
 	}
 	v.mine = v.Of(browser)
-	if v.signup, err = recovery.SignupOf(v.Mailed); err != nil || !v.mine || v.signup.Interaction == "" {
+	if v.signup, err = SignupOf(v.Mailed); err != nil || !v.mine || v.signup.Interaction == "" {
 		return v, r, err
 	}
-	in, err := l.Sessions.Interaction(r, v.signup.Interaction)
+	a, r, err := l.Arrivals.Find(r, v.signup.Interaction)
 	if errors.Is(err, store.ErrNotFound) { // it took too long: the person goes on to their account
-		v.signup.Interaction = ""
-		return v, r, nil
+		v.signup.Interaction, err = "", nil
 	}
-	if err != nil {
-		return v, r, err
-	}
-	r = pages.WithLocales(r, in.Form.Get("ui_locales"), in.CreatedAt)
-	if in.ClientID != "" {
-		app, err := l.Apps.App(r, in.ClientID, in.Form.Get("redirect_uri"))
-		if err != nil {
-			return v, r, err
-		}
-		v.app = &app
-	}
-	return v, r, nil
+	v.app = a.App
+	return v, r, err
 }
 
 // page is what asks for the confirmation.
 func (v verification) page(r *http.Request) pages.Page {
 	if !v.linked {
-		page := pages.CodePage{Action: recovery.VerifyPath, Back: "/signup", Email: v.Email, App: v.app, Again: r.URL.Query().Has("again")}
+		page := pages.CodePage{Action: VerifyPath, Back: "/signup", Email: v.Email, App: v.app, Again: r.URL.Query().Has("again")}
 		if v.Purpose == accounts.ToChangeAddress {
 			page.Back = "/account/email"
 		} else if v.signup.Interaction != "" {
-			page.Back += arrival{handle: v.signup.Interaction}.query()
+			page.Back += arrival.Arrival{Handle: v.signup.Interaction}.Query()
 		}
 		return page
 	}
@@ -109,8 +98,8 @@ func (v verification) again(r *http.Request, form pages.Form) pages.Page {
 
 // GET /verify: asks somebody who followed a link to confirm, and for the code of somebody who has
 // not yet.
-func (l *Login) showProve(w http.ResponseWriter, r *http.Request) {
-	if l.takeLink(w, r, verifyLink) {
+func (l *Links) showVerify(w http.ResponseWriter, r *http.Request) {
+	if l.takeLink(w, r, VerifyLink) {
 		return
 	}
 	v, r, ok := l.verificationOrGone(w, r)
@@ -118,14 +107,14 @@ func (l *Login) showProve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if v.Purpose == accounts.ToChangeAddress && !v.mine {
-		l.Sessions.Want(w, verifyLink)
+		l.Sessions.Want(w, VerifyLink)
 	}
 	l.Pages.Render(w, r, http.StatusOK, v.page(r))
 }
 
 // verificationOrGone is verification; when there is nothing to confirm, it answers and returns
 // false.
-func (l *Login) verificationOrGone(w http.ResponseWriter, r *http.Request) (verification, *http.Request, bool) {
+func (l *Links) verificationOrGone(w http.ResponseWriter, r *http.Request) (verification, *http.Request, bool) {
 	v, r, err := l.verification(r)
 	if err == nil && !v.linked && v.Purpose == accounts.ToChangeAddress && !v.mine {
 		err = store.ErrNotFound // whoever asked for it has logged out
@@ -136,18 +125,18 @@ func (l *Login) verificationOrGone(w http.ResponseWriter, r *http.Request) (veri
 	case !errors.Is(err, store.ErrNotFound):
 		l.Guard.Fail(w, r, err)
 	case l.confirmedAlready(r, v):
-		l.Sessions.DropLink(w, r, verifyLink)
-		l.onward(w, r, "")
+		l.Sessions.DropLink(w, r, VerifyLink)
+		l.Arrivals.Onward(w, r, "")
 	default:
-		l.linkGone(w, r, verifyLink)
+		l.linkGone(w, r, VerifyLink)
 	}
 	return v, r, false
 }
 
 // confirmedAlready tells whether the link was spent by the person who is logged in: by a first
 // click.
-func (l *Login) confirmedAlready(r *http.Request, v verification) bool {
-	secret := l.Sessions.Link(r, verifyLink)
+func (l *Links) confirmedAlready(r *http.Request, v verification) bool {
+	secret := l.Sessions.Link(r, VerifyLink)
 	if v.current == nil || secret == "" {
 		return false
 	}
@@ -161,7 +150,7 @@ func (l *Login) confirmedAlready(r *http.Request, v verification) bool {
 }
 
 // POST /verify: takes the code of a letter, sends another one, throws a sign-up away, or confirms.
-func (l *Login) postProve(w http.ResponseWriter, r *http.Request) {
+func (l *Links) postVerify(w http.ResponseWriter, r *http.Request) {
 	leave, ok := l.Guard.Turn(w, r)
 	if !ok {
 		return
@@ -175,12 +164,12 @@ func (l *Login) postProve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !v.linked && r.PostForm.Has("again"):
 		if err = l.verifyAgain(r, v); err == nil {
-			l.Guard.See(w, r, recovery.VerifyPath+"?again")
+			l.Guard.See(w, r, VerifyPath+"?again")
 			return
 		}
 	case v.linked && v.Purpose == accounts.ToSignUp && r.PostForm.Has("discard"):
 		if err = l.Store.Mailed.DropMailed(r.Context(), v.Mailed); err == nil {
-			l.Sessions.DropLink(w, r, verifyLink)
+			l.Sessions.DropLink(w, r, VerifyLink)
 			l.Pages.Render(w, r, http.StatusOK, pages.SignupDroppedPage{})
 			return
 		}
@@ -191,12 +180,12 @@ func (l *Login) postProve(w http.ResponseWriter, r *http.Request) {
 	l.refuseVerify(w, r, err, v)
 }
 
-func (l *Login) refuseVerify(w http.ResponseWriter, r *http.Request, err error, v verification) {
+func (l *Links) refuseVerify(w http.ResponseWriter, r *http.Request, err error, v verification) {
 	l.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page { return v.again(r, form) })
 }
 
 // verifyAgain sends another letter.
-func (l *Login) verifyAgain(r *http.Request, v verification) error {
+func (l *Links) verifyAgain(r *http.Request, v verification) error {
 	browser := l.Sessions.Browser(r)
 	if v.Purpose == accounts.ToChangeAddress {
 		return l.Recovery.BeginAddress(r, browser, v.User, v.Email)
@@ -207,7 +196,7 @@ func (l *Login) verifyAgain(r *http.Request, v verification) error {
 // confirm does what the link is for, if the person has proved enough: the code in the browser that
 // asked, or the link there; elsewhere, the password that was chosen at sign-up too. A click alone,
 // by the owner of an address with which a stranger signed up, makes no account.
-func (l *Login) confirm(w http.ResponseWriter, r *http.Request, v verification, leave func()) {
+func (l *Links) confirm(w http.ResponseWriter, r *http.Request, v verification, leave func()) {
 	err := l.proveAddress(w, r, &v, leave)
 	if err == nil && v.Purpose == accounts.ToChangeAddress {
 		err = l.Recovery.FinishAddress(r, v.Mailed)
@@ -217,27 +206,27 @@ func (l *Login) confirm(w http.ResponseWriter, r *http.Request, v verification, 
 	var refused *signup.Refusal
 	switch {
 	case errors.Is(err, store.ErrNotFound): // spent this very moment
-		l.linkGone(w, r, verifyLink)
+		l.linkGone(w, r, VerifyLink)
 	case errors.As(err, &refused):
 		l.Pages.Render(w, r, http.StatusForbidden, pages.NoSignupPage{Reason: refused.Reason, App: v.app})
 	case errors.Is(err, signup.ErrAddress): // the policy has changed since
 		l.Pages.Render(w, r, http.StatusForbidden, pages.NoSignupPage{Reason: messages.SignupClosed, App: v.app})
 	case errors.Is(err, store.ErrExists):
-		l.Sessions.DropLink(w, r, verifyLink)
+		l.Sessions.DropLink(w, r, VerifyLink)
 		l.Pages.Render(w, r, http.StatusConflict, pages.AddressTakenPage{Email: v.Email})
 	case err != nil:
 		l.refuseVerify(w, r, err, v)
 	case v.Purpose == accounts.ToChangeAddress:
-		l.Sessions.DropLink(w, r, verifyLink)
+		l.Sessions.DropLink(w, r, VerifyLink)
 		l.Guard.See(w, r, "/account?done="+string(messages.AddressChanged))
 	default:
-		l.Sessions.DropLink(w, r, verifyLink)
-		l.onward(w, r, v.signup.Interaction)
+		l.Sessions.DropLink(w, r, VerifyLink)
+		l.Arrivals.Onward(w, r, v.signup.Interaction)
 	}
 }
 
 // proveAddress checks the code or the password that r brought. A right code makes v a link.
-func (l *Login) proveAddress(w http.ResponseWriter, r *http.Request, v *verification, leave func()) error {
+func (l *Links) proveAddress(w http.ResponseWriter, r *http.Request, v *verification, leave func()) error {
 	if !v.linked {
 		m, _, err := l.tryCode(r, v.Mailed)
 		if err == nil {
@@ -259,7 +248,7 @@ func (l *Login) proveAddress(w http.ResponseWriter, r *http.Request, v *verifica
 
 // signupPassword checks the password that was chosen at sign-up. Who signed up by a passkey alone
 // confirms in the same browser.
-func (l *Login) signupPassword(r *http.Request, v verification, leave func()) error {
+func (l *Links) signupPassword(r *http.Request, v verification, leave func()) error {
 	if v.signup.Passkey != nil {
 		return guard.FormError{"": messages.SignupElsewhere}
 	}
@@ -278,13 +267,13 @@ func (l *Login) signupPassword(r *http.Request, v verification, leave func()) er
 }
 
 // finishSignup makes the account and logs in.
-func (l *Login) finishSignup(w http.ResponseWriter, r *http.Request, v verification) error {
+func (l *Links) finishSignup(w http.ResponseWriter, r *http.Request, v verification) error {
 	entry := signup.Entry{Version: v.signup.Terms, Address: v.signup.Address}
 	entry.Invitation.ID, entry.Invitation.Email = v.signup.Invitation, v.signup.InvitedAddress
 	made, err := l.Recovery.FinishSignup(r, v.Mailed, func(ctx context.Context, user accounts.User) (accounts.User, error) {
 		made, err := l.Signup.Create(ctx, user, entry)
 		if err == nil && v.signup.Passkey != nil {
-			err = l.adopt(ctx, r, made, *v.signup.Passkey)
+			err = l.Recovery.Adopt(ctx, r, made, *v.signup.Passkey)
 		}
 		return made, err
 	})
