@@ -4,6 +4,7 @@ package closing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -58,14 +59,18 @@ func (c *Closer) CloseDue(ctx context.Context) (closed int, err error) {
 		if err != nil {
 			return closed, err
 		}
+		var failed error // of one account, which must not keep the others
 		for _, user := range due {
 			switch err := c.close(ctx, user, trusted); {
 			case err == nil:
 				closed++
 				c.Log.InfoContext(ctx, "deleted an account, as its person asked", "user", user.ID)
 			case !errors.Is(err, store.ErrNotFound): // another replica was faster, or the person thought again
-				return closed, err
+				failed = errors.Join(failed, fmt.Errorf("the account %s: %w", user.ID, err))
 			}
+		}
+		if failed != nil {
+			return closed, failed
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package closing_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -183,6 +185,41 @@ func TestServicesAreToldOfEverySubject(t *testing.T) {
 	slices.Sort(want)
 	if calls := a.called(); !slices.Equal(calls, want) {
 		t.Errorf("called %q, not %q", calls, want)
+	}
+}
+
+// fails takes no letter to one address.
+type fails string
+
+func (fails) Enabled() bool { return true }
+
+func (f fails) Queue(_ context.Context, to, _ string, _ mail.Letter) error {
+	if to == string(f) {
+		return errors.New("no letter")
+	}
+	return nil
+}
+
+func TestAnAccountThatCannotBeDeletedKeepsNoOther(t *testing.T) {
+	f, a := providertest.One(t), newAPI(t)
+	log := slog.New(slog.DiscardHandler)
+	s, err := services.New(services.Config{Origin: a.URL, Names: services.Known, Tokens: f.Provider.Tokens, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, email := range []string{"first@example.org", "second@example.org", "third@example.org"} {
+		user, err := f.Store.Users.CreateUser(t.Context(), accounts.User{Email: email, EmailVerified: true})
+		if err == nil {
+			err = f.Store.Users.HastenDeletion(t.Context(), user.ID, false)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Clock.Advance(time.Second)
+	}
+	c := &closing.Closer{Store: f.Store, Tokens: f.Provider.Tokens, Services: s, Log: log, Mail: fails("first@example.org")}
+	if n, err := c.CloseDue(t.Context()); err == nil || n != 2 {
+		t.Errorf("deleted %d: %v", n, err)
 	}
 }
 
