@@ -188,7 +188,7 @@ func TestTheSecondStepIsTakenFromSomebodyWhoLostEverything(t *testing.T) {
 		err = s.Factors.BeginTOTP(t.Context(), user.ID, []byte("secret"))
 	}
 	if err == nil {
-		err = s.Factors.ConfirmTOTP(t.Context(), user.ID, []byte("secret"), 1, [][]byte{[]byte("code")})
+		err = s.Factors.ConfirmTOTP(t.Context(), user.ID, []byte("secret"), []byte("secret"), 1, [][]byte{[]byte("code")})
 	}
 	if err == nil {
 		_, _, err = s.Browsers.NoteLogin(t.Context(), user.ID, "", "browser", "", "")
