@@ -28,7 +28,7 @@ type userCommands struct {
 	Enable        userEnable        `cmd:"" help:"Open a closed account again."`
 	Delete        userDelete        `cmd:"" help:"Delete an account after seven days, in which its person can log in to keep it, or at once. What services keep of the person goes with it."`
 	SetClaims     userSetClaims     `cmd:"" help:"Change what an account says about its person, as OpenID claims."`
-	RemoveFactors userRemoveFactors `cmd:"" help:"Turn two-step login off for a person who lost their phone and their recovery codes: their password alone lets them in then, and no browser is trusted any more. Make sure that it is them who ask. They are told."`
+	RemoveFactors userRemoveFactors `cmd:"" help:"Turn two-step verification off for a person who lost their phone and their recovery codes: their password alone lets them in then, and no browser is trusted any more. Make sure that it is them who ask. They are told."`
 	SetPassword   userSetPassword   `cmd:"" help:"Give an account a new password, for a person who forgot theirs: its sessions end, and everything it allowed to applications is revoked."`
 	ResetLink     userResetLink     `cmd:"" help:"Print a link by which a person who forgot their password chooses another one. It works once. Hand it over to them alone, by a way on which you know them: whoever has it can take the account, unless a second step is set up."`
 	SetRole       userSetRole       `cmd:"" help:"Replace the roles of an account. Tokens issued before keep the old roles until they expire."`
@@ -336,11 +336,11 @@ func (cmd userRemoveFactors) Run(ctx context.Context, p *program) error {
 		}
 		second := factors.Factors{Store: s, Notices: told, Now: p.now}
 		if err := second.TurnOff(ctx, nil, user); errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("%s has not turned on two-step login", user.Email)
+			return fmt.Errorf("%s has not turned on two-step verification", user.Email)
 		} else if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "turned two-step login off for %s; passkeys and sessions stay\n", user.Email)
+		_, err = fmt.Fprintf(p.out, "turned two-step verification off for %s; passkeys and sessions stay\n", user.Email)
 		return err
 	})
 }

@@ -181,7 +181,7 @@ func TestABreachServiceIsAskedOnTheCommandLineToo(t *testing.T) {
 func TestTheSecondStepIsTakenFromSomebodyWhoLostEverything(t *testing.T) {
 	c := commandLine{t, sqldbtest.SQLite(t)}
 	c.mustWith(goodPassword, mina()...)
-	c.refused([]string{"user", "remove-factors", "mina@example.org"}, "has not turned on two-step login")
+	c.refused([]string{"user", "remove-factors", "mina@example.org"}, "has not turned on two-step verification")
 	s := c.store()
 	user, err := s.Users.UserByEmail(t.Context(), "mina@example.org")
 	if err == nil {
@@ -203,7 +203,7 @@ func TestTheSecondStepIsTakenFromSomebodyWhoLostEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	mailed := []string{"--mail-smtp-url", "smtp://127.0.0.1:1", "--mail-from", "no-reply@example.org"}
-	shows(t, c.must(append([]string{"user", "remove-factors", "mina@example.org"}, mailed...)...), "turned two-step login off for mina@example.org")
+	shows(t, c.must(append([]string{"user", "remove-factors", "mina@example.org"}, mailed...)...), "turned two-step verification off for mina@example.org")
 	shows(t, c.must("mail", "list"), "mina@example.org", "second_step_off")
 	if user, err = s.Users.User(t.Context(), user.ID); err != nil || user.SecondStep {
 		t.Error("it is on", err)

@@ -356,10 +356,10 @@ func (l *life) turnOnSecondStep() (codes []string) {
 	l.security()
 	l.Click("#two-step-setup")
 	l.atIssuer("#set-up")
-	l.looksGood("two-step login, before it is set up")
+	l.looksGood("two-step verification, before it is set up")
 	l.Click("#set-up")
 	l.atIssuer("#turn-on")
-	l.looksGood("two-step login, being set up")
+	l.looksGood("two-step verification, being set up")
 	l.phone = strings.ReplaceAll(chrome.Eval[string](l.Browser, `document.querySelector(".key code").textContent`), " ", "")
 	l.used = 0
 	l.secrets.add("the secret of the phone", l.phone)
@@ -377,7 +377,7 @@ func (l *life) turnOnSecondStep() (codes []string) {
 	}
 	l.Click("#done")
 	l.atIssuer("#turn-off")
-	l.looksGood("security, with two-step login")
+	l.looksGood("security, with two-step verification")
 	return codes
 }
 
@@ -411,7 +411,7 @@ func (l *life) losePhone(recovery string) {
 	l.security()
 	l.Click("#turn-off")
 	l.atIssuer("#confirm")
-	l.looksGood("two-step login is to be turned off")
+	l.looksGood("two-step verification is to be turned off")
 	l.Click("#confirm")
 	l.atIssuer("#two-step-setup")
 }

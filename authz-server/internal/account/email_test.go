@@ -23,7 +23,7 @@ func TestAnAddressIsConfirmedByItsPersonAlone(t *testing.T) {
 
 	// The account can be a stranger's who wants its address confirmed by the owner's click.
 	other.Get(letter.Path(t)).WantRedirect(t, "/verify")
-	other.Get("/verify").Want(t, http.StatusOK, "Log in with your account", `href="/login"`)
+	other.Get("/verify").Want(t, http.StatusOK, "log in to your account first", `href="/login"`)
 	other.Post("/verify").Want(t, http.StatusUnprocessableEntity)
 	other.Get("/login")
 	other.Post("/login", "email", "hana@example.org", "password", peopletest.Password).WantRedirect(t, "/verify")
@@ -36,7 +36,7 @@ func TestAnAddressIsConfirmedByItsPersonAlone(t *testing.T) {
 	// The person, in another browser, once they have logged in there.
 	phone := s.Browser()
 	phone.Get(letter.Path(t))
-	phone.Get("/verify").Want(t, http.StatusOK, "Log in with your account")
+	phone.Get("/verify").Want(t, http.StatusOK, "log in to your account first")
 	phone.Get("/login")
 	phone.Post("/login", "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/verify")
 	phone.Get("/verify").Want(t, http.StatusOK, `id="verify"`)

@@ -32,7 +32,7 @@ func TestTheSecondStepIsTurnedOnAndOff(t *testing.T) {
 	user := s.Person("mina@example.org")
 	b := s.Browser()
 	b.LogIn("mina@example.org")
-	b.Get("/account/security").Want(t, http.StatusOK, "Two-step login", `href="/account/security/app"`)
+	b.Get("/account/security").Want(t, http.StatusOK, "Two-step verification", `href="/account/security/app"`)
 	if a := b.Get("/account/security/app"); strings.Contains(a.Body, "<svg") {
 		t.Error("a key was made without a click")
 	}
@@ -51,13 +51,13 @@ func TestTheSecondStepIsTurnedOnAndOff(t *testing.T) {
 		t.Error("it is on before the first code")
 	}
 	a := b.Post("/account/security/app", "otp", app.Code())
-	a.Want(t, http.StatusOK, "Two-step login is on.", `id="download"`)
+	a.Want(t, http.StatusOK, "Two-step verification is on.", `id="download"`)
 	codes := peopletest.RecoveryCodes(a)
 	if len(codes) != 10 || strings.Contains(a.Body, `class="languages"`) {
 		t.Errorf("%d codes, or a link that would lose them:\n%s", len(codes), a.Body)
 	}
 	b.Post("/account/security/app", "otp", app.Code()).WantRedirect(t, "/account/security")
-	b.Get("/account/security").Want(t, http.StatusOK, "10 recovery codes left", "Two-step login turned on", `id="turn-off"`)
+	b.Get("/account/security").Want(t, http.StatusOK, "10 recovery codes left", "Two-step verification turned on", `id="turn-off"`)
 
 	b.Get("/account/security/codes").Want(t, http.StatusOK, "Make new recovery codes?")
 	fresh := peopletest.RecoveryCodes(b.Post("/account/security/codes"))
@@ -69,7 +69,7 @@ func TestTheSecondStepIsTurnedOnAndOff(t *testing.T) {
 	other.Post("/login/verify", "recovery", codes[0]).Want(t, http.StatusUnprocessableEntity)
 	other.Post("/login/verify", "recovery", fresh[0]).WantRedirect(t, "/account/security?done=recovery")
 
-	b.Get("/account/security/off").Want(t, http.StatusOK, "Turn off two-step login?")
+	b.Get("/account/security/off").Want(t, http.StatusOK, "Turn off two-step verification?")
 	b.Post("/account/security/off").WantRedirect(t, "/account/security?done=second_step_off")
 	third := s.Browser()
 	third.LogIn("mina@example.org")
@@ -99,7 +99,7 @@ func TestAKeyIsOfTheSessionThatBeganIt(t *testing.T) {
 		owner.Post("/account/security/app").WantRedirect(t, "/account/security/app")
 		app := owner.Authenticator(owner.Get("/account/security/app"))
 		stranger.Post("/account/security/app", "otp", known.Code()).WantRedirect(t, "/account/security/app")
-		owner.Post("/account/security/app", "otp", app.Code()).Want(t, http.StatusOK, "Two-step login is on.")
+		owner.Post("/account/security/app", "otp", app.Code()).Want(t, http.StatusOK, "Two-step verification is on.")
 		s.Clock.Advance(time.Minute)
 		other := s.Browser()
 		other.BeginLogin("mina@example.org")

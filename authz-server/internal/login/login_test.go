@@ -54,7 +54,7 @@ func TestAFailedLoginLooksTheSameWhateverTheReason(t *testing.T) {
 		b := s.Browser()
 		b.Get("/login")
 		a := b.Post("/login", "email", try.email, "password", try.password)
-		a.Want(t, http.StatusUnprocessableEntity, "The email address or the password is not right.", `value="`+try.email+`"`)
+		a.Want(t, http.StatusUnprocessableEntity, "The email address or the password is not right. Check both and try again.", `value="`+try.email+`"`)
 		a.Body = strings.ReplaceAll(a.Text(), try.email, "EMAIL")
 		for _, name := range []string{"Date", "Content-Length", "Set-Cookie"} {
 			a.Header.Del(name)

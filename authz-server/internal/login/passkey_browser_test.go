@@ -53,7 +53,7 @@ func TestAPasskeyIsOfferedAndThenLogsInByItself(t *testing.T) {
 	p.See("#own-passkeys", "Chrome on Linux")
 	p.See("#own-passkeys", "Synced")
 	p.Click("#passkey")
-	p.See("#passkey-problem", "There is a passkey for this account on this device already.")
+	p.See("#passkey-problem", "This device has a passkey for your account already.")
 
 	// The browser's own list of passkeys answers by itself here: nothing is typed or clicked.
 	p.logOut(mina)

@@ -28,7 +28,7 @@ func useUp(t *testing.T, s *peopletest.Site, email string) *peopletest.Browser {
 }
 
 // notBoth is what the page says, whatever is wrong.
-const notBoth = "The email address, the password or the code is not right, or there were too many tries."
+const notBoth = "The email address, the password or the code is not right, or there were too many tries. Check all three and try again."
 
 func TestWhoHasPasswordAndCodeIsNotLockedOut(t *testing.T) {
 	t.Parallel()
@@ -36,7 +36,7 @@ func TestWhoHasPasswordAndCodeIsNotLockedOut(t *testing.T) {
 		app, _ := careful(t, s)
 		b := useUp(t, s, mina)
 		b.Post("/login", "email", mina, "password", peopletest.Password).
-			Want(t, http.StatusTooManyRequests, `name="otp"`, `autocomplete="one-time-code"`, "Please try again in 15 minutes.", "you don’t have to wait")
+			Want(t, http.StatusTooManyRequests, `name="otp"`, `autocomplete="one-time-code"`, "Please try again in 15 minutes.", "you do not have to wait")
 		// What strangers guess without either half uses up nothing but their network's tries.
 		for range 8 {
 			b.Post("/login", "email", mina, "password", wrong, "otp", "000000").Want(t, http.StatusUnprocessableEntity, notBoth, `name="otp"`)

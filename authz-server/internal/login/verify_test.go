@@ -324,7 +324,7 @@ func TestASessionIsRaisedByTheSecondStep(t *testing.T) {
 	if strong.ID != weak.ID || weak.ACR != "1" || strong.ACR != "2" || strings.Join(strong.AMR, " ") != "pwd otp mfa" {
 		t.Errorf("from %+v to %+v", weak, strong)
 	}
-	c.Get("/account/security/off").Want(t, http.StatusOK, "Turn off two-step login?")
+	c.Get("/account/security/off").Want(t, http.StatusOK, "Turn off two-step verification?")
 }
 
 // Whoever goes on to an app sees no page of ours that says how many codes are left, unless it matters.

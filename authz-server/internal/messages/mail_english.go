@@ -58,7 +58,7 @@ var mailEnglish = Mail{
 	ResetPassword: Request{
 		Notice: Notice{
 			Subject: "Choose a new password for {brand}",
-			Text:    "You asked for a new password for your {brand} account. You can choose it now.",
+			Text:    "You asked for a new password for your {brand} account. Choose it now.",
 			NotYou:  "If you did not ask for this, ignore this mail. Your password stays as it is.",
 		},
 		Button: "Choose a new password",
@@ -78,17 +78,17 @@ var mailEnglish = Mail{
 		SecondStepOff:     "Two-step verification was turned off",
 		RecoveryCodesMade: "New recovery codes were made, and the old ones no longer work",
 		RecoveryCodeUsed:  "A recovery code was used to log in",
-		BrowserTrusted:    "A browser was trusted to skip the second step for 30 days",
-		BrowsersForgotten: "A browser is no longer trusted to skip the second step",
+		BrowserTrusted:    "A browser is trusted for 30 days, and skips two-step verification",
+		BrowsersForgotten: "A browser is no longer trusted to skip two-step verification",
 	},
 	ChangeText:   "We tell you because this concerns how you log in to your {brand} account. If it was you, all is well.",
-	ChangeNotYou: "If it was not you, somebody else may be in your account. Change your password at once, and check passkeys, the second step and your sessions.",
-	ClonedText:   "A passkey of your {brand} account was used with a count that was lower than before. That happens when a copy of it exists.",
+	ChangeNotYou: "If it was not you, somebody else may be in your account. Change your password at once, and check your passkeys, two-step verification and sessions.",
+	ClonedText:   "Somebody used a passkey of your {brand} account, and we refused it: its counter was lower than before, which happens when a copy exists.",
 	ClonedNotYou: "Remove this passkey from your account, unless you know why: some programs that keep passkeys count wrongly after they were restored.",
 	DeletionScheduled: Request{
 		Notice: Notice{
-			Subject: "Your {brand} account is going to be deleted",
-			Text:    "As you asked, your {brand} account is going to be deleted, with everything in it. Until then, you can change your mind.",
+			Subject: "Your {brand} account will be deleted",
+			Text:    "As you asked, your {brand} account will be deleted, with everything in it. Until then, you can change your mind.",
 			NotYou:  "If it was not you, keep your account, and change your password at once.",
 		},
 		Button: "Keep my account",
@@ -106,7 +106,7 @@ var mailEnglish = Mail{
 	Invitation: Request{
 		Notice: Notice{
 			Subject: "You are invited to {brand}",
-			Text:    "You are invited to create an account at {brand}.",
+			Text:    "You are invited to create an account with {brand}.",
 			NotYou:  "If you do not know who invites you, ignore this mail. No account is made without you.",
 		},
 		Button: "Accept the invitation",

@@ -10,12 +10,12 @@ var mailKorean = Mail{
 	HelloName: func(name string) string { return "안녕하세요, " + name + " 님." },
 
 	Address:     "버튼이 눌리지 않으면 아래 주소를 열어 주세요.",
-	Code:        "다른 기기에서 진행 중이라면 화면에 이 코드를 입력해 주세요.",
-	CodeWarning: "이 코드는 누구에게도 알려 주지 마세요. 저희는 전화, 메일, 채팅으로 코드를 묻지 않아요.",
+	Code:        "다른 기기에서 진행 중이라면 화면에 이 인증번호를 입력해 주세요.",
+	CodeWarning: "이 인증번호를 누구에게도 알려 주지 마세요. 전화, 메일, 채팅으로 인증번호를 묻는 일은 없어요.",
 	Valid: func(d time.Duration) string {
-		return fmt.Sprintf("링크와 코드는 %d분 안에 한 번만 사용할 수 있어요.", ceilMinutes(d))
+		return fmt.Sprintf("링크와 인증번호는 %d분 안에 한 번만 쓸 수 있어요.", ceilMinutes(d))
 	},
-	Once: "이 링크는 한 번만 사용할 수 있어요.",
+	Once: "이 링크는 한 번만 쓸 수 있어요.",
 
 	Device:     "기기",
 	From:       "IP 주소",
@@ -39,12 +39,12 @@ var mailKorean = Mail{
 	AddressHasAccount: Request{
 		Notice: Notice{
 			Subject: "이미 {brand} 계정이 있어요",
-			Text:    "이 주소로 {brand} 가입을 시도했어요. 이미 가입한 주소라 바로 로그인할 수 있어요.",
+			Text:    "누군가 이 주소로 {brand} 가입을 시도했어요. 본인이라면 이미 가입한 주소이니 바로 로그인해 주세요.",
 			NotYou:  "가입을 시도한 적이 없다면 이 메일을 무시하세요. 아무도 내 계정에 들어오지 않았고, 바뀐 것도 없어요.",
 		},
 		Button: "로그인하기",
 	},
-	Forgot: "비밀번호를 잊었다면 여기에서 새로 만들 수 있어요.",
+	Forgot: "비밀번호를 잊었다면 여기에서 재설정할 수 있어요.",
 	ConfirmAddress: Request{
 		Notice: Notice{
 			Subject: "{brand}에서 사용할 새 이메일 주소를 확인해 주세요",
@@ -60,11 +60,11 @@ var mailKorean = Mail{
 	},
 	ResetPassword: Request{
 		Notice: Notice{
-			Subject: "{brand} 비밀번호를 새로 만들어 주세요",
-			Text:    "{brand} 계정의 비밀번호를 새로 만들려고 요청했어요. 지금 바로 만들 수 있어요.",
+			Subject: "{brand} 비밀번호 재설정",
+			Text:    "{brand} 계정의 비밀번호 재설정을 요청했어요. 지금 새 비밀번호를 정해 주세요.",
 			NotYou:  "요청하지 않았다면 이 메일을 무시하세요. 비밀번호는 그대로예요.",
 		},
-		Button: "새 비밀번호 만들기",
+		Button: "비밀번호 재설정하기",
 	},
 	NewDevice: Notice{
 		Subject: "새 기기에서 {brand} 계정에 로그인했어요",
@@ -76,22 +76,22 @@ var mailKorean = Mail{
 		ResetPassword:     "비밀번호를 재설정했어요",
 		PasskeyAdded:      "패스키를 추가했어요",
 		PasskeyRemoved:    "패스키를 삭제했어요",
-		PasskeyCloned:     "누군가 패스키를 복사했을 수 있어요",
+		PasskeyCloned:     "복제되었을 수 있는 패스키를 막았어요",
 		SecondStepOn:      "2단계 인증을 켰어요",
 		SecondStepOff:     "2단계 인증을 껐어요",
 		RecoveryCodesMade: "복구 코드를 새로 만들었어요. 이전 코드는 이제 쓸 수 없어요",
 		RecoveryCodeUsed:  "복구 코드로 로그인했어요",
-		BrowserTrusted:    "앞으로 30일 동안 2단계 인증을 건너뛸 브라우저를 추가했어요",
-		BrowsersForgotten: "2단계 인증을 건너뛰던 브라우저에서 이제 다시 인증해야 해요",
+		BrowserTrusted:    "신뢰하는 브라우저를 추가했어요. 30일 동안 2단계 인증을 건너뛰어요",
+		BrowsersForgotten: "신뢰하는 브라우저를 해제했어요. 이제 2단계 인증을 거쳐야 해요",
 	},
 	ChangeText:   "{brand} 계정의 로그인 방법과 관련된 일이라 알려 드려요. 본인이라면 아무것도 하지 않아도 돼요.",
 	ChangeNotYou: "본인이 아니라면 다른 사람이 내 계정에 들어왔을 수 있어요. 바로 비밀번호를 바꾸고, 패스키와 2단계 인증, 로그인 기기를 확인해 주세요.",
-	ClonedText:   "{brand} 계정의 패스키가 이전보다 작은 사용 횟수로 쓰였어요. 패스키가 복사되었을 때 생기는 일이에요.",
+	ClonedText:   "누군가 {brand} 계정의 패스키를 사용했지만, 사용 횟수가 이전보다 적어서 막았어요. 패스키가 복제되었을 때 생기는 일이에요.",
 	ClonedNotYou: "이유를 모르겠다면 이 패스키를 계정에서 삭제해 주세요. 패스키를 보관하는 앱을 복원한 뒤에 이런 일이 생기기도 해요.",
 	DeletionScheduled: Request{
 		Notice: Notice{
 			Subject: "{brand} 계정이 곧 삭제돼요",
-			Text:    "요청한 대로 {brand} 계정과 그 안의 모든 정보를 삭제할 예정이에요. 그전까지는 취소할 수 있어요.",
+			Text:    "요청한 대로 {brand} 계정과 그 안의 모든 정보를 삭제할 예정이에요. 그 전까지는 취소할 수 있어요.",
 			NotYou:  "요청하지 않았다면 삭제를 취소하고, 바로 비밀번호를 바꿔 주세요.",
 		},
 		Button: "삭제 취소하기",

@@ -3,8 +3,8 @@ package messages
 var recoveryEnglish = Recovery{
 	ForgotLink:    "Forgot your password?",
 	ForgotTitle:   "Forgot your password?",
-	ForgotIntro:   "Enter the address of your account. We send you a link and a code for a new password.",
-	SendButton:    "Send",
+	ForgotIntro:   "Enter the email address of your account. We send you a link and a code to choose a new password.",
+	SendButton:    "Send me a link",
 	ForgotLogin:   "Remember it after all?",
 	NoMailTitle:   "We cannot send you mail",
 	NoMailIntro:   "This installation of {brand} sends no mail, so the people who run it have to help you. They can give you a link for a new password.",
@@ -36,29 +36,29 @@ var recoveryEnglish = Recovery{
 	VerifyAddress: func(email string) string {
 		return "Confirm that " + email + " is yours, and it becomes the address of your account."
 	},
-	VerifyLogin:   "Log in with your account to confirm it.",
+	VerifyLogin:   "To confirm it, log in to your account first.",
 	VerifyButton:  "Confirm",
-	NotMineIntro:  "If you did not sign up, throw it away. No account is made.",
+	NotMineIntro:  "Did not sign up? Tell us, and no account is made.",
 	NotMineButton: "I did not sign up",
 
 	ResetTitle:  "Choose a new password",
 	ResetButton: "Save password",
 	ResetIntro:  func(email string) string { return "For the account " + email + "." },
-	ResetEnds:   "You are logged out everywhere, and log in again with the new password.",
+	ResetEnds:   "Saving it logs you out everywhere. Then log in with the new password.",
 
 	GoneTitle:    "This link no longer works",
-	GoneIntro:    "A link works once, for 30 minutes, and no longer once the password has changed. Your browser must keep cookies, too.",
+	GoneIntro:    "A link works once, within 30 minutes, and not after the password has changed. Your browser must allow cookies, too.",
 	GoneForgot:   "Ask for a new one",
 	GoneSignup:   "Sign up",
-	DroppedTitle: "Thrown away",
-	DroppedIntro: "Thank you. Nobody made an account with your address.",
+	DroppedTitle: "Sign-up cancelled",
+	DroppedIntro: "Thank you for telling us. No account was made with your address.",
 	TakenTitle:   "This address has an account",
 	TakenIntro: func(email string) string {
 		return email + " has an account by now. If it is yours, log in, or choose a new password."
 	},
 
 	EmailTitle:    "Email address",
-	EmailIntro:    "You log in with this address, and we write to it. It changes when you have confirmed the new one by the mail that we send there.",
+	EmailIntro:    "You log in with this address, and we write to it. We send a mail to the new address; once you confirm it there, your address changes.",
 	NewEmail:      "New address",
 	EmailButton:   "Send confirmation",
 	Verified:      "confirmed",

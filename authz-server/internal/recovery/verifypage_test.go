@@ -133,7 +133,7 @@ func TestAClickDoesNotMakeAStrangersAccount(t *testing.T) {
 	letter := s.Mail.Last(t, mina)
 	follow(t, victim, letter).Want(t, http.StatusOK, "“Mina”", mina, `id="password"`, `id="discard"`)
 	victim.Post("/verify").Want(t, http.StatusUnprocessableEntity)
-	victim.Post("/verify", "password", "not what the stranger chose").Want(t, http.StatusUnprocessableEntity, "not the password that was chosen")
+	victim.Post("/verify", "password", "not what the stranger chose").Want(t, http.StatusUnprocessableEntity, "not the password that you chose")
 	victim.Post("/verify", "code", letter.Code).Want(t, http.StatusUnprocessableEntity)
 	if _, made := account(t, s, mina); made {
 		t.Fatal("an account was made")
@@ -165,7 +165,7 @@ func TestThePasswordOfASignupHasFiveTries(t *testing.T) {
 	for i := range accounts.MaxMailedTries {
 		other.Post("/verify", "password", "wrong "+strconv.Itoa(i)).Want(t, http.StatusUnprocessableEntity, "not the password")
 	}
-	other.Post("/verify", "password", phrase).Want(t, http.StatusUnprocessableEntity, "sign up anew")
+	other.Post("/verify", "password", phrase).Want(t, http.StatusUnprocessableEntity, "sign up again")
 }
 
 func TestOfSignupsWithOneAddressTheFirstThatIsProvedWins(t *testing.T) {
