@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/storage"
 	"github.com/pquerna/otp/totp"
@@ -48,12 +49,18 @@ func TestALifeWithAnAccountInKoreanOnTwoReplicas(t *testing.T) {
 	}
 }
 
-// liveThrough takes every step. In the first language addresses are confirmed by codes, in the other
-// by links. It returns what must be found nowhere, and has looked for it already.
+// liveThrough takes every step. In English addresses are confirmed by codes; in Korean by links, on a
+// phone in dark mode. It returns what must be found nowhere, and has looked for it already.
 func liveThrough(t *testing.T, language string, r *running) *secrets {
 	b := newTab(t, language)
 	l := &life{tab: b, t: t, r: r, person: newPerson(t, nil), axe: axe.New(t, b.Browser), language: language, byLink: language == "ko",
 		secrets: &secrets{}}
+	if language == "ko" {
+		chrome.Call(b.Browser, emulation.SetDeviceMetricsOverride,
+			emulation.SetDeviceMetricsOverrideParams{Width: 360, Height: 740, DeviceScaleFactor: 1, Mobile: true})
+		chrome.Call(b.Browser, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}})
+	}
 	chrome.Call(b.Browser, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: noteChallenges})
 	l.secrets.add("the password", l.Password)
 
@@ -503,6 +510,10 @@ func (l *life) askToLeave() {
 	l.Click("#delete")
 	l.Is(`document.querySelector("#delete") === null && document.querySelector("time") !== null`)
 	l.looksGood("the account will be deleted")
+	testenv.Eventually(l.t, "the app has logged the person out too", func() bool {
+		l.Open(l.r.App + "/")
+		return chrome.Eval[bool](l.Browser, `document.querySelector("#login") !== null`)
+	})
 }
 
 func (l *life) leaveAndThinkAgain(recovery string) {
