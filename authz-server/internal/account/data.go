@@ -20,8 +20,8 @@ const dataPage = "/account/data"
 
 // GET /account/data: what is held of the person, and how to have it deleted.
 func (a *Account) showData(w http.ResponseWriter, r *http.Request) {
-	if _, ok := a.owner(w, r); ok {
-		a.Pages.Render(w, r, http.StatusOK, pages.DataPage{Done: done(r)})
+	if current, ok := a.owner(w, r); ok {
+		a.Pages.Render(w, r, http.StatusOK, pages.DataPage{Done: done(r), Session: current.ID})
 	}
 }
 
@@ -29,6 +29,10 @@ func (a *Account) showData(w http.ResponseWriter, r *http.Request) {
 func (a *Account) postData(w http.ResponseWriter, r *http.Request) {
 	current, ok := a.owner(w, r)
 	if !ok || !a.recent(w, r, current, dataPage) {
+		return
+	}
+	if shown := r.PostForm.Get("session"); shown != "" && shown != current.ID { // to somebody else, in this browser
+		a.Guard.See(w, r, dataPage)
 		return
 	}
 	switch r.PostForm.Get("do") {
@@ -46,7 +50,7 @@ func (a *Account) planDeletion(w http.ResponseWriter, r *http.Request, current *
 	posts := r.PostForm.Get("posts")
 	if posts != "keep" && posts != "delete" {
 		a.Guard.Refuse(w, r, guard.FormError{"posts": messages.PostsUndecided}, func(form pages.Form) pages.Page {
-			return pages.DataPage{Form: form}
+			return pages.DataPage{Form: form, Session: current.ID}
 		})
 		return
 	}
@@ -138,6 +142,10 @@ type heldPasskey struct {
 
 // export sends what is held, and what the services hold, as a file.
 func (a *Account) export(w http.ResponseWriter, r *http.Request, current *session.Session) {
+	if err := a.Throttle.Export(r.Context(), current.UserID); err != nil {
+		a.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page { return pages.DataPage{Form: form, Session: current.ID} })
+		return
+	}
 	all, err := a.held(r, current)
 	if err == nil {
 		err = a.Notices.Note(r.Context(), r, current.User, notices.DataExported, "")

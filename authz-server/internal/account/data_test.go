@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -114,4 +115,37 @@ func TestAnAccountThatWaitsToBeDeletedCanBeKeptAndNothingElse(t *testing.T) {
 		b.Get("/account/security").Want(t, http.StatusOK, "Account deletion requested", "Account deletion cancelled")
 		b.Get("/restore").WantRedirect(t, "/account")
 	})
+}
+
+// Two people use one browser: a page that the first was shown does nothing to the second.
+func TestAPageOfOnePersonDoesNothingToTheNext(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	mina := s.Person("mina@example.org")
+	hana := s.Person("hana@example.org")
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	session := regexp.MustCompile(`name="session" value="([^"]+)"`).FindStringSubmatch(b.Get("/account/data").Body)[1]
+	handle := b.Begin("prompt", "select_account")
+	b.Post("/login?interaction="+handle, "email", "hana@example.org", "password", peopletest.Password)
+	b.Post("/account/data", "do", "delete", "posts", "keep", "session", session).WantRedirect(t, "/account/data")
+	for _, id := range []string{mina.ID, hana.ID} {
+		if u, err := s.Store.Users.User(t.Context(), id); err != nil || !u.DeleteAt.IsZero() {
+			t.Errorf("%+v %v", u, err)
+		}
+	}
+}
+
+func TestAPersonGetsTheirDataSoOften(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	s.Person("mina@example.org")
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	for range 10 {
+		b.Post("/account/data", "do", "export").Want(t, http.StatusOK)
+	}
+	if a := b.Post("/account/data", "do", "export"); a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %v", a.Status, a.Header)
+	}
 }

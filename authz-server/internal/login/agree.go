@@ -16,7 +16,7 @@ func (l *Login) showAgree(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.Pages.Render(w, r, http.StatusOK, pages.AgreePage{
-		Query: a.Query(), App: a.App, Email: current.User.Email, Terms: pages.Terms(l.Signup.Terms),
+		Query: a.Query(), App: a.App, Email: current.User.Email, Session: current.ID, Terms: pages.Terms(l.Signup.Terms),
 	})
 }
 
@@ -27,7 +27,8 @@ func (l *Login) postAgree(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if r.PostForm.Get("terms") != l.Signup.Terms.Version {
+	shown := r.PostForm.Get("session") // who saw the page, which may be another person in this browser
+	if r.PostForm.Get("terms") != l.Signup.Terms.Version || shown != "" && shown != current.ID {
 		l.Guard.See(w, r, "/agree"+a.Query())
 		return
 	}

@@ -9,7 +9,8 @@ import (
 // DataPage gives people what is held of them, and deletes their account.
 type DataPage struct {
 	Form
-	Done messages.Done
+	Done    messages.Done
+	Session string // whose page it is: another person's, in the same browser, is not answered by it
 }
 
 func (p DataPage) layout(t *messages.Language) layout {

@@ -65,6 +65,8 @@ type AgreePage struct {
 	App   *App   // nil: nobody sent the person
 	Email string
 	Terms Terms
+
+	Session string // as of DataPage
 }
 
 func (p AgreePage) layout(*messages.Language) layout {

@@ -377,7 +377,7 @@ func (s *planned) ofUsers() {
 // ofAll are calls of what concerns several rooms.
 func (s *planned) ofAll() {
 	s.add("EndAll", func(ctx context.Context) error {
-		if err := s.prepare(ctx, "sessions", "session_clients", "grants", "interactions", "pushed_requests", "mailed", "device_codes",
+		if err := s.prepare(ctx, "sessions", "session_clients", "grants", "interactions", "pushed_requests", "mailed", "browsers", "device_codes",
 			"initial_access_tokens", "invitations", "consents"); err != nil {
 			return err
 		}

@@ -151,6 +151,7 @@ var leave = map[string]string{
 	"grants":                `DELETE FROM grants WHERE created_at > 700`,
 	"interactions":          `DELETE FROM interactions WHERE created_at > 500`,
 	"pushed_requests":       `DELETE FROM pushed_requests WHERE expires_at > 500000`,
+	"browsers":              `DELETE FROM browsers WHERE created_at > 500`,
 	"mailed":                `DELETE FROM mailed WHERE created_at > 500`,
 	"device_codes":          `DELETE FROM device_codes WHERE created_at > 500`,
 	"initial_access_tokens": `DELETE FROM initial_access_tokens WHERE created_at > 500`,

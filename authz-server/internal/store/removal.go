@@ -72,7 +72,7 @@ type Ended struct {
 }
 
 // EndAll ends every session and grant, with all codes and refresh tokens, and removes what is under
-// way: interactions, pushed requests, mailed links, device codes, initial access tokens and invitations. It tells
+// way: interactions, pushed requests, mailed links, known browsers, device codes, initial access tokens and invitations. It tells
 // clients of the sessions' end. With consents, it removes consents too, so that people are asked
 // again. It works in batches, with pauses for others; what is made meanwhile may stay.
 func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err error) {
@@ -92,6 +92,7 @@ func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err err
 		{"interactions", "handle_hash", &ended.Requests},
 		{"pushed_requests", "uri_hash", &ended.Requests},
 		{"mailed", "link_hash", &ended.Requests}, // maybe spent since the backup
+		{"browsers", "id", new(int64)},           // whose trust may have ended since
 		{"initial_access_tokens", "token_hash", &ended.InitialTokens},
 		{"invitations", "id", &ended.Invitations},
 		{"consents", "user_id, client_id", &ended.Consents},

@@ -216,6 +216,15 @@ func (t *Throttle) NewPassword(ctx context.Context, userID string) error {
 		Window: t.limits.Window})
 }
 
+// Export counts a file of everything that is held of a person: it makes the services work.
+// [*WaitError]: there were too many.
+func (t *Throttle) Export(ctx context.Context, userID string) error {
+	return t.take(ctx, "export", limits.Quota{Subject: "export " + userID, Limit: exportsOfPerson, Window: time.Hour})
+}
+
+// exportsOfPerson is how many such files a person gets within an hour.
+const exportsOfPerson = 10
+
 func (t *Throttle) take(ctx context.Context, what string, quotas ...limits.Quota) error {
 	err := t.store.Quotas.TakeQuotas(ctx, quotas...)
 	var full *limits.QuotaError
