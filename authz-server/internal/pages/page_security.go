@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/messages"
@@ -30,4 +31,12 @@ type Event struct {
 	System  string
 	Address string // empty: an operator did it
 	At      time.Time
+}
+
+// CodesLeft is how many recovery codes were left after one was used; -1: none was.
+func (e Event) CodesLeft() int {
+	if left, err := strconv.Atoi(e.Detail); err == nil && e.Kind == "recovery_code_used" {
+		return left
+	}
+	return -1
 }

@@ -176,6 +176,17 @@ func TestTimesAreInThePersonsZoneIfItIsKnown(t *testing.T) {
 	}
 }
 
+func TestTheHistorySaysHowManyRecoveryCodesWereLeft(t *testing.T) {
+	t.Parallel()
+	events := []Event{{Kind: "recovery_code_used", Detail: "9"}, {Kind: "passkey_added", Detail: "7"}}
+	body := render(newPages(t), "/x", SecurityPage{Events: events}).Body.String()
+	for _, want := range []string{"recovery code: 9 recovery codes left</h3>", ": 7</h3>"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the history lacks %q:\n%s", want, body)
+		}
+	}
+}
+
 func TestAnErrorShowsItsCodeAndDetailButNothingElse(t *testing.T) {
 	t.Parallel()
 	p := newPages(t)
