@@ -185,8 +185,8 @@ func (p *program) assemble(
 		return nil, nil, err
 	}
 	worker.Handle(called.Handler())
-	people.Account.Services = called.Export
 	closer := &closing.Closer{Store: s, Tokens: endpoints.Tokens, Services: called, Log: log, Mail: mailer}
+	people.Account.Services = closer.Collect
 	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
 	rendered.Routes(router)
 	people.Routes(router)

@@ -48,9 +48,11 @@ type Account struct {
 	// still use one.
 	AccessToken time.Duration
 
-	// Services returns what the resource services hold of the person of a session, by service. One
-	// that does not answer has an object that says so.
-	Services func(ctx context.Context, session accounts.Session) map[string]json.RawMessage
+	// Services returns what the resource services hold of the person of a session, by service; and,
+	// by the ids of apps that know the person by another subject, under that. A service that does not
+	// answer has an object that says so.
+	Services func(ctx context.Context, session accounts.Session) (own map[string]json.RawMessage,
+		ofApps map[string]map[string]json.RawMessage, err error)
 }
 
 // maxProfile is how large the form of a profile may be, in bytes: an address has many lines, and a

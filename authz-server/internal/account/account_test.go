@@ -85,6 +85,35 @@ func TestSessionsAreEndedByTheirOwner(t *testing.T) {
 	}
 }
 
+func TestSessionsSayHowAndWhereFrom(t *testing.T) {
+	t.Parallel()
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		s.Person("mina@example.org")
+		b, other := s.Browser(), s.Browser()
+		b.LogIn("mina@example.org")
+		app := b.TurnOn()
+		other.BeginLogin("mina@example.org")
+		other.Post("/login/verify", "otp", app.Next()).WantRedirect(t, "/account")
+		page := b.Get("/account/sessions")
+		page.Want(t, http.StatusOK, "with your password", "with your password and a code", "from 127.0.0.1")
+		if strings.Contains(page.Body, "now from") {
+			t.Error("it was used elsewhere, as it seems")
+		}
+		s.Clock.Advance(6 * time.Minute)
+		if err := s.Store.Sessions.TouchSession(t.Context(), other.Session(), "198.51.100.7", 5*time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		b.Get("/account/sessions").Want(t, http.StatusOK, "from 127.0.0.1", "now from 198.51.100.7")
+		s.Clock.Advance(6 * time.Minute)
+		other.Get("/account")
+		if page := b.Get("/account/sessions"); strings.Contains(page.Body, "198.51.100.7") {
+			t.Error("the last use is not the last")
+		}
+		b.Post("/account/sessions", "session", other.SessionID()).WantRedirect(t, "/account/sessions?done=session")
+		b.Get("/account/security").Want(t, http.StatusOK, "Sessions ended")
+	})
+}
+
 func TestConnectedAppsAreWithdrawnByTheirOwner(t *testing.T) {
 	t.Parallel()
 	s := peopletest.New(t)

@@ -13,7 +13,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
 const dataPage = "/account/data"
@@ -73,73 +72,6 @@ func (a *Account) planDeletion(w http.ResponseWriter, r *http.Request, current *
 	a.Pages.Render(w, r, http.StatusOK, pages.DeletionPage{At: at, Zone: zoneOf(current.User)})
 }
 
-// held is everything that this server holds of a person, but for hashes and secrets, which would be
-// of use to nobody but a thief.
-type held struct {
-	ExportedAt time.Time                  `json:"exported_at"`
-	Account    heldAccount                `json:"account"`
-	Claims     accounts.Claims            `json:"claims"`
-	Sessions   []heldSession              `json:"sessions"`
-	Browsers   []heldBrowser              `json:"trusted_browsers"`
-	Passkeys   []heldPasskey              `json:"passkeys"`
-	Apps       []heldApp                  `json:"apps"`
-	History    []heldEvent                `json:"security_history"`
-	Services   map[string]json.RawMessage `json:"services"` // what each resource service holds
-}
-
-type heldAccount struct {
-	ID            string    `json:"id"`
-	Email         string    `json:"email"`
-	EmailVerified bool      `json:"email_verified"`
-	Name          string    `json:"name"`
-	Locale        string    `json:"locale,omitempty"`
-	Roles         []string  `json:"roles,omitempty"`
-	HasPassword   bool      `json:"has_password"`
-	SecondStep    bool      `json:"second_step"`
-	CreatedAt     time.Time `json:"created_at"`
-	UpdatedAt     time.Time `json:"updated_at"`
-}
-
-type heldSession struct {
-	LoggedInAt time.Time `json:"logged_in_at"`
-	LastUsedAt time.Time `json:"last_used_at"`
-	Address    string    `json:"address"`
-	UserAgent  string    `json:"user_agent"`
-	Proofs     []string  `json:"amr"`
-}
-
-type heldBrowser struct {
-	Address      string    `json:"address"`
-	UserAgent    string    `json:"user_agent"`
-	LastLoginAt  time.Time `json:"last_login_at"`
-	TrustedUntil time.Time `json:"trusted_until"`
-}
-
-type heldApp struct {
-	ClientID  string    `json:"client_id"`
-	Allowed   []string  `json:"allowed"`
-	Declined  []string  `json:"declined,omitempty"`
-	UpdatedAt time.Time `json:"updated_at"`
-}
-
-type heldEvent struct {
-	At        time.Time `json:"at"`
-	Kind      string    `json:"kind"`
-	Detail    string    `json:"detail,omitempty"`
-	Address   string    `json:"address,omitempty"`
-	UserAgent string    `json:"user_agent,omitempty"`
-}
-
-type heldPasskey struct {
-	Name         string     `json:"name"`
-	CredentialID []byte     `json:"credential_id"` // in base64
-	PublicKey    []byte     `json:"public_key"`    // COSE_Key, in base64
-	AAGUID       string     `json:"aaguid,omitempty"`
-	Synced       bool       `json:"synced"`
-	CreatedAt    time.Time  `json:"created_at"`
-	LastUsedAt   *time.Time `json:"last_used_at,omitempty"`
-}
-
 // export sends what is held, and what the services hold, as a file.
 func (a *Account) export(w http.ResponseWriter, r *http.Request, current *session.Session) {
 	if err := a.Throttle.Export(r.Context(), current.UserID); err != nil {
@@ -164,55 +96,3 @@ func (a *Account) export(w http.ResponseWriter, r *http.Request, current *sessio
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Write(text) //nolint:errcheck // the person went away
 }
-
-func (a *Account) held(r *http.Request, current *session.Session) (held, error) {
-	ctx, u := r.Context(), current.User
-	all := held{
-		ExportedAt: a.Now().UTC(), Claims: u.Claims, Services: a.Services(ctx, current.Session),
-		Account: heldAccount{ID: u.ID, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name, Locale: u.Locale, Roles: u.Roles,
-			HasPassword: u.PasswordHash != "", SecondStep: u.SecondStep, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt},
-	}
-	sessions, err := a.Store.Sessions.SessionsOf(ctx, u.ID)
-	if err != nil {
-		return all, err
-	}
-	for _, one := range sessions {
-		all.Sessions = append(all.Sessions, heldSession{one.AuthTime, one.SeenAt, one.Address, one.UserAgent, one.AMR})
-	}
-	browsers, err := a.Store.Browsers.TrustedBrowsers(ctx, u.ID)
-	if err != nil {
-		return all, err
-	}
-	for _, one := range browsers {
-		all.Browsers = append(all.Browsers, heldBrowser{one.Address, one.UserAgent, one.SeenAt, one.TrustedUntil})
-	}
-	passkeys, err := a.Store.Passkeys.Passkeys(ctx, u.ID)
-	if err != nil {
-		return all, err
-	}
-	for _, one := range passkeys {
-		held := heldPasskey{one.Name, one.CredentialID, one.PublicKey, one.AAGUID, one.BackupEligible, one.CreatedAt, nil}
-		if !one.UsedAt.IsZero() {
-			held.LastUsedAt = &one.UsedAt
-		}
-		all.Passkeys = append(all.Passkeys, held)
-	}
-	apps, err := a.Store.Consents.Connections(ctx, u.ID)
-	if err != nil {
-		return all, err
-	}
-	for _, one := range apps {
-		all.Apps = append(all.Apps, heldApp{one.ClientID, one.Scope, one.Declined, one.UpdatedAt})
-	}
-	events, err := a.Store.History.Events(ctx, u.ID, exportedEvents)
-	if err != nil {
-		return all, err
-	}
-	for _, one := range events {
-		all.History = append(all.History, heldEvent{one.At, one.Kind, one.Detail, one.Address, one.UserAgent})
-	}
-	return all, nil
-}
-
-// exportedEvents bounds the history in an export.
-const exportedEvents = 10_000

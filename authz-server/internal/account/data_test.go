@@ -2,7 +2,9 @@ package account_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"regexp"
 	"strings"
@@ -12,14 +14,16 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/internal/sqldb"
 )
 
 func TestPeopleGetEverythingThatIsHeldOfThem(t *testing.T) {
 	t.Parallel()
 	s := peopletest.New(t)
 	s.Person("mina@example.org")
-	s.People.Account.Services = func(_ context.Context, session accounts.Session) map[string]json.RawMessage {
-		return map[string]json.RawMessage{"board": json.RawMessage(`{"of": "` + session.UserID + `"}`)}
+	s.People.Account.Services = func(_ context.Context, session accounts.Session) (own map[string]json.RawMessage,
+		ofApps map[string]map[string]json.RawMessage, err error) {
+		return map[string]json.RawMessage{"board": json.RawMessage(`{"of": "` + session.UserID + `"}`)}, nil, nil
 	}
 	b := s.Browser()
 	b.LogIn("mina@example.org")
@@ -41,6 +45,77 @@ func TestPeopleGetEverythingThatIsHeldOfThem(t *testing.T) {
 		}
 	}
 	b.Get("/account/security").Want(t, http.StatusOK, "Data downloaded")
+}
+
+// exported is where an export has what a table holds of a person, or why it does not.
+var exported = map[string]struct{ member, not string }{
+	"sessions":           {member: "sessions"},
+	"browsers":           {member: "browsers"},
+	"security_events":    {member: "security_history"},
+	"consents":           {member: "apps"},
+	"passkeys":           {member: "passkeys"},
+	"totp":               {member: "second_step"},
+	"recovery_codes":     {member: "second_step"},
+	"agreements":         {member: "agreements"},
+	"mailed":             {member: "letters"},
+	"grants":             {not: "what apps hold follows from what they were allowed, and is in apps with its last use"},
+	"pending_logins":     {not: "lasts ten minutes and opens nothing"},
+	"passkey_handles":    {not: "random, and says nothing"},
+	"passkey_ceremonies": {not: "random, and lasts minutes"},
+	"outbox":             {not: "letters and calls under way, of which the history tells"},
+}
+
+// Every table with a column of people is looked for in an export, so that a new one is not forgotten.
+func TestAnExportHoldsEveryTableOfPeople(t *testing.T) {
+	t.Parallel()
+	s := peopletest.NewNamedWithMail(t)
+	mina := verified(t, s, "mina@example.org")
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	b.AddPasskey(s.PasskeyAuthenticator())
+	b.TurnOn()
+	b.Post("/account/email", "email", "new@example.org").WantRedirect(t, "/verify")
+	ctx := t.Context()
+	err := s.Store.Agreements.Agree(ctx, accounts.Agreement{UserID: mina.ID, Version: "1"})
+	if err == nil {
+		err = s.Store.Consents.GrantConsent(ctx, mina.ID, "app", []string{"openid"})
+	}
+	invitation, _, invited := s.Store.Invitations.CreateInvitation(ctx, accounts.Invitation{ExpiresAt: s.Clock.Now().Add(time.Hour)})
+	if err = errors.Join(err, invited); err == nil {
+		err = s.Store.Invitations.SpendInvitation(ctx, invitation.ID, mina.ID, mina.Email)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Post("/account/data", "do", "export")
+	var held map[string]json.RawMessage
+	file := b.Post("/account/data", "do", "export").Body
+	if err := json.Unmarshal([]byte(file), &held); err != nil {
+		t.Fatal(err, file)
+	}
+	db, err := sqldb.Open(ctx, s.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	tables, err := sqldb.All(ctx, db, func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) },
+		`SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'user_id'`)
+	if err != nil || len(tables) < 10 {
+		t.Fatal(tables, err)
+	}
+	for _, table := range tables {
+		where, ok := exported[table]
+		if !ok {
+			t.Errorf("does an export hold what %s has of a person?", table)
+		}
+		if text := string(held[where.member]); where.member != "" && (text == "" || text == "null" || text == "[]") {
+			t.Errorf("the export has no %s, where %s belongs", where.member, table)
+		}
+	}
+	if !strings.Contains(string(held["invitation"]), invitation.ID) || !strings.Contains(string(held["letters"]), "new@example.org") ||
+		!strings.Contains(string(held["second_step"]), `"recovery_codes_left": 10`) {
+		t.Error(file)
+	}
 }
 
 func TestASessionThatWasLeftOpenNeitherExportsNorDeletes(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
+	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -34,6 +35,9 @@ func (a *Account) showSessions(w http.ResponseWriter, r *http.Request) {
 		shown := pages.Session{ID: one.ID, Current: one.ID == current.ID, Address: one.Address, LoggedIn: one.AuthTime,
 			Seen: now.Sub(one.SeenAt)}
 		shown.Browser, shown.System = sender.Browser(one.UserAgent)
+		if shown.Means = meansOf(one); one.SeenAddress != one.Address {
+			shown.UsedFrom = one.SeenAddress
+		}
 		if shown.Current {
 			page.Sessions = append([]pages.Session{shown}, page.Sessions...)
 			continue
@@ -41,6 +45,19 @@ func (a *Account) showSessions(w http.ResponseWriter, r *http.Request) {
 		page.Sessions = append(page.Sessions, shown)
 	}
 	a.Pages.Render(w, r, http.StatusOK, page)
+}
+
+// meansOf is how the person of a session logged in.
+func meansOf(s accounts.Session) messages.Means {
+	switch proof := proofs.Proof(s.AMR); proof.ACR() {
+	case proofs.PhishingResistant:
+		return messages.ByPasskey
+	case proofs.SeveralFactors:
+		return messages.ByCode
+	case proofs.OneFactor:
+		return messages.ByPassword
+	}
+	return ""
 }
 
 // zoneOf is the time zone that a person says they are in, or nil.
@@ -63,7 +80,12 @@ func (a *Account) postSessions(w http.ResponseWriter, r *http.Request) {
 	}
 	what, err := messages.SessionEnded, error(nil)
 	if id := r.PostForm.Get("session"); id != "" {
-		err = a.Store.Sessions.EndSessionOf(r.Context(), current.UserID, id)
+		err = a.Store.Tx(r.Context(), func(ctx context.Context) error {
+			if err := a.Store.Sessions.EndSessionOf(ctx, current.UserID, id); err != nil {
+				return err
+			}
+			return a.Notices.Note(ctx, r, current.User, notices.SessionsEnded, "")
+		})
 	} else if r.PostForm.Get("others") == "yes" {
 		what, err = messages.OthersEnded, a.Store.Tx(r.Context(), func(ctx context.Context) error {
 			if err := a.Store.Sessions.EndSessionsOf(ctx, current.UserID, current.ID); err != nil {

@@ -1,12 +1,15 @@
-// Package closing deletes accounts whose time has come.
+// Package closing deletes accounts whose time has come, and collects what services hold of a person:
+// both ask for everything by which services may know them.
 package closing
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -96,15 +99,32 @@ func (c *Closer) close(ctx context.Context, user accounts.User, trusted []client
 }
 
 // subjects are all by which tokens may have named the person to services: the account's id, and what
-// clients with pairwise subjects know them by. Besides the clients that the person allowed something,
-// those are the operator's own, which ask nobody and whose grants are long over.
+// clients with pairwise subjects know them by.
 func (c *Closer) subjects(ctx context.Context, userID string, trusted []client.Client) ([]string, error) {
-	clients := slices.Clone(trusted)
-	known, err := c.Store.Consents.ClientsOf(ctx, userID)
+	pairwise, err := c.pairwise(ctx, userID, trusted)
+	subjects := []string{userID}
+	for _, one := range pairwise {
+		subjects = append(subjects, one.subject)
+	}
+	return subjects, err
+}
+
+// known is a subject that clients know a person by.
+type known struct {
+	subject string
+	clients []string // their ids
+}
+
+// pairwise are the subjects by which clients know a person that are not the account's id. Besides the
+// clients that the person allowed something, those are the operator's own, which ask nobody and whose
+// grants are long over.
+func (c *Closer) pairwise(ctx context.Context, userID string, trusted []client.Client) (all []known, err error) {
+	ids, err := c.Store.Consents.ClientsOf(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range known {
+	clients := slices.Clone(trusted)
+	for _, id := range ids {
 		found, err := c.Store.Clients.Client(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
@@ -114,13 +134,43 @@ func (c *Closer) subjects(ctx context.Context, userID string, trusted []client.C
 		}
 		clients = append(clients, found)
 	}
-	subjects := []string{userID}
 	for _, one := range clients {
-		if subject := c.Tokens.Subject(&one, userID); !slices.Contains(subjects, subject) {
-			subjects = append(subjects, subject)
+		subject := c.Tokens.Subject(&one, userID)
+		i := slices.IndexFunc(all, func(k known) bool { return k.subject == subject })
+		switch {
+		case subject == userID:
+		case i < 0:
+			all = append(all, known{subject, []string{one.ID}})
+		case !slices.Contains(all[i].clients, one.ID):
+			all[i].clients = append(all[i].clients, one.ID)
 		}
 	}
-	return subjects, nil
+	return all, nil
+}
+
+// collecting is how long services may take to say what they hold for apps with pairwise subjects.
+const collecting = 30 * time.Second
+
+// Collect returns what each service holds of the person of a session, by its name; and by the ids of
+// clients, separated by spaces, what they hold under the subject by which those know the person.
+func (c *Closer) Collect(ctx context.Context, session accounts.Session) (own map[string]json.RawMessage,
+	ofApps map[string]map[string]json.RawMessage, err error) {
+	trusted, err := c.trusted(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	pairwise, err := c.pairwise(ctx, session.UserID, trusted)
+	if err != nil {
+		return nil, nil, err
+	}
+	own = c.Services.Export(ctx, session, "")
+	ctx, cancel := context.WithTimeout(ctx, collecting)
+	defer cancel()
+	ofApps = make(map[string]map[string]json.RawMessage)
+	for _, one := range pairwise {
+		ofApps[strings.Join(one.clients, " ")] = c.Services.Export(ctx, session, one.subject)
+	}
+	return own, ofApps, nil
 }
 
 // trusted returns the clients with pairwise subjects that an operator trusts.

@@ -227,7 +227,7 @@ func TestAnExportHoldsWhatServicesSayAndThatOneDoesNotAnswer(t *testing.T) {
 	f, a := providertest.One(t), newAPI(t)
 	s := newServices(t, f, a)
 	session := accounts.Session{ID: "sid", UserID: f.User.ID, AuthTime: f.Clock.Now()}
-	held := s.Export(t.Context(), session)
+	held := s.Export(t.Context(), session, "")
 	var board []struct{ Items []int }
 	if err := json.Unmarshal(held["board"], &board); err != nil || len(board) != 2 || board[1].Items[0] != 2 {
 		t.Errorf("%s %v", held["board"], err)
@@ -241,7 +241,33 @@ func TestAnExportHoldsWhatServicesSayAndThatOneDoesNotAnswer(t *testing.T) {
 		}
 	}
 	a.down = true
-	if held := s.Export(t.Context(), session); !strings.Contains(string(held["board"]), "did not answer") || len(held) != 2 {
+	if held := s.Export(t.Context(), session, ""); !strings.Contains(string(held["board"]), "did not answer") || len(held) != 2 {
 		t.Errorf("%s", held)
+	}
+}
+
+func TestAnExportAsksForEverySubjectThatAppsKnowThePersonBy(t *testing.T) {
+	f, a := providertest.One(t), newAPI(t)
+	c := &closing.Closer{Store: f.Store, Tokens: f.Provider.Tokens, Services: newServices(t, f, a), Log: slog.New(slog.DiscardHandler)}
+	ctx := t.Context()
+	for id, redirect := range map[string]string{"one": "https://one.example/cb", "two": "https://one.example/cb2", "other": "https://other.example/cb"} {
+		app := client.Client{ID: id, SubjectType: "pairwise", RedirectURIs: []string{redirect}}
+		if err := f.Store.Clients.CreateClient(ctx, app); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Store.Consents.GrantConsent(ctx, f.User.ID, id, []string{"board:read"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own, ofApps, err := c.Collect(ctx, accounts.Session{ID: "sid", UserID: f.User.ID, AuthTime: f.Clock.Now()})
+	if err != nil || len(own) != 2 || len(ofApps) != 2 || len(ofApps["one two"]) != 2 || len(ofApps["other"]) != 2 {
+		t.Errorf("%v %v %v", own, ofApps, err)
+	}
+	subjects := make(map[string]bool)
+	for _, call := range a.called() {
+		subjects[strings.Fields(call)[2]] = true
+	}
+	if len(subjects) != 3 || !subjects[f.User.ID] {
+		t.Errorf("asked for %v", subjects)
 	}
 }

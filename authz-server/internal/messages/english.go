@@ -335,7 +335,7 @@ var english = Language{
 	},
 	Account: Account{
 		NotYou:   "Not you?",
-		UsedFrom: func(address string) string { return "last used from " + address },
+		UsedFrom: func(address string) string { return "now from " + address },
 		Proofs: map[Means]string{
 			ByPassword: "with your password", ByCode: "with your password and a code", ByPasskey: "with a passkey",
 		},

@@ -344,7 +344,7 @@ var korean = Language{
 	},
 	Account: Account{
 		NotYou:   "본인이 아닌가요?",
-		UsedFrom: func(address string) string { return address + "에서 마지막으로 사용" },
+		UsedFrom: func(address string) string { return "지금은 IP " + address },
 		Proofs: map[Means]string{
 			ByPassword: "비밀번호로 로그인", ByCode: "비밀번호와 인증 코드로 로그인", ByPasskey: "패스키로 로그인",
 		},

@@ -62,9 +62,11 @@ func (p SessionsPage) layout(*messages.Language) layout {
 type Session struct {
 	ID       string
 	Current  bool
-	Browser  string // empty: unknown
-	System   string // empty: unknown
-	Address  string
+	Browser  string         // empty: unknown
+	System   string         // empty: unknown
+	Address  string         // at log-in
+	UsedFrom string         // since; empty: the same, or unknown
+	Means    messages.Means // how they logged in; empty: unknown
 	LoggedIn time.Time
 	Seen     time.Duration // ago
 }

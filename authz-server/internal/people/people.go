@@ -115,7 +115,9 @@ func New(cfg Config) (*People, error) {
 		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
 		Passwords: p.Passwords, Passkeys: keys, Factors: second, Enrolment: enrolment, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Now: cfg.Now,
 		AccessToken: cmp.Or(cfg.AccessToken, 10*time.Minute),
-		Services:    func(context.Context, accounts.Session) map[string]json.RawMessage { return nil },
+		Services: func(context.Context, accounts.Session) (own map[string]json.RawMessage, ofApps map[string]map[string]json.RawMessage, err error) {
+			return nil, nil, nil
+		},
 	}
 	p.Arrivals = &arrival.Arrivals{Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Sessions: p.Sessions, Guard: p.Guard, Apps: p.Apps,
 		Signup: p.Policy, Landing: p.Account.Landing}

@@ -43,14 +43,15 @@ type Services struct {
 // service says what a service wants of those who ask for a person's data and for its deletion.
 type service struct {
 	export, remove string // scopes
+	paged          bool   // its export comes in pages
 }
 
 // Known are the services that keep data of people.
 var Known = []string{"user", "board"}
 
 var known = map[string]service{
-	"user":  {"user:read", "user:delete"},
-	"board": {"board:read", "board:delete-user"},
+	"user":  {"user:read", "user:delete", false},
+	"board": {"board:read", "board:delete-user", true},
 }
 
 // Bounds of what is asked.
@@ -58,6 +59,7 @@ const (
 	exportTimeout = 20 * time.Second // for a service as a whole
 	exportMost    = 32 << 20         // bytes of a service's answers together
 	answerMost    = 8 << 20          // bytes of one answer
+	pageSize      = "50"             // items of a page, which fit into one answer
 	removeWait    = time.Second      // between calls while a service is still at it
 )
 
@@ -74,15 +76,16 @@ func New(cfg Config) (*Services, error) {
 	return &Services{cfg, &http.Client{Transport: transport, CheckRedirect: stay}}, nil
 }
 
-// Export returns what each service holds of the person of a session, by name: the answer of
+// Export returns what each service holds of the person of a session, whom they know as subject (empty:
+// by the account's id), by name: the answer of
 // GET /v1/me/export, as a list if it comes in pages. A service that does not answer does not keep
 // the person from the rest: it has an object with an error.
-func (s *Services) Export(ctx context.Context, session accounts.Session) map[string]json.RawMessage {
+func (s *Services) Export(ctx context.Context, session accounts.Session, subject string) map[string]json.RawMessage {
 	all := make([]json.RawMessage, len(s.cfg.Names))
 	var asked sync.WaitGroup
 	for i, name := range s.cfg.Names {
 		asked.Go(func() {
-			pages, err := s.export(ctx, name, session)
+			pages, err := s.export(ctx, name, session, subject)
 			if err != nil {
 				s.cfg.Log.WarnContext(ctx, "a service does not say what it holds of a person", "service", name,
 					"request", httpd.RequestID(ctx), "error", err)
@@ -100,15 +103,20 @@ func (s *Services) Export(ctx context.Context, session accounts.Session) map[str
 	return held
 }
 
-func (s *Services) export(ctx context.Context, name string, session accounts.Session) (json.RawMessage, error) {
+func (s *Services) export(ctx context.Context, name string, session accounts.Session, subject string) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
 	defer cancel()
-	token, err := s.cfg.Tokens.Own(ctx, &session, s.spec(name, known[name].export))
+	want := s.spec(name, known[name].export)
+	want.Subject = subject
+	token, err := s.cfg.Tokens.Own(ctx, &session, want)
 	if err != nil {
 		return nil, err
 	}
 	var pages []json.RawMessage
 	size, query := 0, ""
+	if known[name].paged {
+		query = "?limit=" + pageSize
+	}
 	for {
 		status, _, body, err := s.call(ctx, http.MethodGet, s.base(name)+"/v1/me/export"+query, token)
 		if err != nil {
@@ -130,7 +138,7 @@ func (s *Services) export(ctx context.Context, name string, session accounts.Ses
 		if page.Next == "" {
 			break
 		}
-		query = "?cursor=" + url.QueryEscape(page.Next)
+		query = "?limit=" + pageSize + "&cursor=" + url.QueryEscape(page.Next)
 	}
 	if len(pages) == 1 {
 		return pages[0], nil

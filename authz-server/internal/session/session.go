@@ -77,7 +77,7 @@ func (s *Sessions) Session(r *http.Request) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.touch(r.Context(), session); err != nil {
+	if err := s.touch(r, session); err != nil {
 		return nil, err
 	}
 	return &Session{session, user}, nil
@@ -85,10 +85,11 @@ func (s *Sessions) Session(r *http.Request) (*Session, error) {
 
 // touch notes that a session is in use. Pages that only read do not wait for a database that cannot
 // write at the moment; then the session ends a little earlier, if the person does nothing more.
-func (s *Sessions) touch(ctx context.Context, session accounts.Session) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+func (s *Sessions) touch(r *http.Request, session accounts.Session) error {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
-	err := s.store.Sessions.TouchSession(ctx, session, touchEvery)
+	address, _ := sender.Of(r)
+	err := s.store.Sessions.TouchSession(ctx, session, address, touchEvery)
 	if errors.Is(err, store.ErrUnavailable) {
 		s.log.WarnContext(ctx, "cannot note that a session is in use", "request", httpd.RequestID(ctx), "error", err)
 		return nil

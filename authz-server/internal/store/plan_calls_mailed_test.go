@@ -13,6 +13,7 @@ func (s *planned) ofMailed() {
 		_, err := s.Mailed.MailedByLink(ctx, accounts.ToReset, "x")
 		return err
 	})
+	s.add("MailedOf", func(ctx context.Context) error { _, err := s.Mailed.MailedOf(ctx, "u1"); return err })
 	s.late("MailedToBrowser", func(ctx context.Context) error {
 		_, err := s.Mailed.MailedToBrowser(ctx, accounts.ToReset, "x")
 		return err

@@ -11,6 +11,7 @@ func (s *planned) ofSignup() {
 		_, _, err := s.Invitations.CreateInvitation(ctx, accounts.Invitation{ExpiresAt: soon})
 		return err
 	})
+	s.late("InvitationOf", func(ctx context.Context) error { _, err := s.Invitations.InvitationOf(ctx, "x"); return err })
 	s.late("Invitation", func(ctx context.Context) error { _, err := s.Invitations.Invitation(ctx, "x"); return err })
 	s.late("SpendInvitation", func(ctx context.Context) error { return s.Invitations.SpendInvitation(ctx, "x", "u1", "e") })
 	s.add("ListInvitations", func(ctx context.Context) error { _, err := s.Invitations.ListInvitations(ctx, "i5", 500); return err })

@@ -252,7 +252,7 @@ func (s *planned) ofSessions() {
 		return err
 	})
 	s.late("SessionByCookie", func(ctx context.Context) error { _, _, err := s.Sessions.SessionByCookie(ctx, "x"); return err })
-	s.add("TouchSession", func(ctx context.Context) error { return s.Sessions.TouchSession(ctx, accounts.Session{ID: "s1"}, 0) })
+	s.add("TouchSession", func(ctx context.Context) error { return s.Sessions.TouchSession(ctx, accounts.Session{ID: "s1"}, "", 0) })
 	s.add("SessionsOf", func(ctx context.Context) error { _, err := s.Sessions.SessionsOf(ctx, "u1"); return err })
 	s.add("EndSession", func(ctx context.Context) error { return s.Sessions.EndSession(ctx, "s1") })
 	s.add("EndSessionOf", func(ctx context.Context) error { return s.Sessions.EndSessionOf(ctx, "u1", "s1") })
@@ -275,6 +275,7 @@ func (s *planned) ofLogins() {
 	})
 	s.add("Known", func(ctx context.Context) error { _, _, err := s.Browsers.Known(ctx, "u1", "new"); return err })
 	s.late("Trust", func(ctx context.Context) error { return s.Browsers.Trust(ctx, "u1", "new") })
+	s.add("KnownBrowsers", func(ctx context.Context) error { _, err := s.Browsers.KnownBrowsers(ctx, "u1"); return err })
 	s.add("TrustedBrowsers", func(ctx context.Context) error { _, err := s.Browsers.TrustedBrowsers(ctx, "u1"); return err })
 	s.add("Distrust", func(ctx context.Context) error { return s.Browsers.Distrust(ctx, "u1", "") })
 	s.add("AddEvent", func(ctx context.Context) error { return s.History.AddEvent(ctx, accounts.Event{UserID: "u1"}) })

@@ -106,7 +106,8 @@ func (i *Issuer) ForService(ctx context.Context, c *client.Client, want AccessSp
 const ownLifetime = time.Minute
 
 // Own issues a token for a call that this server itself makes to a service: as itself, which is the
-// client with the issuer's identifier as its name, or, with a session, for that session's person. It
+// client with the issuer's identifier as its name, or, with a session, for that session's person, whom
+// want.Subject names if it is not empty. It
 // belongs to no grant, and nobody else gets to see it.
 func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want AccessSpec) (string, error) {
 	now := i.now()
@@ -123,6 +124,9 @@ func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want Access
 	if session != nil {
 		claims.Subject, claims.SessionID = session.UserID, session.ID
 		claims.AuthTime, claims.ACR, claims.AMR = session.AuthTime.Unix(), session.ACR, session.AMR
+	}
+	if want.Subject != "" {
+		claims.Subject = want.Subject
 	}
 	return i.Sign(ctx, "", typeAccess, claims)
 }

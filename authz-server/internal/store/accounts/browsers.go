@@ -160,6 +160,20 @@ func (s *Browsers) Distrust(ctx context.Context, userID, id string) error {
 
 // TrustedBrowsers returns a person's browsers that stand for the second step, the last seen first.
 func (s *Browsers) TrustedBrowsers(ctx context.Context, userID string) ([]Browser, error) {
+	return s.list(ctx, userID, s.now())
+}
+
+// KnownBrowsers returns the browsers in which a person has logged in, the last seen first.
+func (s *Browsers) KnownBrowsers(ctx context.Context, userID string) ([]Browser, error) {
+	return s.list(ctx, userID, time.Time{})
+}
+
+// list returns the browsers that are trusted for longer than until; zero: or not at all.
+func (s *Browsers) list(ctx context.Context, userID string, until time.Time) ([]Browser, error) {
+	least := int64(-1)
+	if !until.IsZero() {
+		least = sqldb.Micros(until)
+	}
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (b Browser, err error) {
 		var trusted, created, seen int64
 		err = rows.Scan(&b.ID, &b.Address, &b.UserAgent, &trusted, &created, &seen)
@@ -167,7 +181,7 @@ func (s *Browsers) TrustedBrowsers(ctx context.Context, userID string) ([]Browse
 		return b, err
 	}, `SELECT id, address, user_agent, trusted_until, created_at, seen_at FROM browsers
 		WHERE user_id = $1 AND trusted_until > $2 ORDER BY seen_at DESC, id LIMIT $3`,
-		userID, sqldb.Micros(s.now()), MaxBrowsers)
+		userID, least, MaxBrowsers)
 }
 
 // Sweeps lists browsers without a log-in for [BrowserRetention].

@@ -69,6 +69,22 @@ func (s *Users) DeleteUser(ctx context.Context, due User) error {
 		if err := s.sessions.endAllOf(ctx, due.ID, ""); err != nil {
 			return err
 		}
+		if err := s.eraseTraces(ctx, due); err != nil {
+			return err
+		}
 		return row.Changed(s.db.Exec(ctx, `DELETE FROM users WHERE id = $1`, due.ID))
 	})
+}
+
+// eraseTraces removes what names a person in tables that are nobody's own.
+func (s *Users) eraseTraces(ctx context.Context, user User) error {
+	for _, erase := range []struct{ statement, what string }{
+		{`UPDATE invitations SET used_by = '' WHERE used_by = $1`, user.ID},
+		{`DELETE FROM mailed WHERE email_key = $1`, user.Key},
+	} {
+		if _, err := s.db.Exec(ctx, erase.statement, erase.what); err != nil {
+			return err
+		}
+	}
+	return nil
 }

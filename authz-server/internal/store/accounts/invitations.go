@@ -20,7 +20,7 @@ type Invitation struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	UsedAt    time.Time // zero: it can still be used
-	UsedBy    string    // the account that it made, which may be gone
+	UsedBy    string    // the account that it made; empty: none, or it is gone
 }
 
 // InvitationRetention is how long an invitation is kept after it expired, so that its link says so,
@@ -91,6 +91,13 @@ func (s *Invitations) SpendInvitation(ctx context.Context, id, userID, email str
 func (s *Invitations) ListInvitations(ctx context.Context, after string, limit int) ([]Invitation, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Invitation, error) { return scanInvitation(rows.Scan) },
 		`SELECT `+invitationColumns+` FROM invitations WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+}
+
+// InvitationOf returns the invitation by which an account was made. ErrNotFound: there is none, or it
+// was long ago.
+func (s *Invitations) InvitationOf(ctx context.Context, userID string) (Invitation, error) {
+	return scanInvitation(s.db.QueryRow(ctx, `SELECT `+invitationColumns+` FROM invitations
+		WHERE used_by = $1 AND used_by <> '' LIMIT 1`, userID).Scan)
 }
 
 // RevokeInvitation removes an invitation that is not used. ErrNotFound: there is none with this id.

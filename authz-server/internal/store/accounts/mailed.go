@@ -126,6 +126,18 @@ func (s *MailedLinks) MailedToBrowser(ctx context.Context, purpose MailPurpose, 
 		opaque.Hash(browser), string(purpose), sqldb.Micros(s.now()), []byte{})
 }
 
+// MailedOf returns what waits for a person to open it, the oldest first.
+func (s *MailedLinks) MailedOf(ctx context.Context, userID string) ([]Mailed, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (m Mailed, err error) {
+		var created, expires int64
+		err = rows.Scan(&m.Purpose, &m.Email, &m.Tries, &created, &expires)
+		m.CreatedAt, m.ExpiresAt = sqldb.Time(created), sqldb.Time(expires)
+		return m, err
+	}, `SELECT purpose, email, tries, created_at, expires_at FROM mailed
+		WHERE user_id = $1 AND spent_at = 0 AND expires_at > $2 ORDER BY created_at LIMIT 100`,
+		userID, sqldb.Micros(s.now()))
+}
+
 // SpentMailed returns the address that a spent link went to. ErrNotFound: no such link was spent.
 func (s *MailedLinks) SpentMailed(ctx context.Context, purpose MailPurpose, link string) (email string, err error) {
 	err = s.db.QueryRow(ctx, `SELECT email FROM mailed

@@ -47,7 +47,9 @@ type Session struct {
 	UserAgent string // at log-in
 	CreatedAt time.Time
 	SeenAt    time.Time // to within a few minutes
-	ExpiresAt time.Time // absolute
+
+	SeenAddress string    // the network address at SeenAt; empty: not known to be another than Address
+	ExpiresAt   time.Time // absolute
 }
 
 // Sessions stores log-ins.
@@ -66,7 +68,7 @@ func NewSessions(db *sqldb.DB, now func() time.Time, grants *grants.Grants, logo
 }
 
 const sessionColumns = `s.id, s.user_id, s.auth_time, s.amr, s.acr, s.address, s.user_agent,
-	s.created_at, s.seen_at, s.expires_at`
+	s.created_at, s.seen_at, s.expires_at, s.seen_address`
 
 type sessionRow struct {
 	Session
@@ -76,7 +78,7 @@ type sessionRow struct {
 
 func (r *sessionRow) into() []any {
 	return []any{&r.ID, &r.UserID, &r.authTime, &r.amr, &r.ACR, &r.Address, &r.UserAgent,
-		&r.created, &r.seen, &r.expires}
+		&r.created, &r.seen, &r.expires, &r.SeenAddress}
 }
 
 func (r *sessionRow) session() Session {
@@ -127,7 +129,7 @@ func (s *Sessions) CreateSession(
 // renew makes the live session in.ID of in.UserID a new log-in, if there is such a session.
 func (s *Sessions) renew(ctx context.Context, in Session, cookie string) (renewed bool, err error) {
 	rows, err := s.db.Exec(ctx, `UPDATE sessions
-		SET cookie_hash = $1, auth_time = $2, amr = $3, acr = $4, address = $5, user_agent = $6,
+		SET cookie_hash = $1, auth_time = $2, amr = $3, acr = $4, address = $5, user_agent = $6, seen_address = '',
 		created_at = $7, seen_at = $7, idle_expires_at = $8, expires_at = $9
 		WHERE id = $10 AND user_id = $11 AND idle_expires_at > $7`,
 		opaque.Hash(cookie), sqldb.Micros(in.AuthTime),
@@ -200,16 +202,16 @@ func (s *Sessions) SessionByCookie(ctx context.Context, cookie string) (Session,
 	return row.session(), user, nil
 }
 
-// TouchSession notes that the session is in use, which moves its idle end. It writes nothing if the
-// last note is younger than every.
-func (s *Sessions) TouchSession(ctx context.Context, session Session, every time.Duration) error {
+// TouchSession notes that the session is in use, from a network address, which moves its idle end. It
+// writes nothing if the last note is younger than every.
+func (s *Sessions) TouchSession(ctx context.Context, session Session, address string, every time.Duration) error {
 	now := s.now()
 	if now.Sub(session.SeenAt) < every {
 		return nil
 	}
-	_, err := s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = $2
-		WHERE id = $3 AND seen_at < $1 AND idle_expires_at > $1`,
-		sqldb.Micros(now), sqldb.Micros(s.limits.end(now, session.ExpiresAt)), session.ID)
+	_, err := s.db.Exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = $2, seen_address = $3
+		WHERE id = $4 AND seen_at < $1 AND idle_expires_at > $1`,
+		sqldb.Micros(now), sqldb.Micros(s.limits.end(now, session.ExpiresAt)), address, session.ID)
 	return err
 }
 

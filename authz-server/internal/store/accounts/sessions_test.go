@@ -41,7 +41,7 @@ func TestASessionIsFoundByItsCookieUntilItExpires(t *testing.T) {
 		if _, _, err := f.Sessions.SessionByCookie(t.Context(), cookie); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("alive at its idle end: %v", err)
 		}
-		if err := f.Sessions.TouchSession(t.Context(), got, time.Minute); err != nil {
+		if err := f.Sessions.TouchSession(t.Context(), got, "192.0.2.7", time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := f.Sessions.SessionByCookie(t.Context(), cookie); !errors.Is(err, store.ErrNotFound) {
@@ -63,7 +63,7 @@ func TestUseMovesTheIdleEndButNotTheAbsoluteOne(t *testing.T) {
 			if err != nil {
 				t.Fatalf("gone after %s: %v", f.Now.Sub(start), err)
 			}
-			if err := f.Sessions.TouchSession(t.Context(), session, 5*time.Minute); err != nil {
+			if err := f.Sessions.TouchSession(t.Context(), session, "", 5*time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -82,7 +82,7 @@ func TestUseIsNotedAtMostEveryFewMinutes(t *testing.T) {
 			noted bool
 		}{{4 * time.Minute, false}, {5 * time.Minute, true}} {
 			f.Now = start.Add(test.after)
-			if err := f.Sessions.TouchSession(t.Context(), f.Session, 5*time.Minute); err != nil {
+			if err := f.Sessions.TouchSession(t.Context(), f.Session, "", 5*time.Minute); err != nil {
 				t.Fatal(err)
 			}
 			sessions, err := f.Sessions.SessionsOf(t.Context(), f.Person.ID)
