@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -136,29 +137,71 @@ func (a *Account) showAccount(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	a.Pages.Render(w, r, http.StatusOK, pages.AccountPage{Done: done(r), Name: current.User.Name,
-		Email: current.User.Email, Verified: current.User.EmailVerified, SendsMail: a.Recovery.SendsMail()})
+	page := a.page(current)
+	page.Done = done(r)
+	a.Pages.Render(w, r, http.StatusOK, page)
 }
 
-// POST /account: changes the name.
+func (a *Account) page(current *session.Session) pages.AccountPage {
+	u := current.User
+	return pages.AccountPage{Name: u.Name, Email: u.Email, Verified: u.EmailVerified, SendsMail: a.Recovery.SendsMail(),
+		Languages: a.Pages.Offered(u.Locale)}
+}
+
+// POST /account: changes the name, and the language of pages and mail.
 func (a *Account) postAccount(w http.ResponseWriter, r *http.Request) {
 	current, ok := a.owner(w, r)
 	if !ok {
 		return
 	}
 	name, problem := profile.Name(r.PostForm.Get("name"))
+	locale, changed, known := a.locale(r, current.User.Locale)
+	if !known {
+		a.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter locale must be a language of this server, or empty.")
+		return
+	}
 	var err error
 	if problem != "" {
 		err = guard.FormError{"name": problem}
 	} else {
-		err = a.Store.Users.SetName(r.Context(), current.UserID, name)
+		err = a.Store.Users.EditUser(r.Context(), current.UserID, func(u *accounts.User) error {
+			if u.Name = name; changed {
+				u.Locale = locale
+			}
+			return nil
+		})
 	}
 	if err != nil {
 		a.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
-			return pages.AccountPage{Form: form, Name: name, Email: current.User.Email, Verified: current.User.EmailVerified,
-				SendsMail: a.Recovery.SendsMail()}
+			page := a.page(current)
+			page.Form, page.Name, page.Languages = form, name, a.Pages.Offered(locale)
+			return page
 		})
 		return
 	}
-	a.Guard.See(w, r, "/account?done="+string(messages.NameChanged))
+	switch {
+	case changed && locale != "": // the browser shows the next page in it, and remembers that
+		a.Guard.See(w, r, "/account?done="+string(messages.LanguageChanged)+"&lang="+url.QueryEscape(locale))
+	case changed:
+		a.Guard.See(w, r, "/account?done="+string(messages.LanguageChanged))
+	default:
+		a.Guard.See(w, r, "/account?done="+string(messages.NameChanged))
+	}
+}
+
+// locale reads the language that the person chooses, and tells whether it is another than before, and
+// whether this server has it. Without the field, it stays, and so does one of the same language that
+// says more, such as en-GB.
+func (a *Account) locale(r *http.Request, before string) (locale string, changed, known bool) {
+	chosen := r.PostForm.Get("locale")
+	if !r.PostForm.Has("locale") {
+		return before, false, true
+	}
+	for _, one := range a.Pages.Offered(before) {
+		known = known || one.Tag == chosen
+		if one.Chosen && one.Tag == chosen {
+			return before, false, true
+		}
+	}
+	return chosen, chosen != before, known || chosen == ""
 }

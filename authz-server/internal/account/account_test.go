@@ -85,6 +85,39 @@ func TestSessionsAreEndedByTheirOwner(t *testing.T) {
 	}
 }
 
+func TestAPersonChoosesTheLanguageOfPagesAndMail(t *testing.T) {
+	t.Parallel()
+	s := peopletest.NewNamedWithMail(t)
+	user := verified(t, s, "mina@example.org")
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	locale := func() string {
+		t.Helper()
+		u, err := s.Store.Users.User(t.Context(), user.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Locale
+	}
+	b.Get("/account").Want(t, http.StatusOK, `<select id="locale" name="locale"`)
+	b.Post("/account", "name", "Mina", "locale", "xx").Want(t, http.StatusBadRequest)
+	b.Post("/account", "name", "Mina", "locale", "ko").WantRedirect(t, "/account?done=language&lang=ko")
+	b.Get("/account?done=language&lang=ko").Want(t, http.StatusOK, `<html lang="ko">`, `<option value="ko" lang="ko" selected>`, "언어를 저장했어요.")
+	b.Get("/account/security").Want(t, http.StatusOK, `<html lang="ko">`)
+	b.Post("/account/password", "password", peopletest.Password, "new_password", "another set of wooden words")
+	if letter := s.Mail.Last(t, "mina@example.org"); letter.Language != "ko" || locale() != "ko" {
+		t.Errorf("the letter is in %q, the account in %q", letter.Language, locale())
+	}
+	b.Post("/account", "name", "Mina").WantRedirect(t, "/account?done=name")
+	if locale() != "ko" {
+		t.Error("a name alone changes the language")
+	}
+	b.Post("/account", "name", "Mina", "locale", "").WantRedirect(t, "/account?done=language")
+	if locale() != "" {
+		t.Errorf("%q", locale())
+	}
+}
+
 func TestSessionsSayHowAndWhereFrom(t *testing.T) {
 	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
@@ -110,7 +143,7 @@ func TestSessionsSayHowAndWhereFrom(t *testing.T) {
 			t.Error("the last use is not the last")
 		}
 		b.Post("/account/sessions", "session", other.SessionID()).WantRedirect(t, "/account/sessions?done=session")
-		b.Get("/account/security").Want(t, http.StatusOK, "Sessions ended")
+		b.Get("/account/security").Want(t, http.StatusOK, "Logged out elsewhere")
 	})
 }
 

@@ -2,13 +2,13 @@ package messages
 
 // Account is what the account's pages say beyond what has a place of its own.
 type Account struct {
-	NotYou                      string                      // beside the button to log out, where somebody is to prove who they are
-	UsedFrom                    func(address string) string // where a session was last used
-	Proofs                      map[Means]string
-	Language, LanguageHint      string
-	AnyLanguage, LanguageButton string
-	PasswordIntro               string // on the page about security
-	EarlierEvents               func(n int) string
+	NotYou                 string                      // beside the button to log out, where somebody is to prove who they are
+	UsedFrom               func(address string) string // where a session was last used
+	Proofs                 map[Means]string
+	Language, LanguageHint string
+	AnyLanguage            string
+	PasswordIntro          string // on the page about security
+	EarlierEvents          func(n int) string
 }
 
 // Means is how somebody logged in.

@@ -341,6 +341,7 @@ var english = Language{
 		},
 		Language: "Language", LanguageHint: "For our pages and for mail to you.",
 		AnyLanguage: "Same as your browser", LanguageButton: "Save language",
+		AnyLanguage:   "As your browser says",
 		PasswordIntro: "What you type when you log in without a passkey.",
 		EarlierEvents: func(n int) string { return "Show " + plural(n, "earlier event", "earlier events") },
 	},

@@ -349,7 +349,7 @@ var korean = Language{
 			ByPassword: "비밀번호로 로그인", ByCode: "비밀번호와 인증 코드로 로그인", ByPasskey: "패스키로 로그인",
 		},
 		Language: "언어", LanguageHint: "화면과 메일에 쓰는 언어예요.",
-		AnyLanguage: "브라우저 설정에 맞추기", LanguageButton: "언어 저장",
+		AnyLanguage:   "브라우저 설정에 맞추기",
 		PasswordIntro: "패스키 없이 로그인할 때 입력해요.",
 		EarlierEvents: func(n int) string { return fmt.Sprintf("이전 기록 %d건 보기", n) },
 	},

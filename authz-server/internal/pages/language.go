@@ -14,6 +14,16 @@ import (
 // Languages are the BCP 47 tags of the languages that pages can be had in, the default first.
 func (p *Pages) Languages() []string { return p.cfg.Languages.Tags() }
 
+// Offered are the languages that a person can choose whose locale is a BCP 47 tag, or empty.
+func (p *Pages) Offered(locale string) (all []LanguageOption) {
+	chosen := p.cfg.Languages.UILocales(locale)
+	for _, tag := range p.cfg.Languages.Tags() {
+		t := p.cfg.Languages.Tagged(tag)
+		all = append(all, LanguageOption{tag, t.OwnName, t == chosen})
+	}
+	return all
+}
+
 // Name is the product's name in the default language.
 func (p *Pages) Name() string { return p.cfg.Languages.Default().Brand }
 

@@ -20,6 +20,14 @@ type AccountPage struct {
 
 	Verified  bool // the address is known to be the person's
 	SendsMail bool // the address can be confirmed and changed
+
+	Languages []LanguageOption // of pages and mail
+}
+
+// LanguageOption is a language that a person can choose.
+type LanguageOption struct {
+	Tag, Name string
+	Chosen    bool
 }
 
 func (p AccountPage) layout(t *messages.Language) layout {

@@ -79,7 +79,7 @@ func (s *Users) DeleteUser(ctx context.Context, due User) error {
 // eraseTraces removes what names a person in tables that are nobody's own.
 func (s *Users) eraseTraces(ctx context.Context, user User) error {
 	for _, erase := range []struct{ statement, what string }{
-		{`UPDATE invitations SET used_by = '' WHERE used_by = $1`, user.ID},
+		{`UPDATE invitations SET used_by = '' WHERE used_by = $1 AND used_by <> ''`, user.ID},
 		{`DELETE FROM mailed WHERE email_key = $1`, user.Key},
 	} {
 		if _, err := s.db.Exec(ctx, erase.statement, erase.what); err != nil {
