@@ -252,7 +252,9 @@ func (s *planned) ofSessions() {
 		return err
 	})
 	s.late("SessionByCookie", func(ctx context.Context) error { _, _, err := s.Sessions.SessionByCookie(ctx, "x"); return err })
-	s.add("TouchSession", func(ctx context.Context) error { return s.Sessions.TouchSession(ctx, accounts.Session{ID: "s1"}, "", 0) })
+	s.add("TouchSession", func(ctx context.Context) error {
+		return s.Sessions.TouchSession(ctx, accounts.Session{ID: "s1"}, "", 0)
+	})
 	s.add("SessionsOf", func(ctx context.Context) error { _, err := s.Sessions.SessionsOf(ctx, "u1"); return err })
 	s.add("EndSession", func(ctx context.Context) error { return s.Sessions.EndSession(ctx, "s1") })
 	s.add("EndSessionOf", func(ctx context.Context) error { return s.Sessions.EndSessionOf(ctx, "u1", "s1") })
