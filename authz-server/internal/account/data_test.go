@@ -2,7 +2,6 @@ package account_test
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -14,7 +13,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
-	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
 func TestPeopleGetEverythingThatIsHeldOfThem(t *testing.T) {
@@ -93,15 +92,9 @@ func TestAnExportHoldsEveryTableOfPeople(t *testing.T) {
 	if err := json.Unmarshal([]byte(file), &held); err != nil {
 		t.Fatal(err, file)
 	}
-	db, err := sqldb.Open(ctx, s.DatabaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	tables, err := sqldb.All(ctx, db, func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) },
-		`SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'user_id'`)
-	if err != nil || len(tables) < 10 {
-		t.Fatal(tables, err)
+	tables := storetest.Beside(s.DatabaseURL).TablesWith(t, "user_id")
+	if len(tables) < 10 {
+		t.Fatal(tables)
 	}
 	for _, table := range tables {
 		where, ok := exported[table]

@@ -193,3 +193,12 @@ func (w *World) sql(t *testing.T) *sqldb.DB {
 	}
 	return w.db
 }
+
+// TablesWith lists the tables of a database on SQLite that have a column.
+func (w *World) TablesWith(t *testing.T, column string) []string {
+	t.Helper()
+	all, err := sqldb.All(t.Context(), w.sql(t), func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) },
+		`SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = $1`, column)
+	OK(t, err)
+	return all
+}
