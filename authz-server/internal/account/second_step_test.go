@@ -169,7 +169,7 @@ func TestTurningTheSecondStepOnOrOffEndsTheTrustOfBrowsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Get("/account/security").Want(t, http.StatusOK, "Trusted browsers", "Trusted until", "Chrome on Linux", `value="`+all[0].ID+`"`, "Stop trusting all")
+	b.Get("/account/security").Want(t, http.StatusOK, "Trusted browsers", "trusted until", "Chrome on Linux", `value="`+all[0].ID+`"`, "Stop trusting all")
 	b.Post("/account/security/browsers").Want(t, http.StatusBadRequest)
 	s.Person("hana@example.org")
 	hana := s.Browser()

@@ -439,7 +439,7 @@ var english = Language{
 		Trusted:            "Trusted browsers",
 		TrustedIntro:       "In these browsers you log in without a code.",
 		NoTrusted:          "There are none. When you log in, you can choose to trust a browser.",
-		TrustedUntil:       "Trusted until",
+		TrustedUntil:       "trusted until",
 		Distrust:           "Stop trusting",
 		DistrustAll:        "Stop trusting all",
 		DistrustAllHeading: "All of them",

@@ -10,6 +10,19 @@ import (
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
+// untidy says what a person would see go wrong: a page that is too wide, a tab out of sight, or
+// something that moves while the page loads.
+const untidy = `new Promise(done => {
+	const root = document.documentElement, tab = document.querySelector("nav.tabs [aria-current]"), bad = [];
+	if (root.scrollWidth > root.clientWidth) { bad.push(root.scrollWidth - root.clientWidth + " pixels too wide"); }
+	if (tab && (tab.getBoundingClientRect().left < 0 || tab.getBoundingClientRect().right > root.clientWidth)) { bad.push("its tab is out of sight"); }
+	const outside = one => one.sources.map(s => s.node).filter(n => n && !(n.closest && n.closest(".logo"))); // its letter may come up
+	const moved = list => list.forEach(one => outside(one).forEach(n => bad.push("it moves: " + (n.outerHTML || n.data))));
+	const observer = new PerformanceObserver(list => moved(list.getEntries()));
+	observer.observe({ type: "layout-shift", buffered: true });
+	requestAnimationFrame(() => requestAnimationFrame(() => { moved(observer.takeRecords()); done(bad.join("; ")); }));
+})`
+
 // Every page, with all that can be on it, in both languages, light and dark, wide and narrow.
 func TestAxeFindsNothingOnAnyPage(t *testing.T) {
 	pages := make(map[string]Page)
@@ -42,8 +55,8 @@ func TestAxeFindsNothingOnAnyPage(t *testing.T) {
 				b.Open(server.URL + "/page/" + name)
 				b.Visible("h1")
 				check.Check(name)
-				if over := chrome.Eval[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
-					t.Errorf("%s is %d pixels too wide", name, over)
+				if bad := chrome.Eval[string](b, untidy); bad != "" {
+					t.Errorf("%s: %s", name, bad)
 				}
 			}
 		})

@@ -97,6 +97,12 @@
     });
   });
 
+  // The tabs are one row, which scrolls on a narrow screen: the page's own comes into sight.
+  all("nav.tabs [aria-current]").forEach(function (tab) {
+    var row = tab.parentNode;
+    row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+  });
+
   if (/[?&]done=/.test(location.search) && history.replaceState) {
     history.replaceState(null, "", location.pathname + location.search.replace(/([?&])done=[^&]*&?/, "$1").replace(/[?&]$/, ""));
   }
