@@ -39,16 +39,8 @@ func (cmd inviteCreate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return cli.Usage(fmt.Errorf("--issuer %w", err))
 	}
-	if cmd.ExpiresIn < time.Minute || cmd.ExpiresIn > maxInvitation {
-		return cli.Usage(fmt.Errorf("--expires-in must be from %s to %s", time.Minute, maxInvitation))
-	}
-	if cmd.Send && cmd.Email == "" {
-		return cli.Usage(errors.New("--send needs --email"))
-	}
-	if cmd.Email != "" {
-		if cmd.Email, err = profile.CleanEmail(cmd.Email); err != nil {
-			return fmt.Errorf("--email: %w", err)
-		}
+	if err := cmd.check(); err != nil {
+		return err
 	}
 	return p.withStore(ctx, func(s *store.Store) error {
 		if cmd.Email != "" {
@@ -68,7 +60,7 @@ func (cmd inviteCreate) Run(ctx context.Context, p *program) error {
 		}
 		link := at.URL("/signup?" + url.Values{"invitation": {secret}}.Encode())
 		if cmd.Send {
-			if err := cmd.send(ctx, p, link); err != nil {
+			if _, _, err := p.sendNow(ctx, cmd.Email, cmd.Language, mail.Invitation{Link: link}); err != nil {
 				return errors.Join(err, s.Invitations.RevokeInvitation(ctx, in.ID))
 			}
 			link = "" // who has it counts as the owner of the address
@@ -87,21 +79,18 @@ func (cmd inviteCreate) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// send mails the link at once, so that the operator sees what the mail server answers.
-func (cmd inviteCreate) send(ctx context.Context, p *program, link string) error {
-	letters, err := p.letters(nil)
-	if err != nil {
-		return cli.Usage(err)
+// check makes Email what is stored.
+func (cmd *inviteCreate) check() (err error) {
+	if cmd.ExpiresIn < time.Minute || cmd.ExpiresIn > maxInvitation {
+		return cli.Usage(fmt.Errorf("--expires-in must be from %s to %s", time.Minute, maxInvitation))
 	}
-	sender, err := p.settings.sender()
-	if err != nil {
-		return cli.Usage(err)
+	if cmd.Send && cmd.Email == "" {
+		return cli.Usage(errors.New("--send needs --email"))
 	}
-	if sender == nil {
-		return cli.Usage(mail.ErrNotConfigured)
-	}
-	if _, err := mail.SendNow(ctx, sender, letters, cmd.Email, cmd.Language, mail.Invitation{Link: link}, p.now()); err != nil {
-		return fmt.Errorf("%s: %w", sender.Server(), err)
+	if cmd.Email != "" {
+		if cmd.Email, err = profile.CleanEmail(cmd.Email); err != nil {
+			return fmt.Errorf("--email: %w", err)
+		}
 	}
 	return nil
 }

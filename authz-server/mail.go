@@ -44,23 +44,32 @@ func (cmd mailTest) Run(ctx context.Context, p *program) error {
 	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)
 	}
+	server, answer, err := p.sendNow(ctx, cmd.Address, cmd.Language, mail.Test{})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.out, "%s took the letter: %s\n", server, answer)
+	return err
+}
+
+// sendNow sends a letter past the queue, so that an operator sees what the mail server answers.
+func (p *program) sendNow(ctx context.Context, to, language string, letter mail.Letter) (server, answer string, err error) {
 	letters, err := p.letters(nil)
 	if err != nil {
-		return cli.Usage(err)
+		return "", "", cli.Usage(err)
 	}
 	sender, err := p.settings.sender()
 	if err != nil {
-		return cli.Usage(err)
+		return "", "", cli.Usage(err)
 	}
 	if sender == nil {
-		return cli.Usage(mail.ErrNotConfigured)
+		return "", "", cli.Usage(mail.ErrNotConfigured)
 	}
-	answer, err := mail.SendNow(ctx, sender, letters, cmd.Address, cmd.Language, mail.Test{}, p.now())
+	answer, err = mail.SendNow(ctx, sender, letters, to, language, letter, p.now())
 	if err != nil {
-		return fmt.Errorf("%s: %w", sender.Server(), err)
+		return "", "", fmt.Errorf("%s: %w", sender.Server(), err)
 	}
-	_, err = fmt.Fprintf(p.out, "%s took the letter: %s\n", sender.Server(), answer)
-	return err
+	return sender.Server(), answer, nil
 }
 
 // told tells people what an operator did to their account: in its history, and by mail, if the
@@ -71,23 +80,17 @@ func (p *program) told(s *store.Store) (*notices.Notices, error) {
 	if err != nil || sender == nil {
 		return n, err
 	}
-	if p.settings.KeyEncryptionKey == "" && p.settings.KeyEncryptionKeyFile == "" {
-		p.settings.KeyEncryptionKeyFile = p.settings.developmentKEK()
-	}
+	p.findDevelopmentKEK()
 	kek, _, err := p.settings.kek()
 	if err != nil {
 		return nil, err
 	}
-	letters, err := p.letters(nil)
-	if err != nil {
-		return nil, err
-	}
-	n.Mail = mail.New(mail.Config{Outbox: s.Outbox, KEK: kek, Letters: letters, Sender: sender, Now: p.now})
-	return n, nil
+	n.Mail, err = p.mailer(s, kek, nil)
+	return n, err
 }
 
-// mailer returns what sends mail to people; nil: mail is not configured.
-func (p *program) mailer(s *store.Store, ring *keys.Ring, rendered *pages.Pages) (*mail.Mailer, error) {
+// mailer returns what sends mail to people, if that is configured. rendered is as of letters.
+func (p *program) mailer(s *store.Store, kek *keys.KEK, rendered *pages.Pages) (*mail.Mailer, error) {
 	sender, err := p.settings.sender()
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func (p *program) mailer(s *store.Store, ring *keys.Ring, rendered *pages.Pages)
 	if err != nil {
 		return nil, err
 	}
-	return mail.New(mail.Config{Outbox: s.Outbox, KEK: ring.KEK(), Letters: letters, Sender: sender, Now: p.now}), nil
+	return mail.New(mail.Config{Outbox: s.Outbox, KEK: kek, Letters: letters, Sender: sender, Now: p.now}), nil
 }
 
 // letters is what the letters look like. rendered has the product's logo; nil: none is shown.

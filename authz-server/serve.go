@@ -135,7 +135,7 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	mailer, err := p.mailer(s, ring, rendered)
+	mailer, err := p.mailer(s, ring.KEK(), rendered)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -109,7 +109,7 @@ func (a *Account) postOff(w http.ResponseWriter, r *http.Request) {
 		a.Guard.Fail(w, r, err)
 		return
 	}
-	a.Guard.See(w, r, "/account/security?done="+string(messages.TwoStepOff))
+	a.Guard.See(w, r, "/account/security?done="+string(messages.SecondStepEnded))
 }
 
 // POST /account/security/browsers: ends the trust of one browser, or of all.

@@ -33,7 +33,7 @@ type Vault struct {
 // new key-encryption key needs no change to the rows of people.
 func NewVault(key []byte) (*Vault, error) {
 	if len(key) != KeySize {
-		return nil, fmt.Errorf("the key of second factors must have %d bytes", KeySize)
+		return nil, fmt.Errorf("the key of the second step must have %d bytes", KeySize)
 	}
 	seal, err := keys.NewKEK(key)
 	if err != nil {

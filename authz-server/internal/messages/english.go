@@ -237,7 +237,7 @@ var english = Language{
 		PasskeyMade:     "Your passkey is ready. From now on, you can log in with it.",
 		PasskeyRenamed:  "The passkey has a new name.",
 		PasskeyDropped:  "The passkey was removed. Devices that are logged in stay logged in: see Sessions.",
-		TwoStepOff:      "Two-step verification is off.",
+		SecondStepEnded: "Two-step verification is off.",
 		TrustEnded:      "That browser is no longer trusted. The next log-in there asks for a code.",
 		RecoveryUsed:    "You logged in with a recovery code. If you lost your phone, turn two-step verification off and set it up again with a new one.",
 		AddressChanged:  "Your email address is confirmed.",

@@ -246,7 +246,7 @@ var korean = Language{
 		PasskeyMade:     "패스키를 추가했어요. 이제 패스키로 로그인할 수 있어요.",
 		PasskeyRenamed:  "패스키 이름을 바꿨어요.",
 		PasskeyDropped:  "패스키를 삭제했어요. 이미 로그인한 기기는 ‘로그인 기기’에서 로그아웃할 수 있어요.",
-		TwoStepOff:      "2단계 인증을 껐어요.",
+		SecondStepEnded: "2단계 인증을 껐어요.",
 		TrustEnded:      "신뢰를 해제했어요. 그 브라우저에서 다음에 로그인할 때 인증 코드를 물어봐요.",
 		RecoveryUsed:    "복구 코드로 로그인했어요. 휴대폰을 잃어버렸다면 2단계 인증을 끈 뒤 새 휴대폰으로 다시 설정해 주세요.",
 		AddressChanged:  "이메일 주소를 확인했어요.",

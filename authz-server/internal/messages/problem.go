@@ -107,7 +107,7 @@ const (
 	PasskeyMade     Done = "passkey"
 	PasskeyRenamed  Done = "passkey_name"
 	PasskeyDropped  Done = "passkey_removed"
-	TwoStepOff      Done = "second_step_off"
+	SecondStepEnded Done = "second_step_off"
 	TrustEnded      Done = "trust_ended"
 	RecoveryUsed    Done = "recovery"
 	AddressChanged  Done = "address" // or confirmed
@@ -116,7 +116,7 @@ const (
 
 // Dones lists every Done but "".
 var Dones = []Done{NameChanged, PasswordChanged, PasswordSet, LanguageChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved, PasskeyMade, PasskeyRenamed, PasskeyDropped,
-	TwoStepOff, TrustEnded, RecoveryUsed, AddressChanged, PasswordReset}
+	SecondStepEnded, TrustEnded, RecoveryUsed, AddressChanged, PasswordReset}
 
 // NoSignup is why somebody cannot sign up, whatever they type.
 type NoSignup string

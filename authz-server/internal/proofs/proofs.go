@@ -16,9 +16,6 @@ var (
 	PasswordAndCode = Proof{"pwd", "otp", "mfa"} // the code of an app, or a recovery code
 	SyncedPasskey   = Proof{"swk", "user", "mfa"}
 	DevicePasskey   = Proof{"hwk", "user", "mfa"} // its key cannot leave the device
-
-	// PasswordAndPasskey is a passkey as the second step.
-	PasswordAndPasskey = Proof{"pwd", "swk", "user", "mfa"}
 )
 
 // WithCode is what somebody has proved who had proved p and now shows a code.

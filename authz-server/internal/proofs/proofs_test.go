@@ -84,7 +84,7 @@ func TestTheAnswerNamesWhatWasAskedFor(t *testing.T) {
 		{nil, proofs.PasswordAndCode, "2"},
 		{nil, proofs.SyncedPasskey, "phr"},
 		{nil, proofs.DevicePasskey, "phr"},
-		{nil, proofs.PasswordAndPasskey, "phr"},
+		{nil, proofs.Proof{"pwd", "swk", "user", "mfa"}, "phr"},
 		{[]string{"2"}, proofs.DevicePasskey, "2"},
 		{[]string{"1", "2"}, proofs.SyncedPasskey, "1"},
 		{[]string{"phr", "2"}, proofs.PasswordAndCode, "2"},

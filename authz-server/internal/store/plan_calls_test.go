@@ -356,7 +356,6 @@ func (s *planned) ofUsers() {
 	s.add("ListUsers", func(ctx context.Context) error { _, err := s.Users.ListUsers(ctx, "u5", 500); return err })
 	s.add("SetName", func(ctx context.Context) error { return s.Users.SetName(ctx, "u1", "n") })
 	s.add("SetRoles", func(ctx context.Context) error { return s.Users.SetRoles(ctx, "u1", nil) })
-	s.add("SetSecondStep", func(ctx context.Context) error { return s.Users.SetSecondStep(ctx, "u1", true) })
 	s.add("SetClaims", func(ctx context.Context) error { return s.Users.SetClaims(ctx, "u1", accounts.Claims{}) })
 	s.add("EditUser", func(ctx context.Context) error {
 		return s.Users.EditUser(ctx, "u1", func(*accounts.User) error { return nil })

@@ -132,10 +132,8 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 var rooms = []reflect.Type{
 	reflect.TypeFor[*accounts.Users](), reflect.TypeFor[*accounts.Sessions](), reflect.TypeFor[*accounts.Pending](),
 	reflect.TypeFor[*accounts.Browsers](), reflect.TypeFor[*accounts.History](), reflect.TypeFor[*accounts.Passkeys](),
-	reflect.TypeFor[*accounts.Browsers](), reflect.TypeFor[*accounts.History](),
-	reflect.TypeFor[*accounts.MailedLinks](),
-	reflect.TypeFor[*accounts.Invitations](), reflect.TypeFor[*accounts.Agreements](),
-	reflect.TypeFor[*accounts.Factors](),
+	reflect.TypeFor[*accounts.Factors](), reflect.TypeFor[*accounts.MailedLinks](), reflect.TypeFor[*accounts.Invitations](),
+	reflect.TypeFor[*accounts.Agreements](),
 	reflect.TypeFor[*grants.Grants](), reflect.TypeFor[*grants.Consents](), reflect.TypeFor[*grants.Devices](),
 	reflect.TypeFor[*keystore.Keys](),
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),

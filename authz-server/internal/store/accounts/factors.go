@@ -18,13 +18,13 @@ type TOTP struct {
 // TOTPSetup is how long a person has from [Factors.BeginTOTP] to the first code.
 const TOTPSetup = 30 * time.Minute
 
-// Factors stores people's second factors.
+// Factors stores people's authenticator apps and recovery codes.
 type Factors struct {
 	db  *sqldb.DB
 	now func() time.Time
 }
 
-// NewFactors returns the second factors in db.
+// NewFactors returns the apps and codes in db.
 func NewFactors(db *sqldb.DB, now func() time.Time) *Factors { return &Factors{db, now} }
 
 // TOTP returns a person's secret. ErrNotFound: they have none, or began to set it up too long ago.
@@ -95,7 +95,7 @@ func (s *Factors) RecoveryCodes(ctx context.Context, userID string) (left int, e
 }
 
 // ReplaceRecoveryCodes gives a person new recovery codes: the old ones are good no more.
-// ErrNotFound: they have no second factor.
+// ErrNotFound: they have no second step.
 func (s *Factors) ReplaceRecoveryCodes(ctx context.Context, userID string, codes [][]byte) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		// This changes nothing and locks the row: of two at once, one gets all of its codes.
@@ -133,7 +133,7 @@ func (s *Factors) RemoveTOTP(ctx context.Context, userID string) error {
 	})
 }
 
-// setSecondStep notes whether a person has a second factor, and ends the trust of all browsers. It
+// setSecondStep notes whether a person has a second step, and ends the trust of all browsers. It
 // comes first in every transaction: the person's row is locked before all others. ErrNotFound: it is
 // so already.
 func (s *Factors) setSecondStep(ctx context.Context, userID string, on bool) error {

@@ -35,7 +35,7 @@ func wantNone(t *testing.T, err error) {
 	}
 }
 
-func TestASecondFactorIsOnAfterItsFirstCode(t *testing.T) {
+func TestASecondStepIsOnAfterItsFirstCode(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {
 		ctx, id := t.Context(), w.Person.ID
 		_, err := w.Factors.TOTP(ctx, id)
@@ -117,7 +117,7 @@ func TestARecoveryCodeIsGoodOnce(t *testing.T) {
 }
 
 // Of two clicks at once, one shows the codes that count.
-func TestASecondFactorIsTurnedOnOnce(t *testing.T) {
+func TestASecondStepIsTurnedOnOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {
 		storetest.OK(t, w.Factors.BeginTOTP(t.Context(), w.Person.ID, []byte("s")))
 		storetest.OneWins(t, store.ErrNotFound, func(ctx context.Context, i int) error {

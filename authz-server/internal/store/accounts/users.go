@@ -139,12 +139,6 @@ func (s *Users) SetEmail(ctx context.Context, id, email string) error {
 	return row.Added(rows, err)
 }
 
-// SetSecondStep notes whether a password alone is not enough for a person. Call it in the
-// transaction that turns their second step on or off.
-func (s *Users) SetSecondStep(ctx context.Context, id string, on bool) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE users SET second_step = $1 WHERE id = $2`, on, id))
-}
-
 // SetDisabled disables an account, which ends all its sessions and revokes all its grants, or
 // enables it again.
 func (s *Users) SetDisabled(ctx context.Context, id string, disabled bool) error {
