@@ -28,7 +28,7 @@ func (a *Account) showSecurity(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Account) securityPage(r *http.Request, current *session.Session) (page pages.SecurityPage, err error) {
-	page.Zone = zoneOf(current.User)
+	page.Zone, page.NoPassword = zoneOf(current.User), current.User.PasswordHash == ""
 	if page.Passkeys, err = a.passkeyList(r, current); err != nil {
 		return page, err
 	}

@@ -346,7 +346,7 @@ var korean = Language{
 		NotYou:   "본인이 아닌가요?",
 		UsedFrom: func(address string) string { return "지금은 IP " + address },
 		Proofs: map[Means]string{
-			ByPassword: "비밀번호로 로그인", ByCode: "비밀번호와 인증 코드로 로그인", ByPasskey: "패스키로 로그인",
+			ByPassword: "비밀번호", ByCode: "비밀번호와 인증 코드", ByPasskey: "패스키",
 		},
 		Language: "언어", LanguageHint: "화면과 메일에 쓰는 언어예요.",
 		AnyLanguage:   "브라우저 설정에 맞추기",

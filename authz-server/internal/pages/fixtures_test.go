@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func everyPage() []Page {
 			{Kind: "passkey_added", Detail: "Phone", Browser: "Firefox", System: "Linux", Address: "192.0.2.1", At: time.Unix(1_790_000_000, 0)},
 			{Kind: "password_reset", At: time.Unix(1_790_000_000, 0)},
 		}},
-		SecurityPage{Passkeys: PasskeyList{On: true}},
+		SecurityPage{Passkeys: PasskeyList{On: true}, NoPassword: true, Events: slices.Repeat([]Event{{Kind: "new_device", At: time.Unix(1_790_000_000, 0)}}, 12)},
 		SecurityPage{},
 		DataPage{Form: problems("posts")},
 		DeletionPage{At: time.Unix(1_790_000_000, 0)},

@@ -52,7 +52,6 @@ const (
 	noTab tab = iota
 	accountTab
 	profileTab
-	passwordTab
 	securityTab
 	sessionsTab
 	appsTab
@@ -68,7 +67,6 @@ func tabs(t *messages.Language, current tab) []tabLink {
 	return []tabLink{
 		{"/account", t.AccountTitle, current == accountTab},
 		{"/account/profile", t.Profile.Title, current == profileTab},
-		{"/account/password", t.PasswordTitle, current == passwordTab},
 		{"/account/security", t.Security.Title, current == securityTab},
 		{"/account/sessions", t.SessionsTitle, current == sessionsTab},
 		{"/account/apps", t.AppsTab, current == appsTab},

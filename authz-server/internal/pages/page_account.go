@@ -44,7 +44,7 @@ type PasswordPage struct {
 }
 
 func (p PasswordPage) layout(t *messages.Language) layout {
-	l := accountLayout("account_password", passwordTab)
+	l := accountLayout("account_password", securityTab)
 	l.form, l.fields = p.Form, []label{{"new_password", t.NewPassword}}
 	if !p.First {
 		l.fields = append([]label{{"password", t.CurrentPassword}}, l.fields...)

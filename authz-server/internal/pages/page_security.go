@@ -15,7 +15,27 @@ type SecurityPage struct {
 	SecondStep SecondStep
 	Events     []Event        // the latest first
 	Zone       *time.Location // the person's; nil: unknown
+	NoPassword bool           // the person has none
 }
+
+// latest is how many events the page shows at once.
+const latest = 10
+
+// Latest are the events that the page shows at once.
+func (p SecurityPage) Latest() []Event { return p.Events[:min(latest, len(p.Events))] }
+
+// Earlier are those that it shows when asked to.
+func (p SecurityPage) Earlier() []Event { return p.Events[len(p.Latest()):] }
+
+// eventView is what the template of an event sees.
+type eventView struct {
+	Event
+	T    *messages.Language
+	When moment
+}
+
+// Event is an event for its template.
+func (v view) Event(e Event) eventView { return eventView{e, v.T, v.Moment(e.At)} }
 
 func (p SecurityPage) layout(*messages.Language) layout {
 	l := accountLayout("account_security", securityTab)
