@@ -101,6 +101,19 @@ func (s *Arrivals) Of(w http.ResponseWriter, r *http.Request) (a Arrival, with *
 	return a, with, err == nil
 }
 
+// Person is Of, and who is logged in; nil: nobody.
+func (s *Arrivals) Person(w http.ResponseWriter, r *http.Request) (a Arrival, current *session.Session, with *http.Request, ok bool) {
+	if a, r, ok = s.Of(w, r); !ok {
+		return Arrival{}, nil, r, false
+	}
+	current, err := s.Sessions.Session(r)
+	if err != nil {
+		s.Guard.Fail(w, r, err)
+		return Arrival{}, nil, r, false
+	}
+	return a, current, r, true
+}
+
 // Find finds the interaction that waits in the browser that sent r, and returns r in the language
 // that its application wishes. [store.ErrNotFound]: it does not wait any more.
 func (s *Arrivals) Find(r *http.Request, handle string) (a Arrival, with *http.Request, err error) {

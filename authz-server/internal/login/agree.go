@@ -44,17 +44,16 @@ func (l *Login) postAgree(w http.ResponseWriter, r *http.Request) {
 // returns false.
 func (l *Login) agreeArrival(w http.ResponseWriter, r *http.Request) (a arrival.Arrival, current *session.Session,
 	with *http.Request, ok bool) {
-	if a, r, ok = l.Arrivals.Of(w, r); !ok {
-		return arrival.Arrival{}, nil, r, false
+	if a, current, r, ok = l.Arrivals.Person(w, r); !ok {
+		return a, nil, r, false
 	}
-	current, err := l.Sessions.Session(r)
 	owes := false
-	if err == nil && current != nil {
-		owes, err = l.Signup.OwesAgreement(r.Context(), current.UserID)
-	}
-	if err != nil {
-		l.Guard.Fail(w, r, err)
-		return arrival.Arrival{}, nil, r, false
+	if current != nil {
+		var err error
+		if owes, err = l.Signup.OwesAgreement(r.Context(), current.UserID); err != nil {
+			l.Guard.Fail(w, r, err)
+			return arrival.Arrival{}, nil, r, false
+		}
 	}
 	if !owes {
 		l.Guard.See(w, r, l.Arrivals.End(w, r, a.Handle))

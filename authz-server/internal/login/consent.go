@@ -59,18 +59,12 @@ func (l *Login) postConsent(w http.ResponseWriter, r *http.Request) {
 // returns false.
 func (l *Login) consentArrival(w http.ResponseWriter, r *http.Request) (a arrival.Arrival, current *session.Session,
 	with *http.Request, ok bool) {
-	a, r, ok = l.Arrivals.Of(w, r)
-	if !ok {
-		return arrival.Arrival{}, nil, r, false
+	if a, current, r, ok = l.Arrivals.Person(w, r); !ok {
+		return a, nil, r, false
 	}
 	if a.App == nil {
 		l.Pages.Error(w, r, http.StatusBadRequest, "invalid_request",
 			"The parameter interaction is missing, or no application sent you.")
-		return arrival.Arrival{}, nil, r, false
-	}
-	current, err := l.Sessions.Session(r)
-	if err != nil {
-		l.Guard.Fail(w, r, err)
 		return arrival.Arrival{}, nil, r, false
 	}
 	if current == nil { // it ended meanwhile: /oauth2/authorize decides again what is missing

@@ -66,13 +66,8 @@ func (l *Login) Routes(r *mux.Router) {
 // the person here had a reason (prompt=login, max_age, another account). Only a page of this server
 // that sent them is content with any log-in.
 func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
-	a, r, ok := l.Arrivals.Of(w, r)
+	a, current, r, ok := l.Arrivals.Person(w, r)
 	if !ok {
-		return
-	}
-	current, err := l.Sessions.Session(r)
-	if err != nil {
-		l.Guard.Fail(w, r, err)
 		return
 	}
 	if current != nil && a.App == nil && !a.Confirm {

@@ -203,13 +203,8 @@ func (l *Login) offers(r *http.Request, a arrival.Arrival) bool {
 
 // GET /login/passkey: offers a passkey, or leads on if there is one, or nobody is logged in.
 func (l *Login) showOffer(w http.ResponseWriter, r *http.Request) {
-	a, r, ok := l.Arrivals.Of(w, r)
+	a, current, r, ok := l.Arrivals.Person(w, r)
 	if !ok {
-		return
-	}
-	current, err := l.Sessions.Session(r)
-	if err != nil {
-		l.Guard.Fail(w, r, err)
 		return
 	}
 	if current == nil || current.User.Passkey || l.Sessions.Later(r) {

@@ -61,14 +61,8 @@ func (l *Login) postRestore(w http.ResponseWriter, r *http.Request) {
 // false.
 func (l *Login) restoreArrival(w http.ResponseWriter, r *http.Request) (a arrival.Arrival, current *session.Session,
 	with *http.Request, ok bool) {
-	a, r, ok = l.Arrivals.Of(w, r)
-	if !ok {
-		return arrival.Arrival{}, nil, r, false
-	}
-	current, err := l.Sessions.Session(r)
-	if err != nil {
-		l.Guard.Fail(w, r, err)
-		return arrival.Arrival{}, nil, r, false
+	if a, current, r, ok = l.Arrivals.Person(w, r); !ok {
+		return a, nil, r, false
 	}
 	if current == nil || current.User.DeleteAt.IsZero() {
 		l.Arrivals.Onward(w, r, a.Handle)

@@ -31,13 +31,7 @@ func setUpPage(a arrival.Arrival) pages.SetUpPage {
 // on, and returns false: so it does if the last proof of who they are is not recent, for whoever
 // finds a session left open must not lock its person out.
 func (l *Login) enroller(w http.ResponseWriter, r *http.Request) (a arrival.Arrival, with *http.Request, current *session.Session, ok bool) {
-	a, r, ok = l.Arrivals.Of(w, r)
-	if !ok {
-		return a, r, nil, false
-	}
-	current, err := l.Sessions.Session(r)
-	if err != nil {
-		l.Guard.Fail(w, r, err)
+	if a, current, r, ok = l.Arrivals.Person(w, r); !ok {
 		return a, r, nil, false
 	}
 	if current == nil {
