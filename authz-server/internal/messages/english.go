@@ -448,7 +448,7 @@ var english = Language{
 		TurnOffHeading:     "Turn off two-step verification?",
 		TurnOffIntro:       "Your password alone will be enough to log in. Your recovery codes stop working, and no browser is trusted any more.",
 		Cancel:             "Cancel",
-		SetUpHeading:       "Set up two-step verification",
+		SetUpHeading:       "Set up two\u2011step verification",
 		SetUpIntro:         "You need an authenticator app, which shows a new code every 30 seconds.",
 		SetUpApps:          "Google Authenticator, Microsoft Authenticator and most password managers will do. Install one on your phone first.",
 		SetUpStart:         "Continue",
