@@ -113,3 +113,42 @@ func TestAClientCannotGiveItselfWhatAnOperatorGives(t *testing.T) {
 		t.Errorf("it loses %q, want %q", lost, want)
 	}
 }
+
+func TestDecodeNamesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	c, unknown, err := client.Decode([]byte(`{"client_id":"a","Client_Name":"x","client_name":"Demo","redirect_uri":"y",
+		"client_name#ko":"데모","scope#ko":"z","logo_uri":null}`))
+	if err != nil || c.Name != "Demo" || c.LogoURI != "" || !reflect.DeepEqual(c.Localized, map[string]string{"client_name#ko": "데모"}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, name := range []string{"Client_Name", "redirect_uri", "scope#ko"} {
+		if _, ok := unknown[name]; !ok {
+			t.Errorf("%s is not named", name)
+		}
+	}
+	if len(unknown) != 3 {
+		t.Error(unknown)
+	}
+	for _, text := range []string{``, `null`, `[]`, `"a"`, `{`, `{} {}`} {
+		if _, _, err := client.Decode([]byte(text)); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func TestInAnotherLanguage(t *testing.T) {
+	t.Parallel()
+	c := client.Client{Name: "Demo", ClientURI: "https://app.example/", Localized: map[string]string{
+		"client_name#ko": "데모", "client_name#pt": "Demonstração", "client_name#pt-BR": "Demo BR", "client_uri#ko": "https://app.example/ko",
+	}}
+	for tag, want := range map[string]string{
+		"ko": "데모", "ko-KR": "데모", "en": "Demo", "": "Demo", "pt-BR": "Demo BR", "pt-PT": "Demonstração",
+	} {
+		if got := c.In(tag).Name; got != want {
+			t.Errorf("%q: %s", tag, got)
+		}
+	}
+	if got := c.In("ko").ClientURI; got != "https://app.example/ko" || c.Name != "Demo" {
+		t.Error(got, c.Name)
+	}
+}
