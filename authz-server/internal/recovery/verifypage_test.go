@@ -138,7 +138,7 @@ func TestAClickDoesNotMakeAStrangersAccount(t *testing.T) {
 	if _, made := account(t, s, mina); made {
 		t.Fatal("an account was made")
 	}
-	victim.Post("/verify", "discard", "yes").Want(t, http.StatusOK, "Nobody made an account")
+	victim.Post("/verify", "discard", "yes").Want(t, http.StatusOK, "No account was made")
 	stranger.Post("/verify", "code", letter.Code).Want(t, http.StatusGone)
 	stranger.Get(letter.Path(t))
 	stranger.Post("/verify").Want(t, http.StatusGone)
