@@ -25,7 +25,7 @@ func (c *Recovery) BeginAddress(r *http.Request, browser string, user accounts.U
 		l = c.toOwner(owner)
 	}
 	m := accounts.Mailed{Purpose: accounts.ToChangeAddress, User: user, Email: email, Data: "{}"}
-	return c.send(r.Context(), m, browser, l)
+	return c.send(r.Context(), m, browser, "", l)
 }
 
 // FinishAddress spends the link m: its account has the address from now on, and it is confirmed. Other

@@ -72,15 +72,21 @@ type letter struct {
 	make         func(link, code string) mail.Letter
 }
 
-// send stores a new link and queues the letter with it, both or neither. If the letter has no link,
+// send stores a new link and queues the letter with it, both or neither. The interaction from which
+// the person comes, if any, waits for as long as the link is good. If the letter has no link,
 // what is stored is as random.
-func (c *Recovery) send(ctx context.Context, m accounts.Mailed, browser string, l letter) error {
+func (c *Recovery) send(ctx context.Context, m accounts.Mailed, browser, interaction string, l letter) error {
 	link, code := opaque.New(), newCode()
 	made := l.make(Link(c.Issuer, m.Purpose, link), code)
 	if l.to == "" || !hasLink(made) {
 		code = opaque.New() // nobody can type it
 	}
 	return c.Store.Tx(ctx, func(ctx context.Context) error {
+		if interaction != "" {
+			if err := c.Store.Interactions.ExtendInteraction(ctx, interaction, browser, accounts.MailedLifetime); err != nil {
+				return err
+			}
+		}
 		if err := c.Store.Mailed.AddMailed(ctx, m, link, code, browser); err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func (c *Recovery) BeginReset(r *http.Request, browser, email, interaction strin
 		user = accounts.User{}
 	}
 	m := accounts.Mailed{Purpose: accounts.ToReset, User: user, Email: email, Data: text(Reset{Interaction: interaction})}
-	return c.send(r.Context(), m, browser, letter{user.Email, user.Locale, func(link, code string) mail.Letter {
+	return c.send(r.Context(), m, browser, interaction, letter{user.Email, user.Locale, func(link, code string) mail.Letter {
 		return mail.ResetPassword{Link: link, Code: code}
 	}})
 }

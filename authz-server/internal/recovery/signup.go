@@ -51,7 +51,7 @@ func (c *Recovery) BeginSignup(r *http.Request, browser, email string, s Signup)
 		l = c.toOwner(owner)
 	}
 	m := accounts.Mailed{Purpose: accounts.ToSignUp, Email: email, Data: text(s)}
-	return c.send(r.Context(), m, browser, l)
+	return c.send(r.Context(), m, browser, s.Interaction, l)
 }
 
 // FinishSignup spends the link m and makes the account by create. Of several sign-ups with one

@@ -167,6 +167,9 @@ func (s *planned) ofInteractions() {
 		_, err := s.Interactions.CreateInteraction(ctx, requests.Interaction{ClientID: "c1", Form: url.Values{"a": {"b"}}}, "browser")
 		return err
 	})
+	s.add("ExtendInteraction", func(ctx context.Context) error {
+		return s.Interactions.ExtendInteraction(ctx, "x", "b", time.Hour)
+	})
 	s.late("Interaction", func(ctx context.Context) error { _, err := s.Interactions.Interaction(ctx, "x", "b"); return err })
 	s.late("DecideInteraction", func(ctx context.Context) error {
 		return s.Interactions.DecideInteraction(ctx, "x", "b", "s1", requests.ConsentAllow, nil)

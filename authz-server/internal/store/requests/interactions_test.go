@@ -145,3 +145,38 @@ func TestAnAnsweredInteractionMakesRoom(t *testing.T) {
 		}
 	})
 }
+
+// Somebody who signs up reads their mail first; nobody keeps a request for ever.
+func TestAnInteractionIsExtendedForAWhile(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		ctx, start := t.Context(), f.Now
+		handle, err := f.Interactions.CreateInteraction(ctx, requests.Interaction{ClientID: "app"}, "browser")
+		if err != nil {
+			t.Fatal(err)
+		}
+		extend := func(browser string, while time.Duration) {
+			t.Helper()
+			if err := f.Interactions.ExtendInteraction(ctx, handle, browser, while); err != nil {
+				t.Fatal(err)
+			}
+		}
+		until := func(want time.Duration) {
+			t.Helper()
+			if in, err := f.Interactions.Interaction(ctx, handle, "browser"); err != nil || !in.ExpiresAt.Equal(start.Add(want)) {
+				t.Errorf("until %v, not %v: %v", in.ExpiresAt.Sub(start), want, err)
+			}
+		}
+		extend("another browser", time.Hour)
+		extend("browser", time.Minute)
+		until(requests.InteractionLifetime)
+		f.Now = start.Add(10 * time.Minute)
+		extend("browser", 30*time.Minute)
+		until(40 * time.Minute)
+		f.Now = start.Add(35 * time.Minute)
+		extend("browser", 30*time.Minute)
+		until(65 * time.Minute)
+		f.Now = start.Add(time.Hour)
+		extend("browser", 30*time.Minute)
+		until(65 * time.Minute)
+	})
+}
