@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/mail/mailtest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -48,23 +49,23 @@ func TestInvitations(t *testing.T) {
 func TestAMailedInvitationIsShownToNobodyElse(t *testing.T) {
 	c := commandLine{t, sqldbtest.SQLite(t)}
 	s := c.store()
-	server := newMailServer(t)
-	args := []string{"invite", "create", "--email=mina@example.org", "--send", "--mail-smtp-url=" + server.url, "--mail-from=no-reply@example.com",
+	server := mailtest.New(t)
+	args := []string{"invite", "create", "--email=mina@example.org", "--send", "--mail-smtp-url=" + server.URL, "--mail-from=no-reply@example.com",
 		"--brand-name=Acme"}
-	server.refuse(errors.New("not today"))
+	server.Refuse(errors.New("not today"))
 	c.refused(args, "not today")
 	if text := c.must("invite", "list", "--format=json"); text != "" {
 		t.Errorf("an invitation that was not sent is there:\n%s", text)
 	}
-	server.refuse(nil)
+	server.Refuse(nil)
 	for _, args := range [][]string{args, append(args, "--format=json")} {
 		if text := c.must(args...); strings.Contains(text, "/signup") {
 			t.Errorf("it prints %s", text)
 		}
 	}
-	got := server.got()
+	got := server.Got()
 	link := regexp.MustCompile(`/signup\?invitation=3?D?([A-Za-z0-9_-]{43})`).FindStringSubmatch(strings.ReplaceAll(got[len(got)-1], "=\r\n", ""))
-	if link == nil || !strings.HasPrefix(got[len(got)-1], "mina@example.org: ") || !strings.Contains(got[len(got)-1], "Acme") {
+	if link == nil || !strings.HasPrefix(got[len(got)-1], "mina@example.org\n") || !strings.Contains(got[len(got)-1], "Acme") {
 		t.Fatalf("the mail: %s", got)
 	}
 	if in, err := s.Invitations.Invitation(t.Context(), link[1]); err != nil || !in.Mailed || in.Email != "mina@example.org" {

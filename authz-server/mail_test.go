@@ -2,11 +2,8 @@ package main
 
 import (
 	"encoding/base64"
-	"io"
 	"log/slog"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,85 +13,27 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
+	"github.com/maru-auth/maru/authz-server/internal/mail/mailtest"
 	"github.com/maru-auth/maru/authz-server/internal/mail/smtp"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// mailServer is a mail server on loopback, without TLS, that takes everything but what it refuses.
-type mailServer struct {
-	url string
-
-	mu       sync.Mutex
-	refusal  error
-	received []string // "to: data"
-}
-
-func newMailServer(t *testing.T) *mailServer {
-	t.Helper()
-	s := &mailServer{}
-	server := gosmtp.NewServer(gosmtp.BackendFunc(func(*gosmtp.Conn) (gosmtp.Session, error) { return &mailSession{server: s}, nil }))
-	server.Domain = "localhost"
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go server.Serve(l)
-	t.Cleanup(func() { server.Close() })
-	s.url = "smtp://" + l.Addr().String()
-	return s
-}
-
-func (s *mailServer) refuse(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refusal = err
-}
-
-func (s *mailServer) got() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]string(nil), s.received...)
-}
-
-type mailSession struct {
-	server *mailServer
-	to     string
-}
-
-func (s *mailSession) Reset()                                 {}
-func (s *mailSession) Logout() error                          { return nil }
-func (s *mailSession) Mail(string, *gosmtp.MailOptions) error { return nil }
-func (s *mailSession) Rcpt(to string, _ *gosmtp.RcptOptions) error {
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	s.to = to
-	return s.server.refusal
-}
-
-func (s *mailSession) Data(r io.Reader) error {
-	data, err := io.ReadAll(r)
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	s.server.received = append(s.server.received, s.to+": "+string(data))
-	return err
-}
-
 func TestAMailTestSaysWhatTheServerAnswers(t *testing.T) {
 	t.Parallel()
-	server := newMailServer(t)
-	env := []string{"--mail-smtp-url=" + server.url, "--mail-from=Bookshop <no-reply@bookshop.example>", "--brand-name=Bookshop"}
+	server := mailtest.New(t)
+	env := []string{"--mail-smtp-url=" + server.URL, "--mail-from=Bookshop <no-reply@bookshop.example>", "--brand-name=Bookshop"}
 	c := commandLine{t, sqldbtest.SQLite(t)}
 	out, err := c.run("", append([]string{"mail", "test", "person@example.com"}, env...)...)
 	if err != nil || !strings.Contains(out, "took the letter") {
 		t.Fatalf("%s, %v", out, err)
 	}
-	if got := server.got(); len(got) != 1 || !strings.HasPrefix(got[0], "person@example.com: ") || !strings.Contains(got[0], "Subject: A test of mail from Bookshop") {
+	if got := server.Got(); len(got) != 1 || !strings.HasPrefix(got[0], "person@example.com\n") || !strings.Contains(got[0], "Subject: A test of mail from Bookshop") {
 		t.Errorf("the server got %q", got)
 	}
-	server.refuse(&gosmtp.SMTPError{Code: 550, Message: "no such mailbox here"})
-	c.refused(append([]string{"mail", "test", "nobody@example.com"}, env...), "no such mailbox here", strings.TrimPrefix(server.url, "smtp://"))
+	server.Refuse(&gosmtp.SMTPError{Code: 550, Message: "no such mailbox here"})
+	c.refused(append([]string{"mail", "test", "nobody@example.com"}, env...), "no such mailbox here", strings.TrimPrefix(server.URL, "smtp://"))
 }
 
 func TestMailThatIsHalfSetStopsTheStart(t *testing.T) {
@@ -117,7 +56,7 @@ func TestMailThatIsHalfSetStopsTheStart(t *testing.T) {
 // The server queues a letter, a command shows it and has it tried again.
 func TestMailThatDoesNotLeaveIsListedAndRetried(t *testing.T) {
 	t.Parallel()
-	server := newMailServer(t)
+	server := mailtest.New(t)
 	c := commandLine{t, sqldbtest.SQLite(t)}
 	served(t, c.url)
 	s, err := store.Open(t.Context(), c.url, time.Now)
@@ -141,7 +80,7 @@ func TestMailThatDoesNotLeaveIsListedAndRetried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sender, err := smtp.New(smtp.Config{URL: server.url, From: "no-reply@maru.example"})
+	sender, err := smtp.New(smtp.Config{URL: server.URL, From: "no-reply@maru.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +90,7 @@ func TestMailThatDoesNotLeaveIsListedAndRetried(t *testing.T) {
 		t.Fatal(err)
 	}
 	worker.Handle(mailer.Handler())
-	server.refuse(&gosmtp.SMTPError{Code: 550, Message: "mailbox full"})
+	server.Refuse(&gosmtp.SMTPError{Code: 550, Message: "mailbox full"})
 	letter := mail.ResetPassword{Link: "https://login.example/reset?token=s3cr3t", Code: "123456"}
 	if err := mailer.Queue(t.Context(), "person@example.com", "en", letter); err != nil {
 		t.Fatal(err)
@@ -171,12 +110,12 @@ func TestMailThatDoesNotLeaveIsListedAndRetried(t *testing.T) {
 			t.Errorf("the list shows a secret: %s", list)
 		}
 	}
-	server.refuse(nil)
+	server.Refuse(nil)
 	c.must("mail", "retry", "--all")
 	if _, err := worker.Deliver(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := server.got(); len(got) != 1 || !strings.HasPrefix(got[0], "person@example.com: ") {
+	if got := server.Got(); len(got) != 1 || !strings.HasPrefix(got[0], "person@example.com\n") {
 		t.Errorf("the server got %q", got)
 	}
 	if list := c.must("mail", "list", "--format=json"); list != "" {

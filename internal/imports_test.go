@@ -109,6 +109,7 @@ var rules = []rule{
 	authz("pages", "brand client consent issuer messages places", "internal/httpd"),
 	authz("mail", "brand issuer keys mail/smtp messages queue store/..."),
 	authz("mail/smtp", ""),
+	authz("mail/mailtest", ""),
 	authz("apps", "client pages store/..."),
 	authz("sender", "", "internal/httpd"),
 	authz("proofs", ""),
@@ -223,10 +224,10 @@ var confinements = []confinement{
 	}, false, "what others sign is judged by jwks/jose, what the server signs is made by package keys"},
 	{"github.com/coreos/go-oidc", []string{"client-demo"}, false, "it is a client's library; who verifies access tokens uses jwks"},
 	{"github.com/wneessen/go-mail", []string{"authz-server/internal/mail/smtp"}, true, "what speaks SMTP must stay replaceable"},
-	{"github.com/emersion/go-smtp", []string{"deploy/inbox"}, false, "it is a mail server, for development and tests"},
+	{"github.com/emersion/go-smtp", []string{"authz-server/internal/mail/mailtest", "deploy/inbox"}, false, "it is a mail server, for development and tests"},
 	{"testing", []string{
 		"internal/testenv", "internal/service/servicetest", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest",
-		"authz-server/internal/keys/keystest", "authz-server/internal/people/peopletest", "authz-server/internal/provider/providertest",
+		"authz-server/internal/keys/keystest", "authz-server/internal/mail/mailtest", "authz-server/internal/people/peopletest", "authz-server/internal/provider/providertest",
 		"authz-server/internal/store/storetest", "jwks/jwkstest",
 	}, false, "it belongs to tests"},
 }

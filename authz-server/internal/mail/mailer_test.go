@@ -4,18 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"net"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/mail/mailtest"
 	"github.com/maru-auth/maru/authz-server/internal/mail/smtp"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -26,82 +24,23 @@ import (
 
 func TestMain(m *testing.M) { sqldbtest.Main(m) }
 
-// post is a mail server on loopback.
-type post struct {
-	addr string
-
-	mu      sync.Mutex
-	refusal error
-	letters []string // "to\nmessage"
-}
-
-func newPost(t *testing.T) *post {
-	t.Helper()
-	p := &post{}
-	server := gosmtp.NewServer(gosmtp.BackendFunc(func(*gosmtp.Conn) (gosmtp.Session, error) { return &postSession{post: p}, nil }))
-	server.Domain = "localhost"
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go server.Serve(l)
-	t.Cleanup(func() { server.Close() })
-	p.addr = l.Addr().String()
-	return p
-}
-
-func (p *post) refuse(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.refusal = err
-}
-
-func (p *post) got() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return append([]string(nil), p.letters...)
-}
-
-type postSession struct {
-	post *post
-	to   string
-}
-
-func (s *postSession) Reset()                                 {}
-func (s *postSession) Logout() error                          { return nil }
-func (s *postSession) Mail(string, *gosmtp.MailOptions) error { return nil }
-func (s *postSession) Rcpt(to string, _ *gosmtp.RcptOptions) error {
-	s.post.mu.Lock()
-	defer s.post.mu.Unlock()
-	s.to = to
-	return s.post.refusal
-}
-
-func (s *postSession) Data(r io.Reader) error {
-	data, err := io.ReadAll(r)
-	s.post.mu.Lock()
-	defer s.post.mu.Unlock()
-	s.post.letters = append(s.post.letters, s.to+"\n"+string(data))
-	return err
-}
-
 // fixture is a mailer on a store, and its log.
 type fixture struct {
 	*storetest.World
 	*Mailer
 	kek  *keys.KEK
-	post *post
+	post *mailtest.Server
 	log  *bytes.Buffer
 }
 
 func newFixture(t *testing.T, w *storetest.World) *fixture {
 	t.Helper()
-	f := &fixture{World: w, post: newPost(t), log: &bytes.Buffer{}}
+	f := &fixture{World: w, post: mailtest.New(t), log: &bytes.Buffer{}}
 	var err error
 	if f.kek, err = keys.NewKEK(bytes.Repeat([]byte{7}, 32)); err != nil {
 		t.Fatal(err)
 	}
-	sender, err := smtp.New(smtp.Config{URL: "smtp://" + f.post.addr, From: "no-reply@maru.example"})
+	sender, err := smtp.New(smtp.Config{URL: f.post.URL, From: "no-reply@maru.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +95,7 @@ func TestALetterLeavesWithItsCauseAndOnce(t *testing.T) {
 		// nothing.
 		f.deliver(t)
 		f.deliver(t)
-		got := f.post.got()
+		got := f.post.Got()
 		if len(got) != 1 || !strings.HasPrefix(got[0], "person@example.com\n") {
 			t.Fatalf("the server got %q", got)
 		}
@@ -176,7 +115,7 @@ func TestALetterThatComesAgainIsTheSameMessage(t *testing.T) {
 		storetest.OK(t, f.Mailer.deliver(t.Context(), item)) // acknowledged, and not noted
 		w.Now = w.Now.Add(time.Minute)
 		f.deliver(t)
-		got := f.post.got()
+		got := f.post.Got()
 		if len(got) != 2 || got[0] != got[1] || !strings.Contains(got[0], "<"+item.ID+"@maru.example>") {
 			t.Errorf("the server got %q", got)
 		}
@@ -194,7 +133,7 @@ func TestADecoyIsStoredLikeALetterAndGoesNowhere(t *testing.T) {
 			t.Errorf("a decoy differs: %v", items)
 		}
 		f.deliver(t)
-		if got := f.post.got(); len(got) != 1 || len(f.waiting(t)) > 0 || f.log.Len() > 0 {
+		if got := f.post.Got(); len(got) != 1 || len(f.waiting(t)) > 0 || f.log.Len() > 0 {
 			t.Errorf("the server got %q, and the log %s", got, f.log)
 		}
 	})
@@ -211,7 +150,7 @@ func TestOnlyWhatCanStillArriveIsTriedAgain(t *testing.T) {
 			}
 			storetest.OK(t, f.Outbox.End(t.Context(), items[0].ID))
 		}
-		f.post.refuse(&gosmtp.SMTPError{Code: 550, Message: "no such mailbox"})
+		f.post.Refuse(&gosmtp.SMTPError{Code: 550, Message: "no such mailbox"})
 		f.queue(t, "nobody@example.com", reset)
 		f.deliver(t)
 		givenUp("no such mailbox")
@@ -220,7 +159,7 @@ func TestOnlyWhatCanStillArriveIsTriedAgain(t *testing.T) {
 		f.deliver(t)
 		givenUp("none that mail can be sent to")
 
-		f.post.refuse(&gosmtp.SMTPError{Code: 450, Message: "come back later"})
+		f.post.Refuse(&gosmtp.SMTPError{Code: 450, Message: "come back later"})
 		f.queue(t, "person@example.com", NewDevice{At: w.Now})
 		f.queue(t, "person@example.com", reset)
 		f.deliver(t)
@@ -229,15 +168,15 @@ func TestOnlyWhatCanStillArriveIsTriedAgain(t *testing.T) {
 				t.Errorf("%+v", item)
 			}
 		}
-		f.post.refuse(nil)
+		f.post.Refuse(nil)
 		w.Now = w.Now.Add(accounts.MailedLifetime)
 		f.deliver(t)
-		if got := f.post.got(); len(got) != 1 || !strings.Contains(got[0], "Date: Fri, 01 May 2026") {
+		if got := f.post.Got(); len(got) != 1 || !strings.Contains(got[0], "Date: Fri, 01 May 2026") {
 			t.Errorf("the server got %q", got) // the letter without a link that has expired
 		}
 		givenUp("its link has expired; before that: ")
 
-		f.post.refuse(&gosmtp.SMTPError{Code: 421, Message: "closed"})
+		f.post.Refuse(&gosmtp.SMTPError{Code: 421, Message: "closed"})
 		f.queue(t, "person@example.com", AccountDeleted{})
 		for end := w.Now.Add(25 * time.Hour); w.Now.Before(end); w.Now = w.Now.Add(30 * time.Minute) {
 			f.deliver(t)
@@ -250,7 +189,7 @@ func TestOnlyWhatCanStillArriveIsTriedAgain(t *testing.T) {
 func TestNoSecretIsReadableInTheQueueOrTheLog(t *testing.T) {
 	storetest.Empty(t, func(t *testing.T, w *storetest.World) {
 		f := newFixture(t, w)
-		f.post.refuse(&gosmtp.SMTPError{Code: 550, Message: "spam: " + testLink + " 123456 to person@example.com"})
+		f.post.Refuse(&gosmtp.SMTPError{Code: 550, Message: "spam: " + testLink + " 123456 to person@example.com"})
 		f.queue(t, "person@example.com", reset)
 		f.deliver(t)
 		item := f.waiting(t)[0]
