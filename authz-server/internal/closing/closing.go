@@ -148,8 +148,12 @@ func (c *Closer) pairwise(ctx context.Context, userID string, trusted []client.C
 	return all, nil
 }
 
-// collecting is how long services may take to say what they hold for apps with pairwise subjects.
-const collecting = 30 * time.Second
+// collecting is how long services may take together to say what they hold. Of the time that a
+// request has, they leave spare: one that hangs must not keep the rest from the person.
+const (
+	collecting = 30 * time.Second
+	spare      = 3 * time.Second
+)
 
 // Collect returns what each service holds of the person of a session, by its name; and by the ids of
 // clients, separated by spaces, what they hold under the subject by which those know the person.
@@ -163,9 +167,13 @@ func (c *Closer) Collect(ctx context.Context, session accounts.Session) (own map
 	if err != nil {
 		return nil, nil, err
 	}
-	own = c.Services.Export(ctx, session, "")
-	ctx, cancel := context.WithTimeout(ctx, collecting)
+	until := time.Now().Add(collecting)
+	if end, ok := ctx.Deadline(); ok && end.Add(-spare).Before(until) {
+		until = end.Add(-spare)
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
+	own = c.Services.Export(ctx, session, "")
 	ofApps = make(map[string]map[string]json.RawMessage)
 	for _, one := range pairwise {
 		ofApps[strings.Join(one.clients, " ")] = c.Services.Export(ctx, session, one.subject)

@@ -271,3 +271,17 @@ func TestAnExportAsksForEverySubjectThatAppsKnowThePersonBy(t *testing.T) {
 		t.Errorf("asked for %v", subjects)
 	}
 }
+
+// A service that takes a request and does not answer leaves time for the rest of the file.
+func TestAServiceThatHangsLeavesTimeForTheRestOfAnExport(t *testing.T) {
+	f := providertest.One(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // as long as a request has
+	defer cancel()
+	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer hangs.Close()
+	c := &closing.Closer{Store: f.Store, Tokens: f.Provider.Tokens, Services: newServices(t, f, &api{Server: hangs}), Log: slog.New(slog.DiscardHandler)}
+	own, _, err := c.Collect(ctx, accounts.Session{ID: "sid", UserID: f.User.ID, AuthTime: f.Clock.Now()})
+	if err != nil || ctx.Err() != nil || !strings.Contains(string(own["user"]), "did not answer") {
+		t.Errorf("%s, %v, the request: %v", own, err, ctx.Err())
+	}
+}
