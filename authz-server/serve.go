@@ -105,8 +105,8 @@ func (p *program) prepare(ctx context.Context, s *store.Store, log *slog.Logger)
 	return nil
 }
 
-// assemble puts the rooms together, and returns what answers all requests and what deletes accounts.
-// The rooms give worker what they know how to deliver.
+// assemble puts the rooms together, and returns what answers all requests and what deletes
+// accounts. The rooms give worker what they know how to deliver.
 func (p *program) assemble(
 	ctx context.Context, s *store.Store, ring *keys.Ring, worker *queue.Worker, log *slog.Logger, metrics *prometheus.Registry,
 ) (http.Handler, *closing.Closer, error) {

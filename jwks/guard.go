@@ -288,11 +288,10 @@ var refusals = []struct {
 	{ErrClaims, http.StatusUnauthorized, "invalid_token", "The access token lacks a claim or has a malformed one."},
 }
 
-// Refuse says how to answer a request that failed with err: an error of
-// Authenticate, [Claims.RequireScope] or [Guard.RequireAuthentication]. Any other error is answered with
-// status 500, and its text stays hidden. It is for adapters to other
-// frameworks; with net/http use WriteError. The guard may be nil, and then
-// has the zero GuardConfig.
+// Refuse says how to answer a request that failed with err: an error of Authenticate,
+// [Claims.RequireScope] or [Guard.RequireAuthentication]. Any other error is answered with status
+// 500, and its text stays hidden. It is for adapters to other frameworks; with net/http use
+// WriteError. The guard may be nil, and then has the zero GuardConfig.
 func (g *Guard) Refuse(err error) Refusal {
 	for _, row := range refusals {
 		if !errors.Is(err, row.err) {

@@ -49,8 +49,8 @@ func TestALifeWithAnAccountInKoreanOnTwoReplicas(t *testing.T) {
 	}
 }
 
-// liveThrough takes every step. In English addresses are confirmed by codes; in Korean by links, on a
-// phone in dark mode. It returns what must be found nowhere, and has looked for it already.
+// liveThrough takes every step. In English addresses are confirmed by codes; in Korean by links, on
+// a phone in dark mode. It returns what must be found nowhere, and has looked for it already.
 func liveThrough(t *testing.T, language string, r *running) *secrets {
 	b := newTab(t, language)
 	l := &life{tab: b, t: t, r: r, person: newPerson(t, nil), axe: axe.New(t, b.Browser), language: language, byLink: language == "ko",
@@ -154,8 +154,8 @@ func (l *life) atIssuer(selector chrome.CSS) {
 	l.At(at.Scheme+"://"+at.Host, selector)
 }
 
-// letter waits for the newest letter to an address whose text holds each of texts, and notes its link
-// and code.
+// letter waits for the newest letter to an address whose text holds each of texts, and notes its
+// link and code.
 func (l *life) letter(to string, texts ...string) inbox.Mail {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), 2*time.Minute)

@@ -50,8 +50,8 @@ type Account struct {
 	AccessToken time.Duration
 
 	// Services returns what the resource services hold of the person of a session, by service; and,
-	// by the ids of apps that know the person by another subject, under that. A service that does not
-	// answer has an object that says so.
+	// by the ids of apps that know the person by another subject, under that. A service that does
+	// not answer has an object that says so.
 	Services func(ctx context.Context, session accounts.Session) (own map[string]json.RawMessage,
 		ofApps map[string]map[string]json.RawMessage, err error)
 }
@@ -79,8 +79,8 @@ func (a *Account) Routes(r *mux.Router) {
 }
 
 // owner returns the session of the person whose account it is. If nobody is logged in, it redirects
-// to /login, which leads back to this page, and returns false; so it does, to /restore, if the account
-// waits to be deleted.
+// to /login, which leads back to this page, and returns false; so it does, to /restore, if the
+// account waits to be deleted.
 func (a *Account) owner(w http.ResponseWriter, r *http.Request) (*session.Session, bool) {
 	current, err := a.Sessions.Session(r)
 	if err != nil {
@@ -189,9 +189,9 @@ func (a *Account) postAccount(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// locale reads the language that the person chooses, and tells whether it is another than before, and
-// whether this server has it. Without the field, it stays, and so does one of the same language that
-// says more, such as en-GB.
+// locale reads the language that the person chooses, and tells whether it is another than before,
+// and whether this server has it. Without the field, it stays, and so does one of the same language
+// that says more, such as en-GB.
 func (a *Account) locale(r *http.Request, before string) (locale string, changed, known bool) {
 	chosen := r.PostForm.Get("locale")
 	if !r.PostForm.Has("locale") {

@@ -64,7 +64,8 @@ var exported = map[string]struct{ member, not string }{
 	"outbox":             {not: "letters and calls under way, of which the history tells"},
 }
 
-// Every table with a column of people is looked for in an export, so that a new one is not forgotten.
+// Every table with a column of people is looked for in an export, so that a new one is not
+// forgotten.
 func TestAnExportHoldsEveryTableOfPeople(t *testing.T) {
 	t.Parallel()
 	s := peopletest.NewNamedWithMail(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/session"
 )
 
-// emailOwner is owner for a page that a server without mail does not have, and that needs a proof of
-// late.
+// emailOwner is owner for a page that a server without mail does not have, and that needs a recent
+// proof.
 func (a *Account) emailOwner(w http.ResponseWriter, r *http.Request) (*session.Session, bool) {
 	current, ok := a.owner(w, r)
 	if !ok {

@@ -17,8 +17,8 @@ import (
 
 const passwordPage = "/account/password"
 
-// passwordOwner is owner for the page of the password. The present password proves who somebody is, a
-// second step as well; where it does not, or there is none, a proof of late has to.
+// passwordOwner is owner for the page of the password. The present password proves who somebody is,
+// a second step as well; where it does not, or there is none, a proof of late has to.
 func (a *Account) passwordOwner(w http.ResponseWriter, r *http.Request) (*session.Session, bool) {
 	current, ok := a.owner(w, r)
 	if !ok || (current.User.SecondStep || current.User.PasswordHash == "") && !a.recent(w, r, current, passwordPage) {
@@ -74,8 +74,8 @@ func (a *Account) postPassword(w http.ResponseWriter, r *http.Request) {
 	a.Guard.See(w, r, "/account/sessions?done="+string(what))
 }
 
-// judge tells what is wrong with what was typed: the present password, where there is one, is looked
-// at only if the new one can be taken.
+// judge tells what is wrong with what was typed: the present password, where there is one, is
+// looked at only if the new one can be taken.
 func (a *Account) judge(ctx context.Context, r *http.Request, current *session.Session, chosen string) error {
 	present, first := r.PostForm.Get("password"), current.User.PasswordHash == ""
 	if present == "" && !first {

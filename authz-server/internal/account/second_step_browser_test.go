@@ -9,8 +9,8 @@ import (
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
 
-// A person turns the second step on, logs in with a code elsewhere, trusts that browser, and gets in
-// with a recovery code when the phone is gone.
+// A person turns the second step on, logs in with a code elsewhere, trusts that browser, and gets
+// in with a recovery code when the phone is gone.
 func TestTheSecondStepInABrowser(t *testing.T) {
 	t.Parallel()
 	s := peopletest.New(t)

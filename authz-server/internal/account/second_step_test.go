@@ -81,8 +81,8 @@ func TestTheSecondStepIsTurnedOnAndOff(t *testing.T) {
 	}
 }
 
-// Somebody who is in the account, too, begins to set up an app, and waits until its person turns the
-// second step on to keep them out: that must not be with the key that the stranger has seen.
+// Somebody who is in the account, too, begins to set up an app, and waits until its person turns
+// the second step on to keep them out: that must not be with the key that the stranger has seen.
 func TestAKeyIsOfTheSessionThatBeganIt(t *testing.T) {
 	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {

@@ -61,8 +61,8 @@ func wantProof(t *testing.T, f *providertest.Fixture, code, acr, amr string) {
 	}
 }
 
-// Somebody without a second step is not turned away by an app that insists on one: they set it up on
-// the way, and arrive.
+// Somebody without a second step is not turned away by an app that insists on one: they set it up
+// on the way, and arrive.
 func TestASecondStepIsSetUpForAnAppThatInsistsOnIt(t *testing.T) {
 	t.Parallel()
 	f := providertest.One(t)

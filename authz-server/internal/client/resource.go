@@ -15,8 +15,8 @@ var identityScopes = []string{"openid", "profile", "email", "address", "phone", 
 type Resource struct {
 	ID     string // an absolute URI without a fragment (RFC 8707 §2)
 	Scopes []string
-	// OwnScopes are further scopes, which only a client can have that acts for nobody but itself. So
-	// nobody is asked to grant them, and discovery does not announce them.
+	// OwnScopes are further scopes, which only a client can have that acts for nobody but itself.
+	// So nobody is asked to grant them, and discovery does not announce them.
 	OwnScopes []string
 }
 

@@ -1,5 +1,5 @@
-// Package closing deletes accounts whose time has come, and collects what services hold of a person:
-// both ask for everything by which services may know them.
+// Package closing deletes accounts whose time has come, and collects what services hold of a
+// person: both ask for everything by which services may know them.
 package closing
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
-// Closer deletes accounts. All fields but Mail are required. It is safe for concurrent use, and every replica
-// may run it.
+// Closer deletes accounts. All fields but Mail are required. It is safe for concurrent use, and
+// every replica may run it.
 type Closer struct {
 	Store    *store.Store
 	Tokens   *tokens.Issuer
@@ -98,8 +98,8 @@ func (c *Closer) close(ctx context.Context, user accounts.User, trusted []client
 	})
 }
 
-// subjects are all by which tokens may have named the person to services: the account's id, and what
-// clients with pairwise subjects know them by.
+// subjects are all by which tokens may have named the person to services: the account's id, and
+// what clients with pairwise subjects know them by.
 func (c *Closer) subjects(ctx context.Context, userID string, trusted []client.Client) ([]string, error) {
 	pairwise, err := c.pairwise(ctx, userID, trusted)
 	subjects := []string{userID}
@@ -115,9 +115,9 @@ type known struct {
 	clients []string // their ids
 }
 
-// pairwise are the subjects by which clients know a person that are not the account's id. Besides the
-// clients that the person allowed something, those are the operator's own, which ask nobody and whose
-// grants are long over.
+// pairwise are the subjects by which clients know a person that are not the account's id. Besides
+// the clients that the person allowed something, those are the operator's own, which ask nobody and
+// whose grants are long over.
 func (c *Closer) pairwise(ctx context.Context, userID string, trusted []client.Client) (all []known, err error) {
 	ids, err := c.Store.Consents.ClientsOf(ctx, userID)
 	if err != nil {
@@ -155,8 +155,8 @@ const (
 	spare      = 3 * time.Second
 )
 
-// Collect returns what each service holds of the person of a session, by its name; and by the ids of
-// clients, separated by spaces, what they hold under the subject by which those know the person.
+// Collect returns what each service holds of the person of a session, by its name; and by the ids
+// of clients, separated by spaces, what they hold under the subject by which those know the person.
 func (c *Closer) Collect(ctx context.Context, session accounts.Session) (own map[string]json.RawMessage,
 	ofApps map[string]map[string]json.RawMessage, err error) {
 	trusted, err := c.trusted(ctx)

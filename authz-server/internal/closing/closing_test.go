@@ -138,8 +138,8 @@ func TestADueAccountIsDeletedAndEveryServiceIsTold(t *testing.T) {
 	})
 }
 
-// Services know the person of a client with pairwise subjects by another name, under which they keep
-// what the person does there.
+// Services know the person of a client with pairwise subjects by another name, under which they
+// keep what the person does there.
 func TestServicesAreToldOfEverySubject(t *testing.T) {
 	f, a := providertest.One(t), newAPI(t)
 	pairwise := func(host string, trusted bool) func(*client.Client) {

@@ -61,8 +61,8 @@ func (e *Endpoint) show(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// before is the page that somebody is led past before they can allow a device anything: to log in, to
-// keep an account that waits to be deleted, or to agree to the server's terms; "": none.
+// before is the page that somebody is led past before they can allow a device anything: to log in,
+// to keep an account that waits to be deleted, or to agree to the server's terms; "": none.
 func (e *Endpoint) before(ctx context.Context, current *session.Session) (page string, err error) {
 	if current == nil {
 		return "/login", nil

@@ -29,8 +29,8 @@ type Vault struct {
 }
 
 // NewVault takes a random key of [KeySize] bytes, which must stay the same. It is to be a secret of
-// the server (see [keys.Secret]): the database keeps it encrypted under the key-encryption key, so a
-// new key-encryption key needs no change to the rows of people.
+// the server (see [keys.Secret]): the database keeps it encrypted under the key-encryption key, so
+// a new key-encryption key needs no change to the rows of people.
 func NewVault(key []byte) (*Vault, error) {
 	if len(key) != KeySize {
 		return nil, fmt.Errorf("the key of the second step must have %d bytes", KeySize)
@@ -52,8 +52,8 @@ const secretPurpose = "totp secret"
 // secretSize is the length of a TOTP secret in bytes: that of the hash, as RFC 4226 §4 recommends.
 const secretSize = 20
 
-// newSecret makes a TOTP secret for a person, and its encrypted form, which decrypts as theirs alone,
-// and, while the app is being set up, in the session that began it.
+// newSecret makes a TOTP secret for a person, and its encrypted form, which decrypts as theirs
+// alone, and, while the app is being set up, in the session that began it.
 func (v *Vault) newSecret(userID string, session ...string) (secret, sealed []byte, err error) {
 	secret = make([]byte, secretSize)
 	rand.Read(secret)
@@ -74,8 +74,8 @@ func (v *Vault) openSecret(userID string, sealed []byte, session ...string) ([]b
 }
 
 // hashCode is what the database keeps of a recovery code. A plain hash would not do: 50 random bits
-// are more than anybody can guess here, but a thief of the database can try 2^50 hashes within days.
-// With a key that the database has only in encrypted form, there is nothing to try.
+// are more than anybody can guess here, but a thief of the database can try 2^50 hashes within
+// days. With a key that the database has only in encrypted form, there is nothing to try.
 func (v *Vault) hashCode(userID, code string) []byte {
 	mac := hmac.New(sha256.New, v.hashKey)
 	fmt.Fprintf(mac, "%d:%s%s", len(userID), userID, code)
@@ -108,8 +108,8 @@ func showCode(code string) string {
 	return code[:recoveryLength/2] + "-" + code[recoveryLength/2:]
 }
 
-// readRecovery is the recovery code that a person typed, in any case, with separators or without, and
-// with the letters that Base32 leaves out in place of the digits that they look like. Empty: it
+// readRecovery is the recovery code that a person typed, in any case, with separators or without,
+// and with the letters that Base32 leaves out in place of the digits that they look like. Empty: it
 // cannot be one.
 func readRecovery(typed string) string {
 	code := strings.NewReplacer("O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(plain(typed)))
@@ -134,8 +134,8 @@ func IsCode(typed string) bool { return readOTP(typed) != "" }
 // IsRecoveryCode tells whether what a person typed can be a recovery code.
 func IsRecoveryCode(typed string) bool { return readRecovery(typed) != "" }
 
-// plain leaves out the spaces and dashes of what a person typed, and turns the full-width digits and
-// letters of Korean input methods into ordinary ones.
+// plain leaves out the spaces and dashes of what a person typed, and turns the full-width digits
+// and letters of Korean input methods into ordinary ones.
 func plain(typed string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsSpace(c) || unicode.Is(unicode.Pd, c) {
@@ -159,8 +159,8 @@ func stepAt(at time.Time) int64 { return at.Unix() / int64(period/time.Second) }
 var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
 // matches returns the time step whose code this is: the present one, the one before or the one
-// after, because clocks differ and people type (RFC 6238 §5.2). If several have the same code, it is
-// the latest. It takes the same time whichever it is.
+// after, because clocks differ and people type (RFC 6238 §5.2). If several have the same code, it
+// is the latest. It takes the same time whichever it is.
 func matches(secret []byte, code string, now time.Time) (step int64, ok bool) {
 	present := stepAt(now)
 	for candidate := present - 1; candidate <= present+1; candidate++ {

@@ -13,8 +13,8 @@ import (
 )
 
 // Enrolment is the page that sets up an app, in the account and in a log-in. Whoever shows it makes
-// sure first that the person has proved lately who they are, and has no second step. All fields must
-// be set.
+// sure first that the person has proved lately who they are, and has no second step. All fields
+// must be set.
 type Enrolment struct {
 	Factors  *Factors
 	Pages    *pages.Pages
@@ -22,8 +22,8 @@ type Enrolment struct {
 	Guard    *guard.Guard
 }
 
-// Show answers a GET of page, of which Path, App and Query are set: it shows the key of the app that
-// is being set up, or says what is needed.
+// Show answers a GET of page, of which Path, App and Query are set: it shows the key of the app
+// that is being set up, or says what is needed.
 func (e *Enrolment) Show(w http.ResponseWriter, r *http.Request, current *session.Session, page pages.SetUpPage) {
 	e.render(w, r, current, page, nil)
 }
@@ -73,7 +73,8 @@ func (e *Enrolment) Post(w http.ResponseWriter, r *http.Request, current *sessio
 }
 
 // turnOn turns the second step on by the app's first code. That code is a second step of this
-// session as well, for it cannot be used again. A wrong code counts nothing: the person sees the key.
+// session as well, for it cannot be used again. A wrong code counts nothing: the person sees the
+// key.
 func (e *Enrolment) turnOn(w http.ResponseWriter, r *http.Request, current *session.Session) (codes []string, err error) {
 	typed := r.PostForm.Get("otp")
 	if typed == "" {

@@ -29,8 +29,8 @@ func (f *Factors) Begin(ctx context.Context, userID, sessionID string) error {
 	return f.Store.Factors.BeginTOTP(ctx, userID, sealed)
 }
 
-// Setup returns the app that is being set up in a session, to be kept under the name of the product.
-// [store.ErrNotFound]: none is.
+// Setup returns the app that is being set up in a session, to be kept under the name of the
+// product. [store.ErrNotFound]: none is.
 func (f *Factors) Setup(ctx context.Context, user accounts.User, sessionID, product string) (Setup, error) {
 	_, secret, err := f.pending(ctx, user.ID, sessionID)
 	if err != nil {
@@ -42,7 +42,8 @@ func (f *Factors) Setup(ctx context.Context, user accounts.User, sessionID, prod
 }
 
 // pending returns the app that is being set up in a session, and its secret. One that is set up in
-// another session counts as none: whoever began it there knows its secret, and need not be the person.
+// another session counts as none: whoever began it there knows its secret, and need not be the
+// person.
 func (f *Factors) pending(ctx context.Context, userID, sessionID string) (app accounts.TOTP, secret []byte, err error) {
 	app, err = f.Store.Factors.TOTP(ctx, userID)
 	if err == nil && app.On {
@@ -57,10 +58,10 @@ func (f *Factors) pending(ctx context.Context, userID, sessionID string) (app ac
 	return app, secret, err
 }
 
-// Confirm looks at the first code of an app that is being set up in a session, as typed by the request
-// r. The function that it returns turns the second step on, and tells the person; codes are their
-// recovery codes then, which are shown once. Errors: ErrWrong; [store.ErrNotFound], of both, if none
-// is being set up.
+// Confirm looks at the first code of an app that is being set up in a session, as typed by the
+// request r. The function that it returns turns the second step on, and tells the person; codes are
+// their recovery codes then, which are shown once. Errors: ErrWrong; [store.ErrNotFound], of both,
+// if none is being set up.
 func (f *Factors) Confirm(r *http.Request, user accounts.User, sessionID, typed string) (codes []string, turnOn Spend, err error) {
 	app, secret, err := f.pending(r.Context(), user.ID, sessionID)
 	if err != nil {

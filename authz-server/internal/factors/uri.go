@@ -9,9 +9,9 @@ import (
 	"github.com/boombuler/barcode/qr"
 )
 
-// keyURI is what an authenticator app reads from a QR code: the secret, and under which name to keep
-// it. Its parameters are those of the "Key URI Format" that all apps follow. Some apps show a plus
-// sign where a query means a space.
+// keyURI is what an authenticator app reads from a QR code: the secret, and under which name to
+// keep it. Its parameters are those of the "Key URI Format" that all apps follow. Some apps show a
+// plus sign where a query means a space.
 func keyURI(product, account string, secret []byte) string {
 	query := url.Values{"secret": {encoding.EncodeToString(secret)}, "issuer": {product}, "algorithm": {"SHA1"},
 		"digits": {strconv.Itoa(digits)}, "period": {strconv.Itoa(int(period.Seconds()))}}

@@ -95,8 +95,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Roots returns the certificates to trust: those of a PEM file, beside those of the system. nil: those
-// of the system, for an empty path.
+// Roots returns the certificates to trust: those of a PEM file, beside those of the system. nil:
+// those of the system, for an empty path.
 func Roots(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil //nolint:nilnil // what tls.Config calls the system's

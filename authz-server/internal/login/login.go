@@ -89,8 +89,8 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 	l.Pages.Render(w, r, http.StatusOK, page)
 }
 
-// confirming returns the session of somebody who is to prove again who they are; nil: nobody is. Only
-// its person can: another account is for the log-in without a session.
+// confirming returns the session of somebody who is to prove again who they are; nil: nobody is.
+// Only its person can: another account is for the log-in without a session.
 func (l *Login) confirming(r *http.Request, a arrival.Arrival) (*session.Session, error) {
 	if !a.Confirm {
 		return nil, nil

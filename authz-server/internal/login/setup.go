@@ -27,9 +27,9 @@ func setUpPage(a arrival.Arrival) pages.SetUpPage {
 	return pages.SetUpPage{Path: "/login/setup", App: a.App, Query: a.Query()}
 }
 
-// enroller finds out who is to set up a second step. If nobody is, it leads to where the log-in goes
-// on, and returns false: so it does if the last proof of who they are is not recent, for whoever
-// finds a session left open must not lock its person out.
+// enroller finds out who is to set up a second step. If nobody is, it leads to where the log-in
+// goes on, and returns false: so it does if the last proof of who they are is not recent, for
+// whoever finds a session left open must not lock its person out.
 func (l *Login) enroller(w http.ResponseWriter, r *http.Request) (a arrival.Arrival, with *http.Request, current *session.Session, ok bool) {
 	if a, current, r, ok = l.Arrivals.Person(w, r); !ok {
 		return a, r, nil, false

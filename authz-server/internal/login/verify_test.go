@@ -327,7 +327,8 @@ func TestASessionIsRaisedByTheSecondStep(t *testing.T) {
 	c.Get("/account/security/off").Want(t, http.StatusOK, "Turn off two-step verification?")
 }
 
-// Whoever goes on to an app sees no page of ours that says how many codes are left, unless it matters.
+// Whoever goes on to an app sees no page of ours that says how many codes are left, unless it
+// matters.
 func TestFewRecoveryCodesAreSaidOnTheWayToAnApp(t *testing.T) {
 	t.Parallel()
 	s := peopletest.New(t)

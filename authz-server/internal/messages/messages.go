@@ -1,6 +1,6 @@
-// Package messages holds everything that the pages and letters say: files for each language, and the
-// list of them. To add a language, write what the files with "english" in their names have, and name
-// it in the list.
+// Package messages holds everything that the pages and letters say: files for each language, and
+// the list of them. To add a language, write what the files with "english" in their names have, and
+// name it in the list.
 package messages
 
 import (

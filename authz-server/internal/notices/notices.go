@@ -50,8 +50,8 @@ var Kinds = []Kind{NewDevice, SignedUp, PasswordChanged, PasswordReset, EmailCha
 type Mailer interface {
 	// Enabled tells whether this server sends mail.
 	Enabled() bool
-	// Queue takes a letter in the language of a BCP 47 tag. The address "" stands for nobody: all is
-	// done but the sending.
+	// Queue takes a letter in the language of a BCP 47 tag. The address "" stands for nobody: all
+	// is done but the sending.
 	Queue(ctx context.Context, to, language string, letter mail.Letter) error
 }
 
@@ -61,14 +61,15 @@ type Notices struct {
 	Mail  Mailer           // nil: this server sends no mail
 	Now   func() time.Time // nil: time.Now
 
-	// Account is the address of the account's pages, where a deletion is cancelled. Letters lead to it.
+	// Account is the address of the account's pages, where a deletion is cancelled. Letters lead to
+	// it.
 	Account string
 }
 
-// Note notes what happened to an account, by the request r; a nil r stands for an operator. It writes
-// to the person where it matters. Call it in the transaction of what happened, so that neither
-// happens without the other. With EmailChanged, user has the address of before, and detail is the
-// new one.
+// Note notes what happened to an account, by the request r; a nil r stands for an operator. It
+// writes to the person where it matters. Call it in the transaction of what happened, so that
+// neither happens without the other. With EmailChanged, user has the address of before, and detail
+// is the new one.
 func (n *Notices) Note(ctx context.Context, r *http.Request, user accounts.User, what Kind, detail string) error {
 	e := accounts.Event{UserID: user.ID, Kind: string(what), Detail: detail}
 	if r != nil {

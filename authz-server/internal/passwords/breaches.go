@@ -46,9 +46,9 @@ type BreachConfig struct {
 }
 
 // Breaches asks a service, which the operator chose, whether a password is known from a breach. The
-// protocol is the range search of Have I Been Pwned: the service learns the first five hex digits of
-// the password's SHA-1 and answers with all hashes that begin so. The answer is padded, so that its
-// length tells a listener nothing.
+// protocol is the range search of Have I Been Pwned: the service learns the first five hex digits
+// of the password's SHA-1 and answers with all hashes that begin so. The answer is padded, so that
+// its length tells a listener nothing.
 //
 // Every failure counts as "not known": a service that is down keeps nobody from signing up.
 //
@@ -72,8 +72,8 @@ type breachAnswer struct {
 }
 
 // CheckBreachURL tells what is wrong with the address of a service, to which the five digits are
-// appended. Because the operator names it, it can be in a private network; it must be https, or on a
-// loopback host.
+// appended. Because the operator names it, it can be in a private network; it must be https, or on
+// a loopback host.
 func CheckBreachURL(text string) error {
 	u, err := url.Parse(text)
 	switch {

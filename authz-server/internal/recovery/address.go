@@ -28,11 +28,11 @@ func (c *Recovery) BeginAddress(r *http.Request, browser string, user accounts.U
 	return c.send(r.Context(), m, browser, "", l)
 }
 
-// FinishAddress spends the link m: its account has the address from now on, and it is confirmed. Other
-// links of the account end; sessions stay. Only in a session of that account may it be called:
-// whoever else reads the mail must not confirm it, for the account may be a stranger's. Errors:
-// [store.ErrNotFound], for a link that is good for nothing any more; [store.ErrExists]: the address
-// has another account.
+// FinishAddress spends the link m: its account has the address from now on, and it is confirmed.
+// Other links of the account end; sessions stay. Only in a session of that account may it be
+// called: whoever else reads the mail must not confirm it, for the account may be a stranger's.
+// Errors: [store.ErrNotFound], for a link that is good for nothing any more; [store.ErrExists]: the
+// address has another account.
 func (c *Recovery) FinishAddress(r *http.Request, m accounts.Mailed) error {
 	what, detail := notices.EmailChanged, m.Email
 	if accounts.EmailKey(m.Email) == accounts.EmailKey(m.User.Email) {

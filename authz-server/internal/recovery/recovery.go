@@ -1,9 +1,9 @@
-// Package recovery proves that people read the mail of an address: it sends links and codes, and does
-// what they are for. A link or code confirms a sign-up, leads to a new password, or confirms the
-// address of an account. [Links] has the pages that take them.
+// Package recovery proves that people read the mail of an address: it sends links and codes, and
+// does what they are for. A link or code confirms a sign-up, leads to a new password, or confirms
+// the address of an account. [Links] has the pages that take them.
 //
-// Nobody learns from it whether an address has an account: the same is written for one that has none,
-// and a letter is queued to nobody.
+// Nobody learns from it whether an address has an account: the same is written for one that has
+// none, and a letter is queued to nobody.
 package recovery
 
 import (

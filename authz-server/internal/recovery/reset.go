@@ -39,12 +39,13 @@ func (c *Recovery) BeginReset(r *http.Request, browser, email, interaction strin
 	}})
 }
 
-// FinishReset spends the link m and gives its account the password with this hash. Sessions, grants,
-// trusted browsers and other links end, and no browser is known but the one with the secret browser;
-// see [accounts.Users.ResetPassword]. Passkeys stay, and the second step, which whoever reads
-// somebody's mail must not get around. But as long as nobody had proved that the address of the account
-// was theirs, a stranger may have made it: then they go, with what the stranger allowed to apps, and
-// the address is proved now. Errors: [store.ErrNotFound], for a link that is good for nothing any more.
+// FinishReset spends the link m and gives its account the password with this hash. Sessions,
+// grants, trusted browsers and other links end, and no browser is known but the one with the secret
+// browser; see [accounts.Users.ResetPassword]. Passkeys stay, and the second step, which whoever
+// reads somebody's mail must not get around. But as long as nobody had proved that the address of
+// the account was theirs, a stranger may have made it: then they go, with what the stranger allowed
+// to apps, and the address is proved now. Errors: [store.ErrNotFound], for a link that is good for
+// nothing any more.
 func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash, browser string) error {
 	data, err := ResetOf(m)
 	if err != nil {

@@ -60,8 +60,8 @@ func (l *Links) postForgot(w http.ResponseWriter, r *http.Request) {
 	l.Guard.See(w, r, ResetPath)
 }
 
-// GET /reset: asks for the new password of somebody who followed a link, and for the code of somebody
-// who has not yet.
+// GET /reset: asks for the new password of somebody who followed a link, and for the code of
+// somebody who has not yet.
 func (l *Links) showReset(w http.ResponseWriter, r *http.Request) {
 	if l.takeLink(w, r, resetLink) {
 		return
@@ -82,8 +82,8 @@ func (l *Links) showReset(w http.ResponseWriter, r *http.Request) {
 	l.Pages.Render(w, r, http.StatusOK, resetCode(r, m))
 }
 
-// resetUnderWay returns the link that the browser followed or, if it followed none, the letter whose
-// code it can type. [store.ErrNotFound]: neither is good for anything.
+// resetUnderWay returns the link that the browser followed or, if it followed none, the letter
+// whose code it can type. [store.ErrNotFound]: neither is good for anything.
 func (l *Links) resetUnderWay(r *http.Request) (m accounts.Mailed, linked bool, err error) {
 	if secret := l.Sessions.Link(r, resetLink); secret != "" {
 		m, err = l.Store.Mailed.MailedByLink(r.Context(), accounts.ToReset, secret)

@@ -86,8 +86,8 @@ func TestANewPasswordByCode(t *testing.T) {
 	b.Post("/login", "email", mina, "password", phrase).WantRedirect(t, "/account")
 }
 
-// Whoever asks for letter after letter to somebody's address guesses their codes no faster. The owner
-// has the links.
+// Whoever asks for letter after letter to somebody's address guesses their codes no faster. The
+// owner has the links.
 func TestCodesOfAnAddressAreGuessedOnlySoOftenADay(t *testing.T) {
 	t.Parallel()
 	s := peopletest.NewWithMail(t)

@@ -96,8 +96,8 @@ func TestASignupByLinkInItsBrowserGoesOnWhereItBegan(t *testing.T) {
 	follow(t, b, s.Mail.Last(t, mina))
 	b.Get("/verify").Want(t, http.StatusGone)
 
-	// It took longer than a request can wait, however often the letter is sent again: the person goes
-	// on to their account.
+	// It took longer than a request can wait, however often the letter is sent again: the person
+	// goes on to their account.
 	late := s.Browser()
 	beginSignup(t, late, "late@example.org", "?interaction="+late.Begin())
 	for range 3 {

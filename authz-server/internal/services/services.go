@@ -76,10 +76,10 @@ func New(cfg Config) (*Services, error) {
 	return &Services{cfg, &http.Client{Transport: transport, CheckRedirect: stay}}, nil
 }
 
-// Export returns what each service holds of the person of a session, whom they know as subject (empty:
-// by the account's id), by name: the answer of
-// GET /v1/me/export, as a list if it comes in pages. A service that does not answer does not keep
-// the person from the rest: it has an object with an error.
+// Export returns what each service holds of the person of a session, whom they know as subject
+// (empty: by the account's id), by name: the answer of GET /v1/me/export, as a list if it comes in
+// pages. A service that does not answer does not keep the person from the rest: it has an object
+// with an error.
 func (s *Services) Export(ctx context.Context, session accounts.Session, subject string) map[string]json.RawMessage {
 	all := make([]json.RawMessage, len(s.cfg.Names))
 	var asked sync.WaitGroup
@@ -172,7 +172,8 @@ func (s *Services) Forget(ctx context.Context, q *outbox.Queue, posts bool, subj
 	return nil
 }
 
-// Handler delivers what Forget queued. A service that is down for some days is told when it is back.
+// Handler delivers what Forget queued. A service that is down for some days is told when it is
+// back.
 func (s *Services) Handler() queue.Handler {
 	return queue.Handler{Kind: Kind, Deliver: s.deliver, Timeout: time.Minute, GiveUpAfter: 30 * 24 * time.Hour}
 }

@@ -51,9 +51,9 @@ type Sessions struct {
 	log     *slog.Logger
 }
 
-// New makes Sessions for the issuer at at, whose https makes cookies Secure. n is told of log-ins in
-// browsers that are not known. now is for cookies alone: the store has a clock of its own, which decides what has expired. A nil now stands for
-// time.Now, a nil log for slog.Default().
+// New makes Sessions for the issuer at at, whose https makes cookies Secure. n is told of log-ins
+// in browsers that are not known. now is for cookies alone: the store has a clock of its own, which
+// decides what has expired. A nil now stands for time.Now, a nil log for slog.Default().
 func New(s *store.Store, at issuer.URL, n *notices.Notices, now func() time.Time, log *slog.Logger) *Sessions {
 	if now == nil {
 		now = time.Now
@@ -103,16 +103,17 @@ type Opening struct {
 	Proof proofs.Proof
 	Trust bool // the browser stands for the second step from now on
 
-	// With runs in the transaction of the log-in, if it is not nil: what the proof was spends itself
-	// there.
+	// With runs in the transaction of the log-in, if it is not nil: what the proof was spends
+	// itself there.
 	With func(ctx context.Context) error
 }
 
 // Open makes a session, and gives the browser new cookies, for the session and for what it is known
-// by: those that somebody planted before are worth nothing. The same person keeps their session under its id, so that applications that hang
-// on it stay logged in; another person's session in this browser ends. The browser is known from
-// now on, and the person is told if it was not. Errors: [store.ErrNotFound], if the account was
-// disabled, or got another password, this very moment; and those of o.With.
+// by: those that somebody planted before are worth nothing. The same person keeps their session
+// under its id, so that applications that hang on it stay logged in; another person's session in
+// this browser ends. The browser is known from now on, and the person is told if it was not.
+// Errors: [store.ErrNotFound], if the account was disabled, or got another password, this very
+// moment; and those of o.With.
 func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, o Opening) error {
 	user := o.User
 	before, err := s.Session(r)
@@ -199,8 +200,8 @@ func (s *Sessions) Device(r *http.Request, userID string) (known, trusted bool, 
 }
 
 // KnownBrowser names the browser that sent r if the person with this id has logged in there before;
-// empty: they have not. The name is no secret, and stays when the browser gets another one. The id ""
-// stands for nobody, and takes as long.
+// empty: they have not. The name is no secret, and stays when the browser gets another one. The id
+// "" stands for nobody, and takes as long.
 func (s *Sessions) KnownBrowser(r *http.Request, userID string) (string, error) {
 	id, _, err := s.device(r, userID)
 	return id, err
@@ -230,7 +231,8 @@ func (s *Sessions) PendingLogin(r *http.Request) (accounts.PendingLogin, error) 
 }
 
 // EndLogin forgets the log-in that owes a second step. Call it in the transaction that opens the
-// session, by [Opening]: of several calls at once, one succeeds. [store.ErrNotFound]: there is none.
+// session, by [Opening]: of several calls at once, one succeeds. [store.ErrNotFound]: there is
+// none.
 func (s *Sessions) EndLogin(ctx context.Context, r *http.Request) error {
 	browser, ok := s.cookie(r, browserCookie)
 	if !ok {

@@ -72,9 +72,10 @@ type Ended struct {
 }
 
 // EndAll ends every session and grant, with all codes and refresh tokens, and removes what is under
-// way: interactions, pushed requests, mailed links, known browsers, device codes, initial access tokens and invitations. It tells
-// clients of the sessions' end. With consents, it removes consents too, so that people are asked
-// again. It works in batches, with pauses for others; what is made meanwhile may stay.
+// way: interactions, pushed requests, mailed links, known browsers, device codes, initial access
+// tokens and invitations. It tells clients of the sessions' end. With consents, it removes consents
+// too, so that people are asked again. It works in batches, with pauses for others; what is made
+// meanwhile may stay.
 func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err error) {
 	if ended.Sessions, err = s.Sessions.EndEverySession(ctx); err != nil {
 		return ended, err

@@ -106,9 +106,9 @@ func (i *Issuer) ForService(ctx context.Context, c *client.Client, want AccessSp
 const ownLifetime = time.Minute
 
 // Own issues a token for a call that this server itself makes to a service: as itself, which is the
-// client with the issuer's identifier as its name, or, with a session, for that session's person, whom
-// want.Subject names if it is not empty. It
-// belongs to no grant, and nobody else gets to see it.
+// client with the issuer's identifier as its name, or, with a session, for that session's person,
+// whom want.Subject names if it is not empty. It belongs to no grant, and nobody else gets to see
+// it.
 func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want AccessSpec) (string, error) {
 	now := i.now()
 	claims := AccessClaims{

@@ -93,8 +93,8 @@ func (v *Visit) Notice(err error) (text string, whole error) {
 	return "", err
 }
 
-// LogInBetter sends the person to the issuer again, for the log-in that a service wants, and then to
-// the page at to.
+// LogInBetter sends the person to the issuer again, for the log-in that a service wants, and then
+// to the page at to.
 func (v *Visit) LogInBetter(needed *backend.StepUp, to string) error {
 	in := flow.Login{To: to, Locale: v.Lang.Code(), ACRValues: needed.ACRValues}
 	if needed.MaxAge >= 0 {

@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// ByAlgorithm has a private key for each JWS algorithm with public keys (RFC 7518 §3.1, RFC 8037), made
-// once a process. Keys of one type share one key where the algorithms allow it.
+// ByAlgorithm has a private key for each JWS algorithm with public keys (RFC 7518 §3.1, RFC 8037),
+// made once a process. Keys of one type share one key where the algorithms allow it.
 var ByAlgorithm = sync.OnceValue(func() map[string]crypto.Signer {
 	rsaKey, err1 := rsa.GenerateKey(rand.Reader, 2048)
 	_, edKey, err2 := ed25519.GenerateKey(rand.Reader)

@@ -11,8 +11,8 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// Server is a mail server on loopback, without TLS, that takes everything but what it refuses. It is
-// safe for concurrent use.
+// Server is a mail server on loopback, without TLS, that takes everything but what it refuses. It
+// is safe for concurrent use.
 type Server struct {
 	URL string // as --mail-smtp-url
 

@@ -28,9 +28,9 @@ func (s *Users) PlanDeletion(ctx context.Context, id string, posts bool) (at tim
 	})
 }
 
-// HastenDeletion has an account deleted as soon as a server looks for accounts that are due, whether it
-// waits already or not. What its person wrote goes too if posts is true. Its sessions end now.
-// ErrNotFound: there is no such account.
+// HastenDeletion has an account deleted as soon as a server looks for accounts that are due,
+// whether it waits already or not. What its person wrote goes too if posts is true. Its sessions
+// end now. ErrNotFound: there is no such account.
 func (s *Users) HastenDeletion(ctx context.Context, id string, posts bool) error {
 	now := sqldb.Micros(s.now())
 	return s.db.Tx(ctx, func(ctx context.Context) error {

@@ -49,8 +49,8 @@ func (s *Factors) BeginTOTP(ctx context.Context, userID string, secret []byte) e
 }
 
 // ConfirmTOTP turns on the app whose encrypted secret is pending, and from now on secret, after its
-// first code, which is that of the time step step, with hashes of new recovery codes. ErrNotFound: the
-// person has no such app that is being set up.
+// first code, which is that of the time step step, with hashes of new recovery codes. ErrNotFound:
+// the person has no such app that is being set up.
 func (s *Factors) ConfirmTOTP(ctx context.Context, userID string, pending, secret []byte, step int64, codes [][]byte) error {
 	now := s.now()
 	return s.db.Tx(ctx, func(ctx context.Context) error {
@@ -74,8 +74,8 @@ func (s *Factors) UseTOTP(ctx context.Context, userID string, secret []byte, ste
 		WHERE user_id = $2 AND secret = $3 AND last_step < $1 AND confirmed_at > 0`, step, userID, secret))
 }
 
-// UseRecoveryCode spends a recovery code, and returns how many are left. ErrNotFound: the person has
-// no such code, or used it already.
+// UseRecoveryCode spends a recovery code, and returns how many are left. ErrNotFound: the person
+// has no such code, or used it already.
 func (s *Factors) UseRecoveryCode(ctx context.Context, userID string, hash []byte) (left int, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := row.Changed(s.db.Exec(ctx, `UPDATE recovery_codes SET used_at = $1
@@ -134,8 +134,8 @@ func (s *Factors) RemoveTOTP(ctx context.Context, userID string) error {
 }
 
 // setSecondStep notes whether a person has a second step, and ends the trust of all browsers. It
-// comes first in every transaction: the person's row is locked before all others. ErrNotFound: it is
-// so already.
+// comes first in every transaction: the person's row is locked before all others. ErrNotFound: it
+// is so already.
 func (s *Factors) setSecondStep(ctx context.Context, userID string, on bool) error {
 	if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET second_step = $1, updated_at = $2
 		WHERE id = $3 AND second_step <> $1`, on, sqldb.Micros(s.now()), userID)); err != nil {

@@ -20,8 +20,8 @@ func hashes(name string, n int) (all [][]byte) {
 	return all
 }
 
-// turnOn gives the person of w an app with the secret "s" and ten recovery codes, a0 to a9. The code
-// of step 100 was the first.
+// turnOn gives the person of w an app with the secret "s" and ten recovery codes, a0 to a9. The
+// code of step 100 was the first.
 func turnOn(t *testing.T, w *storetest.World) {
 	t.Helper()
 	storetest.OK(t, w.Factors.BeginTOTP(t.Context(), w.Person.ID, []byte("s")))

@@ -93,8 +93,8 @@ func (s *Invitations) ListInvitations(ctx context.Context, after string, limit i
 		`SELECT `+invitationColumns+` FROM invitations WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 }
 
-// InvitationOf returns the invitation by which an account was made. ErrNotFound: there is none, or it
-// was long ago.
+// InvitationOf returns the invitation by which an account was made. ErrNotFound: there is none, or
+// it was long ago.
 func (s *Invitations) InvitationOf(ctx context.Context, userID string) (Invitation, error) {
 	return scanInvitation(s.db.QueryRow(ctx, `SELECT `+invitationColumns+` FROM invitations
 		WHERE used_by = $1 AND used_by <> '' LIMIT 1`, userID).Scan)

@@ -62,9 +62,9 @@ func codeHash(purpose MailPurpose, browser, code string) []byte {
 	return opaque.Hash(string(purpose) + " " + browser + " " + code)
 }
 
-// AddMailed stores a link with this secret and the code beside it, asked for by the browser with that
-// secret ("" stands for an operator, who gets no code). Codes that the browser had asked for before, for
-// the same purpose, are over. Call it in the transaction that queues the letter.
+// AddMailed stores a link with this secret and the code beside it, asked for by the browser with
+// that secret ("" stands for an operator, who gets no code). Codes that the browser had asked for
+// before, for the same purpose, are over. Call it in the transaction that queues the letter.
 func (s *MailedLinks) AddMailed(ctx context.Context, m Mailed, link, code, browser string) error {
 	now := s.now()
 	if m.ExpiresAt.IsZero() {
@@ -111,8 +111,9 @@ func (s *MailedLinks) find(ctx context.Context, condition string, args ...any) (
 	return m, err
 }
 
-// MailedByLink returns the link with this secret. ErrNotFound: there is none for that purpose; or it
-// is spent, or has expired; or its account has another password or address since, or was disabled.
+// MailedByLink returns the link with this secret. ErrNotFound: there is none for that purpose; or
+// it is spent, or has expired; or its account has another password or address since, or was
+// disabled.
 func (s *MailedLinks) MailedByLink(ctx context.Context, purpose MailPurpose, link string) (Mailed, error) {
 	return s.find(ctx, `m.link_hash = $1 AND m.purpose = $2 AND m.spent_at = 0 AND m.expires_at > $3`,
 		opaque.Hash(link), string(purpose), sqldb.Micros(s.now()))
@@ -153,9 +154,9 @@ func (s *MailedLinks) CountMailedTry(ctx context.Context, m Mailed) error {
 		WHERE link_hash = $1 AND tries < $2 AND spent_at = 0`, m.link, MaxMailedTries))
 }
 
-// ExchangeCode returns a new secret for the link of m, in exchange for the code that the browser with
-// this secret was to type: the link in the letter and the code are over then. Count the try before,
-// in a transaction of its own. ErrNotFound: the code is wrong, or over.
+// ExchangeCode returns a new secret for the link of m, in exchange for the code that the browser
+// with this secret was to type: the link in the letter and the code are over then. Count the try
+// before, in a transaction of its own. ErrNotFound: the code is wrong, or over.
 func (s *MailedLinks) ExchangeCode(ctx context.Context, m Mailed, browser, code string) (link string, err error) {
 	link = opaque.New()
 	return link, row.Changed(s.db.Exec(ctx, `UPDATE mailed SET link_hash = $1, code_hash = $2

@@ -8,10 +8,11 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// ResetPassword replaces a password without asking for the old one, as an operator does, or somebody
-// in the browser with the secret browser; empty: in none that is known. It ends all sessions of the
-// person and revokes all grants, offline ones too: anybody who knew the old password may have made
-// them. For the same reason no browser is trusted any more, and none but that one is known.
+// ResetPassword replaces a password without asking for the old one, as an operator does, or
+// somebody in the browser with the secret browser; empty: in none that is known. It ends all
+// sessions of the person and revokes all grants, offline ones too: anybody who knew the old
+// password may have made them. For the same reason no browser is trusted any more, and none but
+// that one is known.
 func (s *Users) ResetPassword(ctx context.Context, id, newHash, browser string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET password_hash = $1, updated_at = $2
@@ -32,11 +33,11 @@ func (s *Users) RehashPassword(ctx context.Context, id, oldHash, newHash string)
 		WHERE id = $2 AND password_hash = $3`, newHash, id, oldHash))
 }
 
-// ChangePassword replaces the password that oldHash stands for; an empty one stands for none. It ends
-// every session of the person but keepSession, every grant but those given in it (see
-// [Sessions.EndSessionsOf]), and the trust of all browsers.
-// keepSession gets a new cookie, which ChangePassword returns, so that somebody who stole the old
-// one is out as well. ErrNotFound: the password is another by now, or keepSession has ended.
+// ChangePassword replaces the password that oldHash stands for; an empty one stands for none. It
+// ends every session of the person but keepSession, every grant but those given in it (see
+// [Sessions.EndSessionsOf]), and the trust of all browsers. keepSession gets a new cookie, which
+// ChangePassword returns, so that somebody who stole the old one is out as well. ErrNotFound: the
+// password is another by now, or keepSession has ended.
 func (s *Users) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSession string) (cookie string, err error) {
 	now := sqldb.Micros(s.now())
 	cookie = opaque.New()

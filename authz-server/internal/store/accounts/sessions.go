@@ -152,7 +152,8 @@ func (s *Sessions) insert(ctx context.Context, in Session, cookie string) error 
 
 // RaiseSession notes that the person of a live session has proved more: amr and acr are what they
 // have proved altogether. The session keeps its id and the time of its log-in, and gets a new
-// cookie, which RaiseSession returns. ErrNotFound: the session is over, or the account was disabled.
+// cookie, which RaiseSession returns. ErrNotFound: the session is over, or the account was
+// disabled.
 func (s *Sessions) RaiseSession(ctx context.Context, in Session, amr []string, acr string) (cookie string, err error) {
 	cookie = opaque.New()
 	return cookie, s.db.Tx(ctx, func(ctx context.Context) error {
@@ -202,8 +203,8 @@ func (s *Sessions) SessionByCookie(ctx context.Context, cookie string) (Session,
 	return row.session(), user, nil
 }
 
-// TouchSession notes that the session is in use, from a network address, which moves its idle end. It
-// writes nothing if the last note is younger than every.
+// TouchSession notes that the session is in use, from a network address, which moves its idle end.
+// It writes nothing if the last note is younger than every.
 func (s *Sessions) TouchSession(ctx context.Context, session Session, address string, every time.Duration) error {
 	now := s.now()
 	if now.Sub(session.SeenAt) < every {

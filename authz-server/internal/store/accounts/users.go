@@ -126,8 +126,8 @@ func (s *Users) SetVerified(ctx context.Context, id string) error {
 		WHERE id = $2`, sqldb.Micros(s.now()), id))
 }
 
-// SetEmail gives an account another address, which its person has proved to be theirs. ErrExists: it
-// has an account.
+// SetEmail gives an account another address, which its person has proved to be theirs. ErrExists:
+// it has an account.
 func (s *Users) SetEmail(ctx context.Context, id, email string) error {
 	rows, err := s.db.Exec(ctx, `UPDATE users SET email = $1, email_key = $2, email_verified = TRUE,
 		updated_at = $3 WHERE id = $4

@@ -130,10 +130,10 @@ func (s *Grants) use(ctx context.Context, one single, issued *RefreshToken) (won
 	return won && err == nil, err
 }
 
-// holdGrantOf begins the statement that notes the use of a grant, by a code or token, and locks it if
-// it is live, so that it stays live until the transaction ends. Run it before you touch the row of the code or
-// token: the removal of a client locks in that order. What follows selects the grant's id by the
-// key $2.
+// holdGrantOf begins the statement that notes the use of a grant, by a code or token, and locks it
+// if it is live, so that it stays live until the transaction ends. Run it before you touch the row
+// of the code or token: the removal of a client locks in that order. What follows selects the
+// grant's id by the key $2.
 const holdGrantOf = `UPDATE grants SET used_at = $1
 	WHERE revoked_at = 0 AND expires_at > $1 AND id = `
 

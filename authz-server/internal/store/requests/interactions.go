@@ -73,9 +73,9 @@ func scanInteraction(found *sqldb.Row) (Interaction, error) {
 	return in, nil
 }
 
-// CreateInteraction stores ClientID, Form, ACR and EssentialACR of in, bound to the browser with this secret, and
-// returns the handle. It counts in the quotas until it is answered. [*limits.QuotaError]: one of
-// them is used up.
+// CreateInteraction stores ClientID, Form, ACR and EssentialACR of in, bound to the browser with
+// this secret, and returns the handle. It counts in the quotas until it is answered.
+// [*limits.QuotaError]: one of them is used up.
 func (s *Interactions) CreateInteraction(
 	ctx context.Context, in Interaction, browser string, quotas ...limits.Quota,
 ) (handle string, err error) {
@@ -142,9 +142,9 @@ func (s *Interactions) DecideInteraction(
 // mostExtended is how long after its beginning an interaction can still be extended.
 const mostExtended = time.Hour
 
-// ExtendInteraction lets an interaction wait for at least another while, for a person who has to read
-// their mail first, but not for ever: one that began an hour ago stays as it is, as does one that
-// is spent, expired, another browser's, or waits longer anyway.
+// ExtendInteraction lets an interaction wait for at least another while, for a person who has to
+// read their mail first, but not for ever: one that began an hour ago stays as it is, as does one
+// that is spent, expired, another browser's, or waits longer anyway.
 func (s *Interactions) ExtendInteraction(ctx context.Context, handle, browser string, while time.Duration) error {
 	now := s.now()
 	_, err := s.db.Exec(ctx, `UPDATE interactions SET expires_at = $1

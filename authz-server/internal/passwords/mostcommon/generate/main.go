@@ -1,11 +1,11 @@
-// Command generate makes the list of common passwords, mostcommon.bin: the first 100,000 of those on
-// standard input that people could choose here otherwise. Run it in package mostcommon's folder:
+// Command generate makes the list of common passwords, mostcommon.bin: the first 100,000 of those
+// on standard input that people could choose here otherwise. Run it in package mostcommon's folder:
 //
 //	go run ./generate < 10-million-password-list-top-1000000.txt > mostcommon.bin
 //
-// That file is of SecLists (https://github.com/danielmiessler/SecLists, Passwords/Common-Credentials;
-// MIT licence, © Daniel Miessler): a million passwords, the most frequent first, of the ten million
-// that Mark Burnett published for research. Its SHA-256 is
+// That file is of SecLists (https://github.com/danielmiessler/SecLists,
+// Passwords/Common-Credentials; MIT licence, © Daniel Miessler): a million passwords, the most
+// frequent first, of the ten million that Mark Burnett published for research. Its SHA-256 is
 // eac6323842b3261da0ef4c180c8e23f4d056522ea97c2925b8687f453b40a2be.
 package main
 
