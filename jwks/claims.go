@@ -90,6 +90,7 @@ func (c *Claims) Decode(v any) error { return json.Unmarshal(c.Raw, v) }
 type claimsSet struct {
 	Claims
 	typ             string  // from the header, normalized
+	keyID           string  // from the header
 	hasConfirmation bool    // cnf is there, whatever its value
 	bound           binding // thumbprint: empty unless cnf.jkt is all that cnf has
 }

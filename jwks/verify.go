@@ -148,40 +148,43 @@ func (v *Verifier) verify(ctx context.Context, token string) (*claimsSet, error)
 	if len(token) > v.maxTokenBytes {
 		return nil, ErrTooLarge
 	}
-	payload, typ, err := v.verifySignature(ctx, token)
+	c, err := v.verifyAnew(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	c := claimsSet{typ: typ}
-	if err := c.parse(payload); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrClaims, err)
-	}
-	if err := v.check(&c); err != nil {
+	if err := v.live(ctx, c.keyID, c); err != nil {
 		return nil, err
 	}
-	return &c, nil
+	return c, nil
 }
 
-// verifySignature returns the payload and the type of a token that has a right
-// header and signature.
-func (v *Verifier) verifySignature(ctx context.Context, token string) (payload []byte, typ string, err error) {
+// verifyAnew checks all of a token that never changes: its form, its signature
+// and what it claims.
+func (v *Verifier) verifyAnew(ctx context.Context, token string) (*claimsSet, error) {
 	t, err := jose.Parse(token)
 	switch {
 	case err != nil:
-		return nil, "", fmt.Errorf("%w: %w", ErrMalformed, err)
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	// RFC 8725 §3.1: the algorithm comes from our list, never from the token.
 	case !slices.Contains(v.algorithms, t.Algorithm):
-		return nil, "", ErrAlgorithm
+		return nil, ErrAlgorithm
 	// RFC 9068 §4, RFC 8725 §3.11.
 	case !t.HasType(v.types...):
-		return nil, "", ErrType
+		return nil, ErrType
 	}
 	keys, err := v.keys.Keys(ctx, t.KeyID)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	payload, err = v.signed(t, keys)
-	return payload, t.Type, err
+	payload, err := v.signed(t, keys)
+	if err != nil {
+		return nil, err
+	}
+	c := &claimsSet{typ: t.Type, keyID: t.KeyID}
+	if err := c.parse(payload); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrClaims, err)
+	}
+	return c, v.check(c)
 }
 
 // signed returns the payload of a token that one of the keys signed. One key
@@ -210,27 +213,33 @@ func signed(t *jose.JWT, keys []Key) (payload []byte, err error) {
 	return payload, nil
 }
 
-// check decides on the claims of a token whose signature is right.
+// check decides on the claims of a token whose signature is right, as far as
+// they do not depend on when they are looked at.
 func (v *Verifier) check(c *claimsSet) error {
-	if c.Issuer != v.issuer {
+	switch {
+	case c.Issuer != v.issuer:
 		return ErrIssuer
-	}
-	if !slices.Contains(c.Audience, v.audience) {
+	case !slices.Contains(c.Audience, v.audience):
 		return ErrAudience
-	}
-	if c.Expiry.IsZero() {
+	case c.Expiry.IsZero():
 		return fmt.Errorf("%w: no exp", ErrClaims)
+	// RFC 9068 §2.2 requires these too; tokens of other types may lack them.
+	case c.typ == typeAccessToken && (c.Subject == "" || c.ClientID == "" || c.ID == "" || c.IssuedAt.IsZero()):
+		return fmt.Errorf("%w: sub, client_id, jti and iat are required", ErrClaims)
 	}
+	return nil
+}
+
+// live decides whether a token that passed check is good at this moment. It is
+// asked on every use of a token, however the token is known to be genuine.
+// The string is the id of the key that signed it; empty: the token names none.
+func (v *Verifier) live(_ context.Context, _ string, c *claimsSet) error {
 	now := v.now()
 	if !now.Before(c.Expiry.Add(v.leeway)) {
 		return ErrExpired
 	}
 	if latest := now.Add(v.leeway); c.NotBefore.After(latest) || c.IssuedAt.After(latest) {
 		return ErrNotYetValid
-	}
-	// RFC 9068 §2.2 requires these too; tokens of other types may lack them.
-	if c.typ == typeAccessToken && (c.Subject == "" || c.ClientID == "" || c.ID == "" || c.IssuedAt.IsZero()) {
-		return fmt.Errorf("%w: sub, client_id, jti and iat are required", ErrClaims)
 	}
 	return nil
 }
