@@ -53,6 +53,7 @@ var rules = []rule{
 	{"jwks/jose", []string{"jwks/internal/exactjson"}},
 	{"jwks/internal/keycache", []string{"jwks/internal/exactjson", "jwks/httpcache", "jwks/jose"}},
 	{"jwks", []string{"jwks/internal/...", "jwks/jose"}},
+	{"jwks/events", []string{"jwks", "jwks/internal/exactjson", "jwks/jose"}},
 	{"jwks/jwkstest", []string{"jwks"}},
 
 	{"internal/freeport", nil},
