@@ -131,7 +131,7 @@ func (s *planned) ofDevices() {
 	s.add("DenyDevice", func(ctx context.Context) error { return s.Devices.DenyDevice(ctx, key(2000)) })
 	s.add("PollDevice", func(ctx context.Context) error { _, err := s.Devices.PollDevice(ctx, key(2000)); return err })
 	s.add("RedeemDeviceCode", func(ctx context.Context) error {
-		_, err := s.Devices.RedeemDeviceCode(ctx, key(2001), &grants.RefreshToken{Hash: key(0), GrantID: "g2001"})
+		_, err := s.Devices.RedeemDeviceCode(ctx, key(2001), &grants.RefreshToken{Number: 1})
 		return err
 	})
 }
@@ -147,12 +147,17 @@ func (s *planned) ofGrants() {
 	})
 	s.add("Code", func(ctx context.Context) error { _, err := s.Grants.Code(ctx, key(1)); return err })
 	s.add("RedeemCode", func(ctx context.Context) error {
-		_, err := s.Grants.RedeemCode(ctx, key(2001), &grants.RefreshToken{Hash: key(0), GrantID: "g2001"})
+		_, err := s.Grants.RedeemCode(ctx, key(2001), &grants.RefreshToken{Number: 1})
 		return err
 	})
-	s.add("RefreshToken", func(ctx context.Context) error { _, _, err := s.Grants.RefreshToken(ctx, key(1)); return err })
 	s.add("RotateRefreshToken", func(ctx context.Context) error {
-		_, err := s.Grants.RotateRefreshToken(ctx, key(1), grants.RefreshToken{Hash: key(0), GrantID: "g1"})
+		_, err := s.Grants.RotateRefreshToken(ctx, "g1", grants.RefreshToken{Number: 2})
+		return err
+	})
+	s.add("KeepRefreshToken", func(ctx context.Context) error { _, err := s.Grants.KeepRefreshToken(ctx, "g1", 1); return err })
+	s.add("OldRefreshToken", func(ctx context.Context) error { _, _, err := s.Grants.OldRefreshToken(ctx, key(1)); return err })
+	s.add("RotateOldRefreshToken", func(ctx context.Context) error {
+		_, err := s.Grants.RotateOldRefreshToken(ctx, key(1), grants.RefreshToken{Number: 1})
 		return err
 	})
 	s.add("ContinueSession", func(ctx context.Context) error { return s.Sessions.ContinueSession(ctx, "s1000") })

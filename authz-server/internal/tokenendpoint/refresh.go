@@ -26,34 +26,42 @@ func (cfg *refreshGrant) Check(ctx context.Context, request *protocol.TokenReque
 	if token == "" {
 		return nil, oauth.InvalidRequest.Because("the parameter refresh_token is missing")
 	}
-	row, g, err := cfg.Tokens.FindRefresh(ctx, token)
-	if errors.Is(err, tokens.ErrInvalid) {
-		return nil, oauth.InvalidGrant.Because("the refresh token is not one of this server, or is gone")
-	}
+	p, err := cfg.find(ctx, token)
 	if err != nil {
 		return nil, err
 	}
+	g := &p.Grant
 	if g.ClientID != request.Client.ID {
 		return nil, oauth.InvalidGrant.Because("the refresh token was issued to another client")
 	}
-	now := cfg.Now()
-	if !g.Live(now) || !now.Before(row.ExpiresAt) {
-		return nil, oauth.InvalidGrant.Because("the refresh token has expired, or its grant was revoked; let the person log in again")
+	if !p.Live(cfg.Now()) {
+		return nil, errRefreshOver
 	}
-	scope, err := narrow(&g, request.Scope)
+	scope, err := narrow(g, request.Scope)
 	if err != nil {
 		return nil, err
 	}
 	if err := requireKey(request.Proof, g.KeyThumbprint); err != nil {
 		return nil, err
 	}
-	want, err := cfg.narrowAccess(request, &g, scope)
+	want, err := cfg.narrowAccess(request, g, scope)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
-		return cfg.refresh(ctx, request, &row, &g, want)
+		return cfg.refresh(ctx, request, p, want)
 	}, nil
+}
+
+var errRefreshOver = oauth.InvalidGrant.Because("the refresh token has expired, or its grant was revoked; let the person log in again")
+
+// find is FindRefresh with the refusal of a token that is not one.
+func (cfg *refreshGrant) find(ctx context.Context, token string) (*tokens.Presented, error) {
+	p, err := cfg.Tokens.FindRefresh(ctx, token)
+	if errors.Is(err, tokens.ErrInvalid) {
+		return nil, oauth.InvalidGrant.Because("the refresh token is not one of this server, or is gone")
+	}
+	return p, err
 }
 
 // narrow returns the requested part of a grant's scope, or all of it when nothing is requested (RFC
@@ -76,10 +84,10 @@ func narrow(g *grants.Grant, requested []string) ([]string, error) {
 	return scope, nil
 }
 
-// refresh issues the new tokens of a grant, for the refresh token of a row.
-func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenRequest, row *grants.RefreshToken, g *grants.Grant,
+// refresh issues the new tokens of a grant, for its refresh token p.
+func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenRequest, p *tokens.Presented,
 	want tokens.AccessSpec) (*protocol.TokenAnswer, error) {
-	c := request.Client
+	c, g := request.Client, &p.Grant
 	access, err := cfg.Tokens.Access(ctx, c, g, want)
 	if err != nil {
 		return nil, err
@@ -91,65 +99,76 @@ func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenReq
 			return nil, err
 		}
 	}
-	if c.Profile == client.ProfileFAPI2 && row.UsedAt.IsZero() { // one used before the client got this profile stays used
-		// FAPI 2.0 Security Profile §5.3.2.1 no. 9: no rotation; the token is bound to the client's
-		// authentication already.
-		answer.RefreshToken = request.Form.Get("refresh_token")
-		return answer, cfg.keepSession(ctx, c, g)
+	token := request.Form.Get("refresh_token")
+	if c.Profile == client.ProfileFAPI2 && p.UsedAt.IsZero() { // one used before the client got this profile stays used
+		answer.RefreshToken = token
+		return answer, cfg.keep(ctx, c, g)
 	}
-	answer.RefreshToken, err = cfg.rotate(ctx, c, row, g)
+	answer.RefreshToken, err = cfg.rotate(ctx, c, p, token)
 	return answer, err
 }
 
-// rotate exchanges a refresh token for its successor: a new one if it is unused, and within the
-// grace window the same again.
-func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, row *grants.RefreshToken, g *grants.Grant) (string, error) {
-	if row.UsedAt.IsZero() {
-		token, next, err := cfg.Tokens.Refresh(ctx, c, g)
-		if err != nil {
-			return "", err
-		}
-		won := false
-		err = cfg.Store.Tx(ctx, func(ctx context.Context) error {
-			if err := cfg.keepSession(ctx, c, g); err != nil {
-				return err
-			}
-			won, err = cfg.Store.Grants.RotateRefreshToken(ctx, row.Hash, next)
+// keep leaves a grant its refresh token. FAPI 2.0 Security Profile §5.3.2.1 no. 9: no rotation; the
+// token is bound to the client's authentication already.
+func (cfg *refreshGrant) keep(ctx context.Context, c *client.Client, g *grants.Grant) error {
+	return cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		if err := cfg.keepSession(ctx, c, g); err != nil {
 			return err
-		})
-		if err == nil && won {
-			return token, nil
 		}
-		if err == nil {
-			// Another request was faster. What it left is the newest state, and what follows is
-			// decided from that.
-			*row, *g, err = cfg.Store.Grants.RefreshToken(ctx, row.Hash)
+		kept, err := cfg.Store.Grants.KeepRefreshToken(ctx, g.ID, g.Refresh.Number)
+		if err == nil && !kept {
+			err = errRefreshOver
 		}
-		if errors.Is(err, store.ErrNotFound) {
-			err = oauth.InvalidGrant.Because("the grant was removed, and its client with it")
+		return err
+	})
+}
+
+// rotate exchanges the refresh token p, with that text, for its successor: a new one if it is
+// unused, and within the grace window the same again.
+func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, p *tokens.Presented, text string) (string, error) {
+	if p.UsedAt.IsZero() {
+		successor, won, err := cfg.exchange(ctx, c, p)
+		if err != nil || won {
+			return successor, err
 		}
-		if err != nil {
+		// Another request was faster. What it left is the newest state, and what follows is decided
+		// from that.
+		if p, err = cfg.find(ctx, text); err != nil {
 			return "", err
 		}
 	}
-	if row.UsedAt.IsZero() || !g.Live(cfg.Now()) {
-		return "", oauth.InvalidGrant.Because("the refresh token has expired, or its grant was revoked; let the person log in again")
+	g := &p.Grant
+	if p.UsedAt.IsZero() || !g.Live(cfg.Now()) {
+		return "", errRefreshOver
 	}
-	if cfg.Now().Sub(row.UsedAt) > cfg.Tokens.Lifetimes.RefreshGrace {
-		revoked, err := cfg.Store.Grants.RevokeGrant(ctx, g.ID)
-		if err != nil {
-			return "", err
-		}
-		if revoked {
-			cfg.Log.WarnContext(ctx, "a refresh token was used again; its grant is revoked", "grant", g.ID, "client", g.ClientID)
-		}
-		return "", oauth.InvalidGrant.Because("the refresh token was used before; the grant is revoked, let the person log in again")
+	if !cfg.Tokens.Reused(p) {
+		return cfg.Tokens.RefreshAgain(ctx, c, p)
 	}
-	successor, _, err := cfg.Store.Grants.RefreshToken(ctx, row.Successor)
+	revoked, err := cfg.Store.Grants.RevokeGrant(ctx, g.ID)
 	if err != nil {
 		return "", err
 	}
-	return cfg.Tokens.RefreshAgain(ctx, c, g, successor)
+	if revoked {
+		cfg.Log.WarnContext(ctx, "a refresh token was used again; its grant is revoked", "grant", g.ID, "client", g.ClientID)
+	}
+	return "", oauth.InvalidGrant.Because("the refresh token was used before; the grant is revoked, let the person log in again")
+}
+
+// exchange signs the successor of the unused token p before it spends p, so that a failing
+// signature loses nothing. Of several calls one wins.
+func (cfg *refreshGrant) exchange(ctx context.Context, c *client.Client, p *tokens.Presented) (successor string, won bool, err error) {
+	successor, next, err := cfg.Tokens.Refresh(ctx, c, &p.Grant)
+	if err != nil {
+		return "", false, err
+	}
+	err = cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		if err := cfg.keepSession(ctx, c, &p.Grant); err != nil {
+			return err
+		}
+		won, err = cfg.Tokens.RotateRefresh(ctx, p, next)
+		return err
+	})
+	return successor, won && err == nil, err
 }
 
 // keepSession counts a refresh as use of the login session that the grant depends on. If the

@@ -154,17 +154,15 @@ func (e *Endpoints) introspectAccessToken(r *http.Request, caller *client.Client
 }
 
 func (e *Endpoints) introspectRefreshToken(r *http.Request, caller *client.Client, token string) (introspection, error) {
-	row, g, err := e.Tokens.FindRefresh(r.Context(), token)
+	p, err := e.Tokens.FindRefresh(r.Context(), token)
 	if err != nil {
 		return introspection{}, err
 	}
-	now := e.Now()
-	if g.ClientID != caller.ID || !row.UsedAt.IsZero() || !g.Live(now) || !now.Before(row.ExpiresAt) {
+	if p.Grant.ClientID != caller.ID || !p.UsedAt.IsZero() || !p.Live(e.Now()) {
 		return introspection{}, tokens.ErrInvalid
 	}
-	claims := e.Tokens.RefreshClaims(caller, &g, row)
 	return introspection{
-		Active: true, Scope: strings.Join(oauth.Intersect(g.Scope, caller.Scopes()), " "), ClientID: g.ClientID, Expiry: claims.Expiry, IssuedAt: claims.IssuedAt,
-		Subject: claims.Subject, Audience: oauth.Audiences{claims.Audience}, Issuer: claims.Issuer, ID: claims.ID,
+		Active: true, Scope: strings.Join(oauth.Intersect(p.Grant.Scope, caller.Scopes()), " "), ClientID: p.ClientID, Expiry: p.Expiry,
+		IssuedAt: p.IssuedAt, Subject: p.Subject, Audience: oauth.Audiences{p.Audience}, Issuer: p.Issuer, ID: p.ID,
 	}, nil
 }

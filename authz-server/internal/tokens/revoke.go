@@ -37,13 +37,13 @@ func (i *Issuer) revokeAccess(ctx context.Context, c *client.Client, token strin
 }
 
 func (i *Issuer) revokeRefresh(ctx context.Context, c *client.Client, token string) error {
-	_, g, err := i.FindRefresh(ctx, token)
+	p, err := i.FindRefresh(ctx, token)
 	if err != nil {
 		return err
 	}
-	if g.ClientID != c.ID {
+	if p.Grant.ClientID != c.ID {
 		return errOfAnother
 	}
-	_, err = i.store.Grants.RevokeGrant(ctx, g.ID)
+	_, err = i.store.Grants.RevokeGrant(ctx, p.Grant.ID)
 	return err
 }

@@ -83,7 +83,7 @@ func TestAPasswordChangeLeavesOnlyWhatTheSessionThatMakesItGranted(t *testing.T)
 		if !slices.Equal(live, []string{"ours", "ours-offline"}) {
 			t.Errorf("%v live on", live)
 		}
-		first := f.RefreshToken("theirs-offline", "r1")
+		first := f.RefreshToken(1)
 		if won, err := f.Grants.RedeemCode(t.Context(), thief, &first); err != nil || won {
 			t.Errorf("a code of before was redeemed: %v %v", won, err)
 		}

@@ -51,10 +51,11 @@ func (s *Grants) Code(ctx context.Context, hash []byte) (Code, error) {
 // several calls one wins. No call wins if the grant has been revoked.
 func (s *Grants) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
 	return s.use(ctx, single{
-		key: hash, grantOf: `(SELECT grant_id FROM authorization_codes WHERE code_hash = $2)`,
+		key: hash,
+		grantOf: `(SELECT grant_id FROM authorization_codes
+			WHERE code_hash = $2 AND active AND expires_at > $1)`,
 		spend: `UPDATE authorization_codes
 			SET active = false, redirect_uri = '', code_challenge = '', nonce = '', jkt = ''
-			WHERE code_hash = $1 AND active AND expires_at > $2`,
-		args: []any{hash, sqldb.Micros(s.now())},
+			WHERE code_hash = $2 AND active AND expires_at > $1`,
 	}, first)
 }

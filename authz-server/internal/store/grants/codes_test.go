@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,14 +40,22 @@ func TestACodeComesBackAsItWasStored(t *testing.T) {
 func TestACodeIsRedeemedOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		hash := f.Code(t, "g1", false)
+		var winner atomic.Int64
 		won := storetest.Winners(t, func(ctx context.Context, i int) (bool, error) {
-			first := f.RefreshToken("g1", string(rune('a'+i)))
-			return f.Grants.RedeemCode(ctx, hash, &first)
+			first := f.RefreshToken(1)
+			first.KeyID = "k" + strconv.Itoa(i)
+			won, err := f.Grants.RedeemCode(ctx, hash, &first)
+			if won {
+				winner.Store(int64(i))
+			}
+			return won, err
 		})
 		if won != 1 {
 			t.Fatalf("%d of 32 won", won)
 		}
-		if c, err := f.Grants.Code(t.Context(), hash); err != nil || c.Active {
+		want := f.RefreshToken(1)
+		want.KeyID = "k" + strconv.FormatInt(winner.Load(), 10)
+		if c, err := f.Grants.Code(t.Context(), hash); err != nil || c.Active || c.Grant.Refresh != want {
 			t.Fatalf("the spent code: %+v, %v", c, err)
 		}
 	})
@@ -60,12 +70,18 @@ func TestAnExpiredOrRevokedCodeIsNotRedeemed(t *testing.T) {
 		if ok, err := f.Grants.RevokeGrant(t.Context(), "revoked"); ok || err != nil {
 			t.Fatalf("the second revocation: %t, %v", ok, err)
 		}
-		if won, err := f.Grants.RedeemCode(t.Context(), revoked, nil); won || err != nil {
+		first := f.RefreshToken(1)
+		if won, err := f.Grants.RedeemCode(t.Context(), revoked, &first); won || err != nil {
 			t.Errorf("a revoked grant's code: %t, %v", won, err)
 		}
 		f.Now = f.Now.Add(time.Minute)
-		if won, err := f.Grants.RedeemCode(t.Context(), late, nil); won || err != nil {
+		if won, err := f.Grants.RedeemCode(t.Context(), late, &first); won || err != nil {
 			t.Errorf("an expired code: %t, %v", won, err)
+		}
+		for _, id := range []string{"late", "revoked"} {
+			if g, err := f.Grants.Grant(t.Context(), id); err != nil || g.Refresh.Number != 0 {
+				t.Errorf("%s has a refresh token: %+v, %v", id, g.Refresh, err)
+			}
 		}
 	})
 }

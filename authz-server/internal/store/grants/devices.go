@@ -140,10 +140,11 @@ func (s *Devices) PollDevice(ctx context.Context, hash []byte) (early bool, err 
 // revoked.
 func (s *Devices) RedeemDeviceCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
 	return s.grants.use(ctx, single{
-		key: hash, grantOf: `(SELECT grant_id FROM device_codes WHERE device_code_hash = $2)`,
+		key: hash,
+		grantOf: `(SELECT grant_id FROM device_codes
+			WHERE device_code_hash = $2 AND NOT spent AND expires_at > $1)`,
 		spend: `UPDATE device_codes SET spent = true
-			WHERE device_code_hash = $1 AND NOT spent AND expires_at > $2`,
-		args: []any{hash, sqldb.Micros(s.now())},
+			WHERE device_code_hash = $2 AND NOT spent AND expires_at > $1`,
 	}, first)
 }
 

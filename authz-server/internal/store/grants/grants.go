@@ -37,6 +37,7 @@ type Grant struct {
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
 	RevokedAt     time.Time // zero: live
+	Refresh       RefreshToken
 }
 
 // Live tells whether the grant can be used at the time now.
@@ -52,20 +53,23 @@ type Grants struct {
 func NewGrants(db *sqldb.DB, now func() time.Time) *Grants { return &Grants{db, now} }
 
 const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.declined, g.audience,
-	g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at`
+	g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at,
+	g.refresh_number, g.refresh_kid, g.refresh_issued_at, g.refresh_expires_at, g.refresh_rotated_at`
 
 // grantFields are the destinations of grantColumns; finish turns the raw values into g.
 func grantFields(g *Grant) (fields []any, finish func()) {
 	var scope, declined, audience, amr string
-	var authTime, created, expires, revoked int64
+	var authTime, created, expires, revoked, issued, idle, rotated int64
 	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &declined, &audience,
 		&g.Offline, &g.Claims, &g.KeyThumbprint, &authTime, &g.ACR, &amr, &created, &expires,
-		&revoked}
+		&revoked, &g.Refresh.Number, &g.Refresh.KeyID, &issued, &idle, &rotated}
 	return fields, func() {
 		g.Scope, g.Declined = strings.Fields(scope), strings.Fields(declined)
 		g.Audience, g.AMR = strings.Fields(audience), strings.Fields(amr)
 		g.AuthTime, g.CreatedAt = sqldb.Time(authTime), sqldb.Time(created)
 		g.ExpiresAt, g.RevokedAt = sqldb.Time(expires), sqldb.Time(revoked)
+		g.Refresh.IssuedAt, g.Refresh.ExpiresAt = sqldb.Time(issued), sqldb.Time(idle)
+		g.Refresh.RotatedAt = sqldb.Time(rotated)
 	}
 }
 
@@ -102,40 +106,47 @@ func (s *Grants) BindGrant(ctx context.Context, id, thumbprint string) error {
 	return row.Changed(s.db.Exec(ctx, `UPDATE grants SET jkt = $1 WHERE id = $2`, thumbprint, id))
 }
 
-// single is a code or token that can be used once.
+// single is a code or token that can be used once. Its statements know the time as $1 and it as $2.
 type single struct {
 	key     []byte
-	grantOf string // selects the id of its grant by key
-	spend   string // marks it as used, by args
-	args    []any
+	grantOf string // selects the id of its grant, while it is unused
+	spend   string // marks it as used
 }
 
-// use spends a code or token and stores the token that is issued for it, unless that is nil. Of
+// use spends a code or token and stores the grant's first refresh token, unless that is nil. Of
 // several calls one wins: the one whose spend changes a row. No call wins if the grant is over.
-func (s *Grants) use(ctx context.Context, one single, issued *RefreshToken) (won bool, err error) {
+func (s *Grants) use(ctx context.Context, one single, first *RefreshToken) (won bool, err error) {
+	now := sqldb.Micros(s.now())
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, holdGrantOf+one.grantOf, sqldb.Micros(s.now()), one.key)
+		var n int64
+		var err error
+		if first == nil {
+			n, err = s.db.Exec(ctx, holdGrantOf+one.grantOf, now, one.key)
+		} else {
+			n, err = s.db.Exec(ctx, beginRefreshOf+one.grantOf, now, one.key, first.Number,
+				first.KeyID, sqldb.Micros(first.IssuedAt), sqldb.Micros(first.ExpiresAt))
+		}
 		if err != nil || n == 0 {
 			return err
 		}
-		if n, err = s.db.Exec(ctx, one.spend, one.args...); err != nil || n == 0 {
-			return err
-		}
-		won = true
-		if issued == nil {
-			return nil
-		}
-		return s.insertRefreshToken(ctx, *issued)
+		n, err = s.db.Exec(ctx, one.spend, now, one.key)
+		won = n == 1
+		return err
 	})
 	return won && err == nil, err
 }
 
-// holdGrantOf begins the statement that notes the use of a grant, by a code or token, and locks it
-// if it is live, so that it stays live until the transaction ends. Run it before you touch the row
-// of the code or token: the removal of a client locks in that order. What follows selects the
-// grant's id by the key $2.
-const holdGrantOf = `UPDATE grants SET used_at = $1
-	WHERE revoked_at = 0 AND expires_at > $1 AND id = `
+// These begin the statement that notes the use of a grant, by a code or token, and locks it if it
+// is live, so that it stays live until the transaction ends. Run it before you touch the row of the
+// code or token: the removal of a client locks in that order. What follows selects the grant's id.
+// The second writes the grant's first refresh token too, and finds no grant that has one.
+const (
+	holdGrantOf = `UPDATE grants SET used_at = $1
+		WHERE revoked_at = 0 AND expires_at > $1 AND id = `
+	beginRefreshOf = `UPDATE grants SET used_at = $1, refresh_number = $3, refresh_kid = $4,
+		refresh_issued_at = $5, refresh_expires_at = $6
+		WHERE refresh_number = 0 AND revoked_at = 0 AND expires_at > $1 AND id = `
+)
 
 // Grant returns a grant, even a revoked or expired one. ErrNotFound: there is none, or its client
 // was removed.
@@ -175,16 +186,14 @@ func (s *Grants) bound(ctx context.Context, userID, clientID string) error {
 }
 
 // Remove removes the grants whose ids pick selects, at most sqldb.BatchRows at a time, until it
-// selects none. It returns how many there were, and how many of them were live. A grant's codes and
-// refresh tokens go with it. Since a grant can have any number of tokens, they go first, in batches
-// of their own. The two statements share no transaction: a request that uses a token locks the
-// grant before the token, so locking in the other order could deadlock.
+// selects none. It returns how many there were, and how many of them were live. A grant's code goes
+// with it. So would its old refresh tokens (see removeOld), which go first, in batches of their
+// own: a grant can have any number of them. The two statements share no transaction: a request that
+// uses a token locks the grant before the token, so locking in the other order could deadlock.
 func (s *Grants) Remove(ctx context.Context, pick string, args ...any) (grants, live int64, err error) {
 	now := strconv.FormatInt(sqldb.Micros(s.now()), 10)
 	_, err = s.db.Batches(ctx, 1, func(ctx context.Context) (int64, error) {
-		tokens, err := s.db.Exec(ctx, `DELETE FROM refresh_tokens WHERE token_hash IN
-			(SELECT t.token_hash FROM (`+pick+`) g
-			JOIN refresh_tokens t ON t.grant_id = g.id LIMIT 200)`, args...)
+		tokens, err := s.removeOld(ctx, pick, args...)
 		if err != nil || tokens == sqldb.BatchRows {
 			return tokens, err
 		}
@@ -233,7 +242,7 @@ func (s *Grants) revokeToClient(ctx context.Context, userID, clientID string) (r
 // from forgery.
 const endRetention = 24 * time.Hour
 
-// Sweeps lists grants, with their codes and refresh tokens, endRetention after they expired or were
+// Sweeps lists grants, with their codes and tokens, endRetention after they expired or were
 // revoked; grants whose code nobody redeemed; and revocations of tokens that have expired since.
 // The hash of a spent code stays as long as its grant, so that a replay is recognized.
 func (s *Grants) Sweeps() []sqldb.Sweep {

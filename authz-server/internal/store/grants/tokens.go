@@ -6,63 +6,40 @@ import (
 	"errors"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// RefreshToken is one refresh token of a grant. Its text is not stored: it can be signed again from
-// ID, KeyID and the times.
+// RefreshToken is the newest refresh token of a grant, the one that can be exchanged for the next.
+// It is part of the grant's row, and so adds none. Its text is not stored: it can be signed again
+// from this and the grant.
 type RefreshToken struct {
-	Hash      []byte // of the JWT's signature part
-	GrantID   string
-	ID        string // jti
+	Number    int64 // counts the grant's refresh tokens, from 1; 0: it has none
 	KeyID     string
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	UsedAt    time.Time // zero: unused
-	Successor []byte    // hash of the token that it was exchanged for
+	RotatedAt time.Time // when the one before it was exchanged for it; zero: it is the first
 }
 
-// insertRefreshToken stores a refresh token of a grant that the transaction holds (see
-// holdGrantOf).
-func (s *Grants) insertRefreshToken(ctx context.Context, t RefreshToken) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO refresh_tokens (token_hash, grant_id, jti, kid, issued_at,
-		expires_at, used_at, successor)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)`,
-		t.Hash, t.GrantID, t.ID, t.KeyID, sqldb.Micros(t.IssuedAt), sqldb.Micros(t.ExpiresAt), []byte{})
-	return err
+// RotateRefreshToken exchanges a live grant's refresh token for next, whose number is one higher.
+// Of several calls one wins, and the others find next in the grant.
+func (s *Grants) RotateRefreshToken(ctx context.Context, grantID string, next RefreshToken) (won bool, err error) {
+	// No index has one of the columns, so that Postgres changes the row where it is (HOT).
+	n, err := s.db.Exec(ctx, `UPDATE grants SET used_at = $1, refresh_number = $2, refresh_kid = $3,
+		refresh_issued_at = $4, refresh_expires_at = $5, refresh_rotated_at = $1
+		WHERE id = $6 AND refresh_number = $7 AND refresh_expires_at > $1
+		AND revoked_at = 0 AND expires_at > $1`,
+		sqldb.Micros(s.now()), next.Number, next.KeyID, sqldb.Micros(next.IssuedAt),
+		sqldb.Micros(next.ExpiresAt), grantID, next.Number-1)
+	return n == 1, err
 }
 
-// RefreshToken returns a refresh token, even a used or expired one, with its grant. ErrNotFound:
-// there is none.
-func (s *Grants) RefreshToken(ctx context.Context, hash []byte) (RefreshToken, Grant, error) {
-	var t RefreshToken
-	var g Grant
-	var issued, expires, used int64
-	fields, finish := grantFields(&g)
-	// This must see the newest row, in a transaction or not, so it reads where writes go.
-	err := s.db.ExecReturning(ctx, `SELECT t.token_hash, t.grant_id, t.jti, t.kid, t.issued_at,
-		t.expires_at, t.used_at, t.successor, `+grantColumns+`
-		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.token_hash = $1`, hash).
-		Scan(append([]any{&t.Hash, &t.GrantID, &t.ID, &t.KeyID, &issued, &expires, &used,
-			&t.Successor}, fields...)...)
-	if err != nil {
-		return RefreshToken{}, Grant{}, row.NotFound(err)
-	}
-	finish()
-	t.IssuedAt, t.ExpiresAt, t.UsedAt = sqldb.Time(issued), sqldb.Time(expires), sqldb.Time(used)
-	return t, g, nil
-}
-
-// RotateRefreshToken exchanges the unused token old for next. Of several calls one wins, and the
-// others find next's hash as old's successor. No call wins if the grant has been revoked.
-func (s *Grants) RotateRefreshToken(ctx context.Context, old []byte, next RefreshToken) (won bool, err error) {
-	return s.use(ctx, single{
-		key: old, grantOf: `(SELECT grant_id FROM refresh_tokens WHERE token_hash = $2)`,
-		spend: `UPDATE refresh_tokens SET used_at = $1, successor = $2
-			WHERE token_hash = $3 AND used_at = 0 AND expires_at > $1`,
-		args: []any{sqldb.Micros(s.now()), next.Hash, old},
-	}, &next)
+// KeepRefreshToken notes that a live grant is used by its refresh token of that number, which stays
+// as it is. It tells whether that is still the one.
+func (s *Grants) KeepRefreshToken(ctx context.Context, grantID string, number int64) (kept bool, err error) {
+	n, err := s.db.Exec(ctx, `UPDATE grants SET used_at = $1
+		WHERE id = $2 AND refresh_number = $3 AND revoked_at = 0 AND expires_at > $1`,
+		sqldb.Micros(s.now()), grantID, number)
+	return n == 1, err
 }
 
 // RevokeToken remembers until expires that the access token jti is revoked.

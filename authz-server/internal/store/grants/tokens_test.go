@@ -3,6 +3,8 @@ package grants_test
 import (
 	"context"
 	"errors"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,39 +13,110 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
+// refreshed stores a grant whose refresh token has the number 1.
+func refreshed(t *testing.T, f *storetest.World, id string) {
+	t.Helper()
+	first := f.RefreshToken(1)
+	if won, err := f.Grants.RedeemCode(t.Context(), f.Code(t, id, false), &first); !won || err != nil {
+		t.Fatal(won, err)
+	}
+}
+
 func TestARefreshTokenIsRotatedOnceAndTheOthersFindItsSuccessor(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
-		first := f.RefreshToken("g1", "first")
-		if won, err := f.Grants.RedeemCode(t.Context(), f.Code(t, "g1", false), &first); !won || err != nil {
-			t.Fatal(won, err)
-		}
+		refreshed(t, f, "g1")
+		refreshed(t, f, "another")
+		f.Now = f.Now.Add(time.Minute)
+		var winner atomic.Value
 		won := storetest.Winners(t, func(ctx context.Context, i int) (bool, error) {
-			return f.Grants.RotateRefreshToken(ctx, first.Hash, f.RefreshToken("g1", "next"+string(rune('a'+i))))
+			next := f.RefreshToken(2)
+			next.KeyID = "k" + strconv.Itoa(i)
+			won, err := f.Grants.RotateRefreshToken(ctx, "g1", next)
+			if won {
+				winner.Store(next.KeyID)
+			}
+			return won, err
 		})
 		if won != 1 {
 			t.Fatalf("%d of 32 won", won)
 		}
-		used, _, err := f.Grants.RefreshToken(t.Context(), first.Hash)
-		if err != nil || !used.UsedAt.Equal(f.Now) {
-			t.Fatalf("%+v, %v", used, err)
+		want := f.RefreshToken(2)
+		want.KeyID, want.RotatedAt = winner.Load().(string), f.Now
+		if g, err := f.Grants.Grant(t.Context(), "g1"); err != nil || g.Refresh != want {
+			t.Fatalf("%+v, %v", g.Refresh, err)
 		}
-		successor, g, err := f.Grants.RefreshToken(t.Context(), used.Successor)
-		if err != nil || !successor.UsedAt.IsZero() || successor.KeyID != "k1" || g.ID != "g1" {
-			t.Fatalf("%+v of %+v, %v", successor, g, err)
+		if g, err := f.Grants.Grant(t.Context(), "another"); err != nil || g.Refresh.Number != 1 {
+			t.Fatalf("another grant: %+v, %v", g.Refresh, err)
+		}
+		if n := f.Count(t, "refresh_tokens"); n != 0 {
+			t.Errorf("%d rows beside the grants", n)
 		}
 	})
 }
 
-func TestARevokedGrantRotatesNothing(t *testing.T) {
+func TestOnlyTheNewestRefreshTokenOfALiveGrantIsUsed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
-		first := f.RefreshToken("g1", "first")
-		if won, err := f.Grants.RedeemCode(t.Context(), f.Code(t, "g1", false), &first); !won || err != nil {
-			t.Fatal(won, err)
+		for _, id := range []string{"g1", "revoked", "without"} {
+			if id == "without" {
+				f.Code(t, id, false)
+				continue
+			}
+			refreshed(t, f, id)
 		}
-		if _, err := f.Grants.RevokeGrant(t.Context(), "g1"); err != nil {
+		if _, err := f.Grants.RevokeGrant(t.Context(), "revoked"); err != nil {
 			t.Fatal(err)
 		}
-		if won, err := f.Grants.RotateRefreshToken(t.Context(), first.Hash, f.RefreshToken("g1", "next")); won || err != nil {
+		uses := func(id string, number int64) (rotated, kept bool) {
+			t.Helper()
+			kept, err := f.Grants.KeepRefreshToken(t.Context(), id, number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rotated, err = f.Grants.RotateRefreshToken(t.Context(), id, f.RefreshToken(number+1)); err != nil {
+				t.Fatal(err)
+			}
+			return rotated, kept
+		}
+		for _, one := range []struct {
+			id     string
+			number int64
+		}{{"revoked", 1}, {"without", 1}, {"unknown", 1}, {"g1", 2}, {"g1", 0}} {
+			if rotated, kept := uses(one.id, one.number); rotated || kept {
+				t.Errorf("%+v: rotated %t, kept %t", one, rotated, kept)
+			}
+		}
+		if rotated, kept := uses("g1", 1); !rotated || !kept {
+			t.Errorf("rotated %t, kept %t", rotated, kept)
+		}
+		if rotated, kept := uses("g1", 1); rotated || kept {
+			t.Errorf("again: rotated %t, kept %t", rotated, kept)
+		}
+		f.Now = f.Now.Add(time.Hour) // the token expires, and not its grant
+		if rotated, _ := uses("g1", 2); rotated {
+			t.Error("an expired token was rotated")
+		}
+		f.Now = f.Now.Add(23 * time.Hour)
+		if rotated, kept := uses("g1", 2); rotated || kept {
+			t.Errorf("of an expired grant: rotated %t, kept %t", rotated, kept)
+		}
+	})
+}
+
+// What fails before the commit, a crash say, leaves the token as it was.
+func TestARotationThatIsNotCommittedDidNotHappen(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		refreshed(t, f, "g1")
+		crash := errors.New("crash")
+		err := f.Tx(t.Context(), func(ctx context.Context) error {
+			if won, err := f.Grants.RotateRefreshToken(ctx, "g1", f.RefreshToken(2)); !won || err != nil {
+				t.Error(won, err)
+			}
+			return crash
+		})
+		if !errors.Is(err, crash) {
+			t.Fatal(err)
+		}
+		if won, err := f.Grants.RotateRefreshToken(t.Context(), "g1", f.RefreshToken(2)); !won || err != nil {
 			t.Fatal(won, err)
 		}
 	})

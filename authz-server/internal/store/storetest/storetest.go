@@ -93,11 +93,10 @@ func (w *World) Code(t *testing.T, id string, offline bool) []byte {
 	return hash
 }
 
-// RefreshToken returns a refresh token of a grant that lasts an hour. It does not store it.
-func (w *World) RefreshToken(grant, id string) grants.RefreshToken {
-	return grants.RefreshToken{
-		Hash: opaque.Hash("refresh " + id), GrantID: grant, ID: id, KeyID: "k1", IssuedAt: w.Now, ExpiresAt: w.Now.Add(time.Hour),
-	}
+// RefreshToken returns a grant's refresh token of that number, which lasts an hour. It does not
+// store it.
+func (w *World) RefreshToken(number int64) grants.RefreshToken {
+	return grants.RefreshToken{Number: number, KeyID: "k1", IssuedAt: w.Now, ExpiresAt: w.Now.Add(time.Hour)}
 }
 
 // LiveGrants returns those of the grants that are live.
