@@ -47,7 +47,7 @@ func (cmd afterRestoreCommand) Run(ctx context.Context, p *program) error {
 		if err := ring.Rotate(ctx, true); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(p.out, "new keys sign now; remove those that leaked with 'keys remove'")
+		_, err := fmt.Fprintln(p.out, "new keys sign now; withdraw those that leaked with 'keys withdraw'")
 		return err
 	})
 }

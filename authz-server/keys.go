@@ -7,7 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
@@ -16,10 +19,10 @@ import (
 )
 
 type keysCommands struct {
-	List   keysList   `cmd:"" help:"List the signing keys: next, current, retired (still published), kept (only for refresh tokens)."`
-	Rotate keysRotate `cmd:"" help:"Make the next signing key of each algorithm. It is published first, and signs when no verifier can have an older key set any more."`
-	Remove keysRemove `cmd:"" help:"Remove a signing key that leaked: everything it signed is refused, here within a minute, and by resource services when their cached key set has aged."`
-	Rewrap keysRewrap `cmd:"" help:"Encrypt with --key-encryption-key the signing keys and other secrets that are still encrypted with --old-key-encryption-key."`
+	List     keysList     `cmd:"" help:"List the signing keys: next, current, retired (still published), kept (only for refresh tokens), withdrawn."`
+	Rotate   keysRotate   `cmd:"" help:"Make the next signing key of each algorithm. It is published first, and signs when no verifier can have an older key set any more."`
+	Withdraw keysWithdraw `cmd:"" help:"Withdraw signing keys that leaked: another one signs at once, and what they signed is refused everywhere within seconds."`
+	Rewrap   keysRewrap   `cmd:"" help:"Encrypt with --key-encryption-key the signing keys and other secrets that are still encrypted with --old-key-encryption-key."`
 }
 
 type keysList struct {
@@ -37,13 +40,13 @@ func (cmd keysList) Run(ctx context.Context, p *program) error {
 		}
 		return cli.List[keys.State]{
 			Page:    func(context.Context, string, int) ([]keys.State, error) { return all, nil },
-			Columns: "KID\tALG\tSTATE\tSINCE\tUNTIL",
+			Columns: "KID\tALG\tSTATE\tSINCE\tUNTIL\tREASON",
 			Row: func(k keys.State) string {
 				until := ""
 				if !k.Until.IsZero() {
 					until = k.Until.UTC().Format(time.RFC3339)
 				}
-				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", k.KID, k.Alg, k.State, k.Since.UTC().Format(time.RFC3339), until)
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", k.KID, k.Alg, k.State, k.Since.UTC().Format(time.RFC3339), until, k.Reason)
 			},
 			JSON:  func(k keys.State) (any, error) { return k, nil },
 			Array: true,
@@ -53,7 +56,7 @@ func (cmd keysList) Run(ctx context.Context, p *program) error {
 
 type keysRotate struct {
 	Alg []string `help:"Only the key for this algorithm: ${algorithms}. Can be repeated. None: all." enum:"${algorithms}" env:"-"`
-	Now bool     `help:"Let the new key sign at once, because the old one leaked (then remove that one). Services that do not fetch keys they do not know refuse the new tokens until their cached key set has aged." env:"-"`
+	Now bool     `help:"Let the new key sign at once. (If the old one leaked, withdraw it instead.) Services that do not fetch keys they do not know refuse the new tokens until their cached key set has aged." env:"-"`
 }
 
 func (cmd keysRotate) Run(ctx context.Context, p *program) error {
@@ -95,22 +98,85 @@ func (cmd keysRotate) report(out io.Writer, list []keys.State) error {
 	return nil
 }
 
-type keysRemove struct {
-	KID string `arg:"" name:"kid" help:"The key's kid; 'keys list' prints it."`
+type keysWithdraw struct {
+	KIDs    []string `arg:"" name:"kid" help:"The keys' kids; 'keys list' prints them."`
+	Reason  string   `help:"Why, for 'keys list' and the log; 200 characters at most." placeholder:"TEXT" env:"-"`
+	Missing bool     `help:"Withdraw also a key that this database does not have: one that is younger than a restored backup." env:"-"`
 }
 
-func (cmd keysRemove) Run(ctx context.Context, p *program) error {
+// Help says what it means for people, before an operator finds out.
+func (keysWithdraw) Help() string {
+	return `For a key that somebody else may have. In one step, its private half is deleted, it leaves the key
+set, and if it signs, another key takes over: the one that waits, or a new one.
+
+What it signed is refused: by every running server within a second, by resource services that follow
+the status lists within five, by others when their cached key set has aged (--jwks-max-age, if they
+keep to it). That includes refresh tokens, since whoever has the key can forge them: applications
+have to send people to log in again. People whose session in the browser lives need no password for
+that; applications that work offline need their person. Access tokens that were signed in the second
+in between are refused, too: applications ask for new ones.
+
+If database and key-encryption key may have leaked together, withdraw all keys, set a new
+--key-encryption-key, run 'keys rewrap', and withdraw all keys once more.`
+}
+
+// maxReason is the length of a withdrawal's reason, in characters.
+const maxReason = 200
+
+func (cmd keysWithdraw) Run(ctx context.Context, p *program) error {
+	if len([]rune(cmd.Reason)) > maxReason || !utf8.ValidString(cmd.Reason) || strings.ContainsFunc(cmd.Reason, unicode.IsControl) {
+		return cli.Usage(fmt.Errorf("--reason: at most %d characters in one line", maxReason))
+	}
 	return p.withRing(ctx, func(ring *keys.Ring) error {
-		err := ring.Remove(ctx, cmd.KID)
-		if errors.Is(err, keys.ErrCurrent) {
-			return fmt.Errorf("%s %w; run 'keys rotate --now' first", cmd.KID, err)
+		before, err := ring.List(ctx)
+		if err != nil {
+			return err
+		}
+		err = ring.Withdraw(ctx, keys.Withdrawal{KIDs: cmd.KIDs, Reason: cmd.Reason, Missing: cmd.Missing})
+		if errors.Is(err, keys.ErrUnknown) {
+			return fmt.Errorf("%w; 'keys list' prints those that there are. Nothing was withdrawn", err)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", cmd.KID, err)
+			return err
 		}
-		_, err = fmt.Fprintf(p.out, "removed %s\n", cmd.KID)
-		return err
+		after, err := ring.List(ctx)
+		if err != nil {
+			return err
+		}
+		return cmd.report(p.out, before, after)
 	})
+}
+
+// report says what became of each key, and what signs instead.
+func (cmd keysWithdraw) report(out io.Writer, before, after []keys.State) error {
+	for _, kid := range cmd.KIDs {
+		named := func(one keys.State) bool { return one.KID == kid }
+		was, is := slices.IndexFunc(before, named), slices.IndexFunc(after, named)
+		if is < 0 {
+			return fmt.Errorf("%s: %w", kid, keys.ErrUnknown)
+		}
+		what := "was not in this database"
+		if was >= 0 {
+			what = "was " + before[was].State
+		}
+		if was >= 0 && before[was].State == "withdrawn" {
+			what = "was withdrawn already, " + after[is].Since.UTC().Format(time.RFC3339)
+		}
+		if _, err := fmt.Fprintf(out, "%s is withdrawn (%s), and named as such until %s\n",
+			kid, what, after[is].Until.UTC().Format(time.RFC3339)); err != nil {
+			return err
+		}
+	}
+	for _, one := range after {
+		if one.State != "current" || slices.ContainsFunc(before, func(b keys.State) bool { return b.KID == one.KID && b.State == "current" }) {
+			continue
+		}
+		if _, err := fmt.Fprintf(out, "%s (%s) signs now\n", one.KID, one.Alg); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(out, "applications whose refresh tokens they signed have to send people to log in again")
+	return err
 }
 
 type keysRewrap struct{}

@@ -127,7 +127,7 @@ func settingsOf(command string) []string {
 			"key-encryption-key", "key-encryption-key-file")
 	case "invite create":
 		all = append(all, "issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support")
-	case "mail list", "keys list", "keys rotate", "keys remove", "keys rewrap", "after-restore":
+	case "mail list", "keys list", "keys rotate", "keys withdraw", "keys rewrap", "after-restore":
 		all = append(all, "key-encryption-key", "key-encryption-key-file", "old-key-encryption-key", "old-key-encryption-key-file")
 	}
 	return all

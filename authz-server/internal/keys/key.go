@@ -45,6 +45,7 @@ type key struct {
 	createdAt   time.Time
 	activatesAt time.Time
 	retiresAt   time.Time // when a later generation takes over; zero: none is there
+	withdrawn   bool      // it only keeps its place, without private and public halves
 	public      jose.Key
 	jwk         json.RawMessage // of public, as it is published
 	envelope    []byte          // as the database has it

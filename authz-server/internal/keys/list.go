@@ -9,12 +9,15 @@ import (
 type State struct {
 	KID   string    `json:"kid"`
 	Alg   string    `json:"alg"`
-	State string    `json:"state"` // next, current, retired (still published) or kept (verifies refresh tokens alone)
+	State string    `json:"state"` // next, current, retired (still published), kept (verifies refresh tokens alone) or withdrawn
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until,omitzero"` // when the state ends; zero: not known yet
+
+	Reason string `json:"reason,omitempty"` // why it was withdrawn
 }
 
-// List returns the keys by algorithm, the latest of each first, as they are in the database now.
+// List returns the keys by algorithm, the latest of each first, as they are in the database now, and
+// then those that were withdrawn. These have no Alg if they were not in the database.
 func (k *Ring) List(ctx context.Context) ([]State, error) {
 	if err := k.reload(ctx); err != nil {
 		return nil, err
@@ -37,6 +40,11 @@ func (k *Ring) List(ctx context.Context) ([]State, error) {
 			state.State, state.Since, state.Until = "kept", published, one.retiresAt.Add(k.keepFor())
 		}
 		list = append(list, state)
+	}
+	for _, one := range keys.withdrawn {
+		list = append(list, State{
+			KID: one.KID, Alg: one.Alg, State: "withdrawn", Since: one.WithdrawnAt, Until: one.ExpiresAt, Reason: one.Reason,
+		})
 	}
 	return list, nil
 }

@@ -9,6 +9,8 @@
 //     unknown one;
 //   - a retired key stays published until the last access or ID token that it signed has expired,
 //     and verifies refresh tokens and ID token hints here until the last refresh token has.
+//
+// A key that was compromised is withdrawn: see [Ring.Withdraw].
 package keys
 
 import (
@@ -59,7 +61,6 @@ const (
 var (
 	ErrInvalid = errors.New("not a token of this server") // wrapped by each reason
 	ErrPending = errors.New("a next key is waiting already")
-	ErrCurrent = errors.New("is the current key")
 	ErrUnknown = errors.New("no such key")
 )
 
@@ -92,7 +93,7 @@ func Open(ctx context.Context, cfg Config) (*Ring, error) {
 	}
 	made := false
 	for _, alg := range algorithms {
-		if len(k.snapshot.Load().lines[alg]) > 0 {
+		if k.snapshot.Load().lines[alg].current(cfg.Now()) != nil {
 			continue
 		}
 		if err := k.add(ctx, alg, 1, cfg.Now()); err != nil && !errors.Is(err, store.ErrExists) {
@@ -107,7 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Ring, error) {
 		return nil, err
 	}
 	for _, alg := range algorithms {
-		if len(k.snapshot.Load().lines[alg]) == 0 {
+		if k.snapshot.Load().lines[alg].current(cfg.Now()) == nil {
 			return nil, fmt.Errorf("the first signing key for %s was made, and is not in the database", alg)
 		}
 	}
@@ -115,18 +116,26 @@ func Open(ctx context.Context, cfg Config) (*Ring, error) {
 }
 
 // Run reads the keys again and again, makes the next one when it is time, and removes those that
-// are past use, until ctx ends. It logs a failure, and keeps the keys that it knows.
+// are past use, until ctx ends. It notices a withdrawal within half a second. It logs a failure, and
+// keeps the keys that it knows.
 func (k *Ring) Run(ctx context.Context) {
 	ticker := time.NewTicker(k.cfg.Reload)
 	defer ticker.Stop()
+	notice := time.NewTicker(noticeWithin)
+	defer notice.Stop()
 	for {
 		if err := k.tend(ctx); err != nil && ctx.Err() == nil {
 			k.cfg.Log.Error("signing keys", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
+		for due := false; !due; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				due = true
+			case <-notice.C:
+				_, _ = k.ReadWithdrawn(ctx) // tend logs what is wrong, and less often
+			}
 		}
 	}
 }
@@ -181,17 +190,18 @@ func (k *Ring) load(ctx context.Context) error {
 	loaded, err := k.read(ctx)
 	k.failed = err
 	if err == nil {
+		k.noteWithdrawn(loaded)
 		k.snapshot.Store(loaded)
 	}
 	return err
 }
 
 func (k *Ring) read(ctx context.Context) (*snapshot, error) {
-	rows, err := k.cfg.Store.SigningKeys(ctx)
+	rows, withdrawn, err := k.cfg.Store.SigningKeys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the signing keys: %w", err)
 	}
-	loaded := &snapshot{lines: map[string]line{}, byKID: map[string]*key{}}
+	loaded := &snapshot{lines: map[string]line{}, byKID: map[string]*key{}, withdrawn: withdrawn}
 	for _, row := range rows {
 		if !slices.Contains(algorithms, row.Alg) {
 			continue // of a later version
@@ -203,6 +213,13 @@ func (k *Ring) read(ctx context.Context) (*snapshot, error) {
 		one.generation, one.createdAt, one.activatesAt = row.Generation, row.CreatedAt, row.ActivatesAt
 		loaded.lines[one.alg] = append(loaded.lines[one.alg], &one)
 		loaded.byKID[one.kid] = &one
+	}
+	for _, row := range withdrawn {
+		if slices.Contains(algorithms, row.Alg) && !row.ActivatesAt.After(row.WithdrawnAt) { // it has signed
+			loaded.lines[row.Alg] = append(loaded.lines[row.Alg], &key{
+				kid: row.KID, alg: row.Alg, generation: row.Generation, activatesAt: row.ActivatesAt, withdrawn: true,
+			})
+		}
 	}
 	loaded.arrange()
 	return loaded, nil
@@ -233,10 +250,11 @@ func (k *Ring) open(row keystore.SigningKey) (key, error) {
 // have rotated, but seldom, however many callers ask. The error is ErrUnknown, or a failure of the
 // database.
 func (k *Ring) lookup(ctx context.Context, kid string) (*key, error) {
-	if one, ok := k.snapshot.Load().byKID[kid]; ok {
+	known := k.snapshot.Load()
+	if one, ok := known.byKID[kid]; ok {
 		return one, nil
 	}
-	if !jose.IsThumbprint(kid) { // not worth a look
+	if !jose.IsThumbprint(kid) || known.isWithdrawn(kid) { // not worth a look
 		return nil, ErrUnknown
 	}
 	select {

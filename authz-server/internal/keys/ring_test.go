@@ -166,7 +166,7 @@ func TestAWrongKeyEncryptionKeyIsSaidClearly(t *testing.T) {
 		!strings.HasPrefix(err.Error(), "the key-encryption key does not fit the keys in this database") {
 		t.Error(err)
 	}
-	list, err := p.store.Keys.SigningKeys(t.Context())
+	list, _, err := p.store.Keys.SigningKeys(t.Context())
 	if err != nil || len(list) != len(algorithms) {
 		t.Errorf("%d keys, %v", len(list), err)
 	}
@@ -221,7 +221,7 @@ func TestARowInAnothersPlaceIsRefused(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, sqldbtest.SQLite(t))
 	p.ring(t)
-	rows, err := p.store.Keys.SigningKeys(t.Context())
+	rows, _, err := p.store.Keys.SigningKeys(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestADatabaseOfAnEarlierVersionGetsTheOtherKeys(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		p := newPlace(t, databaseURL)
 		want, _ := sign(t, p.ring(t))
-		rows, err := p.store.Keys.SigningKeys(t.Context())
+		rows, _, err := p.store.Keys.SigningKeys(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -98,28 +98,7 @@ func (k *Ring) rotateWhenDue(ctx context.Context) error {
 	return k.reload(ctx)
 }
 
-// Remove deletes a key, so that nothing that it signed is accepted any more: here at once, by other
-// replicas when they next read the database, and elsewhere when the cached key set has aged.
-// Errors: ErrCurrent for the key that signs; ErrUnknown.
-func (k *Ring) Remove(ctx context.Context, kid string) error {
-	if err := k.reload(ctx); err != nil {
-		return err
-	}
-	for _, keys := range k.snapshot.Load().lines {
-		if keys.current(k.cfg.Now()).kid == kid {
-			return ErrCurrent
-		}
-	}
-	if err := k.cfg.Store.DeleteSigningKey(ctx, kid); err != nil {
-		if errors.Is(err, store.ErrNotFound) {
-			err = ErrUnknown
-		}
-		return err
-	}
-	return k.reload(ctx)
-}
-
-// Sweep removes the keys whose last refresh token has expired.
+// Sweep removes the keys whose last refresh token has expired, and forgets withdrawn ones in time.
 func (k *Ring) Sweep(ctx context.Context) error {
 	now := k.cfg.Now()
 	for one := range k.snapshot.Load().all() {
@@ -131,21 +110,29 @@ func (k *Ring) Sweep(ctx context.Context) error {
 		}
 		k.cfg.Log.Info("removed a signing key that is past use", "kid", one.kid)
 	}
-	return nil
+	return k.forgetWithdrawn(ctx)
 }
 
 func (k *Ring) add(ctx context.Context, alg string, generation int64, activatesAt time.Time) error {
-	made, err := generate(alg, k.cfg.Bits)
+	made, err := k.make(alg)
 	if err != nil {
 		return err
+	}
+	made.Generation, made.ActivatesAt = generation, activatesAt
+	return k.cfg.Store.AddSigningKey(ctx, made)
+}
+
+// make makes a key for the database, without a place in its line.
+func (k *Ring) make(alg string) (keystore.SigningKey, error) {
+	made, err := generate(alg, k.cfg.Bits)
+	if err != nil {
+		return keystore.SigningKey{}, err
 	}
 	envelope, err := made.seal(k.cfg.KEK)
 	if err != nil {
-		return err
+		return keystore.SigningKey{}, err
 	}
-	return k.cfg.Store.AddSigningKey(ctx, keystore.SigningKey{
-		KID: made.kid, Alg: alg, Generation: generation, PrivateKey: envelope, ActivatesAt: activatesAt,
-	})
+	return keystore.SigningKey{KID: made.kid, Alg: alg, PrivateKey: envelope}, nil
 }
 
 // lead is how long a new key is published before it signs: until each replica publishes it, and

@@ -197,10 +197,23 @@ func (s *planned) ofKeys() {
 	s.add("AddSigningKey", func(ctx context.Context) error {
 		return s.Keys.AddSigningKey(ctx, keystore.SigningKey{KID: "k", Alg: "RS256", Generation: 1, PrivateKey: key(0), ActivatesAt: soon})
 	})
-	s.add("SigningKeys", func(ctx context.Context) error { _, err := s.Keys.SigningKeys(ctx); return err })
+	s.add("SigningKeys", func(ctx context.Context) error { _, _, err := s.Keys.SigningKeys(ctx); return err })
 	s.late("ActivateSigningKey", func(ctx context.Context) error { _, err := s.Keys.ActivateSigningKey(ctx, "RS256"); return err })
 	s.late("RewrapSigningKey", func(ctx context.Context) error { return s.Keys.RewrapSigningKey(ctx, "k", key(0), key(1)) })
 	s.late("DeleteSigningKey", func(ctx context.Context) error { return s.Keys.DeleteSigningKey(ctx, "k") })
+	s.add("Withdraw", func(ctx context.Context) error {
+		one := keystore.SigningKey{KID: "w", Alg: "RS256", Generation: 1, PrivateKey: key(0), ActivatesAt: planNow}
+		if err := s.Keys.AddSigningKey(ctx, one); err != nil {
+			return err
+		}
+		return s.Keys.Withdraw(ctx, keystore.Withdrawal{KIDs: []string{"gone", "w"}, Missing: true, Until: soon,
+			Replacements: map[string]keystore.SigningKey{"RS256": {KID: "r", PrivateKey: key(1)}}})
+	})
+	s.late("Withdraw", func(ctx context.Context) error {
+		return s.Keys.Withdraw(ctx, keystore.Withdrawal{KIDs: []string{"unknown"}})
+	})
+	s.add("WithdrawnKIDs", func(ctx context.Context) error { _, err := s.Keys.WithdrawnKIDs(ctx); return err })
+	s.add("ForgetWithdrawnKeys", s.Keys.ForgetWithdrawnKeys)
 	s.add("ServerSecret", func(ctx context.Context) error {
 		_, err := s.Keys.ServerSecret(ctx, "name", func() ([]byte, error) { return key(0), nil })
 		return err

@@ -116,6 +116,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 			Rooms: rooms, Folders: []string{"accounts", "grants", "keystore", "limits", "outbox", "registry", "requests"},
 			Small: map[string]string{
 				"signing_keys":   "some for each algorithm",
+				"withdrawn_keys": "those that leaked within months",
 				"server_secrets": "the server has two",
 			},
 			Apart: slices.Concat(

@@ -56,7 +56,7 @@ func rows(t testing.TB) []keystore.SigningKey {
 	}
 	_, err = keys.Open(t.Context(), keys.Config{Store: s.Keys, KEK: KEK(t), Now: time.Now})
 	if err == nil {
-		shared.rows, err = s.Keys.SigningKeys(t.Context())
+		shared.rows, _, err = s.Keys.SigningKeys(t.Context())
 	}
 	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)

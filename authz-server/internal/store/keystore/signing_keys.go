@@ -3,8 +3,10 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
@@ -34,15 +36,31 @@ func NewKeys(db *sqldb.DB, now func() time.Time) *Keys { return &Keys{db, now} }
 // CheckClock returns an error when nothing may be removed for its age. See [sqldb.DB.CheckClock].
 func (s *Keys) CheckClock(ctx context.Context) error { return s.db.CheckClock(ctx) }
 
-// SigningKeys returns every key, by algorithm and generation.
-func (s *Keys) SigningKeys(ctx context.Context) ([]SigningKey, error) {
-	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (k SigningKey, err error) {
-		var created, activates int64
-		err = rows.Scan(&k.KID, &k.Alg, &k.Generation, &k.PrivateKey, &created, &activates)
-		k.CreatedAt, k.ActivatesAt = sqldb.Time(created), sqldb.Time(activates)
-		return k, err
-	}, `SELECT kid, alg, generation, private_key, created_at, activates_at FROM signing_keys
-		ORDER BY alg, generation`)
+// SigningKeys returns every key, by algorithm and generation, and those that were withdrawn, by kid,
+// as of one moment.
+func (s *Keys) SigningKeys(ctx context.Context) (keys []SigningKey, withdrawn []WithdrawnKey, err error) {
+	all, err := sqldb.All(ctx, s.db, scanKey, `SELECT kid, alg, generation, private_key, created_at, activates_at,
+			0 AS withdrawn_at, 0, '' FROM signing_keys
+		UNION ALL
+		SELECT kid, alg, generation, NULL, created_at, activates_at, withdrawn_at, expires_at, reason FROM withdrawn_keys
+		ORDER BY alg, generation, kid`)
+	for _, one := range all {
+		if one.WithdrawnAt.IsZero() {
+			keys = append(keys, one.SigningKey)
+		} else {
+			withdrawn = append(withdrawn, one)
+		}
+	}
+	slices.SortFunc(withdrawn, func(a, b WithdrawnKey) int { return cmp.Compare(a.KID, b.KID) })
+	return keys, withdrawn, err
+}
+
+func scanKey(rows *sql.Rows) (k WithdrawnKey, err error) {
+	var created, activates, withdrawn, expires int64
+	err = rows.Scan(&k.KID, &k.Alg, &k.Generation, &k.PrivateKey, &created, &activates, &withdrawn, &expires, &k.Reason)
+	k.CreatedAt, k.ActivatesAt = sqldb.Time(created), sqldb.Time(activates)
+	k.WithdrawnAt, k.ExpiresAt = sqldb.Time(withdrawn), sqldb.Time(expires)
+	return k, err
 }
 
 // AddSigningKey stores a key. Of several replicas that add the same generation at once, one wins.

@@ -18,7 +18,7 @@ func TestOneOfParallelSigningKeysOfAGenerationWins(t *testing.T) {
 				KID: fmt.Sprint("key", i), Alg: "RS256", Generation: 1, PrivateKey: []byte{byte(i)}, ActivatesAt: s.Now,
 			})
 		})
-		keys, err := s.Keys.SigningKeys(t.Context())
+		keys, _, err := s.Keys.SigningKeys(t.Context())
 		if err != nil || len(keys) != 1 {
 			t.Errorf("%d keys: %v", len(keys), err)
 		}
@@ -44,7 +44,7 @@ func TestSigningKeyTransitionsHappenOnce(t *testing.T) {
 		storetest.OneWins(t, store.ErrNotFound, func(ctx context.Context, _ int) error {
 			return s.Keys.RewrapSigningKey(ctx, "key1", []byte("old"), []byte("new"))
 		})
-		keys, err := s.Keys.SigningKeys(ctx)
+		keys, _, err := s.Keys.SigningKeys(ctx)
 		if err != nil || len(keys) != 2 || string(keys[0].PrivateKey) != "new" || !keys[1].ActivatesAt.Equal(s.Now) {
 			t.Fatalf("%+v, %v", keys, err)
 		}

@@ -1,0 +1,121 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/keystore"
+	"github.com/maru-auth/maru/jwks/jose"
+)
+
+const (
+	// noticeWithin is how often Run asks whether a key was withdrawn.
+	noticeWithin = 500 * time.Millisecond
+
+	// leastNamed is how long a key is named as withdrawn at least. A thief gives forged tokens any
+	// expiry, so what counts is how long a service may hold an old key set: fresh for an hour, twelve
+	// hours more while the issuer is away, and longer with settings of its own.
+	leastNamed = 30 * 24 * time.Hour
+)
+
+// Withdrawal is what an operator does to keys that were compromised. See [Ring.Withdraw].
+type Withdrawal struct {
+	KIDs    []string
+	Reason  string // for the list of keys; may be empty
+	Missing bool   // accept kids that the ring does not have, as after a restore
+}
+
+// Withdraw takes compromised keys out of use, in one transaction: their private halves are deleted,
+// they leave the key set, nothing that they signed verifies any more, refresh tokens included, and
+// [Ring.Withdrawn] names them. Where one was the current key, the one that waits takes over, or a new
+// one, so that signing never stops. Other replicas follow within half a second. Keys that are
+// withdrawn already stay as they are. ErrUnknown, wrapped with the kid: the ring has no such key, and
+// nothing was done.
+func (k *Ring) Withdraw(ctx context.Context, w Withdrawal) error {
+	if err := k.reload(ctx); err != nil {
+		return err
+	}
+	known := k.snapshot.Load()
+	for _, kid := range w.KIDs {
+		// A kid that is no thumbprint is a mistake: no key of such a server has one.
+		if known.byKID[kid] == nil && !known.isWithdrawn(kid) && (!w.Missing || !jose.IsThumbprint(kid)) {
+			return fmt.Errorf("%s: %w", kid, ErrUnknown)
+		}
+	}
+	withdrawal := keystore.Withdrawal{
+		KIDs:   slices.Compact(slices.Sorted(slices.Values(w.KIDs))), // all withdrawals lock rows in one order
+		Reason: w.Reason, Missing: w.Missing, Replacements: map[string]keystore.SigningKey{},
+	}
+	for {
+		withdrawal.Until = k.cfg.Now().Add(k.nameFor())
+		err := k.cfg.Store.Withdraw(ctx, withdrawal)
+		var lacks *keystore.NoSuccessorError
+		if !errors.As(err, &lacks) {
+			if errors.Is(err, store.ErrNotFound) { // it was swept just now
+				err = fmt.Errorf("%w: %w", ErrUnknown, err)
+			}
+			return errors.Join(err, k.reload(ctx))
+		}
+		// Keys are made outside of the transaction: an RSA key can take a second.
+		if withdrawal.Replacements[lacks.Alg], err = k.make(lacks.Alg); err != nil {
+			return err
+		}
+	}
+}
+
+// nameFor is how long a key is named as withdrawn: until all that it signed has expired, and every
+// service has read the key set again.
+func (k *Ring) nameFor() time.Duration { return max(k.keepFor(), leastNamed) }
+
+// Withdrawn returns the ids, in order, of the keys that are to be named as withdrawn at that time, as
+// the database was when it was last read. What verifies tokens must refuse all that they signed.
+func (k *Ring) Withdrawn(now time.Time) []string {
+	var kids []string
+	for _, one := range k.snapshot.Load().withdrawn {
+		if now.Before(one.ExpiresAt) {
+			kids = append(kids, one.KID)
+		}
+	}
+	return kids
+}
+
+// ReadWithdrawn is [Ring.Withdrawn] as the database is now. It costs one small query; if a key was
+// withdrawn since the last look, the ring has stopped using it when ReadWithdrawn returns.
+func (k *Ring) ReadWithdrawn(ctx context.Context) ([]string, error) {
+	kids, err := k.cfg.Store.WithdrawnKIDs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read which signing keys were withdrawn: %w", err)
+	}
+	known := k.snapshot.Load().withdrawn
+	if !slices.EqualFunc(kids, known, func(kid string, one keystore.WithdrawnKey) bool { return kid == one.KID }) {
+		if err := k.reload(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return k.Withdrawn(k.cfg.Now()), nil
+}
+
+// noteWithdrawn logs the withdrawals that came with loaded.
+func (k *Ring) noteWithdrawn(loaded *snapshot) {
+	before := k.snapshot.Load()
+	for _, one := range loaded.withdrawn {
+		if before.lines != nil && !before.isWithdrawn(one.KID) {
+			k.cfg.Log.Info("a signing key was withdrawn; what it signed is refused",
+				"kid", one.KID, "alg", one.Alg, "at", one.WithdrawnAt, "reason", one.Reason)
+		}
+	}
+}
+
+func (k *Ring) forgetWithdrawn(ctx context.Context) error {
+	now := k.cfg.Now()
+	for _, one := range k.snapshot.Load().withdrawn {
+		if !now.Before(one.ExpiresAt) {
+			return k.cfg.Store.ForgetWithdrawnKeys(ctx)
+		}
+	}
+	return nil
+}
