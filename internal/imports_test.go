@@ -55,6 +55,9 @@ var rules = []rule{
 	{"jwks", []string{"jwks/internal/...", "jwks/jose"}},
 	{"jwks/events", []string{"jwks", "jwks/internal/exactjson", "jwks/jose"}},
 	{"jwks/jwkstest", []string{"jwks"}},
+	// What attacks from outside knows nothing of what it attacks.
+	{"jwks/rscheck/attack", nil},
+	{"jwks/rscheck", []string{"jwks/rscheck/attack"}},
 
 	{"internal/freeport", nil},
 	{"internal/testenv", []string{"internal/freeport"}},
@@ -76,7 +79,7 @@ var rules = []rule{
 	{"internal/apidocs", []string{"internal/httpd"}},
 	{"internal/rest", []string{"jwks", "jwks/jose", "internal/apidocs", "internal/httpd", "internal/sqldb"}},
 	{"internal/service", []string{"jwks", "internal/cli", "internal/httpd", "internal/rest", "internal/sqldb", "internal/sqldb/backup"}},
-	{"internal/service/servicetest", []string{"internal/service", "internal/sqldb/sqldbtest", "internal/testenv", "jwks/jwkstest"}},
+	{"internal/service/servicetest", []string{"internal/service", "internal/sqldb/sqldbtest", "internal/testenv", "jwks/jwkstest", "jwks/rscheck/attack"}},
 	{"internal", nil},
 
 	{"authz-server", []string{"authz-server/internal/...", "internal/cli", "internal/httpd", "internal/sqldb", "internal/sqldb/backup"}},
@@ -196,7 +199,7 @@ var services = []string{"authz-server", "resources/user", "resources/board", "cl
 var forTests = []string{
 	"internal/testenv", "internal/service/servicetest", "internal/testenv/axe", "internal/testenv/chrome", "internal/testenv/clock",
 	"internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey",
-	"internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jose", "jwks/jwkstest",
+	"internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jose", "jwks/jwkstest", "jwks/rscheck/attack",
 }
 
 // A confinement names a library that is to stay replaceable, or that a room has no business with,

@@ -16,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/internal/testenv"
 	"github.com/maru-auth/maru/jwks/jwkstest"
+	"github.com/maru-auth/maru/jwks/rscheck/attack"
 )
 
 // Contract checks what every resource service does alike, as subtests: its command line, which
@@ -35,6 +36,7 @@ func (p Program[S]) Contract(t *testing.T) {
 		"a token is taken from the header and nowhere else":  p.headerOnly,
 		"the resource describes itself":                      p.describesItself,
 		"it starts without the issuer and recovers":          p.startsAlone,
+		"it withstands the attacks of rscheck":               p.withstands,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -303,6 +305,30 @@ func (p Program[S]) startsAlone(t *testing.T) {
 		// gets in either.
 		if r := s.Call("GET", p.Read, bad.Token, ""); !slices.Contains([]int{401, 431, 503}, r.Status) {
 			t.Errorf("%s: %v", bad.Name, r)
+		}
+	}
+}
+
+// withstands attacks the service from outside, by an issuer that does what it can to be believed.
+// Left out is what takes longer than a minute: package jwks tests it with another clock.
+func (p Program[S]) withstands(t *testing.T) {
+	issuer, err := attack.NewIssuer(attack.IssuerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer issuer.Close()
+	s := p.startWith(t, issuer.URL(), sqldbtest.SQLite(t))
+	defer s.Stop()
+	report, err := attack.Run(t.Context(), issuer, attack.Config{
+		URL: s.URL + p.Read, HTU: p.Audience() + p.Read, Audience: p.Audience(), Scope: p.Scope,
+		Skip: []string{"keys-removed-unasked"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range report.Results {
+		if r.Verdict == attack.Fail || r.Verdict == attack.Unclear {
+			t.Error(r)
 		}
 	}
 }

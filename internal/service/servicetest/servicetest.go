@@ -74,8 +74,16 @@ func (p Program[S]) StartNew(t testing.TB, args ...string) *Service {
 // program serves.
 func (p Program[S]) Start(t testing.TB, issuer *jwkstest.Issuer, databaseURL string, args ...string) *Service {
 	t.Helper()
+	s := p.startWith(t, issuer.URL(), databaseURL, args...)
+	s.Issuer = issuer
+	return s
+}
+
+// startWith is Start with any issuer, and without one for the service's methods that mint tokens.
+func (p Program[S]) startWith(t testing.TB, issuer, databaseURL string, args ...string) *Service {
+	t.Helper()
 	settings := p.Parse(t, slices.Concat([]string{
-		"--issuer=" + issuer.URL(), "--audience=" + p.Audience(), "--database-url=" + databaseURL,
+		"--issuer=" + issuer, "--audience=" + p.Audience(), "--database-url=" + databaseURL,
 		"--listen=127.0.0.1:0", "--log-level=error", "--shutdown-delay=0s",
 	}, args)...).Serve
 	listening := make(chan net.Addr, 1)
@@ -99,7 +107,7 @@ func (p Program[S]) Start(t testing.TB, issuer *jwkstest.Issuer, databaseURL str
 	t.Cleanup(stop)
 	select {
 	case addr := <-listening:
-		return &Service{Issuer: issuer, URL: "http://" + addr.String(), Stop: stop, t: t, audience: p.Audience(), client: client}
+		return &Service{URL: "http://" + addr.String(), Stop: stop, t: t, audience: p.Audience(), client: client}
 	case err := <-ended:
 		ended <- nil
 		t.Fatalf("it ended at its start: %v", err)
