@@ -44,8 +44,8 @@ func (k *Ring) SignWith(ctx context.Context, kid, typ string, claims []byte) (st
 
 // Verify checks that jwt was signed by a key of the ring and has one of the given types (compared
 // as media types, RFC 7515 §4.1.9), and returns its claims; the caller checks those. The header
-// must name the algorithm of the key. ErrInvalid: it is no such token. Any other error is a failure
-// of the database.
+// must name the algorithm of the key. ErrInvalid: it is no such token, or ErrWithdrawn. Any other
+// error is a failure of the database.
 func (k *Ring) Verify(ctx context.Context, jwt string, types ...string) (claims []byte, kid string, err error) {
 	if len(jwt) > maxJWT {
 		return nil, "", fmt.Errorf("%w: it is too long", ErrInvalid)
@@ -58,6 +58,9 @@ func (k *Ring) Verify(ctx context.Context, jwt string, types ...string) (claims 
 		return nil, "", fmt.Errorf("%w: its type is not %s", ErrInvalid, strings.Join(types, " or "))
 	}
 	one, err := k.lookup(ctx, t.KeyID)
+	if errors.Is(err, ErrUnknown) && k.snapshot.Load().isWithdrawn(t.KeyID) {
+		return nil, "", ErrWithdrawn
+	}
 	if errors.Is(err, ErrUnknown) {
 		return nil, "", fmt.Errorf("%w: its key is unknown", ErrInvalid)
 	}

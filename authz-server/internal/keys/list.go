@@ -16,8 +16,8 @@ type State struct {
 	Reason string `json:"reason,omitempty"` // why it was withdrawn
 }
 
-// List returns the keys by algorithm, the latest of each first, as they are in the database now, and
-// then those that were withdrawn. These have no Alg if they were not in the database.
+// List returns the keys by algorithm, the latest of each first, as they are in the database now,
+// and then those that were withdrawn. These have no Alg if they were not in the database.
 func (k *Ring) List(ctx context.Context) ([]State, error) {
 	if err := k.reload(ctx); err != nil {
 		return nil, err

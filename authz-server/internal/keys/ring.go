@@ -62,6 +62,10 @@ var (
 	ErrInvalid = errors.New("not a token of this server") // wrapped by each reason
 	ErrPending = errors.New("a next key is waiting already")
 	ErrUnknown = errors.New("no such key")
+
+	// ErrWithdrawn is an ErrInvalid: the token names a key that was withdrawn. Anybody can make
+	// such a token.
+	ErrWithdrawn = fmt.Errorf("%w: its key was withdrawn", ErrInvalid)
 )
 
 // Ring holds the signing keys. Make it with [Open]; its methods are safe for concurrent use.
@@ -116,8 +120,8 @@ func Open(ctx context.Context, cfg Config) (*Ring, error) {
 }
 
 // Run reads the keys again and again, makes the next one when it is time, and removes those that
-// are past use, until ctx ends. It notices a withdrawal within half a second. It logs a failure, and
-// keeps the keys that it knows.
+// are past use, until ctx ends. It notices a withdrawal within half a second. It logs a failure,
+// and keeps the keys that it knows.
 func (k *Ring) Run(ctx context.Context) {
 	ticker := time.NewTicker(k.cfg.Reload)
 	defer ticker.Stop()

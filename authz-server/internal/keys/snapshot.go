@@ -54,8 +54,8 @@ type line []*key
 
 // current is the key that signs: of the latest generation that has activated. The successor of a
 // withdrawn key signs whenever it activates, because this clock may be behind that of the process
-// that withdrew it. When no key has activated, because this clock is behind that of the replica that
-// made the first key, the earliest generation signs. It is nil only if there is no key.
+// that withdrew it. When no key has activated, because this clock is behind that of the replica
+// that made the first key, the earliest generation signs. It is nil only if there is no key.
 func (l line) current(now time.Time) *key {
 	var after *key // the latest looked at, and not withdrawn
 	for _, one := range l {

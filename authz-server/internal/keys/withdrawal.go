@@ -17,8 +17,8 @@ const (
 	noticeWithin = 500 * time.Millisecond
 
 	// leastNamed is how long a key is named as withdrawn at least. A thief gives forged tokens any
-	// expiry, so what counts is how long a service may hold an old key set: fresh for an hour, twelve
-	// hours more while the issuer is away, and longer with settings of its own.
+	// expiry, so what counts is how long a service may hold an old key set: fresh for an hour,
+	// twelve hours more while the issuer is away, and longer with settings of its own.
 	leastNamed = 30 * 24 * time.Hour
 )
 
@@ -31,10 +31,10 @@ type Withdrawal struct {
 
 // Withdraw takes compromised keys out of use, in one transaction: their private halves are deleted,
 // they leave the key set, nothing that they signed verifies any more, refresh tokens included, and
-// [Ring.Withdrawn] names them. Where one was the current key, the one that waits takes over, or a new
-// one, so that signing never stops. Other replicas follow within half a second. Keys that are
-// withdrawn already stay as they are. ErrUnknown, wrapped with the kid: the ring has no such key, and
-// nothing was done.
+// [Ring.Withdrawn] names them. Where one was the current key, the one that waits takes over, or a
+// new one, so that signing never stops. Other replicas follow within half a second. Keys that are
+// withdrawn already stay as they are. ErrUnknown, wrapped with the kid: the ring has no such key,
+// and nothing was done.
 func (k *Ring) Withdraw(ctx context.Context, w Withdrawal) error {
 	if err := k.reload(ctx); err != nil {
 		return err
@@ -71,8 +71,8 @@ func (k *Ring) Withdraw(ctx context.Context, w Withdrawal) error {
 // service has read the key set again.
 func (k *Ring) nameFor() time.Duration { return max(k.keepFor(), leastNamed) }
 
-// Withdrawn returns the ids, in order, of the keys that are to be named as withdrawn at that time, as
-// the database was when it was last read. What verifies tokens must refuse all that they signed.
+// Withdrawn returns the ids, in order, of the keys that are to be named as withdrawn at that time,
+// as the database was when it was last read. What verifies tokens must refuse all that they signed.
 func (k *Ring) Withdrawn(now time.Time) []string {
 	var kids []string
 	for _, one := range k.snapshot.Load().withdrawn {

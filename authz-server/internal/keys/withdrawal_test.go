@@ -57,8 +57,8 @@ func TestNothingThatAWithdrawnKeySignedIsAccepted(t *testing.T) {
 			if _, err := r.SignWith(t.Context(), leaked, "rt+jwt", []byte(`{}`)); !errors.Is(err, ErrUnknown) {
 				t.Errorf("signed again: %v", err)
 			}
-			// What it signed for itself, and what a thief signs with it: also under the names of keys that
-			// are good, and of none.
+			// What it signed for itself, and what a thief signs with it: also under the names of
+			// keys that are good, and of none.
 			forgeries := []string{jwt}
 			for _, typ := range []string{"at+jwt", "rt+jwt", "JWT", "logout+jwt"} {
 				for _, name := range []string{leaked, kid, "", "no thumbprint", strings.Repeat("A", 43)} {
@@ -227,7 +227,8 @@ func TestTheNextKeyCanBeWithdrawn(t *testing.T) {
 		if got := statesByAlg(t, ring)[RS256]; got != "next current withdrawn" {
 			t.Error(got)
 		}
-		// The time of the one that was withdrawn comes, and nobody signs who is not known for long enough.
+		// The time of the one that was withdrawn comes, and nobody signs who is not known for long
+		// enough.
 		p.advance(ring.lead() - time.Microsecond)
 		if _, kid := sign(t, ring); kid != first {
 			t.Errorf("%s signs", kid)
@@ -253,7 +254,8 @@ func TestAKeyIsNamedForAsLongAsWhatItSignedCouldLive(t *testing.T) {
 		if err := ring.Withdraw(t.Context(), Withdrawal{KIDs: []string{leaked}}); err != nil {
 			t.Fatal(err)
 		}
-		// A thief's tokens expire when they like, so that a service with an old key set is what counts.
+		// A thief's tokens expire when they like, so that a service with an old key set is what
+		// counts.
 		p.advance(max(lifetime+cfg.Reload+slack, 30*day) - time.Microsecond)
 		tend(t, ring)
 		if got := named(t, ring); got != leaked {

@@ -116,19 +116,25 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values) (request, e
 	if err := oauth.OnlyOnce(form); err != nil {
 		return asked, err
 	}
-	clientID := form.Get("client_id")
+	clientID, uri := form.Get("client_id"), form.Get("post_logout_redirect_uri")
 	if token := form.Get("id_token_hint"); token != "" {
 		hint, err := e.Tokens.Hint(ctx, token)
-		if errors.Is(err, tokens.ErrInvalid) {
+		switch {
+		case errors.Is(err, tokens.ErrWithdrawn):
+			// People must get out, though their app knows no better hint. This one says nothing,
+			// because anybody can have made it.
+			if clientID == "" {
+				uri = ""
+			}
+		case errors.Is(err, tokens.ErrInvalid):
 			return asked, oauth.InvalidRequest.Because("id_token_hint is not an ID token of this server")
-		}
-		if err != nil {
+		case err != nil:
 			return asked, err
-		}
-		if clientID != "" && clientID != hint.Audience {
+		case clientID != "" && clientID != hint.Audience:
 			return asked, oauth.InvalidRequest.Because("id_token_hint was issued to another client than client_id")
+		default:
+			asked.hint, clientID = &hint, hint.Audience
 		}
-		asked.hint, clientID = &hint, hint.Audience
 	}
 	if clientID != "" {
 		found, err := e.Store.Clients.Client(ctx, clientID)
@@ -139,7 +145,6 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values) (request, e
 			asked.client = &found
 		}
 	}
-	uri := form.Get("post_logout_redirect_uri")
 	if uri == "" {
 		return asked, nil
 	}

@@ -53,11 +53,17 @@ func (cfg *refreshGrant) Check(ctx context.Context, request *protocol.TokenReque
 	}, nil
 }
 
-var errRefreshOver = oauth.InvalidGrant.Because("the refresh token has expired, or its grant was revoked; let the person log in again")
+var (
+	errRefreshOver  = oauth.InvalidGrant.Because("the refresh token has expired, or its grant was revoked; let the person log in again")
+	errKeyWithdrawn = oauth.InvalidGrant.Because("the key that signed the refresh token was withdrawn; let the person log in again")
+)
 
 // find is FindRefresh with the refusal of a token that is not one.
 func (cfg *refreshGrant) find(ctx context.Context, token string) (*tokens.Presented, error) {
 	p, err := cfg.Tokens.FindRefresh(ctx, token)
+	if errors.Is(err, tokens.ErrWithdrawn) {
+		return nil, errKeyWithdrawn
+	}
 	if errors.Is(err, tokens.ErrInvalid) {
 		return nil, oauth.InvalidGrant.Because("the refresh token is not one of this server, or is gone")
 	}
@@ -142,7 +148,11 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, p *tokens
 		return "", errRefreshOver
 	}
 	if !cfg.Tokens.Reused(p) {
-		return cfg.Tokens.RefreshAgain(ctx, c, p)
+		successor, err := cfg.Tokens.RefreshAgain(ctx, c, p)
+		if errors.Is(err, tokens.ErrWithdrawn) {
+			err = errKeyWithdrawn
+		}
+		return successor, err
 	}
 	revoked, err := cfg.Store.Grants.RevokeGrant(ctx, g.ID)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 )
@@ -135,11 +136,15 @@ func (i *Issuer) Reused(p *Presented) bool {
 }
 
 // RefreshAgain signs the successor of the used token p again. RS256 is deterministic: it is the
-// same to the letter.
+// same to the letter. ErrWithdrawn: nothing is signed by that key any more.
 func (i *Issuer) RefreshAgain(ctx context.Context, c *client.Client, p *Presented) (string, error) {
 	claims, err := i.refreshClaims(c, &p.Grant, p.successorID, p.successor)
 	if err != nil {
 		return "", err
 	}
-	return i.keys.SignWith(ctx, p.successor.KeyID, typeRefresh, claims)
+	token, err := i.keys.SignWith(ctx, p.successor.KeyID, typeRefresh, claims)
+	if errors.Is(err, keys.ErrUnknown) {
+		err = ErrWithdrawn
+	}
+	return token, err
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
@@ -95,6 +96,10 @@ func New(cfg Config) *Issuer {
 // ErrInvalid says that a token is not one that this server issued, of the type asked for.
 var ErrInvalid = errors.New("not a token of this server")
 
+// ErrWithdrawn is an ErrInvalid: the token names a key that was withdrawn, so that the server may
+// have signed it, or somebody else.
+var ErrWithdrawn = fmt.Errorf("%w: its key was withdrawn", ErrInvalid)
+
 // Sign signs claims with the algorithm that a client registered for; empty: RS256. typ is the "typ"
 // of the JWT's header.
 func (i *Issuer) Sign(ctx context.Context, alg, typ string, claims any) (string, error) {
@@ -110,9 +115,13 @@ func (i *Issuer) Sign(ctx context.Context, alg, typ string, claims any) (string,
 }
 
 // verify checks that token is a JWT of that type which this server signed, and reads its claims. It
-// does not look at the expiry. The error is ErrInvalid, or a failure of the database.
+// does not look at the expiry. The error is ErrInvalid, perhaps as ErrWithdrawn, or a failure of
+// the database.
 func (i *Issuer) verify(ctx context.Context, token, typ string, claims any) error {
 	text, _, err := i.keys.Verify(ctx, token, typ)
+	if errors.Is(err, keys.ErrWithdrawn) {
+		return ErrWithdrawn
+	}
 	if errors.Is(err, keys.ErrInvalid) {
 		return ErrInvalid
 	}

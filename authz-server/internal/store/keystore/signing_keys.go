@@ -36,8 +36,8 @@ func NewKeys(db *sqldb.DB, now func() time.Time) *Keys { return &Keys{db, now} }
 // CheckClock returns an error when nothing may be removed for its age. See [sqldb.DB.CheckClock].
 func (s *Keys) CheckClock(ctx context.Context) error { return s.db.CheckClock(ctx) }
 
-// SigningKeys returns every key, by algorithm and generation, and those that were withdrawn, by kid,
-// as of one moment.
+// SigningKeys returns every key, by algorithm and generation, and those that were withdrawn, by
+// kid, as of one moment.
 func (s *Keys) SigningKeys(ctx context.Context) (keys []SigningKey, withdrawn []WithdrawnKey, err error) {
 	all, err := sqldb.All(ctx, s.db, scanKey, `SELECT kid, alg, generation, private_key, created_at, activates_at,
 			0 AS withdrawn_at, 0, '' FROM signing_keys

@@ -19,13 +19,13 @@ type Withdrawal struct {
 
 	// Missing lets keys be named that are not in the database.
 	Missing bool
-	// Replacements has a new key by algorithm, for each line that has no other key to go on with. Its
-	// Generation and ActivatesAt are ignored.
+	// Replacements has a new key by algorithm, for each line that has no other key to go on with.
+	// Its Generation and ActivatesAt are ignored.
 	Replacements map[string]SigningKey
 }
 
-// WithdrawnKey is a key that was withdrawn. Its PrivateKey is gone, and its Alg is empty if it was not
-// in this database.
+// WithdrawnKey is a key that was withdrawn. Its PrivateKey is gone, and its Alg is empty if it was
+// not in this database.
 type WithdrawnKey struct {
 	SigningKey
 	WithdrawnAt time.Time
@@ -40,8 +40,8 @@ func (e *NoSuccessorError) Error() string { return fmt.Sprintf("no key follows f
 
 // Withdraw removes keys, remembers that they are withdrawn, and lets their successors sign: the key
 // that waits, or else a replacement. All of it happens, or nothing. Keys that are withdrawn already
-// stay as they are. Errors: a *[NoSuccessorError] if w lacks a replacement; ErrNotFound, wrapped with
-// the kid, for a key that is not in the database.
+// stay as they are. Errors: a *[NoSuccessorError] if w lacks a replacement; ErrNotFound, wrapped
+// with the kid, for a key that is not in the database.
 func (s *Keys) Withdraw(ctx context.Context, w Withdrawal) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		last := map[string]place{}
@@ -84,8 +84,8 @@ func (s *Keys) withdraw(ctx context.Context, w Withdrawal, kid string) (place, e
 	now := sqldb.Micros(s.now())
 	var left place
 	var created, activates int64
-	// The statement decides: of two withdrawals at once one finds the row, and of a withdrawal and an
-	// activation the second sees what the first did.
+	// The statement decides: of two withdrawals at once one finds the row, and of a withdrawal and
+	// an activation the second sees what the first did.
 	err := s.db.ExecReturning(ctx, `DELETE FROM signing_keys WHERE kid = $1
 		RETURNING alg, generation, created_at, activates_at`, kid).Scan(&left.alg, &left.generation, &created, &activates)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -154,8 +154,8 @@ func (s *Keys) activateAfter(ctx context.Context, alg string, generation int64) 
 	return rows > 0, err
 }
 
-// WithdrawnKIDs returns the ids of the keys that were withdrawn, in order. It is quick: replicas ask
-// all the time.
+// WithdrawnKIDs returns the ids of the keys that were withdrawn, in order. It is quick: replicas
+// ask all the time.
 func (s *Keys) WithdrawnKIDs(ctx context.Context) ([]string, error) {
 	return sqldb.All(ctx, s.db, row.Text, `SELECT kid FROM withdrawn_keys ORDER BY kid`)
 }

@@ -25,7 +25,8 @@ func fillLine(t *testing.T, s *storetest.World, hours ...int) {
 	}
 }
 
-// showLine lists the keys as "key1:1@-2", with generation and hour, and the withdrawn ones after a bar.
+// showLine lists the keys as "key1:1@-2", with generation and hour, and the withdrawn ones after a
+// bar.
 func showLine(t *testing.T, s *storetest.World) string {
 	t.Helper()
 	keys, withdrawn, err := s.Keys.SigningKeys(t.Context())
