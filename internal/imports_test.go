@@ -49,6 +49,7 @@ func room(service, name, rooms string, others []string) rule {
 var rules = []rule{
 	// Other people's programs import jwks: it needs nothing of ours but its own rooms.
 	{"jwks/internal/exactjson", nil},
+	{"jwks/internal/tinylfu", nil},
 	{"jwks/httpcache", nil},
 	{"jwks/jose", []string{"jwks/internal/exactjson"}},
 	{"jwks/internal/keycache", []string{"jwks/internal/exactjson", "jwks/httpcache", "jwks/jose"}},

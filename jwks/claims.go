@@ -11,8 +11,9 @@ import (
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
-// Claims is what a verified token says. A Claims that [Verifier.Verify]
-// returned must not be changed: it may be shared by all that serve a request.
+// Claims is what a verified token says. [Verifier.Verify] makes a new one for
+// each caller, which may be shared by all that serve a request, and then must
+// not be changed.
 type Claims struct {
 	Issuer   string   // iss
 	Subject  string   // sub: a person's id, or the client's for a token of its own
@@ -86,34 +87,108 @@ func (c *Claims) IsClient() bool { return c.Subject != "" && c.Subject == c.Clie
 // json.Unmarshal does: for claims that Claims has no field for.
 func (c *Claims) Decode(v any) error { return json.Unmarshal(c.Raw, v) }
 
-// claimsSet is a claims set as parsed: the claims, and what else decides.
+// claimsSet is a claims set as parsed: the claims, and what else decides. It is
+// immutable once it was parsed: others get the claims by copy.
 type claimsSet struct {
-	Claims
+	Claims                  // without Raw
+	text            string  // the claims as JSON
 	typ             string  // from the header, normalized
 	keyID           string  // from the header
 	hasConfirmation bool    // cnf is there, whatever its value
 	bound           binding // thumbprint: empty unless cnf.jkt is all that cnf has
+
+	room [usualStrings]string // for the slices of Claims, if they fit
+}
+
+// usualStrings is how many strings the slices of a usual token's claims have,
+// all together. More are fine, and take one allocation more.
+const usualStrings = 12
+
+// copy returns the claims for one caller, who shares nothing with others that
+// can be changed.
+func (c *claimsSet) copy() *Claims {
+	var copied *Claims
+	var room []string
+	if n := len(c.Audience) + len(c.Scope) + len(c.AMR) + len(c.Roles); n <= usualStrings {
+		both := &struct {
+			Claims
+			room [usualStrings]string
+		}{}
+		copied, room = &both.Claims, both.room[:0]
+	} else {
+		copied, room = &Claims{}, make([]string, 0, n)
+	}
+	*copied = c.Claims
+	for _, list := range []*[]string{&copied.Audience, &copied.Scope, &copied.AMR, &copied.Roles} {
+		if *list == nil {
+			continue
+		}
+		start := len(room)
+		room = append(room, *list...)
+		*list = room[start:len(room):len(room)]
+	}
+	copied.Actor = c.Actor.copy()
+	copied.Raw = json.RawMessage(c.text)
+	return copied
+}
+
+func (a *Actor) copy() *Actor {
+	if a == nil {
+		return nil
+	}
+	return &Actor{Subject: a.Subject, Issuer: a.Issuer, Actor: a.Actor.copy()}
+}
+
+// What a string's header and an Actor take, in bytes.
+const (
+	stringSize = 16
+	actorSize  = 40
+)
+
+// size returns about how many bytes the claims take beside the struct.
+func (c *claimsSet) size() int {
+	size := len(c.text)
+	if strings.IndexByte(c.text, '\\') >= 0 {
+		size *= 2 // strings with escapes are no parts of the text
+	}
+	if n := len(c.Audience) + len(c.Scope) + len(c.AMR) + len(c.Roles); n > usualStrings {
+		size += 2 * n * stringSize
+	}
+	for a := c.Actor; a != nil; a = a.Actor {
+		size += actorSize
+	}
+	return size
 }
 
 // parse reads the claims set. Claims that decide whether the token is good
 // must have the right form; those that only inform are left zero if they do
 // not.
-func (c *claimsSet) parse(payload []byte) error {
-	c.Raw = payload
-	return exactjson.Members(payload, func(name, value []byte) (err error) {
-		switch string(name) {
+func (c *claimsSet) parse(text string) error {
+	c.text = text
+	// Each list takes what the one before it has left.
+	room := c.room[:0]
+	list := func(values []string, err error) ([]string, error) {
+		if err != nil || len(values) == len(room) {
+			return nil, err
+		}
+		start := len(room)
+		room = values
+		return values[start:len(values):len(values)], nil
+	}
+	return exactjson.Members(text, func(name, value string) (err error) {
+		switch name {
 		case "iss":
 			c.Issuer, err = exactjson.String(value)
 		case "sub":
 			c.Subject, err = exactjson.String(value)
 		case "aud":
-			c.Audience, err = audienceValue(value)
+			c.Audience, err = list(appendAudience(room, value))
 		case "client_id":
 			c.ClientID, err = exactjson.String(value)
 		case "jti":
 			c.ID, err = exactjson.String(value)
 		case "scope":
-			c.Scope, err = scopeValue(value)
+			c.Scope, err = list(appendScope(room, value))
 		case "iat":
 			c.IssuedAt, err = exactjson.NumericDate(value)
 		case "exp":
@@ -135,44 +210,46 @@ func (c *claimsSet) parse(payload []byte) error {
 		case "acr":
 			c.ACR, _ = exactjson.String(value)
 		case "amr":
-			c.AMR, _ = exactjson.Strings(value)
+			c.AMR, _ = list(exactjson.AppendStrings(room, value))
 		case "roles":
-			c.Roles, _ = exactjson.Strings(value)
+			c.Roles, _ = list(exactjson.AppendStrings(room, value))
 		}
 		return err
 	})
 }
 
 // RFC 7519 §4.1.3: one audience may stand as a plain string.
-func audienceValue(value []byte) ([]string, error) {
+func appendAudience(list []string, value string) ([]string, error) {
 	if value[0] == '"' {
 		s, err := exactjson.String(value)
-		return []string{s}, err
+		return append(list, s), err
 	}
-	return exactjson.Strings(value)
+	return exactjson.AppendStrings(list, value)
 }
 
 // RFC 8693 §4.2: a string, its scopes apart by single spaces (and no other
 // white space). Some issuers write an array.
-func scopeValue(value []byte) ([]string, error) {
+func appendScope(list []string, value string) ([]string, error) {
 	if value[0] == '[' {
-		return exactjson.Strings(value)
+		return exactjson.AppendStrings(list, value)
 	}
-	s, err := exactjson.String(value)
-	if err != nil || s == "" {
-		return nil, err
+	scopes, err := exactjson.String(value)
+	for len(scopes) > 0 {
+		var scope string
+		if scope, scopes, _ = strings.Cut(scopes, " "); scope != "" {
+			list = append(list, scope)
+		}
 	}
-	scopes := strings.Split(s, " ")
-	return slices.DeleteFunc(scopes, func(s string) bool { return s == "" }), nil
+	return list, err
 }
 
 // confirmationValue returns the thumbprint of the key that a token is bound to
 // (RFC 9449 §6.1), or the empty string if it is bound in another way, or in
 // several.
-func confirmationValue(value []byte) string {
+func confirmationValue(value string) string {
 	var thumbprint string
-	err := exactjson.Members(value, func(name, value []byte) (err error) {
-		if string(name) != "jkt" {
+	err := exactjson.Members(value, func(name, value string) (err error) {
+		if name != "jkt" {
 			return errConfirmation
 		}
 		thumbprint, err = exactjson.String(value)
@@ -192,13 +269,13 @@ var (
 const maxActors = 16
 
 // actorValue decodes an actor and the actors before it, at most most of them.
-func actorValue(value []byte, most int) (*Actor, error) {
+func actorValue(value string, most int) (*Actor, error) {
 	if most == 0 {
 		return nil, errActors
 	}
 	actor := &Actor{}
-	err := exactjson.Members(value, func(name, value []byte) (err error) {
-		switch string(name) {
+	err := exactjson.Members(value, func(name, value string) (err error) {
+		switch name {
 		case "sub":
 			actor.Subject, err = exactjson.String(value)
 		case "iss":

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +31,7 @@ func fuzzVerifier(f *testing.F) *Verifier {
 	if err != nil {
 		f.Fatal(err)
 	}
-	v.signed = func(t *jose.JWT, _ []Key) ([]byte, error) { return t.UnverifiedPayload(), nil }
+	v.signed = func(t *jose.JWT, _ []Key) ([]byte, Key, error) { return t.UnverifiedPayload(), Key{}, nil }
 	return v
 }
 
@@ -67,6 +69,10 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, token string) {
 		c, err := v.Verify(t.Context(), token)
+		// Whether it is remembered makes no difference.
+		if again, err2 := v.Verify(t.Context(), token); !reflect.DeepEqual(again, c) || fmt.Sprint(err2) != fmt.Sprint(err) {
+			t.Errorf("%+v, %v, and then %+v, %v", c, err, again, err2)
+		}
 		if err != nil {
 			if c != nil {
 				t.Error("claims beside an error")

@@ -144,8 +144,9 @@ func (g *Guard) authenticateBound(r *http.Request, token string) (claims *Claims
 	if err != nil {
 		return nil, "", err
 	}
-	c.KeyThumbprint = c.bound.thumbprint
-	return &c.Claims, nonce, nil
+	claims = c.copy()
+	claims.KeyThumbprint = c.bound.thumbprint
+	return claims, nonce, nil
 }
 
 // credentials finds the token in the values of the Authorization header.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/maru-auth/maru/jwks/jose"
@@ -53,6 +55,15 @@ type VerifierConfig struct {
 	MaxTokenBytes int
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
+
+	// Memory remembers tokens that were verified, so that their signature is
+	// checked once; all that can change is checked on each use. Nil: one of
+	// this Verifier's own, from [NewTokenMemory] with the zero configuration.
+	// Several Verifiers may share a Memory, and its bounds, whatever their
+	// configurations.
+	Memory TokenMemory
+	// VerifyEveryTime means that no token is remembered.
+	VerifyEveryTime bool
 }
 
 // A Verifier decides whether access tokens are good. It is immutable, and many
@@ -65,10 +76,12 @@ type Verifier struct {
 	leeway           time.Duration
 	maxTokenBytes    int
 	now              func() time.Time
+	memory           TokenMemory // nil: none
+	policy           []byte      // see policyHash
 
 	// signed returns the payload of a token that one of the keys signed. Other
 	// than the function of that name in fuzz tests alone.
-	signed func(t *jose.JWT, keys []Key) (payload []byte, err error)
+	signed func(t *jose.JWT, keys []Key) (payload []byte, signer Key, err error)
 }
 
 // NewVerifier returns a Verifier, or an error that says what is wrong with the
@@ -82,7 +95,6 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		audience:      cfg.Audience,
 		keys:          cfg.Keys,
 		algorithms:    slices.Clone(cfg.Algorithms),
-		types:         slices.Clone(cfg.Types),
 		leeway:        max(cmp.Or(cfg.Leeway, DefaultLeeway), 0),
 		maxTokenBytes: cmp.Or(cfg.MaxTokenBytes, DefaultMaxTokenBytes),
 		now:           cfg.Now,
@@ -94,9 +106,16 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if len(v.algorithms) == 0 {
 		v.algorithms = []string{"RS256"}
 	}
+	for _, typ := range cfg.Types {
+		v.types = append(v.types, jose.NormalType(typ))
+	}
 	if len(v.types) == 0 {
 		v.types = []string{typeAccessToken}
 	}
+	if v.memory = cfg.Memory; v.memory == nil && !cfg.VerifyEveryTime {
+		v.memory, _ = NewTokenMemory(TokenMemoryConfig{}) // fails for negative bounds alone
+	}
+	v.policy = v.policyHash()
 	return v, nil
 }
 
@@ -112,6 +131,8 @@ func (cfg *VerifierConfig) check() error {
 		return fmt.Errorf("jwks: a leeway of %v is more than %v", cfg.Leeway, maxLeeway)
 	case cfg.MaxTokenBytes < 0:
 		return errors.New("jwks: MaxTokenBytes is negative")
+	case cfg.VerifyEveryTime && cfg.Memory != nil:
+		return errors.New("jwks: a Memory is of no use with VerifyEveryTime")
 	case slices.ContainsFunc(cfg.Types, func(typ string) bool { return jose.NormalType(typ) == "" }):
 		return errors.New("jwks: empty token type")
 	}
@@ -119,9 +140,11 @@ func (cfg *VerifierConfig) check() error {
 }
 
 // Verify returns the token's claims if the token is good, and otherwise an
-// error that wraps one of this package's Err values. Everything is checked on
-// every call, in the order of the README: first what is cheap and needs no
-// key, then the signature, and only then is anything in the claims believed.
+// error that wraps one of this package's Err values. Everything is checked, in
+// the order of the README: first what is cheap and needs no key, then the
+// signature, and only then is anything in the claims believed. The checks of a
+// token that is remembered (see VerifierConfig.Memory) are those whose outcome
+// may be another than the last time. The claims are the caller's own.
 //
 // Verify does not use the network, but with a [Cache] it may wait up to a
 // second for a key that is not held, and less if ctx ends.
@@ -137,59 +160,89 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if c.hasConfirmation {
 		return nil, ErrSenderConstrained
 	}
-	return &c.Claims, nil
+	return c.copy(), nil
 }
 
-// verify is Verify, but leaves it to the caller whether the token is bound.
-func (v *Verifier) verify(ctx context.Context, token string) (*claimsSet, error) {
-	if token == "" {
+// readers has the buffers of verifications. A *jose.Reader.
+var readers = sync.Pool{New: func() any { return new(jose.Reader) }}
+
+// verify is Verify, but leaves it to the caller whether the token is bound, and
+// to copy what others share.
+func (v *Verifier) verify(ctx context.Context, text string) (*claimsSet, error) {
+	if text == "" {
 		return nil, ErrNoToken
 	}
-	if len(token) > v.maxTokenBytes {
+	if len(text) > v.maxTokenBytes {
 		return nil, ErrTooLarge
 	}
-	c, err := v.verifyAnew(ctx, token)
+	r := readers.Get().(*jose.Reader)
+	defer func() {
+		r.Reset()
+		readers.Put(r)
+	}()
+	name := TokenKey(r.Read(text, v.policy))
+	token, err := v.remembered(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.live(ctx, c.keyID, c); err != nil {
+	known := token != nil
+	if !known {
+		if token, err = v.verifyAnew(ctx, r); err != nil {
+			return nil, err
+		}
+		token.name = name
+	}
+	if err := v.live(ctx, token.claims.keyID, &token.claims); err != nil {
 		return nil, err
 	}
-	return c, nil
+	if !known {
+		v.remember(token)
+	}
+	return &token.claims, nil
 }
 
 // verifyAnew checks all of a token that never changes: its form, its signature
 // and what it claims.
-func (v *Verifier) verifyAnew(ctx context.Context, token string) (*claimsSet, error) {
-	t, err := jose.Parse(token)
-	switch {
-	case err != nil:
+func (v *Verifier) verifyAnew(ctx context.Context, r *jose.Reader) (*GenuineToken, error) {
+	t, err := r.Parse()
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
 	// RFC 8725 §3.1: the algorithm comes from our list, never from the token.
-	case !slices.Contains(v.algorithms, t.Algorithm):
+	if !slices.Contains(v.algorithms, t.Algorithm) {
 		return nil, ErrAlgorithm
+	}
 	// RFC 9068 §4, RFC 8725 §3.11.
-	case !t.HasType(v.types...):
+	typ := slices.Index(v.types, t.Type)
+	if typ < 0 {
 		return nil, ErrType
 	}
 	keys, err := v.keys.Keys(ctx, t.KeyID)
 	if err != nil {
 		return nil, err
 	}
-	payload, err := v.signed(t, keys)
+	payload, signer, err := v.signed(t, keys)
 	if err != nil {
 		return nil, err
 	}
-	c := &claimsSet{typ: t.Type, keyID: t.KeyID}
-	if err := c.parse(payload); err != nil {
+	token := &GenuineToken{signer: signer}
+	c := &token.claims
+	c.typ, c.keyID = v.types[typ], signer.ID()
+	if c.keyID != t.KeyID {
+		c.keyID = strings.Clone(t.KeyID) // must not keep all of the header
+	}
+	if err := c.parse(string(payload)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrClaims, err)
 	}
-	return c, v.check(c)
+	if err := v.check(c); err != nil {
+		return nil, err
+	}
+	return token, nil
 }
 
-// signed returns the payload of a token that one of the keys signed. One key
-// fits it, unless the issuer gives several one id.
-func signed(t *jose.JWT, keys []Key) (payload []byte, err error) {
+// signed returns the payload of a token that one of the keys signed, and that
+// key. One fits the token, unless the issuer gives several one id.
+func signed(t *jose.JWT, keys []Key) (payload []byte, signer Key, err error) {
 	found := false
 	for _, key := range keys {
 		if !key.Fits(t.Algorithm) {
@@ -197,20 +250,21 @@ func signed(t *jose.JWT, keys []Key) (payload []byte, err error) {
 		}
 		// A token without a kid must not make us try every key.
 		if found && t.KeyID == "" {
-			return nil, fmt.Errorf("%w: the token names none, and several could be meant", ErrUnknownKey)
+			return nil, Key{}, fmt.Errorf("%w: the token names none, and several could be meant", ErrUnknownKey)
 		}
 		found = true
 		if payload == nil {
 			payload, _ = t.VerifiedBy(key)
+			signer = key
 		}
 	}
 	switch {
 	case !found:
-		return nil, fmt.Errorf("%w: it is not the key's", ErrAlgorithm)
+		return nil, Key{}, fmt.Errorf("%w: it is not the key's", ErrAlgorithm)
 	case payload == nil:
-		return nil, ErrSignature
+		return nil, Key{}, ErrSignature
 	}
-	return payload, nil
+	return payload, signer, nil
 }
 
 // check decides on the claims of a token whose signature is right, as far as

@@ -1,7 +1,6 @@
 package jose
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,28 +41,29 @@ func UnmarshalExact(data []byte, v any) error {
 	if target.Kind() != reflect.Pointer || target.IsNil() {
 		return &json.InvalidUnmarshalError{Type: reflect.TypeOf(v)}
 	}
-	return decodeExact(bytes.TrimSpace(data), target.Elem())
+	return decodeExact(strings.TrimSpace(string(data)), target.Elem())
 }
 
 // CheckExact is the part of [UnmarshalExact] that needs no value to decode
 // into: one JSON value in UTF-8, names unique in every object.
 func CheckExact(data []byte) error {
-	if !exactjson.Valid(data) {
+	text := string(data)
+	if !exactjson.Valid(text) {
 		return errNotJSON
 	}
-	return checkValue(bytes.TrimSpace(data), maxDepth)
+	return checkValue(strings.TrimSpace(text), maxDepth)
 }
 
 // checkValue checks the names in a value and in all within it.
-func checkValue(value []byte, depth int) error {
+func checkValue(value string, depth int) error {
 	if depth == 0 {
 		return errDepth
 	}
 	switch value[0] {
 	case '{':
-		return exactjson.MembersOfValid(value, func(_, member []byte) error { return checkValue(member, depth-1) })
+		return exactjson.Members(value, func(_, member string) error { return checkValue(member, depth-1) })
 	case '[':
-		return exactjson.Elements(value, func(element []byte) error { return checkValue(element, depth-1) })
+		return exactjson.Elements(value, func(element string) error { return checkValue(element, depth-1) })
 	}
 	return nil
 }
@@ -71,9 +71,9 @@ func checkValue(value []byte, depth int) error {
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
 // decodeExact decodes checked JSON.
-func decodeExact(value []byte, to reflect.Value) error {
+func decodeExact(value string, to reflect.Value) error {
 	if to.CanAddr() && to.Addr().Type().Implements(unmarshaler) {
-		return json.Unmarshal(value, to.Addr().Interface())
+		return json.Unmarshal([]byte(value), to.Addr().Interface())
 	}
 	null := value[0] == 'n'
 	switch to.Kind() {
@@ -102,19 +102,19 @@ func decodeExact(value []byte, to reflect.Value) error {
 		}
 		return decodeSlice(value, to)
 	}
-	return json.Unmarshal(value, to.Addr().Interface())
+	return json.Unmarshal([]byte(value), to.Addr().Interface())
 }
 
-func decodeStruct(value []byte, to reflect.Value) error {
+func decodeStruct(value string, to reflect.Value) error {
 	kind := to.Type()
-	return exactjson.MembersOfValid(value, func(name, member []byte) error {
+	return exactjson.Members(value, func(name, member string) error {
 		for i := range kind.NumField() {
 			field := kind.Field(i)
 			tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if tag == "" {
 				tag = field.Name
 			}
-			if field.IsExported() && tag == string(name) && tag != "-" {
+			if field.IsExported() && tag == name && tag != "-" {
 				if err := decodeExact(member, to.Field(i)); err != nil {
 					return fmt.Errorf("the member %s: %w", tag, err)
 				}
@@ -124,14 +124,14 @@ func decodeStruct(value []byte, to reflect.Value) error {
 	})
 }
 
-func decodeMap(value []byte, to reflect.Value) error {
+func decodeMap(value string, to reflect.Value) error {
 	decoded := reflect.MakeMap(to.Type())
-	err := exactjson.MembersOfValid(value, func(name, member []byte) error {
+	err := exactjson.Members(value, func(name, member string) error {
 		element := reflect.New(to.Type().Elem()).Elem()
 		if err := decodeExact(member, element); err != nil {
 			return err
 		}
-		decoded.SetMapIndex(reflect.ValueOf(string(name)).Convert(to.Type().Key()), element)
+		decoded.SetMapIndex(reflect.ValueOf(name).Convert(to.Type().Key()), element)
 		return nil
 	})
 	if err == nil {
@@ -140,9 +140,9 @@ func decodeMap(value []byte, to reflect.Value) error {
 	return err
 }
 
-func decodeSlice(value []byte, to reflect.Value) error {
+func decodeSlice(value string, to reflect.Value) error {
 	decoded := reflect.MakeSlice(to.Type(), 0, 4)
-	err := exactjson.Elements(value, func(member []byte) error {
+	err := exactjson.Elements(value, func(member string) error {
 		element := reflect.New(to.Type().Elem()).Elem()
 		if err := decodeExact(member, element); err != nil {
 			return err

@@ -1,7 +1,8 @@
 package jose
 
 import (
-	"encoding/base64"
+	"crypto"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,8 +26,10 @@ type JWT struct {
 	KeyID     string // kid; empty: none
 	Type      string // typ, normalized by [NormalType]; empty: none
 
-	jwk                         []byte // of the header; nil: none
-	payload, signature, message []byte
+	jwk                string // of the header; empty: none
+	message            string // what is signed
+	payload, signature []byte
+	digest             *[sha256.Size]byte // SHA-256 of message; nil: not known
 }
 
 var (
@@ -40,31 +43,38 @@ var (
 // without crit. The error says what is wrong, and shows no part of the JWT. The
 // caller bounds the length.
 func Parse(text string) (*JWT, error) {
-	head, rest, _ := strings.Cut(text, ".")
-	body, sig, ok := strings.Cut(rest, ".")
-	if !ok || head == "" || body == "" {
+	head, body, signature, ok := cut(text)
+	if !ok {
 		return nil, errCompact
 	}
-	t := &JWT{message: []byte(text[:len(head)+1+len(body)])}
+	t := &JWT{message: text[:len(text)-len(signature)-1]}
 	header, err := decodeBase64(head)
 	if err != nil {
 		return nil, errCompact
 	}
-	if err := t.parseHeader(header); err != nil {
+	if err := t.parseHeader(string(header)); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
 	if t.payload, err = decodeBase64(body); err != nil {
 		return nil, errCompact
 	}
-	if t.signature, err = decodeBase64(sig); err != nil { // has no dot either
+	if t.signature, err = decodeBase64(signature); err != nil {
 		return nil, errCompact
 	}
 	return t, nil
 }
 
-func (t *JWT) parseHeader(header []byte) error {
-	return exactjson.Members(header, func(name, value []byte) (err error) {
-		switch string(name) {
+// cut returns the three parts of a JWT. The last may have a dot, which is not
+// base64.
+func cut(text string) (head, body, signature string, ok bool) {
+	head, rest, _ := strings.Cut(text, ".")
+	body, signature, ok = strings.Cut(rest, ".")
+	return head, body, signature, ok && head != "" && body != ""
+}
+
+func (t *JWT) parseHeader(header string) error {
+	return exactjson.Members(header, func(name, value string) (err error) {
+		switch name {
 		case "alg":
 			t.Algorithm, err = exactjson.String(value)
 		case "kid":
@@ -87,7 +97,16 @@ func (t *JWT) parseHeader(header []byte) error {
 // algorithm, which the key must fit. Whether that algorithm is allowed is for
 // the caller to decide before.
 func (t *JWT) VerifiedBy(key Key) (payload []byte, ok bool) {
-	if !key.Verifies(t.Algorithm, t.message, t.signature) {
+	if !key.Fits(t.Algorithm) {
+		return nil, false
+	}
+	algo := algorithms[t.Algorithm]
+	if algo.hash == crypto.SHA256 && t.digest != nil {
+		ok = algo.verify(key.public, algo.hash, t.digest[:], t.signature)
+	} else {
+		ok = algo.verifies(key.public, []byte(t.message), t.signature)
+	}
+	if !ok {
 		return nil, false
 	}
 	return t.payload, true
@@ -117,7 +136,7 @@ type NumericDate struct{ time.Time }
 // UnmarshalJSON is that of [json.Unmarshaler].
 func (d *NumericDate) UnmarshalJSON(text []byte) (err error) {
 	if string(text) != "null" {
-		d.Time, err = exactjson.NumericDate(text)
+		d.Time, err = exactjson.NumericDate(string(text))
 	}
 	return err
 }
@@ -127,22 +146,3 @@ func (d NumericDate) Ahead(now time.Time) bool { return d.After(now.Add(DefaultL
 
 // Past says whether d, an exp, is over, by [DefaultLeeway]. So is the zero value.
 func (d NumericDate) Past(now time.Time) bool { return !now.Before(d.Add(DefaultLeeway)) }
-
-// base64url as RFC 7515 wants it: no padding, and no stray bits at the end,
-// so that a JWT has one spelling only. See decodeBase64.
-var base64url = base64.RawURLEncoding.Strict()
-
-var errBase64 = errors.New("not base64url")
-
-// decodeBase64 decodes text. Unlike the decoder of encoding/base64 it does not
-// read over line breaks.
-func decodeBase64(text string) ([]byte, error) {
-	if strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
-		return nil, errBase64
-	}
-	decoded := make([]byte, base64url.DecodedLen(len(text)))
-	if n, err := base64url.Decode(decoded, []byte(text)); err != nil || n != len(decoded) {
-		return nil, errBase64
-	}
-	return decoded, nil
-}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/maru-auth/maru/jwks/internal/exactjson"
 )
@@ -26,16 +27,18 @@ const (
 // client's key set, or the one in a DPoP proof. A value is immutable, and the
 // zero value verifies nothing.
 type Key struct {
-	id        string
-	algorithm string // empty: any that fits the key's type
-	public    crypto.PublicKey
+	id         string
+	algorithm  string // empty: any that fits the key's type
+	public     crypto.PublicKey
+	thumbprint string // of public
 }
 
 // NewKey returns the public half of a key that you sign with, for one
 // algorithm. Its id is its thumbprint. An RSA key may have any size. The error
 // says that the key does not fit the algorithm.
 func NewKey(algorithm string, public crypto.PublicKey) (Key, error) {
-	key := Key{id: thumbprint(public), algorithm: algorithm, public: public}
+	sum := thumbprint(public)
+	key := Key{id: sum, algorithm: algorithm, public: public, thumbprint: sum}
 	if !key.Fits(algorithm) {
 		return Key{}, fmt.Errorf("is no key for %.32s", algorithm)
 	}
@@ -68,7 +71,13 @@ func (k Key) Verifies(alg string, message, signature []byte) bool {
 
 // Thumbprint returns the thumbprint of the key (RFC 7638) with SHA-256, in
 // base64url. It names the key alone: id and algorithm make no difference.
-func (k Key) Thumbprint() string { return thumbprint(k.public) }
+func (k Key) Thumbprint() string { return k.thumbprint }
+
+// Equal says whether two keys are the same, under the same id, for the same
+// algorithm: what one verifies, the other does.
+func (k Key) Equal(other Key) bool {
+	return k.thumbprint == other.thumbprint && k.algorithm == other.algorithm && k.id == other.id
+}
 
 // jwkMembers are the members of a JWK that matter for verifying.
 type jwkMembers struct {
@@ -91,6 +100,10 @@ var ErrMalformedKey = errors.New("malformed")
 // Ed25519. The error says why it is not; the Key beside an error has its id at
 // most.
 func ParseKey(jwk []byte) (Key, error) {
+	return parseKey(string(jwk))
+}
+
+func parseKey(jwk string) (Key, error) {
 	var m jwkMembers
 	if err := m.parse(jwk); err != nil {
 		return Key{id: m.kid}, err
@@ -102,15 +115,16 @@ func ParseKey(jwk []byte) (Key, error) {
 	if algo, known := algorithms[m.alg]; m.alg != "" && (!known || !algo.fits(public)) {
 		return Key{id: m.kid}, fmt.Errorf("algorithm %.32q not supported for it", m.alg)
 	}
-	return Key{id: m.kid, algorithm: m.alg, public: public}, nil
+	// Cloned, so that a key does not keep the whole set's text.
+	return Key{id: strings.Clone(m.kid), algorithm: strings.Clone(m.alg), public: public, thumbprint: thumbprint(public)}, nil
 }
 
 // parse reads the members. It goes on after a malformed one, which must not
 // hide the private half of a key.
-func (m *jwkMembers) parse(jwk []byte) error {
+func (m *jwkMembers) parse(jwk string) error {
 	var malformed error
-	err := exactjson.Members(jwk, func(name, value []byte) error {
-		if err := m.set(string(name), value); err != nil && malformed == nil {
+	err := exactjson.Members(jwk, func(name, value string) error {
+		if err := m.set(name, value); err != nil && malformed == nil {
 			malformed = err
 		}
 		return nil
@@ -124,7 +138,7 @@ func (m *jwkMembers) parse(jwk []byte) error {
 	return malformed
 }
 
-func (m *jwkMembers) set(name string, value []byte) (err error) {
+func (m *jwkMembers) set(name, value string) (err error) {
 	switch name {
 	case "kid":
 		m.kid, err = exactjson.String(value)
@@ -146,7 +160,7 @@ func (m *jwkMembers) set(name string, value []byte) (err error) {
 		m.y, err = exactjson.String(value)
 	case "key_ops":
 		m.hasOps = true
-		m.ops, err = exactjson.Strings(value)
+		m.ops, err = exactjson.AppendStrings(nil, value)
 	case "d", "k", "p", "q", "dp", "dq", "qi", "oth":
 		m.secret = true
 	}

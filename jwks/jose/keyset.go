@@ -28,12 +28,12 @@ type KeySet struct {
 func ParseKeySet(data []byte) (*KeySet, error) {
 	set := &KeySet{byID: make(map[string][]Key)}
 	found := false
-	err := exactjson.Members(data, func(name, value []byte) error {
-		if string(name) != "keys" {
+	err := exactjson.Members(string(data), func(name, value string) error {
+		if name != "keys" {
 			return nil
 		}
 		found = true
-		return exactjson.Elements(value, func(jwk []byte) error {
+		return exactjson.Elements(value, func(jwk string) error {
 			set.add(jwk)
 			return nil
 		})
@@ -47,8 +47,8 @@ func ParseKeySet(data []byte) (*KeySet, error) {
 	return set, nil
 }
 
-func (s *KeySet) add(jwk []byte) {
-	key, err := ParseKey(jwk)
+func (s *KeySet) add(jwk string) {
+	key, err := parseKey(jwk)
 	if err != nil {
 		s.skipped = append(s.skipped, fmt.Errorf("jwks: key %.64q: %w", key.id, err))
 		return

@@ -95,8 +95,8 @@ func parseProof(text string, algorithms []string, verify func(t *JWT, key Key) (
 		return nil, errProofSignature
 	}
 	p := &Proof{Thumbprint: key.Thumbprint(), Algorithm: t.Algorithm}
-	err = exactjson.Members(payload, func(name, value []byte) (err error) {
-		switch string(name) {
+	err = exactjson.Members(string(payload), func(name, value string) (err error) {
+		switch name {
 		case "jti":
 			p.ID, err = exactjson.String(value)
 		case "htm":
@@ -126,10 +126,10 @@ func (t *JWT) proofKey(allowed []string) (Key, error) {
 		return Key{}, errProofType
 	case !slices.Contains(allowed, t.Algorithm):
 		return Key{}, errProofAlgorithm
-	case t.jwk == nil:
+	case t.jwk == "":
 		return Key{}, errProofKey
 	}
-	key, err := ParseKey(t.jwk)
+	key, err := parseKey(t.jwk)
 	if err != nil || !key.Fits(t.Algorithm) {
 		return Key{}, errProofKey
 	}

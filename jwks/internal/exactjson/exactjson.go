@@ -3,18 +3,20 @@
 //
 // encoding/json matches names without regard to case and lets the last of two
 // members with one name win. Both are wrong for JWTs (RFC 7515 §4, RFC 7519
-// §4), so the few objects that matter are walked by hand, after json.Valid has
-// checked the syntax.
+// §4), so the few objects that matter are walked by hand, in one pass that
+// checks the syntax as it goes.
+//
+// The strings that a walk gives are parts of the text, and so keep it in
+// memory.
 package exactjson
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // maxMembers bounds the members of an object, so that looking for repeated
@@ -31,142 +33,138 @@ var (
 )
 
 // Members calls f with the name and the raw value of every member of the
-// object in data, and fails for invalid JSON and repeated names. The slices
-// belong to data, or are scratch: f must not keep them.
-func Members(data []byte, f func(name, value []byte) error) error {
-	if !Valid(data) {
+// object in text, and fails for invalid JSON, for repeated names, and with the
+// error of f. It calls f as it goes: whatever f did counts only if Members
+// returns nil.
+func Members(text string, f func(name, value string) error) error {
+	i := scanSpace(text, 0)
+	if i >= len(text) || text[i] != '{' {
 		return errNotObject
 	}
-	return MembersOfValid(data, f)
-}
-
-// MembersOfValid is [Members] for data that is [Valid].
-func MembersOfValid(data []byte, f func(name, value []byte) error) error {
-	i := skipSpace(data, 0)
-	if data[i] != '{' {
-		return errNotObject
-	}
-	var few [24][]byte // spares the heap for objects of a usual size
-	seen := few[:0]
-	for i = skipSpace(data, i+1); data[i] != '}'; {
-		end := skipValue(data, i)
-		name := data[i+1 : end-1]
-		if bytes.IndexByte(name, '\\') >= 0 {
-			s, err := String(data[i:end])
-			if err != nil {
-				return err
-			}
-			name = []byte(s)
+	var seen names
+	i = scanSpace(text, i+1)
+	for more := i >= len(text) || text[i] != '}'; more; {
+		end := scanName(text, i)
+		if end < 0 {
+			return errNotObject
 		}
-		for _, s := range seen {
-			if bytes.Equal(s, name) {
-				return errRepeated
-			}
-		}
-		if len(seen) == maxMembers {
-			return errMembers
-		}
-		seen = append(seen, name)
-		i = skipSpace(data, skipSpace(data, end)+1) // over the colon
-		end = skipValue(data, i)
-		if err := f(name, data[i:end]); err != nil {
+		name, err := memberName(text[i:end])
+		if err != nil {
 			return err
 		}
-		i = skipSpace(data, end)
-		if data[i] == ',' {
-			i = skipSpace(data, i+1)
+		if err := seen.add(name); err != nil {
+			return err
 		}
+		i = scanSpace(text, end)
+		if end = scanValue(text, i); end < 0 {
+			return errNotObject
+		}
+		if err := f(name, text[i:end]); err != nil {
+			return err
+		}
+		i = scanSpace(text, end)
+		if more = i < len(text) && text[i] == ','; more {
+			i = scanSpace(text, i+1)
+		}
+	}
+	if i >= len(text) || text[i] != '}' || scanSpace(text, i+1) != len(text) {
+		return errNotObject
 	}
 	return nil
 }
 
-// Valid says whether data is one JSON value in UTF-8.
-func Valid(data []byte) bool { return json.Valid(data) && utf8.Valid(data) }
+// memberName decodes a name with the colon after it.
+func memberName(text string) (string, error) {
+	return String(text[:strings.LastIndexByte(text, '"')+1])
+}
 
-// Elements calls f with the raw value of every element of the array in data,
+// names are those of the members seen so far. Only names with one mark can be
+// equal, so that few are compared.
+type names struct {
+	marks [maxMembers]uint32
+	few   [24]string // spares the heap for objects of a usual size
+	more  []string
+	count int
+}
+
+func (n *names) add(name string) error {
+	if n.count == maxMembers {
+		return errMembers
+	}
+	mark := uint32(len(name)) << 24 //nolint:gosec // G115: equal names have one mark, whatever is cut off
+	if name != "" {
+		mark |= uint32(name[0])<<16 | uint32(name[len(name)/2])<<8 | uint32(name[len(name)-1])
+	}
+	for i, other := range n.marks[:n.count] {
+		if other == mark && n.at(i) == name {
+			return errRepeated
+		}
+	}
+	n.marks[n.count] = mark
+	if n.count < len(n.few) {
+		n.few[n.count] = name
+	} else {
+		n.more = append(n.more, name)
+	}
+	n.count++
+	return nil
+}
+
+func (n *names) at(i int) string {
+	if i < len(n.few) {
+		return n.few[i]
+	}
+	return n.more[i-len(n.few)]
+}
+
+// Valid says whether text is one JSON value in UTF-8, nested at most 128 deep.
+func Valid(text string) bool {
+	end := scanValue(text, 0)
+	return end >= 0 && scanSpace(text, end) == len(text)
+}
+
+// Elements calls f with the raw value of every element of the array in text,
 // which must be valid JSON without space around it, such as a value that
 // [Members] gave.
-func Elements(data []byte, f func(value []byte) error) error {
-	if data[0] != '[' {
+func Elements(text string, f func(value string) error) error {
+	if text[0] != '[' {
 		return errNotArray
 	}
-	for i := skipSpace(data, 1); data[i] != ']'; {
-		end := skipValue(data, i)
-		if err := f(data[i:end]); err != nil {
+	for i := scanSpace(text, 1); text[i] != ']'; {
+		end := scanValue(text, i)
+		if err := f(text[i:end]); err != nil {
 			return err
 		}
-		i = skipSpace(data, end)
-		if data[i] == ',' {
-			i = skipSpace(data, i+1)
+		i = scanSpace(text, end)
+		if text[i] == ',' {
+			i = scanSpace(text, i+1)
 		}
 	}
 	return nil
-}
-
-// skipSpace and skipValue return the index after the white space or the value
-// at i. They never leave data, because data is valid JSON.
-func skipSpace(data []byte, i int) int {
-	for i < len(data) && (data[i] == ' ' || data[i] == '\t' || data[i] == '\n' || data[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-func skipValue(data []byte, i int) int {
-	depth := 0
-	for {
-		switch data[i] {
-		case '"':
-			for i++; data[i] != '"'; i++ {
-				if data[i] == '\\' {
-					i++
-				}
-			}
-			i++
-		case '{', '[':
-			depth++
-			i++
-		case '}', ']':
-			depth--
-			i++
-		case ',', ':', ' ', '\t', '\n', '\r':
-			i++
-		default: // number, true, false, null
-			for i < len(data) && bytes.IndexByte([]byte(",:]} \t\n\r"), data[i]) < 0 {
-				i++
-			}
-		}
-		if depth == 0 {
-			return i
-		}
-	}
 }
 
 // String decodes a string; value is as for [Elements].
-func String(value []byte) (string, error) {
+func String(value string) (string, error) {
 	if value[0] != '"' {
 		return "", errNotString
 	}
-	if bytes.IndexByte(value, '\\') < 0 {
-		return string(value[1 : len(value)-1]), nil
+	if strings.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1], nil
 	}
 	var s string
-	err := json.Unmarshal(value, &s)
+	err := json.Unmarshal([]byte(value), &s)
 	return s, err
 }
 
-// Strings decodes an array of strings; value is as for [Elements].
-func Strings(value []byte) ([]string, error) {
-	var list []string
-	err := Elements(value, func(e []byte) error {
+// AppendStrings decodes an array of strings, and appends them to list; value is
+// as for [Elements].
+func AppendStrings(list []string, value string) ([]string, error) {
+	err := Elements(value, func(e string) error {
 		s, err := String(e)
 		list = append(list, s)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return list, nil
+	return list, err
 }
 
 // latestTime is the end of the year 9999, beyond which a time cannot be
@@ -175,8 +173,8 @@ const latestTime = 253402300799
 
 // NumericDate decodes a time (RFC 7519 §2), seconds since 1970, perhaps with a
 // fraction; value is as for [Elements].
-func NumericDate(value []byte) (time.Time, error) {
-	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
+func NumericDate(value string) (time.Time, error) {
+	if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 		if n < 0 || n > latestTime {
 			return time.Time{}, errNotTime
 		}
@@ -185,7 +183,7 @@ func NumericDate(value []byte) (time.Time, error) {
 	if value[0] != '-' && (value[0] < '0' || value[0] > '9') {
 		return time.Time{}, errNotTime
 	}
-	f, err := strconv.ParseFloat(string(value), 64)
+	f, err := strconv.ParseFloat(value, 64)
 	if err != nil || f < 0 || f > latestTime {
 		return time.Time{}, errNotTime
 	}

@@ -20,9 +20,9 @@ func FuzzMembers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got := map[string]any{}
-		err := Members(data, func(name, value []byte) error {
+		err := Members(string(data), func(name, value string) error {
 			var v any
-			if err := json.Unmarshal(value, &v); err != nil {
+			if err := json.Unmarshal([]byte(value), &v); err != nil {
 				t.Fatalf("value %q: %v", value, err)
 			}
 			if len(value) > 0 && value[0] == '"' {
@@ -32,9 +32,9 @@ func FuzzMembers(f *testing.F) {
 			}
 			if list, ok := v.([]any); ok {
 				n := 0
-				err := Elements(value, func(e []byte) error {
+				err := Elements(value, func(e string) error {
 					var v any
-					if err := json.Unmarshal(e, &v); err != nil || !reflect.DeepEqual(v, list[n]) {
+					if err := json.Unmarshal([]byte(e), &v); err != nil || !reflect.DeepEqual(v, list[n]) {
 						t.Errorf("element %q: %v", e, err)
 					}
 					n++
@@ -44,10 +44,10 @@ func FuzzMembers(f *testing.F) {
 					t.Errorf("%d elements of %d: %v", n, len(list), err)
 				}
 			}
-			if _, twice := got[string(name)]; twice {
+			if _, twice := got[name]; twice {
 				t.Errorf("%q twice", name)
 			}
-			got[string(name)] = v
+			got[name] = v
 			return nil
 		})
 		var want map[string]any
@@ -56,7 +56,7 @@ func FuzzMembers(f *testing.F) {
 		case err == nil && (wantErr != nil || !reflect.DeepEqual(got, want)):
 			t.Errorf("%q: got %v, want %v, %v", data, got, want, wantErr)
 		case err == nil, errors.Is(err, errRepeated), errors.Is(err, errMembers):
-		case wantErr == nil && want != nil && utf8.Valid(data):
+		case wantErr == nil && want != nil && utf8.Valid(data) && depth(data) <= maxDepth:
 			t.Errorf("%q: refused: %v", data, err)
 		}
 	})
@@ -64,8 +64,8 @@ func FuzzMembers(f *testing.F) {
 
 func TestObjectsOfTooManyMembersAreRefused(t *testing.T) {
 	t.Parallel()
-	object := func(n int) []byte {
-		var b bytes.Buffer
+	object := func(n int) string {
+		var b strings.Builder
 		b.WriteByte('{')
 		for i := range n {
 			if i > 0 {
@@ -74,13 +74,51 @@ func TestObjectsOfTooManyMembersAreRefused(t *testing.T) {
 			b.WriteString(`"m` + strings.Repeat("x", i) + `":1`)
 		}
 		b.WriteByte('}')
-		return b.Bytes()
+		return b.String()
 	}
-	nothing := func(_, _ []byte) error { return nil }
+	nothing := func(_, _ string) error { return nil }
 	if err := Members(object(maxMembers), nothing); err != nil {
 		t.Error(err)
 	}
 	if err := Members(object(maxMembers+1), nothing); !errors.Is(err, errMembers) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// depth is more than how deep data is nested, or the same.
+func depth(data []byte) int { return bytes.Count(data, []byte("[")) + bytes.Count(data, []byte("{")) }
+
+// What one takes for JSON, the other does too, but for bytes that are no text and for nesting.
+func FuzzValid(f *testing.F) {
+	for _, s := range []string{
+		` {"a":[1,-0.5e+7,{}, [ ] ],"b":{"c":null} } `, `[1,]`, `{"a":1,}`, `{"a"}`, `{1:2}`, `[}`, `{]`, `01`, `-`, `1.`, `1e`, `1e+`, `.5`, `+1`,
+		`"\u12G4"`, `"\u00e9\ud83d"`, `"\x"`, "\"\t\"", "\"\xc3\x28\"", `"é"`, `tru`, `nullx`, `truefalse`, `[1 2]`, `{"a":1 "b":2}`, `{"a" "b"}`, "\u00a01", "[1]\x00", `"`, `"\`, `"\u12`,
+		`[[[[{"a":[{"b":[[]]}]}]]]]`, `{"a":{"b":{}},"c":[{},{}]}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		want := json.Valid(data) && utf8.Valid(data)
+		if got := Valid(string(data)); got != want && !(want && depth(data) > maxDepth) {
+			t.Errorf("%q: %v", data, got)
+		}
+	})
+}
+
+func TestDeeplyNestedTextsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, pair := range []string{"[]", `{}`} {
+		open, end := pair[:1], pair[1:]
+		if open == "{" {
+			open = `{"a":`
+		}
+		nested := func(n int) string { return strings.Repeat(open, n) + "1" + strings.Repeat(end, n) }
+		if !Valid(nested(maxDepth)) || Valid(nested(maxDepth+1)) {
+			t.Errorf("%s: not %d deep", pair, maxDepth)
+		}
+		// The bits of levels that have ended must not be taken for those of others.
+		if mixed := "[" + nested(100) + `,{"a":[` + nested(70) + `,{}]},[1,2]]`; !Valid(mixed) || Valid(mixed[:len(mixed)-1]+"}") {
+			t.Errorf("%s: wrong about what is open", pair)
+		}
 	}
 }

@@ -162,8 +162,8 @@ func (f *fetcher) discover(ctx context.Context) error {
 		return err
 	}
 	var issuer, keysAt string
-	err = exactjson.Members(body, func(name, value []byte) (err error) {
-		switch string(name) {
+	err = exactjson.Members(string(body), func(name, value string) (err error) {
+		switch name {
 		case "issuer":
 			issuer, err = exactjson.String(value)
 		case "jwks_uri":
@@ -186,7 +186,7 @@ func (f *fetcher) discover(ctx context.Context) error {
 		return errors.New("jwks_uri: not https, though the issuer is")
 	}
 	if keysAt != f.url {
-		f.url, f.etag, f.last = keysAt, "", fetchedSet{}
+		f.url, f.etag, f.last = strings.Clone(keysAt), "", fetchedSet{}
 	}
 	f.discovered = time.Now()
 	return nil

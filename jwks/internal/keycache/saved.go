@@ -156,16 +156,16 @@ func (f savedFile) load(now time.Time) (set fetchedSet, fetched time.Time, err e
 }
 
 func parseSaved(text []byte) (saved savedSet, err error) {
-	err = exactjson.Members(text, func(name, value []byte) (err error) {
-		switch string(name) {
+	err = exactjson.Members(string(text), func(name, value string) (err error) {
+		switch name {
 		case "issuer":
 			saved.Issuer, err = exactjson.String(value)
 		case "jwks_url":
 			saved.URL, err = exactjson.String(value)
 		case "fetched":
-			err = json.Unmarshal(value, &saved.Fetched)
+			err = json.Unmarshal([]byte(value), &saved.Fetched)
 		case "lifetime":
-			err = json.Unmarshal(value, &saved.Lifetime)
+			err = json.Unmarshal([]byte(value), &saved.Lifetime)
 		case "key_set":
 			saved.KeySet = append(saved.KeySet, value...)
 		}
