@@ -200,7 +200,9 @@ func TestVerifiersWithDifferentRulesShareAMemory(t *testing.T) {
 		"much leeway":       func(cfg *jwks.VerifierConfig) { cfg.Leeway = time.Minute },
 		// Parts of rules must not be taken for others.
 		"joined": func(cfg *jwks.VerifierConfig) { cfg.Issuer, cfg.Audience = iss.URL()+audience, audience },
-		"moved":  func(cfg *jwks.VerifierConfig) { cfg.Algorithms, cfg.Types = []string{"RS256"}, []string{"PS256", "at+jwt"} },
+		"moved": func(cfg *jwks.VerifierConfig) {
+			cfg.Algorithms, cfg.Types = []string{"RS256"}, []string{"PS256", "at+jwt"}
+		},
 	}
 	tokens := []string{
 		iss.AccessToken(t, jwkstest.Token{Audience: audience}),

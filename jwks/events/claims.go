@@ -42,8 +42,8 @@ func parseClaims(payload []byte) (claims, error) {
 	if err := jose.CheckExact(payload); err != nil {
 		return c, err
 	}
-	err := exactjson.Members(payload, func(name, value []byte) (err error) {
-		switch string(name) {
+	err := exactjson.Members(string(payload), func(name, value string) (err error) {
+		switch name {
 		case "iss":
 			c.issuer, err = exactjson.String(value)
 		case "jti":
@@ -57,12 +57,12 @@ func parseClaims(payload []byte) (claims, error) {
 		case "toe":
 			c.occurredAt, err = exactjson.NumericDate(value)
 		case "sub_id":
-			c.subject = clone(value)
+			c.subject = json.RawMessage(value)
 		case "sub", "exp":
 			err = errOtherJWT
 		case "events":
-			err = exactjson.MembersOfValid(value, func(name, value []byte) error {
-				c.events = append(c.events, namedEvent{string(name), clone(value)})
+			err = exactjson.Members(value, func(name, value string) error {
+				c.events = append(c.events, namedEvent{name, json.RawMessage(value)})
 				return nil
 			})
 		}
@@ -80,15 +80,13 @@ func parseClaims(payload []byte) (claims, error) {
 }
 
 // stringOrStrings decodes an aud (RFC 7519 §4.1.3).
-func stringOrStrings(value []byte) ([]string, error) {
+func stringOrStrings(value string) ([]string, error) {
 	if value[0] == '"' {
 		s, err := exactjson.String(value)
 		return []string{s}, err
 	}
-	return exactjson.Strings(value)
+	return exactjson.AppendStrings(nil, value)
 }
-
-func clone(value []byte) json.RawMessage { return append(json.RawMessage(nil), value...) }
 
 var (
 	errSeveral   = errors.New("a token is about one event")

@@ -130,19 +130,19 @@ func (s Subject) check() error {
 // parseMembers reads the members of a complex subject.
 func (s *Subject) parseMembers(depth int) error {
 	s.Members = make(map[string]Subject)
-	return exactjson.MembersOfValid(s.Raw, func(name, value []byte) error {
-		if string(name) == "format" {
+	return exactjson.Members(string(s.Raw), func(name, value string) error {
+		if name == "format" {
 			return nil
 		}
 		// A complex subject has simple ones only (SSF §3.3).
-		one, err := parseSubject(clone(value), min(depth-1, 2))
+		one, err := parseSubject(json.RawMessage(value), min(depth-1, 2))
 		if err != nil {
 			return err
 		}
 		if one.Format == FormatComplex {
 			return errSubject
 		}
-		s.Members[string(name)] = one
+		s.Members[name] = one
 		return nil
 	})
 }
