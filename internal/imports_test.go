@@ -78,7 +78,7 @@ var rules = []rule{
 	{"internal/sqldb/growthtest", []string{"internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv", "internal/testenv/program"}},
 	{"internal/apidocs", []string{"internal/httpd"}},
-	{"internal/rest", []string{"jwks", "jwks/jose", "internal/apidocs", "internal/httpd", "internal/sqldb"}},
+	{"internal/rest", []string{"jwks", "jwks/events", "jwks/jose", "internal/apidocs", "internal/httpd", "internal/sqldb"}},
 	{"internal/service", []string{"jwks", "internal/cli", "internal/httpd", "internal/rest", "internal/sqldb", "internal/sqldb/backup"}},
 	{"internal/service/servicetest", []string{"internal/service", "internal/sqldb/sqldbtest", "internal/testenv", "jwks/jwkstest", "jwks/rscheck/attack"}},
 	{"internal", nil},
@@ -159,13 +159,13 @@ var rules = []rule{
 
 	{"resources/user", []string{"resources/user/internal/...", "internal/cli", "internal/service"}},
 	{"resources/user/internal/api", []string{
-		"internal/discovery", "resources/user/internal/store", "jwks", "internal/httpd", "internal/rest",
+		"internal/discovery", "resources/user/internal/store", "jwks", "jwks/events", "internal/httpd", "internal/rest",
 	}},
 	{"resources/user/internal/store", []string{"internal/sqldb"}},
 
 	{"resources/board", []string{"resources/board/internal/...", "internal/cli", "internal/service"}},
 	{"resources/board/internal/api", []string{
-		"resources/board/internal/store", "resources/board/internal/authors", "jwks", "internal/httpd",
+		"resources/board/internal/store", "resources/board/internal/authors", "jwks", "jwks/events", "internal/httpd",
 		"internal/rest",
 	}},
 	{"resources/board/internal/authors", []string{"internal/discovery", "resources/board/internal/store", "internal/httpd"}},

@@ -39,6 +39,7 @@ type Config struct {
 	Issuer   string // of the tokens that it trusts
 	Audience string // its identifier in tokens, and its public address
 	Verifier *jwks.Verifier
+	Keys     jwks.KeySource // of the issuer, for what else it signs: see [API.Events]
 	Log      *slog.Logger
 	Metrics  *prometheus.Registry // gets the count of refused tokens; nil: it is not published
 	Docs     string               // public client with which people try the interface at /docs; empty: there is no /docs

@@ -128,7 +128,7 @@ func (p Program) Serve(
 	defer process.background.Wait()
 	defer stop()
 
-	process.Verifier, err = settings.Verifier(working, process.Log)
+	process.Verifier, process.Keys, err = settings.Verifier(working, process.Log)
 	if err != nil {
 		return cli.Usage(err)
 	}

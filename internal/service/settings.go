@@ -46,16 +46,16 @@ func (s Settings) Database() sqldb.Options {
 	return opts
 }
 
-// Verifier returns the verifier of the service's tokens. Until ctx ends it keeps the issuer's keys
-// fresh; the issuer need not be up.
-func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifier, error) {
+// Verifier returns the verifier of the service's tokens, and the issuer's keys, which it keeps fresh
+// until ctx ends; the issuer need not be up.
+func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifier, jwks.KeySource, error) {
 	keys, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: s.Issuer, JWKSURL: s.JWKSURL, File: s.JWKSCache, Log: log})
 	if err != nil {
-		return nil, fmt.Errorf("settings --issuer, --jwks-url and --jwks-cache-file: %w", err)
+		return nil, nil, fmt.Errorf("settings --issuer, --jwks-url and --jwks-cache-file: %w", err)
 	}
 	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: s.Issuer, Audience: s.Audience, Keys: keys, Algorithms: s.TokenAlgs})
 	if err != nil {
-		return nil, fmt.Errorf("settings --issuer, --audience and --token-algs: %w", err)
+		return nil, nil, fmt.Errorf("settings --issuer, --audience and --token-algs: %w", err)
 	}
-	return verifier, nil
+	return verifier, keys, nil
 }

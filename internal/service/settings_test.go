@@ -41,7 +41,8 @@ func TestTokensAreTakenByTheAlgorithmsThatAreSet(t *testing.T) {
 	token := message + "." + encode(ed25519.Sign(private, []byte(message)))
 	verifier := func(algs ...string) (*jwks.Verifier, error) {
 		settings := service.Settings{Issuer: server.URL, JWKSURL: server.URL, Audience: audience, TokenAlgs: algs}
-		return settings.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		v, _, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		return v, err
 	}
 	for _, tc := range []struct {
 		algs []string

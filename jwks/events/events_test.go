@@ -152,7 +152,7 @@ func newReceiver(v *events.Verifier) *receiver {
 			}
 			return r.fails
 		},
-		Observe: func(_ *http.Request, o events.Outcome) {
+		Observe: func(_ http.ResponseWriter, _ *http.Request, o events.Outcome) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.outcome = o

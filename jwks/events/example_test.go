@@ -85,7 +85,7 @@ func Example() {
 	}
 	handler := events.NewHandler(events.HandlerConfig{
 		Verifier: n.verifier, Apply: n.apply,
-		Observe: func(_ *http.Request, outcome events.Outcome) { fmt.Print(outcome.Code, " ") },
+		Observe: func(_ http.ResponseWriter, _ *http.Request, outcome events.Outcome) { fmt.Print(outcome.Code, " ") },
 	})
 
 	token := iss.SET(tb, jwkstest.SET{Audience: audience, Type: events.TypeAccountPurged, Subject: "mina"})

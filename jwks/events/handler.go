@@ -36,11 +36,12 @@ type HandlerConfig struct {
 	// goroutines at once. Required.
 	Apply func(ctx context.Context, event Event) error
 
-	// Observe is told of every request that was answered, for metrics. Nil: nobody
-	// is told.
-	Observe func(r *http.Request, outcome Outcome)
-	// Log gets refused tokens, at level warn, and errors of Apply. Never any part
-	// of a token. Nil: no log.
+	// Observe is told of every request before it is answered, for metrics. Nil:
+	// nobody is told.
+	Observe func(w http.ResponseWriter, r *http.Request, outcome Outcome)
+	// Log gets errors of Apply, at level error, what cannot be judged now, at
+	// level warn, and refused tokens, at level debug: anybody can send those.
+	// Never any part of a token. Nil: no log.
 	Log *slog.Logger
 }
 
@@ -95,9 +96,9 @@ func NewHandler(cfg HandlerConfig) *Handler {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	outcome := h.receive(w, r)
 	if h.cfg.Observe != nil {
-		h.cfg.Observe(r, outcome)
+		h.cfg.Observe(w, r, outcome)
 	}
-	status, description := http.StatusAccepted, ""
+	status, description := http.StatusAccepted, outcome.Description()
 	switch outcome.Code {
 	case "applied", "duplicate", "ignored":
 	case "failed":
@@ -109,8 +110,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 		h.cfg.Log.WarnContext(r.Context(), "an event cannot be judged now; the transmitter will repeat it", "reason", outcome.Err)
 	default:
-		status, description = http.StatusBadRequest, refusalOf(outcome.Err).description
-		h.cfg.Log.WarnContext(r.Context(), "an event was refused", "code", outcome.Code, "reason", outcome.Err)
+		status = http.StatusBadRequest
+		h.cfg.Log.DebugContext(r.Context(), "an event was refused", "code", outcome.Code, "reason", outcome.Err)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	if description == "" {
@@ -203,6 +204,24 @@ var refusals = []refusal{
 	{ErrTooOld, invalidRequest, "The security event token is too old."},
 	{ErrEvent, invalidRequest, "The event is not as its definition requires."},
 	{jwks.ErrClaims, invalidRequest, "The security event token lacks a claim, has a malformed one, or has sub or exp."},
+}
+
+// Description is the description of the answer if the token was refused, and
+// otherwise empty.
+func (o Outcome) Description() string {
+	if o.Err == nil || !o.Refused() {
+		return ""
+	}
+	return refusalOf(o.Err).description
+}
+
+// Refused tells whether the token was refused for good.
+func (o Outcome) Refused() bool {
+	switch o.Code {
+	case "applied", "duplicate", "ignored", "failed", "unavailable":
+		return false
+	}
+	return true
 }
 
 func refusalOf(err error) refusal {

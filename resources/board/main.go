@@ -46,6 +46,7 @@ func run(ctx context.Context, cfg config) error {
 			return nil, err
 		}
 		p.Go(names.Run)
+		p.Go(func(ctx context.Context) { posts.Purge(ctx, p.Log) })
 		return api.New(api.Config{Config: p.Config, Store: posts, Names: names, Now: p.Now})
 	})
 }

@@ -20,7 +20,7 @@ const publicCache = "public, max-age=10"
 // admitAnonymous decides on a request without a token: a network may make so many.
 func (s *service) admitAnonymous(ctx huma.Context) bool {
 	r, w := humamux.Unwrap(ctx)
-	if !s.anonymous.allow(httpd.ClientAddr(r.Context())) {
+	if !s.anonymous.Allow(httpd.ClientAddr(r.Context())) {
 		w.Header().Set("Retry-After", "1")
 		httpd.WriteProblem(w, r, httpd.Problem{
 			Status: http.StatusTooManyRequests,

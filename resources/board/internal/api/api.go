@@ -36,7 +36,7 @@ type service struct {
 	names     *authors.Names
 	audience  string
 	searches  searches
-	anonymous *rateLimit
+	anonymous *rest.SenderLimit
 }
 
 // New returns the service's handler, or an error that says what is wrong with the configuration.
@@ -45,8 +45,11 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{api: api, store: cfg.Store, names: cfg.Names, audience: cfg.Audience, anonymous: newRateLimit(cfg.Now)}
+	s := &service{api: api, store: cfg.Store, names: cfg.Names, audience: cfg.Audience, anonymous: rest.NewSenderLimit(cfg.Now)}
 	s.routes()
+	if err := api.Events(cfg.Now, s.applyEvent); err != nil {
+		return nil, err
+	}
 	return api.Handler()
 }
 
@@ -59,6 +62,9 @@ func Document(issuer, audience string) ([]byte, error) {
 	}
 	s := &service{api: api}
 	s.routes()
+	if err := api.Events(nil, s.applyEvent); err != nil {
+		return nil, err
+	}
 	return api.Document()
 }
 

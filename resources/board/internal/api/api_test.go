@@ -32,7 +32,7 @@ func TestAFailureOfTheDatabaseIsInTheLogAndNowhereElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	handler, err := api.New(api.Config{Store: s, Names: names, Config: rest.Config{
-		Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience), Log: logger,
+		Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience), Keys: issuer.KeySet(), Log: logger,
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestTheMetadataURLFollowsTheAudience(t *testing.T) {
 		"https://api.example/board/": "https://api.example/.well-known/oauth-protected-resource/board",
 		"https://board.example":      "https://board.example/.well-known/oauth-protected-resource",
 	} {
-		handler, err := api.New(api.Config{Config: rest.Config{Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience)}})
+		handler, err := api.New(api.Config{Config: rest.Config{Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(t, audience), Keys: issuer.KeySet()}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,6 +28,7 @@ var resource = rest.Resource{
 		{Name: "comments", Description: "Answers to posts, with one level of replies."},
 		{Name: "me", Description: "What belongs to the person whose token you send."},
 		{Name: "users", Description: "For the issuer."},
+		{Name: "events", Description: "What the issuer tells the service."},
 		{Name: "moderation", Description: "For people with the role moderator, with a token for the scope " + scopeModerate + "."},
 	},
 	Scopes: []rest.Scope{

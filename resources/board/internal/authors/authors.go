@@ -29,10 +29,15 @@ const (
 	cacheSize   = 20000           // names kept in memory
 	fresh       = 5 * time.Minute // how long a name counts as current
 	freshAbsent = time.Minute     // how long an id counts as unknown
-	batch       = 100             // ids in one request: what the user service allows
-	batchBytes  = 2000            // of ids in one request: escaped, they fit into a URL that every gateway takes
-	maxID       = 128             // bytes of an id
-	maxWanted   = 2000            // ids waiting to be asked for; further ones wait for their next reader
+
+	// After an event told that a name has changed, the user service may not know it yet.
+	freshOutdated = 2 * time.Second  // how long a name counts as current then
+	settle        = 30 * time.Second // and for how long that holds
+	maxOutdated   = 1000             // ids for which it holds
+	batch         = 100              // ids in one request: what the user service allows
+	batchBytes    = 2000             // of ids in one request: escaped, they fit into a URL that every gateway takes
+	maxID         = 128              // bytes of an id
+	maxWanted     = 2000             // ids waiting to be asked for; further ones wait for their next reader
 
 	readerWait = time.Second     // how long a reader waits for a name
 	fetchLimit = 3 * time.Second // how long the user service may take
@@ -61,6 +66,8 @@ type Names struct {
 	source *source
 	cache  *lru.Cache[string, store.Name]
 
+	outdated *lru.Cache[string, time.Time] // when an event told that an id's name had changed
+
 	mu       sync.Mutex
 	wanted   map[string]bool // ids to ask for
 	answered chan struct{}   // closed, and replaced, after each answer
@@ -82,8 +89,13 @@ func New(cfg Config) (*Names, error) {
 	if err != nil {
 		return nil, err
 	}
+	outdated, err := lru.New[string, time.Time](maxOutdated)
+	if err != nil {
+		return nil, err
+	}
 	return &Names{
 		cfg:      cfg,
+		outdated: outdated,
 		source:   newSource(cfg),
 		cache:    cache,
 		wanted:   make(map[string]bool),
@@ -119,7 +131,7 @@ func (n *Names) cached(ids []string, names map[string]string) (missing []string)
 		case !ok:
 			missing = append(missing, id)
 			continue
-		case !isFresh(entry, now):
+		case !n.isFresh(entry, now):
 			old = append(old, id)
 		}
 		if entry.Name != "" {
@@ -142,8 +154,25 @@ func askable(id string) bool {
 	return id != "" && len(id) <= maxID
 }
 
-func isFresh(entry store.Name, now time.Time) bool {
+// Outdate notes that an author has another name now, for an event, and asks for it if the old one
+// is known. Error: [store.ErrReceived], or the database's.
+func (n *Names) Outdate(ctx context.Context, r store.Receipt, id string) error {
+	kept, err := n.cfg.Store.OutdateName(ctx, r, id)
+	if err != nil {
+		return err
+	}
+	if kept || n.cache.Contains(id) {
+		n.outdated.Add(id, n.cfg.Now())
+		n.want([]string{id})
+	}
+	return nil
+}
+
+func (n *Names) isFresh(entry store.Name, now time.Time) bool {
 	age := now.Sub(entry.FetchedAt)
+	if at, ok := n.outdated.Get(entry.ID); ok && entry.FetchedAt.Before(at.Add(settle)) {
+		return !entry.FetchedAt.Before(at) && age < freshOutdated
+	}
 	if entry.Unknown {
 		return age < freshAbsent
 	}

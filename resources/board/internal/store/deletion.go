@@ -29,9 +29,7 @@ const (
 // day ([ErrDeleted]). A call does a bounded part and returns whether that was all; to repeat it
 // goes on, and later changes nothing. If nobody repeats it, [Store.Sweep] does the rest.
 func (s *Store) DeleteAuthor(ctx context.Context, author string, withPosts bool) (done bool, err error) {
-	if _, err := s.db.Exec(ctx, `INSERT INTO deleted_authors (author, with_posts, done, deleted_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (author) DO UPDATE SET with_posts = excluded.with_posts`,
-		author, withPosts, false, sqldb.Micros(s.now())); err != nil {
+	if err := s.markAuthor(ctx, author, withPosts); err != nil {
 		return false, err
 	}
 	until := time.Now().Add(deletionTime)
@@ -45,6 +43,14 @@ func (s *Store) DeleteAuthor(ctx context.Context, author string, withPosts bool)
 		}
 	}
 	return false, nil
+}
+
+// markAuthor notes that a person is to be removed.
+func (s *Store) markAuthor(ctx context.Context, author string, withPosts bool) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO deleted_authors (author, with_posts, done, deleted_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (author) DO UPDATE SET with_posts = excluded.with_posts`,
+		author, withPosts, false, sqldb.Micros(s.now()))
+	return err
 }
 
 // deleteSome does one step, and returns how many rows it was about; 0: there is nothing left.

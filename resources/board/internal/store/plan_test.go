@@ -32,6 +32,7 @@ var grown = []string{
 	`INSERT INTO deleted_authors (author, with_posts, done, deleted_at)
 		` + growthtest.Numbers + ` SELECT 'x' || i, i % 4 = 1, i % 2 = 0, i - CASE WHEN i % 2 = 0 THEN 86400000000 WHEN i < 10 THEN 60000000 ELSE 0 END FROM n`,
 	`INSERT INTO author_names (id, name, fetched_at) ` + growthtest.Numbers + ` SELECT 'a' || i, 'n', i FROM n`,
+	`INSERT INTO received_events (id, expires_at) ` + growthtest.Numbers + ` SELECT 'e' || i, i FROM n`,
 }
 
 func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
@@ -53,6 +54,17 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 		growthtest.Test{
 			DB: s.db, URL: databaseURL, Store: reflect.TypeFor[*Store](), Fill: grown,
 			Calls: []growthtest.Call{
+				call("PurgeAuthor", func(ctx context.Context) error {
+					return s.PurgeAuthor(ctx, Receipt{ID: "new"}, "nobody", true)
+				}),
+				call("OutdateName", func(ctx context.Context) error {
+					_, err := s.OutdateName(ctx, Receipt{ID: "newer"}, "a1")
+					return err
+				}),
+				call("Purge", func(ctx context.Context) error { // the steps are those of DeleteAuthor
+					_, err := s.marked(ctx, marked{at: 500, author: "x500"})
+					return err
+				}),
 				call("Board", func(ctx context.Context) error { _, err := s.Board(ctx, "free"); return err }),
 				call("Boards", func(ctx context.Context) error {
 					_, _, err := s.Boards(ctx, false, BoardPosition{500, "b500"}, 100)

@@ -30,6 +30,7 @@ var (
 	ErrReplyToReply = errors.New("a reply to a reply")
 	ErrDeleted      = errors.New("the author was deleted")
 	ErrKeyReused    = errors.New("the idempotency key was used for another request")
+	ErrReceived     = errors.New("the event was received before")
 )
 
 // Store is the board service's database.
@@ -38,6 +39,7 @@ type Store struct {
 	db       *sqldb.DB
 	now      func() time.Time
 	searches chan struct{} // has one element for each that is under way
+	purges   chan struct{} // of capacity one: somebody is to be removed
 }
 
 // A Viewer is whoever looks. A hidden post or comment exists for its author and for moderators
@@ -62,7 +64,7 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, now: now, searches: make(chan struct{}, searchesAtOnce)}
+	s := &Store{db: db, now: now, searches: make(chan struct{}, searchesAtOnce), purges: make(chan struct{}, 1)}
 	s.Upkeep = db.Upkeep(now, s.sweeps())
 	if err := s.makeFirstBoards(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the first boards: %w", err), s.Close())

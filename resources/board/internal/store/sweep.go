@@ -12,6 +12,8 @@ func (s *Store) sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
 		{Name: "expired idempotency keys", Rows: sqldb.Rows{
 			Table: "idempotency_keys", Key: "subject, route, request_key", Where: "expires_at <= $1", Order: "expires_at"}},
+		{Name: "ids of events", Rows: sqldb.Rows{
+			Table: "received_events", Key: "id", Where: "expires_at <= $1", Order: "expires_at"}},
 		{Name: "what deleted people wrote", Step: s.sweepAuthors, Batch: 1},
 		{Name: "deleted posts and their comments", Step: s.sweepPosts, Batch: 1},
 		{Name: "marks of deleted people", Keep: keepMarks, Rows: sqldb.Rows{

@@ -44,6 +44,9 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	s := &service{store: cfg.Store, userinfo: newUserinfo(cfg.Issuer, cfg.Now), audience: cfg.Audience, now: cfg.Now, log: cfg.Log}
 	s.addRoutes(api)
+	if err := api.Events(cfg.Now, s.applyEvent); err != nil {
+		return nil, err
+	}
 	return api.Handler()
 }
 
@@ -54,7 +57,11 @@ func Document(issuer, audience string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	new(service).addRoutes(api)
+	s := new(service)
+	s.addRoutes(api)
+	if err := api.Events(nil, s.applyEvent); err != nil {
+		return nil, err
+	}
 	return api.Document()
 }
 

@@ -39,7 +39,7 @@ func newFixture(t *testing.T) fixture {
 	}
 	t.Cleanup(func() { f.store.Close() })
 	f.handler, err = New(Config{Store: f.store, Now: func() time.Time { return time.Unix(f.now.Load(), 0) }, Config: rest.Config{
-		Issuer: f.issuer.URL(), Audience: audience, Verifier: f.issuer.Verifier(t, audience), Metrics: f.metrics,
+		Issuer: f.issuer.URL(), Audience: audience, Verifier: f.issuer.Verifier(t, audience), Keys: f.issuer.KeySet(), Metrics: f.metrics,
 		Log: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}})
 	if err != nil {
@@ -62,7 +62,7 @@ func TestRefusedTokensAreCounted(t *testing.T) {
 	f := newFixture(t)
 	f.get("/v1/me", "")
 	families, err := f.metrics.Gather()
-	if err != nil || len(families) != 1 || families[0].GetName() != "tokens_refused_total" {
+	if err != nil || len(families) != 2 || families[0].GetName() != "events_received_total" || families[1].GetName() != "tokens_refused_total" {
 		t.Error(families, err)
 	}
 }
@@ -113,7 +113,7 @@ func FuzzPatchBody(f *testing.F) {
 	}
 	f.Cleanup(func() { people.Close() })
 	handler, err := New(Config{Store: people, Config: rest.Config{
-		Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(f, audience), Log: slog.New(slog.DiscardHandler),
+		Issuer: issuer.URL(), Audience: audience, Verifier: issuer.Verifier(f, audience), Keys: issuer.KeySet(), Log: slog.New(slog.DiscardHandler),
 	}})
 	if err != nil {
 		f.Fatal(err)

@@ -21,6 +21,7 @@ var resource = rest.Resource{
 	Tags: []*huma.Tag{
 		{Name: "me", Description: "What belongs to the person whose token you send."},
 		{Name: "users", Description: "Public profiles."},
+		{Name: "events", Description: "What the issuer tells the service."},
 	},
 	Scopes: []rest.Scope{
 		{Name: "user:read", Text: "Read one's own profile, settings and interests, and public profiles one at a time.",

@@ -14,6 +14,8 @@ import (
 const keepMarks = 24 * time.Hour
 
 var sweeps = []sqldb.Sweep{
+	{Name: "ids of events", Rows: sqldb.Rows{
+		Table: "received_events", Key: "id", Where: "expires_at <= $1", Order: "expires_at"}},
 	{Name: "marks of deleted people", Keep: keepMarks, Rows: sqldb.Rows{
 		Table: "people", Key: "id", Where: "deleted_at > 0 AND deleted_at <= $1", Order: "deleted_at"}},
 }

@@ -29,11 +29,16 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 			Fill: []string{`INSERT INTO people (id, display_name, bio, avatar_url, website, filled, profile_version, locale, time_zone, theme,
 					notify_email, notify_replies, settings_version, tags, interests_version, created_at, updated_at, deleted_at)
 				` + growthtest.Numbers + ` SELECT 'p' || i, 'n', '', '', '', false, 'v', '', '', 'dark', true, true, 'v', '[]', 'v', i, i,
-				CASE WHEN i % 2 = 0 THEN i ELSE 0 END FROM n`},
+				CASE WHEN i % 2 = 0 THEN i ELSE 0 END FROM n`,
+				`INSERT INTO received_events (id, expires_at) ` + growthtest.Numbers + ` SELECT 'e' || i, 86400000000 + i FROM n`},
 			Calls: []growthtest.Call{
 				{Method: "Person", Do: func(ctx context.Context) error { _, err := s.Person(ctx, "p1"); return err }},
 				{Method: "DeletePerson", Do: func(ctx context.Context) error {
 					return errors.Join(s.DeletePerson(ctx, "p1"), s.DeletePerson(ctx, "p2"), s.DeletePerson(ctx, "new"))
+				}},
+				{Method: "PurgePerson", Do: func(ctx context.Context) error { return s.PurgePerson(ctx, Receipt{ID: "new"}, "p3") }},
+				{Method: "NamePerson", Do: func(ctx context.Context) error {
+					return s.NamePerson(ctx, Receipt{ID: "newer"}, "p5", "n", time.Unix(1, 0))
 				}},
 				{Method: "Sweep", Do: func(ctx context.Context) error { _, err := s.Sweep(ctx); return err }},
 				{Method: "Profile", Do: func(ctx context.Context) error { _, err := s.Profile(ctx, "p1"); return err }},

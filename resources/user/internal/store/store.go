@@ -27,6 +27,7 @@ var (
 	ErrNotFound = errors.New("not found")
 	ErrChanged  = errors.New("not the current version") // of what was to be changed
 	ErrDeleted  = errors.New("the person was deleted")
+	ErrReceived = errors.New("the event was received before")
 )
 
 // Store is the user service's database.
@@ -148,13 +149,16 @@ func (s *Store) EnsureProfile(ctx context.Context, id string) (Profile, error) {
 }
 
 // FillProfile writes what the issuer says for a token issued at that time into a profile that
-// follows it ([Profile.Follows]), and returns the resulting profile. The version stays the same if
-// nothing changes, so that a form that the person is filling in is not lost. Errors: ErrNotFound.
+// follows it ([Profile.Follows]), and returns the resulting profile. A name that an event told of
+// since then stays ([Store.NamePerson]): the issuer may have been asked before. The version stays the
+// same if nothing changes, so that a form that the person is filling in is not lost. Errors:
+// ErrNotFound.
 func (s *Store) FillProfile(ctx context.Context, id string, issued time.Time, patch ProfilePatch) (Profile, error) {
-	const same = `filled AND display_name = COALESCE(CAST($3 AS TEXT), display_name) AND bio = COALESCE(CAST($4 AS TEXT), bio)
+	const name = `CASE WHEN named_at > $9 THEN display_name ELSE COALESCE(CAST($3 AS TEXT), display_name) END`
+	const same = `filled AND display_name = ` + name + ` AND bio = COALESCE(CAST($4 AS TEXT), bio)
 			AND avatar_url = COALESCE(CAST($5 AS TEXT), avatar_url) AND website = COALESCE(CAST($6 AS TEXT), website)`
 	p, err := scanProfile(s.db.ExecReturning(ctx, `UPDATE people SET
-			display_name = COALESCE(CAST($3 AS TEXT), display_name), bio = COALESCE(CAST($4 AS TEXT), bio),
+			display_name = `+name+`, bio = COALESCE(CAST($4 AS TEXT), bio),
 			avatar_url = COALESCE(CAST($5 AS TEXT), avatar_url), website = COALESCE(CAST($6 AS TEXT), website),
 			filled = $7, asked_at = $9,
 			profile_version = CASE WHEN `+same+` THEN profile_version ELSE CAST($8 AS TEXT) END,

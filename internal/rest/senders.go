@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"net/netip"
@@ -17,9 +17,9 @@ const (
 	rateNetworks  = 20_000 // networks that are remembered
 )
 
-// rateLimit bounds requests without a token by the network that they come from, so that one network
-// does not slow the others' reading. Make it with newRateLimit; it is safe for concurrent use.
-type rateLimit struct {
+// SenderLimit bounds requests without a token by the network that they come from, so that one network
+// does not slow the others' reading. Make it with NewSenderLimit; it is safe for concurrent use.
+type SenderLimit struct {
 	now func() time.Time
 
 	mu       sync.Mutex
@@ -32,7 +32,7 @@ type bucket struct {
 	at     time.Time
 }
 
-func newRateLimit(now func() time.Time) *rateLimit {
+func NewSenderLimit(now func() time.Time) *SenderLimit {
 	if now == nil {
 		now = time.Now
 	}
@@ -40,11 +40,11 @@ func newRateLimit(now func() time.Time) *rateLimit {
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &rateLimit{now: now, networks: networks}
+	return &SenderLimit{now: now, networks: networks}
 }
 
-// allow tells whether one more request from addr is within bounds, and counts it if so.
-func (l *rateLimit) allow(addr netip.Addr) bool {
+// Allow tells whether one more request from addr is within bounds, and counts it if so.
+func (l *SenderLimit) Allow(addr netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -70,4 +70,17 @@ func (l *rateLimit) allow(addr netip.Addr) bool {
 		l.networks.Add(network, buckets[i])
 	}
 	return true
+}
+
+// Refund takes back that a request from addr was counted.
+func (l *SenderLimit) Refund(addr netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	times := 1.0
+	for _, network := range httpd.Networks(addr) {
+		if b, ok := l.networks.Get(network); ok {
+			l.networks.Add(network, bucket{min(times*rateBurst, b.tokens+1), b.at})
+		}
+		times *= rateWider
+	}
 }

@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"fmt"
@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-func TestAnonymousRequestsAreCountedByNetwork(t *testing.T) {
+func TestRequestsWithoutATokenAreCountedByNetwork(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	s := newRateLimit(func() time.Time { return now })
+	s := NewSenderLimit(func() time.Time { return now })
 	let := func(addr string, tries int) (n int) {
 		for range tries {
-			if s.allow(netip.MustParseAddr(addr)) {
+			if s.Allow(netip.MustParseAddr(addr)) {
 				n++
 			}
 		}
@@ -23,6 +23,12 @@ func TestAnonymousRequestsAreCountedByNetwork(t *testing.T) {
 	}
 	if n := let("192.0.2.2", 1); n != 1 {
 		t.Error("another address is held up")
+	}
+	for range 7 {
+		s.Refund(netip.MustParseAddr("192.0.2.1"))
+	}
+	if n := let("192.0.2.1", 500); n != 7 {
+		t.Errorf("%d after 7 were taken back", n)
 	}
 	now = now.Add(time.Second)
 	if n := let("192.0.2.1", 500); n != ratePerSecond {
