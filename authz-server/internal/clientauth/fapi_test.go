@@ -58,5 +58,8 @@ func TestTheProfileFAPI2(t *testing.T) {
 		if a.Status != 200 || a.JSON(t)["refresh_token"] != token {
 			t.Errorf("%d %s", a.Status, a.Body)
 		}
+		if used, err := f.Store.Consents.LastUses(t.Context(), f.User.ID); err != nil || !used["fapi"].Equal(f.Clock.Now().Truncate(time.Microsecond)) {
+			t.Errorf("the grant was used at %v, %v", used["fapi"], err)
+		}
 	}
 }

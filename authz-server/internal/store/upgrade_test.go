@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"io/fs"
 	"path"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/growthtest"
@@ -52,6 +54,12 @@ func TestADatabaseOfTheVersionBeforeIsMigratedWithItsData(t *testing.T) {
 			CASE WHEN i = 7 THEN 3 ELSE 0 END FROM n WHERE i <= 7`); err != nil {
 			t.Fatal(err)
 		}
+		// g1 has the unused refresh token x1, which took the place of this one.
+		if _, err := before.Exec(ctx, `INSERT INTO refresh_tokens (token_hash, grant_id, jti, kid, issued_at, expires_at, used_at, successor)
+			VALUES ($1, 'g1', 'used', 'k', 1, 9000000000000, 2, $2)`, key(0), key(1)); err != nil {
+			t.Fatal(err)
+		}
+		rows["refresh_tokens"]++
 		if err := before.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -77,6 +85,7 @@ func TestADatabaseOfTheVersionBeforeIsMigratedWithItsData(t *testing.T) {
 		if g, err := s.Grants.Grant(ctx, "g1"); err != nil || g.UserID != "u1" {
 			t.Errorf("%+v %v", g, err)
 		}
+		testOldRefreshTokens(t, s)
 		deliveries, err := s.Outbox.List(ctx, outbox.KindLogout, "", 100)
 		if err != nil || len(deliveries) != waiting {
 			t.Fatalf("%d log-outs wait: %v", len(deliveries), err)
@@ -94,6 +103,28 @@ func TestADatabaseOfTheVersionBeforeIsMigratedWithItsData(t *testing.T) {
 			t.Errorf("%+v %v", taken, err)
 		}
 	})
+}
+
+// testOldRefreshTokens tests that the refresh tokens of g1 go on from where they were.
+func testOldRefreshTokens(t *testing.T, s *Store) {
+	t.Helper()
+	ctx := t.Context()
+	used, g, err := s.Grants.OldRefreshToken(ctx, key(0))
+	if err != nil || used.UsedAt != time.UnixMicro(2).UTC() || !bytes.Equal(used.Successor, key(1)) || g.ID != "g1" || !g.Live(planNow) {
+		t.Errorf("%+v of %+v: %v", used, g, err)
+	}
+	if won, err := s.Grants.RotateOldRefreshToken(ctx, key(0), grants.RefreshToken{Number: 1, ExpiresAt: soon}); won || err != nil {
+		t.Errorf("a used one was exchanged: %t %v", won, err)
+	}
+	if won, err := s.Grants.RotateOldRefreshToken(ctx, key(1), grants.RefreshToken{Number: 1, ExpiresAt: soon}); !won || err != nil {
+		t.Errorf("an unused one was not exchanged: %v", err)
+	}
+	if won, err := s.Grants.RotateRefreshToken(ctx, "g1", grants.RefreshToken{Number: 2, ExpiresAt: soon}); !won || err != nil {
+		t.Errorf("its successor was not exchanged: %v", err)
+	}
+	if g, err := s.Grants.Grant(ctx, "g1"); err != nil || g.Refresh.Number != 2 {
+		t.Errorf("%+v %v", g.Refresh, err)
+	}
 }
 
 // migrationsUpTo is the migrations up to the one whose name begins with last.

@@ -1,15 +1,22 @@
 package tokenendpoint_test
 
 import (
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 func TestARefreshTokenIsExchangedForNewTokens(t *testing.T) {
@@ -56,7 +63,7 @@ func TestWithinTheGraceWindowTheSameSuccessorComesAgain(t *testing.T) {
 		var mu sync.Mutex
 		seen := map[string]int{}
 		var wg sync.WaitGroup
-		for range 16 {
+		for range 32 {
 			wg.Go(func() {
 				next := f.Tokens(f.Refresh(first.Refresh))
 				mu.Lock()
@@ -66,11 +73,11 @@ func TestWithinTheGraceWindowTheSameSuccessorComesAgain(t *testing.T) {
 		}
 		wg.Wait()
 		if len(seen) != 1 {
-			t.Fatalf("16 refreshes at once got %d different successors", len(seen))
+			t.Fatalf("32 refreshes at once got %d different successors", len(seen))
 		}
 		f.Clock.Advance(9 * time.Second)
 		again := f.Tokens(f.Refresh(first.Refresh))
-		if seen[again.Refresh] != 16 {
+		if seen[again.Refresh] != 32 {
 			t.Error("a late refresh within the window got another successor")
 		}
 		f.Tokens(f.Refresh(again.Refresh))
@@ -88,6 +95,148 @@ func TestAReuseAfterTheGraceWindowEndsTheGrant(t *testing.T) {
 		if a := f.Userinfo(next.Access); a.Status != http.StatusUnauthorized {
 			t.Errorf("the access token still works: %d", a.Status)
 		}
+	})
+}
+
+// Only somebody who got the successor can have exchanged it: of the two who have the token, the
+// other one.
+func TestAReuseAfterTheSuccessorWasExchangedEndsTheGrant(t *testing.T) {
+	t.Parallel()
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code()))
+		next := f.Tokens(f.Refresh(f.Tokens(f.Refresh(first.Refresh)).Refresh))
+		f.Refresh(first.Refresh).WantError(t, http.StatusBadRequest, "invalid_grant") // within the window
+		f.Refresh(next.Refresh).WantError(t, http.StatusBadRequest, "invalid_grant")
+	})
+}
+
+func TestWithoutAGraceWindowEveryReuseEndsTheGrant(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		f := providertest.NewWith(t, databaseURL, func(c *provider.Config) { c.Lifetimes.RefreshGrace = -1 })
+		first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code()))
+		next := f.Tokens(f.Refresh(f.Tokens(f.Refresh(first.Refresh)).Refresh))
+		f.Clock.Advance(time.Hour)
+		next = f.Tokens(f.Refresh(next.Refresh))
+		var won atomic.Int64
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() {
+				if a := f.Refresh(next.Refresh); a.Status == http.StatusOK {
+					won.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Errorf("%d of 32 won", won.Load())
+		}
+		if active(t, f, next.Refresh) {
+			t.Error("the token is active")
+		}
+		var live []string
+		for _, token := range []string{first.Refresh, next.Refresh} {
+			if a := f.Refresh(token); a.Status == http.StatusOK {
+				live = append(live, a.Body)
+			}
+		}
+		if live != nil || f.Userinfo(next.Access).Status != http.StatusUnauthorized {
+			t.Errorf("the grant lives on: %v", live)
+		}
+	})
+}
+
+// A database that was restored from a backup knows nothing of the tokens that were issued since.
+// They are refused, and end nothing; nor do they pass for those with which the grant goes on.
+func TestATokenThatARestoredDatabaseDoesNotKnowIsRefused(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		f := providertest.New(t, databaseURL)
+		first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code("scope", "openid offline_access"))).Refresh
+		f.Clock.Advance(time.Minute)
+		second := f.Tokens(f.Refresh(first)).Refresh
+		f.Clock.Advance(time.Minute)
+		third := f.Tokens(f.Refresh(second)).Refresh
+		_, claims := providertest.Decode(t, first)
+		storetest.Beside(databaseURL).Exec(t, `UPDATE grants SET refresh_number = 1, refresh_issued_at = $1, refresh_expires_at = $2,
+			refresh_rotated_at = 0`, int64(claims["iat"].(float64))*1e6, int64(claims["exp"].(float64))*1e6)
+		f.Clock.Advance(time.Minute)
+		refused := func(tokens ...string) {
+			t.Helper()
+			for _, one := range tokens {
+				f.Refresh(one).WantError(t, http.StatusBadRequest, "invalid_grant")
+				if active(t, f, one) {
+					t.Error("introspection knows it")
+				}
+			}
+		}
+		refused(third, second)
+		again := f.Tokens(f.Refresh(first)).Refresh
+		refused(third, second) // the second has the number that is the newest again
+		f.Tokens(f.Refresh(again))
+	})
+}
+
+// active asks about a token as the client "app".
+func active(t *testing.T, f *providertest.Fixture, token string) bool {
+	t.Helper()
+	a := f.PostAs("app", "/oauth2/introspect", url.Values{"token": {token}})
+	if a.Status != http.StatusOK {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	return a.JSON(t)["active"] == true
+}
+
+// Whatever comes in whatever order: the newest token is exchanged, the one before it gets the same
+// successor within the window, and any other use of what was used ends the grant.
+func TestRefreshesInAnyOrder(t *testing.T) {
+	t.Parallel()
+	eachOld(t, func(t *testing.T, f old) {
+		b := f.Browser().LogIn(f.User)
+		rapid.Check(t, func(r *rapid.T) {
+			tokens := []string{f.Tokens(f.Redeem(b.Code("scope", "board:read offline_access"))).Refresh}
+			if rapid.Bool().Draw(r, "begun by the version before") {
+				tokens[0] = f.before(t, tokens[0], rand.Text())
+			}
+			var rotated time.Time
+			over := false
+			for range rapid.IntRange(1, 12).Draw(r, "steps") {
+				newest := len(tokens) - 1
+				i := max(0, newest-rapid.IntRange(0, 3).Draw(r, "age"))
+				switch rapid.SampledFrom([]string{"wait", "forge", "ask", "revoke", "refresh", "refresh", "refresh", "refresh"}).Draw(r, "step") {
+				case "wait":
+					f.Clock.Advance(time.Duration(rapid.IntRange(1, 11).Draw(r, "seconds")) * time.Second)
+				case "forge":
+					f.Refresh(tokens[i][:len(tokens[i])-4]+"AAAA").WantError(t, http.StatusBadRequest, "invalid_grant")
+				case "ask":
+					if active(t, f.Fixture, tokens[i]) != (!over && i == newest) {
+						r.Fatalf("token %d of %d, over %t: active %t", i, newest, over, !over)
+					}
+				case "revoke": // by a used one too: it is known to be the client's
+					if a := f.PostAs("app", "/oauth2/revoke", url.Values{"token": {tokens[i]}}); a.Status != http.StatusOK {
+						r.Fatalf("%d %s", a.Status, a.Body)
+					}
+					over = true
+				case "refresh":
+					a := f.Refresh(tokens[i])
+					repeated := i == newest-1 && f.Clock.Now().Sub(rotated) <= 10*time.Second
+					if over = over || i != newest && !repeated; over {
+						a.WantError(t, http.StatusBadRequest, "invalid_grant")
+						continue
+					}
+					if a.Status != http.StatusOK {
+						r.Fatalf("token %d of %d, repeated %t: %s", i, newest, repeated, a.Body)
+					}
+					next := f.Tokens(a).Refresh
+					if repeated != (next == tokens[newest]) {
+						r.Fatalf("token %d of %d: repeated %t", i, newest, repeated)
+					}
+					if !repeated {
+						tokens, rotated = append(tokens, next), f.Clock.Now().Truncate(time.Microsecond) // as it is stored
+					}
+				}
+			}
+		})
 	})
 }
 
