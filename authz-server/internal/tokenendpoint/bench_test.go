@@ -36,6 +36,7 @@ func ratio(b *testing.B, prepare, work func()) {
 		bare, whole = append(bare, middle.Sub(start)), append(whole, time.Since(middle))
 	}
 	b.ReportMetric(float64(median(whole))/float64(median(bare)), "x-bare")
+	b.ReportMetric(float64(median(whole).Microseconds()), "median-µs")
 }
 
 // median does not mind the few calls that the machine interrupted.
