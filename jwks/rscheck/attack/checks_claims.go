@@ -17,10 +17,16 @@ var typeChecks = []Check{
 		if r.cfg.Type == "JWT" {
 			return nil
 		}
-		return tokens(map[string]string{"typ JWT": r.token(idToken), "typ jwt": r.token(idToken, setHeader("typ", "jwt"))})
+		return tokens(map[string]string{
+			"as issued": r.token(idToken), "with typ jwt": r.token(idToken, setHeader("typ", "jwt")),
+			"with the claims of an access token": r.token(alsoIDToken),
+		})
 	})},
 	{"id-token-of-a-client", Must, "RFC 9068 §4", "an ordinary ID token of the issuer, whose aud is a client", refused401, refuses(func(r *run) []variant {
-		return tokens(map[string]string{"ID token": r.token(idToken, set("aud", r.cfg.ClientID)), "with a list": r.token(idToken, set("aud", []string{r.cfg.ClientID}))})
+		return tokens(map[string]string{
+			"as issued": r.token(idToken, set("aud", r.cfg.ClientID)), "with a list": r.token(idToken, set("aud", []string{r.cfg.ClientID})),
+			"with the claims of an access token": r.token(alsoIDToken, set("aud", r.cfg.ClientID)),
+		})
 	})},
 	{"other-types", Must, "RFC 9068 §4; RFC 8725 §3.11", "the issuer's signature under typ rt+jwt, logout+jwt, secevent+jwt, statuslist+jwt, dpop+jwt and others", refused401, refuses(otherTypes)},
 	{"typ-missing", Must, "RFC 9068 §4", "a token without typ, with an empty one, and with one that is no text", refused401, refuses(func(r *run) []variant {
@@ -37,9 +43,15 @@ var typeChecks = []Check{
 	})},
 }
 
-func idToken(h, c map[string]any) {
+// alsoIDToken leaves what an access token has: no server is to depend on an
+// issuer whose ID tokens lack it.
+func alsoIDToken(h, c map[string]any) {
 	h["typ"] = "JWT"
 	c["nonce"], c["azp"], c["at_hash"], c["auth_time"] = "n-0S6_WzA2Mj", c["client_id"], "77QmUPtjPfzWtF2AnpK9RQ", c["iat"]
+}
+
+func idToken(h, c map[string]any) {
+	alsoIDToken(h, c)
 	delete(c, "client_id")
 	delete(c, "scope")
 }

@@ -12,18 +12,20 @@ var formChecks = []Check{
 	{"base64-trailing-bits", Should, "RFC 4648 §3.5", "a good signature with stray bits in its last character", refused401, refuses(strayBits)},
 	{"base64-whitespace", Should, "RFC 7515 §2", "a good token with a space, a tab or a folded line inside", refused401, whitespace},
 	{"base64-alphabet", Should, "RFC 7515 §2", "a good signature with + and / in place of - and _", refused401, refuses(alphabet)},
-	{"oversized-token", Must, "RFC 8725 §3.11 (limits)", "garbage of 48 KiB and 2 MiB, and a token with a claim of 48 KiB", "a refusal, and good tokens go on working", oversizedToken},
+	{"oversized-token", Must, "CWE-400", "garbage of 48 KiB and 2 MiB, and a token with a claim of 48 KiB", "a refusal, and good tokens go on working", oversizedToken},
 }
 
 func malformed(r *run) []variant {
 	head, body, signature := r.split()
 	k := r.issuer.signer()
 	claims := mustJSON(second(r.parts()))
+	none, _ := r.parts(setHeader("alg", "none"))
 	flattened := fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, head, body, signature)
 	return tokens(map[string]string{
 		"text":              "opaque-token",
 		"one part":          head,
 		"two parts":         head + "." + body,
+		"two, alg none":     base64url(mustJSON(none)) + "." + body,
 		"four parts":        head + "." + body + "." + signature + "." + signature,
 		"an empty part":     head + "." + body + "." + signature + ".",
 		"five parts":        head + ".." + body + "." + signature + ".x",

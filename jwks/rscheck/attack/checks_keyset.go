@@ -15,18 +15,18 @@ import (
 
 var keySetChecks = []Check{
 	{"keys-rotation", Should, "OIDC Core §10.1.1", "a token by a key that was just added to the key set", "accepted soon, without a restart; tokens by the key before still accepted", rotation},
-	{"keys-removed", Must, "OIDC Core §10.1.1; RFC 7517 §5", "a token by a key that left the set, once the server has fetched the new set", refused401, removed},
+	{"keys-removed", Must, "OIDC Core §10.1.1", "a token by a key that left the set, once the server has fetched the new set", refused401, removed},
 	{"keys-broken", Should, "RFC 7517 §5", "a key set with malformed keys and unknown types beside a good key", "the good key is used", brokenKeys},
 	{"keys-purpose", Should, "RFC 7517 §4.2; RFC 7518 §3.3", "tokens by published keys that are for encryption, symmetric, or RSA of 1024 bits", refused401, purposes},
-	{"keys-oversized", Should, "RFC 8725 §3 (limits)", "a key set of 64 MiB", "the server does not read it all, and good tokens go on working", oversizedSet},
-	{"keys-nonsense", Should, "RFC 7517 §5", "an HTML page, and status 500, in place of the key set", "good tokens go on working", nonsense},
-	{"keys-slow", Should, "RFC 9700 §2 (availability)", "a key set that takes 3 s, while unknown keys make the server fetch it", "good tokens are answered within a second", slowSet},
-	{"keys-outage", Should, "RFC 9700 §2 (availability)", "an issuer that breaks off all connections", "good tokens go on working, forged ones are refused", outage},
-	{"keys-removed-unasked", Should, "RFC 7517 §5; RFC 9111 §5.2.2.1", "a token by a key that left the set (max-age 5 s), and nothing else", "refused within the time that was named", removedUnasked},
+	{"keys-oversized", Should, "CWE-770", "a key set of 64 MiB", "the server does not read it all, and good tokens go on working", oversizedSet},
+	{"keys-nonsense", Should, "CWE-400", "an HTML page, and status 500, in place of the key set", "good tokens go on working", nonsense},
+	{"keys-slow", Should, "CWE-400", "a key set that takes 4 s, while unknown keys make the server fetch it", "good tokens are answered within 2 s", slowSet},
+	{"keys-outage", Should, "CWE-400", "an issuer that breaks off all connections", "good tokens go on working, forged ones are refused", outage},
+	{"keys-removed-unasked", Should, "OIDC Core §10.1.1; RFC 9111 §5.2.2.1", "a token by a key that left the set (max-age 5 s), and nothing else", "refused within the time that was named", removedUnasked},
 }
 
 var floodChecks = []Check{
-	{"flood-unknown-keys", Should, "RFC 8725 §3.10 (denial of service)", "many forged tokens, each with a kid of its own", "at most a fetch of the key set for twenty tokens; good tokens are answered meanwhile", flood},
+	{"flood-unknown-keys", Should, "CWE-400", "many forged tokens, each with a kid of its own", "at most a fetch of the key set for twenty tokens; good tokens are answered meanwhile", flood},
 	{"flood-hides-rotation", Should, "OIDC Core §10.1.1", "right after the flood, a token by a new key", "accepted soon", func(r *run) outcome { return rotation(r) }},
 }
 
@@ -319,7 +319,7 @@ loop:
 		return fail("%d forged tokens were accepted", accepted.Load())
 	case refused != "":
 		return fail("a good token got %s; %s", refused, got)
-	case fetches > max(r.cfg.Flood/20, 5), worst > 2*acceptableLatency:
+	case fetches > max(r.cfg.Flood/20, 5), worst > acceptableLatency:
 		return fail("%s", got)
 	}
 	return pass("%s", got)

@@ -200,7 +200,7 @@ func resourceMetadata(r *run) outcome {
 }
 
 var leakChecks = []Check{
-	{"leak-token", Must, "RFC 6750 §5.3; CWE-209", "everything above", "no refusal that repeats the token", func(r *run) outcome { return r.leaked("token") }},
+	{"leak-token", Must, "CWE-209", "everything above", "no refusal that repeats the token", func(r *run) outcome { return r.leaked("token") }},
 	{"leak-trace", Should, "CWE-209", "everything above", "no refusal with a stack trace, a source file or a key", func(r *run) outcome { return r.leaked("trace") }},
 }
 

@@ -26,7 +26,7 @@ const (
 	DefaultSubject      = "rscheck"
 	DefaultClientID     = "rscheck-client"
 	maxLeeway           = 5 * time.Minute // "usually no more than a few minutes", RFC 7519 §4.1.4
-	acceptableLatency   = time.Second     // of a good token while the key set is being fetched
+	acceptableLatency   = 2 * time.Second // of a good token while the key set is being fetched
 	oversizedTokenBytes = 48 << 10        // below what most servers take of headers
 )
 

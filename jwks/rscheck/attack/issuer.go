@@ -70,7 +70,7 @@ const (
 )
 
 const (
-	slowness      = 3 * time.Second
+	slowness      = 4 * time.Second
 	oversizeBytes = 64 << 20
 )
 
