@@ -275,9 +275,25 @@ func (c *Cache) look(id string, mayWait bool) look {
 	c.forced = now
 	c.flight = make(chan struct{})
 	c.waiting++
-	c.wanted <- struct{}{} // has room: one flight, one signal
+	c.wake()
 	return look{wait: c.flight, forced: true}
 }
+
+// wake makes the goroutine fetch now, or again if it fetches just now.
+func (c *Cache) wake() {
+	select {
+	case c.wanted <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// Refetch fetches the set anew in the background, because what is held must
+// not be believed any longer. The caller sees to it that this is rare.
+func (c *Cache) Refetch() { c.wake() }
+
+// Announcement returns what the issuer's metadata say of status lists; nil
+// until they have been fetched, and always with a JWKSURL.
+func (c *Cache) Announcement() *Announcement { return c.fetcher.statusList.Load() }
 
 // waited ends a wait that look began. If proved, a fetch has ended that began
 // after somebody asked for the key; if it did not bring it, that is remembered.

@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/maru-auth/maru/jwks/httpcache"
 	"github.com/maru-auth/maru/jwks/internal/exactjson"
+	"github.com/maru-auth/maru/jwks/internal/fetch"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
@@ -22,8 +21,6 @@ const (
 	fetchTimeout = 10 * time.Second
 	// maxDocument bounds a document's length in bytes.
 	maxDocument = 512 << 10
-	// maxRedirects bounds the redirects followed, all within one origin.
-	maxRedirects = 3
 	// defaultLifetime is how long a key set counts as fresh whose issuer does
 	// not say.
 	defaultLifetime = 10 * time.Minute
@@ -40,6 +37,7 @@ type fetcher struct {
 
 	url        string    // of the key set; empty: not discovered yet
 	discovered time.Time // when
+	statusList atomic.Pointer[Announcement]
 
 	// What the last fetch brought from url; keys is nil if nothing.
 	etag string
@@ -59,7 +57,7 @@ func newFetcher(cfg Config, log *slog.Logger) (*fetcher, error) {
 		f.issuer = cfg.Issuer
 		setting, where = "Issuer", cfg.Issuer
 	}
-	u, err := checkURL(where)
+	u, err := fetch.CheckURL(where)
 	if err != nil {
 		return nil, fmt.Errorf("jwks: CacheConfig.%s: %w", setting, err)
 	}
@@ -67,64 +65,11 @@ func newFetcher(cfg Config, log *slog.Logger) (*fetcher, error) {
 		// OpenID Connect Discovery §3.
 		return nil, errors.New("jwks: CacheConfig.Issuer has a query or a fragment")
 	}
-	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+	if u.Scheme == "http" && !fetch.IsLoopback(u.Hostname()) {
 		log.Warn("keys are fetched without TLS: whoever can change the answer can forge tokens", "host", u.Host)
 	}
-	f.client, f.ownClient = fetchClient(cfg.Client)
+	f.client, f.ownClient = fetch.Client(cfg.Client)
 	return f, nil
-}
-
-func checkURL(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return nil, errors.New("not a URL")
-	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
-		return nil, errors.New("not an http or https URL")
-	case u.User != nil:
-		return nil, errors.New("has user information")
-	}
-	return u, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
-}
-
-// fetchClient returns the client to use, and whether it was made here.
-func fetchClient(given *http.Client) (client *http.Client, own bool) {
-	if given != nil {
-		copied := *given
-		if copied.CheckRedirect == nil {
-			copied.CheckRedirect = withinOrigin
-		}
-		return &copied, false
-	}
-	return &http.Client{
-		CheckRedirect: withinOrigin,
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			TLSHandshakeTimeout:    5 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-			IdleConnTimeout:        30 * time.Second,
-			ForceAttemptHTTP2:      true,
-		},
-	}, true
-}
-
-// withinOrigin follows redirects only where the first request went: another
-// host, or plain http, must not speak for the issuer.
-func withinOrigin(req *http.Request, via []*http.Request) error {
-	first := via[0].URL
-	if req.URL.Scheme != first.Scheme || req.URL.Host != first.Host {
-		return errors.New("redirect to another origin")
-	}
-	if len(via) > maxRedirects {
-		return errors.New("too many redirects")
-	}
-	return nil
 }
 
 func (f *fetcher) close() {
@@ -161,13 +106,15 @@ func (f *fetcher) discover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var issuer, keysAt string
+	var issuer, keysAt, listsAt string
 	err = exactjson.Members(string(body), func(name, value string) (err error) {
 		switch name {
 		case "issuer":
 			issuer, err = exactjson.String(value)
 		case "jwks_uri":
 			keysAt, err = exactjson.String(value)
+		case "status_list_aggregation_endpoint":
+			listsAt, err = exactjson.String(value)
 		}
 		return err
 	})
@@ -178,7 +125,7 @@ func (f *fetcher) discover(ctx context.Context) error {
 	if issuer != f.issuer {
 		return fmt.Errorf("the document is of issuer %.256q", issuer)
 	}
-	u, err := checkURL(keysAt)
+	u, err := fetch.CheckURL(keysAt)
 	if err != nil {
 		return fmt.Errorf("jwks_uri: %w", err)
 	}
@@ -189,7 +136,26 @@ func (f *fetcher) discover(ctx context.Context) error {
 		f.url, f.etag, f.last = strings.Clone(keysAt), "", fetchedSet{}
 	}
 	f.discovered = time.Now()
+	f.announce(listsAt != "", f.discovered)
 	return nil
+}
+
+// An Announcement says whether the issuer's metadata name status lists
+// (draft-ietf-oauth-status-list §9.1).
+type Announcement struct {
+	StatusLists bool
+	// Since is when the metadata changed in that; zero: not in this process.
+	Since time.Time
+}
+
+func (f *fetcher) announce(statusLists bool, now time.Time) {
+	before := f.statusList.Load()
+	switch {
+	case before == nil:
+		f.statusList.Store(&Announcement{StatusLists: statusLists})
+	case before.StatusLists != statusLists:
+		f.statusList.Store(&Announcement{statusLists, now})
+	}
 }
 
 func (f *fetcher) fetchKeys(ctx context.Context) (fetchedSet, error) {
@@ -229,31 +195,6 @@ func (f *fetcher) bound(lifetime time.Duration) time.Duration {
 // get returns the answer's header and body. The body is nil if the document
 // still has the etag.
 func (f *fetcher) get(ctx context.Context, at, etag string) (http.Header, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	req.Header.Set("Accept", "application/json, application/jwk-set+json")
-	if etag != "" {
-		req.Header.Set("If-None-Match", etag)
-	}
-	resp, err := f.client.Do(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer resp.Body.Close()
-	switch {
-	case resp.StatusCode == http.StatusNotModified && etag != "":
-		return resp.Header, nil, nil
-	case resp.StatusCode != http.StatusOK:
-		return nil, nil, fmt.Errorf("%s answers with status %d", at, resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(body) > maxDocument {
-		return nil, nil, fmt.Errorf("%s answers with more than %d bytes", at, maxDocument)
-	}
-	return resp.Header, body, nil
+	request := fetch.Request{URL: at, Accept: "application/json, application/jwk-set+json", ETag: etag, Max: maxDocument}
+	return request.Get(ctx, f.client)
 }

@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/maru-auth/maru/jwks/internal/exactjson"
+	"github.com/maru-auth/maru/jwks/internal/savedfile"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
@@ -22,8 +20,7 @@ const maxSaved = maxDocument + 64<<10
 const maxSavedLifetime = 366 * 24 * time.Hour
 
 // A savedFile keeps the last good key set on disk, so that a service can start
-// while its issuer is away. A file that others may write to would let
-// them forge tokens: it is created for its owner alone, and refused otherwise.
+// while its issuer is away.
 type savedFile struct {
 	path string // empty: nothing is kept
 	// Where the keys must come from: one issuer's keys say nothing about
@@ -50,33 +47,14 @@ func newSavedFile(cfg Config) (savedFile, error) {
 	if f.path == "" {
 		return f, nil
 	}
-	info, err := os.Stat(filepath.Dir(f.path))
-	if err != nil {
+	if err := savedfile.CheckFolder(f.path); err != nil {
 		return f, fmt.Errorf("jwks: CacheConfig.File: %w", err)
 	}
-	if !info.IsDir() {
-		return f, fmt.Errorf("jwks: CacheConfig.File: %s is not a directory", filepath.Dir(f.path))
-	}
-	f.removeLeftovers(time.Now())
 	return f, nil
 }
 
-// removeLeftovers removes what processes left that were killed while they
-// saved; what is younger may be another process's that saves just now.
-func (f savedFile) removeLeftovers(now time.Time) {
-	names, err := filepath.Glob(f.path + ".*.new")
-	if err != nil { // a path with brackets: nothing is removed
-		return
-	}
-	for _, name := range names {
-		if info, err := os.Lstat(name); err == nil && now.Sub(info.ModTime()) > time.Hour {
-			_ = os.Remove(name) // the next start tries again
-		}
-	}
-}
-
 // save replaces the file, wholly or not at all.
-func (f savedFile) save(set fetchedSet, now time.Time) (err error) {
+func (f savedFile) save(set fetchedSet, now time.Time) error {
 	if f.path == "" {
 		return nil
 	}
@@ -84,54 +62,16 @@ func (f savedFile) save(set fetchedSet, now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+".*.new") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(temporary.Name()))
-		}
-	}()
-	_, err = temporary.Write(text)
-	if err == nil {
-		err = temporary.Sync()
-	}
-	if err = errors.Join(err, temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), f.path)
+	return savedfile.Save(f.path, text)
 }
 
 // load returns the set that the file has, and when it was fetched. It fails
 // with fs.ErrNotExist if there is no file, and with other errors for one that
 // must not be believed.
 func (f savedFile) load(now time.Time) (set fetchedSet, fetched time.Time, err error) {
-	// Looked at before it is opened, since opening a pipe would wait.
-	info, err := os.Stat(f.path)
-	switch {
-	case err != nil:
-		return set, fetched, err
-	case !info.Mode().IsRegular():
-		return set, fetched, errors.New("not a regular file")
-	}
-	file, err := os.Open(f.path)
+	text, err := savedfile.Load(f.path, maxSaved)
 	if err != nil {
 		return set, fetched, err
-	}
-	defer file.Close()
-	if info, err = file.Stat(); err != nil {
-		return set, fetched, err
-	}
-	if err := onlyOurs(info); err != nil {
-		return set, fetched, err
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxSaved+1))
-	if err != nil {
-		return set, fetched, err
-	}
-	if len(text) > maxSaved {
-		return set, fetched, fmt.Errorf("more than %d bytes", maxSaved)
 	}
 	saved, err := parseSaved(text)
 	switch {

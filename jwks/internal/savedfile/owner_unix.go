@@ -1,6 +1,6 @@
 //go:build unix
 
-package keycache
+package savedfile
 
 import (
 	"errors"
