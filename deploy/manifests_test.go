@@ -166,6 +166,8 @@ func starts(t *testing.T, p process) {
 			value = key
 		case strings.HasSuffix(name, "_JWKS_CACHE_FILE"):
 			value = filepath.Join(dir, "keys.json")
+		case strings.HasSuffix(name, "_STATUS_CACHE_FILE"):
+			value = filepath.Join(dir, "status.json")
 		case strings.HasSuffix(name, "_CLIENT_SECRET"):
 			value = "a-secret-from-elsewhere"
 		}

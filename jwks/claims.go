@@ -96,6 +96,7 @@ type claimsSet struct {
 	keyID           string  // from the header
 	hasConfirmation bool    // cnf is there, whatever its value
 	bound           binding // thumbprint: empty unless cnf.jkt is all that cnf has
+	status          statusRef
 
 	room [usualStrings]string // for the slices of Claims, if they fit
 }
@@ -200,6 +201,8 @@ func (c *claimsSet) parse(text string) error {
 			c.bound.thumbprint = confirmationValue(value)
 		case "dpop_alg":
 			c.bound.algorithm, err = exactjson.String(value)
+		case "status":
+			c.status, err = statusValue(value)
 		case "act":
 			// Without it, the actor's doing would pass for the subject's.
 			c.Actor, err = actorValue(value, maxActors)

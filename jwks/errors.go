@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/maru-auth/maru/jwks/internal/keycache"
+	"github.com/maru-auth/maru/jwks/internal/statuslist"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
@@ -44,6 +45,21 @@ var (
 	// ErrNotYetValid: issued in the future, or not to be used before a time
 	// that has not come.
 	ErrNotYetValid = errors.New("jwks: token not yet valid")
+	// Errors of a Verifier with [StatusLists].
+
+	// ErrRevoked: the issuer revoked the token, or suspended it.
+	ErrRevoked = statuslist.ErrRevoked
+	// ErrNoStatus: the token has no status list, though it must have one; or
+	// the list is not the issuer's, or has no such index.
+	ErrNoStatus = statuslist.ErrUnknown
+	// ErrKeyWithdrawn: signed with a key that the issuer withdrew, since
+	// somebody else may have it.
+	ErrKeyWithdrawn = errors.New("jwks: key withdrawn")
+	// ErrStatusUnavailable: the token's status list cannot be had, or was not
+	// confirmed for longer than StatusConfig.FailOpenFor. It says nothing
+	// about the token: the caller should try again later.
+	ErrStatusUnavailable = statuslist.ErrUnavailable
+
 	// ErrSenderConstrained: the token is bound to its sender's key (cnf, RFC
 	// 7800) and must not pass as a plain bearer token; or it is bound in a way
 	// that is not supported.

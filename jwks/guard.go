@@ -263,6 +263,7 @@ var refusals = []struct {
 	// First: with it, nothing is known about the token. Never a 401, which
 	// would make clients throw good tokens away.
 	{ErrKeysUnavailable, http.StatusServiceUnavailable, "", "The issuer's keys are not available at the moment. Try again."},
+	{ErrStatusUnavailable, http.StatusServiceUnavailable, "", "Whether the access token was revoked cannot be told at the moment. Try again."},
 	{ErrTooManyProofs, http.StatusServiceUnavailable, "", "There are too many requests at the moment. Try again."},
 	// RFC 6750 §3.1: no error code for a client that did not try.
 	{ErrNoToken, http.StatusUnauthorized, "", "An access token is required."},
@@ -272,6 +273,9 @@ var refusals = []struct {
 	{ErrClientToken, http.StatusForbidden, "", "This needs the token of a person; the one sent belongs to a client."},
 	{ErrExpired, http.StatusUnauthorized, "invalid_token", "The access token has expired."},
 	{ErrNotYetValid, http.StatusUnauthorized, "invalid_token", "The access token is not valid yet."},
+	{ErrRevoked, http.StatusUnauthorized, "invalid_token", "The access token has been revoked."},
+	{ErrKeyWithdrawn, http.StatusUnauthorized, "invalid_token", "The access token is signed with a key that was withdrawn."},
+	{ErrNoStatus, http.StatusUnauthorized, "invalid_token", "The access token has no status in a list of its issuer's."},
 	{ErrAudience, http.StatusUnauthorized, "invalid_token", "The access token is for another resource."},
 	{ErrIssuer, http.StatusUnauthorized, "invalid_token", "The access token is from another issuer."},
 	{ErrType, http.StatusUnauthorized, "invalid_token", "The token is not an access token."},

@@ -48,6 +48,10 @@ type VerifierConfig struct {
 	// by its audience.
 	Types []string
 
+	// Status says which tokens were revoked. Nil: a token is good until it
+	// expires, and its status is not looked at.
+	Status *StatusLists
+
 	// Leeway is how far the clocks of issuer and verifier may differ. Zero:
 	// DefaultLeeway. Negative: none. At most 5 minutes.
 	Leeway time.Duration
@@ -71,6 +75,7 @@ type VerifierConfig struct {
 type Verifier struct {
 	issuer, audience string
 	keys             KeySource
+	status           *StatusLists
 	algorithms       []string
 	types            []string
 	leeway           time.Duration
@@ -94,6 +99,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		issuer:        cfg.Issuer,
 		audience:      cfg.Audience,
 		keys:          cfg.Keys,
+		status:        cfg.Status,
 		algorithms:    slices.Clone(cfg.Algorithms),
 		leeway:        max(cmp.Or(cfg.Leeway, DefaultLeeway), 0),
 		maxTokenBytes: cmp.Or(cfg.MaxTokenBytes, DefaultMaxTokenBytes),
@@ -147,7 +153,8 @@ func (cfg *VerifierConfig) check() error {
 // may be another than the last time. The claims are the caller's own.
 //
 // Verify does not use the network, but with a [Cache] it may wait up to a
-// second for a key that is not held, and less if ctx ends.
+// second for a key that is not held, with [StatusLists] for a list, and less if
+// ctx ends.
 //
 // A token that is bound to its sender's key is refused, since a token alone
 // cannot show that the sender has the key: a [Guard] with [DPoP] can.
@@ -192,7 +199,7 @@ func (v *Verifier) verify(ctx context.Context, text string) (*claimsSet, error) 
 		}
 		token.name = name
 	}
-	if err := v.live(ctx, token.claims.keyID, &token.claims); err != nil {
+	if err := v.live(ctx, token.signer.ID(), &token.claims); err != nil {
 		return nil, err
 	}
 	if !known {
@@ -286,8 +293,8 @@ func (v *Verifier) check(c *claimsSet) error {
 
 // live decides whether a token that passed check is good at this moment. It is
 // asked on every use of a token, however the token is known to be genuine.
-// The string is the id of the key that signed it; empty: the token names none.
-func (v *Verifier) live(_ context.Context, _ string, c *claimsSet) error {
+// keyID is that of the key that signed it; empty: the key has none.
+func (v *Verifier) live(ctx context.Context, keyID string, c *claimsSet) error {
 	now := v.now()
 	if !now.Before(c.Expiry.Add(v.leeway)) {
 		return ErrExpired
@@ -295,5 +302,12 @@ func (v *Verifier) live(_ context.Context, _ string, c *claimsSet) error {
 	if latest := now.Add(v.leeway); c.NotBefore.After(latest) || c.IssuedAt.After(latest) {
 		return ErrNotYetValid
 	}
+	// draft-ietf-oauth-status-list §8.3: only for a token that is good otherwise.
+	if v.status != nil {
+		return v.status.check(ctx, keyID, c.status)
+	}
 	return nil
 }
+
+// Status returns the VerifierConfig's.
+func (v *Verifier) Status() *StatusLists { return v.status }

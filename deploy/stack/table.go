@@ -157,6 +157,7 @@ func (cfg *Config) table() ([]Part, error) {
 			"USER_AUDIENCE=" + userAPI,
 			"USER_DOCS_CLIENT_ID=api-docs",
 			"USER_JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, "user-keys.json"),
+			"USER_STATUS_CACHE_FILE=" + filepath.Join(cfg.Dir, "user-status.json"),
 		},
 		Ready: []string{"http://" + address(cfg.Ports.User) + "/readyz"},
 	}, Part{
@@ -168,6 +169,7 @@ func (cfg *Config) table() ([]Part, error) {
 			"BOARD_AUDIENCE=" + boardAPI,
 			"BOARD_DOCS_CLIENT_ID=api-docs",
 			"BOARD_JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, "board-keys.json"),
+			"BOARD_STATUS_CACHE_FILE=" + filepath.Join(cfg.Dir, "board-status.json"),
 			"BOARD_USER_API=" + userAPI,
 			"BOARD_CLIENT_ID=board",
 			"BOARD_CLIENT_SECRET=" + clients["board"],

@@ -93,6 +93,7 @@ func New(cfg Config, resource Resource) (*API, error) {
 		Resource: cfg.Audience, AuthorizationServers: []string{cfg.Issuer}, Scopes: resource.scopeNames(), Name: resource.Name, DPoP: dpop,
 	}
 	if cfg.Verifier != nil {
+		registerStatus(cfg.Metrics, cfg.Verifier.Status())
 		a.guard = jwks.NewGuard(cfg.Verifier, jwks.GuardConfig{ResourceMetadata: a.metadata.URL(), DPoP: dpop})
 	}
 	return a, nil

@@ -29,6 +29,7 @@ type fixture struct {
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	f := fixture{issuer: jwkstest.NewIssuer(t), metrics: prometheus.NewRegistry()}
+	f.issuer.PublishStatusLists()
 	api, err := New(Config{
 		Issuer: f.issuer.URL(), Audience: audience, Verifier: f.issuer.Verifier(t, audience), Metrics: f.metrics, Log: discard,
 	}, Resource{Name: "Test", Scopes: []Scope{{Name: "test:read", People: true}}})

@@ -18,7 +18,8 @@ type BadToken struct {
 // BadTokens mints every kind of token that a service must refuse whose
 // audience is aud. Each would be accepted, and have the scopes and roles asked
 // for, except for what its name says. So one loop proves a service's front door:
-// with RFC 6750 each gets status 401.
+// with RFC 6750 each gets status 401. After PublishStatusLists there are tokens
+// whose status is wrong, too.
 func (i *Issuer) BadTokens(aud string, grants ...Token) []BadToken {
 	i.tb.Helper()
 	base := Token{}
@@ -37,6 +38,9 @@ func (i *Issuer) BadTokens(aud string, grants ...Token) []BadToken {
 	c.purposes()
 	c.times()
 	c.claims()
+	if i.takeStatus() != nil {
+		c.statuses()
+	}
 	return c.list
 }
 
@@ -220,4 +224,19 @@ func strayBits(s string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, s[len(s)-1])
 	return s[:len(s)-1] + alphabet[last|1:last|1+1]
+}
+
+// statuses has tokens that were revoked, or whose status cannot be known.
+func (c *tokenCatalogue) statuses() {
+	ref := func(index, uri any) map[string]any {
+		return map[string]any{"status_list": map[string]any{"idx": index, "uri": uri}}
+	}
+	uri := c.i.StatusListURL()
+	c.claim("revoked", jwks.ErrRevoked, "status", ref(revokedIndex, uri))
+	c.claim("status elsewhere", jwks.ErrNoStatus, "status", ref(1, "https://other.example/status"))
+	c.claim("status out of range", jwks.ErrNoStatus, "status", ref(statusSize, uri))
+	c.claim("status without idx", jwks.ErrClaims, "status", ref(nil, uri))
+	c.claim("status with a negative idx", jwks.ErrClaims, "status", ref(-1, uri))
+	c.claim("status of another kind", jwks.ErrNoStatus, "status", map[string]any{"other": map[string]any{}})
+	c.lacking("status", jwks.ErrNoStatus)
 }

@@ -44,6 +44,7 @@ type Issuer struct {
 	maxAge     time.Duration
 	fetches    int
 	discovered int
+	status     statusList
 }
 
 // NewIssuer starts an issuer with one RSA key, which ends with the test.
@@ -55,11 +56,14 @@ func NewIssuer(tb testing.TB) *Issuer {
 		now:     time.Now,
 		maxAge:  5 * time.Minute,
 		foreign: takeKey(tb),
+		status:  statusList{ttl: 3 * time.Second},
 	}
 	i.current = takeKey(tb)
 	i.published = []*signingKey{i.current}
 	i.mux.HandleFunc("GET /.well-known/openid-configuration", i.serveDiscovery)
 	i.mux.HandleFunc("GET /.well-known/jwks.json", i.serveKeys)
+	i.mux.HandleFunc("GET "+statusPath, i.serveStatusList)
+	i.mux.HandleFunc("GET /oauth2/status", i.serveStatusLists)
 	i.server = httptest.NewServer(http.HandlerFunc(i.serve))
 	tb.Cleanup(i.server.Close)
 	return i
@@ -174,14 +178,16 @@ func (i *Issuer) Cache(tb testing.TB) *jwks.Cache {
 }
 
 // Verifier returns a verifier of the issuer's tokens for the audience, by a
-// Cache of its own and the issuer's clock, otherwise with the zero
-// configuration.
+// Cache and StatusLists of its own and the issuer's clock, otherwise with the
+// zero configuration.
 func (i *Issuer) Verifier(tb testing.TB, audience string) *jwks.Verifier {
 	tb.Helper()
+	keys := i.Cache(tb)
 	v, err := jwks.NewVerifier(jwks.VerifierConfig{
 		Issuer:   i.URL(),
 		Audience: audience,
-		Keys:     i.Cache(tb),
+		Keys:     keys,
+		Status:   i.StatusLists(tb, keys),
 		Now:      i.Now,
 	})
 	if err != nil {
@@ -203,9 +209,9 @@ func (i *Issuer) serve(w http.ResponseWriter, r *http.Request) {
 func (i *Issuer) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	i.discovered++
+	published := i.status.published
 	i.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	write(w, mustJSON(map[string]any{
+	document := map[string]any{
 		"issuer":                                i.URL(),
 		"jwks_uri":                              i.JWKSURL(),
 		"authorization_endpoint":                i.URL() + "/oauth2/authorize",
@@ -215,7 +221,12 @@ func (i *Issuer) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 		"response_types_supported":              []string{"code"},
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
-	}))
+	}
+	if published {
+		document["status_list_aggregation_endpoint"] = i.URL() + "/oauth2/status"
+	}
+	w.Header().Set("Content-Type", "application/json")
+	write(w, mustJSON(document))
 }
 
 func (i *Issuer) serveKeys(w http.ResponseWriter, r *http.Request) {

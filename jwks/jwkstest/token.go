@@ -137,6 +137,9 @@ func (i *Issuer) accessToken(t Token) (header, claims map[string]any) {
 	if t.Roles != nil {
 		claims["roles"] = t.Roles
 	}
+	if status := i.takeStatus(); status != nil {
+		claims["status"] = status
+	}
 	return header, claims
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"go.uber.org/goleak"
@@ -39,6 +40,7 @@ func (p Program[S]) Contract(t *testing.T) {
 		"it withstands the attacks of rscheck":               p.withstands,
 		"events are judged by their signature":               p.events,
 		"refused events are counted by network":              p.refusedEvents,
+		"revoked tokens are refused":                         p.revokedTokens,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -336,4 +338,23 @@ func (p Program[S]) withstands(t *testing.T) {
 			t.Error(r)
 		}
 	}
+}
+
+// Until it is known whether a token was revoked, nothing is known of it: 503, and when to come back.
+func (p Program[S]) revokedTokens(t *testing.T) {
+	s := p.StartNew(t)
+	s.Issuer.SetStatusTTL(time.Second)
+	s.Issuer.SetStatusDown(true)
+	token, other := s.Person("a", p.Scope), s.Person("a", p.Scope)
+	r := s.Call("GET", p.Read, token, "").Want(503)
+	if r.Header.Get("Retry-After") == "" || r.Header.Get("WWW-Authenticate") != "" {
+		t.Errorf("without a status list: %v", r.Header)
+	}
+	s.Issuer.SetStatusDown(false)
+	testenv.Eventually(t, "it has the status list", func() bool { return s.Call("GET", p.Read, token, "").Status == 200 })
+	s.Issuer.Revoke(t, token)
+	testenv.Eventually(t, "the token is refused", func() bool { return s.Call("GET", p.Read, token, "").Status == 401 })
+	s.Issuer.SetStatusDown(true)
+	s.Call("GET", p.Read, token, "").Want(401)
+	s.Call("GET", p.Read, other, "").Want(200) // for the time that the setting names
 }

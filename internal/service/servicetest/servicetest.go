@@ -64,10 +64,13 @@ type Service struct {
 	client   *http.Client
 }
 
-// StartNew starts the program with an issuer and an SQLite database of its own.
+// StartNew starts the program with an issuer, which publishes status lists, and an SQLite database
+// of its own.
 func (p Program[S]) StartNew(t testing.TB, args ...string) *Service {
 	t.Helper()
-	return p.Start(t, jwkstest.NewIssuer(t), sqldbtest.SQLite(t), args...)
+	issuer := jwkstest.NewIssuer(t)
+	issuer.PublishStatusLists()
+	return p.Start(t, issuer, sqldbtest.SQLite(t), args...)
 }
 
 // Start starts the program, which ends with the test; args are further flags. It returns once the

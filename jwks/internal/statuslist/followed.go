@@ -62,6 +62,13 @@ func (l *followed) want(mayBegin bool) (round <-chan struct{}, err error) {
 	return l.round, nil
 }
 
+// busy says whether attempts are under way.
+func (l *followed) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.round != nil
+}
+
 // begin takes note that attempts begin.
 func (l *followed) begin() {
 	l.mu.Lock()

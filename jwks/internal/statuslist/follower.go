@@ -283,11 +283,12 @@ func (f *Follower) find(uri string) (*followed, error) {
 	return l, nil
 }
 
-// makeRoom drops a list that never was fetched: only the issuer's signature
-// shows that there is one.
+// makeRoom drops a list that could not be fetched: only the issuer's signature
+// shows that there is one. Those that are being fetched stay, or a flood of
+// addresses would escape the bound of maxFirst.
 func (f *Follower) makeRoom(lists map[string]*followed) bool {
 	for uri, l := range lists {
-		if l.held.Load() == nil {
+		if l.held.Load() == nil && !l.busy() {
 			delete(lists, uri)
 			close(l.dropped)
 			return true

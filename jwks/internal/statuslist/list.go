@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// maxWithdrawn bounds the keys that one list may name.
+	// maxWithdrawn bounds the keys that one list may name, and those remembered.
 	maxWithdrawn = 1024
 	// maxKeyID bounds the length of a key's id, in bytes.
 	maxKeyID = 256

@@ -39,8 +39,6 @@ const (
 	// each signs for itself, and again before its list is ten seconds old. A
 	// list that is older than the one held by less is no replay.
 	replicas = 15 * time.Second
-	// maxKeys bounds the withdrawn keys that are remembered.
-	maxKeys = 16 << 10
 )
 
 // follow is the one goroutine that fetches the list: at once if now, else when
@@ -207,6 +205,7 @@ func (f *Follower) fetch(l *followed) error {
 	if err := f.learn(fetched.withdrawn); err != nil {
 		return err
 	}
+	before = l.held.Load() // its own key may be among those
 	fetched.etag = header.Get("ETag")
 	if before != nil && fetched.issued.Before(before.issued) {
 		if before.issued.Sub(fetched.issued) > replicas {
@@ -326,7 +325,7 @@ func (f *Follower) learn(ids []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := maps.Clone(*f.withdrawn.Load())
-	if len(known)+len(ids) > maxKeys {
+	if len(known)+len(ids) > maxWithdrawn {
 		return errManyKeys
 	}
 	for _, id := range ids {

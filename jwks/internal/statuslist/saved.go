@@ -25,7 +25,7 @@ const (
 type savedLists struct {
 	Issuer    string      `json:"issuer"`
 	Announced bool        `json:"announced"` // the issuer publishes lists
-	Withdrawn []string    `json:"withdrawn_keys"`
+	Withdrawn []string    `json:"withdrawn_keys,omitempty"`
 	Lists     []savedList `json:"lists"`
 }
 
@@ -130,7 +130,7 @@ func (f *Follower) take(text []byte) error {
 	if saved.Issuer != f.cfg.Issuer {
 		return fmt.Errorf("of another issuer: %.256q", saved.Issuer)
 	}
-	if len(saved.Lists) > f.cfg.MaxLists || len(saved.Withdrawn) > maxKeys {
+	if len(saved.Lists) > f.cfg.MaxLists {
 		return errTooMany
 	}
 	lists, withdrawn := make(map[string]*followed), make(map[string]struct{})

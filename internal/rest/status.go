@@ -1,0 +1,37 @@
+package rest
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/maru-auth/maru/jwks"
+)
+
+// registerStatus publishes how the following of the issuer's status lists goes: how old what is
+// known of revocations is. What was refused by them is counted in tokens_refused_total.
+func registerStatus(registry *prometheus.Registry, lists *jwks.StatusLists) {
+	if registry == nil || lists == nil {
+		return
+	}
+	gauge := func(name, help string, value func(jwks.StatusStats) float64) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+			func() float64 { return value(lists.Stats()) }))
+	}
+	counter := func(name, help string, value func(jwks.StatusStats) uint64) {
+		registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
+			func() float64 { return float64(value(lists.Stats())) }))
+	}
+	gauge("status_lists", "Status lists of the issuer that are followed.",
+		func(s jwks.StatusStats) float64 { return float64(s.Lists) })
+	gauge("status_lists_unusable", "Status lists that were not had yet, or are too old: their tokens are refused.",
+		func(s jwks.StatusStats) float64 { return float64(s.Unusable) })
+	gauge("status_list_age_seconds", "Time since the issuer confirmed the status list for which that is longest ago.",
+		func(s jwks.StatusStats) float64 { return s.Oldest.Seconds() })
+	gauge("status_fail_open_seconds", "Setting --status-fail-open-for: at what age of a status list its tokens are refused.",
+		func(s jwks.StatusStats) float64 { return s.FailOpenFor.Seconds() })
+	gauge("withdrawn_keys", "Keys that the issuer withdrew as compromised.",
+		func(s jwks.StatusStats) float64 { return float64(s.Withdrawn) })
+	counter("status_list_fetches_total", "Attempts to fetch a status list.",
+		func(s jwks.StatusStats) uint64 { return s.Fetches })
+	counter("status_list_fetch_failures_total", "Attempts to fetch a status list that failed.",
+		func(s jwks.StatusStats) uint64 { return s.Failures })
+}
