@@ -221,6 +221,8 @@ func (r *run) parts(changes ...change) (header, claims map[string]any) {
 		"iss": r.issuer.URL(), "aud": r.cfg.Audience, "sub": r.cfg.Subject, "client_id": r.cfg.ClientID,
 		"iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(), "jti": randomText(),
 	}
+	// The metadata announce status lists, so a token without one may be refused.
+	r.status(statusValid)(header, claims)
 	if r.cfg.Scope != "" {
 		claims["scope"] = r.cfg.Scope
 	}

@@ -16,6 +16,8 @@ const (
 	statusTTL  = 2 * time.Second
 	statusLife = time.Minute
 	statusSize = 1024 // indices of a list
+	// statusValid is the index of good tokens, which are never revoked.
+	statusValid = 0
 )
 
 // A listMode is how the issuer answers requests for a status list.
