@@ -23,6 +23,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/services"
+	"github.com/maru-auth/maru/authz-server/internal/ssf"
+	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
@@ -59,7 +61,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		handler, closer, err := p.assemble(ctx, s, ring, outgoing, log, metrics)
+		handler, closer, events, err := p.assemble(ctx, s, ring, outgoing, log, metrics)
 		if err != nil {
 			return err
 		}
@@ -73,6 +75,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { ring.Run(working) })
 		background.Go(func() { outgoing.Run(working) })
 		background.Go(func() { closer.Run(working) })
+		background.Go(func() { events.Run(working) })
 		background.Go(func() { s.SweepEvery(working, sweepEvery, log) })
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
@@ -105,46 +108,46 @@ func (p *program) prepare(ctx context.Context, s *store.Store, log *slog.Logger)
 	return nil
 }
 
-// assemble puts the rooms together, and returns what answers all requests and what deletes
-// accounts. The rooms give worker what they know how to deliver.
+// assemble puts the rooms together, and returns what answers all requests, what deletes accounts,
+// and what tells others of what happens to accounts. The rooms give worker what they know how to deliver.
 func (p *program) assemble(
 	ctx context.Context, s *store.Store, ring *keys.Ring, worker *queue.Worker, log *slog.Logger, metrics *prometheus.Registry,
-) (http.Handler, *closing.Closer, error) {
+) (http.Handler, *closing.Closer, *delivery.Transmitter, error) {
 	cfg := p.settings
 	at, err := issuer.Parse(cfg.Issuer)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	resources, err := cfg.resources()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	look, err := cfg.brand()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	rendered, err := pages.New(pages.Config{Issuer: at, Log: log, Brand: look})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	breaches, err := cfg.breaches(log, metrics, p.now)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	entry, err := cfg.signup()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	mailer, err := p.mailer(s, ring.KEK(), rendered)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if mailer.Enabled() {
 		worker.Handle(mailer.Handler())
 	}
 	secondStepKey, err := ring.Secret(ctx, "second steps", factors.KeySize)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	people, err := people.New(people.Config{
 		Store: s, Pages: rendered, Mail: mailer, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
@@ -152,21 +155,21 @@ func (p *program) assemble(
 		AccessToken:   cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	clients, err := directory.New(directory.Config{
 		Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	salt, err := ring.Secret(ctx, "pairwise", 32)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	endpoints, err := provider.New(provider.Config{
 		Issuer: cfg.Issuer, Resources: resources, Store: s, Clients: clients, Fetch: outgoing,
@@ -176,23 +179,37 @@ func (p *program) assemble(
 		InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	called, err := services.New(services.Config{
 		Origin: cfg.APIOrigin, Names: cfg.dataServices(), Tokens: endpoints.Tokens, CAFile: cfg.OutgoingCAFile, Log: log,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	worker.Handle(called.Handler())
 	closer := &closing.Closer{Store: s, Tokens: endpoints.Tokens, Services: called, Log: log, Mail: mailer}
 	people.Account.Services = closer.Collect
+	events, err := delivery.New(delivery.Config{
+		Issuer: cfg.Issuer, Tokens: endpoints.Tokens, Store: s, Fetch: outgoing, Services: called, KEK: ring.KEK(), Log: log, Now: p.now,
+		Metrics: metrics,
+	})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := events.EnsureServices(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	streams := ssf.New(ssf.Config{
+		Common: endpoints.Common(), Tokens: endpoints.Tokens, Store: s, Transmitter: events, Now: p.now, Closing: ctx,
+	})
 	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
 	rendered.Routes(router)
 	people.Routes(router)
 	endpoints.Routes(router)
+	streams.Routes(router)
 	router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
-	return at.Mount(router, endpoints.NotFound()), closer, nil
+	return at.Mount(router, endpoints.NotFound()), closer, events, nil
 }
 
 // maxBody is the largest body that any request to the server has, in bytes: an account's profile,

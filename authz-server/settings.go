@@ -19,6 +19,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/signup"
+	"github.com/maru-auth/maru/authz-server/internal/ssf"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -164,7 +165,11 @@ func (s *settings) resources() ([]client.Resource, error) {
 	if err := checkOrigin("--api-origin", s.APIOrigin, s.InsecureHTTPIssuer); err != nil {
 		return nil, err
 	}
-	all := client.Builtin(s.APIOrigin)
+	at, err := issuer.Parse(s.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("--issuer %w", err)
+	}
+	all := append(client.Builtin(s.APIOrigin), ssf.Resource(at))
 	for _, text := range s.Resource {
 		one, err := client.ParseResource(text)
 		if err != nil {

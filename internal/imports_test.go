@@ -97,7 +97,8 @@ var rules = []rule{
 	// The rooms of the store: what ends something knows what ends with it, never the other way
 	// round.
 	authz("store", "opaque store/...", "internal/sqldb"),
-	authz("store/accounts", "opaque store/grants store/outbox store/internal/row", "internal/sqldb"),
+	authz("store/accounts", "opaque store/grants store/outbox store/streams store/internal/row", "internal/sqldb"),
+	authz("store/streams", "store/internal/row", "internal/sqldb"),
 	authz("store/grants", "client store/requests store/outbox store/internal/row", "internal/sqldb"),
 	authz("store/outbox", "store/registry store/internal/row", "internal/sqldb"),
 	authz("store/requests", "opaque store/limits store/internal/row", "internal/sqldb"),
@@ -155,6 +156,8 @@ var rules = []rule{
 	authz("tokeninfo", "client directory endpoint oauth protocol store/... tokens", "internal/httpd"),
 	authz("services", "fetch queue store/... tokens", "internal/httpd"),
 	authz("closing", "client mail notices services store/... tokens"),
+	authz("ssf/delivery", "client fetch keys services store/... tokens"),
+	authz("ssf", "client endpoint fetch issuer keys oauth ssf/delivery store/... tokens", "internal/httpd", "jwks/jose"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+
 		"queue registration store/... tokenendpoint tokeninfo tokens", "internal/httpd"),
 	authz("provider/providertest", "client directory factors fetch keys keys/keystest opaque pages people provider queue registration store/...",

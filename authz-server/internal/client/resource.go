@@ -57,7 +57,7 @@ func CheckResources(resources []Resource) error {
 			return fmt.Errorf("the resource %q is there twice", resource.ID)
 		}
 		ids[resource.ID] = true
-		if len(resource.Scopes) == 0 {
+		if len(resource.all()) == 0 {
 			return fmt.Errorf("the resource %q must have at least one scope", resource.ID)
 		}
 		for _, scope := range resource.all() {

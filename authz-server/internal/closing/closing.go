@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +57,7 @@ func (c *Closer) CloseDue(ctx context.Context) (closed int, err error) {
 		if err != nil || len(due) == 0 {
 			return closed, err
 		}
-		trusted, err := c.trusted(ctx)
+		trusted, err := c.Tokens.TrustedPairwise(ctx)
 		if err != nil {
 			return closed, err
 		}
@@ -101,51 +100,21 @@ func (c *Closer) close(ctx context.Context, user accounts.User, trusted []client
 // subjects are all by which tokens may have named the person to services: the account's id, and
 // what clients with pairwise subjects know them by.
 func (c *Closer) subjects(ctx context.Context, userID string, trusted []client.Client) ([]string, error) {
-	pairwise, err := c.pairwise(ctx, userID, trusted)
+	pairwise, err := c.known(ctx, userID, trusted)
 	subjects := []string{userID}
 	for _, one := range pairwise {
-		subjects = append(subjects, one.subject)
+		subjects = append(subjects, one.Subject)
 	}
 	return subjects, err
 }
 
-// known is a subject that clients know a person by.
-type known struct {
-	subject string
-	clients []string // their ids
-}
-
-// pairwise are the subjects by which clients know a person that are not the account's id. Besides
-// the clients that the person allowed something, those are the operator's own, which ask nobody and
-// whose grants are long over.
-func (c *Closer) pairwise(ctx context.Context, userID string, trusted []client.Client) (all []known, err error) {
+// known are the subjects by which clients know a person that are not the account's id.
+func (c *Closer) known(ctx context.Context, userID string, trusted []client.Client) ([]tokens.Known, error) {
 	ids, err := c.Store.Consents.ClientsOf(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
-	clients := slices.Clone(trusted)
-	for _, id := range ids {
-		found, err := c.Store.Clients.Client(ctx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		clients = append(clients, found)
-	}
-	for _, one := range clients {
-		subject := c.Tokens.Subject(&one, userID)
-		i := slices.IndexFunc(all, func(k known) bool { return k.subject == subject })
-		switch {
-		case subject == userID:
-		case i < 0:
-			all = append(all, known{subject, []string{one.ID}})
-		case !slices.Contains(all[i].clients, one.ID):
-			all[i].clients = append(all[i].clients, one.ID)
-		}
-	}
-	return all, nil
+	return c.Tokens.KnownAs(ctx, userID, ids, trusted)
 }
 
 // collecting is how long services may take together to say what they hold. Of the time that a
@@ -159,11 +128,11 @@ const (
 // of clients, separated by spaces, what they hold under the subject by which those know the person.
 func (c *Closer) Collect(ctx context.Context, session accounts.Session) (own map[string]json.RawMessage,
 	ofApps map[string]map[string]json.RawMessage, err error) {
-	trusted, err := c.trusted(ctx)
+	trusted, err := c.Tokens.TrustedPairwise(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	pairwise, err := c.pairwise(ctx, session.UserID, trusted)
+	pairwise, err := c.known(ctx, session.UserID, trusted)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -176,27 +145,7 @@ func (c *Closer) Collect(ctx context.Context, session accounts.Session) (own map
 	own = c.Services.Export(ctx, session, "")
 	ofApps = make(map[string]map[string]json.RawMessage)
 	for _, one := range pairwise {
-		ofApps[strings.Join(one.clients, " ")] = c.Services.Export(ctx, session, one.subject)
+		ofApps[strings.Join(one.Clients, " ")] = c.Services.Export(ctx, session, one.Subject)
 	}
 	return own, ofApps, nil
-}
-
-// trusted returns the clients with pairwise subjects that an operator trusts.
-func (c *Closer) trusted(ctx context.Context) (found []client.Client, err error) {
-	const page = 200
-	for after := ""; ; {
-		all, err := c.Store.Clients.ListClients(ctx, after, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, one := range all {
-			if one.Trusted && one.SubjectType == client.SubjectPairwise {
-				found = append(found, one)
-			}
-			after = one.ID
-		}
-		if len(all) < page {
-			return found, nil
-		}
-	}
 }

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -266,25 +267,59 @@ func (c *Client) get(ctx context.Context, address string, room *places, cause Ca
 // Post sends a form, and returns the HTTP status of the answer. No status is an error. The body is
 // not read.
 func (c *Client) Post(ctx context.Context, address string, form url.Values, cause Cause) (status int, err error) {
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	status, _, err = c.post(ctx, address, form.Encode(), header, 0, cause)
+	return status, err
+}
+
+// PushEvent sends a security event token (RFC 8935 §2.1), with the value of the header
+// Authorization unless that is empty. It returns the HTTP status, of which none is an error, and
+// the beginning of the answer.
+func (c *Client) PushEvent(ctx context.Context, address, token, authorization string, cause Cause) (status int, answer []byte, err error) {
+	header := http.Header{"Content-Type": {"application/secevent+jwt"}, "Accept": {"application/json"}}
+	if authorization != "" {
+		header.Set("Authorization", authorization)
+	}
+	return c.post(ctx, address, token, header, maxRefusal, cause)
+}
+
+// maxRefusal is how much is read of the answer to an event, in bytes.
+const maxRefusal = 4 << 10
+
+// Check says whether an address has the form of one that can be fetched. It does not look it up.
+func (c *Client) Check(address string) error {
+	if _, reason := checkURL(address, c.loopback); reason != "" {
+		return &Error{URL: address, Reason: reason}
+	}
+	return nil
+}
+
+// post sends a body, and reads as much of the answer as most says.
+func (c *Client) post(
+	ctx context.Context, address, body string, header http.Header, most int64, cause Cause,
+) (status int, answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	r, err := c.request(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	r, err := c.request(ctx, http.MethodPost, address, strings.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	maps.Copy(r.Header, header)
 	bounds := cause.bounds(r.URL.Hostname())
 	if err := c.enter(ctx, address, c.posts, bounds); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	res, err := c.send(r, address, c.posts, bounds)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
+	}
+	if most > 0 { // an answer that breaks off has its status all the same
+		answer, _ = io.ReadAll(io.LimitReader(res.Body, most))
 	}
 	if err := errors.Join(ctx.Err(), res.Body.Close()); err != nil {
-		return 0, failure(address, err)
+		return 0, nil, failure(address, err)
 	}
-	return res.StatusCode, nil
+	return res.StatusCode, answer, nil
 }
 
 func (c *Client) request(ctx context.Context, method, address string, body io.Reader) (*http.Request, error) {

@@ -52,6 +52,12 @@ func (u URL) Origin() string { return u.origin }
 // of the identifier is left out (OIDC Discovery §4).
 func (u URL) URL(path string) string { return u.origin + u.path + path }
 
+// WellKnown is the address of the metadata of a name about a path of this server, which is inserted
+// between the host and the issuer's path (RFC 8414 §3.1, RFC 9728 §3.1).
+func (u URL) WellKnown(name, path string) string {
+	return u.origin + "/.well-known/" + name + u.path + path
+}
+
 // Path is the link to a path of this server, which begins with a slash. A query may follow.
 func (u URL) Path(path string) string { return u.path + path }
 
@@ -81,7 +87,8 @@ func (u URL) CookiePath() string {
 
 // Mount serves next, whose paths begin at the root, below the issuer's path, and its metadata also
 // where RFC 8414 §3.1 has it: /.well-known/oauth-authorization-server/id for
-// https://login.example/id. Everything else on the host goes to elsewhere.
+// https://login.example/id. What follows the issuer's path there is what the metadata is about (RFC
+// 9728 §3.1). Everything else on the host goes to elsewhere.
 func (u URL) Mount(next, elsewhere http.Handler) http.Handler {
 	if u.path == "" {
 		return next
@@ -106,8 +113,11 @@ func (u URL) Mount(next, elsewhere http.Handler) http.Handler {
 
 // below is a path of the host as the server sees it, if it belongs to the server.
 func (u URL) below(path string) (string, bool) {
-	if document, ok := strings.CutSuffix(path, u.path); ok && wellKnown.MatchString(document) {
-		return document, true
+	if document := wellKnown.FindString(path); document != "" {
+		about, ok := strings.CutPrefix(path[len(document):], u.path)
+		if ok && (about == "" || about[0] == '/') {
+			return document + about, true
+		}
 	}
 	rest, ok := strings.CutPrefix(path, u.path)
 	if rest == "" {
@@ -116,5 +126,5 @@ func (u URL) below(path string) (string, bool) {
 	return rest, ok && rest[0] == '/'
 }
 
-// wellKnown are the paths of metadata (RFC 8615 §3).
-var wellKnown = regexp.MustCompile(`^/\.well-known/[a-z0-9-]+$`)
+// wellKnown begins the paths of metadata (RFC 8615 §3).
+var wellKnown = regexp.MustCompile(`^/\.well-known/[a-z0-9-]+`)

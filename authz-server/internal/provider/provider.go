@@ -143,6 +143,9 @@ func New(cfg Config) (*Provider, error) {
 	return p, nil
 }
 
+// Common is what the endpoints share, for those of other packages.
+func (p *Provider) Common() *endpoint.Common { return p.common }
+
 // Routes mounts every endpoint, by its path below the issuer, and answers what r has no route for,
 // also among those of other packages. HEAD is answered as GET is. Requests must be text: see
 // checkText.

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -216,6 +217,42 @@ func (s *Services) deliver(ctx context.Context, item outbox.Item) error {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// Names returns the configured services, each with its identifier, which is also the audience of
+// the events for it.
+func (s *Services) Names() map[string]string {
+	all := make(map[string]string, len(s.cfg.Names))
+	for _, name := range s.cfg.Names {
+		all[name] = s.base(name)
+	}
+	return all
+}
+
+// EventsPath is where a service takes events, below its identifier.
+const EventsPath = "/v1/events"
+
+// pushTimeout is how long a service has for an event, which may be the end of an account.
+const pushTimeout = 20 * time.Second
+
+// PushEvent sends a security event token to a service (RFC 8935 §2.1). It returns the HTTP status,
+// of which none is an error, and the beginning of the answer.
+func (s *Services) PushEvent(ctx context.Context, address, token string) (status int, answer []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(token))
+	if err != nil {
+		return 0, nil, err
+	}
+	r.Header.Set("Content-Type", "application/secevent+jwt")
+	r.Header.Set("Accept", "application/json")
+	resp, err := s.http.Do(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	answer, _ = io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // what is not JSON says nothing
+	return resp.StatusCode, answer, nil
 }
 
 func (s *Services) base(name string) string { return s.cfg.Origin + "/" + name }

@@ -14,6 +14,8 @@ import (
 // stays lists what may name a person whose account was deleted, by table and column, and why.
 var stays = map[string]string{
 	"outbox.user_id":             "clients and services are told of the end; it goes when they have been",
+	"account_events.user_id":     "receivers are told of the end; it goes into their queues within a second, as claims",
+	"stream_sets.claims":         "receivers are told of the end; it goes when they have been",
 	"passkey_ceremonies.user_id": "it expires within minutes, and the id says nothing without its account",
 }
 

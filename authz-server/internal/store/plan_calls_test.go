@@ -56,6 +56,7 @@ var soon = planNow.Add(time.Hour)
 func planCalls(s *Store) []growthtest.Call {
 	p := &planned{Store: s}
 	p.ofClients()
+	p.ofStreams()
 	p.ofConsents()
 	p.ofDevices()
 	p.ofGrants()

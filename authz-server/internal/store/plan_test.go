@@ -13,6 +13,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb/growthtest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -99,6 +100,21 @@ var grown = []string{
 	`INSERT INTO outbox (id, kind, lane, topic, user_id, payload, sealed, attempts, leased, last_error, created_at, since_at, due_at, given_up_at)
 		` + growthtest.Numbers + ` SELECT 'y' || i, 'mail', 'd' || i, '', 'u1', CAST('x' AS BYTEA),
 		i % 4 = 0, 0, false, '', i, i, 9000000000000, CASE WHEN i % 2 = 0 THEN 9000000000000 ELSE 0 END FROM n WHERE i <= 2000`,
+	`INSERT INTO streams (id, client_id, service, audience, endpoint, header, description, requested, delivered, status, reason, last_seq,
+		allowed_seq, dropped, attempts, failing_since, last_error, due_at, leased_until, verified_at, created_at, updated_at)
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+		SELECT 't' || i, 'c' || i, '', '', CASE WHEN i % 2 = 0 THEN '' ELSE 'https://r.example/' END, CAST('x' AS BYTEA), '', '[]',
+		' session-revoked token-claims-change credential-change account-disabled account-enabled account-purged identifier-changed ',
+		CASE WHEN i = 20 THEN 'disabled' ELSE 'enabled' END, '', 20000, 0, 0, 0, 0, '', 0, 0, 0, i, i FROM n`,
+	`INSERT INTO account_events (id, user_id, seq, type, detail, at, due_at)
+		` + growthtest.Numbers + ` SELECT 'x' || i, 'u' || CASE WHEN i <= 300 THEN 1 ELSE i END, i, 'session-revoked', '{}', i, i FROM n`,
+	`INSERT INTO stream_sets (jti, stream_id, seq, subject, type, claims, attempts, last_error, created_at, refused_at, due_at, given_up_at)
+		` + growthtest.Numbers + ` SELECT 'x' || i, CASE WHEN i % 5 = 0 THEN 't20' ELSE 't1' END, i,
+		CASE WHEN i % 3 = 0 THEN '' ELSE 'p' || (i / 50) END,
+		CASE WHEN i % 3 = 0 THEN 'verification' ELSE 'session-revoked' END, '{}', 0, '', i, 0, i,
+		CASE WHEN i % 4 = 0 THEN i * 1000 - 2592000000000 ELSE 0 END FROM n`,
+	`INSERT INTO stream_exclusions (stream_id, subject_hash, created_at)
+		` + growthtest.Numbers + ` SELECT 't' || (i % 20 + 1), CAST('x' || i AS BYTEA), i FROM n`,
 }
 
 // planNow leaves some batches of each table to be swept.
@@ -113,14 +129,15 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 		defer s.Close()
 		growthtest.Test{
 			DB: s.db, URL: databaseURL, Store: reflect.TypeFor[*Store](), Fill: grown,
-			Rooms: rooms, Folders: []string{"accounts", "grants", "keystore", "limits", "outbox", "registry", "requests"},
+			Rooms: rooms, Folders: []string{"accounts", "grants", "keystore", "limits", "outbox", "registry", "requests", "streams"},
 			Small: map[string]string{
 				"signing_keys":   "some for each algorithm",
 				"withdrawn_keys": "those that leaked within months",
 				"server_secrets": "the server has two",
+				"streams":        "there are MaxStreams, and some of the server's own",
 			},
 			Apart: slices.Concat(
-				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps"},
+				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "Happened", "Waiting"},
 				// These are steps of what is called:
 				[]string{"With", "GiveBack", "ForgetDecisions", "RevokeOfSession", "RevokeOfUser", "Remove", "MarkRemoved", "Removed", "Purge",
 					"EndEverySession", "TellOfEnd", "TellOfWithdrawal", "ForgetSession"},
@@ -141,6 +158,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*outbox.Logouts](), reflect.TypeFor[*outbox.Queue](),
 	reflect.TypeFor[*registry.Clients](),
 	reflect.TypeFor[*requests.Interactions](), reflect.TypeFor[*requests.Pushed](),
+	reflect.TypeFor[*streams.Streams](),
 }
 
 // leave removes all but some hundred rows of a table: enough for several batches.
@@ -156,5 +174,8 @@ var leave = map[string]string{
 	"initial_access_tokens": `DELETE FROM initial_access_tokens WHERE created_at > 500`,
 	"invitations":           `DELETE FROM invitations WHERE created_at > 500`,
 	"outbox":                `DELETE FROM outbox WHERE created_at > 1500`,
+	"account_events":        `DELETE FROM account_events WHERE at > 500`,
+	"stream_sets":           `DELETE FROM stream_sets WHERE created_at > 1500`,
+	"stream_exclusions":     `DELETE FROM stream_exclusions WHERE created_at > 500`,
 	"consents":              `DELETE FROM consents WHERE created_at > 500`,
 }

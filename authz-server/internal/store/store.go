@@ -21,6 +21,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -59,6 +60,7 @@ type Store struct {
 	Devices      *grants.Devices
 	Outbox       *outbox.Queue
 	Logouts      *outbox.Logouts
+	Streams      *streams.Streams
 	Interactions *requests.Interactions
 	Pushed       *requests.Pushed
 	Quotas       *limits.Quotas
@@ -92,10 +94,10 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 		Attempts: limits.NewAttempts(db, now),
 		UsedIDs:  limits.NewUsedIDs(db, now),
 		Keys:     keystore.NewKeys(db, now),
+		Streams:  streams.New(db, now),
 		Pending:  accounts.NewPending(db, now),
 		Browsers: accounts.NewBrowsers(db, now),
 		History:  accounts.NewHistory(db, now),
-		Passkeys: accounts.NewPasskeys(db, now),
 		Mailed:   accounts.NewMailedLinks(db, now),
 	}
 	s.Invitations, s.Agreements = accounts.NewInvitations(db, now), accounts.NewAgreements(db, now)
@@ -105,9 +107,10 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 	s.Logouts = outbox.NewLogouts(db, s.Clients, s.Outbox)
 	s.Devices = grants.NewDevices(db, now, s.Grants)
 	s.Consents = grants.NewConsents(db, now, s.Interactions, s.Grants, s.Logouts)
-	s.Sessions = accounts.NewSessions(db, now, s.Grants, s.Logouts)
-	s.Users = accounts.NewUsers(db, now, s.Sessions)
-	s.Factors = accounts.NewFactors(db, now)
+	s.Sessions = accounts.NewSessions(db, now, s.Grants, s.Logouts, s.Streams)
+	s.Users = accounts.NewUsers(db, now, s.Sessions, s.Streams)
+	s.Factors = accounts.NewFactors(db, now, s.Streams)
+	s.Passkeys = accounts.NewPasskeys(db, now, s.Streams)
 	s.Upkeep = db.Upkeep(now, s.sweeps())
 	return s
 }
@@ -119,7 +122,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		s.Interactions.Sweeps(), s.Pushed.Sweeps(),
 		s.Factors.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
-		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Outbox.Sweeps(),
+		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Outbox.Sweeps(), s.Streams.Sweeps(),
 		s.Invitations.Sweeps(),
 		// This has batches of its own, so one step does all of it.
 		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},

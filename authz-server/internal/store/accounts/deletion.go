@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -24,7 +25,7 @@ func (s *Users) PlanDeletion(ctx context.Context, id string, posts bool) (at tim
 			sqldb.Micros(at), posts, sqldb.Micros(s.now()), id)); err != nil {
 			return err
 		}
-		return s.sessions.endAllOf(ctx, id, "")
+		return s.sessions.endAllOf(ctx, plannedDeletion, id, "")
 	})
 }
 
@@ -38,7 +39,7 @@ func (s *Users) HastenDeletion(ctx context.Context, id string, posts bool) error
 			updated_at = $3 WHERE id = $4`, now, posts, now, id)); err != nil {
 			return err
 		}
-		return s.sessions.endAllOf(ctx, id, "")
+		return s.sessions.endAllOf(ctx, plannedDeletion, id, "")
 	})
 }
 
@@ -56,7 +57,7 @@ func (s *Users) DueDeletions(ctx context.Context, limit int) ([]User, error) {
 }
 
 // DeleteUser deletes an account that [Users.DueDeletions] returned, with everything of its person:
-// its sessions end, and clients are told. Of several calls at once, one succeeds. ErrNotFound: it
+// its sessions end, and clients and receivers of events are told. Of several calls at once, one succeeds. ErrNotFound: it
 // is gone, or its person has thought again.
 func (s *Users) DeleteUser(ctx context.Context, due User) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
@@ -66,7 +67,10 @@ func (s *Users) DeleteUser(ctx context.Context, due User) error {
 			due.ID, sqldb.Micros(due.DeleteAt), sqldb.Micros(s.now()))); err != nil {
 			return err
 		}
-		if err := s.sessions.endAllOf(ctx, due.ID, ""); err != nil {
+		if err := s.sessions.endAllOf(ctx, deletedAccount, due.ID, ""); err != nil {
+			return err
+		}
+		if err := s.purged(ctx, due); err != nil {
 			return err
 		}
 		if err := s.eraseTraces(ctx, due); err != nil {
@@ -74,6 +78,17 @@ func (s *Users) DeleteUser(ctx context.Context, due User) error {
 		}
 		return row.Changed(s.db.Exec(ctx, `DELETE FROM users WHERE id = $1`, due.ID))
 	})
+}
+
+// purged tells receivers of the end of an account, while it is known who has known its person.
+func (s *Users) purged(ctx context.Context, user User) error {
+	clients, err := sqldb.All(ctx, s.db, row.Text, `SELECT client_id FROM consents WHERE user_id = $1
+		UNION SELECT client_id FROM grants WHERE user_id = $1`, user.ID)
+	if err != nil {
+		return err
+	}
+	return s.events.Emit(ctx, streams.Event{Type: streams.AccountPurged, UserID: user.ID,
+		Detail: streams.Detail{Clients: clients, DeleteContent: user.DeletePosts}})
 }
 
 // eraseTraces removes what names a person in tables that are nobody's own.

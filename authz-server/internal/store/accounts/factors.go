@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -22,10 +23,14 @@ const TOTPSetup = 30 * time.Minute
 type Factors struct {
 	db  *sqldb.DB
 	now func() time.Time
+
+	events *streams.Streams
 }
 
-// NewFactors returns the apps and codes in db.
-func NewFactors(db *sqldb.DB, now func() time.Time) *Factors { return &Factors{db, now} }
+// NewFactors returns the apps and codes in db. Events tells receivers of changes.
+func NewFactors(db *sqldb.DB, now func() time.Time, events *streams.Streams) *Factors {
+	return &Factors{db, now, events}
+}
 
 // TOTP returns a person's secret. ErrNotFound: they have none, or began to set it up too long ago.
 func (s *Factors) TOTP(ctx context.Context, userID string) (TOTP, error) {
@@ -60,6 +65,9 @@ func (s *Factors) ConfirmTOTP(ctx context.Context, userID string, pending, secre
 		if err := row.Changed(s.db.Exec(ctx, `UPDATE totp SET confirmed_at = $1, last_step = $2, secret = $3
 			WHERE user_id = $4 AND secret = $5 AND confirmed_at = 0 AND created_at > $6`,
 			sqldb.Micros(now), step, secret, userID, pending, sqldb.Micros(now.Add(-TOTPSetup)))); err != nil {
+			return err
+		}
+		if err := credentialChanged(ctx, s.events, userID, "app", "create"); err != nil {
 			return err
 		}
 		return s.replaceCodes(ctx, userID, codes)
@@ -127,6 +135,9 @@ func (s *Factors) RemoveTOTP(ctx context.Context, userID string) error {
 			return err
 		}
 		if _, err := s.db.Exec(ctx, `DELETE FROM totp WHERE user_id = $1`, userID); err != nil {
+			return err
+		}
+		if err := credentialChanged(ctx, s.events, userID, "app", "delete"); err != nil {
 			return err
 		}
 		return s.replaceCodes(ctx, userID, nil)

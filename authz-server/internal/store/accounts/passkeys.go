@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -47,10 +49,14 @@ var (
 type Passkeys struct {
 	db  *sqldb.DB
 	now func() time.Time
+
+	events *streams.Streams
 }
 
-// NewPasskeys returns the passkeys in db.
-func NewPasskeys(db *sqldb.DB, now func() time.Time) *Passkeys { return &Passkeys{db, now} }
+// NewPasskeys returns the passkeys in db. Events tells receivers of changes.
+func NewPasskeys(db *sqldb.DB, now func() time.Time, events *streams.Streams) *Passkeys {
+	return &Passkeys{db, now, events}
+}
 
 // handleSize is how long a user handle is, in bytes (WebAuthn §14.6.1 recommends 64 random ones).
 const handleSize = 64
@@ -120,16 +126,28 @@ func (s *Passkeys) AddPasskey(ctx context.Context, p Passkey) (Passkey, error) {
 		if len(present) >= MaxPasskeys {
 			return ErrTooMany
 		}
-		return row.Added(s.db.Exec(ctx, `INSERT INTO passkeys (id, user_id, credential_id,
+		if err := row.Added(s.db.Exec(ctx, `INSERT INTO passkeys (id, user_id, credential_id,
 			public_key, name, aaguid, transports, attestation_format, sign_count, backup_eligible,
 			backup_state, browser_hash, created_at, used_at, cloned_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 0)
 			ON CONFLICT DO NOTHING`,
 			p.ID, p.UserID, p.CredentialID, p.PublicKey, p.Name, p.AAGUID,
 			strings.Join(p.Transports, " "), p.Format, int64(p.SignCount), p.BackupEligible,
-			p.BackedUp, bytesOf(p.Browser), sqldb.Micros(p.CreatedAt)))
+			p.BackedUp, bytesOf(p.Browser), sqldb.Micros(p.CreatedAt))); err != nil {
+			return err
+		}
+		return credentialChanged(ctx, s.events, p.UserID, p.credentialType(), "create")
 	})
 	return p, err
+}
+
+// credentialType is what CAEP §3.3.1 calls a passkey: one of the device itself, or of a key that
+// moves between devices.
+func (p *Passkey) credentialType() string {
+	if slices.Contains(p.Transports, "internal") {
+		return "fido2-platform"
+	}
+	return "fido2-roaming"
 }
 
 // bytesOf is b, and never nil, which would be NULL.
@@ -218,6 +236,9 @@ func (s *Passkeys) RemovePasskey(ctx context.Context, userID, id string) (remove
 		}
 		if err := row.Changed(s.db.Exec(ctx, `DELETE FROM passkeys WHERE id = $1 AND user_id = $2`,
 			id, userID)); err != nil {
+			return err
+		}
+		if err := credentialChanged(ctx, s.events, userID, removed.credentialType(), "delete"); err != nil {
 			return err
 		}
 		return row.Changed(s.db.Exec(ctx, `UPDATE users SET passkey = $1 WHERE id = $2`,

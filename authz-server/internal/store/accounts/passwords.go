@@ -5,6 +5,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -22,8 +23,19 @@ func (s *Users) ResetPassword(ctx context.Context, id, newHash, browser string) 
 		if err := forgetAll(ctx, s.db, id, browser); err != nil {
 			return err
 		}
-		return s.sessions.endAllOf(ctx, id, "")
+		if err := credentialChanged(ctx, s.events, id, "password", "update"); err != nil {
+			return err
+		}
+		return s.sessions.endAllOf(ctx, resetPassword, id, "")
 	})
+}
+
+// credentialChanged tells receivers that a person has a new credential, another one, or one less: in
+// the words of CAEP §3.3.1.
+func credentialChanged(ctx context.Context, events *streams.Streams, userID, credential, change string) error {
+	return events.Emit(ctx, streams.Event{Type: streams.CredentialChange, UserID: userID, Detail: streams.Detail{
+		Cause:          streams.Cause{Reason: "The way in which the person proves who they are was changed."},
+		CredentialType: credential, ChangeType: change}})
 }
 
 // RehashPassword stores the same password under newer parameters. ErrNotFound: it was changed in
@@ -55,7 +67,14 @@ func (s *Users) ChangePassword(ctx context.Context, id, oldHash, newHash, keepSe
 		if err := endTrust(ctx, s.db, id); err != nil {
 			return err
 		}
-		return s.sessions.endAllOf(ctx, id, keepSession)
+		change := "update"
+		if oldHash == "" {
+			change = "create"
+		}
+		if err := credentialChanged(ctx, s.events, id, "password", change); err != nil {
+			return err
+		}
+		return s.sessions.endAllOf(ctx, changedPassword, id, keepSession)
 	})
 	if err != nil {
 		return "", err

@@ -12,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -59,13 +60,28 @@ type Sessions struct {
 	limits  SessionLimits
 	grants  *grants.Grants  // which end with their session
 	logouts *outbox.Logouts // and which clients are told
+	events  *streams.Streams
 }
 
-// NewSessions returns the sessions in db. What ends with a session is in grants and logouts. They
-// last for [SessionIdle] and [SessionLifetime].
-func NewSessions(db *sqldb.DB, now func() time.Time, grants *grants.Grants, logouts *outbox.Logouts) *Sessions {
-	return &Sessions{db, now, SessionLimits{SessionIdle, SessionLifetime}, grants, logouts}
+// NewSessions returns the sessions in db. What ends with a session is in grants and logouts, and
+// events tells receivers of it. They last for [SessionIdle] and [SessionLifetime].
+func NewSessions(
+	db *sqldb.DB, now func() time.Time, grants *grants.Grants, logouts *outbox.Logouts, events *streams.Streams,
+) *Sessions {
+	return &Sessions{db, now, SessionLimits{SessionIdle, SessionLifetime}, grants, logouts, events}
 }
+
+// Why sessions end, as receivers of events are told (CAEP §2).
+var (
+	loggedOut       = streams.Cause{By: streams.ByPerson, Reason: "The person ended the session."}
+	tooManySessions = streams.Cause{By: streams.ByPolicy, Reason: "The person has too many sessions."}
+	endedByAdmin    = streams.Cause{By: streams.ByAdmin, Reason: "An administrator ended all sessions."}
+	disabledAccount = streams.Cause{By: streams.ByAdmin, Reason: "The account was disabled."}
+	changedPassword = streams.Cause{By: streams.ByPerson, Reason: "The password was changed."}
+	resetPassword   = streams.Cause{Reason: "The password was reset."}
+	plannedDeletion = streams.Cause{Reason: "The account waits to be deleted."}
+	deletedAccount  = streams.Cause{Reason: "The account was deleted."}
+)
 
 const sessionColumns = `s.id, s.user_id, s.auth_time, s.amr, s.acr, s.address, s.user_agent,
 	s.created_at, s.seen_at, s.expires_at, s.seen_address`
@@ -182,7 +198,7 @@ func (s *Sessions) endSurplus(ctx context.Context, userID string) error {
 		return err
 	}
 	for _, id := range ids {
-		if err := s.EndSession(ctx, id); err != nil && !errors.Is(err, row.ErrNotFound) {
+		if err := s.endOne(ctx, tooManySessions, `id = $1`, id); err != nil && !errors.Is(err, row.ErrNotFound) {
 			return err
 		}
 	}
@@ -231,18 +247,18 @@ func (s *Sessions) SessionsOf(ctx context.Context, userID string) ([]Session, er
 // and queues what its clients are to be told. ErrNotFound: there is no such session, or it has
 // ended already.
 func (s *Sessions) EndSession(ctx context.Context, id string) error {
-	return s.endOne(ctx, `id = $1`, id)
+	return s.endOne(ctx, loggedOut, `id = $1`, id)
 }
 
 // EndSessionOf is EndSession for a session of userID. ErrNotFound also stands for another person's
 // session.
 func (s *Sessions) EndSessionOf(ctx context.Context, userID, id string) error {
-	return s.endOne(ctx, `id = $1 AND user_id = $2`, id, userID)
+	return s.endOne(ctx, loggedOut, `id = $1 AND user_id = $2`, id, userID)
 }
 
-func (s *Sessions) endOne(ctx context.Context, condition string, args ...any) error {
+func (s *Sessions) endOne(ctx context.Context, why streams.Cause, condition string, args ...any) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		ended, err := s.endSessions(ctx, condition, args...)
+		ended, err := s.endSessions(ctx, why, condition, args...)
 		return row.Changed(int64(ended), err)
 	})
 }
@@ -266,15 +282,15 @@ func (s *Sessions) EndSessionsOf(ctx context.Context, userID, except string) err
 				return err
 			}
 		}
-		return s.endAllOf(ctx, userID, except)
+		return s.endAllOf(ctx, loggedOut, userID, except)
 	})
 }
 
 // endAllOf does the work of EndSessionsOf in the caller's transaction.
-func (s *Sessions) endAllOf(ctx context.Context, userID, except string) error {
+func (s *Sessions) endAllOf(ctx context.Context, why streams.Cause, userID, except string) error {
 	// The sessions go first. Every new grant holds its session's row, so a grant under way is there
 	// before its session can go, and the second statement finds it.
-	if _, err := s.endSessions(ctx, `user_id = $1 AND id <> $2`, userID, except); err != nil {
+	if _, err := s.endSessions(ctx, why, `user_id = $1 AND id <> $2`, userID, except); err != nil {
 		return err
 	}
 	return s.grants.RevokeOfUser(ctx, userID, except)
@@ -284,7 +300,9 @@ func (s *Sessions) endAllOf(ctx context.Context, userID, except string) error {
 // do not outlive them, and queues a delivery for every client that wants to be told. It runs in the
 // caller's transaction, so that clients are told even if the process dies next. Sessions end
 // nowhere else, except by expiring.
-func (s *Sessions) endSessions(ctx context.Context, condition string, args ...any) (ended int, err error) {
+func (s *Sessions) endSessions(
+	ctx context.Context, why streams.Cause, condition string, args ...any,
+) (ended int, err error) {
 	type key struct{ id, user string }
 	sessions, err := sqldb.All(ctx, s.db,
 		func(rows *sql.Rows) (k key, err error) { return k, rows.Scan(&k.id, &k.user) },
@@ -296,7 +314,12 @@ func (s *Sessions) endSessions(ctx context.Context, condition string, args ...an
 		if err := s.grants.RevokeOfSession(ctx, session.id); err != nil {
 			return 0, err
 		}
-		if err := s.logouts.TellOfEnd(ctx, session.user, session.id); err != nil {
+		clients, err := s.logouts.TellOfEnd(ctx, session.user, session.id)
+		if err != nil {
+			return 0, err
+		}
+		if err := s.events.Emit(ctx, streams.Event{Type: streams.SessionRevoked, UserID: session.user,
+			Detail: streams.Detail{Cause: why, Session: session.id, Clients: clients}}); err != nil {
 			return 0, err
 		}
 	}
@@ -358,7 +381,7 @@ const sessionBatch = 40
 func (s *Sessions) EndEverySession(ctx context.Context) (ended int64, err error) {
 	return s.db.Batches(ctx, sessionBatch, func(ctx context.Context) (rows int64, err error) {
 		err = s.db.Tx(ctx, func(ctx context.Context) error {
-			n, err := s.endSessions(ctx, `id IN (SELECT id FROM sessions ORDER BY id LIMIT 40)`)
+			n, err := s.endSessions(ctx, endedByAdmin, `id IN (SELECT id FROM sessions ORDER BY id LIMIT 40)`)
 			rows = int64(n)
 			return err
 		})

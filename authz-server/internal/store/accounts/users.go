@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -43,11 +45,13 @@ type Users struct {
 	db       *sqldb.DB
 	now      func() time.Time
 	sessions *Sessions // which end with an account or a password
+	events   *streams.Streams
 }
 
-// NewUsers returns the accounts in db. Closing one ends its sessions.
-func NewUsers(db *sqldb.DB, now func() time.Time, sessions *Sessions) *Users {
-	return &Users{db, now, sessions}
+// NewUsers returns the accounts in db. Closing one ends its sessions. Events tells receivers of
+// changes.
+func NewUsers(db *sqldb.DB, now func() time.Time, sessions *Sessions, events *streams.Streams) *Users {
+	return &Users{db, now, sessions, events}
 }
 
 const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles,
@@ -109,15 +113,34 @@ func (s *Users) ListUsers(ctx context.Context, after string, limit int) ([]User,
 
 // SetName changes a person's name.
 func (s *Users) SetName(ctx context.Context, id, name string) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE users SET name = $1, updated_at = $2 WHERE id = $3`,
-		name, sqldb.Micros(s.now()), id))
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET name = $1, updated_at = $2 WHERE id = $3`,
+			name, sqldb.Micros(s.now()), id)); err != nil {
+			return err
+		}
+		return s.claimsChanged(ctx, id, streams.ByAdmin, map[string]any{"name": name})
+	})
+}
+
+// claimsChanged tells receivers of claims that have new values.
+func (s *Users) claimsChanged(ctx context.Context, id, by string, claims map[string]any) error {
+	return s.events.Emit(ctx, streams.Event{Type: streams.TokenClaimsChange, UserID: id, Detail: streams.Detail{
+		Cause: streams.Cause{By: by, Reason: "The account was changed."}, Claims: claims}})
 }
 
 // SetRoles replaces a person's roles. Tokens issued before keep the old ones until they expire.
 func (s *Users) SetRoles(ctx context.Context, id string, roles []string) error {
 	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
-	return row.Changed(s.db.Exec(ctx, `UPDATE users SET roles = $1, updated_at = $2 WHERE id = $3`,
-		strings.Join(roles, " "), sqldb.Micros(s.now()), id))
+	if roles == nil {
+		roles = []string{}
+	}
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET roles = $1, updated_at = $2 WHERE id = $3`,
+			strings.Join(roles, " "), sqldb.Micros(s.now()), id)); err != nil {
+			return err
+		}
+		return s.claimsChanged(ctx, id, streams.ByAdmin, map[string]any{"roles": roles})
+	})
 }
 
 // SetVerified notes that a person has proved that the address of their account is theirs.
@@ -129,14 +152,27 @@ func (s *Users) SetVerified(ctx context.Context, id string) error {
 // SetEmail gives an account another address, which its person has proved to be theirs. ErrExists:
 // it has an account.
 func (s *Users) SetEmail(ctx context.Context, id, email string) error {
-	rows, err := s.db.Exec(ctx, `UPDATE users SET email = $1, email_key = $2, email_verified = TRUE,
-		updated_at = $3 WHERE id = $4
-		AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email_key = $2 AND o.id <> $4)`,
-		email, EmailKey(email), sqldb.Micros(s.now()), id)
-	if sqldb.IsDuplicate(err) { // another account got it this very moment
-		err = row.ErrExists
-	}
-	return row.Added(rows, err)
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		var before string
+		// This locks the row, so that the address is the one that is replaced.
+		err := s.db.ExecReturning(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2 RETURNING email`,
+			sqldb.Micros(s.now()), id).Scan(&before)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		rows, err := s.db.Exec(ctx, `UPDATE users SET email = $1, email_key = $2, email_verified = TRUE
+			WHERE id = $3
+			AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email_key = $2 AND o.id <> $3)`,
+			email, EmailKey(email), id)
+		if sqldb.IsDuplicate(err) { // another account got it this very moment
+			err = row.ErrExists
+		}
+		if err := row.Added(rows, err); err != nil || before == email {
+			return err
+		}
+		return s.events.Emit(ctx, streams.Event{Type: streams.IdentifierChanged, UserID: id,
+			Detail: streams.Detail{Email: before, NewEmail: email}})
+	})
 }
 
 // SetDisabled disables an account, which ends all its sessions and revokes all its grants, or
@@ -146,14 +182,28 @@ func (s *Users) SetDisabled(ctx context.Context, id string, disabled bool) error
 		now := sqldb.Micros(s.now())
 		// This locks the row until the transaction ends: a log-in under way comes wholly before,
 		// and is ended below, or wholly after.
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET disabled = $1, updated_at = $2
-			WHERE id = $3`, disabled, now, id)); err != nil {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2`,
+			now, id)); err != nil {
 			return err
+		}
+		changed, err := s.db.Exec(ctx, `UPDATE users SET disabled = $1 WHERE id = $2 AND disabled <> $1`,
+			disabled, id)
+		if err != nil {
+			return err
+		}
+		if changed > 0 {
+			told := streams.Event{Type: streams.AccountEnabled, UserID: id}
+			if disabled {
+				told.Type = streams.AccountDisabled
+			}
+			if err := s.events.Emit(ctx, told); err != nil {
+				return err
+			}
 		}
 		if !disabled {
 			return nil
 		}
-		return s.sessions.endAllOf(ctx, id, "")
+		return s.sessions.endAllOf(ctx, disabledAccount, id, "")
 	})
 }
 
@@ -172,6 +222,7 @@ func (s *Users) EditUser(ctx context.Context, id string, edit func(*User) error)
 		if err != nil {
 			return err
 		}
+		name := u.Name
 		if err := edit(&u); err != nil {
 			return err
 		}
@@ -179,8 +230,11 @@ func (s *Users) EditUser(ctx context.Context, id string, edit func(*User) error)
 		if err != nil {
 			return err
 		}
-		return row.Changed(s.db.Exec(ctx, `UPDATE users
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users
 			SET name = $1, email_verified = $2, locale = $3, claims = $4 WHERE id = $5`,
-			u.Name, u.EmailVerified, u.Locale, string(claims), id))
+			u.Name, u.EmailVerified, u.Locale, string(claims), id)); err != nil || u.Name == name {
+			return err
+		}
+		return s.claimsChanged(ctx, id, "", map[string]any{"name": u.Name})
 	})
 }

@@ -48,13 +48,13 @@ func (s *Logouts) SessionClients(ctx context.Context, sessionID string) ([]strin
 		WHERE session_id = $1 ORDER BY client_id`, sessionID)
 }
 
-// TellOfEnd forgets which clients know of a session and queues a delivery for each that wants to be
-// told of the end.
-func (s *Logouts) TellOfEnd(ctx context.Context, userID, sessionID string) error {
-	clients, err := sqldb.All(ctx, s.db, row.Text, `DELETE FROM session_clients
+// TellOfEnd forgets which clients know of a session, which it returns, and queues a delivery for
+// each that wants to be told of the end.
+func (s *Logouts) TellOfEnd(ctx context.Context, userID, sessionID string) (clients []string, err error) {
+	clients, err = sqldb.All(ctx, s.db, row.Text, `DELETE FROM session_clients
 		WHERE session_id = $1 RETURNING client_id`, sessionID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, id := range clients {
 		c, err := s.clients.Client(ctx, id)
@@ -62,13 +62,13 @@ func (s *Logouts) TellOfEnd(ctx context.Context, userID, sessionID string) error
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := s.queueLogout(ctx, id, userID, sessionID); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return clients, nil
 }
 
 // ForgetSession forgets which clients know of a session, and tells none of them.
