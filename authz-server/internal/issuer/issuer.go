@@ -87,8 +87,8 @@ func (u URL) CookiePath() string {
 
 // Mount serves next, whose paths begin at the root, below the issuer's path, and its metadata also
 // where RFC 8414 §3.1 has it: /.well-known/oauth-authorization-server/id for
-// https://login.example/id. What follows the issuer's path there is what the metadata is about (RFC
-// 9728 §3.1). Everything else on the host goes to elsewhere.
+// https://login.example/id. That of a resource has the resource's path behind it (RFC 9728 §3.1).
+// Everything else on the host goes to elsewhere.
 func (u URL) Mount(next, elsewhere http.Handler) http.Handler {
 	if u.path == "" {
 		return next
@@ -111,11 +111,14 @@ func (u URL) Mount(next, elsewhere http.Handler) http.Handler {
 	})
 }
 
+// protectedResource is the metadata of resources that have paths of their own (RFC 9728 §3.1).
+const protectedResource = "/.well-known/oauth-protected-resource"
+
 // below is a path of the host as the server sees it, if it belongs to the server.
 func (u URL) below(path string) (string, bool) {
 	if document := wellKnown.FindString(path); document != "" {
 		about, ok := strings.CutPrefix(path[len(document):], u.path)
-		if ok && (about == "" || about[0] == '/') {
+		if ok && (about == "" || about[0] == '/' && document == protectedResource) {
 			return document + about, true
 		}
 	}

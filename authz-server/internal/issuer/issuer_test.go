@@ -65,6 +65,8 @@ func TestOnlyWhatIsBelowThePathIsServed(t *testing.T) {
 			"/a/id/.well-known/openid-configuration":         "/.well-known/openid-configuration",
 			"/.well-known/openid-configuration/a/id":         "/.well-known/openid-configuration",
 			"/.well-known/oauth-authorization-server/a/id/x": "",
+			"/.well-known/oauth-protected-resource/a/id/x/y": "/.well-known/oauth-protected-resource/x/y",
+			"/.well-known/oauth-protected-resource/a/idx":    "",
 			"/.well-known/oauth-authorization-server":        "",
 			"/.well-known/x/oauth-authorization-server/a/id": "",
 			"/":             "",
