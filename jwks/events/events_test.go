@@ -179,7 +179,7 @@ func TestBadTokensAreRefusedWithTheirCode(t *testing.T) {
 	iss := jwkstest.NewIssuer(t)
 	r := newReceiver(newVerifier(t, iss))
 	bad := iss.BadSETs(t, audience)
-	if len(bad) < 45 {
+	if len(bad) < 60 {
 		t.Errorf("only %d bad tokens", len(bad))
 	}
 	for _, b := range bad {
@@ -292,6 +292,25 @@ func TestAKeyThatWasTakenOutOfTheSetSignsNoEvents(t *testing.T) {
 	iss.Withdraw()
 	if w := newReceiver(newVerifier(t, iss)).push(before, secevent); w.Code != 400 || !strings.Contains(w.Body.String(), "invalid_key") {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestAWithdrawnKeySignsNoEvents(t *testing.T) {
+	iss := jwkstest.NewIssuer(t)
+	stolen := iss.KeyID()
+	v, err := events.NewVerifier(events.VerifierConfig{
+		Issuer: iss.URL(), Audience: audience, Keys: iss.KeySet(), Withdrawn: func(id string) bool { return id == stolen },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []func(header, claims map[string]any){
+		nil, func(header, _ map[string]any) { delete(header, "kid") },
+	} {
+		w := newReceiver(v).push(iss.SET(t, jwkstest.SET{Audience: audience, Mutate: change}), secevent)
+		if w.Code != 400 || !strings.Contains(w.Body.String(), `"invalid_key"`) {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
 	}
 }
 

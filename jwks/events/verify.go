@@ -25,6 +25,8 @@ const typeSET = "secevent+jwt"
 var (
 	// ErrTooOld: issued longer ago than VerifierConfig.MaxAge.
 	ErrTooOld = errors.New("events: the token is too old")
+	// ErrKeyWithdrawn: signed with a key that the issuer has withdrawn.
+	ErrKeyWithdrawn = errors.New("events: key withdrawn")
 	// ErrEvent: the event itself is missing, or not as its definition wants it.
 	ErrEvent = errors.New("events: malformed event")
 )
@@ -39,6 +41,11 @@ type VerifierConfig struct {
 	Audience string
 	// Keys are the issuer's keys, usually a *jwks.Cache. Required.
 	Keys jwks.KeySource
+
+	// Withdrawn says whether the issuer has withdrawn a key as compromised, by its
+	// id: whoever has it can sign what they like until it leaves the key set.
+	// Nil: no key is until then.
+	Withdrawn func(keyID string) bool
 
 	// Algorithms that a token may be signed with. Nil: RS256 only, which every
 	// transmitter has (CAEP Interoperability Profile 1.0). See jwks.VerifierConfig.
@@ -125,36 +132,40 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	payload, err := signed(t, keys)
-	if err != nil {
+	payload, signer, err := signed(t, keys)
+	switch {
+	case err != nil:
 		return Event{}, err
+	case v.cfg.Withdrawn != nil && v.cfg.Withdrawn(signer.ID()): // whatever kid the header names, or none
+		return Event{}, ErrKeyWithdrawn
 	}
 	return v.event(payload)
 }
 
-// signed returns the payload of a token that one of the keys signed, as the
-// function of that name in package jwks does.
-func signed(t *jose.JWT, keys []jwks.Key) (payload []byte, err error) {
+// signed returns the payload of a token that one of the keys signed, and that
+// key, as the function of that name in package jwks does.
+func signed(t *jose.JWT, keys []jwks.Key) (payload []byte, signer jwks.Key, err error) {
 	found := false
 	for _, key := range keys {
 		if !key.Fits(t.Algorithm) {
 			continue
 		}
 		if found && t.KeyID == "" {
-			return nil, fmt.Errorf("%w: the token names none, and several could be meant", jwks.ErrUnknownKey)
+			return nil, signer, fmt.Errorf("%w: the token names none, and several could be meant", jwks.ErrUnknownKey)
 		}
 		found = true
 		if payload == nil {
 			payload, _ = t.VerifiedBy(key)
+			signer = key
 		}
 	}
 	switch {
 	case !found:
-		return nil, fmt.Errorf("%w: it is not the key's", jwks.ErrAlgorithm)
+		return nil, signer, fmt.Errorf("%w: it is not the key's", jwks.ErrAlgorithm)
 	case payload == nil:
-		return nil, jwks.ErrSignature
+		return nil, signer, jwks.ErrSignature
 	}
-	return payload, nil
+	return payload, signer, nil
 }
 
 // event reads and judges what is signed.
