@@ -41,6 +41,8 @@ type Config struct {
 	TokenLifetime   time.Duration // of the longest-lived token that others verify
 	RefreshLifetime time.Duration // how long a refresh token can live at most
 	Reload          time.Duration // how often Run reads the database again. Zero: 30 seconds
+
+	generate func(alg string, bits int) (*key, error) // other than generate in a test that needs many
 }
 
 // Defaults of a [Config].
@@ -89,6 +91,9 @@ func Open(ctx context.Context, cfg Config) (*Ring, error) {
 	}
 	if cfg.Reload == 0 {
 		cfg.Reload = defaultReload
+	}
+	if cfg.generate == nil {
+		cfg.generate = generate
 	}
 	k := &Ring{cfg: cfg, loading: make(chan struct{}, 1)}
 	k.snapshot.Store(&snapshot{})

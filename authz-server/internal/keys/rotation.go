@@ -124,7 +124,7 @@ func (k *Ring) add(ctx context.Context, alg string, generation int64, activatesA
 
 // make makes a key for the database, without a place in its line.
 func (k *Ring) make(alg string) (keystore.SigningKey, error) {
-	made, err := generate(alg, k.cfg.Bits)
+	made, err := k.cfg.generate(alg, k.cfg.Bits)
 	if err != nil {
 		return keystore.SigningKey{}, err
 	}
