@@ -2,6 +2,7 @@ package jose
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"slices"
 )
@@ -43,7 +44,15 @@ func appendBase64(buf []byte, text string) ([]byte, error) {
 	start := len(buf)
 	buf = slices.Grow(buf, len(text)/4*3+2)[:start+len(text)/4*3]
 	var all uint32 // has notBase64 as soon as one character is none
-	for to := buf[start:]; len(text) >= 4 && len(to) >= 3; text, to = text[4:], to[3:] {
+	to := buf[start:]
+	// Two groups at a time, written as eight bytes, of which two are overwritten.
+	for ; len(text) >= 8 && len(to) >= 8; text, to = text[8:], to[6:] {
+		one := first[text[0]] | second[text[1]] | third[text[2]] | fourth[text[3]]
+		two := first[text[4]] | second[text[5]] | third[text[6]] | fourth[text[7]]
+		all |= one | two
+		binary.BigEndian.PutUint64(to, uint64(one)<<40|uint64(two)<<16)
+	}
+	for ; len(text) >= 4 && len(to) >= 3; text, to = text[4:], to[3:] {
 		group := first[text[0]] | second[text[1]] | third[text[2]] | fourth[text[3]]
 		all |= group
 		to[0], to[1], to[2] = byte(group>>16), byte(group>>8), byte(group)

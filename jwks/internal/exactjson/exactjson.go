@@ -44,11 +44,11 @@ func Members(text string, f func(name, value string) error) error {
 	var seen names
 	i = scanSpace(text, i+1)
 	for more := i >= len(text) || text[i] != '}'; more; {
-		end := scanName(text, i)
+		end, quoted := scanName(text, i)
 		if end < 0 {
 			return errNotObject
 		}
-		name, err := memberName(text[i:end])
+		name, err := String(quoted)
 		if err != nil {
 			return err
 		}
@@ -71,11 +71,6 @@ func Members(text string, f func(name, value string) error) error {
 		return errNotObject
 	}
 	return nil
-}
-
-// memberName decodes a name with the colon after it.
-func memberName(text string) (string, error) {
-	return String(text[:strings.LastIndexByte(text, '"')+1])
 }
 
 // names are those of the members seen so far. Only names with one mark can be
@@ -148,8 +143,9 @@ func String(value string) (string, error) {
 	if value[0] != '"' {
 		return "", errNotString
 	}
-	if strings.IndexByte(value, '\\') < 0 {
-		return value[1 : len(value)-1], nil
+	// Faster for short ones than to look for a backslash.
+	if end := len(value) - 1; skipPlain(value, 1) == end || strings.IndexByte(value, '\\') < 0 {
+		return value[1:end], nil
 	}
 	var s string
 	err := json.Unmarshal([]byte(value), &s)

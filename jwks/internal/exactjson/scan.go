@@ -42,7 +42,7 @@ func scanValue(text string, i int) int {
 			bit := uint64(1) << (depth % 64)
 			if c == '{' {
 				objects[depth/64] |= bit
-				i = scanName(text, i)
+				i, _ = scanName(text, i)
 			} else {
 				objects[depth/64] &^= bit
 			}
@@ -69,7 +69,7 @@ func scanValue(text string, i int) int {
 			if text[i] == ',' {
 				i++
 				if object {
-					i = scanName(text, scanSpace(text, i))
+					i, _ = scanName(text, scanSpace(text, i))
 				}
 				if i < 0 {
 					return -1
@@ -85,16 +85,19 @@ func scanValue(text string, i int) int {
 	}
 }
 
-// scanName returns the index after the member's name at i and its colon, or -1.
-func scanName(text string, i int) int {
-	if i = scanString(text, i); i < 0 {
-		return -1
+// scanName returns the index after the member's name at i and its colon, or -1,
+// and the name, still with its quotation marks.
+func scanName(text string, i int) (end int, name string) {
+	end = scanString(text, i)
+	if end < 0 {
+		return -1, ""
 	}
-	i = scanSpace(text, i)
-	if i >= len(text) || text[i] != ':' {
-		return -1
+	name = text[i:end]
+	end = scanSpace(text, end)
+	if end >= len(text) || text[end] != ':' {
+		return -1, ""
 	}
-	return i + 1
+	return end + 1, name
 }
 
 // skipPlain returns the index of the first byte from i on that does not stand
@@ -168,11 +171,24 @@ func scanEscape(text string, i int) int {
 
 // scanWord returns the index after the number, true, false or null at i, or -1.
 func scanWord(text string, i int) int {
-	for _, word := range [...]string{"true", "false", "null"} {
-		if strings.HasPrefix(text[i:], word) {
-			return i + len(word)
-		}
+	word := ""
+	switch text[i] {
+	case 't':
+		word = "true"
+	case 'f':
+		word = "false"
+	case 'n':
+		word = "null"
+	default:
+		return scanNumber(text, i)
 	}
+	if !strings.HasPrefix(text[i:], word) {
+		return -1
+	}
+	return i + len(word)
+}
+
+func scanNumber(text string, i int) int {
 	if text[i] == '-' {
 		i++
 	}
