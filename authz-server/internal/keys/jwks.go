@@ -7,9 +7,11 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// ServeJWKS answers GET and HEAD with the public keys (RFC 7517 §5): current, next, and those
-// whose tokens may not have expired yet. It may be cached for Config.MaxAge.
+// ServeJWKS answers GET and HEAD with the public keys (RFC 7517 §5): current, next, and those whose
+// tokens may not have expired yet, without any that was withdrawn, at whichever replica. It may be
+// cached for Config.MaxAge. Without the database it has the keys that are known.
 func (k *Ring) ServeJWKS(w http.ResponseWriter, r *http.Request) {
+	k.look(r.Context())
 	httpd.ServeJSON(w, r, k.jwks(), k.cfg.MaxAge)
 }
 

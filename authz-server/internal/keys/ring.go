@@ -74,6 +74,7 @@ var (
 type Ring struct {
 	cfg      Config
 	snapshot atomic.Pointer[snapshot]
+	looked   atomic.Int64 // when look last did, in Unix microseconds
 
 	loading chan struct{} // holds one element while the database is read; guards what follows
 	asked   time.Time     // the last look because of an unknown kid

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,16 @@ import (
 const (
 	// noticeWithin is how often Run asks whether a key was withdrawn.
 	noticeWithin = 500 * time.Millisecond
+
+	// Who asks for the key set has often just met the successor of a withdrawn key, at another
+	// replica. An old set would then be believed for seconds. So it is worth a look, unless another
+	// one took place a moment ago; without the database, the set is served as it is known.
+	lookEvery   = 20 * time.Millisecond
+	lookTimeout = 200 * time.Millisecond
+	lookPause   = 5 * time.Second // after a look that failed
+
+	// maxNamed bounds the keys that are named: the latest ones. Verifiers have bounds as well.
+	maxNamed = 1000
 
 	// leastNamed is how long a key is named as withdrawn at least. A thief gives forged tokens any
 	// expiry, so what counts is how long a service may hold an old key set: fresh for an hour,
@@ -75,12 +86,24 @@ func (k *Ring) nameFor() time.Duration { return max(k.keepFor(), leastNamed) }
 // as the database was when it was last read. What verifies tokens must refuse all that they signed.
 func (k *Ring) Withdrawn(now time.Time) []string {
 	var kids []string
-	for _, one := range k.snapshot.Load().withdrawn {
+	for _, one := range latest(k.snapshot.Load().withdrawn, maxNamed) {
 		if now.Before(one.ExpiresAt) {
 			kids = append(kids, one.KID)
 		}
 	}
 	return kids
+}
+
+// latest returns the keys that were withdrawn last, in the order that they had.
+func latest(all []keystore.WithdrawnKey, count int) []keystore.WithdrawnKey {
+	if len(all) <= count {
+		return all
+	}
+	byTime := slices.SortedFunc(slices.Values(all), func(a, b keystore.WithdrawnKey) int {
+		return b.WithdrawnAt.Compare(a.WithdrawnAt)
+	})[:count]
+	slices.SortFunc(byTime, func(a, b keystore.WithdrawnKey) int { return cmp.Compare(a.KID, b.KID) })
+	return byTime
 }
 
 // ReadWithdrawn is [Ring.Withdrawn] as the database is now. It costs one small query; if a key was
@@ -97,6 +120,21 @@ func (k *Ring) ReadWithdrawn(ctx context.Context) ([]string, error) {
 		}
 	}
 	return k.Withdrawn(k.cfg.Now()), nil
+}
+
+// look reads which keys were withdrawn, for somebody who waits for the key set.
+func (k *Ring) look(ctx context.Context) {
+	now, last := k.cfg.Now(), k.looked.Load()
+	since := now.Sub(time.UnixMicro(last))
+	if since > -lookPause && since < lookEvery || !k.looked.CompareAndSwap(last, now.UnixMicro()) {
+		return
+	}
+	// Not ended with this caller, for the outcome counts for all.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+	defer cancel()
+	if _, err := k.ReadWithdrawn(ctx); err != nil {
+		k.looked.Store(now.Add(lookPause).UnixMicro())
+	}
 }
 
 // noteWithdrawn logs the withdrawals that came with loaded.

@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/keystore"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -127,6 +129,64 @@ func TestReplicasNoticeAWithdrawalByThemselves(t *testing.T) {
 	}
 	if _, kid := sign(t, ring); kid == leaked {
 		t.Error("it signs still")
+	}
+}
+
+// A service that meets the successor at one replica may ask another one for it, and asks again only
+// after a pause.
+func TestTheKeySetIsUpToDateAtEveryReplica(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		p := newPlace(t, databaseURL)
+		ring, other := p.ring(t), p.ring(t)
+		published(t, other)
+		p.advance(lookEvery)
+		_, leaked := sign(t, ring)
+		withdraw(t, ring, leaked)
+		_, kid := sign(t, ring)
+		if set := published(t, other); !slices.Equal(set, []string{kid}) {
+			t.Errorf("published: %v", set)
+		}
+	})
+}
+
+func TestTheKeySetIsServedWithoutTheDatabase(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, sqldbtest.SQLite(t))
+	ring := p.ring(t)
+	_, kid := sign(t, ring)
+	if err := p.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		pass  time.Duration
+		looks bool
+	}{{0, true}, {lookEvery, false}, {lookPause - 2*lookEvery, false}, {2 * lookEvery, true}} {
+		p.advance(step.pass)
+		before := ring.looked.Load()
+		if set := published(t, ring); !slices.Equal(set, []string{kid}) {
+			t.Errorf("published: %v", set)
+		}
+		if looks := ring.looked.Load() != before; looks != step.looks {
+			t.Errorf("after %s more, it looks: %t", step.pass, looks)
+		}
+	}
+}
+
+func TestOnlySoManyKeysAreNamed(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, sqldbtest.SQLite(t))
+	ring := p.ring(t)
+	all := &snapshot{}
+	for i := range maxNamed + 10 {
+		all.withdrawn = append(all.withdrawn, keystore.WithdrawnKey{
+			SigningKey: keystore.SigningKey{KID: fmt.Sprintf("%04d", i)}, ExpiresAt: p.now().Add(day),
+			WithdrawnAt: p.now().Add(-time.Duration(i) * time.Minute),
+		})
+	}
+	ring.snapshot.Store(all)
+	if kids := ring.Withdrawn(p.now()); len(kids) != maxNamed || kids[0] != "0000" || !slices.IsSorted(kids) {
+		t.Errorf("%d: %v", len(kids), kids)
 	}
 }
 
