@@ -25,6 +25,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/services"
 	"github.com/maru-auth/maru/authz-server/internal/ssf"
 	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
+	"github.com/maru-auth/maru/authz-server/internal/status"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
@@ -61,7 +62,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		handler, closer, events, err := p.assemble(ctx, s, ring, outgoing, log, metrics)
+		handler, runs, err := p.assemble(ctx, s, ring, outgoing, log, metrics)
 		if err != nil {
 			return err
 		}
@@ -74,8 +75,9 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { s.Watch(working, log, metrics) })
 		background.Go(func() { ring.Run(working) })
 		background.Go(func() { outgoing.Run(working) })
-		background.Go(func() { closer.Run(working) })
-		background.Go(func() { events.Run(working) })
+		for _, run := range runs {
+			background.Go(func() { run(working) })
+		}
 		background.Go(func() { s.SweepEvery(working, sweepEvery, log) })
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
@@ -108,46 +110,46 @@ func (p *program) prepare(ctx context.Context, s *store.Store, log *slog.Logger)
 	return nil
 }
 
-// assemble puts the rooms together, and returns what answers all requests, what deletes accounts,
-// and what tells others of what happens to accounts. The rooms give worker what they know how to deliver.
+// assemble puts the rooms together, and returns what answers all requests and what runs in the
+// background. The rooms give worker what they know how to deliver.
 func (p *program) assemble(
 	ctx context.Context, s *store.Store, ring *keys.Ring, worker *queue.Worker, log *slog.Logger, metrics *prometheus.Registry,
-) (http.Handler, *closing.Closer, *delivery.Transmitter, error) {
+) (handler http.Handler, runs []func(context.Context), err error) {
 	cfg := p.settings
 	at, err := issuer.Parse(cfg.Issuer)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	resources, err := cfg.resources()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	look, err := cfg.brand()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	rendered, err := pages.New(pages.Config{Issuer: at, Log: log, Brand: look})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	breaches, err := cfg.breaches(log, metrics, p.now)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	entry, err := cfg.signup()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	mailer, err := p.mailer(s, ring.KEK(), rendered)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if mailer.Enabled() {
 		worker.Handle(mailer.Handler())
 	}
 	secondStepKey, err := ring.Secret(ctx, "second steps", factors.KeySize)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	people, err := people.New(people.Config{
 		Store: s, Pages: rendered, Mail: mailer, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
@@ -155,37 +157,42 @@ func (p *program) assemble(
 		AccessToken:   cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	clients, err := directory.New(directory.Config{
 		Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
 	})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	salt, err := ring.Secret(ctx, "pairwise", 32)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
+	}
+	statusSecret, err := ring.Secret(ctx, "status lists", status.SecretSize)
+	if err != nil {
+		return nil, nil, err
 	}
 	endpoints, err := provider.New(provider.Config{
 		Issuer: cfg.Issuer, Resources: resources, Store: s, Clients: clients, Fetch: outgoing,
 		Keys: ring, People: people, Pages: rendered, Log: log, Now: p.now, Queue: worker,
-		Lifetimes: cfg.lifetimes(), PairwiseSalt: salt, Registration: registration.Mode(cfg.Registration),
-		DPoPNonces: cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod,
+		Lifetimes: cfg.lifetimes(), PairwiseSalt: salt, StatusSecret: statusSecret, Metrics: metrics,
+		Registration: registration.Mode(cfg.Registration),
+		DPoPNonces:   cfg.DPoPNonces, ProfileTokenAlg: cfg.FAPI2TokenAlg, StrictAuthMethod: cfg.StrictAuthMethod,
 		InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	called, err := services.New(services.Config{
 		Origin: cfg.APIOrigin, Names: cfg.dataServices(), Tokens: endpoints.Tokens, CAFile: cfg.OutgoingCAFile, Log: log,
 	})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	worker.Handle(called.Handler())
 	closer := &closing.Closer{Store: s, Tokens: endpoints.Tokens, Services: called, Log: log, Mail: mailer}
@@ -195,10 +202,10 @@ func (p *program) assemble(
 		Metrics: metrics,
 	})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if err := events.EnsureServices(ctx); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	streams := ssf.New(ssf.Config{
 		Common: endpoints.Common(), Tokens: endpoints.Tokens, Store: s, Transmitter: events, Now: p.now, Closing: ctx,
@@ -209,7 +216,7 @@ func (p *program) assemble(
 	endpoints.Routes(router)
 	streams.Routes(router)
 	router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
-	return at.Mount(router, endpoints.NotFound()), closer, events, nil
+	return at.Mount(router, endpoints.NotFound()), []func(context.Context){closer.Run, events.Run, endpoints.Status.Run}, nil
 }
 
 // maxBody is the largest body that any request to the server has, in bytes: an account's profile,

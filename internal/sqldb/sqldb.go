@@ -156,6 +156,9 @@ func (db *DB) AfterCommit(ctx context.Context, f func()) {
 	f()
 }
 
+// InTransaction tells whether ctx carries a transaction of db.
+func (db *DB) InTransaction(ctx context.Context) bool { return db.transaction(ctx) != nil }
+
 func (db *DB) transaction(ctx context.Context) *transaction {
 	tx, _ := ctx.Value(txKey{db}).(*transaction)
 	return tx

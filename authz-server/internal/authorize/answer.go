@@ -50,10 +50,18 @@ func (v *visit) answer(decided step) error {
 // withdraws a consent locks rows in the same order, so that there is no deadlock.
 // store.ErrNotFound: the request was answered already.
 func (v *visit) answerOnce(ctx context.Context, decided step) (parameters url.Values, err error) {
+	var place *tokens.Place
+	if v.request.asksFor("token") {
+		taken, err := v.Tokens.TakePlace(ctx, v.request.Client.ID)
+		if err != nil {
+			return nil, err
+		}
+		place = &taken
+	}
 	err = v.Store.Tx(ctx, func(ctx context.Context) error {
 		var err error
 		parameters, err = v.Protocol.Respond(ctx, &v.request.Client, v.request.ResponseType, func(ctx context.Context) (url.Values, error) {
-			return v.issue(ctx, decided)
+			return v.issue(ctx, decided, place)
 		})
 		if err != nil {
 			return err
@@ -71,8 +79,8 @@ func (v *visit) answerOnce(ctx context.Context, decided step) (parameters url.Va
 
 // issue begins the grant and makes what the response type asks for: "code" (RFC 6749 §4.1.2), and
 // with the setting for older ones the implicit and hybrid combinations (OIDC Core §3.2, §3.3),
-// whose tokens come in the front channel.
-func (v *visit) issue(ctx context.Context, decided step) (url.Values, error) {
+// whose tokens come in the front channel. place is for an access token.
+func (v *visit) issue(ctx context.Context, decided step, place *tokens.Place) (url.Values, error) {
 	a, c := v.request, &v.request.Client
 	spec := tokens.GrantSpec{
 		Client: c, Session: &decided.login.Session, Resources: a.Resources,
@@ -103,7 +111,12 @@ func (v *visit) issue(ctx context.Context, decided step) (url.Values, error) {
 		parameters.Set("code", id.Code)
 	}
 	if a.asksFor("token") {
-		if id.AccessToken, err = v.Tokens.Access(ctx, c, &g, tokens.AccessSpec{Scope: g.Scope, Audience: g.Audience}); err != nil {
+		var note grants.Note
+		want := tokens.AccessSpec{Scope: g.Scope, Audience: g.Audience, Place: place}
+		if id.AccessToken, note, err = v.Tokens.Access(ctx, c, &g, want); err != nil {
+			return nil, err
+		}
+		if err := v.Tokens.Note(ctx, &g, note); err != nil {
 			return nil, err
 		}
 		parameters.Set("access_token", id.AccessToken)

@@ -74,7 +74,8 @@ func TestConfigOP(t *testing.T) {
 		"require_pushed_authorization_requests": is(false), "require_signed_request_object": is(false),
 		"authorization_response_iss_parameter_supported": is(true),
 		"backchannel_logout_supported":                   is(true), "backchannel_logout_session_supported": is(true),
-		"frontchannel_logout_supported": is(true), "frontchannel_logout_session_supported": is(true),
+		"status_list_aggregation_endpoint": address,
+		"frontchannel_logout_supported":    is(true), "frontchannel_logout_session_supported": is(true),
 	}
 	for name, good := range known {
 		if !good(document[name]) {

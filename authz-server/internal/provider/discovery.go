@@ -60,18 +60,19 @@ type metadata struct {
 	DPoPAlgsSupported          []string `json:"dpop_signing_alg_values_supported"`
 	IntrospectionAlgsSupported []string `json:"introspection_signing_alg_values_supported"`
 
-	ClaimsParameterSupported     bool `json:"claims_parameter_supported"`
-	RequestParameterSupported    bool `json:"request_parameter_supported"`
-	RequestURIParameterSupported bool `json:"request_uri_parameter_supported"`
-	RequireRequestURIs           bool `json:"require_request_uri_registration"`
-	RequirePAR                   bool `json:"require_pushed_authorization_requests"`
-	RequireSignedRequests        bool `json:"require_signed_request_object"`
-	IssParameterSupported        bool `json:"authorization_response_iss_parameter_supported"`
-	BackchannelLogout            bool `json:"backchannel_logout_supported"`
-	BackchannelLogoutSession     bool `json:"backchannel_logout_session_supported"`
-	FrontchannelLogout           bool `json:"frontchannel_logout_supported"`
-	FrontchannelLogoutSession    bool `json:"frontchannel_logout_session_supported"`
-	ClientDocumentsSupported     bool `json:"client_id_metadata_document_supported,omitempty"` // draft-ietf-oauth-client-id-metadata-document §6
+	ClaimsParameterSupported     bool   `json:"claims_parameter_supported"`
+	RequestParameterSupported    bool   `json:"request_parameter_supported"`
+	RequestURIParameterSupported bool   `json:"request_uri_parameter_supported"`
+	RequireRequestURIs           bool   `json:"require_request_uri_registration"`
+	RequirePAR                   bool   `json:"require_pushed_authorization_requests"`
+	RequireSignedRequests        bool   `json:"require_signed_request_object"`
+	IssParameterSupported        bool   `json:"authorization_response_iss_parameter_supported"`
+	BackchannelLogout            bool   `json:"backchannel_logout_supported"`
+	BackchannelLogoutSession     bool   `json:"backchannel_logout_session_supported"`
+	FrontchannelLogout           bool   `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSession    bool   `json:"frontchannel_logout_session_supported"`
+	StatusLists                  string `json:"status_list_aggregation_endpoint"`                // draft-ietf-oauth-status-list-21 §9.1
+	ClientDocumentsSupported     bool   `json:"client_id_metadata_document_supported,omitempty"` // draft-ietf-oauth-client-id-metadata-document §6
 }
 
 func newMetadata(cfg Config, at issuer.URL) metadata {
@@ -139,6 +140,7 @@ func newMetadata(cfg Config, at issuer.URL) metadata {
 		BackchannelLogoutSession:     true,
 		FrontchannelLogout:           true,
 		FrontchannelLogoutSession:    true,
+		StatusLists:                  at.URL(statusPath),
 		ClientDocumentsSupported:     cfg.Clients.MetadataDocuments(),
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/authorize"
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -40,6 +41,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
+	"github.com/maru-auth/maru/authz-server/internal/status"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/tokenendpoint"
 	"github.com/maru-auth/maru/authz-server/internal/tokeninfo"
@@ -67,6 +69,11 @@ type Config struct {
 	// never change.
 	PairwiseSalt []byte
 
+	// StatusSecret keeps places in the status lists from telling an order: status.SecretSize random
+	// bytes that never change.
+	StatusSecret []byte
+	Metrics      prometheus.Registerer // nil: none
+
 	DPoPNonces                  bool   // see clientauth.Config
 	StrictAuthMethod            bool   // see clientauth.Config
 	ProfileTokenAlg             string // see tokens.Config
@@ -84,11 +91,16 @@ type Provider struct {
 
 	// Tokens issues everything that the endpoints give out.
 	Tokens *tokens.Issuer
+	// Status publishes which of them were revoked. Have its Run running.
+	Status *status.Lists
 
 	common   *endpoint.Common
 	keys     *keys.Ring
 	metadata metadata
 }
+
+// statusPath is where the status lists are.
+const statusPath = "/oauth2/status"
 
 // New puts the endpoints together.
 func New(cfg Config) (*Provider, error) {
@@ -107,8 +119,16 @@ func New(cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	resources := oauth.Resources{Issuer: cfg.Issuer, Services: cfg.Resources}
+	lifetimes := cfg.Lifetimes.WithDefaults()
+	lists, err := status.New(status.Config{
+		Issuer: cfg.Issuer, URL: at.URL(statusPath), Blocks: cfg.Store.Statuses, Grants: cfg.Store.Grants, Keys: cfg.Keys,
+		Secret: cfg.StatusSecret, Log: cfg.Log, Now: cfg.Now, TokenLifetime: lifetimes.AccessToken, Metrics: cfg.Metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
 	issued := tokens.New(tokens.Config{
-		Resources: resources, Keys: cfg.Keys, Store: cfg.Store, Lifetimes: cfg.Lifetimes, Now: cfg.Now,
+		Resources: resources, Keys: cfg.Keys, Store: cfg.Store, Status: lists, Lifetimes: lifetimes, Now: cfg.Now,
 		PairwiseSalt: cfg.PairwiseSalt, ProfileAlg: cfg.ProfileTokenAlg,
 	})
 	cfg.Queue.Handle(logout.Handler(logout.Config{
@@ -126,6 +146,7 @@ func New(cfg Config) (*Provider, error) {
 	forms := &endpoint.BrowserForms{Common: common, Store: cfg.Store}
 	p := &Provider{
 		Tokens: issued,
+		Status: lists,
 		common: common,
 		keys:   cfg.Keys,
 		Authorize: &authorize.Endpoint{
@@ -135,7 +156,7 @@ func New(cfg Config) (*Provider, error) {
 		Device: &device.Endpoint{
 			Common: common, Door: door, Tokens: issued, Clients: cfg.Clients, Store: cfg.Store, Resources: resources, Now: cfg.Now,
 		},
-		TokenInfo:    &tokeninfo.Endpoints{Common: common, Protocol: core, Tokens: issued, Clients: cfg.Clients, Store: cfg.Store, Now: cfg.Now},
+		TokenInfo:    &tokeninfo.Endpoints{Common: common, Protocol: core, Tokens: issued, Status: lists, Clients: cfg.Clients, Store: cfg.Store, Now: cfg.Now},
 		Logout:       &logout.Endpoint{BrowserForms: forms, Tokens: issued, Now: cfg.Now},
 		Registration: &registration.Endpoint{Common: common, Clients: cfg.Clients, Mode: cfg.Registration},
 	}
@@ -163,6 +184,8 @@ func (p *Provider) Routes(r *mux.Router) {
 	get("/.well-known/openid-configuration", p.serveMetadata)
 	get("/.well-known/oauth-authorization-server", p.serveMetadata)
 	get("/.well-known/jwks.json", p.keys.ServeJWKS)
+	get(statusPath, p.TokenInfo.StatusLists)
+	get(statusPath+"/{list}", p.TokenInfo.StatusList)
 	browser("/oauth2/authorize", p.Authorize)
 	post("/oauth2/par", authorize.MaxPush, p.Authorize.Push)
 	post("/oauth2/token", tokenendpoint.MaxRequest, p.Token.ServeHTTP)

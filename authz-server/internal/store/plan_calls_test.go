@@ -15,6 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/internal/sqldb/growthtest"
 )
 
@@ -132,7 +133,7 @@ func (s *planned) ofDevices() {
 	s.add("DenyDevice", func(ctx context.Context) error { return s.Devices.DenyDevice(ctx, key(2000)) })
 	s.add("PollDevice", func(ctx context.Context) error { _, err := s.Devices.PollDevice(ctx, key(2000)); return err })
 	s.add("RedeemDeviceCode", func(ctx context.Context) error {
-		_, err := s.Devices.RedeemDeviceCode(ctx, key(2001), &grants.RefreshToken{Number: 1})
+		_, err := s.Devices.RedeemDeviceCode(ctx, key(2001), &grants.RefreshToken{Number: 1}, grants.Note{})
 		return err
 	})
 }
@@ -148,23 +149,36 @@ func (s *planned) ofGrants() {
 	})
 	s.add("Code", func(ctx context.Context) error { _, err := s.Grants.Code(ctx, key(1)); return err })
 	s.add("RedeemCode", func(ctx context.Context) error {
-		_, err := s.Grants.RedeemCode(ctx, key(2001), &grants.RefreshToken{Number: 1})
+		_, err := s.Grants.RedeemCode(ctx, key(2001), &grants.RefreshToken{Number: 1}, grants.Note{})
 		return err
 	})
 	s.add("RotateRefreshToken", func(ctx context.Context) error {
-		_, err := s.Grants.RotateRefreshToken(ctx, "g1", grants.RefreshToken{Number: 2})
+		_, err := s.Grants.RotateRefreshToken(ctx, "g1", grants.RefreshToken{Number: 2}, grants.Note{})
 		return err
 	})
 	s.add("KeepRefreshToken", func(ctx context.Context) error { _, err := s.Grants.KeepRefreshToken(ctx, "g1", 1); return err })
 	s.add("OldRefreshToken", func(ctx context.Context) error { _, _, err := s.Grants.OldRefreshToken(ctx, key(1)); return err })
 	s.add("RotateOldRefreshToken", func(ctx context.Context) error {
-		_, err := s.Grants.RotateOldRefreshToken(ctx, key(1), grants.RefreshToken{Number: 1})
+		_, err := s.Grants.RotateOldRefreshToken(ctx, key(1), grants.RefreshToken{Number: 1}, grants.Note{})
 		return err
 	})
 	s.add("ContinueSession", func(ctx context.Context) error { return s.Sessions.ContinueSession(ctx, "s1000") })
 	s.add("Grant", func(ctx context.Context) error { _, err := s.Grants.Grant(ctx, "g1"); return err })
 	s.add("RevokeGrant", func(ctx context.Context) error { _, err := s.Grants.RevokeGrant(ctx, "g1"); return err })
-	s.add("RevokeToken", func(ctx context.Context) error { return s.Grants.RevokeToken(ctx, "new", soon) })
+	s.add("RevokeToken", func(ctx context.Context) error { return s.Grants.RevokeToken(ctx, "new", "", soon) })
+	s.add("RevokedSince", func(ctx context.Context) error { _, err := s.Grants.RevokedSince(ctx, soon); return err })
+	s.add("NoteStatus", func(ctx context.Context) error {
+		return s.Grants.NoteStatus(ctx, "g3", grants.Note{Status: "l1/1", Expires: soon, Lifetime: time.Minute})
+	})
+	s.add("Lease", func(ctx context.Context) error { _, err := s.Statuses.Lease(ctx, "c1", 16, soon, "new"); return err })
+	s.add("Lease", func(ctx context.Context) error { // of a list that has no room
+		_, err := s.Statuses.Lease(ctx, "c1", statuses.ListSize, soon, "new")
+		return err
+	})
+	s.add("Lists", func(ctx context.Context) error { _, err := s.Statuses.Lists(ctx); return err })
+	s.add("RevokedBlocks", func(ctx context.Context) error { _, err := s.Statuses.RevokedBlocks(ctx, soon); return err })
+	s.add("RevokeClient", func(ctx context.Context) error { return s.Statuses.RevokeClient(ctx, "c3") })
+	s.add("RevokeAll", func(ctx context.Context) error { return s.Statuses.RevokeAll(ctx) })
 	s.add("TokenRevoked", func(ctx context.Context) error { _, err := s.Grants.TokenRevoked(ctx, "x1"); return err })
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb/growthtest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -93,6 +94,10 @@ var grown = []string{
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CASE WHEN i % 2 = 0 THEN 'g502' ELSE 'g' || i END, '', '', i, 9000000000000, 0,
 		CAST('' AS BYTEA) FROM n`,
 	`INSERT INTO revoked_tokens (jti, expires_at) ` + growthtest.Numbers + ` SELECT 'x' || i, i * 1000 - 3600000000 FROM n`,
+	`UPDATE revoked_tokens SET revoked_at = expires_at + 3600000000`,
+	`INSERT INTO status_lists (id, name, leased, revoked_at) ` + growthtest.Numbers + ` SELECT i, 'l' || i, 100, 0 FROM n WHERE i <= 20`,
+	`INSERT INTO status_blocks (list_id, first, size, client_id, expires_at, revoked_at)
+		` + growthtest.Numbers + ` SELECT 1, i, 1, 'c' || i, i * 1000 - 60000000, CASE WHEN i % 2 = 0 THEN i ELSE 0 END FROM n`,
 	`INSERT INTO used_ids (id_hash, expires_at) ` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), i * 1000 FROM n`,
 	`INSERT INTO outbox (id, kind, lane, topic, user_id, payload, sealed, attempts, leased, last_error, created_at, since_at, due_at, given_up_at)
 		` + growthtest.Numbers + ` SELECT 'x' || i, 'logout', CASE WHEN i % 100 = 0 THEN 'c' || i ELSE 'c1' END, 's', 'u1', CAST('x' AS BYTEA),
@@ -129,15 +134,16 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 		defer s.Close()
 		growthtest.Test{
 			DB: s.db, URL: databaseURL, Store: reflect.TypeFor[*Store](), Fill: grown,
-			Rooms: rooms, Folders: []string{"accounts", "grants", "keystore", "limits", "outbox", "registry", "requests", "streams"},
+			Rooms: rooms, Folders: []string{"accounts", "grants", "keystore", "limits", "outbox", "registry", "requests", "statuses", "streams"},
 			Small: map[string]string{
 				"signing_keys":   "some for each algorithm",
 				"withdrawn_keys": "those that leaked within months",
-				"server_secrets": "the server has two",
+				"server_secrets": "the server has three",
+				"status_lists":   "one for a million tokens",
 				"streams":        "there are MaxStreams, and some of the server's own",
 			},
 			Apart: slices.Concat(
-				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "Happened", "Waiting"},
+				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "Happened", "Waiting"},
 				// These are steps of what is called:
 				[]string{"With", "GiveBack", "ForgetDecisions", "RevokeOfSession", "RevokeOfUser", "Remove", "MarkRemoved", "Removed", "Purge",
 					"EndEverySession", "TellOfEnd", "TellOfWithdrawal", "ForgetSession"},
@@ -157,6 +163,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),
 	reflect.TypeFor[*outbox.Logouts](), reflect.TypeFor[*outbox.Queue](),
 	reflect.TypeFor[*registry.Clients](),
+	reflect.TypeFor[*statuses.Statuses](),
 	reflect.TypeFor[*requests.Interactions](), reflect.TypeFor[*requests.Pushed](),
 	reflect.TypeFor[*streams.Streams](),
 }

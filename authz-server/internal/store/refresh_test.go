@@ -34,10 +34,10 @@ func TestARefreshChangesNoIndexOfPostgres(t *testing.T) {
 	}
 	err = s.Tx(t.Context(), func(ctx context.Context) error {
 		first := grants.RefreshToken{Number: 1, KeyID: "k1", IssuedAt: planNow, ExpiresAt: soon}
-		if won, err := s.Grants.RedeemCode(ctx, key(1), &first); !won || err != nil {
+		if won, err := s.Grants.RedeemCode(ctx, key(1), &first, grants.Note{}); !won || err != nil {
 			t.Error(won, err)
 		}
-		if won, err := s.Grants.RotateRefreshToken(ctx, "g", grants.RefreshToken{Number: 2, KeyID: "k2", ExpiresAt: soon}); !won || err != nil {
+		if won, err := s.Grants.RotateRefreshToken(ctx, "g", grants.RefreshToken{Number: 2, KeyID: "k2", ExpiresAt: soon}, grants.Note{}); !won || err != nil {
 			t.Error(won, err)
 		}
 		if kept, err := s.Grants.KeepRefreshToken(ctx, "g", 2); !kept || err != nil {

@@ -14,9 +14,8 @@ type DeletedClient struct {
 }
 
 // DeleteClient removes a client with its secrets, grants, consents and requests under way. It is
-// gone for everybody at once, and introspection refuses its access tokens; resource services accept
-// those until they expire. What people gave it goes in batches, with pauses for others. If that
-// ends early, Sweep or another call goes on with it. ErrNotFound: there is none with that id.
+// gone for everybody at once, and its access tokens are revoked. What people gave it goes in
+// batches, with pauses for others. If that ends early, Sweep or another call goes on with it. ErrNotFound: there is none with that id.
 func (s *Store) DeleteClient(ctx context.Context, id string) (DeletedClient, error) {
 	if err := s.Clients.MarkRemoved(ctx, id); err != nil {
 		return DeletedClient{}, err
@@ -71,12 +70,15 @@ type Ended struct {
 	Sessions, Grants, DeviceCodes, Requests, InitialTokens, Invitations, Consents int64
 }
 
-// EndAll ends every session and grant, with all codes and refresh tokens, and removes what is under
+// EndAll revokes every access token, ends every session and grant, with all codes and refresh tokens, and removes what is under
 // way: interactions, pushed requests, mailed links, known browsers, device codes, initial access
 // tokens and invitations. It tells clients of the sessions' end. With consents, it removes consents
 // too, so that people are asked again. It works in batches, with pauses for others; what is made
 // meanwhile may stay.
 func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err error) {
+	if err := s.Statuses.RevokeAll(ctx); err != nil {
+		return ended, err
+	}
 	if ended.Sessions, err = s.Sessions.EndEverySession(ctx); err != nil {
 		return ended, err
 	}

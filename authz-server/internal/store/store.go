@@ -21,6 +21,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -67,6 +68,7 @@ type Store struct {
 	Attempts     *limits.Attempts
 	UsedIDs      *limits.UsedIDs
 	Keys         *keystore.Keys
+	Statuses     *statuses.Statuses
 }
 
 // Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
@@ -88,7 +90,6 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 func newStore(db *sqldb.DB, now func() time.Time) *Store {
 	s := &Store{
 		db:       db,
-		Clients:  registry.NewClients(db, now),
 		Grants:   grants.NewGrants(db, now),
 		Quotas:   limits.NewQuotas(db, now),
 		Attempts: limits.NewAttempts(db, now),
@@ -100,6 +101,8 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 		History:  accounts.NewHistory(db, now),
 		Mailed:   accounts.NewMailedLinks(db, now),
 	}
+	s.Statuses = statuses.New(db, now)
+	s.Clients = registry.NewClients(db, now, s.Statuses)
 	s.Invitations, s.Agreements = accounts.NewInvitations(db, now), accounts.NewAgreements(db, now)
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
 	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)
@@ -123,7 +126,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		s.Factors.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Outbox.Sweeps(), s.Streams.Sweeps(),
-		s.Invitations.Sweeps(),
+		s.Invitations.Sweeps(), s.Statuses.Sweeps(),
 		// This has batches of its own, so one step does all of it.
 		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},
 	)

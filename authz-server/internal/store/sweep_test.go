@@ -69,7 +69,7 @@ func TestWhatHasEndedGoesAfterADay(t *testing.T) {
 			ok(t, s.Grants.CreateCode(t.Context(), opaque.Hash(id), grants.Code{Grant: grants.Grant{ID: id}, ExpiresAt: s.Now.Add(time.Minute)}))
 			if id != "unused" {
 				if won, err := s.Grants.RedeemCode(t.Context(), opaque.Hash(id),
-					&grants.RefreshToken{Number: 1, ExpiresAt: long}); err != nil || !won {
+					&grants.RefreshToken{Number: 1, ExpiresAt: long}, grants.Note{}); err != nil || !won {
 					t.Fatal(won, err)
 				}
 			}

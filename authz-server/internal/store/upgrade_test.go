@@ -113,13 +113,13 @@ func testOldRefreshTokens(t *testing.T, s *Store) {
 	if err != nil || used.UsedAt != time.UnixMicro(2).UTC() || !bytes.Equal(used.Successor, key(1)) || g.ID != "g1" || !g.Live(planNow) {
 		t.Errorf("%+v of %+v: %v", used, g, err)
 	}
-	if won, err := s.Grants.RotateOldRefreshToken(ctx, key(0), grants.RefreshToken{Number: 1, ExpiresAt: soon}); won || err != nil {
+	if won, err := s.Grants.RotateOldRefreshToken(ctx, key(0), grants.RefreshToken{Number: 1, ExpiresAt: soon}, grants.Note{}); won || err != nil {
 		t.Errorf("a used one was exchanged: %t %v", won, err)
 	}
-	if won, err := s.Grants.RotateOldRefreshToken(ctx, key(1), grants.RefreshToken{Number: 1, ExpiresAt: soon}); !won || err != nil {
+	if won, err := s.Grants.RotateOldRefreshToken(ctx, key(1), grants.RefreshToken{Number: 1, ExpiresAt: soon}, grants.Note{}); !won || err != nil {
 		t.Errorf("an unused one was not exchanged: %v", err)
 	}
-	if won, err := s.Grants.RotateRefreshToken(ctx, "g1", grants.RefreshToken{Number: 2, ExpiresAt: soon}); !won || err != nil {
+	if won, err := s.Grants.RotateRefreshToken(ctx, "g1", grants.RefreshToken{Number: 2, ExpiresAt: soon}, grants.Note{}); !won || err != nil {
 		t.Errorf("its successor was not exchanged: %v", err)
 	}
 	if g, err := s.Grants.Grant(ctx, "g1"); err != nil || g.Refresh.Number != 2 {

@@ -60,8 +60,8 @@ func (cfg *codeGrant) Check(ctx context.Context, request *protocol.TokenRequest)
 	}
 	return cfg.redeem(redemption{
 		request: request, grant: &code.Grant, want: want, nonce: code.Nonce,
-		spend: func(ctx context.Context, first *grants.RefreshToken) (bool, error) {
-			return cfg.Store.Grants.RedeemCode(ctx, hash, first)
+		spend: func(ctx context.Context, first *grants.RefreshToken, note grants.Note) (bool, error) {
+			return cfg.Store.Grants.RedeemCode(ctx, hash, first, note)
 		},
 		lost: func(ctx context.Context) error { return cfg.replayed(ctx, &code.Grant) },
 	}), nil

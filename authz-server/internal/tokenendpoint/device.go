@@ -60,8 +60,8 @@ func (cfg *deviceGrant) Check(ctx context.Context, request *protocol.TokenReques
 	}
 	return cfg.redeem(redemption{
 		request: request, grant: &g, want: want,
-		spend: func(ctx context.Context, first *grants.RefreshToken) (bool, error) {
-			return cfg.Store.Devices.RedeemDeviceCode(ctx, hash, first)
+		spend: func(ctx context.Context, first *grants.RefreshToken, note grants.Note) (bool, error) {
+			return cfg.Store.Devices.RedeemDeviceCode(ctx, hash, first, note)
 		},
 		// Unlike an authorization code, this one never passed through a browser: whoever has it
 		// twice is the device, which polls twice at once. Its grant goes on.

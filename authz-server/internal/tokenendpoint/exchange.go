@@ -196,7 +196,7 @@ func (cfg *exchangeGrant) exchange(ctx context.Context, c *client.Client, subjec
 		return nil, oauth.InvalidRequest.Because("subject_token has expired")
 	}
 	g := &subject.grant
-	token, err := cfg.Tokens.Access(ctx, c, g, want)
+	token, err := cfg.Tokens.AccessAgain(ctx, c, g, want)
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,16 @@ func narrow(g *grants.Grant, requested []string) ([]string, error) {
 func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenRequest, p *tokens.Presented,
 	want tokens.AccessSpec) (*protocol.TokenAnswer, error) {
 	c, g := request.Client, &p.Grant
-	access, err := cfg.Tokens.Access(ctx, c, g, want)
+	// One that was used before the client got this profile stays used.
+	keeps := c.Profile == client.ProfileFAPI2 && p.UsedAt.IsZero()
+	var access string
+	var note grants.Note
+	var err error
+	if keeps || !p.UsedAt.IsZero() {
+		access, err = cfg.Tokens.AccessAgain(ctx, c, g, want)
+	} else {
+		access, note, err = cfg.Tokens.Access(ctx, c, g, want)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -106,11 +115,11 @@ func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenReq
 		}
 	}
 	token := request.Form.Get("refresh_token")
-	if c.Profile == client.ProfileFAPI2 && p.UsedAt.IsZero() { // one used before the client got this profile stays used
+	if keeps {
 		answer.RefreshToken = token
 		return answer, cfg.keep(ctx, c, g)
 	}
-	answer.RefreshToken, err = cfg.rotate(ctx, c, p, token)
+	answer.RefreshToken, err = cfg.rotate(ctx, c, p, token, note)
 	return answer, err
 }
 
@@ -130,10 +139,11 @@ func (cfg *refreshGrant) keep(ctx context.Context, c *client.Client, g *grants.G
 }
 
 // rotate exchanges the refresh token p, with that text, for its successor: a new one if it is
-// unused, and within the grace window the same again.
-func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, p *tokens.Presented, text string) (string, error) {
+// unused, and within the grace window the same again. The note is of the access token that comes
+// with it.
+func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, p *tokens.Presented, text string, note grants.Note) (string, error) {
 	if p.UsedAt.IsZero() {
-		successor, won, err := cfg.exchange(ctx, c, p)
+		successor, won, err := cfg.exchange(ctx, c, p, note)
 		if err != nil || won {
 			return successor, err
 		}
@@ -148,6 +158,11 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, p *tokens
 		return "", errRefreshOver
 	}
 	if !cfg.Tokens.Reused(p) {
+		if note.Status != "" { // it lost the race, and nothing was spent for its access token
+			if err := cfg.Tokens.Note(ctx, g, note); err != nil {
+				return "", err
+			}
+		}
 		successor, err := cfg.Tokens.RefreshAgain(ctx, c, p)
 		if errors.Is(err, tokens.ErrWithdrawn) {
 			err = errKeyWithdrawn
@@ -166,7 +181,7 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, p *tokens
 
 // exchange signs the successor of the unused token p before it spends p, so that a failing
 // signature loses nothing. Of several calls one wins.
-func (cfg *refreshGrant) exchange(ctx context.Context, c *client.Client, p *tokens.Presented) (successor string, won bool, err error) {
+func (cfg *refreshGrant) exchange(ctx context.Context, c *client.Client, p *tokens.Presented, note grants.Note) (successor string, won bool, err error) {
 	successor, next, err := cfg.Tokens.Refresh(ctx, c, &p.Grant)
 	if err != nil {
 		return "", false, err
@@ -175,7 +190,7 @@ func (cfg *refreshGrant) exchange(ctx context.Context, c *client.Client, p *toke
 		if err := cfg.keepSession(ctx, c, &p.Grant); err != nil {
 			return err
 		}
-		won, err = cfg.Tokens.RotateRefresh(ctx, p, next)
+		won, err = cfg.Tokens.RotateRefresh(ctx, p, next, note)
 		return err
 	})
 	return successor, won && err == nil, err

@@ -153,9 +153,9 @@ type redemption struct {
 	want    tokens.AccessSpec
 	nonce   string // of the ID token; empty: none
 
-	// spend uses up what is redeemed, and stores the first refresh token; nil: there is none. Of
-	// several requests at once, one wins.
-	spend func(ctx context.Context, first *grants.RefreshToken) (won bool, err error)
+	// spend uses up what is redeemed, and stores the first refresh token (nil: there is none) and
+	// the note of the access token. Of several requests at once, one wins.
+	spend func(ctx context.Context, first *grants.RefreshToken, note grants.Note) (won bool, err error)
 	// lost is the refusal of the others.
 	lost func(ctx context.Context) error
 }
@@ -165,7 +165,7 @@ type redemption struct {
 func (cfg *Config) redeem(r redemption) protocol.Finish {
 	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
 		c := r.request.Client
-		access, err := cfg.Tokens.Access(ctx, c, r.grant, r.want)
+		access, note, err := cfg.Tokens.Access(ctx, c, r.grant, r.want)
 		if err != nil {
 			return nil, err
 		}
@@ -186,7 +186,7 @@ func (cfg *Config) redeem(r redemption) protocol.Finish {
 		}
 		won := false
 		err = cfg.Store.Tx(ctx, func(ctx context.Context) error {
-			if won, err = r.spend(ctx, first); err != nil || !won {
+			if won, err = r.spend(ctx, first, note); err != nil || !won {
 				return err
 			}
 			// RFC 9449 §5: a public client has nothing else that its refresh tokens could be bound

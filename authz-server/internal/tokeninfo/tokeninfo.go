@@ -1,5 +1,6 @@
 // Package tokeninfo is what a token can be shown for: claims about its person, what it is good for,
-// and its end. It has the endpoints userinfo, introspection and revocation.
+// and its end. It has the endpoints userinfo, introspection and revocation, and publishes the status
+// lists.
 package tokeninfo
 
 import (
@@ -11,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
+	"github.com/maru-auth/maru/authz-server/internal/status"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
@@ -20,6 +22,7 @@ type Endpoints struct {
 	*endpoint.Common
 	Protocol *protocol.Protocol
 	Tokens   *tokens.Issuer
+	Status   *status.Lists
 	Clients  *directory.Clients
 	Store    *store.Store
 	Now      func() time.Time

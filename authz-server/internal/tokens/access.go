@@ -10,6 +10,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/status"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
@@ -25,6 +26,7 @@ type AccessClaims struct {
 	IssuedAt int64           `json:"iat"`
 	Expiry   int64           `json:"exp"`
 	ID       string          `json:"jti"`
+	Status   *Status         `json:"status,omitempty"` // none of a token that an earlier version issued
 
 	// Of a person's token alone.
 	AuthTime  int64    `json:"auth_time,omitempty"`
@@ -83,10 +85,15 @@ type AccessSpec struct {
 	Withheld   []string // of an exchanged token; see AccessClaims
 	Subject    string   // of an exchanged token; empty: the person as the client knows them
 	Expiry     int64    // of an exchanged token: not later than this, in seconds; 0: the usual lifetime
+	Place      *Place   // in the status lists; nil: a new one
 }
 
-// ForService issues a service's token of its own (RFC 6749 §4.4). It writes nothing.
+// ForService issues a service's token of its own (RFC 6749 §4.4). It writes no row for it.
 func (i *Issuer) ForService(ctx context.Context, c *client.Client, want AccessSpec) (string, error) {
+	place, err := i.status.Next(ctx, c.ID)
+	if err != nil {
+		return "", err
+	}
 	now := i.now()
 	claims := AccessClaims{
 		Issuer:   i.url,
@@ -97,6 +104,7 @@ func (i *Issuer) ForService(ctx context.Context, c *client.Client, want AccessSp
 		IssuedAt: now.Unix(),
 		Expiry:   now.Add(i.Lifetimes.AccessToken).Unix(),
 		ID:       rand.Text(),
+		Status:   i.claim(place),
 	}
 	claims.bind(want)
 	return i.Sign(ctx, i.accessAlg(c), typeAccess, claims)
@@ -110,6 +118,10 @@ const ownLifetime = time.Minute
 // whom want.Subject names if it is not empty. It belongs to no grant, and nobody else gets to see
 // it.
 func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want AccessSpec) (string, error) {
+	place, err := i.status.Next(ctx, i.url)
+	if err != nil {
+		return "", err
+	}
 	now := i.now()
 	claims := AccessClaims{
 		Issuer:   i.url,
@@ -120,6 +132,7 @@ func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want Access
 		IssuedAt: now.Unix(),
 		Expiry:   now.Add(ownLifetime).Unix(),
 		ID:       rand.Text(),
+		Status:   i.claim(place),
 	}
 	if session != nil {
 		claims.Subject, claims.SessionID = session.UserID, session.ID
@@ -131,8 +144,52 @@ func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want Access
 	return i.Sign(ctx, "", typeAccess, claims)
 }
 
-// Access issues an access token of a grant. It writes nothing: the token is verified from itself.
-func (i *Issuer) Access(ctx context.Context, c *client.Client, g *grants.Grant, want AccessSpec) (string, error) {
+// Access issues an access token of a grant. It writes no row for it: the token is verified from
+// itself. The caller gives the note to the write that spends what the token is issued for, so that
+// the token ends with the grant.
+func (i *Issuer) Access(ctx context.Context, c *client.Client, g *grants.Grant, want AccessSpec) (token string, note grants.Note, err error) {
+	place, noted := i.shared(c.ID, g)
+	if !noted || len(g.Statuses) < maxStatuses {
+		if want.Place != nil {
+			place = want.Place.ref
+		} else if place, err = i.status.Next(ctx, c.ID); err != nil {
+			return "", note, err
+		}
+		note = i.note(c.ID, g, place)
+	}
+	token, err = i.access(ctx, c, g, want, place)
+	return token, note, err
+}
+
+// AccessAgain is [Issuer.Access] where nothing is spent: when the client keeps its refresh token,
+// or gets the same one again, and for exchanged tokens. The tokens that a client gets so share a
+// place in the status lists for a while, and only a new place is noted. The error is
+// oauth.InvalidGrant if the grant has just ended.
+func (i *Issuer) AccessAgain(ctx context.Context, c *client.Client, g *grants.Grant, want AccessSpec) (string, error) {
+	place, ok := i.shared(c.ID, g)
+	if !ok {
+		var err error
+		if place, err = i.status.Next(ctx, c.ID); err != nil {
+			return "", err
+		}
+		if err := i.Note(ctx, g, i.note(c.ID, g, place)); err != nil {
+			return "", err
+		}
+	}
+	return i.access(ctx, c, g, want, place)
+}
+
+// Note gives a grant's row the note of a token that was issued where nothing was spent. The error
+// is oauth.InvalidGrant if the grant has just ended.
+func (i *Issuer) Note(ctx context.Context, g *grants.Grant, note grants.Note) error {
+	err := i.store.Grants.NoteStatus(ctx, g.ID, note)
+	if errors.Is(err, store.ErrNotFound) {
+		return oauth.InvalidGrant.Because("the grant has been revoked")
+	}
+	return err
+}
+
+func (i *Issuer) access(ctx context.Context, c *client.Client, g *grants.Grant, want AccessSpec, place status.Ref) (string, error) {
 	now := i.now()
 	claims := AccessClaims{
 		Issuer:    i.url,
@@ -143,6 +200,7 @@ func (i *Issuer) Access(ctx context.Context, c *client.Client, g *grants.Grant, 
 		IssuedAt:  now.Unix(),
 		Expiry:    now.Add(i.Lifetimes.AccessToken).Unix(),
 		ID:        g.ID + "." + rand.Text(),
+		Status:    i.claim(place),
 		AuthTime:  g.AuthTime.Unix(),
 		ACR:       g.ACR,
 		AMR:       g.AMR,

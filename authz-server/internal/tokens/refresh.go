@@ -122,11 +122,11 @@ func (i *Issuer) findRefresh(ctx context.Context, _ string, p *Presented) (err e
 
 // RotateRefresh exchanges the unused token p for next, which [Issuer.Refresh] made. Of several
 // calls one wins. No call wins if the grant is over.
-func (i *Issuer) RotateRefresh(ctx context.Context, p *Presented, next grants.RefreshToken) (won bool, err error) {
+func (i *Issuer) RotateRefresh(ctx context.Context, p *Presented, next grants.RefreshToken, note grants.Note) (won bool, err error) {
 	if p.old != nil {
-		return i.store.Grants.RotateOldRefreshToken(ctx, p.old, next)
+		return i.store.Grants.RotateOldRefreshToken(ctx, p.old, next, note)
 	}
-	return i.store.Grants.RotateRefreshToken(ctx, p.Grant.ID, next)
+	return i.store.Grants.RotateRefreshToken(ctx, p.Grant.ID, next, note)
 }
 
 // Reused tells whether the token p was used before, and is no mere repetition: the window of grace

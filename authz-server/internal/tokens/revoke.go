@@ -33,7 +33,13 @@ func (i *Issuer) revokeAccess(ctx context.Context, c *client.Client, token strin
 	if claims.ClientID != c.ID {
 		return errOfAnother
 	}
-	return i.store.Grants.RevokeToken(ctx, claims.ID, time.Unix(claims.Expiry, 0))
+	place := ""
+	if claims.Status != nil {
+		if ref, ok := i.status.Ref(claims.Status.List.URI, claims.Status.List.Index); ok {
+			place = ref.String()
+		}
+	}
+	return i.store.Grants.RevokeToken(ctx, claims.ID, place, time.Unix(claims.Expiry, 0))
 }
 
 func (i *Issuer) revokeRefresh(ctx context.Context, c *client.Client, token string) error {

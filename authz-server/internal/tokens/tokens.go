@@ -12,6 +12,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/status"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/jwks/jose"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	Resources oauth.Resources // and the issuer identifier
 	Keys      *keys.Ring
 	Store     *store.Store
+	Status    *status.Lists
 	Lifetimes Lifetimes
 	Now       func() time.Time // nil: time.Now
 
@@ -51,7 +53,8 @@ type Lifetimes struct {
 	RefreshGrace    time.Duration // 10 seconds: a repeated refresh within it gets the same successor; negative turns it off
 }
 
-func (l Lifetimes) withDefaults() Lifetimes {
+// WithDefaults returns l with its defaults.
+func (l Lifetimes) WithDefaults() Lifetimes {
 	return Lifetimes{
 		AccessToken:     cmp.Or(l.AccessToken, 10*time.Minute),
 		IDToken:         cmp.Or(l.IDToken, 10*time.Minute),
@@ -70,6 +73,7 @@ type Issuer struct {
 	resources    oauth.Resources
 	keys         *keys.Ring
 	store        *store.Store
+	status       *status.Lists
 	now          func() time.Time
 	pairwiseSalt []byte
 	profileAlg   string
@@ -78,11 +82,12 @@ type Issuer struct {
 // New makes an issuer.
 func New(cfg Config) *Issuer {
 	i := &Issuer{
-		Lifetimes:    cfg.Lifetimes.withDefaults(),
+		Lifetimes:    cfg.Lifetimes.WithDefaults(),
 		url:          cfg.Resources.Issuer,
 		resources:    cfg.Resources,
 		keys:         cfg.Keys,
 		store:        cfg.Store,
+		status:       cfg.Status,
 		now:          cfg.Now,
 		pairwiseSalt: cfg.PairwiseSalt,
 		profileAlg:   cfg.ProfileAlg,

@@ -141,7 +141,7 @@ func (f *Fixture) config() provider.Config {
 	f.must(err)
 	return provider.Config{
 		Issuer: f.Issuer, Resources: client.Builtin(APIOrigin), Store: f.Store, Clients: known, Fetch: outgoing, Queue: worker,
-		PairwiseSalt: make([]byte, 32), Keys: f.Ring, Pages: rendered, Log: log, Now: f.Clock.Now,
+		PairwiseSalt: make([]byte, 32), StatusSecret: make([]byte, 32), Keys: f.Ring, Pages: rendered, Log: log, Now: f.Clock.Now,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
@@ -84,7 +85,7 @@ func TestAPasswordChangeLeavesOnlyWhatTheSessionThatMakesItGranted(t *testing.T)
 			t.Errorf("%v live on", live)
 		}
 		first := f.RefreshToken(1)
-		if won, err := f.Grants.RedeemCode(t.Context(), thief, &first); err != nil || won {
+		if won, err := f.Grants.RedeemCode(t.Context(), thief, &first, grants.Note{}); err != nil || won {
 			t.Errorf("a code of before was redeemed: %v %v", won, err)
 		}
 		if _, _, err := f.Sessions.SessionByCookie(t.Context(), cookie); !errors.Is(err, store.ErrNotFound) {

@@ -48,8 +48,9 @@ func (s *Grants) Code(ctx context.Context, hash []byte) (Code, error) {
 }
 
 // RedeemCode spends a code and stores the grant's first refresh token, unless first is nil. Of
-// several calls one wins. No call wins if the grant has been revoked.
-func (s *Grants) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
+// several calls one wins. No call wins if the grant has been revoked. The note is of the access token
+// that the code is exchanged for.
+func (s *Grants) RedeemCode(ctx context.Context, hash []byte, first *RefreshToken, note Note) (won bool, err error) {
 	return s.use(ctx, single{
 		key: hash,
 		grantOf: `(SELECT grant_id FROM authorization_codes
@@ -57,5 +58,5 @@ func (s *Grants) RedeemCode(ctx context.Context, hash []byte, first *RefreshToke
 		spend: `UPDATE authorization_codes
 			SET active = false, redirect_uri = '', code_challenge = '', nonce = '', jkt = ''
 			WHERE code_hash = $2 AND active AND expires_at > $1`,
-	}, first)
+	}, first, note)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
@@ -44,7 +45,7 @@ func TestACodeIsRedeemedOnce(t *testing.T) {
 		won := storetest.Winners(t, func(ctx context.Context, i int) (bool, error) {
 			first := f.RefreshToken(1)
 			first.KeyID = "k" + strconv.Itoa(i)
-			won, err := f.Grants.RedeemCode(ctx, hash, &first)
+			won, err := f.Grants.RedeemCode(ctx, hash, &first, grants.Note{})
 			if won {
 				winner.Store(int64(i))
 			}
@@ -71,11 +72,11 @@ func TestAnExpiredOrRevokedCodeIsNotRedeemed(t *testing.T) {
 			t.Fatalf("the second revocation: %t, %v", ok, err)
 		}
 		first := f.RefreshToken(1)
-		if won, err := f.Grants.RedeemCode(t.Context(), revoked, &first); won || err != nil {
+		if won, err := f.Grants.RedeemCode(t.Context(), revoked, &first, grants.Note{}); won || err != nil {
 			t.Errorf("a revoked grant's code: %t, %v", won, err)
 		}
 		f.Now = f.Now.Add(time.Minute)
-		if won, err := f.Grants.RedeemCode(t.Context(), late, &first); won || err != nil {
+		if won, err := f.Grants.RedeemCode(t.Context(), late, &first, grants.Note{}); won || err != nil {
 			t.Errorf("an expired code: %t, %v", won, err)
 		}
 		for _, id := range []string{"late", "revoked"} {
@@ -89,7 +90,7 @@ func TestAnExpiredOrRevokedCodeIsNotRedeemed(t *testing.T) {
 func TestOfASpentCodeOnlyItsHashStays(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		hash := f.Code(t, "g", false)
-		if won, err := f.Grants.RedeemCode(t.Context(), hash, nil); err != nil || !won {
+		if won, err := f.Grants.RedeemCode(t.Context(), hash, nil, grants.Note{}); err != nil || !won {
 			t.Fatal(won, err)
 		}
 		code, err := f.Grants.Code(t.Context(), hash)

@@ -137,15 +137,15 @@ func (s *Devices) PollDevice(ctx context.Context, hash []byte) (early bool, err 
 
 // RedeemDeviceCode spends a device code that a person allowed and stores the grant's first refresh
 // token, unless first is nil. Of several calls one wins. No call wins if the grant has been
-// revoked.
-func (s *Devices) RedeemDeviceCode(ctx context.Context, hash []byte, first *RefreshToken) (won bool, err error) {
+// revoked. The note is of the access token that the code is exchanged for.
+func (s *Devices) RedeemDeviceCode(ctx context.Context, hash []byte, first *RefreshToken, note Note) (won bool, err error) {
 	return s.grants.use(ctx, single{
 		key: hash,
 		grantOf: `(SELECT grant_id FROM device_codes
 			WHERE device_code_hash = $2 AND NOT spent AND expires_at > $1)`,
 		spend: `UPDATE device_codes SET spent = true
 			WHERE device_code_hash = $2 AND NOT spent AND expires_at > $1`,
-	}, first)
+	}, first, note)
 }
 
 // Sweeps lists expired requests.

@@ -111,13 +111,15 @@ func TestADeviceIsDecidedOnOnce(t *testing.T) {
 func TestADeviceCodeIsRedeemedOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		hash := device(t, f, "BCDFGHJK")
-		if won, err := f.Devices.RedeemDeviceCode(t.Context(), hash, nil); won || err != nil {
+		if won, err := f.Devices.RedeemDeviceCode(t.Context(), hash, nil, grants.Note{}); won || err != nil {
 			t.Errorf("redeemed before it was allowed: %v", err)
 		}
 		if err := allow(t.Context(), f, hash); err != nil {
 			t.Fatal(err)
 		}
-		won := storetest.Winners(t, func(ctx context.Context, _ int) (bool, error) { return f.Devices.RedeemDeviceCode(ctx, hash, nil) })
+		won := storetest.Winners(t, func(ctx context.Context, _ int) (bool, error) {
+			return f.Devices.RedeemDeviceCode(ctx, hash, nil, grants.Note{})
+		})
 		if won != 1 {
 			t.Errorf("%d of 32 redeemed it", won)
 		}
@@ -137,11 +139,11 @@ func TestADeviceCodeIsRedeemedOnce(t *testing.T) {
 		if err := allow(t.Context(), f, late); err != nil {
 			t.Fatal(err)
 		}
-		if won, err := f.Devices.RedeemDeviceCode(t.Context(), revoked, nil); won || err != nil {
+		if won, err := f.Devices.RedeemDeviceCode(t.Context(), revoked, nil, grants.Note{}); won || err != nil {
 			t.Errorf("redeemed though revoked: %v", err)
 		}
 		f.Now = f.Now.Add(10 * time.Minute)
-		if won, err := f.Devices.RedeemDeviceCode(t.Context(), late, nil); won || err != nil {
+		if won, err := f.Devices.RedeemDeviceCode(t.Context(), late, nil, grants.Note{}); won || err != nil {
 			t.Errorf("redeemed though expired: %v", err)
 		}
 	})

@@ -38,6 +38,9 @@ type Grant struct {
 	ExpiresAt     time.Time
 	RevokedAt     time.Time // zero: live
 	Refresh       RefreshToken
+	// Statuses are those of the access tokens issued since StatusesSince, as noted (see Note).
+	Statuses      string
+	StatusesSince time.Time
 }
 
 // Live tells whether the grant can be used at the time now.
@@ -54,22 +57,24 @@ func NewGrants(db *sqldb.DB, now func() time.Time) *Grants { return &Grants{db, 
 
 const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.declined, g.audience,
 	g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at,
-	g.refresh_number, g.refresh_kid, g.refresh_issued_at, g.refresh_expires_at, g.refresh_rotated_at`
+	g.refresh_number, g.refresh_kid, g.refresh_issued_at, g.refresh_expires_at, g.refresh_rotated_at,
+	g.statuses, g.statuses_since`
 
 // grantFields are the destinations of grantColumns; finish turns the raw values into g.
 func grantFields(g *Grant) (fields []any, finish func()) {
 	var scope, declined, audience, amr string
-	var authTime, created, expires, revoked, issued, idle, rotated int64
+	var authTime, created, expires, revoked, issued, idle, rotated, statuses int64
 	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &declined, &audience,
 		&g.Offline, &g.Claims, &g.KeyThumbprint, &authTime, &g.ACR, &amr, &created, &expires,
-		&revoked, &g.Refresh.Number, &g.Refresh.KeyID, &issued, &idle, &rotated}
+		&revoked, &g.Refresh.Number, &g.Refresh.KeyID, &issued, &idle, &rotated,
+		&g.Statuses, &statuses}
 	return fields, func() {
 		g.Scope, g.Declined = strings.Fields(scope), strings.Fields(declined)
 		g.Audience, g.AMR = strings.Fields(audience), strings.Fields(amr)
 		g.AuthTime, g.CreatedAt = sqldb.Time(authTime), sqldb.Time(created)
 		g.ExpiresAt, g.RevokedAt = sqldb.Time(expires), sqldb.Time(revoked)
 		g.Refresh.IssuedAt, g.Refresh.ExpiresAt = sqldb.Time(issued), sqldb.Time(idle)
-		g.Refresh.RotatedAt = sqldb.Time(rotated)
+		g.Refresh.RotatedAt, g.StatusesSince = sqldb.Time(rotated), sqldb.Time(statuses)
 	}
 }
 
@@ -114,17 +119,18 @@ type single struct {
 }
 
 // use spends a code or token and stores the grant's first refresh token, unless that is nil. Of
-// several calls one wins: the one whose spend changes a row. No call wins if the grant is over.
-func (s *Grants) use(ctx context.Context, one single, first *RefreshToken) (won bool, err error) {
-	now := sqldb.Micros(s.now())
+// several calls one wins: the one whose spend changes a row. No call wins if the grant is over. The
+// note is of the access token that is issued with it.
+func (s *Grants) use(ctx context.Context, one single, first *RefreshToken, note Note) (won bool, err error) {
+	now, noted := sqldb.Micros(s.now()), note.args(s.now())
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		var n int64
 		var err error
 		if first == nil {
-			n, err = s.db.Exec(ctx, holdGrantOf+one.grantOf, now, one.key)
+			n, err = s.db.Exec(ctx, holdGrantOf+one.grantOf, append([]any{now, one.key}, noted...)...)
 		} else {
-			n, err = s.db.Exec(ctx, beginRefreshOf+one.grantOf, now, one.key, first.Number,
-				first.KeyID, sqldb.Micros(first.IssuedAt), sqldb.Micros(first.ExpiresAt))
+			n, err = s.db.Exec(ctx, beginRefreshOf+one.grantOf, append([]any{now, one.key, first.Number,
+				first.KeyID, sqldb.Micros(first.IssuedAt), sqldb.Micros(first.ExpiresAt)}, noted...)...)
 		}
 		if err != nil || n == 0 {
 			return err
@@ -140,11 +146,11 @@ func (s *Grants) use(ctx context.Context, one single, first *RefreshToken) (won 
 // is live, so that it stays live until the transaction ends. Run it before you touch the row of the
 // code or token: the removal of a client locks in that order. What follows selects the grant's id.
 // The second writes the grant's first refresh token too, and finds no grant that has one.
-const (
-	holdGrantOf = `UPDATE grants SET used_at = $1
+var (
+	holdGrantOf = `UPDATE grants SET used_at = $1, ` + noteStatus(3) + `
 		WHERE revoked_at = 0 AND expires_at > $1 AND id = `
 	beginRefreshOf = `UPDATE grants SET used_at = $1, refresh_number = $3, refresh_kid = $4,
-		refresh_issued_at = $5, refresh_expires_at = $6
+		refresh_issued_at = $5, refresh_expires_at = $6, ` + noteStatus(7) + `
 		WHERE refresh_number = 0 AND revoked_at = 0 AND expires_at > $1 AND id = `
 )
 
@@ -164,31 +170,29 @@ func (s *Grants) Grant(ctx context.Context, id string) (Grant, error) {
 
 // RevokeGrant ends a grant with all its tokens. It tells whether this call did so.
 func (s *Grants) RevokeGrant(ctx context.Context, id string) (revoked bool, err error) {
-	n, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0`,
-		sqldb.Micros(s.now()), id)
+	n, err := s.end(ctx, `id = $1`, id)
 	return n == 1, err
 }
 
 // RevokeOfSession ends the grants that were given in a session and do not outlive it.
 func (s *Grants) RevokeOfSession(ctx context.Context, id string) error {
-	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1
-		WHERE session_id = $2 AND NOT offline AND revoked_at = 0`, sqldb.Micros(s.now()), id)
+	_, err := s.end(ctx, `session_id = $1 AND NOT offline`, id)
 	return err
 }
 
 // bound ends a person's oldest grants to a client beyond MaxGrants.
 func (s *Grants) bound(ctx context.Context, userID, clientID string) error {
-	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1 WHERE revoked_at = 0 AND id IN
-		(SELECT id FROM grants WHERE user_id = $2 AND client_id = $3
+	_, err := s.end(ctx, `id IN
+		(SELECT id FROM grants WHERE user_id = $1 AND client_id = $2
 		ORDER BY user_id DESC, client_id DESC, created_at DESC LIMIT 20 OFFSET 500)`,
-		sqldb.Micros(s.now()), userID, clientID)
+		userID, clientID)
 	return err
 }
 
 // Remove removes the grants whose ids pick selects, at most sqldb.BatchRows at a time, until it
 // selects none. It returns how many there were, and how many of them were live. A grant's code goes
-// with it. So would its old refresh tokens (see removeOld), which go first, in batches of their
-// own: a grant can have any number of them. The two statements share no transaction: a request that
+// with it, and its access tokens are revoked if it was live. So would its old refresh tokens (see
+// removeOld), which go first, in batches of their own: a grant can have any number of them. The two statements share no transaction: a request that
 // uses a token locks the grant before the token, so locking in the other order could deadlock.
 func (s *Grants) Remove(ctx context.Context, pick string, args ...any) (grants, live int64, err error) {
 	now := strconv.FormatInt(sqldb.Micros(s.now()), 10)
@@ -197,24 +201,30 @@ func (s *Grants) Remove(ctx context.Context, pick string, args ...any) (grants, 
 		if err != nil || tokens == sqldb.BatchRows {
 			return tokens, err
 		}
-		var removed []bool
+		var gone []removed
 		err = s.db.Tx(ctx, func(ctx context.Context) error {
-			removed, err = sqldb.All(ctx, s.db,
-				func(rows *sql.Rows) (live bool, err error) { return live, rows.Scan(&live) },
-				`DELETE FROM grants WHERE id IN (`+pick+`)
-					RETURNING revoked_at = 0 AND expires_at > `+now, args...)
+			gone, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (g removed, err error) {
+				return g, rows.Scan(&g.id, &g.statuses, &g.until, &g.live)
+			}, `DELETE FROM grants WHERE id IN (`+pick+`)
+				RETURNING id, statuses_before || statuses, statuses_until,
+				revoked_at = 0 AND expires_at > `+now, args...)
+			for _, one := range gone {
+				if err == nil {
+					err = s.revokeRemoved(ctx, one)
+				}
+			}
 			return err
 		})
 		if err != nil {
 			return tokens, err
 		}
-		for _, one := range removed {
+		for _, one := range gone {
 			grants++
-			if one {
+			if one.live {
 				live++
 			}
 		}
-		return tokens + int64(len(removed)), nil
+		return tokens + int64(len(gone)), nil
 	})
 	return grants, live, err
 }
@@ -225,17 +235,13 @@ const MaxGrants = 500
 
 // RevokeOfUser ends a person's grants but those given in the session except.
 func (s *Grants) RevokeOfUser(ctx context.Context, userID, except string) error {
-	_, err := s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1
-		WHERE user_id = $2 AND session_id <> $3 AND revoked_at = 0`,
-		sqldb.Micros(s.now()), userID, except)
+	_, err := s.end(ctx, `user_id = $1 AND session_id <> $2`, userID, except)
 	return err
 }
 
 // revokeToClient ends what a person gave a client and returns how many grants that were.
 func (s *Grants) revokeToClient(ctx context.Context, userID, clientID string) (revoked int64, err error) {
-	return s.db.Exec(ctx, `UPDATE grants SET revoked_at = $1
-		WHERE user_id = $2 AND client_id = $3 AND revoked_at = 0`,
-		sqldb.Micros(s.now()), userID, clientID)
+	return s.end(ctx, `user_id = $1 AND client_id = $2`, userID, clientID)
 }
 
 // endRetention is how long a grant stays after its end. For that long, the log can tell late use

@@ -44,8 +44,9 @@ func (s *Grants) OldRefreshToken(ctx context.Context, hash []byte) (OldRefreshTo
 }
 
 // RotateOldRefreshToken exchanges an unused old token of a live grant for the grant's first
-// numbered one. Of several calls one wins, and the others find next in the grant.
-func (s *Grants) RotateOldRefreshToken(ctx context.Context, hash []byte, next RefreshToken) (won bool, err error) {
+// numbered one. Of several calls one wins, and the others find next in the grant. The note is of the
+// access token that comes with it.
+func (s *Grants) RotateOldRefreshToken(ctx context.Context, hash []byte, next RefreshToken, note Note) (won bool, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		// A program of the version before may use it at the same time. It knows no numbers, so
 		// that the token's row decides, before the number is written.
@@ -55,7 +56,7 @@ func (s *Grants) RotateOldRefreshToken(ctx context.Context, hash []byte, next Re
 				WHERE token_hash = $2 AND used_at = 0 AND expires_at > $1)`,
 			spend: `UPDATE refresh_tokens SET used_at = $1
 				WHERE token_hash = $2 AND used_at = 0 AND expires_at > $1`,
-		}, nil)
+		}, nil, note)
 		if err != nil || !won {
 			return err
 		}

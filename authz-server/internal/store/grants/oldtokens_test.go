@@ -8,6 +8,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
@@ -35,7 +36,7 @@ func TestAnOldRefreshTokenIsExchangedOnceForTheGrantsFirstNumber(t *testing.T) {
 			t.Fatalf("%+v of %+v, %v", unused, g, err)
 		}
 		won := storetest.Winners(t, func(ctx context.Context, _ int) (bool, error) {
-			return f.Grants.RotateOldRefreshToken(ctx, hash, f.RefreshToken(1))
+			return f.Grants.RotateOldRefreshToken(ctx, hash, f.RefreshToken(1), grants.Note{})
 		})
 		if won != 1 {
 			t.Fatalf("%d of 32 won", won)
@@ -46,7 +47,7 @@ func TestAnOldRefreshTokenIsExchangedOnceForTheGrantsFirstNumber(t *testing.T) {
 		if err != nil || !used.UsedAt.Equal(f.Now) || len(used.Successor) != 0 || g.Refresh != want {
 			t.Fatalf("%+v of %+v, %v", used, g, err)
 		}
-		if won, err := f.Grants.RotateRefreshToken(t.Context(), "g1", f.RefreshToken(2)); !won || err != nil {
+		if won, err := f.Grants.RotateRefreshToken(t.Context(), "g1", f.RefreshToken(2), grants.Note{}); !won || err != nil {
 			t.Fatal(won, err)
 		}
 	})
@@ -65,7 +66,7 @@ func TestAnOldRefreshTokenThatIsOverIsNotExchanged(t *testing.T) {
 		refused := func(hashes ...[]byte) {
 			t.Helper()
 			for _, hash := range hashes {
-				if won, err := f.Grants.RotateOldRefreshToken(t.Context(), hash, f.RefreshToken(1)); won || err != nil {
+				if won, err := f.Grants.RotateOldRefreshToken(t.Context(), hash, f.RefreshToken(1), grants.Note{}); won || err != nil {
 					t.Error(won, err)
 				}
 			}

@@ -2,8 +2,6 @@ package grants
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -21,15 +19,17 @@ type RefreshToken struct {
 }
 
 // RotateRefreshToken exchanges a live grant's refresh token for next, whose number is one higher.
-// Of several calls one wins, and the others find next in the grant.
-func (s *Grants) RotateRefreshToken(ctx context.Context, grantID string, next RefreshToken) (won bool, err error) {
+// Of several calls one wins, and the others find next in the grant. The note is of the access token
+// that comes with it.
+func (s *Grants) RotateRefreshToken(ctx context.Context, grantID string, next RefreshToken, note Note) (won bool, err error) {
+	now := s.now()
 	// No index has one of the columns, so that Postgres changes the row where it is (HOT).
 	n, err := s.db.Exec(ctx, `UPDATE grants SET used_at = $1, refresh_number = $2, refresh_kid = $3,
-		refresh_issued_at = $4, refresh_expires_at = $5, refresh_rotated_at = $1
+		refresh_issued_at = $4, refresh_expires_at = $5, refresh_rotated_at = $1, `+noteStatus(8)+`
 		WHERE id = $6 AND refresh_number = $7 AND refresh_expires_at > $1
 		AND revoked_at = 0 AND expires_at > $1`,
-		sqldb.Micros(s.now()), next.Number, next.KeyID, sqldb.Micros(next.IssuedAt),
-		sqldb.Micros(next.ExpiresAt), grantID, next.Number-1)
+		append([]any{sqldb.Micros(now), next.Number, next.KeyID, sqldb.Micros(next.IssuedAt),
+			sqldb.Micros(next.ExpiresAt), grantID, next.Number - 1}, note.args(now)...)...)
 	return n == 1, err
 }
 
@@ -40,21 +40,4 @@ func (s *Grants) KeepRefreshToken(ctx context.Context, grantID string, number in
 		WHERE id = $2 AND refresh_number = $3 AND revoked_at = 0 AND expires_at > $1`,
 		sqldb.Micros(s.now()), grantID, number)
 	return n == 1, err
-}
-
-// RevokeToken remembers until expires that the access token jti is revoked.
-func (s *Grants) RevokeToken(ctx context.Context, jti string, expires time.Time) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2)
-		ON CONFLICT DO NOTHING`, jti, sqldb.Micros(expires))
-	return err
-}
-
-// TokenRevoked tells whether the access token jti itself was revoked.
-func (s *Grants) TokenRevoked(ctx context.Context, jti string) (bool, error) {
-	var one int
-	err := s.db.QueryRow(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, jti).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
@@ -17,7 +18,7 @@ import (
 func refreshed(t *testing.T, f *storetest.World, id string) {
 	t.Helper()
 	first := f.RefreshToken(1)
-	if won, err := f.Grants.RedeemCode(t.Context(), f.Code(t, id, false), &first); !won || err != nil {
+	if won, err := f.Grants.RedeemCode(t.Context(), f.Code(t, id, false), &first, grants.Note{}); !won || err != nil {
 		t.Fatal(won, err)
 	}
 }
@@ -31,7 +32,7 @@ func TestARefreshTokenIsRotatedOnceAndTheOthersFindItsSuccessor(t *testing.T) {
 		won := storetest.Winners(t, func(ctx context.Context, i int) (bool, error) {
 			next := f.RefreshToken(2)
 			next.KeyID = "k" + strconv.Itoa(i)
-			won, err := f.Grants.RotateRefreshToken(ctx, "g1", next)
+			won, err := f.Grants.RotateRefreshToken(ctx, "g1", next, grants.Note{})
 			if won {
 				winner.Store(next.KeyID)
 			}
@@ -72,7 +73,7 @@ func TestOnlyTheNewestRefreshTokenOfALiveGrantIsUsed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if rotated, err = f.Grants.RotateRefreshToken(t.Context(), id, f.RefreshToken(number+1)); err != nil {
+			if rotated, err = f.Grants.RotateRefreshToken(t.Context(), id, f.RefreshToken(number+1), grants.Note{}); err != nil {
 				t.Fatal(err)
 			}
 			return rotated, kept
@@ -108,7 +109,7 @@ func TestARotationThatIsNotCommittedDidNotHappen(t *testing.T) {
 		refreshed(t, f, "g1")
 		crash := errors.New("crash")
 		err := f.Tx(t.Context(), func(ctx context.Context) error {
-			if won, err := f.Grants.RotateRefreshToken(ctx, "g1", f.RefreshToken(2)); !won || err != nil {
+			if won, err := f.Grants.RotateRefreshToken(ctx, "g1", f.RefreshToken(2), grants.Note{}); !won || err != nil {
 				t.Error(won, err)
 			}
 			return crash
@@ -116,7 +117,7 @@ func TestARotationThatIsNotCommittedDidNotHappen(t *testing.T) {
 		if !errors.Is(err, crash) {
 			t.Fatal(err)
 		}
-		if won, err := f.Grants.RotateRefreshToken(t.Context(), "g1", f.RefreshToken(2)); !won || err != nil {
+		if won, err := f.Grants.RotateRefreshToken(t.Context(), "g1", f.RefreshToken(2), grants.Note{}); !won || err != nil {
 			t.Fatal(won, err)
 		}
 	})
@@ -126,7 +127,7 @@ func TestRevokedTokensAreRememberedUntilTheyExpire(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		expires := f.Now.Add(10 * time.Minute)
 		for range 2 { // twice is no error
-			if err := f.Grants.RevokeToken(t.Context(), "t1", expires); err != nil {
+			if err := f.Grants.RevokeToken(t.Context(), "t1", "", expires); err != nil {
 				t.Fatal(err)
 			}
 		}

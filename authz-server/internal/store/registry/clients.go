@@ -14,14 +14,16 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/cache"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
 // Clients stores registered clients: their metadata, their secrets, and the tokens by which they
 // register.
 type Clients struct {
-	db  *sqldb.DB
-	now func() time.Time
+	db       *sqldb.DB
+	now      func() time.Time
+	statuses *statuses.Statuses // of the access tokens, which end with their client
 
 	parsed *cache.Cache[[sha256.Size]byte, client.Client] // by the hash of their metadata
 
@@ -31,8 +33,8 @@ type Clients struct {
 }
 
 // NewClients returns the clients in db.
-func NewClients(db *sqldb.DB, now func() time.Time) *Clients {
-	return &Clients{db: db, now: now, parsed: cache.New[[sha256.Size]byte,
+func NewClients(db *sqldb.DB, now func() time.Time, statuses *statuses.Statuses) *Clients {
+	return &Clients{db: db, now: now, statuses: statuses, parsed: cache.New[[sha256.Size]byte,
 		client.Client](parsedClientBytes)}
 }
 
@@ -223,8 +225,8 @@ func (s *Clients) ClientSecretHashes(ctx context.Context, id string) ([][]byte, 
 		id, sqldb.Micros(s.now()))
 }
 
-// MarkRemoved hides a client from everybody and removes its secrets and its registration. Its row
-// stays until [Clients.Purge]. ErrNotFound: there is none with that id.
+// MarkRemoved hides a client from everybody, revokes all its access tokens, and removes its secrets
+// and its registration. Its row stays until [Clients.Purge]. ErrNotFound: there is none with that id.
 func (s *Clients) MarkRemoved(ctx context.Context, id string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
@@ -236,8 +238,10 @@ func (s *Clients) MarkRemoved(ctx context.Context, id string) error {
 			id); err != nil {
 			return err
 		}
-		_, err := s.db.Exec(ctx, `DELETE FROM registration_tokens WHERE client_id = $1`, id)
-		return err
+		if _, err := s.db.Exec(ctx, `DELETE FROM registration_tokens WHERE client_id = $1`, id); err != nil {
+			return err
+		}
+		return s.statuses.RevokeClient(ctx, id)
 	})
 }
 

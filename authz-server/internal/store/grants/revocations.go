@@ -1,0 +1,126 @@
+package grants
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// A Note is what a grant's row is told of a new access token, so that ending the grant revokes the
+// token too. The zero Note tells it nothing.
+type Note struct {
+	// Status is the token's place in a status list; package tokens knows its form. It has no spaces.
+	Status string
+	// Expires is when the token expires, and Lifetime how long an access token lives at most.
+	Expires  time.Time
+	Lifetime time.Duration
+}
+
+// noteStatus is the assignments that add a Note to a grant's row: $1 is the time, and the note's
+// args are $first and the two after it. A row has the statuses of two periods as long as a token's
+// life: nothing need be read to forget what has expired.
+func noteStatus(first int) string {
+	return strings.NewReplacer("$a", place(first), "$b", place(first+1), "$c", place(first+2)).Replace(
+		`statuses_before = CASE WHEN statuses_since <= $a THEN statuses ELSE statuses_before END,
+		statuses = CASE WHEN statuses_since <= $a THEN CAST($b AS TEXT) ELSE statuses || CAST($b AS TEXT) END,
+		statuses_since = CASE WHEN statuses_since <= $a THEN $1 ELSE statuses_since END,
+		statuses_until = CASE WHEN statuses_until < $c THEN $c ELSE statuses_until END`)
+}
+
+func place(n int) string { return "$" + strconv.Itoa(n) }
+
+func (n Note) args(now time.Time) []any {
+	if n.Status == "" {
+		return []any{int64(-1), "", int64(0)}
+	}
+	return []any{sqldb.Micros(now.Add(-n.Lifetime)), n.Status + " ", sqldb.Micros(n.Expires)}
+}
+
+// NoteStatus adds a note to a live grant. ErrNotFound: it is over, so the token is worth nothing.
+func (s *Grants) NoteStatus(ctx context.Context, id string, n Note) error {
+	now := s.now()
+	return row.Changed(s.db.Exec(ctx, `UPDATE grants SET `+noteStatus(3)+`
+		WHERE id = $2 AND revoked_at = 0 AND expires_at > $1`,
+		append([]any{sqldb.Micros(now), id}, n.args(now)...)...))
+}
+
+// end ends the live grants that meet the condition and revokes their tokens. It returns how many
+// grants there were. They are marked first, which locks them: a token that is being issued is noted
+// by then, or is not issued at all.
+func (s *Grants) end(ctx context.Context, condition string, args ...any) (ended int64, err error) {
+	now := place(len(args) + 1)
+	args = append(args, sqldb.Micros(s.now()))
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		ended, err = s.db.Exec(ctx, `UPDATE grants SET revoked_at = `+now+`
+			WHERE revoked_at = 0 AND `+condition, args...)
+		if err != nil || ended == 0 {
+			return err
+		}
+		_, err = s.db.Exec(ctx, `INSERT INTO revoked_tokens (jti, statuses, revoked_at, expires_at)
+			SELECT id, statuses_before || statuses, revoked_at, statuses_until FROM grants
+			WHERE revoked_at = `+now+` AND statuses_until > `+now+` AND `+condition+`
+			ON CONFLICT DO NOTHING`, args...)
+		return err
+	})
+	return ended, err
+}
+
+// removed is a grant whose row was removed.
+type removed struct {
+	id, statuses string
+	until        int64 // of the statuses
+	live         bool
+}
+
+// revokeRemoved revokes the tokens of a grant whose row was removed while it was live.
+func (s *Grants) revokeRemoved(ctx context.Context, g removed) error {
+	now := sqldb.Micros(s.now())
+	if !g.live || g.until <= now {
+		return nil
+	}
+	_, err := s.db.Exec(ctx, `INSERT INTO revoked_tokens (jti, statuses, revoked_at, expires_at)
+		VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, g.id, g.statuses, now, g.until)
+	return err
+}
+
+// RevokeToken revokes the access token jti by itself. The revocation is remembered until expires,
+// when the token does.
+func (s *Grants) RevokeToken(ctx context.Context, jti, status string, expires time.Time) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO revoked_tokens (jti, statuses, revoked_at, expires_at)
+		VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		jti, status, sqldb.Micros(s.now()), sqldb.Micros(expires))
+	return err
+}
+
+// TokenRevoked tells whether the access token jti itself was revoked.
+func (s *Grants) TokenRevoked(ctx context.Context, jti string) (bool, error) {
+	var one int
+	err := s.db.QueryRow(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, jti).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Revocation is what was revoked at once.
+type Revocation struct {
+	Statuses string // as noted, with spaces between them
+	At       time.Time
+}
+
+// RevokedSince returns what was revoked at or after since and may not have expired.
+func (s *Grants) RevokedSince(ctx context.Context, since time.Time) ([]Revocation, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (r Revocation, err error) {
+		var at int64
+		err = rows.Scan(&r.Statuses, &at)
+		r.At = sqldb.Time(at)
+		return r, err
+	}, `SELECT statuses, revoked_at FROM revoked_tokens
+		WHERE revoked_at >= $1`, max(sqldb.Micros(since), 1))
+}

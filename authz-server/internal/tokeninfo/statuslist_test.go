@@ -1,0 +1,270 @@
+package tokeninfo_test
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/provider"
+	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// place is where the status of a token is.
+func place(f *providertest.Fixture, token string) (uri string, index int) {
+	f.T.Helper()
+	_, claims := providertest.Decode(f.T, token)
+	status, _ := claims["status"].(map[string]any)
+	list, _ := status["status_list"].(map[string]any)
+	uri, _ = list["uri"].(string)
+	number, ok := list["idx"].(float64)
+	if !ok || !strings.HasPrefix(uri, f.Issuer+"/oauth2/status/") {
+		f.T.Fatalf("the claim status: %v", claims["status"])
+	}
+	return uri, int(number)
+}
+
+// invalid tells what the published list says of a token, a second later.
+func invalid(f *providertest.Fixture, token string) bool {
+	f.T.Helper()
+	f.Clock.Advance(time.Second)
+	uri, index := place(f, token)
+	a := f.Do(f.Request("GET", strings.TrimPrefix(uri, f.Issuer), nil))
+	if a.Status != http.StatusOK {
+		f.T.Fatalf("%d %s", a.Status, a.Body)
+	}
+	_, claims := providertest.Decode(f.T, a.Body)
+	packed, err := base64.RawURLEncoding.DecodeString(claims["status_list"].(map[string]any)["lst"].(string))
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	unpacked, err := zlib.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	bits, err := io.ReadAll(unpacked)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	return bits[index/8]>>(index%8)&1 == 1
+}
+
+// Whatever ends a token shows in its list, and nothing else does.
+func TestWhatEndsATokenShowsInItsStatusList(t *testing.T) {
+	t.Parallel()
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		const boardAPI = providertest.APIOrigin + "/board"
+		f.AddClient("service", func(c *client.Client) {
+			c.GrantTypes, c.RedirectURIs = []string{client.TokenExchange, "client_credentials"}, nil
+			c.Audiences, c.TokenExchangeAudiences = []string{providertest.APIOrigin + "/user"}, []string{boardAPI}
+		})
+		f.AddClient("doomed", nil)
+		b := f.Browser().LogIn(f.User)
+		get := func() providertest.Tokens {
+			return f.Tokens(f.Redeem(b.Code("scope", "openid user:read board:read offline_access")))
+		}
+		exchange := func(token string) string {
+			return f.Tokens(f.PostAs("service", "/oauth2/token", url.Values{
+				"grant_type": {client.TokenExchange}, "subject_token": {token}, "audience": {boardAPI},
+				"subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"},
+			})).Access
+		}
+		revoke := func(id, token string) {
+			if a := f.PostAs(id, "/oauth2/revoke", url.Values{"token": {token}}); a.Status != http.StatusOK {
+				t.Fatalf("%d %s", a.Status, a.Body)
+			}
+		}
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		untouched := get()
+		own := func() string {
+			return f.Tokens(f.PostAs("service", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "scope": {"user:lookup"}})).Access
+		}
+		alive := []string{untouched.Access, exchange(untouched.Access), own()}
+
+		for _, one := range []struct {
+			name string
+			end  func() (over, alive []string)
+		}{
+			{"a token, by itself", func() (over, alive []string) {
+				first := get()
+				second := f.Tokens(f.Refresh(first.Refresh))
+				revoke("app", second.Access)
+				return []string{second.Access}, []string{first.Access, f.Tokens(f.Refresh(second.Refresh)).Access}
+			}},
+			{"a service's own token, by itself", func() (over, alive []string) {
+				first, second := own(), own()
+				revoke("service", first)
+				return []string{first}, []string{second}
+			}},
+			{"an exchanged token, by itself", func() (over, alive []string) {
+				app := get()
+				exchanged := exchange(app.Access)
+				revoke("service", exchanged)
+				return []string{exchanged}, []string{app.Access}
+			}},
+			{"a grant, by its refresh token", func() (over, alive []string) {
+				first := get()
+				second := f.Tokens(f.Refresh(first.Refresh))
+				again := f.Tokens(f.Refresh(first.Refresh)) // within the grace: the same refresh token, another access token
+				exchanged := exchange(second.Access)
+				revoke("app", second.Refresh)
+				return []string{first.Access, second.Access, again.Access, exchanged}, nil
+			}},
+			{"a code that is used twice", func() (over, alive []string) {
+				code := b.Code()
+				first := f.Tokens(f.Redeem(code))
+				f.Redeem(code).WantError(t, 400, "invalid_grant")
+				return []string{first.Access}, nil
+			}},
+			{"a refresh token that is used again", func() (over, alive []string) {
+				first := get()
+				second := f.Tokens(f.Refresh(first.Refresh))
+				f.Clock.Advance(time.Minute)
+				f.Refresh(first.Refresh).WantError(t, 400, "invalid_grant")
+				return []string{first.Access, second.Access}, nil
+			}},
+			{"a session, but not what outlives it", func() (over, alive []string) {
+				other := f.Browser().LogIn(f.User)
+				ends := f.Tokens(f.Redeem(other.Code("scope", "openid user:read")))
+				stays := f.Tokens(f.Redeem(other.Code("scope", "openid user:read offline_access")))
+				_, claims := providertest.Decode(t, ends.Access)
+				must(f.Store.Sessions.EndSession(t.Context(), claims["sid"].(string)))
+				return []string{ends.Access}, []string{stays.Access}
+			}},
+			{"a client", func() (over, alive []string) {
+				code := b.Code("client_id", "doomed")
+				first := f.Tokens(f.Token("doomed", providertest.CodeGrant(code)))
+				exchanged := exchange(first.Access)
+				_, err := f.Store.DeleteClient(t.Context(), "doomed")
+				must(err)
+				return []string{first.Access, exchanged}, nil
+			}},
+			{"a consent", func() (over, alive []string) {
+				first := get()
+				second := get()
+				must(f.Store.Consents.WithdrawConsent(t.Context(), f.User.ID, "app"))
+				// This is the last but one: it ends what was untouched so far.
+				return []string{first.Access, second.Access, untouched.Access}, nil
+			}},
+			{"an account", func() (over, alive []string) {
+				first := get()
+				must(f.Store.Users.SetDisabled(t.Context(), f.User.ID, true))
+				return []string{first.Access}, nil
+			}},
+		} {
+			over, more := one.end()
+			if one.name == "a consent" {
+				alive = alive[2:]
+			}
+			for i, token := range over {
+				if !invalid(f, token) {
+					t.Errorf("%s: token %d of those that end is valid", one.name, i)
+				}
+			}
+			for i, token := range append(more, alive...) {
+				if invalid(f, token) {
+					t.Errorf("%s: token %d of those that live on is invalid", one.name, i)
+				}
+			}
+		}
+	})
+}
+
+func TestManyRefreshesOfAGrantAreAllRevoked(t *testing.T) {
+	t.Parallel()
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		b := f.Browser().LogIn(f.User)
+		last := f.Tokens(f.Redeem(b.Code()))
+		held := []string{last.Access}
+		for i := range 300 { // more than the row notes
+			if i == 150 {
+				f.Clock.Advance(9 * time.Minute)
+			}
+			last = f.Tokens(f.Refresh(last.Refresh))
+			held = append(held, last.Access)
+		}
+		if f.Tokens(f.Refresh(last.Refresh)).Access == "" {
+			t.Fatal("no token")
+		}
+		g, err := f.Store.Grants.Grant(t.Context(), strings.Split(claim(f, last.Access, "jti"), ".")[0])
+		if err != nil || len(g.Statuses) > 8<<10 {
+			t.Fatalf("the row has %d bytes of statuses, %v", len(g.Statuses), err)
+		}
+		if _, err := f.Store.Grants.RevokeGrant(t.Context(), g.ID); err != nil {
+			t.Fatal(err)
+		}
+		for i, token := range held {
+			if !invalid(f, token) {
+				t.Fatalf("token %d is valid", i)
+			}
+		}
+	})
+}
+
+func claim(f *providertest.Fixture, token, name string) string {
+	_, claims := providertest.Decode(f.T, token)
+	text, _ := claims[name].(string)
+	return text
+}
+
+func TestStatusListsArePublished(t *testing.T) {
+	t.Parallel()
+	f := providertest.One(t)
+	get := func(path string, header ...string) providertest.Answer {
+		return f.Do(f.Request("GET", path, nil, header...))
+	}
+	if a := get("/oauth2/status"); a.Status != 200 || strings.TrimSpace(a.Body) != `{"status_lists":[]}` {
+		t.Errorf("without a token: %d %s", a.Status, a.Body)
+	}
+	token := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code())).Access
+	f.Clock.Advance(time.Second)
+	uri, _ := place(f, token)
+	path := strings.TrimPrefix(uri, f.Issuer)
+	a := get(path, "Origin", "https://app.example")
+	header, claims := providertest.Decode(t, a.Body)
+	if a.Header.Get("Content-Type") != "application/statuslist+jwt" || a.Header.Get("Cache-Control") != "public, max-age=1" ||
+		a.Header.Get("Access-Control-Allow-Origin") != "*" || header["typ"] != "statuslist+jwt" || header["alg"] != "RS256" ||
+		claims["sub"] != uri || claims["iss"] != f.Issuer || claims["exp"].(float64)-claims["iat"].(float64) != 30 || claims["ttl"] != 3.0 {
+		t.Errorf("%v %v %v", a.Header, header, claims)
+	}
+	if again := get(path, "If-None-Match", a.Header.Get("ETag")); again.Status != http.StatusNotModified || again.Body != "" {
+		t.Errorf("%d %s", again.Status, again.Body)
+	}
+	if a := get("/oauth2/status"); !strings.Contains(a.Body, `"`+uri+`"`) {
+		t.Errorf("the list of lists: %s", a.Body)
+	}
+	get(path+"?time=1700000000").WantError(t, http.StatusNotImplemented, "invalid_request")
+	for _, none := range []string{"/oauth2/status/", "/oauth2/status/aaaaaaaaaaaa", "/oauth2/status/..", path + "/x"} {
+		if a := get(none); a.Status != http.StatusNotFound {
+			t.Errorf("%s: %d", none, a.Status)
+		}
+	}
+}
+
+// A token that the browser gets without a code is revoked as well.
+func TestTokensOfTheImplicitFlowHaveAStatus(t *testing.T) {
+	t.Parallel()
+	f := providertest.NewWith(t, sqldbtest.SQLite(t), func(c *provider.Config) { c.InsecureLegacyResponseTypes = true })
+	f.AddClient("old", func(c *client.Client) {
+		c.ResponseTypes, c.GrantTypes = []string{"code id_token token"}, []string{"authorization_code", "implicit"}
+	})
+	a := f.Browser().LogIn(f.User).Authorize("client_id", "old", "response_type", "code id_token token", "nonce", "n")
+	front := a.Parameter("access_token")
+	back := f.Tokens(f.Token("old", providertest.CodeGrant(a.Parameter("code")))).Access
+	f.Token("old", providertest.CodeGrant(a.Parameter("code"))).WantError(t, 400, "invalid_grant")
+	if !invalid(f, front) || !invalid(f, back) {
+		t.Error("a token is valid after its code came twice")
+	}
+}

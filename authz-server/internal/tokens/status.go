@@ -1,0 +1,75 @@
+package tokens
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+
+	"github.com/maru-auth/maru/authz-server/internal/status"
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
+)
+
+// Status is the claim that says where a token's place in the status lists is
+// (draft-ietf-oauth-status-list-21 §6.1).
+type Status struct {
+	List StatusRef `json:"status_list"`
+}
+
+// StatusRef is a place in a status list.
+type StatusRef struct {
+	Index int64  `json:"idx"`
+	URI   string `json:"uri"`
+}
+
+// Place is a place in the status lists for a token that will be issued in a transaction, where none
+// can be taken.
+type Place struct{ ref status.Ref }
+
+// TakePlace takes a place for a token of a client. Call it outside of transactions.
+func (i *Issuer) TakePlace(ctx context.Context, clientID string) (Place, error) {
+	ref, err := i.status.Next(ctx, clientID)
+	return Place{ref}, err
+}
+
+func (i *Issuer) claim(ref status.Ref) *Status {
+	return &Status{StatusRef{Index: ref.Index, URI: i.status.URI(ref)}}
+}
+
+// maxStatuses is the longest list of statuses that a grant's row is told of in a period, in bytes:
+// some 200 tokens. A client that asks for more gets tokens that share a place.
+const maxStatuses = 5 << 10
+
+// note is what the grant's row is told of a token of a client with this place.
+func (i *Issuer) note(clientID string, g *grants.Grant, ref status.Ref) grants.Note {
+	return grants.Note{
+		Status:  ref.String() + ownerTag(clientID, g),
+		Expires: i.now().Add(i.Lifetimes.AccessToken), Lifetime: i.Lifetimes.AccessToken,
+	}
+}
+
+// ownerTag marks statuses of tokens that another client than the grant's holds, by exchange.
+func ownerTag(clientID string, g *grants.Grant) string {
+	if clientID == g.ClientID {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(clientID))
+	return ";" + base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// shared is the place of the last token of the grant that the client got in this period, if there
+// is one. The row remembers it for as long as a token that is issued now lives.
+func (i *Issuer) shared(clientID string, g *grants.Grant) (ref status.Ref, ok bool) {
+	if i.now().Sub(g.StatusesSince) >= i.Lifetimes.AccessToken {
+		return ref, false
+	}
+	tag := ownerTag(clientID, g)
+	for one := range strings.FieldsSeq(g.Statuses) {
+		if place, owner, _ := strings.Cut(one, ";"); owner == strings.TrimPrefix(tag, ";") {
+			if found, valid := status.ParseRef(place); valid {
+				ref, ok = found, true
+			}
+		}
+	}
+	return ref, ok
+}
