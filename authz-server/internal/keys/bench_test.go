@@ -50,3 +50,16 @@ func median(times []time.Duration) time.Duration {
 	slices.Sort(times)
 	return times[len(times)/2]
 }
+
+// BenchmarkReadWithdrawn is what each replica does twice a second.
+func BenchmarkReadWithdrawn(b *testing.B) {
+	p := newPlace(b, sqldbtest.SQLite(b))
+	ring := p.ring(b)
+	_, kid := sign(b, ring)
+	withdraw(b, ring, kid)
+	for b.Loop() {
+		if _, err := ring.ReadWithdrawn(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
