@@ -40,13 +40,9 @@ type Config struct {
 	Audience string // its identifier in tokens, and its public address
 	Verifier *jwks.Verifier
 	Keys     jwks.KeySource // of the issuer, for what else it signs: see [API.Events]
-
-	// KeyWithdrawn says whether the issuer has withdrawn one of them, by its id. Nil: none ever is.
-	KeyWithdrawn func(keyID string) bool
-
-	Log     *slog.Logger
-	Metrics *prometheus.Registry // gets the count of refused tokens; nil: it is not published
-	Docs    string               // public client with which people try the interface at /docs; empty: there is no /docs
+	Log      *slog.Logger
+	Metrics  *prometheus.Registry // gets the count of refused tokens; nil: it is not published
+	Docs     string               // public client with which people try the interface at /docs; empty: there is no /docs
 }
 
 // check returns an error that names the setting that is wrong.

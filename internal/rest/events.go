@@ -35,7 +35,7 @@ func (a *API) Events(now func() time.Time, apply func(context.Context, PersonEve
 		return nil // it is only described
 	}
 	verifier, err := events.NewVerifier(events.VerifierConfig{
-		Issuer: a.cfg.Issuer, Audience: a.cfg.Audience, Keys: a.cfg.Keys, Withdrawn: a.cfg.KeyWithdrawn, MaxBytes: maxEvent, Now: now,
+		Issuer: a.cfg.Issuer, Audience: a.cfg.Audience, Keys: a.cfg.Keys, MaxBytes: maxEvent, Now: now,
 	})
 	if err != nil {
 		return err

@@ -295,23 +295,52 @@ func TestAKeyThatWasTakenOutOfTheSetSignsNoEvents(t *testing.T) {
 	}
 }
 
+// A key that leaked is refused as soon as a status list says so, also while it is
+// still in the key set that is held, and also where the token names no key.
 func TestAWithdrawnKeySignsNoEvents(t *testing.T) {
 	iss := jwkstest.NewIssuer(t)
-	stolen := iss.KeyID()
-	v, err := events.NewVerifier(events.VerifierConfig{
-		Issuer: iss.URL(), Audience: audience, Keys: iss.KeySet(), Withdrawn: func(id string) bool { return id == stolen },
-	})
+	iss.PublishStatusLists()
+	iss.SetStatusTTL(time.Second)
+	held := iss.KeySet() // by which the stolen key is good for ever
+	lists, err := jwks.NewStatusLists(t.Context(), jwks.StatusConfig{Issuer: iss.URL(), Keys: both{held, iss.Cache(t)}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, change := range []func(header, claims map[string]any){
-		nil, func(header, _ map[string]any) { delete(header, "kid") },
-	} {
-		w := newReceiver(v).push(iss.SET(t, jwkstest.SET{Audience: audience, Mutate: change}), secevent)
-		if w.Code != 400 || !strings.Contains(w.Body.String(), `"invalid_key"`) {
-			t.Errorf("%d %s", w.Code, w.Body)
+	access, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: iss.URL(), Audience: audience, Keys: lists, Status: lists})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := events.NewVerifier(events.VerifierConfig{Issuer: iss.URL(), Audience: audience, Keys: lists})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stolen := iss.KeyID()
+	forged := iss.SET(t, jwkstest.SET{Audience: audience})
+	nameless := iss.SET(t, jwkstest.SET{Audience: audience, Mutate: func(header, _ map[string]any) { delete(header, "kid") }})
+	r := newReceiver(v)
+	if w := r.push(forged, secevent); w.Code != 202 {
+		t.Fatalf("before: %d %s", w.Code, w.Body)
+	}
+	iss.WithdrawKey(stolen)
+	for deadline := time.Now().Add(30 * time.Second); !lists.Withdrawn(stolen) && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		// A service's tokens have it follow the lists.
+		access.Verify(t.Context(), iss.AccessToken(t, jwkstest.Token{Audience: audience})) //nolint:errcheck // good or not
+	}
+	for name, token := range map[string]string{"with its kid": forged, "without a kid": nameless} {
+		if w := r.push(token, secevent); w.Code != 400 || !strings.Contains(w.Body.String(), `"invalid_key"`) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}
+}
+
+// both has the keys of two sources.
+type both struct{ first, second jwks.KeySource }
+
+func (b both) Keys(ctx context.Context, id string) ([]jwks.Key, error) {
+	if keys, err := b.first.Keys(ctx, id); err == nil {
+		return keys, nil
+	}
+	return b.second.Keys(ctx, id)
 }
 
 // Random kids cause one fetch of the key set in a cooldown, and delay no event

@@ -198,7 +198,6 @@ var refusals = []refusal{
 	{jwks.ErrType, invalidRequest, "The JWT is not a security event token: its typ must be secevent+jwt."},
 	{jwks.ErrAlgorithm, invalidKey, "The security event token is signed with an algorithm that is not accepted."},
 	{jwks.ErrUnknownKey, invalidKey, "The security event token is signed with an unknown key."},
-	{ErrKeyWithdrawn, invalidKey, "The security event token is signed with a key that was withdrawn."},
 	{jwks.ErrSignature, authenticationFailed, "The security event token has a wrong signature."},
 	{jwks.ErrIssuer, invalidIssuer, "The security event token is from another issuer."},
 	{jwks.ErrAudience, invalidAudience, "The security event token is for another receiver."},

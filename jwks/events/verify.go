@@ -25,8 +25,6 @@ const typeSET = "secevent+jwt"
 var (
 	// ErrTooOld: issued longer ago than VerifierConfig.MaxAge.
 	ErrTooOld = errors.New("events: the token is too old")
-	// ErrKeyWithdrawn: signed with a key that the issuer has withdrawn.
-	ErrKeyWithdrawn = errors.New("events: key withdrawn")
 	// ErrEvent: the event itself is missing, or not as its definition wants it.
 	ErrEvent = errors.New("events: malformed event")
 )
@@ -39,13 +37,9 @@ type VerifierConfig struct {
 	// Audience is what the transmitter calls this service: the aud of the event
 	// stream. Required.
 	Audience string
-	// Keys are the issuer's keys, usually a *jwks.Cache. Required.
+	// Keys are the issuer's keys: a *jwks.StatusLists, which leaves out those that
+	// the issuer withdrew as compromised, or else a *jwks.Cache. Required.
 	Keys jwks.KeySource
-
-	// Withdrawn says whether the issuer has withdrawn a key as compromised, by its
-	// id: whoever has it can sign what they like until it leaves the key set.
-	// Nil: no key is until then.
-	Withdrawn func(keyID string) bool
 
 	// Algorithms that a token may be signed with. Nil: RS256 only, which every
 	// transmitter has (CAEP Interoperability Profile 1.0). See jwks.VerifierConfig.
@@ -132,40 +126,36 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	payload, signer, err := signed(t, keys)
-	switch {
-	case err != nil:
+	payload, err := signed(t, keys)
+	if err != nil {
 		return Event{}, err
-	case v.cfg.Withdrawn != nil && v.cfg.Withdrawn(signer.ID()): // whatever kid the header names, or none
-		return Event{}, ErrKeyWithdrawn
 	}
 	return v.event(payload)
 }
 
-// signed returns the payload of a token that one of the keys signed, and that
-// key, as the function of that name in package jwks does.
-func signed(t *jose.JWT, keys []jwks.Key) (payload []byte, signer jwks.Key, err error) {
+// signed returns the payload of a token that one of the keys signed, as the
+// function of that name in package jwks does.
+func signed(t *jose.JWT, keys []jwks.Key) (payload []byte, err error) {
 	found := false
 	for _, key := range keys {
 		if !key.Fits(t.Algorithm) {
 			continue
 		}
 		if found && t.KeyID == "" {
-			return nil, signer, fmt.Errorf("%w: the token names none, and several could be meant", jwks.ErrUnknownKey)
+			return nil, fmt.Errorf("%w: the token names none, and several could be meant", jwks.ErrUnknownKey)
 		}
 		found = true
 		if payload == nil {
 			payload, _ = t.VerifiedBy(key)
-			signer = key
 		}
 	}
 	switch {
 	case !found:
-		return nil, signer, fmt.Errorf("%w: it is not the key's", jwks.ErrAlgorithm)
+		return nil, fmt.Errorf("%w: it is not the key's", jwks.ErrAlgorithm)
 	case payload == nil:
-		return nil, signer, jwks.ErrSignature
+		return nil, jwks.ErrSignature
 	}
-	return payload, signer, nil
+	return payload, nil
 }
 
 // event reads and judges what is signed.
