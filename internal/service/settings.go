@@ -23,6 +23,7 @@ type Settings struct {
 	JWKSCache      string        `name:"jwks-cache-file" help:"File in which to keep the issuer's last keys too, so that the service can start while the issuer is down. Only this program may be able to write to it: anybody else who can can forge tokens. Its folder must exist. Empty: keys are kept in memory only." placeholder:"PATH"`
 	StatusFailOpen time.Duration `name:"status-fail-open-for" help:"How long after a status list of the issuer was last confirmed its tokens are still accepted while it cannot be fetched. Then they are refused with status 503. 0s: not at all." default:"2m"`
 	StatusCache    string        `name:"status-cache-file" help:"File in which to keep the issuer's last status lists too, so that the service knows what was revoked if it starts while the issuer is down. Only this program may be able to write to it: anybody else who can can bring revoked tokens back. Its folder must exist. Empty: lists are kept in memory only." placeholder:"PATH"`
+	IgnoreStatus   bool          `name:"insecure-ignore-status" help:"Do not look at the issuer's status lists: a revoked token is accepted until it expires, and what a withdrawn key signed until the keys are fetched again. For an issuer whose lists this service cannot reach."`
 	Audience       string        `help:"This service's identifier in the aud of tokens, and its public address. Required." required:"" placeholder:"URL"`
 	TokenAlgs      []string      `name:"token-algs" help:"Algorithms that may sign tokens: RS256, PS256, ES256, EdDSA, Ed25519. Add to RS256 if the issuer signs some clients' tokens with another (--fapi2-token-alg)." default:"RS256" placeholder:"ALG,…"`
 	DocsClientID   string        `name:"docs-client-id" help:"A public client at the issuer, with which people try this interface in its reference at /docs; its redirect URI is the audience with /docs/oauth2-redirect.html. Empty: there is no /docs." placeholder:"ID"`
@@ -55,21 +56,24 @@ func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifie
 	if err != nil {
 		return nil, nil, fmt.Errorf("settings --issuer, --jwks-url and --jwks-cache-file: %w", err)
 	}
-	failOpenFor := s.StatusFailOpen
-	if failOpenFor == 0 {
-		failOpenFor = -1 // zero means a default there
+	config := jwks.VerifierConfig{Issuer: s.Issuer, Audience: s.Audience, Keys: keys, Algorithms: s.TokenAlgs}
+	trusted := jwks.KeySource(keys)
+	if !s.IgnoreStatus {
+		failOpenFor := s.StatusFailOpen
+		if failOpenFor == 0 {
+			failOpenFor = -1 // zero means a default there
+		}
+		lists, err := jwks.NewStatusLists(ctx, jwks.StatusConfig{
+			Issuer: s.Issuer, Keys: keys, Algorithms: s.TokenAlgs, FailOpenFor: failOpenFor, File: s.StatusCache, Log: log,
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("settings --issuer, --token-algs and --status-cache-file: %w", err)
+		}
+		config.Status, trusted = lists, lists
 	}
-	lists, err := jwks.NewStatusLists(ctx, jwks.StatusConfig{
-		Issuer: s.Issuer, Keys: keys, Algorithms: s.TokenAlgs, FailOpenFor: failOpenFor, File: s.StatusCache, Log: log,
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("settings --issuer, --token-algs and --status-cache-file: %w", err)
-	}
-	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{
-		Issuer: s.Issuer, Audience: s.Audience, Keys: keys, Algorithms: s.TokenAlgs, Status: lists,
-	})
+	verifier, err := jwks.NewVerifier(config)
 	if err != nil {
 		return nil, nil, fmt.Errorf("settings --issuer, --audience and --token-algs: %w", err)
 	}
-	return verifier, lists, nil
+	return verifier, trusted, nil
 }

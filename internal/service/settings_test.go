@@ -14,6 +14,7 @@ import (
 
 	"github.com/maru-auth/maru/internal/service"
 	"github.com/maru-auth/maru/jwks"
+	"github.com/maru-auth/maru/jwks/jwkstest"
 )
 
 func TestTokensAreTakenByTheAlgorithmsThatAreSet(t *testing.T) {
@@ -65,6 +66,49 @@ func TestTokensAreTakenByTheAlgorithmsThatAreSet(t *testing.T) {
 		_, err := verifier("RS256", wrong)
 		if err == nil || !strings.Contains(err.Error(), "--token-algs") || !strings.Contains(err.Error(), wrong) {
 			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}
+
+func TestRevokedTokensAreRefusedUnlessTheSettingSaysOtherwise(t *testing.T) {
+	const audience = "https://api.example/notes"
+	issuer := jwkstest.NewIssuer(t)
+	issuer.PublishStatusLists()
+	token := issuer.AccessToken(t, jwkstest.Token{Audience: audience})
+	issuer.Revoke(t, token)
+	for _, tc := range []struct {
+		ignore bool
+		want   error
+	}{{false, jwks.ErrRevoked}, {true, nil}} {
+		settings := service.Settings{Issuer: issuer.URL(), Audience: audience, IgnoreStatus: tc.ignore}
+		v, keys, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, tc.want) || tc.want == nil && err != nil {
+			t.Errorf("%v: %v, want %v", tc.ignore, err, tc.want)
+		}
+		if _, err := keys.Keys(t.Context(), issuer.KeyID()); err != nil {
+			t.Error(err)
+		}
+	}
+	settings := service.Settings{Issuer: issuer.URL(), Audience: audience, StatusCache: "/does/not/exist"}
+	if _, _, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "--status-cache-file") {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}
+
+// Zero is for who wants to know of every revocation, and no default.
+func TestFailOpenForNothing(t *testing.T) {
+	issuer := jwkstest.NewIssuer(t)
+	for _, tc := range []struct{ set, want time.Duration }{{0, 0}, {time.Minute, time.Minute}} {
+		settings := service.Settings{Issuer: issuer.URL(), Audience: "https://api.example", StatusFailOpen: tc.set}
+		v, _, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Status().Stats().FailOpenFor; got != tc.want {
+			t.Errorf("%v: %v", tc.set, got)
 		}
 	}
 }

@@ -276,6 +276,7 @@ func (f *Follower) find(uri string) (*followed, error) {
 	if len(lists) >= f.cfg.MaxLists && !f.makeRoom(lists) {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errTooMany)
 	}
+	uri = strings.Clone(uri) // must not keep all of the token
 	l := newFollowed(uri, f.cfg.Now())
 	lists[uri] = l
 	f.lists.Store(&lists)

@@ -212,6 +212,20 @@ func TestAReplayedListIsRefused(t *testing.T) {
 	})
 }
 
+func TestAReplayedListOfTheSameSecondRevivesNothing(t *testing.T) {
+	t.Parallel()
+	following(t, nil, func(_ *testing.T, f *fakeIssuer, p *process) {
+		var old string
+		f.set(func(f *fakeIssuer) { old = f.list(listURL); f.revoked[8] = true })
+		p.want(8, statuslist.ErrRevoked)
+		f.set(func(f *fakeIssuer) { f.answer = listAnswer(old) })
+		for range 15 {
+			time.Sleep(time.Second)
+			p.want(8, statuslist.ErrRevoked)
+		}
+	})
+}
+
 // Replicas sign for themselves, by clocks that differ.
 func TestAListOfAReplicaWhoseClockIsBehindRevokesAndConfirmsNothing(t *testing.T) {
 	t.Parallel()
@@ -625,6 +639,21 @@ func BenchmarkCheck(b *testing.B) {
 			b.Fatal("refused")
 		}
 	}
+}
+
+// BenchmarkCheckParallel shows whether processors get in each other's way.
+func BenchmarkCheckParallel(b *testing.B) {
+	f := newFake()
+	p := start(b, b.Context(), f, nil)
+	p.want(8, nil)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if p.Withdrawn("a") || p.Check(b.Context(), listURL, 8) != nil {
+				b.Error("refused")
+			}
+		}
+	})
 }
 
 func TestAStatusCostsNoAllocation(t *testing.T) {

@@ -219,6 +219,11 @@ func (f *Follower) fetch(l *followed) error {
 		merged.statuses = before.statuses.with(&fetched.statuses)
 		return errors.Join(errOlder, f.hold(l, before, &merged))
 	}
+	if before != nil && fetched.issued.Equal(before.issued) {
+		// iat counts seconds: which of the two is the newer one cannot be told,
+		// and it might be a replay.
+		fetched.statuses = fetched.statuses.with(&before.statuses)
+	}
 	return f.hold(l, before, f.confirm(*fetched, began))
 }
 
