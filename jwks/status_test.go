@@ -211,7 +211,7 @@ func (d documents) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestAnAnnouncementTakesEffectWhenOlderTokensHaveExpired(t *testing.T) {
 	t.Parallel()
 	iss := jwkstest.NewIssuer(t)
-	resp, err := http.Get(iss.JWKSURL()) //nolint:noctx,gosec // of a test
+	resp, err := http.Get(iss.JWKSURL()) //nolint:noctx // of a test
 	if err != nil {
 		t.Fatal(err)
 	}

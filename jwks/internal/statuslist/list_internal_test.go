@@ -72,7 +72,7 @@ func TestMergingOnlyRevokes(t *testing.T) {
 	for _, bits := range []int{1, 2, 4, 8} {
 		mine, other := statuses{bits, []byte{0x9c, 0x00, 0x51}}, statuses{bits, []byte{0x35, 0xf0}}
 		merged := mine.with(&other)
-		for i := range uint64(24 / bits) { //nolint:gosec // G115: positive
+		for i := range uint64(24 / bits) {
 			a, _ := mine.at(i)
 			b, _ := other.at(i)
 			want := a

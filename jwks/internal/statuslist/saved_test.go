@@ -136,7 +136,7 @@ func TestAFileIsBelievedOnlyIfItIsOurs(t *testing.T) {
 			check(t, os.WriteFile(file, []byte(`{"issuer":"`+fakeURL+`","withdrawn_keys":["a"],"lists":[{"uri":"`+listURL+`","bits":1,"lst":"`+compress([]byte{0})+`","confirmed":"2100-01-01T00:00:00Z"}]}`), 0o600))
 		},
 		"zip bomb": func(t *testing.T, file string) {
-			check(t, os.WriteFile(file, []byte(`{"issuer":"`+fakeURL+`","withdrawn_keys":["a"],"lists":[{"uri":"`+listURL+`","bits":1,"lst":"`+compress(make([]byte, 32<<20))+`"}]}`), 0o600))
+			check(t, os.WriteFile(file, []byte(`{"issuer":"`+fakeURL+`","withdrawn_keys":["a"],"lists":[{"uri":"`+listURL+`","bits":1,"lst":"`+compress(make([]byte, 8<<20))+`"}]}`), 0o600))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
