@@ -1,10 +1,11 @@
 // Package jwks verifies OAuth 2 access tokens (RFC 9068 JWTs) offline, with
 // the issuer's public keys held in memory.
 //
-// Three types do the work, each usable without the next:
+// Four types do the work:
 //
 //   - [Cache] holds the issuer's key set: fetched by discovery or from a URL,
 //     refreshed in the background, still there while the issuer is down.
+//   - [StatusLists] know which tokens the issuer revoked, within seconds.
 //   - [Verifier] decides whether a token is good: form, algorithm, type,
 //     signature, issuer, audience, times.
 //   - [Guard] protects net/http handlers with a Verifier and answers refusals
@@ -13,7 +14,8 @@
 // To protect an API, make one of each at start and wrap the routes:
 //
 //	cache, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: issuer})
-//	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: issuer, Audience: audience, Keys: cache})
+//	lists, err := jwks.NewStatusLists(ctx, jwks.StatusConfig{Issuer: issuer, Keys: cache})
+//	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: issuer, Audience: audience, Keys: cache, Status: lists})
 //	guard := jwks.NewGuard(verifier, jwks.GuardConfig{})
 //	mux.Handle("GET /notes", guard.Middleware(jwks.RequireScope("notes:read")(notes)))
 //

@@ -59,6 +59,43 @@ func Example() {
 	// Bearer error="invalid_token", error_description="The access token is for another resource."
 }
 
+// Refuse what the issuer revoked, without a call to it for each request.
+func ExampleStatusLists() {
+	tb := newExampleTB()
+	defer tb.end()
+	iss := jwkstest.NewIssuer(tb) // in earnest: your issuer
+	iss.PublishStatusLists()
+	issuer, audience := iss.URL(), "https://api.example/notes"
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel() // ends the background refresh
+	cache, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: issuer})
+	if err != nil {
+		panic(err)
+	}
+	lists, err := jwks.NewStatusLists(ctx, jwks.StatusConfig{Issuer: issuer, Keys: cache})
+	if err != nil {
+		panic(err)
+	}
+	verifier, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: issuer, Audience: audience, Keys: cache, Status: lists})
+	if err != nil {
+		panic(err)
+	}
+
+	revoked := iss.AccessToken(tb, jwkstest.Token{Audience: audience})
+	good := iss.AccessToken(tb, jwkstest.Token{Audience: audience})
+	iss.Revoke(tb, revoked) // the person logs out, say
+	for _, token := range []string{revoked, good} {
+		_, err := verifier.Verify(ctx, token)
+		fmt.Println(err)
+	}
+	fmt.Println("lists:", lists.Stats().Lists)
+	// Output:
+	// jwks: token revoked
+	// <nil>
+	// lists: 1
+}
+
 // Ask for a recent log-in with several factors before something that cannot be
 // undone. A client that gets the challenge sends the person to the issuer with
 // its acr_values and max_age, and comes back with another token (RFC 9470).
