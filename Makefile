@@ -9,7 +9,7 @@ IMAGE ?= maru
 export GOTOOLCHAIN = auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench fuzz cover load openapi tools image
+.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench fuzz cover load revocation openapi tools image
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ cover: ## all tests with coverage of every package by any test, in bin/cover.htm
 
 load: ## a bounded load test of a stack of its own, by vegeta
 	go run ./deploy/load
+
+revocation: ## the time from a token's revocation to its refusal by both services; OUT=FILE writes it as JSON
+	OUT=$(OUT) go run ./deploy/revocation
 
 tools: ## compile the tools of the checks and tests into Go's build cache (some minutes the first time)
 	@for t in caddy/caddy gitleaks/gitleaks golangci-lint/golangci-lint govulncheck/govulncheck vulndb/indexdb; do echo "$$t"; \

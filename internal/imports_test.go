@@ -195,6 +195,7 @@ var rules = []rule{
 
 	{"deploy/inbox", nil},
 	{"deploy/stack", []string{"deploy/inbox", "internal/freeport"}},
+	{"deploy/revocation", []string{"deploy/stack", "internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"deploy/suite", []string{"deploy/stack", "internal/sqldb/sqldbtest"}},
 	{"deploy/...", []string{"deploy/..."}},
 }
