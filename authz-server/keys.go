@@ -14,6 +14,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
+	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/cli"
 )
@@ -193,7 +194,11 @@ func (keysRewrap) Run(ctx context.Context, p *program) error {
 		}
 		var waiting int
 		if err := p.withStore(ctx, func(s *store.Store) error {
-			waiting, err = queue.Rewrap(ctx, s.Outbox, kek)
+			if waiting, err = queue.Rewrap(ctx, s.Outbox, kek); err != nil {
+				return err
+			}
+			headers, err := delivery.Rewrap(ctx, s.Streams, kek)
+			waiting += headers
 			return err
 		}); err != nil {
 			return err

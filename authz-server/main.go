@@ -47,6 +47,7 @@ type commands struct {
 	User         userCommands        `cmd:"" help:"Manage people's accounts."`
 	Invite       inviteCommands      `cmd:"" help:"Invite people to make an account, with --signup=invitation."`
 	Logout       logoutCommands      `cmd:"" help:"See which clients have not been told of log-outs."`
+	Stream       streamCommands      `cmd:"" help:"See which receivers have not been told of events, and manage their streams."`
 	Mail         mailCommands        `cmd:"" help:"See which mail has not been sent, and try it."`
 	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, even while servers use it."`
 	AfterRestore afterRestoreCommand `cmd:"" help:"After you restored a backup, and before servers start: end all sessions and grants, and everything under way. Accounts, clients and keys stay as in the backup."`
@@ -102,7 +103,8 @@ func (p *program) parser(ctx context.Context) (*kong.Kong, error) {
 		kong.Name("authz-server"),
 		kong.Description("The OAuth 2 and OpenID Connect authorization server of Maru."),
 		kong.DefaultEnvars("AUTHZ"),
-		kong.Vars{"database_url": "sqlite:data/authz.db", "algorithms": strings.Join(client.Algorithms, ", ")},
+		kong.Vars{"database_url": "sqlite:data/authz.db", "algorithms": strings.Join(client.Algorithms, ", "),
+			"events": streamEvents()},
 		kong.Writers(p.out, p.errs),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.Help(cli.Help(settingsOf)),
@@ -120,6 +122,8 @@ func settingsOf(command string) []string {
 		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback")
 	case "user create", "user set-password":
 		all = append(all, "password-breach-url", "outgoing-ca-file")
+	case "stream create":
+		all = append(all, "issuer", "key-encryption-key", "key-encryption-key-file", "insecure-outgoing-loopback")
 	case "mail test":
 		return []string{"issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support"}
 	case "user remove-factors", "user delete":

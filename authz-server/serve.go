@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -194,7 +195,6 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	worker.Handle(called.Handler())
 	closer := &closing.Closer{Store: s, Tokens: endpoints.Tokens, Services: called, Log: log, Mail: mailer}
 	people.Account.Services = closer.Collect
 	events, err := delivery.New(delivery.Config{
@@ -204,7 +204,7 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := events.EnsureServices(ctx); err != nil {
+	if err := errors.Join(events.EnsureServices(ctx), events.Adopt(ctx)); err != nil {
 		return nil, nil, err
 	}
 	streams := ssf.New(ssf.Config{

@@ -156,7 +156,7 @@ var rules = []rule{
 	authz("logout", "client endpoint fetch oauth pages queue session store/... tokens"),
 	authz("registration", "client directory endpoint oauth sender store/...", "internal/httpd"),
 	authz("tokeninfo", "client directory endpoint oauth protocol status store/... tokens", "internal/httpd"),
-	authz("services", "fetch queue store/... tokens", "internal/httpd"),
+	authz("services", "fetch store/... tokens", "internal/httpd"),
 	authz("closing", "client mail notices services store/... tokens"),
 	authz("ssf/delivery", "client fetch keys services store/... tokens"),
 	authz("ssf", "client endpoint fetch issuer keys oauth ssf/delivery store/... tokens", "internal/httpd", "jwks/jose"),

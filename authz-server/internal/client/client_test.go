@@ -12,7 +12,7 @@ import (
 
 var policy = client.Policy{
 	Scopes:       client.Scopes(client.Builtin("https://api.example")),
-	OwnScopes:    client.OwnScopes(client.Builtin("https://api.example")),
+	OwnScopes:    []string{"ssf.read", "ssf.manage"},
 	DefaultScope: "openid profile email",
 }
 
@@ -23,12 +23,12 @@ func TestWhatAClientMayDoForItselfNobodyIsAskedFor(t *testing.T) {
 		scope  string
 		ok     bool
 	}{
-		{[]string{client.ClientCredentials}, "user:delete board:delete-user user:lookup", true},
-		{[]string{client.ClientCredentials}, "user:deleted", false},
-		{[]string{client.ClientCredentials, client.AuthorizationCode}, "user:delete", false},
+		{[]string{client.ClientCredentials}, "ssf.manage ssf.read user:lookup", true},
+		{[]string{client.ClientCredentials}, "ssf.managed", false},
+		{[]string{client.ClientCredentials, client.AuthorizationCode}, "ssf.manage", false},
 		{[]string{client.ClientCredentials, client.TokenExchange}, "board:delete-user", false},
-		{[]string{client.DeviceCode}, "openid user:delete", false},
-		{nil, "user:delete", false},
+		{[]string{client.DeviceCode}, "openid ssf.manage", false},
+		{nil, "ssf.manage", false},
 	} {
 		c := client.Client{ID: "app", GrantTypes: test.grants, Scope: test.scope, RedirectURIs: []string{"https://app.example/cb"}}
 		if !c.HasGrantType(client.AuthorizationCode) && test.grants != nil {

@@ -23,10 +23,8 @@ type Resource struct {
 // Builtin returns Maru's own resource services, below an origin such as https://api.example.
 func Builtin(apiOrigin string) []Resource {
 	return []Resource{
-		{ID: apiOrigin + "/user", Scopes: []string{"user:read", "user:write", "user:lookup"},
-			OwnScopes: []string{"user:delete"}},
-		{ID: apiOrigin + "/board", Scopes: []string{"board:read", "board:write", "board:moderate"},
-			OwnScopes: []string{"board:delete-user"}},
+		{ID: apiOrigin + "/user", Scopes: []string{"user:read", "user:write", "user:lookup"}},
+		{ID: apiOrigin + "/board", Scopes: []string{"board:read", "board:write", "board:moderate"}},
 	}
 }
 

@@ -42,7 +42,7 @@ func TestCheckResourcesRefuses(t *testing.T) {
 		{"OpenID Connect", client.Resource{ID: "https://api.example/orders", Scopes: []string{"openid"}}},
 		{"belongs to https://api.example/user", client.Resource{ID: "https://api.example/orders", Scopes: []string{"user:read"}}},
 		{"belongs to", client.Resource{ID: "https://api.example/orders", Scopes: []string{"a", "a"}}},
-		{"belongs to", client.Resource{ID: "https://api.example/orders", Scopes: []string{"a"}, OwnScopes: []string{"user:delete"}}},
+		{"belongs to", client.Resource{ID: "https://api.example/orders", Scopes: []string{"a"}, OwnScopes: []string{"user:read"}}},
 		{"character", client.Resource{ID: "https://api.example/orders", Scopes: []string{"a\"b"}}},
 	} {
 		err := client.CheckResources(append(client.Builtin("https://api.example"), test.more))

@@ -57,13 +57,9 @@ func (c *Closer) CloseDue(ctx context.Context) (closed int, err error) {
 		if err != nil || len(due) == 0 {
 			return closed, err
 		}
-		trusted, err := c.Tokens.TrustedPairwise(ctx)
-		if err != nil {
-			return closed, err
-		}
 		var failed error // of one account, which must not keep the others
 		for _, user := range due {
-			switch err := c.close(ctx, user, trusted); {
+			switch err := c.close(ctx, user); {
 			case err == nil:
 				closed++
 				c.Log.InfoContext(ctx, "deleted an account, as its person asked", "user", user.ID)
@@ -77,14 +73,10 @@ func (c *Closer) CloseDue(ctx context.Context) (closed int, err error) {
 	}
 }
 
-// close deletes an account. In the same transaction it queues what the services and the apps are to
-// be told, and a last letter to the person.
-func (c *Closer) close(ctx context.Context, user accounts.User, trusted []client.Client) error {
+// close deletes an account. In the same transaction a last letter to the person is queued, and what
+// services and apps are to be told: see [accounts.Users.DeleteUser].
+func (c *Closer) close(ctx context.Context, user accounts.User) error {
 	return c.Store.Tx(ctx, func(ctx context.Context) error {
-		subjects, err := c.subjects(ctx, user.ID, trusted)
-		if err != nil {
-			return err
-		}
 		if err := c.Store.Users.DeleteUser(ctx, user); err != nil {
 			return err
 		}
@@ -93,19 +85,8 @@ func (c *Closer) close(ctx context.Context, user accounts.User, trusted []client
 				return err
 			}
 		}
-		return c.Services.Forget(ctx, c.Store.Outbox, user.DeletePosts, subjects...)
+		return nil
 	})
-}
-
-// subjects are all by which tokens may have named the person to services: the account's id, and
-// what clients with pairwise subjects know them by.
-func (c *Closer) subjects(ctx context.Context, userID string, trusted []client.Client) ([]string, error) {
-	pairwise, err := c.known(ctx, userID, trusted)
-	subjects := []string{userID}
-	for _, one := range pairwise {
-		subjects = append(subjects, one.Subject)
-	}
-	return subjects, err
 }
 
 // known are the subjects by which clients know a person that are not the account's id.

@@ -20,7 +20,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/services"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
-	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -33,7 +33,6 @@ type api struct {
 
 	mu    sync.Mutex
 	calls []string // method, path and query, and what the token says: subject and scope
-	busy  int      // how many deletions are answered with 202 first
 	down  bool
 }
 
@@ -54,11 +53,6 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, claims := providertest.Decode(a.t, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	a.calls = append(a.calls, strings.Join([]string{r.Method, r.URL.RequestURI(), claims["sub"].(string), claims["scope"].(string)}, " "))
 	switch {
-	case r.Method == http.MethodDelete && a.busy > 0:
-		a.busy--
-		w.WriteHeader(http.StatusAccepted)
-	case r.Method == http.MethodDelete:
-		w.WriteHeader(http.StatusNoContent)
 	case r.URL.Query().Get("cursor") == "" && strings.HasPrefix(r.URL.Path, "/board/"):
 		w.Write([]byte(`{"items": [1], "next": "c/2"}`))
 	default:
@@ -84,7 +78,7 @@ func (a *api) called() []string {
 	return all
 }
 
-func TestADueAccountIsDeletedAndEveryServiceIsTold(t *testing.T) {
+func TestADueAccountIsDeletedAndReceiversAreTold(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
 		ctx, a := t.Context(), newAPI(t)
 		log := slog.New(slog.DiscardHandler)
@@ -95,6 +89,9 @@ func TestADueAccountIsDeletedAndEveryServiceIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := f.Store.Users.PlanDeletion(ctx, f.User.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Store.Streams.Create(ctx, streams.Stream{ID: "s", Service: "user", Delivered: []streams.Type{streams.AccountPurged}}); err != nil {
 			t.Fatal(err)
 		}
 		closeDue := func(want int) {
@@ -111,81 +108,13 @@ func TestADueAccountIsDeletedAndEveryServiceIsTold(t *testing.T) {
 			t.Errorf("the person got %v", letters)
 		}
 
-		items, err := f.Store.Outbox.List(ctx, services.Kind, "", 10)
-		if err != nil || len(items) != 2 {
-			t.Fatalf("%d calls wait: %v", len(items), err)
-		}
-		deliver := func(fail bool) {
-			t.Helper()
-			for _, item := range items {
-				if err := s.Handler().Deliver(ctx, item); (err != nil) != fail {
-					t.Errorf("%s: %v", item.Lane, err)
-				}
-			}
-		}
-		a.down = true
-		deliver(true)
-		a.down, a.busy = false, 1
-		deliver(false)
-		calls := slices.Compact(a.called())
-		if len(calls) != 2 || calls[0] != "DELETE /board/v1/users/"+f.User.ID+"?posts=delete "+f.Issuer+" board:delete-user" ||
-			calls[1] != "DELETE /user/v1/users/"+f.User.ID+"?posts=delete "+f.Issuer+" user:delete" {
-			t.Errorf("called %q", calls)
-		}
-		if err := s.Handler().Deliver(ctx, outbox.Item{Kind: services.Kind, Lane: "../admin", Payload: []byte("{}")}); err == nil {
-			t.Error("a service that is not known was called")
+		// Whatever has a stream is told, in the transaction that deletes the account.
+		events, err := f.Store.Streams.Next(ctx, 10)
+		if err != nil || len(events) != 1 || events[0].Type != streams.AccountPurged || events[0].UserID != f.User.ID ||
+			!events[0].Detail.DeleteContent {
+			t.Errorf("%+v: %v", events, err)
 		}
 	})
-}
-
-// Services know the person of a client with pairwise subjects by another name, under which they
-// keep what the person does there.
-func TestServicesAreToldOfEverySubject(t *testing.T) {
-	f, a := providertest.One(t), newAPI(t)
-	pairwise := func(host string, trusted bool) func(*client.Client) {
-		return func(c *client.Client) {
-			c.SubjectType, c.Trusted, c.RedirectURIs = client.SubjectPairwise, trusted, []string{"https://" + host + "/cb"}
-		}
-	}
-	f.AddClient("ours", pairwise("ours.example", true))
-	f.AddClient("allowed", pairwise("allowed.example", false))
-	f.AddClient("stranger", pairwise("stranger.example", false))
-	if err := f.Store.Consents.GrantConsent(t.Context(), f.User.ID, "allowed", []string{"openid"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Store.Users.HastenDeletion(t.Context(), f.User.ID, false); err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	s, err := services.New(services.Config{Origin: a.URL, Names: []string{"user"}, Tokens: f.Provider.Tokens, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &closing.Closer{Store: f.Store, Tokens: f.Provider.Tokens, Services: s, Log: log}
-	if n, err := c.CloseDue(t.Context()); err != nil || n != 1 {
-		t.Fatal(n, err)
-	}
-	items, err := f.Store.Outbox.List(t.Context(), services.Kind, "", 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, item := range items {
-		if err := s.Handler().Deliver(t.Context(), item); err != nil {
-			t.Error(err)
-		}
-	}
-	var want []string
-	for _, id := range []string{"app", "ours", "allowed"} {
-		found, err := f.Store.Clients.Client(t.Context(), id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want = append(want, "DELETE /user/v1/users/"+f.Provider.Tokens.Subject(&found, f.User.ID)+"?posts=keep "+f.Issuer+" user:delete")
-	}
-	slices.Sort(want)
-	if calls := a.called(); !slices.Equal(calls, want) {
-		t.Errorf("called %q, not %q", calls, want)
-	}
 }
 
 // fails takes no letter to one address.

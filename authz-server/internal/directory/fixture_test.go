@@ -54,11 +54,11 @@ func newFixture(t testing.TB, databaseURL string) *fixture {
 	f.Clients, err = directory.New(directory.Config{
 		Store: f.store, Fetch: f.fetcher, MetadataDocuments: true, Now: f.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Policy: client.Policy{
-			Scopes: []string{"openid", "profile", "board:read"}, OwnScopes: []string{"user:delete"}, DefaultScope: "openid profile",
+			Scopes: []string{"openid", "profile", "board:read"}, OwnScopes: []string{"ssf.manage"}, DefaultScope: "openid profile",
 			GrantTypes: []string{client.AuthorizationCode, client.RefreshToken, client.DeviceCode},
 		},
 		OperatorPolicy: client.Policy{
-			Scopes: []string{"openid", "profile", "board:read"}, OwnScopes: []string{"user:delete"}, DefaultScope: "openid profile",
+			Scopes: []string{"openid", "profile", "board:read"}, OwnScopes: []string{"ssf.manage"}, DefaultScope: "openid profile",
 		},
 	})
 	if err != nil {

@@ -160,23 +160,23 @@ func TestAScopeOfAClientsOwnStaysItsOwn(t *testing.T) {
 	f := one(t)
 	const redirect = `"redirect_uris":["https://app.example/cb"]`
 	made, err := f.Register(t.Context(), directory.Registration{
-		Metadata: []byte(`{` + redirect + `,"scope":"openid user:delete"}`), Networks: []string{"192.0.2.1"},
+		Metadata: []byte(`{` + redirect + `,"scope":"openid ssf.manage"}`), Networks: []string{"192.0.2.1"},
 	})
 	if err != nil || made.Scope != "openid" {
 		t.Fatalf("a stranger asks for it: %q, %v", made.Scope, err)
 	}
-	const eraser = `"grant_types":["client_credentials"],"response_types":[],"redirect_uris":[],"scope":"user:delete"`
+	const eraser = `"grant_types":["client_credentials"],"response_types":[],"redirect_uris":[],"scope":"ssf.manage"`
 	if changed, err := f.Update(t.Context(), made.ID, client.Patch{
-		"grant_types": []string{"client_credentials"}, "redirect_uris": []string{}, "scope": "user:delete",
-	}); err != nil || changed.Scope != "user:delete" {
+		"grant_types": []string{"client_credentials"}, "redirect_uris": []string{}, "scope": "ssf.manage",
+	}); err != nil || changed.Scope != "ssf.manage" {
 		t.Fatalf("an operator gives it: %q, %v", changed.Scope, err)
 	}
 	own := `{"client_id":"` + made.ID + `","client_secret":"` + made.Secret + `",`
-	if changed, err := f.Replace(t.Context(), made.ID, []byte(own+eraser+`}`)); err != nil || changed.Scope != "user:delete" {
+	if changed, err := f.Replace(t.Context(), made.ID, []byte(own+eraser+`}`)); err != nil || changed.Scope != "ssf.manage" {
 		t.Errorf("the client keeps it: %q, %v", changed.Scope, err)
 	}
 	var wrong *client.Error
-	_, err = f.Replace(t.Context(), made.ID, []byte(own+redirect+`,"grant_types":["authorization_code"],"scope":"user:delete"}`))
+	_, err = f.Replace(t.Context(), made.ID, []byte(own+redirect+`,"grant_types":["authorization_code"],"scope":"ssf.manage"}`))
 	if !errors.As(err, &wrong) || wrong.Field != "scope" {
 		t.Errorf("the client asks people for it: %v", err)
 	}

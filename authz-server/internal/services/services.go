@@ -1,6 +1,6 @@
 // Package services calls the resource services that keep data of people: it collects what they hold
-// of a person, and tells them of accounts that were deleted. It speaks their documented REST
-// interfaces, with tokens that this server issues to itself.
+// of a person, by their documented REST interfaces and with tokens that this server issues to itself,
+// and pushes events to them.
 package services
 
 import (
@@ -13,15 +13,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
-	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
-	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -41,18 +38,18 @@ type Services struct {
 	http *http.Client
 }
 
-// service says what a service wants of those who ask for a person's data and for its deletion.
+// service says what a service wants of those who ask for a person's data.
 type service struct {
-	export, remove string // scopes
-	paged          bool   // its export comes in pages
+	export string // the scope
+	paged  bool   // it comes in pages
 }
 
 // Known are the services that keep data of people.
 var Known = []string{"user", "board"}
 
 var known = map[string]service{
-	"user":  {"user:read", "user:delete", false},
-	"board": {"board:read", "board:delete-user", true},
+	"user":  {"user:read", false},
+	"board": {"board:read", true},
 }
 
 // Bounds of what is asked.
@@ -61,7 +58,6 @@ const (
 	exportMost    = 32 << 20         // bytes of a service's answers together
 	answerMost    = 8 << 20          // bytes of one answer
 	pageSize      = "50"             // items of a page, which fit into one answer
-	removeWait    = time.Second      // between calls while a service is still at it
 )
 
 // New makes Services. The error is one of cfg.CAFile.
@@ -119,7 +115,7 @@ func (s *Services) export(ctx context.Context, name string, session accounts.Ses
 		query = "?limit=" + pageSize
 	}
 	for {
-		status, _, body, err := s.call(ctx, http.MethodGet, s.base(name)+"/v1/me/export"+query, token)
+		status, body, err := s.call(ctx, http.MethodGet, s.base(name)+"/v1/me/export"+query, token)
 		if err != nil {
 			return nil, err
 		}
@@ -145,78 +141,6 @@ func (s *Services) export(ctx context.Context, name string, session accounts.Ses
 		return pages[0], nil
 	}
 	return json.Marshal(pages)
-}
-
-// Kind is what calls to services are in the queue.
-const Kind = "service"
-
-// removal is the payload of such a call.
-type removal struct {
-	Subject string `json:"subject"`
-	Posts   bool   `json:"posts,omitempty"` // what they wrote goes too
-}
-
-// Forget queues calls that tell every service that a person's account was deleted; subjects are all
-// by which tokens have named the person. Call it in the transaction that deletes the account.
-func (s *Services) Forget(ctx context.Context, q *outbox.Queue, posts bool, subjects ...string) error {
-	for _, name := range s.cfg.Names {
-		for _, subject := range subjects {
-			payload, err := json.Marshal(removal{subject, posts})
-			if err != nil {
-				return err
-			}
-			if err := q.Add(ctx, outbox.Item{Kind: Kind, Lane: name, Topic: "deletion", Payload: payload}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// Handler delivers what Forget queued. A service that is down for some days is told when it is
-// back.
-func (s *Services) Handler() queue.Handler {
-	return queue.Handler{Kind: Kind, Deliver: s.deliver, Timeout: time.Minute, GiveUpAfter: 30 * 24 * time.Hour}
-}
-
-func (s *Services) deliver(ctx context.Context, item outbox.Item) error {
-	var what removal
-	if err := json.Unmarshal(item.Payload, &what); err != nil {
-		return queue.GiveUp(err)
-	}
-	name := item.Lane
-	if _, ok := known[name]; !ok {
-		return queue.GiveUp(fmt.Errorf("%q is no service that this server knows", name))
-	}
-	token, err := s.cfg.Tokens.Own(ctx, nil, s.spec(name, known[name].remove))
-	if err != nil {
-		return err
-	}
-	posts := "keep"
-	if what.Posts {
-		posts = "delete"
-	}
-	address := s.base(name) + "/v1/users/" + url.PathEscape(what.Subject) + "?posts=" + posts
-	for {
-		status, header, _, err := s.call(ctx, http.MethodDelete, address, token)
-		switch {
-		case err != nil:
-			return err
-		case status == http.StatusNoContent:
-			return nil
-		case status != http.StatusAccepted: // which says that there is more to do
-			return fmt.Errorf("%s answered %d", name, status)
-		}
-		wait := removeWait
-		if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil && seconds > 0 {
-			wait = min(time.Duration(seconds)*time.Second, time.Minute)
-		}
-		select {
-		case <-ctx.Done():
-			return errors.New(name + " is still at it")
-		case <-time.After(wait):
-		}
-	}
 }
 
 // Names returns the configured services, each with its identifier, which is also the audience of
@@ -262,20 +186,20 @@ func (s *Services) spec(name, scope string) tokens.AccessSpec {
 }
 
 // call sends a request with a token, and reads the answer.
-func (s *Services) call(ctx context.Context, method, address, token string) (status int, header http.Header, body []byte, err error) {
+func (s *Services) call(ctx context.Context, method, address, token string) (status int, body []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, method, address, nil)
 	if err != nil {
-		return 0, nil, nil, err
+		return 0, nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	resp, err := s.http.Do(r)
 	if err != nil {
-		return 0, nil, nil, err
+		return 0, nil, err
 	}
 	defer resp.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(resp.Body, answerMost+1))
 	if err == nil && len(body) > answerMost {
 		err = errors.New("the answer is too long")
 	}
-	return resp.StatusCode, resp.Header, body, err
+	return resp.StatusCode, body, err
 }

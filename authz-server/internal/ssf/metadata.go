@@ -25,8 +25,8 @@ const (
 
 // Delivery methods (SSF §6.1).
 const (
-	methodPush = "urn:ietf:rfc:8935"
-	methodPoll = "urn:ietf:rfc:8936"
+	MethodPush = "urn:ietf:rfc:8935"
+	MethodPoll = "urn:ietf:rfc:8936"
 )
 
 // Resource is the management interface as a resource server: the audience of its access tokens, and
@@ -53,7 +53,7 @@ func (e *Endpoints) configuration(w http.ResponseWriter, r *http.Request) {
 		Schemes     []scheme `json:"authorization_schemes"`
 		Subjects    string   `json:"default_subjects"`
 	}{
-		"1_0", e.Issuer.String(), e.Issuer.URL("/.well-known/jwks.json"), []string{methodPush, methodPoll},
+		"1_0", e.Issuer.String(), e.Issuer.URL("/.well-known/jwks.json"), []string{MethodPush, MethodPoll},
 		e.Issuer.URL(streamPath), e.Issuer.URL(statusPath), e.Issuer.URL(addPath), e.Issuer.URL(removePath),
 		e.Issuer.URL(verifyPath), []scheme{{"urn:ietf:rfc:6749"}}, "ALL",
 	})

@@ -89,7 +89,7 @@ func request(s *streams.Stream, named []string) error {
 
 func (rules Rules) deliver(s *streams.Stream, want Delivery) error {
 	switch want.Method {
-	case methodPoll:
+	case MethodPoll:
 		if want.Header != nil && *want.Header != "" {
 			return oauth.InvalidRequest.Because("delivery.authorization_header is for pushes; to poll, send an access token")
 		}
@@ -98,9 +98,9 @@ func (rules Rules) deliver(s *streams.Stream, want Delivery) error {
 		}
 		s.Endpoint, s.Header = "", nil
 		return nil
-	case methodPush:
+	case MethodPush:
 	default:
-		return oauth.InvalidRequest.Because("delivery.method must be " + methodPush + " or " + methodPoll)
+		return oauth.InvalidRequest.Because("delivery.method must be " + MethodPush + " or " + MethodPoll)
 	}
 	if err := rules.Fetch.Check(want.Endpoint); err != nil {
 		return oauth.InvalidRequest.Because("delivery.endpoint_url " + strings.TrimPrefix(err.Error(), want.Endpoint+" "))

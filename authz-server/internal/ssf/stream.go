@@ -31,11 +31,11 @@ func (rules Rules) view(s *streams.Stream) view {
 	v := view{
 		ID: s.ID, Issuer: rules.Issuer.String(), Audience: oauth.Audiences{s.Audience},
 		Supported: uris(streams.Types), Requested: s.Requested, Delivered: uris(s.Delivered),
-		Delivery: Delivery{Method: methodPoll, Endpoint: rules.pollURL(s.ID)}, Interval: int(verifyEvery.Seconds()),
+		Delivery: Delivery{Method: MethodPoll, Endpoint: rules.pollURL(s.ID)}, Interval: int(verifyEvery.Seconds()),
 		Description: s.Description,
 	}
 	if s.Push() {
-		v.Delivery = Delivery{Method: methodPush, Endpoint: s.Endpoint}
+		v.Delivery = Delivery{Method: MethodPush, Endpoint: s.Endpoint}
 	}
 	return v
 }
@@ -183,7 +183,7 @@ func (e *Endpoints) updateStream(w http.ResponseWriter, r *http.Request) {
 // replaceStream changes everything: what the request does not name is gone (SSF §8.1.1.4).
 func (e *Endpoints) replaceStream(w http.ResponseWriter, r *http.Request) {
 	e.changeStream(w, r, func(given *change) Wish {
-		wish := Wish{Requested: new([]string), Delivery: &Delivery{Method: methodPoll}, Description: new(string)}
+		wish := Wish{Requested: new([]string), Delivery: &Delivery{Method: MethodPoll}, Description: new(string)}
 		if given.Requested != nil {
 			wish.Requested = given.Requested
 		}

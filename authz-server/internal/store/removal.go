@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -45,6 +46,13 @@ func (s *Store) purgeClient(ctx context.Context, id string) (gone DeletedClient,
 		if err != nil {
 			return gone, err
 		}
+	}
+	stream, err := s.Streams.StreamOf(ctx, id)
+	if err == nil {
+		err = s.Streams.Delete(ctx, stream.ID)
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return gone, err
 	}
 	return gone, s.Clients.Purge(ctx, id)
 }

@@ -102,10 +102,11 @@ func (t *Transmitter) Deliver(ctx context.Context) error {
 }
 
 // Sign makes the JWT of a set (RFC 8417, SSF §4.1): always by RS256 (CAEP Interoperability Profile
-// §2.6), and with the key of the moment, whenever the set was written.
+// §2.6), and with the key and "iat" of the moment, whenever the set was written: a receiver that
+// was down for long refuses neither. "toe" says when it happened.
 func (t *Transmitter) Sign(ctx context.Context, stream *streams.Stream, set *streams.Set) (string, error) {
 	return t.Tokens.Sign(ctx, "", typeSET, envelope{
-		Issuer: t.Issuer, Audience: stream.Audience, ID: set.ID, IssuedAt: set.CreatedAt.Unix(), rest: set.Claims,
+		Issuer: t.Issuer, Audience: stream.Audience, ID: set.ID, IssuedAt: t.Now().Unix(), rest: set.Claims,
 	})
 }
 

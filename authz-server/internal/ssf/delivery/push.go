@@ -109,6 +109,9 @@ func (t *Transmitter) push(ctx context.Context, stop <-chan struct{}, id string,
 
 func (t *Transmitter) pushAll(ctx context.Context, stop <-chan struct{}, id string) (stream streams.Stream, sent int, err error) {
 	began := time.Now()
+	if err := t.mayPush(ctx, id); err != nil {
+		return streams.Stream{}, 0, err
+	}
 	for time.Since(began) < leaveAfter {
 		// It is read again each time: it may be paused, or have another endpoint.
 		if stream, err = t.Store.Streams.Stream(ctx, id); err != nil {
@@ -135,6 +138,19 @@ func (t *Transmitter) pushAll(ctx context.Context, stop <-chan struct{}, id stri
 		}
 	}
 	return stream, sent, nil
+}
+
+// mayPush makes sure that the client of a stream may still have one.
+func (t *Transmitter) mayPush(ctx context.Context, id string) error {
+	stream, err := t.Store.Streams.Stream(ctx, id)
+	if err != nil || stream.Own() {
+		return err
+	}
+	c, err := t.Store.Clients.Client(ctx, stream.ClientID)
+	if err == nil && !MayReceive(&c) {
+		err = errors.New("the client has no scope of streams any more")
+	}
+	return err
 }
 
 // pushSome pushes sets of different subjects at the same time. The error says that the receiver

@@ -2,25 +2,27 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/maru-auth/maru/authz-server/internal/services"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 )
 
-// forServices are what services that keep data of people are told. Log-outs they find in status
-// lists; and what a person logs in with is none of their business.
-var forServices = []streams.Type{streams.TokenClaimsChange, streams.AccountDisabled, streams.AccountEnabled, streams.AccountPurged}
+// forServices are what services that keep data of people are told. Whose tokens are good no more,
+// they find in status lists; and what a person logs in with is none of their business.
+var forServices = []streams.Type{streams.TokenClaimsChange, streams.AccountPurged}
 
 // EnsureServices makes the streams of this server's own services, or brings them up to date, and
 // removes those of services that are no more. Several replicas may do it at once.
 func (t *Transmitter) EnsureServices(ctx context.Context) error {
 	names := t.Services.Names()
-	for _, name := range names {
-		if err := t.ensureService(ctx, name); err != nil {
+	for name, audience := range names {
+		if err := t.ensureService(ctx, name, audience); err != nil {
 			return fmt.Errorf("the stream of the service %s: %w", name, err)
 		}
 	}
@@ -40,8 +42,7 @@ func (t *Transmitter) EnsureServices(ctx context.Context) error {
 	return nil
 }
 
-func (t *Transmitter) ensureService(ctx context.Context, name string) error {
-	audience := t.Services.Names()[name]
+func (t *Transmitter) ensureService(ctx context.Context, name, audience string) error {
 	endpoint := audience + services.EventsPath
 	found, err := t.Store.Streams.StreamOfService(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
@@ -70,4 +71,49 @@ func uris(types []streams.Type) []string {
 		all[i] = one.URI()
 	}
 	return all
+}
+
+// kindCall is the kind of calls that versions before this one queued to tell services of accounts
+// that were deleted.
+const kindCall = "service"
+
+// Adopt turns calls that a version before this one queued into events.
+func (t *Transmitter) Adopt(ctx context.Context) error {
+	for {
+		items, err := t.Store.Outbox.List(ctx, kindCall, "", 100)
+		if err != nil || len(items) == 0 {
+			return err
+		}
+		for _, item := range items {
+			if err := t.adopt(ctx, item); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (t *Transmitter) adopt(ctx context.Context, item outbox.Item) error {
+	var call struct {
+		Subject string `json:"subject"`
+		Posts   bool   `json:"posts"`
+	}
+	if err := json.Unmarshal(item.Payload, &call); err != nil {
+		return err
+	}
+	set, err := t.set(&streams.Event{ID: item.ID, Type: streams.AccountPurged, At: item.CreatedAt,
+		Detail: streams.Detail{DeleteContent: call.Posts}}, call.Subject, nil)
+	if err != nil {
+		return err
+	}
+	set.Subject = order(call.Subject)
+	return t.Store.Tx(ctx, func(ctx context.Context) error {
+		stream, err := t.Store.Streams.StreamOfService(ctx, item.Lane)
+		if err == nil {
+			err = t.Store.Streams.Add(ctx, stream.ID, set)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) { // it is no service of this server's any more
+			return err
+		}
+		return t.Store.Outbox.End(ctx, item.ID)
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -126,20 +127,59 @@ func (t *Transmitter) forService(ctx context.Context, e *streams.Event, trusted 
 	if err != nil {
 		return nil, err
 	}
-	subjects := []string{e.UserID}
+	set, err := t.set(e, e.UserID, e.Detail.Claims)
+	sets := []streams.Set{set}
 	for _, one := range known {
-		subjects = append(subjects, one.Subject)
-	}
-	var sets []streams.Set
-	for _, subject := range subjects {
-		set, err := t.set(e, subject, e.Detail.Claims)
 		if err != nil {
 			return nil, err
 		}
-		set.Subject = order(subject) // they need not wait for each other
+		claims, errClaims := t.claimsOf(ctx, e, one.Clients)
+		if errClaims != nil {
+			return nil, errClaims
+		}
+		if e.Type == streams.TokenClaimsChange && len(claims) == 0 {
+			continue
+		}
+		set, err = t.set(e, one.Subject, claims)
+		set.Subject = order(one.Subject) // they need not wait for each other
 		sets = append(sets, set)
 	}
-	return sets, nil
+	return sets, err
+}
+
+// claimsOf are the new claims that one of the clients may know. What a person keeps from an app, a
+// service must not tell of them under the name that only the app knows them by.
+func (t *Transmitter) claimsOf(ctx context.Context, e *streams.Event, clients []string) (map[string]any, error) {
+	all := map[string]any{}
+	if e.Type != streams.TokenClaimsChange {
+		return all, nil
+	}
+	for _, id := range clients {
+		c, err := t.Store.Clients.Client(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		scope, _, err := t.knows(ctx, e, &c)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, allowed(e, scope))
+	}
+	return all, nil
+}
+
+// allowed are the new claims that belong to a scope.
+func allowed(e *streams.Event, scope []string) map[string]any {
+	claims := map[string]any{}
+	for name, value := range e.Detail.Claims {
+		if slices.Contains(scope, scopeOf[name]) {
+			claims[name] = value
+		}
+	}
+	return claims
 }
 
 // forClient makes the set of an event for the stream of a client, if the client may know of it: it
@@ -157,12 +197,7 @@ func (t *Transmitter) forClient(ctx context.Context, e *streams.Event, stream *s
 	if err != nil || !knows {
 		return nil, err
 	}
-	claims := map[string]any{}
-	for name, value := range e.Detail.Claims {
-		if slices.Contains(scope, scopeOf[name]) {
-			claims[name] = value
-		}
-	}
+	claims := allowed(e, scope)
 	if e.Type == streams.TokenClaimsChange && len(claims) == 0 ||
 		e.Type == streams.IdentifierChanged && !slices.Contains(scope, "email") {
 		return nil, nil

@@ -155,7 +155,7 @@ func (s *Streams) Create(ctx context.Context, in Stream) (made Stream, err error
 	if err != nil {
 		return Stream{}, err
 	}
-	return made, s.db.Tx(ctx, func(ctx context.Context) error {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		var n int64
 		if err := s.db.QueryRow(ctx, `SELECT count(*) FROM streams WHERE service = ''`).Scan(&n); err != nil {
 			return err
@@ -176,6 +176,7 @@ func (s *Streams) Create(ctx context.Context, in Stream) (made Stream, err error
 		made, err = s.Stream(ctx, in.ID)
 		return err
 	})
+	return made, err
 }
 
 // Stream returns a stream. ErrNotFound: there is none with that id.
@@ -204,7 +205,7 @@ func (s *Streams) List(ctx context.Context) ([]Stream, error) {
 // does. Nobody else can change it between what edit sees and what is stored. If edit returns an
 // error, Edit returns it and changes nothing. ErrNotFound: there is no such stream.
 func (s *Streams) Edit(ctx context.Context, id string, edit func(*Stream) error) (edited Stream, err error) {
-	return edited, s.db.Tx(ctx, func(ctx context.Context) error {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		// First of all this locks the row.
 		if err := row.Changed(s.db.Exec(ctx, `UPDATE streams SET updated_at = $1 WHERE id = $2`,
 			sqldb.Micros(s.now()), id)); err != nil {
@@ -229,6 +230,7 @@ func (s *Streams) Edit(ctx context.Context, id string, edit func(*Stream) error)
 		s.db.AfterCommit(ctx, s.tellWaiting)
 		return err
 	})
+	return edited, err
 }
 
 func bytesOf(b []byte) []byte { return append([]byte{}, b...) }
