@@ -34,6 +34,7 @@ type world struct {
 	t        testing.TB
 	events   *delivery.Transmitter
 	receiver *receiver
+	handlers *ssf.Endpoints
 	stop     context.CancelFunc // as at the end of the server
 }
 
@@ -64,11 +65,11 @@ func newWorld(t testing.TB, databaseURL string, own []string) *world {
 	w.events = w.transmitter(own, outgoing)
 	closing, stop := context.WithCancel(t.Context())
 	w.stop = stop
-	endpoints := ssf.New(ssf.Config{
+	w.handlers = ssf.New(ssf.Config{
 		Common: w.Provider.Common(), Tokens: w.Provider.Tokens, Store: w.Store, Transmitter: w.events, Now: w.Clock.Now, Closing: closing,
 	})
 	router, rest := mux.NewRouter(), w.Server.Config.Handler
-	endpoints.Routes(router)
+	w.handlers.Routes(router)
 	router.NotFoundHandler = rest
 	w.Server.Config.Handler = router
 	return w
