@@ -9,7 +9,7 @@ IMAGE ?= maru
 export GOTOOLCHAIN = auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench fuzz cover load revocation openapi tools image
+.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench bench-verify fuzz cover load revocation openapi tools image
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,10 +33,12 @@ interop: ## only the tests with others' clients, with oauth2-proxy too (some min
 check: ## what CI checks beside the tests: format, vet, lint, generated files, go.mod, licences, secrets, known vulnerabilities
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:" $$files; exit 1; fi
 	go vet ./...
+	go -C deploy/bench-verify vet .
 	$(call tool,golangci-lint) run --allow-parallel-runners
 	@for s in user board; do go run ./resources/$$s openapi | cmp -s - resources/$$s/openapi.json || \
 	  { echo "resources/$$s/openapi.json is not what the code says: run 'make openapi'"; exit 1; }; done
 	go mod tidy -diff
+	go -C deploy/bench-verify mod tidy -diff
 	@mkdir -p bin && go run ./deploy/licences > bin/THIRD_PARTY.md
 	@cmp -s bin/THIRD_PARTY.md THIRD_PARTY.md || { echo "THIRD_PARTY.md is not what the modules say: run 'make licences'"; exit 1; }
 	@$(MAKE) secrets vulnerabilities
@@ -50,7 +52,7 @@ vulndb: ## raise the database of known vulnerabilities to the newest that the mo
 
 toolchain: ## build everything with the Go of GO=1.26.x: the programs, the tools and the image
 	@test -n "$(GO)" || { echo "say which Go: make toolchain GO=1.26.x"; exit 1; }
-	for mod in go.mod deploy/tools/*/go.mod; do go mod edit -toolchain=go$(GO) $$mod || exit 1; done
+	for mod in go.mod deploy/tools/*/go.mod deploy/bench-verify/go.mod; do go mod edit -toolchain=go$(GO) $$mod || exit 1; done
 	sed -i.old 's/^FROM golang:[0-9.]*-/FROM golang:$(GO)-/' deploy/Dockerfile && rm deploy/Dockerfile.old
 
 secrets: ## secrets in any commit of the history
@@ -68,6 +70,10 @@ openapi: ## write the OpenAPI documents anew from the code
 
 bench: ## benchmarks, those of tokens as ratios to a bare RSA-2048 operation
 	go test -run '^$$' -bench . -benchmem ./jwks/... ./authz-server/...
+
+bench-verify: ## jwks beside other libraries that verify tokens; OUT=FILE for JSON, README=jwks/README.md to write its table
+	@go -C deploy/bench-verify build -o ../../bin/bench-verify .
+	@bin/bench-verify $(if $(OUT),-out $(OUT)) $(if $(README),-readme $(README))
 
 fuzz: ## each fuzz target for FUZZTIME (20s); what it finds is kept as its corpus
 	@FUZZTIME=$(FUZZTIME) internal/testenv/fuzz.sh

@@ -25,7 +25,7 @@ var base64Bits = func() (table [4][256]uint32) {
 			table[place][c] = notBase64
 		}
 		for value, c := range []byte(alphabet) {
-			table[place][c] = uint32(value) << (18 - 6*place) //nolint:gosec // G115: below 64
+			table[place][c] = uint32(value) << (18 - 6*place)
 		}
 	}
 	return table
@@ -55,7 +55,7 @@ func appendBase64(buf []byte, text string) ([]byte, error) {
 	for ; len(text) >= 4 && len(to) >= 3; text, to = text[4:], to[3:] {
 		group := first[text[0]] | second[text[1]] | third[text[2]] | fourth[text[3]]
 		all |= group
-		to[0], to[1], to[2] = byte(group>>16), byte(group>>8), byte(group)
+		to[0], to[1], to[2] = byte(group>>16), byte(group>>8), byte(group) //nolint:gosec // G115: a byte of it
 	}
 	switch len(text) {
 	case 1:
@@ -66,14 +66,14 @@ func appendBase64(buf []byte, text string) ([]byte, error) {
 		if group&0xffff != 0 {
 			return nil, errBase64
 		}
-		buf = append(buf, byte(group>>16))
+		buf = append(buf, byte(group>>16)) //nolint:gosec // G115: a byte of it
 	case 3:
 		group := first[text[0]] | second[text[1]] | third[text[2]]
 		all |= group
 		if group&0xff != 0 {
 			return nil, errBase64
 		}
-		buf = append(buf, byte(group>>16), byte(group>>8))
+		buf = append(buf, byte(group>>16), byte(group>>8)) //nolint:gosec // G115: a byte of it
 	}
 	if all&notBase64 != 0 {
 		return nil, errBase64

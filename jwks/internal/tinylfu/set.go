@@ -34,7 +34,7 @@ type set[V any] struct {
 	uses    sketch
 }
 
-func tagOf(hash uint64) uint32 { return uint32(hash >> 32) } //nolint:gosec // G115: the upper half
+func tagOf(hash uint64) uint32 { return uint32(hash >> 32) }
 
 func (s *set[V]) count() int { return bits.OnesCount32(s.held) }
 

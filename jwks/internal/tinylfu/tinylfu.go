@@ -44,7 +44,7 @@ type Cache[V any] struct {
 // a kibibyte for each. It takes memory as it is filled.
 func New[V any](entries, size int) *Cache[V] {
 	n := max(min(entries/ways, size/setSize), 1)
-	n = 1 << bits.Len(uint(n-1)) //nolint:gosec // G115: not negative
+	n = 1 << bits.Len(uint(n-1))
 	return &Cache[V]{
 		seed: maphash.MakeSeed(),
 		ways: min(entries/n, ways),
@@ -92,5 +92,5 @@ func (c *Cache[V]) Load() (entries, size int) {
 
 func (c *Cache[V]) place(key *Key) (*atomic.Pointer[set[V]], uint64) {
 	hash := maphash.Bytes(c.seed, key[:])
-	return &c.sets[hash&uint64(len(c.sets)-1)], hash
+	return &c.sets[hash&uint64(len(c.sets)-1)], hash //nolint:gosec // G115: positive
 }
