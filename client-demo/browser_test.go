@@ -212,6 +212,24 @@ func (g gallery) member() {
 	g.Click("#id-check")
 	g.Visible("#id-result.good")
 	g.look("tokens")
+	g.revoke()
+}
+
+// revoke looks at a revoked token's page, while it waits and after the user service has refused.
+func (g gallery) revoke() {
+	g.t.Helper()
+	g.issuer.set(func(i *fakeIssuer) { i.unfollowed = true })
+	g.Click("#revoke")
+	g.Is(`/\d/.test(document.getElementById("revoked-user-detail").textContent)`)
+	g.look("revoking")
+	g.services.boardDown.Store(true)
+	g.issuer.revokeAccess()
+	g.Visible("#revoked-user.good")
+	g.pass(16 * time.Second)
+	g.Visible("#revoked-board.bad")
+	g.look("revoked")
+	g.pass(-16 * time.Second)
+	g.services.boardDown.Store(false)
 }
 
 // trouble looks at what can go wrong: forms that are refused or come too late, and services that

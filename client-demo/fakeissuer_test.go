@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -59,6 +60,10 @@ type fakeIssuer struct {
 	access      map[string]string                     // subject, by access token
 	meta        func(document map[string]any)         // changes the discovery document
 	extra       func(w http.ResponseWriter) (ok bool) // answers the token endpoint instead
+	unfollowed  bool                                  // the services do not learn which tokens are revoked
+	ended       []string                              // tokens that were revoked
+	noRevoking  string                                // error code for every revocation
+	holdRevoke  chan struct{}                         // a revocation waits until it is closed
 }
 
 type grant struct {
@@ -74,7 +79,7 @@ func newFakeIssuer(t *testing.T, now func() time.Time) *fakeIssuer {
 	mux.HandleFunc("GET /jwks", i.jwks)
 	mux.HandleFunc("GET /authorize", i.authorize)
 	mux.HandleFunc("POST /token", i.token)
-	mux.HandleFunc("POST /revoke", func(http.ResponseWriter, *http.Request) { i.revoked.Add(1) })
+	mux.HandleFunc("POST /revoke", i.revoke)
 	mux.HandleFunc("GET /logout", i.logout)
 	i.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if i.down.Load() {
@@ -201,7 +206,8 @@ func (i *fakeIssuer) token(w http.ResponseWriter, r *http.Request) {
 	}
 	now := i.now().Unix()
 	access := i.sign(i.key, "at+jwt", map[string]any{"iss": i.server.URL, "sub": g.person, "aud": i.audiences, "client_id": testClient,
-		"scope": g.scope, "iat": now, "exp": now + i.lifetime, "jti": rand.Text(), "roles": i.roles, "auth_time": g.authTime})
+		"scope": g.scope, "iat": now, "exp": now + i.lifetime, "jti": rand.Text(), "roles": i.roles, "auth_time": g.authTime,
+		"status": map[string]any{"status_list": map[string]any{"idx": 81734, "uri": i.server.URL + "/oauth2/status/7f3a"}}})
 	claims := map[string]any{"iss": i.server.URL, "sub": g.person, "aud": testClient, "iat": now, "exp": now + 600,
 		"auth_time": g.authTime, "name": i.name, "at_hash": atHash(access)}
 	if g.nonce != "" {
@@ -220,6 +226,29 @@ func (i *fakeIssuer) token(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": i.lifetime, "scope": g.scope,
 		"id_token": i.sign(key, "JWT", claims), "refresh_token": refresh})
+}
+
+func (i *fakeIssuer) revoke(w http.ResponseWriter, r *http.Request) {
+	i.revoked.Add(1)
+	id, secret, _ := r.BasicAuth()
+	id, _ = url.QueryUnescape(id)
+	secret, _ = url.QueryUnescape(secret)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if hold := i.holdRevoke; hold != nil {
+		i.mu.Unlock()
+		<-hold
+		i.mu.Lock()
+	}
+	if id != testClient || secret != testSecret || i.noRevoking != "" {
+		oauthError(w, http.StatusBadRequest, cmp.Or(i.noRevoking, "invalid_client"))
+		return
+	}
+	token := r.PostFormValue("token")
+	i.ended = append(i.ended, token)
+	if delete(i.refresh, token); !i.unfollowed {
+		delete(i.access, token)
+	}
 }
 
 func oauthError(w http.ResponseWriter, status int, code string) {
@@ -285,6 +314,7 @@ func (i *fakeIssuer) whose(w http.ResponseWriter, r *http.Request) (person strin
 		person, ok = i.access[token[7:]]
 	}
 	if !ok {
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token", error_description="no good token"`)
 		problem(w, http.StatusUnauthorized, "no good token")
 	}
 	return person, slices.Contains(i.roles, "moderator"), ok

@@ -124,6 +124,7 @@ func run(ctx context.Context, cfg config) error {
 		ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI, APIDocs: cfg.APIDocs,
 		AccountURL: cfg.AccountURL,
 	}, client, users, boards)
+	defer app.Close()
 	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Serving: cfg.Serving}
 	return server.Run(ctx)
 }

@@ -15,7 +15,7 @@ import (
 func TestOtherSitesCannotChangeAnything(t *testing.T) {
 	w := start(t)
 	b := w.browser().login()
-	for _, path := range []string{"/logout", "/login", "/language", "/profile", "/boards/free/write", "/posts/id1/delete"} {
+	for _, path := range []string{"/logout", "/login", "/language", "/profile", "/boards/free/write", "/posts/id1/delete", "/tokens/revoke"} {
 		for name, headers := range map[string]map[string]string{
 			"cross-site":      {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
 			"another port":    {"Sec-Fetch-Site": "same-site", "Origin": w.issuer.server.URL},
@@ -38,8 +38,11 @@ func TestOtherSitesCannotChangeAnything(t *testing.T) {
 		}
 	}
 	b.get("/").want(t, http.StatusOK, `id="logout"`)
+	if n := w.issuer.revoked.Load(); n != 0 {
+		t.Errorf("%d tokens were revoked", n)
+	}
 	// Nothing changes by GET.
-	for _, path := range []string{"/logout", "/language?lang=ko", "/posts/id1/moderate?action=pin"} {
+	for _, path := range []string{"/logout", "/language?lang=ko", "/posts/id1/moderate?action=pin", "/tokens/revoke"} {
 		b.get(path).want(t, http.StatusNotFound)
 	}
 }

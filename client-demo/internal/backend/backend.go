@@ -44,6 +44,7 @@ type Error struct {
 	Title  string
 	Detail string
 	Fields map[string]string // what was wrong with which field of the body
+	Code   string            // of a challenge (RFC 6750 §3.1), such as invalid_token; mostly empty
 	StepUp *StepUp           // the log-in that would help; nil: none
 }
 
@@ -144,7 +145,8 @@ func (s service) once(ctx context.Context, access, address string, c call) (etag
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		err := s.refusal(resp.StatusCode, text)
 		if refused := (*Error)(nil); errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
-			refused.StepUp = stepUp(resp.Header)
+			found := challenge(resp.Header)
+			refused.Code, refused.StepUp = found["error"], stepUp(found)
 		}
 		return "", err
 	}

@@ -18,8 +18,8 @@ var parameter = regexp.MustCompile(`([A-Za-z0-9_-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|
 
 const maxACRValues = 200 // bytes; more could not be sent on to the issuer
 
-// stepUp reads the challenge of a refusal. Nil: another log-in would not help.
-func stepUp(header http.Header) *StepUp {
+// challenge returns the parameters of a refusal's challenge.
+func challenge(header http.Header) map[string]string {
 	found := map[string]string{}
 	for _, value := range header.Values("WWW-Authenticate") {
 		// Whole parameters one after another, so that what stands within quotes is none.
@@ -30,6 +30,11 @@ func stepUp(header http.Header) *StepUp {
 			}
 		}
 	}
+	return found
+}
+
+// stepUp is what a challenge asks for. Nil: another log-in would not help.
+func stepUp(found map[string]string) *StepUp {
 	if found["error"] != "insufficient_user_authentication" {
 		return nil
 	}

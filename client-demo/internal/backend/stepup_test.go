@@ -25,7 +25,7 @@ func TestAChallengeSaysWhatLogInIsNeeded(t *testing.T) {
 		"in another header": {[]string{`Bearer error="invalid_token"`, `DPoP ` + error470}, nil},
 		"none":              {nil, nil},
 	} {
-		got := stepUp(http.Header{"Www-Authenticate": tc.challenges})
+		got := stepUp(challenge(http.Header{"Www-Authenticate": tc.challenges}))
 		if (got == nil) != (tc.want == nil) || got != nil && *got != *tc.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}

@@ -3,10 +3,9 @@ package flow
 import (
 	"context"
 	"crypto/subtle"
-	"io"
+	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -61,32 +60,7 @@ func (c *Client) Leave(w http.ResponseWriter, r *http.Request, s *Session) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 3*time.Second)
 	defer cancel()
-	op, err := c.issuer(ctx)
-	if err != nil || op.RevocationEndpoint == "" {
-		return
-	}
-	form := url.Values{"token": {refresh}, "token_type_hint": {"refresh_token"}}
-	if c.cfg.ClientSecret == "" {
-		form.Set("client_id", c.cfg.ClientID)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, op.RevocationEndpoint,
-		strings.NewReader(form.Encode()))
-	if err != nil {
+	if err := c.revoke(ctx, refresh, "refresh_token"); err != nil && !errors.Is(err, ErrNoRevocation) {
 		c.log.Warn("cannot revoke at logout", "error", err)
-		return
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if c.cfg.ClientSecret != "" {
-		req.SetBasicAuth(url.QueryEscape(c.cfg.ClientID), url.QueryEscape(c.cfg.ClientSecret)) // RFC 6749 §2.3.1
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		c.log.Warn("cannot revoke at logout", "error", err)
-		return
-	}
-	defer resp.Body.Close()
-	io.Copy(io.Discard, resp.Body) //nolint:errcheck // only so that the connection is used again
-	if resp.StatusCode != http.StatusOK {
-		c.log.Warn("cannot revoke at logout", "status", resp.StatusCode)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 const (
 	renewRetry    = 5 * time.Second  // after a refresh that got no answer
-	renewInterval = 10 * time.Second // between refreshes for tokens that a service refused
+	renewInterval = 10 * time.Second // between refreshes because a service refused a token
 )
 
 // renewal is a refresh under way; all who need its outcome wait for it.
@@ -38,8 +38,12 @@ func (c *Client) Token(ctx context.Context, s *Session, refused string) (string,
 		now := c.now()
 		access := s.tokens.Access
 		good := now.Before(s.tokens.Expires) && access != refused
-		due := !now.Before(s.renewAt) || access == refused && now.Sub(s.obtained) >= renewInterval
+		again := access == refused && access != "" && now.Sub(s.refusedAt) >= renewInterval
+		due := !now.Before(s.renewAt) || again
 		if due && s.renewal == nil && !now.Before(s.retryAt) && !waited && s.tokens.Refresh != "" {
+			if again {
+				s.refusedAt = now
+			}
 			s.renewal = &renewal{done: make(chan struct{})}
 			renewing := s.renewal
 			c.renewals.Go(func() { c.renew(s, renewing) })

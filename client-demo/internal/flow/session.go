@@ -26,12 +26,12 @@ type Session struct {
 	flash       string
 	drafts      map[string]url.Values
 
-	tokens   Tokens
-	scopes   []string
-	obtained time.Time
-	renewAt  time.Time
-	retryAt  time.Time // not before: the last refresh has just failed
-	renewal  *renewal  // the refresh under way
+	tokens    Tokens
+	scopes    []string
+	renewAt   time.Time
+	retryAt   time.Time // not before: the last refresh has just failed
+	refusedAt time.Time // when a service last refused a token so that it was refreshed
+	renewal   *renewal  // the refresh under way
 }
 
 // Tokens are a session's tokens as the issuer sent them.
@@ -141,7 +141,6 @@ func (s *Session) store(now time.Time, answer *oauth2.Token, idToken string, ask
 	if lifetime <= 0 {
 		lifetime = time.Minute // RFC 6749 §5.1 leaves it open
 	}
-	s.obtained = now
 	s.tokens.Expires = now.Add(lifetime)
 	s.renewAt = s.tokens.Expires.Add(-min(time.Minute, lifetime/4))
 	s.retryAt = time.Time{}

@@ -273,7 +273,7 @@ var english = &Language{
 		// tokens
 		"tokens_lead": "A token is a note signed by the login service. This app keeps yours on its " +
 			"server; only this page shows you the access and ID tokens. Do not share them: " +
-			"anyone who holds an access token can act as you until it expires.",
+			"anyone who holds an access token can act as you until it expires or is revoked.",
 		"access_token": "Access token",
 		"access_token_about": "Sent to the user and board services with each call. It lasts a few minutes, and " +
 			"this app renews it by itself.",
@@ -344,7 +344,45 @@ var english = &Language{
 		"js_call_failed":   "The token passed and the service was called, but it did not answer as expected:",
 		"js_call_refused":  "The token did not pass, so nothing was called.",
 
+		// revoking a token
+		"revoke":       "Revoke now",
+		"revoke_title": "Revoke it, and count the seconds",
+		"revoke_about": "The login service revokes this access token. Then this app calls both services " +
+			"with it, over and over, and counts the seconds until they refuse it. They check " +
+			"tokens without asking the login service, and still learn of it. You stay logged " +
+			"in: the app gets a new access token for you.",
+		"too_many_watches":    "Too many tokens are being revoked and watched right now. Try again in 15 seconds.",
+		"revoke_failed_title": "The token could not be revoked",
+		"revoke_failed":       "The login service did not confirm that the token is revoked, so nothing was counted. Try again in a moment.",
+		"revoke_refused":      "The login service refused to revoke the token (%s). Nothing has changed.",
+		"revoke_none":         "The login service does not offer to revoke tokens. Nothing has changed.",
+		"revoked_waiting":     "Waiting for the services to refuse the token…",
+		"revoked_refused":     "The token is refused",
+		"revoked_over":        "What happened to the token",
+		"revoked_lead":        "How soon each service refused the token after the login service had confirmed that it is revoked.",
+		"revoked_how": "Each service is called four times a second, for %s seconds at most. Before that, it " +
+			"was called once to see whether it accepts the token at all.",
+		"revoked_goes_on":    "You are still logged in. From here on, this app uses a new access token.",
+		"revoked_back":       "See the new token",
+		"service_user":       "User service",
+		"service_board":      "Board service",
+		"watch_waiting":      "Still accepted…",
+		"watch_revoking":     "The token is being revoked.",
+		"watch_since":        "%s s since the token was revoked",
+		"watch_refused":      "Refused after %s s",
+		"watch_answer":       "It answered: %s",
+		"watch_accepted":     "Not refused within %s s",
+		"watch_accepted_why": "Either it does not follow the status lists, or it could not get the newest one.",
+		"watch_silent":       "No answer",
+		"watch_silent_why":   "The service did not answer, so it is not known whether it accepts the token.",
+		"watch_expired":      "Expired meanwhile",
+		"watch_expired_why":  "The token reached the end of its time before it was refused, so the refusal says nothing about the revocation.",
+		"watch_before":       "Refused all along",
+		"watch_before_why":   "It refused the token even before it was revoked, so there was nothing to count. It answered: %s",
+
 		// what a claim means
+		"status_place":         "place %s in the list\n%s",
+		"claim_status":         "Its place in a status list. When the token is revoked, the bit at this place is set; services fetch the list every few seconds",
 		"claim_typ":            "The type of token, so that one cannot pass for another",
 		"claim_alg":            "How it is signed",
 		"claim_kid":            "Which of the issuer's keys signed it",

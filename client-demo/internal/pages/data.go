@@ -240,6 +240,24 @@ type Token struct {
 // Claim is a claim of a token. Meaning explains it, and is empty if the app cannot.
 type Claim struct{ Name, Value, Meaning string }
 
+// Revoked is the page of what became of an access token that was revoked.
+type Revoked struct {
+	Title    string
+	Waiting  bool // it changes by itself
+	Notice   string
+	Limit    string // seconds until the count ends
+	Services []RevokedService
+}
+
+// RevokedService says what became of the token at one service.
+type RevokedService struct {
+	ID     string // of the element with Text
+	Name   string
+	Kind   string // "good", "bad", or empty while it is not known
+	Text   string
+	Detail string
+}
+
 // Message is a page that says one thing.
 type Message struct {
 	Status int

@@ -17,6 +17,7 @@ type Head struct {
 	Status   int    // 0: 200
 	Menu     menu
 	Form     *Form // nil: it has none that can be refused
+	Reload   bool  // it changes by itself: a browser without scripts loads it again every second
 }
 
 // menu has, for each of the menu's entries, its attribute aria-current on the page.
@@ -102,6 +103,14 @@ func (p Data) head(l *lang.Language) Head {
 
 func (p Tokens) head(l *lang.Language) Head {
 	return Head{Template: "tokens", Title: l.T("tokens"), Menu: menu{Tokens: thisPage}}
+}
+
+func (p Revoked) head(*lang.Language) Head {
+	head := Head{Template: "revoked", Title: p.Title, Menu: menu{Tokens: partOf}, Reload: p.Waiting}
+	if p.Notice != "" {
+		head.Status = http.StatusBadGateway
+	}
+	return head
 }
 
 func (p Message) head(*lang.Language) Head {

@@ -83,6 +83,9 @@ func every(l *lang.Language, languages lang.Languages) []Page {
 		Data{Notice: l.T("step_up_failed")}, Data{Confirmed: true},
 		Tokens{Tokens: []Token{token, {Problem: l.T("opaque_token")}}, Docs: []string{"1"},
 			Words: map[string]string{"good": l.T("js_good")}},
+		Revoked{Title: l.T("revoked_waiting"), Waiting: true, Limit: "1", Services: []RevokedService{
+			{ID: "1", Name: l.T("service_user"), Text: l.T("watch_waiting"), Detail: l.T("watch_since", "1")}}},
+		Revoked{Title: l.T("revoke_failed_title"), Notice: l.T("revoke_failed")},
 		Message{Status: 503, Title: l.T("failed_title"), Text: l.T("failed"), Retry: "/"},
 		Login{Title: l.T("login_first_title"), Text: l.T("login_first")},
 		Login{Title: l.T("login_first_title"), Text: l.T("login_first"), Kept: []KeptField{{"title", "1", 1}}},

@@ -1,5 +1,6 @@
 // Package tokens serves the one page on which tokens reach the browser, which checks them there,
-// and the call that the browser makes after that.
+// and the call that the browser makes after that. There people also revoke their access token, and
+// see how soon the services refuse it.
 package tokens
 
 import (
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,21 +28,35 @@ type Config struct {
 	UserAPI  string // also its audience
 	BoardAPI string // also its audience
 	APIDocs  bool   // the services have an API reference, at /docs below their addresses
+	Now      func() time.Time
 	Log      *slog.Logger
 }
 
-// Handlers serve the page and the call. They are safe for concurrent use.
+// Handlers serve the pages and the call. They are safe for concurrent use; end them with
+// [Handlers.Close].
 type Handlers struct {
-	cfg   Config
-	site  *site.Site
-	flow  *flow.Client
-	users backend.Users
+	cfg     Config
+	site    *site.Site
+	flow    *flow.Client
+	users   backend.Users
+	watches *watches
 }
 
 // New makes the handlers.
-func New(cfg Config, site *site.Site, client *flow.Client, users backend.Users) *Handlers {
-	return &Handlers{cfg, site, client, users}
+func New(cfg Config, site *site.Site, client *flow.Client, users backend.Users, boards backend.Boards) *Handlers {
+	return &Handlers{cfg, site, client, users, newWatches(cfg, client.Revoke,
+		probe{"user", func(ctx context.Context, access string) error {
+			_, _, err := users.Me(ctx, with(access))
+			return err
+		}},
+		probe{"board", func(ctx context.Context, access string) error {
+			_, err := boards.List(ctx, with(access))
+			return err
+		}})}
 }
+
+// Close ends what goes on in the background.
+func (h *Handlers) Close() { h.watches.close() }
 
 // Page serves GET /tokens.
 func (h *Handlers) Page(v *site.Visit) error {
@@ -89,7 +105,7 @@ func describe(v *site.Visit, kind, raw string) pages.Token {
 	}
 	token.Header = list(v, header, "typ", "alg", "kid")
 	token.Claims = list(v, claims, "iss", "sub", "aud", "client_id", "azp", "scope", "roles", "iat",
-		"nbf", "exp", "auth_time", "sid", "jti")
+		"nbf", "exp", "status", "auth_time", "sid", "jti")
 	var exp float64
 	if json.Unmarshal(claims["exp"], &exp) == nil {
 		token.Expires = time.Unix(int64(exp), 0)
@@ -108,6 +124,9 @@ func list(v *site.Visit, all map[string]json.RawMessage, first ...string) []page
 	var claims []pages.Claim
 	for name, value := range all {
 		claim := pages.Claim{Name: name, Value: text(v, name, value)}
+		if name == "status" {
+			claim.Value = place(v, value)
+		}
 		if key := "claim_" + name; v.Lang.Has(key) {
 			claim.Meaning = v.T(key)
 		}
@@ -147,6 +166,20 @@ func text(v *site.Visit, name string, raw json.RawMessage) string {
 	return string(raw)
 }
 
+// place shows where a token stands in a status list (draft-ietf-oauth-status-list-21 §6.1).
+func place(v *site.Visit, raw json.RawMessage) string {
+	var status struct {
+		List *struct {
+			Index int64  `json:"idx"`
+			URI   string `json:"uri"`
+		} `json:"status_list"`
+	}
+	if json.Unmarshal(raw, &status) != nil || status.List == nil || status.List.URI == "" {
+		return string(raw)
+	}
+	return v.T("status_place", strconv.FormatInt(status.List.Index, 10), status.List.URI)
+}
+
 // Me serves GET /api/me to the script of the page: the profile, by the session's access token.
 func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) {
 	session := h.flow.Session(r)
@@ -170,6 +203,8 @@ func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(profile) //nolint:errcheck // nobody is left to tell
+	case errors.Is(err, flow.ErrLoginAgain):
+		httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusForbidden, Detail: "The session has ended. Log in again."})
 	case errors.As(err, &refused):
 		httpd.WriteProblem(w, r, httpd.Problem{Status: refused.Status, Detail: refused.Detail})
 	default:

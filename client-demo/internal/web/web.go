@@ -24,7 +24,7 @@ type Config struct {
 	APIDocs    bool   // the services have an API reference, at /docs below their addresses
 }
 
-// App is the demo app. It is safe for concurrent use.
+// App is the demo app. It is safe for concurrent use; end it with [App.Close].
 type App struct {
 	cfg     Config
 	flow    *flow.Client
@@ -46,10 +46,13 @@ func New(cfg Config, client *flow.Client, users backend.Users, posts backend.Boa
 		mydata:  mydata.New(users, posts, cfg.Log),
 		tokens: tokens.New(tokens.Config{
 			Issuer: cfg.Issuer, ClientID: cfg.ClientID, UserAPI: cfg.UserAPI, BoardAPI: cfg.BoardAPI,
-			APIDocs: cfg.APIDocs, Log: cfg.Log,
-		}, shared, client, users),
+			APIDocs: cfg.APIDocs, Now: cfg.Now, Log: cfg.Log,
+		}, shared, client, users, posts),
 	}
 }
+
+// Close ends what the app does in the background.
+func (a *App) Close() { a.tokens.Close() }
 
 // Routes is every address of the app.
 func (a *App) Routes() http.Handler {
@@ -65,6 +68,7 @@ func (a *App) Routes() http.Handler {
 	}
 	thePost := func(r *http.Request) string { return "/posts/" + r.PathValue("id") }
 	theData := func(*http.Request) string { return "/data" }
+	theTokens := func(*http.Request) string { return "/tokens" }
 	theBoards := func(*http.Request) string { return "/boards" }
 
 	anyone("GET /{$}", a.home)
@@ -106,6 +110,8 @@ func (a *App) Routes() http.Handler {
 	memberFor(theData, "GET /data/download", a.mydata.Download)
 
 	member("GET /tokens", a.tokens.Page)
+	memberFor(theTokens, "POST /tokens/revoke", a.tokens.Revoke)
+	member("GET /tokens/revoked", a.tokens.Revoked)
 	mux.HandleFunc("GET /api/me", a.tokens.Me)
 
 	assets := a.site.Assets()
