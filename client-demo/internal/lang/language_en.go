@@ -359,11 +359,11 @@ var english = &Language{
 		"revoked_waiting":     "Waiting for the services to refuse the token…",
 		"revoked_refused":     "The token is refused",
 		"revoked_over":        "What happened to the token",
-		"revoked_lead":        "How soon each service refused the token after the login service had confirmed that it is revoked.",
+		"revoked_lead":        "How soon each service refuses the token once the login service has confirmed that it is revoked.",
 		"revoked_how": "Each service is called four times a second, for %s seconds at most. Before that, it " +
 			"was called once to see whether it accepts the token at all.",
 		"revoked_goes_on":    "You are still logged in. From here on, this app uses a new access token.",
-		"revoked_back":       "See the new token",
+		"revoked_back":       "Back to my tokens",
 		"service_user":       "User service",
 		"service_board":      "Board service",
 		"watch_waiting":      "Still accepted…",
