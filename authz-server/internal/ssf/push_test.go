@@ -101,7 +101,7 @@ func TestARefusedEventHoldsBackItsSubjectAlone(t *testing.T) {
 		w.receiver.answer = func(out http.ResponseWriter, token string) bool {
 			if one := w.read(token); refuse && one.Subject["sub"] == ids[0] && one.Event["claims"].(object)["name"] == "0" {
 				out.WriteHeader(http.StatusBadRequest)
-				out.Write([]byte(`{"err":"invalid_request","description":"no"}`)) //nolint:errcheck // a test
+				out.Write([]byte(`{"err":"invalid_request","description":"no"}`))
 				return false
 			}
 			return true
