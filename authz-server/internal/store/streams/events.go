@@ -16,7 +16,7 @@ type Type string
 
 // The types of events that there are.
 const (
-	SessionRevoked    Type = "session-revoked"     // CAEP §3.1, as the next two
+	SessionRevoked    Type = "session-revoked" // CAEP §3.1, as the next two
 	TokenClaimsChange Type = "token-claims-change"
 	CredentialChange  Type = "credential-change"
 	AccountDisabled   Type = "account-disabled" // RISC §2, as the next three
