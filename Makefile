@@ -9,10 +9,10 @@ IMAGE ?= maru
 export GOTOOLCHAIN = auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench bench-verify fuzz cover load revocation openapi tools image
+.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench bench-verify rscheck-table fuzz cover load revocation openapi tools image
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## run all of Maru on this machine, until Ctrl-C; settings: DEV_… (bin/dev --help), AUTHZ_… and so on
 	@go build -o bin/dev ./deploy/dev
@@ -34,11 +34,13 @@ check: ## what CI checks beside the tests: format, vet, lint, generated files, g
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:" $$files; exit 1; fi
 	go vet ./...
 	go -C deploy/bench-verify vet .
+	go -C deploy/rscheck-table vet .
 	$(call tool,golangci-lint) run --allow-parallel-runners
 	@for s in user board; do go run ./resources/$$s openapi | cmp -s - resources/$$s/openapi.json || \
 	  { echo "resources/$$s/openapi.json is not what the code says: run 'make openapi'"; exit 1; }; done
 	go mod tidy -diff
 	go -C deploy/bench-verify mod tidy -diff
+	go -C deploy/rscheck-table mod tidy -diff
 	@mkdir -p bin && go run ./deploy/licences > bin/THIRD_PARTY.md
 	@cmp -s bin/THIRD_PARTY.md THIRD_PARTY.md || { echo "THIRD_PARTY.md is not what the modules say: run 'make licences'"; exit 1; }
 	@$(MAKE) secrets vulnerabilities
@@ -52,7 +54,7 @@ vulndb: ## raise the database of known vulnerabilities to the newest that the mo
 
 toolchain: ## build everything with the Go of GO=1.26.x: the programs, the tools and the image
 	@test -n "$(GO)" || { echo "say which Go: make toolchain GO=1.26.x"; exit 1; }
-	for mod in go.mod deploy/tools/*/go.mod deploy/bench-verify/go.mod; do go mod edit -toolchain=go$(GO) $$mod || exit 1; done
+	for mod in go.mod deploy/tools/*/go.mod deploy/*/go.mod; do go mod edit -toolchain=go$(GO) $$mod || exit 1; done
 	sed -i.old 's/^FROM golang:[0-9.]*-/FROM golang:$(GO)-/' deploy/Dockerfile && rm deploy/Dockerfile.old
 
 secrets: ## secrets in any commit of the history
@@ -74,6 +76,9 @@ bench: ## benchmarks, those of tokens as ratios to a bare RSA-2048 operation
 bench-verify: ## jwks beside other libraries that verify tokens; OUT=FILE for JSON, README=jwks/README.md to write its table
 	@go -C deploy/bench-verify build -o ../../bin/bench-verify .
 	@bin/bench-verify $(if $(OUT),-out $(OUT)) $(if $(README),-readme $(README))
+
+rscheck-table: ## how other Go libraries withstand jwks/rscheck: the table of its README (some five minutes); all results as JSON in OUT
+	go -C deploy/rscheck-table run . -readme ../../jwks/rscheck/README.md $(if $(OUT),-json $(abspath $(OUT)))
 
 fuzz: ## each fuzz target for FUZZTIME (20s); what it finds is kept as its corpus
 	@FUZZTIME=$(FUZZTIME) internal/testenv/fuzz.sh

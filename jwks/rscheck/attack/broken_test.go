@@ -45,7 +45,7 @@ var flaws = []struct {
 	flaw  string // several are separated by a comma and a space
 	found string // names, separated by spaces
 }{
-	{"alg none", "alg-none duplicate-header"},
+	{"alg none", "alg-none alg-header-lies duplicate-header"},
 	{"HMAC", "alg-hmac-public-key"},
 	{"HMAC of nothing", "alg-hmac-public-key kid-path"},
 	{"signature", "signature-altered claims-exchanged alg-other-key kid-unknown kid-missing"},
@@ -57,6 +57,8 @@ var flaws = []struct {
 	{"any issuer's keys, iss", "header-url-not-fetched iss-wrong"},
 	{"short signatures", "signature-altered"},
 	{"crit", "crit"},
+	{"b64", "crit-b64"},
+	{"JSON", "json-serialization"},
 	{"two parts, alg none", "malformed"},
 	{"fails", "malformed alg-none"},
 	{"falls over", "oversized-token"},

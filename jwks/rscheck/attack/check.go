@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -111,7 +112,9 @@ func Checks() []Check { return slices.Clone(catalogue) }
 // comes last.
 var catalogue []Check
 
-func init() { //nolint:gochecknoinits // the checks' functions refer to the catalogue by way of run
+// The checks' functions refer to the catalogue by way of Config, so it cannot
+// be initialized where it is declared.
+func init() {
 	catalogue = slices.Concat(
 		algorithmChecks, keyHeaderChecks, signatureChecks, formChecks, jsonChecks, typeChecks, claimChecks, timeChecks,
 		requestChecks, challengeChecks, dpopChecks, statusChecks, keySetChecks, floodChecks, leakChecks,
@@ -128,6 +131,8 @@ type run struct {
 	memo  map[string]bool // whether the server checks a claim at all
 	dpop  *dpopClient     // nil until it was looked whether there is DPoP
 	lists *bool           // whether the server follows status lists; nil: not known
+	// revoked is a token that a list revoked, and the server refuses.
+	revoked string
 }
 
 // ErrNotReady is the error if the server does not accept a good token.
@@ -168,7 +173,13 @@ func Run(ctx context.Context, issuer *Issuer, cfg Config) (*Report, error) {
 		if cfg.Progress != nil {
 			cfg.Progress(result)
 		}
-		if err := r.ready(); err != nil {
+		err := r.ready()
+		if errors.Is(err, ErrNotReady) && cfg.Restart != nil {
+			if err = cfg.Restart(ctx); err == nil {
+				err = r.ready()
+			}
+		}
+		if err != nil {
 			return report, fmt.Errorf("after %s: %w", check.Name, err)
 		}
 	}
@@ -220,6 +231,8 @@ func (r *run) parts(changes ...change) (header, claims map[string]any) {
 	claims = map[string]any{
 		"iss": r.issuer.URL(), "aud": r.cfg.Audience, "sub": r.cfg.Subject, "client_id": r.cfg.ClientID,
 		"iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(), "jti": randomText(),
+		// Discovery announces status lists, so each token has a place in one.
+		"status": r.issuer.status(0),
 	}
 	// The metadata announce status lists, so a token without one may be refused.
 	r.status(statusValid)(header, claims)
@@ -283,11 +296,8 @@ func (r *run) refused(variants []variant) outcome {
 	}
 	var accepted, broke []string
 	statuses := map[string]int{}
-	for _, v := range variants {
-		a := r.send(v.request)
-		if a.broke() && a.err == nil { // once more: a fault of the moment is none of the token's
-			a = r.send(v.request)
-		}
+	for i, a := range r.sendAll(variants) {
+		v := variants[i]
 		statuses[a.String()]++
 		switch {
 		case a.accepted():
@@ -305,6 +315,22 @@ func (r *run) refused(variants []variant) outcome {
 		return o
 	}
 	return pass("refused (%s)", counted(statuses))
+}
+
+// sendAll sends some variants at a time, for servers that take long to refuse.
+func (r *run) sendAll(variants []variant) []answer {
+	answers := make([]answer, len(variants))
+	turns := make(chan struct{}, 6)
+	var all sync.WaitGroup
+	for i, v := range variants {
+		turns <- struct{}{}
+		all.Go(func() {
+			answers[i] = r.send(v.request)
+			<-turns
+		})
+	}
+	all.Wait()
+	return answers
 }
 
 // accepts is a check that the server accepts all variants.

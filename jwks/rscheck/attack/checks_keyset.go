@@ -33,6 +33,7 @@ var floodChecks = []Check{
 // A refetch says what came of a new key in the set.
 type refetch struct {
 	fetched, accepted bool
+	restarted         bool // the server, because it did not fetch otherwise
 	took              time.Duration
 }
 
@@ -42,11 +43,12 @@ func (r *run) follow(k *key) refetch {
 	before := r.issuer.fetched()
 	attempt := func() refetch {
 		accepted, took := eventually(r.ctx, r.cfg.Patience, 200*time.Millisecond, func() bool { return r.send(bearer(r.tokenBy(k))).accepted() })
-		return refetch{r.issuer.fetched() > before, accepted, took}
+		return refetch{fetched: r.issuer.fetched() > before, accepted: accepted, took: took}
 	}
 	result := attempt()
 	if !result.fetched && !result.accepted && r.cfg.Restart != nil && r.cfg.Restart(r.ctx) == nil {
 		result = attempt()
+		result.restarted = true
 	}
 	return result
 }
@@ -92,6 +94,9 @@ func removed(r *run) outcome {
 		return unclear("the new key was not used within %v", after.took.Round(time.Second))
 	}
 	r.issuer.sign(k)
+	if after.restarted {
+		return r.notFetched() // a server that was restarted has forgotten everything
+	}
 	if a := r.send(bearer(r.tokenBy(old))); a.accepted() {
 		return fail("the new set was fetched, and the key that left it is trusted")
 	}
@@ -221,8 +226,9 @@ func oversizedSet(r *run) outcome {
 		eventually(r.ctx, r.cfg.Timeout, 50*time.Millisecond, func() bool { return r.issuer.answering() == 0 })
 		o := r.goodFor(time.Second)
 		taken := r.issuer.oversent()
-		if o.verdict == Pass && taken >= oversizeBytes {
-			return fail("the server read all of it")
+		// Some MiB are on their way when a server turns away.
+		if o.verdict == Pass && taken >= oversizeBytes/4 {
+			return fail("the server read %d MiB of it", taken>>20)
 		}
 		if o.verdict == Pass {
 			o.got = fmt.Sprintf("at most %.1f MiB were read; %s", float64(taken)/(1<<20), o.got)

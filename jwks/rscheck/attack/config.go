@@ -79,8 +79,9 @@ type Config struct {
 	Flood int
 
 	// Restart, if not nil, restarts the server with an empty memory, when it
-	// did not fetch the key set within Patience. Without it, what depends on
-	// the fetch is reported as unclear.
+	// did not fetch the key set within Patience, or does not recover from a
+	// check within Wait. Without it, what depends on the fetch is reported as
+	// unclear, and a server that does not recover ends the run.
 	Restart func(context.Context) error
 	// Progress, if not nil, is told each result at once.
 	Progress func(Result)

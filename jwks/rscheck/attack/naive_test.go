@@ -224,6 +224,10 @@ func (n *naive) verify(token string, dpop bool) (map[string]any, error) {
 	if len(token) > 8<<10 {
 		return nil, errors.New("too long")
 	}
+	var flattened struct{ Protected, Payload, Signature string }
+	if n.has("JSON") && json.Unmarshal([]byte(token), &flattened) == nil {
+		token = flattened.Protected + "." + flattened.Payload + "." + flattened.Signature
+	}
 	parts := strings.Split(token, ".")
 	if n.has("two parts") && len(parts) == 2 {
 		parts = append(parts, "")
@@ -251,7 +255,12 @@ func (n *naive) verify(token string, dpop bool) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.signed(header, claims, parts[0]+"."+parts[1], signature); err != nil {
+	message := parts[0] + "." + parts[1]
+	if header["b64"] == false && n.has("b64") {
+		delete(header, "crit")
+		message = parts[0] + "." + string(body)
+	}
+	if err := n.signed(header, claims, message, signature); err != nil {
 		return nil, err
 	}
 	return claims, n.claims(header, claims, dpop)

@@ -29,7 +29,7 @@ type naiveKeys struct {
 	fetching sync.Mutex
 }
 
-const naiveCooldown = 100 * time.Millisecond
+const naiveCooldown = 400 * time.Millisecond
 
 func (s *naiveKeys) get(kid string) (*naiveKey, error) {
 	if s.n.has("locks while fetching") {
