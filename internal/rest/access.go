@@ -18,7 +18,6 @@ import (
 type Access struct {
 	Scopes []string // one of them is enough
 	Person bool     // a person's token, not a client's own
-	Client bool     // a client's own token, not a person's
 	Role   string   // a person's token, and this role; empty: none
 
 	// Authentication is how the person must have been authenticated (RFC 9470); a client's own
@@ -52,8 +51,6 @@ func (a Access) Check(claims *jwks.Claims) error {
 		return err
 	case (a.Person || a.Role != "" || a.Authentication != nil) && claims.IsClient():
 		return errClientToken
-	case a.Client && !claims.IsClient():
-		return errPersonToken
 	case a.Role != "" && !claims.HasRole(a.Role):
 		return roleNeeded(a.Role)
 	}

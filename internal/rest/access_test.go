@@ -37,8 +37,6 @@ func TestWhatATokenNeedsForAnOperation(t *testing.T) {
 		{"a person", Access{Scopes: []string{"read"}, Person: true}, person, "read", nil, ""},
 		{"a client for a person", Access{Scopes: []string{"read"}, Person: true}, client, "read", nil, "client_token"},
 		{"a client without scope for a person", Access{Scopes: []string{"read"}, Person: true}, client, "", nil, "insufficient_scope"},
-		{"a client", Access{Scopes: []string{"erase"}, Client: true}, client, "erase", nil, ""},
-		{"a person for a client", Access{Scopes: []string{"erase"}, Client: true}, person, "erase", nil, "person_token"},
 		{"a client where a log-in counts", Access{Scopes: []string{"read"}, Authentication: &jwks.Authentication{}}, client, "read", nil, "client_token"},
 		{"the role", role, person, "moderate", []string{"member", "moderator"}, ""},
 		{"the role without the scope", role, person, "read", []string{"moderator"}, "insufficient_scope"},

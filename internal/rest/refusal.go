@@ -21,10 +21,7 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.detail }
 
-var (
-	errClientToken = &Refusal{"client_token", "This needs the token of a person; the one sent belongs to a client."}
-	errPersonToken = &Refusal{"person_token", "This needs a client's own token; the one sent belongs to a person."}
-)
+var errClientToken = &Refusal{"client_token", "This needs the token of a person; the one sent belongs to a client."}
 
 func roleNeeded(role string) *Refusal {
 	return &Refusal{"not_" + role, "This needs a person with the role " + role + "."}
@@ -82,7 +79,6 @@ var refusalReasons = []struct {
 	label string
 }{
 	{errClientToken, errClientToken.reason},
-	{errPersonToken, errPersonToken.reason},
 	{jwks.ErrKeysUnavailable, "keys_unavailable"},
 	{jwks.ErrStatusUnavailable, "status_unavailable"},
 	{jwks.ErrNoToken, "no_token"},

@@ -324,7 +324,7 @@ func TestAWithdrawnKeySignsNoEvents(t *testing.T) {
 	iss.WithdrawKey(stolen)
 	for deadline := time.Now().Add(30 * time.Second); !lists.Withdrawn(stolen) && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		// A service's tokens have it follow the lists.
-		access.Verify(t.Context(), iss.AccessToken(t, jwkstest.Token{Audience: audience})) //nolint:errcheck // good or not
+		access.Verify(t.Context(), iss.AccessToken(t, jwkstest.Token{Audience: audience}))
 	}
 	for name, token := range map[string]string{"with its kid": forged, "without a kid": nameless} {
 		if w := r.push(token, secevent); w.Code != 400 || !strings.Contains(w.Body.String(), `"invalid_key"`) {

@@ -19,7 +19,7 @@ const allScopes = "board:read board:write board:moderate"
 // board is the program under test.
 var board = servicetest.Program[config]{
 	Program: program, Run: run, Settings: func(c *config) *service.Settings { return &c.Settings },
-	Read: "/v1/boards", Scope: "board:read", Scopes: allScopes + " board:delete-user", Operations: 26,
+	Read: "/v1/boards", Scope: "board:read", Scopes: allScopes, Operations: 25,
 }
 
 func TestTheBoardServiceDoesWhatEveryResourceServiceDoes(t *testing.T) { board.Contract(t) }

@@ -46,28 +46,3 @@ func TestTheExportNeedsALogInOfTheLastTenMinutes(t *testing.T) {
 	}
 	p.Call("GET", "/v1/me", old, "").Want(200)
 }
-
-func TestADeletedPersonIsGoneAndTheirTokensAreOfNoUse(t *testing.T) {
-	t.Parallel()
-	p := user.StartNew(t)
-	const path = "/v1/users/c%2Fd"
-	token, service, issuer := p.Person("c/d", readWrite), p.Client("board", "user:lookup"), p.Client("issuer", "user:delete")
-	p.Call("PATCH", "/v1/me", token, `{"display_name": "Cee"}`, "If-Match", "*").Want(200)
-	for range 2 {
-		if r := p.Call("DELETE", path, issuer, "").Want(204); r.Body != "" {
-			t.Error(r)
-		}
-	}
-	p.Call("DELETE", "/v1/users/never-seen", issuer, "").Want(204)
-	p.Call("DELETE", "/v1/users/%01", issuer, "").Want(404)
-	p.Call("GET", path, service, "").Want(404)
-	if r := p.Call("GET", "/v1/users?ids=c%2Fd", service, "").Want(200); len(r.Items("id")) != 0 {
-		t.Error(r)
-	}
-	p.Call("GET", "/v1/me", token, "").Want(410)
-	p.Call("GET", "/v1/me/export", token, "").Want(410)
-	for call, body := range bodies {
-		method, path, _ := strings.Cut(call, " ")
-		p.Call(method, path, token, body, "If-Match", "*").Want(410)
-	}
-}

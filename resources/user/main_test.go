@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { sqldbtest.Main(m) }
 // user is the program under test.
 var user = servicetest.Program[config]{
 	Program: program, Run: run, Settings: func(c *config) *service.Settings { return &c.Settings },
-	Read: "/v1/me", Scope: "user:read", Scopes: "user:read user:write user:lookup user:delete", Operations: 11,
+	Read: "/v1/me", Scope: "user:read", Scopes: "user:read user:write user:lookup", Operations: 10,
 }
 
 const readWrite = "user:read user:write"

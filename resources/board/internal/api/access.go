@@ -14,7 +14,6 @@ const (
 	scopeRead     = "board:read"
 	scopeWrite    = "board:write"
 	scopeModerate = "board:moderate"
-	scopeErase    = "board:delete-user"
 )
 
 // exportWithin is how recently a person must have been authenticated to get all that they wrote: a
@@ -27,7 +26,6 @@ var (
 	mayWrite    = rest.Access{Scopes: []string{scopeWrite}, Person: true}
 	mayDelete   = rest.Access{Scopes: []string{scopeWrite}, Person: true, Or: &mayModerate}
 	mayExport   = rest.Access{Scopes: []string{scopeRead}, Person: true, Authentication: &jwks.Authentication{Within: exportWithin}}
-	mayErase    = rest.Access{Scopes: []string{scopeErase}, Client: true} // the issuer, which tells of deleted accounts
 	mayModerate = rest.Access{Scopes: []string{scopeModerate}, Role: "moderator"}
 )
 

@@ -113,13 +113,6 @@ func (s *service) routes() {
 	rest.Route(api, mayExport, describe{tag: "me"}.op("export-me", "GET /v1/me/export", "Get everything that the service keeps about oneself",
 		"Posts, then comments, the oldest first; hidden ones too. The person must have been authenticated within the last "+
 			"10 minutes, also for the later pages."), s.exportMe)
-	erase := describe{tag: "users"}.op("delete-user", "DELETE /v1/users/{id}", "Delete a person",
-		"For the issuer, with a token of its own. A call does a part of the work: after 202, repeat it until the answer is 204, "+
-			"which it is too if there is nothing to delete. The person's tokens write nothing new for a day: they get 410.", 404)
-	erase.DefaultStatus = http.StatusNoContent
-	erase.Responses = map[string]*huma.Response{"202": {Description: "Accepted: there is more to do. Repeat the request after Retry-After."}}
-	rest.Route(api, mayErase, erase, s.deleteUser)
-
 	moderation := describe{tag: "moderation"}
 	for _, mark := range []struct {
 		name, path, on, off string

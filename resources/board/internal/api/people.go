@@ -2,15 +2,10 @@ package api
 
 import (
 	"context"
-	"net/http"
-	"net/url"
 	"time"
-
-	"github.com/maru-auth/maru/internal/rest"
-	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
-// GET /v1/me/export and DELETE /v1/users/{id}
+// GET /v1/me/export
 
 // exportPage is a part of everything that the service keeps about a person.
 type exportPage struct {
@@ -73,29 +68,4 @@ func (s *service) exportMe(ctx context.Context, in *PageInput) (*listOf[exportPa
 		page.Next = writtenCursor(name, *next)
 	}
 	return &listOf[exportPage]{page}, nil
-}
-
-type deleteUserInput struct {
-	ID    string `path:"id" doc:"The person's id, percent-encoded."`
-	Posts string `query:"posts" required:"true" enum:"keep,delete" doc:"keep: posts and comments stay, and their author becomes null. delete: they go."`
-}
-
-type deletion struct {
-	Status     int
-	RetryAfter string `header:"Retry-After" doc:"With 202: seconds to wait before the request is repeated."`
-}
-
-func (s *service) deleteUser(ctx context.Context, in *deleteUserInput) (*deletion, error) {
-	id, err := url.PathUnescape(in.ID) // the router matches paths as they were sent
-	if err != nil || !rest.ValidSubject(id) {
-		return nil, store.ErrNotFound // there cannot be such a person
-	}
-	done, err := s.store.DeleteAuthor(ctx, id, in.Posts == "delete")
-	switch {
-	case err != nil:
-		return nil, err
-	case done:
-		return &deletion{Status: http.StatusNoContent}, nil
-	}
-	return &deletion{http.StatusAccepted, "1"}, nil
 }

@@ -27,7 +27,6 @@ var resource = rest.Resource{
 		{Name: "posts", Description: "What people write."},
 		{Name: "comments", Description: "Answers to posts, with one level of replies."},
 		{Name: "me", Description: "What belongs to the person whose token you send."},
-		{Name: "users", Description: "For the issuer."},
 		{Name: "events", Description: "What the issuer tells the service."},
 		{Name: "moderation", Description: "For people with the role moderator, with a token for the scope " + scopeModerate + "."},
 	},
@@ -36,10 +35,8 @@ var resource = rest.Resource{
 		{Name: scopeWrite, Text: "Write posts and comments; change and delete one's own.", People: true},
 		{Name: scopeModerate, Text: "Pin, lock, hide and delete what others wrote, and make boards: for " +
 			"people with the role moderator.", People: true},
-		{Name: scopeErase, Text: "Delete a person from the boards. For the issuer.", Clients: true},
 	},
-	EncodedPaths: true, // people's ids are opaque, and may hold a slash
-	Problem:      problem,
+	Problem: problem,
 }
 
 func forbidden(detail string) *rest.Problem {

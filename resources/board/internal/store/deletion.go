@@ -9,12 +9,8 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// The bounds of what one call of DeleteAuthor does.
-const (
-	deletionRows  = "100" // of one step; a number in SQL, so that Postgres knows it
-	deletionSteps = 10
-	deletionTime  = 2 * time.Second // after which it begins no further step
-)
+// deletionRows bounds what one step of a deletion does; a number in SQL, so that Postgres knows it.
+const deletionRows = "100"
 
 const (
 	// lookAgain is when a sweep looks whether anything was left: what was being written at the
@@ -24,28 +20,9 @@ const (
 	keepMarks = 24 * time.Hour
 )
 
-// DeleteAuthor removes a person: withPosts what they wrote goes, as by [Store.DeletePost] and
-// [Store.DeleteComment]; otherwise it stays, and its author is empty. They write nothing new for a
-// day ([ErrDeleted]). A call does a bounded part and returns whether that was all; to repeat it
-// goes on, and later changes nothing. If nobody repeats it, [Store.Sweep] does the rest.
-func (s *Store) DeleteAuthor(ctx context.Context, author string, withPosts bool) (done bool, err error) {
-	if err := s.markAuthor(ctx, author, withPosts); err != nil {
-		return false, err
-	}
-	until := time.Now().Add(deletionTime)
-	for range deletionSteps {
-		rows, err := s.deleteSome(ctx, author, withPosts)
-		if err != nil || rows == 0 {
-			return err == nil, err
-		}
-		if time.Now().After(until) {
-			break
-		}
-	}
-	return false, nil
-}
-
-// markAuthor notes that a person is to be removed.
+// markAuthor notes that a person is to be removed: withPosts what they wrote goes, as by
+// [Store.DeletePost] and [Store.DeleteComment]; otherwise it stays, and its author is empty. From now
+// on they write nothing new ([ErrDeleted]).
 func (s *Store) markAuthor(ctx context.Context, author string, withPosts bool) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO deleted_authors (author, with_posts, done, deleted_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (author) DO UPDATE SET with_posts = excluded.with_posts`,

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,18 +13,11 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
-// eraseAll repeats the deletion until it is done, and returns how many calls that took.
-func eraseAll(t *testing.T, s *Store, author string, withPosts bool) (calls int) {
+// erase removes a person to the end.
+func erase(t *testing.T, s *Store, author string, withPosts bool) {
 	t.Helper()
-	for done := false; !done; calls++ {
-		if calls == 1000 {
-			t.Fatal("it does not end")
-		}
-		var err error
-		done, err = s.DeleteAuthor(t.Context(), author, withPosts)
-		ok(t, err)
-	}
-	return calls
+	ok(t, s.PurgeAuthor(t.Context(), receipt(rand.Text()), author, withPosts))
+	ok(t, s.purgeMarked(t.Context()))
 }
 
 // traces counts the rows that name the person, besides the mark.
@@ -72,7 +66,7 @@ func TestWhatADeletedPersonWroteStaysWithoutThem(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		posts, comments, bobs := written(t, s)
-		eraseAll(t, s, "ann", false)
+		erase(t, s, "ann", false)
 		if n := traces(t, s, "ann"); n != 0 {
 			t.Errorf("%d rows name ann", n)
 		}
@@ -111,7 +105,7 @@ func TestWhatADeletedPersonWroteGoesWithThem(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		posts, comments, bobs := written(t, s)
-		eraseAll(t, s, "ann", true)
+		erase(t, s, "ann", true)
 		if n := traces(t, s, "ann"); n != 0 {
 			t.Errorf("%d rows name ann", n)
 		}
@@ -172,15 +166,17 @@ func TestTheDeletionOfMuchIsDoneInPartsAndGoesOnWhereItStopped(t *testing.T) {
 	for _, withPosts := range []bool{false, true} {
 		t.Run(fmt.Sprint("with posts ", withPosts), func(t *testing.T) {
 			onBoth(t, func(t *testing.T, s *Store) {
-				const n = 700
+				const n = 350
 				many(t, s, "ann", n)
-				done, err := s.DeleteAuthor(t.Context(), "ann", withPosts)
-				ok(t, err)
-				left := traces(t, s, "ann")
-				if done || left < 2*n-100*deletionSteps || left == 2*n {
-					t.Errorf("the first call: done %t, %d rows are left", done, left)
+				for step := range 3 {
+					if rows, err := s.deleteSome(t.Context(), "ann", withPosts); err != nil || rows != 100 {
+						t.Errorf("step %d: %d rows: %v", step, rows, err)
+					}
 				}
-				eraseAll(t, s, "ann", withPosts)
+				if left := traces(t, s, "ann"); left != 2*n-300 {
+					t.Errorf("%d rows are left after three steps", left)
+				}
+				erase(t, s, "ann", withPosts)
 				if left := traces(t, s, "ann"); left != 0 {
 					t.Errorf("%d rows are left", left)
 				}
@@ -217,9 +213,7 @@ func TestADeletedPersonWritesNothingNewForADay(t *testing.T) {
 			return errors.Join(post, comment)
 		}
 		for range 2 {
-			if done, err := s.DeleteAuthor(ctx, "ann", true); err != nil || !done {
-				t.Fatal(done, err)
-			}
+			ok(t, s.PurgeAuthor(ctx, Receipt{rand.Text(), now.Add(365 * 24 * time.Hour)}, "ann", true))
 		}
 		if err := write(); !errors.Is(err, ErrDeleted) {
 			t.Error(err)
@@ -248,9 +242,7 @@ func TestASweepFinishesADeletion(t *testing.T) {
 		ok(t, err)
 		defer s.Close()
 		for name, withPosts := range map[string]bool{"ann": false, "eve": true} {
-			if done, err := s.DeleteAuthor(t.Context(), name, withPosts); err != nil || !done {
-				t.Fatal(done, err)
-			}
+			erase(t, s, name, withPosts)
 		}
 		many(t, s, "ann", 250)
 		_, err = s.db.Exec(t.Context(), `UPDATE posts SET author = 'eve' WHERE id IN ('p1', 'p2')`)
@@ -279,7 +271,10 @@ func TestDeletionsAndChangesAtOnceDoNotHoldEachOtherUp(t *testing.T) {
 		bobs, err := s.CreatePost(ctx, IdempotencyKey{}, Post{Board: "free", Title: "t", Format: "plain", Author: "bob"})
 		ok(t, err)
 		work := []func(ctx context.Context, i int) error{
-			func(ctx context.Context, i int) error { _, err := s.DeleteAuthor(ctx, "ann", i%3 > 0); return err },
+			func(ctx context.Context, i int) error {
+				return s.PurgeAuthor(ctx, receipt(rand.Text()), "ann", i%3 > 0)
+			},
+			func(ctx context.Context, _ int) error { return s.purgeMarked(ctx) },
 			func(ctx context.Context, i int) error { return s.SetHidden(ctx, fmt.Sprint("p", i+1), i%2 == 0) },
 			func(ctx context.Context, i int) error { return s.DeletePost(ctx, fmt.Sprint("p", 300-i), 0) },
 			func(ctx context.Context, i int) error { return s.DeleteComment(ctx, fmt.Sprint("c", 300-i), 0) },
@@ -299,7 +294,7 @@ func TestDeletionsAndChangesAtOnceDoNotHoldEachOtherUp(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		eraseAll(t, s, "ann", true)
+		erase(t, s, "ann", true)
 		var counted, there int64
 		ok(t, s.db.QueryRow(ctx, `SELECT b.posts, (SELECT count(*) FROM posts p WHERE p.board = b.slug AND NOT p.hidden AND NOT p.removed)
 			FROM boards b WHERE b.slug = 'free'`).Scan(&counted, &there))

@@ -32,7 +32,8 @@ func (s *Store) once(ctx context.Context, r Receipt, act func(ctx context.Contex
 
 // PurgeAuthor notes that a person is to be removed, for an event, and leaves the work to
 // [Store.Purge], which it wakes: a person may have written very much, and the event's sender waits.
-// withPosts is as for [Store.DeleteAuthor]. Errors: ErrReceived.
+// withPosts what they wrote goes; otherwise it stays, without an author. They write nothing new for
+// a day. Errors: ErrReceived.
 func (s *Store) PurgeAuthor(ctx context.Context, r Receipt, author string, withPosts bool) error {
 	return s.once(ctx, r, func(ctx context.Context) error {
 		if err := s.markAuthor(ctx, author, withPosts); err != nil {

@@ -98,11 +98,6 @@ func (s *service) addRoutes(api *rest.API) {
 	user := read("get-user", "/v1/users/{id}", "Get a person's public profile", "")
 	user.Tags, user.Errors = []string{"users"}, []int{404}
 	rest.Route(api, rest.Access{Scopes: []string{"user:read", "user:lookup"}}, user, s.getUser)
-	rest.Route(api, mayDelete, huma.Operation{OperationID: "delete-user", Method: http.MethodDelete, Path: "/v1/users/{id}",
-		Summary: "Delete a person",
-		Description: "For the issuer, with a token of its own. All that the service keeps about the person goes, and their tokens make " +
-			"no new profile for a day: they get 410. The answer is the same if there is nothing to delete.",
-		Tags: []string{"users"}, Errors: []int{404}}, s.deleteUser)
 	users := huma.Operation{OperationID: "list-users", Method: http.MethodGet, Path: "/v1/users", Summary: "Get many public profiles at once",
 		Description: "For services that show people's names. Profiles come in the order of the ids; unknown ids are left out.",
 		Tags:        []string{"users"}, Errors: []int{422}}

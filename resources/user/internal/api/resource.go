@@ -28,7 +28,6 @@ var resource = rest.Resource{
 			People: true, Clients: true},
 		{Name: "user:write", Text: "Change one's own profile, settings and interests.", People: true},
 		{Name: "user:lookup", Text: "Read public profiles, also many at once. For services.", Clients: true},
-		{Name: "user:delete", Text: "Delete what is kept about a person. For the issuer.", Clients: true},
 	},
 	EncodedPaths: true, // ids are opaque, and may hold a slash
 	Problem:      problem,

@@ -9,10 +9,7 @@ import (
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
-// GET and DELETE /v1/users/{id}, and GET /v1/users?ids=…
-
-// mayDelete is for the issuer, which tells the services of accounts that were deleted there.
-var mayDelete = rest.Access{Scopes: []string{"user:delete"}, Client: true}
+// GET /v1/users/{id} and GET /v1/users?ids=…
 
 type publicProfile struct {
 	_           struct{} `json:"-" additionalProperties:"true"`
@@ -50,18 +47,6 @@ func (s *service) getUser(ctx context.Context, in *userInput) (*answer[publicPro
 		return nil, err
 	}
 	return newAnswer(newPublicProfile(p), p.Version, forAMinute).orUnchanged(in.IfNoneMatch, p.Version), nil
-}
-
-type deleteUserInput struct {
-	ID string `path:"id" doc:"The person's id, percent-encoded."`
-}
-
-func (s *service) deleteUser(ctx context.Context, in *deleteUserInput) (*struct{}, error) {
-	id, err := url.PathUnescape(in.ID)
-	if err != nil || !rest.ValidSubject(id) {
-		return nil, store.ErrNotFound // there cannot be such a person
-	}
-	return nil, s.store.DeletePerson(ctx, id)
 }
 
 type usersInput struct {

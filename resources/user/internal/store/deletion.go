@@ -20,10 +20,8 @@ var sweeps = []sqldb.Sweep{
 		Table: "people", Key: "id", Where: "deleted_at > 0 AND deleted_at <= $1", Order: "deleted_at"}},
 }
 
-// DeletePerson removes all that is kept about the person with the id, and keeps them from coming
-// back for a day ([Store.EnsureProfile]). A person who is not there is marked all the same. To
-// repeat it changes nothing.
-func (s *Store) DeletePerson(ctx context.Context, id string) error {
+// deletePerson is what PurgePerson does. To repeat it changes nothing.
+func (s *Store) deletePerson(ctx context.Context, id string) error {
 	// One row, emptied, is profile and mark: whoever makes or changes the profile at this moment
 	// comes before or after.
 	_, err := s.db.Exec(ctx, `INSERT INTO people (id, display_name, bio, avatar_url, website, filled, edited, asked_at, profile_version,

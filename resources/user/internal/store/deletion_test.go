@@ -27,7 +27,7 @@ func TestNothingIsLeftOfADeletedPerson(t *testing.T) {
 		}
 		ensure(t, s, "b")
 		for range 2 { // again it changes nothing
-			if err := s.DeletePerson(ctx, "a"); err != nil {
+			if err := s.deletePerson(ctx, "a"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -68,7 +68,7 @@ func TestADeletedPersonComesBackAfterADayAtTheEarliest(t *testing.T) {
 		ensure(t, s, "somebody")
 		ensure(t, s, "else")
 		for _, id := range []string{"somebody", "never seen"} {
-			if err := s.DeletePerson(t.Context(), id); err != nil {
+			if err := s.deletePerson(t.Context(), id); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -100,7 +100,7 @@ func TestADeletionWinsOverEveryCallAtTheSameTime(t *testing.T) {
 		for i := range 32 {
 			wg.Go(func() {
 				if i == 16 {
-					if err := s.DeletePerson(ctx, "a"); err != nil {
+					if err := s.deletePerson(ctx, "a"); err != nil {
 						t.Error(err)
 					}
 					return

@@ -31,9 +31,11 @@ func (s *Store) once(ctx context.Context, r Receipt, act func(ctx context.Contex
 	})
 }
 
-// PurgePerson is [Store.DeletePerson] for an event. Errors: ErrReceived.
+// PurgePerson removes all that is kept about the person with the id, for an event, and keeps them
+// from coming back for a day ([Store.EnsureProfile]). A person who is not there is marked all the
+// same. Errors: ErrReceived.
 func (s *Store) PurgePerson(ctx context.Context, r Receipt, id string) error {
-	return s.once(ctx, r, func(ctx context.Context) error { return s.DeletePerson(ctx, id) })
+	return s.once(ctx, r, func(ctx context.Context) error { return s.deletePerson(ctx, id) })
 }
 
 // NamePerson writes the name that the account has since a time into a profile that follows the

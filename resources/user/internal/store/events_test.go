@@ -23,7 +23,7 @@ func TestAnEventThatComesManyTimesAtOnceActsOnce(t *testing.T) {
 			wg.Go(func() {
 				switch err := s.once(ctx, Receipt{"e", until}, func(ctx context.Context) error {
 					acted.Add(1)
-					return s.DeletePerson(ctx, "a")
+					return s.deletePerson(ctx, "a")
 				}); {
 				case errors.Is(err, ErrReceived):
 					again.Add(1)
@@ -46,7 +46,7 @@ func TestAnEventThatCouldNotActActsWhenItComesAgain(t *testing.T) {
 		ensure(t, s, "a")
 		broken := errors.New("the power is gone")
 		if err := s.once(ctx, Receipt{"e", until}, func(ctx context.Context) error {
-			return errors.Join(s.DeletePerson(ctx, "a"), broken)
+			return errors.Join(s.deletePerson(ctx, "a"), broken)
 		}); !errors.Is(err, broken) {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestANewNameReachesAProfileThatFollowsTheIssuer(t *testing.T) {
 		}
 		name("a", "account", at(40))
 		want("own")
-		if err := s.DeletePerson(ctx, "a"); err != nil {
+		if err := s.deletePerson(ctx, "a"); err != nil {
 			t.Fatal(err)
 		}
 		name("a", "ghost", at(50))

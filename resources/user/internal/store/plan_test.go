@@ -33,10 +33,10 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				`INSERT INTO received_events (id, expires_at) ` + growthtest.Numbers + ` SELECT 'e' || i, 86400000000 + i FROM n`},
 			Calls: []growthtest.Call{
 				{Method: "Person", Do: func(ctx context.Context) error { _, err := s.Person(ctx, "p1"); return err }},
-				{Method: "DeletePerson", Do: func(ctx context.Context) error {
-					return errors.Join(s.DeletePerson(ctx, "p1"), s.DeletePerson(ctx, "p2"), s.DeletePerson(ctx, "new"))
+				{Method: "PurgePerson", Do: func(ctx context.Context) error {
+					return errors.Join(s.PurgePerson(ctx, Receipt{ID: "a"}, "p1"), s.PurgePerson(ctx, Receipt{ID: "b"}, "p2"),
+						s.PurgePerson(ctx, Receipt{ID: "c"}, "new"))
 				}},
-				{Method: "PurgePerson", Do: func(ctx context.Context) error { return s.PurgePerson(ctx, Receipt{ID: "new"}, "p3") }},
 				{Method: "NamePerson", Do: func(ctx context.Context) error {
 					return s.NamePerson(ctx, Receipt{ID: "newer"}, "p5", "n", time.Unix(1, 0))
 				}},
