@@ -80,6 +80,9 @@ func TestANewNameOfTheAccountReachesItsProfile(t *testing.T) {
 	p.Call("PATCH", "/v1/me", b, `{"display_name": "Own"}`, "If-Match", "*").Want(200)
 	p.Tell(rename("b", "Account"))
 	named(b, "Own")
+	if r := p.Call("GET", "/v1/me/export", a, "").Want(200); r.Text("name_told_at") == "" {
+		t.Error(r)
+	}
 	p.Tell(rename("nobody", "x"))
 	p.Call("GET", "/v1/users/nobody", p.Client("board", "user:lookup"), "").Want(404)
 }

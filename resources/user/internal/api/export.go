@@ -26,6 +26,7 @@ type export struct {
 	Profile       profile    `json:"profile"`
 	FollowsIssuer bool       `json:"follows_issuer" doc:"The profile takes over what the issuer says, until the person changes it."`
 	IssuerAskedAt *time.Time `json:"issuer_asked_at,omitempty" doc:"When the token was issued with which the issuer was asked last. Absent: never."`
+	NameToldAt    *time.Time `json:"name_told_at,omitempty" doc:"When the account got the name that the issuer told of last, by an event. Absent: never."`
 	Settings      settings   `json:"settings"`
 	Interests     interests  `json:"interests"`
 	Unused        unused     `json:"unused"`
@@ -57,6 +58,9 @@ func (s *service) exportMe(ctx context.Context, _ *struct{}) (*exportAnswer, err
 	}
 	if p.AskedAt.Unix() > 0 {
 		body.IssuerAskedAt = &p.AskedAt
+	}
+	if !p.NamedAt.IsZero() {
+		body.NameToldAt = &p.NamedAt
 	}
 	return &exportAnswer{`attachment; filename="maru-user.json"`, body}, nil
 }
