@@ -117,6 +117,7 @@ func NewStatusLists(ctx context.Context, cfg StatusConfig) (*StatusLists, error)
 	}
 	if cache, ok := cfg.Keys.(*Cache); ok {
 		s.cache = cache
+		follow.Keys = namedKeys{cache}
 		follow.KeyWithdrawn = cache.cache.Refetch
 		follow.Announced = func() bool {
 			announcement := cache.cache.Announcement()
@@ -126,6 +127,15 @@ func NewStatusLists(ctx context.Context, cfg StatusConfig) (*StatusLists, error)
 	var err error
 	s.follower, err = statuslist.New(ctx, follow)
 	return s, err
+}
+
+// namedKeys are keys that the issuer's own lists name. Who floods a verifier with
+// unknown keys must not delay them: a list signed with a new key may be the one
+// that withdraws the key of before.
+type namedKeys struct{ *Cache }
+
+func (k namedKeys) Keys(ctx context.Context, id string) ([]Key, error) {
+	return k.cache.Find(ctx, id)
 }
 
 // check decides whether a token that is good otherwise was revoked, or signed

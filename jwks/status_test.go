@@ -140,6 +140,36 @@ func TestWhatAWithdrawnKeySignedIsRefused(t *testing.T) {
 	}
 }
 
+func TestAFloodOfUnknownKeysDelaysNoWithdrawal(t *testing.T) {
+	t.Parallel()
+	iss := statusIssuer(t)
+	keys, err := jwks.NewCache(t.Context(), jwks.CacheConfig{Issuer: iss.URL()}) // with the usual cooldown
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: iss.URL(), Audience: audience, Keys: keys, Status: iss.StatusLists(t, keys)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := iss.AccessToken(t, jwkstest.Token{Audience: audience})
+	forged := iss.AccessToken(t, jwkstest.Token{Audience: audience, Mutate: func(header, _ map[string]any) { header["kid"] = "unknown" }})
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	// It has the key set fetched, which no token can for the next ten seconds.
+	if _, err := v.Verify(t.Context(), forged); !errors.Is(err, jwks.ErrUnknownKey) {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	iss.WithdrawKey(iss.KeyID())
+	for err = nil; err == nil; _, err = v.Verify(t.Context(), token) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if took := time.Since(began); took >= 8*time.Second {
+		t.Errorf("the withdrawn key's token was refused after %v", took)
+	}
+}
+
 func TestTokensWithoutAStatus(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

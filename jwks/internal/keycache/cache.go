@@ -35,6 +35,8 @@ const (
 	// firstRetry and Cooldown bound the pauses between attempts while the
 	// issuer does not answer.
 	firstRetry = 100 * time.Millisecond
+	// trustedCooldown is the pause between fetches that Find forces.
+	trustedCooldown = time.Second
 )
 
 // ErrUnavailable means that no key set is held, or the one held is too old, or
@@ -75,7 +77,8 @@ type Cache struct {
 	mu      sync.Mutex
 	flight  chan struct{} // closed at the end of the fetch that is wanted or under way; nil: none
 	fetched chan struct{} // closed, and made anew, at the end of each fetch
-	forced  time.Time     // when a fetch was last forced
+	forced  time.Time     // when a token last forced a fetch
+	sought  time.Time     // when Find last did
 	waiting int           // how many wait in findMissing
 	lastErr error         // why the last fetch failed; nil: it did not
 	missing missingKeys
@@ -189,7 +192,14 @@ func (c *Cache) Keys(ctx context.Context, id string) ([]jose.Key, error) {
 			return keys, nil
 		}
 	}
-	return c.findMissing(ctx, id)
+	return c.findMissing(ctx, id, false)
+}
+
+// Find is Keys for a key that the issuer itself has named: what tokens with
+// unknown keys have used up, the Cooldown and the places to wait, is not in its
+// way. It forces a fetch once a second at most.
+func (c *Cache) Find(ctx context.Context, id string) ([]jose.Key, error) {
+	return c.findMissing(ctx, id, true)
 }
 
 // usable returns what is held unless that is too old.
@@ -204,11 +214,11 @@ func (c *Cache) usable(now time.Time) *heldSet {
 // findMissing waits for a fetch that may bring the key, and looks again. If
 // the fetch under way when it was called does not bring the key, a second one
 // may: the issuer could have published the key in between. There is no third.
-func (c *Cache) findMissing(ctx context.Context, id string) ([]jose.Key, error) {
+func (c *Cache) findMissing(ctx context.Context, id string, trusted bool) ([]jose.Key, error) {
 	timeout := time.NewTimer(maxWait)
 	defer timeout.Stop()
 	for fetches := 0; ; fetches++ {
-		look := c.look(id, fetches < 2)
+		look := c.look(id, fetches < 2, trusted)
 		if look.wait == nil {
 			return look.keys, look.err
 		}
@@ -222,7 +232,7 @@ func (c *Cache) findMissing(ctx context.Context, id string) ([]jose.Key, error) 
 		case <-c.stopped:
 			err = errStopped
 		}
-		c.waited(id, look.forced && err == nil)
+		c.waited(id, look.forced && !trusted && err == nil)
 		if err != nil {
 			return nil, c.unavailable(err)
 		}
@@ -246,7 +256,7 @@ type look struct {
 
 // look says what is known of a key that a moment ago was not held, and what to
 // wait for if the caller may still wait.
-func (c *Cache) look(id string, mayWait bool) look {
+func (c *Cache) look(id string, mayWait, trusted bool) look {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -255,24 +265,28 @@ func (c *Cache) look(id string, mayWait bool) look {
 		if keys := held.lookup(id); len(keys) > 0 {
 			return look{keys: keys}
 		}
-		if c.missing.remembered(id, now) {
+		if !trusted && c.missing.remembered(id, now) {
 			return look{err: jose.ErrUnknownKey}
 		}
 	}
-	if mayWait && c.waiting >= maxWaiting {
+	if mayWait && !trusted && c.waiting >= maxWaiting {
 		return look{err: c.unavailableLocked(errCrowded)}
 	}
 	if mayWait && c.flight != nil {
 		c.waiting++
 		return look{wait: c.flight}
 	}
-	if !mayWait || now.Sub(c.forced) < c.cfg.Cooldown {
+	last, cooldown := &c.forced, c.cfg.Cooldown
+	if trusted {
+		last, cooldown = &c.sought, min(trustedCooldown, c.cfg.Cooldown)
+	}
+	if !mayWait || now.Sub(*last) < cooldown {
 		if held == nil || c.lastErr != nil {
 			return look{err: c.unavailableLocked(nil)}
 		}
 		return look{err: jose.ErrUnknownKey}
 	}
-	c.forced = now
+	*last = now
 	c.flight = make(chan struct{})
 	c.waiting++
 	c.wake()

@@ -153,6 +153,32 @@ func TestAFloodOfUnknownKeysForcesOneFetchACooldownAndHidesNoRotation(t *testing
 	})
 }
 
+func TestAFloodOfUnknownKeysHidesNoKeyThatTheIssuerNamed(t *testing.T) {
+	f := &fakeIssuer{}
+	bubble(t, f, nil, func(ctx context.Context, c *keycache.Cache) {
+		mustReady(t, ctx, c)
+		wantNoKey(t, ctx, c, "forged", jose.ErrUnknownKey) // which uses up the cooldown
+		wantNoKey(t, ctx, c, "b", jose.ErrUnknownKey)
+		f.set(func(f *fakeIssuer) { f.kids = []string{"b"} })
+		wantNoKey(t, ctx, c, "b", jose.ErrUnknownKey)
+		if keys, err := c.Find(ctx, "b"); err != nil || len(keys) != 1 || keys[0].ID() != "b" {
+			t.Fatalf("found %v, %v", keys, err)
+		}
+		wantKey(t, ctx, c, "b")
+
+		before := f.fetches()
+		for range 50 { // in five seconds
+			if keys, err := c.Find(ctx, "c"); !errors.Is(err, jose.ErrUnknownKey) {
+				t.Fatalf("found %v, %v", keys, err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if forced := f.fetches() - before; forced > 5 {
+			t.Errorf("%d fetches in 5 s, want one a second at most", forced)
+		}
+	})
+}
+
 func TestARotationIsSeenAtOnce(t *testing.T) {
 	t.Parallel()
 	f := &fakeIssuer{}
