@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -36,8 +35,8 @@ func (cmd afterRestoreCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return fmt.Errorf("%w; what has ended stays ended, and you can run the command again", err)
 		}
-		_, err = fmt.Fprintf(p.out, "ended %d sessions and %d grants with their codes and refresh tokens; removed %d device codes, %d requests under way, %d initial access tokens, %d invitations and %d consents; access tokens expire within %s\n",
-			ended.Sessions, ended.Grants, ended.DeviceCodes, ended.Requests, ended.InitialTokens, ended.Invitations, ended.Consents, p.settings.AccessTokenLifetime.Round(time.Second))
+		_, err = fmt.Fprintf(p.out, "ended %d sessions and %d grants with their codes and refresh tokens; removed %d device codes, %d requests under way, %d initial access tokens, %d invitations and %d consents; every access token is revoked\n",
+			ended.Sessions, ended.Grants, ended.DeviceCodes, ended.Requests, ended.InitialTokens, ended.Invitations, ended.Consents)
 		return err
 	})
 	if err != nil || !cmd.RotateKeys {

@@ -23,7 +23,9 @@ type clientCommands struct {
 	Show         clientShow         `cmd:"" help:"Print a client."`
 	Update       clientUpdate       `cmd:"" help:"Change a client. What you do not name stays as it is."`
 	Delete       clientDelete       `cmd:"" help:"Delete a client with its secrets, grants and consents."`
-	RotateSecret clientRotateSecret `cmd:"" help:"Give a client a new secret, and print it. The old one works for a while longer."`
+	Disable      clientDisable      `cmd:"" help:"Disable a client: it is refused everywhere, and all access tokens that it holds are revoked. What people gave it stays, for 'client enable'."`
+	Enable       clientEnable       `cmd:"" help:"Enable a disabled client again: its refresh tokens work, and it gets new access tokens."`
+	RotateSecret clientRotateSecret `cmd:"" help:"Give a client a new secret, and print it. The old one works for a while longer, unless it is compromised."`
 	InitialToken clientInitialToken `cmd:"" help:"Make a token with which others register clients themselves (--registration=token), and print it. It is shown only now."`
 	Import       clientImport       `cmd:"" help:"Create or update clients from a file of RFC 7591 metadata, all of them or none. Importing a file again changes nothing."`
 }
@@ -94,10 +96,14 @@ func (cmd clientList) Run(ctx context.Context, p *program) error {
 		return cli.List[client.Client]{
 			Page:    s.Clients.ListClients,
 			Key:     func(c client.Client) string { return c.ID },
-			Columns: "ID\tNAME\tAUTHENTICATION\tGRANTS\tTRUSTED\tUPDATED",
+			Columns: "ID\tNAME\tAUTHENTICATION\tGRANTS\tTRUSTED\tSTATE\tUPDATED",
 			Row: func(c client.Client) string {
-				return fmt.Sprintf("%s\t%s\t%s\t%s\t%t\t%s", c.ID, c.Name, c.TokenEndpointAuthMethod,
-					strings.Join(c.GrantTypes, " "), c.Trusted, c.UpdatedAt.Format(time.RFC3339))
+				state := "enabled"
+				if !c.DisabledAt.IsZero() {
+					state = "disabled"
+				}
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%t\t%s\t%s", c.ID, c.Name, c.TokenEndpointAuthMethod,
+					strings.Join(c.GrantTypes, " "), c.Trusted, state, c.UpdatedAt.Format(time.RFC3339))
 			},
 			JSON:  func(c client.Client) (any, error) { return clientDocument(directory.Issued{Client: c}) },
 			Array: true,
@@ -112,7 +118,7 @@ type clientShow struct {
 
 func (cmd clientShow) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
-		c, err := s.Clients.Client(ctx, cmd.ID)
+		c, err := s.Clients.Registered(ctx, cmd.ID)
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}
@@ -150,25 +156,82 @@ func (cmd clientDelete) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}
-		_, err = fmt.Fprintf(p.out, "deleted the client %s with its secrets, %d live grants and %d consents; access tokens that it holds expire within %s\n",
-			cmd.ID, gone.Grants, gone.Consents, p.settings.AccessTokenLifetime)
+		_, err = fmt.Fprintf(p.out, "deleted the client %s with its secrets, %d live grants and %d consents; its access tokens are revoked\n",
+			cmd.ID, gone.Grants, gone.Consents)
 		return err
 	})
 }
 
 type clientRotateSecret struct {
-	ID      string        `arg:"" name:"id" help:"Its client_id."`
-	Overlap time.Duration `help:"How long older secrets go on working. 0: they stop at once." default:"24h" env:"-"`
-	Format  string        `help:"json or text." enum:"json,text" default:"json" env:"-"`
+	ID          string        `arg:"" name:"id" help:"Its client_id."`
+	Overlap     time.Duration `help:"How long older secrets go on working. 0: they stop at once." default:"24h" env:"-"`
+	Compromised bool          `help:"Somebody else knows a secret. The older ones stop at once, whatever --overlap says, all access tokens of the client are revoked, and all grants end: people log in to it again. What they agreed to stays." env:"-"`
+	Format      string        `help:"json or text." enum:"json,text" default:"json" env:"-"`
 }
 
 func (cmd clientRotateSecret) Run(ctx context.Context, p *program) error {
+	if cmd.Compromised {
+		return cmd.compromised(ctx, p)
+	}
 	return p.withClients(ctx, client.Policy{}, func(clients *directory.Clients) error {
 		rotated, err := clients.RotateSecret(ctx, cmd.ID, cmd.Overlap)
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}
 		return printClient(p.out, cmd.Format, rotated)
+	})
+}
+
+// compromised prints the new secret before it removes what has ended already, which takes long if
+// there is much of it.
+func (cmd clientRotateSecret) compromised(ctx context.Context, p *program) error {
+	if err := p.withClients(ctx, client.Policy{}, func(clients *directory.Clients) error {
+		rotated, err := clients.RotateCompromised(ctx, cmd.ID)
+		if err != nil {
+			return clientError(cmd.ID, err)
+		}
+		return printClient(p.out, cmd.Format, rotated)
+	}); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(p.errs, "the old secrets, access tokens and grants of %s have ended; removing the grants…\n", cmd.ID); err != nil {
+		return err
+	}
+	return p.withStore(ctx, func(s *store.Store) error {
+		removed, err := s.RemoveEnded(ctx)
+		if err != nil {
+			return fmt.Errorf("removed %d grants; a server removes the rest: %w", removed, err)
+		}
+		_, err = fmt.Fprintf(p.errs, "removed %d grants\n", removed)
+		return err
+	})
+}
+
+type clientDisable struct {
+	ID string `arg:"" name:"id" help:"Its client_id."`
+}
+
+func (cmd clientDisable) Run(ctx context.Context, p *program) error {
+	return p.withStore(ctx, func(s *store.Store) error {
+		if err := s.DisableClient(ctx, cmd.ID); err != nil {
+			return clientError(cmd.ID, err)
+		}
+		_, err := fmt.Fprintf(p.out, "disabled the client %s; its access tokens are revoked, and its grants wait for 'client enable %s'\n", cmd.ID, cmd.ID)
+		return err
+	})
+}
+
+type clientEnable struct {
+	ID string `arg:"" name:"id" help:"Its client_id."`
+}
+
+func (cmd clientEnable) Run(ctx context.Context, p *program) error {
+	return p.withStore(ctx, func(s *store.Store) error {
+		if err := s.Clients.Enable(ctx, cmd.ID); err != nil {
+			return clientError(cmd.ID, err)
+		}
+		_, err := fmt.Fprintf(p.out, "enabled the client %s\n", cmd.ID)
+		return err
 	})
 }
 
@@ -288,8 +351,13 @@ func clientDocument(c directory.Issued) (json.RawMessage, error) {
 		IssuedAt  int64  `json:"client_id_issued_at"`
 		Secret    string `json:"client_secret,omitempty"`
 		ExpiresAt *int64 `json:"client_secret_expires_at,omitempty"`
+		// Of ours: when an operator disabled it.
+		DisabledAt int64 `json:"disabled_at,omitempty"`
 	}
 	more.IssuedAt = c.CreatedAt.Unix()
+	if !c.DisabledAt.IsZero() {
+		more.DisabledAt = c.DisabledAt.Unix()
+	}
 	if c.Secret != "" {
 		more.Secret, more.ExpiresAt = c.Secret, new(int64) // 0: never
 	}

@@ -31,7 +31,7 @@ type userCommands struct {
 	RemoveFactors userRemoveFactors `cmd:"" help:"Turn two-step verification off for a person who lost their phone and their recovery codes: their password alone lets them in then, and no browser is trusted any more. Make sure that it is them who ask. They are told."`
 	SetPassword   userSetPassword   `cmd:"" help:"Give an account a new password, for a person who forgot theirs: its sessions end, and everything it allowed to applications is revoked."`
 	ResetLink     userResetLink     `cmd:"" help:"Print a link by which a person who forgot their password chooses another one. It works once. Hand it over to them alone, by a way on which you know them: whoever has it can take the account, unless a second step is set up."`
-	SetRole       userSetRole       `cmd:"" help:"Replace the roles of an account. Tokens issued before keep the old roles until they expire."`
+	SetRole       userSetRole       `cmd:"" help:"Replace the roles of an account. If it loses one, access tokens that may say so are revoked; apps get new ones."`
 }
 
 type userSetClaims struct {
@@ -120,7 +120,7 @@ func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
 		}); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "%s has a new password; its sessions and grants have ended, access tokens end when they expire\n", user.Email)
+		_, err = fmt.Fprintf(p.out, "%s has a new password; its sessions and grants have ended, and its access tokens are revoked\n", user.Email)
 		return err
 	})
 }
@@ -271,7 +271,7 @@ func (cmd userDisable) Run(ctx context.Context, p *program) error {
 		if err := s.Users.SetDisabled(ctx, user.ID, true); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.out, "disabled %s; its sessions and grants have ended, access tokens end when they expire\n", user.Email)
+		_, err := fmt.Fprintf(p.out, "disabled %s; its sessions and grants have ended, and its access tokens are revoked\n", user.Email)
 		return err
 	})
 }

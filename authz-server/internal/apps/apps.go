@@ -28,7 +28,7 @@ type Apps struct {
 // App is what a person sees of the client, in the language of r. redirectURI is where the person
 // goes back to, or empty when they stay here. An app whose client is gone still has its id.
 func (a *Apps) App(r *http.Request, clientID, redirectURI string) (pages.App, error) {
-	c, err := a.Store.Clients.Client(r.Context(), clientID)
+	c, err := a.Store.Clients.Registered(r.Context(), clientID)
 	if errors.Is(err, store.ErrNotFound) {
 		return pages.App{ID: clientID}, nil
 	}

@@ -52,7 +52,7 @@ func (v *visit) answer(decided step) error {
 func (v *visit) answerOnce(ctx context.Context, decided step) (parameters url.Values, err error) {
 	var place *tokens.Place
 	if v.request.asksFor("token") {
-		taken, err := v.Tokens.TakePlace(ctx, v.request.Client.ID)
+		taken, err := v.Tokens.TakePlace(ctx, &v.request.Client)
 		if err != nil {
 			return nil, err
 		}

@@ -83,6 +83,12 @@ type Client struct {
 	// Set by the store, and not part of the JSON form.
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// DisabledAt is when an operator disabled it; zero: it is not disabled. Only the store's look-ups
+	// for operators return such a client.
+	DisabledAt time.Time
+	// Epoch counts how often all of its tokens were revoked at once. Tokens are issued in the epoch
+	// of which the client was read, or not at all.
+	Epoch     int64
 	Unvouched bool // it registered itself without an initial access token, or has a document: anybody can make one
 }
 

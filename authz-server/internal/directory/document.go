@@ -55,6 +55,9 @@ func (d *Clients) documentClient(ctx context.Context, id string) (client.Client,
 	}
 	stored, err := d.cfg.Store.Clients.Client(ctx, id)
 	known := err == nil
+	if errors.Is(err, store.ErrDisabled) {
+		return client.Client{}, err // whatever its document says
+	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return client.Client{}, err
 	}

@@ -130,7 +130,7 @@ func validSecret(secret string) bool {
 
 func (d *Clients) importOne(ctx context.Context, one importEntry) (Imported, error) {
 	result := Imported{ID: one.ID, Outcome: Unchanged}
-	before, hashes, err := d.cfg.Store.Clients.ClientWithSecrets(ctx, one.ID)
+	before, hashes, err := d.cfg.Store.Clients.RegisteredWithSecrets(ctx, one.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		result.Outcome = Created

@@ -59,7 +59,7 @@ func (d *Clients) Create(ctx context.Context, id string, members client.Patch) (
 		if made.Secret, err = d.followAuthMethod(ctx, &client.Client{TokenEndpointAuthMethod: client.AuthNone}, &c); err != nil {
 			return err
 		}
-		made.Client, err = d.cfg.Store.Clients.Client(ctx, c.ID)
+		made.Client, err = d.cfg.Store.Clients.Registered(ctx, c.ID)
 		return err
 	})
 	return made, err
@@ -70,7 +70,7 @@ func (d *Clients) Create(ctx context.Context, id string, members client.Patch) (
 func (d *Clients) Update(ctx context.Context, id string, members client.Patch) (Issued, error) {
 	var changed Issued
 	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
-		before, err := d.cfg.Store.Clients.Client(ctx, id)
+		before, err := d.cfg.Store.Clients.Registered(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (d *Clients) replace(ctx context.Context, before, after client.Client) (cha
 	if changed.Secret, err = d.followAuthMethod(ctx, &before, &after); err != nil {
 		return Issued{}, err
 	}
-	changed.Client, err = d.cfg.Store.Clients.Client(ctx, after.ID)
+	changed.Client, err = d.cfg.Store.Clients.Registered(ctx, after.ID)
 	return changed, err
 }
 
@@ -138,18 +138,40 @@ func (d *Clients) RotateSecret(ctx context.Context, id string, overlap time.Dura
 	}
 	rotated := Issued{Secret: opaque.New()}
 	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) (err error) {
-		rotated.Client, err = d.cfg.Store.Clients.Client(ctx, id)
-		switch {
-		case err != nil:
+		if rotated.Client, err = d.withSecret(ctx, id); err != nil {
 			return err
-		case rotated.Public():
-			return ErrPublic
-		case !rotated.HasSecret():
-			return ErrOwnKeys
 		}
 		return d.cfg.Store.Clients.AddClientSecret(ctx, id, opaque.Hash(rotated.Secret), d.now().Add(overlap))
 	})
 	return rotated, err
+}
+
+// RotateCompromised gives a client a new secret in place of one that somebody else knows: the older
+// ones, all access tokens that the client holds and all grants to it end at once. The rows of the
+// grants stay until [store.Store.RemoveEnded]. The errors are those of [Clients.RotateSecret].
+func (d *Clients) RotateCompromised(ctx context.Context, id string) (Issued, error) {
+	rotated := Issued{Secret: opaque.New()}
+	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) (err error) {
+		if rotated.Client, err = d.withSecret(ctx, id); err != nil {
+			return err
+		}
+		return d.cfg.Store.Clients.Compromised(ctx, id, opaque.Hash(rotated.Secret))
+	})
+	return rotated, err
+}
+
+// withSecret is a client that has a secret.
+func (d *Clients) withSecret(ctx context.Context, id string) (client.Client, error) {
+	c, err := d.cfg.Store.Clients.Registered(ctx, id)
+	switch {
+	case err != nil:
+		return c, err
+	case c.Public():
+		return c, ErrPublic
+	case !c.HasSecret():
+		return c, ErrOwnKeys
+	}
+	return c, nil
 }
 
 // Remove removes a client with its secrets, grants and consents. [store.ErrNotFound]: there is no

@@ -26,29 +26,32 @@ const (
 type lease struct {
 	mu       sync.Mutex
 	block    statuses.Block
+	epoch    int64 // of the client
 	next     int64 // the position, counted from block.First
 	from, to time.Time
 }
 
 var errJoined = errors.New("a place in a status list is taken before a transaction, not in it")
 
-// Next returns an index that no token has yet, for a token of a client. Now and then, it leases a
-// block: call it outside of transactions. It writes nothing else.
-func (l *Lists) Next(ctx context.Context, clientID string) (Ref, error) {
-	one := l.lease(clientID)
+// Next returns an index that no token has yet, for a token of a client as it was read, or of the
+// issuer itself. Now and then, it leases a block: call it outside of transactions. It writes nothing
+// else. store.ErrNotFound: the client was removed or disabled since it was read, or all its tokens
+// were revoked.
+func (l *Lists) Next(ctx context.Context, of statuses.Holder) (Ref, error) {
+	one := l.lease(of.ClientID)
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	now := l.cfg.Now()
-	if one.next >= one.block.Size || now.Before(one.from) || !now.Before(one.to) {
+	if one.next >= one.block.Size || one.epoch != of.Epoch || now.Before(one.from) || !now.Before(one.to) {
 		if l.cfg.Blocks.InTransaction(ctx) {
 			return Ref{}, errJoined
 		}
 		size := one.size(now)
-		block, err := l.cfg.Blocks.Lease(ctx, clientID, size, now.Add(leaseFor+l.cfg.TokenLifetime), newName())
+		block, err := l.cfg.Blocks.Lease(ctx, of, size, now.Add(leaseFor+l.cfg.TokenLifetime), newName())
 		if err != nil {
 			return Ref{}, err
 		}
-		one.block, one.next, one.from, one.to = block, 0, now, now.Add(leaseFor)
+		one.block, one.epoch, one.next, one.from, one.to = block, of.Epoch, 0, now, now.Add(leaseFor)
 	}
 	position := one.block.First + one.next
 	one.next++

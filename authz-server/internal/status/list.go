@@ -228,6 +228,24 @@ func compress(bits []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// Revoked tells whether an index is invalid, as the list says that is published now. Those of a list
+// that does not exist are: it was of a database that a backup replaced. The error is a failure of
+// the database.
+func (l *Lists) Revoked(ctx context.Context, r Ref) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.poll(ctx, pollEvery); err != nil {
+		return false, err
+	}
+	if l.known[r.List] == nil { // it may be new
+		if err := l.poll(ctx, 0); err != nil {
+			return false, err
+		}
+	}
+	one := l.known[r.List]
+	return one == nil || one.bits[r.Index/8]&(1<<(r.Index%8)) != 0, nil
+}
+
 // URIs returns the addresses of all lists, in order. The error is a failure of the database.
 func (l *Lists) URIs(ctx context.Context) ([]string, error) {
 	l.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/keys/keystest"
 	"github.com/maru-auth/maru/authz-server/internal/status"
@@ -38,6 +39,9 @@ func replicaAndKeys(t *testing.T, w *storetest.World) (*status.Lists, *keys.Ring
 	log, now := slog.New(slog.DiscardHandler), func() time.Time { return w.Now }
 	if w.Count(t, "signing_keys") == 0 {
 		keystest.Fill(t, w.Keys, w.Now)
+		for _, id := range []string{"other", "client 0", "client 1", "client 2"} {
+			storetest.OK(t, w.Clients.CreateClient(t.Context(), client.Client{ID: id}))
+		}
 	}
 	ring, err := keys.Open(t.Context(), keys.Config{Store: w.Keys, KEK: keystest.KEK(t), Now: now, Log: log})
 	storetest.OK(t, err)
@@ -51,7 +55,7 @@ func replicaAndKeys(t *testing.T, w *storetest.World) (*status.Lists, *keys.Ring
 
 func next(t *testing.T, l *status.Lists, client string) status.Ref {
 	t.Helper()
-	ref, err := l.Next(t.Context(), client)
+	ref, err := l.Next(t.Context(), statuses.Holder{ClientID: client})
 	storetest.OK(t, err)
 	return ref
 }
@@ -111,7 +115,7 @@ func TestNoTwoTokensShareAPlace(t *testing.T) {
 		for i := range 8 {
 			wg.Go(func() {
 				for range 200 {
-					ref, err := replicas[i%2].Next(t.Context(), fmt.Sprint("client ", i%3))
+					ref, err := replicas[i%2].Next(t.Context(), statuses.Holder{ClientID: fmt.Sprint("client ", i%3)})
 					if err != nil {
 						t.Error(err)
 						return
@@ -139,7 +143,7 @@ func TestAPlaceCostsNoWriteOfItsOwn(t *testing.T) {
 		next(t, l, "app")
 		statements := storetest.Statements(t.Context(), func(ctx context.Context) {
 			for range 15 {
-				if _, err := l.Next(ctx, "app"); err != nil {
+				if _, err := l.Next(ctx, statuses.Holder{ClientID: "app"}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -164,6 +168,9 @@ func TestAPlaceCostsNoWriteOfItsOwn(t *testing.T) {
 func TestAFullListIsFollowedByAnother(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {
 		l := replica(t, w)
+		for i := range 8 {
+			storetest.OK(t, w.Clients.CreateClient(t.Context(), client.Client{ID: fmt.Sprint("other ", i)}))
+		}
 		first := next(t, l, "app")
 		w.Exec(t, `UPDATE status_lists SET leased = $1`, int64(statuses.ListSize-3))
 		var mu sync.Mutex
@@ -171,7 +178,7 @@ func TestAFullListIsFollowedByAnother(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 8 {
 			wg.Go(func() {
-				ref, err := l.Next(t.Context(), fmt.Sprint("other ", i))
+				ref, err := l.Next(t.Context(), statuses.Holder{ClientID: fmt.Sprint("other ", i)})
 				if err != nil {
 					t.Error(err)
 				}
@@ -361,7 +368,7 @@ func TestALeaseIsNoPartOfATransaction(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {
 		l := replica(t, w)
 		err := w.Tx(t.Context(), func(ctx context.Context) error {
-			_, err := l.Next(ctx, "app")
+			_, err := l.Next(ctx, statuses.Holder{ClientID: "app"})
 			return err
 		})
 		if err == nil {

@@ -170,16 +170,30 @@ func (s *planned) ofGrants() {
 	s.add("NoteStatus", func(ctx context.Context) error {
 		return s.Grants.NoteStatus(ctx, "g3", grants.Note{Status: "l1/1", Expires: soon, Lifetime: time.Minute})
 	})
-	s.add("Lease", func(ctx context.Context) error { _, err := s.Statuses.Lease(ctx, "c1", 16, soon, "new"); return err })
+	s.add("Lease", func(ctx context.Context) error {
+		_, err := s.Statuses.Lease(ctx, statuses.Holder{ClientID: "c1"}, 16, soon, "new")
+		return err
+	})
 	s.add("Lease", func(ctx context.Context) error { // of a list that has no room
-		_, err := s.Statuses.Lease(ctx, "c1", statuses.ListSize, soon, "new")
+		_, err := s.Statuses.Lease(ctx, statuses.Holder{ClientID: "c1"}, statuses.ListSize, soon, "new")
 		return err
 	})
 	s.add("Lists", func(ctx context.Context) error { _, err := s.Statuses.Lists(ctx); return err })
 	s.add("RevokedBlocks", func(ctx context.Context) error { _, err := s.Statuses.RevokedBlocks(ctx, soon); return err })
 	s.add("RevokeClient", func(ctx context.Context) error { return s.Statuses.RevokeClient(ctx, "c3") })
+	s.add("Disable", func(ctx context.Context) error { return s.Clients.Disable(ctx, "c4") })
+	s.add("Enable", func(ctx context.Context) error { return s.Clients.Enable(ctx, "c4") })
+	s.add("Compromised", func(ctx context.Context) error { return s.Clients.Compromised(ctx, "c4", key(0)) })
+	s.add("RemoveEnded", func(ctx context.Context) error { _, err := s.RemoveEnded(ctx); return err })
+	s.add("DisableClient", func(ctx context.Context) error { return s.DisableClient(ctx, "c5") })
+	s.add("Registered", func(ctx context.Context) error { _, err := s.Clients.Registered(ctx, "c1"); return err })
+	s.add("RegisteredWithSecrets", func(ctx context.Context) error { _, _, err := s.Clients.RegisteredWithSecrets(ctx, "c1"); return err })
+	s.add("ToCleanUp", func(ctx context.Context) error { _, err := s.Clients.ToCleanUp(ctx); return err })
+	s.add("CleanedUp", func(ctx context.Context) error { return s.Clients.CleanedUp(ctx, registry.Ended{ID: "c100", Since: 1}) })
+	s.add("RevokeExchanged", func(ctx context.Context) error { return s.Grants.RevokeExchanged(ctx, "c1") })
+	s.add("RevokeTokensOf", func(ctx context.Context) error { return s.Grants.RevokeTokensOf(ctx, "u1", accounts.RolesScope) })
 	s.add("RevokeAll", func(ctx context.Context) error { return s.Statuses.RevokeAll(ctx) })
-	s.add("TokenRevoked", func(ctx context.Context) error { _, err := s.Grants.TokenRevoked(ctx, "x1"); return err })
+	s.add("TokenRevoked", func(ctx context.Context) error { _, err := s.Grants.TokenRevoked(ctx, "x1", "c1"); return err })
 }
 
 func (s *planned) ofInteractions() {

@@ -35,6 +35,8 @@ var grown = []string{
 		` + growthtest.Numbers + ` SELECT 'c' || i, '{"client_name":"n","backchannel_logout_uri":"https://a.example/"}', i, i FROM n`,
 	`INSERT INTO clients (id, metadata, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'https://' || i || '.example/', '{"client_name":"n"}', i, 0 FROM n`,
+	`UPDATE users SET roles = 'moderator' WHERE id = 'u1'`,
+	`UPDATE clients SET grants_since = 1 WHERE created_at % 100 = 0 AND updated_at > 0`,
 	`INSERT INTO client_secrets (client_id, secret_hash, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT 'c' || i, CAST('x' || i AS BYTEA), i, i * 1000 FROM n`,
 	`INSERT INTO registration_tokens (client_id, token_hash, vouched, checked_at)
@@ -85,7 +87,7 @@ var grown = []string{
 	`INSERT INTO quotas (subject, taken, ends_at) ` + growthtest.Numbers + ` SELECT 'x' || i, 1, i * 1000 FROM n`,
 	`INSERT INTO grants (id, client_id, user_id, session_id, scope, audience, offline, auth_time, acr, amr, created_at, expires_at, revoked_at)
 		` + growthtest.Numbers + ` SELECT 'g' || i, 'c1', 'u' || CASE WHEN i <= 500 THEN 1 ELSE i END,
-		CASE WHEN i <= 500 THEN 's1' ELSE 's' || i END, '', '',
+		CASE WHEN i <= 500 THEN 's1' ELSE 's' || i END, CASE WHEN i <= 250 THEN 'board:moderate' ELSE '' END, '',
 		i % 2 = 0, i, '', '', i, CASE WHEN i > 500 THEN i * 1000 - 86400000000 + 86400000000 * (i % 2) ELSE 9000000000000 END,
 		CASE WHEN i > 500 AND i % 2 = 0 THEN i * 1000 ELSE 0 END FROM n`,
 	`INSERT INTO authorization_codes (code_hash, grant_id, active, redirect_uri, code_challenge, nonce, jkt, expires_at)

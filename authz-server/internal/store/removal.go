@@ -73,6 +73,39 @@ func (s *Store) purgeClients(ctx context.Context, _ time.Time) (rows int64, err 
 	return rows, nil
 }
 
+// DisableClient disables a client (see [registry.Clients.Disable]). The tokens that others exchanged
+// from its grants are revoked after that, in batches; if that ends early, call it again.
+// ErrNotFound: there is none with that id.
+func (s *Store) DisableClient(ctx context.Context, id string) error {
+	if err := s.Clients.Disable(ctx, id); err != nil {
+		return err
+	}
+	return s.Grants.RevokeExchanged(ctx, id)
+}
+
+// RemoveEnded removes the rows of the grants that [registry.Clients.Compromised] ended, and revokes
+// the tokens that others exchanged from them. It works in batches, and returns how many grants there
+// were. If it ends early, Sweep or another call goes on with it.
+func (s *Store) RemoveEnded(ctx context.Context) (rows int64, err error) {
+	clients, err := s.Clients.ToCleanUp(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, one := range clients {
+		gone, _, err := s.Grants.Remove(ctx, `SELECT id FROM grants
+			WHERE client_id = $1 AND created_at < $2 ORDER BY client_id, created_at LIMIT 200`,
+			one.ID, one.Since)
+		rows += gone
+		if err == nil {
+			err = s.Clients.CleanedUp(ctx, one)
+		}
+		if err != nil {
+			return rows, err
+		}
+	}
+	return rows, nil
+}
+
 // Ended counts what EndAll removed.
 type Ended struct {
 	Sessions, Grants, DeviceCodes, Requests, InitialTokens, Invitations, Consents int64

@@ -34,6 +34,7 @@ var (
 	ErrNotFound = row.ErrNotFound
 	ErrExists   = row.ErrExists
 	ErrStale    = row.ErrStale
+	ErrDisabled = row.ErrDisabled // of a client; it is an ErrNotFound
 
 	// ErrUnavailable says that the database cannot do it at the moment. See [sqldb.ErrUnavailable].
 	ErrUnavailable = sqldb.ErrUnavailable
@@ -129,6 +130,8 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		s.Invitations.Sweeps(), s.Statuses.Sweeps(),
 		// This has batches of its own, so one step does all of it.
 		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},
+		[]sqldb.Sweep{{Name: "grants to clients whose secret was compromised", Batch: math.MaxInt64,
+			Step: func(ctx context.Context, _ time.Time) (int64, error) { return s.RemoveEnded(ctx) }}},
 	)
 }
 

@@ -119,8 +119,10 @@ func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenReq
 		answer.RefreshToken = token
 		return answer, cfg.keep(ctx, c, g)
 	}
-	answer.RefreshToken, err = cfg.rotate(ctx, c, p, token, note)
-	return answer, err
+	if answer.RefreshToken, err = cfg.rotate(ctx, c, p, token, note); err != nil {
+		return nil, err
+	}
+	return answer, cfg.Tokens.ConfirmRoles(ctx, g, access)
 }
 
 // keep leaves a grant its refresh token. FAPI 2.0 Security Profile §5.3.2.1 no. 9: no rotation; the

@@ -202,6 +202,6 @@ func (cfg *Config) redeem(r redemption) protocol.Finish {
 		case !won:
 			return nil, r.lost(ctx)
 		}
-		return answer, nil
+		return answer, cfg.Tokens.ConfirmRoles(ctx, r.grant, access)
 	}
 }

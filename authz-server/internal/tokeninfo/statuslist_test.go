@@ -1,10 +1,6 @@
 package tokeninfo_test
 
 import (
-	"bytes"
-	"compress/zlib"
-	"encoding/base64"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,45 +12,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
-
-// place is where the status of a token is.
-func place(f *providertest.Fixture, token string) (uri string, index int) {
-	f.T.Helper()
-	_, claims := providertest.Decode(f.T, token)
-	status, _ := claims["status"].(map[string]any)
-	list, _ := status["status_list"].(map[string]any)
-	uri, _ = list["uri"].(string)
-	number, ok := list["idx"].(float64)
-	if !ok || !strings.HasPrefix(uri, f.Issuer+"/oauth2/status/") {
-		f.T.Fatalf("the claim status: %v", claims["status"])
-	}
-	return uri, int(number)
-}
-
-// invalid tells what the published list says of a token, a second later.
-func invalid(f *providertest.Fixture, token string) bool {
-	f.T.Helper()
-	f.Clock.Advance(time.Second)
-	uri, index := place(f, token)
-	a := f.Do(f.Request("GET", strings.TrimPrefix(uri, f.Issuer), nil))
-	if a.Status != http.StatusOK {
-		f.T.Fatalf("%d %s", a.Status, a.Body)
-	}
-	_, claims := providertest.Decode(f.T, a.Body)
-	packed, err := base64.RawURLEncoding.DecodeString(claims["status_list"].(map[string]any)["lst"].(string))
-	if err != nil {
-		f.T.Fatal(err)
-	}
-	unpacked, err := zlib.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		f.T.Fatal(err)
-	}
-	bits, err := io.ReadAll(unpacked)
-	if err != nil {
-		f.T.Fatal(err)
-	}
-	return bits[index/8]>>(index%8)&1 == 1
-}
 
 // Whatever ends a token shows in its list, and nothing else does.
 func TestWhatEndsATokenShowsInItsStatusList(t *testing.T) {
@@ -169,12 +126,12 @@ func TestWhatEndsATokenShowsInItsStatusList(t *testing.T) {
 				alive = alive[2:]
 			}
 			for i, token := range over {
-				if !invalid(f, token) {
+				if !f.Invalid(token) {
 					t.Errorf("%s: token %d of those that end is valid", one.name, i)
 				}
 			}
 			for i, token := range append(more, alive...) {
-				if invalid(f, token) {
+				if f.Invalid(token) {
 					t.Errorf("%s: token %d of those that live on is invalid", one.name, i)
 				}
 			}
@@ -206,7 +163,7 @@ func TestManyRefreshesOfAGrantAreAllRevoked(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, token := range held {
-			if !invalid(f, token) {
+			if !f.Invalid(token) {
 				t.Fatalf("token %d is valid", i)
 			}
 		}
@@ -230,7 +187,7 @@ func TestStatusListsArePublished(t *testing.T) {
 	}
 	token := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code())).Access
 	f.Clock.Advance(time.Second)
-	uri, _ := place(f, token)
+	uri, _ := f.Place(token)
 	path := strings.TrimPrefix(uri, f.Issuer)
 	a := get(path, "Origin", "https://app.example")
 	header, claims := providertest.Decode(t, a.Body)
@@ -264,7 +221,7 @@ func TestTokensOfTheImplicitFlowHaveAStatus(t *testing.T) {
 	front := a.Parameter("access_token")
 	back := f.Tokens(f.Token("old", providertest.CodeGrant(a.Parameter("code")))).Access
 	f.Token("old", providertest.CodeGrant(a.Parameter("code"))).WantError(t, 400, "invalid_grant")
-	if !invalid(f, front) || !invalid(f, back) {
+	if !f.Invalid(front) || !f.Invalid(back) {
 		t.Error("a token is valid after its code came twice")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
+	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 )
 
 // AccessClaims are the claims of an access token (RFC 9068 §2.2).
@@ -72,9 +73,6 @@ func (c *AccessClaims) GrantID() string {
 	return grant
 }
 
-// rolesScope is the scope that asks for a person's roles in the access token.
-const rolesScope = "board:moderate"
-
 // AccessSpec is what an access token is to be good for.
 type AccessSpec struct {
 	Scope      []string
@@ -90,7 +88,7 @@ type AccessSpec struct {
 
 // ForService issues a service's token of its own (RFC 6749 §4.4). It writes no row for it.
 func (i *Issuer) ForService(ctx context.Context, c *client.Client, want AccessSpec) (string, error) {
-	place, err := i.status.Next(ctx, c.ID)
+	place, err := i.nextPlace(ctx, c)
 	if err != nil {
 		return "", err
 	}
@@ -118,7 +116,7 @@ const ownLifetime = time.Minute
 // whom want.Subject names if it is not empty. It belongs to no grant, and nobody else gets to see
 // it.
 func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want AccessSpec) (string, error) {
-	place, err := i.status.Next(ctx, i.url)
+	place, err := i.status.Next(ctx, statuses.Holder{})
 	if err != nil {
 		return "", err
 	}
@@ -148,14 +146,14 @@ func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want Access
 // itself. The caller gives the note to the write that spends what the token is issued for, so that
 // the token ends with the grant.
 func (i *Issuer) Access(ctx context.Context, c *client.Client, g *grants.Grant, want AccessSpec) (token string, note grants.Note, err error) {
-	place, noted := i.shared(c.ID, g)
+	place, noted := i.shared(c, g)
 	if !noted || len(g.Statuses) < maxStatuses {
 		if want.Place != nil {
 			place = want.Place.ref
-		} else if place, err = i.status.Next(ctx, c.ID); err != nil {
+		} else if place, err = i.nextPlace(ctx, c); err != nil {
 			return "", note, err
 		}
-		note = i.note(c.ID, g, place)
+		note = i.note(c, g, place)
 	}
 	token, err = i.access(ctx, c, g, want, place)
 	return token, note, err
@@ -166,13 +164,13 @@ func (i *Issuer) Access(ctx context.Context, c *client.Client, g *grants.Grant, 
 // place in the status lists for a while, and only a new place is noted. The error is
 // oauth.InvalidGrant if the grant has just ended.
 func (i *Issuer) AccessAgain(ctx context.Context, c *client.Client, g *grants.Grant, want AccessSpec) (string, error) {
-	place, ok := i.shared(c.ID, g)
+	place, ok := i.shared(c, g)
 	if !ok {
 		var err error
-		if place, err = i.status.Next(ctx, c.ID); err != nil {
+		if place, err = i.nextPlace(ctx, c); err != nil {
 			return "", err
 		}
-		if err := i.Note(ctx, g, i.note(c.ID, g, place)); err != nil {
+		if err := i.Note(ctx, g, i.note(c, g, place)); err != nil {
 			return "", err
 		}
 	}
@@ -215,7 +213,7 @@ func (i *Issuer) access(ctx context.Context, c *client.Client, g *grants.Grant, 
 		claims.Expiry = min(claims.Expiry, want.Expiry)
 	}
 	claims.bind(want)
-	if slices.Contains(want.Scope, rolesScope) {
+	if slices.Contains(want.Scope, accounts.RolesScope) {
 		user, err := i.store.Users.User(ctx, g.UserID)
 		if err != nil {
 			return "", err
@@ -234,7 +232,8 @@ func (i *Issuer) accessAlg(c *client.Client) string {
 }
 
 // Live reads an access token that is valid now: issued here, unexpired, and neither it nor its
-// grant revoked. The error is ErrInvalid, or a failure of the database.
+// grant revoked, nor its client gone or disabled. Beside that it agrees with the status lists, which
+// also know what else was revoked, half a second ago at most. The error is ErrInvalid, or a failure of the database.
 func (i *Issuer) Live(ctx context.Context, token string) (AccessClaims, error) {
 	var claims AccessClaims
 	if err := i.verify(ctx, token, typeAccess, &claims); err != nil {
@@ -243,7 +242,14 @@ func (i *Issuer) Live(ctx context.Context, token string) (AccessClaims, error) {
 	if claims.Issuer != i.url || i.now().Unix() >= claims.Expiry {
 		return claims, ErrInvalid
 	}
-	revoked, err := i.store.Grants.TokenRevoked(ctx, claims.ID)
+	holder := claims.ClientID
+	if holder == i.url { // a token of our own
+		holder = ""
+	}
+	revoked, err := i.store.Grants.TokenRevoked(ctx, claims.ID, holder)
+	if err == nil && !revoked {
+		revoked, err = i.listed(ctx, &claims)
+	}
 	if err != nil {
 		return claims, err
 	}
@@ -260,6 +266,42 @@ func (i *Issuer) Live(ctx context.Context, token string) (AccessClaims, error) {
 		}
 	}
 	return claims, nil
+}
+
+// listed tells whether a token is invalid by its status list.
+func (i *Issuer) listed(ctx context.Context, claims *AccessClaims) (bool, error) {
+	if claims.Status == nil {
+		return false, nil
+	}
+	ref, ok := i.status.Ref(claims.Status.List.URI, claims.Status.List.Index)
+	if !ok {
+		return true, nil
+	}
+	return i.status.Revoked(ctx, ref)
+}
+
+// errRolesChanged is rare enough for an error: the app asks again.
+var errRolesChanged = oauth.TemporarilyUnavailable.Because("the person's roles were changed just now; ask again")
+
+// ConfirmRoles makes sure that a token of a grant, which [Issuer.Access] issued and whose note is
+// written by now, says no roles that its person has lost. Whoever takes a role revokes the tokens
+// that are noted; this finds those that were noted just after.
+func (i *Issuer) ConfirmRoles(ctx context.Context, g *grants.Grant, token string) error {
+	var claims AccessClaims
+	if !slices.Contains(g.Scope, accounts.RolesScope) {
+		return nil
+	}
+	if err := i.verify(ctx, token, typeAccess, &claims); err != nil {
+		return err
+	}
+	if len(claims.Roles) == 0 {
+		return nil
+	}
+	user, err := i.store.Users.User(ctx, g.UserID)
+	if err == nil && len(oauth.Without(claims.Roles, user.Roles)) > 0 {
+		err = errRolesChanged
+	}
+	return err
 }
 
 // Person is the person of an access token, whose subject may be pairwise: the grant knows whose it

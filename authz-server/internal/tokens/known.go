@@ -21,7 +21,7 @@ type Known struct {
 func (i *Issuer) KnownAs(ctx context.Context, userID string, ids []string, trusted []client.Client) (all []Known, err error) {
 	clients := slices.Clone(trusted)
 	for _, id := range ids {
-		found, err := i.store.Clients.Client(ctx, id)
+		found, err := i.store.Clients.Registered(ctx, id) // services know the person, though the client is disabled
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}

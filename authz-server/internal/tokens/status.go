@@ -4,10 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"strings"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/status"
+	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
+	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 )
 
 // Status is the claim that says where a token's place in the status lists is
@@ -27,9 +33,19 @@ type StatusRef struct {
 type Place struct{ ref status.Ref }
 
 // TakePlace takes a place for a token of a client. Call it outside of transactions.
-func (i *Issuer) TakePlace(ctx context.Context, clientID string) (Place, error) {
-	ref, err := i.status.Next(ctx, clientID)
+func (i *Issuer) TakePlace(ctx context.Context, c *client.Client) (Place, error) {
+	ref, err := i.nextPlace(ctx, c)
 	return Place{ref}, err
+}
+
+// nextPlace is a place for a token of a client. The error is oauth.InvalidClient if the client must
+// not have tokens any more.
+func (i *Issuer) nextPlace(ctx context.Context, c *client.Client) (status.Ref, error) {
+	ref, err := i.status.Next(ctx, statuses.Holder{ClientID: c.ID, Epoch: c.Epoch})
+	if errors.Is(err, store.ErrNotFound) {
+		err = oauth.InvalidClient.Because("the client was just removed or disabled, or its secret was rotated")
+	}
+	return ref, err
 }
 
 func (i *Issuer) claim(ref status.Ref) *Status {
@@ -41,29 +57,30 @@ func (i *Issuer) claim(ref status.Ref) *Status {
 const maxStatuses = 5 << 10
 
 // note is what the grant's row is told of a token of a client with this place.
-func (i *Issuer) note(clientID string, g *grants.Grant, ref status.Ref) grants.Note {
+func (i *Issuer) note(c *client.Client, g *grants.Grant, ref status.Ref) grants.Note {
 	return grants.Note{
-		Status:  ref.String() + ownerTag(clientID, g),
+		Status:  ref.String() + ownerTag(c, g),
 		Expires: i.now().Add(i.Lifetimes.AccessToken), Lifetime: i.Lifetimes.AccessToken,
 	}
 }
 
-// ownerTag marks statuses of tokens that another client than the grant's holds, by exchange.
-func ownerTag(clientID string, g *grants.Grant) string {
-	if clientID == g.ClientID {
+// ownerTag marks statuses of tokens that another client than the grant's holds, by exchange, and of
+// each epoch of a client and of a grant: the places of those before are revoked.
+func ownerTag(c *client.Client, g *grants.Grant) string {
+	if c.ID == g.ClientID && c.Epoch == 0 && g.Epoch == 0 {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(clientID))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %s", c.Epoch, g.Epoch, c.ID))
 	return ";" + base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
 // shared is the place of the last token of the grant that the client got in this period, if there
 // is one. The row remembers it for as long as a token that is issued now lives.
-func (i *Issuer) shared(clientID string, g *grants.Grant) (ref status.Ref, ok bool) {
+func (i *Issuer) shared(c *client.Client, g *grants.Grant) (ref status.Ref, ok bool) {
 	if i.now().Sub(g.StatusesSince) >= i.Lifetimes.AccessToken {
 		return ref, false
 	}
-	tag := ownerTag(clientID, g)
+	tag := ownerTag(c, g)
 	for one := range strings.FieldsSeq(g.Statuses) {
 		if place, owner, _ := strings.Cut(one, ";"); owner == strings.TrimPrefix(tag, ";") {
 			if found, valid := status.ParseRef(place); valid {

@@ -128,16 +128,30 @@ func (s *Users) claimsChanged(ctx context.Context, id, by string, claims map[str
 		Cause: streams.Cause{By: by, Reason: "The account was changed."}, Claims: claims}})
 }
 
-// SetRoles replaces a person's roles. Tokens issued before keep the old ones until they expire.
+// SetRoles replaces a person's roles. If that takes one away, access tokens that may say so are
+// revoked, but not their grants: apps get new tokens.
 func (s *Users) SetRoles(ctx context.Context, id string, roles []string) error {
 	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
 	if roles == nil {
 		roles = []string{}
 	}
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET roles = $1, updated_at = $2 WHERE id = $3`,
-			strings.Join(roles, " "), sqldb.Micros(s.now()), id)); err != nil {
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2`,
+			sqldb.Micros(s.now()), id)); err != nil { // this locks the row
 			return err
+		}
+		before, err := s.User(ctx, id)
+		if err != nil {
+			return err
+		}
+		if _, err := s.db.Exec(ctx, `UPDATE users SET roles = $1 WHERE id = $2`,
+			strings.Join(roles, " "), id); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(before.Roles, func(one string) bool { return !slices.Contains(roles, one) }) {
+			if err := s.sessions.revokeTokens(ctx, id, RolesScope); err != nil {
+				return err
+			}
 		}
 		return s.claimsChanged(ctx, id, streams.ByAdmin, map[string]any{"roles": roles})
 	})

@@ -34,9 +34,10 @@ func (s *Grants) Code(ctx context.Context, hash []byte) (Code, error) {
 	var c Code
 	var expires int64
 	fields, finish := grantFields(&c.Grant)
-	err := s.db.QueryRow(ctx, `SELECT c.active, c.redirect_uri, c.code_challenge, c.nonce, c.jkt,
-		c.expires_at, `+grantColumns+`
-		FROM authorization_codes c JOIN grants g ON g.id = c.grant_id WHERE c.code_hash = $1`,
+	err := s.db.QueryRow(ctx, `SELECT code.active, code.redirect_uri, code.code_challenge, code.nonce, code.jkt,
+		code.expires_at, `+grantColumns+`
+		FROM authorization_codes code JOIN grants g ON g.id = code.grant_id `+ofUsable+`
+		WHERE code.code_hash = $1`,
 		hash).Scan(append([]any{&c.Active, &c.RedirectURI, &c.CodeChallenge, &c.Nonce,
 		&c.KeyThumbprint, &expires}, fields...)...)
 	if err != nil {

@@ -41,6 +41,7 @@ type Grant struct {
 	// Statuses are those of the access tokens issued since StatusesSince, as noted (see Note).
 	Statuses      string
 	StatusesSince time.Time
+	Epoch         int64 // counts how often its tokens were revoked while it goes on
 }
 
 // Live tells whether the grant can be used at the time now.
@@ -58,7 +59,7 @@ func NewGrants(db *sqldb.DB, now func() time.Time) *Grants { return &Grants{db, 
 const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.declined, g.audience,
 	g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at,
 	g.refresh_number, g.refresh_kid, g.refresh_issued_at, g.refresh_expires_at, g.refresh_rotated_at,
-	g.statuses, g.statuses_since`
+	g.statuses, g.statuses_since, g.epoch`
 
 // grantFields are the destinations of grantColumns; finish turns the raw values into g.
 func grantFields(g *Grant) (fields []any, finish func()) {
@@ -67,7 +68,7 @@ func grantFields(g *Grant) (fields []any, finish func()) {
 	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &declined, &audience,
 		&g.Offline, &g.Claims, &g.KeyThumbprint, &authTime, &g.ACR, &amr, &created, &expires,
 		&revoked, &g.Refresh.Number, &g.Refresh.KeyID, &issued, &idle, &rotated,
-		&g.Statuses, &statuses}
+		&g.Statuses, &statuses, &g.Epoch}
 	return fields, func() {
 		g.Scope, g.Declined = strings.Fields(scope), strings.Fields(declined)
 		g.Audience, g.AMR = strings.Fields(audience), strings.Fields(amr)
@@ -79,8 +80,8 @@ func grantFields(g *Grant) (fields []any, finish func()) {
 }
 
 // CreateGrant stores a new grant to the client c, as c was read when the grant was decided. In a
-// transaction, c is then not removed before the transaction ends. ErrStale: c was changed or
-// removed since it was read, so what was decided from it may be wrong. (A document client only has
+// transaction, c is then not removed before the transaction ends. ErrStale: c was changed,
+// removed or disabled since it was read, so what was decided from it may be wrong. (A document client only has
 // to be there: its document decides, and every reader writes its row anew.)
 //
 // Call [accounts.Sessions.ContinueSession] before it in the same transaction. What ends the session
@@ -91,7 +92,7 @@ func (s *Grants) CreateGrant(ctx context.Context, g Grant, c *client.Client) err
 		audience, offline, claims, jkt, auth_time, acr, amr, created_at, expires_at, revoked_at,
 		declined)
 		SELECT $1, c.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $17 FROM clients c
-		WHERE c.id = $2 AND c.removed_at = 0 AND (c.updated_at = $15 OR $16)`,
+		WHERE c.id = $2 AND c.removed_at = 0 AND c.disabled_at = 0 AND (c.updated_at = $15 OR $16)`,
 		g.ID, c.ID, g.UserID, g.SessionID, strings.Join(g.Scope, " "),
 		strings.Join(g.Audience, " "), g.Offline, g.Claims, g.KeyThumbprint,
 		sqldb.Micros(g.AuthTime), g.ACR, strings.Join(g.AMR, " "), sqldb.Micros(g.CreatedAt),
@@ -154,13 +155,18 @@ var (
 		WHERE refresh_number = 0 AND revoked_at = 0 AND expires_at > $1 AND id = `
 )
 
+// ofUsable joins the client of a grant, if the client is there, not disabled, and its secret was not
+// rotated as compromised since the grant began.
+const ofUsable = `JOIN clients c ON c.id = g.client_id AND c.removed_at = 0 AND c.disabled_at = 0
+	AND g.created_at >= c.grants_since`
+
 // Grant returns a grant, even a revoked or expired one. ErrNotFound: there is none, or its client
-// was removed.
+// was removed or disabled, or ended it with all the grants it had.
 func (s *Grants) Grant(ctx context.Context, id string) (Grant, error) {
 	var g Grant
 	fields, finish := grantFields(&g)
 	if err := s.db.QueryRow(ctx, `SELECT `+grantColumns+` FROM grants g
-		JOIN clients c ON c.id = g.client_id AND c.removed_at = 0 WHERE g.id = $1`,
+		`+ofUsable+` WHERE g.id = $1`,
 		id).Scan(fields...); err != nil {
 		return Grant{}, row.NotFound(err)
 	}

@@ -32,7 +32,7 @@ func (s *Grants) OldRefreshToken(ctx context.Context, hash []byte) (OldRefreshTo
 	fields, finish := grantFields(&g)
 	err := s.db.QueryRow(ctx, `SELECT t.token_hash, t.jti, t.kid, t.issued_at, t.expires_at,
 		t.used_at, t.successor, `+grantColumns+`
-		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.token_hash = $1`, hash).
+		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id `+ofUsable+` WHERE t.token_hash = $1`, hash).
 		Scan(append([]any{&t.Hash, &t.ID, &t.KeyID, &issued, &expires, &used, &t.Successor},
 			fields...)...)
 	if err != nil {

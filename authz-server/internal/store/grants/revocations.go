@@ -2,8 +2,9 @@ package grants
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
-	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,6 +72,61 @@ func (s *Grants) end(ctx context.Context, condition string, args ...any) (ended 
 	return ended, err
 }
 
+// RevokeTokensOf revokes the access tokens of a person's live grants that have a scope, and leaves
+// the grants: apps get new tokens by their refresh tokens. It runs in the caller's transaction, which
+// holds the person's sessions, so that no grant is just beginning.
+func (s *Grants) RevokeTokensOf(ctx context.Context, userID, scope string) error {
+	return s.revokeTokens(ctx, `user_id = $1 AND ' ' || scope || ' ' LIKE $2`, userID, "% "+scope+" %")
+}
+
+// revokeTokens revokes the noted tokens of the live grants that meet the condition. The grants are
+// changed first, which locks them: a token that is being issued is noted by then, or after. New
+// tokens do not share the places of those (see [Grant.Epoch]).
+func (s *Grants) revokeTokens(ctx context.Context, condition string, args ...any) error {
+	n := len(args)
+	now, key := place(n+1), place(n+2)
+	noted := append(slices.Clone(args), sqldb.Micros(s.now()))
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		rows, err := s.db.Exec(ctx, `UPDATE grants SET epoch = epoch + 1
+			WHERE revoked_at = 0 AND `+condition, args...)
+		if err != nil || rows == 0 {
+			return err
+		}
+		// The key is no other's: that of an ended grant is its id.
+		_, err = s.db.Exec(ctx, `INSERT INTO revoked_tokens (jti, statuses, revoked_at, expires_at)
+			SELECT id || '.' || CAST(`+key+` AS TEXT), statuses_before || statuses, CAST(`+now+` AS BIGINT), statuses_until
+			FROM grants WHERE revoked_at = 0 AND statuses_until > `+now+` AND `+condition,
+			append(noted, "all "+rand.Text())...)
+		return err
+	})
+}
+
+// RevokeExchanged revokes the tokens that other clients exchanged from the grants to a client, in
+// batches. It leaves the grants.
+func (s *Grants) RevokeExchanged(ctx context.Context, clientID string) error {
+	type grant struct {
+		id      string
+		created int64
+	}
+	var last grant
+	_, err := s.db.Batches(ctx, sqldb.BatchRows, func(ctx context.Context) (int64, error) {
+		page, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (g grant, err error) {
+			return g, rows.Scan(&g.id, &g.created)
+		}, `SELECT id, created_at FROM grants
+			WHERE client_id = $1 AND created_at >= $2 AND (created_at > $2 OR id > $3)
+			ORDER BY client_id, created_at, id LIMIT 200`, clientID, last.created, last.id)
+		if err != nil || len(page) == 0 {
+			return 0, err
+		}
+		first := page[0]
+		last = page[len(page)-1]
+		return int64(len(page)), s.revokeTokens(ctx, `client_id = $1 AND created_at >= $2
+			AND created_at <= $3 AND statuses_before || statuses LIKE '%;%'`,
+			clientID, first.created, last.created)
+	})
+	return err
+}
+
 // removed is a grant whose row was removed.
 type removed struct {
 	id, statuses string
@@ -98,14 +154,13 @@ func (s *Grants) RevokeToken(ctx context.Context, jti, status string, expires ti
 	return err
 }
 
-// TokenRevoked tells whether the access token jti itself was revoked.
-func (s *Grants) TokenRevoked(ctx context.Context, jti string) (bool, error) {
-	var one int
-	err := s.db.QueryRow(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, jti).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
+// TokenRevoked tells whether the access token jti itself was revoked, or its client removed or
+// disabled. An empty clientID is the issuer's, which is always there.
+func (s *Grants) TokenRevoked(ctx context.Context, jti, clientID string) (revoked bool, err error) {
+	err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $1)
+		OR ($2 <> '' AND NOT EXISTS (SELECT 1 FROM clients
+		WHERE id = $2 AND removed_at = 0 AND disabled_at = 0))`, jti, clientID).Scan(&revoked)
+	return revoked, err
 }
 
 // Revocation is what was revoked at once.

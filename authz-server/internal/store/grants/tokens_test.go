@@ -131,10 +131,10 @@ func TestRevokedTokensAreRememberedUntilTheyExpire(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if revoked, err := f.Grants.TokenRevoked(t.Context(), "t1"); !revoked || err != nil {
+		if revoked, err := f.Grants.TokenRevoked(t.Context(), "t1", "app"); !revoked || err != nil {
 			t.Fatal(revoked, err)
 		}
-		if revoked, err := f.Grants.TokenRevoked(t.Context(), "t2"); revoked || err != nil {
+		if revoked, err := f.Grants.TokenRevoked(t.Context(), "t2", "app"); revoked || err != nil {
 			t.Fatal(revoked, err)
 		}
 		f.Code(t, "g1", false)

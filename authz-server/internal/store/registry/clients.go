@@ -38,11 +38,27 @@ func NewClients(db *sqldb.DB, now func() time.Time, statuses *statuses.Statuses)
 		client.Client](parsedClientBytes)}
 }
 
-// Client returns a client. Its slices and maps are shared: replace them, never change their
-// elements. ErrNotFound: there is none with that id.
+// Client returns a client that can be used. Its slices and maps are shared: replace them, never
+// change their elements. ErrNotFound: there is none with that id; ErrDisabled, which is an
+// ErrNotFound: there is, and an operator disabled it.
 func (s *Clients) Client(ctx context.Context, id string) (client.Client, error) {
+	c, err := s.Registered(ctx, id)
+	return usable(c, err)
+}
+
+// usable is the one check that a client is not disabled.
+func usable(c client.Client, err error) (client.Client, error) {
+	if err == nil && !c.DisabledAt.IsZero() {
+		return client.Client{}, row.ErrDisabled
+	}
+	return c, err
+}
+
+// Registered is [Clients.Client] for operators, and for what people and services are told of a
+// client: it returns disabled clients too. Nothing may be done for a client that it returns.
+func (s *Clients) Registered(ctx context.Context, id string) (client.Client, error) {
 	r := clientRow{id: id}
-	if err := s.db.QueryRow(ctx, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched
+	if err := s.db.QueryRow(ctx, `SELECT `+clientColumns+`, r.vouched
 		FROM clients c
 		LEFT JOIN registration_tokens r ON r.client_id = c.id WHERE c.id = $1 AND c.removed_at = 0`,
 		id).Scan(r.into()...); err != nil {
@@ -53,8 +69,17 @@ func (s *Clients) Client(ctx context.Context, id string) (client.Client, error) 
 
 // ClientWithSecrets returns a client and the hashes ([opaque.Hash]) of its unexpired secrets, by
 // one statement: what the token endpoint needs to authenticate it. The client is shared, as with
-// Client. ErrNotFound: there is none with that id.
+// Client, and so are the errors.
 func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Client, [][]byte, error) {
+	c, secrets, err := s.RegisteredWithSecrets(ctx, id)
+	if c, err = usable(c, err); err != nil {
+		return client.Client{}, nil, err
+	}
+	return c, secrets, nil
+}
+
+// RegisteredWithSecrets is [Clients.ClientWithSecrets] for operators, as Registered is Client.
+func (s *Clients) RegisteredWithSecrets(ctx context.Context, id string) (client.Client, [][]byte, error) {
 	type withSecret struct {
 		clientRow
 		secret []byte
@@ -62,7 +87,7 @@ func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Clie
 	rows, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (withSecret, error) {
 		r := withSecret{clientRow: clientRow{id: id}}
 		return r, rows.Scan(append(r.into(), &r.secret)...)
-	}, `SELECT c.metadata, c.created_at, c.updated_at, r.vouched, s.secret_hash FROM clients c
+	}, `SELECT `+clientColumns+`, r.vouched, s.secret_hash FROM clients c
 		LEFT JOIN registration_tokens r ON r.client_id = c.id
 		LEFT JOIN client_secrets s ON s.client_id = c.id AND (s.expires_at = 0 OR s.expires_at > $2)
 		WHERE c.id = $1 AND c.removed_at = 0`,
@@ -86,7 +111,7 @@ func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Clie
 	return c, secrets, nil
 }
 
-// ListClients returns up to limit clients in the order of their ids, starting after an id (""
+// ListClients returns up to limit clients, disabled ones too, in the order of their ids, starting after an id (""
 // starts at the first).
 func (s *Clients) ListClients(ctx context.Context, after string, limit int) ([]client.Client, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (client.Client, error) {
@@ -96,7 +121,7 @@ func (s *Clients) ListClients(ctx context.Context, after string, limit int) ([]c
 		}
 		return s.read(r)
 		// A join would let Postgres read all registrations up to the first of these clients.
-	}, `SELECT c.id, c.metadata, c.created_at, c.updated_at, (SELECT r.vouched
+	}, `SELECT c.id, `+clientColumns+`, (SELECT r.vouched
 		FROM registration_tokens r WHERE r.client_id = c.id)
 		FROM clients c WHERE c.id > $1 AND c.removed_at = 0 ORDER BY c.id LIMIT $2`, after, limit)
 }
@@ -110,13 +135,17 @@ const (
 
 // clientRow is a client as the database keeps it.
 type clientRow struct {
-	id, metadata     string
-	created, updated int64
-	vouched          sql.NullBool // null: it did not register itself
+	id, metadata                      string
+	created, updated, disabled, epoch int64
+	vouched                           sql.NullBool // null: it did not register itself
 }
 
-// into returns the destinations of metadata, created_at, updated_at and vouched.
-func (r *clientRow) into() []any { return []any{&r.metadata, &r.created, &r.updated, &r.vouched} }
+const clientColumns = `c.metadata, c.created_at, c.updated_at, c.disabled_at, c.epoch`
+
+// into returns the destinations of clientColumns and vouched.
+func (r *clientRow) into() []any {
+	return []any{&r.metadata, &r.created, &r.updated, &r.disabled, &r.epoch, &r.vouched}
+}
 
 // read makes a client of a row. Parsing costs more than the SELECT, so each text is parsed once;
 // but the row is read each time, so that no replica sees an old one.
@@ -131,6 +160,7 @@ func (s *Clients) read(r clientRow) (client.Client, error) {
 		s.parsed.Add(text, c, parsedPerByte*len(r.metadata))
 	}
 	c.ID, c.CreatedAt, c.UpdatedAt = r.id, sqldb.Time(r.created), sqldb.Time(r.updated)
+	c.DisabledAt, c.Epoch = sqldb.Time(r.disabled), r.epoch
 	c.Unvouched = (c.Document() || r.vouched.Valid && !r.vouched.Bool) && !c.Trusted
 	return c, nil
 }
@@ -161,7 +191,7 @@ func (s *Clients) UpdateClient(ctx context.Context, c client.Client) error {
 		WHERE id = $1 AND removed_at = 0 AND (updated_at = $4 OR $5)`,
 		c.ID, string(metadata), sqldb.Micros(s.now()), sqldb.Micros(c.UpdatedAt), c.UpdatedAt.IsZero())
 	if err == nil && rows == 0 {
-		if _, err = s.Client(ctx, c.ID); err == nil {
+		if _, err = s.Registered(ctx, c.ID); err == nil {
 			err = row.ErrStale
 		}
 	}
@@ -241,7 +271,7 @@ func (s *Clients) MarkRemoved(ctx context.Context, id string) error {
 		if _, err := s.db.Exec(ctx, `DELETE FROM registration_tokens WHERE client_id = $1`, id); err != nil {
 			return err
 		}
-		return s.statuses.RevokeClient(ctx, id)
+		return s.revokeTokens(ctx, id)
 	})
 }
 

@@ -29,7 +29,7 @@ func (s *Clients) PutDocumentClient(ctx context.Context, c client.Client) error 
 		VALUES ($1, $2, $3, $3)
 		ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata,
 		updated_at = excluded.updated_at
-		WHERE clients.removed_at = 0
+		WHERE clients.removed_at = 0 AND clients.disabled_at = 0
 		AND (clients.metadata <> excluded.metadata OR clients.updated_at <= $4)`,
 		c.ID, string(metadata), sqldb.Micros(now), sqldb.Micros(now.Add(-documentConfirmed)))
 	return err

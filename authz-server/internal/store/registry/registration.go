@@ -45,10 +45,11 @@ func (s *Clients) RegisterClient(ctx context.Context, c client.Client, r Registr
 }
 
 // CheckRegistrationToken checks that token manages a client. ErrNotFound: it does not, or there is
-// no such client; a caller cannot tell which.
+// no such client, or it is disabled; a caller cannot tell which.
 func (s *Clients) CheckRegistrationToken(ctx context.Context, clientID, token string) error {
 	var hash []byte
-	err := s.db.QueryRow(ctx, `SELECT token_hash FROM registration_tokens WHERE client_id = $1`,
+	err := s.db.QueryRow(ctx, `SELECT r.token_hash FROM registration_tokens r
+		JOIN clients c ON c.id = r.client_id AND c.disabled_at = 0 WHERE r.client_id = $1`,
 		clientID).Scan(&hash)
 	if err == nil && subtle.ConstantTimeCompare(hash, opaque.Hash(token)) != 1 {
 		return row.ErrNotFound

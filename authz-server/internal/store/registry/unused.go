@@ -82,10 +82,11 @@ func (s *Clients) removeUnused(ctx context.Context, due, now int64) (looked, gon
 	return int64(len(ids)), gone, nil
 }
 
-// clientUnused is the condition that nothing refers to a client. It avoids EXISTS, which Postgres
+// clientUnused is the condition that nothing refers to a client, and that it is not disabled: a
+// document client would come back. It avoids EXISTS, which Postgres
 // may answer by reading everything that refers to any client, and orders by the one index that
 // leads there.
-const clientUnused = `(SELECT 1 FROM grants g WHERE g.client_id = clients.id
+const clientUnused = `clients.disabled_at = 0 AND (SELECT 1 FROM grants g WHERE g.client_id = clients.id
 	ORDER BY g.client_id, g.created_at LIMIT 1) IS NULL
 	AND (SELECT 1 FROM consents a WHERE a.client_id = clients.id
 	ORDER BY a.client_id, a.created_at LIMIT 1) IS NULL

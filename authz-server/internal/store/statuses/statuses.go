@@ -11,6 +11,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -46,14 +47,24 @@ func New(db *sqldb.DB, now func() time.Time) *Statuses { return &Statuses{db, no
 // undone with it, while the replica went on using the block.
 func (s *Statuses) InTransaction(ctx context.Context) bool { return s.db.InTransaction(ctx) }
 
+// Holder is whose tokens a block is for: a client as it was read.
+type Holder struct {
+	ClientID string // empty: the issuer itself
+	Epoch    int64  // of the client
+}
+
 // Lease takes the next positions of the newest list, size of them and at most [ListSize], for the
 // tokens of a client. Their last token must have expired at expires. When the list is full, a list
-// with the name fresh takes its place. No position is ever leased twice.
+// with the name fresh takes its place. No position is ever leased twice. ErrNotFound: the client was
+// removed or disabled since it was read, or all its tokens were revoked.
 //
 // Call it outside of transactions (see InTransaction).
-func (s *Statuses) Lease(ctx context.Context, clientID string, size int64, expires time.Time, fresh string) (Block, error) {
+func (s *Statuses) Lease(ctx context.Context, of Holder, size int64, expires time.Time, fresh string) (Block, error) {
 	block := Block{Size: size, ExpiresAt: expires}
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := s.hold(ctx, of); err != nil {
+			return err
+		}
 		id, err := s.take(ctx, &block)
 		if errors.Is(err, sql.ErrNoRows) {
 			// Of several replicas that see a full list, one makes the next.
@@ -69,10 +80,20 @@ func (s *Statuses) Lease(ctx context.Context, clientID string, size int64, expir
 		}
 		_, err = s.db.Exec(ctx, `INSERT INTO status_blocks (list_id, first, size, client_id,
 			expires_at, revoked_at) VALUES ($1, $2, $3, $4, $5, 0)`,
-			id, block.First, size, clientID, sqldb.Micros(expires))
+			id, block.First, size, of.ClientID, sqldb.Micros(expires))
 		return err
 	})
 	return block, err
+}
+
+// hold locks the row of a client that is to get a block: what revokes all its tokens comes wholly
+// before, and the client is refused, or wholly after, and finds the block.
+func (s *Statuses) hold(ctx context.Context, of Holder) error {
+	if of.ClientID == "" {
+		return nil
+	}
+	return row.Changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at
+		WHERE id = $1 AND epoch = $2 AND removed_at = 0 AND disabled_at = 0`, of.ClientID, of.Epoch))
 }
 
 // take moves on the newest list's mark. sql.ErrNoRows: it has no room, or there is no list.
@@ -105,8 +126,9 @@ func (s *Statuses) RevokedBlocks(ctx context.Context, since time.Time) ([]Block,
 		WHERE b.revoked_at >= $1`, max(sqldb.Micros(since), 1))
 }
 
-// RevokeClient revokes all tokens that a client holds, its own and those of people's grants to it.
-// Replicas that still use a block of its own notice within a second, and take a new one.
+// RevokeClient revokes all tokens that a client holds, its own and those of people's grants to it. A
+// new epoch of the client, in the same transaction, has replicas take a new block at once; without
+// one they notice within a second.
 func (s *Statuses) RevokeClient(ctx context.Context, clientID string) error {
 	_, err := s.db.Exec(ctx, `UPDATE status_blocks SET revoked_at = $1
 		WHERE client_id = $2 AND revoked_at = 0`, sqldb.Micros(s.now()), clientID)

@@ -5,6 +5,7 @@ package row
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 )
 
 // What a look-up or a change can find. Any other error is a failure of the database.
@@ -12,6 +13,10 @@ var (
 	ErrNotFound = errors.New("not found")
 	ErrExists   = errors.New("exists already")
 	ErrStale    = errors.New("changed since it was read")
+
+	// ErrDisabled is of a client that an operator disabled. Because it is an ErrNotFound, whoever
+	// does not ask for it treats the client as unknown.
+	ErrDisabled = fmt.Errorf("disabled: %w", ErrNotFound)
 )
 
 // NotFound returns ErrNotFound if err says that there is no row, and err otherwise.
