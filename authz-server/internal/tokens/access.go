@@ -116,7 +116,7 @@ const ownLifetime = time.Minute
 // whom want.Subject names if it is not empty. It belongs to no grant, and nobody else gets to see
 // it.
 func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want AccessSpec) (string, error) {
-	place, err := i.status.Next(ctx, statuses.Holder{})
+	place, err := i.status.Next(ctx, statuses.Holder{ClientID: i.url, Own: true})
 	if err != nil {
 		return "", err
 	}

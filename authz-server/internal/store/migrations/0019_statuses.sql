@@ -12,7 +12,7 @@ CREATE TABLE status_blocks (
     list_id    BIGINT NOT NULL REFERENCES status_lists (id) ON DELETE CASCADE,
     first      BIGINT NOT NULL,
     size       BIGINT NOT NULL,
-    client_id  TEXT NOT NULL,                   -- whose tokens have its positions; empty: the issuer's own
+    client_id  TEXT NOT NULL,                   -- whose tokens have its positions; the issuer's own: the issuer's address
     expires_at BIGINT NOT NULL,                 -- when the last of these tokens has expired
     revoked_at BIGINT NOT NULL,                 -- 0, or since when all of them are revoked
     PRIMARY KEY (list_id, first)

@@ -49,8 +49,9 @@ func (s *Statuses) InTransaction(ctx context.Context) bool { return s.db.InTrans
 
 // Holder is whose tokens a block is for: a client as it was read.
 type Holder struct {
-	ClientID string // empty: the issuer itself
+	ClientID string // the issuer's address, if it is the issuer itself
 	Epoch    int64  // of the client
+	Own      bool   // it is the issuer itself, which is always there
 }
 
 // Lease takes the next positions of the newest list, size of them and at most [ListSize], for the
@@ -89,7 +90,7 @@ func (s *Statuses) Lease(ctx context.Context, of Holder, size int64, expires tim
 // hold locks the row of a client that is to get a block: what revokes all its tokens comes wholly
 // before, and the client is refused, or wholly after, and finds the block.
 func (s *Statuses) hold(ctx context.Context, of Holder) error {
-	if of.ClientID == "" {
+	if of.Own {
 		return nil
 	}
 	return row.Changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at
