@@ -148,6 +148,9 @@ func (d *Clients) importOne(ctx context.Context, one importEntry) (Imported, err
 		if err := d.cfg.Store.Clients.UpdateClient(ctx, one.Client); err != nil {
 			return Imported{}, err
 		}
+		if err := d.revokeWider(ctx, &before, &one.Client); err != nil {
+			return Imported{}, err
+		}
 	}
 	changed, err := d.importSecret(ctx, one, hashes, &result)
 	if changed && result.Outcome == Unchanged {

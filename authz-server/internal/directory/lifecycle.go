@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -93,8 +94,23 @@ func (d *Clients) replace(ctx context.Context, before, after client.Client) (cha
 	if changed.Secret, err = d.followAuthMethod(ctx, &before, &after); err != nil {
 		return Issued{}, err
 	}
+	if err := d.revokeWider(ctx, &before, &after); err != nil {
+		return Issued{}, err
+	}
 	changed.Client, err = d.cfg.Store.Clients.Registered(ctx, after.ID)
 	return changed, err
+}
+
+// revokeWider revokes the access tokens of a client that has lost a scope, or a service to exchange
+// tokens for. It gets new ones, which say less. Call it in the transaction of the change.
+func (d *Clients) revokeWider(ctx context.Context, before, after *client.Client) error {
+	lacks := func(had, has []string) bool {
+		return slices.ContainsFunc(had, func(one string) bool { return !slices.Contains(has, one) })
+	}
+	if !lacks(before.Scopes(), after.Scopes()) && !lacks(before.TokenExchangeAudiences, after.TokenExchangeAudiences) {
+		return nil
+	}
+	return d.cfg.Store.Clients.RevokeTokens(ctx, after.ID)
 }
 
 // followAuthMethod makes a secret for a client that now authenticates with one, and removes the

@@ -186,6 +186,7 @@ func (s *planned) ofGrants() {
 	s.add("Compromised", func(ctx context.Context) error { return s.Clients.Compromised(ctx, "c4", key(0)) })
 	s.add("RemoveEnded", func(ctx context.Context) error { _, err := s.RemoveEnded(ctx); return err })
 	s.add("DisableClient", func(ctx context.Context) error { return s.DisableClient(ctx, "c5") })
+	s.add("RevokeTokens", func(ctx context.Context) error { return s.Clients.RevokeTokens(ctx, "c6") })
 	s.add("Registered", func(ctx context.Context) error { _, err := s.Clients.Registered(ctx, "c1"); return err })
 	s.add("RegisteredWithSecrets", func(ctx context.Context) error { _, _, err := s.Clients.RegisteredWithSecrets(ctx, "c1"); return err })
 	s.add("ToCleanUp", func(ctx context.Context) error { _, err := s.Clients.ToCleanUp(ctx); return err })

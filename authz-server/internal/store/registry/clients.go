@@ -271,7 +271,7 @@ func (s *Clients) MarkRemoved(ctx context.Context, id string) error {
 		if _, err := s.db.Exec(ctx, `DELETE FROM registration_tokens WHERE client_id = $1`, id); err != nil {
 			return err
 		}
-		return s.revokeTokens(ctx, id)
+		return s.RevokeTokens(ctx, id)
 	})
 }
 

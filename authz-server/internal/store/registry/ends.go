@@ -10,7 +10,7 @@ import (
 
 // Disable takes everything from a client but its rows, and revokes all access tokens that it holds,
 // in one transaction: it is unknown from then on, except to operators. Requests that read it before
-// get no tokens (see revokeTokens), and what people are just deciding for it is stale. A client that
+// get no tokens (see RevokeTokens), and what people are just deciding for it is stale. A client that
 // is disabled stays so. ErrNotFound: there is none with that id.
 func (s *Clients) Disable(ctx context.Context, id string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
@@ -19,7 +19,7 @@ func (s *Clients) Disable(ctx context.Context, id string) error {
 			WHERE id = $1 AND removed_at = 0`, id, sqldb.Micros(s.now()))); err != nil {
 			return err
 		}
-		return s.revokeTokens(ctx, id)
+		return s.RevokeTokens(ctx, id)
 	})
 }
 
@@ -42,7 +42,7 @@ func (s *Clients) Compromised(ctx context.Context, id string, hash []byte) error
 		if err := s.ReplaceClientSecrets(ctx, id, hash); err != nil {
 			return err
 		}
-		return s.revokeTokens(ctx, id)
+		return s.RevokeTokens(ctx, id)
 	})
 }
 
@@ -50,11 +50,11 @@ func (s *Clients) Compromised(ctx context.Context, id string, hash []byte) error
 // the time.
 const touched = `updated_at = CASE WHEN updated_at < $2 THEN $2 ELSE updated_at + 1 END`
 
-// revokeTokens revokes all access tokens that a client holds. The caller's transaction has changed
-// the client's row, and so locked it. A block of places for tokens is leased under the same lock,
+// RevokeTokens revokes all access tokens that a client holds. Call it in a transaction that has
+// changed the client's row, and so locked it. A block of places for tokens is leased under the same lock,
 // and only in the epoch in which the client was read: it was leased before and is revoked here, or
 // it is refused.
-func (s *Clients) revokeTokens(ctx context.Context, id string) error {
+func (s *Clients) RevokeTokens(ctx context.Context, id string) error {
 	if _, err := s.db.Exec(ctx, `UPDATE clients SET epoch = epoch + 1 WHERE id = $1`, id); err != nil {
 		return err
 	}
