@@ -93,7 +93,7 @@ func start(t *testing.T, replicas int, env ...string) *running {
 }
 
 // startWith is start with what else cfg says; its Env comes on top of this process's. Without
-// cfg.Ports any that are free are taken.
+// cfg.Ports any that are free are taken, and without cfg.Programs those of this source.
 func startWith(t *testing.T, cfg stack.Config, replicas int) *running {
 	t.Helper()
 	p, err := programs()
@@ -107,7 +107,10 @@ func startWith(t *testing.T, cfg stack.Config, replicas int) *running {
 		}
 	}
 	r := &running{ports: ports, dir: t.TempDir(), log: &log{requests: map[string]int{}}}
-	cfg.Root, cfg.Dir, cfg.Programs, cfg.Ports, cfg.Env, cfg.Log = root, r.dir, p, ports, append(os.Environ(), cfg.Env...), r.log
+	if cfg.Programs == (stack.Programs{}) {
+		cfg.Programs = p
+	}
+	cfg.Root, cfg.Dir, cfg.Ports, cfg.Env, cfg.Log = root, r.dir, ports, append(os.Environ(), cfg.Env...), r.log
 	r.Stack, err = stack.New(cfg)
 	if err != nil {
 		t.Fatal(err)

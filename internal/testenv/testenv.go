@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,6 +106,14 @@ func hasPostgres(dir string) bool {
 	return true
 }
 
+// NetworkNamespaces tells whether this process may make network namespaces, and move a program into
+// them: on Linux, as root, with the commands ip and nsenter.
+func NetworkNamespaces() bool {
+	_, noIP := exec.LookPath("ip")
+	_, noNsenter := exec.LookPath("nsenter")
+	return runtime.GOOS == "linux" && os.Geteuid() == 0 && noIP == nil && noNsenter == nil
+}
+
 // Missing names what this machine lacks, and with it which tests are left out; empty when nothing
 // is.
 func Missing() []string {
@@ -114,6 +123,9 @@ func Missing() []string {
 	}
 	if _, ok := chromium(); !ok {
 		missing = append(missing, "Chromium (no test in a browser; install chromium or set CHROMIUM)")
+	}
+	if !NetworkNamespaces() {
+		missing = append(missing, "network namespaces (no partition between services; they take Linux, root, iproute2 and util-linux)")
 	}
 	return missing
 }
