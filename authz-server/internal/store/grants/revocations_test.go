@@ -1,0 +1,79 @@
+package grants_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store/grants"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// revokedStatuses are all that was revoked, each once.
+func revokedStatuses(t *testing.T, w *storetest.World) map[string]bool {
+	t.Helper()
+	all, err := w.Grants.RevokedSince(t.Context(), time.Time{})
+	storetest.OK(t, err)
+	found := map[string]bool{}
+	for _, one := range all {
+		for status := range strings.FieldsSeq(one.Statuses) {
+			found[status] = true
+		}
+	}
+	return found
+}
+
+func note(t *testing.T, w *storetest.World, id, status string) {
+	t.Helper()
+	storetest.OK(t, w.Grants.NoteStatus(t.Context(), id,
+		grants.Note{Status: status, Expires: w.Now.Add(10 * time.Minute), Lifetime: 10 * time.Minute}))
+}
+
+// There are more grants than a batch has, and many began at the same moment.
+func TestExchangedTokensAreRevokedInBatches(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		const many = sqldb.BatchRows*2 + 10
+		for i := range many {
+			id := fmt.Sprint("g", i)
+			w.Code(t, id, true)
+			note(t, w, id, fmt.Sprint("own/", i))
+			if i%10 == 0 {
+				note(t, w, id, fmt.Sprint("list/", i, ";service"))
+			}
+			if i == sqldb.BatchRows+50 {
+				w.Now = w.Now.Add(time.Second)
+			}
+		}
+		storetest.OK(t, w.Grants.RevokeExchanged(t.Context(), "app"))
+		found := revokedStatuses(t, w)
+		for i := 0; i < many; i += 10 {
+			if !found[fmt.Sprint("list/", i, ";service")] {
+				t.Errorf("the exchanged token of grant %d is not revoked", i)
+			}
+		}
+		if g, err := w.Grants.Grant(t.Context(), "g0"); err != nil || !g.Live(w.Now) || g.Epoch == 0 {
+			t.Errorf("%+v %v", g, err)
+		}
+		if g, err := w.Grants.Grant(t.Context(), "g1"); err != nil || g.Epoch != 0 || found["own/1"] {
+			t.Errorf("a grant from which nothing was exchanged was touched: %+v %v", g, err)
+		}
+	})
+}
+
+// The oldest of too many grants ends with its tokens.
+func TestAGrantBeyondTheBoundLosesItsTokens(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		for i := range grants.MaxGrants + 1 {
+			w.Now = w.Now.Add(time.Millisecond)
+			w.Code(t, fmt.Sprint("g", i), true)
+			if i < 2 {
+				note(t, w, fmt.Sprint("g", i), fmt.Sprint("list/", i))
+			}
+		}
+		if found := revokedStatuses(t, w); !found["list/0"] || found["list/1"] {
+			t.Errorf("%v", found)
+		}
+	})
+}
