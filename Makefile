@@ -24,7 +24,7 @@ test: ## all tests, the slowest ten of them, and what this machine had to leave 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go run ./deploy/suite -race -timeout 30m ./...
 
-e2e: ## only the end-to-end tests: the stack as processes, and the browser
+e2e: ## only the end-to-end tests: the stack as processes, and the browser; E2E_STORM=1m kills replicas under load for longer than 20s
 	go test -count=1 -timeout 20m -v ./deploy/e2e
 
 interop: ## only the tests with others' clients, with oauth2-proxy too (some minutes to compile the first time); Node, Apache and Chromium where present

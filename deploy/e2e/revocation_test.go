@@ -25,6 +25,9 @@ const revocationBound = 5 * time.Second
 // bothServices are the scopes of a token for both.
 const bothServices = "user:lookup board:read"
 
+// sampleService is how the client of that name authenticates.
+var sampleService = "Basic " + base64.StdEncoding.EncodeToString([]byte("sample-service:sample-secret-for-development-only"))
+
 // shownAt is where a token with the scopes of bothServices is shown to each service.
 func (r *running) shownAt() map[string]string {
 	return map[string]string{"user": r.API + "/user/v1/users?ids=one", "board": r.API + "/board/v1/boards?limit=1"}
@@ -33,8 +36,7 @@ func (r *running) shownAt() map[string]string {
 // revoke revokes a token of sample-service, and returns when that was acknowledged.
 func (r *running) revoke(t *testing.T, token string) time.Time {
 	t.Helper()
-	basic := base64.StdEncoding.EncodeToString([]byte("sample-service:sample-secret-for-development-only"))
-	a := call(t, "POST", r.Issuer+"/oauth2/revoke", "", url.Values{"token": {token}}, "Authorization", "Basic "+basic)
+	a := call(t, "POST", r.Issuer+"/oauth2/revoke", "", url.Values{"token": {token}}, "Authorization", sampleService)
 	if a.Status != http.StatusOK {
 		t.Fatalf("the revocation: %s", a)
 	}

@@ -70,13 +70,19 @@ func (w *writers) arrived(t *testing.T, r *running) {
 	})
 }
 
-// insist posts a form until it is answered by a program, and not by the gateway for one that is
-// away.
+// insist posts a form as the issuer's own page does, until it is answered by a program, and not by
+// the gateway for one that is away.
 func (p *person) insist(address string, form url.Values) {
 	p.t.Helper()
 	var last page
 	testenv.Eventually(p.t, "the form is taken by "+address, func() bool {
-		resp, err := p.browser.PostForm(address, form)
+		req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", req.URL.Scheme+"://"+req.URL.Host)
+		resp, err := p.browser.Do(req)
 		if err != nil {
 			return false
 		}
