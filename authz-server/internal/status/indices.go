@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// leaseFor is how long a replica uses a block. Its tokens expire a token's lifetime later.
+	// leaseFor is how long a replica uses a block. Others may share the places of its tokens for a
+	// token's lifetime, and the last of them expires another one later.
 	leaseFor = 10 * time.Minute
 	// Blocks grow as their client needs them.
 	smallestBlock = 16
@@ -47,7 +48,7 @@ func (l *Lists) Next(ctx context.Context, of statuses.Holder) (Ref, error) {
 			return Ref{}, errJoined
 		}
 		size := one.size(now)
-		block, err := l.cfg.Blocks.Lease(ctx, of, size, now.Add(leaseFor+l.cfg.TokenLifetime), newName())
+		block, err := l.cfg.Blocks.Lease(ctx, of, size, now.Add(leaseFor+2*l.cfg.TokenLifetime), newName())
 		if err != nil {
 			return Ref{}, err
 		}

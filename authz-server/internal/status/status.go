@@ -6,7 +6,7 @@
 // in the write that their issue makes anyway (see grants.Note). That was chosen over a bit that all
 // tokens of a grant share, because a token can then be revoked by itself, and because a list is
 // over when its tokens are, after minutes, and not when its grants are, after months: ten million
-// grants that are refreshed every ten minutes have some 20 lists of 128 KiB at a time, and idle ones
+// grants that are refreshed every ten minutes have some 30 lists of 128 KiB at a time, and idle ones
 // take no room at all.
 //
 // No row is written for an index. A replica leases a block of positions of the newest list for a

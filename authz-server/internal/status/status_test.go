@@ -195,8 +195,9 @@ func TestAFullListIsFollowedByAnother(t *testing.T) {
 		if err != nil || len(uris) != 2 {
 			t.Errorf("%v, %v", uris, err)
 		}
-		// It goes when the last of its tokens has expired, and not before.
-		w.Now = w.Now.Add(20 * time.Minute)
+		// It goes when the last of its tokens has expired, and not before: one that began when the block
+		// ended, and shared its place with others for as long as it lived.
+		w.Now = w.Now.Add(30 * time.Minute)
 		if _, err := w.Sweep(t.Context()); err != nil || w.Count(t, "status_lists") != 2 {
 			t.Errorf("swept too early: %v", err)
 		}

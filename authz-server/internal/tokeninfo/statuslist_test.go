@@ -170,6 +170,73 @@ func TestManyRefreshesOfAGrantAreAllRevoked(t *testing.T) {
 	})
 }
 
+// A token that shares the place of an earlier one expires after that one.
+func TestATokenThatSharesAPlaceEndsWithItsGrant(t *testing.T) {
+	t.Parallel()
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		first := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code()))
+		second := f.Tokens(f.Refresh(first.Refresh))
+		f.Clock.Advance(9 * time.Second)
+		shares := f.Tokens(f.Refresh(first.Refresh)) // within the grace
+		f.Clock.Advance(10*time.Minute - 5*time.Second)
+		if a := f.Userinfo(second.Access); a.Status != http.StatusUnauthorized {
+			t.Fatalf("the earlier token: %d", a.Status)
+		}
+		if a := f.Userinfo(shares.Access); a.Status != http.StatusOK {
+			t.Fatalf("the later token: %d %s", a.Status, a.Body)
+		}
+		if a := f.PostAs("app", "/oauth2/revoke", url.Values{"token": {second.Refresh}}); a.Status != http.StatusOK {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+		if !f.Invalid(shares.Access) {
+			t.Error("the later token is valid after its grant has ended")
+		}
+	})
+}
+
+func TestATokenThatSharesAPlaceEndsWithItsClient(t *testing.T) {
+	t.Parallel()
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		const boardAPI = providertest.APIOrigin + "/board"
+		f.AddClient("service", func(c *client.Client) {
+			c.GrantTypes, c.RedirectURIs = []string{client.TokenExchange}, nil
+			c.Audiences, c.TokenExchangeAudiences = []string{providertest.APIOrigin + "/user"}, []string{boardAPI}
+		})
+		exchange := func(token string) string {
+			return f.Tokens(f.PostAs("service", "/oauth2/token", url.Values{
+				"grant_type": {client.TokenExchange}, "subject_token": {token}, "audience": {boardAPI},
+				"subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"},
+			})).Access
+		}
+		get := func() providertest.Tokens {
+			return f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code("scope", "openid user:read board:read offline_access")))
+		}
+		exchange(get().Access) // leases the block
+		f.Clock.Advance(9*time.Minute + 50*time.Second)
+		app := get()
+		first := exchange(app.Access) // from the end of that block's time
+		f.Clock.Advance(9*time.Minute + 50*time.Second)
+		shares := exchange(f.Tokens(f.Refresh(app.Refresh)).Access)
+		uri, index := f.Place(first)
+		if other, another := f.Place(shares); other != uri || another != index {
+			t.Fatal("it does not share the place")
+		}
+		f.Clock.Advance(2 * time.Minute)
+		if _, err := f.Store.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if f.Invalid(shares) {
+			t.Fatal("it is over already")
+		}
+		if err := f.Store.DisableClient(t.Context(), "service"); err != nil {
+			t.Fatal(err)
+		}
+		if !f.Invalid(shares) {
+			t.Error("the token is valid, though its client is disabled")
+		}
+	})
+}
+
 func claim(f *providertest.Fixture, token, name string) string {
 	_, claims := providertest.Decode(f.T, token)
 	text, _ := claims[name].(string)

@@ -56,11 +56,12 @@ func (i *Issuer) claim(ref status.Ref) *Status {
 // some 200 tokens. A client that asks for more gets tokens that share a place.
 const maxStatuses = 5 << 10
 
-// note is what the grant's row is told of a token of a client with this place.
+// note is what the grant's row is told of a token of a client with this place. Tokens may share the
+// place for as long as a token lives (see shared), and the last of them expires that much later.
 func (i *Issuer) note(c *client.Client, g *grants.Grant, ref status.Ref) grants.Note {
 	return grants.Note{
 		Status:  ref.String() + ownerTag(c, g),
-		Expires: i.now().Add(i.Lifetimes.AccessToken), Lifetime: i.Lifetimes.AccessToken,
+		Expires: i.now().Add(2 * i.Lifetimes.AccessToken), Lifetime: i.Lifetimes.AccessToken,
 	}
 }
 
