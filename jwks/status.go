@@ -145,7 +145,12 @@ func (s *StatusLists) check(ctx context.Context, keyID string, ref statusRef) er
 		return ErrKeyWithdrawn
 	}
 	if ref.uri != "" {
-		return s.follower.Check(ctx, ref.uri, ref.index)
+		err := s.follower.Check(ctx, ref.uri, ref.index)
+		// The list may have come just now, and be the first to say so.
+		if err == nil && s.follower.Withdrawn(keyID) {
+			err = ErrKeyWithdrawn
+		}
+		return err
 	}
 	if s.demanded() {
 		return ErrNoStatus

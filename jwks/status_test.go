@@ -3,6 +3,7 @@ package jwks_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -137,6 +138,52 @@ func TestWhatAWithdrawnKeySignedIsRefused(t *testing.T) {
 	}
 	if _, err := v.Verify(t.Context(), iss.AccessToken(t, jwkstest.Token{Audience: audience})); err != nil {
 		t.Errorf("a token by the new key: %v", err)
+	}
+}
+
+// A verifier without traffic follows no list. The first one that it fetches may withdraw the key of
+// the token for which it does.
+func TestTheFirstTokenByAWithdrawnKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	iss := statusIssuer(t)
+	v, err := jwks.NewVerifier(jwks.VerifierConfig{
+		Issuer: iss.URL(), Audience: audience, Keys: iss.KeySet(), Status: iss.StatusLists(t, iss.Cache(t)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := iss.AccessToken(t, jwkstest.Token{Audience: audience})
+	iss.WithdrawKey(iss.KeyID())
+	if _, err := v.Verify(t.Context(), token); !errors.Is(err, jwks.ErrKeyWithdrawn) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestKeysThatAreKnownAsWithdrawnCountOnce(t *testing.T) {
+	t.Parallel()
+	iss := statusIssuer(t)
+	keys := iss.Cache(t)
+	lists := iss.StatusLists(t, keys)
+	v, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: iss.URL(), Audience: audience, Keys: keys, Status: lists})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 700 {
+		iss.WithdrawKey(fmt.Sprint("leaked ", i))
+	}
+	if _, err := v.Verify(t.Context(), iss.AccessToken(t, jwkstest.Token{Audience: audience})); err != nil {
+		t.Fatal(err)
+	}
+	stolen := iss.KeyID()
+	token := iss.AccessToken(t, jwkstest.Token{Audience: audience})
+	iss.WithdrawKey(stolen)
+	for began := time.Now(); !lists.Withdrawn(stolen); time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("the lists do not say so")
+		}
+	}
+	if _, err := v.Verify(t.Context(), token); err == nil {
+		t.Error("accepted")
 	}
 }
 

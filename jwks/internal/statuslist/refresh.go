@@ -330,11 +330,11 @@ func (f *Follower) learn(ids []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := maps.Clone(*f.withdrawn.Load())
-	if len(known)+len(ids) > maxWithdrawn {
-		return errManyKeys
-	}
 	for _, id := range ids {
 		known[id] = struct{}{}
+	}
+	if len(known) > maxWithdrawn {
+		return errManyKeys
 	}
 	f.withdrawn.Store(&known)
 	for _, l := range *f.lists.Load() {
