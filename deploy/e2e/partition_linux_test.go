@@ -155,7 +155,7 @@ func (n *island) onIsland(t *testing.T, program string) (wrapper string, move fu
 	moved := filepath.Join(dir, "moved")
 	wrapper = filepath.Join(dir, "board")
 	text := fmt.Sprintf("#!/bin/sh\nif [ -e %[1]q ]; then exec nsenter --net=%[2]s %[3]q \"$@\"; fi\nexec %[3]q \"$@\"\n", moved, n.inner.path(), program)
-	if err := os.WriteFile(wrapper, []byte(text), 0o700); err != nil { //nolint:gosec // G306: a program
+	if err := os.WriteFile(wrapper, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return wrapper, func() {

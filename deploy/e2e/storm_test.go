@@ -149,11 +149,11 @@ func (s *storm) showOne() {
 	case n == 0:
 		s.mu.Unlock()
 		return
-	case len(waiting) > 0 && rand.IntN(3) > 0: //nolint:gosec // G404: no secret
-		one = waiting[rand.IntN(len(waiting))] //nolint:gosec // G404: no secret
+	case len(waiting) > 0 && rand.IntN(3) > 0:
+		one = waiting[rand.IntN(len(waiting))]
 	default:
-		token := s.tokens[rand.IntN(n)]                       //nolint:gosec // G404: no secret
-		one = pair{token, token.at[rand.IntN(len(token.at))]} //nolint:gosec // G404: no secret
+		token := s.tokens[rand.IntN(n)]
+		one = pair{token, token.at[rand.IntN(len(token.at))]}
 	}
 	s.mu.Unlock()
 	s.show(one.token, one.address)
@@ -171,7 +171,7 @@ func (s *storm) killInTurn() (kills func() int) {
 		if err := s.r.Kill(name); err != nil {
 			s.fail("%v", err)
 		}
-		time.Sleep(300*time.Millisecond + rand.N(time.Second)) //nolint:gosec // G404: no secret
+		time.Sleep(300*time.Millisecond + rand.N(time.Second))
 		if err := s.r.Launch(name); err != nil {
 			s.fail("%v", err)
 			return
@@ -268,7 +268,7 @@ func TestRevokedTokensAreRefusedWhileReplicasAreKilledInTurn(t *testing.T) {
 			for _, address := range token.at {
 				s.show(token, address)
 			}
-			if rand.IntN(2) == 0 { //nolint:gosec // G404: no secret
+			if rand.IntN(2) == 0 {
 				return
 			}
 			s.end([]*stormToken{token}, func() {

@@ -307,6 +307,6 @@ func print(out io.Writer, s summary) {
 		f := s.Services[name]
 		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t\n", name, f.P50, f.P99, f.Max)
 	}
-	w.Flush() //nolint:errcheck // nobody is left to tell
+	w.Flush()
 	fmt.Fprintf(out, "\n%.1f %% within %.0f s\n", 100*s.Within, s.Bound)
 }

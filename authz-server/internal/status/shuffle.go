@@ -30,7 +30,7 @@ func newShuffle(secret []byte, name string) *shuffle {
 		panic(err) // the key has 32 bytes
 	}
 	stream := make([]byte, 2*len(shuffle{})<<halfBits)
-	cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(stream, stream) // one key, one stream
+	cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(stream, stream) //nolint:gosec // G407: one key, one stream
 	var s shuffle
 	for round := range s {
 		for half := range s[round] {
@@ -42,7 +42,7 @@ func newShuffle(secret []byte, name string) *shuffle {
 }
 
 func (s *shuffle) index(position int64) int64 {
-	left, right := uint16(position>>halfBits), uint16(position&halfMask)
+	left, right := uint16(position>>halfBits), uint16(position&halfMask) //nolint:gosec // G115: ten bits each
 	for round := range s {
 		left, right = right, left^s[round][right]
 	}
