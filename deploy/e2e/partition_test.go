@@ -219,7 +219,7 @@ func elsewhere(t *testing.T, program, setting string) (wrapper, address string, 
 	wrapper, moved := filepath.Join(dir, filepath.Base(program)), filepath.Join(dir, "moved")
 	address = "127.0.0.1:" + testenv.FreePort(t)
 	text := fmt.Sprintf("#!/bin/sh\nif [ -e %q ]; then %s=%s; export %[2]s; fi\nexec %[4]q \"$@\"\n", moved, setting, address, program)
-	if err := os.WriteFile(wrapper, []byte(text), 0o700); err != nil { //nolint:gosec // G306: a program
+	if err := os.WriteFile(wrapper, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return wrapper, address, func() {
