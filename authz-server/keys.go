@@ -17,6 +17,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/cli"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 type keysCommands struct {
@@ -119,6 +120,17 @@ in between are refused, too: applications ask for new ones.
 
 If database and key-encryption key may have leaked together, withdraw all keys, set a new
 --key-encryption-key, run 'keys rewrap', and withdraw all keys once more.`
+}
+
+// kidsLast moves kids behind "--" if one of them begins with "-", as one thumbprint in 64 does, so
+// that 'keys withdraw' does not take it for an option. No option looks like a thumbprint.
+func kidsLast(args []string) []string {
+	hyphened := func(arg string) bool { return strings.HasPrefix(arg, "-") && jose.IsThumbprint(arg) }
+	if !slices.Contains(args, "withdraw") || slices.Contains(args, "--") || !slices.ContainsFunc(args, hyphened) {
+		return args
+	}
+	kids := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return !jose.IsThumbprint(arg) })
+	return slices.Concat(slices.DeleteFunc(slices.Clone(args), jose.IsThumbprint), []string{"--"}, kids)
 }
 
 // maxReason is the length of a withdrawal's reason, in characters.

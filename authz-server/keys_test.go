@@ -69,3 +69,16 @@ func TestKeysWithdraw(t *testing.T) {
 		}
 	})
 }
+
+func TestKidsThatBeginWithAHyphenAreNoOptions(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		one, two := "-"+strings.Repeat("A", 42), "--"+strings.Repeat("A", 41)
+		plain := strings.Repeat("A", 43)
+		out := c.must("keys", "withdraw", one, plain, "--missing", two, "--reason=lost")
+		shows(t, out, one+" is withdrawn", plain+" is withdrawn", two+" is withdrawn")
+		shows(t, c.must("keys", "list"), one, two, plain, "lost")
+		shows(t, c.must("keys", "withdraw", "--", one), "was withdrawn already")
+		c.refused([]string{"keys", "withdraw", one, "--reson=lost"}, "--reson")
+		c.refused([]string{"keys", "withdraw", "-" + strings.Repeat("A", 41)}, "unknown flag")
+	})
+}

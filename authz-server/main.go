@@ -87,7 +87,7 @@ func (p *program) run(ctx context.Context, args []string) (err error) {
 			}
 		}
 	}()
-	command, err := cli.Parse(parser, "authz-server", "AUTHZ_", args, p.environ)
+	command, err := cli.Parse(parser, "authz-server", "AUTHZ_", kidsLast(args), p.environ)
 	if err != nil {
 		return err
 	}
