@@ -53,8 +53,9 @@ func (i *Issuer) claim(ref status.Ref) *Status {
 }
 
 // maxStatuses is the longest list of statuses that a grant's row is told of in a period, in bytes:
-// some 200 tokens. A client that asks for more gets tokens that share a place.
-const maxStatuses = 5 << 10
+// some 60 tokens; each refresh writes the row anew. A client that asks for more gets tokens that
+// share a place.
+const maxStatuses = 1500
 
 // note is what the grant's row is told of a token of a client with this place. Tokens may share the
 // place for as long as a token lives (see shared), and the last of them expires that much later.
