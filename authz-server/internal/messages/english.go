@@ -141,7 +141,8 @@ var english = Language{
 	AlreadyTitle:      "You are logged in already",
 	AlreadyIntro:      "This log-in is complete. Go back to the app to continue.",
 	TokensLast: func(most time.Duration) string {
-		return "An app that has just lost its access can still use what it already has for up to " + plural(ceilMinutes(most), "minute", "minutes") + "."
+		return "An app that has just lost its access is usually shut out within seconds. Services that do not check at once can take up to " +
+			plural(ceilMinutes(most), "minute", "minutes") + "."
 	},
 	ExpiredTitle:       "This log-in has expired",
 	ExpiredIntro:       "It was completed already, took too long, or was started in another browser. Go back to the app that you came from, and log in again from there.",

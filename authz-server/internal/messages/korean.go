@@ -150,7 +150,7 @@ var korean = Language{
 	AlreadyTitle:      "이미 로그인했어요",
 	AlreadyIntro:      "이 로그인은 완료됐어요. 앱으로 돌아가 계속하세요.",
 	TokensLast: func(most time.Duration) string {
-		return fmt.Sprintf("방금 연결이 끊긴 앱도 이미 받은 권한은 최대 %d분 동안 쓸 수 있어요.", ceilMinutes(most))
+		return fmt.Sprintf("방금 연결이 끊긴 앱은 보통 몇 초 안에 막혀요. 바로 확인하지 않는 서비스에서는 최대 %d분이 걸릴 수 있어요.", ceilMinutes(most))
 	},
 	ExpiredTitle:       "만료된 로그인이에요",
 	ExpiredIntro:       "이미 끝났거나, 시간이 지났거나, 다른 브라우저에서 시작한 로그인이에요. 이용하던 앱으로 돌아가 다시 로그인해 주세요.",

@@ -47,7 +47,7 @@ type Config struct {
 	Signup   signup.Config // who can sign up
 
 	// AccessToken is the lifetime of access tokens: for so long, an app that lost its access can
-	// still use one. 0: 10 minutes.
+	// still use one at services that do not follow the status lists. 0: 10 minutes.
 	AccessToken time.Duration
 
 	// SecondStepKey is a random key of [factors.KeySize] bytes, always the same: it encrypts the

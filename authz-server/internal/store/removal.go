@@ -111,9 +111,9 @@ type Ended struct {
 	Sessions, Grants, DeviceCodes, Requests, InitialTokens, Invitations, Consents int64
 }
 
-// EndAll revokes every access token, ends every session and grant, with all codes and refresh tokens, and removes what is under
-// way: interactions, pushed requests, mailed links, known browsers, device codes, initial access
-// tokens and invitations. It tells clients of the sessions' end. With consents, it removes consents
+// EndAll revokes every access token, ends every session and grant, with all codes and refresh
+// tokens, and removes what is under way: interactions, pushed requests, mailed links, known
+// browsers, device codes, initial access tokens and invitations. It tells clients of the sessions' end. With consents, it removes consents
 // too, so that people are asked again. It works in batches, with pauses for others; what is made
 // meanwhile may stay.
 func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err error) {
