@@ -113,9 +113,9 @@ type Ended struct {
 
 // EndAll revokes every access token, ends every session and grant, with all codes and refresh
 // tokens, and removes what is under way: interactions, pushed requests, mailed links, known
-// browsers, device codes, initial access tokens and invitations. It tells clients of the sessions' end. With consents, it removes consents
-// too, so that people are asked again. It works in batches, with pauses for others; what is made
-// meanwhile may stay.
+// browsers, device codes, initial access tokens and invitations. It tells clients of the sessions'
+// end. With consents, it removes consents too, so that people are asked again. It works in batches,
+// with pauses for others; what is made meanwhile may stay.
 func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err error) {
 	if err := s.Statuses.RevokeAll(ctx); err != nil {
 		return ended, err
