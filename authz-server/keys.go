@@ -17,7 +17,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/cli"
-	"github.com/maru-auth/maru/jwks/jose"
 )
 
 type keysCommands struct {
@@ -122,15 +121,15 @@ If database and key-encryption key may have leaked together, withdraw all keys, 
 --key-encryption-key, run 'keys rewrap', and withdraw all keys once more.`
 }
 
-// kidsLast moves kids behind "--" if one of them begins with "-", as one thumbprint in 64 does, so
-// that 'keys withdraw' does not take it for an option. No option looks like a thumbprint.
+// kidsLast moves kids behind "--" if one of them begins with "-", as one in 64 does, so
+// that 'keys withdraw' does not take it for an option. No option looks like one.
 func kidsLast(args []string) []string {
-	hyphened := func(arg string) bool { return strings.HasPrefix(arg, "-") && jose.IsThumbprint(arg) }
+	hyphened := func(arg string) bool { return strings.HasPrefix(arg, "-") && keys.IsKID(arg) }
 	if !slices.Contains(args, "withdraw") || slices.Contains(args, "--") || !slices.ContainsFunc(args, hyphened) {
 		return args
 	}
-	kids := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return !jose.IsThumbprint(arg) })
-	return slices.Concat(slices.DeleteFunc(slices.Clone(args), jose.IsThumbprint), []string{"--"}, kids)
+	kids := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return !keys.IsKID(arg) })
+	return slices.Concat(slices.DeleteFunc(slices.Clone(args), keys.IsKID), []string{"--"}, kids)
 }
 
 // maxReason is the length of a withdrawal's reason, in characters.

@@ -40,6 +40,9 @@ type Withdrawal struct {
 	Missing bool   // accept kids that the ring does not have, as after a restore
 }
 
+// IsKID tells whether a text can be the kid of a key of such a ring: all are thumbprints (RFC 7638).
+func IsKID(text string) bool { return jose.IsThumbprint(text) }
+
 // Withdraw takes compromised keys out of use, in one transaction: their private halves are deleted,
 // they leave the key set, nothing that they signed verifies any more, refresh tokens included, and
 // [Ring.Withdrawn] names them. Where one was the current key, the one that waits takes over, or a
@@ -52,8 +55,7 @@ func (k *Ring) Withdraw(ctx context.Context, w Withdrawal) error {
 	}
 	known := k.snapshot.Load()
 	for _, kid := range w.KIDs {
-		// A kid that is no thumbprint is a mistake: no key of such a server has one.
-		if known.byKID[kid] == nil && !known.isWithdrawn(kid) && (!w.Missing || !jose.IsThumbprint(kid)) {
+		if known.byKID[kid] == nil && !known.isWithdrawn(kid) && (!w.Missing || !IsKID(kid)) {
 			return fmt.Errorf("%s: %w", kid, ErrUnknown)
 		}
 	}
