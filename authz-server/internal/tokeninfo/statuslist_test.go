@@ -69,7 +69,9 @@ func TestWhatEndsATokenShowsInItsStatusList(t *testing.T) {
 				app := get()
 				exchanged := exchange(app.Access)
 				revoke("service", exchanged)
-				return []string{exchanged}, []string{app.Access}
+				f.Clock.Advance(time.Second)
+				again := exchange(f.Tokens(f.Refresh(app.Refresh)).Access)
+				return []string{exchanged}, []string{app.Access, again} // not in the same place
 			}},
 			{"a grant, by its refresh token", func() (over, alive []string) {
 				first := get()

@@ -165,6 +165,13 @@ func (i *Issuer) Access(ctx context.Context, c *client.Client, g *grants.Grant, 
 // oauth.InvalidGrant if the grant has just ended.
 func (i *Issuer) AccessAgain(ctx context.Context, c *client.Client, g *grants.Grant, want AccessSpec) (string, error) {
 	place, ok := i.shared(c, g)
+	if ok { // the client may have revoked the token that had it
+		revoked, err := i.status.Revoked(ctx, place)
+		if err != nil {
+			return "", err
+		}
+		ok = !revoked
+	}
 	if !ok {
 		var err error
 		if place, err = i.nextPlace(ctx, c); err != nil {
