@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -347,7 +348,7 @@ type streamDelete struct{ streamArg }
 
 func (cmd streamDelete) Run(ctx context.Context, p *program) error {
 	return cmd.with(ctx, p, func(s *store.Store, one streams.Stream) error {
-		if one.Own() {
+		if one.Own() && slices.Contains(p.settings.dataServices(), one.Service) {
 			return fmt.Errorf("the stream is of the service %q: take it from --data-services, or the server makes it again", one.Service)
 		}
 		if err := s.Streams.Delete(ctx, one.ID); err != nil {

@@ -69,7 +69,8 @@ func (l *Lists) poll(ctx context.Context, most time.Duration) error {
 // load reads the lists, and what was revoked since it was read last.
 func (l *Lists) load(ctx context.Context) error {
 	began, since := l.cfg.Now(), time.Time{}
-	if !l.read.IsZero() {
+	whole := l.whole.IsZero() || began.Sub(l.whole) >= wholeEvery || began.Before(l.whole)
+	if !whole {
 		since = l.read.Add(-overlap)
 	}
 	stored, err := l.cfg.Blocks.Lists(ctx)
@@ -112,6 +113,9 @@ func (l *Lists) load(ctx context.Context) error {
 	}
 	l.forsake(blocks)
 	l.read = began
+	if whole {
+		l.whole = began
+	}
 	return nil
 }
 

@@ -47,6 +47,9 @@ const (
 	// overlap is how much of what was read is read again, for transactions that were committed late
 	// and clocks that differ.
 	overlap = 30 * time.Second
+	// wholeEvery is how often all is read, for those that were later still: operators' commands have
+	// minutes.
+	wholeEvery = time.Minute
 )
 
 // Config is what a [Lists] needs. All fields are required but those with a default.
@@ -92,6 +95,7 @@ type Lists struct {
 	// withdrawn are the keys whose tokens are refused, as all lists say.
 	withdrawn []string
 	read      time.Time // the newest revocation that was read
+	whole     time.Time // when all was read last
 
 	count prometheus.Gauge
 }

@@ -346,6 +346,14 @@ func TestALateCommitIsSeen(t *testing.T) {
 		if !revoked(t, l, early) {
 			t.Error("the late one is missed")
 		}
+		// An operator's command can take minutes.
+		last := next(t, l, "app")
+		w.Now = began
+		storetest.OK(t, w.Grants.RevokeToken(t.Context(), "c", last.String(), began.Add(time.Hour)))
+		w.Now = began.Add(2 * time.Minute)
+		if !revoked(t, l, last) {
+			t.Error("one that is later still is missed")
+		}
 	})
 }
 

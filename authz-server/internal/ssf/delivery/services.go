@@ -31,12 +31,10 @@ func (t *Transmitter) EnsureServices(ctx context.Context) error {
 		return err
 	}
 	for _, one := range all {
+		// Other replicas may have the service configured: what it was not told yet must not get lost.
 		if _, ok := names[one.Service]; one.Own() && !ok {
-			t.Log.WarnContext(ctx, "a service that keeps data of people is no longer configured; what it had not been told is dropped",
-				"service", one.Service)
-			if err := t.Store.Streams.Delete(ctx, one.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
+			t.Log.WarnContext(ctx, "a service that keeps data of people is not configured here; it is still told of them, "+
+				"until its stream is deleted (authz-server stream delete)", "service", one.Service, "stream", one.ID)
 		}
 	}
 	return nil
