@@ -121,7 +121,7 @@ func (arg streamArg) with(ctx context.Context, p *program, f func(s *store.Store
 			err = f(s, one)
 		}
 		if errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("there is no stream %q", arg.ID)
+			return fmt.Errorf("there is no stream %q; 'stream list' shows them all", arg.ID)
 		}
 		return err
 	})
