@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -217,16 +218,31 @@ func TestKeysAndDiscoveryOutliveTheDatabase(t *testing.T) {
 	if err := errors.Join(r.StopPart("user"), os.Remove(filepath.Join(r.dir, "user-keys.json")), r.Launch("user")); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, "the user service verifies a token", func() bool {
-		return call(t, "GET", r.API+"/user/v1/me", g.AccessToken, nil).Status == http.StatusOK
+	// It has never seen the token's status list either, and that needs the database: the key is found,
+	// and the token is neither taken nor called wrong.
+	testenv.Eventually(t, "the user service verifies a token's signature", func() bool {
+		a := call(t, "GET", r.API+"/user/v1/me", g.AccessToken, nil)
+		return a.Status == http.StatusServiceUnavailable && strings.Contains(string(a.Body), "was revoked cannot be told")
 	})
+	if a := call(t, "GET", r.API+"/user/v1/me", g.AccessToken[:len(g.AccessToken)-6]+"AAAAAA", nil); a.Status != http.StatusUnauthorized {
+		t.Errorf("a forged token: %s", a)
+	}
 }
 
 func TestAServiceRestartsWhileTheIssuerIsAway(t *testing.T) {
 	t.Parallel()
 	r := start(t, 1)
 	g := sampleApp(t, r, everyScope...).signUp(newPerson(t, nil))
+	// What a service knew of keys and revocations goes on counting: each has seen a token of the list.
 	call(t, "GET", r.API+"/user/v1/me", g.AccessToken, nil).decode(t, http.StatusOK, &struct{}{})
+	call(t, "POST", r.API+"/board/v1/boards/free/posts", g.AccessToken,
+		map[string]string{"title": "t", "body": "b"}).decode(t, http.StatusCreated, &struct{}{})
+	for _, name := range []string{"user", "board"} {
+		testenv.Eventually(t, "the "+name+" service has the list in its file", func() bool {
+			saved, err := os.ReadFile(filepath.Join(r.dir, name+"-status.json"))
+			return err == nil && bytes.Contains(saved, []byte("/oauth2/status/"))
+		})
+	}
 	if err := r.Kill("authz-server"); err != nil {
 		t.Fatal(err)
 	}
