@@ -87,7 +87,9 @@ type StatusConfig struct {
 // StatusLists follow the Token Status Lists (draft-ietf-oauth-status-list) that
 // an issuer's tokens refer to, and say which tokens were revoked. Each list is
 // fetched when the first of its tokens comes, refreshed in the background by
-// its ttl, and let go when nobody asks about it for an hour.
+// its ttl, and let go when nobody asks about it for an hour. With a *Cache, the
+// issuer's newest lists, 8 at most, are followed before a token refers to them,
+// as its metadata say which there are (§9).
 //
 // Several Verifiers, for several audiences, should share one. Many goroutines
 // may use it at once; asking about a list that is held takes no lock and never
@@ -120,9 +122,9 @@ func NewStatusLists(ctx context.Context, cfg StatusConfig) (*StatusLists, error)
 		follow.Keys = namedKeys{cache}
 		follow.KeyWithdrawn = cache.cache.Refetch
 		follow.Announced = func() bool {
-			announcement := cache.cache.Announcement()
-			return announcement != nil && announcement.StatusLists
+			return cache.aggregation() != ""
 		}
+		follow.Aggregation = cache.aggregation
 	}
 	var err error
 	s.follower, err = statuslist.New(ctx, follow)
@@ -136,6 +138,15 @@ type namedKeys struct{ *Cache }
 
 func (k namedKeys) Keys(ctx context.Context, id string) ([]Key, error) {
 	return k.cache.Find(ctx, id)
+}
+
+// aggregation is where the issuer says which status lists there are; empty: it
+// publishes none, or that is not known.
+func (c *Cache) aggregation() string {
+	if announcement := c.cache.Announcement(); announcement != nil {
+		return announcement.Aggregation
+	}
+	return ""
 }
 
 // check decides whether a token that is good otherwise was revoked, or signed
@@ -172,7 +183,7 @@ func (s *StatusLists) demanded() bool {
 	if announcement == nil { // not known yet, or never: by the last process
 		return s.follower.SavedAnnounced()
 	}
-	return announcement.StatusLists &&
+	return announcement.Aggregation != "" &&
 		(announcement.Since.IsZero() || time.Since(announcement.Since) >= announcementDelay)
 }
 

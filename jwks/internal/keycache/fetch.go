@@ -136,25 +136,29 @@ func (f *fetcher) discover(ctx context.Context) error {
 		f.url, f.etag, f.last = strings.Clone(keysAt), "", fetchedSet{}
 	}
 	f.discovered = time.Now()
-	f.announce(listsAt != "", f.discovered)
+	f.announce(strings.Clone(listsAt), f.discovered)
 	return nil
 }
 
-// An Announcement says whether the issuer's metadata name status lists
+// An Announcement is what the issuer's metadata say of status lists
 // (draft-ietf-oauth-status-list §9.1).
 type Announcement struct {
-	StatusLists bool
-	// Since is when the metadata changed in that; zero: not in this process.
+	// Aggregation is where the issuer says which lists there are. Empty: it
+	// publishes none.
+	Aggregation string
+	// Since is when it began or ceased to publish lists; zero: not in this process.
 	Since time.Time
 }
 
-func (f *fetcher) announce(statusLists bool, now time.Time) {
+func (f *fetcher) announce(aggregation string, now time.Time) {
 	before := f.statusList.Load()
 	switch {
 	case before == nil:
-		f.statusList.Store(&Announcement{StatusLists: statusLists})
-	case before.StatusLists != statusLists:
-		f.statusList.Store(&Announcement{statusLists, now})
+		f.statusList.Store(&Announcement{Aggregation: aggregation})
+	case (before.Aggregation == "") != (aggregation == ""):
+		f.statusList.Store(&Announcement{aggregation, now})
+	case before.Aggregation != aggregation:
+		f.statusList.Store(&Announcement{aggregation, before.Since})
 	}
 }
 

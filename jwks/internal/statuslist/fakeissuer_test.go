@@ -29,6 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	fakeURL = "https://issuer.example"
 	listURL = fakeURL + "/oauth2/status/one"
+	allURL  = fakeURL + "/oauth2/status"
 )
 
 // fakeIssuer is an issuer in the shape of a transport, so that lists can be
@@ -49,6 +50,7 @@ type fakeIssuer struct {
 	status    int                                 // if not 0
 	mutate    func(header, claims map[string]any) // of a list
 	answer    func(*http.Request) *http.Response  // anything, if not nil
+	all       string                              // the answer at allURL
 
 	signed   string
 	signedAt time.Time
@@ -174,6 +176,9 @@ func (f *fakeIssuer) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	case f.status != 0:
 		return response(f.status, "", nil), nil
+	}
+	if uri == allURL {
+		return response(http.StatusOK, f.all, http.Header{"Content-Type": {"application/json"}}), nil
 	}
 	if f.signed == "" || time.Since(f.signedAt) >= f.resign || uri != listURL {
 		f.signed, f.signedAt = f.list(uri), time.Now()

@@ -79,11 +79,14 @@ type Config struct {
 	// Announced says whether the issuer is known to publish lists, to be saved.
 	// Nil: it is not.
 	Announced func() bool
+	// Aggregation returns where the issuer says which lists there are; the empty
+	// string as long as that is not known. Nil: nowhere.
+	Aggregation func() string
 }
 
 // A Follower is what jwks.StatusLists documents. Each list has a goroutine,
 // which ends with the context given to [New], or when nobody asks about the
-// list.
+// list and the issuer does not name it among its newest.
 type Follower struct {
 	cfg       Config // with defaults
 	client    *http.Client
@@ -125,6 +128,9 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 		f.load()
 	}
 	go f.keep(ctx)
+	if cfg.Aggregation != nil {
+		go f.lookAhead()
+	}
 	return f, nil
 }
 
