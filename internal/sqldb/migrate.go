@@ -21,25 +21,34 @@ import (
 )
 
 // Migrate brings the schema up to date with the numbered .sql files in the root of migrations
-// (goose's form), and checks that it then has every table and column that they create. It refuses a
-// schema that is newer than the files. Several processes may call it at once: an advisory lock on
-// Postgres, and the single writer on SQLite, lets one of them do the work.
+// (goose's form), and checks that it then has every table and column that they create. Several
+// processes may call it at once: an advisory lock on Postgres, and the single writer on SQLite, lets
+// one of them do the work.
+//
+// A newer program may have migrated the schema further. It is taken as it is if this program is not
+// older than the table schema_compatibility allows: so two releases run side by side while one
+// replaces the other, and the one before can be put back. Where there is no such table, a newer
+// schema is refused.
 func (db *DB) Migrate(ctx context.Context, migrations fs.FS) error {
 	expected, err := expectedSchema(ctx, migrations)
 	if err != nil {
 		return err
 	}
-	if err := db.refuseNewer(ctx, expected.version); err != nil {
+	found, err := db.foundSchema(ctx)
+	if err != nil {
+		return fmt.Errorf("read the database's schema: %w", explain(ctx, err))
+	}
+	if err := found.allows(expected.version); err != nil {
 		return err
 	}
-	if err := db.migrate(ctx, migrations); err != nil {
+	if err := db.migrate(ctx, migrations, found.version > 0); err != nil {
 		return err
 	}
 	db.schema.expected.Store(expected)
 	return db.checkSchema(ctx)
 }
 
-func (db *DB) migrate(ctx context.Context, migrations fs.FS) error {
+func (db *DB) migrate(ctx context.Context, migrations fs.FS, begun bool) error {
 	dialect, on := goose.DialectSQLite3, db.write.DB
 	var options []goose.ProviderOption
 	if db.engine == Postgres {
@@ -66,6 +75,12 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS) error {
 		if err != nil {
 			return fmt.Errorf("read the migrations: %w", err)
 		}
+		if begun {
+			// Who has nothing to do need not wait for the lock of who has.
+			if pending, err := provider.HasPending(ctx); err == nil && !pending {
+				return nil
+			}
+		}
 		_, err = provider.Up(ctx)
 		if err == nil {
 			return nil
@@ -76,10 +91,24 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS) error {
 	}
 }
 
-// schema is what migrations create: their last number, and tables and columns as "table.column".
+// schema is what migrations create.
 type schema struct {
-	version int64
-	columns map[string]bool
+	version int64           // the last migration's number; 0: there was none
+	oldest  int64           // the version that a program must know at least; 0: the schema does not say
+	columns map[string]bool // tables and columns as "table.column", in lower case
+}
+
+// allows returns an error if the schema is not for a program that knows it up to the version known.
+func (s *schema) allows(known int64) error {
+	oldest := s.oldest
+	if oldest == 0 {
+		oldest = s.version
+	}
+	if known >= min(oldest, s.version) {
+		return nil
+	}
+	return fmt.Errorf("the database's schema has version %d, for programs that know version %d at least, and this "+
+		"program knows %d: newer programs have migrated it; run one of those", s.version, oldest, known)
 }
 
 // schemaCheck is what Ready needs to know of the schema.
@@ -92,8 +121,8 @@ type schemaCheck struct {
 // millisecond.
 const schemaEvery = 5 * time.Second
 
-// checkSchema returns an error that names a table or column that is missing. There may be more than
-// expected: a newer program is being rolled out.
+// checkSchema returns an error that names a table or column that is missing, or says that this
+// program has become too old. There may be more than expected: a newer program is being rolled out.
 func (db *DB) checkSchema(ctx context.Context) error {
 	expected := db.schema.expected.Load()
 	if expected == nil || time.Since(time.Unix(0, db.schema.goodAt.Load())) < schemaEvery {
@@ -101,17 +130,32 @@ func (db *DB) checkSchema(ctx context.Context) error {
 	}
 	ctx, cancel := db.limit(ctx)
 	defer cancel()
-	var found map[string]bool
+	var found *schema
 	err := db.repeat(ctx, fault.Broken, func() (err error) {
-		found, err = columns(ctx, db.engine, db.checks)
+		found, err = db.foundSchema(ctx)
 		return err
 	})
 	if err != nil {
 		return explain(ctx, err)
 	}
+	if err := found.allows(expected.version); err != nil {
+		return err
+	}
+	// What a newer program has removed, it says that this one does not use.
+	if found.version <= expected.version {
+		if err := found.has(expected); err != nil {
+			return err
+		}
+	}
+	db.schema.goodAt.Store(time.Now().UnixNano())
+	return nil
+}
+
+// has returns an error if anything that is expected is missing.
+func (s *schema) has(expected *schema) error {
 	var missing []string
 	for name := range expected.columns {
-		if !found[name] {
+		if !s.columns[name] {
 			missing = append(missing, name)
 		}
 	}
@@ -119,29 +163,29 @@ func (db *DB) checkSchema(ctx context.Context) error {
 		return fmt.Errorf("the database's schema is not what this program expects: it lacks %s, %d columns in all",
 			slices.Min(missing), len(missing))
 	}
-	db.schema.goodAt.Store(time.Now().UnixNano())
 	return nil
 }
 
-// refuseNewer returns an error if a newer program has migrated the database.
-func (db *DB) refuseNewer(ctx context.Context, known int64) error {
-	found, err := columns(ctx, db.engine, db.checks)
-	if err != nil {
-		return fmt.Errorf("read the database's schema: %w", explain(ctx, err))
+// foundSchema reads the versions after the columns, so that what is missing since a migration in
+// between is not missed.
+func (db *DB) foundSchema(ctx context.Context) (_ *schema, err error) {
+	found := &schema{}
+	if found.columns, err = columns(ctx, db.engine, db.checks); err != nil {
+		return nil, err
 	}
-	if !found["goose_db_version.version_id"] {
-		return nil // new
+	if found.columns["goose_db_version.version_id"] {
+		err = db.checks.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`).Scan(&found.version)
+		if err != nil {
+			return nil, err
+		}
 	}
-	var version int64
-	if err := db.checks.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0)
-		FROM goose_db_version`).Scan(&version); err != nil {
-		return fmt.Errorf("read the version of the database's schema: %w", explain(ctx, err))
+	if found.columns["schema_compatibility.oldest_version"] {
+		err = db.checks.QueryRowContext(ctx, `SELECT COALESCE(MAX(oldest_version), 0) FROM schema_compatibility`).Scan(&found.oldest)
+		if err != nil {
+			return nil, err
+		}
 	}
-	if version > known {
-		return fmt.Errorf("the database's schema has version %d, and this program knows %d at most: a newer "+
-			"program has migrated it; run that one", version, known)
-	}
-	return nil
+	return found, nil
 }
 
 // columns lists tables and columns in lower case.
