@@ -33,6 +33,7 @@ interop: ## only the tests with others' clients, with oauth2-proxy too (some min
 check: ## what CI checks beside the tests: format, vet, lint, generated files, go.mod, licences, secrets, known vulnerabilities
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:" $$files; exit 1; fi
 	go vet ./...
+	go vet -tags libcrypto ./internal/libcrypto
 	go -C deploy/bench-verify vet .
 	go -C deploy/rscheck-table vet .
 	$(call tool,golangci-lint) run --allow-parallel-runners

@@ -45,7 +45,7 @@ var uses = []struct {
 	name string
 	args []string
 }{
-	{"programs", []string{"-tags=timetzdata", "./authz-server", "./resources/user", "./resources/board", "./client-demo"}},
+	{"programs", []string{"-tags=timetzdata,libcrypto", "./authz-server", "./resources/user", "./resources/board", "./client-demo"}},
 	{"gateway", []string{"-modfile=deploy/tools/caddy/go.mod", "github.com/caddyserver/caddy/v2/cmd/caddy"}},
 	{"tests", []string{"-test", "./..."}},
 }

@@ -114,6 +114,16 @@ func NetworkNamespaces() bool {
 	return runtime.GOOS == "linux" && os.Geteuid() == 0 && noIP == nil && noNsenter == nil
 }
 
+// Libcrypto tells whether OpenSSL 3 is where the linker of a Linux system looks for it.
+func Libcrypto() bool {
+	for _, pattern := range []string{"/usr/lib/*-linux-gnu/libcrypto.so.3", "/usr/lib64/libcrypto.so.3", "/usr/lib/libcrypto.so.3"} {
+		if found, err := filepath.Glob(pattern); err == nil && len(found) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Missing names what this machine lacks, and with it which tests are left out; empty when nothing
 // is.
 func Missing() []string {
@@ -123,6 +133,9 @@ func Missing() []string {
 	}
 	if _, ok := chromium(); !ok {
 		missing = append(missing, "Chromium (no test in a browser; install chromium or set CHROMIUM)")
+	}
+	if !Libcrypto() {
+		missing = append(missing, "OpenSSL 3 (no test of the build with -tags libcrypto; install libssl3, or openssl-libs)")
 	}
 	if !NetworkNamespaces() {
 		missing = append(missing, "network namespaces (no partition between services; they take Linux, root, iproute2 and util-linux)")

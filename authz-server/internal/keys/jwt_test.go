@@ -121,9 +121,12 @@ func TestVerifyPinsTheAlgorithmByTheKey(t *testing.T) {
 			message := encode([]byte(`{"alg":"`+claimed+`","kid":"`+own.kid+`","typ":"at+jwt"}`)) + "." + encode([]byte(`{}`))
 			for _, signing := range algorithms {
 				// As the key would sign, were it one for that algorithm; other types cannot.
-				forged := &key{alg: signing, private: own.private}
 				if _, ok := own.private.(*rsa.PrivateKey); ok != (signing == RS256 || signing == PS256) || !ok && signing != alg {
 					continue
+				}
+				forged, err := newKey(signing, own.private)
+				if err != nil {
+					t.Fatal(err)
 				}
 				signature, err := forged.signature([]byte(message))
 				if err != nil {

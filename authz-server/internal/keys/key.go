@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/internal/libcrypto"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
@@ -41,7 +42,8 @@ type key struct {
 	kid         string
 	alg         string
 	generation  int64
-	private     crypto.Signer // fits alg: see newKey
+	private     crypto.Signer     // fits alg: see newKey
+	rsa         *libcrypto.Signer // signs with private, for RS256 and PS256; otherwise nil
 	createdAt   time.Time
 	activatesAt time.Time
 	retiresAt   time.Time // when a later generation takes over; zero: none is there
@@ -88,8 +90,14 @@ func newKey(alg string, private crypto.Signer) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &key{kid: public.ID(), alg: alg, private: private, public: public, jwk: jwk,
-		headers: &sync.Map{}}, nil
+	k := &key{kid: public.ID(), alg: alg, private: private, public: public, jwk: jwk, headers: &sync.Map{}}
+	switch alg {
+	case RS256:
+		k.rsa = libcrypto.NewSigner(private.(*rsa.PrivateKey), libcrypto.RS256)
+	case PS256:
+		k.rsa = libcrypto.NewSigner(private.(*rsa.PrivateKey), libcrypto.PS256)
+	}
+	return k, nil
 }
 
 // publicJWK is a public key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
@@ -143,16 +151,11 @@ func (k *key) sign(typ string, claims []byte) (string, error) {
 // maxSignature is the size of the largest signature, that of an RSA key of 4096 bits, in bytes.
 const maxSignature = 512
 
-// pss is RFC 7518 §3.5: the salt is as long as the hash.
-var pss = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
-
 func (k *key) signature(message []byte) ([]byte, error) {
 	digest := sha256.Sum256(message)
 	switch k.alg {
-	case RS256:
-		return rsa.SignPKCS1v15(nil, k.private.(*rsa.PrivateKey), crypto.SHA256, digest[:])
-	case PS256:
-		return rsa.SignPSS(rand.Reader, k.private.(*rsa.PrivateKey), crypto.SHA256, digest[:], pss)
+	case RS256, PS256:
+		return k.rsa.Sign(digest[:])
 	case ES256:
 		r, s, err := ecdsa.Sign(rand.Reader, k.private.(*ecdsa.PrivateKey), digest[:])
 		if err != nil {
@@ -190,6 +193,7 @@ func (k *key) seal(kek *KEK) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer clear(der)
 	return kek.Seal(purpose, der, k.alg, k.kid)
 }
 
@@ -199,6 +203,7 @@ func openKey(kek *KEK, alg, kid string, envelope []byte) (k *key, stale bool, er
 	if err != nil {
 		return nil, false, err
 	}
+	defer clear(der)
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		return nil, false, err

@@ -252,6 +252,9 @@ func (k *Ring) open(row keystore.SigningKey) (key, error) {
 	if err != nil {
 		return key{}, fmt.Errorf("signing key %s in the database: %w", row.KID, err)
 	}
+	if opened.rsa != nil && opened.rsa.Problem() != nil {
+		k.cfg.Log.Warn("a signing key is used by Go alone", "kid", row.KID, "error", opened.rsa.Problem())
+	}
 	opened.envelope, opened.stale = row.PrivateKey, stale
 	return *opened, nil
 }
