@@ -90,8 +90,8 @@ cover: ## all tests with coverage of every package by any test, in bin/cover.htm
 	@go tool cover -html=bin/cover.out -o bin/cover.html
 	@go tool cover -func=bin/cover.out | tail -1
 
-load: ## a bounded load test of a stack of its own, by vegeta
-	go run ./deploy/load
+load: ## what this machine takes, and what stops it there (some 5 minutes); LOAD_… (go run ./deploy/load --help); OUT=FILE for JSON, README=deploy/load/README.md writes its table
+	OUT=$(OUT) README=$(README) go run ./deploy/load
 
 revocation: ## the time from a token's revocation to its refusal by both services; OUT=FILE writes it as JSON
 	OUT=$(OUT) go run ./deploy/revocation

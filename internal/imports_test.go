@@ -198,6 +198,7 @@ var rules = []rule{
 	{"deploy/stack", []string{"deploy/inbox", "internal/freeport"}},
 	{"deploy/revocation", []string{"deploy/stack", "internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"deploy/suite", []string{"deploy/stack", "internal/sqldb/sqldbtest"}},
+	{"deploy/load/site", []string{"deploy/load/...", "deploy/stack", "internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"deploy/...", []string{"deploy/..."}},
 }
 

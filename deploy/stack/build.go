@@ -35,16 +35,24 @@ func in(dir, caddy string) Programs {
 // Go's build cache. A first build of Caddy takes minutes; after that it is found in the cache. race
 // builds the four with the race detector.
 func Build(ctx context.Context, root, dir string, race bool) (Programs, error) {
-	return build(ctx, root, dir, race, nil)
+	if race {
+		return build(ctx, root, dir, nil, "-race")
+	}
+	return build(ctx, root, dir, nil)
+}
+
+// BuildTagged is [Build] with build tags, separated by commas. Empty: none.
+func BuildTagged(ctx context.Context, root, dir, tags string) (Programs, error) {
+	return build(ctx, root, dir, nil, "-tags="+tags)
 }
 
 // BuildAloud is [Build] that tells out of its steps, and while one of them takes long, how far it
 // is.
 func BuildAloud(ctx context.Context, root, dir string, out io.Writer) (Programs, error) {
-	return build(ctx, root, dir, false, &aloud{out: out, every: 5 * time.Second})
+	return build(ctx, root, dir, &aloud{out: out, every: 5 * time.Second})
 }
 
-func build(ctx context.Context, root, dir string, race bool, a *aloud) (Programs, error) {
+func build(ctx context.Context, root, dir string, a *aloud, flags ...string) (Programs, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return Programs{}, err
@@ -56,9 +64,7 @@ func build(ctx context.Context, root, dir string, race bool, a *aloud) (Programs
 	if a != nil {
 		args = append(args, "-v")
 	}
-	if race {
-		args = append(args, "-race")
-	}
+	args = append(args, flags...)
 	args = append(args, "./authz-server", "./resources/user", "./resources/board", "./client-demo")
 	if err := a.step("Building the programs (1 of 2)", func(log io.Writer) error {
 		_, err := goCommand(ctx, root, log, args...)

@@ -43,7 +43,9 @@ func start(part Part, env []string, log *lines) (*process, error) {
 	cmd := exec.Command(part.Program, part.Args...)
 	cmd.Env = part.Environment(env)
 	out := log.of(part.Name)
-	cmd.Stdout, cmd.Stderr = out, out
+	if log.to != nil { // otherwise the null device, which costs this process nothing
+		cmd.Stdout, cmd.Stderr = out, out
+	}
 	cmd.SysProcAttr = childAttributes()
 	cmd.WaitDelay = 5 * time.Second
 	if err := startFromLastingThread(cmd); err != nil {

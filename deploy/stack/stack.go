@@ -2,7 +2,7 @@
 // authorization server (one or several), the two resource services, the demo app, and the gateway
 // before them.
 //
-// The dev runner (deploy/dev) and the end-to-end tests (deploy/e2e) are its two users.
+// The dev runner (deploy/dev), the end-to-end tests (deploy/e2e) and what measures (deploy/load) use it.
 package stack
 
 import (
@@ -41,7 +41,11 @@ type Config struct {
 	// [Stack.RootCA].
 	TLS bool
 
-	smtpPort int // where mail is taken; 0: nowhere
+	// Metrics has each program serve its metrics on a port of its own: see [Stack.MetricsURL].
+	Metrics bool
+
+	smtpPort int            // where mail is taken; 0: nowhere
+	metrics  map[string]int // ports by the part's name
 }
 
 func (cfg *Config) getenv(name string) string {
@@ -344,6 +348,22 @@ func (s *Stack) StopPart(name string) error {
 		return p.exit
 	}
 	return nil
+}
+
+// PID returns the process id of the named part.
+func (s *Stack) PID(name string) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.running[name]
+	if p == nil || p.ended() {
+		return 0, fmt.Errorf("%s is not running", name)
+	}
+	return p.cmd.Process.Pid, nil
+}
+
+// MetricsURL is where the named part serves its metrics, with Config.Metrics. The gateway has none.
+func (s *Stack) MetricsURL(name string) string {
+	return "http://" + address(s.cfg.metrics[name]) + "/metrics"
 }
 
 func (s *Stack) part(name string) (Part, error) {

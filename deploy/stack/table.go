@@ -215,7 +215,24 @@ func (cfg *Config) table() ([]Part, error) {
 		gateway := &parts[len(parts)-1]
 		gateway.Env = append(gateway.Env, "GATEWAY_HTTP_PORT="+strconv.Itoa(cfg.Ports.Redirect))
 	}
-	return parts, nil
+	if cfg.Metrics {
+		err = cfg.planMetrics(parts[:len(parts)-1])
+	}
+	return parts, err
+}
+
+// planMetrics gives each part a port for its metrics.
+func (cfg *Config) planMetrics(parts []Part) error {
+	cfg.metrics = make(map[string]int)
+	for i := range parts {
+		port, _, err := freeport.Reserve()
+		if err != nil {
+			return err
+		}
+		cfg.metrics[parts[i].Name] = port
+		parts[i].Env = append(parts[i].Env, parts[i].Prefix+"METRICS_LISTEN="+address(port))
+	}
+	return nil
 }
 
 // GatewayLog is the value of GATEWAY_LOG that has the gateway write its log to a file, with no more

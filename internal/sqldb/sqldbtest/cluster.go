@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,11 +32,21 @@ var throwaway = []string{
 // dies without calling it, Postgres ends and the folder goes as well. The settings, such as
 // "port=5433", go to Postgres last.
 func Start(settings ...string) (adminURL string, stop func() error, err error) {
+	return startIn(memory(), slices.Concat(throwaway, settings))
+}
+
+// StartDurable is [Start] with a cluster that keeps what it acknowledged through a power failure,
+// as Postgres does by default, in the usual folder for temporary files: for what measures.
+func StartDurable(settings ...string) (adminURL string, stop func() error, err error) {
+	return startIn("", append([]string{"listen_addresses=", "max_connections=400"}, settings...))
+}
+
+func startIn(parent string, settings []string) (adminURL string, stop func() error, err error) {
 	bin, ok := testenv.PostgresBin()
 	if !ok {
 		return "", nil, ErrNoPostgres
 	}
-	dir, err := os.MkdirTemp(memory(), "maru-pg-") // short: a socket's path has at most 107 bytes
+	dir, err := os.MkdirTemp(parent, "maru-pg-") // short: a socket's path has at most 107 bytes
 	if err != nil {
 		return "", nil, err
 	}
@@ -56,7 +67,7 @@ func Start(settings ...string) (adminURL string, stop func() error, err error) {
 	// however it ends.
 	args := []string{"-D", data, "-k", dir}
 	query := url.Values{"host": {dir}}
-	for _, setting := range append(throwaway, settings...) {
+	for _, setting := range settings {
 		args = append(args, "-c", setting)
 		if port, ok := strings.CutPrefix(setting, "port="); ok {
 			query.Set("port", port)

@@ -1,0 +1,79 @@
+// Package machine says on what machine something was measured, and writes tables into READMEs.
+package machine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Machine is where something was measured.
+type Machine struct {
+	CPU        string `json:"cpu,omitempty"` // its model; empty: not known
+	Processors int    `json:"processors"`
+	System     string `json:"system"`
+	Go         string `json:"go"`
+	Memory     int64  `json:"memory,omitempty"` // bytes; 0: not known
+}
+
+// Processors is how many this process may use.
+func Processors() int { return runtime.NumCPU() }
+
+// This is the machine that this process runs on.
+func This() Machine {
+	return Machine{
+		CPU: line("/proc/cpuinfo", "model name"), Processors: Processors(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(),
+		Memory: kilobytes(line("/proc/meminfo", "MemTotal")) << 10,
+	}
+}
+
+// line returns the value of the first line of that name.
+func line(file, name string) string {
+	text, err := os.ReadFile(file) //nolint:gosec // G304: below /proc
+	if err != nil {
+		return ""
+	}
+	for one := range strings.Lines(string(text)) {
+		if key, value, found := strings.Cut(one, ":"); found && strings.TrimSpace(key) == name {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+func kilobytes(text string) (n int64) {
+	_, _ = fmt.Sscanf(text, "%d kB", &n) // 0: not known
+	return n
+}
+
+func (m Machine) String() string {
+	text := m.System
+	if m.CPU != "" {
+		text = m.CPU + ", " + text
+	}
+	text = fmt.Sprintf("%d processors of %s, %s", m.Processors, text, m.Go)
+	if m.Memory > 0 {
+		text += fmt.Sprintf(", %.0f GB of memory", float64(m.Memory)/1e9)
+	}
+	return text
+}
+
+// WriteBetween replaces what a file has between the marks of a name, which are lines: <!-- NAME: from
+// here --> and <!-- NAME: to here -->.
+func WriteBetween(file, name, text string) error {
+	content, err := os.ReadFile(file) //nolint:gosec // G304: the caller names the file
+	if err != nil {
+		return err
+	}
+	begin, end := []byte("<!-- "+name+": from here -->\n"), []byte("<!-- "+name+": to here -->\n")
+	before, rest, began := bytes.Cut(content, begin)
+	_, after, ended := bytes.Cut(rest, end)
+	if !began || !ended {
+		return errors.New(file + " has no marks for the table of " + name)
+	}
+	return os.WriteFile(file, slices.Concat(before, begin, []byte("\n"+strings.TrimSpace(text)+"\n\n"), end, after), 0o644) //nolint:gosec // G306: a README
+}
