@@ -95,7 +95,6 @@ func around(next http.Handler) http.Handler {
 			httpd.WriteProblem(w, r, httpd.Problem{Status: http.StatusBadRequest, Detail: detail})
 			return
 		}
-		r = r.Clone(r.Context())
 		r.Header.Del("Accept") // there is only JSON to choose from
 		for _, name := range []string{"If-Match", "If-None-Match"} {
 			if lines := r.Header.Values(name); len(lines) > 1 { // RFC 9110 §5.3: one list in several lines
@@ -106,7 +105,7 @@ func around(next http.Handler) http.Handler {
 			r = r.WithContext(context.WithValue(r.Context(), headKey{}, true))
 			r.Method = http.MethodGet // net/http leaves the body out
 		}
-		next.ServeHTTP(w, r)
+		collect(w, func(w http.ResponseWriter) { next.ServeHTTP(w, r) })
 	})
 }
 

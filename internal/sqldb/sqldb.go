@@ -56,7 +56,7 @@ type DB struct {
 	brokenAt atomic.Int64 // unix nanoseconds at which a connection was last found broken
 	schema   schemaCheck
 
-	statements sync.Map     // query → *sql.Stmt on read; see prepared
+	statements sync.Map     // query → *preparedQuery on read
 	count      atomic.Int32 // of statements
 }
 
@@ -206,34 +206,6 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// maxStatements bounds what prepared keeps, should some query be put together from parts.
-const maxStatements = 500
-
-// prepared returns the prepared form of a query for the reading pool, or nil if there is none.
-// SQLite takes several times as long to compile a query as to run it. pgx prepares statements
-// itself, and a transaction has its own connection.
-func (db *DB) prepared(ctx context.Context, query string) *sql.Stmt {
-	if db.engine != SQLite || db.transaction(ctx) != nil {
-		return nil
-	}
-	if stmt, ok := db.statements.Load(query); ok {
-		return stmt.(*sql.Stmt)
-	}
-	if db.count.Load() >= maxStatements {
-		return nil
-	}
-	stmt, err := db.read.PrepareContext(ctx, query)
-	if err != nil {
-		return nil // running it will report the error
-	}
-	if first, raced := db.statements.LoadOrStore(query, stmt); raced {
-		stmt.Close()
-		return first.(*sql.Stmt)
-	}
-	db.count.Add(1)
-	return stmt
-}
-
 // Exec runs a statement that writes and returns how many rows it changed.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
 	observe(ctx, query, args)
@@ -284,12 +256,17 @@ func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 func (db *DB) row(ctx context.Context, p *pool, writes bool, query string, args []any) *Row {
 	observe(ctx, query, args)
 	r := &Row{ctx: ctx}
-	r.done, r.err = db.send(ctx, p, writes, func(ctx context.Context, on querier) error {
-		if stmt := db.prepared(ctx, query); stmt != nil && !writes {
-			r.row = stmt.QueryRowContext(ctx, args...)
-		} else {
-			r.row = on.QueryRowContext(ctx, query, args...)
+	if !writes {
+		if q := db.prepared(ctx, query); q != nil {
+			r.done, r.err = db.sendPrepared(ctx, q, func(ctx context.Context) error {
+				r.row = q.QueryRowContext(ctx, args...)
+				return r.row.Err()
+			})
+			return r
 		}
+	}
+	r.done, r.err = db.send(ctx, p, writes, func(ctx context.Context, on querier) error {
+		r.row = on.QueryRowContext(ctx, query, args...)
 		return r.row.Err()
 	})
 	return r
@@ -299,13 +276,7 @@ func (db *DB) row(ctx context.Context, p *pool, writes bool, query string, args 
 func All[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error), query string, args ...any) ([]T, error) {
 	observe(ctx, query, args)
 	var all []T
-	done, err := db.send(ctx, db.read, false, func(ctx context.Context, on querier) (err error) {
-		var rows *sql.Rows
-		if stmt := db.prepared(ctx, query); stmt != nil {
-			rows, err = stmt.QueryContext(ctx, args...)
-		} else {
-			rows, err = on.QueryContext(ctx, query, args...)
-		}
+	read := func(rows *sql.Rows, err error) error {
 		if err != nil {
 			return err
 		}
@@ -316,10 +287,24 @@ func All[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error
 			if err != nil {
 				return err
 			}
+			if all == nil {
+				all = make([]T, 0, 8)
+			}
 			all = append(all, one)
 		}
 		return rows.Err()
-	})
+	}
+	var done func()
+	var err error
+	if q := db.prepared(ctx, query); q != nil {
+		done, err = db.sendPrepared(ctx, q, func(ctx context.Context) error {
+			return read(q.QueryContext(ctx, args...)) //nolint:sqlclosecheck // read closes them
+		})
+	} else {
+		done, err = db.send(ctx, db.read, false, func(ctx context.Context, on querier) error {
+			return read(on.QueryContext(ctx, query, args...)) //nolint:sqlclosecheck // read closes them
+		})
+	}
 	if err != nil {
 		return nil, err
 	}

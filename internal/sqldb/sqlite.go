@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,8 +58,9 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 
 // A dataFile is the file of an SQLite database, as it was when it was opened.
 type dataFile struct {
-	path string
-	info fs.FileInfo
+	path      string
+	info      fs.FileInfo
+	checkedAt atomic.Int64 // unix nanoseconds at which it was found in its place last
 }
 
 func openFile(path string, create bool) (*dataFile, error) {
@@ -83,7 +85,7 @@ func openFile(path string, create bool) (*dataFile, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open the database file: %w", err)
 		}
-		return &dataFile{path, info}, nil
+		return &dataFile{path: path, info: info}, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if absolute, err := filepath.Abs(path); err == nil {
@@ -97,7 +99,7 @@ func openFile(path string, create bool) (*dataFile, error) {
 	if info.IsDir() {
 		return nil, fmt.Errorf("the database %s is a folder", path)
 	}
-	return &dataFile{path, info}, nil
+	return &dataFile{path: path, info: info}, nil
 }
 
 // check returns an error if the path no longer leads to the file that was opened. SQLite does not
@@ -109,8 +111,18 @@ func (f *dataFile) check() error {
 	}
 	info, err := os.Stat(f.path)
 	if err == nil && os.SameFile(info, f.info) {
+		f.checkedAt.Store(time.Now().UnixNano())
 		return nil
 	}
+	f.checkedAt.Store(0)
 	return unavailable(fmt.Errorf("the database file %s was removed or replaced under the running program; "+
 		"put it back, or restart the program", f.path))
+}
+
+// checkRecently is check for what only reads: a look of the last second is enough.
+func (f *dataFile) checkRecently() error {
+	if time.Since(time.Unix(0, f.checkedAt.Load())) < time.Second {
+		return nil
+	}
+	return f.check()
 }

@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 func TestAFileThatIsRemovedOrReplacedIsNoticed(t *testing.T) {
@@ -108,4 +110,30 @@ func TestTheFileIsItsOwnersAlone(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatal(info.Mode(), err)
 	}
+}
+
+func TestAQueryIsWatchedUnlessItWasAlwaysQuick(t *testing.T) {
+	db := openWith(t, sqldbtest.SQLite(t), sqldb.Options{DatabaseStatementTimeout: 100 * time.Millisecond})
+	// It counts to as many as it is told: one query, quick or slow.
+	const query = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) SELECT count(*) FROM n`
+	counted := func(ctx context.Context, most int) error {
+		var n int
+		return db.QueryRow(ctx, query, most).Scan(&n)
+	}
+	const endless = 1 << 40
+	wantUnavailable(t, counted(t.Context(), endless)) // nothing is known of it yet
+	for range 200 {
+		if err := counted(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := counted(cancelled, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("for a caller who is gone: %v", err)
+	}
+	if err := counted(t.Context(), 300_000); err != nil { // slow, but it ends
+		t.Errorf("a quick one that is slow for once: %v", err)
+	}
+	wantUnavailable(t, counted(t.Context(), endless))
 }

@@ -102,11 +102,20 @@ func (s *service) listPosts(ctx context.Context, in *listPostsInput) (*listOf[po
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.board(ctx, in.Slug)
-	if err := s.checkReader(ctx, b, err); err != nil {
-		return nil, err
+	caller := callerOf(ctx)
+	if caller.anonymous {
+		b, err := s.board(ctx, in.Slug)
+		if err := s.checkReader(ctx, b, err); err != nil {
+			return nil, err
+		}
 	}
-	posts, next, err := s.store.Posts(ctx, callerOf(ctx).viewer(), in.Slug, after, in.Limit)
+	if !validSlug(in.Slug) {
+		return nil, store.ErrNotFound
+	}
+	posts, next, err := s.store.Posts(ctx, caller.viewer(), in.Slug, after, in.Limit)
+	if err == nil && len(posts) == 0 && next == nil && !caller.anonymous {
+		_, err = s.store.Board(ctx, in.Slug) // posts are proof enough that there is a board
+	}
 	if err != nil {
 		return nil, err
 	}

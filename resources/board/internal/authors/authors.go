@@ -128,7 +128,7 @@ func (n *Names) cached(ids []string, names map[string]string) (missing []string)
 		switch {
 		case !askable(id):
 			continue
-		case !ok:
+		case !ok, n.cfg.UserAPI == "" && entry.Unknown && !n.isFresh(entry, now):
 			missing = append(missing, id)
 			continue
 		case !n.isFresh(entry, now):
@@ -190,7 +190,13 @@ func (n *Names) stored(ctx context.Context, ids []string, names map[string]strin
 		// A fetch that has ended meanwhile has the newer name.
 		n.cache.ContainsOrAdd(name.ID, name)
 	}
-	return n.cached(ids, names)
+	missing = n.cached(ids, names)
+	if n.cfg.UserAPI == "" { // nobody will tell
+		for _, id := range missing {
+			n.cache.Add(id, store.Name{ID: id, Unknown: true, FetchedAt: n.cfg.Now()})
+		}
+	}
+	return missing
 }
 
 // want adds ids to those to be asked for.
