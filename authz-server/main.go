@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
@@ -172,7 +173,7 @@ func (p *program) withRing(ctx context.Context, f func(ring *keys.Ring) error) e
 	}
 	p.findDevelopmentKEK()
 	return p.withStore(ctx, func(s *store.Store) error {
-		ring, err := p.openRing(ctx, s, slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: slog.LevelWarn})))
+		ring, err := p.openRing(ctx, s, slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: slog.LevelWarn})), nil)
 		if err != nil {
 			return err
 		}
@@ -187,7 +188,7 @@ func (p *program) findDevelopmentKEK() {
 	}
 }
 
-func (p *program) openRing(ctx context.Context, s *store.Store, log *slog.Logger) (*keys.Ring, error) {
+func (p *program) openRing(ctx context.Context, s *store.Store, log *slog.Logger, metrics prometheus.Registerer) (*keys.Ring, error) {
 	kek, warning, err := p.settings.kek()
 	if err != nil {
 		return nil, err
@@ -195,7 +196,9 @@ func (p *program) openRing(ctx context.Context, s *store.Store, log *slog.Logger
 	if warning != "" {
 		log.Warn(warning)
 	}
-	return keys.Open(ctx, p.ringConfig(s, kek, log))
+	cfg := p.ringConfig(s, kek, log)
+	cfg.Metrics = metrics
+	return keys.Open(ctx, cfg)
 }
 
 func (p *program) ringConfig(s *store.Store, kek *keys.KEK, log *slog.Logger) keys.Config {

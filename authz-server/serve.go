@@ -54,11 +54,11 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err := p.prepare(ctx, s, log); err != nil {
 			return err
 		}
-		ring, err := p.openRing(ctx, s, log)
+		metrics := prometheus.NewRegistry()
+		ring, err := p.openRing(ctx, s, log, metrics)
 		if err != nil {
 			return err
 		}
-		metrics := prometheus.NewRegistry()
 		outgoing, err := queue.New(queue.Config{Outbox: s.Outbox, Log: log, Now: p.now, Metrics: metrics})
 		if err != nil {
 			return err
@@ -133,7 +133,8 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	breaches, err := cfg.breaches(log, metrics, p.now)
+	calls := httpd.NewCalls(metrics)
+	breaches, err := cfg.breaches(log, metrics, calls, p.now)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,13 +155,14 @@ func (p *program) assemble(
 	}
 	people, err := people.New(people.Config{
 		Store: s, Pages: rendered, Mail: mailer, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
+		Metrics:       metrics,
 		SecondStepKey: secondStepKey,
 		AccessToken:   cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now})
+	outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now, Calls: calls})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -190,7 +192,7 @@ func (p *program) assemble(
 		return nil, nil, err
 	}
 	called, err := services.New(services.Config{
-		Origin: cfg.APIOrigin, Names: cfg.dataServices(), Tokens: endpoints.Tokens, CAFile: cfg.OutgoingCAFile, Log: log,
+		Origin: cfg.APIOrigin, Names: cfg.dataServices(), Tokens: endpoints.Tokens, CAFile: cfg.OutgoingCAFile, Log: log, Calls: calls,
 	})
 	if err != nil {
 		return nil, nil, err

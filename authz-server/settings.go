@@ -135,12 +135,12 @@ func (s *settings) check() error {
 }
 
 // breaches returns who is asked about new passwords; nil: nobody.
-func (s *settings) breaches(log *slog.Logger, metrics prometheus.Registerer, now func() time.Time) (*passwords.Breaches, error) {
+func (s *settings) breaches(log *slog.Logger, metrics prometheus.Registerer, calls httpd.Calls, now func() time.Time) (*passwords.Breaches, error) {
 	if s.PasswordBreachURL == "" {
 		return nil, nil //nolint:nilnil // a nil Breaches asks nobody
 	}
 	breaches, err := passwords.NewBreaches(passwords.BreachConfig{
-		URL: s.PasswordBreachURL, CAFile: s.OutgoingCAFile, Log: log, Metrics: metrics, Now: now,
+		URL: s.PasswordBreachURL, CAFile: s.OutgoingCAFile, Log: log, Metrics: metrics, Calls: calls, Now: now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--password-breach-url: %w", err)
@@ -155,7 +155,7 @@ func (s *settings) checkPages() error {
 	}
 	entry, err := s.signup()
 	if err == nil {
-		_, err = signup.New(nil, entry)
+		_, err = signup.New(nil, entry, nil)
 	}
 	return err
 }

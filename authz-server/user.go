@@ -18,6 +18,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/cli"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 type userCommands struct {
@@ -176,7 +177,7 @@ func (p *program) checkPassword(ctx context.Context, password, email, name strin
 	problem := passwords.Weakness(password, email, name)
 	if problem == "" {
 		log := slog.New(slog.NewTextHandler(p.errs, nil))
-		breaches, err := p.settings.breaches(log, nil, p.now)
+		breaches, err := p.settings.breaches(log, nil, httpd.Calls{}, p.now)
 		if err != nil {
 			return cli.Usage(err)
 		}

@@ -19,6 +19,7 @@ import (
 	_ "time/tzdata" // people choose a time zone; the container image has no zone files
 
 	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/client-demo/internal/backend"
 	"github.com/maru-auth/maru/client-demo/internal/flow"
@@ -106,16 +107,18 @@ func run(ctx context.Context, cfg config) error {
 	if err != nil {
 		return err
 	}
+	metrics := prometheus.NewRegistry()
+	calls := httpd.NewCalls(metrics)
 	client, err := flow.New(flow.Config{
 		Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret,
 		Scopes:    strings.Fields("openid profile email user:read user:write board:read board:write board:moderate"),
-		CookieKey: cookieKey, Now: cfg.Now, Log: log,
+		CookieKey: cookieKey, Now: cfg.Now, Log: log, Calls: calls,
 	})
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	users, boards := backend.NewUsers(cfg.UserAPI), backend.NewBoards(cfg.BoardAPI, cfg.Now)
+	users, boards := backend.NewUsers(cfg.UserAPI, calls), backend.NewBoards(cfg.BoardAPI, calls, cfg.Now)
 	defer users.Close()
 	defer boards.Close()
 
@@ -125,7 +128,7 @@ func run(ctx context.Context, cfg config) error {
 		AccountURL: cfg.AccountURL,
 	}, client, users, boards)
 	defer app.Close()
-	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Serving: cfg.Serving}
+	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Metrics: metrics, Serving: cfg.Serving}
 	return server.Run(ctx)
 }
 

@@ -94,7 +94,7 @@ var rules = []rule{
 	authz("issuer", ""),
 	authz("client", "", "jwks/jose"),
 	authz("consent", "", "jwks/jose"),
-	authz("fetch", "cache", "jwks/httpcache"),
+	authz("fetch", "cache", "internal/httpd", "jwks/httpcache"),
 	// The rooms of the store: what ends something knows what ends with it, never the other way
 	// round.
 	authz("store", "opaque store/...", "internal/sqldb"),
@@ -128,7 +128,7 @@ var rules = []rule{
 	authz("passkeys", "issuer opaque proofs store/..."),
 	authz("passkeys/passkeytest", ""),
 	authz("throttle", "opaque sender store/...", "internal/httpd"),
-	authz("passwords", "cache fetch messages passwords/mostcommon throttle"),
+	authz("passwords", "cache fetch messages passwords/mostcommon throttle", "internal/httpd"),
 	authz("passwords/mostcommon", ""),
 	authz("passwords/mostcommon/generate", "passwords/mostcommon"),
 	authz("profile", "messages places store/..."),
@@ -190,9 +190,9 @@ var rules = []rule{
 	demo("pages", "lang markdown backend"),
 	demo("lang", ""),
 	demo("markdown", ""),
-	demo("flow", "outbound"),
-	demo("backend", "outbound"),
-	demo("outbound", ""),
+	demo("flow", "outbound", "internal/httpd"),
+	demo("backend", "outbound", "internal/httpd"),
+	demo("outbound", "", "internal/httpd"),
 
 	{"deploy/inbox", nil},
 	{"deploy/stack", []string{"deploy/inbox", "internal/freeport"}},

@@ -94,3 +94,14 @@ func (c *Cache) Ready(ctx context.Context) error { return c.cache.Ready(ctx) }
 // one per Cooldown) and wait for it (a second at most, and never longer than
 // ctx). Errors: ErrUnknownKey; ErrKeysUnavailable.
 func (c *Cache) Keys(ctx context.Context, id string) ([]Key, error) { return c.cache.Keys(ctx, id) }
+
+// CacheStats says how the fetching of keys goes.
+type CacheStats struct {
+	Keys     int           // usable ones that are held; zero: none, or they are too old
+	Age      time.Duration // since these were fetched
+	Fetches  uint64        // that were attempted
+	Failures uint64        // of these
+}
+
+// Stats returns how the fetching goes.
+func (c *Cache) Stats() CacheStats { return CacheStats(c.cache.Stats()) }

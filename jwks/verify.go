@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maru-auth/maru/jwks/jose"
@@ -83,6 +84,7 @@ type Verifier struct {
 	now              func() time.Time
 	memory           TokenMemory // nil: none
 	policy           []byte      // see policyHash
+	counts           counts
 
 	// signed returns the payload of a token that one of the keys signed. Other
 	// than the function of that name in fuzz tests alone.
@@ -193,7 +195,10 @@ func (v *Verifier) verify(ctx context.Context, text string) (*claimsSet, error) 
 		return nil, err
 	}
 	known := token != nil
-	if !known {
+	if known {
+		v.counts.remembered.Add(1)
+	} else {
+		v.counts.anew.Add(1)
 		if token, err = v.verifyAnew(ctx, r); err != nil {
 			return nil, err
 		}
@@ -311,3 +316,22 @@ func (v *Verifier) live(ctx context.Context, keyID string, c *claimsSet) error {
 
 // Status returns the VerifierConfig's.
 func (v *Verifier) Status() *StatusLists { return v.status }
+
+// VerifierStats says how a [Verifier] found out about tokens.
+type VerifierStats struct {
+	Remembered uint64 // tokens whose signature had been verified before
+	Anew       uint64 // tokens that were looked at whole, good or bad
+}
+
+// Stats returns how the tokens were judged so far.
+func (v *Verifier) Stats() VerifierStats {
+	return VerifierStats{Remembered: v.counts.remembered.Load(), Anew: v.counts.anew.Load()}
+}
+
+// counts is what Stats returns. They are apart in memory, so that processors
+// that verify at once do not wait for each other more than they must.
+type counts struct {
+	remembered atomic.Uint64
+	_          [56]byte
+	anew       atomic.Uint64
+}

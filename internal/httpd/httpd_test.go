@@ -178,7 +178,7 @@ func TestMetricsAreOnTheirOwnListener(t *testing.T) {
 	if resp, _ := get(t, s.url+"/metrics"); resp.StatusCode != 404 {
 		t.Errorf("on the service's listener: %d", resp.StatusCode)
 	}
-	const counted = `http_request_duration_seconds_count{method="GET",status="404"} 1`
+	const counted = `http_request_duration_seconds_count{method="GET",route="unmatched",status="404"} 1`
 	if _, body := get(t, "http://"+address+"/metrics"); !strings.Contains(body, counted) {
 		t.Errorf("metrics: %s", body)
 	}

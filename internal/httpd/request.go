@@ -8,14 +8,11 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 type contextKey int
@@ -42,23 +39,17 @@ func ClientAddr(ctx context.Context) netip.Addr {
 // door is what a request passes before it meets the service's routes.
 type door struct {
 	*Server
-	next     http.Handler
-	proxies  []netip.Prefix
-	maxBody  int64
-	requests *prometheus.HistogramVec
-	bodies   bodyBudget
+	next    http.Handler
+	proxies []netip.Prefix
+	maxBody int64
+	meters  *meters
+	bodies  bodyBudget
 }
 
 // wrap puts around a service's routes what all services do alike. Health checks come before
 // everything else.
 func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prometheus.Registry, maxBody int64) http.Handler {
-	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "http_request_duration_seconds",
-		Help:    "Time to answer a request, by method and status.",
-		Buckets: prometheus.DefBuckets,
-	}, []string{"method", "status"})
-	registry.MustRegister(requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	served := &door{Server: s, next: next, proxies: proxies, maxBody: maxBody, requests: requests}
+	served := &door{Server: s, next: next, proxies: proxies, maxBody: maxBody, meters: newMeters(registry)}
 	health := s.health()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
@@ -85,6 +76,8 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	recorder := &statusRecorder{ResponseWriter: w, stopping: &d.stopping}
+	d.meters.inFlight.Inc()
+	defer d.meters.inFlight.Dec()
 	defer func() {
 		d.recovered(recorder, r, recover())
 		d.note(recorder, r, time.Since(start))
@@ -126,7 +119,7 @@ func (d *door) recovered(w *statusRecorder, r *http.Request, p any) {
 // note measures a request and writes its line to the log. Of its address it says the path alone: a
 // query can hold codes, tokens and people's addresses.
 func (d *door) note(w *statusRecorder, r *http.Request, took time.Duration) {
-	d.requests.WithLabelValues(methodLabel(r.Method), strconv.Itoa(w.code())).Observe(took.Seconds())
+	d.meters.note(r, w, took)
 	attrs := []slog.Attr{
 		slog.String("request", RequestID(r.Context())), slog.String("method", r.Method),
 		slog.String("path", cut(r.URL.Path, maxLoggedPath)), slog.Int("status", w.code()),
@@ -179,21 +172,6 @@ func writeHealth(w http.ResponseWriter, status int, text string) {
 	w.Write([]byte(text + "\n")) //nolint:errcheck // the client is gone
 }
 
-func metricsHandler(registry *prometheus.Registry) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return mux
-}
-
-// methodLabel keeps callers from adding to the metrics: a method can be any token.
-func methodLabel(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-		return method
-	}
-	return "other"
-}
-
 // clientAddr walks X-Forwarded-For from its end, where our proxies write, to the first address that
 // is not a proxy. The caller wrote what stands before that, and it proves nothing.
 func clientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
@@ -230,7 +208,8 @@ type statusRecorder struct {
 	http.ResponseWriter
 	status   int
 	stopping *atomic.Bool
-	refusal  refusal // used by the handler's goroutine only
+	refusal  refusal // used by the handler's goroutine only, as the next
+	route    string  // see NameRoutes
 }
 
 func (w *statusRecorder) code() int {

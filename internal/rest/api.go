@@ -40,8 +40,10 @@ type Config struct {
 	Audience string // its identifier in tokens, and its public address
 	Verifier *jwks.Verifier
 	Keys     jwks.KeySource // of the issuer, for what else it signs: see [API.Events]
+	Cache    *jwks.Cache    // that has them, for metrics alone; nil: it is not measured
 	Log      *slog.Logger
-	Metrics  *prometheus.Registry // gets the count of refused tokens; nil: it is not published
+	Metrics  *prometheus.Registry // gets what is counted; nil: it is not published
+	Calls    httpd.Calls          // measures the service's calls to others
 	Docs     string               // public client with which people try the interface at /docs; empty: there is no /docs
 }
 
@@ -93,7 +95,7 @@ func New(cfg Config, resource Resource) (*API, error) {
 		Resource: cfg.Audience, AuthorizationServers: []string{cfg.Issuer}, Scopes: resource.scopeNames(), Name: resource.Name, DPoP: dpop,
 	}
 	if cfg.Verifier != nil {
-		registerStatus(cfg.Metrics, cfg.Verifier.Status())
+		registerVerifier(cfg.Metrics, cfg.Verifier, cfg.Cache)
 		a.guard = jwks.NewGuard(cfg.Verifier, jwks.GuardConfig{ResourceMetadata: a.metadata.URL(), DPoP: dpop})
 	}
 	return a, nil

@@ -17,6 +17,7 @@ func newRouter(encodedPaths bool) *mux.Router {
 	if encodedPaths {
 		router = router.UseEncodedPath()
 	}
+	router.Use(httpd.NameRoutes)
 	router.NotFoundHandler = http.HandlerFunc(notFound)
 	router.MethodNotAllowedHandler = httpd.MethodNotAllowed(router, methodNotAllowed)
 	return router

@@ -113,9 +113,10 @@ func (p Program) Serve(
 	ctx context.Context, settings Settings, database sqldb.Upkeep, newInterface func(*Process) (http.Handler, error),
 ) (err error) {
 	defer func() { err = errors.Join(err, database.Close()) }()
+	metrics := prometheus.NewRegistry()
 	process := &Process{Now: settings.Clock(), Config: rest.Config{
 		Issuer: settings.Issuer, Audience: settings.Audience, Docs: settings.DocsClientID,
-		Log: settings.Logger(), Metrics: prometheus.NewRegistry(),
+		Log: settings.Logger(), Metrics: metrics, Calls: httpd.NewCalls(metrics),
 	}}
 	if warning := database.Warning(); warning != "" {
 		process.Log.Warn(warning)
@@ -128,7 +129,7 @@ func (p Program) Serve(
 	defer process.background.Wait()
 	defer stop()
 
-	process.Verifier, process.Keys, err = settings.Verifier(working, process.Log)
+	process.Verifier, process.Cache, process.Keys, err = settings.Verifier(working, process.Log)
 	if err != nil {
 		return cli.Usage(err)
 	}

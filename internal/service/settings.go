@@ -49,12 +49,12 @@ func (s Settings) Database() sqldb.Options {
 	return opts
 }
 
-// Verifier returns the verifier of the service's tokens, and the issuer's keys but for those that it
-// withdrew. Keys and status lists are kept fresh until ctx ends; the issuer need not be up.
-func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifier, jwks.KeySource, error) {
+// Verifier returns the verifier of the service's tokens, the cache of the issuer's keys, and these
+// but for those that it withdrew. Keys and status lists are kept fresh until ctx ends; the issuer need not be up.
+func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifier, *jwks.Cache, jwks.KeySource, error) {
 	keys, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: s.Issuer, JWKSURL: s.JWKSURL, File: s.JWKSCache, Log: log})
 	if err != nil {
-		return nil, nil, fmt.Errorf("settings --issuer, --jwks-url and --jwks-cache-file: %w", err)
+		return nil, nil, nil, fmt.Errorf("settings --issuer, --jwks-url and --jwks-cache-file: %w", err)
 	}
 	config := jwks.VerifierConfig{Issuer: s.Issuer, Audience: s.Audience, Keys: keys, Algorithms: s.TokenAlgs}
 	trusted := jwks.KeySource(keys)
@@ -67,13 +67,13 @@ func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifie
 			Issuer: s.Issuer, Keys: keys, Algorithms: s.TokenAlgs, FailOpenFor: failOpenFor, File: s.StatusCache, Log: log,
 		})
 		if err != nil {
-			return nil, nil, fmt.Errorf("settings --issuer, --token-algs and --status-cache-file: %w", err)
+			return nil, nil, nil, fmt.Errorf("settings --issuer, --token-algs and --status-cache-file: %w", err)
 		}
 		config.Status, trusted = lists, lists
 	}
 	verifier, err := jwks.NewVerifier(config)
 	if err != nil {
-		return nil, nil, fmt.Errorf("settings --issuer, --audience and --token-algs: %w", err)
+		return nil, nil, nil, fmt.Errorf("settings --issuer, --audience and --token-algs: %w", err)
 	}
-	return verifier, trusted, nil
+	return verifier, keys, trusted, nil
 }

@@ -42,7 +42,7 @@ func TestTokensAreTakenByTheAlgorithmsThatAreSet(t *testing.T) {
 	token := message + "." + encode(ed25519.Sign(private, []byte(message)))
 	verifier := func(algs ...string) (*jwks.Verifier, error) {
 		settings := service.Settings{Issuer: server.URL, JWKSURL: server.URL, Audience: audience, TokenAlgs: algs}
-		v, _, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		v, _, _, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler))
 		return v, err
 	}
 	for _, tc := range []struct {
@@ -81,7 +81,7 @@ func TestRevokedTokensAreRefusedUnlessTheSettingSaysOtherwise(t *testing.T) {
 		want   error
 	}{{false, jwks.ErrRevoked}, {true, nil}} {
 		settings := service.Settings{Issuer: issuer.URL(), Audience: audience, IgnoreStatus: tc.ignore}
-		v, keys, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		v, _, keys, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestRevokedTokensAreRefusedUnlessTheSettingSaysOtherwise(t *testing.T) {
 		}
 	}
 	settings := service.Settings{Issuer: issuer.URL(), Audience: audience, StatusCache: "/does/not/exist"}
-	if _, _, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "--status-cache-file") {
+	if _, _, _, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "--status-cache-file") {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }
@@ -103,7 +103,7 @@ func TestFailOpenForNothing(t *testing.T) {
 	issuer := jwkstest.NewIssuer(t)
 	for _, tc := range []struct{ set, want time.Duration }{{0, 0}, {time.Minute, time.Minute}} {
 		settings := service.Settings{Issuer: issuer.URL(), Audience: "https://api.example", StatusFailOpen: tc.set}
-		v, _, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler))
+		v, _, _, err := settings.Verifier(t.Context(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
 )
@@ -98,9 +97,10 @@ func (db *DB) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Re
 	writable := gauge("database_writable", "1 while the database takes writes in time.")
 	ahead := gauge("database_clock_ahead_seconds", "How far this machine's clock is ahead of the database's. 0 on SQLite.")
 	if metrics != nil {
-		metrics.MustRegister(collectors.NewDBStatsCollector(db.write.DB, "write"))
+		db.sweeping.register(metrics)
+		db.write.register("write", metrics)
 		if db.read != db.write {
-			metrics.MustRegister(collectors.NewDBStatsCollector(db.read.DB, "read"))
+			db.read.register("read", metrics)
 		}
 	}
 	var wasReady, wasWritable = true, true

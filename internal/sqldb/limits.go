@@ -14,21 +14,24 @@ import (
 type pool struct {
 	*sql.DB
 	places chan struct{}
+	waits  waits
 }
 
 func newPool(db *sql.DB, size int) *pool {
 	db.SetMaxOpenConns(size)
 	db.SetMaxIdleConns(size)
-	return &pool{db, make(chan struct{}, size)}
+	return &pool{DB: db, places: make(chan struct{}, size)}
 }
 
 // take waits for a place, for at most limit (0: as long as it takes).
-func (p *pool) take(ctx context.Context, limit time.Duration) error {
+func (p *pool) take(ctx context.Context, limit time.Duration) (err error) {
 	select {
 	case p.places <- struct{}{}:
 		return nil
 	default:
 	}
+	began := p.waits.begin()
+	defer func() { p.waits.end(began, err == nil) }()
 	var over <-chan time.Time
 	if limit > 0 {
 		timer := time.NewTimer(limit)

@@ -27,7 +27,7 @@ func openPostgres(ctx context.Context, opts Options) (*DB, error) {
 		return nil, errors.New("the database URL is not one that Postgres understands; percent-encode " +
 			"special characters in its password")
 	}
-	db := &DB{engine: Postgres, opts: opts, postgres: connection}
+	db := &DB{engine: Postgres, opts: opts, postgres: connection, sweeping: newSweepMeters()}
 	if exposed := exposedHosts(&connection.Config); len(exposed) > 0 {
 		if !opts.InsecureDatabaseTransport {
 			return nil, fmt.Errorf("the connection to Postgres at %s would not be protected; add "+

@@ -55,6 +55,7 @@ type DB struct {
 
 	brokenAt atomic.Int64 // unix nanoseconds at which a connection was last found broken
 	schema   schemaCheck
+	sweeping *sweepMeters
 
 	statements sync.Map     // query → *preparedQuery on read
 	count      atomic.Int32 // of statements

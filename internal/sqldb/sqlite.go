@@ -53,7 +53,10 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	}
 	checks.SetMaxOpenConns(1)
 	readers := min(opts.maxConnections(), max(4, 2*runtime.GOMAXPROCS(0)))
-	return &DB{engine: SQLite, opts: opts, write: newPool(write, 1), read: newPool(read, readers), checks: checks, file: file}, nil
+	return &DB{
+		engine: SQLite, opts: opts, write: newPool(write, 1), read: newPool(read, readers), checks: checks, file: file,
+		sweeping: newSweepMeters(),
+	}, nil
 }
 
 // A dataFile is the file of an SQLite database, as it was when it was opened.

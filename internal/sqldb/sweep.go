@@ -43,7 +43,9 @@ type Sweep struct {
 func (db *DB) Sweep(ctx context.Context, now time.Time, sweeps []Sweep) (rows int64, err error) {
 	var failed []error
 	for _, one := range sweeps {
+		db.sweeping.begin(one.Name)
 		n, err := db.sweep(ctx, now, one)
+		db.sweeping.end(one.Name, n)
 		rows += n
 		if ctx.Err() != nil {
 			return rows, ctx.Err()
@@ -67,6 +69,7 @@ func (db *DB) sweep(ctx context.Context, now time.Time, one Sweep) (rows int64, 
 	if strings.Contains(one.Rows.Where, "$1") {
 		args = append(args, Micros(now.Add(-one.Keep)))
 	}
+	db.measureBacklog(ctx, one.Name, one.Rows, args)
 	return db.remove(ctx, one.Rows, batch, args...)
 }
 
@@ -83,6 +86,9 @@ func (db *DB) SweepEvery(ctx context.Context, every time.Duration, log *slog.Log
 		err := db.CheckClock(ctx)
 		if err == nil {
 			_, err = db.Sweep(ctx, now(), sweeps)
+		}
+		if err == nil {
+			db.sweeping.ended.SetToCurrentTime()
 		}
 		if err != nil && ctx.Err() == nil {
 			log.Error("expired rows stay for now", "error", err)

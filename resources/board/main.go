@@ -40,7 +40,7 @@ func run(ctx context.Context, cfg config) error {
 	return program.Serve(ctx, cfg.Settings, posts.Upkeep, func(p *service.Process) (http.Handler, error) {
 		names, err := authors.New(authors.Config{
 			UserAPI: cfg.UserAPI, Issuer: cfg.Issuer, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret,
-			Store: posts, Now: p.Now, Log: p.Log,
+			Store: posts, Now: p.Now, Log: p.Log, Calls: p.Calls,
 		})
 		if err != nil {
 			return nil, err

@@ -71,6 +71,7 @@ func (c *Common) SlowDown(w http.ResponseWriter, r *http.Request, err error) err
 		return err
 	}
 	if full != nil {
+		c.People.SlowedBy(full.Quota.Subject)
 		c.Log.WarnContext(r.Context(), "slowed down", "request", httpd.RequestID(r.Context()), "quota", full.Quota.Subject)
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second))))

@@ -30,6 +30,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/maru-auth/maru/authz-server/internal/cache"
+	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks/httpcache"
 )
 
@@ -47,6 +48,7 @@ type Config struct {
 	CAFile           string           // a PEM file of certificates to trust besides the system's; empty: none
 	InsecureLoopback bool             // allow addresses of this machine, and http for them, for development and tests
 	Now              func() time.Time // nil: time.Now
+	Calls            httpd.Calls
 }
 
 // Client gets and posts. It is safe for concurrent use. Every error of its methods is an [*Error].
@@ -82,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.dialer = &net.Dialer{Control: c.control}
 	c.http = &http.Client{
-		Transport: &http.Transport{ // Proxy is nil: none
+		Transport: cfg.Calls.To("clients", &http.Transport{ // Proxy is nil: none
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 				return c.dialer.DialContext(ctx, network, address)
 			},
@@ -90,7 +92,7 @@ func New(cfg Config) (*Client, error) {
 			DisableKeepAlives:      true, // so that every request's address is checked
 			DisableCompression:     true, // so that a small answer cannot become a large one
 			MaxResponseHeaderBytes: 32 << 10,
-		},
+		}),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c, nil

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/internal/libcrypto"
 	"github.com/maru-auth/maru/jwks/jose"
@@ -49,10 +51,11 @@ type key struct {
 	retiresAt   time.Time // when a later generation takes over; zero: none is there
 	withdrawn   bool      // it only keeps its place, without private and public halves
 	public      jose.Key
-	jwk         json.RawMessage // of public, as it is published
-	envelope    []byte          // as the database has it
-	stale       bool            // encrypted under an old key-encryption key
-	headers     *sync.Map       // typ → its encoded JOSE header and the dot after it
+	jwk         json.RawMessage     // of public, as it is published
+	envelope    []byte              // as the database has it
+	stale       bool                // encrypted under an old key-encryption key
+	headers     *sync.Map           // typ → its encoded JOSE header and the dot after it
+	took        prometheus.Observer // of how long a signature takes; nil: nobody measures
 }
 
 // generate makes a key for an algorithm; bits is the size of an RSA key.
@@ -140,9 +143,13 @@ func (k *key) sign(typ string, claims []byte) (string, error) {
 	jwt := make([]byte, 0, size+1+base64.RawURLEncoding.EncodedLen(maxSignature))
 	jwt = append(jwt, header...)
 	jwt = base64.RawURLEncoding.AppendEncode(jwt, claims)
+	began := time.Now()
 	signature, err := k.signature(jwt)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
+	}
+	if k.took != nil {
+		k.took.Observe(time.Since(began).Seconds())
 	}
 	jwt = append(jwt, '.')
 	return string(base64.RawURLEncoding.AppendEncode(jwt, signature)), nil

@@ -23,6 +23,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/keystore"
 	"github.com/maru-auth/maru/jwks/jose"
@@ -35,12 +37,13 @@ type Config struct {
 	Now   func() time.Time
 	Log   *slog.Logger
 
-	Bits            int           // size of new RSA keys: 2048, 3072 or 4096. Zero: 2048
-	Rotation        time.Duration // how long a key signs before the next one takes over. Zero: until [Ring.Rotate]
-	MaxAge          time.Duration // how long others may cache the key set. Zero: 5 minutes
-	TokenLifetime   time.Duration // of the longest-lived token that others verify
-	RefreshLifetime time.Duration // how long a refresh token can live at most
-	Reload          time.Duration // how often Run reads the database again. Zero: 30 seconds
+	Bits            int                   // size of new RSA keys: 2048, 3072 or 4096. Zero: 2048
+	Rotation        time.Duration         // how long a key signs before the next one takes over. Zero: until [Ring.Rotate]
+	MaxAge          time.Duration         // how long others may cache the key set. Zero: 5 minutes
+	TokenLifetime   time.Duration         // of the longest-lived token that others verify
+	RefreshLifetime time.Duration         // how long a refresh token can live at most
+	Reload          time.Duration         // how often Run reads the database again. Zero: 30 seconds
+	Metrics         prometheus.Registerer // nil: nothing is measured
 
 	generate func(alg string, bits int) (*key, error) // other than generate in a test that needs many
 }
@@ -73,6 +76,7 @@ var (
 // Ring holds the signing keys. Make it with [Open]; its methods are safe for concurrent use.
 type Ring struct {
 	cfg      Config
+	signing  *prometheus.HistogramVec // how long signatures take, by algorithm; nil in [List]
 	snapshot atomic.Pointer[snapshot]
 	looked   atomic.Int64 // when look last did, in Unix microseconds
 
@@ -98,6 +102,9 @@ func Open(ctx context.Context, cfg Config) (*Ring, error) {
 	}
 	k := &Ring{cfg: cfg, loading: make(chan struct{}, 1)}
 	k.snapshot.Store(&snapshot{})
+	if err := k.measure(); err != nil {
+		return nil, err
+	}
 	if err := k.reload(ctx); err != nil {
 		return nil, err
 	}
@@ -219,6 +226,9 @@ func (k *Ring) read(ctx context.Context) (*snapshot, error) {
 		one, err := k.open(row)
 		if err != nil {
 			return nil, err
+		}
+		if k.signing != nil {
+			one.took = k.signing.WithLabelValues(one.alg)
 		}
 		one.generation, one.createdAt, one.activatesAt = row.Generation, row.CreatedAt, row.ActivatesAt
 		loaded.lines[one.alg] = append(loaded.lines[one.alg], &one)

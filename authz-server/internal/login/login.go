@@ -48,6 +48,7 @@ type Login struct {
 	Now       func() time.Time
 	Recovery  *recovery.Recovery
 	Log       *slog.Logger
+	Counts    *Counts
 }
 
 // Routes adds the pages to r.
@@ -125,6 +126,7 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 	var owed proofs.Owed
 	if err == nil {
 		owed, err = l.logIn(w, r, a, email)
+		l.Counts.note(proofOf(r), owed, err)
 	}
 	if errors.Is(err, store.ErrNotFound) { // no such account; or disabled, or another password, this very moment
 		err = guard.FormError{"": messages.WrongCredentials}
@@ -152,6 +154,14 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.Arrivals.Onward(w, r, a.Handle)
+}
+
+// proofOf is what a person shows on /login: a code beside the password is the stronger proof.
+func proofOf(r *http.Request) string {
+	if r.PostForm.Get("otp") != "" {
+		return byOTP
+	}
+	return byPassword
 }
 
 // logIn checks the password alone, or together with a code where the page asked for both.

@@ -125,6 +125,7 @@ func (l *Login) finishPasskey(w http.ResponseWriter, r *http.Request, verify boo
 	if err == nil {
 		err = l.provePasskey(w, r, p, answer)
 	}
+	l.Counts.note(byPasskey, proofs.Nothing, err)
 	if err != nil {
 		l.refusePasskey(w, r, err)
 		return

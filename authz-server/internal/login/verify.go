@@ -112,6 +112,11 @@ func (l *Login) postVerify(w http.ResponseWriter, r *http.Request) {
 	}
 	recovery := r.PostForm.Has("recovery")
 	err := l.verify(w, r, who, recovery)
+	proof := byOTP
+	if recovery {
+		proof = byRecovery
+	}
+	l.Counts.note(proof, proofs.Nothing, err)
 	if errors.Is(err, store.ErrNotFound) { // a second click, or the session has just ended: look again
 		l.Guard.See(w, r, "/login/verify"+a.Query())
 		return

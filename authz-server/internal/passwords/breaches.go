@@ -24,6 +24,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/cache"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // Limits of asking the service.
@@ -42,7 +43,8 @@ type BreachConfig struct {
 	CAFile  string                // a PEM file of certificates to trust besides the system's; empty: none
 	Log     *slog.Logger          // nil: slog.Default()
 	Metrics prometheus.Registerer // nil: what comes of the questions is not counted
-	Now     func() time.Time      // nil: time.Now
+	Calls   httpd.Calls
+	Now     func() time.Time // nil: time.Now
 }
 
 // Breaches asks a service, which the operator chose, whether a password is known from a breach. The
@@ -112,13 +114,13 @@ func NewBreaches(cfg BreachConfig) (*Breaches, error) {
 				"(after a failure, or because too many were asked about at once).",
 		}, []string{"outcome"}),
 		http: &http.Client{
-			Transport: &http.Transport{ // Proxy is nil: none
+			Transport: cfg.Calls.To("breaches", &http.Transport{ // Proxy is nil: none
 				TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 				MaxConnsPerHost:        breachPlaces,
 				IdleConnTimeout:        time.Minute,
 				DisableCompression:     true, // so that a small answer cannot become a large one
 				MaxResponseHeaderBytes: 32 << 10,
-			},
+			}),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}

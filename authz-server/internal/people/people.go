@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/account"
 	"github.com/maru-auth/maru/authz-server/internal/apps"
@@ -41,6 +42,9 @@ type Config struct {
 
 	Mail   notices.Mailer // nil: this server sends no mail
 	Limits throttle.Limits
+
+	// Metrics gets what is counted of log-ins, sign-ups and limits; nil: it is not published.
+	Metrics prometheus.Registerer
 
 	// Breaches is asked about new passwords; nil: nobody is.
 	Breaches *passwords.Breaches
@@ -93,7 +97,7 @@ func New(cfg Config) (*People, error) {
 	second := &factors.Factors{Store: cfg.Store, Vault: vault, Notices: told, Now: cfg.Now}
 	p := &People{
 		Sessions: session.New(cfg.Store, at, told, cfg.Now, log),
-		Throttle: throttle.New(cfg.Store, log, cfg.Limits),
+		Throttle: throttle.New(cfg.Store, log, cfg.Limits, cfg.Metrics),
 		Apps: &apps.Apps{Store: cfg.Store, Pages: cfg.Pages, Issuer: cfg.Issuer,
 			InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes},
 		Passwords: passwords.New(),
@@ -102,7 +106,11 @@ func New(cfg Config) (*People, error) {
 	if p.Guard, err = guard.New(cfg.Pages, p.Throttle, at, log); err != nil {
 		return nil, err
 	}
-	if p.Policy, err = signup.New(cfg.Store, cfg.Signup); err != nil {
+	if p.Policy, err = signup.New(cfg.Store, cfg.Signup, cfg.Metrics); err != nil {
+		return nil, err
+	}
+	counts, err := login.NewCounts(cfg.Metrics)
+	if err != nil {
 		return nil, err
 	}
 	keys, err := passkeys.New(passkeys.Config{Store: cfg.Store, Issuer: at, Name: cfg.Pages.Name(), Log: log})
@@ -124,7 +132,7 @@ func New(cfg Config) (*People, error) {
 	p.Login = &login.Login{
 		Store: cfg.Store, Pages: cfg.Pages, Arrivals: p.Arrivals, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
 		Passwords: p.Passwords, Passkeys: keys, Factors: second, Enrolment: enrolment, Recovery: p.Recovery, Notices: told, Signup: p.Policy,
-		Now: cfg.Now, Log: log,
+		Now: cfg.Now, Log: log, Counts: counts,
 	}
 	p.Links = &recovery.Links{
 		Recovery: p.Recovery, Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Arrivals: p.Arrivals, Sessions: p.Sessions, Guard: p.Guard,

@@ -46,6 +46,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokenendpoint"
 	"github.com/maru-auth/maru/authz-server/internal/tokeninfo"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // Config is what the endpoints need. All fields are required but those with a default.
@@ -134,6 +135,10 @@ func New(cfg Config) (*Provider, error) {
 	cfg.Queue.Handle(logout.Handler(logout.Config{
 		Issuer: cfg.Issuer, Tokens: issued, Store: cfg.Store, Fetch: cfg.Fetch, Now: cfg.Now,
 	}))
+	counted, err := tokenendpoint.NewIssued(cfg.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	core := protocol.New(protocol.Config{
 		Authenticate: auth.Authenticate,
 		Grants:       tokenendpoint.All(tokenendpoint.Config{Tokens: issued, Store: cfg.Store, Resources: resources, Log: cfg.Log, Now: cfg.Now}),
@@ -152,7 +157,7 @@ func New(cfg Config) (*Provider, error) {
 		Authorize: &authorize.Endpoint{
 			BrowserForms: forms, Door: door, Protocol: core, Tokens: issued, Clients: cfg.Clients, Fetch: cfg.Fetch, Resources: resources, Now: cfg.Now,
 		},
-		Token: &tokenendpoint.Endpoint{Common: common, Protocol: core},
+		Token: &tokenendpoint.Endpoint{Common: common, Protocol: core, Issued: counted},
 		Device: &device.Endpoint{
 			Common: common, Door: door, Tokens: issued, Clients: cfg.Clients, Store: cfg.Store, Resources: resources, Now: cfg.Now,
 		},
@@ -171,7 +176,7 @@ func (p *Provider) Common() *endpoint.Common { return p.common }
 // also among those of other packages. HEAD is answered as GET is. Requests must be text: see
 // checkText.
 func (p *Provider) Routes(r *mux.Router) {
-	r.Use(crossOrigin, p.checkText)
+	r.Use(httpd.NameRoutes, crossOrigin, p.checkText)
 	r.NotFoundHandler = p.NotFound()
 	r.MethodNotAllowedHandler = crossOrigin(p.methodNotAllowed(r))
 	get := func(path string, handler http.HandlerFunc) { r.HandleFunc(path, handler).Methods("GET", "HEAD") }

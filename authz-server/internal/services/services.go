@@ -30,6 +30,7 @@ type Config struct {
 	Tokens *tokens.Issuer // for this server's own calls
 	CAFile string         // a PEM file of certificates to trust besides the system's; empty: none
 	Log    *slog.Logger
+	Calls  httpd.Calls
 }
 
 // Services calls the services. It is safe for concurrent use.
@@ -70,7 +71,7 @@ func New(cfg Config) (*Services, error) {
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	// A redirect would take the token elsewhere.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Services{cfg, &http.Client{Transport: transport, CheckRedirect: stay}}, nil
+	return &Services{cfg, &http.Client{Transport: cfg.Calls.To("services", transport), CheckRedirect: stay}}, nil
 }
 
 // Export returns what each service holds of the person of a session, whom they know as subject

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/idna"
 
 	"github.com/maru-auth/maru/authz-server/internal/messages"
@@ -48,12 +49,14 @@ type Policy struct {
 	store   *store.Store
 	mode    Mode
 	domains []string // in the form of DNS
+	made    *prometheus.CounterVec
 	Terms   Terms
 }
 
-// New checks cfg. Errors name the options.
-func New(s *store.Store, cfg Config) (*Policy, error) {
-	p := &Policy{store: s, mode: cfg.Mode, Terms: cfg.Terms}
+// New checks cfg. Errors name the options. metrics gets the count of accounts that are made; nil:
+// it is not published.
+func New(s *store.Store, cfg Config, metrics prometheus.Registerer) (*Policy, error) {
+	p := &Policy{store: s, mode: cfg.Mode, Terms: cfg.Terms, made: newMade()}
 	if p.mode == "" {
 		p.mode = Open
 	}
@@ -73,7 +76,29 @@ func New(s *store.Store, cfg Config) (*Policy, error) {
 	if (p.Terms.URL == "") != (p.Terms.Version == "") {
 		return nil, errors.New("--terms-url and --terms-version need each other: what people agree to is recorded by its version")
 	}
-	return p, nil
+	if metrics == nil {
+		return p, nil
+	}
+	return p, metrics.Register(p.made)
+}
+
+// newMade makes the count of accounts that people made.
+func newMade() *prometheus.CounterVec {
+	made := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "authz_signups_total", Help: "Accounts that people made, by what they log in by: password or passkey.",
+	}, []string{"proof"})
+	made.WithLabelValues("password")
+	made.WithLabelValues("passkey")
+	return made
+}
+
+// count counts an account once it is there for good.
+func (p *Policy) count(ctx context.Context, made accounts.User) {
+	proof := "passkey"
+	if made.PasswordHash != "" {
+		proof = "password"
+	}
+	p.store.AfterCommit(ctx, p.made.WithLabelValues(proof).Inc)
 }
 
 // parseDomain returns a domain as [accounts.EmailKey] has it. A dot at its beginning stays.
@@ -213,6 +238,7 @@ func (p *Policy) Create(ctx context.Context, user accounts.User, entry Entry) (m
 				return err
 			}
 		}
+		p.count(ctx, made)
 		return p.agree(ctx, made.ID, entry.Version, entry.Address)
 	})
 	return made, err

@@ -11,7 +11,7 @@ import (
 
 func TestDomainsAreThoseOfTheDNS(t *testing.T) {
 	t.Parallel()
-	p, err := New(nil, Config{Mode: OfDomains, Domains: []string{"Example.com", ".Sub.example", " bücher.example "}})
+	p, err := New(nil, Config{Mode: OfDomains, Domains: []string{"Example.com", ".Sub.example", " bücher.example "}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 		{Config{Terms: Terms{URL: "https://x.example/"}}, "--terms-url and --terms-version need each other"},
 		{Config{Terms: Terms{Version: "1"}}, "--terms-url and --terms-version need each other"},
 	} {
-		if _, err := New(nil, test.cfg); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+		if _, err := New(nil, test.cfg, nil); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%+v: %v", test.cfg, err)
 		}
 	}

@@ -139,3 +139,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 func (s *Store) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	return s.db.Tx(ctx, f)
 }
+
+// AfterCommit calls f when the transaction that ctx carries has been committed. See
+// [sqldb.DB.AfterCommit].
+func (s *Store) AfterCommit(ctx context.Context, f func()) { s.db.AfterCommit(ctx, f) }

@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -50,16 +52,19 @@ type Throttle struct {
 	turns  *turns
 	long   *turns        // see LongTurn
 	held   chan struct{} // holding one is the right to wait for a try that another holds
+	slowed *prometheus.CounterVec
 }
 
-// New makes a Throttle. s must be set; a nil log stands for slog.Default().
-func New(s *store.Store, log *slog.Logger, l Limits) *Throttle {
+// New makes a Throttle. s must be set; a nil log stands for slog.Default(). metrics gets the count
+// of what was slowed down; nil: it is not published.
+func New(s *store.Store, log *slog.Logger, l Limits, metrics prometheus.Registerer) *Throttle {
 	l.Account, l.Address = cmp.Or(l.Account, 5), cmp.Or(l.Address, 20)
 	l.Signups, l.Window = cmp.Or(l.Signups, 50), cmp.Or(l.Window, 15*time.Minute)
 	l.LettersTo, l.LettersFrom = cmp.Or(l.LettersTo, 5), cmp.Or(l.LettersFrom, 60)
 	return &Throttle{
 		store: s, log: cmp.Or(log, slog.Default()), limits: l,
 		turns: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), long: newTurns(longTurns), held: make(chan struct{}, maxHeld),
+		slowed: newSlowed(metrics),
 	}
 }
 
@@ -68,13 +73,21 @@ func New(s *store.Store, log *slog.Logger, l Limits) *Throttle {
 // often, when the work is done. Nothing that takes long for other reasons may be done meanwhile.
 // [IsBusy] knows the error.
 func (t *Throttle) Turn(r *http.Request) (leave func(), err error) {
-	return t.turns.enter(r.Context(), sender.Networks(r)...)
+	return t.enter(t.turns, r)
+}
+
+func (t *Throttle) enter(of *turns, r *http.Request) (leave func(), err error) {
+	leave, err = of.enter(r.Context(), sender.Networks(r)...)
+	if errors.Is(err, ErrBusy) {
+		t.Slowed(turnLimit)
+	}
+	return leave, err
 }
 
 // LongTurn is Turn for what may take long for other reasons, such as a fetch, or stands for many
 // people. It has a queue of its own, and more of it is done at once.
 func (t *Throttle) LongTurn(r *http.Request) (leave func(), err error) {
-	return t.long.enter(r.Context(), sender.Networks(r)...)
+	return t.enter(t.long, r)
 }
 
 // WaitError says that there were too many tries, sign-ups or new passwords, and how long to wait
@@ -229,6 +242,7 @@ func (t *Throttle) take(ctx context.Context, what string, quotas ...limits.Quota
 	err := t.store.Quotas.TakeQuotas(ctx, quotas...)
 	var full *limits.QuotaError
 	if errors.As(err, &full) {
+		t.Slowed(what)
 		return &WaitError{what, full.Wait}
 	}
 	return err

@@ -34,6 +34,7 @@ func (t *Throttle) reserve(ctx context.Context, what string, subjects ...limited
 	for _, subject := range subjects {
 		attempt, wait, ok, err := t.reserveOne(ctx, subject)
 		if err == nil && !ok {
+			t.Slowed(what)
 			err = &WaitError{what, wait}
 		}
 		if err != nil {

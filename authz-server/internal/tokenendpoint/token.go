@@ -27,6 +27,7 @@ const MaxRequest = 64 << 10
 type Endpoint struct {
 	*endpoint.Common
 	Protocol *protocol.Protocol
+	Issued   *Issued // nil: nothing is counted
 }
 
 // ServeHTTP has the client authenticated and its grant checked before anything is spent: first the
@@ -58,7 +59,11 @@ func (e *Endpoint) answer(r *http.Request) (map[string]any, error) {
 	if err := e.Auth.SpendProof(r.Context(), checked.Client, proof); err != nil {
 		return nil, err
 	}
-	return checked.Finish(r.Context())
+	answer, err := checked.Finish(r.Context())
+	if err == nil {
+		e.Issued.count(r.PostForm.Get("grant_type"), checked.Client)
+	}
+	return answer, err
 }
 
 // readRequest refuses what fosite would take, or would refuse by another name.

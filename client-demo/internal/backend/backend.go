@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/client-demo/internal/outbound"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // ErrDown says that a service gave no usable answer: it is away, too slow or overloaded.
@@ -63,7 +64,7 @@ func (e *Error) Is(target error) bool {
 type TokenFunc func(ctx context.Context, refused string) (string, error)
 
 // limits bound the calls to one service. A page of 100 comments of full length fits into an answer.
-var limits = outbound.Limits{Timeout: 5 * time.Second, Calls: 64, Answer: 2 << 20}
+var limits = outbound.Limits{Timeout: 5 * time.Second, AtOnce: 64, Answer: 2 << 20}
 
 // service is one REST interface. It is safe for concurrent use.
 type service struct {
@@ -73,8 +74,10 @@ type service struct {
 	public *publicAnswers
 }
 
-func newService(name, base string) service {
-	return service{name, base, outbound.NewClient(limits), newPublicAnswers()}
+func newService(name, base string, calls httpd.Calls) service {
+	bounds := limits
+	bounds.To, bounds.Calls = name, calls
+	return service{name, base, outbound.NewClient(bounds), newPublicAnswers()}
 }
 
 // Close closes idle connections.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/client-demo/internal/outbound"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 func token(context.Context, string) (string, error) { return "the-token", nil }
@@ -19,7 +20,7 @@ func serve(t *testing.T, h http.HandlerFunc) Boards {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	b := NewBoards(server.URL, time.Now)
+	b := NewBoards(server.URL, httpd.Calls{}, time.Now)
 	t.Cleanup(b.Close)
 	return b
 }
@@ -125,7 +126,7 @@ func TestCallsToASlowServiceDoNotPileUp(t *testing.T) {
 	})
 	b.http.Timeout = 0 // the calls below last as long as the test wants
 	var calls sync.WaitGroup
-	for range limits.Calls {
+	for range limits.AtOnce {
 		calls.Go(func() {
 			if _, err := b.List(t.Context(), token); err != nil {
 				t.Error(err)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/url"
 	"time"
+
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // List is one page of a list. Next is the cursor of the next page; it is empty on the last.
@@ -71,8 +73,8 @@ type Comment struct {
 type Boards struct{ service }
 
 // NewBoards calls the board service at base. now is the clock by which kept answers grow old.
-func NewBoards(base string, now func() time.Time) Boards {
-	b := Boards{newService("board", base)}
+func NewBoards(base string, calls httpd.Calls, now func() time.Time) Boards {
+	b := Boards{newService("board", base, calls)}
 	b.public.now = now
 	return b
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // Profile is a person's profile; times are zero in another person's.
@@ -41,7 +43,7 @@ type Interests struct {
 type Users struct{ service }
 
 // NewUsers calls the user service at base.
-func NewUsers(base string) Users { return Users{newService("user", base)} }
+func NewUsers(base string, calls httpd.Calls) Users { return Users{newService("user", base, calls)} }
 
 // Me returns the profile of the token's subject, and its ETag.
 func (u Users) Me(ctx context.Context, token TokenFunc) (profile Profile, etag string, err error) {

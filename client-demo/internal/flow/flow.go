@@ -22,6 +22,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/maru-auth/maru/client-demo/internal/outbound"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // What can go wrong in a flow. Anything else is a fault of the program.
@@ -61,6 +62,7 @@ type Config struct {
 	CookieKey    []byte           // KeySize bytes, the same for all replicas; empty: made here
 	Now          func() time.Time // nil: time.Now
 	Log          *slog.Logger     // nil: slog.Default
+	Calls        httpd.Calls
 }
 
 // Client is the relying party. It is safe for concurrent use; make it with [New] and end it with
@@ -97,7 +99,9 @@ func New(cfg Config) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.Default()
 	}
-	c.http = outbound.NewClient(outbound.Limits{Timeout: callTimeout, Calls: 64, Answer: 256 << 10})
+	c.http = outbound.NewClient(outbound.Limits{
+		Timeout: callTimeout, AtOnce: 64, Answer: 256 << 10, To: "issuer", Calls: cfg.Calls,
+	})
 	c.provider = fetched[*issuer]{client: c, name: "discovery document", fetch: c.discover}
 	c.sessions = newCache[*Session](maxSessions)
 	c.spent = newCache[struct{}](maxSpent)

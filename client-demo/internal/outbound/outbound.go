@@ -10,13 +10,18 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // Limits are a client's bounds. All of them are needed.
 type Limits struct {
 	Timeout time.Duration // of a call, its answer included
-	Calls   int           // at once
+	AtOnce  int           // calls
 	Answer  int64         // bytes
+
+	To    string // who is called, for Calls
+	Calls httpd.Calls
 }
 
 // wait is how long a call waits for another to end, when there are too many.
@@ -35,13 +40,13 @@ func NewClient(limits Limits) *http.Client {
 	next.MaxResponseHeaderBytes = 64 << 10
 	return &http.Client{
 		Timeout:       limits.Timeout,
-		Transport:     &transport{next, make(chan struct{}, limits.Calls), limits.Answer},
+		Transport:     &transport{limits.Calls.To(limits.To, next), make(chan struct{}, limits.AtOnce), limits.Answer},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
 type transport struct {
-	next   *http.Transport
+	next   http.RoundTripper
 	places chan struct{} // one for each call under way
 	most   int64         // bytes of an answer
 }
@@ -69,7 +74,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections is looked for by http.Client.
-func (t *transport) CloseIdleConnections() { t.next.CloseIdleConnections() }
+func (t *transport) CloseIdleConnections() { (&http.Client{Transport: t.next}).CloseIdleConnections() }
 
 // body is an answer's body, which ends with ErrTooLarge when it is.
 type body struct {

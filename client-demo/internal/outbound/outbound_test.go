@@ -17,7 +17,7 @@ func TestAnAnswerIsReadUpToItsBound(t *testing.T) {
 		io.WriteString(w, strings.TrimPrefix(r.URL.Path, "/"))
 	}))
 	defer server.Close()
-	client := NewClient(Limits{time.Minute, 1, 10})
+	client := NewClient(Limits{Timeout: time.Minute, AtOnce: 1, Answer: 10})
 	defer client.CloseIdleConnections()
 	for text, large := range map[string]bool{"": false, "ten bytes!": false, "eleven byte": true, strings.Repeat("x", 5000): true} {
 		resp, err := client.Get(server.URL + "/" + text)
@@ -36,7 +36,7 @@ func TestACallKeepsItsPlaceUntilItsAnswerIsClosed(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	client := NewClient(Limits{time.Minute, 1, 10})
+	client := NewClient(Limits{Timeout: time.Minute, AtOnce: 1, Answer: 10})
 	defer client.CloseIdleConnections()
 	resp, err := client.Get(server.URL)
 	if err != nil {
@@ -69,7 +69,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.RedirectHandler("https://elsewhere.example/", http.StatusTemporaryRedirect))
 	defer server.Close()
-	client := NewClient(Limits{time.Minute, 1, 10})
+	client := NewClient(Limits{Timeout: time.Minute, AtOnce: 1, Answer: 10})
 	defer client.CloseIdleConnections()
 	resp, err := client.Get(server.URL)
 	if err != nil {

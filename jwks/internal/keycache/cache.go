@@ -82,12 +82,15 @@ type Cache struct {
 	waiting int           // how many wait in findMissing
 	lastErr error         // why the last fetch failed; nil: it did not
 	missing missingKeys
+
+	fetches, failures atomic.Uint64 // see Stats
 }
 
 // heldSet is a key set and how long it may be used. It is immutable.
 type heldSet struct {
 	keys       *jose.KeySet
 	usableTill time.Time
+	fetched    time.Time
 }
 
 func (h *heldSet) lookup(id string) []jose.Key {
@@ -395,6 +398,10 @@ func (c *Cache) refresh(ctx context.Context) (fetchedSet, error) {
 
 	fetched, err := c.fetcher.fetch(ctx)
 	now := time.Now()
+	c.fetches.Add(1)
+	if err != nil {
+		c.failures.Add(1)
+	}
 	if err == nil {
 		c.logChange(fetched.keys)
 	} else if ctx.Err() == nil {
@@ -409,7 +416,7 @@ func (c *Cache) refresh(ctx context.Context) (fetchedSet, error) {
 	defer c.mu.Unlock()
 	c.lastErr = err
 	if err == nil {
-		c.held.Store(&heldSet{fetched.keys, now.Add(fetched.lifetime + c.cfg.MaxStale)})
+		c.held.Store(&heldSet{fetched.keys, now.Add(fetched.lifetime + c.cfg.MaxStale), now})
 	}
 	close(c.flight)
 	c.flight = nil

@@ -59,7 +59,7 @@ func With(t testing.TB, change ...func(*people.Config)) *Site {
 }
 
 // NewNamed makes a site on SQLite whose issuer is http://localhost, so that there can be passkeys.
-func NewNamed(t testing.TB) *Site { return named(t) }
+func NewNamed(t testing.TB, change ...func(*people.Config)) *Site { return named(t, change...) }
 
 // NewNamedWithMail is NewNamed with an inbox for what the site sends.
 func NewNamedWithMail(t testing.TB) *Site { return named(t, sendsMail) }

@@ -22,6 +22,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
@@ -57,6 +58,7 @@ type Config struct {
 	Store *store.Store
 	Now   func() time.Time
 	Log   *slog.Logger
+	Calls httpd.Calls
 }
 
 // Names finds the names of authors. Make it with [New], and keep [Names.Run] running. All methods
@@ -390,16 +392,16 @@ func (n *Names) askParts(ctx context.Context, ids []string, names map[string]str
 	return refused, nil
 }
 
-// newClient returns the HTTP client for both the issuer and the user service.
-func newClient() (*http.Client, *http.Transport) {
+// newClient returns an HTTP client, for calls to the issuer or the user service.
+func newClient(to string, calls httpd.Calls) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = 64 << 10
 	transport.MaxConnsPerHost = 4
 	return &http.Client{
-		Transport: transport,
+		Transport: calls.To(to, transport),
 		// A redirect could carry the secret or the token to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, transport
+	}
 }
 
 func trimBase(base string) string { return strings.TrimRight(base, "/") }

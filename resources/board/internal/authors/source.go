@@ -26,18 +26,20 @@ const (
 
 // source asks the user service. Only the goroutine of [Names.Run] uses it.
 type source struct {
-	cfg       Config
-	client    *http.Client
-	transport *http.Transport
-	token     *oauth2.Token
+	cfg    Config
+	users  *http.Client
+	issuer *http.Client
+	token  *oauth2.Token
 }
 
 func newSource(cfg Config) *source {
-	client, transport := newClient()
-	return &source{cfg: cfg, client: client, transport: transport}
+	return &source{cfg: cfg, users: newClient("user", cfg.Calls), issuer: newClient("issuer", cfg.Calls)}
 }
 
-func (s *source) close() { s.transport.CloseIdleConnections() }
+func (s *source) close() {
+	s.users.CloseIdleConnections()
+	s.issuer.CloseIdleConnections()
+}
 
 // names returns the names of those ids that the user service knows.
 func (s *source) names(ctx context.Context, ids []string) (map[string]string, error) {
@@ -125,7 +127,7 @@ func cleanName(name string) string {
 
 // newToken gets the board's own token (RFC 6749 §4.4).
 func (s *source) newToken(ctx context.Context) (*oauth2.Token, error) {
-	endpoint, err := discovery.Endpoint(ctx, s.client, s.cfg.Issuer, "token_endpoint")
+	endpoint, err := discovery.Endpoint(ctx, s.issuer, s.cfg.Issuer, "token_endpoint")
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +138,7 @@ func (s *source) newToken(ctx context.Context) (*oauth2.Token, error) {
 		Scopes:       []string{"user:lookup"},
 		AuthStyle:    oauth2.AuthStyleInHeader,
 	}
-	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, s.client))
+	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, s.issuer))
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) { // its own text repeats the whole answer
 		return nil, fmt.Errorf("the token endpoint answered with status %d %s", refused.Response.StatusCode, printable(refused.ErrorCode))
@@ -156,7 +158,7 @@ func printable(text string) string {
 
 // do sends r and reads the answer up to a bound.
 func (s *source) do(r *http.Request) (status int, body []byte, err error) {
-	response, err := s.client.Do(r)
+	response, err := s.users.Do(r)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -42,7 +42,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{store: cfg.Store, userinfo: newUserinfo(cfg.Issuer, cfg.Now), audience: cfg.Audience, now: cfg.Now, log: cfg.Log}
+	s := &service{store: cfg.Store, userinfo: newUserinfo(cfg.Issuer, cfg.Calls, cfg.Now), audience: cfg.Audience, now: cfg.Now, log: cfg.Log}
 	s.addRoutes(api)
 	if err := api.Events(cfg.Now, s.applyEvent); err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/maru-auth/maru/internal/discovery"
+	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/resources/user/internal/store"
@@ -69,7 +70,7 @@ type userinfo struct {
 	restUntil     time.Time
 }
 
-func newUserinfo(issuer string, now func() time.Time) *userinfo {
+func newUserinfo(issuer string, calls httpd.Calls, now func() time.Time) *userinfo {
 	refused, err := lru.New[[sha256.Size]byte, time.Time](userinfoRefused)
 	if err != nil {
 		panic(err) // only for a size below one
@@ -78,7 +79,7 @@ func newUserinfo(issuer string, now func() time.Time) *userinfo {
 	transport.MaxResponseHeaderBytes = userinfoMost
 	transport.MaxIdleConnsPerHost = userinfoPlaces
 	client := &http.Client{
-		Transport: transport,
+		Transport: calls.To("issuer", transport),
 		// A redirect could take the person's token to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 )
 
@@ -148,7 +149,7 @@ func TestFewWaitForASlowIssuer(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"sub": "a"}`)
 	}))
-	u := newUserinfo(issuer.URL(), time.Now)
+	u := newUserinfo(issuer.URL(), httpd.Calls{}, time.Now)
 	u.timeout = time.Hour
 	ask := func(token string) error {
 		_, err := u.ask(t.Context(), "a", token)
