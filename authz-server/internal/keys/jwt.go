@@ -19,13 +19,22 @@ func (k *Ring) Sign(ctx context.Context, typ string, claims []byte) (jwt, kid st
 }
 
 // SignAs makes a JWT with the current key of an algorithm, one of [client.Algorithms].
-func (k *Ring) SignAs(_ context.Context, alg, typ string, claims []byte) (jwt, kid string, err error) {
+func (k *Ring) SignAs(ctx context.Context, alg, typ string, claims []byte) (jwt, kid string, err error) {
 	one := k.snapshot.Load().lines[alg].current(k.cfg.Now())
 	if one == nil {
 		return "", "", fmt.Errorf("sign with %q: %w", alg, errAlgorithm)
 	}
-	jwt, err = one.sign(typ, claims)
+	jwt, err = k.sign(ctx, one, typ, claims)
 	return jwt, one.kid, err
+}
+
+// sign makes a JWT in its turn.
+func (k *Ring) sign(ctx context.Context, one *key, typ string, claims []byte) (string, error) {
+	if err := k.turns.take(ctx); err != nil {
+		return "", fmt.Errorf("wait to sign: %w", err)
+	}
+	defer k.turns.leave()
+	return one.sign(typ, claims)
 }
 
 // SignWith makes a JWT with a named RS256 key of the ring, also a retired one. As RS256 is
@@ -39,7 +48,7 @@ func (k *Ring) SignWith(ctx context.Context, kid, typ string, claims []byte) (st
 	if one.alg != RS256 {
 		return "", ErrUnknown
 	}
-	return one.sign(typ, claims)
+	return k.sign(ctx, one, typ, claims)
 }
 
 // Verify checks that jwt was signed by a key of the ring and has one of the given types (compared

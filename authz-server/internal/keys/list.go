@@ -56,7 +56,7 @@ func List(ctx context.Context, cfg Config) ([]State, error) {
 	if cfg.MaxAge == 0 {
 		cfg.MaxAge = DefaultMaxAge
 	}
-	k := &Ring{cfg: cfg, loading: make(chan struct{}, 1)}
+	k := &Ring{cfg: cfg, turns: newTurns(), loading: make(chan struct{}, 1)}
 	k.snapshot.Store(&snapshot{})
 	return k.List(ctx)
 }

@@ -77,6 +77,7 @@ var (
 type Ring struct {
 	cfg      Config
 	signing  *prometheus.HistogramVec // how long signatures take, by algorithm; nil in [List]
+	turns    turns
 	snapshot atomic.Pointer[snapshot]
 	looked   atomic.Int64 // when look last did, in Unix microseconds
 
@@ -100,7 +101,7 @@ func Open(ctx context.Context, cfg Config) (*Ring, error) {
 	if cfg.generate == nil {
 		cfg.generate = generate
 	}
-	k := &Ring{cfg: cfg, loading: make(chan struct{}, 1)}
+	k := &Ring{cfg: cfg, turns: newTurns(), loading: make(chan struct{}, 1)}
 	k.snapshot.Store(&snapshot{})
 	if err := k.measure(); err != nil {
 		return nil, err

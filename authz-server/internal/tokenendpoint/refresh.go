@@ -94,35 +94,41 @@ func narrow(g *grants.Grant, requested []string) ([]string, error) {
 func (cfg *refreshGrant) refresh(ctx context.Context, request *protocol.TokenRequest, p *tokens.Presented,
 	want tokens.AccessSpec) (*protocol.TokenAnswer, error) {
 	c, g := request.Client, &p.Grant
-	// One that was used before the client got this profile stays used.
-	keeps := c.Profile == client.ProfileFAPI2 && p.UsedAt.IsZero()
-	var access string
+	unused := p.UsedAt.IsZero()
+	keeps := c.Profile == client.ProfileFAPI2 && unused // one that was used before the client got this profile stays used
+	answer := cfg.answer("", want)
 	var note grants.Note
-	var err error
-	if keeps || !p.UsedAt.IsZero() {
-		access, err = cfg.Tokens.AccessAgain(ctx, c, g, want)
-	} else {
-		access, note, err = cfg.Tokens.Access(ctx, c, g, want)
-	}
+	var next successor
+	err := cfg.Tokens.Together(func() (err error) {
+		if unused && !keeps {
+			answer.AccessToken, note, err = cfg.Tokens.Access(ctx, c, g, want)
+		} else {
+			answer.AccessToken, err = cfg.Tokens.AccessAgain(ctx, c, g, want)
+		}
+		if err != nil || !slices.Contains(want.Scope, "openid") {
+			return err
+		}
+		// OIDC Core §12.2: auth_time stays, and the nonce is left out.
+		answer.IDToken, err = cfg.Tokens.ID(ctx, c, g, tokens.IDSpec{AccessToken: answer.AccessToken})
+		return err
+	}, func() (err error) {
+		if unused && !keeps {
+			next.text, next.row, err = cfg.Tokens.Refresh(ctx, c, g)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	answer := cfg.answer(access, want)
-	if slices.Contains(want.Scope, "openid") {
-		// OIDC Core §12.2: auth_time stays, and the nonce is left out.
-		if answer.IDToken, err = cfg.Tokens.ID(ctx, c, g, tokens.IDSpec{AccessToken: access}); err != nil {
-			return nil, err
-		}
 	}
 	token := request.Form.Get("refresh_token")
 	if keeps {
 		answer.RefreshToken = token
 		return answer, cfg.keep(ctx, c, g)
 	}
-	if answer.RefreshToken, err = cfg.rotate(ctx, c, p, token, note); err != nil {
+	if answer.RefreshToken, err = cfg.rotate(ctx, c, p, token, next, note); err != nil {
 		return nil, err
 	}
-	return answer, cfg.Tokens.ConfirmRoles(ctx, g, access)
+	return answer, cfg.Tokens.ConfirmRoles(ctx, g, answer.AccessToken)
 }
 
 // keep leaves a grant its refresh token. FAPI 2.0 Security Profile §5.3.2.1 no. 9: no rotation; the
@@ -140,14 +146,21 @@ func (cfg *refreshGrant) keep(ctx context.Context, c *client.Client, g *grants.G
 	})
 }
 
-// rotate exchanges the refresh token p, with that text, for its successor: a new one if it is
-// unused, and within the grace window the same again. The note is of the access token that comes
-// with it.
-func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, p *tokens.Presented, text string, note grants.Note) (string, error) {
+// A successor is the next refresh token of a grant, signed before the one before it is spent, so
+// that a failing signature loses nothing.
+type successor struct {
+	text string
+	row  grants.RefreshToken
+}
+
+// rotate exchanges the refresh token p, with that text, for its successor: for next if it is unused,
+// and within the grace window for the same again. The note is of the access token that comes with
+// it.
+func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, p *tokens.Presented, text string, next successor, note grants.Note) (string, error) {
 	if p.UsedAt.IsZero() {
-		successor, won, err := cfg.exchange(ctx, c, p, note)
+		won, err := cfg.exchange(ctx, c, p, next.row, note)
 		if err != nil || won {
-			return successor, err
+			return next.text, err
 		}
 		// Another request was faster. What it left is the newest state, and what follows is decided
 		// from that.
@@ -181,13 +194,8 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, p *tokens
 	return "", oauth.InvalidGrant.Because("the refresh token was used before; the grant is revoked, let the person log in again")
 }
 
-// exchange signs the successor of the unused token p before it spends p, so that a failing
-// signature loses nothing. Of several calls one wins.
-func (cfg *refreshGrant) exchange(ctx context.Context, c *client.Client, p *tokens.Presented, note grants.Note) (successor string, won bool, err error) {
-	successor, next, err := cfg.Tokens.Refresh(ctx, c, &p.Grant)
-	if err != nil {
-		return "", false, err
-	}
+// exchange spends the unused token p. Of several calls one wins.
+func (cfg *refreshGrant) exchange(ctx context.Context, c *client.Client, p *tokens.Presented, next grants.RefreshToken, note grants.Note) (won bool, err error) {
 	err = cfg.Store.Tx(ctx, func(ctx context.Context) error {
 		if err := cfg.keepSession(ctx, c, &p.Grant); err != nil {
 			return err
@@ -195,7 +203,7 @@ func (cfg *refreshGrant) exchange(ctx context.Context, c *client.Client, p *toke
 		won, err = cfg.Tokens.RotateRefresh(ctx, p, next, note)
 		return err
 	})
-	return successor, won && err == nil, err
+	return won && err == nil, err
 }
 
 // keepSession counts a refresh as use of the login session that the grant depends on. If the

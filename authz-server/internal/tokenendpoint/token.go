@@ -170,24 +170,27 @@ type redemption struct {
 func (cfg *Config) redeem(r redemption) protocol.Finish {
 	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
 		c := r.request.Client
-		access, note, err := cfg.Tokens.Access(ctx, c, r.grant, r.want)
+		answer := cfg.answer("", r.want)
+		var note grants.Note
+		var first *grants.RefreshToken
+		err := cfg.Tokens.Together(func() (err error) {
+			answer.AccessToken, note, err = cfg.Tokens.Access(ctx, c, r.grant, r.want)
+			if err != nil || !slices.Contains(r.want.Scope, "openid") {
+				return err
+			}
+			id := tokens.IDSpec{Nonce: r.nonce, AccessToken: answer.AccessToken} // which it has the hash of
+			answer.IDToken, err = cfg.Tokens.ID(ctx, c, r.grant, id)
+			return err
+		}, func() error {
+			if !c.HasGrantType("refresh_token") {
+				return nil
+			}
+			token, row, err := cfg.Tokens.Refresh(ctx, c, r.grant)
+			answer.RefreshToken, first = token, &row
+			return err
+		})
 		if err != nil {
 			return nil, err
-		}
-		answer := cfg.answer(access, r.want)
-		if slices.Contains(r.want.Scope, "openid") {
-			id := tokens.IDSpec{Nonce: r.nonce, AccessToken: access}
-			if answer.IDToken, err = cfg.Tokens.ID(ctx, c, r.grant, id); err != nil {
-				return nil, err
-			}
-		}
-		var first *grants.RefreshToken
-		if c.HasGrantType("refresh_token") {
-			token, row, err := cfg.Tokens.Refresh(ctx, c, r.grant)
-			if err != nil {
-				return nil, err
-			}
-			answer.RefreshToken, first = token, &row
 		}
 		won := false
 		err = cfg.Store.Tx(ctx, func(ctx context.Context) error {
@@ -207,6 +210,6 @@ func (cfg *Config) redeem(r redemption) protocol.Finish {
 		case !won:
 			return nil, r.lost(ctx)
 		}
-		return answer, cfg.Tokens.ConfirmRoles(ctx, r.grant, access)
+		return answer, cfg.Tokens.ConfirmRoles(ctx, r.grant, answer.AccessToken)
 	}
 }

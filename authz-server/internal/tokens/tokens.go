@@ -119,6 +119,9 @@ func (i *Issuer) Sign(ctx context.Context, alg, typ string, claims any) (string,
 	return token, err
 }
 
+// Together is [keys.Ring.Together], for functions that issue tokens.
+func (i *Issuer) Together(a, b func() error) error { return i.keys.Together(a, b) }
+
 // verify checks that token is a JWT of that type which this server signed, and reads its claims. It
 // does not look at the expiry. The error is ErrInvalid, perhaps as ErrWithdrawn, or a failure of
 // the database.

@@ -1,0 +1,74 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// As many signatures are made at once as there are processors. Who waits for a turn goes when its
+// request ends.
+func TestASignatureWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
+	ring := newPlace(t, sqldbtest.SQLite(t)).ring(t)
+	for range runtime.GOMAXPROCS(0) {
+		if err := ring.turns.take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, kid, err := ring.Sign(gone, "at+jwt", []byte(`{}`))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("a request that is gone: %v", err)
+	}
+	if _, err := ring.SignWith(gone, kid, "at+jwt", []byte(`{}`)); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a named key: %v", err)
+	}
+	signed := make(chan error)
+	go func() {
+		_, _, err := ring.Sign(t.Context(), "at+jwt", []byte(`{}`))
+		signed <- err
+	}()
+	select {
+	case err := <-signed:
+		t.Fatalf("it did not wait: %v", err)
+	default:
+	}
+	ring.turns.leave()
+	if err := <-signed; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTwoSignaturesAreMadeSideBySideIfProcessorsAreIdle(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("failed")
+	ring := &Ring{turns: make(turns, 2)}
+	meet := make(chan struct{})
+	first := func() error { meet <- struct{}{}; return failed }
+	second := func() error { <-meet; return errors.New("another") }
+	if err := ring.Together(first, second); !errors.Is(err, failed) { // neither could end by itself
+		t.Error(err)
+	}
+	if err := ring.Together(func() error { return nil }, func() error { return failed }); !errors.Is(err, failed) {
+		t.Errorf("the second failed: %v", err)
+	}
+
+	if err := ring.turns.take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	order := ""
+	err := ring.Together(func() error { order += "a"; return nil }, func() error { order += "b"; return failed })
+	if order != "ab" || !errors.Is(err, failed) { // with -race: and not at once
+		t.Errorf("on the last idle processor: %s %v", order, err)
+	}
+	order = ""
+	err = ring.Together(func() error { order += "a"; return failed }, func() error { order += "b"; return nil })
+	if order != "a" || !errors.Is(err, failed) {
+		t.Errorf("the first failed: %s %v", order, err)
+	}
+}
