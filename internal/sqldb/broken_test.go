@@ -101,7 +101,7 @@ func (p *proxy) speak() {
 func TestASilentPostgresIsGivenUpInTime(t *testing.T) {
 	p := startProxy(t, sqldbtest.Postgres(t))
 	db := openWith(t, p.url, sqldb.Options{
-		DatabaseMaxConnections: 2, DatabaseConnectTimeout: 100 * time.Millisecond,
+		DatabaseMaxConnections: 2, DatabaseConnectTimeout: time.Second,
 		DatabaseWaitTimeout: 100 * time.Millisecond, DatabaseStatementTimeout: 100 * time.Millisecond,
 	})
 	p.fallSilent()

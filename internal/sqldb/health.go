@@ -107,6 +107,9 @@ func (db *DB) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Re
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
+		if db.servers != nil {
+			db.servers.look(ctx)
+		}
 		offset, _ := db.compareClocks(ctx)
 		readErr, writeErr := db.Ready(ctx), db.checkWrites(ctx)
 		if ctx.Err() != nil {
@@ -145,6 +148,7 @@ func (db *DB) checkWrites(ctx context.Context) error {
 			return err
 		}
 		if readOnly == "on" {
+			db.servers.demoted()
 			return fmt.Errorf("%w: it is read-only", ErrUnavailable)
 		}
 		return nil

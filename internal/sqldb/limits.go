@@ -95,9 +95,13 @@ func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context
 // later statements no more in the same transaction than in a new one.
 func (db *DB) sendIn(ctx, limited context.Context, tx *transaction, writes bool, f func(ctx context.Context, on querier) error) error {
 	err := f(limited, tx)
+	db.note(err)
+	if fault.Undone(err) || fault.Demoted(err) {
+		tx.undone = true
+	}
 	if fault.Broken(err) {
-		db.noteBroken()
 		if tx.wrote || tx.renewed || db.engine != Postgres {
+			tx.undone = db.engine == Postgres // no commit was sent
 			return err
 		}
 		db.rollback(tx)
@@ -129,9 +133,10 @@ func (db *DB) limit(ctx context.Context) (context.Context, context.CancelFunc) {
 // room for.
 const crowdedPause = 50 * time.Millisecond
 
-// repeat runs f, and once more if its connection broke and safe says that repeating is harmless.
-// While Postgres has no room for another connection, f runs again and again, for as long as a
-// request may wait for one.
+// repeat runs f, and once more if its connection broke and safe says that repeating is harmless, or
+// if Postgres has undone a statement because others were in its way, or because its server is no
+// primary any more. While Postgres has no room for
+// another connection, f runs again and again, for as long as a request may wait for one.
 func (db *DB) repeat(ctx context.Context, safe func(error) bool, f func() error) error {
 	start, repeated := time.Now(), false
 	for {
@@ -148,14 +153,22 @@ func (db *DB) repeat(ctx context.Context, safe func(error) bool, f func() error)
 				continue
 			}
 		}
-		if !fault.Broken(err) {
-			return err
-		}
-		db.noteBroken()
-		if repeated || ctx.Err() != nil || !safe(err) {
+		db.note(err)
+		if repeated || ctx.Err() != nil || !fault.Undone(err) && !fault.Demoted(err) && !(fault.Broken(err) && safe(err)) {
 			return err
 		}
 		repeated = true
+	}
+}
+
+// note draws conclusions for other connections from an error of one.
+func (db *DB) note(err error) {
+	switch {
+	case err == nil || db.engine != Postgres:
+	case fault.Broken(err):
+		db.noteBroken()
+	case fault.Demoted(err):
+		db.servers.demoted()
 	}
 }
 

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"crypto/tls"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -39,20 +40,28 @@ func openPostgres(ctx context.Context, opts Options) (*DB, error) {
 			"passwords and data can be read and changed in transit (--insecure-database-transport)"
 	}
 	limitConnection(connection, opts)
+	db.servers = &servers{connection: connection.Copy()}
+	connection.ValidateConnect = db.servers.admit
+	db.servers.look(ctx)
 
 	most := opts.maxConnections()
-	requests := stdlib.OpenDB(*connection, stdlib.OptionShouldPing(db.shouldPing))
+	requests := db.openPool()
 	requests.SetConnMaxIdleTime(5 * time.Minute)
-	requests.SetConnMaxLifetime(time.Hour)
 	db.write = newPool(requests, most)
 	db.read = db.write
-	db.checks = stdlib.OpenDB(*connection, stdlib.OptionShouldPing(db.shouldPing))
+	db.checks = db.openPool()
 	db.checks.SetMaxOpenConns(1)
-	db.checks.SetConnMaxLifetime(time.Hour)
 	if err := db.repeat(ctx, fault.Broken, func() error { return db.checks.PingContext(ctx) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to Postgres at %s: %w", connection.Host, err), db.Close())
 	}
 	return db, nil
+}
+
+// openPool opens a pool of connections, each of which lives for an hour at most.
+func (db *DB) openPool() *sql.DB {
+	pool := stdlib.OpenDB(*db.postgres, stdlib.OptionShouldPing(db.shouldPing), stdlib.OptionResetSession(db.servers.fits))
+	pool.SetConnMaxLifetime(time.Hour)
+	return pool
 }
 
 // limitConnection adds the limits that the URL does not set to a connection's settings.

@@ -21,6 +21,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,6 +53,7 @@ type DB struct {
 	warning  string
 	file     *dataFile       // nil on Postgres
 	postgres *pgx.ConnConfig // nil on SQLite
+	servers  *servers        // nil on SQLite
 
 	brokenAt atomic.Int64 // unix nanoseconds at which a connection was last found broken
 	schema   schemaCheck
@@ -106,6 +108,7 @@ type transaction struct {
 	cancel  context.CancelFunc
 	wrote   bool     // a statement that writes was executed
 	renewed bool     // Tx is the second, after the first one's connection broke
+	undone  bool     // the database has undone all of it, which may be done again
 	after   []func() // see AfterCommit
 }
 
@@ -113,6 +116,11 @@ type transaction struct {
 // panics. If ctx already carries a transaction of db, f joins it, and the outer call decides. f
 // must use the context that it is given. On Postgres the isolation level is READ COMMITTED: decide
 // one-time transitions by the row count of a conditional UPDATE, not by a SELECT before it.
+//
+// If the database has certainly undone the transaction through no fault of f (a deadlock, a
+// connection that broke before the commit was sent), f runs again, twice at most: it must do
+// nothing but set variables and use the database. A commit whose outcome is unknown is not
+// repeated.
 func (db *DB) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	if db.transaction(ctx) != nil {
 		return f(ctx)
@@ -124,26 +132,47 @@ func (db *DB) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 		return err
 	}
 	defer db.write.leave()
+	for try := 1; ; try++ {
+		undone, err := db.tryTx(ctx, f)
+		if !undone || try == transactionTries || ctx.Err() != nil {
+			return explain(ctx, err)
+		}
+		// Those who deadlocked must not meet again at once.
+		select {
+		case <-ctx.Done():
+			return explain(ctx, err)
+		case <-time.After(rand.N(transactionPause)):
+		}
+	}
+}
+
+const (
+	transactionTries = 3
+	transactionPause = 20 * time.Millisecond
+)
+
+// tryTx runs f in a transaction once. undone says that nothing came of it, and that it may be tried
+// again.
+func (db *DB) tryTx(ctx context.Context, f func(ctx context.Context) error) (undone bool, err error) {
 	tx := new(transaction)
 	if err := db.begin(ctx, tx); err != nil {
-		return explain(ctx, err)
+		return false, err
 	}
 	defer func() { db.rollback(tx) }()
 	if err := f(context.WithValue(ctx, txKey{db}, tx)); err != nil {
-		return err
+		return tx.undone, err
 	}
 	stop := db.cancelLater(tx.cancel)
-	err := tx.Commit()
+	err = tx.Commit()
 	stop()
-	if fault.Broken(err) {
-		db.noteBroken()
+	db.note(err)
+	if err != nil {
+		return fault.Undone(err), err // any other error may have come after the commit
 	}
-	if err == nil {
-		for _, f := range tx.after {
-			f()
-		}
+	for _, f := range tx.after {
+		f()
 	}
-	return explain(ctx, err)
+	return false, nil
 }
 
 // AfterCommit calls f when the transaction that ctx carries has been committed, and never if it is

@@ -357,6 +357,7 @@ func (s *Sessions) Sweeps() []sqldb.Sweep {
 func (s *Sessions) sweepExpired(ctx context.Context, at time.Time) (rows int64, err error) {
 	now := sqldb.Micros(at)
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		rows = 0
 		ids, err := sqldb.All(ctx, s.db, row.Text,
 			`SELECT id FROM sessions WHERE idle_expires_at <= $1 ORDER BY idle_expires_at LIMIT 40`,
 			now)

@@ -56,13 +56,26 @@ func Crowded(err error) bool {
 	return code == "53300" || code == "57P03"
 }
 
+// Undone tells whether Postgres has undone the statement, and the transaction that it was in,
+// because others were in its way. It may be repeated.
+func Undone(err error) bool {
+	switch postgresCode(err) {
+	case "40001", "40P01": // serialization_failure (also a standby's conflict with its replay), deadlock_detected
+		return true
+	}
+	return false
+}
+
+// Demoted tells whether a server that is to write only reads: it is a standby, or was demoted.
+func Demoted(err error) bool { return postgresCode(err) == "25006" }
+
 // Refused tells whether the database is up but cannot execute the statement now.
 func Refused(err error) bool {
 	if code := postgresCode(err); code != "" {
 		switch code {
 		case "57014", // query_canceled: the statement's time is over
-			"55P03",          // lock_not_available
-			"40001", "40P01", // serialization_failure, deadlock_detected
+			"55P03",                   // lock_not_available
+			"40001", "40P01", "40003", // serialization_failure, deadlock_detected, statement_completion_unknown
 			"25006",          // read_only_sql_transaction: a standby, after a failover
 			"25P03", "25P04": // idle_in_transaction_session_timeout, transaction_timeout
 			return true
