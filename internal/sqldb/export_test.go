@@ -9,6 +9,9 @@ import (
 // ForgetSchema makes the next Ready look at the schema.
 func (db *DB) ForgetSchema() { db.schema.goodAt.Store(0) }
 
+// Look is what Watch does to learn of promotions.
+func (db *DB) Look(ctx context.Context) { db.servers.look(ctx) }
+
 // CheckWrites is what Watch asks.
 func (db *DB) CheckWrites(ctx context.Context) error { return db.checkWrites(ctx) }
 

@@ -15,6 +15,15 @@ import (
 // openWith opens the database that databaseURL names, with the schema of all tests.
 func openWith(t *testing.T, databaseURL string, opts sqldb.Options) *sqldb.DB {
 	t.Helper()
+	db := openUnmigrated(t, databaseURL, opts)
+	if err := db.Migrate(t.Context(), migrations); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func openUnmigrated(t *testing.T, databaseURL string, opts sqldb.Options) *sqldb.DB {
+	t.Helper()
 	opts.DatabaseURL, opts.Create = databaseURL, true
 	db, err := sqldb.OpenWith(t.Context(), opts)
 	if err != nil {
@@ -25,11 +34,10 @@ func openWith(t *testing.T, databaseURL string, opts sqldb.Options) *sqldb.DB {
 			t.Error(err)
 		}
 	})
-	if err := db.Migrate(t.Context(), migrations); err != nil {
-		t.Fatal(err)
-	}
 	return db
 }
+
+func scanText(rows *sql.Rows) (text string, err error) { return text, rows.Scan(&text) }
 
 func count(ctx context.Context, db *sqldb.DB, table string) (n int, err error) {
 	return n, db.QueryRow(ctx, `SELECT count(*) FROM `+table).Scan(&n)
