@@ -80,7 +80,7 @@ var rules = []rule{
 	{"internal/sqldb/internal/fault", nil},
 	{"internal/sqldb/backup", []string{"internal/sqldb"}},
 	{"internal/sqldb/growthtest", []string{"internal/sqldb", "internal/sqldb/sqldbtest"}},
-	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/testenv", "internal/testenv/program"}},
+	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/freeport", "internal/testenv", "internal/testenv/program"}},
 	{"internal/apidocs", []string{"internal/httpd"}},
 	{"internal/rest", []string{"jwks", "jwks/events", "jwks/jose", "internal/apidocs", "internal/httpd", "internal/sqldb"}},
 	{"internal/service", []string{"jwks", "internal/cli", "internal/httpd", "internal/rest", "internal/sqldb", "internal/sqldb/backup"}},
