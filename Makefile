@@ -9,7 +9,7 @@ IMAGE ?= maru
 export GOTOOLCHAIN = auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench bench-verify rscheck-table fuzz cover load revocation openapi tools image
+.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench bench-verify rscheck-table fuzz cover load revocation growth stall fill openapi tools image
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,16 @@ cover: ## all tests with coverage of every package by any test, in bin/cover.htm
 
 load: ## what this machine takes, and what stops it there (some 5 minutes); LOAD_… (go run ./deploy/load --help); OUT=FILE for JSON, README=deploy/load/README.md writes its table
 	OUT=$(OUT) README=$(README) go run ./deploy/load
+
+growth: ## whether cost grows with the data: 10⁴ beside 10⁶ accounts on both engines (some 15 minutes, 10 GB); OUT=FILE writes it as JSON
+	OUT=$(OUT) go run ./authz-server/internal/growth compare
+
+stall: ## what others wait for a sweep of a million expired rows, on both engines; OUT=FILE writes it as JSON
+	OUT=$(OUT) go run ./authz-server/internal/growth stall
+
+fill: ## fill the empty database URL of an authorization server with ACCOUNTS (1000000) accounts and all that hangs on them
+	@test -n "$(URL)" || { echo "say which database: make fill URL=sqlite:PATH or URL=postgres://…"; exit 1; }
+	go run ./authz-server/internal/growth fill --accounts $(or $(ACCOUNTS),1000000) $(URL)
 
 revocation: ## the time from a token's revocation to its refusal by both services; OUT=FILE writes it as JSON
 	OUT=$(OUT) go run ./deploy/revocation

@@ -51,9 +51,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 	opts := p.settings.Options
 	opts.Create = true
 	return p.withDatabase(ctx, opts, func(s *store.Store) error {
-		if err := p.prepare(ctx, s, log); err != nil {
-			return err
-		}
+		p.prepare(s, log)
 		metrics := prometheus.NewRegistry()
 		ring, err := p.openRing(ctx, s, log, metrics)
 		if err != nil {
@@ -80,6 +78,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 			background.Go(func() { run(working) })
 		}
 		background.Go(func() { s.SweepEvery(working, sweepEvery, log) })
+		background.Go(func() { updateEmailKeys(working, s, log) })
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
 		server := &httpd.Server{
@@ -89,8 +88,8 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// prepare brings the database up to date with the settings, and logs what the operator should know.
-func (p *program) prepare(ctx context.Context, s *store.Store, log *slog.Logger) error {
+// prepare tells the store the settings, and logs what the operator should know.
+func (p *program) prepare(s *store.Store, log *slog.Logger) {
 	if warning := s.Warning(); warning != "" {
 		log.Warn(warning)
 	}
@@ -98,17 +97,21 @@ func (p *program) prepare(ctx context.Context, s *store.Store, log *slog.Logger)
 	if u, err := url.Parse(p.settings.Issuer); p.settings.InsecureOutgoingLoopback && (err != nil || !loopback(u.Hostname())) {
 		log.Warn("--insecure-outgoing-loopback is on: clients can make the server call addresses of this machine")
 	}
+	s.Sessions.LimitSessions(accounts.SessionLimits{Idle: p.settings.SessionIdle, Absolute: p.settings.SessionAbsolute})
+	s.Clients.KeepUnused(p.settings.RegistrationUnused)
+}
+
+// updateEmailKeys brings the keys of addresses beyond ASCII up to date. There can be millions of
+// them, so it runs beside requests: until then, each account is found by its own spelling.
+func updateEmailKeys(ctx context.Context, s *store.Store, log *slog.Logger) {
 	doubles, err := s.Users.UpdateEmailKeys(ctx)
-	if err != nil {
-		return err
+	if err != nil && ctx.Err() == nil {
+		log.Error("accounts with addresses beyond ASCII are found by their own spelling alone, until the next start", "error", err)
 	}
 	if len(doubles) > 0 {
 		log.Warn("accounts have the e-mail address of another in a second spelling, such as bücher.example and "+
 			"xn--bcher-kva.example; each logs in by its own spelling", "accounts", doubles)
 	}
-	s.Sessions.LimitSessions(accounts.SessionLimits{Idle: p.settings.SessionIdle, Absolute: p.settings.SessionAbsolute})
-	s.Clients.KeepUnused(p.settings.RegistrationUnused)
-	return nil
 }
 
 // assemble puts the rooms together, and returns what answers all requests and what runs in the

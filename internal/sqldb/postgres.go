@@ -79,6 +79,9 @@ func limitConnection(connection *pgx.ConnConfig, opts Options) {
 		set("lock_timeout", milliseconds(opts.DatabaseLockTimeout))
 	}
 	set("idle_in_transaction_session_timeout", idleInTransaction)
+	// A page of a table with millions of rows is read in a millisecond, but may be estimated at the
+	// cost of a tenth of the table (a plan for any LIMIT): Postgres would compile it for 100 ms each time.
+	set("jit", "off")
 	if connection.ConnectTimeout == 0 {
 		connection.ConnectTimeout = opts.DatabaseConnectTimeout
 	}

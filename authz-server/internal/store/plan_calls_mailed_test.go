@@ -13,6 +13,15 @@ func (s *planned) ofMailed() {
 		_, err := s.Mailed.MailedByLink(ctx, accounts.ToReset, "x")
 		return err
 	})
+	s.add("MailedByLink", func(ctx context.Context) error {
+		known := mail
+		known.User.Key = "u1"
+		if err := s.Mailed.AddMailed(ctx, known, "link", "000000", "b"); err != nil {
+			return err
+		}
+		_, err := s.Mailed.MailedByLink(ctx, accounts.ToReset, "link")
+		return err
+	})
 	s.add("MailedOf", func(ctx context.Context) error { _, err := s.Mailed.MailedOf(ctx, "u1"); return err })
 	s.late("MailedToBrowser", func(ctx context.Context) error {
 		_, err := s.Mailed.MailedToBrowser(ctx, accounts.ToReset, "x")

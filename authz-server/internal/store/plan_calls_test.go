@@ -136,6 +136,10 @@ func (s *planned) ofDevices() {
 		_, err := s.Devices.RedeemDeviceCode(ctx, key(2001), &grants.RefreshToken{Number: 1}, grants.Note{})
 		return err
 	})
+	s.add("RedeemDeviceCode", func(ctx context.Context) error {
+		_, err := s.Devices.RedeemDeviceCode(ctx, key(2001), nil, grants.Note{})
+		return err
+	})
 }
 
 func (s *planned) ofGrants() {
@@ -150,6 +154,10 @@ func (s *planned) ofGrants() {
 	s.add("Code", func(ctx context.Context) error { _, err := s.Grants.Code(ctx, key(1)); return err })
 	s.add("RedeemCode", func(ctx context.Context) error {
 		_, err := s.Grants.RedeemCode(ctx, key(2001), &grants.RefreshToken{Number: 1}, grants.Note{})
+		return err
+	})
+	s.add("RedeemCode", func(ctx context.Context) error { // for a client that gets no refresh token
+		_, err := s.Grants.RedeemCode(ctx, key(2001), nil, grants.Note{})
 		return err
 	})
 	s.add("RotateRefreshToken", func(ctx context.Context) error {
@@ -191,7 +199,10 @@ func (s *planned) ofGrants() {
 	s.add("RegisteredWithSecrets", func(ctx context.Context) error { _, _, err := s.Clients.RegisteredWithSecrets(ctx, "c1"); return err })
 	s.add("ToCleanUp", func(ctx context.Context) error { _, err := s.Clients.ToCleanUp(ctx); return err })
 	s.add("CleanedUp", func(ctx context.Context) error { return s.Clients.CleanedUp(ctx, registry.Ended{ID: "c100", Since: 1}) })
-	s.add("RevokeExchanged", func(ctx context.Context) error { return s.Grants.RevokeExchanged(ctx, "c1") })
+	s.add("RevokeExchanged", func(ctx context.Context) error {
+		err := growthtest.Prepare(ctx, s.db, `UPDATE grants SET statuses = 'l1/1;x ', statuses_until = 9000000000000 WHERE id IN ('g1', 'g900')`)
+		return errors.Join(err, s.Grants.RevokeExchanged(ctx, "c1"))
+	})
 	s.add("RevokeTokensOf", func(ctx context.Context) error { return s.Grants.RevokeTokensOf(ctx, "u1", accounts.RolesScope) })
 	s.add("RevokeAll", func(ctx context.Context) error { return s.Statuses.RevokeAll(ctx) })
 	s.add("TokenRevoked", func(ctx context.Context) error { _, err := s.Grants.TokenRevoked(ctx, "x1", "c1"); return err })

@@ -34,7 +34,7 @@ const Rows = 20_000
 const (
 	maxRows  = 1500   // that one part of a plan looks at; a scan looks at Rows
 	maxSteps = 40_000 // of SQLite's virtual machine, where a loop over a table takes some five a row, and a deletion some fifty
-	maxPages = 12_000 // of Postgres, for the whole statement
+	maxPages = 16_000 // of Postgres, for the whole statement; what was rolled back before lies in its way
 )
 
 // Test describes a store.
@@ -152,7 +152,7 @@ func (g Test) Run(t *testing.T) {
 	}
 	for _, literal := range literals(t, append(g.Folders, ".")) {
 		if !slices.ContainsFunc(all, func(query string) bool { return strings.Contains(query, literal) }) {
-			t.Errorf("no call runs the statement that begins with\n%s", literal)
+			t.Errorf("no call runs a statement with\n%s", literal)
 		}
 	}
 }
@@ -259,9 +259,14 @@ func (g Test) tables(t *testing.T) []string {
 	return names
 }
 
-var beginsStatement = regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s`)
+// ofStatement finds texts that begin a statement, and those with a placeholder: a condition that is
+// put into a statement can be what makes it slow.
+var ofStatement = regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s|\$\d`)
 
-// literals returns the texts in the folders' files, apart from tests, that begin a statement.
+// ofTemplate finds texts whose placeholders get their numbers when they are put into a statement.
+var ofTemplate = regexp.MustCompile(`\$[a-z]`)
+
+// literals returns the texts in the folders' files, apart from tests, that are parts of statements.
 func literals(t *testing.T, folders []string) (found []string) {
 	for _, folder := range folders {
 		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -287,7 +292,7 @@ func statements(t *testing.T, name string) (found []string) {
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-			if text, err := strconv.Unquote(literal.Value); err == nil && beginsStatement.MatchString(text) {
+			if text, err := strconv.Unquote(literal.Value); err == nil && ofStatement.MatchString(text) && !ofTemplate.MatchString(text) {
 				found = append(found, text)
 			}
 		}

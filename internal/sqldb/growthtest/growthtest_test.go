@@ -43,12 +43,12 @@ CREATE INDEX things_undone ON things (n) WHERE NOT done;
 			{`UPDATE things SET n = n WHERE owner = $1`, []any{"o"}, true},
 			{`SELECT a.id, EXISTS (SELECT 1 FROM things b WHERE b.n = a.id) FROM things a ORDER BY a.id LIMIT 100`, nil, true},
 		} {
-			for _, costs := range g.explain(t, []statement{{c.query, c.args}}) {
-				for _, one := range costs {
-					if wrong := g.wrong(c.query, one, []string{"things"}); (wrong != nil) != c.grows {
-						t.Errorf("%s: %v\n%s%+v", c.query, wrong, one.plan, one.scans)
-					}
-				}
+			var wrong []string // by any of the ways to plan it
+			for _, one := range g.explain(t, []statement{{c.query, c.args}})[0] {
+				wrong = append(wrong, g.wrong(c.query, one, []string{"things"})...)
+			}
+			if (wrong != nil) != c.grows {
+				t.Errorf("%s: %v", c.query, wrong)
 			}
 		}
 	})

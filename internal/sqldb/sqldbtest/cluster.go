@@ -103,6 +103,15 @@ func startIn(parent string, settings []string) (adminURL string, stop func() err
 	return u.String(), stop, nil
 }
 
+// Create makes a database with that name, unless there is one, and returns its URL.
+func Create(ctx context.Context, adminURL, name string) (databaseURL string, err error) {
+	databaseURL, err = at(adminURL, name)
+	if err != nil || execute(ctx, databaseURL, `SELECT 1`) == nil {
+		return databaseURL, err
+	}
+	return databaseURL, execute(ctx, adminURL, `CREATE DATABASE `+name)
+}
+
 // untilAnswering waits until Postgres can be asked something.
 func untilAnswering(databaseURL string, exited <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -85,17 +85,20 @@ func (s *Users) userByKey(ctx context.Context, key string) (User, error) {
 // UpdateEmailKeys gives accounts whose address is not plain ASCII their current [EmailKey], which
 // has changed since the first version and follows Unicode. If two accounts turn out to have one
 // address, the one that has the key keeps it, and the other keeps its former key, by which
-// [Users.UserByEmail] still finds it. It returns the ids of those others.
+// [Users.UserByEmail] still finds it. It returns the ids of those others. It works in batches, with
+// pauses for others, and may run while requests come in.
 func (s *Users) UpdateEmailKeys(ctx context.Context) (doubles []string, err error) {
 	type row struct{ id, email, key string }
-	for after := ""; ; {
+	const page = 500
+	after := ""
+	_, err = s.db.Batches(ctx, page, func(ctx context.Context) (int64, error) {
 		batch, err := sqldb.All(ctx, s.db,
 			func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.id, &r.email, &r.key) },
 			`SELECT id, email, email_key FROM users
 				WHERE octet_length(email) <> length(email) AND id > $1 ORDER BY id LIMIT 500`,
 			after)
-		if err != nil || len(batch) == 0 {
-			return doubles, err
+		if err != nil {
+			return 0, err
 		}
 		for _, one := range batch {
 			after = one.id
@@ -106,12 +109,14 @@ func (s *Users) UpdateEmailKeys(ctx context.Context) (doubles []string, err erro
 			changed, err := s.db.Exec(ctx, `UPDATE users SET email_key = $1
 				WHERE id = $2 AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email_key = $1)`,
 				key, one.id)
-			if err != nil {
-				return nil, err
+			if err != nil && !sqldb.IsDuplicate(err) { // which is somebody who signs up this very moment
+				return 0, err
 			}
 			if changed == 0 {
 				doubles = append(doubles, one.id)
 			}
 		}
-	}
+		return int64(len(batch)), nil
+	})
+	return doubles, err
 }

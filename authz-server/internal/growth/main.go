@@ -1,0 +1,43 @@
+// Command growth measures whether what the authorization server does costs the same however many
+// accounts there are. It fills databases of both engines, and compares, in one run, what each
+// scenario costs at each size. See its README.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+type config struct {
+	Fill    fillCommand    `cmd:"" help:"Fill an empty database with accounts and all that hangs on them. Everybody's password is in people.go."`
+	Compare compareCommand `cmd:"" help:"Fill databases of two sizes on each engine, and compare what each scenario costs."`
+	Stall   stallCommand   `cmd:"" help:"Sweep a backlog of expired rows, and measure what others wait for it."`
+}
+
+func main() {
+	var cfg config
+	parsed := kong.Parse(&cfg, kong.Name("growth"), kong.DefaultEnvars("GROWTH"), kong.Description("Measures whether cost grows with the data."))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	if err := parsed.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "growth:", err)
+		os.Exit(1) //nolint:gocritic // nothing is left to be undone
+	}
+}
+
+type fillCommand struct {
+	DatabaseURL string `arg:"" help:"sqlite:PATH or postgres://…, an empty database."`
+	Accounts    int    `help:"How many accounts." default:"1000000"`
+	Expired     int64  `help:"How many expired rows each of the ten tables has that are swept most." default:"0"`
+}
+
+func (cmd fillCommand) Run(ctx context.Context) error {
+	return Fill(ctx, cmd.DatabaseURL, &fill{accounts: cmd.Accounts, expired: cmd.Expired, now: time.Now()}, os.Stdout)
+}

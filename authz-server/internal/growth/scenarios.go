@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+)
+
+// world is a filled database, a server on it, and the store itself beside the server.
+type world struct {
+	*fill
+	engine string
+	url    string
+	server *server
+	store  *store.Store
+	gone   int // how many accounts were deleted: the last ones
+}
+
+// A scenario is something that is done often. once does it for somebody at random and returns how
+// long it took, without what had to be there before.
+type scenario struct {
+	name string
+	once func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error)
+}
+
+// scenarios are requests to the server, and calls of the store for what no request is alone.
+var scenarios = []scenario{
+	{"log-in by password", logIn},
+	{"log-in page", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		a, took, err := w.server.ask(ctx, r, "GET", "/login", nil)
+		return took, firstError(err, a.want(http.StatusOK, "the page"))
+	}},
+	{"authorize with a session", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		_, took, err := w.authorize(ctx, r, w.somebody(r))
+		return took, err
+	}},
+	{"code exchange", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		_, took, err := w.exchange(ctx, r)
+		return took, err
+	}},
+	{"refresh", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		t, _, err := w.exchange(ctx, r)
+		if err != nil {
+			return 0, err
+		}
+		_, took, err := w.token(ctx, r, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {t.Refresh}})
+		return took, err
+	}},
+	{"client credentials", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		_, took, err := w.token(ctx, r, url.Values{"grant_type": {"client_credentials"}, "scope": {"board:read"}})
+		return took, err
+	}},
+	{"introspection", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		t, _, err := w.exchange(ctx, r)
+		if err != nil {
+			return 0, err
+		}
+		a, took, err := w.server.ask(ctx, r, "POST", "/oauth2/introspect", url.Values{"token": {t.Refresh}}, "Authorization", basic)
+		return took, firstError(err, a.want(http.StatusOK, "introspection"))
+	}},
+	{"userinfo", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		t, _, err := w.exchange(ctx, r)
+		if err != nil {
+			return 0, err
+		}
+		a, took, err := w.server.ask(ctx, r, "GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+t.Access)
+		return took, firstError(err, a.want(http.StatusOK, "userinfo"))
+	}},
+	{"account page", accountPage("/account")},
+	{"apps page", accountPage("/account/apps")},
+	{"sessions page", accountPage("/account/sessions")},
+	{"security page", accountPage("/account/security")},
+	{"key set", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		a, took, err := w.server.ask(ctx, r, "GET", "/.well-known/jwks.json", nil)
+		return took, firstError(err, a.want(http.StatusOK, "the keys"))
+	}},
+	{"status lists", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		a, took, err := w.server.ask(ctx, r, "GET", "/oauth2/status", nil)
+		return took, firstError(err, a.want(http.StatusOK, "the lists"))
+	}},
+
+	{"store: account by address", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, err := w.store.Users.UserByEmail(ctx, email(w.somebody(r)))
+		return err
+	})},
+	{"store: session by cookie", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, _, err := w.store.Sessions.SessionByCookie(ctx, cookie(w.somebody(r), 0))
+		return err
+	})},
+	{"store: client with secrets", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, _, err := w.store.Clients.ClientWithSecrets(ctx, clientID(w.someClient(r)))
+		return err
+	})},
+	{"store: new session", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, _, err := w.store.Sessions.CreateSession(ctx, accounts.Session{UserID: userID(w.somebody(r))}, w.password)
+		return err
+	})},
+	{"store: end of a session", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		s, _, err := w.store.Sessions.CreateSession(ctx, accounts.Session{UserID: userID(w.somebody(r))}, w.password)
+		if err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		err = w.store.Sessions.EndSession(ctx, s.ID)
+		return time.Since(began), err
+	}},
+	{"store: deletion of an account", func(ctx context.Context, w *world, _ *rand.Rand) (time.Duration, error) {
+		due, err := w.nextToGo(ctx)
+		if err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		err = w.store.Users.DeleteUser(ctx, due)
+		return time.Since(began), err
+	}},
+	{"store: deletions that are due", ofStore(func(ctx context.Context, w *world, _ *rand.Rand) error {
+		_, err := w.store.Users.DueDeletions(ctx, 50)
+		return err
+	})},
+	{"store: list of accounts", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+		page, err := w.store.Users.ListUsers(ctx, accounts.EmailKey(email(w.somebody(r))), 50)
+		return firstError(err, some(page))
+	})},
+	{"store: list of clients", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, err := w.store.Clients.ListClients(ctx, "B", 50)
+		return err
+	})},
+	{"store: apps of a person", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, err := w.store.Consents.Connections(ctx, userID(w.somebody(r)))
+		return err
+	})},
+	{"store: history of a person", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, err := w.store.History.Events(ctx, userID(w.somebody(r)), 50)
+		return err
+	})},
+	{"store: list of deliveries", ofStore(func(ctx context.Context, w *world, _ *rand.Rand) error {
+		_, err := w.store.Outbox.List(ctx, "logout", "", 50)
+		return err
+	})},
+	{"store: depth of the queue", ofStore(func(ctx context.Context, w *world, _ *rand.Rand) error {
+		_, err := w.store.Outbox.Depth(ctx, "logout")
+		return err
+	})},
+	{"store: sweep that finds nothing", ofStore(func(ctx context.Context, w *world, _ *rand.Rand) error {
+		_, err := w.store.Sweep(ctx)
+		return err
+	})},
+}
+
+// nextToGo returns an account that is to be deleted. It has as much as most have.
+func (w *world) nextToGo(ctx context.Context) (due accounts.User, err error) {
+	for {
+		w.gone++
+		i := w.accounts - w.gone
+		if i < w.accounts*9/10 {
+			return due, errors.New("no account is left that may be deleted")
+		}
+		if i%50 == 0 || i%1000 == 7 {
+			continue
+		}
+		err := w.store.Users.HastenDeletion(ctx, userID(i), false)
+		if errors.Is(err, store.ErrNotFound) { // it went when the database was measured before
+			continue
+		}
+		if err != nil {
+			return due, err
+		}
+		return w.store.Users.User(ctx, userID(i))
+	}
+}
+
+func some[T any](page []T) error {
+	if len(page) == 0 {
+		return errors.New("the list is empty")
+	}
+	return nil
+}
+
+// ofStore times a call of the store.
+func ofStore(do func(ctx context.Context, w *world, r *rand.Rand) error) func(context.Context, *world, *rand.Rand) (time.Duration, error) {
+	return func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		began := time.Now()
+		err := do(ctx, w, r)
+		return time.Since(began), err
+	}
+}
+
+func logIn(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+	i := w.somebody(r)
+	a, took, err := w.server.ask(ctx, r, "POST", "/login", url.Values{"email": {email(i)}, "password": {Password}},
+		"Cookie", "maru-browser="+secret("browser of a log-in", i)+"; maru-later=yes; maru-device="+secret("browser", i, 0))
+	return took, firstError(err, a.want(http.StatusSeeOther, "log-in of "+email(i)))
+}
+
+func accountPage(path string) func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+	return func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		a, took, err := w.server.ask(ctx, r, "GET", path, nil, "Cookie", "maru-session="+cookie(w.somebody(r), 0))
+		return took, firstError(err, a.want(http.StatusOK, path))
+	}
+}
+
+const verifier = "a-verifier-of-measurements-that-is-long-enough-for-pkce"
+
+var basic = "Basic " + base64.StdEncoding.EncodeToString([]byte(clientID(0)+":"+url.QueryEscape(clientSecret)))
+
+// authorize returns a code for account i.
+func (w *world) authorize(ctx context.Context, r *rand.Rand, i int) (code string, took time.Duration, err error) {
+	challenge := sha256.Sum256([]byte(verifier))
+	query := url.Values{
+		"response_type": {"code"}, "client_id": {clientID(0)}, "redirect_uri": {callback}, "scope": {"openid profile email user:read"},
+		"state": {secret("state", r.Int())}, "nonce": {secret("nonce", r.Int())}, "code_challenge_method": {"S256"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])},
+	}
+	a, took, err := w.server.ask(ctx, r, "GET", "/oauth2/authorize?"+query.Encode(), nil, "Cookie", "maru-session="+cookie(i, 0))
+	if err != nil {
+		return "", 0, err
+	}
+	if a.location != nil {
+		code = a.location.Query().Get("code")
+	}
+	if code == "" {
+		return "", 0, firstError(a.want(0, "no code"))
+	}
+	return code, took, nil
+}
+
+type tokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+}
+
+func (w *world) token(ctx context.Context, r *rand.Rand, form url.Values) (t tokens, took time.Duration, err error) {
+	a, took, err := w.server.ask(ctx, r, "POST", "/oauth2/token", form, "Authorization", basic)
+	if err := firstError(err, a.want(http.StatusOK, form.Get("grant_type"))); err != nil {
+		return t, 0, err
+	}
+	return t, took, json.Unmarshal(a.body, &t)
+}
+
+// exchange exchanges a new code of somebody; the time is that of the exchange alone.
+func (w *world) exchange(ctx context.Context, r *rand.Rand) (t tokens, took time.Duration, err error) {
+	code, _, err := w.authorize(ctx, r, w.somebody(r))
+	if err != nil {
+		return t, 0, err
+	}
+	return w.token(ctx, r, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}})
+}
