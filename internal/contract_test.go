@@ -8,12 +8,16 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/maru-auth/maru/internal/testenv"
+	"github.com/maru-auth/maru/internal/testenv/lastrelease"
 )
 
-// Two releases run side by side while one replaces the other, and the one before may be put back. So
-// a migration only expands the schema, in ways that programs which do not know of it never notice.
-// What it takes away or tightens goes a release later, when no program that runs uses it any more, in
-// a migration that is named NNNN_contract_….sql and raises schema_compatibility in its transaction.
+// Two releases run side by side while one replaces the other, and the one before may be put back.
+// So a migration only expands the schema, in ways that programs which do not know of it never
+// notice. What it takes away or tightens goes a release later, when no program that runs uses it
+// any more, in a migration that is named NNNN_contract_….sql and raises schema_compatibility in its
+// transaction.
 
 // compatibilityFrom is the migration from which on this holds, by the folder of the migrations.
 var compatibilityFrom = map[string]int{
@@ -90,8 +94,8 @@ func statementsOf(text string) (statements []string) {
 	return statements
 }
 
-// contracts says how the statement takes something away or tightens it; empty: it does neither. What
-// the migration itself makes, it may change as it likes.
+// contracts says how the statement takes something away or tightens it; empty: it does neither.
+// What the migration itself makes, it may change as it likes.
 func contracts(statement string, known schemaObjects) string {
 	if dropped := drops.FindStringSubmatch(statement); dropped != nil && known[dropped[1]] {
 		return "it drops " + dropped[1]
@@ -143,6 +147,48 @@ func judgeMigration(name string, number int, text string, known schemaObjects, o
 		*oldest = raised
 	}
 	return problems
+}
+
+// A contract that is not released yet may end nobody but programs that are older than the last
+// release: that one runs beside this one.
+func TestContractsLeaveTheLastReleaseRunning(t *testing.T) {
+	release, err := lastrelease.Find(t.Context(), "..")
+	if err != nil {
+		testenv.Absent(t, err.Error())
+	}
+	released, err := release.File(t.Context(), "..", "internal/migrations.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := map[string]int{} // by folder
+	for line := range strings.Lines(string(released)) {
+		_, path, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		number, err := strconv.Atoi(filepath.Base(path)[:4])
+		if err != nil {
+			t.Fatal(err)
+		}
+		folder := "../" + filepath.ToSlash(filepath.Dir(path))
+		last[folder] = max(last[folder], number)
+	}
+	for folder := range compatibilityFrom {
+		paths, err := filepath.Glob(filepath.Join(folder, "*_contract_*.sql"))
+		if err != nil || last[folder] == 0 {
+			t.Fatalf("%s: %v, and the last release has %d migrations", folder, err, last[folder])
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, statement := range statementsOf(string(text)) {
+				if to := raises.FindStringSubmatch(statement); to != nil {
+					if oldest, _ := strconv.Atoi(to[1]); oldest > last[folder] {
+						t.Errorf("%s ends the programs of %s, which know version %d: release what came after first", path, release.Tag, last[folder])
+					}
+				}
+			}
+		}
+	}
 }
 
 func TestTheRuleOfMigrationsSeesWhatOlderProgramsWouldNotice(t *testing.T) {

@@ -69,6 +69,7 @@ var rules = []rule{
 	{"internal/testenv/chrome", []string{"internal/testenv"}},
 	{"internal/testenv/axe", []string{"internal/testenv", "internal/testenv/chrome"}},
 	{"internal/testenv/clock", nil},
+	{"internal/testenv/lastrelease", nil},
 	{"internal/testenv/program", []string{"internal/testenv"}},
 	{"internal/testenv/site", nil},
 	{"internal/testenv/testkey", nil},
@@ -197,7 +198,7 @@ var rules = []rule{
 	demo("outbound", "", "internal/httpd"),
 
 	{"deploy/inbox", nil},
-	{"deploy/stack", []string{"deploy/inbox", "internal/freeport"}},
+	{"deploy/stack", []string{"deploy/inbox", "internal/freeport", "internal/testenv/lastrelease"}},
 	{"deploy/revocation", []string{"deploy/stack", "internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"deploy/suite", []string{"deploy/stack", "internal/sqldb/sqldbtest"}},
 	{"deploy/load/site", []string{"deploy/load/...", "deploy/stack", "internal/sqldb", "internal/sqldb/sqldbtest"}},
@@ -212,7 +213,7 @@ var services = []string{"authz-server", "resources/user", "resources/board", "cl
 // its own service.
 var forTests = []string{
 	"internal/testenv", "internal/service/servicetest", "internal/testenv/axe", "internal/testenv/chrome", "internal/testenv/clock",
-	"internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey",
+	"internal/testenv/lastrelease", "internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey",
 	"internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jose", "jwks/jwkstest", "jwks/rscheck/attack",
 }
 

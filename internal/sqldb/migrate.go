@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -22,8 +23,8 @@ import (
 
 // Migrate brings the schema up to date with the numbered .sql files in the root of migrations
 // (goose's form), and checks that it then has every table and column that they create. Several
-// processes may call it at once: an advisory lock on Postgres, and the single writer on SQLite, lets
-// one of them do the work.
+// processes may call it at once: an advisory lock on Postgres, and the single writer on SQLite,
+// lets one of them do the work.
 //
 // A newer program may have migrated the schema further. It is taken as it is if this program is not
 // older than the table schema_compatibility allows: so two releases run side by side while one
@@ -59,6 +60,7 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS, begun bool) error {
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 		opts := db.opts.ForBatch()
+		opts.DatabaseLockTimeout = migrationLockTimeout
 		connection := db.postgres.Copy()
 		for _, name := range []string{"statement_timeout", "lock_timeout"} {
 			delete(connection.RuntimeParams, name)
@@ -70,6 +72,7 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS, begun bool) error {
 	// On SQLite two processes can both see a migration as pending. The second one fails as a whole,
 	// finds nothing pending at its next attempt, and goes on.
 	const attempts = 5
+	started := time.Now()
 	for attempt := 1; ; attempt++ {
 		provider, err := goose.NewProvider(dialect, on, migrations, options...)
 		if err != nil {
@@ -85,11 +88,30 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS, begun bool) error {
 		if err == nil {
 			return nil
 		}
-		if db.engine == Postgres || attempt == attempts || ctx.Err() != nil {
+		again := attempt < attempts
+		if db.engine == Postgres {
+			again = fault.Locked(err) && time.Since(started) < migrationPatience
+		}
+		if !again || ctx.Err() != nil {
 			return fmt.Errorf("migrate the database: %w", err)
+		}
+		if db.engine == Postgres { // let those through that queued behind us
+			select {
+			case <-ctx.Done():
+			case <-time.After(migrationLockTimeout + rand.N(migrationLockTimeout)):
+			}
 		}
 	}
 }
+
+// On Postgres, everybody else queues behind a migration that waits for an exclusive lock on a table
+// that a transaction uses. So it gives up well before their requests do (--database-lock-timeout),
+// and before Postgres takes it or them for the victim of a deadlock (after a second), and tries
+// again until migrationPatience is over.
+const (
+	migrationLockTimeout = 500 * time.Millisecond
+	migrationPatience    = 10 * time.Minute
+)
 
 // schema is what migrations create.
 type schema struct {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 func TestANewerSchemaIsRefused(t *testing.T) {
@@ -111,6 +112,46 @@ func TestAProgramWithNothingToMigrateWaitsForNoOtherThatMigrates(t *testing.T) {
 		defer cancel()
 		return db.Migrate(limited, migrations)
 	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A transaction that is slow to end holds the lock of its table. The migration must not have all
+// other transactions wait behind it.
+func TestAMigrationThatWaitsForALockHoldsUpNobody(t *testing.T) {
+	databaseURL := sqldbtest.Postgres(t)
+	db := open(t, databaseURL)
+	held, migrated := make(chan struct{}), make(chan error)
+	go func() {
+		<-held
+		other, err := sqldb.Open(t.Context(), databaseURL)
+		if err == nil {
+			err = errors.Join(other.Migrate(t.Context(), secondRelease), other.Close())
+		}
+		migrated <- err
+	}()
+	if err := db.Tx(t.Context(), func(ctx context.Context) error {
+		if _, err := insert(ctx, db, "slow"); err != nil {
+			return err
+		}
+		close(held)
+		// Twice the migration waits, and gives up; meanwhile somebody waits behind it.
+		for range 2 {
+			testenv.Eventually(t, "the migration waits for the table", func() bool {
+				var waiting int
+				err := db.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+					AND relation = CAST('things' AS regclass)`).Scan(&waiting)
+				return err == nil && waiting > 0
+			})
+			if _, err := insert(t.Context(), db, "behind"); err != nil { // by another connection
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := <-migrated; err != nil {
 		t.Error(err)
 	}
 }

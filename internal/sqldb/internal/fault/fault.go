@@ -69,6 +69,12 @@ func Undone(err error) bool {
 // Demoted tells whether a server that is to write only reads: it is a standby, or was demoted.
 func Demoted(err error) bool { return postgresCode(err) == "25006" }
 
+// Locked tells whether a statement gave up on a lock that somebody else holds.
+func Locked(err error) bool {
+	code := postgresCode(err)
+	return code == "55P03" || code == "40P01" // lock_not_available, deadlock_detected
+}
+
 // Refused tells whether the database is up but cannot execute the statement now.
 func Refused(err error) bool {
 	if code := postgresCode(err); code != "" {
