@@ -172,13 +172,20 @@ func (n *Names) Outdate(ctx context.Context, r store.Receipt, id string) error {
 
 func (n *Names) isFresh(entry store.Name, now time.Time) bool {
 	age := now.Sub(entry.FetchedAt)
-	if at, ok := n.outdated.Get(entry.ID); ok && entry.FetchedAt.Before(at.Add(settle)) {
+	if n.unsettled(entry) {
+		at, _ := n.outdated.Get(entry.ID)
 		return !entry.FetchedAt.Before(at) && age < freshOutdated
 	}
 	if entry.Unknown {
 		return age < freshAbsent
 	}
 	return age < fresh
+}
+
+// unsettled tells whether the user service may have given the name before it knew of an event.
+func (n *Names) unsettled(entry store.Name) bool {
+	at, ok := n.outdated.Get(entry.ID)
+	return ok && entry.FetchedAt.Before(at.Add(settle))
 }
 
 // stored does the same with the names in the database, which it takes into memory.
@@ -332,8 +339,11 @@ func (n *Names) fetch(ctx context.Context, ids []string) error {
 				n.cache.Add(id, entry)
 				continue
 			}
-			names = append(names, entry)
 			n.cache.Add(id, entry)
+			if n.unsettled(entry) {
+				entry.FetchedAt = time.Time{} // whoever else reads it, or we after a restart, is to ask again
+			}
+			names = append(names, entry)
 		}
 		if err := n.cfg.Store.SaveNames(ctx, names); err != nil {
 			n.cfg.Log.Warn("cannot keep the names of authors", "error", err) // memory has them

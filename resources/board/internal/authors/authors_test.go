@@ -252,6 +252,24 @@ func TestNamesOutliveTheUserServiceAndARestart(t *testing.T) {
 	}
 }
 
+// The board hears of a new name before the user service does, asks, gets the old one, and restarts.
+func TestANameThatMayBeOutdatedIsAskedForAgainAfterARestart(t *testing.T) {
+	s := newService(t)
+	s.rename("u8", "Eight")
+	s.rename("u9", "Nine")
+	st := newStore(t)
+	first := run(t, s.config(st))
+	learn(t, first, "u1")
+	if err := first.Outdate(t.Context(), store.Receipt{ID: "event", Until: s.now().Add(time.Hour)}, "u1"); err != nil {
+		t.Fatal(err)
+	}
+	learn(t, first, "u8")
+	learn(t, first, "u9") // the answer about u1 has been kept: one fetch comes after the other
+	s.rename("u1", "Anna")
+	restarted := run(t, s.config(st))
+	eventually(t, "the new name", func() bool { return restarted.Of(t.Context(), []string{"u1"})["u1"] == "Anna" })
+}
+
 func TestATroubledUserServiceNeverSlowsReaders(t *testing.T) {
 	release := make(chan struct{})
 	for name, answer := range map[string]http.HandlerFunc{
