@@ -21,7 +21,16 @@ type load struct {
 	failed []string
 	done   atomic.Int64
 	stop   chan struct{}
+	halt   func() // closes stop, once
 	all    sync.WaitGroup
+}
+
+// newLoad is a load that ends with the test at the latest.
+func newLoad(t *testing.T) *load {
+	l := &load{stop: make(chan struct{})}
+	l.halt = sync.OnceFunc(func() { close(l.stop); l.all.Wait() })
+	t.Cleanup(l.halt)
+	return l
 }
 
 // worker repeats one until the load ends; what one returns is what went wrong, or nil.
@@ -43,10 +52,25 @@ func (l *load) worker(name string, one func() error) {
 	})
 }
 
+// ask makes a request that must be answered by 200 or 201, and reads the answer into into, unless
+// that is nil.
+func ask(method, address, token string, body, into any, headers ...string) error {
+	a, err := try(method, address, token, body, headers...)
+	if err != nil {
+		return err
+	}
+	if a.Status != http.StatusOK && a.Status != http.StatusCreated {
+		return fmt.Errorf("%s %s: %s", method, address, a)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(a.Body, into)
+}
+
 // end stops the load and returns how many requests it made, and what failed.
 func (l *load) end() (int64, []string) {
-	close(l.stop)
-	l.all.Wait()
+	l.halt()
 	return l.done.Load(), l.failed
 }
 
@@ -62,29 +86,12 @@ func TestARestartOfAReplicaLosesNoRequest(t *testing.T) {
 	// no grace: an answer that was lost ends the grant
 	r := start(t, 2, append(postgres(t), "AUTHZ_SHUTDOWN_DELAY=2s", "AUTHZ_REFRESH_GRACE=0s")...)
 	sample := sampleApp(t, r, everyScope...)
-	l := &load{stop: make(chan struct{})}
-	ask := func(method, address string, form url.Values, into any) error {
-		var body any
-		if form != nil {
-			body = form
-		}
-		a, err := try(method, address, "", body)
-		if err != nil {
-			return err
-		}
-		if a.Status != http.StatusOK {
-			return fmt.Errorf("%s", a)
-		}
-		if into == nil {
-			return nil
-		}
-		return json.Unmarshal(a.Body, into)
-	}
+	l := newLoad(t)
 	for range 3 {
 		last := sample.signUp(newPerson(t, nil)).RefreshToken
 		l.worker("refresh", func() error {
 			var got tokens
-			if err := ask(http.MethodPost, r.Issuer+"/oauth2/token", refreshForm(last), &got); err != nil {
+			if err := ask(http.MethodPost, r.Issuer+"/oauth2/token", "", refreshForm(last), &got); err != nil {
 				return err
 			}
 			last = got.Refresh
@@ -93,11 +100,11 @@ func TestARestartOfAReplicaLosesNoRequest(t *testing.T) {
 	}
 	for range 3 {
 		form := url.Values{"token": {"nothing"}, "client_id": {"sample-app"}}
-		l.worker("revoke", func() error { return ask(http.MethodPost, r.Issuer+"/oauth2/revoke", form, nil) })
+		l.worker("revoke", func() error { return ask(http.MethodPost, r.Issuer+"/oauth2/revoke", "", form, nil) })
 	}
-	l.worker("discovery", func() error { return ask(http.MethodGet, r.Issuer+"/.well-known/openid-configuration", nil, nil) })
-	l.worker("keys", func() error { return ask(http.MethodGet, r.Issuer+"/.well-known/jwks.json", nil, nil) })
-	l.worker("page", func() error { return ask(http.MethodGet, r.Issuer+"/login", nil, nil) })
+	l.worker("discovery", func() error { return ask(http.MethodGet, r.Issuer+"/.well-known/openid-configuration", "", nil, nil) })
+	l.worker("keys", func() error { return ask(http.MethodGet, r.Issuer+"/.well-known/jwks.json", "", nil, nil) })
+	l.worker("page", func() error { return ask(http.MethodGet, r.Issuer+"/login", "", nil, nil) })
 
 	for i := range restarts {
 		name := []string{"authz-server", "authz-server-2"}[i%2]

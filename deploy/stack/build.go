@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/maru-auth/maru/internal/testenv/lastrelease"
 )
 
 // Programs are the paths of the stack's executables.
@@ -103,18 +105,68 @@ func BuildForTests(ctx context.Context, root string) (_ Programs, err error) {
 	if caddy := os.Getenv(BuiltForTests); caddy != "" {
 		return in(dir, caddy), nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Programs{}, err
-	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	unlock, err := lockFolder(dir)
 	if err != nil {
 		return Programs{}, err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return Programs{}, fmt.Errorf("lock %s: %w", dir, err)
-	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	return Build(ctx, root, dir, false)
+}
+
+// BuildLastReleaseForTests compiles the programs of the release before into a folder of bin/tests
+// that all tests and later runs share. Caddy is that of root. The error wraps
+// [lastrelease.ErrAbsent] where the repository's history lacks the release.
+func BuildLastReleaseForTests(ctx context.Context, root string) (_ Programs, err error) {
+	release, err := lastrelease.Find(ctx, root)
+	if err != nil {
+		return Programs{}, err
+	}
+	caddy, err := Tool(ctx, root, "caddy")
+	if err != nil {
+		return Programs{}, err
+	}
+	dir, err := filepath.Abs(filepath.Join(root, "bin", "tests", release.Tag+"-"+release.Commit[:12]))
+	if err != nil {
+		return Programs{}, err
+	}
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return Programs{}, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	complete := filepath.Join(dir, "complete") // written once all of them are there
+	if _, err := os.Stat(complete); err == nil {
+		return in(dir, caddy), nil
+	}
+	source, err := os.MkdirTemp("", "maru-"+release.Tag)
+	if err != nil {
+		return Programs{}, err
+	}
+	defer os.RemoveAll(source)
+	if err := release.Extract(ctx, root, source); err != nil {
+		return Programs{}, err
+	}
+	if _, err := goCommand(ctx, source, nil, "build", "-o", dir+string(filepath.Separator),
+		"./authz-server", "./resources/user", "./resources/board", "./client-demo"); err != nil {
+		return Programs{}, fmt.Errorf("build %s: %w", release.Tag, err)
+	}
+	return in(dir, caddy), os.WriteFile(complete, nil, 0o600)
+}
+
+// lockFolder makes the folder dir where it is missing, and keeps other processes that ask for it
+// waiting until unlock.
+func lockFolder(dir string) (unlock func() error, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), lock.Close())
+	}
+	return lock.Close, nil
 }
 
 // Tool compiles a tool that is pinned in deploy/tools, such as "caddy", and returns the path of its

@@ -29,6 +29,7 @@ type Ports struct {
 	Issuer, API, App  int   // the gateway's public origins
 	Authz             []int // one a replica
 	User, Board, Demo int
+	User2, Board2     int // second replicas of the resource services; 0: there are none, as they need Postgres
 	Inbox             int // page of the mail that arrives; 0: there is no inbox, and no mail is sent
 	Redirect          int // with Config.TLS: where the gateway leads http:// to https://; else unused
 }
@@ -67,6 +68,12 @@ func (p Ports) named() []namedPort {
 	}
 	if p.Inbox != 0 {
 		named = append(named, namedPort{p.Inbox, "the inbox", "--inbox-port"})
+	}
+	if p.User2 != 0 {
+		named = append(named, namedPort{p.User2, "the second user service", "--user-port"})
+	}
+	if p.Board2 != 0 {
+		named = append(named, namedPort{p.Board2, "the second board service", "--board-port"})
 	}
 	for _, port := range p.Authz {
 		named = append(named, namedPort{port, "the authorization server", "--authz-port"})
@@ -128,15 +135,9 @@ func (cfg *Config) table() ([]Part, error) {
 	issuer := origin.Issuer + cfg.IssuerPath
 	userAPI, boardAPI := origin.API+"/user", origin.API+"/board"
 	var parts []Part
-	var replicas []string
 	for i, port := range cfg.Ports.Authz {
-		name := "authz-server"
-		if i > 0 {
-			name += "-" + strconv.Itoa(i+1)
-		}
-		replicas = append(replicas, address(port))
 		parts = append(parts, Part{
-			Name: name, Program: cfg.Programs.AuthzServer, Args: []string{"serve"}, Prefix: "AUTHZ_",
+			Name: replica("authz-server", i), Program: cfg.Programs.AuthzServer, Args: []string{"serve"}, Prefix: "AUTHZ_",
 			Env: append([]string{
 				"AUTHZ_LISTEN=" + address(port),
 				"AUTHZ_DATABASE_URL=" + cfg.database("AUTHZ_DATABASE_URL", "authz.db"),
@@ -148,34 +149,15 @@ func (cfg *Config) table() ([]Part, error) {
 			Ready: []string{"http://" + address(port) + "/readyz"},
 		})
 	}
+	for i, port := range services(cfg.Ports.User, cfg.Ports.User2) {
+		parts = append(parts, cfg.service("user", "USER_", i, cfg.Programs.User, port, issuer, userAPI))
+	}
+	for i, port := range services(cfg.Ports.Board, cfg.Ports.Board2) {
+		board := cfg.service("board", "BOARD_", i, cfg.Programs.Board, port, issuer, boardAPI)
+		board.Env = append(board.Env, "BOARD_USER_API="+userAPI, "BOARD_CLIENT_ID=board", "BOARD_CLIENT_SECRET="+clients["board"])
+		parts = append(parts, board)
+	}
 	parts = append(parts, Part{
-		Name: "user", Program: cfg.Programs.User, Prefix: "USER_",
-		Env: []string{
-			"USER_LISTEN=" + address(cfg.Ports.User),
-			"USER_DATABASE_URL=" + cfg.database("USER_DATABASE_URL", "user.db"),
-			"USER_ISSUER=" + issuer,
-			"USER_AUDIENCE=" + userAPI,
-			"USER_DOCS_CLIENT_ID=api-docs",
-			"USER_JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, "user-keys.json"),
-			"USER_STATUS_CACHE_FILE=" + filepath.Join(cfg.Dir, "user-status.json"),
-		},
-		Ready: []string{"http://" + address(cfg.Ports.User) + "/readyz"},
-	}, Part{
-		Name: "board", Program: cfg.Programs.Board, Prefix: "BOARD_",
-		Env: []string{
-			"BOARD_LISTEN=" + address(cfg.Ports.Board),
-			"BOARD_DATABASE_URL=" + cfg.database("BOARD_DATABASE_URL", "board.db"),
-			"BOARD_ISSUER=" + issuer,
-			"BOARD_AUDIENCE=" + boardAPI,
-			"BOARD_DOCS_CLIENT_ID=api-docs",
-			"BOARD_JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, "board-keys.json"),
-			"BOARD_STATUS_CACHE_FILE=" + filepath.Join(cfg.Dir, "board-status.json"),
-			"BOARD_USER_API=" + userAPI,
-			"BOARD_CLIENT_ID=board",
-			"BOARD_CLIENT_SECRET=" + clients["board"],
-		},
-		Ready: []string{"http://" + address(cfg.Ports.Board) + "/readyz"},
-	}, Part{
 		Name: "demo", Program: cfg.Programs.Demo, Prefix: "DEMO_",
 		Env: []string{
 			"DEMO_LISTEN=" + address(cfg.Ports.Demo),
@@ -196,9 +178,9 @@ func (cfg *Config) table() ([]Part, error) {
 			"GATEWAY_API=" + origin.API,
 			"GATEWAY_APP=" + origin.App,
 			"GATEWAY_OTHERS=" + cfg.others(),
-			"GATEWAY_AUTHZ=" + strings.Join(replicas, " "),
-			"GATEWAY_USER=" + address(cfg.Ports.User),
-			"GATEWAY_BOARD=" + address(cfg.Ports.Board),
+			"GATEWAY_AUTHZ=" + addresses(cfg.Ports.Authz),
+			"GATEWAY_USER=" + addresses(services(cfg.Ports.User, cfg.Ports.User2)),
+			"GATEWAY_BOARD=" + addresses(services(cfg.Ports.Board, cfg.Ports.Board2)),
 			"GATEWAY_DEMO=" + address(cfg.Ports.Demo),
 			"XDG_CONFIG_HOME=" + filepath.Join(cfg.Dir, "gateway"),
 			"XDG_DATA_HOME=" + filepath.Join(cfg.Dir, "gateway"),
@@ -233,6 +215,49 @@ func (cfg *Config) planMetrics(parts []Part) error {
 		parts[i].Env = append(parts[i].Env, parts[i].Prefix+"METRICS_LISTEN="+address(port))
 	}
 	return nil
+}
+
+// service is a replica of a resource service, counted from 0. Each has files of its own for what it
+// remembers of the issuer.
+func (cfg *Config) service(name, prefix string, i int, program string, port int, issuer, audience string) Part {
+	numbered := replica(name, i)
+	return Part{
+		Name: numbered, Program: program, Prefix: prefix,
+		Env: []string{
+			prefix + "LISTEN=" + address(port),
+			prefix + "DATABASE_URL=" + cfg.database(prefix+"DATABASE_URL", name+".db"),
+			prefix + "ISSUER=" + issuer,
+			prefix + "AUDIENCE=" + audience,
+			prefix + "DOCS_CLIENT_ID=api-docs",
+			prefix + "JWKS_CACHE_FILE=" + filepath.Join(cfg.Dir, numbered+"-keys.json"),
+			prefix + "STATUS_CACHE_FILE=" + filepath.Join(cfg.Dir, numbered+"-status.json"),
+		},
+		Ready: []string{"http://" + address(port) + "/readyz"},
+	}
+}
+
+// services is the ports of a service's replicas.
+func services(first, second int) []int {
+	if second == 0 {
+		return []int{first}
+	}
+	return []int{first, second}
+}
+
+// replica is the name of a part's replica, counted from 0.
+func replica(name string, i int) string {
+	if i == 0 {
+		return name
+	}
+	return name + "-" + strconv.Itoa(i+1)
+}
+
+func addresses(ports []int) string {
+	var all []string
+	for _, port := range ports {
+		all = append(all, address(port))
+	}
+	return strings.Join(all, " ")
 }
 
 // GatewayLog is the value of GATEWAY_LOG that has the gateway write its log to a file, with no more

@@ -63,6 +63,9 @@ func run(args []string) (err error) {
 	} else {
 		cmd.Env = append(cmd.Env, stack.BuiltForTests+"="+programs.Caddy)
 	}
+	if _, err := stack.BuildLastReleaseForTests(context.Background(), "."); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
