@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -98,7 +97,7 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS, begun bool) error {
 		if db.engine == Postgres { // let those through that queued behind us
 			select {
 			case <-ctx.Done():
-			case <-time.After(migrationLockTimeout + rand.N(migrationLockTimeout)):
+			case <-time.After(migrationLockTimeout):
 			}
 		}
 	}
