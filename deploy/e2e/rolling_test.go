@@ -20,7 +20,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/maru-auth/maru/deploy/stack"
-	"github.com/maru-auth/maru/internal/freeport"
 	"github.com/maru-auth/maru/internal/testenv"
 	"github.com/maru-auth/maru/internal/testenv/lastrelease"
 )
@@ -49,13 +48,8 @@ func TestARollingUpgradeAndTheWayBackLoseNoRequest(t *testing.T) {
 	t.Parallel()
 	before, now := programsBefore(t), programsNow(t)
 	ports, err := stack.FreePorts(2)
-	if err != nil {
+	if err := errors.Join(err, ports.DoubleServices()); err != nil {
 		t.Fatal(err)
-	}
-	for _, port := range []*int{&ports.User2, &ports.Board2} {
-		if *port, _, err = freeport.Reserve(); err != nil {
-			t.Fatal(err)
-		}
 	}
 	databases := postgres(t)
 	env := append(slices.Clone(databases), "AUTHZ_REFRESH_GRACE=0s") // an answer that was lost ends the grant

@@ -56,6 +56,16 @@ func FreePorts(replicas int) (Ports, error) {
 	}, nil
 }
 
+// DoubleServices adds free ports for second replicas of the resource services.
+func (p *Ports) DoubleServices() (err error) {
+	for _, port := range []*int{&p.User2, &p.Board2} {
+		if *port, _, err = freeport.Reserve(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // named pairs each port with what a person calls it and with the dev runner's flag that changes it.
 func (p Ports) named() []namedPort {
 	named := []namedPort{
