@@ -192,6 +192,7 @@ func (cfg *Config) table() ([]Part, error) {
 			"GATEWAY_USER=" + addresses(services(cfg.Ports.User, cfg.Ports.User2)),
 			"GATEWAY_BOARD=" + addresses(services(cfg.Ports.Board, cfg.Ports.Board2)),
 			"GATEWAY_DEMO=" + address(cfg.Ports.Demo),
+			"GOGC=400", // as in production: less is lost to collecting what little there is
 			"XDG_CONFIG_HOME=" + filepath.Join(cfg.Dir, "gateway"),
 			"XDG_DATA_HOME=" + filepath.Join(cfg.Dir, "gateway"),
 		},
@@ -344,7 +345,7 @@ func (cfg *Config) clients() (map[string]string, error) {
 // secrets. What the part's own list sets wins.
 func (p Part) Environment(env []string) []string {
 	common := []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR",
-		"GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOCOVERDIR"}
+		"GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG", "GOCOVERDIR"}
 	var seen []string
 	for _, pair := range env {
 		name, _, _ := strings.Cut(pair, "=")
