@@ -9,7 +9,7 @@ IMAGE ?= maru
 export GOTOOLCHAIN = auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench bench-verify rscheck-table fuzz cover load revocation growth stall fill openapi tools image
+.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench bench-verify rscheck-table fuzz cover load peers soak revocation growth stall fill openapi tools image
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,12 +36,14 @@ check: ## what CI checks beside the tests: format, vet, lint, generated files, g
 	go vet -tags libcrypto ./internal/libcrypto
 	go -C deploy/bench-verify vet .
 	go -C deploy/rscheck-table vet .
+	go -C deploy/load/peers/zitadel vet .
 	$(call tool,golangci-lint) run --allow-parallel-runners
 	@for s in user board; do go run ./resources/$$s openapi | cmp -s - resources/$$s/openapi.json || \
 	  { echo "resources/$$s/openapi.json is not what the code says: run 'make openapi'"; exit 1; }; done
 	go mod tidy -diff
 	go -C deploy/bench-verify mod tidy -diff
 	go -C deploy/rscheck-table mod tidy -diff
+	go -C deploy/load/peers/zitadel mod tidy -diff
 	@mkdir -p bin && go run ./deploy/licences > bin/THIRD_PARTY.md
 	@cmp -s bin/THIRD_PARTY.md THIRD_PARTY.md || { echo "THIRD_PARTY.md is not what the modules say: run 'make licences'"; exit 1; }
 	@$(MAKE) secrets vulnerabilities
@@ -55,7 +57,7 @@ vulndb: ## raise the database of known vulnerabilities to the newest that the mo
 
 toolchain: ## build everything with the Go of GO=1.26.x: the programs, the tools and the image
 	@test -n "$(GO)" || { echo "say which Go: make toolchain GO=1.26.x"; exit 1; }
-	for mod in go.mod deploy/tools/*/go.mod deploy/*/go.mod; do go mod edit -toolchain=go$(GO) $$mod || exit 1; done
+	for mod in go.mod deploy/tools/*/go.mod deploy/*/go.mod deploy/load/peers/*/go.mod; do go mod edit -toolchain=go$(GO) $$mod || exit 1; done
 	sed -i.old 's/^FROM golang:[0-9.]*-/FROM golang:$(GO)-/' deploy/Dockerfile && rm deploy/Dockerfile.old
 
 secrets: ## secrets in any commit of the history
@@ -102,6 +104,12 @@ stall: ## what others wait for a sweep of a million expired rows, on both engine
 fill: ## fill the empty database URL of an authorization server with ACCOUNTS (1000000) accounts and all that hangs on them
 	@test -n "$(URL)" || { echo "say which database: make fill URL=sqlite:PATH or URL=postgres://…"; exit 1; }
 	go run ./authz-server/internal/growth fill --accounts $(or $(ACCOUNTS),1000000) $(URL)
+
+peers: ## Maru beside other authorization servers, in turns on this machine (some 7 minutes); PEERS_…; OUT=FILE, README=deploy/load/README.md
+	OUT=$(OUT) README=$(README) go run ./deploy/load/peers
+
+soak: ## steady load with restarts and clock steps for SOAK_DURATION (10m): nothing fails, nothing grows; SOAK_…; OUT=FILE for JSON
+	OUT=$(OUT) go run ./deploy/load/soak
 
 revocation: ## the time from a token's revocation to its refusal by both services; OUT=FILE writes it as JSON
 	OUT=$(OUT) go run ./deploy/revocation

@@ -202,6 +202,8 @@ var rules = []rule{
 	{"deploy/revocation", []string{"deploy/stack", "internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"deploy/suite", []string{"deploy/stack", "internal/sqldb/sqldbtest"}},
 	{"deploy/load/site", []string{"deploy/load/...", "deploy/stack", "internal/sqldb", "internal/sqldb/sqldbtest"}},
+	{"deploy/load/endurance", []string{"deploy/load/...", "deploy/stack"}},
+	{"deploy/load/peers", []string{"deploy/load/...", "deploy/stack", "internal/freeport", "internal/sqldb/sqldbtest"}},
 	{"deploy/...", []string{"deploy/..."}},
 }
 

@@ -48,6 +48,29 @@ func BuildTagged(ctx context.Context, root, dir, tags string) (Programs, error) 
 	return build(ctx, root, dir, nil, "-tags="+tags)
 }
 
+// BuildWith is [Build] by another go command than the one in PATH, with an environment and flags of
+// its own. Caddy is built as always.
+func BuildWith(ctx context.Context, root, dir, command string, env []string, flags ...string) (Programs, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return Programs{}, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Programs{}, err
+	}
+	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
+	cmd := exec.CommandContext(ctx, command, append(args, programs...)...) //nolint:gosec // G204: the caller's
+	cmd.Dir, cmd.Env = root, append(os.Environ(), env...)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return Programs{}, fmt.Errorf("%s build: %w\n%s", command, err, bytes.TrimSpace(said))
+	}
+	caddy, err := Tool(ctx, root, "caddy")
+	return in(dir, caddy), err
+}
+
+// programs are the packages of the four programs.
+var programs = []string{"./authz-server", "./resources/user", "./resources/board", "./client-demo"}
+
 // BuildAloud is [Build] that tells out of its steps, and while one of them takes long, how far it
 // is.
 func BuildAloud(ctx context.Context, root, dir string, out io.Writer) (Programs, error) {
@@ -67,7 +90,7 @@ func build(ctx context.Context, root, dir string, a *aloud, flags ...string) (Pr
 		args = append(args, "-v")
 	}
 	args = append(args, flags...)
-	args = append(args, "./authz-server", "./resources/user", "./resources/board", "./client-demo")
+	args = append(args, programs...)
 	if err := a.step("Building the programs (1 of 2)", func(log io.Writer) error {
 		_, err := goCommand(ctx, root, log, args...)
 		return err

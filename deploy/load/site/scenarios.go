@@ -191,7 +191,8 @@ func (s *Site) codeExchange(w Way, _ int) driver.Step {
 }
 
 func (s *Site) codeForm(code string) string {
-	return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {s.callback()}, "code_verifier": {verifier}}.Encode()
+	return url.Values{"grant_type": {"authorization_code"}, "redirect_uri": {s.callback()}, "code_verifier": {verifier}}.Encode() +
+		"&code=" + url.QueryEscape(code)
 }
 
 func (s *Site) callback() string { return s.Origins().App + "/callback" }

@@ -153,7 +153,7 @@ func (s *Site) startPostgres(ctx context.Context) (env []string, err error) {
 		return nil
 	})
 	if err == nil {
-		s.postgres, err = postmaster(s.admin)
+		s.postgres, err = Postmaster(s.admin)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.stopDB())
@@ -169,8 +169,8 @@ func (s *Site) asAdmin(ctx context.Context, do func(db *sqldb.DB) error) error {
 	return errors.Join(do(db), db.Close())
 }
 
-// postmaster returns the process id of the cluster that listens in the folder of the URL's host.
-func postmaster(admin string) (int, error) {
+// Postmaster returns the process id of the cluster that listens in the folder of the URL's host.
+func Postmaster(admin string) (int, error) {
 	u, err := url.Parse(admin)
 	if err != nil {
 		return 0, err
@@ -510,4 +510,28 @@ func redirect(a driver.Answer) (string, error) {
 		return "", err
 	}
 	return u.RequestURI(), nil
+}
+
+// TokenEndpoint is where and as whom to ask for tokens, for those who compare it with others.
+type TokenEndpoint struct {
+	Address, Host, Path string // host:port to connect to, the Host header, and the path
+	Service, App        string // Authorization headers of a client for itself, and of one for people
+	CodeForm            string // what a code is exchanged with, up to the code itself
+}
+
+// TokenEndpoint returns that of the first replica.
+func (s *Site) TokenEndpoint() TokenEndpoint {
+	w := s.Direct()
+	return TokenEndpoint{w.authz, w.issuer, "/oauth2/token", serviceAuth, demoAuth, s.codeForm("")}
+}
+
+// Codes returns n codes of people who are logged in.
+func (s *Site) Codes(ctx context.Context, n int) (codes []string, err error) {
+	if err := s.makeCodes(ctx, n); err != nil {
+		return nil, err
+	}
+	for range n {
+		codes = append(codes, <-s.codes)
+	}
+	return codes, nil
 }
