@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/jwks"
 )
 
@@ -99,6 +100,8 @@ func (a *API) authorize(access Access) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		ctx.SetHeader("Cache-Control", "private, no-store") // unless the answer says otherwise
+		changes := r.Method != http.MethodGet && r.Method != http.MethodHead
+		ctx = huma.WithContext(ctx, sqldb.Asking(ctx.Context(), claims.Subject, changes))
 		next(huma.WithValue(ctx, callerKey{}, Caller{Subject: claims.Subject, Claims: claims, Token: sentToken(r)}))
 	}
 }

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -16,10 +17,22 @@ import (
 const MaxClockOffset = 5 * time.Second
 
 // Ready tells whether requests that read can be answered: the database answers, on SQLite its file
-// is still the one that was opened, the schema is what the program expects, and the clock is right.
-// It does not wait behind requests. It does not ask whether the database takes writes: see
-// [DB.Watch].
+// is still the one that was opened, the schema is what the program expects, and the clock is right;
+// or the database is away, and its replica answers. It does not wait behind requests. It does not
+// ask whether the database takes writes: see [DB.Watch].
 func (db *DB) Ready(ctx context.Context) error {
+	if db.replica == nil || !db.replica.fits() {
+		return db.ready(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // there is another that answers
+	defer cancel()
+	if err := db.ready(ctx); err != nil && !errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return nil
+}
+
+func (db *DB) ready(ctx context.Context) error {
 	if err := db.file.check(); err != nil {
 		return err
 	}
@@ -103,7 +116,12 @@ func (db *DB) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Re
 			db.read.register("read", metrics)
 		}
 	}
-	var wasReady, wasWritable = true, true
+	var behind, used prometheus.Gauge
+	if db.replica != nil {
+		behind = gauge("database_replica_lag_seconds", "How far the read replica is behind the database.")
+		used = gauge("database_replica_used", "1 while reads that may lag go to the read replica.")
+	}
+	var wasReady, wasWritable, wasUsed = true, true, true
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
@@ -111,11 +129,16 @@ func (db *DB) Watch(ctx context.Context, log *slog.Logger, metrics prometheus.Re
 			db.servers.look(ctx)
 		}
 		offset, _ := db.compareClocks(ctx)
-		readErr, writeErr := db.Ready(ctx), db.checkWrites(ctx)
+		readErr, writeErr := db.ready(ctx), db.checkWrites(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		ahead.Set(offset.Seconds())
+		if db.replica != nil {
+			lag, err := db.replica.state()
+			behind.Set(lag.Seconds())
+			note(log, used, &wasUsed, err, "the read replica is not used", "the read replica is used again")
+		}
 		note(log, ready, &wasReady, readErr, "the database is not ready", "the database is ready again")
 		note(log, writable, &wasWritable, writeErr, "the database takes no writes; what only reads goes on", "the database takes writes again")
 		select {

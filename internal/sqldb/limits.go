@@ -54,11 +54,17 @@ func (p *pool) leave() { <-p.places }
 // limits, and once more if its connection broke and that is safe. writes says whether the statement
 // writes. If send returns no error, the caller calls done once it has read the answer.
 func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context.Context, on querier) error) (done func(), err error) {
+	if db.primary != nil {
+		return db.sendToReader(ctx, writes, f)
+	}
 	if err := db.file.check(); err != nil {
 		return nil, err
 	}
 	tx := db.transaction(ctx)
 	if tx == nil {
+		if writes {
+			defer db.noteWriter(ctx)
+		}
 		if err := p.take(ctx, db.opts.DatabaseWaitTimeout); err != nil {
 			return nil, err
 		}

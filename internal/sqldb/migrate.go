@@ -15,7 +15,6 @@ import (
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 
 	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
 )
@@ -53,11 +52,6 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS, begun bool) error {
 	var options []goose.ProviderOption
 	if db.engine == Postgres {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 3600)) // asked for every second, for an hour
-		if err != nil {
-			return err
-		}
-		options = append(options, goose.WithSessionLocker(locker))
 		opts := db.opts.ForBatch()
 		opts.DatabaseLockTimeout = migrationLockTimeout
 		connection := db.postgres.Copy()
@@ -67,6 +61,7 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS, begun bool) error {
 		limitConnection(connection, opts)
 		on = stdlib.OpenDB(*connection)
 		defer on.Close()
+		options = append(options, goose.WithSessionLocker(&migrationLock{on: on}))
 	}
 	// On SQLite two processes can both see a migration as pending. The second one fails as a whole,
 	// finds nothing pending at its next attempt, and goes on.

@@ -1,7 +1,9 @@
 package sqldb
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -14,6 +16,11 @@ import (
 // connections for as long as the fault lasts.
 type Options struct {
 	DatabaseURL string `help:"The database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/NAME?sslmode=verify-full." default:"${database_url}" placeholder:"URL"`
+
+	DatabaseReadURL    string        `name:"database-read-url" help:"A replica of the database for reads that may lag, such as lists: postgres://… as for --database-url. The database itself answers them while the replica is away or too far behind, and the replica while the database is away. Empty: there is none." placeholder:"URL"`
+	DatabaseReadMaxLag time.Duration `name:"database-read-max-lag" help:"How far behind the replica may be." default:"10s"`
+
+	DatabaseTransactionPooling bool `help:"The database URLs lead to a pooler that gives each transaction another connection, such as PgBouncer in transaction mode: nothing is prepared or set for a session. Set lock_timeout and idle_in_transaction_session_timeout for the role instead."`
 
 	DatabaseMaxConnections   int           `help:"How many connections this process opens to Postgres for requests at most; one more is for health checks. On SQLite, how many readers." default:"8"`
 	DatabaseConnectTimeout   time.Duration `help:"How long connecting to one host of Postgres may take. 0: no limit." default:"3s"`
@@ -56,6 +63,13 @@ func (opts Options) check() error {
 	if opts.DatabaseMaxConnections < 0 || opts.DatabaseMaxConnections > 10_000 {
 		return fmt.Errorf("--database-max-connections must be from 1 to 10000")
 	}
+	if opts.DatabaseReadURL != "" && strings.HasPrefix(opts.DatabaseURL, "sqlite:") {
+		return errors.New("--database-read-url is for Postgres; SQLite has no replicas")
+	}
+	if opts.DatabaseReadURL != "" && !strings.HasPrefix(opts.DatabaseReadURL, "postgres://") &&
+		!strings.HasPrefix(opts.DatabaseReadURL, "postgresql://") {
+		return errors.New(`--database-read-url must be "postgres://…"`)
+	}
 	for _, one := range []struct {
 		flag  string
 		value time.Duration
@@ -66,6 +80,7 @@ func (opts Options) check() error {
 		{"--database-statement-timeout", opts.DatabaseStatementTimeout},
 		{"--database-batch-timeout", opts.DatabaseBatchTimeout},
 		{"--database-tcp-timeout", opts.DatabaseTCPTimeout},
+		{"--database-read-max-lag", opts.DatabaseReadMaxLag},
 	} {
 		// Postgres counts milliseconds in 32 bits.
 		if one.value < 0 || one.value > 0 && one.value < 10*time.Millisecond || one.value > 24*24*time.Hour {
@@ -73,6 +88,13 @@ func (opts Options) check() error {
 		}
 	}
 	return nil
+}
+
+func (opts Options) maxLag() time.Duration {
+	if opts.DatabaseReadMaxLag == 0 {
+		return 10 * time.Second
+	}
+	return opts.DatabaseReadMaxLag
 }
 
 func (opts Options) maxConnections() int {

@@ -23,6 +23,34 @@ import (
 const idleInTransaction = "30000"
 
 func openPostgres(ctx context.Context, opts Options) (*DB, error) {
+	db, err := newPostgres(opts, new(history))
+	if err != nil {
+		return nil, err
+	}
+	db.servers.look(ctx)
+	if err := db.repeat(ctx, fault.Broken, func() error { return db.checks.PingContext(ctx) }); err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to Postgres at %s: %w%s", db.postgres.Host, err, hint(err)), db.Close())
+	}
+	if opts.DatabaseReadURL == "" {
+		return db, nil
+	}
+	if err := db.addReplica(); err != nil {
+		return nil, errors.Join(fmt.Errorf("--database-read-url: %w", err), db.Close())
+	}
+	return db, nil
+}
+
+// hint is what else to say of a connection that was refused.
+func hint(err error) string {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && strings.Contains(refused.Message, "unsupported startup parameter") {
+		return "; a pooler such as PgBouncer needs --database-transaction-pooling"
+	}
+	return ""
+}
+
+// newPostgres makes the pools of a database that opts.DatabaseURL names, and does not connect.
+func newPostgres(opts Options, known *history) (*DB, error) {
 	connection, err := pgx.ParseConfig(opts.DatabaseURL)
 	if err != nil { // its text may hold the password
 		return nil, errors.New("the database URL is not one that Postgres understands; percent-encode " +
@@ -40,20 +68,15 @@ func openPostgres(ctx context.Context, opts Options) (*DB, error) {
 			"passwords and data can be read and changed in transit (--insecure-database-transport)"
 	}
 	limitConnection(connection, opts)
-	db.servers = &servers{connection: connection.Copy()}
+	db.servers = &servers{connection: connection.Copy(), history: known}
 	connection.ValidateConnect = db.servers.admit
-	db.servers.look(ctx)
 
-	most := opts.maxConnections()
 	requests := db.openPool()
 	requests.SetConnMaxIdleTime(5 * time.Minute)
-	db.write = newPool(requests, most)
+	db.write = newPool(requests, opts.maxConnections())
 	db.read = db.write
 	db.checks = db.openPool()
 	db.checks.SetMaxOpenConns(1)
-	if err := db.repeat(ctx, fault.Broken, func() error { return db.checks.PingContext(ctx) }); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to Postgres at %s: %w", connection.Host, err), db.Close())
-	}
 	return db, nil
 }
 
@@ -72,6 +95,14 @@ func limitConnection(connection *pgx.ConnConfig, opts Options) {
 		}
 	}
 	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	if opts.DatabaseTransactionPooling {
+		// What is set for a session, or prepared in it, would stay behind for others, and the next
+		// transaction is in another. A statement is described instead, and sent with its text.
+		set = func(string, string) {}
+		if connection.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+			connection.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		}
+	}
 	if opts.DatabaseStatementTimeout > 0 {
 		set("statement_timeout", milliseconds(opts.DatabaseStatementTimeout))
 	}

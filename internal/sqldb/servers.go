@@ -23,12 +23,16 @@ import (
 // So no connection to it is used.
 type servers struct {
 	connection *pgx.ConnConfig // as the URL says, without what is checked here
-
-	mu     sync.Mutex
-	newest place
+	*history                   // shared with the database's replica
 
 	epoch   atomic.Int64 // grows when all connections are to be made anew
 	grownAt atomic.Int64 // unix nanoseconds
+}
+
+// A history is what is known of promotions.
+type history struct {
+	mu     sync.Mutex
+	newest place
 }
 
 // A place is a server's in the history of its cluster.
@@ -77,22 +81,22 @@ func ask(ctx context.Context, c *pgconn.PgConn) (place, error) {
 }
 
 // learn notes a server's place. An error says that it is not the newest.
-func (s *servers) learn(p place) error {
+func (h *history) learn(p place) error {
 	if p.timeline == 0 {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.stale(p); err != nil {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.stale(p); err != nil {
 		return err
 	}
-	s.newest = p
+	h.newest = p
 	return nil
 }
 
-func (s *servers) stale(p place) error {
-	if p.timeline != 0 && p.system == s.newest.system && p.timeline < s.newest.timeline {
-		return &staleError{p, s.newest}
+func (h *history) stale(p place) error {
+	if p.timeline != 0 && p.system == h.newest.system && p.timeline < h.newest.timeline {
+		return &staleError{p, h.newest}
 	}
 	return nil
 }

@@ -55,6 +55,13 @@ type DB struct {
 	postgres *pgx.ConnConfig // nil on SQLite
 	servers  *servers        // nil on SQLite
 
+	replica *replica // of this database; nil: there is none
+	reader  *DB      // see Reader; nil without a replica
+	primary *DB      // of a reader; nil in any other
+	second  bool     // a reader asks the replica second
+
+	orReplica *DB // see OrReplica; nil without a replica
+
 	brokenAt atomic.Int64 // unix nanoseconds at which a connection was last found broken
 	schema   schemaCheck
 	sweeping *sweepMeters
@@ -93,7 +100,11 @@ func (db *DB) Warning() string { return db.warning }
 
 // Close waits for statements under way and closes all connections.
 func (db *DB) Close() error {
-	err := errors.Join(db.checks.Close(), db.write.Close())
+	var err error
+	if db.replica != nil {
+		err = db.replica.close()
+	}
+	err = errors.Join(err, db.checks.Close(), db.write.Close())
 	if db.read != db.write {
 		err = errors.Join(err, db.read.Close())
 	}
@@ -132,6 +143,7 @@ func (db *DB) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 		return err
 	}
 	defer db.write.leave()
+	defer db.noteWriter(ctx)
 	for try := 1; ; try++ {
 		undone, err := db.tryTx(ctx, f)
 		if !undone || try == transactionTries || ctx.Err() != nil {

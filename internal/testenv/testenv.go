@@ -106,6 +106,26 @@ func hasPostgres(dir string) bool {
 	return true
 }
 
+// PgBouncer returns the path of a PgBouncer to run. A test without one ends by [Absent].
+func PgBouncer(t testing.TB) string {
+	t.Helper()
+	path, ok := pgBouncer()
+	if !ok {
+		Absent(t, "no PgBouncer: install pgbouncer")
+	}
+	return path
+}
+
+// pgBouncer looks where Debian puts it, too, which is not on the PATH of everybody.
+func pgBouncer() (string, bool) {
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, true
+		}
+	}
+	return "", false
+}
+
 // NetworkNamespaces tells whether this process may make network namespaces, and move a program into
 // them: on Linux, as root, with the commands ip and nsenter.
 func NetworkNamespaces() bool {
@@ -130,6 +150,9 @@ func Missing() []string {
 	var missing []string
 	if _, ok := PostgresBin(); !ok && os.Getenv("TEST_POSTGRES_URL") == "" {
 		missing = append(missing, "Postgres (every store ran on SQLite alone; install postgresql or set TEST_POSTGRES_URL)")
+	}
+	if _, ok := pgBouncer(); !ok {
+		missing = append(missing, "PgBouncer (no test behind a pooler; install pgbouncer)")
 	}
 	if _, ok := chromium(); !ok {
 		missing = append(missing, "Chromium (no test in a browser; install chromium or set CHROMIUM)")

@@ -37,6 +37,7 @@ func (p Program[S]) Contract(t *testing.T) {
 		"a token is taken from the header and nowhere else":  p.headerOnly,
 		"the resource describes itself":                      p.describesItself,
 		"it starts without the issuer and recovers":          p.startsAlone,
+		"it says when to come back":                          p.transientErrors,
 		"it withstands the attacks of rscheck":               p.withstands,
 		"events are judged by their signature":               p.events,
 		"refused events are counted by network":              p.refusedEvents,
@@ -285,6 +286,23 @@ func (p Program[S]) describesItself(t *testing.T) {
 		"/.well-known/oauth-protected-resource/other",
 	} {
 		s.Call("GET", path, s.Person("a", p.Scopes), "").Want(404)
+	}
+}
+
+// transientErrors: whatever keeps Postgres from answering just now, the caller is told when to come
+// back, and nothing of the cause.
+func (p Program[S]) transientErrors(t *testing.T) {
+	wire := sqldbtest.StartWire(t, sqldbtest.EmptyPostgres(t))
+	s := p.Start(t, jwkstest.NewIssuer(t), wire.URL, "--database-wait-timeout=50ms")
+	token := s.Person("ann", p.Scopes)
+	for _, code := range sqldbtest.Transient {
+		wire.Fail(&sqldbtest.Fault{Code: code})
+		r := s.Call("GET", p.Read, token, "").Want(http.StatusServiceUnavailable)
+		if r.Header.Get("Retry-After") == "" || strings.Contains(r.Body, code) {
+			t.Errorf("%s: %v %v", code, r, r.Header)
+		}
+		wire.Fail(nil)
+		s.Call("GET", p.Read, token, "").Want(http.StatusOK)
 	}
 }
 

@@ -15,6 +15,17 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
+// Transient are the SQLSTATEs by which Postgres says that it cannot now.
+var Transient = []string{
+	"40001", "40P01", // serialization_failure, deadlock_detected
+	"57P01", "57P02", "57P03", // admin_shutdown, crash_shutdown, cannot_connect_now
+	"08006", "08003", // connection_failure, connection_does_not_exist
+	"25006",          // read_only_sql_transaction, after a failover
+	"55P03", "57014", // lock_not_available, query_canceled: its time is over
+	"53100", "53200", "53300", // disk_full, out_of_memory, too_many_connections
+	"58030", "25P03", "40003", // io_error, idle_in_transaction_session_timeout, statement_completion_unknown
+}
+
 // A Wire stands between a program and Postgres, and makes statements fail in ways that a test could
 // hardly bring about in the server: see [Wire.Fail].
 type Wire struct {

@@ -89,7 +89,7 @@ func (s *Invitations) SpendInvitation(ctx context.Context, id, userID, email str
 // ListInvitations returns up to limit invitations in the order of their ids, starting after the id
 // after ("" starts at the first).
 func (s *Invitations) ListInvitations(ctx context.Context, after string, limit int) ([]Invitation, error) {
-	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Invitation, error) { return scanInvitation(rows.Scan) },
+	return sqldb.All(ctx, s.db.Reader(), func(rows *sql.Rows) (Invitation, error) { return scanInvitation(rows.Scan) },
 		`SELECT `+invitationColumns+` FROM invitations WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 }
 

@@ -106,7 +106,7 @@ func (s *Users) User(ctx context.Context, id string) (User, error) {
 // ListUsers returns up to limit accounts in the order of their e-mail addresses, starting after the
 // [User.Key] after ("" starts at the first).
 func (s *Users) ListUsers(ctx context.Context, after string, limit int) ([]User, error) {
-	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (User, error) { return scanUser(rows.Scan) },
+	return sqldb.All(ctx, s.db.Reader(), func(rows *sql.Rows) (User, error) { return scanUser(rows.Scan) },
 		`SELECT `+userColumns+` FROM users u WHERE u.email_key > $1 ORDER BY u.email_key LIMIT $2`,
 		after, limit)
 }

@@ -102,11 +102,13 @@ func scanBoard(scan func(...any) error) (b Board, err error) {
 
 // Board reads one board. Error: ErrNotFound.
 func (s *Store) Board(ctx context.Context, slug string) (Board, error) {
-	b, err := scanBoard(s.db.QueryRow(ctx, `SELECT `+boardColumns+` FROM boards b WHERE b.slug = $1`, slug).Scan)
-	if errors.Is(err, sql.ErrNoRows) {
-		return b, ErrNotFound
-	}
-	return b, err
+	return found(s, func(db *sqldb.DB) (Board, error) {
+		b, err := scanBoard(db.QueryRow(ctx, `SELECT `+boardColumns+` FROM boards b WHERE b.slug = $1`, slug).Scan)
+		if errors.Is(err, sql.ErrNoRows) {
+			return b, ErrNotFound
+		}
+		return b, err
+	})
 }
 
 // Boards reads up to limit boards after a position, all or only those with PublicRead, the oldest
@@ -117,7 +119,7 @@ func (s *Store) Boards(ctx context.Context, publicOnly bool, after BoardPosition
 		query = `SELECT ` + boardColumns + ` FROM boards b
 			WHERE b.public_read AND (b.created_at, b.slug) > ($1, $2) ORDER BY b.created_at, b.slug LIMIT $3`
 	}
-	boards, err = sqldb.All(ctx, s.db, func(rows *sql.Rows) (Board, error) { return scanBoard(rows.Scan) },
+	boards, err = sqldb.All(ctx, s.db.Reader(), func(rows *sql.Rows) (Board, error) { return scanBoard(rows.Scan) },
 		query, after.CreatedAt, after.Slug, limit+1)
 	boards, more = page(boards, limit)
 	return boards, more, err

@@ -111,7 +111,11 @@ func (s *Store) CreateComment(ctx context.Context, key IdempotencyKey, viewer Vi
 // Comment reads one comment. Error: ErrNotFound, also for one that is deleted or that viewer cannot
 // see.
 func (s *Store) Comment(ctx context.Context, viewer Viewer, id string) (Comment, error) {
-	c, err := scanComment(s.db.QueryRow(ctx, `SELECT `+commentColumns+` FROM comments c JOIN posts p ON p.id = c.post
+	return found(s, func(db *sqldb.DB) (Comment, error) { return comment(ctx, db, viewer, id) })
+}
+
+func comment(ctx context.Context, db *sqldb.DB, viewer Viewer, id string) (Comment, error) {
+	c, err := scanComment(db.QueryRow(ctx, `SELECT `+commentColumns+` FROM comments c JOIN posts p ON p.id = c.post
 		WHERE `+postVisible+` AND `+commentVisible+` AND c.id = $3 AND NOT c.deleted`,
 		viewer.Subject, viewer.Moderator, id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -128,7 +132,7 @@ func (s *Store) Comments(
 	ctx context.Context, viewer Viewer, post string, after CommentPosition, limit int,
 ) (comments []Comment, next *CommentPosition, err error) {
 	comments, next, err = fill(after, Comment.Position, bounds{rows: limit}, func(after CommentPosition, n int) ([]candidate[Comment], error) {
-		return sqldb.All(ctx, s.db, func(rows *sql.Rows) (c candidate[Comment], err error) {
+		return sqldb.All(ctx, s.db.Reader(), func(rows *sql.Rows) (c candidate[Comment], err error) {
 			c.row, err = scanComment(rows.Scan, &c.shown)
 			return c, err
 			// Not EXISTS, for which Postgres may hash all replies that there are; and ordered, so

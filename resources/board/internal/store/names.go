@@ -28,7 +28,7 @@ func (s *Store) Names(ctx context.Context, ids []string) ([]Name, error) {
 	for i, id := range ids {
 		args[i], places[i] = id, "$"+strconv.Itoa(i+1)
 	}
-	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (n Name, err error) {
+	return sqldb.All(ctx, s.db.Reader(), func(rows *sql.Rows) (n Name, err error) {
 		var fetchedAt int64
 		err = rows.Scan(&n.ID, &n.Name, &fetchedAt)
 		n.FetchedAt = sqldb.Time(fetchedAt)

@@ -82,8 +82,12 @@ func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, p Post) (Pos
 
 // Post reads one post with its body. Error: ErrNotFound, also for one that viewer cannot see.
 func (s *Store) Post(ctx context.Context, viewer Viewer, id string) (Post, error) {
+	return found(s, func(db *sqldb.DB) (Post, error) { return post(ctx, db, viewer, id) })
+}
+
+func post(ctx context.Context, db *sqldb.DB, viewer Viewer, id string) (Post, error) {
 	var body string
-	p, err := scanPost(s.db.QueryRow(ctx, `SELECT `+postColumns+`, p.body FROM posts p WHERE `+postVisible+` AND p.id = $3`,
+	p, err := scanPost(db.QueryRow(ctx, `SELECT `+postColumns+`, p.body FROM posts p WHERE `+postVisible+` AND p.id = $3`,
 		viewer.Subject, viewer.Moderator, id).Scan, &body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
@@ -119,7 +123,7 @@ func (s *Store) PostsBy(
 }
 
 func (s *Store) postCandidates(ctx context.Context, query string, args ...any) ([]candidate[Post], error) {
-	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (c candidate[Post], err error) {
+	return sqldb.All(ctx, s.db.Reader(), func(rows *sql.Rows) (c candidate[Post], err error) {
 		c.row, err = scanPost(rows.Scan, &c.shown)
 		return c, err
 	}, query, args...)

@@ -94,3 +94,13 @@ func page[T any](rows []T, limit int) ([]T, bool) {
 	}
 	return rows, false
 }
+
+// found reads one thing where it may lag, and says that it is not there only if the latest state
+// does.
+func found[T any](s *Store, read func(db *sqldb.DB) (T, error)) (T, error) {
+	one, err := read(s.db.Reader())
+	if errors.Is(err, ErrNotFound) && s.db.Reader() != s.db {
+		return read(s.db)
+	}
+	return one, err
+}

@@ -42,7 +42,7 @@ func (s *service) getUser(ctx context.Context, in *userInput) (*answer[publicPro
 	if err != nil || !rest.ValidSubject(id) {
 		return nil, store.ErrNotFound
 	}
-	p, err := s.store.Profile(ctx, id)
+	p, err := s.store.ProfileOfAnother(ctx, id)
 	if err != nil {
 		return nil, err
 	}

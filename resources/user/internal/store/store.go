@@ -123,7 +123,21 @@ func notFound(err error) error {
 
 // Profile returns the profile of the person with the id. Errors: ErrNotFound.
 func (s *Store) Profile(ctx context.Context, id string) (Profile, error) {
-	return scanProfile(s.db.QueryRow(ctx, `SELECT `+profileColumns+` FROM people WHERE id = $1 AND deleted_at = 0`, id))
+	return profile(ctx, s.db.OrReplica(), id)
+}
+
+func profile(ctx context.Context, db *sqldb.DB, id string) (Profile, error) {
+	return scanProfile(db.QueryRow(ctx, `SELECT `+profileColumns+` FROM people WHERE id = $1 AND deleted_at = 0`, id))
+}
+
+// ProfileOfAnother is [Store.Profile] for others than the person: it may lag behind, but what it
+// says is not there, is not. Errors: ErrNotFound.
+func (s *Store) ProfileOfAnother(ctx context.Context, id string) (Profile, error) {
+	p, err := profile(ctx, s.db.Reader(), id)
+	if errors.Is(err, ErrNotFound) && s.db.Reader() != s.db {
+		return profile(ctx, s.db, id)
+	}
+	return p, err
 }
 
 // EnsureProfile returns the profile of the person with the id, and creates an empty one, with
@@ -205,7 +219,7 @@ func (s *Store) change(ctx context.Context, id string, match Match, update func(
 	return ErrChanged
 }
 
-// Profiles returns the profiles that exist of the ids, in no particular order.
+// Profiles returns the profiles that exist of the ids, in no particular order. They may lag behind.
 func (s *Store) Profiles(ctx context.Context, ids []string) ([]Profile, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -214,7 +228,7 @@ func (s *Store) Profiles(ctx context.Context, ids []string) ([]Profile, error) {
 	for i, id := range ids {
 		places[i], args[i] = "$"+strconv.Itoa(i+1), id
 	}
-	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Profile, error) { return scanProfile(rows) },
+	return sqldb.All(ctx, s.db.Reader(), func(rows *sql.Rows) (Profile, error) { return scanProfile(rows) },
 		`SELECT `+profileColumns+` FROM people WHERE id IN (`+strings.Join(places, ", ")+`) AND deleted_at = 0`, args...)
 }
 
@@ -228,7 +242,7 @@ func scanSettings(row *sqldb.Row) (Settings, error) {
 
 // Settings returns the settings of the person with the id. Errors: ErrNotFound.
 func (s *Store) Settings(ctx context.Context, id string) (Settings, error) {
-	return scanSettings(s.db.QueryRow(ctx, `SELECT `+settingsColumns+` FROM people WHERE id = $1 AND deleted_at = 0`, id))
+	return scanSettings(s.db.OrReplica().QueryRow(ctx, `SELECT `+settingsColumns+` FROM people WHERE id = $1 AND deleted_at = 0`, id))
 }
 
 // PutSettings replaces the settings if they match, and returns the result. Errors: ErrNotFound,
@@ -259,7 +273,7 @@ func scanInterests(row *sqldb.Row) (Interests, error) {
 
 // Interests returns the tags of the person with the id. Errors: ErrNotFound.
 func (s *Store) Interests(ctx context.Context, id string) (Interests, error) {
-	return scanInterests(s.db.QueryRow(ctx, `SELECT tags, interests_version FROM people WHERE id = $1 AND deleted_at = 0`, id))
+	return scanInterests(s.db.OrReplica().QueryRow(ctx, `SELECT tags, interests_version FROM people WHERE id = $1 AND deleted_at = 0`, id))
 }
 
 // PutInterests replaces the tags if they match, and returns the result. Errors: ErrNotFound,
