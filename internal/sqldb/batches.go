@@ -15,9 +15,9 @@ const BatchRows = 200
 const batchPause = 10 * time.Millisecond
 
 // Batches runs step, which does a part of long work of at most size rows in one transaction, until
-// a step does fewer. Between two steps it pauses for as long as the first took, so that it takes
-// half of the database's time at most. It returns how many rows there were in all. Within a
-// transaction it does not pause, since nobody else can get in.
+// a step does fewer. Between two steps it pauses for twice as long as the first took, so that it
+// takes a third of the database's time at most. It returns how many rows there were in all. Within
+// a transaction it does not pause, since nobody else can get in.
 func (db *DB) Batches(ctx context.Context, size int64, step func(ctx context.Context) (rows int64, err error)) (rows int64, err error) {
 	inside := db.transaction(ctx) != nil
 	for {
@@ -33,7 +33,7 @@ func (db *DB) Batches(ctx context.Context, size int64, step func(ctx context.Con
 		select {
 		case <-ctx.Done():
 			return rows, ctx.Err()
-		case <-time.After(max(time.Since(began), batchPause)):
+		case <-time.After(max(2*time.Since(began), batchPause)):
 		}
 	}
 }
@@ -55,9 +55,38 @@ func (db *DB) Remove(ctx context.Context, rows Rows, args ...any) (int64, error)
 	return db.remove(ctx, rows, BatchRows, args...)
 }
 
-func (db *DB) remove(ctx context.Context, rows Rows, batch int64, args ...any) (int64, error) {
-	statement := rows.statement(batch)
-	return db.Batches(ctx, batch, func(ctx context.Context) (int64, error) { return db.Exec(ctx, statement, args...) })
+// shortBatch is how long a batch of a removal should take, and fewRows is how many rows it has at
+// least, unless the caller wants fewer. On SQLite others wait for it, and on a slow disk 200 rows of
+// a table with many indexes take too long.
+const (
+	shortBatch = 8 * time.Millisecond
+	fewRows    = 12
+)
+
+func (db *DB) remove(ctx context.Context, rows Rows, batch int64, args ...any) (removed int64, err error) {
+	limit := batch
+	_, err = db.Batches(ctx, 1, func(ctx context.Context) (more int64, err error) {
+		began := time.Now()
+		n, err := db.Exec(ctx, rows.statement(limit), args...)
+		removed += n
+		if err != nil || n < limit {
+			return 0, err
+		}
+		limit = nextLimit(limit, batch, time.Since(began))
+		return 1, nil
+	})
+	return removed, err
+}
+
+// nextLimit is how many rows the next batch has, after one of limit rows took so long.
+func nextLimit(limit, most int64, took time.Duration) int64 {
+	switch {
+	case took > shortBatch:
+		return max(limit/2, min(most, fewRows))
+	case took < shortBatch/4:
+		return min(limit*2, most)
+	}
+	return limit
 }
 
 // statement removes one batch. It says the limit as a number: of a parameter Postgres would not

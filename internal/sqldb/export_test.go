@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -23,3 +24,6 @@ func ExposedHosts(databaseURL string) ([]string, error) {
 	}
 	return exposedHosts(&connection.Config), nil
 }
+
+// NextLimit is how a removal chooses the size of a batch.
+func NextLimit(limit, most int64, took time.Duration) int64 { return nextLimit(limit, most, took) }

@@ -19,6 +19,10 @@ import (
 // database file. It grows beyond that while a reader holds on to an old state.
 const maxJournal = 16 << 20
 
+// pageCache is how much of the database a connection keeps in memory at most, in bytes. SQLite's 2 MiB
+// do not hold the upper levels of all indexes once there are a million accounts.
+const pageCache = 8 << 20
+
 func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	path = strings.TrimPrefix(path, "//")
 	if path == "" || strings.ContainsAny(path, "?#") {
@@ -33,7 +37,8 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 		lockTimeout = 10 * time.Second
 	}
 	// synchronous=FULL: in WAL mode NORMAL may lose acknowledged commits when power fails.
-	common := fmt.Sprintf("&_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)", lockTimeout.Milliseconds())
+	common := fmt.Sprintf("&_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)&_pragma=cache_size(-%d)",
+		lockTimeout.Milliseconds(), pageCache>>10)
 	name := "file:" + (&url.URL{Path: path}).EscapedPath()
 	journal := fmt.Sprintf("?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=journal_size_limit(%d)", maxJournal)
 	write, err := sql.Open("sqlite", name+journal+common)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/bulk"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -31,8 +32,19 @@ type compareCommand struct {
 	Out      string        `help:"A file for the summary as JSON. Empty: none." env:"OUT" placeholder:"FILE"`
 }
 
-// most is the highest ratio of costs that still counts as flat.
-const most = 1.2
+// most is the highest ratio of costs that still counts as flat: of a request, and of a call of the
+// store, many of which are one look-up of 20 µs, where one more level of an index shows.
+const (
+	most        = 1.2
+	mostOfStore = 2
+)
+
+func (f *figure) flat() bool {
+	if strings.HasPrefix(f.Scenario, "store: ") {
+		return f.Ratio <= mostOfStore
+	}
+	return f.Ratio <= most
+}
 
 // figure is what one scenario cost on one engine: the times are medians, and the 90th percentile.
 type figure struct {
@@ -84,7 +96,8 @@ func (cmd compareCommand) Run(ctx context.Context) (err error) {
 		}
 	}
 	if len(sum.NotFlat) > 0 {
-		return fmt.Errorf("more than %.1f times as much with %d accounts: %s", most, cmd.Large, strings.Join(sum.NotFlat, ", "))
+		return fmt.Errorf("with %d accounts, this costs more than %.1f times as much, or a call of the store more than %d times: %s", cmd.Large,
+			most, mostOfStore, strings.Join(sum.NotFlat, ", "))
 	}
 	return nil
 }
@@ -124,7 +137,7 @@ func (cmd compareCommand) engine(ctx context.Context, engine, dir, program strin
 		f.Engine = engine
 		fmt.Printf("  %-9s %-32s %9.0f %9.0f µs  × %.2f\n", engine, f.Scenario, f.SmallUS, f.LargeUS, f.Ratio)
 		sum.Figures = append(sum.Figures, f)
-		if f.Ratio > most {
+		if !f.flat() {
 			sum.NotFlat = append(sum.NotFlat, engine+" "+f.Scenario)
 		}
 	}
@@ -146,8 +159,46 @@ func open(ctx context.Context, engine, databaseURL, program string, accounts int
 		return nil, err
 	}
 	w.password = user.PasswordHash
+	if err := w.warm(ctx); err != nil {
+		return nil, err
+	}
 	w.server, err = startServer(ctx, program, databaseURL)
 	return w, err
+}
+
+// warm reads the database into memory, as far as that has room, and then what belongs to those who
+// are active: the question is what more data costs, not how fast the disk is.
+func (w *world) warm(ctx context.Context) error {
+	if path, ok := strings.CutPrefix(w.url, "sqlite:"); ok {
+		file, err := os.Open(path) //nolint:gosec // G304: our own database
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, file)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+	} else if err := bulk.Prewarm(ctx, w.url); err != nil {
+		return err
+	}
+	w.somebody(rand.New(rand.NewPCG(1, 1))) //nolint:gosec // G404: keeps no secret
+	for _, i := range w.active {
+		id := userID(i)
+		user, err := w.store.Users.UserByEmail(ctx, email(i))
+		if err != nil {
+			return err
+		}
+		_, _, err1 := w.store.Sessions.SessionByCookie(ctx, cookie(i, 0))
+		_, err2 := w.store.Sessions.SessionsOf(ctx, id)
+		_, err3 := w.store.Consents.Connections(ctx, id)
+		_, err4 := w.store.Consents.LastUses(ctx, id)
+		_, err5 := w.store.History.Events(ctx, id, 50)
+		_, err6 := w.store.Browsers.KnownBrowsers(ctx, user.ID)
+		if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ensure fills the database unless that was done before.

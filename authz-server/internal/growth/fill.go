@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"iter"
@@ -22,7 +23,9 @@ type fill struct {
 	accounts int
 	now      time.Time
 	password string // its hash
-	expired  int64  // so many rows of each of the ten tables that are swept most have expired
+	active   []int  // see somebody
+	skipped  int
+	expired  int64 // so many rows of each of the ten tables that are swept most have expired
 }
 
 // table is how a table is filled. rows calls add for each row.
@@ -370,12 +373,21 @@ func (f *fill) gone(do func(i int)) {
 	}
 }
 
-// somebody returns the number of an account with a session, for scenarios. It is none of the last
-// tenth, where accounts are deleted.
+// somebody returns the number of an account with a session, for scenarios: one of so many that are
+// active at the same time, as few of all accounts are. It is none of the last tenth, where accounts
+// are deleted.
 func (f *fill) somebody(r *rand.Rand) int {
-	for {
-		if i := r.IntN(f.accounts * 9 / 10); i%3 != 0 && i%10 != 4 && i%300 != 11 && i%2000 != 9 && i%1000 != 7 {
-			return i
+	for len(f.active) < activePeople {
+		sum := digest("active", len(f.active), f.skipped)
+		i := int(binary.LittleEndian.Uint32(sum[:])) % (f.accounts * 9 / 10)
+		if i%3 != 0 && i%10 != 4 && i%300 != 11 && i%2000 != 9 && i%1000 != 7 {
+			f.active = append(f.active, i)
+		} else {
+			f.skipped++
 		}
 	}
+	return f.active[r.IntN(activePeople)]
 }
+
+// activePeople is how many people the scenarios are about, at each size.
+const activePeople = 2000

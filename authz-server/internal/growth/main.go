@@ -17,6 +17,7 @@ import (
 type config struct {
 	Fill    fillCommand    `cmd:"" help:"Fill an empty database with accounts and all that hangs on them. Everybody's password is in people.go."`
 	Compare compareCommand `cmd:"" help:"Fill databases of two sizes on each engine, and compare what each scenario costs."`
+	Upgrade upgradeCommand `cmd:"" help:"Fill databases of the version before, and measure how long this version takes until it is ready on them."`
 	Stall   stallCommand   `cmd:"" help:"Sweep a backlog of expired rows, and measure what others wait for it."`
 }
 

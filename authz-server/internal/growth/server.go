@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,7 +32,7 @@ type server struct {
 
 // build compiles the program.
 func build(ctx context.Context, to string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", to, "github.com/maru-auth/maru/authz-server")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", to, "github.com/maru-auth/maru/authz-server") //nolint:gosec // G204: the operator names the folder
 	cmd.Stderr = os.Stderr
 	return cmd.Run()
 }
@@ -105,8 +106,8 @@ func (s *server) ask(ctx context.Context, r *rand.Rand, method, path string, for
 		req.Header.Set("Origin", s.base)
 	}
 	req.Header.Set("X-Forwarded-For", net.IPv4(byte(1+r.IntN(9)), byte(r.IntN(256)), byte(r.IntN(256)), byte(r.IntN(256))).String()) //nolint:gosec // G115: bytes
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
+	for pair := range slices.Chunk(header, 2) {
+		req.Header.Set(pair[0], pair[1])
 	}
 	began := time.Now()
 	resp, err := s.client.Do(req)

@@ -120,6 +120,47 @@ func TestBatchesOfASweepAreShort(t *testing.T) {
 	})
 }
 
+// Others wait for a transaction of a sweep: none may have more than some rows, whatever waits.
+func TestATransactionOfASweepRemovesFewRows(t *testing.T) {
+	const most = 50
+	inTown(t, func(t *testing.T, s *town) {
+		s.many(t, 500)
+		s.Exec(t, `UPDATE grants SET revoked_at = 1`)
+		s.Exec(t, `INSERT INTO sessions (id, cookie_hash, user_id, auth_time, amr, acr, address, user_agent, created_at, seen_at, idle_expires_at,
+			expires_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+			SELECT 'over' || i, CAST('x' || i AS BYTEA), '`+s.ann.ID+`', 0, '', '', '', '', 0, 0, 1, 1 FROM n`)
+		// What another connection sees when a statement begins is what was committed before.
+		left, transactions := map[string]int{}, map[string]int{}
+		look := func() {
+			for _, table := range []string{"grants", "sessions"} {
+				n := s.Count(t, table)
+				if before, known := left[table]; known && n < before {
+					transactions[table]++
+					if before-n > most {
+						t.Errorf("a transaction removed %d rows of %s", before-n, table)
+					}
+				}
+				left[table] = n
+			}
+		}
+		look()
+		ctx := sqldb.Observe(t.Context(), func(query string, _ []any) {
+			if strings.HasPrefix(query, "DELETE FROM refresh_tokens") || strings.HasPrefix(query, "SELECT id FROM sessions") {
+				look()
+			}
+		})
+		_, err := s.Sweep(ctx)
+		ok(t, err)
+		look()
+		if s.Count(t, "grants WHERE revoked_at = 1") != 0 || s.Count(t, "sessions WHERE idle_expires_at = 1") != 0 {
+			t.Errorf("left: %v", left)
+		}
+		if transactions["grants"] < 500/most || transactions["sessions"] < 200/most {
+			t.Errorf("all went in %v transactions", transactions)
+		}
+	})
+}
+
 func TestTheServerSweepsByARightClock(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {
 		w.Now = time.Now() // which is the database's

@@ -359,7 +359,7 @@ func (s *Sessions) sweepExpired(ctx context.Context, at time.Time) (rows int64, 
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		rows = 0
 		ids, err := sqldb.All(ctx, s.db, row.Text,
-			`SELECT id FROM sessions WHERE idle_expires_at <= $1 ORDER BY idle_expires_at LIMIT 40`,
+			`SELECT id FROM sessions WHERE idle_expires_at <= $1 ORDER BY idle_expires_at LIMIT 20`,
 			now)
 		if err != nil {
 			return err
@@ -388,14 +388,14 @@ func (s *Sessions) sweepExpired(ctx context.Context, at time.Time) (rows int64, 
 }
 
 // sessionBatch is how many sessions one transaction ends, with several statements each.
-const sessionBatch = 40
+const sessionBatch = 20
 
 // EndEverySession ends all sessions, in batches, and returns how many there were. It tells clients
 // as EndSession does.
 func (s *Sessions) EndEverySession(ctx context.Context) (ended int64, err error) {
 	return s.db.Batches(ctx, sessionBatch, func(ctx context.Context) (rows int64, err error) {
 		err = s.db.Tx(ctx, func(ctx context.Context) error {
-			n, err := s.endSessions(ctx, endedByAdmin, `id IN (SELECT id FROM sessions ORDER BY id LIMIT 40)`)
+			n, err := s.endSessions(ctx, endedByAdmin, `id IN (SELECT id FROM sessions ORDER BY id LIMIT 20)`)
 			rows = int64(n)
 			return err
 		})

@@ -270,12 +270,12 @@ func (s *Grants) Sweeps() []sqldb.Sweep {
 			Table: "revoked_tokens", Key: "jti", Where: "expires_at < $1", Order: "expires_at"}},
 		{Name: "expired grants", Batch: all,
 			Step: over(`SELECT id FROM grants WHERE expires_at < $1
-				ORDER BY expires_at LIMIT 200`)},
+				ORDER BY expires_at LIMIT 50`)},
 		{Name: "revoked grants", Batch: all,
 			Step: over(`SELECT id FROM grants WHERE revoked_at > 0 AND revoked_at < $1
-				ORDER BY revoked_at LIMIT 200`)},
+				ORDER BY revoked_at LIMIT 50`)},
 		{Name: "grants whose code nobody redeemed", Batch: all,
 			Step: over(`SELECT grant_id AS id FROM authorization_codes
-				WHERE active AND expires_at < $1 ORDER BY expires_at LIMIT 200`)},
+				WHERE active AND expires_at < $1 ORDER BY expires_at LIMIT 50`)},
 	}
 }
