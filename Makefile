@@ -9,7 +9,7 @@ IMAGE ?= maru
 export GOTOOLCHAIN = auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race check vulnerabilities vulndb toolchain secrets licences fmt e2e interop bench bench-verify rscheck-table fuzz cover load peers soak revocation growth stall fill openapi tools image
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*[#][#] .*/\1/p' $(MAKEFILE_LIST))
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,8 @@ check: ## what CI checks beside the tests: format, vet, lint, generated files, g
 	go -C deploy/load/peers/zitadel mod tidy -diff
 	@mkdir -p bin && go run ./deploy/licences > bin/THIRD_PARTY.md
 	@cmp -s bin/THIRD_PARTY.md THIRD_PARTY.md || { echo "THIRD_PARTY.md is not what the modules say: run 'make licences'"; exit 1; }
+	@deploy/release/interfaces.sh > /dev/null
+	$(call tool,kubectl-validate) --version 1.30 $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml)) > /dev/null
 	@$(MAKE) secrets vulnerabilities
 
 vulnerabilities: ## known vulnerabilities that our programs or the gateway's executable can reach
@@ -59,6 +61,7 @@ toolchain: ## build everything with the Go of GO=1.26.x: the programs, the tools
 	@test -n "$(GO)" || { echo "say which Go: make toolchain GO=1.26.x"; exit 1; }
 	for mod in go.mod deploy/tools/*/go.mod deploy/*/go.mod deploy/load/peers/*/go.mod; do go mod edit -toolchain=go$(GO) $$mod || exit 1; done
 	sed -i.old 's/^FROM golang:[0-9.]*-/FROM golang:$(GO)-/' deploy/Dockerfile && rm deploy/Dockerfile.old
+	sed -i.old 's/golang:[0-9.]*-bookworm/golang:$(GO)-bookworm/' .github/workflows/ci.yml && rm .github/workflows/ci.yml.old
 
 secrets: ## secrets in any commit of the history
 	$(call tool,gitleaks) git --no-banner --redact --verbose .
@@ -115,8 +118,16 @@ revocation: ## the time from a token's revocation to its refusal by both service
 	OUT=$(OUT) go run ./deploy/revocation
 
 tools: ## compile the tools of the checks and tests into Go's build cache (some minutes the first time)
-	@for t in caddy/caddy gitleaks/gitleaks golangci-lint/golangci-lint govulncheck/govulncheck vulndb/indexdb; do echo "$$t"; \
+	@for t in caddy/caddy gitleaks/gitleaks golangci-lint/golangci-lint govulncheck/govulncheck vulndb/indexdb oasdiff/oasdiff kubectl-validate/kubectl-validate cyclonedx-gomod/cyclonedx-gomod; do echo "$$t"; \
 	  go tool -modfile=deploy/tools/$${t%/*}/go.mod -n $${t#*/} > /dev/null || exit 1; done
+
+snapshot: ## all that a release is made of, into dist/; needs goreleaser
+	SBOM=$(CURDIR)/deploy/release/sbom.sh goreleaser release --snapshot --clean
+
+release: ## publish the release of the tag that is checked out; the workflow of the same name does it
+	@mkdir -p bin
+	deploy/release/notes.sh "$$(git describe --exact-match --tags)" > bin/notes.md
+	SBOM=$(CURDIR)/deploy/release/sbom.sh goreleaser release --clean --release-notes=bin/notes.md
 
 image: ## the container image, named by IMAGE (maru)
 	docker build -f deploy/Dockerfile -t $(IMAGE) .

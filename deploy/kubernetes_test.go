@@ -44,6 +44,10 @@ type object struct {
 			MatchLabels map[string]string `yaml:"matchLabels"`
 		} `yaml:"podSelector"`
 		Ingress []any
+		// Of a HorizontalPodAutoscaler.
+		MinReplicas    int                         `yaml:"minReplicas"`
+		MaxReplicas    int                         `yaml:"maxReplicas"`
+		ScaleTargetRef struct{ Kind, Name string } `yaml:"scaleTargetRef"`
 	}
 }
 
@@ -74,8 +78,11 @@ type container struct {
 	SecurityContext securityContext `yaml:"securityContext"`
 	ReadinessProbe  probe           `yaml:"readinessProbe"`
 	LivenessProbe   probe           `yaml:"livenessProbe"`
-	Resources       struct{ Limits struct{ Memory string } }
-	Lifecycle       struct {
+	Resources       struct {
+		Limits   struct{ Memory string }
+		Requests struct{ CPU string }
+	}
+	Lifecycle struct {
 		PreStop struct{ Sleep struct{ Seconds int } } `yaml:"preStop"`
 	}
 	VolumeMounts []struct {
@@ -248,8 +255,21 @@ func TestKubernetesGivesNoPodMoreThanItNeeds(t *testing.T) {
 		if policy == nil || !maps.Equal(policy.Spec.PodSelector.MatchLabels, o.Spec.Template.Metadata.Labels) {
 			t.Errorf("%s: no network policy selects its pods", name)
 		}
-		if budget := named(objects, "PodDisruptionBudget", name); (budget != nil) != (o.Spec.Replicas > 1) {
-			t.Errorf("%s: %d replicas, disruption budget %v", name, o.Spec.Replicas, budget != nil)
+		replicas := o.Spec.Replicas
+		if scaler := named(objects, "HorizontalPodAutoscaler", name); scaler != nil {
+			if replicas != 0 { // each time that it is applied, it would undo what the scaler did
+				t.Errorf("%s: the Deployment and its scaler both say how many replicas there are", name)
+			}
+			replicas = scaler.Spec.MinReplicas
+			if to := scaler.Spec.ScaleTargetRef; to.Kind != "Deployment" || to.Name != name || scaler.Spec.MaxReplicas <= replicas {
+				t.Errorf("%s: its scaler scales %+v, from %d to %d", name, to, replicas, scaler.Spec.MaxReplicas)
+			}
+			if cpu := pod.Containers[0].Resources.Requests.CPU; cpu == "" { // what it measures against
+				t.Errorf("%s: scaled by CPU, and asks for none", name)
+			}
+		}
+		if budget := named(objects, "PodDisruptionBudget", name); (budget != nil) != (replicas > 1) {
+			t.Errorf("%s: %d replicas, disruption budget %v", name, replicas, budget != nil)
 		}
 	}
 }
