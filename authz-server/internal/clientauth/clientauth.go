@@ -64,6 +64,23 @@ func New(cfg Config) (*Authenticator, error) {
 // Authenticate finds the client that a request comes from. A request authenticates one client in
 // one way (RFC 6749 §2.3): Basic for one client beside the client_id of another is refused.
 func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form url.Values) (*client.Client, error) {
+	return a.authenticate(ctx, r, form, a.Clients.Client)
+}
+
+// AuthenticateRemembered is Authenticate, but a client that authenticates by a secret, or by nothing,
+// may be remembered: see [directory.Clients.Remembered].
+func (a *Authenticator) AuthenticateRemembered(ctx context.Context, r *http.Request, form url.Values) (c *client.Client, remembered bool, err error) {
+	c, err = a.authenticate(ctx, r, form, func(ctx context.Context, id string) (found client.Client, hashes [][]byte, err error) {
+		found, hashes, remembered, err = a.Clients.Remembered(ctx, id)
+		return found, hashes, err
+	})
+	return c, remembered, err
+}
+
+// A finder finds a client and the hashes of its secrets.
+type finder func(ctx context.Context, id string) (client.Client, [][]byte, error)
+
+func (a *Authenticator) authenticate(ctx context.Context, r *http.Request, form url.Values, find finder) (*client.Client, error) {
 	shown := credentials{id: form.Get("client_id"), secret: form.Get("client_secret"), method: client.AuthPost}
 	basic := len(r.Header.Values("Authorization")) > 0
 	if basic {
@@ -84,7 +101,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form 
 	case shown.id == "":
 		return nil, oauth.InvalidClient.Because("the request does not say which client it comes from: send the Authorization header, client_assertion or client_id")
 	}
-	return a.authenticateBySecret(ctx, shown)
+	return a.authenticateBySecret(ctx, shown, find)
 }
 
 // credentials are a client's id and secret, and the method by which a request shows them.
@@ -116,8 +133,8 @@ func basicCredentials(r *http.Request) (credentials, error) {
 }
 
 // authenticateBySecret takes a client's secret, or none from a public client.
-func (a *Authenticator) authenticateBySecret(ctx context.Context, shown credentials) (*client.Client, error) {
-	found, hashes, err := a.Clients.Client(ctx, shown.id)
+func (a *Authenticator) authenticateBySecret(ctx context.Context, shown credentials, find finder) (*client.Client, error) {
+	found, hashes, err := find(ctx, shown.id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}

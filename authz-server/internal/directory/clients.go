@@ -81,6 +81,15 @@ func (d *Clients) Client(ctx context.Context, id string) (client.Client, [][]byt
 	return d.cfg.Store.Clients.ClientWithSecrets(ctx, id)
 }
 
+// Remembered is Client, but what it returns may be remembered: see [registry.Clients.Remembered].
+func (d *Clients) Remembered(ctx context.Context, id string) (c client.Client, hashes [][]byte, remembered bool, err error) {
+	if client.IsDocumentID(id) {
+		c, err = d.documentClient(ctx, id)
+		return c, nil, false, err
+	}
+	return d.cfg.Store.Clients.Remembered(ctx, id)
+}
+
 // Policy returns [Config.Policy].
 func (d *Clients) Policy() client.Policy { return d.cfg.Policy }
 

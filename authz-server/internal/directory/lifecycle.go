@@ -101,16 +101,19 @@ func (d *Clients) replace(ctx context.Context, before, after client.Client) (cha
 	return changed, err
 }
 
-// revokeWider revokes the access tokens of a client that has lost a scope, or a service to exchange
-// tokens for. It gets new ones, which say less. Call it in the transaction of the change.
+// revokeWider revokes the access tokens of a client that has lost something that it may have got
+// them by: a scope, a service to exchange tokens for, a grant type, its secret, or tokens that are
+// bound to nothing. It gets new ones, which say less. Call it in the transaction of the change.
 func (d *Clients) revokeWider(ctx context.Context, before, after *client.Client) error {
 	lacks := func(had, has []string) bool {
 		return slices.ContainsFunc(had, func(one string) bool { return !slices.Contains(has, one) })
 	}
-	if !lacks(before.Scopes(), after.Scopes()) && !lacks(before.TokenExchangeAudiences, after.TokenExchangeAudiences) {
-		return nil
+	if lacks(before.Scopes(), after.Scopes()) || lacks(before.TokenExchangeAudiences, after.TokenExchangeAudiences) ||
+		lacks(before.GrantTypes, after.GrantTypes) || before.HasSecret() && !after.HasSecret() ||
+		!before.DPoPBound && after.DPoPBound || before.Profile != after.Profile {
+		return d.cfg.Store.Clients.RevokeTokens(ctx, after.ID)
 	}
-	return d.cfg.Store.Clients.RevokeTokens(ctx, after.ID)
+	return nil
 }
 
 // followAuthMethod makes a secret for a client that now authenticates with one, and removes the

@@ -80,6 +80,46 @@ func TestAnOperatorsClientFromCreationToRemoval(t *testing.T) {
 	})
 }
 
+// A replica that remembers a client goes on for two seconds with what it had, so what that gives is
+// revoked.
+func TestAChangeThatTakesSomethingFromAClientRevokesItsTokens(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, sqldbtest.SQLite(t))
+	made, err := f.Create(t.Context(), "", client.Patch{
+		"client_name": "App", "redirect_uris": []string{"https://app.example/"}, "scope": "openid profile",
+		"grant_types": []string{"authorization_code", "refresh_token"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	epoch := made.Epoch
+	for _, one := range []struct {
+		name, member string
+		value        any
+		revokes      bool
+	}{
+		{"a name", "client_name", "Other", false},
+		{"a redirect URI more", "redirect_uris", []string{"https://app.example/", "https://app.example/2"}, false},
+		{"a scope less", "scope", "openid", true},
+		{"a scope more", "scope", "openid profile", false},
+		{"a grant type less", "grant_types", []string{"authorization_code"}, true},
+		{"a grant type more", "grant_types", []string{"authorization_code", "refresh_token"}, false},
+		{"tokens bound to keys", "dpop_bound_access_tokens", true, true},
+		{"tokens bound to nothing", "dpop_bound_access_tokens", false, false},
+		{"no secret", "token_endpoint_auth_method", client.AuthNone, true},
+		{"a secret", "token_endpoint_auth_method", client.AuthBasic, false},
+	} {
+		changed, err := f.Update(t.Context(), made.ID, client.Patch{one.member: one.value})
+		if err != nil {
+			t.Fatalf("%s: %v", one.name, err)
+		}
+		if revoked := changed.Epoch != epoch; revoked != one.revokes {
+			t.Errorf("%s: revoked: %v", one.name, revoked)
+		}
+		epoch = changed.Epoch
+	}
+}
+
 func TestMetadataThatOnlyDevelopmentAllowsIsTold(t *testing.T) {
 	t.Parallel()
 	f := one(t)

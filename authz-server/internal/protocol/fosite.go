@@ -29,11 +29,13 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, request fo
 	if !c.HasGrantType(h.Type()) {                 // RFC 6749 §5.2
 		return oauth.UnauthorizedClient.Because("the client is not registered for the grant " + h.Type())
 	}
+	by, ok := ctx.Value(recallKey{}).(*recall)
 	of.finish, err = h.Check(ctx, &TokenRequest{
-		Client: c,
-		Form:   request.GetRequestForm(),
-		Scope:  request.GetRequestedScopes(),
-		Proof:  of.proof,
+		Client:     c,
+		Form:       request.GetRequestForm(),
+		Scope:      request.GetRequestedScopes(),
+		Proof:      of.proof,
+		Remembered: ok && by.remembered,
 	})
 	return err
 }

@@ -40,6 +40,10 @@ type TokenRequest struct {
 	Form   url.Values
 	Scope  []string          // the words of the parameter scope
 	Proof  *clientauth.Proof // the DPoP proof, not spent yet; nil: there is none
+
+	// Remembered says that Client may be a little out of date. If the Grant's Check then returns an
+	// error, the client is read and the request checked once more.
+	Remembered bool
 }
 
 // TokenAnswer is a successful answer of the token endpoint (RFC 6749 §5.1). Empty members are left
@@ -58,7 +62,10 @@ type TokenAnswer struct {
 type Config struct {
 	// Authenticate finds the client that a request comes from. An *oauth.Error refuses the request.
 	Authenticate func(ctx context.Context, r *http.Request, form url.Values) (*client.Client, error)
-	Grants       []Grant
+	// Remember does the same for token requests, and tells whether the client may be a little out
+	// of date. Nil: Authenticate does it.
+	Remember func(ctx context.Context, r *http.Request, form url.Values) (c *client.Client, remembered bool, err error)
+	Grants   []Grant
 }
 
 // Protocol is the core of OAuth 2. It is safe for concurrent use.
@@ -73,7 +80,13 @@ func New(cfg Config) *Protocol {
 		config.TokenEndpointHandlers = append(config.TokenEndpointHandlers, grantHandler{grant}) // fosite's own Append keeps one of each Go type
 	}
 	config.ClientAuthenticationStrategy = func(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
-		found, err := cfg.Authenticate(ctx, r, form)
+		var found *client.Client
+		var err error
+		if of, ok := ctx.Value(recallKey{}).(*recall); ok && cfg.Remember != nil {
+			found, of.remembered, err = cfg.Remember(ctx, r, form)
+		} else {
+			found, err = cfg.Authenticate(ctx, r, form)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -94,16 +107,41 @@ func (p *Protocol) Authenticate(r *http.Request) (*client.Client, error) {
 
 // Checked is a token request whose client gets its tokens.
 type Checked struct {
-	Client *client.Client
+	Client     *client.Client
+	Remembered bool // the client may be a little out of date
 
 	protocol *Protocol
 	request  fosite.AccessRequester
 }
 
+// recall is in the context of a token request whose client may be remembered.
+type recall struct{ remembered bool }
+
+type recallKey struct{}
+
+// CheckRemembered is Check with a client that may be remembered. That can only let the request in:
+// whatever a remembered client is refused, Check decides.
+func (p *Protocol) CheckRemembered(r *http.Request, proof *clientauth.Proof) (*Checked, error) {
+	of := new(recall)
+	checked, err := p.check(context.WithValue(r.Context(), recallKey{}, of), r, proof)
+	if !of.remembered {
+		return checked, err
+	}
+	if err != nil {
+		return p.Check(r, proof)
+	}
+	checked.Remembered = true
+	return checked, nil
+}
+
 // Check authenticates the client of a token request, and has its grant checked. The form must have
 // been read by oauth.ReadPost. proof is what [TokenRequest] says of it.
 func (p *Protocol) Check(r *http.Request, proof *clientauth.Proof) (*Checked, error) {
-	request, err := p.fosite.NewAccessRequest(r.Context(), r, &session{proof: proof})
+	return p.check(r.Context(), r, proof)
+}
+
+func (p *Protocol) check(ctx context.Context, r *http.Request, proof *clientauth.Proof) (*Checked, error) {
+	request, err := p.fosite.NewAccessRequest(ctx, r, &session{proof: proof})
 	if err != nil {
 		return nil, ours(err)
 	}

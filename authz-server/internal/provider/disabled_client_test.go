@@ -13,6 +13,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -142,6 +143,7 @@ func TestADisabledClientCanDoNothingAnywhere(t *testing.T) {
 				}
 			}
 		}
+		f.Clock.Advance(registry.RememberFor) // see TestARememberedClientIsNoUseToWhoeverShouldNotBeIt
 		each("disabled", true)
 		if a := r.Send("DELETE", "/oauth2/register/"+registered.ID, registered.Token, ""); a.Status != http.StatusUnauthorized {
 			t.Errorf("it deleted itself: %d", a.Status)

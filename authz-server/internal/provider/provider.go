@@ -140,8 +140,8 @@ func New(cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	core := protocol.New(protocol.Config{
-		Authenticate: auth.Authenticate,
-		Grants:       tokenendpoint.All(tokenendpoint.Config{Tokens: issued, Store: cfg.Store, Resources: resources, Log: cfg.Log, Now: cfg.Now}),
+		Authenticate: auth.Authenticate, Remember: auth.AuthenticateRemembered,
+		Grants: tokenendpoint.All(tokenendpoint.Config{Tokens: issued, Store: cfg.Store, Resources: resources, Log: cfg.Log, Now: cfg.Now}),
 	})
 	common := &endpoint.Common{
 		Issuer: at, Auth: auth, People: cfg.People, Pages: cfg.Pages, Log: cfg.Log,

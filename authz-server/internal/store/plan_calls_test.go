@@ -80,6 +80,7 @@ func planCalls(s *Store) []growthtest.Call {
 func (s *planned) ofClients() {
 	s.add("Client", func(ctx context.Context) error { _, err := s.Clients.Client(ctx, "c1"); return err })
 	s.add("ClientWithSecrets", func(ctx context.Context) error { _, _, err := s.Clients.ClientWithSecrets(ctx, "c1"); return err })
+	s.add("Remembered", func(ctx context.Context) error { _, _, _, err := s.Clients.Remembered(ctx, "c2"); return err })
 	s.add("ClientSecretHashes", func(ctx context.Context) error { _, err := s.Clients.ClientSecretHashes(ctx, "c1"); return err })
 	s.add("ListClients", func(ctx context.Context) error { _, err := s.Clients.ListClients(ctx, "c5", 100); return err })
 	s.add("CreateClient", func(ctx context.Context) error { return s.Clients.CreateClient(ctx, client.Client{ID: "new"}) })

@@ -4,10 +4,14 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,4 +82,50 @@ func BenchmarkRefresh(b *testing.B) {
 		w := post(f, providertest.RefreshGrant(token))
 		token = f.Tokens(providertest.Answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}).Refresh
 	})
+}
+
+// BenchmarkClientCredentialsAtOnce sends requests over 16 connections, each the next one as soon as
+// it has an answer. It reports the median and how many times as long the slowest percent took.
+func BenchmarkClientCredentialsAtOnce(b *testing.B) {
+	const connections = 16
+	f := providertest.One(b)
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"board:read"}}.Encode()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
+	defer client.CloseIdleConnections()
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	times := make([][]time.Duration, connections)
+	var all sync.WaitGroup
+	b.ResetTimer()
+	for i := range times {
+		all.Go(func() {
+			for left.Add(-1) >= 0 {
+				r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, f.Issuer+"/oauth2/token", strings.NewReader(form))
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				r.SetBasicAuth("app", providertest.Secret)
+				start := time.Now()
+				resp, err := client.Do(r)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				io.Copy(io.Discard, resp.Body) //nolint:errcheck // the status says enough
+				resp.Body.Close()
+				times[i] = append(times[i], time.Since(start))
+				if resp.StatusCode != http.StatusOK {
+					b.Errorf("%d", resp.StatusCode)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	sorted := slices.Concat(times...)
+	half := median(sorted)
+	b.ReportMetric(float64(half.Microseconds()), "median-µs")
+	b.ReportMetric(float64(sorted[len(sorted)*99/100])/float64(half), "p99/p50")
 }

@@ -36,6 +36,9 @@ func (cfg *codeGrant) Check(ctx context.Context, request *protocol.TokenRequest)
 	if code.Grant.ClientID != request.Client.ID {
 		return nil, oauth.InvalidGrant.Because("the code was issued to another client")
 	}
+	if err := current(request, &code.Grant); err != nil {
+		return nil, err
+	}
 	if !code.Active {
 		return nil, cfg.replayed(ctx, &code.Grant)
 	}

@@ -19,6 +19,9 @@ type deviceGrant struct{ *Config }
 func (*deviceGrant) Type() string { return client.DeviceCode }
 
 func (cfg *deviceGrant) Check(ctx context.Context, request *protocol.TokenRequest) (protocol.Finish, error) {
+	if request.Remembered { // a poll is counted, so it must not be checked twice
+		return nil, errOutdated
+	}
 	code := request.Form.Get("device_code")
 	if code == "" {
 		return nil, oauth.InvalidRequest.Because("the parameter device_code is missing")

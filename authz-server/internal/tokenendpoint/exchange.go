@@ -45,6 +45,9 @@ func (*exchangeGrant) Type() string { return client.TokenExchange }
 
 func (cfg *exchangeGrant) Check(ctx context.Context, request *protocol.TokenRequest) (protocol.Finish, error) {
 	c, form := request.Client, request.Form
+	if request.Remembered { // the grant is another client's, and does not tell whether this one was changed
+		return nil, errOutdated
+	}
 	if c.Public() || len(c.TokenExchangeAudiences) == 0 {
 		return nil, oauth.UnauthorizedClient.Because("the client may exchange tokens for no service: its token_exchange_audiences are empty")
 	}

@@ -34,6 +34,9 @@ func (cfg *refreshGrant) Check(ctx context.Context, request *protocol.TokenReque
 	if g.ClientID != request.Client.ID {
 		return nil, oauth.InvalidGrant.Because("the refresh token was issued to another client")
 	}
+	if err := current(request, g); err != nil {
+		return nil, err
+	}
 	if !p.Live(cfg.Now()) {
 		return nil, errRefreshOver
 	}

@@ -3,6 +3,7 @@ package tokenendpoint
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/clientauth"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
@@ -49,22 +51,40 @@ func (e *Endpoint) answer(r *http.Request) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	checked, err := e.Protocol.Check(r, proof)
+	checked, err := e.Protocol.CheckRemembered(r, proof)
+	if err == nil && checked.Remembered && unproved(checked.Client, proof) {
+		checked, err = e.Protocol.Check(r, proof)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if proof == nil && checked.Client.DPoPBound {
-		return nil, oauth.InvalidDPoPProof.Because("this client's tokens are bound to a key: send a DPoP proof")
+	if unproved(checked.Client, proof) {
+		return nil, errUnproved
 	}
 	if err := e.Auth.SpendProof(r.Context(), checked.Client, proof); err != nil {
 		return nil, err
 	}
 	answer, err := checked.Finish(r.Context())
+	if checked.Remembered && errors.Is(err, tokens.ErrHolderChanged) {
+		// Nothing was spent but the proof: all is decided anew from the client as it is now.
+		if checked, err = e.Protocol.Check(r, proof); err == nil && unproved(checked.Client, proof) {
+			err = errUnproved
+		}
+		if err != nil {
+			return nil, err
+		}
+		answer, err = checked.Finish(r.Context())
+	}
 	if err == nil {
 		e.Issued.count(r.PostForm.Get("grant_type"), checked.Client)
 	}
 	return answer, err
 }
+
+// unproved tells whether a client that gets no tokens without a proof sent none.
+func unproved(c *client.Client, proof *clientauth.Proof) bool { return proof == nil && c.DPoPBound }
+
+var errUnproved = oauth.InvalidDPoPProof.Because("this client's tokens are bound to a key: send a DPoP proof")
 
 // readRequest refuses what fosite would take, or would refuse by another name.
 func readRequest(r *http.Request) error {
@@ -105,6 +125,18 @@ func All(cfg Config) []protocol.Grant {
 	return []protocol.Grant{
 		&codeGrant{&cfg}, &refreshGrant{&cfg}, &clientCredentialsGrant{&cfg}, &deviceGrant{&cfg}, &exchangeGrant{&cfg},
 	}
+}
+
+// errOutdated is about a remembered client, which is then read again: nobody is told.
+var errOutdated = errors.New("the client was changed since it was read")
+
+// current refuses a remembered client that is another than when the grant was read: rights or secrets
+// may be gone. Call it before anything else is decided about the grant.
+func current(request *protocol.TokenRequest, g *grants.Grant) error {
+	if request.Remembered && !g.ClientUpdatedAt.Equal(request.Client.UpdatedAt) {
+		return errOutdated
+	}
+	return nil
 }
 
 // requireKey refuses a request without a proof of the key that what it redeems is bound to; empty:

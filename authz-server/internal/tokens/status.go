@@ -38,12 +38,16 @@ func (i *Issuer) TakePlace(ctx context.Context, c *client.Client) (Place, error)
 	return Place{ref}, err
 }
 
-// nextPlace is a place for a token of a client. The error is oauth.InvalidClient if the client must
-// not have tokens any more.
+// ErrHolderChanged says that a client must not have tokens any more as it was read. Nothing was spent
+// by then.
+var ErrHolderChanged = oauth.InvalidClient.Because("the client was just removed or disabled, or its secret was rotated")
+
+// nextPlace is a place for a token of a client. The error is ErrHolderChanged, or a failure of the
+// database.
 func (i *Issuer) nextPlace(ctx context.Context, c *client.Client) (status.Ref, error) {
 	ref, err := i.status.Next(ctx, statuses.Holder{ClientID: c.ID, Epoch: c.Epoch})
 	if errors.Is(err, store.ErrNotFound) {
-		err = oauth.InvalidClient.Because("the client was just removed or disabled, or its secret was rotated")
+		err = ErrHolderChanged
 	}
 	return ref, err
 }

@@ -42,6 +42,8 @@ type Grant struct {
 	Statuses      string
 	StatusesSince time.Time
 	Epoch         int64 // counts how often its tokens were revoked while it goes on
+	// ClientUpdatedAt is the version of its client when the grant was read.
+	ClientUpdatedAt time.Time
 }
 
 // Live tells whether the grant can be used at the time now.
@@ -56,19 +58,20 @@ type Grants struct {
 // NewGrants returns the grants in db.
 func NewGrants(db *sqldb.DB, now func() time.Time) *Grants { return &Grants{db, now} }
 
+// grantColumns are of grants as g and, by ofUsable, of clients as c.
 const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.scope, g.declined, g.audience,
 	g.offline, g.claims, g.jkt, g.auth_time, g.acr, g.amr, g.created_at, g.expires_at, g.revoked_at,
 	g.refresh_number, g.refresh_kid, g.refresh_issued_at, g.refresh_expires_at, g.refresh_rotated_at,
-	g.statuses, g.statuses_since, g.epoch`
+	g.statuses, g.statuses_since, g.epoch, c.updated_at`
 
 // grantFields are the destinations of grantColumns; finish turns the raw values into g.
 func grantFields(g *Grant) (fields []any, finish func()) {
 	var scope, declined, audience, amr string
-	var authTime, created, expires, revoked, issued, idle, rotated, statuses int64
+	var authTime, created, expires, revoked, issued, idle, rotated, statuses, updated int64
 	fields = []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &scope, &declined, &audience,
 		&g.Offline, &g.Claims, &g.KeyThumbprint, &authTime, &g.ACR, &amr, &created, &expires,
 		&revoked, &g.Refresh.Number, &g.Refresh.KeyID, &issued, &idle, &rotated,
-		&g.Statuses, &statuses, &g.Epoch}
+		&g.Statuses, &statuses, &g.Epoch, &updated}
 	return fields, func() {
 		g.Scope, g.Declined = strings.Fields(scope), strings.Fields(declined)
 		g.Audience, g.AMR = strings.Fields(audience), strings.Fields(amr)
@@ -76,6 +79,7 @@ func grantFields(g *Grant) (fields []any, finish func()) {
 		g.ExpiresAt, g.RevokedAt = sqldb.Time(expires), sqldb.Time(revoked)
 		g.Refresh.IssuedAt, g.Refresh.ExpiresAt = sqldb.Time(issued), sqldb.Time(idle)
 		g.Refresh.RotatedAt, g.StatusesSince = sqldb.Time(rotated), sqldb.Time(statuses)
+		g.ClientUpdatedAt = sqldb.Time(updated)
 	}
 }
 

@@ -26,6 +26,7 @@ type Clients struct {
 	statuses *statuses.Statuses // of the access tokens, which end with their client
 
 	parsed *cache.Cache[[sha256.Size]byte, client.Client] // by the hash of their metadata
+	memory clientMemory
 
 	keepUnused time.Duration // see KeepUnused
 	sweeping   sync.Mutex
@@ -34,8 +35,11 @@ type Clients struct {
 
 // NewClients returns the clients in db.
 func NewClients(db *sqldb.DB, now func() time.Time, statuses *statuses.Statuses) *Clients {
-	return &Clients{db: db, now: now, statuses: statuses, parsed: cache.New[[sha256.Size]byte,
-		client.Client](parsedClientBytes)}
+	return &Clients{
+		db: db, now: now, statuses: statuses,
+		parsed: cache.New[[sha256.Size]byte, client.Client](parsedClientBytes),
+		memory: clientMemory{clients: cache.New[string, credentials](rememberedBytes)},
+	}
 }
 
 // Client returns a client that can be used. Its slices and maps are shared: replace them, never
@@ -80,35 +84,11 @@ func (s *Clients) ClientWithSecrets(ctx context.Context, id string) (client.Clie
 
 // RegisteredWithSecrets is [Clients.ClientWithSecrets] for operators, as Registered is Client.
 func (s *Clients) RegisteredWithSecrets(ctx context.Context, id string) (client.Client, [][]byte, error) {
-	type withSecret struct {
-		clientRow
-		secret []byte
-	}
-	rows, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (withSecret, error) {
-		r := withSecret{clientRow: clientRow{id: id}}
-		return r, rows.Scan(append(r.into(), &r.secret)...)
-	}, `SELECT `+clientColumns+`, r.vouched, s.secret_hash FROM clients c
-		LEFT JOIN registration_tokens r ON r.client_id = c.id
-		LEFT JOIN client_secrets s ON s.client_id = c.id AND (s.expires_at = 0 OR s.expires_at > $2)
-		WHERE c.id = $1 AND c.removed_at = 0`,
-		id, sqldb.Micros(s.now()))
+	found, err := s.credentials(ctx, id)
 	if err != nil {
 		return client.Client{}, nil, err
 	}
-	if len(rows) == 0 {
-		return client.Client{}, nil, row.ErrNotFound
-	}
-	c, err := s.read(rows[0].clientRow)
-	if err != nil {
-		return client.Client{}, nil, err
-	}
-	var secrets [][]byte
-	for _, r := range rows {
-		if r.secret != nil { // a client without secrets has one row without any
-			secrets = append(secrets, r.secret)
-		}
-	}
-	return c, secrets, nil
+	return found.client, found.unexpired(s.now()), nil
 }
 
 // ListClients returns up to limit clients, disabled ones too, in the order of their ids, starting after an id (""
@@ -186,7 +166,7 @@ func (s *Clients) UpdateClient(ctx context.Context, c client.Client) error {
 		return err
 	}
 	// The time of the change is also the row's version, so it moves on even if the clock does not.
-	rows, err := s.db.Exec(ctx, `UPDATE clients
+	rows, err := s.change(ctx, c.ID, `UPDATE clients
 		SET metadata = $2, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END
 		WHERE id = $1 AND removed_at = 0 AND (updated_at = $4 OR $5)`,
 		c.ID, string(metadata), sqldb.Micros(s.now()), sqldb.Micros(c.UpdatedAt), c.UpdatedAt.IsZero())
@@ -198,10 +178,10 @@ func (s *Clients) UpdateClient(ctx context.Context, c client.Client) error {
 	return err
 }
 
-// holdClient locks a client's row and changes nothing: of two calls that change its secrets at
-// once, the second sees what the first left. ErrNotFound: there is no such client.
+// holdClient locks a client's row and moves on its version, before its secrets are changed: of two
+// calls at once, the second sees what the first left. ErrNotFound: there is no such client.
 func (s *Clients) holdClient(ctx context.Context, id string) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at
+	return row.Changed(s.change(ctx, id, `UPDATE clients SET updated_at = updated_at + 1
 		WHERE id = $1 AND removed_at = 0`, id))
 }
 
@@ -260,7 +240,7 @@ func (s *Clients) ClientSecretHashes(ctx context.Context, id string) ([][]byte, 
 func (s *Clients) MarkRemoved(ctx context.Context, id string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		now := sqldb.Micros(s.now())
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE clients SET removed_at = $2, updated_at = $2
+		if err := row.Changed(s.change(ctx, id, `UPDATE clients SET removed_at = $2, updated_at = $2
 			WHERE id = $1`, id, now)); err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 // is disabled stays so. ErrNotFound: there is none with that id.
 func (s *Clients) Disable(ctx context.Context, id string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE clients
+		if err := row.Changed(s.change(ctx, id, `UPDATE clients
 			SET disabled_at = CASE WHEN disabled_at = 0 THEN $2 ELSE disabled_at END, `+touched+`
 			WHERE id = $1 AND removed_at = 0`, id, sqldb.Micros(s.now()))); err != nil {
 			return err
@@ -26,7 +26,7 @@ func (s *Clients) Disable(ctx context.Context, id string) error {
 // Enable lets a disabled client, and what people gave it, be used again. Its access tokens stay
 // revoked. ErrNotFound: there is none with that id.
 func (s *Clients) Enable(ctx context.Context, id string) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE clients SET disabled_at = 0, `+touched+`
+	return row.Changed(s.change(ctx, id, `UPDATE clients SET disabled_at = 0, `+touched+`
 		WHERE id = $1 AND removed_at = 0`, id, sqldb.Micros(s.now())))
 }
 
@@ -35,7 +35,7 @@ func (s *Clients) Enable(ctx context.Context, id string) error {
 // grants' rows stay until [Clients.CleanedUp]. ErrNotFound: there is none with that id.
 func (s *Clients) Compromised(ctx context.Context, id string, hash []byte) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE clients SET grants_since = $2, `+touched+`
+		if err := row.Changed(s.change(ctx, id, `UPDATE clients SET grants_since = $2, `+touched+`
 			WHERE id = $1 AND removed_at = 0`, id, sqldb.Micros(s.now()))); err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ const touched = `updated_at = CASE WHEN updated_at < $2 THEN $2 ELSE updated_at 
 // and only in the epoch in which the client was read: it was leased before and is revoked here, or
 // it is refused.
 func (s *Clients) RevokeTokens(ctx context.Context, id string) error {
-	if _, err := s.db.Exec(ctx, `UPDATE clients SET epoch = epoch + 1 WHERE id = $1`, id); err != nil {
+	if _, err := s.change(ctx, id, `UPDATE clients SET epoch = epoch + 1 WHERE id = $1`, id); err != nil {
 		return err
 	}
 	return s.statuses.RevokeClient(ctx, id)
