@@ -361,9 +361,11 @@ func (p Program[S]) withstands(t *testing.T) {
 
 // Until it is known whether a token was revoked, nothing is known of it: 503, and when to come back.
 func (p Program[S]) revokedTokens(t *testing.T) {
-	s := p.StartNew(t)
-	s.Issuer.SetStatusTTL(time.Second)
-	s.Issuer.SetStatusDown(true)
+	issuer := jwkstest.NewIssuer(t)
+	issuer.PublishStatusLists()
+	issuer.SetStatusTTL(time.Second)
+	issuer.SetStatusDown(true) // before the service starts, which fetches the newest list ahead
+	s := p.Start(t, issuer, sqldbtest.SQLite(t))
 	token, other := s.Person("a", p.Scope), s.Person("a", p.Scope)
 	r := s.Call("GET", p.Read, token, "").Want(503)
 	if r.Header.Get("Retry-After") == "" || r.Header.Get("WWW-Authenticate") != "" {

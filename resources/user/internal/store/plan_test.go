@@ -42,6 +42,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				}},
 				{Method: "Sweep", Do: func(ctx context.Context) error { _, err := s.Sweep(ctx); return err }},
 				{Method: "Profile", Do: func(ctx context.Context) error { _, err := s.Profile(ctx, "p1"); return err }},
+				{Method: "ProfileOfAnother", Do: func(ctx context.Context) error { _, err := s.ProfileOfAnother(ctx, "p1"); return err }},
 				{Method: "EnsureProfile", Do: func(ctx context.Context) error { _, err := s.EnsureProfile(ctx, "new"); return err }},
 				{Method: "FillProfile", Do: func(ctx context.Context) error {
 					_, err := s.FillProfile(ctx, "p1", time.Unix(1, 0), ProfilePatch{Bio: &text})
