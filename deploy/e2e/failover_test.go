@@ -208,7 +208,8 @@ func onPair(t *testing.T, pair *sqldbtest.Pair, env ...string) *running {
 	}
 	ports.Inbox = 0
 	env = append(env, "AUTHZ_REFRESH_GRACE=5m", // an answer that was lost must not look like a thief's second use
-		"AUTHZ_DATABASE_URL="+pair.URL("authz"), "USER_DATABASE_URL="+pair.URL("people"), "BOARD_DATABASE_URL="+pair.URL("board"))
+		"AUTHZ_DATABASE_URL="+pair.URL("authz"), "USER_DATABASE_URL="+pair.URL("people"), "BOARD_DATABASE_URL="+pair.URL("board"),
+		"USER_DATABASE_READ_URL="+pair.Second.URL("people"), "BOARD_DATABASE_READ_URL="+pair.Second.URL("board"))
 	return startWith(t, stack.Config{Ports: ports, Env: env}, 2)
 }
 
@@ -310,7 +311,6 @@ func noPrimary(t *testing.T, r *running, someone *person, g grant) {
 		"a post": func() (answer, error) {
 			return try("POST", r.API+"/board/v1/boards/free/posts", g.AccessToken, map[string]string{"title": "t", "body": "b"})
 		},
-		"a profile": func() (answer, error) { return try("GET", r.API+"/user/v1/me", g.AccessToken, nil) },
 		"a refresh": func() (answer, error) { return tokenRequest(r, nil, refreshForm(g.RefreshToken)) },
 		"userinfo":  func() (answer, error) { return try("GET", r.Issuer+"/oauth2/userinfo", g.AccessToken, nil) },
 		"revocation": func() (answer, error) {
@@ -342,7 +342,15 @@ func noPrimary(t *testing.T, r *running, someone *person, g grant) {
 			}
 		}
 	}
-	// Keys and metadata are in memory, and services verify by themselves.
+	// The services verify by themselves, and read from the replica.
+	for _, path := range []string{"/user/v1/me", "/board/v1/boards", "/board/v1/boards/free/posts"} {
+		if a := call(t, "GET", r.API+path, g.AccessToken, nil); a.Status != http.StatusOK {
+			t.Errorf("%s without a primary: %s", path, a)
+		}
+		if a := call(t, "GET", r.API+path, g.AccessToken[:len(g.AccessToken)-6]+"AAAAAA", nil); a.Status != http.StatusUnauthorized {
+			t.Errorf("%s without a primary, with a forged token: %s", path, a)
+		}
+	}
 	if a := call(t, "GET", r.Issuer+"/.well-known/jwks.json", "", nil); a.Status != http.StatusOK {
 		t.Errorf("keys: %s", a)
 	}

@@ -16,7 +16,7 @@ import (
 // write depends on.
 //
 // In a transaction of db it is that transaction. In the context of a request ([Asking]) it answers
-// with what the same person wrote before.
+// with what the same person wrote before, unless the database is away.
 func (db *DB) Reader() *DB {
 	if db.reader == nil {
 		return db
@@ -226,13 +226,13 @@ func (db *DB) sendToReader(ctx context.Context, writes bool, f func(ctx context.
 	a, _ := ctx.Value(askingKey{}).(asking)
 	switch {
 	case primary.transaction(ctx) != nil || a.changes:
-	case db.second:
+	case db.second || r.writers.has(a.who):
 		done, err := primary.send(ctx, primary.read, false, f)
 		if errors.Is(err, ErrUnavailable) && ctx.Err() == nil && r.fits() {
 			return r.db.send(ctx, r.db.read, false, f)
 		}
 		return done, err
-	case !r.writers.has(a.who) && r.ready(ctx):
+	case r.ready(ctx):
 		done, err := r.db.send(ctx, r.db.read, false, f)
 		if err == nil || ctx.Err() != nil {
 			return done, err
