@@ -60,7 +60,7 @@ func (l *migrationLock) try(ctx context.Context) (locked bool, err error) {
 	if _, err := tx.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
 		return false, err
 	}
-	if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(lock.DefaultLockID)).Scan(&locked); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lock.DefaultLockID).Scan(&locked); err != nil {
 		return false, err
 	}
 	if locked {

@@ -78,7 +78,7 @@ func TestAMigrationWaitsForThatOfAnEarlierVersion(t *testing.T) {
 	earlier, db := openUnmigrated(t, databaseURL, sqldb.Options{}), openUnmigrated(t, databaseURL, sqldb.Options{})
 	if err := earlier.Tx(t.Context(), func(ctx context.Context) error {
 		var none any
-		if err := earlier.QueryRow(ctx, `SELECT pg_advisory_lock($1)`, int64(lock.DefaultLockID)).Scan(&none); err != nil {
+		if err := earlier.QueryRow(ctx, `SELECT pg_advisory_lock($1)`, lock.DefaultLockID).Scan(&none); err != nil {
 			return err
 		}
 		soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -86,7 +86,7 @@ func TestAMigrationWaitsForThatOfAnEarlierVersion(t *testing.T) {
 		if err := db.Migrate(soon, migrations); err == nil {
 			t.Error("two migrate at once")
 		}
-		return earlier.QueryRow(ctx, `SELECT pg_advisory_unlock($1)`, int64(lock.DefaultLockID)).Scan(&none)
+		return earlier.QueryRow(ctx, `SELECT pg_advisory_unlock($1)`, lock.DefaultLockID).Scan(&none)
 	}); err != nil {
 		t.Error(err)
 	}

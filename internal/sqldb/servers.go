@@ -164,7 +164,7 @@ func (s *servers) look(ctx context.Context) {
 			if err != nil {
 				return
 			}
-			defer c.Close(ctx) //nolint:errcheck // it has answered
+			defer c.Close(ctx)
 			limited, cancel := context.WithTimeout(ctx, one.ConnectTimeout)
 			defer cancel()
 			if at, err := ask(limited, c); err == nil {

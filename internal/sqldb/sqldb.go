@@ -12,6 +12,10 @@
 // repeating is safe. If the database cannot execute it at the moment, the error wraps
 // [ErrUnavailable].
 //
+// A database of Postgres may have a replica for reads that may lag: a store chooses statement by
+// statement ([DB.Reader], [DB.OrReplica]). The database's URL may name several servers; which of
+// them is the primary is found out anew when one fails (servers.go).
+//
 // A store opens its database by [OpenStore], embeds what [DB.Upkeep] returns, and lists the rows
 // that it no longer needs as a table of [Sweep]; long removals go in batches ([DB.Remove],
 // [DB.Batches]).
@@ -153,7 +157,7 @@ func (db *DB) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 		select {
 		case <-ctx.Done():
 			return explain(ctx, err)
-		case <-time.After(rand.N(transactionPause)):
+		case <-time.After(rand.N(transactionPause)): //nolint:gosec // G404: nobody gains by guessing it
 		}
 	}
 }
@@ -340,11 +344,11 @@ func All[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error
 	var err error
 	if q := db.prepared(ctx, query); q != nil {
 		done, err = db.sendPrepared(ctx, q, func(ctx context.Context) error {
-			return read(q.QueryContext(ctx, args...)) //nolint:sqlclosecheck // read closes them
+			return read(q.QueryContext(ctx, args...)) //nolint:sqlclosecheck,rowserrcheck // read does both
 		})
 	} else {
 		done, err = db.send(ctx, db.read, false, func(ctx context.Context, on querier) error {
-			return read(on.QueryContext(ctx, query, args...)) //nolint:sqlclosecheck // read closes them
+			return read(on.QueryContext(ctx, query, args...)) //nolint:sqlclosecheck,rowserrcheck // read does both
 		})
 	}
 	if err != nil {

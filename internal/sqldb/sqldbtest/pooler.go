@@ -65,7 +65,7 @@ max_client_conn = 500
 server_reset_query =
 `, host, port, at, filepath.Join(dir, "users")),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // G306: another account reads it
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

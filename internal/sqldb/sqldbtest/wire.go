@@ -286,7 +286,7 @@ func message(from io.Reader) (kind byte, body []byte, err error) {
 }
 
 func send(to io.Writer, kind byte, body []byte) error {
-	text := binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body)+4)) //nolint:gosec // G115: at most 64 MiB
+	text := binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body)+4))
 	_, err := to.Write(append(text, body...))
 	return err
 }
