@@ -47,6 +47,7 @@ func run(ctx context.Context, cfg config) error {
 		}
 		p.Go(names.Run)
 		p.Go(func(ctx context.Context) { posts.Purge(ctx, p.Log) })
+		p.Go(func(ctx context.Context) { posts.Index(ctx, p.Log) })
 		return api.New(api.Config{Config: p.Config, Store: posts, Names: names, Now: p.Now})
 	})
 }

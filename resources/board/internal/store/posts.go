@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -63,14 +62,17 @@ func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, p Post) (Pos
 		}
 		at := sqldb.Micros(s.now())
 		n, err := s.db.Exec(ctx, `INSERT INTO posts
-			(id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at)
-			SELECT $1, b.slug, $2, $3, $4, $5, false, false, false, 1, CAST($6 AS BIGINT), CAST($7 AS BIGINT) FROM boards b WHERE b.slug = $8`,
+			(id, board, title, body, format, author, pinned, locked, hidden, version, indexed, created_at, updated_at)
+			SELECT $1, b.slug, $2, $3, $4, $5, false, false, false, 1, 1, CAST($6 AS BIGINT), CAST($7 AS BIGINT) FROM boards b WHERE b.slug = $8`,
 			id, p.Title, p.Body, p.Format, p.Author, at, at, p.Board)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return ErrNotFound
+		}
+		if err := s.index.Set(ctx, id, at, termsOf(p.Title, p.Body)); err != nil {
+			return err
 		}
 		return s.countPost(ctx, p.Board, 1)
 	}, func(ctx context.Context, id string) (err error) {
@@ -129,61 +131,22 @@ func (s *Store) postCandidates(ctx context.Context, query string, args ...any) (
 	}, query, args...)
 }
 
-// The bounds of one search. Texts are compared one by one, and one that almost matches everywhere
-// takes milliseconds.
-const (
-	searchesAtOnce = 2
-	searchTime     = 500 * time.Millisecond // after which the page ends
-	searchPosts    = 5000                   // that it looks at
-	searchChunk    = 50                     // of these, by one statement
-)
-
-// SearchPosts reads up to limit posts with text in title or body, the newest first, after a
-// position, whose Pinned is ignored. An empty board means all boards. Case is ignored as far as the
-// database knows it. next is as for [Store.Posts]. A page is shorter where few posts match: it ends
-// after [searchPosts] or [searchTime].
-func (s *Store) SearchPosts(
-	ctx context.Context, viewer Viewer, text, board string, after PostPosition, limit int,
-) (posts []Post, next *PostPosition, err error) {
-	select {
-	case s.searches <- struct{}{}:
-		defer func() { <-s.searches }()
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-	const matches = postVisible + ` AND (lower(p.title) LIKE lower($3) ESCAPE '\' OR lower(p.body) LIKE lower($4) ESCAPE '\')`
-	pattern := containing(text)
-	may := bounds{rows: limit, visits: searchPosts, chunk: searchChunk, until: time.Now().Add(searchTime)}
-	return fill(after, Post.Position, may, func(after PostPosition, n int) ([]candidate[Post], error) {
-		if board == "" {
-			return s.postCandidates(ctx, `SELECT `+postColumns+`, `+matches+` FROM posts p
-				WHERE (p.created_at, p.id) < ($5, $6) ORDER BY p.created_at DESC, p.id DESC LIMIT $7`,
-				viewer.Subject, viewer.Moderator, pattern, pattern, after.CreatedAt, after.ID, n)
-		}
-		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+matches+` FROM posts p
-			WHERE p.board = $5 AND (p.created_at, p.id) < ($6, $7) ORDER BY p.created_at DESC, p.id DESC LIMIT $8`,
-			viewer.Subject, viewer.Moderator, pattern, pattern, board, after.CreatedAt, after.ID, n)
-	})
-}
-
-var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-
-// containing returns the LIKE pattern, with \ as its escape, of everything that contains text.
-func containing(text string) string { return "%" + likeEscaper.Replace(text) + "%" }
-
 // UpdatePost changes title, body and format of the post p.ID if its version is still p.Version and,
 // unless evenLocked, it is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
 func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocked bool) (Post, error) {
 	var updated Post
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `UPDATE posts SET title = $1, body = $2, format = $3, version = version + 1, updated_at = $4
+		n, err := s.db.Exec(ctx, `UPDATE posts SET title = $1, body = $2, format = $3, version = version + 1, indexed = version + 1, updated_at = $4
 			WHERE id = $5 AND version = $6 AND NOT removed AND (NOT locked OR CAST($7 AS BOOLEAN))`,
 			p.Title, p.Body, p.Format, sqldb.Micros(s.now()), p.ID, p.Version, evenLocked)
 		if err != nil {
 			return err
 		}
-		if updated, err = s.Post(ctx, viewer, p.ID); err != nil || n == 1 {
+		if updated, err = s.Post(ctx, viewer, p.ID); err != nil {
 			return err
+		}
+		if n == 1 {
+			return s.index.Set(ctx, p.ID, sqldb.Micros(updated.CreatedAt), termsOf(p.Title, p.Body))
 		}
 		if updated.Locked && !evenLocked {
 			return ErrLocked
@@ -205,7 +168,10 @@ func (s *Store) DeletePost(ctx context.Context, id string, version int64) error 
 		if errors.Is(err, sql.ErrNoRows) {
 			return s.why(ctx, `SELECT count(*) FROM posts WHERE id = $1 AND NOT removed`, id)
 		}
-		if err != nil || hidden {
+		if err != nil {
+			return err
+		}
+		if err := s.index.Remove(ctx, id); err != nil || hidden {
 			return err
 		}
 		return s.countPost(ctx, board, -1)

@@ -12,43 +12,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-// matches is LIKE … ESCAPE '\', by its definition.
-func matches(pattern, text []rune) bool {
-	if len(pattern) == 0 {
-		return len(text) == 0
-	}
-	switch pattern[0] {
-	case '%':
-		for i := range len(text) + 1 {
-			if matches(pattern[1:], text[i:]) {
-				return true
-			}
-		}
-		return false
-	case '_':
-		return len(text) > 0 && matches(pattern[1:], text[1:])
-	case '\\':
-		pattern = pattern[1:]
-	}
-	return len(text) > 0 && len(pattern) > 0 && text[0] == pattern[0] && matches(pattern[1:], text[1:])
-}
-
-func FuzzContaining(f *testing.F) {
-	f.Add("100%", "100% sure")
-	f.Add(`\`, `a\b`)
-	f.Add("_", "snake")
-	f.Add(`\%`, "x%y")
-	f.Fuzz(func(t *testing.T, text, in string) {
-		if len(text) > 50 || len(in) > 50 {
-			return
-		}
-		text, in = strings.ToValidUTF8(text, "?"), strings.ToValidUTF8(in, "?")
-		if got := matches([]rune(containing(text)), []rune(in)); got != strings.Contains(in, text) {
-			t.Errorf("%q in %q: %v", text, in, got)
-		}
-	})
-}
-
 func TestTheDatabaseTakesSearchesLiterally(t *testing.T) {
 	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "test.db"), time.Now)
 	if err != nil {

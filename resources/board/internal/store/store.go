@@ -38,8 +38,9 @@ type Store struct {
 	sqldb.Upkeep
 	db       *sqldb.DB
 	now      func() time.Time
-	searches chan struct{} // has one element for each that is under way
-	purges   chan struct{} // of capacity one: somebody is to be removed
+	index    *sqldb.TermIndex // of the texts of posts
+	searches chan struct{}    // has one element for each that is under way
+	purges   chan struct{}    // of capacity one: somebody is to be removed
 }
 
 // A Viewer is whoever looks. A hidden post or comment exists for its author and for moderators
@@ -66,6 +67,9 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 	}
 	s := &Store{db: db, now: now, searches: make(chan struct{}, searchesAtOnce), purges: make(chan struct{}, 1)}
 	s.Upkeep = db.Upkeep(now, s.sweeps())
+	if s.index, err = db.TermIndex(ctx, "post_terms"); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if err := s.makeFirstBoards(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the first boards: %w", err), s.Close())
 	}
