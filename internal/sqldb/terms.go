@@ -84,14 +84,14 @@ type TermRow struct {
 }
 
 // Find returns most rows at most that have all the terms, of which there must be one at least; which
-// ones, and in what order, is not said. Rows that are gone from the table itself may be among them.
+// ones, and in what order, is not said. Rows that are gone from the table itself may be among them. It reads where [DB.Reader] reads.
 func (x *TermIndex) Find(ctx context.Context, terms []string, most int) ([]TermRow, error) {
 	query, asked := `SELECT t.id, t.position FROM `+x.table+`_fts f JOIN `+x.table+` t ON t.number = f.rowid WHERE `+x.table+`_fts MATCH $1`,
 		quote(terms, `"`, " AND ")
 	if x.db.engine == Postgres {
 		query, asked = `SELECT t.id, t.position FROM `+x.table+` t WHERE t.terms @@ CAST($1 AS tsquery)`, quote(terms, `'`, " & ")
 	}
-	return All(ctx, x.db, func(rows *sql.Rows) (r TermRow, err error) { return r, rows.Scan(&r.ID, &r.Position) },
+	return All(ctx, x.db.Reader(), func(rows *sql.Rows) (r TermRow, err error) { return r, rows.Scan(&r.ID, &r.Position) },
 		query+` LIMIT `+strconv.Itoa(most), asked)
 }
 

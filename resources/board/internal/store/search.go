@@ -81,7 +81,7 @@ func (q *search) read(ctx context.Context, after PostPosition, n int) ([]candida
 
 // lookUp asks the index for what comes after a position, if it can say.
 func (q *search) lookUp(ctx context.Context, after PostPosition) error {
-	if behind, err := q.unindexed(ctx, 1); err != nil || len(behind) > 0 {
+	if behind, err := unindexed(ctx, q.db.Reader(), 1); err != nil || len(behind) > 0 {
 		return err
 	}
 	found, err := q.index.Find(ctx, q.terms, searchMatches+1)
@@ -131,7 +131,7 @@ func (q *search) readMatches(ctx context.Context, n int) ([]candidate[Post], err
 
 // candidates runs a query of posts with their bodies, and looks at their texts.
 func (q *search) candidates(ctx context.Context, query string, args ...any) ([]candidate[Post], error) {
-	return sqldb.All(ctx, q.db, func(rows *sql.Rows) (c candidate[Post], err error) {
+	return sqldb.All(ctx, q.db.Reader(), func(rows *sql.Rows) (c candidate[Post], err error) {
 		var body string
 		c.row, err = scanPost(rows.Scan, &c.shown, &body)
 		c.shown = c.shown && (strings.Contains(fold(c.row.Title), q.text) || strings.Contains(fold(body), q.text))
@@ -141,7 +141,7 @@ func (q *search) candidates(ctx context.Context, query string, args ...any) ([]c
 
 const (
 	indexPosts = 20               // that one transaction takes into the index
-	indexTexts = 50_000           // bytes of their texts
+	indexTexts = 20_000           // bytes of their texts
 	indexEvery = 5 * time.Second  // how often it is looked for posts that an older program wrote
 	indexAgain = 10 * time.Second // after a failure
 )
@@ -154,8 +154,8 @@ type unindexedPost struct {
 
 // unindexed returns most of them at most. Only one index has this order, so that Postgres does not
 // look for few of them by reading all posts.
-func (s *Store) unindexed(ctx context.Context, most int) ([]unindexedPost, error) {
-	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (p unindexedPost, err error) {
+func unindexed(ctx context.Context, db *sqldb.DB, most int) ([]unindexedPost, error) {
+	return sqldb.All(ctx, db, func(rows *sql.Rows) (p unindexedPost, err error) {
 		return p, rows.Scan(&p.id, &p.title, &p.body, &p.version, &p.createdAt)
 	}, `SELECT id, title, body, version, created_at FROM posts WHERE indexed <> version AND NOT removed ORDER BY indexed, id LIMIT $1`, most)
 }
@@ -184,7 +184,7 @@ func (s *Store) indexAll(ctx context.Context) (posts int64, err error) {
 
 // indexSome takes some posts into the index and returns how many.
 func (s *Store) indexSome(ctx context.Context) (posts int64, err error) {
-	found, err := s.unindexed(ctx, indexPosts)
+	found, err := unindexed(ctx, s.db, indexPosts)
 	if err != nil {
 		return 0, err
 	}

@@ -26,8 +26,8 @@ func noise(t *testing.T, s *Store, posts int) {
 	ok(t, err)
 }
 
-// found is the titles of all posts that a search finds, page by page.
-func found(t *testing.T, s *Store, text, board string) (titles []string, pages int) {
+// searched is the titles of all posts that a search finds, page by page.
+func searched(t *testing.T, s *Store, text, board string) (titles []string, pages int) {
 	t.Helper()
 	at := FirstPost()
 	for after := &at; after != nil; pages++ {
@@ -84,7 +84,7 @@ func TestSearchesFindTheSameTextsOnBothEngines(t *testing.T) {
 		}
 		noise(t, s, searchChunk) // so that the index is needed
 		for _, q := range queries {
-			got, _ := found(t, s, q, "")
+			got, _ := searched(t, s, q, "")
 			var want []string
 			for i, text := range slices.Backward(corpus) {
 				if strings.Contains(sameCase(text), sameCase(q)) || strings.Contains(fmt.Sprint(i), q) {
@@ -115,13 +115,13 @@ func TestWhatIsRareIsFoundAtOnceAmongManyPosts(t *testing.T) {
 		noise(t, s, 3*searchPosts)
 		for _, text := range []string{"쀍", "마루", "마루 밑", "NEEDLE", "ne"} {
 			for board, want := range map[string]int{"": 1, "free": 1, "notice": 0} {
-				titles, pages := found(t, s, text, board)
+				titles, pages := searched(t, s, text, board)
 				if len(titles) != want || pages != 1 {
 					t.Errorf("%q on %q: %q in %d pages", text, board, titles, pages)
 				}
 			}
 		}
-		if titles, pages := found(t, s, "없는 말", ""); len(titles) != 0 || pages != 1 {
+		if titles, pages := searched(t, s, "없는 말", ""); len(titles) != 0 || pages != 1 {
 			t.Errorf("what is nowhere: %q in %d pages", titles, pages)
 		}
 	})
@@ -134,10 +134,10 @@ func TestTheIndexFollowsChangesAndDeletions(t *testing.T) {
 		p.Title = "after"
 		p, err := s.UpdatePost(t.Context(), ann, p, false)
 		ok(t, err)
-		if titles, _ := found(t, s, "before", ""); len(titles) != 0 {
+		if titles, _ := searched(t, s, "before", ""); len(titles) != 0 {
 			t.Errorf("the old title is found: %q", titles)
 		}
-		if titles, _ := found(t, s, "fter", ""); !slices.Equal(titles, []string{"after"}) {
+		if titles, _ := searched(t, s, "fter", ""); !slices.Equal(titles, []string{"after"}) {
 			t.Errorf("the new title: %q", titles)
 		}
 		ok(t, s.DeletePost(t.Context(), p.ID, 0))
@@ -165,7 +165,7 @@ func TestPostsOfAnOlderProgramAreFoundBeforeAndAfterTheyAreIndexed(t *testing.T)
 		want := func(when string) {
 			t.Helper()
 			for text, count := range map[string]int{"오래된": 2*indexPosts + 1, "first": 0, "other": 1} {
-				if titles, _ := found(t, s, text, ""); len(titles) != count {
+				if titles, _ := searched(t, s, text, ""); len(titles) != count {
 					t.Errorf("%s, %q: %q", when, text, titles)
 				}
 			}
@@ -175,7 +175,7 @@ func TestPostsOfAnOlderProgramAreFoundBeforeAndAfterTheyAreIndexed(t *testing.T)
 		if ok(t, err); n != 2*indexPosts+2 {
 			t.Errorf("%d posts were indexed", n)
 		}
-		if behind, err := s.unindexed(ctx, 1); err != nil || len(behind) > 0 {
+		if behind, err := unindexed(ctx, s.db, 1); err != nil || len(behind) > 0 {
 			t.Errorf("not indexed: %v %v", behind, err)
 		}
 		want("indexed")
