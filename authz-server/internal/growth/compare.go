@@ -39,8 +39,11 @@ const (
 	mostOfStore = 2
 )
 
+// ofTheStore tells whether the scenario with this name is a call of the store.
+func ofTheStore(name string) bool { return strings.HasPrefix(name, "store: ") }
+
 func (f *figure) flat() bool {
-	if strings.HasPrefix(f.Scenario, "store: ") {
+	if ofTheStore(f.Scenario) {
 		return f.Ratio <= mostOfStore
 	}
 	return f.Ratio <= most

@@ -97,7 +97,7 @@ var scenarios = []scenario{
 		return err
 	})},
 	{"store: client with secrets", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
-		_, _, err := w.store.Clients.ClientWithSecrets(ctx, clientID(w.someClient(r)))
+		_, _, err := w.store.Clients.ClientWithSecrets(ctx, clientID(r.IntN(ownClients+commonClients)))
 		return err
 	})},
 	{"store: new session", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {

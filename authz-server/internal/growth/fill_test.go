@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/passwords"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
+	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+func TestMain(m *testing.M) { sqldbtest.Main(m) }
+
+// What is filled is what the stores themselves would have written, as far as they can tell.
+func TestTheStoreKnowsWhatIsFilled(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		ctx := t.Context()
+		const expired = 30
+		f := &fill{accounts: 1000, expired: expired, now: time.Now()}
+		ok(t, Fill(ctx, databaseURL, f, io.Discard))
+		s, err := store.Open(ctx, databaseURL, time.Now)
+		ok(t, err)
+		defer s.Close()
+
+		i := f.somebody(rand.New(rand.NewPCG(1, 1)))
+		user, err := s.Users.UserByEmail(ctx, email(i))
+		ok(t, err)
+		if right, _, err := passwords.New().Check(ctx, throttle.NewQueue(1), Password, user.PasswordHash); !right || err != nil {
+			t.Errorf("nobody can log in: %v", err)
+		}
+		session, of, err := s.Sessions.SessionByCookie(ctx, cookie(i, 0))
+		ok(t, err)
+		if of.ID != user.ID || session.ID != id("session", i, 0) {
+			t.Errorf("the cookie is that of %+v", session)
+		}
+		c, secrets, err := s.Clients.ClientWithSecrets(ctx, clientID(0))
+		ok(t, err)
+		if !c.Trusted || len(secrets) != 1 {
+			t.Errorf("%+v has %d secrets", c, len(secrets))
+		}
+		for _, g := range accountOf(i, f).grants {
+			stored, err := s.Grants.Grant(ctx, g.id)
+			ok(t, err)
+			if !stored.Live(f.now) || stored.UserID != user.ID {
+				t.Errorf("%+v", stored)
+			}
+		}
+		// Sessions take their grants' life, and each other table loses what has expired.
+		if rows, err := s.Sweep(ctx); err != nil || rows != 9*expired {
+			t.Errorf("%d rows were swept, want %d: %v", rows, 9*expired, err)
+		}
+		checkReferences(t, databaseURL)
+	})
+}
+
+// checkReferences has SQLite check the foreign keys, which were not checked before.
+func checkReferences(t *testing.T, databaseURL string) {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), databaseURL)
+	ok(t, err)
+	defer db.Close()
+	if db.Engine() != sqldb.SQLite {
+		return
+	}
+	var wrong int
+	ok(t, db.QueryRow(t.Context(), `SELECT count(*) FROM pragma_foreign_key_check`).Scan(&wrong))
+	if wrong > 0 {
+		t.Errorf("%d rows refer to what is not there", wrong)
+	}
+}
+
+func TestEveryScenarioHasANameOfItsOwn(t *testing.T) {
+	seen := map[string]bool{}
+	for _, one := range scenarios {
+		if seen[one.name] {
+			t.Errorf("two are called %s", one.name)
+		}
+		seen[one.name] = true
+	}
+}
+
+// The scenarios that call the store alone run on a filled database.
+func TestTheScenariosOfTheStoreRun(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		f := &fill{accounts: 1000, now: time.Now()}
+		ok(t, Fill(t.Context(), databaseURL, f, io.Discard))
+		s, err := store.Open(t.Context(), databaseURL, time.Now)
+		ok(t, err)
+		defer s.Close()
+		f.password = passwordOf(t.Context(), t, s)
+		w := &world{fill: f, url: databaseURL, store: s}
+		for _, one := range scenarios {
+			if !ofTheStore(one.name) {
+				continue
+			}
+			if _, err := one.once(t.Context(), w, rand.New(rand.NewPCG(1, 1))); err != nil {
+				t.Errorf("%s: %v", one.name, err)
+			}
+		}
+	})
+}
+
+func passwordOf(ctx context.Context, t *testing.T, s *store.Store) string {
+	t.Helper()
+	user, err := s.Users.UserByEmail(ctx, email(1))
+	ok(t, err)
+	return user.PasswordHash
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
