@@ -145,7 +145,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				"streams":        "there are MaxStreams, and some of the server's own",
 			},
 			Apart: slices.Concat(
-				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "Happened", "Waiting"},
+				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "AfterCommit", "Happened", "Waiting"},
 				// These are steps of what is called:
 				[]string{"With", "GiveBack", "ForgetDecisions", "RevokeOfSession", "RevokeOfUser", "Remove", "MarkRemoved", "Removed", "Purge",
 					"EndEverySession", "TellOfEnd", "TellOfWithdrawal", "ForgetSession"},
