@@ -32,6 +32,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/tracing"
 )
 
 type serveCommand struct{}
@@ -53,6 +54,11 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 	return p.withDatabase(ctx, opts, func(s *store.Store) error {
 		p.prepare(s, log)
 		metrics := prometheus.NewRegistry()
+		traces, err := tracing.Start(ctx, "authz-server", log, metrics)
+		if err != nil {
+			return cli.Usage(err)
+		}
+		defer traces.Stop()
 		ring, err := p.openRing(ctx, s, log, metrics)
 		if err != nil {
 			return err
@@ -67,7 +73,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		}
 		// What runs in the background ends before the database closes, and after the last request
 		// that may need it.
-		working, stop := context.WithCancel(context.WithoutCancel(ctx))
+		working, stop := context.WithCancel(traces.With(context.WithoutCancel(ctx)))
 		var background sync.WaitGroup
 		defer background.Wait()
 		defer stop()
@@ -82,7 +88,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
 		server := &httpd.Server{
-			Config: p.settings.Config, Log: log, Handler: handler, Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Serving: p.serving,
+			Config: p.settings.Config, Log: log, Handler: handler, Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Tracing: traces, Serving: p.serving,
 		}
 		return server.Run(ctx)
 	})

@@ -28,6 +28,7 @@ import (
 	"github.com/maru-auth/maru/client-demo/internal/web"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/tracing"
 )
 
 // config has every setting of the program: flags, and environment variables of the same name with
@@ -109,6 +110,11 @@ func run(ctx context.Context, cfg config) error {
 	}
 	metrics := prometheus.NewRegistry()
 	calls := httpd.NewCalls(metrics)
+	traces, err := tracing.Start(ctx, "client-demo", log, metrics)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	defer traces.Stop()
 	client, err := flow.New(flow.Config{
 		Origin: cfg.Origin, Issuer: cfg.Issuer, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret,
 		Scopes:    strings.Fields("openid profile email user:read user:write board:read board:write board:moderate"),
@@ -128,7 +134,7 @@ func run(ctx context.Context, cfg config) error {
 		AccountURL: cfg.AccountURL,
 	}, client, users, boards)
 	defer app.Close()
-	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Metrics: metrics, Serving: cfg.Serving}
+	server := &httpd.Server{Config: cfg.Config, Log: log, Handler: app.Routes(), MaxBody: maxForm, Metrics: metrics, Tracing: traces, Serving: cfg.Serving}
 	return server.Run(ctx)
 }
 

@@ -184,6 +184,7 @@ func (cfg *Config) table() ([]Part, error) {
 		Name: "gateway", Program: cfg.Programs.Caddy, Prefix: "GATEWAY_",
 		Args: []string{"run", "--config", filepath.Join(cfg.Root, "deploy", "Caddyfile"), "--adapter", "caddyfile"},
 		Env: []string{
+			"OTEL_SERVICE_NAME=gateway",
 			"GATEWAY_ISSUER=" + origin.Issuer,
 			"GATEWAY_API=" + origin.API,
 			"GATEWAY_APP=" + origin.App,
@@ -341,7 +342,7 @@ func (cfg *Config) clients() (map[string]string, error) {
 }
 
 // Environment is what a part of the stack gets to see of the environment env: what every program
-// needs to run at all, and the settings of its own prefix, so that no program sees another's
+// needs to run at all, where traces go, and the settings of its own prefix, so that no program sees another's
 // secrets. What the part's own list sets wins.
 func (p Part) Environment(env []string) []string {
 	common := []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR",
@@ -349,7 +350,7 @@ func (p Part) Environment(env []string) []string {
 	var seen []string
 	for _, pair := range env {
 		name, _, _ := strings.Cut(pair, "=")
-		if slices.Contains(common, name) || strings.HasPrefix(name, p.Prefix) {
+		if slices.Contains(common, name) || strings.HasPrefix(name, "OTEL_") || strings.HasPrefix(name, p.Prefix) {
 			seen = append(seen, pair)
 		}
 	}

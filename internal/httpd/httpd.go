@@ -18,6 +18,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/maru-auth/maru/internal/tracing"
 )
 
 // Config is the part of a program's settings that is the same in every service. Its tags are
@@ -37,9 +39,9 @@ type Config struct {
 func (cfg Config) Logger() *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+		return slog.New(traced{slog.NewJSONHandler(os.Stderr, options)})
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, options))
+	return slog.New(traced{slog.NewTextHandler(os.Stderr, options)})
 }
 
 // Server is a service that [Server.Run] serves.
@@ -48,6 +50,7 @@ type Server struct {
 	Log     *slog.Logger
 	Handler http.Handler         // the service's routes, without the parts that Run adds
 	Metrics *prometheus.Registry // nil: a registry of Run's own
+	Tracing *tracing.Tracing     // nil: no traces
 
 	// Ready is what /readyz asks, within two seconds. It checks only what most requests need: while
 	// it returns an error, the service gets no requests at all. Nil: always ready.

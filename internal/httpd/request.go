@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/maru-auth/maru/internal/tracing"
 )
 
 type contextKey int
@@ -66,6 +67,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start, id, addr := time.Now(), rand.Text(), clientAddr(r, d.proxies)
 	ctx := context.WithValue(r.Context(), requestIDKey, id)
 	ctx = context.WithValue(ctx, clientAddrKey, addr)
+	ctx, span := d.Tracing.Request(ctx, r, trustedPeer(r, d.proxies))
 	if d.Config.RequestTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d.Config.RequestTimeout)
@@ -81,6 +83,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		d.recovered(recorder, r, recover())
 		d.note(recorder, r, time.Since(start))
+		d.endSpan(span, recorder, r)
 	}()
 	release, ok := d.bodies.reserve(r, Networks(addr)[0], d.maxBody)
 	if !ok {
@@ -110,7 +113,7 @@ func (d *door) recovered(w *statusRecorder, r *http.Request, p any) {
 	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
 		panic(p)
 	}
-	d.Log.Error("panic", "request", RequestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
+	d.Log.ErrorContext(r.Context(), "panic", "request", RequestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
 	if w.status == 0 {
 		WriteProblem(w, r, Problem{Status: http.StatusInternalServerError})
 	}
@@ -126,6 +129,24 @@ func (d *door) note(w *statusRecorder, r *http.Request, took time.Duration) {
 		slog.Duration("took", took), slog.String("from", ClientAddr(r.Context()).String()),
 	}
 	d.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", append(attrs, w.refusal.attrs()...)...)
+}
+
+// endSpan says of a request's span what its line in the log says, but for its path, its sender and
+// what it was told.
+func (d *door) endSpan(span *tracing.Span, w *statusRecorder, r *http.Request) {
+	if span == nil {
+		return
+	}
+	route, method := w.routeOf(r), methodLabel(r.Method)
+	span.Name(method + " " + route)
+	span.Set("http.request.method", method)
+	span.Set("http.route", route)
+	span.Set("maru.request", RequestID(r.Context()))
+	if w.refusal.code != "" {
+		span.Set("error.type", d.meters.codeLabel(w.refusal.code, w.code()))
+	}
+	span.SetStatus(w.code())
+	span.End(nil)
 }
 
 // health answers /livez and /readyz.
@@ -175,15 +196,7 @@ func writeHealth(w http.ResponseWriter, status int, text string) {
 // clientAddr walks X-Forwarded-For from its end, where our proxies write, to the first address that
 // is not a proxy. The caller wrote what stands before that, and it proves nothing.
 func clientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr = addr.Unmap()
+	addr := peerAddr(r)
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && trusted(addr, proxies); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
@@ -193,6 +206,21 @@ func clientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
 		addr = hop.Unmap()
 	}
 	return addr.WithZone("") // a zone means nothing on another machine, and can be any text
+}
+
+// peerAddr is who sent r, a proxy or not.
+func peerAddr(r *http.Request) netip.Addr {
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return peer.Addr().Unmap()
+	}
+	addr, _ := netip.ParseAddr(r.RemoteAddr)
+	return addr.Unmap()
+}
+
+// trustedPeer tells whether a trusted proxy sent r: it is asked only where there is something to
+// believe.
+func trustedPeer(r *http.Request, proxies []netip.Prefix) bool {
+	return r.Header["Traceparent"] != nil && trusted(peerAddr(r), proxies)
 }
 
 func trusted(addr netip.Addr, proxies []netip.Prefix) bool {

@@ -17,6 +17,7 @@ import (
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/tracing"
 )
 
 // A Program is what tells one resource service's program from another's.
@@ -127,6 +128,11 @@ func (p Program) Serve(
 		Issuer: settings.Issuer, Audience: settings.Audience, Docs: settings.DocsClientID,
 		Log: settings.Logger(), Metrics: metrics, Calls: httpd.NewCalls(metrics),
 	}}
+	traces, err := tracing.Start(ctx, p.Name, process.Log, metrics)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	defer traces.Stop()
 	if warning := database.Warning(); warning != "" {
 		process.Log.Warn(warning)
 	}
@@ -134,7 +140,7 @@ func (p Program) Serve(
 	// When ctx ends, requests are still under way, and may need the work in the background, such as
 	// the fetching of keys.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
-	process.working = working
+	process.working = traces.With(working)
 	defer process.background.Wait()
 	defer stop()
 
@@ -151,7 +157,7 @@ func (p Program) Serve(
 
 	server := httpd.Server{
 		Config: settings.Config, Log: process.Log, Handler: handler, Ready: database.Ready,
-		MaxBody: p.MaxBody, Metrics: process.Metrics, Serving: settings.Serving,
+		MaxBody: p.MaxBody, Metrics: process.Metrics, Tracing: traces, Serving: settings.Serving,
 	}
 	return server.Run(ctx)
 }

@@ -1,6 +1,10 @@
 package sqldb
 
-import "context"
+import (
+	"context"
+
+	"github.com/maru-auth/maru/internal/tracing"
+)
 
 type observerKey struct{}
 
@@ -10,8 +14,13 @@ func Observe(ctx context.Context, f func(query string, args []any)) context.Cont
 	return context.WithValue(ctx, observerKey{}, f)
 }
 
-func observe(ctx context.Context, query string, args []any) {
+// observe tells a test of a statement, and begins its span if there is a trace.
+func (db *DB) observe(ctx context.Context, query string, args []any) *tracing.Span {
 	if f, ok := ctx.Value(observerKey{}).(func(query string, args []any)); ok {
 		f(query, args)
 	}
+	return tracing.Statement(ctx, systems[db.engine], query)
 }
+
+// systems are the engines by their names in OpenTelemetry.
+var systems = map[Engine]string{SQLite: "sqlite", Postgres: "postgresql"}

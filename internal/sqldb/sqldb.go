@@ -34,6 +34,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
+	"github.com/maru-auth/maru/internal/tracing"
 )
 
 // An Engine is a database product.
@@ -140,6 +141,8 @@ func (db *DB) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	if db.transaction(ctx) != nil {
 		return f(ctx)
 	}
+	ctx, span := tracing.Part(ctx, "transaction")
+	defer span.End(nil) // what failed is its statement's to say
 	if err := db.file.check(); err != nil {
 		return err
 	}
@@ -254,7 +257,7 @@ type querier interface {
 
 // Exec runs a statement that writes and returns how many rows it changed.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
-	observe(ctx, query, args)
+	span := db.observe(ctx, query, args)
 	done, err := db.send(ctx, db.write, true, func(ctx context.Context, on querier) error {
 		result, err := on.ExecContext(ctx, query, args...)
 		if err != nil {
@@ -263,6 +266,7 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (rows int64, 
 		rows, err = result.RowsAffected()
 		return err
 	})
+	span.End(err)
 	if err != nil {
 		return 0, err
 	}
@@ -277,15 +281,23 @@ type Row struct {
 	row  *sql.Row
 	err  error
 	done func()
+	span *tracing.Span // ends with Scan
 }
 
 // Scan copies the row's columns into dest. No row is sql.ErrNoRows.
 func (r *Row) Scan(dest ...any) error {
 	if r.err != nil {
+		r.span.End(r.err)
 		return r.err
 	}
 	defer func() { r.done(); r.done = func() {} }()
-	return explain(r.ctx, r.row.Scan(dest...))
+	err := explain(r.ctx, r.row.Scan(dest...))
+	if errors.Is(err, sql.ErrNoRows) {
+		r.span.End(nil) // that is an answer
+	} else {
+		r.span.End(err)
+	}
+	return err
 }
 
 // ExecReturning runs a statement that writes and returns one row (… RETURNING). No row is
@@ -300,8 +312,7 @@ func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 }
 
 func (db *DB) row(ctx context.Context, p *pool, writes bool, query string, args []any) *Row {
-	observe(ctx, query, args)
-	r := &Row{ctx: ctx}
+	r := &Row{ctx: ctx, span: db.observe(ctx, query, args)}
 	if !writes {
 		if q := db.prepared(ctx, query); q != nil {
 			r.done, r.err = db.sendPrepared(ctx, q, func(ctx context.Context) error {
@@ -320,7 +331,13 @@ func (db *DB) row(ctx context.Context, p *pool, writes bool, query string, args 
 
 // All runs a statement that only reads, and returns what scan makes of each row.
 func All[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	observe(ctx, query, args)
+	span := db.observe(ctx, query, args)
+	all, err := read(ctx, db, scan, query, args)
+	span.End(err)
+	return all, err
+}
+
+func read[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error), query string, args []any) ([]T, error) {
 	var all []T
 	read := func(rows *sql.Rows, err error) error {
 		if err != nil {

@@ -84,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.dialer = &net.Dialer{Control: c.control}
 	c.http = &http.Client{
-		Transport: cfg.Calls.To("clients", &http.Transport{ // Proxy is nil: none
+		Transport: cfg.Calls.ToStrangers("clients", &http.Transport{ // Proxy is nil: none
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 				return c.dialer.DialContext(ctx, network, address)
 			},

@@ -114,7 +114,7 @@ func NewBreaches(cfg BreachConfig) (*Breaches, error) {
 				"(after a failure, or because too many were asked about at once).",
 		}, []string{"outcome"}),
 		http: &http.Client{
-			Transport: cfg.Calls.To("breaches", &http.Transport{ // Proxy is nil: none
+			Transport: cfg.Calls.ToStrangers("breaches", &http.Transport{ // Proxy is nil: none
 				TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 				MaxConnsPerHost:        breachPlaces,
 				IdleConnTimeout:        time.Minute,

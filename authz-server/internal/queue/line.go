@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/internal/tracing"
 )
 
 // maxFailing is how many lanes are remembered as failing.
@@ -192,6 +193,10 @@ func (l *line) attempt(ctx context.Context, item outbox.Item) (failed bool) {
 func (l *line) deliver(ctx context.Context, item outbox.Item) (outcome string, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout)
 	defer cancel()
+	ctx, span := tracing.Begin(ctx, "deliver "+l.Kind)
+	defer func() {
+		span.End(err)
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			l.worker.Log.ErrorContext(ctx, "panic in a delivery", "kind", l.Kind, "delivery", item.ID, "panic", p,

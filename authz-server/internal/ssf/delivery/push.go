@@ -13,6 +13,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
+	"github.com/maru-auth/maru/internal/tracing"
 )
 
 // How SETs are pushed.
@@ -172,7 +173,9 @@ func (t *Transmitter) pushSome(ctx context.Context, stream *streams.Stream, sets
 
 // pushOne pushes one set (RFC 8935 §2). The error says that the receiver failed; that it refused
 // the set is noted with the set.
-func (t *Transmitter) pushOne(ctx context.Context, stream *streams.Stream, set *streams.Set) error {
+func (t *Transmitter) pushOne(ctx context.Context, stream *streams.Stream, set *streams.Set) (err error) {
+	ctx, span := tracing.Begin(ctx, "push event")
+	defer func() { span.End(err) }()
 	token, err := t.Sign(ctx, stream, set)
 	if err != nil {
 		return err

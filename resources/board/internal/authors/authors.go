@@ -23,6 +23,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/tracing"
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
@@ -74,6 +75,7 @@ type Names struct {
 	wanted   map[string]bool // ids to ask for
 	answered chan struct{}   // closed, and replaced, after each answer
 	slow     bool            // the last answer failed or was late: nobody waits
+	reader   context.Context // of the first who waits for what is wanted, whose trace the asking joins; nil: nobody waits
 	wake     chan struct{}   // of capacity one: something is wanted
 }
 
@@ -233,6 +235,11 @@ func (n *Names) wait(ctx context.Context, ids []string) bool {
 	if n.cfg.UserAPI == "" {
 		return false
 	}
+	n.mu.Lock()
+	if n.reader == nil {
+		n.reader = ctx
+	}
+	n.mu.Unlock()
 	n.want(ids)
 	timeout := time.NewTimer(readerWait)
 	defer timeout.Stop()
@@ -322,7 +329,13 @@ func (n *Names) take() []string {
 }
 
 // fetch asks for ids, keeps the answer and wakes the readers who wait.
-func (n *Names) fetch(ctx context.Context, ids []string) error {
+func (n *Names) fetch(ctx context.Context, ids []string) (err error) {
+	n.mu.Lock()
+	reader := n.reader
+	n.reader = nil
+	n.mu.Unlock()
+	ctx, span := tracing.Begin(tracing.Join(ctx, reader), "look up authors")
+	defer func() { span.End(err) }()
 	start := time.Now() // the wall clock: readers wait by it too
 	answer, refused, err := n.ask(ctx, ids)
 	if err == nil {
