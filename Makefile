@@ -37,6 +37,7 @@ check: ## what CI checks beside the tests: format, vet, lint, generated files, g
 	go -C deploy/bench-verify vet .
 	go -C deploy/rscheck-table vet .
 	go -C deploy/load/peers/zitadel vet .
+	go -C deploy/observability vet .
 	$(call tool,golangci-lint) run --allow-parallel-runners
 	@for s in user board; do go run ./resources/$$s openapi | cmp -s - resources/$$s/openapi.json || \
 	  { echo "resources/$$s/openapi.json is not what the code says: run 'make openapi'"; exit 1; }; done
@@ -44,6 +45,7 @@ check: ## what CI checks beside the tests: format, vet, lint, generated files, g
 	go -C deploy/bench-verify mod tidy -diff
 	go -C deploy/rscheck-table mod tidy -diff
 	go -C deploy/load/peers/zitadel mod tidy -diff
+	go -C deploy/observability mod tidy -diff
 	@mkdir -p bin && go run ./deploy/licences > bin/THIRD_PARTY.md
 	@cmp -s bin/THIRD_PARTY.md THIRD_PARTY.md || { echo "THIRD_PARTY.md is not what the modules say: run 'make licences'"; exit 1; }
 	@deploy/release/interfaces.sh > /dev/null
@@ -116,6 +118,9 @@ soak: ## steady load with restarts and clock steps for SOAK_DURATION (10m): noth
 
 revocation: ## the time from a token's revocation to its refusal by both services; OUT=FILE writes it as JSON
 	OUT=$(OUT) go run ./deploy/revocation
+
+observability: ## the dashboard and the alert rules, by Prometheus' own parser and engine (some minutes to compile the first time)
+	go -C deploy/observability test -count=1 .
 
 tools: ## compile the tools of the checks and tests into Go's build cache (some minutes the first time)
 	@for t in caddy/caddy gitleaks/gitleaks golangci-lint/golangci-lint govulncheck/govulncheck vulndb/indexdb oasdiff/oasdiff kubectl-validate/kubectl-validate cyclonedx-gomod/cyclonedx-gomod; do echo "$$t"; \

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bufio"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/maru-auth/maru/internal/freeport"
 	"github.com/maru-auth/maru/internal/testenv"
 )
 
@@ -36,7 +34,7 @@ func documentedMetrics(t *testing.T) map[string]map[string]metric {
 		t.Fatal(err)
 	}
 	all := map[string]map[string]metric{}
-	row := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (counter|gauge|histogram) \\| ([^|]*) \\| ([^|]*) \\|")
+	row := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (counter|gauge|histogram) \\|([^|]*)\\| ([^|]*) \\|")
 	for _, cells := range row.FindAllStringSubmatch(string(text), -1) {
 		one := metric{cells[2], map[string]bool{}}
 		for _, label := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(cells[3], -1) {
@@ -102,11 +100,7 @@ func TestEveryMetricIsDocumentedAndItsLabelsAreBounded(t *testing.T) {
 	at := map[string]string{}
 	var env []string
 	for program, prefix := range map[string]string{"authz-server": "AUTHZ", "user": "USER", "board": "BOARD", "client-demo": "DEMO"} {
-		port, _, err := freeport.Reserve()
-		if err != nil {
-			t.Fatal(err)
-		}
-		at[program] = fmt.Sprint("127.0.0.1:", port)
+		at[program] = "127.0.0.1:" + testenv.FreePort(t)
 		env = append(env, prefix+"_METRICS_LISTEN="+at[program])
 	}
 	r := start(t, 1, env...)

@@ -100,8 +100,8 @@ func TestOneTraceLeadsFromTheGatewayThroughTheServicesToTheirDatabases(t *testin
 		"Traceparent", "00-"+writing+"-00f067aa0ba902b7-01", "Tracestate", "secret=state-of-somebody", "Baggage", "secret=baggage-of-somebody").
 		decode(t, http.StatusCreated, &written)
 	want := []string{
-		"gateway: POST gateway", "board: POST /v1/boards/{board}/posts", "board: transaction", "board: INSERT posts",
-		"board: look up authors", "board: GET user", "gateway: GET gateway", "user: GET /v1/users", "user: SELECT profiles",
+		"gateway: POST gateway", "board: POST /v1/boards/{slug}/posts", "board: transaction", "board: INSERT posts",
+		"board: look up authors", "board: GET user", "gateway: GET gateway", "user: GET /v1/users", "user: SELECT people",
 	}
 	c.await(t, writing, want...)
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 )
 
@@ -102,12 +103,28 @@ func (q *queue) OnEnd(span sdk.ReadOnlySpan) {
 	if !span.SpanContext().IsSampled() {
 		return
 	}
+	if span.InstrumentationScope().Name != scope {
+		span = bare{span}
+	}
 	select {
 	case q.spans <- span:
 	default:
 		q.counts.WithLabelValues(dropped).Inc()
 	}
 }
+
+// bare is a span of a library that found the trace in the context, such as fosite: what it says
+// beside its name may be text of an error, or a parameter.
+type bare struct{ sdk.ReadOnlySpan }
+
+// Attributes implements sdk.ReadOnlySpan.
+func (bare) Attributes() []attribute.KeyValue { return nil }
+
+// Events implements sdk.ReadOnlySpan.
+func (bare) Events() []sdk.Event { return nil }
+
+// Status implements sdk.ReadOnlySpan.
+func (b bare) Status() sdk.Status { return sdk.Status{Code: b.ReadOnlySpan.Status().Code} }
 
 // ForceFlush implements sdk.SpanProcessor.
 func (q *queue) ForceFlush(ctx context.Context) error {

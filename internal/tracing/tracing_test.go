@@ -3,12 +3,17 @@ package tracing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 )
 
 func TestAStatementIsNamedByItsVerbAndItsFirstTable(t *testing.T) {
@@ -18,7 +23,7 @@ func TestAStatementIsNamedByItsVerbAndItsFirstTable(t *testing.T) {
 		`UPDATE grants SET active = false WHERE id = 'secret'`:                   "UPDATE grants",
 		`DELETE FROM posts WHERE id IN (SELECT id FROM comments)`:                "DELETE posts",
 		`WITH due AS (SELECT id FROM outbox) UPDATE outbox SET n = 1`:            "SELECT outbox",
-		`SELECT COUNT(*) FROM (SELECT 1 FROM posts) AS n`:                        "SELECT",
+		`SELECT COUNT(*) FROM (SELECT 1 FROM posts) AS n`:                        "SELECT posts",
 		`SHOW transaction_read_only`:                                             "SHOW",
 		`SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`: "SELECT clock_timestamp",
 		`SELECT x FROM "strange name" WHERE y = 'mina@example.org'`:              "SELECT",
@@ -98,5 +103,32 @@ func TestTracesAreSentOnlyIfTheEnvironmentNamesACollector(t *testing.T) {
 	t.Setenv("OTEL_SDK_DISABLED", "true")
 	if traces, err := start(); traces != nil || err != nil {
 		t.Errorf("disabled: %v, %v", traces, err)
+	}
+}
+
+func TestWhatALibraryAddsToATraceLosesAllButItsName(t *testing.T) {
+	exporter := tracetest.NewInMemoryExporter()
+	queue, err := newQueue(exporter, slog.New(slog.DiscardHandler), newCounts(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	traces := New(queue)
+	ctx, ours := Begin(traces.With(t.Context()), "work")
+	_, theirs := trace.SpanFromContext(ctx).TracerProvider().Tracer("a library").Start(ctx, "step")
+	theirs.SetAttributes(attribute.String("parameter", "secret"))
+	theirs.RecordError(errors.New("secret"))
+	theirs.SetStatus(codes.Error, "secret")
+	theirs.End()
+	ours.Set("kind", "known")
+	ours.End(nil)
+	if err := traces.provider.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	spans := exporter.GetSpans()
+	if len(spans) != 2 || spans[0].Name != "step" || spans[0].Status.Code != codes.Error || len(spans[1].Attributes) != 1 {
+		t.Errorf("%+v", spans)
+	}
+	if said := fmt.Sprintf("%+v", spans); strings.Contains(said, "secret") {
+		t.Error(said)
 	}
 }
