@@ -28,8 +28,7 @@ import (
 // gateway-cpu-us is the gateway's own processor time for a request, and x-direct the same as a
 // multiple of what client and upstream take together for a direct one.
 //
-// GATEWAY_CONFIG names another Caddyfile to compare with, and GATEWAY_ADMIN an address for
-// Caddy's profiles.
+// GATEWAY_CONFIG names another Caddyfile to compare with.
 func BenchmarkGateway(b *testing.B) {
 	path, err := caddy()
 	if err != nil {
@@ -40,7 +39,7 @@ func BenchmarkGateway(b *testing.B) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Request-Id", "BAR4WCUCTQ3YIXTVXVEO5OKJQ2")
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		io.WriteString(w, body) //nolint:errcheck // the client is gone
+		io.WriteString(w, body)
 	}))
 	defer upstream.Close()
 	direct := strings.TrimPrefix(upstream.URL, "http://")
@@ -89,7 +88,7 @@ func startGateway(b *testing.B, program, upstream string) (api string, pid int) 
 	}
 	log := filepath.Join(b.TempDir(), "log")
 	cmd := exec.Command(program, "run", "--config", config, "--adapter", "caddyfile")
-	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+b.TempDir(), "XDG_DATA_HOME="+b.TempDir(), "GATEWAY_LOG=file "+log,
+	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+b.TempDir(), "XDG_DATA_HOME="+b.TempDir(), "GOGC=400", "GATEWAY_LOG=file "+log,
 		"GATEWAY_ISSUER="+origins.Issuer, "GATEWAY_API="+origins.API, "GATEWAY_APP="+origins.App,
 		fmt.Sprintf("GATEWAY_OTHERS=http://:%d", ports.Redirect),
 		"GATEWAY_AUTHZ="+upstream, "GATEWAY_USER="+upstream, "GATEWAY_BOARD="+upstream, "GATEWAY_DEMO="+upstream)
@@ -97,8 +96,8 @@ func startGateway(b *testing.B, program, upstream string) (api string, pid int) 
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt) //nolint:errcheck // it has ended
-		cmd.Wait()                       //nolint:errcheck // it was told to
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
 	})
 	api = strings.TrimPrefix(origins.API, "http://")
 	for {
