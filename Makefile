@@ -24,8 +24,11 @@ test: ## all tests, the slowest ten of them, and what this machine had to leave 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go run ./deploy/suite -race -timeout 30m ./...
 
-e2e: ## only the end-to-end tests: the stack as processes, and the browser; E2E_STORM=1m kills replicas under load for longer than 20s
+e2e: ## only the end-to-end tests: the stack as processes, and the browser; E2E_STORM=2m kills and upgrades replicas under load for that long
 	go test -count=1 -timeout 20m -v ./deploy/e2e
+
+restarts: ## RESTARTS (1000) restarts of replicas of every program under load, which lose no request (some 25 minutes)
+	E2E_RESTARTS=$(or $(RESTARTS),1000) go test -count=1 -timeout 6h -v -run TestARestartOfAReplicaLosesNoRequest ./deploy/e2e
 
 interop: ## only the tests with others' clients, with oauth2-proxy too (some minutes to compile the first time); Node, Apache and Chromium where present
 	INTEROP_OAUTH2_PROXY=true go test -count=1 -timeout 20m -v ./deploy/interop

@@ -107,6 +107,7 @@ func startWith(t *testing.T, cfg stack.Config, replicas int) *running {
 		}
 	}
 	r := &running{ports: ports, dir: t.TempDir(), log: &log{requests: map[string]int{}}}
+	r.log.Keep = 32 << 20 // long runs log gigabytes
 	if cfg.Programs == (stack.Programs{}) {
 		cfg.Programs = p
 	}

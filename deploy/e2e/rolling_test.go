@@ -47,51 +47,65 @@ func programsBefore(t *testing.T) stack.Programs {
 func TestARollingUpgradeAndTheWayBackLoseNoRequest(t *testing.T) {
 	t.Parallel()
 	before, now := programsBefore(t), programsNow(t)
-	ports, err := stack.FreePorts(2)
-	if err := errors.Join(err, ports.DoubleServices()); err != nil {
-		t.Fatal(err)
-	}
-	databases := postgres(t)
-	env := append(slices.Clone(databases), "AUTHZ_REFRESH_GRACE=0s") // an answer that was lost ends the grant
-	for _, prefix := range []string{"AUTHZ_", "USER_", "BOARD_"} {
-		env = append(env, prefix+"SHUTDOWN_DELAY=3s")
-	}
-	r := startWith(t, stack.Config{Programs: before, Ports: ports, Env: env}, 2)
-	w := twoWriters(t, r)
+	r := twoOfEach(t, before)
+	w := twoWriters(t, r.running)
 	l := newLoad(t)
-	l.everything(t, r)
-	reader := service(t, r, bothServices)
+	l.everything(t, r.running)
+	reader := service(t, r.running, bothServices)
 	l.worker("a post of who changes their name", func() error { return ask("GET", w.post[w.renamed], reader, nil, nil) })
 
 	var long time.Duration
 	if text := os.Getenv("E2E_STORM"); text != "" {
+		var err error
 		if long, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	first := []string{"authz-server", "user", "board"}
-	second := []string{"authz-server-2", "user-2", "board-2"}
 	rounds := 0
 	for began := time.Now(); rounds == 0 || time.Since(began) < long; rounds++ {
-		r.replace(t, second, now) // which migrates under load, the first time
-		for i, setting := range databases {
+		r.replace(t, r.second, now) // which migrates under load, the first time
+		for i, setting := range r.databases {
 			_, databaseURL, _ := strings.Cut(setting, "=")
 			expand(t, databaseURL, 9000+10*rounds+i)
 		}
-		r.replace(t, first, before) // a restart, on a schema that this release, and one to come, have expanded
+		r.replace(t, r.first, before) // a restart, on a schema that this release, and one to come, have expanded
 		if rounds == 0 {
-			w.change(t, r)
+			w.change(t, r.running)
 		}
-		r.replace(t, first, now)
-		r.replace(t, second, before) // the way back
+		r.replace(t, r.first, now)
+		r.replace(t, r.second, before) // the way back
 	}
 	done, failed := l.end()
-	t.Logf("%d requests during %d replacements of processes, %d failed", done, rounds*4*len(first), len(failed))
+	t.Logf("%d requests during %d replacements of processes, %d failed", done, rounds*4*len(r.first), len(failed))
 	for _, what := range failed[:min(len(failed), 20)] {
 		t.Error(what)
 	}
-	w.arrived(t, r)
-	r.stop(t, append(first, second...)) // at once, not one after the other
+	w.arrived(t, r.running)
+	r.stop(t, append(r.first, r.second...)) // at once, not one after the other
+}
+
+// pairs is a stack on Postgres with two replicas of each program but the demo.
+type pairs struct {
+	*running
+	first, second []string // the names of the replicas
+	databases     []string // settings
+}
+
+// twoOfEach starts the stack, with settings that have a stop lose nothing, and an answer that was
+// lost end its grant.
+func twoOfEach(t *testing.T, programs stack.Programs) *pairs {
+	t.Helper()
+	ports, err := stack.FreePorts(2)
+	if err := errors.Join(err, ports.DoubleServices()); err != nil {
+		t.Fatal(err)
+	}
+	p := &pairs{first: []string{"authz-server", "user", "board"}, second: []string{"authz-server-2", "user-2", "board-2"}, databases: postgres(t)}
+	env := append(slices.Clone(p.databases), "AUTHZ_REFRESH_GRACE=0s")
+	for _, prefix := range []string{"AUTHZ_", "USER_", "BOARD_"} {
+		env = append(env, prefix+"SHUTDOWN_DELAY=3s") // the default
+	}
+	p.running = startWith(t, stack.Config{Programs: programs, Ports: ports, Env: env}, 2)
+	return p
 }
 
 func programsNow(t *testing.T) stack.Programs {
@@ -101,6 +115,53 @@ func programsNow(t *testing.T) stack.Programs {
 		t.Fatal(err)
 	}
 	return now
+}
+
+// This version has made the schema. The release before starts on it, goes on with the grants that
+// were made, and its commands do their work; what it makes, this version goes on with.
+func TestTheReleaseBeforeRunsOnThisSchemaAndItsCommandsToo(t *testing.T) {
+	t.Parallel()
+	before, now := programsBefore(t), programsNow(t)
+	each(t, func(t *testing.T, settings []string) {
+		r := startWith(t, stack.Config{Programs: now, Env: append(slices.Clone(settings), "AUTHZ_REFRESH_GRACE=0s")}, 1)
+		sample := sampleApp(t, r, everyScope...)
+		someone := newPerson(t, nil)
+		last := sample.signUp(someone).RefreshToken
+		goOn := func(who string) {
+			t.Helper()
+			var got tokens
+			call(t, "POST", r.Issuer+"/oauth2/token", "", refreshForm(last)).decode(t, http.StatusOK, &got)
+			last = got.Refresh
+			call(t, "GET", r.API+"/user/v1/me", got.Access, nil).decode(t, http.StatusOK, &struct{}{})
+			call(t, "POST", r.API+"/board/v1/boards/free/posts", got.Access, map[string]string{"title": who, "body": "b"}).
+				decode(t, http.StatusCreated, &struct{}{})
+			if got, err := sample.silently(someone); err != nil || got.Refresh == "" {
+				t.Errorf("%s: %v", who, err)
+			}
+		}
+		for i, programs := range []stack.Programs{before, now} {
+			name := []string{"the release before", "this version again"}[i]
+			for _, part := range []string{"authz-server", "user", "board"} {
+				if err := errors.Join(r.StopPart(part), r.LaunchFrom(part, programs)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.WaitReady(t.Context()); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			goOn(name)
+		}
+		for _, args := range [][]string{
+			{"user", "create", "--email", "new@example.com", "--name", "New", "--password-stdin"},
+			{"user", "set-role", "new@example.com", "moderator"},
+			{"user", "list"}, {"client", "list"}, {"keys", "list"}, {"keys", "rotate"}, {"mail", "list"}, {"logout", "list"}, {"stream", "list"},
+			{"invite", "create"}, {"user", "delete", "new@example.com", "--now"}, {"after-restore"},
+		} {
+			if out, err := r.AuthzFrom(t.Context(), before, "long-and-odd-"+rand.Text(), args...); err != nil {
+				t.Errorf("%q of the release before: %v %s", args, err, out)
+			}
+		}
+	})
 }
 
 // replace stops the parts, starts them from other programs, and returns when the gateway sends them

@@ -4,15 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/maru-auth/maru/internal/testenv"
 )
 
 // load makes requests in several goroutines until it is ended, and remembers each that failed.
@@ -68,58 +65,49 @@ func ask(method, address, token string, body, into any, headers ...string) error
 	return json.Unmarshal(a.Body, into)
 }
 
+// lost is how many requests have failed so far.
+func (l *load) lost() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.failed)
+}
+
 // end stops the load and returns how many requests it made, and what failed.
 func (l *load) end() (int64, []string) {
 	l.halt()
 	return l.done.Load(), l.failed
 }
 
+// Replicas of each program are told to stop by SIGTERM, as an orchestrator does it, and started
+// again, one of each program at a time: 18 of them, or as many as E2E_RESTARTS says.
 func TestARestartOfAReplicaLosesNoRequest(t *testing.T) {
 	t.Parallel()
-	restarts := 10
+	restarts := 18
 	if text := os.Getenv("E2E_RESTARTS"); text != "" { // for a long run by hand
 		var err error
 		if restarts, err = strconv.Atoi(text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	// no grace: an answer that was lost ends the grant
-	r := start(t, 2, append(postgres(t), "AUTHZ_SHUTDOWN_DELAY=2s", "AUTHZ_REFRESH_GRACE=0s")...)
-	sample := sampleApp(t, r, everyScope...)
+	r := twoOfEach(t, programsNow(t))
 	l := newLoad(t)
-	for range 3 {
-		last := sample.signUp(newPerson(t, nil)).RefreshToken
-		l.worker("refresh", func() error {
-			var got tokens
-			if err := ask(http.MethodPost, r.Issuer+"/oauth2/token", "", refreshForm(last), &got); err != nil {
-				return err
-			}
-			last = got.Refresh
-			return nil
-		})
-	}
-	for range 3 {
-		form := url.Values{"token": {"nothing"}, "client_id": {"sample-app"}}
-		l.worker("revoke", func() error { return ask(http.MethodPost, r.Issuer+"/oauth2/revoke", "", form, nil) })
-	}
+	l.everything(t, r.running)
 	l.worker("discovery", func() error { return ask(http.MethodGet, r.Issuer+"/.well-known/openid-configuration", "", nil, nil) })
 	l.worker("keys", func() error { return ask(http.MethodGet, r.Issuer+"/.well-known/jwks.json", "", nil, nil) })
 	l.worker("page", func() error { return ask(http.MethodGet, r.Issuer+"/login", "", nil, nil) })
 
-	for i := range restarts {
-		name := []string{"authz-server", "authz-server-2"}[i%2]
-		if err := r.StopPart(name); err != nil {
-			t.Error(err)
+	began, done := time.Now(), 0
+	for turn := 0; done < restarts; turn++ {
+		parts := [][]string{r.first, r.second}[turn%2]
+		r.replace(t, parts, programsNow(t))
+		if done += len(parts); done%150 == 0 { // who runs a thousand wants to see it go on
+			fmt.Fprintf(os.Stderr, "%d restarts in %s, %d requests, %d lost\n", done, time.Since(began).Round(time.Second), l.done.Load(), l.lost())
 		}
-		served := r.log.requestsOf(name)
-		if err := r.Launch(name); err != nil {
-			t.Fatal(err)
-		}
-		testenv.Eventually(t, name+" gets requests again", func() bool { return r.log.requestsOf(name) > served+20 })
 	}
-	done, failed := l.end()
-	t.Logf("%d requests during %d restarts, %d lost", done, restarts, len(failed))
+	requests, failed := l.end()
+	t.Logf("%d requests during %d restarts, %d lost", requests, done, len(failed))
 	for _, what := range failed[:min(len(failed), 20)] {
 		t.Error(what)
 	}
+	r.stop(t, append(r.first, r.second...))
 }

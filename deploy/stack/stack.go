@@ -273,8 +273,14 @@ func (s *Stack) prepare(ctx context.Context) error {
 // Authz runs a command of the authorization server, such as "keys", "rotate", with the settings of
 // the running one, and returns what it prints.
 func (s *Stack) Authz(ctx context.Context, stdin string, args ...string) (string, error) {
+	return s.AuthzFrom(ctx, s.cfg.Programs, stdin, args...)
+}
+
+// AuthzFrom is [Stack.Authz] with other programs than the stack's own, such as those of another
+// version.
+func (s *Stack) AuthzFrom(ctx context.Context, programs Programs, stdin string, args ...string) (string, error) {
 	part := s.parts[0]
-	cmd := exec.CommandContext(ctx, part.Program, args...)
+	cmd := exec.CommandContext(ctx, programs.AuthzServer, args...)
 	cmd.Env = part.Environment(s.cfg.Env)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, log strings.Builder

@@ -146,6 +146,8 @@ func (p *Program) Kill() {
 
 // Output is a buffer that one goroutine writes while others read. The zero value is empty.
 type Output struct {
+	Keep int // how many bytes of the end to keep at least; 0: all that is written
+
 	mu   sync.Mutex
 	text bytes.Buffer
 }
@@ -154,6 +156,9 @@ type Output struct {
 func (o *Output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.Keep > 0 && o.text.Len() > 2*o.Keep {
+		o.text.Next(o.text.Len() - o.Keep)
+	}
 	return o.text.Write(p)
 }
 
