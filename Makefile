@@ -18,6 +18,11 @@ run: ## run all of Maru on this machine, until Ctrl-C; settings: DEV_… (bin/de
 	@go build -o bin/dev ./deploy/dev
 	@exec bin/dev
 
+.PHONY: build
+build: ## the four programs, into bin; TAGS=libcrypto: sign by the system's OpenSSL 3 (Linux; the executables are dynamic)
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath $(if $(TAGS),-tags $(TAGS)) -o bin/ ./authz-server ./resources/user ./resources/board ./client-demo
+
 test: ## all tests, the slowest ten of them, and what this machine had to leave out
 	@status=0; go run ./deploy/suite -vet=off -timeout 20m ./... || status=$$?; go run ./internal/testenv/missing; exit $$status
 
@@ -42,6 +47,7 @@ check: ## what CI checks beside the tests: format, vet, lint, generated files, g
 	go -C deploy/load/peers/zitadel vet .
 	go -C deploy/observability vet .
 	$(call tool,golangci-lint) run --allow-parallel-runners
+	$(call tool,golangci-lint) run --allow-parallel-runners --build-tags libcrypto ./internal/libcrypto
 	@for s in user board; do go run ./resources/$$s openapi | cmp -s - resources/$$s/openapi.json || \
 	  { echo "resources/$$s/openapi.json is not what the code says: run 'make openapi'"; exit 1; }; done
 	go mod tidy -diff
@@ -83,6 +89,7 @@ openapi: ## write the OpenAPI documents anew from the code
 
 bench: ## benchmarks, those of tokens as ratios to a bare RSA-2048 operation
 	go test -run '^$$' -bench . -benchmem ./jwks/... ./authz-server/...
+	go test -tags libcrypto -run '^$$' -bench . ./internal/libcrypto
 
 bench-verify: ## jwks beside other libraries that verify tokens; OUT=FILE for JSON, README=jwks/README.md to write its table
 	@go -C deploy/bench-verify build -o ../../bin/bench-verify .
@@ -138,4 +145,5 @@ release: ## publish the release of the tag that is checked out; the workflow of 
 	SBOM=$(CURDIR)/deploy/release/sbom.sh goreleaser release --clean --release-notes=bin/notes.md
 
 image: ## the container image, named by IMAGE (maru)
-	docker build -f deploy/Dockerfile -t $(IMAGE) .
+	docker build -f deploy/Dockerfile -t $(IMAGE) --build-arg VERSION="$$(git describe --tags --always --dirty)" \
+	  --build-arg COMMIT="$$(git rev-parse HEAD)" --build-arg DATE="$$(TZ=UTC git show -s --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)" .

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +23,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/cli"
+	"github.com/maru-auth/maru/internal/libcrypto"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -53,7 +53,7 @@ type commands struct {
 	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, even while servers use it."`
 	AfterRestore afterRestoreCommand `cmd:"" help:"After you restored a backup, and before servers start: end all sessions and grants, and everything under way. Accounts, clients and keys stay as in the backup."`
 
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Version cli.Version `cmd:"" help:"Print the version, what it was built from, and what computes RSA."`
 }
 
 // program is what every command gets from its surroundings.
@@ -111,7 +111,7 @@ func (p *program) parser(ctx context.Context) (*kong.Kong, error) {
 		kong.Help(cli.Help(settingsOf)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(p),
+		kong.Bind(p, cli.RSA(libcrypto.Name)),
 	)
 }
 
@@ -213,20 +213,4 @@ func (p *program) ringConfig(s *store.Store, kek *keys.KEK, log *slog.Logger) ke
 		TokenLifetime:   max(p.settings.AccessTokenLifetime, p.settings.IDTokenLifetime),
 		RefreshLifetime: p.settings.RefreshAbsolute,
 	}
-}
-
-type versionCommand struct{}
-
-func (versionCommand) Run(p *program) error {
-	version, revision := "unknown", ""
-	if build, ok := debug.ReadBuildInfo(); ok {
-		version = build.Main.Version
-		for _, setting := range build.Settings {
-			if setting.Key == "vcs.revision" {
-				revision = " " + setting.Value
-			}
-		}
-	}
-	_, err := fmt.Fprintf(p.out, "authz-server %s%s\n", version, revision)
-	return err
 }

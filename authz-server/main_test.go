@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/libcrypto"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -166,6 +167,7 @@ func TestHelpAndVersionEndWell(t *testing.T) {
 	if out := c.must("version"); !strings.HasPrefix(out, "authz-server ") {
 		t.Error(out)
 	}
+	shows(t, c.must("version", "--json"), `"version": "`, `"rsa": "`+libcrypto.Name()+`"`)
 	c.refused([]string{"nonsense"}, "nonsense", "--help")
 	c.refused([]string{"--nonsense"}, "nonsense", "--help")
 }

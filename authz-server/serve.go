@@ -32,6 +32,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/libcrypto"
 	"github.com/maru-auth/maru/internal/tracing"
 )
 
@@ -54,6 +55,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 	return p.withDatabase(ctx, opts, func(s *store.Store) error {
 		p.prepare(s, log)
 		metrics := prometheus.NewRegistry()
+		libcrypto.Announce(log, metrics)
 		traces, err := tracing.Start(ctx, "authz-server", log, metrics)
 		if err != nil {
 			return cli.Usage(err)

@@ -11,10 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 	_ "time/tzdata" // people choose a time zone; the container image has no zone files
 
@@ -59,34 +56,28 @@ const defaultListen = "127.0.0.1:9400"
 // as %F0%9F%98%80.
 const maxForm = 256 << 10
 
-func main() {
-	cfg, err := parse(os.Args[1:])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "client-demo:", err)
-		os.Exit(cli.Misuse)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err = run(ctx, cfg)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "client-demo:", err)
-	}
-	os.Exit(cli.Status(err))
+// commands is the command line.
+type commands struct {
+	Serve   config      `cmd:"" default:"withargs" help:"Serve (the default)."`
+	Version cli.Version `cmd:"" help:"Print the version and what it was built from."`
 }
 
-// parse reads the settings from args and the environment.
-func parse(args []string) (cfg config, err error) {
-	parser, err := kong.New(&cfg,
+func main() { cli.Main("client-demo", "DEMO_", new(commands), options()...) }
+
+func options() []kong.Option {
+	return []kong.Option{
 		kong.Name("client-demo"),
-		kong.Description("The demo web app: log-in, profile, board, and a look at your tokens. It listens on "+
-			defaultListen+" unless --listen says otherwise."),
+		kong.Description("The demo web app: log-in, profile, board, and a look at your tokens. It listens on " +
+			defaultListen + " unless --listen says otherwise."),
 		kong.DefaultEnvars("DEMO"),
-	)
-	if err != nil {
-		return cfg, err
+		kong.Help(cli.Help(nil)),
+		kong.Bind(cli.RSA(func() string { return "go" })), // which go-jose verifies ID tokens by
 	}
-	_, err = cli.Parse(parser, "client-demo", "DEMO_", args, os.Environ())
-	return cfg, err
+}
+
+// Run serves until the program is told to stop.
+func (cfg *config) Run() error {
+	return cli.UntilStopped(func(ctx context.Context) error { return run(ctx, *cfg) })
 }
 
 // run serves the app until ctx ends. It starts without the issuer and the services: each is called

@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"go.uber.org/goleak"
+
+	"github.com/maru-auth/maru/internal/cli"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,6 +45,25 @@ func TestWrongSettingsStopTheProgramWithOneClearLine(t *testing.T) {
 	}
 }
 
+func TestVersionNeedsNoSettings(t *testing.T) {
+	var out bytes.Buffer
+	parser, err := kong.New(new(commands), append(options(), kong.Writers(&out, &out))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command, err := parser.Parse([]string{"version", "--json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Run(); err != nil {
+		t.Fatal(err)
+	}
+	var build cli.Build
+	if err := json.Unmarshal(out.Bytes(), &build); err != nil || build.Version == "" || build.RSA != "go" {
+		t.Errorf("%s, %v", out.String(), err)
+	}
+}
+
 func TestACookieKeyComesInEitherAlphabetOfBase64(t *testing.T) {
 	key := bytes.Repeat([]byte{0xfb, 0xff}, 16)
 	for _, text := range []string{base64.StdEncoding.EncodeToString(key) + "\n", base64.RawURLEncoding.EncodeToString(key)} {
@@ -51,6 +73,17 @@ func TestACookieKeyComesInEitherAlphabetOfBase64(t *testing.T) {
 	}
 }
 
+// parse reads the settings as the program does.
+func parse(args ...string) (config, error) {
+	var all commands
+	parser, err := kong.New(&all, options()...)
+	if err != nil {
+		return config{}, err
+	}
+	_, err = cli.Parse(parser, "client-demo", "DEMO_", args, os.Environ())
+	return all.Serve, err
+}
+
 func TestSettingsComeFromTheEnvironment(t *testing.T) {
 	for name, value := range map[string]string{"DEMO_ORIGIN": "http://localhost:1", "DEMO_ISSUER": "http://localhost:2",
 		"DEMO_CLIENT_ID": "c", "DEMO_CLIENT_SECRET": "s",
@@ -58,7 +91,7 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 		"DEMO_LISTEN": "127.0.0.1:0"} {
 		t.Setenv(name, value)
 	}
-	cfg, err := parse(nil)
+	cfg, err := parse()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +101,7 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 	}
 	t.Setenv("DEMO_ISSUER", "")
 	os.Unsetenv("DEMO_ISSUER")
-	if _, err := parse(nil); err == nil || !strings.Contains(err.Error(), "--issuer") {
+	if _, err := parse(); err == nil || !strings.Contains(err.Error(), "--issuer") {
 		t.Errorf("want an error that names --issuer, got %v", err)
 	}
 }

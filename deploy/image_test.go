@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 func TestTheImagesAreBareAndNotRoot(t *testing.T) {
@@ -27,7 +29,7 @@ func TestTheImagesAreBareAndNotRoot(t *testing.T) {
 		stages[stage] = append(stages[stage], strings.Join(words, " "))
 	}
 	build := strings.Join(stages["build"], "\n")
-	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "timetzdata",
+	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "timetzdata,libcrypto", "deploy/image-libraries.sh /libraries",
 		"./authz-server ./resources/user ./resources/board ./client-demo", "deploy/tools/caddy/go.mod"} {
 		if !strings.Contains(build, want) {
 			t.Errorf("the build has no %s", want)
@@ -49,6 +51,39 @@ func TestTheImagesAreBareAndNotRoot(t *testing.T) {
 			if !strings.Contains(strings.Join(lines, "\n"), "/out/"+executable+" ") {
 				t.Errorf("%s holds no %s", name, executable)
 			}
+		}
+	}
+}
+
+// The image has no loader's cache and nothing else that a system has: what image-libraries.sh copies
+// must do. The program is the test of the package that loads the library.
+func TestOpenSSLIsFoundInAnImageOfNothingElse(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 || !testenv.Libcrypto() {
+		testenv.Absent(t, "needs root, for chroot, and libcrypto.so.3 (libssl3)")
+	}
+	if _, err := exec.LookPath("dpkg-query"); err != nil {
+		t.Skip("the script is for Debian")
+	}
+	image := t.TempDir()
+	build := exec.Command("go", "test", "-c", "-tags", "timetzdata,libcrypto", "-trimpath", "-o", image+"/program", "../internal/libcrypto")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command("./image-libraries.sh", image, image+"/program").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	run := exec.Command("chroot", "--userspec=65532:65532", image, "/program", "-test.v", "-test.run", "TestTheLibraryIsUsed|TestSignaturesAreThoseOfGo")
+	run.Env = []string{"CI=true"} // nothing may be left out
+	out, err := run.CombinedOutput()
+	if err != nil || strings.Count(string(out), "--- PASS") != 2 {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, known := range []string{"libc6", "libssl3"} {
+		status, err := os.ReadFile(image + "/var/lib/dpkg/status.d/" + known)
+		if err != nil || !strings.Contains(string(status), "\nVersion: ") {
+			t.Errorf("a scanner does not learn the version of %s: %v", known, err)
 		}
 	}
 }

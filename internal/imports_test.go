@@ -77,7 +77,7 @@ var rules = []rule{
 	{"internal/tracing", nil},
 	{"internal/httpd", []string{"internal/tracing"}},
 	{"internal/libcrypto", nil},
-	{"internal/cli", []string{"internal/libcrypto"}},
+	{"internal/cli", nil},
 	{"internal/sqldb", []string{"internal/sqldb/internal/fault", "internal/tracing"}},
 	{"internal/sqldb/internal/fault", nil},
 	{"internal/sqldb/backup", []string{"internal/sqldb"}},
@@ -86,11 +86,11 @@ var rules = []rule{
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/freeport", "internal/testenv", "internal/testenv/program"}},
 	{"internal/apidocs", []string{"internal/httpd"}},
 	{"internal/rest", []string{"jwks", "jwks/events", "jwks/jose", "internal/apidocs", "internal/httpd", "internal/sqldb"}},
-	{"internal/service", []string{"jwks", "internal/cli", "internal/httpd", "internal/rest", "internal/sqldb", "internal/sqldb/backup", "internal/tracing"}},
+	{"internal/service", []string{"jwks", "internal/cli", "internal/httpd", "internal/libcrypto", "internal/rest", "internal/sqldb", "internal/sqldb/backup", "internal/tracing"}},
 	{"internal/service/servicetest", []string{"internal/service", "internal/sqldb/sqldbtest", "internal/testenv", "jwks/jwkstest", "jwks/rscheck/attack"}},
 	{"internal", nil},
 
-	{"authz-server", []string{"authz-server/internal/...", "internal/cli", "internal/httpd", "internal/sqldb", "internal/sqldb/backup", "internal/tracing"}},
+	{"authz-server", []string{"authz-server/internal/...", "internal/cli", "internal/httpd", "internal/libcrypto", "internal/sqldb", "internal/sqldb/backup", "internal/tracing"}},
 	// The authorization server, from what it stands on to what puts it together.
 	authz("opaque", ""),
 	authz("cache", ""),

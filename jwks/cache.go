@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/jwks/internal/keycache"
+	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Defaults of CacheConfig.
@@ -55,6 +56,11 @@ type CacheConfig struct {
 	// long as one in memory would be. Several processes may share a file.
 	// Empty: none.
 	File string
+
+	// RSA verifies what the RSA keys signed, for a program that has a faster
+	// library than crypto/rsa: tokens, status lists and events alike. Nil:
+	// crypto/rsa does.
+	RSA jose.RSAVerifier
 
 	// Log gets the fetches that fail, at level warn, those that change the
 	// set, at level info, and keys left out. Never any part of a token. Nil:

@@ -17,7 +17,6 @@ import (
 	_ "crypto/sha512"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 )
 
@@ -57,16 +56,6 @@ func Name() string {
 func Problem() error {
 	_, err := load()
 	return err
-}
-
-// Log writes what computes, for the start of a program: as a warning if that is not what the
-// program was built for.
-func Log(log *slog.Logger) {
-	if err := Problem(); err != nil {
-		log.Warn("RSA is computed by Go, more slowly than this program was built for", "rsa", Name(), "error", err)
-		return
-	}
-	log.Info("RSA", "rsa", Name())
 }
 
 // A Signer signs with one private key. It is safe for concurrent use; OpenSSL's copy of the key is
@@ -153,6 +142,15 @@ func NewVerifier(public *rsa.PublicKey, scheme Scheme) *Verifier {
 		v.handle, _ = lib.verifying(public, scheme) // a key that it cannot read is left to Go
 	}
 	return v
+}
+
+// Verification returns the Verify method of a [Verifier], or nil if Go would do its work: it is a
+// jose.RSAVerifier.
+func Verification(public *rsa.PublicKey, hash crypto.Hash, pss bool) func(digest, signature []byte) bool {
+	if v := NewVerifier(public, Scheme{hash, pss}); v.handle != nil {
+		return v.Verify
+	}
+	return nil
 }
 
 // Verify says whether the signature is the key's for the digest.

@@ -265,7 +265,7 @@ func (h *handle) newContext() *context {
 	done := ok(purego.SyscallN(h.init, address)) &&
 		ok(purego.SyscallN(l.padding, address, padding)) &&
 		ok(purego.SyscallN(l.digest, address, l.hashes[h.scheme.Hash])) &&
-		(!h.scheme.PSS || ok(purego.SyscallN(l.saltBytes, address, uintptr(salt)))) //nolint:gosec // C's int -1
+		(!h.scheme.PSS || ok(purego.SyscallN(l.saltBytes, address, uintptr(salt))))
 	if !done {
 		_, _, _ = purego.SyscallN(l.freeContext, address)
 		return nil

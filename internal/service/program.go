@@ -15,6 +15,7 @@ import (
 
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/libcrypto"
 	"github.com/maru-auth/maru/internal/rest"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/tracing"
@@ -37,6 +38,7 @@ type Commands[S any] struct {
 	Serve   S              `cmd:"" default:"withargs" help:"Serve (the default)."`
 	Backup  BackupCommand  `cmd:"" help:"Copy an SQLite database to a file, also while the service uses it."`
 	Openapi OpenAPICommand `cmd:"" help:"Print the OpenAPI document of the service and exit."`
+	Version cli.Version    `cmd:"" help:"Print the version, what it was built from, and what computes RSA."`
 }
 
 // OpenAPICommand is the command "openapi".
@@ -71,7 +73,7 @@ func (p Program) Options() []kong.Option {
 			"of the same name with the prefix " + p.prefix() + "_."),
 		kong.DefaultEnvars(p.prefix()),
 		kong.Vars{"database_url": "sqlite:data/" + p.Name + ".db", "audience": "http://localhost:8000/" + p.Name},
-		kong.Bind(p.Document),
+		kong.Bind(p.Document, cli.RSA(libcrypto.Name)),
 		kong.Help(cli.Help(nil)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.PostBuild(p.setListen),
@@ -128,6 +130,7 @@ func (p Program) Serve(
 		Issuer: settings.Issuer, Audience: settings.Audience, Docs: settings.DocsClientID,
 		Log: settings.Logger(), Metrics: metrics, Calls: httpd.NewCalls(metrics),
 	}}
+	libcrypto.Announce(process.Log, process.Metrics)
 	traces, err := tracing.Start(ctx, p.Name, process.Log, metrics)
 	if err != nil {
 		return cli.Usage(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/internal/httpd"
+	"github.com/maru-auth/maru/internal/libcrypto"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/jwks"
 )
@@ -52,7 +53,7 @@ func (s Settings) Database() sqldb.Options {
 // Verifier returns the verifier of the service's tokens, the cache of the issuer's keys, and these
 // but for those that it withdrew. Keys and status lists are kept fresh until ctx ends; the issuer need not be up.
 func (s Settings) Verifier(ctx context.Context, log *slog.Logger) (*jwks.Verifier, *jwks.Cache, jwks.KeySource, error) {
-	keys, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: s.Issuer, JWKSURL: s.JWKSURL, File: s.JWKSCache, Log: log})
+	keys, err := jwks.NewCache(ctx, jwks.CacheConfig{Issuer: s.Issuer, JWKSURL: s.JWKSURL, File: s.JWKSCache, RSA: libcrypto.Verification, Log: log})
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("settings --issuer, --jwks-url and --jwks-cache-file: %w", err)
 	}

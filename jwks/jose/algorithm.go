@@ -16,6 +16,7 @@ import (
 // to verify with a key that fits.
 type algorithm struct {
 	hash   crypto.Hash // zero: the message itself is signed
+	pss    bool        // it is RSASSA-PSS
 	fits   func(public crypto.PublicKey) bool
 	verify func(public crypto.PublicKey, hash crypto.Hash, digest, signature []byte) bool
 }
@@ -23,17 +24,17 @@ type algorithm struct {
 // algorithms has every algorithm that can be allowed: signatures by a private
 // key only. Neither "none" nor a keyed hash can ever be.
 var algorithms = map[string]algorithm{
-	"RS256":   {crypto.SHA256, isRSA, verifyPKCS1v15},
-	"RS384":   {crypto.SHA384, isRSA, verifyPKCS1v15},
-	"RS512":   {crypto.SHA512, isRSA, verifyPKCS1v15},
-	"PS256":   {crypto.SHA256, isRSA, verifyPSS},
-	"PS384":   {crypto.SHA384, isRSA, verifyPSS},
-	"PS512":   {crypto.SHA512, isRSA, verifyPSS},
-	"ES256":   {crypto.SHA256, isEC(elliptic.P256()), verifyECDSA},
-	"ES384":   {crypto.SHA384, isEC(elliptic.P384()), verifyECDSA},
-	"ES512":   {crypto.SHA512, isEC(elliptic.P521()), verifyECDSA},
-	"EdDSA":   {0, isEd25519, verifyEd25519},
-	"Ed25519": {0, isEd25519, verifyEd25519}, // RFC 9864's name for it
+	"RS256":   {crypto.SHA256, false, isRSA, verifyPKCS1v15},
+	"RS384":   {crypto.SHA384, false, isRSA, verifyPKCS1v15},
+	"RS512":   {crypto.SHA512, false, isRSA, verifyPKCS1v15},
+	"PS256":   {crypto.SHA256, true, isRSA, verifyPSS},
+	"PS384":   {crypto.SHA384, true, isRSA, verifyPSS},
+	"PS512":   {crypto.SHA512, true, isRSA, verifyPSS},
+	"ES256":   {crypto.SHA256, false, isEC(elliptic.P256()), verifyECDSA},
+	"ES384":   {crypto.SHA384, false, isEC(elliptic.P384()), verifyECDSA},
+	"ES512":   {crypto.SHA512, false, isEC(elliptic.P521()), verifyECDSA},
+	"EdDSA":   {0, false, isEd25519, verifyEd25519},
+	"Ed25519": {0, false, isEd25519, verifyEd25519}, // RFC 9864's name for it
 }
 
 // SameAlgorithm says whether two names mean one algorithm: they are equal, or
@@ -93,19 +94,19 @@ func CheckAlgorithms(names []string) error {
 	return nil
 }
 
-// verifies says whether signature is the public key's for the message.
-func (a algorithm) verifies(public crypto.PublicKey, message, signature []byte) bool {
+// digest returns what is signed of a message: its hash, or the message itself.
+func (a algorithm) digest(message []byte) []byte {
 	switch a.hash {
 	case crypto.SHA256:
 		digest := sha256.Sum256(message)
-		return a.verify(public, a.hash, digest[:], signature)
+		return digest[:]
 	case crypto.SHA384:
 		digest := sha512.Sum384(message)
-		return a.verify(public, a.hash, digest[:], signature)
+		return digest[:]
 	case crypto.SHA512:
 		digest := sha512.Sum512(message)
-		return a.verify(public, a.hash, digest[:], signature)
+		return digest[:]
 	default:
-		return a.verify(public, a.hash, message, signature)
+		return message
 	}
 }

@@ -100,13 +100,13 @@ func (t *JWT) VerifiedBy(key Key) (payload []byte, ok bool) {
 	if !key.Fits(t.Algorithm) {
 		return nil, false
 	}
-	algo := algorithms[t.Algorithm]
-	if algo.hash == crypto.SHA256 && t.digest != nil {
-		ok = algo.verify(key.public, algo.hash, t.digest[:], t.signature)
+	var digest []byte
+	if algo := algorithms[t.Algorithm]; algo.hash == crypto.SHA256 && t.digest != nil {
+		digest = t.digest[:]
 	} else {
-		ok = algo.verifies(key.public, []byte(t.message), t.signature)
+		digest = algo.digest([]byte(t.message))
 	}
-	if !ok {
+	if !key.verifies(t.Algorithm, digest, t.signature) {
 		return nil, false
 	}
 	return t.payload, true

@@ -30,7 +30,8 @@ type Key struct {
 	id         string
 	algorithm  string // empty: any that fits the key's type
 	public     crypto.PublicKey
-	thumbprint string // of public
+	thumbprint string        // of public
+	rsa        *rsaFunctions // nil: crypto/rsa
 }
 
 // NewKey returns the public half of a key that you sign with, for one
@@ -66,7 +67,7 @@ func (k Key) Fits(alg string) bool {
 // Verifies says whether a signature of the message is the key's, by an
 // algorithm that it Fits. For a JWT use [JWT.VerifiedBy].
 func (k Key) Verifies(alg string, message, signature []byte) bool {
-	return k.Fits(alg) && algorithms[alg].verifies(k.public, message, signature)
+	return k.Fits(alg) && k.verifies(alg, algorithms[alg].digest(message), signature)
 }
 
 // Thumbprint returns the thumbprint of the key (RFC 7638) with SHA-256, in

@@ -93,7 +93,7 @@ func newKey(alg string, private crypto.Signer) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &key{kid: public.ID(), alg: alg, private: private, public: public, jwk: jwk, headers: &sync.Map{}}
+	k := &key{kid: public.ID(), alg: alg, private: private, public: public.VerifyingBy(libcrypto.Verification), jwk: jwk, headers: &sync.Map{}}
 	switch alg {
 	case RS256:
 		k.rsa = libcrypto.NewSigner(private.(*rsa.PrivateKey), libcrypto.RS256)

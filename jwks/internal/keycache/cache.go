@@ -57,6 +57,8 @@ type Config struct {
 
 	File string
 
+	RSA jose.RSAVerifier
+
 	Log *slog.Logger
 }
 

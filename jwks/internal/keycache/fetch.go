@@ -31,6 +31,7 @@ type fetcher struct {
 	client     *http.Client
 	ownClient  bool
 	keepRaw    bool
+	rsa        jose.RSAVerifier
 	issuer     string // empty: no discovery
 	minRefresh time.Duration
 	maxRefresh time.Duration
@@ -51,7 +52,7 @@ type fetchedSet struct {
 }
 
 func newFetcher(cfg Config, log *slog.Logger) (*fetcher, error) {
-	f := &fetcher{minRefresh: cfg.MinRefresh, maxRefresh: cfg.MaxRefresh, url: cfg.JWKSURL, keepRaw: cfg.File != ""}
+	f := &fetcher{minRefresh: cfg.MinRefresh, maxRefresh: cfg.MaxRefresh, url: cfg.JWKSURL, keepRaw: cfg.File != "", rsa: cfg.RSA}
 	setting, where := "JWKSURL", cfg.JWKSURL
 	if where == "" {
 		f.issuer = cfg.Issuer
@@ -185,7 +186,7 @@ func (f *fetcher) fetchKeys(ctx context.Context) (fetchedSet, error) {
 	if !said {
 		lifetime = defaultLifetime
 	}
-	set := fetchedSet{keys: keys, lifetime: f.bound(lifetime)}
+	set := fetchedSet{keys: keys.VerifyingBy(f.rsa), lifetime: f.bound(lifetime)}
 	if f.keepRaw {
 		set.raw = body
 	}

@@ -130,7 +130,7 @@ func (c *Cache) loadSaved(now time.Time) {
 		return
 	}
 	lifetime := c.fetcher.bound(set.lifetime)
-	held := &heldSet{set.keys, fetched.Add(lifetime + c.cfg.MaxStale), fetched}
+	held := &heldSet{set.keys.VerifyingBy(c.cfg.RSA), fetched.Add(lifetime + c.cfg.MaxStale), fetched}
 	if !now.Before(held.usableTill) {
 		c.log.Info("the saved key set is too old", "file", c.saved.path, "fetched", fetched)
 		return
