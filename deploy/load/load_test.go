@@ -101,3 +101,18 @@ func TestAFailedRequestFailsTheRun(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestTheSizingIsThatOfTheDearestWholeLogIn(t *testing.T) {
+	r := Report{Units: Units{Hash: 30}, Rows: []Row{
+		{Scenario: "journey", Engine: "sqlite", Way: "direct", PerCore: 25},
+		{Scenario: "journey", Engine: "postgres", Way: "gateway", PerCore: 20}, // 50 ms each
+		{Scenario: "login", PerCore: 1},
+	}}
+	const want = "(postgres, gateway) takes 50.0 ms of a processor, of which the password's hash 30.0 ms: 8.3 processors are busy all the time, so plan 12,"
+	if got := r.sizing(); !strings.Contains(got, want) {
+		t.Errorf("%q, want %q in it", got, want)
+	}
+	if got := (&Report{}).sizing(); got != "" {
+		t.Errorf("%q without a log-in", got)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -290,7 +291,33 @@ func (r *Report) markdown() string {
 	for _, m := range r.Memory {
 		fmt.Fprintf(&b, "| %s | %s | %.0f | %.0f |\n", m.Program, m.Engine, float64(m.Rest)/1e6, float64(m.Peak)/1e6)
 	}
+	b.WriteString(r.sizing())
 	return b.String()
+}
+
+// Of the sizing.
+const (
+	loginsAMinute = 10_000
+	roomLeft      = 0.7 // how busy processors may be planned to be
+)
+
+// sizing says how many processors the log-ins of a busy minute need, by the dearest way that was
+// measured. Empty: no whole log-in was.
+func (r *Report) sizing() string {
+	var most *Row
+	for i := range r.Rows {
+		if row := &r.Rows[i]; row.Scenario == "journey" && row.PerCore > 0 && (most == nil || row.PerCore < most.PerCore) {
+			most = row
+		}
+	}
+	if most == nil {
+		return ""
+	}
+	each := 1000 / most.PerCore
+	return fmt.Sprintf("\n%d log-ins a minute are %.0f a second. A whole one (%s, %s) takes %.1f ms of a processor, of which the password's hash %.1f ms: "+
+		"%.1f processors are busy all the time, so plan %.0f, to have them %.0f %% busy.\n",
+		loginsAMinute, loginsAMinute/60.0, most.Engine, most.Way, each, r.Units.Hash,
+		loginsAMinute/60.0*each/1000, math.Ceil(loginsAMinute/60.0*each/1000/roomLeft), 100*roomLeft)
 }
 
 func (r *Report) writeJSON(file string) error {

@@ -54,7 +54,8 @@ const (
 )
 
 // BuildWithClocks builds the programs so that their wall clocks can be stepped, in dir. clocks is
-// the folder of the files that do so. It takes as long as to build everything for the first time.
+// the folder of the files that do so. The first time takes as long as to build everything anew; the
+// changed Go stays in bin/soak, because a build cache knows packages by where their Go is.
 func BuildWithClocks(ctx context.Context, root, dir, tags string) (programs stack.Programs, clocks string, err error) {
 	env := exec.CommandContext(ctx, "go", "env", "GOROOT")
 	env.Dir = root
@@ -63,11 +64,18 @@ func BuildWithClocks(ctx context.Context, root, dir, tags string) (programs stac
 		return programs, "", err
 	}
 	goroot := strings.TrimSpace(string(out))
-	own, clocks := filepath.Join(dir, "go"), filepath.Join(dir, "clocks")
+	clocks = filepath.Join(dir, "clocks")
 	if err := os.MkdirAll(clocks, 0o700); err != nil {
 		return programs, "", err
 	}
-	if err := steppable(goroot, own); err != nil {
+	own, err := filepath.Abs(filepath.Join(root, "bin", "soak", "go"))
+	if err == nil {
+		err = os.RemoveAll(own)
+	}
+	if err == nil {
+		err = steppable(goroot, own)
+	}
+	if err != nil {
 		return programs, "", err
 	}
 	overlay, err := addClock(root, dir, clocks)

@@ -29,7 +29,7 @@ type Growth struct {
 // How much may grow. A garbage collector's heap breathes, and caches that have a bound fill up.
 const (
 	memoryPart     = 0.25     // of the mean
-	memoryLeast    = 24 << 20 // bytes
+	memoryLeast    = 48 << 20 // bytes
 	goroutinesPart = 0.25
 	goroutineLeast = 40
 )
