@@ -325,7 +325,7 @@ func (r *Report) writeJSON(file string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // G306: figures for everybody
+	return os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
 func (r *Report) writeInto(file string) error {

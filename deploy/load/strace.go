@@ -27,14 +27,17 @@ func watchSyncs(ctx context.Context, pids []int, do func() error) (calls int64, 
 	for _, pid := range pids {
 		args = append(args, "-p", strconv.Itoa(pid))
 	}
-	cmd := exec.CommandContext(ctx, strace, args...) //nolint:gosec // G204: numbers
+	cmd := exec.CommandContext(ctx, strace, args...)
 	said := &attached{want: len(pids), all: make(chan struct{})}
 	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		return 0, errNoStrace
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // the signal that ends it is no news
+		close(ended)
+	}()
 	select {
 	case <-said.all:
 	case <-ended: // it may not

@@ -59,7 +59,7 @@ func BuildWith(ctx context.Context, root, dir, command string, env []string, fla
 		return Programs{}, err
 	}
 	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
-	cmd := exec.CommandContext(ctx, command, append(args, programs...)...) //nolint:gosec // G204: the caller's
+	cmd := exec.CommandContext(ctx, command, append(args, programs...)...)
 	cmd.Dir, cmd.Env = root, append(os.Environ(), env...)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return Programs{}, fmt.Errorf("%s build: %w\n%s", command, err, bytes.TrimSpace(said))

@@ -20,12 +20,12 @@ const precision = 6
 // bucket returns the index for a duration: below 64 ns one of its own for each, then 64 for each
 // power of two.
 func bucket(d time.Duration) int {
-	n := uint64(max(d, 0)) //nolint:gosec // G115: not negative
+	n := uint64(max(d, 0))
 	if n < 1<<precision {
-		return int(n) //nolint:gosec // G115: below 64
+		return int(n)
 	}
 	shift := bits.Len64(n) - precision - 1
-	return (shift+1)<<precision + int(n>>shift) - 1<<precision //nolint:gosec // G115: below 128
+	return (shift+1)<<precision + int(n>>shift) - 1<<precision
 }
 
 // upper returns the largest duration of a bucket.

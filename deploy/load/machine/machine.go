@@ -33,7 +33,7 @@ func This() Machine {
 
 // line returns the value of the first line of that name.
 func line(file, name string) string {
-	text, err := os.ReadFile(file) //nolint:gosec // G304: below /proc
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return ""
 	}
@@ -65,7 +65,7 @@ func (m Machine) String() string {
 // WriteBetween replaces what a file has between the marks of a name, which are lines: <!-- NAME: from
 // here --> and <!-- NAME: to here -->.
 func WriteBetween(file, name, text string) error {
-	content, err := os.ReadFile(file) //nolint:gosec // G304: the caller names the file
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -75,5 +75,5 @@ func WriteBetween(file, name, text string) error {
 	if !began || !ended {
 		return errors.New(file + " has no marks for the table of " + name)
 	}
-	return os.WriteFile(file, slices.Concat(before, begin, []byte("\n"+strings.TrimSpace(text)+"\n\n"), end, after), 0o644) //nolint:gosec // G306: a README
+	return os.WriteFile(file, slices.Concat(before, begin, []byte("\n"+strings.TrimSpace(text)+"\n\n"), end, after), 0o644)
 }

@@ -93,5 +93,5 @@ func (r *Report) writeJSON(file string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // G306: figures for everybody
+	return os.WriteFile(file, append(text, '\n'), 0o644)
 }

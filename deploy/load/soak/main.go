@@ -92,7 +92,7 @@ func run(ctx context.Context, cfg config, out io.Writer) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(cfg.Out, append(text, '\n'), 0o644); err != nil { //nolint:gosec // G306: figures for everybody
+		if err := os.WriteFile(cfg.Out, append(text, '\n'), 0o644); err != nil {
 			return err
 		}
 	}
