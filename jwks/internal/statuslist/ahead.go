@@ -76,7 +76,7 @@ func (f *Follower) followNewest() error {
 		}
 		l.use(f.cfg.Now())
 		if l.held.Load() == nil {
-			l.want(true)
+			_, _ = l.want(true) // nobody waits for it
 		}
 	}
 	return nil
