@@ -195,7 +195,10 @@ func (r *replica) behind(position, ageMicros int64) time.Duration {
 	if ageMicros < 0 { // it has replayed nothing since its start
 		age = r.maxLag + time.Second
 	}
-	return max(age, 0)
+	if len(r.samples) == 0 {
+		return max(age, 0)
+	}
+	return max(age, now.Sub(r.samples[0].at)) // whatever the replica's clock says
 }
 
 // state is how far the replica is behind, and why it is not used, or nil.

@@ -329,7 +329,8 @@ func (db *DB) row(ctx context.Context, p *pool, writes bool, query string, args 
 	return r
 }
 
-// All runs a statement that only reads, and returns what scan makes of each row.
+// All runs a statement that reads, or that writes and has a RETURNING, and returns what scan makes
+// of each row.
 func All[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, error), query string, args ...any) ([]T, error) {
 	span := db.observe(ctx, query, args)
 	all, err := read(ctx, db, scan, query, args)
@@ -359,12 +360,16 @@ func read[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, erro
 	}
 	var done func()
 	var err error
-	if q := db.prepared(ctx, query); q != nil {
+	on, writes := db.read, changes(query)
+	if writes {
+		on = db.write
+	}
+	if q := db.prepared(ctx, query); q != nil && !writes {
 		done, err = db.sendPrepared(ctx, q, func(ctx context.Context) error {
 			return read(q.QueryContext(ctx, args...)) //nolint:sqlclosecheck,rowserrcheck // read does both
 		})
 	} else {
-		done, err = db.send(ctx, db.read, false, func(ctx context.Context, on querier) error {
+		done, err = db.send(ctx, on, writes, func(ctx context.Context, on querier) error {
 			return read(on.QueryContext(ctx, query, args...)) //nolint:sqlclosecheck,rowserrcheck // read does both
 		})
 	}
@@ -373,6 +378,15 @@ func read[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, erro
 	}
 	done()
 	return all, nil
+}
+
+// changes says whether a statement writes. What was lost of such a one is not repeated unseen.
+func changes(query string) bool {
+	switch verb, _, _ := strings.Cut(strings.TrimSpace(query), " "); verb {
+	case "DELETE", "INSERT", "UPDATE":
+		return true
+	}
+	return false
 }
 
 // Micros is t as the database keeps it: unix microseconds in a BIGINT. The zero time is 0.

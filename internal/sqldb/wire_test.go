@@ -2,6 +2,7 @@ package sqldb_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"testing"
 
@@ -67,6 +68,38 @@ func TestATransactionThatWasUndoneIsRepeatedAndNoOther(t *testing.T) {
 		if _, err := write(); err != nil {
 			t.Errorf("after %s: %v", fault.code, err)
 		}
+	}
+}
+
+// A removal that returns what it removed is not lost when the connection breaks after it, which a new
+// transaction would hide.
+func TestATransactionWhoseFirstStatementRemovedRowsDoesNotGoOnWithoutIt(t *testing.T) {
+	db, w := throughWire(t)
+	for _, id := range []string{"removed", "kept"} {
+		if _, err := insert(t.Context(), db, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Fail(&sqldbtest.Fault{Text: "update things", Lost: true, Times: 1})
+	err := db.Tx(t.Context(), func(ctx context.Context) error {
+		gone, err := sqldb.All(ctx, db, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) },
+			`DELETE FROM things WHERE id = $1 RETURNING id`, "removed")
+		if err != nil {
+			return err
+		}
+		if len(gone) != 1 {
+			t.Errorf("removed %v", gone)
+		}
+		_, err = db.Exec(ctx, `UPDATE things SET n = n + 1 WHERE id = $1`, "kept")
+		return err
+	})
+	w.Fail(nil)
+	left, countErr := count(t.Context(), db, "things")
+	if countErr != nil {
+		t.Fatal(countErr)
+	}
+	if err == nil && left != 1 || err != nil && left != 2 {
+		t.Errorf("the transaction ends with %v, and %d of two rows are left", err, left)
 	}
 }
 
