@@ -186,13 +186,6 @@ func TestEveryReleaseHasNotes(t *testing.T) {
 	if len(versions) == 0 {
 		t.Fatal("CHANGELOG.md has no version")
 	}
-	last, err := os.ReadFile("last-release")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if tag, _, _ := strings.Cut(string(last), " "); tag != "v"+string(versions[0][1]) {
-		t.Errorf("CHANGELOG.md's newest version is %s, and last-release says %s", versions[0][1], tag)
-	}
 	notes := func(version string) (string, error) {
 		out, err := exec.CommandContext(t.Context(), "sh", "release/notes.sh", version).Output()
 		return string(out), err

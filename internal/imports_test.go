@@ -75,7 +75,7 @@ var rules = []rule{
 	{"internal/testenv/testkey", nil},
 	{"internal/discovery", []string{"jwks/jose"}},
 	{"internal/tracing", nil},
-	{"internal/httpd", []string{"internal/tracing"}},
+	{"internal/httpd", []string{"internal/cli", "internal/tracing"}},
 	{"internal/libcrypto", nil},
 	{"internal/cli", nil},
 	{"internal/sqldb", []string{"internal/sqldb/internal/fault", "internal/tracing"}},

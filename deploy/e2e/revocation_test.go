@@ -186,7 +186,7 @@ func TestAWithdrawnKeyIsRefusedInTimeAlsoWhileUnknownKeysFloodTheServices(t *tes
 	t.Parallel()
 	r := start(t, 2, postgres(t)...)
 	old := service(t, r, bothServices)
-	flood := &load{stop: make(chan struct{})}
+	flood := newLoad(t)
 	r.atEach(func(name, address string) {
 		until(t, address, old, http.StatusOK)
 		flood.worker(name, func() error {

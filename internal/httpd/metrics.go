@@ -1,8 +1,8 @@
 package httpd
 
 import (
+	"cmp"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/maru-auth/maru/internal/cli"
 )
 
 // meters are the metrics of an HTTP server. What a caller can choose is no label: a method, a path
@@ -114,18 +116,10 @@ func (w *statusRecorder) routeOf(r *http.Request) string {
 
 // newBuildInfo says which program runs.
 func newBuildInfo() prometheus.Collector {
-	version, revision, golang := "unknown", "unknown", "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version, golang = info.Main.Version, info.GoVersion
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
-				revision = setting.Value
-			}
-		}
-	}
+	build := cli.NewBuild(func() string { return "" }) // what computes RSA is a metric of its own
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "maru_build_info", Help: "1; its labels say which program runs.",
-		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": golang},
+		ConstLabels: prometheus.Labels{"version": build.Version, "revision": cmp.Or(build.Commit, "unknown"), "goversion": build.Go},
 	}, func() float64 { return 1 })
 }
 

@@ -126,8 +126,10 @@ func Call(r *http.Request, somebody string, propagate bool) (*http.Request, *Spa
 	}
 	ctx, span := start(ctx, r.Method+" "+somebody, trace.SpanKindClient)
 	if span != nil {
-		span.of.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("peer.service", somebody),
-			attribute.String("server.address", r.URL.Hostname()))
+		span.of.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("peer.service", somebody))
+		if propagate { // who else chose the address, chose what it says
+			span.of.SetAttributes(attribute.String("server.address", r.URL.Hostname()))
+		}
 	}
 	if propagate {
 		r = r.Clone(ctx)

@@ -34,8 +34,7 @@ func (t turns) leave() { <-t }
 
 // Together runs two functions that sign: side by side if both would get a turn at once, each on a
 // processor of its own, and else one after the other, the second only if the first succeeds. It
-// returns when neither runs any more. The error is that of a, or else that of b, which must not
-// panic.
+// returns when neither runs any more. The error is that of a, or else that of b.
 func (k *Ring) Together(a, b func() error) error {
 	if cap(k.turns)-len(k.turns) < 2 {
 		if err := a(); err != nil {
@@ -43,7 +42,21 @@ func (k *Ring) Together(a, b func() error) error {
 		}
 		return b()
 	}
-	beside := make(chan error, 1)
-	go func() { beside <- b() }()
-	return cmp.Or(a(), <-beside)
+	beside, died := make(chan error, 1), make(chan any, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				died <- p
+				beside <- nil
+			}
+		}()
+		beside <- b()
+	}()
+	err := cmp.Or(a(), <-beside)
+	select {
+	case p := <-died: // as if it had been in the caller's goroutine, where it ends one request
+		panic(p)
+	default:
+		return err
+	}
 }

@@ -58,6 +58,15 @@ func TestTwoSignaturesAreMadeSideBySideIfProcessorsAreIdle(t *testing.T) {
 		t.Errorf("the second failed: %v", err)
 	}
 
+	func() { // a panic beside must end its request, and not the process
+		defer func() {
+			if p := recover(); p != "beside" {
+				t.Errorf("recovered %v", p)
+			}
+		}()
+		_ = ring.Together(func() error { return nil }, func() error { panic("beside") })
+	}()
+
 	if err := ring.turns.take(t.Context()); err != nil {
 		t.Fatal(err)
 	}
