@@ -177,6 +177,14 @@ func (s *MailedLinks) SpendMailed(ctx context.Context, m Mailed) error {
 			return err
 		}
 	}
+	if m.Purpose == ToSignUp {
+		// Of several at once that sign up with one address, each would lock its own link, and the first
+		// then wait for the others' ([MailedLinks.DropSignups]). So each locks all of them, at once.
+		if _, err := s.db.Exec(ctx, `UPDATE mailed SET spent_at = spent_at
+			WHERE email_key = $1 AND purpose = $2 AND spent_at = 0`, EmailKey(m.Email), string(ToSignUp)); err != nil {
+			return err
+		}
+	}
 	now := sqldb.Micros(s.now())
 	return row.Changed(s.db.Exec(ctx, `UPDATE mailed SET spent_at = $1
 		WHERE link_hash = $2 AND purpose = $3 AND spent_at = 0 AND expires_at > $1`,

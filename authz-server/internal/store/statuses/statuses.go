@@ -68,10 +68,12 @@ func (s *Statuses) Lease(ctx context.Context, of Holder, size int64, expires tim
 		}
 		id, err := s.take(ctx, &block)
 		if errors.Is(err, sql.ErrNoRows) {
-			// Of several replicas that see a full list, one makes the next.
+			// Of several replicas that see a full list, one makes the next: who comes after it has
+			// committed finds room.
 			if _, err := s.db.Exec(ctx, `INSERT INTO status_lists (id, name, leased, revoked_at)
-				SELECT COALESCE(max(id), 0) + 1, $1, 0, 0 FROM status_lists WHERE true
-				ON CONFLICT DO NOTHING`, fresh); err != nil {
+				SELECT COALESCE(max(id), 0) + 1, $1, 0, 0 FROM status_lists
+				HAVING COALESCE(max(CASE WHEN leased + $2 <= $3 THEN id END), 0) < COALESCE(max(id), 1)
+				ON CONFLICT DO NOTHING`, fresh, size, int64(ListSize)); err != nil {
 				return err
 			}
 			id, err = s.take(ctx, &block)
