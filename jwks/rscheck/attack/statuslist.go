@@ -148,7 +148,8 @@ func (i *Issuer) serveStatus(w http.ResponseWriter, r *http.Request, rest string
 	i.mu.Unlock()
 	switch {
 	case rest == "":
-		writeJSON(w, "application/json", mustJSON(map[string]any{"status_lists": []string{i.statusURI()}}))
+		// None is named, so that none is fetched ahead: the attacks say when one is.
+		writeJSON(w, "application/json", mustJSON(map[string]any{"status_lists": []string{}}))
 	case rest != "/1":
 		http.NotFound(w, r)
 	case mode == listDown:
