@@ -268,7 +268,9 @@ func (c *contestant) step(kind string, worker int) driver.Step {
 		}
 	case "refresh":
 		return func(ctx context.Context) error {
-			t, err := c.token(ctx, conn, c.app, "grant_type=refresh_token&refresh_token="+c.refresh[worker])
+			// To the end, also when the turn is over: a successor that got lost would make the token of the
+			// next turn one that was used before, and its grant revoked.
+			t, err := c.token(context.WithoutCancel(ctx), conn, c.app, "grant_type=refresh_token&refresh_token="+c.refresh[worker])
 			if err == nil && t.Refresh != "" {
 				c.refresh[worker] = t.Refresh
 			}

@@ -167,7 +167,8 @@ func (s *Site) refresh(w Way, worker int) driver.Step {
 		mine := s.grants[worker]
 		i := s.turn[worker]
 		s.turn[worker] = (i + 1) % len(mine)
-		t, err := w.token(ctx, c, demoAuth, "grant_type=refresh_token&refresh_token="+mine[i])
+		// To the end: a successor must not get lost.
+		t, err := w.token(context.WithoutCancel(ctx), c, demoAuth, "grant_type=refresh_token&refresh_token="+mine[i])
 		if err == nil {
 			mine[i] = t.Refresh
 		}
