@@ -110,6 +110,13 @@ func (m *measurement) row(ctx context.Context, one site.Scenario, way site.Way) 
 	return row, nil
 }
 
+func begin(ctx context.Context, one site.Scenario, s *site.Site) error {
+	if one.Begin == nil {
+		return nil
+	}
+	return one.Begin(ctx, s)
+}
+
 // guess tells how many steps a second there will be about, so that enough can be prepared.
 func (m *measurement) guess(ctx context.Context, one site.Scenario, way site.Way) (float64, error) {
 	n := 20 * m.cfg.Connections
@@ -141,6 +148,9 @@ func (m *measurement) drive(ctx context.Context, one site.Scenario, way site.Way
 		if err := one.Prepare(ctx, m.site, n); err != nil {
 			return nil, taken{}, err
 		}
+	}
+	if err := begin(ctx, one, m.site); err != nil {
+		return nil, taken{}, err
 	}
 	runtime.GC() // ours must not fall into what is measured
 	var before, after map[string]usage.Usage
@@ -195,6 +205,9 @@ func (m *measurement) countSyncs(ctx context.Context, one site.Scenario, way sit
 		if err := one.Prepare(ctx, m.site, syncSteps); err != nil {
 			return err
 		}
+	}
+	if err := begin(ctx, one, m.site); err != nil {
+		return err
 	}
 	pids, err := m.site.Databases()
 	if err != nil {

@@ -31,6 +31,8 @@ type Scenario struct {
 
 	// Prepare makes what n steps use up; nil: they use up nothing. [Site.Discard] removes it.
 	Prepare func(ctx context.Context, s *Site, n int) error
+	// Begin is called before each loop; nil: nothing needs to be new.
+	Begin func(ctx context.Context, s *Site) error
 }
 
 // Scenarios are all there are, in the order of the tables.
@@ -40,7 +42,7 @@ func Scenarios() []Scenario {
 		{Name: "login", Title: "log-in by password", Hashes: 1, Writes: true, Step: (*Site).logIn},
 		{Name: "authorize", Title: "authorize with a session", Writes: true, Step: (*Site).authorizeStep},
 		{Name: "code-exchange", Title: "code exchange", Signatures: 3, Writes: true, Step: (*Site).codeExchange, Prepare: prepareCodes},
-		{Name: "refresh", Title: "refresh", Signatures: 3, Writes: true, Step: (*Site).refresh},
+		{Name: "refresh", Title: "refresh", Signatures: 3, Writes: true, Step: (*Site).refresh, Begin: newGrants},
 		{Name: "journey", Title: "a whole log-in to an app", Signatures: 3, Hashes: 1, Requests: 5, Writes: true, Step: (*Site).journey},
 		{Name: "userinfo", Title: "userinfo", Step: (*Site).userinfo},
 		{Name: "introspection", Title: "introspection", Step: (*Site).introspection},
@@ -175,6 +177,8 @@ func (s *Site) refresh(w Way, worker int) driver.Step {
 		return err
 	}
 }
+
+func newGrants(ctx context.Context, s *Site) error { return s.renewGrants(ctx) }
 
 func prepareCodes(ctx context.Context, s *Site, n int) error { return s.makeCodes(ctx, n) }
 

@@ -275,25 +275,7 @@ func (s *Site) populate(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	s.grants, s.turn = make([][]string, s.cfg.Workers), make([]int, s.cfg.Workers)
-	if err := s.makeCodes(ctx, grantsOf*s.cfg.Workers); err != nil {
-		return err
-	}
-	if err := each(ctx, s.cfg.Workers, func(ctx context.Context, i int) error {
-		c := driver.NewConn(way.authz)
-		defer c.Close()
-		for range grantsOf {
-			t, err := way.token(ctx, c, demoAuth, s.codeForm(<-s.codes))
-			if err != nil {
-				return err
-			}
-			s.grants[i] = append(s.grants[i], t.Refresh)
-			if i == 0 {
-				s.someone.Store(&t.Access)
-			}
-		}
-		return nil
-	}); err != nil {
+	if err := s.renewGrants(ctx); err != nil {
 		return err
 	}
 	if err := s.Renew(ctx); err != nil {
@@ -376,6 +358,31 @@ func (s *Site) writePosts(ctx context.Context, n int) error {
 		}
 	}
 	return nil
+}
+
+// renewGrants gives each worker grants of its own, and forgets those of before: an answer that got lost
+// with the end of a loop makes a token one that was used, and its grant revoked.
+func (s *Site) renewGrants(ctx context.Context) error {
+	way := s.Direct()
+	s.grants, s.turn = make([][]string, s.cfg.Workers), make([]int, s.cfg.Workers)
+	if err := s.makeCodes(ctx, grantsOf*s.cfg.Workers); err != nil {
+		return err
+	}
+	return each(ctx, s.cfg.Workers, func(ctx context.Context, i int) error {
+		c := driver.NewConn(way.authz)
+		defer c.Close()
+		for range grantsOf {
+			t, err := way.token(ctx, c, demoAuth, s.codeForm(<-s.codes))
+			if err != nil {
+				return err
+			}
+			s.grants[i] = append(s.grants[i], t.Refresh)
+			if i == 0 {
+				s.someone.Store(&t.Access)
+			}
+		}
+		return nil
+	})
 }
 
 // makeCodes gets n codes for people who are logged in.
