@@ -200,7 +200,8 @@ var rules = []rule{
 
 	{"deploy/inbox", nil},
 	{"deploy/stack", []string{"deploy/inbox", "internal/freeport", "internal/testenv/lastrelease"}},
-	{"deploy/revocation", []string{"deploy/stack", "internal/sqldb", "internal/sqldb/sqldbtest"}},
+	{"deploy/load/command", []string{"deploy/load/machine", "deploy/stack"}},
+	{"deploy/revocation", []string{"deploy/load/command", "deploy/stack", "internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"deploy/suite", []string{"deploy/stack", "internal/sqldb/sqldbtest"}},
 	{"deploy/load/site", []string{"deploy/load/...", "deploy/stack", "internal/sqldb", "internal/sqldb/sqldbtest"}},
 	{"deploy/load/endurance", []string{"deploy/load/...", "deploy/stack"}},

@@ -8,18 +8,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/maru-auth/maru/deploy/load/command"
 	"github.com/maru-auth/maru/deploy/load/site"
-	"github.com/maru-auth/maru/deploy/stack"
 )
 
 type config struct {
@@ -34,22 +30,16 @@ type config struct {
 	Rate        float64       `help:"The rate of the open loop in requests a second, in place of a part. 0: --share decides." default:"0"`
 	Sync        bool          `help:"Count how often the databases write through to the disk, by strace, where that is installed." default:"true" negatable:""`
 
-	Tags   string `help:"Build tags of the programs, such as libcrypto." placeholder:"TAG,…"`
-	Log    string `help:"A file for what the programs print. Empty: nowhere." placeholder:"PATH"`
-	Out    string `help:"A file for what was measured, as JSON. Empty: none." env:"OUT" placeholder:"PATH"`
-	Readme string `help:"A file whose table is written anew, between its marks. Empty: none." env:"README" placeholder:"PATH"`
+	command.Programs
+	command.JSON
+	command.Table
 }
 
 func main() {
 	var cfg config
-	kong.Parse(&cfg, kong.Name("load"), kong.DefaultEnvars("LOAD"), kong.Vars{"scenarios": strings.Join(site.Names(), ", ")},
-		kong.Description("Finds the limit of a Maru of its own on this machine, and what stops it there. See deploy/load/README.md."))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, cfg, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "load:", err)
-		os.Exit(1)
-	}
+	command.Main("load", "Finds the limit of a Maru of its own on this machine, and what stops it there. See deploy/load/README.md.", &cfg,
+		func(ctx context.Context, r command.Run) error { return run(ctx, cfg, r) },
+		kong.Vars{"scenarios": strings.Join(site.Names(), ", ")})
 }
 
 func (cfg config) check() ([]site.Scenario, error) {
@@ -66,57 +56,33 @@ func (cfg config) check() ([]site.Scenario, error) {
 	return site.Pick(cfg.Scenarios)
 }
 
-func run(ctx context.Context, cfg config, out io.Writer) (err error) {
+func run(ctx context.Context, cfg config, r command.Run) error {
 	scenarios, err := cfg.check()
 	if err != nil {
 		return err
 	}
-	root, err := stack.Root()
+	programs, err := cfg.Build(ctx, r)
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "maru-load-")
+	log, err := cfg.OpenLog()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	programs, err := stack.BuildTagged(ctx, root, filepath.Join(dir, "bin"), cfg.Tags)
-	if err != nil {
-		return err
-	}
-	var log io.Writer
-	if cfg.Log != "" {
-		file, err := os.Create(cfg.Log)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		log = file
-	}
-	report, err := newReport(ctx, cfg, programs, dir)
+	report, err := newReport(ctx, cfg, programs, r.Dir)
 	if err != nil {
 		return err
 	}
 	for i, engine := range cfg.Engine {
-		m := &measurement{cfg: cfg, report: report, out: out}
+		m := &measurement{cfg: cfg, report: report, out: r.Out}
 		if err := m.run(ctx, site.Config{
-			Root: root, Dir: filepath.Join(dir, engine), Programs: programs, Engine: engine, Replicas: 1, Workers: cfg.Connections, Log: log,
+			Root: r.Root, Dir: filepath.Join(r.Dir, engine), Programs: programs, Engine: engine, Replicas: 1, Workers: cfg.Connections, Log: log,
 		}, scenarios, i == 0); errors.Is(err, site.ErrNoPostgres) {
-			fmt.Fprintln(out, "left out:", err)
+			fmt.Fprintln(r.Out, "left out:", err)
 		} else if err != nil {
 			return err
 		}
 	}
-	report.print(out)
-	if cfg.Out != "" {
-		if err := report.writeJSON(cfg.Out); err != nil {
-			return err
-		}
-	}
-	if cfg.Readme != "" {
-		if err := report.writeInto(cfg.Readme); err != nil {
-			return err
-		}
-	}
-	return report.failures()
+	report.print(r.Out)
+	return errors.Join(cfg.JSON.Write(report), cfg.Table.Write("load", report.markdown()), report.failures())
 }

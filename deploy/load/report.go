@@ -3,13 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -318,16 +316,4 @@ func (r *Report) sizing() string {
 		"%.1f processors are busy all the time, so plan %.0f, to have them %.0f %% busy.\n",
 		loginsAMinute, loginsAMinute/60.0, most.Engine, most.Way, each, r.Units.Hash,
 		loginsAMinute/60.0*each/1000, math.Ceil(loginsAMinute/60.0*each/1000/roomLeft), 100*roomLeft)
-}
-
-func (r *Report) writeJSON(file string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, append(text, '\n'), 0o644)
-}
-
-func (r *Report) writeInto(file string) error {
-	return machine.WriteBetween(file, "load", r.markdown())
 }

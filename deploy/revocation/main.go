@@ -15,17 +15,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
-	"github.com/alecthomas/kong"
-
+	"github.com/maru-auth/maru/deploy/load/command"
 	"github.com/maru-auth/maru/deploy/stack"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -34,7 +31,7 @@ import (
 type config struct {
 	Tokens int           `help:"How many tokens are revoked, 10 to 2000." default:"300"`
 	Spread time.Duration `help:"In which time they are revoked, each at a random moment." default:"45s"`
-	Out    string        `help:"A file for the summary as JSON. Empty: none." env:"OUT"`
+	command.JSON
 }
 
 const (
@@ -46,13 +43,8 @@ const (
 
 func main() {
 	var cfg config
-	kong.Parse(&cfg, kong.Name("revocation"), kong.Description("Measures the time from a token's revocation to its refusal by both services."))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, cfg, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "revocation:", err)
-		os.Exit(1)
-	}
+	command.Main("revocation", "Measures the time from a token's revocation to its refusal by both services.", &cfg,
+		func(ctx context.Context, r command.Run) error { return run(ctx, cfg, r) })
 }
 
 // summary is what is measured. Times are in seconds.
@@ -71,19 +63,10 @@ type figures struct {
 	Max float64 `json:"max"`
 }
 
-func run(ctx context.Context, cfg config, out io.Writer) (err error) {
+func run(ctx context.Context, cfg config, r command.Run) (err error) {
 	if cfg.Tokens < 10 || cfg.Tokens > 2000 || cfg.Spread <= 0 || cfg.Spread > 10*time.Minute {
 		return errors.New("there must be 10 to 2000 tokens, in at most 10m")
 	}
-	root, err := stack.Root()
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "maru-revocation-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	databases, stopDatabases, err := postgres(ctx)
 	if err != nil {
 		return err
@@ -93,7 +76,7 @@ func run(ctx context.Context, cfg config, out io.Writer) (err error) {
 	if databases == nil {
 		result.Database, result.Replicas = "sqlite", 1
 	}
-	programs, err := stack.Build(ctx, root, filepath.Join(dir, "bin"), false)
+	programs, err := stack.Build(ctx, r.Root, filepath.Join(r.Dir, "bin"))
 	if err != nil {
 		return err
 	}
@@ -102,7 +85,7 @@ func run(ctx context.Context, cfg config, out io.Writer) (err error) {
 		return err
 	}
 	s, err := stack.New(stack.Config{
-		Root: root, Dir: filepath.Join(dir, "data"), Programs: programs, Ports: ports, Env: append(os.Environ(), databases...),
+		Root: r.Root, Dir: filepath.Join(r.Dir, "data"), Programs: programs, Ports: ports, Env: append(os.Environ(), databases...),
 	})
 	if err != nil {
 		return err
@@ -122,15 +105,9 @@ func run(ctx context.Context, cfg config, out io.Writer) (err error) {
 	all := slices.Concat(user, board)
 	within := len(slices.DeleteFunc(slices.Clone(all), func(d time.Duration) bool { return d > bound }))
 	result.Within = float64(within) / float64(len(all))
-	print(out, result)
-	if cfg.Out != "" {
-		text, err := json.MarshalIndent(result, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(cfg.Out, append(text, '\n'), 0o644); err != nil { //nolint:gosec // G306: figures for everybody
-			return err
-		}
+	print(r.Out, result)
+	if err := cfg.JSON.Write(result); err != nil {
+		return err
 	}
 	if result.Within < 0.99 {
 		return fmt.Errorf("only %.1f %% were refused within %v", 100*result.Within, bound)

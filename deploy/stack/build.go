@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,67 +34,33 @@ func in(dir, caddy string) Programs {
 	}
 }
 
+// A Go is a go command. The zero value is the one in PATH.
+type Go struct {
+	Command string   // its path
+	Env     []string // on top of this process's environment
+}
+
 // Build compiles the four programs of the repository at root into dir, and the pinned Caddy into
-// Go's build cache. A first build of Caddy takes minutes; after that it is found in the cache. race
-// builds the four with the race detector.
-func Build(ctx context.Context, root, dir string, race bool) (Programs, error) {
-	if race {
-		return build(ctx, root, dir, nil, "-race")
-	}
-	return build(ctx, root, dir, nil)
+// Go's build cache. A first build of Caddy takes minutes; after that it is found in the cache. The
+// flags, such as "-tags=libcrypto", are for the four.
+func Build(ctx context.Context, root, dir string, flags ...string) (Programs, error) {
+	return build(ctx, Go{}, root, dir, nil, flags)
 }
 
-// BuildTagged is [Build] with build tags, separated by commas. Empty: none.
-func BuildTagged(ctx context.Context, root, dir, tags string) (Programs, error) {
-	return build(ctx, root, dir, nil, "-tags="+tags)
+// BuildWith is [Build] with another go command for the four programs.
+func BuildWith(ctx context.Context, command Go, root, dir string, flags ...string) (Programs, error) {
+	return build(ctx, command, root, dir, nil, flags)
 }
-
-// BuildWith is [Build] by another go command than the one in PATH, with an environment and flags of
-// its own. Caddy is built as always.
-func BuildWith(ctx context.Context, root, dir, command string, env []string, flags ...string) (Programs, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return Programs{}, err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Programs{}, err
-	}
-	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
-	cmd := exec.CommandContext(ctx, command, append(args, programs...)...)
-	cmd.Dir, cmd.Env = root, append(os.Environ(), env...)
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return Programs{}, fmt.Errorf("%s build: %w\n%s", command, err, bytes.TrimSpace(said))
-	}
-	caddy, err := Tool(ctx, root, "caddy")
-	return in(dir, caddy), err
-}
-
-// programs are the packages of the four programs.
-var programs = []string{"./authz-server", "./resources/user", "./resources/board", "./client-demo"}
 
 // BuildAloud is [Build] that tells out of its steps, and while one of them takes long, how far it
 // is.
 func BuildAloud(ctx context.Context, root, dir string, out io.Writer) (Programs, error) {
-	return build(ctx, root, dir, &aloud{out: out, every: 5 * time.Second})
+	return build(ctx, Go{}, root, dir, &aloud{out: out, every: 5 * time.Second}, []string{"-v"})
 }
 
-func build(ctx context.Context, root, dir string, a *aloud, flags ...string) (Programs, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return Programs{}, err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Programs{}, err
-	}
-	args := []string{"build", "-o", dir + string(filepath.Separator)}
-	if a != nil {
-		args = append(args, "-v")
-	}
-	args = append(args, flags...)
-	args = append(args, programs...)
+func build(ctx context.Context, command Go, root, dir string, a *aloud, flags []string) (Programs, error) {
 	if err := a.step("Building the programs (1 of 2)", func(log io.Writer) error {
-		_, err := goCommand(ctx, root, log, args...)
-		return err
+		return command.buildPrograms(ctx, root, dir, log, flags)
 	}); err != nil {
 		return Programs{}, err
 	}
@@ -101,7 +68,7 @@ func build(ctx context.Context, root, dir string, a *aloud, flags ...string) (Pr
 	if err := a.step("Building the gateway, Caddy (2 of 2)", func(log io.Writer) (err error) {
 		if a != nil { // "go tool" cannot say what it compiles; it finds all of this in the cache, and only links
 			args := append([]string{"build", "-v", "-modfile=" + toolModule("caddy")}, caddyPackages...)
-			if _, err := goCommand(ctx, root, log, args...); err != nil {
+			if _, err := (Go{}).run(ctx, root, log, args...); err != nil {
 				return err
 			}
 		}
@@ -111,6 +78,20 @@ func build(ctx context.Context, root, dir string, a *aloud, flags ...string) (Pr
 		return Programs{}, err
 	}
 	return in(dir, caddy), nil
+}
+
+// buildPrograms compiles the four programs of root into dir.
+func (g Go) buildPrograms(ctx context.Context, root, dir string, log io.Writer, flags []string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
+	_, err = g.run(ctx, root, log, append(args, "./authz-server", "./resources/user", "./resources/board", "./client-demo")...)
+	return err
 }
 
 // BuiltForTests is the environment variable by which "make test" says that it has just called
@@ -133,7 +114,7 @@ func BuildForTests(ctx context.Context, root string) (_ Programs, err error) {
 		return Programs{}, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	return Build(ctx, root, dir, false)
+	return Build(ctx, root, dir)
 }
 
 // BuildLastReleaseForTests compiles the programs of the release before into a folder of bin/tests
@@ -169,8 +150,7 @@ func BuildLastReleaseForTests(ctx context.Context, root string) (_ Programs, err
 	if err := release.Extract(ctx, root, source); err != nil {
 		return Programs{}, err
 	}
-	if _, err := goCommand(ctx, source, nil, "build", "-o", dir+string(filepath.Separator),
-		"./authz-server", "./resources/user", "./resources/board", "./client-demo"); err != nil {
+	if err := (Go{}).buildPrograms(ctx, source, dir, nil, nil); err != nil {
 		return Programs{}, fmt.Errorf("build %s: %w", release.Tag, err)
 	}
 	return in(dir, caddy), os.WriteFile(complete, nil, 0o600)
@@ -195,7 +175,7 @@ func lockFolder(dir string) (unlock func() error, err error) {
 // Tool compiles a tool that is pinned in deploy/tools, such as "caddy", and returns the path of its
 // executable.
 func Tool(ctx context.Context, root, name string) (string, error) {
-	out, err := goCommand(ctx, root, nil, "tool", "-modfile="+toolModule(name), "-n", name)
+	out, err := Go{}.run(ctx, root, nil, "tool", "-modfile="+toolModule(name), "-n", name)
 	if err != nil {
 		return "", err
 	}
@@ -212,11 +192,11 @@ func toolModule(name string) string { return filepath.Join("deploy", "tools", na
 // unlike a build of the main package it does not link.
 var caddyPackages = []string{"github.com/caddyserver/caddy/v2/cmd", "github.com/caddyserver/caddy/v2/modules/standard"}
 
-// goCommand returns what the command prints. What it says on standard error goes to aside too,
-// unless that is nil.
-func goCommand(ctx context.Context, root string, aside io.Writer, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = root
+// run returns what the command prints. What it says on standard error goes to aside too, unless that
+// is nil.
+func (g Go) run(ctx context.Context, root string, aside io.Writer, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, cmp.Or(g.Command, "go"), args...)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), g.Env...)
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log
 	if aside != nil {

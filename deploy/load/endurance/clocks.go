@@ -82,8 +82,8 @@ func BuildWithClocks(ctx context.Context, root, dir, tags string) (programs stac
 	if err != nil {
 		return programs, "", err
 	}
-	programs, err = stack.BuildWith(ctx, root, filepath.Join(dir, "bin"), filepath.Join(goroot, "bin", "go"),
-		[]string{"GOROOT=" + own, "GOTOOLCHAIN=local"}, "-overlay="+overlay, "-tags="+tags)
+	stepped := stack.Go{Command: filepath.Join(goroot, "bin", "go"), Env: []string{"GOROOT=" + own, "GOTOOLCHAIN=local"}}
+	programs, err = stack.BuildWith(ctx, stepped, root, filepath.Join(dir, "bin"), "-overlay="+overlay, "-tags="+tags)
 	return programs, clocks, err
 }
 

@@ -56,10 +56,10 @@ func startKeycloak(ctx context.Context, b base) (*contestant, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errLeftOut, err)
 	}
-	if err := unzip(archive, b.dir); err != nil {
+	if err := unzip(archive, b.Dir); err != nil {
 		return nil, err
 	}
-	home := filepath.Join(b.dir, "keycloak-"+keycloakVersion)
+	home := filepath.Join(b.Dir, "keycloak-"+keycloakVersion)
 	if err := writeRealm(filepath.Join(home, "data", "import")); err != nil {
 		return nil, err
 	}

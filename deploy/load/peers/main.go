@@ -8,21 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/maru-auth/maru/deploy/load/command"
 	"github.com/maru-auth/maru/deploy/load/driver"
 	"github.com/maru-auth/maru/deploy/load/machine"
 	"github.com/maru-auth/maru/deploy/load/site"
 	"github.com/maru-auth/maru/deploy/load/usage"
-	"github.com/maru-auth/maru/deploy/stack"
 )
 
 type config struct {
@@ -32,24 +29,18 @@ type config struct {
 	Rounds      int           `help:"How many turns each server has for each kind of request, 1 to 99, after a first one that does not count. The median counts." default:"3"`
 	WarmUp      time.Duration `help:"How long a turn lasts before it is measured." default:"500ms"`
 	Duration    time.Duration `help:"How long a turn is measured." default:"3s"`
-	Tags        string        `help:"Build tags of Maru's programs, such as libcrypto." placeholder:"TAG,…"`
 	Keycloak    string        `help:"The distribution of Keycloak ${keycloak} as a zip file. Empty: it is fetched from Maven Central, 170 MB, and kept in bin/peers." placeholder:"PATH"`
 
-	Out    string `help:"A file for what was measured, as JSON. Empty: none." env:"OUT" placeholder:"PATH"`
-	Readme string `help:"A file whose table is written anew, between its marks. Empty: none." env:"README" placeholder:"PATH"`
+	command.Programs
+	command.JSON
+	command.Table
 }
 
 func main() {
 	var cfg config
-	kong.Parse(&cfg, kong.Name("peers"), kong.DefaultEnvars("PEERS"),
-		kong.Vars{"peers": strings.Join(peerNames(), ","), "keycloak": keycloakVersion},
-		kong.Description("Measures Maru beside other authorization servers on this machine. See deploy/load/README.md."))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, cfg, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "peers:", err)
-		os.Exit(1)
-	}
+	command.Main("peers", "Measures Maru beside other authorization servers on this machine. See deploy/load/README.md.", &cfg,
+		func(ctx context.Context, r command.Run) error { return run(ctx, cfg, r) },
+		kong.Vars{"peers": strings.Join(peerNames(), ","), "keycloak": keycloakVersion})
 }
 
 // A contestant is a server that runs.
@@ -93,30 +84,20 @@ func peerNames() (names []string) {
 
 // base is what every contestant needs to start.
 type base struct {
+	command.Run
 	cfg  config
-	root string // of the repository
 	keep string // a folder that stays, for what is fetched and built
-	dir  string // a folder that goes
 }
 
-func run(ctx context.Context, cfg config, out io.Writer) (err error) {
+func run(ctx context.Context, cfg config, r command.Run) (err error) {
 	if cfg.Connections < 1 || cfg.Connections > 200 || cfg.Rounds < 1 || cfg.Rounds > 99 || cfg.Duration <= 0 || cfg.Duration > time.Minute {
 		return errors.New("there must be 1 to 200 connections, 1 to 99 rounds, and a duration of at most 1m")
 	}
-	root, err := stack.Root()
+	keep, err := filepath.Abs(filepath.Join(r.Root, "bin", "peers"))
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "maru-peers-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	keep, err := filepath.Abs(filepath.Join(root, "bin", "peers"))
-	if err != nil {
-		return err
-	}
-	b := base{cfg, root, keep, dir}
+	b, out := base{r, cfg, keep}, r.Out
 	report := &Report{Machine: machine.This(), Connections: cfg.Connections, Rounds: cfg.Rounds, Duration: cfg.Duration.Seconds()}
 	var all []*contestant
 	defer func() {
@@ -149,13 +130,7 @@ func run(ctx context.Context, cfg config, out io.Writer) (err error) {
 		return err
 	}
 	fmt.Fprint(out, "\n", report.markdown())
-	if cfg.Out != "" {
-		err = errors.Join(err, report.writeJSON(cfg.Out))
-	}
-	if cfg.Readme != "" {
-		err = errors.Join(err, machine.WriteBetween(cfg.Readme, "peers", report.markdown()))
-	}
-	return err
+	return errors.Join(cfg.JSON.Write(report), cfg.Table.Write("peers", report.markdown()))
 }
 
 // kinds of requests that are compared, with their titles.
@@ -289,13 +264,17 @@ func (c *contestant) step(kind string, worker int) driver.Step {
 
 // startMaru starts one on each engine.
 func startMaru(ctx context.Context, b base) (all []*contestant, err error) {
-	programs, err := stack.BuildTagged(ctx, b.root, filepath.Join(b.dir, "bin"), b.cfg.Tags)
+	programs, err := b.cfg.Build(ctx, b.Run)
+	if err != nil {
+		return nil, err
+	}
+	log, err := b.cfg.OpenLog()
 	if err != nil {
 		return nil, err
 	}
 	for _, engine := range b.cfg.Engine {
-		s, err := site.Start(ctx, site.Config{Root: b.root, Dir: filepath.Join(b.dir, engine), Programs: programs, Engine: engine, Replicas: 1,
-			Workers: b.cfg.Connections})
+		s, err := site.Start(ctx, site.Config{Root: b.Root, Dir: filepath.Join(b.Dir, engine), Programs: programs, Engine: engine, Replicas: 1,
+			Workers: b.cfg.Connections, Log: log})
 		if errors.Is(err, site.ErrNoPostgres) {
 			continue
 		}

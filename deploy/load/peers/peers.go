@@ -47,7 +47,7 @@ func startNode(ctx context.Context, b base) (*contestant, error) {
 		return nil, err
 	}
 	for _, name := range []string{"package.json", "package-lock.json", "server.mjs"} {
-		text, err := os.ReadFile(filepath.Join(b.root, "deploy", "load", "peers", "node", name))
+		text, err := os.ReadFile(filepath.Join(b.Root, "deploy", "load", "peers", "node", name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), text, 0o600)
 		}
@@ -79,7 +79,7 @@ func npmVersion(dir string) string {
 func startZitadel(ctx context.Context, b base) (*contestant, error) {
 	program := filepath.Join(b.keep, "zitadel")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, ".")
-	build.Dir = filepath.Join(b.root, "deploy", "load", "peers", "zitadel")
+	build.Dir = filepath.Join(b.Root, "deploy", "load", "peers", "zitadel")
 	if said, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: it cannot be built: %s", errLeftOut, lastLine(said))
 	}
@@ -91,7 +91,7 @@ func startZitadel(ctx context.Context, b base) (*contestant, error) {
 	}
 	c := &contestant{Name: "zitadel/oidc " + strings.TrimPrefix(strings.TrimSpace(string(version)), "v"), Store: "in memory", path: "/oauth/token",
 		service: login{basic("sid1", "verysecret"), "&scope=openid"}} // the service of its example
-	return c.start(ctx, program, nil, b.dir)
+	return c.start(ctx, program, nil, b.Dir)
 }
 
 // start runs a small server of this folder, which takes its port as the last argument and makes

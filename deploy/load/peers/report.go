@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -86,12 +84,4 @@ func (r *Report) times(peer Server, kind string) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-func (r *Report) writeJSON(file string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, append(text, '\n'), 0o644)
 }

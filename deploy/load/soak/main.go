@@ -4,22 +4,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
-	"github.com/alecthomas/kong"
-
+	"github.com/maru-auth/maru/deploy/load/command"
 	"github.com/maru-auth/maru/deploy/load/endurance"
 	"github.com/maru-auth/maru/deploy/load/machine"
-	"github.com/maru-auth/maru/deploy/stack"
 )
 
 type config struct {
@@ -29,74 +23,44 @@ type config struct {
 	Restart     time.Duration `help:"Between two restarts of a replica." default:"20s"`
 	Clocks      bool          `help:"Step the programs' clocks by up to 3 s; they are built for that anew, which takes some minutes." default:"true" negatable:""`
 
-	Tags string `help:"Build tags of the programs, such as libcrypto." placeholder:"TAG,…"`
-	Log  string `help:"A file for what the programs print. Empty: nowhere." placeholder:"PATH"`
-	Out  string `help:"A file for what was measured, as JSON. Empty: none." env:"OUT" placeholder:"PATH"`
+	command.Programs
+	command.JSON
 }
 
 func main() {
 	var cfg config
-	kong.Parse(&cfg, kong.Name("soak"), kong.DefaultEnvars("SOAK"),
-		kong.Description("Drives a Maru of its own for a long time. See deploy/load/README.md."))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, cfg, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
-	}
+	command.Main("soak", "Drives a Maru of its own for a long time, with restarts and clock steps. See deploy/load/README.md.", &cfg,
+		func(ctx context.Context, r command.Run) error { return run(ctx, cfg, r) })
 }
 
-func run(ctx context.Context, cfg config, out io.Writer) (err error) {
+func run(ctx context.Context, cfg config, r command.Run) (err error) {
 	if cfg.Duration < 10*time.Second || cfg.Duration > 72*time.Hour || cfg.Share <= 0 || cfg.Share > 1 || cfg.Connections < 1 ||
 		cfg.Connections > 1000 || cfg.Restart < time.Second {
 		return errors.New("the duration must be 10s to 72h, the share up to 1, the connections 1 to 1000, and a restart at most each second")
 	}
-	root, err := stack.Root()
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "maru-soak-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	e := endurance.Config{Root: root, Dir: filepath.Join(dir, "data"), Duration: cfg.Duration, Capacity: 5 * time.Second, Share: cfg.Share,
-		Connections: cfg.Connections, Restart: cfg.Restart, Out: out}
+	e := endurance.Config{Root: r.Root, Dir: filepath.Join(r.Dir, "data"), Duration: cfg.Duration, Capacity: 5 * time.Second, Share: cfg.Share,
+		Connections: cfg.Connections, Restart: cfg.Restart, Out: r.Out}
 	if cfg.Clocks {
-		fmt.Fprintln(out, "building the programs with clocks that can be stepped…")
-		e.Programs, e.Clocks, err = endurance.BuildWithClocks(ctx, root, dir, cfg.Tags)
+		fmt.Fprintln(r.Out, "building the programs with clocks that can be stepped…")
+		e.Programs, e.Clocks, err = endurance.BuildWithClocks(ctx, r.Root, r.Dir, cfg.Tags)
 	} else {
-		e.Programs, err = stack.BuildTagged(ctx, root, filepath.Join(dir, "bin"), cfg.Tags)
+		e.Programs, err = cfg.Build(ctx, r)
 	}
 	if err != nil {
 		return err
 	}
-	if cfg.Log != "" {
-		file, err := os.Create(cfg.Log)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		e.Log = file
+	if e.Log, err = cfg.OpenLog(); err != nil {
+		return err
 	}
 	result, err := endurance.Run(ctx, e)
 	if err != nil {
 		return err
 	}
-	print(out, result)
-	if cfg.Out != "" {
-		text, err := json.MarshalIndent(struct {
-			Machine machine.Machine `json:"machine"`
-			*endurance.Result
-		}{machine.This(), result}, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(cfg.Out, append(text, '\n'), 0o644); err != nil {
-			return err
-		}
-	}
-	return result.Check()
+	print(r.Out, result)
+	return errors.Join(cfg.JSON.Write(struct {
+		Machine machine.Machine `json:"machine"`
+		*endurance.Result
+	}{machine.This(), result}), result.Check())
 }
 
 func print(out io.Writer, r *endurance.Result) {
