@@ -9,8 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
+	"github.com/maru-auth/maru/internal/testenv"
 	"github.com/maru-auth/maru/jwks"
 	"github.com/maru-auth/maru/jwks/jwkstest"
 )
@@ -30,9 +30,7 @@ func TestAnotherRSALibraryVerifiesTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		soon, stop := context.WithTimeout(ctx, 10*time.Second)
-		defer stop()
-		if err := cache.Ready(soon); err != nil {
+		if err := cache.Ready(ctx); err != nil {
 			t.Fatal(err)
 		}
 		v, err := jwks.NewVerifier(jwks.VerifierConfig{Issuer: iss.URL(), Audience: audience, Keys: cache, VerifyEveryTime: true})
@@ -59,14 +57,10 @@ func TestAnotherRSALibraryVerifiesTokens(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	judge(verifier(ctx, nil))
 	// The file is written after the keys are ready, and not once ctx has ended.
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(file); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the keys are not saved")
-		}
-	}
+	testenv.Eventually(t, "the keys are saved", func() bool {
+		_, err := os.Stat(file)
+		return err == nil
+	})
 	cancel()
 	judge(verifier(t.Context(), &http.Client{Transport: away{}}))
 }

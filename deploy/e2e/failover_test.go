@@ -64,6 +64,24 @@ func (l *ledger) refuse(kind string, a answer, err error) {
 	}
 }
 
+// refusePage judges a page that is not what the person came for, in the same way. Where the issuer
+// knows the app, it sends the person back to it, and the error says the same as the status 503, which
+// a redirect cannot have (RFC 6749 §4.1.2.1).
+func (l *ledger) refusePage(kind string, shown page, state string) {
+	if shown.Callback == nil {
+		l.refuse(kind, answer{Status: shown.Status, Header: shown.Header, Body: []byte(shown.text())}, nil)
+		return
+	}
+	l.mu.Lock()
+	l.refused[kind]++
+	l.mu.Unlock()
+	back := shown.Callback
+	if back.Get("error") != "temporarily_unavailable" || back.Get("error_description") == "" || back.Get("state") != state ||
+		back.Get("iss") != l.r.Issuer || back.Has("code") {
+		l.fail("%s: the app got %v", kind, back)
+	}
+}
+
 // count tells how many of each kind were acknowledged so far: the least of all.
 func (l *ledger) count(kinds ...string) int {
 	l.mu.Lock()
@@ -142,7 +160,7 @@ func (l *ledger) signUp(t *testing.T) {
 			}
 		}
 		if shown.Status != http.StatusOK || !strings.HasSuffix(shown.URL.Path, "/account") {
-			l.refuse("sign-ups", answer{Status: shown.Status, Header: shown.Header, Body: []byte(shown.text())}, nil)
+			l.refusePage("sign-ups", shown, "")
 			return
 		}
 		l.acknowledge("sign-ups", func() { l.people = append(l.people, someone) })
@@ -152,9 +170,9 @@ func (l *ledger) signUp(t *testing.T) {
 // exchange gets codes and exchanges each until it is spent, and then once more.
 func (l *ledger) exchange(sample app, someone *person) {
 	l.worker(func(int) {
-		shown, _, _, verifier := sample.request(someone)
+		shown, state, _, verifier := sample.request(someone)
 		if shown.Callback.Get("code") == "" {
-			l.refuse("codes", answer{Status: shown.Status, Header: shown.Header, Body: []byte(shown.text())}, nil)
+			l.refusePage("codes", shown, state)
 			return
 		}
 		code := shown.Callback.Get("code")

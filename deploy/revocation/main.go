@@ -24,7 +24,6 @@ import (
 
 	"github.com/maru-auth/maru/deploy/load/command"
 	"github.com/maru-auth/maru/deploy/stack"
-	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -130,21 +129,12 @@ func postgres(ctx context.Context) (env []string, stop func() error, err error) 
 			err = errors.Join(err, stop())
 		}
 	}()
-	db, err := sqldb.Open(ctx, admin)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, name := range []string{"authz", "user", "board"} {
-		if _, err := db.Exec(ctx, `CREATE DATABASE "maru_`+name+`"`); err != nil {
-			return nil, nil, err
-		}
-		u, err := url.Parse(admin)
+		u, err := sqldbtest.Create(ctx, admin, "maru_"+name)
 		if err != nil {
 			return nil, nil, err
 		}
-		u.Path = "/maru_" + name
-		env = append(env, strings.ToUpper(name)+"_DATABASE_URL="+u.String())
+		env = append(env, strings.ToUpper(name)+"_DATABASE_URL="+u)
 	}
 	return env, stop, nil
 }

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
@@ -67,11 +69,7 @@ func TestNoPartOutlivesAKilledRunner(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd.Wait() // its status is that it was killed
-	for end := time.Now().Add(10 * time.Second); alive(pid); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the part outlives its killed runner")
-		}
-	}
+	testenv.Eventually(t, "the part ends with its killed runner", func() bool { return !alive(pid) })
 }
 
 // alive tells whether the process runs; a dead one that nobody has waited for does not.
@@ -107,14 +105,10 @@ func TestAnExitKeepsThePartsStatus(t *testing.T) {
 func TestAPartThatIgnoresTheRequestToStopIsKilledAfterTheLimit(t *testing.T) {
 	deaf := filepath.Join(t.TempDir(), "deaf")
 	p := shell(t, &bytes.Buffer{}, `trap "" TERM; touch `+deaf+`; while :; do sleep 0.1; done`)
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(deaf); err == nil {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("the part did not start")
-		}
-	}
+	testenv.Eventually(t, "the part has started", func() bool {
+		_, err := os.Stat(deaf)
+		return err == nil
+	})
 	limit := make(chan time.Time)
 	close(limit)
 	p.stop(limit)

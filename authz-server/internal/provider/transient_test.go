@@ -66,3 +66,28 @@ func TestWhateverPostgresCannotJustNowIsAnsweredWithATimeToComeBack(t *testing.T
 	wire.Fail(&sqldbtest.Fault{Text: "update", Code: "40P01", Times: 1})
 	f.Tokens(f.Redeem(redeem))
 }
+
+// A redirect has no status that says "later": the app reads it in the error (RFC 6749 §4.1.2.1).
+func TestAnAppThatAsksWhileTheDatabaseIsAwayGetsThePersonBack(t *testing.T) {
+	t.Parallel()
+	wire := sqldbtest.StartWire(t, sqldbtest.Postgres(t))
+	f := providertest.New(t, wire.URL)
+	b := f.Browser().LogIn(f.User)
+	b.Code()
+	for _, fault := range []sqldbtest.Fault{
+		{Text: "INSERT INTO grants", Code: "25006"}, {Text: "INSERT INTO grants", Code: "57014"}, {Text: "INSERT INTO grants", Lost: true},
+		{Text: "commit", Lost: true, AfterExecuting: true},
+	} {
+		wire.Fail(&fault)
+		a := b.Authorize("state", "of-this-request")
+		if a.Status != http.StatusSeeOther || a.Parameter("error") != "temporarily_unavailable" || a.Parameter("state") != "of-this-request" ||
+			a.Parameter("iss") != f.Issuer || a.Parameter("code") != "" || a.Parameter("error_description") == "" {
+			t.Errorf("after %+v: %d %v %.300s", fault, a.Status, a.Location, a.Body)
+		}
+		if wire.Met() == 0 {
+			t.Errorf("%+v met nothing", fault)
+		}
+		wire.Fail(nil)
+	}
+	f.Tokens(f.Redeem(b.Code()))
+}

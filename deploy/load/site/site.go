@@ -26,7 +26,6 @@ import (
 	"github.com/maru-auth/maru/deploy/load/driver"
 	"github.com/maru-auth/maru/deploy/load/usage"
 	"github.com/maru-auth/maru/deploy/stack"
-	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -58,7 +57,6 @@ type Site struct {
 	cfg      Config
 	ports    stack.Ports
 	postgres int // process id; 0: none that this site started
-	admin    string
 	stopDB   func() error
 
 	people []*person // one a worker, logged in: they have codes, grants and tokens
@@ -135,38 +133,23 @@ func (s *Site) Stop() error {
 // startPostgres starts a cluster with a database for each service, and returns the settings that
 // use it.
 func (s *Site) startPostgres(ctx context.Context) (env []string, err error) {
-	if s.admin, s.stopDB, err = sqldbtest.StartDurable(); err != nil {
+	admin, stop, err := sqldbtest.StartDurable()
+	if err != nil {
 		return nil, err
 	}
-	err = s.asAdmin(ctx, func(db *sqldb.DB) error {
-		for _, name := range []string{"authz", "user", "board"} {
-			if _, err := db.Exec(ctx, `CREATE DATABASE "maru_`+name+`"`); err != nil {
-				return err
-			}
-			u, err := url.Parse(s.admin)
-			if err != nil {
-				return err
-			}
-			u.Path = "/maru_" + name
-			env = append(env, strings.ToUpper(name)+"_DATABASE_URL="+u.String())
-		}
-		return nil
-	})
+	s.stopDB = stop
+	for _, name := range []string{"authz", "user", "board"} {
+		u, failed := sqldbtest.Create(ctx, admin, "maru_"+name)
+		err = errors.Join(err, failed)
+		env = append(env, strings.ToUpper(name)+"_DATABASE_URL="+u)
+	}
 	if err == nil {
-		s.postgres, err = Postmaster(s.admin)
+		s.postgres, err = Postmaster(admin)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.stopDB())
 	}
 	return env, nil
-}
-
-func (s *Site) asAdmin(ctx context.Context, do func(db *sqldb.DB) error) error {
-	db, err := sqldb.Open(ctx, s.admin)
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(db), db.Close())
 }
 
 // Postmaster returns the process id of the cluster that listens in the folder of the URL's host.

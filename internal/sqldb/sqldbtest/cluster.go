@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -42,66 +43,118 @@ func StartDurable(settings ...string) (adminURL string, stop func() error, err e
 }
 
 func startIn(parent string, settings []string) (adminURL string, stop func() error, err error) {
-	bin, ok := testenv.PostgresBin()
-	if !ok {
-		return "", nil, ErrNoPostgres
-	}
-	dir, err := os.MkdirTemp(parent, "maru-pg-") // short: a socket's path has at most 107 bytes
+	c, err := newFolder(parent)
 	if err != nil {
 		return "", nil, err
 	}
-	remove := func() error { return os.RemoveAll(dir) }
-	account, err := postgresAccount(dir)
-	if err != nil {
-		return "", nil, errors.Join(err, remove())
-	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres",
-		"--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	initdb.Dir, initdb.SysProcAttr = dir, account
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), remove())
-	}
-
-	// The shell waits until its standard input closes, which happens when this process ends,
-	// however it ends.
-	args := []string{"-D", data, "-k", dir}
-	query := url.Values{"host": {dir}}
+	query := url.Values{"host": {c.dir}}
 	for _, setting := range settings {
-		args = append(args, "-c", setting)
 		if port, ok := strings.CutPrefix(setting, "port="); ok {
 			query.Set("port", port)
 		}
 	}
-	script := `"$0" "$@" </dev/null & pid=$!; read -r _; kill -INT $pid 2>/dev/null; wait $pid; rm -rf "$PWD"/*`
-	server := exec.Command("/bin/sh", append([]string{"-c", script, filepath.Join(bin, "postgres")}, args...)...)
-	server.Dir, server.SysProcAttr = dir, account
-	log := new(program.Output)
-	server.Stdout, server.Stderr = log, log
+	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: query.Encode()}
+	if err = c.initialize(); err == nil {
+		err = c.start(u.String(), settings)
+	}
+	if err != nil {
+		return "", nil, errors.Join(err, c.remove())
+	}
+	return u.String(), c.remove, nil
+}
+
+// A serverFolder is where a Postgres keeps everything, and the server that runs on it.
+type serverFolder struct {
+	bin     string // the folder of Postgres's programs
+	dir     string
+	account *syscall.SysProcAttr // who runs them
+
+	lifeline io.WriteCloser // nil: no server runs
+	exited   chan struct{}
+	log      *program.Output
+}
+
+func newFolder(parent string) (*serverFolder, error) {
+	bin, ok := testenv.PostgresBin()
+	if !ok {
+		return nil, ErrNoPostgres
+	}
+	dir, err := os.MkdirTemp(parent, "maru-pg-") // short: a socket's path has at most 107 bytes
+	if err != nil {
+		return nil, err
+	}
+	account, err := postgresAccount(dir)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return &serverFolder{bin: bin, dir: dir, account: account}, nil
+}
+
+func (c *serverFolder) data() string { return filepath.Join(c.dir, "data") }
+
+// run runs one of Postgres's programs.
+func (c *serverFolder) run(name string, args ...string) error {
+	command := exec.Command(filepath.Join(c.bin, name), args...)
+	command.Dir, command.SysProcAttr = c.dir, c.account
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+func (c *serverFolder) initialize() error {
+	return c.run("initdb", "--pgdata="+c.data(), "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync",
+		"--no-instructions")
+}
+
+// start starts the server with the settings, as what its folder says that it is, and returns when
+// it can be asked at the URL.
+func (c *serverFolder) start(adminURL string, settings []string) error {
+	args := []string{"-D", c.data(), "-k", c.dir}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	// The shell waits until it is told to stop, or until its standard input closes, which happens
+	// when this process ends, however it ends. Only then nobody else removes the folder.
+	script := `"$0" "$@" </dev/null & pid=$!; read -r keep; kill -INT $pid 2>/dev/null; wait $pid; [ "$keep" ] || rm -rf "$PWD"/*`
+	server := exec.Command("/bin/sh", append([]string{"-c", script, filepath.Join(c.bin, "postgres")}, args...)...)
+	server.Dir, server.SysProcAttr = c.dir, c.account
+	c.log = new(program.Output)
+	server.Stdout, server.Stderr = c.log, c.log
 	lifeline, err := server.StdinPipe()
 	if err != nil {
-		return "", nil, errors.Join(err, remove())
+		return err
 	}
 	if err := server.Start(); err != nil {
-		return "", nil, errors.Join(err, remove())
+		return err
 	}
 	exited := make(chan struct{})
+	c.lifeline, c.exited = lifeline, exited
 	go func() {
 		_ = server.Wait() // the shell's status is that of an interrupted server
 		close(exited)
 	}()
-	stop = func() error {
-		closeErr := lifeline.Close()
-		<-exited
-		return errors.Join(closeErr, remove())
+	if err := untilAnswering(adminURL, exited); err != nil {
+		return fmt.Errorf("postgres: %w\n%s", err, c.log)
 	}
-
-	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: query.Encode()}
-	if err := untilAnswering(u.String(), exited); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("postgres: %w\n%s", err, log), stop())
-	}
-	return u.String(), stop, nil
+	return nil
 }
+
+// stop ends the server in an orderly way, if one runs, and returns when it has ended. The folder
+// stays.
+func (c *serverFolder) stop() error {
+	if c.lifeline == nil {
+		return nil
+	}
+	_, err := io.WriteString(c.lifeline, "keep\n")
+	err = errors.Join(err, c.lifeline.Close())
+	<-c.exited
+	c.lifeline = nil
+	return err
+}
+
+// remove ends the server and removes the folder.
+func (c *serverFolder) remove() error { return errors.Join(c.stop(), os.RemoveAll(c.dir)) }
 
 // Create makes a database with that name, unless there is one, and returns its URL.
 func Create(ctx context.Context, adminURL, name string) (databaseURL string, err error) {

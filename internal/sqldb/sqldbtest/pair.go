@@ -5,11 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/maru-auth/maru/internal/freeport"
 	"github.com/maru-auth/maru/internal/testenv"
-	"github.com/maru-auth/maru/internal/testenv/program"
 )
 
 // A Pair is a primary of Postgres and its synchronous standby, on ports of loopback. What the
@@ -29,33 +27,24 @@ type Pair struct {
 
 // A Server is one of a [Pair].
 type Server struct {
-	t       testing.TB
-	bin     string
-	data    string // its folder
-	port    int
-	account *syscall.SysProcAttr
-
-	lifeline io.WriteCloser // nil: it does not run
-	exited   chan struct{}
-	log      *program.Output
+	t      testing.TB
+	folder *serverFolder
+	port   int
 }
 
 // StartPair starts a pair with empty databases of these names. It ends with the test, and with this
 // process.
 func StartPair(t testing.TB, databases ...string) *Pair {
 	t.Helper()
-	bin, ok := testenv.PostgresBin()
-	if !ok {
-		testenv.Absent(t, ErrNoPostgres.Error())
+	p := &Pair{First: newServer(t), Second: newServer(t)}
+	if err := p.First.folder.initialize(); err != nil {
+		t.Fatal(err)
 	}
-	p := &Pair{First: newServer(t, bin), Second: newServer(t, bin)}
-	p.First.run("initdb", "--pgdata="+p.First.data, "--username=postgres", "--auth=trust", "--encoding=UTF8",
-		"--locale=C", "--no-sync", "--no-instructions")
 	p.First.Start()
 	for _, name := range databases {
 		p.First.Exec(`CREATE DATABASE ` + name)
 	}
-	p.Second.run("pg_basebackup", "--pgdata="+p.Second.data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+	p.Second.run("pg_basebackup", "--pgdata="+p.Second.folder.data(), "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
 		"--dbname="+p.First.URL("postgres")+"&application_name=second")
 	p.Second.Start()
 	// From here on no commit is acknowledged that the standby has not.
@@ -80,88 +69,52 @@ func (s *Server) URL(database string) string {
 	return u.String()
 }
 
-func newServer(t testing.TB, bin string) *Server {
+func newServer(t testing.TB) *Server {
 	t.Helper()
-	dir, err := os.MkdirTemp(memory(), "maru-pg-") // short: a socket's path has at most 107 bytes
+	folder, err := newFolder(memory())
+	if errors.Is(err, ErrNoPostgres) {
+		testenv.Absent(t, err.Error())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, bin: bin, data: filepath.Join(dir, "data")}
 	t.Cleanup(func() {
-		s.stop("")
-		if err := os.RemoveAll(dir); err != nil {
+		if err := folder.remove(); err != nil {
 			t.Error(err)
 		}
 	})
-	if s.account, err = postgresAccount(dir); err != nil {
-		t.Fatal(err)
-	}
 	port, release, err := freeport.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(release)
-	s.port = port
-	return s
+	return &Server{t, folder, port}
 }
 
-// run runs one of Postgres's programs.
 func (s *Server) run(name string, args ...string) {
 	s.t.Helper()
-	command := exec.Command(filepath.Join(s.bin, name), args...)
-	command.Dir, command.SysProcAttr = filepath.Dir(s.data), s.account
-	if out, err := command.CombinedOutput(); err != nil {
-		s.t.Fatalf("%s: %v\n%s", name, err, out)
+	if err := s.folder.run(name, args...); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
 // Start starts the server, as what its folder says that it is, and returns when it can be asked.
 func (s *Server) Start() {
 	s.t.Helper()
-	dir := filepath.Dir(s.data)
-	args := []string{"-D", s.data, "-k", dir}
-	for _, setting := range append(throwaway, "listen_addresses=127.0.0.1", "port="+strconv.Itoa(s.port), "wal_level=replica",
-		"max_wal_senders=5", "synchronous_commit=on", "wal_receiver_status_interval=1", "wal_retrieve_retry_interval=200ms") {
-		args = append(args, "-c", setting)
-	}
-	// The shell waits until it is told to stop, or until its standard input closes, which happens
-	// when this process ends, however it ends. Only then nobody else removes the folder.
-	script := `"$0" "$@" </dev/null & pid=$!; read -r keep; kill -INT $pid 2>/dev/null; wait $pid; [ "$keep" ] || rm -rf "$PWD"/*`
-	server := exec.Command("/bin/sh", append([]string{"-c", script, filepath.Join(s.bin, "postgres")}, args...)...)
-	server.Dir, server.SysProcAttr = dir, s.account
-	s.log = new(program.Output)
-	server.Stdout, server.Stderr = s.log, s.log
-	lifeline, err := server.StdinPipe()
-	if err != nil {
+	settings := slices.Concat(throwaway, []string{"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(s.port), "wal_level=replica",
+		"max_wal_senders=5", "synchronous_commit=on", "wal_receiver_status_interval=1", "wal_retrieve_retry_interval=200ms"})
+	if err := s.folder.start(s.URL("postgres"), settings); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := server.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.lifeline, s.exited = lifeline, make(chan struct{})
-	go func() {
-		_ = server.Wait() // the shell's status is that of an interrupted server
-		close(s.exited)
-	}()
-	if err := untilAnswering(s.URL("postgres"), s.exited); err != nil {
-		s.t.Fatalf("postgres: %v\n%s", err, s.log)
-	}
-}
-
-func (s *Server) stop(keep string) {
-	if s.lifeline == nil {
-		return
-	}
-	_, err := io.WriteString(s.lifeline, keep)
-	if err := errors.Join(err, s.lifeline.Close()); err != nil {
-		s.t.Error(err)
-	}
-	<-s.exited
-	s.lifeline = nil
 }
 
 // Stop stops the server in an orderly way.
-func (s *Server) Stop() { s.stop("keep\n") }
+func (s *Server) Stop() {
+	s.t.Helper()
+	if err := s.folder.stop(); err != nil {
+		s.t.Error(err)
+	}
+}
 
 // Exec runs a statement in the database postgres.
 func (s *Server) Exec(statement string) {
@@ -174,7 +127,7 @@ func (s *Server) Exec(statement string) {
 // processes are the server's own: its first, and those that this one has started.
 func (s *Server) processes() []int {
 	s.t.Helper()
-	text, err := os.ReadFile(filepath.Join(s.data, "postmaster.pid"))
+	text, err := os.ReadFile(filepath.Join(s.folder.data(), "postmaster.pid"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -214,7 +167,7 @@ func (s *Server) Kill() {
 			s.t.Fatal(err)
 		}
 	}
-	s.stop("keep\n")
+	s.Stop()
 }
 
 // Pause stops the server's processes where they are, as a hanging machine would, until the returned
@@ -244,12 +197,12 @@ func (s *Server) Pause() (resume func()) {
 // Promote makes a standby the primary, and returns when it takes writes.
 func (s *Server) Promote() {
 	s.t.Helper()
-	s.run("pg_ctl", "promote", "--pgdata="+s.data, "--wait", "--timeout=60")
+	s.run("pg_ctl", "promote", "--pgdata="+s.folder.data(), "--wait", "--timeout=60")
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for execute(ctx, s.URL("postgres"), `CREATE TABLE IF NOT EXISTS promoted ()`) != nil {
 		if ctx.Err() != nil {
-			s.t.Fatalf("the promoted server takes no writes\n%s", s.log)
+			s.t.Fatalf("the promoted server takes no writes\n%s", s.folder.log)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
