@@ -27,3 +27,13 @@ func ExposedHosts(databaseURL string) ([]string, error) {
 
 // NextLimit is how a removal chooses the size of a batch.
 func NextLimit(limit, most int64, took time.Duration) int64 { return nextLimit(limit, most, took) }
+
+// GroupCommits tells whether a database of SQLite syncs its log itself here.
+const GroupCommits = groupCommits
+
+// ReplaceSync makes f what writes the log to disk; f gets what did before. Nothing may be written
+// meanwhile.
+func (db *DB) ReplaceSync(f func(sync func() error) error) {
+	before := db.commits.sync
+	db.commits.sync = func() error { return f(before) }
+}

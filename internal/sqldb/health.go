@@ -33,7 +33,7 @@ func (db *DB) Ready(ctx context.Context) error {
 }
 
 func (db *DB) ready(ctx context.Context) error {
-	if err := db.file.check(); err != nil {
+	if err := db.checkWriter(); err != nil {
 		return err
 	}
 	if _, err := db.compareClocks(ctx); err != nil {

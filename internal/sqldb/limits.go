@@ -52,18 +52,21 @@ func (p *pool) leave() { <-p.places }
 
 // send runs f, which sends one statement to the transaction of ctx, or else to p, within the time
 // limits, and once more if its connection broke and that is safe. writes says whether the statement
-// writes. If send returns no error, the caller calls done once it has read the answer.
-func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context.Context, on querier) error) (done func(), err error) {
+// writes. If send returns no error, the caller calls done once it has read the answer: what was
+// written outside a transaction holds if done returns no error.
+func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context.Context, on querier) error) (done func() error, err error) {
 	if db.primary != nil {
 		return db.sendToReader(ctx, writes, f)
 	}
-	if err := db.file.check(); err != nil {
-		return nil, err
-	}
 	tx := db.transaction(ctx)
-	if tx == nil {
+	if tx == nil { // else the transaction has looked
+		check := db.file.checkRecently
 		if writes {
+			check = db.checkWriter
 			defer db.noteWriter(ctx)
+		}
+		if err := check(); err != nil {
+			return nil, err
 		}
 		if err := p.take(ctx, db.opts.DatabaseWaitTimeout); err != nil {
 			return nil, err
@@ -93,7 +96,15 @@ func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context
 	if err != nil {
 		return nil, explain(ctx, err)
 	}
-	return end, nil
+	return func() error {
+		if tx != nil || !writes {
+			end()
+			return nil
+		}
+		b := db.commits.join()
+		end()
+		return b.wait(db.opts.answerTimeout())
+	}, nil
 }
 
 // sendIn sends a statement in a transaction. If the connection breaks before anything was written,

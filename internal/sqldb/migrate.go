@@ -43,6 +43,9 @@ func (db *DB) Migrate(ctx context.Context, migrations fs.FS) error {
 	if err := db.migrate(ctx, migrations, found.version > 0); err != nil {
 		return err
 	}
+	if err := db.commits.join().wait(0); err != nil { // goose's commits are not ours
+		return err
+	}
 	db.schema.expected.Store(expected)
 	return db.checkSchema(ctx)
 }

@@ -53,9 +53,9 @@ func (db *DB) prepared(ctx context.Context, query string) *preparedQuery {
 }
 
 // sendPrepared is send for a prepared query.
-func (db *DB) sendPrepared(ctx context.Context, q *preparedQuery, f func(ctx context.Context) error) (done func(), err error) {
+func (db *DB) sendPrepared(ctx context.Context, q *preparedQuery, f func(ctx context.Context) error) (done func() error, err error) {
 	began := time.Now()
-	var end func()
+	var end func() error
 	if q.quick.Load() < quickRuns {
 		end, err = db.send(ctx, db.read, false, func(ctx context.Context, _ querier) error { return f(ctx) })
 	} else {
@@ -64,17 +64,18 @@ func (db *DB) sendPrepared(ctx context.Context, q *preparedQuery, f func(ctx con
 	if err != nil {
 		return nil, err
 	}
-	return func() {
-		end()
+	return func() error {
+		err := end()
 		if time.Since(began) > quickRun {
 			q.quick.Store(0)
 		} else if q.quick.Load() < quickRuns {
 			q.quick.Add(1)
 		}
+		return err
 	}, nil
 }
 
-func (db *DB) sendUnwatched(ctx context.Context, f func(ctx context.Context) error) (done func(), err error) {
+func (db *DB) sendUnwatched(ctx context.Context, f func(ctx context.Context) error) (done func() error, err error) {
 	if err := db.file.checkRecently(); err != nil {
 		return nil, err
 	}
@@ -92,5 +93,5 @@ func (db *DB) sendUnwatched(ctx context.Context, f func(ctx context.Context) err
 	if err := f(context.WithoutCancel(ctx)); err != nil {
 		return nil, explain(ctx, err)
 	}
-	return db.read.leave, nil
+	return func() error { db.read.leave(); return nil }, nil
 }

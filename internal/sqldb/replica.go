@@ -221,7 +221,7 @@ func (r *replica) failed(err error) {
 }
 
 // sendToReader is send for a reader.
-func (db *DB) sendToReader(ctx context.Context, writes bool, f func(ctx context.Context, on querier) error) (func(), error) {
+func (db *DB) sendToReader(ctx context.Context, writes bool, f func(ctx context.Context, on querier) error) (func() error, error) {
 	primary, r := db.primary, db.primary.replica
 	if writes {
 		return nil, errors.New("sqldb: a reader does not write")

@@ -12,6 +12,12 @@
 // repeating is safe. If the database cannot execute it at the moment, the error wraps
 // [ErrUnavailable].
 //
+// Success of a write is reported once it would survive a power failure. On SQLite under Linux, the
+// writers that commit at about the same time share one sync for that ([commits]), and meanwhile
+// others may read what was committed: [DB.QueryRow] and [All] outside a transaction may return what
+// a power failure then undoes, and nobody was told of. Whoever writes because of it is later in the
+// same log, and a transaction, even one that only reads, ends after what it saw is on disk.
+//
 // A database of Postgres may have a replica for reads that may lag: a store chooses statement by
 // statement ([DB.Reader], [DB.OrReplica]). The database's URL may name several servers; which of
 // them is the primary is found out anew when one fails (servers.go).
@@ -57,6 +63,8 @@ type DB struct {
 	checks   *sql.DB
 	warning  string
 	file     *dataFile       // nil on Postgres
+	commits  *commits        // nil: the engine syncs by itself
+	held     *sql.DB         // see groupCommits; nil without commits
 	postgres *pgx.ConnConfig // nil on SQLite
 	servers  *servers        // nil on SQLite
 
@@ -109,7 +117,10 @@ func (db *DB) Close() error {
 	if db.replica != nil {
 		err = db.replica.close()
 	}
-	err = errors.Join(err, db.checks.Close(), db.write.Close())
+	err = errors.Join(err, db.commits.close(), db.checks.Close(), db.write.Close())
+	if db.held != nil {
+		err = errors.Join(err, db.held.Close())
+	}
 	if db.read != db.write {
 		err = errors.Join(err, db.read.Close())
 	}
@@ -126,6 +137,7 @@ type transaction struct {
 	renewed bool     // Tx is the second, after the first one's connection broke
 	undone  bool     // the database has undone all of it, which may be done again
 	after   []func() // see AfterCommit
+	batch   *batch   // what must be on disk before anybody hears of the commit
 }
 
 // Tx runs f in a transaction: committed if f returns nil, rolled back if it returns an error or
@@ -143,23 +155,48 @@ func (db *DB) Tx(ctx context.Context, f func(ctx context.Context) error) error {
 	}
 	ctx, span := tracing.Part(ctx, "transaction")
 	defer span.End(nil) // what failed is its statement's to say
+	if err := db.checkWriter(); err != nil {
+		return err
+	}
+	tx, err := db.inTurn(ctx, f)
+	if err != nil {
+		return explain(ctx, err)
+	}
+	if err := tx.batch.wait(db.opts.answerTimeout()); err != nil {
+		return err
+	}
+	for _, f := range tx.after {
+		f()
+	}
+	return nil
+}
+
+// checkWriter returns an error if nothing may be written.
+func (db *DB) checkWriter() error {
 	if err := db.file.check(); err != nil {
 		return err
 	}
+	return db.commits.check()
+}
+
+// inTurn waits for a connection that writes, and runs f in a transaction until that is committed or
+// has failed for good.
+func (db *DB) inTurn(ctx context.Context, f func(ctx context.Context) error) (*transaction, error) {
 	if err := db.write.take(ctx, db.opts.DatabaseWaitTimeout); err != nil {
-		return err
+		return nil, err
 	}
 	defer db.write.leave()
 	defer db.noteWriter(ctx)
 	for try := 1; ; try++ {
-		undone, err := db.tryTx(ctx, f)
+		tx := new(transaction)
+		undone, err := db.tryTx(ctx, tx, f)
 		if !undone || try == transactionTries || ctx.Err() != nil {
-			return explain(ctx, err)
+			return tx, err
 		}
 		// Those who deadlocked must not meet again at once.
 		select {
 		case <-ctx.Done():
-			return explain(ctx, err)
+			return nil, err
 		case <-time.After(rand.N(transactionPause)): //nolint:gosec // G404: nobody gains by guessing it
 		}
 	}
@@ -172,8 +209,7 @@ const (
 
 // tryTx runs f in a transaction once. undone says that nothing came of it, and that it may be tried
 // again.
-func (db *DB) tryTx(ctx context.Context, f func(ctx context.Context) error) (undone bool, err error) {
-	tx := new(transaction)
+func (db *DB) tryTx(ctx context.Context, tx *transaction, f func(ctx context.Context) error) (undone bool, err error) {
 	if err := db.begin(ctx, tx); err != nil {
 		return false, err
 	}
@@ -188,8 +224,10 @@ func (db *DB) tryTx(ctx context.Context, f func(ctx context.Context) error) (und
 	if err != nil {
 		return fault.Undone(err), err // any other error may have come after the commit
 	}
-	for _, f := range tx.after {
-		f()
+	if tx.wrote {
+		tx.batch = db.commits.join()
+	} else {
+		tx.batch = db.commits.under()
 	}
 	return false, nil
 }
@@ -270,8 +308,7 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (rows int64, 
 	if err != nil {
 		return 0, err
 	}
-	done()
-	return rows, nil
+	return rows, done()
 }
 
 // A Row is the answer to a statement that returns at most one row. You must call Scan: it gives the
@@ -280,7 +317,7 @@ type Row struct {
 	ctx  context.Context
 	row  *sql.Row
 	err  error
-	done func()
+	done func() error
 	span *tracing.Span // ends with Scan
 }
 
@@ -290,14 +327,24 @@ func (r *Row) Scan(dest ...any) error {
 		r.span.End(r.err)
 		return r.err
 	}
-	defer func() { r.done(); r.done = func() {} }()
-	err := explain(r.ctx, r.row.Scan(dest...))
+	err := r.scan(dest)
 	if errors.Is(err, sql.ErrNoRows) {
 		r.span.End(nil) // that is an answer
 	} else {
 		r.span.End(err)
 	}
 	return err
+}
+
+func (r *Row) scan(dest []any) (err error) {
+	defer func() { // also when Scan panics
+		failed := r.done()
+		r.done = func() error { return nil }
+		if failed != nil && (err == nil || errors.Is(err, sql.ErrNoRows)) {
+			err = failed
+		}
+	}()
+	return explain(r.ctx, r.row.Scan(dest...))
 }
 
 // ExecReturning runs a statement that writes and returns one row (… RETURNING). No row is
@@ -358,7 +405,7 @@ func read[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, erro
 		}
 		return rows.Err()
 	}
-	var done func()
+	var done func() error
 	var err error
 	on, writes := db.read, changes(query)
 	if writes {
@@ -376,8 +423,7 @@ func read[T any](ctx context.Context, db *DB, scan func(rows *sql.Rows) (T, erro
 	if err != nil {
 		return nil, err
 	}
-	done()
-	return all, nil
+	return all, done()
 }
 
 // changes says whether a statement writes. What was lost of such a one is not repeated unseen.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
 )
 
 // maxJournal is how large the write-ahead log may stay, in bytes, once its content is in the
@@ -36,32 +39,80 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	if lockTimeout == 0 {
 		lockTimeout = 10 * time.Second
 	}
-	// synchronous=FULL: in WAL mode NORMAL may lose acknowledged commits when power fails.
-	common := fmt.Sprintf("&_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)&_pragma=cache_size(-%d)",
-		lockTimeout.Milliseconds(), pageCache>>10)
+	// In WAL mode NORMAL may lose the last commits when power fails; see commits.
+	synchronous := "FULL"
+	if groupCommits {
+		synchronous = "NORMAL"
+	}
+	common := fmt.Sprintf("&_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=synchronous(%s)&_pragma=cache_size(-%d)",
+		lockTimeout.Milliseconds(), synchronous, pageCache>>10)
 	name := "file:" + (&url.URL{Path: path}).EscapedPath()
-	journal := fmt.Sprintf("?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=journal_size_limit(%d)", maxJournal)
-	write, err := sql.Open("sqlite", name+journal+common)
+	journal := fmt.Sprintf("?mode=rw&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=journal_size_limit(%d)", maxJournal)
+	write, err := openPool(name+journal+common, file, true)
 	if err != nil {
 		return nil, err
 	}
-	if err := write.PingContext(ctx); err != nil { // turns the file into a WAL database before a reader opens it
+	if err := makeWAL(ctx, write, lockTimeout); err != nil { // before a reader opens it
 		return nil, errors.Join(fmt.Errorf("open the database: %w", err), write.Close())
 	}
-	read, err := sql.Open("sqlite", name+"?_pragma=query_only(1)"+common)
+	read, err := openPool(name+"?mode=rw&_pragma=query_only(1)"+common, file, false)
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	checks, err := sql.Open("sqlite", name+"?_pragma=query_only(1)"+common)
+	checks, err := openPool(name+"?mode=rw&_pragma=query_only(1)"+common, file, false)
 	if err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
 	checks.SetMaxOpenConns(1)
 	readers := min(opts.maxConnections(), max(4, 2*runtime.GOMAXPROCS(0)))
-	return &DB{
+	db := &DB{
 		engine: SQLite, opts: opts, write: newPool(write, 1), read: newPool(read, readers), checks: checks, file: file,
 		sweeping: newSweepMeters(),
-	}, nil
+	}
+	if !groupCommits {
+		return db, nil
+	}
+	if err := db.groupCommits(ctx, name+"?mode=rw"+common); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the database's log: %w", err), db.Close())
+	}
+	return db, nil
+}
+
+// groupCommits makes db sync the log itself. The connection that it holds keeps SQLite from
+// removing the log when all others are closed.
+func (db *DB) groupCommits(ctx context.Context, dsn string) error {
+	held, err := openPool(dsn, db.file, false)
+	if err != nil {
+		return err
+	}
+	db.held = held
+	held.SetMaxOpenConns(1)
+	var tables int
+	if err := held.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables); err != nil {
+		return err
+	}
+	log, err := openLog(db.file.path)
+	if err != nil {
+		return err
+	}
+	db.commits = &commits{log: log, sync: log.sync}
+	return nil
+}
+
+// makeWAL opens a connection of the writing pool, which turns the file into a WAL database. For that
+// SQLite needs the file for itself, and does not wait for it as it waits for other locks.
+func makeWAL(ctx context.Context, write *sql.DB, patience time.Duration) error {
+	for began := time.Now(); ; {
+		err := write.PingContext(ctx)
+		if err == nil || !fault.Busy(err) || time.Since(began) > patience {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(rand.N(20 * time.Millisecond)): //nolint:gosec // G404: nobody gains by guessing it
+		}
+	}
 }
 
 // A dataFile is the file of an SQLite database, as it was when it was opened.
@@ -129,7 +180,7 @@ func (f *dataFile) check() error {
 
 // checkRecently is check for what only reads: a look of the last second is enough.
 func (f *dataFile) checkRecently() error {
-	if time.Since(time.Unix(0, f.checkedAt.Load())) < time.Second {
+	if f == nil || time.Since(time.Unix(0, f.checkedAt.Load())) < time.Second {
 		return nil
 	}
 	return f.check()

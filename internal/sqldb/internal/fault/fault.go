@@ -101,6 +101,12 @@ func Refused(err error) bool {
 	return false
 }
 
+// Busy tells whether SQLite gave up on a lock that another connection holds.
+func Busy(err error) bool {
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 // postgresCode is the SQLSTATE of err, or empty.
 func postgresCode(err error) string {
 	var pg *pgconn.PgError

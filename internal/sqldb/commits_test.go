@@ -1,0 +1,324 @@
+package sqldb_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+	"github.com/maru-auth/maru/internal/testenv"
+)
+
+// heldSyncs is a database whose log is written to disk when the test says so.
+type heldSyncs struct {
+	*sqldb.DB
+	begun chan struct{} // one for each sync
+	end   chan error    // how it ends, after it took place
+	count atomic.Int64
+	ended atomic.Int64
+	// release lets all other syncs end well.
+	release func()
+}
+
+func openHeld(t *testing.T) *heldSyncs {
+	t.Helper()
+	if !sqldb.GroupCommits {
+		t.Skip("SQLite syncs by itself here")
+	}
+	h := &heldSyncs{begun: make(chan struct{}, 100), end: make(chan error)}
+	h.DB = openWith(t, sqldbtest.SQLite(t), sqldb.Options{})
+	h.ReplaceSync(func(sync func() error) error {
+		h.count.Add(1)
+		h.begun <- struct{}{}
+		err := <-h.end
+		h.ended.Add(1)
+		return errors.Join(sync(), err)
+	})
+	h.release = sync.OnceFunc(func() { close(h.end) })
+	t.Cleanup(h.release) // before the database is closed
+	return h
+}
+
+func (h *heldSyncs) waitForRows(t *testing.T, want int) {
+	t.Helper()
+	testenv.Eventually(t, fmt.Sprintf("%d rows can be read", want), func() bool {
+		n, err := count(t.Context(), h.DB, "things")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n == want
+	})
+}
+
+func TestACommitIsReportedOnceItIsOnDisk(t *testing.T) {
+	const returning = `INSERT INTO things (id, n, live, raw) VALUES ($1, 1, true, x'00') ON CONFLICT DO NOTHING RETURNING id`
+	for name, write := range map[string]func(ctx context.Context, db *heldSyncs, id string) error{
+		"statement": func(ctx context.Context, db *heldSyncs, id string) error {
+			_, err := insert(ctx, db.DB, id)
+			return err
+		},
+		"transaction": func(ctx context.Context, db *heldSyncs, id string) error {
+			return db.Tx(ctx, func(ctx context.Context) error {
+				_, err := insert(ctx, db.DB, id)
+				return err
+			})
+		},
+		"one row of a statement": func(ctx context.Context, db *heldSyncs, id string) error {
+			return db.ExecReturning(ctx, returning, id).Scan(&id)
+		},
+		"rows of a statement": func(ctx context.Context, db *heldSyncs, id string) error {
+			_, err := sqldb.All(ctx, db.DB, scanText, returning, id)
+			return err
+		},
+		"nothing left to change": func(ctx context.Context, db *heldSyncs, id string) error {
+			var text string
+			if err := db.ExecReturning(ctx, returning, "first").Scan(&text); !errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("got %v, want no row", err)
+			}
+			if db.ended.Load() == 0 {
+				return errors.New("what another has just written was taken for lasting")
+			}
+			_, err := insert(ctx, db.DB, id)
+			return err
+		},
+		"transaction that only reads": func(ctx context.Context, db *heldSyncs, id string) error {
+			err := db.Tx(ctx, func(ctx context.Context) error {
+				n, err := count(ctx, db.DB, "things")
+				if n != 1 {
+					err = fmt.Errorf("it sees %d rows: %w", n, err)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if db.ended.Load() == 0 {
+				return errors.New("what another has just written was taken for lasting")
+			}
+			_, err = insert(ctx, db.DB, id)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := openHeld(t)
+			var reported atomic.Int64
+			failed := make(chan error, 2)
+			go func() {
+				_, err := insert(t.Context(), db.DB, "first")
+				reported.Add(1)
+				failed <- err
+			}()
+			<-db.begun // the first commit's sync is under way; nobody else is kept from committing
+			db.waitForRows(t, 1)
+			go func() {
+				err := write(t.Context(), db, "second")
+				reported.Add(1)
+				failed <- err
+			}()
+			if name != "nothing left to change" && name != "transaction that only reads" {
+				db.waitForRows(t, 2)
+			}
+			if n := reported.Load(); n != 0 {
+				t.Fatalf("%d reported success before the first sync ended", n)
+			}
+			db.end <- nil
+			if err := <-failed; err != nil {
+				t.Fatal(err)
+			}
+			<-db.begun // of the second, which began too late for the first sync
+			if n := reported.Load(); n != 1 {
+				t.Fatalf("%d reported success after the first sync", n)
+			}
+			db.release()
+			if err := <-failed; err != nil {
+				t.Fatal(err)
+			}
+			db.waitForRows(t, 2)
+		})
+	}
+}
+
+func TestCommitsShareASync(t *testing.T) {
+	db := openHeld(t)
+	const many = 40
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := insert(t.Context(), db.DB, "first"); err != nil {
+			t.Error(err)
+		}
+	})
+	<-db.begun
+	for i := range many {
+		wg.Go(func() {
+			if err := db.Tx(t.Context(), func(ctx context.Context) error {
+				_, err := insert(ctx, db.DB, fmt.Sprint(i))
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	db.waitForRows(t, many+1)
+	db.end <- nil
+	<-db.begun
+	db.end <- nil
+	wg.Wait()
+	if n := db.count.Load(); n != 2 {
+		t.Errorf("%d commits took %d syncs, want 2", many+1, n)
+	}
+}
+
+func TestAfterAFailedSyncNothingIsWritten(t *testing.T) {
+	db := openHeld(t)
+	const waiting = 5
+	failures := make(chan error, waiting)
+	followed := false
+	go func() {
+		failures <- db.Tx(t.Context(), func(ctx context.Context) error {
+			db.AfterCommit(ctx, func() { followed = true })
+			_, err := insert(ctx, db.DB, "first")
+			return err
+		})
+	}()
+	<-db.begun
+	for i := range waiting - 1 {
+		go func() {
+			_, err := insert(t.Context(), db.DB, fmt.Sprint(i))
+			failures <- err
+		}()
+	}
+	db.waitForRows(t, waiting)
+	db.end <- errors.New("the disk is gone")
+	for range waiting {
+		err := <-failures
+		wantUnavailable(t, err)
+		if err == nil || !strings.Contains(err.Error(), "the disk is gone") {
+			t.Error(err)
+		}
+	}
+	if followed {
+		t.Error("what follows the commit ran")
+	}
+	_, writing := insert(t.Context(), db.DB, "later")
+	for _, err := range []error{
+		writing, db.Ready(t.Context()), db.CheckWrites(t.Context()),
+		db.Tx(t.Context(), func(context.Context) error { t.Error("a transaction began"); return nil }),
+	} {
+		wantUnavailable(t, err)
+	}
+	if n, err := count(t.Context(), db.DB, "things"); n != waiting || err != nil {
+		t.Errorf("%d rows, %v: reading goes on", n, err)
+	}
+	if n := db.count.Load(); n != 1 {
+		t.Errorf("%d syncs after the one that failed", n-1)
+	}
+}
+
+func TestManyMayOpenANewFileAtOnce(t *testing.T) {
+	folder := t.TempDir()
+	for round := range 50 {
+		databaseURL := "sqlite:" + filepath.Join(folder, fmt.Sprint(round), "test.db")
+		start := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				<-start
+				db, err := sqldb.Open(t.Context(), databaseURL)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := db.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		wg.Wait()
+		if t.Failed() {
+			t.Fatalf("in round %d", round)
+		}
+	}
+}
+
+// SQLite itself does not wait when it turns a file into a WAL database and another connection is
+// about to.
+func TestOpeningANewFileWaitsForWhoeverWritesIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	other, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.ExecContext(t.Context(), `CREATE TABLE numbers (n BIGINT)`); err != nil {
+		t.Fatal(err)
+	}
+	writing, err := other.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const patience = 100 * time.Millisecond
+	began := time.Now()
+	db, err := sqldb.OpenWith(t.Context(), sqldb.Options{DatabaseURL: "sqlite:" + path, DatabaseLockTimeout: patience})
+	if err == nil {
+		db.Close()
+		t.Fatal("opened while another has its lock")
+	}
+	if waited := time.Since(began); waited < patience {
+		t.Fatalf("given up after %s: %v", waited, err)
+	}
+	if err := writing.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := count(t.Context(), openUnmigrated(t, "sqlite:"+path, sqldb.Options{}), "numbers"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAStatementRunsWhileItsOwnRowsAreRead(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		db := open(t, databaseURL)
+		for _, id := range []string{"a", "b", "c"} {
+			if _, err := insert(t.Context(), db, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const query = `SELECT id FROM things WHERE id >= $1 ORDER BY id`
+		for range 2 {
+			var seen []string
+			err := db.Tx(t.Context(), func(ctx context.Context) error {
+				first, err := sqldb.All(ctx, db, scanText, query, "a")
+				if err != nil {
+					return err
+				}
+				seen = first
+				if db.Engine() != sqldb.SQLite { // Postgres has one answer at a time on a connection
+					return nil
+				}
+				_, err = sqldb.All(ctx, db, func(rows *sql.Rows) (string, error) {
+					inner, err := sqldb.All(ctx, db, scanText, query, "c")
+					if err != nil || len(inner) != 1 {
+						return "", fmt.Errorf("inner %v: %w", inner, err)
+					}
+					return scanText(rows)
+				}, query, "b")
+				return err
+			})
+			if err != nil || strings.Join(seen, "") != "abc" {
+				t.Fatal(seen, err)
+			}
+			// A changed schema compiles it anew.
+			if _, err := db.Exec(t.Context(), `CREATE TABLE IF NOT EXISTS another (id TEXT)`); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
