@@ -62,6 +62,7 @@ var exported = map[string]struct{ member, not string }{
 	"passkey_handles":    {not: "random, and says nothing"},
 	"passkey_ceremonies": {not: "random, and lasts minutes"},
 	"outbox":             {not: "letters and calls under way, of which the history tells"},
+	"user_words":         {not: "pieces of the address and the names, which are in account and claims"},
 	"account_events":     {not: "what receivers of events are about to be told, of which the history tells"},
 }
 

@@ -86,6 +86,9 @@ type Client struct {
 	// DisabledAt is when an operator disabled it; zero: it is not disabled. Only the store's look-ups
 	// for operators return such a client.
 	DisabledAt time.Time
+	// UsedAt is when it last got tokens, to within ten minutes; zero: never, as far as is known.
+	// Only the store's look-ups for operators set it to what it is now.
+	UsedAt time.Time
 	// Epoch counts how often all of its tokens were revoked at once. Tokens are issued in the epoch
 	// of which the client was read, or not at all.
 	Epoch     int64

@@ -73,6 +73,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p.ofUsers()
 	p.ofSignup()
 	p.ofFactors()
+	p.ofOperators()
 	p.ofAll()
 	return p.calls
 }

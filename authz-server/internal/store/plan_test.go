@@ -13,6 +13,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/statistics"
 	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb/growthtest"
@@ -25,6 +26,11 @@ import (
 var grown = []string{
 	`INSERT INTO users (id, email, email_key, email_verified, name, locale, password_hash, roles, disabled, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'u' || i, 'u' || i, 'u' || i, false, 'n', '', 'hash', '', false, i, i FROM n`,
+	`UPDATE users SET indexed_at = updated_at WHERE id <> 'u3'`,
+	`INSERT INTO user_words (word, user_id) ` + growthtest.Numbers + ` SELECT CAST('u' || i AS BYTEA), 'u' || i FROM n`,
+	`INSERT INTO user_words (word, user_id) ` + growthtest.Numbers + ` SELECT CAST('n' AS BYTEA), 'u' || i FROM n`,
+	`INSERT INTO statistics (width, start, kind, count)
+		` + growthtest.Numbers + ` SELECT 3600000000, (i / 5) * 3600000000 - 3456000000000, 'k' || (i % 5), 1 FROM n`,
 	`INSERT INTO users (id, email, email_key, email_verified, name, locale, password_hash, roles, disabled, created_at, updated_at)
 		VALUES ('former', 'U@Bücher.example', 'u@bücher.example', false, 'n', '', 'hash', '', false, 1, 1)`,
 	`INSERT INTO invitations (id, secret_hash, email, email_key, mailed, note, created_at, expires_at)
@@ -136,7 +142,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 		defer s.Close()
 		growthtest.Test{
 			DB: s.db, URL: databaseURL, Store: reflect.TypeFor[*Store](), Fill: grown,
-			Rooms: rooms, Folders: []string{"accounts", "grants", "keystore", "limits", "outbox", "registry", "requests", "statuses", "streams"},
+			Rooms: rooms, Folders: []string{"accounts", "grants", "keystore", "limits", "outbox", "registry", "requests", "statistics", "statuses", "streams"},
 			Small: map[string]string{
 				"signing_keys":   "some for each algorithm",
 				"withdrawn_keys": "those that leaked within months",
@@ -165,7 +171,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),
 	reflect.TypeFor[*outbox.Logouts](), reflect.TypeFor[*outbox.Queue](),
 	reflect.TypeFor[*registry.Clients](),
-	reflect.TypeFor[*statuses.Statuses](),
+	reflect.TypeFor[*statuses.Statuses](), reflect.TypeFor[*statistics.Statistics](),
 	reflect.TypeFor[*requests.Interactions](), reflect.TypeFor[*requests.Pushed](),
 	reflect.TypeFor[*streams.Streams](),
 }
@@ -186,5 +192,6 @@ var leave = map[string]string{
 	"account_events":        `DELETE FROM account_events WHERE at > 500`,
 	"stream_sets":           `DELETE FROM stream_sets WHERE created_at > 1500`,
 	"stream_exclusions":     `DELETE FROM stream_exclusions WHERE created_at > 500`,
+	"statistics":            `DELETE FROM statistics WHERE start > 0`,
 	"consents":              `DELETE FROM consents WHERE created_at > 500`,
 }

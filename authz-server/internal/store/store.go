@@ -21,6 +21,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/statistics"
 	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -70,6 +71,7 @@ type Store struct {
 	UsedIDs      *limits.UsedIDs
 	Keys         *keystore.Keys
 	Statuses     *statuses.Statuses
+	Statistics   *statistics.Statistics
 }
 
 // Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
@@ -102,7 +104,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 		History:  accounts.NewHistory(db, now),
 		Mailed:   accounts.NewMailedLinks(db, now),
 	}
-	s.Statuses = statuses.New(db, now)
+	s.Statuses, s.Statistics = statuses.New(db, now), statistics.New(db, now)
 	s.Clients = registry.NewClients(db, now, s.Statuses)
 	s.Invitations, s.Agreements = accounts.NewInvitations(db, now), accounts.NewAgreements(db, now)
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
@@ -127,7 +129,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		s.Factors.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Outbox.Sweeps(), s.Streams.Sweeps(),
-		s.Invitations.Sweeps(), s.Statuses.Sweeps(),
+		s.Invitations.Sweeps(), s.Statuses.Sweeps(), s.Statistics.Sweeps(),
 		// This has batches of its own, so one step does all of it.
 		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},
 		[]sqldb.Sweep{{Name: "grants to clients whose secret was compromised", Batch: math.MaxInt64,

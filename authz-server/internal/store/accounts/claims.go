@@ -61,6 +61,7 @@ func (s *Users) SetClaims(ctx context.Context, id string, claims Claims) error {
 	if err != nil {
 		return err
 	}
-	return row.Changed(s.db.Exec(ctx, `UPDATE users SET claims = $1, updated_at = $2 WHERE id = $3`,
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET claims = $1, updated_at = $2, indexed_at = 0
+		WHERE id = $3`,
 		string(text), sqldb.Micros(s.now()), id))
 }

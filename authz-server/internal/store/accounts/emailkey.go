@@ -106,7 +106,7 @@ func (s *Users) UpdateEmailKeys(ctx context.Context) (doubles []string, err erro
 			if key == one.key {
 				continue
 			}
-			changed, err := s.db.Exec(ctx, `UPDATE users SET email_key = $1
+			changed, err := s.db.Exec(ctx, `UPDATE users SET email_key = $1, indexed_at = 0
 				WHERE id = $2 AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email_key = $1)`,
 				key, one.id)
 			if err != nil && !sqldb.IsDuplicate(err) { // which is somebody who signs up this very moment

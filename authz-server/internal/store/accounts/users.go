@@ -114,7 +114,7 @@ func (s *Users) ListUsers(ctx context.Context, after string, limit int) ([]User,
 // SetName changes a person's name.
 func (s *Users) SetName(ctx context.Context, id, name string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET name = $1, updated_at = $2 WHERE id = $3`,
+		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET name = $1, updated_at = $2, indexed_at = 0 WHERE id = $3`,
 			name, sqldb.Micros(s.now()), id)); err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ func (s *Users) SetEmail(ctx context.Context, id, email string) error {
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		rows, err := s.db.Exec(ctx, `UPDATE users SET email = $1, email_key = $2, email_verified = TRUE
+		rows, err := s.db.Exec(ctx, `UPDATE users SET email = $1, email_key = $2, email_verified = TRUE, indexed_at = 0
 			WHERE id = $3
 			AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email_key = $2 AND o.id <> $3)`,
 			email, EmailKey(email), id)
@@ -245,7 +245,7 @@ func (s *Users) EditUser(ctx context.Context, id string, edit func(*User) error)
 			return err
 		}
 		if err := row.Changed(s.db.Exec(ctx, `UPDATE users
-			SET name = $1, email_verified = $2, locale = $3, claims = $4 WHERE id = $5`,
+			SET name = $1, email_verified = $2, locale = $3, claims = $4, indexed_at = 0 WHERE id = $5`,
 			u.Name, u.EmailVerified, u.Locale, string(claims), id)); err != nil || u.Name == name {
 			return err
 		}

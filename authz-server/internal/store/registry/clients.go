@@ -117,14 +117,15 @@ const (
 type clientRow struct {
 	id, metadata                      string
 	created, updated, disabled, epoch int64
+	used                              int64
 	vouched                           sql.NullBool // null: it did not register itself
 }
 
-const clientColumns = `c.metadata, c.created_at, c.updated_at, c.disabled_at, c.epoch`
+const clientColumns = `c.metadata, c.created_at, c.updated_at, c.disabled_at, c.epoch, c.used_at`
 
 // into returns the destinations of clientColumns and vouched.
 func (r *clientRow) into() []any {
-	return []any{&r.metadata, &r.created, &r.updated, &r.disabled, &r.epoch, &r.vouched}
+	return []any{&r.metadata, &r.created, &r.updated, &r.disabled, &r.epoch, &r.used, &r.vouched}
 }
 
 // read makes a client of a row. Parsing costs more than the SELECT, so each text is parsed once;
@@ -140,7 +141,7 @@ func (s *Clients) read(r clientRow) (client.Client, error) {
 		s.parsed.Add(text, c, parsedPerByte*len(r.metadata))
 	}
 	c.ID, c.CreatedAt, c.UpdatedAt = r.id, sqldb.Time(r.created), sqldb.Time(r.updated)
-	c.DisabledAt, c.Epoch = sqldb.Time(r.disabled), r.epoch
+	c.DisabledAt, c.UsedAt, c.Epoch = sqldb.Time(r.disabled), sqldb.Time(r.used), r.epoch
 	c.Unvouched = (c.Document() || r.vouched.Valid && !r.vouched.Bool) && !c.Trusted
 	return c, nil
 }
@@ -182,6 +183,13 @@ func (s *Clients) UpdateClient(ctx context.Context, c client.Client) error {
 // calls at once, the second sees what the first left. ErrNotFound: there is no such client.
 func (s *Clients) holdClient(ctx context.Context, id string) error {
 	return row.Changed(s.change(ctx, id, `UPDATE clients SET updated_at = updated_at + 1
+		WHERE id = $1 AND removed_at = 0`, id))
+}
+
+// Hold locks a client's row, in a transaction, and changes nothing: what is read of it afterwards
+// stays so until the transaction ends. ErrNotFound: there is no such client.
+func (s *Clients) Hold(ctx context.Context, id string) error {
+	return row.Changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at
 		WHERE id = $1 AND removed_at = 0`, id))
 }
 

@@ -90,13 +90,14 @@ func (s *Statuses) Lease(ctx context.Context, of Holder, size int64, expires tim
 }
 
 // hold locks the row of a client that is to get a block: what revokes all its tokens comes wholly
-// before, and the client is refused, or wholly after, and finds the block.
+// before, and the client is refused, or wholly after, and finds the block. It notes that the client
+// is in use.
 func (s *Statuses) hold(ctx context.Context, of Holder) error {
 	if of.Own {
 		return nil
 	}
-	return row.Changed(s.db.Exec(ctx, `UPDATE clients SET created_at = created_at
-		WHERE id = $1 AND epoch = $2 AND removed_at = 0 AND disabled_at = 0`, of.ClientID, of.Epoch))
+	return row.Changed(s.db.Exec(ctx, `UPDATE clients SET used_at = $3
+		WHERE id = $1 AND epoch = $2 AND removed_at = 0 AND disabled_at = 0`, of.ClientID, of.Epoch, sqldb.Micros(s.now())))
 }
 
 // take moves on the newest list's mark. sql.ErrNoRows: it has no room, or there is no list.
