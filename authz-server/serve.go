@@ -87,6 +87,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		}
 		background.Go(func() { s.SweepEvery(working, sweepEvery, log) })
 		background.Go(func() { updateEmailKeys(working, s, log) })
+		background.Go(func() { s.Users.Index(working, log) })
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
 		server := &httpd.Server{
