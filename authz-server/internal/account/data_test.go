@@ -51,6 +51,7 @@ var exported = map[string]struct{ member, not string }{
 	"sessions":           {member: "sessions"},
 	"browsers":           {member: "browsers"},
 	"security_events":    {member: "security_history"},
+	"audit_personal":     {member: "security_history"},
 	"consents":           {member: "apps"},
 	"passkeys":           {member: "passkeys"},
 	"totp":               {member: "second_step"},

@@ -74,6 +74,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p.ofSignup()
 	p.ofFactors()
 	p.ofOperators()
+	p.ofAudit()
 	p.ofAll()
 	return p.calls
 }

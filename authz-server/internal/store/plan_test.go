@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/keystore"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
@@ -128,6 +129,15 @@ var grown = []string{
 		CASE WHEN i % 4 = 0 THEN i * 1000 - 2592000000000 ELSE 0 END FROM n`,
 	`INSERT INTO stream_exclusions (stream_id, subject_hash, created_at)
 		` + growthtest.Numbers + ` SELECT 't' || (i % 20 + 1), CAST('x' || i AS BYTEA), i FROM n`,
+	`INSERT INTO audit_log (id, at, kind, actor_kind, actor_id, target_kind, target_id, by_hash, about_hash, position, mac)
+		` + growthtest.Numbers + ` SELECT '0' || (100000 + i), i, 'kind' || i % 60, 'person', '', '', CASE WHEN i % 50 = 0 THEN 'c1' ELSE '' END, CAST('x' AS BYTEA), CAST('x' AS BYTEA),
+		CASE WHEN i <= 19000 THEN i ELSE NULL END, CAST('m' || i AS BYTEA) FROM n`,
+	`INSERT INTO audit_personal (entry_id, part, user_id, salt, data)
+		` + growthtest.Numbers + ` SELECT '0' || (100000 + i), 'about', 'u' || CASE WHEN i <= 100 THEN 1 ELSE i END, CAST('x' AS BYTEA),
+		'{"person":"u' || CASE WHEN i <= 100 THEN 1 ELSE i END || '"}' FROM n`,
+	`INSERT INTO audit_personal (entry_id, part, user_id, salt, data)
+		` + growthtest.Numbers + ` SELECT '0' || (100000 + i), 'by', NULL, CAST('x' AS BYTEA), '{}' FROM n`,
+	`UPDATE audit_chain SET position = 19000`,
 }
 
 // planNow leaves some batches of each table to be swept.
@@ -142,13 +152,14 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 		defer s.Close()
 		growthtest.Test{
 			DB: s.db, URL: databaseURL, Store: reflect.TypeFor[*Store](), Fill: grown,
-			Rooms: rooms, Folders: []string{"accounts", "grants", "keystore", "limits", "outbox", "registry", "requests", "statistics", "statuses", "streams"},
+			Rooms: rooms, Folders: []string{"accounts", "auditlog", "grants", "keystore", "limits", "outbox", "registry", "requests", "statistics", "statuses", "streams"},
 			Small: map[string]string{
 				"signing_keys":   "some for each algorithm",
 				"withdrawn_keys": "those that leaked within months",
 				"server_secrets": "the server has three",
 				"status_lists":   "one for a million tokens",
 				"streams":        "there are MaxStreams, and some of the server's own",
+				"audit_chain":    "it has one row",
 			},
 			Apart: slices.Concat(
 				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "AfterCommit", "Happened", "Waiting"},
@@ -174,6 +185,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*statuses.Statuses](), reflect.TypeFor[*statistics.Statistics](),
 	reflect.TypeFor[*requests.Interactions](), reflect.TypeFor[*requests.Pushed](),
 	reflect.TypeFor[*streams.Streams](),
+	reflect.TypeFor[*auditlog.Entries](),
 }
 
 // leave removes all but some hundred rows of a table: enough for several batches.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/authz-server/internal/store/keystore"
@@ -72,6 +73,7 @@ type Store struct {
 	Keys         *keystore.Keys
 	Statuses     *statuses.Statuses
 	Statistics   *statistics.Statistics
+	Audit        *auditlog.Entries
 }
 
 // Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
@@ -103,6 +105,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 		Browsers: accounts.NewBrowsers(db, now),
 		History:  accounts.NewHistory(db, now),
 		Mailed:   accounts.NewMailedLinks(db, now),
+		Audit:    auditlog.NewEntries(db, now),
 	}
 	s.Statuses, s.Statistics = statuses.New(db, now), statistics.New(db, now)
 	s.Clients = registry.NewClients(db, now, s.Statuses)

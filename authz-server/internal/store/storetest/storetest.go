@@ -93,6 +93,26 @@ func (w *World) Code(t *testing.T, id string, offline bool) []byte {
 	return hash
 }
 
+// Another adds a person with that e-mail address.
+func (w *World) Another(t *testing.T, email string) accounts.User {
+	t.Helper()
+	user, err := w.Users.CreateUser(t.Context(), accounts.User{Email: email, Name: "B", PasswordHash: "x"})
+	OK(t, err)
+	return user
+}
+
+// Delete deletes a person's account, as their wish or an operator's does in the end.
+func (w *World) Delete(t *testing.T, user accounts.User) {
+	t.Helper()
+	OK(t, w.Users.HastenDeletion(t.Context(), user.ID, false))
+	due, err := w.Users.DueDeletions(t.Context(), 1)
+	OK(t, err)
+	if len(due) != 1 || due[0].ID != user.ID {
+		t.Fatalf("%v are due, not %s", due, user.ID)
+	}
+	OK(t, w.Users.DeleteUser(t.Context(), due[0]))
+}
+
 // RefreshToken returns a grant's refresh token of that number, which lasts an hour. It does not
 // store it.
 func (w *World) RefreshToken(number int64) grants.RefreshToken {
