@@ -55,7 +55,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 	return p.withDatabase(ctx, opts, func(s *store.Store) error {
 		p.prepare(s, log)
 		metrics := prometheus.NewRegistry()
-		libcrypto.Announce(log, metrics)
+		libcrypto.Announce(log)
 		traces, err := tracing.Start(ctx, "authz-server", log, metrics)
 		if err != nil {
 			return cli.Usage(err)
@@ -91,7 +91,8 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
 		server := &httpd.Server{
-			Config: p.settings.Config, Log: log, Handler: handler, Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Tracing: traces, Serving: p.serving,
+			Config: p.settings.Config, Log: log, Handler: handler, Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Tracing: traces,
+			RSA: libcrypto.Name(), Serving: p.serving,
 		}
 		return server.Run(ctx)
 	})

@@ -51,6 +51,7 @@ type Server struct {
 	Handler http.Handler         // the service's routes, without the parts that Run adds
 	Metrics *prometheus.Registry // nil: a registry of Run's own
 	Tracing *tracing.Tracing     // nil: no traces
+	RSA     string               // what computes RSA in this program, for its metrics. Empty: go
 
 	// Ready is what /readyz asks, within two seconds. It checks only what most requests need: while
 	// it returns an error, the service gets no requests at all. Nil: always ready.

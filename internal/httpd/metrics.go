@@ -37,7 +37,7 @@ const otherLabel = "other"
 // be text that came from a caller by mistake.
 const maxCodes = 200
 
-func newMeters(registry prometheus.Registerer) *meters {
+func newMeters(registry prometheus.Registerer, rsa string) *meters {
 	m := &meters{
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "http_request_duration_seconds",
@@ -53,7 +53,7 @@ func newMeters(registry prometheus.Registerer) *meters {
 		}),
 		codes: map[string]bool{},
 	}
-	registry.MustRegister(m.took, m.refused, m.inFlight, newBuildInfo(),
+	registry.MustRegister(m.took, m.refused, m.inFlight, newBuildInfo(rsa),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -114,12 +114,14 @@ func (w *statusRecorder) routeOf(r *http.Request) string {
 	return unmatched
 }
 
-// newBuildInfo says which program runs.
-func newBuildInfo() prometheus.Collector {
-	build := cli.NewBuild(func() string { return "" }) // what computes RSA is a metric of its own
+// newBuildInfo says which program runs, and what computes RSA in it.
+func newBuildInfo(rsa string) prometheus.Collector {
+	build := cli.NewBuild(func() string { return cmp.Or(rsa, "go") })
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "maru_build_info", Help: "1; its labels say which program runs.",
-		ConstLabels: prometheus.Labels{"version": build.Version, "revision": cmp.Or(build.Commit, "unknown"), "goversion": build.Go},
+		Name: "maru_build_info", Help: "1; its labels say which program runs, and what computes RSA in it: go, or libcrypto and its version.",
+		ConstLabels: prometheus.Labels{
+			"version": build.Version, "revision": cmp.Or(build.Commit, "unknown"), "goversion": build.Go, "rsa": build.RSA,
+		},
 	}, func() float64 { return 1 })
 }
 

@@ -164,3 +164,18 @@ func TestCallsAreCountedByOutcome(t *testing.T) {
 		t.Errorf("called: %q", got)
 	}
 }
+
+func TestOneMetricSaysWhatRunsAndWhatComputesRSA(t *testing.T) {
+	for rsa, want := range map[string]string{"": "go", "libcrypto 3.0.19": "libcrypto 3.0.19"} {
+		registry := prometheus.NewRegistry()
+		newMeters(registry, rsa)
+		if got := labels(t, registry, "maru_build_info", "rsa"); len(got) != 1 || got[0] != want {
+			t.Errorf("rsa %q: %q, want %q", rsa, got, want)
+		}
+		for _, name := range []string{"version", "revision", "goversion"} {
+			if got := labels(t, registry, "maru_build_info", name); len(got) != 1 || got[0] == "" {
+				t.Errorf("%s: %q", name, got)
+			}
+		}
+	}
+}

@@ -50,7 +50,7 @@ type door struct {
 // wrap puts around a service's routes what all services do alike. Health checks come before
 // everything else.
 func (s *Server) wrap(next http.Handler, proxies []netip.Prefix, registry *prometheus.Registry, maxBody int64) http.Handler {
-	served := &door{Server: s, next: next, proxies: proxies, maxBody: maxBody, meters: newMeters(registry)}
+	served := &door{Server: s, next: next, proxies: proxies, maxBody: maxBody, meters: newMeters(registry, s.RSA)}
 	health := s.health()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {

@@ -1,6 +1,6 @@
 // Package libcrypto signs and verifies with RSA by the system's OpenSSL 3 (libcrypto.so.3) in
 // programs that are built with the tag libcrypto, and by crypto/rsa in all others. OpenSSL takes a
-// third of the time for a signature. It is called without cgo; an executable with the tag is linked
+// quarter of the time for a signature. It is called without cgo; an executable with the tag is linked
 // dynamically all the same, while others are static.
 //
 // The answers are those of crypto/rsa: whatever OpenSSL does not do exactly alike, such as a key of

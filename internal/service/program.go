@@ -130,7 +130,7 @@ func (p Program) Serve(
 		Issuer: settings.Issuer, Audience: settings.Audience, Docs: settings.DocsClientID,
 		Log: settings.Logger(), Metrics: metrics, Calls: httpd.NewCalls(metrics),
 	}}
-	libcrypto.Announce(process.Log, process.Metrics)
+	libcrypto.Announce(process.Log)
 	traces, err := tracing.Start(ctx, p.Name, process.Log, metrics)
 	if err != nil {
 		return cli.Usage(err)
@@ -160,7 +160,7 @@ func (p Program) Serve(
 
 	server := httpd.Server{
 		Config: settings.Config, Log: process.Log, Handler: handler, Ready: database.Ready,
-		MaxBody: p.MaxBody, Metrics: process.Metrics, Tracing: traces, Serving: settings.Serving,
+		MaxBody: p.MaxBody, Metrics: process.Metrics, Tracing: traces, RSA: libcrypto.Name(), Serving: settings.Serving,
 	}
 	return server.Run(ctx)
 }

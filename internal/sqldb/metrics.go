@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // waits is how often, and how long, a pool of connections kept its callers waiting.
@@ -51,7 +50,6 @@ func (p *pool) register(name string, registry prometheus.Registerer) {
 	counter("database_pool_wait_seconds_total", "Time waited for connections, all callers together.",
 		func() float64 { return time.Duration(p.waits.nanos.Load()).Seconds() })
 	counter("database_pool_refusals_total", "Waits that ended without a connection.", func() float64 { return float64(p.waits.refused.Load()) })
-	registry.MustRegister(collectors.NewDBStatsCollector(p.DB, name))
 }
 
 // sweepMeters are the metrics of the removal of rows that are no longer needed.
