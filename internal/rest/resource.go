@@ -42,7 +42,7 @@ const securityScheme = "oauth2"
 // humaConfig is how huma is set up: how the OpenAPI document begins, and how bodies are read and
 // written.
 func (r Resource) humaConfig(cfg Config) huma.Config {
-	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
+	format := huma.Format{Marshal: marshal, Unmarshal: unmarshal}
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb/internal/fault"
@@ -15,6 +16,7 @@ type pool struct {
 	*sql.DB
 	places chan struct{}
 	waits  waits
+	left   atomic.Int64 // how often a place was given back
 }
 
 func newPool(db *sql.DB, size int) *pool {
@@ -48,7 +50,17 @@ func (p *pool) take(ctx context.Context, limit time.Duration) (err error) {
 	}
 }
 
-func (p *pool) leave() { <-p.places }
+func (p *pool) leave() {
+	p.left.Add(1)
+	<-p.places
+}
+
+// Writes says whether what was read from the database still holds. While n stays the same, this
+// process has changed nothing since: whoever writes raises it before they hear that it is done.
+// Read it before what you want to keep. sole says that nobody else should write either, which is so
+// on SQLite, whose file belongs to one process; what another process does write to it, n does not
+// tell.
+func (db *DB) Writes() (n int64, sole bool) { return db.write.left.Load(), db.engine == SQLite }
 
 // send runs f, which sends one statement to the transaction of ctx, or else to p, within the time
 // limits, and once more if its connection broke and that is safe. writes says whether the statement

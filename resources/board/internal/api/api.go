@@ -29,7 +29,7 @@ type Config struct {
 	Now   func() time.Time // nil: time.Now
 }
 
-// service is what the handlers share. It is immutable once made, apart from searches and anonymous.
+// service is what the handlers share. It is immutable once made, apart from searches, anonymous and pages.
 type service struct {
 	api       *rest.API
 	store     *store.Store
@@ -37,6 +37,7 @@ type service struct {
 	audience  string
 	searches  searches
 	anonymous *rest.SenderLimit
+	pages     *pages
 }
 
 // New returns the service's handler, or an error that says what is wrong with the configuration.
@@ -46,6 +47,7 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	s := &service{api: api, store: cfg.Store, names: cfg.Names, audience: cfg.Audience, anonymous: rest.NewSenderLimit(cfg.Now)}
+	s.pages = newPages(s.store.Writes, time.Now) // the monotonic clock, whatever cfg.Now says
 	s.routes()
 	if err := api.Events(cfg.Now, s.applyEvent); err != nil {
 		return nil, err

@@ -73,7 +73,12 @@ type postsPage struct {
 	_     struct{}      `json:"-" additionalProperties:"true"`
 	Items []PostSummary `json:"items"`
 	Next  string        `json:"next,omitempty" doc:"The cursor of the next page. Absent: this is the last. A page with fewer items than the limit need not be the last."`
+
+	encoded []byte // all of it; nil: it is to be encoded
 }
+
+// EncodedJSON implements [rest.Encoded].
+func (p postsPage) EncodedJSON() []byte { return p.encoded }
 
 func (s *service) newPostsPage(ctx context.Context, name string, posts []store.Post, next *store.PostPosition) *listOf[postsPage] {
 	ids := make([]string, len(posts))
@@ -112,12 +117,36 @@ func (s *service) listPosts(ctx context.Context, in *listPostsInput) (*listOf[po
 	if !validSlug(in.Slug) {
 		return nil, store.ErrNotFound
 	}
-	posts, next, err := s.store.Posts(ctx, caller.viewer(), in.Slug, after, in.Limit)
-	if err == nil && len(posts) == 0 && next == nil && !caller.anonymous {
-		_, err = s.store.Board(ctx, in.Slug) // posts are proof enough that there is a board
+	body, ok, err := s.pages.get(pageName{name, in.Cursor, in.Limit, caller.moderator}, caller.subject, func() (page, error) {
+		posts, next, but, err := s.store.PostsForAll(ctx, caller.moderator, in.Slug, after, in.Limit)
+		if err != nil {
+			return page{}, err
+		}
+		list, err := s.postsPageOf(ctx, in.Slug, name, posts, next)
+		if err != nil {
+			return page{}, err
+		}
+		body, err := rest.Encode(list.Body)
+		return page{body: body, but: but}, err
+	})
+	if ok || err != nil {
+		return &listOf[postsPage]{postsPage{encoded: body}}, err
 	}
+	posts, next, err := s.store.Posts(ctx, caller.viewer(), in.Slug, after, in.Limit)
 	if err != nil {
 		return nil, err
+	}
+	return s.postsPageOf(ctx, in.Slug, name, posts, next)
+}
+
+// postsPageOf is newPostsPage of a board. Error: [store.ErrNotFound] if there is no such board.
+func (s *service) postsPageOf(
+	ctx context.Context, board, name string, posts []store.Post, next *store.PostPosition,
+) (*listOf[postsPage], error) {
+	if len(posts) == 0 && next == nil { // posts are proof enough that there is a board
+		if _, err := s.store.Board(ctx, board); err != nil {
+			return nil, err
+		}
 	}
 	return s.newPostsPage(ctx, name, posts, next), nil
 }

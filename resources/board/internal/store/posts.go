@@ -105,12 +105,37 @@ func (s *Store) Posts(
 	ctx context.Context, viewer Viewer, board string, after PostPosition, limit int,
 ) (posts []Post, next *PostPosition, err error) {
 	return fill(after, Post.Position, bounds{rows: limit}, func(after PostPosition, n int) ([]candidate[Post], error) {
-		return s.postCandidates(ctx, `SELECT `+postColumns+`, `+postVisible+` FROM posts p
-			WHERE p.board = $3 AND (p.pinned, p.created_at, p.id) < ($4, $5, $6)
-			ORDER BY p.pinned DESC, p.created_at DESC, p.id DESC LIMIT $7`,
-			viewer.Subject, viewer.Moderator, board, after.Pinned, after.CreatedAt, after.ID, n)
+		return s.boardCandidates(ctx, viewer, board, after, n)
 	})
 }
+
+func (s *Store) boardCandidates(ctx context.Context, viewer Viewer, board string, after PostPosition, n int) ([]candidate[Post], error) {
+	return s.postCandidates(ctx, `SELECT `+postColumns+`, `+postVisible+` FROM posts p
+		WHERE p.board = $3 AND (p.pinned, p.created_at, p.id) < ($4, $5, $6)
+		ORDER BY p.pinned DESC, p.created_at DESC, p.id DESC LIMIT $7`,
+		viewer.Subject, viewer.Moderator, board, after.Pinned, after.CreatedAt, after.ID, n)
+}
+
+// PostsForAll is [Store.Posts] as all moderators see it, or all who are none. but lists who sees
+// something else all the same, and must ask Posts: the authors of hidden posts that were met.
+func (s *Store) PostsForAll(
+	ctx context.Context, moderators bool, board string, after PostPosition, limit int,
+) (posts []Post, next *PostPosition, but []string, err error) {
+	viewer := Viewer{Subject: Anonymous.Subject, Moderator: moderators}
+	posts, next, err = fill(after, Post.Position, bounds{rows: limit}, func(after PostPosition, n int) ([]candidate[Post], error) {
+		found, err := s.boardCandidates(ctx, viewer, board, after, n)
+		for _, c := range found {
+			if c.row.Hidden && !moderators && c.row.Author != "" {
+				but = append(but, c.row.Author)
+			}
+		}
+		return found, err
+	})
+	return posts, next, but, err
+}
+
+// Writes is [sqldb.DB.Writes].
+func (s *Store) Writes() (n int64, sole bool) { return s.db.Writes() }
 
 // PostsBy reads up to limit posts of an author, on all boards, the newest first, after a position,
 // whose Pinned is ignored. next is as for [Store.Posts].
