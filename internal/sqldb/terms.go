@@ -66,14 +66,19 @@ func (x *TermIndex) Set(ctx context.Context, id string, position int64, terms []
 	return err
 }
 
-// Remove removes a row, if it is there.
-func (x *TermIndex) Remove(ctx context.Context, id string) error {
+// Remove removes rows, as far as they are there. Name as many each time, so that it is one statement.
+func (x *TermIndex) Remove(ctx context.Context, ids ...string) error {
+	places, args := make([]string, len(ids)), make([]any, len(ids))
+	for i, id := range ids {
+		places[i], args[i] = "$"+strconv.Itoa(i+1), id
+	}
+	in := ` IN (` + strings.Join(places, ", ") + `)`
 	if x.db.engine == SQLite {
-		if _, err := x.db.Exec(ctx, `DELETE FROM `+x.table+`_fts WHERE rowid = (SELECT number FROM `+x.table+` WHERE id = $1)`, id); err != nil {
+		if _, err := x.db.Exec(ctx, `DELETE FROM `+x.table+`_fts WHERE rowid IN (SELECT number FROM `+x.table+` WHERE id`+in+`)`, args...); err != nil {
 			return err
 		}
 	}
-	_, err := x.db.Exec(ctx, `DELETE FROM `+x.table+` WHERE id = $1`, id)
+	_, err := x.db.Exec(ctx, `DELETE FROM `+x.table+` WHERE id`+in, args...)
 	return err
 }
 

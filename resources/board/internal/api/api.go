@@ -29,7 +29,7 @@ type Config struct {
 	Now   func() time.Time // nil: time.Now
 }
 
-// service is what the handlers share. It is immutable once made, apart from searches, anonymous and pages.
+// service is what the handlers share. It is immutable once made, apart from searches, anonymous, pages and long.
 type service struct {
 	api       *rest.API
 	store     *store.Store
@@ -38,6 +38,7 @@ type service struct {
 	searches  searches
 	anonymous *rest.SenderLimit
 	pages     *pages
+	long      *longPosts
 }
 
 // New returns the service's handler, or an error that says what is wrong with the configuration.
@@ -47,6 +48,7 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	s := &service{api: api, store: cfg.Store, names: cfg.Names, audience: cfg.Audience, anonymous: rest.NewSenderLimit(cfg.Now)}
+	s.long = newLongPosts(cfg.Now)
 	s.pages = newPages(s.store.Writes, time.Now) // the monotonic clock, whatever cfg.Now says
 	s.routes()
 	if err := api.Events(cfg.Now, s.applyEvent); err != nil {
@@ -88,14 +90,14 @@ func (s *service) routes() {
 	rest.Route(api, mayReadPublic, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board",
 		"Pinned ones first, then the newest; without their bodies.", 404, 429), s.listPosts)
 	rest.Route(api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post",
-		"On a board with moderators_only, only moderators may.", 404, 410), s.createPost)
+		"On a board with moderators_only, only moderators may.", 404, 410, 429), s.createPost)
 	rest.Route(api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person",
 		"The newest first; without their bodies. The search takes the text literally, in title and body, "+
 			"and ignores case. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
 	rest.Route(api, mayReadPublic, posts.op("get-post", "GET /v1/posts/{id}", "Get a post",
 		"", 404, 429), s.getPost)
 	rest.Route(api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post",
-		"Not while it is locked, except for moderators. "+mergePatchDoc, 404), s.updatePost)
+		"Not while it is locked, except for moderators. "+mergePatchDoc, 404, 429), s.updatePost)
 	rest.Route(api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments",
 		"Your own; as a moderator, any.", 400, 404, 412), s.deletePost)
 

@@ -237,6 +237,9 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	if err != nil {
 		return nil, err
 	}
+	if err := s.long.allow(caller.subject, asked.Body); err != nil {
+		return nil, err
+	}
 	p, err := s.store.CreatePost(ctx, key, asked)
 	if err != nil {
 		return nil, err
@@ -290,6 +293,9 @@ func (s *service) updatePost(ctx context.Context, in *updatePostInput) (*answer[
 		in.Body.Body.Apply("body.body", &p.Body, postBody),
 		in.Body.Format.Apply("body.format", &p.Format, asItIs),
 	); err != nil {
+		return nil, err
+	}
+	if err := s.long.allow(caller.subject, p.Body); err != nil {
 		return nil, err
 	}
 	if p, err = s.store.UpdatePost(ctx, caller.viewer(), p, caller.moderator); err != nil {

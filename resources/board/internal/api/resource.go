@@ -3,6 +3,8 @@ package api
 import (
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -62,9 +64,9 @@ func problem(err error) error {
 		return rest.Invalid("body.parent", errors.New("is itself a reply; reply to the comment that it replies to"))
 	case errors.Is(err, errManySearches):
 		return later(http.StatusTooManyRequests, "Your earlier searches are still running. Wait for their "+
-			"answers before you search again.")
+			"answers before you search again.", time.Second)
 	case errors.Is(err, errSearchesBusy):
-		return later(http.StatusServiceUnavailable, "Too many searches are running at the moment. Try again.")
+		return later(http.StatusServiceUnavailable, "Too many searches are running at the moment. Try again.", time.Second)
 	case errors.Is(err, store.ErrKeyReused):
 		return rest.Invalid("header.Idempotency-Key", errors.New("was used for another request; use a new key for each new request"))
 	}
@@ -72,6 +74,7 @@ func problem(err error) error {
 }
 
 // later is a problem that goes away by itself.
-func later(status int, detail string) error {
-	return huma.ErrorWithHeaders(&rest.Problem{Status: status, Detail: detail}, http.Header{"Retry-After": {"1"}})
+func later(status int, detail string, after time.Duration) error {
+	seconds := strconv.Itoa(int(after.Seconds()))
+	return huma.ErrorWithHeaders(&rest.Problem{Status: status, Detail: detail}, http.Header{"Retry-After": {seconds}})
 }

@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // The bounds of a page, however many hidden rows lie between those that it shows.
 const (
@@ -12,7 +15,11 @@ const (
 type candidate[T any] struct {
 	row   T
 	shown bool
+	seen  bool // it may be shown to the viewer, although this list does not
 }
+
+// errNoTime says that a page must end with what it has.
+var errNoTime = errors.New("the time for the page is over")
 
 // bounds are what one page may cost.
 type bounds struct {
@@ -23,7 +30,8 @@ type bounds struct {
 
 // fill makes a page of the rows that are shown among those that read finds after a position, n of
 // them a call. next is where the page ended, or nil if there are no more. A page that would cost
-// too much ends early: the next one goes on from there.
+// too much, or whose read returns errNoTime, ends early: the next one goes on from there, which is a
+// row that the viewer may know of. If there was none, it is one that its position does not tell.
 func fill[T, P any](
 	after P, position func(T) P, may bounds, read func(after P, n int) ([]candidate[T], error),
 ) (rows []T, next *P, err error) {
@@ -31,8 +39,12 @@ func fill[T, P any](
 	if may.visits == 0 {
 		may.visits, may.chunk, n = pageVisits, pageChunk, may.rows+1
 	}
+	var known *P
 	for visited := 0; ; n = may.chunk {
 		found, err := read(after, n)
+		if errors.Is(err, errNoTime) {
+			return rows, resumption(known, after), nil
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -45,13 +57,29 @@ func fill[T, P any](
 				rows = append(rows, c.row)
 			}
 			after = position(c.row)
+			if c.shown || c.seen {
+				at := after
+				known = &at
+			}
 		}
 		visited += len(found)
 		switch {
 		case len(found) < n:
 			return rows, nil, nil
 		case visited >= may.visits, !may.until.IsZero() && time.Now().After(may.until):
-			return rows, &after, nil
+			return rows, resumption(known, after), nil
 		}
 	}
+}
+
+// resumption is where the page after one that ended early begins: where the viewer knows a row, or
+// else after the last one.
+func resumption[P any](known *P, last P) *P {
+	if known != nil {
+		return known
+	}
+	if p, ok := any(last).(interface{ blurred() P }); ok {
+		last = p.blurred()
+	}
+	return &last
 }

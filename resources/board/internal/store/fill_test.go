@@ -9,7 +9,7 @@ func TestAPageEndsEarlyAmongManyRowsThatNobodyMaySee(t *testing.T) {
 	type row struct{ n int }
 	all := make([]candidate[row], 5000)
 	for i := range all {
-		all[i] = candidate[row]{row{i + 1}, i%2500 == 2000 || i == 0}
+		all[i] = candidate[row]{row: row{i + 1}, shown: i%2500 == 2000 || i == 0}
 	}
 	read := func(after, n int) ([]candidate[row], error) {
 		if n > pageChunk {

@@ -110,6 +110,11 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 					_, _, err := s.Posts(ctx, moderator, "free", PostPosition{CreatedAt: 10_000, ID: "p10000"}, 100)
 					return err
 				}),
+				call("PostsForAll", func(ctx context.Context) error {
+					_, _, _, err := s.PostsForAll(ctx, false, "free", PostPosition{CreatedAt: 10_000, ID: "p10000"}, 100)
+					return err
+				}),
+				call("Writes", func(context.Context) error { s.Writes(); return nil }),
 				call("PostsBy", func(ctx context.Context) error {
 					_, _, err := s.PostsBy(ctx, bob, "ann", FirstPost(), 100)
 					return err

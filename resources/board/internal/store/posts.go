@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -37,6 +38,16 @@ func (p Post) Position() PostPosition {
 	return PostPosition{p.Pinned, sqldb.Micros(p.CreatedAt), p.ID}
 }
 
+// blurred is a position at the same place, but for what is as good as impossible: another post of the
+// same microsecond whose id begins with the same 25 random bits. It names no post.
+func (p PostPosition) blurred() PostPosition {
+	const kept = 5
+	if len(p.ID) > kept {
+		p.ID = p.ID[:kept] + strings.Repeat("2", len(p.ID)-kept) // the least of all such ids, and lists descend
+	}
+	return p
+}
+
 const (
 	postColumns = `p.id, p.board, p.title, p.format, p.author, p.pinned, p.locked, p.hidden, p.version, p.created_at, p.updated_at, p.comments`
 	// $1 and $2 are the viewer, in every statement that reads for one.
@@ -55,23 +66,27 @@ func scanPost(scan func(...any) error, body ...any) (p Post, err error) {
 // is no such board, ErrDeleted, and those of [IdempotencyKey].
 func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, p Post) (Post, error) {
 	var created Post
-	id := newID()
+	id, parts := newID(), partsOf(p.Title, p.Body) // before others wait for it
 	err := s.idempotent(ctx, key, id, func(ctx context.Context) error {
 		if err := s.checkAuthor(ctx, p.Author); err != nil {
 			return err
 		}
-		at := sqldb.Micros(s.now())
+		at, indexed := sqldb.Micros(s.now()), 1
+		if len(parts) > 1 {
+			indexed = 0
+		}
 		n, err := s.db.Exec(ctx, `INSERT INTO posts
 			(id, board, title, body, format, author, pinned, locked, hidden, version, indexed, created_at, updated_at)
-			SELECT $1, b.slug, $2, $3, $4, $5, false, false, false, 1, 1, CAST($6 AS BIGINT), CAST($7 AS BIGINT) FROM boards b WHERE b.slug = $8`,
-			id, p.Title, p.Body, p.Format, p.Author, at, at, p.Board)
+			SELECT $1, b.slug, $2, $3, $4, $5, false, false, false, 1, CAST($6 AS BIGINT), CAST($7 AS BIGINT), CAST($8 AS BIGINT)
+			FROM boards b WHERE b.slug = $9`,
+			id, p.Title, p.Body, p.Format, p.Author, indexed, at, at, p.Board)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return ErrNotFound
 		}
-		if err := s.index.Set(ctx, id, at, termsOf(p.Title, p.Body)); err != nil {
+		if err := s.setTerms(ctx, id, at, parts); err != nil {
 			return err
 		}
 		return s.countPost(ctx, p.Board, 1)
@@ -160,10 +175,12 @@ func (s *Store) postCandidates(ctx context.Context, query string, args ...any) (
 // unless evenLocked, it is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
 func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocked bool) (Post, error) {
 	var updated Post
+	parts := partsOf(p.Title, p.Body)
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `UPDATE posts SET title = $1, body = $2, format = $3, version = version + 1, indexed = version + 1, updated_at = $4
-			WHERE id = $5 AND version = $6 AND NOT removed AND (NOT locked OR CAST($7 AS BOOLEAN))`,
-			p.Title, p.Body, p.Format, sqldb.Micros(s.now()), p.ID, p.Version, evenLocked)
+		n, err := s.db.Exec(ctx, `UPDATE posts SET title = $1, body = $2, format = $3, version = version + 1,
+			indexed = CASE WHEN CAST($4 AS BOOLEAN) THEN 0 ELSE version + 1 END, updated_at = $5
+			WHERE id = $6 AND version = $7 AND NOT removed AND (NOT locked OR CAST($8 AS BOOLEAN))`,
+			p.Title, p.Body, p.Format, len(parts) > 1, sqldb.Micros(s.now()), p.ID, p.Version, evenLocked)
 		if err != nil {
 			return err
 		}
@@ -171,7 +188,10 @@ func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocke
 			return err
 		}
 		if n == 1 {
-			return s.index.Set(ctx, p.ID, sqldb.Micros(updated.CreatedAt), termsOf(p.Title, p.Body))
+			if err := s.index.Remove(ctx, partIDs(p.ID)...); err != nil {
+				return err
+			}
+			return s.setTerms(ctx, p.ID, sqldb.Micros(updated.CreatedAt), parts)
 		}
 		if updated.Locked && !evenLocked {
 			return ErrLocked
@@ -196,7 +216,7 @@ func (s *Store) DeletePost(ctx context.Context, id string, version int64) error 
 		if err != nil {
 			return err
 		}
-		if err := s.index.Remove(ctx, id); err != nil || hidden {
+		if err := s.index.Remove(ctx, partIDs(id)...); err != nil || hidden {
 			return err
 		}
 		return s.countPost(ctx, board, -1)

@@ -20,6 +20,7 @@ const (
 	searchPosts    = 5000                   // whose texts it looks at
 	searchChunk    = 50                     // of these, by one statement
 	searchMatches  = 1000                   // in the index, beyond which the text is too common for it
+	searchBehind   = 20                     // posts that the index lacks, beyond which it is of no use yet
 )
 
 // SearchPosts reads up to limit posts with text in title or body, the newest first, after a
@@ -29,7 +30,7 @@ const (
 //
 // The newest posts are read first: they have what is common. What they lack is looked up in the
 // index, which has what is rare. Its rows are read too, since their terms may stand apart. If even
-// the index has too many, or if it has not caught up with all posts, older and older posts are read.
+// the index has too many, or if it lacks many posts, older and older posts are read.
 func (s *Store) SearchPosts(
 	ctx context.Context, viewer Viewer, text, board string, after PostPosition, limit int,
 ) (posts []Post, next *PostPosition, err error) {
@@ -39,9 +40,9 @@ func (s *Store) SearchPosts(
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
-	q := &search{Store: s, viewer: viewer, text: fold(text), board: board}
+	q := &search{Store: s, viewer: viewer, text: fold(text), board: board, until: time.Now().Add(searchTime)}
 	q.terms = searchTerms(q.text)
-	may := bounds{rows: limit, visits: searchPosts, chunk: searchChunk, until: time.Now().Add(searchTime)}
+	may := bounds{rows: limit, visits: searchPosts, chunk: searchChunk, until: q.until}
 	return fill(after, Post.Position, may, func(after PostPosition, n int) ([]candidate[Post], error) {
 		return q.read(ctx, after, n)
 	})
@@ -54,22 +55,39 @@ type search struct {
 	text   string // folded
 	board  string
 	terms  []string
+	until  time.Time
 
 	reads   int
 	indexed bool
 	matches []sqldb.TermRow // if indexed: what is left of them, the newest first
 }
 
-// read returns the next n candidates after a position.
-func (q *search) read(ctx context.Context, after PostPosition, n int) ([]candidate[Post], error) {
-	if q.reads++; q.reads == 2 && len(q.terms) > 0 {
-		if err := q.lookUp(ctx, after); err != nil {
-			return nil, err
-		}
+// read returns the next n candidates after a position. The first ones take the time that they take,
+// so that each page gets further; whatever comes then ends in time, with errNoTime.
+func (q *search) read(ctx context.Context, after PostPosition, n int) (found []candidate[Post], err error) {
+	if q.reads++; q.reads == 1 {
+		return q.readNewest(ctx, after, n)
 	}
-	if q.indexed {
-		return q.readMatches(ctx, n)
+	limited, cancel := context.WithDeadline(sqldb.Watched(ctx), q.until)
+	defer cancel()
+	if q.reads == 2 && len(q.terms) > 0 {
+		err = q.lookUp(limited, after)
 	}
+	switch {
+	case err != nil:
+	case q.indexed:
+		found, err = q.readMatches(limited, n)
+	default:
+		found, err = q.readNewest(limited, after, n)
+	}
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return nil, errNoTime
+	}
+	return found, err
+}
+
+// readNewest returns the next n posts after a position, whatever they say.
+func (q *search) readNewest(ctx context.Context, after PostPosition, n int) ([]candidate[Post], error) {
 	const columns = `SELECT ` + postColumns + `, ` + postVisible + `, p.body FROM posts p`
 	if q.board == "" {
 		return q.candidates(ctx, columns+` WHERE (p.created_at, p.id) < ($3, $4) ORDER BY p.created_at DESC, p.id DESC LIMIT $5`,
@@ -79,15 +97,25 @@ func (q *search) read(ctx context.Context, after PostPosition, n int) ([]candida
 		q.viewer.Subject, q.viewer.Moderator, q.board, after.CreatedAt, after.ID, n)
 }
 
-// lookUp asks the index for what comes after a position, if it can say.
+// lookUp asks the index for what comes after a position, if it can say. It may take half of the time
+// that is left: after that, older and older posts are read. Posts that the index lacks count as
+// matches, unless they are many. They are looked up first: one that is taken in meanwhile is then
+// found twice, and not never.
 func (q *search) lookUp(ctx context.Context, after PostPosition) error {
-	if behind, err := unindexed(ctx, q.db.Reader(), 1); err != nil || len(behind) > 0 {
-		return err
+	limited, cancel := context.WithTimeout(ctx, time.Until(q.until)/2)
+	defer cancel()
+	behind, err := behind(limited, q.db.Reader(), searchBehind+1)
+	if err != nil || len(behind) > searchBehind {
+		return unlessOver(limited, ctx, err)
 	}
-	found, err := q.index.Find(ctx, q.terms, searchMatches+1)
+	found, err := q.index.Find(limited, q.terms, searchMatches+1)
 	if err != nil || len(found) > searchMatches {
-		return err
+		return unlessOver(limited, ctx, err)
 	}
+	for i := range found {
+		found[i].ID = postOfPart(found[i].ID)
+	}
+	found = append(found, behind...)
 	q.indexed = true
 	q.matches = slices.DeleteFunc(found, func(r sqldb.TermRow) bool {
 		return cmp.Or(cmp.Compare(r.Position, after.CreatedAt), strings.Compare(r.ID, after.ID)) >= 0
@@ -95,13 +123,22 @@ func (q *search) lookUp(ctx context.Context, after PostPosition) error {
 	slices.SortFunc(q.matches, func(a, b sqldb.TermRow) int {
 		return cmp.Or(cmp.Compare(b.Position, a.Position), strings.Compare(b.ID, a.ID))
 	})
+	q.matches = slices.Compact(q.matches)
 	return nil
+}
+
+// unlessOver is err, or nil if it is because limited is over and ctx is not.
+func unlessOver(limited, ctx context.Context, err error) error {
+	if limited.Err() != nil && ctx.Err() == nil {
+		return nil
+	}
+	return err
 }
 
 var searchPlaces = func() string {
 	places := make([]string, searchChunk)
 	for i := range places {
-		places[i] = "$" + strconv.Itoa(i+4)
+		places[i] = "$" + strconv.Itoa(i+3)
 	}
 	return strings.Join(places, ", ")
 }()
@@ -112,11 +149,11 @@ func (q *search) readMatches(ctx context.Context, n int) ([]candidate[Post], err
 	for len(all) < n && len(q.matches) > 0 {
 		chunk := q.matches[:min(n-len(all), searchChunk, len(q.matches))]
 		q.matches = q.matches[len(chunk):]
-		args := []any{q.viewer.Subject, q.viewer.Moderator, q.board}
+		args := []any{q.viewer.Subject, q.viewer.Moderator}
 		for i := range searchChunk { // always as many, so that it is one statement
 			args = append(args, chunk[min(i, len(chunk)-1)].ID)
 		}
-		read, err := q.candidates(ctx, `SELECT `+postColumns+`, `+postVisible+` AND (CAST($3 AS TEXT) = '' OR p.board = $3), p.body FROM posts p
+		read, err := q.candidates(ctx, `SELECT `+postColumns+`, `+postVisible+`, p.body FROM posts p
 			WHERE p.id IN (`+searchPlaces+`)`, args...)
 		if err != nil {
 			return nil, err
@@ -133,8 +170,8 @@ func (q *search) readMatches(ctx context.Context, n int) ([]candidate[Post], err
 func (q *search) candidates(ctx context.Context, query string, args ...any) ([]candidate[Post], error) {
 	return sqldb.All(ctx, q.db.Reader(), func(rows *sql.Rows) (c candidate[Post], err error) {
 		var body string
-		c.row, err = scanPost(rows.Scan, &c.shown, &body)
-		c.shown = c.shown && (strings.Contains(fold(c.row.Title), q.text) || strings.Contains(fold(body), q.text))
+		c.row, err = scanPost(rows.Scan, &c.seen, &body)
+		c.shown = c.seen && (q.board == "" || c.row.Board == q.board) && (strings.Contains(fold(c.row.Title), q.text) || strings.Contains(fold(body), q.text))
 		return c, err
 	}, query, args...)
 }
@@ -160,9 +197,32 @@ func unindexed(ctx context.Context, db *sqldb.DB, most int) ([]unindexedPost, er
 	}, `SELECT id, title, body, version, created_at FROM posts WHERE indexed <> version AND NOT removed ORDER BY indexed, id LIMIT $1`, most)
 }
 
+// behind is unindexed without the texts.
+func behind(ctx context.Context, db *sqldb.DB, most int) ([]sqldb.TermRow, error) {
+	return sqldb.All(ctx, db, func(rows *sql.Rows) (r sqldb.TermRow, err error) { return r, rows.Scan(&r.ID, &r.Position) },
+		`SELECT id, created_at FROM posts WHERE indexed <> version AND NOT removed ORDER BY indexed, id LIMIT $1`, most)
+}
+
+// setTerms writes the terms of a post in the transaction that writes the post, or wakes [Store.Index]
+// for those of a long one.
+func (s *Store) setTerms(ctx context.Context, id string, at int64, parts [][]string) error {
+	if len(parts) > 1 {
+		s.db.AfterCommit(ctx, s.wakeIndex)
+		return nil
+	}
+	return s.index.Set(ctx, id, at, parts[0])
+}
+
+func (s *Store) wakeIndex() {
+	select {
+	case s.unindexed <- struct{}{}:
+	default: // it is awake
+	}
+}
+
 // Index takes posts into the index of the search that are not in it yet, until ctx ends: those of a
-// board from before there was an index, and those that an older program writes. It does so in small
-// batches, with pauses for other writers.
+// board from before there was an index, those that an older program writes, and long ones. It does so
+// in small batches, with pauses for other writers.
 func (s *Store) Index(ctx context.Context, log *slog.Logger) {
 	for {
 		wait := indexEvery
@@ -173,6 +233,7 @@ func (s *Store) Index(ctx context.Context, log *slog.Logger) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.unindexed:
 		case <-time.After(wait):
 		}
 	}
@@ -182,31 +243,60 @@ func (s *Store) indexAll(ctx context.Context) (posts int64, err error) {
 	return s.db.Batches(ctx, 1, s.indexSome)
 }
 
-// indexSome takes some posts into the index and returns how many.
+// indexSome takes some posts into the index, or a long one, and returns how many.
 func (s *Store) indexSome(ctx context.Context) (posts int64, err error) {
 	found, err := unindexed(ctx, s.db, indexPosts)
-	if err != nil {
+	if err != nil || len(found) == 0 {
 		return 0, err
 	}
-	texts := 0
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		posts, texts = 0, 0
-		for _, p := range found {
-			if texts += len(p.title) + len(p.body); posts > 0 && texts > indexTexts {
-				return nil
-			}
-			posts++
-			n, err := s.db.Exec(ctx, `UPDATE posts SET indexed = version WHERE id = $1 AND version = $2 AND NOT removed`, p.id, p.version)
-			if err != nil {
+	terms, texts := make([][]string, 0, len(found)), 0
+	for i, p := range found {
+		parts := partsOf(p.title, p.body)
+		if i == 0 && len(parts) > 1 {
+			return 1, s.indexLong(ctx, p, parts)
+		}
+		if texts += len(p.title) + len(p.body); len(parts) > 1 || i > 0 && texts > indexTexts {
+			break
+		}
+		terms = append(terms, parts[0])
+	}
+	return int64(len(terms)), s.db.Tx(ctx, func(ctx context.Context) error {
+		for i, one := range terms {
+			if _, err := s.indexPart(ctx, found[i], found[i].version, 0, one); err != nil {
 				return err
-			}
-			if n == 1 { // otherwise it was changed meanwhile, and comes again
-				if err := s.index.Set(ctx, p.id, p.createdAt, termsOf(p.title, p.body)); err != nil {
-					return err
-				}
 			}
 		}
 		return nil
 	})
-	return posts, err
+}
+
+// indexLong takes a long post into the index, part by part with pauses.
+func (s *Store) indexLong(ctx context.Context, p unindexedPost, parts [][]string) error {
+	part := 0
+	_, err := s.db.Batches(ctx, 1, func(ctx context.Context) (more int64, err error) {
+		var indexed int64
+		if part == len(parts)-1 {
+			indexed = p.version
+		}
+		err = s.db.Tx(ctx, func(ctx context.Context) error {
+			same, err := s.indexPart(ctx, p, indexed, part, parts[part])
+			if more = 0; same && indexed == 0 {
+				more = 1
+			}
+			return err
+		})
+		part++
+		return more, err
+	})
+	return err
+}
+
+// indexPart takes a part of a post into the index, and notes which version of the post that has now;
+// 0: a part of it is missing. same is false if the post was changed meanwhile, and comes again.
+func (s *Store) indexPart(ctx context.Context, p unindexedPost, indexed int64, part int, terms []string) (same bool, err error) {
+	n, err := s.db.Exec(ctx, `UPDATE posts SET indexed = $1 WHERE id = $2 AND version = $3 AND NOT removed`, indexed, p.id, p.version)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, s.index.Set(ctx, partID(p.id, part), p.createdAt, terms)
 }

@@ -41,6 +41,8 @@ type Store struct {
 	index    *sqldb.TermIndex // of the texts of posts
 	searches chan struct{}    // has one element for each that is under way
 	purges   chan struct{}    // of capacity one: somebody is to be removed
+
+	unindexed chan struct{} // of capacity one: a long post was written
 }
 
 // A Viewer is whoever looks. A hidden post or comment exists for its author and for moderators
@@ -65,7 +67,7 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, now: now, searches: make(chan struct{}, searchesAtOnce), purges: make(chan struct{}, 1)}
+	s := &Store{db: db, now: now, searches: make(chan struct{}, searchesAtOnce), purges: make(chan struct{}, 1), unindexed: make(chan struct{}, 1)}
 	s.Upkeep = db.Upkeep(now, s.sweeps())
 	if s.index, err = db.TermIndex(ctx, "post_terms"); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -11,6 +14,52 @@ import (
 // termLength is how many characters a term has at most. Three tell words of an alphabet apart; one
 // and two are for Korean, where many words are that short.
 const termLength = 3
+
+// LongText is how many characters of a post's body the index takes at once. Longer ones it takes in
+// the background.
+const LongText = 2000
+
+// The terms of a long text are written part by part, each by a transaction of its own, for which on
+// SQLite everybody waits: a text of nothing but different characters has three terms for each.
+const (
+	partLength  = LongText
+	partOverlap = 100  // so that whatever can be searched for is in one part as a whole
+	maxParts    = 12   // more than the longest text has
+)
+
+// partsOf returns the terms of a post, part by part.
+func partsOf(title, body string) [][]string {
+	runes := []rune(fold(body))
+	parts := make([][]string, 0, 1)
+	for len(runes) > partLength && len(parts) < maxParts-1 {
+		parts = append(parts, termsOf(title, string(runes[:partLength])))
+		title, runes = "", runes[partLength-partOverlap:]
+	}
+	return append(parts, termsOf(title, string(runes)))
+}
+
+// partID is the id under which the index has a part of a post.
+func partID(id string, part int) string {
+	if part == 0 {
+		return id
+	}
+	return id + "." + strconv.Itoa(part)
+}
+
+// postOfPart is the inverse of partID.
+func postOfPart(id string) string {
+	post, _, _ := strings.Cut(id, ".")
+	return post
+}
+
+// partIDs are all that a post could have.
+func partIDs(id string) []string {
+	ids := make([]string, maxParts)
+	for i := range ids {
+		ids[i] = partID(id, i)
+	}
+	return ids
+}
 
 // fold returns a text without regard to case, and in NFC. It does so alike on both engines.
 func fold(text string) string {
@@ -43,8 +92,12 @@ func termsOf(texts ...string) []string {
 	return collect(seen)
 }
 
-// searchTerms returns the terms that every text must have that contains text, which is folded; none
-// if only reading the texts can tell.
+// askedTerms is how many terms of a search the index is asked for at most: more hardly narrow it
+// down, and each costs.
+const askedTerms = 12
+
+// searchTerms returns terms that every text must have that contains text, which is folded, the
+// longest first; none if only reading the texts can tell.
 func searchTerms(text string) []string {
 	seen := map[string]bool{}
 	for word := range strings.FieldsFuncSeq(text, between) {
@@ -57,7 +110,9 @@ func searchTerms(text string) []string {
 			seen[string(runes[i:i+termLength])] = true
 		}
 	}
-	return collect(seen)
+	terms := collect(seen)
+	slices.SortStableFunc(terms, func(a, b string) int { return cmp.Compare(utf8.RuneCountInString(b), utf8.RuneCountInString(a)) })
+	return terms[:min(len(terms), askedTerms)]
 }
 
 func collect(seen map[string]bool) []string {
