@@ -23,8 +23,8 @@ const LongText = 2000
 // SQLite everybody waits: a text of nothing but different characters has three terms for each.
 const (
 	partLength  = LongText
-	partOverlap = 100  // so that whatever can be searched for is in one part as a whole
-	maxParts    = 12   // more than the longest text has
+	partOverlap = 100 // so that whatever can be searched for is in one part as a whole
+	maxParts    = 12  // more than the longest text has
 )
 
 // partsOf returns the terms of a post, part by part.
