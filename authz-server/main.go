@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
@@ -50,6 +51,7 @@ type commands struct {
 	Logout       logoutCommands      `cmd:"" help:"See which clients have not been told of log-outs."`
 	Stream       streamCommands      `cmd:"" help:"See which receivers have not been told of events, and manage their streams."`
 	Mail         mailCommands        `cmd:"" help:"See which mail has not been sent, and try it."`
+	Audit        auditCommands       `cmd:"" help:"Read the audit log, and check that nobody changed it."`
 	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, even while servers use it."`
 	AfterRestore afterRestoreCommand `cmd:"" help:"After you restored a backup, and before servers start: end all sessions and grants, and everything under way. Accounts, clients and keys stay as in the backup."`
 
@@ -73,7 +75,7 @@ type exit int
 // run parses args and the environment, and runs the command that they name, until it is done or ctx
 // ends.
 func (p *program) run(ctx context.Context, args []string) (err error) {
-	parser, err := p.parser(ctx)
+	parser, err := p.parser(audit.With(ctx, operator()))
 	if err != nil {
 		return err
 	}
@@ -132,7 +134,7 @@ func settingsOf(command string) []string {
 			"key-encryption-key", "key-encryption-key-file")
 	case "invite create":
 		all = append(all, "issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support")
-	case "mail list", "keys list", "keys rotate", "keys withdraw", "keys rewrap", "after-restore":
+	case "mail list", "keys list", "keys rotate", "keys withdraw", "keys rewrap", "after-restore", "audit verify":
 		all = append(all, "key-encryption-key", "key-encryption-key-file", "old-key-encryption-key", "old-key-encryption-key-file")
 	}
 	return all

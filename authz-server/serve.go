@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/closing"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/factors"
@@ -40,6 +41,7 @@ type serveCommand struct{}
 
 // Run serves until ctx ends.
 func (serveCommand) Run(ctx context.Context, p *program) error {
+	ctx = audit.With(ctx, audit.Entry{Actor: audit.Actor{Kind: audit.System}})
 	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)
 	}
@@ -65,6 +67,10 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
+		chainer, err := p.chainer(ctx, s, ring, log, metrics)
+		if err != nil {
+			return cli.Usage(err)
+		}
 		outgoing, err := queue.New(queue.Config{Outbox: s.Outbox, Log: log, Now: p.now, Metrics: metrics})
 		if err != nil {
 			return err
@@ -82,6 +88,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { s.Watch(working, log, metrics) })
 		background.Go(func() { ring.Run(working) })
 		background.Go(func() { outgoing.Run(working) })
+		background.Go(func() { chainer.Run(working) })
 		for _, run := range runs {
 			background.Go(func() { run(working) })
 		}

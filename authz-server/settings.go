@@ -32,6 +32,7 @@ type settings struct {
 	brandSettings
 	mailSettings
 	signupSettings
+	auditSettings
 
 	Issuer             string   `help:"The server's public address, and its name in all tokens: an origin (https, or http on a loopback host), with a path if the server shares the host. A slash at the end is part of the name." default:"http://localhost:9000"`
 	InsecureHTTPIssuer bool     `name:"insecure-http-issuer" help:"Allow http for an issuer or API origin that is not loopback. Tokens and passwords can then be read on their way."`
@@ -119,6 +120,7 @@ func (s *settings) check() error {
 		{"--session-idle", s.SessionIdle, time.Minute, s.SessionAbsolute},
 		{"--session-absolute", s.SessionAbsolute, time.Minute, 400 * 24 * time.Hour}, // what browsers keep a cookie
 		{"--registration-unused", s.RegistrationUnused, 0, 10 * 365 * 24 * time.Hour},
+		{"--audit-retention", s.AuditRetention, 0, 100 * 365 * 24 * time.Hour},
 		{"--jwks-max-age", s.JWKSMaxAge, 10 * time.Second, 24 * time.Hour},
 		{"--shutdown-delay", s.ShutdownDelay, 0, time.Hour},
 		{"--shutdown-timeout", s.ShutdownTimeout, 0, time.Hour},

@@ -129,7 +129,7 @@ var rules = []rule{
 	authz("mail/mailtest", ""),
 	authz("apps", "client pages store/..."),
 	authz("sender", "", "internal/httpd"),
-	authz("audit", "sender store/..."),
+	authz("audit", "sender store/...", "internal/sqldb"),
 	authz("proofs", ""),
 	authz("admin", "proofs"),
 	authz("notices", "audit mail messages sender store/..."),

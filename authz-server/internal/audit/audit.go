@@ -97,7 +97,7 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 	if l == nil {
 		return nil
 	}
-	if !known[e.Kind] {
+	if !e.Kind.Known() {
 		return fmt.Errorf("audit: the kind %q is not in the list", e.Kind)
 	}
 	row, err := e.inherit(ctx).row()
@@ -105,21 +105,6 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 		return fmt.Errorf("audit: %s: %w", e.Kind, err)
 	}
 	return l.entries.Add(ctx, row)
-}
-
-// List returns entries, the latest first, those that wait for their place in the chain included.
-func (l *Log) List(ctx context.Context, f auditlog.Filter) ([]Entry, error) {
-	rows, err := l.entries.List(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]Entry, len(rows))
-	for i, row := range rows {
-		if all[i], err = ofRow(row); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
 }
 
 func (e Entry) inherit(ctx context.Context) Entry {

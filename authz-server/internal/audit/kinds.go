@@ -115,8 +115,16 @@ const (
 	LogExported     Kind = "audit.exported"
 )
 
-// Kinds lists every Kind, in the order of the alphabet.
-var Kinds = slices.Sorted(maps.Keys(known))
+// Names lists the kinds, in the order of the alphabet.
+func Names() (all []string) {
+	for _, kind := range slices.Sorted(maps.Keys(known)) {
+		all = append(all, string(kind))
+	}
+	return all
+}
+
+// Known tells whether the list has the kind.
+func (k Kind) Known() bool { return known[k] }
 
 var known = setOf(
 	LoggedIn, LogInFailed, SessionEnded,

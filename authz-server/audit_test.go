@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+)
+
+func TestTheAuditLogIsListedExportedAndVerified(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		s := c.store()
+		ring, err := keys.Open(t.Context(), keys.Config{Store: s.Keys, KEK: kek(t), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := auditKey(t.Context(), ring)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shows(t, c.must("audit", "verify"), "whole, and empty")
+		chainer, err := audit.NewChainer(audit.Config{Store: s, Key: key, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		user, err := s.Users.CreateUser(t.Context(), accounts.User{Email: "mina@example.org", Name: "Mina", PasswordHash: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range []audit.Entry{
+			{Kind: audit.LoggedIn, Actor: audit.Actor{Kind: audit.Person, ID: user.ID, Label: user.Email}, Person: user.ID, From: "192.0.2.1"},
+			{Kind: audit.ClientChanged, Target: audit.Target{Kind: "client", ID: "shop", Label: "The \x1b[31mShop\nlogin.succeeded"}},
+			{Kind: audit.KeyRotated, Reason: "every year"},
+		} {
+			if i == 2 {
+				if err := chainer.Chain(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := audit.New(s).Record(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := c.must("audit", "list")
+		shows(t, all, "key.rotated", "every year", "client shop (The \uFFFD[31mShop\uFFFDlogin.succeeded)", "person "+user.ID+" (mina@example.org)", "192.0.2.1")
+		if strings.Count(all, "\n") != 4 || strings.Contains(all, "\x1b") {
+			t.Errorf("%q", all)
+		}
+		for _, one := range [][]string{{"--person=mina@example.org"}, {"--person=" + user.ID}, {"--kind=login.succeeded"}, {"--limit=1", "--kind=login.succeeded", "--last=1h"}} {
+			if out := c.must(append([]string{"audit", "list"}, one...)...); !strings.Contains(out, "login.succeeded") || strings.Count(out, "\n") != 2 {
+				t.Errorf("%v: %s", one, out)
+			}
+		}
+		if out := c.must("audit", "list", "--target=shop", "--format=json"); strings.Count(out, "\n") != 1 || !json.Valid([]byte(out)) {
+			t.Error(out)
+		}
+		c.refused([]string{"audit", "list", "--kind=login"}, "login.failed")
+		c.refused([]string{"audit", "list", "--person=nobody@example.org"}, "nobody@example.org")
+		c.refused([]string{"audit", "list", "--limit=-1"}, "--limit")
+
+		out := c.must("audit", "verify")
+		shows(t, out, "whole: 2 entries", "1 entries wait")
+		_, head, _ := strings.Cut(out, "head ")
+		head, _, _ = strings.Cut(head, "\n")
+		lines := bufio.NewScanner(strings.NewReader(c.must("audit", "export")))
+		for n := int64(1); lines.Scan(); n++ {
+			var line struct {
+				Position int64
+				MAC      string
+			}
+			if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Position != n || n == 2 && head != "2:"+line.MAC {
+				t.Errorf("%s: %v", lines.Text(), err)
+			}
+		}
+		if out := c.must("audit", "export", "--after=1"); strings.Count(out, "\n") != 1 {
+			t.Error(out)
+		}
+		if err := chainer.Chain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		shows(t, c.must("audit", "verify", "--head", head), "whole: 5 entries") // the exports are entries too
+		shows(t, c.must("audit", "list", "--kind=audit.exported"), "machine", "command")
+		c.refused([]string{"audit", "verify", "--head=7"}, "--head", "POSITION:MAC")
+		c.refused([]string{"audit", "verify", "--head=7" + strings.TrimPrefix(head, "2")}, "cut off", "position 7")
+		c.refused([]string{"audit", "verify", "--head=1" + strings.TrimPrefix(head, "2")}, "position 1")
+	})
+}
+
+func TestServingEndsWithoutTheAuditFileThatItIsToWrite(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		c.refused([]string{"serve", "--listen=127.0.0.1:0", "--audit-file=" + filepath.Join(t.TempDir(), "missing", "audit.jsonl")},
+			"--audit-file", "missing")
+	})
+}

@@ -1,0 +1,135 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// file is a file of JSON lines that follows the chain. How far it has come stands beside it, in
+// PATH.position, so that a program that starts again, and a full disk, leave no gap; without that
+// file, it begins with the oldest entry that there is. One process writes a file.
+type file struct {
+	path     string
+	position int64
+	f        *os.File // nil: to be opened
+}
+
+func openFile(path string) (*file, error) {
+	f := &file{path: path}
+	text, err := os.ReadFile(f.positionPath())
+	if err == nil {
+		f.position, err = strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", f.positionPath(), err)
+	}
+	return f, f.open()
+}
+
+func (f *file) positionPath() string { return f.path + ".position" }
+
+func (f *file) open() (err error) {
+	f.f, err = os.OpenFile(f.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	return err
+}
+
+func (f *file) close() {
+	if f.f != nil {
+		f.f.Close() //nolint:errcheck // what was written is synced
+		f.f = nil
+	}
+}
+
+// reopen opens the file anew if another took its place, as log rotation does.
+func (f *file) reopen() error {
+	if f.f != nil {
+		here, err := f.f.Stat()
+		there, other := os.Stat(f.path)
+		if err == nil && other == nil && os.SameFile(here, there) {
+			return nil
+		}
+		f.close()
+	}
+	return f.open()
+}
+
+// add appends entries, all or none, and notes how far the file has come. A crash in between writes
+// them again: none is missing, and the position tells the double ones.
+func (f *file) add(entries []Entry) error {
+	if err := f.reopen(); err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	for _, e := range entries {
+		one, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		text.Write(one)
+		text.WriteByte('\n')
+	}
+	before, err := f.f.Stat()
+	if err != nil {
+		return err
+	}
+	if _, err = f.f.Write(text.Bytes()); err == nil {
+		err = f.f.Sync()
+	}
+	if err != nil { // such as a full disk: no half line stays
+		return errors.Join(err, f.f.Truncate(before.Size()))
+	}
+	f.position = entries[len(entries)-1].Position
+	return f.note()
+}
+
+// note writes how far the file has come.
+func (f *file) note() error {
+	temporary, err := os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+".*.position")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(temporary, "%d\n", f.position)
+	if err = errors.Join(err, temporary.Close()); err == nil {
+		err = os.Rename(temporary.Name(), f.positionPath())
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+	return nil
+}
+
+// Follow writes what the chain has and the file has not.
+func (c *Chainer) Follow(ctx context.Context) error {
+	for {
+		entries, err := c.log.After(ctx, c.file.position, batch)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			return c.backTo(ctx)
+		}
+		if err := c.file.add(entries); err != nil {
+			return err
+		}
+	}
+}
+
+// backTo finds out that the chain is shorter than the file: the database was restored from a
+// backup. The file goes on with what comes from now on.
+func (c *Chainer) backTo(ctx context.Context) error {
+	head, _, err := c.cfg.Store.Audit.Ends(ctx)
+	if err != nil || head.Position >= c.file.position {
+		return err
+	}
+	c.cfg.Log.WarnContext(ctx, "the audit file has entries that the database has not: it was restored from a backup, or entries were removed; "+
+		"'audit verify --head' with a head of the file tells", "file", c.file.position, "database", head.Position)
+	c.file.position = head.Position
+	return c.file.note()
+}
