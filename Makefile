@@ -4,6 +4,8 @@ MAKEFLAGS += --no-print-directory
 # The tools that are pinned here, each a module of its own in deploy/tools: $(call tool,NAME) …
 tool = go tool -modfile=deploy/tools/$(1)/go.mod $(1)
 FUZZTIME ?= 20s
+# Where tests that are run for long by hand write what came of it.
+long = E2E_OUT=$(if $(OUT),$(abspath $(OUT))) E2E_README=$(if $(README),$(abspath $(README)))
 IMAGE ?= maru
 # go.mod names the toolchain, with its fixes; an older Go fetches it from the module proxy.
 export GOTOOLCHAIN = auto
@@ -32,8 +34,14 @@ race: ## all tests under the race detector (needs a C compiler)
 e2e: ## only the end-to-end tests: the stack as processes, and the browser; E2E_STORM=2m kills and upgrades replicas under load for that long
 	go test -count=1 -timeout 20m -v ./deploy/e2e
 
-restarts: ## RESTARTS (1000) restarts of replicas of every program under load, which lose no request (some 25 minutes)
-	E2E_RESTARTS=$(or $(RESTARTS),1000) go test -count=1 -timeout 6h -v -run TestARestartOfAReplicaLosesNoRequest ./deploy/e2e
+restarts: ## RESTARTS (1000) restarts of replicas of every program under load, which lose no request (some 13 minutes); OUT=FILE, README=deploy/load/README.md
+	@$(long) E2E_STACKS=2 E2E_RESTARTS=$(or $(RESTARTS),1000) go test -count=1 -timeout 6h -v -run TestARestartOfAReplicaLosesNoRequest ./deploy/e2e
+
+rolling: ## for ROLLING (2m), replicas of the release before and of this version replace each other under load; OUT=FILE, README=deploy/load/README.md
+	@$(long) E2E_STORM=$(or $(ROLLING),2m) go test -count=1 -timeout 6h -v -run TestARollingUpgradeAndTheWayBackLoseNoRequest ./deploy/e2e
+
+failover: ## FAILOVERS (5) failovers of Postgres under load, which lose nothing (some 4 minutes); OUT=FILE, README=deploy/load/README.md
+	@$(long) E2E_FAILOVERS=$(or $(FAILOVERS),5) go test -count=1 -timeout 6h -v -run TestAFailoverOfPostgresLosesNothingAcknowledged ./deploy/e2e
 
 interop: ## only the tests with others' clients, with oauth2-proxy too (some minutes to compile the first time); Node, Apache and Chromium where present
 	INTEROP_OAUTH2_PROXY=true go test -count=1 -timeout 20m -v ./deploy/interop
@@ -110,11 +118,14 @@ cover: ## all tests with coverage of every package by any test, in bin/cover.htm
 load: ## what this machine takes, and what stops it there (some 5 minutes); LOAD_… (go run ./deploy/load --help); OUT=FILE for JSON, README=deploy/load/README.md writes its table
 	OUT=$(OUT) README=$(README) go run ./deploy/load
 
-growth: ## whether cost grows with the data: 10⁴ beside 10⁶ accounts on both engines (some 15 minutes, 10 GB); OUT=FILE writes it as JSON
-	OUT=$(OUT) go run ./authz-server/internal/growth compare
+growth: ## whether cost grows with the data: 10⁴ beside 10⁶ accounts on both engines (some 15 minutes, 10 GB); GROWTH_…; OUT=FILE, README=deploy/load/README.md
+	OUT=$(OUT) README=$(README) go run ./authz-server/internal/growth compare
 
-stall: ## what others wait for a sweep of a million expired rows, on both engines; OUT=FILE writes it as JSON
-	OUT=$(OUT) go run ./authz-server/internal/growth stall
+stall: ## whether a sweep of a million expired rows holds others up, on both engines (some 5 minutes; STALL_FOR=0 for the whole backlog); OUT=FILE, README=deploy/load/README.md
+	OUT=$(OUT) README=$(README) go run ./authz-server/internal/growth stall $(if $(STALL_FOR),--for $(STALL_FOR))
+
+upgrade: ## how long this version takes to start on a million accounts in the schema of the release before, on both engines (some 6 minutes, 10 GB); OUT=FILE, README=deploy/load/README.md
+	OUT=$(OUT) README=$(README) go run ./authz-server/internal/growth upgrade
 
 fill: ## fill the empty database URL of an authorization server with ACCOUNTS (1000000) accounts and all that hangs on them
 	@test -n "$(URL)" || { echo "say which database: make fill URL=sqlite:PATH or URL=postgres://…"; exit 1; }
@@ -123,11 +134,11 @@ fill: ## fill the empty database URL of an authorization server with ACCOUNTS (1
 peers: ## Maru beside other authorization servers, in turns on this machine (some 7 minutes); PEERS_…; OUT=FILE, README=deploy/load/README.md
 	OUT=$(OUT) README=$(README) go run ./deploy/load/peers
 
-soak: ## steady load with restarts and clock steps for SOAK_DURATION (10m): nothing fails, nothing grows; SOAK_…; OUT=FILE for JSON
-	OUT=$(OUT) go run ./deploy/load/soak
+soak: ## steady load with restarts and clock steps for SOAK_DURATION (10m): nothing fails, nothing grows; SOAK_…; OUT=FILE, README=deploy/load/README.md
+	OUT=$(OUT) README=$(README) go run ./deploy/load/soak
 
-revocation: ## the time from a token's revocation to its refusal by both services; OUT=FILE writes it as JSON
-	OUT=$(OUT) go run ./deploy/revocation
+revocation: ## the time from a token's revocation to its refusal by both services; OUT=FILE, README=deploy/load/README.md
+	OUT=$(OUT) README=$(README) go run ./deploy/revocation
 
 observability: ## the dashboard and the alert rules, by Prometheus' own parser and engine (some minutes to compile the first time)
 	go -C deploy/observability test -count=1 .

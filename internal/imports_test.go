@@ -77,6 +77,7 @@ var rules = []rule{
 	{"internal/tracing", nil},
 	{"internal/httpd", []string{"internal/cli", "internal/tracing"}},
 	{"internal/libcrypto", nil},
+	{"internal/machine", nil},
 	{"internal/cli", nil},
 	{"internal/sqldb", []string{"internal/sqldb/internal/fault", "internal/tracing"}},
 	{"internal/sqldb/internal/fault", nil},
@@ -114,7 +115,7 @@ var rules = []rule{
 	authz("store/keystore", "store/internal/row", "internal/sqldb"),
 	authz("store/internal/row", ""),
 	authz("store/storetest", "client opaque store store/accounts store/grants", "internal/sqldb", "internal/sqldb/sqldbtest"),
-	authz("growth", "client opaque passwords store/...", "internal/sqldb", "internal/sqldb/bulk", "internal/sqldb/sqldbtest"),
+	authz("growth", "client opaque passwords store/...", "internal/machine", "internal/testenv/lastrelease", "internal/sqldb", "internal/sqldb/bulk", "internal/sqldb/sqldbtest"),
 	authz("keys", "client opaque store/...", "internal/httpd", "internal/libcrypto", "jwks/jose"),
 	authz("keys/keystest", "keys opaque store/...", "internal/sqldb/sqldbtest"),
 	authz("queue", "keys store/...", "internal/tracing"),
@@ -204,13 +205,13 @@ var rules = []rule{
 
 	{"deploy/inbox", nil},
 	{"deploy/stack", []string{"deploy/inbox", "internal/freeport", "internal/testenv/lastrelease"}},
-	{"deploy/load/command", []string{"deploy/load/machine", "deploy/stack"}},
-	{"deploy/revocation", []string{"deploy/load/command", "deploy/stack", "internal/sqldb/sqldbtest"}},
+	{"deploy/load/command", []string{"deploy/stack"}},
+	{"deploy/revocation", []string{"deploy/load/command", "deploy/stack", "internal/machine", "internal/sqldb/sqldbtest"}},
 	{"deploy/suite", []string{"deploy/stack", "internal/sqldb/sqldbtest"}},
 	{"deploy/load/site", []string{"deploy/load/...", "deploy/stack", "internal/sqldb/sqldbtest"}},
 	{"deploy/load/endurance", []string{"deploy/load/...", "deploy/stack"}},
-	{"deploy/load/peers", []string{"deploy/load/...", "deploy/stack", "internal/freeport", "internal/sqldb/sqldbtest"}},
-	{"deploy/...", []string{"deploy/..."}},
+	{"deploy/load/peers", []string{"deploy/load/...", "deploy/stack", "internal/freeport", "internal/machine", "internal/sqldb/sqldbtest"}},
+	{"deploy/...", []string{"deploy/...", "internal/machine"}},
 }
 
 // The parts that run as processes of their own. Nothing of one is named in another, not even in a
@@ -221,7 +222,7 @@ var services = []string{"authz-server", "resources/user", "resources/board", "cl
 // its own service.
 var forTests = []string{
 	"internal/testenv", "internal/service/servicetest", "internal/testenv/axe", "internal/testenv/chrome", "internal/testenv/clock",
-	"internal/testenv/lastrelease", "internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey",
+	"internal/machine", "internal/testenv/lastrelease", "internal/testenv/program", "internal/testenv/site", "internal/testenv/testkey",
 	"internal/sqldb/growthtest", "internal/sqldb/sqldbtest", "jwks", "jwks/jose", "jwks/jwkstest", "jwks/rscheck/attack",
 }
 

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/machine"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/internal/testenv"
 )
@@ -256,8 +258,34 @@ func resetLink(t *testing.T, r *running, someone *person) string {
 	return ""
 }
 
+// failedOver is what came of a failover. Times are in seconds.
+type failedOver struct {
+	Acknowledged int     `json:"acknowledged"`
+	Refused      int     `json:"refused"`   // by 503
+	Back         float64 `json:"back_s"`    // from the promotion until everything went on
+	Longest      float64 `json:"longest_s"` // in which nothing was acknowledged
+	Wrong        int     `json:"wrong"`     // lost, spent twice, or refused in another way
+}
+
+// E2E_FAILOVERS says how many, one after another; otherwise it is one.
 func TestAFailoverOfPostgresLosesNothingAcknowledgedAndSpendsNothingTwice(t *testing.T) {
 	t.Parallel()
+	var all []failedOver
+	var rows [][]string
+	for i := range howMany(t, "E2E_FAILOVERS", 1) {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			f := failOver(t)
+			all = append(all, f)
+			rows = append(rows, []string{strconv.Itoa(f.Acknowledged), strconv.Itoa(f.Refused), strconv.Itoa(f.Wrong),
+				fmt.Sprintf("%.1f", f.Back), fmt.Sprintf("%.1f", f.Longest)})
+		})
+	}
+	publish(t, "failover", all, machine.Table([]string{"acknowledged>", "answered by 503>", "lost, or spent twice>",
+		"s from the promotion until all goes on>", "longest wait without an answer of success, s>"}, rows))
+}
+
+func failOver(t *testing.T) (f failedOver) {
+	t.Helper()
 	pair := sqldbtest.StartPair(t, "authz", "people", "board")
 	r := onPair(t, pair)
 	sample := sampleApp(t, r, everyScope...)
@@ -295,7 +323,7 @@ func TestAFailoverOfPostgresLosesNothingAcknowledgedAndSpendsNothingTwice(t *tes
 		before := l.count(kind)
 		testenv.Eventually(t, kind+" go on after the promotion", func() bool { return l.count(kind) > before || !goesOn(kind) })
 	}
-	t.Logf("everything went on %s after the promotion", time.Since(promoted).Round(10*time.Millisecond))
+	f.Back = time.Since(promoted).Seconds()
 	pair.First.Start() // as a primary, which it is no more
 	for _, kind := range kinds {
 		if !goesOn(kind) {
@@ -306,14 +334,15 @@ func TestAFailoverOfPostgresLosesNothingAcknowledgedAndSpendsNothingTwice(t *tes
 	}
 	close(l.stop)
 	l.all.Wait()
-	for i, what := range l.failed {
-		if i == 20 {
-			break
-		}
-		t.Error(what)
-	}
 	t.Logf("acknowledged: %v; 503: %v; the longest wait %s", l.done, l.refused, l.longest.Round(10*time.Millisecond))
 	l.balance(t)
+	for _, what := range l.failed[:min(len(l.failed), 20)] {
+		t.Error(what)
+	}
+	for _, kind := range kinds {
+		f.Acknowledged, f.Refused = f.Acknowledged+l.done[kind], f.Refused+l.refused[kind]
+	}
+	f.Wrong, f.Longest = len(l.failed), l.longest.Seconds()
 
 	// A reset link is good once, on whichever side of the failover.
 	if at := forgetful.open(used); at.byID("reset") != nil {
@@ -324,6 +353,7 @@ func TestAFailoverOfPostgresLosesNothingAcknowledgedAndSpendsNothingTwice(t *tes
 		t.Errorf("a link is good twice: %s", at.text())
 	}
 	sample.logIn(forgetful)
+	return f
 }
 
 // noPrimary looks at what is answered while no server takes writes.
@@ -387,7 +417,7 @@ func (l *ledger) balance(t *testing.T) {
 		var p post
 		a, err := try("GET", l.r.API+"/board/v1/posts/"+id, g.AccessToken, nil)
 		if err = errors.Join(err, json.NewDecoder(bytes.NewReader(a.Body)).Decode(&p)); err != nil || p.Title != title {
-			t.Errorf("the post %q was acknowledged: %s (%v)", title, a, err)
+			l.fail("the post %q was acknowledged: %s (%v)", title, a, err)
 		}
 	}
 	for i, someone := range l.people {
@@ -401,7 +431,7 @@ func (l *ledger) balance(t *testing.T) {
 	}
 	for _, token := range l.revoked {
 		if a, err := tokenRequest(l.r, nil, refreshForm(token)); err != nil || a.Status != http.StatusBadRequest {
-			t.Errorf("a revoked token after the failover: %s (%v)", a, err)
+			l.fail("a revoked token after the failover: %s (%v)", a, err)
 		}
 	}
 	heads := map[string]bool{}
@@ -412,10 +442,10 @@ func (l *ledger) balance(t *testing.T) {
 	}
 	for token := range heads {
 		if a, err := tokenRequest(l.r, nil, refreshForm(token)); err != nil || a.Status != http.StatusOK {
-			t.Errorf("the newest refresh token of a chain: %s (%v)", a, err)
+			l.fail("the newest refresh token of a chain: %s (%v)", a, err)
 		}
 	}
 	if len(heads) != 2 {
-		t.Errorf("%d chains of refresh tokens", len(heads))
+		l.fail("%d chains of refresh tokens", len(heads))
 	}
 }

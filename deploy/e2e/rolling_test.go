@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/machine"
 	"github.com/maru-auth/maru/internal/testenv"
 	"github.com/maru-auth/maru/internal/testenv/lastrelease"
 )
@@ -76,7 +78,14 @@ func TestARollingUpgradeAndTheWayBackLoseNoRequest(t *testing.T) {
 		r.replace(t, r.second, before) // the way back
 	}
 	done, failed := l.end()
-	t.Logf("%d requests during %d replacements of processes, %d failed", done, rounds*4*len(r.first), len(failed))
+	replaced := rounds * 4 * len(r.first)
+	release, err := lastrelease.Read(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, "rolling", map[string]any{"before": release.Tag, "replacements": replaced, "requests": done, "failed": len(failed)},
+		machine.Table([]string{"from", "replacements of processes, there and back>", "requests meanwhile>", "failed>"}, [][]string{{
+			release.Tag, strconv.Itoa(replaced), strconv.FormatInt(done, 10), strconv.Itoa(len(failed))}}))
 	for _, what := range failed[:min(len(failed), 20)] {
 		t.Error(what)
 	}

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/machine"
 )
 
 // load makes requests in several goroutines until it is ended, and remembers each that failed.
@@ -78,17 +80,39 @@ func (l *load) end() (int64, []string) {
 	return l.done.Load(), l.failed
 }
 
+// restarted is what came of restarts.
+type restarted struct {
+	Restarts int     `json:"restarts"`
+	Requests int64   `json:"requests"`
+	Lost     int     `json:"lost"`
+	Seconds  float64 `json:"seconds"`
+}
+
 // Replicas of each program are told to stop by SIGTERM, as an orchestrator does it, and started
-// again, one of each program at a time: 18 of them, or as many as E2E_RESTARTS says.
+// again, one of each program at a time: 18 of them, or as many as E2E_RESTARTS says, at as many
+// stacks side by side as E2E_STACKS says, since a stop mostly waits.
 func TestARestartOfAReplicaLosesNoRequest(t *testing.T) {
 	t.Parallel()
-	restarts := 18
-	if text := os.Getenv("E2E_RESTARTS"); text != "" { // for a long run by hand
-		var err error
-		if restarts, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
+	restarts, stacks := howMany(t, "E2E_RESTARTS", 18), howMany(t, "E2E_STACKS", 1)
+	began, all := time.Now(), make([]restarted, stacks)
+	t.Run("stacks", func(t *testing.T) {
+		for i := range stacks {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				all[i] = restart(t, (restarts+stacks-1)/stacks)
+			})
 		}
+	})
+	total := restarted{Seconds: time.Since(began).Seconds()}
+	for _, one := range all {
+		total.Restarts, total.Requests, total.Lost = total.Restarts+one.Restarts, total.Requests+one.Requests, total.Lost+one.Lost
 	}
+	publish(t, "restarts", total, machine.Table([]string{"stacks side by side>", "restarts>", "in>", "requests meanwhile>", "lost>"}, [][]string{{
+		strconv.Itoa(stacks), strconv.Itoa(total.Restarts), time.Since(began).Round(time.Second).String(), strconv.FormatInt(total.Requests, 10), strconv.Itoa(total.Lost)}}))
+}
+
+// restart restarts replicas of a stack of its own under load.
+func restart(t *testing.T, restarts int) restarted {
 	r := twoOfEach(t, programsNow(t))
 	l := newLoad(t)
 	l.everything(t, r.running)
@@ -97,17 +121,17 @@ func TestARestartOfAReplicaLosesNoRequest(t *testing.T) {
 	l.worker("page", func() error { return ask(http.MethodGet, r.Issuer+"/login", "", nil, nil) })
 
 	began, done := time.Now(), 0
-	for turn := 0; done < restarts; turn++ {
+	for turn := 0; done < restarts && !t.Failed(); turn++ {
 		parts := [][]string{r.first, r.second}[turn%2]
 		r.replace(t, parts, programsNow(t))
 		if done += len(parts); done%150 == 0 { // who runs a thousand wants to see it go on
-			fmt.Fprintf(os.Stderr, "%d restarts in %s, %d requests, %d lost\n", done, time.Since(began).Round(time.Second), l.done.Load(), l.lost())
+			fmt.Fprintf(os.Stderr, "%s: %d restarts in %s, %d requests, %d lost\n", t.Name(), done, time.Since(began).Round(time.Second), l.done.Load(), l.lost())
 		}
 	}
 	requests, failed := l.end()
-	t.Logf("%d requests during %d restarts, %d lost", requests, done, len(failed))
 	for _, what := range failed[:min(len(failed), 20)] {
 		t.Error(what)
 	}
 	r.stop(t, append(r.first, r.second...))
+	return restarted{Restarts: done, Requests: requests, Lost: len(failed)}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/maru-auth/maru/deploy/load/command"
 	"github.com/maru-auth/maru/deploy/load/site"
+	"github.com/maru-auth/maru/internal/machine"
 )
 
 type config struct {
@@ -31,8 +32,7 @@ type config struct {
 	Sync        bool          `help:"Count how often the databases write through to the disk, by strace, where that is installed." default:"true" negatable:""`
 
 	command.Programs
-	command.JSON
-	command.Table
+	machine.Output
 }
 
 func main() {
@@ -84,5 +84,5 @@ func run(ctx context.Context, cfg config, r command.Run) error {
 		}
 	}
 	report.print(r.Out)
-	return errors.Join(cfg.JSON.Write(report), cfg.Table.Write("load", report.markdown()), report.failures())
+	return errors.Join(cfg.Write("load", report, report.markdown()), report.failures())
 }

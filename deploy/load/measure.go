@@ -97,6 +97,7 @@ func (m *measurement) row(ctx context.Context, one site.Scenario, way site.Way) 
 		}
 		loop := newLoop(open, rate)
 		row.Open = &loop
+		row.Tail = loop.P99 / max(loop.P50, 1e-9)
 	}
 	if one.Writes && m.cfg.Sync {
 		if err := m.countSyncs(ctx, one, way); err != nil {

@@ -6,22 +6,15 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/maru-auth/maru/deploy/load/site"
-	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/machine"
 )
 
 // Units are what the parts of a request cost by themselves, measured in the same run: processor
@@ -65,7 +58,7 @@ func measureUnits(ctx context.Context, rsaOf, dir string) (u Units, err error) {
 	if err != nil {
 		return u, err
 	}
-	if u.OpenSSL, err = openssl(ctx); err != nil {
+	if u.OpenSSL, err = machine.OpenSSL(ctx, 1); err != nil {
 		return u, err
 	}
 	u.Signature = u.GoRSA
@@ -120,50 +113,4 @@ func syncTime(path string) (float64, error) {
 	}
 	slices.Sort(times)
 	return times[len(times)/2], nil
-}
-
-// opensslSpeed finds the time of a signature in what `openssl speed rsa2048` prints: "0.000435s",
-// or "435.2us" of newer ones.
-var opensslSpeed = regexp.MustCompile(`(?m)^rsa\s+2048 bits\s+([0-9.]+)(s|us)\s`)
-
-// openssl returns how many milliseconds OpenSSL takes for a signature; 0: it is not installed.
-func openssl(ctx context.Context) (float64, error) {
-	cmd := exec.CommandContext(ctx, "openssl", "speed", "-seconds", "1", "rsa2048")
-	out, err := cmd.Output()
-	if errors.Is(err, exec.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("openssl speed: %w", err)
-	}
-	return parseOpenSSL(string(out))
-}
-
-func parseOpenSSL(text string) (float64, error) {
-	found := opensslSpeed.FindStringSubmatch(text)
-	if found == nil {
-		return 0, fmt.Errorf("openssl speed says no time of a signature: %q", text)
-	}
-	n, err := strconv.ParseFloat(found[1], 64)
-	if err != nil {
-		return 0, err
-	}
-	if found[2] == "us" {
-		return n / 1000, nil
-	}
-	return n * 1000, nil
-}
-
-// versionOf asks the authorization server for its version, and what makes its signatures: "go", or
-// a libcrypto. A program that does not say so signs by Go.
-func versionOf(ctx context.Context, programs stack.Programs) (version, rsaOf string) {
-	var said struct{ Version, RSA string }
-	out, err := exec.CommandContext(ctx, programs.AuthzServer, "version", "--json").Output()
-	if err != nil || json.Unmarshal(out, &said) != nil {
-		return "", "go"
-	}
-	if said.RSA == "" {
-		said.RSA = "go"
-	}
-	return said.Version, strings.ToLower(said.RSA)
 }

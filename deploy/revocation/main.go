@@ -19,18 +19,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/maru-auth/maru/deploy/load/command"
 	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/machine"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
 type config struct {
 	Tokens int           `help:"How many tokens are revoked, 10 to 2000." default:"300"`
 	Spread time.Duration `help:"In which time they are revoked, each at a random moment." default:"45s"`
-	command.JSON
+	machine.Output
 }
 
 const (
@@ -104,8 +104,9 @@ func run(ctx context.Context, cfg config, r command.Run) (err error) {
 	all := slices.Concat(user, board)
 	within := len(slices.DeleteFunc(slices.Clone(all), func(d time.Duration) bool { return d > bound }))
 	result.Within = float64(within) / float64(len(all))
-	print(r.Out, result)
-	if err := cfg.JSON.Write(result); err != nil {
+	text := result.markdown(machine.This())
+	fmt.Fprint(r.Out, "\n", text)
+	if err := cfg.Write("revocation", result, text); err != nil {
 		return err
 	}
 	if result.Within < 0.99 {
@@ -266,14 +267,14 @@ func of(times []time.Duration) figures {
 	return figures{P50: at(0.5), P99: at(0.99), Max: at(1)}
 }
 
-func print(out io.Writer, s summary) {
-	fmt.Fprintf(out, "\n%d tokens revoked; authorization servers: %d, on %s\n\nseconds until refused by\n", s.Tokens, s.Replicas, s.Database)
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\thalf\t99 %\tall\t")
+// markdown is what was measured, as a part of a README.
+func (s summary) markdown(on machine.Machine) string {
+	var rows [][]string
 	for _, name := range []string{"user", "board"} {
 		f := s.Services[name]
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t\n", name, f.P50, f.P99, f.Max)
+		rows = append(rows, []string{name, fmt.Sprintf("%.2f", f.P50), fmt.Sprintf("%.2f", f.P99), fmt.Sprintf("%.2f", f.Max)})
 	}
-	w.Flush()
-	fmt.Fprintf(out, "\n%.1f %% within %.0f s\n", 100*s.Within, s.Bound)
+	return fmt.Sprintf("`make revocation`: %s; %d tokens revoked; authorization servers: %d, on %s; %.1f %% within %.0f s.\n\n",
+		on, s.Tokens, s.Replicas, s.Database, 100*s.Within, s.Bound) +
+		machine.Table([]string{"seconds until refused by", "half>", "99 %>", "all>"}, rows)
 }

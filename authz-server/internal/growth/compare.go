@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,11 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/machine"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/bulk"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -29,7 +28,8 @@ type compareCommand struct {
 	Only     string        `help:"Only scenarios whose name contains this."`
 	Dir      string        `help:"Where the databases are made, and kept. Those that are there are used again for a few hours, for the sessions in them end. Empty: in a temporary folder that is removed. 10⁶ accounts take 5 GB on each engine." placeholder:"PATH"`
 	Postgres string        `help:"The URL of a database of Postgres whose account may create databases. Empty: a cluster of its own, from the installed programs." placeholder:"URL"`
-	Out      string        `help:"A file for the summary as JSON. Empty: none." env:"OUT" placeholder:"FILE"`
+
+	machine.Output
 }
 
 // most is the highest ratio of costs that still counts as flat: of a request, and of a call of the
@@ -42,14 +42,30 @@ const (
 // ofTheStore tells whether the scenario with this name is a call of the store.
 func ofTheStore(name string) bool { return strings.HasPrefix(name, "store: ") }
 
-func (f *figure) flat() bool {
+// What a figure tells.
+const (
+	flat    = "flat"
+	dearer  = "costs more"
+	unclear = "unclear" // the machine was too busy to tell
+)
+
+// judge says what the ratio tells: where it lies for certain must be on one side of the bound.
+func (f *figure) judge() string {
+	bound := most
 	if ofTheStore(f.Scenario) {
-		return f.Ratio <= mostOfStore
+		bound = mostOfStore
 	}
-	return f.Ratio <= most
+	switch {
+	case f.Low > bound:
+		return dearer
+	case f.High <= bound:
+		return flat
+	}
+	return unclear
 }
 
-// figure is what one scenario cost on one engine: the times are medians, and the 90th percentile.
+// figure is what one scenario cost on one engine: the times are medians, and the 90th percentile. The
+// ratio lies between Low and High with a confidence of 96 %.
 type figure struct {
 	Engine   string  `json:"engine"`
 	Scenario string  `json:"scenario"`
@@ -57,17 +73,22 @@ type figure struct {
 	SmallUS  float64 `json:"small_us"`
 	LargeUS  float64 `json:"large_us"`
 	Ratio    float64 `json:"ratio"`
+	Low      float64 `json:"ratio_low"`
+	High     float64 `json:"ratio_high"`
+	Verdict  string  `json:"verdict"`
 	Small90  float64 `json:"small_p90_us"`
 	Large90  float64 `json:"large_p90_us"`
 }
 
 type summary struct {
-	Small    int                `json:"small_accounts"`
-	Large    int                `json:"large_accounts"`
-	Starts   map[string]float64 `json:"seconds_until_ready"` // by engine and accounts
-	Figures  []figure           `json:"figures"`
-	NotFlat  []string           `json:"not_flat"`
-	MostFlat float64            `json:"flat_up_to"`
+	Machine  machine.Machine               `json:"machine"`
+	Small    int                           `json:"small_accounts"`
+	Large    int                           `json:"large_accounts"`
+	Starts   map[string]map[string]float64 `json:"seconds_until_ready"` // by engine, and the accounts
+	Figures  []figure                      `json:"figures"`
+	NotFlat  []string                      `json:"not_flat"`
+	Unclear  []string                      `json:"unclear"`
+	MostFlat float64                       `json:"flat_up_to"`
 }
 
 func (cmd compareCommand) Run(ctx context.Context) (err error) {
@@ -82,21 +103,16 @@ func (cmd compareCommand) Run(ctx context.Context) (err error) {
 	if err := build(ctx, program); err != nil {
 		return err
 	}
-	sum := summary{Small: cmd.Small, Large: cmd.Large, Starts: map[string]float64{}, MostFlat: most}
+	sum := summary{Small: cmd.Small, Large: cmd.Large, Machine: machine.This(), Starts: map[string]map[string]float64{}, MostFlat: most}
 	for _, engine := range cmd.Engines {
 		if err := cmd.engine(ctx, engine, dir, program, &sum); err != nil {
 			return fmt.Errorf("%s: %w", engine, err)
 		}
 	}
-	sum.print(os.Stdout)
-	if cmd.Out != "" {
-		text, err := json.MarshalIndent(sum, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(cmd.Out, append(text, '\n'), 0o600); err != nil {
-			return err
-		}
+	text := sum.markdown()
+	fmt.Print("\n", text)
+	if err := cmd.Write("growth", sum, text); err != nil {
+		return err
 	}
 	if len(sum.NotFlat) > 0 {
 		return fmt.Errorf("with %d accounts, this costs more than %.1f times as much, or a call of the store more than %d times: %s", cmd.Large,
@@ -127,7 +143,10 @@ func (cmd compareCommand) engine(ctx context.Context, engine, dir, program strin
 			return err
 		}
 		worlds = append(worlds, w)
-		sum.Starts[fmt.Sprintf("%s %d", engine, accounts)] = w.server.ready.Seconds()
+		if sum.Starts[engine] == nil {
+			sum.Starts[engine] = map[string]float64{}
+		}
+		sum.Starts[engine][strconv.Itoa(accounts)] = w.server.ready.Seconds()
 	}
 	for _, one := range scenarios {
 		if !strings.Contains(one.name, cmd.Only) {
@@ -138,10 +157,13 @@ func (cmd compareCommand) engine(ctx context.Context, engine, dir, program strin
 			return fmt.Errorf("%s: %w", one.name, err)
 		}
 		f.Engine = engine
-		fmt.Printf("  %-9s %-32s %9.0f %9.0f µs  × %.2f\n", engine, f.Scenario, f.SmallUS, f.LargeUS, f.Ratio)
+		fmt.Printf("  %-9s %-32s %9.0f %9.0f µs  × %.2f (%.2f to %.2f) %s\n", engine, f.Scenario, f.SmallUS, f.LargeUS, f.Ratio, f.Low, f.High, f.Verdict)
 		sum.Figures = append(sum.Figures, f)
-		if !f.flat() {
+		switch f.Verdict {
+		case dearer:
 			sum.NotFlat = append(sum.NotFlat, engine+" "+f.Scenario)
+		case unclear:
+			sum.Unclear = append(sum.Unclear, engine+" "+f.Scenario)
 		}
 	}
 	return nil
@@ -255,43 +277,101 @@ func (cmd compareCommand) databases(ctx context.Context, engine, dir string) (ur
 	return urls, closing, nil
 }
 
-// measure repeats a scenario, in turn on each database: whatever else the machine does meets both.
+// measure repeats a scenario, in turn on each database: whatever else the machine does meets both. If
+// it is not clear then whether the cost is flat, it goes on for up to four times as long.
 func (cmd compareCommand) measure(ctx context.Context, one scenario, worlds []*world) (figure, error) {
 	r := rand.New(rand.NewPCG(1, uint64(len(one.name)))) //nolint:gosec // G404: keeps no secret
 	took := make([][]time.Duration, len(worlds))
-	const warm, least = 5, 20
-	for began, n := time.Now(), 0; n < warm+least || time.Since(began) < cmd.Each; n++ {
-		for k := range worlds {
-			i := (k + n) % len(worlds)
-			d, err := one.once(ctx, worlds[i], r)
-			if err != nil {
-				return figure{}, err
-			}
-			if n >= warm {
-				took[i] = append(took[i], d)
+	const warm, least = 5, 3 * parts
+	n := 0
+	for longer := range 4 {
+		for began := time.Now(); n < warm+least || time.Since(began) < cmd.Each; n++ {
+			for k := range worlds {
+				i := (k + n) % len(worlds)
+				d, err := one.once(ctx, worlds[i], r)
+				if err != nil {
+					return figure{}, err
+				}
+				if n >= warm {
+					took[i] = append(took[i], d)
+				}
 			}
 		}
+		if f := newFigure(one.name, took[0], took[1]); f.Verdict != unclear || longer == 3 {
+			return f, nil
+		}
 	}
-	for _, one := range took {
-		slices.Sort(one)
-	}
-	at := func(i int, part float64) float64 {
-		return float64(took[i][int(part*float64(len(took[i])-1))].Nanoseconds()) / 1e3
-	}
-	f := figure{Scenario: one.name, Runs: len(took[0]), SmallUS: at(0, 0.5), LargeUS: at(1, 0.5), Small90: at(0, 0.9), Large90: at(1, 0.9)}
-	f.Ratio = f.LargeUS / f.SmallUS
-	return f, nil
+	panic("not reached")
 }
 
-func (s *summary) print(out io.Writer) {
-	slices.SortStableFunc(s.Figures, func(a, b figure) int { return cmp.Compare(b.Ratio, a.Ratio) })
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "\nengine\tscenario\t%d accounts\t%d accounts\tratio\tp90\n", s.Small, s.Large)
+// parts is how many parts of a run have a ratio of their own. In order, the median of what they stand
+// for lies between the fourth and the twelfth of 15 with a probability of 96.5 %.
+const parts = 15
+
+// newFigure compares what was measured in turn.
+func newFigure(scenario string, small, large []time.Duration) figure {
+	at := func(took []time.Duration, part float64) float64 {
+		sorted := slices.Sorted(slices.Values(took))
+		return float64(sorted[int(part*float64(len(sorted)-1))].Nanoseconds()) / 1e3
+	}
+	var ratios []float64
+	for i := range parts {
+		from, to := i*len(small)/parts, (i+1)*len(small)/parts
+		ratios = append(ratios, at(large[from:to], 0.5)/at(small[from:to], 0.5))
+	}
+	slices.Sort(ratios)
+	f := figure{Scenario: scenario, Runs: len(small), SmallUS: at(small, 0.5), LargeUS: at(large, 0.5), Small90: at(small, 0.9), Large90: at(large, 0.9)}
+	f.Ratio, f.Low, f.High = f.LargeUS/f.SmallUS, ratios[3], ratios[11]
+	f.Verdict = f.judge()
+	return f
+}
+
+// markdown is the table of a README: a row for each scenario, with all engines.
+func (s *summary) markdown() string {
+	var engines, names []string
 	for _, f := range s.Figures {
-		fmt.Fprintf(table, "%s\t%s\t%.0f µs\t%.0f µs\t%.2f\t%.0f / %.0f µs\n", f.Engine, f.Scenario, f.SmallUS, f.LargeUS, f.Ratio, f.Small90, f.Large90)
+		if !slices.Contains(engines, f.Engine) {
+			engines = append(engines, f.Engine)
+		}
+		if !slices.Contains(names, f.Scenario) {
+			names = append(names, f.Scenario)
+		}
 	}
-	for name, seconds := range s.Starts {
-		fmt.Fprintf(table, "%s\tuntil ready\t%.2f s\n", name, seconds)
+	titles := []string{"µs, medians"}
+	for _, engine := range engines {
+		titles = append(titles, fmt.Sprintf("%s: %d>", engine, s.Small), fmt.Sprintf("%d>", s.Large), "×>", "between>", "")
 	}
-	table.Flush()
+	var rows [][]string
+	for _, name := range names {
+		row := []string{name}
+		for _, engine := range engines {
+			i := slices.IndexFunc(s.Figures, func(f figure) bool { return f.Engine == engine && f.Scenario == name })
+			if i < 0 {
+				row = append(row, "–", "–", "–", "–", "")
+				continue
+			}
+			f := s.Figures[i]
+			verdict := f.Verdict
+			if verdict != flat {
+				verdict = "**" + verdict + "**"
+			}
+			row = append(row, fmt.Sprintf("%.0f", f.SmallUS), fmt.Sprintf("%.0f", f.LargeUS), fmt.Sprintf("%.2f", f.Ratio),
+				fmt.Sprintf("%.2f, %.2f", f.Low, f.High), verdict)
+		}
+		rows = append(rows, row)
+	}
+	starts := []string{"from start until ready, s"}
+	for _, engine := range engines {
+		of := s.Starts[engine]
+		starts = append(starts, fmt.Sprintf("%.2f", of[strconv.Itoa(s.Small)]), fmt.Sprintf("%.2f", of[strconv.Itoa(s.Large)]), "", "", "")
+	}
+	text := fmt.Sprintf("`make growth`: %s; %d beside %d accounts, in turn. A ratio lies between the two with a confidence of 96 %%; flat is up to %.1f, and up to %d for "+
+		"single calls of the store.\n\n", s.Machine, s.Small, s.Large, most, mostOfStore) + machine.Table(titles, append(rows, starts))
+	count := func(what string, of []string) string {
+		if len(of) == 0 {
+			return ""
+		}
+		return fmt.Sprintf("\n%s: %s.\n", what, strings.Join(of, ", "))
+	}
+	return text + count("Costs more", s.NotFlat) + count("Unclear, for the machine was too busy", s.Unclear)
 }

@@ -44,22 +44,23 @@ func Fill(ctx context.Context, databaseURL string, f *fill, out io.Writer) error
 	if err := s.Close(); err != nil {
 		return err
 	}
-	return f.fill(ctx, databaseURL, out)
+	_, err = f.fill(ctx, databaseURL, out)
+	return err
 }
 
-// fill fills a database that has the schema of some version.
-func (f *fill) fill(ctx context.Context, databaseURL string, out io.Writer) error {
+// fill fills a database that has the schema of some version, and returns how many rows it wrote.
+func (f *fill) fill(ctx context.Context, databaseURL string, out io.Writer) (total int64, err error) {
 	began := time.Now()
 	into, err := bulk.Open(ctx, databaseURL)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	total, err := f.into(ctx, into)
+	total, err = f.into(ctx, into)
 	if err := firstError(err, into.Close(ctx)); err != nil {
-		return err
+		return total, err
 	}
 	fmt.Fprintf(out, "  %d accounts, %d rows in %s\n", f.accounts, total, time.Since(began).Round(100*time.Millisecond))
-	return nil
+	return total, nil
 }
 
 func (f *fill) into(ctx context.Context, into *bulk.Filler) (total int64, err error) {

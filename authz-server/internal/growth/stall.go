@@ -2,18 +2,18 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/machine"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -21,20 +21,22 @@ type stallCommand struct {
 	Accounts int           `help:"How many accounts there are." default:"10000"`
 	Expired  int64         `help:"How many expired rows wait in each of the ten tables that are swept most." default:"100000"`
 	Engines  []string      `help:"Which engines." default:"sqlite,postgres" enum:"sqlite,postgres"`
-	For      time.Duration `help:"How long to sweep at most, on each engine, and how long to watch without a sweep before." default:"60s"`
+	For      time.Duration `help:"How long to sweep on each engine, and as long to watch without a sweep, in turns of 5s. 0: until the backlog is gone." default:"60s"`
 	Dir      string        `help:"Where the database is made. Empty: in a temporary folder." placeholder:"PATH"`
 	Postgres string        `help:"The URL of a database of Postgres whose account may create databases. Empty: a cluster of its own." placeholder:"URL"`
-	Out      string        `help:"A file for the summary as JSON. Empty: none." env:"OUT" placeholder:"FILE"`
+
+	machine.Output
 }
 
-// stalled is how long others wait for a sweep at most.
-const stalled = 50 * time.Millisecond
+const (
+	// stalled is how long others wait for a sweep at most.
+	stalled = 50 * time.Millisecond
+	// turn is how long a sweep goes on before others are watched without one.
+	turn = 5 * time.Second
+)
 
 // waits is what somebody waited for one of many short statements, in milliseconds.
 type waits struct {
-	Engine  string  `json:"engine"`
-	Who     string  `json:"who"`
-	While   string  `json:"while"`
 	Count   int     `json:"count"`
 	Median  float64 `json:"p50_ms"`
 	P99     float64 `json:"p99_ms"`
@@ -43,9 +45,63 @@ type waits struct {
 	Over    int     `json:"over_50_ms"`
 }
 
-type stalls struct {
-	Waits []waits        `json:"waits"`
-	Swept map[string]any `json:"swept"`
+func newWaits(took []time.Duration) (w waits) {
+	if len(took) == 0 {
+		return w
+	}
+	slices.Sort(took)
+	at := func(part float64) float64 { return took[int(part*float64(len(took)-1))].Seconds() * 1e3 }
+	w = waits{Count: len(took), Median: at(0.5), P99: at(0.99), P999: at(0.999), Longest: at(1)}
+	for _, d := range took {
+		if d > stalled {
+			w.Over++
+		}
+	}
+	return w
+}
+
+// stall is what somebody waited while nothing else happened, and in turn with that while a sweep did.
+type stall struct {
+	Engine  string `json:"engine"`
+	Who     string `json:"who"`
+	Alone   waits  `json:"alone"`
+	Sweep   waits  `json:"sweep"`
+	Verdict string `json:"verdict"`
+}
+
+const (
+	noStall = "none"
+	stalls  = "stalls"
+)
+
+// judge compares both. A disk or a machine that stalls by itself does so in the turns without a sweep
+// too: of waits above the bound there may be as many as there, and three times the root of that more,
+// as counts of what happens by chance differ. One alone counts if it is four times the bound.
+func (s *stall) judge() string {
+	chance := float64(s.Alone.Over) * float64(s.Sweep.Count) / float64(max(s.Alone.Count, 1))
+	switch over := float64(s.Sweep.Over); {
+	case over > 3*chance+10, s.Alone.Over == 0 && over > 3, s.Sweep.Longest > 4*stalled.Seconds()*1e3+s.Alone.Longest:
+		return stalls
+	case s.Alone.P999 > stalled.Seconds()*1e3:
+		return unclear
+	case over > chance+3*math.Sqrt(chance+1):
+		return stalls
+	}
+	return noStall
+}
+
+// swept is how far a sweep came.
+type swept struct {
+	Engine  string  `json:"engine"`
+	Rows    int64   `json:"rows"`
+	Backlog int64   `json:"backlog"`
+	Seconds float64 `json:"seconds"`
+}
+
+type stallReport struct {
+	Machine machine.Machine `json:"machine"`
+	Stalls  []stall         `json:"stalls"`
+	Swept   []swept         `json:"swept"`
 }
 
 func (cmd stallCommand) Run(ctx context.Context) (err error) {
@@ -56,32 +112,52 @@ func (cmd stallCommand) Run(ctx context.Context) (err error) {
 		}
 		defer os.RemoveAll(dir)
 	}
-	all := stalls{Swept: map[string]any{}}
+	all := &stallReport{Machine: machine.This()}
 	for _, engine := range cmd.Engines {
-		if err := cmd.engine(ctx, engine, dir, &all); err != nil {
+		if err := cmd.engine(ctx, engine, dir, all); err != nil {
 			return fmt.Errorf("%s: %w", engine, err)
 		}
 	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nengine\twho\twhile\tstatements\tp50\tp99\tp99.9\tlongest\tover 50 ms")
-	for _, w := range all.Waits {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%.1f ms\t%.1f ms\t%.1f ms\t%.1f ms\t%d\n", w.Engine, w.Who, w.While, w.Count, w.Median, w.P99, w.P999,
-			w.Longest, w.Over)
-	}
-	if err := table.Flush(); err != nil {
+	text := all.markdown()
+	fmt.Print("\n", text)
+	if err := cmd.Write("stall", all, text); err != nil {
 		return err
 	}
-	if cmd.Out == "" {
-		return nil
+	var errs []error
+	for _, s := range all.Stalls {
+		if s.Verdict == stalls {
+			errs = append(errs, fmt.Errorf("%s: a %s waits for sweeps: %d times above 50 ms, the longest %.0f ms; without a sweep %d times, the longest %.0f ms",
+				s.Engine, s.Who, s.Sweep.Over, s.Sweep.Longest, s.Alone.Over, s.Alone.Longest))
+		}
 	}
-	text, err := json.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(cmd.Out, append(text, '\n'), 0o600)
+	return errors.Join(errs...)
 }
 
-func (cmd stallCommand) engine(ctx context.Context, engine, dir string, all *stalls) (err error) {
+func (r *stallReport) markdown() string {
+	text := fmt.Sprintf("`make stall`: %s; statements of others while nothing else happens, and while a replica sweeps, in turns of %s. Times in ms.\n\n", r.Machine, turn)
+	var rows [][]string
+	for _, s := range r.Stalls {
+		row := []string{s.Engine, s.Who}
+		for _, w := range []waits{s.Alone, s.Sweep} {
+			row = append(row, fmt.Sprint(w.Count), fmt.Sprintf("%.1f, %.1f, %.1f", w.Median, w.P99, w.P999), fmt.Sprintf("%.0f", w.Longest), fmt.Sprint(w.Over))
+		}
+		rows = append(rows, append(row, s.Verdict))
+	}
+	text += machine.Table([]string{"engine", "who", "alone: statements>", "p50, p99, p99.9>", "longest>", "over 50>",
+		"beside a sweep: statements>", "p50, p99, p99.9>", "longest>", "over 50>", "stalls by the sweep"}, rows)
+	for _, s := range r.Swept {
+		rate := float64(s.Rows) / max(s.Seconds, 1e-3)
+		text += fmt.Sprintf("\n%s: %d of %d expired rows (%.0f %%) went in %.0f s of sweeping, %.0f a second.", s.Engine, s.Rows, s.Backlog,
+			100*float64(s.Rows)/float64(max(s.Backlog, 1)), s.Seconds, rate)
+		if s.Rows < s.Backlog && rate > 0 {
+			text += fmt.Sprintf(" The whole backlog takes %.0f min.", float64(s.Backlog)/rate/60)
+		}
+		text += "\n"
+	}
+	return text
+}
+
+func (cmd stallCommand) engine(ctx context.Context, engine, dir string, all *stallReport) (err error) {
 	url := "sqlite:" + filepath.Join(dir, fmt.Sprintf("expired-%d.db", cmd.Expired))
 	if engine == "postgres" {
 		admin, closing := cmd.Postgres, func() error { return nil }
@@ -106,34 +182,48 @@ func (cmd stallCommand) engine(ctx context.Context, engine, dir string, all *sta
 		}
 		defer func() { err = errors.Join(err, stores[i].Close()) }()
 	}
-	for _, sweep := range []bool{false, true} {
-		swept, found, err := cmd.watch(ctx, stores, w, sweep)
-		if err != nil {
+	probes := probesOf(stores, w)
+	// What is swept goes with its tables' rows: sessions take their grants' life.
+	done, came := false, swept{Engine: engine, Backlog: sweptTables * cmd.Expired}
+	alone, beside := make([][]time.Duration, len(probes)), make([][]time.Duration, len(probes))
+	for !done && (cmd.For == 0 || came.Seconds < cmd.For.Seconds()) {
+		if err := watch(ctx, probes, alone, func(ctx context.Context) { <-ctx.Done() }); err != nil {
 			return err
 		}
-		for i := range found {
-			found[i].Engine, found[i].While = engine, "nothing else"
-			if sweep {
-				found[i].While = "a sweep"
+		var failed error
+		began := time.Now()
+		if err := watch(ctx, probes, beside, func(ctx context.Context) {
+			rows, err := stores[0].Sweep(ctx)
+			came.Rows += rows
+			if done = err == nil; err != nil && ctx.Err() == nil {
+				failed = err
 			}
+		}); err != nil || failed != nil {
+			return errors.Join(err, failed)
 		}
-		all.Waits = append(all.Waits, found...)
-		if sweep {
-			all.Swept[engine] = swept
-			fmt.Printf("%s: swept %v\n", engine, swept)
-		}
+		came.Seconds += time.Since(began).Seconds()
+		fmt.Printf("%s: %d of %d rows in %.0f s\n", engine, came.Rows, came.Backlog, came.Seconds)
+	}
+	all.Swept = append(all.Swept, came)
+	for i, p := range probes {
+		s := stall{Engine: engine, Who: p.who, Alone: newWaits(alone[i]), Sweep: newWaits(beside[i])}
+		s.Verdict = s.judge()
+		all.Stalls = append(all.Stalls, s)
 	}
 	return nil
 }
 
-// watch has others write and read for a while, with or without a sweep.
-func (cmd stallCommand) watch(ctx context.Context, stores [2]*store.Store, w *world, sweep bool) (swept map[string]any, found []waits, err error) {
-	ctx, stop := context.WithTimeout(ctx, cmd.For)
-	defer stop()
-	probes := []struct {
-		who  string
-		once func(ctx context.Context, r *rand.Rand) error
-	}{
+// sweptTables is how many of the tables with expired rows lose them by sweeps of their own.
+const sweptTables = 9
+
+// probe is somebody who writes or reads all the time.
+type probe struct {
+	who  string
+	once func(ctx context.Context, r *rand.Rand) error
+}
+
+func probesOf(stores [2]*store.Store, w *world) []probe {
+	return []probe{
 		{"writer", func(ctx context.Context, r *rand.Rand) error {
 			return stores[0].UsedIDs.UseID(ctx, "growth", "writer", secret("id", r.Int()), time.Now().Add(time.Hour))
 		}},
@@ -145,14 +235,20 @@ func (cmd stallCommand) watch(ctx context.Context, stores [2]*store.Store, w *wo
 			return err
 		}},
 	}
+}
+
+// watch has others write and read for a turn, or until something beside them ends.
+func watch(ctx context.Context, probes []probe, took [][]time.Duration, beside func(ctx context.Context)) error {
+	ctx, stop := context.WithTimeout(ctx, turn)
+	defer stop()
 	var others sync.WaitGroup
-	took, failed := make([][]time.Duration, len(probes)), make([]error, len(probes))
+	failed := make([]error, len(probes))
 	for i, p := range probes {
 		others.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(i))) //nolint:gosec // G404, G115: keeps no secret
 			for ctx.Err() == nil && failed[i] == nil {
 				began := time.Now()
-				if err := p.once(ctx, r); err != nil && ctx.Err() == nil {
+				if err := p.once(context.WithoutCancel(ctx), r); err != nil {
 					failed[i] = err
 				}
 				took[i] = append(took[i], time.Since(began))
@@ -160,31 +256,10 @@ func (cmd stallCommand) watch(ctx context.Context, stores [2]*store.Store, w *wo
 			}
 		})
 	}
-	began, rows := time.Now(), int64(0)
-	if sweep {
-		rows, err = stores[0].Sweep(ctx)
-		if ctx.Err() != nil {
-			err = nil // it goes on at the next sweep
-		} else {
-			stop()
-		}
-	}
-	swept = map[string]any{"rows": rows, "seconds": time.Since(began).Seconds(), "all": ctx.Err() == context.Canceled}
+	beside(ctx)
+	stop()
 	others.Wait()
-	for i, p := range probes {
-		slices.Sort(took[i])
-		at := func(part float64) float64 {
-			return took[i][int(part*float64(len(took[i])-1))].Seconds() * 1e3
-		}
-		one := waits{Who: p.who, Count: len(took[i]), Median: at(0.5), P99: at(0.99), P999: at(0.999), Longest: at(1)}
-		for _, d := range took[i] {
-			if d > stalled {
-				one.Over++
-			}
-		}
-		found = append(found, one)
-	}
-	return swept, found, errors.Join(append(failed, err)...)
+	return errors.Join(failed...)
 }
 
 // postgresSettings are those of a small server with an SSD.

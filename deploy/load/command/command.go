@@ -1,10 +1,9 @@
-// Package command is what the commands that measure Maru share: how they start, the programs that
-// they build, and where they write what they measured.
+// Package command is what the commands that measure Maru share: how they start, and the programs that
+// they build.
 package command
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/maru-auth/maru/deploy/load/machine"
 	"github.com/maru-auth/maru/deploy/stack"
 )
 
@@ -77,34 +75,4 @@ func (p Programs) OpenLog() (io.Writer, error) {
 		return nil, err
 	}
 	return file, nil
-}
-
-// JSON is the flag for programs that read the figures.
-type JSON struct {
-	Out string `help:"A file for what was measured, as JSON. Empty: none." env:"OUT" placeholder:"PATH"`
-}
-
-// Write writes the figures, if it was said where.
-func (j JSON) Write(figures any) error {
-	if j.Out == "" {
-		return nil
-	}
-	text, err := json.MarshalIndent(figures, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(j.Out, append(text, '\n'), 0o644) //nolint:gosec // G306: figures for everybody
-}
-
-// Table is the flag for the table of a README.
-type Table struct {
-	Readme string `help:"A file whose table is written anew, between its marks. Empty: none." env:"README" placeholder:"PATH"`
-}
-
-// Write writes the table between the marks of that name, if it was said where.
-func (t Table) Write(name, markdown string) error {
-	if t.Readme == "" {
-		return nil
-	}
-	return machine.WriteBetween(t.Readme, name, markdown)
 }

@@ -52,7 +52,7 @@ func (r *Result) Failed() (n int64) {
 // With a rate, the latency of a step is counted from the moment at which it was due, also if all
 // workers were busy then: a server that stalls is charged for everything that had to wait.
 func (l Load) Run(ctx context.Context, worker func(i int) Step) (*Result, error) {
-	r := &run{load: l, began: time.Now().Add(l.WarmUp), stopped: make(chan struct{})}
+	r := &run{load: l, began: time.Now().Add(l.WarmUp), stopped: make(chan struct{}), empty: make(chan struct{})}
 	if l.Rate > 0 {
 		// As many as can fall due while nothing is answered: nothing that is due is forgotten.
 		r.due = make(chan time.Time, int(l.Rate*(l.WarmUp+l.Duration).Seconds())+1)
@@ -86,7 +86,9 @@ type run struct {
 	began   time.Time
 	due     chan time.Time // closed after the last; nil: there is no rate
 	once    sync.Once
-	stopped chan struct{}
+	stopped chan struct{} // closed when the duration is over, or nothing is left to send
+	spent   sync.Once
+	empty   chan struct{} // closed when nothing is left to send
 	elapsed atomic.Int64
 }
 
@@ -116,7 +118,8 @@ func (r *run) mark(ctx context.Context, done chan<- struct{}) {
 	r.stop()
 }
 
-// pace says when each step is due.
+// pace says when each step is due. What fell due before the end is said even if it is late for that:
+// a machine that is busy at the end forgets nothing.
 func (r *run) pace(ctx context.Context) {
 	defer close(r.due)
 	start := r.began.Add(-r.load.WarmUp)
@@ -128,7 +131,7 @@ func (r *run) pace(ctx context.Context) {
 		}
 		sleepUntil(at)
 		select {
-		case <-r.stopped:
+		case <-r.empty:
 			return
 		case <-ctx.Done():
 			return
@@ -150,6 +153,7 @@ func (r *run) work(ctx context.Context, step Step, to *Result) {
 		done := time.Now()
 		switch {
 		case errors.Is(err, ErrUsedUp):
+			r.spent.Do(func() { close(r.empty) })
 			r.stop()
 			return
 		case ctx.Err() != nil && err != nil:

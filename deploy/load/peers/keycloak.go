@@ -17,14 +17,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/maru-auth/maru/deploy/load/driver"
 	"github.com/maru-auth/maru/deploy/load/site"
 	"github.com/maru-auth/maru/deploy/load/usage"
 	"github.com/maru-auth/maru/internal/freeport"
@@ -95,8 +90,8 @@ func startKeycloak(ctx context.Context, b base) (*contestant, error) {
 		database, databaseErr := usageOfCluster(admin)
 		return own.Add(database), errors.Join(err, databaseErr)
 	}
-	k := &keycloakPeople{address: c.address, host: host}
-	c.codes = k.codes
+	all := &people{address: c.address, host: host, get: keycloakCode}
+	c.codes, c.authorize = all.codes, all.step
 	return c, p.ready(ctx, "http://"+c.address+"/realms/"+realm+"/.well-known/openid-configuration", 4*time.Minute)
 }
 
@@ -220,108 +215,37 @@ func writeRealm(dir string) error {
 	return os.WriteFile(filepath.Join(dir, realm+"-realm.json"), text, 0o600)
 }
 
-// keycloakPeople are browsers in which somebody is logged in.
-type keycloakPeople struct {
-	address, host string
-	browsers      []map[string]string // the cookies of each
-}
-
-// codes returns n codes. At the first call it logs in.
-func (k *keycloakPeople) codes(ctx context.Context, n int) ([]string, error) {
-	const browsers = 8
-	conn := driver.NewConn(k.address)
-	defer conn.Close()
-	for len(k.browsers) < browsers {
-		cookies := map[string]string{}
-		if err := k.logIn(ctx, conn, cookies); err != nil {
-			return nil, err
-		}
-		k.browsers = append(k.browsers, cookies)
-	}
-	var left atomic.Int64
-	left.Store(int64(n))
-	found, errs := make([][]string, browsers), make([]error, browsers)
-	var all sync.WaitGroup
-	for i := range browsers {
-		all.Go(func() {
-			conn := driver.NewConn(k.address)
-			defer conn.Close()
-			for left.Add(-1) >= 0 {
-				a, err := k.send(ctx, conn, k.browsers[i], http.MethodGet, authorizePath(), "")
-				if err != nil {
-					errs[i] = err
-					return
-				}
-				code, err := codeIn(a)
-				if err != nil {
-					errs[i] = err
-					return
-				}
-				found[i] = append(found[i], code)
-			}
-		})
-	}
-	all.Wait()
-	return slices.Concat(found...), errors.Join(errs...)
-}
-
-func authorizePath() string {
-	return realmPath + "/auth?" + url.Values{"client_id": {appID}, "response_type": {"code"}, "redirect_uri": {redirectURI},
-		"scope": {"openid profile email"}, "state": {"a-state"}, "nonce": {"a-nonce"},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"}}.Encode()
-}
-
 var formAction = regexp.MustCompile(`<form[^>]* action="([^"]+)"`)
 
-func (k *keycloakPeople) logIn(ctx context.Context, c *driver.Conn, cookies map[string]string) error {
-	a, err := k.send(ctx, c, cookies, http.MethodGet, authorizePath(), "")
+// keycloakCode gets a code, after a log-in by password if the browser has no session.
+func keycloakCode(ctx context.Context, b *browser) (string, error) {
+	path := realmPath + "/auth?" + authorization("openid profile email")
+	a, err := b.send(ctx, http.MethodGet, path, "")
 	if err != nil {
-		return err
+		return "", err
 	}
-	action := formAction.FindSubmatch(a.Body)
-	if action == nil {
-		return fmt.Errorf("no form to log in by: %d %.300s", a.Status, a.Body)
-	}
-	at, err := url.Parse(html.UnescapeString(string(action[1])))
-	if err != nil {
-		return err
-	}
-	a, err = k.send(ctx, c, cookies, http.MethodPost, at.RequestURI(), url.Values{"username": {someone}, "password": {somePassword}, "credentialId": {""}}.Encode())
-	if err != nil {
-		return err
-	}
-	_, err = codeIn(a)
-	return err
-}
-
-func (k *keycloakPeople) send(ctx context.Context, c *driver.Conn, cookies map[string]string, method, path, body string) (driver.Answer, error) {
-	var pairs []string
-	for name, value := range cookies {
-		pairs = append(pairs, name+"="+value)
-	}
-	a, err := c.Do(ctx, driver.NewRequest(method, k.host, path, body, "Cookie", strings.Join(pairs, "; "), "Accept", "text/html",
-		"Content-Type", "application/x-www-form-urlencoded"))
-	if err != nil {
-		return a, err
-	}
-	for _, line := range a.Header["Set-Cookie"] {
-		if cookie, err := http.ParseSetCookie(line); err == nil {
-			cookies[cookie.Name] = cookie.Value
+	if a.Status == http.StatusOK {
+		action := formAction.FindSubmatch(a.Body)
+		if action == nil {
+			return "", fmt.Errorf("no form to log in by: %d %.300s", a.Status, a.Body)
+		}
+		at, err := url.Parse(html.UnescapeString(string(action[1])))
+		if err != nil {
+			return "", err
+		}
+		form := url.Values{"username": {someone}, "password": {somePassword}, "credentialId": {""}}
+		if a, err = b.send(ctx, http.MethodPost, at.RequestURI(), form.Encode()); err != nil {
+			return "", err
 		}
 	}
-	return a, nil
-}
-
-// codeIn returns the code of an answer that leads back to the app.
-func codeIn(a driver.Answer) (string, error) {
 	if err := a.Want(http.StatusFound); err != nil {
 		return "", err
 	}
 	at, err := url.Parse(a.Header.Get("Location"))
-	if err != nil || at.Query().Get("code") == "" {
-		return "", fmt.Errorf("no code in %q: %w", a.Header.Get("Location"), err)
+	if err != nil {
+		return "", err
 	}
-	return at.Query().Get("code"), nil
+	return codeIn(at)
 }
 
 // usageOfCluster is that of a cluster of this machine, all its processes.

@@ -17,9 +17,10 @@ import (
 
 	"github.com/maru-auth/maru/deploy/load/command"
 	"github.com/maru-auth/maru/deploy/load/driver"
-	"github.com/maru-auth/maru/deploy/load/machine"
 	"github.com/maru-auth/maru/deploy/load/site"
 	"github.com/maru-auth/maru/deploy/load/usage"
+	"github.com/maru-auth/maru/deploy/stack"
+	"github.com/maru-auth/maru/internal/machine"
 )
 
 type config struct {
@@ -30,10 +31,10 @@ type config struct {
 	WarmUp      time.Duration `help:"How long a turn lasts before it is measured." default:"500ms"`
 	Duration    time.Duration `help:"How long a turn is measured." default:"3s"`
 	Keycloak    string        `help:"The distribution of Keycloak ${keycloak} as a zip file. Empty: it is fetched from Maven Central, 170 MB, and kept in bin/peers." placeholder:"PATH"`
+	Hydra       string        `help:"An executable of Ory Hydra. Empty: the one that deploy/load/peers/hydra/go.mod pins is compiled." placeholder:"PATH"`
 
 	command.Programs
-	command.JSON
-	command.Table
+	machine.Output
 }
 
 func main() {
@@ -52,11 +53,15 @@ type contestant struct {
 	service, app        login
 	codeForm            string // what a code is exchanged with, up to the code itself
 
+	authorize     func(worker int) driver.Step // gets a code for somebody who has a session
+	authorizePath string                       // of those whose servers are in this folder
+
 	codes   func(ctx context.Context, n int) ([]string, error) // of people who are logged in
 	usage   func() (usage.Usage, error)                        // of all its processes
 	stop    func() error
 	pool    chan string
-	refresh []string // a refresh token for each worker
+	people  []driver.Step // one of each worker, who stays logged in
+	refresh []string      // a refresh token for each worker
 }
 
 // login is how a client says who it is.
@@ -73,6 +78,7 @@ var peers = []struct {
 	{"node-oidc-provider", startNode},
 	{"zitadel", startZitadel},
 	{"keycloak", startKeycloak},
+	{"hydra", startHydra},
 }
 
 func peerNames() (names []string) {
@@ -98,14 +104,22 @@ func run(ctx context.Context, cfg config, r command.Run) (err error) {
 		return err
 	}
 	b, out := base{r, cfg, keep}, r.Out
-	report := &Report{Machine: machine.This(), Connections: cfg.Connections, Rounds: cfg.Rounds, Duration: cfg.Duration.Seconds()}
+	report := &Report{Machine: machine.This(), Connections: cfg.Connections, Rounds: cfg.Rounds, Duration: cfg.Duration.Seconds(), Tags: cfg.Tags}
+	if err := report.bare(ctx); err != nil {
+		return err
+	}
 	var all []*contestant
 	defer func() {
 		for _, c := range all {
 			err = errors.Join(err, c.stop())
 		}
 	}()
-	ours, err := startMaru(ctx, b)
+	programs, err := cfg.Build(ctx, r)
+	if err != nil {
+		return err
+	}
+	report.Version, report.RSA = site.Version(ctx, programs)
+	ours, err := startMaru(ctx, b, programs, report)
 	all = append(all, ours...)
 	if err != nil {
 		return err
@@ -129,13 +143,16 @@ func run(ctx context.Context, cfg config, r command.Run) (err error) {
 	if err := compare(ctx, cfg, all, report, out); err != nil {
 		return err
 	}
+	if err := report.bare(ctx); err != nil {
+		return err
+	}
 	fmt.Fprint(out, "\n", report.markdown())
-	return errors.Join(cfg.JSON.Write(report), cfg.Table.Write("peers", report.markdown()))
+	return cfg.Write("peers", report, report.markdown())
 }
 
 // kinds of requests that are compared, with their titles.
 var kinds = []struct{ name, title string }{
-	{"client-credentials", "client credentials"}, {"code-exchange", "code exchange"}, {"refresh", "refresh"},
+	{"client-credentials", "client credentials"}, {"authorize", "authorize with a session"}, {"code-exchange", "code exchange"}, {"refresh", "refresh"},
 }
 
 // compare has the contestants take turns.
@@ -231,6 +248,11 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 func (c *contestant) step(kind string, worker int) driver.Step {
 	conn := driver.NewConn(c.address)
 	switch kind {
+	case "authorize":
+		for len(c.people) <= worker {
+			c.people = append(c.people, c.authorize(len(c.people)))
+		}
+		return c.people[worker]
 	case "code-exchange":
 		return func(ctx context.Context) error {
 			select {
@@ -263,11 +285,7 @@ func (c *contestant) step(kind string, worker int) driver.Step {
 }
 
 // startMaru starts one on each engine.
-func startMaru(ctx context.Context, b base) (all []*contestant, err error) {
-	programs, err := b.cfg.Build(ctx, b.Run)
-	if err != nil {
-		return nil, err
-	}
+func startMaru(ctx context.Context, b base, programs stack.Programs, report *Report) (all []*contestant, err error) {
 	log, err := b.cfg.OpenLog()
 	if err != nil {
 		return nil, err
@@ -276,6 +294,7 @@ func startMaru(ctx context.Context, b base) (all []*contestant, err error) {
 		s, err := site.Start(ctx, site.Config{Root: b.Root, Dir: filepath.Join(b.Dir, engine), Programs: programs, Engine: engine, Replicas: 1,
 			Workers: b.cfg.Connections, Log: log})
 		if errors.Is(err, site.ErrNoPostgres) {
+			report.LeftOut = append(report.LeftOut, fmt.Sprintf("Maru (Postgres): %v", err))
 			continue
 		}
 		if err != nil {
@@ -285,7 +304,7 @@ func startMaru(ctx context.Context, b base) (all []*contestant, err error) {
 		all = append(all, &contestant{
 			Name: "Maru (" + map[string]string{site.SQLite: "SQLite", site.Postgres: "Postgres"}[engine] + ")", Store: "durable",
 			address: at.Address, host: at.Host, path: at.Path, service: login{at.Service, "&scope=board%3Aread"}, app: login{at.App, ""},
-			codeForm: at.CodeForm, codes: s.Codes, stop: s.Stop, usage: func() (usage.Usage, error) {
+			codeForm: at.CodeForm, codes: s.Codes, authorize: s.Authorize, stop: s.Stop, usage: func() (usage.Usage, error) {
 				by, err := s.Usage()
 				return by["authz-server"].Add(by["postgres"]), err
 			},

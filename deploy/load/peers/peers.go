@@ -61,7 +61,7 @@ func startNode(ctx context.Context, b base) (*contestant, error) {
 		return nil, fmt.Errorf("%w: npm cannot install it, most likely for want of a registry: %s", errLeftOut, lastLine(said))
 	}
 	c := &contestant{Name: "node-oidc-provider " + npmVersion(dir), Store: "in memory", path: "/token",
-		service: login{basic(serviceID, serviceSecret), "&scope=api%3Aread"}}
+		service: login{basic(serviceID, serviceSecret), "&scope=api%3Aread"}, authorizePath: "/auth"}
 	return c.start(ctx, "node", []string{"server.mjs"}, dir)
 }
 
@@ -90,7 +90,7 @@ func startZitadel(ctx context.Context, b base) (*contestant, error) {
 		return nil, err
 	}
 	c := &contestant{Name: "zitadel/oidc " + strings.TrimPrefix(strings.TrimSpace(string(version)), "v"), Store: "in memory", path: "/oauth/token",
-		service: login{basic("sid1", "verysecret"), "&scope=openid"}} // the service of its example
+		service: login{basic("sid1", "verysecret"), "&scope=openid"}, authorizePath: "/authorize"} // the service of its example
 	return c.start(ctx, program, nil, b.Dir)
 }
 
@@ -113,6 +113,10 @@ func (c *contestant) start(ctx context.Context, program string, args []string, d
 		text, err := get(ctx, "http://"+c.address+"/prepare?n="+strconv.Itoa(n))
 		return strings.Fields(text), err
 	}
+	all := &people{address: c.address, host: c.host, get: func(ctx context.Context, b *browser) (string, error) {
+		return b.code(ctx, c.authorizePath+"?"+authorization("openid profile email"))
+	}}
+	c.authorize = all.step
 	return c, cmd.ready(ctx, "http://"+c.address+"/.well-known/openid-configuration", time.Minute)
 }
 

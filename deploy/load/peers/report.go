@@ -2,11 +2,12 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/maru-auth/maru/deploy/load/machine"
+	"github.com/maru-auth/maru/internal/machine"
 )
 
 // Report is everything that was measured.
@@ -15,6 +16,10 @@ type Report struct {
 	Connections int             `json:"connections"`
 	Rounds      int             `json:"rounds"`
 	Duration    float64         `json:"duration_s"` // of a turn
+	Version     string          `json:"version,omitempty"`
+	Tags        string          `json:"tags,omitempty"` // build tags of Maru's programs
+	RSA         string          `json:"rsa"`            // what makes Maru's signatures: go, or a libcrypto
+	OpenSSL     float64         `json:"openssl"`        // signatures a second of one processor, as `openssl speed` says, the higher of before and after; 0: not installed
 	Servers     []Server        `json:"servers"`
 	LeftOut     []string        `json:"left_out,omitempty"` // peers, each with the reason
 }
@@ -47,8 +52,12 @@ func (s Server) ours() bool { return strings.HasPrefix(s.Name, "Maru") }
 // engine.
 func (r *Report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s; %d connections, closed loop, RSA-2048; medians of %d turns of %.0f s, one server after another.\n\n",
-		r.Machine, r.Connections, r.Rounds, r.Duration)
+	tags := ""
+	if r.Tags != "" {
+		tags = " PEERS_TAGS=" + r.Tags
+	}
+	fmt.Fprintf(&b, "`make peers%s`: %s; %d connections, closed loop, RSA-2048, Maru's by %s; medians of %d turns of %.0f s, one server after another.\n\n",
+		tags, r.Machine, r.Connections, r.RSA, r.Rounds, r.Duration)
 	b.WriteString("| requests a second (p99, CPU of a request, both in ms) | store |")
 	for _, kind := range kinds {
 		b.WriteString(" " + kind.title + " | Maru is × |")
@@ -66,6 +75,7 @@ func (r *Report) markdown() string {
 		}
 		b.WriteString("\n")
 	}
+	b.WriteString(r.shares())
 	for _, one := range r.LeftOut {
 		b.WriteString("\nNot measured: " + one + "\n")
 	}
@@ -84,4 +94,29 @@ func (r *Report) times(peer Server, kind string) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// bare measures what OpenSSL signs by itself.
+func (r *Report) bare(ctx context.Context) error {
+	ms, err := machine.OpenSSL(ctx, 2)
+	if err == nil && ms > 0 {
+		r.OpenSSL = max(r.OpenSSL, 1000/ms)
+	}
+	return err
+}
+
+// shares says how many of the signatures that OpenSSL alone would make on all processors Maru hands
+// out as tokens by client credentials, where each takes one. Empty: OpenSSL is not installed.
+func (r *Report) shares() string {
+	if r.OpenSSL == 0 {
+		return ""
+	}
+	all := r.OpenSSL * float64(r.Machine.Processors)
+	text := fmt.Sprintf("\n`openssl speed -seconds 2 rsa2048` signs %.0f times a second on one processor, and so %.0f on %d.", r.OpenSSL, all, r.Machine.Processors)
+	for _, s := range r.Servers {
+		if f, known := s.Figures["client-credentials"]; known && s.ours() {
+			text += fmt.Sprintf(" Client credentials of %s are %.2f of that.", s.Name, f.Rate/all)
+		}
+	}
+	return text + "\n"
 }

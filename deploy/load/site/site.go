@@ -515,6 +515,9 @@ func (s *Site) TokenEndpoint() TokenEndpoint {
 	return TokenEndpoint{w.authz, w.issuer, "/oauth2/token", serviceAuth, demoAuth, s.codeForm("")}
 }
 
+// Authorize makes the steps of a worker whose person is logged in and gets code after code.
+func (s *Site) Authorize(worker int) driver.Step { return s.authorizeStep(s.Direct(), worker) }
+
 // Codes returns n codes of people who are logged in.
 func (s *Site) Codes(ctx context.Context, n int) (codes []string, err error) {
 	if err := s.makeCodes(ctx, n); err != nil {

@@ -6,14 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/maru-auth/maru/deploy/load/command"
 	"github.com/maru-auth/maru/deploy/load/endurance"
-	"github.com/maru-auth/maru/deploy/load/machine"
+	"github.com/maru-auth/maru/internal/machine"
 )
 
 type config struct {
@@ -24,7 +22,7 @@ type config struct {
 	Clocks      bool          `help:"Step the programs' clocks by up to 3 s; they are built for that anew, which takes some minutes." default:"true" negatable:""`
 
 	command.Programs
-	command.JSON
+	machine.Output
 }
 
 func main() {
@@ -56,20 +54,29 @@ func run(ctx context.Context, cfg config, r command.Run) (err error) {
 	if err != nil {
 		return err
 	}
-	print(r.Out, result)
-	return errors.Join(cfg.JSON.Write(struct {
+	text := markdown(machine.This(), result, cfg.Share)
+	fmt.Fprint(r.Out, "\n", text)
+	return errors.Join(cfg.Write("soak", struct {
 		Machine machine.Machine `json:"machine"`
 		*endurance.Result
-	}{machine.This(), result}), result.Check())
+	}{machine.This(), result}, text), result.Check())
 }
 
-func print(out io.Writer, r *endurance.Result) {
-	fmt.Fprintf(out, "\n%s\n%d requests and log-ins in %.0f s; half took %.1f ms at most, 99 %% %.1f ms, all %.0f ms\nrestarts: %d; clock steps: %d; failed: %v\n\n",
-		machine.This(), r.Steps, r.Duration, r.P50, r.P99, r.Max, r.Restarts, r.Clock, r.Errors)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "after the warm-up\tMB\tMB an hour\tgoroutines\tlater\t")
-	for _, g := range r.Growth {
-		fmt.Fprintf(w, "%s\t%.0f\t%+.0f\t%.0f\t%.0f\t\n", g.Program, g.Memory/1e6, g.Slope*3600/1e6, g.Goroutines, g.Later)
+// markdown is what came of it, as a part of a README.
+func markdown(on machine.Machine, r *endurance.Result, share float64) string {
+	failed := int64(0)
+	for _, n := range r.Errors {
+		failed += n
 	}
-	w.Flush()
+	text := fmt.Sprintf("`make soak`: %s; authorization servers: %d, on %s, behind the gateway.\n\n", on, r.Replicas, r.Engine)
+	text += machine.Table([]string{"for", "load", "requests and log-ins>", "failed>", "restarts>", "clock steps>", "p50 ms>", "p99 ms>", "longest ms>"}, [][]string{{
+		time.Duration(r.Duration * float64(time.Second)).String(), fmt.Sprintf("%.0f/s, %.0f %% of what fits", r.Rate, 100*share), fmt.Sprint(r.Steps),
+		fmt.Sprint(failed), fmt.Sprint(r.Restarts), fmt.Sprint(r.Clock), fmt.Sprintf("%.1f", r.P50), fmt.Sprintf("%.1f", r.P99), fmt.Sprintf("%.0f", r.Max),
+	}})
+	var rows [][]string
+	for _, g := range r.Growth {
+		rows = append(rows, []string{g.Program, fmt.Sprintf("%.0f", g.Memory/1e6), fmt.Sprintf("%+.1f", g.Slope*g.Seconds/1e6),
+			fmt.Sprintf("%.0f", g.Goroutines), fmt.Sprintf("%.0f", g.Later)})
+	}
+	return text + "\n" + machine.Table([]string{"after the warm-up", "memory, MB>", "its trend, MB>", "goroutines>", "and later>"}, rows)
 }

@@ -94,14 +94,27 @@ async function code() {
   }).save();
 }
 
+// interaction logs somebody in who has no session yet, without a page.
+async function interaction(req, res) {
+  const grant = new provider.Grant({ accountId: 'somebody', clientId: 'app' });
+  grant.addOIDCScope(scope);
+  grant.addResourceScope(api, 'api:read');
+  const grantId = await grant.save();
+  await provider.interactionFinished(req, res, { login: { accountId: 'somebody' }, consent: { grantId } }, { mergeWithLastSubmission: false });
+}
+
 const handle = provider.callback();
 createServer(async (req, res) => {
   const url = new URL(req.url, issuer);
-  if (url.pathname !== '/prepare') {
-    handle(req, res);
-    return;
-  }
   try {
+    if (url.pathname.startsWith('/interaction/')) {
+      await interaction(req, res);
+      return;
+    }
+    if (url.pathname !== '/prepare') {
+      handle(req, res);
+      return;
+    }
     const codes = [];
     for (let i = 0; i < Number(url.searchParams.get('n')); i++) codes.push(await code());
     res.end(`${codes.join('\n')}\n`);

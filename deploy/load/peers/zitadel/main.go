@@ -57,6 +57,14 @@ func run(port string) error {
 			fmt.Fprintln(w, code)
 		}
 	})
+	mux.HandleFunc("GET /login/username", func(w http.ResponseWriter, r *http.Request) { // its page, where somebody is logged in
+		request := r.FormValue("authRequestID")
+		if err := store.CheckUsernamePassword("test-user2", "verysecure", request); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		http.Redirect(w, r, op.AuthCallbackURL(provider)(r.Context(), request), http.StatusFound)
+	})
 	mux.Handle("/", provider)
 	server := &http.Server{Addr: net.JoinHostPort("127.0.0.1", port), Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	return server.ListenAndServe()

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/maru-auth/maru/deploy/load/machine"
+	"github.com/maru-auth/maru/internal/machine"
 )
 
 func TestATableIsWrittenBetweenItsMarks(t *testing.T) {

@@ -3,6 +3,7 @@ package machine
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -62,6 +63,44 @@ func (m Machine) String() string {
 	return text
 }
 
+// Output is where a command puts what it measured. It is a part of the command's settings.
+type Output struct {
+	Out    string `help:"A file for what was measured, as JSON. Empty: none." env:"OUT" placeholder:"PATH"`
+	Readme string `help:"A file whose table of this is written anew, between its marks. Empty: none." env:"README" placeholder:"PATH"`
+}
+
+// Write writes report as JSON, and text, which is Markdown, between the marks of that name.
+func (o Output) Write(name string, report any, text string) error {
+	if o.Out != "" {
+		encoded, err := json.MarshalIndent(report, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.Out, append(encoded, '\n'), 0o644); err != nil { //nolint:gosec // G306: figures for everybody
+			return err
+		}
+	}
+	if o.Readme == "" {
+		return nil
+	}
+	return WriteBetween(o.Readme, name, text)
+}
+
+// Table makes a table of Markdown. A column whose title ends with ">" is aligned to the right.
+func Table(titles []string, rows [][]string) string {
+	var head, line strings.Builder
+	for _, title := range titles {
+		title, right := strings.CutSuffix(title, ">")
+		head.WriteString("| " + title + " ")
+		line.WriteString("|--" + map[bool]string{false: "-", true: ":"}[right])
+	}
+	text := head.String() + "|\n" + line.String() + "|\n"
+	for _, row := range rows {
+		text += "| " + strings.Join(row, " | ") + " |\n"
+	}
+	return text
+}
+
 // WriteBetween replaces what a file has between the marks of a name, which are lines: <!-- NAME: from
 // here --> and <!-- NAME: to here -->.
 func WriteBetween(file, name, text string) error {
@@ -75,5 +114,5 @@ func WriteBetween(file, name, text string) error {
 	if !began || !ended {
 		return errors.New(file + " has no marks for the table of " + name)
 	}
-	return os.WriteFile(file, slices.Concat(before, begin, []byte("\n"+strings.TrimSpace(text)+"\n\n"), end, after), 0o644)
+	return os.WriteFile(file, slices.Concat(before, begin, []byte("\n"+strings.TrimSpace(text)+"\n\n"), end, after), 0o644) //nolint:gosec // G306: a document
 }
