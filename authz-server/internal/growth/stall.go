@@ -150,7 +150,7 @@ func (r *stallReport) markdown() string {
 		text += fmt.Sprintf("\n%s: %d of %d expired rows (%.0f %%) went in %.0f s of sweeping, %.0f a second.", s.Engine, s.Rows, s.Backlog,
 			100*float64(s.Rows)/float64(max(s.Backlog, 1)), s.Seconds, rate)
 		if s.Rows < s.Backlog && rate > 0 {
-			text += fmt.Sprintf(" The whole backlog takes %.0f min.", float64(s.Backlog)/rate/60)
+			text += fmt.Sprintf(" The whole backlog takes %s.", time.Duration(float64(s.Backlog)/rate*float64(time.Second)).Round(time.Second))
 		}
 		text += "\n"
 	}
