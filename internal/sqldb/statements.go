@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -62,18 +63,45 @@ type writeConn struct {
 	statements map[string]*statement // by their text, maxStatements at most
 }
 
-// A statement is compiled once. SQLite compiles it anew by itself when the schema has changed.
+// A statement is compiled once. SQLite compiles it anew by itself when the schema has changed. As
+// with [preparedQuery], one that was always quick is not watched: within a transaction it waits for
+// nobody, and for the lock that a transaction begins with, SQLite itself bounds the wait.
 type statement struct {
 	driver.Stmt
-	busy bool // its rows are being read
+	busy  bool // its rows are being read
+	quick int  // how often it was quick since it was slow last, up to quickRuns
+}
+
+// watch is the context that the statement runs with.
+func (s *statement) watch(ctx context.Context) context.Context {
+	if s.quick < quickRuns {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
+// took notes how long the statement has run.
+func (s *statement) took(t time.Duration) {
+	if t > quickRun {
+		s.quick = 0
+	} else if s.quick < quickRuns {
+		s.quick++
+	}
 }
 
 // ExecContext implements driver.ExecerContext.
 func (c *writeConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if s := c.compiled(ctx, query); s != nil {
-		return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+	s := c.compiled(ctx, query)
+	if s == nil {
+		return c.sqliteConn.ExecContext(ctx, query, args)
 	}
-	return c.sqliteConn.ExecContext(ctx, query, args)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	result, err := s.Stmt.(driver.StmtExecContext).ExecContext(s.watch(ctx), args)
+	s.took(time.Since(began))
+	return result, err
 }
 
 // QueryContext implements driver.QueryerContext.
@@ -82,13 +110,50 @@ func (c *writeConn) QueryContext(ctx context.Context, query string, args []drive
 	if s == nil {
 		return c.sqliteConn.QueryContext(ctx, query, args)
 	}
-	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(s.watch(ctx), args)
 	if err != nil {
 		return nil, err
 	}
 	s.busy = true
-	return &statementRows{Rows: rows, of: s}, nil
+	return &statementRows{Rows: rows, of: s, began: began}, nil
 }
+
+// BeginTx implements driver.ConnBeginTx. A wait for another process's lock ends after the lock
+// time-out, and not with ctx: a BEGIN that took effect just then would be taken for one that failed.
+func (c *writeConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if opts != (driver.TxOptions{}) {
+		return c.sqliteConn.BeginTx(ctx, opts)
+	}
+	return writeTx{c}, c.run("BEGIN IMMEDIATE")
+}
+
+// run executes a statement that every transaction has.
+func (c *writeConn) run(query string) error {
+	_, err := c.ExecContext(context.Background(), query, nil)
+	return err
+}
+
+// writeTx is a transaction of a writeConn.
+type writeTx struct{ on *writeConn }
+
+// Commit implements driver.Tx. database/sql expects no transaction to be left even if it fails.
+func (t writeTx) Commit() error {
+	err := t.on.run("COMMIT")
+	if err != nil {
+		_ = t.on.run("ROLLBACK") // SQLite may have done it already
+	}
+	return err
+}
+
+// Rollback implements driver.Tx.
+func (t writeTx) Rollback() error { return t.on.run("ROLLBACK") }
 
 // compiled returns the kept statement, or nil if the query is not to be kept or its statement is in
 // use: a transaction may run a query again while it reads the rows of the first run.
@@ -116,8 +181,11 @@ func recurs(query string) bool {
 	if changes(query) {
 		return true
 	}
-	verb, _, _ := strings.Cut(strings.TrimSpace(query), " ")
-	return verb == "SELECT" || verb == "WITH"
+	switch verb, _, _ := strings.Cut(strings.TrimSpace(query), " "); verb {
+	case "SELECT", "WITH", "BEGIN", "COMMIT", "ROLLBACK":
+		return true
+	}
+	return false
 }
 
 // Close implements driver.Conn.
@@ -132,11 +200,14 @@ func (c *writeConn) Close() error {
 // statementRows are the rows of a kept statement, which is free again when they are closed.
 type statementRows struct {
 	driver.Rows
-	of *statement
+	of    *statement
+	began time.Time
 }
 
 // Close implements driver.Rows.
 func (r *statementRows) Close() error {
+	err := r.Rows.Close()
 	r.of.busy = false
-	return r.Rows.Close()
+	r.of.took(time.Since(r.began))
+	return err
 }

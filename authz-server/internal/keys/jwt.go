@@ -20,35 +20,35 @@ func (k *Ring) Sign(ctx context.Context, typ string, claims []byte) (jwt, kid st
 
 // SignAs makes a JWT with the current key of an algorithm, one of [client.Algorithms].
 func (k *Ring) SignAs(ctx context.Context, alg, typ string, claims []byte) (jwt, kid string, err error) {
+	if err := k.turns.take(ctx); err != nil {
+		return "", "", fmt.Errorf("wait to sign: %w", err)
+	}
+	defer k.turns.leave()
+	// The current key now, not that of before the wait: it may have been replaced, or withdrawn.
 	one := k.snapshot.Load().lines[alg].current(k.cfg.Now())
 	if one == nil {
 		return "", "", fmt.Errorf("sign with %q: %w", alg, errAlgorithm)
 	}
-	jwt, err = k.sign(ctx, one, typ, claims)
+	jwt, err = one.sign(typ, claims)
 	return jwt, one.kid, err
-}
-
-// sign makes a JWT in its turn.
-func (k *Ring) sign(ctx context.Context, one *key, typ string, claims []byte) (string, error) {
-	if err := k.turns.take(ctx); err != nil {
-		return "", fmt.Errorf("wait to sign: %w", err)
-	}
-	defer k.turns.leave()
-	return one.sign(typ, claims)
 }
 
 // SignWith makes a JWT with a named RS256 key of the ring, also a retired one. As RS256 is
 // deterministic, the same arguments give the same token again. ErrUnknown: the key is gone, or of
 // another algorithm.
 func (k *Ring) SignWith(ctx context.Context, kid, typ string, claims []byte) (string, error) {
-	one, err := k.lookup(ctx, kid)
-	if err != nil {
+	if _, err := k.lookup(ctx, kid); err != nil { // it may ask the database, which a turn does not wait for
 		return "", err
 	}
-	if one.alg != RS256 {
+	if err := k.turns.take(ctx); err != nil {
+		return "", fmt.Errorf("wait to sign: %w", err)
+	}
+	defer k.turns.leave()
+	one, ok := k.snapshot.Load().byKID[kid]
+	if !ok || one.alg != RS256 {
 		return "", ErrUnknown
 	}
-	return k.sign(ctx, one, typ, claims)
+	return one.sign(typ, claims)
 }
 
 // Verify checks that jwt was signed by a key of the ring and has one of the given types (compared

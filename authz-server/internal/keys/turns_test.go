@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -14,6 +15,7 @@ import (
 func TestASignatureWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
 	ring := newPlace(t, sqldbtest.SQLite(t)).ring(t)
+	_, kid := sign(t, ring)
 	for range runtime.GOMAXPROCS(0) {
 		if err := ring.turns.take(t.Context()); err != nil {
 			t.Fatal(err)
@@ -21,7 +23,7 @@ func TestASignatureWaitsForItsTurn(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, kid, err := ring.Sign(gone, "at+jwt", []byte(`{}`))
+	_, _, err := ring.Sign(gone, "at+jwt", []byte(`{}`))
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a request that is gone: %v", err)
 	}
@@ -79,5 +81,47 @@ func TestTwoSignaturesAreMadeSideBySideIfProcessorsAreIdle(t *testing.T) {
 	err = ring.Together(func() error { order += "a"; return failed }, func() error { order += "b"; return nil })
 	if order != "a" || !errors.Is(err, failed) {
 		t.Errorf("the first failed: %s %v", order, err)
+	}
+}
+
+// askedContext closes asked when somebody waits for its end.
+type askedContext struct {
+	context.Context
+	asked chan struct{}
+	once  sync.Once
+}
+
+func (c *askedContext) Done() <-chan struct{} {
+	c.once.Do(func() { close(c.asked) })
+	return c.Context.Done()
+}
+
+func TestAKeyThatGoesDuringTheWaitForATurnSignsNothing(t *testing.T) {
+	t.Parallel()
+	ring := newPlace(t, sqldbtest.SQLite(t)).ring(t)
+	_, first := sign(t, ring)
+	for range runtime.GOMAXPROCS(0) {
+		if err := ring.turns.take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := &askedContext{Context: t.Context(), asked: make(chan struct{})}
+	signed := make(chan string)
+	go func() {
+		_, kid, err := ring.Sign(waiting, "at+jwt", []byte(`{}`))
+		if err != nil {
+			t.Error(err)
+		}
+		signed <- kid
+	}()
+	<-waiting.asked
+	for _, now := range []bool{false, true} {
+		if err := ring.Rotate(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ring.turns.leave()
+	if kid := <-signed; kid == first || kid == "" {
+		t.Errorf("signed by %q, the key of before", kid)
 	}
 }

@@ -212,6 +212,7 @@ func (s *Passkeys) RenamePasskey(ctx context.Context, userID, id, name string) e
 // passkey. ErrLastWay: it is the last one, and they have no password.
 func (s *Passkeys) RemovePasskey(ctx context.Context, userID, id string) (removed Passkey, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		removed = Passkey{} // an earlier try, which was undone, may have found it
 		var hash string
 		// This locks the row: two that are removed at once go one after the other, and a password
 		// that is set meanwhile is seen or comes later.

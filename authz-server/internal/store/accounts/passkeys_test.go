@@ -176,3 +176,17 @@ func TestACeremonyExpires(t *testing.T) {
 		}
 	})
 }
+
+// The first try found it and was undone; the second does not.
+func TestAPasskeyThatWentMeanwhileIsNotReportedAsRemoved(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		one := passkey(t, w, "one")
+		if !w.UndoFirstCommit(t, "users", "DELETE FROM passkeys;") {
+			return
+		}
+		removed, err := w.Passkeys.RemovePasskey(t.Context(), w.Person.ID, one.ID)
+		if removed.ID != "" || !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%+v, %v", removed, err)
+		}
+	})
+}

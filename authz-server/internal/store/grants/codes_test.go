@@ -99,3 +99,17 @@ func TestOfASpentCodeOnlyItsHashStays(t *testing.T) {
 		}
 	})
 }
+
+// The first try spent the code and was undone; the second finds that it may not.
+func TestACodeSpentInATransactionThatWasUndoneIsNotRedeemed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		hash := w.Code(t, "g", true)
+		if !w.UndoFirstCommit(t, "grants", "RETURN NULL;") {
+			return
+		}
+		won, err := w.Grants.RedeemCode(t.Context(), hash, nil, grants.Note{})
+		if won || err != nil {
+			t.Errorf("%v, %v", won, err)
+		}
+	})
+}

@@ -129,6 +129,7 @@ type single struct {
 func (s *Grants) use(ctx context.Context, one single, first *RefreshToken, note Note) (won bool, err error) {
 	now, noted := sqldb.Micros(s.now()), note.args(s.now())
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		won = false // an earlier try, which was undone, may have
 		var n int64
 		var err error
 		if first == nil {

@@ -24,13 +24,16 @@ type Note struct {
 }
 
 // noteStatus is the assignments that add a Note to a grant's row: $1 is the time, and the note's
-// args are $first and the two after it. A row has the statuses of two periods as long as a token's
-// life: nothing need be read to forget what has expired.
+// args are $first and the two after it. A row has the statuses of two periods that are each as long
+// as a token's life: nothing need be read to forget what has expired. A period also lasts until all
+// tokens from before it have expired, which may have been given a longer life than tokens get now.
 func noteStatus(first int) string {
+	const turned = `statuses_since <= $a AND statuses_before_until <= $1`
 	return strings.NewReplacer("$a", place(first), "$b", place(first+1), "$c", place(first+2)).Replace(
-		`statuses_before = CASE WHEN statuses_since <= $a THEN statuses ELSE statuses_before END,
-		statuses = CASE WHEN statuses_since <= $a THEN CAST($b AS TEXT) ELSE statuses || CAST($b AS TEXT) END,
-		statuses_since = CASE WHEN statuses_since <= $a THEN $1 ELSE statuses_since END,
+		`statuses_before = CASE WHEN ` + turned + ` THEN statuses ELSE statuses_before END,
+		statuses_before_until = CASE WHEN ` + turned + ` THEN statuses_until ELSE statuses_before_until END,
+		statuses = CASE WHEN ` + turned + ` THEN CAST($b AS TEXT) ELSE statuses || CAST($b AS TEXT) END,
+		statuses_since = CASE WHEN ` + turned + ` THEN $1 ELSE statuses_since END,
 		statuses_until = CASE WHEN statuses_until < $c THEN $c ELSE statuses_until END`)
 }
 

@@ -31,6 +31,47 @@ func note(t *testing.T, w *storetest.World, id, status string) {
 		grants.Note{Status: status, Expires: w.Now.Add(10 * time.Minute), Lifetime: 10 * time.Minute}))
 }
 
+// Tokens were given a day; now they get ten minutes, and a grant is refreshed again and again.
+func TestAShorterLifetimeForgetsNoTokenOfALongerOne(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		const day = 24 * time.Hour
+		w.Code(t, "g", true)
+		noteFor := func(status string, lifetime time.Duration) {
+			storetest.OK(t, w.Grants.NoteStatus(t.Context(), "g",
+				grants.Note{Status: status, Expires: w.Now.Add(lifetime), Lifetime: lifetime}))
+		}
+		noteFor("long/1", day)
+		w.Now = w.Now.Add(time.Hour)
+		noteFor("long/2", day)
+		for i := range 12 {
+			w.Now = w.Now.Add(20 * time.Minute)
+			noteFor(fmt.Sprint("short/", i), 10*time.Minute)
+		}
+		storetest.OK(t, w.Grants.RevokeTokensOf(t.Context(), w.Person.ID, "openid"))
+		found := revokedStatuses(t, w)
+		for _, status := range []string{"long/1", "long/2", "short/11"} {
+			if !found[status] {
+				t.Errorf("%s is not revoked: %v", status, found)
+			}
+		}
+	})
+}
+
+// What has expired is forgotten, so that a row does not grow for as long as its grant lives.
+func TestAGrantForgetsTokensThatHaveExpired(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		w.Code(t, "g", true)
+		for i := range 60 {
+			note(t, w, "g", fmt.Sprint("list/", i))
+			w.Now = w.Now.Add(2 * time.Minute)
+		}
+		storetest.OK(t, w.Grants.RevokeTokensOf(t.Context(), w.Person.ID, "openid"))
+		if found := revokedStatuses(t, w); len(found) > 12 || !found["list/59"] || !found["list/55"] {
+			t.Errorf("%d are remembered: %v", len(found), found)
+		}
+	})
+}
+
 // There are more grants than a batch has, and many began at the same moment.
 func TestExchangedTokensAreRevokedInBatches(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {

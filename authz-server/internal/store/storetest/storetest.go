@@ -174,6 +174,30 @@ func Statements(ctx context.Context, do func(ctx context.Context)) (all []string
 	return all
 }
 
+// UndoFirstCommit has Postgres undo the next transaction that updates the table, as if another had
+// been in its way, so that it runs again; second, of PL/pgSQL, comes before each row that it then
+// updates. It returns false on SQLite, which undoes nothing in that way.
+func (w *World) UndoFirstCommit(t *testing.T, table, second string) bool {
+	t.Helper()
+	if w.sql(t).Engine() != sqldb.Postgres {
+		return false
+	}
+	for _, statement := range []string{
+		`CREATE SEQUENCE tries`,
+		`CREATE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+			IF nextval(''tries'') = 1 THEN RAISE EXCEPTION ''undone'' USING ERRCODE = ''40001''; END IF;
+			RETURN NULL; END'`,
+		`CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+			IF (SELECT is_called FROM tries) THEN ` + second + ` END IF; RETURN NEW; END'`,
+		`CREATE TRIGGER again BEFORE UPDATE ON ` + table + ` FOR EACH ROW EXECUTE FUNCTION again()`,
+		`CREATE CONSTRAINT TRIGGER undo AFTER UPDATE ON ` + table + ` DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW EXECUTE FUNCTION undo()`,
+	} {
+		w.Exec(t, statement)
+	}
+	return true
+}
+
 // Beside returns a world for Exec and Count alone, in a database that another store has opened.
 func Beside(databaseURL string) *World { return &World{url: databaseURL} }
 

@@ -49,6 +49,7 @@ func (s *Streams) Add(ctx context.Context, streamID string, sets ...Set) error {
 	}
 	full := false
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		full = false // an earlier try, which was undone, may have found it full
 		// The row is locked until the transaction ends, so that sets are seen in the order of seq.
 		var last, allowed int64
 		var service string
