@@ -104,7 +104,7 @@ func (p *program) parser(ctx context.Context) (*kong.Kong, error) {
 	all.Client.Create.metadataOptions, all.Client.Update.metadataOptions = newMetadataOptions(), newMetadataOptions()
 	return kong.New(&all,
 		kong.Name("authz-server"),
-		kong.Description("The OAuth 2 and OpenID Connect authorization server of Maru."),
+		kong.Description("The OAuth 2 and OpenID Connect authorization server of Maru."+cli.Traces),
 		kong.DefaultEnvars("AUTHZ"),
 		kong.Vars{"database_url": "sqlite:data/authz.db", "algorithms": strings.Join(client.Algorithms, ", "),
 			"events": streamEvents()},

@@ -68,7 +68,7 @@ func options() []kong.Option {
 	return []kong.Option{
 		kong.Name("client-demo"),
 		kong.Description("The demo web app: log-in, profile, board, and a look at your tokens. It listens on " +
-			defaultListen + " unless --listen says otherwise."),
+			defaultListen + " unless --listen says otherwise." + cli.Traces),
 		kong.DefaultEnvars("DEMO"),
 		kong.Help(cli.Help(nil)),
 		kong.Bind(cli.RSA(func() string { return "go" })), // which go-jose verifies ID tokens by

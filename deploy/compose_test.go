@@ -36,7 +36,10 @@ type compose struct {
 			Driver  string
 			Options map[string]string
 		}
-		Build struct{ Target, Dockerfile string }
+		Build struct {
+			Target, Dockerfile string
+			Args               map[string]string
+		}
 	}
 	Secrets map[string]struct{ File string }
 }
@@ -52,6 +55,27 @@ func readCompose(t *testing.T) (compose, string) {
 		t.Fatal(err)
 	}
 	return c, string(text)
+}
+
+// Otherwise "version" of what compose builds says nothing.
+func TestComposeTellsTheBuildWhatItBuilds(t *testing.T) {
+	t.Parallel()
+	c, _ := readCompose(t)
+	dockerfile, err := os.ReadFile("Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	arguments := regexp.MustCompile(`(\w+)=(?:\s|$)`).FindAllStringSubmatch(regexp.MustCompile(`(?m)^ARG .*`).FindString(string(dockerfile)), -1)
+	if len(arguments) != 3 {
+		t.Fatalf("the Dockerfile takes %v", arguments)
+	}
+	for name, s := range c.Services {
+		for _, argument := range arguments {
+			if s.Build.Target == "maru" && s.Build.Args[argument[1]] != "${MARU_"+argument[1]+":-}" {
+				t.Errorf("%s is built with %v, without %s", name, s.Build.Args, argument[1])
+			}
+		}
+	}
 }
 
 func TestComposeRunsWhatTheDevRunnerRuns(t *testing.T) {

@@ -104,6 +104,9 @@ func TestTheTableAndTheProgramsKnowTheSameSettings(t *testing.T) {
 	}
 }
 
+// ofLibraries are settings of every program that no flag of ours has: Go's and OpenTelemetry's.
+var ofLibraries = []string{"GOMEMLIMIT", "GOGC", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME"}
+
 // agrees holds a process of a deployment to the table: the same settings, the same ports, and no
 // setting that nobody reads.
 func agrees(t *testing.T, table map[string]process, p process) {
@@ -118,7 +121,7 @@ func agrees(t *testing.T, table map[string]process, p process) {
 		return
 	}
 	for name := range p.env {
-		if !slices.Contains(known[p.program], name) && name != "GOMEMLIMIT" && name != "GOGC" { // which Go's runtime knows
+		if !slices.Contains(known[p.program], name) && !slices.Contains(ofLibraries, name) {
 			t.Errorf("%s: %s does not know %s", p.where, p.program, name)
 		}
 	}

@@ -84,14 +84,17 @@ const innerIP, shoreIP, nobody = "10.99.0.2", "10.99.0.1", "02:00:00:00:00:99"
 // it takes root, which CI need not be.
 func newIsland(t *testing.T) *island {
 	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("network namespaces take root")
+	}
 	if !testenv.NetworkNamespaces() {
-		t.Skip("no network namespaces: they take root, ip and nsenter")
+		testenv.Absent(t, "no ip or nsenter: install iproute2 and util-linux")
 	}
 	var n island
 	begin := func(into **namespace) {
 		made, err := newNamespace()
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-			t.Skip("no network namespaces: " + err.Error())
+			t.Skip("no network namespaces, most likely for want of privileges in a container: " + err.Error())
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +110,7 @@ func newIsland(t *testing.T) *island {
 		n.shore.ip("addr add "+shoreIP+"/24 dev maru-shore"), n.shore.ip("link set maru-shore up"),
 		n.inner.ip("addr add "+innerIP+"/24 dev maru-inner"), n.inner.ip("link set maru-inner up"),
 	); err != nil {
-		t.Skip("no network namespaces: " + err.Error())
+		t.Skip("no network namespaces, most likely for want of privileges in a container: " + err.Error())
 	}
 	return &n
 }

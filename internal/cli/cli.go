@@ -163,6 +163,10 @@ func changes(a, b string) int {
 	return row[len(b)]
 }
 
+// Traces is what the help of a program says of traces, whose settings are OpenTelemetry's own and no
+// flags.
+const Traces = " Traces of requests go to OTEL_EXPORTER_OTLP_ENDPOINT (OTLP over HTTP, such as http://collector:4318); unset: there are none."
+
 // Help prints the help of a program or command. A program's help includes the settings of its
 // default command. A command's help has its own flags first, then the settings of the whole program
 // that reads names for the command, such as "client create". Nil: all of them.

@@ -70,7 +70,7 @@ func (p Program) Options() []kong.Option {
 	return []kong.Option{
 		kong.Name(p.Name),
 		kong.Description("Maru's " + p.Name + " service. Every setting is a flag, or an environment variable " +
-			"of the same name with the prefix " + p.prefix() + "_."),
+			"of the same name with the prefix " + p.prefix() + "_." + cli.Traces),
 		kong.DefaultEnvars(p.prefix()),
 		kong.Vars{"database_url": "sqlite:data/" + p.Name + ".db", "audience": "http://localhost:8000/" + p.Name},
 		kong.Bind(p.Document, cli.RSA(libcrypto.Name)),

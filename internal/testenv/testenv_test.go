@@ -3,6 +3,8 @@ package testenv
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -64,6 +66,33 @@ func TestCIIsTrueOnlyWhenSaidSo(t *testing.T) {
 		t.Setenv("CI", value)
 		if CI() != want {
 			t.Errorf("CI=%q: %v, want %v", value, CI(), want)
+		}
+	}
+}
+
+func TestCIInstallsWhatTestsLookFor(t *testing.T) {
+	script, err := os.ReadFile("../../.ci/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var installed []string
+	for line := range strings.Lines(string(script)) {
+		if list, ok := strings.CutPrefix(strings.TrimSpace(line), "install "); ok {
+			installed = append(installed, strings.Fields(list)...)
+		}
+	}
+	wanted := []string{"curl", "openssl", "iproute2", "util-linux", "fonts-noto-cjk"}
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("CHROMIUM", "")
+	t.Setenv("TEST_POSTGRES_URL", "")
+	for _, what := range Missing() {
+		if names := regexp.MustCompile(`install ([a-z0-9-]+)`).FindStringSubmatch(what); names != nil {
+			wanted = append(wanted, names[1])
+		}
+	}
+	for _, name := range wanted {
+		if !slices.Contains(installed, name) {
+			t.Errorf(".ci/run does not install %s", name)
 		}
 	}
 }
