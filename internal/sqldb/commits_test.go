@@ -283,6 +283,39 @@ func TestOpeningANewFileWaitsForWhoeverWritesIt(t *testing.T) {
 	}
 }
 
+func TestStatementsInTransactionsAreKeptUpToABound(t *testing.T) {
+	db := openWith(t, sqldbtest.SQLite(t), sqldb.Options{})
+	kept := func() int {
+		n, err := db.KeptStatements(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	write := func(query string) {
+		if err := db.Tx(t.Context(), func(ctx context.Context) error {
+			_, err := db.Exec(ctx, query)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`UPDATE things SET n = n + 1`)
+	before := kept()
+	for range 30 { // watched at first, and then not
+		write(`UPDATE things SET n = n + 1`)
+	}
+	if n := kept(); n != before {
+		t.Errorf("a statement that runs again takes %d places", n-before+1)
+	}
+	for i := range sqldb.MaxStatements + 10 {
+		write(fmt.Sprintf(`UPDATE things SET n = n + %d`, i))
+	}
+	if n := kept(); n != sqldb.MaxStatements {
+		t.Errorf("%d statements are kept, want %d", n, sqldb.MaxStatements)
+	}
+}
+
 func TestAStatementRunsWhileItsOwnRowsAreRead(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
 		db := open(t, databaseURL)

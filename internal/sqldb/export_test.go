@@ -37,3 +37,19 @@ func (db *DB) ReplaceSync(f func(sync func() error) error) {
 	before := db.commits.sync
 	db.commits.sync = func() error { return f(before) }
 }
+
+// KeptStatements is how many compiled statements the connection that writes to SQLite keeps.
+func (db *DB) KeptStatements(ctx context.Context) (kept int, err error) {
+	conn, err := db.write.Conn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	return kept, conn.Raw(func(on any) error {
+		kept = len(on.(*writeConn).statements)
+		return nil
+	})
+}
+
+// MaxStatements is how many it keeps at most.
+const MaxStatements = maxStatements
