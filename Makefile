@@ -40,7 +40,7 @@ restarts: ## RESTARTS (1000) restarts of replicas of every program under load, w
 rolling: ## for ROLLING (2m), replicas of the release before and of this version replace each other under load; OUT=FILE, README=deploy/load/README.md
 	@$(long) E2E_STORM=$(or $(ROLLING),2m) go test -count=1 -timeout 6h -v -run TestARollingUpgradeAndTheWayBackLoseNoRequest ./deploy/e2e
 
-failover: ## FAILOVERS (5) failovers of Postgres under load, which lose nothing (some 4 minutes); OUT=FILE, README=deploy/load/README.md
+failover: ## FAILOVERS (5) failovers of Postgres under load, which lose nothing (some 2 minutes); OUT=FILE, README=deploy/load/README.md
 	@$(long) E2E_FAILOVERS=$(or $(FAILOVERS),5) go test -count=1 -timeout 6h -v -run TestAFailoverOfPostgresLosesNothingAcknowledged ./deploy/e2e
 
 interop: ## only the tests with others' clients, with oauth2-proxy too (some minutes to compile the first time); Node, Apache and Chromium where present
