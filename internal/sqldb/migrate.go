@@ -40,7 +40,7 @@ func (db *DB) Migrate(ctx context.Context, migrations fs.FS) error {
 	if err := found.allows(expected.version); err != nil {
 		return err
 	}
-	if err := db.migrate(ctx, migrations, found.version > 0); err != nil {
+	if err := db.migrate(ctx, migrations, found.version); err != nil {
 		return err
 	}
 	if err := db.commits.join().wait(0); err != nil { // goose's commits are not ours
@@ -50,7 +50,8 @@ func (db *DB) Migrate(ctx context.Context, migrations fs.FS) error {
 	return db.checkSchema(ctx)
 }
 
-func (db *DB) migrate(ctx context.Context, migrations fs.FS, begun bool) error {
+// migrate runs the migrations after that of the version; 0: none was run.
+func (db *DB) migrate(ctx context.Context, migrations fs.FS, version int64) error {
 	dialect, on := goose.DialectSQLite3, db.write.DB
 	var options []goose.ProviderOption
 	if db.engine == Postgres {
@@ -64,7 +65,12 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS, begun bool) error {
 		limitConnection(connection, opts)
 		on = stdlib.OpenDB(*connection)
 		defer on.Close()
-		options = append(options, goose.WithSessionLocker(&migrationLock{on: on}))
+		outside, err := concurrently(migrations, version)
+		if err != nil {
+			return fmt.Errorf("read the migrations: %w", err)
+		}
+		migrations = outside
+		options = append(options, goose.WithSessionLocker(&migrationLock{on: on, indexes: outside.indexes}))
 	}
 	// On SQLite two processes can both see a migration as pending. The second one fails as a whole,
 	// finds nothing pending at its next attempt, and goes on.
@@ -75,7 +81,7 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS, begun bool) error {
 		if err != nil {
 			return fmt.Errorf("read the migrations: %w", err)
 		}
-		if begun {
+		if version > 0 {
 			// Who has nothing to do need not wait for the lock of who has.
 			if pending, err := provider.HasPending(ctx); err == nil && !pending {
 				return nil

@@ -14,8 +14,9 @@ import (
 // holds it, and not a session, which a pooler would share among processes. Who takes goose's lock
 // for a session, as earlier versions did, excludes it and is excluded.
 type migrationLock struct {
-	on *sql.DB
-	tx *sql.Tx // nil: it is not held
+	on      *sql.DB
+	tx      *sql.Tx  // nil: it is not held
+	indexes []string // whose remains are to be removed: see concurrently
 }
 
 var _ lock.SessionLocker = (*migrationLock)(nil)
@@ -36,6 +37,9 @@ func (l *migrationLock) SessionLock(ctx context.Context, _ *sql.Conn) error {
 			return fmt.Errorf("lock the migrations: %w", err)
 		}
 		if locked {
+			if err := dropInvalid(ctx, l.on, l.indexes); err != nil {
+				return errors.Join(err, l.SessionUnlock(ctx, nil))
+			}
 			return nil
 		}
 		select {
@@ -57,12 +61,16 @@ func (l *migrationLock) try(ctx context.Context) (locked bool, err error) {
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
+	var got bool
+	if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lock.DefaultLockID).Scan(&got); err != nil {
+		return false, err
+	}
+	// After the query: it replaces that one's portal, whose snapshot CREATE INDEX CONCURRENTLY would
+	// wait for.
 	if _, err := tx.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
 		return false, err
 	}
-	if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lock.DefaultLockID).Scan(&locked); err != nil {
-		return false, err
-	}
+	locked = got
 	if locked {
 		l.tx = tx
 	}

@@ -1,3 +1,4 @@
+-- +goose NO TRANSACTION
 -- +goose Up
 -- Posts that the index of the search has yet to take. Apart from the column, so that nobody waits for both.
-CREATE INDEX posts_unindexed ON posts (indexed, id) WHERE indexed <> version AND NOT removed;
+CREATE INDEX IF NOT EXISTS posts_unindexed ON posts (indexed, id) WHERE indexed <> version AND NOT removed;
