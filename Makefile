@@ -99,8 +99,8 @@ bench: ## benchmarks, those of tokens as ratios to a bare RSA-2048 operation
 	go test -run '^$$' -bench . -benchmem ./jwks/... ./authz-server/...
 	go test -tags libcrypto -run '^$$' -bench . ./internal/libcrypto
 
-bench-verify: ## jwks beside other libraries that verify tokens; OUT=FILE for JSON, README=jwks/README.md to write its table
-	@go -C deploy/bench-verify build -o ../../bin/bench-verify .
+bench-verify: ## jwks beside other libraries that verify tokens, with TAGS=libcrypto by OpenSSL too; OUT=FILE for JSON, README=jwks/README.md to write its table
+	@go -C deploy/bench-verify build $(if $(TAGS),-tags $(TAGS)) -o ../../bin/bench-verify .
 	@bin/bench-verify $(if $(OUT),-out $(OUT)) $(if $(README),-readme $(README))
 
 rscheck-table: ## how other Go libraries withstand jwks/rscheck: the table of its README (some five minutes); all results as JSON in OUT

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -17,6 +19,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jws"
 	jwxjwt "github.com/lestrrat-go/jwx/v3/jwt"
 
+	"github.com/maru-auth/maru/internal/libcrypto"
 	"github.com/maru-auth/maru/jwks"
 )
 
@@ -50,24 +53,28 @@ type contestant struct {
 }
 
 func contestants(ctx context.Context, iss *issuer) []contestant {
-	return []contestant{
-		{"Maru's jwks", nil, true, true, newMaru(ctx, iss)},
+	ours := []contestant{{"Maru's jwks", nil, true, true, newMaru(ctx, iss, nil)}}
+	if name := libcrypto.Name(); name != "go" { // built with -tags libcrypto
+		ours = append(ours, contestant{"Maru's jwks, RSA by " + name, nil, true, true, newMaru(ctx, iss, libcrypto.Verification)})
+	}
+	return append(ours, []contestant{
 		{"go-jose %s", []string{"github.com/go-jose/go-jose/v4"}, true, false, newGoJose(iss)},
 		{"go-oidc %s", []string{"github.com/coreos/go-oidc/v3"}, false, false, newGoOIDC(ctx, iss)},
 		{"golang-jwt %s with keyfunc %s", []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3"}, true, false, newGolangJWT(ctx, iss)},
 		{"jwx %s, `jwt.Parse`", []string{"github.com/lestrrat-go/jwx/v3"}, false, false, newJWX(iss)},
 		{"jwx %s, `jws.Verify` and a struct", []string{"github.com/lestrrat-go/jwx/v3"}, false, false, newJWXStruct(iss)},
-	}
+	}...)
 }
 
-func newMaru(ctx context.Context, iss *issuer) func() (func(string) error, error) {
+// newMaru verifies by the RSA library; nil: by Go.
+func newMaru(ctx context.Context, iss *issuer, library func(*rsa.PublicKey, crypto.Hash, bool) func(digest, signature []byte) bool) func() (func(string) error, error) {
 	var cache *jwks.Cache
 	var memory jwks.TokenMemory
 	others := 0
 	return func() (func(string) error, error) {
 		if cache == nil {
 			var err error
-			if cache, err = jwks.NewCache(ctx, jwks.CacheConfig{JWKSURL: iss.url}); err != nil {
+			if cache, err = jwks.NewCache(ctx, jwks.CacheConfig{JWKSURL: iss.url, RSA: library}); err != nil {
 				return nil, err
 			}
 			if err := cache.Ready(ctx); err != nil {
