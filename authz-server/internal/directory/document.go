@@ -98,7 +98,7 @@ func (d *Clients) readDocument(ctx context.Context, id string) (client.Client, e
 		if ctx.Err() == nil && !fetch.NotTried(cause) { // otherwise the caller gave up, or is at a limit
 			d.documents.Add(id, documentState{d.now().Add(failureAge), e}, len(id)+2*len(e.Error()))
 		}
-		d.cfg.Log.InfoContext(ctx, "client metadata document refused", "request", httpd.RequestID(ctx), "client_id", id, "reason", reason, "cause", cause)
+		d.cfg.Log.InfoContext(ctx, "client metadata document refused", "request", httpd.RequestID(ctx), "client", id, "reason", reason, "cause", cause)
 		return client.Client{}, e
 	}
 	if problem := client.CheckDocumentID(id); problem != "" {

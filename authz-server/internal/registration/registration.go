@@ -67,7 +67,7 @@ func (e *Endpoint) Register(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, anInitialToken, err)
 		return
 	}
-	e.Log.InfoContext(r.Context(), "client registered", "request", httpd.RequestID(r.Context()), "client_id", made.ID, "name", made.Name)
+	e.Log.InfoContext(r.Context(), "client registered", "request", httpd.RequestID(r.Context()), "client", made.ID, "name", made.Name)
 	e.answer(w, r, http.StatusCreated, made)
 }
 
@@ -128,7 +128,7 @@ func (e *Endpoint) remove(w http.ResponseWriter, r *http.Request, id string) {
 		e.refuse(w, r, itsOwnToken, err)
 		return
 	}
-	e.Log.InfoContext(r.Context(), "client removed itself", "request", httpd.RequestID(r.Context()), "client_id", id)
+	e.Log.InfoContext(r.Context(), "client removed itself", "request", httpd.RequestID(r.Context()), "client", id)
 	w.WriteHeader(http.StatusNoContent)
 }
 
