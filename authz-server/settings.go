@@ -171,7 +171,7 @@ func (s *settings) resources() ([]client.Resource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--issuer %w", err)
 	}
-	all := append(client.Builtin(s.APIOrigin), ssf.Resource(at))
+	all := append(client.Builtin(s.APIOrigin), ssf.Resource(at), client.Administration(at.URL("/admin")))
 	for _, text := range s.Resource {
 		one, err := client.ParseResource(text)
 		if err != nil {
@@ -179,6 +179,7 @@ func (s *settings) resources() ([]client.Resource, error) {
 		}
 		all = append(all, one)
 	}
+	all = client.Named(all)
 	if err := client.CheckResources(all); err != nil {
 		return nil, fmt.Errorf("--resource: %w", err)
 	}
@@ -197,7 +198,7 @@ func (s *settings) policy() (client.Policy, error) {
 		return client.Policy{}, err
 	}
 	return client.Policy{
-		Scopes: client.Scopes(resources), OwnScopes: client.OwnScopes(resources), DefaultScope: "openid profile email",
+		Scopes: append(client.Scopes(resources), client.ReservedScopes(resources)...), OwnScopes: client.OwnScopes(resources), DefaultScope: "openid profile email",
 		LegacyResponseTypes: s.InsecureLegacyResponseTypes, InsecureLoopback: s.InsecureOutgoingLoopback,
 	}, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -130,7 +130,7 @@ type userCreate struct {
 	Email         string   `required:"" help:"The e-mail address to log in with." env:"-" placeholder:"ADDRESS"`
 	Name          string   `required:"" help:"The person's name." env:"-"`
 	PasswordStdin bool     `required:"" help:"Read the password, one line, from standard input." env:"-"`
-	Role          []string `help:"Give it a role, such as moderator. Can be repeated." env:"-" placeholder:"ROLE"`
+	Role          []string `help:"Give it a role, such as board/moderator. Can be repeated." env:"-" placeholder:"ROLE"`
 	EmailVerified bool     `help:"You know that the address is the person's." env:"-"`
 	IfMissing     bool     `help:"Succeed, and change nothing, if the address has an account." env:"-"`
 }
@@ -144,7 +144,7 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return fmt.Errorf("--name: %w", err)
 	}
-	roles, err := checkRoles(cmd.Role)
+	given, err := parseRoles(cmd.Role)
 	if err != nil {
 		return fmt.Errorf("--role: %w", err)
 	}
@@ -156,7 +156,10 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return p.withStore(ctx, func(s *store.Store) error {
-		user, err := s.Users.CreateUser(ctx, accounts.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: roles, PasswordHash: passwords.Hash(password)})
+		if err := checkDefined(ctx, s, given); err != nil {
+			return fmt.Errorf("--role: %w", err)
+		}
+		user, err := s.Users.CreateUser(ctx, accounts.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: given, PasswordHash: passwords.Hash(password)})
 		if errors.Is(err, store.ErrExists) {
 			if cmd.IfMissing {
 				_, err := fmt.Fprintf(p.out, "%s has an account already\n", email)
@@ -191,18 +194,36 @@ func (p *program) checkPassword(ctx context.Context, password, email, name strin
 	return nil
 }
 
-// knownRoles are the roles that a service asks for. Tokens carry them only for the board, with the
-// scope board:moderate.
-var knownRoles = []string{"moderator"}
-
-func checkRoles(roles []string) ([]string, error) {
-	for _, one := range roles {
-		if !slices.Contains(knownRoles, one) {
-			nearest, _ := cli.Nearest(one, knownRoles)
-			return nil, cli.Usage(fmt.Errorf("%q is no role that a service knows; did you mean %s?", one, nearest))
+// parseRoles reads the text forms of roles. They may be roles that nobody has defined.
+func parseRoles(texts []string) (all []roles.Role, err error) {
+	for _, text := range texts {
+		one, err := roles.Parse(text)
+		if err != nil {
+			return nil, cli.Usage(err)
 		}
+		all = append(all, one)
 	}
-	return roles, nil
+	return all, nil
+}
+
+// checkDefined names the first of these roles that nobody has defined.
+func checkDefined(ctx context.Context, s *store.Store, all []roles.Role) error {
+	for _, one := range all {
+		_, err := s.Roles.Definition(ctx, one)
+		if !errors.Is(err, roles.ErrUnknown) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		var defined []string
+		for _, d := range s.Roles.Known() {
+			defined = append(defined, d.String())
+		}
+		nearest, _ := cli.Nearest(one.String(), defined)
+		return cli.Usage(fmt.Errorf("%s is not a role that is defined; did you mean %s? 'role list' lists them", one, nearest))
+	}
+	return nil
 }
 
 // listedUser is an account as `user list` prints it.
@@ -233,10 +254,10 @@ func (cmd userList) Run(ctx context.Context, p *program) error {
 				case !u.DeleteAt.IsZero():
 					state = "to be deleted"
 				}
-				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.ID, u.Email, u.Name, strings.Join(u.Roles, " "), state, u.CreatedAt.Format(time.RFC3339))
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.ID, u.Email, u.Name, strings.Join(roles.Names(u.Roles), " "), state, u.CreatedAt.Format(time.RFC3339))
 			},
 			JSON: func(u accounts.User) (any, error) {
-				return listedUser{u.ID, u.Email, u.Name, append([]string{}, u.Roles...), u.Disabled, u.CreatedAt}, nil
+				return listedUser{u.ID, u.Email, u.Name, roles.Names(u.Roles), u.Disabled, u.CreatedAt}, nil
 			},
 		}.Print(ctx, p.out, cmd.Format)
 	})
@@ -250,19 +271,24 @@ type account struct {
 // with runs f for that account.
 func (a account) with(ctx context.Context, p *program, f func(s *store.Store, user accounts.User) error) error {
 	return p.withStore(ctx, func(s *store.Store) error {
-		find := s.Users.User
-		if strings.Contains(a.Account, "@") {
-			find = s.Users.UserByEmail
-		}
-		user, err := find(ctx, a.Account)
-		if errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("there is no account %s; 'user list' lists them", a.Account)
-		}
+		user, err := a.find(ctx, s)
 		if err != nil {
 			return err
 		}
 		return f(s, user)
 	})
+}
+
+func (a account) find(ctx context.Context, s *store.Store) (accounts.User, error) {
+	find := s.Users.User
+	if strings.Contains(a.Account, "@") {
+		find = s.Users.UserByEmail
+	}
+	user, err := find(ctx, a.Account)
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("there is no account %s; 'user list' lists them", a.Account)
+	}
+	return user, err
 }
 
 type userDisable struct{ account }
@@ -348,19 +374,26 @@ func (cmd userRemoveFactors) Run(ctx context.Context, p *program) error {
 
 type userSetRole struct {
 	account
-	Roles []string `arg:"" optional:"" name:"role" help:"All the roles that the account is to have. None: it loses those it has."`
+	Roles []string `arg:"" optional:"" name:"role" help:"All the roles that the account is to have by itself, such as board/moderator. None: it loses those it has. What it has by groups stays."`
 }
 
 func (cmd userSetRole) Run(ctx context.Context, p *program) error {
-	roles, err := checkRoles(cmd.Roles)
+	given, err := parseRoles(cmd.Roles)
 	if err != nil {
 		return err
 	}
-	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		if err := s.Users.SetRoles(ctx, user.ID, roles); err != nil {
+	return p.withStore(ctx, func(s *store.Store) error {
+		if err := checkDefined(ctx, s, given); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.out, "%s has the roles: %s\n", user.Email, strings.Join(roles, " "))
+		user, err := cmd.find(ctx, s)
+		if err != nil {
+			return err
+		}
+		if err := s.Roles.Set(ctx, user.ID, given); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "%s has the roles: %s\n", user.Email, strings.Join(roles.Names(given), " "))
 		return err
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
 
 type userImport struct {
@@ -83,6 +84,8 @@ func (cmd userImport) lines(ctx context.Context, p *program, s *store.Store, in 
 			case errors.Is(err, store.ErrExists) && cmd.IfMissing:
 				there++
 				continue
+			case errors.Is(err, roles.ErrUnknown):
+				err = fmt.Errorf("roles: %w", checkDefined(ctx, s, user.Roles))
 			case errors.Is(err, store.ErrExists):
 				err = fmt.Errorf("%s has an account already; --if-missing accepts that", user.Email)
 			default:
@@ -118,7 +121,7 @@ func (userImport) read(line []byte, p *program) (user accounts.User, err error) 
 	if user.Name, err = profile.CleanName(entry.Name); err != nil {
 		return user, fmt.Errorf("name: %w", err)
 	}
-	if user.Roles, err = checkRoles(entry.Roles); err != nil {
+	if user.Roles, err = parseRoles(entry.Roles); err != nil {
 		return user, fmt.Errorf("roles: %w", err)
 	}
 	if entry.PasswordHash != "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -47,7 +48,7 @@ func TestAccountsOfAnotherSystemAreImported(t *testing.T) {
 	mina, err := s.Users.UserByEmail(t.Context(), "mina@example.org")
 	want := accounts.Claims{PhoneNumber: "+821012345678"}
 	if err != nil || mina.PasswordHash != string(hash) || !mina.EmailVerified || mina.Name != "김 민아" || mina.Claims != want ||
-		mina.Locale != "ko-KR" || !slices.Equal(mina.Roles, []string{"moderator"}) {
+		mina.Locale != "ko-KR" || !slices.Equal(mina.Roles, []roles.Role{roles.Moderator}) {
 		t.Errorf("%+v %v", mina, err)
 	}
 	if sora, err := s.Users.UserByEmail(t.Context(), "sora@example.org"); err != nil || sora.PasswordHash != "" || sora.EmailVerified {

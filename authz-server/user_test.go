@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -33,7 +34,7 @@ func TestUserCommands(t *testing.T) {
 	c.must("user", "set-role", "mina@example.org", "moderator", "moderator")
 	s := c.store()
 	user, err := s.Users.UserByEmail(t.Context(), "mina@example.org")
-	if err != nil || strings.Join(user.Roles, " ") != "moderator" || user.EmailVerified {
+	if err != nil || strings.Join(roles.Names(user.Roles), " ") != "board/moderator" || user.EmailVerified {
 		t.Fatalf("%+v %v", user, err)
 	}
 
@@ -135,9 +136,9 @@ func TestUserCommandsRefuse(t *testing.T) {
 		{"tkfkdgo1\n", "password common", mina()},
 		{"", "there is no account", []string{"user", "disable", "mina@example.org"}},
 		{"", "there is no account", []string{"user", "enable", "nobody"}},
-		{"", "is no role", []string{"user", "set-role", "nobody", "a b"}},
-		{"", "did you mean moderator", []string{"user", "set-role", "nobody", "moderater"}},
-		{goodPassword, "did you mean moderator", mina("--role", "moderators")},
+		{"", "is not a role", []string{"user", "set-role", "nobody", "a b"}},
+		{"", "did you mean board/moderator", []string{"user", "set-role", "nobody", "moderater"}},
+		{goodPassword, "did you mean board/moderator", mina("--role", "moderators")},
 	} {
 		c.refusedWith(test.input, test.args, test.want)
 	}

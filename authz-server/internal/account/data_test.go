@@ -13,6 +13,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
@@ -56,6 +57,8 @@ var exported = map[string]struct{ member, not string }{
 	"passkeys":           {member: "passkeys"},
 	"totp":               {member: "second_step"},
 	"recovery_codes":     {member: "second_step"},
+	"user_roles":         {member: "account"},
+	"group_members":      {member: "groups"},
 	"agreements":         {member: "agreements"},
 	"mailed":             {member: "letters"},
 	"grants":             {not: "what apps hold follows from what they were allowed, and is in apps with its last use"},
@@ -87,6 +90,11 @@ func TestAnExportHoldsEveryTableOfPeople(t *testing.T) {
 	if err = errors.Join(err, invited); err == nil {
 		err = s.Store.Invitations.SpendInvitation(ctx, invitation.ID, mina.ID, mina.Email)
 	}
+	group, grouped := s.Store.Roles.CreateGroup(ctx, roles.Group{Name: "keepers"})
+	if err = errors.Join(err, grouped); err == nil {
+		err = errors.Join(s.Store.Roles.Set(ctx, mina.ID, []roles.Role{roles.Admin}),
+			s.Store.Roles.GiveGroup(ctx, group.ID, roles.Moderator), s.Store.Roles.AddMember(ctx, group.ID, mina.ID))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +118,8 @@ func TestAnExportHoldsEveryTableOfPeople(t *testing.T) {
 		}
 	}
 	if !strings.Contains(string(held["invitation"]), invitation.ID) || !strings.Contains(string(held["letters"]), "new@example.org") ||
-		!strings.Contains(string(held["second_step"]), `"recovery_codes_left": 10`) {
+		!strings.Contains(string(held["second_step"]), `"recovery_codes_left": 10`) ||
+		!strings.Contains(string(held["account"]), `"admin/admin"`) || !strings.Contains(string(held["groups"]), `"board/moderator"`) {
 		t.Error(file)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
 
 // held is everything that this server holds of a person, but for hashes and secrets, which would be
@@ -18,6 +19,7 @@ type held struct {
 	ExportedAt time.Time       `json:"exported_at"`
 	Account    heldAccount     `json:"account"`
 	Claims     accounts.Claims `json:"claims"`
+	Groups     []heldGroup     `json:"groups,omitempty"`
 	SecondStep *heldSecondStep `json:"second_step,omitempty"`
 	Passkeys   []heldPasskey   `json:"passkeys"`
 	Sessions   []heldSession   `json:"sessions"`
@@ -42,6 +44,11 @@ type heldAccount struct {
 	HasPassword   bool      `json:"has_password"`
 	CreatedAt     time.Time `json:"created_at"`
 	UpdatedAt     time.Time `json:"updated_at"`
+}
+
+type heldGroup struct {
+	Name  string   `json:"name"`
+	Roles []string `json:"roles"`
 }
 
 type heldSecondStep struct {
@@ -126,11 +133,11 @@ func (a *Account) held(r *http.Request, current *session.Session) (held, error) 
 	ctx, u := r.Context(), current.User
 	all := held{
 		ExportedAt: a.Now().UTC(), Claims: u.Claims,
-		Account: heldAccount{ID: u.ID, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name, Locale: u.Locale, Roles: u.Roles,
+		Account: heldAccount{ID: u.ID, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name, Locale: u.Locale, Roles: roles.Names(u.Roles),
 			HasPassword: u.PasswordHash != "", CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt},
 	}
 	for _, add := range []func(context.Context, accounts.User, *held) error{
-		a.heldProofs, a.heldLogins, a.heldApps, a.heldSignup, a.heldHistory,
+		a.heldGroups, a.heldProofs, a.heldLogins, a.heldApps, a.heldSignup, a.heldHistory,
 	} {
 		if err := add(ctx, u, &all); err != nil {
 			return all, err
@@ -139,6 +146,27 @@ func (a *Account) held(r *http.Request, current *session.Session) (held, error) 
 	var err error
 	all.Services, all.OfApps, err = a.Services(ctx, current.Session)
 	return all, err
+}
+
+func (a *Account) heldGroups(ctx context.Context, u accounts.User, all *held) error {
+	const page = 100
+	for last := ""; ; {
+		groups, err := a.Store.Roles.GroupsOf(ctx, u.ID, last, page)
+		if err != nil {
+			return err
+		}
+		for _, one := range groups {
+			has, err := a.Store.Roles.GroupRoles(ctx, one.ID)
+			if err != nil {
+				return err
+			}
+			all.Groups = append(all.Groups, heldGroup{one.Name, roles.Names(has)})
+			last = one.ID
+		}
+		if len(groups) < page {
+			return nil
+		}
+	}
 }
 
 func (a *Account) heldProofs(ctx context.Context, u accounts.User, all *held) error {

@@ -2,6 +2,9 @@ package client
 
 import (
 	"fmt"
+	"net/url"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -13,20 +16,70 @@ var identityScopes = []string{"openid", "profile", "email", "address", "phone", 
 // Resource is a service that takes this server's access tokens. Its identifier is their aud, and no
 // other resource has its scopes.
 type Resource struct {
+	Name   string // a short one, by which roles name it; no other resource has it
 	ID     string // an absolute URI without a fragment (RFC 8707 §2)
 	Scopes []string
 	// OwnScopes are further scopes, which only a client can have that acts for nobody but itself.
 	// So nobody is asked to grant them, and discovery does not announce them.
 	OwnScopes []string
+	// Reserved resources are for clients that an operator registers: no other client can have their
+	// scopes, and discovery does not announce them.
+	Reserved bool
 }
 
 // Builtin returns Maru's own resource services, below an origin such as https://api.example.
 func Builtin(apiOrigin string) []Resource {
 	return []Resource{
-		{ID: apiOrigin + "/user", Scopes: []string{"user:read", "user:write", "user:lookup"}},
-		{ID: apiOrigin + "/board", Scopes: []string{"board:read", "board:write", "board:moderate"}},
+		{Name: "user", ID: apiOrigin + "/user", Scopes: []string{"user:read", "user:write", "user:lookup"}},
+		{Name: "board", ID: apiOrigin + "/board", Scopes: []string{"board:read", "board:write", "board:moderate"}},
 	}
 }
+
+// The scopes of the resource [Administration].
+const (
+	ScopeAdminRead  = "admin:read"
+	ScopeAdminWrite = "admin:write"
+	ScopeSCIM       = "scim"
+)
+
+// Administration is the resource by which this server is administered; id is its address.
+func Administration(id string) Resource {
+	return Resource{Name: "admin", ID: id, Scopes: []string{ScopeAdminRead, ScopeAdminWrite}, OwnScopes: []string{ScopeSCIM}, Reserved: true}
+}
+
+// Named gives a name to each resource that has none: the last segment of its identifier's path or,
+// if it has no path, the first label of its host. If another resource has that already, or it cannot
+// be a name, the name is the whole identifier.
+func Named(resources []Resource) []Resource {
+	named := slices.Clone(resources)
+	taken := map[string]bool{}
+	for _, one := range named {
+		taken[one.Name] = true
+	}
+	for i, one := range named {
+		if one.Name != "" {
+			continue
+		}
+		name := one.ID
+		if u, err := url.Parse(one.ID); err == nil {
+			short := path.Base(u.Path)
+			if short == "/" || short == "." {
+				short, _, _ = strings.Cut(u.Hostname(), ".")
+			}
+			if ResourceName(short) && !taken[short] {
+				name = short
+			}
+		}
+		named[i].Name, taken[name] = name, true
+	}
+	return named
+}
+
+var resourceName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+
+// ResourceName tells whether a name can be that of a resource: 1 to 32 characters from a-z, 0-9, _
+// and -, the first of them a letter.
+func ResourceName(name string) bool { return resourceName.MatchString(name) }
 
 // ParseResource reads "URL=scope scope".
 func ParseResource(text string) (Resource, error) {
@@ -42,7 +95,7 @@ func ParseResource(text string) (Resource, error) {
 
 // CheckResources checks that identifiers and scopes are well formed, and that no two are the same.
 func CheckResources(resources []Resource) error {
-	ids := map[string]bool{}
+	ids, names := map[string]bool{}, map[string]bool{}
 	owner := map[string]string{}
 	for _, scope := range identityScopes {
 		owner[scope] = "OpenID Connect"
@@ -58,6 +111,10 @@ func CheckResources(resources []Resource) error {
 		if len(resource.all()) == 0 {
 			return fmt.Errorf("the resource %q must have at least one scope", resource.ID)
 		}
+		if names[resource.Name] && resource.Name != "" {
+			return fmt.Errorf("the name %q is of two resources", resource.Name)
+		}
+		names[resource.Name] = true
 		for _, scope := range resource.all() {
 			if !scopeToken(scope) {
 				return fmt.Errorf("the scope %q of the resource %q has a character that no scope may have (RFC 6749 §3.3)", scope, resource.ID)
@@ -73,12 +130,23 @@ func CheckResources(resources []Resource) error {
 
 func (r Resource) all() []string { return slices.Concat(r.Scopes, r.OwnScopes) }
 
-// Scopes returns every scope of a server with these resources that an app can ask people for, those
+// Scopes returns every scope of a server with these resources that any app can ask people for, those
 // of OpenID Connect first.
-func Scopes(resources []Resource) []string {
-	all := slices.Clone(identityScopes)
+func Scopes(resources []Resource) []string { return scopes(resources, false) }
+
+// ReservedScopes returns further scopes that only an app can ask people for that an operator
+// registered.
+func ReservedScopes(resources []Resource) []string { return scopes(resources, true) }
+
+func scopes(resources []Resource, reserved bool) []string {
+	var all []string
+	if !reserved {
+		all = slices.Clone(identityScopes)
+	}
 	for _, resource := range resources {
-		all = append(all, resource.Scopes...)
+		if resource.Reserved == reserved {
+			all = append(all, resource.Scopes...)
+		}
 	}
 	return all
 }

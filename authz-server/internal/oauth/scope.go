@@ -48,6 +48,17 @@ type Resources struct {
 // §5.4, §11) belong to none.
 func (r *Resources) Of(scope ...string) []string { return client.AudienceOf(r.Services, scope) }
 
+// Names are the short names of the resources with these identifiers.
+func (r *Resources) Names(audience []string) []string {
+	var names []string
+	for _, one := range r.Services {
+		if slices.Contains(audience, one.ID) {
+			names = append(names, one.Name)
+		}
+	}
+	return names
+}
+
 // Audience is the audience of a token with these scopes: see Of. If it is for no service, it is for
 // this server's userinfo.
 func (r *Resources) Audience(scope []string) []string {

@@ -12,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -124,8 +125,8 @@ func TestACompromisedSecretIsWorthNothingOnceItIsRotated(t *testing.T) {
 	})
 }
 
-// roles are those that an access token says.
-func roles(t *testing.T, token string) []any {
+// saidRoles are those that an access token says.
+func saidRoles(t *testing.T, token string) []any {
 	t.Helper()
 	_, claims := providertest.Decode(t, token)
 	all, _ := claims["roles"].([]any)
@@ -144,9 +145,16 @@ func TestARoleThatIsTakenLeavesNoTokenThatSaysIt(t *testing.T) {
 			c.Audiences, c.TokenExchangeAudiences = []string{providertest.APIOrigin + "/user", boardAPI}, []string{boardAPI}
 		})
 		b := f.Browser().LogIn(f.User)
-		set := func(all ...string) {
+		if err := operator.Roles.Define(t.Context(), roles.Definition{Role: roles.Role{Resource: "board", Name: "other"}, Scopes: []string{"board:moderate"}}); err != nil {
+			t.Fatal(err)
+		}
+		set := func(names ...string) {
 			t.Helper()
-			if err := operator.Users.SetRoles(t.Context(), f.User.ID, all); err != nil {
+			var all []roles.Role
+			for _, name := range names {
+				all = append(all, roles.Role{Resource: "board", Name: name})
+			}
+			if err := operator.Roles.Set(t.Context(), f.User.ID, all); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -163,7 +171,7 @@ func TestARoleThatIsTakenLeavesNoTokenThatSaysIt(t *testing.T) {
 		again := f.Tokens(f.Refresh(first.Refresh)) // within the grace
 		held := []string{first.Access, second.Access, again.Access, exchange(second.Access)}
 		for _, token := range held {
-			if !slices.Contains(roles(t, token), any("moderator")) || !active(token) {
+			if !slices.Contains(saidRoles(t, token), any("moderator")) || !active(token) {
 				t.Fatal("a token says no role")
 			}
 		}
@@ -185,8 +193,8 @@ func TestARoleThatIsTakenLeavesNoTokenThatSaysIt(t *testing.T) {
 		again = f.Tokens(f.Refresh(first.Refresh))
 		next := f.Tokens(f.Refresh(again.Refresh))
 		for _, token := range []string{again.Access, next.Access, exchange(next.Access)} {
-			if f.Invalid(token) || slices.Contains(roles(t, token), any("moderator")) || !active(token) {
-				t.Errorf("the app's new token: %v", roles(t, token))
+			if f.Invalid(token) || slices.Contains(saidRoles(t, token), any("moderator")) || !active(token) {
+				t.Errorf("the app's new token: %v", saidRoles(t, token))
 			}
 		}
 		// It can be given and taken again, also at the same moment.
@@ -212,7 +220,7 @@ func TestARoleIsTakenInARaceWithTokens(t *testing.T) {
 		operator := beside(t, f, databaseURL)
 		b := f.Browser().LogIn(f.User)
 		for range 8 {
-			if err := operator.Users.SetRoles(t.Context(), f.User.ID, []string{"moderator"}); err != nil {
+			if err := operator.Roles.Set(t.Context(), f.User.ID, []roles.Role{roles.Moderator}); err != nil {
 				t.Fatal(err)
 			}
 			var mu sync.Mutex
@@ -234,13 +242,13 @@ func TestARoleIsTakenInARaceWithTokens(t *testing.T) {
 				}
 			}
 			wg.Go(func() {
-				if err := operator.Users.SetRoles(t.Context(), f.User.ID, nil); err != nil {
+				if err := operator.Roles.Set(t.Context(), f.User.ID, nil); err != nil {
 					t.Error(err)
 				}
 			})
 			wg.Wait()
 			for _, token := range held {
-				if len(roles(t, token)) > 0 && !f.Invalid(token) {
+				if len(saidRoles(t, token)) > 0 && !f.Invalid(token) {
 					t.Error("a token says the role that is gone")
 				}
 			}

@@ -94,6 +94,8 @@ type Provider struct {
 	Tokens *tokens.Issuer
 	// Status publishes which of them were revoked. Have its Run running.
 	Status *status.Lists
+	// Catalog is what else changes while the server runs. Have its Run running.
+	Catalog *Catalog
 
 	common   *endpoint.Common
 	keys     *keys.Ring
@@ -151,7 +153,7 @@ func New(cfg Config) (*Provider, error) {
 	forms := &endpoint.BrowserForms{Common: common, Store: cfg.Store}
 	p := &Provider{
 		Tokens: issued,
-		Status: lists,
+		Status: lists, Catalog: &Catalog{cfg.Store, cfg.Log},
 		common: common,
 		keys:   cfg.Keys,
 		Authorize: &authorize.Endpoint{

@@ -10,6 +10,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -60,7 +61,7 @@ func TestEveryCauseIsToldAsItsSpecificationSays(t *testing.T) {
 				return w.Store.Users.EditUser(ctx, id, func(u *accounts.User) error { u.Name = "민지"; return nil })
 			}, "token-claims-change", "claims:map[name:민지]"},
 			{"the same name", func() error { return w.Store.Users.EditUser(ctx, id, func(*accounts.User) error { return nil }) }, "", ""},
-			{"other roles", func() error { return w.Store.Users.SetRoles(ctx, id, nil) }, "token-claims-change", "claims:map[roles:[]]"},
+			{"other roles", func() error { return w.Store.Roles.Set(ctx, id, nil) }, "token-claims-change", "claims:map[roles:[]]"},
 			{"another address", func() error { return w.Store.Users.SetEmail(ctx, id, "new@example.com") }, "identifier-changed",
 				"new-value:new@example.com"},
 			{"the same address", func() error { return w.Store.Users.SetEmail(ctx, id, "new@example.com") }, "", ""},
@@ -141,7 +142,7 @@ func TestAnAppIsToldOfThoseWhoUseIt(t *testing.T) {
 		change := func() {
 			t.Helper()
 			ok(t, w.Store.Users.SetName(ctx, w.User.ID, "another"))
-			ok(t, w.Store.Users.SetRoles(ctx, w.User.ID, []string{"moderator"}))
+			ok(t, w.Store.Roles.Set(ctx, w.User.ID, []roles.Role{roles.Moderator}))
 			ok(t, w.Store.Users.SetEmail(ctx, w.User.ID, fmt.Sprintf("a%d@example.com", w.Clock.Now().UnixNano())))
 			ok(t, w.Store.Users.SetDisabled(ctx, w.User.ID, true))
 			ok(t, w.Store.Users.SetDisabled(ctx, w.User.ID, false))

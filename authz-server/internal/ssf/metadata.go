@@ -32,7 +32,7 @@ const (
 // Resource is the management interface as a resource server: the audience of its access tokens, and
 // their scopes, which only a client can have that acts for nobody but itself.
 func Resource(at issuer.URL) client.Resource {
-	return client.Resource{ID: at.URL(Path), OwnScopes: []string{delivery.ScopeRead, delivery.ScopeManage}}
+	return client.Resource{Name: "ssf", ID: at.URL(Path), OwnScopes: []string{delivery.ScopeRead, delivery.ScopeManage}}
 }
 
 // configuration is the transmitter's metadata (SSF §7.1).

@@ -72,6 +72,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p.ofAttempts()
 	p.ofUsers()
 	p.ofSignup()
+	p.ofRoles()
 	p.ofFactors()
 	p.ofOperators()
 	p.ofAudit()
@@ -206,7 +207,9 @@ func (s *planned) ofGrants() {
 		err := growthtest.Prepare(ctx, s.db, `UPDATE grants SET statuses = 'l1/1;x ', statuses_until = 9000000000000 WHERE id IN ('g1', 'g900')`)
 		return errors.Join(err, s.Grants.RevokeExchanged(ctx, "c1"))
 	})
-	s.add("RevokeTokensOf", func(ctx context.Context) error { return s.Grants.RevokeTokensOf(ctx, "u1", accounts.RolesScope) })
+	s.add("RevokeTokensOf", func(ctx context.Context) error {
+		return s.Grants.RevokeTokensOf(ctx, "u1", []string{"board:moderate", "board:write"})
+	})
 	s.add("RevokeAll", func(ctx context.Context) error { return s.Statuses.RevokeAll(ctx) })
 	s.add("TokenRevoked", func(ctx context.Context) error { _, err := s.Grants.TokenRevoked(ctx, "x1", "c1"); return err })
 }
@@ -420,7 +423,6 @@ func (s *planned) ofUsers() {
 	s.add("UpdateEmailKeys", func(ctx context.Context) error { _, err := s.Users.UpdateEmailKeys(ctx); return err })
 	s.add("ListUsers", func(ctx context.Context) error { _, err := s.Users.ListUsers(ctx, "u5", 500); return err })
 	s.add("SetName", func(ctx context.Context) error { return s.Users.SetName(ctx, "u1", "n") })
-	s.add("SetRoles", func(ctx context.Context) error { return s.Users.SetRoles(ctx, "u1", nil) })
 	s.add("SetClaims", func(ctx context.Context) error { return s.Users.SetClaims(ctx, "u1", accounts.Claims{}) })
 	s.add("EditUser", func(ctx context.Context) error {
 		return s.Users.EditUser(ctx, "u1", func(*accounts.User) error { return nil })

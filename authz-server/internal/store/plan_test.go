@@ -43,6 +43,20 @@ var grown = []string{
 	`INSERT INTO clients (id, metadata, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'https://' || i || '.example/', '{"client_name":"n"}', i, 0 FROM n`,
 	`UPDATE users SET roles = 'moderator' WHERE id = 'u1'`,
+	`INSERT INTO roles (resource, name, scopes, description, created_at)
+		` + growthtest.Numbers + ` SELECT 'board', 'r' || i, 'board:write', '', i FROM n WHERE i <= 50`,
+	`INSERT INTO roles (resource, name, scopes, description, created_at)
+		` + growthtest.Numbers + ` SELECT 'x' || i, 'r', 'x:write', '', i FROM n`,
+	`INSERT INTO user_roles (user_id, resource, role, created_at)
+		` + growthtest.Numbers + ` SELECT 'u' || i, 'board', 'moderator', i FROM n`,
+	`INSERT INTO groups (id, name, name_key, external_id, version, created_at, updated_at)
+		` + growthtest.Numbers + ` SELECT 'q' || i, 'q' || i, 'q' || i, 'q' || i, 1, i, i FROM n`,
+	`INSERT INTO group_members (group_id, user_id, created_at)
+		` + growthtest.Numbers + ` SELECT 'q' || CASE WHEN i <= 500 THEN 1 ELSE i END, 'u' || i, i FROM n`,
+	`INSERT INTO group_members (group_id, user_id, created_at)
+		` + growthtest.Numbers + ` SELECT 'q' || i, 'u1', i FROM n WHERE i BETWEEN 2 AND 20`,
+	`INSERT INTO group_roles (group_id, resource, role, created_at)
+		` + growthtest.Numbers + ` SELECT 'q' || i, 'board', 'r' || CASE WHEN i <= 10 THEN 1 ELSE 2 END, i FROM n`,
 	`UPDATE clients SET grants_since = 1 WHERE created_at % 100 = 0 AND updated_at > 0`,
 	`INSERT INTO client_secrets (client_id, secret_hash, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT 'c' || i, CAST('x' || i AS BYTEA), i, i * 1000 FROM n`,

@@ -9,6 +9,7 @@ package store
 import (
 	"context"
 	"embed"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/statistics"
 	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
@@ -49,6 +51,7 @@ type Store struct {
 	db *sqldb.DB
 
 	Users        *accounts.Users
+	Roles        *roles.Roles
 	Sessions     *accounts.Sessions
 	Pending      *accounts.Pending
 	Browsers     *accounts.Browsers
@@ -88,7 +91,11 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 	if err != nil {
 		return nil, err
 	}
-	return newStore(db, now), nil
+	s := newStore(db, now)
+	if err := s.Roles.Refresh(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // newStore joins the rooms. What ends something knows what ends with it, never the other way round.
@@ -117,7 +124,8 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 	s.Devices = grants.NewDevices(db, now, s.Grants)
 	s.Consents = grants.NewConsents(db, now, s.Interactions, s.Grants, s.Logouts)
 	s.Sessions = accounts.NewSessions(db, now, s.Grants, s.Logouts, s.Streams)
-	s.Users = accounts.NewUsers(db, now, s.Sessions, s.Streams)
+	s.Roles = roles.New(db, now, s.Grants, s.Streams)
+	s.Users = accounts.NewUsers(db, now, s.Sessions, s.Streams, s.Roles)
 	s.Factors = accounts.NewFactors(db, now, s.Streams)
 	s.Passkeys = accounts.NewPasskeys(db, now, s.Streams)
 	s.Upkeep = db.Upkeep(now, s.sweeps())
@@ -132,7 +140,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		s.Factors.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Outbox.Sweeps(), s.Streams.Sweeps(),
-		s.Invitations.Sweeps(), s.Statuses.Sweeps(), s.Statistics.Sweeps(),
+		s.Invitations.Sweeps(), s.Statuses.Sweeps(), s.Statistics.Sweeps(), s.Roles.Sweeps(),
 		// This has batches of its own, so one step does all of it.
 		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},
 		[]sqldb.Sweep{{Name: "grants to clients whose secret was compromised", Batch: math.MaxInt64,

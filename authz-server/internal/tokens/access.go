@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -220,12 +219,9 @@ func (i *Issuer) access(ctx context.Context, c *client.Client, g *grants.Grant, 
 		claims.Expiry = min(claims.Expiry, want.Expiry)
 	}
 	claims.bind(want)
-	if slices.Contains(want.Scope, accounts.RolesScope) {
-		user, err := i.store.Users.User(ctx, g.UserID)
-		if err != nil {
-			return "", err
-		}
-		claims.Roles = user.Roles
+	var err error
+	if claims.Roles, err = i.roles(ctx, g.UserID, want.Scope, want.Audience); err != nil {
+		return "", err
 	}
 	return i.Sign(ctx, i.accessAlg(c), typeAccess, claims)
 }
@@ -285,30 +281,6 @@ func (i *Issuer) listed(ctx context.Context, claims *AccessClaims) (bool, error)
 		return true, nil
 	}
 	return i.status.Revoked(ctx, ref)
-}
-
-// errRolesChanged is rare enough for an error: the app asks again.
-var errRolesChanged = oauth.TemporarilyUnavailable.Because("the person's roles were changed just now; ask again")
-
-// ConfirmRoles makes sure that a token of a grant, which [Issuer.Access] issued and whose note is
-// written by now, says no roles that its person has lost. Whoever takes a role revokes the tokens
-// that are noted; this finds those that were noted just after.
-func (i *Issuer) ConfirmRoles(ctx context.Context, g *grants.Grant, token string) error {
-	var claims AccessClaims
-	if !slices.Contains(g.Scope, accounts.RolesScope) {
-		return nil
-	}
-	if err := i.verify(ctx, token, typeAccess, &claims); err != nil {
-		return err
-	}
-	if len(claims.Roles) == 0 {
-		return nil
-	}
-	user, err := i.store.Users.User(ctx, g.UserID)
-	if err == nil && len(oauth.Without(claims.Roles, user.Roles)) > 0 {
-		err = errRolesChanged
-	}
-	return err
 }
 
 // Person is the person of an access token, whose subject may be pairwise: the grant knows whose it

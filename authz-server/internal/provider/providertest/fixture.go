@@ -25,6 +25,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/internal/testenv/clock"
 )
@@ -93,7 +94,7 @@ func newFixture(t testing.TB, databaseURL string, change func(*provider.Config),
 	f.AddClient("app", nil)
 	var err error
 	f.User, err = f.Store.Users.CreateUser(t.Context(), accounts.User{
-		Email: "minji@example.com", Name: "김민지", PasswordHash: "x", Roles: []string{"moderator"},
+		Email: "minji@example.com", Name: "김민지", PasswordHash: "x", Roles: []roles.Role{roles.Moderator},
 	})
 	f.must(err)
 	return f
@@ -140,7 +141,7 @@ func (f *Fixture) config() provider.Config {
 	worker, err := queue.New(queue.Config{Outbox: f.Store.Outbox, Log: log, Now: f.Clock.Now})
 	f.must(err)
 	return provider.Config{
-		Issuer: f.Issuer, Resources: client.Builtin(APIOrigin), Store: f.Store, Clients: known, Fetch: outgoing, Queue: worker,
+		Issuer: f.Issuer, Resources: append(client.Builtin(APIOrigin), client.Administration(f.Issuer+"/admin")), Store: f.Store, Clients: known, Fetch: outgoing, Queue: worker,
 		PairwiseSalt: make([]byte, 32), StatusSecret: make([]byte, 32), Keys: f.Ring, Pages: rendered, Log: log, Now: f.Clock.Now,
 	}
 }

@@ -175,11 +175,31 @@ func (t *Transmitter) claimsOf(ctx context.Context, e *streams.Event, clients []
 func allowed(e *streams.Event, scope []string) map[string]any {
 	claims := map[string]any{}
 	for name, value := range e.Detail.Claims {
-		if slices.Contains(scope, scopeOf[name]) {
+		switch {
+		case name == "roles" && e.Detail.RoleScopes != nil:
+			if shared(scope, e.Detail.RoleScopes) {
+				claims[name] = allowedRoles(e, scope)
+			}
+		case slices.Contains(scope, scopeOf[name]):
 			claims[name] = value
 		}
 	}
 	return claims
+}
+
+// allowedRoles are the person's roles, at the resource that the event is about, that belong to a scope.
+func allowedRoles(e *streams.Event, scope []string) []string {
+	names := []string{}
+	for _, one := range e.Detail.Roles {
+		if shared(scope, one.Scopes) {
+			names = append(names, one.Name)
+		}
+	}
+	return names
+}
+
+func shared(a, b []string) bool {
+	return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
 }
 
 // forClient makes the set of an event for the stream of a client, if the client may know of it: it
@@ -211,7 +231,8 @@ func (t *Transmitter) forClient(ctx context.Context, e *streams.Event, stream *s
 	return []streams.Set{set}, err
 }
 
-// scopeOf says which scope a claim of token-claims-change belongs to.
+// scopeOf says which scope a claim of token-claims-change belongs to; that of roles, in events of the
+// release before alone.
 var scopeOf = map[string]string{"name": "profile", "roles": "board:moderate"}
 
 // MayReceive tells whether a client may have a stream: an operator gave it a scope of streams, which
@@ -230,7 +251,7 @@ const (
 func (t *Transmitter) knows(ctx context.Context, e *streams.Event, c *client.Client) (scope []string, knows bool, err error) {
 	switch {
 	case c.Trusted:
-		return []string{"profile", "email", "board:moderate"}, true, nil
+		return slices.Concat(c.Scopes(), []string{"profile", "email", "board:moderate"}), true, nil
 	case e.Type == streams.AccountPurged:
 		return nil, slices.Contains(e.Detail.Clients, c.ID), nil
 	case e.Type == streams.SessionRevoked && !slices.Contains(e.Detail.Clients, c.ID):

@@ -296,19 +296,6 @@ func (s *Sessions) endAllOf(ctx context.Context, why streams.Cause, userID, exce
 	return s.grants.RevokeOfUser(ctx, userID, except)
 }
 
-// RolesScope is the scope by which access tokens carry a person's roles.
-const RolesScope = "board:moderate"
-
-// revokeTokens revokes a person's access tokens that have a scope, in the caller's transaction. It
-// holds the sessions first, as new grants do, so that it sees those under way.
-func (s *Sessions) revokeTokens(ctx context.Context, userID, scope string) error {
-	if _, err := s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE user_id = $1`,
-		userID); err != nil {
-		return err
-	}
-	return s.grants.RevokeTokensOf(ctx, userID, scope)
-}
-
 // endSessions ends the sessions that meet the condition: it deletes them, revokes the grants that
 // do not outlive them, and queues a delivery for every client that wants to be told. It runs in the
 // caller's transaction, so that clients are told even if the process dies next. Sessions end

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -25,11 +26,11 @@ type User struct {
 	Email         string // as typed
 	EmailVerified bool
 	Name          string
-	Locale        string // BCP 47 tag, or empty
-	PasswordHash  string // argon2id PHC string, or bcrypt if imported; empty: no password
-	SecondStep    bool   // a password alone is not enough; the store of second steps sets it
-	Passkey       bool   // the person has one; the store of passkeys sets it
-	Roles         []string
+	Locale        string       // BCP 47 tag, or empty
+	PasswordHash  string       // argon2id PHC string, or bcrypt if imported; empty: no password
+	SecondStep    bool         // a password alone is not enough; the store of second steps sets it
+	Passkey       bool         // the person has one; the store of passkeys sets it
+	Roles         []roles.Role // given directly, in their order; groups may add others ([roles.Roles.Of])
 	Disabled      bool
 	DeleteAt      time.Time // when the account goes, as its person wants; zero: it stays
 	DeletePosts   bool      // what they wrote goes with it
@@ -46,53 +47,73 @@ type Users struct {
 	now      func() time.Time
 	sessions *Sessions // which end with an account or a password
 	events   *streams.Streams
+	roles    *roles.Roles
 }
 
 // NewUsers returns the accounts in db. Closing one ends its sessions. Events tells receivers of
-// changes.
-func NewUsers(db *sqldb.DB, now func() time.Time, sessions *Sessions, events *streams.Streams) *Users {
-	return &Users{db, now, sessions, events}
+// changes. Roles stores those that an account is made with.
+func NewUsers(db *sqldb.DB, now func() time.Time, sessions *Sessions, events *streams.Streams, roles *roles.Roles) *Users {
+	return &Users{db, now, sessions, events, roles}
 }
 
-const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash, u.roles,
+const userColumns = `u.id, u.email, u.email_verified, u.name, u.locale, u.password_hash,
+	COALESCE((SELECT string_agg(r.resource || '/' || r.role, ' ') FROM user_roles r WHERE r.user_id = u.id), ''),
 	u.disabled, u.claims, u.created_at, u.updated_at, u.email_key, u.second_step, u.passkey,
 	u.delete_at, u.delete_posts`
 
 // scanUser reads userColumns and then the further columns that the statement selects.
 func scanUser(scan func(...any) error, more ...any) (User, error) {
 	var u User
-	var roles, claims string
+	var given, claims string
 	var created, updated, deleteAt int64
 	into := append([]any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.Locale, &u.PasswordHash,
-		&roles, &u.Disabled, &claims, &created, &updated, &u.Key, &u.SecondStep, &u.Passkey, &deleteAt, &u.DeletePosts}, more...)
+		&given, &u.Disabled, &claims, &created, &updated, &u.Key, &u.SecondStep, &u.Passkey, &deleteAt, &u.DeletePosts}, more...)
 	if err := scan(into...); err != nil {
 		return User{}, row.NotFound(err)
 	}
 	if err := json.Unmarshal([]byte(claims), &u.Claims); err != nil {
 		return User{}, err
 	}
-	u.Roles, u.DeleteAt = strings.Fields(roles), sqldb.Time(deleteAt)
+	for text := range strings.FieldsSeq(given) {
+		one, err := roles.Parse(text)
+		if err != nil {
+			return User{}, err
+		}
+		u.Roles = append(u.Roles, one)
+	}
+	slices.SortFunc(u.Roles, roles.Compare)
+	u.DeleteAt = sqldb.Time(deleteAt)
 	u.CreatedAt, u.UpdatedAt = sqldb.Time(created), sqldb.Time(updated)
 	return u, nil
 }
 
 // CreateUser stores a new account and gives it its id and times. ErrExists: the e-mail address has
-// an account.
+// an account. roles.ErrUnknown: nobody defined one of its roles.
 func (s *Users) CreateUser(ctx context.Context, u User) (User, error) {
 	u.ID = uuid.NewString()
 	u.CreatedAt = s.now().UTC().Truncate(time.Microsecond)
 	u.UpdatedAt = u.CreatedAt
 	u.Key = EmailKey(u.Email)
-	rows, err := s.db.Exec(ctx, `INSERT INTO users (id, email, email_key, email_verified, name,
-		locale, password_hash, roles, disabled, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING`,
-		u.ID, u.Email, u.Key, u.EmailVerified, u.Name, u.Locale, u.PasswordHash,
-		strings.Join(u.Roles, " "), u.Disabled, sqldb.Micros(u.CreatedAt))
+	insert := func(ctx context.Context) error {
+		return row.Added(s.db.Exec(ctx, `INSERT INTO users (id, email, email_key, email_verified, name,
+			locale, password_hash, roles, disabled, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, $9) ON CONFLICT DO NOTHING`,
+			u.ID, u.Email, u.Key, u.EmailVerified, u.Name, u.Locale, u.PasswordHash,
+			u.Disabled, sqldb.Micros(u.CreatedAt)))
+	}
+	var err error
+	if len(u.Roles) == 0 {
+		err = insert(ctx)
+	} else {
+		err = s.db.Tx(ctx, func(ctx context.Context) error {
+			if err := insert(ctx); err != nil {
+				return err
+			}
+			return s.roles.Insert(ctx, u.ID, u.Roles)
+		})
+	}
 	if err != nil {
 		return User{}, err
-	}
-	if rows == 0 {
-		return User{}, row.ErrExists
 	}
 	return u, nil
 }
@@ -126,35 +147,6 @@ func (s *Users) SetName(ctx context.Context, id, name string) error {
 func (s *Users) claimsChanged(ctx context.Context, id, by string, claims map[string]any) error {
 	return s.events.Emit(ctx, streams.Event{Type: streams.TokenClaimsChange, UserID: id, Detail: streams.Detail{
 		Cause: streams.Cause{By: by, Reason: "The account was changed."}, Claims: claims}})
-}
-
-// SetRoles replaces a person's roles. If that takes one away, access tokens that may say so are
-// revoked, but not their grants: apps get new tokens.
-func (s *Users) SetRoles(ctx context.Context, id string, roles []string) error {
-	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
-	if roles == nil {
-		roles = []string{}
-	}
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2`,
-			sqldb.Micros(s.now()), id)); err != nil { // this locks the row
-			return err
-		}
-		before, err := s.User(ctx, id)
-		if err != nil {
-			return err
-		}
-		if _, err := s.db.Exec(ctx, `UPDATE users SET roles = $1 WHERE id = $2`,
-			strings.Join(roles, " "), id); err != nil {
-			return err
-		}
-		if slices.ContainsFunc(before.Roles, func(one string) bool { return !slices.Contains(roles, one) }) {
-			if err := s.sessions.revokeTokens(ctx, id, RolesScope); err != nil {
-				return err
-			}
-		}
-		return s.claimsChanged(ctx, id, streams.ByAdmin, map[string]any{"roles": roles})
-	})
 }
 
 // SetVerified notes that a person has proved that the address of their account is theirs.

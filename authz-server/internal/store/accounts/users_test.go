@@ -11,13 +11,14 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
 func TestAnAddressHasOneAccountInAnySpelling(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		made, err := f.Users.CreateUser(t.Context(),
-			accounts.User{Email: "Müller@Example.com", Name: "Müller", Locale: "ko", PasswordHash: "h", Roles: []string{"moderator"}})
+			accounts.User{Email: "Müller@Example.com", Name: "Müller", Locale: "ko", PasswordHash: "h", Roles: []roles.Role{roles.Moderator}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +28,7 @@ func TestAnAddressHasOneAccountInAnySpelling(t *testing.T) {
 			}
 			got, err := f.Users.UserByEmail(t.Context(), spelling)
 			if err != nil || got.ID != made.ID || got.Email != "Müller@Example.com" || got.Locale != "ko" ||
-				!slices.Equal(got.Roles, []string{"moderator"}) || !got.CreatedAt.Equal(f.Now) {
+				!slices.Equal(got.Roles, []roles.Role{roles.Moderator}) || !got.CreatedAt.Equal(f.Now) {
 				t.Errorf("%q found %+v, %v", spelling, got, err)
 			}
 		}
@@ -79,12 +80,12 @@ func TestUsersAreListedInPages(t *testing.T) {
 func TestAnAccountCanBeChanged(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
 		ctx := t.Context()
-		if err := errors.Join(f.Users.SetName(ctx, f.Person.ID, "마루"), f.Users.SetRoles(ctx, f.Person.ID, []string{"b", "a", "b"}),
+		if err := errors.Join(f.Users.SetName(ctx, f.Person.ID, "마루"), f.Roles.Set(ctx, f.Person.ID, []roles.Role{roles.Moderator, roles.Admin, roles.Moderator}),
 			f.Users.RehashPassword(ctx, f.Person.ID, "x", "y")); err != nil {
 			t.Fatal(err)
 		}
 		got, err := f.Users.User(ctx, f.Person.ID)
-		if err != nil || got.Name != "마루" || !slices.Equal(got.Roles, []string{"a", "b"}) || got.PasswordHash != "y" {
+		if err != nil || got.Name != "마루" || !slices.Equal(got.Roles, []roles.Role{roles.Admin, roles.Moderator}) || got.PasswordHash != "y" {
 			t.Errorf("%+v %v", got, err)
 		}
 		if err := f.Users.RehashPassword(ctx, f.Person.ID, "x", "z"); !errors.Is(err, store.ErrNotFound) {

@@ -75,11 +75,20 @@ func (s *Grants) end(ctx context.Context, condition string, args ...any) (ended 
 	return ended, err
 }
 
-// RevokeTokensOf revokes the access tokens of a person's live grants that have a scope, and leaves
-// the grants: apps get new tokens by their refresh tokens. It runs in the caller's transaction, which
-// holds the person's sessions, so that no grant is just beginning.
-func (s *Grants) RevokeTokensOf(ctx context.Context, userID, scope string) error {
-	return s.revokeTokens(ctx, `user_id = $1 AND ' ' || scope || ' ' LIKE $2`, userID, "% "+scope+" %")
+// RevokeTokensOf revokes the access tokens of a person's live grants that have one of the scopes,
+// and leaves the grants: apps get new tokens by their refresh tokens. It runs in the caller's
+// transaction, which holds the person's sessions, so that no grant is just beginning.
+func (s *Grants) RevokeTokensOf(ctx context.Context, userID string, scopes []string) error {
+	args := []any{userID}
+	var any []string
+	for _, scope := range scopes { // a scope with a % or _ means more of them: that revokes too much
+		args = append(args, "% "+scope+" %")
+		any = append(any, `' ' || scope || ' ' LIKE `+place(len(args)))
+	}
+	if len(any) == 0 {
+		return nil
+	}
+	return s.revokeTokens(ctx, `user_id = $1 AND (`+strings.Join(any, " OR ")+`)`, args...)
 }
 
 // revokeTokens revokes the noted tokens of the live grants that meet the condition. The grants are

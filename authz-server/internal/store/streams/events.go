@@ -70,11 +70,21 @@ type Detail struct {
 	ChangeType     string `json:"change_type,omitempty"`
 
 	Claims map[string]any `json:"claims,omitempty"` // token-claims-change: the new values, by name
+	// RoleScopes are the scopes that tell of the roles that changed. Claims has "roles" then, all that
+	// the person has at that resource, and Roles says which scopes tell of each.
+	RoleScopes []string `json:"role_scopes,omitempty"`
+	Roles      []Role   `json:"roles,omitempty"`
 
 	DeleteContent bool `json:"delete_content,omitempty"` // account-purged: what the person wrote goes too
 
 	Email    string `json:"email,omitempty"` // identifier-changed: the old one
 	NewEmail string `json:"new_email,omitempty"`
+}
+
+// Role is a role that a person has at the resource that an event is about.
+type Role struct {
+	Name   string   `json:"name"`
+	Scopes []string `json:"scopes"` // a client that has one of them may know of it
 }
 
 // Event is something that happened to an account.

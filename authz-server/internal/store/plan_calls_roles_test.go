@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+)
+
+func (s *planned) ofRoles() {
+	editor := roles.Role{Resource: "board", Name: "r1"}
+	s.add("Roles.Set", func(ctx context.Context) error { return s.Roles.Set(ctx, "u1", []roles.Role{editor}) })
+	s.add("Roles.Give", func(ctx context.Context) error { return s.Roles.Give(ctx, "u2", editor) })
+	s.add("Roles.Take", func(ctx context.Context) error { return s.Roles.Take(ctx, "u3", roles.Moderator) })
+	s.add("Roles.Of", func(ctx context.Context) error { _, err := s.Roles.Of(ctx, "u1"); return err })
+	s.add("Define", func(ctx context.Context) error {
+		return s.Roles.Define(ctx, roles.Definition{Role: roles.Role{Resource: "user", Name: "x"}, Scopes: []string{"user:read"}})
+	})
+	s.add("Describe", func(ctx context.Context) error { return s.Roles.Describe(ctx, editor, "x") })
+	s.add("Definitions", func(ctx context.Context) error { _, err := s.Roles.Definitions(ctx, editor, 10); return err })
+	s.add("CreateGroup", func(ctx context.Context) error {
+		_, err := s.Roles.CreateGroup(ctx, roles.Group{Name: "new"})
+		return err
+	})
+	s.add("Group", func(ctx context.Context) error { _, err := s.Roles.Group(ctx, "q1"); return err })
+	s.add("GroupNamed", func(ctx context.Context) error { _, err := s.Roles.GroupNamed(ctx, "q1"); return err })
+	s.add("GroupsByExternalID", func(ctx context.Context) error { _, err := s.Roles.GroupsByExternalID(ctx, "q1", 2); return err })
+	s.add("Groups", func(ctx context.Context) error { _, err := s.Roles.Groups(ctx, "q5", 100); return err })
+	s.add("GroupsOf", func(ctx context.Context) error { _, err := s.Roles.GroupsOf(ctx, "u1", "q5", 100); return err })
+	s.add("EditGroup", func(ctx context.Context) error {
+		_, err := s.Roles.EditGroup(ctx, "q1", func(g *roles.Group) error { g.Name = "other"; return nil })
+		return err
+	})
+	s.add("AddMember", func(ctx context.Context) error { return s.Roles.AddMember(ctx, "q600", "u1") })
+	s.add("RemoveMember", func(ctx context.Context) error { return s.Roles.RemoveMember(ctx, "q1", "u1") })
+	s.add("Members", func(ctx context.Context) error { _, err := s.Roles.Members(ctx, "q1", "u5", 100); return err })
+	s.add("GiveGroup", func(ctx context.Context) error { return s.Roles.GiveGroup(ctx, "q1", roles.Admin) })
+	s.add("TakeGroup", func(ctx context.Context) error { return s.Roles.TakeGroup(ctx, "q1", editor) })
+	s.add("GroupRoles", func(ctx context.Context) error { _, err := s.Roles.GroupRoles(ctx, "q2"); return err })
+	s.add("RemoveGroup", func(ctx context.Context) error { return s.Roles.RemoveGroup(ctx, "q2") })
+	s.add("Undefine", func(ctx context.Context) error {
+		return s.Roles.Undefine(ctx, roles.Role{Resource: "board", Name: "r2"})
+	})
+	s.add("Purge", func(ctx context.Context) error { _, err := s.Roles.Purge(ctx); return err })
+}

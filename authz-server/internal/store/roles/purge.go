@@ -1,0 +1,163 @@
+package roles
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/internal/sqldb"
+)
+
+// batch is how many people one transaction takes a role from, with several statements each.
+const batch = 20
+
+// Purge finishes what [Roles.Undefine], [Roles.RemoveGroup] and [Roles.TakeGroup] began: it revokes
+// the tokens of those who lost a role, and removes the rows. It works in batches, each a transaction
+// of its own, with pauses for others, and returns of how many people it revoked tokens. If it ends
+// early, Sweep or another call goes on with it. Several calls at once do no harm.
+func (s *Roles) Purge(ctx context.Context) (people int64, err error) {
+	for _, step := range []func(context.Context) (int64, error){s.purgeDefinitions, s.purgeGroupRoles, s.purgeGroups, s.removeDefinitions} {
+		n, err := step(ctx)
+		people += n
+		if err != nil {
+			return people, err
+		}
+	}
+	return people, nil
+}
+
+// Sweeps lists what Purge does, for when a process died before it was done.
+func (s *Roles) Sweeps() []sqldb.Sweep {
+	// This has batches of its own, so one step does all of it.
+	return []sqldb.Sweep{{Name: "removed roles and groups", Batch: math.MaxInt64,
+		Step: func(ctx context.Context, _ time.Time) (int64, error) { return s.Purge(ctx) }}}
+}
+
+func (s *Roles) undefined(ctx context.Context) ([]Role, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (r Role, err error) { return r, rows.Scan(&r.Resource, &r.Name) },
+		`SELECT resource, name FROM roles WHERE removed_at > 0`)
+}
+
+// purgeDefinitions takes roles that were removed from the people who were given them, and begins to
+// take them from groups.
+func (s *Roles) purgeDefinitions(ctx context.Context) (people int64, err error) {
+	gone, err := s.undefined(ctx)
+	for _, r := range gone {
+		n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
+			return sqldb.All(ctx, s.db, row.Text, `SELECT user_id FROM user_roles
+				WHERE resource = $1 AND role = $2 ORDER BY user_id LIMIT 20`, r.Resource, r.Name)
+		}, func(ctx context.Context, userID string) error { return s.take(ctx, userID, r) }, nil)
+		people += n
+		if err != nil {
+			return people, err
+		}
+		if _, err := s.db.Exec(ctx, `UPDATE group_roles SET removed_at = $1, told_up_to = ''
+			WHERE resource = $2 AND role = $3 AND removed_at = 0`, sqldb.Micros(s.now()), r.Resource, r.Name); err != nil {
+			return people, err
+		}
+	}
+	return people, err
+}
+
+// purgeGroupRoles takes from members what was taken from their groups.
+func (s *Roles) purgeGroupRoles(ctx context.Context) (people int64, err error) {
+	type taken struct {
+		group string
+		role  Role
+		at    int64
+	}
+	all, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (t taken, err error) {
+		return t, rows.Scan(&t.group, &t.role.Resource, &t.role.Name, &t.at)
+	}, `SELECT group_id, resource, role, removed_at FROM group_roles WHERE removed_at > 0`)
+	const its = ` WHERE group_id = $1 AND resource = $2 AND role = $3 AND removed_at = $4`
+	for _, t := range all {
+		n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
+			// This lets one process in at a time. No row: the group got the role back.
+			var told string
+			err := s.db.ExecReturning(ctx, `UPDATE group_roles SET told_up_to = told_up_to`+its+` RETURNING told_up_to`,
+				t.group, t.role.Resource, t.role.Name, t.at).Scan(&told)
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			return sqldb.All(ctx, s.db, row.Text, `SELECT user_id FROM group_members
+				WHERE group_id = $1 AND user_id > $2 ORDER BY user_id LIMIT 20`, t.group, told)
+		}, func(context.Context, string) error { return nil }, func(ctx context.Context, last string) error {
+			_, err := s.db.Exec(ctx, `UPDATE group_roles SET told_up_to = $5`+its,
+				t.group, t.role.Resource, t.role.Name, t.at, last)
+			return err
+		})
+		people += n
+		if err == nil {
+			_, err = s.db.Exec(ctx, `DELETE FROM group_roles`+its, t.group, t.role.Resource, t.role.Name, t.at)
+		}
+		if err != nil {
+			return people, err
+		}
+	}
+	return people, err
+}
+
+// purgeGroups lets the members leave the groups that were removed.
+func (s *Roles) purgeGroups(ctx context.Context) (people int64, err error) {
+	gone, err := sqldb.All(ctx, s.db, row.Text, `SELECT id FROM groups WHERE removed_at > 0`)
+	for _, id := range gone {
+		n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
+			return sqldb.All(ctx, s.db, row.Text, `SELECT user_id FROM group_members
+				WHERE group_id = $1 ORDER BY user_id LIMIT 20`, id)
+		}, func(ctx context.Context, userID string) error { return s.leave(ctx, id, userID) }, nil)
+		people += n
+		if err == nil {
+			// Who joined while it was being removed never had a role by it.
+			_, err = s.db.Exec(ctx, `DELETE FROM groups WHERE id = $1 AND removed_at > 0`, id)
+		}
+		if err != nil {
+			return people, err
+		}
+	}
+	return people, err
+}
+
+// removeDefinitions removes the rows of roles that nobody has any more.
+func (s *Roles) removeDefinitions(ctx context.Context) (int64, error) {
+	gone, err := s.undefined(ctx)
+	for _, r := range gone {
+		if _, err := s.db.Exec(ctx, `DELETE FROM roles WHERE resource = $1 AND name = $2 AND removed_at > 0
+			AND NOT EXISTS (SELECT 1 FROM user_roles WHERE resource = $1 AND role = $2)
+			AND NOT EXISTS (SELECT 1 FROM group_roles WHERE resource = $1 AND role = $2)`, r.Resource, r.Name); err != nil {
+			return 0, err
+		}
+	}
+	return 0, err
+}
+
+// forPeople has f change what people have, batch after batch: next returns the ids of one, in their
+// order, and done (nil: nothing) notes the last of them in the same transaction. It locks many
+// people's rows in the order of their ids.
+func (s *Roles) forPeople(ctx context.Context, next func(context.Context) ([]string, error),
+	f func(ctx context.Context, userID string) error, done func(ctx context.Context, last string) error) (int64, error) {
+	return s.db.Batches(ctx, batch, func(ctx context.Context) (n int64, err error) {
+		return n, s.db.Tx(ctx, func(ctx context.Context) error {
+			ids, err := next(ctx)
+			n = int64(len(ids))
+			if err != nil || n == 0 {
+				return err
+			}
+			for _, id := range ids {
+				// ErrNotFound: the person is gone, or another process was faster.
+				if err := s.change(ctx, id, func(ctx context.Context) error { return f(ctx, id) }); err != nil && !errors.Is(err, row.ErrNotFound) {
+					return err
+				}
+			}
+			if done == nil {
+				return nil
+			}
+			return done(ctx, ids[len(ids)-1])
+		})
+	})
+}
