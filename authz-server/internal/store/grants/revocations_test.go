@@ -47,7 +47,7 @@ func TestAShorterLifetimeForgetsNoTokenOfALongerOne(t *testing.T) {
 			w.Now = w.Now.Add(20 * time.Minute)
 			noteFor(fmt.Sprint("short/", i), 10*time.Minute)
 		}
-		storetest.OK(t, w.Grants.RevokeTokensOf(t.Context(), w.Person.ID, "openid"))
+		storetest.OK(t, w.Grants.RevokeTokensOf(t.Context(), w.Person.ID, []string{"openid"}))
 		found := revokedStatuses(t, w)
 		for _, status := range []string{"long/1", "long/2", "short/11"} {
 			if !found[status] {
@@ -65,7 +65,7 @@ func TestAGrantForgetsTokensThatHaveExpired(t *testing.T) {
 			note(t, w, "g", fmt.Sprint("list/", i))
 			w.Now = w.Now.Add(2 * time.Minute)
 		}
-		storetest.OK(t, w.Grants.RevokeTokensOf(t.Context(), w.Person.ID, "openid"))
+		storetest.OK(t, w.Grants.RevokeTokensOf(t.Context(), w.Person.ID, []string{"openid"}))
 		if found := revokedStatuses(t, w); len(found) > 12 || !found["list/59"] || !found["list/55"] {
 			t.Errorf("%d are remembered: %v", len(found), found)
 		}
