@@ -81,7 +81,7 @@ func TestACommitIsReportedOnceItIsOnDisk(t *testing.T) {
 		"nothing left to change": func(ctx context.Context, db *heldSyncs, id string) error {
 			var text string
 			if err := db.ExecReturning(ctx, returning, "first").Scan(&text); !errors.Is(err, sql.ErrNoRows) {
-				return fmt.Errorf("got %v, want no row", err)
+				return fmt.Errorf("got %w, want no row", err)
 			}
 			if db.ended.Load() == 0 {
 				return errors.New("what another has just written was taken for lasting")

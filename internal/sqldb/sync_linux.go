@@ -12,7 +12,7 @@ const groupCommits = true
 func syncData(file *os.File) error {
 	for {
 		err := syscall.Fdatasync(int(file.Fd()))
-		if err != syscall.EINTR { //nolint:errorlint // an errno
+		if err != syscall.EINTR {
 			return os.NewSyscallError("fdatasync", err)
 		}
 	}
