@@ -13,7 +13,7 @@ func TestAListShowsAtOnceWhatWasDone(t *testing.T) {
 	p := startNew(t)
 	ann, bob, mod := p.person("ann"), p.person("bob"), p.moderator()
 	list := func(token string) string {
-		return string(p.Call("GET", "/v1/boards/free/posts", token, "").Want(200).Body)
+		return p.Call("GET", "/v1/boards/free/posts", token, "").Want(200).Body
 	}
 	var first, second, comment string
 	for _, step := range []struct {

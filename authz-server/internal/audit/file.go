@@ -42,7 +42,7 @@ func (f *file) open() (err error) {
 
 func (f *file) close() {
 	if f.f != nil {
-		f.f.Close() //nolint:errcheck // what was written is synced
+		f.f.Close()
 		f.f = nil
 	}
 }

@@ -39,7 +39,7 @@ func macOf(key []byte, purpose string, fields ...[]byte) []byte {
 	return h.Sum(nil)
 }
 
-func number(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
+func number(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) } //nolint:gosec // G115: it is no amount: any 64 bits will do
 
 // Head is a place in the chain and the MAC there, which stands for everything up to it. Whoever
 // keeps one elsewhere finds out that the end of the log was cut off or replaced.

@@ -46,7 +46,7 @@ func TestAPersonWritesSoManyLongPosts(t *testing.T) {
 		t.Errorf("%d after an hour", n)
 	}
 	for i := range longPeople + 10 {
-		l.allow(fmt.Sprint(i), long) //nolint:errcheck // who is refused is of no interest
+		l.allow(fmt.Sprint(i), long)
 	}
 	if l.free.Len() > longPeople {
 		t.Errorf("%d people are remembered", l.free.Len())
