@@ -142,7 +142,7 @@ func (b *batch) wait(limit time.Duration) error {
 	}
 }
 
-// close waits for the syncs under way and gives the file back.
+// close waits for the syncs under way and gives the file back. A second call does nothing.
 func (c *commits) close() error {
 	if c == nil {
 		return nil
@@ -150,7 +150,10 @@ func (c *commits) close() error {
 	for b := c.under(); b != nil; b = c.under() {
 		<-b.done
 	}
-	return c.log.file.Close()
+	if err := c.log.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // A logFile is the write-ahead log of a database. SQLite makes it when the first connection of all

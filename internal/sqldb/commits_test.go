@@ -249,6 +249,13 @@ func TestManyMayOpenANewFileAtOnce(t *testing.T) {
 	}
 }
 
+func TestClosingTwiceIsNoError(t *testing.T) {
+	db := open(t, sqldbtest.SQLite(t))
+	if err := errors.Join(db.Close(), db.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 // SQLite itself does not wait when it turns a file into a WAL database and another connection is
 // about to.
 func TestOpeningANewFileWaitsForWhoeverWritesIt(t *testing.T) {

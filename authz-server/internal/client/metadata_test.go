@@ -59,7 +59,7 @@ func TestTheTableOfMembersHoldsAllOfAClient(t *testing.T) {
 	if again, err := json.Marshal(c); err != nil || string(again) != text {
 		t.Errorf("%v\n%s\n%s", err, text, again)
 	}
-	beside := []string{"Localized", "CreatedAt", "UpdatedAt", "Unvouched", "DisabledAt", "Epoch"}
+	beside := []string{"Localized", "CreatedAt", "UpdatedAt", "Unvouched", "DisabledAt", "UsedAt", "Epoch"}
 	for field, value := range reflect.ValueOf(c).Fields() {
 		if value.IsZero() != slices.Contains(beside, field.Name) {
 			t.Errorf("%s is %v, though every member was set", field.Name, value)
