@@ -127,9 +127,15 @@ func TestEveryMetricIsDocumentedAndItsLabelsAreBounded(t *testing.T) {
 	documented := documentedMetrics(t)
 	values := map[string]map[string]bool{} // of the labels, by program, metric and label
 	found := map[string]map[string]metric{}
+	var missing []string
+	defer func() {
+		for _, one := range missing {
+			t.Errorf("%s is documented, and not there", one)
+		}
+	}()
 	// Some come a few seconds after the start: queues are measured every so often.
 	testenv.Eventually(t, "the programs have all metrics that are documented", func() bool {
-		complete := true
+		missing = nil
 		for program, address := range at {
 			found[program] = scrape(t, address, func(name, label, value string) {
 				key := program + " " + name + " " + label
@@ -144,11 +150,12 @@ func TestEveryMetricIsDocumentedAndItsLabelsAreBounded(t *testing.T) {
 				}
 			})
 			for name := range documented[program] {
-				_, ok := found[program][name]
-				complete = complete && ok
+				if _, ok := found[program][name]; !ok {
+					missing = append(missing, program+": "+name)
+				}
 			}
 		}
-		return complete
+		return len(missing) == 0
 	})
 	for program := range at {
 		for name, one := range found[program] {

@@ -54,7 +54,7 @@ func NewChainer(cfg Config) (*Chainer, error) {
 	}
 	c := &Chainer{cfg: cfg, log: New(cfg.Store)}
 	var err error
-	if c.metrics, err = newMetrics(cfg.Metrics, cfg.File != ""); err != nil {
+	if c.metrics, err = newMetrics(cfg.Metrics); err != nil {
 		return nil, err
 	}
 	if cfg.File != "" {
@@ -183,7 +183,7 @@ type metrics struct {
 	fileFailures prometheus.Counter
 }
 
-func newMetrics(registry prometheus.Registerer, withFile bool) (metrics, error) {
+func newMetrics(registry prometheus.Registerer) (metrics, error) {
 	m := metrics{
 		entries: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "authz_audit_entries_total",
@@ -201,11 +201,7 @@ func newMetrics(registry prometheus.Registerer, withFile bool) (metrics, error) 
 	if registry == nil {
 		return m, nil
 	}
-	err := errors.Join(registry.Register(m.entries), registry.Register(m.waiting))
-	if withFile {
-		err = errors.Join(err, registry.Register(m.fileFailures))
-	}
-	return m, err
+	return m, errors.Join(registry.Register(m.entries), registry.Register(m.waiting), registry.Register(m.fileFailures))
 }
 
 func (m metrics) measure(now, since time.Time) {
