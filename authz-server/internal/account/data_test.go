@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -228,5 +229,43 @@ func TestAPersonGetsTheirDataSoOften(t *testing.T) {
 	}
 	if a := b.Post("/account/data", "do", "export"); a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %v", a.Status, a.Header)
+	}
+}
+
+func TestPeopleSeeTheirLogInsAndWhatOperatorsDid(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	mina := s.Person("mina@example.org")
+	admin := s.Person("admin@example.org")
+	log := audit.New(s.Store)
+	for _, e := range []audit.Entry{
+		{Kind: audit.UserDisabled, Person: mina.ID, Actor: audit.Actor{Kind: audit.Person, ID: admin.ID, Label: "admin@example.org"},
+			From: "198.51.100.7", Reason: "looks like spam"},
+		{Kind: audit.UserEnabled, Person: mina.ID, Actor: audit.Actor{Kind: audit.Machine, Label: "root"}},
+		{Kind: audit.GrantMade, Person: mina.ID, Actor: audit.Actor{Kind: audit.Person, ID: mina.ID}, From: "192.0.2.9",
+			Target: audit.Target{Kind: "client", ID: "shop", Label: "<b>Shop</b>"}},
+		{Kind: audit.GrantMade, Person: mina.ID, Actor: audit.Actor{Kind: audit.Person, ID: mina.ID}, From: "192.0.2.9",
+			Target: audit.Target{Kind: "client", ID: "shop", Label: "<b>Shop</b>"}},
+		{Kind: audit.ClientChanged, Actor: audit.Actor{Kind: audit.Person, ID: mina.ID}, Target: audit.Target{Kind: "client", ID: "other"}},
+	} {
+		if err := log.Record(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := s.Browser()
+	b.LogIn("mina@example.org")
+	page := b.Get("/account/security")
+	page.Want(t, http.StatusOK, "Logged in", "Account disabled", "Account enabled again", "by the people who run this service",
+		"Access for an app: &lt;b&gt;Shop&lt;/b&gt;", "192.0.2.9")
+	if strings.Count(page.Body, "Access for an app") != 1 {
+		t.Error("an app is there twice in one day")
+	}
+	b.Get("/account/security?lang=ko").Want(t, http.StatusOK, "로그인", "계정 사용 중지", "서비스 운영자", "앱에 접근 허용")
+	file := b.Post("/account/data", "do", "export")
+	file.Want(t, http.StatusOK, "login.succeeded", "user.disabled", "grant.made")
+	for _, of := range []string{"198.51.100.7", admin.ID, "admin@example.org", "looks like spam", "root"} {
+		if strings.Contains(page.Body, of) || strings.Contains(file.Body, of) {
+			t.Errorf("the person is told %q of an operator", of)
+		}
 	}
 }

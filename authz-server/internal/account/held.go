@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -111,11 +112,14 @@ type heldLetter struct {
 }
 
 type heldEvent struct {
-	At        time.Time `json:"at"`
-	Kind      string    `json:"kind"`
-	Detail    string    `json:"detail,omitempty"`
-	Address   string    `json:"address,omitempty"`
-	UserAgent string    `json:"user_agent,omitempty"`
+	At        time.Time      `json:"at"`
+	Kind      string         `json:"kind"`
+	By        string         `json:"by,omitempty"` // whether a person, a client, an operator by a command, or the server did it
+	About     string         `json:"about,omitempty"`
+	Address   string         `json:"address,omitempty"`
+	UserAgent string         `json:"user_agent,omitempty"`
+	Proof     string         `json:"proof,omitempty"`
+	Detail    map[string]any `json:"detail,omitempty"`
 }
 
 // maybe is nil for the zero time.
@@ -234,9 +238,14 @@ func (a *Account) heldSignup(ctx context.Context, u accounts.User, all *held) er
 }
 
 func (a *Account) heldHistory(ctx context.Context, u accounts.User, all *held) error {
-	events, err := a.Store.History.Events(ctx, u.ID, exportedEvents)
-	for _, one := range events {
-		all.History = append(all.History, heldEvent{one.At, one.Kind, one.Detail, one.Address, one.UserAgent})
+	past, err := a.past(ctx, u.ID, exportedEvents)
+	for _, e := range past {
+		one := heldEvent{At: e.At, Kind: string(e.Kind), By: string(e.Actor.Kind), Address: e.From, UserAgent: e.UserAgent, Proof: e.Proof,
+			Detail: e.Detail}
+		if e.Target.Kind != "" {
+			one.About = e.Target.Kind + " " + cmp.Or(e.Target.Label, e.Target.ID)
+		}
+		all.History = append(all.History, one)
 	}
 	return err
 }

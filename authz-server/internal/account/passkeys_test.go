@@ -25,11 +25,7 @@ func passkeysOf(t *testing.T, s *peopletest.Site, user accounts.User) []accounts
 // happened tells whether the person's history has an event of a kind.
 func happened(t *testing.T, s *peopletest.Site, user accounts.User, kind string) bool {
 	t.Helper()
-	events, err := s.Store.History.Events(t.Context(), user.ID, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.ContainsFunc(events, func(e accounts.Event) bool { return e.Kind == kind && e.Detail != "" })
+	return slices.ContainsFunc(s.Told(t, user.ID), func(e accounts.Event) bool { return e.Kind == kind && e.Detail != "" })
 }
 
 func TestPasskeysAreAddedNamedAndRemoved(t *testing.T) {

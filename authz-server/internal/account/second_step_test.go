@@ -16,11 +16,7 @@ import (
 // kinds are what a person's history says, the latest last.
 func kinds(t *testing.T, s *peopletest.Site, userID string) (all []string) {
 	t.Helper()
-	events, err := s.Store.History.Events(t.Context(), userID, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range events {
+	for _, e := range s.Told(t, userID) {
 		all = append([]string{e.Kind}, all...)
 	}
 	return all

@@ -5,12 +5,8 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
-	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 )
-
-// shownEvents is how much of the history the page shows.
-const shownEvents = 100
 
 // GET /account/security
 func (a *Account) showSecurity(w http.ResponseWriter, r *http.Request) {
@@ -35,12 +31,7 @@ func (a *Account) securityPage(r *http.Request, current *session.Session) (page 
 	if page.SecondStep, err = a.secondStep(r.Context(), current.User); err != nil {
 		return page, err
 	}
-	events, err := a.Store.History.Events(r.Context(), current.UserID, shownEvents)
-	for _, one := range events {
-		shown := pages.Event{Kind: one.Kind, Detail: one.Detail, Address: one.Address, At: one.At}
-		shown.Browser, shown.System = sender.Browser(one.UserAgent)
-		page.Events = append(page.Events, shown)
-	}
+	page.Events, err = a.events(r.Context(), current.User)
 	return page, err
 }
 

@@ -75,6 +75,22 @@ func OfRequest(kind Kind, r *http.Request) Entry {
 	return e
 }
 
+// OfPerson returns an entry of what a person did to their own account by a request.
+func OfPerson(kind Kind, r *http.Request, id, label string) Entry {
+	e := OfRequest(kind, r)
+	e.Actor, e.Person = Actor{Person, id, label}, id
+	return e
+}
+
+// For is what a person may see of an entry that concerns them: nothing of others, such as an
+// operator's name, address and reason.
+func (e Entry) For(person string) Entry {
+	if own := e.Actor.Kind == Person && e.Actor.ID == person; !own {
+		e.Actor.ID, e.Actor.Label, e.From, e.UserAgent, e.Proof, e.Reason = "", "", "", "", "", ""
+	}
+	return e
+}
+
 type contextKey struct{}
 
 // With returns a context in which entries without an Actor have that of by, and where they say
@@ -162,7 +178,11 @@ func (e Entry) row() (auditlog.Entry, error) {
 	by := personal{
 		ActorLabel: cut(e.Actor.Label, maxText), From: cut(e.From, maxText), UserAgent: cut(e.UserAgent, maxText), Proof: cut(e.Proof, maxText),
 	}
-	about := personal{Person: e.Person, TargetLabel: cut(e.Target.Label, maxText), Reason: cut(e.Reason, maxReason), Detail: bounded(e.Detail)}
+	label := e.Target.Label
+	if e.Person == "" { // no account's end erases it
+		label = masked(label)
+	}
+	about := personal{Person: e.Person, TargetLabel: cut(label, maxText), Reason: cut(e.Reason, maxReason), Detail: bounded(e.Detail)}
 	actor := ""
 	if e.Actor.Kind == Person {
 		actor, by.ActorID = e.Actor.ID, e.Actor.ID
@@ -223,6 +243,16 @@ func (e *Entry) fill(p personal) {
 	if p.Detail != nil {
 		e.Detail = p.Detail
 	}
+}
+
+// masked is a label in which an e-mail address, if it is one, cannot be read.
+func masked(label string) string {
+	at := strings.LastIndexByte(label, '@')
+	if at <= 0 {
+		return label
+	}
+	_, first := utf8.DecodeRuneInString(label)
+	return label[:min(first, at)] + "…" + label[at:]
 }
 
 // cut shortens s to at most n bytes of valid UTF-8.

@@ -12,6 +12,7 @@ type Kind string
 // "user." and its kind.
 const (
 	LoggedIn     Kind = "login.succeeded" // detail: new_device
+	LogInRaised  Kind = "login.raised"    // a session has a second step or a passkey now, too
 	LogInFailed  Kind = "login.failed"    // on an account that exists; others are counted by the metrics alone
 	SessionEnded Kind = "session.ended"   // detail: how
 
@@ -26,7 +27,6 @@ const (
 	FactorsRemoved       Kind = "user.factors_removed"
 	ThrottleLifted       Kind = "user.unlocked"
 
-	UserNewDevice         Kind = "user.new_device"
 	UserSignedUp          Kind = "user.signed_up"
 	UserPasswordChanged   Kind = "user.password_changed"
 	UserPasswordReset     Kind = "user.password_reset"
@@ -127,10 +127,10 @@ func Names() (all []string) {
 func (k Kind) Known() bool { return known[k] }
 
 var known = setOf(
-	LoggedIn, LogInFailed, SessionEnded,
+	LoggedIn, LogInRaised, LogInFailed, SessionEnded,
 	UserCreated, UserChanged, UserDisabled, UserEnabled, UserDeleted, UserViewed, ResetLinkMade, SessionsEndedByOther, FactorsRemoved,
 	ThrottleLifted, UserThrottled,
-	UserNewDevice, UserSignedUp, UserPasswordChanged, UserPasswordReset, UserEmailChanged, UserEmailVerified, UserPasskeyAdded,
+	UserSignedUp, UserPasswordChanged, UserPasswordReset, UserEmailChanged, UserEmailVerified, UserPasskeyAdded,
 	UserPasskeyRemoved, UserPasskeyCloned, UserSecondStepOn, UserSecondStepOff, UserRecoveryCodesMade, UserRecoveryCodeUsed,
 	UserBrowserTrusted, UserTrustEnded, UserSessionsEnded, UserDataExported, UserDeletionPlanned, UserDeletionCancelled,
 	InvitationMade, InvitationWithdrawn,

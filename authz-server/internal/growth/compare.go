@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
 	"github.com/maru-auth/maru/internal/machine"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/bulk"
@@ -217,7 +218,7 @@ func (w *world) warm(ctx context.Context) error {
 		_, err2 := w.store.Sessions.SessionsOf(ctx, id)
 		_, err3 := w.store.Consents.Connections(ctx, id)
 		_, err4 := w.store.Consents.LastUses(ctx, id)
-		_, err5 := w.store.History.Events(ctx, id, 50)
+		_, err5 := w.store.Audit.List(ctx, auditlog.Filter{UserID: id, Limit: 50})
 		_, err6 := w.store.Browsers.KnownBrowsers(ctx, user.ID)
 		if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
 )
 
 // world is a filled database, a server on it, and the store itself beside the server.
@@ -139,7 +140,7 @@ var scenarios = []scenario{
 		return err
 	})},
 	{"store: history of a person", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
-		_, err := w.store.History.Events(ctx, userID(w.somebody(r)), 50)
+		_, err := w.store.Audit.List(ctx, auditlog.Filter{UserID: userID(w.somebody(r)), Limit: 50})
 		return err
 	})},
 	{"store: list of deliveries", ofStore(func(ctx context.Context, w *world, _ *rand.Rand) error {

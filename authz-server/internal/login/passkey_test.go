@@ -229,9 +229,9 @@ func TestACopiedPasskeyIsToldOf(t *testing.T) {
 	if problem := other.UsePasskey(thief, "/login", "").Reply(b).Problem; problem == "" || other.LoggedIn() {
 		t.Error("the copy logs in")
 	}
-	events, err := s.Store.History.Events(t.Context(), user.ID, 10)
-	if err != nil || !slices.ContainsFunc(events, func(e accounts.Event) bool { return e.Kind == "passkey_cloned" && e.Detail != "" }) {
-		t.Errorf("%+v %v", events, err)
+	events := s.Told(t, user.ID)
+	if !slices.ContainsFunc(events, func(e accounts.Event) bool { return e.Kind == "passkey_cloned" && e.Detail != "" }) {
+		t.Errorf("%+v", events)
 	}
 	b.Get("/account/security").Want(t, http.StatusOK, "It may have been copied", "because it may have been copied")
 }

@@ -193,10 +193,7 @@ func TestARecoveryCodeLogsInOnce(t *testing.T) {
 		if in != 1 {
 			t.Errorf("%d of 4 at once logged in with one recovery code", in)
 		}
-		events, err := s.Store.History.Events(t.Context(), user.ID, 100)
-		if err != nil {
-			t.Fatal(err)
-		}
+		events := s.Told(t, user.ID)
 		var told int
 		for _, e := range events {
 			if e.Kind == "recovery_code_used" && e.Detail == "9" {

@@ -1,4 +1,4 @@
-// Package notices tells people what happened to their account: in its history, which they see for
+// Package notices tells people what happened to their account: in the audit log, of which they see
 // 90 days, and by mail where it matters.
 package notices
 
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
@@ -66,10 +67,11 @@ type Notices struct {
 	Account string
 }
 
-// Note notes what happened to an account, by the request r; a nil r stands for an operator. It
-// writes to the person where it matters. Call it in the transaction of what happened, so that
-// neither happens without the other. With EmailChanged, user has the address of before, and detail
-// is the new one.
+// Note notes what happened to an account in the audit log, by the request r of its person; with a
+// nil r, the actor is that of [audit.With]. It writes to the person where it matters. Call it in
+// the transaction of what happened, so that neither happens without the other. With EmailChanged,
+// user has the address of before, and detail is the new one. NewDevice is not in the log: the
+// log-in is.
 func (n *Notices) Note(ctx context.Context, r *http.Request, user accounts.User, what Kind, detail string) error {
 	e := accounts.Event{UserID: user.ID, Kind: string(what), Detail: detail}
 	if r != nil {
@@ -78,11 +80,23 @@ func (n *Notices) Note(ctx context.Context, r *http.Request, user accounts.User,
 	if what == EmailChanged {
 		e.Detail = masked(detail)
 	}
-	if err := n.Store.History.AddEvent(ctx, e); err != nil {
-		return err
+	if what != NewDevice {
+		entry := audit.Entry{Kind: AuditKind(what), Person: user.ID, Target: audit.Target{Label: user.Email}}
+		if r != nil {
+			entry = audit.OfPerson(entry.Kind, r, user.ID, user.Email)
+		}
+		if e.Detail != "" {
+			entry.Detail = map[string]any{"detail": e.Detail}
+		}
+		if err := audit.New(n.Store).Record(ctx, entry); err != nil {
+			return err
+		}
 	}
 	return n.write(ctx, user, what, e)
 }
+
+// AuditKind is a kind as the audit log has it.
+func AuditKind(what Kind) audit.Kind { return audit.Kind("user." + string(what)) }
 
 // changes are the kinds that people get a letter about, in the words of the letters.
 var changes = map[Kind]messages.Change{

@@ -45,12 +45,13 @@ func (p SecurityPage) layout(*messages.Language) layout {
 
 // Event is something that happened to an account.
 type Event struct {
-	Kind    string // of package notices
-	Detail  string // such as the name of a passkey; may be empty
-	Browser string // empty: unknown, as is System
-	System  string
-	Address string // empty: an operator did it
-	At      time.Time
+	Kind     string // for which there are words: of package notices, or of package audit
+	Detail   string // such as the name of a passkey or an app; may be empty
+	Browser  string // empty: unknown, as is System
+	System   string
+	Address  string // empty: unknown, or nobody's
+	Operator bool   // those who run the service did it
+	At       time.Time
 }
 
 // CodesLeft is how many recovery codes were left after one was used; -1: none was.

@@ -90,9 +90,9 @@ func TestPeopleAreToldByMailOfWhatConcernsTheirLogIn(t *testing.T) {
 		}
 		s.Clock.Advance(time.Second)
 		third.Post("/account/sessions", "others", "yes").WantRedirect(t, "/account/sessions?done=others")
-		events, err := s.Store.History.Events(t.Context(), user.ID, 9)
-		if err != nil || len(events) != 4 || events[0].Kind != "sessions_ended" || events[1].Kind != "password_changed" {
-			t.Errorf("%+v %v", events, err)
+		events := s.Told(t, user.ID)
+		if len(events) != 4 || events[0].Kind != "sessions_ended" || events[1].Kind != "password_changed" {
+			t.Errorf("%+v", events)
 		}
 	})
 }

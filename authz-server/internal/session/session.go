@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
@@ -142,13 +143,19 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, o Opening) error
 		if err := s.EndLogin(ctx, r); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		return s.noteDevice(ctx, r, o, device)
+		fresh, err := s.noteDevice(ctx, r, o, device)
+		if err != nil {
+			return err
+		}
+		e := audit.OfPerson(audit.LoggedIn, r, user.ID, user.Email)
+		e.Proof, e.Detail = in.ACR, map[string]any{"amr": o.Proof, "sid": session.ID, "new_device": fresh}
+		return audit.New(s.store).Record(ctx, e)
 	})
 	if err != nil {
 		return err
 	}
 	if before != nil && before.UserID != user.ID {
-		if err := s.store.Sessions.EndSession(r.Context(), before.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := s.end(r, before.ID, before, "replaced"); err != nil {
 			return err
 		}
 	}
@@ -159,18 +166,19 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, o Opening) error
 }
 
 // noteDevice notes in which browser the person logged in, whose secret is device from now on, and
-// tells them if it is a new one; the first one of all is no news.
-func (s *Sessions) noteDevice(ctx context.Context, r *http.Request, o Opening, device string) error {
+// tells them if it is a new one, fresh; the first one of all is no news.
+func (s *Sessions) noteDevice(ctx context.Context, r *http.Request, o Opening, device string) (fresh bool, err error) {
 	address, userAgent := sender.Of(r)
 	before, _ := s.cookie(r, deviceCookie)
 	known, first, err := s.store.Browsers.NoteLogin(ctx, o.User.ID, before, device, address, userAgent)
-	if err == nil && !known && !first {
+	fresh = !known && !first
+	if err == nil && fresh {
 		err = s.notices.Note(ctx, r, o.User, notices.NewDevice, "")
 	}
 	if err == nil && o.Trust {
 		err = errors.Join(s.store.Browsers.Trust(ctx, o.User.ID, device), s.notices.Note(ctx, r, o.User, notices.BrowserTrusted, ""))
 	}
-	return err
+	return fresh, err
 }
 
 // Raise notes that the person of a live session has proved more, and gives the browser a new
@@ -181,7 +189,12 @@ func (s *Sessions) Raise(w http.ResponseWriter, r *http.Request, current *Sessio
 	var cookie string
 	err := s.store.Tx(r.Context(), func(ctx context.Context) error {
 		var err error
-		if cookie, err = s.store.Sessions.RaiseSession(ctx, current.Session, proof, proof.ACR()); err != nil || with == nil {
+		if cookie, err = s.store.Sessions.RaiseSession(ctx, current.Session, proof, proof.ACR()); err != nil {
+			return err
+		}
+		e := audit.OfPerson(audit.LogInRaised, r, current.UserID, current.User.Email)
+		e.Proof, e.Detail = proof.ACR(), map[string]any{"amr": proof, "sid": current.ID}
+		if err = audit.New(s.store).Record(ctx, e); err != nil || with == nil {
 			return err
 		}
 		return with(ctx)
@@ -259,11 +272,30 @@ func (s *Sessions) EndSession(w http.ResponseWriter, r *http.Request, sid string
 	if err != nil {
 		return err
 	}
-	if err := s.store.Sessions.EndSession(r.Context(), sid); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := s.end(r, sid, mine, "logout"); err != nil {
 		return err
 	}
 	if mine == nil || mine.ID == sid {
 		s.Forget(w)
 	}
 	return nil
+}
+
+// end ends a session by the request of a browser whose own session is mine; nil: it has none. A
+// session that has ended already is no error.
+func (s *Sessions) end(r *http.Request, sid string, mine *Session, how string) error {
+	return s.store.Tx(r.Context(), func(ctx context.Context) error {
+		if err := s.store.Sessions.EndSession(ctx, sid); err != nil {
+			if errors.Is(err, store.ErrNotFound) {
+				err = nil
+			}
+			return err
+		}
+		e := audit.OfRequest(audit.SessionEnded, r)
+		if mine != nil && mine.ID == sid {
+			e = audit.OfPerson(audit.SessionEnded, r, mine.UserID, mine.User.Email)
+		}
+		e.Detail = map[string]any{"how": how, "sid": sid}
+		return audit.New(s.store).Record(ctx, e)
+	})
 }

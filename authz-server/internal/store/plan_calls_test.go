@@ -348,7 +348,6 @@ func (s *planned) ofLogins() {
 	s.add("KnownBrowsers", func(ctx context.Context) error { _, err := s.Browsers.KnownBrowsers(ctx, "u1"); return err })
 	s.add("TrustedBrowsers", func(ctx context.Context) error { _, err := s.Browsers.TrustedBrowsers(ctx, "u1"); return err })
 	s.add("Distrust", func(ctx context.Context) error { return s.Browsers.Distrust(ctx, "u1", "") })
-	s.add("AddEvent", func(ctx context.Context) error { return s.History.AddEvent(ctx, accounts.Event{UserID: "u1"}) })
 	s.add("Events", func(ctx context.Context) error { _, err := s.History.Events(ctx, "u1", 100); return err })
 }
 

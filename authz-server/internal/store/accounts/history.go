@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"time"
 
@@ -16,13 +15,14 @@ type Event struct {
 	Detail    string // such as the name of a passkey; may be empty
 	Address   string // the network address that asked for it; empty: an operator did it
 	UserAgent string
-	At        time.Time // set by AddEvent
+	At        time.Time
 }
 
 // HistoryRetention is how long a person can see what happened to their account.
 const HistoryRetention = 90 * 24 * time.Hour
 
-// History stores what happened to accounts.
+// History has what happened to accounts, as the release before the audit log noted it. It can go,
+// with its table, when nothing of that is younger than [HistoryRetention].
 type History struct {
 	db  *sqldb.DB
 	now func() time.Time
@@ -30,14 +30,6 @@ type History struct {
 
 // NewHistory returns the events in db.
 func NewHistory(db *sqldb.DB, now func() time.Time) *History { return &History{db, now} }
-
-// AddEvent notes an event. Call it in the transaction of what happened.
-func (s *History) AddEvent(ctx context.Context, e Event) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO security_events (id, user_id, kind, detail, address,
-		user_agent, at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		rand.Text(), e.UserID, e.Kind, e.Detail, e.Address, e.UserAgent, sqldb.Micros(s.now()))
-	return err
-}
 
 // Events returns a person's last events, the latest first.
 func (s *History) Events(ctx context.Context, userID string, limit int) ([]Event, error) {
