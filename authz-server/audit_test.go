@@ -3,7 +3,11 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 func TestTheAuditLogIsListedExportedAndVerified(t *testing.T) {
@@ -97,5 +102,53 @@ func TestServingEndsWithoutTheAuditFileThatItIsToWrite(t *testing.T) {
 	eachEngine(t, func(t *testing.T, c commandLine) {
 		c.refused([]string{"serve", "--listen=127.0.0.1:0", "--audit-file=" + filepath.Join(t.TempDir(), "missing", "audit.jsonl")},
 			"--audit-file", "missing")
+	})
+}
+
+// A server chains what happens, and its file has all of it; a command that changes something later
+// is chained too.
+func TestAServerChainsWhatHappensAndWritesItsFile(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		path := filepath.Join(t.TempDir(), "audit.jsonl")
+		addr, end := serving(t, c.url, "--registration=open", "--audit-file="+path)
+		answer, err := http.Post("http://"+addr+"/oauth2/register", "application/json",
+			strings.NewReader(`{"client_name":"Self","redirect_uris":["https://app.example/cb"]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusCreated {
+			t.Fatalf("%d %s %v", answer.StatusCode, body, err)
+		}
+		answer.Body.Close()
+		lines := func() string {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(text)
+		}
+		testenv.Eventually(t, "the file has the client", func() bool { return strings.Contains(lines(), "client.registered") })
+		shows(t, lines(), `"from":"127.0.0.1"`, `"kind":"key.created"`, `"actor":{"kind":"system"}`)
+		var made struct {
+			Secret string `json:"client_secret"`
+			Token  string `json:"registration_access_token"`
+		}
+		if err := json.Unmarshal(body, &made); err != nil || made.Token == "" {
+			t.Fatal(err, made)
+		}
+		hides(t, lines(), made.Secret, made.Token, testKEK)
+		c.must("after-restore")
+		testenv.Eventually(t, "the file has what the command did", func() bool { return strings.Contains(lines(), `"kind":"database.restored","actor":{"kind":"machine"`) })
+		end()
+		all := strings.Split(strings.TrimSpace(lines()), "\n")
+		var last struct {
+			Position int64
+			MAC      string
+		}
+		if err := json.Unmarshal([]byte(all[len(all)-1]), &last); err != nil {
+			t.Fatal(err)
+		}
+		shows(t, c.must("audit", "verify", "--head", fmt.Sprintf("%d:%s", last.Position, last.MAC)), fmt.Sprintf("whole: %d entries", last.Position))
 	})
 }

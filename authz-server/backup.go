@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/sqldb/backup"
@@ -32,6 +33,12 @@ type afterRestoreCommand struct {
 func (cmd afterRestoreCommand) Run(ctx context.Context, p *program) error {
 	err := p.withStore(ctx, func(s *store.Store) error {
 		ended, err := s.EndAll(ctx, cmd.ForgetConsents)
+		if err == nil {
+			err = audit.New(s).Record(ctx, audit.Entry{Kind: audit.Restored, Detail: map[string]any{
+				"sessions": ended.Sessions, "grants": ended.Grants, "consents": ended.Consents, "initial_tokens": ended.InitialTokens,
+				"invitations": ended.Invitations,
+			}})
+		}
 		if err != nil {
 			return fmt.Errorf("%w; what has ended stays ended, and you can run the command again", err)
 		}

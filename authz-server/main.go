@@ -214,5 +214,9 @@ func (p *program) ringConfig(s *store.Store, kek *keys.KEK, log *slog.Logger) ke
 		MaxAge:          p.settings.JWKSMaxAge,
 		TokenLifetime:   max(p.settings.AccessTokenLifetime, p.settings.IDTokenLifetime),
 		RefreshLifetime: p.settings.RefreshAbsolute,
+		Made: func(ctx context.Context, kid, alg string, signsFrom time.Time) error {
+			return audit.New(s).Record(ctx, audit.Entry{Kind: audit.KeyCreated, Target: audit.Target{Kind: "key", ID: kid},
+				Detail: map[string]any{"alg": alg, "signs_from": signsFrom.UTC()}})
+		},
 	}
 }

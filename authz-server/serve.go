@@ -238,7 +238,10 @@ func (p *program) assemble(
 	endpoints.Routes(router)
 	streams.Routes(router)
 	router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
-	return at.Mount(router, endpoints.NotFound()), []func(context.Context){closer.Run, events.Run, endpoints.Status.Run, endpoints.Catalog.Run}, nil
+	return at.Mount(router, endpoints.NotFound()), []func(context.Context){
+		closer.Run, events.Run, endpoints.Status.Run, endpoints.Catalog.Run,
+		func(ctx context.Context) { <-ctx.Done(); people.Login.Later.Wait() },
+	}, nil
 }
 
 // maxBody is the largest body that any request to the server has, in bytes: an account's profile,

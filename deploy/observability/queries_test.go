@@ -203,6 +203,8 @@ authz_signing_duration_seconds_sum{alg="RS256"} 0+0.1x480
 authz_signing_duration_seconds_count{alg="RS256"} 0+100x480
 authz_queue_oldest_seconds{kind="mail"} 3x480
 authz_stream_oldest_seconds{stream="s", receiver="board"} 3x480
+authz_audit_oldest_seconds{job="authz-server"} 0.5x480
+authz_audit_file_failures_total{job="authz-server"} 5+0x480
 authz_logins_total{proof="password", outcome="success"} 0+10x480
 authz_logins_total{proof="password", outcome="refused"} 0+3x480
 authz_logins_total{proof="password", outcome="failed"} 0+0x480
@@ -225,6 +227,7 @@ var bad = map[string][]string{
 	"MaruKeyRotationOverdue": {`authz_signing_key_rotation_seconds{alg="RS256"} -4000-15x480`},
 	"MaruSigningSlow":        {`authz_signing_duration_seconds_sum{alg="RS256"} 0+3x480`},
 	"MaruDeliveryStuck":      {`authz_queue_oldest_seconds{kind="mail"} 0+15x480`, `authz_stream_oldest_seconds{stream="s", receiver="board"} 0+15x480`},
+	"MaruAuditBehind":        {`authz_audit_oldest_seconds{job="authz-server"} 0+15x480`, `authz_audit_file_failures_total{job="authz-server"} 0+15x480`},
 	"MaruLoginsFail":         {`authz_logins_total{proof="password", outcome="failed"} 0+2x480`},
 	"MaruGuessing":           {`authz_logins_total{proof="password", outcome="refused"} 0+300x480`},
 	"MaruServiceWithoutKeys": {`issuer_keys{job="board"} 0x480`, `issuer_keys_age_seconds{job="board"} 10000+15x480`},

@@ -1,8 +1,10 @@
 package account
 
 import (
+	"context"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 )
@@ -53,7 +55,14 @@ func (a *Account) postApps(w http.ResponseWriter, r *http.Request) {
 		a.Pages.Error(w, r, http.StatusBadRequest, "invalid_request", "The parameter client is missing.")
 		return
 	}
-	if err := a.Store.Consents.WithdrawConsent(r.Context(), current.UserID, client); err != nil {
+	if err := a.Store.Tx(r.Context(), func(ctx context.Context) error {
+		if err := a.Store.Consents.WithdrawConsent(ctx, current.UserID, client); err != nil {
+			return err
+		}
+		e := audit.OfPerson(audit.ConsentWithdrawn, r, current.UserID, current.User.Email)
+		e.Target, e.Proof = audit.Target{Kind: "client", ID: client}, current.ACR
+		return audit.New(a.Store).Record(ctx, e)
+	}); err != nil {
 		a.Guard.Fail(w, r, err)
 		return
 	}

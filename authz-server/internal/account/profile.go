@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -55,16 +57,23 @@ func (a *Account) postProfile(w http.ResponseWriter, r *http.Request) {
 	typed, shown := typedProfile(r), r.PostForm.Get("version")
 	region := profile.RegionOfLanguage(a.Pages.Language(r))
 	var stored accounts.User
-	err := a.Store.Users.EditUser(r.Context(), current.UserID, func(u *accounts.User) error {
-		stored = *u
-		if problems := profile.Set(u, typed, a.Now(), region); len(problems) > 0 {
-			return guard.FormError(problems)
+	err := a.Store.Tx(r.Context(), func(ctx context.Context) error {
+		if err := a.Store.Users.EditUser(ctx, current.UserID, func(u *accounts.User) error {
+			stored = *u
+			if problems := profile.Set(u, typed, a.Now(), region); len(problems) > 0 {
+				return guard.FormError(problems)
+			}
+			version, err := profileVersion(stored)
+			if err == nil && version != shown {
+				err = errChangedMeanwhile
+			}
+			return err
+		}); err != nil {
+			return err
 		}
-		version, err := profileVersion(stored)
-		if err == nil && version != shown {
-			err = errChangedMeanwhile
-		}
-		return err
+		e := audit.OfPerson(audit.UserChanged, r, current.UserID, current.User.Email)
+		e.Proof = current.ACR
+		return audit.New(a.Store).Record(ctx, e)
 	})
 	if err == nil {
 		a.Guard.See(w, r, "/account/profile?done="+string(messages.ProfileSaved))

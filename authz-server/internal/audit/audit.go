@@ -30,6 +30,7 @@ const (
 	Client  ActorKind = "client"
 	Machine ActorKind = "machine" // an operator, by a command
 	System  ActorKind = "system"  // the server, by itself
+	Unknown ActorKind = "unknown" // somebody who could not prove who they are
 )
 
 // Actor is who did something.
@@ -82,10 +83,18 @@ func OfPerson(kind Kind, r *http.Request, id, label string) Entry {
 	return e
 }
 
+// OfClient returns an entry of what a client did by the request of ctx, to itself or to what it was
+// given.
+func OfClient(ctx context.Context, kind Kind, id, name string) Entry {
+	return Entry{
+		Kind: kind, Actor: Actor{Client, id, name}, Target: Target{"client", id, name}, From: sender.AddrOf(ctx),
+	}
+}
+
 // For is what a person may see of an entry that concerns them: nothing of others, such as an
 // operator's name, address and reason.
 func (e Entry) For(person string) Entry {
-	if own := e.Actor.Kind == Person && e.Actor.ID == person; !own {
+	if own := e.Actor.Kind == Unknown || e.Actor.Kind == Person && e.Actor.ID == person; !own {
 		e.Actor.ID, e.Actor.Label, e.From, e.UserAgent, e.Proof, e.Reason = "", "", "", "", "", ""
 	}
 	return e
@@ -190,7 +199,7 @@ func (e Entry) row() (auditlog.Entry, error) {
 		row.ActorID = cut(e.Actor.ID, maxText)
 	}
 	row.TargetID = cut(e.Target.ID, maxText)
-	if actor == e.Person && actor != "" {
+	if e.Person != "" && (actor == e.Person || e.Actor.Kind == Unknown) { // where a failed log-in came from is the person's to know
 		about.ActorID, about.ActorLabel, about.From, about.UserAgent, about.Proof = by.ActorID, by.ActorLabel, by.From, by.UserAgent, by.Proof
 		by = personal{}
 	}

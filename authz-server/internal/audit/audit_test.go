@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
@@ -154,6 +155,46 @@ func TestOversizeIsCut(t *testing.T) {
 			if text == "" || len(text) > 1010 {
 				t.Errorf("%d bytes are kept", len(text))
 			}
+		}
+	})
+}
+
+// Nobody's account goes with it, so it would stay.
+func TestAnAddressWithoutAnAccountCannotBeRead(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		l := audit.New(w.Store)
+		ok(t, l.Record(t.Context(), audit.Entry{Kind: audit.InvitationMade, Target: audit.Target{Kind: "invitation", ID: "i1", Label: "가나@example.org"}}))
+		if e := one(t, l); e.Target.Label != "가…@example.org" || e.Target.ID != "i1" {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+func TestFailedTriesAreRecordedSoManyTimesAnHour(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		told := 0
+		later := &audit.Later{PerHour: 5, Log: audit.New(w.Store), Now: func() time.Time { return w.Now }, Failed: func(_ context.Context, err error) {
+			if told++; !errors.Is(err, audit.ErrTooMany) {
+				t.Error(err)
+			}
+		}}
+		try := func(n int) {
+			for range n {
+				later.Record(t.Context(), audit.Entry{Kind: audit.LogInFailed, Actor: audit.Actor{Kind: audit.Unknown}, Person: w.Person.ID})
+				later.Wait()
+			}
+		}
+		try(8)
+		if n := w.Count(t, "audit_log"); n != 5 || told != 1 {
+			t.Errorf("%d entries, and %d times told of more", n, told)
+		}
+		w.Now = w.Now.Add(time.Hour)
+		for range 3 {
+			later.Once(t.Context(), audit.Entry{Kind: audit.UserThrottled, Person: w.Person.ID})
+		}
+		try(1)
+		if n := w.Count(t, "audit_log"); n != 7 {
+			t.Errorf("%d entries after an hour", n)
 		}
 	})
 }

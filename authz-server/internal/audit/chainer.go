@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,8 +23,8 @@ const (
 // Config is what a [Chainer] needs.
 type Config struct {
 	Store *store.Store
-	Key   []byte // of the chain, KeySize bytes: the same at all replicas
-	Log   *slog.Logger
+	Key   []byte           // of the chain, KeySize bytes: the same at all replicas
+	Log   *slog.Logger     // nil: slog.Default()
 	Now   func() time.Time // nil: time.Now
 
 	Retention time.Duration // how long entries are kept; 0: for ever
@@ -52,6 +53,7 @@ func NewChainer(cfg Config) (*Chainer, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	c := &Chainer{cfg: cfg, log: New(cfg.Store)}
 	var err error
 	if c.metrics, err = newMetrics(cfg.Metrics); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -98,6 +99,9 @@ func (v *visit) issue(ctx context.Context, decided step, place *tokens.Place) (u
 	if err := v.Tokens.Begin(ctx, g, c); err != nil {
 		return nil, err
 	}
+	if err := v.record(ctx, audit.GrantMade, decided, map[string]any{"grant": g.ID, "scope": g.Scope, "audience": g.Audience}); err != nil {
+		return nil, err
+	}
 	parameters, id := url.Values{}, tokens.IDSpec{Nonce: a.Nonce}
 	if a.asksFor("code") {
 		id.Code = opaque.New()
@@ -161,7 +165,10 @@ func (v *visit) settleConsent(ctx context.Context, decided step) error {
 	c, userID := &v.request.Client, decided.login.UserID
 	switch {
 	case decided.answered:
-		return v.Store.Consents.DecideConsent(ctx, userID, c.ID, decided.granted, decided.declined)
+		if err := v.Store.Consents.DecideConsent(ctx, userID, c.ID, decided.granted, decided.declined); err != nil {
+			return err
+		}
+		return v.record(ctx, audit.ConsentGiven, decided, map[string]any{"allowed": decided.granted, "declined": decided.declined})
 	case c.Trusted:
 		return nil
 	}
@@ -170,4 +177,12 @@ func (v *visit) settleConsent(ctx context.Context, decided step) error {
 		return errConsentWithdrawn
 	}
 	return err
+}
+
+// record notes in the audit log what the person gives to the client.
+func (v *visit) record(ctx context.Context, kind audit.Kind, decided step, detail map[string]any) error {
+	c := &v.request.Client
+	e := audit.OfPerson(kind, v.r, decided.login.UserID, decided.login.User.Email)
+	e.Target, e.Proof, e.Detail = audit.Target{Kind: "client", ID: c.ID, Label: c.Name}, decided.login.ACR, detail
+	return audit.New(v.Store).Record(ctx, e)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
@@ -78,6 +79,10 @@ func (c *Closer) CloseDue(ctx context.Context) (closed int, err error) {
 func (c *Closer) close(ctx context.Context, user accounts.User) error {
 	return c.Store.Tx(ctx, func(ctx context.Context) error {
 		if err := c.Store.Users.DeleteUser(ctx, user); err != nil {
+			return err
+		}
+		// It does not say whose account it was, and neither does any other entry from now on.
+		if err := audit.New(c.Store).Record(ctx, audit.Entry{Kind: audit.UserDeleted}); err != nil {
 			return err
 		}
 		if c.Mail != nil && c.Mail.Enabled() && user.EmailVerified {

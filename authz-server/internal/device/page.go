@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
@@ -262,6 +263,12 @@ func (v *visit) allow(ctx context.Context, d *grants.DeviceCode, c *client.Clien
 			if err := v.Store.Consents.GrantConsent(ctx, g.UserID, g.ClientID, answer.Granted); err != nil {
 				return err
 			}
+		}
+		e := audit.OfPerson(audit.GrantMade, v.r, g.UserID, v.current.User.Email)
+		e.Target, e.Proof = audit.Target{Kind: "client", ID: c.ID, Label: c.Name}, v.current.ACR
+		e.Detail = map[string]any{"grant": g.ID, "scope": g.Scope, "audience": g.Audience, "device": d.Address}
+		if err := audit.New(v.Store).Record(ctx, e); err != nil {
+			return err
 		}
 		return v.Store.Devices.AllowDevice(ctx, d.Hash, g.ID)
 	})

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
+	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 )
@@ -103,7 +105,12 @@ func (d *Clients) Register(ctx context.Context, r Registration) (Issued, error) 
 		made.Secret = opaque.New()
 		stored.Secret = opaque.Hash(made.Secret)
 	}
-	if err := d.cfg.Store.Clients.RegisterClient(ctx, c, stored); err != nil {
+	if err := d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		if err := d.cfg.Store.Clients.RegisterClient(ctx, c, stored); err != nil {
+			return err
+		}
+		return d.record(ctx, audit.ClientRegistered, &c, map[string]any{"vouched": !c.Unvouched, "redirect_uris": c.RedirectURIs})
+	}); err != nil {
 		return Issued{}, err
 	}
 	made.Client, err = d.cfg.Store.Clients.Client(ctx, c.ID)
@@ -144,10 +151,36 @@ func (d *Clients) Replace(ctx context.Context, id string, metadata []byte) (chan
 		return Issued{}, err
 	}
 	err = d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
-		changed, err = d.replace(ctx, before, c)
-		return err
+		if changed, err = d.replace(ctx, before, c); err != nil {
+			return err
+		}
+		return d.record(ctx, audit.ClientChanged, &c, map[string]any{"redirect_uris": c.RedirectURIs})
 	})
 	return changed, err
+}
+
+// RemoveOwn is Remove for a client that removes itself (RFC 7592 §2.3).
+func (d *Clients) RemoveOwn(ctx context.Context, id string) (store.DeletedClient, error) {
+	c, _, err := d.cfg.Store.Clients.ClientWithSecrets(ctx, id)
+	if err != nil {
+		return store.DeletedClient{}, err
+	}
+	if err := d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		if err := d.cfg.Store.Clients.MarkRemoved(ctx, id); err != nil {
+			return err
+		}
+		return d.record(ctx, audit.ClientDeleted, &c, nil)
+	}); err != nil {
+		return store.DeletedClient{}, err
+	}
+	return d.Remove(ctx, id) // what people gave it, in batches
+}
+
+// record notes in the audit log what a client does to itself.
+func (d *Clients) record(ctx context.Context, kind audit.Kind, c *client.Client, detail map[string]any) error {
+	e := audit.OfClient(ctx, kind, c.ID, c.Name)
+	e.Detail = detail
+	return audit.New(d.cfg.Store).Record(ctx, e)
 }
 
 // policyOf returns what a client may give itself, which includes what an operator gave it before.

@@ -45,6 +45,9 @@ type Config struct {
 	Reload          time.Duration         // how often Run reads the database again. Zero: 30 seconds
 	Metrics         prometheus.Registerer // nil: nothing is measured
 
+	// Made is called in the transaction that stores a new key; nil: nobody is told.
+	Made func(ctx context.Context, kid, alg string, signsFrom time.Time) error
+
 	generate func(alg string, bits int) (*key, error) // other than generate in a test that needs many
 }
 

@@ -119,7 +119,12 @@ func (k *Ring) add(ctx context.Context, alg string, generation int64, activatesA
 		return err
 	}
 	made.Generation, made.ActivatesAt = generation, activatesAt
-	return k.cfg.Store.AddSigningKey(ctx, made)
+	return k.cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		if err := k.cfg.Store.AddSigningKey(ctx, made); err != nil || k.cfg.Made == nil {
+			return err
+		}
+		return k.cfg.Made(ctx, made.KID, alg, activatesAt)
+	})
 }
 
 // make makes a key for the database, without a place in its line.

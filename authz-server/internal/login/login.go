@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/arrival"
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
@@ -49,6 +50,7 @@ type Login struct {
 	Recovery  *recovery.Recovery
 	Log       *slog.Logger
 	Counts    *Counts
+	Later     *audit.Later
 }
 
 // Routes adds the pages to r.
@@ -222,7 +224,7 @@ func (l *Login) authenticate(r *http.Request, email, password string) (accounts.
 	}
 	try, err := l.Throttle.LogIn(waiting, r, email, browser)
 	if err != nil {
-		return accounts.User{}, err
+		return accounts.User{}, l.throttled(r, user, err)
 	}
 	hash := user.PasswordHash
 	if user.Disabled {
@@ -235,6 +237,7 @@ func (l *Login) authenticate(r *http.Request, email, password string) (accounts.
 	}
 	if !right {
 		try.Fail(ctx)
+		l.failed(r, user, byPassword)
 		return accounts.User{}, store.ErrNotFound
 	}
 	try.Succeed(ctx)

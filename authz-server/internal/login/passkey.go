@@ -151,6 +151,7 @@ func (l *Login) provePasskey(w http.ResponseWriter, r *http.Request, p prover, a
 	var refused *passkeys.RefusedError
 	if errors.As(err, &refused) {
 		try.Fail(ctx)
+		l.failed(r, user, byPasskey)
 		if refused.Cloned != nil {
 			return errors.Join(err, l.tellOfClone(r, *refused.Cloned))
 		}

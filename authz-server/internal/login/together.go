@@ -43,6 +43,7 @@ func (l *Login) together(w http.ResponseWriter, r *http.Request, email, password
 	switch {
 	case errors.Is(err, errNotBoth) || errors.Is(err, store.ErrNotFound):
 		network.Fail(r.Context())
+		l.failed(r, user, "password_and_otp")
 		return guard.FormError{"": messages.WrongTogether}
 	default:
 		network.Release(r.Context())

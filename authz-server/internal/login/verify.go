@@ -179,7 +179,7 @@ func (l *Login) verify(w http.ResponseWriter, r *http.Request, who debtor, recov
 	defer cancel()
 	try, err := l.Throttle.SecondStep(waiting, r, who.user.ID, known)
 	if err != nil {
-		return err
+		return l.throttled(r, who.user, err)
 	}
 	var spend factors.Spend
 	if recovery {
@@ -195,6 +195,7 @@ func (l *Login) verify(w http.ResponseWriter, r *http.Request, who debtor, recov
 	}
 	if errors.Is(err, factors.ErrUsed) || errors.Is(err, factors.ErrWrong) {
 		try.Fail(r.Context())
+		l.failed(r, who.user, field)
 		return guard.FormError{field: wrong}
 	}
 	try.Release(r.Context())

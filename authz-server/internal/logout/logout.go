@@ -185,11 +185,7 @@ func (e *Endpoint) endSessions(w http.ResponseWriter, r *http.Request, asked req
 		}
 		frames = append(frames, more...)
 	}
-	err := e.Store.Sessions.EndSession(r.Context(), asked.hint.SessionID)
-	if errors.Is(err, store.ErrNotFound) { // ended already
-		err = nil
-	}
-	return frames, err
+	return frames, e.People.EndHinted(r, asked.hint.SessionID)
 }
 
 // askToLogOut shows the page with the button. Its form posts the same parameters, so that they are

@@ -22,7 +22,6 @@ type Kind string
 // The kinds that there are.
 const (
 	NewDevice         Kind = "new_device" // somebody logged in in a browser that was not known
-	SignedUp          Kind = "signed_up"
 	PasswordChanged   Kind = "password_changed"
 	PasswordReset     Kind = "password_reset" // by a link, or by an operator
 	EmailChanged      Kind = "email_changed"
@@ -43,7 +42,7 @@ const (
 )
 
 // Kinds lists every Kind.
-var Kinds = []Kind{NewDevice, SignedUp, PasswordChanged, PasswordReset, EmailChanged, EmailVerified, PasskeyAdded, PasskeyRemoved,
+var Kinds = []Kind{NewDevice, PasswordChanged, PasswordReset, EmailChanged, EmailVerified, PasskeyAdded, PasskeyRemoved,
 	PasskeyCloned, SecondStepOn, SecondStepOff, RecoveryCodesMade, RecoveryCodeUsed, BrowserTrusted, TrustEnded, SessionsEnded,
 	DataExported, DeletionPlanned, DeletionCancelled}
 

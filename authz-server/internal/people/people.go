@@ -16,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/account"
 	"github.com/maru-auth/maru/authz-server/internal/apps"
 	"github.com/maru-auth/maru/authz-server/internal/arrival"
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
@@ -30,6 +31,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
+	"github.com/maru-auth/maru/internal/httpd"
 )
 
 // Config is what [New] needs. Store, Pages, Issuer and SecondStepKey must be set.
@@ -133,6 +135,9 @@ func New(cfg Config) (*People, error) {
 		Store: cfg.Store, Pages: cfg.Pages, Arrivals: p.Arrivals, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
 		Passwords: p.Passwords, Passkeys: keys, Factors: second, Enrolment: enrolment, Recovery: p.Recovery, Notices: told, Signup: p.Policy,
 		Now: cfg.Now, Log: log, Counts: counts,
+		Later: &audit.Later{Log: audit.New(cfg.Store), Now: cfg.Now, Failed: func(ctx context.Context, err error) {
+			log.ErrorContext(ctx, "a failed log-in is not in the audit log", "request", httpd.RequestID(ctx), "error", err)
+		}},
 	}
 	p.Links = &recovery.Links{
 		Recovery: p.Recovery, Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Arrivals: p.Arrivals, Sessions: p.Sessions, Guard: p.Guard,

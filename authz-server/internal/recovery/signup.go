@@ -71,10 +71,7 @@ func (c *Recovery) FinishSignup(r *http.Request, m accounts.Mailed,
 		if made, err = create(ctx, user); err != nil {
 			return err
 		}
-		if err := c.Store.Mailed.DropSignups(ctx, m.Email); err != nil {
-			return err
-		}
-		return c.Notices.Note(ctx, r, made, notices.SignedUp, "")
+		return c.Store.Mailed.DropSignups(ctx, m.Email)
 	})
 	return made, err
 }

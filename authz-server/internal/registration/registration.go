@@ -124,7 +124,7 @@ func (e *Endpoint) change(w http.ResponseWriter, r *http.Request, id string) (di
 }
 
 func (e *Endpoint) remove(w http.ResponseWriter, r *http.Request, id string) {
-	if _, err := e.Clients.Remove(r.Context(), id); err != nil {
+	if _, err := e.Clients.RemoveOwn(r.Context(), id); err != nil {
 		e.refuse(w, r, itsOwnToken, err)
 		return
 	}

@@ -3,6 +3,7 @@
 package sender
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -19,6 +20,14 @@ func Addr(r *http.Request) netip.Addr {
 		return ap.Addr().Unmap()
 	}
 	return netip.Addr{}
+}
+
+// AddrOf returns the address that the request of ctx came from, as text; empty: ctx is of none.
+func AddrOf(ctx context.Context) string {
+	if addr := httpd.ClientAddr(ctx); addr.IsValid() {
+		return addr.String()
+	}
+	return ""
 }
 
 // Networks returns what r's sender is counted as; see [httpd.Networks].

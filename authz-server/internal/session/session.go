@@ -281,19 +281,30 @@ func (s *Sessions) EndSession(w http.ResponseWriter, r *http.Request, sid string
 	return nil
 }
 
+// EndHinted ends a session that an ID token of a log-out request names, in another browser than its
+// own. One that has ended already is no error.
+func (s *Sessions) EndHinted(r *http.Request, sid string) error { return s.end(r, sid, nil, "hint") }
+
 // end ends a session by the request of a browser whose own session is mine; nil: it has none. A
 // session that has ended already is no error.
 func (s *Sessions) end(r *http.Request, sid string, mine *Session, how string) error {
 	return s.store.Tx(r.Context(), func(ctx context.Context) error {
-		if err := s.store.Sessions.EndSession(ctx, sid); err != nil {
-			if errors.Is(err, store.ErrNotFound) {
-				err = nil
-			}
-			return err
-		}
 		e := audit.OfRequest(audit.SessionEnded, r)
+		e.Actor.Kind = audit.Unknown // a client's page, with an ID token that the person once got
+		var err error
 		if mine != nil && mine.ID == sid {
 			e = audit.OfPerson(audit.SessionEnded, r, mine.UserID, mine.User.Email)
+		} else {
+			e.Person, err = s.store.Sessions.Owner(ctx, sid)
+		}
+		if err == nil {
+			err = s.store.Sessions.EndSession(ctx, sid)
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 		e.Detail = map[string]any{"how": how, "sid": sid}
 		return audit.New(s.store).Record(ctx, e)

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/idna"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -239,9 +240,26 @@ func (p *Policy) Create(ctx context.Context, user accounts.User, entry Entry) (m
 			}
 		}
 		p.count(ctx, made)
-		return p.agree(ctx, made.ID, entry.Version, entry.Address)
+		if err := p.agree(ctx, made.ID, entry.Version, entry.Address); err != nil {
+			return err
+		}
+		return p.record(ctx, made, entry)
 	})
 	return made, err
+}
+
+// record notes the new account in the audit log.
+func (p *Policy) record(ctx context.Context, made accounts.User, entry Entry) error {
+	e := audit.Entry{
+		Kind: audit.UserSignedUp, Actor: audit.Actor{Kind: audit.Person, ID: made.ID, Label: made.Email}, Person: made.ID, From: entry.Address,
+	}
+	if entry.Invitation.ID != "" {
+		e.Target = audit.Target{Kind: "invitation", ID: entry.Invitation.ID}
+	}
+	if entry.Version != "" {
+		e.Detail = map[string]any{"terms": entry.Version}
+	}
+	return audit.New(p.store).Record(ctx, e)
 }
 
 // agree records that a person agreed to a version of the terms; empty: to none.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
@@ -56,7 +57,9 @@ func (e *Endpoints) updateStatus(w http.ResponseWriter, r *http.Request) {
 	}
 	given.Reason = plain(given.Reason, maxReason)
 	if err == nil {
-		err = e.Store.Streams.SetStatus(r.Context(), s.ID, given.Status, given.Reason)
+		err = e.recorded(r, audit.StreamChanged, &c, s.ID, func(ctx context.Context) error {
+			return e.Store.Streams.SetStatus(ctx, s.ID, given.Status, given.Reason)
+		})
 	}
 	if err == nil && given.Status == streams.Disabled {
 		err = e.Store.Streams.Drop(r.Context(), s.ID)

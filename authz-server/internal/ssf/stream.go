@@ -1,10 +1,12 @@
 package ssf
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/endpoint"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
@@ -66,7 +68,10 @@ func (e *Endpoints) createStream(w http.ResponseWriter, r *http.Request) {
 	}
 	stream, err := e.rules.New(&c, wish)
 	if err == nil {
-		stream, err = e.Store.Streams.Create(r.Context(), stream)
+		err = e.recorded(r, audit.StreamCreated, &c, stream.ID, func(ctx context.Context) (err error) {
+			stream, err = e.Store.Streams.Create(ctx, stream)
+			return err
+		})
 	}
 	if errors.Is(err, store.ErrExists) {
 		if _, err = e.Store.Streams.StreamOf(r.Context(), c.ID); err == nil {
@@ -209,11 +214,14 @@ func (e *Endpoints) changeStream(w http.ResponseWriter, r *http.Request, wish fu
 		stream, err = e.own(r, &c, given.ID)
 	}
 	if err == nil {
-		stream, err = e.Store.Streams.Edit(r.Context(), stream.ID, func(s *streams.Stream) error {
-			if err := e.rules.checkSupplied(s, &given); err != nil {
-				return err
-			}
-			return e.rules.Apply(s, wish(&given))
+		err = e.recorded(r, audit.StreamChanged, &c, stream.ID, func(ctx context.Context) (err error) {
+			stream, err = e.Store.Streams.Edit(ctx, stream.ID, func(s *streams.Stream) error {
+				if err := e.rules.checkSupplied(s, &given); err != nil {
+					return err
+				}
+				return e.rules.Apply(s, wish(&given))
+			})
+			return err
 		})
 	}
 	if errors.Is(err, store.ErrNotFound) {
@@ -237,7 +245,9 @@ func (e *Endpoints) deleteStream(w http.ResponseWriter, r *http.Request) {
 		stream, err = e.own(r, &c, id)
 	}
 	if err == nil {
-		err = e.Store.Streams.Delete(r.Context(), stream.ID)
+		err = e.recorded(r, audit.StreamDeleted, &c, stream.ID, func(ctx context.Context) error {
+			return e.Store.Streams.Delete(ctx, stream.ID)
+		})
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = noStream()
@@ -247,4 +257,16 @@ func (e *Endpoints) deleteStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// recorded does something with a client's stream, and notes it in the audit log.
+func (e *Endpoints) recorded(r *http.Request, kind audit.Kind, c *client.Client, id string, do func(ctx context.Context) error) error {
+	return e.Store.Tx(r.Context(), func(ctx context.Context) error {
+		if err := do(ctx); err != nil {
+			return err
+		}
+		entry := audit.OfClient(ctx, kind, c.ID, c.Name)
+		entry.Target = audit.Target{Kind: "stream", ID: id}
+		return audit.New(e.Store).Record(ctx, entry)
+	})
 }

@@ -23,6 +23,7 @@ func (s *planned) ofAudit() {
 		_, err := s.Audit.Trim(ctx, time.UnixMicro(1000), 200, func(auditlog.Link) []byte { return []byte("seal") })
 		return err
 	})
+	s.add("Owner", func(ctx context.Context) error { _, err := s.Sessions.Owner(ctx, "s1"); return err })
 	for _, f := range []auditlog.Filter{
 		{}, {Kind: "kind50"}, {TargetID: "c1"}, {TargetID: "c1", Kind: "kind50"}, {UserID: "u1"},
 		{UserID: "u1", TargetID: "c1", Kind: "kind50"},

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
@@ -40,7 +41,7 @@ func (cfg *codeGrant) Check(ctx context.Context, request *protocol.TokenRequest)
 		return nil, err
 	}
 	if !code.Active {
-		return nil, cfg.replayed(ctx, &code.Grant)
+		return nil, cfg.replayed(ctx, request, &code.Grant)
 	}
 	if !cfg.Now().Before(code.ExpiresAt) {
 		return nil, oauth.InvalidGrant.Because("the code has expired; start a new authorization request")
@@ -66,7 +67,7 @@ func (cfg *codeGrant) Check(ctx context.Context, request *protocol.TokenRequest)
 		spend: func(ctx context.Context, first *grants.RefreshToken, note grants.Note) (bool, error) {
 			return cfg.Store.Grants.RedeemCode(ctx, hash, first, note)
 		},
-		lost: func(ctx context.Context) error { return cfg.replayed(ctx, &code.Grant) },
+		lost: func(ctx context.Context) error { return cfg.replayed(ctx, request, &code.Grant) },
 	}), nil
 }
 
@@ -91,8 +92,8 @@ func checkVerifier(challenge, verifier string) error {
 
 // replayed ends the grant of a code that comes a second time (RFC 6749 §4.1.2): one of the two
 // senders stole it.
-func (cfg *codeGrant) replayed(ctx context.Context, g *grants.Grant) error {
-	revoked, err := cfg.Store.Grants.RevokeGrant(ctx, g.ID)
+func (cfg *codeGrant) replayed(ctx context.Context, request *protocol.TokenRequest, g *grants.Grant) error {
+	revoked, err := cfg.stolen(ctx, audit.CodeReused, request.Client.Name, g)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
@@ -187,7 +188,7 @@ func (cfg *refreshGrant) rotate(ctx context.Context, c *client.Client, p *tokens
 		}
 		return successor, err
 	}
-	revoked, err := cfg.Store.Grants.RevokeGrant(ctx, g.ID)
+	revoked, err := cfg.stolen(ctx, audit.RefreshReused, c.Name, g)
 	if err != nil {
 		return "", err
 	}
@@ -221,4 +222,16 @@ func (cfg *refreshGrant) keepSession(ctx context.Context, c *client.Client, g *g
 		return oauth.InvalidGrant.Because("the login session has ended; let the person log in again")
 	}
 	return err
+}
+
+// stolen ends a grant of which something came twice that is good once, and says so in the audit log.
+func (cfg *Config) stolen(ctx context.Context, kind audit.Kind, client string, g *grants.Grant) (revoked bool, err error) {
+	return revoked, cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		if revoked, err = cfg.Store.Grants.RevokeGrant(ctx, g.ID); err != nil || !revoked {
+			return err
+		}
+		e := audit.OfClient(ctx, kind, g.ClientID, client)
+		e.Person, e.Detail = g.UserID, map[string]any{"grant": g.ID}
+		return audit.New(cfg.Store).Record(ctx, e)
+	})
 }

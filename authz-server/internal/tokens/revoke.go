@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 )
@@ -50,6 +51,13 @@ func (i *Issuer) revokeRefresh(ctx context.Context, c *client.Client, token stri
 	if p.Grant.ClientID != c.ID {
 		return errOfAnother
 	}
-	_, err = i.store.Grants.RevokeGrant(ctx, p.Grant.ID)
-	return err
+	return i.store.Tx(ctx, func(ctx context.Context) error {
+		revoked, err := i.store.Grants.RevokeGrant(ctx, p.Grant.ID)
+		if err != nil || !revoked {
+			return err
+		}
+		e := audit.OfClient(ctx, audit.GrantRevoked, c.ID, c.Name)
+		e.Person, e.Detail = p.Grant.UserID, map[string]any{"grant": p.Grant.ID}
+		return audit.New(i.store).Record(ctx, e)
+	})
 }

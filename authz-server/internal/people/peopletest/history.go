@@ -12,6 +12,7 @@ import (
 // Audit is what the audit log has of a person, the latest first.
 func (s *Site) Audit(t *testing.T, userID string) []audit.Entry {
 	t.Helper()
+	s.People.Login.Later.Wait()
 	all, err := audit.New(s.Store).List(t.Context(), auditlog.Filter{UserID: userID, Limit: 500})
 	if err != nil {
 		t.Fatal(err)

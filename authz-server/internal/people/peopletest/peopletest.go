@@ -109,6 +109,9 @@ func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if s.People != nil {
+			s.People.Login.Later.Wait()
+		}
 		if err := s.Store.Close(); err != nil {
 			t.Error(err)
 		}

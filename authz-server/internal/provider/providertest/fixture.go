@@ -158,6 +158,7 @@ func (f *Fixture) serve(config provider.Config, change func(*people.Config)) {
 	var err error
 	config.People, err = people.New(ofPeople)
 	f.must(err)
+	f.T.Cleanup(config.People.Login.Later.Wait)
 	f.Queue = config.Queue
 	f.Provider, err = provider.New(config)
 	f.must(err)

@@ -243,6 +243,12 @@ func (s *Sessions) SessionsOf(ctx context.Context, userID string) ([]Session, er
 		userID, sqldb.Micros(s.now()), MaxSessions)
 }
 
+// Owner returns whose a session is that has not ended. ErrNotFound: it has.
+func (s *Sessions) Owner(ctx context.Context, id string) (userID string, err error) {
+	err = s.db.QueryRow(ctx, `SELECT user_id FROM sessions WHERE id = $1`, id).Scan(&userID)
+	return userID, row.NotFound(err)
+}
+
 // EndSession ends a session. In the same transaction it revokes the grants that do not outlive it
 // and queues what its clients are to be told. ErrNotFound: there is no such session, or it has
 // ended already.

@@ -63,6 +63,11 @@ func scanKey(rows *sql.Rows) (k WithdrawnKey, err error) {
 	return k, err
 }
 
+// Tx runs f in one transaction. See [sqldb.DB.Tx].
+func (s *Keys) Tx(ctx context.Context, f func(ctx context.Context) error) error {
+	return s.db.Tx(ctx, f)
+}
+
 // AddSigningKey stores a key. Of several replicas that add the same generation at once, one wins.
 // ErrExists: another one did.
 func (s *Keys) AddSigningKey(ctx context.Context, k SigningKey) error {
