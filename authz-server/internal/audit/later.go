@@ -21,9 +21,9 @@ const (
 // ErrTooMany says that more tries failed within an hour than the log takes. The metrics count all.
 var ErrTooMany = errors.New("audit: too many failed tries to record each")
 
-// Later records what belongs to no transaction, after the answer, so that the time of an answer does
-// not tell whether there is an account. It is safe for concurrent use; the zero Later is ready but
-// for its fields.
+// Later records what belongs to no transaction, after the answer, so that the time of an answer
+// does not tell whether there is an account. It is safe for concurrent use; the zero Later is ready
+// but for its fields.
 type Later struct {
 	Log    *Log
 	Now    func() time.Time

@@ -9,8 +9,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
 
-// failed notes in the audit log that somebody could not prove to be user, by proof. It does so after
-// the answer, whose time would tell otherwise that there is such an account. The zero User is
+// failed notes in the audit log that somebody could not prove to be user, by proof. It does so
+// after the answer, whose time would tell otherwise that there is such an account. The zero User is
 // nobody: the metrics count it.
 func (l *Login) failed(r *http.Request, user accounts.User, proof string) {
 	if user.ID != "" {
