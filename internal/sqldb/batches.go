@@ -20,6 +20,7 @@ const batchPause = 10 * time.Millisecond
 // a transaction it does not pause, since nobody else can get in.
 func (db *DB) Batches(ctx context.Context, size int64, step func(ctx context.Context) (rows int64, err error)) (rows int64, err error) {
 	inside := db.transaction(ctx) != nil
+	ctx = Watched(ctx) // how long a step takes depends on what has piled up
 	for {
 		began := time.Now()
 		n, err := step(ctx)

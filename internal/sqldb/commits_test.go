@@ -58,6 +58,16 @@ func (h *heldSyncs) waitForRows(t *testing.T, want int) {
 	})
 }
 
+// waitForWrites waits until as many have given back the connection that writes. They have committed
+// by then, and what they wait for is the disk.
+func (h *heldSyncs) waitForWrites(t *testing.T, want int64) {
+	t.Helper()
+	testenv.Eventually(t, fmt.Sprintf("%d writes are committed", want), func() bool {
+		n, _ := h.Writes()
+		return n == want
+	})
+}
+
 func TestACommitIsReportedOnceItIsOnDisk(t *testing.T) {
 	const returning = `INSERT INTO things (id, n, live, raw) VALUES ($1, 1, true, x'00') ON CONFLICT DO NOTHING RETURNING id`
 	for name, write := range map[string]func(ctx context.Context, db *heldSyncs, id string) error{
@@ -83,66 +93,129 @@ func TestACommitIsReportedOnceItIsOnDisk(t *testing.T) {
 			if err := db.ExecReturning(ctx, returning, "first").Scan(&text); !errors.Is(err, sql.ErrNoRows) {
 				return fmt.Errorf("got %w, want no row", err)
 			}
-			if db.ended.Load() == 0 {
-				return errors.New("what another has just written was taken for lasting")
-			}
-			_, err := insert(ctx, db.DB, id)
-			return err
+			return nil
 		},
 		"transaction that only reads": func(ctx context.Context, db *heldSyncs, id string) error {
-			err := db.Tx(ctx, func(ctx context.Context) error {
+			return db.Tx(ctx, func(ctx context.Context) error {
 				n, err := count(ctx, db.DB, "things")
 				if n != 1 {
 					err = fmt.Errorf("it sees %d rows: %w", n, err)
 				}
 				return err
 			})
-			if err != nil {
-				return err
-			}
-			if db.ended.Load() == 0 {
-				return errors.New("what another has just written was taken for lasting")
-			}
-			_, err = insert(ctx, db.DB, id)
-			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := openHeld(t)
-			var reported atomic.Int64
-			failed := make(chan error, 2)
+			before, _ := db.Writes()
+			report := func(err error, syncs int64) error {
+				if ended := db.ended.Load(); err == nil && ended < syncs {
+					err = fmt.Errorf("success is reported after %d syncs, want %d", ended, syncs)
+				}
+				return err
+			}
+			first, second := make(chan error, 1), make(chan error, 1)
 			go func() {
 				_, err := insert(t.Context(), db.DB, "first")
-				reported.Add(1)
-				failed <- err
+				first <- report(err, 1)
 			}()
-			<-db.begun // the first commit's sync is under way; nobody else is kept from committing
-			db.waitForRows(t, 1)
+			<-db.begun // its sync is under way; nobody else is kept from committing
+			db.waitForWrites(t, before+1)
+			onlyReads := name == "transaction that only reads"
 			go func() {
 				err := write(t.Context(), db, "second")
-				reported.Add(1)
-				failed <- err
+				if onlyReads { // the first sync has what it saw
+					second <- report(err, 1)
+				} else {
+					second <- report(err, 2)
+				}
 			}()
-			if name != "nothing left to change" && name != "transaction that only reads" {
-				db.waitForRows(t, 2)
-			}
-			if n := reported.Load(); n != 0 {
-				t.Fatalf("%d reported success before the first sync ended", n)
-			}
+			db.waitForWrites(t, before+2)
 			db.end <- nil
-			if err := <-failed; err != nil {
-				t.Fatal(err)
+			if err := <-first; err != nil {
+				t.Error(err)
 			}
-			<-db.begun // of the second, which began too late for the first sync
-			if n := reported.Load(); n != 1 {
-				t.Fatalf("%d reported success after the first sync", n)
+			if !onlyReads {
+				<-db.begun // of the second, which began too late for the first sync
 			}
 			db.release()
-			if err := <-failed; err != nil {
-				t.Fatal(err)
+			if err := <-second; err != nil {
+				t.Error(err)
 			}
-			db.waitForRows(t, 2)
 		})
+	}
+}
+
+// A statement may fail only after its rows were written: at the end of its time, or when they are
+// read. Others see them all the same.
+func TestWhatAFailedStatementHasWrittenIsOnDiskBeforeAnybodyHearsOfIt(t *testing.T) {
+	failing := func(ctx context.Context, db *heldSyncs) error {
+		_, err := sqldb.All(ctx, db.DB, func(*sql.Rows) (string, error) { return "", errors.New("not read") },
+			`INSERT INTO things (id, n, live, raw) VALUES ('lost', 1, true, x'00') RETURNING id`)
+		if err == nil {
+			t.Error("it did not fail")
+		}
+		return nil
+	}
+	for name, write := range map[string]func(ctx context.Context, db *heldSyncs) error{
+		"a statement": failing,
+		"a transaction": func(ctx context.Context, db *heldSyncs) error {
+			return db.Tx(ctx, func(ctx context.Context) error { return failing(ctx, db) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := openHeld(t)
+			before, _ := db.Writes()
+			wrote, read := make(chan error, 1), make(chan error, 1)
+			go func() { wrote <- write(t.Context(), db) }()
+			db.waitForWrites(t, before+1)
+			go func() {
+				var n int
+				err := db.Tx(t.Context(), func(ctx context.Context) (err error) { n, err = count(ctx, db.DB, "things"); return err })
+				if ended := db.ended.Load(); err == nil && n > 0 && ended == 0 {
+					err = fmt.Errorf("%d rows are reported that no sync has written to disk", n)
+				}
+				read <- err
+			}()
+			db.waitForWrites(t, before+2)
+			db.release()
+			for _, err := range []error{<-wrote, <-read} {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+func TestClosingWaitsForWhoeverWrites(t *testing.T) {
+	db, err := sqldb.Open(t.Context(), sqldbtest.SQLite(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Migrate(t.Context(), migrations); err != nil {
+		t.Fatal(err)
+	}
+	began, goOn := make(chan struct{}), make(chan struct{})
+	wrote, closed := make(chan error, 1), make(chan error, 1)
+	go func() {
+		wrote <- db.Tx(t.Context(), func(ctx context.Context) error {
+			close(began)
+			<-goOn
+			_, err := insert(ctx, db, "last")
+			return err
+		})
+	}()
+	<-began
+	var ended atomic.Bool
+	go func() { closed <- db.Close(); ended.Store(true) }()
+	testenv.Eventually(t, "closing waits", func() bool { return db.Waiting() > 0 || ended.Load() })
+	close(goOn)
+	if err := <-wrote; err != nil {
+		t.Errorf("the last change: %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -38,6 +38,9 @@ func (db *DB) ReplaceSync(f func(sync func() error) error) {
 	db.commits.sync = func() error { return f(before) }
 }
 
+// Waiting is how many callers wait for the connection that writes.
+func (db *DB) Waiting() int { return int(db.write.waits.waiting.Load()) }
+
 // KeptStatements is how many compiled statements the connection that writes to SQLite keeps.
 func (db *DB) KeptStatements(ctx context.Context) (kept int, err error) {
 	conn, err := db.write.Conn(ctx)

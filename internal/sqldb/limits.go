@@ -92,9 +92,14 @@ func (db *DB) send(ctx context.Context, p *pool, writes bool, f func(ctx context
 		}
 	}
 	defer func() {
-		if done == nil { // also when f panicked
-			end()
+		if done != nil {
+			return
 		}
+		// It failed, or f panicked. What was written may be committed all the same, and seen by others.
+		if writes && tx == nil {
+			db.commits.join()
+		}
+		end()
 	}()
 	if tx != nil {
 		err = db.sendIn(ctx, limited, tx, writes, f)
@@ -141,8 +146,8 @@ func (db *DB) sendIn(ctx, limited context.Context, tx *transaction, writes bool,
 		}
 		err = f(limited, tx)
 	}
-	if err == nil && writes {
-		tx.wrote = true
+	if writes {
+		tx.wrote = true // even if it failed: its rows may have been written, and only not read
 	}
 	return err
 }

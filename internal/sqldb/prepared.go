@@ -54,8 +54,8 @@ func (db *DB) prepared(ctx context.Context, query string) *preparedQuery {
 
 type watchedKey struct{}
 
-// Watched returns a context in which each query ends with the context, however quick it has always
-// been: for those whose time depends on what somebody asks for.
+// Watched returns a context in which each statement ends with the context, however quick it has
+// always been: for those whose time depends on what somebody asks for, or on what has piled up.
 func Watched(ctx context.Context) context.Context {
 	return context.WithValue(ctx, watchedKey{}, true)
 }

@@ -28,6 +28,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -111,13 +112,21 @@ func (db *DB) Engine() Engine { return db.engine }
 // Warning is a line for the operator about how the database is connected, or empty.
 func (db *DB) Warning() string { return db.warning }
 
+// closePatience is how long Close waits for the writer, if there is no limit for requests.
+const closePatience = 10 * time.Second
+
 // Close waits for statements under way and closes all connections.
 func (db *DB) Close() error {
 	var err error
 	if db.replica != nil {
 		err = db.replica.close()
 	}
-	err = errors.Join(err, db.commits.close(), db.checks.Close(), db.write.Close())
+	if db.commits != nil { // whoever writes just now is to learn whether it lasts
+		if db.write.take(context.Background(), cmp.Or(db.opts.DatabaseWaitTimeout, closePatience)) == nil {
+			defer db.write.leave()
+		}
+	}
+	err = errors.Join(err, db.write.Close(), db.commits.close(), db.checks.Close())
 	if db.held != nil {
 		err = errors.Join(err, db.held.Close())
 	}

@@ -74,7 +74,7 @@ type statement struct {
 
 // watch is the context that the statement runs with.
 func (s *statement) watch(ctx context.Context) context.Context {
-	if s.quick < quickRuns {
+	if s.quick < quickRuns || ctx.Value(watchedKey{}) != nil {
 		return ctx
 	}
 	return context.WithoutCancel(ctx)
