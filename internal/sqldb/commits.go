@@ -58,6 +58,7 @@ func (c *commits) join() *batch {
 
 // under returns the batch after which all that was committed so far is on disk; nil: it is already.
 // A transaction that only read waits for it: its answer may rest on what another has just written.
+// (What another process has just written, that process syncs.)
 func (c *commits) under() *batch {
 	if c == nil {
 		return nil
@@ -192,9 +193,21 @@ func openLog(path string) (*logFile, error) {
 	return log, nil
 }
 
-func (l *logFile) sync() error {
+// check returns an error if the log is not in its place. A nil *logFile is that of a database that
+// syncs by itself.
+func (l *logFile) check() error {
+	if l == nil {
+		return nil
+	}
 	if info, err := os.Stat(l.path); err != nil || !os.SameFile(info, l.info) {
 		return &movedError{l.path}
+	}
+	return nil
+}
+
+func (l *logFile) sync() error {
+	if err := l.check(); err != nil {
+		return err
 	}
 	return syncData(l.file)
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -30,11 +32,16 @@ type heldSyncs struct {
 
 func openHeld(t *testing.T) *heldSyncs {
 	t.Helper()
+	return openHeldWith(t, sqldb.Options{})
+}
+
+func openHeldWith(t *testing.T, opts sqldb.Options) *heldSyncs {
+	t.Helper()
 	if !sqldb.GroupCommits {
 		t.Skip("SQLite syncs by itself here")
 	}
 	h := &heldSyncs{begun: make(chan struct{}, 100), end: make(chan error)}
-	h.DB = openWith(t, sqldbtest.SQLite(t), sqldb.Options{})
+	h.DB = openWith(t, sqldbtest.SQLite(t), opts)
 	h.ReplaceSync(func(sync func() error) error {
 		h.count.Add(1)
 		h.begun <- struct{}{}
@@ -293,6 +300,49 @@ func TestAfterAFailedSyncNothingIsWritten(t *testing.T) {
 	if n := db.count.Load(); n != 1 {
 		t.Errorf("%d syncs after the one that failed", n-1)
 	}
+}
+
+func TestALogThatIsNotInItsPlaceIsNeitherWrittenNorReplaced(t *testing.T) {
+	if !sqldb.GroupCommits {
+		t.Skip("SQLite syncs by itself here")
+	}
+	databaseURL := sqldbtest.SQLite(t)
+	db := openWith(t, databaseURL, sqldb.Options{})
+	log := strings.TrimPrefix(databaseURL, "sqlite:") + "-wal"
+	if err := os.Rename(log, log+".away"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := insert(t.Context(), db, "a")
+	wantUnavailable(t, err)
+	if !strings.Contains(err.Error(), log) {
+		t.Error(err)
+	}
+	wantUnavailable(t, db.Ready(t.Context()))
+	_, err = count(t.Context(), db, "things") // by a new connection, which would make another log
+	wantUnavailable(t, err)
+	if _, err := os.Stat(log); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("another log was made: %v", err)
+	}
+	if err := os.Rename(log+".away", log); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := count(t.Context(), db, "things"); n != 0 || err != nil {
+		t.Errorf("%d rows, %v: what was refused is there", n, err)
+	}
+	if _, err := insert(t.Context(), db, "a"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestADiskThatHangsHoldsNobodyUpForLong(t *testing.T) {
+	t.Parallel()
+	db := openHeldWith(t, sqldb.Options{DatabaseStatementTimeout: 10 * time.Millisecond}) // and two seconds of grace
+	_, err := insert(t.Context(), db.DB, "a")
+	wantUnavailable(t, err)
+	if err == nil || !strings.Contains(err.Error(), "whether it holds is unknown") {
+		t.Error(err)
+	}
+	wantUnavailable(t, db.CheckWrites(t.Context())) // so the log and the metrics tell of it
 }
 
 func TestManyMayOpenANewFileAtOnce(t *testing.T) {

@@ -13,13 +13,17 @@ const maxStatements = 500
 // A preparedQuery is a query of SQLite's reading pool. SQLite takes several times as long to
 // compile a query as to run it; pgx prepares statements itself, and a transaction has its own
 // connection.
-//
-// Watching a statement, so that it ends with its context, costs the driver as much as running it:
-// goroutines for each statement and work for each row. A query that was always quick is therefore
-// not watched until it is slow once. The plans of the stores' queries are tested, so that what they
-// look at is bounded; and on SQLite a reader waits for nobody.
 type preparedQuery struct {
 	*sql.Stmt
+	habit
+}
+
+// A habit is how quick a statement of SQLite has been. Watching a statement, so that it ends with its
+// context, costs the driver as much as running it: goroutines for each statement and work for each
+// row. One that was always quick is therefore not watched until it is slow once. The plans of the
+// stores' statements are tested, so that what they look at is bounded; and on SQLite a reader waits
+// for nobody.
+type habit struct {
 	quick atomic.Int32 // how often it was quick since it was slow last, up to quickRuns
 }
 
@@ -27,6 +31,20 @@ const (
 	quickRun  = 5 * time.Millisecond
 	quickRuns = 20
 )
+
+// watched tells whether the statement must end with ctx.
+func (h *habit) watched(ctx context.Context) bool {
+	return h.quick.Load() < quickRuns || ctx.Value(watchedKey{}) != nil
+}
+
+// took notes how long the statement has run.
+func (h *habit) took(t time.Duration) {
+	if t > quickRun {
+		h.quick.Store(0)
+	} else if h.quick.Load() < quickRuns {
+		h.quick.Add(1)
+	}
+}
 
 // prepared returns the prepared form of a query for the reading pool, or nil if there is none.
 func (db *DB) prepared(ctx context.Context, query string) *preparedQuery {
@@ -64,7 +82,7 @@ func Watched(ctx context.Context) context.Context {
 func (db *DB) sendPrepared(ctx context.Context, q *preparedQuery, f func(ctx context.Context) error) (done func() error, err error) {
 	began := time.Now()
 	var end func() error
-	if q.quick.Load() < quickRuns || ctx.Value(watchedKey{}) != nil {
+	if q.watched(ctx) {
 		end, err = db.send(ctx, db.read, false, func(ctx context.Context, _ querier) error { return f(ctx) })
 	} else {
 		end, err = db.sendUnwatched(ctx, f)
@@ -74,11 +92,7 @@ func (db *DB) sendPrepared(ctx context.Context, q *preparedQuery, f func(ctx con
 	}
 	return func() error {
 		err := end()
-		if time.Since(began) > quickRun {
-			q.quick.Store(0)
-		} else if q.quick.Load() < quickRuns {
-			q.quick.Add(1)
-		}
+		q.took(time.Since(began))
 		return err
 	}, nil
 }

@@ -95,6 +95,7 @@ func (db *DB) groupCommits(ctx context.Context, dsn string) error {
 	if err != nil {
 		return err
 	}
+	db.file.log = log
 	db.commits = &commits{log: log, sync: log.sync}
 	return nil
 }
@@ -115,10 +116,11 @@ func makeWAL(ctx context.Context, write *sql.DB, patience time.Duration) error {
 	}
 }
 
-// A dataFile is the file of an SQLite database, as it was when it was opened.
+// A dataFile is the file of an SQLite database, as it was when it was opened, with its log.
 type dataFile struct {
 	path      string
 	info      fs.FileInfo
+	log       *logFile     // nil: SQLite syncs it by itself
 	checkedAt atomic.Int64 // unix nanoseconds at which it was found in its place last
 }
 
@@ -161,15 +163,19 @@ func openFile(path string, create bool) (*dataFile, error) {
 	return &dataFile{path: path, info: info}, nil
 }
 
-// check returns an error if the path no longer leads to the file that was opened. SQLite does not
-// notice: it would go on writing to a file without a name, and lose all of it when the process
-// ends.
+// check returns an error if the path no longer leads to the file that was opened, or that of the log
+// to the log. SQLite does not notice: it would go on writing to a file without a name, and lose all of
+// it when the process ends; and a new connection would make another log.
 func (f *dataFile) check() error {
 	if f == nil {
 		return nil
 	}
 	info, err := os.Stat(f.path)
 	if err == nil && os.SameFile(info, f.info) {
+		if err := f.log.check(); err != nil {
+			f.checkedAt.Store(0)
+			return unavailable(err)
+		}
 		f.checkedAt.Store(time.Now().UnixNano())
 		return nil
 	}

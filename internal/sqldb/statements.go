@@ -63,30 +63,21 @@ type writeConn struct {
 	statements map[string]*statement // by their text, maxStatements at most
 }
 
-// A statement is compiled once. SQLite compiles it anew by itself when the schema has changed. As
-// with [preparedQuery], one that was always quick is not watched: within a transaction it waits for
-// nobody, and for the lock that a transaction begins with, SQLite itself bounds the wait.
+// A statement is compiled once. SQLite compiles it anew by itself when the schema has changed. Within
+// a transaction it waits for nobody, and for the lock that a transaction begins with, SQLite itself
+// bounds the wait.
 type statement struct {
 	driver.Stmt
-	busy  bool // its rows are being read
-	quick int  // how often it was quick since it was slow last, up to quickRuns
+	habit
+	busy bool // its rows are being read
 }
 
 // watch is the context that the statement runs with.
 func (s *statement) watch(ctx context.Context) context.Context {
-	if s.quick < quickRuns || ctx.Value(watchedKey{}) != nil {
+	if s.watched(ctx) {
 		return ctx
 	}
 	return context.WithoutCancel(ctx)
-}
-
-// took notes how long the statement has run.
-func (s *statement) took(t time.Duration) {
-	if t > quickRun {
-		s.quick = 0
-	} else if s.quick < quickRuns {
-		s.quick++
-	}
 }
 
 // ExecContext implements driver.ExecerContext.
