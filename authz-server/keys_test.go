@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -80,5 +82,46 @@ func TestKidsThatBeginWithAHyphenAreNoOptions(t *testing.T) {
 		shows(t, c.must("keys", "withdraw", "--", one), "was withdrawn already")
 		c.refused([]string{"keys", "withdraw", one, "--reson=lost"}, "--reson")
 		c.refused([]string{"keys", "withdraw", "-" + strings.Repeat("A", 41)}, "unknown flag")
+	})
+}
+
+func TestTokensOutliveALowerSettingOfTheirLifetime(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		now := time.Now()
+		p := &program{now: func() time.Time { return now }, settings: &settings{
+			AccessTokenLifetime: 24 * time.Hour, IDTokenLifetime: time.Hour, RefreshAbsolute: 90 * 24 * time.Hour,
+		}}
+		s := c.store()
+		open := func() *keys.Ring {
+			t.Helper()
+			ring, err := keys.Open(t.Context(), p.ringConfig(s, kek(t), slog.New(slog.DiscardHandler)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ring
+		}
+		ring := open()
+		_, kid, err := ring.Sign(t.Context(), "at+jwt", []byte(`{}`))
+		if err == nil {
+			err = ring.Rotate(t.Context(), true)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.settings.AccessTokenLifetime, p.settings.IDTokenLifetime = time.Minute, time.Minute
+		ring = open()
+		published := func() bool {
+			answer := httptest.NewRecorder()
+			ring.ServeJWKS(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+			return strings.Contains(answer.Body.String(), kid)
+		}
+		now = now.Add(24 * time.Hour)
+		if !published() {
+			t.Error("the key of a token that has not expired is not published")
+		}
+		now = now.Add(time.Hour)
+		if published() {
+			t.Error("a key is published whose tokens have expired")
+		}
 	})
 }

@@ -212,7 +212,7 @@ func (p *program) ringConfig(s *store.Store, kek *keys.KEK, log *slog.Logger) ke
 		Bits:            p.settings.KeyBits,
 		Rotation:        p.settings.KeyRotation,
 		MaxAge:          p.settings.JWKSMaxAge,
-		TokenLifetime:   max(p.settings.AccessTokenLifetime, p.settings.IDTokenLifetime),
+		TokenLifetime:   longestToken, // the settings may have been higher when a key signed
 		RefreshLifetime: p.settings.RefreshAbsolute,
 		Made: func(ctx context.Context, kid, alg string, signsFrom time.Time) error {
 			return audit.New(s).Record(ctx, audit.Entry{Kind: audit.KeyCreated, Target: audit.Target{Kind: "key", ID: kid},

@@ -76,6 +76,10 @@ type settings struct {
 	SessionAbsolute     time.Duration `help:"How long a person stays logged in, at most." default:"336h"`
 }
 
+// longestToken is the longest life that access and ID tokens can be given. A retired key stays in the
+// key set for so long: a lower setting must not take it from tokens of before.
+const longestToken = 24 * time.Hour
+
 // check returns the first thing that is wrong with the settings.
 func (s *settings) check() error {
 	if s.Listen == "" {
@@ -111,8 +115,8 @@ func (s *settings) check() error {
 		value    time.Duration
 		min, max time.Duration
 	}{
-		{"--access-token-lifetime", s.AccessTokenLifetime, 10 * time.Second, 24 * time.Hour},
-		{"--id-token-lifetime", s.IDTokenLifetime, 10 * time.Second, 24 * time.Hour},
+		{"--access-token-lifetime", s.AccessTokenLifetime, 10 * time.Second, longestToken},
+		{"--id-token-lifetime", s.IDTokenLifetime, 10 * time.Second, longestToken},
 		{"--code-lifetime", s.CodeLifetime, 5 * time.Second, 10 * time.Minute}, // RFC 6749 §4.1.2
 		{"--refresh-idle", s.RefreshIdle, time.Minute, s.RefreshAbsolute},
 		{"--refresh-absolute", s.RefreshAbsolute, time.Minute, 5 * 365 * 24 * time.Hour},
