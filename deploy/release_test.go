@@ -266,6 +266,8 @@ func TestAnInterfaceThatBreaksClientsIsNoticed(t *testing.T) {
 	}
 }
 
+var exact = regexp.MustCompile(`^v\d+\.\d+\.\d+$`)
+
 var pinned = regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+@[0-9a-f]{40}$`)
 
 // A job that CI has and a developer has not would find what nobody can try.
@@ -308,6 +310,9 @@ func TestTheWorkflowsCallWhatEverybodyCanRun(t *testing.T) {
 				// A tag can be moved to other code, which would have what the job may do.
 				if step.Uses != "" && !pinned.MatchString(step.Uses) {
 					t.Errorf("%s: %s uses %s, which names no commit", name, id, step.Uses)
+				}
+				if version, _ := step.With["version"].(string); strings.HasPrefix(step.Uses, "goreleaser/") && !exact.MatchString(version) {
+					t.Errorf("%s: %s releases by whichever goreleaser %q is", name, id, version)
 				}
 				if keeps := step.With["persist-credentials"]; strings.HasPrefix(step.Uses, "actions/checkout@") && keeps != false {
 					t.Errorf("%s: %s leaves its token to whatever runs after the checkout", name, id)

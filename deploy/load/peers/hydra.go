@@ -177,7 +177,7 @@ func (h *hydra) ask(ctx context.Context, method, path string, body, into any) er
 }
 
 // adminClient keeps as many connections as there are workers.
-var adminClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
+var adminClient = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
 
 // code gets a code as apps and their people do at Hydra: three requests of the browser, and two by
 // which the pages for log-in and consent say yes. With a session the pages are asked just the same.
