@@ -118,8 +118,10 @@ cover: ## all tests with coverage of every package by any test, in bin/cover.htm
 load: ## what this machine takes, and what stops it there (some 5 minutes); LOAD_… (go run ./deploy/load --help); OUT=FILE for JSON, README=deploy/load/README.md writes its table
 	OUT=$(OUT) README=$(README) go run ./deploy/load
 
-growth: ## whether cost grows with the data: 10⁴ beside 10⁶ accounts on both engines (some 15 minutes, 10 GB); GROWTH_…; OUT=FILE, README=deploy/load/README.md
-	OUT=$(OUT) README=$(README) go run ./authz-server/internal/growth compare
+growth: ## whether cost grows with the data: 10⁴ beside 10⁶ accounts, posts and profiles on both engines (some 30 minutes, 10 GB); GROWTH_…; OUT=FILE, README=deploy/load/README.md
+	@rm -f $(OUT)
+	@failed=0; for program in authz-server resources/board resources/user; do \
+		OUT=$(OUT) README=$(README) go run ./$$program/internal/growth compare || failed=1; done; exit $$failed
 
 stall: ## whether a sweep of a million expired rows holds others up, on both engines (some 5 minutes; STALL_FOR=0 for the whole backlog); OUT=FILE, README=deploy/load/README.md
 	OUT=$(OUT) README=$(README) go run ./authz-server/internal/growth stall $(if $(STALL_FOR),--for $(STALL_FOR))

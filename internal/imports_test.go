@@ -83,6 +83,7 @@ var rules = []rule{
 	{"internal/sqldb/internal/fault", nil},
 	{"internal/sqldb/backup", []string{"internal/sqldb"}},
 	{"internal/sqldb/bulk", nil},
+	{"internal/growth", []string{"internal/machine", "internal/sqldb/bulk", "internal/sqldb/sqldbtest"}},
 	{"internal/sqldb/growthtest", []string{"internal/sqldb", "internal/sqldb/sqldbtest", "internal/testenv"}},
 	{"internal/sqldb/sqldbtest", []string{"internal/sqldb", "internal/freeport", "internal/testenv", "internal/testenv/program"}},
 	{"internal/apidocs", []string{"internal/httpd"}},
@@ -116,7 +117,7 @@ var rules = []rule{
 	authz("store/keystore", "store/internal/row", "internal/sqldb"),
 	authz("store/internal/row", ""),
 	authz("store/storetest", "client opaque store store/accounts store/grants", "internal/sqldb", "internal/sqldb/sqldbtest"),
-	authz("growth", "client opaque passwords store/...", "internal/machine", "internal/testenv/lastrelease", "internal/sqldb", "internal/sqldb/bulk", "internal/sqldb/sqldbtest"),
+	authz("growth", "client opaque passwords store/...", "internal/growth", "internal/machine", "internal/testenv/lastrelease", "internal/sqldb", "internal/sqldb/bulk", "internal/sqldb/sqldbtest"),
 	authz("keys", "client opaque store/...", "internal/httpd", "internal/libcrypto", "jwks/jose"),
 	authz("keys/keystest", "keys opaque store/...", "internal/sqldb/sqldbtest"),
 	authz("queue", "keys store/...", "internal/tracing"),
@@ -181,6 +182,7 @@ var rules = []rule{
 		"internal/discovery", "resources/user/internal/store", "jwks", "jwks/events", "internal/httpd", "internal/rest",
 	}},
 	{"resources/user/internal/store", []string{"internal/sqldb"}},
+	{"resources/user/internal/growth", []string{"resources/user/internal/store", "internal/growth", "internal/sqldb", "internal/sqldb/bulk"}},
 
 	{"resources/board", []string{"resources/board/internal/...", "internal/cli", "internal/service"}},
 	{"resources/board/internal/api", []string{
@@ -189,6 +191,7 @@ var rules = []rule{
 	}},
 	{"resources/board/internal/authors", []string{"internal/discovery", "resources/board/internal/store", "internal/httpd", "internal/tracing"}},
 	{"resources/board/internal/store", []string{"internal/sqldb"}},
+	{"resources/board/internal/growth", []string{"resources/board/internal/store", "internal/growth", "internal/sqldb", "internal/sqldb/bulk"}},
 
 	{"client-demo", []string{"client-demo/internal/...", "internal/cli", "internal/httpd", "internal/tracing"}},
 	demo("web", "boards profile mydata tokens site pages lang flow backend", "internal/httpd"),

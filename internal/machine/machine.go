@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -71,19 +72,43 @@ type Output struct {
 
 // Write writes report as JSON, and text, which is Markdown, between the marks of that name.
 func (o Output) Write(name string, report any, text string) error {
-	if o.Out != "" {
-		encoded, err := json.MarshalIndent(report, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(o.Out, append(encoded, '\n'), 0o644); err != nil { //nolint:gosec // G306: figures for everybody
-			return err
-		}
-	}
-	if o.Readme == "" {
-		return nil
+	if err := o.writeJSON(report); err != nil || o.Readme == "" {
+		return err
 	}
 	return WriteBetween(o.Readme, name, text)
+}
+
+// WritePart is [Output.Write] for one of several commands that write into one JSON object: report is
+// its member of that name, and the others stay.
+func (o Output) WritePart(part, name string, report any, text string) error {
+	all := map[string]json.RawMessage{}
+	if o.Out != "" {
+		switch before, err := os.ReadFile(o.Out); {
+		case err == nil:
+			if err := json.Unmarshal(before, &all); err != nil {
+				return fmt.Errorf("%s has something else than parts: %w", o.Out, err)
+			}
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	encoded, err := json.Marshal(report)
+	if err != nil {
+		return err
+	}
+	all[part] = encoded
+	return o.Write(name, all, text)
+}
+
+func (o Output) writeJSON(report any) error {
+	if o.Out == "" {
+		return nil
+	}
+	encoded, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.Out, append(encoded, '\n'), 0o644) //nolint:gosec // G306: figures for everybody
 }
 
 // Table makes a table of Markdown. A column whose title ends with ">" is aligned to the right.

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
-	"iter"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/internal/growth"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/bulk"
 )
@@ -24,15 +23,7 @@ type fill struct {
 	now      time.Time
 	password string // its hash
 	active   []int  // see somebody
-	skipped  int
-	expired  int64 // so many rows of each of the ten tables that are swept most have expired
-}
-
-// table is how a table is filled. rows calls add for each row.
-type table struct {
-	name    string
-	columns string
-	rows    func(f *fill, add func(row ...any))
+	expired  int64  // so many rows of each of the ten tables that are swept most have expired
 }
 
 // Fill makes the schema by the store, and fills it. It tells out how far it is.
@@ -50,59 +41,8 @@ func Fill(ctx context.Context, databaseURL string, f *fill, out io.Writer) error
 
 // fill fills a database that has the schema of some version, and returns how many rows it wrote.
 func (f *fill) fill(ctx context.Context, databaseURL string, out io.Writer) (total int64, err error) {
-	began := time.Now()
-	into, err := bulk.Open(ctx, databaseURL)
-	if err != nil {
-		return 0, err
-	}
-	total, err = f.into(ctx, into)
-	if err := firstError(err, into.Close(ctx)); err != nil {
-		return total, err
-	}
-	fmt.Fprintf(out, "  %d accounts, %d rows in %s\n", f.accounts, total, time.Since(began).Round(100*time.Millisecond))
-	return total, nil
-}
-
-func (f *fill) into(ctx context.Context, into *bulk.Filler) (total int64, err error) {
 	f.password = passwords.Hash(Password)
-	dropped, err := into.DropIndexes(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, t := range tables {
-		n, err := into.Into(ctx, t.name, strings.Fields(t.columns), f.rows(t))
-		if err != nil {
-			return total, err
-		}
-		total += n
-	}
-	return total, into.MakeIndexes(ctx, dropped)
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// rows goes through the rows of a table until the loop over them ends.
-func (f *fill) rows(t table) iter.Seq[[]any] {
-	return func(yield func([]any) bool) {
-		type ended struct{}
-		defer func() {
-			if r := recover(); r != nil && r != (ended{}) {
-				panic(r)
-			}
-		}()
-		t.rows(f, func(row ...any) {
-			if !yield(row) {
-				panic(ended{})
-			}
-		})
-	}
+	return bulk.Fill(ctx, databaseURL, f, tables, out, fmt.Sprint(f.accounts, " accounts"))
 }
 
 // each calls do for every account.
@@ -131,15 +71,15 @@ func statusOf(list, index int) string {
 	return fmt.Sprintf("%s/%d ", listName(list), index)
 }
 
-func listName(i int) string { return strings.ToLower(id("list", i)[:12]) }
+func listName(i int) string { return strings.ToLower(growth.Text("list", i)[:12]) }
 
 const blockSize = 64
 
 // tables are all that grow, apart from the outgoing queues of an operator who has a mail server
 // that is down.
-var tables = []table{
-	{"users", "id email email_key email_verified name locale password_hash roles disabled created_at updated_at claims second_step passkey delete_at delete_posts",
-		func(f *fill, add func(...any)) {
+var tables = []bulk.Table[*fill]{
+	{Name: "users", Columns: "id email email_key email_verified name locale password_hash roles disabled created_at updated_at claims second_step passkey delete_at delete_posts",
+		Rows: func(f *fill, add func(...any)) {
 			f.each(func(a account) {
 				address, roles, deletion := email(a.i), "", int64(0)
 				if a.i%500 == 1 {
@@ -148,17 +88,16 @@ var tables = []table{
 				if a.i%2000 == 9 {
 					deletion = f.at(-3 * day)
 				}
-				name := familyNames[a.i%len(familyNames)] + givenNames[a.i/7%len(givenNames)]
-				add(a.id, address, accounts.EmailKey(address), a.i%5 != 0, name, "ko", f.password, roles, a.i%300 == 11,
+				add(a.id, address, accounts.EmailKey(address), a.i%5 != 0, growth.UserName(a.i), "ko", f.password, roles, a.i%300 == 11,
 					sqldb.Micros(a.created), sqldb.Micros(a.created), `{"zoneinfo":"Asia/Seoul"}`, a.totp, a.passkey, deletion, false)
 			})
 		}},
-	{"clients", "id metadata created_at updated_at", func(f *fill, add func(...any)) {
+	{Name: "clients", Columns: "id metadata created_at updated_at", Rows: func(f *fill, add func(...any)) {
 		for i := range f.clients() {
 			add(clientID(i), metadata(i), f.at(100*day), f.at(100*day))
 		}
 	}},
-	{"client_secrets", "client_id secret_hash created_at expires_at", func(f *fill, add func(...any)) {
+	{Name: "client_secrets", Columns: "client_id secret_hash created_at expires_at", Rows: func(f *fill, add func(...any)) {
 		for i := range f.clients() {
 			of := clientSecret
 			if i > 0 {
@@ -167,81 +106,81 @@ var tables = []table{
 			add(clientID(i), opaque.Hash(of), f.at(100*day), int64(0))
 		}
 	}},
-	{"registration_tokens", "client_id token_hash vouched checked_at", func(f *fill, add func(...any)) {
+	{Name: "registration_tokens", Columns: "client_id token_hash vouched checked_at", Rows: func(f *fill, add func(...any)) {
 		for i := ownClients + commonClients; i < f.clients(); i++ {
 			add(clientID(i), opaque.Hash(secret("registration", i)), i%2 == 0, f.at(time.Hour))
 		}
 	}},
-	{"initial_access_tokens", "token_hash note uses_left created_at expires_at", func(f *fill, add func(...any)) {
+	{Name: "initial_access_tokens", Columns: "token_hash note uses_left created_at expires_at", Rows: func(f *fill, add func(...any)) {
 		f.few(1000, func(i int) { add(opaque.Hash(secret("initial", i)), "team", int64(5), f.at(day), f.at(-30*day)) })
 	}},
-	{"agreements", "user_id version address agreed_at", func(f *fill, add func(...any)) {
+	{Name: "agreements", Columns: "user_id version address agreed_at", Rows: func(f *fill, add func(...any)) {
 		f.each(func(a account) { add(a.id, "2026-01", address, sqldb.Micros(a.created)) })
 	}},
-	{"sessions", "id cookie_hash user_id auth_time amr acr address user_agent created_at seen_at idle_expires_at expires_at",
-		func(f *fill, add func(...any)) {
+	{Name: "sessions", Columns: "id cookie_hash user_id auth_time amr acr address user_agent created_at seen_at idle_expires_at expires_at",
+		Rows: func(f *fill, add func(...any)) {
 			f.each(func(a account) {
 				for k := range a.sessions {
 					began, seen := f.at(11*time.Hour), f.at(time.Duration(k)*time.Minute)
-					add(id("session", a.i, k), opaque.Hash(cookie(a.i, k)), a.id, began/1e6*1e6, "pwd", "1", address, agent,
+					add(growth.Text("session", a.i, k), opaque.Hash(cookie(a.i, k)), a.id, began/1e6*1e6, "pwd", "1", address, agent,
 						began, seen, seen+(12*time.Hour).Microseconds(), f.at(-13*day))
 				}
 			})
 			f.gone(func(i int) {
 				seen := f.at(time.Duration(20+i%100) * time.Hour)
-				add(id("old session", i), opaque.Hash(secret("old cookie", i)), userID(i%f.accounts), seen/1e6*1e6, "pwd", "1", address, agent,
+				add(growth.Text("old session", i), opaque.Hash(secret("old cookie", i)), growth.UserID(i%f.accounts), seen/1e6*1e6, "pwd", "1", address, agent,
 					seen, seen, seen+(12*time.Hour).Microseconds(), f.at(-7*day))
 			})
 		}},
-	{"browsers", "id user_id browser_hash address user_agent trusted_until created_at seen_at forgotten", func(f *fill, add func(...any)) {
+	{Name: "browsers", Columns: "id user_id browser_hash address user_agent trusted_until created_at seen_at forgotten", Rows: func(f *fill, add func(...any)) {
 		f.each(func(a account) {
 			for k := range a.browsers {
-				add(id("browser", a.i, k), a.id, opaque.Hash(secret("browser", a.i, k)), address, agent, int64(0),
+				add(growth.Text("browser", a.i, k), a.id, opaque.Hash(secret("browser", a.i, k)), address, agent, int64(0),
 					sqldb.Micros(a.created), f.at(time.Duration(k+1)*day), false)
 			}
 		})
 	}},
-	{"security_events", "id user_id kind detail address user_agent at", func(f *fill, add func(...any)) {
+	{Name: "security_events", Columns: "id user_id kind detail address user_agent at", Rows: func(f *fill, add func(...any)) {
 		f.each(func(a account) {
 			for k := range a.events {
-				add(id("event", a.i, k), a.id, "new_device", "", address, agent, f.at(time.Duration(k*5+a.i%1000)*time.Hour%(80*day)))
+				add(growth.Text("event", a.i, k), a.id, "new_device", "", address, agent, f.at(time.Duration(k*5+a.i%1000)*time.Hour%(80*day)))
 			}
 		})
 		f.gone(func(i int) {
-			add(id("old event", i), userID(i%f.accounts), "new_device", "", address, agent, f.at(time.Duration(91+i%100)*day))
+			add(growth.Text("old event", i), growth.UserID(i%f.accounts), "new_device", "", address, agent, f.at(time.Duration(91+i%100)*day))
 		})
 	}},
-	{"passkey_handles", "user_id handle", func(f *fill, add func(...any)) {
+	{Name: "passkey_handles", Columns: "user_id handle", Rows: func(f *fill, add func(...any)) {
 		f.each(func(a account) {
 			if a.passkey {
 				add(a.id, []byte(secret("handle", a.i)))
 			}
 		})
 	}},
-	{"passkeys", "id user_id credential_id public_key name aaguid transports attestation_format sign_count backup_eligible backup_state browser_hash created_at used_at cloned_at",
-		func(f *fill, add func(...any)) {
+	{Name: "passkeys", Columns: "id user_id credential_id public_key name aaguid transports attestation_format sign_count backup_eligible backup_state browser_hash created_at used_at cloned_at",
+		Rows: func(f *fill, add func(...any)) {
 			f.each(func(a account) {
 				if a.passkey {
-					add(id("passkey", a.i), a.id, []byte(secret("credential", a.i)), []byte(secret("a public key", a.i)+secret("of COSE", a.i)), "Phone", "",
+					add(growth.Text("passkey", a.i), a.id, []byte(secret("credential", a.i)), []byte(secret("a public key", a.i)+secret("of COSE", a.i)), "Phone", "",
 						"internal hybrid", "none", int64(1), true, true, opaque.Hash(secret("browser", a.i, 0)), sqldb.Micros(a.created), int64(0), int64(0))
 				}
 			})
 		}},
-	{"totp", "user_id secret confirmed_at last_step created_at", func(f *fill, add func(...any)) {
+	{Name: "totp", Columns: "user_id secret confirmed_at last_step created_at", Rows: func(f *fill, add func(...any)) {
 		f.each(func(a account) {
 			if a.totp {
 				add(a.id, []byte(secret("totp", a.i)), sqldb.Micros(a.created), int64(0), sqldb.Micros(a.created))
 			}
 		})
 	}},
-	{"recovery_codes", "user_id code_hash used_at created_at", func(f *fill, add func(...any)) {
+	{Name: "recovery_codes", Columns: "user_id code_hash used_at created_at", Rows: func(f *fill, add func(...any)) {
 		f.each(func(a account) {
 			for k := 0; a.totp && k < 10; k++ {
 				add(a.id, opaque.Hash(secret("recovery", a.i, k)), int64(0), sqldb.Micros(a.created))
 			}
 		})
 	}},
-	{"consents", "user_id client_id scope declined created_at updated_at", func(f *fill, add func(...any)) {
+	{Name: "consents", Columns: "user_id client_id scope declined created_at updated_at", Rows: func(f *fill, add func(...any)) {
 		f.each(func(a account) {
 			seen := map[int]bool{}
 			for _, g := range a.grants {
@@ -252,77 +191,81 @@ var tables = []table{
 			}
 		})
 	}},
-	{"grants", "id client_id user_id session_id scope audience offline auth_time acr amr created_at expires_at revoked_at claims jkt declined used_at " +
+	{Name: "grants", Columns: "id client_id user_id session_id scope audience offline auth_time acr amr created_at expires_at revoked_at claims jkt declined used_at " +
 		"statuses statuses_since statuses_until refresh_number refresh_kid refresh_issued_at refresh_expires_at refresh_rotated_at",
-		func(f *fill, add func(...any)) {
+		Rows: func(f *fill, add func(...any)) {
 			f.each(func(a account) {
 				for k, g := range a.grants {
 					used := g.age / 3
-					add(g.id, clientID(g.client), a.id, id("session", a.i, k%max(a.sessions, 1)), "openid profile email user:read board:read",
+					add(g.id, clientID(g.client), a.id, growth.Text("session", a.i, k%max(a.sessions, 1)), "openid profile email user:read board:read",
 						"http://localhost:8000/user http://localhost:8000/board", g.offline, f.at(g.age), "1", "pwd", f.at(g.age), f.at(g.age-90*day), int64(0), "", "", "",
 						f.at(used), statusOf(0, a.i%(1<<20)), f.at(used), f.at(used-20*time.Minute), int64(1+k%50), "k1", f.at(used), f.at(used-30*day), f.at(used))
 				}
 			})
 			f.gone(func(i int) {
 				began := f.at(100*day + time.Duration(i%100)*time.Hour)
-				add(id("old grant", i), clientID(i%ownClients), userID(i%f.accounts), id("old session", i), "openid", "", i%2 == 0, began, "1", "pwd", began,
+				add(growth.Text("old grant", i), clientID(i%ownClients), growth.UserID(i%f.accounts), growth.Text("old session", i), "openid", "", i%2 == 0, began, "1", "pwd", began,
 					began+(90*day).Microseconds(), int64(0), "", "", "", began, "", int64(0), int64(0), int64(1), "k1", began, began, began)
 			})
 		}},
-	{"authorization_codes", "code_hash grant_id active redirect_uri code_challenge nonce jkt expires_at", func(f *fill, add func(...any)) {
+	{Name: "authorization_codes", Columns: "code_hash grant_id active redirect_uri code_challenge nonce jkt expires_at", Rows: func(f *fill, add func(...any)) {
 		f.each(func(a account) {
 			for _, g := range a.grants {
 				add(opaque.Hash("code of "+g.id), g.id, false, "", "", "", "", f.at(g.age-time.Minute))
 			}
 		})
 		f.gone(func(i int) {
-			add(opaque.Hash(secret("old code", i)), id("old grant", i), false, "", "", "", "", f.at(100*day))
+			add(opaque.Hash(secret("old code", i)), growth.Text("old grant", i), false, "", "", "", "", f.at(100*day))
 		})
 	}},
-	{"refresh_tokens", "token_hash grant_id jti kid issued_at expires_at used_at successor", func(f *fill, add func(...any)) {
+	{Name: "refresh_tokens", Columns: "token_hash grant_id jti kid issued_at expires_at used_at successor", Rows: func(f *fill, add func(...any)) {
 		f.few(10, func(i int) {
 			for _, g := range accountOf(i, f).grants[:min(1, len(accountOf(i, f).grants))] {
-				add(opaque.Hash("refresh token of "+g.id), g.id, id("jti", i), "k1", f.at(g.age), f.at(-day), f.at(g.age), opaque.Hash("successor"))
+				add(opaque.Hash("refresh token of "+g.id), g.id, growth.Text("jti", i), "k1", f.at(g.age), f.at(-day), f.at(g.age), opaque.Hash("successor"))
 			}
 		})
 	}},
-	{"session_clients", "session_id client_id", func(f *fill, add func(...any)) {
+	{Name: "session_clients", Columns: "session_id client_id", Rows: func(f *fill, add func(...any)) {
 		f.each(func(a account) {
 			for k := range a.sessions {
-				add(id("session", a.i, k), clientID(a.i%ownClients))
+				add(growth.Text("session", a.i, k), clientID(a.i%ownClients))
 			}
 		})
 	}},
-	{"status_lists", "id name leased revoked_at", func(f *fill, add func(...any)) {
+	{Name: "status_lists", Columns: "id name leased revoked_at", Rows: func(f *fill, add func(...any)) {
 		for i := range 1 + f.accounts/20/(1<<20/blockSize) {
 			add(int64(i+1), listName(i), int64(1<<20), int64(0))
 		}
 	}},
-	{"status_blocks", "list_id first size client_id expires_at revoked_at", func(f *fill, add func(...any)) {
+	{Name: "status_blocks", Columns: "list_id first size client_id expires_at revoked_at", Rows: func(f *fill, add func(...any)) {
 		perList := 1 << 20 / blockSize
 		f.few(20, func(i int) {
 			add(int64(i/perList+1), int64(i%perList*blockSize), int64(blockSize), clientID(i%f.clients()), f.at(-day), int64(0))
 		})
 	}},
-	{"revoked_tokens", "jti expires_at statuses revoked_at", func(f *fill, add func(...any)) {
+	{Name: "revoked_tokens", Columns: "jti expires_at statuses revoked_at", Rows: func(f *fill, add func(...any)) {
 		f.few(20, func(i int) {
-			add(id("revoked", i), f.at(-time.Hour), statusOf(0, i%(1<<20)), f.at(time.Duration(i%3600)*time.Second+2*time.Minute))
+			add(growth.Text("revoked", i), f.at(-time.Hour), statusOf(0, i%(1<<20)), f.at(time.Duration(i%3600)*time.Second+2*time.Minute))
 		})
-		f.gone(func(i int) { add(id("revoked long ago", i), f.at(2*day), "", f.at(2*day)) })
+		f.gone(func(i int) { add(growth.Text("revoked long ago", i), f.at(2*day), "", f.at(2*day)) })
 	}},
-	{"used_ids", "id_hash expires_at", func(f *fill, add func(...any)) {
+	{Name: "used_ids", Columns: "id_hash expires_at", Rows: func(f *fill, add func(...any)) {
 		f.few(2, func(i int) { add(opaque.Hash(secret("used", i)), f.at(-day)) })
 		f.gone(func(i int) { add(opaque.Hash(secret("used long ago", i)), f.at(day)) })
 	}},
-	{"quotas", "subject taken ends_at", func(f *fill, add func(...any)) {
-		f.few(2, func(i int) { add("interaction "+id("network", i), int64(1), f.at(-day)) })
-		f.gone(func(i int) { add("interaction "+id("network of before", i), int64(1), f.at(day)) })
+	{Name: "quotas", Columns: "subject taken ends_at", Rows: func(f *fill, add func(...any)) {
+		f.few(2, func(i int) { add("interaction "+growth.Text("network", i), int64(1), f.at(-day)) })
+		f.gone(func(i int) { add("interaction "+growth.Text("network of before", i), int64(1), f.at(day)) })
 	}},
-	{"login_failures", "subject id failed_at held_until", func(f *fill, add func(...any)) {
-		f.few(10, func(i int) { add("address:"+id("network", i), id("failure", i), f.at(time.Hour), int64(0)) })
-		f.gone(func(i int) { add("address:"+id("network", i), id("old failure", i), f.at(30*day), int64(0)) })
+	{Name: "login_failures", Columns: "subject id failed_at held_until", Rows: func(f *fill, add func(...any)) {
+		f.few(10, func(i int) {
+			add("address:"+growth.Text("network", i), growth.Text("failure", i), f.at(time.Hour), int64(0))
+		})
+		f.gone(func(i int) {
+			add("address:"+growth.Text("network", i), growth.Text("old failure", i), f.at(30*day), int64(0))
+		})
 	}},
-	{"interactions", "handle_hash browser_hash client_id form consent consent_scope consent_sid created_at expires_at", func(f *fill, add func(...any)) {
+	{Name: "interactions", Columns: "handle_hash browser_hash client_id form consent consent_scope consent_sid created_at expires_at", Rows: func(f *fill, add func(...any)) {
 		form := "client_id=own-0&code_challenge=" + secret("challenge") + "&redirect_uri=https%3A%2F%2Fapp.example%2Fcallback&response_type=code&scope=openid"
 		f.few(10, func(i int) {
 			add(opaque.Hash(secret("interaction", i)), opaque.Hash(secret("browser", i, 0)), clientID(i%ownClients), form, "", "", "", f.at(0), f.at(-day))
@@ -331,37 +274,37 @@ var tables = []table{
 			add(opaque.Hash(secret("old interaction", i)), opaque.Hash(secret("browser", i, 0)), clientID(i%ownClients), form, "", "", "", f.at(2*day), f.at(day))
 		})
 	}},
-	{"pushed_requests", "uri_hash client_id form expires_at", func(f *fill, add func(...any)) {
+	{Name: "pushed_requests", Columns: "uri_hash client_id form expires_at", Rows: func(f *fill, add func(...any)) {
 		f.few(20, func(i int) { add(opaque.Hash(secret("pushed", i)), clientID(i%ownClients), "scope=openid", f.at(-day)) })
 		f.gone(func(i int) {
 			add(opaque.Hash(secret("pushed before", i)), clientID(i%ownClients), "scope=openid", f.at(day))
 		})
 	}},
-	{"device_codes", "device_code_hash user_code client_id scope audience jkt address user_agent grant_id denied spent polled_at poll_interval early created_at expires_at",
-		func(f *fill, add func(...any)) {
+	{Name: "device_codes", Columns: "device_code_hash user_code client_id scope audience jkt address user_agent grant_id denied spent polled_at poll_interval early created_at expires_at",
+		Rows: func(f *fill, add func(...any)) {
 			f.few(50, func(i int) {
-				add(opaque.Hash(secret("device", i)), id("user code", i), clientID(i%ownClients), "openid", "", "", address, agent, "", false, false,
+				add(opaque.Hash(secret("device", i)), growth.Text("user code", i), clientID(i%ownClients), "openid", "", "", address, agent, "", false, false,
 					int64(0), int64(5e6), false, f.at(0), f.at(-day))
 			})
 		}},
-	{"mailed", "link_hash purpose user_id password_hash account_key email email_key data browser_hash code_hash tries created_at expires_at spent_at",
-		func(f *fill, add func(...any)) {
+	{Name: "mailed", Columns: "link_hash purpose user_id password_hash account_key email email_key data browser_hash code_hash tries created_at expires_at spent_at",
+		Rows: func(f *fill, add func(...any)) {
 			f.few(50, func(i int) {
-				add(opaque.Hash(secret("mailed", i)), "reset", userID(i), f.password, email(i), email(i), accounts.EmailKey(email(i)), "",
+				add(opaque.Hash(secret("mailed", i)), "reset", growth.UserID(i), f.password, email(i), email(i), accounts.EmailKey(email(i)), "",
 					opaque.Hash(secret("browser", i, 0)), []byte{}, int64(0), f.at(0), f.at(-day), int64(0))
 			})
 		}},
-	{"pending_logins", "browser_hash user_id password_hash created_at expires_at", func(f *fill, add func(...any)) {
-		f.few(100, func(i int) { add(opaque.Hash(secret("pending", i)), userID(i), f.password, f.at(0), f.at(-day)) })
+	{Name: "pending_logins", Columns: "browser_hash user_id password_hash created_at expires_at", Rows: func(f *fill, add func(...any)) {
+		f.few(100, func(i int) { add(opaque.Hash(secret("pending", i)), growth.UserID(i), f.password, f.at(0), f.at(-day)) })
 	}},
-	{"invitations", "id secret_hash email email_key mailed note created_at expires_at", func(f *fill, add func(...any)) {
+	{Name: "invitations", Columns: "id secret_hash email email_key mailed note created_at expires_at", Rows: func(f *fill, add func(...any)) {
 		f.few(50, func(i int) {
-			add(id("invitation", i), opaque.Hash(secret("invitation", i)), "", "", false, "", f.at(day), f.at(-7*day))
+			add(growth.Text("invitation", i), opaque.Hash(secret("invitation", i)), "", "", false, "", f.at(day), f.at(-7*day))
 		})
 	}},
-	{"outbox", "id kind lane topic user_id payload sealed attempts leased last_error created_at since_at due_at given_up_at", func(f *fill, add func(...any)) {
+	{Name: "outbox", Columns: "id kind lane topic user_id payload sealed attempts leased last_error created_at since_at due_at given_up_at", Rows: func(f *fill, add func(...any)) {
 		f.few(50, func(i int) {
-			add(id("delivery", i), "logout", clientID(i%100), id("session", i, 0), userID(i), []byte{}, false, int64(9), false, "no answer",
+			add(growth.Text("delivery", i), "logout", clientID(i%100), growth.Text("session", i, 0), growth.UserID(i), []byte{}, false, int64(9), false, "no answer",
 				f.at(day), f.at(day), f.at(day), f.at(day))
 		})
 	}},
@@ -374,21 +317,13 @@ func (f *fill) gone(do func(i int)) {
 	}
 }
 
-// somebody returns the number of an account with a session, for scenarios: one of so many that are
-// active at the same time, as few of all accounts are. It is none of the last tenth, where accounts
-// are deleted.
+// somebody returns the number of an account with a session, for scenarios: one of those that are
+// active. It is none of the last tenth, where accounts are deleted.
 func (f *fill) somebody(r *rand.Rand) int {
-	for len(f.active) < activePeople {
-		sum := digest("active", len(f.active), f.skipped)
-		i := int(binary.LittleEndian.Uint32(sum[:])) % (f.accounts * 9 / 10)
-		if i%3 != 0 && i%10 != 4 && i%300 != 11 && i%2000 != 9 && i%1000 != 7 {
-			f.active = append(f.active, i)
-		} else {
-			f.skipped++
-		}
+	if f.active == nil {
+		f.active = growth.Active(f.accounts*9/10, func(i int) bool {
+			return i%3 != 0 && i%10 != 4 && i%300 != 11 && i%2000 != 9 && i%1000 != 7
+		})
 	}
-	return f.active[r.IntN(activePeople)]
+	return f.active[r.IntN(len(f.active))]
 }
-
-// activePeople is how many people the scenarios are about, at each size.
-const activePeople = 2000

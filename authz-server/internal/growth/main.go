@@ -5,13 +5,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
-	"github.com/alecthomas/kong"
+	"github.com/maru-auth/maru/internal/growth"
 )
 
 type config struct {
@@ -21,17 +18,7 @@ type config struct {
 	Stall   stallCommand   `cmd:"" help:"Sweep a backlog of expired rows, and measure what others wait for it."`
 }
 
-func main() {
-	var cfg config
-	parsed := kong.Parse(&cfg, kong.Name("growth"), kong.DefaultEnvars("GROWTH"), kong.Description("Measures whether cost grows with the data."))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	parsed.BindTo(ctx, (*context.Context)(nil))
-	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "growth:", err)
-		os.Exit(1) //nolint:gocritic // nothing is left to be undone
-	}
-}
+func main() { growth.Main(new(config)) }
 
 type fillCommand struct {
 	DatabaseURL string `arg:"" help:"sqlite:PATH or postgres://…, an empty database."`

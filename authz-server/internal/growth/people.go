@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/binary"
@@ -11,50 +10,26 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/internal/growth"
 )
 
-// Everything about account i follows from i: a scenario knows the address, the cookies and the
-// grants of any of millions of accounts without asking the database.
+// Everything about account i follows from i: see package growth.
 
 // Password is that of every account.
 const Password = "a measured 마루 password"
 
-// digest is a hash of a name and numbers, which is as random as what the stores make.
-func digest(what string, numbers ...int) [sha256.Size]byte {
-	return sha256.Sum256(fmt.Append([]byte(what), numbers))
-}
-
-// id has the form of rand.Text, which the stores use.
-func id(what string, numbers ...int) string {
-	sum := digest(what, numbers...)
-	return base32.StdEncoding.EncodeToString(sum[:])[:26]
-}
-
 // secret has the form of what opaque.New makes.
 func secret(what string, numbers ...int) string {
-	sum := digest(what, numbers...)
+	sum := growth.Digest(what, numbers...)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func userID(i int) string {
-	sum := digest("user", i)
-	one := uuid.UUID(sum[:16])
-	one[6], one[8] = one[6]&0x0f|0x40, one[8]&0x3f|0x80 // version 4
-	return one.String()
-}
-
-var (
-	familyNames = []string{"김", "이", "박", "최", "정", "강", "조", "윤", "장", "임"}
-	givenNames  = []string{"민지", "서준", "지우", "하은", "도윤", "Ann", "Ben", "Chloé"}
-	mailDomains = []string{"example.com", "example.com", "example.com", "mail.example.net", "example.org", "team.example.org", "xn--910b51i.example"}
-)
+var mailDomains = []string{"example.com", "example.com", "example.com", "mail.example.net", "example.org", "team.example.org", "xn--910b51i.example"}
 
 // email is in no order of i, as addresses are in no order of sign-up.
 func email(i int) string {
-	sum := digest("email", i)
+	sum := growth.Digest("email", i)
 	domain := mailDomains[int(sum[0])%len(mailDomains)]
 	if sum[1] < 3 { // one in a hundred is not ASCII
 		domain = "메일.example"
@@ -87,9 +62,9 @@ type grant struct {
 const day = 24 * time.Hour
 
 func accountOf(i int, f *fill) account {
-	sum := digest("account", i)
+	sum := growth.Digest("account", i)
 	r := rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum[:8]), 0)) //nolint:gosec // G404: keeps no secret
-	a := account{i: i, id: userID(i), sessions: 1, browsers: 1 + r.IntN(2), events: r.IntN(5), passkey: i%10 == 3, totp: i%10 == 4,
+	a := account{i: i, id: growth.UserID(i), sessions: 1, browsers: 1 + r.IntN(2), events: r.IntN(5), passkey: i%10 == 3, totp: i%10 == 4,
 		created: f.now.Add(-time.Duration(r.IntN(700)+1) * day)}
 	grants := 1
 	switch {
@@ -106,7 +81,7 @@ func accountOf(i int, f *fill) account {
 		a.sessions = 1
 	}
 	for k := range grants {
-		g := grant{id: id("grant", i, k), client: f.someClient(r), offline: r.IntN(2) == 0, age: time.Duration(r.IntN(60*24)) * time.Hour}
+		g := grant{id: growth.Text("grant", i, k), client: f.someClient(r), offline: r.IntN(2) == 0, age: time.Duration(r.IntN(60*24)) * time.Hour}
 		if !g.offline {
 			g.age %= 10 * time.Hour
 		}
@@ -139,7 +114,7 @@ func clientID(i int) string {
 	if i < ownClients {
 		return fmt.Sprintf("own-%d", i)
 	}
-	return id("client", i)
+	return growth.Text("client", i)
 }
 
 // The first client is the one that the scenarios use.

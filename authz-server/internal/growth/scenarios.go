@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -14,41 +16,35 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
+	"github.com/maru-auth/maru/internal/growth"
 )
 
 // world is a filled database, a server on it, and the store itself beside the server.
 type world struct {
 	*fill
-	engine string
-	url    string
-	server *server
+	server *growth.Server
 	store  *store.Store
 	gone   int // how many accounts were deleted: the last ones
 }
 
-// A scenario is something that is done often. once does it for somebody at random and returns how
-// long it took, without what had to be there before.
-type scenario struct {
-	name string
-	once func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error)
-}
+type scenario = growth.Scenario[*world]
 
 // scenarios are requests to the server, and calls of the store for what no request is alone.
 var scenarios = []scenario{
-	{"log-in by password", logIn},
-	{"log-in page", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
-		a, took, err := w.server.ask(ctx, r, "GET", "/login", nil)
-		return took, firstError(err, a.want(http.StatusOK, "the page"))
+	{Name: "log-in by password", Once: logIn},
+	{Name: "log-in page", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		a, took, err := w.ask(ctx, r, "GET", "/login", nil)
+		return took, cmp.Or(err, a.Want(http.StatusOK))
 	}},
-	{"authorize with a session", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+	{Name: "authorize with a session", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
 		_, took, err := w.authorize(ctx, r, w.somebody(r))
 		return took, err
 	}},
-	{"code exchange", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+	{Name: "code exchange", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
 		_, took, err := w.exchange(ctx, r)
 		return took, err
 	}},
-	{"refresh", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+	{Name: "refresh", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
 		t, _, err := w.exchange(ctx, r)
 		if err != nil {
 			return 0, err
@@ -56,57 +52,57 @@ var scenarios = []scenario{
 		_, took, err := w.token(ctx, r, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {t.Refresh}})
 		return took, err
 	}},
-	{"client credentials", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+	{Name: "client credentials", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
 		_, took, err := w.token(ctx, r, url.Values{"grant_type": {"client_credentials"}, "scope": {"board:read"}})
 		return took, err
 	}},
-	{"introspection", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+	{Name: "introspection", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
 		t, _, err := w.exchange(ctx, r)
 		if err != nil {
 			return 0, err
 		}
-		a, took, err := w.server.ask(ctx, r, "POST", "/oauth2/introspect", url.Values{"token": {t.Refresh}}, "Authorization", basic)
-		return took, firstError(err, a.want(http.StatusOK, "introspection"))
+		a, took, err := w.ask(ctx, r, "POST", "/oauth2/introspect", url.Values{"token": {t.Refresh}}, "Authorization", basic)
+		return took, cmp.Or(err, a.Want(http.StatusOK))
 	}},
-	{"userinfo", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+	{Name: "userinfo", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
 		t, _, err := w.exchange(ctx, r)
 		if err != nil {
 			return 0, err
 		}
-		a, took, err := w.server.ask(ctx, r, "GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+t.Access)
-		return took, firstError(err, a.want(http.StatusOK, "userinfo"))
+		a, took, err := w.ask(ctx, r, "GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+t.Access)
+		return took, cmp.Or(err, a.Want(http.StatusOK))
 	}},
-	{"account page", accountPage("/account")},
-	{"apps page", accountPage("/account/apps")},
-	{"sessions page", accountPage("/account/sessions")},
-	{"security page", accountPage("/account/security")},
-	{"key set", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
-		a, took, err := w.server.ask(ctx, r, "GET", "/.well-known/jwks.json", nil)
-		return took, firstError(err, a.want(http.StatusOK, "the keys"))
+	{Name: "account page", Once: accountPage("/account")},
+	{Name: "apps page", Once: accountPage("/account/apps")},
+	{Name: "sessions page", Once: accountPage("/account/sessions")},
+	{Name: "security page", Once: accountPage("/account/security")},
+	{Name: "key set", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		a, took, err := w.ask(ctx, r, "GET", "/.well-known/jwks.json", nil)
+		return took, cmp.Or(err, a.Want(http.StatusOK))
 	}},
-	{"status lists", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
-		a, took, err := w.server.ask(ctx, r, "GET", "/oauth2/status", nil)
-		return took, firstError(err, a.want(http.StatusOK, "the lists"))
+	{Name: "status lists", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		a, took, err := w.ask(ctx, r, "GET", "/oauth2/status", nil)
+		return took, cmp.Or(err, a.Want(http.StatusOK))
 	}},
 
-	{"store: account by address", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+	growth.OfStore("account by address", func(ctx context.Context, w *world, r *rand.Rand) error {
 		_, err := w.store.Users.UserByEmail(ctx, email(w.somebody(r)))
 		return err
-	})},
-	{"store: session by cookie", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+	}),
+	growth.OfStore("session by cookie", func(ctx context.Context, w *world, r *rand.Rand) error {
 		_, _, err := w.store.Sessions.SessionByCookie(ctx, cookie(w.somebody(r), 0))
 		return err
-	})},
-	{"store: client with secrets", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+	}),
+	growth.OfStore("client with secrets", func(ctx context.Context, w *world, r *rand.Rand) error {
 		_, _, err := w.store.Clients.ClientWithSecrets(ctx, clientID(r.IntN(ownClients+commonClients)))
 		return err
-	})},
-	{"store: new session", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
-		_, _, err := w.store.Sessions.CreateSession(ctx, accounts.Session{UserID: userID(w.somebody(r))}, w.password)
+	}),
+	growth.OfStore("new session", func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, _, err := w.store.Sessions.CreateSession(ctx, accounts.Session{UserID: growth.UserID(w.somebody(r))}, w.password)
 		return err
-	})},
-	{"store: end of a session", func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
-		s, _, err := w.store.Sessions.CreateSession(ctx, accounts.Session{UserID: userID(w.somebody(r))}, w.password)
+	}),
+	{Name: "store: end of a session", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
+		s, _, err := w.store.Sessions.CreateSession(ctx, accounts.Session{UserID: growth.UserID(w.somebody(r))}, w.password)
 		if err != nil {
 			return 0, err
 		}
@@ -114,7 +110,7 @@ var scenarios = []scenario{
 		err = w.store.Sessions.EndSession(ctx, s.ID)
 		return time.Since(began), err
 	}},
-	{"store: deletion of an account", func(ctx context.Context, w *world, _ *rand.Rand) (time.Duration, error) {
+	{Name: "store: deletion of an account", Once: func(ctx context.Context, w *world, _ *rand.Rand) (time.Duration, error) {
 		due, err := w.nextToGo(ctx)
 		if err != nil {
 			return 0, err
@@ -123,38 +119,38 @@ var scenarios = []scenario{
 		err = w.store.Users.DeleteUser(ctx, due)
 		return time.Since(began), err
 	}},
-	{"store: deletions that are due", ofStore(func(ctx context.Context, w *world, _ *rand.Rand) error {
+	growth.OfStore("deletions that are due", func(ctx context.Context, w *world, _ *rand.Rand) error {
 		_, err := w.store.Users.DueDeletions(ctx, 50)
 		return err
-	})},
-	{"store: list of accounts", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+	}),
+	growth.OfStore("list of accounts", func(ctx context.Context, w *world, r *rand.Rand) error {
 		page, err := w.store.Users.ListUsers(ctx, accounts.EmailKey(email(w.somebody(r))), 50)
-		return firstError(err, some(page))
-	})},
-	{"store: list of clients", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
+		return cmp.Or(err, some(page))
+	}),
+	growth.OfStore("list of clients", func(ctx context.Context, w *world, r *rand.Rand) error {
 		_, err := w.store.Clients.ListClients(ctx, "B", 50)
 		return err
-	})},
-	{"store: apps of a person", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
-		_, err := w.store.Consents.Connections(ctx, userID(w.somebody(r)))
+	}),
+	growth.OfStore("apps of a person", func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, err := w.store.Consents.Connections(ctx, growth.UserID(w.somebody(r)))
 		return err
-	})},
-	{"store: history of a person", ofStore(func(ctx context.Context, w *world, r *rand.Rand) error {
-		_, err := w.store.Audit.List(ctx, auditlog.Filter{UserID: userID(w.somebody(r)), Limit: 50})
+	}),
+	growth.OfStore("history of a person", func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, err := w.store.Audit.List(ctx, auditlog.Filter{UserID: growth.UserID(w.somebody(r)), Limit: 50})
 		return err
-	})},
-	{"store: list of deliveries", ofStore(func(ctx context.Context, w *world, _ *rand.Rand) error {
+	}),
+	growth.OfStore("list of deliveries", func(ctx context.Context, w *world, _ *rand.Rand) error {
 		_, err := w.store.Outbox.List(ctx, "logout", "", 50)
 		return err
-	})},
-	{"store: depth of the queue", ofStore(func(ctx context.Context, w *world, _ *rand.Rand) error {
+	}),
+	growth.OfStore("depth of the queue", func(ctx context.Context, w *world, _ *rand.Rand) error {
 		_, err := w.store.Outbox.Depth(ctx, "logout")
 		return err
-	})},
-	{"store: sweep that finds nothing", ofStore(func(ctx context.Context, w *world, _ *rand.Rand) error {
+	}),
+	growth.OfStore("sweep that finds nothing", func(ctx context.Context, w *world, _ *rand.Rand) error {
 		_, err := w.store.Sweep(ctx)
 		return err
-	})},
+	}),
 }
 
 // nextToGo returns an account that is to be deleted. It has as much as most have.
@@ -168,14 +164,14 @@ func (w *world) nextToGo(ctx context.Context) (due accounts.User, err error) {
 		if i%50 == 0 || i%1000 == 7 {
 			continue
 		}
-		err := w.store.Users.HastenDeletion(ctx, userID(i), false)
+		err := w.store.Users.HastenDeletion(ctx, growth.UserID(i), false)
 		if errors.Is(err, store.ErrNotFound) { // it went when the database was measured before
 			continue
 		}
 		if err != nil {
 			return due, err
 		}
-		return w.store.Users.User(ctx, userID(i))
+		return w.store.Users.User(ctx, growth.UserID(i))
 	}
 }
 
@@ -186,26 +182,17 @@ func some[T any](page []T) error {
 	return nil
 }
 
-// ofStore times a call of the store.
-func ofStore(do func(ctx context.Context, w *world, r *rand.Rand) error) func(context.Context, *world, *rand.Rand) (time.Duration, error) {
-	return func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
-		began := time.Now()
-		err := do(ctx, w, r)
-		return time.Since(began), err
-	}
-}
-
 func logIn(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
 	i := w.somebody(r)
-	a, took, err := w.server.ask(ctx, r, "POST", "/login", url.Values{"email": {email(i)}, "password": {Password}},
+	a, took, err := w.ask(ctx, r, "POST", "/login", url.Values{"email": {email(i)}, "password": {Password}},
 		"Cookie", "maru-browser="+secret("browser of a log-in", i)+"; maru-later=yes; maru-device="+secret("browser", i, 0))
-	return took, firstError(err, a.want(http.StatusSeeOther, "log-in of "+email(i)))
+	return took, cmp.Or(err, a.Want(http.StatusSeeOther))
 }
 
 func accountPage(path string) func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
 	return func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
-		a, took, err := w.server.ask(ctx, r, "GET", path, nil, "Cookie", "maru-session="+cookie(w.somebody(r), 0))
-		return took, firstError(err, a.want(http.StatusOK, path))
+		a, took, err := w.ask(ctx, r, "GET", path, nil, "Cookie", "maru-session="+cookie(w.somebody(r), 0))
+		return took, cmp.Or(err, a.Want(http.StatusOK))
 	}
 }
 
@@ -221,15 +208,15 @@ func (w *world) authorize(ctx context.Context, r *rand.Rand, i int) (code string
 		"state": {secret("state", r.Int())}, "nonce": {secret("nonce", r.Int())}, "code_challenge_method": {"S256"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])},
 	}
-	a, took, err := w.server.ask(ctx, r, "GET", "/oauth2/authorize?"+query.Encode(), nil, "Cookie", "maru-session="+cookie(i, 0))
+	a, took, err := w.ask(ctx, r, "GET", "/oauth2/authorize?"+query.Encode(), nil, "Cookie", "maru-session="+cookie(i, 0))
 	if err != nil {
 		return "", 0, err
 	}
-	if a.location != nil {
-		code = a.location.Query().Get("code")
+	if a.Location != nil {
+		code = a.Location.Query().Get("code")
 	}
 	if code == "" {
-		return "", 0, firstError(a.want(0, "no code"))
+		return "", 0, fmt.Errorf("no code: %w", a.Want(0))
 	}
 	return code, took, nil
 }
@@ -240,11 +227,11 @@ type tokens struct {
 }
 
 func (w *world) token(ctx context.Context, r *rand.Rand, form url.Values) (t tokens, took time.Duration, err error) {
-	a, took, err := w.server.ask(ctx, r, "POST", "/oauth2/token", form, "Authorization", basic)
-	if err := firstError(err, a.want(http.StatusOK, form.Get("grant_type"))); err != nil {
+	a, took, err := w.ask(ctx, r, "POST", "/oauth2/token", form, "Authorization", basic)
+	if err := cmp.Or(err, a.Want(http.StatusOK)); err != nil {
 		return t, 0, err
 	}
-	return t, took, json.Unmarshal(a.body, &t)
+	return t, took, json.Unmarshal(a.Body, &t)
 }
 
 // exchange exchanges a new code of somebody; the time is that of the exchange alone.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/growth"
 	"github.com/maru-auth/maru/internal/machine"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -83,7 +84,7 @@ func (s *stall) judge() string {
 	case over > 3*chance+10, s.Alone.Over == 0 && over > 3, s.Sweep.Longest > 4*stalled.Seconds()*1e3+s.Alone.Longest:
 		return stalls
 	case s.Alone.P999 > stalled.Seconds()*1e3:
-		return unclear
+		return growth.Unclear
 	case over > chance+3*math.Sqrt(chance+1):
 		return stalls
 	}
@@ -162,7 +163,7 @@ func (cmd stallCommand) engine(ctx context.Context, engine, dir string, all *sta
 	if engine == "postgres" {
 		admin, closing := cmd.Postgres, func() error { return nil }
 		if admin == "" {
-			if admin, closing, err = sqldbtest.StartDurable(postgresSettings...); err != nil {
+			if admin, closing, err = growth.Postgres(); err != nil {
 				return err
 			}
 		}
@@ -171,8 +172,8 @@ func (cmd stallCommand) engine(ctx context.Context, engine, dir string, all *sta
 			return err
 		}
 	}
-	w := &world{fill: &fill{accounts: cmd.Accounts, expired: cmd.Expired, now: time.Now()}, engine: engine, url: url}
-	if err := w.ensure(ctx); err != nil {
+	f := &fill{accounts: cmd.Accounts, expired: cmd.Expired, now: time.Now()}
+	if err := f.ensure(ctx, engine, url); err != nil {
 		return err
 	}
 	var stores [2]*store.Store // the second is another replica's
@@ -182,7 +183,7 @@ func (cmd stallCommand) engine(ctx context.Context, engine, dir string, all *sta
 		}
 		defer func() { err = errors.Join(err, stores[i].Close()) }()
 	}
-	probes := probesOf(stores, w)
+	probes := probesOf(stores, f)
 	// What is swept goes with its tables' rows: sessions take their grants' life.
 	done, came := false, swept{Engine: engine, Backlog: sweptTables * cmd.Expired}
 	alone, beside := make([][]time.Duration, len(probes)), make([][]time.Duration, len(probes))
@@ -222,7 +223,7 @@ type probe struct {
 	once func(ctx context.Context, r *rand.Rand) error
 }
 
-func probesOf(stores [2]*store.Store, w *world) []probe {
+func probesOf(stores [2]*store.Store, f *fill) []probe {
 	return []probe{
 		{"writer", func(ctx context.Context, r *rand.Rand) error {
 			return stores[0].UsedIDs.UseID(ctx, "growth", "writer", secret("id", r.Int()), time.Now().Add(time.Hour))
@@ -231,7 +232,7 @@ func probesOf(stores [2]*store.Store, w *world) []probe {
 			return stores[1].UsedIDs.UseID(ctx, "growth", "replica", secret("id", r.Int()), time.Now().Add(time.Hour))
 		}},
 		{"reader", func(ctx context.Context, r *rand.Rand) error {
-			_, err := stores[0].Clients.Client(ctx, clientID(w.someClient(r)))
+			_, err := stores[0].Clients.Client(ctx, clientID(f.someClient(r)))
 			return err
 		}},
 	}
@@ -261,6 +262,3 @@ func watch(ctx context.Context, probes []probe, took [][]time.Duration, beside f
 	others.Wait()
 	return errors.Join(failed...)
 }
-
-// postgresSettings are those of a small server with an SSD.
-var postgresSettings = []string{"shared_buffers=1GB", "max_wal_size=2GB", "random_page_cost=1.1"}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/internal/growth"
 	"github.com/maru-auth/maru/internal/machine"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 	"github.com/maru-auth/maru/internal/testenv/lastrelease"
@@ -51,7 +52,7 @@ func (cmd upgradeCommand) Run(ctx context.Context) (err error) {
 	}
 	defer os.RemoveAll(dir)
 	program := filepath.Join(dir, "authz-server")
-	if err := build(ctx, program); err != nil {
+	if err := growth.Build(ctx, folder, program); err != nil {
 		return err
 	}
 	all := upgrades{Machine: machine.This(), Before: cmd.Old, Accounts: cmd.Accounts}
@@ -114,7 +115,7 @@ func (cmd upgradeCommand) engine(ctx context.Context, engine, dir, program strin
 	one.Engine = engine
 	url := "sqlite:" + filepath.Join(dir, "before.db")
 	if engine == "postgres" {
-		admin, closing, err := sqldbtest.StartDurable(postgresSettings...)
+		admin, closing, err := growth.Postgres()
 		if err != nil {
 			return one, err
 		}
@@ -145,11 +146,11 @@ func (cmd upgradeCommand) engine(ctx context.Context, engine, dir, program strin
 func untilReady(ctx context.Context, program, url string) (time.Duration, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s, err := startServer(ctx, program, url)
+	s, err := growth.Start(ctx, program, variables(url))
 	if err != nil {
 		return 0, err
 	}
 	stop()
-	<-s.ended
-	return s.ready, nil
+	<-s.Ended
+	return s.Ready, nil
 }

@@ -1,5 +1,5 @@
-// Package bulk fills the tables of a database with millions of rows, for measurements. It trades
-// everything for speed: do not use it on a database whose data you need.
+// Package bulk fills the tables of a database with millions of rows, for measurements: [Fill] those
+// of a service. It trades everything for speed: do not use it on a database whose data you need.
 package bulk
 
 import (
@@ -73,38 +73,65 @@ func (f *Filler) intoSQLite(ctx context.Context, table string, columns []string,
 		return 0, err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	insert := func(rows int) (*sql.Stmt, error) {
-		one := "(?" + strings.Repeat(", ?", len(columns)-1) + ")"
-		return tx.PrepareContext(ctx, "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+") VALUES "+one+
-			strings.Repeat(", "+one, rows-1))
-	}
-	many, err := insert(rowsOfStatement)
+	in, err := newInserter(ctx, tx, table, columns)
 	if err != nil {
 		return 0, err
 	}
-	defer many.Close()
-	args := make([]any, 0, rowsOfStatement*len(columns))
+	defer in.many.Close()
 	for row := range rows {
 		n++
-		if args = append(args, row...); len(args) < cap(args) {
-			continue
-		}
-		if _, err := many.ExecContext(ctx, args...); err != nil {
+		if err := in.add(ctx, row...); err != nil {
 			return n, err
 		}
-		args = args[:0]
 	}
-	if len(args) > 0 {
-		rest, err := insert(len(args) / len(columns))
-		if err != nil {
-			return n, err
-		}
-		defer rest.Close()
-		if _, err := rest.ExecContext(ctx, args...); err != nil {
-			return n, err
-		}
+	if err := in.rest(ctx); err != nil {
+		return n, err
 	}
 	return n, tx.Commit()
+}
+
+// inserter writes the rows of one table of SQLite, many by one statement.
+type inserter struct {
+	tx      *sql.Tx
+	table   string
+	columns []string
+	many    *sql.Stmt
+	args    []any
+}
+
+func newInserter(ctx context.Context, tx *sql.Tx, table string, columns []string) (in *inserter, err error) {
+	in = &inserter{tx: tx, table: table, columns: columns, args: make([]any, 0, rowsOfStatement*len(columns))}
+	in.many, err = in.prepare(ctx, rowsOfStatement)
+	return in, err
+}
+
+func (in *inserter) prepare(ctx context.Context, rows int) (*sql.Stmt, error) {
+	one := "(?" + strings.Repeat(", ?", len(in.columns)-1) + ")"
+	return in.tx.PrepareContext(ctx, "INSERT INTO "+in.table+" ("+strings.Join(in.columns, ", ")+") VALUES "+one+
+		strings.Repeat(", "+one, rows-1))
+}
+
+func (in *inserter) add(ctx context.Context, row ...any) error {
+	if in.args = append(in.args, row...); len(in.args) < cap(in.args) {
+		return nil
+	}
+	_, err := in.many.ExecContext(ctx, in.args...)
+	in.args = in.args[:0]
+	return err
+}
+
+// rest writes the last rows.
+func (in *inserter) rest(ctx context.Context) error {
+	if len(in.args) == 0 {
+		return nil
+	}
+	rest, err := in.prepare(ctx, len(in.args)/len(in.columns))
+	if err != nil {
+		return err
+	}
+	defer rest.Close()
+	_, err = rest.ExecContext(ctx, in.args...)
+	return err
 }
 
 // An Index is dropped while its table is filled: to sort once is several times as fast as to insert

@@ -92,6 +92,10 @@ func termsOf(texts ...string) []string {
 	return collect(seen)
 }
 
+// Terms returns those that the index has of a post whose body has up to [LongText] characters, for a
+// program that fills a database.
+func Terms(title, body string) []string { return termsOf(title, body) }
+
 // askedTerms is how many terms of a search the index is asked for at most: more hardly narrow it
 // down, and each costs.
 const askedTerms = 12
