@@ -241,6 +241,8 @@ func TestPeopleSeeTheirLogInsAndWhatOperatorsDid(t *testing.T) {
 	for _, e := range []audit.Entry{
 		{Kind: audit.UserDisabled, Person: mina.ID, Actor: audit.Actor{Kind: audit.Person, ID: admin.ID, Label: "admin@example.org"},
 			From: "198.51.100.7", Reason: "looks like spam"},
+		{Kind: audit.RoleGranted, Person: mina.ID, Target: audit.Target{Kind: "role", ID: "board/moderator", Label: "mina@example.org"},
+			Actor: audit.Actor{Kind: audit.Machine}},
 		{Kind: audit.UserEnabled, Person: mina.ID, Actor: audit.Actor{Kind: audit.Machine, Label: "root"}},
 		{Kind: audit.GrantMade, Person: mina.ID, Actor: audit.Actor{Kind: audit.Person, ID: mina.ID}, From: "192.0.2.9",
 			Target: audit.Target{Kind: "client", ID: "shop", Label: "<b>Shop</b>"}},
@@ -256,8 +258,8 @@ func TestPeopleSeeTheirLogInsAndWhatOperatorsDid(t *testing.T) {
 	b.LogIn("mina@example.org")
 	page := b.Get("/account/security")
 	page.Want(t, http.StatusOK, "Logged in", "Account disabled", "Account enabled again", "by the people who run this service",
-		"Access for an app: &lt;b&gt;Shop&lt;/b&gt;", "192.0.2.9")
-	if strings.Count(page.Body, "Access for an app") != 1 {
+		"Role given: board/moderator", "Access given to an app: &lt;b&gt;Shop&lt;/b&gt;", "192.0.2.9")
+	if strings.Count(page.Body, "Access given to an app") != 1 {
 		t.Error("an app is there twice in one day")
 	}
 	b.Get("/account/security?lang=ko").Want(t, http.StatusOK, "로그인", "계정 사용 중지", "서비스 운영자", "앱에 접근 허용")

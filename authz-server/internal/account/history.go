@@ -87,8 +87,10 @@ func eventOf(e audit.Entry) pages.Event {
 	switch detail, ok := e.Detail["detail"].(string); {
 	case ok:
 		shown.Detail = detail
-	case e.Target.Kind == "client", e.Target.Kind == "role":
+	case e.Target.Kind == "client":
 		shown.Detail = cmp.Or(e.Target.Label, e.Target.ID)
+	case e.Target.Kind == "role":
+		shown.Detail = e.Target.ID
 	}
 	if e.Actor.Kind == audit.Client || e.Actor.Kind == audit.System {
 		shown.Operator = false

@@ -382,7 +382,7 @@ var english = Language{
 			"sessions_ended": "Logged out elsewhere", "data_exported": "Data downloaded",
 			"deletion_planned": "Account deletion requested", "deletion_cancelled": "Account deletion cancelled",
 			"login.succeeded": "Logged in", "login.raised": "Confirmed who you are", "login.failed": "A log-in failed",
-			"session.ended": "Logged out", "grant.made": "Access for an app", "grant.revoked": "Access of an app ended",
+			"session.ended": "Logged out", "grant.made": "Access given to an app", "grant.revoked": "Access of an app ended",
 			"grant.refresh_reused": "Access of an app ended, because its token may have been stolen",
 			"grant.code_reused":    "Access of an app ended, because its code may have been stolen",
 			"consent.withdrawn":    "App removed", "role.granted": "Role given", "role.revoked": "Role taken",
