@@ -224,7 +224,14 @@ func TestClosingWaitsForWhoeverWrites(t *testing.T) {
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
+	for what, err := range map[string]error{"reading": errorOf(count(t.Context(), db, "things")), "writing": errorOf(insert(t.Context(), db, "late"))} {
+		if err == nil || !strings.Contains(err.Error(), "closed") {
+			t.Errorf("%s what is closed: %v", what, err)
+		}
+	}
 }
+
+func errorOf[T any](_ T, err error) error { return err }
 
 func TestCommitsShareASync(t *testing.T) {
 	db := openHeld(t)

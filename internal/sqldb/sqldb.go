@@ -125,6 +125,7 @@ func (db *DB) Close() error {
 		if db.write.take(context.Background(), cmp.Or(db.opts.DatabaseWaitTimeout, closePatience)) == nil {
 			defer db.write.leave()
 		}
+		db.file.log.Store(nil)
 	}
 	err = errors.Join(err, db.write.Close(), db.commits.close(), db.checks.Close())
 	if db.held != nil {

@@ -95,7 +95,7 @@ func (db *DB) groupCommits(ctx context.Context, dsn string) error {
 	if err != nil {
 		return err
 	}
-	db.file.log = log
+	db.file.log.Store(log)
 	db.commits = &commits{log: log, sync: log.sync}
 	return nil
 }
@@ -120,8 +120,8 @@ func makeWAL(ctx context.Context, write *sql.DB, patience time.Duration) error {
 type dataFile struct {
 	path      string
 	info      fs.FileInfo
-	log       *logFile     // nil: SQLite syncs it by itself
-	checkedAt atomic.Int64 // unix nanoseconds at which it was found in its place last
+	log       atomic.Pointer[logFile] // nil: SQLite syncs it by itself, or removes it since all is closed
+	checkedAt atomic.Int64            // unix nanoseconds at which it was found in its place last
 }
 
 func openFile(path string, create bool) (*dataFile, error) {
@@ -172,7 +172,7 @@ func (f *dataFile) check() error {
 	}
 	info, err := os.Stat(f.path)
 	if err == nil && os.SameFile(info, f.info) {
-		if err := f.log.check(); err != nil {
+		if err := f.log.Load().check(); err != nil {
 			f.checkedAt.Store(0)
 			return unavailable(err)
 		}
