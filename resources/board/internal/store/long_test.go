@@ -148,6 +148,32 @@ func TestALookUpThatTakesTooLongIsGivenUp(t *testing.T) {
 	})
 }
 
+// Postgres collects all rows that the index has of a term, before the first comes.
+func TestTheIndexIsNotAskedForWhatTheNewestPostsHave(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		for i := range 4 * searchChunk {
+			title := "nothing"
+			if i%3 == 0 {
+				title = "often"
+			}
+			if i < searchChunk && i%10 == 0 {
+				title = "seldom"
+			}
+			write(t, s, title, "b")
+		}
+		for text, want := range map[string]struct {
+			posts int
+			asked bool
+		}{"often": {20, false}, "seldom": {5, true}} {
+			q := &search{Store: s, viewer: bob, text: text, terms: searchTerms(text), wanted: 20, until: time.Now().Add(time.Minute)}
+			posts, _, err := q.page(t.Context(), FirstPost())
+			if ok(t, err); len(posts) != want.posts || q.asked != want.asked {
+				t.Errorf("%s: %d posts, the index was asked: %v", text, len(posts), q.asked)
+			}
+		}
+	})
+}
+
 // hiddenPosts writes so many that only bob may see, the newest of all, with the text.
 func hiddenPosts(t *testing.T, s *Store, posts int, text string) {
 	t.Helper()

@@ -21,6 +21,7 @@ const (
 	searchChunk    = 50                     // of these, by one statement
 	searchMatches  = 1000                   // in the index, beyond which the text is too common for it
 	searchBehind   = 20                     // posts that the index lacks, beyond which it is of no use yet
+	searchNewest   = 300                    // that are read instead of the index, if so many are likely to fill the page
 )
 
 // SearchPosts reads up to limit posts with text in title or body, the newest first, after a
@@ -28,9 +29,10 @@ const (
 // for [Store.Posts]. A page is shorter where few posts match: it ends after [searchPosts] or
 // [searchTime].
 //
-// The newest posts are read first: they have what is common. What they lack is looked up in the
-// index, which has what is rare. Its rows are read too, since their terms may stand apart. If even
-// the index has too many, or if it lacks many posts, older and older posts are read.
+// The newest posts are read first: they have what is common, of which Postgres would collect all that
+// its index has, however few are wanted. What they lack is looked up in the index, which has what is
+// rare. Its rows are read too, since their terms may stand apart. If even the index has too many, or
+// if it lacks many posts, older and older posts are read.
 func (s *Store) SearchPosts(
 	ctx context.Context, viewer Viewer, text, board string, after PostPosition, limit int,
 ) (posts []Post, next *PostPosition, err error) {
@@ -40,9 +42,13 @@ func (s *Store) SearchPosts(
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
-	q := &search{Store: s, viewer: viewer, text: fold(text), board: board, until: time.Now().Add(searchTime)}
+	q := &search{Store: s, viewer: viewer, text: fold(text), board: board, wanted: limit, until: time.Now().Add(searchTime)}
 	q.terms = searchTerms(q.text)
-	may := bounds{rows: limit, visits: searchPosts, chunk: searchChunk, until: q.until}
+	return q.page(ctx, after)
+}
+
+func (q *search) page(ctx context.Context, after PostPosition) (posts []Post, next *PostPosition, err error) {
+	may := bounds{rows: q.wanted, visits: searchPosts, chunk: searchChunk, until: q.until}
 	return fill(after, Post.Position, may, func(after PostPosition, n int) ([]candidate[Post], error) {
 		return q.read(ctx, after, n)
 	})
@@ -57,7 +63,11 @@ type search struct {
 	terms  []string
 	until  time.Time
 
+	wanted  int // posts on the page
 	reads   int
+	newest  int  // posts that were read
+	shown   int  // of these
+	asked   bool // the index was
 	indexed bool
 	matches []sqldb.TermRow // if indexed: what is left of them, the newest first
 }
@@ -70,7 +80,8 @@ func (q *search) read(ctx context.Context, after PostPosition, n int) (found []c
 	}
 	limited, cancel := context.WithDeadline(sqldb.Watched(ctx), q.until)
 	defer cancel()
-	if q.reads == 2 && len(q.terms) > 0 {
+	if !q.asked && len(q.terms) > 0 && !q.fillsSoon() {
+		q.asked = true
 		err = q.lookUp(limited, after)
 	}
 	switch {
@@ -86,8 +97,21 @@ func (q *search) read(ctx context.Context, after PostPosition, n int) (found []c
 	return found, err
 }
 
+// fillsSoon tells whether a few posts more fill the page, if they match as often as those before.
+func (q *search) fillsSoon() bool {
+	return q.shown > 0 && (q.wanted-q.shown)*q.newest/q.shown <= searchNewest
+}
+
 // readNewest returns the next n posts after a position, whatever they say.
-func (q *search) readNewest(ctx context.Context, after PostPosition, n int) ([]candidate[Post], error) {
+func (q *search) readNewest(ctx context.Context, after PostPosition, n int) (found []candidate[Post], err error) {
+	defer func() {
+		q.newest += len(found)
+		for _, c := range found {
+			if c.shown {
+				q.shown++
+			}
+		}
+	}()
 	const columns = `SELECT ` + postColumns + `, ` + postVisible + `, p.body FROM posts p`
 	if q.board == "" {
 		return q.candidates(ctx, columns+` WHERE (p.created_at, p.id) < ($3, $4) ORDER BY p.created_at DESC, p.id DESC LIMIT $5`,
