@@ -13,7 +13,8 @@ import (
 
 // stored is a password's hash, as it was read.
 type stored struct {
-	bcrypt string // the whole of it; empty: it is argon2id
+	bcrypt string  // the whole of it; empty: it is another
+	pbkdf2 derived // of no iterations: it is argon2id
 
 	with      parameters
 	salt, key []byte
@@ -34,8 +35,9 @@ const (
 // longestHash is more than any hash within these bounds has, in bytes.
 const longestHash = 256
 
-// Importable tells why an account cannot have a hash of another system: it must be bcrypt or
-// argon2id, with parameters that do not take too much work. nil: it can.
+// Importable tells why an account cannot have a hash of another system as it is: it must be bcrypt,
+// argon2id or PBKDF2, with parameters that do not take too much work. nil: it can. [Import] knows
+// more forms of PBKDF2.
 func Importable(hash string) error {
 	_, err := parse(hash)
 	return err
@@ -48,6 +50,9 @@ func parse(hash string) (stored, error) {
 		return stored{}, errHash
 	case strings.HasPrefix(hash, "$2"):
 		return parseBcrypt(hash)
+	case strings.HasPrefix(hash, "$pbkdf2-"):
+		d, err := parsePBKDF2(hash)
+		return stored{pbkdf2: d}, err
 	}
 	with, salt, key, err := decodeHash(hash)
 	return stored{with: with, salt: salt, key: key}, err
@@ -59,13 +64,16 @@ func (s stored) fits(password string) bool {
 	if s.bcrypt != "" {
 		return bcrypt.CompareHashAndPassword([]byte(s.bcrypt), []byte(password)) == nil
 	}
+	if s.pbkdf2.iterations > 0 {
+		return s.pbkdf2.fits(password)
+	}
 	got := argon2.IDKey(normal(password), s.salt, s.with.time, s.with.memory, s.with.threads, uint32(len(s.key))) //nolint:gosec // G115: decodeHash bounds it
 	return subtle.ConstantTimeCompare(got, s.key) == 1
 }
 
 // outdated tells whether the password should be hashed anew.
 func (s stored) outdated() bool {
-	return s.bcrypt != "" || s.with != present || len(s.salt) != saltLength || len(s.key) != keyLength
+	return s.bcrypt != "" || s.pbkdf2.iterations > 0 || s.with != present || len(s.salt) != saltLength || len(s.key) != keyLength
 }
 
 func encodeHash(with parameters, salt, key []byte) string {
@@ -75,10 +83,10 @@ func encodeHash(with parameters, salt, key []byte) string {
 }
 
 var (
-	errHash = errors.New("the password hash is neither bcrypt ($2a$, $2b$, $2y$) nor an argon2id PHC string")
+	errHash = errors.New("the password hash is neither bcrypt ($2a$, $2b$, $2y$) nor argon2id ($argon2id$) nor PBKDF2 with SHA-1, SHA-256 or SHA-512 ($pbkdf2-sha256$, pbkdf2_sha256$)")
 	errWork = fmt.Errorf("the password hash asks for too much work, or for too little: bcrypt may have a cost from %d to %d, "+
-		"argon2id %d MiB (in all passes together %d) and %d passes, with 8 to 64 bytes of salt and 16 to 64 of key",
-		minBcryptCost, maxBcryptCost, maxMemory>>10, maxWork>>10, maxTime)
+		"argon2id %d MiB (in all passes together %d) and %d passes, PBKDF2 %d to %d iterations over all blocks of its key; both have 8 to 64 bytes of salt and 16 to 64 of key",
+		minBcryptCost, maxBcryptCost, maxMemory>>10, maxWork>>10, maxTime, minIterations, maxIterations)
 )
 
 // parseBcrypt accepts the three names of the one correct algorithm, and not $2x$ of the faulty one.

@@ -126,7 +126,14 @@ func FuzzDecodeHash(f *testing.F) {
 	f.Add("$argon2id$v=19$m=8, t=1,p=1 $$")
 	f.Add("$$$$$")
 	f.Add("$2b$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW")
+	f.Add("$pbkdf2-sha256$i=10000$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("pbkdf2_sha512$10000$saltsalt$AAAAAAAAAAAAAAAAAAAAAA==")
 	f.Fuzz(func(t *testing.T, s string) {
+		if stored, err := Import(s); err == nil {
+			if again, err := Import(stored); err != nil || again != stored {
+				t.Errorf("%q becomes %q, and that %q: %v", s, stored, again, err)
+			}
+		}
 		if known, err := parse(s); err == nil && known.bcrypt != "" {
 			if cost, err := bcrypt.Cost([]byte(s)); err != nil || cost < minBcryptCost || cost > maxBcryptCost {
 				t.Errorf("%q is bcrypt of cost %d: %v", s, cost, err)
@@ -152,6 +159,7 @@ func BenchmarkTheMostExpensiveHashes(b *testing.B) {
 		"ours":     encodeHash(present, make([]byte, 16), make([]byte, 32)),
 		"argon2id": encodeHash(parameters{memory: maxMemory, time: maxWork / maxMemory, threads: 1}, make([]byte, 16), make([]byte, 32)),
 		"bcrypt":   "$2b$14$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+		"pbkdf2":   "$pbkdf2-sha512$i=2000000$" + strings.Repeat("A", 22) + "$" + strings.Repeat("A", 86),
 		"bcrypt10": "$2b$10$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
 	} {
 		b.Run(name, func(b *testing.B) {
