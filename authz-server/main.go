@@ -53,7 +53,8 @@ type commands struct {
 	Mail         mailCommands        `cmd:"" help:"See which mail has not been sent, and try it."`
 	Audit        auditCommands       `cmd:"" help:"Read the audit log, and check that nobody changed it."`
 	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, even while servers use it."`
-	AfterRestore afterRestoreCommand `cmd:"" help:"After you restored a backup, and before servers start: end all sessions and grants, and everything under way. Accounts, clients and keys stay as in the backup."`
+	Restore      restoreCommand      `cmd:"" help:"Put a backup in the place of an SQLite database that no process uses, without the sessions, grants and requests in it. What was there stays beside it under another name."`
+	AfterRestore afterRestoreCommand `cmd:"" help:"After you restored a backup by other means, such as pg_restore, and before servers start: end all sessions and grants, and everything under way. Accounts, clients and keys stay as in the backup."`
 
 	Version cli.Version `cmd:"" help:"Print the version, what it was built from, and what computes RSA."`
 }

@@ -81,7 +81,7 @@ var rules = []rule{
 	{"internal/cli", nil},
 	{"internal/sqldb", []string{"internal/sqldb/internal/fault", "internal/tracing"}},
 	{"internal/sqldb/internal/fault", nil},
-	{"internal/sqldb/backup", []string{"internal/sqldb"}},
+	{"internal/sqldb/backup", []string{"internal/sqldb", "internal/sqldb/internal/fault"}},
 	{"internal/sqldb/bulk", nil},
 	{"internal/growth", []string{"internal/machine", "internal/sqldb/bulk", "internal/sqldb/sqldbtest"}},
 	{"internal/sqldb/growthtest", []string{"internal/sqldb", "internal/sqldb/sqldbtest", "internal/testenv"}},

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -27,6 +28,8 @@ type Program struct {
 	Listen   string   // default of --listen, host:port
 	MaxBody  int64    // bytes of the largest request body
 	Document Document // its OpenAPI document
+
+	Migrations fs.FS // what makes its database's schema, in the folder "migrations"
 }
 
 // A Document writes the OpenAPI document of a service that has the audience and trusts the issuer.
@@ -37,6 +40,7 @@ type Document func(issuer, audience string) ([]byte, error)
 type Commands[S any] struct {
 	Serve   S              `cmd:"" default:"withargs" help:"Serve (the default)."`
 	Backup  BackupCommand  `cmd:"" help:"Copy an SQLite database to a file, also while the service uses it."`
+	Restore RestoreCommand `cmd:"" help:"Put a backup in the place of an SQLite database that no process uses. What was there stays beside it under another name."`
 	Openapi OpenAPICommand `cmd:"" help:"Print the OpenAPI document of the service and exit."`
 	Version cli.Version    `cmd:"" help:"Print the version, what it was built from, and what computes RSA."`
 }
@@ -74,6 +78,7 @@ func (p Program) Options() []kong.Option {
 		kong.DefaultEnvars(p.prefix()),
 		kong.Vars{"database_url": "sqlite:data/" + p.Name + ".db", "audience": "http://localhost:8000/" + p.Name},
 		kong.Bind(p.Document, cli.RSA(libcrypto.Name)),
+		kong.BindTo(p.Migrations, (*fs.FS)(nil)),
 		kong.Help(cli.Help(nil)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.PostBuild(p.setListen),

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -250,6 +251,16 @@ func expectedSchema(ctx context.Context, migrations fs.FS) (*schema, error) {
 	if known, ok := schemas.Load(key); ok {
 		return known.(*schema), nil
 	}
+	made, err := schemaUpTo(ctx, migrations, math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	schemas.Store(key, made)
+	return made, nil
+}
+
+// schemaUpTo is what the migrations up to a version make.
+func schemaUpTo(ctx context.Context, migrations fs.FS, version int64) (*schema, error) {
 	memory, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
 		return nil, err
@@ -260,7 +271,7 @@ func expectedSchema(ctx context.Context, migrations fs.FS) (*schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the migrations: %w", err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	if _, err := provider.UpTo(ctx, version); err != nil {
 		return nil, fmt.Errorf("migrate in memory: %w", err)
 	}
 	made := &schema{}
@@ -268,9 +279,10 @@ func expectedSchema(ctx context.Context, migrations fs.FS) (*schema, error) {
 		return nil, err
 	}
 	for _, source := range provider.ListSources() {
-		made.version = max(made.version, source.Version)
+		if source.Version <= version {
+			made.version = max(made.version, source.Version)
+		}
 	}
-	schemas.Store(key, made)
 	return made, nil
 }
 

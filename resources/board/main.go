@@ -14,7 +14,7 @@ import (
 	"github.com/maru-auth/maru/resources/board/internal/store"
 )
 
-var program = service.Program{Name: "board", Listen: "127.0.0.1:9300", MaxBody: api.MaxBody, Document: api.Document}
+var program = service.Program{Name: "board", Listen: "127.0.0.1:9300", MaxBody: api.MaxBody, Document: api.Document, Migrations: store.Migrations()}
 
 // config is what serving needs.
 type config struct {

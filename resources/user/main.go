@@ -13,7 +13,7 @@ import (
 	"github.com/maru-auth/maru/resources/user/internal/store"
 )
 
-var program = service.Program{Name: "user", Listen: "127.0.0.1:9200", MaxBody: api.MaxBody, Document: api.Document}
+var program = service.Program{Name: "user", Listen: "127.0.0.1:9200", MaxBody: api.MaxBody, Document: api.Document, Migrations: store.Migrations()}
 
 // config is what serving needs.
 type config struct {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"io/fs"
 	"math"
 	"slices"
 	"time"
@@ -32,6 +33,9 @@ import (
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+// Migrations are what makes the schema, in the folder "migrations".
+func Migrations() fs.FS { return migrations }
 
 // What a look-up or a change can find. Any other error is a failure of the database.
 var (

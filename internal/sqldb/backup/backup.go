@@ -1,4 +1,5 @@
-// Package backup copies an SQLite database to a file while servers use it.
+// Package backup copies an SQLite database to a file while servers use it, and puts such a file in the
+// place of a database that nobody uses.
 package backup
 
 import (
@@ -14,28 +15,32 @@ import (
 	_ "modernc.org/sqlite" // the "sqlite" driver
 )
 
+// What Postgres's own programs do. FILE is the backup, and URL the value of --database-url.
+const (
+	PgDump    = `umask 077; pg_dump --format=custom --file=FILE "$URL"`
+	PgRestore = `pg_restore --exit-on-error --single-transaction --no-owner --dbname="$URL" FILE`
+)
+
 // ErrUsePgDump is the error for a Postgres database.
-var ErrUsePgDump = errors.New(`Postgres has its own program for that: ` +
-	`umask 077; pg_dump --format=custom --file=FILE "$URL", with URL being the value of --database-url; ` +
-	`pg_restore --clean --if-exists --dbname="$URL" FILE brings it back`)
+var ErrUsePgDump = errors.New("Postgres has its own program for that: " + PgDump + ", with URL being the value of --database-url")
 
 // SQLite writes a copy of the SQLite database at databaseURL to a new file that only this account
-// can read. It holds what is committed when SQLite begins; servers go on reading and writing
-// meanwhile. The copy is checked and synced to disk before it gets its name. Errors:
-// [ErrUsePgDump]; one that wraps fs.ErrExist if there is such a file.
-func SQLite(ctx context.Context, databaseURL, file string) (err error) {
+// can read, and beside it, as FILE.json, a [Manifest]. The copy holds what is committed when SQLite
+// begins; servers go on reading and writing meanwhile. It is checked and synced to disk before it
+// gets its name. Errors: [ErrUsePgDump]; one that wraps fs.ErrExist if there is such a file.
+func SQLite(ctx context.Context, databaseURL, file string) (about Manifest, err error) {
 	path, ok := strings.CutPrefix(databaseURL, "sqlite:")
 	if !ok {
-		return ErrUsePgDump
+		return about, ErrUsePgDump
 	}
 	path = strings.TrimPrefix(path, "//")
 	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("the database: %w", err)
+		return about, fmt.Errorf("the database: %w", err)
 	}
 	// Created first, so that no other file is overwritten. If we get no further, it is empty, and
 	// cannot be mistaken for a backup.
 	if err := createPrivate(file); err != nil {
-		return err
+		return about, err
 	}
 	partial := file + ".partial"
 	defer func() {
@@ -44,7 +49,7 @@ func SQLite(ctx context.Context, databaseURL, file string) (err error) {
 		}
 	}()
 	if err := createPrivate(partial); err != nil {
-		return fmt.Errorf("%w; remove it if no other backup runs", err)
+		return about, fmt.Errorf("%w; remove it if no other backup runs", err)
 	}
 	defer func() {
 		if err != nil {
@@ -52,18 +57,26 @@ func SQLite(ctx context.Context, databaseURL, file string) (err error) {
 		}
 	}()
 	if err := copyInto(ctx, path, partial); err != nil {
-		return fmt.Errorf("copy the database: %w", err)
+		return about, fmt.Errorf("copy the database: %w", err)
 	}
-	if err := checkCopy(ctx, partial); err != nil {
-		return fmt.Errorf("check the copy: %w", err)
+	if about, err = examine(ctx, partial); err != nil {
+		return about, fmt.Errorf("check the copy: %w", err)
 	}
+	if err := about.write(file + manifestSuffix); err != nil {
+		return about, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(file+manifestSuffix))
+		}
+	}()
 	if err := flush(partial); err != nil {
-		return err
+		return about, err
 	}
 	if err := os.Rename(partial, file); err != nil {
-		return err
+		return about, err
 	}
-	return flush(filepath.Dir(file))
+	return about, flush(filepath.Dir(file))
 }
 
 func createPrivate(file string) error {
@@ -96,28 +109,4 @@ func copyInto(ctx context.Context, from, to string) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	_, err = db.ExecContext(ctx, `VACUUM INTO $1`, to)
 	return err
-}
-
-func checkCopy(ctx context.Context, file string) (err error) {
-	db, err := openCopy(file, "ro")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	var verdict string
-	if err := db.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
-		return err
-	}
-	if verdict != "ok" {
-		return errors.New(verdict)
-	}
-	var tables int
-	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master
-		WHERE type = 'table'`).Scan(&tables); err != nil {
-		return err
-	}
-	if tables == 0 {
-		return errors.New("the database is empty: is --database-url right?")
-	}
-	return nil
 }

@@ -107,6 +107,16 @@ func Busy(err error) bool {
 	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
+// Damaged tells whether a file is no SQLite database, or a broken one.
+func Damaged(err error) bool {
+	var lite *sqlite.Error
+	if !errors.As(err, &lite) {
+		return false
+	}
+	code := lite.Code() & 0xff
+	return code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT
+}
+
 // postgresCode is the SQLSTATE of err, or empty.
 func postgresCode(err error) string {
 	var pg *pgconn.PgError

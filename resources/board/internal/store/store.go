@@ -11,6 +11,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+// Migrations are what makes the schema, in the folder "migrations".
+func Migrations() fs.FS { return migrations }
 
 // Errors of look-ups and changes. Any other error is the database's.
 var (

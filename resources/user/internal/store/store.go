@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,9 @@ import (
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+// Migrations are what makes the schema, in the folder "migrations".
+func Migrations() fs.FS { return migrations }
 
 // Errors of look-ups and changes. Any other error is the database's.
 var (

@@ -1,0 +1,45 @@
+//go:build unix
+
+package backup
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+)
+
+// What SQLite locks of a database's file, whatever is in it (its os_unix.c).
+const (
+	pendingByte = 0x40000000
+	lockedBytes = 2 + 510
+)
+
+// unused tells by SQLite's locks whether another process has a file open that is no whole database.
+func unused(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart, Start: pendingByte, Len: lockedBytes}
+	if err := syscall.FcntlFlock(f.Fd(), syscall.F_GETLK, &lock); err != nil {
+		return fmt.Errorf("find out who uses %s: %w", path, err)
+	}
+	if lock.Type != syscall.F_UNLCK {
+		return ErrInUse
+	}
+	return nil
+}
+
+// adopt gives a file the owner that another one has, if this account may: the server, and not the
+// administrator who restores its database, must be able to read it.
+func adopt(file, like string) {
+	info, err := os.Stat(like)
+	if err != nil {
+		return
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+		_ = os.Chown(file, int(owner.Uid), int(owner.Gid)) // only root may
+	}
+}
