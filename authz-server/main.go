@@ -52,6 +52,7 @@ type commands struct {
 	Stream       streamCommands      `cmd:"" help:"See which receivers have not been told of events, and manage their streams."`
 	Mail         mailCommands        `cmd:"" help:"See which mail has not been sent, and try it."`
 	Audit        auditCommands       `cmd:"" help:"Read the audit log, and check that nobody changed it."`
+	Doctor       doctorCommand       `cmd:"" help:"Look whether settings, database, keys, mail, certificate, proxies and clocks are as they must be, and say how to mend what is not. Changes nothing, and works whether servers run or not."`
 	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, even while servers use it."`
 	Restore      restoreCommand      `cmd:"" help:"Put a backup in the place of an SQLite database that no process uses, without the sessions, grants and requests in it. What was there stays beside it under another name."`
 	AfterRestore afterRestoreCommand `cmd:"" help:"After you restored a backup by other means, such as pg_restore, and before servers start: end all sessions and grants, and everything under way. Accounts, clients and keys stay as in the backup."`
@@ -124,6 +125,9 @@ func settingsOf(command string) []string {
 	switch command {
 	case "client create", "client update", "client import":
 		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback")
+	case "doctor":
+		all = append(all, "listen", "trusted-proxies", "issuer", "api-origin", "outgoing-ca-file", "key-encryption-key", "key-encryption-key-file",
+			"old-key-encryption-key", "old-key-encryption-key-file", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file")
 	case "user create", "user set-password":
 		all = append(all, "password-breach-url", "outgoing-ca-file")
 	case "stream create":

@@ -15,6 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/closing"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/doctor"
 	"github.com/maru-auth/maru/authz-server/internal/factors"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
@@ -238,7 +239,7 @@ func (p *program) assemble(
 	endpoints.Routes(router)
 	streams.Routes(router)
 	router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
-	return at.Mount(router, endpoints.NotFound()), []func(context.Context){
+	return doctor.Answering(ring.KEK(), at, p.now, at.Mount(router, endpoints.NotFound())), []func(context.Context){
 		closer.Run, events.Run, endpoints.Status.Run, endpoints.Catalog.Run,
 		func(ctx context.Context) { <-ctx.Done(); people.Login.Later.Wait() },
 	}, nil

@@ -172,6 +172,7 @@ var rules = []rule{
 	authz("closing", "audit client mail notices services store/... tokens"),
 	authz("ssf/delivery", "client fetch keys services store/... tokens", "internal/tracing"),
 	authz("ssf", "audit client endpoint fetch issuer keys oauth ssf/delivery store/... tokens", "internal/httpd", "jwks/jose"),
+	authz("doctor", "issuer keys mail/smtp store/...", "internal/httpd", "internal/sqldb"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+
 		"queue registration status store/... tokenendpoint tokeninfo tokens", "internal/httpd"),
 	authz("provider/providertest", "audit client directory factors fetch keys keys/keystest opaque pages people provider queue registration store/...",
