@@ -169,8 +169,8 @@ const crowdedPause = 50 * time.Millisecond
 
 // repeat runs f, and once more if its connection broke and safe says that repeating is harmless, or
 // if Postgres has undone a statement because others were in its way, or because its server is no
-// primary any more. While Postgres has no room for
-// another connection, f runs again and again, for as long as a request may wait for one.
+// primary any more. While Postgres has no room for another connection, f runs again and again, for as
+// long as a request may wait for one.
 func (db *DB) repeat(ctx context.Context, safe func(error) bool, f func() error) error {
 	start, repeated := time.Now(), false
 	for {

@@ -89,7 +89,8 @@ type TermRow struct {
 }
 
 // Find returns most rows at most that have all the terms, of which there must be one at least; which
-// ones, and in what order, is not said. Rows that are gone from the table itself may be among them. It reads where [DB.Reader] reads.
+// ones, and in what order, is not said. Rows that are gone from the table itself may be among them.
+// It reads where [DB.Reader] reads.
 func (x *TermIndex) Find(ctx context.Context, terms []string, most int) ([]TermRow, error) {
 	query, asked := `SELECT t.id, t.position FROM `+x.table+`_fts f JOIN `+x.table+` t ON t.number = f.rowid WHERE `+x.table+`_fts MATCH $1`,
 		quote(terms, `"`, " AND ")

@@ -13,8 +13,8 @@ import (
 )
 
 // A cursor is a JSON array of strings in base64url: its version, the list that it belongs to, and
-// where the page ended. It carries nothing that the caller has not seen, so it needs no signature;
-// anything else that is sent as a cursor is refused.
+// where the page ended. It opens nothing, so it needs no signature; anything else that is sent as a
+// cursor is refused. After a thousand comments that the caller may not see, it can name one of them.
 const cursorVersion = "1"
 
 var errCursor = errors.New("must be the next of a page of the same list")
