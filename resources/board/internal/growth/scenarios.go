@@ -45,7 +45,7 @@ var scenarios = []scenario{
 		return w.page(ctx, r, w.some(r))
 	}},
 	{Name: "posts of a person", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
-		return w.list(ctx, r, "/v1/posts?author="+w.some(r).Author, 1)
+		return w.list(ctx, r, "/v1/posts?limit=5&author="+w.some(r).Author, 1)
 	}},
 	search("a common word", common, rarePosts),
 	search("a common word in Korean", commonKorean, rarePosts),
