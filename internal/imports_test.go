@@ -148,7 +148,7 @@ var rules = []rule{
 	authz("guard", "issuer messages pages sender store throttle", "internal/httpd"),
 	authz("factors", "guard keys messages notices pages proofs session store/..."),
 	authz("arrival", "apps client guard issuer messages pages profile proofs session signup store/...", "internal/httpd"),
-	authz("recovery", "arrival guard issuer mail messages notices opaque pages passkeys passwords profile proofs session signup store/... throttle"),
+	authz("recovery", "arrival audit guard issuer mail messages notices opaque pages passkeys passwords profile proofs session signup store/... throttle"),
 	authz("account", "apps audit factors guard messages notices opaque pages passkeys passwords profile proofs recovery sender session store/... throttle"),
 	authz("login", "arrival audit consent factors guard messages notices pages passkeys passwords profile proofs recovery sender session signup store/... throttle", "internal/httpd"),
 	authz("people", "account apps arrival audit factors guard issuer login notices pages passkeys passwords recovery session signup store/... throttle", "internal/httpd"),

@@ -164,7 +164,7 @@ func (a *Account) postAccount(w http.ResponseWriter, r *http.Request) {
 	if problem != "" {
 		err = guard.FormError{"name": problem}
 	} else {
-		err = a.Store.Users.EditUser(r.Context(), current.UserID, func(u *accounts.User) error {
+		err = a.edit(r, current, func(u *accounts.User) error {
 			if u.Name = name; changed {
 				u.Locale = locale
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
+	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
@@ -57,23 +58,16 @@ func (a *Account) postProfile(w http.ResponseWriter, r *http.Request) {
 	typed, shown := typedProfile(r), r.PostForm.Get("version")
 	region := profile.RegionOfLanguage(a.Pages.Language(r))
 	var stored accounts.User
-	err := a.Store.Tx(r.Context(), func(ctx context.Context) error {
-		if err := a.Store.Users.EditUser(ctx, current.UserID, func(u *accounts.User) error {
-			stored = *u
-			if problems := profile.Set(u, typed, a.Now(), region); len(problems) > 0 {
-				return guard.FormError(problems)
-			}
-			version, err := profileVersion(stored)
-			if err == nil && version != shown {
-				err = errChangedMeanwhile
-			}
-			return err
-		}); err != nil {
-			return err
+	err := a.edit(r, current, func(u *accounts.User) error {
+		stored = *u
+		if problems := profile.Set(u, typed, a.Now(), region); len(problems) > 0 {
+			return guard.FormError(problems)
 		}
-		e := audit.OfPerson(audit.UserChanged, r, current.UserID, current.User.Email)
-		e.Proof = current.ACR
-		return audit.New(a.Store).Record(ctx, e)
+		version, err := profileVersion(stored)
+		if err == nil && version != shown {
+			err = errChangedMeanwhile
+		}
+		return err
 	})
 	if err == nil {
 		a.Guard.See(w, r, "/account/profile?done="+string(messages.ProfileSaved))
@@ -93,6 +87,18 @@ func (a *Account) postProfile(w http.ResponseWriter, r *http.Request) {
 	a.Guard.Refuse(w, r, err, func(form pages.Form) pages.Page {
 		page.Form, page.Version = form, shown // nothing newer was shown
 		return page
+	})
+}
+
+// edit changes what the person tells of themselves, and notes that they did.
+func (a *Account) edit(r *http.Request, current *session.Session, change func(u *accounts.User) error) error {
+	return a.Store.Tx(r.Context(), func(ctx context.Context) error {
+		if err := a.Store.Users.EditUser(ctx, current.UserID, change); err != nil {
+			return err
+		}
+		e := audit.OfPerson(audit.UserChanged, r, current.UserID, current.User.Email)
+		e.Proof = current.ACR
+		return audit.New(a.Store).Record(ctx, e)
 	})
 }
 

@@ -23,7 +23,8 @@ const (
 	UserDeleted          Kind = "user.deleted"
 	UserViewed           Kind = "user.viewed" // an operator looked at what is known about them
 	ResetLinkMade        Kind = "user.reset_link_made"
-	SessionsEndedByOther Kind = "user.logged_out" // by an operator
+	ResetAsked           Kind = "user.reset_asked" // somebody had a letter sent to the address
+	SessionsEndedByOther Kind = "user.logged_out"  // by an operator
 	FactorsRemoved       Kind = "user.factors_removed"
 	ThrottleLifted       Kind = "user.unlocked"
 
@@ -128,7 +129,7 @@ func (k Kind) Known() bool { return known[k] }
 
 var known = setOf(
 	LoggedIn, LogInRaised, LogInFailed, SessionEnded,
-	UserCreated, UserChanged, UserDisabled, UserEnabled, UserDeleted, UserViewed, ResetLinkMade, SessionsEndedByOther, FactorsRemoved,
+	UserCreated, UserChanged, UserDisabled, UserEnabled, UserDeleted, UserViewed, ResetLinkMade, ResetAsked, SessionsEndedByOther, FactorsRemoved,
 	ThrottleLifted, UserThrottled,
 	UserSignedUp, UserPasswordChanged, UserPasswordReset, UserEmailChanged, UserEmailVerified, UserPasskeyAdded,
 	UserPasskeyRemoved, UserPasskeyCloned, UserSecondStepOn, UserSecondStepOff, UserRecoveryCodesMade, UserRecoveryCodeUsed,

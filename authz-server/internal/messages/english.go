@@ -387,7 +387,7 @@ var english = Language{
 			"grant.code_reused":    "Access of an app ended, because its code may have been stolen",
 			"consent.withdrawn":    "App removed", "role.granted": "Role given", "role.revoked": "Role taken",
 			"created": "Account made", "changed": "Profile changed", "disabled": "Account disabled", "enabled": "Account enabled again",
-			"viewed": "Account looked at", "reset_link_made": "Link to reset the password made", "logged_out": "Logged out everywhere",
+			"viewed": "Account looked at", "reset_asked": "Letter to reset the password asked for", "reset_link_made": "Link to reset the password made", "logged_out": "Logged out everywhere",
 			"factors_removed": "Second step and passkeys removed", "unlocked": "Log-in allowed again after too many tries",
 			"throttled": "Log-in paused after too many tries",
 		},

@@ -395,7 +395,7 @@ var korean = Language{
 			"grant.code_reused":    "코드가 도난당했을 수 있어 앱의 접근 종료",
 			"consent.withdrawn":    "앱 연결 해제", "role.granted": "역할 부여", "role.revoked": "역할 회수",
 			"created": "계정 생성", "changed": "프로필 변경", "disabled": "계정 사용 중지", "enabled": "계정 사용 재개",
-			"viewed": "계정 조회", "reset_link_made": "비밀번호 재설정 링크 발급", "logged_out": "모든 기기에서 로그아웃",
+			"viewed": "계정 조회", "reset_asked": "비밀번호 재설정 메일 요청", "reset_link_made": "비밀번호 재설정 링크 발급", "logged_out": "모든 기기에서 로그아웃",
 			"factors_removed": "2단계 인증과 패스키 삭제", "unlocked": "로그인 제한 해제",
 			"throttled": "시도가 너무 많아 로그인 일시 제한",
 		},

@@ -168,3 +168,20 @@ func TestALogInTakesTwoStatementsForTheAuditLog(t *testing.T) {
 		t.Errorf("%d of %d statements are the log's:\n%s", mine, len(ran), strings.Join(ran, "\n"))
 	}
 }
+
+func TestWhoForgetsAPasswordOrChangesAProfileIsInTheAuditLog(t *testing.T) {
+	t.Parallel()
+	s := peopletest.NewWithMail(t)
+	user := s.Person("mina@example.org")
+	b := s.Browser()
+	b.Get("/forgot")
+	b.Post("/forgot", "email", "mina@example.org")
+	b.Post("/forgot", "email", "nobody@example.org")
+	b.LogIn("mina@example.org")
+	b.Post("/account", "name", "Minah").WantRedirect(t, "/account?done=name")
+	want := "user.reset_asked unknown, login.succeeded person, user.changed person"
+	if got := kinds(t, s, user.ID); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	b.Get("/account/security").Want(t, http.StatusOK, "Letter to reset the password asked for", "Profile changed")
+}

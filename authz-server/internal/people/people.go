@@ -120,7 +120,10 @@ func New(cfg Config) (*People, error) {
 		return nil, err
 	}
 	enrolment := &factors.Enrolment{Factors: second, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard}
-	p.Recovery = &recovery.Recovery{Store: cfg.Store, Mail: cfg.Mail, Issuer: at, Throttle: p.Throttle, Notices: told}
+	later := &audit.Later{Log: audit.New(cfg.Store), Now: cfg.Now, Failed: func(ctx context.Context, err error) {
+		log.ErrorContext(ctx, "what somebody tried is not in the audit log", "request", httpd.RequestID(ctx), "error", err)
+	}}
+	p.Recovery = &recovery.Recovery{Store: cfg.Store, Mail: cfg.Mail, Issuer: at, Throttle: p.Throttle, Notices: told, Later: later}
 	p.Account = &account.Account{
 		Store: cfg.Store, Pages: cfg.Pages, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
 		Passwords: p.Passwords, Passkeys: keys, Factors: second, Enrolment: enrolment, Apps: p.Apps, Recovery: p.Recovery, Notices: told, Now: cfg.Now,
@@ -134,10 +137,7 @@ func New(cfg Config) (*People, error) {
 	p.Login = &login.Login{
 		Store: cfg.Store, Pages: cfg.Pages, Arrivals: p.Arrivals, Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle,
 		Passwords: p.Passwords, Passkeys: keys, Factors: second, Enrolment: enrolment, Recovery: p.Recovery, Notices: told, Signup: p.Policy,
-		Now: cfg.Now, Log: log, Counts: counts,
-		Later: &audit.Later{Log: audit.New(cfg.Store), Now: cfg.Now, Failed: func(ctx context.Context, err error) {
-			log.ErrorContext(ctx, "a failed log-in is not in the audit log", "request", httpd.RequestID(ctx), "error", err)
-		}},
+		Now: cfg.Now, Log: log, Counts: counts, Later: later,
 	}
 	p.Links = &recovery.Links{
 		Recovery: p.Recovery, Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Arrivals: p.Arrivals, Sessions: p.Sessions, Guard: p.Guard,

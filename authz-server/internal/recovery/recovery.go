@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
@@ -33,6 +34,7 @@ type Recovery struct {
 	Issuer   issuer.URL     // what links are below: never what a request says
 	Throttle *throttle.Throttle
 	Notices  *notices.Notices
+	Later    *audit.Later
 }
 
 // SendsMail tells whether this server sends mail. If not, nothing below that sends is to be called.

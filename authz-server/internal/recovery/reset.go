@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -34,9 +35,15 @@ func (c *Recovery) BeginReset(r *http.Request, browser, email, interaction strin
 		user = accounts.User{}
 	}
 	m := accounts.Mailed{Purpose: accounts.ToReset, User: user, Email: email, Data: text(Reset{Interaction: interaction})}
-	return c.send(r.Context(), m, browser, interaction, letter{user.Email, user.Locale, func(link, code string) mail.Letter {
+	err = c.send(r.Context(), m, browser, interaction, letter{user.Email, user.Locale, func(link, code string) mail.Letter {
 		return mail.ResetPassword{Link: link, Code: code}
 	}})
+	if err == nil && user.ID != "" { // after the answer, whose time would tell
+		e := audit.OfRequest(audit.ResetAsked, r)
+		e.Actor.Kind, e.Person, e.Target.Label = audit.Unknown, user.ID, user.Email
+		c.Later.Record(r.Context(), e)
+	}
+	return err
 }
 
 // FinishReset spends the link m and gives its account the password with this hash. Sessions,
