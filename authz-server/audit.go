@@ -22,7 +22,7 @@ import (
 
 type auditSettings struct {
 	AuditRetention time.Duration `help:"How long entries of the audit log are kept. 0: for ever." default:"9600h"`
-	AuditFile      string        `help:"Write all entries of the audit log to this file too, a line of JSON each; see 'audit export'. It begins with the oldest that there is, and PATH.position says how far it is. A file for each replica; it is opened anew when log rotation moves it." placeholder:"PATH"`
+	AuditFile      string        `shown:"" help:"Write all entries of the audit log to this file too, a line of JSON each; see 'audit export'. It begins with the oldest that there is, and PATH.position says how far it is. A file for each replica; it is opened anew when log rotation moves it." placeholder:"PATH"`
 }
 
 type auditCommands struct {

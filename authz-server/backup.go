@@ -77,7 +77,7 @@ func (cmd afterRestoreCommand) Run(ctx context.Context, p *program) error {
 	if err != nil || !cmd.RotateKeys {
 		return err
 	}
-	return p.withRing(ctx, func(ring *keys.Ring) error {
+	return p.withRing(ctx, func(_ *store.Store, ring *keys.Ring) error {
 		if err := ring.Rotate(ctx, true); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
@@ -32,6 +33,7 @@ type clientCommands struct {
 
 type clientCreate struct {
 	metadataOptions
+	reason
 	ID     string `name:"id" help:"Its client_id. Empty: random." env:"-"`
 	Public bool   `help:"It cannot keep a secret, like an app on a phone or in a browser. The same as --auth-method none." env:"-"`
 	Format string `help:"json or text." enum:"json,text" default:"json" env:"-"`
@@ -49,8 +51,8 @@ func (cmd clientCreate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.withClients(ctx, policy, func(clients *directory.Clients) error {
-		made, err := clients.Create(ctx, cmd.ID, members)
+	return p.withClients(ctx, policy, func(a *admin.Admin) error {
+		made, err := a.CreateClient(ctx, p.machine(), cmd.ID, members, cmd.Reason)
 		if errors.Is(err, store.ErrExists) {
 			return fmt.Errorf("the client %s exists; change it with 'client update', or choose another --id", cmd.ID)
 		}
@@ -92,9 +94,12 @@ type clientList struct {
 }
 
 func (cmd clientList) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
 		return cli.List[client.Client]{
-			Page:    s.Clients.ListClients,
+			Page: func(ctx context.Context, after string, limit int) ([]client.Client, error) {
+				page, err := a.ListClients(ctx, p.machine(), after, limit)
+				return page.Items, err
+			},
 			Key:     func(c client.Client) string { return c.ID },
 			Columns: "ID\tNAME\tAUTHENTICATION\tGRANTS\tTRUSTED\tSTATE\tUPDATED",
 			Row: func(c client.Client) string {
@@ -117,8 +122,8 @@ type clientShow struct {
 }
 
 func (cmd clientShow) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		c, err := s.Clients.Registered(ctx, cmd.ID)
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		c, err := a.Client(ctx, p.machine(), cmd.ID)
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}
@@ -128,6 +133,7 @@ func (cmd clientShow) Run(ctx context.Context, p *program) error {
 
 type clientUpdate struct {
 	metadataOptions
+	reason
 	ID     string `arg:"" name:"id" help:"Its client_id."`
 	Format string `help:"json or text." enum:"json,text" default:"json" env:"-"`
 }
@@ -137,8 +143,8 @@ func (cmd clientUpdate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.withClients(ctx, policy, func(clients *directory.Clients) error {
-		changed, err := clients.Update(ctx, cmd.ID, cmd.patch())
+	return p.withClients(ctx, policy, func(a *admin.Admin) error {
+		changed, err := a.UpdateClient(ctx, p.machine(), cmd.ID, "", cmd.patch(), cmd.Reason)
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}
@@ -147,12 +153,13 @@ func (cmd clientUpdate) Run(ctx context.Context, p *program) error {
 }
 
 type clientDelete struct {
+	reason
 	ID string `arg:"" name:"id" help:"Its client_id."`
 }
 
 func (cmd clientDelete) Run(ctx context.Context, p *program) error {
-	return p.withClients(ctx, client.Policy{}, func(clients *directory.Clients) error {
-		gone, err := clients.Remove(ctx, cmd.ID)
+	return p.withClients(ctx, client.Policy{}, func(a *admin.Admin) error {
+		gone, err := a.DeleteClient(ctx, p.machine(), cmd.ID, cmd.Reason)
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}
@@ -163,6 +170,7 @@ func (cmd clientDelete) Run(ctx context.Context, p *program) error {
 }
 
 type clientRotateSecret struct {
+	reason
 	ID          string        `arg:"" name:"id" help:"Its client_id."`
 	Overlap     time.Duration `help:"How long older secrets go on working. 0: they stop at once." default:"24h" env:"-"`
 	Compromised bool          `help:"Somebody else knows a secret. The older ones stop at once, whatever --overlap says, all access tokens of the client are revoked, and all grants end: people log in to it again. What they agreed to stays." env:"-"`
@@ -173,8 +181,8 @@ func (cmd clientRotateSecret) Run(ctx context.Context, p *program) error {
 	if cmd.Compromised {
 		return cmd.compromised(ctx, p)
 	}
-	return p.withClients(ctx, client.Policy{}, func(clients *directory.Clients) error {
-		rotated, err := clients.RotateSecret(ctx, cmd.ID, cmd.Overlap)
+	return p.withClients(ctx, client.Policy{}, func(a *admin.Admin) error {
+		rotated, err := a.RotateSecret(ctx, p.machine(), cmd.ID, cmd.Overlap, cmd.Reason)
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}
@@ -185,8 +193,8 @@ func (cmd clientRotateSecret) Run(ctx context.Context, p *program) error {
 // compromised prints the new secret before it removes what has ended already, which takes long if
 // there is much of it.
 func (cmd clientRotateSecret) compromised(ctx context.Context, p *program) error {
-	if err := p.withClients(ctx, client.Policy{}, func(clients *directory.Clients) error {
-		rotated, err := clients.RotateCompromised(ctx, cmd.ID)
+	if err := p.withClients(ctx, client.Policy{}, func(a *admin.Admin) error {
+		rotated, err := a.RotateCompromised(ctx, p.machine(), cmd.ID, cmd.Reason)
 		if err != nil {
 			return clientError(cmd.ID, err)
 		}
@@ -208,12 +216,13 @@ func (cmd clientRotateSecret) compromised(ctx context.Context, p *program) error
 }
 
 type clientDisable struct {
+	reason
 	ID string `arg:"" name:"id" help:"Its client_id."`
 }
 
 func (cmd clientDisable) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		if err := s.DisableClient(ctx, cmd.ID); err != nil {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		if err := a.DisableClient(ctx, p.machine(), cmd.ID, cmd.Reason); err != nil {
 			return clientError(cmd.ID, err)
 		}
 		_, err := fmt.Fprintf(p.out, "disabled the client %s; its access tokens are revoked, and its grants wait for 'client enable %s'\n", cmd.ID, cmd.ID)
@@ -222,12 +231,13 @@ func (cmd clientDisable) Run(ctx context.Context, p *program) error {
 }
 
 type clientEnable struct {
+	reason
 	ID string `arg:"" name:"id" help:"Its client_id."`
 }
 
 func (cmd clientEnable) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		if err := s.Clients.Enable(ctx, cmd.ID); err != nil {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		if err := a.EnableClient(ctx, p.machine(), cmd.ID, cmd.Reason); err != nil {
 			return clientError(cmd.ID, err)
 		}
 		_, err := fmt.Fprintf(p.out, "enabled the client %s\n", cmd.ID)
@@ -236,6 +246,7 @@ func (cmd clientEnable) Run(ctx context.Context, p *program) error {
 }
 
 type clientInitialToken struct {
+	reason
 	Uses    int64         `help:"How many clients can be registered with it." default:"1" env:"-"`
 	Expires time.Duration `help:"How long it can be used." default:"24h" env:"-"`
 	Note    string        `help:"Who it is for, for your own records." env:"-"`
@@ -243,8 +254,8 @@ type clientInitialToken struct {
 }
 
 func (cmd clientInitialToken) Run(ctx context.Context, p *program) error {
-	return p.withClients(ctx, client.Policy{}, func(clients *directory.Clients) error {
-		token, expires, err := clients.CreateInitialToken(ctx, directory.InitialToken{Uses: cmd.Uses, Lifetime: cmd.Expires, Note: cmd.Note})
+	return p.withClients(ctx, client.Policy{}, func(a *admin.Admin) error {
+		token, expires, err := a.CreateInitialToken(ctx, p.machine(), directory.InitialToken{Uses: cmd.Uses, Lifetime: cmd.Expires, Note: cmd.Note}, cmd.Reason)
 		if err != nil {
 			return advise(err)
 		}
@@ -257,6 +268,7 @@ func (cmd clientInitialToken) Run(ctx context.Context, p *program) error {
 }
 
 type clientImport struct {
+	reason
 	File   string `arg:"" help:"A file with one JSON object or an array of them; - is standard input."`
 	Format string `help:"text or json." enum:"text,json" default:"text" env:"-"`
 }
@@ -273,8 +285,8 @@ func (cmd clientImport) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.withClients(ctx, policy, func(clients *directory.Clients) error {
-		done, err := clients.Import(ctx, file)
+	return p.withClients(ctx, policy, func(a *admin.Admin) error {
+		done, err := a.ImportClients(ctx, p.machine(), file, cmd.Reason)
 		if err != nil {
 			return advise(err)
 		}
@@ -324,10 +336,13 @@ func clientError(id string, err error) error {
 // advise adds to an error what to do next.
 func advise(err error) error {
 	var input directory.InputError
+	var argument *admin.FieldError
 	var wrong *client.Error
 	switch {
 	case errors.As(err, &input):
 		return fmt.Errorf("--%w", err)
+	case errors.As(err, &argument):
+		return option(err, nil)
 	case errors.Is(err, directory.ErrPublic):
 		return fmt.Errorf("%w; give it one with 'client update --auth-method client_secret_basic'", err)
 	case errors.Is(err, directory.ErrOwnKeys):

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
-	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/internal/cli"
@@ -23,6 +22,7 @@ type inviteCommands struct {
 }
 
 type inviteCreate struct {
+	reason
 	Email     string        `help:"The e-mail address that the account must have. Empty: any." env:"-" placeholder:"ADDRESS"`
 	ExpiresIn time.Duration `help:"How long it can be used: at most 8760h." default:"168h" env:"-"`
 	Note      string        `help:"Who it is for, for your own records." env:"-"`
@@ -31,39 +31,29 @@ type inviteCreate struct {
 	Format    string        `help:"text or json." enum:"text,json" default:"text" env:"-"`
 }
 
-// maxInvitation is how long an invitation can be used, at most.
-const maxInvitation = 365 * 24 * time.Hour
-
 func (cmd inviteCreate) Run(ctx context.Context, p *program) error {
-	at, err := issuer.Parse(p.settings.Issuer)
-	if err != nil {
+	if _, err := issuer.Parse(p.settings.Issuer); err != nil {
 		return cli.Usage(fmt.Errorf("--issuer %w", err))
 	}
-	if err := cmd.check(); err != nil {
-		return err
+	if cmd.ExpiresIn < admin.MinInvitation || cmd.ExpiresIn > admin.MaxInvitation { // before the database is looked for
+		return cli.Usage(fmt.Errorf("--expires-in must be from %s to %s", admin.MinInvitation, admin.MaxInvitation))
 	}
-	return p.withStore(ctx, func(s *store.Store) error {
-		if cmd.Email != "" {
-			_, err := s.Users.UserByEmail(ctx, cmd.Email)
-			if err == nil {
-				err = fmt.Errorf("%s has an account already", cmd.Email)
-			}
-			if !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-		}
-		in, secret, err := s.Invitations.CreateInvitation(ctx, accounts.Invitation{
-			Email: cmd.Email, Mailed: cmd.Send, Note: cmd.Note, ExpiresAt: p.now().Add(cmd.ExpiresIn),
-		})
-		if err != nil {
+	if cmd.Send && cmd.Email == "" {
+		return cli.Usage(errors.New("--send needs --email"))
+	}
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		a.SendNow = func(ctx context.Context, to, language string, letter mail.Letter) error {
+			_, _, err := p.sendNow(ctx, to, language, letter)
 			return err
 		}
-		link := at.URL("/signup?" + url.Values{"invitation": {secret}}.Encode())
-		if cmd.Send {
-			if _, _, err := p.sendNow(ctx, cmd.Email, cmd.Language, mail.Invitation{Link: link}); err != nil {
-				return errors.Join(err, s.Invitations.RevokeInvitation(ctx, in.ID))
-			}
-			link = "" // who has it counts as the owner of the address
+		in, link, err := a.Invite(ctx, p.machine(), admin.NewInvitation{
+			Email: cmd.Email, Lifetime: cmd.ExpiresIn, Note: cmd.Note, Send: cmd.Send, Language: cmd.Language,
+		}, cmd.Reason)
+		if errors.Is(err, store.ErrExists) {
+			return fmt.Errorf("%s has an account already", cmd.Email)
+		}
+		if err != nil {
+			return option(err, map[string]string{"email": "--email:"})
 		}
 		if cmd.Format == "json" {
 			return cli.PrintJSON(p.out, map[string]any{
@@ -77,22 +67,6 @@ func (cmd inviteCreate) Run(ctx context.Context, p *program) error {
 		_, err = fmt.Fprintln(p.out, link)
 		return err
 	})
-}
-
-// check makes Email what is stored.
-func (cmd *inviteCreate) check() (err error) {
-	if cmd.ExpiresIn < time.Minute || cmd.ExpiresIn > maxInvitation {
-		return cli.Usage(fmt.Errorf("--expires-in must be from %s to %s", time.Minute, maxInvitation))
-	}
-	if cmd.Send && cmd.Email == "" {
-		return cli.Usage(errors.New("--send needs --email"))
-	}
-	if cmd.Email != "" {
-		if cmd.Email, err = profile.CleanEmail(cmd.Email); err != nil {
-			return fmt.Errorf("--email: %w", err)
-		}
-	}
-	return nil
 }
 
 // listedInvitation is an invitation as `invite list` prints it.
@@ -121,9 +95,12 @@ func (cmd inviteList) Run(ctx context.Context, p *program) error {
 		}
 		return "open"
 	}
-	return p.withStore(ctx, func(s *store.Store) error {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
 		return cli.List[accounts.Invitation]{
-			Page:    s.Invitations.ListInvitations,
+			Page: func(ctx context.Context, after string, limit int) ([]accounts.Invitation, error) {
+				page, err := a.Invitations(ctx, p.machine(), after, limit)
+				return page.Items, err
+			},
 			Key:     func(in accounts.Invitation) string { return in.ID },
 			Columns: "ID\tEMAIL\tSTATE\tEXPIRES\tUSED BY\tNOTE",
 			Row: func(in accounts.Invitation) string {
@@ -141,17 +118,18 @@ func (cmd inviteList) Run(ctx context.Context, p *program) error {
 }
 
 type inviteRevoke struct {
+	reason
 	ID string `arg:"" help:"The invitation's id, as 'invite list' prints it."`
 }
 
 func (cmd inviteRevoke) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		err := s.Invitations.RevokeInvitation(ctx, cmd.ID)
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		err := a.WithdrawInvitation(ctx, p.machine(), cmd.ID, cmd.Reason)
 		if errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("there is no invitation %s that could still be used; 'invite list' lists them", cmd.ID)
 		}
 		if err != nil {
-			return err
+			return option(err, nil)
 		}
 		_, err = fmt.Fprintf(p.out, "withdrew the invitation %s\n", cmd.ID)
 		return err

@@ -9,9 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
@@ -34,8 +33,11 @@ func (cmd keysList) Run(ctx context.Context, p *program) error {
 	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)
 	}
-	return p.withStore(ctx, func(s *store.Store) error {
-		all, err := keys.List(ctx, p.ringConfig(s, nil, slog.New(slog.DiscardHandler)))
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		a.ListKeys = func(ctx context.Context) ([]keys.State, error) {
+			return keys.List(ctx, p.ringConfig(a.Store, nil, slog.New(slog.DiscardHandler)))
+		}
+		all, err := a.Keys(ctx, p.machine())
 		if err != nil {
 			return err
 		}
@@ -56,17 +58,18 @@ func (cmd keysList) Run(ctx context.Context, p *program) error {
 }
 
 type keysRotate struct {
+	reason
 	Alg []string `help:"Only the key for this algorithm: ${algorithms}. Can be repeated. None: all." enum:"${algorithms}" env:"-"`
 	Now bool     `help:"Let the new key sign at once. (If the old one leaked, withdraw it instead.) Services that do not fetch keys they do not know refuse the new tokens until their cached key set has aged." env:"-"`
 }
 
 func (cmd keysRotate) Run(ctx context.Context, p *program) error {
-	return p.withRing(ctx, func(ring *keys.Ring) error {
-		err := ring.Rotate(ctx, cmd.Now, cmd.Alg...)
+	return p.withKeys(ctx, func(a *admin.Admin) error {
+		err := a.RotateKeys(ctx, p.machine(), cmd.Now, cmd.Alg, cmd.Reason)
 		if err != nil && !errors.Is(err, keys.ErrPending) {
-			return err
+			return option(err, nil)
 		}
-		list, listErr := ring.List(ctx)
+		list, listErr := a.Keys(ctx, p.machine())
 		if listErr != nil {
 			return listErr
 		}
@@ -132,26 +135,20 @@ func kidsLast(args []string) []string {
 	return slices.Concat(slices.DeleteFunc(slices.Clone(args), keys.IsKID), []string{"--"}, kids)
 }
 
-// maxReason is the length of a withdrawal's reason, in characters.
-const maxReason = 200
-
 func (cmd keysWithdraw) Run(ctx context.Context, p *program) error {
-	if len([]rune(cmd.Reason)) > maxReason || !utf8.ValidString(cmd.Reason) || strings.ContainsFunc(cmd.Reason, unicode.IsControl) {
-		return cli.Usage(fmt.Errorf("--reason: at most %d characters in one line", maxReason))
-	}
-	return p.withRing(ctx, func(ring *keys.Ring) error {
-		before, err := ring.List(ctx)
+	return p.withKeys(ctx, func(a *admin.Admin) error {
+		before, err := a.Keys(ctx, p.machine())
 		if err != nil {
 			return err
 		}
-		err = ring.Withdraw(ctx, keys.Withdrawal{KIDs: cmd.KIDs, Reason: cmd.Reason, Missing: cmd.Missing})
+		err = a.WithdrawKeys(ctx, p.machine(), keys.Withdrawal{KIDs: cmd.KIDs, Reason: cmd.Reason, Missing: cmd.Missing})
 		if errors.Is(err, keys.ErrUnknown) {
 			return fmt.Errorf("%w; 'keys list' prints those that there are. Nothing was withdrawn", err)
 		}
 		if err != nil {
-			return err
+			return option(err, nil)
 		}
-		after, err := ring.List(ctx)
+		after, err := a.Keys(ctx, p.machine())
 		if err != nil {
 			return err
 		}
@@ -194,7 +191,7 @@ func (cmd keysWithdraw) report(out io.Writer, before, after []keys.State) error 
 type keysRewrap struct{}
 
 func (keysRewrap) Run(ctx context.Context, p *program) error {
-	return p.withRing(ctx, func(ring *keys.Ring) error {
+	return p.withRing(ctx, func(s *store.Store, ring *keys.Ring) error {
 		n, err := ring.Rewrap(ctx)
 		if err != nil {
 			return err

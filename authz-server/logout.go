@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/internal/cli"
 )
 
@@ -33,17 +32,17 @@ type logoutList struct {
 }
 
 func (cmd logoutList) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		return cli.List[outbox.Item]{
-			Page:    page(s, outbox.KindLogout),
-			Key:     func(d outbox.Item) string { return d.ID },
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		return cli.List[admin.Delivery]{
+			Page:    p.page(a, admin.LogoutQueue),
+			Key:     func(d admin.Delivery) string { return d.ID },
 			Columns: "ID\tCLIENT\tENDED\tATTEMPTS\tNEXT\tERROR",
-			Row: func(d outbox.Item) string {
-				return fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s", d.ID, d.Lane, d.CreatedAt.Format(time.RFC3339), d.Attempts, nextTry(d), d.LastError)
+			Row: func(d admin.Delivery) string {
+				return fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s", d.ID, d.ClientID, d.CreatedAt.Format(time.RFC3339), d.Attempts, nextTry(d), d.Error)
 			},
-			JSON: func(d outbox.Item) (any, error) {
+			JSON: func(d admin.Delivery) (any, error) {
 				next, givenUp := tries(d)
-				return listedLogout{d.ID, d.Lane, d.UserID, d.Topic, d.CreatedAt, d.Attempts, next, givenUp, d.LastError}, nil
+				return listedLogout{d.ID, d.ClientID, d.UserID, d.SessionID, d.CreatedAt, d.Attempts, next, givenUp, d.Error}, nil
 			},
 		}.Print(ctx, p.out, cmd.Format)
 	})
@@ -54,5 +53,5 @@ type logoutRetry struct {
 }
 
 func (cmd logoutRetry) Run(ctx context.Context, p *program) error {
-	return cmd.retry(ctx, p, outbox.KindLogout)
+	return cmd.retry(ctx, p, admin.LogoutQueue)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
@@ -12,7 +13,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/internal/cli"
 )
 
@@ -20,8 +20,8 @@ import (
 type mailSettings struct {
 	MailSMTPURL      string `name:"mail-smtp-url" help:"The mail server that takes mail to people: smtp://USER@HOST:587 (STARTTLS) or smtps://USER@HOST:465. TLS and a valid certificate are required, unless smtp:// names a loopback host. Unset: no mail is sent, and operators' links take its place." placeholder:"URL"`
 	MailPasswordFile string `help:"A file whose first line is USER's password. In a URL it would have to be percent-encoded, and others can see a command line." placeholder:"PATH"`
-	MailFrom         string `help:"Whom mail is from, such as \"Maru <no-reply@example.com>\"." placeholder:"ADDRESS"`
-	MailCAFile       string `name:"mail-ca-file" help:"A PEM file of certificates to trust at the mail server, besides the system's." placeholder:"PATH"`
+	MailFrom         string `shown:"" help:"Whom mail is from, such as \"Maru <no-reply@example.com>\"." placeholder:"ADDRESS"`
+	MailCAFile       string `shown:"" name:"mail-ca-file" help:"A PEM file of certificates to trust at the mail server, besides the system's." placeholder:"PATH"`
 }
 
 // sender is how mail leaves; nil: it is not configured.
@@ -145,24 +145,18 @@ func (cmd mailList) Run(ctx context.Context, p *program) error {
 	if warning != "" {
 		fmt.Fprintln(p.errs, "authz-server:", warning)
 	}
-	to := func(i outbox.Item) string {
-		address, err := mail.Recipient(kek, i)
-		if err != nil {
-			return "(" + err.Error() + ")"
-		}
-		return address
-	}
-	return p.withStore(ctx, func(s *store.Store) error {
-		return cli.List[outbox.Item]{
-			Page:    page(s, mail.Kind),
-			Key:     func(i outbox.Item) string { return i.ID },
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		a.KEK = kek
+		return cli.List[admin.Delivery]{
+			Page:    p.page(a, admin.MailQueue),
+			Key:     func(d admin.Delivery) string { return d.ID },
 			Columns: "ID\tLETTER\tTO\tQUEUED\tATTEMPTS\tNEXT\tERROR",
-			Row: func(i outbox.Item) string {
-				return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", i.ID, i.Topic, to(i), i.CreatedAt.Format(time.RFC3339), i.Attempts, nextTry(i), i.LastError)
+			Row: func(d admin.Delivery) string {
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", d.ID, d.Letter, d.To, d.CreatedAt.Format(time.RFC3339), d.Attempts, nextTry(d), d.Error)
 			},
-			JSON: func(i outbox.Item) (any, error) {
-				next, givenUp := tries(i)
-				return listedMail{i.ID, i.Topic, to(i), i.CreatedAt, i.Attempts, next, givenUp, i.LastError}, nil
+			JSON: func(d admin.Delivery) (any, error) {
+				next, givenUp := tries(d)
+				return listedMail{d.ID, d.Letter, d.To, d.CreatedAt, d.Attempts, next, givenUp, d.Error}, nil
 			},
 		}.Print(ctx, p.out, cmd.Format)
 	})
@@ -173,5 +167,5 @@ type mailRetry struct {
 }
 
 func (cmd mailRetry) Run(ctx context.Context, p *program) error {
-	return cmd.retry(ctx, p, mail.Kind)
+	return cmd.retry(ctx, p, admin.MailQueue)
 }

@@ -20,7 +20,6 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
-	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/cli"
@@ -48,6 +47,7 @@ type commands struct {
 	Keys         keysCommands        `cmd:"" help:"Manage signing keys."`
 	User         userCommands        `cmd:"" help:"Manage people's accounts."`
 	Invite       inviteCommands      `cmd:"" help:"Invite people to make an account, with --signup=invitation."`
+	Bootstrap    bootstrapCommand    `cmd:"" name:"bootstrap-admin" help:"Print a link by which one person becomes an administrator."`
 	Logout       logoutCommands      `cmd:"" help:"See which clients have not been told of log-outs."`
 	Stream       streamCommands      `cmd:"" help:"See which receivers have not been told of events, and manage their streams."`
 	Mail         mailCommands        `cmd:"" help:"See which mail has not been sent, and try it."`
@@ -137,6 +137,8 @@ func settingsOf(command string) []string {
 	case "user remove-factors", "user delete":
 		all = append(all, "issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support",
 			"key-encryption-key", "key-encryption-key-file")
+	case "bootstrap-admin", "user reset-link":
+		all = append(all, "issuer")
 	case "invite create":
 		all = append(all, "issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support")
 	case "mail list", "keys list", "keys rotate", "keys withdraw", "keys rewrap", "after-restore", "audit verify":
@@ -148,18 +150,6 @@ func settingsOf(command string) []string {
 // withStore runs f, a command, with the database open. It reads the settings of the database only.
 func (p *program) withStore(ctx context.Context, f func(s *store.Store) error) (err error) {
 	return p.withDatabase(ctx, p.settings.ForBatch(), f)
-}
-
-// withClients is withStore for a command that manages clients. policy is for commands that check
-// metadata.
-func (p *program) withClients(ctx context.Context, policy client.Policy, f func(clients *directory.Clients) error) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		clients, err := directory.New(directory.Config{Store: s, OperatorPolicy: policy, Now: p.now, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			return err
-		}
-		return f(clients)
-	})
 }
 
 func (p *program) withDatabase(ctx context.Context, opts sqldb.Options, f func(s *store.Store) error) (err error) {
@@ -174,7 +164,7 @@ func (p *program) withDatabase(ctx context.Context, opts sqldb.Options, f func(s
 
 // withRing is withStore for a command that needs the key ring. If no key-encryption key is set, it
 // takes the one that development keeps beside its database; serve never looks there.
-func (p *program) withRing(ctx context.Context, f func(ring *keys.Ring) error) error {
+func (p *program) withRing(ctx context.Context, f func(s *store.Store, ring *keys.Ring) error) error {
 	if err := p.settings.check(); err != nil {
 		return cli.Usage(err)
 	}
@@ -184,7 +174,7 @@ func (p *program) withRing(ctx context.Context, f func(ring *keys.Ring) error) e
 		if err != nil {
 			return err
 		}
-		return f(ring)
+		return f(s, ring)
 	})
 }
 

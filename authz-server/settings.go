@@ -34,12 +34,12 @@ type settings struct {
 	signupSettings
 	auditSettings
 
-	Issuer             string   `help:"The server's public address, and its name in all tokens: an origin (https, or http on a loopback host), with a path if the server shares the host. A slash at the end is part of the name." default:"http://localhost:9000"`
+	Issuer             string   `shown:"" help:"The server's public address, and its name in all tokens: an origin (https, or http on a loopback host), with a path if the server shares the host. A slash at the end is part of the name." default:"http://localhost:9000"`
 	InsecureHTTPIssuer bool     `name:"insecure-http-issuer" help:"Allow http for an issuer or API origin that is not loopback. Tokens and passwords can then be read on their way."`
-	APIOrigin          string   `name:"api-origin" help:"The public origin of the resource services: tokens for them name ORIGIN/user and ORIGIN/board." default:"http://localhost:8000"`
-	Resource           []string `help:"Another resource service and its scopes, \"URL=scope scope\". Can be repeated." placeholder:"URL=SCOPES"`
+	APIOrigin          string   `shown:"" name:"api-origin" help:"The public origin of the resource services: tokens for them name ORIGIN/user and ORIGIN/board." default:"http://localhost:8000"`
+	Resource           []string `shown:"" help:"Another resource service and its scopes, \"URL=scope scope\". Can be repeated." placeholder:"URL=SCOPES"`
 
-	DataServices []string `help:"Which resource services at the API origin keep data of people: they are asked for what they hold when a person wants it, and told when an account is deleted. One of user, board, none; can be repeated." enum:"user,board,none" default:"user,board" placeholder:"NAME"`
+	DataServices []string `shown:"" help:"Which resource services at the API origin keep data of people: they are asked for what they hold when a person wants it, and told when an account is deleted. One of user, board, none; can be repeated." enum:"user,board,none" default:"user,board" placeholder:"NAME"`
 
 	FAPI2TokenAlg               string `name:"fapi2-token-alg" help:"What signs access tokens of clients with the profile fapi2. FAPI 2.0 forbids RS256: choose another as soon as every resource service takes it (user and board: --token-algs). One of ${algorithms}." enum:"${algorithms}" default:"RS256" placeholder:"ALG"`
 	DPoPNonces                  bool   `name:"dpop-nonces" help:"Require a nonce of this server in every DPoP proof (RFC 9449, section 8)."`
@@ -49,11 +49,11 @@ type settings struct {
 	Registration            string        `help:"Who may register clients at /oauth2/register: nobody (closed), those with a token from 'client initial-token' (token), or everybody (open)." enum:"closed,token,open" default:"closed"`
 	ClientMetadataDocuments bool          `help:"Take the https URL of a client metadata document as client_id, as agents of the Model Context Protocol send it. Anybody can then ask people for their consent, as with open registration; people see the document's host name."`
 	RegistrationUnused      time.Duration `help:"How long to keep a client that registered itself without an initial access token and that nobody uses: no person agreed to it, and none is about to. 0: for ever." default:"72h"`
-	RegistrationScopes      string        `help:"What clients may ask for that no operator registered: those that register themselves, and those of metadata documents." default:"openid profile email address phone offline_access"`
+	RegistrationScopes      string        `shown:"" help:"What clients may ask for that no operator registered: those that register themselves, and those of metadata documents." default:"openid profile email address phone offline_access"`
 
 	PasswordBreachURL string `name:"password-breach-url" help:"Ask this service whether a new password is known from a breach, by the range search of Have I Been Pwned: the first five hex digits of the password's SHA-1 are appended, and nothing else is sent. Such as https://api.pwnedpasswords.com/range/. If it does not answer within a second, the password is accepted." placeholder:"URL"`
 
-	OutgoingCAFile           string `name:"outgoing-ca-file" help:"A PEM file of certificates to trust, besides the system's, at the addresses of clients (key sets, request objects, metadata documents, log-outs) and at --password-breach-url." placeholder:"PATH"`
+	OutgoingCAFile           string `shown:"" name:"outgoing-ca-file" help:"A PEM file of certificates to trust, besides the system's, at the addresses of clients (key sets, request objects, metadata documents, log-outs) and at --password-breach-url." placeholder:"PATH"`
 	InsecureOutgoingLoopback bool   `help:"Let clients name addresses of this machine for these, and plain http for them. For development and tests."`
 
 	KeyEncryptionKey     string `help:"The key that encrypts signing keys in the database: 32 random bytes in base64, as 'openssl rand -base64 32' prints them. Set it in the environment or a file, for others can see a command line." placeholder:"BASE64"`

@@ -10,10 +10,10 @@ import (
 // signupSettings is who can make an account, and what they agree to.
 type signupSettings struct {
 	Signup       string   `help:"Who can make an account at /signup: everybody (open), nobody (closed), whoever has an invitation from 'invite create' (invitation), or whoever has an e-mail address at a domain of --signup-domain (domains)." enum:"open,closed,invitation,domains" default:"open"`
-	SignupDomain []string `help:"A domain of e-mail addresses with which people can sign up, with --signup=domains: example.com, or .example.com for all domains below it, but not itself. Can be repeated." placeholder:"DOMAIN"`
-	TermsURL     string   `name:"terms-url" help:"The https address of the terms of service. Whoever signs up must agree to them; so must everybody else, once, at their next log-in. Who agreed to which version, when and from where is recorded." placeholder:"URL"`
-	TermsVersion string   `help:"The version of the terms, such as their date: people are asked again when it changes." placeholder:"TEXT"`
-	PrivacyURL   string   `name:"privacy-url" help:"The https address of the privacy policy, shown where people sign up." placeholder:"URL"`
+	SignupDomain []string `shown:"" help:"A domain of e-mail addresses with which people can sign up, with --signup=domains: example.com, or .example.com for all domains below it, but not itself. Can be repeated." placeholder:"DOMAIN"`
+	TermsURL     string   `shown:"" name:"terms-url" help:"The https address of the terms of service. Whoever signs up must agree to them; so must everybody else, once, at their next log-in. Who agreed to which version, when and from where is recorded." placeholder:"URL"`
+	TermsVersion string   `shown:"" help:"The version of the terms, such as their date: people are asked again when it changes." placeholder:"TEXT"`
+	PrivacyURL   string   `shown:"" name:"privacy-url" help:"The https address of the privacy policy, shown where people sign up." placeholder:"URL"`
 }
 
 // signup returns the policy's settings, as far as they can be checked one by one.

@@ -10,11 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/ssf"
-	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/cli"
@@ -31,79 +30,37 @@ type streamCommands struct {
 	Delete  streamDelete  `cmd:"" help:"Delete a stream, and the events that wait for it."`
 }
 
-// listedStream is a stream, as 'stream list' prints it.
-type listedStream struct {
-	ID           string         `json:"stream_id"`
-	Client       string         `json:"client_id,omitempty"`
-	Service      string         `json:"service,omitempty"`
-	Audience     string         `json:"aud"`
-	Endpoint     string         `json:"endpoint_url,omitempty"` // empty: it polls
-	Events       []streams.Type `json:"events_delivered"`
-	Description  string         `json:"description,omitempty"`
-	Status       streams.Status `json:"status"`
-	Reason       string         `json:"reason,omitempty"`
-	Waiting      int64          `json:"waiting"` // 1000 stands for more
-	Oldest       *time.Time     `json:"oldest_at,omitempty"`
-	Refused      int64          `json:"refused"` // 1000 stands for more
-	Dropped      int64          `json:"dropped"`
-	FailingSince *time.Time     `json:"failing_since,omitempty"`
-	NextAt       *time.Time     `json:"next_at,omitempty"`
-	Error        string         `json:"error,omitempty"`
-}
-
-func listed(ctx context.Context, s *store.Store, one *streams.Stream) (listedStream, error) {
-	depth, err := s.Streams.Depth(ctx, one.ID)
-	l := listedStream{
-		ID: one.ID, Client: one.ClientID, Service: one.Service, Audience: one.Audience, Endpoint: one.Endpoint, Events: one.Delivered,
-		Description: one.Description, Status: one.Status, Reason: one.Reason, Waiting: depth.Waiting, Refused: depth.Refused,
-		Dropped: one.Dropped, Error: one.LastError,
-	}
-	if !depth.Oldest.IsZero() {
-		l.Oldest = &depth.Oldest
-	}
-	if !one.FailingSince.IsZero() {
-		l.FailingSince, l.NextAt = &one.FailingSince, &one.DueAt
-	}
-	return l, err
-}
-
 type streamList struct {
 	Format string `help:"text or json (one stream a line)." enum:"text,json" default:"text" env:"-"`
 }
 
 func (cmd streamList) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		all, err := s.Streams.List(ctx)
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		shown, err := a.Streams(ctx, p.machine())
 		if err != nil {
 			return err
 		}
-		shown := make([]listedStream, len(all))
-		for i := range all {
-			if shown[i], err = listed(ctx, s, &all[i]); err != nil {
-				return err
-			}
-		}
-		return cli.List[listedStream]{
-			Page: func(_ context.Context, after string, _ int) ([]listedStream, error) {
+		return cli.List[admin.Stream]{
+			Page: func(_ context.Context, after string, _ int) ([]admin.Stream, error) {
 				if after != "" {
 					return nil, nil
 				}
 				return shown, nil
 			},
-			Key:     func(l listedStream) string { return l.ID },
+			Key:     func(s admin.Stream) string { return s.ID },
 			Columns: "ID\tRECEIVER\tDELIVERY\tSTATUS\tWAITING\tOLDEST\tREFUSED\tDROPPED\tERROR",
-			Row: func(l listedStream) string {
+			Row: func(s admin.Stream) string {
 				oldest, way := "", "poll"
-				if l.Oldest != nil {
-					oldest = l.Oldest.Format(time.RFC3339)
+				if s.Oldest != nil {
+					oldest = s.Oldest.Format(time.RFC3339)
 				}
-				if l.Endpoint != "" {
+				if s.Endpoint != "" {
 					way = "push"
 				}
-				return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%s", l.ID, l.Client+l.Service, way, l.Status, l.Waiting, oldest, l.Refused,
-					l.Dropped, strings.Trim(l.Reason+" "+l.Error, " "))
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%s", s.ID, s.Client+s.Service, way, s.Status, s.Waiting, oldest, s.Refused,
+					s.Dropped, strings.Trim(s.Reason+" "+s.Error, " "))
 			},
-			JSON: func(l listedStream) (any, error) { return l, nil },
+			JSON: func(s admin.Stream) (any, error) { return s, nil },
 		}.Print(ctx, p.out, cmd.Format)
 	})
 }
@@ -113,65 +70,21 @@ type streamArg struct {
 	ID string `arg:"" help:"The stream's id, as 'list' shows it."`
 }
 
-// with runs f with the stream.
-func (arg streamArg) with(ctx context.Context, p *program, f func(s *store.Store, one streams.Stream) error) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		one, err := s.Streams.Stream(ctx, arg.ID)
-		if err == nil {
-			err = f(s, one)
-		}
-		if errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("there is no stream %q; 'stream list' shows them all", arg.ID)
-		}
-		return err
-	})
+// error says which stream there is not.
+func (arg streamArg) error(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("there is no stream %q; 'stream list' shows them all", arg.ID)
+	}
+	return option(err, nil)
 }
 
 type streamShow struct{ streamArg }
 
-// refusedSet is an event that a receiver refused.
-type refusedSet struct {
-	ID        string       `json:"jti"`
-	Type      streams.Type `json:"type"`
-	CreatedAt time.Time    `json:"created_at"`
-	Attempts  int64        `json:"attempts"`
-	NextAt    *time.Time   `json:"next_at,omitempty"`
-	GivenUpAt *time.Time   `json:"given_up_at,omitempty"`
-	Error     string       `json:"error"`
-}
-
 func (cmd streamShow) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, one streams.Stream) error {
-		shown := struct {
-			listedStream
-			Requested []string     `json:"events_requested"`
-			CreatedAt time.Time    `json:"created_at"`
-			UpdatedAt time.Time    `json:"updated_at"`
-			Sets      []refusedSet `json:"refused_events"` // the first thousand
-		}{Requested: one.Requested, CreatedAt: one.CreatedAt, UpdatedAt: one.UpdatedAt, Sets: []refusedSet{}}
-		var err error
-		if shown.listedStream, err = listed(ctx, s, &one); err != nil {
-			return err
-		}
-		const page = 500
-		for after := ""; len(shown.Sets) < 1000; {
-			sets, err := s.Streams.Sets(ctx, one.ID, after, page)
-			if err != nil {
-				return err
-			}
-			for _, set := range sets {
-				if after = set.ID; set.Attempts == 0 {
-					continue
-				}
-				refused := refusedSet{ID: set.ID, Type: set.Type, CreatedAt: set.CreatedAt, Attempts: set.Attempts, NextAt: &set.DueAt, Error: set.LastError}
-				if !set.GivenUpAt.IsZero() {
-					refused.NextAt, refused.GivenUpAt = nil, &set.GivenUpAt
-				}
-				shown.Sets = append(shown.Sets, refused)
-			}
-			if len(sets) < page {
-				break
-			}
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		shown, err := a.StreamDetail(ctx, p.machine(), cmd.ID)
+		if err != nil {
+			return cmd.error(err)
 		}
 		text, err := json.MarshalIndent(shown, "", "  ")
 		if err != nil {
@@ -183,6 +96,7 @@ func (cmd streamShow) Run(ctx context.Context, p *program) error {
 }
 
 type streamCreate struct {
+	reason
 	Client      string   `help:"The client whose stream it is." required:"" placeholder:"ID" env:"-"`
 	Endpoint    string   `help:"Where events are pushed. Without it, the client polls." placeholder:"URL" env:"-"`
 	HeaderFile  string   `help:"A file that holds the value of the header Authorization of the pushes." placeholder:"PATH" env:"-"`
@@ -203,61 +117,45 @@ func (cmd streamCreate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.withStore(ctx, func(s *store.Store) error {
-		c, err := s.Clients.Client(ctx, cmd.Client)
-		if errors.Is(err, store.ErrNotFound) {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		made, err := a.CreateStream(ctx, p.machine(), rules, wish, cmd.Reason)
+		var wrong *admin.FieldError
+		switch {
+		case errors.Is(err, store.ErrNotFound):
 			return fmt.Errorf("there is no client %q", cmd.Client)
-		}
-		if err != nil {
-			return err
-		}
-		if !delivery.MayReceive(&c) {
-			return fmt.Errorf("the client %q may not have a stream: give it the scope %s or %s", cmd.Client, delivery.ScopeRead, delivery.ScopeManage)
-		}
-		made, err := cmd.create(ctx, s, rules, &c, wish)
-		if err != nil {
-			return err
+		case errors.Is(err, store.ErrExists):
+			return fmt.Errorf("the client %q has a stream already, or there are %d", cmd.Client, streams.MaxStreams)
+		case errors.As(err, &wrong) && wrong.Field == "client":
+			return fmt.Errorf("the client %q %s", cmd.Client, wrong.Problem)
+		case errors.As(err, &wrong) && wrong.Field == "endpoint":
+			return errors.New(wrong.Problem)
+		case err != nil:
+			return option(err, nil)
 		}
 		_, err = fmt.Fprintln(p.out, made.ID)
 		return err
 	})
 }
 
-func (cmd streamCreate) create(ctx context.Context, s *store.Store, rules ssf.Rules, c *client.Client, wish ssf.Wish) (streams.Stream, error) {
-	stream, err := rules.New(c, wish)
-	if err != nil {
-		return stream, err
-	}
-	made, err := s.Streams.Create(ctx, stream)
-	if errors.Is(err, store.ErrExists) {
-		return made, fmt.Errorf("the client %q has a stream already, or there are %d", cmd.Client, streams.MaxStreams)
-	}
-	return made, err
-}
-
-func (cmd streamCreate) wish() (ssf.Wish, error) {
-	requested := []string{}
+func (cmd streamCreate) wish() (wish admin.NewStream, err error) {
+	wish = admin.NewStream{ClientID: cmd.Client, Endpoint: cmd.Endpoint, Description: cmd.Description}
 	for _, one := range streams.Types {
-		if len(cmd.Event) == 0 || strings.Contains(" "+strings.Join(cmd.Event, " ")+" ", " "+string(one)+" ") {
-			requested = append(requested, one.URI())
+		if slices.Contains(cmd.Event, string(one)) {
+			wish.Events = append(wish.Events, one)
 		}
 	}
-	wish := ssf.Wish{Requested: &requested, Description: &cmd.Description}
-	if cmd.Endpoint == "" {
-		if cmd.HeaderFile != "" {
-			return wish, cli.Usage(errors.New("--header-file goes with --endpoint"))
-		}
+	if cmd.HeaderFile == "" {
 		return wish, nil
 	}
-	wish.Delivery = &ssf.Delivery{Method: ssf.MethodPush, Endpoint: cmd.Endpoint}
-	if cmd.HeaderFile != "" {
-		text, err := os.ReadFile(cmd.HeaderFile)
-		if err != nil {
-			return wish, err
-		}
-		header := strings.TrimRight(string(text), "\r\n")
-		wish.Delivery.Header = &header
+	if cmd.Endpoint == "" {
+		return wish, cli.Usage(errors.New("--header-file goes with --endpoint"))
 	}
+	text, err := os.ReadFile(cmd.HeaderFile)
+	if err != nil {
+		return wish, err
+	}
+	header := strings.TrimRight(string(text), "\r\n")
+	wish.Header = &header
 	return wish, nil
 }
 
@@ -281,34 +179,11 @@ type statusCommand struct {
 }
 
 func (cmd statusCommand) set(ctx context.Context, p *program, status streams.Status) error {
-	return cmd.with(ctx, p, func(s *store.Store, one streams.Stream) error {
-		told, err := streams.Updated(one.ID, status, cmd.Reason)
-		if err != nil {
-			return err
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		if err := a.SetStreamStatus(ctx, p.machine(), cmd.ID, status, cmd.Reason, ""); err != nil {
+			return cmd.error(err)
 		}
-		if err := s.Tx(ctx, func(ctx context.Context) error {
-			if one.Status == status {
-				return s.Streams.SetStatus(ctx, one.ID, status, cmd.Reason)
-			}
-			// A stream that is disabled takes nothing: it is told before it stops, and after it begins.
-			if status != streams.Disabled {
-				if err := s.Streams.SetStatus(ctx, one.ID, status, cmd.Reason); err != nil {
-					return err
-				}
-			}
-			if err := s.Streams.Add(ctx, one.ID, told); err != nil {
-				return err
-			}
-			return s.Streams.SetStatus(ctx, one.ID, status, cmd.Reason)
-		}); err != nil {
-			return err
-		}
-		if status == streams.Disabled {
-			if err := s.Streams.Drop(ctx, one.ID); err != nil {
-				return err
-			}
-		}
-		_, err = fmt.Fprintf(p.out, "%s is %s\n", one.ID, status)
+		_, err := fmt.Fprintf(p.out, "%s is %s\n", cmd.ID, status)
 		return err
 	})
 }
@@ -331,30 +206,37 @@ func (cmd streamDisable) Run(ctx context.Context, p *program) error {
 	return cmd.set(ctx, p, streams.Disabled)
 }
 
-type streamRetry struct{ streamArg }
+type streamRetry struct {
+	streamArg
+	reason
+}
 
 func (cmd streamRetry) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, one streams.Stream) error {
-		n, err := s.Streams.Retry(ctx, one.ID)
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		n, err := a.RetryStream(ctx, p.machine(), cmd.ID, cmd.Reason)
 		if err != nil {
-			return err
+			return cmd.error(err)
 		}
 		_, err = fmt.Fprintf(p.out, "the server tries again within seconds: %d\n", n)
 		return err
 	})
 }
 
-type streamDelete struct{ streamArg }
+type streamDelete struct {
+	streamArg
+	reason
+}
 
 func (cmd streamDelete) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, one streams.Stream) error {
-		if one.Own() && slices.Contains(p.settings.dataServices(), one.Service) {
-			return fmt.Errorf("the stream is of the service %q: take it from --data-services, or the server makes it again", one.Service)
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		err := a.DeleteStream(ctx, p.machine(), cmd.ID, p.settings.dataServices(), cmd.Reason)
+		if errors.Is(err, admin.ErrServiceStream) {
+			return errors.New("the stream is of a service that the server tells of people: take that from --data-services, or the server makes it again")
 		}
-		if err := s.Streams.Delete(ctx, one.ID); err != nil {
-			return err
+		if err != nil {
+			return cmd.error(err)
 		}
-		_, err := fmt.Fprintf(p.out, "deleted %s\n", one.ID)
+		_, err = fmt.Fprintf(p.out, "deleted %s\n", cmd.ID)
 		return err
 	})
 }

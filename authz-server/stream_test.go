@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -35,7 +36,7 @@ func TestAnOperatorManagesStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows(t, c.must("stream", "list"), id, "desk", "push", "enabled")
-	var listed listedStream
+	var listed admin.Stream
 	if err := json.Unmarshal([]byte(c.must("stream", "list", "--format", "json")), &listed); err != nil || listed.Waiting != 1 || listed.Endpoint != "https://desk.example/events" {
 		t.Errorf("%+v %v", listed, err)
 	}

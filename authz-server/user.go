@@ -2,20 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/factors"
-	"github.com/maru-auth/maru/authz-server/internal/messages"
-	"github.com/maru-auth/maru/authz-server/internal/notices"
-	"github.com/maru-auth/maru/authz-server/internal/passwords"
-	"github.com/maru-auth/maru/authz-server/internal/profile"
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -36,65 +30,27 @@ type userCommands struct {
 }
 
 type userSetClaims struct {
+	reason
 	Email string `required:"" help:"The account's e-mail address." env:"-" placeholder:"ADDRESS"`
 	JSON  string `required:"" help:"A JSON object of OpenID claims. Claims that it does not name stay; an empty value removes one. Set \"email_verified\" and \"phone_number_verified\" only if you made sure." env:"-" placeholder:"{…}"`
 }
 
 func (cmd userSetClaims) Run(ctx context.Context, p *program) error {
-	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		err := s.Users.EditUser(ctx, user.ID, func(u *accounts.User) error {
-			if err := cmd.apply(u, p.now()); err != nil {
-				return fmt.Errorf("--json: %w", err)
-			}
-			return nil
-		})
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		user, err := account{cmd.Email}.find(ctx, p, a)
 		if err != nil {
 			return err
+		}
+		if err := a.EditPerson(ctx, p.machine(), user.ID, "", []byte(cmd.JSON), cmd.Reason); err != nil {
+			return option(err, map[string]string{"claims": "--json:"})
 		}
 		_, err = fmt.Fprintf(p.out, "changed the claims of %s\n", user.Email)
 		return err
 	})
 }
 
-// claimsPatch is what --json can hold. Decoding it changes the account that it points into.
-type claimsPatch struct {
-	*accounts.Claims
-
-	Name          *string `json:"name"`
-	Locale        *string `json:"locale"`
-	EmailVerified *bool   `json:"email_verified"`
-}
-
-func (cmd userSetClaims) apply(u *accounts.User, now time.Time) (err error) {
-	phone := u.Claims.PhoneNumber
-	patch := claimsPatch{Claims: &u.Claims, Name: &u.Name, Locale: &u.Locale, EmailVerified: &u.EmailVerified}
-	decoder := json.NewDecoder(strings.NewReader(cmd.JSON))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&patch); err != nil {
-		return err
-	}
-	if decoder.More() {
-		return errors.New("there is more than one JSON object")
-	}
-	var named struct {
-		PhoneVerified *bool `json:"phone_number_verified"`
-	}
-	if err := json.Unmarshal([]byte(cmd.JSON), &named); err != nil {
-		return err
-	}
-	if u.Claims.PhoneNumber != phone && named.PhoneVerified == nil {
-		u.Claims.PhoneVerified = false
-	}
-	if err := profile.Clean(u, now); err != nil {
-		return err
-	}
-	if u.Name, err = profile.CleanName(u.Name); err != nil {
-		return fmt.Errorf("name: %w", err)
-	}
-	return nil
-}
-
 type userSetPassword struct {
+	reason
 	Email         string `required:"" help:"The account's e-mail address." env:"-" placeholder:"ADDRESS"`
 	PasswordStdin bool   `required:"" help:"Read the new password, one line, from standard input." env:"-"`
 }
@@ -104,29 +60,33 @@ func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return account{cmd.Email}.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		if err := p.checkPassword(ctx, password, user.Email, user.Name); err != nil {
-			return err
-		}
-		told, err := p.told(s)
+	return p.withTelling(ctx, func(a *admin.Admin) error {
+		user, err := account{cmd.Email}.find(ctx, p, a)
 		if err != nil {
-			return cli.Usage(err)
-		}
-		hash := passwords.Hash(password)
-		if err := s.Tx(ctx, func(ctx context.Context) error {
-			if err := s.Users.ResetPassword(ctx, user.ID, hash, ""); err != nil {
-				return err
-			}
-			return told.Note(ctx, nil, user, notices.PasswordReset, "")
-		}); err != nil {
 			return err
+		}
+		if err := p.withBreaches(a); err != nil {
+			return err
+		}
+		if err := a.SetPassword(ctx, p.machine(), user.ID, password, cmd.Reason); err != nil {
+			return option(err, map[string]string{"password": "the password"})
 		}
 		_, err = fmt.Fprintf(p.out, "%s has a new password; its sessions and grants have ended, and its access tokens are revoked\n", user.Email)
 		return err
 	})
 }
 
+// withBreaches has a ask about new passwords, if the settings say whom.
+func (p *program) withBreaches(a *admin.Admin) (err error) {
+	log := slog.New(slog.NewTextHandler(p.errs, nil))
+	if a.Breaches, err = p.settings.breaches(log, nil, httpd.Calls{}, p.now); err != nil {
+		return cli.Usage(err)
+	}
+	return nil
+}
+
 type userCreate struct {
+	reason
 	Email         string   `required:"" help:"The e-mail address to log in with." env:"-" placeholder:"ADDRESS"`
 	Name          string   `required:"" help:"The person's name." env:"-"`
 	PasswordStdin bool     `required:"" help:"Read the password, one line, from standard input." env:"-"`
@@ -136,14 +96,6 @@ type userCreate struct {
 }
 
 func (cmd userCreate) Run(ctx context.Context, p *program) error {
-	email, err := profile.CleanEmail(cmd.Email)
-	if err != nil {
-		return fmt.Errorf("--email: %w", err)
-	}
-	name, err := profile.CleanName(cmd.Name)
-	if err != nil {
-		return fmt.Errorf("--name: %w", err)
-	}
 	given, err := parseRoles(cmd.Role)
 	if err != nil {
 		return fmt.Errorf("--role: %w", err)
@@ -152,46 +104,29 @@ func (cmd userCreate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	if err := p.checkPassword(ctx, password, email, name); err != nil {
-		return err
-	}
-	return p.withStore(ctx, func(s *store.Store) error {
-		if err := checkDefined(ctx, s, given); err != nil {
-			return fmt.Errorf("--role: %w", err)
-		}
-		user, err := s.Users.CreateUser(ctx, accounts.User{Email: email, EmailVerified: cmd.EmailVerified, Name: name, Roles: given, PasswordHash: passwords.Hash(password)})
-		if errors.Is(err, store.ErrExists) {
-			if cmd.IfMissing {
-				_, err := fmt.Fprintf(p.out, "%s has an account already\n", email)
-				return err
-			}
-			return fmt.Errorf("%s has an account already; --if-missing accepts that", email)
-		}
-		if err != nil {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		if err := p.withBreaches(a); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "created %s for %s\n", user.ID, email)
+		if err := checkDefined(ctx, a.Store, given); err != nil {
+			return fmt.Errorf("--role: %w", err)
+		}
+		made, err := a.CreatePerson(ctx, p.machine(), admin.NewPerson{
+			Email: cmd.Email, EmailVerified: cmd.EmailVerified, Name: cmd.Name, Password: password, Roles: given,
+		}, cmd.Reason)
+		if errors.Is(err, store.ErrExists) {
+			if cmd.IfMissing {
+				_, err := fmt.Fprintf(p.out, "%s has an account already\n", strings.TrimSpace(cmd.Email))
+				return err
+			}
+			return fmt.Errorf("%s has an account already; --if-missing accepts that", strings.TrimSpace(cmd.Email))
+		}
+		if err != nil {
+			return option(err, map[string]string{"password": "the password", "email": "--email:", "name": "--name:"})
+		}
+		_, err = fmt.Fprintf(p.out, "created %s for %s\n", made.ID, made.Email)
 		return err
 	})
-}
-
-// checkPassword refuses a weak password, as the pages do.
-func (p *program) checkPassword(ctx context.Context, password, email, name string) error {
-	problem := passwords.Weakness(password, email, name)
-	if problem == "" {
-		log := slog.New(slog.NewTextHandler(p.errs, nil))
-		breaches, err := p.settings.breaches(log, nil, httpd.Calls{}, p.now)
-		if err != nil {
-			return cli.Usage(err)
-		}
-		if breaches.Known(ctx, password) {
-			problem = messages.PasswordBreached
-		}
-	}
-	if problem != "" {
-		return fmt.Errorf("the password is refused: %s", strings.ReplaceAll(string(problem), "_", " "))
-	}
-	return nil
 }
 
 // parseRoles reads the text forms of roles. They may be roles that nobody has defined.
@@ -237,16 +172,25 @@ type listedUser struct {
 }
 
 type userList struct {
+	Search string `help:"Only those whose address, or a word of whose name, begins so." env:"-" placeholder:"TEXT"`
 	Format string `help:"text or json (one account a line)." enum:"text,json" default:"text" env:"-"`
 }
 
 func (cmd userList) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		return cli.List[accounts.User]{
-			Page:    s.Users.ListUsers,
-			Key:     func(u accounts.User) string { return u.Key },
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		next := ""
+		return cli.List[admin.Account]{
+			Page: func(ctx context.Context, after string, limit int) ([]admin.Account, error) {
+				if after != "" && next == "" {
+					return nil, nil
+				}
+				page, err := a.People(ctx, p.machine(), admin.PeopleQuery{Text: cmd.Search, After: next, Limit: limit})
+				next = page.Next
+				return page.Items, err
+			},
+			Key:     func(u admin.Account) string { return u.ID },
 			Columns: "ID\tEMAIL\tNAME\tROLES\tSTATE\tCREATED",
-			Row: func(u accounts.User) string {
+			Row: func(u admin.Account) string {
 				state := "open"
 				switch {
 				case u.Disabled:
@@ -256,7 +200,7 @@ func (cmd userList) Run(ctx context.Context, p *program) error {
 				}
 				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.ID, u.Email, u.Name, strings.Join(roles.Names(u.Roles), " "), state, u.CreatedAt.Format(time.RFC3339))
 			},
-			JSON: func(u accounts.User) (any, error) {
+			JSON: func(u admin.Account) (any, error) {
 				return listedUser{u.ID, u.Email, u.Name, roles.Names(u.Roles), u.Disabled, u.CreatedAt}, nil
 			},
 		}.Print(ctx, p.out, cmd.Format)
@@ -268,81 +212,77 @@ type account struct {
 	Account string `arg:"" help:"The account's e-mail address or id."`
 }
 
-// with runs f for that account.
-func (a account) with(ctx context.Context, p *program, f func(s *store.Store, user accounts.User) error) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		user, err := a.find(ctx, s)
-		if err != nil {
-			return err
-		}
-		return f(s, user)
-	})
-}
-
-func (a account) find(ctx context.Context, s *store.Store) (accounts.User, error) {
-	find := s.Users.User
-	if strings.Contains(a.Account, "@") {
-		find = s.Users.UserByEmail
-	}
-	user, err := find(ctx, a.Account)
+func (arg account) find(ctx context.Context, p *program, a *admin.Admin) (admin.Account, error) {
+	user, err := a.Find(ctx, p.machine(), arg.Account)
 	if errors.Is(err, store.ErrNotFound) {
-		err = fmt.Errorf("there is no account %s; 'user list' lists them", a.Account)
+		err = fmt.Errorf("there is no account %s; 'user list' lists them", arg.Account)
 	}
 	return user, err
 }
 
-type userDisable struct{ account }
+type userDisable struct {
+	account
+	reason
+	force
+}
 
 func (cmd userDisable) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		if err := s.Users.SetDisabled(ctx, user.ID, true); err != nil {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		user, err := cmd.find(ctx, p, a)
+		if err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.out, "disabled %s; its sessions and grants have ended, and its access tokens are revoked\n", user.Email)
+		if err := a.DisablePerson(ctx, p.forced(cmd.Force), user.ID, cmd.Reason); err != nil {
+			return option(err, nil)
+		}
+		_, err = fmt.Fprintf(p.out, "disabled %s; its sessions and grants have ended, and its access tokens are revoked\n", user.Email)
 		return err
 	})
 }
 
-type userEnable struct{ account }
+type userEnable struct {
+	account
+	reason
+}
 
 func (cmd userEnable) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		if err := s.Users.SetDisabled(ctx, user.ID, false); err != nil {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		user, err := cmd.find(ctx, p, a)
+		if err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.out, "enabled %s\n", user.Email)
+		if err := a.EnablePerson(ctx, p.machine(), user.ID, cmd.Reason); err != nil {
+			return option(err, nil)
+		}
+		_, err = fmt.Fprintf(p.out, "enabled %s\n", user.Email)
 		return err
 	})
 }
 
 type userDelete struct {
 	account
+	reason
+	force
 	Now   bool   `help:"Do not wait for seven days: the next server that looks deletes it, within a minute. Nobody can take it back." env:"-"`
 	Posts string `help:"What becomes of what the person wrote: keep leaves it without an author, delete removes it. Empty: as the person chose, if they asked for the deletion themselves, or keep." enum:",keep,delete" default:"" env:"-"`
 }
 
 func (cmd userDelete) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		posts := cmd.Posts == "delete" || cmd.Posts == "" && user.DeletePosts
-		told, err := p.told(s)
+	return p.withTelling(ctx, func(a *admin.Admin) error {
+		user, err := cmd.find(ctx, p, a)
 		if err != nil {
-			return cli.Usage(err)
-		}
-		var at time.Time
-		err = s.Tx(ctx, func(ctx context.Context) (err error) {
-			if cmd.Now {
-				return s.Users.HastenDeletion(ctx, user.ID, posts)
-			}
-			if at, err = s.Users.PlanDeletion(ctx, user.ID, posts); err != nil {
-				return err
-			}
-			return told.Note(ctx, nil, user, notices.DeletionPlanned, "")
-		})
-		switch {
-		case errors.Is(err, store.ErrNotFound) && !user.DeleteAt.IsZero():
-			return fmt.Errorf("%s is to be deleted already, at %s; --now does not wait", user.Email, user.DeleteAt.Format(time.RFC3339))
-		case err != nil:
 			return err
+		}
+		wish := admin.DeletionWish{Now: cmd.Now}
+		if cmd.Posts != "" {
+			wish.Posts = new(cmd.Posts == "delete")
+		}
+		at, err := a.DeletePerson(ctx, p.forced(cmd.Force), user.ID, wish, cmd.Reason)
+		switch {
+		case errors.Is(err, store.ErrExists):
+			return fmt.Errorf("%s is to be deleted already, at %s; --now does not wait", user.Email, at.Format(time.RFC3339))
+		case err != nil:
+			return option(err, nil)
 		case cmd.Now:
 			_, err = fmt.Fprintf(p.out, "%s has no sessions any more; a server deletes it within a minute, and tells the services\n", user.Email)
 		default:
@@ -353,19 +293,22 @@ func (cmd userDelete) Run(ctx context.Context, p *program) error {
 	})
 }
 
-type userRemoveFactors struct{ account }
+type userRemoveFactors struct {
+	account
+	reason
+	force
+}
 
 func (cmd userRemoveFactors) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, user accounts.User) error {
-		told, err := p.told(s)
+	return p.withTelling(ctx, func(a *admin.Admin) error {
+		user, err := cmd.find(ctx, p, a)
 		if err != nil {
-			return cli.Usage(err)
+			return err
 		}
-		second := factors.Factors{Store: s, Notices: told, Now: p.now}
-		if err := second.TurnOff(ctx, nil, user); errors.Is(err, store.ErrNotFound) {
+		if err := a.RemoveFactors(ctx, p.forced(cmd.Force), user.ID, cmd.Reason); errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("%s has not turned on two-step verification", user.Email)
 		} else if err != nil {
-			return err
+			return option(err, nil)
 		}
 		_, err = fmt.Fprintf(p.out, "turned two-step verification off for %s; passkeys and sessions stay\n", user.Email)
 		return err
@@ -374,6 +317,8 @@ func (cmd userRemoveFactors) Run(ctx context.Context, p *program) error {
 
 type userSetRole struct {
 	account
+	reason
+	force
 	Roles []string `arg:"" optional:"" name:"role" help:"All the roles that the account is to have by itself, such as board/moderator. None: it loses those it has. What it has by groups stays."`
 }
 
@@ -382,16 +327,16 @@ func (cmd userSetRole) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.withStore(ctx, func(s *store.Store) error {
-		if err := checkDefined(ctx, s, given); err != nil {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		if err := checkDefined(ctx, a.Store, given); err != nil {
 			return err
 		}
-		user, err := cmd.find(ctx, s)
+		user, err := cmd.find(ctx, p, a)
 		if err != nil {
 			return err
 		}
-		if err := s.Roles.Set(ctx, user.ID, given); err != nil {
-			return err
+		if _, err := a.SetRoles(ctx, p.forced(cmd.Force), user.ID, given, cmd.Reason); err != nil {
+			return option(err, nil)
 		}
 		_, err = fmt.Fprintf(p.out, "%s has the roles: %s\n", user.Email, strings.Join(roles.Names(given), " "))
 		return err

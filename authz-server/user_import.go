@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -18,6 +19,7 @@ import (
 )
 
 type userImport struct {
+	reason
 	File            string `arg:"" help:"The accounts of another system. - is standard input. In jsonl, one JSON object a line: \"email\", \"name\" and, as far as known, \"password_hash\" (bcrypt, argon2id or PBKDF2; none: the account has no password), \"email_verified\", \"disabled\", \"roles\" and \"claims\" (as for 'user set-claims'). In csv, the first line names the columns: these, roles separated by spaces, and claims by their own names."`
 	Format          string `help:"jsonl, csv, or keycloak (a realm's export). auto: csv if the file's name ends in it, otherwise jsonl." enum:"auto,jsonl,csv,keycloak" default:"auto" env:"-"`
 	IfMissing       bool   `help:"Leave out, and do not refuse, an account whose address is there." env:"-"`
@@ -73,9 +75,9 @@ func (cmd userImport) Run(ctx context.Context, p *program) error {
 		defer file.Close()
 		in = file
 	}
-	return p.withStore(ctx, func(s *store.Store) error {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
 		n := imported{seen: map[string]string{}, left: map[string]int{}}
-		err := cmd.all(ctx, p, s, in, &n)
+		err := cmd.all(ctx, p, a, in, &n)
 		if _, err := io.WriteString(p.out, n.report(cmd)); err != nil {
 			return err
 		}
@@ -110,14 +112,14 @@ func (n imported) report(cmd userImport) string {
 }
 
 // all imports what it reads. The error tells what ended it.
-func (cmd userImport) all(ctx context.Context, p *program, s *store.Store, in io.Reader, n *imported) error {
+func (cmd userImport) all(ctx context.Context, p *program, a *admin.Admin, in io.Reader, n *imported) error {
 	return cmd.importer()(in, func(line importedLine) error {
 		user, err := accounts.User{}, line.err
 		if err == nil {
 			user, err = line.user.read(p)
 		}
 		if err == nil {
-			err = cmd.store(ctx, s, user, line.at, n)
+			err = cmd.store(ctx, p, a, user, line.at, n)
 			switch {
 			case err == nil:
 				n.made++
@@ -129,7 +131,7 @@ func (cmd userImport) all(ctx context.Context, p *program, s *store.Store, in io
 				n.there++
 				return nil
 			case errors.Is(err, roles.ErrUnknown):
-				err = fmt.Errorf("roles: %w", checkDefined(ctx, s, user.Roles))
+				err = fmt.Errorf("roles: %w", checkDefined(ctx, a.Store, user.Roles))
 			case errors.Is(err, errTwice):
 			case errors.Is(err, store.ErrExists):
 				err = fmt.Errorf("%s has an account already; --if-missing accepts that", user.Email)
@@ -161,7 +163,7 @@ func (entry importedUser) read(p *program) (user accounts.User, err error) {
 		}
 	}
 	if len(entry.Claims) > 0 {
-		if err := (userSetClaims{JSON: string(entry.Claims)}).apply(&user, p.now()); err != nil {
+		if err := admin.PatchClaims(&user, entry.Claims, p.now()); err != nil {
 			return user, fmt.Errorf("claims: %w", err)
 		}
 	}
@@ -172,17 +174,17 @@ var errTwice = errors.New("the address stands in the file twice")
 
 // store makes the account with all that is known of it, or nothing. In a dry run it only looks
 // whether it could.
-func (cmd userImport) store(ctx context.Context, s *store.Store, user accounts.User, at string, n *imported) error {
+func (cmd userImport) store(ctx context.Context, p *program, a *admin.Admin, user accounts.User, at string, n *imported) error {
 	if cmd.DryRun {
 		key := accounts.EmailKey(user.Email)
 		if first := n.seen[key]; first != "" {
 			return fmt.Errorf("%w: first at %s", errTwice, first)
 		}
 		n.seen[key] = at
-		if err := checkDefined(ctx, s, user.Roles); err != nil {
+		if err := checkDefined(ctx, a.Store, user.Roles); err != nil {
 			return roles.ErrUnknown
 		}
-		_, err := s.Users.UserByEmail(ctx, user.Email)
+		_, err := a.Store.Users.UserByEmail(ctx, user.Email)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -191,13 +193,8 @@ func (cmd userImport) store(ctx context.Context, s *store.Store, user accounts.U
 		}
 		return err
 	}
-	return s.Tx(ctx, func(ctx context.Context) error {
-		made, err := s.Users.CreateUser(ctx, user)
-		if err != nil || user.Claims == (accounts.Claims{}) {
-			return err
-		}
-		return s.Users.SetClaims(ctx, made.ID, user.Claims)
-	})
+	_, err := a.AdoptPerson(ctx, p.machine(), user, cmd.Reason)
+	return err
 }
 
 // Validate refuses an option that the format has no use for.

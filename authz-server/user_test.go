@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
@@ -249,4 +250,33 @@ func TestAccountsAreDeletedFromTheCommandLine(t *testing.T) {
 	if due, err := s.Users.DueDeletions(t.Context(), 9); err != nil || len(due) != 1 {
 		t.Errorf("due are %+v %v", due, err)
 	}
+}
+
+func TestALinkForTheFirstAdministratorIsMadeOnce(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		link := strings.TrimSpace(c.must("bootstrap-admin", "--reason", "first start"))
+		secret, ok := strings.CutPrefix(link, "http://localhost:9000/signup?invitation=")
+		in, err := c.store().Invitations.Invitation(t.Context(), secret)
+		if !ok || err != nil || strings.Join(roles.Names(in.Roles), " ") != "admin/admin" || in.ExpiresAt.Sub(in.CreatedAt).Round(time.Minute) != 24*time.Hour {
+			t.Errorf("%s: %+v %v", link, in, err)
+		}
+		c.mustWith(goodPassword, mina("--role", "admin/admin")...)
+		c.must("bootstrap-admin") // nobody can act as an administrator yet: mina has no second factor
+		s := c.store()
+		user, err := s.Users.UserByEmail(t.Context(), "mina@example.org")
+		if err == nil {
+			_, err = s.Passkeys.AddPasskey(t.Context(), accounts.Passkey{UserID: user.ID, CredentialID: []byte("c"), PublicKey: []byte("k")})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.refused([]string{"bootstrap-admin"}, "there is an administrator", "--force")
+		c.refused([]string{"user", "disable", "mina@example.org"}, "no administrator", "--force")
+		c.refused([]string{"user", "set-role", "mina@example.org"}, "no administrator", "--force")
+		c.must("bootstrap-admin", "--force")
+		c.must("user", "disable", "mina@example.org", "--force", "--reason", "left the company")
+		if out := c.must("audit", "list", "--format", "json"); !strings.Contains(out, "left the company") || strings.Contains(out, secret) {
+			t.Errorf("%s", out)
+		}
+	})
 }

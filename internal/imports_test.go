@@ -134,7 +134,6 @@ var rules = []rule{
 	authz("sender", "", "internal/httpd"),
 	authz("audit", "sender store/...", "internal/sqldb"),
 	authz("proofs", ""),
-	authz("admin", "proofs"),
 	authz("notices", "audit mail messages sender store/..."),
 	authz("passkeys", "issuer opaque proofs store/..."),
 	authz("passkeys/passkeytest", ""),
@@ -173,6 +172,7 @@ var rules = []rule{
 	authz("ssf/delivery", "client fetch keys services store/... tokens", "internal/tracing"),
 	authz("ssf", "audit client endpoint fetch issuer keys oauth ssf/delivery store/... tokens", "internal/httpd", "jwks/jose"),
 	authz("doctor", "issuer keys mail/smtp store/...", "internal/httpd", "internal/sqldb"),
+	authz("admin", "audit client directory issuer keys mail messages notices oauth opaque passwords profile proofs recovery ssf ssf/delivery store/... throttle"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+
 		"queue registration status store/... tokenendpoint tokeninfo tokens", "internal/httpd"),
 	authz("provider/providertest", "audit client directory factors fetch keys keys/keystest opaque pages people provider queue registration store/...",

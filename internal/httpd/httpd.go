@@ -25,11 +25,11 @@ import (
 // Config is the part of a program's settings that is the same in every service. Its tags are
 // kong's; embed it.
 type Config struct {
-	Listen          string        `help:"Address to serve on, host:port." placeholder:"ADDR"`
-	MetricsListen   string        `help:"Address to serve Prometheus metrics on, host:port. Empty: no metrics." placeholder:"ADDR"`
+	Listen          string        `shown:"" help:"Address to serve on, host:port." placeholder:"ADDR"`
+	MetricsListen   string        `shown:"" help:"Address to serve Prometheus metrics on, host:port. Empty: no metrics." placeholder:"ADDR"`
 	LogLevel        slog.Level    `help:"Least severe level to log: debug, info, warn or error." default:"info"`
 	LogFormat       string        `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
-	TrustedProxies  []string      `help:"Addresses or networks (CIDR) of proxies whose X-Forwarded-For is believed, separated by commas." default:"127.0.0.0/8,::1/128"`
+	TrustedProxies  []string      `shown:"" help:"Addresses or networks (CIDR) of proxies whose X-Forwarded-For is believed, separated by commas." default:"127.0.0.0/8,::1/128"`
 	RequestTimeout  time.Duration `help:"How long answering a request may take; after that, whatever it waits for is given up. 0: the connection's own limit only." default:"15s"`
 	ShutdownDelay   time.Duration `help:"How long the program goes on serving once it is told to stop, while /readyz fails, so that the load balancer sends requests elsewhere first. 0: it stops at once." default:"3s"`
 	ShutdownTimeout time.Duration `help:"How long requests under way may then take to finish." default:"10s"`

@@ -72,6 +72,7 @@ func (a *Account) Routes(r *mux.Router) {
 	a.Guard.Route(r, "/account/sessions", a.showSessions, a.postSessions)
 	a.Guard.Route(r, dataPage, a.showData, a.postData)
 	a.Guard.Route(r, "/account/apps", a.showApps, a.postApps)
+	a.Guard.Route(r, invitationPage, a.showInvitation, a.postInvitation)
 	// Where password managers send people (W3C, A Well-Known URL for Changing Passwords).
 	r.HandleFunc("/.well-known/change-password", func(w http.ResponseWriter, r *http.Request) {
 		a.Guard.See(w, r, "/account/password")
@@ -108,7 +109,7 @@ func (a *Account) want(w http.ResponseWriter, page string) {
 
 // landings are the pages that a log-in leads back to.
 var landings = []string{"/account/profile", "/account/email", "/account/password", "/account/security", "/account/sessions", "/account/apps",
-	dataPage, appPage, codesPage, offPage}
+	dataPage, appPage, codesPage, offPage, invitationPage}
 
 // Landing returns the page of the account that the person asked for before they logged in, and
 // forgets it; /account if there is none.

@@ -54,7 +54,7 @@ func (a *Account) planDeletion(w http.ResponseWriter, r *http.Request, current *
 		return
 	}
 	var at time.Time
-	err := a.Store.Tx(r.Context(), func(ctx context.Context) (err error) {
+	err := a.Store.KeepAdministrator(r.Context(), func(ctx context.Context) (err error) {
 		if at, err = a.Store.Users.PlanDeletion(ctx, current.UserID, posts == "delete"); err != nil {
 			return err
 		}
@@ -62,6 +62,12 @@ func (a *Account) planDeletion(w http.ResponseWriter, r *http.Request, current *
 	})
 	if errors.Is(err, store.ErrNotFound) { // it waits already: this session has just ended
 		a.Guard.See(w, r, dataPage)
+		return
+	}
+	if errors.Is(err, store.ErrLastAdministrator) {
+		a.Guard.Refuse(w, r, guard.FormError{"": messages.LastAdministrator}, func(form pages.Form) pages.Page {
+			return pages.DataPage{Form: form, Session: current.ID}
+		})
 		return
 	}
 	if err != nil {

@@ -89,7 +89,7 @@ func TestAnExportHoldsEveryTableOfPeople(t *testing.T) {
 	}
 	invitation, _, invited := s.Store.Invitations.CreateInvitation(ctx, accounts.Invitation{ExpiresAt: s.Clock.Now().Add(time.Hour)})
 	if err = errors.Join(err, invited); err == nil {
-		err = s.Store.Invitations.SpendInvitation(ctx, invitation.ID, mina.ID, mina.Email)
+		_, err = s.Store.Invitations.SpendInvitation(ctx, invitation.ID, mina.ID, mina.Email)
 	}
 	group, grouped := s.Store.Roles.CreateGroup(ctx, roles.Group{Name: "keepers"})
 	if err = errors.Join(err, grouped); err == nil {

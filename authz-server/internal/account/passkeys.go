@@ -175,7 +175,7 @@ func (a *Account) removePasskey(w http.ResponseWriter, r *http.Request) {
 	if !ok || !a.recent(w, r, current, securityPath) {
 		return
 	}
-	err := a.Store.Tx(r.Context(), func(ctx context.Context) error {
+	err := a.Store.KeepAdministrator(r.Context(), func(ctx context.Context) error {
 		removed, err := a.Store.Passkeys.RemovePasskey(ctx, current.UserID, r.PostForm.Get("passkey"))
 		if err != nil {
 			return err
@@ -184,6 +184,9 @@ func (a *Account) removePasskey(w http.ResponseWriter, r *http.Request) {
 	})
 	if errors.Is(err, accounts.ErrLastWay) {
 		err = guard.FormError{"": messages.PasskeyLastWay}
+	}
+	if errors.Is(err, store.ErrLastAdministrator) {
+		err = guard.FormError{"": messages.LastAdministrator}
 	}
 	a.passkeyDone(w, r, current, messages.PasskeyDropped, err)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/factors"
+	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
@@ -105,7 +106,12 @@ func (a *Account) postOff(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if err := a.Factors.TurnOff(r.Context(), r, current.User); err != nil && !errors.Is(err, store.ErrNotFound) {
+	err := a.Store.KeepAdministrator(r.Context(), func(ctx context.Context) error { return a.Factors.TurnOff(ctx, r, current.User) })
+	if errors.Is(err, store.ErrLastAdministrator) {
+		a.refuseSecurity(w, r, current, guard.FormError{"": messages.LastAdministrator})
+		return
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		a.Guard.Fail(w, r, err)
 		return
 	}

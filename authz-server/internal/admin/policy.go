@@ -20,6 +20,7 @@ type Actor struct {
 	From      string    // the network address; empty: the machine's
 	UserAgent string
 	SessionID string // of a person's session; empty: they act by a token
+	Force     bool   // of the machine alone: also what leaves no administrator
 }
 
 // ActorKind is what somebody is who acts. The audit log has the values.
@@ -90,7 +91,6 @@ const (
 	NeedsMachine       Why = "needs_machine"         // only commands do it
 	LastAdministrator  Why = "last_administrator"    // nobody who can log in would be an administrator any more
 	ActorGone          Why = "actor_gone"            // whoever acts is not any more what let them in
-	NotByThemselves    Why = "not_by_themselves"     // nobody does this to themselves
 	unknownActorOrDeed Why = "unknown_actor_or_deed" // a mistake of this server
 )
 
@@ -104,7 +104,6 @@ var whys = map[Why]string{
 	NeedsMachine:       "only a command at the machine does this",
 	LastAdministrator:  "no administrator who can log in would be left; a command with --force does it nevertheless",
 	ActorGone:          "whoever acts has no longer the session, the role or the scope that let them in",
-	NotByThemselves:    "nobody can do this to themselves",
 	unknownActorOrDeed: "this server does not know who acts, or what is to be done",
 }
 

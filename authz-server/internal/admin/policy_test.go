@@ -161,7 +161,7 @@ func TestAClassThatIsNoneIsRefusedToEverybody(t *testing.T) {
 
 func TestEveryRefusalHasWords(t *testing.T) {
 	for _, why := range []Why{NoRight, OnlyReads, NeedsSecondFactor, NeedsFreshProof, NeedsPerson, NeedsDirectory, NeedsMachine,
-		LastAdministrator, ActorGone, NotByThemselves, unknownActorOrDeed} {
+		LastAdministrator, ActorGone, unknownActorOrDeed} {
 		if refuse(why).Error() == "" {
 			t.Errorf("%s has no words", why)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -34,6 +35,12 @@ var ErrLoopback = errors.New("http addresses of this machine are not allowed")
 type InputError string
 
 func (e InputError) Error() string { return string(e) }
+
+// Split returns the argument's name, and what is wrong with it.
+func (e InputError) Split() (argument, problem string) {
+	argument, problem, _ = strings.Cut(string(e), " ")
+	return argument, problem
+}
 
 // Create registers a client for an operator. What members does not name has its default. An empty
 // id becomes a random one. [store.ErrExists]: there is a client with that id.

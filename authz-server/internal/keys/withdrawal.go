@@ -38,6 +38,9 @@ type Withdrawal struct {
 	KIDs    []string
 	Reason  string // for the list of keys; may be empty
 	Missing bool   // accept kids that the ring does not have, as after a restore
+
+	// Also is done in the transaction that withdraws the keys; nil: nothing.
+	Also func(ctx context.Context) error
 }
 
 // IsKID tells whether a text can be the kid of a key of such a ring: all are thumbprints (RFC 7638).
@@ -61,7 +64,7 @@ func (k *Ring) Withdraw(ctx context.Context, w Withdrawal) error {
 	}
 	withdrawal := keystore.Withdrawal{
 		KIDs:   slices.Compact(slices.Sorted(slices.Values(w.KIDs))), // all withdrawals lock rows in one order
-		Reason: w.Reason, Missing: w.Missing, Replacements: map[string]keystore.SigningKey{},
+		Reason: w.Reason, Missing: w.Missing, Replacements: map[string]keystore.SigningKey{}, Also: w.Also,
 	}
 	for {
 		withdrawal.Until = k.cfg.Now().Add(k.nameFor())

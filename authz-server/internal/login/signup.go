@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
@@ -18,7 +19,14 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
+)
+
+// Pages of the account to which somebody is led who has an invitation that goes with roles.
+const (
+	InvitationPath = "/account/invitation" // where somebody who is logged in takes them
+	SecondStepPath = "/account/security/app"
 )
 
 // GET /signup. The link of an invitation leads here.
@@ -34,6 +42,17 @@ func (l *Login) showSignup(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		l.refuseSignup(w, r, err, a, pages.SignupPage{})
 		return
+	}
+	if len(entry.Invitation.Roles) > 0 { // somebody who has an account takes them for that
+		current, err := l.Sessions.Session(r)
+		if err != nil {
+			l.Guard.Fail(w, r, err)
+			return
+		}
+		if current != nil {
+			l.Guard.See(w, r, InvitationPath)
+			return
+		}
 	}
 	l.Sessions.EnsureBrowser(w, r)
 	page := pages.SignupPage{Email: entry.Invitation.Email}
@@ -83,6 +102,10 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.Sessions.ForgetInvitation(w)
+	if len(entry.Invitation.Roles) > 0 && a.Handle == "" {
+		l.Guard.See(w, r, SecondStepPath) // without which administrators do nothing
+		return
+	}
 	l.Arrivals.Onward(w, r, a.Handle)
 }
 
@@ -94,6 +117,7 @@ func (l *Login) askToConfirm(w http.ResponseWriter, r *http.Request, user accoun
 	return l.Recovery.BeginSignup(r, l.Sessions.Browser(r), user.Email, recovery.Signup{
 		Name: user.Name, PasswordHash: user.PasswordHash, Passkey: passkey, Locale: user.Locale, Interaction: a.Handle,
 		Terms: entry.Version, Address: entry.Address, Invitation: entry.Invitation.ID, InvitedAddress: entry.Invitation.Email,
+		InvitedRoles: strings.Join(roles.Names(entry.Invitation.Roles), " "),
 	})
 }
 
@@ -122,7 +146,7 @@ func (l *Login) takeInvitation(w http.ResponseWriter, r *http.Request) bool {
 // admit finds out whether whoever sent r may see the form. Guesses of invitations are counted.
 func (l *Login) admit(r *http.Request) (signup.Entry, error) {
 	secret := l.Sessions.Invitation(r)
-	if secret == "" || !l.Signup.NeedsInvitation() {
+	if secret == "" {
 		entry, err := l.Signup.Admit(r.Context(), "", l.Now())
 		var refused *signup.Refusal
 		if errors.As(err, &refused) && refused.Reason == messages.InvitationMissing && r.URL.Query().Has("invitation") {

@@ -9,6 +9,9 @@ type Account struct {
 	AnyLanguage            string
 	PasswordIntro          string // on the page about security
 	EarlierEvents          func(n int) string
+
+	InvitationTitle, InvitationIntro  string // to roles, which follow
+	InvitationOther, InvitationButton string
 }
 
 // Means is how somebody logged in.

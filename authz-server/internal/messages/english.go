@@ -206,6 +206,7 @@ var english = Language{
 		PasskeysFull:       "You have 20 passkeys, which is the most there can be. Remove one that you do not use.",
 		SignupElsewhere:    "You signed up with a passkey in another browser. Open the link there, or type the code there.",
 		PasskeyLastWay:     "This is your only way to log in. Set a password first, or add another passkey.",
+		LastAdministrator:  "You are the only administrator who can log in. Make somebody else one first.",
 		ScriptRefused:      "That did not work. Reload the page and try again.",
 		ServerFault:        "Something went wrong on our side. Please try again in a moment.",
 		ProfileChanged:     "Your profile was changed in another window meanwhile, so nothing has been saved yet. Below each field that differs you see what was saved. Save again to replace it with what you typed.",
@@ -243,6 +244,7 @@ var english = Language{
 		RecoveryUsed:    "You logged in with a recovery code. If you lost your phone, turn two-step verification off and set it up again with a new one.",
 		AddressChanged:  "Your email address is confirmed.",
 		PasswordReset:   "Your new password is saved. Log in with it.",
+		RolesTaken:      "Your account has the new roles.",
 	},
 
 	Mail:     mailEnglish,
@@ -335,7 +337,9 @@ var english = Language{
 		LeaveButton:   "Log out",
 	},
 	Account: Account{
-		NotYou:   "Not you?",
+		NotYou:          "Not you?",
+		InvitationTitle: "Take on new roles?", InvitationIntro: "You are invited to take on these roles with your account:",
+		InvitationOther: "To take them on with another account, log out first.", InvitationButton: "Take them on",
 		UsedFrom: func(address string) string { return "now from " + address },
 		Proofs: map[Means]string{
 			ByPassword: "with your password", ByCode: "with your password and a code", ByPasskey: "with a passkey",

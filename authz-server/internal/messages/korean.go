@@ -214,6 +214,7 @@ var korean = Language{
 		PasskeysFull:       "패스키는 20개까지 만들 수 있어요. 쓰지 않는 패스키를 먼저 삭제해 주세요.",
 		SignupElsewhere:    "다른 브라우저에서 패스키로 가입을 시작했어요. 그 브라우저에서 링크를 열거나 인증번호를 입력해 주세요.",
 		PasskeyLastWay:     "로그인할 수 있는 유일한 방법이라 삭제할 수 없어요. 먼저 비밀번호를 설정하거나 다른 패스키를 추가해 주세요.",
+		LastAdministrator:  "로그인할 수 있는 유일한 관리자예요. 먼저 다른 사람을 관리자로 지정해 주세요.",
 		ScriptRefused:      "완료하지 못했어요. 페이지를 새로고침한 뒤 다시 시도해 주세요.",
 		ServerFault:        "일시적인 오류가 발생했어요. 잠시 뒤 다시 시도해 주세요.",
 		ProfileChanged:     "그사이 다른 창에서 프로필을 바꿔서 아직 저장하지 않았어요. 달라진 항목에는 지금 저장된 값을 함께 표시했어요. 다시 저장하면 입력한 내용으로 바뀌어요.",
@@ -251,6 +252,7 @@ var korean = Language{
 		RecoveryUsed:    "복구 코드로 로그인했어요. 휴대폰을 잃어버렸다면 2단계 인증을 끈 뒤 새 휴대폰으로 다시 설정해 주세요.",
 		AddressChanged:  "이메일 주소를 확인했어요.",
 		PasswordReset:   "새 비밀번호를 저장했어요. 새 비밀번호로 로그인해 주세요.",
+		RolesTaken:      "새 역할을 받았어요.",
 	},
 
 	Mail:     mailKorean,
@@ -343,7 +345,9 @@ var korean = Language{
 		LeaveButton:   "로그아웃",
 	},
 	Account: Account{
-		NotYou:   "본인이 아닌가요?",
+		NotYou:          "본인이 아닌가요?",
+		InvitationTitle: "새 역할을 받을까요?", InvitationIntro: "이 계정으로 다음 역할을 받도록 초대되었어요.",
+		InvitationOther: "다른 계정으로 받으려면 먼저 로그아웃해 주세요.", InvitationButton: "역할 받기",
 		UsedFrom: func(address string) string { return "지금은 IP " + address },
 		Proofs: map[Means]string{
 			ByPassword: "비밀번호", ByCode: "비밀번호와 인증 코드", ByPasskey: "패스키",

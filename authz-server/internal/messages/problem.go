@@ -55,12 +55,13 @@ const (
 	EmailSame       Problem = "email_same"      // as before
 
 	// Of a passkey.
-	PasskeyRefused Problem = "passkey_refused" // at a log-in
-	PasskeyNotMade Problem = "passkey_not_made"
-	PasskeyExists  Problem = "passkey_exists"
-	PasskeyGone    Problem = "passkey_gone" // removed in another window
-	PasskeysFull   Problem = "passkeys_full"
-	PasskeyLastWay Problem = "passkey_last_way"
+	PasskeyRefused    Problem = "passkey_refused" // at a log-in
+	PasskeyNotMade    Problem = "passkey_not_made"
+	PasskeyExists     Problem = "passkey_exists"
+	PasskeyGone       Problem = "passkey_gone" // removed in another window
+	PasskeysFull      Problem = "passkeys_full"
+	PasskeyLastWay    Problem = "passkey_last_way"
+	LastAdministrator Problem = "last_administrator"
 
 	SignupElsewhere Problem = "signup_elsewhere" // by a passkey, in another browser
 
@@ -88,7 +89,7 @@ var Problems = []Problem{WrongCredentials, WrongTogether, TooManyTries, TooManyL
 	MailCodeMissing, MailCodeWrong, MailCodeOver, SignupPassword, SignupOver, EmailSame,
 	InvitationOther, TermsMissing,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, PostsUndecided, ConsentOfSomeOther, DeviceCodeWrong,
-	PasskeyRefused, PasskeyNotMade, PasskeyExists, PasskeyGone, PasskeysFull, PasskeyLastWay, SignupElsewhere, ScriptRefused, ServerFault,
+	PasskeyRefused, PasskeyNotMade, PasskeyExists, PasskeyGone, PasskeysFull, PasskeyLastWay, LastAdministrator, SignupElsewhere, ScriptRefused, ServerFault,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 
 // Done is what a person has just done, said on the page that follows.
@@ -112,11 +113,12 @@ const (
 	RecoveryUsed    Done = "recovery"
 	AddressChanged  Done = "address" // or confirmed
 	PasswordReset   Done = "reset"
+	RolesTaken      Done = "roles"
 )
 
 // Dones lists every Done but "".
 var Dones = []Done{NameChanged, PasswordChanged, PasswordSet, LanguageChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved, PasskeyMade, PasskeyRenamed, PasskeyDropped,
-	SecondStepEnded, TrustEnded, RecoveryUsed, AddressChanged, PasswordReset}
+	SecondStepEnded, TrustEnded, RecoveryUsed, AddressChanged, PasswordReset, RolesTaken}
 
 // NoSignup is why somebody cannot sign up, whatever they type.
 type NoSignup string

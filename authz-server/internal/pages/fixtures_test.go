@@ -111,6 +111,8 @@ func everyPage() []Page {
 		VerifyPage{Email: mina, Passkey: true},
 		RecoveryLeftPage{App: &testApp, Left: 3, Next: "/oauth2/authorize?interaction=handle"},
 		RecoveryLeftPage{Next: "/device"},
+		InvitationPage{Email: mina, Roles: []string{"admin/admin", "board/moderator"}},
+		InvitationPage{Form: problems("")},
 		SecondStepChangePage{},
 		SecondStepChangePage{Off: true},
 		LogoutPage{Action: "/id/oauth2/logout", Hidden: url.Values{"state": {"s"}}, App: &testApp, Email: mina},

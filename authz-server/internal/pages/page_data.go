@@ -40,3 +40,16 @@ type RestorePage struct {
 func (p RestorePage) layout(*messages.Language) layout {
 	return layout{template: "restore", logo: p.App.logo(), script: formScript, reloads: true}
 }
+
+// InvitationPage asks whether somebody wants the roles that go with an invitation.
+type InvitationPage struct {
+	Form
+	Email string
+	Roles []string // in their text form
+}
+
+func (p InvitationPage) layout(*messages.Language) layout {
+	l := accountLayout("invitation", accountTab)
+	l.form = p.Form
+	return l
+}

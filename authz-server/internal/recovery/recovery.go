@@ -242,3 +242,14 @@ func OperatorLink(ctx context.Context, s *store.Store, user accounts.User, expir
 	m := accounts.Mailed{Purpose: accounts.ToReset, User: user, Email: user.Email, Data: text(Reset{ByOperator: true}), ExpiresAt: expires}
 	return secret, s.Mailed.AddMailed(ctx, m, secret, "", "")
 }
+
+// SendReset writes to a person, as an operator wants it, with a link to a new password. There is no
+// code beside it, since no browser has asked.
+func SendReset(ctx context.Context, s *store.Store, sends notices.Mailer, at issuer.URL, user accounts.User) error {
+	secret := opaque.New()
+	m := accounts.Mailed{Purpose: accounts.ToReset, User: user, Email: user.Email, Data: text(Reset{})}
+	if err := s.Mailed.AddMailed(ctx, m, secret, opaque.New(), ""); err != nil {
+		return err
+	}
+	return sends.Queue(ctx, user.Email, user.Locale, mail.ResetPassword{Link: Link(at, accounts.ToReset, secret)})
+}

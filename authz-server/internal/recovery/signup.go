@@ -21,6 +21,7 @@ type Signup struct {
 	// Of package signup: by what it was let in, and what the person agreed to.
 	Invitation     string `json:"invitation,omitempty"`      // its id
 	InvitedAddress string `json:"invited_address,omitempty"` // whom it is for
+	InvitedRoles   string `json:"invited_roles,omitempty"`   // what goes with it, in text form
 	Terms          string `json:"terms,omitempty"`           // their version
 	Address        string `json:"address,omitempty"`         // the network address
 }

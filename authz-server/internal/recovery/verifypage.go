@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
@@ -15,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
 
@@ -221,6 +223,10 @@ func (l *Links) confirm(w http.ResponseWriter, r *http.Request, v verification, 
 		l.Guard.See(w, r, "/account?done="+string(messages.AddressChanged))
 	default:
 		l.Sessions.DropLink(w, r, VerifyLink)
+		if v.signup.InvitedRoles != "" && v.signup.Passkey == nil && v.signup.Interaction == "" {
+			l.Guard.See(w, r, "/account/security/app") // without which administrators do nothing
+			return
+		}
 		l.Arrivals.Onward(w, r, v.signup.Interaction)
 	}
 }
@@ -270,6 +276,11 @@ func (l *Links) signupPassword(r *http.Request, v verification, leave func()) er
 func (l *Links) finishSignup(w http.ResponseWriter, r *http.Request, v verification) error {
 	entry := signup.Entry{Version: v.signup.Terms, Address: v.signup.Address}
 	entry.Invitation.ID, entry.Invitation.Email = v.signup.Invitation, v.signup.InvitedAddress
+	for name := range strings.FieldsSeq(v.signup.InvitedRoles) { // which ones are given, the invitation says when it is spent
+		if one, err := roles.Parse(name); err == nil {
+			entry.Invitation.Roles = append(entry.Invitation.Roles, one)
+		}
+	}
 	made, err := l.Recovery.FinishSignup(r, v.Mailed, func(ctx context.Context, user accounts.User) (accounts.User, error) {
 		made, err := l.Signup.Create(ctx, user, entry)
 		if err == nil && v.signup.Passkey != nil {

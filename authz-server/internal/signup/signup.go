@@ -18,6 +18,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
 
 // Mode is who may sign up.
@@ -176,8 +177,18 @@ type Entry struct {
 }
 
 // Admit finds out whether somebody with the secret of an invitation, or with none (empty), may see
-// the form. It is decided anew when they make the account. A [*Refusal] says why not.
+// the form. It is decided anew when they make the account. A [*Refusal] says why not. An invitation
+// that goes with roles counts whatever the mode; any other one with [ByInvitation] alone.
 func (p *Policy) Admit(ctx context.Context, secret string, now time.Time) (Entry, error) {
+	if secret != "" && p.mode != ByInvitation {
+		in, err := p.store.Invitations.Invitation(ctx, secret)
+		if err == nil && len(in.Roles) > 0 {
+			return letIn(in, now)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return Entry{}, err
+		}
+	}
 	switch {
 	case p.mode == Closed:
 		return Entry{}, refuse(messages.SignupClosed)
@@ -192,6 +203,13 @@ func (p *Policy) Admit(ctx context.Context, secret string, now time.Time) (Entry
 		return Entry{}, refuse(messages.InvitationUnknown)
 	case err != nil:
 		return Entry{}, err
+	}
+	return letIn(in, now)
+}
+
+// letIn lets in whoever has an invitation that can still be used.
+func letIn(in accounts.Invitation, now time.Time) (Entry, error) {
+	switch {
 	case !in.UsedAt.IsZero():
 		return Entry{}, refuse(messages.InvitationUsed)
 	case !in.ExpiresAt.After(now):
@@ -205,6 +223,9 @@ func (p *Policy) For(entry Entry, email string) messages.Problem {
 	if invited := entry.Invitation.Email; invited != "" && accounts.EmailKey(invited) != accounts.EmailKey(email) {
 		return messages.InvitationOther
 	}
+	if len(entry.Invitation.Roles) > 0 {
+		return ""
+	}
 	return p.Allows(email)
 }
 
@@ -217,7 +238,8 @@ var ErrAddress = errors.New("nobody can sign up with this address")
 // [store.ErrExists], [ErrAddress], and a [*Refusal], which says that the invitation was used
 // meanwhile.
 func (p *Policy) Create(ctx context.Context, user accounts.User, entry Entry) (made accounts.User, err error) {
-	if p.mode == Closed {
+	crowned := len(entry.Invitation.Roles) > 0
+	if p.mode == Closed && !crowned {
 		return accounts.User{}, refuse(messages.SignupClosed)
 	}
 	if p.For(entry, user.Email) != "" {
@@ -230,10 +252,13 @@ func (p *Policy) Create(ctx context.Context, user accounts.User, entry Entry) (m
 		if made, err = p.store.Users.CreateUser(ctx, user); err != nil {
 			return err
 		}
-		if p.mode == ByInvitation {
-			err := p.store.Invitations.SpendInvitation(ctx, entry.Invitation.ID, made.ID, made.Email)
-			if errors.Is(err, store.ErrNotFound) {
+		if p.mode == ByInvitation || crowned {
+			given, err := p.store.Invitations.SpendInvitation(ctx, entry.Invitation.ID, made.ID, made.Email)
+			if errors.Is(err, store.ErrNotFound) || err == nil && crowned && len(given) == 0 {
 				return refuse(messages.InvitationUsed)
+			}
+			if err == nil {
+				err = p.give(ctx, made, given, entry)
 			}
 			if err != nil {
 				return err
@@ -260,6 +285,26 @@ func (p *Policy) record(ctx context.Context, made accounts.User, entry Entry) er
 		e.Detail = map[string]any{"terms": entry.Version}
 	}
 	return audit.New(p.store).Record(ctx, e)
+}
+
+// give gives a new account the roles of its invitation. One that nobody defines any more is left out.
+func (p *Policy) give(ctx context.Context, made accounts.User, given []roles.Role, entry Entry) error {
+	for _, one := range given {
+		err := p.store.Roles.Insert(ctx, made.ID, []roles.Role{one})
+		if errors.Is(err, roles.ErrUnknown) {
+			continue
+		}
+		if err == nil {
+			err = audit.New(p.store).Record(ctx, audit.Entry{
+				Kind: audit.RoleGranted, Actor: audit.Actor{Kind: audit.Person, ID: made.ID, Label: made.Email}, Person: made.ID, From: entry.Address,
+				Target: audit.Target{Kind: "role", ID: one.String()}, Detail: map[string]any{"invitation": entry.Invitation.ID},
+			})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // agree records that a person agreed to a version of the terms; empty: to none.

@@ -13,7 +13,10 @@ func (s *planned) ofSignup() {
 	})
 	s.late("InvitationOf", func(ctx context.Context) error { _, err := s.Invitations.InvitationOf(ctx, "x"); return err })
 	s.late("Invitation", func(ctx context.Context) error { _, err := s.Invitations.Invitation(ctx, "x"); return err })
-	s.late("SpendInvitation", func(ctx context.Context) error { return s.Invitations.SpendInvitation(ctx, "x", "u1", "e") })
+	s.late("SpendInvitation", func(ctx context.Context) error {
+		_, err := s.Invitations.SpendInvitation(ctx, "x", "u1", "e")
+		return err
+	})
 	s.add("ListInvitations", func(ctx context.Context) error { _, err := s.Invitations.ListInvitations(ctx, "i5", 500); return err })
 	s.add("RevokeInvitation", func(ctx context.Context) error { return s.Invitations.RevokeInvitation(ctx, "i1") })
 	s.add("Agree", func(ctx context.Context) error {

@@ -24,6 +24,12 @@ func (s *Store) DeleteClient(ctx context.Context, id string) (DeletedClient, err
 	return s.purgeClient(ctx, id)
 }
 
+// PurgeClient does for a client that [registry.Clients.MarkRemoved] has marked what is left of
+// DeleteClient.
+func (s *Store) PurgeClient(ctx context.Context, id string) (DeletedClient, error) {
+	return s.purgeClient(ctx, id)
+}
+
 // purgeClient removes all that refers to a removed client, and then its row.
 func (s *Store) purgeClient(ctx context.Context, id string) (gone DeletedClient, err error) {
 	_, gone.Grants, err = s.Grants.Remove(ctx, `SELECT id FROM grants WHERE client_id = $1

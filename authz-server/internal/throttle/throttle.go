@@ -6,7 +6,6 @@ package throttle
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -110,11 +108,11 @@ func (e *WaitError) Error() string { return e.What + " slowed down for " + e.Wai
 // The address is hashed: at times people type their password in its place, and that must not be
 // kept.
 func (t *Throttle) LogIn(ctx context.Context, r *http.Request, email, browser string) (Tries, error) {
-	account := "account:" + hex.EncodeToString(opaque.Hash(accounts.EmailKey(email)))
+	account := addressed(accountTries, email)
 	if browser != "" {
-		account += " browser:" + browser
+		account += knownBrowser + browser
 	}
-	tries, err := t.reserve(ctx, "log-in", append(t.ofSender(r, "address"), limited{name: account, limit: t.limits.Account})...)
+	tries, err := t.reserve(ctx, "log-in", append(t.ofSender(r, addressTries), limited{name: account, limit: t.limits.Account})...)
 	tries.account = account
 	return tries, err
 }
@@ -128,9 +126,8 @@ func (t *Throttle) PresentPassword(ctx context.Context, sessionID string) (Tries
 // Letter counts a letter to an address that r asks for, whether the address has an account or not;
 // [*WaitError]: there were too many. What is sent unasked does not count.
 func (t *Throttle) Letter(ctx context.Context, r *http.Request, email string) error {
-	quotas := []limits.Quota{{Subject: "letter-to " + hex.EncodeToString(opaque.Hash(accounts.EmailKey(email))),
-		Limit: t.limits.LettersTo, Window: lettersWithin}}
-	return t.take(ctx, "letters", append(quotas, limits.QuotasOf(sender.Networks(r), "letter-from", t.limits.LettersFrom, lettersWithin)...)...)
+	quotas := []limits.Quota{{Subject: addressed(letterTo, email), Limit: t.limits.LettersTo, Window: lettersWithin}}
+	return t.take(ctx, "letters", append(quotas, limits.QuotasOf(sender.Networks(r), lettersFrom, t.limits.LettersFrom, lettersWithin)...)...)
 }
 
 // mailedCodesOfDay is how many wrong codes may be typed within a day of letters to one address.
@@ -142,8 +139,7 @@ const mailedCodesOfDay = 20
 // own beside these, in its row. Strangers can use up the codes of an address, and not the links
 // beside them.
 func (t *Throttle) MailedCode(r *http.Request, email string) (Tries, error) {
-	subject := "mailed-code:" + hex.EncodeToString(opaque.Hash(accounts.EmailKey(email)))
-	return t.mailed(r, limited{name: subject, limit: mailedCodesOfDay, window: limits.FailureRetention})
+	return t.mailed(r, limited{name: addressed(mailedCodes, email), limit: mailedCodesOfDay, window: limits.FailureRetention})
 }
 
 // MailedLink is LogIn for the password that a mailed link asks for.
@@ -152,14 +148,14 @@ func (t *Throttle) MailedLink(r *http.Request) (Tries, error) { return t.mailed(
 func (t *Throttle) mailed(r *http.Request, more ...limited) (Tries, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), Patience)
 	defer cancel()
-	return t.reserve(ctx, "mailed codes", append(t.ofSender(r, "mailed-address"), more...)...)
+	return t.reserve(ctx, "mailed codes", append(t.ofSender(r, mailedTries), more...)...)
 }
 
 // Guess is LogIn for one user code of a device, typed in a session (RFC 8628 §5.1).
 func (t *Throttle) Guess(r *http.Request, sessionID string) (Tries, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), Patience)
 	defer cancel()
-	return t.reserve(ctx, "guesses of user codes", append(t.ofSender(r, "device-address"),
+	return t.reserve(ctx, "guesses of user codes", append(t.ofSender(r, deviceTries),
 		limited{name: "device:" + sessionID, limit: guessesOfSession})...)
 }
 
@@ -175,18 +171,18 @@ const (
 // person has logged in before (known) have a count of their own: whoever has the password cannot
 // keep the person from logging in there.
 func (t *Throttle) SecondStep(ctx context.Context, r *http.Request, userID string, known bool) (Tries, error) {
-	subject := "second-step:" + userID
+	subject := secondStepTries + userID
 	if known {
-		subject = "second-step-known:" + userID
+		subject = secondStepKnown + userID
 	}
-	return t.reserve(ctx, "second step of log-ins", append(t.ofSender(r, "second-step-address"),
+	return t.reserve(ctx, "second step of log-ins", append(t.ofSender(r, secondStepSenders),
 		limited{name: subject, limit: secondSteps},
-		limited{name: subject + " day", limit: secondStepsOfDay, window: limits.FailureRetention})...)
+		limited{name: subject + withinDay, limit: secondStepsOfDay, window: limits.FailureRetention})...)
 }
 
 // Invitation is LogIn for the secret of one invitation.
 func (t *Throttle) Invitation(ctx context.Context, r *http.Request) (Tries, error) {
-	return t.reserve(ctx, "guesses of invitations", t.ofSender(r, "invitation-address")...)
+	return t.reserve(ctx, "guesses of invitations", t.ofSender(r, invitationTries)...)
 }
 
 // passkeyFailures is how many answers of authenticators from one network address may be refused
@@ -198,7 +194,7 @@ const passkeyFailures = 60
 func (t *Throttle) Passkey(r *http.Request) (Tries, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), Patience)
 	defer cancel()
-	return t.reserve(ctx, "passkeys", ofSenderUpTo(passkeyFailures, r, "passkey-address")...)
+	return t.reserve(ctx, "passkeys", ofSenderUpTo(passkeyFailures, r, passkeyTries)...)
 }
 
 // How many ceremonies of passkeys can be begun while one lasts. Every page for logging in begins
@@ -213,19 +209,19 @@ const (
 // Ceremony counts a ceremony of passkeys that r's sender begins; [*WaitError]: there are too many.
 func (t *Throttle) Ceremony(r *http.Request) error {
 	const window = accounts.CeremonyLifetime
-	quotas := limits.QuotasWithin(sender.Networks(r), "ceremony", ceremoniesOfAddress, ceremoniesOfNetwork, window)
+	quotas := limits.QuotasWithin(sender.Networks(r), ceremoniesFrom, ceremoniesOfAddress, ceremoniesOfNetwork, window)
 	return t.take(r.Context(), "ceremonies of passkeys", append(quotas,
 		limits.Quota{Subject: "ceremony all", Limit: ceremoniesOfAll, Window: window, Shards: ceremonyShards, Shared: true})...)
 }
 
 // Signup counts a sign-up of r's sender; [*WaitError]: there were too many.
 func (t *Throttle) Signup(ctx context.Context, r *http.Request) error {
-	return t.take(ctx, "sign-up", limits.QuotasOf(sender.Networks(r), "signup", t.limits.Signups, t.limits.Window)...)
+	return t.take(ctx, "sign-up", limits.QuotasOf(sender.Networks(r), signupsFrom, t.limits.Signups, t.limits.Window)...)
 }
 
 // NewPassword counts a password that a person chooses; [*WaitError]: there were too many.
 func (t *Throttle) NewPassword(ctx context.Context, userID string) error {
-	return t.take(ctx, "choice of passwords", limits.Quota{Subject: "new-password " + userID, Limit: t.limits.Signups,
+	return t.take(ctx, "choice of passwords", limits.Quota{Subject: newPasswords + userID, Limit: t.limits.Signups,
 		Window: t.limits.Window})
 }
 

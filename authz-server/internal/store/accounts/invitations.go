@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -21,6 +23,10 @@ type Invitation struct {
 	ExpiresAt time.Time
 	UsedAt    time.Time // zero: it can still be used
 	UsedBy    string    // the account that it made; empty: none, or it is gone
+
+	// Roles are what whoever uses it gets, be it for a new account or for their own. With them, it
+	// counts whoever may sign up otherwise.
+	Roles []roles.Role
 }
 
 // InvitationRetention is how long an invitation is kept after it expired, so that its link says so,
@@ -36,12 +42,16 @@ type Invitations struct {
 // NewInvitations returns the invitations in db.
 func NewInvitations(db *sqldb.DB, now func() time.Time) *Invitations { return &Invitations{db, now} }
 
-const invitationColumns = `id, email, mailed, note, created_at, expires_at, used_at, used_by`
+const invitationColumns = `id, email, mailed, note, created_at, expires_at, used_at, used_by, roles`
 
 func scanInvitation(scan func(...any) error) (in Invitation, err error) {
 	var created, expires, used int64
-	if err := scan(&in.ID, &in.Email, &in.Mailed, &in.Note, &created, &expires, &used, &in.UsedBy); err != nil {
+	var given string
+	if err := scan(&in.ID, &in.Email, &in.Mailed, &in.Note, &created, &expires, &used, &in.UsedBy, &given); err != nil {
 		return Invitation{}, row.NotFound(err)
+	}
+	if in.Roles, err = readRoles(given); err != nil {
+		return Invitation{}, err
 	}
 	in.CreatedAt, in.ExpiresAt = sqldb.Time(created), sqldb.Time(expires)
 	if used != 0 {
@@ -50,7 +60,19 @@ func scanInvitation(scan func(...any) error) (in Invitation, err error) {
 	return in, nil
 }
 
-// CreateInvitation stores an invitation (Email, Mailed, Note and ExpiresAt of in), and returns it
+// readRoles reads the text forms of roles.
+func readRoles(text string) (all []roles.Role, err error) {
+	for name := range strings.FieldsSeq(text) {
+		one, err := roles.Parse(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// CreateInvitation stores an invitation (Email, Mailed, Note, Roles and ExpiresAt of in), and returns it
 // with the secret for its link, which is stored nowhere.
 func (s *Invitations) CreateInvitation(ctx context.Context, in Invitation) (made Invitation, secret string, err error) {
 	secret = opaque.New()
@@ -60,8 +82,9 @@ func (s *Invitations) CreateInvitation(ctx context.Context, in Invitation) (made
 		key = EmailKey(in.Email)
 	}
 	_, err = s.db.Exec(ctx, `INSERT INTO invitations (id, secret_hash, email, email_key, mailed, note,
-		created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		in.ID, opaque.Hash(secret), in.Email, key, in.Mailed, in.Note, sqldb.Micros(in.CreatedAt), sqldb.Micros(in.ExpiresAt))
+		created_at, expires_at, roles) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		in.ID, opaque.Hash(secret), in.Email, key, in.Mailed, in.Note, sqldb.Micros(in.CreatedAt), sqldb.Micros(in.ExpiresAt),
+		strings.Join(roles.Names(in.Roles), " "))
 	if err != nil {
 		return Invitation{}, "", err
 	}
@@ -76,14 +99,19 @@ func (s *Invitations) Invitation(ctx context.Context, secret string) (Invitation
 }
 
 // SpendInvitation uses up the invitation with this id for the account userID, which is being made
-// with this address. Call it in the transaction that makes the account. The invitation forgets whom
-// it was for, which the account knows and takes along when it goes. ErrNotFound: it is unknown,
-// used, expired or for another address.
-func (s *Invitations) SpendInvitation(ctx context.Context, id, userID, email string) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE invitations SET used_at = $1, used_by = $2,
+// with this address, or which has it, and returns the roles that go with it. Call it in the
+// transaction that makes the account or gives it the roles. The invitation forgets whom it was for,
+// which the account knows and takes along when it goes. ErrNotFound: it is unknown, used, expired or
+// for another address.
+func (s *Invitations) SpendInvitation(ctx context.Context, id, userID, email string) ([]roles.Role, error) {
+	var given string
+	if err := s.db.ExecReturning(ctx, `UPDATE invitations SET used_at = $1, used_by = $2,
 		email = '', email_key = ''
-		WHERE id = $3 AND used_at = 0 AND expires_at > $1 AND email_key IN ('', $4)`,
-		sqldb.Micros(s.now()), userID, id, EmailKey(email)))
+		WHERE id = $3 AND used_at = 0 AND expires_at > $1 AND email_key IN ('', $4) RETURNING roles`,
+		sqldb.Micros(s.now()), userID, id, EmailKey(email)).Scan(&given); err != nil {
+		return nil, row.NotFound(err)
+	}
+	return readRoles(given)
 }
 
 // ListInvitations returns up to limit invitations in the order of their ids, starting after the id

@@ -76,6 +76,7 @@ var (
 	loggedOut       = streams.Cause{By: streams.ByPerson, Reason: "The person ended the session."}
 	tooManySessions = streams.Cause{By: streams.ByPolicy, Reason: "The person has too many sessions."}
 	endedByAdmin    = streams.Cause{By: streams.ByAdmin, Reason: "An administrator ended all sessions."}
+	oneEndedByAdmin = streams.Cause{By: streams.ByAdmin, Reason: "An administrator ended the session."}
 	disabledAccount = streams.Cause{By: streams.ByAdmin, Reason: "The account was disabled."}
 	changedPassword = streams.Cause{By: streams.ByPerson, Reason: "The password was changed."}
 	resetPassword   = streams.Cause{Reason: "The password was reset."}
@@ -219,6 +220,16 @@ func (s *Sessions) SessionByCookie(ctx context.Context, cookie string) (Session,
 	return row.session(), user, nil
 }
 
+// Session returns a live session by its id. ErrNotFound: there is none.
+func (s *Sessions) Session(ctx context.Context, id string) (Session, error) {
+	var r sessionRow
+	if err := s.db.QueryRow(ctx, `SELECT `+sessionColumns+` FROM sessions s
+		WHERE s.id = $1 AND s.idle_expires_at > $2`, id, sqldb.Micros(s.now())).Scan(r.into()...); err != nil {
+		return Session{}, row.NotFound(err)
+	}
+	return r.session(), nil
+}
+
 // TouchSession notes that the session is in use, from a network address, which moves its idle end.
 // It writes nothing if the last note is younger than every.
 func (s *Sessions) TouchSession(ctx context.Context, session Session, address string, every time.Duration) error {
@@ -260,6 +271,16 @@ func (s *Sessions) EndSession(ctx context.Context, id string) error {
 // session.
 func (s *Sessions) EndSessionOf(ctx context.Context, userID, id string) error {
 	return s.endOne(ctx, loggedOut, `id = $1 AND user_id = $2`, id, userID)
+}
+
+// EndSessionByAdmin is EndSessionOf for an operator.
+func (s *Sessions) EndSessionByAdmin(ctx context.Context, userID, id string) error {
+	return s.endOne(ctx, oneEndedByAdmin, `id = $1 AND user_id = $2`, id, userID)
+}
+
+// EndSessionsByAdmin is EndSessionsOf for an operator, who ends all sessions of a person.
+func (s *Sessions) EndSessionsByAdmin(ctx context.Context, userID string) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error { return s.endAllOf(ctx, endedByAdmin, userID, "") })
 }
 
 func (s *Sessions) endOne(ctx context.Context, why streams.Cause, condition string, args ...any) error {

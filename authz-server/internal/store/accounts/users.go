@@ -124,6 +124,12 @@ func (s *Users) User(ctx context.Context, id string) (User, error) {
 		id).Scan)
 }
 
+// Hold locks an account's row, in a transaction, and changes nothing: what is read of it afterwards
+// stays so until the transaction ends. ErrNotFound: there is no such account.
+func (s *Users) Hold(ctx context.Context, id string) error {
+	return row.Changed(s.db.Exec(ctx, `UPDATE users SET disabled = disabled WHERE id = $1`, id))
+}
+
 // ListUsers returns up to limit accounts in the order of their e-mail addresses, starting after the
 // [User.Key] after ("" starts at the first).
 func (s *Users) ListUsers(ctx context.Context, after string, limit int) ([]User, error) {

@@ -22,6 +22,9 @@ type Withdrawal struct {
 	// Replacements has a new key by algorithm, for each line that has no other key to go on with.
 	// Its Generation and ActivatesAt are ignored.
 	Replacements map[string]SigningKey
+
+	// Also is done in the same transaction; nil: nothing.
+	Also func(ctx context.Context) error
 }
 
 // WithdrawnKey is a key that was withdrawn. Its PrivateKey is gone, and its Alg is empty if it was
@@ -60,7 +63,10 @@ func (s *Keys) Withdraw(ctx context.Context, w Withdrawal) error {
 				return err
 			}
 		}
-		return nil
+		if w.Also == nil {
+			return nil
+		}
+		return w.Also(ctx)
 	})
 }
 

@@ -315,6 +315,14 @@ func (q *Queue) Retry(ctx context.Context, kind, id string) error {
 	return err
 }
 
+// Drop removes an item of a kind that is not being tried: whoever it is for does not get it.
+// ErrNotFound: there is none with that id, or it is being tried.
+func (q *Queue) Drop(ctx context.Context, kind, id string) error {
+	return row.Changed(q.db.Exec(ctx, `DELETE FROM outbox
+		WHERE id = $1 AND kind = $2 AND (given_up_at > 0 OR NOT leased OR due_at <= $3)`,
+		id, kind, sqldb.Micros(q.now())))
+}
+
 // RetryGivenUp is [Queue.Retry] for all items of a kind that were given up, in batches. It returns
 // how many there were.
 func (q *Queue) RetryGivenUp(ctx context.Context, kind string) (int64, error) {
@@ -349,6 +357,30 @@ func (q *Queue) Depth(ctx context.Context, kind string) (d Depth, err error) {
 		ORDER BY kind, since_at LIMIT 1000) waiting`, kind).Scan(&d.Waiting, &oldest)
 	d.Oldest = sqldb.Time(oldest)
 	return d, err
+}
+
+// GivenUp is what was given up of a kind, as long as it is kept.
+type GivenUp struct {
+	Count     int64 // up to MaxDepth, which stands for more
+	Oldest    time.Time
+	LastError string // of the one that was given up last
+}
+
+// GivenUp returns what was given up of a kind.
+func (q *Queue) GivenUp(ctx context.Context, kind string) (g GivenUp, err error) {
+	var oldest int64
+	if err := q.db.QueryRow(ctx, `SELECT count(*), COALESCE(min(given_up_at), 0) FROM (
+		SELECT given_up_at FROM outbox WHERE kind = $1 AND given_up_at > 0
+		ORDER BY kind, given_up_at LIMIT 1000) given`, kind).Scan(&g.Count, &oldest); err != nil || g.Count == 0 {
+		return g, err
+	}
+	g.Oldest = sqldb.Time(oldest)
+	err = q.db.QueryRow(ctx, `SELECT last_error FROM outbox WHERE kind = $1 AND given_up_at > 0
+		ORDER BY kind DESC, given_up_at DESC LIMIT 1`, kind).Scan(&g.LastError)
+	if errors.Is(err, sql.ErrNoRows) { // it is tried again this moment
+		err = nil
+	}
+	return g, err
 }
 
 // Payloads returns up to limit items with a sealed payload, of all kinds, in the order of their

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"crypto/subtle"
+	"database/sql"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -63,6 +64,33 @@ func (s *Clients) CreateInitialToken(ctx context.Context, hash []byte, note stri
 		created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 		hash, note, uses, sqldb.Micros(s.now()), sqldb.Micros(expires)))
+}
+
+// InitialToken is an initial access token, by its hash.
+type InitialToken struct {
+	Hash      []byte
+	Note      string
+	UsesLeft  int64
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// InitialTokens returns up to limit tokens that could let in a client now, in the order of their
+// hashes, starting after one (none starts at the first).
+func (s *Clients) InitialTokens(ctx context.Context, after []byte, limit int) ([]InitialToken, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (t InitialToken, err error) {
+		var created, expires int64
+		err = rows.Scan(&t.Hash, &t.Note, &t.UsesLeft, &created, &expires)
+		t.CreatedAt, t.ExpiresAt = sqldb.Time(created), sqldb.Time(expires)
+		return t, err
+	}, `SELECT token_hash, note, uses_left, created_at, expires_at FROM initial_access_tokens
+		WHERE token_hash > $1 AND uses_left > 0 AND expires_at > $2 ORDER BY token_hash LIMIT $3`,
+		append([]byte{}, after...), sqldb.Micros(s.now()), limit)
+}
+
+// RemoveInitialToken removes a token. ErrNotFound: there is none.
+func (s *Clients) RemoveInitialToken(ctx context.Context, hash []byte) error {
+	return row.Changed(s.db.Exec(ctx, `DELETE FROM initial_access_tokens WHERE token_hash = $1`, hash))
 }
 
 // CheckInitialToken checks that a token could let in a client now; [Clients.RegisterClient]

@@ -129,6 +129,12 @@ func (s *Roles) EditGroup(ctx context.Context, id string, edit func(*Group) erro
 	return g, err
 }
 
+// HoldGroup locks a group's row, in a transaction, and changes nothing. ErrNotFound: there is no such
+// group.
+func (s *Roles) HoldGroup(ctx context.Context, id string) error {
+	return row.Changed(s.db.Exec(ctx, `UPDATE groups SET version = version WHERE id = $1 AND removed_at = 0`, id))
+}
+
 // touchGroup counts a change of a group, and holds it until the transaction ends.
 func (s *Roles) touchGroup(ctx context.Context, id string) error {
 	return row.Changed(s.db.Exec(ctx, `UPDATE groups SET version = version + 1, updated_at = $1

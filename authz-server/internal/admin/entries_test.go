@@ -1,0 +1,215 @@
+package admin_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
+)
+
+// noticed are the operations of which people are told, by package notices, which may keep the entry.
+var noticed = []string{"address", "end sessions", "remove factors", "plan deletion", "keep"}
+
+// A new operation that changes something has to be added here, and to leave an entry.
+func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx, id := t.Context(), w.Person.ID
+		const reason = "because"
+		var group admin.Group
+		var token string
+		var invitation string
+		w.Exec(t, `INSERT INTO totp (user_id, secret, confirmed_at, last_step, created_at) VALUES ('`+id+`', CAST('x' AS BYTEA), 1, 0, 1)`)
+		w.Exec(t, `UPDATE users SET second_step = TRUE WHERE id = '`+id+`'`)
+		w.Code(t, "g1", true)
+		for _, one := range []struct {
+			name string
+			do   func(a admin.Actor) error
+		}{
+			{"create", func(a admin.Actor) error {
+				_, err := w.CreatePerson(ctx, a, admin.NewPerson{Email: "new@example.com", Name: "New"}, reason)
+				return err
+			}},
+			{"edit", func(a admin.Actor) error { return w.EditPerson(ctx, a, id, "", []byte(`{"nickname":"a"}`), reason) }},
+			{"address", func(a admin.Actor) error { return w.SetEmail(ctx, a, id, "b@example.com", true, reason) }},
+			{"give role", func(a admin.Actor) error { return w.GiveRole(ctx, a, id, roles.Moderator, reason) }},
+			{"take role", func(a admin.Actor) error { return w.TakeRole(ctx, a, id, roles.Moderator, reason) }},
+			{"set roles", func(a admin.Actor) error {
+				_, err := w.SetRoles(ctx, a, id, []roles.Role{roles.Moderator}, reason)
+				return err
+			}},
+			{"revoke grant", func(a admin.Actor) error { return w.RevokeGrant(ctx, a, "g1", reason) }},
+			{"withdraw consent", func(a admin.Actor) error { return w.WithdrawConsent(ctx, a, id, "app", reason) }},
+			{"end session", func(a admin.Actor) error { return w.EndSession(ctx, a, id, w.Session.ID, reason) }},
+			{"end sessions", func(a admin.Actor) error { return w.EndSessions(ctx, a, id, reason) }},
+			{"remove factors", func(a admin.Actor) error { return w.RemoveFactors(ctx, a, id, reason) }},
+			{"send reset", func(a admin.Actor) error { return w.SendReset(ctx, a, id, reason) }},
+			{"unlock", func(a admin.Actor) error { _, err := w.Unlock(ctx, a, id, reason); return err }},
+			{"unlock address", func(a admin.Actor) error { _, err := w.UnlockAddress(ctx, a, "203.0.113.1", reason); return err }},
+			{"create group", func(a admin.Actor) (err error) { group, err = w.CreateGroup(ctx, a, "Team", "", reason); return err }},
+			{"edit group", func(a admin.Actor) error {
+				_, err := w.EditGroup(ctx, a, group.ID, group.Version, "Team 2", "x", reason)
+				return err
+			}},
+			{"give group", func(a admin.Actor) error { return w.GiveGroup(ctx, a, group.ID, roles.Moderator, reason) }},
+			{"join", func(a admin.Actor) error { return w.Join(ctx, a, group.ID, id, reason) }},
+			{"leave", func(a admin.Actor) error { return w.Leave(ctx, a, group.ID, id, reason) }},
+			{"take group", func(a admin.Actor) error { return w.TakeGroup(ctx, a, group.ID, roles.Moderator, reason) }},
+			{"remove group", func(a admin.Actor) error { return w.RemoveGroup(ctx, a, group.ID, reason) }},
+			{"define role", func(a admin.Actor) error {
+				return w.DefineRole(ctx, a, client.Builtin("https://api.example"), roles.Definition{Role: roles.Role{Resource: "board", Name: "writer"}, Scopes: []string{"board:write"}}, reason)
+			}},
+			{"describe role", func(a admin.Actor) error {
+				return w.DescribeRole(ctx, a, roles.Role{Resource: "board", Name: "writer"}, "Writes.", reason)
+			}},
+			{"undefine role", func(a admin.Actor) error {
+				return w.UndefineRole(ctx, a, roles.Role{Resource: "board", Name: "writer"}, reason)
+			}},
+			{"create client", func(a admin.Actor) error {
+				_, err := w.CreateClient(ctx, a, "made", client.Patch{"client_name": "n", "grant_types": []string{"client_credentials"}}, reason)
+				return err
+			}},
+			{"update client", func(a admin.Actor) error {
+				_, err := w.UpdateClient(ctx, a, "made", "", client.Patch{"client_name": "m"}, reason)
+				return err
+			}},
+			{"rotate secret", func(a admin.Actor) error { _, err := w.RotateSecret(ctx, a, "made", 0, reason); return err }},
+			{"compromised", func(a admin.Actor) error { _, err := w.RotateCompromised(ctx, a, "made", reason); return err }},
+			{"disable client", func(a admin.Actor) error { return w.DisableClient(ctx, a, "made", reason) }},
+			{"enable client", func(a admin.Actor) error { return w.EnableClient(ctx, a, "made", reason) }},
+			{"delete client", func(a admin.Actor) error { _, err := w.DeleteClient(ctx, a, "made", reason); return err }},
+			{"initial token", func(a admin.Actor) error {
+				_, _, err := w.CreateInitialToken(ctx, a, directory.InitialToken{Uses: 1, Lifetime: admin.MaxResetLink}, reason)
+				return err
+			}},
+			{"withdraw token", func(a admin.Actor) error {
+				page, err := w.InitialTokens(ctx, a, "", 0)
+				if err == nil {
+					token = page.Items[0].ID
+					err = w.WithdrawInitialToken(ctx, a, token, reason)
+				}
+				return err
+			}},
+			{"invite", func(a admin.Actor) error {
+				made, _, err := w.Invite(ctx, a, admin.NewInvitation{Lifetime: admin.MaxResetLink, Roles: []roles.Role{roles.Moderator}}, reason)
+				invitation = made.ID
+				return err
+			}},
+			{"withdraw invitation", func(a admin.Actor) error { return w.WithdrawInvitation(ctx, a, invitation, reason) }},
+			{"retry all", func(a admin.Actor) error { _, err := w.RetryAll(ctx, a, admin.MailQueue, reason); return err }},
+			{"plan deletion", func(a admin.Actor) error {
+				_, err := w.DeletePerson(ctx, a, id, admin.DeletionWish{}, reason)
+				return err
+			}},
+			{"keep", func(a admin.Actor) error { return w.KeepPerson(ctx, a, id, reason) }},
+			{"disable", func(a admin.Actor) error { return w.DisablePerson(ctx, a, id, reason) }},
+			{"enable", func(a admin.Actor) error { return w.EnablePerson(ctx, a, id, reason) }},
+			{"delete now", func(a admin.Actor) error {
+				_, err := w.DeletePerson(ctx, a, id, admin.DeletionWish{Now: true}, reason)
+				return err
+			}},
+		} {
+			before := w.Count(t, "audit_log")
+			if err := one.do(w.root); err != nil {
+				t.Errorf("%s: %v", one.name, err)
+				continue
+			}
+			fresh := w.Count(t, "audit_log") - before
+			if fresh == 0 && slices.Contains(noticed, one.name) {
+				continue
+			}
+			if fresh == 0 {
+				t.Errorf("%s leaves no entry", one.name)
+				continue
+			}
+			said := false
+			for _, e := range w.log(t, fresh) {
+				if e.Actor.ID != w.Root.ID || e.From != "203.0.113.7" || e.Proof != "2" || e.Reason != reason {
+					t.Errorf("%s: %+v", one.name, e)
+				}
+				said = true
+			}
+			if !said {
+				t.Errorf("%s is not in the log", one.name)
+			}
+		}
+	})
+}
+
+func TestADirectoryProvisionsOrdinaryPeopleAndGroupsAlone(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		made, err := w.CreatePerson(ctx, scim, admin.NewPerson{Email: "new@example.com", Name: "New"}, "")
+		storetest.OK(t, err)
+		if _, err := w.CreatePerson(ctx, scim, admin.NewPerson{Email: "m@example.com", Name: "M", Roles: []roles.Role{roles.Moderator}}, ""); why(err) != admin.NoRight {
+			t.Errorf("a directory gives roles: %v", err)
+		}
+		storetest.OK(t, w.EditPerson(ctx, scim, made.ID, "", []byte(`{"given_name":"N"}`), ""))
+		storetest.OK(t, w.DisablePerson(ctx, scim, made.ID, ""))
+		storetest.OK(t, w.EnablePerson(ctx, scim, made.ID, ""))
+		group, err := w.CreateGroup(ctx, scim, "Team", "ext", "")
+		storetest.OK(t, err)
+		storetest.OK(t, w.Join(ctx, scim, group.ID, made.ID, ""))
+		if err := w.GiveGroup(ctx, scim, group.ID, roles.Moderator, ""); why(err) != admin.NoRight {
+			t.Errorf("a directory gives a group a role: %v", err)
+		}
+		for name, err := range map[string]error{
+			"an administrator joins":         w.Join(ctx, scim, group.ID, w.Root.ID, ""),
+			"an administrator is disabled":   w.DisablePerson(ctx, scim, w.Root.ID, ""),
+			"an administrator is renamed":    w.EditPerson(ctx, scim, w.Root.ID, "", []byte(`{"name":"X"}`), ""),
+			"an administrator has a mailbox": w.SetEmail(ctx, scim, w.Root.ID, "x@example.com", true, ""),
+		} {
+			if why(err) != admin.NeedsPerson {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		storetest.OK(t, w.GiveGroup(ctx, machine, group.ID, roles.Admin, ""))
+		for name, err := range map[string]error{
+			"somebody joins administrators":  w.Join(ctx, scim, group.ID, w.Person.ID, ""),
+			"an administrator leaves":        w.Leave(ctx, scim, group.ID, made.ID, ""),
+			"their group is renamed":         func() error { _, err := w.EditGroup(ctx, scim, group.ID, "", "X", "", ""); return err }(),
+			"their group goes":               w.RemoveGroup(ctx, scim, group.ID, ""),
+			"a service takes the group away": w.RemoveGroup(ctx, writer, group.ID, ""),
+			"a service takes its role":       w.TakeGroup(ctx, writer, group.ID, roles.Admin, ""),
+			"a service crowns a group":       w.GiveGroup(ctx, writer, group.ID, roles.Admin, ""),
+			"a service lets somebody join":   w.Join(ctx, writer, group.ID, w.Person.ID, ""),
+			"a service undefines admin":      w.UndefineRole(ctx, writer, roles.Admin, ""),
+			"a service defines admin roles":  w.DefineRole(ctx, writer, nil, roles.Definition{Role: roles.Role{Resource: "admin", Name: "x"}}, ""),
+		} {
+			if why(err) != admin.NeedsPerson {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, _, err := w.Invite(ctx, writer, admin.NewInvitation{Lifetime: admin.MaxResetLink, Roles: []roles.Role{roles.Admin}}, ""); why(err) != admin.NeedsPerson {
+			t.Errorf("a service invites an administrator: %v", err)
+		}
+		if _, err := w.Known(ctx, scim, made.ID); why(err) != admin.NoRight {
+			t.Errorf("a directory sees everything of a person: %v", err)
+		}
+	})
+}
+
+// A group that makes administrators is taken away with the last of them.
+func TestTheLastAdministratorStaysInTheirGroup(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		group, err := w.CreateGroup(ctx, machine, "Operators", "", "")
+		storetest.OK(t, err)
+		storetest.OK(t, w.GiveGroup(ctx, machine, group.ID, roles.Admin, ""))
+		storetest.OK(t, w.Join(ctx, machine, group.ID, w.Root.ID, ""))
+		storetest.OK(t, w.TakeRole(ctx, w.root, w.Root.ID, roles.Admin, "")) // they still have it by the group
+		for name, err := range map[string]error{
+			"leaving":     w.Leave(ctx, w.root, group.ID, w.Root.ID, ""),
+			"removing":    w.RemoveGroup(ctx, w.root, group.ID, ""),
+			"taking away": w.TakeGroup(ctx, w.root, group.ID, roles.Admin, ""),
+			"disabling":   w.DisablePerson(ctx, w.root, w.Root.ID, ""),
+		} {
+			if why(err) != admin.LastAdministrator {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,298 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+)
+
+// RoleDefinition says what a role is.
+type RoleDefinition struct {
+	roles.Role
+	Scopes      []string  `json:"scopes"` // with one of them, a token says that its person has the role
+	Description string    `json:"description,omitempty"`
+	Builtin     bool      `json:"builtin"`
+	CreatedAt   time.Time `json:"created_at,omitzero"`
+}
+
+func definitionOf(d roles.Definition) RoleDefinition { return RoleDefinition(d) }
+
+// Roles lists the roles that there are, starting after one (the zero Role starts at the first).
+func (a *Admin) RoleDefinitions(ctx context.Context, actor Actor, after roles.Role, limit int) (page Page[RoleDefinition], err error) {
+	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+		return page, err
+	}
+	if limit, err = checkLimit(limit); err != nil {
+		return page, err
+	}
+	all, err := a.Store.Roles.Definitions(ctx, after, limit+1)
+	found := pageOf(all, limit, func(d roles.Definition) string { return d.String() })
+	page = Page[RoleDefinition]{Items: []RoleDefinition{}, Next: found.Next}
+	for _, d := range found.Items {
+		page.Items = append(page.Items, definitionOf(d))
+	}
+	return page, err
+}
+
+// crowning is the class of what concerns a role.
+func crowning(r roles.Role, do Action) Action {
+	if administrative(r) {
+		return Crown
+	}
+	return do
+}
+
+// DefineRole adds a role for one of the resources. [store.ErrExists]: there is one of that name.
+func (a *Admin) DefineRole(ctx context.Context, actor Actor, resources []client.Resource, d roles.Definition, reason string) error {
+	return a.change(ctx, actor, crowning(d.Role, Change), reason, func(ctx context.Context) error {
+		i := slices.IndexFunc(resources, func(one client.Resource) bool { return one.Name == d.Resource })
+		if i < 0 {
+			return wrong("resource", "is none that this server knows")
+		}
+		if err := d.Check(resources[i].Scopes); err != nil {
+			return wrong("role", "is not right: "+err.Error())
+		}
+		d.Builtin = false
+		if err := a.Store.Roles.Define(ctx, d); err != nil {
+			if errors.Is(err, roles.ErrFull) {
+				return wrong("role", "is one too many: "+err.Error())
+			}
+			return err
+		}
+		return a.Audit.Record(ctx, audit.Entry{Kind: audit.RoleDefined, Target: audit.Target{Kind: "role", ID: d.String()},
+			Detail: map[string]any{"scopes": d.Scopes}})
+	})
+}
+
+// DescribeRole changes what a role's definition says for people. [roles.ErrUnknown]: there is none.
+func (a *Admin) DescribeRole(ctx context.Context, actor Actor, r roles.Role, description, reason string) error {
+	return a.change(ctx, actor, crowning(r, Change), reason, func(ctx context.Context) error {
+		if err := (roles.Definition{Role: roles.Role{Name: "x"}, Scopes: []string{"x"}, Description: description}).Check([]string{"x"}); err != nil {
+			return wrong("description", "is not right: "+err.Error())
+		}
+		if err := a.Store.Roles.Describe(ctx, r, description); err != nil {
+			return err
+		}
+		return a.Audit.Record(ctx, audit.Entry{Kind: audit.RoleChanged, Target: audit.Target{Kind: "role", ID: r.String()}})
+	})
+}
+
+// UndefineRole removes a role: nobody has it from then on, and tokens that say so are revoked, in
+// batches. [roles.ErrUnknown]: there is none. [roles.ErrBuiltin]: it has to stay.
+func (a *Admin) UndefineRole(ctx context.Context, actor Actor, r roles.Role, reason string) error {
+	if err := a.change(ctx, actor, crowning(r, Change), reason, func(ctx context.Context) error {
+		return a.keepOne(ctx, actor, func(ctx context.Context) error {
+			if err := a.Store.Roles.Undefine(ctx, r); err != nil {
+				return err
+			}
+			return a.Audit.Record(ctx, audit.Entry{Kind: audit.RoleDeleted, Target: audit.Target{Kind: "role", ID: r.String()}})
+		})
+	}); err != nil {
+		return err
+	}
+	_, err := a.Store.Roles.Purge(ctx)
+	return err
+}
+
+// Group is people who have roles together.
+type Group struct {
+	ID         string       `json:"id"`
+	Name       string       `json:"name"`
+	ExternalID string       `json:"external_id,omitempty"` // what another directory calls it
+	Roles      []roles.Role `json:"roles"`                 // empty in lists
+	CreatedAt  time.Time    `json:"created_at"`
+	UpdatedAt  time.Time    `json:"updated_at"`
+	Version    string       `json:"version"` // for If-Match
+}
+
+func groupOf(g roles.Group, its []roles.Role) Group {
+	return Group{ID: g.ID, Name: g.Name, ExternalID: g.ExternalID, Roles: append([]roles.Role{}, its...), CreatedAt: g.CreatedAt,
+		UpdatedAt: g.UpdatedAt, Version: strconv.FormatInt(g.Version, 36)}
+}
+
+// Groups lists groups by their names, starting after a cursor. Their roles are not there.
+func (a *Admin) Groups(ctx context.Context, actor Actor, after string, limit int) (page Page[Group], err error) {
+	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+		return page, err
+	}
+	if limit, err = checkLimit(limit); err != nil {
+		return page, err
+	}
+	all, err := a.Store.Roles.Groups(ctx, after, limit+1)
+	found := pageOf(all, limit, func(g roles.Group) string { return g.Key })
+	page = Page[Group]{Items: []Group{}, Next: found.Next}
+	for _, g := range found.Items {
+		page.Items = append(page.Items, groupOf(g, nil))
+	}
+	return page, err
+}
+
+// Group returns a group with its roles. [store.ErrNotFound]: there is none.
+func (a *Admin) Group(ctx context.Context, actor Actor, id string) (Group, error) {
+	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+		return Group{}, err
+	}
+	g, err := a.Store.Roles.Group(ctx, id)
+	if err != nil {
+		return Group{}, err
+	}
+	its, err := a.Store.Roles.GroupRoles(ctx, id)
+	return groupOf(g, its), err
+}
+
+// Members lists the ids of a group's members, starting after an id.
+func (a *Admin) Members(ctx context.Context, actor Actor, id, after string, limit int) (page Page[string], err error) {
+	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+		return page, err
+	}
+	if limit, err = checkLimit(limit); err != nil {
+		return page, err
+	}
+	if _, err := a.Store.Roles.Group(ctx, id); err != nil {
+		return page, err
+	}
+	all, err := a.Store.Roles.Members(ctx, id, after, limit+1)
+	return pageOf(all, limit, func(id string) string { return id }), err
+}
+
+// onGroup runs f, an operation on a group, which nobody else changes meanwhile. If the group makes
+// administrators, it is a [Crown], and one who can log in must be left.
+func (a *Admin) onGroup(ctx context.Context, actor Actor, do Action, id, reason string, f func(ctx context.Context, g roles.Group) error) error {
+	return a.change(ctx, actor, do, reason, func(ctx context.Context) error {
+		if err := a.Store.Roles.HoldGroup(ctx, id); err != nil {
+			return err
+		}
+		g, err := a.Store.Roles.Group(ctx, id)
+		if err != nil {
+			return err
+		}
+		its, err := a.Store.Roles.GroupRoles(ctx, id)
+		if err != nil {
+			return err
+		}
+		crowned := slices.ContainsFunc(its, administrative)
+		if err := a.may(actor, do, Target{crowned}); err != nil {
+			return err
+		}
+		if !crowned {
+			return f(ctx, g)
+		}
+		return a.keepOne(ctx, actor, func(ctx context.Context) error { return f(ctx, g) })
+	})
+}
+
+func (a *Admin) noteGroup(ctx context.Context, kind audit.Kind, g roles.Group, person accounts.User, detail map[string]any) error {
+	return a.Audit.Record(ctx, audit.Entry{Kind: kind, Person: person.ID, Target: audit.Target{Kind: "group", ID: g.ID, Label: g.Name}, Detail: detail})
+}
+
+// CreateGroup makes a group without members and roles. [store.ErrExists]: there is one of that name.
+func (a *Admin) CreateGroup(ctx context.Context, actor Actor, name, externalID, reason string) (Group, error) {
+	g := roles.Group{Name: name, ExternalID: externalID}
+	err := a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) (err error) {
+		if err := g.Check(); err != nil {
+			return wrong("name", "is not right: "+err.Error())
+		}
+		if g, err = a.Store.Roles.CreateGroup(ctx, g); err != nil {
+			return err
+		}
+		return a.noteGroup(ctx, audit.GroupCreated, g, accounts.User{}, nil)
+	})
+	return groupOf(g, nil), err
+}
+
+// EditGroup changes a group's name and external id. version is that of the [Group] that the actor
+// has seen; empty: any. [store.ErrStale]: it is another by now. [store.ErrExists]: another group has
+// that name.
+func (a *Admin) EditGroup(ctx context.Context, actor Actor, id, version, name, externalID, reason string) (edited Group, err error) {
+	err = a.onGroup(ctx, actor, provisioning(actor, Change), id, reason, func(ctx context.Context, before roles.Group) error {
+		if version != "" && version != groupOf(before, nil).Version {
+			return store.ErrStale
+		}
+		g, err := a.Store.Roles.EditGroup(ctx, id, func(g *roles.Group) error {
+			g.Name, g.ExternalID = name, externalID
+			if err := g.Check(); err != nil {
+				return wrong("name", "is not right: "+err.Error())
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		edited = groupOf(g, nil)
+		return a.noteGroup(ctx, audit.GroupChanged, g, accounts.User{}, map[string]any{"before": before.Name})
+	})
+	return edited, err
+}
+
+// RemoveGroup removes a group: its members lose what they had by it, and tokens that say so are
+// revoked, in batches.
+func (a *Admin) RemoveGroup(ctx context.Context, actor Actor, id, reason string) error {
+	if err := a.onGroup(ctx, actor, provisioning(actor, Change), id, reason, func(ctx context.Context, g roles.Group) error {
+		if err := a.Store.Roles.RemoveGroup(ctx, id); err != nil {
+			return err
+		}
+		return a.noteGroup(ctx, audit.GroupDeleted, g, accounts.User{}, nil)
+	}); err != nil {
+		return err
+	}
+	_, err := a.Store.Roles.Purge(ctx)
+	return err
+}
+
+// Join puts a person into a group. [store.ErrExists]: they are in it.
+func (a *Admin) Join(ctx context.Context, actor Actor, groupID, userID, reason string) error {
+	return a.member(ctx, actor, groupID, userID, reason, audit.GroupJoined, a.Store.Roles.AddMember)
+}
+
+// Leave takes a person out of a group. [store.ErrNotFound]: they are not in it.
+func (a *Admin) Leave(ctx context.Context, actor Actor, groupID, userID, reason string) error {
+	return a.member(ctx, actor, groupID, userID, reason, audit.GroupLeft, a.Store.Roles.RemoveMember)
+}
+
+// member asks about the person and about the group: neither an administrator nor a group that makes
+// some is for services. Their rows are locked in this order, as everywhere.
+func (a *Admin) member(ctx context.Context, actor Actor, groupID, userID, reason string, kind audit.Kind,
+	do func(ctx context.Context, groupID, userID string) error) error {
+	class := provisioning(actor, Change)
+	return a.onPerson(ctx, actor, class, userID, reason, func(ctx context.Context, user accounts.User) error {
+		return a.onGroup(ctx, actor, class, groupID, reason, func(ctx context.Context, g roles.Group) error {
+			if err := do(ctx, groupID, userID); err != nil {
+				return err
+			}
+			return a.noteGroup(ctx, kind, g, user, nil)
+		})
+	})
+}
+
+// GiveGroup gives a role to a group. [store.ErrExists]: it has it.
+func (a *Admin) GiveGroup(ctx context.Context, actor Actor, id string, r roles.Role, reason string) error {
+	return a.onGroup(ctx, actor, crowning(r, Change), id, reason, func(ctx context.Context, g roles.Group) error {
+		if err := a.Store.Roles.GiveGroup(ctx, id, r); err != nil {
+			return a.unknownRole(ctx, err, []roles.Role{r})
+		}
+		return a.noteGroup(ctx, audit.RoleGranted, g, accounts.User{}, map[string]any{"role": r.String()})
+	})
+}
+
+// TakeGroup takes a role from a group: its members lose it, and tokens that say so are revoked, in
+// batches. [store.ErrNotFound]: the group does not have it.
+func (a *Admin) TakeGroup(ctx context.Context, actor Actor, id string, r roles.Role, reason string) error {
+	if err := a.onGroup(ctx, actor, crowning(r, Change), id, reason, func(ctx context.Context, g roles.Group) error {
+		if err := a.Store.Roles.TakeGroup(ctx, id, r); err != nil {
+			return err
+		}
+		return a.noteGroup(ctx, audit.RoleRevoked, g, accounts.User{}, map[string]any{"role": r.String()})
+	}); err != nil {
+		return err
+	}
+	_, err := a.Store.Roles.Purge(ctx)
+	return err
+}

@@ -1,0 +1,71 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
+)
+
+// LogEntry is an entry of the audit log.
+type LogEntry struct {
+	ID        string         `json:"id"`
+	At        time.Time      `json:"at"`
+	Kind      audit.Kind     `json:"kind"`
+	Actor     LogParty       `json:"actor"`
+	Target    LogParty       `json:"target,omitzero"`
+	Person    string         `json:"person,omitempty"` // the id of the account that is concerned
+	From      string         `json:"from,omitempty"`
+	UserAgent string         `json:"user_agent,omitempty"`
+	Proof     string         `json:"proof,omitempty"`
+	Reason    string         `json:"reason,omitempty"`
+	Detail    map[string]any `json:"detail,omitempty"`
+	Position  int64          `json:"position,omitempty"` // in the chain; 0: it waits for its place
+	Erased    []string       `json:"erased,omitempty"`   // which parts are gone with an account
+}
+
+// LogParty is who did something, or what it was done to.
+type LogParty struct {
+	Kind  string `json:"kind,omitempty"`
+	ID    string `json:"id,omitempty"`
+	Label string `json:"label,omitempty"`
+}
+
+func logEntryOf(e audit.Entry) LogEntry {
+	return LogEntry{
+		ID: e.ID, At: e.At, Kind: e.Kind, Actor: LogParty{string(e.Actor.Kind), e.Actor.ID, e.Actor.Label},
+		Target: LogParty{e.Target.Kind, e.Target.ID, e.Target.Label}, Person: e.Person, From: e.From, UserAgent: e.UserAgent,
+		Proof: e.Proof, Reason: e.Reason, Detail: e.Detail, Position: e.Position, Erased: e.Erased,
+	}
+}
+
+// LogQuery chooses entries of the audit log. Empty fields choose all.
+type LogQuery struct {
+	Person       string // who did it, or whom it concerns
+	Target       string // such as a client's id
+	Kind         audit.Kind
+	Since, Until time.Time // from, and before
+	After        string    // [Page.Next] of the page before
+	Limit        int       // 1 to [PageLimit]; 0: 100
+}
+
+// Log lists the audit log, the latest entries first.
+func (a *Admin) Log(ctx context.Context, actor Actor, q LogQuery) (page Page[LogEntry], err error) {
+	if err := a.read(ctx, actor, ReadPersonal); err != nil {
+		return page, err
+	}
+	limit, err := checkLimit(q.Limit)
+	if err != nil {
+		return page, err
+	}
+	all, err := a.Audit.List(ctx, auditlog.Filter{
+		UserID: q.Person, TargetID: q.Target, Kind: string(q.Kind), Since: q.Since, Until: q.Until, Before: q.After, Limit: limit + 1,
+	})
+	found := pageOf(all, limit, func(e audit.Entry) string { return e.ID })
+	page = Page[LogEntry]{Items: []LogEntry{}, Next: found.Next}
+	for _, e := range found.Items {
+		page.Items = append(page.Items, logEntryOf(e))
+	}
+	return page, err
+}

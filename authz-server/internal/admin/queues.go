@@ -1,0 +1,125 @@
+package admin
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/mail"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+)
+
+// The queues of what leaves the server. Events have their own: see [Admin.Streams].
+const (
+	MailQueue   = mail.Kind
+	LogoutQueue = outbox.KindLogout
+)
+
+// QueueKinds lists the queues.
+var QueueKinds = []string{MailQueue, LogoutQueue}
+
+// Delivery is what waits to leave the server, or was given up. What it says is not shown.
+type Delivery struct {
+	ID        string    `json:"id"`
+	Kind      string    `json:"kind"`
+	To        string    `json:"to,omitempty"`         // of mail: the address; empty without the key-encryption key
+	ClientID  string    `json:"client_id,omitempty"`  // of log-outs
+	UserID    string    `json:"user_id,omitempty"`    // of log-outs
+	SessionID string    `json:"session_id,omitempty"` // of log-outs
+	Letter    string    `json:"letter,omitempty"`     // of mail: which
+	Attempts  int64     `json:"attempts"`
+	Error     string    `json:"error,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	DueAt     time.Time `json:"due_at"`
+	GivenUpAt time.Time `json:"given_up_at,omitzero"` // zero: it is still tried
+}
+
+func (a *Admin) deliveryOf(i outbox.Item) Delivery {
+	d := Delivery{ID: i.ID, Kind: i.Kind, Attempts: i.Attempts, Error: i.LastError, CreatedAt: i.CreatedAt, DueAt: i.DueAt, GivenUpAt: i.GivenUpAt}
+	switch i.Kind {
+	case MailQueue:
+		d.Letter = i.Topic
+		if a.KEK != nil {
+			to, err := mail.Recipient(a.KEK, i)
+			if d.To = to; err != nil {
+				d.To = "(" + err.Error() + ")"
+			}
+		}
+	case LogoutQueue:
+		d.ClientID, d.UserID, d.SessionID = i.Lane, i.UserID, i.Topic
+	}
+	return d
+}
+
+func checkQueue(kind string) error {
+	if !slices.Contains(QueueKinds, kind) {
+		return wrong("kind", "must be mail or logout")
+	}
+	return nil
+}
+
+// Deliveries lists what is in a queue by its ids, starting after an id.
+func (a *Admin) Deliveries(ctx context.Context, actor Actor, kind, after string, limit int) (page Page[Delivery], err error) {
+	if err := a.read(ctx, actor, ReadPersonal); err != nil {
+		return page, err
+	}
+	if err := checkQueue(kind); err != nil {
+		return page, err
+	}
+	if limit, err = checkLimit(limit); err != nil {
+		return page, err
+	}
+	all, err := a.Store.Outbox.List(ctx, kind, after, limit+1)
+	found := pageOf(all, limit, func(i outbox.Item) string { return i.ID })
+	page = Page[Delivery]{Items: []Delivery{}, Next: found.Next}
+	for _, i := range found.Items {
+		page.Items = append(page.Items, a.deliveryOf(i))
+	}
+	return page, err
+}
+
+// RetryDelivery has a delivery tried at once, whether it was given up or waits. [store.ErrNotFound]:
+// there is none with this id, or it is being tried.
+func (a *Admin) RetryDelivery(ctx context.Context, actor Actor, kind, id, reason string) error {
+	if err := checkQueue(kind); err != nil {
+		return err
+	}
+	return a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
+		if err := a.Store.Outbox.Retry(ctx, kind, id); err != nil {
+			return err
+		}
+		return a.noteQueue(ctx, kind, id, "retried")
+	})
+}
+
+// RetryAll has all deliveries of a kind tried that were given up, and returns how many there were.
+func (a *Admin) RetryAll(ctx context.Context, actor Actor, kind, reason string) (n int64, err error) {
+	if err := checkQueue(kind); err != nil {
+		return 0, err
+	}
+	if err := a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
+		return a.noteQueue(ctx, kind, "", "all retried that were given up")
+	}); err != nil {
+		return 0, err
+	}
+	return a.Store.Outbox.RetryGivenUp(ctx, kind) // in batches
+}
+
+// DropDelivery removes a delivery: whoever it is for is not told. [store.ErrNotFound]: there is none
+// with this id, or it is being tried.
+func (a *Admin) DropDelivery(ctx context.Context, actor Actor, kind, id, reason string) error {
+	if err := checkQueue(kind); err != nil {
+		return err
+	}
+	return a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
+		if err := a.Store.Outbox.Drop(ctx, kind, id); err != nil {
+			return err
+		}
+		return a.noteQueue(ctx, kind, id, "dropped")
+	})
+}
+
+func (a *Admin) noteQueue(ctx context.Context, kind, id, how string) error {
+	return a.Audit.Record(ctx, audit.Entry{Kind: audit.QueueRetried, Target: audit.Target{Kind: kind, ID: id}, Detail: map[string]any{"how": how}})
+}

@@ -1,0 +1,264 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/oauth"
+	"github.com/maru-auth/maru/authz-server/internal/ssf"
+	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
+)
+
+// Stream is an event stream, with what waits for it.
+type Stream struct {
+	ID           string         `json:"stream_id"`
+	Client       string         `json:"client_id,omitempty"`
+	Service      string         `json:"service,omitempty"`
+	Audience     string         `json:"aud"`
+	Endpoint     string         `json:"endpoint_url,omitempty"` // empty: it polls
+	Events       []streams.Type `json:"events_delivered"`
+	Description  string         `json:"description,omitempty"`
+	Status       streams.Status `json:"status"`
+	Reason       string         `json:"reason,omitempty"`
+	Waiting      int64          `json:"waiting"` // 1000 stands for more
+	Oldest       *time.Time     `json:"oldest_at,omitempty"`
+	Refused      int64          `json:"refused"` // 1000 stands for more
+	Dropped      int64          `json:"dropped"`
+	FailingSince *time.Time     `json:"failing_since,omitempty"`
+	NextAt       *time.Time     `json:"next_at,omitempty"`
+	Error        string         `json:"error,omitempty"`
+}
+
+// StreamDetail is a stream with the events that its receiver refused, the first thousand.
+type StreamDetail struct {
+	Stream
+	Requested []string     `json:"events_requested"`
+	CreatedAt time.Time    `json:"created_at"`
+	UpdatedAt time.Time    `json:"updated_at"`
+	Sets      []RefusedSet `json:"refused_events"`
+}
+
+// RefusedSet is an event that a receiver refused.
+type RefusedSet struct {
+	ID        string       `json:"jti"`
+	Type      streams.Type `json:"type"`
+	CreatedAt time.Time    `json:"created_at"`
+	Attempts  int64        `json:"attempts"`
+	NextAt    *time.Time   `json:"next_at,omitempty"`
+	GivenUpAt *time.Time   `json:"given_up_at,omitempty"`
+	Error     string       `json:"error"`
+}
+
+func (a *Admin) streamOf(ctx context.Context, one *streams.Stream) (Stream, error) {
+	depth, err := a.Store.Streams.Depth(ctx, one.ID)
+	s := Stream{
+		ID: one.ID, Client: one.ClientID, Service: one.Service, Audience: one.Audience, Endpoint: one.Endpoint, Events: one.Delivered,
+		Description: one.Description, Status: one.Status, Reason: one.Reason, Waiting: depth.Waiting, Refused: depth.Refused,
+		Dropped: one.Dropped, Error: one.LastError,
+	}
+	if !depth.Oldest.IsZero() {
+		s.Oldest = &depth.Oldest
+	}
+	if !one.FailingSince.IsZero() {
+		s.FailingSince, s.NextAt = &one.FailingSince, &one.DueAt
+	}
+	return s, err
+}
+
+// Streams lists the event streams: there are [streams.MaxStreams] at most, and some of the server's
+// own.
+func (a *Admin) Streams(ctx context.Context, actor Actor) ([]Stream, error) {
+	if err := a.read(ctx, actor, Read); err != nil {
+		return nil, err
+	}
+	all, err := a.Store.Streams.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]Stream, len(all))
+	for i := range all {
+		if shown[i], err = a.streamOf(ctx, &all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return shown, nil
+}
+
+// StreamDetail returns a stream. [store.ErrNotFound]: there is none with that id.
+func (a *Admin) StreamDetail(ctx context.Context, actor Actor, id string) (d StreamDetail, err error) {
+	if err := a.read(ctx, actor, Read); err != nil {
+		return d, err
+	}
+	one, err := a.Store.Streams.Stream(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	d = StreamDetail{Requested: one.Requested, CreatedAt: one.CreatedAt, UpdatedAt: one.UpdatedAt, Sets: []RefusedSet{}}
+	if d.Stream, err = a.streamOf(ctx, &one); err != nil {
+		return d, err
+	}
+	const page, most = 500, 1000
+	for after := ""; len(d.Sets) < most; {
+		sets, err := a.Store.Streams.Sets(ctx, id, after, page)
+		if err != nil {
+			return d, err
+		}
+		for _, set := range sets {
+			if after = set.ID; set.Attempts == 0 {
+				continue
+			}
+			refused := RefusedSet{ID: set.ID, Type: set.Type, CreatedAt: set.CreatedAt, Attempts: set.Attempts, NextAt: &set.DueAt, Error: set.LastError}
+			if !set.GivenUpAt.IsZero() {
+				refused.NextAt, refused.GivenUpAt = nil, &set.GivenUpAt
+			}
+			d.Sets = append(d.Sets, refused)
+		}
+		if len(sets) < page {
+			break
+		}
+	}
+	return d, nil
+}
+
+// NewStream is a stream to be made.
+type NewStream struct {
+	ClientID    string
+	Endpoint    string         // where events are pushed; empty: the client polls
+	Header      *string        // the value of the header Authorization of pushes; nil: none
+	Events      []streams.Type // those that it gets; none: all
+	Description string
+}
+
+// CreateStream makes the stream of a client. [store.ErrExists]: it has one, or there are as many as
+// there can be. [store.ErrNotFound]: there is no such client.
+func (a *Admin) CreateStream(ctx context.Context, actor Actor, rules ssf.Rules, in NewStream, reason string) (made streams.Stream, err error) {
+	requested := []string{}
+	for _, one := range streams.Types {
+		if len(in.Events) == 0 || slices.Contains(in.Events, one) {
+			requested = append(requested, one.URI())
+		}
+	}
+	wish := ssf.Wish{Requested: &requested, Description: &in.Description}
+	switch {
+	case in.Endpoint != "":
+		wish.Delivery = &ssf.Delivery{Method: ssf.MethodPush, Endpoint: in.Endpoint, Header: in.Header}
+	case in.Header != nil:
+		return made, wrong("header", "goes with an endpoint")
+	}
+	err = a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
+		c, err := a.Store.Clients.Client(ctx, in.ClientID)
+		if err != nil {
+			return err
+		}
+		if err := a.may(actor, Change, a.clientTarget(c)); err != nil {
+			return err
+		}
+		if !delivery.MayReceive(&c) {
+			return wrong("client", fmt.Sprintf("may not have a stream: give it the scope %s or %s", delivery.ScopeRead, delivery.ScopeManage))
+		}
+		stream, err := rules.New(&c, wish)
+		var invalid *oauth.Error
+		if errors.As(err, &invalid) {
+			return wrong("endpoint", err.Error())
+		}
+		if err != nil {
+			return err
+		}
+		if made, err = a.Store.Streams.Create(ctx, stream); err != nil {
+			return err
+		}
+		return a.noteStream(ctx, audit.StreamCreated, made, map[string]any{"endpoint": made.Endpoint})
+	})
+	return made, err
+}
+
+func (a *Admin) noteStream(ctx context.Context, kind audit.Kind, s streams.Stream, detail map[string]any) error {
+	return a.Audit.Record(ctx, audit.Entry{Kind: kind, Target: audit.Target{Kind: "stream", ID: s.ID, Label: s.ClientID + s.Service}, Detail: detail})
+}
+
+// onStream runs f with a stream. That of an administrative client is administrative too.
+func (a *Admin) onStream(ctx context.Context, actor Actor, id, reason string, f func(ctx context.Context, one streams.Stream) error) error {
+	return a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
+		one, err := a.Store.Streams.Stream(ctx, id)
+		if err != nil {
+			return err
+		}
+		if one.ClientID != "" {
+			c, err := a.Store.Clients.Registered(ctx, one.ClientID)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			if err := a.may(actor, Change, a.clientTarget(c)); err != nil {
+				return err
+			}
+		}
+		return f(ctx, one)
+	})
+}
+
+// SetStreamStatus sets the status of a stream, of which its receiver is told, with words for it. The
+// events that wait for a stream that is disabled are dropped.
+func (a *Admin) SetStreamStatus(ctx context.Context, actor Actor, id string, status streams.Status, words, reason string) error {
+	if !slices.Contains([]streams.Status{streams.Enabled, streams.Paused, streams.Disabled}, status) {
+		return wrong("status", "must be enabled, paused or disabled")
+	}
+	if err := a.onStream(ctx, actor, id, reason, func(ctx context.Context, one streams.Stream) error {
+		told, err := streams.Updated(id, status, words)
+		if err != nil {
+			return err
+		}
+		if one.Status != status {
+			// A stream that is disabled takes nothing: it is told before it stops, and after it begins.
+			if status != streams.Disabled {
+				if err := a.Store.Streams.SetStatus(ctx, id, status, words); err != nil {
+					return err
+				}
+			}
+			if err := a.Store.Streams.Add(ctx, id, told); err != nil {
+				return err
+			}
+		}
+		if err := a.Store.Streams.SetStatus(ctx, id, status, words); err != nil {
+			return err
+		}
+		return a.noteStream(ctx, audit.StreamChanged, one, map[string]any{"status": status, "words": words})
+	}); err != nil || status != streams.Disabled {
+		return err
+	}
+	return a.Store.Streams.Drop(ctx, id)
+}
+
+// RetryStream has events tried again that a receiver refused and that were given up, and a receiver
+// that does not answer at once. It returns how many there were.
+func (a *Admin) RetryStream(ctx context.Context, actor Actor, id, reason string) (n int64, err error) {
+	if err := a.onStream(ctx, actor, id, reason, func(ctx context.Context, one streams.Stream) error {
+		return a.noteStream(ctx, audit.StreamChanged, one, map[string]any{"how": "retried"})
+	}); err != nil {
+		return 0, err
+	}
+	return a.Store.Streams.Retry(ctx, id)
+}
+
+// ErrServiceStream says that a stream is the server's own, for a service that it tells of people: it
+// would be made again.
+var ErrServiceStream = errors.New("the stream is for a service of --data-services")
+
+// DeleteStream deletes a stream, and the events that wait for it. services are those of
+// --data-services. [ErrServiceStream]: it is for one of them.
+func (a *Admin) DeleteStream(ctx context.Context, actor Actor, id string, services []string, reason string) error {
+	if err := a.onStream(ctx, actor, id, reason, func(ctx context.Context, one streams.Stream) error {
+		if one.Own() && slices.Contains(services, one.Service) {
+			return ErrServiceStream
+		}
+		return a.noteStream(ctx, audit.StreamDeleted, one, nil)
+	}); err != nil {
+		return err
+	}
+	return a.Store.Streams.Delete(ctx, id) // in batches
+}

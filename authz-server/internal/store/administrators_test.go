@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+	"github.com/maru-auth/maru/internal/sqldb"
+	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
+)
+
+// One of two administrators goes, and before that is committed, the other one does.
+func TestTheSecondOfTwoAdministratorsWaitsForTheFirst(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		ctx := t.Context()
+		s, err := Open(ctx, databaseURL, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		var ids []string
+		for _, email := range []string{"a@example.com", "b@example.com"} {
+			user, err := s.Users.CreateUser(ctx, accounts.User{Email: email, Roles: []roles.Role{roles.Admin}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, user.ID)
+		}
+		if _, err := s.db.Exec(ctx, `UPDATE users SET passkey = TRUE`); err != nil {
+			t.Fatal(err)
+		}
+		disable := func(id string) func(context.Context) error {
+			return func(ctx context.Context) error { return s.Users.SetDisabled(ctx, id, true) }
+		}
+		second := make(chan error, 1)
+		if err := s.Tx(ctx, func(ctx context.Context) error {
+			if err := s.KeepAdministrator(ctx, disable(ids[0])); err != nil {
+				return err
+			}
+			go func() { second <- s.KeepAdministrator(t.Context(), disable(ids[1])) }()
+			for s.db.Engine() == sqldb.Postgres { // SQLite has one transaction at a time
+				var waiting int
+				if err := s.db.QueryRow(ctx, `SELECT count(*) FROM pg_locks WHERE NOT granted
+					AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+					OR NOT granted AND locktype = 'transactionid'`).Scan(&waiting); err != nil || waiting > 0 {
+					return err
+				}
+				select {
+				case err := <-second:
+					second <- err
+					return nil
+				case <-time.After(time.Millisecond):
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-second; !errors.Is(err, ErrLastAdministrator) {
+			t.Errorf("the second is gone too: %v", err)
+		}
+		if has, err := s.HasAdministrator(ctx); err != nil || !has {
+			t.Error(has, err)
+		}
+	})
+}
