@@ -9,6 +9,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
@@ -61,7 +62,7 @@ type Known struct {
 	Agreements    []KnownAgreement `json:"agreements"`
 	Invitation    *KnownInvitation `json:"invitation,omitempty"` // by which the account was made
 	Letters       []KnownLetter    `json:"letters"`              // with links that wait to be opened
-	History       []KnownEvent     `json:"history"`              // the newest 100
+	History       []LogEntry       `json:"history"`              // the newest 100 of the audit log
 	Held          []Throttled      `json:"held"`                 // tries that failed lately
 }
 
@@ -138,14 +139,6 @@ type (
 		Email     string    `json:"email"`
 		CreatedAt time.Time `json:"created_at"`
 		ExpiresAt time.Time `json:"expires_at"`
-	}
-	// KnownEvent is something that happened to the account.
-	KnownEvent struct {
-		Kind      string    `json:"kind"`
-		Detail    string    `json:"detail,omitempty"`
-		Address   string    `json:"address,omitempty"` // empty: an operator did it
-		UserAgent string    `json:"user_agent,omitempty"`
-		At        time.Time `json:"at"`
 	}
 )
 
@@ -252,7 +245,7 @@ func (a *Admin) knownApps(ctx context.Context, user accounts.User, k *Known) err
 }
 
 func (a *Admin) knownRest(ctx context.Context, user accounts.User, k *Known) error {
-	k.Agreements, k.Letters, k.History = []KnownAgreement{}, []KnownLetter{}, []KnownEvent{}
+	k.Agreements, k.Letters, k.History = []KnownAgreement{}, []KnownLetter{}, []LogEntry{}
 	agreements, err := a.Store.Agreements.AgreementsOf(ctx, user.ID)
 	if err != nil {
 		return err
@@ -274,12 +267,12 @@ func (a *Admin) knownRest(ctx context.Context, user accounts.User, k *Known) err
 	for _, m := range letters {
 		k.Letters = append(k.Letters, KnownLetter{string(m.Purpose), m.Email, m.CreatedAt, m.ExpiresAt})
 	}
-	events, err := a.Store.History.Events(ctx, user.ID, knownAtMost)
+	entries, err := a.Audit.List(ctx, auditlog.Filter{UserID: user.ID, Limit: knownAtMost})
 	if err != nil {
 		return err
 	}
-	for _, e := range events {
-		k.History = append(k.History, KnownEvent{e.Kind, e.Detail, e.Address, e.UserAgent, e.At})
+	for _, e := range entries {
+		k.History = append(k.History, logEntryOf(e))
 	}
 	k.Held, err = a.heldBack(ctx, user)
 	return err
