@@ -207,7 +207,7 @@ func (c keycloakCredential) hash() (string, error) {
 		if err != nil || failed != nil || more("type") != "id" || more("version") != "1.3" || data.HashIterations < 0 || data.HashIterations > 1<<16 {
 			return "", errors.New("of argon2, only argon2id in its version 1.3 is known")
 		}
-		return passwords.ImportArgon2id(uint32(memory), uint32(data.HashIterations), uint8(threads), secret.Salt, secret.Value) //nolint:gosec // G115: bounded above
+		return passwords.ImportArgon2id(uint32(memory), uint32(data.HashIterations), uint8(threads), secret.Salt, secret.Value)
 	}
 	return "", fmt.Errorf("the algorithm %q is not known; there are pbkdf2, pbkdf2-sha256, pbkdf2-sha512 and argon2", data.Algorithm)
 }

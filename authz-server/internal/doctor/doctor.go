@@ -120,7 +120,7 @@ func Run(ctx context.Context, cfg Config) []Finding {
 		cancel()
 	}
 	if p.store != nil {
-		p.store.Close() //nolint:errcheck // it was only read
+		p.store.Close()
 	}
 	return all
 }

@@ -378,3 +378,31 @@ func TestRunTakesUpANewKeyAndEndsWithItsContext(t *testing.T) {
 	stop()
 	<-done
 }
+
+func TestAnInspectionOpensAllAndMakesNothing(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		p := newPlace(t, databaseURL)
+		if found, err := Inspect(t.Context(), p.config(t)); err != nil || len(found.Keys) != 0 || len(found.None) != len(algorithms) {
+			t.Errorf("before the first start: %+v, %v", found, err)
+		}
+		if rows, _, err := p.store.Keys.SigningKeys(t.Context()); err != nil || len(rows) != 0 {
+			t.Errorf("it made %d keys, %v", len(rows), err)
+		}
+		p.ring(t)
+		if _, err := Secret(t.Context(), p.store.Keys, testKEK(t, 1), "salt", 32); err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range []struct {
+			kek   *KEK
+			stale int
+			err   error
+		}{{testKEK(t, 1), 0, nil}, {testKEK(t, 2, 1), len(algorithms) + 1, nil}, {testKEK(t, 2), 0, ErrWrongKEK}} {
+			cfg := p.config(t)
+			cfg.KEK = one.kek
+			if found, err := Inspect(t.Context(), cfg); found.Stale != one.stale || !errors.Is(err, one.err) || err == nil && len(found.None) > 0 {
+				t.Errorf("%+v, %v, want %+v", found, err, one)
+			}
+		}
+	})
+}

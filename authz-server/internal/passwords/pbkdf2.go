@@ -73,8 +73,9 @@ func parsePBKDF2(s string) (d derived, err error) {
 	if len(parts) != 5 || parts[0] != "" {
 		return d, errHash
 	}
-	name, ok := strings.CutPrefix(parts[1], "pbkdf2-")
-	if d.by, ok = prfOf(name); !ok {
+	name, named := strings.CutPrefix(parts[1], "pbkdf2-")
+	by, known := prfOf(name)
+	if d.by = by; !named || !known {
 		return d, errHash
 	}
 	count, ok := strings.CutPrefix(parts[2], "i=")
