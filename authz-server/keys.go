@@ -15,6 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
 	"github.com/maru-auth/maru/internal/cli"
 )
 
@@ -206,7 +207,11 @@ func (keysRewrap) Run(ctx context.Context, p *program) error {
 				return err
 			}
 			headers, err := delivery.Rewrap(ctx, s.Streams, kek)
-			waiting += headers
+			if waiting += headers; err != nil {
+				return err
+			}
+			secrets, err := upstream.Rewrap(ctx, s.Upstreams, kek)
+			waiting += secrets
 			return err
 		}); err != nil {
 			return err

@@ -49,6 +49,7 @@ type commands struct {
 	Invite       inviteCommands      `cmd:"" help:"Invite people to make an account, with --signup=invitation."`
 	Bootstrap    bootstrapCommand    `cmd:"" name:"bootstrap-admin" help:"Print a link by which one person becomes an administrator."`
 	Logout       logoutCommands      `cmd:"" help:"See which clients have not been told of log-outs."`
+	Upstream     upstreamCommands    `cmd:"" help:"Manage other providers by which people log in."`
 	Stream       streamCommands      `cmd:"" help:"See which receivers have not been told of events, and manage their streams."`
 	Mail         mailCommands        `cmd:"" help:"See which mail has not been sent, and try it."`
 	Audit        auditCommands       `cmd:"" help:"Read the audit log, and check that nobody changed it."`
@@ -131,6 +132,8 @@ func settingsOf(command string) []string {
 	case "user create", "user set-password":
 		all = append(all, "password-breach-url", "outgoing-ca-file")
 	case "stream create":
+		all = append(all, "issuer", "key-encryption-key", "key-encryption-key-file", "insecure-outgoing-loopback")
+	case "upstream create", "upstream update":
 		all = append(all, "issuer", "key-encryption-key", "key-encryption-key-file", "insecure-outgoing-loopback")
 	case "mail test":
 		return []string{"issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support"}

@@ -193,16 +193,16 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	people, err := people.New(people.Config{
-		Store: s, Pages: rendered, Mail: mailer, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
-		Metrics:       metrics,
-		SecondStepKey: secondStepKey,
-		AccessToken:   cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
-	})
+	outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now, Calls: calls})
 	if err != nil {
 		return nil, nil, err
 	}
-	outgoing, err := fetch.New(fetch.Config{CAFile: cfg.OutgoingCAFile, InsecureLoopback: cfg.InsecureOutgoingLoopback, Now: p.now, Calls: calls})
+	people, err := people.New(people.Config{
+		Store: s, Pages: rendered, Mail: mailer, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
+		Metrics:       metrics,
+		SecondStepKey: secondStepKey, Fetch: outgoing, KEK: ring.KEK(),
+		AccessToken: cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
+	})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -27,9 +27,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
 
-// Account serves the pages. All fields must be set. It is safe for concurrent use.
+// Account serves the pages. All fields but Upstreams must be set. It is safe for concurrent use.
 type Account struct {
 	Store     *store.Store
 	Pages     *pages.Pages
@@ -43,6 +44,7 @@ type Account struct {
 	Apps      *apps.Apps
 	Recovery  *recovery.Recovery
 	Notices   *notices.Notices
+	Upstreams *upstream.Upstreams // nil: there are none
 	Now       func() time.Time
 
 	// AccessToken is the lifetime of access tokens: for so long, an app that lost its access can
@@ -69,6 +71,7 @@ func (a *Account) Routes(r *mux.Router) {
 	a.Guard.Route(r, "/account/security", a.showSecurity, nil)
 	a.secondStepRoutes(r)
 	a.passkeyRoutes(r)
+	a.upstreamRoutes(r)
 	a.Guard.Route(r, "/account/sessions", a.showSessions, a.postSessions)
 	a.Guard.Route(r, dataPage, a.showData, a.postData)
 	a.Guard.Route(r, "/account/apps", a.showApps, a.postApps)

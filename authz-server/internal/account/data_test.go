@@ -16,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 )
 
 func TestPeopleGetEverythingThatIsHeldOfThem(t *testing.T) {
@@ -66,6 +67,8 @@ var exported = map[string]struct{ member, not string }{
 	"pending_logins":     {not: "lasts ten minutes and opens nothing"},
 	"passkey_handles":    {not: "random, and says nothing"},
 	"passkey_ceremonies": {not: "random, and lasts minutes"},
+	"identities":         {member: "upstream_identities"},
+	"upstream_logins":    {not: "random, and lasts minutes"},
 	"outbox":             {not: "letters and calls under way, of which the history tells"},
 	"user_words":         {not: "pieces of the address and the names, which are in account and claims"},
 	"account_events":     {not: "what receivers of events are about to be told, of which the history tells"},
@@ -95,6 +98,12 @@ func TestAnExportHoldsEveryTableOfPeople(t *testing.T) {
 	if err = errors.Join(err, grouped); err == nil {
 		err = errors.Join(s.Store.Roles.Set(ctx, mina.ID, []roles.Role{roles.Admin}),
 			s.Store.Roles.GiveGroup(ctx, group.ID, roles.Moderator), s.Store.Roles.AddMember(ctx, group.ID, mina.ID))
+	}
+	if err == nil {
+		err = s.Store.Upstreams.Create(ctx, upstreams.Upstream{Name: "other", Settings: "{}"})
+	}
+	if err == nil {
+		_, err = s.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "other", Issuer: "https://other.example", Subject: "1", UserID: mina.ID})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ type held struct {
 	Groups     []heldGroup     `json:"groups,omitempty"`
 	SecondStep *heldSecondStep `json:"second_step,omitempty"`
 	Passkeys   []heldPasskey   `json:"passkeys"`
+	Identities []heldIdentity  `json:"upstream_identities,omitempty"`
 	Sessions   []heldSession   `json:"sessions"`
 	Browsers   []heldBrowser   `json:"browsers"`
 	Apps       []heldApp       `json:"apps"`
@@ -65,6 +66,15 @@ type heldPasskey struct {
 	Synced       bool       `json:"synced"`
 	CreatedAt    time.Time  `json:"created_at"`
 	LastUsedAt   *time.Time `json:"last_used_at,omitempty"`
+}
+
+type heldIdentity struct {
+	Upstream   string     `json:"upstream"`
+	Issuer     string     `json:"issuer"`
+	Subject    string     `json:"sub"`
+	Label      string     `json:"label"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 }
 
 type heldSession struct {
@@ -185,6 +195,13 @@ func (a *Account) heldProofs(ctx context.Context, u accounts.User, all *held) er
 	for _, one := range passkeys {
 		all.Passkeys = append(all.Passkeys, heldPasskey{one.Name, one.CredentialID, one.PublicKey, one.AAGUID, one.BackupEligible,
 			one.CreatedAt, maybe(one.UsedAt)})
+	}
+	if err != nil {
+		return err
+	}
+	identities, err := a.Store.Upstreams.IdentitiesOf(ctx, u.ID)
+	for _, one := range identities {
+		all.Identities = append(all.Identities, heldIdentity{one.Upstream, one.Issuer, one.Subject, one.Label, one.CreatedAt, maybe(one.UsedAt)})
 	}
 	return err
 }

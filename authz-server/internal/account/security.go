@@ -3,6 +3,7 @@ package account
 import (
 	"net/http"
 
+	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/session"
@@ -20,6 +21,9 @@ func (a *Account) showSecurity(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page.Done = done(r)
+	if problem := pages.UpstreamProblem(r.URL.Query().Get(pages.UpstreamParameter)); problem != "" {
+		page.Problems, page.Done = map[string]messages.Problem{"": problem}, ""
+	}
 	a.Pages.Render(w, r, http.StatusOK, page)
 }
 
@@ -29,6 +33,9 @@ func (a *Account) securityPage(r *http.Request, current *session.Session) (page 
 		return page, err
 	}
 	if page.SecondStep, err = a.secondStep(r.Context(), current.User); err != nil {
+		return page, err
+	}
+	if page.Identities, err = a.identities(r, current); err != nil {
 		return page, err
 	}
 	page.Events, err = a.events(r.Context(), current.User)

@@ -31,6 +31,8 @@ var sensitive = []struct {
 	{what: "a passkey, begun", path: "/account/passkeys/begin", always: true},
 	{what: "a passkey, finished", path: "/account/passkeys/finish", always: true},
 	{what: "a passkey less", path: "/account/passkeys/remove", form: []string{"passkey", "x"}, always: true},
+	{what: "a log-in at an upstream more", path: "/account/security/upstreams/add", form: []string{"name", "x"}, always: true},
+	{what: "a log-in at an upstream less", path: "/account/security/upstreams/remove", form: []string{"identity", "x"}, always: true},
 	{what: "an app set up", path: "/account/security/app", form: []string{}},
 	{what: "the second step on", path: "/account/security/app", form: []string{"otp", "123456"}},
 	{what: "recovery codes", path: "/account/security/codes", form: []string{}, on: true},

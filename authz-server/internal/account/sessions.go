@@ -49,9 +49,14 @@ func (a *Account) showSessions(w http.ResponseWriter, r *http.Request) {
 
 // meansOf is how the person of a session logged in.
 func meansOf(s accounts.Session) messages.Means {
-	switch proof := proofs.Proof(s.AMR); proof.ACR() {
-	case proofs.PhishingResistant:
+	proof := proofs.Proof(s.AMR)
+	switch acr := proof.ACR(); {
+	case acr == proofs.PhishingResistant:
 		return messages.ByPasskey
+	case proof.Federated():
+		return messages.ByUpstream
+	}
+	switch proof.ACR() {
 	case proofs.SeveralFactors:
 		return messages.ByCode
 	case proofs.OneFactor:

@@ -140,8 +140,21 @@ func (s *Arrivals) Onward(w http.ResponseWriter, r *http.Request, handle string)
 	s.Guard.See(w, r, s.Next(w, r, handle))
 }
 
-// Next is where the person goes after a page that is done; see Onward.
+// JoinPath is the page for somebody who came from an upstream and whose identity there is nobody's
+// yet. It knows where they go on.
+const JoinPath = "/login/upstream"
+
+// Next is where the person goes after a page that is done; see Onward. Whoever proves that an
+// account is theirs, to log in to it by an upstream from now on, is asked about that first.
 func (s *Arrivals) Next(w http.ResponseWriter, r *http.Request, handle string) (path string) {
+	if s.Sessions.Joining(r) {
+		return JoinPath
+	}
+	return s.Joined(w, r, handle)
+}
+
+// Joined is Next for somebody who was asked.
+func (s *Arrivals) Joined(w http.ResponseWriter, r *http.Request, handle string) (path string) {
 	if handle == "" && s.Signup.Terms.Version != "" {
 		return "/agree"
 	}

@@ -83,8 +83,8 @@ const (
 	UpstreamCreated    Kind = "upstream.created"
 	UpstreamChanged    Kind = "upstream.changed"
 	UpstreamDeleted    Kind = "upstream.deleted"
-	UpstreamLinked     Kind = "upstream.linked"
-	UpstreamUnlinked   Kind = "upstream.unlinked"
+	UpstreamLinked     Kind = "user.upstream_linked"
+	UpstreamUnlinked   Kind = "user.upstream_unlinked"
 	ConfigurationGiven Kind = "configuration.applied"
 )
 

@@ -178,7 +178,7 @@ func (c *Client) fly(ctx context.Context, address string, cause Cause) ([]byte, 
 		var began atomic.Bool
 		result := c.flights.DoChan(flight, func() (any, error) {
 			began.Store(true)
-			a, err := c.get(context.WithoutCancel(ctx), address, room, cause)
+			a, err := c.get(context.WithoutCancel(ctx), address, room, cause, "")
 			c.remember(key, err)
 			return a, err
 		})
@@ -220,7 +220,8 @@ func (c *Client) remember(key string, err error) {
 	c.failures.Add(key, failedUntil{failed, c.now().Add(age)}, 2*len(key)+len(failed.Reason))
 }
 
-func (c *Client) get(ctx context.Context, address string, room *places, cause Cause) (answer, error) {
+// get sends one request, with the value of the header Authorization unless that is empty.
+func (c *Client) get(ctx context.Context, address string, room *places, cause Cause, authorization string) (answer, error) {
 	r, err := c.request(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return answer{}, err
@@ -229,6 +230,9 @@ func (c *Client) get(ctx context.Context, address string, room *places, cause Ca
 		return answer{}, &Error{URL: address, Reason: "was not fetched: too much was fetched for requests from one network; try again in a minute", Cause: errTooMany}
 	}
 	r.Header.Set("Accept", "application/json, */*;q=0.5")
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
 	bounds := cause.bounds(r.URL.Hostname())
 	waiting, stop := context.WithTimeout(ctx, c.wait)
 	err = c.enter(waiting, address, room, bounds)

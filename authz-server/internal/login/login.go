@@ -29,10 +29,11 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
-// Login serves the pages. All fields must be set. It is safe for concurrent use.
+// Login serves the pages. All fields but Upstreams must be set. It is safe for concurrent use.
 type Login struct {
 	Store     *store.Store
 	Pages     *pages.Pages
@@ -51,6 +52,7 @@ type Login struct {
 	Log       *slog.Logger
 	Counts    *Counts
 	Later     *audit.Later
+	Upstreams *upstream.Upstreams // nil: there are none
 }
 
 // Routes adds the pages to r.
@@ -61,6 +63,9 @@ func (l *Login) Routes(r *mux.Router) {
 	l.passkeyRoutes(r)
 	l.Guard.Route(r, "/signup", l.showSignup, l.postSignup)
 	l.Guard.Route(r, "/agree", l.showAgree, l.postAgree)
+	if l.Upstreams != nil {
+		l.Guard.Route(r, arrival.JoinPath, l.showComer, l.postComer)
+	}
 	l.Guard.Route(r, "/restore", l.showRestore, l.postRestore)
 	l.Guard.Route(r, "/consent", l.showConsent, l.postConsent)
 }
@@ -83,8 +88,19 @@ func (l *Login) showLogin(w http.ResponseWriter, r *http.Request) {
 	if email := l.Sessions.Hinted(w, r); email != "" {
 		page.Email, page.Done = email, messages.PasswordReset
 	}
+	if err := l.addUpstreams(r, &page, nil); err != nil {
+		l.Guard.Fail(w, r, err)
+		return
+	}
 	if current != nil && a.Confirm {
 		page = l.confirmPage(page, current)
+		if err := l.addUpstreams(r, &page, current); err != nil {
+			l.Guard.Fail(w, r, err)
+			return
+		}
+	}
+	if problem := pages.UpstreamProblem(r.URL.Query().Get(pages.UpstreamParameter)); problem != "" {
+		page.Problems, page.Done = map[string]messages.Problem{"": problem}, ""
 	}
 	if r.URL.Query().Get("late") != "" { // for the second step of the last log-in
 		page.Problems = map[string]messages.Problem{"": messages.LoginTooLate}
@@ -99,6 +115,40 @@ func (l *Login) confirming(r *http.Request, a arrival.Arrival) (*session.Session
 		return nil, nil
 	}
 	return l.Sessions.Session(r)
+}
+
+// addUpstreams adds the buttons for other providers to page: all, or, for the person of a session
+// who is to prove again who they are, those by which they log in. Those count only if they have no
+// password and no passkey: who sits at their browser may be logged in there.
+func (l *Login) addUpstreams(r *http.Request, page *pages.LoginPage, confirming *session.Session) (err error) {
+	if l.Upstreams == nil {
+		return nil
+	}
+	var of []string
+	if confirming != nil {
+		of = []string{}
+		if confirming.User.PasswordHash == "" && !confirming.User.Passkey {
+			all, err := l.Store.Upstreams.IdentitiesOf(r.Context(), confirming.UserID)
+			if err != nil {
+				return err
+			}
+			for _, one := range all {
+				of = append(of, one.Upstream)
+			}
+		}
+	}
+	page.Upstreams, err = l.Upstreams.Buttons(r.Context(), of)
+	page.UpstreamOnly = confirming != nil && len(page.Upstreams) > 0
+	return err
+}
+
+// buttons are those for other providers, on a page that is as good without them.
+func (l *Login) buttons(r *http.Request) []pages.UpstreamButton {
+	buttons, err := l.Upstreams.Buttons(r.Context(), nil)
+	if err != nil {
+		l.Log.WarnContext(r.Context(), "cannot read the upstreams", "request", httpd.RequestID(r.Context()), "error", err)
+	}
+	return buttons
 }
 
 // confirmPage is page for the person of a session who is to prove again who they are.
@@ -139,9 +189,10 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 				form.Problems[""] = messages.TooManyLogins
 			}
 			page := pages.LoginPage{Form: form, Query: a.Query(), App: a.App, Email: email, NoSignup: l.noSignup(r),
-				Passkeys: l.Passkeys.On(), Code: form.Problems[""] == messages.TooManyLogins || r.PostForm.Has("otp")}
+				Passkeys: l.Passkeys.On(), Upstreams: l.buttons(r), Code: form.Problems[""] == messages.TooManyLogins || r.PostForm.Has("otp")}
 			if confirming != nil {
 				page = l.confirmPage(page, confirming)
+				page.Upstreams = nil
 			}
 			return page
 		})
@@ -187,7 +238,7 @@ func (l *Login) proved(w http.ResponseWriter, r *http.Request, a arrival.Arrival
 	}
 	owed := a.Demands().Owed(session.Provable(user), proofs.Login{Proof: proofs.Password, Trusted: trusted})
 	if owed == proofs.SecondStep {
-		return owed, l.Sessions.BeginLogin(w, r, user)
+		return owed, l.Sessions.BeginLogin(w, r, user, proofs.Password)
 	}
 	return owed, l.Sessions.Open(w, r, session.Opening{User: user, Proof: proofs.Password})
 }

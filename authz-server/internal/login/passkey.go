@@ -71,7 +71,7 @@ func (l *Login) prover(r *http.Request, verify bool) (p prover, with *http.Reque
 			return p, r, err
 		}
 		if p.user = &who.user; who.session == nil {
-			p.proof, p.with = proofs.Password, func(ctx context.Context) error { return l.Sessions.EndLogin(ctx, r) }
+			p.proof, p.with = who.proof, func(ctx context.Context) error { return l.Sessions.EndLogin(ctx, r) }
 		}
 	case p.Confirm:
 		current, err := l.Sessions.Session(r)

@@ -59,7 +59,7 @@ func (l *Login) showSignup(w http.ResponseWriter, r *http.Request) {
 	if page.Email == "" {
 		page.Email = a.LoginHint()
 	}
-	l.Pages.Render(w, r, http.StatusOK, l.signupPage(page, a, entry))
+	l.Pages.Render(w, r, http.StatusOK, l.signupPage(r, page, a, entry))
 }
 
 // POST /signup: writes to the address, which somebody has to confirm before there is an account. A
@@ -85,7 +85,7 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 		user.PasswordHash, err = l.newPassword(r, user, leave)
 	}
 	if err == nil && l.Recovery.SendsMail() {
-		err = l.askToConfirm(w, r, user, entry, a, nil)
+		err = l.askToConfirm(w, r, user, entry, a, recovery.SignupProof{})
 	} else if err == nil {
 		err = l.signUp(w, r, user, entry)
 	}
@@ -94,7 +94,7 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 		err = nil // it was used by the first of two clicks
 	}
 	if err != nil {
-		l.refuseSignup(w, r, err, a, l.signupPage(pages.SignupPage{Email: user.Email, Name: user.Name}, a, entry))
+		l.refuseSignup(w, r, err, a, l.signupPage(r, pages.SignupPage{Email: user.Email, Name: user.Name}, a, entry))
 		return
 	}
 	if l.Recovery.SendsMail() {
@@ -110,12 +110,12 @@ func (l *Login) postSignup(w http.ResponseWriter, r *http.Request) {
 }
 
 // askToConfirm writes to the address of somebody who signs up. Whether it has an account does not
-// show: its owner gets another letter. passkey is nil if there is a password.
+// show: its owner gets another letter. proof is the zero value if there is a password.
 func (l *Login) askToConfirm(w http.ResponseWriter, r *http.Request, user accounts.User, entry signup.Entry, a arrival.Arrival,
-	passkey *recovery.SignupPasskey) error {
+	proof recovery.SignupProof) error {
 	l.Sessions.DropLink(w, r, recovery.VerifyLink)
 	return l.Recovery.BeginSignup(r, l.Sessions.Browser(r), user.Email, recovery.Signup{
-		Name: user.Name, PasswordHash: user.PasswordHash, Passkey: passkey, Locale: user.Locale, Interaction: a.Handle,
+		Name: user.Name, PasswordHash: user.PasswordHash, SignupProof: proof, Locale: user.Locale, Interaction: a.Handle,
 		Terms: entry.Version, Address: entry.Address, Invitation: entry.Invitation.ID, InvitedAddress: entry.Invitation.Email,
 		InvitedRoles: strings.Join(roles.Names(entry.Invitation.Roles), " "),
 	})
@@ -190,8 +190,9 @@ func (l *Login) refuseSignup(w http.ResponseWriter, r *http.Request, err error, 
 }
 
 // signupPage completes page with what it says of the policy.
-func (l *Login) signupPage(page pages.SignupPage, a arrival.Arrival, entry signup.Entry) pages.SignupPage {
+func (l *Login) signupPage(r *http.Request, page pages.SignupPage, a arrival.Arrival, entry signup.Entry) pages.SignupPage {
 	page.Query, page.App, page.Passkeys = a.Query(), a.App, l.Passkeys.On()
+	page.Upstreams = l.buttons(r)
 	page.Invited, page.Domains, page.Terms = entry.Invitation.Email, l.Signup.Domains(), pages.Terms(l.Signup.Terms)
 	return page
 }

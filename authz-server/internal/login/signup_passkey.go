@@ -99,7 +99,7 @@ func (l *Login) finishSignupPasskey(w http.ResponseWriter, r *http.Request, body
 		browser, system := sender.Browser(r.UserAgent())
 		made.Passkey.Name = l.Pages.PasskeyName(r, passkeys.Provider(made.Passkey), browser, system)
 		if l.Recovery.SendsMail() {
-			err = l.askToConfirm(w, r, n.user, n.entry, n.Arrival, &made)
+			err = l.askToConfirm(w, r, n.user, n.entry, n.Arrival, recovery.SignupProof{Passkey: &made})
 		} else {
 			err = l.signUpBy(w, r, n, made)
 		}

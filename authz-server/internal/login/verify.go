@@ -22,6 +22,7 @@ import (
 type debtor struct {
 	user    accounts.User
 	session *session.Session // that is to be raised; nil: the log-in is pending
+	proof   proofs.Proof     // of a pending log-in
 	owed    proofs.Owed      // SecondStep or Passkey
 }
 
@@ -74,8 +75,8 @@ func (l *Login) owes(r *http.Request, a arrival.Arrival) (debtor, error) {
 		err = store.ErrNotFound
 	}
 	if err == nil {
-		who := debtor{user: pending.User,
-			owed: a.Demands().Owed(session.Provable(pending.User), proofs.Login{Proof: proofs.Password})}
+		who := debtor{user: pending.User, proof: pending.AMR,
+			owed: a.Demands().Owed(session.Provable(pending.User), proofs.Login{Proof: pending.AMR})}
 		if who.owed != proofs.SecondStep { // it was turned off meanwhile
 			return debtor{}, errElsewhere("/login" + a.Query())
 		}
@@ -208,7 +209,7 @@ func (l *Login) complete(w http.ResponseWriter, r *http.Request, who debtor, spe
 		return l.Sessions.Raise(w, r, who.session, proofs.WithCode(who.session.AMR), spend)
 	}
 	return l.Sessions.Open(w, r, session.Opening{
-		User: who.user, Proof: proofs.PasswordAndCode, Trust: r.PostForm.Has("trust"),
+		User: who.user, Proof: proofs.WithCode(who.proof), Trust: r.PostForm.Has("trust"),
 		With: func(ctx context.Context) error {
 			if err := l.Sessions.EndLogin(ctx, r); err != nil {
 				return err

@@ -22,4 +22,5 @@ const (
 	ByPassword Means = "password"
 	ByCode     Means = "code" // and a password
 	ByPasskey  Means = "passkey"
+	ByUpstream Means = "upstream" // another provider, and perhaps a code
 )

@@ -220,6 +220,16 @@ var english = Language{
 		EmailDomain:        "You cannot sign up with an address at this domain. Enter another one.",
 		InvitationOther:    "The invitation is for another address. Enter the one that it was sent to.",
 		TermsMissing:       "To continue, agree to the terms of service.",
+
+		UpstreamLate:        "That took too long, or was begun in another browser. Please try again.",
+		UpstreamRefused:     "You were not logged in: it was cancelled or refused there.",
+		UpstreamTaken:       "That account is used by somebody else here, or cannot be added. Choose another one there.",
+		UpstreamStale:       "You have to log in there anew, and not only be logged in. Please try again.",
+		UpstreamUnreachable: "We cannot reach that service at the moment. Log in another way, or try again later.",
+		UpstreamFailed:      "We cannot use what that service answers at the moment. Log in another way, or try again later.",
+		UpstreamLimited:     "Too many log-ins were begun from your network. Please try again in some minutes.",
+		UpstreamLastWay:     "It is your only way to log in. Set a password or add a passkey first.",
+		UpstreamGone:        "It was removed in another window.",
 	},
 	TooManyTries: func(wait time.Duration) string {
 		return "Too many tries. Please try again in " + plural(ceilMinutes(wait), "minute", "minutes") + "."
@@ -228,6 +238,9 @@ var english = Language{
 		return "Too many tries to log in. Please try again in " + plural(ceilMinutes(wait), "minute", "minutes") + "."
 	},
 	Done: map[Done]string{
+		UpstreamLinked:  "You can log in with it from now on.",
+		UpstreamRemoved: "You can no longer log in with it.",
+
 		NameChanged:     "Your name was changed.",
 		PasswordSet:     "Your password is set. All your other sessions have ended, and the apps connected in them have lost their access.",
 		LanguageChanged: "Your language was saved.",
@@ -342,7 +355,7 @@ var english = Language{
 		InvitationOther: "To take them on with another account, log out first.", InvitationButton: "Take them on",
 		UsedFrom: func(address string) string { return "now from " + address },
 		Proofs: map[Means]string{
-			ByPassword: "with your password", ByCode: "with your password and a code", ByPasskey: "with a passkey",
+			ByPassword: "with your password", ByCode: "with your password and a code", ByPasskey: "with a passkey", ByUpstream: "with an account of another service",
 		},
 		Language: "Language", LanguageHint: "For our pages and for mail to you.",
 		AnyLanguage:   "Same as your browser",
@@ -384,6 +397,7 @@ var english = Language{
 			"recovery_code_used": "Logged in with a recovery code",
 			"browser_trusted":    "Browser trusted for 30 days", "trust_ended": "Browser no longer trusted",
 			"sessions_ended": "Logged out elsewhere", "data_exported": "Data downloaded",
+			"upstream_linked": "Log-in with another account added", "upstream_unlinked": "Log-in with another account removed",
 			"deletion_planned": "Account deletion requested", "deletion_cancelled": "Account deletion cancelled",
 			"login.succeeded": "Logged in", "login.raised": "Confirmed who you are", "login.failed": "A log-in failed",
 			"session.ended": "Logged out", "grant.made": "Access given to an app", "grant.revoked": "Access of an app ended",
@@ -421,6 +435,8 @@ var english = Language{
 		AgreeButton:  "Agree and continue",
 	},
 	SecondStep: secondStepEnglish,
+
+	Upstream: upstreamEnglish,
 }
 
 func agoEnglish(d time.Duration) string {

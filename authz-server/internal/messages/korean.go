@@ -228,6 +228,16 @@ var korean = Language{
 		EmailDomain:        "이 도메인의 주소로는 가입할 수 없어요. 다른 주소를 입력해 주세요.",
 		InvitationOther:    "다른 주소로 보낸 초대예요. 초대받은 주소를 입력해 주세요.",
 		TermsMissing:       "계속하려면 이용약관에 동의해 주세요.",
+
+		UpstreamLate:        "시간이 지났거나 다른 브라우저에서 시작한 로그인이에요. 다시 시도해 주세요.",
+		UpstreamRefused:     "로그인하지 못했어요. 그 서비스에서 취소했거나 거절했어요.",
+		UpstreamTaken:       "이미 다른 사람이 쓰고 있거나 연결할 수 없는 계정이에요. 그 서비스에서 다른 계정을 골라 주세요.",
+		UpstreamStale:       "그 서비스에서 다시 로그인해야 해요. 한 번 더 시도해 주세요.",
+		UpstreamUnreachable: "지금은 그 서비스에 연결할 수 없어요. 다른 방법으로 로그인하거나 잠시 뒤 다시 시도해 주세요.",
+		UpstreamFailed:      "지금은 그 서비스의 응답을 사용할 수 없어요. 다른 방법으로 로그인하거나 잠시 뒤 다시 시도해 주세요.",
+		UpstreamLimited:     "이 네트워크에서 로그인을 너무 많이 시작했어요. 몇 분 뒤에 다시 시도해 주세요.",
+		UpstreamLastWay:     "로그인할 수 있는 유일한 방법이라 끊을 수 없어요. 먼저 비밀번호를 설정하거나 패스키를 추가해 주세요.",
+		UpstreamGone:        "다른 창에서 이미 연결을 끊었어요.",
 	},
 	TooManyTries: func(wait time.Duration) string {
 		return fmt.Sprintf("시도 횟수를 초과했어요. %d분 뒤에 다시 시도해 주세요.", ceilMinutes(wait))
@@ -236,6 +246,9 @@ var korean = Language{
 		return fmt.Sprintf("로그인 시도 횟수를 초과했어요. %d분 뒤에 다시 시도해 주세요.", ceilMinutes(wait))
 	},
 	Done: map[Done]string{
+		UpstreamLinked:  "다음부터 이 계정으로 로그인할 수 있어요.",
+		UpstreamRemoved: "연결을 끊었어요. 이제 그 계정으로는 로그인할 수 없어요.",
+
 		NameChanged:     "이름을 바꿨어요.",
 		PasswordSet:     "비밀번호를 만들고, 이 기기를 제외한 모든 기기에서 로그아웃했어요. 그 기기에서 연결한 앱의 연결도 끊겼어요.",
 		LanguageChanged: "언어를 저장했어요.",
@@ -350,7 +363,7 @@ var korean = Language{
 		InvitationOther: "다른 계정으로 받으려면 먼저 로그아웃해 주세요.", InvitationButton: "역할 받기",
 		UsedFrom: func(address string) string { return "지금은 IP " + address },
 		Proofs: map[Means]string{
-			ByPassword: "비밀번호", ByCode: "비밀번호와 인증 코드", ByPasskey: "패스키",
+			ByPassword: "비밀번호", ByCode: "비밀번호와 인증 코드", ByPasskey: "패스키", ByUpstream: "다른 서비스의 계정",
 		},
 		Language: "언어", LanguageHint: "화면과 메일에 쓰는 언어예요.",
 		AnyLanguage:   "브라우저 설정에 맞추기",
@@ -392,6 +405,7 @@ var korean = Language{
 			"recovery_code_used": "복구 코드로 로그인",
 			"browser_trusted":    "30일 동안 신뢰하는 브라우저 추가", "trust_ended": "브라우저 신뢰 해제",
 			"sessions_ended": "다른 기기에서 로그아웃", "data_exported": "데이터 내려받기",
+			"upstream_linked": "다른 계정으로 로그인 연결", "upstream_unlinked": "다른 계정으로 로그인 연결 끊기",
 			"deletion_planned": "계정 삭제 신청", "deletion_cancelled": "계정 삭제 취소",
 			"login.succeeded": "로그인", "login.raised": "본인 확인", "login.failed": "로그인 실패",
 			"session.ended": "로그아웃", "grant.made": "앱에 접근 허용", "grant.revoked": "앱의 접근 종료",
@@ -429,6 +443,8 @@ var korean = Language{
 		AgreeButton:  "동의하고 계속하기",
 	},
 	SecondStep: secondStepKorean,
+
+	Upstream: upstreamKorean,
 }
 
 func agoKorean(d time.Duration) string {

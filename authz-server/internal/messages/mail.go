@@ -57,10 +57,12 @@ const (
 	RecoveryCodeUsed  Change = "recovery_code_used"
 	BrowserTrusted    Change = "browser_trusted"
 	BrowsersForgotten Change = "browsers_forgotten" // one or all
+	UpstreamAdded     Change = "upstream_added"
+	UpstreamEnded     Change = "upstream_ended"
 )
 
 // Changes are all changes that letters tell of.
 var Changes = []Change{
 	ChangedPassword, ResetPassword, PasskeyAdded, PasskeyRemoved, PasskeyCloned, SecondStepOn, SecondStepOff,
-	RecoveryCodesMade, RecoveryCodeUsed, BrowserTrusted, BrowsersForgotten,
+	RecoveryCodesMade, RecoveryCodeUsed, BrowserTrusted, BrowsersForgotten, UpstreamAdded, UpstreamEnded,
 }

@@ -79,6 +79,8 @@ var mailEnglish = Mail{
 		RecoveryCodesMade: "New recovery codes were made, and the old ones no longer work",
 		RecoveryCodeUsed:  "A recovery code was used to log in",
 		BrowserTrusted:    "A browser is trusted for 30 days, and skips two-step verification",
+		UpstreamAdded:     "An account of another service can log in to yours",
+		UpstreamEnded:     "An account of another service can no longer log in to yours",
 		BrowsersForgotten: "A browser is no longer trusted to skip two-step verification",
 	},
 	ChangeText:   "We tell you because this concerns how you log in to your {brand} account. If it was you, all is well.",

@@ -87,6 +87,7 @@ type Language struct {
 	SecondStep                                                   SecondStep
 	Data                                                         Data
 	Account                                                      Account
+	Upstream                                                     Upstream
 }
 
 // Data is what the pages say on which people get their data and delete their account.

@@ -65,6 +65,17 @@ const (
 
 	SignupElsewhere Problem = "signup_elsewhere" // by a passkey, in another browser
 
+	// Of a log-in at another provider.
+	UpstreamLate        Problem = "upstream_late"
+	UpstreamRefused     Problem = "upstream_refused"
+	UpstreamTaken       Problem = "upstream_taken" // somebody else has that identity
+	UpstreamStale       Problem = "upstream_stale" // a log-in there that is not new
+	UpstreamUnreachable Problem = "upstream_unreachable"
+	UpstreamFailed      Problem = "upstream_failed"
+	UpstreamLimited     Problem = "upstream_limited"
+	UpstreamLastWay     Problem = "upstream_last_way"
+	UpstreamGone        Problem = "upstream_gone"
+
 	// Told by a script of the page.
 	ScriptRefused Problem = "script_refused"
 	ServerFault   Problem = "server_fault"
@@ -90,6 +101,7 @@ var Problems = []Problem{WrongCredentials, WrongTogether, TooManyTries, TooManyL
 	InvitationOther, TermsMissing,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, PostsUndecided, ConsentOfSomeOther, DeviceCodeWrong,
 	PasskeyRefused, PasskeyNotMade, PasskeyExists, PasskeyGone, PasskeysFull, PasskeyLastWay, LastAdministrator, SignupElsewhere, ScriptRefused, ServerFault,
+	UpstreamLate, UpstreamRefused, UpstreamTaken, UpstreamStale, UpstreamUnreachable, UpstreamFailed, UpstreamLimited, UpstreamLastWay, UpstreamGone,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
 
 // Done is what a person has just done, said on the page that follows.
@@ -114,11 +126,13 @@ const (
 	AddressChanged  Done = "address" // or confirmed
 	PasswordReset   Done = "reset"
 	RolesTaken      Done = "roles"
+	UpstreamLinked  Done = "upstream_linked"
+	UpstreamRemoved Done = "upstream_removed"
 )
 
 // Dones lists every Done but "".
 var Dones = []Done{NameChanged, PasswordChanged, PasswordSet, LanguageChanged, SessionEnded, OthersEnded, AppWithdrawn, ProfileSaved, PasskeyMade, PasskeyRenamed, PasskeyDropped,
-	SecondStepEnded, TrustEnded, RecoveryUsed, AddressChanged, PasswordReset, RolesTaken}
+	SecondStepEnded, TrustEnded, RecoveryUsed, AddressChanged, PasswordReset, RolesTaken, UpstreamLinked, UpstreamRemoved}
 
 // NoSignup is why somebody cannot sign up, whatever they type.
 type NoSignup string

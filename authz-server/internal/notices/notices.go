@@ -39,12 +39,14 @@ const (
 	DataExported      Kind = "data_exported"
 	DeletionPlanned   Kind = "deletion_planned"
 	DeletionCancelled Kind = "deletion_cancelled"
+	UpstreamLinked    Kind = "upstream_linked" // detail: its name, and who the person is there, as of the next
+	UpstreamUnlinked  Kind = "upstream_unlinked"
 )
 
 // Kinds lists every Kind.
 var Kinds = []Kind{NewDevice, PasswordChanged, PasswordReset, EmailChanged, EmailVerified, PasskeyAdded, PasskeyRemoved,
 	PasskeyCloned, SecondStepOn, SecondStepOff, RecoveryCodesMade, RecoveryCodeUsed, BrowserTrusted, TrustEnded, SessionsEnded,
-	DataExported, DeletionPlanned, DeletionCancelled}
+	DataExported, DeletionPlanned, DeletionCancelled, UpstreamLinked, UpstreamUnlinked}
 
 // Mailer queues letters in the transaction that ctx carries: [mail.Mailer], or the inbox of a test.
 type Mailer interface {
@@ -103,6 +105,7 @@ var changes = map[Kind]messages.Change{
 	PasskeyAdded: messages.PasskeyAdded, PasskeyRemoved: messages.PasskeyRemoved, PasskeyCloned: messages.PasskeyCloned,
 	SecondStepOn: messages.SecondStepOn, SecondStepOff: messages.SecondStepOff,
 	RecoveryCodesMade: messages.RecoveryCodesMade, RecoveryCodeUsed: messages.RecoveryCodeUsed,
+	UpstreamLinked: messages.UpstreamAdded, UpstreamUnlinked: messages.UpstreamEnded,
 	BrowserTrusted: messages.BrowserTrusted, TrustEnded: messages.BrowsersForgotten,
 }
 

@@ -37,6 +37,8 @@ var uncheckedApp = App{
 
 var testTerms = Terms{URL: "https://maker.example/terms", Privacy: "https://maker.example/privacy", Version: "2026-05"}
 
+var testUpstreams = []UpstreamButton{{"google", "Google"}, {"other", "<b>Other</b>"}}
+
 // english is the default language.
 func english() *messages.Language { return messages.All.Default() }
 
@@ -138,6 +140,21 @@ func everyPage() []Page {
 		SignupDroppedPage{},
 		AddressTakenPage{Email: mina},
 		EmailPage{Form: problems("email"), Email: mina, New: "x"},
+		LoginPage{Form: problems("password"), Query: "?interaction=handle", App: &testApp, Email: mina, Passkeys: true, Upstreams: testUpstreams},
+		LoginPage{Form: problems(), Query: "?confirm=yes", Email: mina, Confirm: true, Upstreams: testUpstreams, UpstreamOnly: true},
+		SignupPage{Upstreams: testUpstreams},
+		UpstreamJoinPage{Form: problems("name", "email", "terms"), Title: "Google", Label: mina, App: &testApp, Name: "Mina", Email: mina,
+			Domains: []string{"example.org"}, Terms: testTerms},
+		UpstreamJoinPage{Title: "Google", Label: mina, Name: "Mina", Email: mina, Proved: true},
+		UpstreamJoinPage{Form: problems(), Title: "Google", Label: mina, Email: mina, Proved: true, Known: true},
+		UpstreamJoinPage{Title: "Google", Label: mina, NoSignup: true},
+		UpstreamJoinPage{Title: "Google", Label: mina, Refused: messages.SignupClosed},
+		UpstreamLinkPage{Form: problems(), Title: "Google", Label: "<mina>", App: &testApp, Email: mina, Session: "sid"},
+		UpstreamAddPage{Name: "google", Title: "Google"},
+		SecurityPage{Form: problems(), Identities: IdentityList{Add: testUpstreams, All: []Identity{
+			{ID: "1", Title: "Google", Label: mina, Created: time.Unix(1_790_000_000, 0), Used: time.Unix(1_790_000_000, 0)},
+			{ID: "2", Title: "other", Label: "<b>", Created: time.Unix(1_790_000_000, 0), Unused: true, Off: true},
+		}}},
 		ErrorPage{Code: "invalid_request", Detail: "The redirect_uri is not registered."},
 	}
 }

@@ -15,6 +15,9 @@ type LoginPage struct {
 	NoSignup    bool // nobody makes an account from here
 	Done        messages.Done
 	Passkeys    bool // there can be passkeys
+
+	Upstreams    []UpstreamButton
+	UpstreamOnly bool // with Confirm: the person has neither password nor passkey
 }
 
 // Autofill tells whether the field for the address offers passkeys too.
@@ -35,7 +38,10 @@ func (p LoginPage) layout(t *messages.Language) layout {
 	if p.Code {
 		l.fields = append(l.fields, label{"otp", t.SecondStep.Code})
 	}
-	if p.Email != "" {
+	switch {
+	case p.PasskeyOnly || p.UpstreamOnly:
+		l.fields, l.focus = nil, ""
+	case p.Email != "":
 		l.focus = "password"
 	}
 	return l

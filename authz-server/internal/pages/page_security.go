@@ -16,6 +16,7 @@ type SecurityPage struct {
 	Events     []Event        // the latest first
 	Zone       *time.Location // the person's; nil: unknown
 	NoPassword bool           // the person has none
+	Identities IdentityList
 }
 
 // latest is how many events the page shows at once.

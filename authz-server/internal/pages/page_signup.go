@@ -18,7 +18,8 @@ type SignupPage struct {
 	Domains []string // of the addresses that are let in; nil: all
 	Terms   Terms
 
-	Passkeys bool // there can be passkeys
+	Passkeys  bool // there can be passkeys
+	Upstreams []UpstreamButton
 }
 
 // Terms are what people agree to, and can read.

@@ -18,8 +18,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/factors"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/login"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -31,6 +33,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -60,6 +63,11 @@ type Config struct {
 	// secrets of authenticator apps, and keys the hashes of recovery codes.
 	SecondStepKey []byte
 
+	// Fetch and KEK are for log-ins at other providers: what calls them, and what their secrets are
+	// encrypted with. nil: there are no such log-ins.
+	Fetch *fetch.Client
+	KEK   *keys.KEK
+
 	// InsecureLegacyResponseTypes is the server's setting: with it, apps that registered themselves
 	// count as vouched for.
 	InsecureLegacyResponseTypes bool
@@ -79,6 +87,8 @@ type People struct {
 	Links   *recovery.Links
 	Account *account.Account
 	Policy  *signup.Policy // who can sign up
+
+	Upstreams *upstream.Upstreams // nil: there are none
 }
 
 // New checks cfg.
@@ -139,9 +149,18 @@ func New(cfg Config) (*People, error) {
 		Passwords: p.Passwords, Passkeys: keys, Factors: second, Enrolment: enrolment, Recovery: p.Recovery, Notices: told, Signup: p.Policy,
 		Now: cfg.Now, Log: log, Counts: counts, Later: later,
 	}
+	if cfg.Fetch != nil && cfg.KEK != nil {
+		counts, err := upstream.NewCounts(cfg.Metrics)
+		if err != nil {
+			return nil, err
+		}
+		p.Upstreams = &upstream.Upstreams{Store: cfg.Store, Fetch: cfg.Fetch, KEK: cfg.KEK, Pages: cfg.Pages, Issuer: at, Arrivals: p.Arrivals,
+			Sessions: p.Sessions, Guard: p.Guard, Throttle: p.Throttle, Notices: told, Now: cfg.Now, Log: log, Counts: counts}
+		p.Login.Upstreams, p.Account.Upstreams = p.Upstreams, p.Upstreams
+	}
 	p.Links = &recovery.Links{
 		Recovery: p.Recovery, Store: cfg.Store, Pages: cfg.Pages, Issuer: at, Arrivals: p.Arrivals, Sessions: p.Sessions, Guard: p.Guard,
-		Throttle: p.Throttle, Passwords: p.Passwords, Signup: p.Policy,
+		Throttle: p.Throttle, Passwords: p.Passwords, Signup: p.Policy, Upstreams: p.Upstreams,
 	}
 	return p, nil
 }
@@ -151,4 +170,7 @@ func (p *People) Routes(r *mux.Router) {
 	p.Login.Routes(r)
 	p.Links.Routes(r)
 	p.Account.Routes(r)
+	if p.Upstreams != nil {
+		p.Upstreams.Routes(r)
+	}
 }

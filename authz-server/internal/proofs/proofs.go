@@ -16,6 +16,11 @@ var (
 	PasswordAndCode = Proof{"pwd", "otp", "mfa"} // the code of an app, or a recovery code
 	SyncedPasskey   = Proof{"swk", "user", "mfa"}
 	DevicePasskey   = Proof{"hwk", "user", "mfa"} // its key cannot leave the device
+
+	// What another provider says. As far as this server knows, that is one factor, unless the
+	// operator takes its word for more.
+	ByUpstream         = Proof{"fed"}
+	ByUpstreamWithCode = Proof{"fed", "mfa"}
 )
 
 // WithCode is what somebody has proved who had proved p and now shows a code.
@@ -29,9 +34,12 @@ func WithCode(p Proof) Proof {
 	return all
 }
 
+// Federated tells whether another provider said who the person is.
+func (p Proof) Federated() bool { return slices.Contains(p, "fed") }
+
 // What a log-in reaches, as the claim acr says it. Each includes those before it.
 const (
-	OneFactor         = "1"   // a password
+	OneFactor         = "1"   // a password, or a log-in at another provider
 	SeveralFactors    = "2"   // a password and a code
 	PhishingResistant = "phr" // a passkey (OpenID EAP ACR Values 1.0)
 )

@@ -17,9 +17,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
 
-// Links serves the pages that mailed links lead to. All fields must be set. It is safe for
+// Links serves the pages that mailed links lead to. All fields but Upstreams must be set. It is safe for
 // concurrent use.
 type Links struct {
 	Recovery  *Recovery
@@ -32,6 +33,7 @@ type Links struct {
 	Throttle  *throttle.Throttle
 	Passwords *passwords.Hasher
 	Signup    *signup.Policy
+	Upstreams *upstream.Upstreams // nil: there are none
 }
 
 // Routes adds the pages to r.

@@ -48,7 +48,7 @@ func (c *Recovery) BeginReset(r *http.Request, browser, email, interaction strin
 
 // FinishReset spends the link m and gives its account the password with this hash. Sessions,
 // grants, trusted browsers and other links end, and no browser is known but the one with the secret
-// browser; see [accounts.Users.ResetPassword]. Passkeys stay, and the second step, which whoever
+// browser; see [accounts.Users.ResetPassword]. Passkeys stay, log-ins at upstreams, and the second step, which whoever
 // reads somebody's mail must not get around. But as long as nobody had proved that the address of
 // the account was theirs, a stranger may have made it: then they go, with what the stranger allowed
 // to apps, and the address is proved now. Errors: [store.ErrNotFound], for a link that is good for
@@ -89,6 +89,9 @@ func (c *Recovery) takeOver(ctx context.Context, user accounts.User) error {
 		if _, err := c.Store.Passkeys.RemovePasskey(ctx, user.ID, one.ID); err != nil {
 			return err
 		}
+	}
+	if err := c.Store.Upstreams.UnlinkAll(ctx, user.ID); err != nil {
+		return err
 	}
 	if err := c.Store.Factors.RemoveTOTP(ctx, user.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err

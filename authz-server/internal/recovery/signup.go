@@ -7,6 +7,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
 
 // Signup is a sign-up that waits until its address is proved.
@@ -16,7 +17,7 @@ type Signup struct {
 	Locale       string `json:"locale,omitempty"`
 	Interaction  string `json:"interaction,omitempty"` // where its browser goes on; worth nothing in another
 
-	Passkey *SignupPasskey `json:"passkey,omitempty"` // nil: there is a password
+	SignupProof
 
 	// Of package signup: by what it was let in, and what the person agreed to.
 	Invitation     string `json:"invitation,omitempty"`      // its id
@@ -24,6 +25,22 @@ type Signup struct {
 	InvitedRoles   string `json:"invited_roles,omitempty"`   // what goes with it, in text form
 	Terms          string `json:"terms,omitempty"`           // their version
 	Address        string `json:"address,omitempty"`         // the network address
+}
+
+// SignupProof is what somebody signs up by instead of a password: one of these, or nothing.
+type SignupProof struct {
+	Passkey  *SignupPasskey  `json:"passkey,omitempty"`
+	Upstream *SignupUpstream `json:"upstream,omitempty"`
+}
+
+// Any tells whether there is one.
+func (p SignupProof) Any() bool { return p.Passkey != nil || p.Upstream != nil }
+
+// SignupUpstream is who somebody is at an upstream.
+type SignupUpstream struct {
+	Name   string          `json:"name"`
+	Issuer string          `json:"issuer"`
+	Person upstream.Person `json:"person"`
 }
 
 // SignupPasskey is what somebody signs up by instead of a password.

@@ -18,6 +18,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
 
 // verification is an address that is to be confirmed: of a sign-up, or of an account.
@@ -77,7 +78,7 @@ func (v verification) page(r *http.Request) pages.Page {
 		return page
 	}
 	page := pages.ProveAddressPage{Email: v.Email, App: v.app, Signup: v.Purpose == accounts.ToSignUp}
-	if page.Signup && !v.mine && v.signup.Passkey == nil {
+	if page.Signup && !v.mine && !v.signup.Any() {
 		page.Name = v.signup.Name
 	}
 	page.MustLogIn = !page.Signup && !v.mine
@@ -216,6 +217,9 @@ func (l *Links) confirm(w http.ResponseWriter, r *http.Request, v verification, 
 	case errors.Is(err, store.ErrExists):
 		l.Sessions.DropLink(w, r, VerifyLink)
 		l.Pages.Render(w, r, http.StatusConflict, pages.AddressTakenPage{Email: v.Email})
+	case errors.Is(err, upstream.ErrTaken):
+		l.Sessions.DropLink(w, r, VerifyLink)
+		l.Guard.See(w, r, "/login?"+pages.UpstreamParameter+"=taken")
 	case err != nil:
 		l.refuseVerify(w, r, err, v)
 	case v.Purpose == accounts.ToChangeAddress:
@@ -255,7 +259,7 @@ func (l *Links) proveAddress(w http.ResponseWriter, r *http.Request, v *verifica
 // signupPassword checks the password that was chosen at sign-up. Who signed up by a passkey alone
 // confirms in the same browser.
 func (l *Links) signupPassword(r *http.Request, v verification, leave func()) error {
-	if v.signup.Passkey != nil {
+	if v.signup.Any() {
 		return guard.FormError{"": messages.SignupElsewhere}
 	}
 	password := r.PostForm.Get("password")
@@ -275,6 +279,7 @@ func (l *Links) signupPassword(r *http.Request, v verification, leave func()) er
 // finishSignup makes the account and logs in.
 func (l *Links) finishSignup(w http.ResponseWriter, r *http.Request, v verification) error {
 	entry := signup.Entry{Version: v.signup.Terms, Address: v.signup.Address}
+	entry.Upstream = v.signup.Upstream != nil
 	entry.Invitation.ID, entry.Invitation.Email = v.signup.Invitation, v.signup.InvitedAddress
 	for name := range strings.FieldsSeq(v.signup.InvitedRoles) { // which ones are given, the invitation says when it is spent
 		if one, err := roles.Parse(name); err == nil {
@@ -286,6 +291,9 @@ func (l *Links) finishSignup(w http.ResponseWriter, r *http.Request, v verificat
 		if err == nil && v.signup.Passkey != nil {
 			err = l.Recovery.Adopt(ctx, r, made, *v.signup.Passkey)
 		}
+		if from := v.signup.Upstream; err == nil && from != nil {
+			err = l.Upstreams.Adopt(ctx, r, made, from.Name, from.Issuer, from.Person)
+		}
 		return made, err
 	})
 	if err != nil {
@@ -295,6 +303,9 @@ func (l *Links) finishSignup(w http.ResponseWriter, r *http.Request, v verificat
 	proof := proofs.Password
 	if v.signup.Passkey != nil { // made in this very browser
 		proof = passkeys.Proof(v.signup.Passkey.Passkey)
+	}
+	if v.signup.Upstream != nil {
+		proof = v.signup.Upstream.Person.Proof
 	}
 	return l.Sessions.Open(w, r, session.Opening{User: made, Proof: proof})
 }

@@ -17,6 +17,7 @@ const (
 	wantedCookie     = "maru-toward"     // which page of the account somebody asked for before they logged in
 	invitationCookie = "maru-invitation" // the secret of the link by which somebody is invited to sign up
 	linkCookie       = "maru-link-"      // the secret of a mailed link that somebody opened; the page's name follows
+	joiningCookie    = "maru-joining"    // somebody came from an upstream, and logs in to the account that they want to log in to by it
 	hintCookie       = "maru-address"    // which address a page fills in for somebody who is to log in next
 )
 
@@ -138,6 +139,19 @@ func (s *Sessions) DropLink(w http.ResponseWriter, r *http.Request, page string)
 		s.setCookie(w, linkCookie+page, "", -1)
 	}
 }
+
+// Join remembers that somebody who came from an upstream logs in to an account that is theirs, and
+// is to be asked then whether they want to log in to it by the upstream from now on.
+func (s *Sessions) Join(w http.ResponseWriter) { s.setCookie(w, joiningCookie, "yes", wantedFor) }
+
+// Joining tells whether Join was called in the browser that sent r.
+func (s *Sessions) Joining(r *http.Request) bool {
+	_, err := r.Cookie(s.at.Cookie(joiningCookie))
+	return err == nil
+}
+
+// EndJoin forgets what Join remembers.
+func (s *Sessions) EndJoin(w http.ResponseWriter) { s.setCookie(w, joiningCookie, "", -1) }
 
 // Hint remembers the address that somebody is to log in with next.
 func (s *Sessions) Hint(w http.ResponseWriter, email string) {

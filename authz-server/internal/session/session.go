@@ -228,9 +228,10 @@ func (s *Sessions) device(r *http.Request, userID string) (id string, trusted bo
 	return s.store.Browsers.Known(r.Context(), userID, device)
 }
 
-// BeginLogin notes that the password of user was right, and that a second step is owed.
-func (s *Sessions) BeginLogin(w http.ResponseWriter, r *http.Request, user accounts.User) error {
-	return s.store.Pending.BeginLogin(r.Context(), s.EnsureBrowser(w, r), user)
+// BeginLogin notes that user has shown proof, such as their password, and that a second step is
+// owed.
+func (s *Sessions) BeginLogin(w http.ResponseWriter, r *http.Request, user accounts.User, proof proofs.Proof) error {
+	return s.store.Pending.BeginLogin(r.Context(), s.EnsureBrowser(w, r), user, proof)
 }
 
 // PendingLogin returns the log-in that owes a second step in the browser that sent r.

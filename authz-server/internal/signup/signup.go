@@ -87,18 +87,22 @@ func New(s *store.Store, cfg Config, metrics prometheus.Registerer) (*Policy, er
 // newMade makes the count of accounts that people made.
 func newMade() *prometheus.CounterVec {
 	made := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "authz_signups_total", Help: "Accounts that people made, by what they log in by: password or passkey.",
+		Name: "authz_signups_total", Help: "Accounts that people made, by what they log in by: password, passkey or upstream.",
 	}, []string{"proof"})
 	made.WithLabelValues("password")
 	made.WithLabelValues("passkey")
+	made.WithLabelValues("upstream")
 	return made
 }
 
 // count counts an account once it is there for good.
-func (p *Policy) count(ctx context.Context, made accounts.User) {
+func (p *Policy) count(ctx context.Context, made accounts.User, entry Entry) {
 	proof := "passkey"
-	if made.PasswordHash != "" {
+	switch {
+	case made.PasswordHash != "":
 		proof = "password"
+	case entry.Upstream:
+		proof = "upstream"
 	}
 	p.store.AfterCommit(ctx, p.made.WithLabelValues(proof).Inc)
 }
@@ -174,6 +178,7 @@ type Entry struct {
 	Invitation accounts.Invitation // zero: none is needed
 	Version    string              // of the terms that they agree to
 	Address    string              // the network address
+	Upstream   bool                // they come from another provider
 }
 
 // Admit finds out whether somebody with the secret of an invitation, or with none (empty), may see
@@ -264,7 +269,7 @@ func (p *Policy) Create(ctx context.Context, user accounts.User, entry Entry) (m
 				return err
 			}
 		}
-		p.count(ctx, made)
+		p.count(ctx, made, entry)
 		if err := p.agree(ctx, made.ID, entry.Version, entry.Address); err != nil {
 			return err
 		}

@@ -76,6 +76,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p.ofFactors()
 	p.ofOperators()
 	p.ofAudit()
+	p.ofUpstreams()
 	p.ofAll()
 	return p.calls
 }
@@ -335,7 +336,7 @@ func (s *planned) ofLogins() {
 		return err
 	})
 	s.add("BeginLogin", func(ctx context.Context) error {
-		return s.Pending.BeginLogin(ctx, "x", accounts.User{ID: "u1"})
+		return s.Pending.BeginLogin(ctx, "x", accounts.User{ID: "u1"}, []string{"pwd"})
 	})
 	s.late("PendingLogin", func(ctx context.Context) error { _, err := s.Pending.PendingLogin(ctx, "y"); return err })
 	s.late("EndLogin", func(ctx context.Context) error { return s.Pending.EndLogin(ctx, "y") })
@@ -445,7 +446,7 @@ func (s *planned) ofUsers() {
 // ofAll are calls of what concerns several rooms.
 func (s *planned) ofAll() {
 	s.add("EndAll", func(ctx context.Context) error {
-		if err := s.prepare(ctx, "sessions", "session_clients", "grants", "interactions", "pushed_requests", "mailed", "browsers", "device_codes",
+		if err := s.prepare(ctx, "upstream_logins", "upstream_arrivals", "sessions", "session_clients", "grants", "interactions", "pushed_requests", "mailed", "browsers", "device_codes",
 			"initial_access_tokens", "invitations", "consents"); err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/statistics"
 	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/internal/sqldb/growthtest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -152,6 +153,17 @@ var grown = []string{
 	`INSERT INTO audit_personal (entry_id, part, user_id, salt, data)
 		` + growthtest.Numbers + ` SELECT '0' || (100000 + i), 'by', NULL, CAST('x' AS BYTEA), '{}' FROM n`,
 	`UPDATE audit_chain SET position = 19000`,
+	`INSERT INTO upstreams (name, settings, secret, disabled, version, created_at, updated_at)
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)
+		SELECT 'p' || i, '{}', CAST('x' AS BYTEA), false, 1, i, i FROM n`,
+	`INSERT INTO identities (id, upstream, issuer, subject, user_id, label, created_at, used_at)
+		` + growthtest.Numbers + ` SELECT 'x' || i, 'p' || CASE WHEN i <= 15000 THEN 1 ELSE 2 END, 'https://p.example', '' || i,
+		'u' || CASE WHEN i <= 15 THEN 1 ELSE i END, '', i, 0 FROM n`,
+	`INSERT INTO upstream_logins (state_hash, browser_hash, upstream, issuer, purpose, user_id, session_id, interaction, created_at, expires_at)
+		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CAST('b' AS BYTEA), 'p1', '', 'link', CASE WHEN i % 2 = 0 THEN NULL ELSE 'u' || i END,
+		'', '', i, i * 1000 FROM n`,
+	`INSERT INTO upstream_arrivals (browser_hash, upstream, issuer, data, interaction, created_at, expires_at)
+		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), 'p1', '', '{}', '', i, i * 1000 FROM n`,
 }
 
 // planNow leaves some batches of each table to be swept.
@@ -166,7 +178,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 		defer s.Close()
 		growthtest.Test{
 			DB: s.db, URL: databaseURL, Store: reflect.TypeFor[*Store](), Fill: grown,
-			Rooms: rooms, Folders: []string{"accounts", "auditlog", "grants", "keystore", "limits", "outbox", "registry", "requests", "statistics", "statuses", "streams"},
+			Rooms: rooms, Folders: []string{"accounts", "auditlog", "grants", "keystore", "limits", "outbox", "registry", "requests", "statistics", "statuses", "streams", "upstreams"},
 			Small: map[string]string{
 				"signing_keys":   "some for each algorithm",
 				"withdrawn_keys": "those that leaked within months",
@@ -174,6 +186,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				"status_lists":   "one for a million tokens",
 				"streams":        "there are MaxStreams, and some of the server's own",
 				"audit_chain":    "it has one row",
+				"upstreams":      "there are MaxUpstreams",
 			},
 			Apart: slices.Concat(
 				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "AfterCommit", "Happened", "Waiting"},
@@ -200,6 +213,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*requests.Interactions](), reflect.TypeFor[*requests.Pushed](),
 	reflect.TypeFor[*streams.Streams](),
 	reflect.TypeFor[*auditlog.Entries](),
+	reflect.TypeFor[*upstreams.Upstreams](),
 }
 
 // leave removes all but some hundred rows of a table: enough for several batches.
@@ -219,5 +233,8 @@ var leave = map[string]string{
 	"stream_sets":           `DELETE FROM stream_sets WHERE created_at > 1500`,
 	"stream_exclusions":     `DELETE FROM stream_exclusions WHERE created_at > 500`,
 	"statistics":            `DELETE FROM statistics WHERE start > 0`,
+	"identities":            `DELETE FROM identities WHERE created_at > 500`,
+	"upstream_logins":       `DELETE FROM upstream_logins WHERE created_at > 500`,
+	"upstream_arrivals":     `DELETE FROM upstream_arrivals WHERE created_at > 500`,
 	"consents":              `DELETE FROM consents WHERE created_at > 500`,
 }

@@ -118,8 +118,9 @@ type Ended struct {
 }
 
 // EndAll revokes every access token, ends every session and grant, with all codes and refresh
-// tokens, and removes what is under way: interactions, log-ins that owe a second step, challenges for
-// passkeys, pushed requests, mailed links, known browsers, device codes, initial access tokens and invitations. It tells clients of the sessions'
+// tokens, and removes what is under way: interactions, log-ins that owe a second step or are under
+// way at upstreams, challenges for passkeys, pushed requests, mailed links, known browsers, device
+// codes, initial access tokens and invitations. It tells clients of the sessions'
 // end. With consents, it removes consents too, so that people are asked again. It works in batches,
 // with pauses for others; what is made meanwhile may stay.
 func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err error) {
@@ -145,6 +146,8 @@ func (s *Store) EndAll(ctx context.Context, consents bool) (ended Ended, err err
 		{"pending_logins", "browser_hash", &ended.Requests},       // so is this
 		{"passkey_ceremonies", "challenge_hash", &ended.Requests}, // and this
 		{"browsers", "id", new(int64)},                            // whose trust may have ended since
+		{"upstream_logins", "state_hash", &ended.Requests},
+		{"upstream_arrivals", "browser_hash", &ended.Requests},
 		{"initial_access_tokens", "token_hash", &ended.InitialTokens},
 		{"invitations", "id", &ended.Invitations},
 		{"consents", "user_id, client_id", &ended.Consents},

@@ -28,6 +28,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/statistics"
 	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
@@ -81,6 +82,7 @@ type Store struct {
 	Statuses     *statuses.Statuses
 	Statistics   *statistics.Statistics
 	Audit        *auditlog.Entries
+	Upstreams    *upstreams.Upstreams
 }
 
 // Open is [OpenWith] without limits of time, for tests. It makes an SQLite file that is missing.
@@ -132,6 +134,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 	s.Users = accounts.NewUsers(db, now, s.Sessions, s.Streams, s.Roles)
 	s.Factors = accounts.NewFactors(db, now, s.Streams)
 	s.Passkeys = accounts.NewPasskeys(db, now, s.Streams)
+	s.Upstreams = upstreams.New(db, now)
 	s.Upkeep = db.Upkeep(now, s.sweeps())
 	return s
 }
@@ -144,7 +147,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		s.Factors.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Outbox.Sweeps(), s.Streams.Sweeps(),
-		s.Invitations.Sweeps(), s.Statuses.Sweeps(), s.Statistics.Sweeps(), s.Roles.Sweeps(),
+		s.Invitations.Sweeps(), s.Statuses.Sweeps(), s.Statistics.Sweeps(), s.Roles.Sweeps(), s.Upstreams.Sweeps(),
 		// This has batches of its own, so one step does all of it.
 		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},
 		[]sqldb.Sweep{{Name: "grants to clients whose secret was compromised", Batch: math.MaxInt64,

@@ -18,6 +18,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 )
 
 // Limits slow down guessing: how many tries there are within Window. Zero values stand for the
@@ -212,6 +213,23 @@ func (t *Throttle) Ceremony(r *http.Request) error {
 	quotas := limits.QuotasWithin(sender.Networks(r), ceremoniesFrom, ceremoniesOfAddress, ceremoniesOfNetwork, window)
 	return t.take(r.Context(), "ceremonies of passkeys", append(quotas,
 		limits.Quota{Subject: "ceremony all", Limit: ceremoniesOfAll, Window: window, Shards: ceremonyShards, Shared: true})...)
+}
+
+// How many log-ins at upstreams can be begun while one lasts.
+const (
+	upstreamLoginsOfAddress = 200   // IPv6: of a /64
+	upstreamLoginsOfNetwork = 2_000 // IPv6: of a /48
+	upstreamLoginsOfAll     = 30_000
+	upstreamLoginShards     = 8
+)
+
+// UpstreamLogin counts a log-in at an upstream that r's sender begins; [*WaitError]: there are too
+// many.
+func (t *Throttle) UpstreamLogin(r *http.Request) error {
+	const window = upstreams.LoginLifetime
+	quotas := limits.QuotasWithin(sender.Networks(r), "upstream", upstreamLoginsOfAddress, upstreamLoginsOfNetwork, window)
+	return t.take(r.Context(), "log-ins at upstreams", append(quotas,
+		limits.Quota{Subject: "upstream all", Limit: upstreamLoginsOfAll, Window: window, Shards: upstreamLoginShards, Shared: true})...)
 }
 
 // Signup counts a sign-up of r's sender; [*WaitError]: there were too many.

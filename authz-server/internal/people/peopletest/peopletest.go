@@ -17,7 +17,9 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/factors"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/keys/keystest"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/people"
@@ -125,7 +127,11 @@ func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := people.Config{Store: s.Store, Pages: p, Issuer: server.URL, Now: s.Clock.Now, Log: log,
+	outgoing, err := fetch.New(fetch.Config{InsecureLoopback: true, Now: s.Clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := people.Config{Fetch: outgoing, KEK: keystest.KEK(t), Store: s.Store, Pages: p, Issuer: server.URL, Now: s.Clock.Now, Log: log,
 		SecondStepKey: make([]byte, factors.KeySize)}
 	for _, one := range change {
 		one(&cfg)

@@ -209,15 +209,17 @@ func (s *Passkeys) RenamePasskey(ctx context.Context, userID, id, name string) e
 }
 
 // RemovePasskey removes a person's passkey and returns what it was. ErrNotFound: they have no such
-// passkey. ErrLastWay: it is the last one, and they have no password.
+// passkey. ErrLastWay: it is the last one, they have no password, and log in by no upstream that is
+// enabled.
 func (s *Passkeys) RemovePasskey(ctx context.Context, userID, id string) (removed Passkey, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		removed = Passkey{} // an earlier try, which was undone, may have found it
-		var hash string
+		var other bool
 		// This locks the row: two that are removed at once go one after the other, and a password
 		// that is set meanwhile is seen or comes later.
 		if err := s.db.ExecReturning(ctx, `UPDATE users SET disabled = disabled WHERE id = $1
-			RETURNING password_hash`, userID).Scan(&hash); err != nil {
+			RETURNING password_hash <> '' OR EXISTS (SELECT 1 FROM identities i JOIN upstreams p ON p.name = i.upstream
+			WHERE i.user_id = users.id AND NOT p.disabled)`, userID).Scan(&other); err != nil {
 			return row.NotFound(err)
 		}
 		present, err := s.Passkeys(ctx, userID)
@@ -232,7 +234,7 @@ func (s *Passkeys) RemovePasskey(ctx context.Context, userID, id string) (remove
 		if removed.ID == "" {
 			return row.ErrNotFound
 		}
-		if len(present) == 1 && hash == "" {
+		if len(present) == 1 && !other {
 			return ErrLastWay
 		}
 		if err := row.Changed(s.db.Exec(ctx, `DELETE FROM passkeys WHERE id = $1 AND user_id = $2`,

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
@@ -12,10 +13,12 @@ import (
 // PendingLifetime is how long a log-in waits for its second step.
 const PendingLifetime = 10 * time.Minute
 
-// PendingLogin is a log-in whose password was right and that owes a second step. It opens nothing.
+// PendingLogin is a log-in whose password was right, or that came from an upstream, and that owes a
+// second step. It opens nothing.
 type PendingLogin struct {
 	User        User
-	CheckedHash string // the password hash that the password was checked against
+	CheckedHash string   // the password hash at that time
+	AMR         []string // what was proved
 	CreatedAt   time.Time
 }
 
@@ -28,16 +31,16 @@ type Pending struct {
 // NewPending returns the log-ins in db.
 func NewPending(db *sqldb.DB, now func() time.Time) *Pending { return &Pending{db, now} }
 
-// BeginLogin stores that the password of user was right in the browser with this secret. It
-// replaces what the browser had begun before.
-func (s *Pending) BeginLogin(ctx context.Context, browser string, user User) error {
+// BeginLogin stores that user proved amr, such as their password, in the browser with this secret.
+// It replaces what the browser had begun before.
+func (s *Pending) BeginLogin(ctx context.Context, browser string, user User, amr []string) error {
 	now := s.now()
 	_, err := s.db.Exec(ctx, `INSERT INTO pending_logins (browser_hash, user_id, password_hash,
-		created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
+		created_at, expires_at, amr) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (browser_hash) DO UPDATE SET user_id = $2, password_hash = $3, created_at = $4,
-		expires_at = $5`,
+		expires_at = $5, amr = $6`,
 		opaque.Hash(browser), user.ID, user.PasswordHash,
-		sqldb.Micros(now), sqldb.Micros(now.Add(PendingLifetime)))
+		sqldb.Micros(now), sqldb.Micros(now.Add(PendingLifetime)), strings.Join(amr, " "))
 	return err
 }
 
@@ -46,12 +49,14 @@ func (s *Pending) BeginLogin(ctx context.Context, browser string, user User) err
 func (s *Pending) PendingLogin(ctx context.Context, browser string) (PendingLogin, error) {
 	var p PendingLogin
 	var created int64
+	var amr string
 	var err error
-	p.User, err = scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+`, p.password_hash, p.created_at
+	p.User, err = scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+`, p.password_hash, p.created_at, p.amr
 		FROM pending_logins p JOIN users u ON u.id = p.user_id
 		WHERE p.browser_hash = $1 AND p.expires_at > $2 AND NOT u.disabled
 		AND u.password_hash = p.password_hash`,
-		opaque.Hash(browser), sqldb.Micros(s.now())).Scan, &p.CheckedHash, &created)
+		opaque.Hash(browser), sqldb.Micros(s.now())).Scan, &p.CheckedHash, &created, &amr)
+	p.AMR = strings.Fields(amr)
 	p.CreatedAt = sqldb.Time(created)
 	return p, err
 }

@@ -1,0 +1,54 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
+)
+
+// purpose separates the encryption of secrets from other uses of the key-encryption key.
+const purpose = "upstream secret"
+
+// Seal encrypts the secret of the upstream with a name; an empty one stays empty.
+func Seal(kek *keys.KEK, name, secret string) ([]byte, error) {
+	if secret == "" {
+		return []byte{}, nil
+	}
+	return kek.Seal(purpose, []byte(secret), name)
+}
+
+// open returns what [Seal] encrypted. stale says that an old key was needed.
+func open(kek *keys.KEK, u upstreams.Upstream) (secret string, stale bool, err error) {
+	if len(u.Secret) == 0 {
+		return "", false, nil
+	}
+	plain, stale, err := kek.Open(purpose, u.Secret, u.Name)
+	return string(plain), stale, err
+}
+
+// Rewrap encrypts anew the secrets that are still encrypted under an old key-encryption key, and
+// returns how many there were.
+func Rewrap(ctx context.Context, s *upstreams.Upstreams, kek *keys.KEK) (done int, err error) {
+	all, err := s.List(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, one := range all {
+		secret, stale, err := open(kek, one)
+		if err != nil || !stale {
+			continue // what no key opens stays as it is
+		}
+		sealed, err := Seal(kek, one.Name, secret)
+		if err != nil {
+			return done, err
+		}
+		if err := s.Rewrap(ctx, one.Name, one.Secret, sealed); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return done, err
+		}
+		done++
+	}
+	return done, nil
+}

@@ -1,0 +1,235 @@
+package upstream
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
+)
+
+// Settings are what an operator decides about an upstream, beside its name and its secret.
+type Settings struct {
+	Preset   string `json:"preset,omitempty"` // whose answers it gives; empty: OpenID Connect
+	Title    string `json:"title"`            // as people call it
+	ClientID string `json:"client_id"`
+	Scope    string `json:"scope"` // separated by spaces
+
+	// Issuer is its issuer identifier. Where there is an ID token, all else is read from its
+	// metadata (OpenID Connect Discovery §4).
+	Issuer string `json:"issuer"`
+
+	// The endpoints of an upstream that has no metadata.
+	Authorization string `json:"authorization_endpoint,omitempty"`
+	Token         string `json:"token_endpoint,omitempty"`
+	UserInfo      string `json:"userinfo_endpoint,omitempty"`
+	Emails        string `json:"emails_endpoint,omitempty"` // GitHub's list of addresses
+
+	AuthMethod   string `json:"auth_method,omitempty"`   // client_secret_basic, client_secret_post or none; empty: what its metadata offers
+	ResponseMode string `json:"response_mode,omitempty"` // form_post; empty: query
+
+	// Addresses says when an e-mail address from there counts as verified.
+	Addresses AddressRule `json:"addresses"`
+	// AddressDomains are those whose addresses can count as verified; empty: all.
+	AddressDomains []string `json:"address_domains,omitempty"`
+
+	NoSignup  bool              `json:"no_signup,omitempty"`  // nobody makes an account by it; people link it to theirs
+	Claims    map[string]string `json:"claims,omitempty"`     // where a claim of a person is, if not where the preset has it: a path with dots
+	StrongACR []string          `json:"strong_acr,omitempty"` // values of its acr, or its amr, that stand for the second step
+	Logout    bool              `json:"logout,omitempty"`     // whoever logs out here is led to log out there
+
+	Apple *AppleKey `json:"apple,omitempty"`
+}
+
+// AppleKey says which key signs the client secret that Apple takes; the key itself is the secret.
+type AppleKey struct {
+	TeamID string `json:"team_id"`
+	KeyID  string `json:"key_id"`
+}
+
+// AddressRule says when an e-mail address that an upstream tells counts as verified.
+type AddressRule string
+
+// The rules.
+const (
+	ByClaim        AddressRule = "claim"           // if it says so: email_verified, or what the preset has in its place
+	Never          AddressRule = "never"           // the person proves it here
+	InsecureAlways AddressRule = "insecure-always" // whatever it says
+)
+
+// What upstreams can be asked for.
+const (
+	authBasic = "client_secret_basic"
+	authPost  = "client_secret_post"
+	authNone  = "none"
+
+	modeFormPost = "form_post"
+)
+
+// claimNames are the claims of a person that are taken from an upstream.
+var claimNames = []string{"sub", "email", "email_verified", "name", "given_name", "family_name", "nickname", "picture", "locale"}
+
+var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+
+// CheckName says what is wrong with the name of an upstream.
+func CheckName(name string) error {
+	if !validName.MatchString(name) {
+		return errors.New("the name must be at most 32 letters a to z, digits and hyphens, and begin with a letter: it is a part of addresses")
+	}
+	return nil
+}
+
+// Check completes s by its preset, and says what is wrong with it, in the words of the command's
+// options. addresses judges those that the server fetches.
+func (s *Settings) Check(addresses func(address string) error) error {
+	if err := s.complete(); err != nil {
+		return err
+	}
+	switch {
+	case s.Title == "" || len(s.Title) > 60 || strings.ContainsFunc(s.Title, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return errors.New("--title must be what people call it, in at most 60 bytes")
+	case s.ClientID == "" || len(s.ClientID) > 255:
+		return errors.New("--client-id must be what the upstream calls this server")
+	case s.AuthMethod != "" && !slices.Contains([]string{authBasic, authPost, authNone}, s.AuthMethod):
+		return fmt.Errorf("--auth-method must be %s, %s or %s", authBasic, authPost, authNone)
+	case s.ResponseMode != "" && s.ResponseMode != modeFormPost:
+		return fmt.Errorf("--response-mode must be %s, or left out", modeFormPost)
+	case !slices.Contains([]AddressRule{ByClaim, Never, InsecureAlways}, s.Addresses):
+		return fmt.Errorf("--addresses must be %s, %s or %s", ByClaim, Never, InsecureAlways)
+	case (s.Preset == presetApple) != (s.Apple != nil && s.Apple.TeamID != "" && s.Apple.KeyID != ""):
+		return errors.New("--apple-team-id and --apple-key-id belong to --preset=apple, which needs both")
+	}
+	if err := s.checkAddresses(addresses); err != nil {
+		return err
+	}
+	for i, text := range s.AddressDomains {
+		domain, err := idna.Lookup.ToASCII(strings.ToLower(strings.TrimSpace(text)))
+		if err != nil || !strings.Contains(domain, ".") {
+			return fmt.Errorf("--address-domain %q must be a domain such as example.com", text)
+		}
+		s.AddressDomains[i] = domain
+	}
+	for claim, path := range s.Claims {
+		if !slices.Contains(claimNames, claim) || path == "" || len(path) > 100 {
+			return fmt.Errorf("--claim %s=%s must be NAME=PATH, where NAME is one of %s", claim, path, strings.Join(claimNames, ", "))
+		}
+		if s.OpenID() && claim == "sub" {
+			return errors.New("--claim sub=… is for upstreams without ID tokens: the subject is that of the ID token")
+		}
+	}
+	return nil
+}
+
+// CheckSecret says what is wrong with a secret for these settings.
+func (s *Settings) CheckSecret(secret string) error {
+	if s.Preset != presetApple {
+		return nil
+	}
+	_, err := appleKey(secret)
+	return err
+}
+
+// checkAddresses checks what is called, and where people are sent.
+func (s *Settings) checkAddresses(check func(address string) error) error {
+	issuer, err := url.Parse(s.Issuer)
+	if err != nil || issuer.Host == "" || issuer.RawQuery != "" || issuer.Fragment != "" || issuer.User != nil {
+		return errors.New("--upstream-issuer must be the upstream's issuer identifier, to the letter: an https address without query or fragment")
+	}
+	type named struct{ option, value string }
+	var all []named
+	if s.OpenID() {
+		all = []named{{"--upstream-issuer", s.Issuer}}
+	} else {
+		all = []named{{"--authorization-endpoint", s.Authorization}, {"--token-endpoint", s.Token}, {"--userinfo-endpoint", s.UserInfo}}
+	}
+	if s.Emails != "" {
+		all = append(all, named{"--emails-endpoint", s.Emails})
+	}
+	for _, one := range all {
+		if one.value == "" {
+			return fmt.Errorf("%s must be set", one.option)
+		}
+		if check == nil {
+			continue
+		}
+		if err := check(one.value); err != nil {
+			return fmt.Errorf("%s: %w", one.option, err)
+		}
+	}
+	return nil
+}
+
+// OpenID tells whether the upstream gives ID tokens.
+func (s *Settings) OpenID() bool { return presets[s.Preset].read == nil }
+
+// complete fills in what the preset has and nobody set.
+func (s *Settings) complete() error {
+	preset, ok := presets[s.Preset]
+	if !ok {
+		return fmt.Errorf("--preset must be one of %s", strings.Join(Presets(), ", "))
+	}
+	for _, one := range []struct {
+		have *string
+		of   string
+	}{
+		{&s.Title, preset.Title}, {&s.Scope, preset.Scope}, {&s.Issuer, preset.Issuer}, {&s.Authorization, preset.Authorization},
+		{&s.Token, preset.Token}, {&s.UserInfo, preset.UserInfo}, {&s.Emails, preset.Emails}, {&s.AuthMethod, preset.AuthMethod},
+		{&s.ResponseMode, preset.ResponseMode},
+	} {
+		if *one.have == "" {
+			*one.have = one.of
+		}
+	}
+	if s.Addresses == "" {
+		s.Addresses = preset.Addresses
+	}
+	return nil
+}
+
+// Presets are the names that Settings.Preset can have, besides none.
+func Presets() (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(presets)) {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Read returns the settings of a stored upstream.
+func Read(u upstreams.Upstream) (s Settings, err error) {
+	if err := json.Unmarshal([]byte(u.Settings), &s); err != nil {
+		return s, fmt.Errorf("the settings of the upstream %s: %w", u.Name, err)
+	}
+	return s, s.complete()
+}
+
+// Text is the settings as they are stored.
+func (s *Settings) Text() string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // texts always marshal
+	}
+	return string(text)
+}
+
+// proves tells whether the address of a person counts as verified.
+func (s *Settings) proves(p Person) bool {
+	if p.Email == "" || s.Addresses != InsecureAlways && (s.Addresses != ByClaim || !p.EmailVerified) {
+		return false
+	}
+	if len(s.AddressDomains) == 0 {
+		return true
+	}
+	key := accounts.EmailKey(p.Email)
+	return slices.Contains(s.AddressDomains, key[strings.LastIndexByte(key, '@')+1:])
+}

@@ -1,0 +1,375 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
+	"github.com/maru-auth/maru/internal/cli"
+)
+
+type upstreamCommands struct {
+	Create upstreamCreate `cmd:"" help:"Let people log in by another provider. It prints the address to register there. Servers take it up within seconds."`
+	List   upstreamList   `cmd:"" help:"List the providers by which people log in."`
+	Show   upstreamShow   `cmd:"" help:"Print one, without its secret."`
+	Update upstreamUpdate `cmd:"" help:"Change one. What you do not name stays as it is."`
+	Delete upstreamDelete `cmd:"" help:"Remove one by which nobody logs in. --force also removes who people are there: those with no other way in have to reset their password."`
+}
+
+// upstreamOptions are the settings of an upstream; nil: as before, or as the preset has it.
+type upstreamOptions struct {
+	Title                 *string           `help:"What people call it, on buttons." env:"-"`
+	Issuer                *string           `name:"upstream-issuer" help:"Its issuer identifier, to the letter: what it is is read from there (OpenID Connect Discovery)." env:"-" placeholder:"URL"`
+	ClientID              *string           `name:"client-id" help:"What it calls this server." env:"-"`
+	ClientSecretFile      *string           `help:"A file with the secret that it gave; - is standard input. With --preset=apple: the .p8 file of the key." env:"-" placeholder:"PATH"`
+	Scope                 *string           `help:"What it is asked for. Default: as the preset has it, or openid profile email." env:"-"`
+	AuthMethod            *string           `help:"client_secret_basic, client_secret_post or none. Default: what its metadata offers." env:"-"`
+	ResponseMode          *string           `help:"form_post, if it answers by a form." env:"-"`
+	Addresses             *string           `help:"When an e-mail address from there counts as verified: claim (if it says so), never, or insecure-always (whatever it says: only if it verifies all addresses)." env:"-"`
+	AddressDomain         []string          `help:"Only addresses of this domain can count as verified. Can be repeated; an empty one stands for all." env:"-"`
+	Signup                *bool             `name:"new-accounts" help:"Whether people can make an account by it, as far as --signup allows. Otherwise they add it to an account that they have." negatable:"" env:"-"`
+	Claim                 map[string]string `help:"Where its answer has a claim, such as name=profile.display_name. Can be repeated." env:"-" placeholder:"NAME=PATH"`
+	StrongACR             []string          `name:"strong-acr" help:"A value of its acr or amr that stands for the second step here. Can be repeated; an empty one stands for none." env:"-" placeholder:"VALUE"`
+	Logout                *bool             `help:"Lead whoever logs out here to log out there, too." negatable:"" env:"-"`
+	AppleTeamID           *string           `name:"apple-team-id" help:"With --preset=apple." env:"-"`
+	AppleKeyID            *string           `name:"apple-key-id" help:"With --preset=apple: the id of the key." env:"-"`
+	AuthorizationEndpoint *string           `help:"Of a provider without metadata." env:"-" placeholder:"URL"`
+	TokenEndpoint         *string           `help:"The same." env:"-" placeholder:"URL"`
+	UserinfoEndpoint      *string           `help:"The same." env:"-" placeholder:"URL"`
+	EmailsEndpoint        *string           `help:"With --preset=github, for a server of your own." env:"-" placeholder:"URL"`
+}
+
+// apply writes what is named into s.
+func (o upstreamOptions) apply(s *upstream.Settings) {
+	for _, one := range []struct {
+		to   *string
+		from *string
+	}{
+		{&s.Title, o.Title}, {&s.Issuer, o.Issuer}, {&s.ClientID, o.ClientID}, {&s.Scope, o.Scope}, {&s.AuthMethod, o.AuthMethod},
+		{&s.ResponseMode, o.ResponseMode}, {&s.Authorization, o.AuthorizationEndpoint}, {&s.Token, o.TokenEndpoint},
+		{&s.UserInfo, o.UserinfoEndpoint}, {&s.Emails, o.EmailsEndpoint},
+	} {
+		if one.from != nil {
+			*one.to = *one.from
+		}
+	}
+	if o.Addresses != nil {
+		s.Addresses = upstream.AddressRule(*o.Addresses)
+	}
+	if o.AddressDomain != nil {
+		s.AddressDomains = filled(o.AddressDomain)
+	}
+	if o.StrongACR != nil {
+		s.StrongACR = filled(o.StrongACR)
+	}
+	if o.Claim != nil {
+		s.Claims = o.Claim
+	}
+	if o.Signup != nil {
+		s.NoSignup = !*o.Signup
+	}
+	if o.Logout != nil {
+		s.Logout = *o.Logout
+	}
+	if o.AppleTeamID != nil || o.AppleKeyID != nil {
+		if s.Apple == nil {
+			s.Apple = &upstream.AppleKey{}
+		}
+		if o.AppleTeamID != nil {
+			s.Apple.TeamID = *o.AppleTeamID
+		}
+		if o.AppleKeyID != nil {
+			s.Apple.KeyID = *o.AppleKeyID
+		}
+	}
+}
+
+// filled is a list without empty texts.
+func filled(list []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(one string) bool { return one == "" })
+}
+
+// secret reads the file; empty: none is named.
+func (o upstreamOptions) secret(p *program) (string, error) {
+	if o.ClientSecretFile == nil {
+		return "", nil
+	}
+	const most = 16 << 10
+	in := p.in
+	if *o.ClientSecretFile != "-" {
+		f, err := os.Open(*o.ClientSecretFile)
+		if err != nil {
+			return "", cli.Usage(fmt.Errorf("--client-secret-file: %w", err))
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err != nil {
+		return "", fmt.Errorf("--client-secret-file: %w", err)
+	}
+	secret := strings.TrimSpace(string(text))
+	if secret == "" || len(text) > most {
+		return "", cli.Usage(errors.New("--client-secret-file must hold a secret of at most 16 KiB"))
+	}
+	return secret, nil
+}
+
+// checkUpstream checks settings for a server with the program's.
+func (p *program) checkUpstream(s *upstream.Settings, secret string) error {
+	outgoing, err := fetch.New(fetch.Config{InsecureLoopback: p.settings.InsecureOutgoingLoopback})
+	if err != nil {
+		return err
+	}
+	if err := s.Check(outgoing.Check); err != nil {
+		return cli.Usage(err)
+	}
+	if err := s.CheckSecret(secret); secret != "" && err != nil {
+		return cli.Usage(err)
+	}
+	return nil
+}
+
+// sealUpstream encrypts a secret; an empty one stays empty.
+func (p *program) sealUpstream(name, secret string) ([]byte, error) {
+	if secret == "" {
+		return []byte{}, nil
+	}
+	p.findDevelopmentKEK()
+	kek, _, err := p.settings.kek()
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	return upstream.Seal(kek, name, secret)
+}
+
+type upstreamCreate struct {
+	Name   string `arg:"" help:"Its name in addresses: letters a to z, digits and hyphens."`
+	Preset string `help:"Whose answers it gives: apple, github, google, kakao or naver; oauth2 for another without ID tokens. Without it: any OpenID provider." env:"-"`
+	upstreamOptions
+}
+
+func (cmd upstreamCreate) Run(ctx context.Context, p *program) error {
+	if err := upstream.CheckName(cmd.Name); err != nil {
+		return cli.Usage(err)
+	}
+	at, err := issuer.Parse(p.settings.Issuer)
+	if err != nil {
+		return cli.Usage(fmt.Errorf("--issuer %w", err))
+	}
+	secret, err := cmd.secret(p)
+	if err != nil {
+		return err
+	}
+	settings := upstream.Settings{Preset: cmd.Preset}
+	cmd.apply(&settings)
+	if err := p.checkUpstream(&settings, secret); err != nil {
+		return err
+	}
+	if secret == "" && settings.AuthMethod != "none" {
+		return cli.Usage(errors.New("--client-secret-file must be set, or --auth-method=none"))
+	}
+	sealed, err := p.sealUpstream(cmd.Name, secret)
+	if err != nil {
+		return err
+	}
+	return p.withStore(ctx, func(s *store.Store) error {
+		err := s.Tx(ctx, func(ctx context.Context) error {
+			if err := s.Upstreams.Create(ctx, upstreams.Upstream{Name: cmd.Name, Settings: settings.Text(), Secret: sealed}); err != nil {
+				return err
+			}
+			return recordUpstream(ctx, s, audit.UpstreamCreated, cmd.Name, settings)
+		})
+		switch {
+		case errors.Is(err, store.ErrExists):
+			return fmt.Errorf("the upstream %s exists; change it with 'upstream update'", cmd.Name)
+		case errors.Is(err, upstreams.ErrTooMany):
+			return fmt.Errorf("there are %d upstreams already", upstreams.MaxUpstreams)
+		case err != nil:
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "%s\nregister this address there: %s\n", cmd.Name, at.URL("/login/upstream/"+cmd.Name+"/callback"))
+		return err
+	})
+}
+
+// recordUpstream notes a change in the audit log. Settings have no secret.
+func recordUpstream(ctx context.Context, s *store.Store, kind audit.Kind, name string, settings upstream.Settings) error {
+	return audit.New(s).Record(ctx, audit.Entry{Kind: kind, Target: audit.Target{Kind: "upstream", ID: name, Label: settings.Title},
+		Detail: map[string]any{"settings": settings}})
+}
+
+// shownUpstream is an upstream as 'upstream list' and 'show' print it.
+type shownUpstream struct {
+	Name string `json:"name"`
+	upstream.Settings
+	HasSecret bool      `json:"has_secret"`
+	Disabled  bool      `json:"disabled"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+func shown(u upstreams.Upstream) (shownUpstream, error) {
+	settings, err := upstream.Read(u)
+	return shownUpstream{u.Name, settings, len(u.Secret) > 0, u.Disabled, u.CreatedAt, u.UpdatedAt}, err
+}
+
+type upstreamList struct {
+	Format string `help:"text or json (one a line)." enum:"text,json" default:"text" env:"-"`
+}
+
+func (cmd upstreamList) Run(ctx context.Context, p *program) error {
+	return p.withStore(ctx, func(s *store.Store) error {
+		all, err := s.Upstreams.List(ctx)
+		if err != nil {
+			return err
+		}
+		list := make([]shownUpstream, len(all))
+		for i, one := range all {
+			if list[i], err = shown(one); err != nil {
+				return err
+			}
+		}
+		return cli.List[shownUpstream]{
+			Page: func(_ context.Context, after string, _ int) ([]shownUpstream, error) {
+				if after != "" {
+					return nil, nil
+				}
+				return list, nil
+			},
+			Key:     func(u shownUpstream) string { return u.Name },
+			Columns: "NAME\tTITLE\tISSUER\tADDRESSES\tSIGN-UP\tSTATE",
+			Row: func(u shownUpstream) string {
+				state, entry := "enabled", "yes"
+				if u.Disabled {
+					state = "disabled"
+				}
+				if u.NoSignup {
+					entry = "no"
+				}
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.Name, u.Title, u.Issuer, u.Addresses, entry, state)
+			},
+			JSON: func(u shownUpstream) (any, error) { return u, nil },
+		}.Print(ctx, p.out, cmd.Format)
+	})
+}
+
+// upstreamArg names an upstream.
+type upstreamArg struct {
+	Name string `arg:"" help:"Its name, as 'list' shows it."`
+}
+
+// with runs f with the upstream.
+func (arg upstreamArg) with(ctx context.Context, p *program, f func(s *store.Store, one upstreams.Upstream) error) error {
+	return p.withStore(ctx, func(s *store.Store) error {
+		one, err := s.Upstreams.Upstream(ctx, arg.Name)
+		if err == nil {
+			err = f(s, one)
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("there is no upstream %q; 'upstream list' shows them all", arg.Name)
+		}
+		return err
+	})
+}
+
+type upstreamShow struct{ upstreamArg }
+
+func (cmd upstreamShow) Run(ctx context.Context, p *program) error {
+	return cmd.with(ctx, p, func(_ *store.Store, one upstreams.Upstream) error {
+		u, err := shown(one)
+		if err != nil {
+			return err
+		}
+		out := json.NewEncoder(p.out)
+		out.SetIndent("", "  ")
+		return out.Encode(u)
+	})
+}
+
+type upstreamUpdate struct {
+	upstreamArg
+	Disabled *bool `help:"Hide it, and let nobody in by it, until --no-disabled." negatable:"" env:"-"`
+	upstreamOptions
+}
+
+func (cmd upstreamUpdate) Run(ctx context.Context, p *program) error {
+	secret, err := cmd.secret(p)
+	if err != nil {
+		return err
+	}
+	return cmd.with(ctx, p, func(s *store.Store, one upstreams.Upstream) error {
+		settings, err := upstream.Read(one)
+		if err != nil {
+			return err
+		}
+		cmd.apply(&settings)
+		if err := p.checkUpstream(&settings, secret); err != nil {
+			return err
+		}
+		if secret != "" {
+			if one.Secret, err = p.sealUpstream(one.Name, secret); err != nil {
+				return err
+			}
+		}
+		if cmd.Disabled != nil {
+			one.Disabled = *cmd.Disabled
+		}
+		one.Settings = settings.Text()
+		err = s.Tx(ctx, func(ctx context.Context) error {
+			if err := s.Upstreams.Update(ctx, one); err != nil {
+				return err
+			}
+			return recordUpstream(ctx, s, audit.UpstreamChanged, one.Name, settings)
+		})
+		if errors.Is(err, store.ErrStale) {
+			return fmt.Errorf("somebody else has just changed the upstream %s; look at it, and try again", one.Name)
+		}
+		return err
+	})
+}
+
+type upstreamDelete struct {
+	upstreamArg
+	Force bool `help:"Also if people log in by it." env:"-"`
+}
+
+func (cmd upstreamDelete) Run(ctx context.Context, p *program) error {
+	return cmd.with(ctx, p, func(s *store.Store, one upstreams.Upstream) error {
+		settings, err := upstream.Read(one)
+		if err != nil {
+			return err
+		}
+		if cmd.Force {
+			one.Disabled = true // nobody comes any more
+			if err := s.Upstreams.Update(ctx, one); err != nil {
+				return err
+			}
+			if _, err := s.Upstreams.RemoveIdentities(ctx, one.Name); err != nil {
+				return err
+			}
+		}
+		err = s.Tx(ctx, func(ctx context.Context) error {
+			if err := s.Upstreams.Delete(ctx, one.Name); err != nil {
+				return err
+			}
+			return recordUpstream(ctx, s, audit.UpstreamDeleted, one.Name, settings)
+		})
+		if errors.Is(err, upstreams.ErrInUse) {
+			return fmt.Errorf("people log in by %s: hide it with 'upstream update %s --disabled', or delete it with --force", one.Name, one.Name)
+		}
+		return err
+	})
+}
