@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -47,6 +48,22 @@ func (p *program) chainer(ctx context.Context, s *store.Store, ring *keys.Ring, 
 	return audit.NewChainer(audit.Config{
 		Store: s, Key: key, Log: log, Now: p.now, Retention: p.settings.AuditRetention, File: p.settings.AuditFile, Metrics: metrics,
 	})
+}
+
+// recordStart notes the settings in force that are not empty. Those that may be secret, or have a
+// secret in them, have no value there.
+func (p *program) recordStart(ctx context.Context, s *store.Store) error {
+	detail := map[string]any{}
+	for _, one := range admin.SettingsOf(p.settings) {
+		switch {
+		case !one.Set:
+		case one.Hidden:
+			detail[one.Name] = "(set)"
+		default:
+			detail[one.Name] = one.Value
+		}
+	}
+	return audit.New(s).Record(ctx, audit.Entry{Kind: audit.SettingsStarted, Detail: detail})
 }
 
 // operator is who runs a command, for the audit log.

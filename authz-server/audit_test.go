@@ -129,6 +129,7 @@ func TestAServerChainsWhatHappensAndWritesItsFile(t *testing.T) {
 			return string(text)
 		}
 		testenv.Eventually(t, "the file has the client", func() bool { return strings.Contains(lines(), "client.registered") })
+		shows(t, lines(), `"kind":"settings.started"`, `"registration":"open"`, `"key-encryption-key":"(set)"`, `"database-url":"(set)"`)
 		shows(t, lines(), `"from":"127.0.0.1"`, `"kind":"key.created"`, `"actor":{"kind":"system"}`)
 		var made struct {
 			Secret string `json:"client_secret"`
@@ -137,7 +138,7 @@ func TestAServerChainsWhatHappensAndWritesItsFile(t *testing.T) {
 		if err := json.Unmarshal(body, &made); err != nil || made.Token == "" {
 			t.Fatal(err, made)
 		}
-		hides(t, lines(), made.Secret, made.Token, testKEK)
+		hides(t, lines(), made.Secret, made.Token, testKEK, `"cut":true`)
 		c.must("after-restore")
 		testenv.Eventually(t, "the file has what the command did", func() bool { return strings.Contains(lines(), `"kind":"database.restored","actor":{"kind":"machine"`) })
 		end()

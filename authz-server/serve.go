@@ -73,6 +73,9 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return cli.Usage(err)
 		}
+		if err := p.recordStart(ctx, s); err != nil {
+			return err
+		}
 		outgoing, err := queue.New(queue.Config{Outbox: s.Outbox, Log: log, Now: p.now, Metrics: metrics})
 		if err != nil {
 			return err
