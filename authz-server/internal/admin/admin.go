@@ -154,10 +154,14 @@ func (a *Admin) change(ctx context.Context, actor Actor, do Action, reason strin
 
 // entry is what every entry says of the actor.
 func (a Actor) entry(reason string) audit.Entry {
-	return audit.Entry{
+	e := audit.Entry{
 		Actor: audit.Actor{Kind: audit.ActorKind(a.Kind), ID: a.ID, Label: a.Name},
 		From:  a.From, UserAgent: a.UserAgent, Proof: a.ACR, Reason: reason,
 	}
+	if a.Kind == Machine {
+		e.Proof = "command"
+	}
+	return e
 }
 
 // confirm looks at the actor as the database has them now: an administrator whose account was
