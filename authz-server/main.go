@@ -46,6 +46,9 @@ type commands struct {
 	Client       clientCommands      `cmd:"" help:"Manage OAuth clients."`
 	Keys         keysCommands        `cmd:"" help:"Manage signing keys."`
 	User         userCommands        `cmd:"" help:"Manage people's accounts."`
+	Role         roleCommands        `cmd:"" help:"Manage roles, which say in tokens what people may do at a service."`
+	Group        groupCommands       `cmd:"" help:"Manage groups of people, which have roles."`
+	Resource     resourceCommands    `cmd:"" help:"Manage the services that take this server's tokens."`
 	Invite       inviteCommands      `cmd:"" help:"Invite people to make an account, with --signup=invitation."`
 	Bootstrap    bootstrapCommand    `cmd:"" name:"bootstrap-admin" help:"Print a link by which one person becomes an administrator."`
 	Logout       logoutCommands      `cmd:"" help:"See which clients have not been told of log-outs."`

@@ -116,7 +116,8 @@ func (v *visit) issue(ctx context.Context, decided step, place *tokens.Place) (u
 	}
 	if a.asksFor("token") {
 		var note grants.Note
-		want := tokens.AccessSpec{Scope: g.Scope, Audience: g.Audience, Place: place}
+		want := tokens.AccessSpec{Place: place}
+		want.Scope, want.Audience = v.Resources.Apart(v.Resources.Known(g.Scope), g.Audience)
 		if id.AccessToken, note, err = v.Tokens.Access(ctx, c, &g, want); err != nil {
 			return nil, err
 		}
@@ -126,7 +127,7 @@ func (v *visit) issue(ctx context.Context, decided step, place *tokens.Place) (u
 		parameters.Set("access_token", id.AccessToken)
 		parameters.Set("token_type", "Bearer")
 		parameters.Set("expires_in", strconv.FormatInt(int64(v.Tokens.Lifetimes.AccessToken/time.Second), 10))
-		parameters.Set("scope", strings.Join(g.Scope, " "))
+		parameters.Set("scope", strings.Join(want.Scope, " "))
 	}
 	if a.asksFor("id_token") {
 		// OIDC Core §5.4: where no access token can be had, the scope's claims are in the ID token.

@@ -118,6 +118,15 @@ func (v *visit) decideAgreement(current *session.Session) (page string, err erro
 func (v *visit) decideConsent(current *session.Session) (step, error) {
 	a := v.request
 	asked := consent.Asked(a.Form)
+	ungranted, err := v.Store.Roles.Ungranted(v.r.Context(), current.UserID, asked)
+	if err != nil {
+		return step{}, err
+	}
+	if some := len(asked) > 0; some {
+		if asked = oauth.Without(asked, ungranted); len(asked) == 0 {
+			return step{}, oauth.AccessDenied.Because("the person has no role that the scope is for")
+		}
+	}
 	if v.waiting != nil && v.waiting.ConsentSID == current.ID {
 		switch v.waiting.Consent {
 		case requests.ConsentDeny:

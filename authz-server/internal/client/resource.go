@@ -13,6 +13,9 @@ import (
 // resource.
 var identityScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
 
+// MaxScopes is how many scopes a resource can have that is stored.
+const MaxScopes = 64
+
 // Resource is a service that takes this server's access tokens. Its identifier is their aud, and no
 // other resource has its scopes.
 type Resource struct {
@@ -149,6 +152,18 @@ func scopes(resources []Resource, reserved bool) []string {
 		}
 	}
 	return all
+}
+
+// KnownScopes returns those of the scopes that are about a person, or belong to one of the resources.
+func KnownScopes(resources []Resource, scope []string) []string {
+	var known []string
+	for _, one := range scope {
+		if slices.Contains(identityScopes, one) ||
+			slices.ContainsFunc(resources, func(r Resource) bool { return slices.Contains(r.Scopes, one) || slices.Contains(r.OwnScopes, one) }) {
+			known = append(known, one)
+		}
+	}
+	return known
 }
 
 // OwnScopes returns the scopes that only a client can have that acts for nobody but itself.

@@ -189,9 +189,14 @@ func (v *visit) find() (d grants.DeviceCode, c *client.Client, err error) {
 	if err != nil {
 		return d, nil, err
 	}
-	// What the client could ask for then, it may have lost since.
+	// What the client could ask for then, it may have lost since; and what is for people with a role,
+	// others cannot grant.
 	before := len(d.Scope)
-	d.Scope = oauth.Intersect(d.Scope, found.Scopes())
+	ungranted, err := v.Store.Roles.Ungranted(v.r.Context(), v.current.UserID, d.Scope)
+	if err != nil {
+		return d, nil, err
+	}
+	d.Scope = oauth.Without(oauth.Intersect(d.Scope, found.Scopes()), ungranted)
 	if !found.HasGrantType(client.DeviceCode) || before > 0 && len(d.Scope) == 0 {
 		return d, nil, store.ErrNotFound
 	}

@@ -36,7 +36,7 @@ const (
 // like, a client_secret. An entry is the whole client: a member that it leaves out has its default.
 // Importing a file again changes nothing.
 func (d *Clients) Import(ctx context.Context, file []byte) (done []Imported, err error) {
-	entries, err := d.readImport(file)
+	entries, err := d.readImport(ctx, file)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ type importEntry struct {
 	secret string
 }
 
-func (d *Clients) readImport(file []byte) ([]importEntry, error) {
+func (d *Clients) readImport(ctx context.Context, file []byte) ([]importEntry, error) {
 	var raw []json.RawMessage
 	if trimmed := bytes.TrimSpace(file); len(trimmed) > 0 && trimmed[0] == '{' {
 		raw = []json.RawMessage{trimmed}
@@ -70,7 +70,7 @@ func (d *Clients) readImport(file []byte) ([]importEntry, error) {
 	var entries []importEntry
 	seen := map[string]bool{}
 	for i, text := range raw {
-		one, err := d.readEntry(text)
+		one, err := d.readEntry(ctx, text)
 		if err == nil && seen[one.ID] {
 			err = errors.New("its client_id is there twice")
 		}
@@ -85,7 +85,7 @@ func (d *Clients) readImport(file []byte) ([]importEntry, error) {
 	return entries, nil
 }
 
-func (d *Clients) readEntry(text json.RawMessage) (one importEntry, err error) {
+func (d *Clients) readEntry(ctx context.Context, text json.RawMessage) (one importEntry, err error) {
 	c, rest, err := client.Decode(text)
 	if err != nil {
 		return one, err
@@ -108,7 +108,7 @@ func (d *Clients) readEntry(text json.RawMessage) (one importEntry, err error) {
 	if one.ID == "" {
 		return one, errors.New("client_id must be there, so that importing again finds the same client")
 	}
-	if err := d.checkOperators(&one.Client); err != nil {
+	if err := d.checkOperators(ctx, &one.Client); err != nil {
 		return one, err
 	}
 	if one.secret != "" && !one.HasSecret() {

@@ -53,7 +53,7 @@ func (d *Clients) Create(ctx context.Context, id string, members client.Patch) (
 	if c.Name == "" {
 		return Issued{}, &client.Error{Code: client.InvalidMetadata, Field: "client_name", Description: "must be set: people see it when they are asked for their consent"}
 	}
-	if err := d.checkOperators(&c); err != nil {
+	if err := d.checkOperators(ctx, &c); err != nil {
 		return Issued{}, err
 	}
 	if !members.Names("id_token_claims") {
@@ -84,7 +84,7 @@ func (d *Clients) Update(ctx context.Context, id string, members client.Patch) (
 		}
 		after := before
 		members.Apply(&after)
-		if err := d.checkOperators(&after); err != nil {
+		if err := d.checkOperators(ctx, &after); err != nil {
 			return err
 		}
 		changed, err = d.replace(ctx, before, after)
@@ -136,14 +136,24 @@ func (d *Clients) followAuthMethod(ctx context.Context, before, after *client.Cl
 	return "", nil
 }
 
-// checkOperators checks a client that an operator registers.
-func (d *Clients) checkOperators(c *client.Client) error {
-	given := *c
-	err := c.Check(d.cfg.OperatorPolicy)
-	if err == nil || d.cfg.OperatorPolicy.InsecureLoopback {
+// checkOperators checks a client that an operator registers. It can have the scopes of stored
+// resources too.
+func (d *Clients) checkOperators(ctx context.Context, c *client.Client) error {
+	stored, err := d.cfg.Store.Resources.All(ctx)
+	if err != nil {
 		return err
 	}
-	lenient := d.cfg.OperatorPolicy
+	policy := d.cfg.OperatorPolicy
+	policy.Scopes = slices.Clone(policy.Scopes)
+	for _, one := range stored {
+		policy.Scopes = append(policy.Scopes, one.Scopes...)
+	}
+	given := *c
+	err = c.Check(policy)
+	if err == nil || policy.InsecureLoopback {
+		return err
+	}
+	lenient := policy
 	lenient.InsecureLoopback = true
 	if given.Check(lenient) == nil {
 		return &loopbackError{err}

@@ -3,6 +3,7 @@ package login
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/maru-auth/maru/authz-server/internal/arrival"
 	"github.com/maru-auth/maru/authz-server/internal/consent"
@@ -23,8 +24,13 @@ func (l *Login) showConsent(w http.ResponseWriter, r *http.Request) {
 		l.Guard.Fail(w, r, err)
 		return
 	}
+	asked, err := l.asked(r, a, current)
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return
+	}
 	// What they left out before stays so, unless they tick it.
-	l.Pages.Render(w, r, http.StatusOK, consentPage(a, current, before.Declined))
+	l.Pages.Render(w, r, http.StatusOK, consentPage(a, current, asked, before.Declined))
 }
 
 // POST /consent: the decision counts for the browser, the session and the request that were asked.
@@ -33,9 +39,14 @@ func (l *Login) postConsent(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	answer, err := consent.Read(r.PostForm, current.ID, consent.Asked(a.Interaction.Form))
+	asked, err := l.asked(r, a, current)
 	if err != nil {
-		page := consentPage(a, current, nil)
+		l.Guard.Fail(w, r, err)
+		return
+	}
+	answer, err := consent.Read(r.PostForm, current.ID, asked)
+	if err != nil {
+		page := consentPage(a, current, asked, nil)
 		if status := page.Refuse(err); status != 0 {
 			l.Pages.Render(w, r, status, page)
 			return
@@ -74,9 +85,16 @@ func (l *Login) consentArrival(w http.ResponseWriter, r *http.Request) (a arriva
 	return a, current, r, true
 }
 
-// consentPage asks for everything, ticked but for what is in unticked.
-func consentPage(a arrival.Arrival, current *session.Session, unticked []string) pages.ConsentPage {
+// asked is what the application asks for that the person can grant.
+func (l *Login) asked(r *http.Request, a arrival.Arrival, current *session.Session) ([]string, error) {
+	asked := consent.Asked(a.Interaction.Form)
+	ungranted, err := l.Store.Roles.Ungranted(r.Context(), current.UserID, asked)
+	return slices.DeleteFunc(asked, func(word string) bool { return slices.Contains(ungranted, word) }), err
+}
+
+// consentPage asks for all that is asked, ticked but for what is in unticked.
+func consentPage(a arrival.Arrival, current *session.Session, asked, unticked []string) pages.ConsentPage {
 	return pages.ConsentPage{Interaction: a.Handle, Question: pages.Question{
-		App: *a.App, Session: current.ID, Email: current.User.Email, Choices: consent.Choices(consent.Asked(a.Interaction.Form), unticked),
+		App: *a.App, Session: current.ID, Email: current.User.Email, Choices: consent.Choices(asked, unticked),
 	}}
 }

@@ -72,6 +72,8 @@ var english = Language{
 		"board:read":     "Read the boards",
 		"board:write":    "Write, edit and delete posts and comments as you",
 		"board:moderate": "Moderate the boards as you: hide, delete, pin and lock posts",
+		"admin:read":     "See all accounts, apps and settings of this server",
+		"admin:write":    "Administer this server as you: change accounts, apps and keys",
 	},
 	OtherScope: func(name string) string { return name },
 

@@ -71,6 +71,8 @@ var korean = Language{
 		"board:read":     "게시판 읽기",
 		"board:write":    "내 이름으로 글과 댓글 쓰기, 수정, 삭제",
 		"board:moderate": "내 이름으로 게시판 관리: 글 숨김, 삭제, 고정, 잠금",
+		"admin:read":     "이 서버의 모든 계정, 앱, 설정 보기",
+		"admin:write":    "내 이름으로 이 서버 관리: 계정, 앱, 키 변경",
 	},
 	OtherScope:   func(name string) string { return name },
 	ConfirmTitle: "본인 확인",

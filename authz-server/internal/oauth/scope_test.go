@@ -52,7 +52,7 @@ func TestListsKeepTheOrderOfTheFirst(t *testing.T) {
 func TestScopesDecideTheAudienceAndResourcesNarrowIt(t *testing.T) {
 	t.Parallel()
 	const api = "https://api.example"
-	r := &Resources{Issuer: "https://auth.example", Services: client.Builtin(api)}
+	r := &Resources{Issuer: "https://auth.example", Catalog: client.NewCatalog(client.Builtin(api))}
 	for _, test := range []struct{ scope, resources, want string }{
 		{"openid profile", "", r.Issuer},
 		{"", "", r.Issuer},

@@ -3,16 +3,21 @@ package provider
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 )
 
-// Catalog keeps what this replica knows of roles as the database has it. It is safe for concurrent
-// use.
+// Catalog keeps what this replica knows of resources and roles as the database has it. It is safe
+// for concurrent use.
 type Catalog struct {
-	store *store.Store
-	log   *slog.Logger
+	store     *store.Store
+	resources *client.Catalog
+	log       *slog.Logger
+	left      []string // names of stored resources that do not count, as the log says
 }
 
 // catalogEvery is how often a replica asks what another has changed.
@@ -30,10 +35,10 @@ func (c *Catalog) Run(ctx context.Context) {
 			return
 		}
 		if err != nil && !failing {
-			c.log.Error("the definitions of roles cannot be read; the last ones count", "error", err)
+			c.log.Error("the stored resources and roles cannot be read; the last ones count", "error", err)
 		}
 		if err == nil && failing {
-			c.log.Info("the definitions of roles are read again")
+			c.log.Info("the stored resources and roles are read again")
 		}
 		failing = err != nil
 		select {
@@ -44,5 +49,20 @@ func (c *Catalog) Run(ctx context.Context) {
 	}
 }
 
-// Refresh reads the catalog once.
-func (c *Catalog) Refresh(ctx context.Context) error { return c.store.Roles.Refresh(ctx) }
+// Refresh reads the catalog once. Two calls must not run at once.
+func (c *Catalog) Refresh(ctx context.Context) error {
+	stored, err := c.store.Resources.All(ctx)
+	if err != nil {
+		return err
+	}
+	var left []string
+	for _, one := range c.resources.Set(registry.Plain(stored)) {
+		left = append(left, one.Name)
+	}
+	if !slices.Equal(left, c.left) && len(left) > 0 {
+		c.log.Warn("stored resources do not count, because the settings, or older ones, have their name, id or a scope; "+
+			"'resource delete' removes them", "resources", left)
+	}
+	c.left = left
+	return c.store.Roles.Refresh(ctx)
+}

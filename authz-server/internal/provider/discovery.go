@@ -104,7 +104,6 @@ func newMetadata(cfg Config, at issuer.URL) metadata {
 		PolicyURI:             cfg.People.Policy.Terms.Privacy,
 		TermsURI:              cfg.People.Policy.Terms.URL,
 
-		ScopesSupported:               client.Scopes(cfg.Resources),
 		ClaimsSupported:               claims,
 		ResponseTypesSupported:        client.ResponseTypes(cfg.InsecureLegacyResponseTypes),
 		ResponseModesSupported:        authorize.ResponseModes,
@@ -150,7 +149,9 @@ const metadataAge = 5 * time.Minute
 
 // serveMetadata answers both discovery addresses.
 func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
-	text, err := json.Marshal(p.metadata)
+	present := p.metadata
+	present.ScopesSupported = client.Scopes(p.Catalog.resources.All())
+	text, err := json.Marshal(present)
 	if err != nil {
 		p.common.Error(w, r, err)
 		return

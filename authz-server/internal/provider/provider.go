@@ -52,7 +52,7 @@ import (
 // Config is what the endpoints need. All fields are required but those with a default.
 type Config struct {
 	Issuer    string            // may have a path, or end in a slash
-	Resources []client.Resource // resource services, and which scopes belong to each
+	Resources []client.Resource // of the settings: resource services, and which scopes belong to each
 	Store     *store.Store
 	Clients   *directory.Clients
 	Fetch     *fetch.Client // gets request objects that clients publish
@@ -121,7 +121,7 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	resources := oauth.Resources{Issuer: cfg.Issuer, Services: cfg.Resources}
+	resources := oauth.Resources{Issuer: cfg.Issuer, Catalog: client.NewCatalog(cfg.Resources)}
 	lifetimes := cfg.Lifetimes.WithDefaults()
 	lists, err := status.New(status.Config{
 		Issuer: cfg.Issuer, URL: at.URL(statusPath), Blocks: cfg.Store.Statuses, Grants: cfg.Store.Grants, Keys: cfg.Keys,
@@ -153,7 +153,7 @@ func New(cfg Config) (*Provider, error) {
 	forms := &endpoint.BrowserForms{Common: common, Store: cfg.Store}
 	p := &Provider{
 		Tokens: issued,
-		Status: lists, Catalog: &Catalog{cfg.Store, cfg.Log},
+		Status: lists, Catalog: &Catalog{store: cfg.Store, resources: resources.Catalog, log: cfg.Log},
 		common: common,
 		keys:   cfg.Keys,
 		Authorize: &authorize.Endpoint{

@@ -67,6 +67,7 @@ type Store struct {
 	Agreements   *accounts.Agreements
 	Factors      *accounts.Factors
 	Clients      *registry.Clients
+	Resources    *registry.Resources
 	Consents     *grants.Consents
 	Grants       *grants.Grants
 	Devices      *grants.Devices
@@ -121,7 +122,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 		Audit:    auditlog.NewEntries(db, now),
 	}
 	s.Statuses, s.Statistics = statuses.New(db, now), statistics.New(db, now)
-	s.Clients = registry.NewClients(db, now, s.Statuses)
+	s.Clients, s.Resources = registry.NewClients(db, now, s.Statuses), registry.NewResources(db, now)
 	s.Invitations, s.Agreements = accounts.NewInvitations(db, now), accounts.NewAgreements(db, now)
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
 	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)

@@ -37,6 +37,7 @@ func (cfg *clientCredentialsGrant) Check(_ context.Context, request *protocol.To
 	if err != nil {
 		return nil, err
 	}
+	granted, audience = cfg.Resources.Apart(granted, audience)
 	want := bound(request, tokens.AccessSpec{Scope: granted, Audience: audience})
 	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
 		token, err := cfg.Tokens.ForService(ctx, c, want)

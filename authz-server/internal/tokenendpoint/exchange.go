@@ -82,6 +82,7 @@ func (cfg *exchangeGrant) Check(ctx context.Context, request *protocol.TokenRequ
 	if err != nil {
 		return nil, err
 	}
+	scope, audience = cfg.Resources.Apart(scope, audience)
 	want := bound(request, tokens.AccessSpec{
 		Scope: scope, Audience: audience, Subject: subject.claims.Subject, Expiry: subject.claims.Expiry,
 		Actor: &tokens.Actor{Subject: c.ID, Actor: subject.claims.Actor}, Withheld: withheld,

@@ -149,12 +149,12 @@ func requireKey(proof *clientauth.Proof, thumbprint string) error {
 }
 
 // narrowAccess is what an access token of a grant is good for: a part of the grant's scope, without
-// what its client has lost the registration for since, and of its audience what belongs to that
+// what its client has lost the registration for since and what is gone, and of its audience what belongs to that
 // scope and, if the request names resources, to these (RFC 8707 §2.2).
 func (cfg *Config) narrowAccess(request *protocol.TokenRequest, g *grants.Grant, scope []string) (tokens.AccessSpec, error) {
-	registered := oauth.Intersect(scope, request.Client.Scopes())
+	registered := cfg.Resources.Known(oauth.Intersect(scope, request.Client.Scopes()))
 	if len(registered) == 0 && len(scope) > 0 {
-		return tokens.AccessSpec{}, oauth.InvalidScope.Because("the client is registered for no scope of the grant any more")
+		return tokens.AccessSpec{}, oauth.InvalidScope.Because("the client is registered for no scope of the grant any more, or their services are gone")
 	}
 	audience, err := cfg.Resources.Narrow(registered, request.Form["resource"])
 	if err != nil {
@@ -163,6 +163,7 @@ func (cfg *Config) narrowAccess(request *protocol.TokenRequest, g *grants.Grant,
 	if audience = oauth.Intersect(audience, g.Audience); len(audience) == 0 {
 		return tokens.AccessSpec{}, oauth.InvalidTarget.Because("the grant is for other resources")
 	}
+	registered, audience = cfg.Resources.Apart(registered, audience)
 	return bound(request, tokens.AccessSpec{Scope: registered, Audience: audience}), nil
 }
 

@@ -282,3 +282,23 @@ func (s *Roles) emit(ctx context.Context, userID string, changed, now []Held) er
 	}
 	return nil
 }
+
+// Ungranted returns those of the scopes that a person cannot grant: scopes of the server's own
+// administration, of which they have no role that uses them.
+func (s *Roles) Ungranted(ctx context.Context, userID string, scope []string) ([]string, error) {
+	var asked []string
+	for _, d := range s.Known() {
+		for _, one := range d.Scopes {
+			if d.Resource == Admin.Resource && slices.Contains(scope, one) && !slices.Contains(asked, one) {
+				asked = append(asked, one)
+			}
+		}
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	held, err := s.Of(ctx, userID)
+	return slices.DeleteFunc(asked, func(one string) bool {
+		return slices.ContainsFunc(held, func(h Held) bool { return h.Resource == Admin.Resource && slices.Contains(h.Scopes, one) })
+	}), err
+}

@@ -201,6 +201,9 @@ func (w *World) UndoFirstCommit(t *testing.T, table, second string) bool {
 // Beside returns a world for Exec and Count alone, in a database that another store has opened.
 func Beside(databaseURL string) *World { return &World{url: databaseURL} }
 
+// URL is that of the database, to open a second store on it.
+func (w *World) URL() string { return w.url }
+
 // Exec runs a statement for which the store has no method. BYTEA works on both engines.
 func (w *World) Exec(t *testing.T, statement string, args ...any) {
 	t.Helper()
