@@ -69,6 +69,18 @@ func TestAListGoesOnOnTheNextPage(t *testing.T) {
 	page.without(t, "title-24", "Next page")
 }
 
+func TestABoardThatNeedsARoleOffersWritingToPeopleWithIt(t *testing.T) {
+	w := start(t)
+	w.services.mu.Lock()
+	w.services.boards[0]["write_role"] = "editor" // which moderators_only does not count beside
+	w.services.mu.Unlock()
+	const write = `href="/boards/notice/write"`
+	w.issuer.set(func(i *fakeIssuer) { i.roles = []string{"moderator"} })
+	w.browser().login().get("/boards/notice").without(t, write)
+	w.issuer.set(func(i *fakeIssuer) { i.roles = []string{"editor"} })
+	w.browser().login().get("/boards/notice").want(t, http.StatusOK, write)
+}
+
 func TestOnlyModeratorsSeeAndUseModeration(t *testing.T) {
 	w := start(t)
 	author := w.browser().login()

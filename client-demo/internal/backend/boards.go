@@ -22,6 +22,7 @@ type Board struct {
 	Description string    `json:"description"`
 	Posts       int       `json:"posts"`
 	Moderators  bool      `json:"moderators_only"` // only they write posts
+	WriteRole   string    `json:"write_role"`      // only people with it write, whatever Moderators says; empty: none
 	Public      bool      `json:"public_read"`     // everybody reads it, even without a token
 	CreatedAt   time.Time `json:"created_at"`
 }

@@ -77,7 +77,12 @@ func (h *Handlers) Board(v *site.Visit) error {
 	if page.Notice == "" {
 		page.Board = board
 		h.titles.Add(slug, board.Title)
-		page.Write = page.Write && (!board.Moderators || v.Moderator())
+		switch {
+		case board.WriteRole != "":
+			page.Write = page.Write && v.HasRole(board.WriteRole)
+		case board.Moderators:
+			page.Write = page.Write && v.Moderator()
+		}
 		if err := h.fill(v, &page, "/boards/"+url.PathEscape(slug)); err != nil {
 			return err
 		}

@@ -195,12 +195,14 @@ func (s *Session) Granted(scope string) bool {
 // Moderator tells whether to show what moderators use. It looks into the access token, which a
 // client must not rely on (RFC 9068 §6): if it is wrong, a button is missing or one too many is
 // shown, and the board service still decides.
-func (s *Session) Moderator() bool {
+func (s *Session) Moderator() bool { return s.Granted("board:moderate") && s.HasRole("moderator") }
+
+// HasRole tells whether the person has a role at the board service, as Moderator does.
+func (s *Session) HasRole(role string) bool {
 	var claims struct {
 		Roles []string `json:"roles"`
 	}
-	return s.Granted("board:moderate") && Decode(s.Tokens().Access, nil, &claims) == nil &&
-		slices.Contains(claims.Roles, "moderator")
+	return Decode(s.Tokens().Access, nil, &claims) == nil && slices.Contains(claims.Roles, role)
 }
 
 // Preferences returns what SetPreferences set last.

@@ -136,6 +136,9 @@ func (v *Visit) Can(scope string) bool { return v.Session != nil && v.Session.Gr
 // Moderator tells whether to show what moderators use.
 func (v *Visit) Moderator() bool { return v.Session != nil && v.Session.Moderator() }
 
+// HasRole tells whether the person who is logged in has a role at the board service.
+func (v *Visit) HasRole(role string) bool { return v.Session != nil && v.Session.HasRole(role) }
+
 // Is tells whether the person who is logged in has this id.
 func (v *Visit) Is(id string) bool { return v.Session != nil && v.Session.Subject == id && id != "" }
 

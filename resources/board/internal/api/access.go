@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/internal/rest"
@@ -42,6 +43,7 @@ type caller struct {
 	subject   string // the issuer's id of the person, or of the client
 	moderator bool   // has the role, and the scope to use it
 	anonymous bool   // there is no token
+	roles     string // with spaces between them
 }
 
 // callerOf returns who makes the request that a handler's ctx is of.
@@ -50,16 +52,25 @@ func callerOf(ctx context.Context) caller {
 	if c.Claims == nil {
 		return caller{anonymous: true}
 	}
-	return caller{subject: c.Subject, moderator: isModerator(c.Claims)}
+	return caller{subject: c.Subject, moderator: isModerator(c.Claims), roles: strings.Join(c.Claims.Roles, " ")}
 }
 
 // isModerator: the role says that the person may, the scope that the client may on the person's
 // behalf.
 func isModerator(claims *jwks.Claims) bool { return mayModerate.Check(claims) == nil }
 
+// mayWriteOn returns the error for a board that takes posts and comments from people with a role
+// alone, if the caller does not have it. The scope board:write is asked for by the route.
+func (c caller) mayWriteOn(writeRole string) error {
+	if !c.viewer().Has(writeRole) {
+		return &store.WriteRoleError{Role: writeRole}
+	}
+	return nil
+}
+
 func (c caller) viewer() store.Viewer {
 	if c.anonymous {
 		return store.Anonymous
 	}
-	return store.Viewer{Subject: c.subject, Moderator: c.moderator}
+	return store.Viewer{Subject: c.subject, Moderator: c.moderator, Roles: c.roles}
 }

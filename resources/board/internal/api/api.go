@@ -90,7 +90,7 @@ func (s *service) routes() {
 	rest.Route(api, mayReadPublic, posts.op("list-posts", "GET /v1/boards/{slug}/posts", "List the posts of a board",
 		"Pinned ones first, then the newest; without their bodies.", 404, 429), s.listPosts)
 	rest.Route(api, mayWrite, posts.op("create-post", "POST /v1/boards/{slug}/posts", "Write a post",
-		"On a board with moderators_only, only moderators may.", 404, 410, 429), s.createPost)
+		"On a board with write_role, only people with that role may; on one with moderators_only, only moderators.", 404, 410, 429), s.createPost)
 	rest.Route(api, mayRead, posts.op("search-posts", "GET /v1/posts", "Search posts, or list those of a person",
 		"The newest first; without their bodies. The search takes the text literally, in title and body, "+
 			"and ignores case. With author instead of q: what that person wrote, on all boards.", 429), s.searchPosts)
@@ -106,7 +106,7 @@ func (s *service) routes() {
 		"Thread by thread, the oldest first, each comment followed by its replies. A comment that is deleted "+
 			"or hidden is left out, or, if it has replies, a stub without body and author.", 404, 429), s.listComments)
 	rest.Route(api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment",
-		"Not while the post is locked, except for moderators.", 404, 410), s.createComment)
+		"Not while the post is locked, except for moderators; on a board with write_role, only people with that role may.", 404, 410), s.createComment)
 	rest.Route(api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment",
 		"To get its ETag before you change it.", 404), s.getComment)
 	rest.Route(api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment",

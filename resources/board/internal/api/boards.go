@@ -18,6 +18,7 @@ type board struct {
 	Description    string    `json:"description" maxLength:"500" doc:"May be empty."`
 	ModeratorsOnly bool      `json:"moderators_only" doc:"Only moderators may write posts; everybody may comment."`
 	PublicRead     bool      `json:"public_read" doc:"Everybody reads this board, its posts and their comments, even without a token."`
+	WriteRole      string    `json:"write_role" doc:"The role that writing posts and comments takes, as tokens for this service name it; moderators_only does not count then. Empty: none." example:"editor"`
 	Posts          int64     `json:"posts" doc:"Number of its posts that are not hidden."`
 	CreatedAt      time.Time `json:"created_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
@@ -25,7 +26,7 @@ type board struct {
 
 func newBoard(b store.Board) board {
 	return board{
-		Slug: b.Slug, Title: b.Title, Description: b.Description, ModeratorsOnly: b.ModeratorsOnly, PublicRead: b.PublicRead,
+		Slug: b.Slug, Title: b.Title, Description: b.Description, ModeratorsOnly: b.ModeratorsOnly, PublicRead: b.PublicRead, WriteRole: b.WriteRole,
 		Posts: b.Posts, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt,
 	}
 }
@@ -36,6 +37,7 @@ type newBoardBody struct {
 	Description    string `json:"description,omitempty" maxLength:"500"`
 	ModeratorsOnly bool   `json:"moderators_only,omitempty" doc:"Only moderators may write posts. Absent: everybody."`
 	PublicRead     bool   `json:"public_read,omitempty" doc:"Everybody reads it, even without a token. Absent: only callers whose token has the scope."`
+	WriteRole      string `json:"write_role,omitempty" pattern:"^([a-z][a-z0-9_-]{0,31})?$" patternDescription:"empty, or 1 to 32 characters from a-z, 0-9, _ and -, the first of them a letter" doc:"The role that writing takes. Absent: none." example:"editor"`
 }
 
 type boardPatch struct {
@@ -43,6 +45,7 @@ type boardPatch struct {
 	Description    rest.Patch[string] `json:"description,omitempty" maxLength:"500"`
 	ModeratorsOnly rest.Patch[bool]   `json:"moderators_only,omitempty" doc:"Only moderators may write posts."`
 	PublicRead     rest.Patch[bool]   `json:"public_read,omitempty" doc:"Everybody reads it, even without a token."`
+	WriteRole      rest.Patch[string] `json:"write_role,omitempty" pattern:"^([a-z][a-z0-9_-]{0,31})?$" patternDescription:"empty, or 1 to 32 characters from a-z, 0-9, _ and -, the first of them a letter" doc:"The role that writing takes. Empty: none." example:"editor"`
 }
 
 type boardsPage struct {
@@ -124,6 +127,9 @@ func (s *service) createBoard(ctx context.Context, in *createBoardInput) (*creat
 		Slug: in.Body.Slug, Title: title, Description: description,
 		ModeratorsOnly: in.Body.ModeratorsOnly, PublicRead: in.Body.PublicRead,
 	}
+	if asked.WriteRole, err = boardRole(in.Body.WriteRole); err != nil {
+		return nil, rest.Invalid("body.write_role", err)
+	}
 	key, err := in.key(ctx, "create-board", asked)
 	if err != nil {
 		return nil, err
@@ -154,6 +160,7 @@ func (s *service) updateBoard(ctx context.Context, in *updateBoardInput) (*answe
 		in.Body.Description.Apply("body.description", &b.Description, boardDescription),
 		in.Body.ModeratorsOnly.Apply("body.moderators_only", &b.ModeratorsOnly, asItIs),
 		in.Body.PublicRead.Apply("body.public_read", &b.PublicRead, asItIs),
+		in.Body.WriteRole.Apply("body.write_role", &b.WriteRole, boardRole),
 	); err != nil {
 		return nil, err
 	}

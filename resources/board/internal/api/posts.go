@@ -223,7 +223,10 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	if err != nil {
 		return nil, err
 	}
-	if b.ModeratorsOnly && !caller.moderator {
+	if err := caller.mayWriteOn(b.WriteRole); err != nil {
+		return nil, err
+	}
+	if b.WriteRole == "" && b.ModeratorsOnly && !caller.moderator {
 		return nil, forbidden("Only moderators may write posts on this board.")
 	}
 	asked := store.Post{Board: b.Slug, Format: in.Body.Format, Author: caller.subject}
@@ -284,6 +287,9 @@ func (s *service) updatePost(ctx context.Context, in *updatePostInput) (*answer[
 		return nil, forbidden("Only its author may change a post.")
 	case p.Locked && !caller.moderator:
 		return nil, store.ErrLocked
+	}
+	if err := caller.mayWriteOn(p.WriteRole); err != nil {
+		return nil, err
 	}
 	if err := rest.RequireMatch(in.IfMatch, p.Version); err != nil {
 		return nil, err

@@ -47,6 +47,9 @@ func forbidden(detail string) *rest.Problem {
 
 // problem is the answer to an error that a handler may return; nil: there is none for it.
 func problem(err error) error {
+	if needed, ok := errors.AsType[*store.WriteRoleError](err); ok {
+		return forbidden("This board takes posts and comments from people with the role " + needed.Role + " alone; the token does not say that you have it.")
+	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return &rest.Problem{Status: http.StatusNotFound, Detail: "There is no such thing, or it is hidden from you."}

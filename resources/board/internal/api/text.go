@@ -1,6 +1,11 @@
 package api
 
-import "github.com/maru-auth/maru/internal/rest"
+import (
+	"errors"
+	"regexp"
+
+	"github.com/maru-auth/maru/internal/rest"
+)
 
 // The limits of what people write, in code points. The tags of the request types repeat them for
 // the OpenAPI document.
@@ -13,12 +18,20 @@ const (
 	maxQuery            = 100
 )
 
+var wellFormedRole = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+
 // Each returns the cleaned text, or an error that says what is wrong with it.
 func boardTitle(text string) (string, error) {
 	return rest.Length{Least: 1, Most: maxBoardTitle}.Line(text)
 }
 func boardDescription(text string) (string, error) {
 	return rest.Length{Most: maxBoardDescription}.Lines(text)
+}
+func boardRole(name string) (string, error) {
+	if name != "" && !wellFormedRole.MatchString(name) {
+		return "", errors.New("must be empty, or 1 to 32 characters from a-z, 0-9, _ and -, the first of them a letter")
+	}
+	return name, nil
 }
 func postTitle(text string) (string, error) { return rest.Length{Least: 1, Most: maxTitle}.Line(text) }
 func postBody(text string) (string, error) {

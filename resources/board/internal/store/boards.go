@@ -12,11 +12,14 @@ import (
 // Board is a place for posts.
 type Board struct {
 	Slug, Title, Description string
-	ModeratorsOnly           bool  // only moderators write posts; everybody may comment
-	PublicRead               bool  // everybody may read it, even without a token
-	Posts                    int64 // those that are not hidden
-	Version                  int64 // starts at 1, grows with each UpdateBoard
-	CreatedAt, UpdatedAt     time.Time
+	ModeratorsOnly           bool // only moderators write posts; everybody may comment
+	PublicRead               bool // everybody may read it, even without a token
+	// WriteRole is the role that writing posts and comments takes; ModeratorsOnly does not count then.
+	// Empty: none.
+	WriteRole            string
+	Posts                int64 // those that are not hidden
+	Version              int64 // starts at 1, grows with each UpdateBoard
+	CreatedAt, UpdatedAt time.Time
 }
 
 // A BoardPosition is where a page of boards ended. The zero value is before the first.
@@ -47,9 +50,9 @@ func (s *Store) makeFirstBoards(ctx context.Context) error {
 
 func (s *Store) insertBoard(ctx context.Context, b Board) (rows int64, err error) {
 	at := sqldb.Micros(b.CreatedAt)
-	return s.db.Exec(ctx, `INSERT INTO boards (slug, title, description, moderators_only, public_read, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, 1, $6, $7) ON CONFLICT DO NOTHING`,
-		b.Slug, b.Title, b.Description, b.ModeratorsOnly, b.PublicRead, at, at)
+	return s.db.Exec(ctx, `INSERT INTO boards (slug, title, description, moderators_only, public_read, write_role, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8) ON CONFLICT DO NOTHING`,
+		b.Slug, b.Title, b.Description, b.ModeratorsOnly, b.PublicRead, b.WriteRole, at, at)
 }
 
 // CreateBoard creates a board with b's slug, texts and rules. Errors: ErrExists, and those of
@@ -76,9 +79,9 @@ func (s *Store) UpdateBoard(ctx context.Context, b Board) (Board, error) {
 	var updated Board
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		n, err := s.db.Exec(ctx, `UPDATE boards SET title = $1, description = $2, moderators_only = $3, public_read = $4,
-			version = version + 1, updated_at = $5
-			WHERE slug = $6 AND version = $7`,
-			b.Title, b.Description, b.ModeratorsOnly, b.PublicRead, sqldb.Micros(s.now()), b.Slug, b.Version)
+			write_role = $5, version = version + 1, updated_at = $6
+			WHERE slug = $7 AND version = $8`,
+			b.Title, b.Description, b.ModeratorsOnly, b.PublicRead, b.WriteRole, sqldb.Micros(s.now()), b.Slug, b.Version)
 		if err != nil {
 			return err
 		}
@@ -91,11 +94,14 @@ func (s *Store) UpdateBoard(ctx context.Context, b Board) (Board, error) {
 	return updated, err
 }
 
-const boardColumns = `b.slug, b.title, b.description, b.moderators_only, b.public_read, b.version, b.created_at, b.updated_at, b.posts`
+// boardWriteRole is the [Board.WriteRole] of the board that a post p is on.
+const boardWriteRole = `(SELECT b.write_role FROM boards b WHERE b.slug = p.board)`
+
+const boardColumns = `b.slug, b.title, b.description, b.moderators_only, b.public_read, b.write_role, b.version, b.created_at, b.updated_at, b.posts`
 
 func scanBoard(scan func(...any) error) (b Board, err error) {
 	var createdAt, updatedAt int64
-	err = scan(&b.Slug, &b.Title, &b.Description, &b.ModeratorsOnly, &b.PublicRead, &b.Version, &createdAt, &updatedAt, &b.Posts)
+	err = scan(&b.Slug, &b.Title, &b.Description, &b.ModeratorsOnly, &b.PublicRead, &b.WriteRole, &b.Version, &createdAt, &updatedAt, &b.Posts)
 	b.CreatedAt, b.UpdatedAt = sqldb.Time(createdAt), sqldb.Time(updatedAt)
 	return b, err
 }

@@ -22,7 +22,8 @@ type Comment struct {
 	Version              int64 // starts at 1, grows with each UpdateComment
 	CreatedAt, UpdatedAt time.Time
 
-	PostLocked bool // its post is locked
+	PostLocked bool   // its post is locked
+	WriteRole  string // of its board; Comment alone reads it
 
 	threadAt, place int64
 	thread          string
@@ -60,7 +61,7 @@ func scanComment(scan func(...any) error, more ...any) (c Comment, err error) {
 
 // CreateComment writes a comment with c's post, parent, body, format and author, who looks as
 // viewer. Errors: ErrNotFound if there is no such post, ErrLocked unless evenLocked, ErrParent,
-// ErrReplyToReply, ErrDeleted, and those of [IdempotencyKey].
+// ErrReplyToReply, a WriteRoleError, ErrDeleted, and those of [IdempotencyKey].
 func (s *Store) CreateComment(ctx context.Context, key IdempotencyKey, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
 	var created Comment
 	id := newID()
@@ -76,8 +77,12 @@ func (s *Store) CreateComment(ctx context.Context, key IdempotencyKey, viewer Vi
 		if err != nil {
 			return err
 		}
-		if _, err := s.Post(ctx, viewer, c.Post); err != nil {
+		p, err := s.Post(ctx, viewer, c.Post)
+		if err != nil {
 			return err
+		}
+		if !viewer.Has(p.WriteRole) {
+			return &WriteRoleError{p.WriteRole}
 		}
 		if n == 0 {
 			return ErrLocked
@@ -115,12 +120,15 @@ func (s *Store) Comment(ctx context.Context, viewer Viewer, id string) (Comment,
 }
 
 func comment(ctx context.Context, db *sqldb.DB, viewer Viewer, id string) (Comment, error) {
-	c, err := scanComment(db.QueryRow(ctx, `SELECT `+commentColumns+` FROM comments c JOIN posts p ON p.id = c.post
+	var writeRole string
+	c, err := scanComment(db.QueryRow(ctx, `SELECT `+commentColumns+`, `+boardWriteRole+`
+		FROM comments c JOIN posts p ON p.id = c.post
 		WHERE `+postVisible+` AND `+commentVisible+` AND c.id = $3 AND NOT c.deleted`,
-		viewer.Subject, viewer.Moderator, id).Scan)
+		viewer.Subject, viewer.Moderator, id).Scan, &writeRole)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, ErrNotFound
 	}
+	c.WriteRole = writeRole
 	return c, err
 }
 

@@ -18,8 +18,9 @@ type Post struct {
 	Format                 string // "plain" or "markdown"
 	Author                 string // subject; empty: the author was deleted
 	Pinned, Locked, Hidden bool
-	Comments               int64 // those that are neither hidden nor deleted
-	Version                int64 // starts at 1, grows with each UpdatePost
+	Comments               int64  // those that are neither hidden nor deleted
+	Version                int64  // starts at 1, grows with each UpdatePost
+	WriteRole              string // of its board; Post alone reads it
 	CreatedAt, UpdatedAt   time.Time
 }
 
@@ -103,13 +104,13 @@ func (s *Store) Post(ctx context.Context, viewer Viewer, id string) (Post, error
 }
 
 func post(ctx context.Context, db *sqldb.DB, viewer Viewer, id string) (Post, error) {
-	var body string
-	p, err := scanPost(db.QueryRow(ctx, `SELECT `+postColumns+`, p.body FROM posts p WHERE `+postVisible+` AND p.id = $3`,
-		viewer.Subject, viewer.Moderator, id).Scan, &body)
+	var body, writeRole string
+	p, err := scanPost(db.QueryRow(ctx, `SELECT `+postColumns+`, p.body, `+boardWriteRole+` FROM posts p WHERE `+postVisible+` AND p.id = $3`,
+		viewer.Subject, viewer.Moderator, id).Scan, &body, &writeRole)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
 	}
-	p.Body = body
+	p.Body, p.WriteRole = body, writeRole
 	return p, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,18 @@ type Store struct {
 type Viewer struct {
 	Subject   string // never empty
 	Moderator bool
+	Roles     string // those that the token says, with spaces between them
 }
+
+// Has tells whether the viewer has a role; everybody has "".
+func (v Viewer) Has(role string) bool {
+	return role == "" || slices.Contains(strings.Fields(v.Roles), role)
+}
+
+// WriteRoleError says that a board takes nothing from people without a role.
+type WriteRoleError struct{ Role string }
+
+func (e *WriteRoleError) Error() string { return "the board needs the role " + e.Role }
 
 // Anonymous is the viewer who is nobody: an author has no control characters in their subject.
 var Anonymous = Viewer{Subject: "\x01"}
