@@ -98,11 +98,15 @@ func (s *Resources) Create(ctx context.Context, r Resource, settings []client.Re
 // ErrNotFound: there is none of that name. ErrHasRoles: remove its roles first.
 func (s *Resources) Remove(ctx context.Context, name string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		var roles bool
-		if err := s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM roles WHERE resource = $1)`, name).Scan(&roles); err != nil {
+		var there, roles bool
+		if err := s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM resources WHERE name = $1),
+			EXISTS (SELECT 1 FROM roles WHERE resource = $1)`, name).Scan(&there, &roles); err != nil {
 			return err
 		}
-		if roles {
+		switch {
+		case !there:
+			return row.ErrNotFound
+		case roles:
 			return ErrHasRoles
 		}
 		return row.Changed(s.db.Exec(ctx, `DELETE FROM resources WHERE name = $1`, name))
