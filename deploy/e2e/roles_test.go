@@ -26,6 +26,8 @@ func TestARoleThatAnOperatorDefinesOpensABoard(t *testing.T) {
 		operator("group", "create", "editors")
 		operator("group", "grant", "editors", "board/editor")
 
+		operator("client", "update", "sample-app", "--scope", "openid offline_access board:read board:write board:moderate")
+
 		app := sampleApp(t, r, "openid", "board:read", "board:write", "board:moderate", "offline_access")
 		keeper := newPerson(t, nil)
 		keeper.Email, keeper.Password = "moderator@maru.example", "keeper-of-the-quiet-courtyard"

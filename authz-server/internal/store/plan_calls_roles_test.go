@@ -3,15 +3,18 @@ package store
 import (
 	"context"
 
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
 
 func (s *planned) ofRoles() {
 	editor := roles.Role{Resource: "board", Name: "r1"}
-	s.add("Roles.Set", func(ctx context.Context) error { return s.Roles.Set(ctx, "u1", []roles.Role{editor}) })
-	s.add("Roles.Give", func(ctx context.Context) error { return s.Roles.Give(ctx, "u2", editor) })
-	s.add("Roles.Take", func(ctx context.Context) error { return s.Roles.Take(ctx, "u3", roles.Moderator) })
-	s.add("Roles.Of", func(ctx context.Context) error { _, err := s.Roles.Of(ctx, "u1"); return err })
+	s.add("Set", func(ctx context.Context) error { return s.Roles.Set(ctx, "u1", []roles.Role{editor}) })
+	s.add("Give", func(ctx context.Context) error { return s.Roles.Give(ctx, "u2", editor) })
+	s.add("Take", func(ctx context.Context) error { return s.Roles.Take(ctx, "u3", roles.Moderator) })
+	s.add("Of", func(ctx context.Context) error { _, err := s.Roles.Of(ctx, "u1"); return err })
+	s.add("Definition", func(ctx context.Context) error { _, err := s.Roles.Definition(ctx, editor); return err })
 	s.add("Define", func(ctx context.Context) error {
 		return s.Roles.Define(ctx, roles.Definition{Role: roles.Role{Resource: "user", Name: "x"}, Scopes: []string{"user:read"}})
 	})
@@ -40,5 +43,29 @@ func (s *planned) ofRoles() {
 	s.add("Undefine", func(ctx context.Context) error {
 		return s.Roles.Undefine(ctx, roles.Role{Resource: "board", Name: "r2"})
 	})
-	s.add("Purge", func(ctx context.Context) error { _, err := s.Roles.Purge(ctx); return err })
+	s.add("Ungranted", func(ctx context.Context) error {
+		_, err := s.Roles.Ungranted(ctx, "u1", []string{"admin:read"})
+		return err
+	})
+	// Of resources there are at most 200, and All reads all of them.
+	s.add("Create", func(ctx context.Context) error {
+		err := s.Resources.Create(ctx, registry.Resource{Resource: client.Resource{Name: "x", ID: "https://x.example", Scopes: []string{"x"}}}, nil)
+		if err != nil {
+			return err
+		}
+		return s.Resources.Remove(ctx, "x")
+	})
+	s.add("All", func(ctx context.Context) error { _, err := s.Resources.All(ctx); return err })
+	s.add("Purge", func(ctx context.Context) error {
+		for _, begin := range []func() error{
+			func() error { return s.Roles.Give(ctx, "u2", editor) }, func() error { return s.Roles.TakeGroup(ctx, "q1", editor) },
+			func() error { return s.Roles.RemoveGroup(ctx, "q2") }, func() error { return s.Roles.Undefine(ctx, editor) },
+		} {
+			if err := begin(); err != nil {
+				return err
+			}
+		}
+		_, err := s.Roles.Purge(ctx)
+		return err
+	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/statistics"
 	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
@@ -178,7 +179,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 		defer s.Close()
 		growthtest.Test{
 			DB: s.db, URL: databaseURL, Store: reflect.TypeFor[*Store](), Fill: grown,
-			Rooms: rooms, Folders: []string{"accounts", "auditlog", "grants", "keystore", "limits", "outbox", "registry", "requests", "statistics", "statuses", "streams", "upstreams"},
+			Rooms: rooms, Folders: []string{"accounts", "auditlog", "grants", "keystore", "limits", "outbox", "registry", "requests", "roles", "statistics", "statuses", "streams", "upstreams"},
 			Small: map[string]string{
 				"signing_keys":   "some for each algorithm",
 				"withdrawn_keys": "those that leaked within months",
@@ -187,11 +188,12 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				"streams":        "there are MaxStreams, and some of the server's own",
 				"audit_chain":    "it has one row",
 				"upstreams":      "there are MaxUpstreams",
+				"resources":      "there are MaxResources",
 			},
 			Apart: slices.Concat(
-				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "AfterCommit", "Happened", "Waiting"},
+				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "AfterCommit", "Happened", "Waiting", "Known", "Refresh"},
 				// These are steps of what is called:
-				[]string{"With", "GiveBack", "ForgetDecisions", "RevokeOfSession", "RevokeOfUser", "Remove", "MarkRemoved", "Removed", "Purge",
+				[]string{"With", "GiveBack", "ForgetDecisions", "RevokeOfSession", "RevokeOfUser", "Remove", "MarkRemoved", "Removed", "Purge", "Insert",
 					"EndEverySession", "TellOfEnd", "TellOfWithdrawal", "ForgetSession"},
 			),
 			Calls: planCalls(s),
@@ -208,7 +210,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*keystore.Keys](),
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),
 	reflect.TypeFor[*outbox.Logouts](), reflect.TypeFor[*outbox.Queue](),
-	reflect.TypeFor[*registry.Clients](),
+	reflect.TypeFor[*registry.Clients](), reflect.TypeFor[*registry.Resources](), reflect.TypeFor[*roles.Roles](),
 	reflect.TypeFor[*statuses.Statuses](), reflect.TypeFor[*statistics.Statistics](),
 	reflect.TypeFor[*requests.Interactions](), reflect.TypeFor[*requests.Pushed](),
 	reflect.TypeFor[*streams.Streams](),

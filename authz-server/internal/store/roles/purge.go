@@ -38,7 +38,7 @@ func (s *Roles) Sweeps() []sqldb.Sweep {
 
 func (s *Roles) undefined(ctx context.Context) ([]Role, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (r Role, err error) { return r, rows.Scan(&r.Resource, &r.Name) },
-		`SELECT resource, name FROM roles WHERE removed_at > 0`)
+		`SELECT resource, name FROM roles WHERE removed_at > 0 ORDER BY removed_at LIMIT 200`)
 }
 
 // purgeDefinitions takes roles that were removed from the people who were given them, and begins to
@@ -54,24 +54,52 @@ func (s *Roles) purgeDefinitions(ctx context.Context) (people int64, err error) 
 		if err != nil {
 			return people, err
 		}
-		if _, err := s.db.Exec(ctx, `UPDATE group_roles SET removed_at = $1, told_up_to = ''
-			WHERE resource = $2 AND role = $3 AND removed_at = 0`, sqldb.Micros(s.now()), r.Resource, r.Name); err != nil {
+		if _, err := s.db.Batches(ctx, sqldb.BatchRows, func(ctx context.Context) (int64, error) {
+			return s.db.Exec(ctx, `UPDATE group_roles SET removed_at = $1, told_up_to = ''
+				WHERE resource = $2 AND role = $3 AND removed_at = 0 AND group_id IN
+				(SELECT group_id FROM group_roles WHERE resource = $2 AND role = $3 AND removed_at = 0
+				ORDER BY group_id LIMIT 200)`, sqldb.Micros(s.now()), r.Resource, r.Name)
+		}); err != nil {
 			return people, err
 		}
 	}
 	return people, err
 }
 
+// pages has f do something about pages of what is left, of 200 at most, until none is.
+func pages[T any](next func() ([]T, error), f func([]T) error) error {
+	for {
+		page, err := next()
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		if err := f(page); err != nil {
+			return err
+		}
+	}
+}
+
+// taken is a role that was taken from a group.
+type taken struct {
+	group string
+	role  Role
+	at    int64
+}
+
 // purgeGroupRoles takes from members what was taken from their groups.
 func (s *Roles) purgeGroupRoles(ctx context.Context) (people int64, err error) {
-	type taken struct {
-		group string
-		role  Role
-		at    int64
-	}
-	all, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (t taken, err error) {
-		return t, rows.Scan(&t.group, &t.role.Resource, &t.role.Name, &t.at)
-	}, `SELECT group_id, resource, role, removed_at FROM group_roles WHERE removed_at > 0`)
+	return people, pages(func() ([]taken, error) {
+		return sqldb.All(ctx, s.db, func(rows *sql.Rows) (t taken, err error) {
+			return t, rows.Scan(&t.group, &t.role.Resource, &t.role.Name, &t.at)
+		}, `SELECT group_id, resource, role, removed_at FROM group_roles WHERE removed_at > 0 ORDER BY removed_at LIMIT 200`)
+	}, func(page []taken) error {
+		n, err := s.purgeTaken(ctx, page)
+		people += n
+		return err
+	})
+}
+
+func (s *Roles) purgeTaken(ctx context.Context, all []taken) (people int64, err error) {
 	const its = ` WHERE group_id = $1 AND resource = $2 AND role = $3 AND removed_at = $4`
 	for _, t := range all {
 		n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
@@ -100,27 +128,30 @@ func (s *Roles) purgeGroupRoles(ctx context.Context) (people int64, err error) {
 			return people, err
 		}
 	}
-	return people, err
+	return people, nil
 }
 
 // purgeGroups lets the members leave the groups that were removed.
 func (s *Roles) purgeGroups(ctx context.Context) (people int64, err error) {
-	gone, err := sqldb.All(ctx, s.db, row.Text, `SELECT id FROM groups WHERE removed_at > 0`)
-	for _, id := range gone {
-		n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
-			return sqldb.All(ctx, s.db, row.Text, `SELECT user_id FROM group_members
-				WHERE group_id = $1 ORDER BY user_id LIMIT 20`, id)
-		}, func(ctx context.Context, userID string) error { return s.leave(ctx, id, userID) }, nil)
-		people += n
-		if err == nil {
-			// Who joined while it was being removed never had a role by it.
-			_, err = s.db.Exec(ctx, `DELETE FROM groups WHERE id = $1 AND removed_at > 0`, id)
+	return people, pages(func() ([]string, error) {
+		return sqldb.All(ctx, s.db, row.Text, `SELECT id FROM groups WHERE removed_at > 0 ORDER BY removed_at LIMIT 200`)
+	}, func(gone []string) error {
+		for _, id := range gone {
+			n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
+				return sqldb.All(ctx, s.db, row.Text, `SELECT user_id FROM group_members
+					WHERE group_id = $1 ORDER BY user_id LIMIT 20`, id)
+			}, func(ctx context.Context, userID string) error { return s.leave(ctx, id, userID) }, nil)
+			people += n
+			if err == nil {
+				// Who joined while it was being removed never had a role by it.
+				_, err = s.db.Exec(ctx, `DELETE FROM groups WHERE id = $1 AND removed_at > 0`, id)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return people, err
-		}
-	}
-	return people, err
+		return nil
+	})
 }
 
 // removeDefinitions removes the rows of roles that nobody has any more.
