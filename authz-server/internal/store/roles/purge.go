@@ -159,8 +159,8 @@ func (s *Roles) removeDefinitions(ctx context.Context) (int64, error) {
 	gone, err := s.undefined(ctx)
 	for _, r := range gone {
 		if _, err := s.db.Exec(ctx, `DELETE FROM roles WHERE resource = $1 AND name = $2 AND removed_at > 0
-			AND NOT EXISTS (SELECT 1 FROM user_roles WHERE resource = $1 AND role = $2)
-			AND NOT EXISTS (SELECT 1 FROM group_roles WHERE resource = $1 AND role = $2)`, r.Resource, r.Name); err != nil {
+			AND COALESCE((SELECT user_id FROM user_roles WHERE resource = $1 AND role = $2 ORDER BY user_id LIMIT 1),
+			(SELECT group_id FROM group_roles WHERE resource = $1 AND role = $2 ORDER BY group_id LIMIT 1)) IS NULL`, r.Resource, r.Name); err != nil {
 			return 0, err
 		}
 	}
