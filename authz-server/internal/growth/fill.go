@@ -75,9 +75,6 @@ func listName(i int) string { return strings.ToLower(growth.Text("list", i)[:12]
 
 const blockSize = 64
 
-// membersOfGroup is how many accounts a group has.
-const membersOfGroup = 100
-
 // tables are all that grow, apart from the outgoing queues of an operator who has a mail server
 // that is down.
 var tables = []bulk.Table[*fill]{
@@ -95,26 +92,6 @@ var tables = []bulk.Table[*fill]{
 					sqldb.Micros(a.created), sqldb.Micros(a.created), `{"zoneinfo":"Asia/Seoul"}`, a.totp, a.passkey, deletion, false)
 			})
 		}},
-	{Name: "user_roles", Columns: "user_id resource role created_at", Rows: func(f *fill, add func(...any)) {
-		f.each(func(a account) {
-			if a.i%500 == 1 {
-				add(a.id, "board", "moderator", sqldb.Micros(a.created))
-			}
-		})
-	}},
-	{Name: "groups", Columns: "id name name_key external_id version created_at updated_at removed_at", Rows: func(f *fill, add func(...any)) {
-		f.few(membersOfGroup, func(i int) {
-			name := fmt.Sprint("group ", i)
-			add(id("group", i), name, name, "", int64(1), f.at(100*day), f.at(100*day), int64(0))
-		})
-	}},
-	{Name: "group_members", Columns: "group_id user_id created_at", Rows: func(f *fill, add func(...any)) {
-		f.each(func(a account) {
-			if group := a.i / membersOfGroup; group < f.accounts/membersOfGroup {
-				add(id("group", group), a.id, sqldb.Micros(a.created))
-			}
-		})
-	}},
 	{Name: "clients", Columns: "id metadata created_at updated_at", Rows: func(f *fill, add func(...any)) {
 		for i := range f.clients() {
 			add(clientID(i), metadata(i), f.at(100*day), f.at(100*day))
