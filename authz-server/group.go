@@ -204,11 +204,24 @@ func (cmd groupRemove) Run(ctx context.Context, p *program) error {
 	})
 }
 
+// accountNamed returns an account by its e-mail address or id.
+func accountNamed(ctx context.Context, s *store.Store, name string) (accounts.User, error) {
+	find := s.Users.User
+	if strings.Contains(name, "@") {
+		find = s.Users.UserByEmail
+	}
+	user, err := find(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("there is no account %s; 'user list' lists them", name)
+	}
+	return user, err
+}
+
 // forAccounts does something for each account, in its order, and says what became of it. It stops at the
 // first that fails.
 func forAccounts(ctx context.Context, p *program, s *store.Store, names []string, do func(accounts.User) (string, error)) error {
 	for _, name := range names {
-		user, err := account{name}.find(ctx, s)
+		user, err := accountNamed(ctx, s, name)
 		if err != nil {
 			return err
 		}
