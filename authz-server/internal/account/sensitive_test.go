@@ -131,6 +131,7 @@ func TestEveryFormOfTheAccountIsKnownToBeSensitiveOrNot(t *testing.T) {
 		"/account/security/browsers":  "ends something",
 		"/account/security/codes.txt": "gives back what was sent",
 		"/account/passkeys/rename":    "a name",
+		"/account/invitation":         "asks for a proof and a second step: package login has the test",
 	}
 	known := make(map[string]bool)
 	for _, one := range sensitive {

@@ -196,7 +196,7 @@ func imitate(t testing.TB) *imitation {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		w.Write([]byte(text)) //nolint:errcheck // the test will see
+		w.Write([]byte(text))
 	}))
 	t.Cleanup(i.Close)
 	return i
