@@ -30,13 +30,16 @@ type force struct {
 
 // machine is who runs a command: the system's own log-in, as far as it says so.
 func (p *program) machine() admin.Actor {
-	actor := admin.Actor{Kind: admin.Machine, Name: operator().Actor.Label}
+	actor := admin.Actor{Kind: admin.Machine}
 	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
 		for _, one := range p.environ {
 			if value, ok := strings.CutPrefix(one, name+"="); ok && actor.Name == "" {
 				actor.Name = value
 			}
 		}
+	}
+	if actor.Name == "" {
+		actor.Name = operator().Actor.Label
 	}
 	return actor
 }
