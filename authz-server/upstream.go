@@ -42,7 +42,6 @@ type upstreamOptions struct {
 	Signup                *bool             `name:"new-accounts" help:"Whether people can make an account by it, as far as --signup allows. Otherwise they add it to an account that they have." negatable:"" env:"-"`
 	Claim                 map[string]string `help:"Where its answer has a claim, such as name=profile.display_name. Can be repeated." env:"-" placeholder:"NAME=PATH"`
 	StrongACR             []string          `name:"strong-acr" help:"A value of its acr or amr that stands for the second step here. Can be repeated; an empty one stands for none." env:"-" placeholder:"VALUE"`
-	Logout                *bool             `help:"Lead whoever logs out here to log out there, too." negatable:"" env:"-"`
 	AppleTeamID           *string           `name:"apple-team-id" help:"With --preset=apple." env:"-"`
 	AppleKeyID            *string           `name:"apple-key-id" help:"With --preset=apple: the id of the key." env:"-"`
 	AuthorizationEndpoint *string           `help:"Of a provider without metadata." env:"-" placeholder:"URL"`
@@ -79,9 +78,6 @@ func (o upstreamOptions) apply(s *upstream.Settings) {
 	}
 	if o.Signup != nil {
 		s.NoSignup = !*o.Signup
-	}
-	if o.Logout != nil {
-		s.Logout = *o.Logout
 	}
 	if o.AppleTeamID != nil || o.AppleKeyID != nil {
 		if s.Apple == nil {

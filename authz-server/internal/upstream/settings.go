@@ -45,7 +45,6 @@ type Settings struct {
 	NoSignup  bool              `json:"no_signup,omitempty"`  // nobody makes an account by it; people link it to theirs
 	Claims    map[string]string `json:"claims,omitempty"`     // where a claim of a person is, if not where the preset has it: a path with dots
 	StrongACR []string          `json:"strong_acr,omitempty"` // values of its acr, or its amr, that stand for the second step
-	Logout    bool              `json:"logout,omitempty"`     // whoever logs out here is led to log out there
 
 	Apple *AppleKey `json:"apple,omitempty"`
 }
