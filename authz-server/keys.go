@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
@@ -211,8 +212,11 @@ func (keysRewrap) Run(ctx context.Context, p *program) error {
 				return err
 			}
 			secrets, err := upstream.Rewrap(ctx, s.Upstreams, kek)
-			waiting += secrets
-			return err
+			if waiting += secrets; err != nil {
+				return err
+			}
+			// It goes through many transactions and can be run again, so this says that all is done.
+			return audit.New(s).Record(ctx, audit.Entry{Kind: audit.KeysRewrapped, Detail: map[string]any{"secrets": n + waiting}})
 		}); err != nil {
 			return err
 		}

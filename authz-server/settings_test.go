@@ -309,6 +309,7 @@ func TestKeysCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := c.must("--key-encryption-key="+other, "--old-key-encryption-key="+testKEK, "keys", "rewrap")
+		shows(t, c.must("audit", "list", "--kind=key.rewrapped"), "machine", "command")
 		shows(t, out, fmt.Sprintf("anew: %d;", 2*len(client.Algorithms)-1+1))
 		c.must("--key-encryption-key="+other, "keys", "list")
 		c.refused([]string{"keys", "rotate"}, "does not fit")
