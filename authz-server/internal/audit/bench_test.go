@@ -26,7 +26,7 @@ func BenchmarkEntry(b *testing.B) {
 func benchmarkEntry(b *testing.B, databaseURL string) {
 	s, err := store.Open(b.Context(), databaseURL, time.Now)
 	storetest.OK(b, err)
-	defer s.Close() //nolint:errcheck // nothing more is written
+	defer s.Close()
 	user, err := s.Users.CreateUser(b.Context(), accounts.User{Email: "mina@example.org", Name: "Mina", PasswordHash: "x"})
 	storetest.OK(b, err)
 	chain, err := audit.NewChainer(audit.Config{Store: s, Key: key, Log: slog.New(slog.DiscardHandler)})
