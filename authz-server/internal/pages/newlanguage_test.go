@@ -77,7 +77,7 @@ func TestALanguageIsAddedWithoutTouchingAPage(t *testing.T) {
 
 // The data of everyPage, names of places and languages, and what is no word.
 var data = regexp.MustCompile(`^(Bookshop|(: )?(Phone|Chrome on Linux|<key>)|mina@example\.org|Mina|B|G|WDJB-MJHT|192\.0\.2\.1|app|gone|x|else|UTC|GEZD GNBV|ABCDE-F012[34]|` +
-	`English|한국어|app\.example|admin/admin|board/moderator|invalid_request|invalid_scope|The (redirect_uri|id_token_hint|scope) is not .*|<meta .*>|[^\p{L}]*)$`)
+	`English|한국어|app\.example|Google: mina@example\.org|: Google mina@example\.org|other: <b>|: other <b>|admin/admin|board/moderator|invalid_request|invalid_scope|The (redirect_uri|id_token_hint|scope) is not .*|<meta .*>|[^\p{L}]*)$`)
 
 // wordsOf lists the texts of a page, and of attributes that are read to people, that are neither
 // marked nor data.
