@@ -149,8 +149,8 @@ func TestEveryMetricIsDocumentedAndItsLabelsAreBounded(t *testing.T) {
 					}
 				}
 			})
-			for name := range documented[program] {
-				if _, ok := found[program][name]; !ok {
+			for name, one := range documented[program] {
+				if _, ok := found[program][name]; !ok && !one.labels["upstream"] { // none is configured here
 					missing = append(missing, program+": "+name)
 				}
 			}
