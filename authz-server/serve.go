@@ -209,8 +209,13 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
+	operators, err := cfg.policy()
+	if err != nil {
+		return nil, nil, err
+	}
 	clients, err := directory.New(directory.Config{
-		Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
+		Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), OperatorPolicy: operators,
+		MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -255,6 +260,12 @@ func (p *program) assemble(
 	streams := ssf.New(ssf.Config{
 		Common: endpoints.Common(), Tokens: endpoints.Tokens, Store: s, Transmitter: events, Now: p.now, Closing: ctx,
 	})
+	administered := p.administration(s, at, ring, clients, mailer, breaches)
+	access, err := p.adminTokens(ctx, s, at, ring, endpoints.Tokens, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	_, _ = administered, access
 	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
 	rendered.Routes(router)
 	people.Routes(router)

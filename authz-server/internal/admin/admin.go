@@ -203,11 +203,11 @@ func (a *Admin) stillAdministrator(ctx context.Context, actor Actor) (bool, erro
 
 func (a *Admin) stillClient(ctx context.Context, actor Actor) (bool, error) {
 	c, err := a.Store.Clients.Client(ctx, actor.ID)
-	return err == nil && rightsOf(c.Scopes())&actor.Rights == actor.Rights, err
+	return err == nil && RightsOf(c.Scopes())&actor.Rights == actor.Rights, err
 }
 
-// rightsOf are the rights that scopes give.
-func rightsOf(scopes []string) (r Rights) {
+// RightsOf are the rights that scopes give.
+func RightsOf(scopes []string) (r Rights) {
 	for scope, right := range map[string]Rights{
 		client.ScopeAdminRead: Reading, client.ScopeAdminWrite: Writing, client.ScopeSCIM: Provisioning,
 	} {

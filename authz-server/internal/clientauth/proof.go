@@ -112,6 +112,9 @@ func (a *Authenticator) useProof(ctx context.Context, p *Proof) error {
 	return err
 }
 
+// UsedProofs is the memory of proofs that all replicas share.
+func UsedProofs(s *store.Store) jose.ProofMemory { return usedProofs{s} }
+
 var _ jose.ProofMemory = usedProofs{}
 
 // usedProofs is the memory of proofs that all replicas share: the database.
