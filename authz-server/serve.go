@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/adminpages"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/closing"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
@@ -265,12 +266,20 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	_, _ = administered, access
+	_ = access
+	people.Account.Administrator = administered.IsAdministrator
+	administration, err := adminpages.New(adminpages.Config{
+		Admin: administered, Pages: rendered, Sessions: people.Sessions, Guard: people.Guard, Now: p.now, NotFound: endpoints.NotFound(),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
 	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
 	rendered.Routes(router)
 	people.Routes(router)
 	endpoints.Routes(router)
 	streams.Routes(router)
+	administration.Routes(router) // after all else that is below /admin
 	router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
 	return doctor.Answering(ring.KEK(), at, p.now, at.Mount(router, endpoints.NotFound())), []func(context.Context){
 		closer.Run, events.Run, endpoints.Status.Run, endpoints.Catalog.Run,

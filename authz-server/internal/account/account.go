@@ -30,7 +30,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
 
-// Account serves the pages. All fields but Upstreams must be set. It is safe for concurrent use.
+// Account serves the pages. All fields must be set that do not say otherwise. It is safe for concurrent use.
 type Account struct {
 	Store     *store.Store
 	Pages     *pages.Pages
@@ -50,6 +50,10 @@ type Account struct {
 	// AccessToken is the lifetime of access tokens: for so long, an app that lost its access can
 	// still use one.
 	AccessToken time.Duration
+
+	// Administrator tells whether a person is one, who has a link to the administration then; nil:
+	// nobody has.
+	Administrator func(ctx context.Context, userID string) (bool, error)
 
 	// Services returns what the resource services hold of the person of a session, by service; and,
 	// by the ids of apps that know the person by another subject, under that. A service that does
@@ -121,6 +125,9 @@ func (a *Account) Landing(w http.ResponseWriter, r *http.Request) string {
 	if "/"+wanted == recovery.VerifyPath { // a mailed link, which only the account's person may follow
 		return recovery.VerifyPath
 	}
+	if session.IsAdminPage(wanted) { // whoever may not look at it is not told that it is there
+		return wanted
+	}
 	if page := "/account/" + wanted; slices.Contains(landings, page) {
 		return page
 	}
@@ -143,6 +150,13 @@ func (a *Account) showAccount(w http.ResponseWriter, r *http.Request) {
 	}
 	page := a.page(current)
 	page.Done = done(r)
+	if a.Administrator != nil {
+		var err error
+		if page.Administrator, err = a.Administrator(r.Context(), current.UserID); err != nil {
+			a.Guard.Fail(w, r, err)
+			return
+		}
+	}
 	a.Pages.Render(w, r, http.StatusOK, page)
 }
 

@@ -75,7 +75,7 @@ func (a *Account) planDeletion(w http.ResponseWriter, r *http.Request, current *
 		return
 	}
 	a.Sessions.Forget(w)
-	a.Pages.Render(w, r, http.StatusOK, pages.DeletionPage{At: at, Zone: zoneOf(current.User)})
+	a.Pages.Render(w, r, http.StatusOK, pages.DeletionPage{At: at, Zone: current.User.Zone()})
 }
 
 // export sends what is held, and what the services hold, as a file.

@@ -53,7 +53,7 @@ func (a *Account) past(ctx context.Context, userID string, limit int) ([]audit.E
 func (a *Account) events(ctx context.Context, user accounts.User) (shown []pages.Event, err error) {
 	all, err := a.past(ctx, user.ID, readEvents)
 	zone := time.UTC
-	if own := zoneOf(user); own != nil {
+	if own := user.Zone(); own != nil {
 		zone = own
 	}
 	got := map[string]bool{}

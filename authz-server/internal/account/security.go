@@ -5,7 +5,6 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
-	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 )
 
@@ -28,7 +27,7 @@ func (a *Account) showSecurity(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Account) securityPage(r *http.Request, current *session.Session) (page pages.SecurityPage, err error) {
-	page.Zone, page.NoPassword = zoneOf(current.User), current.User.PasswordHash == ""
+	page.Zone, page.NoPassword = current.User.Zone(), current.User.PasswordHash == ""
 	if page.Passkeys, err = a.passkeyList(r, current); err != nil {
 		return page, err
 	}
@@ -69,15 +68,8 @@ func (a *Account) recent(w http.ResponseWriter, r *http.Request, current *sessio
 // unproved is where somebody proves who they are before something sensitive, and "" if they have;
 // see recent.
 func (a *Account) unproved(w http.ResponseWriter, current *session.Session, page string) (to string) {
-	strongest := proofs.Request{Strongest: true}
-	switch {
-	case a.Now().Sub(current.AuthTime) > proofs.Recent:
-		to = "/login?" + session.Confirm
-	case strongest.Owed(current.Provable(), current.Login()) != proofs.Nothing:
-		to = "/login/verify?" + session.Confirm
-	default:
-		return ""
+	if to = current.Unproved(a.Now()); to != "" {
+		a.want(w, page)
 	}
-	a.want(w, page)
 	return to
 }

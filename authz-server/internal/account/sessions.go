@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
@@ -27,7 +26,7 @@ func (a *Account) showSessions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := a.Now()
-	page := pages.SessionsPage{Done: done(r), Zone: zoneOf(current.User)}
+	page := pages.SessionsPage{Done: done(r), Zone: current.User.Zone()}
 	if page.Done != "" {
 		page.TokensLast = a.AccessToken
 	}
@@ -63,18 +62,6 @@ func meansOf(s accounts.Session) messages.Means {
 		return messages.ByPassword
 	}
 	return ""
-}
-
-// zoneOf is the time zone that a person says they are in, or nil.
-func zoneOf(user accounts.User) *time.Location {
-	if user.Claims.Zoneinfo == "" {
-		return nil
-	}
-	zone, err := time.LoadLocation(user.Claims.Zoneinfo)
-	if err != nil {
-		return nil
-	}
-	return zone
 }
 
 // POST /account/sessions: ends one of the person's other sessions, or all of them.

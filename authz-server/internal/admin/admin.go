@@ -187,18 +187,26 @@ func (a *Admin) confirm(ctx context.Context, actor Actor) error {
 	return err
 }
 
-func (a *Admin) stillAdministrator(ctx context.Context, actor Actor) (bool, error) {
-	user, err := a.Store.Users.User(ctx, actor.ID)
+// IsAdministrator tells whether a person has the role of administrators, and an account that is open.
+func (a *Admin) IsAdministrator(ctx context.Context, userID string) (bool, error) {
+	user, err := a.Store.Users.User(ctx, userID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
 	if err != nil || user.Disabled || !user.DeleteAt.IsZero() {
 		return false, err
 	}
+	return a.has(ctx, userID, func(r roles.Role) bool { return r == roles.Admin })
+}
+
+func (a *Admin) stillAdministrator(ctx context.Context, actor Actor) (bool, error) {
 	if actor.SessionID != "" {
 		session, err := a.Store.Sessions.Session(ctx, actor.SessionID)
 		if err != nil || session.UserID != actor.ID {
 			return false, err
 		}
 	}
-	return a.has(ctx, actor.ID, func(r roles.Role) bool { return r == roles.Admin })
+	return a.IsAdministrator(ctx, actor.ID)
 }
 
 func (a *Admin) stillClient(ctx context.Context, actor Actor) (bool, error) {

@@ -47,10 +47,14 @@ type Arrival struct {
 	Interaction requests.Interaction
 	App         *pages.App // nil: no application sent the person
 	Confirm     bool       // somebody who is logged in is to prove again who they are
+	Several     bool       // with Confirm: by a second step or a passkey
 }
 
 // Demands is what is demanded of the log-in.
 func (a Arrival) Demands() proofs.Request {
+	if a.Several {
+		return proofs.Several
+	}
 	return proofs.Request{ACR: a.Interaction.ACR, Essential: a.Interaction.EssentialACR, Strongest: a.Confirm}
 }
 
@@ -59,6 +63,8 @@ func (a Arrival) Query() string {
 	switch {
 	case a.Handle != "":
 		return "?interaction=" + url.QueryEscape(a.Handle)
+	case a.Several:
+		return "?" + session.ConfirmSeveral
 	case a.Confirm:
 		return "?" + session.Confirm
 	}
@@ -82,12 +88,20 @@ func (a Arrival) LoginHint() string {
 	return hint
 }
 
+// Confirming is the arrival of somebody whom no interaction brought: they may be to prove again who
+// they are.
+func Confirming(r *http.Request) Arrival {
+	confirm := "confirm=" + r.URL.Query().Get("confirm")
+	several := confirm == session.ConfirmSeveral
+	return Arrival{Confirm: several || confirm == session.Confirm, Several: several}
+}
+
 // Of finds the interaction that r names, and returns r in the language that its application
 // wishes. When it cannot be had, it answers and returns false.
 func (s *Arrivals) Of(w http.ResponseWriter, r *http.Request) (a Arrival, with *http.Request, ok bool) {
 	handle := r.URL.Query().Get("interaction")
 	if handle == "" {
-		return Arrival{Confirm: r.URL.Query().Get("confirm") == "yes"}, r, true
+		return Confirming(r), r, true
 	}
 	a, with, err := s.Find(r, handle)
 	switch {

@@ -71,6 +71,9 @@ func (g *Guard) RouteUpTo(most int64, r *mux.Router, path string, get, post http
 // what no such page can send.
 func (g *Guard) Form(next http.HandlerFunc) http.Handler { return g.form(maxForm, next) }
 
+// FormUpTo is Form for one of at most so many bytes.
+func (g *Guard) FormUpTo(most int64, next http.HandlerFunc) http.Handler { return g.form(most, next) }
+
 func (g *Guard) form(most int64, next http.HandlerFunc) http.Handler {
 	return g.forgery.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, most)

@@ -53,7 +53,9 @@ type prover struct {
 // prover finds out who uses a passkey on /login, or on /login/verify, and returns r in the language
 // of the page. [errElsewhere]: the page is out of date.
 func (l *Login) prover(r *http.Request, verify bool) (p prover, with *http.Request, err error) {
-	p.Handle, p.Confirm = r.URL.Query().Get("interaction"), r.URL.RawQuery == session.Confirm
+	if p.Handle = r.URL.Query().Get("interaction"); p.Handle == "" {
+		p.Arrival = arrival.Confirming(r)
+	}
 	if p.Handle != "" {
 		p.Interaction, err = l.Sessions.Interaction(r, p.Handle)
 		if errors.Is(err, store.ErrNotFound) { // answered or expired, which the page explains

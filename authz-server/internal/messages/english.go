@@ -439,6 +439,8 @@ var english = Language{
 	SecondStep: secondStepEnglish,
 
 	Upstream: upstreamEnglish,
+
+	Admin: adminEnglish,
 }
 
 func agoEnglish(d time.Duration) string {

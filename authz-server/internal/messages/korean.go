@@ -447,6 +447,8 @@ var korean = Language{
 	SecondStep: secondStepKorean,
 
 	Upstream: upstreamKorean,
+
+	Admin: adminKorean,
 }
 
 func agoKorean(d time.Duration) string {

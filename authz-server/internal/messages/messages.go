@@ -88,6 +88,7 @@ type Language struct {
 	Data                                                         Data
 	Account                                                      Account
 	Upstream                                                     Upstream
+	Admin                                                        Admin
 }
 
 // Data is what the pages say on which people get their data and delete their account.
@@ -146,6 +147,9 @@ func (t *Language) Problem(p Problem, wait time.Duration) string {
 		return t.TooManyTries(wait)
 	case TooManyLogins:
 		return t.TooManyLogins(wait)
+	}
+	if text, ok := t.Admin.Problems[p]; ok {
+		return text
 	}
 	return t.Problems[p]
 }

@@ -1,5 +1,7 @@
 package messages
 
+import "slices"
+
 // Problem is what can be wrong with a person's input. Each language has a text for it.
 type Problem string
 
@@ -92,7 +94,7 @@ const (
 )
 
 // Problems lists every Problem.
-var Problems = []Problem{WrongCredentials, WrongTogether, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing,
+var Problems = slices.Concat(AdminProblems, []Problem{WrongCredentials, WrongTogether, TooManyTries, TooManyLogins, Busy, NeedsCookies, EmailMissing,
 	EmailInvalid, EmailTaken, NameMissing, NameTooLong, NameInvalid,
 	PasswordMissing, PasswordWrong, PasswordSame, PasswordTooShort, PasswordTooLong, PasswordPersonal, PasswordCommon, PasswordMostCommon, PasswordBreached, PasswordKeyboard, PasswordRepeats,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, ConsentOfSomeOther, DeviceCodeWrong, EmailDomain,
@@ -102,7 +104,7 @@ var Problems = []Problem{WrongCredentials, WrongTogether, TooManyTries, TooManyL
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, PostsUndecided, ConsentOfSomeOther, DeviceCodeWrong,
 	PasskeyRefused, PasskeyNotMade, PasskeyExists, PasskeyGone, PasskeysFull, PasskeyLastWay, LastAdministrator, SignupElsewhere, ScriptRefused, ServerFault,
 	UpstreamLate, UpstreamRefused, UpstreamTaken, UpstreamStale, UpstreamUnreachable, UpstreamFailed, UpstreamLimited, UpstreamLastWay, UpstreamGone,
-	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid}
+	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid})
 
 // Done is what a person has just done, said on the page that follows.
 type Done string

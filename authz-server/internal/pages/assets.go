@@ -46,6 +46,9 @@ func (p *Pages) addLook() error {
 		return err
 	}
 	p.css = p.addAsset("style", ".css", append([]byte(p.cfg.Brand.Stylesheet()), css...))
+	if p.adminCSS, err = p.addFile("admin.css"); err != nil {
+		return err
+	}
 	icon := p.cfg.Brand.Icon()
 	if icon == nil {
 		content, err := files.ReadFile("assets/maru.svg")

@@ -70,7 +70,7 @@ func everyPage() []Page {
 		LoginPage{Query: "?confirm=yes", Email: mina, Confirm: true},
 		LoginPage{Form: problems("otp"), Email: mina, Code: true},
 		AccountPage{Form: problems("name"), Done: messages.NameChanged, Name: "Mina", Email: mina,
-			Languages: []LanguageOption{{"en", "English", true}, {"ko", "한국어", false}}},
+			Languages: []LanguageOption{{"en", "English", true}, {"ko", "한국어", false}}, Administrator: true},
 		PasswordPage{Form: problems("password", "new_password"), Email: mina},
 		PasswordPage{Form: problems("new_password"), Email: mina, First: true},
 		LoginPage{Form: problems("password"), Email: mina, Confirm: true, Passkeys: true},

@@ -20,12 +20,19 @@ type Page interface {
 // layout says how a page is made, and what its headers must let through. The zero value of each
 // field but template fits.
 type layout struct {
-	template string // a file in templates/, without .html
+	template string     // a file in templates/, without .html
+	from     *Templates // where it is; nil: here
+	content  any        // what the template sees; nil: the page
 
 	form    Form
 	fields  []label           // the inputs of the form, in the order of the page
 	changed map[string]string // by field: what somebody else stored meanwhile, in words
 	focus   string            // where the person types first when nothing is wrong
+
+	admin    bool      // of the administration's pages
+	sections []Section // of the administration
+	detail   string    // in English: what is wrong with the form
+	done     string    // in words: what was just done
 
 	tab      tab            // of the account's pages
 	closed   bool           // no form of the page leads to an app

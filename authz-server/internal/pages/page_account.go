@@ -22,6 +22,8 @@ type AccountPage struct {
 	SendsMail bool // the address can be confirmed and changed
 
 	Languages []LanguageOption // of pages and mail
+
+	Administrator bool // there is a link to the administration
 }
 
 // LanguageOption is a language that a person can choose.

@@ -42,6 +42,7 @@ type Pages struct {
 	templates map[string]*template.Template // by page name
 	assets    map[string]asset              // by path below the issuer
 	css       string                        // links to assets
+	adminCSS  string
 	mark      mark
 	logo      logo
 	scripts   map[string]string // the same, by name
@@ -116,8 +117,18 @@ func readTemplates() (map[string]*template.Template, error) {
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page Page) {
 	t := p.chooseLanguage(w, r)
 	l := page.layout(t)
-	v := view{layout: l, T: t, D: page, CSS: p.css, Icon: p.mark, Logo: p.logo, Brand: p.cfg.Brand, Scripts: p.scriptsOf(l),
+	v := view{layout: l, T: t, D: page, CSS: []string{p.css}, Icon: p.mark, Logo: p.logo, Brand: p.cfg.Brand, Scripts: p.scriptsOf(l),
 		issuer: p.cfg.Issuer, RequestID: httpd.RequestID(r.Context())}
+	templates := p.templates
+	if l.from != nil {
+		templates = l.from.byName
+	}
+	if l.content != nil {
+		v.D = l.content
+	}
+	if l.admin {
+		v.CSS = append(v.CSS, p.adminCSS)
+	}
 	if r.Method == http.MethodGet || l.reloads {
 		v.Languages = p.languageLinks(r, t)
 	}
@@ -126,7 +137,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 	l.setHeaders(header)
 	var body bytes.Buffer
 	err := fmt.Errorf("no template %q", l.template)
-	if t, ok := p.templates[l.template]; ok {
+	if t, ok := templates[l.template]; ok {
 		err = t.ExecuteTemplate(&body, "layout", v)
 	}
 	if err != nil {

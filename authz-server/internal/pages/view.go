@@ -14,8 +14,8 @@ type view struct {
 	layout
 
 	T         *messages.Language
-	D         Page
-	CSS       string
+	D         any
+	CSS       []string
 	Icon      mark
 	Logo      logo
 	Brand     brand.Brand
@@ -40,8 +40,8 @@ func (v view) Bar(mode string) string {
 // OwnIcon tells whether the product has an icon that is not Maru's.
 func (v view) OwnIcon() bool { return v.Brand.Icon() != nil }
 
-// Wide tells whether the page is one of the account's.
-func (v view) Wide() bool { return v.tab != noTab }
+// Wide tells whether the page is one of the account's, or of the administration's.
+func (v view) Wide() bool { return v.tab != noTab || v.admin }
 
 // Tabs lead to the account's pages.
 func (v view) Tabs() []tabLink { return tabs(v.T, v.tab) }

@@ -80,6 +80,9 @@ type Request struct {
 	Strongest bool     // as strong as the person can: a trusted browser does not stand for a second step
 }
 
+// Several demands a second step or a passkey, as strong as the person can.
+var Several = Request{ACR: []string{PhishingResistant, SeveralFactors}, Essential: true, Strongest: true}
+
 // Reached is the first value of r.ACR that p reaches, or else the most that p reaches.
 func (r Request) Reached(p Proof) string {
 	if i := r.met(p); i >= 0 {

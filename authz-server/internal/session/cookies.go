@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/base64"
 	"net/http"
+	"regexp"
 	"unicode/utf8"
 
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
@@ -107,6 +108,19 @@ func (s *Sessions) Wanted(w http.ResponseWriter, r *http.Request) (page string) 
 	s.setCookie(w, wantedCookie, "", -1)
 	return cookie.Value
 }
+
+// WantAdmin is Want for a page of the administration, with its query.
+func (s *Sessions) WantAdmin(w http.ResponseWriter, page string) {
+	if IsAdminPage(page) {
+		s.Want(w, page)
+	}
+}
+
+// adminPage is an address of the administration, with a query or without, as it can be in a cookie.
+var adminPage = regexp.MustCompile(`^/admin(/[A-Za-z0-9_~%-][A-Za-z0-9_.~%:-]*)*(\?[A-Za-z0-9_.~%:&=+-]*)?$`)
+
+// IsAdminPage tells whether a path of this server is a page of the administration, to lead back to.
+func IsAdminPage(page string) bool { return len(page) <= 1000 && adminPage.MatchString(page) }
 
 // Browser returns the secret of EnsureBrowser; empty: the browser that sent r did not bring it.
 func (s *Sessions) Browser(r *http.Request) string {

@@ -32,12 +32,45 @@ type Session struct {
 // is to prove again who they are.
 const Confirm = "confirm=yes"
 
+// ConfirmSeveral is Confirm for somebody who is to do so by a second step or a passkey, as
+// administrators are.
+const ConfirmSeveral = "confirm=several"
+
 // Provable is what the person can prove by.
 func (s *Session) Provable() proofs.Person { return Provable(s.User) }
 
 // Provable is what a person can prove by.
 func Provable(user accounts.User) proofs.Person {
 	return proofs.Person{SecondStep: user.SecondStep, Passkey: user.Passkey}
+}
+
+// Unproved is the page where the person proves again who they are, before something sensitive is
+// shown or changed; empty: they did in the last ten minutes, as strongly as they can.
+func (s *Session) Unproved(now time.Time) (page string) {
+	strongest := proofs.Request{Strongest: true}
+	switch {
+	case now.Sub(s.AuthTime) > proofs.Recent:
+		return "/login?" + Confirm
+	case strongest.Owed(s.Provable(), s.Login()) != proofs.Nothing:
+		return "/login/verify?" + Confirm
+	}
+	return ""
+}
+
+// ProvedSeveral tells whether the person has logged in by a second step or a passkey.
+func (s *Session) ProvedSeveral() bool {
+	return proofs.Several.MetBy(proofs.Proof(s.AMR))
+}
+
+// UnprovedSeveral is [Session.Unproved] for what asks for a second step or a passkey.
+func (s *Session) UnprovedSeveral(now time.Time) (page string) {
+	switch {
+	case now.Sub(s.AuthTime) > proofs.Recent:
+		return "/login?" + ConfirmSeveral
+	case !s.ProvedSeveral():
+		return "/login/verify?" + ConfirmSeveral
+	}
+	return ""
 }
 
 // Login is how far the person has come.

@@ -193,3 +193,13 @@ func (b *Browser) Interaction(handle string) requests.Interaction {
 	}
 	return in
 }
+
+// Forget takes a cookie from the browser, as when its session is over.
+func (b *Browser) Forget(t testing.TB, name string) {
+	t.Helper()
+	u, err := url.Parse(b.Server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Jar.SetCookies(u, []*http.Cookie{{Name: name, MaxAge: -1, Path: "/"}})
+}

@@ -41,6 +41,18 @@ type User struct {
 	Key string // what the address is looked up and ordered by; set by the store
 }
 
+// Zone is the time zone that the person says they are in; nil: they do not.
+func (u User) Zone() *time.Location {
+	if u.Claims.Zoneinfo == "" {
+		return nil
+	}
+	zone, err := time.LoadLocation(u.Claims.Zoneinfo)
+	if err != nil {
+		return nil
+	}
+	return zone
+}
+
 // Users stores accounts.
 type Users struct {
 	db       *sqldb.DB
