@@ -20,6 +20,9 @@ import (
 const (
 	MinInvitation = time.Minute
 	MaxInvitation = 365 * 24 * time.Hour
+
+	// MaxAdministrators is that of one that makes an administrator.
+	MaxAdministrators = 7 * 24 * time.Hour
 )
 
 // NewInvitation is an invitation to be made.
@@ -35,7 +38,8 @@ type NewInvitation struct {
 }
 
 // Invite makes an invitation for one account, and returns its link, which is shown now and never
-// again; or it sends the link, and returns none. [store.ErrExists]: the address has an account.
+// again; or it sends the link, and returns none. One that makes an administrator is worth nothing when
+// whoever made it is none any more. [store.ErrExists]: the address has an account.
 func (a *Admin) Invite(ctx context.Context, actor Actor, in NewInvitation, reason string) (made accounts.Invitation, link string, err error) {
 	do := Change
 	if slices.ContainsFunc(in.Roles, administrative) {
@@ -47,6 +51,8 @@ func (a *Admin) Invite(ctx context.Context, actor Actor, in NewInvitation, reaso
 	switch {
 	case in.Lifetime < MinInvitation || in.Lifetime > MaxInvitation:
 		return made, "", wrong("expires_in", fmt.Sprintf("must be from %s to %s", MinInvitation, MaxInvitation))
+	case do == Crown && in.Lifetime > MaxAdministrators:
+		return made, "", wrong("expires_in", fmt.Sprintf("must be at most %s for one that makes an administrator", MaxAdministrators))
 	case in.Send && in.Email == "":
 		return made, "", wrong("send", "needs an address")
 	case len(in.Note) > 255:
@@ -56,6 +62,10 @@ func (a *Admin) Invite(ctx context.Context, actor Actor, in NewInvitation, reaso
 		if in.Email, err = profile.CleanEmail(in.Email); err != nil {
 			return made, "", wrong("email", err.Error())
 		}
+	}
+	by := ""
+	if do == Crown && actor.Kind == Person {
+		by = actor.ID
 	}
 	err = a.change(ctx, actor, do, reason, func(ctx context.Context) error {
 		if len(in.Roles) == 0 {
@@ -70,7 +80,7 @@ func (a *Admin) Invite(ctx context.Context, actor Actor, in NewInvitation, reaso
 		}
 		var secret string
 		if made, secret, err = a.Store.Invitations.CreateInvitation(ctx, accounts.Invitation{
-			Email: in.Email, Mailed: in.Send, Note: in.Note, Roles: in.Roles, ExpiresAt: a.Now().Add(in.Lifetime),
+			Email: in.Email, Mailed: in.Send, Note: in.Note, Roles: in.Roles, MadeBy: by, ExpiresAt: a.Now().Add(in.Lifetime),
 		}); err != nil {
 			return err
 		}
@@ -128,11 +138,16 @@ func (a *Admin) Invitations(ctx context.Context, actor Actor, after string, limi
 	return pageOf(all, limit, func(in accounts.Invitation) string { return in.ID }), err
 }
 
-// WithdrawInvitation withdraws an invitation that is not used yet. [store.ErrNotFound]: there is none.
+// WithdrawInvitation withdraws an invitation that is not used yet. If it would make an administrator,
+// it is a [Crown]. [store.ErrNotFound]: there is none.
 func (a *Admin) WithdrawInvitation(ctx context.Context, actor Actor, id, reason string) error {
 	return a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
-		if err := a.Store.Invitations.RevokeInvitation(ctx, id); err != nil {
+		gone, err := a.Store.Invitations.RevokeInvitation(ctx, id)
+		if err != nil {
 			return err
+		}
+		if err := a.may(actor, Change, Target{slices.ContainsFunc(gone.Roles, administrative)}); err != nil {
+			return err // which undoes it
 		}
 		return a.Audit.Record(ctx, audit.Entry{Kind: audit.InvitationWithdrawn, Target: audit.Target{Kind: "invitation", ID: id}})
 	})

@@ -244,10 +244,15 @@ func OperatorLink(ctx context.Context, s *store.Store, user accounts.User, expir
 }
 
 // SendReset writes to a person, as an operator wants it, with a link to a new password. There is no
-// code beside it, since no browser has asked.
+// code beside it, since no browser has asked. An administrator keeps their factors, whether they have
+// proved the address or not.
 func SendReset(ctx context.Context, s *store.Store, sends notices.Mailer, at issuer.URL, user accounts.User) error {
+	crowned, err := s.Roles.Administers(ctx, user.ID)
+	if err != nil {
+		return err
+	}
 	secret := opaque.New()
-	m := accounts.Mailed{Purpose: accounts.ToReset, User: user, Email: user.Email, Data: text(Reset{})}
+	m := accounts.Mailed{Purpose: accounts.ToReset, User: user, Email: user.Email, Data: text(Reset{ByOperator: crowned})}
 	if err := s.Mailed.AddMailed(ctx, m, secret, opaque.New(), ""); err != nil {
 		return err
 	}

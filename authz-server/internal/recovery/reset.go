@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -21,8 +22,9 @@ type Reset struct {
 // ResetOf returns what is kept of a link to a new password.
 func ResetOf(m accounts.Mailed) (Reset, error) { return read[Reset](m) }
 
-// BeginReset writes to the owner of an address, or to nobody if there is none. Errors:
-// [*throttle.WaitError].
+// BeginReset writes to the owner of an address, or to nobody if there is none. To an administrator it
+// writes only if they have proved that the address is theirs: whoever has it would get what is behind
+// their factors otherwise. Errors: [*throttle.WaitError].
 func (c *Recovery) BeginReset(r *http.Request, browser, email, interaction string) error {
 	if err := c.Throttle.Letter(r.Context(), r, email); err != nil {
 		return err
@@ -31,7 +33,11 @@ func (c *Recovery) BeginReset(r *http.Request, browser, email, interaction strin
 	if err != nil {
 		return err
 	}
-	if user.Disabled {
+	crowned, err := c.Store.Roles.Administers(r.Context(), user.ID) // of nobody, too: it takes as long
+	if err != nil {
+		return err
+	}
+	if user.Disabled || crowned && !user.EmailVerified {
 		user = accounts.User{}
 	}
 	m := accounts.Mailed{Purpose: accounts.ToReset, User: user, Email: email, Data: text(Reset{Interaction: interaction})}
@@ -51,8 +57,9 @@ func (c *Recovery) BeginReset(r *http.Request, browser, email, interaction strin
 // browser; see [accounts.Users.ResetPassword]. Passkeys stay, log-ins at upstreams, and the second step, which whoever
 // reads somebody's mail must not get around. But as long as nobody had proved that the address of
 // the account was theirs, a stranger may have made it: then they go, with what the stranger allowed
-// to apps, and the address is proved now. Errors: [store.ErrNotFound], for a link that is good for
-// nothing any more.
+// to apps, and the address is proved now. Such an account that has become an administrator's since
+// the letter was written is none of its reader's. Errors: [store.ErrNotFound], for a link that is good
+// for nothing any more.
 func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash, browser string) error {
 	data, err := ResetOf(m)
 	if err != nil {
@@ -63,6 +70,11 @@ func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash, browser
 			return err
 		}
 		user := m.User
+		if !data.ByOperator && !user.EmailVerified {
+			if crowned, err := c.Store.Roles.Administers(ctx, user.ID); err != nil || crowned {
+				return cmp.Or(err, store.ErrNotFound)
+			}
+		}
 		if err := c.Store.Users.ResetPassword(ctx, user.ID, hash, browser); err != nil {
 			return err
 		}

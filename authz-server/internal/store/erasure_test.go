@@ -31,6 +31,7 @@ func TestNothingNamesAPersonWhoseAccountWasDeleted(t *testing.T) {
 		defer s.Close()
 		for _, statement := range append(fewer(2),
 			`UPDATE invitations SET used_by = 'u1', used_at = 1 WHERE id = 'i1'`,
+			`UPDATE invitations SET made_by = 'u1' WHERE id = 'i2'`,
 			`UPDATE passkey_ceremonies SET user_id = 'u1'`,
 			`UPDATE mailed SET email_key = 'u1' WHERE user_id IS NULL`,
 		) {
@@ -42,7 +43,7 @@ func TestNothingNamesAPersonWhoseAccountWasDeleted(t *testing.T) {
 			}
 		}
 		for where, n := range naming(t, s.db, "u1") {
-			if n == 0 && (strings.HasSuffix(where, ".user_id") || strings.HasSuffix(where, ".used_by")) {
+			if n == 0 && (strings.HasSuffix(where, ".user_id") || strings.HasSuffix(where, ".used_by") || strings.HasSuffix(where, ".made_by")) {
 				t.Errorf("the test puts nobody into %s", where)
 			}
 		}

@@ -14,6 +14,7 @@ func (s *planned) ofRoles() {
 	s.add("Give", func(ctx context.Context) error { return s.Roles.Give(ctx, "u2", editor) })
 	s.add("Take", func(ctx context.Context) error { return s.Roles.Take(ctx, "u3", roles.Moderator) })
 	s.add("Of", func(ctx context.Context) error { _, err := s.Roles.Of(ctx, "u1"); return err })
+	s.add("Administers", func(ctx context.Context) error { _, err := s.Roles.Administers(ctx, "u1"); return err })
 	s.add("Definition", func(ctx context.Context) error { _, err := s.Roles.Definition(ctx, editor); return err })
 	s.add("Define", func(ctx context.Context) error {
 		return s.Roles.Define(ctx, roles.Definition{Role: roles.Role{Resource: "user", Name: "x"}, Scopes: []string{"user:read"}})

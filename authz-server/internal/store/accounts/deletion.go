@@ -95,6 +95,7 @@ func (s *Users) purged(ctx context.Context, user User) error {
 func (s *Users) eraseTraces(ctx context.Context, user User) error {
 	for _, erase := range []struct{ statement, what string }{
 		{`UPDATE invitations SET used_by = '' WHERE used_by = $1 AND used_by <> ''`, user.ID},
+		{`DELETE FROM invitations WHERE made_by = $1 AND made_by <> ''`, user.ID},
 		{`DELETE FROM mailed WHERE email_key = $1`, user.Key},
 	} {
 		if _, err := s.db.Exec(ctx, erase.statement, erase.what); err != nil {

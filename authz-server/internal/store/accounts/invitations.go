@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -27,6 +28,9 @@ type Invitation struct {
 	// Roles are what whoever uses it gets, be it for a new account or for their own. With them, it
 	// counts whoever may sign up otherwise.
 	Roles []roles.Role
+	// MadeBy is the person who gives the role of administrators with it. Who is none any more by the
+	// time that it is used gives nothing. Empty: the machine does, or it makes no administrator.
+	MadeBy string
 }
 
 // InvitationRetention is how long an invitation is kept after it expired, so that its link says so,
@@ -42,12 +46,12 @@ type Invitations struct {
 // NewInvitations returns the invitations in db.
 func NewInvitations(db *sqldb.DB, now func() time.Time) *Invitations { return &Invitations{db, now} }
 
-const invitationColumns = `id, email, mailed, note, created_at, expires_at, used_at, used_by, roles`
+const invitationColumns = `id, email, mailed, note, created_at, expires_at, used_at, used_by, roles, made_by`
 
 func scanInvitation(scan func(...any) error) (in Invitation, err error) {
 	var created, expires, used int64
 	var given string
-	if err := scan(&in.ID, &in.Email, &in.Mailed, &in.Note, &created, &expires, &used, &in.UsedBy, &given); err != nil {
+	if err := scan(&in.ID, &in.Email, &in.Mailed, &in.Note, &created, &expires, &used, &in.UsedBy, &given, &in.MadeBy); err != nil {
 		return Invitation{}, row.NotFound(err)
 	}
 	if in.Roles, err = readRoles(given); err != nil {
@@ -72,7 +76,7 @@ func readRoles(text string) (all []roles.Role, err error) {
 	return all, nil
 }
 
-// CreateInvitation stores an invitation (Email, Mailed, Note, Roles and ExpiresAt of in), and returns it
+// CreateInvitation stores an invitation (Email, Mailed, Note, Roles, MadeBy and ExpiresAt of in), and returns it
 // with the secret for its link, which is stored nowhere.
 func (s *Invitations) CreateInvitation(ctx context.Context, in Invitation) (made Invitation, secret string, err error) {
 	secret = opaque.New()
@@ -82,9 +86,9 @@ func (s *Invitations) CreateInvitation(ctx context.Context, in Invitation) (made
 		key = EmailKey(in.Email)
 	}
 	_, err = s.db.Exec(ctx, `INSERT INTO invitations (id, secret_hash, email, email_key, mailed, note,
-		created_at, expires_at, roles) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		created_at, expires_at, roles, made_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		in.ID, opaque.Hash(secret), in.Email, key, in.Mailed, in.Note, sqldb.Micros(in.CreatedAt), sqldb.Micros(in.ExpiresAt),
-		strings.Join(roles.Names(in.Roles), " "))
+		strings.Join(roles.Names(in.Roles), " "), in.MadeBy)
 	if err != nil {
 		return Invitation{}, "", err
 	}
@@ -102,16 +106,32 @@ func (s *Invitations) Invitation(ctx context.Context, secret string) (Invitation
 // with this address, or which has it, and returns the roles that go with it. Call it in the
 // transaction that makes the account or gives it the roles. The invitation forgets whom it was for,
 // which the account knows and takes along when it goes. ErrNotFound: it is unknown, used, expired or
-// for another address.
+// for another address, or whoever made it has lost the right to since.
 func (s *Invitations) SpendInvitation(ctx context.Context, id, userID, email string) ([]roles.Role, error) {
-	var given string
+	var given, by string
 	if err := s.db.ExecReturning(ctx, `UPDATE invitations SET used_at = $1, used_by = $2,
 		email = '', email_key = ''
-		WHERE id = $3 AND used_at = 0 AND expires_at > $1 AND email_key IN ('', $4) RETURNING roles`,
-		sqldb.Micros(s.now()), userID, id, EmailKey(email)).Scan(&given); err != nil {
+		WHERE id = $3 AND used_at = 0 AND expires_at > $1 AND email_key IN ('', $4) RETURNING roles, made_by`,
+		sqldb.Micros(s.now()), userID, id, EmailKey(email)).Scan(&given, &by); err != nil {
 		return nil, row.NotFound(err)
 	}
+	if by != "" {
+		if still, err := s.administers(ctx, by); err != nil || !still {
+			return nil, cmp.Or(err, row.ErrNotFound)
+		}
+	}
 	return readRoles(given)
+}
+
+// administers tells whether a person has the role of administrators, and an account that is open.
+func (s *Invitations) administers(ctx context.Context, userID string) (still bool, err error) {
+	return still, s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM users u
+		WHERE u.id = $1 AND NOT u.disabled AND u.delete_at = 0 AND (
+		EXISTS (SELECT 1 FROM user_roles r WHERE r.user_id = u.id AND r.resource = $2 AND r.role = $3)
+		OR EXISTS (SELECT 1 FROM group_members m JOIN groups g ON g.id = m.group_id
+			JOIN group_roles r ON r.group_id = m.group_id
+			WHERE m.user_id = u.id AND g.removed_at = 0 AND r.removed_at = 0 AND r.resource = $2 AND r.role = $3)))`,
+		userID, roles.Admin.Resource, roles.Admin.Name).Scan(&still)
 }
 
 // ListInvitations returns up to limit invitations in the order of their ids, starting after the id
@@ -128,9 +148,11 @@ func (s *Invitations) InvitationOf(ctx context.Context, userID string) (Invitati
 		WHERE used_by = $1 AND used_by <> '' LIMIT 1`, userID).Scan)
 }
 
-// RevokeInvitation removes an invitation that is not used. ErrNotFound: there is none with this id.
-func (s *Invitations) RevokeInvitation(ctx context.Context, id string) error {
-	return row.Changed(s.db.Exec(ctx, `DELETE FROM invitations WHERE id = $1 AND used_at = 0`, id))
+// RevokeInvitation removes an invitation that is not used, and returns it. ErrNotFound: there is none
+// with this id.
+func (s *Invitations) RevokeInvitation(ctx context.Context, id string) (Invitation, error) {
+	return scanInvitation(s.db.ExecReturning(ctx, `DELETE FROM invitations
+		WHERE id = $1 AND used_at = 0 RETURNING `+invitationColumns, id).Scan)
 }
 
 // Sweeps lists invitations that expired long ago.

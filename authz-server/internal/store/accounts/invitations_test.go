@@ -81,12 +81,16 @@ func TestInvitationsAreListedRevokedAndForgotten(t *testing.T) {
 		storetest.OK(t, err)
 		_, err = f.Invitations.SpendInvitation(ctx, used.ID, "u", "x@example.com")
 		storetest.OK(t, err)
-		if err := f.Invitations.RevokeInvitation(ctx, used.ID); !errors.Is(err, store.ErrNotFound) {
+		if _, err := f.Invitations.RevokeInvitation(ctx, used.ID); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("one that is used: %v", err)
 		}
 		other, err := f.Invitations.Invitation(ctx, secrets[1])
 		storetest.OK(t, err)
-		storetest.OK(t, f.Invitations.RevokeInvitation(ctx, other.ID))
+		gone, err := f.Invitations.RevokeInvitation(ctx, other.ID)
+		storetest.OK(t, err)
+		if gone.ID != other.ID || gone.Note != other.Note {
+			t.Errorf("%+v", gone)
+		}
 		if _, err := f.Invitations.SpendInvitation(ctx, other.ID, "u", "y@example.com"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("one that is revoked: %v", err)
 		}

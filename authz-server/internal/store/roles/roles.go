@@ -102,6 +102,13 @@ func (s *Roles) Of(ctx context.Context, userID string) ([]Held, error) {
 	return s.held(ctx, userID, `AND d.removed_at = 0`, `AND d.removed_at = 0 AND r.removed_at = 0 AND g.removed_at = 0`)
 }
 
+// Administers tells whether a person has power over the server: a role of the resource admin, by
+// themselves or by a group.
+func (s *Roles) Administers(ctx context.Context, userID string) (bool, error) {
+	held, err := s.Of(ctx, userID)
+	return slices.ContainsFunc(held, func(h Held) bool { return h.Resource == Admin.Resource }), err
+}
+
 // heldLately is Of with the roles that are being removed: tokens may still say them.
 func (s *Roles) heldLately(ctx context.Context, userID string) ([]Held, error) {
 	return s.held(ctx, userID, ``, ``)
