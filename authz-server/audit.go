@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/user"
 	"strconv"
 	"strings"
@@ -66,11 +67,15 @@ func (p *program) recordStart(ctx context.Context, s *store.Store) error {
 	return audit.New(s).Record(ctx, audit.Entry{Kind: audit.SettingsStarted, Detail: detail})
 }
 
-// operator is who runs a command, for the audit log.
+// operator is who runs a command, for the audit log: the account of the process, which nobody can
+// choose by a variable, and beside root's, whom sudo says that it served.
 func operator() audit.Entry {
 	e := audit.Entry{Actor: audit.Actor{Kind: audit.Machine}, Proof: "command"}
 	if u, err := user.Current(); err == nil {
 		e.Actor.Label = u.Username
+	}
+	if by := os.Getenv("SUDO_USER"); by != "" && os.Getuid() == 0 {
+		e.Actor.Label += " for " + by
 	}
 	return e
 }
@@ -194,7 +199,7 @@ func (auditVerify) Help() string {
 whoever can write to the database, and has not that key, cannot change, remove, add or move entries
 without its showing here. Three things do not show: entries of the last second or so, which have no
 place in the chain yet; an end that was cut off, unless --head says how far the log went; and that
-the personal part of an entry was removed, as it is when its person's account is deleted.`
+what an entry says of a person was removed, as it is when their account is deleted.`
 }
 
 func (cmd auditVerify) Run(ctx context.Context, p *program) error {

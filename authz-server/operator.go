@@ -28,20 +28,9 @@ type force struct {
 	Force bool `help:"Do it also if no administrator who can log in is left." env:"-"`
 }
 
-// machine is who runs a command: the system's own log-in, as far as it says so.
+// machine is who runs a command, as the system knows them.
 func (p *program) machine() admin.Actor {
-	actor := admin.Actor{Kind: admin.Machine}
-	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
-		for _, one := range p.environ {
-			if value, ok := strings.CutPrefix(one, name+"="); ok && actor.Name == "" {
-				actor.Name = value
-			}
-		}
-	}
-	if actor.Name == "" {
-		actor.Name = operator().Actor.Label
-	}
-	return actor
+	return admin.Actor{Kind: admin.Machine, Name: operator().Actor.Label}
 }
 
 // forced is machine for a command with the flag force.

@@ -75,7 +75,7 @@ func (arg streamArg) error(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("there is no stream %q; 'stream list' shows them all", arg.ID)
 	}
-	return option(err, nil)
+	return option(err, map[string]string{"words": "--reason"})
 }
 
 type streamShow struct{ streamArg }

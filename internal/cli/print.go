@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 )
 
 // PrintJSON writes value as people read it.
@@ -64,10 +65,21 @@ func (l List[T]) table(out io.Writer) (write func([]T) error, end func() error) 
 	fmt.Fprintln(table, l.Columns)
 	return func(page []T) error {
 		for _, one := range page {
-			fmt.Fprintln(table, l.Row(one))
+			fmt.Fprintln(table, printable(l.Row(one)))
 		}
 		return table.Flush()
 	}, func() error { return nil }
+}
+
+// printable makes the text of a row fit for a terminal: other people's text in it can neither move the
+// cursor nor begin another line.
+func printable(row string) string {
+	return strings.Map(func(c rune) rune {
+		if c != '\t' && !unicode.IsPrint(c) {
+			return unicode.ReplacementChar
+		}
+		return c
+	}, row)
 }
 
 // lines writes a line of JSON each.
@@ -133,7 +145,7 @@ func PrintMembers(w io.Writer, object json.RawMessage) error {
 		if list, ok := value.([]any); ok {
 			value = strings.Trim(fmt.Sprint(list), "[]")
 		}
-		fmt.Fprintf(table, "%s\t%v\n", name, value)
+		fmt.Fprintln(table, printable(fmt.Sprintf("%s\t%v", name, value)))
 	}
 	return table.Flush()
 }

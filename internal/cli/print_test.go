@@ -82,3 +82,19 @@ var errFull = errors.New("no space left")
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// Names, notes and errors are other people's text.
+func TestOtherPeoplesTextIsOneLineThatMovesNothing(t *testing.T) {
+	list := numbers(1, false)
+	list.Row = func(int) string { return "\x1b[2J한글\t\u009b31mx\r\n0\u202ey" }
+	var out bytes.Buffer
+	if err := list.Print(t.Context(), &out, "text"); err != nil {
+		t.Fatal(err)
+	}
+	if err := PrintMembers(&out, []byte(`{"client_name":"a\u001b[31m\nb","contacts":["\u0007"]}`)); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.ContainsAny(text, "\x1b\r\a\u009b\u202e") || strings.Count(text, "\n") != 4 || !strings.Contains(text, "한글") {
+		t.Errorf("%q", text)
+	}
+}

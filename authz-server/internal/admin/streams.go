@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -173,9 +174,18 @@ func (a *Admin) CreateStream(ctx context.Context, actor Actor, rules ssf.Rules, 
 		if made, err = a.Store.Streams.Create(ctx, stream); err != nil {
 			return err
 		}
-		return a.noteStream(ctx, audit.StreamCreated, made, map[string]any{"endpoint": made.Endpoint})
+		return a.noteStream(ctx, audit.StreamCreated, made, map[string]any{"endpoint": withoutQuery(made.Endpoint)})
 	})
 	return made, err
+}
+
+// withoutQuery is an address without what may let somebody in there.
+func withoutQuery(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 func (a *Admin) noteStream(ctx context.Context, kind audit.Kind, s streams.Stream, detail map[string]any) error {
@@ -207,6 +217,9 @@ func (a *Admin) onStream(ctx context.Context, actor Actor, id, reason string, f 
 func (a *Admin) SetStreamStatus(ctx context.Context, actor Actor, id string, status streams.Status, words, reason string) error {
 	if !slices.Contains([]streams.Status{streams.Enabled, streams.Paused, streams.Disabled}, status) {
 		return wrong("status", "must be enabled, paused or disabled")
+	}
+	if checkReason(words) != nil {
+		return wrong("words", "must be one line of at most 200 characters")
 	}
 	if err := a.onStream(ctx, actor, id, reason, func(ctx context.Context, one streams.Stream) error {
 		told, err := streams.Updated(id, status, words)

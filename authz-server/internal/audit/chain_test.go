@@ -192,7 +192,8 @@ func TestWhatIsChangedShows(t *testing.T) {
 		}, 3},
 		"a part that was not there": {[]string{`INSERT INTO audit_personal (entry_id, part, user_id, salt, data)
 			SELECT entry_id, 'by', NULL, salt, data FROM audit_personal WHERE entry_id = (SELECT id FROM audit_log WHERE position = 3)`}, 3},
-		"a part of the entry as who did it": {[]string{`UPDATE audit_personal SET part = 'by' WHERE entry_id = (SELECT id FROM audit_log WHERE position = 3)`}, 3},
+		"a part of the entry as who did it":                         {[]string{`UPDATE audit_personal SET part = 'by' WHERE entry_id = (SELECT id FROM audit_log WHERE position = 3)`}, 3},
+		"a part of the entry as the other one, under nobody's name": {[]string{`UPDATE audit_personal SET part = 'by', user_id = NULL WHERE entry_id = (SELECT id FROM audit_log WHERE position = 3)`}, 3},
 		"the old end that goes as if by age": {[]string{
 			`UPDATE audit_chain SET anchor_position = 3, anchor_mac = (SELECT mac FROM audit_log WHERE position = 3)`,
 			`DELETE FROM audit_log WHERE position <= 3`,
@@ -324,5 +325,29 @@ func TestHeadsAreReadAsTheyAreWritten(t *testing.T) {
 		if _, err := audit.ParseHead(wrong); err == nil {
 			t.Errorf("%q is a head", wrong)
 		}
+	}
+}
+
+// Only what is an account's can go with one: who changed a key, and why, stays or is missed.
+func TestAPartThatIsNobodysCannotBeErased(t *testing.T) {
+	for name, e := range map[string]audit.Entry{
+		"by": {Kind: audit.KeyRotated, Actor: audit.Actor{Kind: audit.Machine, Label: "root"}},
+		"about": {Kind: audit.ClientChanged, Actor: audit.Actor{Kind: audit.Client, ID: "writer"}, Target: audit.Target{Kind: "client", ID: "shop"},
+			Reason: "asked for"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, w *storetest.World) {
+				c := newChained(t, w, nil)
+				c.add(t, 2)
+				ok(t, c.log.Record(t.Context(), e))
+				ok(t, c.Chain(t.Context()))
+				c.whole(t, 3)
+				w.Exec(t, `DELETE FROM audit_personal WHERE part = '`+name+`' AND entry_id = (SELECT id FROM audit_log WHERE position = 3)`)
+				var broken *audit.Broken
+				if _, err := c.verify(t); !errors.As(err, &broken) || broken.Position != 3 {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }

@@ -14,30 +14,61 @@ import (
 
 // file is a file of JSON lines that follows the chain. How far it has come stands beside it, in
 // PATH.position, so that a program that starts again, and a full disk, leave no gap; without that
-// file, it begins with the oldest entry that there is. One process writes a file.
+// file, it begins with the oldest entry that there is. One process at a time writes a file: the
+// others wait until that lets it go.
 type file struct {
 	path     string
 	position int64
-	f        *os.File // nil: to be opened
+	f        *os.File // locked; nil: to be opened
 }
 
+// errFileTaken says that another process writes the file.
+var errFileTaken = errors.New("another process writes it: each replica needs a file of its own")
+
 func openFile(path string) (*file, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // nothing can be taken back from a pipe
+		return nil, fmt.Errorf("%s is no ordinary file", path)
+	}
 	f := &file{path: path}
-	text, err := os.ReadFile(f.positionPath())
-	if err == nil {
-		f.position, err = strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
+	if err := f.open(); err != nil && !errors.Is(err, errFileTaken) { // the program that this one follows may be ending
+		return nil, err
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", f.positionPath(), err)
-	}
-	return f, f.open()
+	return f, nil
 }
 
 func (f *file) positionPath() string { return f.path + ".position" }
 
-func (f *file) open() (err error) {
-	f.f, err = os.OpenFile(f.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	return err
+// open opens the file, and takes it for this process. It goes on from where the one before it came.
+func (f *file) open() error {
+	opened, err := os.OpenFile(f.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	err = lock(opened)
+	var noted int64
+	if err == nil {
+		noted, err = f.noted()
+	}
+	if err != nil {
+		return errors.Join(err, opened.Close())
+	}
+	f.f, f.position = opened, max(f.position, noted)
+	return nil
+}
+
+// noted is how far the file has come, as note wrote it; 0: it did not.
+func (f *file) noted() (position int64, err error) {
+	text, err := os.ReadFile(f.positionPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err == nil {
+		position, err = strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", f.positionPath(), err)
+	}
+	return position, nil
 }
 
 func (f *file) close() {
@@ -47,7 +78,7 @@ func (f *file) close() {
 	}
 }
 
-// reopen opens the file anew if another took its place, as log rotation does.
+// reopen opens the file if it is not open, or anew if another took its place, as log rotation does.
 func (f *file) reopen() error {
 	if f.f != nil {
 		here, err := f.f.Stat()
@@ -60,12 +91,9 @@ func (f *file) reopen() error {
 	return f.open()
 }
 
-// add appends entries, all or none, and notes how far the file has come. A crash in between writes
-// them again: none is missing, and the position tells the double ones.
+// add appends entries to the open file, all or none, and notes how far it has come. A crash in between
+// writes them again: none is missing, and the position tells the double ones.
 func (f *file) add(entries []Entry) error {
-	if err := f.reopen(); err != nil {
-		return err
-	}
 	var text bytes.Buffer
 	for _, e := range entries {
 		one, err := json.Marshal(e)
@@ -108,6 +136,9 @@ func (f *file) note() error {
 // Follow writes what the chain has and the file has not.
 func (c *Chainer) Follow(ctx context.Context) error {
 	for {
+		if err := c.file.reopen(); err != nil {
+			return err
+		}
 		entries, err := c.log.After(ctx, c.file.position, batch)
 		if err != nil {
 			return err

@@ -3,10 +3,12 @@ package audit_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode"
 
@@ -62,11 +64,41 @@ func TestTheFileHasEveryEntryAcrossRestartsAndRotations(t *testing.T) {
 		wantPositions(t, path+".1", 1, 5)
 		wantPositions(t, path, 6, 7)
 		c.add(t, 1)
+		c.end(t)
 		c = start()
 		ok(t, c.Follow(t.Context()))
 		wantPositions(t, path, 6, 8)
 		ok(t, c.Follow(t.Context()))
 		wantPositions(t, path, 6, 8)
+	})
+}
+
+// end ends the chainer, which lets its file go.
+func (c chained) end(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.Run(ctx)
+}
+
+// A server that is replaced by another one on its machine ends while that runs already.
+func TestTwoProcessesWriteAFileOneAfterTheOther(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		path := filepath.Join(t.TempDir(), "audit.jsonl")
+		start := func() chained { return newChained(t, w, func(cfg *audit.Config) { cfg.File = path }) }
+		one := start()
+		one.add(t, 2)
+		ok(t, one.Follow(t.Context()))
+		other := start()
+		one.add(t, 2)
+		if err := other.Follow(t.Context()); err == nil || !strings.Contains(err.Error(), "another process writes it") {
+			t.Error(err)
+		}
+		ok(t, one.Follow(t.Context()))
+		one.end(t)
+		other.add(t, 1)
+		ok(t, other.Follow(t.Context()))
+		wantPositions(t, path, 1, 5)
 	})
 }
 
@@ -110,6 +142,8 @@ func TestAFileThatCannotBeOpenedIsRefusedAtTheStart(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(path string) error{
 		"no folder":          func(string) error { return nil },
+		"no file":            func(path string) error { return os.Mkdir(path, 0o700) },
+		"a pipe":             func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"a position that is": func(path string) error { return os.WriteFile(path+".position", []byte("x"), 0o600) },
 	} {
 		path := filepath.Join(t.TempDir(), "audit.jsonl")

@@ -151,7 +151,7 @@ func verifyEntry(key []byte, before auditlog.Link, e auditlog.Entry) error {
 		{"about", e.About, e.AboutHash, func(p personal) string { return p.Person }},
 	} {
 		if !one.part.Matches(one.hash) {
-			return &Broken{e.Position, fmt.Sprintf("its personal part %q was changed, or is another entry's", one.name)}
+			return &Broken{e.Position, fmt.Sprintf("its part %q was changed or removed, or is another entry's", one.name)}
 		}
 		var p personal
 		if one.part.Data == "" {

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
@@ -380,4 +381,13 @@ func FuzzTimeIn(f *testing.F) {
 	f.Add("220 mail.example ESMTP; Thu, 26 Nov 2026 17:27:14 +0000 (UTC)")
 	f.Add("220 26 Nov 2026 17:27:14 -0930")
 	f.Fuzz(func(_ *testing.T, greeting string) { timeIn(greeting) })
+}
+
+// Certificates and mail servers say what they like.
+func TestAnErrorCannotMoveTheCursor(t *testing.T) {
+	t.Parallel()
+	text := why(errors.New("x509: certificate is valid for \x1b]0;owned\a\x1b[2J\u202e\nevil, not here"))
+	if strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) || !strings.Contains(text, "evil, not here") {
+		t.Errorf("%q", text)
+	}
 }

@@ -12,19 +12,22 @@ import (
 // Bounds of what an answer has of a request.
 const (
 	maxText = 100 // bytes of a value
+	maxWhy  = 300 // bytes of an error
 	maxHops = 10  // the last ones
 )
 
 // cut makes somebody's text short, and fit for a terminal.
-func cut(text string) string {
+func cut(text string) string { return cutAt(maxText, text) }
+
+func cutAt(most int, text string) string {
 	text = strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
 			return '\uFFFD'
 		}
 		return c
 	}, text)
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
 }
@@ -42,19 +45,12 @@ func hops(values []string) []string {
 	return list
 }
 
-// why is an error as people read it.
+// why is an error as people read it. It may have text of whoever answered in it.
 func why(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return "there was no answer in time"
 	}
-	return cut300(strings.Join(strings.Fields(err.Error()), " "))
-}
-
-func cut300(text string) string {
-	if len(text) > 300 {
-		text = strings.ToValidUTF8(text[:300], "") + "…"
-	}
-	return text
+	return cutAt(maxWhy, strings.Join(strings.Fields(err.Error()), " "))
 }
 
 // days says a time to come in whole days.

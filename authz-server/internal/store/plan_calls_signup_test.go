@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
 
 func (s *planned) ofSignup() {
@@ -14,8 +15,11 @@ func (s *planned) ofSignup() {
 	s.late("InvitationOf", func(ctx context.Context) error { _, err := s.Invitations.InvitationOf(ctx, "x"); return err })
 	s.late("Invitation", func(ctx context.Context) error { _, err := s.Invitations.Invitation(ctx, "x"); return err })
 	s.late("SpendInvitation", func(ctx context.Context) error {
-		_, err := s.Invitations.SpendInvitation(ctx, "x", "u1", "e")
-		return err
+		in, _, err := s.Invitations.CreateInvitation(ctx, accounts.Invitation{Roles: []roles.Role{roles.Admin}, MadeBy: "u1", ExpiresAt: soon})
+		if err == nil {
+			_, err = s.Invitations.SpendInvitation(ctx, in.ID, "u1", "e")
+		}
+		return err // u1 is no administrator
 	})
 	s.add("ListInvitations", func(ctx context.Context) error { _, err := s.Invitations.ListInvitations(ctx, "i5", 500); return err })
 	s.add("RevokeInvitation", func(ctx context.Context) error { _, err := s.Invitations.RevokeInvitation(ctx, "i1"); return err })

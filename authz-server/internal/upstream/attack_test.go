@@ -62,6 +62,7 @@ func TestOnlyAnIDTokenForThisLogInCounts(t *testing.T) {
 		"no nonce":       func(string) string { return signer.Sign(nil, i.claims(w.site, "", "nonce", nil)) },
 		"no subject":     func(n string) string { return signer.Sign(nil, i.claims(w.site, n, "sub", nil)) },
 		"a long subject": func(n string) string { return signer.Sign(nil, i.claims(w.site, n, "sub", strings.Repeat("x", 256))) },
+		"a NUL":          func(n string) string { return signer.Sign(nil, i.claims(w.site, n, "sub", "a\x00")) },
 		"AUD for aud":    func(n string) string { return signer.Sign(nil, i.claims(w.site, n, "aud", nil, "AUD", "maru")) },
 		"aud twice": func(n string) string {
 			whole, err := json.Marshal(i.claims(w.site, n, "aud", "another"))

@@ -63,7 +63,7 @@ func (u *Upstreams) redeem(ctx context.Context, p *provider, m metadata, login u
 	switch {
 	case err != nil:
 		return Person{}, err
-	case person.Subject == "" || len(person.Subject) > maxSubject:
+	case !isSubject(person.Subject):
 		return Person{}, errSubject
 	}
 	email, problem := profile.Email(person.Email)

@@ -55,14 +55,13 @@ func (d *documents) get(ctx context.Context, from *fetch.Client, address string,
 	have := d.known[address]
 	d.mu.Unlock()
 	if have != nil {
-		age := now.Sub(have.read)
-		if age < rereadEvery || age < freshFor && !again {
+		if age := now.Sub(have.read).Abs(); age < rereadEvery || age < freshFor && !again {
 			return have.body, nil
 		}
 	}
 	body, _, err := from.Get(ctx, address, cause)
 	if err != nil {
-		if have != nil && now.Sub(have.read) < staleFor {
+		if have != nil && now.Sub(have.read).Abs() < staleFor {
 			return have.body, nil
 		}
 		return nil, err
@@ -114,16 +113,15 @@ const maxIDToken = 32 << 10
 
 // idClaims are those of an ID token that decide whether it counts.
 type idClaims struct {
-	Issuer    string           `json:"iss"`
-	Subject   string           `json:"sub"`
-	Audience  audience         `json:"aud"`
-	Party     string           `json:"azp"`
-	Expires   jose.NumericDate `json:"exp"`
-	IssuedAt  jose.NumericDate `json:"iat"`
-	AuthTime  jose.NumericDate `json:"auth_time"`
-	Nonce     string           `json:"nonce"`
-	ACR       string           `json:"acr"`
-	TokenHash string           `json:"at_hash"`
+	Issuer   string           `json:"iss"`
+	Subject  string           `json:"sub"`
+	Audience audience         `json:"aud"`
+	Party    string           `json:"azp"`
+	Expires  jose.NumericDate `json:"exp"`
+	IssuedAt jose.NumericDate `json:"iat"`
+	AuthTime jose.NumericDate `json:"auth_time"`
+	Nonce    string           `json:"nonce"`
+	ACR      string           `json:"acr"`
 }
 
 // audience is a text or a list of texts (RFC 7519 §4.1.3).
@@ -167,8 +165,8 @@ func (u *Upstreams) verify(ctx context.Context, p *provider, m metadata, token, 
 		return c, nil, badToken("its iat is missing, or still to come")
 	case c.Nonce != nonce:
 		return c, nil, badToken("its nonce is that of another log-in")
-	case c.Subject == "" || len(c.Subject) > maxSubject:
-		return c, nil, badToken("its sub is missing or too long")
+	case !isSubject(c.Subject):
+		return c, nil, badToken("its sub is missing or too long, or has control characters")
 	}
 	return c, all, nil
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/maru-auth/maru/jwks/jose"
 )
@@ -33,12 +35,18 @@ func (p Person) Label() string {
 	return clip(p.Subject, 20)
 }
 
-// clip shortens text to at most n bytes of valid UTF-8.
+// clip shortens text to at most n bytes of valid UTF-8, without what would not show, or turn what is
+// around it about.
 func clip(text string, n int) string {
 	if len(text) > n {
 		text = text[:n]
 	}
-	return strings.ToValidUTF8(text, "")
+	return strings.Map(func(c rune) rune {
+		if c == utf8.RuneError || !unicode.IsPrint(c) {
+			return -1
+		}
+		return c
+	}, text)
 }
 
 // Bounds of what is taken of an answer, in bytes.
@@ -48,6 +56,11 @@ const (
 )
 
 var errSubject = errors.New("it does not say who the person is: the subject is missing, too long, or not a text or a whole number")
+
+// isSubject tells whether a subject names somebody. Postgres stores no NUL.
+func isSubject(text string) bool {
+	return text != "" && len(text) <= maxSubject && !strings.ContainsFunc(text, unicode.IsControl)
+}
 
 // answer is a JSON object of an upstream.
 type answer map[string]any

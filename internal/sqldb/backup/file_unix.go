@@ -15,6 +15,9 @@ const (
 	lockedBytes = 2 + 510
 )
 
+// noFollow opens no link in the place of a file that this program has just made.
+const noFollow = syscall.O_NOFOLLOW
+
 // unused tells by SQLite's locks whether another process has a file open that is no whole database.
 func unused(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // G304: the operator names the file
@@ -40,6 +43,7 @@ func adopt(file, like string) {
 		return
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-		_ = os.Chown(file, int(owner.Uid), int(owner.Gid)) // only root may
+		// Only root may. The folder can be the server's: a link that it puts there leads root nowhere.
+		_ = os.Lchown(file, int(owner.Uid), int(owner.Gid))
 	}
 }

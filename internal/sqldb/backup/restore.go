@@ -162,7 +162,7 @@ func copyFile(from, to string) (err error) {
 	if info, err := source.Stat(); err != nil || !info.Mode().IsRegular() {
 		return errors.Join(err, errors.New("it is no ordinary file"))
 	}
-	target, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // G304: the operator names the file
+	target, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC|noFollow, 0o600) //nolint:gosec // G304: the operator names the file
 	if err != nil {
 		return err
 	}

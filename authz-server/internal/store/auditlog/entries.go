@@ -36,7 +36,7 @@ type Part struct {
 }
 
 // Hash is what commits an entry to the part: nobody can tell what it was once salt and data are
-// gone, and nobody can put anything else in its place.
+// gone, and nobody can put anything else in its place. That of a part of nobody's ends in nobodys.
 func (p Part) Hash() []byte {
 	if p.Data == "" {
 		return []byte{}
@@ -44,14 +44,25 @@ func (p Part) Hash() []byte {
 	h := sha256.New()
 	h.Write(p.Salt)
 	h.Write([]byte(p.Data))
+	if p.UserID == "" {
+		return append(h.Sum(nil), nobodys)
+	}
 	return h.Sum(nil)
 }
+
+// nobodys marks the hash of a part that goes with no account.
+const nobodys = 1
 
 // Erased tells whether an entry had a part, by its hash, that is gone.
 func (p Part) Erased(hash []byte) bool { return len(hash) > 0 && p.Data == "" }
 
-// Matches tells whether the part is what its hash stands for, or erased.
-func (p Part) Matches(hash []byte) bool { return p.Erased(hash) || bytes.Equal(p.Hash(), hash) }
+// Matches tells whether the part is what its hash stands for, or went with an account.
+func (p Part) Matches(hash []byte) bool {
+	if p.Erased(hash) {
+		return len(hash) == sha256.Size
+	}
+	return bytes.Equal(p.Hash(), hash) && (p.Data == "" || len(p.Salt) == saltSize)
+}
 
 // saltSize is how long a salt is, in bytes: nobody can find out a person's id by trying all.
 const saltSize = 16

@@ -145,8 +145,9 @@ func (s *Roles) touchGroup(ctx context.Context, id string) error {
 // [Roles.Purge] when that is committed: it revokes the tokens of the members. ErrNotFound: there is
 // no such group.
 func (s *Roles) RemoveGroup(ctx context.Context, id string) error {
-	return row.Changed(s.db.Exec(ctx, `UPDATE groups SET removed_at = $1, name_key = id
-		WHERE id = $2 AND removed_at = 0`, sqldb.Micros(s.now()), id))
+	// Its key is one that no name can have.
+	return row.Changed(s.db.Exec(ctx, `UPDATE groups SET removed_at = $1, name_key = $2
+		WHERE id = $3 AND removed_at = 0`, sqldb.Micros(s.now()), "\x01"+id, id))
 }
 
 // AddMember puts a person into a group. ErrExists: they are in it already. ErrNotFound: there is no

@@ -358,3 +358,16 @@ func TestMembersAndGroupsAreListedByPages(t *testing.T) {
 		}
 	})
 }
+
+// Whoever names groups, such as a directory, must not be able to keep one from being removed.
+func TestAGroupGoesThoughAnotherHasItsIDForAName(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		g := group(t, w, "g")
+		group(t, w, g.ID)
+		storetest.OK(t, w.Roles.RemoveGroup(t.Context(), g.ID))
+		group(t, w, "g") // the name is free
+		if _, err := w.Roles.Purge(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
