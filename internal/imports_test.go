@@ -175,7 +175,7 @@ var rules = []rule{
 	authz("ssf", "audit client endpoint fetch issuer keys oauth ssf/delivery store/... tokens", "internal/httpd", "jwks/jose"),
 	authz("doctor", "issuer keys mail/smtp store/...", "internal/httpd", "internal/sqldb"),
 	authz("admin", "audit client directory issuer keys mail messages notices oauth opaque passwords profile proofs recovery ssf ssf/delivery store/... throttle"),
-	authz("adminpages", "admin audit client guard mail messages pages profile proofs sender session store/..."),
+	authz("adminpages", "admin audit guard mail messages pages places profile proofs sender session store/..."),
 	authz("adminaccess", "admin client clientauth issuer keys proofs sender store/... tokens", "internal/httpd", "internal/sqldb", "jwks"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+
 		"queue registration status store/... tokenendpoint tokeninfo tokens", "internal/httpd"),

@@ -58,6 +58,15 @@ func PatchClaims(u *accounts.User, patch []byte, now time.Time) (err error) {
 	return nil
 }
 
+// Profile returns an account and what it says of its person. [Admin.Known] has the rest.
+func (a *Admin) Profile(ctx context.Context, actor Actor, id string) (Account, accounts.Claims, error) {
+	if err := a.read(ctx, actor, ReadPersonal); err != nil {
+		return Account{}, accounts.Claims{}, err
+	}
+	user, err := a.Store.Users.User(ctx, id)
+	return accountOf(user), user.Claims, err
+}
+
 // EditPerson changes what an account says of its person, as [PatchClaims] does. version is that of
 // the [Account] that the actor has seen; empty: any. [store.ErrStale]: it is another by now.
 func (a *Admin) EditPerson(ctx context.Context, actor Actor, id, version string, patch []byte, reason string) error {

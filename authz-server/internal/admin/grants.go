@@ -97,10 +97,18 @@ func (a *Admin) ConsentsTo(ctx context.Context, actor Actor, clientID, after str
 
 // RevokeGrant ends a grant with all its tokens. [store.ErrNotFound]: there is none, or it is over.
 func (a *Admin) RevokeGrant(ctx context.Context, actor Actor, id, reason string) error {
+	return a.RevokeGrantOf(ctx, actor, "", id, reason)
+}
+
+// RevokeGrantOf is RevokeGrant for a grant of this person; empty: of whomever it is.
+func (a *Admin) RevokeGrantOf(ctx context.Context, actor Actor, userID, id, reason string) error {
 	if err := a.may(actor, Change, Target{}); err != nil {
 		return err
 	}
 	owner, err := a.Store.Grants.OwnerOf(ctx, id)
+	if err == nil && userID != "" && owner != userID {
+		err = store.ErrNotFound
+	}
 	if err != nil {
 		return err
 	}

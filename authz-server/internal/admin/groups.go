@@ -163,6 +163,36 @@ func (a *Admin) Members(ctx context.Context, actor Actor, id, after string, limi
 	return pageOf(all, limit, func(id string) string { return id }), err
 }
 
+// MemberAccounts is Members with their accounts, at most 100 of them.
+func (a *Admin) MemberAccounts(ctx context.Context, actor Actor, id, after string, limit int) (page Page[Account], err error) {
+	ids, err := a.Members(ctx, actor, id, after, min(limit, 100))
+	page = Page[Account]{Items: []Account{}, Next: ids.Next}
+	for _, one := range ids.Items {
+		user, err := a.Store.Users.User(ctx, one)
+		if errors.Is(err, store.ErrNotFound) { // gone this moment
+			continue
+		}
+		if err != nil {
+			return page, err
+		}
+		page.Items = append(page.Items, accountOf(user))
+	}
+	return page, err
+}
+
+// GroupsWith lists the groups that have a role, at most 100, without their roles.
+func (a *Admin) GroupsWith(ctx context.Context, actor Actor, r roles.Role) ([]Group, error) {
+	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+		return nil, err
+	}
+	found, err := a.Store.Roles.GroupsWith(ctx, r, 100)
+	all := []Group{}
+	for _, g := range found {
+		all = append(all, groupOf(g, nil))
+	}
+	return all, err
+}
+
 // onGroup runs f, an operation on a group, which nobody else changes meanwhile. If the group makes
 // administrators, it is a [Crown], and one who can log in must be left.
 func (a *Admin) onGroup(ctx context.Context, actor Actor, do Action, id, reason string, f func(ctx context.Context, g roles.Group) error) error {

@@ -55,6 +55,7 @@ type Known struct {
 	Groups        []KnownGroup     `json:"groups"`        // the first 100
 	SecondStep    *KnownSecondStep `json:"second_step,omitempty"`
 	Passkeys      []KnownPasskey   `json:"passkeys"`
+	Identities    []KnownIdentity  `json:"identities"` // at other providers, by which the person logs in
 	Sessions      []KnownSession   `json:"sessions"`
 	Browsers      []KnownBrowser   `json:"browsers"`
 	Consents      []KnownConsent   `json:"consents"`
@@ -93,6 +94,16 @@ type (
 		CreatedAt time.Time `json:"created_at"`
 		UsedAt    time.Time `json:"used_at,omitzero"`
 		ClonedAt  time.Time `json:"cloned_at,omitzero"` // its counter went back: a copy of it may exist
+	}
+	// KnownIdentity is who the person is at another provider.
+	KnownIdentity struct {
+		ID        string    `json:"id"`
+		Upstream  string    `json:"upstream"`
+		Issuer    string    `json:"issuer"`
+		Subject   string    `json:"subject"`
+		Label     string    `json:"label,omitempty"`
+		CreatedAt time.Time `json:"created_at"`
+		UsedAt    time.Time `json:"used_at,omitzero"`
 	}
 	// KnownSession is a log-in. Its id is no secret.
 	KnownSession struct {
@@ -197,6 +208,14 @@ func (a *Admin) knownFactors(ctx context.Context, user accounts.User, k *Known) 
 	passkeys, err := a.Store.Passkeys.Passkeys(ctx, user.ID)
 	for _, p := range passkeys {
 		k.Passkeys = append(k.Passkeys, KnownPasskey{p.ID, p.Name, p.AAGUID, p.BackupEligible, p.CreatedAt, p.UsedAt, p.ClonedAt})
+	}
+	if err != nil {
+		return err
+	}
+	k.Identities = []KnownIdentity{}
+	identities, err := a.Store.Upstreams.IdentitiesOf(ctx, user.ID)
+	for _, i := range identities {
+		k.Identities = append(k.Identities, KnownIdentity{i.ID, i.Upstream, i.Issuer, i.Subject, i.Label, i.CreatedAt, i.UsedAt})
 	}
 	return err
 }

@@ -65,11 +65,29 @@ func (a *Admin) note(ctx context.Context, kind audit.Kind, user accounts.User, d
 // PeopleQuery chooses accounts.
 type PeopleQuery struct {
 	Text  string // the beginning of the address, or of a word of the name; empty: all, by their addresses
+	Role  roles.Role
+	State accounts.State
 	After string // [Page.Next] of the page before
 	Limit int    // 1 to [PageLimit]; 0: 100
 }
 
-// People lists accounts.
+// has tells whether an account has the role of q, directly, and is in its state.
+func (q PeopleQuery) has(a Account) bool {
+	if q.Role != (roles.Role{}) && !slices.Contains(a.Roles, q.Role) {
+		return false
+	}
+	switch q.State {
+	case accounts.Closed:
+		return a.Disabled
+	case accounts.Leaving:
+		return !a.DeleteAt.IsZero()
+	}
+	return true
+}
+
+// People lists accounts. With a role, it lists whom it was given to directly; whoever has it by a
+// group is among the group's members. A page of a search that asks for more than a text can have fewer
+// accounts than its limit, or none, and there can be more nevertheless: see [Page.Next].
 func (a *Admin) People(ctx context.Context, actor Actor, q PeopleQuery) (page Page[Account], err error) {
 	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
 		return page, err
@@ -78,8 +96,13 @@ func (a *Admin) People(ctx context.Context, actor Actor, q PeopleQuery) (page Pa
 	if err != nil {
 		return page, err
 	}
-	if strings.TrimSpace(q.Text) == "" {
-		all, err := a.Store.Users.ListUsers(ctx, q.After, limit+1)
+	switch {
+	case strings.TrimSpace(q.Text) != "":
+	case q.Role != (roles.Role{}):
+		all, err := a.Store.Users.ListUsersWith(ctx, q.Role, q.After, limit+1)
+		return q.choose(accountsOf(pageOf(all, limit, func(u accounts.User) string { return u.ID }))), err
+	default:
+		all, err := a.Store.Users.ListUsersIn(ctx, q.State, q.After, limit+1)
 		return accountsOf(pageOf(all, limit, func(u accounts.User) string { return u.Key })), err
 	}
 	found, err := a.Store.Users.Search(ctx, q.Text, q.After, limit+1)
@@ -88,7 +111,13 @@ func (a *Admin) People(ctx context.Context, actor Actor, q PeopleQuery) (page Pa
 	for _, one := range users.Items {
 		page.Items = append(page.Items, accountOf(one.User))
 	}
-	return page, err
+	return q.choose(page), err
+}
+
+// choose leaves out of a page what q does not ask for.
+func (q PeopleQuery) choose(page Page[Account]) Page[Account] {
+	page.Items = slices.DeleteFunc(page.Items, func(a Account) bool { return !q.has(a) })
+	return page
 }
 
 func accountsOf(users Page[accounts.User]) Page[Account] {
@@ -110,6 +139,26 @@ func (a *Admin) Find(ctx context.Context, actor Actor, idOrEmail string) (Accoun
 	}
 	user, err := find(ctx, idOrEmail)
 	return accountOf(user), err
+}
+
+// Addresses returns the e-mail addresses of accounts, by their ids, for a list that names people. Who
+// is gone is left out.
+func (a *Admin) Addresses(ctx context.Context, actor Actor, ids []string) (map[string]string, error) {
+	if err := a.read(ctx, actor, ReadPersonal); err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	for _, id := range ids {
+		if _, known := all[id]; known {
+			continue
+		}
+		user, err := a.Store.Users.User(ctx, id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		all[id] = user.Email
+	}
+	return all, nil
 }
 
 // NewPerson is an account to be made.

@@ -79,6 +79,11 @@ func (a *Administration) Routes(r *mux.Router) {
 	}).Subrouter()
 	below.NotFoundHandler = a.gate(maxForm, func(v *visit) error { v.notFound(); return nil }, nil)
 	a.overviewRoutes(below)
+	a.peopleRoutes(below)
+	a.groupRoutes(below)
+	a.roleRoutes(below)
+	a.invitationRoutes(below)
+	a.logRoutes(below)
 }
 
 // view adds a page that shows something.

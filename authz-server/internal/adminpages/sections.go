@@ -13,6 +13,11 @@ var sections = []struct {
 	apart bool   // it begins a group
 }{
 	{"", false},
+	{"users", true},
+	{"groups", false},
+	{"roles", false},
+	{"invitations", false},
+	{"audit", true},
 }
 
 // sections is the navigation for the page of this visit.

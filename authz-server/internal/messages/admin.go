@@ -6,6 +6,9 @@ import "time"
 type Admin struct {
 	Frame    AdminFrame
 	Overview AdminOverview
+	People   AdminPeople
+	Roles    AdminRoles
+	Log      AdminLog
 	Done     map[string]string // what was just done, by the word that the address has
 	Problems map[Problem]string
 }
@@ -64,4 +67,5 @@ const (
 
 // AdminProblems lists what can be wrong on the pages of the administration.
 var AdminProblems = []Problem{AdminReasonMissing, AdminReasonInvalid, AdminValue, AdminNoRight, AdminNeedsMachine, AdminLast, AdminStale,
-	AdminExists, AdminGone, AdminLastWay, AdminDisabled, AdminNoMail, AdminRoleUnknown, AdminRoleBuiltin}
+	AdminExists, AdminGone, AdminLastWay, AdminDisabled, AdminNoMail, AdminRoleUnknown, AdminRoleBuiltin,
+	AdminAddressTaken, AdminTextInvalid, AdminGroupTaken, AdminNoPerson, AdminMember}

@@ -94,6 +94,12 @@ func (v view) Admin() bool { return v.admin }
 // Sections are those of the administration.
 func (v view) Sections() []Section { return v.sections }
 
+// With is the view with something else as .D, for a part of a page.
+func (v view) With(content any) view {
+	v.D = content
+	return v
+}
+
 // Detail says in English what is wrong; empty: the words of the form are enough.
 func (v view) Detail() string { return v.detail }
 

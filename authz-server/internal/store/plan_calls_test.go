@@ -15,6 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/internal/sqldb/growthtest"
 )
@@ -421,6 +422,17 @@ func (s *planned) ofUsers() {
 	s.add("User", func(ctx context.Context) error { _, err := s.Users.User(ctx, "u1"); return err })
 	s.add("UserByEmail", func(ctx context.Context) error { _, err := s.Users.UserByEmail(ctx, "u1"); return err })
 	s.add("UpdateEmailKeys", func(ctx context.Context) error { _, err := s.Users.UpdateEmailKeys(ctx); return err })
+	s.add("ListUsersIn", func(ctx context.Context) error {
+		_, err := s.Users.ListUsersIn(ctx, accounts.Closed, "u5", 100)
+		if err == nil {
+			_, err = s.Users.ListUsersIn(ctx, accounts.Leaving, "u5", 100)
+		}
+		return err
+	})
+	s.add("ListUsersWith", func(ctx context.Context) error {
+		_, err := s.Users.ListUsersWith(ctx, roles.Moderator, "u5", 100)
+		return err
+	})
 	s.add("ListUsers", func(ctx context.Context) error { _, err := s.Users.ListUsers(ctx, "u5", 500); return err })
 	s.add("SetName", func(ctx context.Context) error { return s.Users.SetName(ctx, "u1", "n") })
 	s.add("SetClaims", func(ctx context.Context) error { return s.Users.SetClaims(ctx, "u1", accounts.Claims{}) })

@@ -150,6 +150,43 @@ func (s *Users) ListUsers(ctx context.Context, after string, limit int) ([]User,
 		after, limit)
 }
 
+// State is a state of accounts that operators look for.
+type State string
+
+// The states.
+const (
+	AnyState State = ""
+	Closed   State = "disabled" // by an operator
+	Leaving  State = "leaving"  // it waits to be deleted
+)
+
+// ListUsersIn is ListUsers for the accounts in a state.
+func (s *Users) ListUsersIn(ctx context.Context, state State, after string, limit int) ([]User, error) {
+	condition := ""
+	switch state {
+	case AnyState:
+		return s.ListUsers(ctx, after, limit)
+	case Closed:
+		condition = "u.disabled"
+	case Leaving:
+		condition = "u.delete_at > 0"
+	default:
+		return nil, nil
+	}
+	return sqldb.All(ctx, s.db.Reader(), func(rows *sql.Rows) (User, error) { return scanUser(rows.Scan) },
+		`SELECT `+userColumns+` FROM users u WHERE `+condition+` AND u.email_key > $1
+		ORDER BY u.email_key LIMIT $2`, after, limit)
+}
+
+// ListUsersWith returns up to limit accounts that a role was given to directly, in the order of their
+// ids, starting after the id after.
+func (s *Users) ListUsersWith(ctx context.Context, role roles.Role, after string, limit int) ([]User, error) {
+	return sqldb.All(ctx, s.db.Reader(), func(rows *sql.Rows) (User, error) { return scanUser(rows.Scan) },
+		`SELECT `+userColumns+` FROM user_roles h JOIN users u ON u.id = h.user_id
+		WHERE h.resource = $1 AND h.role = $2 AND h.user_id > $3 ORDER BY h.user_id LIMIT $4`,
+		role.Resource, role.Name, after, limit)
+}
+
 // SetName changes a person's name.
 func (s *Users) SetName(ctx context.Context, id, name string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {

@@ -97,6 +97,13 @@ func (s *Roles) GroupsOf(ctx context.Context, userID, after string, limit int) (
 		userID, after, limit)
 }
 
+// GroupsWith returns up to limit groups that have a role, in the order of their ids.
+func (s *Roles) GroupsWith(ctx context.Context, r Role, limit int) ([]Group, error) {
+	return s.groups(ctx, `FROM group_roles h JOIN groups g ON g.id = h.group_id
+		WHERE h.resource = $1 AND h.role = $2 AND h.removed_at = 0 AND g.removed_at = 0
+		ORDER BY h.group_id LIMIT $3`, r.Resource, r.Name, limit)
+}
+
 func (s *Roles) groups(ctx context.Context, from string, args ...any) ([]Group, error) {
 	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Group, error) { return scanGroup(rows.Scan) },
 		`SELECT `+groupColumns+` `+from, args...)

@@ -1,0 +1,223 @@
+package adminpages
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/places"
+	"github.com/maru-auth/maru/authz-server/internal/profile"
+	"github.com/maru-auth/maru/authz-server/internal/sender"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+)
+
+// personPage is everything that is known of a person, and what can be done.
+type personPage struct {
+	admin.Known
+	Name string // or the address, where there is none
+
+	Tags    []tag
+	Self    bool
+	Deeds   []link
+	Leaving bool
+	Profile []fact
+	Roles   []roleRow
+
+	Sessions   []sessionRow
+	Browsers   []sessionRow
+	Consents   []appRow
+	Grants     []grantRow
+	Letters    []letterRow
+	History    []logRow
+	Held       []heldRow
+	Agreements []admin.KnownAgreement
+	Password   string
+	Language   string
+}
+
+// link leads to a page, by a path of this server.
+type link struct {
+	Path, Label string
+	Danger      bool
+}
+
+// The parts of the page.
+type (
+	roleRow struct {
+		Name, By string // by which groups; empty: directly
+	}
+	sessionRow struct {
+		ID, Device, Address, UsedFrom, Proof string
+		Own, Trusted                         bool
+		Since, Seen, Until                   time.Time
+		End                                  string // the path that ends it
+	}
+	appRow struct {
+		ClientID string
+		Scope    []string
+		Since    time.Time
+		End      string
+	}
+	grantRow struct {
+		ID, ClientID, Scope, End string
+		Offline                  bool
+		Made, Used, Until, Over  time.Time
+	}
+	heldRow struct {
+		What        string
+		Tries       int
+		Last, Until time.Time
+	}
+	letterRow struct {
+		Purpose, Email string
+		Made, Until    time.Time
+	}
+)
+
+// GET /admin/users/{id}
+func (v *visit) person() error {
+	known, err := v.Admin.Known(v.r.Context(), v.actor, v.in("id"))
+	if err != nil {
+		return err
+	}
+	at := "/admin/users/" + known.Account.ID
+	page := personPage{
+		Known: known, Name: known.Account.Name, Tags: v.personTags(known.Account, known.Administrator), Self: known.Account.ID == v.session.UserID,
+		Leaving: !known.Account.DeleteAt.IsZero(), Agreements: known.Agreements, Language: places.LocaleName(v.t, known.Account.Locale),
+	}
+	if strings.TrimSpace(page.Name) == "" {
+		page.Name = known.Account.Email
+	}
+	if known.Account.Locale == "" {
+		page.Language = ""
+	}
+	page.Password = v.yes(known.Account.Password)
+	page.Profile = v.profileFacts(known)
+	for _, one := range known.Roles {
+		shown := roleRow{Name: one.String()}
+		if !one.Direct {
+			shown.By = v.t.Admin.People.ByGroup(strings.Join(one.Groups, ", "))
+		}
+		page.Roles = append(page.Roles, shown)
+	}
+	v.addLogins(&page, at)
+	v.addApps(&page, at)
+	for _, one := range known.Held {
+		page.Held = append(page.Held, heldRow{one.What, int(one.Count), one.Last, one.Until})
+	}
+	for _, m := range known.Letters {
+		page.Letters = append(page.Letters, letterRow{v.t.Admin.People.Purposes[m.Purpose], m.Email, m.CreatedAt, m.ExpiresAt})
+	}
+	for _, e := range known.History {
+		row := v.logRow(e)
+		if e.Person == known.Account.ID { // of whom all of this is
+			row.Whom = ""
+		}
+		page.History = append(page.History, row)
+	}
+	page.Deeds = v.personLinks(known, at)
+	return v.show("person", page)
+}
+
+func (v *visit) yes(is bool) string {
+	if is {
+		return v.t.Admin.Frame.Yes
+	}
+	return v.t.Admin.Frame.No
+}
+
+// personLinks are what can be done to a person as they are now.
+func (v *visit) personLinks(k admin.Known, at string) (all []link) {
+	add := func(name, path string, danger bool) {
+		all = append(all, link{at + "/" + path, v.t.Admin.People.Deeds[name], danger})
+	}
+	add("profile", "profile", false)
+	add("email", "email", false)
+	add("roles", "roles", false)
+	add("join", "join", false)
+	add("reset_mail", "reset-mail", false)
+	add("reset_link", "reset-link", false)
+	if len(k.Held) > 0 {
+		add("unlock", "unlock", false)
+	}
+	if len(k.Sessions) > 0 {
+		add("sessions", "sessions", true)
+	}
+	if k.SecondStep != nil {
+		add("factors", "factors", true)
+	}
+	if k.Account.Disabled {
+		add("enable", "enable", false)
+	} else {
+		add("disable", "disable", true)
+	}
+	if k.Account.DeleteAt.IsZero() {
+		add("delete", "delete", true)
+	} else {
+		add("keep", "keep", false)
+	}
+	return all
+}
+
+// profileFacts are what the person says of themselves.
+func (v *visit) profileFacts(k admin.Known) (facts []fact) {
+	values := profile.Of(accounts.User{Locale: k.Account.Locale, Claims: k.Claims})
+	for _, name := range profile.Fields() {
+		value := values[name]
+		switch {
+		case value == "" || name == "locale": // which is in the part above
+			continue
+		case name == "gender" && v.t.Profile.Genders[value] != "":
+			value = v.t.Profile.Genders[value]
+		case name == "phone_number" && k.Claims.PhoneVerified:
+			value += " · " + v.t.Admin.People.Tags["verified"]
+		}
+		facts = append(facts, fact{v.t.Profile.Labels[name], value})
+	}
+	return facts
+}
+
+func (v *visit) device(userAgent string) string {
+	browser, system := sender.Browser(userAgent)
+	if name := v.t.Device(browser, system); name != "" {
+		return name
+	}
+	return v.t.SessionUnknown
+}
+
+func (v *visit) addLogins(page *personPage, at string) {
+	for _, s := range page.Known.Sessions {
+		shown := sessionRow{
+			ID: s.ID, Device: v.device(s.UserAgent), Address: s.Address, Proof: v.proof(s.ACR), Own: s.ID == v.session.ID,
+			Since: s.AuthTime, Seen: s.SeenAt, Until: s.ExpiresAt, End: at + "/sessions/" + url.PathEscape(s.ID),
+		}
+		if s.SeenAddress != s.Address {
+			shown.UsedFrom = s.SeenAddress
+		}
+		page.Sessions = append(page.Sessions, shown)
+	}
+	for _, b := range page.Known.Browsers {
+		page.Browsers = append(page.Browsers, sessionRow{ID: b.ID, Device: v.device(b.UserAgent), Address: b.Address, Trusted: b.Trusted, Seen: b.SeenAt})
+	}
+}
+
+func (v *visit) addApps(page *personPage, at string) {
+	for _, c := range page.Known.Consents {
+		shown := appRow{ClientID: c.ClientID, Since: c.UpdatedAt, End: at + "/consent?client=" + url.QueryEscape(c.ClientID)}
+		for _, scope := range c.Scope {
+			shown.Scope = append(shown.Scope, v.t.Scope(scope))
+		}
+		page.Consents = append(page.Consents, shown)
+	}
+	for _, g := range page.Known.Grants {
+		shown := grantRow{
+			ID: g.ID, ClientID: g.ClientID, Scope: strings.Join(g.Scope, " "), Offline: g.Offline, Made: g.CreatedAt, Used: g.UsedAt,
+			Until: g.ExpiresAt, Over: g.RevokedAt,
+		}
+		if g.RevokedAt.IsZero() && g.ExpiresAt.After(v.Now()) {
+			shown.End = at + "/grants/" + url.PathEscape(g.ID)
+		}
+		page.Grants = append(page.Grants, shown)
+	}
+}

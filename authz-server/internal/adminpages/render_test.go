@@ -1,0 +1,236 @@
+package adminpages_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"golang.org/x/net/html"
+
+	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
+	"github.com/maru-auth/maru/internal/testenv/axe"
+	"github.com/maru-auth/maru/internal/testenv/chrome"
+)
+
+func TestEveryPageIsWholeInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	f := fill(t, newWorld(t), false)
+	for _, path := range f.pages() {
+		for _, lang := range messages.All.Tags() {
+			f.root.Header.Set("Accept-Language", lang)
+			checkPage(t, path+" in "+lang, f.get(t, path), lang)
+		}
+	}
+	f.root.Header.Set("Accept-Language", "en")
+	for _, path := range f.forms() { // with what is wrong
+		page := f.root.Post(path, "reason", "two\nlines", "email", "x", "expires", "x", "when", "now", "person", "nobody", "version", "x")
+		if page.Status != http.StatusUnprocessableEntity && page.Status != http.StatusConflict {
+			t.Errorf("%s: %d %s\n%s", path, page.Status, page.Location, page.Body)
+		}
+		checkPage(t, path, page.Body, "en")
+		if !strings.Contains(page.Body, `role="alert"`) || strings.Count(page.Body, " autofocus") != 1 {
+			t.Errorf("%s does not say what is wrong:\n%s", path, page.Body)
+		}
+	}
+}
+
+// checkPage holds a page to what makes it usable without seeing it, and to what our own policy lets
+// through.
+func checkPage(t *testing.T, name, body, lang string) {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count, ids, labels := map[string]int{}, map[string]bool{}, map[string]bool{}
+	var inputs, references []string
+	for n := range doc.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		count[n.Data]++
+		at := map[string]string{}
+		for _, a := range n.Attr {
+			at[a.Key] = a.Val
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") || strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") && a.Key != "value" {
+				t.Errorf("%s: <%s %s=%q>", name, n.Data, a.Key, a.Val)
+			}
+		}
+		if id := at["id"]; id != "" {
+			if ids[id] {
+				t.Errorf("%s: the id %s is there twice", name, id)
+			}
+			ids[id] = true
+		}
+		references = append(references, strings.Fields(at["aria-describedby"]+" "+at["aria-labelledby"])...)
+		switch n.Data {
+		case "html":
+			if at["lang"] != lang {
+				t.Errorf("%s: lang=%q", name, at["lang"])
+			}
+		case "label":
+			labels[at["for"]] = true
+		case "input", "select", "textarea":
+			inLabel := false
+			for p := n.Parent; p != nil; p = p.Parent {
+				inLabel = inLabel || p.Data == "label"
+			}
+			if at["type"] != "hidden" && !inLabel {
+				inputs = append(inputs, at["id"])
+				if at["id"] != at["name"] || at["autocomplete"] == "" {
+					t.Errorf("%s: input id=%q name=%q autocomplete=%q", name, at["id"], at["name"], at["autocomplete"])
+				}
+			}
+		case "script":
+			if at["src"] == "" || n.FirstChild != nil {
+				t.Errorf("%s: a script in the page itself", name)
+			}
+		case "style", "iframe", "object", "embed":
+			t.Errorf("%s: has <%s>", name, n.Data)
+		case "img":
+			if !strings.HasPrefix(at["src"], "/assets/") {
+				t.Errorf("%s: an image of %q", name, at["src"])
+			}
+		}
+	}
+	if count["h1"] != 1 || count["main"] != 1 {
+		t.Errorf("%s: %d h1, %d main", name, count["h1"], count["main"])
+	}
+	for _, id := range inputs {
+		if !labels[id] {
+			t.Errorf("%s: the input %s has no label", name, id)
+		}
+	}
+	for _, id := range references {
+		if !ids[id] {
+			t.Errorf("%s: nothing has the id %s", name, id)
+		}
+	}
+	for _, bad := range []string{"%!", "ZgotmplZ", "<no value>"} {
+		if strings.Contains(body, bad) {
+			t.Errorf("%s has %s:\n%s", name, bad, body)
+		}
+	}
+}
+
+// What people, clients and directories call themselves never becomes a part of a page.
+func TestPlantedMarkupIsTextOnEveryPage(t *testing.T) {
+	t.Parallel()
+	f := fill(t, newWorld(t), true)
+	everything := ""
+	for _, path := range f.pages() {
+		body := f.get(t, path)
+		checkPage(t, path, body, "en")
+		everything += body
+		if strings.Contains(body, "<img src=x") || strings.Contains(body, "<script>pwned") {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+	for _, field := range []string{
+		"address", "name", "given", "nickname", "gender", "formatted", "passkey", "subject", "label", "scope", "terms", "group", "external", "description", "invited",
+		"note", "reason", "actor", "proof", "client", "detail", "member", "list", "machine", "kind",
+	} {
+		if !strings.Contains(everything, "pwned(&#39;"+field+"&#39;)") {
+			t.Errorf("no page shows the field %s, so that this test says nothing of it", field)
+		}
+	}
+	// And what was typed into a form comes back as text.
+	for _, path := range f.forms() {
+		form := []string{}
+		for _, name := range []string{"email", "name", "reason", "group", "client", "person", "roles", "description", "note", "external_id", "version", "website", "expires", "when", "zoneinfo"} {
+			form = append(form, name, planted(name)+"\n")
+		}
+		page := f.root.Post(path, form...)
+		if page.Status < 400 {
+			t.Errorf("%s: %d", path, page.Status)
+		}
+		checkPage(t, path, page.Body, "en")
+		if strings.Contains(page.Body, "<img src=x") || strings.Contains(page.Body, "<script>pwned") {
+			t.Errorf("%s: %s", path, page.Body)
+		}
+	}
+}
+
+func TestEveryKindOfEntryHasWords(t *testing.T) {
+	t.Parallel()
+	for _, l := range messages.All.List() {
+		for _, kind := range audit.Names() {
+			if l.Admin.Log.Kinds[kind] == "" {
+				t.Errorf("%s has no words for %s", l.Tag, kind)
+			}
+		}
+		for kind := range l.Admin.Log.Kinds {
+			if !audit.Kind(kind).Known() {
+				t.Errorf("%s has words for %s, which there is not", l.Tag, kind)
+			}
+		}
+	}
+}
+
+// untidy is that of package pages: too wide, or its tab out of sight.
+const untidy = `(() => {
+	const root = document.documentElement, tab = document.querySelector("nav.tabs [aria-current]"), bad = [];
+	if (root.scrollWidth > root.clientWidth) { bad.push(root.scrollWidth - root.clientWidth + " pixels too wide"); }
+	if (tab && (tab.getBoundingClientRect().left < 0 || tab.getBoundingClientRect().right > root.clientWidth)) { bad.push("its tab is out of sight"); }
+	if (window.pwnedBy) { bad.push("planted markup ran: " + window.pwnedBy); }
+	return bad.join("; ");
+})()`
+
+// logIn logs the administrator in to Chromium.
+func (f *full) logIn(b *chrome.Browser) {
+	b.Open(f.Server.URL + "/login")
+	b.Fill("#email", root, "#password", peopletest.Password)
+	b.Click("#login")
+	b.Fill("#otp", f.app.Next())
+	b.Click("#verify")
+	b.Visible("#logout")
+}
+
+// Every page in Chromium, in both languages, light and dark, wide and narrow: axe finds nothing, nothing
+// is too wide, the browser complains of nothing, and planted markup does not run.
+func TestEveryPageInABrowser(t *testing.T) {
+	for _, state := range []struct {
+		language, scheme string
+		width            int64
+		evil             bool
+	}{{"en", "light", 1280, false}, {"ko", "dark", 360, false}, {"en", "light", 360, true}} {
+		t.Run(state.scheme+state.language, func(t *testing.T) {
+			f := fill(t, newWorld(t), state.evil)
+			b := chrome.Start(t, state.language)
+			check := axe.New(t, b)
+			chrome.Call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: state.width, Height: 900, DeviceScaleFactor: 1})
+			chrome.Call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: state.scheme}},
+			})
+			f.logIn(b)
+			pages := f.pages()
+			if state.evil { // those that show what others chose
+				pages = slices.DeleteFunc(pages, func(p string) bool { return strings.HasSuffix(p, "able") })
+			}
+			for _, path := range pages {
+				b.Open(f.Server.URL + path)
+				b.Visible("h1")
+				if !state.evil {
+					check.Check(path)
+				}
+				if bad := chrome.Eval[string](b, untidy); bad != "" {
+					t.Errorf("%s: %s", path, bad)
+				}
+			}
+			b.Open(f.Server.URL + "/admin/users/" + f.Mina.ID + "/email")
+			b.Is("(document.querySelector('#email').type = 'text', true)")
+			b.Fill("#email", "x", "#reason", "y")
+			b.Click(".deed button[type=submit]")
+			b.Visible("#problem")
+			check.Check("a refused form")
+			if bad := chrome.Eval[string](b, untidy); bad != "" {
+				t.Error(bad)
+			}
+			b.Calm()
+		})
+	}
+}
