@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/maru-auth/maru/internal/sqldb"
 )
 
 // A Table is how a table is filled from an F, which says how much there is of everything.
@@ -77,7 +79,7 @@ func (t Table[F]) each(from F) iter.Seq[[]any] {
 }
 
 // Terms writes rows of an index of terms, as sqldb.TermIndex.Set would one by one: id, position, and
-// the terms as []string, in their order.
+// the terms as []string, in the order of positions.
 func (f *Filler) Terms(ctx context.Context, name string, rows iter.Seq[[]any]) (n int64, err error) {
 	if f.lite != nil {
 		if n, err = f.termsIntoSQLite(ctx, name, rows); err != nil {
@@ -88,6 +90,8 @@ func (f *Filler) Terms(ctx context.Context, name string, rows iter.Seq[[]any]) (
 	return f.Into(ctx, name, []string{"id", "position", "terms"}, func(yield func([]any) bool) {
 		for row := range rows {
 			terms, _ := row[2].([]string)
+			position, _ := row[1].(int64)
+			terms = sqldb.AllTerms(sqldb.Postgres, position, terms)
 			vector := pgtype.TSVector{Valid: true, Lexemes: make([]pgtype.TSVectorLexeme, len(terms))}
 			for i, term := range terms {
 				vector.Lexemes[i].Word = term
@@ -116,10 +120,13 @@ func (f *Filler) termsIntoSQLite(ctx context.Context, name string, rows iter.Seq
 		return 0, err
 	}
 	defer index.many.Close()
+	var number int64
 	for row := range rows {
 		n++
 		terms, _ := row[2].([]string)
-		if err := errors.Join(numbers.add(ctx, n, row[0], row[1]), index.add(ctx, n, strings.Join(terms, " "))); err != nil {
+		position, _ := row[1].(int64)
+		number = max(number+1, sqldb.FirstNumber(position))
+		if err := errors.Join(numbers.add(ctx, number, row[0], row[1]), index.add(ctx, number, strings.Join(terms, " "))); err != nil {
 			return n, err
 		}
 	}

@@ -147,17 +147,17 @@ var tables = []bulk.Table[*fill]{
 	}},
 	{
 		Name:    "posts",
-		Columns: "id board title body format author pinned locked hidden version indexed created_at updated_at comments removed",
+		Columns: "id board title body format author pinned locked hidden version searchable created_at updated_at comments removed",
 		Rows: func(f *fill, add func(...any)) {
 			f.each(func(p post) {
 				add(p.id, p.board, p.title, p.body, "plain", p.author, p.pinned, p.locked, p.hidden, int64(1), int64(1), p.at, p.at, p.shown(), false)
 			})
 		},
 	},
-	{Name: "post_terms", Rows: func(f *fill, add func(...any)) {
+	{Name: "post_terms_by_time", Rows: func(f *fill, add func(...any)) {
 		for i := range f.posts {
 			title, body := f.texts(i, random("post", i))
-			add(postID(i), f.at(i), store.Terms(title, body))
+			add(postID(i), f.at(i), store.Terms(slug(board(i)), title, body))
 		}
 	}},
 	{

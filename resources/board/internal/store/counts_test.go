@@ -21,6 +21,7 @@ func onBoth(t *testing.T, test func(t *testing.T, s *Store)) {
 			t.Fatal(err)
 		}
 		defer s.Close()
+		s.searchTime = time.Minute
 		test(t, s)
 	})
 }

@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/sqldb"
 )
 
 // different is a text of so many different characters: the dearest to index.
@@ -21,7 +24,7 @@ func different(n int) string {
 
 func indexRows(t *testing.T, s *Store) (n int) {
 	t.Helper()
-	ok(t, s.db.QueryRow(t.Context(), `SELECT count(*) FROM post_terms`).Scan(&n))
+	ok(t, s.db.QueryRow(t.Context(), `SELECT count(*) FROM post_terms_by_time`).Scan(&n))
 	return n
 }
 
@@ -135,14 +138,15 @@ func TestALookUpThatTakesTooLongIsGivenUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		write(t, s, "마루", "b")
 		noise(t, s, 2*searchChunk)
-		q := &search{Store: s, viewer: bob, text: "마루", terms: []string{"마루"}, until: time.Now().Add(-time.Second)}
-		if err := q.lookUp(t.Context(), FirstPost()); err != nil || q.indexed {
-			t.Errorf("indexed %v, %v", q.indexed, err)
+		q := s.newSearch(bob, "마루", "", 20)
+		q.at, q.until = sqldb.TermRow{Position: math.MaxInt64}, time.Now().Add(-time.Second)
+		if found, err := q.lookUp(t.Context(), 10); err != nil || q.indexed || found != nil {
+			t.Errorf("indexed %v, %v, %v", q.indexed, found, err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		q.until = time.Now().Add(time.Minute)
-		if err := q.lookUp(ctx, FirstPost()); err == nil {
+		if _, err := q.lookUp(ctx, 10); err == nil {
 			t.Error("a caller who is gone is searched for")
 		}
 	})
@@ -165,7 +169,8 @@ func TestTheIndexIsNotAskedForWhatTheNewestPostsHave(t *testing.T) {
 			posts int
 			asked bool
 		}{"often": {20, false}, "seldom": {5, true}} {
-			q := &search{Store: s, viewer: bob, text: text, terms: searchTerms(text), wanted: 20, until: time.Now().Add(time.Minute)}
+			q := s.newSearch(bob, text, "", 20)
+			q.until = time.Now().Add(time.Minute)
 			posts, _, err := q.page(t.Context(), FirstPost())
 			if ok(t, err); len(posts) != want.posts || q.asked != want.asked {
 				t.Errorf("%s: %d posts, the index was asked: %v", text, len(posts), q.asked)
@@ -178,7 +183,7 @@ func TestTheIndexIsNotAskedForWhatTheNewestPostsHave(t *testing.T) {
 func hiddenPosts(t *testing.T, s *Store, posts int, text string) {
 	t.Helper()
 	_, err := s.db.Exec(t.Context(), `INSERT INTO posts
-		(id, board, title, body, format, author, pinned, locked, hidden, version, indexed, created_at, updated_at)
+		(id, board, title, body, format, author, pinned, locked, hidden, version, searchable, created_at, updated_at)
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 		SELECT 'hhhhhhhhhhhhhhhhhhhhh' || (10000 + i), 'free', CAST($2 AS TEXT), '.', 'plain', 'bob', false, false, true, 1, 1,
 			CAST($3 AS BIGINT) + i, 0 FROM n`, posts, text, time.Now().Add(2*time.Hour).UnixMicro())
@@ -220,8 +225,9 @@ func TestACursorNamesNoPostThatTheViewerMayNotSee(t *testing.T) {
 		_, err := s.db.Exec(ctx, `DELETE FROM posts WHERE author = 'bob'`)
 		ok(t, err)
 		hiddenPosts(t, s, 1, "secret")
-		q := &search{Store: s, viewer: ann, text: "secret"}
-		found, err := q.readNewest(ctx, FirstPost(), 2)
+		q := s.newSearch(ann, "secret", "", 20)
+		q.at = sqldb.TermRow{Position: math.MaxInt64}
+		found, err := q.readNewest(ctx, 2)
 		if ok(t, err); len(found) != 2 || found[0].seen || found[0].shown || !found[1].seen || found[1].shown {
 			t.Errorf("%+v", found)
 		}

@@ -14,15 +14,18 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
+// minute is how far apart posts are, in microseconds: an index by time has them in many stretches.
+const minute = 60_000_000
+
 // grown puts most of everything in one place: the board free, the post p1 with all comments, the
 // deleted comment c1 with half of them as replies. Every fourth post and comment is hidden, and the
 // post p2 is deleted, but its comments are there.
 var grown = []string{
 	`INSERT INTO boards (slug, title, description, moderators_only, public_read, version, created_at, updated_at, posts)
 		` + growthtest.Numbers + ` SELECT 'b' || i, 't', '', false, i % 3000 = 0, 1, i, i, 0 FROM n`,
-	`INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, indexed, created_at, updated_at, removed)
+	`INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, searchable, created_at, updated_at, removed)
 		` + growthtest.Numbers + ` SELECT
-		'p' || i, 'free', 'title', 'body', 'plain', 'ann', i % 1000 = 0, false, i % 4 = 0, 1, 1, i, i, i = 2 FROM n`,
+		'p' || i, 'free', 'title', 'body', 'plain', 'ann', i % 1000 = 0, false, i % 4 = 0, 1, 1, i * CAST(60000000 AS BIGINT), i, i = 2 FROM n`,
 	`INSERT INTO comments (id, post, parent, thread_at, thread, place, body, author, hidden, deleted, version, created_at, updated_at)
 		` + growthtest.Numbers + ` SELECT 'c' || i, 'p1', CASE WHEN i % 2 = 0 THEN 'c1' ELSE '' END,
 		CASE WHEN i % 2 = 0 THEN 1 ELSE i END, CASE WHEN i % 2 = 0 THEN 'c1' ELSE 'c' || i END,
@@ -37,23 +40,27 @@ var grown = []string{
 	`INSERT INTO received_events (id, expires_at) ` + growthtest.Numbers + ` SELECT 'e' || i, i FROM n`,
 }
 
-// grownIndex has the terms of all posts, and "rare" of a few.
+// grownTerms are those of all posts, of a half, of one in fifty, of another, and of a few. The texts
+// have only the first: so a search for others goes through all that have them.
+const grownTerms = `'tit itl tle bod ody ⌂free' || CASE WHEN i % 2 = 0 THEN ' hal alf' ELSE '' END ||
+	CASE i % 50 WHEN 1 THEN ' fif ift fty 마루' WHEN 2 THEN ' oth the her' ELSE '' END || CASE WHEN i % 1000 = 0 THEN ' rar are' ELSE '' END`
+
 var grownIndex = map[sqldb.Engine][]string{
 	sqldb.SQLite: {
-		`INSERT INTO post_terms (number, id, position) ` + growthtest.Numbers + ` SELECT i, 'p' || i, i FROM n`,
-		`INSERT INTO post_terms_fts (rowid, terms) ` + growthtest.Numbers + `
-			SELECT i, 'tit itl tle bod ody' || CASE WHEN i % 1000 = 0 THEN ' rar are' ELSE '' END FROM n`,
+		`INSERT INTO post_terms_by_time (number, id, position) ` + growthtest.Numbers + ` SELECT (i * 60000000 >> 20) << 14, 'p' || i, i * 60000000 FROM n`,
+		`INSERT INTO post_terms_by_time_fts (rowid, terms) ` + growthtest.Numbers + ` SELECT (i * 60000000 >> 20) << 14, ` + grownTerms + ` FROM n`,
 	},
 	sqldb.Postgres: {
-		`INSERT INTO post_terms (id, position, terms) ` + growthtest.Numbers + `
-			SELECT 'p' || i, i, CAST('tit itl tle bod ody' || CASE WHEN i % 1000 = 0 THEN ' rar are' ELSE '' END AS tsvector) FROM n`,
+		`INSERT INTO post_terms_by_time (id, position, terms) ` + growthtest.Numbers + ` SELECT 'p' || i, i * CAST(60000000 AS BIGINT), CAST(` + grownTerms + ` ||
+			(SELECT string_agg(' ''@' || bits || ':' || (i * CAST(60000000 AS BIGINT) >> bits) || '''', '') FROM generate_series(28, 49, 3) bits) AS tsvector)
+			FROM n`,
 	},
 }
 
 // indexTables are FTS5's own.
 var indexTables = map[sqldb.Engine]map[string]string{sqldb.SQLite: {
-	"post_terms_fts": "it is virtual", "post_terms_fts_data": "the index itself", "post_terms_fts_idx": "of the index's pages",
-	"post_terms_fts_config": "settings", "post_terms_fts_docsize": "looked up by number",
+	"post_terms_by_time_fts": "it is virtual", "post_terms_by_time_fts_data": "the index itself", "post_terms_by_time_fts_idx": "of the index's pages",
+	"post_terms_by_time_fts_config": "settings", "post_terms_by_time_fts_docsize": "looked up by number",
 }}
 
 func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
@@ -71,6 +78,12 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 		request := IdempotencyKey{Subject: "ann", Route: "posts", Key: "k1", Request: []byte{}}
 		call := func(method string, do func(ctx context.Context) error) growthtest.Call {
 			return growthtest.Call{Method: method, Do: do}
+		}
+		search := func(text string) growthtest.Call {
+			return call("SearchPosts", func(ctx context.Context) error {
+				_, _, err := s.SearchPosts(ctx, moderator, text, "", FirstPost(), 100)
+				return err
+			})
 		}
 		growthtest.Test{
 			DB: s.db, URL: databaseURL, Store: reflect.TypeFor[*Store](),
@@ -107,11 +120,11 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				call("Post", func(ctx context.Context) error { _, err := s.Post(ctx, bob, "p1"); return err }),
 				call("Posts", func(ctx context.Context) error { _, _, err := s.Posts(ctx, bob, "free", FirstPost(), 100); return err }),
 				call("Posts", func(ctx context.Context) error {
-					_, _, err := s.Posts(ctx, moderator, "free", PostPosition{CreatedAt: 10_000, ID: "p10000"}, 100)
+					_, _, err := s.Posts(ctx, moderator, "free", PostPosition{CreatedAt: 10_000 * minute, ID: "p10000"}, 100)
 					return err
 				}),
 				call("PostsForAll", func(ctx context.Context) error {
-					_, _, _, err := s.PostsForAll(ctx, false, "free", PostPosition{CreatedAt: 10_000, ID: "p10000"}, 100)
+					_, _, _, err := s.PostsForAll(ctx, false, "free", PostPosition{CreatedAt: 10_000 * minute, ID: "p10000"}, 100)
 					return err
 				}),
 				call("Writes", func(context.Context) error { s.Writes(); return nil }),
@@ -131,13 +144,14 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 					_, _, err := s.SearchPosts(ctx, moderator, "rare", "free", FirstPost(), 100) // the texts have only its terms
 					return err
 				}),
+				search("half"), search("fifty"), search("마루"), search("half rare"), search("fifty other"), search("half fifty"),
 				call("SearchPosts", func(ctx context.Context) error {
 					_, _, err := s.SearchPosts(ctx, moderator, "title nowhere", "", FirstPost(), 100)
 					return err
 				}),
 				call("Index", func(ctx context.Context) error { _, err := s.indexAll(ctx); return err }),
 				call("Index", func(ctx context.Context) error {
-					if err := growthtest.Prepare(ctx, s.db, `UPDATE posts SET indexed = 0 WHERE id IN ('p5', 'p6')`); err != nil {
+					if err := growthtest.Prepare(ctx, s.db, `UPDATE posts SET searchable = 0 WHERE id IN ('p5', 'p6')`); err != nil {
 						return err
 					}
 					_, err := s.indexAll(ctx)
@@ -196,7 +210,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 					return nil
 				}),
 				call("Written", func(ctx context.Context) error {
-					_, _, _, err := s.Written(ctx, "ann", WrittenPosition{CreatedAt: 500, ID: "p500"}, 100)
+					_, _, _, err := s.Written(ctx, "ann", WrittenPosition{CreatedAt: 500 * minute, ID: "p500"}, 100)
 					return err
 				}),
 				call("Written", func(ctx context.Context) error {

@@ -72,22 +72,22 @@ func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, p Post) (Pos
 		if err := s.checkAuthor(ctx, p.Author); err != nil {
 			return err
 		}
-		at, indexed := sqldb.Micros(s.now()), 1
+		at, searchable := sqldb.Micros(s.now()), 1
 		if len(parts) > 1 {
-			indexed = 0
+			searchable = 0
 		}
 		n, err := s.db.Exec(ctx, `INSERT INTO posts
-			(id, board, title, body, format, author, pinned, locked, hidden, version, indexed, created_at, updated_at)
+			(id, board, title, body, format, author, pinned, locked, hidden, version, searchable, created_at, updated_at)
 			SELECT $1, b.slug, $2, $3, $4, $5, false, false, false, 1, CAST($6 AS BIGINT), CAST($7 AS BIGINT), CAST($8 AS BIGINT)
 			FROM boards b WHERE b.slug = $9`,
-			id, p.Title, p.Body, p.Format, p.Author, indexed, at, at, p.Board)
+			id, p.Title, p.Body, p.Format, p.Author, searchable, at, at, p.Board)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return ErrNotFound
 		}
-		if err := s.setTerms(ctx, id, at, parts); err != nil {
+		if err := s.setTerms(ctx, id, p.Board, at, parts); err != nil {
 			return err
 		}
 		return s.countPost(ctx, p.Board, 1)
@@ -179,7 +179,7 @@ func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocke
 	parts := partsOf(p.Title, p.Body)
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		n, err := s.db.Exec(ctx, `UPDATE posts SET title = $1, body = $2, format = $3, version = version + 1,
-			indexed = CASE WHEN CAST($4 AS BOOLEAN) THEN 0 ELSE version + 1 END, updated_at = $5
+			searchable = CASE WHEN CAST($4 AS BOOLEAN) THEN 0 ELSE version + 1 END, updated_at = $5
 			WHERE id = $6 AND version = $7 AND NOT removed AND (NOT locked OR CAST($8 AS BOOLEAN))`,
 			p.Title, p.Body, p.Format, len(parts) > 1, sqldb.Micros(s.now()), p.ID, p.Version, evenLocked)
 		if err != nil {
@@ -189,10 +189,10 @@ func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocke
 			return err
 		}
 		if n == 1 {
-			if err := s.index.Remove(ctx, partIDs(p.ID)...); err != nil {
+			if err := s.removeTerms(ctx, p.ID); err != nil {
 				return err
 			}
-			return s.setTerms(ctx, p.ID, sqldb.Micros(updated.CreatedAt), parts)
+			return s.setTerms(ctx, p.ID, updated.Board, sqldb.Micros(updated.CreatedAt), parts)
 		}
 		if updated.Locked && !evenLocked {
 			return ErrLocked
@@ -217,7 +217,7 @@ func (s *Store) DeletePost(ctx context.Context, id string, version int64) error 
 		if err != nil {
 			return err
 		}
-		if err := s.index.Remove(ctx, partIDs(id)...); err != nil || hidden {
+		if err := s.removeTerms(ctx, id); err != nil || hidden {
 			return err
 		}
 		return s.countPost(ctx, board, -1)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +20,8 @@ const (
 	searchTime     = 500 * time.Millisecond // after which the page ends
 	searchPosts    = 5000                   // whose texts it looks at
 	searchChunk    = 50                     // of these, by one statement
-	searchMatches  = 1000                   // in the index, beyond which the text is too common for it
-	searchBehind   = 20                     // posts that the index lacks, beyond which it is of no use yet
+	searchWidth    = 20                     // times what these span is where the index is asked first
+	searchBehind   = 20                     // posts that the index lacks, after which it is of no use
 	searchNewest   = 300                    // that are read instead of the index, if so many are likely to fill the page
 )
 
@@ -29,10 +30,9 @@ const (
 // for [Store.Posts]. A page is shorter where few posts match: it ends after [searchPosts] or
 // [searchTime].
 //
-// The newest posts are read first: they have what is common, of which Postgres would collect all that
-// its index has, however few are wanted. What they lack is looked up in the index, which has what is
-// rare. Its rows are read too, since their terms may stand apart. If even the index has too many, or
-// if it lacks many posts, older and older posts are read.
+// The newest posts are read first: they have what is common. What they lack is looked up in the index,
+// the newest first, as many as the page needs. These are read too, since their terms may stand apart.
+// Where the index lacks many posts, and what it has no terms for, older and older posts are read.
 func (s *Store) SearchPosts(
 	ctx context.Context, viewer Viewer, text, board string, after PostPosition, limit int,
 ) (posts []Post, next *PostPosition, err error) {
@@ -42,16 +42,21 @@ func (s *Store) SearchPosts(
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
-	q := &search{Store: s, viewer: viewer, text: fold(text), board: board, wanted: limit, until: time.Now().Add(searchTime)}
-	q.terms = searchTerms(q.text)
-	return q.page(ctx, after)
+	return s.newSearch(viewer, text, board, limit).page(ctx, after)
+}
+
+func (s *Store) newSearch(viewer Viewer, text, board string, limit int) *search {
+	q := &search{Store: s, viewer: viewer, text: fold(text), board: board, wanted: limit, until: time.Now().Add(s.searchTime)}
+	if q.terms = searchTerms(q.text); len(q.terms) > 0 && board != "" {
+		q.terms = append(q.terms, boardTerm(board))
+	}
+	return q
 }
 
 func (q *search) page(ctx context.Context, after PostPosition) (posts []Post, next *PostPosition, err error) {
+	q.at = sqldb.TermRow{ID: after.ID, Position: after.CreatedAt}
 	may := bounds{rows: q.wanted, visits: searchPosts, chunk: searchChunk, until: q.until}
-	return fill(after, Post.Position, may, func(after PostPosition, n int) ([]candidate[Post], error) {
-		return q.read(ctx, after, n)
-	})
+	return fill(after, Post.Position, may, func(_ PostPosition, n int) ([]candidate[Post], error) { return q.read(ctx, n) })
 }
 
 // search is one under way.
@@ -63,33 +68,38 @@ type search struct {
 	terms  []string
 	until  time.Time
 
-	wanted  int // posts on the page
-	reads   int
-	newest  int  // posts that were read
-	shown   int  // of these
-	asked   bool // the index was
-	indexed bool
-	matches []sqldb.TermRow // if indexed: what is left of them, the newest first
+	wanted int // posts on the page
+	reads  int
+	newest int           // posts that were read
+	shown  int           // of these
+	at     sqldb.TermRow // where it goes on: after this, which may be a part of a post
+	asked  bool          // the index was
+
+	indexed bool            // the index is asked on
+	floor   int64           // a position: only beyond it the index has all, but for behind
+	width   int64           // as the index is asked
+	behind  []sqldb.TermRow // of what comes next, the newest first
+	last    string          // post that the index found
 }
 
-// read returns the next n candidates after a position. The first ones take the time that they take,
-// so that each page gets further; whatever comes then ends in time, with errNoTime.
-func (q *search) read(ctx context.Context, after PostPosition, n int) (found []candidate[Post], err error) {
+// read returns the next n candidates or a few more. The first ones take the time that they take, so
+// that each page gets further; whatever comes then ends in time, with errNoTime.
+func (q *search) read(ctx context.Context, n int) (found []candidate[Post], err error) {
 	if q.reads++; q.reads == 1 {
-		return q.readNewest(ctx, after, n)
+		return q.readNewest(ctx, n)
 	}
 	limited, cancel := context.WithDeadline(sqldb.Watched(ctx), q.until)
 	defer cancel()
 	if !q.asked && len(q.terms) > 0 && !q.fillsSoon() {
 		q.asked = true
-		err = q.lookUp(limited, after)
-	}
-	switch {
-	case err != nil:
-	case q.indexed:
+		found, err = q.lookUp(limited, n)
+	} else if q.indexed {
 		found, err = q.readMatches(limited, n)
-	default:
-		found, err = q.readNewest(limited, after, n)
+	}
+	if err == nil && !q.indexed && len(found) < n {
+		var rest []candidate[Post]
+		rest, err = q.readNewest(limited, n-len(found))
+		found = append(found, rest...)
 	}
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		return nil, errNoTime
@@ -102,61 +112,99 @@ func (q *search) fillsSoon() bool {
 	return q.shown > 0 && (q.wanted-q.shown)*q.newest/q.shown <= searchNewest
 }
 
-// readNewest returns the next n posts after a position, whatever they say.
-func (q *search) readNewest(ctx context.Context, after PostPosition, n int) (found []candidate[Post], err error) {
-	defer func() {
-		q.newest += len(found)
-		for _, c := range found {
-			if c.shown {
-				q.shown++
-			}
-		}
-	}()
+// readNewest returns the next n posts, whatever they say.
+func (q *search) readNewest(ctx context.Context, n int) (found []candidate[Post], err error) {
 	const columns = `SELECT ` + postColumns + `, ` + postVisible + `, p.body FROM posts p`
 	if q.board == "" {
-		return q.candidates(ctx, columns+` WHERE (p.created_at, p.id) < ($3, $4) ORDER BY p.created_at DESC, p.id DESC LIMIT $5`,
-			q.viewer.Subject, q.viewer.Moderator, after.CreatedAt, after.ID, n)
+		found, err = q.candidates(ctx, columns+` WHERE (p.created_at, p.id) < ($3, $4) ORDER BY p.created_at DESC, p.id DESC LIMIT $5`,
+			q.viewer.Subject, q.viewer.Moderator, q.at.Position, q.at.ID, n)
+	} else {
+		found, err = q.candidates(ctx, columns+` WHERE p.board = $3 AND (p.created_at, p.id) < ($4, $5) ORDER BY p.created_at DESC, p.id DESC LIMIT $6`,
+			q.viewer.Subject, q.viewer.Moderator, q.board, q.at.Position, q.at.ID, n)
 	}
-	return q.candidates(ctx, columns+` WHERE p.board = $3 AND (p.created_at, p.id) < ($4, $5) ORDER BY p.created_at DESC, p.id DESC LIMIT $6`,
-		q.viewer.Subject, q.viewer.Moderator, q.board, after.CreatedAt, after.ID, n)
+	for _, c := range found {
+		q.at = sqldb.TermRow{ID: c.row.ID, Position: sqldb.Micros(c.row.CreatedAt)}
+		if q.newest++; c.shown {
+			q.shown++
+		}
+	}
+	if q.reads == 1 && len(found) > 0 {
+		q.width = searchWidth * (sqldb.Micros(found[0].row.CreatedAt) - q.at.Position)
+	}
+	return found, err
 }
 
-// lookUp asks the index for what comes after a position, if it can say. It may take half of the time
-// that is left: after that, older and older posts are read. Posts that the index lacks count as
-// matches, unless they are many. They are looked up first: one that is taken in meanwhile is then
-// found twice, and not never.
-func (q *search) lookUp(ctx context.Context, after PostPosition) error {
+// lookUp asks the index for the first time. It may take half of the time that is left: after that,
+// older and older posts are read. Up to [searchBehind] posts that the index lacks count as matches;
+// from the next one on, it is of no use. They are looked up first: one that is taken in meanwhile is
+// then found twice, and not never.
+func (q *search) lookUp(ctx context.Context, n int) (found []candidate[Post], err error) {
 	limited, cancel := context.WithTimeout(ctx, time.Until(q.until)/2)
 	defer cancel()
-	behind, err := behind(limited, q.db.Reader(), searchBehind+1)
-	if err != nil || len(behind) > searchBehind {
-		return unlessOver(limited, ctx, err)
+	begin := q.at
+	if q.behind, err = behind(limited, q.db.Reader(), q.at.Position, searchBehind+1); err == nil {
+		q.indexed, q.floor = true, math.MinInt64
+		if len(q.behind) > searchBehind {
+			q.floor = q.behind[searchBehind].Position
+		}
+		slices.SortFunc(q.behind, func(a, b sqldb.TermRow) int { return b.Compare(a) })
+		q.behind = slices.DeleteFunc(q.behind, func(r sqldb.TermRow) bool { return r.Compare(q.at) >= 0 || r.Position <= q.floor })
+		found, err = q.readMatches(limited, n)
 	}
-	found, err := q.index.Find(limited, q.terms, searchMatches+1)
-	if err != nil || len(found) > searchMatches {
-		return unlessOver(limited, ctx, err)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		q.indexed, q.at = false, begin
+		return nil, nil
 	}
-	for i := range found {
-		found[i].ID = postOfPart(found[i].ID)
-	}
-	found = append(found, behind...)
-	q.indexed = true
-	q.matches = slices.DeleteFunc(found, func(r sqldb.TermRow) bool {
-		return cmp.Or(cmp.Compare(r.Position, after.CreatedAt), strings.Compare(r.ID, after.ID)) >= 0
-	})
-	slices.SortFunc(q.matches, func(a, b sqldb.TermRow) int {
-		return cmp.Or(cmp.Compare(b.Position, a.Position), strings.Compare(b.ID, a.ID))
-	})
-	q.matches = slices.Compact(q.matches)
-	return nil
+	return found, err
 }
 
-// unlessOver is err, or nil if it is because limited is over and ctx is not.
-func unlessOver(limited, ctx context.Context, err error) error {
-	if limited.Err() != nil && ctx.Err() == nil {
-		return nil
+// readMatches reads the texts of the next n matches or a few more. Fewer come back only where the
+// index ends: wholly, or at the floor, from which on it is not asked any more.
+func (q *search) readMatches(ctx context.Context, n int) (all []candidate[Post], err error) {
+	for more := true; more && len(all) < n; {
+		var matches []string
+		if matches, more, err = q.nextMatches(ctx, n-len(all)); err != nil {
+			return nil, err
+		}
+		for chunk := range slices.Chunk(matches, searchChunk) {
+			found, err := q.readPosts(ctx, chunk)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, found...)
+		}
 	}
-	return err
+	return all, nil
+}
+
+// nextMatches returns the ids of the next n posts or a few more that the index finds or lacks, and
+// whether it has more.
+func (q *search) nextMatches(ctx context.Context, n int) (posts []string, more bool, err error) {
+	rows, err := q.index.Newest(ctx, q.terms, q.at, q.width, n)
+	if err != nil {
+		return nil, false, err
+	}
+	if more = len(rows) >= n; more {
+		q.at = rows[len(rows)-1]
+		more = q.at.Position > q.floor
+	}
+	rows = slices.DeleteFunc(rows, func(r sqldb.TermRow) bool { return r.Position <= q.floor })
+	for i := range rows {
+		rows[i].ID = postOfPart(rows[i].ID)
+	}
+	for len(q.behind) > 0 && (!more || q.behind[0].Compare(q.at) > 0) {
+		rows, q.behind = append(rows, q.behind[0]), q.behind[1:]
+	}
+	slices.SortFunc(rows, func(a, b sqldb.TermRow) int { return b.Compare(a) })
+	for _, r := range rows {
+		if r.ID != q.last { // another part of the same post
+			posts, q.last = append(posts, r.ID), r.ID
+		}
+	}
+	if !more && q.floor != math.MinInt64 {
+		q.indexed, q.at = false, sqldb.TermRow{Position: q.floor + 1}
+	}
+	return posts, more, nil
 }
 
 var searchPlaces = func() string {
@@ -167,27 +215,18 @@ var searchPlaces = func() string {
 	return strings.Join(places, ", ")
 }()
 
-// readMatches reads the texts of the next n matches. Fewer come back only at their end.
-func (q *search) readMatches(ctx context.Context, n int) ([]candidate[Post], error) {
-	var all []candidate[Post]
-	for len(all) < n && len(q.matches) > 0 {
-		chunk := q.matches[:min(n-len(all), searchChunk, len(q.matches))]
-		q.matches = q.matches[len(chunk):]
-		args := []any{q.viewer.Subject, q.viewer.Moderator}
-		for i := range searchChunk { // always as many, so that it is one statement
-			args = append(args, chunk[min(i, len(chunk)-1)].ID)
-		}
-		read, err := q.candidates(ctx, `SELECT `+postColumns+`, `+postVisible+`, p.body FROM posts p
-			WHERE p.id IN (`+searchPlaces+`)`, args...)
-		if err != nil {
-			return nil, err
-		}
-		slices.SortFunc(read, func(a, b candidate[Post]) int {
-			return cmp.Or(b.row.CreatedAt.Compare(a.row.CreatedAt), strings.Compare(b.row.ID, a.row.ID))
-		})
-		all = append(all, read...)
+// readPosts reads up to [searchChunk] posts, the newest first.
+func (q *search) readPosts(ctx context.Context, ids []string) ([]candidate[Post], error) {
+	args := []any{q.viewer.Subject, q.viewer.Moderator}
+	for i := range searchChunk { // always as many, so that it is one statement
+		args = append(args, ids[min(i, len(ids)-1)])
 	}
-	return all, nil
+	found, err := q.candidates(ctx, `SELECT `+postColumns+`, `+postVisible+`, p.body FROM posts p
+		WHERE p.id IN (`+searchPlaces+`)`, args...)
+	slices.SortFunc(found, func(a, b candidate[Post]) int {
+		return cmp.Or(b.row.CreatedAt.Compare(a.row.CreatedAt), strings.Compare(b.row.ID, a.row.ID))
+	})
+	return found, err
 }
 
 // candidates runs a query of posts with their bodies, and looks at their texts.
@@ -209,32 +248,44 @@ const (
 
 // unindexedPost is one whose text the index has yet to take.
 type unindexedPost struct {
-	id, title, body    string
-	version, createdAt int64
+	id, board, title, body string
+	version, createdAt     int64
 }
 
-// unindexed returns most of them at most. Only one index has this order, so that Postgres does not
-// look for few of them by reading all posts.
+// unindexed returns most of them at most, the newest first: where a search begins, the index is
+// complete soonest. Only one index has this order, so that Postgres does not look for few of them by
+// reading all posts.
 func unindexed(ctx context.Context, db *sqldb.DB, most int) ([]unindexedPost, error) {
 	return sqldb.All(ctx, db, func(rows *sql.Rows) (p unindexedPost, err error) {
-		return p, rows.Scan(&p.id, &p.title, &p.body, &p.version, &p.createdAt)
-	}, `SELECT id, title, body, version, created_at FROM posts WHERE indexed <> version AND NOT removed ORDER BY indexed, id LIMIT $1`, most)
+		return p, rows.Scan(&p.id, &p.board, &p.title, &p.body, &p.version, &p.createdAt)
+	}, `SELECT id, board, title, body, version, created_at FROM posts WHERE searchable <> version AND NOT removed ORDER BY -created_at, id LIMIT $1`, most)
 }
 
-// behind is unindexed without the texts.
-func behind(ctx context.Context, db *sqldb.DB, most int) ([]sqldb.TermRow, error) {
+// behind is unindexed without the texts, from a position on.
+func behind(ctx context.Context, db *sqldb.DB, from int64, most int) ([]sqldb.TermRow, error) {
 	return sqldb.All(ctx, db, func(rows *sql.Rows) (r sqldb.TermRow, err error) { return r, rows.Scan(&r.ID, &r.Position) },
-		`SELECT id, created_at FROM posts WHERE indexed <> version AND NOT removed ORDER BY indexed, id LIMIT $1`, most)
+		`SELECT id, created_at FROM posts WHERE searchable <> version AND NOT removed AND -created_at >= $1 ORDER BY -created_at, id LIMIT $2`, -from, most)
 }
 
 // setTerms writes the terms of a post in the transaction that writes the post, or wakes [Store.Index]
 // for those of a long one.
-func (s *Store) setTerms(ctx context.Context, id string, at int64, parts [][]string) error {
+func (s *Store) setTerms(ctx context.Context, id, board string, at int64, parts [][]string) error {
 	if len(parts) > 1 {
 		s.db.AfterCommit(ctx, s.wakeIndex)
 		return nil
 	}
-	return s.index.Set(ctx, id, at, parts[0])
+	return s.index.Set(ctx, id, at, append(parts[0], boardTerm(board)))
+}
+
+// removeTerms removes a post from the index, and from the one that an older program keeps, if there is
+// one: nothing stays of what is gone, and what has changed such a program takes in again.
+func (s *Store) removeTerms(ctx context.Context, id string) error {
+	if s.formerIndex != nil {
+		if err := s.formerIndex.Remove(ctx, partIDs(id)...); err != nil {
+			return err
+		}
+	}
+	return s.index.Remove(ctx, partIDs(id)...)
 }
 
 func (s *Store) wakeIndex() {
@@ -318,9 +369,9 @@ func (s *Store) indexLong(ctx context.Context, p unindexedPost, parts [][]string
 // indexPart takes a part of a post into the index, and notes which version of the post that has now;
 // 0: a part of it is missing. same is false if the post was changed meanwhile, and comes again.
 func (s *Store) indexPart(ctx context.Context, p unindexedPost, indexed int64, part int, terms []string) (same bool, err error) {
-	n, err := s.db.Exec(ctx, `UPDATE posts SET indexed = $1 WHERE id = $2 AND version = $3 AND NOT removed`, indexed, p.id, p.version)
+	n, err := s.db.Exec(ctx, `UPDATE posts SET searchable = $1 WHERE id = $2 AND version = $3 AND NOT removed`, indexed, p.id, p.version)
 	if err != nil || n == 0 {
 		return false, err
 	}
-	return true, s.index.Set(ctx, partID(p.id, part), p.createdAt, terms)
+	return true, s.index.Set(ctx, partID(p.id, part), p.createdAt, append(terms, boardTerm(p.board)))
 }

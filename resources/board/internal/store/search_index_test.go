@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -19,7 +22,7 @@ import (
 func noise(t *testing.T, s *Store, posts int) {
 	t.Helper()
 	_, err := s.db.Exec(t.Context(), `INSERT INTO posts
-		(id, board, title, body, format, author, pinned, locked, hidden, version, indexed, created_at, updated_at)
+		(id, board, title, body, format, author, pinned, locked, hidden, version, searchable, created_at, updated_at)
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 		SELECT 'z' || i, 'free', '...', '...', 'plain', 'ann', false, false, false, 1, 1, CAST($2 AS BIGINT) + i, 0 FROM n`,
 		posts, time.Now().Add(time.Hour).UnixMicro())
@@ -141,9 +144,100 @@ func TestTheIndexFollowsChangesAndDeletions(t *testing.T) {
 			t.Errorf("the new title: %q", titles)
 		}
 		ok(t, s.DeletePost(t.Context(), p.ID, 0))
-		rows, err := s.index.Find(t.Context(), []string{"fte"}, 10)
+		rows, err := s.index.Newest(t.Context(), []string{"fte"}, sqldb.TermRow{Position: math.MaxInt64}, 1, 10)
 		if ok(t, err); len(rows) != 0 {
 			t.Errorf("the index keeps a deleted post: %v", rows)
+		}
+	})
+}
+
+// Whatever is in the index and whatever it lacks, pages have what reading everything finds, in order,
+// while others write.
+func TestPagesOfASearchHaveWhatReadingEverythingFinds(t *testing.T) {
+	const posts, hour = 700, int64(time.Hour / time.Microsecond)
+	for name, lacks := range map[string]func(i int) bool{
+		"nothing": func(int) bool { return false }, "a few": func(i int) bool { return i%50 == 7 },
+		"many, in the middle": func(i int) bool { return i > 200 && i < 300 }, "many, all over": func(i int) bool { return i%3 == 0 },
+		"the newest": func(i int) bool { return i > 600 }, "all": func(int) bool { return true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, s *Store) {
+				ctx, r := t.Context(), rand.New(rand.NewPCG(7, 8))
+				var all []Post
+				for i := range posts {
+					p := Post{ID: strings.Repeat(string(rune('a'+r.IntN(26))), 20) + fmt.Sprint(100_000+i), Board: []string{"free", "free", "notice"}[r.IntN(3)],
+						Title: "글", Hidden: r.IntN(10) == 0, CreatedAt: time.UnixMicro(hour * int64(400_000+i-i%4)).UTC()} // four of a moment
+					for _, word := range []string{"하나", "둘 둘", "셋셋"} {
+						if r.IntN(4) == 0 {
+							p.Title += " " + word
+						}
+					}
+					all = append(all, p)
+					_, err := s.db.Exec(ctx, `INSERT INTO posts
+						(id, board, title, body, format, author, pinned, locked, hidden, version, searchable, created_at, updated_at)
+						VALUES ($1, $2, $3, 'b', 'plain', 'ann', false, false, $4, 1, 0, $5, 1)`, p.ID, p.Board, p.Title, p.Hidden, p.CreatedAt.UnixMicro())
+					if ok(t, err); lacks(i) {
+						continue
+					}
+					_, err = s.db.Exec(ctx, `UPDATE posts SET searchable = 1 WHERE id = $1`, p.ID)
+					ok(t, err)
+					ok(t, s.setTerms(ctx, p.ID, p.Board, p.CreatedAt.UnixMicro(), partsOf(p.Title, "b")))
+				}
+				slices.SortFunc(all, func(a, b Post) int { return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID)) })
+				for _, text := range []string{"하나", "둘 둘", "셋", "둘 셋", "둘 둘 셋셋", "하나 셋", "글", "없음"} {
+					for _, board := range []string{"", "notice"} {
+						var want, got []string
+						for _, p := range all {
+							if !p.Hidden && (board == "" || p.Board == board) && strings.Contains(p.Title, text) {
+								want = append(want, p.ID)
+							}
+						}
+						for after := new(FirstPost()); after != nil; {
+							found, next, err := s.SearchPosts(ctx, bob, text, board, *after, 9)
+							ok(t, err)
+							for _, p := range found {
+								got = append(got, p.ID)
+							}
+							if after = next; len(got) == 9 { // it comes before what this reader has reached
+								ok(t, s.DeletePost(ctx, write(t, s, text, "new").ID, 0))
+							}
+						}
+						if !slices.Equal(got, want) {
+							t.Fatalf("%q on %q: %d posts, want %d: %v, want %v", text, board, len(got), len(want), got, want)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// A program from before the index by time keeps its own, and finds by it what this one writes.
+func TestAnOlderProgramAndThisOneLeaveEachOtherNothingThatIsGone(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		former, err := s.db.TermIndex(ctx, "post_terms")
+		ok(t, err)
+		s.formerIndex = former
+		p := write(t, s, "before", "the text")
+		var waits int
+		ok(t, s.db.QueryRow(ctx, `SELECT count(*) FROM posts WHERE id = $1 AND indexed <> version`, p.ID).Scan(&waits))
+		ok(t, former.Set(ctx, p.ID, 1, []string{"bef"})) // as the older program does, since the post waits for it
+		_, err = s.db.Exec(ctx, `UPDATE posts SET indexed = version WHERE id = $1`, p.ID)
+		ok(t, err)
+		p.Title = "after"
+		p, err = s.UpdatePost(ctx, ann, p, false)
+		ok(t, err)
+		var again, kept int
+		ok(t, s.db.QueryRow(ctx, `SELECT count(*) FROM posts WHERE id = $1 AND indexed <> version`, p.ID).Scan(&again))
+		ok(t, s.db.QueryRow(ctx, `SELECT count(*) FROM post_terms`).Scan(&kept))
+		if waits != 1 || again != 1 || kept != 0 {
+			t.Errorf("waits for the older program: %d, and after a change %d; %d rows of the former text", waits, again, kept)
+		}
+		ok(t, former.Set(ctx, p.ID, 1, []string{"aft"}))
+		ok(t, s.DeletePost(ctx, p.ID, 0))
+		if ok(t, s.db.QueryRow(ctx, `SELECT count(*) FROM post_terms`).Scan(&kept)); kept != 0 {
+			t.Errorf("%d rows of a deleted post", kept)
 		}
 	})
 }
@@ -251,12 +345,12 @@ func fillForSearch(b *testing.B, s *Store, posts int) {
 				}
 				title := fmt.Sprint("rare ", j)
 				if _, err := s.db.Exec(ctx, `INSERT INTO posts
-					(id, board, title, body, format, author, pinned, locked, hidden, version, indexed, created_at, updated_at)
+					(id, board, title, body, format, author, pinned, locked, hidden, version, searchable, created_at, updated_at)
 					VALUES ($1, 'free', $2, $3, 'plain', 'ann', false, false, false, 1, 1, $4, 1)`,
-					fmt.Sprint("p", j), title, body.String(), j); err != nil {
+					fmt.Sprint("p", j), title, body.String(), int64(j)*60e6); err != nil {
 					return err
 				}
-				if err := s.index.Set(ctx, fmt.Sprint("p", j), int64(j), termsOf(title, body.String())); err != nil {
+				if err := s.index.Set(ctx, fmt.Sprint("p", j), int64(j)*60e6, Terms("free", title, body.String())); err != nil {
 					return err
 				}
 			}

@@ -41,13 +41,15 @@ var (
 // Store is the board service's database.
 type Store struct {
 	sqldb.Upkeep
-	db       *sqldb.DB
-	now      func() time.Time
-	index    *sqldb.TermIndex // of the texts of posts
-	searches chan struct{}    // has one element for each that is under way
-	purges   chan struct{}    // of capacity one: somebody is to be removed
+	db         *sqldb.DB
+	now        func() time.Time
+	index      *sqldb.TermIndex // of the texts of posts
+	searches   chan struct{}    // has one element for each that is under way
+	searchTime time.Duration    // of a page; longer in tests, which a busy machine must not disturb
+	purges     chan struct{}    // of capacity one: somebody is to be removed
 
-	unindexed chan struct{} // of capacity one: a long post was written
+	unindexed   chan struct{}    // of capacity one: a long post was written
+	formerIndex *sqldb.TermIndex // what a program before migration 13 keeps; nil: none ever ran
 }
 
 // A Viewer is whoever looks. A hidden post or comment exists for its author and for moderators
@@ -83,9 +85,12 @@ func OpenWith(ctx context.Context, opts sqldb.Options, now func() time.Time) (*S
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, now: now, searches: make(chan struct{}, searchesAtOnce), purges: make(chan struct{}, 1), unindexed: make(chan struct{}, 1)}
+	s := &Store{db: db, now: now, searches: make(chan struct{}, searchesAtOnce), searchTime: searchTime, purges: make(chan struct{}, 1), unindexed: make(chan struct{}, 1)}
 	s.Upkeep = db.Upkeep(now, s.sweeps())
-	if s.index, err = db.TermIndex(ctx, "post_terms"); err != nil {
+	if s.index, err = db.TermIndex(ctx, "post_terms_by_time"); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if s.formerIndex, err = db.FormerTermIndex(ctx, "post_terms"); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if err := s.makeFirstBoards(ctx); err != nil {

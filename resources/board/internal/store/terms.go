@@ -27,7 +27,7 @@ const (
 	maxParts    = 12  // more than the longest text has
 )
 
-// partsOf returns the terms of a post, part by part.
+// partsOf returns the terms of a post but that of its board, part by part.
 func partsOf(title, body string) [][]string {
 	runes := []rune(fold(body))
 	parts := make([][]string, 0, 1)
@@ -37,6 +37,10 @@ func partsOf(title, body string) [][]string {
 	}
 	return append(parts, termsOf(title, string(runes)))
 }
+
+// boardTerm is the term of all posts of a board, so that a search on one does not read the others'. It
+// has no form of its own: whatever is found is read.
+func boardTerm(slug string) string { return "⌂" + strings.ReplaceAll(slug, "-", "–") }
 
 // partID is the id under which the index has a part of a post.
 func partID(id string, part int) string {
@@ -94,7 +98,7 @@ func termsOf(texts ...string) []string {
 
 // Terms returns those that the index has of a post whose body has up to [LongText] characters, for a
 // program that fills a database.
-func Terms(title, body string) []string { return termsOf(title, body) }
+func Terms(board, title, body string) []string { return append(termsOf(title, body), boardTerm(board)) }
 
 // askedTerms is how many terms of a search the index is asked for at most: more hardly narrow it
 // down, and each costs.
