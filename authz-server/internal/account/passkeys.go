@@ -72,15 +72,17 @@ func (a *Account) passkeyList(r *http.Request, current *session.Session) (list p
 // are.
 func (a *Account) scriptOwner(w http.ResponseWriter, r *http.Request) (*session.Session, bool) {
 	current, err := a.Sessions.Session(r)
+	to := "/login"
+	switch {
+	case err != nil:
+	case current == nil:
+		a.want(w, securityPath)
+	default:
+		to, err = a.unproved(w, r, current, securityPath)
+	}
 	if err != nil {
 		a.Guard.RefuseScript(w, r, err)
 		return nil, false
-	}
-	to := "/login"
-	if current == nil {
-		a.want(w, securityPath)
-	} else {
-		to = a.unproved(w, current, securityPath)
 	}
 	if to != "" {
 		a.Guard.LeadScript(w, to)

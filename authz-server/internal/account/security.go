@@ -58,18 +58,21 @@ func (a *Account) refuseSecurity(w http.ResponseWriter, r *http.Request, current
 // they can. If not, it leads them to do so, and from there back to page, one of landings, and
 // returns false. Ask before anything sensitive is shown or changed.
 func (a *Account) recent(w http.ResponseWriter, r *http.Request, current *session.Session, page string) bool {
-	to := a.unproved(w, current, page)
-	if to != "" {
+	to, err := a.unproved(w, r, current, page)
+	switch {
+	case err != nil:
+		a.Guard.Fail(w, r, err)
+	case to != "":
 		a.Guard.See(w, r, to)
 	}
-	return to == ""
+	return err == nil && to == ""
 }
 
 // unproved is where somebody proves who they are before something sensitive, and "" if they have;
 // see recent.
-func (a *Account) unproved(w http.ResponseWriter, current *session.Session, page string) (to string) {
-	if to = current.Unproved(a.Now()); to != "" {
+func (a *Account) unproved(w http.ResponseWriter, r *http.Request, current *session.Session, page string) (to string, err error) {
+	if to, err = a.Sessions.Unproved(r.Context(), current); to != "" {
 		a.want(w, page)
 	}
-	return to
+	return to, err
 }

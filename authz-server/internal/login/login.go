@@ -118,8 +118,7 @@ func (l *Login) confirming(r *http.Request, a arrival.Arrival) (*session.Session
 }
 
 // addUpstreams adds the buttons for other providers to page: all, or, for the person of a session
-// who is to prove again who they are, those by which they log in. Those count only if they have no
-// password and no passkey: who sits at their browser may be logged in there.
+// who is to prove again who they are, those by which they log in, if that counts ([session.Local]).
 func (l *Login) addUpstreams(r *http.Request, page *pages.LoginPage, confirming *session.Session) (err error) {
 	if l.Upstreams == nil {
 		return nil
@@ -127,7 +126,7 @@ func (l *Login) addUpstreams(r *http.Request, page *pages.LoginPage, confirming 
 	var of []string
 	if confirming != nil {
 		of = []string{}
-		if confirming.User.PasswordHash == "" && !confirming.User.Passkey {
+		if !session.Local(confirming.User) {
 			all, err := l.Store.Upstreams.IdentitiesOf(r.Context(), confirming.UserID)
 			if err != nil {
 				return err

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -11,7 +12,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
-	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/recovery"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/signup"
@@ -28,7 +28,7 @@ type comer struct {
 	person  upstream.Person
 	title   string           // what people call the upstream
 	current *session.Session // nil: nobody is logged in
-	proved  bool             // they proved since then that the account of the session is theirs
+	prove   string           // where they prove that the account of the session is theirs; empty: they did since then
 }
 
 // sessionPrecision is how precisely it is known when somebody logged in.
@@ -58,14 +58,15 @@ func (l *Login) comer(w http.ResponseWriter, r *http.Request) (c comer, with *ht
 	if err == nil {
 		c.current, err = l.Sessions.Session(r)
 	}
+	if err == nil && c.current != nil {
+		c.prove = "/login?" + session.Confirm
+		if !c.current.AuthTime.Before(c.stored.CreatedAt.Truncate(sessionPrecision)) {
+			c.prove, err = l.Sessions.Unproved(r.Context(), c.current)
+		}
+	}
 	if err != nil {
 		l.Guard.Fail(w, r, err)
 		return c, r, false
-	}
-	if c.current != nil {
-		all := proofs.Request{Strongest: true}
-		since := !c.current.AuthTime.Before(c.stored.CreatedAt.Truncate(sessionPrecision))
-		c.proved = since && all.Owed(c.current.Provable(), c.current.Login()) == proofs.Nothing
 	}
 	return c, r, true
 }
@@ -92,7 +93,7 @@ func (l *Login) showComer(w http.ResponseWriter, r *http.Request) {
 // askToLink shows the question, if both sides are proved. An account that the person was logged in
 // to before is not: somebody else may sit at their browser.
 func (l *Login) askToLink(w http.ResponseWriter, r *http.Request, c comer) {
-	if !c.proved {
+	if c.prove != "" {
 		l.Guard.See(w, r, l.proveAccount(c))
 		return
 	}
@@ -101,16 +102,10 @@ func (l *Login) askToLink(w http.ResponseWriter, r *http.Request, c comer) {
 
 // proveAccount is where somebody proves that an account is theirs.
 func (l *Login) proveAccount(c comer) string {
-	all := proofs.Request{Strongest: true}
-	switch {
-	case c.current == nil:
+	if c.current == nil {
 		return "/login" + c.Query()
-	case c.current.AuthTime.Before(c.stored.CreatedAt.Truncate(sessionPrecision)):
-		return "/login?" + session.Confirm
-	case all.Owed(c.current.Provable(), c.current.Login()) != proofs.Nothing:
-		return "/login/verify?" + session.Confirm
 	}
-	return arrival.JoinPath
+	return cmp.Or(c.prove, arrival.JoinPath)
 }
 
 func (c comer) linkPage() pages.UpstreamLinkPage {
@@ -191,7 +186,7 @@ func (l *Login) leave(w http.ResponseWriter, r *http.Request, c comer) {
 
 // linkComer links the identity to the account whose person has proved both.
 func (l *Login) linkComer(w http.ResponseWriter, r *http.Request, c comer) {
-	if c.current == nil || !c.proved || r.PostForm.Get("session") != c.current.ID { // asked in another session
+	if c.current == nil || c.prove != "" || r.PostForm.Get("session") != c.current.ID { // asked in another session
 		l.Guard.See(w, r, l.proveAccount(c))
 		return
 	}

@@ -37,6 +37,11 @@ func WithCode(p Proof) Proof {
 // Federated tells whether another provider said who the person is.
 func (p Proof) Federated() bool { return slices.Contains(p, "fed") }
 
+// Local tells whether this server saw a proof itself: a password, a code or a passkey.
+func (p Proof) Local() bool {
+	return slices.ContainsFunc(p, func(one string) bool { return slices.Contains([]string{"pwd", "otp", "swk", "hwk"}, one) })
+}
+
 // What a log-in reaches, as the claim acr says it. Each includes those before it.
 const (
 	OneFactor         = "1"   // a password, or a log-in at another provider

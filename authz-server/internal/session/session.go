@@ -44,17 +44,35 @@ func Provable(user accounts.User) proofs.Person {
 	return proofs.Person{SecondStep: user.SecondStep, Passkey: user.Passkey}
 }
 
-// Unproved is the page where the person proves again who they are, before something sensitive is
-// shown or changed; empty: they did in the last ten minutes, as strongly as they can.
-func (s *Session) Unproved(now time.Time) (page string) {
+// Local tells whether somebody has a way in that is this server's own. Then a log-in at another
+// provider proves nothing where it matters: whoever sits at their browser may be logged in there.
+func Local(user accounts.User) bool { return user.PasswordHash != "" || user.Passkey }
+
+// stale tells whether the person has to log in again before something sensitive.
+func (s *Session) stale(now time.Time) bool {
+	return now.Sub(s.AuthTime) > proofs.Recent || Local(s.User) && !proofs.Proof(s.AMR).Local()
+}
+
+// Unproved is the page where the person of a session proves again who they are, before something
+// sensitive is shown or changed; empty: they did in the last ten minutes, as strongly as they can.
+//
+// An administrator's password alone is not enough where they have more: whoever knew it could give
+// themselves a second factor, and with it the server.
+func (s *Sessions) Unproved(ctx context.Context, current *Session) (page string, err error) {
 	strongest := proofs.Request{Strongest: true}
 	switch {
-	case now.Sub(s.AuthTime) > proofs.Recent:
-		return "/login?" + Confirm
-	case strongest.Owed(s.Provable(), s.Login()) != proofs.Nothing:
-		return "/login/verify?" + Confirm
+	case current.stale(s.now()):
+		return "/login?" + Confirm, nil
+	case strongest.Owed(current.Provable(), current.Login()) != proofs.Nothing:
+		return "/login/verify?" + Confirm, nil
+	case !current.User.Passkey || current.ProvedSeveral():
+		return "", nil
 	}
-	return ""
+	crowned, err := s.store.Roles.Administers(ctx, current.UserID)
+	if crowned {
+		page = "/login/verify?" + ConfirmSeveral
+	}
+	return page, err
 }
 
 // ProvedSeveral tells whether the person has logged in by a second step or a passkey.
@@ -62,10 +80,10 @@ func (s *Session) ProvedSeveral() bool {
 	return proofs.Several.MetBy(proofs.Proof(s.AMR))
 }
 
-// UnprovedSeveral is [Session.Unproved] for what asks for a second step or a passkey.
+// UnprovedSeveral is [Sessions.Unproved] for what asks for a second step or a passkey.
 func (s *Session) UnprovedSeveral(now time.Time) (page string) {
 	switch {
-	case now.Sub(s.AuthTime) > proofs.Recent:
+	case s.stale(now):
 		return "/login?" + ConfirmSeveral
 	case !s.ProvedSeveral():
 		return "/login/verify?" + ConfirmSeveral

@@ -153,6 +153,9 @@ func (u *Upstreams) enter(w http.ResponseWriter, r *http.Request, p *provider, l
 	if l.Purpose != upstreams.LogIn && (current == nil || current.ID != l.SessionID || current.UserID != l.UserID) {
 		return refused, nil
 	}
+	if l.Purpose == upstreams.Confirm && session.Local(current.User) { // whose page has no such button
+		return refused, nil
+	}
 	identity, err := u.Store.Upstreams.Identity(r.Context(), p.Name, p.Issuer, person.Subject)
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound):

@@ -452,3 +452,57 @@ func TestADisabledAccountOrUpstreamLetsNobodyIn(t *testing.T) {
 		t.Errorf("outcome %q", got)
 	}
 }
+
+// Whoever sits at somebody's browser may find them logged in at the upstream, which then asks nobody.
+// So that opens what the account shows, and nothing sensitive, if the person can prove more.
+func TestALogInAtAnUpstreamIsNoProofWhereThePersonHasAPassword(t *testing.T) {
+	t.Parallel()
+	s := peopletest.With(t, calls(t))
+	user := s.Person("mina@example.org")
+	m := withMaru(t, s, nil)
+	if _, err := s.Store.Upstreams.Link(t.Context(), upstreams.Identity{Upstream: "other", Issuer: m.up.Issuer, Subject: m.up.User.ID, UserID: user.ID}); err != nil {
+		t.Fatal(err)
+	}
+	m.through("").WantRedirect(t, "/account")
+	const prove = "/login?confirm=yes"
+	m.Post("/account/security/app").WantRedirect(t, prove)
+
+	// No page has the button, but whoever sits there can make one.
+	to := m.start("other", "?confirm=yes")
+	q := to.Query()
+	q.Del("prompt")
+	q.Del("max_age")
+	to.RawQuery = q.Encode()
+	if got := outcome(t, m.answered(to)); got != "refused" {
+		t.Errorf("outcome %q", got)
+	}
+	m.Post("/account/security/app").WantRedirect(t, prove)
+	m.Post(prove, "password", peopletest.Password).WantRedirect(t, "/account/security/app")
+	m.Post("/account/security/app").WantRedirect(t, "/account/security/app")
+}
+
+// Nor can they link an identity of their own by it.
+func TestALogInAtAnUpstreamIsNoProofForLinkingAnother(t *testing.T) {
+	t.Parallel()
+	s := peopletest.With(t, calls(t))
+	user := s.Person("mina@example.org")
+	m := withMaru(t, s, nil)
+	if _, err := s.Store.Upstreams.Link(t.Context(), upstreams.Identity{Upstream: "other", Issuer: m.up.Issuer, Subject: m.up.User.ID, UserID: user.ID}); err != nil {
+		t.Fatal(err)
+	}
+	theirs := m.at
+	stranger, err := m.up.Store.Users.CreateUser(t.Context(), accounts.User{Email: "stranger@example.com", Name: "S", PasswordHash: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.at = m.up.Browser().LogIn(stranger)
+	m.through("").WantRedirect(t, "/login/upstream")
+	m.Post("/login/upstream", "do", "login").WantRedirect(t, "/login")
+	m.at = theirs
+	m.through("").WantRedirect(t, "/login/upstream")
+	m.Get("/login/upstream").WantRedirect(t, "/login?confirm=yes")
+	m.Post("/login/upstream", "do", "link", "session", m.SessionID()).WantRedirect(t, "/login?confirm=yes")
+	if all := m.identities(user); len(all) != 1 {
+		t.Errorf("%+v", all)
+	}
+}
