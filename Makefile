@@ -56,8 +56,8 @@ check: ## what CI checks beside the tests: format, vet, lint, generated files, g
 	go -C deploy/observability vet .
 	$(call tool,golangci-lint) run --allow-parallel-runners
 	$(call tool,golangci-lint) run --allow-parallel-runners --build-tags libcrypto ./internal/libcrypto
-	@for s in user board; do go run ./resources/$$s openapi | cmp -s - resources/$$s/openapi.json || \
-	  { echo "resources/$$s/openapi.json is not what the code says: run 'make openapi'"; exit 1; }; done
+	@for s in resources/user resources/board authz-server; do go run ./$$s openapi | cmp -s - $$s/openapi.json || \
+	  { echo "$$s/openapi.json is not what the code says: run 'make openapi'"; exit 1; }; done
 	go mod tidy -diff
 	go -C deploy/bench-verify mod tidy -diff
 	go -C deploy/rscheck-table mod tidy -diff
@@ -93,7 +93,7 @@ fmt: ## format every Go file, and the Caddyfile
 	$(call tool,caddy) fmt --overwrite deploy/Caddyfile
 
 openapi: ## write the OpenAPI documents anew from the code
-	@for s in user board; do go run ./resources/$$s openapi > resources/$$s/openapi.json.new && mv resources/$$s/openapi.json.new resources/$$s/openapi.json || exit 1; done
+	@for s in resources/user resources/board authz-server; do go run ./$$s openapi > $$s/openapi.json.new && mv $$s/openapi.json.new $$s/openapi.json || exit 1; done
 
 bench: ## benchmarks, those of tokens as ratios to a bare RSA-2048 operation
 	go test -run '^$$' -bench . -benchmem ./jwks/... ./authz-server/...

@@ -61,7 +61,8 @@ type commands struct {
 	Restore      restoreCommand      `cmd:"" help:"Put a backup in the place of an SQLite database that no process uses, without the sessions, grants and requests in it. What was there stays beside it under another name."`
 	AfterRestore afterRestoreCommand `cmd:"" help:"After you restored a backup by other means, such as pg_restore, and before servers start: end all sessions and grants, and everything under way. Accounts, clients and keys stay as in the backup."`
 
-	Version cli.Version `cmd:"" help:"Print the version, what it was built from, and what computes RSA."`
+	OpenAPI openapiCommand `cmd:"" name:"openapi" help:"Print the OpenAPI document of the interface for operators, and exit."`
+	Version cli.Version    `cmd:"" help:"Print the version, what it was built from, and what computes RSA."`
 }
 
 // program is what every command gets from its surroundings.
@@ -138,6 +139,8 @@ func settingsOf(command string) []string {
 		all = append(all, "issuer", "key-encryption-key", "key-encryption-key-file", "insecure-outgoing-loopback")
 	case "upstream create", "upstream update":
 		all = append(all, "issuer", "key-encryption-key", "key-encryption-key-file", "insecure-outgoing-loopback")
+	case "openapi":
+		return []string{"issuer"}
 	case "mail test":
 		return []string{"issuer", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file", "brand-name", "brand-color", "brand-support"}
 	case "user remove-factors", "user delete":

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/adminapi"
 	"github.com/maru-auth/maru/authz-server/internal/adminpages"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/closing"
@@ -266,10 +267,16 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	_ = access
 	people.Account.Administrator = administered.IsAdministrator
 	administration, err := adminpages.New(adminpages.Config{
 		Admin: administered, Pages: rendered, Sessions: people.Sessions, Guard: people.Guard, Now: p.now, NotFound: endpoints.NotFound(),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	operating, err := adminapi.New(adminapi.Config{
+		Issuer: at, Admin: administered, Access: access, Log: log, Resources: endpoints.Catalog.Resources, Services: cfg.dataServices(),
+		Streams: ssf.Rules{Issuer: at, KEK: ring.KEK(), Fetch: outgoing},
 	})
 	if err != nil {
 		return nil, nil, err
@@ -281,10 +288,22 @@ func (p *program) assemble(
 	streams.Routes(router)
 	administration.Routes(router) // after all else that is below /admin
 	router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
-	return doctor.Answering(ring.KEK(), at, p.now, at.Mount(router, endpoints.NotFound())), []func(context.Context){
+	return doctor.Answering(ring.KEK(), at, p.now, at.Mount(withOperators(router, operating), endpoints.NotFound())), []func(context.Context){
 		closer.Run, events.Run, endpoints.Status.Run, endpoints.Catalog.Run,
 		func(ctx context.Context) { <-ctx.Done(); people.Login.Later.Wait() },
 	}, nil
+}
+
+// withOperators serves the interface for operators beside everything else. It has a router of its own,
+// whose answers are problem documents.
+func withOperators(next, operating http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if adminapi.Ours(r.URL.Path) {
+			operating.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // maxBody is the largest body that any request to the server has, in bytes: an account's profile,

@@ -95,9 +95,12 @@ func (a *API) authorize(access Access) func(huma.Context, func(huma.Context)) {
 				return
 			}
 		}
-		claims, ok := a.admit(ctx, access)
+		claims, judged, ok := a.admit(ctx, access)
 		if !ok {
 			return
+		}
+		if judged != nil {
+			ctx = huma.WithContext(ctx, judged)
 		}
 		ctx.SetHeader("Cache-Control", "private, no-store") // unless the answer says otherwise
 		changes := r.Method != http.MethodGet && r.Method != http.MethodHead
@@ -107,8 +110,9 @@ func (a *API) authorize(access Access) func(huma.Context, func(huma.Context)) {
 }
 
 // admit authenticates a request and decides on what its token says. It returns false once it has
-// refused the request (RFC 6750 §3, RFC 9728 §5.1).
-func (a *API) admit(ctx huma.Context, access Access) (*jwks.Claims, bool) {
+// refused the request (RFC 6750 §3, RFC 9728 §5.1). judged is the context that [Config.Judge] made;
+// nil: there is no Judge.
+func (a *API) admit(ctx huma.Context, access Access) (claims *jwks.Claims, judged context.Context, ok bool) {
 	r, w := humamux.Unwrap(ctx)
 	claims, err := a.guard.Authenticate(asSent(r))
 	if err == nil {
@@ -116,6 +120,9 @@ func (a *API) admit(ctx huma.Context, access Access) (*jwks.Claims, bool) {
 	}
 	if err == nil && !ValidSubject(claims.Subject) {
 		err = jwks.ErrClaims
+	}
+	if err == nil && a.cfg.Judge != nil {
+		judged, err = a.cfg.Judge(r, claims)
 	}
 	if err == nil {
 		err = access.Check(claims)
@@ -125,9 +132,9 @@ func (a *API) admit(ctx huma.Context, access Access) (*jwks.Claims, bool) {
 	}
 	if err != nil {
 		a.refuse(w, r, err)
-		return nil, false
+		return nil, nil, false
 	}
-	return claims, true
+	return claims, judged, true
 }
 
 // carriesToken tells whether a request has anything that could be a token. If so, it is judged as

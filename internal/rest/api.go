@@ -45,6 +45,15 @@ type Config struct {
 	Metrics  *prometheus.Registry // gets what is counted; nil: it is not published
 	Calls    httpd.Calls          // measures the service's calls to others
 	Docs     string               // public client with which people try the interface at /docs; empty: there is no /docs
+
+	// DPoP says which proofs of possession count, but for the BaseURL, which is Audience.
+	DPoP jwks.DPoPConfig
+
+	// Judge decides about a request whose token the verifier accepts, before anything else looks at
+	// what the token says: an issuer knows more of its own tokens than they say. The handlers get
+	// the context that it returns, which comes from the request's. An error is one of jwks, or an
+	// [Answer]. Nil: the verifier's decision stands.
+	Judge func(r *http.Request, claims *jwks.Claims) (context.Context, error)
 }
 
 // check returns an error that names the setting that is wrong.
@@ -85,7 +94,9 @@ func New(cfg Config, resource Resource) (*API, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	dpop, err := jwks.NewDPoP(jwks.DPoPConfig{BaseURL: cfg.Audience})
+	proof := cfg.DPoP
+	proof.BaseURL = cfg.Audience
+	dpop, err := jwks.NewDPoP(proof)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,15 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.detail }
 
+// Answer is an error with the refusal that answers it, for what package jwks has no error for. Reason
+// is its label in the metric, of a fixed set.
+type Answer struct {
+	jwks.Refusal
+	Reason string
+}
+
+func (a *Answer) Error() string { return a.Detail }
+
 var errClientToken = &Refusal{"client_token", "This needs the token of a person; the one sent belongs to a client."}
 
 func roleNeeded(role string) *Refusal {
@@ -46,6 +55,9 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	refusal := a.guard.Refuse(err)
+	if own, ok := errors.AsType[*Answer](err); ok {
+		refusal = own.Refusal
+	}
 	httpd.NoteRefusal(w, reason, refusal.Detail)
 	if refusal.Challenge != "" {
 		w.Header().Set("WWW-Authenticate", refusal.Challenge)
@@ -111,6 +123,9 @@ var refusalReasons = []struct {
 func refusalReason(err error) string {
 	if own, ok := errors.AsType[*Refusal](err); ok {
 		return own.reason
+	}
+	if own, ok := errors.AsType[*Answer](err); ok {
+		return own.Reason
 	}
 	for _, r := range refusalReasons {
 		if errors.Is(err, r.err) {

@@ -148,7 +148,7 @@ func (a *Admin) change(ctx context.Context, actor Actor, do Action, reason strin
 		if err := a.confirm(ctx, actor); err != nil {
 			return err
 		}
-		return f(ctx)
+		return a.once(ctx, actor, f)
 	})
 }
 

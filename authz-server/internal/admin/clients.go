@@ -93,6 +93,7 @@ func (a *Admin) CreateClient(ctx context.Context, actor Actor, id string, member
 		if err := a.may(actor, do, a.clientTarget(made.Client)); err != nil {
 			return err
 		}
+		noteMade(ctx, made.ID)
 		return a.noteClient(ctx, audit.ClientCreated, made.Client, map[string]any{"scope": made.Scope, "grant_types": made.GrantTypes})
 	})
 	return made, err

@@ -42,6 +42,15 @@ func (a *Admin) RoleDefinitions(ctx context.Context, actor Actor, after roles.Ro
 	return page, err
 }
 
+// RoleDefinition returns a role. [roles.ErrUnknown]: there is none.
+func (a *Admin) RoleDefinition(ctx context.Context, actor Actor, r roles.Role) (d RoleDefinition, err error) {
+	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+		return d, err
+	}
+	found, err := a.Store.Roles.Definition(ctx, r)
+	return definitionOf(found), err
+}
+
 // crowning is the class of what concerns a role.
 func crowning(r roles.Role, do Action) Action {
 	if administrative(r) {
@@ -233,6 +242,7 @@ func (a *Admin) CreateGroup(ctx context.Context, actor Actor, name, externalID, 
 		if g, err = a.Store.Roles.CreateGroup(ctx, g); err != nil {
 			return err
 		}
+		noteMade(ctx, g.ID)
 		return a.noteGroup(ctx, audit.GroupCreated, g, accounts.User{}, nil)
 	})
 	return groupOf(g, nil), err

@@ -84,6 +84,7 @@ func (a *Admin) Invite(ctx context.Context, actor Actor, in NewInvitation, reaso
 		}); err != nil {
 			return err
 		}
+		noteMade(ctx, made.ID)
 		link = a.Issuer.URL("/signup?" + url.Values{"invitation": {secret}}.Encode())
 		if in.Send && a.SendNow == nil {
 			if a.Mail == nil || !a.Mail.Enabled() {
@@ -136,6 +137,14 @@ func (a *Admin) Invitations(ctx context.Context, actor Actor, after string, limi
 	}
 	all, err := a.Store.Invitations.ListInvitations(ctx, after, limit+1)
 	return pageOf(all, limit, func(in accounts.Invitation) string { return in.ID }), err
+}
+
+// Invitation returns an invitation. [store.ErrNotFound]: there is none.
+func (a *Admin) Invitation(ctx context.Context, actor Actor, id string) (in accounts.Invitation, err error) {
+	if err := a.read(ctx, actor, Read); err != nil {
+		return in, err
+	}
+	return a.Store.Invitations.InvitationByID(ctx, id)
 }
 
 // WithdrawInvitation withdraws an invitation that is not used yet. If it would make an administrator,

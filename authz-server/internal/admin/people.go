@@ -200,6 +200,7 @@ func (a *Admin) CreatePerson(ctx context.Context, actor Actor, in NewPerson, rea
 		if made, err = a.Store.Users.CreateUser(ctx, user); err != nil {
 			return a.unknownRole(ctx, err, in.Roles)
 		}
+		noteMade(ctx, made.ID)
 		return a.note(ctx, audit.UserCreated, made, map[string]any{"roles": roles.Names(made.Roles)})
 	})
 	return accountOf(made), err

@@ -174,6 +174,7 @@ func (a *Admin) CreateStream(ctx context.Context, actor Actor, rules ssf.Rules, 
 		if made, err = a.Store.Streams.Create(ctx, stream); err != nil {
 			return err
 		}
+		noteMade(ctx, made.ID)
 		return a.noteStream(ctx, audit.StreamCreated, made, map[string]any{"endpoint": withoutQuery(made.Endpoint)})
 	})
 	return made, err

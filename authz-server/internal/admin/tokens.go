@@ -21,6 +21,9 @@ type InitialToken struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
+// IDOfToken is the id of an initial access token.
+func IDOfToken(token string) string { return idOfToken(opaque.Hash(token)) }
+
 // idOfToken is how an initial access token is named: by its hash, from which nobody gets it.
 func idOfToken(hash []byte) string { return base64.RawURLEncoding.EncodeToString(hash) }
 
@@ -62,6 +65,7 @@ func (a *Admin) CreateInitialToken(ctx context.Context, actor Actor, in director
 		if token, expires, err = a.Config.Clients.CreateInitialToken(ctx, in); err != nil {
 			return field(err)
 		}
+		noteMade(ctx, IDOfToken(token))
 		return a.Audit.Record(ctx, audit.Entry{Kind: audit.InitialTokenMade, Target: audit.Target{Kind: "initial_token", ID: idOfToken(opaque.Hash(token))},
 			Detail: map[string]any{"uses": in.Uses, "note": in.Note}})
 	})

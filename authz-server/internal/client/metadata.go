@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -162,9 +163,57 @@ func localizable(name string) bool {
 	return slices.ContainsFunc(Members, func(m Member) bool { return m.Localizable && m.Name == name })
 }
 
-// A Patch has new values for some members, by the members' names: a string, []string or bool,
-// depending on the member's [Kind]. An empty value removes a member.
+// A Patch has new values for some members, by the members' names: a string, []string, bool, *int64 or
+// json.RawMessage, depending on the member's [Kind]. An empty value removes a member. A name with a
+// language tag, such as "client_name#ko", has a string.
 type Patch map[string]any
+
+// ReadPatch reads a patch from a JSON Merge Patch (RFC 7396) of the metadata: null removes a member.
+// It checks only names and the types of values; the error is an [*Error].
+func ReadPatch(data []byte) (Patch, error) {
+	var raw map[string]json.RawMessage
+	if err := jose.UnmarshalExact(data, &raw); err != nil || raw == nil {
+		return nil, &Error{Code: InvalidMetadata, Description: "must be a JSON object"}
+	}
+	p := Patch{}
+	for _, m := range Members {
+		value, there := raw[m.Name]
+		if !there {
+			continue
+		}
+		delete(raw, m.Name)
+		var c Client
+		if string(value) != "null" {
+			if err := m.decode(&c, value); err != nil {
+				return nil, err
+			}
+		}
+		switch field := m.field(&c).(type) {
+		case *string:
+			p[m.Name] = *field
+		case *[]string:
+			p[m.Name] = *field
+		case *bool:
+			p[m.Name] = *field
+		case **int64:
+			p[m.Name] = *field
+		case *json.RawMessage:
+			p[m.Name] = *field
+		}
+	}
+	for name, value := range raw {
+		base, _, tagged := strings.Cut(name, "#")
+		var text string
+		switch {
+		case !tagged || !localizable(base):
+			return nil, metadataError(name, "is no member that this server knows")
+		case json.Unmarshal(value, &text) != nil:
+			return nil, metadataError(name, "must be a string")
+		}
+		p[name] = text
+	}
+	return p, nil
+}
 
 // Apply changes c by p. If p names the grant types and not the response types, the response types
 // follow from the new grant types.
@@ -181,13 +230,34 @@ func (p Patch) Apply(c *Client) {
 			*field = value.([]string)
 		case *bool:
 			*field = value.(bool)
-		default:
-			panic("a patch cannot have the member " + m.Name)
+		case **int64:
+			*field = value.(*int64)
+		case *json.RawMessage:
+			*field = value.(json.RawMessage)
 		}
 	}
+	p.localize(c)
 	if p.Names("grant_types") && !p.Names("response_types") {
 		c.ResponseTypes = nil
 	}
+}
+
+// localize changes the members of c that are in other languages. Copies of c share none of it.
+func (p Patch) localize(c *Client) {
+	localized := maps.Clone(c.Localized)
+	for name, value := range p {
+		if !strings.Contains(name, "#") {
+			continue
+		}
+		if localized == nil {
+			localized = map[string]string{}
+		}
+		localized[name] = value.(string)
+		if value == "" {
+			delete(localized, name)
+		}
+	}
+	c.Localized = localized
 }
 
 // Names tells whether p has a value for a member, be it an empty one.

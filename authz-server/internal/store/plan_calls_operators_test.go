@@ -29,6 +29,7 @@ func (s *planned) ofOperators() {
 	})
 	s.add("Hold", func(ctx context.Context) error { return s.Clients.Hold(ctx, "c1") })
 	s.add("Hold", func(ctx context.Context) error { return s.Users.Hold(ctx, "u1") })
+	s.add("InvitationByID", func(ctx context.Context) error { _, err := s.Invitations.InvitationByID(ctx, "i1"); return err })
 	s.add("Session", func(ctx context.Context) error { _, err := s.Sessions.Session(ctx, "s1"); return err })
 	s.add("EndSessionByAdmin", func(ctx context.Context) error { return s.Sessions.EndSessionByAdmin(ctx, "u1", "s1") })
 	s.add("EndSessionsByAdmin", func(ctx context.Context) error { return s.Sessions.EndSessionsByAdmin(ctx, "u1") })

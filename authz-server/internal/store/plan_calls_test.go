@@ -412,6 +412,9 @@ func (s *planned) ofAttempts() {
 	})
 	s.add("ClearAttempts", func(ctx context.Context) error { return s.Attempts.ClearAttempts(ctx, "address:1") })
 	s.add("UseID", func(ctx context.Context) error { return s.UsedIDs.UseID(ctx, "p", "i", "j", soon) })
+	s.add("Claim", func(ctx context.Context) error { _, _, err := s.Repeated.Claim(ctx, "k", []byte("r")); return err })
+	s.add("Claim", func(ctx context.Context) error { _, _, err := s.Repeated.Claim(ctx, "k", []byte("r")); return err })
+	s.add("Made", func(ctx context.Context) error { return s.Repeated.Made(ctx, "k", "m") })
 }
 
 func (s *planned) ofUsers() {

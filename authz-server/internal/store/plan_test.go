@@ -123,6 +123,7 @@ var grown = []string{
 	`INSERT INTO status_lists (id, name, leased, revoked_at) ` + growthtest.Numbers + ` SELECT i, 'l' || i, 100, 0 FROM n WHERE i <= 20`,
 	`INSERT INTO status_blocks (list_id, first, size, client_id, expires_at, revoked_at)
 		` + growthtest.Numbers + ` SELECT 1, i, 1, 'c' || i, i * 1000 - 60000000, CASE WHEN i % 2 = 0 THEN i ELSE 0 END FROM n`,
+	`INSERT INTO repeated_requests (key_hash, request, made, expires_at) ` + growthtest.Numbers + ` SELECT CAST('r' || i AS BYTEA), CAST('x' AS BYTEA), 'm', i * 1000 FROM n`,
 	`INSERT INTO used_ids (id_hash, expires_at) ` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), i * 1000 FROM n`,
 	`INSERT INTO outbox (id, kind, lane, topic, user_id, payload, sealed, attempts, leased, last_error, created_at, since_at, due_at, given_up_at)
 		` + growthtest.Numbers + ` SELECT 'x' || i, 'logout', CASE WHEN i % 100 = 0 THEN 'c' || i ELSE 'c1' END, 's', 'u1', CAST('x' AS BYTEA),
@@ -208,7 +209,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*accounts.Agreements](),
 	reflect.TypeFor[*grants.Grants](), reflect.TypeFor[*grants.Consents](), reflect.TypeFor[*grants.Devices](),
 	reflect.TypeFor[*keystore.Keys](),
-	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](),
+	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](), reflect.TypeFor[*limits.Repeated](),
 	reflect.TypeFor[*outbox.Logouts](), reflect.TypeFor[*outbox.Queue](),
 	reflect.TypeFor[*registry.Clients](), reflect.TypeFor[*registry.Resources](), reflect.TypeFor[*roles.Roles](),
 	reflect.TypeFor[*statuses.Statuses](), reflect.TypeFor[*statistics.Statistics](),

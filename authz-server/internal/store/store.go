@@ -79,6 +79,7 @@ type Store struct {
 	Quotas       *limits.Quotas
 	Attempts     *limits.Attempts
 	UsedIDs      *limits.UsedIDs
+	Repeated     *limits.Repeated
 	Keys         *keystore.Keys
 	Statuses     *statuses.Statuses
 	Statistics   *statistics.Statistics
@@ -113,6 +114,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 		Quotas:   limits.NewQuotas(db, now),
 		Attempts: limits.NewAttempts(db, now),
 		UsedIDs:  limits.NewUsedIDs(db, now),
+		Repeated: limits.NewRepeated(db, now),
 		Keys:     keystore.NewKeys(db, now),
 		Streams:  streams.New(db, now),
 		Pending:  accounts.NewPending(db, now),
@@ -146,7 +148,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		s.Sessions.Sweeps(), s.Pending.Sweeps(), s.Browsers.Sweeps(), s.History.Sweeps(), s.Passkeys.Sweeps(), s.Mailed.Sweeps(),
 		s.Interactions.Sweeps(), s.Pushed.Sweeps(),
 		s.Factors.Sweeps(),
-		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(),
+		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(), s.Repeated.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Outbox.Sweeps(), s.Streams.Sweeps(),
 		s.Invitations.Sweeps(), s.Statuses.Sweeps(), s.Statistics.Sweeps(), s.Roles.Sweeps(), s.Upstreams.Sweeps(),
 		// This has batches of its own, so one step does all of it.

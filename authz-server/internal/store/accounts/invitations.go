@@ -102,6 +102,11 @@ func (s *Invitations) Invitation(ctx context.Context, secret string) (Invitation
 		WHERE secret_hash = $1`, opaque.Hash(secret)).Scan)
 }
 
+// InvitationByID returns an invitation, used and expired or not. ErrNotFound: there is none.
+func (s *Invitations) InvitationByID(ctx context.Context, id string) (Invitation, error) {
+	return scanInvitation(s.db.QueryRow(ctx, `SELECT `+invitationColumns+` FROM invitations WHERE id = $1`, id).Scan)
+}
+
 // SpendInvitation uses up the invitation with this id for the account userID, which is being made
 // with this address, or which has it, and returns the roles that go with it. Call it in the
 // transaction that makes the account or gives it the roles. The invitation forgets whom it was for,
