@@ -56,3 +56,6 @@ func (db *DB) KeptStatements(ctx context.Context) (kept int, err error) {
 
 // MaxStatements is how many it keeps at most.
 const MaxStatements = maxStatements
+
+// PageCache is what each connection to SQLite keeps in memory of a file of so many bytes.
+func PageCache(size int64) int64 { return pageCache(size) }

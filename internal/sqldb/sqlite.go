@@ -22,9 +22,16 @@ import (
 // database file. It grows beyond that while a reader holds on to an old state.
 const maxJournal = 16 << 20
 
-// pageCache is how much of the database a connection keeps in memory at most, in bytes. SQLite's 2 MiB
-// do not hold the upper levels of all indexes once there are a million accounts.
-const pageCache = 8 << 20
+// A connection keeps a sixteenth of the database in memory, within these bounds, in bytes. A look-up
+// by a random id needs two pages of its own, and 2,000 people who are active need 16 MB of a million;
+// the least holds all of a small database, and the upper levels of all indexes of a large one.
+const (
+	leastPageCache = 8 << 20
+	mostPageCache  = 32 << 20
+)
+
+// pageCache is how much of a database of so many bytes each connection keeps in memory at most.
+func pageCache(size int64) int64 { return min(max(size/16, leastPageCache), mostPageCache) }
 
 func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	path = strings.TrimPrefix(path, "//")
@@ -45,7 +52,7 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 		synchronous = "NORMAL"
 	}
 	common := fmt.Sprintf("&_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=synchronous(%s)&_pragma=cache_size(-%d)",
-		lockTimeout.Milliseconds(), synchronous, pageCache>>10)
+		lockTimeout.Milliseconds(), synchronous, pageCache(file.info.Size())>>10)
 	name := "file:" + (&url.URL{Path: path}).EscapedPath()
 	journal := fmt.Sprintf("?mode=rw&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=journal_size_limit(%d)", maxJournal)
 	write, err := openPool(name+journal+common, file, true)

@@ -62,6 +62,19 @@ func TestACommandMakesNoDatabase(t *testing.T) {
 	}
 }
 
+func TestALargerDatabaseHasALargerPageCacheWithinBounds(t *testing.T) {
+	for size, want := range map[int64]int64{0: 8 << 20, 100 << 20: 8 << 20, 256 << 20: 16 << 20, 512 << 20: 32 << 20, 1 << 40: 32 << 20} {
+		if got := sqldb.PageCache(size); got != want {
+			t.Errorf("of %d MiB: %d MiB, want %d", size>>20, got>>20, want>>20)
+		}
+	}
+	db := openWith(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), sqldb.Options{})
+	var kib int64
+	if err := db.QueryRow(t.Context(), `SELECT cache_size FROM pragma_cache_size`).Scan(&kib); err != nil || kib != -8<<10 {
+		t.Errorf("a connection keeps %d: %v", kib, err)
+	}
+}
+
 func TestTheWriteAheadLogShrinksAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	db := openWith(t, "sqlite:"+path, sqldb.Options{})
