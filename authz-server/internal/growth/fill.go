@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,8 +78,10 @@ const blockSize = 64
 
 // tables are all that grow, apart from the outgoing queues of an operator who has a mail server
 // that is down.
-var tables = []bulk.Table[*fill]{
-	{Name: "users", Columns: "id email email_key email_verified name locale password_hash roles disabled created_at updated_at claims second_step passkey delete_at delete_posts",
+var tables = slices.Concat(accountTables, directoryTables, auditTables)
+
+var accountTables = []bulk.Table[*fill]{
+	{Name: "users", Columns: "id email email_key email_verified name locale password_hash roles disabled created_at updated_at claims second_step passkey delete_at delete_posts indexed_at?",
 		Rows: func(f *fill, add func(...any)) {
 			f.each(func(a account) {
 				address, roles, deletion := email(a.i), "", int64(0)
@@ -89,9 +92,17 @@ var tables = []bulk.Table[*fill]{
 					deletion = f.at(-3 * day)
 				}
 				add(a.id, address, accounts.EmailKey(address), a.i%5 != 0, growth.UserName(a.i), "ko", f.password, roles, a.i%300 == 11,
-					sqldb.Micros(a.created), sqldb.Micros(a.created), `{"zoneinfo":"Asia/Seoul"}`, a.totp, a.passkey, deletion, false)
+					sqldb.Micros(a.created), sqldb.Micros(a.created), `{"zoneinfo":"Asia/Seoul"}`, a.totp, a.passkey, deletion, false, sqldb.Micros(a.created))
 			})
 		}},
+	{Name: "user_words?", Columns: "word user_id", Rows: func(f *fill, add func(...any)) {
+		f.each(func(a account) {
+			address := email(a.i)
+			for _, word := range accounts.Words(accounts.User{Email: address, Key: accounts.EmailKey(address), Name: growth.UserName(a.i)}) {
+				add([]byte(word), a.id)
+			}
+		})
+	}},
 	{Name: "clients", Columns: "id metadata created_at updated_at", Rows: func(f *fill, add func(...any)) {
 		for i := range f.clients() {
 			add(clientID(i), metadata(i), f.at(100*day), f.at(100*day))

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 	"github.com/maru-auth/maru/internal/growth"
 	"github.com/maru-auth/maru/internal/sqldb/bulk"
@@ -54,11 +56,47 @@ func TestTheStoreKnowsWhatIsFilled(t *testing.T) {
 				t.Errorf("%+v", stored)
 			}
 		}
+		checkDirectory(ctx, t, s, f, user.ID, i)
 		// Sessions take their grants' life, and each other table loses what has expired.
 		if rows, err := s.Sweep(ctx); err != nil || rows != 9*expired {
 			t.Errorf("%d rows were swept, want %d: %v", rows, 9*expired, err)
 		}
 	})
+}
+
+// checkDirectory has the stores read groups, roles, words and the audit log of account i.
+func checkDirectory(ctx context.Context, t *testing.T, s *store.Store, f *fill, id string, i int) {
+	t.Helper()
+	groups, err := s.Roles.GroupsOf(ctx, growth.UserID(7), "", 50)
+	if ok(t, err); len(groups) != len(f.groupsOf(7)) {
+		t.Errorf("%d groups, want %d", len(groups), len(f.groupsOf(7)))
+	}
+	if held, err := s.Roles.Of(ctx, growth.UserID(501)); err != nil || len(held) == 0 {
+		t.Errorf("roles %v: %v", held, err)
+	}
+	if found, err := s.Users.Search(ctx, aWordOf(i), "", 2); err != nil || len(found) != 1 || found[0].ID != id {
+		t.Errorf("the search found %v: %v", found, err)
+	}
+	if behind, err := s.Users.IndexSome(ctx); err != nil || behind != 0 {
+		t.Errorf("%d accounts have yet to be found by words: %v", behind, err)
+	}
+	entries, err := audit.New(s).List(ctx, auditlog.Filter{UserID: growth.UserID(7), Limit: 500})
+	if ok(t, err); len(entries) < 20 || entries[0].Actor.Label != email(7) || entries[0].Person != growth.UserID(7) {
+		t.Errorf("%d entries, of %+v", len(entries), entries)
+	}
+	for j := range f.entries() {
+		if e := f.entry(j); !e.kind.Known() || j > 0 && e.id <= f.entry(j-1).id {
+			t.Fatalf("entry %d is %+v", j, e)
+		}
+	}
+	if waiting, err := s.Audit.Waiting(ctx, 1); err != nil || len(waiting) > 0 {
+		t.Errorf("%v wait for a place: %v", waiting, err)
+	}
+	ok(t, audit.New(s).Record(ctx, audit.Entry{Kind: audit.UserViewed}))
+	added, err := s.Audit.Chain(ctx, 10, func(auditlog.Link, auditlog.Entry) []byte { return []byte("mac") })
+	if ok(t, err); len(added) != 1 || added[0].Position != int64(f.entries()+1) {
+		t.Errorf("what is written follows at %+v", added)
+	}
 }
 
 func TestEveryScenarioHasANameOfItsOwn(t *testing.T) {

@@ -13,9 +13,11 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
+	"github.com/maru-auth/maru/authz-server/internal/store/statistics"
 	"github.com/maru-auth/maru/internal/growth"
 )
 
@@ -138,6 +140,46 @@ var scenarios = []scenario{
 	growth.OfStore("history of a person", func(ctx context.Context, w *world, r *rand.Rand) error {
 		_, err := w.store.Audit.List(ctx, auditlog.Filter{UserID: growth.UserID(w.somebody(r)), Limit: 50})
 		return err
+	}),
+	growth.OfStore("audit log: the latest", func(ctx context.Context, w *world, _ *rand.Rand) error {
+		page, err := w.store.Audit.List(ctx, auditlog.Filter{Limit: 50})
+		return cmp.Or(err, some(page))
+	}),
+	growth.OfStore("audit log: a page of long ago", func(ctx context.Context, w *world, r *rand.Rand) error {
+		page, err := w.store.Audit.List(ctx, auditlog.Filter{Until: w.now.Add(-time.Duration(10+r.IntN(300)) * day), Limit: 50})
+		return cmp.Or(err, some(page))
+	}),
+	growth.OfStore("audit log: of a kind", func(ctx context.Context, w *world, r *rand.Rand) error {
+		page, err := w.store.Audit.List(ctx, auditlog.Filter{Kind: string(audit.GrantMade), Until: w.now.Add(-time.Duration(r.IntN(300)) * day), Limit: 50})
+		return cmp.Or(err, some(page))
+	}),
+	growth.OfStore("audit log: of a client", func(ctx context.Context, w *world, r *rand.Rand) error {
+		page, err := w.store.Audit.List(ctx, auditlog.Filter{TargetID: clientID(r.IntN(ownClients)), Limit: 50})
+		return cmp.Or(err, some(page))
+	}),
+	growth.OfStore("search for an account", func(ctx context.Context, w *world, r *rand.Rand) error {
+		page, err := w.store.Users.Search(ctx, aWordOf(w.somebody(r)), "", 20)
+		return cmp.Or(err, some(page))
+	}),
+	growth.OfStore("roles of a person", func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, err := w.store.Roles.Of(ctx, growth.UserID(w.somebody(r)))
+		return err
+	}),
+	growth.OfStore("groups of a person", func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, err := w.store.Roles.GroupsOf(ctx, growth.UserID(w.somebody(r)), "", 50)
+		return err
+	}),
+	growth.OfStore("list of groups", func(ctx context.Context, w *world, r *rand.Rand) error {
+		page, err := w.store.Roles.Groups(ctx, groupName(r.IntN(w.groups()/2)), 50)
+		return cmp.Or(err, some(page))
+	}),
+	growth.OfStore("members of a large group", func(ctx context.Context, w *world, r *rand.Rand) error {
+		_, err := w.store.Roles.Members(ctx, groupID(0), growth.UserID(w.somebody(r)), 50)
+		return err
+	}),
+	growth.OfStore("charts of a day", func(ctx context.Context, w *world, _ *rand.Rand) error {
+		counts, err := w.store.Statistics.Since(ctx, statistics.Hour, w.now.Add(-day))
+		return cmp.Or(err, some(counts))
 	}),
 	growth.OfStore("list of deliveries", func(ctx context.Context, w *world, _ *rand.Rand) error {
 		_, err := w.store.Outbox.List(ctx, "logout", "", 50)

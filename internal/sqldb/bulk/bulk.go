@@ -200,6 +200,30 @@ func (f *Filler) exec(ctx context.Context, statement string) error {
 	return err
 }
 
+// columns lists those of a table; none: it is not there.
+func (f *Filler) columns(ctx context.Context, table string) (names []string, err error) {
+	if f.postgres != nil {
+		rows, err := f.postgres.Query(ctx, `SELECT column_name::text FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1`, table)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	rows, err := f.lite.QueryContext(ctx, `SELECT name FROM pragma_table_info($1)`, table)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
 // Close ends the connection. On Postgres it gathers statistics first, as autovacuum would soon.
 func (f *Filler) Close(ctx context.Context) error {
 	if f.lite != nil {

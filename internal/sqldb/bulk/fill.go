@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,10 +15,12 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
-// A Table is how a table is filled from an F, which says how much there is of everything.
+// A Table is how a table is filled from an F, which says how much there is of everything. A name of a
+// table or a column that ends with "?" is left out where the schema, of an older version, lacks it.
 type Table[F any] struct {
 	Name    string
 	Columns string // separated by spaces; empty: the table is an index of terms (sqldb.TermIndex)
+	After   string // a statement that runs once everything is filled and has its indexes
 
 	// Rows calls add for each row, with its columns; for an index of terms with id, position and
 	// the terms as []string, in their order.
@@ -46,19 +49,64 @@ func fill[F any](ctx context.Context, into *Filler, from F, tables []Table[F]) (
 	if err != nil {
 		return 0, err
 	}
+	var after []string
 	for _, t := range tables {
+		name, optional := strings.CutSuffix(t.Name, "?")
+		known, err := into.columns(ctx, name)
+		if err != nil {
+			return total, err
+		}
+		if optional && len(known) == 0 {
+			continue
+		}
 		var n int64
-		if rows := t.each(from); t.Columns == "" {
-			n, err = into.Terms(ctx, t.Name, rows)
+		if columns, rows := t.present(known, t.each(from)); len(columns) == 0 {
+			n, err = into.Terms(ctx, name, rows)
 		} else {
-			n, err = into.Into(ctx, t.Name, strings.Fields(t.Columns), rows)
+			n, err = into.Into(ctx, name, columns, rows)
 		}
 		if err != nil {
 			return total, err
 		}
-		total += n
+		if total += n; t.After != "" {
+			after = append(after, t.After)
+		}
 	}
-	return total, into.MakeIndexes(ctx, dropped)
+	if err := into.MakeIndexes(ctx, dropped); err != nil {
+		return total, err
+	}
+	for _, statement := range after {
+		if err := into.exec(ctx, statement); err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// present leaves out what a table may lack, and does.
+func (t Table[F]) present(known []string, rows iter.Seq[[]any]) (columns []string, kept iter.Seq[[]any]) {
+	var places []int
+	all := strings.Fields(t.Columns)
+	for i, column := range all {
+		name, optional := strings.CutSuffix(column, "?")
+		if !optional || slices.Contains(known, name) {
+			columns, places = append(columns, name), append(places, i)
+		}
+	}
+	if len(columns) == len(all) {
+		return columns, rows
+	}
+	return columns, func(yield func([]any) bool) {
+		for row := range rows {
+			kept := make([]any, len(places))
+			for i, place := range places {
+				kept[i] = row[place]
+			}
+			if !yield(kept) {
+				return
+			}
+		}
+	}
 }
 
 // each goes through the rows until the loop over them ends.

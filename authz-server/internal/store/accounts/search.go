@@ -47,6 +47,9 @@ func words(u User) []string {
 	return all[:min(len(all), maxWords)]
 }
 
+// Words are those of an account, for a program that fills a database.
+func Words(u User) []string { return words(u) }
+
 // folded is a text without regard to case and to how its spaces are written.
 func folded(text string) string { return lowerCase(strings.Join(strings.Fields(text), " ")) }
 
