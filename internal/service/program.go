@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -117,19 +115,12 @@ func (p *Process) Go(work func(ctx context.Context)) {
 // when they expire.
 const sweepEvery = 10 * time.Minute
 
-// gcPercent is Go's GOGC where the environment has none. A service keeps some megabytes; with Go's
-// own 100 it would collect for every few dozen requests. GOMEMLIMIT counts all the same.
-const gcPercent = 400
-
 // Serve makes the interface, serves it until ctx ends, and closes the database. No other service
 // need be up, not even the issuer.
 func (p Program) Serve(
 	ctx context.Context, settings Settings, database sqldb.Upkeep, newInterface func(*Process) (http.Handler, error),
 ) (err error) {
 	defer func() { err = errors.Join(err, database.Close()) }()
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	metrics := prometheus.NewRegistry()
 	process := &Process{Now: settings.Clock(), Config: rest.Config{
 		Issuer: settings.Issuer, Audience: settings.Audience, Docs: settings.DocsClientID,
@@ -160,6 +151,7 @@ func (p Program) Serve(
 	if err != nil {
 		return err
 	}
+	process.Go(paceCollector)
 	process.Go(func(ctx context.Context) { database.Watch(ctx, process.Log, process.Metrics) })
 	process.Go(func(ctx context.Context) { database.SweepEvery(ctx, sweepEvery, process.Log) })
 
