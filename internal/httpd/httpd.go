@@ -59,6 +59,8 @@ type Server struct {
 
 	// MaxBody is the largest request body in bytes. Zero: 1 MiB.
 	MaxBody int64
+	// MaxBodyBelow is the same for paths that begin so, where it is another.
+	MaxBodyBelow map[string]int64
 
 	// Serving, if not nil, is called with the address once the service listens: tests listen on
 	// port 0.

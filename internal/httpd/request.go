@@ -74,7 +74,8 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 	}
 	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, d.maxBody)
+	most := d.most(r)
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	recorder := &statusRecorder{ResponseWriter: w, stopping: &d.stopping}
@@ -85,7 +86,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.note(recorder, r, time.Since(start))
 		d.endSpan(span, recorder, r)
 	}()
-	release, ok := d.bodies.reserve(r, Networks(addr)[0], d.maxBody)
+	release, ok := d.bodies.reserve(r, Networks(addr)[0], most)
 	if !ok {
 		refuseBody(recorder, r)
 		return
@@ -95,6 +96,16 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if recorder.status == 0 {
 		recorder.WriteHeader(http.StatusOK)
 	}
+}
+
+// most is the largest body of a request, in bytes.
+func (d *door) most(r *http.Request) int64 {
+	for path, most := range d.MaxBodyBelow {
+		if strings.HasPrefix(r.URL.Path, path) {
+			return most
+		}
+	}
+	return d.maxBody
 }
 
 func refuseBody(w http.ResponseWriter, r *http.Request) {
