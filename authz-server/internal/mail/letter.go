@@ -175,6 +175,16 @@ func (l Invitation) content(t *messages.Language, _ links) content {
 	return c
 }
 
+// AccountMade tells a person that somebody else made an account for them, and leads to a password.
+type AccountMade struct{ Link string }
+
+func (AccountMade) kind() string { return "account_made" }
+func (l AccountMade) content(t *messages.Language, _ links) content {
+	c := request(t.Mail.AccountMade, l.Link)
+	c.Valid = t.Mail.Once
+	return c
+}
+
 // Test lets an operator see whether mail arrives.
 type Test struct{}
 

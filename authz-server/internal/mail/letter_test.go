@@ -51,6 +51,7 @@ func everyLetter() []Letter {
 		DeletionScheduled{When: testTime, CancelLink: testLink},
 		DeletionCancelled{}, AccountDeleted{},
 		Invitation{Link: testLink, InviterNote: "See you on Monday.\r\nBcc: all@example.com <b>"},
+		AccountMade{Link: testLink},
 		Test{},
 	}
 	for _, change := range messages.Changes {

@@ -20,8 +20,8 @@ type Mail struct {
 	Support        func(contact string) string
 	Automatic      string
 
-	ConfirmSignup, AddressHasAccount, ConfirmAddress, ResetPassword, DeletionScheduled, Invitation Request
-	NewDevice, AddressChanged, DeletionCancelled, AccountDeleted, Test                             Notice
+	ConfirmSignup, AddressHasAccount, ConfirmAddress, ResetPassword, DeletionScheduled, Invitation, AccountMade Request
+	NewDevice, AddressChanged, DeletionCancelled, AccountDeleted, Test                                          Notice
 
 	Forgot                   string // of AddressHasAccount: leads to a new password
 	Changes                  map[Change]string

@@ -113,6 +113,14 @@ var mailEnglish = Mail{
 		},
 		Button: "Accept the invitation",
 	},
+	AccountMade: Request{
+		Notice: Notice{
+			Subject: "Your account with {brand}",
+			Text:    "An account with {brand} was made for you. Choose a password within seven days to use it.",
+			NotYou:  "If you do not know who would do that, ignore this mail. Nobody can use the account without a password.",
+		},
+		Button: "Choose a password",
+	},
 	Test: Notice{
 		Subject: "A test of mail from {brand}",
 		Text:    "If you can read this, {brand} can send you mail.",

@@ -116,6 +116,14 @@ var mailKorean = Mail{
 		},
 		Button: "초대 수락하기",
 	},
+	AccountMade: Request{
+		Notice: Notice{
+			Subject: "{brand} 계정이 만들어졌어요",
+			Text:    "{brand} 계정이 만들어졌어요. 7일 안에 비밀번호를 정하면 사용할 수 있어요.",
+			NotYou:  "누가 만들었는지 모르겠다면 이 메일을 무시하세요. 비밀번호를 정하지 않으면 아무도 계정을 쓸 수 없어요.",
+		},
+		Button: "비밀번호 정하기",
+	},
 	Test: Notice{
 		Subject: "{brand} 메일 발송 테스트",
 		Text:    "이 메일이 보이면 {brand}에서 메일을 보낼 수 있어요.",

@@ -258,3 +258,14 @@ func SendReset(ctx context.Context, s *store.Store, sends notices.Mailer, at iss
 	}
 	return sends.Queue(ctx, user.Email, user.Locale, mail.ResetPassword{Link: Link(at, accounts.ToReset, secret)})
 }
+
+// SendWelcome writes to a person for whom somebody else made an account, with a link to choose a
+// password, which is good until expires. Opening it proves that the address is theirs.
+func SendWelcome(ctx context.Context, s *store.Store, sends notices.Mailer, at issuer.URL, user accounts.User, expires time.Time) error {
+	secret := opaque.New()
+	m := accounts.Mailed{Purpose: accounts.ToReset, User: user, Email: user.Email, Data: text(Reset{}), ExpiresAt: expires}
+	if err := s.Mailed.AddMailed(ctx, m, secret, opaque.New(), ""); err != nil {
+		return err
+	}
+	return sends.Queue(ctx, user.Email, user.Locale, mail.AccountMade{Link: Link(at, accounts.ToReset, secret)})
+}
