@@ -61,6 +61,7 @@ var exported = map[string]struct{ member, not string }{
 	"recovery_codes":     {member: "second_step"},
 	"user_roles":         {member: "account"},
 	"group_members":      {member: "groups"},
+	"external_users":     {member: "external_ids"},
 	"agreements":         {member: "agreements"},
 	"mailed":             {member: "letters"},
 	"grants":             {not: "what apps hold follows from what they were allowed, and is in apps with its last use"},
@@ -94,6 +95,7 @@ func TestAnExportHoldsEveryTableOfPeople(t *testing.T) {
 	if err = errors.Join(err, invited); err == nil {
 		_, err = s.Store.Invitations.SpendInvitation(ctx, invitation.ID, mina.ID, mina.Email)
 	}
+	err = errors.Join(err, s.Store.Users.SetExternalID(ctx, "directory", mina.ID, "701984"))
 	group, grouped := s.Store.Roles.CreateGroup(ctx, roles.Group{Name: "keepers"})
 	if err = errors.Join(err, grouped); err == nil {
 		err = errors.Join(s.Store.Roles.Set(ctx, mina.ID, []roles.Role{roles.Admin}),

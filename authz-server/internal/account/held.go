@@ -21,6 +21,7 @@ type held struct {
 	Account    heldAccount     `json:"account"`
 	Claims     accounts.Claims `json:"claims"`
 	Groups     []heldGroup     `json:"groups,omitempty"`
+	External   []accounts.Name `json:"external_ids,omitempty"` // what directories call the person
 	SecondStep *heldSecondStep `json:"second_step,omitempty"`
 	Passkeys   []heldPasskey   `json:"passkeys"`
 	Identities []heldIdentity  `json:"upstream_identities,omitempty"`
@@ -151,7 +152,7 @@ func (a *Account) held(r *http.Request, current *session.Session) (held, error) 
 			HasPassword: u.PasswordHash != "", CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt},
 	}
 	for _, add := range []func(context.Context, accounts.User, *held) error{
-		a.heldGroups, a.heldProofs, a.heldLogins, a.heldApps, a.heldSignup, a.heldHistory,
+		a.heldGroups, a.heldNames, a.heldProofs, a.heldLogins, a.heldApps, a.heldSignup, a.heldHistory,
 	} {
 		if err := add(ctx, u, &all); err != nil {
 			return all, err
@@ -160,6 +161,11 @@ func (a *Account) held(r *http.Request, current *session.Session) (held, error) 
 	var err error
 	all.Services, all.OfApps, err = a.Services(ctx, current.Session)
 	return all, err
+}
+
+func (a *Account) heldNames(ctx context.Context, u accounts.User, all *held) (err error) {
+	all.External, err = a.Store.Users.NamesOf(ctx, u.ID, 100)
+	return err
 }
 
 func (a *Account) heldGroups(ctx context.Context, u accounts.User, all *held) error {

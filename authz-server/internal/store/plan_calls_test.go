@@ -59,6 +59,7 @@ func planCalls(s *Store) []growthtest.Call {
 	p := &planned{Store: s}
 	p.ofClients()
 	p.ofStreams()
+	p.ofDirectories()
 	p.ofConsents()
 	p.ofDevices()
 	p.ofGrants()

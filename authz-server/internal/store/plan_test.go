@@ -59,6 +59,10 @@ var grown = []string{
 		` + growthtest.Numbers + ` SELECT 'q' || i, 'u1', i FROM n WHERE i BETWEEN 2 AND 20`,
 	`INSERT INTO group_roles (group_id, resource, role, created_at)
 		` + growthtest.Numbers + ` SELECT 'q' || i, 'board', 'r' || CASE WHEN i <= 10 THEN 1 ELSE 2 END, i FROM n`,
+	`INSERT INTO external_users (client_id, user_id, external_id)
+		` + growthtest.Numbers + ` SELECT 'c1', 'u' || i, CASE WHEN i <= 500 THEN 'same' ELSE 'e' || i END FROM n`,
+	`INSERT INTO external_groups (client_id, group_id, external_id)
+		` + growthtest.Numbers + ` SELECT 'c1', 'q' || i, CASE WHEN i <= 500 THEN 'same' ELSE 'e' || i END FROM n`,
 	`UPDATE clients SET grants_since = 1 WHERE created_at % 100 = 0 AND updated_at > 0`,
 	`INSERT INTO client_secrets (client_id, secret_hash, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT 'c' || i, CAST('x' || i AS BYTEA), i, i * 1000 FROM n`,

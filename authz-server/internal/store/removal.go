@@ -41,13 +41,16 @@ func (s *Store) purgeClient(ctx context.Context, id string) (gone DeletedClient,
 	for _, one := range []struct {
 		table, key string
 		count      *int64
+		order      string
 	}{
-		{"consents", "user_id", &gone.Consents},
-		{"interactions", "handle_hash", &requests},
-		{"device_codes", "device_code_hash", &requests},
+		{"consents", "user_id", &gone.Consents, "created_at"},
+		{"interactions", "handle_hash", &requests, "created_at"},
+		{"device_codes", "device_code_hash", &requests, "created_at"},
+		{"external_users", "user_id", &requests, "user_id"},
+		{"external_groups", "group_id", &requests, "group_id"},
 	} {
 		n, err := s.db.Remove(ctx, sqldb.Rows{Table: one.table, Key: one.key,
-			Where: "client_id = $1", Order: "client_id, created_at"}, id)
+			Where: "client_id = $1", Order: "client_id, " + one.order}, id)
 		*one.count += n
 		if err != nil {
 			return gone, err

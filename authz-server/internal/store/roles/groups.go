@@ -21,6 +21,7 @@ type Group struct {
 	Name       string // unique, without regard to case
 	ExternalID string // what another directory calls it; empty: nothing
 	Version    int64  // counts the changes of the group and its roles, but not of its members
+	Members    int64  // counts who joins and leaves
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 
@@ -55,11 +56,11 @@ func (s *Roles) CreateGroup(ctx context.Context, g Group) (Group, error) {
 	return g, nil
 }
 
-const groupColumns = `g.id, g.name, g.name_key, g.external_id, g.version, g.created_at, g.updated_at`
+const groupColumns = `g.id, g.name, g.name_key, g.external_id, g.version, g.members_version, g.created_at, g.updated_at`
 
 func scanGroup(scan func(...any) error) (g Group, err error) {
 	var created, updated int64
-	err = scan(&g.ID, &g.Name, &g.Key, &g.ExternalID, &g.Version, &created, &updated)
+	err = scan(&g.ID, &g.Name, &g.Key, &g.ExternalID, &g.Version, &g.Members, &created, &updated)
 	g.CreatedAt, g.UpdatedAt = sqldb.Time(created), sqldb.Time(updated)
 	return g, row.NotFound(err)
 }
@@ -164,8 +165,11 @@ func (s *Roles) AddMember(ctx context.Context, groupID, userID string) error {
 		rows, err := s.db.Exec(ctx, `INSERT INTO group_members (group_id, user_id, created_at)
 			SELECT id, $1, CAST($2 AS BIGINT) FROM groups WHERE id = $3 AND removed_at = 0
 			ON CONFLICT DO NOTHING`, userID, sqldb.Micros(s.now()), groupID)
-		if err != nil || rows > 0 {
+		if err != nil {
 			return err
+		}
+		if rows > 0 {
+			return s.countMember(ctx, groupID)
 		}
 		if _, err := s.Group(ctx, groupID); err != nil {
 			return err
@@ -176,7 +180,12 @@ func (s *Roles) AddMember(ctx context.Context, groupID, userID string) error {
 
 // RemoveMember takes a person out of a group. ErrNotFound: they are not in it.
 func (s *Roles) RemoveMember(ctx context.Context, groupID, userID string) error {
-	return s.change(ctx, userID, func(ctx context.Context) error { return s.leave(ctx, groupID, userID) })
+	return s.change(ctx, userID, func(ctx context.Context) error {
+		if err := s.leave(ctx, groupID, userID); err != nil {
+			return err
+		}
+		return s.countMember(ctx, groupID)
+	})
 }
 
 func (s *Roles) leave(ctx context.Context, groupID, userID string) error {
