@@ -27,7 +27,7 @@ func definitionOf(d roles.Definition) RoleDefinition { return RoleDefinition(d) 
 
 // Roles lists the roles that there are, starting after one (the zero Role starts at the first).
 func (a *Admin) RoleDefinitions(ctx context.Context, actor Actor, after roles.Role, limit int) (page Page[RoleDefinition], err error) {
-	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+	if err := a.read(ctx, actor, Read); err != nil {
 		return page, err
 	}
 	if limit, err = checkLimit(limit); err != nil {
@@ -129,7 +129,7 @@ func groupOf(g roles.Group, its []roles.Role) Group {
 
 // Groups lists groups by their names, starting after a cursor. Their roles are not there.
 func (a *Admin) Groups(ctx context.Context, actor Actor, after string, limit int) (page Page[Group], err error) {
-	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+	if err := a.read(ctx, actor, Read); err != nil {
 		return page, err
 	}
 	if limit, err = checkLimit(limit); err != nil {
@@ -146,7 +146,7 @@ func (a *Admin) Groups(ctx context.Context, actor Actor, after string, limit int
 
 // Group returns a group with its roles. [store.ErrNotFound]: there is none.
 func (a *Admin) Group(ctx context.Context, actor Actor, id string) (Group, error) {
-	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+	if err := a.read(ctx, actor, Read); err != nil {
 		return Group{}, err
 	}
 	g, err := a.Store.Roles.Group(ctx, id)
@@ -159,7 +159,7 @@ func (a *Admin) Group(ctx context.Context, actor Actor, id string) (Group, error
 
 // Members lists the ids of a group's members, starting after an id.
 func (a *Admin) Members(ctx context.Context, actor Actor, id, after string, limit int) (page Page[string], err error) {
-	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+	if err := a.read(ctx, actor, Read); err != nil {
 		return page, err
 	}
 	if limit, err = checkLimit(limit); err != nil {

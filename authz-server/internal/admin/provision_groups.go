@@ -1,0 +1,370 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+)
+
+// The bounds of a group's members in one call. An operator's page adds one at a time.
+const (
+	MaxMembers        = 10_000 // that are returned, or that a group is to have
+	MaxMembersChanged = 1000   // who join and leave
+)
+
+// ProvisionedGroup is a group as a directory has it.
+type ProvisionedGroup struct {
+	ID         string
+	Name       string
+	ExternalID string         // what the directory calls it; of clients alone, each of which has its own
+	Members    []roles.Member // in the order of their ids, without administrators; nil: not asked for
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	Version    string
+}
+
+func provisionedGroupOf(g roles.Provisioned) ProvisionedGroup {
+	return ProvisionedGroup{
+		ID: g.ID, Name: g.Name, ExternalID: g.ExternalID, CreatedAt: g.CreatedAt, UpdatedAt: g.UpdatedAt,
+		Version: strconv.FormatInt(g.Version, 36) + "." + strconv.FormatInt(g.Group.Members, 36),
+	}
+}
+
+// ProvisionedGroup returns a group as a directory has it, with its members if they are asked for.
+// [ErrTooMany]: it has more than [MaxMembers].
+func (a *Admin) ProvisionedGroup(ctx context.Context, actor Actor, id string, members bool) (g ProvisionedGroup, err error) {
+	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+		return g, err
+	}
+	return a.provisionedGroup(ctx, actor, id, members)
+}
+
+func (a *Admin) provisionedGroup(ctx context.Context, actor Actor, id string, members bool) (g ProvisionedGroup, err error) {
+	found, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), id)
+	if err != nil {
+		return g, err
+	}
+	g = provisionedGroupOf(found)
+	if members {
+		g.Members, err = a.membersOf(ctx, id, MaxMembers)
+	}
+	return g, err
+}
+
+// membersOf are the members of a group who are no administrators: most, and not more.
+func (a *Admin) membersOf(ctx context.Context, id string, most int) ([]roles.Member, error) {
+	const atOnce = 500
+	all := []roles.Member{}
+	for after := ""; ; after = all[len(all)-1].ID {
+		batch, err := a.Store.Roles.OrdinaryMembers(ctx, id, after, atOnce)
+		all = append(all, batch...)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(all) > most:
+			return nil, ErrTooMany
+		case len(batch) < atOnce:
+			return all, nil
+		}
+	}
+}
+
+// GroupsOf chooses the groups that [Admin.WalkGroups] goes through: by one of its fields, or all.
+type GroupsOf struct {
+	ID         string
+	Name       string
+	ExternalID string
+	UserID     string // those that the person is in
+}
+
+// WalkGroups goes through groups in the order of their ids, which are the cursors, beginning after one
+// ("": the first), until each returns false.
+func (a *Admin) WalkGroups(ctx context.Context, actor Actor, of GroupsOf, after string, each func(g ProvisionedGroup, cursor string) bool) error {
+	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+		return err
+	}
+	if of.ID != "" || of.Name != "" {
+		return a.walkOneGroup(ctx, actor, of, after, each)
+	}
+	if of.UserID != "" {
+		if _, err := a.Store.Users.Provisioned(ctx, actor.namespace(), of.UserID); err != nil {
+			return ignoreMissing(err)
+		}
+	}
+	return walk(after, func(after string) ([]roles.Provisioned, error) {
+		return a.Store.Roles.List(ctx, actor.namespace(), roles.Listing{ExternalID: of.ExternalID, UserID: of.UserID}, after, walked)
+	}, func(g roles.Provisioned) (string, bool) { return g.ID, each(provisionedGroupOf(g), g.ID) })
+}
+
+func (a *Admin) walkOneGroup(ctx context.Context, actor Actor, of GroupsOf, after string, each func(g ProvisionedGroup, cursor string) bool) error {
+	if after != "" {
+		return nil
+	}
+	id := of.ID
+	if id == "" {
+		g, err := a.Store.Roles.GroupNamed(ctx, of.Name)
+		if err != nil {
+			return ignoreMissing(err)
+		}
+		id = g.ID
+	}
+	found, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), id)
+	if err == nil {
+		each(provisionedGroupOf(found), found.ID)
+	}
+	return ignoreMissing(err)
+}
+
+// GroupIDs returns the ids of all groups, in their order. [ErrTooMany]: there are more than most.
+func (a *Admin) GroupIDs(ctx context.Context, actor Actor, most int) ([]string, error) {
+	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+		return nil, err
+	}
+	return ids(ctx, most, a.Store.Roles.IDs)
+}
+
+// GroupEdit is what a directory changes about a group.
+type GroupEdit struct {
+	Name       *string // nil: it stays, as of the next
+	ExternalID *string
+	// Members says of people, by their ids, whether they are in the group. Whoever is not named stays
+	// what they are; or, with Exactly, is not in it.
+	Members map[string]bool
+	Exactly bool
+}
+
+// ProvisionGroup makes a group with members, as EditProvisionedGroup changes one. [store.ErrExists]:
+// there is one of that name, which may be one that directories do not see.
+func (a *Admin) ProvisionGroup(ctx context.Context, actor Actor, edit GroupEdit, reason string) (made ProvisionedGroup, err error) {
+	err = a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) error {
+		g := roles.Group{Name: *edit.Name}
+		if err := g.Check(); err != nil {
+			return wrong("name", "is not right: "+err.Error())
+		}
+		if g, err = a.Store.Roles.CreateGroup(ctx, g); err != nil {
+			return err
+		}
+		if err := a.noteGroup(ctx, audit.GroupCreated, g, accounts.User{}, map[string]any{"provisioned": true}); err != nil {
+			return err
+		}
+		edit := edit
+		edit.Name = nil
+		if err := a.editGroup(ctx, actor, roles.Provisioned{Group: g}, edit); err != nil {
+			return err
+		}
+		made, err = a.provisionedGroup(ctx, actor, g.ID, false)
+		return err
+	})
+	return made, err
+}
+
+// errMoved says that others have changed who is in a group since it was looked at.
+var errMoved = errors.New("others changed the group meanwhile")
+
+// EditProvisionedGroup changes a group: all that edit says, or nothing. It returns the group without
+// its members. version is what the actor has seen; empty: any. [store.ErrNotFound]: there is no such
+// group for directories. [store.ErrStale]: it has another version by now, or others change it all the
+// time. [ErrTooMany]: more than [MaxMembersChanged] would join or leave.
+func (a *Admin) EditProvisionedGroup(ctx context.Context, actor Actor, id, version string, edit GroupEdit, reason string) (after ProvisionedGroup, err error) {
+	for range 5 {
+		err = a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) error {
+			before, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), id)
+			if err != nil {
+				return err
+			}
+			if version != "" && version != provisionedGroupOf(before).Version {
+				return store.ErrStale
+			}
+			if err := a.editGroup(ctx, actor, before, edit); err != nil {
+				return err
+			}
+			after, err = a.provisionedGroup(ctx, actor, id, false)
+			return err
+		})
+		if !errors.Is(err, errMoved) {
+			return after, err
+		}
+	}
+	return after, store.ErrStale
+}
+
+// editGroup changes a group that is as it was before. Rows of people are locked before the group's,
+// in the order of their ids, as everywhere.
+func (a *Admin) editGroup(ctx context.Context, actor Actor, before roles.Provisioned, edit GroupEdit) error {
+	people, err := a.affected(ctx, before.ID, edit)
+	if err != nil {
+		return err
+	}
+	if err := a.holdGroupAsItWas(ctx, actor, before); err != nil {
+		return err
+	}
+	g := before.Group
+	if edit.Name != nil && *edit.Name != g.Name {
+		if g, err = a.Store.Roles.EditGroup(ctx, g.ID, func(g *roles.Group) error {
+			g.Name = *edit.Name
+			if err := g.Check(); err != nil {
+				return wrong("name", "is not right: "+err.Error())
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		if err := a.noteGroup(ctx, audit.GroupChanged, g, accounts.User{}, map[string]any{"before": before.Name}); err != nil {
+			return err
+		}
+	}
+	if edit.ExternalID != nil && *edit.ExternalID != before.ExternalID {
+		if err := a.setGroupExternalID(ctx, actor, g, *edit.ExternalID); err != nil {
+			return err
+		}
+	}
+	for _, one := range people {
+		kind, do := audit.GroupLeft, a.Store.Roles.RemoveMember
+		if one.joins {
+			kind, do = audit.GroupJoined, a.Store.Roles.AddMember
+		}
+		if err := do(ctx, g.ID, one.user.ID); err != nil {
+			return err
+		}
+		if err := a.noteGroup(ctx, kind, g, one.user, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdGroupAsItWas locks a group's row, and sees whether the group is still what it was.
+func (a *Admin) holdGroupAsItWas(ctx context.Context, actor Actor, before roles.Provisioned) error {
+	if err := a.Store.Roles.HoldGroup(ctx, before.ID); err != nil {
+		return err
+	}
+	now, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), before.ID)
+	if err == nil && provisionedGroupOf(now).Version != provisionedGroupOf(before).Version {
+		err = errMoved
+	}
+	return err
+}
+
+func (a *Admin) setGroupExternalID(ctx context.Context, actor Actor, g roles.Group, externalID string) error {
+	switch {
+	case actor.Kind != Client:
+		return wrong("external_id", "is a client's name for it, and only clients have such names")
+	case len(externalID) > maxExternalID || !utf8.ValidString(externalID) || !printable(externalID):
+		return wrong("external_id", "must be printable text of at most 255 bytes")
+	}
+	if err := a.Store.Roles.SetExternalID(ctx, actor.ID, g.ID, externalID); err != nil {
+		return err
+	}
+	return a.noteGroup(ctx, audit.GroupChanged, g, accounts.User{}, map[string]any{"members": []string{"external_id"}})
+}
+
+func printable(s string) bool {
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// moves is a person who joins or leaves a group.
+type moves struct {
+	user  accounts.User
+	joins bool
+}
+
+// affected finds who joins and who leaves, in the order of their ids, and locks their rows.
+func (a *Admin) affected(ctx context.Context, groupID string, edit GroupEdit) (all []moves, err error) {
+	if len(edit.Members) > MaxMembers {
+		return nil, ErrTooMany
+	}
+	wanted := maps.Clone(edit.Members)
+	if edit.Exactly {
+		present, err := a.membersOf(ctx, groupID, MaxMembers)
+		if err != nil {
+			return nil, err
+		}
+		if wanted == nil {
+			wanted = map[string]bool{}
+		}
+		maps.DeleteFunc(wanted, func(_ string, in bool) bool { return !in })
+		for _, one := range present {
+			if wanted[one.ID] {
+				delete(wanted, one.ID)
+			} else {
+				wanted[one.ID] = false
+			}
+		}
+	}
+	if len(wanted) > MaxMembersChanged {
+		return nil, ErrTooMany
+	}
+	for _, id := range slices.Sorted(maps.Keys(wanted)) {
+		move, err := a.move(ctx, groupID, id, wanted[id])
+		if err != nil {
+			return nil, err
+		}
+		if move != nil {
+			all = append(all, *move)
+		}
+	}
+	return all, nil
+}
+
+// move is what it takes so that a person is in a group, or is not; nil: nothing.
+func (a *Admin) move(ctx context.Context, groupID, userID string, in bool) (*moves, error) {
+	err := a.Store.Users.Hold(ctx, userID)
+	var user accounts.Provisioned
+	if err == nil {
+		user, err = a.Store.Users.Provisioned(ctx, "", userID)
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound) && in:
+		return nil, wrong("members", fmt.Sprintf("has %q, which is nobody's id here", userID))
+	case errors.Is(err, store.ErrNotFound): // whoever is not there leaves nothing
+		return nil, nil //nolint:nilnil // nothing is to be done
+	case err != nil:
+		return nil, err
+	}
+	is, err := a.Store.Roles.IsMember(ctx, groupID, userID)
+	if err != nil || is == in {
+		return nil, err
+	}
+	return &moves{user.User, in}, nil
+}
+
+// DeprovisionGroup removes a group: its members lose what they had by it, and tokens that say so are
+// revoked, in batches.
+func (a *Admin) DeprovisionGroup(ctx context.Context, actor Actor, id, version, reason string) error {
+	if err := a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) error {
+		if err := a.Store.Roles.HoldGroup(ctx, id); err != nil {
+			return err
+		}
+		g, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), id)
+		switch {
+		case err != nil:
+			return err
+		case version != "" && version != provisionedGroupOf(g).Version:
+			return store.ErrStale
+		}
+		if err := a.Store.Roles.RemoveGroup(ctx, id); err != nil {
+			return err
+		}
+		return a.noteGroup(ctx, audit.GroupDeleted, g.Group, accounts.User{}, nil)
+	}); err != nil {
+		return err
+	}
+	_, err := a.Store.Roles.Purge(ctx)
+	return err
+}
