@@ -28,6 +28,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
 	"github.com/maru-auth/maru/authz-server/internal/registration"
+	"github.com/maru-auth/maru/authz-server/internal/scim"
 	"github.com/maru-auth/maru/authz-server/internal/services"
 	"github.com/maru-auth/maru/authz-server/internal/ssf"
 	"github.com/maru-auth/maru/authz-server/internal/ssf/delivery"
@@ -110,7 +111,8 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		}
 		server := &httpd.Server{
 			Config: p.settings.Config, Log: log, Handler: handler, Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Tracing: traces,
-			RSA: libcrypto.Name(), Serving: p.serving,
+			MaxBodyBelow: p.largeBodies(),
+			RSA:          libcrypto.Name(), Serving: p.serving,
 		}
 		return server.Run(ctx)
 	})
@@ -281,12 +283,14 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
+	directories := scim.New(scim.Config{Issuer: at, Admin: administered, Log: log, Actor: access.Actor, Refused: access.Refused})
 	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
 	rendered.Routes(router)
 	people.Routes(router)
 	endpoints.Routes(router)
 	streams.Routes(router)
 	administration.Routes(router) // after all else that is below /admin
+	directories.Routes(router)
 	router.Handle("/", http.RedirectHandler(at.Path("/account"), http.StatusSeeOther)).Methods("GET", "HEAD")
 	return doctor.Answering(ring.KEK(), at, p.now, at.Mount(withOperators(router, operating), endpoints.NotFound())), []func(context.Context){
 		closer.Run, events.Run, endpoints.Status.Run, endpoints.Catalog.Run,
@@ -309,6 +313,15 @@ func withOperators(next, operating http.Handler) http.Handler {
 // maxBody is the largest body that any request to the server has, in bytes: an account's profile,
 // every character of it escaped. Most endpoints take less.
 const maxBody = 64 << 10
+
+// largeBodies are the paths that take more than maxBody: directories send groups with all members.
+func (p *program) largeBodies() map[string]int64 {
+	at, err := issuer.Parse(p.settings.Issuer)
+	if err != nil {
+		return nil // which assemble tells
+	}
+	return map[string]int64{at.Path(scim.Path + scim.Groups): scim.MaxGroup}
+}
 
 // lifetimes returns how long what is issued lives.
 func (s *settings) lifetimes() tokens.Lifetimes {

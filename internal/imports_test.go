@@ -176,6 +176,7 @@ var rules = []rule{
 	authz("doctor", "issuer keys mail/smtp store/...", "internal/httpd", "internal/sqldb"),
 	authz("admin", "audit client directory issuer keys mail messages notices oauth opaque passwords profile proofs recovery ssf ssf/delivery store/... throttle"),
 	authz("adminpages", "admin audit guard mail messages pages places profile proofs sender session store/..."),
+	authz("scim", "admin adminaccess issuer store/...", "internal/httpd"),
 	authz("adminaccess", "admin client clientauth issuer keys proofs sender store/... tokens", "internal/httpd", "internal/sqldb", "jwks"),
 	authz("adminapi", "admin adminaccess audit client directory issuer keys mail ssf store/...", "internal/rest", "jwks"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+

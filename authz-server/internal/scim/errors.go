@@ -1,0 +1,118 @@
+package scim
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/adminaccess"
+	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/internal/httpd"
+)
+
+// problem is an error as SCIM has it (RFC 7644 §3.12).
+type problem struct {
+	Status int
+	Type   string // scimType; empty: none
+	Detail string
+}
+
+func (p *problem) Error() string { return p.Detail }
+
+// The types of errors (RFC 7644 §3.12, RFC 9865 §2.1).
+const (
+	invalidFilter = "invalidFilter"
+	tooMany       = "tooMany"
+	uniqueness    = "uniqueness"
+	mutability    = "mutability"
+	invalidSyntax = "invalidSyntax"
+	invalidPath   = "invalidPath"
+	noTarget      = "noTarget"
+	invalidValue  = "invalidValue"
+	invalidCursor = "invalidCursor"
+	invalidCount  = "invalidCount"
+)
+
+func bad(scimType, detail string) error {
+	return &problem{http.StatusBadRequest, scimType, detail}
+}
+
+const errorSchema = "urn:ietf:params:scim:api:messages:2.0:Error"
+
+// fail answers with an error.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var access *adminaccess.Refused
+	if !errors.As(err, &access) {
+		access = s.cfg.Refused(r, err)
+	}
+	p := problemOf(err)
+	switch {
+	case p == nil && access != nil:
+		access.SetHeaders(w.Header())
+		p = &problem{Status: access.Status, Detail: access.Detail}
+	case p == nil:
+		p = s.unknown(r.Context(), w, err)
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
+	}
+	httpd.NoteRefusal(w, p.Type, p.Detail)
+	body := map[string]any{"schemas": []string{errorSchema}, "status": strconv.Itoa(p.Status), "detail": p.Detail}
+	if p.Type != "" {
+		body["scimType"] = p.Type
+	}
+	write(w, p.Status, body)
+}
+
+// fields are SCIM's names of what package admin finds fault with.
+var fields = map[string]string{"email": "userName", "name": "displayName", "external_id": "externalId", "claims": "the attributes", "members": "members"}
+
+// problemOf is the answer to an error that is about the request; nil: it is another.
+func problemOf(err error) *problem {
+	var p *problem
+	var field *admin.FieldError
+	var refused *admin.Refused
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &field):
+		name := fields[field.Field]
+		if field.Field == "claims" {
+			return &problem{http.StatusBadRequest, invalidValue, "A value is not right: " + field.Problem + "."}
+		}
+		return &problem{http.StatusBadRequest, invalidValue, name + " " + field.Problem + "."}
+	case errors.As(err, &refused) && refused.Why == admin.NeedsPerson, errors.Is(err, store.ErrNotFound):
+		return &problem{Status: http.StatusNotFound, Detail: "There is no such resource."}
+	case errors.Is(err, store.ErrExists):
+		return &problem{http.StatusConflict, uniqueness, "Another resource has this userName or displayName. It may be one that directories do not see."}
+	case errors.Is(err, store.ErrStale):
+		return &problem{Status: http.StatusPreconditionFailed, Detail: "The resource has changed: its version is another than the one in If-Match, or others are changing it."}
+	case errors.Is(err, admin.ErrLeaving):
+		return &problem{Status: http.StatusServiceUnavailable, Detail: "The account that had this userName is being deleted. Try again in a minute."}
+	case errors.Is(err, admin.ErrTooMany):
+		return &problem{http.StatusBadRequest, tooMany, "That is more than this server does at once: a group has at most 10,000 members here, of whom 1,000 can change at once."}
+	}
+	return nil
+}
+
+// unknown is the answer to an error that is the server's.
+func (s *Server) unknown(ctx context.Context, w http.ResponseWriter, err error) *problem {
+	if errors.Is(err, store.ErrUnavailable) {
+		return &problem{Status: http.StatusServiceUnavailable, Detail: "The database is not available at the moment. Try again in a few seconds."}
+	}
+	id := httpd.RequestID(ctx)
+	if s.cfg.Log != nil && ctx.Err() == nil {
+		s.cfg.Log.LogAttrs(ctx, slog.LevelError, "SCIM request failed", slog.String("request", id), slog.Any("error", err))
+	}
+	return &problem{Status: http.StatusInternalServerError, Detail: "This server failed. Its log has the reason, by the id of the request: " + id + "."}
+}
+
+func retryAfter(err error) int {
+	if errors.Is(err, admin.ErrLeaving) {
+		return 60
+	}
+	return 5
+}

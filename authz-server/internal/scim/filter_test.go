@@ -1,0 +1,347 @@
+package scim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func sample() map[string]any {
+	return map[string]any{
+		"schemas": []any{userSchema}, "id": "2819c223", "externalId": "Case", "userName": "Bjensen@Example.com", "displayName": "Babs Jensen", "active": true,
+		"name":   map[string]any{"familyName": "O'Malley", "givenName": "Barbara", "formatted": "Babs Jensen"},
+		"emails": []any{map[string]any{"value": "bjensen@example.com", "type": "work", "primary": true}},
+		"phoneNumbers": []any{
+			map[string]any{"value": "+12015550123", "type": "work"}, map[string]any{"value": "+12015550124", "type": "home"},
+		},
+		"meta": map[string]any{"lastModified": time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC), "resourceType": "User"},
+	}
+}
+
+// The examples of RFC 7644 §3.4.2.2, and what the grammar allows beyond them.
+func TestFiltersFindWhatTheySay(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`userName eq "bjensen@example.com"`:                             true,
+		`USERNAME EQ "bjensen@example.COM"`:                             true,
+		`userName eq "bjensen"`:                                         false,
+		`name.familyName co "O'Malley"`:                                 true,
+		`userName sw "bj"`:                                              true,
+		`userName ew ".com"`:                                            true,
+		`userName ne "x"`:                                               true,
+		`userName gt "a" and userName lt "c"`:                           true,
+		`userName ge "c"`:                                               false,
+		`urn:ietf:params:scim:schemas:core:2.0:User:userName sw "BJ"`:   true,
+		`URN:IETF:params:scim:schemas:core:2.0:user:name.familyName pr`: true,
+		`title pr or displayName pr`:                                    false, // title is not known: an error
+		`nickName pr`:                                                   false,
+		`not (nickName pr)`:                                             true,
+		`nickName eq null`:                                              true,
+		`nickName ne "x"`:                                               true,
+		`displayName ne null`:                                           true,
+		`meta.lastModified gt "2011-05-13T04:42:34Z"`:                   true,
+		`meta.lastModified gt "2026-05-01T11:00:00+02:00"`:              false,
+		`meta.lastModified ge "2026-05-01T11:00:00+02:00"`:              true,
+		`meta.lastModified le "2026-05-01T08:59:59.999Z"`:               false,
+		`active eq true`:                                                true,
+		`active eq "True"`:                                              true,
+		`active ne true`:                                                false,
+		`emails eq "BJENSEN@example.com"`:                               true,
+		`emails.type eq "work" and (emails co "example.com" or emails.value co "org")`: true,
+		`emails[type eq "work" and value co "@example.com"]`:                           true,
+		`emails[type eq "home"]`:                                               false,
+		`phoneNumbers[type eq "home" and value eq "+12015550123"]`:             false, // not of one value
+		`phoneNumbers.type eq "home" and phoneNumbers.value eq "+12015550123"`: true,
+		`emails[type eq "work"] and phoneNumbers[not (type eq "fax")]`:         true,
+		`emails[primary eq true]`:                                              true,
+		`externalId eq "case"`:                                                 false, // RFC 7643 §3.1: case counts
+		`externalId eq "Case"`:                                                 true,
+		`id eq "2819C223"`:                                                     false,
+		`schemas eq "urn:ietf:params:scim:schemas:core:2.0:User"`:              true,
+		`userName eq "x" or displayName co "jensen" and active eq true`:        true, // and binds more tightly
+		`(userName eq "x" or displayName co "jensen") and active eq false`:     false,
+		`displayName eq "Babs \u004aensen"`:                                    true,
+		`  displayName   eq   "babs jensen"  `:                                 true,
+		`NOT(active eq false) AND NOT (nickName pr)`:                           true,
+		`meta.resourceType eq "User"`:                                          true,
+		`name pr and phoneNumbers pr and not (addresses pr)`:                   true,
+	} {
+		f, err := parseFilter(users, text)
+		if strings.HasPrefix(text, "title") {
+			if err == nil {
+				t.Errorf("%s is a filter", text)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := f.matches(sample()); got != want {
+			t.Errorf("%s: %t, want %t", text, got, want)
+		}
+	}
+}
+
+func TestWhatIsNoFilterIsRefusedAndSaidWhere(t *testing.T) {
+	t.Parallel()
+	for text, says := range map[string]string{
+		``: "the name of an attribute", `userName`: "an operator", `userName eq`: "a value", `userName eq "a`: "a value", `userName is "a"`: "operators",
+		`userName eq 'a'`: "a value", `userName eq a`: "a value", `userName eq 5`: "a text", `active eq "yes"`: "true or false", `active gt true`: "eq and ne",
+		`meta.lastModified gt "yesterday"`: "a time", `meta.lastModified co "2026-05-01T09:00:00Z"`: "a time", `(userName pr`: "parenthesis", `userName pr)`: "an operator",
+		`emails[type eq "work"`: "bracket", `emails[type[value eq "x"]]`: "has parts", `userName[value eq "x"]`: "has parts", `emails[nothing eq "x"]`: "no attribute",
+		`userName pr and`: "the name of an attribute", `userName pr userName pr`: "an operator", `name eq "x"`: "has parts", `not userName pr`: "no attribute",
+		`userName.x eq "y"`: "no attribute", `.userName pr`: "the name", `a b c`: "no attribute", `userName eq "a"and userName pr`: "an operator", `emails.value[type eq "x"]`: "has parts",
+		`urn:other:userName pr`: "no attribute", `user\name pr`: "the name", "userName\teq \"a\"": "the name", `userName eq "\x"`: "a value", `userName gt null`: "null",
+		`emails[urn:ietf:params:scim:schemas:core:2.0:User:type eq "x"]`: "the name", `pr pr`: "no attribute", `userName eq {}`: "a text", `userName eq "a\u0000"`: "U+0000", `userName eq ["a"]`: "a value",
+	} {
+		_, err := parseFilter(users, text)
+		p, ok := err.(*problem) //nolint:errorlint // nothing wraps it
+		if !ok || p.Type != invalidFilter || !strings.Contains(p.Detail, says) {
+			t.Errorf("%s: %v, which does not say %q", text, err, says)
+		}
+	}
+}
+
+func TestFiltersAreBounded(t *testing.T) {
+	t.Parallel()
+	deep := func(n int) string { return strings.Repeat("(", n) + "userName pr" + strings.Repeat(")", n) }
+	nots := func(n int) string { return strings.Repeat("not (", n) + "userName pr" + strings.Repeat(")", n) }
+	long := func(n int) string { return strings.TrimSuffix(strings.Repeat("active pr or ", n), " or ") }
+	inBrackets := func(n int) string {
+		return "emails[" + strings.TrimSuffix(strings.Repeat("type pr or ", n), " or ") + "]"
+	}
+	for text, ok := range map[string]bool{
+		deep(16): true, deep(17): false, deep(2000): false, nots(16): true, nots(17): false, long(64): true, long(65): false, inBrackets(63): true, inBrackets(64): false,
+		`userName eq "` + strings.Repeat("a", 4000) + `"`: true, `userName eq "` + strings.Repeat("a", 4096) + `"`: false,
+		strings.Repeat("emails[", 1000): false, strings.Repeat("not ", 1000): false, strings.Repeat(`"`, 4000): false, strings.Repeat("a.", 2000): false,
+	} {
+		f, err := parseFilter(users, text)
+		if (err == nil) != ok {
+			t.Errorf("%.60s… (%d bytes): %v", text, len(text), err)
+		}
+		if err == nil {
+			f.matches(sample())
+		}
+	}
+}
+
+func TestAListIsChosenByAnIndexIfOneAnswers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`userName eq "a@example.com"`:                                  "{ a@example.com    }",
+		`active eq true and (userName eq "a" and name pr)`:             "{ a    }",
+		`emails[type eq "work" and value eq "a"]`:                      "{ a    }",
+		`emails.value eq "a"`:                                          "{ a    }",
+		`id eq "1" and userName eq "a"`:                                "{1     }",
+		`externalId eq "7" and active eq true`:                         "{  7   }",
+		`groups[value eq "g"]`:                                         "{   g  }",
+		`groups eq "g"`:                                                "{   g  }",
+		`userName sw "a" and displayName co "b"`:                       "{     a}",
+		`userName eq "a" or id eq "1"`:                                 "{     }",
+		`not (userName eq "a")`:                                        "{     }",
+		`emails[value eq "a" or type eq "b"]`:                          "{     }",
+		`userName ne "a"`:                                              "{     }",
+		`userName eq null`:                                             "{     }",
+		`meta.lastModified gt "2026-05-01T09:00:00Z" and userName pr`:  "{    2026-05-01T09:00:00Z }",
+		`meta.lastModified lt "2026-05-01T09:00:00Z" and nickName pr`:  "{     }",
+		`meta.created gt "2026-05-01T09:00:00Z"`:                       "{     }",
+		`displayName eq "userName eq \"a\"" and displayName sw "id"`:   "{     }",
+		`phoneNumbers[value eq "1"] and emails[primary eq "true"]`:     "{     }",
+		`urn:ietf:params:scim:schemas:core:2.0:User:userName eq "a"`:   "{ a    }",
+		`userName eq "a" and meta.lastModified ge "2026-05-01T09:00Z"`: "",
+	} {
+		f, err := parseFilter(users, text)
+		if err != nil {
+			if want != "" {
+				t.Errorf("%s: %v", text, err)
+			}
+			continue
+		}
+		of := peopleOf(f)
+		since := ""
+		if !of.Since.IsZero() {
+			since = of.Since.Format(time.RFC3339)
+		}
+		got := strings.Join(strings.Fields(fmt.Sprintf("id:%s mail:%s ext:%s group:%s since:%s sw:%s", of.ID, of.Email, of.ExternalID, of.GroupID, since, of.Beginning)), " ")
+		parts := strings.Split(strings.Trim(want, "{}"), " ")
+		for len(parts) < 6 {
+			parts = append(parts, "")
+		}
+		if w := fmt.Sprintf("id:%s mail:%s ext:%s group:%s since:%s sw:%s", parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]); got != w {
+			t.Errorf("%s: %s, want %s", text, got, w)
+		}
+	}
+}
+
+func FuzzFilter(f *testing.F) {
+	for _, seed := range []string{
+		`userName eq "bjensen@example.com"`, `emails[type eq "work" and value co "@example.com"] or not (active eq false)`,
+		`urn:ietf:params:scim:schemas:core:2.0:User:name.familyName sw "J" and meta.lastModified gt "2011-05-13T04:42:34Z"`,
+		`((((`, `emails[`, `a eq "\ud800"`, `not (`, `userName eq null`, "userName eq \"\x00\"", `groups.$ref ew "x"`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, k := range []*kind{users, groups} {
+			parsed, err := parseFilter(k, text)
+			if err != nil {
+				if p, ok := err.(*problem); !ok || p.Type != invalidFilter || p.Detail == "" { //nolint:errorlint // nothing wraps it
+					t.Fatalf("%q: %v", text, err)
+				}
+				continue
+			}
+			is := parsed.matches(sample())
+			if not, err := parseFilter(k, "not ("+text+")"); err == nil && not.matches(sample()) == is {
+				t.Fatalf("%q and its contrary are both %t", text, is)
+			}
+			if k == users {
+				peopleOf(parsed)
+			} else {
+				groupsOf(parsed) // it must only not fail otherwise
+			}
+		}
+	})
+}
+
+func FuzzPatchPath(f *testing.F) {
+	for _, seed := range []string{
+		`members`, `members[value eq "2819c223"]`, `name.familyName`, `addresses[type eq "work"]`, `emails[type eq "work"].value`, `addresses[type eq "work"].streetAddress`,
+		`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager`, `urn:ietf:params:scim:schemas:core:2.0:User:phoneNumbers[type eq "work"].value`, `[`, `a]`, `photos[].x`, `photos[value pr]..`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, op := range []string{"add", "Replace", "REMOVE"} {
+			for _, value := range []any{nil, "x", true, map[string]any{"value": "x", "type": "work"}, []any{map[string]any{"VALUE": "x"}, map[string]any{}}} {
+				patch, err := users.operationsOf(map[string]any{"op": op, "path": text, "value": value})
+				doc := sample()
+				for i := range patch {
+					if err := patch[i].apply(doc); err != nil {
+						if _, ok := err.(*problem); !ok { //nolint:errorlint // nothing wraps it
+							t.Fatal(err)
+						}
+					}
+				}
+				if _, ok := err.(*problem); err != nil && !ok { //nolint:errorlint // nothing wraps it
+					t.Fatal(err)
+				}
+				before := sample()
+				for _, fixed := range []string{"id", "meta", "emails", "schemas"} {
+					if fmt.Sprint(doc[fixed]) != fmt.Sprint(before[fixed]) {
+						t.Fatalf("%s %q changes %s to %v", op, text, fixed, doc[fixed])
+					}
+				}
+				group, err := groups.operationsOf(map[string]any{"op": op, "path": text, "value": value})
+				if err == nil {
+					patchedGroup(group) // it must only not fail otherwise
+				}
+			}
+		}
+	})
+}
+
+// Path by path, what a patch makes of the sample (RFC 7644 §3.5.2).
+func TestAPatchIsApplied(t *testing.T) {
+	t.Parallel()
+	for _, one := range []struct {
+		op, path string
+		value    any
+		want     string
+	}{ //nolint:gofumpt // one line each
+		{"add", "nickName", "Babs", "nickName=Babs"},
+		{"Add", "NICKNAME", "Babs", "nickName=Babs"},
+		{"replace", "name.familyName", "X", "name=map[familyName:X formatted:Babs Jensen givenName:Barbara]"},
+		{"add", "name", map[string]any{"FamilyName": "X", "honorificPrefix": "Ms."}, "name=map[familyName:X formatted:Babs Jensen givenName:Barbara]"},
+		{"replace", "name", map[string]any{"familyName": nil, "givenName": "B"}, "name=map[familyName:O'Malley formatted:Babs Jensen givenName:B]"},
+		{"remove", "name.givenName", nil, "name=map[familyName:O'Malley formatted:Babs Jensen]"},
+		{"replace", "name.givenName", nil, "name=map[familyName:O'Malley formatted:Babs Jensen]"},
+		{"remove", "phoneNumbers", nil, "phoneNumbers=<nil>"},
+		{"remove", `phoneNumbers[type eq "home"]`, nil, "phoneNumbers=[map[type:work value:+12015550123]]"},
+		{"remove", `phoneNumbers[type eq "x"]`, nil, "phoneNumbers=[map[type:work value:+12015550123] map[type:home value:+12015550124]]"},
+		{"remove", "phoneNumbers", []any{map[string]any{"value": "+12015550123"}}, "phoneNumbers=[map[type:home value:+12015550124]]"},
+		{"replace", `phoneNumbers[type eq "home"].value`, "1", "phoneNumbers=[map[type:work value:+12015550123] map[type:home value:1]]"},
+		{"replace", `phoneNumbers[type eq "home"]`, map[string]any{"value": "1"}, "phoneNumbers=[map[type:work value:+12015550123] map[value:1]]"},
+		{"replace", `phoneNumbers[type eq "fax"].value`, "1", "phoneNumbers=[map[type:work value:+12015550123] map[type:home value:+12015550124] map[type:fax value:1]]"},
+		{"replace", `phoneNumbers`, []any{map[string]any{"Value": "1"}}, "phoneNumbers=[map[value:1]]"},
+		{"add", `phoneNumbers`, map[string]any{"value": "+12015550124", "type": "home"}, "phoneNumbers=[map[type:work value:+12015550123] map[type:home value:+12015550124]]"},
+		{"add", `photos`, []any{map[string]any{"value": "p"}}, "photos=[map[value:p]]"},
+		{"add", `addresses[type eq "work"].locality`, "Seoul", "addresses=[map[locality:Seoul type:work]]"},
+		{"replace", `phoneNumbers[type sw "x"].value`, "1", "noTarget"},
+		{"replace", `phoneNumbers[display eq "x"].value`, "1", "invalidFilter"},
+		{"replace", `userName[type eq "x"]`, "1", "invalidPath"},
+		{"remove", "userName", nil, "mutability"},
+		{"remove", "", nil, "noTarget"},
+		{"replace", "", "x", "invalidValue"},
+		{"add", "nickName", nil, "invalidValue"},
+		{"move", "nickName", "x", "invalidSyntax"},
+		{"replace", "name", "x", "invalidValue"},
+		{"replace", "phoneNumbers", []any{"x"}, "invalidValue"},
+		{"replace", "emails", []any{}, "emails=[map[primary:true type:work value:bjensen@example.com]]"},
+		{"replace", "urn:x:title", "x", "title=<nil>"},
+		{"replace", "title", "x", "title=<nil>"},
+		{"replace", "", map[string]any{"name.givenName": "B", "nickName": "N", "title": "x", "id": "y"}, "id=2819c223"},
+		{"replace", "", map[string]any{"name.givenName": "B"}, "name=map[familyName:O'Malley formatted:Babs Jensen givenName:B]"},
+		{"add", "", map[string]any{`phoneNumbers[type eq "work"].value`: "1"}, "phoneNumbers=[map[type:work value:1] map[type:home value:+12015550124]]"},
+	} {
+		doc := sample()
+		object := map[string]any{"op": one.op, "value": one.value}
+		if one.path != "" {
+			object["path"] = one.path
+		}
+		patch, err := users.operationsOf(object)
+		for i := range patch {
+			if err == nil {
+				err = patch[i].apply(doc)
+			}
+		}
+		got := ""
+		if p, ok := err.(*problem); ok { //nolint:errorlint // nothing wraps it
+			got = p.Type
+		} else if name, _, _ := strings.Cut(one.want, "="); err == nil {
+			got = name + "=" + fmt.Sprint(doc[name])
+		}
+		if got != one.want {
+			t.Errorf("%s %s %v: %s, want %s", one.op, one.path, one.value, got, one.want)
+		}
+	}
+}
+
+func TestAnAnswerHasWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, one := range []struct{ param, value, want string }{
+		{"attributes", "userName", "id schemas userName"},
+		{"attributes", "USERNAME, name.givenName,nothing", "id name{givenName} schemas userName"},
+		{"attributes", "name.givenName,name.familyName", "id name{familyName,givenName} schemas"},
+		{"attributes", "emails.value", "emails{value} id schemas"},
+		{"attributes", "name,name.givenName", "id name{familyName,formatted,givenName} schemas"},
+		{"attributes", "urn:ietf:params:scim:schemas:core:2.0:User:active", "active id schemas"},
+		{"excludedAttributes", "id,schemas,emails,meta,name.formatted,phoneNumbers,externalId,active", "displayName id name{familyName,givenName} schemas userName"},
+	} {
+		s, err := users.selectionOf(map[string]any{one.param: one.value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for name, value := range s.of(sample()) {
+			if parts, ok := valuesOf(value)[0].(map[string]any); ok {
+				var names []string
+				for part := range parts {
+					names = append(names, part)
+				}
+				slices.Sort(names)
+				name += "{" + strings.Join(names, ",") + "}"
+			}
+			got = append(got, name)
+		}
+		slices.Sort(got)
+		if text := strings.Join(got, " "); text != one.want {
+			t.Errorf("%s=%s: %s, want %s", one.param, one.value, text, one.want)
+		}
+	}
+	if _, err := users.selectionOf(map[string]any{"attributes": "id", "excludedAttributes": "id"}); err == nil {
+		t.Error("both go together")
+	}
+}
