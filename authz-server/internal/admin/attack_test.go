@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
@@ -102,5 +103,34 @@ func TestServicesWithdrawNoInvitationThatMakesAnAdministrator(t *testing.T) {
 		storetest.OK(t, err)
 		storetest.OK(t, w.WithdrawInvitation(ctx, writer, plain.ID, ""))
 		storetest.OK(t, w.WithdrawInvitation(ctx, w.root, in.ID, ""))
+	})
+}
+
+// The log of a person says where they were, and when: nobody looks at that unseen.
+func TestWhoReadsAPersonsLogIsInIt(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx, q := t.Context(), admin.LogQuery{Person: w.Person.ID}
+		for want := range 3 {
+			page, err := w.Log(ctx, w.root, q)
+			storetest.OK(t, err)
+			views := 0
+			for _, e := range page.Items {
+				if e.Kind == audit.UserViewed && e.Actor.ID == w.Root.ID && e.Detail["what"] == "audit log" {
+					views++
+				}
+			}
+			if views != want {
+				t.Errorf("%d views of before, not %d", views, want)
+			}
+		}
+		for _, q := range []admin.LogQuery{{}, {Person: "nobody"}, {Person: w.Person.ID, After: "f"}} {
+			if _, err := w.Log(ctx, w.root, q); err != nil {
+				t.Errorf("%+v: %v", q, err)
+			}
+		}
+		page, err := w.Log(ctx, w.root, admin.LogQuery{Kind: audit.UserViewed})
+		if err != nil || len(page.Items) != 3 {
+			t.Errorf("%d views, %v", len(page.Items), err)
+		}
 	})
 }

@@ -2,9 +2,11 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
 )
 
@@ -50,7 +52,8 @@ type LogQuery struct {
 	Limit        int       // 1 to [PageLimit]; 0: 100
 }
 
-// Log lists the audit log, the latest entries first.
+// Log lists the audit log, the latest entries first. Whoever begins to read a person's is in it, as
+// with [Admin.Known].
 func (a *Admin) Log(ctx context.Context, actor Actor, q LogQuery) (page Page[LogEntry], err error) {
 	if err := a.read(ctx, actor, ReadPersonal); err != nil {
 		return page, err
@@ -62,10 +65,27 @@ func (a *Admin) Log(ctx context.Context, actor Actor, q LogQuery) (page Page[Log
 	all, err := a.Audit.List(ctx, auditlog.Filter{
 		UserID: q.Person, TargetID: q.Target, Kind: string(q.Kind), Since: q.Since, Until: q.Until, Before: q.After, Limit: limit + 1,
 	})
+	if err == nil && q.Person != "" && q.After == "" {
+		err = a.noteReader(ctx, actor, q.Person)
+	}
 	found := pageOf(all, limit, func(e audit.Entry) string { return e.ID })
 	page = Page[LogEntry]{Items: []LogEntry{}, Next: found.Next}
 	for _, e := range found.Items {
 		page.Items = append(page.Items, logEntryOf(e))
 	}
 	return page, err
+}
+
+// noteReader notes that an actor reads what the log has of a person, if there still is one.
+func (a *Admin) noteReader(ctx context.Context, actor Actor, id string) error {
+	return a.change(ctx, actor, ReadPersonal, "", func(ctx context.Context) error {
+		user, err := a.Store.Users.User(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return a.note(ctx, audit.UserViewed, user, map[string]any{"what": "audit log"})
+	})
 }

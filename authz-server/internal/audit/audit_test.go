@@ -198,3 +198,36 @@ func TestFailedTriesAreRecordedSoManyTimesAnHour(t *testing.T) {
 		}
 	})
 }
+
+// Somebody who changes their name all day does not fill the database.
+func TestAPersonFillsTheLogOnlySoFar(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		l, other := audit.New(w.Store), w.Another(t, "other@example.com")
+		changed := func(actor, person string) audit.Entry {
+			return audit.Entry{Kind: audit.UserChanged, Actor: audit.Actor{Kind: audit.Person, ID: actor}, Person: person}
+		}
+		for range 400 {
+			ok(t, l.Record(t.Context(), changed(w.Person.ID, w.Person.ID)))
+		}
+		all, err := l.List(t.Context(), auditlog.Filter{UserID: w.Person.ID, Limit: 1000})
+		ok(t, err)
+		if len(all) != 300 || all[0].Detail["more"] == nil || all[1].Detail != nil {
+			t.Fatalf("%d entries, the last %v", len(all), all[0].Detail)
+		}
+		// Others, other kinds, and what operators do, are not kept from the log.
+		for _, e := range []audit.Entry{
+			changed(other.ID, other.ID), changed(other.ID, w.Person.ID), {Kind: audit.UserDisabled, Actor: audit.Actor{Kind: audit.Machine}, Person: w.Person.ID},
+			{Kind: audit.LoggedIn, Actor: audit.Actor{Kind: audit.Person, ID: w.Person.ID}, Person: w.Person.ID},
+		} {
+			ok(t, l.Record(t.Context(), e))
+		}
+		w.Now = w.Now.Add(time.Hour)
+		ok(t, l.Record(t.Context(), changed(w.Person.ID, w.Person.ID)))
+		for range 400 { // whoever got in, and when, is recorded always
+			ok(t, l.Record(t.Context(), audit.Entry{Kind: audit.LoggedIn, Actor: audit.Actor{Kind: audit.Person, ID: other.ID}, Person: other.ID}))
+		}
+		if n := w.Count(t, "audit_log"); n != 705 {
+			t.Errorf("%d entries", n)
+		}
+	})
+}

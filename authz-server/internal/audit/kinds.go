@@ -144,6 +144,9 @@ var known = setOf(
 	SettingsStarted, KeyCreated, KeyRotated, KeyWithdrawn, KeysRewrapped, QueueRetried, Restored, LogTrimmed, LogExported,
 )
 
+// accesses are the kinds by which somebody gets in, or gets something for an app: each is recorded.
+var accesses = setOf(LoggedIn, LogInRaised, SessionEnded, GrantMade)
+
 func setOf(kinds ...Kind) map[Kind]bool {
 	set := make(map[Kind]bool, len(kinds))
 	for _, kind := range kinds {

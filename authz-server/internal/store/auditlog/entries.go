@@ -72,6 +72,7 @@ type Entries struct {
 	db    *sqldb.DB
 	now   func() time.Time
 	added atomic.Uint32
+	own   own
 }
 
 // NewEntries returns the entries in db.
