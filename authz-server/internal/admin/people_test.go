@@ -373,3 +373,68 @@ func TestAPersonIsEditedAsTheyWereSeen(t *testing.T) {
 		}
 	})
 }
+
+func TestAccountsAreFoundByRoleAndState(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		closed, leaving, held := w.Another(t, "closed@example.com"), w.Another(t, "leaving@example.com"), w.Another(t, "held@example.com")
+		storetest.OK(t, w.DisablePerson(ctx, machine, closed.ID, ""))
+		_, err := w.DeletePerson(ctx, machine, leaving.ID, admin.DeletionWish{}, "")
+		storetest.OK(t, err)
+		storetest.OK(t, w.GiveRole(ctx, machine, held.ID, roles.Moderator, ""))
+		storetest.OK(t, w.GiveRole(ctx, machine, closed.ID, roles.Moderator, ""))
+		for _, tc := range []struct {
+			q    admin.PeopleQuery
+			want []string
+		}{
+			{admin.PeopleQuery{State: accounts.Closed}, []string{closed.ID}},
+			{admin.PeopleQuery{State: accounts.Leaving}, []string{leaving.ID}},
+			{admin.PeopleQuery{State: "nonsense"}, nil},
+			{admin.PeopleQuery{Role: roles.Moderator}, []string{closed.ID, held.ID}},
+			{admin.PeopleQuery{Role: roles.Moderator, State: accounts.Closed}, []string{closed.ID}},
+			{admin.PeopleQuery{Role: roles.Admin}, []string{w.Root.ID}},
+			{admin.PeopleQuery{Text: "held", Role: roles.Moderator}, []string{held.ID}},
+			{admin.PeopleQuery{Text: "held", State: accounts.Closed}, nil},
+		} {
+			var got []string
+			for tc.q.Limit = 1; ; { // a page for each
+				page, err := w.People(ctx, w.root, tc.q)
+				storetest.OK(t, err)
+				for _, one := range page.Items {
+					got = append(got, one.ID)
+				}
+				if tc.q.After = page.Next; tc.q.After == "" {
+					break
+				}
+			}
+			slices.Sort(got)
+			slices.Sort(tc.want)
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("%+v: %v, not %v", tc.q, got, tc.want)
+			}
+		}
+		group, err := w.CreateGroup(ctx, machine, "Moderators", "", "")
+		storetest.OK(t, err)
+		storetest.OK(t, w.GiveGroup(ctx, machine, group.ID, roles.Moderator, ""))
+		storetest.OK(t, w.Join(ctx, machine, group.ID, leaving.ID, ""))
+		if all, err := w.GroupsWith(ctx, w.root, roles.Moderator); err != nil || len(all) != 1 || all[0].ID != group.ID {
+			t.Error(all, err)
+		}
+		if page, err := w.MemberAccounts(ctx, w.root, group.ID, "", 10); err != nil || len(page.Items) != 1 || page.Items[0].ID != leaving.ID {
+			t.Error(page, err)
+		}
+		if all, err := w.Addresses(ctx, w.root, []string{held.ID, "nobody"}); err != nil || all[held.ID] != "held@example.com" || all["nobody"] != "" {
+			t.Error(all, err)
+		}
+		w.Code(t, "g", true)
+		if err := w.RevokeGrantOf(ctx, w.root, held.ID, "g", ""); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("another person's grant: %v", err)
+		}
+		storetest.OK(t, w.RevokeGrantOf(ctx, w.root, w.Person.ID, "g", ""))
+		for id, want := range map[string]bool{w.Root.ID: true, held.ID: false, "nobody": false} {
+			if is, err := w.IsAdministrator(ctx, id); err != nil || is != want {
+				t.Errorf("%s: %v %v", id, is, err)
+			}
+		}
+	})
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 )
 
@@ -107,6 +108,14 @@ func fill(t *testing.T, w *world, evil bool) *full {
 	}
 	storetest.OK(t, w.Admin.SendReset(ctx, machine, f.Mina.ID, text("reason", "She called")))
 	f.record(t, text)
+	stream, err := w.Store.Streams.Create(ctx, streams.Stream{ID: "s", ClientID: "app", Delivered: streams.Types})
+	storetest.OK(t, err)
+	storetest.OK(t, w.Store.Streams.SetStatus(ctx, stream.ID, streams.Paused, text("stream", "The receiver is being moved")))
+	for range 60 {
+		try, _, _, err := w.Store.Attempts.ReserveAttempt(ctx, "address:203.0.113.0/24", 100, time.Hour)
+		storetest.OK(t, err)
+		storetest.OK(t, w.Store.Attempts.FailAttempt(ctx, try))
+	}
 	storetest.OK(t, w.Store.Statistics.Add(ctx, map[string]int64{admin.LogIns: 1234, admin.Failures: 56, admin.SignUps: 7}))
 	return f
 }

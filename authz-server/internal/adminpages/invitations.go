@@ -18,7 +18,7 @@ func (a *Administration) invitationRoutes(r *mux.Router) {
 	a.view(r, "/admin/invitations", (*visit).invitations)
 	a.change(r, deed{path: "/admin/invitations/new", form: inviteForm, do: invite, problems: []translation{
 		{is: store.ErrExists, field: "email", problem: messages.AdminAddressTaken}, {of: "note", field: "note", problem: messages.TextTooLong},
-		{of: "send", field: "email", problem: messages.EmailMissing},
+		{of: "send", field: "email", problem: messages.EmailMissing}, {of: "expires_in", field: "expires", problem: messages.AdminValue},
 	}})
 	a.change(r, deed{path: "/admin/invitations/{id}/withdraw", form: withdrawForm, do: withdraw})
 }

@@ -133,7 +133,7 @@ func (v *visit) logRow(e admin.LogEntry) logRow {
 	case e.Actor.Kind == string(audit.Person) && e.Actor.ID != "":
 		row.WhoPath = "/admin/users/" + e.Actor.ID
 	case e.Actor.Kind == string(audit.Machine) && e.Actor.Label != "":
-		row.Who = words.Actors[e.Actor.Kind] + ": " + e.Actor.Label
+		row.Who = e.Actor.Label + " (" + words.Actors[e.Actor.Kind] + ")"
 	}
 	if e.Person != "" && (e.Actor.Kind != string(audit.Person) || e.Person != e.Actor.ID) {
 		row.Whom, row.WhomPath = e.Person, "/admin/users/"+e.Person

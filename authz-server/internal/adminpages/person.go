@@ -36,6 +36,15 @@ type personPage struct {
 	Language   string
 }
 
+// latest is how many entries of the history the page shows at once.
+const latest = 10
+
+// Latest are the entries of the history that the page shows at once.
+func (p personPage) Latest() []logRow { return p.History[:min(latest, len(p.History))] }
+
+// Earlier are those that it shows when asked to.
+func (p personPage) Earlier() []logRow { return p.History[len(p.Latest()):] }
+
 // link leads to a page, by a path of this server.
 type link struct {
 	Path, Label string
@@ -54,10 +63,8 @@ type (
 		End                                  string // the path that ends it
 	}
 	appRow struct {
-		ClientID string
-		Scope    []string
-		Since    time.Time
-		End      string
+		ClientID, Scope, End string
+		Since                time.Time
 	}
 	grantRow struct {
 		ID, ClientID, Scope, End string
@@ -170,12 +177,26 @@ func (v *visit) profileFacts(k admin.Known) (facts []fact) {
 			continue
 		case name == "gender" && v.t.Profile.Genders[value] != "":
 			value = v.t.Profile.Genders[value]
+		case name == "country":
+			value = called(places.In(v.t).Countries, value)
+		case name == "zoneinfo":
+			value = called(places.In(v.t).Zones, value)
 		case name == "phone_number" && k.Claims.PhoneVerified:
 			value += " · " + v.t.Admin.People.Tags["verified"]
 		}
 		facts = append(facts, fact{v.t.Profile.Labels[name], value})
 	}
 	return facts
+}
+
+// called is what a place is called; what is in no list is called by its value.
+func called(list []places.Place, value string) string {
+	for _, one := range list {
+		if one.Value == value {
+			return one.Label
+		}
+	}
+	return value
 }
 
 func (v *visit) device(userAgent string) string {
@@ -204,11 +225,7 @@ func (v *visit) addLogins(page *personPage, at string) {
 
 func (v *visit) addApps(page *personPage, at string) {
 	for _, c := range page.Known.Consents {
-		shown := appRow{ClientID: c.ClientID, Since: c.UpdatedAt, End: at + "/consent?client=" + url.QueryEscape(c.ClientID)}
-		for _, scope := range c.Scope {
-			shown.Scope = append(shown.Scope, v.t.Scope(scope))
-		}
-		page.Consents = append(page.Consents, shown)
+		page.Consents = append(page.Consents, appRow{c.ClientID, strings.Join(c.Scope, " "), at + "/consent?client=" + url.QueryEscape(c.ClientID), c.UpdatedAt})
 	}
 	for _, g := range page.Known.Grants {
 		shown := grantRow{

@@ -23,6 +23,7 @@ func profileForm(v *visit) (form, error) {
 		return form{}, err
 	}
 	f := personForm(v, of, "profile")
+	f.Button = v.t.SaveButton
 	f.Hidden = []input{{Name: "version", Value: of.Version}}
 	if v.typed != nil { // what is stored now was seen only if the page showed it
 		f.Hidden[0].Value = v.typed.Get("version")

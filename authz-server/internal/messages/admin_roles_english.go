@@ -46,12 +46,12 @@ var adminLogEnglish = AdminLog{
 		"key.withdrawn": "Key withdrawn", "key.rewrapped": "Keys encrypted anew", "queue.retried": "Deliveries tried again or dropped", "database.restored": "Database restored",
 		"audit.trimmed": "Old entries removed", "audit.exported": "Audit log exported",
 	},
-	Actors: map[string]string{"person": "A person", "client": "An app", "machine": "Command", "system": "The server", "unknown": "Somebody unknown"},
+	Actors: map[string]string{"person": "a person", "client": "an app", "machine": "command", "system": "the server", "unknown": "somebody unknown"},
 	Targets: map[string]string{
 		"client": "App", "role": "Role", "group": "Group", "invitation": "Invitation", "session": "Session", "grant": "Grant", "key": "Key", "address": "Address",
 		"server": "Server", "resource": "API", "upstream": "Provider", "stream": "Stream",
 	},
-	Proofs: map[string]string{"1": "one factor", "2": "two factors", "phr": "passkey", "command": "command"},
-	By:     "By", Concerns: "Concerns", Reason: "Reason", With: "With",
-	Waits: "Waits for its place in the chain", Erased: "Partly erased with an account", Details: "Details",
+	Proofs: map[string]string{"1": "one factor", "2": "two factors", "phr": "a passkey", "command": "a command"},
+	By:     "by", Concerns: "about", Reason: "Reason", With: "with",
+	Waits: "waits for its place in the chain", Erased: "partly erased with an account", Details: "Details",
 }

@@ -52,6 +52,6 @@ var adminLogKorean = AdminLog{
 		"server": "서버", "resource": "API", "upstream": "외부 로그인", "stream": "스트림",
 	},
 	Proofs: map[string]string{"1": "한 가지 인증", "2": "두 가지 인증", "phr": "패스키", "command": "명령"},
-	By:     "한 사람:", Concerns: "대상:", Reason: "이유:", With: "인증:",
+	By:     "주체:", Concerns: "대상:", Reason: "이유", With: "인증:",
 	Waits: "순서를 기다리는 중", Erased: "계정과 함께 일부 지워짐", Details: "자세히",
 }
