@@ -185,7 +185,7 @@ func (f *Fixture) AddClient(id string, change func(c *client.Client)) {
 	if change != nil {
 		change(&c)
 	}
-	f.must(c.Check(client.Policy{Scopes: append(everyScope(), client.ScopeAdminRead, client.ScopeAdminWrite, "orders:read", "orders:write"), LegacyResponseTypes: true, InsecureLoopback: true}))
+	f.must(c.Check(client.Policy{Scopes: append(everyScope(), client.ScopeAdminRead, client.ScopeAdminWrite, "orders:read", "orders:write"), OwnScopes: []string{client.ScopeSCIM}, LegacyResponseTypes: true, InsecureLoopback: true}))
 	f.must(f.Store.Clients.CreateClient(f.T.Context(), c))
 	if !c.Public() {
 		f.must(f.Store.Clients.AddClientSecret(f.T.Context(), id, opaque.Hash(Secret), time.Time{}))
