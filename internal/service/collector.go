@@ -21,7 +21,7 @@ const (
 
 // gcPercent is the GOGC for so many bytes that live.
 func gcPercent(live uint64) int {
-	return int(min(max(spareHeap*100/max(live, 1), leastPercent), mostPercent)) //nolint:gosec // G115: within these bounds
+	return int(min(max(spareHeap*100/max(live, 1), leastPercent), mostPercent))
 }
 
 // paceCollector sets GOGC as the heap grows and shrinks, until ctx ends. What the environment says
