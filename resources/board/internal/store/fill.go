@@ -24,8 +24,9 @@ var errNoTime = errors.New("the time for the page is over")
 // bounds are what one page may cost.
 type bounds struct {
 	rows          int
-	visits, chunk int       // 0: pageVisits, and one row more than wanted, then pageChunk
-	until         time.Time // zero: no matter
+	visits, chunk int         // 0: pageVisits, and one row more than wanted, then pageChunk
+	until         time.Time   // zero: no matter
+	more          func() bool // tells whether there is more after a call that found fewer than n; nil: never
 }
 
 // fill makes a page of the rows that are shown among those that read finds after a position, n of
@@ -64,7 +65,7 @@ func fill[T, P any](
 		}
 		visited += len(found)
 		switch {
-		case len(found) < n:
+		case len(found) < n && (may.more == nil || !may.more()):
 			return rows, nil, nil
 		case visited >= may.visits, !may.until.IsZero() && time.Now().After(may.until):
 			return rows, resumption(known, after), nil

@@ -21,6 +21,7 @@ const (
 	searchPosts    = 5000                   // whose texts it looks at
 	searchChunk    = 50                     // of these, by one statement
 	searchWidth    = 20                     // times what these span is where the index is asked first
+	searchLeast    = 10                     // that the index is asked for
 	searchBehind   = 20                     // posts that the index lacks, after which it is of no use
 	searchNewest   = 300                    // that are read instead of the index, if so many are likely to fill the page
 )
@@ -55,7 +56,7 @@ func (s *Store) newSearch(viewer Viewer, text, board string, limit int) *search 
 
 func (q *search) page(ctx context.Context, after PostPosition) (posts []Post, next *PostPosition, err error) {
 	q.at = sqldb.TermRow{ID: after.ID, Position: after.CreatedAt}
-	may := bounds{rows: q.wanted, visits: searchPosts, chunk: searchChunk, until: q.until}
+	may := bounds{rows: q.wanted, visits: searchPosts, chunk: searchChunk, until: q.until, more: func() bool { return q.more }}
 	return fill(after, Post.Position, may, func(_ PostPosition, n int) ([]candidate[Post], error) { return q.read(ctx, n) })
 }
 
@@ -72,6 +73,8 @@ type search struct {
 	reads  int
 	newest int           // posts that were read
 	shown  int           // of these
+	filled int           // posts on the page so far
+	more   bool          // the index has more than was read
 	at     sqldb.TermRow // where it goes on: after this, which may be a part of a post
 	asked  bool          // the index was
 
@@ -82,7 +85,7 @@ type search struct {
 	last    string          // post that the index found
 }
 
-// read returns the next n candidates or a few more. The first ones take the time that they take, so
+// read returns the next n candidates, of those that the index finds as many as the page lacks. The first ones take the time that they take, so
 // that each page gets further; whatever comes then ends in time, with errNoTime.
 func (q *search) read(ctx context.Context, n int) (found []candidate[Post], err error) {
 	if q.reads++; q.reads == 1 {
@@ -90,15 +93,16 @@ func (q *search) read(ctx context.Context, n int) (found []candidate[Post], err 
 	}
 	limited, cancel := context.WithDeadline(sqldb.Watched(ctx), q.until)
 	defer cancel()
+	q.more = false
 	if !q.asked && len(q.terms) > 0 && !q.fillsSoon() {
 		q.asked = true
 		found, err = q.lookUp(limited, n)
 	} else if q.indexed {
 		found, err = q.readMatches(limited, n)
 	}
-	if err == nil && !q.indexed && len(found) < n {
+	if err == nil && !q.indexed {
 		var rest []candidate[Post]
-		rest, err = q.readNewest(limited, n-len(found))
+		rest, err = q.readNewest(limited, max(n-len(found), 1))
 		found = append(found, rest...)
 	}
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
@@ -158,22 +162,22 @@ func (q *search) lookUp(ctx context.Context, n int) (found []candidate[Post], er
 	return found, err
 }
 
-// readMatches reads the texts of the next n matches or a few more. Fewer come back only where the
-// index ends: wholly, or at the floor, from which on it is not asked any more.
+// readMatches reads the texts of the next matches, up to n: as many as the page lacks, and one to know
+// that there is a next. If the index ends, it says so by q.more; if it does so at the floor, it is not
+// asked any more.
 func (q *search) readMatches(ctx context.Context, n int) (all []candidate[Post], err error) {
-	for more := true; more && len(all) < n; {
-		var matches []string
-		if matches, more, err = q.nextMatches(ctx, n-len(all)); err != nil {
+	matches, more, err := q.nextMatches(ctx, min(n, max(q.wanted-q.filled+1, searchLeast)))
+	if err != nil {
+		return nil, err
+	}
+	for chunk := range slices.Chunk(matches, searchChunk) {
+		found, err := q.readPosts(ctx, chunk)
+		if err != nil {
 			return nil, err
 		}
-		for chunk := range slices.Chunk(matches, searchChunk) {
-			found, err := q.readPosts(ctx, chunk)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, found...)
-		}
+		all = append(all, found...)
 	}
+	q.more = more
 	return all, nil
 }
 
@@ -235,6 +239,9 @@ func (q *search) candidates(ctx context.Context, query string, args ...any) ([]c
 		var body string
 		c.row, err = scanPost(rows.Scan, &c.seen, &body)
 		c.shown = c.seen && (q.board == "" || c.row.Board == q.board) && (strings.Contains(fold(c.row.Title), q.text) || strings.Contains(fold(body), q.text))
+		if c.shown {
+			q.filled++
+		}
 		return c, err
 	}, query, args...)
 }

@@ -114,7 +114,10 @@ func searchTerms(text string) []string {
 			seen[word] = true
 			continue
 		}
-		for i := range len(runes) - termLength + 1 {
+		// One after the other, and the last one: what lies across them is in few texts that have these,
+		// and each further term costs.
+		for i := 0; i < len(runes); i += termLength {
+			i = min(i, len(runes)-termLength)
 			seen[string(runes[i:i+termLength])] = true
 		}
 	}
