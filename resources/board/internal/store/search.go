@@ -162,11 +162,12 @@ func (q *search) lookUp(ctx context.Context, n int) (found []candidate[Post], er
 	return found, err
 }
 
-// readMatches reads the texts of the next matches, up to n: as many as the page lacks, and one to know
-// that there is a next. If the index ends, it says so by q.more; if it does so at the floor, it is not
+// readMatches reads the texts of the next matches, up to n: as many as the page lacks, one to know that
+// there is a next, and some more, since a few are hidden or have the terms apart. If the index ends, it says so by q.more; if it does so at the floor, it is not
 // asked any more.
 func (q *search) readMatches(ctx context.Context, n int) (all []candidate[Post], err error) {
-	matches, more, err := q.nextMatches(ctx, min(n, max(q.wanted-q.filled+1, searchLeast)))
+	lacks := q.wanted - q.filled + 1
+	matches, more, err := q.nextMatches(ctx, min(n, max(lacks+lacks/4, searchLeast)))
 	if err != nil {
 		return nil, err
 	}
