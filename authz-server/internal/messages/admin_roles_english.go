@@ -1,7 +1,7 @@
 package messages
 
 var adminRolesEnglish = AdminRoles{
-	Title: "Roles", Intro: "A role is for one API. An access token says it if its person has it and the app got one of its scopes.",
+	Title: "Roles", Intro: "A role is for one API. An access token says it if its person has it and the app got one of its scopes. The command authz-server role create defines one.",
 	Resource: func(name string) string { return "At " + name }, ByScopes: "In tokens with", People: "Who has it",
 	Describe: "Describe role", Description: "Description", DescriptionHint: "One line of at most 200 characters.",
 	Delete: "Delete role", DeleteIntro: "Nobody has the role any more, and tokens that say so are revoked.",

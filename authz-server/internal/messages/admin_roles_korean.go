@@ -1,7 +1,7 @@
 package messages
 
 var adminRolesKorean = AdminRoles{
-	Title: "역할", Intro: "역할은 API 하나에 속해요. 역할을 가진 사람의 앱이 해당 범위를 받으면 액세스 토큰에 담겨요.",
+	Title: "역할", Intro: "역할은 API 하나에 속해요. 역할을 가진 사람의 앱이 해당 범위를 받으면 액세스 토큰에 담겨요. authz-server role create 명령으로 역할을 정의할 수 있어요.",
 	Resource: func(name string) string { return name + " API" }, ByScopes: "담기는 범위:", People: "가진 사람",
 	Describe: "역할 설명", Description: "설명", DescriptionHint: "한 줄, 200자 이내로 적어 주세요.",
 	Delete: "역할 삭제", DeleteIntro: "아무도 이 역할을 갖지 않게 되고, 역할이 담긴 토큰은 폐기돼요.",
