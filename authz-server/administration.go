@@ -7,7 +7,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/adminaccess"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
@@ -20,12 +22,13 @@ import (
 // administration makes what operators do at this server, for every interface by which they do it.
 func (p *program) administration(
 	s *store.Store, at issuer.URL, ring *keys.Ring, clients *directory.Clients, mailer *mail.Mailer, breaches *passwords.Breaches,
+	resources []client.Resource, outgoing *fetch.Client,
 ) *admin.Admin {
 	return admin.New(admin.Config{
 		Store: s, Audit: audit.New(s), Now: p.now, Issuer: at, Clients: clients, Breaches: breaches, Mail: mailer,
 		Notices:  &notices.Notices{Store: s, Mail: mailer, Now: p.now, Account: at.URL("/account")},
 		ListKeys: ring.List, Ring: ring, KEK: ring.KEK(), KeyRotation: p.settings.KeyRotation,
-		Settings: admin.SettingsOf(p.settings),
+		Settings: admin.SettingsOf(p.settings), Resources: resources, CheckAddress: outgoing.Check,
 	})
 }
 

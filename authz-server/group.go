@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/cli"
 )
@@ -17,6 +17,7 @@ type groupCommands struct {
 	Create groupCreate `cmd:"" help:"Make a group, to give roles to many people together."`
 	List   groupList   `cmd:"" help:"List the groups."`
 	Show   groupShow   `cmd:"" help:"Show a group's roles and list its members."`
+	Update groupUpdate `cmd:"" help:"Change a group's name, or what another directory calls it."`
 	Delete groupDelete `cmd:"" help:"Remove a group. Its members lose the roles that they have by it, and access tokens that may say so are revoked; apps get new ones."`
 	Add    groupAdd    `cmd:"" help:"Put people into a group."`
 	Remove groupRemove `cmd:"" help:"Take people out of a group. They lose the roles that they have by it, and access tokens that may say so are revoked."`
@@ -30,11 +31,11 @@ type group struct {
 }
 
 // with runs f for that group.
-func (g group) with(ctx context.Context, p *program, f func(s *store.Store, group roles.Group) error) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		found, err := s.Roles.GroupNamed(ctx, g.Group)
+func (g group) with(ctx context.Context, p *program, f func(a *admin.Admin, group admin.Group) error) error {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		found, err := a.GroupNamed(ctx, p.machine(), g.Group)
 		if errors.Is(err, store.ErrNotFound) {
-			found, err = s.Roles.Group(ctx, g.Group)
+			found, err = a.Group(ctx, p.machine(), g.Group)
 		}
 		if errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("there is no group %s; 'group list' lists them", g.Group)
@@ -42,46 +43,32 @@ func (g group) with(ctx context.Context, p *program, f func(s *store.Store, grou
 		if err != nil {
 			return err
 		}
-		return f(s, found)
+		return groupError(f(a, found))
 	})
 }
 
+func groupError(err error) error {
+	return option(err, map[string]string{"name": "the name", "external_id": "--external-id"})
+}
+
 type groupCreate struct {
+	reason
 	Name       string `arg:"" help:"Its name, at most 200 characters, unique without regard to case."`
 	ExternalID string `help:"What another directory calls it." env:"-" placeholder:"ID"`
 }
 
 func (cmd groupCreate) Run(ctx context.Context, p *program) error {
-	g := roles.Group{Name: cmd.Name, ExternalID: cmd.ExternalID}
-	if err := g.Check(); err != nil {
-		return cli.Usage(err)
-	}
-	return p.withStore(ctx, func(s *store.Store) error {
-		made, err := s.Roles.CreateGroup(ctx, g)
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		made, err := a.CreateGroup(ctx, p.machine(), cmd.Name, cmd.ExternalID, cmd.Reason)
 		if errors.Is(err, store.ErrExists) {
 			return fmt.Errorf("there is a group %s already", cmd.Name)
 		}
 		if err != nil {
-			return err
+			return groupError(err)
 		}
 		_, err = fmt.Fprintf(p.out, "created %s for %s\n", made.ID, made.Name)
 		return err
 	})
-}
-
-// listedGroup is a group as `group list` and `group show` print it.
-type listedGroup struct {
-	ID         string       `json:"id"`
-	Name       string       `json:"name"`
-	ExternalID string       `json:"external_id"`
-	Roles      []roles.Role `json:"roles"`
-	CreatedAt  time.Time    `json:"created_at"`
-	Members    []string     `json:"members,omitzero"` // ids; of group show alone
-}
-
-func shownGroup(ctx context.Context, s *store.Store, g roles.Group) (listedGroup, error) {
-	has, err := s.Roles.GroupRoles(ctx, g.ID)
-	return listedGroup{ID: g.ID, Name: g.Name, ExternalID: g.ExternalID, Roles: append([]roles.Role{}, has...), CreatedAt: g.CreatedAt}, err
 }
 
 type groupList struct {
@@ -89,15 +76,23 @@ type groupList struct {
 }
 
 func (cmd groupList) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		return cli.List[roles.Group]{
-			Page:    s.Roles.Groups,
-			Key:     func(g roles.Group) string { return g.Key },
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		next := "" // the cursor after the last page
+		return cli.List[admin.Group]{
+			Page: func(ctx context.Context, after string, limit int) ([]admin.Group, error) {
+				if after != "" && next == "" {
+					return nil, nil
+				}
+				page, err := a.Groups(ctx, p.machine(), next, limit)
+				next = page.Next
+				return page.Items, err
+			},
+			Key:     func(g admin.Group) string { return g.ID },
 			Columns: "ID\tNAME\tCREATED",
-			Row: func(g roles.Group) string {
+			Row: func(g admin.Group) string {
 				return fmt.Sprintf("%s\t%s\t%s", g.ID, g.Name, g.CreatedAt.Format(time.RFC3339))
 			},
-			JSON: func(g roles.Group) (any, error) { return shownGroup(ctx, s, g) },
+			JSON: func(g admin.Group) (any, error) { return a.Group(ctx, p.machine(), g.ID) }, // with its roles
 		}.Print(ctx, p.out, cmd.Format)
 	})
 }
@@ -108,77 +103,107 @@ type groupShow struct {
 }
 
 func (cmd groupShow) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, g roles.Group) error {
-		shown, err := shownGroup(ctx, s, g)
-		if err != nil {
-			return err
+	return cmd.with(ctx, p, func(a *admin.Admin, g admin.Group) error {
+		ids := func(ctx context.Context, after string, limit int) ([]string, error) {
+			page, err := a.Members(ctx, p.machine(), g.ID, after, limit)
+			return page.Items, err
 		}
-		if cmd.Format == "text" {
-			if _, err := fmt.Fprintf(p.out, "%s (%s) has the roles: %s\n", g.Name, g.ID, strings.Join(roles.Names(shown.Roles), " ")); err != nil {
-				return err
+		if cmd.Format == "json" {
+			shown := struct {
+				admin.Group
+				Members []string `json:"members"`
+			}{g, []string{}}
+			for last := ""; ; {
+				page, err := ids(ctx, last, admin.PageLimit)
+				if err != nil {
+					return err
+				}
+				shown.Members = append(shown.Members, page...)
+				if len(page) < admin.PageLimit {
+					return cli.PrintJSON(p.out, shown)
+				}
+				last = page[len(page)-1]
 			}
 		}
-		shown.Members = []string{}
-		members := cli.List[accounts.User]{
-			Page: func(ctx context.Context, after string, limit int) ([]accounts.User, error) {
-				ids, err := s.Roles.Members(ctx, g.ID, after, limit)
-				var page []accounts.User
-				for _, id := range ids {
-					user, errUser := s.Users.User(ctx, id)
-					if errUser != nil && !errors.Is(errUser, store.ErrNotFound) {
-						return nil, errUser
+		if _, err := fmt.Fprintf(p.out, "%s (%s) has the roles: %s\n", g.Name, g.ID, strings.Join(roles.Names(g.Roles), " ")); err != nil {
+			return err
+		}
+		return cli.List[admin.Account]{
+			Page: func(ctx context.Context, after string, limit int) (page []admin.Account, err error) {
+				some, err := ids(ctx, after, limit)
+				for _, id := range some {
+					member, err := a.Find(ctx, p.machine(), id)
+					if err != nil && !errors.Is(err, store.ErrNotFound) {
+						return nil, err
 					}
-					user.ID = id // who has just gone has nothing else
-					page = append(page, user)
+					member.ID = id // who has just gone has nothing else
+					page = append(page, member)
 				}
 				return page, err
 			},
-			Key:     func(u accounts.User) string { return u.ID },
+			Key:     func(u admin.Account) string { return u.ID },
 			Columns: "MEMBER\tEMAIL\tNAME",
-			Row:     func(u accounts.User) string { return fmt.Sprintf("%s\t%s\t%s", u.ID, u.Email, u.Name) },
-		}
-		if cmd.Format == "text" {
-			return members.Print(ctx, p.out, cmd.Format)
-		}
-		for last, page := "", 500; ; {
-			ids, err := s.Roles.Members(ctx, g.ID, last, page)
-			if err != nil {
-				return err
-			}
-			shown.Members = append(shown.Members, ids...)
-			if len(ids) < page {
-				return cli.PrintJSON(p.out, shown)
-			}
-			last = ids[len(ids)-1]
-		}
+			Row:     func(u admin.Account) string { return fmt.Sprintf("%s\t%s\t%s", u.ID, u.Email, u.Name) },
+		}.Print(ctx, p.out, cmd.Format)
 	})
 }
 
-type groupDelete struct{ group }
+type groupUpdate struct {
+	group
+	reason
+	Name       *string `help:"Its name, at most 200 characters, unique without regard to case." env:"-"`
+	ExternalID *string `help:"What another directory calls it; empty: nothing." env:"-" placeholder:"ID"`
+}
+
+func (cmd groupUpdate) Run(ctx context.Context, p *program) error {
+	return cmd.with(ctx, p, func(a *admin.Admin, g admin.Group) error {
+		name, external := g.Name, g.ExternalID
+		if cmd.Name != nil {
+			name = *cmd.Name
+		}
+		if cmd.ExternalID != nil {
+			external = *cmd.ExternalID
+		}
+		_, err := a.EditGroup(ctx, p.machine(), g.ID, g.Version, name, external, cmd.Reason)
+		switch {
+		case errors.Is(err, store.ErrStale):
+			return fmt.Errorf("somebody else has just changed %s; look at it, and try again", g.Name)
+		case errors.Is(err, store.ErrExists):
+			return fmt.Errorf("there is a group %s already", name)
+		case err != nil:
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "changed %s\n", name)
+		return err
+	})
+}
+
+type groupDelete struct {
+	group
+	reason
+	force
+}
 
 func (cmd groupDelete) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, g roles.Group) error {
-		if err := s.Roles.RemoveGroup(ctx, g.ID); err != nil {
+	return cmd.with(ctx, p, func(a *admin.Admin, g admin.Group) error {
+		if err := a.RemoveGroup(ctx, p.forced(cmd.Force), g.ID, cmd.Reason); err != nil {
 			return err
 		}
-		people, err := s.Roles.Purge(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(p.out, "removed %s; members: %d\n", g.Name, people)
+		_, err := fmt.Fprintf(p.out, "removed %s; its members have no more what they had by it\n", g.Name)
 		return err
 	})
 }
 
 type groupAdd struct {
 	group
+	reason
 	Accounts []string `arg:"" name:"account" help:"The accounts' e-mail addresses or ids."`
 }
 
 func (cmd groupAdd) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, g roles.Group) error {
-		return forAccounts(ctx, p, s, cmd.Accounts, func(user accounts.User) (string, error) {
-			err := s.Roles.AddMember(ctx, g.ID, user.ID)
+	return cmd.with(ctx, p, func(a *admin.Admin, g admin.Group) error {
+		return forAccounts(ctx, p, a, cmd.Accounts, func(user admin.Account) (string, error) {
+			err := a.Join(ctx, p.machine(), g.ID, user.ID, cmd.Reason)
 			if errors.Is(err, store.ErrExists) {
 				return "is in " + g.Name + " already", nil
 			}
@@ -189,13 +214,15 @@ func (cmd groupAdd) Run(ctx context.Context, p *program) error {
 
 type groupRemove struct {
 	group
+	reason
+	force
 	Accounts []string `arg:"" name:"account" help:"The accounts' e-mail addresses or ids."`
 }
 
 func (cmd groupRemove) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, g roles.Group) error {
-		return forAccounts(ctx, p, s, cmd.Accounts, func(user accounts.User) (string, error) {
-			err := s.Roles.RemoveMember(ctx, g.ID, user.ID)
+	return cmd.with(ctx, p, func(a *admin.Admin, g admin.Group) error {
+		return forAccounts(ctx, p, a, cmd.Accounts, func(user admin.Account) (string, error) {
+			err := a.Leave(ctx, p.forced(cmd.Force), g.ID, user.ID, cmd.Reason)
 			if errors.Is(err, store.ErrNotFound) {
 				return "is not in " + g.Name, nil
 			}
@@ -204,30 +231,20 @@ func (cmd groupRemove) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// accountNamed returns an account by its e-mail address or id.
-func accountNamed(ctx context.Context, s *store.Store, name string) (accounts.User, error) {
-	find := s.Users.User
-	if strings.Contains(name, "@") {
-		find = s.Users.UserByEmail
-	}
-	user, err := find(ctx, name)
-	if errors.Is(err, store.ErrNotFound) {
-		err = fmt.Errorf("there is no account %s; 'user list' lists them", name)
-	}
-	return user, err
-}
-
 // forAccounts does something for each account, in its order, and says what became of it. It stops at the
 // first that fails.
-func forAccounts(ctx context.Context, p *program, s *store.Store, names []string, do func(accounts.User) (string, error)) error {
+func forAccounts(ctx context.Context, p *program, a *admin.Admin, names []string, do func(admin.Account) (string, error)) error {
 	for _, name := range names {
-		user, err := accountNamed(ctx, s, name)
+		user, err := a.Find(ctx, p.machine(), name)
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("there is no account %s; 'user list' lists them", name)
+		}
 		if err != nil {
 			return err
 		}
 		became, err := do(user)
 		if err != nil {
-			return fmt.Errorf("%s: %w", user.Email, err)
+			return fmt.Errorf("%s: %w", user.Email, groupError(err))
 		}
 		if _, err := fmt.Fprintf(p.out, "%s %s\n", user.Email, became); err != nil {
 			return err
@@ -238,6 +255,7 @@ func forAccounts(ctx context.Context, p *program, s *store.Store, names []string
 
 type groupGrant struct {
 	group
+	reason
 	Role string `arg:"" help:"Such as board/editor."`
 }
 
@@ -246,11 +264,11 @@ func (cmd groupGrant) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	return cmd.with(ctx, p, func(s *store.Store, g roles.Group) error {
-		if err := checkDefined(ctx, s, []roles.Role{r}); err != nil {
+	return cmd.with(ctx, p, func(a *admin.Admin, g admin.Group) error {
+		if err := checkDefined(ctx, a.Store, []roles.Role{r}); err != nil {
 			return err
 		}
-		if err := s.Roles.GiveGroup(ctx, g.ID, r); err != nil && !errors.Is(err, store.ErrExists) {
+		if err := a.GiveGroup(ctx, p.machine(), g.ID, r, cmd.Reason); err != nil && !errors.Is(err, store.ErrExists) {
 			return err
 		}
 		_, err := fmt.Fprintf(p.out, "%s has %s\n", g.Name, r)
@@ -260,6 +278,8 @@ func (cmd groupGrant) Run(ctx context.Context, p *program) error {
 
 type groupRevoke struct {
 	group
+	reason
+	force
 	Role string `arg:"" help:"Such as board/editor."`
 }
 
@@ -268,17 +288,15 @@ func (cmd groupRevoke) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	return cmd.with(ctx, p, func(s *store.Store, g roles.Group) error {
-		if err := s.Roles.TakeGroup(ctx, g.ID, r); errors.Is(err, store.ErrNotFound) {
+	return cmd.with(ctx, p, func(a *admin.Admin, g admin.Group) error {
+		err := a.TakeGroup(ctx, p.forced(cmd.Force), g.ID, r, cmd.Reason)
+		if errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("%s does not have %s; 'group show' says what it has", g.Name, r)
-		} else if err != nil {
-			return err
 		}
-		people, err := s.Roles.Purge(ctx)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "%s has %s no more; members: %d\n", g.Name, r, people)
+		_, err = fmt.Fprintf(p.out, "%s has %s no more\n", g.Name, r)
 		return err
 	})
 }

@@ -130,6 +130,8 @@ func settingsOf(command string) []string {
 	switch command {
 	case "client create", "client update", "client import":
 		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback")
+	case "role create", "role update", "resource create", "resource list", "resource update", "resource delete":
+		all = append(all, "issuer", "api-origin", "resource")
 	case "doctor":
 		all = append(all, "listen", "trusted-proxies", "issuer", "api-origin", "outgoing-ca-file", "key-encryption-key", "key-encryption-key-file",
 			"old-key-encryption-key", "old-key-encryption-key-file", "mail-smtp-url", "mail-password-file", "mail-from", "mail-ca-file")

@@ -49,6 +49,19 @@ func (p *program) withAdmin(ctx context.Context, f func(a *admin.Admin) error) e
 	})
 }
 
+// withResources is withAdmin for a command that needs to know the services of the settings.
+func (p *program) withResources(ctx context.Context, f func(a *admin.Admin) error) error {
+	resources, err := p.settings.resources()
+	if err != nil {
+		return cli.Usage(err)
+	}
+	return p.withStore(ctx, func(s *store.Store) error {
+		cfg := p.adminConfig(s)
+		cfg.Notices, cfg.Resources = &notices.Notices{Store: s, Now: p.now}, resources
+		return f(admin.New(cfg))
+	})
+}
+
 // withTelling is withAdmin for a command that tells people by mail, if the settings say how that is
 // sent.
 func (p *program) withTelling(ctx context.Context, f func(a *admin.Admin) error) error {

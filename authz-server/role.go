@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/store"
-	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/cli"
 )
@@ -17,76 +15,53 @@ import (
 type roleCommands struct {
 	Create roleCreate `cmd:"" help:"Define a role for a resource. A token says it if it is for that resource, its person has the role, and it has one of the role's scopes."`
 	List   roleList   `cmd:"" help:"List the roles that are defined."`
+	Update roleUpdate `cmd:"" help:"Change what brings a role into tokens, or its description. What you do not name stays as it is. Access tokens that say it by a scope that is gone are revoked; apps get new ones."`
 	Delete roleDelete `cmd:"" help:"Remove a role. Everybody who has it loses it, and access tokens that may say so are revoked; apps get new ones."`
 }
 
+// roleArg is the argument that names a role.
+type roleArg struct {
+	Role string `arg:"" help:"Its resource and its name, such as board/editor."`
+}
+
+// with runs f for that role.
+func (arg roleArg) with(ctx context.Context, p *program, f func(a *admin.Admin, r roles.Role) error) error {
+	r, err := roles.Parse(arg.Role)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	return p.withResources(ctx, func(a *admin.Admin) error {
+		err := f(a, r)
+		switch {
+		case errors.Is(err, roles.ErrUnknown):
+			return checkDefined(ctx, a.Store, []roles.Role{r})
+		case errors.Is(err, roles.ErrBuiltin):
+			return fmt.Errorf("%s is built in and stays as it is; 'user set-role' takes it from people", r)
+		case errors.Is(err, store.ErrExists):
+			return fmt.Errorf("%s exists already, or is just being removed", r)
+		case errors.Is(err, store.ErrStale):
+			return fmt.Errorf("somebody else has just changed %s; look at it, and try again", r)
+		}
+		return option(err, map[string]string{"role": "the role", "resource": "the role's resource", "scopes": "--scope"})
+	})
+}
+
 type roleCreate struct {
-	Role        string   `arg:"" help:"Its resource and its name, such as board/editor."`
+	roleArg
+	reason
 	Scope       []string `required:"" help:"A scope of the resource that brings the role into a token, such as board:write. Can be repeated." env:"-" placeholder:"SCOPE"`
 	Description string   `help:"What it is for, for your own records: at most 200 characters." env:"-"`
 }
 
 func (cmd roleCreate) Run(ctx context.Context, p *program) error {
-	r, err := roles.Parse(cmd.Role)
-	if err != nil {
-		return cli.Usage(err)
-	}
-	d := roles.Definition{Role: r, Scopes: cmd.Scope, Description: cmd.Description}
-	return p.withStore(ctx, func(s *store.Store) error {
-		resource, err := p.resourceNamed(ctx, s, r.Resource)
-		if err != nil {
+	return cmd.with(ctx, p, func(a *admin.Admin, r roles.Role) error {
+		d := roles.Definition{Role: r, Scopes: cmd.Scope, Description: cmd.Description}
+		if err := a.DefineRole(ctx, p.machine(), d, cmd.Reason); err != nil {
 			return err
 		}
-		if err := d.Check(resource.Scopes); err != nil {
-			return cli.Usage(err)
-		}
-		err = s.Roles.Define(ctx, d)
-		if errors.Is(err, store.ErrExists) {
-			return fmt.Errorf("%s exists already, or is just being removed", r)
-		}
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(p.out, "defined %s; 'user set-role' and 'group grant' give it\n", r)
+		_, err := fmt.Fprintf(p.out, "defined %s; 'user set-role' and 'group grant' give it\n", r)
 		return err
 	})
-}
-
-// resourceNamed returns a resource of the settings, or a stored one, by its short name.
-func (p *program) resourceNamed(ctx context.Context, s *store.Store, name string) (client.Resource, error) {
-	catalog, err := p.catalog(ctx, s)
-	if err != nil {
-		return client.Resource{}, err
-	}
-	var names []string
-	for _, one := range catalog.All() {
-		if one.Name == name {
-			return one, nil
-		}
-		names = append(names, one.Name)
-	}
-	return client.Resource{}, cli.Usage(fmt.Errorf("there is no resource %q; there are %s", name, strings.Join(names, ", ")))
-}
-
-// catalog returns the resources that there are.
-func (p *program) catalog(ctx context.Context, s *store.Store) (*client.Catalog, error) {
-	settings, err := p.settings.resources()
-	if err != nil {
-		return nil, cli.Usage(err)
-	}
-	stored, err := s.Resources.All(ctx)
-	catalog := client.NewCatalog(settings)
-	catalog.Set(registry.Plain(stored))
-	return catalog, err
-}
-
-// listedRole is a role as `role list` prints it.
-type listedRole struct {
-	roles.Role
-	Scopes      []string  `json:"scopes"`
-	Description string    `json:"description"`
-	Builtin     bool      `json:"builtin"`
-	CreatedAt   time.Time `json:"created_at"`
 }
 
 type roleList struct {
@@ -94,51 +69,56 @@ type roleList struct {
 }
 
 func (cmd roleList) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		return cli.List[roles.Definition]{
-			Page: func(ctx context.Context, after string, limit int) ([]roles.Definition, error) {
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		return cli.List[admin.RoleDefinition]{
+			Page: func(ctx context.Context, after string, limit int) ([]admin.RoleDefinition, error) {
 				var last roles.Role
 				if after != "" {
 					last, _ = roles.Parse(after)
 				}
-				return s.Roles.Definitions(ctx, last, limit)
+				page, err := a.RoleDefinitions(ctx, p.machine(), last, limit)
+				return page.Items, err
 			},
-			Key:     func(d roles.Definition) string { return d.String() },
+			Key:     func(d admin.RoleDefinition) string { return d.String() },
 			Columns: "ROLE\tSCOPES\tDESCRIPTION",
-			Row: func(d roles.Definition) string {
+			Row: func(d admin.RoleDefinition) string {
 				return fmt.Sprintf("%s\t%s\t%s", d.Role, strings.Join(d.Scopes, " "), d.Description)
 			},
-			JSON: func(d roles.Definition) (any, error) {
-				return listedRole{d.Role, d.Scopes, d.Description, d.Builtin, d.CreatedAt}, nil
-			},
+			JSON: func(d admin.RoleDefinition) (any, error) { return d, nil },
 		}.Print(ctx, p.out, cmd.Format)
 	})
 }
 
+type roleUpdate struct {
+	roleArg
+	reason
+	Scope       []string `help:"A scope of the resource that brings the role into a token, in place of all before. Can be repeated." env:"-" placeholder:"SCOPE"`
+	Description *string  `help:"What it is for, for your own records: at most 200 characters." env:"-"`
+}
+
+func (cmd roleUpdate) Run(ctx context.Context, p *program) error {
+	return cmd.with(ctx, p, func(a *admin.Admin, r roles.Role) error {
+		change := admin.RoleChange{Scopes: cmd.Scope, Description: cmd.Description}
+		if err := a.RedefineRole(ctx, p.machine(), r, "", change, cmd.Reason); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.out, "changed %s\n", r)
+		return err
+	})
+}
+
 type roleDelete struct {
-	Role string `arg:"" help:"Its resource and its name, such as board/editor."`
+	roleArg
+	reason
+	force
 }
 
 func (cmd roleDelete) Run(ctx context.Context, p *program) error {
-	r, err := roles.Parse(cmd.Role)
-	if err != nil {
-		return cli.Usage(err)
-	}
-	return p.withStore(ctx, func(s *store.Store) error {
-		err := s.Roles.Undefine(ctx, r)
-		switch {
-		case errors.Is(err, roles.ErrUnknown):
-			return checkDefined(ctx, s, []roles.Role{r})
-		case errors.Is(err, roles.ErrBuiltin):
-			return fmt.Errorf("%s is built in and stays; 'user set-role' takes it from people", r)
-		case err != nil:
+	return cmd.with(ctx, p, func(a *admin.Admin, r roles.Role) error {
+		if err := a.UndefineRole(ctx, p.forced(cmd.Force), r, cmd.Reason); err != nil {
 			return err
 		}
-		people, err := s.Roles.Purge(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(p.out, "removed %s; people who lost it: %d\n", r, people)
+		_, err := fmt.Fprintf(p.out, "removed %s; who had it has it no more, and access tokens that may say so are revoked\n", r)
 		return err
 	})
 }

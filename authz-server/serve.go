@@ -264,7 +264,7 @@ func (p *program) assemble(
 	streams := ssf.New(ssf.Config{
 		Common: endpoints.Common(), Tokens: endpoints.Tokens, Store: s, Transmitter: events, Now: p.now, Closing: ctx,
 	})
-	administered := p.administration(s, at, ring, clients, mailer, breaches)
+	administered := p.administration(s, at, ring, clients, mailer, breaches, resources, outgoing)
 	access, err := p.adminTokens(ctx, s, at, ring, endpoints.Tokens, log)
 	if err != nil {
 		return nil, nil, err
@@ -277,7 +277,7 @@ func (p *program) assemble(
 		return nil, nil, err
 	}
 	operating, err := adminapi.New(adminapi.Config{
-		Issuer: at, Admin: administered, Access: access, Log: log, Resources: endpoints.Catalog.Resources, Services: cfg.dataServices(),
+		Issuer: at, Admin: administered, Access: access, Log: log, Services: cfg.dataServices(),
 		Streams: ssf.Rules{Issuer: at, KEK: ring.KEK(), Fetch: outgoing},
 	})
 	if err != nil {

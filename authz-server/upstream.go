@@ -9,11 +9,12 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/authz-server/internal/upstream"
@@ -123,103 +124,73 @@ func (o upstreamOptions) secret(p *program) (string, error) {
 	return secret, nil
 }
 
-// checkUpstream checks settings for a server with the program's.
-func (p *program) checkUpstream(s *upstream.Settings, secret string) error {
+// withUpstreams is withAdmin for a command that changes an upstream. It opens the key-encryption key
+// if a secret is to be encrypted.
+func (p *program) withUpstreams(ctx context.Context, secret string, f func(a *admin.Admin) error) error {
 	outgoing, err := fetch.New(fetch.Config{InsecureLoopback: p.settings.InsecureOutgoingLoopback})
 	if err != nil {
 		return err
 	}
-	if err := s.Check(outgoing.Check); err != nil {
-		return cli.Usage(err)
+	var kek *keys.KEK
+	if secret != "" {
+		p.findDevelopmentKEK()
+		if kek, _, err = p.settings.kek(); err != nil {
+			return cli.Usage(err)
+		}
 	}
-	if err := s.CheckSecret(secret); secret != "" && err != nil {
-		return cli.Usage(err)
-	}
-	return nil
+	return p.withStore(ctx, func(s *store.Store) error {
+		cfg := p.adminConfig(s)
+		cfg.Notices, cfg.CheckAddress, cfg.KEK = &notices.Notices{Store: s, Now: p.now}, outgoing.Check, kek
+		return f(admin.New(cfg))
+	})
 }
 
-// sealUpstream encrypts a secret; an empty one stays empty.
-func (p *program) sealUpstream(name, secret string) ([]byte, error) {
-	if secret == "" {
-		return []byte{}, nil
+// upstreamError says an error about an upstream in the words of the command line.
+func upstreamError(name string, err error) error {
+	var wrong *admin.FieldError
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("there is no upstream %q; 'upstream list' shows them all", name)
+	case errors.Is(err, store.ErrExists):
+		return fmt.Errorf("the upstream %s exists; change it with 'upstream update'", name)
+	case errors.Is(err, store.ErrStale):
+		return fmt.Errorf("somebody else has just changed the upstream %s; look at it, and try again", name)
+	case errors.Is(err, upstreams.ErrInUse):
+		return fmt.Errorf("people log in by %s: hide it with 'upstream update %s --disabled', or delete it with --force", name, name)
+	case errors.As(err, &wrong):
+		return cli.Usage(option(err, map[string]string{
+			"name": "the name", "issuer": "--upstream-issuer", "client_secret": "--client-secret-file", "address_domains": "--address-domain",
+			"claims": "--claim", "apple": "what --apple-team-id and --apple-key-id set",
+		}))
 	}
-	p.findDevelopmentKEK()
-	kek, _, err := p.settings.kek()
-	if err != nil {
-		return nil, cli.Usage(err)
-	}
-	return upstream.Seal(kek, name, secret)
+	return err
 }
 
 type upstreamCreate struct {
+	reason
 	Name   string `arg:"" help:"Its name in addresses: letters a to z, digits and hyphens."`
 	Preset string `help:"Whose answers it gives: apple, github, google, kakao or naver; oauth2 for another without ID tokens. Without it: any OpenID provider." env:"-"`
 	upstreamOptions
 }
 
 func (cmd upstreamCreate) Run(ctx context.Context, p *program) error {
-	if err := upstream.CheckName(cmd.Name); err != nil {
-		return cli.Usage(err)
-	}
-	at, err := issuer.Parse(p.settings.Issuer)
-	if err != nil {
+	if _, err := issuer.Parse(p.settings.Issuer); err != nil {
 		return cli.Usage(fmt.Errorf("--issuer %w", err))
 	}
 	secret, err := cmd.secret(p)
 	if err != nil {
 		return err
 	}
-	settings := upstream.Settings{Preset: cmd.Preset}
-	cmd.apply(&settings)
-	if err := p.checkUpstream(&settings, secret); err != nil {
-		return err
-	}
-	if secret == "" && settings.AuthMethod != "none" {
-		return cli.Usage(errors.New("--client-secret-file must be set, or --auth-method=none"))
-	}
-	sealed, err := p.sealUpstream(cmd.Name, secret)
-	if err != nil {
-		return err
-	}
-	return p.withStore(ctx, func(s *store.Store) error {
-		err := s.Tx(ctx, func(ctx context.Context) error {
-			if err := s.Upstreams.Create(ctx, upstreams.Upstream{Name: cmd.Name, Settings: settings.Text(), Secret: sealed}); err != nil {
-				return err
-			}
-			return recordUpstream(ctx, s, audit.UpstreamCreated, cmd.Name, settings)
-		})
-		switch {
-		case errors.Is(err, store.ErrExists):
-			return fmt.Errorf("the upstream %s exists; change it with 'upstream update'", cmd.Name)
-		case errors.Is(err, upstreams.ErrTooMany):
-			return fmt.Errorf("there are %d upstreams already", upstreams.MaxUpstreams)
-		case err != nil:
-			return err
+	in := admin.NewUpstream{Name: cmd.Name, Settings: upstream.Settings{Preset: cmd.Preset}, Secret: secret}
+	cmd.apply(&in.Settings)
+	return p.withUpstreams(ctx, secret, func(a *admin.Admin) error {
+		made, err := a.CreateUpstream(ctx, p.machine(), in, cmd.Reason)
+		if err != nil {
+			return upstreamError(cmd.Name, err)
 		}
-		_, err = fmt.Fprintf(p.out, "%s\nregister this address there: %s\n", cmd.Name, at.URL("/login/upstream/"+cmd.Name+"/callback"))
+		_, err = fmt.Fprintf(p.out, "%s\nregister this address there: %s\n", made.Name, made.RedirectURI)
 		return err
 	})
-}
-
-// recordUpstream notes a change in the audit log. Settings have no secret.
-func recordUpstream(ctx context.Context, s *store.Store, kind audit.Kind, name string, settings upstream.Settings) error {
-	return audit.New(s).Record(ctx, audit.Entry{Kind: kind, Target: audit.Target{Kind: "upstream", ID: name, Label: settings.Title},
-		Detail: map[string]any{"settings": settings}})
-}
-
-// shownUpstream is an upstream as 'upstream list' and 'show' print it.
-type shownUpstream struct {
-	Name string `json:"name"`
-	upstream.Settings
-	HasSecret bool      `json:"has_secret"`
-	Disabled  bool      `json:"disabled"`
-	CreatedAt time.Time `json:"created_at"`
-	UpdatedAt time.Time `json:"updated_at"`
-}
-
-func shown(u upstreams.Upstream) (shownUpstream, error) {
-	settings, err := upstream.Read(u)
-	return shownUpstream{u.Name, settings, len(u.Secret) > 0, u.Disabled, u.CreatedAt, u.UpdatedAt}, err
 }
 
 type upstreamList struct {
@@ -227,27 +198,21 @@ type upstreamList struct {
 }
 
 func (cmd upstreamList) Run(ctx context.Context, p *program) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		all, err := s.Upstreams.List(ctx)
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		list, err := a.ListUpstreams(ctx, p.machine())
 		if err != nil {
 			return err
 		}
-		list := make([]shownUpstream, len(all))
-		for i, one := range all {
-			if list[i], err = shown(one); err != nil {
-				return err
-			}
-		}
-		return cli.List[shownUpstream]{
-			Page: func(_ context.Context, after string, _ int) ([]shownUpstream, error) {
+		return cli.List[admin.Upstream]{
+			Page: func(_ context.Context, after string, _ int) ([]admin.Upstream, error) {
 				if after != "" {
 					return nil, nil
 				}
-				return list, nil
+				return list.Items, nil
 			},
-			Key:     func(u shownUpstream) string { return u.Name },
+			Key:     func(u admin.Upstream) string { return u.Name },
 			Columns: "NAME\tTITLE\tISSUER\tADDRESSES\tSIGN-UP\tSTATE",
-			Row: func(u shownUpstream) string {
+			Row: func(u admin.Upstream) string {
 				state, entry := "enabled", "yes"
 				if u.Disabled {
 					state = "disabled"
@@ -257,7 +222,7 @@ func (cmd upstreamList) Run(ctx context.Context, p *program) error {
 				}
 				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.Name, u.Title, u.Issuer, u.Addresses, entry, state)
 			},
-			JSON: func(u shownUpstream) (any, error) { return u, nil },
+			JSON: func(u admin.Upstream) (any, error) { return u, nil },
 		}.Print(ctx, p.out, cmd.Format)
 	})
 }
@@ -267,27 +232,13 @@ type upstreamArg struct {
 	Name string `arg:"" help:"Its name, as 'list' shows it."`
 }
 
-// with runs f with the upstream.
-func (arg upstreamArg) with(ctx context.Context, p *program, f func(s *store.Store, one upstreams.Upstream) error) error {
-	return p.withStore(ctx, func(s *store.Store) error {
-		one, err := s.Upstreams.Upstream(ctx, arg.Name)
-		if err == nil {
-			err = f(s, one)
-		}
-		if errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("there is no upstream %q; 'upstream list' shows them all", arg.Name)
-		}
-		return err
-	})
-}
-
 type upstreamShow struct{ upstreamArg }
 
 func (cmd upstreamShow) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(_ *store.Store, one upstreams.Upstream) error {
-		u, err := shown(one)
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		u, err := a.Upstream(ctx, p.machine(), cmd.Name)
 		if err != nil {
-			return err
+			return upstreamError(cmd.Name, err)
 		}
 		out := json.NewEncoder(p.out)
 		out.SetIndent("", "  ")
@@ -297,6 +248,7 @@ func (cmd upstreamShow) Run(ctx context.Context, p *program) error {
 
 type upstreamUpdate struct {
 	upstreamArg
+	reason
 	Disabled *bool `help:"Hide it, and let nobody in by it, until --no-disabled." negatable:"" env:"-"`
 	upstreamOptions
 }
@@ -306,66 +258,22 @@ func (cmd upstreamUpdate) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return cmd.with(ctx, p, func(s *store.Store, one upstreams.Upstream) error {
-		settings, err := upstream.Read(one)
-		if err != nil {
-			return err
-		}
-		cmd.apply(&settings)
-		if err := p.checkUpstream(&settings, secret); err != nil {
-			return err
-		}
-		if secret != "" {
-			if one.Secret, err = p.sealUpstream(one.Name, secret); err != nil {
-				return err
-			}
-		}
-		if cmd.Disabled != nil {
-			one.Disabled = *cmd.Disabled
-		}
-		one.Settings = settings.Text()
-		err = s.Tx(ctx, func(ctx context.Context) error {
-			if err := s.Upstreams.Update(ctx, one); err != nil {
-				return err
-			}
-			return recordUpstream(ctx, s, audit.UpstreamChanged, one.Name, settings)
-		})
-		if errors.Is(err, store.ErrStale) {
-			return fmt.Errorf("somebody else has just changed the upstream %s; look at it, and try again", one.Name)
-		}
-		return err
+	return p.withUpstreams(ctx, secret, func(a *admin.Admin) error {
+		_, err := a.UpdateUpstream(ctx, p.machine(), cmd.Name, "", admin.UpstreamChange{
+			Settings: func(s *upstream.Settings) error { cmd.apply(s); return nil }, Secret: secret, Disabled: cmd.Disabled,
+		}, cmd.Reason)
+		return upstreamError(cmd.Name, err)
 	})
 }
 
 type upstreamDelete struct {
 	upstreamArg
+	reason
 	Force bool `help:"Also if people log in by it." env:"-"`
 }
 
 func (cmd upstreamDelete) Run(ctx context.Context, p *program) error {
-	return cmd.with(ctx, p, func(s *store.Store, one upstreams.Upstream) error {
-		settings, err := upstream.Read(one)
-		if err != nil {
-			return err
-		}
-		if cmd.Force {
-			one.Disabled = true // nobody comes any more
-			if err := s.Upstreams.Update(ctx, one); err != nil {
-				return err
-			}
-			if _, err := s.Upstreams.RemoveIdentities(ctx, one.Name); err != nil {
-				return err
-			}
-		}
-		err = s.Tx(ctx, func(ctx context.Context) error {
-			if err := s.Upstreams.Delete(ctx, one.Name); err != nil {
-				return err
-			}
-			return recordUpstream(ctx, s, audit.UpstreamDeleted, one.Name, settings)
-		})
-		if errors.Is(err, upstreams.ErrInUse) {
-			return fmt.Errorf("people log in by %s: hide it with 'upstream update %s --disabled', or delete it with --force", one.Name, one.Name)
-		}
-		return err
+	return p.withAdmin(ctx, func(a *admin.Admin) error {
+		return upstreamError(cmd.Name, a.DeleteUpstream(ctx, p.machine(), cmd.Name, cmd.Force, cmd.Reason))
 	})
 }

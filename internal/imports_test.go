@@ -174,7 +174,7 @@ var rules = []rule{
 	authz("ssf/delivery", "client fetch keys services store/... tokens", "internal/tracing"),
 	authz("ssf", "audit client endpoint fetch issuer keys oauth ssf/delivery store/... tokens", "internal/httpd", "jwks/jose"),
 	authz("doctor", "issuer keys mail/smtp store/...", "internal/httpd", "internal/sqldb"),
-	authz("admin", "audit client directory issuer keys mail messages notices oauth opaque passwords profile proofs recovery ssf ssf/delivery store/... throttle"),
+	authz("admin", "audit client directory issuer keys mail messages notices oauth opaque passwords profile proofs recovery ssf ssf/delivery store/... throttle upstream"),
 	authz("adminpages", "admin audit guard mail messages pages places profile proofs sender session store/..."),
 	authz("scim", "admin adminaccess issuer store/...", "internal/httpd"),
 	authz("adminaccess", "admin client clientauth issuer keys proofs sender store/... tokens", "internal/httpd", "internal/sqldb", "jwks"),

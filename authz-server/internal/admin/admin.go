@@ -40,17 +40,21 @@ type Config struct {
 	Notices *notices.Notices // tells people
 	Now     func() time.Time
 
-	Issuer   issuer.URL          // what links are below; the zero value: no links
-	Clients  *directory.Clients  // nil: nothing is done with clients
-	Breaches *passwords.Breaches // is asked about new passwords; nil: nobody is
-	Mail     notices.Mailer      // queues letters; nil: no mail is sent
+	Issuer    issuer.URL         // what links are below; the zero value: no links
+	Clients   *directory.Clients // nil: nothing is done with clients
+	Resources []client.Resource  // of the settings; others are stored
+	// CheckAddress judges the addresses that the server calls because of what operators set, as
+	// a fetch.Client does; nil: nobody does.
+	CheckAddress func(address string) error
+	Breaches     *passwords.Breaches // is asked about new passwords; nil: nobody is
+	Mail         notices.Mailer      // queues letters; nil: no mail is sent
 	// SendNow sends a letter past the queue, so that whoever acts sees what the mail server says;
 	// nil: it is queued by Mail.
 	SendNow func(ctx context.Context, to, language string, letter mail.Letter) error
 
 	ListKeys func(ctx context.Context) ([]keys.State, error) // reads the signing keys; nil: nothing is done with keys
 	Ring     *keys.Ring                                      // nil: no keys are rotated or withdrawn
-	KEK      *keys.KEK                                       // opens whom letters are to; nil: that is not shown
+	KEK      *keys.KEK                                       // opens whom letters are to, and seals secrets; nil: neither is done
 
 	KeyRotation time.Duration // how long a signing key signs; 0: until an operator rotates it
 

@@ -122,8 +122,9 @@ func (a *Admin) UpdateClient(ctx context.Context, actor Actor, id, version strin
 }
 
 // DeleteClient removes a client with its secrets, grants and consents, and returns how many there
-// were. It is gone for everybody at once; what people gave it follows in batches.
-func (a *Admin) DeleteClient(ctx context.Context, actor Actor, id, reason string) (store.DeletedClient, error) {
+// were. It is gone for everybody at once; what people gave it follows in batches, in [Admin.Together]
+// after all.
+func (a *Admin) DeleteClient(ctx context.Context, actor Actor, id, reason string) (gone store.DeletedClient, err error) {
 	if err := a.onClient(ctx, actor, Change, id, reason, nil, func(ctx context.Context, c client.Client) error {
 		if err := a.Store.Clients.MarkRemoved(ctx, id); err != nil {
 			return err
@@ -132,7 +133,11 @@ func (a *Admin) DeleteClient(ctx context.Context, actor Actor, id, reason string
 	}); err != nil {
 		return store.DeletedClient{}, err
 	}
-	return a.Store.PurgeClient(ctx, id)
+	err = a.afterwards(ctx, func(ctx context.Context) error {
+		gone, err = a.Store.PurgeClient(ctx, id)
+		return err
+	})
+	return gone, err
 }
 
 // DisableClient disables a client: it is refused everywhere, and all access tokens that it holds are
@@ -146,7 +151,7 @@ func (a *Admin) DisableClient(ctx context.Context, actor Actor, id, reason strin
 	}); err != nil {
 		return err
 	}
-	return a.Store.Grants.RevokeExchanged(ctx, id)
+	return a.afterwards(ctx, func(ctx context.Context) error { return a.Store.Grants.RevokeExchanged(ctx, id) })
 }
 
 // EnableClient enables a disabled client again.

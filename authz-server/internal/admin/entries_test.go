@@ -8,6 +8,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
 
 // A new operation that changes something has to be added here, and to leave an entry.
@@ -56,14 +57,27 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 			{"take group", func(a admin.Actor) error { return w.TakeGroup(ctx, a, group.ID, roles.Moderator, reason) }},
 			{"remove group", func(a admin.Actor) error { return w.RemoveGroup(ctx, a, group.ID, reason) }},
 			{"define role", func(a admin.Actor) error {
-				return w.DefineRole(ctx, a, client.Builtin("https://api.example"), roles.Definition{Role: roles.Role{Resource: "board", Name: "writer"}, Scopes: []string{"board:write"}}, reason)
+				return w.DefineRole(ctx, a, roles.Definition{Role: roles.Role{Resource: "board", Name: "writer"}, Scopes: []string{"board:write"}}, reason)
 			}},
-			{"describe role", func(a admin.Actor) error {
-				return w.DescribeRole(ctx, a, roles.Role{Resource: "board", Name: "writer"}, "Writes.", reason)
+			{"redefine role", func(a admin.Actor) error {
+				text := "Writes."
+				return w.RedefineRole(ctx, a, roles.Role{Resource: "board", Name: "writer"}, "", admin.RoleChange{Description: &text}, reason)
 			}},
 			{"undefine role", func(a admin.Actor) error {
 				return w.UndefineRole(ctx, a, roles.Role{Resource: "board", Name: "writer"}, reason)
 			}},
+			{"create resource", func(a admin.Actor) error { return w.CreateResource(ctx, a, orders, reason) }},
+			{"update resource", func(a admin.Actor) error { return w.UpdateResource(ctx, a, "", orders, reason) }},
+			{"delete resource", func(a admin.Actor) error { return w.DeleteResource(ctx, a, orders.Name, reason) }},
+			{"create upstream", func(a admin.Actor) error {
+				_, err := w.CreateUpstream(ctx, a, admin.NewUpstream{Name: "google", Settings: upstream.Settings{Preset: "google", ClientID: "x"}, Secret: "s"}, reason)
+				return err
+			}},
+			{"update upstream", func(a admin.Actor) error {
+				_, err := w.UpdateUpstream(ctx, a, "google", "", admin.UpstreamChange{Secret: "t"}, reason)
+				return err
+			}},
+			{"delete upstream", func(a admin.Actor) error { return w.DeleteUpstream(ctx, a, "google", true, reason) }},
 			{"create client", func(a admin.Actor) error {
 				_, err := w.CreateClient(ctx, a, "made", client.Patch{"client_name": "n", "grant_types": []string{"client_credentials"}}, reason)
 				return err
@@ -170,7 +184,7 @@ func TestADirectoryProvisionsOrdinaryPeopleAndGroupsAlone(t *testing.T) {
 			"a service crowns a group":       w.GiveGroup(ctx, writer, group.ID, roles.Admin, ""),
 			"a service lets somebody join":   w.Join(ctx, writer, group.ID, w.Person.ID, ""),
 			"a service undefines admin":      w.UndefineRole(ctx, writer, roles.Admin, ""),
-			"a service defines admin roles":  w.DefineRole(ctx, writer, nil, roles.Definition{Role: roles.Role{Resource: "admin", Name: "x"}}, ""),
+			"a service defines admin roles":  w.DefineRole(ctx, writer, roles.Definition{Role: roles.Role{Resource: "admin", Name: "x"}}, ""),
 		} {
 			if why(err) != admin.NeedsPerson {
 				t.Errorf("%s: %v", name, err)

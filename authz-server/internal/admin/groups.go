@@ -3,14 +3,16 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
-	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
 
@@ -19,13 +21,16 @@ type RoleDefinition struct {
 	roles.Role
 	Scopes      []string  `json:"scopes"` // with one of them, a token says that its person has the role
 	Description string    `json:"description,omitempty"`
-	Builtin     bool      `json:"builtin"`
+	Builtin     bool      `json:"builtin"` // it stays, and so do its scopes
 	CreatedAt   time.Time `json:"created_at,omitzero"`
+	Version     string    `json:"version"` // for If-Match
 }
 
-func definitionOf(d roles.Definition) RoleDefinition { return RoleDefinition(d) }
+func definitionOf(d roles.Definition) RoleDefinition {
+	return RoleDefinition{d.Role, d.Scopes, d.Description, d.Builtin, d.CreatedAt, strconv.FormatInt(d.Version, 36)}
+}
 
-// Roles lists the roles that there are, starting after one (the zero Role starts at the first).
+// RoleDefinitions lists the roles that there are, starting after one (the zero Role starts at the first).
 func (a *Admin) RoleDefinitions(ctx context.Context, actor Actor, after roles.Role, limit int) (page Page[RoleDefinition], err error) {
 	if err := a.read(ctx, actor, Read); err != nil {
 		return page, err
@@ -59,15 +64,46 @@ func crowning(r roles.Role, do Action) Action {
 	return do
 }
 
-// DefineRole adds a role for one of the resources. [store.ErrExists]: there is one of that name.
-func (a *Admin) DefineRole(ctx context.Context, actor Actor, resources []client.Resource, d roles.Definition, reason string) error {
-	return a.change(ctx, actor, crowning(d.Role, Change), reason, func(ctx context.Context) error {
-		i := slices.IndexFunc(resources, func(one client.Resource) bool { return one.Name == d.Resource })
-		if i < 0 {
-			return wrong("resource", "is none that this server knows")
+// scopesOf returns the scopes by which roles of a resource, by its short name, can be brought into
+// tokens.
+func (a *Admin) scopesOf(ctx context.Context, resource string) ([]string, error) {
+	stored, err := a.Store.Resources.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, one := range append(slices.Clone(a.Config.Resources), registry.Plain(stored)...) {
+		if one.Name == resource {
+			return one.Scopes, nil
 		}
-		if err := d.Check(resources[i].Scopes); err != nil {
-			return wrong("role", "is not right: "+err.Error())
+		names = append(names, one.Name)
+	}
+	return nil, wrong("resource", fmt.Sprintf("must be one that there is: there is no resource %q; there are %s", resource, strings.Join(names, ", ")))
+}
+
+// definitionError says which part of a definition is wrong.
+func definitionError(d roles.Definition, err error) error {
+	rest := d
+	rest.Role.Name, rest.Scopes = "x", []string{"x"}
+	field := "role"
+	if rest.Check(rest.Scopes) != nil {
+		field = "description"
+	} else if rest.Role.Name = d.Name; rest.Check(rest.Scopes) == nil {
+		field = "scopes"
+	}
+	return wrong(field, "is not right: "+err.Error())
+}
+
+// DefineRole adds a role for one of the resources. [store.ErrExists]: there is one of that name, or
+// it is being removed.
+func (a *Admin) DefineRole(ctx context.Context, actor Actor, d roles.Definition, reason string) error {
+	return a.change(ctx, actor, crowning(d.Role, Change), reason, func(ctx context.Context) error {
+		scopes, err := a.scopesOf(ctx, d.Resource)
+		if err != nil {
+			return err
+		}
+		if err := d.Check(scopes); err != nil {
+			return definitionError(d, err)
 		}
 		d.Builtin = false
 		if err := a.Store.Roles.Define(ctx, d); err != nil {
@@ -81,17 +117,49 @@ func (a *Admin) DefineRole(ctx context.Context, actor Actor, resources []client.
 	})
 }
 
-// DescribeRole changes what a role's definition says for people. [roles.ErrUnknown]: there is none.
-func (a *Admin) DescribeRole(ctx context.Context, actor Actor, r roles.Role, description, reason string) error {
-	return a.change(ctx, actor, crowning(r, Change), reason, func(ctx context.Context) error {
-		if err := (roles.Definition{Role: roles.Role{Name: "x"}, Scopes: []string{"x"}, Description: description}).Check([]string{"x"}); err != nil {
-			return wrong("description", "is not right: "+err.Error())
-		}
-		if err := a.Store.Roles.Describe(ctx, r, description); err != nil {
+// RoleChange is what a definition is to say instead. The zero value changes nothing.
+type RoleChange struct {
+	Scopes      []string // nil: as before
+	Description *string  // nil: as before
+}
+
+// RedefineRole changes a role. version is that of the [RoleDefinition] that the actor has seen;
+// empty: any. Whoever has the role loses, in batches, the tokens that say so by a scope which it has
+// no more; apps get new ones.
+//
+// [roles.ErrUnknown]: there is no such role. [store.ErrStale]: it is another by now.
+// [roles.ErrBuiltin]: its scopes have to stay.
+func (a *Admin) RedefineRole(ctx context.Context, actor Actor, r roles.Role, version string, change RoleChange, reason string) error {
+	if err := a.change(ctx, actor, crowning(r, Change), reason, func(ctx context.Context) error {
+		d, err := a.Store.Roles.Definition(ctx, r)
+		if err != nil {
 			return err
 		}
-		return a.Audit.Record(ctx, audit.Entry{Kind: audit.RoleChanged, Target: audit.Target{Kind: "role", ID: r.String()}})
-	})
+		if version != "" && version != definitionOf(d).Version {
+			return store.ErrStale
+		}
+		allowed := d.Scopes // those that it has may stay, whatever became of the resource
+		if change.Scopes != nil {
+			if allowed, err = a.scopesOf(ctx, r.Resource); err != nil {
+				return err
+			}
+			d.Scopes = change.Scopes
+		}
+		if change.Description != nil {
+			d.Description = *change.Description
+		}
+		if err := d.Check(allowed); err != nil {
+			return definitionError(d, err)
+		}
+		if err := a.Store.Roles.Redefine(ctx, d); err != nil {
+			return err
+		}
+		return a.Audit.Record(ctx, audit.Entry{Kind: audit.RoleChanged, Target: audit.Target{Kind: "role", ID: r.String()},
+			Detail: map[string]any{"scopes": d.Scopes}})
+	}); err != nil {
+		return err
+	}
+	return a.purge(ctx)
 }
 
 // UndefineRole removes a role: nobody has it from then on, and tokens that say so are revoked, in
@@ -107,8 +175,7 @@ func (a *Admin) UndefineRole(ctx context.Context, actor Actor, r roles.Role, rea
 	}); err != nil {
 		return err
 	}
-	_, err := a.Store.Roles.Purge(ctx)
-	return err
+	return a.purge(ctx)
 }
 
 // Group is people who have roles together.
@@ -154,6 +221,20 @@ func (a *Admin) Group(ctx context.Context, actor Actor, id string) (Group, error
 		return Group{}, err
 	}
 	its, err := a.Store.Roles.GroupRoles(ctx, id)
+	return groupOf(g, its), err
+}
+
+// GroupNamed returns a group with its roles by its name, without regard to case. [store.ErrNotFound]:
+// there is none.
+func (a *Admin) GroupNamed(ctx context.Context, actor Actor, name string) (Group, error) {
+	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
+		return Group{}, err
+	}
+	g, err := a.Store.Roles.GroupNamed(ctx, name)
+	if err != nil {
+		return Group{}, err
+	}
+	its, err := a.Store.Roles.GroupRoles(ctx, g.ID)
 	return groupOf(g, its), err
 }
 
@@ -283,8 +364,7 @@ func (a *Admin) RemoveGroup(ctx context.Context, actor Actor, id, reason string)
 	}); err != nil {
 		return err
 	}
-	_, err := a.Store.Roles.Purge(ctx)
-	return err
+	return a.purge(ctx)
 }
 
 // Join puts a person into a group. [store.ErrExists]: they are in it.
@@ -333,6 +413,5 @@ func (a *Admin) TakeGroup(ctx context.Context, actor Actor, id string, r roles.R
 	}); err != nil {
 		return err
 	}
-	_, err := a.Store.Roles.Purge(ctx)
-	return err
+	return a.purge(ctx)
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -55,9 +57,13 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 			OwnScopes: client.OwnScopes(resources), DefaultScope: "openid",
 		}})
 		storetest.OK(t, err)
+		kek, err := keys.NewKEK(make([]byte, 32))
+		storetest.OK(t, err)
+		outgoing, err := fetch.New(fetch.Config{})
+		storetest.OK(t, err)
 		w.Admin = admin.New(admin.Config{
 			Store: s.Store, Audit: audit.New(s.Store), Notices: &notices.Notices{Store: s.Store, Now: now}, Now: now,
-			Issuer: at, Clients: clients, Mail: &w.inbox,
+			Issuer: at, Clients: clients, Mail: &w.inbox, Resources: resources, KEK: kek, CheckAddress: outgoing.Check,
 		})
 		w.Root = w.administrator(t, "root@example.com")
 		w.root = w.actor(t, w.Root)

@@ -37,10 +37,9 @@ type Config struct {
 	Access *adminaccess.Tokens
 	Log    *slog.Logger
 
-	Resources func() []client.Resource // those that there are now
-	Streams   ssf.Rules                // says what the event stream of a client may be
-	Services  []string                 // those of --data-services, whose streams stay
-	Metrics   *prometheus.Registry     // nil: nothing is measured
+	Streams  ssf.Rules            // says what the event stream of a client may be
+	Services []string             // those of --data-services, whose streams stay
+	Metrics  *prometheus.Registry // nil: nothing is measured
 }
 
 // service is what the handlers share. It is immutable once made.

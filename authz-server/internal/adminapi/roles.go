@@ -61,7 +61,7 @@ func (s *service) defineRole(ctx context.Context, actor admin.Actor, in *defineR
 	b := in.Body
 	d := roles.Definition{Role: roles.Role{Resource: b.Resource, Name: b.Name}, Scopes: b.Scopes, Description: b.Description}
 	made, err := once(ctx, in.CreateInput, "define-role", b, func(ctx context.Context) (admin.RoleDefinition, error) {
-		if err := s.admin.DefineRole(ctx, actor, s.cfg.Resources(), d, b.Reason.Reason); err != nil {
+		if err := s.admin.DefineRole(ctx, actor, d, b.Reason.Reason); err != nil {
 			return admin.RoleDefinition{}, err
 		}
 		return s.admin.RoleDefinition(ctx, actor, d.Role)
@@ -83,7 +83,7 @@ type describeRoleInput struct {
 func (s *service) describeRole(ctx context.Context, actor admin.Actor, in *describeRoleInput) (*answer[admin.RoleDefinition], error) {
 	description, err := in.Body.Description.Value("body.description", same)
 	if err == nil && description != nil {
-		err = s.admin.DescribeRole(ctx, actor, in.role(), *description, in.Body.Reason)
+		err = s.admin.RedefineRole(ctx, actor, in.role(), "", admin.RoleChange{Description: description}, in.Body.Reason)
 	}
 	if err != nil {
 		return nil, err

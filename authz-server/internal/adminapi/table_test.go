@@ -13,7 +13,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
-	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
@@ -107,7 +106,7 @@ func (w *world) stream() string {
 func (w *world) role() string {
 	w.t.Helper()
 	name := fmt.Sprintf("role%d", w.next())
-	w.ok(w.Admin.DefineRole(w.t.Context(), machine, client.Builtin(providertest.APIOrigin), roles.Definition{
+	w.ok(w.Admin.DefineRole(w.t.Context(), machine, roles.Definition{
 		Role: roles.Role{Resource: "board", Name: name}, Scopes: []string{"board:read"}}, ""))
 	return name
 }

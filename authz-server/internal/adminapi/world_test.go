@@ -114,15 +114,15 @@ func (w *world) replica(outgoing *fetch.Client) (http.Handler, *admin.Admin) {
 	operating := admin.New(admin.Config{
 		Store: w.Store, Audit: audit.New(w.Store), Now: w.Clock.Now, Issuer: w.at, Clients: clients, Mail: &w.inbox,
 		Notices:  &notices.Notices{Store: w.Store, Now: w.Clock.Now, Account: w.at.URL("/account")},
-		ListKeys: w.Ring.List, Ring: w.Ring, KEK: keystest.KEK(w.t),
+		ListKeys: w.Ring.List, Ring: w.Ring, KEK: keystest.KEK(w.t), Resources: resources, CheckAddress: outgoing.Check,
 		Settings: []admin.Setting{{Name: "issuer", Value: w.Issuer, Set: true}, {Name: "key-encryption-key", Hidden: true, Set: true}},
 	})
 	access, err := adminaccess.New(adminaccess.Config{Issuer: w.at, Ring: w.Ring, Tokens: w.Provider.Tokens, Store: w.Store, Now: w.Clock.Now})
 	w.ok(err)
 	handler, err := adminapi.New(adminapi.Config{
 		Issuer: w.at, Admin: operating, Access: access, Log: slog.New(slog.DiscardHandler),
-		Resources: func() []client.Resource { return resources }, Services: []string{"user"},
-		Streams: ssf.Rules{Issuer: w.at, KEK: keystest.KEK(w.t), Fetch: outgoing},
+		Services: []string{"user"},
+		Streams:  ssf.Rules{Issuer: w.at, KEK: keystest.KEK(w.t), Fetch: outgoing},
 	})
 	w.ok(err)
 	return handler, operating

@@ -92,7 +92,8 @@ func describeForm(v *visit) (form, error) {
 }
 
 func describeRole(v *visit) (outcome, error) {
-	err := v.Admin.DescribeRole(v.r.Context(), v.actor, v.roleOf(), v.typed.Get("description"), v.typed.Get("reason"))
+	description := v.typed.Get("description")
+	err := v.Admin.RedefineRole(v.r.Context(), v.actor, v.roleOf(), "", admin.RoleChange{Description: &description}, v.typed.Get("reason"))
 	if err != nil {
 		return outcome{}, err
 	}

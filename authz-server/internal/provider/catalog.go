@@ -49,9 +49,6 @@ func (c *Catalog) Run(ctx context.Context) {
 	}
 }
 
-// Resources returns the resources that there are. The slice is not to be changed.
-func (c *Catalog) Resources() []client.Resource { return c.resources.All() }
-
 // Refresh reads the catalog once. Two calls must not run at once.
 func (c *Catalog) Refresh(ctx context.Context) error {
 	stored, err := c.store.Resources.All(ctx)

@@ -19,7 +19,14 @@ func (s *planned) ofRoles() {
 	s.add("Define", func(ctx context.Context) error {
 		return s.Roles.Define(ctx, roles.Definition{Role: roles.Role{Resource: "user", Name: "x"}, Scopes: []string{"user:read"}})
 	})
-	s.add("Describe", func(ctx context.Context) error { return s.Roles.Describe(ctx, editor, "x") })
+	s.add("Redefine", func(ctx context.Context) error {
+		d, err := s.Roles.Definition(ctx, editor)
+		if err != nil {
+			return err
+		}
+		d.Scopes = []string{"board:read"}
+		return s.Roles.Redefine(ctx, d)
+	})
 	s.add("Definitions", func(ctx context.Context) error { _, err := s.Roles.Definitions(ctx, editor, 10); return err })
 	s.add("CreateGroup", func(ctx context.Context) error {
 		_, err := s.Roles.CreateGroup(ctx, roles.Group{Name: "new"})
@@ -57,9 +64,28 @@ func (s *planned) ofRoles() {
 		}
 		return s.Resources.Remove(ctx, "x")
 	})
+	s.add("Update", func(ctx context.Context) error {
+		err := s.Resources.Create(ctx, registry.Resource{Resource: client.Resource{Name: "y", ID: "https://y.example", Scopes: []string{"y"}}}, nil)
+		if err != nil {
+			return err
+		}
+		return s.Resources.Update(ctx, registry.Resource{Resource: client.Resource{Name: "y", ID: "https://z.example", Scopes: []string{"y"}}, Version: 1}, nil)
+	})
+	s.add("Strays", func(ctx context.Context) error {
+		_, err := s.Resources.Strays(ctx, registry.Resource{Resource: client.Resource{Name: "board"}})
+		return err
+	})
 	s.add("All", func(ctx context.Context) error { _, err := s.Resources.All(ctx); return err })
 	s.add("Purge", func(ctx context.Context) error {
 		for _, begin := range []func() error{
+			func() error {
+				d, err := s.Roles.Definition(ctx, editor)
+				if err != nil {
+					return err
+				}
+				d.Scopes = []string{"board:read"}
+				return s.Roles.Redefine(ctx, d)
+			},
 			func() error { return s.Roles.Give(ctx, "u2", editor) }, func() error { return s.Roles.TakeGroup(ctx, "q1", editor) },
 			func() error { return s.Roles.RemoveGroup(ctx, "q2") }, func() error { return s.Roles.Undefine(ctx, editor) },
 		} {

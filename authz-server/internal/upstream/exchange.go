@@ -174,12 +174,12 @@ func appleSecret(key AppleKey, clientID, issuer, pemText string, now time.Time) 
 func appleKey(text string) (*ecdsa.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return nil, errors.New("the secret of an upstream with the preset apple must be the .p8 file of the key: it is not PEM")
+		return nil, errors.New("must be the .p8 file of the key, with the preset apple: it is not PEM")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	private, ok := parsed.(*ecdsa.PrivateKey)
 	if err != nil || !ok || private.Curve.Params().BitSize != 256 {
-		return nil, errors.New("the secret of an upstream with the preset apple must be the .p8 file of the key: it has no P-256 key")
+		return nil, errors.New("must be the .p8 file of the key, with the preset apple: it has no P-256 key")
 	}
 	return private, nil
 }

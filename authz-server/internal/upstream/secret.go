@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 
 	"github.com/maru-auth/maru/authz-server/internal/keys"
@@ -27,6 +28,12 @@ func open(kek *keys.KEK, u upstreams.Upstream) (secret string, stale bool, err e
 	}
 	plain, stale, err := kek.Open(purpose, u.Secret, u.Name)
 	return string(plain), stale, err
+}
+
+// SecretIs tells whether a secret is the one that an upstream has.
+func SecretIs(kek *keys.KEK, u upstreams.Upstream, secret string) bool {
+	has, _, err := open(kek, u)
+	return err == nil && subtle.ConstantTimeCompare([]byte(has), []byte(secret)) == 1
 }
 
 // Rewrap encrypts anew the secrets that are still encrypted under an old key-encryption key, and

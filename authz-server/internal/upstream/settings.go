@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -77,91 +76,111 @@ const (
 // claimNames are the claims of a person that are taken from an upstream.
 var claimNames = []string{"sub", "email", "email_verified", "name", "given_name", "family_name", "nickname", "picture", "locale"}
 
+// InputError says what is wrong with a setting of an upstream.
+type InputError struct {
+	Field   string // as JSON names it, such as "client_id"
+	Problem string // goes on after the field's name: "must be …"
+}
+
+func (e *InputError) Error() string { return e.Field + " " + e.Problem }
+
+func wrong(field, format string, args ...any) error {
+	return &InputError{field, fmt.Sprintf(format, args...)}
+}
+
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // CheckName says what is wrong with the name of an upstream.
 func CheckName(name string) error {
 	if !validName.MatchString(name) {
-		return errors.New("the name must be at most 32 letters a to z, digits and hyphens, and begin with a letter: it is a part of addresses")
+		return wrong("name", "must be at most 32 letters a to z, digits and hyphens, and begin with a letter: it is a part of addresses")
 	}
 	return nil
 }
 
-// Check completes s by its preset, and says what is wrong with it, in the words of the command's
-// options. addresses judges those that the server fetches.
+// Check completes s by its preset, and says what is wrong with it by an [*InputError]. addresses judges those that the server fetches.
 func (s *Settings) Check(addresses func(address string) error) error {
 	if err := s.complete(); err != nil {
 		return err
 	}
 	switch {
 	case s.Title == "" || len(s.Title) > 60 || strings.ContainsFunc(s.Title, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return errors.New("--title must be what people call it, in at most 60 bytes")
+		return wrong("title", "must be what people call it, in at most 60 bytes")
 	case s.ClientID == "" || len(s.ClientID) > 255:
-		return errors.New("--client-id must be what the upstream calls this server")
+		return wrong("client_id", "must be what the upstream calls this server")
 	case s.AuthMethod != "" && !slices.Contains([]string{authBasic, authPost, authNone}, s.AuthMethod):
-		return fmt.Errorf("--auth-method must be %s, %s or %s", authBasic, authPost, authNone)
+		return wrong("auth_method", "must be %s, %s or %s", authBasic, authPost, authNone)
 	case s.ResponseMode != "" && s.ResponseMode != modeFormPost:
-		return fmt.Errorf("--response-mode must be %s, or left out", modeFormPost)
+		return wrong("response_mode", "must be %s, or left out", modeFormPost)
 	case !slices.Contains([]AddressRule{ByClaim, Never, InsecureAlways}, s.Addresses):
-		return fmt.Errorf("--addresses must be %s, %s or %s", ByClaim, Never, InsecureAlways)
-	case (s.Preset == presetApple) != (s.Apple != nil && s.Apple.TeamID != "" && s.Apple.KeyID != ""):
-		return errors.New("--apple-team-id and --apple-key-id belong to --preset=apple, which needs both")
+		return wrong("addresses", "must be %s, %s or %s", ByClaim, Never, InsecureAlways)
+	case (s.Preset == presetApple) != (s.Apple != nil), s.Apple != nil && (s.Apple.TeamID == "" || s.Apple.KeyID == ""):
+		return wrong("apple", "must have team_id and key_id with the preset apple, and belongs to no other")
 	}
 	if err := s.checkAddresses(addresses); err != nil {
 		return err
 	}
+	if len(s.Text()) > maxSettings {
+		return wrong("settings", "must have at most %d bytes of JSON", maxSettings)
+	}
 	for i, text := range s.AddressDomains {
 		domain, err := idna.Lookup.ToASCII(strings.ToLower(strings.TrimSpace(text)))
 		if err != nil || !strings.Contains(domain, ".") {
-			return fmt.Errorf("--address-domain %q must be a domain such as example.com", text)
+			return wrong("address_domains", "must have domains such as example.com, and %q is none", text)
 		}
 		s.AddressDomains[i] = domain
 	}
 	for claim, path := range s.Claims {
 		if !slices.Contains(claimNames, claim) || path == "" || len(path) > 100 {
-			return fmt.Errorf("--claim %s=%s must be NAME=PATH, where NAME is one of %s", claim, path, strings.Join(claimNames, ", "))
+			return wrong("claims", "must name a path for each claim, of at most 100 bytes: %s is none, or none of %s", claim, strings.Join(claimNames, ", "))
 		}
 		if s.OpenID() && claim == "sub" {
-			return errors.New("--claim sub=… is for upstreams without ID tokens: the subject is that of the ID token")
+			return wrong("claims", "must not have sub: the subject is that of the ID token")
 		}
 	}
 	return nil
 }
+
+// maxSettings is how long the settings of an upstream can be, in bytes of JSON: the page that logs
+// people in reads all of them.
+const maxSettings = 16 << 10
 
 // CheckSecret says what is wrong with a secret for these settings.
 func (s *Settings) CheckSecret(secret string) error {
 	if s.Preset != presetApple {
 		return nil
 	}
-	_, err := appleKey(secret)
-	return err
+	if _, err := appleKey(secret); err != nil {
+		return wrong("client_secret", "%v", err)
+	}
+	return nil
 }
 
 // checkAddresses checks what is called, and where people are sent.
 func (s *Settings) checkAddresses(check func(address string) error) error {
 	issuer, err := url.Parse(s.Issuer)
 	if err != nil || issuer.Host == "" || issuer.RawQuery != "" || issuer.Fragment != "" || issuer.User != nil {
-		return errors.New("--upstream-issuer must be the upstream's issuer identifier, to the letter: an https address without query or fragment")
+		return wrong("issuer", "must be the upstream's issuer identifier, to the letter: an https address without query or fragment")
 	}
-	type named struct{ option, value string }
+	type named struct{ field, value string }
 	var all []named
 	if s.OpenID() {
-		all = []named{{"--upstream-issuer", s.Issuer}}
+		all = []named{{"issuer", s.Issuer}}
 	} else {
-		all = []named{{"--authorization-endpoint", s.Authorization}, {"--token-endpoint", s.Token}, {"--userinfo-endpoint", s.UserInfo}}
+		all = []named{{"authorization_endpoint", s.Authorization}, {"token_endpoint", s.Token}, {"userinfo_endpoint", s.UserInfo}}
 	}
 	if s.Emails != "" {
-		all = append(all, named{"--emails-endpoint", s.Emails})
+		all = append(all, named{"emails_endpoint", s.Emails})
 	}
 	for _, one := range all {
 		if one.value == "" {
-			return fmt.Errorf("%s must be set", one.option)
+			return wrong(one.field, "must be set")
 		}
 		if check == nil {
 			continue
 		}
 		if err := check(one.value); err != nil {
-			return fmt.Errorf("%s: %w", one.option, err)
+			return wrong(one.field, "cannot be called: %v", err)
 		}
 	}
 	return nil
@@ -174,7 +193,7 @@ func (s *Settings) OpenID() bool { return presets[s.Preset].read == nil }
 func (s *Settings) complete() error {
 	preset, ok := presets[s.Preset]
 	if !ok {
-		return fmt.Errorf("--preset must be one of %s", strings.Join(Presets(), ", "))
+		return wrong("preset", "must be one of %s", strings.Join(Presets(), ", "))
 	}
 	for _, one := range []struct {
 		have *string

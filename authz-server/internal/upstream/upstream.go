@@ -163,9 +163,10 @@ const callbackPath = "/login/upstream/{name}/callback"
 
 // callback is where an upstream sends people back to. Each has an address of its own, so that no
 // upstream can answer in place of another (RFC 9700 §4.4.2.2).
-func (u *Upstreams) callback(name string) string {
-	return u.Issuer.URL(strings.Replace(callbackPath, "{name}", name, 1))
-}
+func (u *Upstreams) callback(name string) string { return u.Issuer.URL(CallbackPath(name)) }
+
+// CallbackPath is where the upstream with a name sends people back to, below the issuer.
+func CallbackPath(name string) string { return strings.Replace(callbackPath, "{name}", name, 1) }
 
 // goBack leads somebody who opens the address of a button to the page with the button.
 func (u *Upstreams) goBack(w http.ResponseWriter, r *http.Request) { u.Guard.See(w, r, "/login") }

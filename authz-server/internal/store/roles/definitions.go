@@ -20,7 +20,8 @@ type Definition struct {
 	Role
 	Scopes      []string  // of the resource: with one of them, a token says that its person has the role
 	Description string    // for people who administer the server
-	Builtin     bool      // it cannot be removed
+	Builtin     bool      // it cannot be removed, and its scopes stay
+	Version     int64     // counts changes; set by the store
 	CreatedAt   time.Time // set by Define
 }
 
@@ -30,7 +31,7 @@ const MaxDefinitions = 64
 // ErrFull says that a resource has MaxDefinitions roles already.
 var ErrFull = fmt.Errorf("the resource has %d roles already, and can have no more", MaxDefinitions)
 
-// ErrBuiltin says that a role cannot be removed.
+// ErrBuiltin says that a role cannot be removed, or its scopes not be changed.
 var ErrBuiltin = errors.New("the role is built in")
 
 // maxText is how long names and descriptions that people read can be, in characters.
@@ -72,7 +73,7 @@ func checkText(what, text string) error {
 // defines it. Tokens that were issued before do not know of a second definition of a name: until
 // they expire, they may say it.
 func (s *Roles) Define(ctx context.Context, d Definition) error {
-	d.CreatedAt = s.now().UTC().Truncate(time.Microsecond)
+	d.CreatedAt, d.Version = s.now().UTC().Truncate(time.Microsecond), 1
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		// This lets one definition in after the other, so that they can be counted.
 		if _, err := s.db.Exec(ctx, `UPDATE roles SET builtin = builtin
@@ -101,10 +102,46 @@ func (s *Roles) Define(ctx context.Context, d Definition) error {
 	})
 }
 
-// Describe changes what a role's definition says for people. ErrUnknown: there is none.
-func (s *Roles) Describe(ctx context.Context, r Role, description string) error {
-	return unknown(row.Changed(s.db.Exec(ctx, `UPDATE roles SET description = $1
-		WHERE resource = $2 AND name = $3 AND removed_at = 0`, description, r.Resource, r.Name)))
+// Redefine changes the scopes and the description of a role, which [Definition.Check] found right, if
+// its Version is the one that was read. Tokens that come by a scope that it has no more may say it
+// still: call [Roles.Purge] when this is committed, which revokes them. ErrUnknown: there is no such
+// role. ErrStale: it was changed since. ErrBuiltin: its scopes have to stay.
+func (s *Roles) Redefine(ctx context.Context, d Definition) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		var was, dropped string
+		var created int64
+		err := s.db.ExecReturning(ctx, `UPDATE roles SET version = version + 1
+			WHERE resource = $1 AND name = $2 AND removed_at = 0 AND version = $3
+			RETURNING scopes, dropped, builtin, created_at`, d.Resource, d.Name, d.Version).Scan(
+			&was, &dropped, &d.Builtin, &created) // this locks the row
+		if errors.Is(err, sql.ErrNoRows) {
+			if _, err := s.Definition(ctx, d.Role); err != nil {
+				return err
+			}
+			return row.ErrStale
+		}
+		if err != nil {
+			return err
+		}
+		before := strings.Fields(was)
+		if d.Builtin && !sameScopes(before, d.Scopes) {
+			return ErrBuiltin
+		}
+		lost := slices.DeleteFunc(append(strings.Fields(dropped), before...), func(one string) bool { return slices.Contains(d.Scopes, one) })
+		slices.Sort(lost)
+		d.Version, d.CreatedAt = d.Version+1, sqldb.Time(created)
+		if _, err := s.db.Exec(ctx, `UPDATE roles SET scopes = $1, dropped = $2, description = $3
+			WHERE resource = $4 AND name = $5`, strings.Join(d.Scopes, " "), strings.Join(slices.Compact(lost), " "),
+			d.Description, d.Resource, d.Name); err != nil {
+			return err
+		}
+		s.db.AfterCommit(ctx, func() { s.learn(d.Role, &d) })
+		return nil
+	})
+}
+
+func sameScopes(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // Undefine removes a role: from now on, nobody has it. Call [Roles.Purge] when that is committed: it
@@ -132,12 +169,12 @@ func unknown(err error) error {
 	return err
 }
 
-const definitionColumns = `resource, name, scopes, description, builtin, created_at`
+const definitionColumns = `resource, name, scopes, description, builtin, version, created_at`
 
 func scanDefinition(scan func(...any) error) (d Definition, err error) {
 	var scopes string
 	var created int64
-	err = scan(&d.Resource, &d.Name, &scopes, &d.Description, &d.Builtin, &created)
+	err = scan(&d.Resource, &d.Name, &scopes, &d.Description, &d.Builtin, &d.Version, &created)
 	d.Scopes, d.CreatedAt = strings.Fields(scopes), sqldb.Time(created)
 	return d, err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
@@ -14,12 +15,12 @@ import (
 // batch is how many people one transaction takes a role from, with several statements each.
 const batch = 20
 
-// Purge finishes what [Roles.Undefine], [Roles.RemoveGroup] and [Roles.TakeGroup] began: it revokes
-// the tokens of those who lost a role, and removes the rows. It works in batches, each a transaction
+// Purge finishes what [Roles.Undefine], [Roles.Redefine], [Roles.RemoveGroup] and [Roles.TakeGroup]
+// began: it revokes the tokens of those who lost a role, and removes the rows. It works in batches, each a transaction
 // of its own, with pauses for others, and returns of how many people it revoked tokens. If it ends
 // early, Sweep or another call goes on with it. Several calls at once do no harm.
 func (s *Roles) Purge(ctx context.Context) (people int64, err error) {
-	for _, step := range []func(context.Context) (int64, error){s.purgeDefinitions, s.purgeGroupRoles, s.purgeGroups, s.removeDefinitions} {
+	for _, step := range []func(context.Context) (int64, error){s.purgeDropped, s.purgeDefinitions, s.purgeGroupRoles, s.purgeGroups, s.removeDefinitions} {
 		n, err := step(ctx)
 		people += n
 		if err != nil {
@@ -34,6 +35,72 @@ func (s *Roles) Sweeps() []sqldb.Sweep {
 	// This has batches of its own, so one step does all of it.
 	return []sqldb.Sweep{{Name: "removed roles and groups", Batch: math.MaxInt64,
 		Step: func(ctx context.Context, _ time.Time) (int64, error) { return s.Purge(ctx) }}}
+}
+
+// purgeDropped takes from people the tokens that say a role by a scope which brings it no more. After
+// a crash, it begins again with the first of them: to revoke a token twice does no harm.
+func (s *Roles) purgeDropped(ctx context.Context) (people int64, err error) {
+	type narrowed struct {
+		Role
+		scopes string
+	}
+	all, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (n narrowed, err error) {
+		return n, rows.Scan(&n.Resource, &n.Name, &n.scopes)
+	}, `SELECT resource, name, dropped FROM roles WHERE dropped <> '' ORDER BY resource, name LIMIT 200`)
+	for _, one := range all {
+		n, err := s.narrow(ctx, one.Role, strings.Fields(one.scopes))
+		people += n
+		if err == nil { // unless another scope was dropped meanwhile
+			_, err = s.db.Exec(ctx, `UPDATE roles SET dropped = '' WHERE resource = $1 AND name = $2 AND dropped = $3`,
+				one.Resource, one.Name, one.scopes)
+		}
+		if err != nil {
+			return people, err
+		}
+	}
+	return people, err
+}
+
+// narrow takes the tokens by these scopes from all who have a role, by themselves and by groups.
+func (s *Roles) narrow(ctx context.Context, r Role, scopes []string) (people int64, err error) {
+	forAll := func(query string, args ...any) error {
+		last := ""
+		n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
+			return sqldb.All(ctx, s.db, row.Text, query, append([]any{last}, args...)...)
+		}, func(ctx context.Context, userID string) error {
+			if err := s.revoke(ctx, userID, scopes); err != nil {
+				return err
+			}
+			now, err := s.Of(ctx, userID)
+			if err != nil {
+				return err
+			}
+			return s.emit(ctx, userID, []Held{{Role: r, Scopes: scopes}}, now)
+		}, func(ctx context.Context, reached string) error {
+			s.db.AfterCommit(ctx, func() { last = reached })
+			return nil
+		})
+		people += n
+		return err
+	}
+	if err := forAll(`SELECT user_id FROM user_roles WHERE user_id > $1 AND resource = $2 AND role = $3
+		ORDER BY user_id LIMIT 20`, r.Resource, r.Name); err != nil {
+		return people, err
+	}
+	after := ""
+	return people, pages(func() ([]string, error) {
+		return sqldb.All(ctx, s.db, row.Text, `SELECT group_id FROM group_roles
+			WHERE resource = $1 AND role = $2 AND group_id > $3 ORDER BY group_id LIMIT 200`, r.Resource, r.Name, after)
+	}, func(groups []string) error {
+		for _, id := range groups {
+			if err := forAll(`SELECT user_id FROM group_members WHERE user_id > $1 AND group_id = $2
+				ORDER BY user_id LIMIT 20`, id); err != nil {
+				return err
+			}
+		}
+		after = groups[len(groups)-1]
+		return nil
+	})
 }
 
 func (s *Roles) undefined(ctx context.Context) ([]Role, error) {

@@ -99,7 +99,7 @@ type Held struct {
 
 // Of returns the roles that a person has, by themselves and by groups, in their order.
 func (s *Roles) Of(ctx context.Context, userID string) ([]Held, error) {
-	return s.held(ctx, userID, `AND d.removed_at = 0`, `AND d.removed_at = 0 AND r.removed_at = 0 AND g.removed_at = 0`)
+	return s.held(ctx, userID, `d.scopes`, `AND d.removed_at = 0`, `AND d.removed_at = 0 AND r.removed_at = 0 AND g.removed_at = 0`)
 }
 
 // Administers tells whether a person has power over the server: a role of the resource admin, by
@@ -109,19 +109,20 @@ func (s *Roles) Administers(ctx context.Context, userID string) (bool, error) {
 	return slices.ContainsFunc(held, func(h Held) bool { return h.Resource == Admin.Resource }), err
 }
 
-// heldLately is Of with the roles that are being removed: tokens may still say them.
+// heldLately is Of with the roles that are being removed, and the scopes that are: tokens may still
+// say the roles by them.
 func (s *Roles) heldLately(ctx context.Context, userID string) ([]Held, error) {
-	return s.held(ctx, userID, ``, ``)
+	return s.held(ctx, userID, `d.scopes || ' ' || d.dropped`, ``, ``)
 }
 
-func (s *Roles) held(ctx context.Context, userID, direct, byGroup string) (all []Held, err error) {
+func (s *Roles) held(ctx context.Context, userID, scopes, direct, byGroup string) (all []Held, err error) {
 	type found struct{ resource, name, scopes, group string }
 	rows, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (f found, err error) {
 		return f, rows.Scan(&f.resource, &f.name, &f.scopes, &f.group)
-	}, `SELECT d.resource, d.name, d.scopes, ''
+	}, `SELECT d.resource, d.name, `+scopes+`, ''
 		FROM user_roles u JOIN roles d ON d.resource = u.resource AND d.name = u.role
 		WHERE u.user_id = $1 `+direct+`
-		UNION ALL SELECT d.resource, d.name, d.scopes, g.name
+		UNION ALL SELECT d.resource, d.name, `+scopes+`, g.name
 		FROM group_members m JOIN groups g ON g.id = m.group_id
 		JOIN group_roles r ON r.group_id = m.group_id
 		JOIN roles d ON d.resource = r.resource AND d.name = r.role

@@ -1,0 +1,68 @@
+package admin
+
+import (
+	"context"
+	"errors"
+)
+
+// together is what operations leave to the end of [Admin.Together].
+type together struct {
+	checks []func(ctx context.Context) error // before the transaction is committed
+	work   []func(ctx context.Context) error // afterwards
+}
+
+type togetherKey struct{}
+
+// Together runs f, several operations, in one transaction: all of them happen, or none does. What an
+// operation does in batches once it is decided, such as to revoke tokens of many people, is done
+// when the transaction is committed; if that fails, a server goes on with it. f may run more than
+// once, as in [store.Store.Tx].
+func (a *Admin) Together(ctx context.Context, f func(ctx context.Context) error) error {
+	all := &together{}
+	if err := a.Store.Tx(ctx, func(ctx context.Context) error {
+		*all = together{} // a try before came to nothing
+		ctx = context.WithValue(ctx, togetherKey{}, all)
+		if err := f(ctx); err != nil {
+			return err
+		}
+		for _, check := range all.checks {
+			if err := check(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	var failed []error
+	for _, work := range all.work {
+		failed = append(failed, work(ctx))
+	}
+	return errors.Join(failed...)
+}
+
+// finally checks what has to be right when all operations of [Admin.Together] are done, or now.
+func (a *Admin) finally(ctx context.Context, check func(ctx context.Context) error) error {
+	if all, ok := ctx.Value(togetherKey{}).(*together); ok {
+		all.checks = append(all.checks, check)
+		return nil
+	}
+	return check(ctx)
+}
+
+// afterwards does what follows a change that is committed, in transactions of its own.
+func (a *Admin) afterwards(ctx context.Context, work func(ctx context.Context) error) error {
+	if all, ok := ctx.Value(togetherKey{}).(*together); ok {
+		all.work = append(all.work, work)
+		return nil
+	}
+	return work(ctx)
+}
+
+// purge revokes the tokens of people who lost a role with many others.
+func (a *Admin) purge(ctx context.Context) error {
+	return a.afterwards(ctx, func(ctx context.Context) error {
+		_, err := a.Store.Roles.Purge(ctx)
+		return err
+	})
+}
