@@ -139,6 +139,7 @@ func route[I, O any](s *service, tag, id, methodAndPath, summary, description st
 	handler func(ctx context.Context, actor admin.Actor, in *I) (*O, error)) {
 	method, path, _ := strings.Cut(methodAndPath, " ")
 	op := huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Description: description, Tags: []string{tag}, Errors: statuses}
+	op.Errors = append(op.Errors, http.StatusBadRequest) // what is no text, or has two tokens
 	access := reads
 	if method != http.MethodGet {
 		access = changes
@@ -152,7 +153,7 @@ func route[I, O any](s *service, tag, id, methodAndPath, summary, description st
 		fallthrough
 	case http.MethodPut, http.MethodPatch:
 		op.MaxBodyBytes = MaxBody
-		op.Errors = append(op.Errors, 400, 413, 415)
+		op.Errors = append(op.Errors, 413, 415)
 	}
 	rest.Route(s.api, access, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, callOf(ctx).actor, in)

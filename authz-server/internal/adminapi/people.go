@@ -62,10 +62,19 @@ const mergePatchDoc = "A JSON Merge Patch (RFC 7396): members that you leave out
 type usersInput struct {
 	PageInput
 	Query string `query:"q" maxLength:"200" doc:"The beginning of the address, or of a word of the name."`
+	Role  string `query:"role" maxLength:"65" doc:"Only people who were given this role directly, such as board/moderator."`
+	State string `query:"state" enum:"disabled,leaving" doc:"Only accounts in this state."`
 }
 
 func (s *service) listUsers(ctx context.Context, actor admin.Actor, in *usersInput) (*listOf[admin.Account], error) {
-	return listed(s.admin.People(ctx, actor, admin.PeopleQuery{Text: in.Query, After: in.Cursor, Limit: in.Limit}))
+	q := admin.PeopleQuery{Text: in.Query, State: accounts.State(in.State), After: in.Cursor, Limit: in.Limit}
+	if in.Role != "" {
+		var err error
+		if q.Role, err = roles.Parse(in.Role); err != nil {
+			return nil, rest.Invalid("query.role", err)
+		}
+	}
+	return listed(s.admin.People(ctx, actor, q))
 }
 
 // account is the answer with an account.

@@ -140,8 +140,8 @@ func (w *world) person(email string, all ...roles.Role) accounts.User {
 	w.t.Helper()
 	user, err := w.Store.Users.CreateUser(w.t.Context(), accounts.User{Email: email, Name: "Somebody", PasswordHash: "x", Roles: all})
 	w.ok(err)
-	w.ok(w.Store.Factors.BeginTOTP(w.t.Context(), user.ID, []byte("secret")))
-	w.ok(w.Store.Factors.ConfirmTOTP(w.t.Context(), user.ID, []byte("secret"), []byte("secret"), 1, [][]byte{[]byte("code of " + user.ID)}))
+	w.ok(w.Store.Factors.BeginTOTP(w.t.Context(), user.ID, []byte("secret-of-the-app")))
+	w.ok(w.Store.Factors.ConfirmTOTP(w.t.Context(), user.ID, []byte("secret-of-the-app"), []byte("secret-of-the-app"), 1, [][]byte{[]byte("code of " + user.ID)}))
 	return user
 }
 
