@@ -45,6 +45,7 @@ failover: ## FAILOVERS (5) failovers of Postgres under load, which lose nothing 
 
 interop: ## only the tests with others' clients, with oauth2-proxy too (some minutes to compile the first time); Node, Apache and Chromium where present
 	INTEROP_OAUTH2_PROXY=true go test -count=1 -timeout 20m -v ./deploy/interop
+	INTEROP_OAUTH2_PROXY=true go test -count=1 -timeout 20m -v -run 'Program' ./authz-server
 
 check: ## what CI checks beside the tests: format, vet, lint, generated files, go.mod, licences, secrets, known vulnerabilities
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:" $$files; exit 1; fi

@@ -272,6 +272,7 @@ func (p *program) assemble(
 	people.Account.Administrator = administered.IsAdministrator
 	administration, err := adminpages.New(adminpages.Config{
 		Admin: administered, Pages: rendered, Sessions: people.Sessions, Guard: people.Guard, Now: p.now, NotFound: endpoints.NotFound(),
+		DataServices: cfg.dataServices(),
 	})
 	if err != nil {
 		return nil, nil, err

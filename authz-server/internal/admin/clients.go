@@ -12,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 )
 
 // clientTarget says whether a client has power over the server: it has a scope of the resource
@@ -119,6 +120,52 @@ func (a *Admin) UpdateClient(ctx context.Context, actor Actor, id, version strin
 		return a.noteClient(ctx, audit.ClientChanged, changed.Client, map[string]any{"members": slices.Sorted(maps.Keys(members))})
 	})
 	return changed, err
+}
+
+// CheckClient tells what CreateClient would say to an actor who makes a client with these members:
+// nil, a [*Refused], or a [*client.Error] about them. It makes none.
+func (a *Admin) CheckClient(ctx context.Context, actor Actor, members client.Patch) error {
+	var c client.Client
+	members.Apply(&c)
+	if err := a.may(actor, Change, a.clientTarget(c)); err != nil {
+		return err
+	}
+	if err := a.confirm(ctx, actor); err != nil {
+		return err
+	}
+	return a.Config.Clients.CheckNew(ctx, members)
+}
+
+// ReplaceClient replaces all metadata of a client by a JSON object, as [directory.Clients.ReplaceAll]
+// does. version is as for UpdateClient.
+func (a *Admin) ReplaceClient(ctx context.Context, actor Actor, id, version string, metadata []byte, reason string) (changed directory.Issued, err error) {
+	wanted, _, err := client.Decode(metadata)
+	if err != nil {
+		return changed, err
+	}
+	replaced := func(client.Client) client.Client { return wanted }
+	err = a.onClient(ctx, actor, Change, id, reason, replaced, func(ctx context.Context, before client.Client) error {
+		if version != "" && version != ClientVersion(before) {
+			return store.ErrStale
+		}
+		if changed, err = a.Config.Clients.ReplaceAll(ctx, id, metadata); err != nil {
+			return err
+		}
+		if err := a.may(actor, Change, a.clientTarget(before, changed.Client)); err != nil {
+			return err
+		}
+		return a.noteClient(ctx, audit.ClientChanged, changed.Client, map[string]any{"members": client.Changed(before, changed.Client)})
+	})
+	return changed, err
+}
+
+// ClientSecrets lists when the secrets of a client were made, and when they end: at the zero time,
+// never. The latest is first. Nobody reads the secrets themselves.
+func (a *Admin) ClientSecrets(ctx context.Context, actor Actor, id string) ([]registry.Secret, error) {
+	if err := a.read(ctx, actor, Read); err != nil {
+		return nil, err
+	}
+	return a.Store.Clients.ClientSecrets(ctx, id)
 }
 
 // DeleteClient removes a client with its secrets, grants and consents, and returns how many there

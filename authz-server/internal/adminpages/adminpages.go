@@ -40,7 +40,7 @@ import (
 //go:embed templates/*.html
 var files embed.FS
 
-// Config is what [New] needs. All fields must be set.
+// Config is what [New] needs. All fields must be set but DataServices.
 type Config struct {
 	Admin    *admin.Admin
 	Pages    *pages.Pages
@@ -51,6 +51,8 @@ type Config struct {
 	// NotFound answers whoever may not look at the administration, as it answers for an address where
 	// there is nothing.
 	NotFound http.Handler
+
+	DataServices []string // the services that the server has event streams for by itself; nil: none
 }
 
 // Administration serves the pages. It is safe for concurrent use.
@@ -84,6 +86,9 @@ func (a *Administration) Routes(r *mux.Router) {
 	a.roleRoutes(below)
 	a.invitationRoutes(below)
 	a.logRoutes(below)
+	a.clientRoutes(below)
+	a.serverRoutes(below)
+	a.streamRoutes(below)
 }
 
 // view adds a page that shows something.

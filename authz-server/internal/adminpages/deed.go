@@ -2,6 +2,8 @@ package adminpages
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
@@ -124,7 +126,7 @@ func (d deed) post(v *visit) error {
 	default:
 		to := out.to
 		if out.done != "" {
-			to += "?done=" + out.done
+			to = withParameter(to, "done", out.done)
 		}
 		v.Guard.See(v.w, v.r, to)
 		return nil
@@ -139,6 +141,15 @@ func (d deed) post(v *visit) error {
 	}
 	d.render(v, wrong.status, f, pages.Form{Problems: wrong.form}, wrong.detail)
 	return nil
+}
+
+// withParameter adds a parameter to the query of a path.
+func withParameter(path, name, value string) string {
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	return path + separator + url.Values{name: {value}}.Encode()
 }
 
 // render shows the form, with what is wrong with it.

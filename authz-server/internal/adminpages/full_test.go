@@ -2,6 +2,7 @@ package adminpages_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,9 @@ type full struct {
 	Group   roles.Group
 	Passkey string
 	Invited string
+
+	Key, Token, Stream, Letter string // ids
+	Secret                     string // of the app "shop"
 
 	root *peopletest.Browser
 	app  *peopletest.Authenticator
@@ -107,6 +111,7 @@ func fill(t *testing.T, w *world, evil bool) *full {
 		}
 	}
 	storetest.OK(t, w.Admin.SendReset(ctx, machine, f.Mina.ID, text("reason", "She called")))
+	f.server(t, text)
 	f.record(t, text)
 	stream, err := w.Store.Streams.Create(ctx, streams.Stream{ID: "s", ClientID: "app", Delivered: streams.Types})
 	storetest.OK(t, err)
@@ -145,6 +150,10 @@ func (f *full) record(t *testing.T, text func(field, kind string) string) {
 
 // pages is every page, with all that can be on it.
 func (f *full) pages() []string {
+	return slices.Concat(f.peoplesPages(), f.serversPages())
+}
+
+func (f *full) peoplesPages() []string {
 	mina, group := "/admin/users/"+f.Mina.ID, "/admin/groups/"+f.Group.ID
 	return []string{
 		"/admin", "/admin?span=month", "/admin/users", "/admin/users?q=k", "/admin/users?role=board/moderator", "/admin/users?state=disabled",
@@ -178,9 +187,17 @@ func (f *full) path(route string) string {
 		id = f.Group.ID
 	case strings.HasPrefix(route, "/admin/invitations/"):
 		id = f.Invited
+	case strings.HasPrefix(route, "/admin/clients/"):
+		id = "shop"
+	case strings.HasPrefix(route, "/admin/tokens/"):
+		id = f.Token
+	case strings.HasPrefix(route, "/admin/streams/"):
+		id = f.Stream
+	case strings.HasPrefix(route, "/admin/queues/"):
+		id = f.Letter
 	}
 	return strings.NewReplacer("{id}", id, "{session}", f.Session.ID, "{passkey}", f.Passkey, "{grant}", "g1", "{person}", f.Mina.ID,
-		"{resource}", "board", "{name}", "editor").Replace(route)
+		"{resource}", "board", "{name}", "editor", "{kid}", f.Key, "{kind}", "mail").Replace(route)
 }
 
 // fields is a form that is right for every deed that has such inputs.

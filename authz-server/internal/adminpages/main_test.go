@@ -2,9 +2,11 @@ package adminpages_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/adminpages"
@@ -12,6 +14,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/authz-server/internal/keys/keystest"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
@@ -68,9 +72,17 @@ func around(t *testing.T, s *peopletest.Site) *world {
 		OwnScopes: client.OwnScopes(resources), DefaultScope: "openid",
 	}})
 	storetest.OK(t, err)
+	keystest.Fill(t, s.Store.Keys, s.Clock.Now().Add(-24*time.Hour))
+	ring, err := keys.Open(t.Context(), keys.Config{Store: s.Store.Keys, KEK: keystest.KEK(t), Now: s.Clock.Now, Log: slog.New(slog.DiscardHandler)})
+	storetest.OK(t, err)
 	acts := admin.New(admin.Config{
 		Store: s.Store, Audit: audit.New(s.Store), Notices: &notices.Notices{Store: s.Store, Now: s.Clock.Now}, Now: s.Clock.Now,
-		Issuer: at, Clients: clients, Mail: &w.inbox,
+		Issuer: at, Clients: clients, Mail: &w.inbox, Resources: resources, ListKeys: ring.List, Ring: ring, KEK: ring.KEK(),
+		Settings: admin.SettingsOf(struct {
+			Listen   string `shown:""`
+			Password string
+			Empty    string
+		}{"127.0.0.1:9100", "hush-hush", ""}),
 	})
 	s.People.Account.Administrator = acts.IsAdministrator
 	w.Administration, err = adminpages.New(adminpages.Config{

@@ -58,6 +58,10 @@ func (v *visit) refusal(err error, here []translation) (refusal, bool) {
 	if errors.As(err, &wrong) {
 		return refusal{status: http.StatusUnprocessableEntity, form: wrong}, true
 	}
+	var said *inWords
+	if errors.As(err, &said) {
+		return refusal{http.StatusUnprocessableEntity, map[string]messages.Problem{said.field: said.problem}, said.detail}, true
+	}
 	var refused *admin.Refused
 	if errors.As(err, &refused) {
 		problem, ok := whys[refused.Why]

@@ -18,6 +18,8 @@ var sections = []struct {
 	{"roles", false},
 	{"invitations", false},
 	{"audit", true},
+	{"clients", true}, {"tokens", false},
+	{"keys", true}, {"queues", false}, {"streams", false}, {"throttles", false}, {"settings", false},
 }
 
 // sections is the navigation for the page of this visit.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -258,6 +259,20 @@ func (p Patch) localize(c *Client) {
 		}
 	}
 	c.Localized = localized
+}
+
+// Changed names the members that differ between two states of a client, in the order of [Members].
+func Changed(before, after Client) (names []string) {
+	for _, m := range Members {
+		one, other := m.field(&before), m.field(&after)
+		if !reflect.DeepEqual(one, other) && !(m.empty(&before) && m.empty(&after)) {
+			names = append(names, m.Name)
+		}
+	}
+	if !maps.Equal(before.Localized, after.Localized) {
+		names = append(names, "names in other languages")
+	}
+	return names
 }
 
 // Names tells whether p has a value for a member, be it an empty one.

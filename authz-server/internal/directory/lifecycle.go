@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -50,8 +51,8 @@ func (d *Clients) Create(ctx context.Context, id string, members client.Patch) (
 		c.ID = client.NewID()
 	}
 	members.Apply(&c)
-	if c.Name == "" {
-		return Issued{}, &client.Error{Code: client.InvalidMetadata, Field: "client_name", Description: "must be set: people see it when they are asked for their consent"}
+	if err := nameless(&c); err != nil {
+		return Issued{}, err
 	}
 	if err := d.checkOperators(ctx, &c); err != nil {
 		return Issued{}, err
@@ -91,6 +92,56 @@ func (d *Clients) Update(ctx context.Context, id string, members client.Patch) (
 		return err
 	})
 	return changed, err
+}
+
+// CheckNew tells what [Clients.Create] would find wrong with a client, and makes none.
+func (d *Clients) CheckNew(ctx context.Context, members client.Patch) error {
+	c := client.Client{ID: client.NewID(), RequirePKCE: true}
+	members.Apply(&c)
+	if err := nameless(&c); err != nil {
+		return err
+	}
+	return d.checkOperators(ctx, &c)
+}
+
+// ReplaceAll replaces all metadata of a client by what an operator writes, the names in other
+// languages and the keys too. What metadata does not name has its default. The error is a
+// [*client.Error] about the metadata, or one of those of [Clients.Update].
+func (d *Clients) ReplaceAll(ctx context.Context, id string, metadata []byte) (changed Issued, err error) {
+	after, rest, err := client.Decode(metadata)
+	if err != nil {
+		return Issued{}, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
+		return Issued{}, &client.Error{Code: client.InvalidMetadata, Field: name, Description: "is no member that this server knows"}
+	}
+	if after.ID != id {
+		return Issued{}, &client.Error{Code: client.InvalidMetadata, Field: "client_id", Description: "must be there, and stay as it is"}
+	}
+	if err := nameless(&after); err != nil {
+		return Issued{}, err
+	}
+	err = d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		before, err := d.cfg.Store.Clients.Registered(ctx, id)
+		if err != nil {
+			return err
+		}
+		after.Unvouched, after.UpdatedAt = before.Unvouched, before.UpdatedAt
+		if err := d.checkOperators(ctx, &after); err != nil {
+			return err
+		}
+		changed, err = d.replace(ctx, before, after)
+		return err
+	})
+	return changed, err
+}
+
+// nameless says that a client has no name, which only one can lack that registered itself.
+func nameless(c *client.Client) error {
+	if c.Name != "" {
+		return nil
+	}
+	return &client.Error{Code: client.InvalidMetadata, Field: "client_name", Description: "must be set: people see it when they are asked for their consent"}
 }
 
 // replace stores after in place of before. Call it in a transaction.

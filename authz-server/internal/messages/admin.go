@@ -1,6 +1,10 @@
 package messages
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Admin is what the pages of the administration say: a part for each of their files.
 type Admin struct {
@@ -9,6 +13,8 @@ type Admin struct {
 	People   AdminPeople
 	Roles    AdminRoles
 	Log      AdminLog
+	Clients  AdminClients
+	Server   AdminServer
 	Done     map[string]string // what was just done, by the word that the address has
 	Problems map[Problem]string
 }
@@ -66,6 +72,15 @@ const (
 )
 
 // AdminProblems lists what can be wrong on the pages of the administration.
-var AdminProblems = []Problem{AdminReasonMissing, AdminReasonInvalid, AdminValue, AdminNoRight, AdminNeedsMachine, AdminLast, AdminStale,
+var AdminProblems = slices.Concat(clientProblems, serverProblems, []Problem{AdminReasonMissing, AdminReasonInvalid, AdminValue, AdminNoRight, AdminNeedsMachine, AdminLast, AdminStale,
 	AdminExists, AdminGone, AdminLastWay, AdminDisabled, AdminNoMail, AdminRoleUnknown, AdminRoleBuiltin,
-	AdminAddressTaken, AdminTextInvalid, AdminGroupTaken, AdminNoPerson, AdminMember}
+	AdminAddressTaken, AdminTextInvalid, AdminGroupTaken, AdminNoPerson, AdminMember})
+
+// together puts what several files say into one map.
+func together[K comparable, V any](all ...map[K]V) map[K]V {
+	sum := map[K]V{}
+	for _, one := range all {
+		maps.Copy(sum, one)
+	}
+	return sum
+}

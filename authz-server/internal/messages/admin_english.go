@@ -3,10 +3,12 @@ package messages
 var adminEnglish = Admin{
 	Frame:    adminFrameEnglish,
 	Overview: adminOverviewEnglish,
+	Clients:  adminClientsEnglish,
+	Server:   adminServerEnglish,
 	People:   adminPeopleEnglish,
 	Roles:    adminRolesEnglish,
 	Log:      adminLogEnglish,
-	Done: map[string]string{
+	Done: together(adminClientsEnglishDone, adminServerEnglishDone, map[string]string{
 		"saved":         "Saved.",
 		"created":       "The account is there.",
 		"disable":       "The account is disabled.",
@@ -31,8 +33,8 @@ var adminEnglish = Admin{
 		"group_deleted": "The group is deleted.",
 		"invited":       "The invitation is on its way.",
 		"withdrawn":     "The invitation is withdrawn.",
-	},
-	Problems: map[Problem]string{
+	}),
+	Problems: together(adminClientsEnglishProblems, adminServerEnglishProblems, map[Problem]string{
 		AdminAddressTaken:  "This address has an account already.",
 		AdminTextInvalid:   "Write one line of at most 200 characters, without spaces around it.",
 		AdminGroupTaken:    "Another group has this name.",
@@ -52,7 +54,7 @@ var adminEnglish = Admin{
 		AdminNoMail:        "This server sends no mail.",
 		AdminRoleUnknown:   "There is no such role.",
 		AdminRoleBuiltin:   "This role is built in and has to stay.",
-	},
+	}),
 }
 
 var adminFrameEnglish = AdminFrame{

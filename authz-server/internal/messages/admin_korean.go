@@ -3,10 +3,12 @@ package messages
 var adminKorean = Admin{
 	Frame:    adminFrameKorean,
 	Overview: adminOverviewKorean,
+	Clients:  adminClientsKorean,
+	Server:   adminServerKorean,
 	People:   adminPeopleKorean,
 	Roles:    adminRolesKorean,
 	Log:      adminLogKorean,
-	Done: map[string]string{
+	Done: together(adminClientsKoreanDone, adminServerKoreanDone, map[string]string{
 		"saved":         "저장했어요.",
 		"created":       "계정을 만들었어요.",
 		"disable":       "계정을 중지했어요.",
@@ -31,8 +33,8 @@ var adminKorean = Admin{
 		"group_deleted": "그룹을 삭제했어요.",
 		"invited":       "초대를 보냈어요.",
 		"withdrawn":     "초대를 철회했어요.",
-	},
-	Problems: map[Problem]string{
+	}),
+	Problems: together(adminClientsKoreanProblems, adminServerKoreanProblems, map[Problem]string{
 		AdminAddressTaken:  "이 주소를 쓰는 계정이 이미 있어요.",
 		AdminTextInvalid:   "앞뒤에 공백 없이 한 줄, 200자 이내로 적어 주세요.",
 		AdminGroupTaken:    "같은 이름의 그룹이 있어요.",
@@ -52,7 +54,7 @@ var adminKorean = Admin{
 		AdminNoMail:        "이 서버는 메일을 보내지 않아요.",
 		AdminRoleUnknown:   "그런 역할이 없어요.",
 		AdminRoleBuiltin:   "기본 역할이라 삭제할 수 없어요.",
-	},
+	}),
 }
 
 var adminFrameKorean = AdminFrame{

@@ -65,6 +65,7 @@ type AdminPage struct {
 	Sections  []Section      // of the administration; empty: whoever is here may not look at them yet
 	Zone      *time.Location // of whoever looks at it; nil: unknown
 	Focus     string         // the field to type into first
+	Once      bool           // it is shown this time only: no link on it shows it again
 }
 
 // Field is an input of a form, and its label.
@@ -80,7 +81,7 @@ type Section struct {
 func (p AdminPage) layout(*messages.Language) layout {
 	l := layout{
 		template: p.Name, from: p.Templates, content: p.Content, form: p.Form, detail: p.Detail, done: p.Done, sections: p.Sections,
-		zone: p.Zone, focus: p.Focus, admin: true, script: formScript, closed: true, reloads: true,
+		zone: p.Zone, focus: p.Focus, admin: true, script: formScript, closed: true, reloads: !p.Once,
 	}
 	for _, one := range p.Fields {
 		l.fields = append(l.fields, label(one))
@@ -108,3 +109,12 @@ func (v view) JustDone() string { return v.done }
 
 // Words are those of a page for r.
 func (p *Pages) Words(r *http.Request) *messages.Language { return p.language(r) }
+
+// part is what a template of a part of a page sees: the page, and what the part shows.
+type part struct {
+	view
+	List any
+}
+
+// Part is a part of the page.
+func (v view) Part(list any) part { return part{v, list} }

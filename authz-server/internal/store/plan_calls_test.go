@@ -88,6 +88,7 @@ func (s *planned) ofClients() {
 	s.add("ClientWithSecrets", func(ctx context.Context) error { _, _, err := s.Clients.ClientWithSecrets(ctx, "c1"); return err })
 	s.add("Remembered", func(ctx context.Context) error { _, _, _, err := s.Clients.Remembered(ctx, "c2"); return err })
 	s.add("ClientSecretHashes", func(ctx context.Context) error { _, err := s.Clients.ClientSecretHashes(ctx, "c1"); return err })
+	s.add("ClientSecrets", func(ctx context.Context) error { _, err := s.Clients.ClientSecrets(ctx, "c1"); return err })
 	s.add("ListClients", func(ctx context.Context) error { _, err := s.Clients.ListClients(ctx, "c5", 100); return err })
 	s.add("CreateClient", func(ctx context.Context) error { return s.Clients.CreateClient(ctx, client.Client{ID: "new"}) })
 	s.add("UpdateClient", func(ctx context.Context) error { return s.Clients.UpdateClient(ctx, client.Client{ID: "c1"}) })

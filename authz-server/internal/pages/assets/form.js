@@ -85,12 +85,12 @@
     button.hidden = false;
     button.addEventListener("click", function () { window.print(); });
   });
-  all("button[data-copy]").forEach(function (button) {
+  all("button[data-copy], button[data-copy-of]").forEach(function (button) {
     if (!navigator.clipboard) { return; }
-    var text = button.textContent;
+    var text = button.textContent, of = document.getElementById(button.getAttribute("data-copy-of"));
     button.hidden = false;
     button.addEventListener("click", function () {
-      navigator.clipboard.writeText(button.getAttribute("data-copy")).then(function () {
+      navigator.clipboard.writeText(of ? of.textContent : button.getAttribute("data-copy")).then(function () {
         button.textContent = button.getAttribute("data-copied");
         setTimeout(function () { button.textContent = text; }, 3000);
       });

@@ -243,6 +243,22 @@ func (s *Clients) ClientSecretHashes(ctx context.Context, id string) ([][]byte, 
 		id, sqldb.Micros(s.now()))
 }
 
+// Secret is a secret of a client, of which only the hash is stored.
+type Secret struct {
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero: never
+}
+
+// ClientSecrets lists the unexpired secrets of a client, the latest first.
+func (s *Clients) ClientSecrets(ctx context.Context, id string) ([]Secret, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (Secret, error) {
+		var created, expires int64
+		err := rows.Scan(&created, &expires)
+		return Secret{sqldb.Time(created), sqldb.Time(expires)}, err
+	}, `SELECT created_at, expires_at FROM client_secrets
+		WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2) ORDER BY created_at DESC, secret_hash`, id, sqldb.Micros(s.now()))
+}
+
 // MarkRemoved hides a client from everybody, revokes all its access tokens, and removes its secrets
 // and its registration. Its row stays until [Clients.Purge]. ErrNotFound: there is none with that id.
 func (s *Clients) MarkRemoved(ctx context.Context, id string) error {
