@@ -66,7 +66,7 @@ func (f *full) serversPages() []string {
 		"/admin/queues", "/admin/queues?kind=logout", queue + "/retry", queue + "/drop", "/admin/queues/mail/retry-all",
 		"/admin/streams", "/admin/streams/" + f.Stream, "/admin/streams/" + f.Stream + "/status", "/admin/streams/" + f.Stream + "/retry", "/admin/streams/" + f.Stream + "/delete",
 		"/admin/throttles", "/admin/throttles?address=127.0.0.1", "/admin/throttles/lift?address=127.0.0.1",
-		"/admin/tokens", "/admin/tokens/new", "/admin/tokens/" + f.Token + "/withdraw", "/admin/settings",
+		"/admin/tokens", "/admin/tokens/new", "/admin/tokens/" + f.Token + "/withdraw", "/admin/settings", "/admin/upstreams",
 	}
 }
 

@@ -24,6 +24,7 @@ func (a *Administration) serverRoutes(r *mux.Router) {
 	a.view(r, "/admin/throttles", (*visit).throttles)
 	a.view(r, "/admin/tokens", (*visit).tokens)
 	a.view(r, "/admin/settings", (*visit).settings)
+	a.view(r, "/admin/upstreams", (*visit).upstreams)
 	for _, d := range serverDeeds {
 		a.change(r, d)
 	}
@@ -370,6 +371,24 @@ func (v *visit) settings() error {
 			value = cell{Text: words.Unset}
 		}
 		t.Rows = append(t.Rows, []cell{{Text: one.Name, Code: true}, value})
+	}
+	return v.tables(http.StatusOK, tablePage{Title: words.Title, Intro: []string{words.Intro}, Tables: []table{t}})
+}
+
+// GET /admin/upstreams
+func (v *visit) upstreams() error {
+	words := v.t.Admin.Server.Upstreams
+	found, err := v.Admin.ListUpstreams(v.r.Context(), v.actor)
+	if err != nil {
+		return err
+	}
+	t := table{Columns: []string{words.Name, words.Provider, words.State, words.Redirect}, Empty: words.None}
+	for _, one := range found.Items {
+		state := cell{Text: words.On, Tag: "good"}
+		if one.Disabled {
+			state = cell{Text: words.Off, Tag: "bad"}
+		}
+		t.Rows = append(t.Rows, []cell{{Text: one.Name, Code: true, Under: one.Title}, {Text: one.Issuer, Code: true, Under: one.Preset}, state, {Text: one.RedirectURI, Code: true}})
 	}
 	return v.tables(http.StatusOK, tablePage{Title: words.Title, Intro: []string{words.Intro}, Tables: []table{t}})
 }
