@@ -158,9 +158,7 @@ var kinds = []struct{ name, title string }{
 // compare has the contestants take turns.
 func compare(ctx context.Context, cfg config, all []*contestant, report *Report, out io.Writer) error {
 	for _, c := range all {
-		if err := c.arrive(ctx, cfg.Connections); err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
-		}
+		c.pool = make(chan string, 1<<16)
 		report.Servers = append(report.Servers, Server{Name: c.Name, Store: c.Store, Figures: map[string]Figure{}})
 	}
 	for _, kind := range kinds {
@@ -185,9 +183,9 @@ func compare(ctx context.Context, cfg config, all []*contestant, report *Report,
 	return nil
 }
 
-// arrive gets the refresh tokens of the workers.
+// arrive gets the refresh tokens of the workers. It is done just before they are used: a server may
+// end a person's oldest grants when there are many, and the other kinds of requests make many.
 func (c *contestant) arrive(ctx context.Context, workers int) error {
-	c.pool = make(chan string, 1<<16)
 	codes, err := c.codes(ctx, workers)
 	if err != nil {
 		return err
@@ -208,6 +206,11 @@ func (c *contestant) arrive(ctx context.Context, workers int) error {
 func (c *contestant) turn(ctx context.Context, cfg config, kind string, before []Figure) (Figure, error) {
 	for len(c.pool) > 0 {
 		<-c.pool
+	}
+	if kind == "refresh" && len(before) == 0 {
+		if err := c.arrive(ctx, cfg.Connections); err != nil {
+			return Figure{}, err
+		}
 	}
 	if kind == "code-exchange" {
 		n := 40 * cfg.Connections // in the first round nobody knows how many there will be
