@@ -223,7 +223,7 @@ var rules = []rule{
 	{"deploy/load/site", []string{"deploy/load/...", "deploy/stack", "internal/sqldb/sqldbtest"}},
 	{"deploy/load/endurance", []string{"deploy/load/...", "deploy/stack"}},
 	{"deploy/load/peers", []string{"deploy/load/...", "deploy/stack", "internal/freeport", "internal/machine", "internal/sqldb/sqldbtest"}},
-	{"deploy/...", []string{"deploy/...", "internal/machine"}},
+	{"deploy/...", []string{"deploy/...", "internal/freeport", "internal/machine"}},
 }
 
 // The parts that run as processes of their own. Nothing of one is named in another, not even in a
