@@ -78,14 +78,6 @@ func (s *planned) ofRoles() {
 	s.add("All", func(ctx context.Context) error { _, err := s.Resources.All(ctx); return err })
 	s.add("Purge", func(ctx context.Context) error {
 		for _, begin := range []func() error{
-			func() error {
-				d, err := s.Roles.Definition(ctx, editor)
-				if err != nil {
-					return err
-				}
-				d.Scopes = []string{"board:read"}
-				return s.Roles.Redefine(ctx, d)
-			},
 			func() error { return s.Roles.Give(ctx, "u2", editor) }, func() error { return s.Roles.TakeGroup(ctx, "q1", editor) },
 			func() error { return s.Roles.RemoveGroup(ctx, "q2") }, func() error { return s.Roles.Undefine(ctx, editor) },
 		} {
@@ -94,6 +86,18 @@ func (s *planned) ofRoles() {
 			}
 		}
 		_, err := s.Roles.Purge(ctx)
+		return err
+	})
+	s.add("Purge", func(ctx context.Context) error { // of a scope that brings a role no more
+		d, err := s.Roles.Definition(ctx, editor)
+		if err != nil {
+			return err
+		}
+		d.Scopes = []string{"board:read"}
+		if err := s.Roles.Redefine(ctx, d); err != nil {
+			return err
+		}
+		_, err = s.Roles.Purge(ctx)
 		return err
 	})
 }

@@ -414,9 +414,19 @@ func (s *planned) ofAttempts() {
 	})
 	s.add("ClearAttempts", func(ctx context.Context) error { return s.Attempts.ClearAttempts(ctx, "address:1") })
 	s.add("UseID", func(ctx context.Context) error { return s.UsedIDs.UseID(ctx, "p", "i", "j", soon) })
-	s.add("Claim", func(ctx context.Context) error { _, _, err := s.Repeated.Claim(ctx, "k", []byte("r")); return err })
-	s.add("Claim", func(ctx context.Context) error { _, _, err := s.Repeated.Claim(ctx, "k", []byte("r")); return err })
-	s.add("Made", func(ctx context.Context) error { return s.Repeated.Made(ctx, "k", "m") })
+	claim := func(ctx context.Context) error { _, _, err := s.Repeated.Claim(ctx, "k", []byte("r")); return err }
+	s.add("Claim", func(ctx context.Context) error {
+		if err := claim(ctx); err != nil {
+			return err
+		}
+		return claim(ctx)
+	})
+	s.add("Made", func(ctx context.Context) error {
+		if err := claim(ctx); err != nil {
+			return err
+		}
+		return s.Repeated.Made(ctx, "k", "m")
+	})
 }
 
 func (s *planned) ofUsers() {

@@ -196,7 +196,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				"resources":      "there are MaxResources",
 			},
 			Apart: slices.Concat(
-				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "AfterCommit", "Happened", "Waiting", "Known", "Refresh"},
+				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "AfterCommit", "Happened", "Waiting", "Known", "Refresh", "AdmitOwn"},
 				// These are steps of what is called:
 				[]string{"With", "GiveBack", "ForgetDecisions", "RevokeOfSession", "RevokeOfUser", "Remove", "MarkRemoved", "Removed", "Purge", "Insert",
 					"EndEverySession", "TellOfEnd", "TellOfWithdrawal", "ForgetSession"},

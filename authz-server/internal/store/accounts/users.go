@@ -182,8 +182,9 @@ func (s *Users) ListUsersIn(ctx context.Context, state State, after string, limi
 // ids, starting after the id after.
 func (s *Users) ListUsersWith(ctx context.Context, role roles.Role, after string, limit int) ([]User, error) {
 	return sqldb.All(ctx, s.db.Reader(), func(rows *sql.Rows) (User, error) { return scanUser(rows.Scan) },
-		`SELECT `+userColumns+` FROM user_roles h JOIN users u ON u.id = h.user_id
-		WHERE h.resource = $1 AND h.role = $2 AND h.user_id > $3 ORDER BY h.user_id LIMIT $4`,
+		`SELECT `+userColumns+` FROM (SELECT user_id FROM user_roles
+			WHERE resource = $1 AND role = $2 AND user_id > $3 ORDER BY user_id LIMIT $4) h
+		JOIN users u ON u.id = h.user_id ORDER BY h.user_id`,
 		role.Resource, role.Name, after, limit)
 }
 

@@ -100,9 +100,23 @@ func (s *Roles) GroupsOf(ctx context.Context, userID, after string, limit int) (
 
 // GroupsWith returns up to limit groups that have a role, in the order of their ids.
 func (s *Roles) GroupsWith(ctx context.Context, r Role, limit int) ([]Group, error) {
-	return s.groups(ctx, `FROM group_roles h JOIN groups g ON g.id = h.group_id
-		WHERE h.resource = $1 AND h.role = $2 AND h.removed_at = 0 AND g.removed_at = 0
-		ORDER BY h.group_id LIMIT $3`, r.Resource, r.Name, limit)
+	ids, err := sqldb.All(ctx, s.db, row.Text, `SELECT group_id FROM group_roles
+		WHERE resource = $1 AND role = $2 AND removed_at = 0 ORDER BY group_id LIMIT $3`, r.Resource, r.Name, limit)
+	if err != nil {
+		return nil, err
+	}
+	var found []Group
+	for _, id := range ids { // one by one: Postgres would read all groups for a join
+		g, err := s.Group(ctx, id)
+		if errors.Is(err, row.ErrNotFound) { // it is being removed
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, g)
+	}
+	return found, nil
 }
 
 func (s *Roles) groups(ctx context.Context, from string, args ...any) ([]Group, error) {

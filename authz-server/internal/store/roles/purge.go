@@ -64,9 +64,8 @@ func (s *Roles) purgeDropped(ctx context.Context) (people int64, err error) {
 // narrow takes the tokens by these scopes from all who have a role, by themselves and by groups.
 func (s *Roles) narrow(ctx context.Context, r Role, scopes []string) (people int64, err error) {
 	forAll := func(query string, args ...any) error {
-		last := ""
-		n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
-			return sqldb.All(ctx, s.db, row.Text, query, append([]any{last}, args...)...)
+		n, err := s.forPeople(ctx, func(ctx context.Context, after string) ([]string, error) {
+			return sqldb.All(ctx, s.db, row.Text, query, append([]any{after}, args...)...)
 		}, func(ctx context.Context, userID string) error {
 			if err := s.revoke(ctx, userID, scopes); err != nil {
 				return err
@@ -76,10 +75,7 @@ func (s *Roles) narrow(ctx context.Context, r Role, scopes []string) (people int
 				return err
 			}
 			return s.emit(ctx, userID, []Held{{Role: r, Scopes: scopes}}, now)
-		}, func(ctx context.Context, reached string) error {
-			s.db.AfterCommit(ctx, func() { last = reached })
-			return nil
-		})
+		}, nil)
 		people += n
 		return err
 	}
@@ -113,7 +109,7 @@ func (s *Roles) undefined(ctx context.Context) ([]Role, error) {
 func (s *Roles) purgeDefinitions(ctx context.Context) (people int64, err error) {
 	gone, err := s.undefined(ctx)
 	for _, r := range gone {
-		n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
+		n, err := s.forPeople(ctx, func(ctx context.Context, _ string) ([]string, error) {
 			return sqldb.All(ctx, s.db, row.Text, `SELECT user_id FROM user_roles
 				WHERE resource = $1 AND role = $2 ORDER BY user_id LIMIT 20`, r.Resource, r.Name)
 		}, func(ctx context.Context, userID string) error { return s.take(ctx, userID, r) }, nil)
@@ -169,7 +165,7 @@ func (s *Roles) purgeGroupRoles(ctx context.Context) (people int64, err error) {
 func (s *Roles) purgeTaken(ctx context.Context, all []taken) (people int64, err error) {
 	const its = ` WHERE group_id = $1 AND resource = $2 AND role = $3 AND removed_at = $4`
 	for _, t := range all {
-		n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
+		n, err := s.forPeople(ctx, func(ctx context.Context, _ string) ([]string, error) {
 			// This lets one process in at a time. No row: the group got the role back.
 			var told string
 			err := s.db.ExecReturning(ctx, `UPDATE group_roles SET told_up_to = told_up_to`+its+` RETURNING told_up_to`,
@@ -204,7 +200,7 @@ func (s *Roles) purgeGroups(ctx context.Context) (people int64, err error) {
 		return sqldb.All(ctx, s.db, row.Text, `SELECT id FROM groups WHERE removed_at > 0 ORDER BY removed_at LIMIT 200`)
 	}, func(gone []string) error {
 		for _, id := range gone {
-			n, err := s.forPeople(ctx, func(ctx context.Context) ([]string, error) {
+			n, err := s.forPeople(ctx, func(ctx context.Context, _ string) ([]string, error) {
 				return sqldb.All(ctx, s.db, row.Text, `SELECT user_id FROM group_members
 					WHERE group_id = $1 ORDER BY user_id LIMIT 20`, id)
 			}, func(ctx context.Context, userID string) error { return s.leave(ctx, id, userID) }, nil)
@@ -235,15 +231,15 @@ func (s *Roles) removeDefinitions(ctx context.Context) (int64, error) {
 }
 
 // forPeople has f change what people have, batch after batch: next returns the ids of one, in their
-// order, and done (nil: nothing) notes the last of them in the same transaction. It locks many
-// people's rows in the order of their ids.
-func (s *Roles) forPeople(ctx context.Context, next func(context.Context) ([]string, error),
+// order, of which the last of the batch before is after; and done (nil: nothing) notes the last of
+// them in the same transaction. It locks many people's rows in the order of their ids.
+func (s *Roles) forPeople(ctx context.Context, next func(ctx context.Context, after string) ([]string, error),
 	f func(ctx context.Context, userID string) error, done func(ctx context.Context, last string) error) (int64, error) {
-	return s.db.Batches(ctx, batch, func(ctx context.Context) (n int64, err error) {
-		return n, s.db.Tx(ctx, func(ctx context.Context) error {
-			ids, err := next(ctx)
-			n = int64(len(ids))
-			if err != nil || n == 0 {
+	after := ""
+	return s.db.Batches(ctx, batch, func(ctx context.Context) (int64, error) {
+		var ids []string // of the try that was committed
+		err := s.db.Tx(ctx, func(ctx context.Context) (err error) {
+			if ids, err = next(ctx, after); err != nil || len(ids) == 0 {
 				return err
 			}
 			for _, id := range ids {
@@ -257,5 +253,9 @@ func (s *Roles) forPeople(ctx context.Context, next func(context.Context) ([]str
 			}
 			return done(ctx, ids[len(ids)-1])
 		})
+		if err == nil && len(ids) > 0 {
+			after = ids[len(ids)-1]
+		}
+		return int64(len(ids)), err
 	})
 }
