@@ -55,6 +55,7 @@ type commands struct {
 	Upstream     upstreamCommands    `cmd:"" help:"Manage other providers by which people log in."`
 	Stream       streamCommands      `cmd:"" help:"See which receivers have not been told of events, and manage their streams."`
 	Mail         mailCommands        `cmd:"" help:"See which mail has not been sent, and try it."`
+	Apply        applyCommand        `cmd:"" help:"Make clients, resources, roles, groups and upstreams be as a file says."`
 	Audit        auditCommands       `cmd:"" help:"Read the audit log, and check that nobody changed it."`
 	Doctor       doctorCommand       `cmd:"" help:"Look whether settings, database, keys, mail, certificate, proxies and clocks are as they must be, and say how to mend what is not. Changes nothing, and works whether servers run or not."`
 	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, even while servers use it."`
@@ -128,6 +129,9 @@ func (p *program) parser(ctx context.Context) (*kong.Kong, error) {
 func settingsOf(command string) []string {
 	all := []string{"database-url"}
 	switch command {
+	case "apply":
+		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback", "key-encryption-key",
+			"key-encryption-key-file")
 	case "client create", "client update", "client import":
 		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback")
 	case "role create", "role update", "resource create", "resource list", "resource update", "resource delete":

@@ -175,6 +175,7 @@ var rules = []rule{
 	authz("ssf", "audit client endpoint fetch issuer keys oauth ssf/delivery store/... tokens", "internal/httpd", "jwks/jose"),
 	authz("doctor", "issuer keys mail/smtp store/...", "internal/httpd", "internal/sqldb"),
 	authz("admin", "audit client directory issuer keys mail messages notices oauth opaque passwords profile proofs recovery ssf ssf/delivery store/... throttle upstream"),
+	authz("apply", "admin audit client directory store/... upstream"),
 	authz("adminpages", "admin adminpages/snippets audit client directory guard keys mail messages pages places profile proofs sender session store/..."),
 	authz("adminpages/snippets", "client"),
 	authz("scim", "admin adminaccess issuer store/...", "internal/httpd"),
@@ -266,6 +267,7 @@ var confinements = []confinement{
 	{"github.com/wneessen/go-mail", []string{"authz-server/internal/mail/smtp"}, true, "what speaks SMTP must stay replaceable"},
 	{"github.com/emersion/go-smtp", []string{"authz-server/internal/mail/mailtest", "deploy/inbox"}, false, "it is a mail server, for development and tests"},
 	{"github.com/ebitengine/purego", []string{"internal/libcrypto"}, true, "calls into C are made, and judged, in one place"},
+	{"gopkg.in/yaml.v3", []string{"authz-server/internal/apply", "deploy"}, false, "what reads configurations must stay replaceable"},
 	{"testing", []string{
 		"internal/testenv", "internal/service/servicetest", "internal/sqldb/growthtest", "internal/sqldb/sqldbtest",
 		"authz-server/internal/keys/keystest", "authz-server/internal/mail/mailtest", "authz-server/internal/people/peopletest", "authz-server/internal/provider/providertest",

@@ -36,12 +36,27 @@ func Usage(err error) error {
 	return usageError{err}
 }
 
+// statusError is an error with an exit status of its own.
+type statusError struct {
+	error
+	status int
+}
+
+func (e statusError) Unwrap() error { return e.error }
+
+// Exit gives err an exit status of its own, for a command whose status says more than whether it
+// failed.
+func Exit(status int, err error) error { return statusError{err, status} }
+
 // Status returns the exit status for the error that a program ended with.
 func Status(err error) int {
 	var usage usageError
+	var own statusError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &own):
+		return own.status
 	case errors.As(err, &usage):
 		return Misuse
 	}

@@ -27,6 +27,9 @@ func (a *Admin) clientTarget(all ...client.Client) Target {
 	})}
 }
 
+// AdministrativeClient tells whether a client has power over the server.
+func (a *Admin) AdministrativeClient(c client.Client) bool { return a.clientTarget(c).Administrative }
+
 // onClient runs f, an operation on the client with this id, which nobody else changes meanwhile. If
 // it is administrative, or becomes so by after, it is a [Crown]. A nil after leaves it as it is.
 func (a *Admin) onClient(ctx context.Context, actor Actor, do Action, id, reason string,

@@ -56,6 +56,9 @@ func (a *Admin) RoleDefinition(ctx context.Context, actor Actor, r roles.Role) (
 	return definitionOf(found), err
 }
 
+// MakesAdministrators tells whether a role has power over the server.
+func MakesAdministrators(r roles.Role) bool { return administrative(r) }
+
 // crowning is the class of what concerns a role.
 func crowning(r roles.Role, do Action) Action {
 	if administrative(r) {

@@ -71,6 +71,16 @@ func (s *planned) ofRoles() {
 		}
 		return s.Resources.Update(ctx, registry.Resource{Resource: client.Resource{Name: "y", ID: "https://z.example", Scopes: []string{"y"}}, Version: 1}, nil)
 	})
+	// Of marks there are as many as operators write, and All reads all of them.
+	s.add("Mark", func(ctx context.Context) error {
+		if err := s.Applied.Begin(ctx); err != nil {
+			return err
+		}
+		return s.Applied.Mark(ctx, registry.Mark{Kind: "clients", Name: "x", Configuration: "default"})
+	})
+	s.add("Begin", func(ctx context.Context) error { return s.Applied.Begin(ctx) })
+	s.add("All", func(ctx context.Context) error { _, err := s.Applied.All(ctx); return err })
+	s.late("Forget", func(ctx context.Context) error { return s.Applied.Forget(ctx, "clients", "x") })
 	s.add("Strays", func(ctx context.Context) error {
 		_, err := s.Resources.Strays(ctx, registry.Resource{Resource: client.Resource{Name: "board"}})
 		return err

@@ -194,6 +194,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				"audit_chain":    "it has one row",
 				"upstreams":      "there are MaxUpstreams",
 				"resources":      "there are MaxResources",
+				"applied":        "as many as configurations name",
 			},
 			Apart: slices.Concat(
 				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "AfterCommit", "Happened", "Waiting", "Known", "Refresh", "AdmitOwn"},
@@ -215,7 +216,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*keystore.Keys](),
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](), reflect.TypeFor[*limits.Repeated](),
 	reflect.TypeFor[*outbox.Logouts](), reflect.TypeFor[*outbox.Queue](),
-	reflect.TypeFor[*registry.Clients](), reflect.TypeFor[*registry.Resources](), reflect.TypeFor[*roles.Roles](),
+	reflect.TypeFor[*registry.Clients](), reflect.TypeFor[*registry.Resources](), reflect.TypeFor[*registry.Applied](), reflect.TypeFor[*roles.Roles](),
 	reflect.TypeFor[*statuses.Statuses](), reflect.TypeFor[*statistics.Statistics](),
 	reflect.TypeFor[*requests.Interactions](), reflect.TypeFor[*requests.Pushed](),
 	reflect.TypeFor[*streams.Streams](),

@@ -68,6 +68,7 @@ type Store struct {
 	Factors      *accounts.Factors
 	Clients      *registry.Clients
 	Resources    *registry.Resources
+	Applied      *registry.Applied
 	Consents     *grants.Consents
 	Grants       *grants.Grants
 	Devices      *grants.Devices
@@ -125,6 +126,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 	}
 	s.Statuses, s.Statistics = statuses.New(db, now), statistics.New(db, now)
 	s.Clients, s.Resources = registry.NewClients(db, now, s.Statuses), registry.NewResources(db, now)
+	s.Applied = registry.NewApplied(db, now)
 	s.Invitations, s.Agreements = accounts.NewInvitations(db, now), accounts.NewAgreements(db, now)
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
 	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -219,6 +220,15 @@ func Presets() (names []string) {
 		if name != "" {
 			names = append(names, name)
 		}
+	}
+	return names
+}
+
+// SettingNames are the names of all settings, as JSON has them.
+func SettingNames() (names []string) {
+	for field := range reflect.TypeFor[Settings]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, name)
 	}
 	return names
 }
