@@ -64,7 +64,9 @@ func (p *program) recordStart(ctx context.Context, s *store.Store) error {
 			detail[one.Name] = one.Value
 		}
 	}
-	return audit.New(s).Record(ctx, audit.Entry{Kind: audit.SettingsStarted, Detail: detail})
+	return audit.New(s).Record(ctx, audit.Entry{
+		Kind: audit.SettingsStarted, Target: audit.Target{Kind: "server", Label: p.settings.Issuer}, Detail: detail,
+	})
 }
 
 // operator is who runs a command, for the audit log: the account of the process, which nobody can

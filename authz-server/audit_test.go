@@ -130,6 +130,9 @@ func TestAServerChainsWhatHappensAndWritesItsFile(t *testing.T) {
 		}
 		testenv.Eventually(t, "the file has the client", func() bool { return strings.Contains(lines(), "client.registered") })
 		shows(t, lines(), `"kind":"settings.started"`, `"registration":"open"`, `"key-encryption-key":"(set)"`, `"database-url":"(set)"`)
+		if n := strings.Count(lines(), `"kind":"settings.started"`); n != 1 {
+			t.Errorf("one start has %d entries", n)
+		}
 		shows(t, lines(), `"from":"127.0.0.1"`, `"kind":"key.created"`, `"actor":{"kind":"system"}`)
 		var made struct {
 			Secret string `json:"client_secret"`

@@ -106,9 +106,6 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { admin.KeepStatistics(working, s.Statistics, metrics, log) })
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
-		if err := p.noteStart(working, s); err != nil {
-			return err
-		}
 		server := &httpd.Server{
 			Config: p.settings.Config, Log: log, Handler: handler, Ready: s.Ready, MaxBody: maxBody, Metrics: metrics, Tracing: traces,
 			MaxBodyBelow: p.largeBodies(),
@@ -116,20 +113,6 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		}
 		return server.Run(ctx)
 	})
-}
-
-// noteStart notes in the audit log which settings are in force, without what may be a secret.
-func (p *program) noteStart(ctx context.Context, s *store.Store) error {
-	detail := map[string]any{}
-	for _, one := range admin.SettingsOf(p.settings) {
-		switch {
-		case one.Hidden && one.Set:
-			detail[one.Name] = "(set)"
-		case one.Set:
-			detail[one.Name] = one.Value
-		}
-	}
-	return audit.New(s).Record(ctx, audit.Entry{Kind: audit.SettingsStarted, Target: audit.Target{Kind: "server", Label: p.settings.Issuer}, Detail: detail})
 }
 
 // prepare tells the store the settings, and logs what the operator should know.
