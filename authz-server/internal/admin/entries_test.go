@@ -8,6 +8,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
 
@@ -19,6 +21,7 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 		var group admin.Group
 		var token string
 		var invitation string
+		var stream streams.Stream
 		w.Exec(t, `INSERT INTO totp (user_id, secret, confirmed_at, last_step, created_at) VALUES ('`+id+`', CAST('x' AS BYTEA), 1, 0, 1)`)
 		w.Exec(t, `UPDATE users SET second_step = TRUE WHERE id = '`+id+`'`)
 		w.Code(t, "g1", true)
@@ -52,6 +55,13 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 				return err
 			}},
 			{"give group", func(a admin.Actor) error { return w.GiveGroup(ctx, a, group.ID, roles.Moderator, reason) }},
+			{"set group's roles", func(a admin.Actor) error {
+				_, err := w.SetGroupRoles(ctx, a, group.ID, []roles.Role{roles.Moderator, {Resource: "admin", Name: "admin"}}, reason)
+				if err == nil {
+					_, err = w.SetGroupRoles(ctx, a, group.ID, []roles.Role{roles.Moderator}, reason)
+				}
+				return err
+			}},
 			{"join", func(a admin.Actor) error { return w.Join(ctx, a, group.ID, id, reason) }},
 			{"leave", func(a admin.Actor) error { return w.Leave(ctx, a, group.ID, id, reason) }},
 			{"take group", func(a admin.Actor) error { return w.TakeGroup(ctx, a, group.ID, roles.Moderator, reason) }},
@@ -77,6 +87,27 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 				_, err := w.UpdateUpstream(ctx, a, "google", "", admin.UpstreamChange{Secret: "t"}, reason)
 				return err
 			}},
+			{"unlink identity", func(a admin.Actor) error {
+				one, err := w.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "google", Subject: "1", UserID: id})
+				if err == nil {
+					err = w.UnlinkIdentity(ctx, a, id, one.ID, true, reason)
+				}
+				return err
+			}},
+			{"create stream", func(a admin.Actor) (err error) {
+				_, err = w.CreateClient(ctx, a, "listens", client.Patch{"client_name": "n", "grant_types": []string{"client_credentials"}, "scope": "ssf.read"}, reason)
+				if err == nil {
+					stream, err = w.CreateStream(ctx, a, w.rules(t), admin.NewStream{ClientID: "listens"}, reason)
+				}
+				return err
+			}},
+			{"update stream", func(a admin.Actor) error {
+				return w.UpdateStream(ctx, a, w.rules(t), stream.ID, admin.StreamChange{Events: streams.Types[:1]}, reason)
+			}},
+			{"verify stream", func(a admin.Actor) error { return w.VerifyStream(ctx, a, stream.ID, reason) }},
+			{"pause stream", func(a admin.Actor) error { return w.SetStreamStatus(ctx, a, stream.ID, streams.Paused, "", reason) }},
+			{"retry stream", func(a admin.Actor) error { _, err := w.RetryStream(ctx, a, stream.ID, reason); return err }},
+			{"delete stream", func(a admin.Actor) error { return w.DeleteStream(ctx, a, stream.ID, nil, reason) }},
 			{"delete upstream", func(a admin.Actor) error { return w.DeleteUpstream(ctx, a, "google", true, reason) }},
 			{"create client", func(a admin.Actor) error {
 				_, err := w.CreateClient(ctx, a, "made", client.Patch{"client_name": "n", "grant_types": []string{"client_credentials"}}, reason)

@@ -215,7 +215,7 @@ func (a *Admin) knownFactors(ctx context.Context, user accounts.User, k *Known) 
 	k.Identities = []KnownIdentity{}
 	identities, err := a.Store.Upstreams.IdentitiesOf(ctx, user.ID)
 	for _, i := range identities {
-		k.Identities = append(k.Identities, KnownIdentity{i.ID, i.Upstream, i.Issuer, i.Subject, i.Label, i.CreatedAt, i.UsedAt})
+		k.Identities = append(k.Identities, identityOf(i))
 	}
 	return err
 }

@@ -45,6 +45,7 @@ func logEntryOf(e audit.Entry) LogEntry {
 // LogQuery chooses entries of the audit log. Empty fields choose all.
 type LogQuery struct {
 	Person       string // who did it, or whom it concerns
+	Client       string // that did it, by its id
 	Target       string // such as a client's id
 	Kind         audit.Kind
 	Since, Until time.Time // from, and before
@@ -63,7 +64,7 @@ func (a *Admin) Log(ctx context.Context, actor Actor, q LogQuery) (page Page[Log
 		return page, err
 	}
 	all, err := a.Audit.List(ctx, auditlog.Filter{
-		UserID: q.Person, TargetID: q.Target, Kind: string(q.Kind), Since: q.Since, Until: q.Until, Before: q.After, Limit: limit + 1,
+		UserID: q.Person, ActorID: q.Client, TargetID: q.Target, Kind: string(q.Kind), Since: q.Since, Until: q.Until, Before: q.After, Limit: limit + 1,
 	})
 	if err == nil && q.Person != "" && q.After == "" {
 		err = a.noteReader(ctx, actor, q.Person)

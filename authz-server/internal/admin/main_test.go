@@ -14,6 +14,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
+	"github.com/maru-auth/maru/authz-server/internal/ssf"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
@@ -51,7 +52,7 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 		now := func() time.Time { return s.Now }
 		at, err := issuer.Parse("https://login.example")
 		storetest.OK(t, err)
-		resources := append(client.Builtin("https://api.example"), client.Administration(at.URL("/admin")))
+		resources := append(client.Builtin("https://api.example"), ssf.Resource(at), client.Administration(at.URL("/admin")))
 		clients, err := directory.New(directory.Config{Store: s.Store, Now: now, OperatorPolicy: client.Policy{
 			Scopes:    append(client.Scopes(resources), client.ReservedScopes(resources)...),
 			OwnScopes: client.OwnScopes(resources), DefaultScope: "openid",

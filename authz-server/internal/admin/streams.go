@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
@@ -139,18 +140,13 @@ type NewStream struct {
 // CreateStream makes the stream of a client. [store.ErrExists]: it has one, or there are as many as
 // there can be. [store.ErrNotFound]: there is no such client.
 func (a *Admin) CreateStream(ctx context.Context, actor Actor, rules ssf.Rules, in NewStream, reason string) (made streams.Stream, err error) {
-	requested := []string{}
-	for _, one := range streams.Types {
-		if len(in.Events) == 0 || slices.Contains(in.Events, one) {
-			requested = append(requested, one.URI())
-		}
+	change := StreamChange{Endpoint: &in.Endpoint, Header: in.Header, Events: in.Events, Description: &in.Description}
+	if len(in.Events) == 0 {
+		change.Events = streams.Types
 	}
-	wish := ssf.Wish{Requested: &requested, Description: &in.Description}
-	switch {
-	case in.Endpoint != "":
-		wish.Delivery = &ssf.Delivery{Method: ssf.MethodPush, Endpoint: in.Endpoint, Header: in.Header}
-	case in.Header != nil:
-		return made, wrong("header", "goes with an endpoint")
+	wish, err := change.wish("")
+	if err != nil {
+		return made, err
 	}
 	err = a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
 		c, err := a.Store.Clients.Client(ctx, in.ClientID)
@@ -164,12 +160,8 @@ func (a *Admin) CreateStream(ctx context.Context, actor Actor, rules ssf.Rules, 
 			return wrong("client", fmt.Sprintf("may not have a stream: give it the scope %s or %s", delivery.ScopeRead, delivery.ScopeManage))
 		}
 		stream, err := rules.New(&c, wish)
-		var invalid *oauth.Error
-		if errors.As(err, &invalid) {
-			return wrong("endpoint", err.Error())
-		}
 		if err != nil {
-			return err
+			return streamError(err)
 		}
 		if made, err = a.Store.Streams.Create(ctx, stream); err != nil {
 			return err
@@ -178,6 +170,98 @@ func (a *Admin) CreateStream(ctx context.Context, actor Actor, rules ssf.Rules, 
 		return a.noteStream(ctx, audit.StreamCreated, made, map[string]any{"endpoint": withoutQuery(made.Endpoint)})
 	})
 	return made, err
+}
+
+// StreamChange is what is to be another of a stream. Nil: it stays.
+type StreamChange struct {
+	Endpoint    *string        // where events are pushed; empty: the client polls
+	Header      *string        // the value of the header Authorization of pushes; another endpoint has none unless it is set
+	Events      []streams.Type // those that it gets
+	Description *string
+}
+
+// wish is what a receiver would ask for, whose stream has that endpoint.
+func (c StreamChange) wish(endpoint string) (ssf.Wish, error) {
+	wish := ssf.Wish{Description: c.Description}
+	if c.Events != nil {
+		requested := []string{}
+		for _, one := range streams.Types {
+			if slices.Contains(c.Events, one) {
+				requested = append(requested, one.URI())
+			}
+		}
+		wish.Requested = &requested
+	}
+	if c.Endpoint != nil {
+		endpoint = *c.Endpoint
+	}
+	switch {
+	case endpoint == "" && c.Header != nil:
+		return wish, wrong("header", "goes with an endpoint")
+	case endpoint != "" && (c.Endpoint != nil || c.Header != nil):
+		wish.Delivery = &ssf.Delivery{Method: ssf.MethodPush, Endpoint: endpoint, Header: c.Header}
+	case c.Endpoint != nil:
+		wish.Delivery = &ssf.Delivery{Method: ssf.MethodPoll}
+	}
+	return wish, nil
+}
+
+// streamError says which input is wrong with the rules of streams.
+func streamError(err error) error {
+	var invalid *oauth.Error
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	for field, name := range map[string]string{"header": "delivery.authorization_header", "events": "events_requested"} {
+		if rest, ok := strings.CutPrefix(invalid.Description, name+" "); ok {
+			return wrong(field, rest)
+		}
+	}
+	return wrong("endpoint", strings.TrimPrefix(invalid.Description, "delivery.endpoint_url "))
+}
+
+// UpdateStream changes the stream of a client. [ErrServiceStream]: it is the server's own.
+func (a *Admin) UpdateStream(ctx context.Context, actor Actor, rules ssf.Rules, id string, change StreamChange, reason string) error {
+	return a.onStream(ctx, actor, id, reason, func(ctx context.Context, one streams.Stream) error {
+		if one.Own() {
+			return ErrServiceStream
+		}
+		edited, err := a.Store.Streams.Edit(ctx, id, func(s *streams.Stream) error {
+			wish, err := change.wish(s.Endpoint)
+			if err != nil {
+				return err
+			}
+			return streamError(rules.Apply(s, wish))
+		})
+		if err != nil {
+			return err
+		}
+		return a.noteStream(ctx, audit.StreamChanged, edited, map[string]any{
+			"endpoint": withoutQuery(edited.Endpoint), "events": edited.Delivered, "new_header": change.Header != nil,
+		})
+	})
+}
+
+// VerifyStream sends the receiver of a stream an event about the stream itself, by which it sees that
+// events arrive (SSF §8.1.4). [ErrServiceStream]: it is the server's own. [ErrStreamOff]: it takes no
+// events. [streams.ErrFull]: too many wait for it.
+func (a *Admin) VerifyStream(ctx context.Context, actor Actor, id, reason string) error {
+	return a.onStream(ctx, actor, id, reason, func(ctx context.Context, one streams.Stream) error {
+		switch {
+		case one.Own():
+			return ErrServiceStream
+		case one.Status == streams.Disabled:
+			return ErrStreamOff
+		}
+		set, err := streams.OfStream(id, streams.Verification, map[string]string{})
+		if err == nil {
+			err = a.Store.Streams.Add(ctx, id, set)
+		}
+		if err != nil {
+			return err
+		}
+		return a.noteStream(ctx, audit.StreamChanged, one, map[string]any{"how": "verified"})
+	})
 }
 
 // withoutQuery is an address without what may let somebody in there.
@@ -259,9 +343,14 @@ func (a *Admin) RetryStream(ctx context.Context, actor Actor, id, reason string)
 	return a.Store.Streams.Retry(ctx, id)
 }
 
-// ErrServiceStream says that a stream is the server's own, for a service that it tells of people: it
-// would be made again.
-var ErrServiceStream = errors.New("the stream is for a service of --data-services")
+// Errors about what a stream is.
+var (
+	// ErrServiceStream says that a stream is the server's own, for a service that it tells of people: it
+	// would be made again.
+	ErrServiceStream = errors.New("the stream is for a service of --data-services")
+	// ErrStreamOff says that a stream is disabled.
+	ErrStreamOff = errors.New("the stream is disabled")
+)
 
 // DeleteStream deletes a stream, and the events that wait for it. services are those of
 // --data-services. [ErrServiceStream]: it is for one of them.

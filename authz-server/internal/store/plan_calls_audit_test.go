@@ -26,7 +26,7 @@ func (s *planned) ofAudit() {
 	s.add("Owner", func(ctx context.Context) error { _, err := s.Sessions.Owner(ctx, "s1"); return err })
 	for _, f := range []auditlog.Filter{
 		{}, {Kind: "kind50"}, {TargetID: "c1"}, {TargetID: "c1", Kind: "kind50"}, {UserID: "u1"},
-		{UserID: "u1", TargetID: "c1", Kind: "kind50"},
+		{UserID: "u1", TargetID: "c1", Kind: "kind50"}, {ActorID: "c1"}, {ActorID: "c1", Kind: "kind50"}, {ActorID: "c1", TargetID: "c2", UserID: "u1"},
 	} {
 		f.Limit = 100
 		s.add("List", func(ctx context.Context) error { _, err := s.Audit.List(ctx, f); return err })

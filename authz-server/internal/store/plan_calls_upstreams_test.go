@@ -37,6 +37,11 @@ func (s *planned) ofUpstreams() {
 		return s.Upstreams.NoteUse(ctx, upstreams.Identity{ID: "x2", UserID: "u1"})
 	})
 	s.add("Unlink", func(ctx context.Context) error { _, err := s.Upstreams.Unlink(ctx, "u1", "x2"); return err })
+	s.add("UnlinkAnyway", func(ctx context.Context) error {
+		_, err := s.Upstreams.UnlinkAnyway(ctx, "u1", "x2")
+		return err
+	})
+	s.add("LinkedTo", func(ctx context.Context) error { _, err := s.Upstreams.LinkedTo(ctx, "p1", 1001); return err })
 	s.add("UnlinkAll", func(ctx context.Context) error { return s.Upstreams.UnlinkAll(ctx, "u1") })
 	s.add("Begin", func(ctx context.Context) error {
 		return s.Upstreams.Begin(ctx, "new", "b", upstreams.Login{Upstream: "p1", Purpose: upstreams.Link, UserID: "u1"})

@@ -145,6 +145,7 @@ func (s *Entries) After(ctx context.Context, position int64, limit int) ([]Entry
 // Filter chooses entries. Empty fields choose all.
 type Filter struct {
 	UserID       string // who did it, or whom it concerns
+	ActorID      string // of a client that did it
 	TargetID     string // such as a client's
 	Kind         string
 	Since, Until time.Time // from, and before
@@ -173,11 +174,11 @@ func (s *Entries) List(ctx context.Context, f Filter) ([]Entry, error) {
 		return sqldb.All(ctx, s.db, scanEntry, `SELECT `+entryColumns+`
 			FROM audit_personal p JOIN audit_log l ON l.id = p.entry_id `+partsOfEntry+`
 			WHERE p.entry_id >= $1 AND p.entry_id < $2`+and(` AND p.user_id = $%d`, f.UserID)+
-			and(` AND l.target_id = $%d`, f.TargetID)+and(` AND l.kind = $%d`, f.Kind)+`
+			and(` AND l.actor_id = $%d`, f.ActorID)+and(` AND l.target_id = $%d`, f.TargetID)+and(` AND l.kind = $%d`, f.Kind)+`
 			ORDER BY p.entry_id DESC LIMIT $3`, args...)
 	}
 	return sqldb.All(ctx, s.db, scanEntry, `SELECT `+entryColumns+` FROM audit_log l `+partsOfEntry+`
-		WHERE l.id >= $1 AND l.id < $2`+and(` AND l.target_id <> '' AND l.target_id = $%d`, f.TargetID)+
-		and(` AND l.kind = $%d`, f.Kind)+`
+		WHERE l.id >= $1 AND l.id < $2`+and(` AND l.actor_id <> '' AND l.actor_id = $%d`, f.ActorID)+
+		and(` AND l.target_id <> '' AND l.target_id = $%d`, f.TargetID)+and(` AND l.kind = $%d`, f.Kind)+`
 		ORDER BY l.id DESC LIMIT $3`, args...)
 }

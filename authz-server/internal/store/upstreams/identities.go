@@ -94,7 +94,16 @@ func (s *Upstreams) NoteUse(ctx context.Context, i Identity) error {
 // Unlink takes an identity from a person, and returns it. ErrNotFound: they do not have it.
 // ErrLastWay: they have no password, no passkey, and no identity at another upstream that is
 // enabled.
-func (s *Upstreams) Unlink(ctx context.Context, userID, id string) (gone Identity, err error) {
+func (s *Upstreams) Unlink(ctx context.Context, userID, id string) (Identity, error) {
+	return s.unlink(ctx, userID, id, false)
+}
+
+// UnlinkAnyway is Unlink for an identity that may be the last way in.
+func (s *Upstreams) UnlinkAnyway(ctx context.Context, userID, id string) (Identity, error) {
+	return s.unlink(ctx, userID, id, true)
+}
+
+func (s *Upstreams) unlink(ctx context.Context, userID, id string, anyway bool) (gone Identity, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		gone = Identity{}
 		if err := s.hold(ctx, userID); err != nil {
@@ -112,7 +121,7 @@ func (s *Upstreams) Unlink(ctx context.Context, userID, id string) (gone Identit
 			id, userID).Scan(&other); err != nil {
 			return row.NotFound(err)
 		}
-		if !other {
+		if !other && !anyway {
 			return ErrLastWay
 		}
 		return row.Changed(s.db.Exec(ctx, `DELETE FROM identities WHERE id = $1 AND user_id = $2`, id, userID))
@@ -124,4 +133,21 @@ func (s *Upstreams) Unlink(ctx context.Context, userID, id string) (gone Identit
 func (s *Upstreams) UnlinkAll(ctx context.Context, userID string) error {
 	_, err := s.db.Exec(ctx, `DELETE FROM identities WHERE user_id = $1`, userID)
 	return err
+}
+
+// Linked is a person who has an identity at an upstream.
+type Linked struct {
+	UserID string
+	Only   bool // they have no password, no passkey, and no identity at another upstream that is enabled
+}
+
+// LinkedTo returns the people of up to limit identities at an upstream. Who has two of them is there
+// twice.
+func (s *Upstreams) LinkedTo(ctx context.Context, name string, limit int) ([]Linked, error) {
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (l Linked, err error) {
+		return l, rows.Scan(&l.UserID, &l.Only)
+	}, `SELECT i.user_id, COALESCE((SELECT u.password_hash = '' AND NOT u.passkey FROM users u WHERE u.id = i.user_id), FALSE)
+			AND NOT EXISTS (SELECT 1 FROM identities o JOIN upstreams p ON p.name = o.upstream
+				WHERE o.user_id = i.user_id AND o.upstream <> $1 AND NOT p.disabled)
+		FROM identities i WHERE i.upstream = $1 ORDER BY i.upstream, i.issuer, i.subject LIMIT $2`, name, limit)
 }
