@@ -64,6 +64,7 @@ func (m *measurement) run(ctx context.Context, cfg site.Config, scenarios []site
 
 // row measures one scenario: what fits, and then a part of that at a steady rate.
 func (m *measurement) row(ctx context.Context, one site.Scenario, way site.Way) (Row, error) {
+	m.site.Discard() // a code is valid for a minute
 	if err := m.site.Renew(ctx); err != nil {
 		return Row{}, err
 	}
