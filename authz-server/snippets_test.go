@@ -21,7 +21,7 @@ import (
 
 	"golang.org/x/net/html"
 
-	"github.com/maru-auth/maru/authz-server/internal/adminpages/snippets"
+	"github.com/maru-auth/maru/authz-server/internal/adminpages/clients/snippets"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/internal/testenv"
 )

@@ -64,7 +64,8 @@ func TestTheStepsMakeEachKindOfApp(t *testing.T) {
 			programs   int
 		}{
 			{"web", web, func(c client.Client) bool {
-				return slices.Equal(c.GrantTypes, code) && c.RequirePKCE && c.IDTokenClaims && slices.Equal(c.RedirectURIs, []string{web}) && c.Scope == "openid profile email"
+				return slices.Equal(c.GrantTypes, code) && c.RequirePKCE && c.IDTokenClaims &&
+					slices.Equal(c.RedirectURIs, []string{web}) && c.Scope == "openid profile email"
 			}, true, 5},
 			{"spa", web, func(c client.Client) bool { return c.Public() && slices.Equal(c.GrantTypes, code) }, false, 2},
 			{"native", "com.example.app:/callback\r\nhttp://127.0.0.1/callback", func(c client.Client) bool {
@@ -101,7 +102,8 @@ func TestTheStepsMakeEachKindOfApp(t *testing.T) {
 					t.Errorf("%s: the secret is there %d times", test.kind, n)
 				}
 				own := "/admin/clients/" + c.ID
-				for _, again := range []peopletest.Answer{b.Get(own), b.Get(own + "?lang=ko"), b.Get(own + "?lang=en"), b.Get(newClient), b.Get("/admin/clients"), b.Get(own + "/metadata")} {
+				for _, again := range []peopletest.Answer{b.Get(own), b.Get(own + "?lang=ko"), b.Get(own + "?lang=en"),
+					b.Get(newClient), b.Get("/admin/clients"), b.Get(own + "/metadata")} {
 					if strings.Contains(again.Body, secret) {
 						t.Errorf("%s: the secret is shown again", test.kind)
 					}
@@ -145,9 +147,11 @@ func TestNoStepLosesAnAnswer(t *testing.T) {
 	w := newWorld(t)
 	b, app := w.administrator(t)
 	page := press(t, b, newClient, b.Get(newClient), "next", "kind", "web", "client_name", `Shop "<b>"`)
-	page = press(t, b, newClient, page, "next", "redirect_uris", "https://shop.example/cb\r\nhttps://shop.example/cb2", "post_logout_redirect_uris", "https://shop.example/")
+	page = press(t, b, newClient, page, "next", "redirect_uris", "https://shop.example/cb\r\nhttps://shop.example/cb2",
+		"post_logout_redirect_uris", "https://shop.example/")
 	page = press(t, b, newClient, page, "back", "scope", "openid", "scope", "+board:read")
-	page.Want(t, http.StatusOK, `id="step-addresses"`, "https://shop.example/cb\nhttps://shop.example/cb2</textarea>", "https://shop.example/</textarea>")
+	page.Want(t, http.StatusOK, `id="step-addresses"`, "https://shop.example/cb\nhttps://shop.example/cb2</textarea>",
+		"https://shop.example/</textarea>")
 	page = press(t, b, newClient, page, "back")
 	page.Want(t, http.StatusOK, `id="step-kind"`, `value="web" checked`, `value="Shop &#34;&lt;b&gt;&#34;"`)
 	page = press(t, b, newClient, press(t, b, newClient, page, "next"), "next")
@@ -176,25 +180,34 @@ func TestEachWrongAddressIsSaidInWords(t *testing.T) {
 	w := newWorld(t)
 	b, _ := w.administrator(t)
 	for uri, want := range map[string]string{
-		"": "at least one address", "shop.example/cb": "the whole address", "https://": "Write the host", "http://shop.example/cb": "Begin with https://",
-		"https://shop.example/cb#x": "fragment", "https://shop.example/*": "every address", "https://shop.example/a b": "percent-encoded",
-		"https://shop.example/%zz": "percent-encoded", "https://a:b@shop.example/": "user name", "https://shop.example:99999/": "port must be",
-		"https://-shop.example/": "Write the host", "https://shop.example/../x": "must not have . or ..", "javascript:alert(1)": "Begin with https://, or",
-		"com.example.app:/cb": "Only a mobile", "example:/cb": "Begin with https://, or", "https://shop.example/\nhttps://shop.example/": "is there twice",
-		"https://shop.example/" + strings.Repeat("x", 2000): "2,000 characters", strings.Repeat("https://shop.example/\n", 51): "50 addresses",
+		"": "at least one address", "shop.example/cb": "the whole address", "https://": "Write the host",
+		"http://shop.example/cb":    "Begin with https://",
+		"https://shop.example/cb#x": "fragment", "https://shop.example/*": "every address",
+		"https://shop.example/a b": "percent-encoded",
+		"https://shop.example/%zz": "percent-encoded", "https://a:b@shop.example/": "user name",
+		"https://shop.example:99999/": "port must be",
+		"https://-shop.example/":      "Write the host", "https://shop.example/../x": "must not have . or ..",
+		"javascript:alert(1)": "Begin with https://, or",
+		"com.example.app:/cb": "Only a mobile", "example:/cb": "Begin with https://, or",
+		"https://shop.example/\nhttps://shop.example/":      "is there twice",
+		"https://shop.example/" + strings.Repeat("x", 2000): "2,000 characters",
+		strings.Repeat("https://shop.example/\n", 51):       "50 addresses",
 	} {
 		page := press(t, b, newClient, b.Get(newClient), "next", "kind", "web", "client_name", "Shop")
 		page = press(t, b, newClient, page, "next", "redirect_uris", uri)
 		page.Want(t, http.StatusUnprocessableEntity, `id="step-addresses"`, `id="redirect_uris-problem"`, want)
 	}
 	for _, test := range []struct{ kind, name, want string }{
-		{"", "Shop", "Choose a kind"}, {"worm", "Shop", "Choose a kind"}, {"web", "", "1 to 100 printable"}, {"web", "a\u202eb", "1 to 100 printable"},
+		{"", "Shop", "Choose a kind"}, {"worm", "Shop", "Choose a kind"}, {"web", "", "1 to 100 printable"},
+		{"web", "a\u202eb", "1 to 100 printable"},
 		{"service", strings.Repeat("x", 101), "1 to 100 printable"},
 	} {
-		press(t, b, newClient, b.Get(newClient), "next", "kind", test.kind, "client_name", test.name).Want(t, http.StatusUnprocessableEntity, test.want)
+		press(t, b, newClient, b.Get(newClient), "next", "kind", test.kind, "client_name", test.name).
+			Want(t, http.StatusUnprocessableEntity, test.want)
 	}
 	page := press(t, b, newClient, b.Get(newClient), "next", "kind", "native", "client_name", "Shop")
-	press(t, b, newClient, page, "next", "redirect_uris", "com.example.app:cb").Want(t, http.StatusUnprocessableEntity, "own such as com.example.app:/callback")
+	press(t, b, newClient, page, "next", "redirect_uris", "com.example.app:cb").
+		Want(t, http.StatusUnprocessableEntity, "own such as com.example.app:/callback")
 }
 
 // Whoever changes a hidden input changes nothing but their own answer, which is checked again.
@@ -204,7 +217,8 @@ func TestATamperedStepMakesNoOtherApp(t *testing.T) {
 	b, _ := w.administrator(t)
 	send := func(fields ...string) peopletest.Answer {
 		t.Helper()
-		all := map[string]string{"step": "review", "go": "create", "kind": "web", "client_name": "Shop", "redirect_uris": "https://shop.example/cb", "scope": "openid"}
+		all := map[string]string{"step": "review", "go": "create", "kind": "web", "client_name": "Shop",
+			"redirect_uris": "https://shop.example/cb", "scope": "openid"}
 		for i := 0; i < len(fields); i += 2 {
 			all[fields[i]] = fields[i+1]
 		}
@@ -226,10 +240,12 @@ func TestATamperedStepMakesNoOtherApp(t *testing.T) {
 		t.Fatalf("there are apps: %+v", all)
 	}
 	// What no step asks for is not read.
-	send("trusted", "true", "client_id", "chosen", "token_exchange_audiences", w.Server.URL+"/admin", "grant_types", "client_credentials", "audiences", "https://api.example/user").
+	send("trusted", "true", "client_id", "chosen", "token_exchange_audiences", w.Server.URL+"/admin", "grant_types",
+		"client_credentials", "audiences", "https://api.example/user").
 		Want(t, http.StatusOK, "The app is there")
 	all := w.clients(t)
-	if len(all) != 1 || all[0].ID == "chosen" || all[0].Trusted || len(all[0].TokenExchangeAudiences)+len(all[0].Audiences) > 0 || all[0].HasGrantType(client.ClientCredentials) {
+	if len(all) != 1 || all[0].ID == "chosen" || all[0].Trusted ||
+		len(all[0].TokenExchangeAudiences)+len(all[0].Audiences) > 0 || all[0].HasGrantType(client.ClientCredentials) {
 		t.Errorf("the app is %+v", all)
 	}
 }
@@ -291,7 +307,8 @@ func TestAnAppIsChangedDisabledAndDeleted(t *testing.T) {
 		b.Get(own).Want(t, http.StatusOK, "Shop shop", "https://shop.example/cb", "Active", "Nobody.")
 
 		edit := b.Get(own + "/edit")
-		press(t, b, own+"/edit", edit, "", "client_name", "Store", "redirect_uris", "https://shop.example/cb\r\nhttps://store.example/cb", "trusted", "yes", "contacts", "a@example.org").
+		press(t, b, own+"/edit", edit, "", "client_name", "Store", "redirect_uris",
+			"https://shop.example/cb\r\nhttps://store.example/cb", "trusted", "yes", "contacts", "a@example.org").
 			WantRedirect(t, own+"?done=client_changed")
 		if c := get(); c.Name != "Store" || len(c.RedirectURIs) != 2 || !c.Trusted || !c.RequirePKCE || len(c.Contacts) != 1 {
 			t.Errorf("%+v", c)
@@ -301,15 +318,21 @@ func TestAnAppIsChangedDisabledAndDeleted(t *testing.T) {
 			Want(t, http.StatusUnprocessableEntity, "Begin with https://", "http://evil.example/</textarea>")
 
 		all := b.Get(own + "/metadata")
-		press(t, b, own+"/metadata", all, "", "metadata", `{"client_id": "shop", "client_name": "Store", "client_name#ko": "가게", "redirect_uris": ["https://shop.example/cb"], "default_max_age": 60}`).
+		press(t, b, own+"/metadata", all, "", "metadata", `{
+				"client_id": "shop", "client_name": "Store", "client_name#ko": "가게",
+				"redirect_uris": ["https://shop.example/cb"], "default_max_age": 60
+			}`).
 			WantRedirect(t, own+"?done=client_changed")
-		if c := get(); c.Localized["client_name#ko"] != "가게" || c.DefaultMaxAge == nil || *c.DefaultMaxAge != 60 || c.Trusted {
+		if c := get(); c.Localized["client_name#ko"] != "가게" || c.DefaultMaxAge == nil || *c.DefaultMaxAge != 60 ||
+			c.Trusted {
 			t.Errorf("%+v", c)
 		}
+		const shop = `{"client_id": "shop", "client_name": "x", "redirect_uris": ["https://a.example/"], `
 		for text, want := range map[string]string{
-			"{": "must be a JSON object", `{"client_id": "other", "client_name": "x"}`: "client_id must be there, and stay as it is",
-			`{"client_id": "shop", "client_name": "x", "redirect_uris": ["https://a.example/"], "client_secret": "x"}`: "client_secret is no member",
-			`{"client_id": "shop", "client_name": "x", "redirect_uris": ["https://a.example/"], "scope": "nonsense"}`:  "does not know",
+			"{": "must be a JSON object",
+			`{"client_id": "other", "client_name": "x"}`: "client_id must be there, and stay as it is",
+			shop + `"client_secret": "x"}`:               "client_secret is no member",
+			shop + `"scope": "nonsense"}`:                "does not know",
 		} {
 			page := press(t, b, own+"/metadata", b.Get(own+"/metadata"), "", "metadata", text)
 			page.Want(t, http.StatusUnprocessableEntity, want)
@@ -337,7 +360,8 @@ func TestAnAppIsChangedDisabledAndDeleted(t *testing.T) {
 		b.Get(own+"?done=client_disabled").Want(t, http.StatusOK, "The app is disabled.", "Disabled", `id="enable"`)
 		press(t, b, own+"/enable", b.Get(own+"/enable"), "").WantRedirect(t, own+"?done=client_enabled")
 		press(t, b, own+"/delete", b.Get(own+"/delete"), "").Want(t, http.StatusUnprocessableEntity, "Tick the box")
-		press(t, b, own+"/delete", b.Get(own+"/delete"), "", "sure", "yes").WantRedirect(t, "/admin/clients?done=client_deleted")
+		press(t, b, own+"/delete", b.Get(own+"/delete"), "", "sure", "yes").
+			WantRedirect(t, "/admin/clients?done=client_deleted")
 		b.Get(own).Want(t, http.StatusNotFound)
 	})
 }
@@ -352,7 +376,8 @@ func TestAnAppWithoutASecretGetsNone(t *testing.T) {
 	storetest.OK(t, err)
 	b.Get("/admin/clients/public").Want(t, http.StatusOK, "It has no secret")
 	for _, deed := range []string{"/secret", "/compromised"} {
-		press(t, b, "/admin/clients/public"+deed, b.Get("/admin/clients/public"+deed), "").Want(t, http.StatusConflict, "This app has no secret")
+		press(t, b, "/admin/clients/public"+deed, b.Get("/admin/clients/public"+deed), "").
+			Want(t, http.StatusConflict, "This app has no secret")
 	}
 }
 
@@ -368,7 +393,8 @@ func TestAnAppsPageShowsWhoUsesIt(t *testing.T) {
 		session, _, err := w.Store.Sessions.CreateSession(t.Context(), accounts.Session{UserID: mina.ID}, mina.PasswordHash)
 		storetest.OK(t, err)
 		now := w.Clock.Now()
-		g := grants.Grant{ID: "grant-1", UserID: mina.ID, SessionID: session.ID, Scope: []string{"openid"}, AuthTime: now, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+		g := grants.Grant{ID: "grant-1", UserID: mina.ID, SessionID: session.ID, Scope: []string{"openid"}, AuthTime: now,
+			CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
 		storetest.OK(t, w.Store.Grants.CreateGrant(t.Context(), g, &c))
 		own := "/admin/clients/shop"
 		b.Get(own).Want(t, http.StatusOK, `href="/admin/users/`+mina.ID+`"`, own+"/grants/"+g.ID)

@@ -52,7 +52,8 @@ func TestEveryChangeNeedsAFreshProofAndKeepsWhatWasTyped(t *testing.T) {
 			t.Fatalf("%s was done: %q", route, after[0])
 		}
 		f.root.Get("/login?confirm=several")
-		f.root.Post("/login?confirm=several", "password", peopletest.Password).WantRedirect(t, "/login/verify?confirm=several")
+		f.root.Post("/login?confirm=several", "password", peopletest.Password).
+			WantRedirect(t, "/login/verify?confirm=several")
 		back := f.root.Post("/login/verify?confirm=several", "otp", f.app.Next())
 		if !strings.HasPrefix(back.Location, path+"?kept=") {
 			t.Fatalf("%s leads back to %q", route, back.Location)
@@ -61,13 +62,15 @@ func TestEveryChangeNeedsAFreshProofAndKeepsWhatWasTyped(t *testing.T) {
 		page.Want(t, http.StatusOK, `value="a test"`)
 		for i := 0; i < len(f.fields()); i += 2 {
 			name, value := f.fields()[i], f.fields()[i+1]
-			if strings.Contains(page.Body, `<input type="text" id="`+name+`"`) && !strings.Contains(page.Body, `name="`+name+`" value="`+value+`"`) {
+			if strings.Contains(page.Body, `<input type="text" id="`+name+`"`) &&
+				!strings.Contains(page.Body, `name="`+name+`" value="`+value+`"`) {
 				t.Errorf("%s: what was typed into %s is lost:\n%s", route, name, page.Body)
 			}
 		}
 		// It is for this page, and for this person in this browser alone.
 		handle := back.Location[strings.Index(back.Location, "?"):]
-		if other := f.root.Get("/admin/users/new" + handle); route != "/admin/users/new" && strings.Contains(other.Body, "a test") {
+		if other := f.root.Get("/admin/users/new" + handle); route != "/admin/users/new" &&
+			strings.Contains(other.Body, "a test") {
 			t.Errorf("%s: it comes up on another page", route)
 		}
 	}
@@ -100,7 +103,8 @@ func TestSecretsAreNotKept(t *testing.T) {
 	t.Parallel()
 	f := fill(t, newWorld(t), false)
 	f.Clock.Advance(11 * time.Minute)
-	f.root.Post("/admin/groups/new", "name", "x", "client_secret", "hush-hush", "new_password", "hush-hush", "private_key", "hush-hush")
+	f.root.Post("/admin/groups/new", "name", "x", "client_secret", "hush-hush", "new_password", "hush-hush",
+		"private_key", "hush-hush")
 	f.root.Get("/login?confirm=several")
 	f.root.Post("/login?confirm=several", "password", peopletest.Password)
 	kept := f.root.Post("/login/verify?confirm=several", "otp", f.app.Next()).Location
@@ -119,7 +123,8 @@ func TestAFormOfAnotherSiteChangesNothing(t *testing.T) {
 	before := f.entries(t)
 	for route, path := range f.forms() {
 		for _, header := range []http.Header{
-			{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}, {"Origin": {"null"}},
+			{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}},
+			{"Origin": {"null"}},
 		} {
 			r := f.root.Request(http.MethodPost, path, "reason=x&email=new%40example.org&name=x")
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -157,7 +162,8 @@ func TestAPersonIsLookedAfter(t *testing.T) {
 		b.Get("/admin/users?q=kim").Want(t, http.StatusOK, "Kim Mina", mina)
 		b.Get("/admin/users?q=mina@ex&role=board/moderator").Want(t, http.StatusOK, "Kim Mina")
 		b.Get("/admin/users?q=kim&state=disabled").Want(t, http.StatusOK, "Nobody was found.")
-		b.Get(mina).Want(t, http.StatusOK, "1990-04-23", "Phone", "google: mina@example.org", "203.0.113.7", "board/moderator", "2026-05", "She called")
+		b.Get(mina).Want(t, http.StatusOK, "1990-04-23", "Phone", "google: mina@example.org", "203.0.113.7",
+			"board/moderator", "2026-05", "She called")
 		post := func(path, done string, form ...string) {
 			t.Helper()
 			b.Post(mina+path, append(form, "reason", "She asked for it")...).WantRedirect(t, mina+"?done="+done)
@@ -179,13 +185,17 @@ func TestAPersonIsLookedAfter(t *testing.T) {
 		b.Post(mina+"/profile", "version", version[1], "name", "Mina", "birthdate", "1990-13-45", "reason", "x").
 			Want(t, http.StatusUnprocessableEntity, `id="birthdate-problem"`, `value="1990-13-45"`)
 		f.Clock.Advance(time.Second) // versions are times
-		post("/profile", "profile", "version", version[1], "name", "Mina Kim", "website", "https://mina.example", "nickname", "", "country", "DE", "formatted", "Berlin")
-		if u := user(); u.Name != "Mina Kim" || u.Claims.Website != "https://mina.example" || u.Claims.Nickname != "" || u.Claims.Address.Country != "DE" ||
+		post("/profile", "profile", "version", version[1], "name", "Mina Kim", "website", "https://mina.example", "nickname",
+			"", "country", "DE", "formatted", "Berlin")
+		if u := user(); u.Name != "Mina Kim" || u.Claims.Website != "https://mina.example" || u.Claims.Nickname != "" ||
+			u.Claims.Address.Country != "DE" ||
 			u.Claims.Birthdate != "1990-04-23" {
 			t.Errorf("%+v", u)
 		}
-		b.Post(mina+"/profile", "version", version[1], "name", "Else", "reason", "x").Want(t, http.StatusConflict, "Somebody else changed this", `value="Else"`)
-		b.Post(mina+"/email", "email", root, "reason", "x").Want(t, http.StatusConflict, "has an account already", `value="`+root+`"`)
+		b.Post(mina+"/profile", "version", version[1], "name", "Else", "reason", "x").
+			Want(t, http.StatusConflict, "Somebody else changed this", `value="Else"`)
+		b.Post(mina+"/email", "email", root, "reason", "x").
+			Want(t, http.StatusConflict, "has an account already", `value="`+root+`"`)
 		post("/email", "email", "email", "mina@example.com", "verified", "yes")
 		if u := user(); u.Email != "mina@example.com" || !u.EmailVerified {
 			t.Errorf("%+v", u)
@@ -208,7 +218,8 @@ func TestAPersonIsLookedAfter(t *testing.T) {
 		b.Get(mina+"?done=keep").Want(t, http.StatusOK, "The account stays.", "She asked for it", "by the group")
 		post("/delete", "delete", "when", "now")
 		b.Get("/admin/audit?kind=user.deleted").Want(t, http.StatusOK, "Account deleted", "She asked for it", root)
-		b.Get("/admin/audit?person="+url.QueryEscape("mina@example.com")+"&since=2026-01-01T00:00&until=2030-01-01T00:00").Want(t, http.StatusOK, "Account disabled")
+		b.Get("/admin/audit?person="+url.QueryEscape("mina@example.com")+"&since=2026-01-01T00:00&until=2030-01-01T00:00").
+			Want(t, http.StatusOK, "Account disabled")
 		b.Get("/admin/audit?person="+f.Mina.ID+"&until=2020-01-01T00:00").Want(t, http.StatusOK, "no such entries")
 		b.Get("/admin/users/nobody").Want(t, http.StatusNotFound)
 	})
@@ -220,8 +231,10 @@ func TestPeopleAreMadeAndInvited(t *testing.T) {
 		b, _ := w.administrator(t)
 		b.Post("/admin/users/new", "email", "x", "name", "", "reason", "").
 			Want(t, http.StatusUnprocessableEntity, `id="email-problem"`, `id="name-problem"`, `id="reason-problem"`)
-		b.Post("/admin/users/new", "email", root, "name", "x", "reason", "x").Want(t, http.StatusConflict, "has an account already")
-		made := b.Post("/admin/users/new", "email", "theo@example.org", "name", "Theo", "verified", "yes", "roles", "board/moderator", "reason", "a colleague")
+		b.Post("/admin/users/new", "email", root, "name", "x", "reason", "x").
+			Want(t, http.StatusConflict, "has an account already")
+		made := b.Post("/admin/users/new", "email", "theo@example.org", "name", "Theo", "verified", "yes", "roles",
+			"board/moderator", "reason", "a colleague")
 		theo, err := w.Store.Users.UserByEmail(t.Context(), "theo@example.org")
 		storetest.OK(t, err)
 		made.WantRedirect(t, "/admin/users/"+theo.ID+"?done=created")
@@ -233,12 +246,15 @@ func TestPeopleAreMadeAndInvited(t *testing.T) {
 		if strings.Contains(b.Get("/admin/invitations").Body, "/signup?invitation=") {
 			t.Error("a link is shown twice")
 		}
-		b.Post("/admin/invitations/new", "expires", "24h0m0s", "email", "hana@example.org", "send", "yes").WantRedirect(t, "/admin/invitations?done=invited")
+		b.Post("/admin/invitations/new", "expires", "24h0m0s", "email", "hana@example.org", "send", "yes").
+			WantRedirect(t, "/admin/invitations?done=invited")
 		if !slices.Contains(w.inbox.to, "hana@example.org") {
 			t.Error(w.inbox.to)
 		}
-		b.Post("/admin/invitations/new", "expires", "24h0m0s", "email", "theo@example.org").Want(t, http.StatusConflict, "has an account already")
-		b.Post("/admin/invitations/new", "expires", "24h0m0s", "send", "yes").Want(t, http.StatusUnprocessableEntity, `id="email-problem"`)
+		b.Post("/admin/invitations/new", "expires", "24h0m0s", "email", "theo@example.org").
+			Want(t, http.StatusConflict, "has an account already")
+		b.Post("/admin/invitations/new", "expires", "24h0m0s", "send", "yes").
+			Want(t, http.StatusUnprocessableEntity, `id="email-problem"`)
 		all, err := w.Store.Invitations.ListInvitations(t.Context(), "", 10)
 		if err != nil || len(all) != 2 {
 			t.Fatal(all, err)
@@ -260,7 +276,8 @@ func TestGroupsAndRolesAreLookedAfter(t *testing.T) {
 		storetest.OK(t, err)
 		at := "/admin/groups/" + group.ID
 		made.WantRedirect(t, at+"?done=group_created")
-		b.Post(at+"/add", "person", "nobody@example.org", "reason", "x").Want(t, http.StatusConflict, "no account with this address", `value="nobody@example.org"`)
+		b.Post(at+"/add", "person", "nobody@example.org", "reason", "x").
+			Want(t, http.StatusConflict, "no account with this address", `value="nobody@example.org"`)
 		b.Post(at+"/add", "person", "mina@example.org", "reason", "x").WantRedirect(t, at+"?done=join")
 		b.Post(at+"/add", "person", f.Mina.ID, "reason", "x").Want(t, http.StatusConflict, "in the group already")
 		b.Post(at+"/roles", "roles", "board/editor", "roles", "board/moderator").WantRedirect(t, at+"?done=roles")
@@ -273,12 +290,14 @@ func TestGroupsAndRolesAreLookedAfter(t *testing.T) {
 		b.Get("/admin/users?role=board/editor").Want(t, http.StatusOK, "Writers", "Nobody was found.")
 		version := versionInput.FindStringSubmatch(b.Get(at + "/edit").Body)[1]
 		b.Post(at+"/edit", "name", "Authors", "version", version).WantRedirect(t, at+"?done=saved")
-		b.Post(at+"/edit", "name", "Others", "version", version).Want(t, http.StatusConflict, "Somebody else changed this", `value="Others"`)
+		b.Post(at+"/edit", "name", "Others", "version", version).
+			Want(t, http.StatusConflict, "Somebody else changed this", `value="Others"`)
 		b.Post(at+"/members/"+f.Mina.ID+"/leave", "reason", "x").WantRedirect(t, at+"?done=leave")
 		b.Post(at+"/members/"+f.Mina.ID+"/leave", "reason", "x").Want(t, http.StatusConflict)
 		b.Post(at+"/delete").WantRedirect(t, "/admin/groups?done=group_deleted")
 		b.Get(at).Want(t, http.StatusNotFound)
-		b.Post("/admin/roles/board/editor/describe", "description", "Writes\nnews").Want(t, http.StatusUnprocessableEntity, `id="description-problem"`)
+		b.Post("/admin/roles/board/editor/describe", "description", "Writes\nnews").
+			Want(t, http.StatusUnprocessableEntity, `id="description-problem"`)
 		b.Post("/admin/roles/board/editor/describe", "description", "Writes more").WantRedirect(t, "/admin/roles?done=saved")
 		b.Get("/admin/roles").Want(t, http.StatusOK, "Writes more", "At board", "At admin")
 		b.Post("/admin/roles/board/moderator/delete").Want(t, http.StatusConflict, "built in")
@@ -294,8 +313,10 @@ func TestTheLastAdministratorStays(t *testing.T) {
 		b, _ := w.administrator(t)
 		me := "/admin/users/" + w.Root.ID
 		b.Get(me+"/disable").Want(t, http.StatusOK, "This is your own account.")
-		for path, form := range map[string][]string{"/disable": nil, "/delete": {"when", "now"}, "/factors": nil, "/roles": {"roles", "board/moderator"}} {
-			b.Post(me+path, append(form, "reason", "a mistake")...).Want(t, http.StatusForbidden, "Nobody would be left", `value="a mistake"`)
+		for path, form := range map[string][]string{"/disable": nil, "/delete": {"when", "now"}, "/factors": nil,
+			"/roles": {"roles", "board/moderator"}} {
+			b.Post(me+path, append(form, "reason", "a mistake")...).
+				Want(t, http.StatusForbidden, "Nobody would be left", `value="a mistake"`)
 		}
 		group, err := w.Store.Roles.CreateGroup(t.Context(), roles.Group{Name: "Operators"})
 		storetest.OK(t, err)
@@ -304,7 +325,8 @@ func TestTheLastAdministratorStays(t *testing.T) {
 		storetest.OK(t, w.Store.Roles.Take(t.Context(), w.Root.ID, roles.Admin))
 		at := "/admin/groups/" + group.ID
 		b.Get(at+"/delete").Want(t, http.StatusOK, "makes its members administrators")
-		for path, form := range map[string][]string{"/delete": nil, "/roles": {"roles", "board/moderator"}, "/members/" + w.Root.ID + "/leave": nil} {
+		for path, form := range map[string][]string{"/delete": nil, "/roles": {"roles", "board/moderator"},
+			"/members/" + w.Root.ID + "/leave": nil} {
 			b.Post(at+path, append(form, "reason", "a mistake")...).Want(t, http.StatusForbidden, "Nobody would be left")
 		}
 		b.Get("/admin").Want(t, http.StatusOK)

@@ -13,7 +13,8 @@ import (
 // press sends the form around the element of an id, as a browser does: with all that is in it, but
 // for what fields say instead, name after value. A value that begins with "+" is one more of its name,
 // and "-" takes all away.
-func press(t *testing.T, b *peopletest.Browser, at string, page peopletest.Answer, id string, fields ...string) peopletest.Answer {
+func press(t *testing.T, b *peopletest.Browser, at string, page peopletest.Answer, id string,
+	fields ...string) peopletest.Answer {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(page.Body))
 	if err != nil {

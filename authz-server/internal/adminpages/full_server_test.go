@@ -21,34 +21,47 @@ func (f *full) server(t *testing.T, text func(field, kind string) string) {
 	t.Helper()
 	ctx := t.Context()
 	made, err := f.Admin.CreateClient(ctx, machine, "shop", client.Patch{
-		"client_name": text("app", "Bookshop"), "redirect_uris": []string{"https://shop.example/it's/$(id)", "http://localhost:8080/callback"}, "scope": "openid profile",
-		"grant_types": []string{client.AuthorizationCode, client.RefreshToken}, "contacts": []string{text("contact", "dev@shop.example")},
-		"logo_uri": "https://shop.example/logo.png",
+		"client_name":   text("app", "Bookshop"),
+		"redirect_uris": []string{"https://shop.example/it's/$(id)", "http://localhost:8080/callback"},
+		"scope":         "openid profile",
+		"grant_types":   []string{client.AuthorizationCode, client.RefreshToken},
+		"contacts":      []string{text("contact", "dev@shop.example")},
+		"logo_uri":      "https://shop.example/logo.png",
 	}, "")
 	storetest.OK(t, err)
 	f.Secret = made.Secret
-	_, err = f.Admin.CreateClient(ctx, machine, "tv", client.Patch{"client_name": "TV", "grant_types": []string{client.DeviceCode}, "token_endpoint_auth_method": "none"}, "")
+	_, err = f.Admin.CreateClient(ctx, machine, "tv", client.Patch{
+		"client_name": "TV", "grant_types": []string{client.DeviceCode}, "token_endpoint_auth_method": "none",
+	}, "")
 	storetest.OK(t, err)
 	storetest.OK(t, f.Admin.DisableClient(ctx, machine, "tv", ""))
-	storetest.OK(t, f.Store.Clients.PutDocumentClient(ctx, client.Client{ID: "https://tool.example/client.json", Name: text("app", "Tool"),
-		RedirectURIs: []string{"https://tool.example/cb"}, GrantTypes: []string{client.AuthorizationCode}, TokenEndpointAuthMethod: client.AuthNone, ApplicationType: client.ApplicationWeb}))
+	storetest.OK(t, f.Store.Clients.PutDocumentClient(ctx, client.Client{
+		ID: "https://tool.example/client.json", Name: text("app", "Tool"),
+		RedirectURIs: []string{"https://tool.example/cb"}, GrantTypes: []string{client.AuthorizationCode},
+		TokenEndpointAuthMethod: client.AuthNone, ApplicationType: client.ApplicationWeb,
+	}))
 	all, err := f.Admin.Keys(ctx, machine)
 	storetest.OK(t, err)
 	f.Key = all[0].KID
-	_, _, err = f.Admin.CreateInitialToken(ctx, machine, directory.InitialToken{Uses: 3, Lifetime: time.Hour, Note: text("token", "for the shop")}, "")
+	_, _, err = f.Admin.CreateInitialToken(ctx, machine,
+		directory.InitialToken{Uses: 3, Lifetime: time.Hour, Note: text("token", "for the shop")}, "")
 	storetest.OK(t, err)
 	tokens, err := f.Admin.InitialTokens(ctx, machine, "", 1)
 	storetest.OK(t, err)
 	f.Token = tokens.Items[0].ID
-	stream, err := f.Store.Streams.Create(ctx, streams.Stream{ID: "stream-1", ClientID: "shop", Audience: "https://shop.example", Endpoint: "https://shop.example/events",
-		Description: text("stream", "of the shop"), Requested: []string{streams.SessionRevoked.URI()}, Delivered: []streams.Type{streams.SessionRevoked}, Status: streams.Paused,
+	stream, err := f.Store.Streams.Create(ctx, streams.Stream{ID: "stream-1", ClientID: "shop",
+		Audience: "https://shop.example", Endpoint: "https://shop.example/events",
+		Description: text("stream", "of the shop"), Requested: []string{streams.SessionRevoked.URI()},
+		Delivered: []streams.Type{streams.SessionRevoked}, Status: streams.Paused,
 		Reason: text("status", "for a while")})
 	storetest.OK(t, err)
 	storetest.OK(t, f.Store.Streams.SetStatus(ctx, stream.ID, streams.Paused, text("status", "for a while")))
 	f.Stream = stream.ID
 	f.Letter = outbox.NewID()
-	storetest.OK(t, f.Store.Outbox.Add(ctx, outbox.Item{ID: f.Letter, Kind: admin.MailQueue, Topic: text("letter", "reset")}))
-	storetest.OK(t, f.Store.Outbox.Add(ctx, outbox.Item{Kind: admin.LogoutQueue, Lane: "shop", UserID: f.Mina.ID, Topic: text("session", "s1")}))
+	storetest.OK(t, f.Store.Outbox.Add(ctx, outbox.Item{ID: f.Letter, Kind: admin.MailQueue,
+		Topic: text("letter", "reset")}))
+	storetest.OK(t, f.Store.Outbox.Add(ctx, outbox.Item{Kind: admin.LogoutQueue, Lane: "shop", UserID: f.Mina.ID,
+		Topic: text("session", "s1")}))
 	for range 3 {
 		b := f.Browser()
 		b.Get("/login")
@@ -59,12 +72,15 @@ func (f *full) server(t *testing.T, text func(field, kind string) string) {
 func (f *full) serversPages() []string {
 	shop, queue := "/admin/clients/shop", "/admin/queues/mail/"+f.Letter
 	return []string{
-		"/admin/clients", newClient, shop, "/admin/clients/app", "/admin/clients/tv", "/admin/clients/~aHR0cHM6Ly90b29sLmV4YW1wbGUvY2xpZW50Lmpzb24",
-		shop + "/edit", shop + "/metadata", shop + "/secret", shop + "/compromised", shop + "/disable", "/admin/clients/tv/enable", shop + "/delete",
+		"/admin/clients", newClient, shop, "/admin/clients/app", "/admin/clients/tv",
+		"/admin/clients/~aHR0cHM6Ly90b29sLmV4YW1wbGUvY2xpZW50Lmpzb24",
+		shop + "/edit", shop + "/metadata", shop + "/secret", shop + "/compromised", shop + "/disable",
+		"/admin/clients/tv/enable", shop + "/delete",
 		"/admin/clients/app/grants", "/admin/clients/app/consents", "/admin/clients/app/grants/g1",
 		"/admin/keys", "/admin/keys/rotate", "/admin/keys/" + f.Key + "/withdraw",
 		"/admin/queues", "/admin/queues?kind=logout", queue + "/retry", queue + "/drop", "/admin/queues/mail/retry-all",
-		"/admin/streams", "/admin/streams/" + f.Stream, "/admin/streams/" + f.Stream + "/status", "/admin/streams/" + f.Stream + "/retry", "/admin/streams/" + f.Stream + "/delete",
+		"/admin/streams", "/admin/streams/" + f.Stream, "/admin/streams/" + f.Stream + "/status",
+		"/admin/streams/" + f.Stream + "/retry", "/admin/streams/" + f.Stream + "/delete",
 		"/admin/throttles", "/admin/throttles?address=127.0.0.1", "/admin/throttles/lift?address=127.0.0.1",
 		"/admin/tokens", "/admin/tokens/new", "/admin/tokens/" + f.Token + "/withdraw", "/admin/settings", "/admin/upstreams",
 	}
@@ -96,7 +112,8 @@ func TestTheServerIsLookedAfter(t *testing.T) {
 		withdraw := "/admin/keys/" + f.Key + "/withdraw"
 		press(t, b, withdraw, b.Get(withdraw), "").Want(t, http.StatusUnprocessableEntity, "Write a reason")
 		do(withdraw, "reason", "it leaked")
-		if e := last(); e.Kind != audit.KeyWithdrawn || e.Reason != "it leaked" || e.Target.ID != f.Key || e.Actor.Label != root {
+		if e := last(); e.Kind != audit.KeyWithdrawn || e.Reason != "it leaked" || e.Target.ID != f.Key ||
+			e.Actor.Label != root {
 			t.Errorf("%+v", e)
 		}
 		b.Get("/admin/keys").Want(t, http.StatusOK, "Withdrawn", "it leaked")
@@ -131,11 +148,13 @@ func TestTheServerIsLookedAfter(t *testing.T) {
 		if err := w.Store.Clients.CheckInitialToken(t.Context(), opaque.Hash(token)); err != nil {
 			t.Errorf("the token %q: %v", token, err)
 		}
-		if again := b.Get("/admin/tokens"); strings.Contains(again.Body, token) || !strings.Contains(again.Body, "a partner") {
+		if again := b.Get("/admin/tokens"); strings.Contains(again.Body, token) ||
+			!strings.Contains(again.Body, "a partner") {
 			t.Error(again.Body)
 		}
 		do("/admin/tokens/" + f.Token + "/withdraw")
-		press(t, b, "/admin/tokens/"+f.Token+"/withdraw", b.Get("/admin/tokens/"+f.Token+"/withdraw"), "").Want(t, http.StatusConflict, "done already")
+		press(t, b, "/admin/tokens/"+f.Token+"/withdraw", b.Get("/admin/tokens/"+f.Token+"/withdraw"), "").
+			Want(t, http.StatusConflict, "done already")
 
 		// Streams.
 		stream := "/admin/streams/" + f.Stream

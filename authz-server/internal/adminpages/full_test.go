@@ -65,43 +65,55 @@ func fill(t *testing.T, w *world, evil bool) *full {
 	})
 	storetest.OK(t, err)
 	storetest.OK(t, w.Store.Users.SetClaims(ctx, f.Mina.ID, accounts.Claims{
-		GivenName: text("given", "Mina"), Nickname: text("nickname", "mimi"), Website: page, Picture: page, Birthdate: "1990-04-23",
+		GivenName: text("given", "Mina"), Nickname: text("nickname", "mimi"), Website: page, Picture: page,
+		Birthdate:   "1990-04-23",
 		PhoneNumber: "+821012345678", PhoneVerified: true, Gender: text("gender", "female"), Zoneinfo: "Asia/Seoul",
 		Address: accounts.Address{Formatted: text("formatted", "서울특별시 종로구 세종대로 209"), Country: "KR"},
 	}))
 	f.Session, _, err = w.Store.Sessions.CreateSession(ctx, accounts.Session{
-		UserID: f.Mina.ID, AMR: []string{"pwd"}, ACR: "1", Address: "203.0.113.7", UserAgent: text("agent", "Mozilla/5.0 (Linux; Android 14) Chrome/130.0"),
+		UserID: f.Mina.ID, AMR: []string{"pwd"}, ACR: "1", Address: "203.0.113.7",
+		UserAgent: text("agent", "Mozilla/5.0 (Linux; Android 14) Chrome/130.0"),
 	}, "x")
 	storetest.OK(t, err)
-	_, _, err = w.Store.Browsers.NoteLogin(ctx, f.Mina.ID, "", opaque.New(), "2001:db8:1234:5678:9abc:def0:1234:5678", text("agent", "Mozilla/5.0 (iPhone) Safari/605"))
+	_, _, err = w.Store.Browsers.NoteLogin(ctx, f.Mina.ID, "", opaque.New(), "2001:db8:1234:5678:9abc:def0:1234:5678",
+		text("agent", "Mozilla/5.0 (iPhone) Safari/605"))
 	storetest.OK(t, err)
-	key, err := w.Store.Passkeys.AddPasskey(ctx, accounts.Passkey{UserID: f.Mina.ID, CredentialID: []byte("c"), PublicKey: []byte("k"), Name: text("passkey", "Phone")})
+	key, err := w.Store.Passkeys.AddPasskey(ctx, accounts.Passkey{UserID: f.Mina.ID, CredentialID: []byte("c"),
+		PublicKey: []byte("k"), Name: text("passkey", "Phone")})
 	storetest.OK(t, err)
 	f.Passkey = key.ID
 	storetest.OK(t, w.Store.Upstreams.Create(ctx, upstreams.Upstream{Name: "google", Settings: "{}"}))
-	_, err = w.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "google", Issuer: "https://accounts.example", Subject: text("subject", "1089"),
-		UserID: f.Mina.ID, Label: text("label", "mina@example.org")})
+	_, err = w.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "google", Issuer: "https://accounts.example",
+		Subject: text("subject", "1089"),
+		UserID:  f.Mina.ID, Label: text("label", "mina@example.org")})
 	storetest.OK(t, err)
 	google, err := w.Store.Upstreams.Upstream(ctx, "google")
 	storetest.OK(t, err)
 	google.Disabled = true // so that nobody looks at its settings
 	storetest.OK(t, w.Store.Upstreams.Update(ctx, google))
-	storetest.OK(t, w.Store.Consents.GrantConsent(ctx, f.Mina.ID, "app", []string{"openid", "email", text("scope", "board:write")}))
+	storetest.OK(t, w.Store.Consents.GrantConsent(ctx, f.Mina.ID, "app",
+		[]string{"openid", "email", text("scope", "board:write")}))
 	app, err := w.Store.Clients.Client(ctx, "app")
 	storetest.OK(t, err)
 	storetest.OK(t, w.Store.Grants.CreateGrant(ctx, grants.Grant{
-		ID: "g1", ClientID: "app", UserID: f.Mina.ID, SessionID: f.Session.ID, Scope: []string{"openid", "board:write"}, Offline: true,
-		AuthTime: w.Clock.Now(), ACR: "1", AMR: []string{"pwd"}, CreatedAt: w.Clock.Now(), ExpiresAt: w.Clock.Now().Add(24 * time.Hour), Claims: "{}",
+		ID: "g1", ClientID: "app", UserID: f.Mina.ID, SessionID: f.Session.ID, Scope: []string{"openid", "board:write"},
+		Offline:  true,
+		AuthTime: w.Clock.Now(), ACR: "1", AMR: []string{"pwd"}, CreatedAt: w.Clock.Now(),
+		ExpiresAt: w.Clock.Now().Add(24 * time.Hour), Claims: "{}",
 	}, &app))
-	storetest.OK(t, w.Store.Agreements.Agree(ctx, accounts.Agreement{UserID: f.Mina.ID, Version: text("terms", "2026-05"), Address: "203.0.113.7"}))
-	f.Group, err = w.Store.Roles.CreateGroup(ctx, roles.Group{Name: text("group", "Editors"), ExternalID: text("external", "cn=editors")})
+	storetest.OK(t, w.Store.Agreements.Agree(ctx,
+		accounts.Agreement{UserID: f.Mina.ID, Version: text("terms", "2026-05"), Address: "203.0.113.7"}))
+	f.Group, err = w.Store.Roles.CreateGroup(ctx,
+		roles.Group{Name: text("group", "Editors"), ExternalID: text("external", "cn=editors")})
 	storetest.OK(t, err)
 	storetest.OK(t, w.Store.Roles.GiveGroup(ctx, f.Group.ID, roles.Moderator))
 	storetest.OK(t, w.Store.Roles.AddMember(ctx, f.Group.ID, f.Mina.ID))
-	storetest.OK(t, w.Store.Roles.Define(ctx, roles.Definition{Role: roles.Role{Resource: "board", Name: "editor"}, Scopes: []string{"board:moderate"},
+	storetest.OK(t, w.Store.Roles.Define(ctx, roles.Definition{Role: roles.Role{Resource: "board", Name: "editor"},
+		Scopes:      []string{"board:moderate"},
 		Description: text("description", "Writes the news")}))
 	for _, in := range []accounts.Invitation{
-		{Email: text("invited", "theo") + "@example.org", Note: text("note", "the new editor"), Roles: []roles.Role{roles.Moderator}, ExpiresAt: w.Clock.Now().Add(time.Hour)},
+		{Email: text("invited", "theo") + "@example.org", Note: text("note", "the new editor"),
+			Roles: []roles.Role{roles.Moderator}, ExpiresAt: w.Clock.Now().Add(time.Hour)},
 		{ExpiresAt: w.Clock.Now().Add(-time.Hour)},
 	} {
 		made, _, err := w.Store.Invitations.CreateInvitation(ctx, in)
@@ -115,13 +127,16 @@ func fill(t *testing.T, w *world, evil bool) *full {
 	f.record(t, text)
 	stream, err := w.Store.Streams.Create(ctx, streams.Stream{ID: "s", ClientID: "app", Delivered: streams.Types})
 	storetest.OK(t, err)
-	storetest.OK(t, w.Store.Streams.SetStatus(ctx, stream.ID, streams.Paused, text("stream", "The receiver is being moved")))
+	storetest.OK(t, w.Store.Streams.SetStatus(ctx, stream.ID, streams.Paused,
+		text("stream", "The receiver is being moved")))
 	for range 60 {
 		try, _, _, err := w.Store.Attempts.ReserveAttempt(ctx, "address:203.0.113.0/24", 100, time.Hour)
 		storetest.OK(t, err)
 		storetest.OK(t, w.Store.Attempts.FailAttempt(ctx, try))
 	}
-	storetest.OK(t, w.Store.Statistics.Add(ctx, map[string]int64{admin.LogIns: 1234, admin.Failures: 56, admin.SignUps: 7}))
+	storetest.OK(t, w.Store.Statistics.Add(ctx, map[string]int64{
+		admin.LogIns: 1234, admin.Failures: 56, admin.SignUps: 7,
+	}))
 	return f
 }
 
@@ -131,8 +146,10 @@ func (f *full) record(t *testing.T, text func(field, kind string) string) {
 	log := audit.New(f.Store)
 	for i, kind := range audit.Names() {
 		e := audit.Entry{
-			Kind: audit.Kind(kind), Actor: audit.Actor{Kind: audit.Person, ID: f.Root.ID, Label: text("actor", root)}, Person: f.Mina.ID, From: "203.0.113.9",
-			UserAgent: text("agent", "Mozilla/5.0 (Macintosh) Firefox/130.0"), Proof: text("proof", "phr"), Reason: text("reason", "She called"),
+			Kind: audit.Kind(kind), Actor: audit.Actor{Kind: audit.Person, ID: f.Root.ID, Label: text("actor", root)},
+			Person: f.Mina.ID, From: "203.0.113.9",
+			UserAgent: text("agent", "Mozilla/5.0 (Macintosh) Firefox/130.0"), Proof: text("proof", "phr"),
+			Reason: text("reason", "She called"),
 			Target: audit.Target{Kind: "client", ID: "app", Label: text("client", "Bookshop")},
 			Detail: map[string]any{"note": text("detail", "x"), text("member", "all"): []any{text("list", "a"), 2.0, true}},
 		}
@@ -156,10 +173,13 @@ func (f *full) pages() []string {
 func (f *full) peoplesPages() []string {
 	mina, group := "/admin/users/"+f.Mina.ID, "/admin/groups/"+f.Group.ID
 	return []string{
-		"/admin", "/admin?span=month", "/admin/users", "/admin/users?q=k", "/admin/users?role=board/moderator", "/admin/users?state=disabled",
+		"/admin", "/admin?span=month", "/admin/users", "/admin/users?q=k", "/admin/users?role=board/moderator",
+		"/admin/users?state=disabled",
 		"/admin/users/new", mina, "/admin/users/" + f.Root.ID,
-		mina + "/disable", mina + "/enable", mina + "/roles", mina + "/join", mina + "/sessions", mina + "/sessions/" + f.Session.ID, mina + "/factors",
-		mina + "/passkeys/" + f.Passkey, mina + "/reset-mail", mina + "/reset-link", mina + "/unlock", mina + "/email", mina + "/profile",
+		mina + "/disable", mina + "/enable", mina + "/roles", mina + "/join", mina + "/sessions",
+		mina + "/sessions/" + f.Session.ID, mina + "/factors",
+		mina + "/passkeys/" + f.Passkey, mina + "/reset-mail", mina + "/reset-link", mina + "/unlock", mina + "/email",
+		mina + "/profile",
 		mina + "/grants/g1", mina + "/consent?client=app", mina + "/delete", mina + "/keep",
 		"/admin/groups", "/admin/groups/new", group, group + "/edit", group + "/delete", group + "/add", group + "/roles",
 		group + "/members/" + f.Mina.ID + "/leave",
@@ -196,14 +216,16 @@ func (f *full) path(route string) string {
 	case strings.HasPrefix(route, "/admin/queues/"):
 		id = f.Letter
 	}
-	return strings.NewReplacer("{id}", id, "{session}", f.Session.ID, "{passkey}", f.Passkey, "{grant}", "g1", "{person}", f.Mina.ID,
+	return strings.NewReplacer("{id}", id, "{session}", f.Session.ID, "{passkey}", f.Passkey, "{grant}", "g1", "{person}",
+		f.Mina.ID,
 		"{resource}", "board", "{name}", "editor", "{kid}", f.Key, "{kind}", "mail").Replace(route)
 }
 
 // fields is a form that is right for every deed that has such inputs.
 func (f *full) fields() []string {
 	return []string{
-		"email", "new@example.org", "name", "New name", "reason", "a test", "when", "later", "group", f.Group.ID, "client", "app", "person", root,
+		"email", "new@example.org", "name", "New name", "reason", "a test", "when", "later", "group", f.Group.ID, "client",
+		"app", "person", root,
 		"expires", "24h0m0s", "roles", "board/editor", "description", "Another", "note", "kept", "external_id", "x",
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
-var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+	http.MethodDelete, http.MethodOptions}
 
 // Whoever has not the role gets, for every address of the administration and every method, exactly
 // what an address gets where there is nothing: header for header.
@@ -34,7 +35,8 @@ func TestWithoutTheRoleThereIsNoAdministration(t *testing.T) {
 		}
 		return b.Do(r)
 	}
-	paths := append(w.Deeds(), "/admin", "/admin/", "/admin/nothing", "/admin/users", "/admin?span=month", "/admin/users/x?lang=ko", "/admin?lang=en")
+	paths := append(w.Deeds(), "/admin", "/admin/", "/admin/nothing", "/admin/users", "/admin?span=month",
+		"/admin/users/x?lang=ko", "/admin?lang=en")
 	for _, path := range paths {
 		elsewhere := strings.Replace(path, "/admin", "/nowhere", 1)
 		for _, method := range methods {
@@ -102,7 +104,8 @@ func TestOnlyPagesOfTheAdministrationAreLedBackTo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Person("mina@example.org")
-	for _, page := range []string{"/admin/../oauth2/authorize", "//evil.example", "/administration", "/admin//evil.example", "/admin\\evil", "/oauth2/logout", "https://evil.example/admin", "/admin/./x", "/admin#x"} {
+	for _, page := range []string{"/admin/../oauth2/authorize", "//evil.example", "/administration",
+		"/admin//evil.example", "/admin\\evil", "/oauth2/logout", "https://evil.example/admin", "/admin/./x", "/admin#x"} {
 		b := w.Browser()
 		b.Get("/login")
 		r := b.FormRequest("/login", "email=mina%40example.org&password="+strings.ReplaceAll(peopletest.Password, " ", "+"))
@@ -163,15 +166,17 @@ func TestPagesCannotBeFramedOrKept(t *testing.T) {
 	for _, path := range []string{"/admin", "/admin?span=month"} {
 		a := b.Get(path)
 		for name, want := range map[string]string{
-			"Content-Security-Policy": "frame-ancestors 'none'", "Cache-Control": "no-store", "Cross-Origin-Opener-Policy": "same-origin",
-			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
+			"Content-Security-Policy": "frame-ancestors 'none'", "Cache-Control": "no-store",
+			"Cross-Origin-Opener-Policy": "same-origin",
+			"X-Content-Type-Options":     "nosniff", "Referrer-Policy": "same-origin",
 		} {
 			if got := a.Header.Get(name); !strings.Contains(got, want) {
 				t.Errorf("%s: %s: %q", path, name, got)
 			}
 		}
 		csp := a.Header.Get("Content-Security-Policy")
-		if !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "form-action 'self'") || strings.Contains(csp, "unsafe") {
+		if !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "form-action 'self'") ||
+			strings.Contains(csp, "unsafe") {
 			t.Error(csp)
 		}
 	}

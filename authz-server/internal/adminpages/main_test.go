@@ -73,10 +73,12 @@ func around(t *testing.T, s *peopletest.Site) *world {
 	}})
 	storetest.OK(t, err)
 	keystest.Fill(t, s.Store.Keys, s.Clock.Now().Add(-24*time.Hour))
-	ring, err := keys.Open(t.Context(), keys.Config{Store: s.Store.Keys, KEK: keystest.KEK(t), Now: s.Clock.Now, Log: slog.New(slog.DiscardHandler)})
+	ring, err := keys.Open(t.Context(), keys.Config{Store: s.Store.Keys, KEK: keystest.KEK(t), Now: s.Clock.Now,
+		Log: slog.New(slog.DiscardHandler)})
 	storetest.OK(t, err)
 	acts := admin.New(admin.Config{
-		Store: s.Store, Audit: audit.New(s.Store), Notices: &notices.Notices{Store: s.Store, Now: s.Clock.Now}, Now: s.Clock.Now,
+		Store: s.Store, Audit: audit.New(s.Store), Notices: &notices.Notices{Store: s.Store, Now: s.Clock.Now},
+		Now:    s.Clock.Now,
 		Issuer: at, Clients: clients, Mail: &w.inbox, Resources: resources, ListKeys: ring.List, Ring: ring, KEK: ring.KEK(),
 		Settings: admin.SettingsOf(struct {
 			Listen   string `shown:""`
@@ -86,7 +88,8 @@ func around(t *testing.T, s *peopletest.Site) *world {
 	})
 	s.People.Account.Administrator = acts.IsAdministrator
 	w.Administration, err = adminpages.New(adminpages.Config{
-		Admin: acts, Pages: s.People.Account.Pages, Sessions: s.People.Sessions, Guard: s.People.Guard, Now: s.Clock.Now, NotFound: nothing(s.People.Account.Pages),
+		Admin: acts, Pages: s.People.Account.Pages, Sessions: s.People.Sessions, Guard: s.People.Guard, Now: s.Clock.Now,
+		NotFound: nothing(s.People.Account.Pages),
 	})
 	storetest.OK(t, err)
 	w.Administration.Routes(s.Router)

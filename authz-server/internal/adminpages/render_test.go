@@ -28,7 +28,8 @@ func TestEveryPageIsWholeInEveryLanguage(t *testing.T) {
 	}
 	f.root.Header.Set("Accept-Language", "en")
 	for _, path := range f.forms() { // with what is wrong
-		page := f.root.Post(path, "reason", "two\nlines", "email", "x", "expires", "x", "when", "now", "person", "nobody", "version", "x")
+		page := f.root.Post(path, "reason", "two\nlines", "email", "x", "expires", "x", "when", "now", "person", "nobody",
+			"version", "x")
 		if page.Status != http.StatusUnprocessableEntity && page.Status != http.StatusConflict {
 			t.Errorf("%s: %d %s\n%s", path, page.Status, page.Location, page.Body)
 		}
@@ -57,7 +58,8 @@ func checkPage(t *testing.T, name, body, lang string) {
 		at := map[string]string{}
 		for _, a := range n.Attr {
 			at[a.Key] = a.Val
-			if a.Key == "style" || strings.HasPrefix(a.Key, "on") || strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") && a.Key != "value" {
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") ||
+				strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") && a.Key != "value" {
 				t.Errorf("%s: <%s %s=%q>", name, n.Data, a.Key, a.Val)
 			}
 		}
@@ -132,7 +134,8 @@ func TestPlantedMarkupIsTextOnEveryPage(t *testing.T) {
 		}
 	}
 	for _, field := range []string{
-		"address", "name", "given", "nickname", "gender", "formatted", "passkey", "subject", "label", "scope", "terms", "group", "external", "description", "invited",
+		"address", "name", "given", "nickname", "gender", "formatted", "passkey", "subject", "label", "scope", "terms",
+		"group", "external", "description", "invited",
 		"note", "reason", "stream", "actor", "proof", "client", "detail", "member", "list", "machine", "kind",
 		"app", "contact", "stream", "status", "token", "letter", "session",
 	} {
@@ -143,7 +146,8 @@ func TestPlantedMarkupIsTextOnEveryPage(t *testing.T) {
 	// And what was typed into a form comes back as text.
 	for _, path := range f.forms() {
 		form := []string{}
-		for _, name := range []string{"email", "name", "reason", "group", "client", "person", "roles", "description", "note", "external_id", "version", "website", "expires", "when", "zoneinfo"} {
+		for _, name := range []string{"email", "name", "reason", "group", "client", "person", "roles", "description", "note",
+			"external_id", "version", "website", "expires", "when", "zoneinfo"} {
 			form = append(form, name, planted(name)+"\n")
 		}
 		page := f.root.Post(path, form...)
@@ -180,8 +184,10 @@ func TestTheOverviewShowsWhatNeedsAttentionAndWhatGoesOn(t *testing.T) {
 	b.Get("/admin").Want(t, http.StatusOK, "Nothing needs your attention.", "Nothing was counted in this time.")
 	f := fill(t, newWorld(t), false)
 	page := f.root.Get("/admin")
-	page.Want(t, http.StatusOK, "An event stream is stopped", "The receiver is being moved", "Somebody is guessing", "60 times",
-		"Succeeded <strong>1,234</strong>", "Refused or put off <strong>56</strong>", "<desc id=\"logins-text\">1,290 in all. The most, 1,290, was at May 1, 9 AM.</desc>",
+	page.Want(t, http.StatusOK, "An event stream is stopped", "The receiver is being moved", "Somebody is guessing",
+		"60 times",
+		"Succeeded <strong>1,234</strong>", "Refused or put off <strong>56</strong>",
+		"<desc id=\"logins-text\">1,290 in all. The most, 1,290, was at May 1, 9 AM.</desc>",
 		`<tr><th scope="row">May 1, 9 AM</th><td>1,234</td><td>56</td></tr>`, `<rect class="series-b"`)
 	if n := strings.Count(page.Body, "<tr><th scope=\"row\">"); n != 2*24 {
 		t.Errorf("%d rows of tables", n)
@@ -196,7 +202,8 @@ func TestTheOverviewShowsWhatNeedsAttentionAndWhatGoesOn(t *testing.T) {
 func TestEverythingThatNeedsAttentionHasWords(t *testing.T) {
 	t.Parallel()
 	for _, l := range messages.All.List() {
-		for _, what := range []string{admin.QueueFailing, admin.QueueLate, admin.StreamFailing, admin.StreamStopped, admin.KeyOld, admin.KeyMissing,
+		for _, what := range []string{admin.QueueFailing, admin.QueueLate, admin.StreamFailing, admin.StreamStopped,
+			admin.KeyOld, admin.KeyMissing,
 			admin.ClockWrong, admin.LogLate, admin.Guessing, admin.NoAdmin} {
 			if l.Admin.Overview.Attention[what] == "" || l.Admin.Overview.AttentionDo[what] == "" {
 				t.Errorf("%s has no words for %s", l.Tag, what)
@@ -235,7 +242,8 @@ func TestEveryPageInABrowser(t *testing.T) {
 			f := fill(t, newWorld(t), state.evil)
 			b := chrome.Start(t, state.language)
 			check := axe.New(t, b)
-			chrome.Call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: state.width, Height: 900, DeviceScaleFactor: 1})
+			chrome.Call(b, emulation.SetDeviceMetricsOverride,
+				emulation.SetDeviceMetricsOverrideParams{Width: state.width, Height: 900, DeviceScaleFactor: 1})
 			chrome.Call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: state.scheme}},
 			})

@@ -14,34 +14,46 @@ import (
 // Templates are those of another package, whose pages are in the layout of this one.
 type Templates struct{ byName map[string]*template.Template }
 
-// ReadTemplates reads the files *.html of a folder: a page each, which all have those whose names
+// ReadTemplates reads the files *.html of folders: a page each, which all have those whose names
 // begin with part_.
-func ReadTemplates(folder fs.FS) (*Templates, error) {
+func ReadTemplates(folders ...fs.FS) (*Templates, error) {
 	base, err := template.ParseFS(files, "templates/layout.html", "templates/part_*.html")
 	if err != nil {
 		return nil, err
 	}
-	if base, err = base.ParseFS(folder, "part_*.html"); err != nil {
-		return nil, err
-	}
-	names, err := fs.Glob(folder, "*.html")
-	if err != nil {
-		return nil, err
+	for _, folder := range folders {
+		if base, err = base.ParseFS(folder, "part_*.html"); err != nil {
+			return nil, err
+		}
 	}
 	all := &Templates{make(map[string]*template.Template)}
+	for _, folder := range folders {
+		if err := all.read(folder, base); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// read reads the pages of a folder.
+func (t *Templates) read(folder fs.FS, base *template.Template) error {
+	names, err := fs.Glob(folder, "*.html")
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
 		if strings.HasPrefix(name, "part_") {
 			continue
 		}
 		page, err := base.Clone()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if all.byName[strings.TrimSuffix(path.Base(name), ".html")], err = page.ParseFS(folder, name); err != nil {
-			return nil, err
+		if t.byName[strings.TrimSuffix(path.Base(name), ".html")], err = page.ParseFS(folder, name); err != nil {
+			return err
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // Names lists the pages.
@@ -52,8 +64,8 @@ func (t *Templates) Names() (names []string) {
 	return names
 }
 
-// AdminPage is a page of the administration. Package adminpages has the templates, and knows what
-// they show.
+// AdminPage is a page of the administration. The rooms of package adminpages have the templates,
+// and know what they show.
 type AdminPage struct {
 	Form
 	Templates *Templates
