@@ -91,15 +91,23 @@ func (m *meters) codeLabel(code string, status int) string {
 
 // NameRoutes is a middleware for a router of gorilla/mux: metrics and traces then tell its routes
 // apart, by their templates. Those of [http.ServeMux] are known without it.
-func NameRoutes(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rec := recorderOf(w); rec != nil && rec.route == "" {
-			if route := mux.CurrentRoute(r); route != nil {
-				rec.route, _ = route.GetPathTemplate() // fails for a route without a path
+func NameRoutes(next http.Handler) http.Handler { return NameRoutesBelow("")(next) }
+
+// NameRoutesBelow is [NameRoutes] for a router to which requests come without the beginning of their
+// path: below goes before its templates.
+func NameRoutesBelow(below string) mux.MiddlewareFunc {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if rec := recorderOf(w); rec != nil && rec.route == "" {
+				if route := mux.CurrentRoute(r); route != nil {
+					if template, err := route.GetPathTemplate(); err == nil { // a route without a path has none
+						rec.route = below + template
+					}
+				}
 			}
-		}
-		next.ServeHTTP(w, r)
-	})
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // routeOf is the template of the route that a request met. A router's own answers, such as "not

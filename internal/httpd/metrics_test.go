@@ -58,9 +58,14 @@ func TestRoutesAreToldApartByTheirTemplates(t *testing.T) {
 	gorilla := mux.NewRouter()
 	gorilla.Use(NameRoutes)
 	gorilla.HandleFunc("/posts/{id}", ok).Methods("GET")
+	below := mux.NewRouter()
+	below.Use(NameRoutesBelow("/posts"))
+	below.HandleFunc("/{id}", ok).Methods("GET")
 	standard := http.NewServeMux()
 	standard.HandleFunc("GET /posts/{id}", ok)
-	for name, handler := range map[string]http.Handler{"gorilla/mux": gorilla, "net/http": standard} {
+	for name, handler := range map[string]http.Handler{
+		"gorilla/mux": gorilla, "net/http": standard, "gorilla/mux, below a path": http.StripPrefix("/posts", below),
+	} {
 		var requests []*http.Request
 		for i := range 50 {
 			requests = append(requests,

@@ -44,6 +44,7 @@ type Config struct {
 	Log      *slog.Logger
 	Metrics  *prometheus.Registry // gets what is counted; nil: it is not published
 	Calls    httpd.Calls          // measures the service's calls to others
+	Below    string               // what was taken off the paths of requests; metrics name the routes with it
 	Docs     string               // public client with which people try the interface at /docs; empty: there is no /docs
 
 	// DPoP says which proofs of possession count, but for the BaseURL, which is Audience.
@@ -100,7 +101,7 @@ func New(cfg Config, resource Resource) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &API{cfg: cfg, resource: resource, router: newRouter(resource.EncodedPaths), refused: newRefused(cfg.Metrics)}
+	a := &API{cfg: cfg, resource: resource, router: newRouter(resource.EncodedPaths, cfg.Below), refused: newRefused(cfg.Metrics)}
 	a.huma = humamux.New(a.router, resource.humaConfig(cfg))
 	a.metadata = jwks.ResourceMetadata{
 		Resource: cfg.Audience, AuthorizationServers: []string{cfg.Issuer}, Scopes: resource.scopeNames(), Name: resource.Name, DPoP: dpop,

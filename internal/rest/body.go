@@ -2,8 +2,11 @@ package rest
 
 import (
 	"encoding/json"
+	"errors"
 	"mime"
 	"net/http"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -57,4 +60,30 @@ func unmarshal(data []byte, v any) error {
 		}
 	}
 	return nil
+}
+
+// unmarshalText is unmarshal for an interface with [Resource.RefuseNUL].
+func unmarshalText(data []byte, v any) error {
+	err := unmarshal(data, v)
+	if generic, ok := v.(*any); ok && err == nil && hasNUL(*generic) {
+		err = errors.New("a text has U+0000")
+	}
+	return err
+}
+
+// hasNUL tells whether a text in a value has U+0000, or a name.
+func hasNUL(value any) bool {
+	switch value := value.(type) {
+	case string:
+		return strings.Contains(value, "\x00")
+	case []any:
+		return slices.ContainsFunc(value, hasNUL)
+	case map[string]any:
+		for name, one := range value {
+			if strings.Contains(name, "\x00") || hasNUL(one) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -9,6 +9,18 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
+func TestABodyOfPlainTextsHasNoNUL(t *testing.T) {
+	for body, fine := range map[string]bool{
+		`{"a":"b"}`: true, `["\\u0000"]`: true, `null`: true, `7`: true,
+		`"\u0000"`: false, `{"a":"b\u0000"}`: false, `{"a\u0000":1}`: false, `[{"a":["b",{"c":"\u0000"}]}]`: false, `{`: false,
+	} {
+		var generic any
+		if err := unmarshalText([]byte(body), &generic); (err == nil) != fine {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
 func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(`{"title":"a\r\nb","body":"\u1112\u1161\u11ab"}`))
 	f.Add([]byte(`[1]`))

@@ -76,3 +76,9 @@ func (p Patch[T]) Apply(location string, to *T, clean func(T) (T, error)) error 
 	}
 	return err
 }
+
+// Apply is [Patch.Apply]; null is the zero value.
+func (p RemovablePatch[T]) Apply(location string, to *T, clean func(T) (T, error)) error {
+	p.null = false
+	return p.Patch.Apply(location, to, clean)
+}

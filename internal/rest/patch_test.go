@@ -53,5 +53,12 @@ func TestAMemberOfAPatchIsAbsentNullOrAValue(t *testing.T) {
 		if kept := want.title == absent || want.title == refused; kept != (title == "old") {
 			t.Errorf("%s: the title has become %q", body, title)
 		}
+		note := "old"
+		if err := sent.Note.Apply("body.note", &note, lower); (err == nil) != (want.note != refused) {
+			t.Error(err)
+		}
+		if kept := want.note == absent || want.note == refused; kept && note != "old" || !kept && note != want.note {
+			t.Errorf("%s: the note has become %q", body, note)
+		}
 	}
 }

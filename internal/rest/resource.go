@@ -17,6 +17,10 @@ type Resource struct {
 	// the handler unescapes it.
 	EncodedPaths bool
 
+	// RefuseNUL refuses bodies with U+0000, which a database cannot store, for a service whose
+	// members do not each refuse it.
+	RefuseNUL bool
+
 	// Problem is the answer to an error of the service's own: a [Problem], or one with headers. It
 	// returns nil for any other error. Nil: the service has none.
 	Problem func(err error) error
@@ -43,6 +47,9 @@ const securityScheme = "oauth2"
 // written.
 func (r Resource) humaConfig(cfg Config) huma.Config {
 	format := huma.Format{Marshal: marshal, Unmarshal: unmarshal}
+	if r.RefuseNUL {
+		format.Unmarshal = unmarshalText
+	}
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -12,12 +12,12 @@ import (
 )
 
 // newRouter returns a router whose own answers are problems.
-func newRouter(encodedPaths bool) *mux.Router {
+func newRouter(encodedPaths bool, below string) *mux.Router {
 	router := mux.NewRouter().SkipClean(true)
 	if encodedPaths {
 		router = router.UseEncodedPath()
 	}
-	router.Use(httpd.NameRoutes)
+	router.Use(httpd.NameRoutesBelow(below))
 	router.NotFoundHandler = http.HandlerFunc(notFound)
 	router.MethodNotAllowedHandler = httpd.MethodNotAllowed(router, methodNotAllowed)
 	return router

@@ -14,6 +14,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +85,14 @@ const MaxReason = 200
 func checkReason(reason string) error {
 	if utf8.RuneCountInString(reason) > MaxReason || !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl) {
 		return wrong("reason", "must be one line of at most 200 characters")
+	}
+	return nil
+}
+
+// checkLine checks words that other operators read, also in a terminal: one line of so many bytes.
+func checkLine(field, text string, most int) error {
+	if len(text) > most || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return wrong(field, fmt.Sprintf("must be one line of at most %d bytes", most))
 	}
 	return nil
 }

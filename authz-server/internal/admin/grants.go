@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
@@ -125,12 +127,30 @@ func (a *Admin) RevokeGrantOf(ctx context.Context, actor Actor, userID, id, reas
 }
 
 // WithdrawConsent forgets what a person allowed a client, and revokes all grants that came of it:
-// the person is asked again. It is no error if there was nothing.
+// the person is asked again. It is no error if there was nothing. [store.ErrNotFound]: there is no such
+// client.
 func (a *Admin) WithdrawConsent(ctx context.Context, actor Actor, userID, clientID, reason string) error {
 	return a.onPerson(ctx, actor, Change, userID, reason, func(ctx context.Context, user accounts.User) error {
+		if err := a.knownTo(ctx, userID, clientID); err != nil {
+			return err
+		}
 		if err := a.Store.Consents.WithdrawConsent(ctx, userID, clientID); err != nil {
 			return err
 		}
 		return a.Audit.Record(ctx, audit.Entry{Kind: audit.ConsentWithdrawn, Person: userID, Target: audit.Target{Kind: "client", ID: clientID}})
 	})
+}
+
+// knownTo returns [store.ErrNotFound] for a client that is not registered, and has neither consent nor
+// grant of the person.
+func (a *Admin) knownTo(ctx context.Context, userID, clientID string) error {
+	_, err := a.Store.Clients.Registered(ctx, clientID)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	known, err := a.Store.Consents.ClientsOf(ctx, userID)
+	if err == nil && !slices.Contains(known, clientID) {
+		err = store.ErrNotFound
+	}
+	return err
 }

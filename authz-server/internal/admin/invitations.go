@@ -55,8 +55,9 @@ func (a *Admin) Invite(ctx context.Context, actor Actor, in NewInvitation, reaso
 		return made, "", wrong("expires_in", fmt.Sprintf("must be at most %s for one that makes an administrator", MaxAdministrators))
 	case in.Send && in.Email == "":
 		return made, "", wrong("send", "needs an address")
-	case len(in.Note) > 255:
-		return made, "", wrong("note", "must be at most 255 bytes long")
+	}
+	if err := errors.Join(checkLine("note", in.Note, 255), checkLine("language", in.Language, 35)); err != nil {
+		return made, "", err
 	}
 	if in.Email != "" {
 		if in.Email, err = profile.CleanEmail(in.Email); err != nil {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
@@ -16,20 +17,40 @@ func (a *Admin) Keys(ctx context.Context, actor Actor) ([]keys.State, error) {
 }
 
 // RotateKeys makes the next key of each of the algorithms, or of all if none is named; see
-// [keys.Ring.Rotate]. [keys.ErrPending]: one has a next key already. The entry in the log follows,
-// since keys are not made in a transaction: that takes too long.
+// [keys.Ring.Rotate]. [keys.ErrPending]: one has a next key already; those of the others are made.
 func (a *Admin) RotateKeys(ctx context.Context, actor Actor, immediately bool, algs []string, reason string) error {
-	if err := a.change(ctx, actor, ChangeSecrets, reason, func(context.Context) error { return nil }); err != nil {
+	if err := a.read(ctx, actor, ChangeSecrets); err != nil { // to make keys takes a while
 		return err
 	}
-	if err := a.Ring.Rotate(ctx, immediately, algs...); err != nil {
+	if err := checkReason(reason); err != nil {
 		return err
 	}
-	return a.change(ctx, actor, ChangeSecrets, reason, func(ctx context.Context) error {
+	rotation, err := a.Ring.PrepareRotation(ctx, immediately, algs...)
+	if err != nil {
+		return err
+	}
+	var pending error
+	if err := a.change(ctx, actor, ChangeSecrets, reason, func(ctx context.Context) error {
+		var changed int
+		if changed, pending, err = rotation.Store(ctx); err != nil {
+			return err
+		}
+		if changed == 0 {
+			return pending
+		}
+		if pending != nil {
+			noteMade(ctx, RotatedInPart)
+		}
 		return a.Audit.Record(ctx, audit.Entry{Kind: audit.KeyRotated, Target: audit.Target{Kind: "key"},
 			Detail: map[string]any{"algs": algs, "at_once": immediately}})
-	})
+	}); err != nil {
+		return err
+	}
+	return errors.Join(rotation.Stored(ctx), pending)
 }
+
+// RotatedInPart is what [Repeat.Made] says of an [Admin.RotateKeys] that returned [keys.ErrPending].
+const RotatedInPart = "in part"
 
 // WithdrawKeys takes keys out of use that somebody else may have; see [keys.Ring.Withdraw].
 // [keys.ErrUnknown]: there is no such key, and nothing was done.

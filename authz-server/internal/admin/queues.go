@@ -98,12 +98,11 @@ func (a *Admin) RetryAll(ctx context.Context, actor Actor, kind, reason string) 
 	if err := checkQueue(kind); err != nil {
 		return 0, err
 	}
-	if err := a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
-		return a.noteQueue(ctx, kind, "", "all retried that were given up")
-	}); err != nil {
-		return 0, err
-	}
-	return a.Store.Outbox.RetryGivenUp(ctx, kind) // in batches
+	return a.changeInBatches(ctx, actor, func(ctx context.Context) error {
+		return a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
+			return a.noteQueue(ctx, kind, "", "all retried that were given up")
+		})
+	}, func(ctx context.Context) (int64, error) { return a.Store.Outbox.RetryGivenUp(ctx, kind) })
 }
 
 // DropDelivery removes a delivery: whoever it is for is not told. [store.ErrNotFound]: there is none

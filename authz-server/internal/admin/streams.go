@@ -335,12 +335,11 @@ func (a *Admin) SetStreamStatus(ctx context.Context, actor Actor, id string, sta
 // RetryStream has events tried again that a receiver refused and that were given up, and a receiver
 // that does not answer at once. It returns how many there were.
 func (a *Admin) RetryStream(ctx context.Context, actor Actor, id, reason string) (n int64, err error) {
-	if err := a.onStream(ctx, actor, id, reason, func(ctx context.Context, one streams.Stream) error {
-		return a.noteStream(ctx, audit.StreamChanged, one, map[string]any{"how": "retried"})
-	}); err != nil {
-		return 0, err
-	}
-	return a.Store.Streams.Retry(ctx, id)
+	return a.changeInBatches(ctx, actor, func(ctx context.Context) error {
+		return a.onStream(ctx, actor, id, reason, func(ctx context.Context, one streams.Stream) error {
+			return a.noteStream(ctx, audit.StreamChanged, one, map[string]any{"how": "retried"})
+		})
+	}, func(ctx context.Context) (int64, error) { return a.Store.Streams.Retry(ctx, id) })
 }
 
 // Errors about what a stream is.

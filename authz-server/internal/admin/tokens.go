@@ -61,6 +61,9 @@ func (a *Admin) InitialTokens(ctx context.Context, actor Actor, after string, li
 
 // CreateInitialToken makes an initial access token, which is shown now and never again.
 func (a *Admin) CreateInitialToken(ctx context.Context, actor Actor, in directory.InitialToken, reason string) (token string, expires time.Time, err error) {
+	if err := checkLine("note", in.Note, 255); err != nil {
+		return "", expires, err
+	}
 	err = a.change(ctx, actor, ChangeSecrets, reason, func(ctx context.Context) error {
 		if token, expires, err = a.Config.Clients.CreateInitialToken(ctx, in); err != nil {
 			return field(err)

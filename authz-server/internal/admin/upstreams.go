@@ -2,10 +2,14 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -96,6 +100,9 @@ func (a *Admin) checkUpstream(s *upstream.Settings, secret string, has bool) err
 	if err := s.Check(a.Config.CheckAddress); err != nil {
 		return upstreamError(err)
 	}
+	if err := checkPlain(s); err != nil {
+		return err
+	}
 	switch {
 	case len(secret) > maxUpstreamSecret:
 		return wrong("client_secret", fmt.Sprintf("must be at most %d bytes long", maxUpstreamSecret))
@@ -105,6 +112,36 @@ func (a *Admin) checkUpstream(s *upstream.Settings, secret string, has bool) err
 		return wrong("client_secret", "must be set, or auth_method must be none")
 	}
 	return nil
+}
+
+// checkPlain says which setting has a control character: all are shown, also in a terminal.
+func checkPlain(s *upstream.Settings) error {
+	var settings map[string]any
+	if err := json.Unmarshal([]byte(s.Text()), &settings); err != nil {
+		return err
+	}
+	for name, value := range settings {
+		if !plain(value) {
+			return wrong(name, "must not have control characters")
+		}
+	}
+	return nil
+}
+
+func plain(value any) bool {
+	switch value := value.(type) {
+	case string:
+		return !strings.ContainsFunc(value, unicode.IsControl)
+	case []any:
+		return !slices.ContainsFunc(value, func(one any) bool { return !plain(one) })
+	case map[string]any:
+		for name, one := range value {
+			if !plain(name) || !plain(one) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // sealUpstream encrypts a secret.

@@ -154,15 +154,10 @@ func (t *Tokens) live(r *http.Request) (tokens.AccessClaims, error) {
 	return token, err
 }
 
-// narrow tells whether a token is for this server alone. Another service to which somebody sent it
-// could administer the server with it.
+// narrow tells whether a token is for this resource alone. Another service to which somebody sent it
+// could administer the server with it, and services may well have addresses below the issuer's.
 func (t *Tokens) narrow(audience []string) bool {
-	for _, one := range audience {
-		if one != t.cfg.Issuer.String() && !strings.HasPrefix(one, t.cfg.Issuer.URL("/")) {
-			return false
-		}
-	}
-	return true
+	return len(audience) == 1 && audience[0] == t.audience
 }
 
 // client fills in a client that acts for itself.

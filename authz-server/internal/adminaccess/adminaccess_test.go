@@ -158,6 +158,15 @@ func TestWhoIsNoAdministrationsTokenIsRefused(t *testing.T) {
 		}
 		both := []string{w.Audience(), providertest.APIOrigin + "/board"}
 		w.wantRefused("Bearer "+mint(tokens.AccessSpec{Audience: both}), 403, "for this resource alone")
+		// Nor is one for this resource and any other, wherever that is: services may be below the issuer.
+		for _, other := range []string{
+			w.Issuer, w.Issuer + "/", w.Issuer + "/board", w.Audience() + "/", w.Audience() + "/v1", w.Audience() + "/../x", w.Audience() + "%2f..",
+			w.Audience() + "?x", strings.ToUpper(w.Audience()), w.Issuer + "/x/../admin", "", " ", "urn:x",
+		} {
+			w.wantRefused("Bearer "+mint(tokens.AccessSpec{Audience: []string{w.Audience(), other}}), 403, "for this resource alone")
+			w.wantRefused("Bearer "+mint(tokens.AccessSpec{Audience: []string{other, w.Audience()}}), 403, "for this resource alone")
+			w.wantRefused("Bearer "+mint(tokens.AccessSpec{Audience: []string{other}}), 401, "invalid_token")
+		}
 		own := []string{w.Audience()}
 		w.wantRefused("Bearer "+mint(tokens.AccessSpec{Audience: own, Actor: &tokens.Actor{Subject: "board"}}), 403, "acts for a person")
 		w.wantRefused("Bearer "+mint(tokens.AccessSpec{Audience: own, Withheld: []string{}}), 403, "acts for a person")

@@ -55,7 +55,7 @@ func New(cfg Config) (http.Handler, error) {
 	var err error
 	s.api, err = rest.New(rest.Config{
 		Issuer: cfg.Issuer.String(), Audience: cfg.Issuer.URL(adminaccess.Path), Verifier: cfg.Access.Verifier(), DPoP: cfg.Access.Proofs(),
-		Judge: s.judge, Log: cfg.Log, Metrics: cfg.Metrics,
+		Judge: s.judge, Log: cfg.Log, Metrics: cfg.Metrics, Below: adminaccess.Path,
 	}, resource)
 	if err != nil {
 		return nil, err
@@ -170,6 +170,8 @@ func (s *service) routes() {
 	s.clientRoutes()
 	s.grantRoutes()
 	s.roleRoutes()
+	s.resourceRoutes()
+	s.upstreamRoutes()
 	s.keyRoutes()
 	s.deliveryRoutes()
 	s.overviewRoutes()

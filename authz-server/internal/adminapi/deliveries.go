@@ -3,6 +3,7 @@ package adminapi
 import (
 	"context"
 	"net/url"
+	"strconv"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
@@ -53,6 +54,7 @@ func (s *service) listDeliveries(ctx context.Context, actor admin.Actor, in *del
 
 type retryAllInput struct {
 	QueueInput
+	rest.CreateInput
 	Body struct{ Reason }
 }
 
@@ -61,8 +63,13 @@ type retried struct {
 	Retried int64 `json:"retried"`
 }
 
+// retriedBefore reads how many there were from what an earlier request noted.
+func retriedBefore(made string) (int64, error) { return strconv.ParseInt(made, 10, 64) }
+
 func (s *service) retryAll(ctx context.Context, actor admin.Actor, in *retryAllInput) (*answer[retried], error) {
-	n, err := s.admin.RetryAll(ctx, actor, in.kind(), in.Body.Reason.Reason)
+	n, err := once(ctx, in.CreateInput, "retry-deliveries", []any{in.Queue, in.Body}, func(ctx context.Context) (int64, error) {
+		return s.admin.RetryAll(ctx, actor, in.kind(), in.Body.Reason.Reason)
+	}, retriedBefore)
 	return &answer[retried]{retried{n}}, err
 }
 
@@ -74,11 +81,15 @@ type DeliveryInput struct {
 
 type retryInput struct {
 	DeliveryInput
+	rest.CreateInput
 	Body struct{ Reason }
 }
 
 func (s *service) retryOne(ctx context.Context, actor admin.Actor, in *retryInput) (*answer[retried], error) {
-	return &answer[retried]{retried{1}}, s.admin.RetryDelivery(ctx, actor, in.kind(), string(in.ID), in.Body.Reason.Reason)
+	n, err := once(ctx, in.CreateInput, "retry-delivery", []any{in.Queue, in.ID, in.Body}, func(ctx context.Context) (int64, error) {
+		return 1, s.admin.RetryDelivery(ctx, actor, in.kind(), string(in.ID), in.Body.Reason.Reason)
+	}, func(string) (int64, error) { return 1, nil })
+	return &answer[retried]{retried{n}}, err
 }
 
 type dropInput struct {
@@ -152,11 +163,14 @@ func (s *service) setStreamStatus(ctx context.Context, actor admin.Actor, in *st
 
 type retryStreamInput struct {
 	StreamInput
+	rest.CreateInput
 	Body struct{ Reason }
 }
 
 func (s *service) retryStream(ctx context.Context, actor admin.Actor, in *retryStreamInput) (*answer[retried], error) {
-	n, err := s.admin.RetryStream(ctx, actor, string(in.ID), in.Body.Reason.Reason)
+	n, err := once(ctx, in.CreateInput, "retry-stream", []any{in.ID, in.Body}, func(ctx context.Context) (int64, error) {
+		return s.admin.RetryStream(ctx, actor, string(in.ID), in.Body.Reason.Reason)
+	}, retriedBefore)
 	return &answer[retried]{retried{n}}, err
 }
 

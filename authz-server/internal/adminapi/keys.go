@@ -5,6 +5,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
+	"github.com/maru-auth/maru/internal/rest"
 )
 
 func (s *service) keyRoutes() {
@@ -21,6 +22,7 @@ func (s *service) listKeys(ctx context.Context, actor admin.Actor, _ *struct{}) 
 }
 
 type rotateInput struct {
+	rest.CreateInput
 	Body struct {
 		Reason
 		Algs        []string `json:"algs,omitempty" maxItems:"10" enum:"RS256,ES256,PS256,EdDSA,Ed25519" doc:"Of these algorithms. Absent: of all."`
@@ -29,7 +31,15 @@ type rotateInput struct {
 }
 
 func (s *service) rotateKeys(ctx context.Context, actor admin.Actor, in *rotateInput) (*listOf[keys.State], error) {
-	if err := s.admin.RotateKeys(ctx, actor, in.Body.Immediately, in.Body.Algs, in.Body.Reason.Reason); err != nil {
+	b := in.Body
+	if _, err := once(ctx, in.CreateInput, "rotate-keys", b, func(ctx context.Context) (nothing, error) {
+		return nothing{}, s.admin.RotateKeys(ctx, actor, b.Immediately, b.Algs, b.Reason.Reason)
+	}, func(made string) (none nothing, err error) {
+		if made == admin.RotatedInPart { // as it was answered then
+			err = keys.ErrPending
+		}
+		return none, err
+	}); err != nil {
 		return nil, err
 	}
 	return all(s.admin.Keys(ctx, actor))

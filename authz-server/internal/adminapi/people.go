@@ -304,7 +304,7 @@ type resetInput struct {
 type accepted struct{}
 
 func (s *service) sendReset(ctx context.Context, actor admin.Actor, in *resetInput) (*accepted, error) {
-	return once(ctx, in.CreateInput, "send-reset-mail", in.ID, func(ctx context.Context) (*accepted, error) {
+	return once(ctx, in.CreateInput, "send-reset-mail", []any{in.ID, in.Body}, func(ctx context.Context) (*accepted, error) {
 		return &accepted{}, s.admin.SendReset(ctx, actor, string(in.ID), in.Body.Reason.Reason)
 	}, func(string) (*accepted, error) { return &accepted{}, nil })
 }

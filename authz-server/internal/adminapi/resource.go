@@ -15,7 +15,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/internal/rest"
 )
 
@@ -38,6 +40,8 @@ var resource = rest.Resource{
 		{Name: "clients", Description: "OAuth clients."},
 		{Name: "grants", Description: "What people allowed to clients."},
 		{Name: "roles", Description: "Roles, and groups of people that have them."},
+		{Name: "resources", Description: "Services that take this server's tokens."},
+		{Name: "upstreams", Description: "Other providers by which people log in."},
 		{Name: "keys", Description: "Signing keys."},
 		{Name: "queues", Description: "What leaves the server: mail, log-outs and events."},
 		{Name: "throttles", Description: "Who tries too often."},
@@ -48,6 +52,7 @@ var resource = rest.Resource{
 		{Name: client.ScopeAdminWrite, Text: "Change accounts, clients, keys and queues, and see them.", People: true, Clients: true},
 	},
 	EncodedPaths: true, // a client_id may be a URL
+	RefuseNUL:    true,
 }
 
 func conflict(detail string) error {
@@ -62,6 +67,8 @@ var conflicts = []struct {
 	{directory.ErrPublic, "The client is public and has no secret."},
 	{directory.ErrOwnKeys, "The client signs with its own key and has no secret."},
 	{roles.ErrBuiltin, "The role is built in, and stays."},
+	{registry.ErrHasRoles, "Roles are defined for the resource: remove them first."},
+	{upstreams.ErrInUse, "People log in by it: disable it, or delete it with force."},
 	{keys.ErrPending, "A next key is waiting already; it takes over by itself, or at once with immediately."},
 	{mail.ErrNotConfigured, "This server sends no mail."},
 	{admin.ErrDisabled, "The account is disabled: nobody can log in to it."},

@@ -17,6 +17,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
 
 // row is an operation that is tried by everybody.
@@ -109,6 +110,38 @@ func (w *world) role() string {
 	w.ok(w.Admin.DefineRole(w.t.Context(), machine, roles.Definition{
 		Role: roles.Role{Resource: "board", Name: name}, Scopes: []string{"board:read"}}, ""))
 	return name
+}
+
+// aboutResource is a request about a new resource.
+func aboutResource(method string, body any) func(*world) ask {
+	return func(w *world) ask {
+		name := fmt.Sprintf("res%d", w.next())
+		w.ok(w.Admin.CreateResource(w.t.Context(), machine, admin.NewResource{
+			Name: name, ID: "https://" + name + ".example", Scopes: []string{name + ":use"}}, ""))
+		return ask{method: method, path: "/v1/resources/" + name, body: body, header: header("If-Match", "*")}
+	}
+}
+
+// fewUpstreams makes room for one more.
+func (w *world) fewUpstreams() {
+	w.t.Helper()
+	page, err := w.Admin.ListUpstreams(w.t.Context(), machine)
+	w.ok(err)
+	for _, one := range page.Items {
+		w.ok(w.Admin.DeleteUpstream(w.t.Context(), machine, one.Name, true, ""))
+	}
+}
+
+// aboutUpstream is a request about a new upstream.
+func aboutUpstream(method, query string, body any) func(*world) ask {
+	return func(w *world) ask {
+		w.fewUpstreams()
+		made, err := w.Admin.CreateUpstream(w.t.Context(), machine, admin.NewUpstream{
+			Name: fmt.Sprintf("up%d", w.next()), Secret: "planted-secret-of-the-upstream",
+			Settings: upstream.Settings{Title: "Company", ClientID: "c", Issuer: "https://login.company.example"}}, "")
+		w.ok(err)
+		return ask{method: method, path: "/v1/upstreams/" + made.Name + query, body: body, header: header("If-Match", "*")}
+	}
 }
 
 type object = map[string]any
@@ -252,6 +285,28 @@ var operations = map[string]row{
 	"give-group-role up":  {admin.Change, true, aboutGroup("PUT", "/v1/groups/{id}/roles/admin/admin", nil)},
 	"take-group-role":     {admin.Change, false, aboutGroup("DELETE", "/v1/groups/{id}/roles/board/moderator", nil, roles.Moderator)},
 	"take-group-role off": {admin.Change, true, aboutGroup("DELETE", "/v1/groups/{id}/roles/admin/admin", nil, roles.Admin)},
+
+	"list-resources": {admin.Read, false, get("/v1/resources")},
+	"get-resource":   {admin.Read, false, get("/v1/resources/board")},
+	"create-resource": {admin.Change, false, func(w *world) ask {
+		name := fmt.Sprintf("made%d", w.next())
+		return ask{method: "POST", path: "/v1/resources", body: object{"name": name, "id": "https://" + name + ".example", "scopes": []any{name + ":use"}}}
+	}},
+	"update-resource": {admin.Change, false, aboutResource("PATCH", object{"description": "d"})},
+	"delete-resource": {admin.Change, false, aboutResource("DELETE", nil)},
+
+	"list-upstreams": {admin.Read, false, get("/v1/upstreams")},
+	"get-upstream":   {admin.Read, false, aboutUpstream("GET", "", nil)},
+	"create-upstream": {admin.Crown, false, func(w *world) ask {
+		name := fmt.Sprintf("made%d", w.next())
+		w.fewUpstreams()
+		return ask{method: "POST", path: "/v1/upstreams", body: object{
+			"name": name, "title": "Company", "client_id": "c", "client_secret": "s", "issuer": "https://" + name + ".example"}}
+	}},
+	"update-upstream":       {admin.Crown, false, aboutUpstream("PATCH", "", object{"title": "Other", "claims": object{"name": "profile.name"}})},
+	"update-upstream off":   {admin.Crown, false, aboutUpstream("PATCH", "", object{"disabled": true})},
+	"delete-upstream":       {admin.Crown, false, aboutUpstream("DELETE", "", nil)},
+	"delete-upstream force": {admin.Crown, false, aboutUpstream("DELETE", "?force=true", nil)},
 
 	"list-keys": {admin.Read, false, get("/v1/keys")},
 	"rotate-keys": {admin.ChangeSecrets, false, func(*world) ask {

@@ -48,6 +48,7 @@ type world struct {
 	Root     accounts.User
 	document document
 	replicas [2]*httptest.Server
+	handler  http.Handler      // of one of them
 	secrets  map[string]string // of clients
 	inbox    inbox
 	numbers  int
@@ -83,7 +84,7 @@ func newWorld(t *testing.T, databaseURL string) *world {
 	w.ok(err)
 	for i := range w.replicas {
 		handler, operating := w.replica(outgoing)
-		w.Admin = operating
+		w.Admin, w.handler = operating, handler
 		w.replicas[i] = httptest.NewServer(handler)
 		t.Cleanup(w.replicas[i].Close)
 	}
@@ -221,7 +222,8 @@ type ask struct {
 	header  http.Header
 }
 
-func (w *world) send(a ask) reply {
+// request is what is sent, for a replica of whatever address.
+func (w *world) request(ctx context.Context, a ask) *http.Request {
 	w.t.Helper()
 	var body io.Reader
 	switch b := a.body.(type) {
@@ -233,7 +235,7 @@ func (w *world) send(a ask) reply {
 		w.ok(err)
 		body = bytes.NewReader(text)
 	}
-	r, err := http.NewRequestWithContext(context.WithoutCancel(w.t.Context()), a.method, w.replicas[a.replica].URL+"/admin"+a.path, body)
+	r, err := http.NewRequestWithContext(ctx, a.method, w.replicas[a.replica].URL+"/admin"+a.path, body)
 	w.ok(err)
 	for name, values := range a.header {
 		r.Header[name] = values
@@ -244,6 +246,12 @@ func (w *world) send(a ask) reply {
 	if a.token != "" {
 		r.Header.Set("Authorization", "Bearer "+a.token)
 	}
+	return r
+}
+
+func (w *world) send(a ask) reply {
+	w.t.Helper()
+	r := w.request(context.WithoutCancel(w.t.Context()), a)
 	answer, err := w.replicas[a.replica].Client().Do(r)
 	w.ok(err)
 	defer answer.Body.Close()
@@ -276,8 +284,14 @@ func header(pairs ...string) http.Header {
 type document struct {
 	Paths map[string]map[string]struct {
 		OperationID string `json:"operationId"`
+		Parameters  []struct {
+			Name string `json:"name"`
+			In   string `json:"in"`
+		} `json:"parameters"`
 		RequestBody *struct {
-			Content map[string]any `json:"content"`
+			Content map[string]struct {
+				Schema schema `json:"schema"`
+			} `json:"content"`
 		} `json:"requestBody"`
 		Responses map[string]struct {
 			Content map[string]struct {

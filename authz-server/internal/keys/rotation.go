@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -16,52 +17,101 @@ import (
 // verifiers that do not fetch the key set again for an unknown key then refuse its tokens until
 // their copy has aged.
 func (k *Ring) Rotate(ctx context.Context, immediately bool, algs ...string) error {
+	r, err := k.PrepareRotation(ctx, immediately, algs...)
+	if err != nil {
+		return err
+	}
+	var pending error
+	if err := k.cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		_, pending, err = r.Store(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	return errors.Join(k.reload(ctx), pending)
+}
+
+// Rotation is a [Ring.Rotate] whose keys are made, and not stored: to make them takes too long for a
+// transaction.
+type Rotation struct {
+	ring        *Ring
+	immediately bool
+	algs        []string
+	made        map[string]keystore.SigningKey // by the algorithm; none where one waits
+}
+
+// PrepareRotation makes the keys of a rotation. Store them by [Rotation.Store].
+func (k *Ring) PrepareRotation(ctx context.Context, immediately bool, algs ...string) (*Rotation, error) {
 	if len(algs) == 0 {
 		algs = algorithms
 	}
 	if err := k.reload(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	var pending error
+	r := &Rotation{ring: k, immediately: immediately, made: map[string]keystore.SigningKey{}}
+	now := k.cfg.Now()
 	for _, alg := range algs {
-		err := k.rotate(ctx, alg, immediately)
-		if errors.Is(err, ErrPending) {
-			pending = err
+		keys := k.snapshot.Load().lines[alg]
+		switch {
+		case len(keys) == 0:
+			return nil, fmt.Errorf("rotate %q: %w", alg, errAlgorithm)
+		case slices.Contains(r.algs, alg):
 			continue
 		}
-		if err != nil {
-			return err
+		r.algs = append(r.algs, alg)
+		if keys.next(now) != nil {
+			continue
 		}
+		made, err := k.make(alg)
+		if err != nil {
+			return nil, err
+		}
+		made.Generation, made.ActivatesAt = keys[0].generation+1, now
+		if !immediately {
+			made.ActivatesAt = now.Add(k.lead())
+		}
+		r.made[alg] = made
 	}
-	if err := k.reload(ctx); err != nil {
-		return err
-	}
-	return pending
+	return r, nil
 }
 
-func (k *Ring) rotate(ctx context.Context, alg string, immediately bool) error {
-	now := k.cfg.Now()
-	keys := k.snapshot.Load().lines[alg]
-	if len(keys) == 0 {
-		return fmt.Errorf("rotate %q: %w", alg, errAlgorithm)
-	}
-	at := now
-	if immediately {
-		if _, err := k.cfg.Store.ActivateSigningKey(ctx, alg); err == nil || !errors.Is(err, store.ErrNotFound) {
-			return err
+// Store stores the keys, in the transaction of ctx, and returns how many next keys there are or took
+// over by it. pending is ErrPending if one waited already. Call [Rotation.Stored] once the
+// transaction is committed.
+func (r *Rotation) Store(ctx context.Context) (changed int, pending, err error) {
+	for _, alg := range r.algs {
+		if r.immediately {
+			_, err := r.ring.cfg.Store.ActivateSigningKey(ctx, alg)
+			if err == nil {
+				changed++
+				continue
+			}
+			if !errors.Is(err, store.ErrNotFound) {
+				return 0, nil, err
+			}
 		}
-	} else {
-		if keys.next(now) != nil {
-			return ErrPending
+		made, there := r.made[alg]
+		if !there && r.immediately { // the one that waited has just taken over by itself
+			changed++
+			continue
 		}
-		at = now.Add(k.lead())
+		if there {
+			err = r.ring.store(ctx, made)
+		}
+		switch {
+		case !there || errors.Is(err, store.ErrExists): // or another process made one just now
+			pending, err = ErrPending, nil
+		case err != nil:
+			return 0, nil, err
+		default:
+			changed++
+		}
 	}
-	err := k.add(ctx, alg, keys[0].generation+1, at)
-	if errors.Is(err, store.ErrExists) { // another process made it just now
-		return ErrPending
-	}
-	return err
+	return changed, pending, nil
 }
+
+// Stored has the ring take up what was stored. Other replicas follow within [Config.Reload].
+func (r *Rotation) Stored(ctx context.Context) error { return r.ring.reload(ctx) }
 
 func (k *Ring) rotateWhenDue(ctx context.Context) error {
 	if k.cfg.Rotation == 0 {
@@ -119,12 +169,15 @@ func (k *Ring) add(ctx context.Context, alg string, generation int64, activatesA
 		return err
 	}
 	made.Generation, made.ActivatesAt = generation, activatesAt
-	return k.cfg.Store.Tx(ctx, func(ctx context.Context) error {
-		if err := k.cfg.Store.AddSigningKey(ctx, made); err != nil || k.cfg.Made == nil {
-			return err
-		}
-		return k.cfg.Made(ctx, made.KID, alg, activatesAt)
-	})
+	return k.cfg.Store.Tx(ctx, func(ctx context.Context) error { return k.store(ctx, made) })
+}
+
+// store adds a key to the database, in the transaction of ctx.
+func (k *Ring) store(ctx context.Context, made keystore.SigningKey) error {
+	if err := k.cfg.Store.AddSigningKey(ctx, made); err != nil || k.cfg.Made == nil {
+		return err
+	}
+	return k.cfg.Made(ctx, made.KID, made.Alg, made.ActivatesAt)
 }
 
 // make makes a key for the database, without a place in its line.
