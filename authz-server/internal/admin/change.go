@@ -98,19 +98,40 @@ func (a *Admin) ChangeClient(ctx context.Context, actor Actor, id, version strin
 
 // SessionsOf lists where a person is logged in, and notes that the actor saw it.
 func (a *Admin) SessionsOf(ctx context.Context, actor Actor, id string) (all []KnownSession, err error) {
-	err = a.change(ctx, actor, ReadPersonal, "", func(ctx context.Context) error {
+	err = a.seeing(ctx, actor, id, "sessions", func(ctx context.Context, user accounts.User) error {
+		var k Known
+		err := a.knownLogins(ctx, user, &k)
+		all = k.Sessions
+		return err
+	})
+	return all, err
+}
+
+// IdentitiesOf lists who a person is at upstreams, and notes that the actor saw it.
+func (a *Admin) IdentitiesOf(ctx context.Context, actor Actor, id string) (all []KnownIdentity, err error) {
+	err = a.seeing(ctx, actor, id, "identities", func(ctx context.Context, user accounts.User) error {
+		found, err := a.Store.Upstreams.IdentitiesOf(ctx, user.ID)
+		all = []KnownIdentity{}
+		for _, one := range found {
+			all = append(all, identityOf(one))
+		}
+		return err
+	})
+	return all, err
+}
+
+// seeing runs f, which reads what is known of a person, and notes that the actor saw it.
+func (a *Admin) seeing(ctx context.Context, actor Actor, id, what string, f func(ctx context.Context, user accounts.User) error) error {
+	return a.change(ctx, actor, ReadPersonal, "", func(ctx context.Context) error {
 		user, err := a.Store.Users.User(ctx, id)
 		if err != nil {
 			return err
 		}
-		var k Known
-		if err := a.knownLogins(ctx, user, &k); err != nil {
+		if err := f(ctx, user); err != nil {
 			return err
 		}
-		all = k.Sessions
-		return a.note(ctx, audit.UserViewed, user, map[string]any{"what": "sessions"})
+		return a.note(ctx, audit.UserViewed, user, map[string]any{"what": what})
 	})
-	return all, err
 }
 
 // ConsentsOf lists what a person allowed to clients.

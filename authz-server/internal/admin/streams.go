@@ -60,7 +60,7 @@ type RefusedSet struct {
 func (a *Admin) streamOf(ctx context.Context, one *streams.Stream) (Stream, error) {
 	depth, err := a.Store.Streams.Depth(ctx, one.ID)
 	s := Stream{
-		ID: one.ID, Client: one.ClientID, Service: one.Service, Audience: one.Audience, Endpoint: one.Endpoint, Events: one.Delivered,
+		ID: one.ID, Client: one.ClientID, Service: one.Service, Audience: one.Audience, Endpoint: one.Endpoint, Events: append([]streams.Type{}, one.Delivered...),
 		Description: one.Description, Status: one.Status, Reason: one.Reason, Waiting: depth.Waiting, Refused: depth.Refused,
 		Dropped: one.Dropped, Error: one.LastError,
 	}
@@ -184,6 +184,11 @@ type StreamChange struct {
 func (c StreamChange) wish(endpoint string) (ssf.Wish, error) {
 	wish := ssf.Wish{Description: c.Description}
 	if c.Events != nil {
+		for _, one := range c.Events {
+			if !slices.Contains(streams.Types, one) {
+				return wish, wrong("events", fmt.Sprintf("must be some of %v", streams.Types))
+			}
+		}
 		requested := []string{}
 		for _, one := range streams.Types {
 			if slices.Contains(c.Events, one) {

@@ -1,6 +1,7 @@
 package adminapi_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -146,6 +147,22 @@ func TestUpstreamsAreManagedByAdministratorsInPerson(t *testing.T) {
 		if got := w.want(409, ask{token: token, method: "DELETE", path: path}); !strings.Contains(got.body, "force") {
 			w.t.Errorf("%s", got.body)
 		}
+		// The person has no password: who they are there is their only way in.
+		w.ok(w.Store.Users.ResetPassword(w.t.Context(), user.ID, "", ""))
+		theirs := w.want(200, ask{token: token, method: "GET", path: "/v1/users/" + user.ID + "/identities"}).object(w.t)["items"].([]any)
+		if len(theirs) != 1 || theirs[0].(map[string]any)["upstream"] != "company" {
+			w.t.Fatalf("%v", theirs)
+		}
+		identity := "/v1/users/" + user.ID + "/identities/" + theirs[0].(map[string]any)["id"].(string)
+		if got := w.want(409, ask{token: token, method: "DELETE", path: identity}); !strings.Contains(got.body, "force") {
+			w.t.Errorf("%s", got.body)
+		}
+		other := w.person("other@company.example")
+		w.want(404, ask{token: token, method: "DELETE", path: strings.Replace(identity, user.ID, other.ID, 1) + "?force=true"})
+		w.want(204, ask{token: token, method: "DELETE", path: identity + "?force=true"})
+		w.want(404, ask{token: token, method: "DELETE", path: identity + "?force=true"})
+		_, err = w.Store.Upstreams.Link(w.t.Context(), upstreams.Identity{Upstream: "company", Issuer: "https://login.company.example", Subject: "8", UserID: user.ID})
+		w.ok(err)
 		w.want(204, ask{token: token, method: "DELETE", path: path + "?force=true&reason=left"})
 		w.want(404, ask{token: token, method: "GET", path: path})
 
@@ -189,4 +206,62 @@ func TestARotationIsInTheLogWithItsKeys(t *testing.T) {
 	if next != 2 {
 		t.Errorf("%d next keys, want 2", next)
 	}
+}
+
+// What a client did for itself is found by it, and by nothing that somebody else did.
+func TestTheLogIsSearchedByWhoActed(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		for i, id := range []string{"writer", "console", "writer"} {
+			token := w.root()
+			if id == "writer" {
+				token = w.service(id)
+			}
+			w.want(201, ask{token: token, method: "POST", path: "/v1/groups", body: object{"name": fmt.Sprint("Team ", i)}})
+		}
+		found := func(query string) []any {
+			w.t.Helper()
+			return w.want(200, ask{token: w.service("reader"), method: "GET", path: "/v1/audit?" + query}).object(w.t)["items"].([]any)
+		}
+		mine := found("client_id=writer&kind=group.created")
+		if len(mine) != 2 {
+			w.t.Errorf("%v", mine)
+		}
+		for _, one := range mine {
+			if actor := one.(map[string]any)["actor"].(map[string]any); actor["kind"] != "client" || actor["id"] != "writer" {
+				w.t.Errorf("%v", one)
+			}
+		}
+		if all := found("client_id=writer"); len(all) < 2 {
+			w.t.Errorf("%v", all)
+		}
+		for _, none := range []string{"client_id=reader&kind=group.created", "client_id=%27", "client_id=writer&person=" + w.Root.ID, "client_id=writer&to=2001-01-01T00:00:00Z"} {
+			if got := found(none); len(got) != 0 {
+				w.t.Errorf("%s: %v", none, got)
+			}
+		}
+	})
+}
+
+// A stream gets what is asked for, and only types that there are.
+func TestAStreamIsChanged(t *testing.T) {
+	t.Parallel()
+	w := one(t)
+	path, token := "/v1/streams/"+w.stream(), w.service("writer")
+	patch := func(status int, body object) reply {
+		t.Helper()
+		return w.want(status, ask{token: token, method: "PATCH", path: path, body: body})
+	}
+	got := patch(200, object{"endpoint": "https://receiver.example/events", "header": "Bearer planted", "events": []any{"session-revoked"}}).object(t)
+	if events := got["events_delivered"].([]any); len(events) != 1 || got["endpoint_url"] != "https://receiver.example/events" {
+		t.Errorf("%v", got)
+	}
+	if all := patch(200, object{"events": nil, "endpoint": nil}).object(t); len(all["events_delivered"].([]any)) < 5 || all["endpoint_url"] != nil {
+		t.Errorf("%v", all)
+	}
+	patch(422, object{"events": []any{"session-revoked", "pope-elected"}})
+	patch(422, object{"header": "Bearer x"})
+	patch(422, object{"header": nil})
+	w.want(204, ask{token: token, method: "PUT", path: path + "/status", body: object{"status": "disabled"}})
+	w.want(409, ask{token: token, method: "POST", path: path + "/verifications", body: object{}})
 }

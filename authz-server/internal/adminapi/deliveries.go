@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strconv"
 
@@ -22,6 +23,9 @@ func (s *service) deliveryRoutes() {
 	route(s, tag, "create-stream", "POST /v1/streams", "Make the event stream of a client",
 		"The client has a scope ssf.read or ssf.manage.", []int{404, 409}, s.createStream)
 	route(s, tag, "get-stream", "GET /v1/streams/{id}", "Get an event stream, with what its receiver refused", "", []int{404}, s.getStream)
+	route(s, tag, "update-stream", "PATCH /v1/streams/{id}", "Change the event stream of a client", mergePatchDoc, []int{404, 409}, s.updateStream)
+	route(s, tag, "verify-stream", "POST /v1/streams/{id}/verifications", "Send the receiver of an event stream an event about the stream",
+		"By which they see that events arrive (SSF, section 8.1.4).", []int{404, 409}, s.verifyStream)
 	route(s, tag, "set-stream-status", "PUT /v1/streams/{id}/status", "Enable, pause or disable an event stream",
 		"The receiver is told. What waits for a stream that is disabled is dropped.", []int{404}, s.setStreamStatus)
 	route(s, tag, "retry-stream", "POST /v1/streams/{id}/retries", "Try again what a receiver refused", "", []int{404}, s.retryStream)
@@ -145,6 +149,56 @@ func (s *service) createStream(ctx context.Context, actor admin.Actor, in *creat
 		return nil, err
 	}
 	return &created[admin.StreamDetail]{s.api.Location("/v1/streams/" + url.PathEscape(made.ID)), made}, nil
+}
+
+type updateStreamInput struct {
+	StreamInput
+	Body struct {
+		Reason      string                        `json:"reason,omitempty" maxLength:"200" doc:"Why, for the audit log: one line."`
+		Endpoint    rest.RemovablePatch[string]   `json:"endpoint,omitempty" doc:"Where events are pushed. null: the client polls. Another endpoint has no header, unless one is sent with it."`
+		Header      rest.Patch[string]            `json:"header,omitempty" doc:"The value of the header Authorization of pushes. It is kept encrypted, and never shown."`
+		Events      rest.RemovablePatch[[]string] `json:"events,omitempty" doc:"The types that it gets. null: all."`
+		Description rest.RemovablePatch[string]   `json:"description,omitempty"`
+	} `contentType:"application/merge-patch+json"`
+}
+
+func (s *service) updateStream(ctx context.Context, actor admin.Actor, in *updateStreamInput) (*answer[admin.StreamDetail], error) {
+	b := in.Body
+	var change admin.StreamChange
+	var events *[]string
+	var errs [4]error
+	change.Endpoint, errs[0] = b.Endpoint.Value("body.endpoint", same)
+	change.Header, errs[1] = b.Header.Value("body.header", same)
+	events, errs[2] = b.Events.Value("body.events", same)
+	change.Description, errs[3] = b.Description.Value("body.description", same)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	switch {
+	case events != nil && *events == nil:
+		change.Events = streams.Types
+	case events != nil:
+		change.Events = []streams.Type{}
+		for _, one := range *events {
+			change.Events = append(change.Events, streams.Type(one))
+		}
+	}
+	if err := s.admin.UpdateStream(ctx, actor, s.cfg.Streams, string(in.ID), change, b.Reason); err != nil {
+		return nil, err
+	}
+	return s.getStream(ctx, actor, &in.StreamInput)
+}
+
+type verifyStreamInput struct {
+	StreamInput
+	rest.CreateInput
+	Body struct{ Reason }
+}
+
+func (s *service) verifyStream(ctx context.Context, actor admin.Actor, in *verifyStreamInput) (*accepted, error) {
+	return once(ctx, in.CreateInput, "verify-stream", []any{in.ID, in.Body}, func(ctx context.Context) (*accepted, error) {
+		return &accepted{}, s.admin.VerifyStream(ctx, actor, string(in.ID), in.Body.Reason.Reason)
+	}, func(string) (*accepted, error) { return &accepted{}, nil })
 }
 
 type streamStatusInput struct {

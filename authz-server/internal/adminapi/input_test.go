@@ -154,7 +154,12 @@ func isType(s schema, name string) bool {
 }
 
 // secret tells whether a member is one that nobody reads.
-func secret(place string) bool { return place == ".password" || place == ".client_secret" || place == ".header" }
+func secret(place string) bool {
+	return place == ".password" || place == ".client_secret" || place == ".header"
+}
+
+// cleaned are members that lose what they must not have. Receivers choose them, too.
+var cleaned = map[string]bool{"create-stream.description": true, "update-stream.description": true}
 
 // No member of a body can hold what breaks the database, and none lets through what deceives whoever
 // reads it in a terminal.
@@ -180,7 +185,7 @@ func TestNoTextOfABodyCanBreakAnOperation(t *testing.T) {
 							a := a
 							a.body = body
 							got := w.send(a)
-							if got.status >= 500 || got.status < 300 && (text[0] == 0x1b || strings.Contains(text, "\x00")) && !secret(place) {
+							if got.status >= 500 || got.status < 300 && (text[0] == 0x1b || strings.Contains(text, "\x00")) && !secret(place) && !cleaned[op.OperationID+place] {
 								w.t.Errorf("%s with %.20q at %s: %d %s", op.OperationID, text, place, got.status, got.body)
 							}
 						})

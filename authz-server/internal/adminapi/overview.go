@@ -43,6 +43,7 @@ func (s *service) statistics(ctx context.Context, actor admin.Actor, in *statist
 type auditInput struct {
 	PageInput
 	Person string    `query:"person" maxLength:"255" doc:"Who did it, or whom it concerns: the id of an account."`
+	Client string    `query:"client_id" maxLength:"2048" doc:"Which client did it, for itself."`
 	Target string    `query:"target" maxLength:"2048" doc:"What it was done to, such as a client_id."`
 	Kind   string    `query:"kind" maxLength:"64" doc:"Such as user.disabled."`
 	From   time.Time `query:"from" doc:"From this time."`
@@ -51,7 +52,7 @@ type auditInput struct {
 
 func (s *service) listAudit(ctx context.Context, actor admin.Actor, in *auditInput) (*listOf[admin.LogEntry], error) {
 	return listed(s.admin.Log(ctx, actor, admin.LogQuery{
-		Person: in.Person, Target: in.Target, Kind: audit.Kind(in.Kind), Since: in.From, Until: in.To, After: in.Cursor, Limit: in.Limit,
+		Person: in.Person, Client: in.Client, Target: in.Target, Kind: audit.Kind(in.Kind), Since: in.From, Until: in.To, After: in.Cursor, Limit: in.Limit,
 	}))
 }
 

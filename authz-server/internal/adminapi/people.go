@@ -37,6 +37,10 @@ func (s *service) peopleRoutes() {
 		"The code of an app, and the recovery codes: a password alone lets them in then. They are told.", []int{404, 409}, s.resetFactors)
 	route(s, tag, "remove-passkey", "DELETE /v1/users/{id}/passkeys/{passkey_id}", "Remove a passkey of a person",
 		"They are told. The last way to log in stays.", []int{404, 409}, s.removePasskey)
+	route(s, tag, "list-identities", "GET /v1/users/{id}/identities", "List who a person is at other providers",
+		"By which they log in. The audit log says who looked.", []int{404}, s.listIdentities)
+	route(s, tag, "unlink-identity", "DELETE /v1/users/{id}/identities/{identity_id}", "Take from a person who they are at another provider",
+		"They are told, and stay logged in. The last way to log in stays, but with force.", []int{404, 409}, s.unlinkIdentity)
 	route(s, tag, "send-reset-mail", "POST /v1/users/{id}/reset-mails", "Send a person a link by which they choose a password", "",
 		[]int{404, 409}, s.sendReset)
 	route(s, tag, "lift-throttle", "DELETE /v1/users/{id}/throttle", "Let a person try again at once",
@@ -292,6 +296,20 @@ type passkeyInput struct {
 
 func (s *service) removePasskey(ctx context.Context, actor admin.Actor, in *passkeyInput) (*nothing, error) {
 	return done(s.admin.RemovePasskey(ctx, actor, string(in.ID), string(in.Passkey), in.Reason))
+}
+
+func (s *service) listIdentities(ctx context.Context, actor admin.Actor, in *UserInput) (*listOf[admin.KnownIdentity], error) {
+	return all(s.admin.IdentitiesOf(ctx, actor, string(in.ID)))
+}
+
+type identityInput struct {
+	AboutUser
+	Identity Text `path:"identity_id"`
+	Force    bool `query:"force" doc:"Also if they can log in by nothing else, and have to reset their password."`
+}
+
+func (s *service) unlinkIdentity(ctx context.Context, actor admin.Actor, in *identityInput) (*nothing, error) {
+	return done(s.admin.UnlinkIdentity(ctx, actor, string(in.ID), string(in.Identity), in.Force, in.Reason))
 }
 
 type resetInput struct {

@@ -17,6 +17,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/internal/rest"
 )
@@ -68,12 +69,15 @@ var conflicts = []struct {
 	{directory.ErrOwnKeys, "The client signs with its own key and has no secret."},
 	{roles.ErrBuiltin, "The role is built in, and stays."},
 	{registry.ErrHasRoles, "Roles are defined for the resource: remove them first."},
+	{upstreams.ErrLastWay, "Nothing else would be left to log in by; with force, they reset their password."},
 	{upstreams.ErrInUse, "People log in by it: disable it, or delete it with force."},
 	{keys.ErrPending, "A next key is waiting already; it takes over by itself, or at once with immediately."},
 	{mail.ErrNotConfigured, "This server sends no mail."},
 	{admin.ErrDisabled, "The account is disabled: nobody can log in to it."},
 	{accounts.ErrLastWay, "Nothing else would be left to log in by."},
 	{admin.ErrServiceStream, "The stream is the server's own, for a service of --data-services: it would be made again."},
+	{admin.ErrStreamOff, "The stream is disabled."},
+	{streams.ErrFull, "Too many events wait for the receiver."},
 }
 
 // answer is what an error of an operation is answered with. Any that it does not know goes to the log.
@@ -118,6 +122,8 @@ func (*service) location(ctx context.Context, field string) string {
 		return "query.cursor"
 	case "kids":
 		return "path.kid"
+	case "client":
+		field = "client_id"
 	}
 	if method := callOf(ctx).request.Method; method == http.MethodGet || method == http.MethodDelete {
 		return "query." + field

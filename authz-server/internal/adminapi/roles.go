@@ -29,6 +29,8 @@ func (s *service) roleRoutes() {
 	route(s, tag, "add-member", "PUT /v1/groups/{id}/members/{user_id}", "Put a person into a group", "It changes nothing if they are in it.",
 		[]int{404, 409}, s.addMember)
 	route(s, tag, "remove-member", "DELETE /v1/groups/{id}/members/{user_id}", "Take a person out of a group", "", []int{404, 409}, s.removeMember)
+	route(s, tag, "replace-group-roles", "PUT /v1/groups/{id}/roles", "Replace the roles of a group",
+		"Its members lose what is gone, and tokens that say it are revoked.", []int{404, 409}, s.setGroupRoles)
 	route(s, tag, "give-group-role", "PUT /v1/groups/{id}/roles/{resource}/{role}", "Give a role to a group", "It changes nothing if the group has it.",
 		[]int{404, 409}, s.giveGroup)
 	route(s, tag, "take-group-role", "DELETE /v1/groups/{id}/roles/{resource}/{role}", "Take a role from a group",
@@ -220,6 +222,21 @@ func (s *service) addMember(ctx context.Context, actor admin.Actor, in *memberIn
 
 func (s *service) removeMember(ctx context.Context, actor admin.Actor, in *memberInput) (*nothing, error) {
 	return done(s.admin.Leave(ctx, actor, string(in.ID), string(in.User), in.Reason))
+}
+
+type groupRolesInput struct {
+	GroupInput
+	Body struct {
+		Reason
+		Roles []roles.Role `json:"roles" maxItems:"100"`
+	}
+}
+
+func (s *service) setGroupRoles(ctx context.Context, actor admin.Actor, in *groupRolesInput) (*versioned[admin.Group], error) {
+	if _, err := s.admin.SetGroupRoles(ctx, actor, string(in.ID), in.Body.Roles, in.Body.Reason.Reason); err != nil {
+		return nil, err
+	}
+	return group(s.admin.Group(ctx, actor, string(in.ID)))
 }
 
 type groupRoleInput struct {

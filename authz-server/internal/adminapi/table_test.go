@@ -17,6 +17,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
 
@@ -132,6 +133,17 @@ func (w *world) fewUpstreams() {
 	}
 }
 
+// linked is a new person who logs in by a new upstream, and the id of who they are there.
+func (w *world) linked(all ...roles.Role) (accounts.User, string) {
+	w.t.Helper()
+	name := strings.TrimPrefix(aboutUpstream("GET", "", nil)(w).path, "/v1/upstreams/")
+	user := w.person(fmt.Sprintf("linked%d@example.com", w.next()), all...)
+	one, err := w.Store.Upstreams.Link(w.t.Context(), upstreams.Identity{
+		Upstream: name, Issuer: "https://login.company.example", Subject: user.ID, UserID: user.ID, Label: user.Email})
+	w.ok(err)
+	return user, one.ID
+}
+
 // aboutUpstream is a request about a new upstream.
 func aboutUpstream(method, query string, body any) func(*world) ask {
 	return func(w *world) ask {
@@ -191,6 +203,18 @@ var operations = map[string]row{
 		s, _, err := w.Store.Sessions.CreateSession(w.t.Context(), accounts.Session{UserID: user.ID, ACR: "1", AMR: []string{"pwd"}}, "x")
 		w.ok(err)
 		return ask{method: "DELETE", path: "/v1/users/" + user.ID + "/sessions/" + s.ID}
+	}},
+	"list-identities": {admin.ReadPersonal, false, func(w *world) ask {
+		user, _ := w.linked()
+		return ask{method: "GET", path: "/v1/users/" + user.ID + "/identities"}
+	}},
+	"unlink-identity": {admin.Change, false, func(w *world) ask {
+		user, id := w.linked()
+		return ask{method: "DELETE", path: "/v1/users/" + user.ID + "/identities/" + id}
+	}},
+	"unlink-identity root": {admin.Change, true, func(w *world) ask {
+		user, id := w.linked(roles.Admin)
+		return ask{method: "DELETE", path: "/v1/users/" + user.ID + "/identities/" + id}
 	}},
 	"remove-passkey": {admin.Change, false, func(w *world) ask {
 		user := w.person(fmt.Sprintf("passkey%d@example.com", w.next()))
@@ -271,20 +295,23 @@ var operations = map[string]row{
 	"create-group": {admin.Change, false, func(w *world) ask {
 		return ask{method: "POST", path: "/v1/groups", body: object{"name": fmt.Sprintf("group %d", w.next())}}
 	}},
-	"get-group":           {admin.Read, false, aboutGroup("GET", "/v1/groups/{id}", nil, roles.Moderator)},
-	"update-group":        {admin.Change, false, aboutGroup("PATCH", "/v1/groups/{id}", object{"external_id": "x"}, roles.Moderator)},
-	"update-group root":   {admin.Change, true, aboutGroup("PATCH", "/v1/groups/{id}", object{"external_id": "x"}, roles.Admin)},
-	"delete-group":        {admin.Change, false, aboutGroup("DELETE", "/v1/groups/{id}", nil)},
-	"delete-group root":   {admin.Change, true, aboutGroup("DELETE", "/v1/groups/{id}", nil, roles.Admin)},
-	"list-members":        {admin.Read, false, aboutGroup("GET", "/v1/groups/{id}/members", nil)},
-	"add-member":          {admin.Change, false, aboutGroup("PUT", "/v1/groups/{id}/members/{user}", nil)},
-	"add-member root":     {admin.Change, true, aboutGroup("PUT", "/v1/groups/{id}/members/{user}", nil, roles.Admin)},
-	"remove-member":       {admin.Change, false, aboutGroup("DELETE", "/v1/groups/{id}/members/{user}", nil)},
-	"remove-member root":  {admin.Change, true, aboutGroup("DELETE", "/v1/groups/{id}/members/{user}", nil, roles.Admin)},
-	"give-group-role":     {admin.Change, false, aboutGroup("PUT", "/v1/groups/{id}/roles/board/moderator", nil)},
-	"give-group-role up":  {admin.Change, true, aboutGroup("PUT", "/v1/groups/{id}/roles/admin/admin", nil)},
-	"take-group-role":     {admin.Change, false, aboutGroup("DELETE", "/v1/groups/{id}/roles/board/moderator", nil, roles.Moderator)},
-	"take-group-role off": {admin.Change, true, aboutGroup("DELETE", "/v1/groups/{id}/roles/admin/admin", nil, roles.Admin)},
+	"get-group":               {admin.Read, false, aboutGroup("GET", "/v1/groups/{id}", nil, roles.Moderator)},
+	"update-group":            {admin.Change, false, aboutGroup("PATCH", "/v1/groups/{id}", object{"external_id": "x"}, roles.Moderator)},
+	"update-group root":       {admin.Change, true, aboutGroup("PATCH", "/v1/groups/{id}", object{"external_id": "x"}, roles.Admin)},
+	"delete-group":            {admin.Change, false, aboutGroup("DELETE", "/v1/groups/{id}", nil)},
+	"delete-group root":       {admin.Change, true, aboutGroup("DELETE", "/v1/groups/{id}", nil, roles.Admin)},
+	"list-members":            {admin.Read, false, aboutGroup("GET", "/v1/groups/{id}/members", nil)},
+	"add-member":              {admin.Change, false, aboutGroup("PUT", "/v1/groups/{id}/members/{user}", nil)},
+	"add-member root":         {admin.Change, true, aboutGroup("PUT", "/v1/groups/{id}/members/{user}", nil, roles.Admin)},
+	"remove-member":           {admin.Change, false, aboutGroup("DELETE", "/v1/groups/{id}/members/{user}", nil)},
+	"remove-member root":      {admin.Change, true, aboutGroup("DELETE", "/v1/groups/{id}/members/{user}", nil, roles.Admin)},
+	"replace-group-roles":     {admin.Change, false, aboutGroup("PUT", "/v1/groups/{id}/roles", object{"roles": []any{object{"resource": "board", "name": "moderator"}}})},
+	"replace-group-roles up":  {admin.Change, true, aboutGroup("PUT", "/v1/groups/{id}/roles", object{"roles": []any{object{"resource": "admin", "name": "admin"}}})},
+	"replace-group-roles off": {admin.Change, true, aboutGroup("PUT", "/v1/groups/{id}/roles", object{"roles": []any{}}, roles.Admin)},
+	"give-group-role":         {admin.Change, false, aboutGroup("PUT", "/v1/groups/{id}/roles/board/moderator", nil)},
+	"give-group-role up":      {admin.Change, true, aboutGroup("PUT", "/v1/groups/{id}/roles/admin/admin", nil)},
+	"take-group-role":         {admin.Change, false, aboutGroup("DELETE", "/v1/groups/{id}/roles/board/moderator", nil, roles.Moderator)},
+	"take-group-role off":     {admin.Change, true, aboutGroup("DELETE", "/v1/groups/{id}/roles/admin/admin", nil, roles.Admin)},
 
 	"list-resources": {admin.Read, false, get("/v1/resources")},
 	"get-resource":   {admin.Read, false, get("/v1/resources/board")},
@@ -349,6 +376,12 @@ var operations = map[string]row{
 	}},
 	"retry-stream": {admin.Change, false, func(w *world) ask {
 		return ask{method: "POST", path: "/v1/streams/" + w.stream() + "/retries", body: object{}}
+	}},
+	"update-stream": {admin.Change, false, func(w *world) ask {
+		return ask{method: "PATCH", path: "/v1/streams/" + w.stream(), body: object{"events": []any{"session-revoked"}, "description": "d"}}
+	}},
+	"verify-stream": {admin.Change, false, func(w *world) ask {
+		return ask{method: "POST", path: "/v1/streams/" + w.stream() + "/verifications", body: object{}}
 	}},
 	"delete-stream": {admin.Change, false, func(w *world) ask { return ask{method: "DELETE", path: "/v1/streams/" + w.stream()} }},
 
