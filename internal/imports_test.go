@@ -185,7 +185,7 @@ var rules = []rule{
 	authz("adminpages/frame", "admin client guard mail messages pages sender session store/..."),
 	authz("scim", "admin adminaccess issuer store/...", "internal/httpd"),
 	authz("adminaccess", "admin client clientauth issuer keys proofs sender store/... tokens", "internal/httpd", "internal/sqldb", "jwks"),
-	authz("adminapi", "admin adminaccess audit client directory issuer keys mail ssf store/...", "internal/rest", "jwks"),
+	authz("adminapi", "admin adminaccess audit client directory issuer keys mail ssf store/... upstream", "internal/rest", "jwks"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+
 		"queue registration status store/... tokenendpoint tokeninfo tokens", "internal/httpd"),
 	authz("provider/providertest", "audit client directory factors fetch keys keys/keystest opaque pages people provider queue registration store/...",
