@@ -274,25 +274,51 @@ func (a *Admin) provisioned(u accounts.User, p ProvisionedPerson) (_ accounts.Us
 const maxExternalID = 255
 
 // EditProvisioned changes an account as edit does, and returns what it is then. All that edit changes
-// is changed, or nothing. edit may be called again for the same change, and must not call Admin.
+// is changed, or nothing. edit runs before anything is locked, may be called again for the same
+// change, and must not call Admin. [store.ErrStale]: the account has another version than version by
+// now, or others change it all the time.
 //
 // An address that changes has not been proved by anybody, and its person is told at the one of before.
 // Whoever is disabled loses all sessions and tokens at once.
 func (a *Admin) EditProvisioned(ctx context.Context, actor Actor, id, version, reason string,
 	edit func(*ProvisionedPerson) error) (after ProvisionedPerson, err error) {
-	err = a.onOrdinary(ctx, actor, id, version, reason, func(ctx context.Context, before accounts.Provisioned) error {
-		p := personOf(before)
+	for range 5 {
+		if err := a.read(ctx, actor, provisioning(actor, Change)); err != nil {
+			return after, err
+		}
+		seen, err := a.Store.Users.Provisioned(ctx, actor.namespace(), id)
+		switch {
+		case err != nil:
+			return after, err
+		case version != "" && version != versionOf(seen.UpdatedAt):
+			return after, store.ErrStale
+		}
+		p := personOf(seen)
 		if err := edit(&p); err != nil {
-			return err
+			return after, err
 		}
-		if err := a.writeProvisioned(ctx, actor, before, p); err != nil {
+		err = a.onOrdinary(ctx, actor, id, version, reason, func(ctx context.Context, before accounts.Provisioned) error {
+			if !sameToDirectories(seen, before) {
+				return errMoved
+			}
+			if err := a.writeProvisioned(ctx, actor, before, p); err != nil {
+				return err
+			}
+			found, err := a.Store.Users.Provisioned(ctx, actor.namespace(), id)
+			after = personOf(found)
 			return err
+		})
+		if !errors.Is(err, errMoved) {
+			return after, err
 		}
-		found, err := a.Store.Users.Provisioned(ctx, actor.namespace(), id)
-		after = personOf(found)
-		return err
-	})
-	return after, err
+	}
+	return after, store.ErrStale
+}
+
+// sameToDirectories tells whether nothing changed that a directory can change of an account.
+func sameToDirectories(a, b accounts.Provisioned) bool {
+	return a.UpdatedAt.Equal(b.UpdatedAt) && a.Email == b.Email && a.Name == b.Name && a.Locale == b.Locale && a.Claims == b.Claims &&
+		a.Disabled == b.Disabled && a.ExternalID == b.ExternalID
 }
 
 func (a *Admin) writeProvisioned(ctx context.Context, actor Actor, before accounts.Provisioned, p ProvisionedPerson) error {

@@ -169,7 +169,7 @@ func (a *Admin) ProvisionGroup(ctx context.Context, actor Actor, edit GroupEdit,
 	return made, err
 }
 
-// errMoved says that others have changed who is in a group since it was looked at.
+// errMoved says that others have changed an account, or who is in a group, since it was looked at.
 var errMoved = errors.New("others changed the group meanwhile")
 
 // EditProvisionedGroup changes a group: all that edit says, or nothing. It returns the group without

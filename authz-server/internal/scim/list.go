@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -49,11 +50,8 @@ func (k *kind) queryOf(w http.ResponseWriter, r *http.Request, search bool) (q q
 			return q, err
 		}
 	} else {
-		for name, values := range r.URL.Query() {
-			if member(params, name) != nil || len(values) > 1 {
-				return q, bad(invalidValue, fmt.Sprintf("The parameter %.50q is there twice.", name))
-			}
-			params[name] = values[0]
+		if params, err = parameters(r.URL.Query()); err != nil {
+			return q, err
 		}
 	}
 	if q.startIndex, err = number(params, "startIndex", 1, invalidValue); err != nil {
@@ -82,6 +80,24 @@ func (k *kind) queryOf(w http.ResponseWriter, r *http.Request, search bool) (q q
 	}
 	q.shown, err = k.selectionOf(params)
 	return q, err
+}
+
+// maxParameters is how many parameters a query can have.
+const maxParameters = 100
+
+// parameters are those of a query, by their names in lower case: SCIM's have no case.
+func parameters(sent url.Values) (map[string]any, error) {
+	if len(sent) > maxParameters {
+		return nil, bad(invalidValue, fmt.Sprintf("The query has more than %d parameters.", maxParameters))
+	}
+	params := make(map[string]any, len(sent))
+	for name, values := range sent {
+		if params[lower(name)] != nil || len(values) > 1 {
+			return nil, bad(invalidValue, fmt.Sprintf("The parameter %.50q is there twice.", name))
+		}
+		params[lower(name)] = values[0]
+	}
+	return params, nil
 }
 
 func number(params map[string]any, name string, otherwise int, scimType string) (int, error) {

@@ -1,17 +1,20 @@
 package scim
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 )
 
 const patchSchema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
-// maxOperations is how many operations a patch can have.
-const maxOperations = 100
+// The bounds of a patch. They are looked at before anything is read or locked.
+const (
+	maxOperations = 100 // one without a path counts as one for each attribute of its value
+	maxValues     = 100 // of an attribute in an operation, and that a patch can lead to; members have their own
+)
 
 // operation is one of a patch (RFC 7644 §3.5.2).
 type operation struct {
@@ -36,7 +39,7 @@ func (k *kind) patchOf(body map[string]any) ([]operation, error) {
 	}
 	list, ok := member(body, "Operations").([]any)
 	if !ok || len(list) == 0 || len(list) > maxOperations {
-		return nil, bad(invalidSyntax, fmt.Sprintf("Operations must be a list of 1 to %d operations.", maxOperations))
+		return nil, errOperations
 	}
 	var all []operation
 	for i, one := range list {
@@ -48,10 +51,15 @@ func (k *kind) patchOf(body map[string]any) ([]operation, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, more...)
+		if all = append(all, more...); len(all) > maxOperations {
+			return nil, errOperations
+		}
 	}
 	return all, nil
 }
+
+var errOperations = bad(invalidSyntax, fmt.Sprintf("Operations must be a list of 1 to %d operations. "+
+	"One without a path counts as one for each attribute of its value.", maxOperations))
 
 func (k *kind) operationsOf(object map[string]any) ([]operation, error) {
 	name, _ := member(object, "op").(string)
@@ -88,6 +96,9 @@ func (k *kind) whole(o operation) (all []operation, err error) {
 	if !ok {
 		return nil, bad(invalidValue, "Without a path, the value must be an object of attributes.")
 	}
+	if len(object) > maxOperations {
+		return nil, errOperations
+	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		one := operation{op: o.op, value: object[name], given: object[name] != nil}
 		if of, known, _ := resolve(k.all, k.Schema, name); known {
@@ -121,6 +132,9 @@ func (k *kind) allowed(o operation) ([]operation, error) {
 		return nil, bad(mutability, o.path.leaf().Name+" is read-only.")
 	case o.op == "remove" && a.Required && o.path.sub == nil && o.path.filter == nil:
 		return nil, bad(mutability, a.Name+" is required.")
+	}
+	if list, is := o.value.([]any); is && len(list) > maxValues && a != membersAttribute {
+		return nil, tooManyValues(a)
 	}
 	o.value = canonicalValue(a, o.value)
 	return []operation{o}, nil
@@ -217,15 +231,21 @@ func (o *operation) applyToValues(doc map[string]any) error {
 	case o.path.filter == nil && o.path.sub == nil && o.op == "remove" && !o.given:
 		values = nil
 	case o.path.filter == nil && o.path.sub == nil && o.op == "remove": // as Entra removes values
-		values = slices.DeleteFunc(values, func(one any) bool {
-			return slices.ContainsFunc(given, func(gone any) bool { return reflect.DeepEqual(part(one, "value"), part(gone, "value")) })
-		})
+		gone := map[string]bool{}
+		for _, one := range given {
+			gone[keyOf(part(one, "value"))] = true
+		}
+		values = slices.DeleteFunc(values, func(one any) bool { return gone[keyOf(part(one, "value"))] })
 	case o.path.filter == nil && o.path.sub == nil && o.op == "replace":
 		values = given
 	case o.path.filter == nil && o.path.sub == nil:
+		there := map[string]bool{}
+		for _, one := range values {
+			there[keyOf(one)] = true
+		}
 		for _, one := range given {
-			if !slices.ContainsFunc(values, func(there any) bool { return reflect.DeepEqual(there, one) }) {
-				values = append(values, one)
+			if key := keyOf(one); !there[key] {
+				there[key], values = true, append(values, one)
 			}
 		}
 	case o.path.sub == nil && o.op == "remove":
@@ -236,7 +256,7 @@ func (o *operation) applyToValues(doc map[string]any) error {
 		}
 	}
 	if len(values) > maxValues {
-		return bad(invalidValue, fmt.Sprintf("%s would have more than %d values.", a.Name, maxValues))
+		return tooManyValues(a)
 	}
 	if doc[a.Name] = values; len(values) == 0 {
 		delete(doc, a.Name)
@@ -244,8 +264,18 @@ func (o *operation) applyToValues(doc map[string]any) error {
 	return nil
 }
 
-// maxValues is how many values of an attribute a patch can lead to.
-const maxValues = 100
+func tooManyValues(a *attribute) error {
+	return bad(invalidValue, fmt.Sprintf("%s would have more than %d values.", a.Name, maxValues))
+}
+
+// keyOf is the same for values that are equal, so that values are compared in linear time.
+func keyOf(value any) string {
+	text, err := json.Marshal(value) // of objects with their names in order
+	if err != nil {
+		return "" // there is nothing in it that has no JSON
+	}
+	return string(text)
+}
 
 // values are the values of an operation on all: a list, or one.
 func (o *operation) values() ([]any, error) {

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -29,14 +30,20 @@ func (k *kind) selectionOf(params map[string]any) (s selection, err error) {
 	return s, nil
 }
 
+// targets are what names are of, each once: an answer is cut for each of them.
 func (k *kind) targets(names []string) (all []target) {
+	add := func(t target) {
+		if !slices.Contains(all, t) {
+			all = append(all, t)
+		}
+	}
 	for _, name := range names {
 		if name = strings.TrimSpace(name); sameName(name, k.Schema) { // all that the schema has
 			for _, a := range k.Own {
-				all = append(all, target{attr: a})
+				add(target{attr: a})
 			}
 		} else if t, known, _ := resolve(k.all, k.Schema, name); known {
-			all = append(all, t)
+			add(t)
 		}
 	}
 	return all
