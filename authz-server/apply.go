@@ -109,7 +109,7 @@ func (p *program) withConfiguration(ctx context.Context, f func(a *admin.Admin) 
 	if err != nil {
 		return cli.Usage(err)
 	}
-	outgoing, err := fetch.New(fetch.Config{InsecureLoopback: p.settings.InsecureOutgoingLoopback})
+	outgoing, err := p.settings.upstreamFetch(fetch.Config{})
 	if err != nil {
 		return err
 	}

@@ -104,6 +104,7 @@ func (s *settings) insecure() (names []string) {
 		{"insecure-outgoing-loopback", s.InsecureOutgoingLoopback && !development},
 		{"insecure-legacy-response-types", s.InsecureLegacyResponseTypes && registration.Mode(s.Registration) != registration.Closed},
 		{"insecure-database-transport", s.InsecureDatabaseTransport},
+		{"insecure-upstream-private-networks", len(s.InsecureUpstreamPrivateNetworks) > 0},
 	} {
 		if one.on {
 			names = append(names, one.name)

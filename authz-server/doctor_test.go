@@ -208,6 +208,8 @@ func TestADoctorSaysWhatIsWrongInside(t *testing.T) {
 		"a wrong setting":       {[]string{"--key-bits=1024"}, []string{"settings.refused"}},
 		"mail that is half set": {[]string{"--mail-from=a@example.com"}, []string{"settings.refused"}},
 		"an insecure setting":   {[]string{"--insecure-legacy-response-types", "--registration=open"}, []string{"settings.insecure"}},
+		"a private network":     {[]string{"--insecure-upstream-private-networks=10.1.2.0/24"}, []string{"settings.insecure"}},
+		"no private network":    {[]string{"--insecure-upstream-private-networks=169.254.0.0/16"}, []string{"settings.refused", "settings.insecure"}},
 		"no mail server":        {[]string{"--mail-smtp-url=smtp://maru:" + secret + "@127.0.0.1:1", "--mail-from=a@example.com"}, []string{"mail.unreachable"}},
 		"no mail server there":  {[]string{"--mail-smtp-url=smtp://maru:" + secret + "@" + closed.Addr().String(), "--mail-from=a@example.com"}, []string{"mail.greeting"}},
 		"plain http":            {[]string{"--issuer=http://login.invalid", "--insecure-http-issuer"}, []string{"settings.insecure", "tls.none"}},

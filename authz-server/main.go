@@ -130,8 +130,8 @@ func settingsOf(command string) []string {
 	all := []string{"database-url"}
 	switch command {
 	case "apply":
-		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback", "key-encryption-key",
-			"key-encryption-key-file")
+		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback", "insecure-upstream-private-networks",
+			"key-encryption-key", "key-encryption-key-file")
 	case "client create", "client update", "client import":
 		all = append(all, "issuer", "api-origin", "resource", "insecure-legacy-response-types", "insecure-outgoing-loopback")
 	case "role create", "role update", "resource create", "resource list", "resource update", "resource delete":
@@ -144,7 +144,7 @@ func settingsOf(command string) []string {
 	case "stream create":
 		all = append(all, "issuer", "key-encryption-key", "key-encryption-key-file", "insecure-outgoing-loopback")
 	case "upstream create", "upstream update":
-		all = append(all, "issuer", "key-encryption-key", "key-encryption-key-file", "insecure-outgoing-loopback")
+		all = append(all, "issuer", "key-encryption-key", "key-encryption-key-file", "insecure-outgoing-loopback", "insecure-upstream-private-networks")
 	case "openapi":
 		return []string{"issuer"}
 	case "mail test":

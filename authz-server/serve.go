@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -124,6 +125,10 @@ func (p *program) prepare(s *store.Store, log *slog.Logger) {
 	if u, err := url.Parse(p.settings.Issuer); p.settings.InsecureOutgoingLoopback && (err != nil || !loopback(u.Hostname())) {
 		log.Warn("--insecure-outgoing-loopback is on: clients can make the server call addresses of this machine")
 	}
+	if networks := p.settings.InsecureUpstreamPrivateNetworks; len(networks) > 0 {
+		log.Warn("--insecure-upstream-private-networks is on: whoever sets up upstreams can make the server call addresses there",
+			"networks", strings.Join(networks, ", "))
+	}
 	s.Sessions.LimitSessions(accounts.SessionLimits{Idle: p.settings.SessionIdle, Absolute: p.settings.SessionAbsolute})
 	s.Clients.KeepUnused(p.settings.RegistrationUnused)
 }
@@ -187,10 +192,14 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
+	toUpstreams, err := cfg.upstreamFetch(fetch.Config{CAFile: cfg.OutgoingCAFile, Now: p.now, Calls: calls})
+	if err != nil {
+		return nil, nil, err
+	}
 	people, err := people.New(people.Config{
 		Store: s, Pages: rendered, Mail: mailer, Issuer: cfg.Issuer, Now: p.now, Log: log, Breaches: breaches, Signup: entry,
 		Metrics:       metrics,
-		SecondStepKey: secondStepKey, Fetch: outgoing, KEK: ring.KEK(),
+		SecondStepKey: secondStepKey, Fetch: toUpstreams, KEK: ring.KEK(),
 		AccessToken: cfg.AccessTokenLifetime, InsecureLegacyResponseTypes: cfg.InsecureLegacyResponseTypes,
 	})
 	if err != nil {
@@ -247,7 +256,7 @@ func (p *program) assemble(
 	streams := ssf.New(ssf.Config{
 		Common: endpoints.Common(), Tokens: endpoints.Tokens, Store: s, Transmitter: events, Now: p.now, Closing: ctx,
 	})
-	administered := p.administration(s, at, ring, clients, mailer, breaches, resources, outgoing)
+	administered := p.administration(s, at, ring, clients, mailer, breaches, resources, toUpstreams)
 	access, err := p.adminTokens(ctx, s, at, ring, endpoints.Tokens, log)
 	if err != nil {
 		return nil, nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/passwords"
@@ -55,6 +57,8 @@ type settings struct {
 
 	OutgoingCAFile           string `shown:"" name:"outgoing-ca-file" help:"A PEM file of certificates to trust, besides the system's, at the addresses of clients (key sets, request objects, metadata documents, log-outs) and at --password-breach-url." placeholder:"PATH"`
 	InsecureOutgoingLoopback bool   `help:"Let clients name addresses of this machine for these, and plain http for them. For development and tests."`
+
+	InsecureUpstreamPrivateNetworks []string `shown:"" help:"Networks, such as 10.1.2.0/24, or addresses of your own in which upstreams may be: other providers by which people log in, by https with a certificate that the server trusts (--outgoing-ca-file). Whoever may set up upstreams can then make the server call any port there: name as few addresses as you can. Can be repeated." placeholder:"NETWORK"`
 
 	KeyEncryptionKey     string `help:"The key that encrypts signing keys in the database: 32 random bytes in base64, as 'openssl rand -base64 32' prints them. Set it in the environment or a file, for others can see a command line." placeholder:"BASE64"`
 	KeyEncryptionKeyFile string `help:"A file that holds it." placeholder:"PATH"`
@@ -107,6 +111,9 @@ func (s *settings) check() error {
 			return fmt.Errorf("--password-breach-url %w", err)
 		}
 	}
+	if _, err := s.upstreamNetworks(); err != nil {
+		return err
+	}
 	if !slices.Contains([]int{2048, 3072, 4096}, s.KeyBits) {
 		return errors.New("--key-bits must be 2048, 3072 or 4096")
 	}
@@ -138,6 +145,28 @@ func (s *settings) check() error {
 		return fmt.Errorf("--key-rotation must be 0 or at least %s", least)
 	}
 	return nil
+}
+
+// upstreamNetworks are the private networks in which upstreams may be.
+func (s *settings) upstreamNetworks() (all []netip.Prefix, err error) {
+	for _, text := range s.InsecureUpstreamPrivateNetworks {
+		network, err := fetch.ParsePrivate(text)
+		if err != nil {
+			return nil, fmt.Errorf("--insecure-upstream-private-networks: %w", err)
+		}
+		all = append(all, network)
+	}
+	return all, nil
+}
+
+// upstreamFetch returns what calls upstreams. cfg has what else is set.
+func (s *settings) upstreamFetch(cfg fetch.Config) (*fetch.Client, error) {
+	networks, err := s.upstreamNetworks()
+	if err != nil {
+		return nil, err
+	}
+	cfg.InsecureLoopback, cfg.Private = s.InsecureOutgoingLoopback, networks
+	return fetch.New(cfg)
 }
 
 // breaches returns who is asked about new passwords; nil: nobody.

@@ -42,6 +42,8 @@ type upstreamOptions struct {
 	AddressDomain         []string          `help:"Only addresses of this domain can count as verified. Can be repeated; an empty one stands for all." env:"-"`
 	Signup                *bool             `name:"new-accounts" help:"Whether people can make an account by it, as far as --signup allows. Otherwise they add it to an account that they have." negatable:"" env:"-"`
 	Claim                 map[string]string `help:"Where its answer has a claim, such as name=profile.display_name. Can be repeated." env:"-" placeholder:"NAME=PATH"`
+	Tenant                []string          `help:"With --preset=microsoft, where the issuer stands for several tenants: the id of one whose people can log in. Can be repeated; an empty one stands for all." env:"-" placeholder:"ID"`
+	Logout                *bool             `help:"Lead people who log out here on to log out there, too. Register the address for that." negatable:"" env:"-"`
 	StrongACR             []string          `name:"strong-acr" help:"A value of its acr or amr that stands for the second step here. Can be repeated; an empty one stands for none." env:"-" placeholder:"VALUE"`
 	AppleTeamID           *string           `name:"apple-team-id" help:"With --preset=apple." env:"-"`
 	AppleKeyID            *string           `name:"apple-key-id" help:"With --preset=apple: the id of the key." env:"-"`
@@ -73,6 +75,12 @@ func (o upstreamOptions) apply(s *upstream.Settings) {
 	}
 	if o.StrongACR != nil {
 		s.StrongACR = filled(o.StrongACR)
+	}
+	if o.Tenant != nil {
+		s.Tenants = filled(o.Tenant)
+	}
+	if o.Logout != nil {
+		s.Logout = *o.Logout
 	}
 	if o.Claim != nil {
 		s.Claims = o.Claim
@@ -127,7 +135,7 @@ func (o upstreamOptions) secret(p *program) (string, error) {
 // withUpstreams is withAdmin for a command that changes an upstream. It opens the key-encryption key
 // if a secret is to be encrypted.
 func (p *program) withUpstreams(ctx context.Context, secret string, f func(a *admin.Admin) error) error {
-	outgoing, err := fetch.New(fetch.Config{InsecureLoopback: p.settings.InsecureOutgoingLoopback})
+	outgoing, err := p.settings.upstreamFetch(fetch.Config{})
 	if err != nil {
 		return err
 	}
@@ -148,6 +156,7 @@ func (p *program) withUpstreams(ctx context.Context, secret string, f func(a *ad
 // upstreamError says an error about an upstream in the words of the command line.
 func upstreamError(name string, err error) error {
 	var wrong *admin.FieldError
+	var refused *admin.Refused
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("there is no upstream %q; 'upstream list' shows them all", name)
@@ -157,10 +166,12 @@ func upstreamError(name string, err error) error {
 		return fmt.Errorf("somebody else has just changed the upstream %s; look at it, and try again", name)
 	case errors.Is(err, upstreams.ErrInUse):
 		return fmt.Errorf("people log in by %s: hide it with 'upstream update %s --disabled', or delete it with --force", name, name)
+	case errors.As(err, &refused):
+		return option(err, nil)
 	case errors.As(err, &wrong):
 		return cli.Usage(option(err, map[string]string{
 			"name": "the name", "issuer": "--upstream-issuer", "client_secret": "--client-secret-file", "address_domains": "--address-domain",
-			"claims": "--claim", "apple": "what --apple-team-id and --apple-key-id set",
+			"claims": "--claim", "tenants": "--tenant", "apple": "what --apple-team-id and --apple-key-id set",
 		}))
 	}
 	return err
@@ -169,7 +180,7 @@ func upstreamError(name string, err error) error {
 type upstreamCreate struct {
 	reason
 	Name   string `arg:"" help:"Its name in addresses: letters a to z, digits and hyphens."`
-	Preset string `help:"Whose answers it gives: apple, github, google, kakao or naver; oauth2 for another without ID tokens. Without it: any OpenID provider." env:"-"`
+	Preset string `help:"Whose answers it gives: apple, github, google, kakao, microsoft or naver; oauth2 for another without ID tokens. Without it: any OpenID provider." env:"-"`
 	upstreamOptions
 }
 
@@ -188,8 +199,12 @@ func (cmd upstreamCreate) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return upstreamError(cmd.Name, err)
 		}
-		_, err = fmt.Fprintf(p.out, "%s\nregister this address there: %s\n", made.Name, made.RedirectURI)
-		return err
+		fmt.Fprintf(p.out, "%s\nregister this address there: %s\n", made.Name, made.RedirectURI)
+		if made.OpenID() {
+			fmt.Fprintf(p.out, "for log-out there, with --logout: %s\nfor its log-outs, if it sends any: %s\n",
+				made.PostLogoutRedirectURI, made.BackchannelLogoutURI)
+		}
+		return nil
 	})
 }
 
@@ -249,6 +264,7 @@ func (cmd upstreamShow) Run(ctx context.Context, p *program) error {
 type upstreamUpdate struct {
 	upstreamArg
 	reason
+	force
 	Disabled *bool `help:"Hide it, and let nobody in by it, until --no-disabled." negatable:"" env:"-"`
 	upstreamOptions
 }
@@ -259,7 +275,7 @@ func (cmd upstreamUpdate) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return p.withUpstreams(ctx, secret, func(a *admin.Admin) error {
-		_, err := a.UpdateUpstream(ctx, p.machine(), cmd.Name, "", admin.UpstreamChange{
+		_, err := a.UpdateUpstream(ctx, p.forced(cmd.Force), cmd.Name, "", admin.UpstreamChange{
 			Settings: func(s *upstream.Settings) error { cmd.apply(s); return nil }, Secret: secret, Disabled: cmd.Disabled,
 		}, cmd.Reason)
 		return upstreamError(cmd.Name, err)
@@ -269,11 +285,18 @@ func (cmd upstreamUpdate) Run(ctx context.Context, p *program) error {
 type upstreamDelete struct {
 	upstreamArg
 	reason
-	Force bool `help:"Also if people log in by it." env:"-"`
+	Force             bool `help:"Also if people log in by it." env:"-"`
+	LastAdministrator bool `help:"Also if no administrator who can log in is left." env:"-"`
 }
 
 func (cmd upstreamDelete) Run(ctx context.Context, p *program) error {
 	return p.withAdmin(ctx, func(a *admin.Admin) error {
-		return upstreamError(cmd.Name, a.DeleteUpstream(ctx, p.machine(), cmd.Name, cmd.Force, cmd.Reason))
+		err := a.DeleteUpstream(ctx, p.forced(cmd.LastAdministrator), cmd.Name, cmd.Force, cmd.Reason)
+		var refused *admin.Refused
+		if errors.As(err, &refused) && refused.Why == admin.LastAdministrator {
+			return fmt.Errorf("no administrator who can log in would be left without %s: give one another way in first, such as a passkey; "+
+				"--last-administrator removes it nevertheless", cmd.Name)
+		}
+		return upstreamError(cmd.Name, err)
 	})
 }

@@ -31,7 +31,7 @@ func (a *Account) showSessions(w http.ResponseWriter, r *http.Request) {
 		page.TokensLast = a.AccessToken
 	}
 	for _, one := range all {
-		shown := pages.Session{ID: one.ID, Current: one.ID == current.ID, Address: one.Address, LoggedIn: one.AuthTime,
+		shown := pages.Session{ID: one.ID, Current: one.ID == current.ID, Address: one.Address, LoggedIn: one.CreatedAt,
 			Seen: now.Sub(one.SeenAt)}
 		shown.Browser, shown.System = sender.Browser(one.UserAgent)
 		if shown.Means = meansOf(one); one.SeenAddress != one.Address {

@@ -87,7 +87,7 @@ func (a *Account) removeIdentity(w http.ResponseWriter, r *http.Request) {
 	if !ok || !a.recent(w, r, current, securityPath) {
 		return
 	}
-	err := a.Store.Tx(r.Context(), func(ctx context.Context) error {
+	err := a.Store.KeepAdministrator(r.Context(), func(ctx context.Context) error {
 		gone, err := a.Store.Upstreams.Unlink(ctx, current.UserID, r.PostForm.Get("identity"))
 		if err != nil {
 			return err
@@ -95,6 +95,8 @@ func (a *Account) removeIdentity(w http.ResponseWriter, r *http.Request) {
 		return a.Notices.Note(ctx, r, current.User, notices.UpstreamUnlinked, gone.Upstream+": "+gone.Label)
 	})
 	switch {
+	case errors.Is(err, store.ErrLastAdministrator):
+		err = guard.FormError{"": messages.LastAdministrator}
 	case errors.Is(err, upstreams.ErrLastWay):
 		err = guard.FormError{"": messages.UpstreamLastWay}
 	case errors.Is(err, store.ErrNotFound):

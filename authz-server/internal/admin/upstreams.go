@@ -21,12 +21,17 @@ import (
 type Upstream struct {
 	Name string `json:"name"` // in addresses
 	upstream.Settings
-	RedirectURI string    `json:"redirect_uri,omitempty"` // the address to register there
-	HasSecret   bool      `json:"has_secret"`
-	Disabled    bool      `json:"disabled"`
-	CreatedAt   time.Time `json:"created_at"`
-	UpdatedAt   time.Time `json:"updated_at"`
-	Version     string    `json:"version"` // for If-Match
+	// The addresses to register there; the second and third where there are ID tokens: for those who
+	// come back from a log-out, and for the log-outs that it tells of.
+	RedirectURI           string `json:"redirect_uri,omitempty"`
+	PostLogoutRedirectURI string `json:"post_logout_redirect_uri,omitempty"`
+	BackchannelLogoutURI  string `json:"backchannel_logout_uri,omitempty"`
+
+	HasSecret bool      `json:"has_secret"`
+	Disabled  bool      `json:"disabled"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Version   string    `json:"version"` // for If-Match
 }
 
 func (a *Admin) upstreamOf(u upstreams.Upstream) (Upstream, error) {
@@ -35,6 +40,10 @@ func (a *Admin) upstreamOf(u upstreams.Upstream) (Upstream, error) {
 		UpdatedAt: u.UpdatedAt, Version: strconv.FormatInt(u.Version, 36)}
 	if a.Issuer.String() != "" {
 		one.RedirectURI = a.Issuer.URL(upstream.CallbackPath(u.Name))
+		if settings.OpenID() {
+			one.PostLogoutRedirectURI = a.Issuer.URL(upstream.LoggedOutPath(u.Name))
+			one.BackchannelLogoutURI = a.Issuer.URL(upstream.BackchannelPath(u.Name))
+		}
 	}
 	return one, err
 }
@@ -74,9 +83,10 @@ func (a *Admin) Upstream(ctx context.Context, actor Actor, name string) (Upstrea
 
 // changeUpstream is change for an operation on an upstream. An upstream says who somebody is, and how
 // well they proved it: whoever sets one up can be any of its people, and administrators can be among
-// them, now or later. So every change of one is a [Crown].
+// them, now or later. So every change of one is a [Crown]. It can shut administrators out, too, whose
+// way in it is: not the last one.
 func (a *Admin) changeUpstream(ctx context.Context, actor Actor, reason string, f func(ctx context.Context) error) error {
-	return a.change(ctx, actor, Crown, reason, f)
+	return a.change(ctx, actor, Crown, reason, func(ctx context.Context) error { return a.keepOne(ctx, actor, f) })
 }
 
 // upstreamError says what is wrong with settings.
@@ -178,7 +188,9 @@ func (a *Admin) CreateUpstream(ctx context.Context, actor Actor, in NewUpstream,
 		if err != nil {
 			return err
 		}
-		if err := a.Store.Upstreams.Create(ctx, upstreams.Upstream{Name: in.Name, Settings: settings.Text(), Secret: sealed, Disabled: in.Disabled}); err != nil {
+		u := upstreams.Upstream{Name: in.Name, Secret: sealed, Disabled: in.Disabled}
+		settings.Store(&u)
+		if err := a.Store.Upstreams.Create(ctx, u); err != nil {
 			return upstreamError(err)
 		}
 		if made, err = a.storedUpstream(ctx, in.Name); err != nil {
@@ -240,7 +252,7 @@ func (a *Admin) UpdateUpstream(ctx context.Context, actor Actor, name, version s
 		if change.Disabled != nil {
 			u.Disabled = *change.Disabled
 		}
-		u.Settings = settings.Text()
+		settings.Store(&u)
 		if err := a.Store.Upstreams.Update(ctx, u); err != nil {
 			return err
 		}
@@ -255,7 +267,8 @@ func (a *Admin) UpdateUpstream(ctx context.Context, actor Actor, name, version s
 
 // DeleteUpstream removes an upstream. [store.ErrNotFound]: there is none. [upstreams.ErrInUse]: people
 // log in by it; with force, who they are there goes too, and those who have no other way in have to
-// reset their password.
+// reset their password. It is disabled first, in the transaction that sees to it that an administrator
+// is left; what it takes then from people is of no use to them any more.
 func (a *Admin) DeleteUpstream(ctx context.Context, actor Actor, name string, force bool, reason string) error {
 	if force {
 		off := true

@@ -149,7 +149,7 @@ func (v *visit) wait(page string) error {
 		var err error
 		quotas := append(endpoint.Interactions.OfAddress(v.r), endpoint.Interactions.OfClient(v.r, c)...)
 		handle, err = v.People.Begin(v.w, v.r, requests.Interaction{ClientID: c.ID, Form: v.request.Form,
-			ACR: v.request.Proof.ACR, EssentialACR: v.request.Proof.Essential}, quotas...)
+			ACR: v.request.Proof.ACR, EssentialACR: v.request.Proof.Essential, Fresh: v.request.wantsFresh(), MaxAge: v.request.maxAge()}, quotas...)
 		var full *limits.QuotaError
 		if errors.As(err, &full) { // the client would only send the person here again
 			return err

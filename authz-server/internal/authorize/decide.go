@@ -47,10 +47,11 @@ func (v *visit) decide() (step, error) {
 // §3.1.2.1, §3.1.2.3).
 func (v *visit) decideLogin(current *session.Session) (page string, err error) {
 	a := v.request
-	// A log-in after the request began is fresh enough for every prompt and every max_age.
-	fresh := current != nil && v.waiting != nil && !current.CreatedAt.Before(v.waiting.CreatedAt)
-	again := a.prompts("login") || a.prompts("select_account") || a.prompts("create") || a.MaxAge == 0 ||
-		(current != nil && a.MaxAge >= 0 && v.Now().Sub(current.AuthTime) > a.MaxAge)
+	fresh, old, err := v.ageOf(current)
+	if err != nil {
+		return "", err
+	}
+	again := a.prompts("login") || a.prompts("select_account") || a.prompts("create") || a.MaxAge == 0 || old
 	switch {
 	case current != nil && (fresh || !again):
 	case a.prompts("none"):
@@ -81,6 +82,30 @@ func (v *visit) decideLogin(current *session.Session) (page string, err error) {
 		return "", oauth.LoginRequired.Because("another person than the one in id_token_hint is logged in")
 	}
 	return "/login", nil
+}
+
+// ageOf tells whether somebody logged in after the request began, which is fresh enough for every
+// prompt and every max_age; and whether they did too long ago for max_age. Another provider may have
+// let them in because they were logged in there: then its time counts, and none at all if it told
+// none.
+func (v *visit) ageOf(current *session.Session) (fresh, old bool, err error) {
+	if current == nil {
+		return false, false, nil
+	}
+	a, proof := v.request, proofs.Proof(current.AMR)
+	fresh = v.waiting != nil && !current.CreatedAt.Before(v.waiting.CreatedAt)
+	age := v.Now().Sub(current.AuthTime)
+	old = a.MaxAge >= 0 && age > a.MaxAge
+	if !a.wantsFresh() || !proof.Federated() || proof.Local() {
+		return fresh, old, nil
+	}
+	dated, err := v.People.Dated(v.r.Context(), current)
+	least := v.Now().Add(-a.maxAge())
+	if v.waiting != nil && a.maxAge() == 0 {
+		least = v.waiting.CreatedAt
+	}
+	fresh = fresh && dated && !current.AuthTime.Before(least.Add(-proofs.ClocksDiffer))
+	return fresh, old || a.MaxAge >= 0 && !dated, err
 }
 
 // decideProof finds out whether the person who is logged in has to prove more (RFC 9470, OIDC Core

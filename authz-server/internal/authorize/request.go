@@ -43,6 +43,17 @@ type request struct {
 
 func (a *request) prompts(value string) bool { return slices.Contains(a.Prompt, value) }
 
+// wantsFresh tells whether the log-in may be at most maxAge old.
+func (a *request) wantsFresh() bool { return a.prompts("login") || a.MaxAge >= 0 }
+
+// maxAge is how old the log-in may be, if wantsFresh; 0: it must follow the request.
+func (a *request) maxAge() time.Duration {
+	if a.prompts("login") {
+		return 0
+	}
+	return max(a.MaxAge, 0)
+}
+
 func (a *request) asksFor(responseType string) bool {
 	return slices.Contains(a.ResponseType, responseType)
 }

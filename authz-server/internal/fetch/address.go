@@ -15,7 +15,7 @@ const maxURL = 4096
 
 // checkURL says what is wrong with an address before anything is sent, beginning with a verb;
 // empty: nothing. It saves a look-up; the protection is [Client.control].
-func checkURL(text string, loopback bool) (*url.URL, string) {
+func checkURL(text string, loopback bool, private ...netip.Prefix) (*url.URL, string) {
 	if len(text) > maxURL {
 		return nil, "is longer than " + strconv.Itoa(maxURL) + " bytes"
 	}
@@ -40,7 +40,7 @@ func checkURL(text string, loopback bool) (*url.URL, string) {
 	}
 	host := u.Hostname()
 	if addr, err := netip.ParseAddr(host); err == nil {
-		if !allowed(addr, loopback) {
+		if !allowed(addr, loopback, private...) {
 			return nil, unreachable
 		}
 		return u, ""
@@ -78,7 +78,7 @@ var errAddress = errors.New("not a public address")
 // whatever it resolved to before.
 func (c *Client) control(network, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
-	if err != nil || network != "tcp4" && network != "tcp6" || !allowed(to.Addr(), c.loopback) {
+	if err != nil || network != "tcp4" && network != "tcp6" || !allowed(to.Addr(), c.loopback, c.private...) {
 		return fmt.Errorf("%s is %w", address, errAddress)
 	}
 	return nil
@@ -117,14 +117,18 @@ var (
 	nat64     = netip.MustParsePrefix("64:ff9b::/96") // an IPv4 address follows: networks without IPv4 reach it so
 )
 
-// allowed tells whether connections to addr are allowed. loopback allows those to this machine.
-func allowed(addr netip.Addr, loopback bool) bool {
+// allowed tells whether connections to addr are allowed. loopback allows those to this machine, and
+// private those to networks of the operator.
+func allowed(addr netip.Addr, loopback bool, private ...netip.Prefix) bool {
 	if addr.Zone() != "" {
 		return false
 	}
 	addr = addr.Unmap()
 	if addr.IsLoopback() {
 		return loopback
+	}
+	if within(addr, private) {
+		return true
 	}
 	if addr.Is4() {
 		return !within(addr, notPublic)
@@ -146,4 +150,34 @@ func within(addr netip.Addr, networks []netip.Prefix) bool {
 		}
 	}
 	return false
+}
+
+// ownNetworks are those that a company can have for itself (RFC 1918, RFC 6598, RFC 4193).
+var ownNetworks = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fc00::/7"),
+}
+
+// ParsePrivate reads a network of [Config.Private]: 10.1.0.0/16, or one address. Loopback, link-local
+// addresses, at which clouds show machines their credentials, and whatever else no company has for
+// itself cannot be opened.
+func ParsePrivate(text string) (netip.Prefix, error) {
+	network, err := netip.ParsePrefix(text)
+	if addr, errAddr := netip.ParseAddr(text); errAddr == nil && addr.Zone() == "" {
+		network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	switch {
+	case err != nil:
+		return netip.Prefix{}, fmt.Errorf("%q is no network such as 10.1.2.0/24, and no address", text)
+	case network.Masked() != network:
+		return netip.Prefix{}, fmt.Errorf("%s has bits beside its length: the network is %s", text, network.Masked())
+	case network.Addr().Is4In6():
+		return netip.Prefix{}, fmt.Errorf("%s must be written as an IPv4 network", text)
+	}
+	for _, own := range ownNetworks {
+		if own.Bits() <= network.Bits() && own.Contains(network.Addr()) {
+			return network, nil
+		}
+	}
+	return netip.Prefix{}, fmt.Errorf("%s is not within a private network: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 or fc00::/7", text)
 }

@@ -4,8 +4,9 @@
 //
 //   - It uses only https and checks certificates; http is for loopback hosts, with
 //     [Config.InsecureLoopback].
-//   - It connects only to addresses of the public Internet. It checks them when it connects, after name
-//     resolution, so that a changed DNS answer does not help (address.go).
+//   - It connects only to addresses of the public Internet, and to those of [Config.Private]. It checks
+//     them when it connects, after name resolution, so that a changed DNS answer does not help
+//     (address.go).
 //   - It follows no redirects, uses no proxy of the environment, and keeps no cookies or connections.
 //   - It reads a mebibyte in five seconds at most, on few connections at once, and on fewer for each
 //     client, host, and network that causes them (places.go). It waits before it retries what failed.
@@ -21,6 +22,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -49,11 +51,15 @@ type Config struct {
 	InsecureLoopback bool             // allow addresses of this machine, and http for them, for development and tests
 	Now              func() time.Time // nil: time.Now
 	Calls            httpd.Calls
+
+	// Private are networks of [ParsePrivate] that may be called too, by https as any other. nil: none.
+	Private []netip.Prefix
 }
 
 // Client gets and posts. It is safe for concurrent use. Every error of its methods is an [*Error].
 type Client struct {
 	loopback bool
+	private  []netip.Prefix
 	now      func() time.Time
 	dialer   *net.Dialer
 	http     *http.Client
@@ -75,7 +81,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		loopback: cfg.InsecureLoopback, now: cfg.Now, timeout: Timeout, wait: maxWait,
+		loopback: cfg.InsecureLoopback, private: cfg.Private, now: cfg.Now, timeout: Timeout, wait: maxWait,
 		gets: newPlaces(), strange: newPlaces(), posts: newPlaces(), counts: newWindows(),
 		versions: cache.New[string, version](versionBytes), failures: cache.New[string, failedUntil](failureBytes),
 	}
@@ -294,7 +300,7 @@ const maxRefusal = 4 << 10
 
 // Check says whether an address has the form of one that can be fetched. It does not look it up.
 func (c *Client) Check(address string) error {
-	if _, reason := checkURL(address, c.loopback); reason != "" {
+	if _, reason := checkURL(address, c.loopback, c.private...); reason != "" {
 		return &Error{URL: address, Reason: reason}
 	}
 	return nil
@@ -329,7 +335,7 @@ func (c *Client) post(
 }
 
 func (c *Client) request(ctx context.Context, method, address string, body io.Reader) (*http.Request, error) {
-	u, reason := checkURL(address, c.loopback)
+	u, reason := checkURL(address, c.loopback, c.private...)
 	if reason != "" {
 		return nil, &Error{URL: address, Reason: reason}
 	}

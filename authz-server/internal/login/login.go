@@ -237,7 +237,7 @@ func (l *Login) proved(w http.ResponseWriter, r *http.Request, a arrival.Arrival
 	}
 	owed := a.Demands().Owed(session.Provable(user), proofs.Login{Proof: proofs.Password, Trusted: trusted})
 	if owed == proofs.SecondStep {
-		return owed, l.Sessions.BeginLogin(w, r, user, proofs.Password)
+		return owed, l.Sessions.BeginLogin(w, r, user, proofs.Password, nil)
 	}
 	return owed, l.Sessions.Open(w, r, session.Opening{User: user, Proof: proofs.Password})
 }

@@ -28,7 +28,11 @@ func (l *Login) postRestore(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	var err error
+	farewell, err := l.Upstreams.Farewell(r.Context(), current)
+	if err != nil {
+		l.Guard.Fail(w, r, err)
+		return
+	}
 	switch r.PostForm.Get("decision") {
 	case "keep":
 		err = l.Store.Tx(r.Context(), func(ctx context.Context) error {
@@ -51,7 +55,11 @@ func (l *Login) postRestore(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PostForm.Get("decision") == "leave" {
-		l.Pages.Render(w, r, http.StatusOK, pages.LoggedOutPage{})
+		page := pages.LoggedOutPage{}
+		if farewell != nil {
+			page.Upstream = farewell.Title
+		}
+		l.Pages.Render(w, r, http.StatusOK, page)
 		return
 	}
 	l.Arrivals.Onward(w, r, a.Handle)

@@ -281,5 +281,5 @@ func (l *Login) makeComer(w http.ResponseWriter, r *http.Request, c comer, user 
 	case err != nil:
 		return err
 	}
-	return l.Sessions.Open(w, r, session.Opening{User: made, Proof: c.person.Proof})
+	return l.Sessions.Open(w, r, session.Opening{User: made, Proof: c.person.Proof, From: c.person.MadeAccount(c.stored.Upstream)})
 }

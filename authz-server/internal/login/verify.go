@@ -14,6 +14,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
 
@@ -23,7 +24,8 @@ type debtor struct {
 	user    accounts.User
 	session *session.Session // that is to be raised; nil: the log-in is pending
 	proof   proofs.Proof     // of a pending log-in
-	owed    proofs.Owed      // SecondStep or Passkey
+	from    *upstreams.Origin
+	owed    proofs.Owed // SecondStep or Passkey
 }
 
 // GET /login/verify: asks for the second step. The parameter recovery asks for a recovery code.
@@ -75,7 +77,11 @@ func (l *Login) owes(r *http.Request, a arrival.Arrival) (debtor, error) {
 		err = store.ErrNotFound
 	}
 	if err == nil {
-		who := debtor{user: pending.User, proof: pending.AMR,
+		from, err := upstreams.ParseOrigin(pending.Origin)
+		if err != nil {
+			return debtor{}, err
+		}
+		who := debtor{user: pending.User, proof: pending.AMR, from: from,
 			owed: a.Demands().Owed(session.Provable(pending.User), proofs.Login{Proof: pending.AMR})}
 		if who.owed != proofs.SecondStep { // it was turned off meanwhile
 			return debtor{}, errElsewhere("/login" + a.Query())
@@ -209,7 +215,7 @@ func (l *Login) complete(w http.ResponseWriter, r *http.Request, who debtor, spe
 		return l.Sessions.Raise(w, r, who.session, proofs.WithCode(who.session.AMR), spend)
 	}
 	return l.Sessions.Open(w, r, session.Opening{
-		User: who.user, Proof: proofs.WithCode(who.proof), Trust: r.PostForm.Has("trust"),
+		User: who.user, Proof: proofs.WithCode(who.proof), Trust: r.PostForm.Has("trust"), From: who.from,
 		With: func(ctx context.Context) error {
 			if err := l.Sessions.EndLogin(ctx, r); err != nil {
 				return err

@@ -74,11 +74,23 @@ func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
 	// and loads frames in their browser, only if they acted or it shows an ID token of theirs;
 	// otherwise this would be an open redirector (RFC 9700 §4.11).
 	trusted := asked.client == nil || e.Vouched(asked.client) || confirmed || current != nil
+	farewell, err := e.People.Upstreams.Farewell(r.Context(), current)
+	if err != nil {
+		return err
+	}
 	frames, err := e.endSessions(w, r, asked, current, trusted)
 	if err != nil {
 		return err
 	}
 	page := pages.LoggedOutPage{Frames: frames, Next: asked.redirect}
+	if farewell != nil {
+		page.Upstream = farewell.Title
+		// A form of the account's pages can lead to no other site: those who are going nowhere else
+		// see the page, which leads on.
+		if there := e.People.Upstreams.LeadOut(w, r, farewell, asked.redirect); there != "" {
+			page.Next, page.There = there, pages.GoingThere
+		}
+	}
 	if asked.redirect != "" && !trusted {
 		app, err := e.People.App(r, asked.client.ID, asked.redirect)
 		if err != nil {
@@ -86,7 +98,7 @@ func (e *Endpoint) logOut(w http.ResponseWriter, r *http.Request) error {
 		}
 		page.App = &app
 	} else if asked.redirect != "" && len(frames) == 0 {
-		w.Header().Set("Location", asked.redirect)
+		w.Header().Set("Location", page.Next)
 		w.WriteHeader(http.StatusSeeOther)
 		return nil
 	}
@@ -204,6 +216,13 @@ func (e *Endpoint) askToLogOut(w http.ResponseWriter, r *http.Request, asked req
 			return err
 		}
 		data.App = &app
+	}
+	farewell, err := e.People.Upstreams.Farewell(r.Context(), current)
+	if err != nil {
+		return err
+	}
+	if farewell != nil && farewell.Leads {
+		data.Upstream = farewell.Title
 	}
 	e.Pages.Render(w, r, http.StatusOK, data)
 	return nil

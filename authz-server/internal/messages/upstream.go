@@ -17,6 +17,11 @@ type Upstream struct {
 	LinkIntro              func(title, label, email string) string
 	LinkButton, LinkNot    string
 
+	LogoutToo     func(title string) string // before a log-out: the one there follows
+	LoggingOut    func(title string) string // after it: that one is next
+	LoggedOut     func(title string) string // after both
+	LoggedInStill func(title string) string // after it, if nobody is led there
+
 	Title, Intro, None string // in the account
 	Add                func(title string) string
 	AddHeading         func(title string) string

@@ -28,6 +28,19 @@ var upstreamEnglish = Upstream{
 	LinkButton: "Use this log-in",
 	LinkNot:    "Not now",
 
+	LogoutToo: func(title string) string {
+		return "You logged in with " + title + ". Then we take you there, to log out as well."
+	},
+	LoggingOut: func(title string) string {
+		return "You are logged out here. We now take you to " + title + ", where you are still logged in, to log out as well."
+	},
+	LoggedOut: func(title string) string {
+		return "You are logged out here, and come back from logging out at " + title + "."
+	},
+	LoggedInStill: func(title string) string {
+		return "You are logged out here. At " + title + ", with which you logged in, you may still be logged in: on a computer that others use, log out there as well."
+	},
+
 	Title:      "Log in with other accounts",
 	Intro:      "You can log in with these accounts, without a password of {brand}.",
 	None:       "You log in with no other account yet.",

@@ -28,6 +28,19 @@ var upstreamKorean = Upstream{
 	LinkButton: "연결하기",
 	LinkNot:    "나중에",
 
+	LogoutToo: func(title string) string {
+		return title + " 계정으로 로그인했어요. 로그아웃한 뒤 그곳에서도 로그아웃하도록 안내할게요."
+	},
+	LoggingOut: func(title string) string {
+		return "여기서는 로그아웃됐어요. 아직 로그인되어 있는 " + title + "에서도 로그아웃하도록 이동할게요."
+	},
+	LoggedOut: func(title string) string {
+		return "여기서 로그아웃됐고, " + title + "에서도 로그아웃하고 돌아왔어요."
+	},
+	LoggedInStill: func(title string) string {
+		return "여기서는 로그아웃됐어요. 로그인할 때 쓴 " + title + "에는 아직 로그인되어 있을 수 있어요. 여럿이 쓰는 컴퓨터라면 그곳에서도 로그아웃해 주세요."
+	},
+
 	Title:      "다른 계정으로 로그인",
 	Intro:      "{brand} 비밀번호 없이 이 계정으로 로그인할 수 있어요.",
 	None:       "아직 연결한 계정이 없어요.",

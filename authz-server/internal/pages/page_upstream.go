@@ -23,6 +23,8 @@ func UpstreamProblem(value string) messages.Problem {
 		return messages.UpstreamTaken
 	case "stale":
 		return messages.UpstreamStale
+	case "undated":
+		return messages.UpstreamUndated
 	case "unreachable":
 		return messages.UpstreamUnreachable
 	case "limited":

@@ -78,6 +78,10 @@ func (r Request) MetBy(p Proof) bool { return r.met(p) >= 0 }
 // Recent is how old a proof may be where something sensitive is changed.
 const Recent = 10 * time.Minute
 
+// ClocksDiffer is how far behind the clock of another provider may be that says when somebody logged
+// in.
+const ClocksDiffer = time.Minute
+
 // Request is what is demanded of a log-in. The zero value is content with any.
 type Request struct {
 	ACR       []string // one of these, the preferred first (acr_values, or the claim acr); none: any

@@ -65,20 +65,24 @@ func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash, browser
 	if err != nil {
 		return err
 	}
-	return c.Store.Tx(r.Context(), func(ctx context.Context) error {
+	takesOver := !data.ByOperator && !m.User.EmailVerified
+	in := c.Store.Tx
+	if takesOver {
+		in = c.Store.KeepAdministrator
+	}
+	err = in(r.Context(), func(ctx context.Context) error {
 		if err := c.Store.Mailed.SpendMailed(ctx, m); err != nil {
 			return err
 		}
 		user := m.User
-		if !data.ByOperator && !user.EmailVerified {
-			if crowned, err := c.Store.Roles.Administers(ctx, user.ID); err != nil || crowned {
-				return cmp.Or(err, store.ErrNotFound)
-			}
-		}
+		// This locks the row of the person: whoever gives them a role comes before, and is seen, or after.
 		if err := c.Store.Users.ResetPassword(ctx, user.ID, hash, browser); err != nil {
 			return err
 		}
-		if !data.ByOperator && !user.EmailVerified {
+		if takesOver {
+			if crowned, err := c.Store.Roles.Administers(ctx, user.ID); err != nil || crowned {
+				return cmp.Or(err, store.ErrNotFound)
+			}
 			if err := c.takeOver(ctx, user); err != nil {
 				return err
 			}
@@ -89,6 +93,10 @@ func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash, browser
 		}
 		return c.Notices.Note(ctx, r, user, notices.PasswordReset, "")
 	})
+	if errors.Is(err, store.ErrLastAdministrator) { // by a group that became one of administrators this very moment
+		err = store.ErrNotFound
+	}
+	return err
 }
 
 // takeOver removes what a stranger may have planted in an account, whose address is proved now.

@@ -300,12 +300,12 @@ func (l *Links) finishSignup(w http.ResponseWriter, r *http.Request, v verificat
 		return err
 	}
 	l.Sessions.ForgetInvitation(w)
-	proof := proofs.Password
+	opening := session.Opening{User: made, Proof: proofs.Password}
 	if v.signup.Passkey != nil { // made in this very browser
-		proof = passkeys.Proof(v.signup.Passkey.Passkey)
+		opening.Proof = passkeys.Proof(v.signup.Passkey.Passkey)
 	}
-	if v.signup.Upstream != nil {
-		proof = v.signup.Upstream.Person.Proof
+	if from := v.signup.Upstream; from != nil {
+		opening.Proof, opening.From = from.Person.Proof, from.Person.MadeAccount(from.Name)
 	}
-	return l.Sessions.Open(w, r, session.Opening{User: made, Proof: proof})
+	return l.Sessions.Open(w, r, opening)
 }

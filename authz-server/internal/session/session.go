@@ -19,6 +19,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -155,6 +156,11 @@ type Opening struct {
 	Proof proofs.Proof
 	Trust bool // the browser stands for the second step from now on
 
+	// At is when the person proved who they are, if another provider says so; zero, or a time to
+	// come: now.
+	At   time.Time
+	From *upstreams.Origin // the log-in at an upstream; nil: this server saw all that was proved
+
 	// With runs in the transaction of the log-in, if it is not nil: what the proof was spends
 	// itself there.
 	With func(ctx context.Context) error
@@ -172,7 +178,7 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, o Opening) error
 	if err != nil {
 		return err
 	}
-	in := accounts.Session{UserID: user.ID, AMR: o.Proof, ACR: o.Proof.ACR()}
+	in := accounts.Session{UserID: user.ID, AMR: o.Proof, ACR: o.Proof.ACR(), AuthTime: o.At}
 	in.Address, in.UserAgent = sender.Of(r)
 	if before != nil && before.UserID == user.ID {
 		in.ID = before.ID
@@ -183,6 +189,9 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, o Opening) error
 	err = s.store.Tx(r.Context(), func(ctx context.Context) error {
 		var err error
 		if session, cookie, err = s.store.Sessions.CreateSession(ctx, in, user.PasswordHash); err != nil {
+			return err
+		}
+		if err := s.noteOrigin(ctx, before, session, o.From); err != nil {
 			return err
 		}
 		if o.With != nil {
@@ -214,6 +223,39 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request, o Opening) error
 	s.setBrowserState(w, &Session{Session: session}, stateOf(session.ID))
 	s.setCookie(w, deviceCookie, device, int(accounts.BrowserRetention/time.Second))
 	return nil
+}
+
+// noteOrigin notes by which log-in at an upstream a session begins, or begins anew.
+func (s *Sessions) noteOrigin(ctx context.Context, before *Session, session accounts.Session, from *upstreams.Origin) error {
+	switch {
+	case from != nil:
+		return s.store.Upstreams.NoteOrigin(ctx, session.ID, *from)
+	case before != nil && before.ID == session.ID && proofs.Proof(before.AMR).Federated():
+		return s.store.Upstreams.DropOrigin(ctx, session.ID)
+	}
+	return nil
+}
+
+// Origin returns by which log-in at an upstream a session began; nil: by none, as far as is known.
+func (s *Sessions) Origin(ctx context.Context, current *Session) (*upstreams.Origin, error) {
+	if current == nil || !proofs.Proof(current.AMR).Federated() {
+		return nil, nil //nolint:nilnil // as Opening has it
+	}
+	origin, err := s.store.Upstreams.Origin(ctx, current.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil //nolint:nilnil // the same
+	}
+	return &origin, err
+}
+
+// Dated tells whether it is known when the person of a session logged in: another provider may have
+// let them in who had logged in there before, and not say when.
+func (s *Sessions) Dated(ctx context.Context, current *Session) (bool, error) {
+	if proof := proofs.Proof(current.AMR); !proof.Federated() || proof.Local() {
+		return true, nil
+	}
+	origin, err := s.Origin(ctx, current)
+	return origin != nil && origin.Dated, err
 }
 
 // noteDevice notes in which browser the person logged in, whose secret is device from now on, and
@@ -280,9 +322,9 @@ func (s *Sessions) device(r *http.Request, userID string) (id string, trusted bo
 }
 
 // BeginLogin notes that user has shown proof, such as their password, and that a second step is
-// owed.
-func (s *Sessions) BeginLogin(w http.ResponseWriter, r *http.Request, user accounts.User, proof proofs.Proof) error {
-	return s.store.Pending.BeginLogin(r.Context(), s.EnsureBrowser(w, r), user, proof)
+// owed. from is as of [Opening].
+func (s *Sessions) BeginLogin(w http.ResponseWriter, r *http.Request, user accounts.User, proof proofs.Proof, from *upstreams.Origin) error {
+	return s.store.Pending.BeginLogin(r.Context(), s.EnsureBrowser(w, r), user, proof, from.Text())
 }
 
 // PendingLogin returns the log-in that owes a second step in the browser that sent r.
@@ -336,6 +378,37 @@ func (s *Sessions) EndSession(w http.ResponseWriter, r *http.Request, sid string
 // EndHinted ends a session that an ID token of a log-out request names, in another browser than its
 // own. One that has ended already is no error.
 func (s *Sessions) EndHinted(r *http.Request, sid string) error { return s.end(r, sid, nil, "hint") }
+
+// EndFrom ends the sessions that began by a log-in at an upstream, which says so by r; see
+// [upstreams.Upstreams.SessionsFrom]. once runs in the same transaction, and its error undoes all.
+func (s *Sessions) EndFrom(r *http.Request, from upstreams.Origin, once func(ctx context.Context) error) error {
+	return s.store.Tx(r.Context(), func(ctx context.Context) error {
+		if err := once(ctx); err != nil {
+			return err
+		}
+		ids, err := s.store.Upstreams.SessionsFrom(ctx, from)
+		if err != nil {
+			return err
+		}
+		for _, sid := range ids {
+			e := audit.OfRequest(audit.SessionEnded, r)
+			e.Actor.Kind, e.Detail = audit.Unknown, map[string]any{"how": "upstream", "upstream": from.Upstream, "sid": sid}
+			if e.Person, err = s.store.Sessions.Owner(ctx, sid); err == nil {
+				err = s.store.Sessions.EndSessionByUpstream(ctx, sid)
+			}
+			if errors.Is(err, store.ErrNotFound) { // it ended this very moment
+				continue
+			}
+			if err == nil {
+				err = audit.New(s.store).Record(ctx, e)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
 
 // end ends a session by the request of a browser whose own session is mine; nil: it has none. A
 // session that has ended already is no error.

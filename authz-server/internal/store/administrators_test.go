@@ -8,6 +8,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -64,6 +65,60 @@ func TestTheSecondOfTwoAdministratorsWaitsForTheFirst(t *testing.T) {
 		}
 		if has, err := s.HasAdministrator(ctx); err != nil || !has {
 			t.Error(has, err)
+		}
+	})
+}
+
+// An administrator counts who has both a way in and a second factor.
+func TestAnAdministratorHasAWayInAndASecondFactor(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		ctx := t.Context()
+		s, err := Open(ctx, databaseURL, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		user, err := s.Users.CreateUser(ctx, accounts.User{Email: "a@example.com", Roles: []roles.Role{roles.Admin}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		up := upstreams.Upstream{Name: "up", Settings: "{}", Issuer: "https://up.example"}
+		err = errors.Join(s.Upstreams.Create(ctx, up))
+		if err == nil {
+			_, err = s.Upstreams.Link(ctx, upstreams.Identity{Upstream: "up", Issuer: up.Issuer, Subject: "1", UserID: user.ID})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			password      string
+			code, passkey bool
+			off, strong   bool
+			issuer        string
+			can           bool
+		}{
+			{can: false},
+			{code: true, issuer: up.Issuer, can: true},
+			{code: true, issuer: "", can: true},
+			{code: true, issuer: "https://another.example", can: false},
+			{code: true, issuer: up.Issuer, off: true, can: false},
+			{code: true, issuer: up.Issuer, off: true, password: "x", can: true},
+			{issuer: up.Issuer, password: "x", can: false},
+			{issuer: up.Issuer, strong: true, can: true},
+			{issuer: up.Issuer, strong: true, password: "x", can: true},
+			{issuer: up.Issuer, strong: true, off: true, password: "x", can: false},
+			{issuer: "https://another.example", strong: true, can: false},
+			{issuer: up.Issuer, off: true, passkey: true, can: true},
+		} {
+			if _, err := s.db.Exec(ctx, `UPDATE users SET password_hash = $1, second_step = $2, passkey = $3`, test.password, test.code, test.passkey); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.db.Exec(ctx, `UPDATE upstreams SET issuer = $1, strong = $2, disabled = $3`, test.issuer, test.strong, test.off); err != nil {
+				t.Fatal(err)
+			}
+			if has, err := s.HasAdministrator(ctx); err != nil || has != test.can {
+				t.Errorf("%+v: %t %v", test, has, err)
+			}
 		}
 	})
 }

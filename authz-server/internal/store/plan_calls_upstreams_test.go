@@ -43,6 +43,21 @@ func (s *planned) ofUpstreams() {
 	})
 	s.add("LinkedTo", func(ctx context.Context) error { _, err := s.Upstreams.LinkedTo(ctx, "p1", 1001); return err })
 	s.add("UnlinkAll", func(ctx context.Context) error { return s.Upstreams.UnlinkAll(ctx, "u1") })
+	s.add("NoteOrigin", func(ctx context.Context) error {
+		return s.Upstreams.NoteOrigin(ctx, "s3", upstreams.Origin{Upstream: "p1", Issuer: "https://p.example", Subject: "x"})
+	})
+	s.add("DropOrigin", func(ctx context.Context) error { return s.Upstreams.DropOrigin(ctx, "s4") })
+	s.add("Origin", func(ctx context.Context) error { _, err := s.Upstreams.Origin(ctx, "s5"); return err })
+	s.add("SessionsFrom", func(ctx context.Context) error {
+		from := upstreams.Origin{Upstream: "p1", Issuer: "https://p.example", Subject: "u1"}
+		if _, err := s.Upstreams.SessionsFrom(ctx, from); err != nil {
+			return err
+		}
+		from.Session = "x1"
+		_, err := s.Upstreams.SessionsFrom(ctx, from)
+		return err
+	})
+	s.late("EndSessionByUpstream", func(ctx context.Context) error { return s.Sessions.EndSessionByUpstream(ctx, "s-none") })
 	s.add("Begin", func(ctx context.Context) error {
 		return s.Upstreams.Begin(ctx, "new", "b", upstreams.Login{Upstream: "p1", Purpose: upstreams.Link, UserID: "u1"})
 	})

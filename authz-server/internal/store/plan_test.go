@@ -165,6 +165,8 @@ var grown = []string{
 	`INSERT INTO identities (id, upstream, issuer, subject, user_id, label, created_at, used_at)
 		` + growthtest.Numbers + ` SELECT 'x' || i, 'p' || CASE WHEN i <= 15000 THEN 1 ELSE 2 END, 'https://p.example', '' || i,
 		'u' || CASE WHEN i <= 15 THEN 1 ELSE i END, '', i, 0 FROM n`,
+	`INSERT INTO upstream_sessions (session_id, upstream, issuer, subject, sid, dated)
+		` + growthtest.Numbers + ` SELECT 's' || i, 'p1', 'https://p.example', CASE WHEN i <= 100 THEN 'u1' ELSE 'u' || i END, 'x' || i, false FROM n`,
 	`INSERT INTO upstream_logins (state_hash, browser_hash, upstream, issuer, purpose, user_id, session_id, interaction, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), CAST('b' AS BYTEA), 'p1', '', 'link', CASE WHEN i % 2 = 0 THEN NULL ELSE 'u' || i END,
 		'', '', i, i * 1000 FROM n`,

@@ -75,7 +75,7 @@ func (u *Upstreams) comeBack(w http.ResponseWriter, r *http.Request) {
 	} else {
 		err = store.ErrNotFound
 	}
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && l.Purpose == upstreams.LogOut {
 		u.giveUp(w, r, "/login", late)
 		return
 	}
@@ -102,7 +102,8 @@ func (u *Upstreams) comeBack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	u.Counts.note(name, outcome)
-	if outcome == refused || outcome == taken {
+	switch outcome {
+	case refused, taken, stale, undated:
 		u.giveUp(w, r, backOf(l), outcome)
 	}
 }
@@ -114,7 +115,7 @@ func (u *Upstreams) person(w http.ResponseWriter, r *http.Request, p *provider, 
 	if err == nil {
 		// RFC 9207 §2.4: of an upstream that says in its metadata that it sends iss, an answer
 		// without it is another's.
-		if iss := form.Get("iss"); iss != m.Issuer && (iss != "" && p.OpenID() || m.SendsIssuer) {
+		if iss := form.Get("iss"); !p.isIssuer(iss) && (iss != "" && p.OpenID() || m.SendsIssuer) {
 			err = errors.New("the answer names another issuer")
 		}
 	}
@@ -129,12 +130,10 @@ func (u *Upstreams) person(w http.ResponseWriter, r *http.Request, p *provider, 
 	case form.Get("code") == "":
 		err = errors.New("the answer has no code")
 	default:
-		person, err = u.redeem(r.Context(), p, m, l, s, form.Get("code"), cause)
-	}
-	if errors.Is(err, errStale) {
-		u.Counts.note(p.Name, refused)
-		u.giveUp(w, r, backOf(l), stale)
-		return Person{}, false
+		person, err = u.redeem(r.Context(), p, m, s, form.Get("code"), cause)
+		if iss := form.Get("iss"); err == nil && p.OpenID() && iss != "" && iss != person.Issuer {
+			err = errors.New("the answer and the ID token name different issuers")
+		}
 	}
 	if err != nil {
 		u.unusable(w, r, p, backOf(l), err)
@@ -143,8 +142,8 @@ func (u *Upstreams) person(w http.ResponseWriter, r *http.Request, p *provider, 
 	return person, true
 }
 
-// enter does what somebody went to the upstream for. It has answered, unless the outcome is refused
-// or taken.
+// enter does what somebody went to the upstream for. It has answered, unless the outcome is refused,
+// taken, stale or undated.
 func (u *Upstreams) enter(w http.ResponseWriter, r *http.Request, p *provider, l upstreams.Login, person Person) (outcome string, err error) {
 	current, err := u.Sessions.Session(r)
 	if err != nil {
@@ -156,7 +155,10 @@ func (u *Upstreams) enter(w http.ResponseWriter, r *http.Request, p *provider, l
 	if l.Purpose == upstreams.Confirm && session.Local(current.User) { // whose page has no such button
 		return refused, nil
 	}
-	identity, err := u.Store.Upstreams.Identity(r.Context(), p.Name, p.Issuer, person.Subject)
+	if l.Purpose == upstreams.Confirm && person.since(l.CreatedAt, u.Now(), 0) == stale {
+		return stale, nil
+	}
+	identity, err := u.Store.Upstreams.Identity(r.Context(), p.Name, person.Issuer, person.Subject)
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return "", err
@@ -197,15 +199,24 @@ func (u *Upstreams) logIn(w http.ResponseWriter, r *http.Request, l upstreams.Lo
 	if err != nil {
 		return "", err
 	}
+	if a.Interaction.Fresh {
+		if dated := person.since(l.CreatedAt, u.Now(), a.Interaction.MaxAge); dated != success {
+			if !user.SecondStep {
+				return dated, nil
+			}
+			// The code that follows is a proof of this very moment, in whatever browser.
+			person.Proof, trusted = proofs.ByUpstream, false
+		}
+	}
 	owed := a.Demands().Owed(session.Provable(user), proofs.Login{Proof: person.Proof, Trusted: trusted})
 	if owed == proofs.SecondStep {
-		if err := u.Sessions.BeginLogin(w, r, user, person.Proof); err != nil {
+		if err := u.Sessions.BeginLogin(w, r, user, person.Proof, person.origin(l.Upstream)); err != nil {
 			return "", err
 		}
 		u.Guard.See(w, r, "/login/verify"+a.Query())
 		return secondStep, nil
 	}
-	err = u.Sessions.Open(w, r, session.Opening{User: user, Proof: person.Proof,
+	err = u.Sessions.Open(w, r, session.Opening{User: user, Proof: person.Proof, At: person.authTime, From: person.origin(l.Upstream),
 		With: func(ctx context.Context) error { return u.Store.Upstreams.NoteUse(ctx, identity) }})
 	if errors.Is(err, store.ErrNotFound) { // disabled or unlinked this very moment
 		return refused, nil
@@ -224,7 +235,7 @@ func (u *Upstreams) link(w http.ResponseWriter, r *http.Request, p *provider, pe
 		return refused, nil
 	}
 	err := u.Store.Tx(r.Context(), func(ctx context.Context) error {
-		return u.Join(ctx, r, current.User, p.Name, p.Issuer, person)
+		return u.Join(ctx, r, current.User, p.Name, person.Issuer, person)
 	})
 	switch {
 	case errors.Is(err, store.ErrExists), errors.Is(err, upstreams.ErrTooMany):
@@ -255,7 +266,7 @@ func (u *Upstreams) arrive(w http.ResponseWriter, r *http.Request, l upstreams.L
 	if err != nil {
 		return err
 	}
-	a := upstreams.Arrival{Upstream: l.Upstream, Issuer: l.Issuer, Data: string(data), Interaction: l.Interaction}
+	a := upstreams.Arrival{Upstream: l.Upstream, Issuer: person.Issuer, Data: string(data), Interaction: l.Interaction}
 	if err := u.Store.Upstreams.Arrive(r.Context(), u.Sessions.Browser(r), a); err != nil {
 		return err
 	}

@@ -20,15 +20,11 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
-	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 )
-
-// errStale says that the upstream did not ask the person anew, though it should have.
-var errStale = errors.New("the person logged in there before they were sent")
 
 // redeem exchanges a code for tokens, and returns who the person is by them. The tokens are kept
 // nowhere.
-func (u *Upstreams) redeem(ctx context.Context, p *provider, m metadata, login upstreams.Login, secrets secrets, code string, cause fetch.Cause) (Person, error) {
+func (u *Upstreams) redeem(ctx context.Context, p *provider, m metadata, secrets secrets, code string, cause fetch.Cause) (Person, error) {
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {u.callback(p.Name)},
 		"code_verifier": {secrets.verifier}}
 	authorization, err := u.authenticate(p, m, form)
@@ -55,10 +51,10 @@ func (u *Upstreams) redeem(ctx context.Context, p *provider, m metadata, login u
 	var person Person
 	if p.OpenID() {
 		idToken, _ := a.at("id_token").(string)
-		person, err = u.byIDToken(ctx, p, m, login, secrets.nonce, idToken, asking)
+		person, err = u.byIDToken(ctx, p, m, secrets.nonce, idToken, asking)
 	} else {
 		person, err = presets[p.Preset].read(ctx, asking)
-		person.Proof = proofs.ByUpstream
+		person.Issuer, person.Proof = p.Issuer, proofs.ByUpstream
 	}
 	switch {
 	case err != nil:
@@ -76,13 +72,10 @@ func (u *Upstreams) redeem(ctx context.Context, p *provider, m metadata, login u
 }
 
 // byIDToken reads the ID token, and userinfo for what it does not say.
-func (u *Upstreams) byIDToken(ctx context.Context, p *provider, m metadata, login upstreams.Login, nonce, token string, asking caller) (Person, error) {
+func (u *Upstreams) byIDToken(ctx context.Context, p *provider, m metadata, nonce, token string, asking caller) (Person, error) {
 	claims, all, err := u.verify(ctx, p, m, token, nonce, asking.cause)
 	if err != nil {
 		return Person{}, err
-	}
-	if login.Purpose == upstreams.Confirm && !claims.AuthTime.IsZero() && claims.AuthTime.Before(login.CreatedAt.Add(-time.Minute)) {
-		return Person{}, errStale
 	}
 	proof := proofs.ByUpstream
 	for _, one := range append(all.texts("amr"), claims.ACR) {
@@ -108,7 +101,13 @@ func (u *Upstreams) byIDToken(ctx context.Context, p *provider, m metadata, logi
 		all = more
 		person = all.person(p.Claims, nil)
 	}
-	person.Subject, person.Proof = claims.Subject, proof
+	person.Issuer, person.Subject, person.Proof, person.authTime = claims.Issuer, claims.Subject, proof, claims.AuthTime.Time
+	if sid := all.text("sid"); isSubject(sid) {
+		person.Session = sid
+	}
+	if verified := presets[p.Preset].verified; verified != nil && p.Claims["email_verified"] == "" {
+		person.EmailVerified = verified(all)
+	}
 	if trusts := presets[p.Preset].trusts; trusts != nil && !trusts(all, person.Email) {
 		person.EmailVerified = false
 	}

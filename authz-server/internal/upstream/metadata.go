@@ -22,6 +22,7 @@ type metadata struct {
 	UserInfo      string   `json:"userinfo_endpoint"`
 	Keys          string   `json:"jwks_uri"`
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+	EndSession    string   `json:"end_session_endpoint"`                           // RP-Initiated Logout §2.1
 	SendsIssuer   bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 }
 
@@ -89,9 +90,8 @@ func (u *Upstreams) metadata(ctx context.Context, p *provider, cause fetch.Cause
 	if err := jose.UnmarshalExact(body, &m); err != nil {
 		return metadata{}, fmt.Errorf("%s: %w", address, err)
 	}
-	// OpenID Connect Discovery §4.3: to the letter, or another issuer could speak for this one.
-	if m.Issuer != p.Issuer {
-		return metadata{}, fmt.Errorf("%s names another issuer than %s", address, p.Issuer)
+	if m.Issuer != p.metadataIssuer() {
+		return metadata{}, fmt.Errorf("%s names another issuer than %s", address, p.metadataIssuer())
 	}
 	for _, one := range []string{m.Authorization, m.Token, m.Keys} {
 		if err := u.Fetch.Check(one); err != nil {
@@ -101,8 +101,8 @@ func (u *Upstreams) metadata(ctx context.Context, p *provider, cause fetch.Cause
 	return m, nil
 }
 
-// errToken is what is wrong with an ID token; its text is for the log.
-var errToken = errors.New("the ID token is refused")
+// errToken is what is wrong with an ID token, or a logout token; its text is for the log.
+var errToken = errors.New("the token is refused")
 
 func badToken(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errToken, fmt.Sprintf(format, args...))
@@ -139,22 +139,27 @@ func (a *audience) UnmarshalJSON(text []byte) error {
 // verify returns the claims of an ID token that the upstream made for this server and for the
 // log-in with this nonce (OpenID Connect Core §3.1.3.7).
 func (u *Upstreams) verify(ctx context.Context, p *provider, m metadata, token, nonce string, cause fetch.Cause) (idClaims, answer, error) {
-	payload, err := u.signed(ctx, m, token, cause)
+	signed, err := u.signed(ctx, m, token, cause)
 	if err != nil {
 		return idClaims{}, nil, err
 	}
 	var c idClaims
 	var all answer
-	if err := jose.UnmarshalExact(payload, &c); err != nil {
+	if err := jose.UnmarshalExact(signed.payload, &c); err != nil {
 		return c, nil, badToken("%v", err)
 	}
-	if err := readJSON(payload, &all); err != nil {
+	if err := readJSON(signed.payload, &all); err != nil {
 		return c, nil, badToken("%v", err)
 	}
 	now := u.Now()
+	issuer, some := p.tokenIssuer(all)
 	switch {
-	case c.Issuer != p.Issuer:
+	case !some:
+		return c, nil, badToken("its tid is no tenant whose people can log in")
+	case c.Issuer != issuer:
 		return c, nil, badToken("its iss is not the issuer")
+	case !p.keyIsOf(signed.keys, signed.keyID, issuer):
+		return c, nil, badToken("the key that signed it is not one of its issuer")
 	case !slices.Contains(c.Audience, p.ClientID):
 		return c, nil, badToken("its aud is another client")
 	case len(c.Audience) > 1 && c.Party == "", c.Party != "" && c.Party != p.ClientID:
@@ -171,37 +176,45 @@ func (u *Upstreams) verify(ctx context.Context, p *provider, m metadata, token, 
 	return c, all, nil
 }
 
-// signed returns the payload of a JWT that one of the upstream's keys signed. A key that is not
-// known, or none that fits, has the set read again.
-func (u *Upstreams) signed(ctx context.Context, m metadata, token string, cause fetch.Cause) ([]byte, error) {
+// signedJWT is a JWT that one of an upstream's keys signed.
+type signedJWT struct {
+	payload []byte
+	keyID   string
+	typ     string // as jose.JWT has it
+	keys    []byte // the set that has the key
+}
+
+// signed reads a JWT that one of the upstream's keys signed. A key that is not known, or none that
+// fits, has the set read again.
+func (u *Upstreams) signed(ctx context.Context, m metadata, token string, cause fetch.Cause) (signedJWT, error) {
 	if len(token) > maxIDToken {
-		return nil, badToken("it is too long")
+		return signedJWT{}, badToken("it is too long")
 	}
 	t, err := jose.Parse(token)
 	if err != nil {
-		return nil, badToken("%v", err)
+		return signedJWT{}, badToken("%v", err)
 	}
 	// Public keys alone: neither none, nor HS256 by a key that everybody can read.
 	if !slices.Contains(client.Algorithms, t.Algorithm) {
-		return nil, badToken("its alg is not one of %s", strings.Join(client.Algorithms, ", "))
+		return signedJWT{}, badToken("its alg is not one of %s", strings.Join(client.Algorithms, ", "))
 	}
 	for _, again := range []bool{false, true} {
 		body, err := u.documents.get(ctx, u.Fetch, m.Keys, cause, u.Now(), again)
 		if err != nil {
-			return nil, err
+			return signedJWT{}, err
 		}
 		set, err := jose.ParseKeySet(body)
 		if err != nil {
-			return nil, badToken("the key set: %v", err)
+			return signedJWT{}, badToken("the key set: %v", err)
 		}
 		found, _ := set.Keys(ctx, t.KeyID)
 		for _, key := range found[:min(len(found), maxKeys)] {
 			if payload, ok := t.VerifiedBy(key); ok {
-				return payload, nil
+				return signedJWT{payload, t.KeyID, t.Type, body}, nil
 			}
 		}
 	}
-	return nil, badToken("no key of the upstream made its signature")
+	return signedJWT{}, badToken("no key of the upstream made its signature")
 }
 
 // maxKeys is how many keys are tried for a token without kid.

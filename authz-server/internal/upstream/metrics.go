@@ -15,6 +15,7 @@ const (
 	refused     = "refused"     // the person or the upstream did not want to, or the account is disabled
 	taken       = "taken"       // the identity is another account's
 	stale       = "stale"       // the person was to log in anew there, and did not
+	undated     = "undated"     // the log-in has to be new, and the upstream does not say whether it is
 	unreachable = "unreachable"
 	failed      = "failed" // what the upstream answers cannot be used
 	limited     = "limited"
@@ -28,7 +29,7 @@ func NewCounts(registry prometheus.Registerer) (*Counts, error) {
 	logins := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "authz_upstream_logins_total",
 		Help: "Log-ins at upstreams, by upstream and outcome: success, second_step (more is owed), arrived (nobody's yet), linked, refused, " +
-			"taken (another account's), stale, unreachable, failed (the answer cannot be used), limited (too many were begun), or broken (this server's fault).",
+			"taken (another account's), stale (it had to be new), undated (whether it is new is not said), unreachable, failed (the answer cannot be used), limited (too many were begun), or broken (this server's fault).",
 	}, []string{"upstream", "outcome"})
 	if registry == nil {
 		return &Counts{logins}, nil

@@ -4,15 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/jwks/jose"
 )
 
 // Person is who somebody is at an upstream, as it says.
 type Person struct {
+	Issuer        string `json:"iss,omitempty"` // of the subject; that of the settings, or of a tenant
 	Subject       string `json:"sub"`
+	Session       string `json:"sid,omitempty"` // there; empty: it says none
 	Email         string `json:"email,omitempty"`
 	EmailVerified bool   `json:"email_verified,omitempty"` // by the upstream's rule, once it has been read
 	Name          string `json:"name,omitempty"`
@@ -23,6 +27,8 @@ type Person struct {
 	Locale        string `json:"locale,omitempty"`
 
 	Proof []string `json:"amr"` // of a log-in by it; see package proofs
+
+	authTime time.Time // of the log-in there; zero: it does not say
 }
 
 // Label is what people know an identity by.
@@ -33,6 +39,19 @@ func (p Person) Label() string {
 		}
 	}
 	return clip(p.Subject, 20)
+}
+
+// origin is what is noted of a session that begins by p's log-in at an upstream.
+func (p Person) origin(upstream string) *upstreams.Origin {
+	return &upstreams.Origin{Upstream: upstream, Issuer: p.Issuer, Subject: p.Subject, Session: p.Session, Dated: !p.authTime.IsZero()}
+}
+
+// MadeAccount is what is noted of a session that begins when p makes an account by an upstream:
+// whenever they logged in there, they did this now.
+func (p Person) MadeAccount(upstream string) *upstreams.Origin {
+	o := p.origin(upstream)
+	o.Dated = true
+	return o
 }
 
 // clip shortens text to at most n bytes of valid UTF-8, without what would not show, or turn what is

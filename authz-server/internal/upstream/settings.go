@@ -46,6 +46,13 @@ type Settings struct {
 	Claims    map[string]string `json:"claims,omitempty"`     // where a claim of a person is, if not where the preset has it: a path with dots
 	StrongACR []string          `json:"strong_acr,omitempty"` // values of its acr, or its amr, that stand for the second step
 
+	// Tenants are the ids of those of Microsoft's tenants whose people can log in, where the issuer
+	// stands for several; empty: all.
+	Tenants []string `json:"tenants,omitempty"`
+	// Logout leads people who log out here on to log out there, too (OpenID Connect RP-Initiated
+	// Logout).
+	Logout bool `json:"logout,omitempty"`
+
 	Apple *AppleKey `json:"apple,omitempty"`
 }
 
@@ -115,10 +122,15 @@ func (s *Settings) Check(addresses func(address string) error) error {
 		return wrong("response_mode", "must be %s, or left out", modeFormPost)
 	case !slices.Contains([]AddressRule{ByClaim, Never, InsecureAlways}, s.Addresses):
 		return wrong("addresses", "must be %s, %s or %s", ByClaim, Never, InsecureAlways)
+	case s.Logout && !s.OpenID():
+		return wrong("logout", "must be left out: the upstream gives no ID tokens, and has no log-out that it tells of")
 	case (s.Preset == presetApple) != (s.Apple != nil), s.Apple != nil && (s.Apple.TeamID == "" || s.Apple.KeyID == ""):
 		return wrong("apple", "must have team_id and key_id with the preset apple, and belongs to no other")
 	}
 	if err := s.checkAddresses(addresses); err != nil {
+		return err
+	}
+	if err := s.checkTenants(); err != nil {
 		return err
 	}
 	if len(s.Text()) > maxSettings {
@@ -248,6 +260,14 @@ func (s *Settings) Text() string {
 		panic(err) // texts always marshal
 	}
 	return string(text)
+}
+
+// Store writes s into u, as it is stored.
+func (s *Settings) Store(u *upstreams.Upstream) {
+	u.Settings, u.Issuer, u.Strong = s.Text(), s.Issuer, len(s.StrongACR) > 0
+	if s.severalTenants() {
+		u.Issuer = ""
+	}
 }
 
 // proves tells whether the address of a person counts as verified.

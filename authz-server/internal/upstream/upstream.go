@@ -157,6 +157,8 @@ func (u *Upstreams) Routes(r *mux.Router) {
 	r.HandleFunc("/login/upstream/{name}", u.goBack).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc(callbackPath, u.comeBack).Methods(http.MethodGet)
 	r.HandleFunc(callbackPath, u.comeBackByForm).Methods(http.MethodPost)
+	r.HandleFunc(loggedOutPath, u.loggedOut).Methods(http.MethodGet)
+	r.HandleFunc(backchannelPath, u.takeLogout).Methods(http.MethodPost)
 }
 
 const callbackPath = "/login/upstream/{name}/callback"
@@ -241,13 +243,8 @@ func (u *Upstreams) request(p *provider, l upstreams.Login, a arrival.Arrival, s
 	}
 	if p.OpenID() {
 		form.Set("nonce", s.nonce)
-		// Whoever is to prove who they are is asked by the upstream too.
-		asked := a.Interaction.Form
-		if l.Purpose != upstreams.LogIn || asked.Has("max_age") || slices.Contains(strings.Fields(asked.Get("prompt")), "login") {
-			form.Set("prompt", "login")
-			form.Set("max_age", "0")
-		}
 	}
+	p.demand(form, l, a)
 	return form
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -153,7 +154,12 @@ func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *
 // begin stands for the endpoint that sends people here.
 func (s *Site) begin(w http.ResponseWriter, r *http.Request) {
 	form := r.URL.Query()
-	handle, err := s.People.Begin(w, r, requests.Interaction{ClientID: form.Get("client_id"), Form: form})
+	in := requests.Interaction{ClientID: form.Get("client_id"), Form: form, ACR: strings.Fields(form.Get("acr_values"))}
+	if form.Get("prompt") == "login" || form.Has("max_age") {
+		seconds, _ := strconv.Atoi(form.Get("max_age"))
+		in.Fresh, in.MaxAge = true, time.Duration(seconds)*time.Second
+	}
+	handle, err := s.People.Begin(w, r, in)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

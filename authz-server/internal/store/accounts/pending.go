@@ -19,6 +19,7 @@ type PendingLogin struct {
 	User        User
 	CheckedHash string   // the password hash at that time
 	AMR         []string // what was proved
+	Origin      string   // of a log-in at an upstream, as upstreams.Origin writes it; empty: it is none
 	CreatedAt   time.Time
 }
 
@@ -32,15 +33,15 @@ type Pending struct {
 func NewPending(db *sqldb.DB, now func() time.Time) *Pending { return &Pending{db, now} }
 
 // BeginLogin stores that user proved amr, such as their password, in the browser with this secret.
-// It replaces what the browser had begun before.
-func (s *Pending) BeginLogin(ctx context.Context, browser string, user User, amr []string) error {
+// origin is as of [PendingLogin]. It replaces what the browser had begun before.
+func (s *Pending) BeginLogin(ctx context.Context, browser string, user User, amr []string, origin string) error {
 	now := s.now()
 	_, err := s.db.Exec(ctx, `INSERT INTO pending_logins (browser_hash, user_id, password_hash,
-		created_at, expires_at, amr) VALUES ($1, $2, $3, $4, $5, $6)
+		created_at, expires_at, amr, origin) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (browser_hash) DO UPDATE SET user_id = $2, password_hash = $3, created_at = $4,
-		expires_at = $5, amr = $6`,
+		expires_at = $5, amr = $6, origin = $7`,
 		opaque.Hash(browser), user.ID, user.PasswordHash,
-		sqldb.Micros(now), sqldb.Micros(now.Add(PendingLifetime)), strings.Join(amr, " "))
+		sqldb.Micros(now), sqldb.Micros(now.Add(PendingLifetime)), strings.Join(amr, " "), origin)
 	return err
 }
 
@@ -51,11 +52,11 @@ func (s *Pending) PendingLogin(ctx context.Context, browser string) (PendingLogi
 	var created int64
 	var amr string
 	var err error
-	p.User, err = scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+`, p.password_hash, p.created_at, p.amr
+	p.User, err = scanUser(s.db.QueryRow(ctx, `SELECT `+userColumns+`, p.password_hash, p.created_at, p.amr, p.origin
 		FROM pending_logins p JOIN users u ON u.id = p.user_id
 		WHERE p.browser_hash = $1 AND p.expires_at > $2 AND NOT u.disabled
 		AND u.password_hash = p.password_hash`,
-		opaque.Hash(browser), sqldb.Micros(s.now())).Scan, &p.CheckedHash, &created, &amr)
+		opaque.Hash(browser), sqldb.Micros(s.now())).Scan, &p.CheckedHash, &created, &amr, &p.Origin)
 	p.AMR = strings.Fields(amr)
 	p.CreatedAt = sqldb.Time(created)
 	return p, err

@@ -22,7 +22,7 @@ func TestALoginWaitsForItsSecondStepInItsBrowserAlone(t *testing.T) {
 		}
 		begin := func() {
 			t.Helper()
-			if err := f.Pending.BeginLogin(ctx, "mine", f.Person, []string{"fed"}); err != nil {
+			if err := f.Pending.BeginLogin(ctx, "mine", f.Person, []string{"fed"}, `{"upstream":"x"}`); err != nil {
 				t.Fatal(err)
 			}
 			if p, err := f.Pending.PendingLogin(ctx, "mine"); err != nil || p.User.ID != f.Person.ID || p.CheckedHash != f.Person.PasswordHash {
@@ -57,7 +57,7 @@ func TestALoginWaitsForItsSecondStepInItsBrowserAlone(t *testing.T) {
 
 func TestOfSecondStepsAtOnceOneEndsTheLogin(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
-		if err := f.Pending.BeginLogin(t.Context(), "mine", f.Person, []string{"fed"}); err != nil {
+		if err := f.Pending.BeginLogin(t.Context(), "mine", f.Person, []string{"fed"}, `{"upstream":"x"}`); err != nil {
 			t.Fatal(err)
 		}
 		var won atomic.Int64

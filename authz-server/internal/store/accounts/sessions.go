@@ -77,6 +77,7 @@ var (
 	tooManySessions = streams.Cause{By: streams.ByPolicy, Reason: "The person has too many sessions."}
 	endedByAdmin    = streams.Cause{By: streams.ByAdmin, Reason: "An administrator ended all sessions."}
 	oneEndedByAdmin = streams.Cause{By: streams.ByAdmin, Reason: "An administrator ended the session."}
+	endedUpstream   = streams.Cause{By: streams.ByPolicy, Reason: "The session at another provider ended, by which the person logged in."}
 	disabledAccount = streams.Cause{By: streams.ByAdmin, Reason: "The account was disabled."}
 	changedPassword = streams.Cause{By: streams.ByPerson, Reason: "The password was changed."}
 	resetPassword   = streams.Cause{Reason: "The password was reset."}
@@ -105,8 +106,8 @@ func (r *sessionRow) session() Session {
 	return r.Session
 }
 
-// CreateSession logs a person in. It stores a session for in.UserID with AMR, ACR, Address and
-// UserAgent of in, and returns it with the value of its cookie, which is stored nowhere. If in.ID
+// CreateSession logs a person in. It stores a session for in.UserID with AMR, ACR, Address, UserAgent
+// and, if it is not zero or to come, AuthTime of in, and returns it with the value of its cookie, which is stored nowhere. If in.ID
 // names a live session of the same person, that session goes on under its id, with everything else
 // new, its cookie too. checkedHash is the password hash that the password was checked against. The
 // session beyond MaxSessions that was used least recently ends. ErrNotFound: the account was
@@ -116,7 +117,10 @@ func (s *Sessions) CreateSession(
 ) (session Session, cookie string, err error) {
 	now := s.now().UTC().Truncate(time.Microsecond)
 	cookie = opaque.New()
-	in.AuthTime, in.CreatedAt, in.SeenAt = now.Truncate(time.Second), now, now
+	if in.AuthTime.IsZero() || in.AuthTime.After(now) {
+		in.AuthTime = now
+	}
+	in.AuthTime, in.CreatedAt, in.SeenAt = in.AuthTime.UTC().Truncate(time.Second), now, now
 	in.ExpiresAt = now.Add(s.limits.Absolute)
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		// This changes nothing and locks the row: disabling the account or changing its password
@@ -276,6 +280,11 @@ func (s *Sessions) EndSessionOf(ctx context.Context, userID, id string) error {
 // EndSessionByAdmin is EndSessionOf for an operator.
 func (s *Sessions) EndSessionByAdmin(ctx context.Context, userID, id string) error {
 	return s.endOne(ctx, oneEndedByAdmin, `id = $1 AND user_id = $2`, id, userID)
+}
+
+// EndSessionByUpstream is EndSession for another provider, by which the person logged in.
+func (s *Sessions) EndSessionByUpstream(ctx context.Context, id string) error {
+	return s.endOne(ctx, endedUpstream, `id = $1`, id)
 }
 
 // EndSessionsByAdmin is EndSessionsOf for an operator, who ends all sessions of a person.

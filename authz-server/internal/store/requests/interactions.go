@@ -34,6 +34,8 @@ type Interaction struct {
 	ConsentSID   string     // the id of the session that decided
 	ACR          []string   // what the log-in is to reach: one of these; none: anything
 	EssentialACR bool       // without one of them there is no answer
+	Fresh        bool       // the log-in may be at most MaxAge old (prompt=login: 0), in whole seconds
+	MaxAge       time.Duration
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 
@@ -53,14 +55,14 @@ func NewInteractions(db *sqldb.DB, now func() time.Time, quotas *limits.Quotas) 
 }
 
 const interactionColumns = `client_id, form, consent, consent_scope, consent_sid, created_at,
-	expires_at, counted, acr, acr_essential`
+	expires_at, counted, acr, acr_essential, max_age`
 
 func scanInteraction(found *sqldb.Row) (Interaction, error) {
 	var in Interaction
 	var form, scope, counted, acr string
-	var created, expires int64
+	var created, expires, maxAge int64
 	if err := found.Scan(&in.ClientID, &form, &in.Consent, &scope, &in.ConsentSID, &created,
-		&expires, &counted, &acr, &in.EssentialACR); err != nil {
+		&expires, &counted, &acr, &in.EssentialACR, &maxAge); err != nil {
 		return Interaction{}, row.NotFound(err)
 	}
 	values, err := url.ParseQuery(form)
@@ -70,10 +72,13 @@ func scanInteraction(found *sqldb.Row) (Interaction, error) {
 	in.Form, in.ConsentScope = values, strings.Fields(scope)
 	in.ACR, in.counted = strings.Fields(acr), limits.ParsePlaces(counted)
 	in.CreatedAt, in.ExpiresAt = sqldb.Time(created), sqldb.Time(expires)
+	if in.Fresh = maxAge >= 0; in.Fresh {
+		in.MaxAge = time.Duration(maxAge) * time.Second
+	}
 	return in, nil
 }
 
-// CreateInteraction stores ClientID, Form, ACR and EssentialACR of in, bound to the browser with
+// CreateInteraction stores ClientID, Form, ACR, EssentialACR, Fresh and MaxAge of in, bound to the browser with
 // this secret, and returns the handle. It counts in the quotas until it is answered.
 // [*limits.QuotaError]: one of them is used up.
 func (s *Interactions) CreateInteraction(
@@ -105,14 +110,18 @@ func (s *Interactions) createInteraction(
 ) (handle string, err error) {
 	handle = opaque.New()
 	now := s.now()
+	maxAge := int64(-1)
+	if in.Fresh {
+		maxAge = int64(in.MaxAge / time.Second)
+	}
 	err = s.quotas.With(ctx, quotas, func(ctx context.Context, taken limits.Places) error {
 		_, err := s.db.Exec(ctx, `INSERT INTO interactions (handle_hash, browser_hash, client_id,
 			form, consent, consent_scope, consent_sid, created_at, expires_at, counted, acr,
-			acr_essential)
-			VALUES ($1, $2, $3, $4, '', '', '', $5, $6, $7, $8, $9)`,
+			acr_essential, max_age)
+			VALUES ($1, $2, $3, $4, '', '', '', $5, $6, $7, $8, $9, $10)`,
 			opaque.Hash(handle), opaque.Hash(browser), in.ClientID, in.Form.Encode(),
 			sqldb.Micros(now), sqldb.Micros(now.Add(lifetime)), taken.Text(),
-			strings.Join(in.ACR, " "), in.EssentialACR)
+			strings.Join(in.ACR, " "), in.EssentialACR, maxAge)
 		return err
 	})
 	return handle, err

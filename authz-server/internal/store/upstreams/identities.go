@@ -92,7 +92,7 @@ func (s *Upstreams) NoteUse(ctx context.Context, i Identity) error {
 }
 
 // Unlink takes an identity from a person, and returns it. ErrNotFound: they do not have it.
-// ErrLastWay: they have no password, no passkey, and no identity at another upstream that is
+// ErrLastWay: they have no password, no passkey, and no other identity that an upstream takes which is
 // enabled.
 func (s *Upstreams) Unlink(ctx context.Context, userID, id string) (Identity, error) {
 	return s.unlink(ctx, userID, id, false)
@@ -117,7 +117,8 @@ func (s *Upstreams) unlink(ctx context.Context, userID, id string, anyway bool) 
 		var other bool
 		if err := s.db.QueryRow(ctx, `SELECT u.password_hash <> '' OR u.passkey OR EXISTS (
 			SELECT 1 FROM identities i JOIN upstreams p ON p.name = i.upstream
-			WHERE i.user_id = u.id AND i.id <> $1 AND NOT p.disabled) FROM users u WHERE u.id = $2`,
+			WHERE i.user_id = u.id AND i.id <> $1 AND NOT p.disabled
+			AND (p.issuer = '' OR p.issuer = i.issuer)) FROM users u WHERE u.id = $2`,
 			id, userID).Scan(&other); err != nil {
 			return row.NotFound(err)
 		}

@@ -25,6 +25,7 @@ const (
 	LogIn   Purpose = "login"
 	Confirm Purpose = "confirm" // a person who is logged in proves again who they are
 	Link    Purpose = "link"    // a person who is logged in wants to log in there from now on
+	LogOut  Purpose = "logout"  // somebody who logged out here logs out there, too
 )
 
 // Login is a log-in that is under way at an upstream.
@@ -32,9 +33,9 @@ type Login struct {
 	Upstream    string
 	Issuer      string
 	Purpose     Purpose
-	UserID      string // who it has to be; empty: whoever comes back
-	SessionID   string // theirs
-	Interaction string
+	UserID      string    // who it has to be; empty: whoever comes back
+	SessionID   string    // theirs
+	Interaction string    // whence they come; of LogOut: the address where they go on
 	CreatedAt   time.Time // set by the store
 }
 

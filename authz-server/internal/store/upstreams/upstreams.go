@@ -26,6 +26,8 @@ type Upstream struct {
 	Name      string
 	Settings  string // JSON, of package upstream
 	Secret    []byte // encrypted; empty: there is none
+	Issuer    string // which identities must have, to be of any use; empty: any
+	Strong    bool   // a log-in there can stand for the second step
 	Disabled  bool
 	Version   int64 // set by the store
 	CreatedAt time.Time
@@ -45,9 +47,10 @@ func New(db *sqldb.DB, now func() time.Time) *Upstreams { return &Upstreams{db, 
 func (s *Upstreams) Create(ctx context.Context, u Upstream) error {
 	now := sqldb.Micros(s.now())
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := row.Added(s.db.Exec(ctx, `INSERT INTO upstreams (name, settings, secret, disabled, version, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, 1, $5, $5) ON CONFLICT DO NOTHING`,
-			u.Name, u.Settings, bytesOf(u.Secret), u.Disabled, now)); err != nil {
+		if err := row.Added(s.db.Exec(ctx, `INSERT INTO upstreams (name, settings, secret, disabled, version, created_at, updated_at,
+				issuer, strong)
+			VALUES ($1, $2, $3, $4, 1, $5, $5, $6, $7) ON CONFLICT DO NOTHING`,
+			u.Name, u.Settings, bytesOf(u.Secret), u.Disabled, now, u.Issuer, u.Strong)); err != nil {
 			return err
 		}
 		all, err := s.List(ctx)
@@ -66,11 +69,11 @@ func bytesOf(b []byte) []byte {
 	return b
 }
 
-const columns = `u.name, u.settings, u.secret, u.disabled, u.version, u.created_at, u.updated_at`
+const columns = `u.name, u.settings, u.secret, u.disabled, u.version, u.created_at, u.updated_at, u.issuer, u.strong`
 
 func scan(scan func(...any) error) (u Upstream, err error) {
 	var created, updated int64
-	err = scan(&u.Name, &u.Settings, &u.Secret, &u.Disabled, &u.Version, &created, &updated)
+	err = scan(&u.Name, &u.Settings, &u.Secret, &u.Disabled, &u.Version, &created, &updated, &u.Issuer, &u.Strong)
 	u.CreatedAt, u.UpdatedAt = sqldb.Time(created), sqldb.Time(updated)
 	return u, row.NotFound(err)
 }
@@ -89,8 +92,8 @@ func (s *Upstreams) List(ctx context.Context) ([]Upstream, error) {
 // Update changes an upstream whose Version was read. ErrStale: it was changed or removed since.
 func (s *Upstreams) Update(ctx context.Context, u Upstream) error {
 	err := row.Changed(s.db.Exec(ctx, `UPDATE upstreams SET settings = $1, secret = $2, disabled = $3,
-		version = version + 1, updated_at = $4 WHERE name = $5 AND version = $6`,
-		u.Settings, bytesOf(u.Secret), u.Disabled, sqldb.Micros(s.now()), u.Name, u.Version))
+		version = version + 1, updated_at = $4, issuer = $5, strong = $6 WHERE name = $7 AND version = $8`,
+		u.Settings, bytesOf(u.Secret), u.Disabled, sqldb.Micros(s.now()), u.Issuer, u.Strong, u.Name, u.Version))
 	if errors.Is(err, row.ErrNotFound) {
 		return row.ErrStale
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -183,5 +184,54 @@ func TestAnArrivalIsSpentOnceAndTheLatestCounts(t *testing.T) {
 			t.Errorf("%+v %v", second, err)
 		}
 		storetest.OneWins(t, store.ErrNotFound, func(ctx context.Context, _ int) error { return w.Upstreams.SpendArrival(ctx, "browser", second) })
+	})
+}
+
+// A session is known by what it began with for as long as it lasts.
+func TestASessionKnowsByWhichLogInItBegan(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		ctx := t.Context()
+		var ids []string
+		for range 4 {
+			session, _, err := w.Sessions.CreateSession(ctx, accounts.Session{UserID: w.Person.ID, AMR: []string{"fed"}}, w.Person.PasswordHash)
+			storetest.OK(t, err)
+			ids = append(ids, session.ID)
+		}
+		from := upstreams.Origin{Upstream: "a", Issuer: "https://a.example", Subject: "1", Session: "x", Dated: true}
+		for i, o := range []upstreams.Origin{from, {Upstream: "a", Issuer: from.Issuer, Subject: "1"}, {Upstream: "a", Issuer: from.Issuer, Subject: "2", Session: "x"},
+			{Upstream: "a", Issuer: "https://b.example", Subject: "1", Session: "x"}} {
+			storetest.OK(t, w.Upstreams.NoteOrigin(ctx, ids[i], upstreams.Origin{Upstream: "before"}))
+			storetest.OK(t, w.Upstreams.NoteOrigin(ctx, ids[i], o))
+		}
+		if got, err := w.Upstreams.Origin(ctx, ids[0]); err != nil || got != from {
+			t.Errorf("%+v %v", got, err)
+		}
+		for name, test := range map[string]struct {
+			from upstreams.Origin
+			want []int
+		}{
+			"a person":              {upstreams.Origin{Upstream: "a", Issuer: from.Issuer, Subject: "1"}, []int{0, 1}},
+			"a session":             {upstreams.Origin{Upstream: "a", Issuer: from.Issuer, Session: "x"}, []int{0, 2}},
+			"a session of a person": {from, []int{0}},
+			"another upstream":      {upstreams.Origin{Upstream: "b", Issuer: from.Issuer, Subject: "1"}, nil},
+			"neither":               {upstreams.Origin{Upstream: "a", Issuer: from.Issuer}, nil},
+		} {
+			got, err := w.Upstreams.SessionsFrom(ctx, test.from)
+			storetest.OK(t, err)
+			var want []string
+			for _, i := range test.want {
+				want = append(want, ids[i])
+			}
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %v, not %v", name, got, want)
+			}
+		}
+		storetest.OK(t, w.Sessions.EndSession(ctx, ids[0]))
+		storetest.OK(t, w.Upstreams.DropOrigin(ctx, ids[1]))
+		for _, id := range ids[:2] {
+			_, err := w.Upstreams.Origin(ctx, id)
+			want(t, "after the end", err, store.ErrNotFound)
+		}
 	})
 }
