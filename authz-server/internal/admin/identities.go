@@ -54,7 +54,7 @@ func (a *Admin) Identity(ctx context.Context, actor Actor, id, identity string) 
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return one, false, err
 		}
-		only = only && (err != nil || u.Disabled)
+		only = only && (err != nil || u.Disabled || u.Issuer != "" && u.Issuer != i.Issuer)
 	}
 	return one, only, err
 }

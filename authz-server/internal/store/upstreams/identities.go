@@ -149,6 +149,7 @@ func (s *Upstreams) LinkedTo(ctx context.Context, name string, limit int) ([]Lin
 		return l, rows.Scan(&l.UserID, &l.Only)
 	}, `SELECT i.user_id, COALESCE((SELECT u.password_hash = '' AND NOT u.passkey FROM users u WHERE u.id = i.user_id), FALSE)
 			AND NOT EXISTS (SELECT 1 FROM identities o JOIN upstreams p ON p.name = o.upstream
-				WHERE o.user_id = i.user_id AND o.upstream <> $1 AND NOT p.disabled)
+				WHERE o.user_id = i.user_id AND o.upstream <> $1 AND NOT p.disabled
+				AND (p.issuer = '' OR p.issuer = o.issuer))
 		FROM identities i WHERE i.upstream = $1 ORDER BY i.upstream, i.issuer, i.subject LIMIT $2`, name, limit)
 }
