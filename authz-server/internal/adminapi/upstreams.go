@@ -98,6 +98,8 @@ var upstreamHelp = map[string]string{
 	"no_signup":              "Nobody makes an account by it: people link it to theirs.",
 	"claims":                 "Where its answer has a claim of a person: a path with dots. null removes one.",
 	"strong_acr":             "Values of its acr or amr that stand for the second step.",
+	"tenants":                "With the preset microsoft, where the issuer stands for several tenants: the ids of those whose people can log in. Absent: all.",
+	"logout":                 "Lead people who log out here on to log out there, too.",
 	"apple":                  "With the preset apple: which key signs.",
 }
 

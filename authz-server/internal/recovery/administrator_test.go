@@ -43,6 +43,29 @@ func TestAnAddressThatNobodyProvedOpensNoAdministratorsAccount(t *testing.T) {
 	})
 }
 
+// A person is an administrator by a group, too, and by one that becomes one of administrators after the
+// letter was written.
+func TestALetterOfBeforeOpensNoAccountOfAnAdministratorByAGroup(t *testing.T) {
+	t.Parallel()
+	peopletest.EachWithMail(t, func(t *testing.T, s *peopletest.Site) {
+		user := s.Person(mina)
+		at := s.Browser()
+		at.LogIn(mina)
+		at.TurnOn()
+		group, err := s.Store.Roles.CreateGroup(t.Context(), roles.Group{Name: "staff"})
+		storetest.OK(t, err)
+		storetest.OK(t, s.Store.Roles.AddMember(t.Context(), group.ID, user.ID))
+		b := s.Browser()
+		forgot(t, b, mina)
+		storetest.OK(t, s.Store.Roles.GiveGroup(t.Context(), group.ID, roles.Admin))
+		follow(t, b, s.Mail.Last(t, mina))
+		b.Post("/reset", "password", phrase).Want(t, http.StatusGone)
+		if now, err := s.Store.Users.User(t.Context(), user.ID); err != nil || !now.SecondStep || now.PasswordHash != user.PasswordHash {
+			t.Errorf("%+v %v", now, err)
+		}
+	})
+}
+
 // An operator who has a letter sent decides where it goes: it gives a new password, and takes no
 // factor away.
 func TestAnOperatorsLetterLeavesAnAdministratorsFactors(t *testing.T) {
